@@ -1,0 +1,35 @@
+//go:build !noasm
+
+package kernels
+
+import "unsafe"
+
+//go:generate sh -c "cd _asm && go run . -unit gemm -out ../gemm_amd64.s && go run . -unit peak -out ../peak_amd64.s"
+
+//go:noescape
+func gemmF32AVX512(t *byte)
+
+//go:noescape
+func gemmF64AVX512(t *byte)
+
+//go:noescape
+func gemmF32AVX2(t *byte)
+
+//go:noescape
+func gemmF64AVX2(t *byte)
+
+func (t *tiles[F]) run(l Level) {
+	args, single := (*byte)(unsafe.Pointer(t)), size[F]() == 4
+	switch {
+	case l == AVX512 && single:
+		gemmF32AVX512(args)
+	case l == AVX512:
+		gemmF64AVX512(args)
+	case l == AVX2 && single:
+		gemmF32AVX2(args)
+	case l == AVX2:
+		gemmF64AVX2(args)
+	default:
+		t.portable()
+	}
+}

@@ -1,0 +1,252 @@
+package kernels
+
+import "math"
+
+// The element-wise functions work on slices of one length; dst may be an operand itself, but must not overlap one
+// otherwise.
+
+const errLength = "kernels: slices of different lengths"
+
+func same2[F Float](dst, x []F) {
+	if len(x) != len(dst) {
+		panic(errLength)
+	}
+}
+
+func same3[F Float](dst, a, b []F) {
+	if len(a) != len(dst) || len(b) != len(dst) {
+		panic(errLength)
+	}
+}
+
+// Add is dst[i] = a[i] + b[i].
+func Add[F Float](dst, a, b []F) {
+	same3(dst, a, b)
+	for i := range dst {
+		dst[i] = a[i] + b[i]
+	}
+}
+
+// Sub is dst[i] = a[i] − b[i].
+func Sub[F Float](dst, a, b []F) {
+	same3(dst, a, b)
+	for i := range dst {
+		dst[i] = a[i] - b[i]
+	}
+}
+
+// Mul is dst[i] = a[i]·b[i].
+func Mul[F Float](dst, a, b []F) {
+	same3(dst, a, b)
+	for i := range dst {
+		dst[i] = a[i] * b[i]
+	}
+}
+
+// Div is dst[i] = a[i] / b[i].
+func Div[F Float](dst, a, b []F) {
+	same3(dst, a, b)
+	for i := range dst {
+		dst[i] = a[i] / b[i]
+	}
+}
+
+// Max is dst[i] = the greater of a[i] and b[i], NaN if one of them is. The sign of a zero is not specified.
+func Max[F Float](dst, a, b []F) {
+	same3(dst, a, b)
+	for i := range dst {
+		dst[i] = max(a[i], b[i])
+	}
+}
+
+// Min is dst[i] = the lesser of a[i] and b[i], NaN if one of them is. The sign of a zero is not specified.
+func Min[F Float](dst, a, b []F) {
+	same3(dst, a, b)
+	for i := range dst {
+		dst[i] = min(a[i], b[i])
+	}
+}
+
+// MulAdd is dst[i] += a[i]·b[i].
+func MulAdd[F Float](dst, a, b []F) {
+	same3(dst, a, b)
+	for i := range dst {
+		dst[i] += a[i] * b[i]
+	}
+}
+
+// TanhGrad is dst[i] = dy[i]·(1 − y[i]²): the derivative of tanh, by its result y.
+func TanhGrad[F Float](dst, y, dy []F) {
+	same3(dst, y, dy)
+	for i := range dst {
+		dst[i] = dy[i] * (1 - y[i]*y[i])
+	}
+}
+
+// SigmoidGrad is dst[i] = dy[i]·y[i]·(1 − y[i]): the derivative of the logistic function, by its result y.
+func SigmoidGrad[F Float](dst, y, dy []F) {
+	same3(dst, y, dy)
+	for i := range dst {
+		dst[i] = dy[i] * y[i] * (1 - y[i])
+	}
+}
+
+// AddScalar is dst[i] = x[i] + s.
+func AddScalar[F Float](dst, x []F, s F) {
+	same2(dst, x)
+	for i := range dst {
+		dst[i] = x[i] + s
+	}
+}
+
+// MulScalar is dst[i] = x[i]·s.
+func MulScalar[F Float](dst, x []F, s F) {
+	same2(dst, x)
+	for i := range dst {
+		dst[i] = x[i] * s
+	}
+}
+
+// Axpy is dst[i] += alpha·x[i].
+func Axpy[F Float](dst []F, alpha F, x []F) {
+	same2(dst, x)
+	for i := range dst {
+		dst[i] += alpha * x[i]
+	}
+}
+
+// Fill is dst[i] = s.
+func Fill[F Float](dst []F, s F) {
+	for i := range dst {
+		dst[i] = s
+	}
+}
+
+// Relu is dst[i] = x[i] if it is positive or NaN, else 0.
+func Relu[F Float](dst, x []F) {
+	same2(dst, x)
+	for i := range dst {
+		dst[i] = max(x[i], 0)
+	}
+}
+
+// Sqrt is dst[i] = √x[i], rounded correctly.
+func Sqrt[F Float](dst, x []F) {
+	same2(dst, x)
+	for i := range dst {
+		dst[i] = F(math.Sqrt(float64(x[i])))
+	}
+}
+
+// Exp is dst[i] = e^x[i].
+func Exp[F Float](dst, x []F) {
+	same2(dst, x)
+	each(dst, x, math.Exp)
+}
+
+// Expm1 is dst[i] = e^x[i] − 1, precise near 0 too.
+func Expm1[F Float](dst, x []F) {
+	same2(dst, x)
+	each(dst, x, math.Expm1)
+}
+
+// Log is dst[i] = the natural logarithm of x[i].
+func Log[F Float](dst, x []F) {
+	same2(dst, x)
+	each(dst, x, math.Log)
+}
+
+// Log1p is dst[i] = log(1 + x[i]), precise near 0 too.
+func Log1p[F Float](dst, x []F) {
+	same2(dst, x)
+	each(dst, x, math.Log1p)
+}
+
+// Tanh is dst[i] = tanh x[i].
+func Tanh[F Float](dst, x []F) {
+	same2(dst, x)
+	each(dst, x, math.Tanh)
+}
+
+// Sigmoid is dst[i] = 1 / (1 + e^−x[i]), the logistic function.
+func Sigmoid[F Float](dst, x []F) {
+	same2(dst, x)
+	each(dst, x, func(x float64) float64 { return 1 / (1 + math.Exp(-x)) })
+}
+
+// Softplus is dst[i] = log(1 + e^x[i]), without overflow.
+func Softplus[F Float](dst, x []F) {
+	same2(dst, x)
+	each(dst, x, func(x float64) float64 { return max(x, 0) + math.Log1p(math.Exp(-math.Abs(x))) })
+}
+
+func each[F Float](dst, x []F, f func(float64) float64) {
+	for i, v := range x {
+		dst[i] = F(f(float64(v)))
+	}
+}
+
+// Sum is the sum of x, 0 if it is empty. The order of the additions is fixed by the length and the level.
+func Sum[F Float](x []F) F {
+	var s [4]F
+	i := 0
+	for ; i+4 <= len(x); i += 4 {
+		s[0] += x[i]
+		s[1] += x[i+1]
+		s[2] += x[i+2]
+		s[3] += x[i+3]
+	}
+	for ; i < len(x); i++ {
+		s[0] += x[i]
+	}
+	return (s[0] + s[1]) + (s[2] + s[3])
+}
+
+// Dot is Σ a[i]·b[i], 0 if the slices are empty. The order of the additions is fixed by the length and the level.
+func Dot[F Float](a, b []F) F {
+	same2(a, b)
+	var s [4]F
+	i := 0
+	for ; i+4 <= len(a); i += 4 {
+		s[0] += a[i] * b[i]
+		s[1] += a[i+1] * b[i+1]
+		s[2] += a[i+2] * b[i+2]
+		s[3] += a[i+3] * b[i+3]
+	}
+	for ; i < len(a); i++ {
+		s[0] += a[i] * b[i]
+	}
+	return (s[0] + s[1]) + (s[2] + s[3])
+}
+
+// MaxOf is the greatest element of x: NaN if one is, −Inf if there is none.
+func MaxOf[F Float](x []F) F {
+	m := F(math.Inf(-1))
+	for _, v := range x {
+		m = max(m, v)
+	}
+	return m
+}
+
+// Transpose is dst[j*ldd+i] = src[i*lds+j]: src is [rows, cols], dst is [cols, rows]. They must not overlap.
+func Transpose[F Float](dst []F, ldd int, src []F, lds int, rows, cols int) {
+	if rows < 0 || cols < 0 {
+		panic("kernels: Transpose: negative size")
+	}
+	if !fits(len(src), rows, cols, lds) {
+		panic("kernels: Transpose: src is too short")
+	}
+	if !fits(len(dst), cols, rows, ldd) {
+		panic("kernels: Transpose: dst is too short")
+	}
+	const tile = 16 // both sides stay in the first-level cache
+	for i0 := 0; i0 < rows; i0 += tile {
+		for j0 := 0; j0 < cols; j0 += tile {
+			for i := i0; i < min(i0+tile, rows); i++ {
+				for j := j0; j < min(j0+tile, cols); j++ {
+					dst[j*ldd+i] = src[i*lds+j]
+				}
+			}
+		}
+	}
+}
