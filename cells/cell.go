@@ -1,0 +1,109 @@
+// Package cells holds recurrent cells: one step of a recurrence each, written like its equations.
+//
+// A cell declares its parameters, says what its state looks like, and maps an input and a state to the next state. It
+// knows nothing of time, batch size, gradients or engines; package unroll carries it along a sequence. A cell of one's
+// own is a type with the two methods of Cell; see the example of the minimal gated unit.
+//
+// The letters: B batch, In and H (Hidden) widths, x [B, In] input, h [B, H] state. σ is the sigmoid, ∘ the product
+// element by element, · the matrix product. Weights are [in, out]; those of all gates lie side by side in one matrix,
+// in the order given with each cell.
+package cells
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/seqzoo/seqzoo/nodes"
+)
+
+// State is what a cell carries from step to step. State[0] is the cell's output.
+type State []*nodes.Node
+
+// Part describes one part of a state: [B, Width].
+type Part struct {
+	Name  string // such as "h"
+	Width int
+}
+
+// Cell is one step of a recurrence.
+type Cell interface {
+	// Parts describes the state, output first.
+	Parts() []Part
+	// Step maps x [B, In] and the state to the next state, whose part 0 is the output of the step. It may be called
+	// more than once for one model, so it must do the same every time.
+	Step(x *nodes.Node, s State) State
+}
+
+// Zero is the state of zeros for a batch.
+func Zero(g *nodes.Graph, c interface{ Parts() []Part }, batch int) State {
+	s := State{}
+	for _, p := range c.Parts() {
+		s = append(s, g.Zeros(batch, p.Width))
+	}
+	return s
+}
+
+// Activation names the function of a plain RNN.
+type Activation string
+
+const (
+	Tanh    Activation = "tanh" // the default
+	ReLU    Activation = "relu"
+	Sigmoid Activation = "sigmoid"
+)
+
+func (a Activation) of(x *nodes.Node) *nodes.Node {
+	switch a {
+	case ReLU:
+		return nodes.ReLU(x)
+	case Sigmoid:
+		return nodes.Sigmoid(x)
+	}
+	return nodes.Tanh(x)
+}
+
+// MaxWidth is the largest width of a cell: 2²⁰, far beyond use, and small enough that no product of sizes overflows.
+const MaxWidth = 1 << 20
+
+// checkWidths reports every width outside of 1 … MaxWidth by name.
+func checkWidths(cell string, widths ...any) error {
+	var errs []error
+	for i := 0; i < len(widths); i += 2 {
+		if n := widths[i+1].(int); n < 1 || n > MaxWidth {
+			errs = append(errs, fmt.Errorf("%s: %s is %d, want 1 … %d", cell, widths[i], n, MaxWidth))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// must panics with the mistakes of a configuration as a *nodes.BuildError.
+func must(s *nodes.Scope, op string, err error) {
+	if err != nil {
+		panic(&nodes.BuildError{Path: s.Path(), Op: op, Msg: err.Error(), Err: err})
+	}
+}
+
+// or is init, or what else says if init is the zero value.
+func or(init, otherwise nodes.Init) nodes.Init {
+	if init.IsZero() {
+		return otherwise
+	}
+	return init
+}
+
+// affine is x·w + b, without b if the cell has none.
+func affine(x nodes.Operand, w, b *nodes.Param) *nodes.Node {
+	y := nodes.MatMul(x, w)
+	if b != nil {
+		y = nodes.Add(y, b)
+	}
+	return y
+}
+
+// bias declares a bias unless it is not wanted.
+func bias(s *nodes.Scope, none bool, name string, init nodes.Init, shape ...int) *nodes.Param {
+	if none {
+		return nil
+	}
+	return s.Param(name, init, shape...)
+}

@@ -1,0 +1,196 @@
+package cells
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/seqzoo/seqzoo/nodes"
+)
+
+// Peephole says how the gates of an LSTM see the cell state.
+type Peephole string
+
+const (
+	NoPeephole Peephole = ""         // they do not
+	Diagonal   Peephole = "diagonal" // each unit its own: P(c) = p∘c (Gers, Schraudolph and Schmidhuber, 2002)
+	Full       Peephole = "full"     // all units: P(c) = c·P with a matrix
+)
+
+// Norm says where an LSTM is layer-normalised.
+type Norm string
+
+const (
+	NoNorm    Norm = ""
+	NormGates Norm = "gates" // one normalisation over all gates together
+	NormGate  Norm = "gate"  // each gate on its own
+)
+
+// LSTMConfig sizes an LSTM cell. The zero value of an optional field is its default.
+type LSTMConfig struct {
+	In, Hidden int
+	Peephole   Peephole // default none
+	Coupled    bool     // f = 1 − i, three gates (Greff et al., 2017)
+	Projection int      // width of h if it is projected (Sak et al., 2014); 0: none, h has the width Hidden
+	LayerNorm  Norm     // default none (Ba, Kiros and Hinton, 2016)
+	NormEps    float64  // inside the root of the normalisation; default 1e-5
+	NoBias     bool
+	InitInput  nodes.Init // of W_ih, every gate; default Xavier uniform
+	InitHidden nodes.Init // of W_hh, every gate; default orthogonal
+	InitBias   nodes.Init // of b; default 1 for the forget gate (Jozefowicz et al., 2015), else 0
+}
+
+// Validate reports every field that is out of range.
+func (c LSTMConfig) Validate() error {
+	err := checkWidths("LSTM", "In", c.In, "Hidden", c.Hidden)
+	if c.Projection != 0 {
+		err = errors.Join(err, checkWidths("LSTM", "Projection", c.Projection))
+	}
+	if c.Peephole != NoPeephole && c.Peephole != Diagonal && c.Peephole != Full {
+		err = errors.Join(err, fmt.Errorf("LSTM: Peephole is %q, want none, diagonal or full", c.Peephole))
+	}
+	if c.LayerNorm != NoNorm && c.LayerNorm != NormGates && c.LayerNorm != NormGate {
+		err = errors.Join(err, fmt.Errorf("LSTM: LayerNorm is %q, want none, gates or gate", c.LayerNorm))
+	}
+	if !(c.NormEps >= 0) {
+		err = errors.Join(err, fmt.Errorf("LSTM: NormEps is %g, want 0 or more", c.NormEps))
+	}
+	return err
+}
+
+// LSTM is one step of a long short-term memory (Hochreiter and Schmidhuber, 1997; with forget gate: Gers, Schmidhuber
+// and Cummins, 2000):
+//
+//	i, f, g, o = split(x·W_ih + h·W_hh + b)
+//	c' = σ(f + P_f(c))∘c + σ(i + P_i(c))∘tanh(g)
+//	h' = σ(o + P_o(c'))∘tanh(c')
+//
+// The sum that makes c' is the constant error carousel: what a gate of 1 lets pass comes back through time unchanged.
+// The P are the peepholes, 0 by default. Coupled gates are i, g, o with σ(f) = 1 − σ(i). A projection multiplies h' by
+// W_hr. Layer normalisation makes it LN(x·W_ih) + LN(h·W_hh) + b, and tanh(LN(c')) in the last line.
+//
+// Its state is {h, c}.
+type LSTM struct {
+	cfg                   LSTMConfig
+	wIH, wHH, b           *nodes.Param
+	wHR                   *nodes.Param // projection, or nil
+	peepI, peepF, peepO   *nodes.Param
+	normX, normH, normOfC *layerNorm
+}
+
+// NewLSTM declares W_ih [In, 4H], W_hh [H, 4H] and b [4H] under s, gates in the order i, f, g, o (i, g, o if coupled),
+// and what the options ask for: peephole_i, _f, _o, [H] or [H, H]; W_hr [H, P], with W_hh [P, 4H]; gains and biases of
+// the normalisations.
+func NewLSTM(s *nodes.Scope, cfg LSTMConfig) *LSTM {
+	must(s, "NewLSTM", cfg.Validate())
+	gates, forget := 4, nodes.Blocks(nodes.Zeros(), nodes.Ones(), nodes.Zeros(), nodes.Zeros())
+	if cfg.Coupled {
+		gates, forget = 3, nodes.Zeros()
+	}
+	H, out := cfg.Hidden, cfg.Hidden
+	if cfg.Projection > 0 {
+		out = cfg.Projection
+	}
+	l := &LSTM{
+		cfg: cfg,
+		wIH: s.Param("W_ih", nodes.Gates(gates, or(cfg.InitInput, nodes.XavierUniform(1))), cfg.In, gates*H),
+		wHH: s.Param("W_hh", nodes.Gates(gates, or(cfg.InitHidden, nodes.Orthogonal(1))), out, gates*H),
+		b:   bias(s, cfg.NoBias, "b", or(cfg.InitBias, forget), gates*H),
+	}
+	if cfg.Projection > 0 {
+		l.wHR = s.Param("W_hr", nodes.XavierUniform(1), H, out)
+	}
+	peep := func(name string) *nodes.Param {
+		if cfg.Peephole == Diagonal {
+			return s.Param(name, nodes.Zeros(), H)
+		}
+		return s.Param(name, nodes.Zeros(), H, H)
+	}
+	if cfg.Peephole != NoPeephole {
+		l.peepI, l.peepO = peep("peephole_i"), peep("peephole_o")
+		if !cfg.Coupled {
+			l.peepF = peep("peephole_f")
+		}
+	}
+	if cfg.LayerNorm != NoNorm {
+		blocks := 1
+		if cfg.LayerNorm == NormGate {
+			blocks = gates
+		}
+		l.normX = newLayerNorm(s, "x", gates*H, blocks, cfg.NormEps)
+		l.normH = newLayerNorm(s, "h", gates*H, blocks, cfg.NormEps)
+		l.normOfC = newLayerNorm(s, "c", H, 1, cfg.NormEps)
+	}
+	return l
+}
+
+// Parts is {h, c}.
+func (l *LSTM) Parts() []Part {
+	h := l.cfg.Hidden
+	if l.cfg.Projection > 0 {
+		h = l.cfg.Projection
+	}
+	return []Part{{"h", h}, {"c", l.cfg.Hidden}}
+}
+
+// Step advances one time step.
+func (l *LSTM) Step(x *nodes.Node, s State) State {
+	h, c := s[0], s[1]
+	a := nodes.Add(l.normX.of(nodes.MatMul(x, l.wIH)), l.normH.of(nodes.MatMul(h, l.wHH)))
+	if l.b != nil {
+		a = nodes.Add(a, l.b)
+	}
+	if l.cfg.Coupled {
+		gates := nodes.Split(a, 3, -1)
+		i := nodes.Sigmoid(l.peep(gates[0], c, l.peepI))
+		c = nodes.Add(nodes.Mul(nodes.OneMinus(i), c), nodes.Mul(i, nodes.Tanh(gates[1])))
+		return State{l.output(gates[2], c), c}
+	}
+	gates := nodes.Split(a, 4, -1)
+	i := nodes.Sigmoid(l.peep(gates[0], c, l.peepI))
+	f := nodes.Sigmoid(l.peep(gates[1], c, l.peepF))
+	c = nodes.Add(nodes.Mul(f, c), nodes.Mul(i, nodes.Tanh(gates[2])))
+	return State{l.output(gates[3], c), c}
+}
+
+// output is h' from the preactivation of the output gate and c'.
+func (l *LSTM) output(o, c *nodes.Node) *nodes.Node {
+	h := nodes.Mul(nodes.Sigmoid(l.peep(o, c, l.peepO)), nodes.Tanh(l.normOfC.of(c)))
+	if l.wHR != nil {
+		h = nodes.MatMul(h, l.wHR)
+	}
+	return h
+}
+
+// peep adds what a gate sees of c.
+func (l *LSTM) peep(gate, c *nodes.Node, p *nodes.Param) *nodes.Node {
+	switch l.cfg.Peephole {
+	case Diagonal:
+		return nodes.Add(gate, nodes.Mul(c, p))
+	case Full:
+		return nodes.Add(gate, nodes.MatMul(c, p))
+	}
+	return gate
+}
+
+// layerNorm normalises [B, width] in equal blocks. The nil *layerNorm does nothing.
+type layerNorm struct {
+	gain, bias *nodes.Param
+	blocks     int
+	eps        float64
+}
+
+// newLayerNorm declares gain_<name> and bias_<name>, [width].
+func newLayerNorm(s *nodes.Scope, name string, width, blocks int, eps float64) *layerNorm {
+	return &layerNorm{s.Param("gain_"+name, nodes.Ones(), width), s.Param("bias_"+name, nodes.Zeros(), width), blocks, eps}
+}
+
+func (n *layerNorm) of(x *nodes.Node) *nodes.Node {
+	if n == nil {
+		return x
+	}
+	width := x.Dim(-1) / n.blocks
+	split := nodes.Reshape(x, -1, n.blocks, width)
+	gain := nodes.Reshape(x.Graph().Param(n.gain), n.blocks, width)
+	bias := nodes.Reshape(x.Graph().Param(n.bias), n.blocks, width)
+	return nodes.Reshape(nodes.LayerNorm(split, gain, bias, n.eps), x.Shape()...)
+}

@@ -1,0 +1,58 @@
+package cells
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/seqzoo/seqzoo/nodes"
+)
+
+// RNNConfig sizes a plain recurrent cell. The zero value of an optional field is its default.
+type RNNConfig struct {
+	In, Hidden int
+	Activation Activation // Tanh (default), ReLU or Sigmoid
+	NoBias     bool
+	InitInput  nodes.Init // of W_ih; default Xavier uniform
+	InitHidden nodes.Init // of W_hh; default orthogonal
+	InitBias   nodes.Init // of b; default zeros
+}
+
+// Validate reports every field that is out of range.
+func (c RNNConfig) Validate() error {
+	err := checkWidths("RNN", "In", c.In, "Hidden", c.Hidden)
+	switch c.Activation {
+	case "", Tanh, ReLU, Sigmoid:
+		return err
+	}
+	return errors.Join(err, fmt.Errorf("RNN: Activation is %q, want tanh, relu or sigmoid", c.Activation))
+}
+
+// RNN is the simple recurrent network (Elman, 1990):
+//
+//	h' = act(x·W_ih + h·W_hh + b)
+//
+// Its state is {h}.
+type RNN struct {
+	cfg         RNNConfig
+	wIH, wHH, b *nodes.Param
+}
+
+// NewRNN declares W_ih [In, H], W_hh [H, H] and b [H] under s.
+func NewRNN(s *nodes.Scope, cfg RNNConfig) *RNN {
+	must(s, "NewRNN", cfg.Validate())
+	return &RNN{
+		cfg: cfg,
+		wIH: s.Param("W_ih", or(cfg.InitInput, nodes.XavierUniform(1)), cfg.In, cfg.Hidden),
+		wHH: s.Param("W_hh", or(cfg.InitHidden, nodes.Orthogonal(1)), cfg.Hidden, cfg.Hidden),
+		b:   bias(s, cfg.NoBias, "b", cfg.InitBias, cfg.Hidden),
+	}
+}
+
+// Parts is {h}.
+func (r *RNN) Parts() []Part { return []Part{{"h", r.cfg.Hidden}} }
+
+// Step advances one time step.
+func (r *RNN) Step(x *nodes.Node, s State) State {
+	h := s[0]
+	return State{r.cfg.Activation.of(nodes.Add(affine(x, r.wIH, r.b), nodes.MatMul(h, r.wHH)))}
+}

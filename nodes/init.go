@@ -1,0 +1,206 @@
+package nodes
+
+import (
+	"fmt"
+	"math"
+	"strings"
+
+	"github.com/seqzoo/seqzoo/internal/rng"
+)
+
+// Init says how a parameter is initialised. The zero value is Zeros.
+//
+// A weight is [in, out], so its fan-in is its first size and its fan-out the last; a vector has both equal to its
+// length.
+type Init struct {
+	kind   string
+	a, b   float64
+	blocks []Init
+}
+
+// Zeros, Ones and Constant fill with one value.
+func Zeros() Init                 { return Init{} }
+func Ones() Init                  { return Constant(1) }
+func Constant(value float64) Init { return Init{kind: "constant", a: value} }
+
+// Uniform draws from [low, high).
+func Uniform(low, high float64) Init { return Init{kind: "uniform", a: low, b: high} }
+
+// Normal draws from the normal distribution.
+func Normal(mean, std float64) Init { return Init{kind: "normal", a: mean, b: std} }
+
+// XavierUniform and XavierNormal have the variance gain²·2/(fan-in + fan-out) (Glorot and Bengio, 2010). Gain 1 suits
+// linear and sigmoid units, 5/3 tanh.
+func XavierUniform(gain float64) Init { return Init{kind: "xavier uniform", a: gain} }
+func XavierNormal(gain float64) Init  { return Init{kind: "xavier normal", a: gain} }
+
+// HeUniform and HeNormal have the variance gain²/fan-in (He et al., 2015). Gain √2 suits ReLU.
+func HeUniform(gain float64) Init { return Init{kind: "he uniform", a: gain} }
+func HeNormal(gain float64) Init  { return Init{kind: "he normal", a: gain} }
+
+// HeUniformOut and HeNormalOut divide by the fan-out instead, which keeps the size of gradients instead of values.
+func HeUniformOut(gain float64) Init { return Init{kind: "he_out uniform", a: gain} }
+func HeNormalOut(gain float64) Init  { return Init{kind: "he_out normal", a: gain} }
+
+// LeCunUniform and LeCunNormal have the variance 1/fan-in (LeCun et al., 1998).
+func LeCunUniform() Init { return Init{kind: "he uniform", a: 1} }
+func LeCunNormal() Init  { return Init{kind: "he normal", a: 1} }
+
+// Orthogonal draws a matrix whose rows or columns, whichever are fewer, are orthogonal and of length gain (Saxe et al.,
+// 2014).
+func Orthogonal(gain float64) Init { return Init{kind: "orthogonal", a: gain} }
+
+// Blocks divides the last axis evenly and initialises each part by its own: the gates of a cell whose weights are one
+// matrix, or a bias of 1 for the forget gate alone.
+func Blocks(parts ...Init) Init { return Init{kind: "blocks", blocks: parts} }
+
+// Gates is Blocks with n times the same.
+func Gates(n int, init Init) Init {
+	b := make([]Init, n)
+	for i := range b {
+		b[i] = init
+	}
+	return Blocks(b...)
+}
+
+func (i Init) String() string {
+	switch i.kind {
+	case "":
+		return "zeros"
+	case "blocks":
+		parts := make([]string, len(i.blocks))
+		for k, b := range i.blocks {
+			parts[k] = b.String()
+		}
+		return "blocks(" + strings.Join(parts, ", ") + ")"
+	case "uniform", "normal":
+		return fmt.Sprintf("%s(%g, %g)", i.kind, i.a, i.b)
+	}
+	return fmt.Sprintf("%s(%g)", i.kind, i.a)
+}
+
+// IsZero reports whether i is the zero value, Zeros: configurations take it for "the default".
+func (i Init) IsZero() bool { return i.kind == "" }
+
+func (i Init) check(shape []int) error {
+	for _, v := range []float64{i.a, i.b} {
+		if math.IsNaN(v) || math.IsInf(v, 0) {
+			return fmt.Errorf("initialiser %v is not finite", i)
+		}
+	}
+	last := shape[len(shape)-1]
+	switch i.kind {
+	case "blocks":
+		if len(i.blocks) == 0 || last%len(i.blocks) != 0 {
+			return fmt.Errorf("initialiser %v: %d parts do not divide a last axis of %d", i, len(i.blocks), last)
+		}
+		part := append(append([]int{}, shape[:len(shape)-1]...), last/len(i.blocks))
+		for _, b := range i.blocks {
+			if err := b.check(part); err != nil {
+				return err
+			}
+		}
+	case "orthogonal":
+		if len(shape) != 2 {
+			return fmt.Errorf("initialiser %v wants a matrix", i)
+		}
+	case "normal":
+		if i.b < 0 {
+			return fmt.Errorf("initialiser %v: the standard deviation is negative", i)
+		}
+	case "uniform":
+		if i.b < i.a {
+			return fmt.Errorf("initialiser %v: the bounds are in the wrong order", i)
+		}
+	}
+	return nil
+}
+
+// fill writes the initial value of a parameter of the given shape to w.
+func (i Init) fill(r *rng.Stream, shape []int, w []float64) {
+	rows, cols := shape[0], shape[len(shape)-1]
+	fanIn, fanOut := float64(rows), float64(cols)
+	draw := func(std float64, kind string) {
+		for k := range w {
+			if strings.HasSuffix(kind, "normal") {
+				w[k] = std * r.Normal()
+			} else {
+				w[k] = std * math.Sqrt(3) * (2*r.Float64() - 1)
+			}
+		}
+	}
+	switch i.kind {
+	case "":
+		clear(w)
+	case "constant":
+		for k := range w {
+			w[k] = i.a
+		}
+	case "uniform":
+		for k := range w {
+			w[k] = i.a + (i.b-i.a)*r.Float64()
+		}
+	case "normal":
+		for k := range w {
+			w[k] = i.a + i.b*r.Normal()
+		}
+	case "xavier uniform", "xavier normal":
+		draw(i.a*math.Sqrt(2/(fanIn+fanOut)), i.kind)
+	case "he uniform", "he normal":
+		draw(i.a/math.Sqrt(fanIn), i.kind)
+	case "he_out uniform", "he_out normal":
+		draw(i.a/math.Sqrt(fanOut), i.kind)
+	case "orthogonal":
+		orthogonal(r, rows, cols, i.a, w)
+	case "blocks":
+		n := cols / len(i.blocks)
+		part := append(append([]int{}, shape[:len(shape)-1]...), n)
+		buf := make([]float64, len(w)/len(i.blocks))
+		for b, init := range i.blocks {
+			init.fill(r, part, buf)
+			for k := range len(buf) / n {
+				copy(w[k*cols+b*n:], buf[k*n:(k+1)*n])
+			}
+		}
+	default:
+		panic("nodes: no initialiser " + i.kind)
+	}
+}
+
+// orthogonal fills w by modified Gram-Schmidt on normal vectors, twice over each for accuracy.
+func orthogonal(r *rng.Stream, rows, cols int, gain float64, w []float64) {
+	n, length := rows, cols // n vectors of the given length, n ≤ length
+	at := func(v, k int) int { return v*cols + k }
+	if rows > cols {
+		n, length = cols, rows
+		at = func(v, k int) int { return k*cols + v }
+	}
+	dot := func(u, v int) (s float64) {
+		for k := range length {
+			s += w[at(u, k)] * w[at(v, k)]
+		}
+		return s
+	}
+	for v := range n {
+		for norm := 0.0; norm < 1e-6; { // all but always the first draw
+			for k := range length {
+				w[at(v, k)] = r.Normal()
+			}
+			for range 2 {
+				for u := range v {
+					d := dot(u, v)
+					for k := range length {
+						w[at(v, k)] -= d * w[at(u, k)]
+					}
+				}
+			}
+			norm = math.Sqrt(dot(v, v))
+			for k := range length {
+				w[at(v, k)] /= max(norm, 1e-300)
+			}
+		}
+	}
+	for k := range w {
+		w[k] *= gain
+	}
+}

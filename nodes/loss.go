@@ -1,0 +1,81 @@
+package nodes
+
+import (
+	"math"
+	"slices"
+
+	"github.com/seqzoo/seqzoo/internal/ops"
+)
+
+// Reduction says how the losses of elements become one.
+type Reduction int
+
+const (
+	ReduceMean Reduction = iota // over the elements that count
+	ReduceSum
+	ReduceNone // every element keeps its own
+)
+
+func (r Reduction) of(x *Node) *Node {
+	switch r {
+	case ReduceSum:
+		return Sum(x)
+	case ReduceNone:
+		return x
+	}
+	return Mean(x)
+}
+
+// CrossEntropyOptions are the rarer wishes; the zero value is the mean over all targets.
+type CrossEntropyOptions struct {
+	Ignore    []int   // targets that count nothing, such as padding
+	Smoothing float64 // label smoothing ε in [0, 1): (1−ε)·NLL + ε·mean over V of −log p (Szegedy et al., 2016)
+	Reduction Reduction
+}
+
+// CrossEntropy is −log softmax(logits)[target]: logits [..., V], targets [...] of ids. It is computed from the logits in
+// one piece, so no probability underflows. The mean over targets that are all ignored is 0.
+func CrossEntropy(logits, targets *Node, o CrossEntropyOptions) *Node {
+	if !(o.Smoothing >= 0 && o.Smoothing < 1) {
+		ops.Failf("CrossEntropy", "label smoothing %g: want [0, 1)", o.Smoothing)
+	}
+	losses := call("CrossEntropy", ops.CrossEntropy{Ignore: slices.Clone(o.Ignore), Smoothing: o.Smoothing}, logits, targets)
+	if o.Reduction != ReduceMean || len(o.Ignore) == 0 {
+		return o.Reduction.of(losses)
+	}
+	return Div(Sum(losses), Maximum(Sum(NotIn(targets, o.Ignore...)), Scalar(1)))
+}
+
+// BCEWithLogits is −t·log σ(x) − (1−t)·log(1 − σ(x)), computed as softplus(x) − x·t. Targets t are in [0, 1].
+func BCEWithLogits(x, target Operand, r Reduction) *Node {
+	return r.of(Sub(Softplus(x), Mul(x, target)))
+}
+
+// MSE is the squared error (x − target)², without a factor ½.
+func MSE(x, target Operand, r Reduction) *Node { return r.of(Square(Sub(x, target))) }
+
+// L1 is the absolute error |x − target|.
+func L1(x, target Operand, r Reduction) *Node { return r.of(Abs(Sub(x, target))) }
+
+// Huber is ½e² where the error e is at most delta, and delta·(|e| − ½delta) beyond (Huber, 1964).
+func Huber(x, target Operand, delta float64, r Reduction) *Node {
+	if !(delta > 0) || math.IsInf(delta, 0) {
+		ops.Failf("Huber", "delta %g: want a positive number", delta)
+	}
+	e := Abs(Sub(x, target))
+	inner := Minimum(e, Scalar(delta)) // ½q² + delta·(e − q) with q = min(e, delta)
+	return r.of(Add(Scale(Square(inner), 0.5), Scale(Sub(e, inner), delta)))
+}
+
+// KLStandardNormal is KL(N(mu, exp(logvar)) ‖ N(0, 1)) = ½Σ(mu² + exp(logvar) − 1 − logvar) over the last axis.
+func KLStandardNormal(mu, logvar *Node) *Node {
+	k := Sub(Add(Square(mu), Exp(logvar)), Shift(logvar, 1))
+	return Scale(Sum(k, -1), 0.5)
+}
+
+// KLGaussians is KL(q ‖ p) of two diagonal Gaussians, over the last axis.
+func KLGaussians(muQ, logvarQ, muP, logvarP *Node) *Node {
+	gap := Sub(logvarQ, logvarP)
+	k := Sub(Add(Exp(gap), Mul(Square(Sub(muQ, muP)), Exp(Neg(logvarP)))), Shift(gap, 1))
+	return Scale(Sum(k, -1), 0.5)
+}

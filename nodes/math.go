@@ -1,0 +1,331 @@
+package nodes
+
+import (
+	"fmt"
+	"slices"
+
+	"gorgonia.org/gorgonia"
+
+	"github.com/seqzoo/seqzoo/internal/ops"
+)
+
+func unary(op, kind string, x Operand) *Node { return call(op, ops.Elementwise{Kind: kind}, x) }
+
+func binary(op, kind string, a, b Operand) *Node { return call(op, ops.Elementwise{Kind: kind}, a, b) }
+
+// Add is the sum of two or more operands.
+func Add(a, b Operand, more ...Operand) *Node {
+	s := binary("Add", "add", a, b)
+	for _, x := range more {
+		s = binary("Add", "add", s, x)
+	}
+	return s
+}
+
+// Sub is a − b, Mul a∘b, Div a/b, element by element.
+func Sub(a, b Operand) *Node { return binary("Sub", "sub", a, b) }
+func Mul(a, b Operand) *Node { return binary("Mul", "mul", a, b) }
+func Div(a, b Operand) *Node { return binary("Div", "div", a, b) }
+
+// Maximum and Minimum take the larger and the smaller of two elements; at a tie the gradient goes to a.
+func Maximum(a, b Operand) *Node { return binary("Maximum", "max", a, b) }
+func Minimum(a, b Operand) *Node { return binary("Minimum", "min", a, b) }
+
+// Less, LessEqual, Greater, GreaterEqual, Equal and NotEqual are 1 where they hold and 0 elsewhere, without gradient.
+func Less(a, b Operand) *Node         { return binary("Less", "lt", a, b) }
+func LessEqual(a, b Operand) *Node    { return binary("LessEqual", "le", a, b) }
+func Greater(a, b Operand) *Node      { return binary("Greater", "gt", a, b) }
+func GreaterEqual(a, b Operand) *Node { return binary("GreaterEqual", "ge", a, b) }
+func Equal(a, b Operand) *Node        { return binary("Equal", "eq", a, b) }
+func NotEqual(a, b Operand) *Node     { return binary("NotEqual", "ne", a, b) }
+
+// Select takes the element of a where cond is not 0, else that of b. What is not taken may be NaN or infinite.
+func Select(cond, a, b Operand) *Node {
+	return call("Select", ops.Elementwise{Kind: "select"}, cond, a, b)
+}
+
+// Affine is scale·x + shift; Scale, Shift, Neg and OneMinus are its common cases.
+func Affine(x Operand, scale, shift float64) *Node {
+	return call("Affine", ops.Elementwise{Kind: "affine", P: scale, Q: shift}, x)
+}
+func Scale(x Operand, by float64) *Node { return Affine(x, by, 0) }
+func Shift(x Operand, by float64) *Node { return Affine(x, 1, by) }
+func Neg(x Operand) *Node               { return Affine(x, -1, 0) }
+func OneMinus(x Operand) *Node          { return Affine(x, -1, 1) }
+
+// Functions of one operand, element by element. At 0, ReLU and Abs have the derivative 0.
+func Tanh(x Operand) *Node     { return unary("Tanh", "tanh", x) }
+func Sigmoid(x Operand) *Node  { return unary("Sigmoid", "sigmoid", x) }
+func ReLU(x Operand) *Node     { return unary("ReLU", "relu", x) }
+func Softplus(x Operand) *Node { return unary("Softplus", "softplus", x) } // log(1 + eˣ)
+func Exp(x Operand) *Node      { return unary("Exp", "exp", x) }
+func Log(x Operand) *Node      { return unary("Log", "log", x) }
+func Log1p(x Operand) *Node    { return unary("Log1p", "log1p", x) } // log(1 + x)
+func Expm1(x Operand) *Node    { return unary("Expm1", "expm1", x) } // eˣ − 1
+func Sqrt(x Operand) *Node     { return unary("Sqrt", "sqrt", x) }
+func Square(x Operand) *Node   { return unary("Square", "square", x) }
+func Abs(x Operand) *Node      { return unary("Abs", "abs", x) }
+func Sign(x Operand) *Node     { return unary("Sign", "sign", x) } // −1, 0 or 1, without gradient
+func Inverse(x Operand) *Node  { return unary("Inverse", "inverse", x) }
+func Sin(x Operand) *Node      { return unary("Sin", "sin", x) }
+func Cos(x Operand) *Node      { return unary("Cos", "cos", x) }
+
+// Power is x to a constant exponent.
+func Power(x Operand, exponent float64) *Node {
+	return call("Power", ops.Elementwise{Kind: "power", P: exponent}, x)
+}
+
+// Clip limits x to [low, high]; outside the gradient is 0.
+func Clip(x Operand, low, high float64) *Node {
+	if !(low <= high) {
+		ops.Failf("Clip", "bounds %g and %g are in the wrong order", low, high)
+	}
+	return call("Clip", ops.Elementwise{Kind: "clip", P: low, Q: high}, x)
+}
+
+// StopGradient is x with a gradient of 0.
+func StopGradient(x Operand) *Node { return unary("StopGradient", "stop", x) }
+
+// MatMul is x·w. If w is a matrix [in, out], x is [..., in] and the result [..., out]; two stacks [N, a, b] and
+// [N, b, c] are multiplied pair by pair.
+func MatMul(x, w Operand) *Node { return matMul("MatMul", x, w, false) }
+
+// MatMulT is x·wᵀ: w is [out, in], or a stack [N, c, b].
+func MatMulT(x, w Operand) *Node { return matMul("MatMulT", x, w, true) }
+
+func matMul(op string, xo, wo Operand, trans bool) *Node {
+	g := common(op, []Operand{xo, wo})
+	g.noteScope([]Operand{xo, wo})
+	x, w := xo.in(g), wo.in(g)
+	if p, ok := wo.(*Param); ok && g.product != nil {
+		x = g.product(x, p)
+	}
+	fn := ops.MatMul{TransB: trans}
+	xs, ws := x.Shape(), w.Shape()
+	if len(ws) != 2 || len(xs) < 3 {
+		return g.apply(op, fn, x, w)
+	}
+	flat := Reshape(x, ops.Size(xs[:len(xs)-1]), xs[len(xs)-1])
+	y := g.apply(op, fn, flat, w)
+	return Reshape(y, append(xs[:len(xs)-1], y.Dim(-1))...)
+}
+
+// Reshape gives the same elements another shape. At most one size may be −1: it is what the others leave.
+func Reshape(x Operand, shape ...int) *Node {
+	n := one("Reshape", x)
+	shape = slices.Clone(shape)
+	if k := slices.Index(shape, -1); k >= 0 {
+		rest := 1
+		for i, d := range shape {
+			if i != k {
+				rest *= d
+			}
+		}
+		if size := ops.Size(n.Shape()); rest > 0 && size%rest == 0 {
+			shape[k] = size / rest
+		}
+	}
+	if slices.Equal(shape, n.Shape()) {
+		return n
+	}
+	return n.g.apply("Reshape", ops.Reshape{Shape: shape}, n)
+}
+
+// Transpose reorders the axes: axis i of the result is axis perm[i] of x. Without perm it reverses their order.
+func Transpose(x Operand, perm ...int) *Node {
+	n := one("Transpose", x)
+	if len(perm) == 0 {
+		for i := len(n.Shape()) - 1; i >= 0; i-- {
+			perm = append(perm, i)
+		}
+	}
+	return n.g.apply("Transpose", ops.Transpose{Perm: slices.Clone(perm)}, n)
+}
+
+// axisOf resolves a negative axis.
+func axisOf(op string, n *Node, axis int) int {
+	k := axis
+	if k < 0 {
+		k += len(n.Shape())
+	}
+	if k < 0 || k >= len(n.Shape()) {
+		panic(&BuildError{Path: n.g.place(), Op: op, Msg: fmt.Sprintf("%s: no axis %d", ops.Describe(n.n), axis)})
+	}
+	return k
+}
+
+// Slice takes [from, to) of an axis and keeps the axis, also where one place is left. Negative axes count from the last.
+func Slice(x Operand, axis, from, to int) *Node {
+	n := one("Slice", x)
+	axis = axisOf("Slice", n, axis)
+	if from == 0 && to == n.Dim(axis) {
+		return n
+	}
+	return n.g.apply("Slice", ops.Slice{Axis: axis, From: from, To: to}, n)
+}
+
+// Split cuts an axis into n equal parts, each of which keeps the axis.
+func Split(x Operand, n, axis int) []*Node {
+	node := one("Split", x)
+	axis = axisOf("Split", node, axis)
+	size := node.Dim(axis)
+	if n < 1 || size%n != 0 {
+		panic(&BuildError{Path: node.g.place(), Op: "Split", Msg: fmt.Sprintf("%s: %d parts do not divide axis %d of size %d", ops.Describe(node.n), n, axis, size)})
+	}
+	parts := make([]*Node, n)
+	for i := range parts {
+		parts[i] = Slice(node, axis, i*size/n, (i+1)*size/n)
+	}
+	return parts
+}
+
+// TimeSlice is step t of a sequence: [T, ...] becomes [...].
+func TimeSlice(x Operand, t int) *Node {
+	s := Slice(x, 0, t, t+1)
+	return Reshape(s, s.Shape()[1:]...)
+}
+
+// Stack joins steps [...] to a sequence [T, ...].
+func Stack(steps ...*Node) *Node {
+	rows := make([]*Node, len(steps))
+	for i, s := range steps {
+		s = one("Stack", s)
+		rows[i] = Reshape(s, append([]int{1}, s.Shape()...)...)
+	}
+	return Concat(0, rows...)
+}
+
+// Concat joins nodes along an axis.
+func Concat(axis int, xs ...*Node) *Node {
+	operands := make([]Operand, len(xs))
+	for i, x := range xs {
+		operands[i] = x
+	}
+	if len(xs) == 0 {
+		ops.Failf("Concat", "nothing to join")
+	}
+	g := common("Concat", operands)
+	if len(xs) == 1 {
+		return xs[0].in(g)
+	}
+	return call("Concat", ops.Concat{Axis: axisOf("Concat", xs[0], axis)}, operands...)
+}
+
+// without lists the shape of n with the given axes at size 1, and without them; no axes means all.
+func without(op string, n *Node, axes []int) (kept, dropped []int) {
+	drop := map[int]bool{}
+	for _, a := range axes {
+		drop[axisOf(op, n, a)] = true
+	}
+	kept = n.Shape()
+	for i := range kept {
+		if len(axes) == 0 || drop[i] {
+			kept[i] = 1
+		} else {
+			dropped = append(dropped, kept[i])
+		}
+	}
+	return kept, dropped
+}
+
+// Sum adds along axes, which disappear; without axes, over everything, to a scalar.
+func Sum(x Operand, axes ...int) *Node {
+	n := one("Sum", x)
+	kept, dropped := without("Sum", n, axes)
+	return Reshape(n.g.apply("Sum", ops.SumTo{Shape: kept}, n), dropped...)
+}
+
+// SumKeep is Sum with the axes kept at size 1, so that the result broadcasts against x.
+func SumKeep(x Operand, axes ...int) *Node {
+	n := one("Sum", x)
+	kept, _ := without("Sum", n, axes)
+	return n.g.apply("Sum", ops.SumTo{Shape: kept}, n)
+}
+
+// Mean is Sum over the number of elements added.
+func Mean(x Operand, axes ...int) *Node {
+	s := Sum(x, axes...)
+	return Scale(s, float64(ops.Size(s.Shape()))/float64(ops.Size(one("Mean", x).Shape())))
+}
+
+// MeanKeep is Mean with the axes kept at size 1.
+func MeanKeep(x Operand, axes ...int) *Node {
+	s := SumKeep(x, axes...)
+	return Scale(s, float64(ops.Size(s.Shape()))/float64(ops.Size(one("Mean", x).Shape())))
+}
+
+// Max is the largest element along an axis, which disappears. Ties share the gradient.
+func Max(x Operand, axis int) *Node {
+	n := one("Max", x)
+	m := n.g.apply("Max", ops.Max{Axis: axisOf("Max", n, axis)}, n)
+	_, dropped := without("Max", n, []int{axis})
+	return Reshape(m, dropped...)
+}
+
+// Broadcast repeats x to a shape, as an element-wise function does with its smaller operand.
+func Broadcast(x Operand, shape ...int) *Node {
+	n := one("Broadcast", x)
+	if slices.Equal(n.Shape(), shape) {
+		return n
+	}
+	return n.g.apply("Broadcast", ops.Broadcast{Shape: slices.Clone(shape)}, n)
+}
+
+// Softmax and LogSoftmax work along the last axis; large inputs do not overflow.
+func Softmax(x Operand) *Node    { return call("Softmax", ops.Softmax{}, x) }
+func LogSoftmax(x Operand) *Node { return call("LogSoftmax", ops.LogSoftmax{}, x) }
+
+// LogSumExp is log Σ eˣ along the last axis, which disappears.
+func LogSumExp(x Operand) *Node {
+	n := one("LogSumExp", x)
+	top := StopGradient(n.g.apply("LogSumExp", ops.Max{Axis: axisOf("LogSumExp", n, -1)}, n))
+	s := Add(Log(SumKeep(Exp(Sub(n, top)), -1)), top)
+	return Reshape(s, s.Shape()[:len(s.Shape())-1]...)
+}
+
+// LayerNorm normalises the last axis to mean 0 and variance 1, then scales by gain and adds bias, each [H] (Ba, Kiros
+// and Hinton, 2016). The variance is the biased one; eps, inside the root, is 1e-5 if 0.
+func LayerNorm(x, gain, bias Operand, eps float64) *Node {
+	if eps == 0 {
+		eps = 1e-5
+	}
+	n := one("LayerNorm", x)
+	centred := Sub(n, MeanKeep(n, -1))
+	variance := MeanKeep(Square(centred), -1)
+	return Add(Mul(Div(centred, Sqrt(Shift(variance, eps))), gain), bias)
+}
+
+// Embedding looks up rows of a table [V, E]: ids [...] become [..., E]. An id outside the table is an error of the run.
+// If padding is not negative, lookups of that id give no gradient.
+func Embedding(table, ids Operand, padding int) *Node {
+	return call("Embedding", ops.Gather{Padding: max(padding, -1)}, table, ids)
+}
+
+// OneHot turns ids [...] into [..., v], 1 at the id and 0 elsewhere.
+func OneHot(ids *Node, v int) *Node {
+	return call("OneHot", ops.OneHot{Dtype: ids.g.Dtype(), V: v}, ids)
+}
+
+// LengthMask turns lengths [B] into [T, B, 1]: 1 at the steps before a sequence's length, 0 behind.
+func LengthMask(lengths *Node, T int) *Node {
+	return call("LengthMask", ops.LengthMask{Dtype: lengths.g.Dtype(), T: T}, lengths)
+}
+
+// NotIn is 1 where an id is none of values, else 0.
+func NotIn(ids *Node, values ...int) *Node {
+	return call("NotIn", ops.Differs{Dtype: ids.g.Dtype(), Values: slices.Clone(values)}, ids)
+}
+
+// Apply makes a node of a Gorgonia op of one's own, which should implement gorgonia.SDOp.
+func Apply(op gorgonia.Op, xs ...Operand) *Node {
+	g := common(op.String(), xs)
+	in := make([]*gorgonia.Node, len(xs))
+	for i, x := range xs {
+		in[i] = x.in(g).n
+	}
+	n, err := gorgonia.ApplyOp(op, in...)
+	if err != nil {
+		panic(&BuildError{Path: g.place(), Op: op.String(), Msg: err.Error(), Err: err})
+	}
+	return &Node{g, n}
+}

@@ -1,0 +1,89 @@
+package nodes
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/seqzoo/seqzoo/internal/ops"
+)
+
+// NoiseKind is a distribution.
+type NoiseKind string
+
+const (
+	Bernoulli      NoiseKind = "bernoulli" // 1 with probability P, else 0
+	UniformNoise   NoiseKind = "uniform"   // in [0, 1)
+	StandardNormal NoiseKind = "normal"
+)
+
+// NoiseRequest asks for random numbers.
+type NoiseRequest struct {
+	Label       string // what they are for, such as "dropout"
+	Kind        NoiseKind
+	P           float64 // of Bernoulli
+	Shape       []int
+	PerSequence bool // inside a step: the same numbers at every time
+}
+
+// Loop lends the graph of a step its noise: numbers of their own for each time, drawn outside of the step, so that every
+// way to unroll it sees the same ones.
+type Loop interface {
+	Noise(in *Graph, r NoiseRequest) *Node
+}
+
+// WithLoop builds the steps of a recurrence in g itself, with noise from loop.
+func (g *Graph) WithLoop(loop Loop, build func()) {
+	old := g.loop
+	g.loop = loop
+	defer func() { g.loop = old }()
+	build()
+}
+
+// Noise is a tensor of random numbers. In the graph of a step it differs from time to time, unless PerSequence is set.
+func (g *Graph) Noise(r NoiseRequest) *Node {
+	r.Shape = slices.Clone(r.Shape)
+	if g.loop != nil {
+		return g.loop.Noise(g, r)
+	}
+	if g.opts.Noise != nil {
+		n := g.lift(g.opts.Noise(r))
+		if !slices.Equal(n.Shape(), r.Shape) {
+			ops.Failf("Noise", "%q: the given noise is %s, want %s", r.Label, ops.ShapeString(n.Shape()), ops.ShapeString(r.Shape))
+		}
+		return n
+	}
+	g.noises++
+	fn := ops.Noise{Dtype: g.Dtype(), Shape: r.Shape, Kind: string(r.Kind), P: r.P, Label: fmt.Sprintf("%s %d", r.Label, g.noises)}
+	return g.apply("Noise", fn, g.NoiseKey())
+}
+
+// OuterNoise is Noise for a Loop: it is drawn where the loop stands, outside of its steps.
+func (g *Graph) OuterNoise(outside Loop, r NoiseRequest) (n *Node) {
+	g.WithLoop(outside, func() { n = g.Noise(r) })
+	return n
+}
+
+// CurrentLoop is the loop that g's noise comes from, or nil.
+func (g *Graph) CurrentLoop() Loop { return g.loop }
+
+// Dropout zeroes elements of x with probability p and divides the others by 1−p (Srivastava et al., 2014). In a graph
+// for evaluation it is x. In the graph of a step every time has a mask of its own.
+func Dropout(x Operand, p float64) *Node {
+	n := one("Dropout", x)
+	CheckRate("Dropout", p)
+	if !n.g.Training() || p == 0 {
+		return n
+	}
+	keep := n.g.Noise(NoiseRequest{Label: "dropout", Kind: Bernoulli, P: 1 - p, Shape: n.Shape()})
+	return Masked(n, keep, p)
+}
+
+// Masked is x∘keep/(1−p): dropout with a given mask, in which 1 means keep.
+func Masked(x, keep Operand, p float64) *Node { return Scale(Mul(x, keep), 1/(1-p)) }
+
+// CheckRate refuses a dropout probability outside of [0, 1).
+func CheckRate(op string, p float64) {
+	if !(p >= 0 && p < 1) {
+		ops.Failf(op, "the probability %g: want [0, 1)", p)
+	}
+}

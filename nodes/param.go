@@ -1,0 +1,158 @@
+package nodes
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"gorgonia.org/tensor"
+
+	"github.com/seqzoo/seqzoo/internal/ops"
+	"github.com/seqzoo/seqzoo/internal/rng"
+)
+
+// Store holds the parameters of a model: a tensor for every path, outside of any graph. All graphs of the model
+// (a training window, evaluation, one step of inference) bind the same tensors, so nothing is copied or goes stale.
+type Store struct {
+	dtype  tensor.Dtype
+	seed   uint64
+	params map[string]*Param
+	order  []*Param
+}
+
+// NewStore starts an empty store of Float32 or Float64 parameters, initialised from seed. The initial value of a
+// parameter depends on the seed and its own path alone, not on what else is declared, nor in which order.
+func NewStore(dtype tensor.Dtype, seed uint64) *Store {
+	if dtype != Float64 {
+		dtype = Float32
+	}
+	return &Store{dtype: dtype, seed: seed, params: map[string]*Param{}}
+}
+
+// Dtype is the float type of all parameters.
+func (s *Store) Dtype() tensor.Dtype { return s.dtype }
+
+// Root is the scope with the empty path.
+func (s *Store) Root() *Scope { return &Scope{store: s} }
+
+// Params are all parameters in the order of declaration.
+func (s *Store) Params() []*Param { return slices.Clone(s.order) }
+
+// Get finds a parameter by its path.
+func (s *Store) Get(path string) (*Param, bool) {
+	p, ok := s.params[path]
+	return p, ok
+}
+
+// Count is the number of elements of all parameters.
+func (s *Store) Count() int {
+	n := 0
+	for _, p := range s.order {
+		n += ops.Size(p.shape)
+	}
+	return n
+}
+
+// Scope is a place in a store, such as "encoder/l0". It declares parameters under its path.
+type Scope struct {
+	store *Store
+	path  string
+}
+
+// In is the scope of name under s. The name may be formatted: s.In("l%d", k).
+func (s *Scope) In(format string, args ...any) *Scope {
+	name := fmt.Sprintf(format, args...)
+	if name == "" || strings.ContainsAny(name, "/ \t\n") {
+		ops.Failf("Scope", "the name %q: want one or more characters, no slash and no space", name)
+	}
+	return &Scope{s.store, s.join(name)}
+}
+
+func (s *Scope) join(name string) string {
+	if s.path == "" {
+		return name
+	}
+	return s.path + "/" + name
+}
+
+// Path is the scope's path; the root's is empty.
+func (s *Scope) Path() string { return s.path }
+
+// Param declares a parameter. Declaring one path twice is a mistake: to use a parameter again, use Shared.
+func (s *Scope) Param(name string, init Init, shape ...int) *Param {
+	path := s.join(name)
+	fail := func(err error) { panic(&BuildError{Path: s.path, Op: "Param", Msg: err.Error(), Err: err}) }
+	if name == "" || strings.ContainsAny(name, "/ \t\n") {
+		fail(fmt.Errorf("the name %q: want one or more characters, no slash and no space", name))
+	}
+	if s.store.params[path] != nil {
+		fail(fmt.Errorf("%s is declared already; to use one parameter twice, ask for it with Shared", path))
+	}
+	if len(shape) == 0 {
+		fail(fmt.Errorf("%s has no shape: want at least one axis", path))
+	}
+	if err := errors.Join(ops.CheckShape(shape), init.check(shape)); err != nil {
+		fail(fmt.Errorf("%s: %w", path, err))
+	}
+	p := &Param{store: s.store, path: path, shape: slices.Clone(shape), init: init}
+	s.store.params[path] = p
+	s.store.order = append(s.store.order, p)
+	return p
+}
+
+// Shared is a parameter that was declared under s before, to be used in one more place.
+func (s *Scope) Shared(name string) *Param {
+	p := s.store.params[s.join(name)]
+	if p == nil {
+		panic(&BuildError{Path: s.path, Op: "Shared", Msg: fmt.Sprintf("%s is not declared; declare it with Param first", s.join(name))})
+	}
+	return p
+}
+
+// Param is a parameter of a model: a name and a tensor. As an operand it becomes an input of the graph at hand.
+type Param struct {
+	store *Store
+	path  string
+	shape []int
+	init  Init
+
+	once  sync.Once
+	value *tensor.Dense
+}
+
+// Name is the parameter's path, such as "encoder/l0/W_ih".
+func (p *Param) Name() string { return p.path }
+
+// Leaf is the last part of the path, such as "W_ih".
+func (p *Param) Leaf() string { return p.path[strings.LastIndex(p.path, "/")+1:] }
+
+// scope is the path without the leaf.
+func (p *Param) scope() string {
+	if i := strings.LastIndex(p.path, "/"); i >= 0 {
+		return p.path[:i]
+	}
+	return ""
+}
+
+// Shape is a copy of the parameter's shape.
+func (p *Param) Shape() []int { return slices.Clone(p.shape) }
+
+// Value is the parameter's tensor. It is allocated and initialised by the first call; changing its elements changes
+// the model.
+func (p *Param) Value() *tensor.Dense {
+	p.once.Do(func() {
+		v := ops.NewTensor(ops.Type{Dtype: p.store.dtype, Shape: p.shape})
+		w := v.F64
+		if w == nil {
+			w = make([]float64, len(v.F32))
+		}
+		p.init.fill(&rng.Stream{Key: rng.New(p.store.seed).Named(p.path)}, p.shape, w)
+		for i := range v.F32 {
+			v.F32[i] = float32(w[i])
+		}
+		p.value = v.Dense()
+	})
+	return p.value
+}

@@ -1,0 +1,34 @@
+// Package unroll carries a cell through time.
+//
+// What unrolling means is this loop, whatever the strategy:
+//
+//	s := init                                // zeros unless given
+//	for t := range T {                       // T−1 … 0 if reversed
+//		next := cell.Step(x[t], s)
+//		for b := range B {
+//			if t < lengths[b] {              // always, without lengths
+//				s[b], y[t][b] = next[b], next[b].h
+//			} else {
+//				y[t][b] = 0                  // and the state stays
+//			}
+//		}
+//	}
+//	final := s
+//
+// So the final state is each sequence's own last, and a reversed pass starts at each sequence's own last step.
+//
+// # Strategies
+//
+// Scan traces the step once and makes one node of the whole loop, with one more for its gradient: the graph does not
+// grow with T. Expand lays every step out as nodes of its own, for drawing, for looking at single steps, for Gorgonia's
+// own machines, for second derivatives, and as the oracle that Scan is tested against. Both take the same cells.
+//
+// # Layers
+//
+// Over makes a Layer of a cell. Bidirectional and Stack make layers of layers. The state of a layer is the list of the
+// states of its cells, in the order layer 0 forward, layer 0 backward, layer 1 forward, and so on.
+//
+// # Truncation
+//
+// Window says how a long sequence is cut for truncated backpropagation through time.
+package unroll

@@ -1,0 +1,299 @@
+package unroll
+
+import (
+	"fmt"
+	"slices"
+
+	"gorgonia.org/gorgonia"
+
+	"github.com/seqzoo/seqzoo/cells"
+	"github.com/seqzoo/seqzoo/internal/ops"
+	"github.com/seqzoo/seqzoo/nodes"
+)
+
+// Strategy is how a recurrence is laid out in the graph.
+type Strategy int
+
+const (
+	Scan   Strategy = iota // one node for all steps: the default
+	Expand                 // nodes for every step
+)
+
+func (s Strategy) String() string {
+	switch s {
+	case Scan:
+		return "scan"
+	case Expand:
+		return "expand"
+	}
+	return fmt.Sprintf("Strategy(%d)", int(s))
+}
+
+// Options of a pass over a sequence. The zero value is a forward Scan over full sequences.
+type Options struct {
+	Strategy Strategy
+	Lengths  *nodes.Node // ints [B], each 0 … T; nil: all T
+	Reverse  bool        // from the last step to the first
+}
+
+// Layer maps a sequence [T, B, In] to a sequence [T, B, Width].
+type Layer interface {
+	// Parts describes the state of all cells in the layer.
+	Parts() []cells.Part
+	// Width is the size of the last axis of the outputs.
+	Width() int
+	// Unroll runs the layer over x from the state init; nil is zeros.
+	Unroll(x *nodes.Node, init cells.State, o Options) *Result
+}
+
+// Result is a layer unrolled.
+type Result struct {
+	y       func() *nodes.Node
+	final   func() cells.State
+	stateAt func(t int) cells.State
+}
+
+// Y is the outputs [T, B, Width].
+func (r *Result) Y() *nodes.Node { return r.y() }
+
+// Final is the state after the last step.
+func (r *Result) Final() cells.State { return r.final() }
+
+// StateAt is the state as step t left it. Bidirectional layers have none.
+func (r *Result) StateAt(t int) cells.State { return r.stateAt(t) }
+
+// Over is the layer of a single cell.
+func Over(c cells.Cell) Layer { return over{c} }
+
+type over struct{ cells.Cell }
+
+func (l over) Width() int { return l.Parts()[0].Width }
+
+func (l over) Unroll(x *nodes.Node, init cells.State, o Options) *Result {
+	p := newPass(l.Cell, x, init, o)
+	if o.Strategy == Expand {
+		return p.expand()
+	}
+	return p.scan()
+}
+
+// pass is what both strategies start from.
+type pass struct {
+	cell  cells.Cell
+	g     *nodes.Graph
+	x     *nodes.Node
+	T     int
+	init  cells.State
+	masks *nodes.Node // [T, B, 1], or nil
+	o     Options
+}
+
+func newPass(c cells.Cell, x *nodes.Node, init cells.State, o Options) *pass {
+	if x == nil {
+		nodes.Failf("Unroll", "x is nil: want a sequence [T, B, In]")
+	}
+	if o.Strategy != Scan && o.Strategy != Expand {
+		nodes.Failf("Unroll", "no strategy %v: want Scan or Expand", o.Strategy)
+	}
+	if len(x.Shape()) < 2 {
+		nodes.Failf("Unroll", "x is %s: want a sequence [T, B, In], or ids [T, B]", ops.ShapeString(x.Shape()))
+	}
+	p := &pass{cell: c, g: x.Graph(), x: x, T: x.Dim(0), init: init, o: o}
+	batch := x.Dim(1)
+	if init == nil {
+		p.init = cells.Zero(p.g, c, batch)
+	}
+	checkState("the initial state", p.init, c.Parts(), batch)
+	if o.Lengths != nil {
+		if !slices.Equal(o.Lengths.Shape(), []int{batch}) {
+			nodes.Failf("Unroll", "lengths are %s: want one a sequence, [%d]", ops.ShapeString(o.Lengths.Shape()), batch)
+		}
+		p.masks = nodes.LengthMask(o.Lengths, p.T)
+	}
+	return p
+}
+
+// checkState holds a state against its description.
+func checkState(what string, s cells.State, parts []cells.Part, batch int) {
+	if len(parts) == 0 {
+		nodes.Failf("Unroll", "the cell has no state: Parts must list at least the output")
+	}
+	if len(s) != len(parts) {
+		nodes.Failf("Unroll", "%s has %d parts, want %d: %v", what, len(s), len(parts), parts)
+	}
+	for i, p := range parts {
+		if s[i] == nil || !slices.Equal(s[i].Shape(), []int{batch, p.Width}) {
+			got := "nil"
+			if s[i] != nil {
+				got = ops.ShapeString(s[i].Shape())
+			}
+			nodes.Failf("Unroll", "%s: part %q is %s, want [%d, %d]", what, p.Name, got, batch, p.Width)
+		}
+	}
+}
+
+// step runs the cell once. With a mask [B, 1], rows where it is 0 keep their state and have output 0.
+func (p *pass) step(x *nodes.Node, s cells.State, mask *nodes.Node) (y *nodes.Node, next cells.State) {
+	x.Graph().Within("step", func() {
+		next = slices.Clone(p.cell.Step(x, slices.Clone(s)))
+		checkState("the state after a step", next, p.cell.Parts(), p.x.Dim(1))
+	})
+	y = next[0]
+	if mask != nil {
+		y = nodes.Select(mask, y, nodes.Scalar(0))
+		for i := range next {
+			next[i] = nodes.Select(mask, next[i], s[i])
+		}
+	}
+	return y, next
+}
+
+// expand lays the steps out one after another.
+func (p *pass) expand() *Result {
+	ys := make([]*nodes.Node, p.T)
+	states := make([]cells.State, p.T)
+	s := p.init
+	loop := &expandLoop{outside: p.g.CurrentLoop(), T: p.T}
+	p.g.WithLoop(loop, func() {
+		for i := range p.T {
+			t := i
+			if p.o.Reverse {
+				t = p.T - 1 - i
+			}
+			loop.t, loop.asked = t, 0
+			var mask *nodes.Node
+			if p.masks != nil {
+				mask = nodes.TimeSlice(p.masks, t)
+			}
+			ys[t], s = p.step(nodes.TimeSlice(p.x, t), s, mask)
+			states[t] = s
+		}
+	})
+	var y *nodes.Node
+	return &Result{
+		y: func() *nodes.Node {
+			if y == nil {
+				y = nodes.Stack(ys...)
+			}
+			return y
+		},
+		final:   func() cells.State { return slices.Clone(s) },
+		stateAt: func(t int) cells.State { checkTime(t, p.T); return slices.Clone(states[t]) },
+	}
+}
+
+func checkTime(t, T int) {
+	if t < 0 || t >= T {
+		nodes.Failf("StateAt", "time %d is outside 0 … %d", t, T-1)
+	}
+}
+
+// expandLoop lends steps laid out in one graph their noise: request k of every step is a slice of one tensor.
+type expandLoop struct {
+	outside nodes.Loop
+	T, t    int
+	asked   int
+	drawn   []*nodes.Node
+}
+
+func (l *expandLoop) Noise(g *nodes.Graph, r nodes.NoiseRequest) *nodes.Node {
+	k := l.asked
+	l.asked++
+	perSequence := r.PerSequence
+	if k == len(l.drawn) {
+		l.drawn = append(l.drawn, g.OuterNoise(l.outside, outerRequest(r, l.T)))
+	}
+	if perSequence {
+		return l.drawn[k]
+	}
+	return nodes.TimeSlice(l.drawn[k], l.t)
+}
+
+// outerRequest is what a loop of T steps asks for outside, to serve r inside.
+func outerRequest(r nodes.NoiseRequest, T int) nodes.NoiseRequest {
+	if !r.PerSequence {
+		r.Shape = append([]int{T}, r.Shape...)
+	}
+	r.PerSequence = false
+	return r
+}
+
+// scan traces one step into a graph of its own and makes one node of the loop.
+func (p *pass) scan() *Result {
+	loop := &scanLoop{outer: p.g, T: p.T}
+	in := p.g.Inner(loop)
+	loop.in = in
+	xt := loop.sequence("x", p.x)
+	mask, maskAt := (*nodes.Node)(nil), -1
+	if p.masks != nil {
+		maskAt = len(loop.inner)
+		mask = loop.sequence("mask", p.masks)
+	}
+	s := cells.State{}
+	for i, part := range p.cell.Parts() {
+		s = append(s, in.InputLike(p.init[i], fmt.Sprintf("state %s", part.Name), p.init[i].Shape()...))
+	}
+	y, next := p.step(xt, s, mask)
+
+	step := &ops.Step{Seqs: raw(loop.inner), States: raw(s), Next: raw(next), Mask: maskAt}
+	if mask != nil {
+		step.Ys = raw(cells.State{y})
+	}
+	operands := append(slices.Clone(loop.outerSeqs), p.init...)
+	for _, l := range in.Lifts() {
+		step.Consts = append(step.Consts, l.Inner.Gorgonia())
+		operands = append(operands, l.Outer)
+	}
+	fn := ops.Scan{Step: ops.NewStep(step), T: p.T, Reverse: p.o.Reverse}
+	packed := p.g.Op("Scan", fn, operands...)
+	view := func(inner *nodes.Node, t int) *nodes.Node {
+		return p.g.Of(fn.View(packed.Gorgonia(), inner.Gorgonia(), t))
+	}
+	stateAt := func(t int) (at cells.State) {
+		checkTime(t, p.T)
+		for _, n := range next {
+			at = append(at, view(n, t))
+		}
+		return at
+	}
+	last := p.T - 1
+	if p.o.Reverse {
+		last = 0
+	}
+	return &Result{
+		y:       func() *nodes.Node { return view(y, -1) },
+		final:   func() cells.State { return stateAt(last) },
+		stateAt: stateAt,
+	}
+}
+
+func raw(ns []*nodes.Node) []*gorgonia.Node {
+	out := make([]*gorgonia.Node, len(ns))
+	for i, n := range ns {
+		out[i] = n.Gorgonia()
+	}
+	return out
+}
+
+// scanLoop collects the sequences that a step reads: those given, and one for every noise that it asks for.
+type scanLoop struct {
+	outer, in *nodes.Graph
+	T         int
+	outerSeqs []*nodes.Node // [T, ...]
+	inner     []*nodes.Node // [...], the input of the step that stands for each
+}
+
+// sequence makes an input of the step for one time of n.
+func (l *scanLoop) sequence(name string, n *nodes.Node) *nodes.Node {
+	in := l.in.InputLike(n, name, n.Shape()[1:]...)
+	l.outerSeqs, l.inner = append(l.outerSeqs, n), append(l.inner, in)
+	return in
+}
+
+func (l *scanLoop) Noise(_ *nodes.Graph, r nodes.NoiseRequest) *nodes.Node {
+	n := l.outer.Noise(outerRequest(r, l.T))
+	if r.PerSequence {
+		return n // lifted where it is used
+	}
+	return l.sequence(fmt.Sprintf("%s %d", r.Label, len(l.inner)), n)
+}
