@@ -1,0 +1,87 @@
+package text_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seqzoo/seqzoo/zoo/text"
+)
+
+// zip is s compressed by gzip.
+func zip(t testing.TB, s string) string {
+	t.Helper()
+	var b bytes.Buffer
+	z := gzip.NewWriter(&b)
+	_, err := z.Write([]byte(s))
+	require.NoError(t, err)
+	require.NoError(t, z.Close())
+	return b.String()
+}
+
+func TestReadFile(t *testing.T) {
+	long := strings.Repeat("abcdefghi ", 1<<20) // one line of 10 MiB
+	for _, c := range []struct{ name, file, content, want, err string }{
+		{"plain", "a.txt", "one\ntwo\n", "one\ntwo\n", ""},
+		{"one line", "a.txt", "one", "one", ""},
+		{"CRLF", "a.txt", "one\r\n\r\ntwo\rthree", "one\n\ntwo\nthree", ""},
+		{"byte order mark", "a.txt", "\ufeffone", "one", ""},
+		{"long line", "a.txt", long, long, ""},
+		{"name with spaces and 日本語", "a b 日本語.txt", "吾輩は猫である", "吾輩は猫である", ""},
+		{"gzip", "a.txt.gz", zip(t, "one\r\n"), "one\n", ""},
+		{"gzip by content", "a.txt", zip(t, "one"), "one", ""},
+		{"gzip of a long line", "a.gz", zip(t, long), long, ""},
+
+		{"empty", "a.txt", "", "", "a.txt: the file is empty"},
+		{"only a byte order mark", "a.txt", "\ufeff", "", "a.txt: the file is empty"},
+		{"empty gzip", "a.gz", "", "", "a.gz: the file is empty"},
+		{"gzip of nothing", "a.gz", zip(t, ""), "", "a.gz: the file is empty"},
+		{"not gzip", "a.gz", "one two three four", "", "a.gz: gzip: invalid header"},
+		{"gzip cut off", "a.gz", zip(t, "one two")[:15], "", "a.gz: unexpected EOF"},
+		{"invalid UTF-8", "a.txt", "one\r\ntwo\nab\xffc", "", "a.txt: line 3: byte 0xff at offset 11 is not UTF-8"},
+		{"UTF-16", "a.txt", "\xff\xfeo\x00", "", "a.txt: line 1: byte 0xff at offset 0 is not UTF-8"},
+		{"gzip bomb", "a.gz", zip(t, strings.Repeat("\x00", 80<<20)), "", "is longer than the limit of"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), c.file)
+			require.NoError(t, os.WriteFile(path, []byte(c.content), 0o600))
+			got, err := text.ReadFile(path)
+			if c.err != "" {
+				require.ErrorContains(t, err, c.err)
+				require.ErrorContains(t, err, path)
+				return
+			}
+			require.NoError(t, err)
+			require.True(t, got == c.want, "the text differs") // not Equal, which would print 10 MiB
+		})
+	}
+}
+
+func TestReadFileRefusesWhatIsNoFile(t *testing.T) {
+	dir := t.TempDir()
+	_, err := text.ReadFile(filepath.Join(dir, "absent.txt"))
+	require.ErrorIs(t, err, fs.ErrNotExist)
+	require.ErrorContains(t, err, "absent.txt")
+	_, err = text.ReadFile(dir)
+	require.EqualError(t, err, dir+" is a directory, not a text file")
+	_, err = text.ReadFile(os.DevNull)
+	require.EqualError(t, err, os.DevNull+" is not a regular file")
+	_, err = text.LoadVocabulary(dir)
+	require.EqualError(t, err, dir+" is not a regular file")
+	_, err = text.LoadVocabulary(filepath.Join(dir, "absent.json"))
+	require.ErrorIs(t, err, fs.ErrNotExist)
+}
+
+func TestEncodingErrorCanBeAskedFor(t *testing.T) {
+	_, err := text.Chars{}.Tokens("a\nb\rc\x80")
+	var encoding *text.EncodingError
+	require.True(t, errors.As(err, &encoding))
+	require.Equal(t, &text.EncodingError{Line: 3, Offset: 5, Byte: 0x80}, encoding)
+}
