@@ -1,0 +1,2 @@
+// Package decode turns the logits of a model into tokens.
+package decode
