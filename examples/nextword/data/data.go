@@ -1,0 +1,28 @@
+// Package data holds the text that nextword trains on unless it is given another: tiny-shakespeare, 40,000 lines of
+// Shakespeare's plays as gathered by Andrej Karpathy for char-rnn (github.com/karpathy/char-rnn,
+// data/tinyshakespeare/input.txt). The plays, first printed by 1623, are in the public domain.
+package data
+
+import (
+	"compress/gzip"
+	_ "embed"
+	"fmt"
+	"io"
+	"strings"
+)
+
+//go:embed tiny-shakespeare.txt.gz
+var compressed string
+
+// Text returns tiny-shakespeare: 1,115,394 characters of ASCII.
+func Text() (string, error) {
+	z, err := gzip.NewReader(strings.NewReader(compressed))
+	if err != nil {
+		return "", fmt.Errorf("tiny-shakespeare: %w", err)
+	}
+	var b strings.Builder
+	if _, err := io.Copy(&b, z); err != nil {
+		return "", fmt.Errorf("tiny-shakespeare: %w", err)
+	}
+	return b.String(), nil
+}
