@@ -1,0 +1,168 @@
+package train
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/seqzoo/seqzoo/internal/rng"
+)
+
+// BatchesConfig says how examples are gathered into batches.
+type BatchesConfig struct {
+	Batch   int    // examples a batch; the last one of an epoch may have fewer, or come anywhere if the order is shuffled
+	Seed    uint64 // of the order, which is another one each epoch
+	InOrder bool   // keep the examples in the order of the data
+
+	// Bucket gathers sequences of like length, for less padding: the examples of so many batches are sorted by length
+	// before they are cut into batches. 0 and 1 sort nothing; a Bucket of a whole epoch pads least and mixes least.
+	Bucket int
+}
+
+// Batches gathers examples, known by their numbers, into batches: each example once an epoch.
+//
+// Pairs, such as a source and its target, need one Batches and a [Padded] each:
+//
+//	for examples, ok := batches.Next(); ok; examples, ok = batches.Next() {
+//		err := errors.Join(source.Fill(sources, examples, pad), target.Fill(targets, examples, pad))
+//		…
+//	}
+type Batches struct {
+	cfg     BatchesConfig
+	lengths []int // of the examples; nil if not sorted by
+	n       int
+	at      Position
+	order   []int // the examples as this epoch takes them
+	turns   []int // the batches of order as this epoch takes them
+	ready   int   // the epoch for which order and turns are laid out; -1 for none
+}
+
+// NewBatches gathers n examples. The lengths of the sequences are used, and then needed, if cfg.Bucket asks for them;
+// else they may be nil.
+func NewBatches(n int, lengths []int, cfg BatchesConfig) (*Batches, error) {
+	var errs []error
+	if n < 1 || n > math.MaxInt32 {
+		errs = append(errs, fmt.Errorf("batches: there are %d examples; it takes 1 to %d", n, math.MaxInt32))
+	}
+	if cfg.Batch < 1 {
+		errs = append(errs, fmt.Errorf("batches: Batch is %d; it needs at least 1", cfg.Batch))
+	}
+	if cfg.Bucket < 0 {
+		errs = append(errs, fmt.Errorf("batches: Bucket is %d; it must not be negative", cfg.Bucket))
+	}
+	if cfg.Bucket > 1 && len(lengths) != n {
+		errs = append(errs, fmt.Errorf("batches: Bucket is %d, and there are %d lengths for %d examples", cfg.Bucket, len(lengths), n))
+	}
+	if len(errs) > 0 {
+		return nil, errors.Join(errs...)
+	}
+	cfg.Batch = min(cfg.Batch, n)
+	b := &Batches{cfg: cfg, lengths: lengths, n: n, ready: -1}
+	b.order, b.turns = make([]int, n), make([]int, b.Len())
+	return b, nil
+}
+
+// Len is the number of batches in an epoch.
+func (b *Batches) Len() int { return (b.n-1)/b.cfg.Batch + 1 }
+
+// Next returns the examples of the next batch, valid until the next call; false marks the end of an epoch, and the call
+// after it begins the next one.
+func (b *Batches) Next() (examples []int, ok bool) {
+	if b.at.Next == b.Len() {
+		b.at = Position{Epoch: b.at.Epoch + 1}
+		return nil, false
+	}
+	if b.ready != b.at.Epoch {
+		b.layOut(b.at.Epoch)
+		b.ready = b.at.Epoch
+	}
+	start := b.turns[b.at.Next] * b.cfg.Batch
+	end := min(start+b.cfg.Batch, b.n)
+	b.at.Next++
+	return b.order[start:end:end], true
+}
+
+// layOut decides the order of an epoch, which depends on nothing but the configuration and its number.
+func (b *Batches) layOut(epoch int) {
+	for i := range b.order {
+		b.order[i] = i
+	}
+	for i := range b.turns {
+		b.turns[i] = i
+	}
+	key := rng.New(b.cfg.Seed).Named("batches").Numbered(uint64(epoch))
+	if !b.cfg.InOrder {
+		shuffle(b.order, key.Named("examples"))
+	}
+	if b.cfg.Bucket < 2 {
+		return
+	}
+	bucket := b.n // examples that are sorted together
+	if b.cfg.Bucket < b.Len() {
+		bucket = b.cfg.Bucket * b.cfg.Batch
+	}
+	for start := 0; start < b.n; start += bucket {
+		slices.SortStableFunc(b.order[start:min(start+bucket, b.n)], b.byLength)
+	}
+	if !b.cfg.InOrder {
+		shuffle(b.turns, key.Named("turns")) // not the short ones first
+	}
+}
+
+func (b *Batches) byLength(i, j int) int { return cmp.Compare(b.lengths[i], b.lengths[j]) }
+
+func shuffle(s []int, key rng.Key) {
+	r := rng.Stream{Key: key}
+	for i := len(s) - 1; i > 0; i-- {
+		j := r.Intn(i + 1)
+		s[i], s[j] = s[j], s[i]
+	}
+}
+
+// Position is where the batches stand.
+func (b *Batches) Position() Position { return b.at }
+
+// Seek goes to a position of batches over the same examples with the same configuration.
+func (b *Batches) Seek(p Position) error {
+	if err := p.check(b.Len()); err != nil {
+		return fmt.Errorf("batches: %w", err)
+	}
+	b.at = p
+	return nil
+}
+
+// Padded is a batch of B sequences, filled up to the length T of the longest. Its zero value is ready to be filled.
+type Padded struct {
+	IDs     []int // [T, B], time major: step t of sequence b is at t·B+b
+	Lengths []int // [B]
+	T, B    int
+}
+
+// Fill takes the given examples of sequences, in that order, and writes pad after the end of each. The room of earlier
+// batches is used again. A sequence may be empty (its length is then 0); T is at least 1.
+func (p *Padded) Fill(sequences [][]int, examples []int, pad int) error {
+	t := 1
+	for i, example := range examples {
+		if example < 0 || example >= len(sequences) {
+			return fmt.Errorf("pad: examples[%d] is %d; there are %d sequences", i, example, len(sequences))
+		}
+		t = max(t, len(sequences[example]))
+	}
+	p.T, p.B = t, len(examples)
+	p.Lengths = slices.Grow(p.Lengths[:0], p.B)[:p.B]
+	p.IDs = slices.Grow(p.IDs[:0], t*p.B)[:t*p.B]
+	for b, example := range examples {
+		sequence := sequences[example]
+		p.Lengths[b] = len(sequence)
+		for i := range t {
+			id := pad
+			if i < len(sequence) {
+				id = sequence[i]
+			}
+			p.IDs[i*p.B+b] = id
+		}
+	}
+	return nil
+}
