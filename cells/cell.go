@@ -93,11 +93,15 @@ func or(init, otherwise nodes.Init) nodes.Init {
 
 // affine is x·w + b, without b if the cell has none.
 func affine(x nodes.Operand, w, b *nodes.Param) *nodes.Node {
-	y := nodes.MatMul(x, w)
-	if b != nil {
-		y = nodes.Add(y, b)
+	return plus(nodes.MatMul(x, w), b)
+}
+
+// plus is y + b, without b if the cell has none.
+func plus(y *nodes.Node, b *nodes.Param) *nodes.Node {
+	if b == nil {
+		return y
 	}
-	return y
+	return nodes.Add(y, b)
 }
 
 // bias declares a bias unless it is not wanted.

@@ -24,9 +24,11 @@ func (c GRUConfig) Validate() error { return checkWidths("GRU", "In", c.In, "Hid
 //
 // Its state is {h}.
 type GRU struct {
-	cfg           GRUConfig
-	wIH, wHH, wHN *nodes.Param // wHN only where the reset comes before
-	b, bHN        *nodes.Param
+	cfg      GRUConfig
+	gates    int // in W_hh
+	wIH, wHH *nodes.Param
+	wHN      *nodes.Param // only where the reset comes before
+	b, bHN   *nodes.Param // or nil; bHN only where the reset comes after
 }
 
 // NewGRU declares W_ih [In, 3H] and b [3H] under s, gates in the order r, z, n. Reset after: W_hh [H, 3H] and b_hn [H].
@@ -41,12 +43,14 @@ func NewGRU(s *nodes.Scope, cfg GRUConfig) *GRU {
 		b:   bias(s, cfg.NoBias, "b", cfg.InitBias, 3*H),
 	}
 	if cfg.ResetBefore {
+		g.gates = 2
 		g.wHH = s.Param("W_hh", nodes.Gates(2, hidden), H, 2*H)
 		g.wHN = s.Param("W_hh_n", hidden, H, H)
-		return g
+	} else {
+		g.gates = 3
+		g.wHH = s.Param("W_hh", nodes.Gates(3, hidden), H, 3*H)
+		g.bHN = bias(s, cfg.NoBias, "b_hn", nodes.Zeros(), H)
 	}
-	g.wHH = s.Param("W_hh", nodes.Gates(3, hidden), H, 3*H)
-	g.bHN = bias(s, cfg.NoBias, "b_hn", nodes.Zeros(), H)
 	return g
 }
 
@@ -56,20 +60,15 @@ func (g *GRU) Parts() []Part { return []Part{{"h", g.cfg.Hidden}} }
 // Step advances one time step.
 func (g *GRU) Step(x *nodes.Node, s State) State {
 	h := s[0]
-	ax := nodes.Split(affine(x, g.wIH, g.b), 3, -1) // r, z, n of the input
-	var r, z, n *nodes.Node
+	ax := nodes.Split(affine(x, g.wIH, g.b), 3, -1)        // r, z, n
+	ah := nodes.Split(nodes.MatMul(h, g.wHH), g.gates, -1) // r, z, and n if the reset comes after
+	r := nodes.Sigmoid(nodes.Add(ax[0], ah[0]))
+	z := nodes.Sigmoid(nodes.Add(ax[1], ah[1]))
+	var n *nodes.Node
 	if g.cfg.ResetBefore {
-		ah := nodes.Split(nodes.MatMul(h, g.wHH), 2, -1)
-		r, z = nodes.Sigmoid(nodes.Add(ax[0], ah[0])), nodes.Sigmoid(nodes.Add(ax[1], ah[1]))
 		n = nodes.MatMul(nodes.Mul(r, h), g.wHN)
 	} else {
-		ah := nodes.Split(nodes.MatMul(h, g.wHH), 3, -1)
-		r, z = nodes.Sigmoid(nodes.Add(ax[0], ah[0])), nodes.Sigmoid(nodes.Add(ax[1], ah[1]))
-		n = ah[2]
-		if g.bHN != nil {
-			n = nodes.Add(n, g.bHN)
-		}
-		n = nodes.Mul(r, n)
+		n = nodes.Mul(r, plus(ah[2], g.bHN))
 	}
 	n = nodes.Tanh(nodes.Add(ax[2], n))
 	return State{nodes.Add(nodes.Mul(nodes.OneMinus(z), n), nodes.Mul(z, h))}

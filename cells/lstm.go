@@ -3,6 +3,7 @@ package cells
 import (
 	"errors"
 	"fmt"
+	"math"
 
 	"github.com/seqzoo/seqzoo/nodes"
 )
@@ -36,7 +37,7 @@ type LSTMConfig struct {
 	NoBias     bool
 	InitInput  nodes.Init // of W_ih, every gate; default Xavier uniform
 	InitHidden nodes.Init // of W_hh, every gate; default orthogonal
-	InitBias   nodes.Init // of b; default 1 for the forget gate (Jozefowicz et al., 2015), else 0
+	InitBias   nodes.Init // of b; default 1 for the forget gate (Jozefowicz et al., 2015), else 0; Constant(0): all 0
 }
 
 // Validate reports every field that is out of range.
@@ -51,10 +52,18 @@ func (c LSTMConfig) Validate() error {
 	if c.LayerNorm != NoNorm && c.LayerNorm != NormGates && c.LayerNorm != NormGate {
 		err = errors.Join(err, fmt.Errorf("LSTM: LayerNorm is %q, want none, gates or gate", c.LayerNorm))
 	}
-	if !(c.NormEps >= 0) {
-		err = errors.Join(err, fmt.Errorf("LSTM: NormEps is %g, want 0 or more", c.NormEps))
+	if !(c.NormEps >= 0) || math.IsInf(c.NormEps, 1) {
+		err = errors.Join(err, fmt.Errorf("LSTM: NormEps is %g, want a number of 0 or more", c.NormEps))
 	}
 	return err
+}
+
+// output is the width of h.
+func (c LSTMConfig) output() int {
+	if c.Projection > 0 {
+		return c.Projection
+	}
+	return c.Hidden
 }
 
 // LSTM is one step of a long short-term memory (Hochreiter and Schmidhuber, 1997; with forget gate: Gers, Schmidhuber
@@ -70,11 +79,12 @@ func (c LSTMConfig) Validate() error {
 //
 // Its state is {h, c}.
 type LSTM struct {
-	cfg                   LSTMConfig
-	wIH, wHH, b           *nodes.Param
-	wHR                   *nodes.Param // projection, or nil
-	peepI, peepF, peepO   *nodes.Param
-	normX, normH, normOfC *layerNorm
+	cfg                 LSTMConfig
+	gates               int // 4, or 3 if coupled
+	wIH, wHH, b         *nodes.Param
+	wHR                 *nodes.Param // projection, or nil
+	peepI, peepF, peepO *nodes.Param // or nil
+	normX, normH, normC *layerNorm   // or nil
 }
 
 // NewLSTM declares W_ih [In, 4H], W_hh [H, 4H] and b [4H] under s, gates in the order i, f, g, o (i, g, o if coupled),
@@ -86,12 +96,9 @@ func NewLSTM(s *nodes.Scope, cfg LSTMConfig) *LSTM {
 	if cfg.Coupled {
 		gates, forget = 3, nodes.Zeros()
 	}
-	H, out := cfg.Hidden, cfg.Hidden
-	if cfg.Projection > 0 {
-		out = cfg.Projection
-	}
+	H, out := cfg.Hidden, cfg.output()
 	l := &LSTM{
-		cfg: cfg,
+		cfg: cfg, gates: gates,
 		wIH: s.Param("W_ih", nodes.Gates(gates, or(cfg.InitInput, nodes.XavierUniform(1))), cfg.In, gates*H),
 		wHH: s.Param("W_hh", nodes.Gates(gates, or(cfg.InitHidden, nodes.Orthogonal(1))), out, gates*H),
 		b:   bias(s, cfg.NoBias, "b", or(cfg.InitBias, forget), gates*H),
@@ -100,16 +107,17 @@ func NewLSTM(s *nodes.Scope, cfg LSTMConfig) *LSTM {
 		l.wHR = s.Param("W_hr", nodes.XavierUniform(1), H, out)
 	}
 	peep := func(name string) *nodes.Param {
-		if cfg.Peephole == Diagonal {
+		switch cfg.Peephole {
+		case Diagonal:
 			return s.Param(name, nodes.Zeros(), H)
+		case Full:
+			return s.Param(name, nodes.Zeros(), H, H)
 		}
-		return s.Param(name, nodes.Zeros(), H, H)
+		return nil
 	}
-	if cfg.Peephole != NoPeephole {
-		l.peepI, l.peepO = peep("peephole_i"), peep("peephole_o")
-		if !cfg.Coupled {
-			l.peepF = peep("peephole_f")
-		}
+	l.peepI, l.peepO = peep("peephole_i"), peep("peephole_o")
+	if !cfg.Coupled {
+		l.peepF = peep("peephole_f")
 	}
 	if cfg.LayerNorm != NoNorm {
 		blocks := 1
@@ -118,47 +126,35 @@ func NewLSTM(s *nodes.Scope, cfg LSTMConfig) *LSTM {
 		}
 		l.normX = newLayerNorm(s, "x", gates*H, blocks, cfg.NormEps)
 		l.normH = newLayerNorm(s, "h", gates*H, blocks, cfg.NormEps)
-		l.normOfC = newLayerNorm(s, "c", H, 1, cfg.NormEps)
+		l.normC = newLayerNorm(s, "c", H, 1, cfg.NormEps)
 	}
 	return l
 }
 
 // Parts is {h, c}.
 func (l *LSTM) Parts() []Part {
-	h := l.cfg.Hidden
-	if l.cfg.Projection > 0 {
-		h = l.cfg.Projection
-	}
-	return []Part{{"h", h}, {"c", l.cfg.Hidden}}
+	return []Part{{"h", l.cfg.output()}, {"c", l.cfg.Hidden}}
 }
 
 // Step advances one time step.
 func (l *LSTM) Step(x *nodes.Node, s State) State {
 	h, c := s[0], s[1]
 	a := nodes.Add(l.normX.of(nodes.MatMul(x, l.wIH)), l.normH.of(nodes.MatMul(h, l.wHH)))
-	if l.b != nil {
-		a = nodes.Add(a, l.b)
-	}
-	if l.cfg.Coupled {
-		gates := nodes.Split(a, 3, -1)
-		i := nodes.Sigmoid(l.peep(gates[0], c, l.peepI))
-		c = nodes.Add(nodes.Mul(nodes.OneMinus(i), c), nodes.Mul(i, nodes.Tanh(gates[1])))
-		return State{l.output(gates[2], c), c}
-	}
-	gates := nodes.Split(a, 4, -1)
+	gates := nodes.Split(plus(a, l.b), l.gates, -1) // i, f, g, o, or i, g, o: each [B, H]
 	i := nodes.Sigmoid(l.peep(gates[0], c, l.peepI))
-	f := nodes.Sigmoid(l.peep(gates[1], c, l.peepF))
-	c = nodes.Add(nodes.Mul(f, c), nodes.Mul(i, nodes.Tanh(gates[2])))
-	return State{l.output(gates[3], c), c}
-}
-
-// output is h' from the preactivation of the output gate and c'.
-func (l *LSTM) output(o, c *nodes.Node) *nodes.Node {
-	h := nodes.Mul(nodes.Sigmoid(l.peep(o, c, l.peepO)), nodes.Tanh(l.normOfC.of(c)))
+	var f *nodes.Node
+	if l.cfg.Coupled {
+		f = nodes.OneMinus(i)
+	} else {
+		f = nodes.Sigmoid(l.peep(gates[1], c, l.peepF))
+	}
+	g, o := gates[l.gates-2], gates[l.gates-1]
+	c = nodes.Add(nodes.Mul(f, c), nodes.Mul(i, nodes.Tanh(g)))
+	h = nodes.Mul(nodes.Sigmoid(l.peep(o, c, l.peepO)), nodes.Tanh(l.normC.of(c)))
 	if l.wHR != nil {
 		h = nodes.MatMul(h, l.wHR)
 	}
-	return h
+	return State{h, c}
 }
 
 // peep adds what a gate sees of c.

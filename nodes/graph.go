@@ -44,6 +44,7 @@ type Graph struct {
 	expr    *gorgonia.ExprGraph
 	opts    Options
 	parent  *Graph // of the graph of a step
+	step    *Graph // the graph of the step that is being built on g, if one is
 	loop    Loop
 	names   map[string]bool
 	inputs  map[*gorgonia.Node]bool
@@ -72,12 +73,24 @@ func NewGraph(o Options) *Graph {
 	}
 }
 
-// Inner starts the graph of a step of g, for an unroller. Nodes of g and parameters that the step uses become inputs of
+// Inner builds the graph of a step of g, for an unroller. Nodes of g and parameters that the step uses become inputs of
 // the inner graph, which Lifts lists; noise comes from loop.
-func (g *Graph) Inner(loop Loop) *Graph {
+func (g *Graph) Inner(loop Loop, build func(in *Graph)) {
 	in := NewGraph(g.opts)
-	in.parent, in.loop, in.product, in.near = g, loop, g.product, g.near
-	return in
+	in.parent, in.loop, in.product = g, loop, g.product
+	old := g.step
+	g.step = in
+	defer func() { g.step = old }()
+	build(in)
+}
+
+// current is the graph of the innermost step that is being built on g, or g. What belongs to a step (its noise, its
+// dropout inside products) belongs to it also where the operand at hand is a node of an outer graph.
+func (g *Graph) current() *Graph {
+	for g.step != nil {
+		g = g.step
+	}
+	return g
 }
 
 // Lifts are the outer nodes that an inner graph uses, in the order of first use.
@@ -97,9 +110,18 @@ func (g *Graph) Parameters() []*Param { return slices.Clone(g.order) }
 
 // Within builds under a label that errors carry, such as "step".
 func (g *Graph) Within(label string, build func()) {
-	old := g.label
-	g.label = strings.TrimSpace(old + " " + label)
-	defer func() { g.label = old }()
+	oldLabel, oldNear := g.label, g.near
+	g.label, g.near = strings.TrimSpace(oldLabel+" "+label), ""
+	defer func() {
+		r := recover()
+		if e, ok := r.(*BuildError); ok && e.Path == "" {
+			e.Path = g.place()
+		}
+		g.label, g.near = oldLabel, oldNear
+		if r != nil {
+			panic(r)
+		}
+	}()
 	build()
 }
 
@@ -188,7 +210,9 @@ func (g *Graph) Param(p *Param) *Node {
 	return n
 }
 
-// lift returns n as a node of g: itself, or an input that stands for a node of an outer graph.
+// Lift returns n as a node of g: itself, or an input that stands for a node of an outer graph.
+func (g *Graph) Lift(n *Node) *Node { return g.lift(n) }
+
 func (g *Graph) lift(n *Node) *Node {
 	if n.g == g {
 		return n
@@ -201,8 +225,11 @@ func (g *Graph) lift(n *Node) *Node {
 	}
 	outer := g.parent.lift(n)
 	name := outer.n.Name()
-	if outer.n.Op() != nil || name == "" || g.names[name] {
-		name = fmt.Sprintf("outer %d", len(g.lifts))
+	if outer.n.Op() != nil {
+		name = ""
+	}
+	for k := len(g.lifts); name == "" || g.names[name]; k++ {
+		name = fmt.Sprintf("outer %d", k)
 	}
 	in := g.input(name, ops.TypeOf(outer.n))
 	g.lifted[n.n] = in
@@ -281,9 +308,13 @@ func (g *Graph) Backward(outs, cotangents []*Node, wrt ...Operand) []*Node {
 }
 
 // OnProduct makes every MatMul(x, w) with a parameter w use f(x, w) in place of x, until the returned function is
-// called. Variational dropout masks the inputs of a cell's products with it, whatever the cell.
+// called; what an earlier call asked for is done first. Variational dropout masks the inputs of a cell's products with
+// it, whatever the cell.
 func (g *Graph) OnProduct(f func(x *Node, w *Param) *Node) (restore func()) {
 	old := g.product
 	g.product = f
+	if old != nil {
+		g.product = func(x *Node, w *Param) *Node { return f(old(x, w), w) }
+	}
 	return func() { g.product = old }
 }

@@ -97,8 +97,10 @@ func matMul(op string, xo, wo Operand, trans bool) *Node {
 	g := common(op, []Operand{xo, wo})
 	g.noteScope([]Operand{xo, wo})
 	x, w := xo.in(g), wo.in(g)
-	if p, ok := wo.(*Param); ok && g.product != nil {
-		x = g.product(x, p)
+	if p, ok := wo.(*Param); ok && g.current().product != nil {
+		x = g.current().product(x, p)
+		g = x.g
+		w = p.in(g)
 	}
 	fn := ops.MatMul{TransB: trans}
 	xs, ws := x.Shape(), w.Shape()

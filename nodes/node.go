@@ -85,6 +85,15 @@ func common(op string, xs []Operand) *Graph {
 	return g
 }
 
+// Innermost is the graph in which nodes can meet: of those that they belong to, the one of the innermost step.
+func Innermost(ns ...*Node) *Graph {
+	xs := make([]Operand, len(ns))
+	for i, n := range ns {
+		xs[i] = n
+	}
+	return common("Innermost", xs)
+}
+
 // inside reports whether g is the graph of a step of outer, or of a step of a step.
 func (g *Graph) inside(outer *Graph) bool {
 	for p := g.parent; p != nil; p = p.parent {

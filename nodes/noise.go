@@ -42,6 +42,7 @@ func (g *Graph) WithLoop(loop Loop, build func()) {
 // Noise is a tensor of random numbers. In the graph of a step it differs from time to time, unless PerSequence is set.
 func (g *Graph) Noise(r NoiseRequest) *Node {
 	r.Shape = slices.Clone(r.Shape)
+	g = g.current()
 	if g.loop != nil {
 		return g.loop.Noise(g, r)
 	}
@@ -58,9 +59,11 @@ func (g *Graph) Noise(r NoiseRequest) *Node {
 }
 
 // OuterNoise is Noise for a Loop: it is drawn where the loop stands, outside of its steps.
-func (g *Graph) OuterNoise(outside Loop, r NoiseRequest) (n *Node) {
-	g.WithLoop(outside, func() { n = g.Noise(r) })
-	return n
+func (g *Graph) OuterNoise(outside Loop, r NoiseRequest) *Node {
+	loop, step := g.loop, g.step
+	g.loop, g.step = outside, nil
+	defer func() { g.loop, g.step = loop, step }()
+	return g.Noise(r)
 }
 
 // CurrentLoop is the loop that g's noise comes from, or nil.

@@ -24,13 +24,32 @@ type Bidirectional struct {
 	Merge             Merge
 }
 
+// check refuses directions whose outputs cannot be merged.
+func (b Bidirectional) check() {
+	if b.Forward == nil || b.Backward == nil {
+		nodes.Failf("Bidirectional", "Forward and Backward must both be set")
+	}
+	switch b.Merge {
+	case "", Concat:
+		return
+	case Sum, Mean, Product:
+	default:
+		nodes.Failf("Bidirectional", "Merge is %q, want concat, sum, mean or product", b.Merge)
+	}
+	if f, r := b.Forward.Width(), b.Backward.Width(); f != r {
+		nodes.Failf("Bidirectional", "the %s of outputs %d and %d wide: want equal widths", b.Merge, f, r)
+	}
+}
+
 // Parts is the forward layer's parts, then the backward layer's.
 func (b Bidirectional) Parts() []cells.Part {
+	b.check()
 	return slices.Concat(b.Forward.Parts(), b.Backward.Parts())
 }
 
 // Width is the sum of both widths under Concat, else their common one.
 func (b Bidirectional) Width() int {
+	b.check()
 	if b.Merge == Concat || b.Merge == "" {
 		return b.Forward.Width() + b.Backward.Width()
 	}
@@ -39,8 +58,9 @@ func (b Bidirectional) Width() int {
 
 // Unroll runs both directions. Options.Reverse exchanges them.
 func (b Bidirectional) Unroll(x *nodes.Node, init cells.State, o Options) *Result {
+	b.check()
 	n := len(b.Forward.Parts())
-	first, second := cells.State(nil), cells.State(nil)
+	var first, second cells.State
 	if init != nil {
 		checkParts("Bidirectional", init, b.Parts())
 		first, second = init[:n], init[n:]
@@ -60,8 +80,6 @@ func (b Bidirectional) Unroll(x *nodes.Node, init cells.State, o Options) *Resul
 
 func (b Bidirectional) merge(f, r *nodes.Node) *nodes.Node {
 	switch b.Merge {
-	case "", Concat:
-		return nodes.Concat(-1, f, r)
 	case Sum:
 		return nodes.Add(f, r)
 	case Mean:
@@ -69,13 +87,12 @@ func (b Bidirectional) merge(f, r *nodes.Node) *nodes.Node {
 	case Product:
 		return nodes.Mul(f, r)
 	}
-	nodes.Failf("Bidirectional", "Merge is %q, want concat, sum, mean or product", b.Merge)
-	return nil
+	return nodes.Concat(-1, f, r)
 }
 
 func checkParts(what string, s cells.State, parts []cells.Part) {
 	if len(s) != len(parts) {
-		nodes.Failf(what, "the initial state has %d parts, want %d: %v", len(s), len(parts), parts)
+		nodes.Failf(what, "the initial state has %d parts, want %d: %s", len(s), len(parts), partNames(parts))
 	}
 }
 
@@ -86,8 +103,22 @@ type Stack struct {
 	Residual bool    // adds its input to the output of every layer above the first (Wu et al., 2016)
 }
 
+// check refuses a stack that has nothing to run.
+func (s Stack) check() {
+	if len(s.Layers) == 0 {
+		nodes.Failf("Stack", "no layers")
+	}
+	for i, l := range s.Layers {
+		if l == nil {
+			nodes.Failf("Stack", "layer %d is nil", i)
+		}
+	}
+	nodes.CheckRate("Stack", s.Dropout)
+}
+
 // Parts are the parts of all layers, from the bottom up.
 func (s Stack) Parts() []cells.Part {
+	s.check()
 	var parts []cells.Part
 	for i, l := range s.Layers {
 		for _, p := range l.Parts() {
@@ -99,13 +130,14 @@ func (s Stack) Parts() []cells.Part {
 }
 
 // Width is that of the top layer.
-func (s Stack) Width() int { return s.Layers[len(s.Layers)-1].Width() }
+func (s Stack) Width() int {
+	s.check()
+	return s.Layers[len(s.Layers)-1].Width()
+}
 
 // Unroll runs the layers one after another.
 func (s Stack) Unroll(x *nodes.Node, init cells.State, o Options) *Result {
-	if len(s.Layers) == 0 {
-		nodes.Failf("Stack", "no layers")
-	}
+	s.check()
 	if init != nil {
 		checkParts("Stack", init, s.Parts())
 	}
@@ -122,13 +154,12 @@ func (s Stack) Unroll(x *nodes.Node, init cells.State, o Options) *Result {
 		}
 		r := l.Unroll(in, first, o)
 		results = append(results, r)
-		y = r.Y
+		y = r.Y // called where it is needed, so that the graph holds no output that nobody uses
 		if s.Residual && i > 0 {
-			if a, b := in.Dim(-1), r.Y().Dim(-1); a != b {
+			if a, b := in.Dim(-1), l.Width(); a != b {
 				nodes.Failf("Stack", "layer %d cannot be residual: its input is %d wide, its output %d", i, a, b)
 			}
-			sum := nodes.Add(in, r.Y())
-			y = func() *nodes.Node { return sum }
+			y = func() *nodes.Node { return nodes.Add(in, r.Y()) }
 		}
 	}
 	all := func(of func(*Result) cells.State) (st cells.State) {

@@ -3,6 +3,7 @@ package unroll
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"gorgonia.org/gorgonia"
 
@@ -63,7 +64,12 @@ func (r *Result) Final() cells.State { return r.final() }
 func (r *Result) StateAt(t int) cells.State { return r.stateAt(t) }
 
 // Over is the layer of a single cell.
-func Over(c cells.Cell) Layer { return over{c} }
+func Over(c cells.Cell) Layer {
+	if c == nil {
+		nodes.Failf("Over", "the cell is nil")
+	}
+	return over{c}
+}
 
 type over struct{ cells.Cell }
 
@@ -98,12 +104,19 @@ func newPass(c cells.Cell, x *nodes.Node, init cells.State, o Options) *pass {
 	if len(x.Shape()) < 2 {
 		nodes.Failf("Unroll", "x is %s: want a sequence [T, B, In], or ids [T, B]", ops.ShapeString(x.Shape()))
 	}
-	p := &pass{cell: c, g: x.Graph(), x: x, T: x.Dim(0), init: init, o: o}
-	batch := x.Dim(1)
-	if init == nil {
-		p.init = cells.Zero(p.g, c, batch)
+	// Inside a step, x may come from outside while the initial state does not, or the other way round.
+	meet := []*nodes.Node{x}
+	for _, n := range append(slices.Clone(init), o.Lengths) {
+		if n != nil {
+			meet = append(meet, n)
+		}
 	}
-	checkState("the initial state", p.init, c.Parts(), batch)
+	g, batch := nodes.Innermost(meet...), x.Dim(1)
+	p := &pass{cell: c, g: g, x: g.Lift(x), T: x.Dim(0), o: o}
+	if init == nil {
+		init = cells.Zero(g, c, batch)
+	}
+	p.init = checkState(g, "the initial state", init, c.Parts(), batch)
 	if o.Lengths != nil {
 		if !slices.Equal(o.Lengths.Shape(), []int{batch}) {
 			nodes.Failf("Unroll", "lengths are %s: want one a sequence, [%d]", ops.ShapeString(o.Lengths.Shape()), batch)
@@ -113,30 +126,42 @@ func newPass(c cells.Cell, x *nodes.Node, init cells.State, o Options) *pass {
 	return p
 }
 
-// checkState holds a state against its description.
-func checkState(what string, s cells.State, parts []cells.Part, batch int) {
+// checkState holds a state against its description and returns it as nodes of g.
+func checkState(g *nodes.Graph, what string, s cells.State, parts []cells.Part, batch int) cells.State {
 	if len(parts) == 0 {
 		nodes.Failf("Unroll", "the cell has no state: Parts must list at least the output")
 	}
 	if len(s) != len(parts) {
-		nodes.Failf("Unroll", "%s has %d parts, want %d: %v", what, len(s), len(parts), parts)
+		nodes.Failf("Unroll", "%s has %d parts, want %d: %s", what, len(s), len(parts), partNames(parts))
 	}
+	in := make(cells.State, len(s))
 	for i, p := range parts {
-		if s[i] == nil || !slices.Equal(s[i].Shape(), []int{batch, p.Width}) {
-			got := "nil"
-			if s[i] != nil {
-				got = ops.ShapeString(s[i].Shape())
-			}
-			nodes.Failf("Unroll", "%s: part %q is %s, want [%d, %d]", what, p.Name, got, batch, p.Width)
+		want := ops.Type{Dtype: g.Dtype(), Shape: []int{batch, p.Width}}
+		if s[i] == nil {
+			nodes.Failf("Unroll", "%s: part %q is nil, want %v", what, p.Name, want)
 		}
+		if got := ops.TypeOf(s[i].Gorgonia()); got.String() != want.String() {
+			nodes.Failf("Unroll", "%s: part %q is %v, want %v", what, p.Name, got, want)
+		}
+		in[i] = g.Lift(s[i])
 	}
+	return in
+}
+
+// partNames lists parts for a message: "h [B, 4], c [B, 4]".
+func partNames(parts []cells.Part) string {
+	names := make([]string, len(parts))
+	for i, p := range parts {
+		names[i] = fmt.Sprintf("%s [B, %d]", p.Name, p.Width)
+	}
+	return strings.Join(names, ", ")
 }
 
 // step runs the cell once. With a mask [B, 1], rows where it is 0 keep their state and have output 0.
 func (p *pass) step(x *nodes.Node, s cells.State, mask *nodes.Node) (y *nodes.Node, next cells.State) {
 	x.Graph().Within("step", func() {
-		next = slices.Clone(p.cell.Step(x, slices.Clone(s)))
-		checkState("the state after a step", next, p.cell.Parts(), p.x.Dim(1))
+		next = p.cell.Step(x, slices.Clone(s))
+		next = checkState(x.Graph(), "the state after a step", next, p.cell.Parts(), p.x.Dim(1))
 	})
 	y = next[0]
 	if mask != nil {
@@ -220,27 +245,34 @@ func outerRequest(r nodes.NoiseRequest, T int) nodes.NoiseRequest {
 
 // scan traces one step into a graph of its own and makes one node of the loop.
 func (p *pass) scan() *Result {
-	loop := &scanLoop{outer: p.g, T: p.T}
-	in := p.g.Inner(loop)
-	loop.in = in
-	xt := loop.sequence("x", p.x)
-	mask, maskAt := (*nodes.Node)(nil), -1
-	if p.masks != nil {
-		maskAt = len(loop.inner)
-		mask = loop.sequence("mask", p.masks)
-	}
-	s := cells.State{}
-	for i, part := range p.cell.Parts() {
-		s = append(s, in.InputLike(p.init[i], fmt.Sprintf("state %s", part.Name), p.init[i].Shape()...))
-	}
-	y, next := p.step(xt, s, mask)
+	loop := &scanLoop{outer: p.g, outside: p.g.CurrentLoop(), T: p.T}
+	step := &ops.Step{Mask: -1}
+	var y *nodes.Node
+	var next cells.State
+	var lifts []nodes.Lift
+	p.g.Inner(loop, func(in *nodes.Graph) {
+		loop.in = in
+		x := loop.sequence("x", p.x)
+		var mask *nodes.Node
+		if p.masks != nil {
+			step.Mask = len(loop.inner)
+			mask = loop.sequence("mask", p.masks)
+		}
+		var s cells.State
+		for i, part := range p.cell.Parts() {
+			s = append(s, in.InputLike(p.init[i], fmt.Sprintf("state %d %s", i, part.Name), p.init[i].Shape()...))
+		}
+		y, next = p.step(x, s, mask)
+		step.States, step.Next = raw(s), raw(next)
+		if mask != nil {
+			step.Ys = raw(cells.State{y})
+		}
+		lifts = in.Lifts()
+	})
 
-	step := &ops.Step{Seqs: raw(loop.inner), States: raw(s), Next: raw(next), Mask: maskAt}
-	if mask != nil {
-		step.Ys = raw(cells.State{y})
-	}
+	step.Seqs = raw(loop.inner)
 	operands := append(slices.Clone(loop.outerSeqs), p.init...)
-	for _, l := range in.Lifts() {
+	for _, l := range lifts {
 		step.Consts = append(step.Consts, l.Inner.Gorgonia())
 		operands = append(operands, l.Outer)
 	}
@@ -278,6 +310,7 @@ func raw(ns []*nodes.Node) []*gorgonia.Node {
 // scanLoop collects the sequences that a step reads: those given, and one for every noise that it asks for.
 type scanLoop struct {
 	outer, in *nodes.Graph
+	outside   nodes.Loop // that the scan stands in, or nil
 	T         int
 	outerSeqs []*nodes.Node // [T, ...]
 	inner     []*nodes.Node // [...], the input of the step that stands for each
@@ -291,7 +324,7 @@ func (l *scanLoop) sequence(name string, n *nodes.Node) *nodes.Node {
 }
 
 func (l *scanLoop) Noise(_ *nodes.Graph, r nodes.NoiseRequest) *nodes.Node {
-	n := l.outer.Noise(outerRequest(r, l.T))
+	n := l.outer.OuterNoise(l.outside, outerRequest(r, l.T))
 	if r.PerSequence {
 		return n // lifted where it is used
 	}
