@@ -1,0 +1,452 @@
+package train
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"gorgonia.org/tensor"
+
+	"github.com/seqzoo/seqzoo/internal/safefile"
+	"github.com/seqzoo/seqzoo/internal/safetensors"
+)
+
+// Checkpoint is everything that a run needs to go on, to the bit, as if it had never stopped. Names are free, but
+// valid UTF-8. Random numbers are functions of seed and step, so no generator has a state to keep.
+type Checkpoint struct {
+	Step     int                      // optimizer steps done
+	Params   map[string]*tensor.Dense // the weights, by path: encoder/l0/W_ih
+	States   map[string]State         // of optimizer, schedule, average, …; these names hold no slash
+	Tensors  map[string]*tensor.Dense // what else has many numbers: a recurrent state, a column of the history
+	Counters map[string]uint64        // seed, epoch, position in the data, …
+	Text     map[string]string        // configuration, hash of the vocabulary, …
+}
+
+// A checkpoint is one safetensors file. These begin the names of its tensors and of its metadata.
+const (
+	checkpointFormat = 1
+	formatKey        = "seqzoo.checkpoint" // metadata: the format's number
+	stepName         = "step"              // U64 []
+	paramPrefix      = "param/"            // F32 or F64
+	tensorPrefix     = "tensor/"           // F32 or F64
+	counterPrefix    = "counter/"          // U64 []
+	textPrefix       = "text/"             // metadata
+	statePrefix      = "state/"            // metadata NAME: the kind; then tensors
+	stateStep        = "step"              // NAME/step, U64 []
+	stateScalar      = "scalar/"           // NAME/scalar/…, F64 []
+	stateTensor      = "tensor/"           // NAME/tensor/…, F32 or F64
+)
+
+// maxCheckpointRank bounds what a file can make of tensor.Dense, which keeps several numbers for each axis.
+const maxCheckpointRank = 8
+
+// Write writes the checkpoint to w. Tensors are float32 or float64, contiguous and row-major, of at most 8 axes.
+func (c *Checkpoint) Write(w io.Writer) error {
+	tensors, metadata, err := c.encode()
+	if err != nil {
+		return fmt.Errorf("train: checkpoint: %w", err)
+	}
+	return safetensors.Write(w, tensors, metadata)
+}
+
+func (c *Checkpoint) encode() (tensors []safetensors.Tensor, metadata map[string]string, err error) {
+	number := func(name string, v uint64) {
+		tensors = append(tensors, safetensors.New(name, nil, []uint64{v}))
+	}
+	dense := func(prefix string, ds map[string]*tensor.Dense) {
+		for name, d := range ds {
+			t, e := encodeDense(prefix+name, d)
+			if e != nil {
+				err = errors.Join(err, e)
+			}
+			tensors = append(tensors, t)
+		}
+	}
+	if c.Step < 0 {
+		return nil, nil, fmt.Errorf("Step is %d, and must not be negative", c.Step)
+	}
+	metadata = map[string]string{formatKey: strconv.Itoa(checkpointFormat)}
+	number(stepName, uint64(c.Step))
+	dense(paramPrefix, c.Params)
+	dense(tensorPrefix, c.Tensors)
+	for name, v := range c.Counters {
+		number(counterPrefix+name, v)
+	}
+	for name, text := range c.Text {
+		metadata[textPrefix+name] = text
+	}
+	for name, s := range c.States {
+		if strings.Contains(name, "/") || s.Step < 0 {
+			return nil, nil, fmt.Errorf("state %q at step %d: it must have a name without slash and no negative step", name, s.Step)
+		}
+		metadata[statePrefix+name] = s.Kind
+		prefix := statePrefix + name + "/"
+		number(prefix+stateStep, uint64(s.Step))
+		dense(prefix+stateTensor, s.Tensors)
+		for name, v := range s.Scalars {
+			tensors = append(tensors, safetensors.New(prefix+stateScalar+name, nil, []float64{v}))
+		}
+	}
+	return tensors, metadata, err
+}
+
+func encodeDense(name string, d *tensor.Dense) (t safetensors.Tensor, err error) {
+	v, err := vectorOfTensor(d)
+	switch {
+	case err != nil:
+		return t, fmt.Errorf("%q %w", name, err)
+	case v.len() == 0 || len(v.shape) > maxCheckpointRank:
+		return t, fmt.Errorf("%q has shape %v: it must have values, and at most %d axes", name, v.shape, maxCheckpointRank)
+	case v.f32 != nil:
+		return safetensors.New(name, v.shape, v.f32), nil
+	}
+	return safetensors.New(name, v.shape, v.f64), nil
+}
+
+// vectorOfTensor is vectorOfDense for tensors that may be nil or new(tensor.Dense).
+func vectorOfTensor(d *tensor.Dense) (vector, error) {
+	if d == nil || d.Dtype().Type == nil {
+		return vector{}, errors.New("has no values")
+	}
+	return vectorOfDense(d)
+}
+
+// ReadCheckpoint reads the checkpoint at path. It needs no lock, since a checkpoint's file is never changed, only
+// replaced. A file in which a single byte has changed is refused, as is one made by a newer format.
+func ReadCheckpoint(path string) (*Checkpoint, error) {
+	f, err := safetensors.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("train: checkpoint %w", err)
+	}
+	c, err := decodeCheckpoint(f)
+	if err == nil && !f.Checked {
+		err = errors.New("it has no checksum: it was changed or is not by this library")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("train: checkpoint %s: %w", path, err)
+	}
+	return c, nil
+}
+
+func decodeCheckpoint(f *safetensors.File) (*Checkpoint, error) {
+	format, err := strconv.Atoi(f.Metadata[formatKey])
+	switch {
+	case err != nil || format < 1:
+		return nil, errors.New("it holds no checkpoint of a training run")
+	case format > checkpointFormat:
+		return nil, fmt.Errorf("it was made by checkpoint format %d, this is format %d: a newer version of the library reads it",
+			format, checkpointFormat)
+	}
+	if err := f.CheckRoom(); err != nil {
+		return nil, err
+	}
+	c := &Checkpoint{
+		Step:     -1,
+		Params:   map[string]*tensor.Dense{},
+		States:   map[string]State{},
+		Tensors:  map[string]*tensor.Dense{},
+		Counters: map[string]uint64{},
+		Text:     map[string]string{},
+	}
+	for key, value := range f.Metadata {
+		if name, ok := strings.CutPrefix(key, textPrefix); ok {
+			c.Text[name] = value
+		} else if name, ok := strings.CutPrefix(key, statePrefix); ok && !strings.Contains(name, "/") {
+			c.States[name] = State{Kind: value, Step: -1, Scalars: map[string]float64{}, Tensors: map[string]*tensor.Dense{}}
+		} else if key != formatKey {
+			return nil, fmt.Errorf("metadata %.64q: unknown", key)
+		}
+	}
+	for _, t := range f.Tensors {
+		if err := c.decode(t); err != nil {
+			return nil, fmt.Errorf("tensor %.64q: %w", t.Name, err)
+		}
+	}
+	for name, s := range c.States {
+		if s.Step < 0 {
+			return nil, fmt.Errorf("state %.64q: its step is missing", name)
+		}
+	}
+	if c.Step < 0 {
+		return nil, errors.New("its step is missing")
+	}
+	return c, nil
+}
+
+func (c *Checkpoint) decode(t safetensors.Tensor) (err error) {
+	if name, ok := strings.CutPrefix(t.Name, paramPrefix); ok {
+		c.Params[name], err = decodeDense(t)
+		return err
+	}
+	if name, ok := strings.CutPrefix(t.Name, tensorPrefix); ok {
+		c.Tensors[name], err = decodeDense(t)
+		return err
+	}
+	if name, ok := strings.CutPrefix(t.Name, counterPrefix); ok {
+		c.Counters[name], err = decodeScalar[uint64](t)
+		return err
+	}
+	if t.Name == stepName {
+		c.Step, err = decodeStep(t)
+		return err
+	}
+	if rest, ok := strings.CutPrefix(t.Name, statePrefix); ok {
+		name, rest, _ := strings.Cut(rest, "/")
+		if s, ok := c.States[name]; ok {
+			err = s.decode(rest, t)
+			c.States[name] = s
+			return err
+		}
+	}
+	return errors.New("unknown")
+}
+
+func (s *State) decode(rest string, t safetensors.Tensor) (err error) {
+	if name, ok := strings.CutPrefix(rest, stateScalar); ok {
+		s.Scalars[name], err = decodeScalar[float64](t)
+		return err
+	}
+	if name, ok := strings.CutPrefix(rest, stateTensor); ok {
+		s.Tensors[name], err = decodeDense(t)
+		return err
+	}
+	if rest == stateStep {
+		s.Step, err = decodeStep(t)
+		return err
+	}
+	return errors.New("unknown")
+}
+
+func decodeStep(t safetensors.Tensor) (int, error) {
+	v, err := decodeScalar[uint64](t)
+	if err == nil && v > math.MaxInt {
+		err = fmt.Errorf("%d overflows", v)
+	}
+	return int(v), err
+}
+
+func decodeScalar[E safetensors.Element](t safetensors.Tensor) (E, error) {
+	if len(t.Shape) > 0 {
+		return 0, fmt.Errorf("shape %v: it must be a scalar", t.Shape)
+	}
+	v, err := safetensors.Values[E](t)
+	if err != nil {
+		return 0, err
+	}
+	return v[0], nil
+}
+
+func decodeDense(t safetensors.Tensor) (*tensor.Dense, error) {
+	if len(t.Data) == 0 || len(t.Shape) > maxCheckpointRank {
+		return nil, fmt.Errorf("%d axes, %d bytes: it must have values, and at most %d axes", len(t.Shape), len(t.Data), maxCheckpointRank)
+	}
+	switch t.DType {
+	case "F32":
+		return denseOf[float32](t)
+	case "F64":
+		return denseOf[float64](t)
+	}
+	return nil, fmt.Errorf("%s: it must be F32 or F64", t.DType)
+}
+
+func denseOf[E float32 | float64](t safetensors.Tensor) (*tensor.Dense, error) {
+	v, err := safetensors.Values[E](t)
+	if err != nil {
+		return nil, err
+	}
+	if len(t.Shape) == 0 {
+		return tensor.New(tensor.FromScalar(v[0])), nil
+	}
+	return tensor.New(tensor.WithShape(t.Shape...), tensor.WithBacking(v)), nil
+}
+
+// Apply copies the checkpoint's weights into params, in place. The names must be the same, with the same shapes and
+// types: a checkpoint of another architecture changes nothing, and the error lists what differs, ten lines at most.
+func (c *Checkpoint) Apply(params map[string]*tensor.Dense) error {
+	var differ []string
+	report := func(name, format string, args ...any) {
+		differ = append(differ, fmt.Sprintf("%s: "+format, append([]any{name}, args...)...))
+	}
+	type pair struct{ to, from vector }
+	var pairs []pair
+	for name, d := range params {
+		from, ok := c.Params[name]
+		if !ok {
+			report(name, "missing in the checkpoint")
+			continue
+		}
+		to, err := vectorOfTensor(d)
+		saved, errSaved := vectorOfTensor(from)
+		switch {
+		case errSaved != nil:
+			report(name, "in the checkpoint it %v", errSaved)
+		case err != nil:
+			report(name, "in the model it %v", err)
+		case !to.like(saved):
+			report(name, "%v in the checkpoint, %v in the model", saved, to)
+		default:
+			pairs = append(pairs, pair{to, saved})
+		}
+	}
+	for name := range c.Params {
+		if _, ok := params[name]; !ok {
+			report(name, "in the checkpoint, but not in the model")
+		}
+	}
+	if len(differ) > 0 {
+		const most = 10
+		n := len(differ)
+		slices.Sort(differ)
+		if n > most {
+			differ = append(differ[:most-1], fmt.Sprintf("and %d more", n-most+1))
+		}
+		return fmt.Errorf("train: the checkpoint is of another architecture, %d parameters differ:\n\t%s",
+			n, strings.Join(differ, "\n\t"))
+	}
+	for _, p := range pairs {
+		p.to.copyFrom(p.from)
+	}
+	return nil
+}
+
+// ErrNoCheckpoint says that a directory holds none yet.
+var ErrNoCheckpoint = errors.New("there is no checkpoint")
+
+// Checkpoints is a directory of checkpoints that one process at a time may write to. It keeps the last few and, apart
+// from them, the best. A crash at any moment, a full disk, a loss of power: what was saved before remains whole. It is
+// for one goroutine.
+type Checkpoints struct {
+	dir   string
+	keep  int
+	fs    safefile.FS
+	lock  *safefile.Lock
+	steps []int // those on disk, ascending
+}
+
+// OpenCheckpoints opens dir, which is made if need be, to keep that many of the last checkpoints; 0 means 2. If
+// another process has it open, the error tells which. What a crash has left unfinished is removed.
+func OpenCheckpoints(dir string, keep int) (*Checkpoints, error) {
+	s := &Checkpoints{dir: dir, keep: keep, fs: safefile.OS}
+	if keep == 0 {
+		s.keep = 2
+	}
+	if err := s.open(); err != nil {
+		s.Close()
+		return nil, fmt.Errorf("train: checkpoints: %w", err)
+	}
+	return s, nil
+}
+
+func (s *Checkpoints) open() (err error) {
+	if s.keep < 0 {
+		return fmt.Errorf("the number to keep is %d, and must not be negative", s.keep)
+	}
+	if err := safefile.MkdirAll(s.fs, s.dir); err != nil {
+		return err
+	}
+	if s.lock, err = safefile.LockDir(s.dir); err != nil {
+		return err
+	}
+	if err := safefile.Clean(s.fs, s.dir); err != nil {
+		return err
+	}
+	entries, err := os.ReadDir(s.dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		digits := strings.TrimSuffix(strings.TrimPrefix(e.Name(), "checkpoint-"), ".safetensors")
+		if step, err := strconv.Atoi(digits); err == nil && e.Name() == checkpointName(step) {
+			s.steps = append(s.steps, step)
+		}
+	}
+	slices.Sort(s.steps)
+	return nil
+}
+
+func checkpointName(step int) string { return fmt.Sprintf("checkpoint-%010d.safetensors", step) }
+
+func (s *Checkpoints) path(step int) string { return filepath.Join(s.dir, checkpointName(step)) }
+
+// Close lets another process open the directory.
+func (s *Checkpoints) Close() error {
+	if s.lock == nil {
+		return nil
+	}
+	err := s.lock.Close()
+	s.lock = nil
+	return err
+}
+
+// Save writes c, durably, and then removes the oldest beyond those to keep. One of the same step is replaced; one of a
+// later step in the directory is an error, as that would remain the latest. After an error all that was saved before
+// is still there, and training and saving may go on.
+func (s *Checkpoints) Save(c *Checkpoint) error {
+	if n := len(s.steps); n > 0 && c.Step < s.steps[n-1] {
+		return fmt.Errorf("train: checkpoint of step %d: %s holds one of step %d; resume from that or use another directory",
+			c.Step, s.dir, s.steps[n-1])
+	}
+	path := s.path(c.Step)
+	err := s.write(path, c)
+	if _, absent := os.Stat(path); err == nil || absent == nil { // it is there even if only the last sync failed
+		if !slices.Contains(s.steps, c.Step) {
+			s.steps = append(s.steps, c.Step)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	for len(s.steps) > s.keep {
+		if err := s.fs.Remove(s.path(s.steps[0])); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("train: an old checkpoint: %w", err)
+		}
+		s.steps = s.steps[1:]
+	}
+	return nil
+}
+
+// SaveBest replaces the best checkpoint by c.
+func (s *Checkpoints) SaveBest(c *Checkpoint) error { return s.write(s.bestPath(), c) }
+
+func (s *Checkpoints) write(path string, c *Checkpoint) error {
+	if s.lock == nil {
+		return fmt.Errorf("train: checkpoint %s: the directory is closed", path)
+	}
+	if err := safefile.Write(s.fs, path, c.Write); err != nil {
+		return fmt.Errorf("train: checkpoint: %w", err)
+	}
+	return nil
+}
+
+// Latest returns the checkpoint of the highest step, or ErrNoCheckpoint. If its file is damaged the error names it, and
+// the one before is not taken in its stead: a save is whole or absent, so something else went wrong, and to go on from
+// an older state is for the user to decide, by removing the file.
+func (s *Checkpoints) Latest() (*Checkpoint, error) {
+	if len(s.steps) == 0 {
+		return nil, fmt.Errorf("train: %s: %w", s.dir, ErrNoCheckpoint)
+	}
+	step := s.steps[len(s.steps)-1]
+	c, err := ReadCheckpoint(s.path(step))
+	if err == nil && c.Step != step {
+		return nil, fmt.Errorf("train: checkpoint %s is of step %d: it was renamed", s.path(step), c.Step)
+	}
+	return c, err
+}
+
+// Best returns what SaveBest wrote last, or ErrNoCheckpoint.
+func (s *Checkpoints) Best() (*Checkpoint, error) {
+	c, err := ReadCheckpoint(s.bestPath())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("train: %s: %w", s.bestPath(), ErrNoCheckpoint)
+	}
+	return c, err
+}
+
+func (s *Checkpoints) bestPath() string { return filepath.Join(s.dir, "best.safetensors") }
