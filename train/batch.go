@@ -1,6 +1,10 @@
 package train
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/seqzoo/seqzoo/unroll"
+)
 
 // Position is how far an iterator over batches has come. It is all that a checkpoint need keep of one.
 type Position struct {
@@ -15,50 +19,66 @@ func (p Position) check(batches int) error {
 	return nil
 }
 
-// Window is one batch of a [Stream]: the tokens of T steps in B tracks, and at each the token that follows it.
+// Window is one batch of a [Stream]: the tokens of T steps in B tracks, and at each step that is scored the token that
+// follows it.
 //
-// IDs and Targets are [T, B], time major: those of step t in track b are at t·B+b. They hold until the next call.
+// IDs are [T, B] and Targets [T−Scored, B], time major: those of step t in track b are at t·B+b. They hold until the next
+// call.
 type Window struct {
 	IDs, Targets []int
 	T, B         int
-	Start        int // the step of the tracks at which the window begins; 0 at the start of an epoch: reset the state
+	Scored       int // the first step whose target counts; those before it only pass the gradient on
+	Start        int // step of the tracks at which the window begins
+	Next         int // steps from here to the start of the next window of the epoch; 0 if that starts here too, or there is none
 }
+
+// First reports whether the window is the first of an epoch: its state is the initial one.
+func (w Window) First() bool { return w.Start == 0 && w.Scored == 0 }
 
 // Stream reads one long sequence of tokens as a language model is trained on it by truncated BPTT.
 //
 // The N tokens are cut into B tracks of L = ⌊(N−1)/B⌋ steps which follow one another in the text, and the tracks are read
-// side by side in windows of T steps, so that the state after one window is the state before the next. If T does not
-// divide L the last window of an epoch is shorter. At the end of the text up to B−1 tokens are not read.
+// side by side in windows as an unroll.Window lays them out. If its stride does not divide L the last window of an epoch
+// is shorter. At the end of the text up to B−1 tokens are not read.
 type Stream struct {
 	ids           []int
-	batch, window int
+	batch         int
 	steps         int // of a track
+	spans         []unroll.Span
 	at            Position
 	inputs, nexts []int // room for a window
 }
 
 // NewStream reads ids in tracks and windows as given. It keeps ids, which must not change. It is an error if the text
-// does not fill one window.
-func NewStream(ids []int, tracks, window int) (*Stream, error) {
+// does not fill one stride.
+func NewStream(ids []int, tracks int, window unroll.Window) (*Stream, error) {
+	if err := window.Validate(); err != nil {
+		return nil, fmt.Errorf("stream: %w", err)
+	}
 	if tracks < 1 {
 		return nil, fmt.Errorf("stream: a batch has %d tracks; it needs at least 1", tracks)
 	}
-	if window < 1 {
-		return nil, fmt.Errorf("stream: the window is %d steps long; it needs at least 1", window)
-	}
 	steps := (len(ids) - 1) / tracks
-	if len(ids) == 0 || steps < window {
+	if len(ids) == 0 || steps < window.Stride {
 		return nil, fmt.Errorf("stream: the text has %d tokens; a batch of %d tracks with a window of %d steps needs at least %.0f",
-			len(ids), tracks, window, float64(tracks)*float64(window)+1) // the product may exceed an int
+			len(ids), tracks, window.Stride, float64(tracks)*float64(window.Stride)+1) // the product may exceed an int
+	}
+	spans, err := window.Plan(steps)
+	if err != nil {
+		return nil, fmt.Errorf("stream: %w", err)
+	}
+	longest := 0
+	for _, s := range spans {
+		longest = max(longest, s.End-s.Start)
 	}
 	return &Stream{
-		ids: ids, batch: tracks, window: window, steps: steps,
-		inputs: make([]int, tracks*window), nexts: make([]int, tracks*window),
+		ids: ids, batch: tracks, steps: steps, spans: spans,
+		inputs: make([]int, tracks*longest), nexts: make([]int, tracks*window.Stride),
 	}, nil
 }
 
 // Len is the number of windows in an epoch.
-func (s *Stream) Len() int { return (s.steps + s.window - 1) / s.window }
+func (s *Stream) Len() int { return len(s.spans) }
 
 // Next returns the next window; false marks the end of an epoch, and the call after it begins the next one.
 func (s *Stream) Next() (w Window, ok bool) {
@@ -66,18 +86,25 @@ func (s *Stream) Next() (w Window, ok bool) {
 		s.at = Position{Epoch: s.at.Epoch + 1}
 		return Window{}, false
 	}
-	start := s.at.Next * s.window
-	t := min(s.window, s.steps-start)
-	n := t * s.batch
-	w = Window{IDs: s.inputs[:n], Targets: s.nexts[:n], T: t, B: s.batch, Start: start}
+	span := s.spans[s.at.Next]
+	t, scored := span.End-span.Start, span.Scored-span.Start
+	w = Window{
+		IDs: s.inputs[:t*s.batch], Targets: s.nexts[:(t-scored)*s.batch],
+		T: t, B: s.batch, Scored: scored, Start: span.Start,
+	}
 	for b := range s.batch {
-		track := s.ids[b*s.steps+start:]
+		track := s.ids[b*s.steps+span.Start:]
 		for i := range t {
 			w.IDs[i*s.batch+b] = track[i]
-			w.Targets[i*s.batch+b] = track[i+1]
+		}
+		for i := scored; i < t; i++ {
+			w.Targets[(i-scored)*s.batch+b] = track[i+1]
 		}
 	}
 	s.at.Next++
+	if s.at.Next < s.Len() {
+		w.Next = s.spans[s.at.Next].Start - span.Start
+	}
 	return w, true
 }
 

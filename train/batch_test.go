@@ -7,6 +7,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
+
+	"github.com/seqzoo/seqzoo/unroll"
 )
 
 // count is the text 0, 1, 2, …, in which the next token is always one more.
@@ -24,7 +26,7 @@ func (w Window) clone() Window {
 }
 
 func TestStream(t *testing.T) {
-	s, err := NewStream(count(12), 2, 3) // 11 steps: two tracks of 5
+	s, err := NewStream(count(12), 2, unroll.Window{Stride: 3}) // 11 steps: two tracks of 5
 	require.NoError(t, err)
 	require.Equal(t, 2, s.Len())
 	for epoch := range 3 {
@@ -34,7 +36,7 @@ func TestStream(t *testing.T) {
 		require.Equal(t, Window{
 			IDs:     []int{0, 5, 1, 6, 2, 7},
 			Targets: []int{1, 6, 2, 7, 3, 8},
-			T:       3, B: 2, Start: 0,
+			T:       3, B: 2, Start: 0, Next: 3,
 		}, w)
 		w, ok = s.Next()
 		require.True(t, ok)
@@ -60,13 +62,13 @@ func TestStreamErrors(t *testing.T) {
 		{12, math.MaxInt, math.MaxInt, "the text has 12 tokens"},
 		{12, 0, 1, "a batch has 0 tracks"},
 		{12, -1, 1, "a batch has -1 tracks"},
-		{12, 1, 0, "the window is 0 steps long"},
-		{12, 1, math.MinInt, "steps long; it needs at least 1"},
+		{12, 1, 0, "Stride is 0, want at least 1"},
+		{12, 1, math.MinInt, "want at least 1"},
 	} {
-		_, err := NewStream(count(c.tokens), c.tracks, c.window)
+		_, err := NewStream(count(c.tokens), c.tracks, unroll.Window{Stride: c.window})
 		require.ErrorContains(t, err, c.want)
 	}
-	s, err := NewStream(count(12), 2, 3)
+	s, err := NewStream(count(12), 2, unroll.Window{Stride: 3})
 	require.NoError(t, err)
 	for _, p := range []Position{{-1, 0}, {0, -1}, {0, 3}, {0, math.MaxInt}} {
 		require.ErrorContains(t, s.Seek(p), "an epoch has batches 0 to 1")
@@ -80,9 +82,9 @@ func TestStreamProperties(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		tracks, window := rapid.IntRange(1, 7).Draw(t, "tracks"), rapid.IntRange(1, 9).Draw(t, "window")
 		n := tracks*window + 1 + rapid.IntRange(0, 100).Draw(t, "more")
-		s, err := NewStream(count(n), tracks, window)
+		s, err := NewStream(count(n), tracks, unroll.Window{Stride: window})
 		require.NoError(t, err)
-		resumed, err := NewStream(count(n), tracks, window)
+		resumed, err := NewStream(count(n), tracks, unroll.Window{Stride: window})
 		require.NoError(t, err)
 		seen := map[int]bool{}
 		var before Window
@@ -118,7 +120,7 @@ func TestStreamProperties(t *testing.T) {
 }
 
 func TestBatchesDoNotAllocate(t *testing.T) {
-	s, err := NewStream(count(1000), 3, 7)
+	s, err := NewStream(count(1000), 3, unroll.Window{Stride: 7})
 	require.NoError(t, err)
 	require.Zero(t, testing.AllocsPerRun(100, func() { s.Next() }))
 
@@ -133,4 +135,22 @@ func TestBatchesDoNotAllocate(t *testing.T) {
 			panic(err)
 		}
 	}))
+}
+
+// A window longer than its stride reads the steps before again, and scores none of them.
+func TestStreamOverlap(t *testing.T) {
+	s, err := NewStream(count(8), 1, unroll.Window{Stride: 2, Length: 5})
+	require.NoError(t, err)
+	var got []Window
+	for w, ok := s.Next(); ok; w, ok = s.Next() {
+		got = append(got, w.clone())
+	}
+	require.Equal(t, []Window{
+		{IDs: []int{0, 1}, Targets: []int{1, 2}, T: 2, B: 1},
+		{IDs: []int{0, 1, 2, 3}, Targets: []int{3, 4}, T: 4, B: 1, Scored: 2, Next: 1},
+		{IDs: []int{1, 2, 3, 4, 5}, Targets: []int{5, 6}, T: 5, B: 1, Scored: 3, Start: 1, Next: 2},
+		{IDs: []int{3, 4, 5, 6}, Targets: []int{7}, T: 4, B: 1, Scored: 3, Start: 3},
+	}, got)
+	require.True(t, got[0].First())
+	require.False(t, got[1].First())
 }

@@ -1,0 +1,130 @@
+// Package ir is the engine's own form of a graph: values, each computed by an operation from other values.
+//
+// The operations are those of package ops, which define what they compute, and a few of the engine's: inputs, loops and
+// what comes out of them, accumulating products. A Region holds the values of one level: the graph, or the body of a
+// loop. Regions only grow; what nothing needs any more is simply not compiled.
+package ir
+
+import (
+	"fmt"
+	"strings"
+
+	G "gorgonia.org/gorgonia"
+
+	"github.com/seqzoo/seqzoo/internal/ops"
+)
+
+// Value is one operation's result.
+type Value struct {
+	ID   int
+	Fn   ops.Fn
+	Args []*Value
+	ops.Type
+	Name string // of an input
+}
+
+// Region is a set of values in an order in which operands come first, except that a loop may gain operands later.
+type Region struct {
+	Values []*Value
+	index  map[string]*Value
+}
+
+// NewRegion is an empty region.
+func NewRegion() *Region { return &Region{index: map[string]*Value{}} }
+
+// Leaf adds a value that nothing in the region computes, or that must not be merged with an equal one.
+func (r *Region) Leaf(fn ops.Fn, t ops.Type, args ...*Value) *Value {
+	v := &Value{ID: len(r.Values), Fn: fn, Args: args, Type: t}
+	r.Values = append(r.Values, v)
+	return v
+}
+
+// Apply is the value fn(args...): a simpler one that equals it, one that is there already, or a new one.
+func (r *Region) Apply(fn ops.Fn, args ...*Value) *Value {
+	if f, ok := fn.(ops.Fill); ok {
+		args = nil // the operand only said to which graph it belongs
+		fn = f
+	}
+	if v := r.simplify(fn, args); v != nil {
+		return v
+	}
+	return r.raw(fn, args)
+}
+
+// raw is Apply without simplification.
+func (r *Region) raw(fn ops.Fn, args []*Value) *Value {
+	var key strings.Builder
+	key.WriteString(fn.Key())
+	types := make([]ops.Type, len(args))
+	for i, a := range args {
+		fmt.Fprintf(&key, " %d", a.ID)
+		types[i] = a.Type
+	}
+	if v := r.index[key.String()]; v != nil {
+		return v
+	}
+	t, err := fn.Infer(types)
+	if err != nil {
+		ops.Failf(fn.Key(), "%w", err)
+	}
+	v := r.Leaf(fn, t, args...)
+	r.index[key.String()] = v
+	return v
+}
+
+// basic is embedded by operations that only the engine knows: they are compiled, never evaluated or differentiated.
+type basic struct{}
+
+func (basic) Infer(in []ops.Type) (ops.Type, error) { return in[0], nil }
+func (basic) Eval([]ops.Tensor, ops.Tensor) error {
+	return fmt.Errorf("an operation of the engine has no Eval")
+}
+func (basic) Diff(in []*G.Node, _, _ *G.Node, _ []bool) []*G.Node { return make([]*G.Node, len(in)) }
+
+// Input is a value that the caller binds to a node.
+type Input struct {
+	basic
+	Node *G.Node
+}
+
+func (i Input) Key() string { return "input{" + i.Node.Name() + "}" }
+
+// Foreign is an op that the engine does not know; it runs through its Do method.
+type Foreign struct {
+	basic
+	Op G.Op
+}
+
+func (f Foreign) Key() string { return "foreign{" + f.Op.String() + "}" }
+
+// MatMulAcc is u + op(A)·op(B), with operands u, A, B.
+type MatMulAcc struct {
+	basic
+	ops.MatMul
+}
+
+func (m MatMulAcc) Key() string                              { return "acc " + m.MatMul.Key() }
+func (m MatMulAcc) Infer(in []ops.Type) (ops.Type, error)    { return in[0], nil }
+func (m MatMulAcc) Eval(in []ops.Tensor, o ops.Tensor) error { return m.basic.Eval(in, o) }
+func (m MatMulAcc) Diff(in []*G.Node, y, dy *G.Node, n []bool) []*G.Node {
+	return m.basic.Diff(in, y, dy, n)
+}
+
+// Fill reports whether v has one value everywhere, and which.
+func (v *Value) Fill() (float64, bool) {
+	f, ok := v.Fn.(ops.Fill)
+	return f.Value, ok
+}
+
+// IsZero reports whether v is known to be 0 everywhere.
+func (v *Value) IsZero() bool { f, ok := v.Fill(); return ok && f == 0 }
+
+// String is the value as one line of a listing.
+func (v *Value) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%%%d %v = %s", v.ID, v.Type, v.Fn.Key())
+	for _, a := range v.Args {
+		fmt.Fprintf(&b, " %%%d", a.ID)
+	}
+	return b.String()
+}

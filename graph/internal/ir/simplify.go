@@ -1,0 +1,228 @@
+package ir
+
+import (
+	"slices"
+
+	"github.com/seqzoo/seqzoo/internal/ops"
+)
+
+// simplify is a value that equals fn(args...) and costs less, or nil. Every rule holds for all inputs, infinities and
+// NaN included.
+func (r *Region) simplify(fn ops.Fn, args []*Value) *Value {
+	if len(args) == 0 {
+		return nil
+	}
+	x := args[0]
+	switch fn := fn.(type) {
+	case ops.Reshape:
+		return r.reshape(fn, x)
+	case ops.Slice:
+		return r.slice(fn, x)
+	case ops.Transpose:
+		if slices.IsSorted(fn.Perm) {
+			return x
+		}
+		if t, ok := x.Fn.(ops.Transpose); ok {
+			perm := make([]int, len(fn.Perm))
+			for i, a := range fn.Perm {
+				perm[i] = t.Perm[a]
+			}
+			return r.Apply(ops.Transpose{Perm: perm}, x.Args[0])
+		}
+		return r.fillLike(fn, args)
+	case ops.Broadcast:
+		if slices.Equal(x.Shape, fn.Shape) {
+			return x
+		}
+		return r.fillLike(fn, args)
+	case ops.SumTo:
+		if slices.Equal(x.Shape, fn.Shape) {
+			return x
+		}
+		if f, ok := x.Fill(); ok {
+			n := x.Size() / ops.Size(fn.Shape)
+			return r.Apply(ops.Fill{Dtype: x.Dtype, Shape: fn.Shape, Value: f * float64(n)})
+		}
+	case ops.Pad:
+		if x.IsZero() {
+			return r.fillLike(fn, args)
+		}
+		if x.Shape[fn.Axis] == fn.Total {
+			return x
+		}
+	case ops.Concat:
+		return r.concat(fn, args)
+	case ops.Elementwise:
+		return r.elementwise(fn, args)
+	case ops.MatMul:
+		return r.matmul(fn, args)
+	}
+	return nil
+}
+
+// fillLike is the Fill that fn makes of a Fill.
+func (r *Region) fillLike(fn ops.Fn, args []*Value) *Value {
+	f, ok := args[0].Fill()
+	if !ok {
+		return nil
+	}
+	t, err := fn.Infer([]ops.Type{args[0].Type})
+	if err != nil {
+		ops.Failf(fn.Key(), "%w", err)
+	}
+	return r.Apply(ops.Fill{Dtype: t.Dtype, Shape: t.Shape, Value: f})
+}
+
+func (r *Region) reshape(fn ops.Reshape, x *Value) *Value {
+	if slices.Equal(x.Shape, fn.Shape) {
+		return x
+	}
+	if y, ok := x.Fn.(ops.Reshape); ok {
+		_ = y
+		return r.Apply(fn, x.Args[0])
+	}
+	return r.fillLike(fn, []*Value{x})
+}
+
+func (r *Region) slice(fn ops.Slice, x *Value) *Value {
+	if fn.From == 0 && fn.To == x.Shape[fn.Axis] {
+		return x
+	}
+	switch y := x.Fn.(type) {
+	case ops.Fill:
+		return r.fillLike(fn, []*Value{x})
+	case ops.Slice:
+		if y.Axis == fn.Axis {
+			return r.Apply(ops.Slice{Axis: fn.Axis, From: y.From + fn.From, To: y.From + fn.To}, x.Args[0])
+		}
+	case ops.Concat:
+		if y.Axis != fn.Axis {
+			return nil
+		}
+		var parts []*Value
+		at := 0
+		for _, a := range x.Args {
+			n := a.Shape[fn.Axis]
+			from, to := max(fn.From-at, 0), min(fn.To-at, n)
+			if from < to {
+				parts = append(parts, r.Apply(ops.Slice{Axis: fn.Axis, From: from, To: to}, a))
+			}
+			at += n
+		}
+		return r.Apply(ops.Concat{Axis: fn.Axis}, parts...)
+	case ops.Pad:
+		if y.Axis != fn.Axis {
+			return nil
+		}
+		n := x.Args[0].Shape[fn.Axis]
+		switch {
+		case fn.From >= y.From && fn.To <= y.From+n:
+			return r.Apply(ops.Slice{Axis: fn.Axis, From: fn.From - y.From, To: fn.To - y.From}, x.Args[0])
+		case fn.To <= y.From || fn.From >= y.From+n:
+			t, _ := fn.Infer([]ops.Type{x.Type})
+			return r.Apply(ops.Fill{Dtype: t.Dtype, Shape: t.Shape})
+		}
+	}
+	return nil
+}
+
+// concat joins neighbours of one constant, and is its operand if there is one.
+func (r *Region) concat(fn ops.Concat, args []*Value) *Value {
+	if len(args) == 1 {
+		return args[0]
+	}
+	joined := []*Value{args[0]}
+	for _, a := range args[1:] {
+		last := joined[len(joined)-1]
+		f, ok := a.Fill()
+		g, ok2 := last.Fill()
+		if !ok || !ok2 || f != g {
+			joined = append(joined, a)
+			continue
+		}
+		shape := slices.Clone(last.Shape)
+		shape[fn.Axis] += a.Shape[fn.Axis]
+		joined[len(joined)-1] = r.Apply(ops.Fill{Dtype: a.Dtype, Shape: shape, Value: f})
+	}
+	if len(joined) == len(args) {
+		return nil
+	}
+	return r.Apply(fn, joined...)
+}
+
+// elementwise drops additions of 0 and products with 1, and joins scalings.
+func (r *Region) elementwise(fn ops.Elementwise, args []*Value) *Value {
+	x := args[0]
+	f, fill := x.Fill()
+	affine := func(x *Value, p, q float64) *Value {
+		return r.Apply(ops.Elementwise{Kind: "affine", P: p, Q: q}, x)
+	}
+	switch fn.Kind {
+	case "stop":
+		return x
+	case "affine":
+		switch {
+		case fn.P == 1 && fn.Q == 0:
+			return x
+		case fill:
+			return r.Apply(ops.Fill{Dtype: x.Dtype, Shape: x.Shape, Value: fn.P*f + fn.Q})
+		}
+		if y, ok := x.Fn.(ops.Elementwise); ok && y.Kind == "affine" && fn.Q == 0 && y.Q == 0 {
+			return affine(x.Args[0], fn.P*y.P, 0)
+		}
+	case "add", "sub", "mul", "div":
+		y := args[1]
+		g, fill2 := y.Fill()
+		full := func(v, other *Value) bool { // v has the shape of the result
+			if len(v.Shape) < len(other.Shape) {
+				return false
+			}
+			for i, d := range other.Shape {
+				if d > v.Shape[len(v.Shape)-len(other.Shape)+i] {
+					return false
+				}
+			}
+			return true
+		}
+		switch {
+		case fill2 && full(x, y):
+			switch {
+			case fn.Kind == "add" && g == 0, fn.Kind == "sub" && g == 0, fn.Kind == "mul" && g == 1, fn.Kind == "div" && g == 1:
+				return x
+			case fn.Kind == "mul":
+				return affine(x, g, 0)
+			case fn.Kind == "add":
+				return affine(x, 1, g)
+			}
+		case fill && full(y, x):
+			switch {
+			case fn.Kind == "add" && f == 0, fn.Kind == "mul" && f == 1:
+				return y
+			case fn.Kind == "mul":
+				return affine(y, f, 0)
+			case fn.Kind == "add":
+				return affine(y, 1, f)
+			}
+		}
+	}
+	return nil
+}
+
+// matmul takes transposes of its operands into itself, and writes a product over one index as an element-wise one.
+func (r *Region) matmul(fn ops.MatMul, args []*Value) *Value {
+	a, b := args[0], args[1]
+	swapped := func(v *Value) (*Value, bool) {
+		t, ok := v.Fn.(ops.Transpose)
+		n := len(v.Shape)
+		if !ok || t.Perm[n-1] != n-2 || t.Perm[n-2] != n-1 || n == 3 && t.Perm[0] != 0 {
+			return v, false
+		}
+		return v.Args[0], true
+	}
+	a, ta := swapped(a)
+	b, tb := swapped(b)
+	if ta || tb {
+		return r.Apply(ops.MatMul{TransA: fn.TransA != ta, TransB: fn.TransB != tb}, a, b)
+	}
+	return nil
+}

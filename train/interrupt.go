@@ -1,0 +1,54 @@
+package train
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"sync/atomic"
+	"syscall"
+)
+
+// Interruptible returns a context that the first SIGINT (Ctrl-C) or SIGTERM cancels, so that Fit can save and return.
+// A second signal ends the process at once; what was saved before stays whole. ExitCode says with which status to end.
+// Call stop when done.
+func Interruptible(parent context.Context) (ctx context.Context, stop func()) {
+	ctx, cancel := context.WithCancel(parent)
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	done := make(chan struct{})
+	go func() {
+		select {
+		case s := <-signals:
+			received.Store(int32(codeOf(s)))
+			fmt.Fprintln(os.Stderr, "\nstopping after this batch; once more to stop at once")
+			cancel()
+		case <-done:
+			return
+		}
+		select {
+		case s := <-signals:
+			os.Exit(codeOf(s))
+		case <-done:
+		}
+	}()
+	return ctx, func() { signal.Stop(signals); close(done); cancel() }
+}
+
+var received atomic.Int32
+
+// codeOf is the exit status that shells give for a signal.
+func codeOf(s os.Signal) int {
+	if s == syscall.SIGTERM {
+		return 143
+	}
+	return 130
+}
+
+// ExitCode is 130 after a SIGINT, 143 after a SIGTERM that Interruptible received, else 1.
+func ExitCode() int {
+	if c := received.Load(); c != 0 {
+		return int(c)
+	}
+	return 1
+}

@@ -1,0 +1,90 @@
+package train
+
+import (
+	"fmt"
+
+	"gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+
+	"github.com/seqzoo/seqzoo/graph"
+	"github.com/seqzoo/seqzoo/nodes"
+)
+
+// Step is a graph with a loss, compiled: what a task runs for each batch.
+type Step struct {
+	loss    *nodes.Node
+	machine *graph.Machine
+	key     []int // the noise key's value
+	grads   []gorgonia.ValueGrad
+}
+
+// gradient is a parameter and its gradient, for a solver.
+type gradient struct {
+	param *nodes.Param
+	grad  *nodes.Node
+}
+
+func (g gradient) Name() string                  { return g.param.Name() }
+func (g gradient) Value() gorgonia.Value         { return g.param.Value() }
+func (g gradient) Grad() (gorgonia.Value, error) { return g.grad.Value(), nil }
+
+// NewStep compiles loss, a scalar, and the nodes to keep, whose values can be read after each run. In a graph for
+// training it adds the gradients of every parameter the graph uses.
+func NewStep(loss *nodes.Node, keep ...*nodes.Node) (s *Step, err error) {
+	g := loss.Graph()
+	s = &Step{loss: loss}
+	kept := []*gorgonia.Node{loss.Gorgonia()}
+	err = nodes.Try(func() {
+		s.key = g.NoiseKey().Value().Data().([]int)
+		if !g.Training() {
+			return
+		}
+		params := g.Parameters()
+		wrt := make([]nodes.Operand, len(params))
+		for i, p := range params {
+			wrt[i] = p
+		}
+		for i, d := range g.Gradients(loss, wrt...) {
+			s.grads = append(s.grads, gradient{params[i], d})
+			kept = append(kept, d.Gorgonia())
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, n := range keep {
+		kept = append(kept, n.Gorgonia())
+	}
+	if s.machine, err = graph.Compile(g.Expr(), graph.Keep(kept...)); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// Run computes the loss, the gradients and the kept nodes from the values bound to the inputs. Seed and counter make
+// the noise.
+func (s *Step) Run(seed uint64, counter int) (loss float64, err error) {
+	s.key[0], s.key[1] = int(seed), counter
+	if err := s.machine.RunAll(); err != nil {
+		return 0, err
+	}
+	switch v := s.loss.Value().Data().(type) {
+	case float32:
+		return float64(v), nil
+	case float64:
+		return v, nil
+	}
+	return 0, fmt.Errorf("train: the loss is %v: want a scalar", s.loss.Value())
+}
+
+// Grads are the parameters with their gradients, for an Optimizer. They are written anew by every Run.
+func (s *Step) Grads() []gorgonia.ValueGrad { return s.grads }
+
+// Close releases the memory of the compiled graph.
+func (s *Step) Close() error { return s.machine.Close() }
+
+// Feed makes a tensor the value of an input, and returns it: writing to its elements feeds the runs to come.
+func Feed(input *nodes.Node) (*tensor.Dense, error) {
+	v := tensor.New(tensor.Of(input.Dtype()), tensor.WithShape(input.Shape()...))
+	return v, gorgonia.Let(input.Gorgonia(), v)
+}

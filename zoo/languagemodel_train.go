@@ -1,0 +1,261 @@
+package zoo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+
+	"gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+
+	"github.com/seqzoo/seqzoo/cells"
+	"github.com/seqzoo/seqzoo/nodes"
+	"github.com/seqzoo/seqzoo/train"
+	"github.com/seqzoo/seqzoo/unroll"
+)
+
+// LanguageModelData says on what a LanguageModel is trained, and how it is read.
+type LanguageModelData struct {
+	Train, Valid []int // token ids; without Valid nothing is validated
+	Batch        int   // tracks of the text read side by side; default 32
+	Window       unroll.Window
+	Unroll       unroll.Strategy
+}
+
+// Task makes a task for train.Fit of truncated backpropagation through time: the state goes on from window to window
+// and is zero at the start of each epoch; the gradient is cut as Window says, by default every 35 steps. Its validation
+// measures valid_loss, in nats a token, and valid_perplexity.
+func (m *LanguageModel) Task(d LanguageModelData) (train.Task, error) {
+	if d.Batch == 0 {
+		d.Batch = 32
+	}
+	if d.Window.Stride == 0 {
+		d.Window.Stride = 35
+	}
+	for name, ids := range map[string][]int{"training": d.Train, "validation": d.Valid} {
+		if err := m.checkIDs(ids); err != nil {
+			return nil, fmt.Errorf("zoo: language model: %s text: %w", name, err)
+		}
+	}
+	stream, err := train.NewStream(d.Train, d.Batch, d.Window)
+	if err != nil {
+		return nil, fmt.Errorf("zoo: language model: %w", err)
+	}
+	t := &languageModelTask{m: m, data: d, stream: stream}
+	t.runner = newWindowRunner(m, d.Batch, true, d.Unroll)
+	if len(d.Valid) > 0 {
+		if len(d.Valid) < 2 {
+			return nil, fmt.Errorf("zoo: language model: the validation text has %d token, want at least 2", len(d.Valid))
+		}
+	}
+	return t, nil
+}
+
+func (m *LanguageModel) checkIDs(ids []int) error {
+	for i, id := range ids {
+		if id < 0 || id >= m.vocabulary.Len() {
+			return fmt.Errorf("id %d at position %d; the vocabulary has ids 0 … %d", id, i, m.vocabulary.Len()-1)
+		}
+	}
+	return nil
+}
+
+type languageModelTask struct {
+	m      *LanguageModel
+	data   LanguageModelData
+	stream *train.Stream
+	runner *windowRunner
+}
+
+func (t *languageModelTask) Params() []*nodes.Param { return t.m.store.Params() }
+func (t *languageModelTask) Len() int               { return t.stream.Len() }
+
+func (t *languageModelTask) Next(seed uint64, counter int) (train.Batch, error) {
+	w, ok := t.stream.Next()
+	if !ok {
+		w, _ = t.stream.Next()
+	}
+	return t.runner.run(w, seed, counter)
+}
+
+func (t *languageModelTask) Validate(ctx context.Context) (map[string]float64, error) {
+	if len(t.data.Valid) == 0 {
+		return nil, nil
+	}
+	loss, err := t.m.loss(ctx, t.data.Valid)
+	return map[string]float64{"valid_loss": loss, "valid_perplexity": math.Exp(loss)}, err
+}
+
+func (t *languageModelTask) Save(c *train.Checkpoint) {
+	p := t.stream.Position()
+	c.Counters["data_epoch"], c.Counters["data_next"] = uint64(p.Epoch), uint64(p.Next)
+	for i, s := range t.runner.carried {
+		c.Tensors[fmt.Sprintf("carried %d", i)] = s
+	}
+}
+
+func (t *languageModelTask) Load(c *train.Checkpoint) error {
+	err := t.stream.Seek(train.Position{Epoch: int(c.Counters["data_epoch"]), Next: int(c.Counters["data_next"])})
+	if err != nil {
+		return err
+	}
+	for i, s := range t.runner.carried {
+		saved := c.Tensors[fmt.Sprintf("carried %d", i)]
+		if saved == nil || !saved.Shape().Eq(s.Shape()) || saved.Dtype() != s.Dtype() {
+			return fmt.Errorf("zoo: language model: the checkpoint has no fitting state %d: it was made with other sizes", i)
+		}
+		copy(s.Data().([]float32), saved.Data().([]float32))
+	}
+	return nil
+}
+
+// Perplexity is exp of the mean cross-entropy a token of a text, each predicted from those before it. The text is read in
+// up to 16 tracks side by side; the first token of each has only an empty state before it.
+func (m *LanguageModel) Perplexity(ctx context.Context, ids []int) (float64, error) {
+	if err := m.checkIDs(ids); err != nil {
+		return 0, fmt.Errorf("zoo: language model: %w", err)
+	}
+	loss, err := m.loss(ctx, ids)
+	return math.Exp(loss), err
+}
+
+// loss is the mean cross-entropy of a text in nats a token.
+func (m *LanguageModel) loss(ctx context.Context, ids []int) (float64, error) {
+	if len(ids) < 2 {
+		return 0, errors.New("zoo: language model: a text of fewer than 2 tokens has nothing to predict")
+	}
+	const tracks, window = 16, 32
+	b := min(tracks, max(1, (len(ids)-1)/window))
+	stream, err := train.NewStream(ids, b, unroll.Window{Stride: min(window, (len(ids)-1)/b)})
+	if err != nil {
+		return 0, err
+	}
+	r := newWindowRunner(m, b, false, unroll.Scan)
+	defer r.close()
+	var sum float64
+	var n int
+	for w, ok := stream.Next(); ok; w, ok = stream.Next() {
+		if err := ctx.Err(); err != nil {
+			return 0, err
+		}
+		batch, err := r.run(w, 0, 0)
+		if err != nil {
+			return 0, err
+		}
+		sum += batch.Loss * float64(batch.Count)
+		n += batch.Count
+	}
+	return sum / float64(n), nil
+}
+
+// windowRunner runs the windows of a stream and carries the state from one to the next.
+type windowRunner struct {
+	m        *LanguageModel
+	batch    int
+	training bool
+	unroll   unroll.Strategy
+	carried  []*tensor.Dense // the state at the start of the next window
+	compiled map[windowShape]*compiledWindow
+}
+
+// windowShape tells the graphs of windows apart.
+type windowShape struct {
+	T, scored int
+	next      int // step at which the next window starts, counted from the start of this one
+}
+
+type compiledWindow struct {
+	step         *train.Step
+	ids, targets []int
+	init         []*tensor.Dense
+	next         []*nodes.Node // the state at the start of the next window; nil: as this one's
+}
+
+func newWindowRunner(m *LanguageModel, batch int, training bool, s unroll.Strategy) *windowRunner {
+	r := &windowRunner{m: m, batch: batch, training: training, unroll: s, compiled: map[windowShape]*compiledWindow{}}
+	for _, p := range m.layers.Parts() {
+		r.carried = append(r.carried, tensor.New(tensor.Of(tensor.Float32), tensor.WithShape(batch, p.Width)))
+	}
+	return r
+}
+
+func (r *windowRunner) close() {
+	for _, c := range r.compiled {
+		c.step.Close()
+	}
+}
+
+func (r *windowRunner) compile(shape windowShape) (c *compiledWindow, err error) {
+	if c := r.compiled[shape]; c != nil {
+		return c, nil
+	}
+	c = &compiledWindow{}
+	var loss *nodes.Node
+	var init []*nodes.Node
+	g := nodes.NewGraph(nodes.Options{Training: r.training})
+	var ids, targets *nodes.Node
+	err = nodes.Try(func() {
+		ids = g.IntInput("ids", shape.T, r.batch)
+		targets = g.IntInput("targets", shape.T-shape.scored, r.batch)
+		for i, p := range r.m.layers.Parts() {
+			init = append(init, g.Input(fmt.Sprintf("state %d %s", i, p.Name), r.batch, p.Width))
+		}
+		logits, layers := r.m.logits(ids, cells.State(init), shape.scored, r.unroll)
+		loss = nodes.CrossEntropy(logits, targets, nodes.CrossEntropyOptions{})
+		if shape.next > 0 {
+			c.next = layers.StateAt(shape.next - 1)
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	if c.step, err = train.NewStep(loss, c.next...); err != nil {
+		return nil, err
+	}
+	for _, n := range init {
+		v, err := train.Feed(n)
+		if err != nil {
+			return nil, err
+		}
+		c.init = append(c.init, v)
+	}
+	for n, into := range map[*nodes.Node]*[]int{ids: &c.ids, targets: &c.targets} {
+		v, err := train.Feed(n)
+		if err != nil {
+			return nil, err
+		}
+		*into = v.Data().([]int)
+	}
+	r.compiled[shape] = c
+	return c, nil
+}
+
+func (r *windowRunner) run(w train.Window, seed uint64, counter int) (b train.Batch, err error) {
+	if w.First() {
+		for _, s := range r.carried {
+			s.Zero()
+		}
+	}
+	c, err := r.compile(windowShape{w.T, w.Scored, w.Next})
+	if err != nil {
+		return b, err
+	}
+	copy(c.ids, w.IDs)
+	copy(c.targets, w.Targets)
+	for i, s := range r.carried {
+		copyDense(c.init[i], s)
+	}
+	loss, err := c.step.Run(seed, counter)
+	if err != nil {
+		return b, err
+	}
+	for i, n := range c.next {
+		copyDense(r.carried[i], n.Value())
+	}
+	return train.Batch{Loss: loss, Count: len(w.Targets), Grads: c.step.Grads()}, nil
+}
+
+func copyDense(to *tensor.Dense, from gorgonia.Value) {
+	copy(to.Data().([]float32), from.Data().([]float32))
+}

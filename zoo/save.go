@@ -1,0 +1,223 @@
+package zoo
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"gorgonia.org/tensor"
+
+	"github.com/seqzoo/seqzoo/internal/safefile"
+	"github.com/seqzoo/seqzoo/internal/safetensors"
+	"github.com/seqzoo/seqzoo/nodes"
+)
+
+// Model is what every model of the zoo has in common.
+type Model interface {
+	// Architecture is the model's name in config.json.
+	Architecture() string
+	// Params holds the model's weights.
+	Params() *nodes.Store
+	// Save writes the model to a directory, which is made if need be. Each file is replaced as a whole.
+	Save(dir string) error
+}
+
+// The files of a model.
+const (
+	configFile     = "config.json"
+	weightsFile    = "model.safetensors"
+	vocabularyFile = "vocabulary.json"
+	formatVersion  = 1
+	maxConfigBytes = 1 << 20
+)
+
+// envelope is config.json.
+type envelope struct {
+	Architecture string          `json:"architecture"`
+	Format       int             `json:"format"`
+	Config       json.RawMessage `json:"config"`
+}
+
+// architectures is the closed list of what Load makes: it gives the model of a directory without its weights.
+var architectures = map[string]func(dir string, config []byte) (Model, error){
+	"LanguageModel": func(dir string, config []byte) (Model, error) { return openLanguageModel(dir, config) },
+}
+
+// Load reads the model that Save wrote to dir.
+func Load(dir string) (Model, error) {
+	path := filepath.Join(dir, configFile)
+	e, err := readEnvelope(path)
+	if err != nil {
+		return nil, fmt.Errorf("zoo: %w", err)
+	}
+	open, ok := architectures[e.Architecture]
+	if !ok {
+		return nil, fmt.Errorf("zoo: %s: architecture %q is unknown; known are %s", path, e.Architecture,
+			strings.Join(slices.Sorted(maps.Keys(architectures)), ", "))
+	}
+	m, err := open(dir, e.Config)
+	if err != nil {
+		return nil, fmt.Errorf("zoo: %s: %w", dir, err)
+	}
+	if err := loadWeights(dir, m.Params()); err != nil {
+		return nil, fmt.Errorf("zoo: %w", err)
+	}
+	return m, nil
+}
+
+func readEnvelope(path string) (*envelope, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxConfigBytes+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(text) > maxConfigBytes {
+		return nil, fmt.Errorf("%s is longer than %d bytes: it is no model's configuration", path, maxConfigBytes)
+	}
+	var e envelope
+	if err := decodeStrict(text, &e); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	if e.Format > formatVersion {
+		return nil, fmt.Errorf("%s was made by model format %d, this is format %d: a newer version of the library reads it", path, e.Format, formatVersion)
+	}
+	return &e, nil
+}
+
+// decodeStrict decodes one JSON value and refuses unknown fields and anything behind it.
+func decodeStrict(text []byte, into any) error {
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.DisallowUnknownFields()
+	if err := d.Decode(into); err != nil {
+		return err
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return errors.New("there is more behind the JSON value")
+	}
+	return nil
+}
+
+// saveModel writes a model's files. Extra files go first and the weights last, with a hash of all the others, so that a
+// save that was cut short is noticed when the directory is loaded.
+func saveModel(dir string, m Model, config any, extra map[string]func(io.Writer) error) error {
+	raw, err := json.Marshal(config)
+	if err != nil {
+		return fmt.Errorf("zoo: %w", err)
+	}
+	files := map[string][]byte{}
+	if files[configFile], err = json.MarshalIndent(envelope{m.Architecture(), formatVersion, raw}, "", "  "); err != nil {
+		return fmt.Errorf("zoo: %w", err)
+	}
+	for name, write := range extra {
+		var b bytes.Buffer
+		if err := write(&b); err != nil {
+			return fmt.Errorf("zoo: %s: %w", name, err)
+		}
+		files[name] = b.Bytes()
+	}
+	metadata := map[string]string{"format": "pt"} // what PyTorch's loaders look for
+	if err := safefile.MkdirAll(safefile.OS, dir); err != nil {
+		return fmt.Errorf("zoo: %w", err)
+	}
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		metadata["sha256 "+name] = digest(files[name])
+		err := safefile.Write(safefile.OS, filepath.Join(dir, name), func(w io.Writer) error { _, err := w.Write(files[name]); return err })
+		if err != nil {
+			return fmt.Errorf("zoo: %w", err)
+		}
+	}
+	var tensors []safetensors.Tensor
+	for _, p := range m.Params().Params() {
+		tensors = append(tensors, encodeParam(p))
+	}
+	err = safefile.Write(safefile.OS, filepath.Join(dir, weightsFile), func(w io.Writer) error {
+		return safetensors.Write(w, tensors, metadata)
+	})
+	if err != nil {
+		return fmt.Errorf("zoo: %w", err)
+	}
+	return nil
+}
+
+func digest(b []byte) string {
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:])
+}
+
+func encodeParam(p *nodes.Param) safetensors.Tensor {
+	switch v := p.Value().Data().(type) {
+	case []float64:
+		return safetensors.New(p.Name(), p.Shape(), v)
+	default:
+		return safetensors.New(p.Name(), p.Shape(), v.([]float32))
+	}
+}
+
+// loadWeights fills the parameters of s from a model's weights. Every parameter must be there, and nothing else.
+func loadWeights(dir string, s *nodes.Store) error {
+	path := filepath.Join(dir, weightsFile)
+	f, err := safetensors.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	for key, want := range f.Metadata {
+		name, isHash := strings.CutPrefix(key, "sha256 ")
+		if !isHash || name != filepath.Base(name) {
+			continue
+		}
+		text, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			return err
+		}
+		if digest(text) != want {
+			return fmt.Errorf("%s does not belong to %s: one of them was changed, or a save was cut short; save the model again", filepath.Join(dir, name), weightsFile)
+		}
+	}
+	var differ []string
+	for _, p := range s.Params() {
+		t, ok := f.Find(p.Name())
+		if !ok {
+			differ = append(differ, p.Name()+" is missing")
+		} else if !slices.Equal(t.Shape, p.Shape()) {
+			differ = append(differ, fmt.Sprintf("%s is %v, the configuration says %v", p.Name(), t.Shape, p.Shape()))
+		} else if err := fillParam(p, t); err != nil {
+			differ = append(differ, fmt.Sprintf("%s: %v", p.Name(), err))
+		}
+	}
+	for _, t := range f.Tensors {
+		if _, ok := s.Get(t.Name); !ok {
+			differ = append(differ, t.Name+" is unknown to this architecture")
+		}
+	}
+	if len(differ) > 0 {
+		if n := len(differ); n > 10 {
+			differ = append(differ[:9], fmt.Sprintf("and %d more", n-9))
+		}
+		return fmt.Errorf("%s does not fit its configuration:\n\t%s", path, strings.Join(differ, "\n\t"))
+	}
+	return nil
+}
+
+func fillParam(p *nodes.Param, t safetensors.Tensor) error {
+	if p.Value().Dtype() == tensor.Float64 {
+		v, err := safetensors.Values[float64](t)
+		copy(p.Value().Data().([]float64), v)
+		return err
+	}
+	v, err := safetensors.Values[float32](t)
+	copy(p.Value().Data().([]float32), v)
+	return err
+}
