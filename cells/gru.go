@@ -37,18 +37,19 @@ func NewGRU(s *nodes.Scope, cfg GRUConfig) *GRU {
 	must(s, "NewGRU", cfg.Validate())
 	H := cfg.Hidden
 	hidden := or(cfg.InitHidden, nodes.Orthogonal(1))
+	gates := 3 // in W_hh
+	if cfg.ResetBefore {
+		gates = 2
+	}
 	g := &GRU{
-		cfg: cfg,
+		cfg: cfg, gates: gates,
 		wIH: s.Param("W_ih", nodes.Gates(3, or(cfg.InitInput, nodes.XavierUniform(1))), cfg.In, 3*H),
+		wHH: s.Param("W_hh", nodes.Gates(gates, hidden), H, gates*H),
 		b:   bias(s, cfg.NoBias, "b", cfg.InitBias, 3*H),
 	}
 	if cfg.ResetBefore {
-		g.gates = 2
-		g.wHH = s.Param("W_hh", nodes.Gates(2, hidden), H, 2*H)
 		g.wHN = s.Param("W_hh_n", hidden, H, H)
 	} else {
-		g.gates = 3
-		g.wHH = s.Param("W_hh", nodes.Gates(3, hidden), H, 3*H)
 		g.bHN = bias(s, cfg.NoBias, "b_hn", nodes.Zeros(), H)
 	}
 	return g

@@ -182,6 +182,9 @@ func (g *Graph) NoiseKey() *Node {
 
 // Const is a tensor of one value; without a shape, a scalar.
 func (g *Graph) Const(value float64, shape ...int) *Node {
+	if err := ops.CheckShape(shape); err != nil {
+		ops.Failf("Const", "%w", err)
+	}
 	return g.apply("Const", ops.Fill{Dtype: g.opts.Dtype, Shape: slices.Clone(shape), Value: value}, &Node{g, g.anchor()})
 }
 
