@@ -27,13 +27,12 @@ type corpus struct {
 
 // outcome is what a cell's line of the table holds.
 type outcome struct {
-	model      *zoo.LanguageModel
-	steps      int
-	perStep    time.Duration // of the training steps of this run, validation left out
-	rate       float64       // tokens a second
-	trainPPL   float64       // on a part of the training text as long as the validation text, without dropout
-	validPPL   float64
-	unfinished bool
+	model    *zoo.LanguageModel
+	steps    int
+	perStep  time.Duration // of the training steps of this run, validation left out
+	rate     float64       // tokens a second
+	trainPPL float64       // on a part of the training text as long as the validation text, without dropout
+	validPPL float64
 }
 
 func (s *settings) modelConfig(cell string) zoo.LanguageModelConfig {

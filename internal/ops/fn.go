@@ -278,7 +278,7 @@ func Apply(fn Fn, in ...*G.Node) *G.Node {
 			return n
 		}
 	}
-	fail(errors.New("Gorgonia merged this node with a different one, again and again"))
+	fail(errors.New("the graph merged this node with a different one, again and again"))
 	return nil
 }
 
