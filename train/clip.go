@@ -1,0 +1,116 @@
+package train
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"unsafe"
+
+	"gorgonia.org/gorgonia"
+)
+
+// Clip limits gradients before a step (Pascanu, Mikolov and Bengio, 2013). The zero value limits nothing and only
+// measures.
+type Clip struct {
+	Norm  float64 // limit of the global norm, that of all gradients taken as one vector; 0 is none
+	Value float64 // limit of the magnitude of each element; 0 is none; not together with Norm
+	Eps   float64 // added to the norm before dividing by it; 0 means 1e-6 as in PyTorch, Zero means 0 as in the paper
+}
+
+// Validate reports every field that is out of its range.
+func (c Clip) Validate() error {
+	check := checks{config: "Clip"}
+	check.rate("Norm", c.Norm)
+	check.rate("Value", c.Value)
+	check.rate("Eps", c.Eps)
+	if c.Norm != 0 && c.Value != 0 {
+		check.field(false, "Value", c.Value, "0 when Norm is set")
+	}
+	return check.err()
+}
+
+// Apply clips the gradients of params in place and returns their global norm from before:
+//
+//	Norm    g·min(1, Norm/(norm + Eps))
+//	Value   g clamped to [−Value, Value]
+//
+// The norm is summed in float64, in the order of the list. If it is not finite, because a gradient is NaN or infinite,
+// the gradients stay as they are and the error is nil: the caller sees it in the norm, and may skip the step.
+//
+// A gradient that two parameters share is clipped once. The error names a parameter without a gradient, or a
+// *gorgonia.Node whose gradient is not its own (see the package comment).
+func (c Clip) Apply(params []gorgonia.ValueGrad) (norm float64, err error) {
+	if err := c.Validate(); err != nil {
+		return 0, err
+	}
+	for i, vg := range params {
+		p, err := openValueGrad(i, vg)
+		if err == nil && p.owner == ofDeriv && (c.Norm > 0 || c.Value > 0) {
+			err = fmt.Errorf("parameter %q: its gradient is the derivative node's own value, which other nodes may "+
+				"share; run the graph with gorgonia.BindDualValues", p.name)
+		}
+		if err != nil {
+			return 0, fmt.Errorf("train: clip: %w", err)
+		}
+		norm = math.Hypot(norm, length(p.grad.f32)+length(p.grad.f64)) // one of the two is empty
+	}
+	if math.IsNaN(norm) || math.IsInf(norm, 0) {
+		return norm, nil
+	}
+	factor := 1.0
+	if c.Norm > 0 {
+		factor = min(1, c.Norm/(norm+or(c.Eps, 1e-6)))
+	}
+	if factor == 1 && c.Value == 0 {
+		return norm, nil
+	}
+	var room [128]unsafe.Pointer // so that few parameters need no allocation
+	done := room[:0]
+	for i, vg := range params {
+		p, err := openValueGrad(i, vg)
+		if err != nil {
+			return norm, fmt.Errorf("train: clip: %w", err)
+		}
+		if slices.Contains(done, p.grad.address()) {
+			continue // two parameters of which only the sum is used can have one gradient
+		}
+		done = append(done, p.grad.address())
+		if factor < 1 {
+			p.grad.scale(factor)
+		}
+		if c.Value > 0 {
+			clamp(p.grad.f32, c.Value)
+			clamp(p.grad.f64, c.Value)
+		}
+	}
+	return norm, nil
+}
+
+// length is the Euclidean norm of x.
+func length[T float](x []T) float64 {
+	var squares, largest float64
+	for _, xi := range x {
+		squares += float64(xi) * float64(xi)
+	}
+	if !math.IsInf(squares, 1) {
+		return math.Sqrt(squares)
+	}
+	// The squares of an exploded gradient overflow long before its norm does.
+	for _, xi := range x {
+		largest = max(largest, math.Abs(float64(xi)))
+	}
+	if math.IsInf(largest, 1) {
+		return largest
+	}
+	squares = 0
+	for _, xi := range x {
+		squares += (float64(xi) / largest) * (float64(xi) / largest)
+	}
+	return largest * math.Sqrt(squares)
+}
+
+func clamp[T float](x []T, limit float64) {
+	for i := range x {
+		x[i] = min(max(x[i], -T(limit)), T(limit))
+	}
+}

@@ -1,0 +1,29 @@
+// Package train turns gradients into trained parameters: optimisers, clipping, learning-rate schedules, gradient
+// accumulation, weight averages, early stopping and the history of a run.
+//
+// # Parameters
+//
+// Everything here works on a list of [gorgonia.ValueGrad], a value and its gradient, so it serves a plain Gorgonia
+// program (gorgonia.NodesToValueGrads) as well as the machines of this library. Values and gradients are
+// *tensor.Dense, contiguous and row-major, or the scalars *gorgonia.F64 and *gorgonia.F32. What is remembered of a
+// parameter (a momentum, an average) is kept under its name, the one that its Name method gives; a parameter without
+// a name goes by its position in the list. A name that comes twice in one list is an error.
+//
+// # Gradients
+//
+// A gradient is taken to be written anew by every run, as the machines of this library do it. Gorgonia's TapeMachine
+// with BindDualValues adds to it instead, and relies on the solver to set it to 0: [Optimizer.Step] and
+// [Accumulator.Add] do so for a *gorgonia.Node, and leave the gradients of every other ValueGrad as they are. Without
+// BindDualValues the gradient of a node is the value of its derivative node, which other nodes and constants may
+// share: it is only ever read, and [Clip] refuses it.
+//
+// # State
+//
+// What must survive an interruption is a [State]. An object that is built from the same configuration and given that
+// state goes on to the bit as if it had never stopped.
+//
+// # Defaults
+//
+// The zero value of a configuration is the default that its comments state, and the defaults are PyTorch's wherever
+// it has one. A field whose 0 selects another number takes [Zero] where 0 itself is meant.
+package train

@@ -1,0 +1,63 @@
+package train
+
+import "math"
+
+// EarlyStopConfig configures [NewEarlyStop]. The zero value stops at the first metric that is no better than the best.
+type EarlyStopConfig struct {
+	Patience int     // observations without progress, one after another, that are borne; the next one stops
+	MinDelta float64 // how far below the best a metric must be to count as progress
+}
+
+// EarlyStop tells when to stop a training: when a metric, smaller being better, has stopped falling (Prechelt, 1998).
+type EarlyStop struct {
+	config   EarlyStopConfig
+	best     float64
+	bestAt   int // number of the observation that gave best, from 1
+	observed int
+}
+
+// NewEarlyStop has seen nothing yet. The error names every field that is out of its range.
+func NewEarlyStop(c EarlyStopConfig) (*EarlyStop, error) {
+	check := checks{config: "EarlyStopConfig"}
+	check.field(c.Patience >= 0, "Patience", c.Patience, "not negative")
+	check.rate("MinDelta", c.MinDelta)
+	if err := check.err(); err != nil {
+		return nil, err
+	}
+	return &EarlyStop{config: c, best: math.Inf(1)}, nil
+}
+
+// Observe reports the next metric and whether to stop now. A metric below best − MinDelta is progress and becomes the
+// best; NaN is no progress.
+func (e *EarlyStop) Observe(metric float64) (stop bool) {
+	e.observed++
+	if metric < e.best-e.config.MinDelta {
+		e.best, e.bestAt = metric, e.observed
+	}
+	return e.Stopped()
+}
+
+// Stopped is the last answer of Observe.
+func (e *EarlyStop) Stopped() bool { return e.observed-e.bestAt > e.config.Patience }
+
+// Best is the best metric and the number of its observation, counted from 1; +Inf and 0 before any progress.
+func (e *EarlyStop) Best() (metric float64, observation int) { return e.best, e.bestAt }
+
+// State copies what has been observed.
+func (e *EarlyStop) State() State {
+	return State{Kind: "early_stop", Step: e.observed,
+		Scalars: map[string]float64{"best": e.best, "best_at": float64(e.bestAt)}}
+}
+
+// Restore goes on from a state of an EarlyStop; on an error nothing has changed.
+func (e *EarlyStop) Restore(s State) error {
+	if err := s.check("early_stop", "best", "best_at"); err != nil {
+		return err
+	}
+	bestAt, err := s.whole("best_at", 0, s.Step)
+	if err != nil {
+		return misfit("early_stop", err.Error())
+	}
+	e.best, e.bestAt, e.observed = s.Scalars["best"], bestAt, s.Step
+	return nil
+}

@@ -1,0 +1,184 @@
+package train
+
+import (
+	"fmt"
+	"math"
+)
+
+// Schedule is a learning rate that changes in the course of a training:
+//
+//	for step := 0; ; step++ {
+//		optimizer.SetLR(schedule.LR(step))
+//		…
+//		schedule.Observe(loss) // of every step, or now and then of the validation
+//	}
+type Schedule interface {
+	// LR is the rate of step 0, 1, ….
+	LR(step int) float64
+	// Observe reports a metric, smaller being better. [NewPlateau] goes by it, the others by the step alone.
+	Observe(metric float64)
+
+	State() State
+	// Restore goes on from a state of the same kind; on an error nothing has changed.
+	Restore(State) error
+}
+
+// curve is a Schedule that depends on the step alone.
+type curve struct {
+	kind string
+	rate func(step int) float64
+}
+
+func (c *curve) LR(step int) float64   { return c.rate(step) }
+func (c *curve) Observe(float64)       {}
+func (c *curve) State() State          { return State{Kind: c.kind} }
+func (c *curve) Restore(s State) error { return s.check(c.kind) }
+
+// NewConstant is one rate for all steps.
+func NewConstant(lr float64) (Schedule, error) {
+	check := checks{config: "NewConstant"}
+	check.rate("lr", lr)
+	if err := check.err(); err != nil {
+		return nil, err
+	}
+	return &curve{"constant", func(int) float64 { return lr }}, nil
+}
+
+// StepDecayConfig configures [NewStepDecay].
+type StepDecayConfig struct {
+	LR    float64 // rate of the first steps; required
+	Every int     // steps from one fall to the next; required
+	Gamma float64 // γ, what the rate is multiplied by, in (0, 1]; 0 means 0.1
+}
+
+// NewStepDecay is LR·γ^⌊step/Every⌋. The error names every field that is out of its range.
+func NewStepDecay(c StepDecayConfig) (Schedule, error) {
+	c.Gamma = or(c.Gamma, 0.1)
+	check := checks{config: "StepDecayConfig"}
+	check.positive("LR", c.LR)
+	check.field(c.Every > 0, "Every", c.Every, "at least 1")
+	check.factor("Gamma", c.Gamma)
+	if err := check.err(); err != nil {
+		return nil, err
+	}
+	return &curve{"step_decay", func(step int) float64 {
+		return c.LR * math.Pow(c.Gamma, float64(step/c.Every))
+	}}, nil
+}
+
+// ExponentialConfig configures [NewExponential].
+type ExponentialConfig struct {
+	LR    float64 // rate of step 0; required
+	Gamma float64 // γ, what every step multiplies the rate by, in (0, 1]; required
+}
+
+// NewExponential is LR·γ^step. The error names every field that is out of its range.
+func NewExponential(c ExponentialConfig) (Schedule, error) {
+	check := checks{config: "ExponentialConfig"}
+	check.positive("LR", c.LR)
+	check.factor("Gamma", c.Gamma)
+	if err := check.err(); err != nil {
+		return nil, err
+	}
+	return &curve{"exponential", func(step int) float64 { return c.LR * math.Pow(c.Gamma, float64(step)) }}, nil
+}
+
+// CosineConfig configures [NewCosine].
+type CosineConfig struct {
+	LR     float64 // highest rate; required
+	MinLR  float64 // lowest rate, that of step Total and all after it; at most LR
+	Warmup int     // steps of the linear rise at the start; 0 is none
+	Total  int     // steps of the whole schedule, more than Warmup; required
+}
+
+// NewCosine falls along half a cosine (Loshchilov and Hutter, 2017, without restarts), after a linear rise (Goyal et
+// al., 2017):
+//
+//	step < Warmup   LR·(step+1)/Warmup
+//	otherwise       MinLR + (LR − MinLR)·½(1 + cos(π·min(1, (step − Warmup)/(Total − Warmup))))
+//
+// The error names every field that is out of its range.
+func NewCosine(c CosineConfig) (Schedule, error) {
+	check := checks{config: "CosineConfig"}
+	check.positive("LR", c.LR)
+	check.field(c.MinLR >= 0 && c.MinLR <= c.LR, "MinLR", c.MinLR, "from 0 to LR")
+	check.field(c.Warmup >= 0, "Warmup", c.Warmup, "not negative")
+	check.field(c.Total > c.Warmup, "Total", c.Total, "more than Warmup")
+	if err := check.err(); err != nil {
+		return nil, err
+	}
+	return &curve{"cosine", func(step int) float64 {
+		if step < c.Warmup {
+			return c.LR * float64(step+1) / float64(c.Warmup)
+		}
+		done := min(1, float64(step-c.Warmup)/float64(c.Total-c.Warmup))
+		return c.MinLR + (c.LR-c.MinLR)*0.5*(1+math.Cos(math.Pi*done))
+	}}, nil
+}
+
+// PlateauConfig configures [NewPlateau].
+type PlateauConfig struct {
+	LR        float64 // rate until the first fall; required
+	Factor    float64 // what a fall multiplies the rate by, in (0, 1); 0 means 0.1
+	Patience  int     // observations without progress, one after another, that are borne; the next one lowers the rate
+	Threshold float64 // share of the best metric that counts as progress, in [0, 1)
+	MinLR     float64 // lowest rate; at most LR
+}
+
+// NewPlateau lowers the rate when the metric stops falling. A metric below best·(1 − Threshold) is progress and
+// becomes the best; NaN is no progress. Metrics must not be negative, as losses and perplexities are not.
+// The error names every field that is out of its range.
+func NewPlateau(c PlateauConfig) (Schedule, error) {
+	c.Factor = or(c.Factor, 0.1)
+	check := checks{config: "PlateauConfig"}
+	check.positive("LR", c.LR)
+	check.field(c.Factor > 0 && c.Factor < 1, "Factor", c.Factor, "more than 0 and less than 1")
+	check.field(c.Patience >= 0, "Patience", c.Patience, "not negative")
+	check.fraction("Threshold", c.Threshold)
+	check.field(c.MinLR >= 0 && c.MinLR <= c.LR, "MinLR", c.MinLR, "from 0 to LR")
+	if err := check.err(); err != nil {
+		return nil, err
+	}
+	return &plateau{config: c, lr: c.LR, best: math.Inf(1)}, nil
+}
+
+type plateau struct {
+	config   PlateauConfig
+	lr, best float64
+	bad      int // observations since the last progress or fall
+	observed int
+}
+
+func (p *plateau) LR(int) float64 { return p.lr }
+
+func (p *plateau) Observe(metric float64) {
+	p.observed++
+	if metric < p.best*(1-p.config.Threshold) {
+		p.best, p.bad = metric, 0
+		return
+	}
+	if p.bad++; p.bad > p.config.Patience {
+		p.lr, p.bad = max(p.lr*p.config.Factor, p.config.MinLR), 0
+	}
+}
+
+func (p *plateau) State() State {
+	return State{Kind: "plateau", Step: p.observed,
+		Scalars: map[string]float64{"lr": p.lr, "best": p.best, "bad": float64(p.bad)}}
+}
+
+func (p *plateau) Restore(s State) error {
+	if err := s.check("plateau", "lr", "best", "bad"); err != nil {
+		return err
+	}
+	bad, err := s.whole("bad", 0, s.Step)
+	if err != nil {
+		return misfit("plateau", err.Error())
+	}
+	lr := s.Scalars["lr"]
+	if !nonNegative(lr) {
+		return misfit("plateau", fmt.Sprintf("scalar \"lr\" is %v, and must be finite and not negative", lr))
+	}
+	p.lr, p.best, p.bad, p.observed = lr, s.Scalars["best"], bad, s.Step
+	return nil
+}
