@@ -43,7 +43,9 @@ func (m *LanguageModel) Task(d LanguageModelData) (train.Task, error) {
 		return nil, fmt.Errorf("zoo: language model: %w", err)
 	}
 	t := &languageModelTask{m: m, data: d, stream: stream}
-	t.runner = newWindowRunner(m, d.Batch, true, d.Unroll)
+	if t.runner, err = newWindowRunner(m, d.Batch, true, d.Unroll); err != nil {
+		return nil, err
+	}
 	if len(d.Valid) > 0 {
 		if len(d.Valid) < 2 {
 			return nil, fmt.Errorf("zoo: language model: the validation text has %d token, want at least 2", len(d.Valid))
@@ -90,9 +92,7 @@ func (t *languageModelTask) Validate(ctx context.Context) (map[string]float64, e
 func (t *languageModelTask) Save(c *train.Checkpoint) {
 	p := t.stream.Position()
 	c.Counters["data_epoch"], c.Counters["data_next"] = uint64(p.Epoch), uint64(p.Next)
-	for i, s := range t.runner.carried {
-		c.Tensors[fmt.Sprintf("carried %d", i)] = s
-	}
+	t.runner.carried.Save(c, "carried")
 }
 
 func (t *languageModelTask) Load(c *train.Checkpoint) error {
@@ -100,14 +100,7 @@ func (t *languageModelTask) Load(c *train.Checkpoint) error {
 	if err != nil {
 		return err
 	}
-	for i, s := range t.runner.carried {
-		saved := c.Tensors[fmt.Sprintf("carried %d", i)]
-		if saved == nil || !saved.Shape().Eq(s.Shape()) || saved.Dtype() != s.Dtype() {
-			return fmt.Errorf("zoo: language model: the checkpoint has no fitting state %d: it was made with other sizes", i)
-		}
-		copy(s.Data().([]float32), saved.Data().([]float32))
-	}
-	return nil
+	return t.runner.carried.Load(c, "carried")
 }
 
 // Perplexity is exp of the mean cross-entropy a token of a text, each predicted from those before it. The text is read in
@@ -131,7 +124,10 @@ func (m *LanguageModel) loss(ctx context.Context, ids []int) (float64, error) {
 	if err != nil {
 		return 0, err
 	}
-	r := newWindowRunner(m, b, false, unroll.Scan)
+	r, err := newWindowRunner(m, b, false, unroll.Scan)
+	if err != nil {
+		return 0, err
+	}
 	defer r.close()
 	var sum float64
 	var n int
@@ -155,7 +151,7 @@ type windowRunner struct {
 	batch    int
 	training bool
 	unroll   unroll.Strategy
-	carried  []*tensor.Dense // the state at the start of the next window
+	carried  *train.Carry // the state at the start of the next window
 	compiled map[windowShape]*compiledWindow
 }
 
@@ -172,12 +168,14 @@ type compiledWindow struct {
 	next         []*nodes.Node // the state at the start of the next window; nil: as this one's
 }
 
-func newWindowRunner(m *LanguageModel, batch int, training bool, s unroll.Strategy) *windowRunner {
-	r := &windowRunner{m: m, batch: batch, training: training, unroll: s, compiled: map[windowShape]*compiledWindow{}}
-	for _, p := range m.layers.Parts() {
-		r.carried = append(r.carried, tensor.New(tensor.Of(tensor.Float32), tensor.WithShape(batch, p.Width)))
+func newWindowRunner(m *LanguageModel, batch int, training bool, s unroll.Strategy) (*windowRunner, error) {
+	carried, err := train.NewCarry(m.layers.Parts(), batch, m.store.Dtype())
+	if err != nil {
+		return nil, fmt.Errorf("zoo: language model: %w", err)
 	}
-	return r
+	return &windowRunner{
+		m: m, batch: batch, training: training, unroll: s, carried: carried, compiled: map[windowShape]*compiledWindow{},
+	}, nil
 }
 
 func (r *windowRunner) close() {
@@ -233,9 +231,7 @@ func (r *windowRunner) compile(shape windowShape) (c *compiledWindow, err error)
 
 func (r *windowRunner) run(w train.Window, seed uint64, counter int) (b train.Batch, err error) {
 	if w.First() {
-		for _, s := range r.carried {
-			s.Zero()
-		}
+		r.carried.Zero()
 	}
 	c, err := r.compile(windowShape{w.T, w.Scored, w.Next})
 	if err != nil {
@@ -243,15 +239,19 @@ func (r *windowRunner) run(w train.Window, seed uint64, counter int) (b train.Ba
 	}
 	copy(c.ids, w.IDs)
 	copy(c.targets, w.Targets)
-	for i, s := range r.carried {
-		copyDense(c.init[i], s)
+	for i, init := range c.init {
+		if err := r.carried.CopyTo(i, init); err != nil {
+			return b, err
+		}
 	}
 	loss, err := c.step.Run(seed, counter)
 	if err != nil {
 		return b, err
 	}
 	for i, n := range c.next {
-		copyDense(r.carried[i], n.Value())
+		if err := r.carried.Set(i, n.Value()); err != nil {
+			return b, err
+		}
 	}
 	return train.Batch{Loss: loss, Count: len(w.Targets), Grads: c.step.Grads()}, nil
 }
