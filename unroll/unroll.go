@@ -121,7 +121,7 @@ func newPass(c cells.Cell, x *nodes.Node, init cells.State, o Options) *pass {
 		if !slices.Equal(o.Lengths.Shape(), []int{batch}) {
 			nodes.Failf("Unroll", "lengths are %s: want one a sequence, [%d]", ops.ShapeString(o.Lengths.Shape()), batch)
 		}
-		p.masks = nodes.LengthMask(o.Lengths, p.T)
+		p.masks = nodes.LengthMask(g.Lift(o.Lengths), p.T)
 	}
 	return p
 }
