@@ -44,7 +44,15 @@ func NewStep(loss *nodes.Node, keep ...*nodes.Node) (s *Step, err error) {
 		for i, p := range params {
 			wrt[i] = p
 		}
+		seen := map[*gorgonia.Node]bool{}
+		for _, n := range keep {
+			seen[n.Gorgonia()] = true
+		}
 		for i, d := range g.Gradients(loss, wrt...) {
+			for seen[d.Gorgonia()] { // clipping and solvers write to gradients: each needs its own
+				d = nodes.Scale(d, 1)
+			}
+			seen[d.Gorgonia()] = true
 			s.grads = append(s.grads, gradient{params[i], d})
 			kept = append(kept, d.Gorgonia())
 		}
