@@ -125,14 +125,19 @@ func ReadCheckpoint(path string) (*Checkpoint, error) {
 	if err != nil {
 		return nil, fmt.Errorf("train: checkpoint %w", err)
 	}
-	c, err := decodeCheckpoint(f)
-	if err == nil && !f.Checked {
-		err = errors.New("it has no checksum: it was changed or is not by this library")
-	}
+	c, err := checkedCheckpoint(f)
 	if err != nil {
 		return nil, fmt.Errorf("train: checkpoint %s: %w", path, err)
 	}
 	return c, nil
+}
+
+func checkedCheckpoint(f *safetensors.File) (*Checkpoint, error) {
+	c, err := decodeCheckpoint(f)
+	if err == nil && !f.Checked {
+		return nil, errors.New("it has no checksum: it was changed or is not by this library")
+	}
+	return c, err
 }
 
 func decodeCheckpoint(f *safetensors.File) (*Checkpoint, error) {
