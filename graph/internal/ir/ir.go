@@ -20,7 +20,8 @@ type Value struct {
 	Fn   ops.Fn
 	Args []*Value
 	ops.Type
-	Name string // of an input
+	Name  string // of an input
+	Steps int    // if not 0, axis 0 of the operands is the time of a loop that this was taken out of, for errors
 }
 
 // Region is a set of values in an order in which operands come first, except that a loop may gain operands later.

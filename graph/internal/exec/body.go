@@ -1,0 +1,304 @@
+package exec
+
+import (
+	"slices"
+
+	"github.com/seqzoo/seqzoo/graph/internal/ir"
+	"github.com/seqzoo/seqzoo/internal/kernels"
+	"github.com/seqzoo/seqzoo/internal/ops"
+)
+
+// emitLoop compiles a loop: memory for what it carries and stores, the carries' initial values, packed weights, and the
+// body.
+func (k *block[F]) emitLoop(v *ir.Value, l *ir.Loop) {
+	for _, a := range v.Args {
+		k.emit(a)
+	}
+	outs := k.outputs(l)
+	var roots []*ir.Value
+	for _, c := range l.Carries {
+		roots = append(roots, c.Next)
+	}
+	for _, o := range outs {
+		if p := o.Fn.(ir.Output); p.Kind == ir.Stored && !slices.Contains(roots, p.Value) {
+			roots = append(roots, p.Value)
+		}
+	}
+	body := newBlock(k.builder, k, roots)
+	body.loop = l
+	var touched []*loc
+	touch := func(l *loc) *loc { touched = append(touched, l); return l }
+
+	for _, p := range l.Seqs {
+		a := touch(k.loc(v.Args[p.Arg]))
+		leaf := *a
+		leaf.shape, leaf.strides = a.shape[1:], a.strides[1:]
+		leaf.clock, leaf.tick = byTime, a.strides[0]
+		body.locs[p.Leaf] = &leaf
+	}
+	for _, p := range l.Consts {
+		body.locs[p.Leaf] = touch(k.loc(v.Args[p.Arg]))
+	}
+	for _, c := range l.Carries {
+		touch(k.carry(v, body, c, outs))
+	}
+	for _, o := range outs {
+		if p := o.Fn.(ir.Output); p.Kind == ir.Stored && body.dest[p.Value] == nil {
+			body.storeAt(p.Value)
+		}
+	}
+	body.place()
+	body.batch = body.rows()
+	for _, r := range roots {
+		body.emit(r)
+	}
+	for _, o := range outs {
+		if p := o.Fn.(ir.Output); p.Kind == ir.Stored {
+			inside := body.loc(p.Value)
+			out := *inside
+			out.clock, out.tick = still, 0
+			out.shape = append([]int{l.T}, inside.shape...)
+			out.strides = append([]int{inside.tick}, inside.strides...)
+			k.locs[o] = touch(&out)
+		}
+	}
+	in := &loop[F]{name: l.Name, T: l.T, reverse: l.Reverse, body: body.code, rows: max(body.batch, 1)}
+	in.meet.n = int64(k.cfg.Workers)
+	in.team = k.asTeam(in)
+	k.locs[v] = &loc{}
+	k.add(in, touched...)
+	last := len(k.touched) - 1
+	for _, t := range body.touched {
+		k.touched[last] = append(k.touched[last], t...)
+	}
+}
+
+// outputs are the outputs of a loop that something needs.
+func (k *block[F]) outputs(l *ir.Loop) []*ir.Value {
+	var outs []*ir.Value
+	for _, o := range l.Outs {
+		if k.users[o] > 0 {
+			outs = append(outs, o)
+		}
+	}
+	return outs
+}
+
+// carry gives a carry its memory: all times of it if an output shows them, else two places in turn.
+func (k *block[F]) carry(v *ir.Value, body *block[F], c *ir.Carry, outs []*ir.Value) *loc {
+	l := body.loop
+	n := c.Leaf.Size()
+	var before, stored, final *ir.Value
+	for _, o := range outs {
+		switch p := o.Fn.(ir.Output); {
+		case p.Kind == ir.Before && p.Carry == c:
+			before = o
+		case p.Kind == ir.Final && p.Carry == c:
+			final = o
+		case p.Kind == ir.Stored && p.Value == c.Next:
+			stored = o
+		}
+	}
+	places := 2
+	if before != nil || stored != nil {
+		places = l.T + 1
+	}
+	t := ops.Type{Dtype: c.Leaf.Dtype, Shape: append([]int{places}, c.Leaf.Shape...)}
+	all := k.fresh(t, arena)
+	part := func(from, count int) *loc {
+		s := *all
+		s.off, s.shape = from*n, append([]int{count}, c.Leaf.Shape...)
+		return &s
+	}
+	place := func(i, clock int) *loc {
+		s := *all
+		s.off, s.shape, s.strides = i*n, c.Leaf.Shape, all.strides[1:]
+		if clock != still {
+			s.clock, s.tick = clock, n
+		}
+		return &s
+	}
+	was, is, first, last := 0, 1, 0, l.T // places relative to the time
+	if l.Reverse {
+		was, is, first, last = 1, 0, l.T, 0
+	}
+	if places == 2 && (before == nil && stored == nil) {
+		body.locs[c.Leaf], body.dest[c.Next] = place(0, byStep), place(0, byStep1)
+		first, last = 0, l.T&1
+	} else {
+		body.locs[c.Leaf], body.dest[c.Next] = place(was, byTime), place(is, byTime)
+	}
+	if before != nil {
+		k.locs[before] = part(was, l.T)
+	}
+	if stored != nil {
+		k.locs[stored] = part(is, l.T)
+	}
+	if final != nil {
+		k.locs[final] = place(last, still)
+	}
+	start := place(first, still)
+	if f, ok := v.Args[c.Init].Fill(); ok {
+		k.fill(start, f)
+	} else {
+		k.copy(start, k.loc(v.Args[c.Init]))
+	}
+	return all
+}
+
+// storeAt gives a value of the body memory for all times.
+func (k *block[F]) storeAt(v *ir.Value) {
+	if _, ok := v.Fn.(ir.MatMulAcc); ok && k.consumable(v.Args[0]) {
+		k.dest[v] = k.locs[v.Args[0]]
+		return
+	}
+	all := k.fresh(ops.Type{Dtype: v.Dtype, Shape: append([]int{k.loop.T}, v.Shape...)}, arena)
+	k.dest[v] = &loc{buf: all.buf, clock: byTime, tick: v.Size(), shape: v.Shape, strides: all.strides[1:], ints: all.ints}
+	k.placeOperands(v)
+}
+
+// fixed reports whether a value of the body is a constant of it, or a view of one.
+func (k *block[F]) fixed(v *ir.Value) bool {
+	for view(v) {
+		v = v.Args[0]
+	}
+	for _, p := range k.loop.Consts {
+		if p.Leaf == v {
+			return true
+		}
+	}
+	return false
+}
+
+// packed has B of a product packed before the loop, once for all products with it.
+func (k *block[F]) packed(g *gemm[F]) int {
+	key := packKey{g.b.loc.buf, g.b.loc.off, g.k, g.n, g.b.ld, g.transB}
+	if i, ok := k.outer.packOf[key]; ok {
+		return i
+	}
+	buf := k.outer.fresh(ops.Type{Dtype: k.floatType(), Shape: []int{kernels.PackedLen(g.k, g.n)}}, arena)
+	i := len(k.p.packs)
+	k.p.packs = append(k.p.packs, kernels.Packed[F]{})
+	k.packBufs = append(k.packBufs, buf.buf)
+	k.outer.add(&pack[F]{b: g.b, trans: g.transB, k: g.k, n: g.n, buf: buf.buf, target: i}, g.b.loc, buf)
+	if k.outer.packOf == nil {
+		k.outer.packOf = map[packKey]int{}
+	}
+	k.outer.packOf[key] = i
+	return i
+}
+
+type packKey struct {
+	buf, off, k, n, ld int
+	trans              bool
+}
+
+// asTeam decides how workers share a loop.
+func (k *block[F]) asTeam(l *loop[F]) bool {
+	if k.cfg.Workers == 1 || k.cfg.Shard == ShardRows && l.rows > 1 {
+		return false
+	}
+	if l.cost() < 2*parallelCost {
+		return false
+	}
+	if k.cfg.Shard == ShardTeam {
+		return true
+	}
+	var weights, largest int
+	for _, in := range l.body {
+		if g, ok := in.(*gemm[F]); ok {
+			weights += g.k * g.n
+		}
+		largest = max(largest, in.cost())
+	}
+	const cache = 1 << 20 // bytes of weights that stay with a core
+	fits := weights*k.elementSize() <= cache
+	if l.rows >= 2*k.cfg.Workers && (fits || l.rows < 16) {
+		return false
+	}
+	return largest > 4_000
+}
+
+// rows is the number of units that every instruction of the body has if all of them work row by row on the batch; 0 if
+// not.
+func (k *block[F]) rows() int {
+	if len(k.loop.Carries) == 0 {
+		return 0
+	}
+	shape := k.loop.Carries[0].Leaf.Shape
+	if len(shape) == 0 {
+		return 0
+	}
+	batch := shape[0]
+	const (
+		shared = iota
+		byRow
+		mixed
+	)
+	of := map[*ir.Value]int{}
+	for _, c := range k.loop.Carries {
+		if of[c.Leaf] = byRow; len(c.Leaf.Shape) == 0 || c.Leaf.Shape[0] != batch {
+			return 0
+		}
+	}
+	for _, p := range k.loop.Seqs {
+		if len(p.Leaf.Shape) > 1 && p.Leaf.Shape[0] == batch {
+			of[p.Leaf] = byRow
+		}
+	}
+	for _, v := range k.order {
+		if len(v.Args) == 0 {
+			continue
+		}
+		any := false
+		for _, a := range v.Args {
+			any = any || of[a] == byRow
+		}
+		if !any {
+			if !view(v) {
+				return 0
+			}
+			continue
+		}
+		ok := len(v.Shape) > 0 && v.Shape[0]%batch == 0
+		a := v.Args[0]
+		switch fn := v.Fn.(type) {
+		case ops.Elementwise:
+			for _, a := range v.Args {
+				if of[a] == byRow {
+					ok = ok && len(a.Shape) == len(v.Shape) && a.Shape[0] == v.Shape[0]
+				}
+			}
+		case ops.MatMul:
+			ok = ok && byRows(fn, a, v.Args[1], of[a] == byRow, of[v.Args[1]] == byRow)
+		case ir.MatMulAcc:
+			ok = ok && of[v.Args[0]] == byRow && byRows(fn.MatMul, v.Args[1], v.Args[2], of[v.Args[1]] == byRow, of[v.Args[2]] == byRow)
+		case ops.Slice:
+			ok = ok && fn.Axis > 0
+		case ops.Pad:
+			ok = ok && fn.Axis > 0
+		case ops.Concat:
+			ok = ok && fn.Axis > 0
+		case ops.Reshape:
+		case ops.Transpose:
+			ok = ok && fn.Perm[0] == 0
+		case ops.Broadcast:
+			ok = ok && len(a.Shape) == len(v.Shape) && a.Shape[0] == v.Shape[0]
+		default:
+			ok = ok && k.byRow(v)
+		}
+		if !ok {
+			return 0
+		}
+		of[v] = byRow
+	}
+	return batch
+}
+
+// byRows reports whether a product's rows depend on the same rows of its operands.
+func byRows(fn ops.MatMul, a, b *ir.Value, aRows, bRows bool) bool {
+	if len(a.Shape) == 3 {
+		return true // stack by stack
+	}
+	return aRows && !bRows && !fn.TransA
+}

@@ -1,0 +1,417 @@
+package exec
+
+import (
+	"fmt"
+	"runtime"
+	"slices"
+
+	"gorgonia.org/tensor"
+
+	"github.com/seqzoo/seqzoo/graph/internal/ir"
+	"github.com/seqzoo/seqzoo/internal/kernels"
+	"github.com/seqzoo/seqzoo/internal/ops"
+)
+
+// compile makes a program in one walk over what the results need.
+func compile[F kernels.Float](r *ir.Region, results []*ir.Value, c Config) (p *program[F], err error) {
+	defer ops.Catch(&err)
+	if c.Workers < 1 {
+		c.Workers = runtime.GOMAXPROCS(0)
+	}
+	p = &program[F]{pool: newPool(c.Workers), errs: make([]error, c.Workers)}
+	b := &builder[F]{p: p, cfg: c, slots: 4, regs: 1, row: 1}
+	k := newBlock(b, nil, results)
+	k.place()
+	for _, v := range results {
+		k.emit(v)
+	}
+	used := map[int]bool{}
+	locs := make([]*loc, len(results))
+	for i, v := range results {
+		l := k.loc(v)
+		if buf := b.buffers[l.buf]; !l.contiguous() || buf.kind == external || used[l.buf] {
+			to := k.fresh(v.Type, permanent)
+			k.copy(to, l)
+			l = to
+		}
+		b.buffers[l.buf].kind = permanent
+		used[l.buf] = true
+		locs[i] = l
+	}
+	p.code = k.code
+	b.plan(k.touched)
+	for w := range c.Workers {
+		p.ctx = append(p.ctx, &ctx[F]{p: p, worker: w, slots: make([][]F, b.slots), offs: make([]int, b.slots),
+			regs: make([]F, b.regs*tileLen), row: make([]F, b.row), tensor: make([]ops.Tensor, 0, 8)})
+	}
+	for i, v := range results {
+		t := whole(p.ctx[0], locs[i])
+		t.Shape = v.Shape
+		p.results = append(p.results, t)
+	}
+	return p, nil
+}
+
+// builder is what the blocks of a program share.
+type builder[F kernels.Float] struct {
+	p       *program[F]
+	cfg     Config
+	buffers []*buffer
+	slots   int // most that an instruction needs of a ctx
+	regs    int
+	row     int
+
+	packBufs []int // buffers of the packed matrices
+}
+
+func (b *builder[F]) note(format string, args ...any) {
+	b.p.notes = append(b.p.notes, fmt.Sprintf(format, args...))
+}
+
+// block is a region while it is compiled.
+type block[F kernels.Float] struct {
+	*builder[F]
+	outer   *block[F] // of the body of a loop
+	loop    *ir.Loop
+	order   []*ir.Value // what is needed, operands first
+	users   map[*ir.Value]int
+	readers map[*ir.Value][]*ir.Value
+	roots   map[*ir.Value]bool
+	locs    map[*ir.Value]*loc // what has been compiled
+	dest    map[*ir.Value]*loc // where a value is to be written, if that is decided
+	groups  map[*ir.Value]*group
+	batch   int // units of every instruction of a body that is divided by rows, else 0
+	code    []instr[F]
+	touched [][]int // buffers of each instruction
+	packOf  map[packKey]int
+}
+
+func newBlock[F kernels.Float](b *builder[F], outer *block[F], roots []*ir.Value) *block[F] {
+	k := &block[F]{builder: b, outer: outer, users: map[*ir.Value]int{}, readers: map[*ir.Value][]*ir.Value{},
+		roots: map[*ir.Value]bool{}, locs: map[*ir.Value]*loc{}, dest: map[*ir.Value]*loc{}}
+	seen := map[*ir.Value]bool{}
+	var visit func(v *ir.Value)
+	visit = func(v *ir.Value) {
+		if seen[v] {
+			return
+		}
+		seen[v] = true
+		for _, a := range v.Args {
+			visit(a)
+			k.users[a]++
+			k.readers[a] = append(k.readers[a], v)
+		}
+		k.order = append(k.order, v)
+	}
+	for _, v := range roots {
+		visit(v)
+		k.users[v]++
+		k.roots[v] = true
+	}
+	k.group()
+	return k
+}
+
+// view reports whether v shows its operand's memory.
+func view(v *ir.Value) bool {
+	switch v.Fn.(type) {
+	case ops.Slice, ops.Reshape, ops.Transpose, ops.Broadcast, ir.Output:
+		return true
+	}
+	return false
+}
+
+// strided reports whether v's instruction can write its result into a part of something larger.
+func strided(v *ir.Value) bool {
+	switch v.Fn.(type) {
+	case ops.Elementwise, ir.MatMulAcc:
+		return true
+	case ops.MatMul:
+		return len(v.Shape) == 2
+	case ops.Concat, ops.Pad:
+		return v.Dtype != tensor.Int
+	}
+	return false
+}
+
+// place decides where values are written that become part of another, so that joining costs no copy. Users are visited
+// before what they use.
+func (k *block[F]) place() {
+	for _, v := range slices.Backward(k.order) {
+		k.placeOperands(v)
+	}
+}
+
+func (k *block[F]) placeOperands(v *ir.Value) {
+	put := func(a *ir.Value, axis, from int) {
+		if strided(a) && k.dest[a] == nil && !(k.outer == nil && k.roots[a]) {
+			k.dest[a] = k.dest[v].slice(axis, from, from+a.Shape[axis])
+			k.placeOperands(a)
+		}
+	}
+	switch fn := v.Fn.(type) {
+	case ops.Concat:
+		if !strided(v) {
+			return
+		}
+		k.target(v)
+		at := 0
+		for _, a := range v.Args {
+			put(a, fn.Axis, at)
+			at += a.Shape[fn.Axis]
+		}
+	case ops.Pad:
+		if strided(v) {
+			k.target(v)
+			put(v.Args[0], fn.Axis, fn.From)
+		}
+	case ir.MatMulAcc:
+		if u := v.Args[0]; k.users[u] == 1 && strided(u) && k.dest[u] == nil && !k.roots[u] {
+			k.dest[u] = k.target(v)
+			k.placeOperands(u)
+		}
+	}
+}
+
+// target is where v is to be written.
+func (k *block[F]) target(v *ir.Value) *loc {
+	if k.dest[v] == nil {
+		k.dest[v] = k.fresh(v.Type, arena)
+	}
+	return k.dest[v]
+}
+
+// add appends an instruction that reads or writes locs.
+func (k *block[F]) add(in instr[F], locs ...*loc) {
+	k.code = append(k.code, in)
+	var bufs []int
+	for _, l := range locs {
+		bufs = append(bufs, l.buf)
+	}
+	k.touched = append(k.touched, bufs)
+}
+
+// loc is where v lies. v is compiled if it was not yet.
+func (k *block[F]) loc(v *ir.Value) *loc {
+	k.emit(v)
+	if k.locs[v] == nil { // a constant that an instruction wants in memory
+		f, _ := v.Fill()
+		l := k.target(v)
+		k.fill(l, f)
+		k.locs[v] = l
+	}
+	return k.locs[v]
+}
+
+// dense is v in contiguous memory.
+func (k *block[F]) dense(v *ir.Value) *loc {
+	l := k.loc(v)
+	if l.contiguous() {
+		return l
+	}
+	return k.compact(l, v.Type)
+}
+
+func (k *block[F]) compact(l *loc, t ops.Type) *loc {
+	to := k.fresh(t, arena)
+	k.copy(to, l)
+	return to
+}
+
+// emit compiles v and what it needs.
+func (k *block[F]) emit(v *ir.Value) {
+	if k.locs[v] != nil {
+		return
+	}
+	switch fn := v.Fn.(type) {
+	case ir.Input:
+		l := k.fresh(v.Type, external)
+		k.p.inputs = append(k.p.inputs, input{node: fn.Node, buf: l.buf, want: v.Type})
+		k.locs[v] = l
+	case ops.Fill:
+	case ops.Slice, ops.Reshape, ops.Transpose, ops.Broadcast:
+		k.locs[v] = k.look(v)
+	case ir.Output:
+		k.emit(v.Args[0])
+	case *ir.Loop:
+		k.emitLoop(v, fn)
+	case ops.Elementwise:
+		k.emitGroup(k.groups[v])
+	case ops.MatMul:
+		k.emitMatMul(v, fn, v.Args[0], v.Args[1], false)
+	case ir.MatMulAcc:
+		k.emitAcc(v, fn)
+	case ops.Concat:
+		if v.Dtype == tensor.Int {
+			k.emitOther(v)
+			return
+		}
+		l, at := k.target(v), 0
+		for _, a := range v.Args {
+			k.fillOrCopy(l.slice(fn.Axis, at, at+a.Shape[fn.Axis]), a)
+			at += a.Shape[fn.Axis]
+		}
+		k.locs[v] = l
+	case ops.Pad:
+		if v.Dtype == tensor.Int {
+			k.emitOther(v)
+			return
+		}
+		l, a := k.target(v), v.Args[0]
+		n := a.Shape[fn.Axis]
+		if fn.From > 0 {
+			k.fill(l.slice(fn.Axis, 0, fn.From), 0)
+		}
+		if end := fn.From + n; end < fn.Total {
+			k.fill(l.slice(fn.Axis, end, fn.Total), 0)
+		}
+		k.fillOrCopy(l.slice(fn.Axis, fn.From, fn.From+n), a)
+		k.locs[v] = l
+	default:
+		k.emitOther(v)
+	}
+}
+
+// fillOrCopy writes a to where it belongs, if it is not there.
+func (k *block[F]) fillOrCopy(to *loc, a *ir.Value) {
+	if f, ok := a.Fill(); ok {
+		k.fill(to, f)
+		return
+	}
+	k.emit(a)
+	if l := k.locs[a]; l.buf != to.buf || l.off != to.off || l.clock != to.clock {
+		k.copy(to, l)
+	}
+}
+
+// look is a view.
+func (k *block[F]) look(v *ir.Value) *loc {
+	l := k.loc(v.Args[0])
+	switch fn := v.Fn.(type) {
+	case ops.Slice:
+		return l.slice(fn.Axis, fn.From, fn.To)
+	case ops.Transpose:
+		return l.transpose(fn.Perm)
+	case ops.Broadcast:
+		return l.broadcast(fn.Shape)
+	}
+	shape := v.Shape
+	if s := l.reshape(shape); s != nil {
+		return s
+	}
+	return k.compact(l, v.Args[0].Type).reshape(shape)
+}
+
+// emitOther compiles what has no instruction of its own.
+func (k *block[F]) emitOther(v *ir.Value) {
+	if k.emitRows(v) {
+		return
+	}
+	var in []*loc
+	for _, a := range v.Args {
+		in = append(in, k.dense(a))
+	}
+	out := k.target(v)
+	k.locs[v] = out
+	if fn, ok := v.Fn.(ir.Foreign); ok {
+		k.add(&foreign[F]{op: fn.Op, in: in, out: out}, append(in, out)...)
+		return
+	}
+	k.add(&evaluate[F]{fn: v.Fn, in: in, out: out}, append(in, out)...)
+}
+
+func (k *block[F]) emitAcc(v *ir.Value, fn ir.MatMulAcc) {
+	u := k.loc(v.Args[0])
+	if k.dest[v] == nil && k.consumable(v.Args[0]) {
+		k.dest[v] = u
+	}
+	if l := k.target(v); l.buf != u.buf || l.off != u.off || l.clock != u.clock {
+		k.copy(l, u)
+	}
+	k.emitMatMul(v, fn.MatMul, v.Args[1], v.Args[2], true)
+}
+
+// consumable reports whether the memory of a leaf of a body may be written over: it is one time of a sequence that was
+// computed for this loop alone.
+func (k *block[F]) consumable(leaf *ir.Value) bool {
+	if k.loop == nil || k.users[leaf] != 1 {
+		return false
+	}
+	for _, p := range k.loop.Seqs {
+		if p.Leaf == leaf {
+			return k.outer.alone(k.outer.loopValue(k.loop).Args[p.Arg])
+		}
+	}
+	return false
+}
+
+func (k *block[F]) loopValue(l *ir.Loop) *ir.Value {
+	for _, v := range k.order {
+		if v.Fn == ops.Fn(l) {
+			return v
+		}
+	}
+	return nil
+}
+
+// alone reports whether one user alone needs the memory of v.
+func (k *block[F]) alone(v *ir.Value) bool {
+	if k.users[v] != 1 || k.roots[v] {
+		return false
+	}
+	switch v.Fn.(type) {
+	case ops.Reshape:
+		return k.alone(v.Args[0])
+	case ops.MatMul, ops.Elementwise, ir.MatMulAcc:
+		return k.buffers[k.locs[v].buf].kind == arena
+	}
+	return false
+}
+
+func (k *block[F]) emitMatMul(v *ir.Value, fn ops.MatMul, av, bv *ir.Value, acc bool) {
+	g := &gemm[F]{acc: acc, pack: -1, count: 1}
+	operand := func(v *ir.Value) matrix {
+		l := k.loc(v)
+		m, ok := asMatrix(l)
+		if !ok {
+			m, _ = asMatrix(k.compact(l, v.Type))
+		}
+		return m
+	}
+	g.a, g.b = operand(av), operand(bv)
+	c := k.target(v)
+	g.c, _ = asMatrix(c)
+	n := len(v.Shape)
+	g.m, g.n = v.Shape[n-2], v.Shape[n-1]
+	g.transA, g.transB = fn.TransA != g.a.trans, fn.TransB != g.b.trans
+	if g.k = av.Shape[n-1]; fn.TransA {
+		g.k = av.Shape[n-2]
+	}
+	k.locs[v] = c
+	if n == 3 {
+		g.count, g.split = v.Shape[0], v.Shape[0]
+		if k.batch > 0 {
+			g.split = g.count
+		}
+		k.add(g, g.a.loc, g.b.loc, c)
+		return
+	}
+	switch {
+	case k.batch > 0:
+		g.split, g.block = k.batch, g.m/k.batch
+	case g.n >= g.m && g.n >= 64:
+		g.byCols, g.block = true, 64
+		g.split = (g.n + 63) / 64
+	default:
+		g.block = 32
+		g.split = (g.m + 31) / 32
+	}
+	if k.loop != nil && g.b.loc.clock == still && k.fixed(bv) && k.loop.T*g.m >= 16 {
+		g.pack = k.packed(g)
+	}
+	k.add(g, g.a.loc, g.b.loc, c)
+	if g.pack >= 0 {
+		last := len(k.touched) - 1
+		k.touched[last] = append(k.touched[last], k.packBufs[g.pack])
+	}
+}

@@ -1,0 +1,366 @@
+package exec
+
+import (
+	"fmt"
+	"math"
+	"strings"
+
+	"github.com/seqzoo/seqzoo/internal/kernels"
+)
+
+// fused runs any number of element-wise operations of one shape in one pass: tile by tile, an operation at a time, with
+// everything in between in registers, which are small arrays that stay in the first-level cache.
+type fused[F kernels.Float] struct {
+	operands []operand // slots 0 … len(operands)−1; the others are registers
+	regs     int
+	dims     []int // joined where all operands allow it; the last is the row that kernels work on
+	split    int   // units
+	setup    []op[F]
+	code     []op[F]
+	weight   int // nanoseconds for 1024 elements
+	tile     int
+	chunked  bool // one row, whose units are tiles
+}
+
+// operand is an argument or a result in memory.
+type operand struct {
+	loc
+	strides []int // along fused.dims; 0 repeats
+}
+
+// op is one element-wise operation on slots.
+type op[F kernels.Float] struct {
+	code    code
+	dst     int
+	a, b, c int
+	p, q    F
+}
+
+const tileLen = 512 // elements of a register
+
+type code int
+
+const (
+	opFill    code = iota // p
+	opSpread              // element 0 of slot a
+	opGather              // slot a with its stride
+	opScatter             // to slot dst with its stride
+	opCopy
+	opAffine
+	opClip
+	opWithin
+	opPower
+	opExp
+	opLog
+	opLog1p
+	opExpm1
+	opTanh
+	opSigmoid
+	opRelu
+	opSoftplus
+	opSqrt
+	opSquare
+	opAbs
+	opInverse
+	opSin
+	opCos
+	opSign
+	opPositive
+	opAdd
+	opSub
+	opMul
+	opDiv
+	opMax
+	opMin
+	opLt
+	opLe
+	opGt
+	opGe
+	opEq
+	opNe
+	opTanhGrad
+	opSigmoidGrad
+	opSelect
+)
+
+// codes are the kinds of ops.Elementwise, and the nanoseconds that 1024 elements take, roughly.
+var codes = map[string]struct {
+	code   code
+	weight int
+}{
+	"affine": {opAffine, 60}, "clip": {opClip, 400}, "within": {opWithin, 400}, "power": {opPower, 20000}, "exp": {opExp, 300},
+	"log": {opLog, 400}, "log1p": {opLog1p, 10000}, "expm1": {opExpm1, 10000}, "tanh": {opTanh, 400}, "sigmoid": {opSigmoid, 300},
+	"relu": {opRelu, 60}, "softplus": {opSoftplus, 10000}, "sqrt": {opSqrt, 300}, "square": {opSquare, 50}, "abs": {opAbs, 400},
+	"inverse": {opInverse, 300}, "sin": {opSin, 10000}, "cos": {opCos, 10000}, "sign": {opSign, 800}, "positive": {opPositive, 400},
+	"stop": {opCopy, 40}, "add": {opAdd, 50}, "sub": {opSub, 50}, "mul": {opMul, 50}, "div": {opDiv, 200}, "max": {opMax, 100},
+	"min": {opMin, 100}, "lt": {opLt, 400}, "le": {opLe, 400}, "gt": {opGt, 400}, "ge": {opGe, 400}, "eq": {opEq, 400}, "ne": {opNe, 400},
+	"tanhgrad": {opTanhGrad, 60}, "sigmoidgrad": {opSigmoidGrad, 60}, "select": {opSelect, 600},
+}
+
+var codeNames = func() map[code]string {
+	m := map[code]string{opFill: "fill", opSpread: "spread", opGather: "gather", opScatter: "scatter"}
+	for k, c := range codes {
+		m[c.code] = k
+	}
+	m[opCopy] = "copy"
+	return m
+}()
+
+func (f *fused[F]) units() int { return f.split }
+
+func (f *fused[F]) size() int {
+	n := 1
+	for _, d := range f.dims {
+		n *= d
+	}
+	return n
+}
+
+func (f *fused[F]) cost() int { return f.size()*f.weight/1024 + 20*f.size()/f.dims[len(f.dims)-1] }
+
+func (f *fused[F]) String() string {
+	var names []string
+	for _, o := range f.code {
+		names = append(names, codeNames[o.code])
+	}
+	return fmt.Sprintf("fused %v: %s", f.dims, strings.Join(names, " "))
+}
+
+func (f *fused[F]) run(x *ctx[F], lo, hi int) error {
+	slots := x.slots[:len(f.operands)+f.regs]
+	regs := slots[len(f.operands):]
+	last := len(f.dims) - 1
+	n := f.dims[last]
+	tile := min(n, f.tile)
+	for i := range regs {
+		regs[i] = x.regs[i*tileLen : i*tileLen+tile]
+	}
+	for i := range f.setup {
+		o := &f.setup[i]
+		v := o.p
+		if o.code == opSpread {
+			v = at(x, &f.operands[o.a].loc)[0]
+		}
+		kernels.Fill(slots[o.dst], v)
+	}
+	if last == 0 {
+		from, to := n*lo/f.split, n*hi/f.split
+		if f.chunked {
+			from, to = lo*f.tile, min(hi*f.tile, n)
+		}
+		for i := range f.operands {
+			x.offs[i] = 0
+		}
+		f.span(x, slots, from, to)
+		return nil
+	}
+	// Rows of the outer dimensions, the first of which is divided among units.
+	rows := 1
+	for _, d := range f.dims[1:last] {
+		rows *= d
+	}
+	each := f.dims[0] / f.split * rows
+	for r := lo * each; r < hi*each; r++ {
+		for i := range f.operands {
+			o := &f.operands[i]
+			off, rest := 0, r
+			for d := last - 1; d > 0; d-- {
+				off += rest % f.dims[d] * o.strides[d]
+				rest /= f.dims[d]
+			}
+			x.offs[i] = off + rest*o.strides[0]
+		}
+		f.span(x, slots, 0, n)
+	}
+	return nil
+}
+
+// span runs the elements [from, to) of a row that starts at x.offs of every operand.
+func (f *fused[F]) span(x *ctx[F], slots [][]F, from, to int) {
+	last := len(f.dims) - 1
+	regs := slots[len(f.operands):]
+	for ; from < to; from += f.tile {
+		n := min(f.tile, to-from)
+		for i := range regs {
+			regs[i] = regs[i][:n]
+		}
+		for i := range f.operands {
+			o := &f.operands[i]
+			s := o.strides[last]
+			first := o.off + o.tick*x.clock[o.clock] + x.offs[i] + from*s
+			if s == 1 {
+				slots[i] = x.p.bufs[o.buf][first : first+n]
+			} else {
+				slots[i] = x.p.bufs[o.buf][first:]
+			}
+		}
+		for i := range f.code {
+			o := &f.code[i]
+			switch o.code {
+			case opSpread:
+				kernels.Fill(slots[o.dst], slots[o.a][0])
+			case opGather:
+				s, src := f.operands[o.a].strides[last], slots[o.a]
+				for k := range slots[o.dst] {
+					slots[o.dst][k] = src[k*s]
+				}
+			case opScatter:
+				s, dst := f.operands[o.dst].strides[last], slots[o.dst]
+				for k, v := range slots[o.a] {
+					dst[k*s] = v
+				}
+			default:
+				o.apply(slots)
+			}
+		}
+	}
+	for i := range regs { // as long again as setup made them
+		regs[i] = regs[i][:min(cap(regs[i]), tileLen, f.tile, f.dims[last])]
+	}
+}
+
+// apply computes one operation on whole slots.
+func (o *op[F]) apply(slots [][]F) {
+	dst := slots[o.dst]
+	var x []F
+	if o.code != opFill {
+		x = slots[o.a]
+	}
+	switch o.code {
+	case opFill:
+		kernels.Fill(dst, o.p)
+	case opCopy:
+		copy(dst, x)
+	case opAffine:
+		switch {
+		case o.q == 0:
+			kernels.MulScalar(dst, x, o.p)
+		case o.p == 1:
+			kernels.AddScalar(dst, x, o.q)
+		default:
+			kernels.MulScalar(dst, x, o.p)
+			kernels.AddScalar(dst, dst, o.q)
+		}
+	case opClip:
+		for i, v := range x {
+			dst[i] = min(max(v, o.p), o.q)
+		}
+	case opWithin:
+		for i, v := range x {
+			dst[i] = truth[F](o.p <= v && v <= o.q)
+		}
+	case opPower:
+		for i, v := range x {
+			dst[i] = F(math.Pow(float64(v), float64(o.p)))
+		}
+	case opExp:
+		kernels.Exp(dst, x)
+	case opLog:
+		kernels.Log(dst, x)
+	case opLog1p:
+		kernels.Log1p(dst, x)
+	case opExpm1:
+		kernels.Expm1(dst, x)
+	case opTanh:
+		kernels.Tanh(dst, x)
+	case opSigmoid:
+		kernels.Sigmoid(dst, x)
+	case opRelu:
+		kernels.Relu(dst, x)
+	case opSoftplus:
+		kernels.Softplus(dst, x)
+	case opSqrt:
+		kernels.Sqrt(dst, x)
+	case opSquare:
+		kernels.Mul(dst, x, x)
+	case opAbs:
+		for i, v := range x {
+			dst[i] = F(math.Abs(float64(v)))
+		}
+	case opInverse:
+		for i, v := range x {
+			dst[i] = 1 / v
+		}
+	case opSin:
+		for i, v := range x {
+			dst[i] = F(math.Sin(float64(v)))
+		}
+	case opCos:
+		for i, v := range x {
+			dst[i] = F(math.Cos(float64(v)))
+		}
+	case opSign:
+		for i, v := range x {
+			dst[i] = truth[F](v > 0) - truth[F](v < 0)
+		}
+	case opPositive:
+		for i, v := range x {
+			dst[i] = truth[F](v > 0)
+		}
+	case opSelect:
+		a, b := slots[o.b][:len(dst)], slots[o.c][:len(dst)]
+		for i, v := range x[:len(dst)] {
+			if v != 0 {
+				dst[i] = a[i]
+			} else {
+				dst[i] = b[i]
+			}
+		}
+	default:
+		o.binary(dst, x, slots[o.b])
+	}
+}
+
+func (o *op[F]) binary(dst, x, y []F) {
+	switch o.code {
+	case opAdd:
+		kernels.Add(dst, x, y)
+	case opSub:
+		kernels.Sub(dst, x, y)
+	case opMul:
+		kernels.Mul(dst, x, y)
+	case opDiv:
+		kernels.Div(dst, x, y)
+	case opMax:
+		kernels.Max(dst, x, y)
+	case opMin:
+		kernels.Min(dst, x, y)
+	case opTanhGrad:
+		kernels.TanhGrad(dst, x, y)
+	case opSigmoidGrad:
+		kernels.SigmoidGrad(dst, x, y)
+	case opLt:
+		for i := range dst {
+			dst[i] = truth[F](x[i] < y[i])
+		}
+	case opLe:
+		for i := range dst {
+			dst[i] = truth[F](x[i] <= y[i])
+		}
+	case opGt:
+		for i := range dst {
+			dst[i] = truth[F](x[i] > y[i])
+		}
+	case opGe:
+		for i := range dst {
+			dst[i] = truth[F](x[i] >= y[i])
+		}
+	case opEq:
+		for i := range dst {
+			dst[i] = truth[F](x[i] == y[i])
+		}
+	case opNe:
+		for i := range dst {
+			dst[i] = truth[F](x[i] != y[i])
+		}
+	default:
+		panic("exec: no values for element-wise operation " + codeNames[o.code])
+	}
+}
+
+func truth[F kernels.Float](b bool) F {
+	if b {
+		return 1
+	}
+	return 0
+}

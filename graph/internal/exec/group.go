@@ -1,0 +1,196 @@
+package exec
+
+import (
+	"slices"
+
+	"github.com/seqzoo/seqzoo/graph/internal/ir"
+	"github.com/seqzoo/seqzoo/internal/ops"
+)
+
+// group is element-wise values of one shape that are computed in one pass.
+type group struct {
+	members []*ir.Value // operands first
+	done    bool
+}
+
+func isElementwise(v *ir.Value) bool { _, ok := v.Fn.(ops.Elementwise); return ok }
+
+// group divides the element-wise values into groups. Each has a stage: that of an element-wise operand of its shape,
+// else one more than its operands'. Values of one stage and shape never need each other through anything else, so they
+// can be one pass. A value moves to the latest stage that its users allow. Outside of loops only values that read one
+// another are joined; in a body, all.
+func (k *block[F]) group() {
+	stage := map[*ir.Value]int{}
+	joins := func(a, v *ir.Value) bool { return isElementwise(a) && slices.Equal(a.Shape, v.Shape) }
+	for _, v := range k.order {
+		s := 0
+		for _, a := range v.Args {
+			switch {
+			case isElementwise(v) && joins(a, v):
+				s = max(s, stage[a])
+			case len(a.Args) == 0:
+			case view(v) && len(a.Args) > 0:
+				s = max(s, stage[a])
+			default:
+				s = max(s, stage[a]+1)
+			}
+		}
+		stage[v] = s
+	}
+	for _, v := range slices.Backward(k.order) {
+		if !isElementwise(v) || k.roots[v] {
+			continue
+		}
+		late := -1
+		for _, u := range k.readers[v] {
+			if !isElementwise(u) || !joins(v, u) {
+				late = stage[v]
+				break
+			}
+			if late < 0 || stage[u] < late {
+				late = stage[u]
+			}
+		}
+		stage[v] = max(stage[v], late)
+	}
+	k.groups = map[*ir.Value]*group{}
+	parent := map[*ir.Value]*ir.Value{}
+	var find func(v *ir.Value) *ir.Value
+	find = func(v *ir.Value) *ir.Value {
+		for parent[v] != nil {
+			v = parent[v]
+		}
+		return v
+	}
+	type key struct {
+		stage int
+		shape string
+	}
+	first := map[key]*ir.Value{}
+	fuse := !k.cfg.Without["fuse"]
+	for _, v := range k.order {
+		if !isElementwise(v) || !fuse {
+			continue
+		}
+		if k.outer != nil {
+			id := key{stage[v], ops.ShapeString(v.Shape)}
+			if first[id] == nil {
+				first[id] = v
+			} else {
+				parent[v] = first[id]
+			}
+			continue
+		}
+		for _, a := range v.Args {
+			if joins(a, v) && stage[a] == stage[v] && find(a) != find(v) {
+				parent[find(v)] = find(a)
+			}
+		}
+	}
+	byRoot := map[*ir.Value]*group{}
+	for _, v := range k.order {
+		if !isElementwise(v) {
+			continue
+		}
+		root := find(v)
+		if byRoot[root] == nil {
+			byRoot[root] = &group{}
+		}
+		byRoot[root].members = append(byRoot[root].members, v)
+		k.groups[v] = byRoot[root]
+	}
+}
+
+// emitGroup compiles a group to one instruction.
+func (k *block[F]) emitGroup(g *group) {
+	if g.done {
+		return
+	}
+	g.done = true
+	in := map[*ir.Value]bool{}
+	for _, v := range g.members {
+		in[v] = true
+	}
+	for _, v := range g.members {
+		for _, a := range v.Args {
+			if !in[a] {
+				k.emit(a)
+			}
+		}
+	}
+	f := newFuser[F](g.members[0].Shape)
+	for _, v := range g.members {
+		fn := v.Fn.(ops.Elementwise)
+		var args [3]int
+		for i, a := range v.Args {
+			switch fill, ok := a.Fill(); {
+			case in[a]:
+				args[i] = f.of[a]
+			case ok:
+				args[i] = f.constant(F(fill))
+			default:
+				args[i] = f.load(a, k.loc(a))
+			}
+		}
+		out := f.temp()
+		if k.kept(v, in) {
+			l := k.target(v)
+			k.locs[v] = l
+			out = f.result(l)
+		}
+		f.of[v] = out
+		c := codes[fn.Kind]
+		f.weight += c.weight
+		f.ops = append(f.ops, op[F]{code: c.code, dst: out, a: args[0], b: args[1], c: args[2], p: F(fn.P), q: F(fn.Q)})
+	}
+	inst, locs := f.finish(k.batch)
+	k.regs, k.slots = max(k.regs, inst.regs), max(k.slots, inst.regs+len(inst.operands))
+	k.add(inst, locs...)
+}
+
+// kept reports whether a member of a group is needed in memory.
+func (k *block[F]) kept(v *ir.Value, in map[*ir.Value]bool) bool {
+	if k.roots[v] || k.dest[v] != nil {
+		return true
+	}
+	for _, u := range k.readers[v] {
+		if !in[u] {
+			return true
+		}
+	}
+	return false
+}
+
+// copy copies what lies at from to another place of the same shape.
+func (k *block[F]) copy(to, from *loc) {
+	if to.ints {
+		k.add(&copyInts[F]{to, from}, to, from)
+		return
+	}
+	f := newFuser[F](to.shape)
+	f.weight = codes["stop"].weight
+	f.ops = append(f.ops, op[F]{code: opCopy, a: f.load(nil, from), dst: f.result(to)})
+	k.addFused(f, to)
+}
+
+// fill writes one number everywhere.
+func (k *block[F]) fill(to *loc, v float64) {
+	if to.ints {
+		k.add(&copyInts[F]{to, nil}, to)
+		return
+	}
+	f := newFuser[F](to.shape)
+	f.weight = 30
+	f.ops = append(f.ops, op[F]{code: opFill, dst: f.result(to), p: F(v)})
+	k.addFused(f, to)
+}
+
+func (k *block[F]) addFused(f *fuser[F], to *loc) {
+	batch := k.batch
+	if batch > 0 && (len(to.shape) == 0 || to.shape[0]%batch != 0) {
+		batch = 0
+	}
+	inst, locs := f.finish(batch)
+	k.regs, k.slots = max(k.regs, inst.regs), max(k.slots, inst.regs+len(inst.operands))
+	k.add(inst, locs...)
+}

@@ -1,0 +1,245 @@
+// Package exec compiles a region of the engine's form to instructions over planned memory, and runs them.
+//
+// Every instruction works on units, such as rows, and can be given any range of them, so that workers share it. No
+// sum is ever divided between workers: results have the same bits for any number of them.
+package exec
+
+import (
+	"fmt"
+
+	G "gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+
+	"github.com/seqzoo/seqzoo/graph/internal/ir"
+	"github.com/seqzoo/seqzoo/internal/kernels"
+	"github.com/seqzoo/seqzoo/internal/ops"
+)
+
+// Config is how a program is compiled and run.
+type Config struct {
+	Workers int
+	Shard   Shard
+	Without map[string]bool // names of passes that are off
+}
+
+// Shard says how workers share a loop.
+type Shard int
+
+const (
+	ShardAuto Shard = iota
+	ShardRows       // each takes its rows of the batch through all steps
+	ShardTeam       // all share every operation of every step, and meet after it
+)
+
+// Program is a compiled region.
+type Program interface {
+	// Run reads the inputs and computes the results.
+	Run() error
+	// Result is the memory of result i. It holds what the last run computed.
+	Result(i int) ops.Tensor
+	// Memory is the size in bytes of everything that the program allocated for its values.
+	Memory() int
+	Close()
+	Listing() []string
+}
+
+// New compiles the values that results need.
+func New(r *ir.Region, results []*ir.Value, c Config) (Program, error) {
+	for _, v := range r.Values {
+		if v.Dtype == tensor.Float64 {
+			return compile[float64](r, results, c)
+		}
+	}
+	return compile[float32](r, results, c)
+}
+
+// program is a compiled region with floats of type F.
+type program[F kernels.Float] struct {
+	bufs    [][]F
+	ints    [][]int
+	inputs  []input
+	code    []instr[F]
+	results []ops.Tensor
+	ctx     []*ctx[F] // one a worker
+	pool    *pool
+	memory  int
+	notes   []string
+	packs   []kernels.Packed[F]
+
+	job  instr[F] // what the workers are at
+	errs []error
+}
+
+// input is a buffer that is bound anew at each run.
+type input struct {
+	node *G.Node
+	buf  int
+	want ops.Type
+	last *tensor.Dense
+}
+
+// instr is an instruction.
+type instr[F kernels.Float] interface {
+	// units is how many independent parts the instruction has.
+	units() int
+	// cost is about how many nanoseconds all units take.
+	cost() int
+	// run does the units [lo, hi).
+	run(x *ctx[F], lo, hi int) error
+	String() string
+}
+
+// ctx is what a worker knows while it runs.
+type ctx[F kernels.Float] struct {
+	p      *program[F]
+	worker int
+	clock  [4]int // 0, the time, and the parity of the steps done and to be done: see loc
+	slots  [][]F
+	regs   []F
+	offs   []int
+	row    []F
+	tensor []ops.Tensor
+}
+
+// parallelCost is the least cost in nanoseconds of an instruction that is worth sharing.
+const parallelCost = 15_000
+
+func (p *program[F]) Run() error {
+	if err := p.bind(); err != nil {
+		return err
+	}
+	for _, in := range p.code {
+		if err := p.do(in); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// do runs an instruction, on all workers if it is large enough.
+func (p *program[F]) do(in instr[F]) error {
+	if l, ok := in.(*loop[F]); ok && l.team && len(p.ctx) > 1 {
+		return p.share(in)
+	}
+	n := in.units()
+	if len(p.ctx) == 1 || n == 1 || in.cost() < parallelCost {
+		return in.run(p.ctx[0], 0, n)
+	}
+	return p.share(in)
+}
+
+func (p *program[F]) share(in instr[F]) error {
+	p.job = in
+	p.pool.run(p)
+	for i, err := range p.errs {
+		if err != nil {
+			clear(p.errs[i:])
+			return err
+		}
+	}
+	return nil
+}
+
+// work is what worker w does of the job.
+func (p *program[F]) work(w int) {
+	if l, ok := p.job.(*loop[F]); ok && l.team {
+		p.errs[w] = l.together(p.ctx[w])
+		return
+	}
+	lo, hi := part(p.job.units(), w, len(p.ctx))
+	if lo < hi {
+		p.errs[w] = p.job.run(p.ctx[w], lo, hi)
+	}
+}
+
+// part is worker w's share of n units.
+func part(n, w, workers int) (lo, hi int) { return n * w / workers, n * (w + 1) / workers }
+
+// bind looks up the values of the inputs.
+func (p *program[F]) bind() error {
+	for i := range p.inputs {
+		in := &p.inputs[i]
+		v := in.node.Value()
+		if d, ok := v.(*tensor.Dense); ok && d == in.last && sameShape(d.Shape(), in.want.Shape) {
+			in.set(p, d)
+			continue
+		}
+		t, err := ops.TensorOf(v)
+		if err != nil {
+			return fmt.Errorf("input %q: %w", in.node.Name(), err)
+		}
+		if !sameShape(t.Shape, in.want.Shape) || t.Dtype() != in.want.Dtype {
+			return fmt.Errorf("input %q is %v %s, want %v", in.node.Name(), t.Dtype(), ops.ShapeString(t.Shape), in.want)
+		}
+		in.last = nil
+		if d, ok := v.(*tensor.Dense); ok && direct(d) {
+			in.last = d
+		}
+		if t.Int != nil {
+			p.ints[in.buf] = t.Int
+		} else {
+			p.bufs[in.buf] = floats[F](t)
+		}
+	}
+	return nil
+}
+
+// direct reports whether the elements of a tensor lie in memory as the engine wants them.
+func direct(d *tensor.Dense) bool {
+	o := d.DataOrder()
+	return len(d.Shape()) > 0 && d.Size() > 1 && !d.RequiresIterator() && !d.IsView() && !o.IsTransposed() && !o.IsColMajor()
+}
+
+// set takes the elements of a tensor that was checked before, without allocating.
+func (in *input) set(p any, d *tensor.Dense) {
+	switch p := p.(type) {
+	case *program[float32]:
+		if in.want.Dtype == tensor.Int {
+			p.ints[in.buf] = d.Ints()
+		} else {
+			p.bufs[in.buf] = d.Float32s()
+		}
+	case *program[float64]:
+		if in.want.Dtype == tensor.Int {
+			p.ints[in.buf] = d.Ints()
+		} else {
+			p.bufs[in.buf] = d.Float64s()
+		}
+	}
+}
+
+func sameShape(a []int, b []int) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		if a[i] != b[i] {
+			return false
+		}
+	}
+	return true
+}
+
+func floats[F kernels.Float](t ops.Tensor) []F {
+	if t.F32 != nil {
+		return any(t.F32).([]F)
+	}
+	return any(t.F64).([]F)
+}
+
+func (p *program[F]) Result(i int) ops.Tensor { return p.results[i] }
+func (p *program[F]) Memory() int             { return p.memory }
+func (p *program[F]) Close()                  { p.pool.close() }
+
+func (p *program[F]) Listing() []string {
+	var out []string
+	for _, in := range p.code {
+		out = append(out, in.String())
+		if l, ok := in.(*loop[F]); ok {
+			for _, b := range l.body {
+				out = append(out, "    "+b.String())
+			}
+		}
+	}
+	return append(out, p.notes...)
+}

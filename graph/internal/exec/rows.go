@@ -1,0 +1,314 @@
+package exec
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	G "gorgonia.org/gorgonia"
+
+	"github.com/seqzoo/seqzoo/graph/internal/ir"
+	"github.com/seqzoo/seqzoo/internal/kernels"
+	"github.com/seqzoo/seqzoo/internal/ops"
+)
+
+// byRow reports whether an operation that is neither element-wise, a product nor a view has an instruction whose units
+// are the rows of its first axis.
+func (k *block[F]) byRow(v *ir.Value) bool {
+	switch fn := v.Fn.(type) {
+	case ops.Softmax, ops.LogSoftmax:
+		return len(v.Shape) > 1
+	case ops.SumTo:
+		in := v.Args[0].Shape
+		n := len(in)
+		return n > 1 && len(fn.Shape) == n && slices.Equal(fn.Shape[:n-1], in[:n-1])
+	}
+	return false
+}
+
+// emitRows compiles the operations that work row by row, or column by column; false if v is none.
+func (k *block[F]) emitRows(v *ir.Value) bool {
+	r := &rows[F]{fn: v.Fn, steps: v.Steps}
+	width := func(v *ir.Value) int { return v.Shape[len(v.Shape)-1] }
+	switch fn := v.Fn.(type) {
+	case ops.Softmax:
+		r.each, r.weight = softmaxRow[F], 1
+	case ops.LogSoftmax:
+		r.each, r.weight = logSoftmaxRow[F], 1
+		k.row = max(k.row, width(v))
+	case ops.CrossEntropy:
+		r.each, r.weight = crossEntropyRow[F], 1
+		k.row = max(k.row, width(v.Args[0]))
+	case ops.CrossEntropyGrad:
+		r.each, r.weight = crossEntropyGradRow[F], 1
+	case ops.Gather:
+		r.each, r.weight = gatherRow[F], 1
+	case ops.ScatterAdd:
+		in := []*loc{k.dense(v.Args[0]), k.dense(v.Args[1])}
+		out := k.target(v)
+		k.locs[v] = out
+		k.add(&scatter[F]{fn: fn, ids: in[0], rows: in[1], out: out}, in[0], in[1], out)
+		return true
+	case ops.SumTo:
+		return k.emitSum(v, fn)
+	default:
+		return false
+	}
+	for _, a := range v.Args {
+		r.in = append(r.in, k.dense(a))
+	}
+	r.out = k.target(v)
+	switch v.Fn.(type) {
+	case ops.CrossEntropy:
+		r.n, r.width = v.Size(), width(v.Args[0])
+	default:
+		r.width = width(v)
+		r.n = v.Size() / r.width
+	}
+	r.split = r.n
+	if k.batch > 0 {
+		r.split = k.batch
+	}
+	k.locs[v] = r.out
+	k.add(r, append(slices.Clone(r.in), r.out)...)
+	return true
+}
+
+// rows is an operation on each row of contiguous operands.
+type rows[F kernels.Float] struct {
+	fn       ops.Fn
+	in       []*loc
+	out      *loc
+	n, width int
+	split    int
+	weight   int
+	steps    int // of the loop that this was taken out of, or 0
+	each     func(x *ctx[F], r *rows[F], lo, hi int) error
+}
+
+func (r *rows[F]) units() int     { return r.split }
+func (r *rows[F]) cost() int      { return r.n * (r.width + 20) * r.weight }
+func (r *rows[F]) String() string { return fmt.Sprintf("rows %d×%d: %s", r.n, r.width, r.fn.Key()) }
+
+func (r *rows[F]) run(x *ctx[F], lo, hi int) error {
+	m := r.n / r.split
+	err := r.each(x, r, lo*m, hi*m)
+	if err == nil {
+		return nil
+	}
+	if bad, ok := err.(*badID); ok && r.steps > 0 { // as if it had happened inside the loop
+		each := r.n / r.steps
+		step := bad.at / each
+		bad.at %= each
+		return fmt.Errorf("step %d: %s: %w", step, r.fn.Key(), err)
+	}
+	return fmt.Errorf("%s: %w", r.fn.Key(), err)
+}
+
+// exps writes e^(x−max x) to dst, and gives the maximum and the sum.
+func exps[F kernels.Float](dst, x []F) (top, sum F) {
+	top = kernels.MaxOf(x)
+	kernels.AddScalar(dst, x, -top)
+	kernels.Exp(dst, dst)
+	return top, kernels.Sum(dst)
+}
+
+func softmaxRow[F kernels.Float](x *ctx[F], r *rows[F], lo, hi int) error {
+	src, dst := at(x, r.in[0]), at(x, r.out)
+	for i := lo; i < hi; i++ {
+		y := dst[i*r.width : (i+1)*r.width]
+		_, sum := exps(y, src[i*r.width:(i+1)*r.width])
+		kernels.MulScalar(y, y, 1/sum)
+	}
+	return nil
+}
+
+func logSoftmaxRow[F kernels.Float](x *ctx[F], r *rows[F], lo, hi int) error {
+	src, dst := at(x, r.in[0]), at(x, r.out)
+	for i := lo; i < hi; i++ {
+		s := src[i*r.width : (i+1)*r.width]
+		top, sum := exps(x.row[:r.width], s)
+		kernels.AddScalar(dst[i*r.width:(i+1)*r.width], s, -(top + F(math.Log(float64(sum)))))
+	}
+	return nil
+}
+
+// target checks a target; counts is false for one that is ignored.
+func target(c ops.CrossEntropy, id, v, at int) (counts bool, err error) {
+	for _, n := range c.Ignore {
+		if n == id {
+			return false, nil
+		}
+	}
+	return true, checkID("target", id, v, at)
+}
+
+func checkID(what string, id, n, at int) error {
+	if id < 0 || id >= n {
+		return &badID{what, id, n, at}
+	}
+	return nil
+}
+
+// badID is an id outside of its table.
+type badID struct {
+	what      string
+	id, n, at int
+}
+
+func (e *badID) Error() string {
+	return fmt.Sprintf("%s %d at position %d is outside 0 … %d", e.what, e.id, e.at, e.n-1)
+}
+
+func crossEntropyRow[F kernels.Float](x *ctx[F], r *rows[F], lo, hi int) error {
+	c := r.fn.(ops.CrossEntropy)
+	logits, dst, ids := at(x, r.in[0]), at(x, r.out), whole(x, r.in[1]).Int
+	for i := lo; i < hi; i++ {
+		counts, err := target(c, ids[i], r.width, i)
+		if err != nil {
+			return err
+		}
+		if dst[i] = 0; !counts {
+			continue
+		}
+		s := logits[i*r.width : (i+1)*r.width]
+		top, sum := exps(x.row[:r.width], s)
+		loss := (1-c.Smoothing)*-float64(s[ids[i]]) + float64(top) + math.Log(float64(sum))
+		if c.Smoothing > 0 {
+			loss -= c.Smoothing * float64(kernels.Sum(s)) / float64(r.width)
+		}
+		dst[i] = F(loss)
+	}
+	return nil
+}
+
+func crossEntropyGradRow[F kernels.Float](x *ctx[F], r *rows[F], lo, hi int) error {
+	c := r.fn.(ops.CrossEntropyGrad).CrossEntropy
+	logits, dy, dst, ids := at(x, r.in[0]), at(x, r.in[2]), at(x, r.out), whole(x, r.in[1]).Int
+	for i := lo; i < hi; i++ {
+		row := dst[i*r.width : (i+1)*r.width]
+		counts, err := target(c, ids[i], r.width, i)
+		if err != nil {
+			return err
+		}
+		if !counts {
+			clear(row)
+			continue
+		}
+		_, sum := exps(row, logits[i*r.width:(i+1)*r.width])
+		kernels.MulScalar(row, row, dy[i]/sum)
+		if c.Smoothing > 0 {
+			kernels.AddScalar(row, row, -dy[i]*F(c.Smoothing/float64(r.width)))
+		}
+		row[ids[i]] -= dy[i] * F(1-c.Smoothing)
+	}
+	return nil
+}
+
+func gatherRow[F kernels.Float](x *ctx[F], r *rows[F], lo, hi int) error {
+	table, dst, ids := at(x, r.in[0]), at(x, r.out), whole(x, r.in[1]).Int
+	v := r.in[0].shape[0]
+	for i := lo; i < hi; i++ {
+		if err := checkID("id", ids[i], v, i); err != nil {
+			return err
+		}
+		copy(dst[i*r.width:(i+1)*r.width], table[ids[i]*r.width:(ids[i]+1)*r.width])
+	}
+	return nil
+}
+
+// scatter is ScatterAdd; its units are columns, so that each sum has one worker.
+type scatter[F kernels.Float] struct {
+	fn             ops.ScatterAdd
+	ids, rows, out *loc
+}
+
+const scatterCols = 32
+
+func (s *scatter[F]) width() int     { return s.out.shape[1] }
+func (s *scatter[F]) units() int     { return (s.width() + scatterCols - 1) / scatterCols }
+func (s *scatter[F]) cost() int      { return (ops.Size(s.rows.shape) + ops.Size(s.out.shape)) / 8 }
+func (s *scatter[F]) String() string { return s.fn.Key() }
+
+func (s *scatter[F]) run(x *ctx[F], lo, hi int) error {
+	ids, src, dst := whole(x, s.ids).Int, at(x, s.rows), at(x, s.out)
+	e := s.width()
+	from, to := lo*scatterCols, min(hi*scatterCols, e)
+	for i := range s.fn.V {
+		clear(dst[i*e+from : i*e+to])
+	}
+	for i, id := range ids {
+		if err := checkID("id", id, s.fn.V, i); err != nil {
+			return fmt.Errorf("%s: %w", s.fn.Key(), err)
+		}
+		if id != s.fn.Padding {
+			y := dst[id*e+from : id*e+to]
+			kernels.Add(y, y, src[i*e+from:i*e+to])
+		}
+	}
+	return nil
+}
+
+// foreign runs an op of somebody else's through its Do method.
+type foreign[F kernels.Float] struct {
+	op  G.Op
+	in  []*loc
+	out *loc
+}
+
+func (f *foreign[F]) units() int     { return 1 }
+func (f *foreign[F]) cost() int      { return 0 }
+func (f *foreign[F]) String() string { return "foreign " + f.op.String() }
+
+func (f *foreign[F]) run(x *ctx[F], _, _ int) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("%v: %v", f.op, r)
+		}
+	}()
+	args := make([]G.Value, len(f.in))
+	for i, l := range f.in {
+		args[i] = whole(x, l).Value()
+	}
+	v, err := f.op.Do(args...)
+	if err != nil {
+		return fmt.Errorf("%v: %w", f.op, err)
+	}
+	t, err := ops.TensorOf(v)
+	if err != nil {
+		return fmt.Errorf("%v: %w", f.op, err)
+	}
+	out := whole(x, f.out)
+	if t.Dtype() != out.Dtype() || ops.Size(t.Shape) != ops.Size(out.Shape) {
+		return fmt.Errorf("%v: gave %v %s, want %v %s", f.op, t.Dtype(), ops.ShapeString(t.Shape), out.Dtype(), ops.ShapeString(out.Shape))
+	}
+	out.CopyFrom(t)
+	return nil
+}
+
+// copyInts copies integers from one place to another of the same shape; without a source it writes 0.
+type copyInts[F kernels.Float] struct{ to, from *loc }
+
+func (c *copyInts[F]) units() int     { return 1 }
+func (c *copyInts[F]) cost() int      { return 2 * ops.Size(c.to.shape) }
+func (c *copyInts[F]) String() string { return fmt.Sprintf("copy ints %v", c.to.shape) }
+
+func (c *copyInts[F]) run(x *ctx[F], _, _ int) error {
+	for i := range ops.Size(c.to.shape) {
+		to := &x.p.ints[c.to.buf][place(c.to, x.clock, i)]
+		if *to = 0; c.from != nil {
+			*to = x.p.ints[c.from.buf][place(c.from, x.clock, i)]
+		}
+	}
+	return nil
+}
+
+// place is the index of the i-th element of l in its buffer.
+func place(l *loc, clock [4]int, i int) int {
+	at := l.off + l.tick*clock[l.clock]
+	for d := len(l.shape) - 1; d >= 0; d-- {
+		at += i % l.shape[d] * l.strides[d]
+		i /= l.shape[d]
+	}
+	return at
+}

@@ -1,0 +1,170 @@
+// Package lower turns a Gorgonia graph into the engine's form. Most nodes become one value each; a scan becomes a loop
+// and whatever of its step can be computed for all times at once (see recurrence).
+package lower
+
+import (
+	"fmt"
+
+	G "gorgonia.org/gorgonia"
+
+	"github.com/seqzoo/seqzoo/graph/internal/ir"
+	"github.com/seqzoo/seqzoo/internal/ops"
+)
+
+// Result is a graph in the engine's form.
+type Result struct {
+	Region *ir.Region
+	Of     map[*G.Node]*ir.Value // of every node that is needed
+}
+
+// Options switch single transformations off.
+type Options struct {
+	NoHoist bool // leave in the loop what could be computed for all times at once before or after it
+}
+
+// Graph lowers what the nodes keep need. All are of one graph.
+func Graph(keep []*G.Node, o Options) (res *Result, err error) {
+	defer ops.Catch(&err)
+	res = &Result{Region: ir.NewRegion(), Of: map[*G.Node]*ir.Value{}}
+	if len(keep) == 0 {
+		return res, nil
+	}
+	all, children, err := needed(keep)
+	if err != nil {
+		return nil, err
+	}
+	l := &lowering{Result: res, opts: o, scans: map[*ir.Value]*scan{}, grads: map[*ir.Value]*scanGrad{}, steps: map[*ops.Step]*step{}}
+	for _, n := range all {
+		args := make([]*ir.Value, len(children[n]))
+		for i, c := range children[n] {
+			args[i] = res.Of[c]
+		}
+		v, err := l.node(n, args)
+		if err != nil {
+			return nil, err
+		}
+		res.Of[n] = v
+	}
+	for _, n := range keep {
+		res.Of[n] = l.plain(res.Of[n])
+	}
+	return res, nil
+}
+
+// needed lists the nodes that keep depends on, operands first, and the operands of each.
+func needed(keep []*G.Node) ([]*G.Node, map[*G.Node][]*G.Node, error) {
+	g := keep[0].Graph()
+	children, err := ops.Children(g)
+	if err != nil {
+		return nil, nil, err
+	}
+	need := map[*G.Node]bool{}
+	for _, n := range keep {
+		need[n] = true
+	}
+	all := g.AllNodes() // in the order of creation: operands first
+	for i := len(all) - 1; i >= 0; i-- {
+		if need[all[i]] {
+			for _, c := range children[all[i]] {
+				need[c] = true
+			}
+		}
+	}
+	var out []*G.Node
+	for _, n := range all {
+		if need[n] {
+			out = append(out, n)
+		}
+	}
+	return out, children, nil
+}
+
+type lowering struct {
+	*Result
+	opts  Options
+	inner bool                    // a step: scans in it are left to their plain definition
+	scans map[*ir.Value]*scan     // by the value that stands for what a scan packs
+	grads map[*ir.Value]*scanGrad // by the value that stands for what its gradient packs
+	steps map[*ops.Step]*step
+}
+
+func (l *lowering) node(n *G.Node, args []*ir.Value) (*ir.Value, error) {
+	switch op := n.Op().(type) {
+	case nil:
+		v := l.Region.Leaf(ir.Input{Node: n}, ops.TypeOf(n))
+		v.Name = n.Name()
+		return v, nil
+	case *ops.Op:
+		return l.apply(op, args)
+	default:
+		if len(args) == 0 { // a constant of Gorgonia's: its value is bound
+			return l.Region.Leaf(ir.Input{Node: n}, ops.TypeOf(n)), nil
+		}
+		for i := range args {
+			args[i] = l.plain(args[i])
+		}
+		return l.Region.Leaf(ir.Foreign{Op: op}, ops.TypeOf(n), args...), nil
+	}
+}
+
+func (l *lowering) apply(op *ops.Op, args []*ir.Value) (*ir.Value, error) {
+	if l.inner {
+		return l.Region.Apply(op.Fn, args...), nil
+	}
+	switch fn := op.Fn.(type) {
+	case ops.Scan:
+		return l.scan(fn, op.Out, args)
+	case ops.ScanGrad:
+		return l.scanGrad(fn, op.Out, args)
+	case ops.Slice:
+		if s := l.scans[args[0]]; s != nil {
+			return s.cut(fn.From, fn.To), nil
+		}
+		if s := l.grads[args[0]]; s != nil {
+			return s.cut(fn.From, fn.To), nil
+		}
+	}
+	for i := range args {
+		args[i] = l.plain(args[i])
+	}
+	return l.Region.Apply(op.Fn, args...), nil
+}
+
+// packed stands for the vector in which a scan or its gradient packs its values. It is never computed unless
+// something other than a slice of it is asked for.
+type packed struct {
+	ir.Foreign
+	what string
+}
+
+func (p packed) Key() string { return p.what }
+
+// plain is v as a value that is computed: a packed vector is put together.
+func (l *lowering) plain(v *ir.Value) *ir.Value {
+	if s := l.scans[v]; s != nil {
+		return s.cut(0, v.Size())
+	}
+	if s := l.grads[v]; s != nil {
+		return s.cut(0, v.Size())
+	}
+	return v
+}
+
+// cutPieces is [from, to) of the vector that joins pieces, which are made when they are needed.
+func cutPieces(r *ir.Region, sizes []int, piece func(i int) *ir.Value, from, to int) *ir.Value {
+	var parts []*ir.Value
+	at := 0
+	for i, n := range sizes {
+		a, b := max(from-at, 0), min(to-at, n)
+		if a < b {
+			flat := r.Apply(ops.Reshape{Shape: []int{n}}, piece(i))
+			parts = append(parts, r.Apply(ops.Slice{Axis: 0, From: a, To: b}, flat))
+		}
+		at += n
+	}
+	return r.Apply(ops.Concat{Axis: 0}, parts...)
+}
+
+func failf(what, format string, args ...any) error {
+	return fmt.Errorf("%s: %s", what, fmt.Sprintf(format, args...))
+}

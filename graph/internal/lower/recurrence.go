@@ -1,0 +1,298 @@
+package lower
+
+import (
+	"slices"
+
+	"github.com/seqzoo/seqzoo/graph/internal/ir"
+	"github.com/seqzoo/seqzoo/internal/ops"
+)
+
+// recurrence divides the values of a step between a loop and the graph around it, by dependence alone:
+//
+//   - constant: depends on nothing that changes with time; computed once, outside.
+//   - series: depends on sequences but not on what is carried; computed for all times at once before the loop, unless
+//     it is element-wise, which costs less memory traffic inside.
+//   - looped: depends on what is carried. In the loop if the next carry needs it, or if it is element-wise; else it is
+//     computed for all times at once after the loop, from values that the loop stores.
+//
+// inner gives a value in the body of the loop, outer gives it outside: as it is if it is constant, else [T, ...].
+type recurrence struct {
+	l      *lowering
+	region *ir.Region // around the loop
+	loop   *ir.Loop
+	value  *ir.Value // of the loop, in region
+	T      int
+	fwd    *scan // the forward loop, if this is a backward one
+
+	consts, series map[*ir.Value]*ir.Value // leaves of the step, and what they are outside
+	in, out        map[*ir.Value]*ir.Value // of values of the step: memories of inner and outer
+	classes        map[*ir.Value]class
+	core           map[*ir.Value]bool // what the next carries need
+}
+
+type class int
+
+const (
+	unknown class = iota
+	constant
+	series
+	looped
+)
+
+func newRecurrence(l *lowering, name string, T int, reverse bool) *recurrence {
+	r := &recurrence{l: l, region: l.Region, T: T, consts: map[*ir.Value]*ir.Value{}, series: map[*ir.Value]*ir.Value{},
+		in: map[*ir.Value]*ir.Value{}, out: map[*ir.Value]*ir.Value{}, classes: map[*ir.Value]class{}, core: map[*ir.Value]bool{}}
+	r.loop, r.value = l.Region.NewLoop(name, T, reverse)
+	return r
+}
+
+func (r *recurrence) class(v *ir.Value) class {
+	if c := r.classes[v]; c != unknown {
+		return c
+	}
+	c := constant
+	_, isConst := r.consts[v]
+	_, isSeries := r.series[v]
+	switch {
+	case isConst:
+	case isSeries:
+		c = series
+	case r.in[v] != nil && len(v.Args) == 0: // a leaf that is carried
+		c = looped
+	case r.fwd != nil && r.forward(v):
+		if r.fwd.class(v) != constant {
+			c = series // the forward loop stores it, or it was a series there already
+		}
+	default:
+		all := true
+		for _, a := range v.Args {
+			c = max(c, r.class(a))
+			all = all && r.class(a) != constant
+		}
+		if c == series && (r.l.opts.NoHoist || !r.batchable(v)) {
+			c = looped
+		}
+	}
+	r.classes[v] = c
+	return c
+}
+
+// forward reports whether a value of the backward step is one of the forward step: whether no cotangent is in it.
+func (r *recurrence) forward(v *ir.Value) bool {
+	if len(v.Args) == 0 {
+		return !slices.Contains(r.fwd.step.cots, v)
+	}
+	for _, a := range v.Args {
+		if !r.forward(a) {
+			return false
+		}
+	}
+	return true
+}
+
+// markCore notes what the next carries need of the loop.
+func (r *recurrence) markCore(next []*ir.Value) {
+	for _, v := range next {
+		if !r.core[v] && r.class(v) == looped {
+			r.core[v] = true
+			r.markCore(v.Args)
+		}
+	}
+}
+
+// inner is v in the body.
+func (r *recurrence) inner(v *ir.Value) *ir.Value {
+	if b := r.in[v]; b != nil {
+		return b
+	}
+	var b *ir.Value
+	switch c := r.class(v); {
+	case c == constant:
+		if fill, ok := v.Fn.(ops.Fill); ok {
+			b = r.loop.Body.Apply(fill)
+		} else if o := r.outer(v); o.Fn == nil {
+			b = r.loop.Const(r.value, o)
+		} else if fill, ok := o.Fn.(ops.Fill); ok {
+			b = r.loop.Body.Apply(fill)
+		} else {
+			b = r.loop.Const(r.value, o)
+		}
+	case c == series && !r.cheap(v):
+		b = r.array(r.outer(v))
+	default:
+		args := make([]*ir.Value, len(v.Args))
+		for i, a := range v.Args {
+			args[i] = r.inner(a)
+		}
+		b = r.loop.Body.Apply(v.Fn, args...)
+	}
+	r.in[v] = b
+	return b
+}
+
+// array is one time of an array [T, ...] in the body.
+func (r *recurrence) array(o *ir.Value) *ir.Value {
+	if f, ok := o.Fill(); ok {
+		return r.loop.Body.Apply(ops.Fill{Dtype: o.Dtype, Shape: o.Shape[1:], Value: f})
+	}
+	return r.loop.Seq(r.value, o)
+}
+
+// cheap reports whether a series is better computed in the loop than read there.
+func (r *recurrence) cheap(v *ir.Value) bool {
+	if len(v.Args) == 0 || r.out[v] != nil {
+		return false
+	}
+	if r.fwd != nil && r.forward(v) {
+		return r.recomputed(v)
+	}
+	return light(v)
+}
+
+// light reports whether a value is element-wise or a view.
+func light(v *ir.Value) bool {
+	switch v.Fn.(type) {
+	case ops.Elementwise, ops.Slice, ops.Reshape, ops.Broadcast, ops.Transpose:
+		return true
+	}
+	return false
+}
+
+// recomputed reports whether the backward pass computes a value of the forward pass anew instead of having it stored:
+// if it takes arithmetic alone, on values that are there anyway.
+func (r *recurrence) recomputed(v *ir.Value) bool {
+	if r.fwd.class(v) == constant || len(v.Args) == 0 || r.fwd.out[v] != nil {
+		return true
+	}
+	switch fn := v.Fn.(type) {
+	case ops.Elementwise:
+		if costly(fn.Kind) {
+			return false
+		}
+	case ops.Slice, ops.Reshape, ops.Broadcast, ops.Fill:
+	default:
+		return false
+	}
+	for _, a := range v.Args {
+		if !r.recomputed(a) {
+			return false
+		}
+	}
+	return true
+}
+
+// costly reports whether an element-wise function takes much longer than reading its result.
+func costly(kind string) bool {
+	switch kind {
+	case "exp", "log", "log1p", "expm1", "tanh", "sigmoid", "softplus", "sqrt", "sin", "cos", "power", "div", "inverse":
+		return true
+	}
+	return false
+}
+
+// outer is v outside of the loop.
+func (r *recurrence) outer(v *ir.Value) *ir.Value {
+	if o := r.out[v]; o != nil {
+		return o
+	}
+	var o *ir.Value
+	switch c := r.class(v); {
+	case c == constant:
+		o = r.constant(v)
+	case c == series && r.fwd != nil && r.forward(v):
+		o = r.stored(v)
+	case c == series && len(v.Args) == 0:
+		o = r.series[v]
+	case c == series, r.after(v):
+		o = r.batch(v)
+	default:
+		o = r.store(r.inner(v))
+	}
+	r.out[v] = o
+	return o
+}
+
+func (r *recurrence) constant(v *ir.Value) *ir.Value {
+	if o, ok := r.consts[v]; ok {
+		return o
+	}
+	if r.fwd != nil && r.forward(v) {
+		return r.fwd.outer(v)
+	}
+	args := make([]*ir.Value, len(v.Args))
+	for i, a := range v.Args {
+		args[i] = r.outer(a)
+	}
+	return r.region.Apply(v.Fn, args...)
+}
+
+// stored is a value of the forward pass, at all times.
+func (r *recurrence) stored(v *ir.Value) *ir.Value {
+	for i, in := range r.fwd.step.inputs {
+		if k := r.fwd.step.isState(i); in == v && k >= 0 {
+			return r.fwd.loop.Out(r.region, r.fwd.value, ir.Output{Kind: ir.Before, Carry: r.fwd.carries[k]})
+		}
+	}
+	return r.fwd.outer(v)
+}
+
+// store keeps a value of the body at all times.
+func (r *recurrence) store(b *ir.Value) *ir.Value {
+	for _, p := range r.loop.Seqs {
+		if p.Leaf == b {
+			return r.value.Args[p.Arg]
+		}
+	}
+	for _, p := range r.loop.Consts {
+		if p.Leaf == b {
+			return r.repeat(r.value.Args[p.Arg])
+		}
+	}
+	if f, ok := b.Fn.(ops.Fill); ok {
+		return r.repeat(r.region.Apply(f))
+	}
+	if !computed(b) {
+		b = r.loop.Body.Leaf(ops.Elementwise{Kind: "stop"}, b.Type, b)
+	}
+	return r.loop.Out(r.region, r.value, ir.Output{Kind: ir.Stored, Value: b})
+}
+
+// repeat is a constant at all times.
+func (r *recurrence) repeat(o *ir.Value) *ir.Value {
+	shape := append([]int{r.T}, o.Shape...)
+	if f, ok := o.Fn.(ops.Fill); ok {
+		return r.region.Apply(ops.Fill{Dtype: f.Dtype, Shape: shape, Value: f.Value})
+	}
+	return r.region.Apply(ops.Broadcast{Shape: shape}, o)
+}
+
+// spread makes sure that what outer gave for v has a time axis.
+func (r *recurrence) spread(o, v *ir.Value) *ir.Value {
+	if r.class(v) == constant {
+		return r.repeat(o)
+	}
+	return o
+}
+
+// after reports whether a looped value is computed for all times at once after the loop.
+func (r *recurrence) after(v *ir.Value) bool {
+	if r.class(v) != looped || r.in[v] != nil || r.l.opts.NoHoist || !r.batchable(v) {
+		return false
+	}
+	switch v.Fn.(type) {
+	case ops.Slice, ops.Reshape, ops.Transpose, ops.Broadcast:
+		return true // a view of what is stored
+	}
+	if r.core[v] {
+		return false
+	}
+	late := false
+	for _, a := range v.Args {
+		late = late || r.after(a) && computed(a)
+	}
+	switch v.Fn.(type) {
+	case ops.Elementwise, ops.Concat:
+		return late
+	}
+	return true
+}

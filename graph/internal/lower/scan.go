@@ -1,0 +1,326 @@
+package lower
+
+import (
+	"slices"
+
+	G "gorgonia.org/gorgonia"
+
+	"github.com/seqzoo/seqzoo/graph/internal/ir"
+	"github.com/seqzoo/seqzoo/internal/ops"
+)
+
+// step is the graph of an ops.Step in the engine's form, forward and backward in one region, so that a value of the
+// forward pass which the backward pass uses is one value.
+type step struct {
+	*ops.Step
+	values *ir.Region
+	inputs []*ir.Value // of Step.Inputs
+	slots  []*ir.Value
+	next   []*ir.Value
+	cots   []*ir.Value // leaves
+	grads  []*ir.Value // of inputs; nil is 0
+}
+
+type stepLeaf struct {
+	ir.BodyLeaf
+}
+
+func (l *lowering) step(st *ops.Step) (*step, error) {
+	if s := l.steps[st]; s != nil {
+		return s, nil
+	}
+	cots, grads, gradErr := st.Backward() // also where no gradient is wanted: it adds nodes to the step's graph, once
+	s := &step{Step: st, values: ir.NewRegion()}
+	l.steps[st] = s
+	keep := slices.Clone(st.Slots())
+	if gradErr == nil {
+		for _, g := range grads {
+			if g != nil {
+				keep = append(keep, g)
+			}
+		}
+	}
+	all, children, err := needed(keep)
+	if err != nil {
+		return nil, err
+	}
+	of := map[*G.Node]*ir.Value{}
+	leaf := func(n *G.Node) *ir.Value {
+		if of[n] == nil {
+			of[n] = s.values.Leaf(stepLeaf{ir.BodyLeaf{Name: n.Name()}}, ops.TypeOf(n))
+		}
+		return of[n]
+	}
+	for _, n := range st.Inputs() {
+		s.inputs = append(s.inputs, leaf(n))
+	}
+	if gradErr == nil {
+		for _, n := range cots {
+			s.cots = append(s.cots, leaf(n))
+		}
+	}
+	inner := &lowering{Result: &Result{Region: s.values, Of: of}, opts: l.opts, inner: true}
+	for _, n := range all {
+		if of[n] != nil {
+			continue
+		}
+		args := make([]*ir.Value, len(children[n]))
+		for i, c := range children[n] {
+			args[i] = of[c]
+		}
+		if of[n], err = inner.node(n, args); err != nil {
+			return nil, err
+		}
+	}
+	for _, n := range st.Slots() {
+		s.slots = append(s.slots, inner.plain(of[n]))
+	}
+	for _, n := range st.Next {
+		s.next = append(s.next, inner.plain(of[n]))
+	}
+	if gradErr == nil {
+		for _, g := range grads {
+			var v *ir.Value
+			if g != nil {
+				v = inner.plain(of[g])
+				if v.IsZero() {
+					v = nil
+				}
+			}
+			s.grads = append(s.grads, v)
+		}
+	}
+	return s, nil
+}
+
+// isState gives the index in States of input i, or −1.
+func (s *step) isState(i int) int {
+	if k := i - len(s.Seqs); k >= 0 && k < len(s.States) {
+		return k
+	}
+	return -1
+}
+
+// scan is a lowered forward loop. What the backward loop needs of it is added to it later.
+type scan struct {
+	*recurrence
+	step    *step
+	carries []*ir.Carry
+	sizes   []int // of the slots in the packed vector
+	last    int   // the time visited last
+}
+
+func (l *lowering) scan(fn ops.Scan, t ops.Type, args []*ir.Value) (*ir.Value, error) {
+	st, err := l.step(fn.Step)
+	if err != nil {
+		return nil, err
+	}
+	for i := range args {
+		args[i] = l.plain(args[i])
+	}
+	s := &scan{recurrence: newRecurrence(l, "scan", fn.T, fn.Reverse), step: st}
+	if !fn.Reverse {
+		s.last = fn.T - 1
+	}
+	for i, in := range st.inputs {
+		switch k := st.isState(i); {
+		case k >= 0:
+			c := s.loop.Carry(s.value, args[i])
+			s.carries = append(s.carries, c)
+			s.in[in] = c.Leaf
+		case i < len(st.Seqs):
+			s.series[in] = args[i]
+		default:
+			s.consts[in] = args[i]
+		}
+	}
+	s.markCore(st.next)
+	for k, next := range st.next {
+		s.carries[k].Next = s.owned(s.inner(next))
+	}
+	for _, slot := range st.slots {
+		s.sizes = append(s.sizes, fn.T*slot.Size())
+		for k, next := range st.next { // a carry is stored anyway
+			if next == slot && s.out[slot] == nil && s.class(slot) == looped {
+				s.out[slot] = s.store(s.carries[k].Next)
+			}
+		}
+	}
+	v := l.Region.Leaf(packed{what: "packed{}"}, t)
+	l.scans[v] = s
+	return v, nil
+}
+
+// owned is a body value that a carry can have to itself: computed, not a view, and no other carry's.
+func (r *recurrence) owned(v *ir.Value) *ir.Value {
+	taken := false
+	for _, c := range r.loop.Carries {
+		taken = taken || c.Next == v
+	}
+	if !taken && computed(v) {
+		return v
+	}
+	return r.loop.Body.Leaf(ops.Elementwise{Kind: "stop"}, v.Type, v)
+}
+
+// computed reports whether a value is written by an operation, rather than being an input, a view or a constant.
+func computed(v *ir.Value) bool {
+	switch v.Fn.(type) {
+	case ir.BodyLeaf, ops.Slice, ops.Reshape, ops.Transpose, ops.Broadcast, ops.Fill:
+		return false
+	}
+	return true
+}
+
+// cut is [from, to) of the packed vector.
+func (s *scan) cut(from, to int) *ir.Value {
+	at := 0
+	for k, n := range s.sizes { // the final state alone: other times need not be kept for it
+		one := n / s.T
+		if from == at+s.last*one && to == from+one {
+			for i, next := range s.step.next {
+				if next == s.step.slots[k] {
+					final := s.loop.Out(s.region, s.value, ir.Output{Kind: ir.Final, Carry: s.carries[i]})
+					return s.region.Apply(ops.Reshape{Shape: []int{one}}, final)
+				}
+			}
+		}
+		at += n
+	}
+	return cutPieces(s.region, s.sizes, func(i int) *ir.Value {
+		slot := s.step.slots[i]
+		return s.spread(s.outer(slot), slot)
+	}, from, to)
+}
+
+// scanGrad is a lowered backward loop.
+type scanGrad struct {
+	region *ir.Region
+	sizes  []int
+	pieces []func() *ir.Value
+}
+
+func (s *scanGrad) cut(from, to int) *ir.Value {
+	return cutPieces(s.region, s.sizes, func(i int) *ir.Value { return s.pieces[i]() }, from, to)
+}
+
+func (l *lowering) scanGrad(fn ops.ScanGrad, t ops.Type, args []*ir.Value) (*ir.Value, error) {
+	n := len(args)
+	fwd, dy := l.scans[args[n-2]], l.plain(args[n-1])
+	if fwd == nil || fwd.step.Step != fn.Step {
+		return nil, failf("ScanGrad", "its scan is not in the graph")
+	}
+	st := fwd.step
+	if _, _, err := st.Backward(); err != nil {
+		return nil, err
+	}
+	b := newRecurrence(l, "scan gradient", fn.T, !fn.Reverse)
+	b.fwd = fwd
+	args = args[:n-2]
+	for i, in := range st.inputs {
+		switch k := st.isState(i); {
+		case k >= 0:
+			b.series[in] = nil // the state before each time, made when it is asked for
+		case i < len(st.Seqs):
+			b.series[in] = l.plain(args[i])
+		default:
+			b.consts[in] = l.plain(args[i])
+		}
+	}
+	// What comes into slot k at a time is its own cotangent and what the time visited before sent back to the state.
+	carries := make([]*ir.Carry, len(st.States))
+	for k, s := range st.States {
+		ty := ops.TypeOf(s)
+		zero := l.Region.Apply(ops.Fill{Dtype: ty.Dtype, Shape: ty.Shape})
+		carries[k] = b.loop.Carry(b.value, zero)
+	}
+	at := 0
+	for k, slot := range st.slots {
+		size := fn.T * slot.Size()
+		cot := l.cotangent(dy, at, at+size)
+		cot = l.Region.Apply(ops.Reshape{Shape: append([]int{fn.T}, slot.Shape...)}, cot)
+		at += size
+		var sum *ir.Value
+		for i, next := range st.next {
+			if next == slot {
+				if sum == nil {
+					sum = carries[i].Leaf
+				} else {
+					sum = b.loop.Body.Apply(ops.Elementwise{Kind: "add"}, sum, carries[i].Leaf)
+				}
+			}
+		}
+		switch {
+		case sum == nil && cot.IsZero():
+			b.consts[st.cots[k]] = l.Region.Apply(ops.Fill{Dtype: slot.Dtype, Shape: slot.Shape})
+		case sum == nil:
+			b.series[st.cots[k]] = cot
+		case cot.IsZero():
+			b.in[st.cots[k]] = sum
+		default:
+			b.in[st.cots[k]] = b.loop.Body.Apply(ops.Elementwise{Kind: "add"}, b.array(cot), sum)
+		}
+	}
+	var next []*ir.Value
+	for k := range st.States {
+		if g := st.grads[len(st.Seqs)+k]; g != nil {
+			next = append(next, g)
+		}
+	}
+	b.markCore(next)
+	for k := range st.States {
+		if g := st.grads[len(st.Seqs)+k]; g != nil {
+			carries[k].Next = b.owned(b.inner(g))
+			continue
+		}
+		ty := ops.TypeOf(st.States[k])
+		zero := b.loop.Body.Apply(ops.Fill{Dtype: ty.Dtype, Shape: ty.Shape})
+		carries[k].Next = b.owned(zero)
+	}
+
+	res := &scanGrad{region: l.Region}
+	for i, in := range st.inputs {
+		if !fn.Want[i] {
+			continue
+		}
+		g := st.grads[i]
+		k := st.isState(i)
+		ty := in.Type
+		if i < len(st.Seqs) {
+			ty.Shape = append([]int{fn.T}, ty.Shape...)
+		}
+		res.sizes = append(res.sizes, ty.Size())
+		var made *ir.Value
+		res.pieces = append(res.pieces, func() *ir.Value {
+			switch {
+			case made != nil:
+			case k >= 0:
+				made = b.loop.Out(l.Region, b.value, ir.Output{Kind: ir.Final, Carry: carries[k]})
+			case g == nil:
+				made = l.Region.Apply(ops.Fill{Dtype: ty.Dtype, Shape: ty.Shape})
+			case i < len(st.Seqs):
+				made = b.spread(b.outer(g), g)
+			default:
+				made = b.sum(g)
+			}
+			return made
+		})
+	}
+	v := l.Region.Leaf(packed{what: "packed gradients{}"}, t)
+	l.grads[v] = res
+	return v, nil
+}
+
+// cotangent is [from, to) of a packed cotangent: the gradients of all views of one slot, apart from the other slots'.
+func (l *lowering) cotangent(v *ir.Value, from, to int) *ir.Value {
+	if fn, ok := v.Fn.(ops.Elementwise); ok {
+		args := make([]*ir.Value, len(v.Args))
+		for i, a := range v.Args {
+			if args[i] = a; slices.Equal(a.Shape, v.Shape) {
+				args[i] = l.cotangent(a, from, to)
+			}
+		}
+		return l.Region.Apply(fn, args...)
+	}
+	return l.Region.Apply(ops.Slice{Axis: 0, From: from, To: to}, v)
+}

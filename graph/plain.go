@@ -1,0 +1,42 @@
+package graph
+
+import (
+	"gorgonia.org/gorgonia"
+
+	"github.com/seqzoo/seqzoo/internal/ops"
+)
+
+// plain runs a graph by the plain definition of every operation: slow, and what the engine is tested against.
+type plain struct {
+	program *ops.Program
+	index   []int
+	out     []ops.Tensor
+}
+
+func newPlain(keep []*gorgonia.Node) (*plain, error) {
+	p, err := ops.NewProgram(keep)
+	if err != nil {
+		return nil, err
+	}
+	m := &plain{program: p}
+	for _, n := range keep {
+		m.index = append(m.index, p.Index(n))
+		m.out = append(m.out, ops.NewTensor(ops.TypeOf(n)))
+	}
+	return m, nil
+}
+
+func (m *plain) Run() error {
+	if err := m.program.Run(); err != nil {
+		return err
+	}
+	for i, k := range m.index {
+		m.out[i].CopyFrom(m.program.At(k))
+	}
+	return nil
+}
+
+func (m *plain) Result(i int) ops.Tensor { return m.out[i] }
+func (m *plain) Memory() int             { return 0 }
+func (m *plain) Listing() []string       { return nil }
+func (m *plain) Close()                  {}
