@@ -1,23 +1,74 @@
 package kernels
 
-import "math/bits"
+import (
+	"iter"
+	"math/bits"
+)
 
-// geometry is the largest tile of a level, in rows and columns, and lanes its columns in a vector. A panel of B is as
-// wide as a tile.
-func geometry[F Float](l Level) (rows, cols, lanes int) {
+// grid is how a level cuts a product: a tile of C has up to `rows` rows, and a panel of B up to `vectors` vectors of
+// `lanes` columns.
+type grid struct{ rows, vectors, lanes int }
+
+func gridOf[F Float](l Level) grid {
 	switch l {
 	case AVX512:
-		return 14, 128 / size[F](), 64 / size[F]()
+		return grid{9, 3, 64 / size[F]()}
 	case AVX2:
-		return 6, 64 / size[F](), 32 / size[F]()
+		return grid{6, 2, 32 / size[F]()}
 	}
-	return portableRows, portableCols, portableCols
+	return grid{portableRows, 1, portableCols}
+}
+
+// panels are neighbouring panels of one width.
+type panels struct {
+	col     int // the first column
+	count   int
+	vectors int // of a panel
+	cols    int // of a panel
+}
+
+// cut divides n columns into panels: full ones, then narrower ones, the last of which may reach past n. One vector
+// left over makes two panels of two vectors out of the last full one, since a lone vector is slow.
+func (g grid) cut(n int) [4]panels {
+	v := (n + g.lanes - 1) / g.lanes
+	full, rest := v/g.vectors, v%g.vectors
+	parts := [4]panels{{count: full, vectors: g.vectors}, {vectors: 2}, {vectors: 1}, {}}
+	switch {
+	case g.vectors == 3 && rest == 1 && full > 0:
+		parts[0].count, parts[1].count = full-1, 2
+	case rest == 2:
+		parts[1].count = 1
+	default:
+		parts[2].count = rest
+	}
+	col := 0
+	for i := range parts {
+		p := &parts[i]
+		p.col, p.cols = col, p.vectors*g.lanes
+		col += p.count * p.cols
+		if p.count > 0 && col > n { // the last panel is a part of its own
+			p.count--
+			parts[3] = *p
+			parts[3].count, parts[3].col, parts[3].cols = 1, p.col+p.count*p.cols, n-p.col-p.count*p.cols
+			break
+		}
+	}
+	return parts
 }
 
 const (
-	depth   = 256     // rows of B in a pass: 32 KB of a panel, to stay in the first-level cache
-	callOps = 1 << 22 // multiply-adds in one call of a kernel, about 0.1 ms: the garbage collector waits for it
+	cache   = 1 << 20 // bytes that are counted on to stay in a core's second-level cache
+	strip   = 1 << 15 // bytes of the rows of A that go together if B stays in that cache
+	callOps = 1 << 22 // multiply-adds in one call of a kernel, about 0.05 ms: the garbage collector waits for it
 )
+
+// depth is the number of rows of B in a pass, so that a panel stays in the first-level cache.
+func (g grid) depth() int {
+	if g.vectors == 3 {
+		return 192
+	}
+	return 256
+}
 
 // Gemm is C = op(A)·op(B), or C += op(A)·op(B) if acc is set. op(A) is [m, k] and op(B) is [k, n]; an operand is
 // stored row by row, lda, ldb and ldc elements from row to row, and transposed if its flag is set. C must not overlap
@@ -43,28 +94,42 @@ func Gemm[F Float](transA, transB bool, m, n, k int, a []F, lda int, b []F, ldb 
 	if empty(m, n, k, c, ldc, acc) {
 		return
 	}
-	rows, cols, _ := geometry[F](level)
-	rowA, colA := strides(transA, lda)
-	p := product[F]{level: level, m: m, a: a, rowA: rowA, colA: colA, c: c, rowC: ldc}
-
-	done := 0
-	if !transB && m <= rows { // every element of B is read once: take it where it lies
-		done = n / cols * cols
-		p.panels(k, b, ldb, cols, done/cols, cols, acc)
+	var p product[F]
+	p.start(level, transA, a, lda, c, ldc)
+	g := p.grid
+	w := grab[F]()
+	defer release(w)
+	depth := g.depth()
+	if m <= g.rows && !transB && n%g.lanes == 0 {
+		depth = k // nothing will be packed
 	}
-	if done == n {
-		return
-	}
-	buf := grab[F]()
-	defer release(buf)
-	for k0 := 0; k0 < k; k0 += depth {
-		kb := min(depth, k-k0)
-		for j := done; j < n; j += cols {
-			w := min(cols, n-j)
-			stride := packPanel(buf.data, transB, b, ldb, k0, j, kb, w, cols)
-			q := p
-			q.a, q.c = a[k0*colA:], c[j:]
-			q.panels(kb, buf.data, stride, 0, 1, w, acc || k0 > 0)
+	for k0, kb := range pieces(k, depth) {
+		p.terms(k0, kb, acc)
+		for i0, mb := range pieces(m, len(w.a)/kb) {
+			p.rows(i0, mb)
+			if p.scattered(n) {
+				p.packA(w.a)
+			}
+			for _, part := range g.cut(n) {
+				width := part.vectors * g.lanes
+				for range part.count {
+					one := panels{part.col, 1, part.vectors, part.cols}
+					from := k0*ldb + part.col
+					switch {
+					case transB || part.cols < width:
+						packPanel(w.b, transB, b, ldb, k0, part.col, kb, part.cols, width)
+						p.multiply(one, w.b, width, 0)
+					case mb <= g.rows: // every element of B is read once: take it where it lies
+						p.multiply(one, b[from:], ldb, 0)
+					default: // the first block of rows packs
+						p.next, p.rowNext = b[min(from+part.cols, len(b)):], ldb
+						p.t.pack = w.b
+						p.multiply(one, b[from:], ldb, 0)
+						p.t.pack = nil
+					}
+					part.col += part.cols
+				}
+			}
 		}
 	}
 }
@@ -76,7 +141,7 @@ func GemmPacked[F Float](transA bool, m int, a []F, lda int, b *Packed[F], c []F
 }
 
 // GemmPackedCols computes the columns from ≤ j < to of GemmPacked's C and leaves the others alone, so that several
-// goroutines can share a product. from must be a multiple of b.Panel(); to must be one too, or b's n.
+// goroutines can share a product. from and to must be columns that b.Cut gives.
 func GemmPackedCols[F Float](transA bool, m int, a []F, lda int, b *Packed[F], c []F, ldc int, acc bool, from, to int) {
 	ra, ca := dims(transA, m, b.k)
 	if m < 0 {
@@ -91,107 +156,217 @@ func GemmPackedCols[F Float](transA bool, m int, a []F, lda int, b *Packed[F], c
 	if from < 0 || to > b.n || from > to {
 		panic("kernels: GemmPackedCols: columns out of range")
 	}
-	if from == to || m == 0 {
+	if !b.between(from) || !b.between(to) {
+		panic("kernels: GemmPackedCols: columns must be cut between panels")
+	}
+	if from == to || empty(m, to-from, b.k, c[min(from, len(c)):], ldc, acc) {
 		return
 	}
-	if b.k == 0 {
-		empty(m, to-from, 0, c[from:], ldc, acc)
-		return
+	var p product[F]
+	p.start(b.level, transA, a, lda, c, ldc)
+	p.terms(0, b.k, acc)
+	g := p.grid
+	most := m
+	bytes := b.k * (to - from) * size[F]()
+	if p.large = bytes > cache; !p.large {
+		most = max(4*g.rows, strip/(b.k*size[F]()))
 	}
-	_, cols, _ := geometry[F](b.level)
-	if from%cols != 0 || to%cols != 0 && to != b.n {
-		panic("kernels: GemmPackedCols: columns must be split between panels")
+	var w *scratch[F]
+	if p.scattered(to - from) {
+		w = grab[F]()
+		defer release(w)
+		most = min(most, len(w.a)/b.k)
 	}
-	rowA, colA := strides(transA, lda)
-	p := product[F]{level: b.level, m: m, a: a, rowA: rowA, colA: colA, c: c[from:], rowC: ldc}
-	data := b.data[from*b.k:]
-	full := (to - from) / cols
-	p.panels(b.k, data, cols, cols*b.k, full, cols, acc)
-	if w := (to - from) % cols; w != 0 {
-		p.c = c[from+full*cols:]
-		p.panels(b.k, data[full*cols*b.k:], panelStride(w, cols), 0, 1, w, acc)
+	for i0, mb := range pieces(m, most) {
+		p.rows(i0, mb)
+		if w != nil {
+			p.packA(w.a)
+		}
+		for _, part := range b.parts {
+			lo := max(part.col, from)
+			part.count = (min(part.col+part.count*part.cols, to) - lo) / max(part.cols, 1)
+			part.col = lo
+			width := part.vectors * g.lanes
+			if part.count > 0 {
+				p.multiply(part, b.data[lo*b.k:], width, width*b.k)
+			}
+		}
 	}
 }
 
-// product is the A and C of a multiplication.
+// product is a multiplication at work on some of its rows.
 type product[F Float] struct {
 	level      Level
-	m          int
-	a, c       []F
+	grid       grid
+	k0, k      int // the terms
+	a, c       []F // all of them
 	rowA, colA int
-	rowC       int
+	acc        bool
+	large      bool // B is larger than the cache
+	next       []F  // what is packed next
+	rowNext    int
+	packed     []F // the rows of A, packed, if they are
+	i0, m      int // the rows
+	t          tiles[F]
 }
 
-// panels multiplies A [m, k] by panels of w columns: row p of panel j starts at b[j*panelB+p*rowB].
-func (g product[F]) panels(k int, b []F, rowB, panelB, panels, w int, acc bool) {
-	if panels == 0 {
-		return
+func (p *product[F]) start(l Level, transA bool, a []F, lda int, c []F, ldc int) {
+	p.level, p.grid, p.a, p.c, p.t.rowC = l, gridOf[F](l), a, c, ldc
+	p.rowA, p.colA = lda, 1
+	if transA {
+		p.rowA, p.colA = 1, lda
 	}
-	most, cols, lanes := geometry[F](g.level)
-	blocks := (g.m + most - 1) / most
-	t := tiles[F]{rowA: g.rowA, colA: g.colA, rowB: rowB, panelB: panelB, rowC: g.rowC, vectors: 2, rows: g.m / blocks, cols: w}
-	t.big, t.small = blocks, 0
-	if r := g.m % blocks; r != 0 {
+}
+
+// terms turns to the part of the sum over k0 ≤ p < k0+k.
+func (p *product[F]) terms(k0, k int, acc bool) {
+	p.k0, p.k, p.acc = k0, k, acc || k0 > 0
+}
+
+// rows turns to m rows, and divides them into blocks of nearly the same size.
+func (p *product[F]) rows(i0, m int) {
+	p.i0, p.m, p.packed = i0, m, nil
+	t := &p.t
+	t.rowA, t.colA, t.stepA = p.rowA, p.colA, p.rowA
+	blocks := (m + p.grid.rows - 1) / p.grid.rows
+	t.rows, t.big, t.small = m/blocks, blocks, 0
+	if r := m % blocks; r != 0 {
 		t.rows, t.big, t.small = t.rows+1, r, blocks-r
 	}
-	t.columns(w, lanes)
-
-	for j := 0; j < panels; {
-		t.vectors = min(t.vectors, 2)
-		t.steps = panels - j
-		if wide := wideVectors(g.level, g.m); wide/2 <= t.steps && wide > 0 {
-			t.vectors, t.steps = wide, t.steps/(wide/2)
-		}
-		each := max(1, t.vectors/2)
-		kb := k
-		if g.m > most {
-			kb = min(k, depth)
-		}
-		if kb < k {
-			t.steps = 1
-		} else {
-			t.steps = min(t.steps, max(1, callOps/(g.m*k*cols*each)))
-		}
-		for k0 := 0; k0 < k; k0 += kb {
-			t.k = min(kb, k-k0)
-			t.a, t.b, t.c = g.a[k0*g.colA:], b[j*panelB+k0*rowB:], g.c[j*cols:]
-			t.acc = 0
-			if acc || k0 > 0 {
-				t.acc = 1
-			}
-			t.run(g.level)
-		}
-		j += t.steps * each
-	}
 }
 
-// columns sets the vectors and masks for panels of w columns.
-func (t *tiles[F]) columns(w, lanes int) {
-	last := w
-	if w > lanes {
-		last = w - lanes
-	} else {
-		t.vectors = 1
+// scattered says whether A should be packed: its rows lie so that those of a block displace one another in the
+// first-level cache, or each on a cache line of its own for every p, and there are columns enough to make it worth while.
+func (p *product[F]) scattered(n int) bool {
+	return p.level != Portable && n >= 128 && (p.colA != 1 || p.rowA*size[F]()%2048 == 0)
+}
+
+// packA lays out the rows block by block, pass by pass, for each p the elements of a block side by side.
+func (p *product[F]) packA(buf []F) {
+	t := &p.t
+	for k0, kb := range pieces(p.k, p.passDepth()) {
+		i, dst := p.i0, buf[k0*p.m:]
+		for b := range t.big + t.small {
+			rows := t.rows
+			if b >= t.big {
+				rows--
+			}
+			src := p.a[i*p.rowA+(p.k0+k0)*p.colA:]
+			if p.colA == 1 {
+				transpose(dst, rows, src, p.rowA, rows, kb)
+			} else {
+				copyRows(dst, rows, src, p.colA, kb, rows)
+			}
+			dst, i = dst[rows*kb:], i+rows
+		}
 	}
-	t.mask = 1<<last - 1
+	p.packed = buf
+	t.rowA, t.colA = 1, 0
+}
+
+// passDepth is how far a pass goes: a panel that is used for one block of rows need not stay in a cache.
+func (p *product[F]) passDepth() int {
+	if p.t.big+p.t.small == 1 {
+		return p.k
+	}
+	return p.grid.depth()
+}
+
+// multiply multiplies the rows by panels of B: row p of panel j starts at b[j*panelB+p*rowB].
+func (p *product[F]) multiply(part panels, b []F, rowB, panelB int) {
+	if part.count == 0 {
+		return
+	}
+	t := &p.t
+	lanes := p.grid.lanes
+	t.rowB, t.panelB, t.cols = rowB, panelB, part.cols
+	last := part.cols - (part.vectors-1)*lanes
+	t.mask, t.partial = 1<<last-1, 0
 	if last < lanes {
 		t.partial = 1
+		clear(t.lanes[:])
 		for i := range min(len(t.lanes), last*size[F]()) {
 			t.lanes[i] = 0xff
 		}
 	}
+	blocks := t.big + t.small
+	if t.aheadC = 0; blocks > 1 {
+		t.aheadC = 1
+	}
+
+	for j := 0; j < part.count; {
+		group := 1
+		t.steps = part.count - j
+		if w := p.group(part.vectors); w <= t.steps {
+			group, t.steps = w, t.steps/w
+		}
+		t.vectors = group * part.vectors
+		t.stepB, t.stepC = group*panelB, group*part.cols
+		depth := p.passDepth()
+		if depth < p.k {
+			t.steps = 1
+		} else {
+			t.steps = min(t.steps, max(1, callOps/(p.m*p.k*t.stepC)))
+		}
+		t.c = p.c[p.i0*t.rowC+part.col+j*part.cols:]
+		for k0, kb := range pieces(p.k, depth) {
+			t.k = kb
+			t.b = b[j*panelB+k0*rowB:]
+			t.ahead = t.b
+			if p.next != nil {
+				t.ahead, t.rowAhead = p.next, p.rowNext
+			} else if p.large {
+				if depth < p.k {
+					t.ahead = t.b[min(kb*rowB, len(t.b)):]
+				} else {
+					t.ahead = t.b[min(panelB, len(t.b)):]
+				}
+				t.rowAhead = rowB
+			}
+			if p.packed != nil {
+				t.a, t.stepA = p.packed[k0*p.m:], kb
+			} else {
+				t.a = p.a[p.i0*p.rowA+(p.k0+k0)*p.colA:]
+			}
+			t.acc = 0
+			if p.acc || k0 > 0 {
+				t.acc = 1
+			}
+			t.run(p.level)
+		}
+		j += t.steps * group
+	}
 }
 
-// wideVectors is how many vectors a tile of m rows has across several panels, or 0 for the tiles of one panel. A lone
-// row needs eight sums in flight to keep the multipliers busy.
-func wideVectors(l Level, m int) int {
+// group is how many panels a tile spans: several if there are so few rows that the sums of one panel would leave the
+// multipliers waiting for one another.
+func (p *product[F]) group(vectors int) int {
 	switch {
-	case l == AVX512 && m <= 2, l == AVX2 && m == 1:
-		return 8
-	case l == AVX512 && m <= 6, l == AVX2 && m <= 3:
+	case vectors < p.grid.vectors:
+		return 1
+	case p.level == AVX512 && p.m == 1:
+		return 3
+	case p.level == AVX512 && p.m == 2:
+		return 2
+	case p.level == AVX2 && p.m == 1:
 		return 4
+	case p.level == AVX2 && p.m <= 3:
+		return 2
 	}
-	return 0
+	return 1
+}
+
+// pieces divides 0 ≤ i < n into as few pieces of at most `most` as possible, all nearly the same size.
+func pieces(n, most int) iter.Seq2[int, int] {
+	return func(yield func(start, size int) bool) {
+		count := (n + most - 1) / most
+		for i := range count {
+			start := n * i / count
+			if !yield(start, n*(i+1)/count-start) {
+				return
+			}
+		}
+	}
 }
 
 // dims are the rows and columns of a matrix as it is stored.

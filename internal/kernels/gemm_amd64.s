@@ -5,6864 +5,129 @@
 #include "textflag.h"
 
 // func gemmF32AVX512(t *byte)
-// Requires: AVX, AVX512F
-TEXT ·gemmF32AVX512(SB), NOSPLIT, $80-8
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmF32AVX512(SB), NOSPLIT, $112-8
 	MOVQ  t+0(FP), DI
-	MOVQ  72(DI), AX
+	MOVQ  120(DI), AX
 	SHLQ  $0x02, AX
 	MOVQ  AX, 64(SP)
-	MOVQ  104(DI), AX
+	MOVQ  160(DI), AX
 	SHLQ  $0x02, AX
 	MOVQ  AX, 72(SP)
-	MOVQ  80(DI), R12
+	MOVQ  136(DI), AX
+	SHLQ  $0x02, AX
+	MOVQ  AX, 80(SP)
+	MOVQ  168(DI), BP
+	SHLQ  $0x02, BP
+	MOVQ  128(DI), R12
 	SHLQ  $0x02, R12
-	MOVQ  88(DI), R13
+	MOVQ  144(DI), R13
 	SHLQ  $0x02, R13
 	MOVQ  24(DI), AX
 	MOVQ  AX, 16(SP)
-	MOVQ  48(DI), AX
-	MOVQ  AX, 24(SP)
-	MOVQ  120(DI), AX
-	MOVQ  AX, 48(SP)
-	KMOVW 176(DI), K1
-
-panel:
-	MOVQ (DI), AX
-	MOVQ AX, (SP)
-	MOVQ 24(SP), AX
-	MOVQ AX, 8(SP)
-	MOVQ 136(DI), AX
-	MOVQ AX, 40(SP)
-	MOVQ 144(DI), AX
-	MOVQ AX, 32(SP)
-	MOVQ $0x00000000, 56(SP)
-
-group:
-	CMPQ 32(SP), $0x00
-	JE   groupdone
-	MOVQ 128(DI), AX
-	MOVQ 40(SP), CX
-	CMPQ AX, $0x01
-	JE   vectors1
-	CMPQ AX, $0x04
-	JE   vectors4
-	CMPQ AX, $0x08
-	JE   vectors8
-	CMPQ CX, $0x08
-	JGE  fromtile8x2
-	CMPQ CX, $0x04
-	JGE  fromtile4x2
-	CMPQ CX, $0x02
-	JGE  fromtile2x2
-	JMP  tile1x2
-
-fromtile2x2:
-	CMPQ CX, $0x03
-	JGE  fromtile3x2
-	JMP  tile2x2
-
-fromtile3x2:
-	JMP tile3x2
-
-fromtile4x2:
-	CMPQ CX, $0x06
-	JGE  fromtile6x2
-	CMPQ CX, $0x05
-	JGE  fromtile5x2
-	JMP  tile4x2
-
-fromtile5x2:
-	JMP tile5x2
-
-fromtile6x2:
-	CMPQ CX, $0x07
-	JGE  fromtile7x2
-	JMP  tile6x2
-
-fromtile7x2:
-	JMP tile7x2
-
-fromtile8x2:
-	CMPQ CX, $0x0b
-	JGE  fromtile11x2
-	CMPQ CX, $0x09
-	JGE  fromtile9x2
-	JMP  tile8x2
-
-fromtile9x2:
-	CMPQ CX, $0x0a
-	JGE  fromtile10x2
-	JMP  tile9x2
-
-fromtile10x2:
-	JMP tile10x2
-
-fromtile11x2:
-	CMPQ CX, $0x0d
-	JGE  fromtile13x2
-	CMPQ CX, $0x0c
-	JGE  fromtile12x2
-	JMP  tile11x2
-
-fromtile12x2:
-	JMP tile12x2
-
-fromtile13x2:
-	CMPQ CX, $0x0e
-	JGE  fromtile14x2
-	JMP  tile13x2
-
-fromtile14x2:
-	JMP tile14x2
-
-vectors1:
-	CMPQ CX, $0x08
-	JGE  fromtile8x1
-	CMPQ CX, $0x04
-	JGE  fromtile4x1
-	CMPQ CX, $0x02
-	JGE  fromtile2x1
-	JMP  tile1x1
-
-fromtile2x1:
-	CMPQ CX, $0x03
-	JGE  fromtile3x1
-	JMP  tile2x1
-
-fromtile3x1:
-	JMP tile3x1
-
-fromtile4x1:
-	CMPQ CX, $0x06
-	JGE  fromtile6x1
-	CMPQ CX, $0x05
-	JGE  fromtile5x1
-	JMP  tile4x1
-
-fromtile5x1:
-	JMP tile5x1
-
-fromtile6x1:
-	CMPQ CX, $0x07
-	JGE  fromtile7x1
-	JMP  tile6x1
-
-fromtile7x1:
-	JMP tile7x1
-
-fromtile8x1:
-	CMPQ CX, $0x0b
-	JGE  fromtile11x1
-	CMPQ CX, $0x09
-	JGE  fromtile9x1
-	JMP  tile8x1
-
-fromtile9x1:
-	CMPQ CX, $0x0a
-	JGE  fromtile10x1
-	JMP  tile9x1
-
-fromtile10x1:
-	JMP tile10x1
-
-fromtile11x1:
-	CMPQ CX, $0x0d
-	JGE  fromtile13x1
-	CMPQ CX, $0x0c
-	JGE  fromtile12x1
-	JMP  tile11x1
-
-fromtile12x1:
-	JMP tile12x1
-
-fromtile13x1:
-	CMPQ CX, $0x0e
-	JGE  fromtile14x1
-	JMP  tile13x1
-
-fromtile14x1:
-	JMP tile14x1
-
-vectors4:
-	CMPQ CX, $0x05
-	JGE  fromtile5x4
-	CMPQ CX, $0x04
-	JGE  fromtile4x4
-	JMP  tile3x4
-
-fromtile4x4:
-	JMP tile4x4
-
-fromtile5x4:
-	CMPQ CX, $0x06
-	JGE  fromtile6x4
-	JMP  tile5x4
-
-fromtile6x4:
-	JMP tile6x4
-
-vectors8:
-	CMPQ CX, $0x02
-	JGE  fromtile2x8
-	JMP  tile1x8
-
-fromtile2x8:
-	JMP tile2x8
-
-tile1x1:
-	MOVQ   8(SP), DX
-	CMPQ   160(DI), $0x00
-	JNE    tile1x1load
-	VPXORD Z4, Z4, Z4
-	JMP    tile1x1ready
-
-tile1x1load:
-	VMOVUPS.Z (DX), K1, Z4
-
-tile1x1ready:
-	MOVQ (SP), SI
-	MOVQ 16(SP), BX
-	MOVQ 112(DI), CX
-
-tile1x1k:
-	VMOVUPS      (BX), Z0
-	VBROADCASTSS (SI), Z2
-	VFMADD231PS  Z0, Z2, Z4
-	ADDQ         R12, SI
-	ADDQ         R13, BX
-	DECQ         CX
-	JNE          tile1x1k
-	VMOVUPS      Z4, K1, (DX)
-	IMUL3Q       $0x01, 64(SP), AX
-	ADDQ         AX, (SP)
-	IMUL3Q       $0x01, 72(SP), AX
-	ADDQ         AX, 8(SP)
-	DECQ         32(SP)
-	JNE          tile1x1
-	JMP          groupdone
-
-tile2x1:
-	MOVQ   8(SP), DX
-	CMPQ   160(DI), $0x00
-	JNE    tile2x1load
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	JMP    tile2x1ready
-
-tile2x1load:
-	MOVQ      72(SP), R9
-	VMOVUPS.Z (DX), K1, Z4
-	VMOVUPS.Z (DX)(R9*1), K1, Z5
-
-tile2x1ready:
-	MOVQ (SP), SI
-	MOVQ 16(SP), BX
-	MOVQ 64(SP), R9
-	MOVQ 112(DI), CX
-
-tile2x1k:
-	VMOVUPS      (BX), Z0
-	VBROADCASTSS (SI), Z2
-	VFMADD231PS  Z0, Z2, Z4
-	VBROADCASTSS (SI)(R9*1), Z3
-	VFMADD231PS  Z0, Z3, Z5
-	ADDQ         R12, SI
-	ADDQ         R13, BX
-	DECQ         CX
-	JNE          tile2x1k
-	MOVQ         72(SP), R9
-	VMOVUPS      Z4, K1, (DX)
-	VMOVUPS      Z5, K1, (DX)(R9*1)
-	IMUL3Q       $0x02, 64(SP), AX
-	ADDQ         AX, (SP)
-	IMUL3Q       $0x02, 72(SP), AX
-	ADDQ         AX, 8(SP)
-	DECQ         32(SP)
-	JNE          tile2x1
-	JMP          groupdone
-
-tile3x1:
-	MOVQ   8(SP), DX
-	CMPQ   160(DI), $0x00
-	JNE    tile3x1load
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	JMP    tile3x1ready
-
-tile3x1load:
-	MOVQ      72(SP), R9
-	VMOVUPS.Z (DX), K1, Z4
-	VMOVUPS.Z (DX)(R9*1), K1, Z5
-	VMOVUPS.Z (DX)(R9*2), K1, Z6
-
-tile3x1ready:
-	MOVQ (SP), SI
-	MOVQ 16(SP), BX
-	MOVQ 64(SP), R9
-	MOVQ 112(DI), CX
-
-tile3x1k:
-	VMOVUPS      (BX), Z0
-	VBROADCASTSS (SI), Z2
-	VFMADD231PS  Z0, Z2, Z4
-	VBROADCASTSS (SI)(R9*1), Z3
-	VFMADD231PS  Z0, Z3, Z5
-	VBROADCASTSS (SI)(R9*2), Z2
-	VFMADD231PS  Z0, Z2, Z6
-	ADDQ         R12, SI
-	ADDQ         R13, BX
-	DECQ         CX
-	JNE          tile3x1k
-	MOVQ         72(SP), R9
-	VMOVUPS      Z4, K1, (DX)
-	VMOVUPS      Z5, K1, (DX)(R9*1)
-	VMOVUPS      Z6, K1, (DX)(R9*2)
-	IMUL3Q       $0x03, 64(SP), AX
-	ADDQ         AX, (SP)
-	IMUL3Q       $0x03, 72(SP), AX
-	ADDQ         AX, 8(SP)
-	DECQ         32(SP)
-	JNE          tile3x1
-	JMP          groupdone
-
-tile4x1:
-	MOVQ   8(SP), DX
-	CMPQ   160(DI), $0x00
-	JNE    tile4x1load
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	JMP    tile4x1ready
-
-tile4x1load:
-	MOVQ      72(SP), R9
-	LEAQ      (R9)(R9*2), R10
-	VMOVUPS.Z (DX), K1, Z4
-	VMOVUPS.Z (DX)(R9*1), K1, Z5
-	VMOVUPS.Z (DX)(R9*2), K1, Z6
-	VMOVUPS.Z (DX)(R10*1), K1, Z7
-
-tile4x1ready:
-	MOVQ (SP), SI
-	MOVQ 16(SP), BX
-	MOVQ 64(SP), R9
-	LEAQ (R9)(R9*2), R10
-	MOVQ 112(DI), CX
-
-tile4x1k:
-	VMOVUPS      (BX), Z0
-	VBROADCASTSS (SI), Z2
-	VFMADD231PS  Z0, Z2, Z4
-	VBROADCASTSS (SI)(R9*1), Z3
-	VFMADD231PS  Z0, Z3, Z5
-	VBROADCASTSS (SI)(R9*2), Z2
-	VFMADD231PS  Z0, Z2, Z6
-	VBROADCASTSS (SI)(R10*1), Z3
-	VFMADD231PS  Z0, Z3, Z7
-	ADDQ         R12, SI
-	ADDQ         R13, BX
-	DECQ         CX
-	JNE          tile4x1k
-	MOVQ         72(SP), R9
-	LEAQ         (R9)(R9*2), R10
-	VMOVUPS      Z4, K1, (DX)
-	VMOVUPS      Z5, K1, (DX)(R9*1)
-	VMOVUPS      Z6, K1, (DX)(R9*2)
-	VMOVUPS      Z7, K1, (DX)(R10*1)
-	IMUL3Q       $0x04, 64(SP), AX
-	ADDQ         AX, (SP)
-	IMUL3Q       $0x04, 72(SP), AX
-	ADDQ         AX, 8(SP)
-	DECQ         32(SP)
-	JNE          tile4x1
-	JMP          groupdone
-
-tile5x1:
-	MOVQ   8(SP), DX
-	CMPQ   160(DI), $0x00
-	JNE    tile5x1load
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	JMP    tile5x1ready
-
-tile5x1load:
-	MOVQ      72(SP), R9
-	LEAQ      (R9)(R9*2), R10
-	VMOVUPS.Z (DX), K1, Z4
-	VMOVUPS.Z (DX)(R9*1), K1, Z5
-	VMOVUPS.Z (DX)(R9*2), K1, Z6
-	VMOVUPS.Z (DX)(R10*1), K1, Z7
-	VMOVUPS.Z (DX)(R9*4), K1, Z8
-
-tile5x1ready:
-	MOVQ (SP), SI
-	MOVQ 16(SP), BX
-	MOVQ 64(SP), R9
-	LEAQ (R9)(R9*2), R10
-	MOVQ 112(DI), CX
-
-tile5x1k:
-	VMOVUPS      (BX), Z0
-	VBROADCASTSS (SI), Z2
-	VFMADD231PS  Z0, Z2, Z4
-	VBROADCASTSS (SI)(R9*1), Z3
-	VFMADD231PS  Z0, Z3, Z5
-	VBROADCASTSS (SI)(R9*2), Z2
-	VFMADD231PS  Z0, Z2, Z6
-	VBROADCASTSS (SI)(R10*1), Z3
-	VFMADD231PS  Z0, Z3, Z7
-	VBROADCASTSS (SI)(R9*4), Z2
-	VFMADD231PS  Z0, Z2, Z8
-	ADDQ         R12, SI
-	ADDQ         R13, BX
-	DECQ         CX
-	JNE          tile5x1k
-	MOVQ         72(SP), R9
-	LEAQ         (R9)(R9*2), R10
-	VMOVUPS      Z4, K1, (DX)
-	VMOVUPS      Z5, K1, (DX)(R9*1)
-	VMOVUPS      Z6, K1, (DX)(R9*2)
-	VMOVUPS      Z7, K1, (DX)(R10*1)
-	VMOVUPS      Z8, K1, (DX)(R9*4)
-	IMUL3Q       $0x05, 64(SP), AX
-	ADDQ         AX, (SP)
-	IMUL3Q       $0x05, 72(SP), AX
-	ADDQ         AX, 8(SP)
-	DECQ         32(SP)
-	JNE          tile5x1
-	JMP          groupdone
-
-tile6x1:
-	MOVQ   8(SP), DX
-	CMPQ   160(DI), $0x00
-	JNE    tile6x1load
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	JMP    tile6x1ready
-
-tile6x1load:
-	MOVQ      72(SP), R9
-	LEAQ      (R9)(R9*2), R10
-	LEAQ      (R9)(R9*4), R11
-	VMOVUPS.Z (DX), K1, Z4
-	VMOVUPS.Z (DX)(R9*1), K1, Z5
-	VMOVUPS.Z (DX)(R9*2), K1, Z6
-	VMOVUPS.Z (DX)(R10*1), K1, Z7
-	VMOVUPS.Z (DX)(R9*4), K1, Z8
-	VMOVUPS.Z (DX)(R11*1), K1, Z9
-
-tile6x1ready:
-	MOVQ (SP), SI
-	MOVQ 16(SP), BX
-	MOVQ 64(SP), R9
-	LEAQ (R9)(R9*2), R10
-	LEAQ (R9)(R9*4), R11
-	MOVQ 112(DI), CX
-
-tile6x1k:
-	VMOVUPS      (BX), Z0
-	VBROADCASTSS (SI), Z2
-	VFMADD231PS  Z0, Z2, Z4
-	VBROADCASTSS (SI)(R9*1), Z3
-	VFMADD231PS  Z0, Z3, Z5
-	VBROADCASTSS (SI)(R9*2), Z2
-	VFMADD231PS  Z0, Z2, Z6
-	VBROADCASTSS (SI)(R10*1), Z3
-	VFMADD231PS  Z0, Z3, Z7
-	VBROADCASTSS (SI)(R9*4), Z2
-	VFMADD231PS  Z0, Z2, Z8
-	VBROADCASTSS (SI)(R11*1), Z3
-	VFMADD231PS  Z0, Z3, Z9
-	ADDQ         R12, SI
-	ADDQ         R13, BX
-	DECQ         CX
-	JNE          tile6x1k
-	MOVQ         72(SP), R9
-	LEAQ         (R9)(R9*2), R10
-	LEAQ         (R9)(R9*4), R11
-	VMOVUPS      Z4, K1, (DX)
-	VMOVUPS      Z5, K1, (DX)(R9*1)
-	VMOVUPS      Z6, K1, (DX)(R9*2)
-	VMOVUPS      Z7, K1, (DX)(R10*1)
-	VMOVUPS      Z8, K1, (DX)(R9*4)
-	VMOVUPS      Z9, K1, (DX)(R11*1)
-	IMUL3Q       $0x06, 64(SP), AX
-	ADDQ         AX, (SP)
-	IMUL3Q       $0x06, 72(SP), AX
-	ADDQ         AX, 8(SP)
-	DECQ         32(SP)
-	JNE          tile6x1
-	JMP          groupdone
-
-tile7x1:
-	MOVQ   8(SP), DX
-	CMPQ   160(DI), $0x00
-	JNE    tile7x1load
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	JMP    tile7x1ready
-
-tile7x1load:
-	MOVQ      72(SP), R9
-	LEAQ      (R9)(R9*2), R10
-	LEAQ      (R9)(R9*4), R11
-	VMOVUPS.Z (DX), K1, Z4
-	VMOVUPS.Z (DX)(R9*1), K1, Z5
-	VMOVUPS.Z (DX)(R9*2), K1, Z6
-	VMOVUPS.Z (DX)(R10*1), K1, Z7
-	VMOVUPS.Z (DX)(R9*4), K1, Z8
-	VMOVUPS.Z (DX)(R11*1), K1, Z9
-	VMOVUPS.Z (DX)(R10*2), K1, Z10
-
-tile7x1ready:
-	MOVQ (SP), SI
-	MOVQ 16(SP), BX
-	MOVQ 64(SP), R9
-	LEAQ (R9)(R9*2), R10
-	LEAQ (R9)(R9*4), R11
-	MOVQ 112(DI), CX
-
-tile7x1k:
-	VMOVUPS      (BX), Z0
-	VBROADCASTSS (SI), Z2
-	VFMADD231PS  Z0, Z2, Z4
-	VBROADCASTSS (SI)(R9*1), Z3
-	VFMADD231PS  Z0, Z3, Z5
-	VBROADCASTSS (SI)(R9*2), Z2
-	VFMADD231PS  Z0, Z2, Z6
-	VBROADCASTSS (SI)(R10*1), Z3
-	VFMADD231PS  Z0, Z3, Z7
-	VBROADCASTSS (SI)(R9*4), Z2
-	VFMADD231PS  Z0, Z2, Z8
-	VBROADCASTSS (SI)(R11*1), Z3
-	VFMADD231PS  Z0, Z3, Z9
-	VBROADCASTSS (SI)(R10*2), Z2
-	VFMADD231PS  Z0, Z2, Z10
-	ADDQ         R12, SI
-	ADDQ         R13, BX
-	DECQ         CX
-	JNE          tile7x1k
-	MOVQ         72(SP), R9
-	LEAQ         (R9)(R9*2), R10
-	LEAQ         (R9)(R9*4), R11
-	VMOVUPS      Z4, K1, (DX)
-	VMOVUPS      Z5, K1, (DX)(R9*1)
-	VMOVUPS      Z6, K1, (DX)(R9*2)
-	VMOVUPS      Z7, K1, (DX)(R10*1)
-	VMOVUPS      Z8, K1, (DX)(R9*4)
-	VMOVUPS      Z9, K1, (DX)(R11*1)
-	VMOVUPS      Z10, K1, (DX)(R10*2)
-	IMUL3Q       $0x07, 64(SP), AX
-	ADDQ         AX, (SP)
-	IMUL3Q       $0x07, 72(SP), AX
-	ADDQ         AX, 8(SP)
-	DECQ         32(SP)
-	JNE          tile7x1
-	JMP          groupdone
-
-tile8x1:
-	MOVQ   8(SP), DX
-	CMPQ   160(DI), $0x00
-	JNE    tile8x1load
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	JMP    tile8x1ready
-
-tile8x1load:
-	MOVQ      72(SP), R9
-	LEAQ      (R9)(R9*2), R10
-	LEAQ      (R9)(R9*4), R11
-	LEAQ      (R10)(R9*4), R8
-	ADDQ      DX, R8
-	VMOVUPS.Z (DX), K1, Z4
-	VMOVUPS.Z (DX)(R9*1), K1, Z5
-	VMOVUPS.Z (DX)(R9*2), K1, Z6
-	VMOVUPS.Z (DX)(R10*1), K1, Z7
-	VMOVUPS.Z (DX)(R9*4), K1, Z8
-	VMOVUPS.Z (DX)(R11*1), K1, Z9
-	VMOVUPS.Z (DX)(R10*2), K1, Z10
-	VMOVUPS.Z (R8), K1, Z11
-
-tile8x1ready:
-	MOVQ (SP), SI
-	MOVQ 16(SP), BX
-	MOVQ 64(SP), R9
-	LEAQ (R9)(R9*2), R10
-	LEAQ (R9)(R9*4), R11
-	LEAQ (R10)(R9*4), R8
-	ADDQ SI, R8
-	MOVQ 112(DI), CX
-
-tile8x1k:
-	VMOVUPS      (BX), Z0
-	VBROADCASTSS (SI), Z2
-	VFMADD231PS  Z0, Z2, Z4
-	VBROADCASTSS (SI)(R9*1), Z3
-	VFMADD231PS  Z0, Z3, Z5
-	VBROADCASTSS (SI)(R9*2), Z2
-	VFMADD231PS  Z0, Z2, Z6
-	VBROADCASTSS (SI)(R10*1), Z3
-	VFMADD231PS  Z0, Z3, Z7
-	VBROADCASTSS (SI)(R9*4), Z2
-	VFMADD231PS  Z0, Z2, Z8
-	VBROADCASTSS (SI)(R11*1), Z3
-	VFMADD231PS  Z0, Z3, Z9
-	VBROADCASTSS (SI)(R10*2), Z2
-	VFMADD231PS  Z0, Z2, Z10
-	VBROADCASTSS (R8), Z3
-	VFMADD231PS  Z0, Z3, Z11
-	ADDQ         R12, SI
-	ADDQ         R12, R8
-	ADDQ         R13, BX
-	DECQ         CX
-	JNE          tile8x1k
-	MOVQ         72(SP), R9
-	LEAQ         (R9)(R9*2), R10
-	LEAQ         (R9)(R9*4), R11
-	LEAQ         (R10)(R9*4), R8
-	ADDQ         DX, R8
-	VMOVUPS      Z4, K1, (DX)
-	VMOVUPS      Z5, K1, (DX)(R9*1)
-	VMOVUPS      Z6, K1, (DX)(R9*2)
-	VMOVUPS      Z7, K1, (DX)(R10*1)
-	VMOVUPS      Z8, K1, (DX)(R9*4)
-	VMOVUPS      Z9, K1, (DX)(R11*1)
-	VMOVUPS      Z10, K1, (DX)(R10*2)
-	VMOVUPS      Z11, K1, (R8)
-	IMUL3Q       $0x08, 64(SP), AX
-	ADDQ         AX, (SP)
-	IMUL3Q       $0x08, 72(SP), AX
-	ADDQ         AX, 8(SP)
-	DECQ         32(SP)
-	JNE          tile8x1
-	JMP          groupdone
-
-tile9x1:
-	MOVQ   8(SP), DX
-	CMPQ   160(DI), $0x00
-	JNE    tile9x1load
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	JMP    tile9x1ready
-
-tile9x1load:
-	MOVQ      72(SP), R9
-	LEAQ      (R9)(R9*2), R10
-	LEAQ      (R9)(R9*4), R11
-	LEAQ      (R10)(R9*4), R8
-	ADDQ      DX, R8
-	VMOVUPS.Z (DX), K1, Z4
-	VMOVUPS.Z (DX)(R9*1), K1, Z5
-	VMOVUPS.Z (DX)(R9*2), K1, Z6
-	VMOVUPS.Z (DX)(R10*1), K1, Z7
-	VMOVUPS.Z (DX)(R9*4), K1, Z8
-	VMOVUPS.Z (DX)(R11*1), K1, Z9
-	VMOVUPS.Z (DX)(R10*2), K1, Z10
-	VMOVUPS.Z (R8), K1, Z11
-	VMOVUPS.Z (R8)(R9*1), K1, Z12
-
-tile9x1ready:
-	MOVQ (SP), SI
-	MOVQ 16(SP), BX
-	MOVQ 64(SP), R9
-	LEAQ (R9)(R9*2), R10
-	LEAQ (R9)(R9*4), R11
-	LEAQ (R10)(R9*4), R8
-	ADDQ SI, R8
-	MOVQ 112(DI), CX
-
-tile9x1k:
-	VMOVUPS      (BX), Z0
-	VBROADCASTSS (SI), Z2
-	VFMADD231PS  Z0, Z2, Z4
-	VBROADCASTSS (SI)(R9*1), Z3
-	VFMADD231PS  Z0, Z3, Z5
-	VBROADCASTSS (SI)(R9*2), Z2
-	VFMADD231PS  Z0, Z2, Z6
-	VBROADCASTSS (SI)(R10*1), Z3
-	VFMADD231PS  Z0, Z3, Z7
-	VBROADCASTSS (SI)(R9*4), Z2
-	VFMADD231PS  Z0, Z2, Z8
-	VBROADCASTSS (SI)(R11*1), Z3
-	VFMADD231PS  Z0, Z3, Z9
-	VBROADCASTSS (SI)(R10*2), Z2
-	VFMADD231PS  Z0, Z2, Z10
-	VBROADCASTSS (R8), Z3
-	VFMADD231PS  Z0, Z3, Z11
-	VBROADCASTSS (R8)(R9*1), Z2
-	VFMADD231PS  Z0, Z2, Z12
-	ADDQ         R12, SI
-	ADDQ         R12, R8
-	ADDQ         R13, BX
-	DECQ         CX
-	JNE          tile9x1k
-	MOVQ         72(SP), R9
-	LEAQ         (R9)(R9*2), R10
-	LEAQ         (R9)(R9*4), R11
-	LEAQ         (R10)(R9*4), R8
-	ADDQ         DX, R8
-	VMOVUPS      Z4, K1, (DX)
-	VMOVUPS      Z5, K1, (DX)(R9*1)
-	VMOVUPS      Z6, K1, (DX)(R9*2)
-	VMOVUPS      Z7, K1, (DX)(R10*1)
-	VMOVUPS      Z8, K1, (DX)(R9*4)
-	VMOVUPS      Z9, K1, (DX)(R11*1)
-	VMOVUPS      Z10, K1, (DX)(R10*2)
-	VMOVUPS      Z11, K1, (R8)
-	VMOVUPS      Z12, K1, (R8)(R9*1)
-	IMUL3Q       $0x09, 64(SP), AX
-	ADDQ         AX, (SP)
-	IMUL3Q       $0x09, 72(SP), AX
-	ADDQ         AX, 8(SP)
-	DECQ         32(SP)
-	JNE          tile9x1
-	JMP          groupdone
-
-tile10x1:
-	MOVQ   8(SP), DX
-	CMPQ   160(DI), $0x00
-	JNE    tile10x1load
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	JMP    tile10x1ready
-
-tile10x1load:
-	MOVQ      72(SP), R9
-	LEAQ      (R9)(R9*2), R10
-	LEAQ      (R9)(R9*4), R11
-	LEAQ      (R10)(R9*4), R8
-	ADDQ      DX, R8
-	VMOVUPS.Z (DX), K1, Z4
-	VMOVUPS.Z (DX)(R9*1), K1, Z5
-	VMOVUPS.Z (DX)(R9*2), K1, Z6
-	VMOVUPS.Z (DX)(R10*1), K1, Z7
-	VMOVUPS.Z (DX)(R9*4), K1, Z8
-	VMOVUPS.Z (DX)(R11*1), K1, Z9
-	VMOVUPS.Z (DX)(R10*2), K1, Z10
-	VMOVUPS.Z (R8), K1, Z11
-	VMOVUPS.Z (R8)(R9*1), K1, Z12
-	VMOVUPS.Z (R8)(R9*2), K1, Z13
-
-tile10x1ready:
-	MOVQ (SP), SI
-	MOVQ 16(SP), BX
-	MOVQ 64(SP), R9
-	LEAQ (R9)(R9*2), R10
-	LEAQ (R9)(R9*4), R11
-	LEAQ (R10)(R9*4), R8
-	ADDQ SI, R8
-	MOVQ 112(DI), CX
-
-tile10x1k:
-	VMOVUPS      (BX), Z0
-	VBROADCASTSS (SI), Z2
-	VFMADD231PS  Z0, Z2, Z4
-	VBROADCASTSS (SI)(R9*1), Z3
-	VFMADD231PS  Z0, Z3, Z5
-	VBROADCASTSS (SI)(R9*2), Z2
-	VFMADD231PS  Z0, Z2, Z6
-	VBROADCASTSS (SI)(R10*1), Z3
-	VFMADD231PS  Z0, Z3, Z7
-	VBROADCASTSS (SI)(R9*4), Z2
-	VFMADD231PS  Z0, Z2, Z8
-	VBROADCASTSS (SI)(R11*1), Z3
-	VFMADD231PS  Z0, Z3, Z9
-	VBROADCASTSS (SI)(R10*2), Z2
-	VFMADD231PS  Z0, Z2, Z10
-	VBROADCASTSS (R8), Z3
-	VFMADD231PS  Z0, Z3, Z11
-	VBROADCASTSS (R8)(R9*1), Z2
-	VFMADD231PS  Z0, Z2, Z12
-	VBROADCASTSS (R8)(R9*2), Z3
-	VFMADD231PS  Z0, Z3, Z13
-	ADDQ         R12, SI
-	ADDQ         R12, R8
-	ADDQ         R13, BX
-	DECQ         CX
-	JNE          tile10x1k
-	MOVQ         72(SP), R9
-	LEAQ         (R9)(R9*2), R10
-	LEAQ         (R9)(R9*4), R11
-	LEAQ         (R10)(R9*4), R8
-	ADDQ         DX, R8
-	VMOVUPS      Z4, K1, (DX)
-	VMOVUPS      Z5, K1, (DX)(R9*1)
-	VMOVUPS      Z6, K1, (DX)(R9*2)
-	VMOVUPS      Z7, K1, (DX)(R10*1)
-	VMOVUPS      Z8, K1, (DX)(R9*4)
-	VMOVUPS      Z9, K1, (DX)(R11*1)
-	VMOVUPS      Z10, K1, (DX)(R10*2)
-	VMOVUPS      Z11, K1, (R8)
-	VMOVUPS      Z12, K1, (R8)(R9*1)
-	VMOVUPS      Z13, K1, (R8)(R9*2)
-	IMUL3Q       $0x0a, 64(SP), AX
-	ADDQ         AX, (SP)
-	IMUL3Q       $0x0a, 72(SP), AX
-	ADDQ         AX, 8(SP)
-	DECQ         32(SP)
-	JNE          tile10x1
-	JMP          groupdone
-
-tile11x1:
-	MOVQ   8(SP), DX
-	CMPQ   160(DI), $0x00
-	JNE    tile11x1load
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	JMP    tile11x1ready
-
-tile11x1load:
-	MOVQ      72(SP), R9
-	LEAQ      (R9)(R9*2), R10
-	LEAQ      (R9)(R9*4), R11
-	LEAQ      (R10)(R9*4), R8
-	ADDQ      DX, R8
-	VMOVUPS.Z (DX), K1, Z4
-	VMOVUPS.Z (DX)(R9*1), K1, Z5
-	VMOVUPS.Z (DX)(R9*2), K1, Z6
-	VMOVUPS.Z (DX)(R10*1), K1, Z7
-	VMOVUPS.Z (DX)(R9*4), K1, Z8
-	VMOVUPS.Z (DX)(R11*1), K1, Z9
-	VMOVUPS.Z (DX)(R10*2), K1, Z10
-	VMOVUPS.Z (R8), K1, Z11
-	VMOVUPS.Z (R8)(R9*1), K1, Z12
-	VMOVUPS.Z (R8)(R9*2), K1, Z13
-	VMOVUPS.Z (R8)(R10*1), K1, Z14
-
-tile11x1ready:
-	MOVQ (SP), SI
-	MOVQ 16(SP), BX
-	MOVQ 64(SP), R9
-	LEAQ (R9)(R9*2), R10
-	LEAQ (R9)(R9*4), R11
-	LEAQ (R10)(R9*4), R8
-	ADDQ SI, R8
-	MOVQ 112(DI), CX
-
-tile11x1k:
-	VMOVUPS      (BX), Z0
-	VBROADCASTSS (SI), Z2
-	VFMADD231PS  Z0, Z2, Z4
-	VBROADCASTSS (SI)(R9*1), Z3
-	VFMADD231PS  Z0, Z3, Z5
-	VBROADCASTSS (SI)(R9*2), Z2
-	VFMADD231PS  Z0, Z2, Z6
-	VBROADCASTSS (SI)(R10*1), Z3
-	VFMADD231PS  Z0, Z3, Z7
-	VBROADCASTSS (SI)(R9*4), Z2
-	VFMADD231PS  Z0, Z2, Z8
-	VBROADCASTSS (SI)(R11*1), Z3
-	VFMADD231PS  Z0, Z3, Z9
-	VBROADCASTSS (SI)(R10*2), Z2
-	VFMADD231PS  Z0, Z2, Z10
-	VBROADCASTSS (R8), Z3
-	VFMADD231PS  Z0, Z3, Z11
-	VBROADCASTSS (R8)(R9*1), Z2
-	VFMADD231PS  Z0, Z2, Z12
-	VBROADCASTSS (R8)(R9*2), Z3
-	VFMADD231PS  Z0, Z3, Z13
-	VBROADCASTSS (R8)(R10*1), Z2
-	VFMADD231PS  Z0, Z2, Z14
-	ADDQ         R12, SI
-	ADDQ         R12, R8
-	ADDQ         R13, BX
-	DECQ         CX
-	JNE          tile11x1k
-	MOVQ         72(SP), R9
-	LEAQ         (R9)(R9*2), R10
-	LEAQ         (R9)(R9*4), R11
-	LEAQ         (R10)(R9*4), R8
-	ADDQ         DX, R8
-	VMOVUPS      Z4, K1, (DX)
-	VMOVUPS      Z5, K1, (DX)(R9*1)
-	VMOVUPS      Z6, K1, (DX)(R9*2)
-	VMOVUPS      Z7, K1, (DX)(R10*1)
-	VMOVUPS      Z8, K1, (DX)(R9*4)
-	VMOVUPS      Z9, K1, (DX)(R11*1)
-	VMOVUPS      Z10, K1, (DX)(R10*2)
-	VMOVUPS      Z11, K1, (R8)
-	VMOVUPS      Z12, K1, (R8)(R9*1)
-	VMOVUPS      Z13, K1, (R8)(R9*2)
-	VMOVUPS      Z14, K1, (R8)(R10*1)
-	IMUL3Q       $0x0b, 64(SP), AX
-	ADDQ         AX, (SP)
-	IMUL3Q       $0x0b, 72(SP), AX
-	ADDQ         AX, 8(SP)
-	DECQ         32(SP)
-	JNE          tile11x1
-	JMP          groupdone
-
-tile12x1:
-	MOVQ   8(SP), DX
-	CMPQ   160(DI), $0x00
-	JNE    tile12x1load
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	JMP    tile12x1ready
-
-tile12x1load:
-	MOVQ      72(SP), R9
-	LEAQ      (R9)(R9*2), R10
-	LEAQ      (R9)(R9*4), R11
-	LEAQ      (R10)(R9*4), R8
-	ADDQ      DX, R8
-	VMOVUPS.Z (DX), K1, Z4
-	VMOVUPS.Z (DX)(R9*1), K1, Z5
-	VMOVUPS.Z (DX)(R9*2), K1, Z6
-	VMOVUPS.Z (DX)(R10*1), K1, Z7
-	VMOVUPS.Z (DX)(R9*4), K1, Z8
-	VMOVUPS.Z (DX)(R11*1), K1, Z9
-	VMOVUPS.Z (DX)(R10*2), K1, Z10
-	VMOVUPS.Z (R8), K1, Z11
-	VMOVUPS.Z (R8)(R9*1), K1, Z12
-	VMOVUPS.Z (R8)(R9*2), K1, Z13
-	VMOVUPS.Z (R8)(R10*1), K1, Z14
-	VMOVUPS.Z (R8)(R9*4), K1, Z15
-
-tile12x1ready:
-	MOVQ (SP), SI
-	MOVQ 16(SP), BX
-	MOVQ 64(SP), R9
-	LEAQ (R9)(R9*2), R10
-	LEAQ (R9)(R9*4), R11
-	LEAQ (R10)(R9*4), R8
-	ADDQ SI, R8
-	MOVQ 112(DI), CX
-
-tile12x1k:
-	VMOVUPS      (BX), Z0
-	VBROADCASTSS (SI), Z2
-	VFMADD231PS  Z0, Z2, Z4
-	VBROADCASTSS (SI)(R9*1), Z3
-	VFMADD231PS  Z0, Z3, Z5
-	VBROADCASTSS (SI)(R9*2), Z2
-	VFMADD231PS  Z0, Z2, Z6
-	VBROADCASTSS (SI)(R10*1), Z3
-	VFMADD231PS  Z0, Z3, Z7
-	VBROADCASTSS (SI)(R9*4), Z2
-	VFMADD231PS  Z0, Z2, Z8
-	VBROADCASTSS (SI)(R11*1), Z3
-	VFMADD231PS  Z0, Z3, Z9
-	VBROADCASTSS (SI)(R10*2), Z2
-	VFMADD231PS  Z0, Z2, Z10
-	VBROADCASTSS (R8), Z3
-	VFMADD231PS  Z0, Z3, Z11
-	VBROADCASTSS (R8)(R9*1), Z2
-	VFMADD231PS  Z0, Z2, Z12
-	VBROADCASTSS (R8)(R9*2), Z3
-	VFMADD231PS  Z0, Z3, Z13
-	VBROADCASTSS (R8)(R10*1), Z2
-	VFMADD231PS  Z0, Z2, Z14
-	VBROADCASTSS (R8)(R9*4), Z3
-	VFMADD231PS  Z0, Z3, Z15
-	ADDQ         R12, SI
-	ADDQ         R12, R8
-	ADDQ         R13, BX
-	DECQ         CX
-	JNE          tile12x1k
-	MOVQ         72(SP), R9
-	LEAQ         (R9)(R9*2), R10
-	LEAQ         (R9)(R9*4), R11
-	LEAQ         (R10)(R9*4), R8
-	ADDQ         DX, R8
-	VMOVUPS      Z4, K1, (DX)
-	VMOVUPS      Z5, K1, (DX)(R9*1)
-	VMOVUPS      Z6, K1, (DX)(R9*2)
-	VMOVUPS      Z7, K1, (DX)(R10*1)
-	VMOVUPS      Z8, K1, (DX)(R9*4)
-	VMOVUPS      Z9, K1, (DX)(R11*1)
-	VMOVUPS      Z10, K1, (DX)(R10*2)
-	VMOVUPS      Z11, K1, (R8)
-	VMOVUPS      Z12, K1, (R8)(R9*1)
-	VMOVUPS      Z13, K1, (R8)(R9*2)
-	VMOVUPS      Z14, K1, (R8)(R10*1)
-	VMOVUPS      Z15, K1, (R8)(R9*4)
-	IMUL3Q       $0x0c, 64(SP), AX
-	ADDQ         AX, (SP)
-	IMUL3Q       $0x0c, 72(SP), AX
-	ADDQ         AX, 8(SP)
-	DECQ         32(SP)
-	JNE          tile12x1
-	JMP          groupdone
-
-tile13x1:
-	MOVQ   8(SP), DX
-	CMPQ   160(DI), $0x00
-	JNE    tile13x1load
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	JMP    tile13x1ready
-
-tile13x1load:
-	MOVQ      72(SP), R9
-	LEAQ      (R9)(R9*2), R10
-	LEAQ      (R9)(R9*4), R11
-	LEAQ      (R10)(R9*4), R8
-	ADDQ      DX, R8
-	VMOVUPS.Z (DX), K1, Z4
-	VMOVUPS.Z (DX)(R9*1), K1, Z5
-	VMOVUPS.Z (DX)(R9*2), K1, Z6
-	VMOVUPS.Z (DX)(R10*1), K1, Z7
-	VMOVUPS.Z (DX)(R9*4), K1, Z8
-	VMOVUPS.Z (DX)(R11*1), K1, Z9
-	VMOVUPS.Z (DX)(R10*2), K1, Z10
-	VMOVUPS.Z (R8), K1, Z11
-	VMOVUPS.Z (R8)(R9*1), K1, Z12
-	VMOVUPS.Z (R8)(R9*2), K1, Z13
-	VMOVUPS.Z (R8)(R10*1), K1, Z14
-	VMOVUPS.Z (R8)(R9*4), K1, Z15
-	VMOVUPS.Z (R8)(R11*1), K1, Z16
-
-tile13x1ready:
-	MOVQ (SP), SI
-	MOVQ 16(SP), BX
-	MOVQ 64(SP), R9
-	LEAQ (R9)(R9*2), R10
-	LEAQ (R9)(R9*4), R11
-	LEAQ (R10)(R9*4), R8
-	ADDQ SI, R8
-	MOVQ 112(DI), CX
-
-tile13x1k:
-	VMOVUPS      (BX), Z0
-	VBROADCASTSS (SI), Z2
-	VFMADD231PS  Z0, Z2, Z4
-	VBROADCASTSS (SI)(R9*1), Z3
-	VFMADD231PS  Z0, Z3, Z5
-	VBROADCASTSS (SI)(R9*2), Z2
-	VFMADD231PS  Z0, Z2, Z6
-	VBROADCASTSS (SI)(R10*1), Z3
-	VFMADD231PS  Z0, Z3, Z7
-	VBROADCASTSS (SI)(R9*4), Z2
-	VFMADD231PS  Z0, Z2, Z8
-	VBROADCASTSS (SI)(R11*1), Z3
-	VFMADD231PS  Z0, Z3, Z9
-	VBROADCASTSS (SI)(R10*2), Z2
-	VFMADD231PS  Z0, Z2, Z10
-	VBROADCASTSS (R8), Z3
-	VFMADD231PS  Z0, Z3, Z11
-	VBROADCASTSS (R8)(R9*1), Z2
-	VFMADD231PS  Z0, Z2, Z12
-	VBROADCASTSS (R8)(R9*2), Z3
-	VFMADD231PS  Z0, Z3, Z13
-	VBROADCASTSS (R8)(R10*1), Z2
-	VFMADD231PS  Z0, Z2, Z14
-	VBROADCASTSS (R8)(R9*4), Z3
-	VFMADD231PS  Z0, Z3, Z15
-	VBROADCASTSS (R8)(R11*1), Z2
-	VFMADD231PS  Z0, Z2, Z16
-	ADDQ         R12, SI
-	ADDQ         R12, R8
-	ADDQ         R13, BX
-	DECQ         CX
-	JNE          tile13x1k
-	MOVQ         72(SP), R9
-	LEAQ         (R9)(R9*2), R10
-	LEAQ         (R9)(R9*4), R11
-	LEAQ         (R10)(R9*4), R8
-	ADDQ         DX, R8
-	VMOVUPS      Z4, K1, (DX)
-	VMOVUPS      Z5, K1, (DX)(R9*1)
-	VMOVUPS      Z6, K1, (DX)(R9*2)
-	VMOVUPS      Z7, K1, (DX)(R10*1)
-	VMOVUPS      Z8, K1, (DX)(R9*4)
-	VMOVUPS      Z9, K1, (DX)(R11*1)
-	VMOVUPS      Z10, K1, (DX)(R10*2)
-	VMOVUPS      Z11, K1, (R8)
-	VMOVUPS      Z12, K1, (R8)(R9*1)
-	VMOVUPS      Z13, K1, (R8)(R9*2)
-	VMOVUPS      Z14, K1, (R8)(R10*1)
-	VMOVUPS      Z15, K1, (R8)(R9*4)
-	VMOVUPS      Z16, K1, (R8)(R11*1)
-	IMUL3Q       $0x0d, 64(SP), AX
-	ADDQ         AX, (SP)
-	IMUL3Q       $0x0d, 72(SP), AX
-	ADDQ         AX, 8(SP)
-	DECQ         32(SP)
-	JNE          tile13x1
-	JMP          groupdone
-
-tile14x1:
-	MOVQ   8(SP), DX
-	CMPQ   160(DI), $0x00
-	JNE    tile14x1load
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	JMP    tile14x1ready
-
-tile14x1load:
-	MOVQ      72(SP), R9
-	LEAQ      (R9)(R9*2), R10
-	LEAQ      (R9)(R9*4), R11
-	LEAQ      (R10)(R9*4), R8
-	ADDQ      DX, R8
-	VMOVUPS.Z (DX), K1, Z4
-	VMOVUPS.Z (DX)(R9*1), K1, Z5
-	VMOVUPS.Z (DX)(R9*2), K1, Z6
-	VMOVUPS.Z (DX)(R10*1), K1, Z7
-	VMOVUPS.Z (DX)(R9*4), K1, Z8
-	VMOVUPS.Z (DX)(R11*1), K1, Z9
-	VMOVUPS.Z (DX)(R10*2), K1, Z10
-	VMOVUPS.Z (R8), K1, Z11
-	VMOVUPS.Z (R8)(R9*1), K1, Z12
-	VMOVUPS.Z (R8)(R9*2), K1, Z13
-	VMOVUPS.Z (R8)(R10*1), K1, Z14
-	VMOVUPS.Z (R8)(R9*4), K1, Z15
-	VMOVUPS.Z (R8)(R11*1), K1, Z16
-	VMOVUPS.Z (R8)(R10*2), K1, Z17
-
-tile14x1ready:
-	MOVQ (SP), SI
-	MOVQ 16(SP), BX
-	MOVQ 64(SP), R9
-	LEAQ (R9)(R9*2), R10
-	LEAQ (R9)(R9*4), R11
-	LEAQ (R10)(R9*4), R8
-	ADDQ SI, R8
-	MOVQ 112(DI), CX
-
-tile14x1k:
-	VMOVUPS      (BX), Z0
-	VBROADCASTSS (SI), Z2
-	VFMADD231PS  Z0, Z2, Z4
-	VBROADCASTSS (SI)(R9*1), Z3
-	VFMADD231PS  Z0, Z3, Z5
-	VBROADCASTSS (SI)(R9*2), Z2
-	VFMADD231PS  Z0, Z2, Z6
-	VBROADCASTSS (SI)(R10*1), Z3
-	VFMADD231PS  Z0, Z3, Z7
-	VBROADCASTSS (SI)(R9*4), Z2
-	VFMADD231PS  Z0, Z2, Z8
-	VBROADCASTSS (SI)(R11*1), Z3
-	VFMADD231PS  Z0, Z3, Z9
-	VBROADCASTSS (SI)(R10*2), Z2
-	VFMADD231PS  Z0, Z2, Z10
-	VBROADCASTSS (R8), Z3
-	VFMADD231PS  Z0, Z3, Z11
-	VBROADCASTSS (R8)(R9*1), Z2
-	VFMADD231PS  Z0, Z2, Z12
-	VBROADCASTSS (R8)(R9*2), Z3
-	VFMADD231PS  Z0, Z3, Z13
-	VBROADCASTSS (R8)(R10*1), Z2
-	VFMADD231PS  Z0, Z2, Z14
-	VBROADCASTSS (R8)(R9*4), Z3
-	VFMADD231PS  Z0, Z3, Z15
-	VBROADCASTSS (R8)(R11*1), Z2
-	VFMADD231PS  Z0, Z2, Z16
-	VBROADCASTSS (R8)(R10*2), Z3
-	VFMADD231PS  Z0, Z3, Z17
-	ADDQ         R12, SI
-	ADDQ         R12, R8
-	ADDQ         R13, BX
-	DECQ         CX
-	JNE          tile14x1k
-	MOVQ         72(SP), R9
-	LEAQ         (R9)(R9*2), R10
-	LEAQ         (R9)(R9*4), R11
-	LEAQ         (R10)(R9*4), R8
-	ADDQ         DX, R8
-	VMOVUPS      Z4, K1, (DX)
-	VMOVUPS      Z5, K1, (DX)(R9*1)
-	VMOVUPS      Z6, K1, (DX)(R9*2)
-	VMOVUPS      Z7, K1, (DX)(R10*1)
-	VMOVUPS      Z8, K1, (DX)(R9*4)
-	VMOVUPS      Z9, K1, (DX)(R11*1)
-	VMOVUPS      Z10, K1, (DX)(R10*2)
-	VMOVUPS      Z11, K1, (R8)
-	VMOVUPS      Z12, K1, (R8)(R9*1)
-	VMOVUPS      Z13, K1, (R8)(R9*2)
-	VMOVUPS      Z14, K1, (R8)(R10*1)
-	VMOVUPS      Z15, K1, (R8)(R9*4)
-	VMOVUPS      Z16, K1, (R8)(R11*1)
-	VMOVUPS      Z17, K1, (R8)(R10*2)
-	IMUL3Q       $0x0e, 64(SP), AX
-	ADDQ         AX, (SP)
-	IMUL3Q       $0x0e, 72(SP), AX
-	ADDQ         AX, 8(SP)
-	DECQ         32(SP)
-	JNE          tile14x1
-	JMP          groupdone
-
-tile1x2:
-	MOVQ   8(SP), DX
-	CMPQ   160(DI), $0x00
-	JNE    tile1x2load
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	JMP    tile1x2ready
-
-tile1x2load:
-	VMOVUPS   (DX), Z4
-	VMOVUPS.Z 64(DX), K1, Z5
-
-tile1x2ready:
-	MOVQ (SP), SI
-	MOVQ 16(SP), BX
-	MOVQ 112(DI), CX
-
-tile1x2k:
-	VMOVUPS      (BX), Z0
-	VMOVUPS      64(BX), Z1
-	VBROADCASTSS (SI), Z2
-	VFMADD231PS  Z0, Z2, Z4
-	VFMADD231PS  Z1, Z2, Z5
-	ADDQ         R12, SI
-	ADDQ         R13, BX
-	DECQ         CX
-	JNE          tile1x2k
-	VMOVUPS      Z4, (DX)
-	VMOVUPS      Z5, K1, 64(DX)
-	IMUL3Q       $0x01, 64(SP), AX
-	ADDQ         AX, (SP)
-	IMUL3Q       $0x01, 72(SP), AX
-	ADDQ         AX, 8(SP)
-	DECQ         32(SP)
-	JNE          tile1x2
-	JMP          groupdone
-
-tile2x2:
-	MOVQ   8(SP), DX
-	CMPQ   160(DI), $0x00
-	JNE    tile2x2load
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	JMP    tile2x2ready
-
-tile2x2load:
-	MOVQ      72(SP), R9
-	VMOVUPS   (DX), Z4
-	VMOVUPS.Z 64(DX), K1, Z5
-	VMOVUPS   (DX)(R9*1), Z6
-	VMOVUPS.Z 64(DX)(R9*1), K1, Z7
-
-tile2x2ready:
-	MOVQ (SP), SI
-	MOVQ 16(SP), BX
-	MOVQ 64(SP), R9
-	MOVQ 112(DI), CX
-
-tile2x2k:
-	VMOVUPS      (BX), Z0
-	VMOVUPS      64(BX), Z1
-	VBROADCASTSS (SI), Z2
-	VFMADD231PS  Z0, Z2, Z4
-	VFMADD231PS  Z1, Z2, Z5
-	VBROADCASTSS (SI)(R9*1), Z3
-	VFMADD231PS  Z0, Z3, Z6
-	VFMADD231PS  Z1, Z3, Z7
-	ADDQ         R12, SI
-	ADDQ         R13, BX
-	DECQ         CX
-	JNE          tile2x2k
-	MOVQ         72(SP), R9
-	VMOVUPS      Z4, (DX)
-	VMOVUPS      Z5, K1, 64(DX)
-	VMOVUPS      Z6, (DX)(R9*1)
-	VMOVUPS      Z7, K1, 64(DX)(R9*1)
-	IMUL3Q       $0x02, 64(SP), AX
-	ADDQ         AX, (SP)
-	IMUL3Q       $0x02, 72(SP), AX
-	ADDQ         AX, 8(SP)
-	DECQ         32(SP)
-	JNE          tile2x2
-	JMP          groupdone
-
-tile3x2:
-	MOVQ   8(SP), DX
-	CMPQ   160(DI), $0x00
-	JNE    tile3x2load
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	JMP    tile3x2ready
-
-tile3x2load:
-	MOVQ      72(SP), R9
-	VMOVUPS   (DX), Z4
-	VMOVUPS.Z 64(DX), K1, Z5
-	VMOVUPS   (DX)(R9*1), Z6
-	VMOVUPS.Z 64(DX)(R9*1), K1, Z7
-	VMOVUPS   (DX)(R9*2), Z8
-	VMOVUPS.Z 64(DX)(R9*2), K1, Z9
-
-tile3x2ready:
-	MOVQ (SP), SI
-	MOVQ 16(SP), BX
-	MOVQ 64(SP), R9
-	MOVQ 112(DI), CX
-
-tile3x2k:
-	VMOVUPS      (BX), Z0
-	VMOVUPS      64(BX), Z1
-	VBROADCASTSS (SI), Z2
-	VFMADD231PS  Z0, Z2, Z4
-	VFMADD231PS  Z1, Z2, Z5
-	VBROADCASTSS (SI)(R9*1), Z3
-	VFMADD231PS  Z0, Z3, Z6
-	VFMADD231PS  Z1, Z3, Z7
-	VBROADCASTSS (SI)(R9*2), Z2
-	VFMADD231PS  Z0, Z2, Z8
-	VFMADD231PS  Z1, Z2, Z9
-	ADDQ         R12, SI
-	ADDQ         R13, BX
-	DECQ         CX
-	JNE          tile3x2k
-	MOVQ         72(SP), R9
-	VMOVUPS      Z4, (DX)
-	VMOVUPS      Z5, K1, 64(DX)
-	VMOVUPS      Z6, (DX)(R9*1)
-	VMOVUPS      Z7, K1, 64(DX)(R9*1)
-	VMOVUPS      Z8, (DX)(R9*2)
-	VMOVUPS      Z9, K1, 64(DX)(R9*2)
-	IMUL3Q       $0x03, 64(SP), AX
-	ADDQ         AX, (SP)
-	IMUL3Q       $0x03, 72(SP), AX
-	ADDQ         AX, 8(SP)
-	DECQ         32(SP)
-	JNE          tile3x2
-	JMP          groupdone
-
-tile4x2:
-	MOVQ   8(SP), DX
-	CMPQ   160(DI), $0x00
-	JNE    tile4x2load
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	JMP    tile4x2ready
-
-tile4x2load:
-	MOVQ      72(SP), R9
-	LEAQ      (R9)(R9*2), R10
-	VMOVUPS   (DX), Z4
-	VMOVUPS.Z 64(DX), K1, Z5
-	VMOVUPS   (DX)(R9*1), Z6
-	VMOVUPS.Z 64(DX)(R9*1), K1, Z7
-	VMOVUPS   (DX)(R9*2), Z8
-	VMOVUPS.Z 64(DX)(R9*2), K1, Z9
-	VMOVUPS   (DX)(R10*1), Z10
-	VMOVUPS.Z 64(DX)(R10*1), K1, Z11
-
-tile4x2ready:
-	MOVQ (SP), SI
-	MOVQ 16(SP), BX
-	MOVQ 64(SP), R9
-	LEAQ (R9)(R9*2), R10
-	MOVQ 112(DI), CX
-
-tile4x2k:
-	VMOVUPS      (BX), Z0
-	VMOVUPS      64(BX), Z1
-	VBROADCASTSS (SI), Z2
-	VFMADD231PS  Z0, Z2, Z4
-	VFMADD231PS  Z1, Z2, Z5
-	VBROADCASTSS (SI)(R9*1), Z3
-	VFMADD231PS  Z0, Z3, Z6
-	VFMADD231PS  Z1, Z3, Z7
-	VBROADCASTSS (SI)(R9*2), Z2
-	VFMADD231PS  Z0, Z2, Z8
-	VFMADD231PS  Z1, Z2, Z9
-	VBROADCASTSS (SI)(R10*1), Z3
-	VFMADD231PS  Z0, Z3, Z10
-	VFMADD231PS  Z1, Z3, Z11
-	ADDQ         R12, SI
-	ADDQ         R13, BX
-	DECQ         CX
-	JNE          tile4x2k
-	MOVQ         72(SP), R9
-	LEAQ         (R9)(R9*2), R10
-	VMOVUPS      Z4, (DX)
-	VMOVUPS      Z5, K1, 64(DX)
-	VMOVUPS      Z6, (DX)(R9*1)
-	VMOVUPS      Z7, K1, 64(DX)(R9*1)
-	VMOVUPS      Z8, (DX)(R9*2)
-	VMOVUPS      Z9, K1, 64(DX)(R9*2)
-	VMOVUPS      Z10, (DX)(R10*1)
-	VMOVUPS      Z11, K1, 64(DX)(R10*1)
-	IMUL3Q       $0x04, 64(SP), AX
-	ADDQ         AX, (SP)
-	IMUL3Q       $0x04, 72(SP), AX
-	ADDQ         AX, 8(SP)
-	DECQ         32(SP)
-	JNE          tile4x2
-	JMP          groupdone
-
-tile5x2:
-	MOVQ   8(SP), DX
-	CMPQ   160(DI), $0x00
-	JNE    tile5x2load
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	JMP    tile5x2ready
-
-tile5x2load:
-	MOVQ      72(SP), R9
-	LEAQ      (R9)(R9*2), R10
-	VMOVUPS   (DX), Z4
-	VMOVUPS.Z 64(DX), K1, Z5
-	VMOVUPS   (DX)(R9*1), Z6
-	VMOVUPS.Z 64(DX)(R9*1), K1, Z7
-	VMOVUPS   (DX)(R9*2), Z8
-	VMOVUPS.Z 64(DX)(R9*2), K1, Z9
-	VMOVUPS   (DX)(R10*1), Z10
-	VMOVUPS.Z 64(DX)(R10*1), K1, Z11
-	VMOVUPS   (DX)(R9*4), Z12
-	VMOVUPS.Z 64(DX)(R9*4), K1, Z13
-
-tile5x2ready:
-	MOVQ (SP), SI
-	MOVQ 16(SP), BX
-	MOVQ 64(SP), R9
-	LEAQ (R9)(R9*2), R10
-	MOVQ 112(DI), CX
-
-tile5x2k:
-	VMOVUPS      (BX), Z0
-	VMOVUPS      64(BX), Z1
-	VBROADCASTSS (SI), Z2
-	VFMADD231PS  Z0, Z2, Z4
-	VFMADD231PS  Z1, Z2, Z5
-	VBROADCASTSS (SI)(R9*1), Z3
-	VFMADD231PS  Z0, Z3, Z6
-	VFMADD231PS  Z1, Z3, Z7
-	VBROADCASTSS (SI)(R9*2), Z2
-	VFMADD231PS  Z0, Z2, Z8
-	VFMADD231PS  Z1, Z2, Z9
-	VBROADCASTSS (SI)(R10*1), Z3
-	VFMADD231PS  Z0, Z3, Z10
-	VFMADD231PS  Z1, Z3, Z11
-	VBROADCASTSS (SI)(R9*4), Z2
-	VFMADD231PS  Z0, Z2, Z12
-	VFMADD231PS  Z1, Z2, Z13
-	ADDQ         R12, SI
-	ADDQ         R13, BX
-	DECQ         CX
-	JNE          tile5x2k
-	MOVQ         72(SP), R9
-	LEAQ         (R9)(R9*2), R10
-	VMOVUPS      Z4, (DX)
-	VMOVUPS      Z5, K1, 64(DX)
-	VMOVUPS      Z6, (DX)(R9*1)
-	VMOVUPS      Z7, K1, 64(DX)(R9*1)
-	VMOVUPS      Z8, (DX)(R9*2)
-	VMOVUPS      Z9, K1, 64(DX)(R9*2)
-	VMOVUPS      Z10, (DX)(R10*1)
-	VMOVUPS      Z11, K1, 64(DX)(R10*1)
-	VMOVUPS      Z12, (DX)(R9*4)
-	VMOVUPS      Z13, K1, 64(DX)(R9*4)
-	IMUL3Q       $0x05, 64(SP), AX
-	ADDQ         AX, (SP)
-	IMUL3Q       $0x05, 72(SP), AX
-	ADDQ         AX, 8(SP)
-	DECQ         32(SP)
-	JNE          tile5x2
-	JMP          groupdone
-
-tile6x2:
-	MOVQ   8(SP), DX
-	CMPQ   160(DI), $0x00
-	JNE    tile6x2load
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	JMP    tile6x2ready
-
-tile6x2load:
-	MOVQ      72(SP), R9
-	LEAQ      (R9)(R9*2), R10
-	LEAQ      (R9)(R9*4), R11
-	VMOVUPS   (DX), Z4
-	VMOVUPS.Z 64(DX), K1, Z5
-	VMOVUPS   (DX)(R9*1), Z6
-	VMOVUPS.Z 64(DX)(R9*1), K1, Z7
-	VMOVUPS   (DX)(R9*2), Z8
-	VMOVUPS.Z 64(DX)(R9*2), K1, Z9
-	VMOVUPS   (DX)(R10*1), Z10
-	VMOVUPS.Z 64(DX)(R10*1), K1, Z11
-	VMOVUPS   (DX)(R9*4), Z12
-	VMOVUPS.Z 64(DX)(R9*4), K1, Z13
-	VMOVUPS   (DX)(R11*1), Z14
-	VMOVUPS.Z 64(DX)(R11*1), K1, Z15
-
-tile6x2ready:
-	MOVQ (SP), SI
-	MOVQ 16(SP), BX
-	MOVQ 64(SP), R9
-	LEAQ (R9)(R9*2), R10
-	LEAQ (R9)(R9*4), R11
-	MOVQ 112(DI), CX
-
-tile6x2k:
-	VMOVUPS      (BX), Z0
-	VMOVUPS      64(BX), Z1
-	VBROADCASTSS (SI), Z2
-	VFMADD231PS  Z0, Z2, Z4
-	VFMADD231PS  Z1, Z2, Z5
-	VBROADCASTSS (SI)(R9*1), Z3
-	VFMADD231PS  Z0, Z3, Z6
-	VFMADD231PS  Z1, Z3, Z7
-	VBROADCASTSS (SI)(R9*2), Z2
-	VFMADD231PS  Z0, Z2, Z8
-	VFMADD231PS  Z1, Z2, Z9
-	VBROADCASTSS (SI)(R10*1), Z3
-	VFMADD231PS  Z0, Z3, Z10
-	VFMADD231PS  Z1, Z3, Z11
-	VBROADCASTSS (SI)(R9*4), Z2
-	VFMADD231PS  Z0, Z2, Z12
-	VFMADD231PS  Z1, Z2, Z13
-	VBROADCASTSS (SI)(R11*1), Z3
-	VFMADD231PS  Z0, Z3, Z14
-	VFMADD231PS  Z1, Z3, Z15
-	ADDQ         R12, SI
-	ADDQ         R13, BX
-	DECQ         CX
-	JNE          tile6x2k
-	MOVQ         72(SP), R9
-	LEAQ         (R9)(R9*2), R10
-	LEAQ         (R9)(R9*4), R11
-	VMOVUPS      Z4, (DX)
-	VMOVUPS      Z5, K1, 64(DX)
-	VMOVUPS      Z6, (DX)(R9*1)
-	VMOVUPS      Z7, K1, 64(DX)(R9*1)
-	VMOVUPS      Z8, (DX)(R9*2)
-	VMOVUPS      Z9, K1, 64(DX)(R9*2)
-	VMOVUPS      Z10, (DX)(R10*1)
-	VMOVUPS      Z11, K1, 64(DX)(R10*1)
-	VMOVUPS      Z12, (DX)(R9*4)
-	VMOVUPS      Z13, K1, 64(DX)(R9*4)
-	VMOVUPS      Z14, (DX)(R11*1)
-	VMOVUPS      Z15, K1, 64(DX)(R11*1)
-	IMUL3Q       $0x06, 64(SP), AX
-	ADDQ         AX, (SP)
-	IMUL3Q       $0x06, 72(SP), AX
-	ADDQ         AX, 8(SP)
-	DECQ         32(SP)
-	JNE          tile6x2
-	JMP          groupdone
-
-tile7x2:
-	MOVQ   8(SP), DX
-	CMPQ   160(DI), $0x00
-	JNE    tile7x2load
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	JMP    tile7x2ready
-
-tile7x2load:
-	MOVQ      72(SP), R9
-	LEAQ      (R9)(R9*2), R10
-	LEAQ      (R9)(R9*4), R11
-	VMOVUPS   (DX), Z4
-	VMOVUPS.Z 64(DX), K1, Z5
-	VMOVUPS   (DX)(R9*1), Z6
-	VMOVUPS.Z 64(DX)(R9*1), K1, Z7
-	VMOVUPS   (DX)(R9*2), Z8
-	VMOVUPS.Z 64(DX)(R9*2), K1, Z9
-	VMOVUPS   (DX)(R10*1), Z10
-	VMOVUPS.Z 64(DX)(R10*1), K1, Z11
-	VMOVUPS   (DX)(R9*4), Z12
-	VMOVUPS.Z 64(DX)(R9*4), K1, Z13
-	VMOVUPS   (DX)(R11*1), Z14
-	VMOVUPS.Z 64(DX)(R11*1), K1, Z15
-	VMOVUPS   (DX)(R10*2), Z16
-	VMOVUPS.Z 64(DX)(R10*2), K1, Z17
-
-tile7x2ready:
-	MOVQ (SP), SI
-	MOVQ 16(SP), BX
-	MOVQ 64(SP), R9
-	LEAQ (R9)(R9*2), R10
-	LEAQ (R9)(R9*4), R11
-	MOVQ 112(DI), CX
-
-tile7x2k:
-	VMOVUPS      (BX), Z0
-	VMOVUPS      64(BX), Z1
-	VBROADCASTSS (SI), Z2
-	VFMADD231PS  Z0, Z2, Z4
-	VFMADD231PS  Z1, Z2, Z5
-	VBROADCASTSS (SI)(R9*1), Z3
-	VFMADD231PS  Z0, Z3, Z6
-	VFMADD231PS  Z1, Z3, Z7
-	VBROADCASTSS (SI)(R9*2), Z2
-	VFMADD231PS  Z0, Z2, Z8
-	VFMADD231PS  Z1, Z2, Z9
-	VBROADCASTSS (SI)(R10*1), Z3
-	VFMADD231PS  Z0, Z3, Z10
-	VFMADD231PS  Z1, Z3, Z11
-	VBROADCASTSS (SI)(R9*4), Z2
-	VFMADD231PS  Z0, Z2, Z12
-	VFMADD231PS  Z1, Z2, Z13
-	VBROADCASTSS (SI)(R11*1), Z3
-	VFMADD231PS  Z0, Z3, Z14
-	VFMADD231PS  Z1, Z3, Z15
-	VBROADCASTSS (SI)(R10*2), Z2
-	VFMADD231PS  Z0, Z2, Z16
-	VFMADD231PS  Z1, Z2, Z17
-	ADDQ         R12, SI
-	ADDQ         R13, BX
-	DECQ         CX
-	JNE          tile7x2k
-	MOVQ         72(SP), R9
-	LEAQ         (R9)(R9*2), R10
-	LEAQ         (R9)(R9*4), R11
-	VMOVUPS      Z4, (DX)
-	VMOVUPS      Z5, K1, 64(DX)
-	VMOVUPS      Z6, (DX)(R9*1)
-	VMOVUPS      Z7, K1, 64(DX)(R9*1)
-	VMOVUPS      Z8, (DX)(R9*2)
-	VMOVUPS      Z9, K1, 64(DX)(R9*2)
-	VMOVUPS      Z10, (DX)(R10*1)
-	VMOVUPS      Z11, K1, 64(DX)(R10*1)
-	VMOVUPS      Z12, (DX)(R9*4)
-	VMOVUPS      Z13, K1, 64(DX)(R9*4)
-	VMOVUPS      Z14, (DX)(R11*1)
-	VMOVUPS      Z15, K1, 64(DX)(R11*1)
-	VMOVUPS      Z16, (DX)(R10*2)
-	VMOVUPS      Z17, K1, 64(DX)(R10*2)
-	IMUL3Q       $0x07, 64(SP), AX
-	ADDQ         AX, (SP)
-	IMUL3Q       $0x07, 72(SP), AX
-	ADDQ         AX, 8(SP)
-	DECQ         32(SP)
-	JNE          tile7x2
-	JMP          groupdone
-
-tile8x2:
-	MOVQ   8(SP), DX
-	CMPQ   160(DI), $0x00
-	JNE    tile8x2load
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	VPXORD Z18, Z18, Z18
-	VPXORD Z19, Z19, Z19
-	JMP    tile8x2ready
-
-tile8x2load:
-	MOVQ      72(SP), R9
-	LEAQ      (R9)(R9*2), R10
-	LEAQ      (R9)(R9*4), R11
-	LEAQ      (R10)(R9*4), R8
-	ADDQ      DX, R8
-	VMOVUPS   (DX), Z4
-	VMOVUPS.Z 64(DX), K1, Z5
-	VMOVUPS   (DX)(R9*1), Z6
-	VMOVUPS.Z 64(DX)(R9*1), K1, Z7
-	VMOVUPS   (DX)(R9*2), Z8
-	VMOVUPS.Z 64(DX)(R9*2), K1, Z9
-	VMOVUPS   (DX)(R10*1), Z10
-	VMOVUPS.Z 64(DX)(R10*1), K1, Z11
-	VMOVUPS   (DX)(R9*4), Z12
-	VMOVUPS.Z 64(DX)(R9*4), K1, Z13
-	VMOVUPS   (DX)(R11*1), Z14
-	VMOVUPS.Z 64(DX)(R11*1), K1, Z15
-	VMOVUPS   (DX)(R10*2), Z16
-	VMOVUPS.Z 64(DX)(R10*2), K1, Z17
-	VMOVUPS   (R8), Z18
-	VMOVUPS.Z 64(R8), K1, Z19
-
-tile8x2ready:
-	MOVQ (SP), SI
-	MOVQ 16(SP), BX
-	MOVQ 64(SP), R9
-	LEAQ (R9)(R9*2), R10
-	LEAQ (R9)(R9*4), R11
-	LEAQ (R10)(R9*4), R8
-	ADDQ SI, R8
-	MOVQ 112(DI), CX
-
-tile8x2k:
-	VMOVUPS      (BX), Z0
-	VMOVUPS      64(BX), Z1
-	VBROADCASTSS (SI), Z2
-	VFMADD231PS  Z0, Z2, Z4
-	VFMADD231PS  Z1, Z2, Z5
-	VBROADCASTSS (SI)(R9*1), Z3
-	VFMADD231PS  Z0, Z3, Z6
-	VFMADD231PS  Z1, Z3, Z7
-	VBROADCASTSS (SI)(R9*2), Z2
-	VFMADD231PS  Z0, Z2, Z8
-	VFMADD231PS  Z1, Z2, Z9
-	VBROADCASTSS (SI)(R10*1), Z3
-	VFMADD231PS  Z0, Z3, Z10
-	VFMADD231PS  Z1, Z3, Z11
-	VBROADCASTSS (SI)(R9*4), Z2
-	VFMADD231PS  Z0, Z2, Z12
-	VFMADD231PS  Z1, Z2, Z13
-	VBROADCASTSS (SI)(R11*1), Z3
-	VFMADD231PS  Z0, Z3, Z14
-	VFMADD231PS  Z1, Z3, Z15
-	VBROADCASTSS (SI)(R10*2), Z2
-	VFMADD231PS  Z0, Z2, Z16
-	VFMADD231PS  Z1, Z2, Z17
-	VBROADCASTSS (R8), Z3
-	VFMADD231PS  Z0, Z3, Z18
-	VFMADD231PS  Z1, Z3, Z19
-	ADDQ         R12, SI
-	ADDQ         R12, R8
-	ADDQ         R13, BX
-	DECQ         CX
-	JNE          tile8x2k
-	MOVQ         72(SP), R9
-	LEAQ         (R9)(R9*2), R10
-	LEAQ         (R9)(R9*4), R11
-	LEAQ         (R10)(R9*4), R8
-	ADDQ         DX, R8
-	VMOVUPS      Z4, (DX)
-	VMOVUPS      Z5, K1, 64(DX)
-	VMOVUPS      Z6, (DX)(R9*1)
-	VMOVUPS      Z7, K1, 64(DX)(R9*1)
-	VMOVUPS      Z8, (DX)(R9*2)
-	VMOVUPS      Z9, K1, 64(DX)(R9*2)
-	VMOVUPS      Z10, (DX)(R10*1)
-	VMOVUPS      Z11, K1, 64(DX)(R10*1)
-	VMOVUPS      Z12, (DX)(R9*4)
-	VMOVUPS      Z13, K1, 64(DX)(R9*4)
-	VMOVUPS      Z14, (DX)(R11*1)
-	VMOVUPS      Z15, K1, 64(DX)(R11*1)
-	VMOVUPS      Z16, (DX)(R10*2)
-	VMOVUPS      Z17, K1, 64(DX)(R10*2)
-	VMOVUPS      Z18, (R8)
-	VMOVUPS      Z19, K1, 64(R8)
-	IMUL3Q       $0x08, 64(SP), AX
-	ADDQ         AX, (SP)
-	IMUL3Q       $0x08, 72(SP), AX
-	ADDQ         AX, 8(SP)
-	DECQ         32(SP)
-	JNE          tile8x2
-	JMP          groupdone
-
-tile9x2:
-	MOVQ   8(SP), DX
-	CMPQ   160(DI), $0x00
-	JNE    tile9x2load
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	VPXORD Z18, Z18, Z18
-	VPXORD Z19, Z19, Z19
-	VPXORD Z20, Z20, Z20
-	VPXORD Z21, Z21, Z21
-	JMP    tile9x2ready
-
-tile9x2load:
-	MOVQ      72(SP), R9
-	LEAQ      (R9)(R9*2), R10
-	LEAQ      (R9)(R9*4), R11
-	LEAQ      (R10)(R9*4), R8
-	ADDQ      DX, R8
-	VMOVUPS   (DX), Z4
-	VMOVUPS.Z 64(DX), K1, Z5
-	VMOVUPS   (DX)(R9*1), Z6
-	VMOVUPS.Z 64(DX)(R9*1), K1, Z7
-	VMOVUPS   (DX)(R9*2), Z8
-	VMOVUPS.Z 64(DX)(R9*2), K1, Z9
-	VMOVUPS   (DX)(R10*1), Z10
-	VMOVUPS.Z 64(DX)(R10*1), K1, Z11
-	VMOVUPS   (DX)(R9*4), Z12
-	VMOVUPS.Z 64(DX)(R9*4), K1, Z13
-	VMOVUPS   (DX)(R11*1), Z14
-	VMOVUPS.Z 64(DX)(R11*1), K1, Z15
-	VMOVUPS   (DX)(R10*2), Z16
-	VMOVUPS.Z 64(DX)(R10*2), K1, Z17
-	VMOVUPS   (R8), Z18
-	VMOVUPS.Z 64(R8), K1, Z19
-	VMOVUPS   (R8)(R9*1), Z20
-	VMOVUPS.Z 64(R8)(R9*1), K1, Z21
-
-tile9x2ready:
-	MOVQ (SP), SI
-	MOVQ 16(SP), BX
-	MOVQ 64(SP), R9
-	LEAQ (R9)(R9*2), R10
-	LEAQ (R9)(R9*4), R11
-	LEAQ (R10)(R9*4), R8
-	ADDQ SI, R8
-	MOVQ 112(DI), CX
-
-tile9x2k:
-	VMOVUPS      (BX), Z0
-	VMOVUPS      64(BX), Z1
-	VBROADCASTSS (SI), Z2
-	VFMADD231PS  Z0, Z2, Z4
-	VFMADD231PS  Z1, Z2, Z5
-	VBROADCASTSS (SI)(R9*1), Z3
-	VFMADD231PS  Z0, Z3, Z6
-	VFMADD231PS  Z1, Z3, Z7
-	VBROADCASTSS (SI)(R9*2), Z2
-	VFMADD231PS  Z0, Z2, Z8
-	VFMADD231PS  Z1, Z2, Z9
-	VBROADCASTSS (SI)(R10*1), Z3
-	VFMADD231PS  Z0, Z3, Z10
-	VFMADD231PS  Z1, Z3, Z11
-	VBROADCASTSS (SI)(R9*4), Z2
-	VFMADD231PS  Z0, Z2, Z12
-	VFMADD231PS  Z1, Z2, Z13
-	VBROADCASTSS (SI)(R11*1), Z3
-	VFMADD231PS  Z0, Z3, Z14
-	VFMADD231PS  Z1, Z3, Z15
-	VBROADCASTSS (SI)(R10*2), Z2
-	VFMADD231PS  Z0, Z2, Z16
-	VFMADD231PS  Z1, Z2, Z17
-	VBROADCASTSS (R8), Z3
-	VFMADD231PS  Z0, Z3, Z18
-	VFMADD231PS  Z1, Z3, Z19
-	VBROADCASTSS (R8)(R9*1), Z2
-	VFMADD231PS  Z0, Z2, Z20
-	VFMADD231PS  Z1, Z2, Z21
-	ADDQ         R12, SI
-	ADDQ         R12, R8
-	ADDQ         R13, BX
-	DECQ         CX
-	JNE          tile9x2k
-	MOVQ         72(SP), R9
-	LEAQ         (R9)(R9*2), R10
-	LEAQ         (R9)(R9*4), R11
-	LEAQ         (R10)(R9*4), R8
-	ADDQ         DX, R8
-	VMOVUPS      Z4, (DX)
-	VMOVUPS      Z5, K1, 64(DX)
-	VMOVUPS      Z6, (DX)(R9*1)
-	VMOVUPS      Z7, K1, 64(DX)(R9*1)
-	VMOVUPS      Z8, (DX)(R9*2)
-	VMOVUPS      Z9, K1, 64(DX)(R9*2)
-	VMOVUPS      Z10, (DX)(R10*1)
-	VMOVUPS      Z11, K1, 64(DX)(R10*1)
-	VMOVUPS      Z12, (DX)(R9*4)
-	VMOVUPS      Z13, K1, 64(DX)(R9*4)
-	VMOVUPS      Z14, (DX)(R11*1)
-	VMOVUPS      Z15, K1, 64(DX)(R11*1)
-	VMOVUPS      Z16, (DX)(R10*2)
-	VMOVUPS      Z17, K1, 64(DX)(R10*2)
-	VMOVUPS      Z18, (R8)
-	VMOVUPS      Z19, K1, 64(R8)
-	VMOVUPS      Z20, (R8)(R9*1)
-	VMOVUPS      Z21, K1, 64(R8)(R9*1)
-	IMUL3Q       $0x09, 64(SP), AX
-	ADDQ         AX, (SP)
-	IMUL3Q       $0x09, 72(SP), AX
-	ADDQ         AX, 8(SP)
-	DECQ         32(SP)
-	JNE          tile9x2
-	JMP          groupdone
-
-tile10x2:
-	MOVQ   8(SP), DX
-	CMPQ   160(DI), $0x00
-	JNE    tile10x2load
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	VPXORD Z18, Z18, Z18
-	VPXORD Z19, Z19, Z19
-	VPXORD Z20, Z20, Z20
-	VPXORD Z21, Z21, Z21
-	VPXORD Z22, Z22, Z22
-	VPXORD Z23, Z23, Z23
-	JMP    tile10x2ready
-
-tile10x2load:
-	MOVQ      72(SP), R9
-	LEAQ      (R9)(R9*2), R10
-	LEAQ      (R9)(R9*4), R11
-	LEAQ      (R10)(R9*4), R8
-	ADDQ      DX, R8
-	VMOVUPS   (DX), Z4
-	VMOVUPS.Z 64(DX), K1, Z5
-	VMOVUPS   (DX)(R9*1), Z6
-	VMOVUPS.Z 64(DX)(R9*1), K1, Z7
-	VMOVUPS   (DX)(R9*2), Z8
-	VMOVUPS.Z 64(DX)(R9*2), K1, Z9
-	VMOVUPS   (DX)(R10*1), Z10
-	VMOVUPS.Z 64(DX)(R10*1), K1, Z11
-	VMOVUPS   (DX)(R9*4), Z12
-	VMOVUPS.Z 64(DX)(R9*4), K1, Z13
-	VMOVUPS   (DX)(R11*1), Z14
-	VMOVUPS.Z 64(DX)(R11*1), K1, Z15
-	VMOVUPS   (DX)(R10*2), Z16
-	VMOVUPS.Z 64(DX)(R10*2), K1, Z17
-	VMOVUPS   (R8), Z18
-	VMOVUPS.Z 64(R8), K1, Z19
-	VMOVUPS   (R8)(R9*1), Z20
-	VMOVUPS.Z 64(R8)(R9*1), K1, Z21
-	VMOVUPS   (R8)(R9*2), Z22
-	VMOVUPS.Z 64(R8)(R9*2), K1, Z23
-
-tile10x2ready:
-	MOVQ (SP), SI
-	MOVQ 16(SP), BX
-	MOVQ 64(SP), R9
-	LEAQ (R9)(R9*2), R10
-	LEAQ (R9)(R9*4), R11
-	LEAQ (R10)(R9*4), R8
-	ADDQ SI, R8
-	MOVQ 112(DI), CX
-
-tile10x2k:
-	VMOVUPS      (BX), Z0
-	VMOVUPS      64(BX), Z1
-	VBROADCASTSS (SI), Z2
-	VFMADD231PS  Z0, Z2, Z4
-	VFMADD231PS  Z1, Z2, Z5
-	VBROADCASTSS (SI)(R9*1), Z3
-	VFMADD231PS  Z0, Z3, Z6
-	VFMADD231PS  Z1, Z3, Z7
-	VBROADCASTSS (SI)(R9*2), Z2
-	VFMADD231PS  Z0, Z2, Z8
-	VFMADD231PS  Z1, Z2, Z9
-	VBROADCASTSS (SI)(R10*1), Z3
-	VFMADD231PS  Z0, Z3, Z10
-	VFMADD231PS  Z1, Z3, Z11
-	VBROADCASTSS (SI)(R9*4), Z2
-	VFMADD231PS  Z0, Z2, Z12
-	VFMADD231PS  Z1, Z2, Z13
-	VBROADCASTSS (SI)(R11*1), Z3
-	VFMADD231PS  Z0, Z3, Z14
-	VFMADD231PS  Z1, Z3, Z15
-	VBROADCASTSS (SI)(R10*2), Z2
-	VFMADD231PS  Z0, Z2, Z16
-	VFMADD231PS  Z1, Z2, Z17
-	VBROADCASTSS (R8), Z3
-	VFMADD231PS  Z0, Z3, Z18
-	VFMADD231PS  Z1, Z3, Z19
-	VBROADCASTSS (R8)(R9*1), Z2
-	VFMADD231PS  Z0, Z2, Z20
-	VFMADD231PS  Z1, Z2, Z21
-	VBROADCASTSS (R8)(R9*2), Z3
-	VFMADD231PS  Z0, Z3, Z22
-	VFMADD231PS  Z1, Z3, Z23
-	ADDQ         R12, SI
-	ADDQ         R12, R8
-	ADDQ         R13, BX
-	DECQ         CX
-	JNE          tile10x2k
-	MOVQ         72(SP), R9
-	LEAQ         (R9)(R9*2), R10
-	LEAQ         (R9)(R9*4), R11
-	LEAQ         (R10)(R9*4), R8
-	ADDQ         DX, R8
-	VMOVUPS      Z4, (DX)
-	VMOVUPS      Z5, K1, 64(DX)
-	VMOVUPS      Z6, (DX)(R9*1)
-	VMOVUPS      Z7, K1, 64(DX)(R9*1)
-	VMOVUPS      Z8, (DX)(R9*2)
-	VMOVUPS      Z9, K1, 64(DX)(R9*2)
-	VMOVUPS      Z10, (DX)(R10*1)
-	VMOVUPS      Z11, K1, 64(DX)(R10*1)
-	VMOVUPS      Z12, (DX)(R9*4)
-	VMOVUPS      Z13, K1, 64(DX)(R9*4)
-	VMOVUPS      Z14, (DX)(R11*1)
-	VMOVUPS      Z15, K1, 64(DX)(R11*1)
-	VMOVUPS      Z16, (DX)(R10*2)
-	VMOVUPS      Z17, K1, 64(DX)(R10*2)
-	VMOVUPS      Z18, (R8)
-	VMOVUPS      Z19, K1, 64(R8)
-	VMOVUPS      Z20, (R8)(R9*1)
-	VMOVUPS      Z21, K1, 64(R8)(R9*1)
-	VMOVUPS      Z22, (R8)(R9*2)
-	VMOVUPS      Z23, K1, 64(R8)(R9*2)
-	IMUL3Q       $0x0a, 64(SP), AX
-	ADDQ         AX, (SP)
-	IMUL3Q       $0x0a, 72(SP), AX
-	ADDQ         AX, 8(SP)
-	DECQ         32(SP)
-	JNE          tile10x2
-	JMP          groupdone
-
-tile11x2:
-	MOVQ   8(SP), DX
-	CMPQ   160(DI), $0x00
-	JNE    tile11x2load
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	VPXORD Z18, Z18, Z18
-	VPXORD Z19, Z19, Z19
-	VPXORD Z20, Z20, Z20
-	VPXORD Z21, Z21, Z21
-	VPXORD Z22, Z22, Z22
-	VPXORD Z23, Z23, Z23
-	VPXORD Z24, Z24, Z24
-	VPXORD Z25, Z25, Z25
-	JMP    tile11x2ready
-
-tile11x2load:
-	MOVQ      72(SP), R9
-	LEAQ      (R9)(R9*2), R10
-	LEAQ      (R9)(R9*4), R11
-	LEAQ      (R10)(R9*4), R8
-	ADDQ      DX, R8
-	VMOVUPS   (DX), Z4
-	VMOVUPS.Z 64(DX), K1, Z5
-	VMOVUPS   (DX)(R9*1), Z6
-	VMOVUPS.Z 64(DX)(R9*1), K1, Z7
-	VMOVUPS   (DX)(R9*2), Z8
-	VMOVUPS.Z 64(DX)(R9*2), K1, Z9
-	VMOVUPS   (DX)(R10*1), Z10
-	VMOVUPS.Z 64(DX)(R10*1), K1, Z11
-	VMOVUPS   (DX)(R9*4), Z12
-	VMOVUPS.Z 64(DX)(R9*4), K1, Z13
-	VMOVUPS   (DX)(R11*1), Z14
-	VMOVUPS.Z 64(DX)(R11*1), K1, Z15
-	VMOVUPS   (DX)(R10*2), Z16
-	VMOVUPS.Z 64(DX)(R10*2), K1, Z17
-	VMOVUPS   (R8), Z18
-	VMOVUPS.Z 64(R8), K1, Z19
-	VMOVUPS   (R8)(R9*1), Z20
-	VMOVUPS.Z 64(R8)(R9*1), K1, Z21
-	VMOVUPS   (R8)(R9*2), Z22
-	VMOVUPS.Z 64(R8)(R9*2), K1, Z23
-	VMOVUPS   (R8)(R10*1), Z24
-	VMOVUPS.Z 64(R8)(R10*1), K1, Z25
-
-tile11x2ready:
-	MOVQ (SP), SI
-	MOVQ 16(SP), BX
-	MOVQ 64(SP), R9
-	LEAQ (R9)(R9*2), R10
-	LEAQ (R9)(R9*4), R11
-	LEAQ (R10)(R9*4), R8
-	ADDQ SI, R8
-	MOVQ 112(DI), CX
-
-tile11x2k:
-	VMOVUPS      (BX), Z0
-	VMOVUPS      64(BX), Z1
-	VBROADCASTSS (SI), Z2
-	VFMADD231PS  Z0, Z2, Z4
-	VFMADD231PS  Z1, Z2, Z5
-	VBROADCASTSS (SI)(R9*1), Z3
-	VFMADD231PS  Z0, Z3, Z6
-	VFMADD231PS  Z1, Z3, Z7
-	VBROADCASTSS (SI)(R9*2), Z2
-	VFMADD231PS  Z0, Z2, Z8
-	VFMADD231PS  Z1, Z2, Z9
-	VBROADCASTSS (SI)(R10*1), Z3
-	VFMADD231PS  Z0, Z3, Z10
-	VFMADD231PS  Z1, Z3, Z11
-	VBROADCASTSS (SI)(R9*4), Z2
-	VFMADD231PS  Z0, Z2, Z12
-	VFMADD231PS  Z1, Z2, Z13
-	VBROADCASTSS (SI)(R11*1), Z3
-	VFMADD231PS  Z0, Z3, Z14
-	VFMADD231PS  Z1, Z3, Z15
-	VBROADCASTSS (SI)(R10*2), Z2
-	VFMADD231PS  Z0, Z2, Z16
-	VFMADD231PS  Z1, Z2, Z17
-	VBROADCASTSS (R8), Z3
-	VFMADD231PS  Z0, Z3, Z18
-	VFMADD231PS  Z1, Z3, Z19
-	VBROADCASTSS (R8)(R9*1), Z2
-	VFMADD231PS  Z0, Z2, Z20
-	VFMADD231PS  Z1, Z2, Z21
-	VBROADCASTSS (R8)(R9*2), Z3
-	VFMADD231PS  Z0, Z3, Z22
-	VFMADD231PS  Z1, Z3, Z23
-	VBROADCASTSS (R8)(R10*1), Z2
-	VFMADD231PS  Z0, Z2, Z24
-	VFMADD231PS  Z1, Z2, Z25
-	ADDQ         R12, SI
-	ADDQ         R12, R8
-	ADDQ         R13, BX
-	DECQ         CX
-	JNE          tile11x2k
-	MOVQ         72(SP), R9
-	LEAQ         (R9)(R9*2), R10
-	LEAQ         (R9)(R9*4), R11
-	LEAQ         (R10)(R9*4), R8
-	ADDQ         DX, R8
-	VMOVUPS      Z4, (DX)
-	VMOVUPS      Z5, K1, 64(DX)
-	VMOVUPS      Z6, (DX)(R9*1)
-	VMOVUPS      Z7, K1, 64(DX)(R9*1)
-	VMOVUPS      Z8, (DX)(R9*2)
-	VMOVUPS      Z9, K1, 64(DX)(R9*2)
-	VMOVUPS      Z10, (DX)(R10*1)
-	VMOVUPS      Z11, K1, 64(DX)(R10*1)
-	VMOVUPS      Z12, (DX)(R9*4)
-	VMOVUPS      Z13, K1, 64(DX)(R9*4)
-	VMOVUPS      Z14, (DX)(R11*1)
-	VMOVUPS      Z15, K1, 64(DX)(R11*1)
-	VMOVUPS      Z16, (DX)(R10*2)
-	VMOVUPS      Z17, K1, 64(DX)(R10*2)
-	VMOVUPS      Z18, (R8)
-	VMOVUPS      Z19, K1, 64(R8)
-	VMOVUPS      Z20, (R8)(R9*1)
-	VMOVUPS      Z21, K1, 64(R8)(R9*1)
-	VMOVUPS      Z22, (R8)(R9*2)
-	VMOVUPS      Z23, K1, 64(R8)(R9*2)
-	VMOVUPS      Z24, (R8)(R10*1)
-	VMOVUPS      Z25, K1, 64(R8)(R10*1)
-	IMUL3Q       $0x0b, 64(SP), AX
-	ADDQ         AX, (SP)
-	IMUL3Q       $0x0b, 72(SP), AX
-	ADDQ         AX, 8(SP)
-	DECQ         32(SP)
-	JNE          tile11x2
-	JMP          groupdone
-
-tile12x2:
-	MOVQ   8(SP), DX
-	CMPQ   160(DI), $0x00
-	JNE    tile12x2load
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	VPXORD Z18, Z18, Z18
-	VPXORD Z19, Z19, Z19
-	VPXORD Z20, Z20, Z20
-	VPXORD Z21, Z21, Z21
-	VPXORD Z22, Z22, Z22
-	VPXORD Z23, Z23, Z23
-	VPXORD Z24, Z24, Z24
-	VPXORD Z25, Z25, Z25
-	VPXORD Z26, Z26, Z26
-	VPXORD Z27, Z27, Z27
-	JMP    tile12x2ready
-
-tile12x2load:
-	MOVQ      72(SP), R9
-	LEAQ      (R9)(R9*2), R10
-	LEAQ      (R9)(R9*4), R11
-	LEAQ      (R10)(R9*4), R8
-	ADDQ      DX, R8
-	VMOVUPS   (DX), Z4
-	VMOVUPS.Z 64(DX), K1, Z5
-	VMOVUPS   (DX)(R9*1), Z6
-	VMOVUPS.Z 64(DX)(R9*1), K1, Z7
-	VMOVUPS   (DX)(R9*2), Z8
-	VMOVUPS.Z 64(DX)(R9*2), K1, Z9
-	VMOVUPS   (DX)(R10*1), Z10
-	VMOVUPS.Z 64(DX)(R10*1), K1, Z11
-	VMOVUPS   (DX)(R9*4), Z12
-	VMOVUPS.Z 64(DX)(R9*4), K1, Z13
-	VMOVUPS   (DX)(R11*1), Z14
-	VMOVUPS.Z 64(DX)(R11*1), K1, Z15
-	VMOVUPS   (DX)(R10*2), Z16
-	VMOVUPS.Z 64(DX)(R10*2), K1, Z17
-	VMOVUPS   (R8), Z18
-	VMOVUPS.Z 64(R8), K1, Z19
-	VMOVUPS   (R8)(R9*1), Z20
-	VMOVUPS.Z 64(R8)(R9*1), K1, Z21
-	VMOVUPS   (R8)(R9*2), Z22
-	VMOVUPS.Z 64(R8)(R9*2), K1, Z23
-	VMOVUPS   (R8)(R10*1), Z24
-	VMOVUPS.Z 64(R8)(R10*1), K1, Z25
-	VMOVUPS   (R8)(R9*4), Z26
-	VMOVUPS.Z 64(R8)(R9*4), K1, Z27
-
-tile12x2ready:
-	MOVQ (SP), SI
-	MOVQ 16(SP), BX
-	MOVQ 64(SP), R9
-	LEAQ (R9)(R9*2), R10
-	LEAQ (R9)(R9*4), R11
-	LEAQ (R10)(R9*4), R8
-	ADDQ SI, R8
-	MOVQ 112(DI), CX
-
-tile12x2k:
-	VMOVUPS      (BX), Z0
-	VMOVUPS      64(BX), Z1
-	VBROADCASTSS (SI), Z2
-	VFMADD231PS  Z0, Z2, Z4
-	VFMADD231PS  Z1, Z2, Z5
-	VBROADCASTSS (SI)(R9*1), Z3
-	VFMADD231PS  Z0, Z3, Z6
-	VFMADD231PS  Z1, Z3, Z7
-	VBROADCASTSS (SI)(R9*2), Z2
-	VFMADD231PS  Z0, Z2, Z8
-	VFMADD231PS  Z1, Z2, Z9
-	VBROADCASTSS (SI)(R10*1), Z3
-	VFMADD231PS  Z0, Z3, Z10
-	VFMADD231PS  Z1, Z3, Z11
-	VBROADCASTSS (SI)(R9*4), Z2
-	VFMADD231PS  Z0, Z2, Z12
-	VFMADD231PS  Z1, Z2, Z13
-	VBROADCASTSS (SI)(R11*1), Z3
-	VFMADD231PS  Z0, Z3, Z14
-	VFMADD231PS  Z1, Z3, Z15
-	VBROADCASTSS (SI)(R10*2), Z2
-	VFMADD231PS  Z0, Z2, Z16
-	VFMADD231PS  Z1, Z2, Z17
-	VBROADCASTSS (R8), Z3
-	VFMADD231PS  Z0, Z3, Z18
-	VFMADD231PS  Z1, Z3, Z19
-	VBROADCASTSS (R8)(R9*1), Z2
-	VFMADD231PS  Z0, Z2, Z20
-	VFMADD231PS  Z1, Z2, Z21
-	VBROADCASTSS (R8)(R9*2), Z3
-	VFMADD231PS  Z0, Z3, Z22
-	VFMADD231PS  Z1, Z3, Z23
-	VBROADCASTSS (R8)(R10*1), Z2
-	VFMADD231PS  Z0, Z2, Z24
-	VFMADD231PS  Z1, Z2, Z25
-	VBROADCASTSS (R8)(R9*4), Z3
-	VFMADD231PS  Z0, Z3, Z26
-	VFMADD231PS  Z1, Z3, Z27
-	ADDQ         R12, SI
-	ADDQ         R12, R8
-	ADDQ         R13, BX
-	DECQ         CX
-	JNE          tile12x2k
-	MOVQ         72(SP), R9
-	LEAQ         (R9)(R9*2), R10
-	LEAQ         (R9)(R9*4), R11
-	LEAQ         (R10)(R9*4), R8
-	ADDQ         DX, R8
-	VMOVUPS      Z4, (DX)
-	VMOVUPS      Z5, K1, 64(DX)
-	VMOVUPS      Z6, (DX)(R9*1)
-	VMOVUPS      Z7, K1, 64(DX)(R9*1)
-	VMOVUPS      Z8, (DX)(R9*2)
-	VMOVUPS      Z9, K1, 64(DX)(R9*2)
-	VMOVUPS      Z10, (DX)(R10*1)
-	VMOVUPS      Z11, K1, 64(DX)(R10*1)
-	VMOVUPS      Z12, (DX)(R9*4)
-	VMOVUPS      Z13, K1, 64(DX)(R9*4)
-	VMOVUPS      Z14, (DX)(R11*1)
-	VMOVUPS      Z15, K1, 64(DX)(R11*1)
-	VMOVUPS      Z16, (DX)(R10*2)
-	VMOVUPS      Z17, K1, 64(DX)(R10*2)
-	VMOVUPS      Z18, (R8)
-	VMOVUPS      Z19, K1, 64(R8)
-	VMOVUPS      Z20, (R8)(R9*1)
-	VMOVUPS      Z21, K1, 64(R8)(R9*1)
-	VMOVUPS      Z22, (R8)(R9*2)
-	VMOVUPS      Z23, K1, 64(R8)(R9*2)
-	VMOVUPS      Z24, (R8)(R10*1)
-	VMOVUPS      Z25, K1, 64(R8)(R10*1)
-	VMOVUPS      Z26, (R8)(R9*4)
-	VMOVUPS      Z27, K1, 64(R8)(R9*4)
-	IMUL3Q       $0x0c, 64(SP), AX
-	ADDQ         AX, (SP)
-	IMUL3Q       $0x0c, 72(SP), AX
-	ADDQ         AX, 8(SP)
-	DECQ         32(SP)
-	JNE          tile12x2
-	JMP          groupdone
-
-tile13x2:
-	MOVQ   8(SP), DX
-	CMPQ   160(DI), $0x00
-	JNE    tile13x2load
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	VPXORD Z18, Z18, Z18
-	VPXORD Z19, Z19, Z19
-	VPXORD Z20, Z20, Z20
-	VPXORD Z21, Z21, Z21
-	VPXORD Z22, Z22, Z22
-	VPXORD Z23, Z23, Z23
-	VPXORD Z24, Z24, Z24
-	VPXORD Z25, Z25, Z25
-	VPXORD Z26, Z26, Z26
-	VPXORD Z27, Z27, Z27
-	VPXORD Z28, Z28, Z28
-	VPXORD Z29, Z29, Z29
-	JMP    tile13x2ready
-
-tile13x2load:
-	MOVQ      72(SP), R9
-	LEAQ      (R9)(R9*2), R10
-	LEAQ      (R9)(R9*4), R11
-	LEAQ      (R10)(R9*4), R8
-	ADDQ      DX, R8
-	VMOVUPS   (DX), Z4
-	VMOVUPS.Z 64(DX), K1, Z5
-	VMOVUPS   (DX)(R9*1), Z6
-	VMOVUPS.Z 64(DX)(R9*1), K1, Z7
-	VMOVUPS   (DX)(R9*2), Z8
-	VMOVUPS.Z 64(DX)(R9*2), K1, Z9
-	VMOVUPS   (DX)(R10*1), Z10
-	VMOVUPS.Z 64(DX)(R10*1), K1, Z11
-	VMOVUPS   (DX)(R9*4), Z12
-	VMOVUPS.Z 64(DX)(R9*4), K1, Z13
-	VMOVUPS   (DX)(R11*1), Z14
-	VMOVUPS.Z 64(DX)(R11*1), K1, Z15
-	VMOVUPS   (DX)(R10*2), Z16
-	VMOVUPS.Z 64(DX)(R10*2), K1, Z17
-	VMOVUPS   (R8), Z18
-	VMOVUPS.Z 64(R8), K1, Z19
-	VMOVUPS   (R8)(R9*1), Z20
-	VMOVUPS.Z 64(R8)(R9*1), K1, Z21
-	VMOVUPS   (R8)(R9*2), Z22
-	VMOVUPS.Z 64(R8)(R9*2), K1, Z23
-	VMOVUPS   (R8)(R10*1), Z24
-	VMOVUPS.Z 64(R8)(R10*1), K1, Z25
-	VMOVUPS   (R8)(R9*4), Z26
-	VMOVUPS.Z 64(R8)(R9*4), K1, Z27
-	VMOVUPS   (R8)(R11*1), Z28
-	VMOVUPS.Z 64(R8)(R11*1), K1, Z29
-
-tile13x2ready:
-	MOVQ (SP), SI
-	MOVQ 16(SP), BX
-	MOVQ 64(SP), R9
-	LEAQ (R9)(R9*2), R10
-	LEAQ (R9)(R9*4), R11
-	LEAQ (R10)(R9*4), R8
-	ADDQ SI, R8
-	MOVQ 112(DI), CX
-
-tile13x2k:
-	VMOVUPS      (BX), Z0
-	VMOVUPS      64(BX), Z1
-	VBROADCASTSS (SI), Z2
-	VFMADD231PS  Z0, Z2, Z4
-	VFMADD231PS  Z1, Z2, Z5
-	VBROADCASTSS (SI)(R9*1), Z3
-	VFMADD231PS  Z0, Z3, Z6
-	VFMADD231PS  Z1, Z3, Z7
-	VBROADCASTSS (SI)(R9*2), Z2
-	VFMADD231PS  Z0, Z2, Z8
-	VFMADD231PS  Z1, Z2, Z9
-	VBROADCASTSS (SI)(R10*1), Z3
-	VFMADD231PS  Z0, Z3, Z10
-	VFMADD231PS  Z1, Z3, Z11
-	VBROADCASTSS (SI)(R9*4), Z2
-	VFMADD231PS  Z0, Z2, Z12
-	VFMADD231PS  Z1, Z2, Z13
-	VBROADCASTSS (SI)(R11*1), Z3
-	VFMADD231PS  Z0, Z3, Z14
-	VFMADD231PS  Z1, Z3, Z15
-	VBROADCASTSS (SI)(R10*2), Z2
-	VFMADD231PS  Z0, Z2, Z16
-	VFMADD231PS  Z1, Z2, Z17
-	VBROADCASTSS (R8), Z3
-	VFMADD231PS  Z0, Z3, Z18
-	VFMADD231PS  Z1, Z3, Z19
-	VBROADCASTSS (R8)(R9*1), Z2
-	VFMADD231PS  Z0, Z2, Z20
-	VFMADD231PS  Z1, Z2, Z21
-	VBROADCASTSS (R8)(R9*2), Z3
-	VFMADD231PS  Z0, Z3, Z22
-	VFMADD231PS  Z1, Z3, Z23
-	VBROADCASTSS (R8)(R10*1), Z2
-	VFMADD231PS  Z0, Z2, Z24
-	VFMADD231PS  Z1, Z2, Z25
-	VBROADCASTSS (R8)(R9*4), Z3
-	VFMADD231PS  Z0, Z3, Z26
-	VFMADD231PS  Z1, Z3, Z27
-	VBROADCASTSS (R8)(R11*1), Z2
-	VFMADD231PS  Z0, Z2, Z28
-	VFMADD231PS  Z1, Z2, Z29
-	ADDQ         R12, SI
-	ADDQ         R12, R8
-	ADDQ         R13, BX
-	DECQ         CX
-	JNE          tile13x2k
-	MOVQ         72(SP), R9
-	LEAQ         (R9)(R9*2), R10
-	LEAQ         (R9)(R9*4), R11
-	LEAQ         (R10)(R9*4), R8
-	ADDQ         DX, R8
-	VMOVUPS      Z4, (DX)
-	VMOVUPS      Z5, K1, 64(DX)
-	VMOVUPS      Z6, (DX)(R9*1)
-	VMOVUPS      Z7, K1, 64(DX)(R9*1)
-	VMOVUPS      Z8, (DX)(R9*2)
-	VMOVUPS      Z9, K1, 64(DX)(R9*2)
-	VMOVUPS      Z10, (DX)(R10*1)
-	VMOVUPS      Z11, K1, 64(DX)(R10*1)
-	VMOVUPS      Z12, (DX)(R9*4)
-	VMOVUPS      Z13, K1, 64(DX)(R9*4)
-	VMOVUPS      Z14, (DX)(R11*1)
-	VMOVUPS      Z15, K1, 64(DX)(R11*1)
-	VMOVUPS      Z16, (DX)(R10*2)
-	VMOVUPS      Z17, K1, 64(DX)(R10*2)
-	VMOVUPS      Z18, (R8)
-	VMOVUPS      Z19, K1, 64(R8)
-	VMOVUPS      Z20, (R8)(R9*1)
-	VMOVUPS      Z21, K1, 64(R8)(R9*1)
-	VMOVUPS      Z22, (R8)(R9*2)
-	VMOVUPS      Z23, K1, 64(R8)(R9*2)
-	VMOVUPS      Z24, (R8)(R10*1)
-	VMOVUPS      Z25, K1, 64(R8)(R10*1)
-	VMOVUPS      Z26, (R8)(R9*4)
-	VMOVUPS      Z27, K1, 64(R8)(R9*4)
-	VMOVUPS      Z28, (R8)(R11*1)
-	VMOVUPS      Z29, K1, 64(R8)(R11*1)
-	IMUL3Q       $0x0d, 64(SP), AX
-	ADDQ         AX, (SP)
-	IMUL3Q       $0x0d, 72(SP), AX
-	ADDQ         AX, 8(SP)
-	DECQ         32(SP)
-	JNE          tile13x2
-	JMP          groupdone
-
-tile14x2:
-	MOVQ   8(SP), DX
-	CMPQ   160(DI), $0x00
-	JNE    tile14x2load
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	VPXORD Z18, Z18, Z18
-	VPXORD Z19, Z19, Z19
-	VPXORD Z20, Z20, Z20
-	VPXORD Z21, Z21, Z21
-	VPXORD Z22, Z22, Z22
-	VPXORD Z23, Z23, Z23
-	VPXORD Z24, Z24, Z24
-	VPXORD Z25, Z25, Z25
-	VPXORD Z26, Z26, Z26
-	VPXORD Z27, Z27, Z27
-	VPXORD Z28, Z28, Z28
-	VPXORD Z29, Z29, Z29
-	VPXORD Z30, Z30, Z30
-	VPXORD Z31, Z31, Z31
-	JMP    tile14x2ready
-
-tile14x2load:
-	MOVQ      72(SP), R9
-	LEAQ      (R9)(R9*2), R10
-	LEAQ      (R9)(R9*4), R11
-	LEAQ      (R10)(R9*4), R8
-	ADDQ      DX, R8
-	VMOVUPS   (DX), Z4
-	VMOVUPS.Z 64(DX), K1, Z5
-	VMOVUPS   (DX)(R9*1), Z6
-	VMOVUPS.Z 64(DX)(R9*1), K1, Z7
-	VMOVUPS   (DX)(R9*2), Z8
-	VMOVUPS.Z 64(DX)(R9*2), K1, Z9
-	VMOVUPS   (DX)(R10*1), Z10
-	VMOVUPS.Z 64(DX)(R10*1), K1, Z11
-	VMOVUPS   (DX)(R9*4), Z12
-	VMOVUPS.Z 64(DX)(R9*4), K1, Z13
-	VMOVUPS   (DX)(R11*1), Z14
-	VMOVUPS.Z 64(DX)(R11*1), K1, Z15
-	VMOVUPS   (DX)(R10*2), Z16
-	VMOVUPS.Z 64(DX)(R10*2), K1, Z17
-	VMOVUPS   (R8), Z18
-	VMOVUPS.Z 64(R8), K1, Z19
-	VMOVUPS   (R8)(R9*1), Z20
-	VMOVUPS.Z 64(R8)(R9*1), K1, Z21
-	VMOVUPS   (R8)(R9*2), Z22
-	VMOVUPS.Z 64(R8)(R9*2), K1, Z23
-	VMOVUPS   (R8)(R10*1), Z24
-	VMOVUPS.Z 64(R8)(R10*1), K1, Z25
-	VMOVUPS   (R8)(R9*4), Z26
-	VMOVUPS.Z 64(R8)(R9*4), K1, Z27
-	VMOVUPS   (R8)(R11*1), Z28
-	VMOVUPS.Z 64(R8)(R11*1), K1, Z29
-	VMOVUPS   (R8)(R10*2), Z30
-	VMOVUPS.Z 64(R8)(R10*2), K1, Z31
-
-tile14x2ready:
-	MOVQ (SP), SI
-	MOVQ 16(SP), BX
-	MOVQ 64(SP), R9
-	LEAQ (R9)(R9*2), R10
-	LEAQ (R9)(R9*4), R11
-	LEAQ (R10)(R9*4), R8
-	ADDQ SI, R8
-	MOVQ 112(DI), CX
-
-tile14x2k:
-	VMOVUPS      (BX), Z0
-	VMOVUPS      64(BX), Z1
-	VBROADCASTSS (SI), Z2
-	VFMADD231PS  Z0, Z2, Z4
-	VFMADD231PS  Z1, Z2, Z5
-	VBROADCASTSS (SI)(R9*1), Z3
-	VFMADD231PS  Z0, Z3, Z6
-	VFMADD231PS  Z1, Z3, Z7
-	VBROADCASTSS (SI)(R9*2), Z2
-	VFMADD231PS  Z0, Z2, Z8
-	VFMADD231PS  Z1, Z2, Z9
-	VBROADCASTSS (SI)(R10*1), Z3
-	VFMADD231PS  Z0, Z3, Z10
-	VFMADD231PS  Z1, Z3, Z11
-	VBROADCASTSS (SI)(R9*4), Z2
-	VFMADD231PS  Z0, Z2, Z12
-	VFMADD231PS  Z1, Z2, Z13
-	VBROADCASTSS (SI)(R11*1), Z3
-	VFMADD231PS  Z0, Z3, Z14
-	VFMADD231PS  Z1, Z3, Z15
-	VBROADCASTSS (SI)(R10*2), Z2
-	VFMADD231PS  Z0, Z2, Z16
-	VFMADD231PS  Z1, Z2, Z17
-	VBROADCASTSS (R8), Z3
-	VFMADD231PS  Z0, Z3, Z18
-	VFMADD231PS  Z1, Z3, Z19
-	VBROADCASTSS (R8)(R9*1), Z2
-	VFMADD231PS  Z0, Z2, Z20
-	VFMADD231PS  Z1, Z2, Z21
-	VBROADCASTSS (R8)(R9*2), Z3
-	VFMADD231PS  Z0, Z3, Z22
-	VFMADD231PS  Z1, Z3, Z23
-	VBROADCASTSS (R8)(R10*1), Z2
-	VFMADD231PS  Z0, Z2, Z24
-	VFMADD231PS  Z1, Z2, Z25
-	VBROADCASTSS (R8)(R9*4), Z3
-	VFMADD231PS  Z0, Z3, Z26
-	VFMADD231PS  Z1, Z3, Z27
-	VBROADCASTSS (R8)(R11*1), Z2
-	VFMADD231PS  Z0, Z2, Z28
-	VFMADD231PS  Z1, Z2, Z29
-	VBROADCASTSS (R8)(R10*2), Z3
-	VFMADD231PS  Z0, Z3, Z30
-	VFMADD231PS  Z1, Z3, Z31
-	ADDQ         R12, SI
-	ADDQ         R12, R8
-	ADDQ         R13, BX
-	DECQ         CX
-	JNE          tile14x2k
-	MOVQ         72(SP), R9
-	LEAQ         (R9)(R9*2), R10
-	LEAQ         (R9)(R9*4), R11
-	LEAQ         (R10)(R9*4), R8
-	ADDQ         DX, R8
-	VMOVUPS      Z4, (DX)
-	VMOVUPS      Z5, K1, 64(DX)
-	VMOVUPS      Z6, (DX)(R9*1)
-	VMOVUPS      Z7, K1, 64(DX)(R9*1)
-	VMOVUPS      Z8, (DX)(R9*2)
-	VMOVUPS      Z9, K1, 64(DX)(R9*2)
-	VMOVUPS      Z10, (DX)(R10*1)
-	VMOVUPS      Z11, K1, 64(DX)(R10*1)
-	VMOVUPS      Z12, (DX)(R9*4)
-	VMOVUPS      Z13, K1, 64(DX)(R9*4)
-	VMOVUPS      Z14, (DX)(R11*1)
-	VMOVUPS      Z15, K1, 64(DX)(R11*1)
-	VMOVUPS      Z16, (DX)(R10*2)
-	VMOVUPS      Z17, K1, 64(DX)(R10*2)
-	VMOVUPS      Z18, (R8)
-	VMOVUPS      Z19, K1, 64(R8)
-	VMOVUPS      Z20, (R8)(R9*1)
-	VMOVUPS      Z21, K1, 64(R8)(R9*1)
-	VMOVUPS      Z22, (R8)(R9*2)
-	VMOVUPS      Z23, K1, 64(R8)(R9*2)
-	VMOVUPS      Z24, (R8)(R10*1)
-	VMOVUPS      Z25, K1, 64(R8)(R10*1)
-	VMOVUPS      Z26, (R8)(R9*4)
-	VMOVUPS      Z27, K1, 64(R8)(R9*4)
-	VMOVUPS      Z28, (R8)(R11*1)
-	VMOVUPS      Z29, K1, 64(R8)(R11*1)
-	VMOVUPS      Z30, (R8)(R10*2)
-	VMOVUPS      Z31, K1, 64(R8)(R10*2)
-	IMUL3Q       $0x0e, 64(SP), AX
-	ADDQ         AX, (SP)
-	IMUL3Q       $0x0e, 72(SP), AX
-	ADDQ         AX, 8(SP)
-	DECQ         32(SP)
-	JNE          tile14x2
-	JMP          groupdone
-
-tile3x4:
-	MOVQ   8(SP), DX
-	CMPQ   160(DI), $0x00
-	JNE    tile3x4load
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	JMP    tile3x4ready
-
-tile3x4load:
-	MOVQ      72(SP), R9
-	VMOVUPS   (DX), Z4
-	VMOVUPS   64(DX), Z5
-	VMOVUPS   128(DX), Z6
-	VMOVUPS.Z 192(DX), K1, Z7
-	VMOVUPS   (DX)(R9*1), Z8
-	VMOVUPS   64(DX)(R9*1), Z9
-	VMOVUPS   128(DX)(R9*1), Z10
-	VMOVUPS.Z 192(DX)(R9*1), K1, Z11
-	VMOVUPS   (DX)(R9*2), Z12
-	VMOVUPS   64(DX)(R9*2), Z13
-	VMOVUPS   128(DX)(R9*2), Z14
-	VMOVUPS.Z 192(DX)(R9*2), K1, Z15
-
-tile3x4ready:
-	MOVQ (SP), SI
-	MOVQ 16(SP), BX
-	MOVQ 64(SP), R9
-	MOVQ 96(DI), R8
-	SHLQ $0x02, R8
-	MOVQ 112(DI), CX
-
-tile3x4k:
-	VBROADCASTSS (SI), Z1
-	VBROADCASTSS (SI)(R9*1), Z2
-	VBROADCASTSS (SI)(R9*2), Z3
-	VMOVUPS      (BX), Z0
-	VFMADD231PS  Z0, Z1, Z4
-	VFMADD231PS  Z0, Z2, Z8
-	VFMADD231PS  Z0, Z3, Z12
-	VMOVUPS      64(BX), Z0
-	VFMADD231PS  Z0, Z1, Z5
-	VFMADD231PS  Z0, Z2, Z9
-	VFMADD231PS  Z0, Z3, Z13
-	VMOVUPS      (BX)(R8*1), Z0
-	VFMADD231PS  Z0, Z1, Z6
-	VFMADD231PS  Z0, Z2, Z10
-	VFMADD231PS  Z0, Z3, Z14
-	VMOVUPS      64(BX)(R8*1), Z0
-	VFMADD231PS  Z0, Z1, Z7
-	VFMADD231PS  Z0, Z2, Z11
-	VFMADD231PS  Z0, Z3, Z15
-	ADDQ         R12, SI
-	ADDQ         R13, BX
-	DECQ         CX
-	JNE          tile3x4k
-	MOVQ         72(SP), R9
-	VMOVUPS      Z4, (DX)
-	VMOVUPS      Z5, 64(DX)
-	VMOVUPS      Z6, 128(DX)
-	VMOVUPS      Z7, K1, 192(DX)
-	VMOVUPS      Z8, (DX)(R9*1)
-	VMOVUPS      Z9, 64(DX)(R9*1)
-	VMOVUPS      Z10, 128(DX)(R9*1)
-	VMOVUPS      Z11, K1, 192(DX)(R9*1)
-	VMOVUPS      Z12, (DX)(R9*2)
-	VMOVUPS      Z13, 64(DX)(R9*2)
-	VMOVUPS      Z14, 128(DX)(R9*2)
-	VMOVUPS      Z15, K1, 192(DX)(R9*2)
-	IMUL3Q       $0x03, 64(SP), AX
-	ADDQ         AX, (SP)
-	IMUL3Q       $0x03, 72(SP), AX
-	ADDQ         AX, 8(SP)
-	DECQ         32(SP)
-	JNE          tile3x4
-	JMP          groupdone
-
-tile4x4:
-	MOVQ   8(SP), DX
-	CMPQ   160(DI), $0x00
-	JNE    tile4x4load
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	VPXORD Z18, Z18, Z18
-	VPXORD Z19, Z19, Z19
-	VPXORD Z20, Z20, Z20
-	JMP    tile4x4ready
-
-tile4x4load:
-	MOVQ      72(SP), R9
-	LEAQ      (R9)(R9*2), R10
-	VMOVUPS   (DX), Z5
-	VMOVUPS   64(DX), Z6
-	VMOVUPS   128(DX), Z7
-	VMOVUPS.Z 192(DX), K1, Z8
-	VMOVUPS   (DX)(R9*1), Z9
-	VMOVUPS   64(DX)(R9*1), Z10
-	VMOVUPS   128(DX)(R9*1), Z11
-	VMOVUPS.Z 192(DX)(R9*1), K1, Z12
-	VMOVUPS   (DX)(R9*2), Z13
-	VMOVUPS   64(DX)(R9*2), Z14
-	VMOVUPS   128(DX)(R9*2), Z15
-	VMOVUPS.Z 192(DX)(R9*2), K1, Z16
-	VMOVUPS   (DX)(R10*1), Z17
-	VMOVUPS   64(DX)(R10*1), Z18
-	VMOVUPS   128(DX)(R10*1), Z19
-	VMOVUPS.Z 192(DX)(R10*1), K1, Z20
-
-tile4x4ready:
-	MOVQ (SP), SI
-	MOVQ 16(SP), BX
-	MOVQ 64(SP), R9
-	LEAQ (R9)(R9*2), R10
-	MOVQ 96(DI), R8
-	SHLQ $0x02, R8
-	MOVQ 112(DI), CX
-
-tile4x4k:
-	VBROADCASTSS (SI), Z1
-	VBROADCASTSS (SI)(R9*1), Z2
-	VBROADCASTSS (SI)(R9*2), Z3
-	VBROADCASTSS (SI)(R10*1), Z4
-	VMOVUPS      (BX), Z0
-	VFMADD231PS  Z0, Z1, Z5
-	VFMADD231PS  Z0, Z2, Z9
-	VFMADD231PS  Z0, Z3, Z13
-	VFMADD231PS  Z0, Z4, Z17
-	VMOVUPS      64(BX), Z0
-	VFMADD231PS  Z0, Z1, Z6
-	VFMADD231PS  Z0, Z2, Z10
-	VFMADD231PS  Z0, Z3, Z14
-	VFMADD231PS  Z0, Z4, Z18
-	VMOVUPS      (BX)(R8*1), Z0
-	VFMADD231PS  Z0, Z1, Z7
-	VFMADD231PS  Z0, Z2, Z11
-	VFMADD231PS  Z0, Z3, Z15
-	VFMADD231PS  Z0, Z4, Z19
-	VMOVUPS      64(BX)(R8*1), Z0
-	VFMADD231PS  Z0, Z1, Z8
-	VFMADD231PS  Z0, Z2, Z12
-	VFMADD231PS  Z0, Z3, Z16
-	VFMADD231PS  Z0, Z4, Z20
-	ADDQ         R12, SI
-	ADDQ         R13, BX
-	DECQ         CX
-	JNE          tile4x4k
-	MOVQ         72(SP), R9
-	LEAQ         (R9)(R9*2), R10
-	VMOVUPS      Z5, (DX)
-	VMOVUPS      Z6, 64(DX)
-	VMOVUPS      Z7, 128(DX)
-	VMOVUPS      Z8, K1, 192(DX)
-	VMOVUPS      Z9, (DX)(R9*1)
-	VMOVUPS      Z10, 64(DX)(R9*1)
-	VMOVUPS      Z11, 128(DX)(R9*1)
-	VMOVUPS      Z12, K1, 192(DX)(R9*1)
-	VMOVUPS      Z13, (DX)(R9*2)
-	VMOVUPS      Z14, 64(DX)(R9*2)
-	VMOVUPS      Z15, 128(DX)(R9*2)
-	VMOVUPS      Z16, K1, 192(DX)(R9*2)
-	VMOVUPS      Z17, (DX)(R10*1)
-	VMOVUPS      Z18, 64(DX)(R10*1)
-	VMOVUPS      Z19, 128(DX)(R10*1)
-	VMOVUPS      Z20, K1, 192(DX)(R10*1)
-	IMUL3Q       $0x04, 64(SP), AX
-	ADDQ         AX, (SP)
-	IMUL3Q       $0x04, 72(SP), AX
-	ADDQ         AX, 8(SP)
-	DECQ         32(SP)
-	JNE          tile4x4
-	JMP          groupdone
-
-tile5x4:
-	MOVQ   8(SP), DX
-	CMPQ   160(DI), $0x00
-	JNE    tile5x4load
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	VPXORD Z18, Z18, Z18
-	VPXORD Z19, Z19, Z19
-	VPXORD Z20, Z20, Z20
-	VPXORD Z21, Z21, Z21
-	VPXORD Z22, Z22, Z22
-	VPXORD Z23, Z23, Z23
-	VPXORD Z24, Z24, Z24
-	VPXORD Z25, Z25, Z25
-	JMP    tile5x4ready
-
-tile5x4load:
-	MOVQ      72(SP), R9
-	LEAQ      (R9)(R9*2), R10
-	VMOVUPS   (DX), Z6
-	VMOVUPS   64(DX), Z7
-	VMOVUPS   128(DX), Z8
-	VMOVUPS.Z 192(DX), K1, Z9
-	VMOVUPS   (DX)(R9*1), Z10
-	VMOVUPS   64(DX)(R9*1), Z11
-	VMOVUPS   128(DX)(R9*1), Z12
-	VMOVUPS.Z 192(DX)(R9*1), K1, Z13
-	VMOVUPS   (DX)(R9*2), Z14
-	VMOVUPS   64(DX)(R9*2), Z15
-	VMOVUPS   128(DX)(R9*2), Z16
-	VMOVUPS.Z 192(DX)(R9*2), K1, Z17
-	VMOVUPS   (DX)(R10*1), Z18
-	VMOVUPS   64(DX)(R10*1), Z19
-	VMOVUPS   128(DX)(R10*1), Z20
-	VMOVUPS.Z 192(DX)(R10*1), K1, Z21
-	VMOVUPS   (DX)(R9*4), Z22
-	VMOVUPS   64(DX)(R9*4), Z23
-	VMOVUPS   128(DX)(R9*4), Z24
-	VMOVUPS.Z 192(DX)(R9*4), K1, Z25
-
-tile5x4ready:
-	MOVQ (SP), SI
-	MOVQ 16(SP), BX
-	MOVQ 64(SP), R9
-	LEAQ (R9)(R9*2), R10
-	MOVQ 96(DI), R8
-	SHLQ $0x02, R8
-	MOVQ 112(DI), CX
-
-tile5x4k:
-	VBROADCASTSS (SI), Z1
-	VBROADCASTSS (SI)(R9*1), Z2
-	VBROADCASTSS (SI)(R9*2), Z3
-	VBROADCASTSS (SI)(R10*1), Z4
-	VBROADCASTSS (SI)(R9*4), Z5
-	VMOVUPS      (BX), Z0
-	VFMADD231PS  Z0, Z1, Z6
-	VFMADD231PS  Z0, Z2, Z10
-	VFMADD231PS  Z0, Z3, Z14
-	VFMADD231PS  Z0, Z4, Z18
-	VFMADD231PS  Z0, Z5, Z22
-	VMOVUPS      64(BX), Z0
-	VFMADD231PS  Z0, Z1, Z7
-	VFMADD231PS  Z0, Z2, Z11
-	VFMADD231PS  Z0, Z3, Z15
-	VFMADD231PS  Z0, Z4, Z19
-	VFMADD231PS  Z0, Z5, Z23
-	VMOVUPS      (BX)(R8*1), Z0
-	VFMADD231PS  Z0, Z1, Z8
-	VFMADD231PS  Z0, Z2, Z12
-	VFMADD231PS  Z0, Z3, Z16
-	VFMADD231PS  Z0, Z4, Z20
-	VFMADD231PS  Z0, Z5, Z24
-	VMOVUPS      64(BX)(R8*1), Z0
-	VFMADD231PS  Z0, Z1, Z9
-	VFMADD231PS  Z0, Z2, Z13
-	VFMADD231PS  Z0, Z3, Z17
-	VFMADD231PS  Z0, Z4, Z21
-	VFMADD231PS  Z0, Z5, Z25
-	ADDQ         R12, SI
-	ADDQ         R13, BX
-	DECQ         CX
-	JNE          tile5x4k
-	MOVQ         72(SP), R9
-	LEAQ         (R9)(R9*2), R10
-	VMOVUPS      Z6, (DX)
-	VMOVUPS      Z7, 64(DX)
-	VMOVUPS      Z8, 128(DX)
-	VMOVUPS      Z9, K1, 192(DX)
-	VMOVUPS      Z10, (DX)(R9*1)
-	VMOVUPS      Z11, 64(DX)(R9*1)
-	VMOVUPS      Z12, 128(DX)(R9*1)
-	VMOVUPS      Z13, K1, 192(DX)(R9*1)
-	VMOVUPS      Z14, (DX)(R9*2)
-	VMOVUPS      Z15, 64(DX)(R9*2)
-	VMOVUPS      Z16, 128(DX)(R9*2)
-	VMOVUPS      Z17, K1, 192(DX)(R9*2)
-	VMOVUPS      Z18, (DX)(R10*1)
-	VMOVUPS      Z19, 64(DX)(R10*1)
-	VMOVUPS      Z20, 128(DX)(R10*1)
-	VMOVUPS      Z21, K1, 192(DX)(R10*1)
-	VMOVUPS      Z22, (DX)(R9*4)
-	VMOVUPS      Z23, 64(DX)(R9*4)
-	VMOVUPS      Z24, 128(DX)(R9*4)
-	VMOVUPS      Z25, K1, 192(DX)(R9*4)
-	IMUL3Q       $0x05, 64(SP), AX
-	ADDQ         AX, (SP)
-	IMUL3Q       $0x05, 72(SP), AX
-	ADDQ         AX, 8(SP)
-	DECQ         32(SP)
-	JNE          tile5x4
-	JMP          groupdone
-
-tile6x4:
-	MOVQ   8(SP), DX
-	CMPQ   160(DI), $0x00
-	JNE    tile6x4load
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	VPXORD Z18, Z18, Z18
-	VPXORD Z19, Z19, Z19
-	VPXORD Z20, Z20, Z20
-	VPXORD Z21, Z21, Z21
-	VPXORD Z22, Z22, Z22
-	VPXORD Z23, Z23, Z23
-	VPXORD Z24, Z24, Z24
-	VPXORD Z25, Z25, Z25
-	VPXORD Z26, Z26, Z26
-	VPXORD Z27, Z27, Z27
-	VPXORD Z28, Z28, Z28
-	VPXORD Z29, Z29, Z29
-	VPXORD Z30, Z30, Z30
-	JMP    tile6x4ready
-
-tile6x4load:
-	MOVQ      72(SP), R9
-	LEAQ      (R9)(R9*2), R10
-	LEAQ      (R9)(R9*4), R11
-	VMOVUPS   (DX), Z7
-	VMOVUPS   64(DX), Z8
-	VMOVUPS   128(DX), Z9
-	VMOVUPS.Z 192(DX), K1, Z10
-	VMOVUPS   (DX)(R9*1), Z11
-	VMOVUPS   64(DX)(R9*1), Z12
-	VMOVUPS   128(DX)(R9*1), Z13
-	VMOVUPS.Z 192(DX)(R9*1), K1, Z14
-	VMOVUPS   (DX)(R9*2), Z15
-	VMOVUPS   64(DX)(R9*2), Z16
-	VMOVUPS   128(DX)(R9*2), Z17
-	VMOVUPS.Z 192(DX)(R9*2), K1, Z18
-	VMOVUPS   (DX)(R10*1), Z19
-	VMOVUPS   64(DX)(R10*1), Z20
-	VMOVUPS   128(DX)(R10*1), Z21
-	VMOVUPS.Z 192(DX)(R10*1), K1, Z22
-	VMOVUPS   (DX)(R9*4), Z23
-	VMOVUPS   64(DX)(R9*4), Z24
-	VMOVUPS   128(DX)(R9*4), Z25
-	VMOVUPS.Z 192(DX)(R9*4), K1, Z26
-	VMOVUPS   (DX)(R11*1), Z27
-	VMOVUPS   64(DX)(R11*1), Z28
-	VMOVUPS   128(DX)(R11*1), Z29
-	VMOVUPS.Z 192(DX)(R11*1), K1, Z30
-
-tile6x4ready:
-	MOVQ (SP), SI
-	MOVQ 16(SP), BX
-	MOVQ 64(SP), R9
-	LEAQ (R9)(R9*2), R10
-	LEAQ (R9)(R9*4), R11
-	MOVQ 96(DI), R8
-	SHLQ $0x02, R8
-	MOVQ 112(DI), CX
-
-tile6x4k:
-	VBROADCASTSS (SI), Z1
-	VBROADCASTSS (SI)(R9*1), Z2
-	VBROADCASTSS (SI)(R9*2), Z3
-	VBROADCASTSS (SI)(R10*1), Z4
-	VBROADCASTSS (SI)(R9*4), Z5
-	VBROADCASTSS (SI)(R11*1), Z6
-	VMOVUPS      (BX), Z0
-	VFMADD231PS  Z0, Z1, Z7
-	VFMADD231PS  Z0, Z2, Z11
-	VFMADD231PS  Z0, Z3, Z15
-	VFMADD231PS  Z0, Z4, Z19
-	VFMADD231PS  Z0, Z5, Z23
-	VFMADD231PS  Z0, Z6, Z27
-	VMOVUPS      64(BX), Z0
-	VFMADD231PS  Z0, Z1, Z8
-	VFMADD231PS  Z0, Z2, Z12
-	VFMADD231PS  Z0, Z3, Z16
-	VFMADD231PS  Z0, Z4, Z20
-	VFMADD231PS  Z0, Z5, Z24
-	VFMADD231PS  Z0, Z6, Z28
-	VMOVUPS      (BX)(R8*1), Z0
-	VFMADD231PS  Z0, Z1, Z9
-	VFMADD231PS  Z0, Z2, Z13
-	VFMADD231PS  Z0, Z3, Z17
-	VFMADD231PS  Z0, Z4, Z21
-	VFMADD231PS  Z0, Z5, Z25
-	VFMADD231PS  Z0, Z6, Z29
-	VMOVUPS      64(BX)(R8*1), Z0
-	VFMADD231PS  Z0, Z1, Z10
-	VFMADD231PS  Z0, Z2, Z14
-	VFMADD231PS  Z0, Z3, Z18
-	VFMADD231PS  Z0, Z4, Z22
-	VFMADD231PS  Z0, Z5, Z26
-	VFMADD231PS  Z0, Z6, Z30
-	ADDQ         R12, SI
-	ADDQ         R13, BX
-	DECQ         CX
-	JNE          tile6x4k
-	MOVQ         72(SP), R9
-	LEAQ         (R9)(R9*2), R10
-	LEAQ         (R9)(R9*4), R11
-	VMOVUPS      Z7, (DX)
-	VMOVUPS      Z8, 64(DX)
-	VMOVUPS      Z9, 128(DX)
-	VMOVUPS      Z10, K1, 192(DX)
-	VMOVUPS      Z11, (DX)(R9*1)
-	VMOVUPS      Z12, 64(DX)(R9*1)
-	VMOVUPS      Z13, 128(DX)(R9*1)
-	VMOVUPS      Z14, K1, 192(DX)(R9*1)
-	VMOVUPS      Z15, (DX)(R9*2)
-	VMOVUPS      Z16, 64(DX)(R9*2)
-	VMOVUPS      Z17, 128(DX)(R9*2)
-	VMOVUPS      Z18, K1, 192(DX)(R9*2)
-	VMOVUPS      Z19, (DX)(R10*1)
-	VMOVUPS      Z20, 64(DX)(R10*1)
-	VMOVUPS      Z21, 128(DX)(R10*1)
-	VMOVUPS      Z22, K1, 192(DX)(R10*1)
-	VMOVUPS      Z23, (DX)(R9*4)
-	VMOVUPS      Z24, 64(DX)(R9*4)
-	VMOVUPS      Z25, 128(DX)(R9*4)
-	VMOVUPS      Z26, K1, 192(DX)(R9*4)
-	VMOVUPS      Z27, (DX)(R11*1)
-	VMOVUPS      Z28, 64(DX)(R11*1)
-	VMOVUPS      Z29, 128(DX)(R11*1)
-	VMOVUPS      Z30, K1, 192(DX)(R11*1)
-	IMUL3Q       $0x06, 64(SP), AX
-	ADDQ         AX, (SP)
-	IMUL3Q       $0x06, 72(SP), AX
-	ADDQ         AX, 8(SP)
-	DECQ         32(SP)
-	JNE          tile6x4
-	JMP          groupdone
-
-tile1x8:
-	MOVQ   8(SP), DX
-	CMPQ   160(DI), $0x00
-	JNE    tile1x8load
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	JMP    tile1x8ready
-
-tile1x8load:
-	VMOVUPS   (DX), Z2
-	VMOVUPS   64(DX), Z3
-	VMOVUPS   128(DX), Z4
-	VMOVUPS   192(DX), Z5
-	VMOVUPS   256(DX), Z6
-	VMOVUPS   320(DX), Z7
-	VMOVUPS   384(DX), Z8
-	VMOVUPS.Z 448(DX), K1, Z9
-
-tile1x8ready:
-	MOVQ (SP), SI
-	MOVQ 16(SP), BX
-	MOVQ 96(DI), R8
-	SHLQ $0x02, R8
-	LEAQ (R8)(R8*2), R15
-	MOVQ 112(DI), CX
-
-tile1x8k:
-	VBROADCASTSS (SI), Z1
-	VMOVUPS      (BX), Z0
-	VFMADD231PS  Z0, Z1, Z2
-	VMOVUPS      64(BX), Z0
-	VFMADD231PS  Z0, Z1, Z3
-	VMOVUPS      (BX)(R8*1), Z0
-	VFMADD231PS  Z0, Z1, Z4
-	VMOVUPS      64(BX)(R8*1), Z0
-	VFMADD231PS  Z0, Z1, Z5
-	VMOVUPS      (BX)(R8*2), Z0
-	VFMADD231PS  Z0, Z1, Z6
-	VMOVUPS      64(BX)(R8*2), Z0
-	VFMADD231PS  Z0, Z1, Z7
-	VMOVUPS      (BX)(R15*1), Z0
-	VFMADD231PS  Z0, Z1, Z8
-	VMOVUPS      64(BX)(R15*1), Z0
-	VFMADD231PS  Z0, Z1, Z9
-	ADDQ         R12, SI
-	ADDQ         R13, BX
-	DECQ         CX
-	JNE          tile1x8k
-	VMOVUPS      Z2, (DX)
-	VMOVUPS      Z3, 64(DX)
-	VMOVUPS      Z4, 128(DX)
-	VMOVUPS      Z5, 192(DX)
-	VMOVUPS      Z6, 256(DX)
-	VMOVUPS      Z7, 320(DX)
-	VMOVUPS      Z8, 384(DX)
-	VMOVUPS      Z9, K1, 448(DX)
-	IMUL3Q       $0x01, 64(SP), AX
-	ADDQ         AX, (SP)
-	IMUL3Q       $0x01, 72(SP), AX
-	ADDQ         AX, 8(SP)
-	DECQ         32(SP)
-	JNE          tile1x8
-	JMP          groupdone
-
-tile2x8:
-	MOVQ   8(SP), DX
-	CMPQ   160(DI), $0x00
-	JNE    tile2x8load
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	VPXORD Z18, Z18, Z18
-	JMP    tile2x8ready
-
-tile2x8load:
-	MOVQ      72(SP), R9
-	VMOVUPS   (DX), Z3
-	VMOVUPS   64(DX), Z4
-	VMOVUPS   128(DX), Z5
-	VMOVUPS   192(DX), Z6
-	VMOVUPS   256(DX), Z7
-	VMOVUPS   320(DX), Z8
-	VMOVUPS   384(DX), Z9
-	VMOVUPS.Z 448(DX), K1, Z10
-	VMOVUPS   (DX)(R9*1), Z11
-	VMOVUPS   64(DX)(R9*1), Z12
-	VMOVUPS   128(DX)(R9*1), Z13
-	VMOVUPS   192(DX)(R9*1), Z14
-	VMOVUPS   256(DX)(R9*1), Z15
-	VMOVUPS   320(DX)(R9*1), Z16
-	VMOVUPS   384(DX)(R9*1), Z17
-	VMOVUPS.Z 448(DX)(R9*1), K1, Z18
-
-tile2x8ready:
-	MOVQ (SP), SI
-	MOVQ 16(SP), BX
-	MOVQ 64(SP), R9
-	MOVQ 96(DI), R8
-	SHLQ $0x02, R8
-	LEAQ (R8)(R8*2), R15
-	MOVQ 112(DI), CX
-
-tile2x8k:
-	VBROADCASTSS (SI), Z1
-	VBROADCASTSS (SI)(R9*1), Z2
-	VMOVUPS      (BX), Z0
-	VFMADD231PS  Z0, Z1, Z3
-	VFMADD231PS  Z0, Z2, Z11
-	VMOVUPS      64(BX), Z0
-	VFMADD231PS  Z0, Z1, Z4
-	VFMADD231PS  Z0, Z2, Z12
-	VMOVUPS      (BX)(R8*1), Z0
-	VFMADD231PS  Z0, Z1, Z5
-	VFMADD231PS  Z0, Z2, Z13
-	VMOVUPS      64(BX)(R8*1), Z0
-	VFMADD231PS  Z0, Z1, Z6
-	VFMADD231PS  Z0, Z2, Z14
-	VMOVUPS      (BX)(R8*2), Z0
-	VFMADD231PS  Z0, Z1, Z7
-	VFMADD231PS  Z0, Z2, Z15
-	VMOVUPS      64(BX)(R8*2), Z0
-	VFMADD231PS  Z0, Z1, Z8
-	VFMADD231PS  Z0, Z2, Z16
-	VMOVUPS      (BX)(R15*1), Z0
-	VFMADD231PS  Z0, Z1, Z9
-	VFMADD231PS  Z0, Z2, Z17
-	VMOVUPS      64(BX)(R15*1), Z0
-	VFMADD231PS  Z0, Z1, Z10
-	VFMADD231PS  Z0, Z2, Z18
-	ADDQ         R12, SI
-	ADDQ         R13, BX
-	DECQ         CX
-	JNE          tile2x8k
-	MOVQ         72(SP), R9
-	VMOVUPS      Z3, (DX)
-	VMOVUPS      Z4, 64(DX)
-	VMOVUPS      Z5, 128(DX)
-	VMOVUPS      Z6, 192(DX)
-	VMOVUPS      Z7, 256(DX)
-	VMOVUPS      Z8, 320(DX)
-	VMOVUPS      Z9, 384(DX)
-	VMOVUPS      Z10, K1, 448(DX)
-	VMOVUPS      Z11, (DX)(R9*1)
-	VMOVUPS      Z12, 64(DX)(R9*1)
-	VMOVUPS      Z13, 128(DX)(R9*1)
-	VMOVUPS      Z14, 192(DX)(R9*1)
-	VMOVUPS      Z15, 256(DX)(R9*1)
-	VMOVUPS      Z16, 320(DX)(R9*1)
-	VMOVUPS      Z17, 384(DX)(R9*1)
-	VMOVUPS      Z18, K1, 448(DX)(R9*1)
-	IMUL3Q       $0x02, 64(SP), AX
-	ADDQ         AX, (SP)
-	IMUL3Q       $0x02, 72(SP), AX
-	ADDQ         AX, 8(SP)
-	DECQ         32(SP)
-	JNE          tile2x8
-
-groupdone:
-	CMPQ 56(SP), $0x00
-	JNE  paneldone
-	MOVQ $0x00000001, 56(SP)
-	DECQ 40(SP)
-	MOVQ 152(DI), AX
-	MOVQ AX, 32(SP)
-	JMP  group
-
-paneldone:
-	MOVQ   128(DI), AX
-	MOVQ   AX, CX
-	IMUL3Q $0x40, AX, AX
-	ADDQ   AX, 24(SP)
-	SHRQ   $0x01, CX
-	MOVQ   96(DI), AX
-	SHLQ   $0x02, AX
-	IMULQ  CX, AX
-	ADDQ   AX, 16(SP)
-	DECQ   48(SP)
-	JNE    panel
-	VZEROUPPER
-	RET
-
-// func gemmF64AVX512(t *byte)
-// Requires: AVX, AVX512F
-TEXT ·gemmF64AVX512(SB), NOSPLIT, $80-8
-	MOVQ  t+0(FP), DI
 	MOVQ  72(DI), AX
-	SHLQ  $0x03, AX
-	MOVQ  AX, 64(SP)
-	MOVQ  104(DI), AX
-	SHLQ  $0x03, AX
-	MOVQ  AX, 72(SP)
-	MOVQ  80(DI), R12
-	SHLQ  $0x03, R12
-	MOVQ  88(DI), R13
-	SHLQ  $0x03, R13
-	MOVQ  24(DI), AX
-	MOVQ  AX, 16(SP)
+	MOVQ  AX, 88(SP)
+	MOVQ  96(DI), AX
+	MOVQ  AX, 104(SP)
 	MOVQ  48(DI), AX
 	MOVQ  AX, 24(SP)
-	MOVQ  120(DI), AX
+	MOVQ  184(DI), AX
 	MOVQ  AX, 48(SP)
-	KMOVW 176(DI), K1
+	KMOVW 264(DI), K1
 
 panel:
+	MOVQ 88(SP), AX
+	MOVQ AX, 96(SP)
 	MOVQ (DI), AX
 	MOVQ AX, (SP)
 	MOVQ 24(SP), AX
 	MOVQ AX, 8(SP)
-	MOVQ 136(DI), AX
+	MOVQ 200(DI), AX
 	MOVQ AX, 40(SP)
-	MOVQ 144(DI), AX
+	MOVQ 208(DI), AX
 	MOVQ AX, 32(SP)
 	MOVQ $0x00000000, 56(SP)
 
 group:
 	CMPQ 32(SP), $0x00
 	JE   groupdone
-	MOVQ 128(DI), AX
+	CMPQ 104(SP), $0x00
+	JNE  pack
+	MOVQ 192(DI), AX
 	MOVQ 40(SP), CX
-	CMPQ AX, $0x01
-	JE   vectors1
-	CMPQ AX, $0x04
-	JE   vectors4
-	CMPQ AX, $0x08
-	JE   vectors8
-	CMPQ CX, $0x08
-	JGE  fromtile8x2
-	CMPQ CX, $0x04
-	JGE  fromtile4x2
-	CMPQ CX, $0x02
-	JGE  fromtile2x2
-	JMP  tile1x2
-
-fromtile2x2:
-	CMPQ CX, $0x03
-	JGE  fromtile3x2
-	JMP  tile2x2
-
-fromtile3x2:
-	JMP tile3x2
-
-fromtile4x2:
-	CMPQ CX, $0x06
-	JGE  fromtile6x2
+	CMPQ AX, $0x02
+	JE   vectors2
+	CMPQ AX, $0x03
+	JE   vectors3
+	CMPQ AX, $0x06
+	JE   vectors6
+	CMPQ AX, $0x09
+	JE   vectors9
 	CMPQ CX, $0x05
-	JGE  fromtile5x2
-	JMP  tile4x2
-
-fromtile5x2:
-	JMP tile5x2
-
-fromtile6x2:
-	CMPQ CX, $0x07
-	JGE  fromtile7x2
-	JMP  tile6x2
-
-fromtile7x2:
-	JMP tile7x2
-
-fromtile8x2:
-	CMPQ CX, $0x0b
-	JGE  fromtile11x2
-	CMPQ CX, $0x09
-	JGE  fromtile9x2
-	JMP  tile8x2
-
-fromtile9x2:
-	CMPQ CX, $0x0a
-	JGE  fromtile10x2
-	JMP  tile9x2
-
-fromtile10x2:
-	JMP tile10x2
-
-fromtile11x2:
-	CMPQ CX, $0x0d
-	JGE  fromtile13x2
-	CMPQ CX, $0x0c
-	JGE  fromtile12x2
-	JMP  tile11x2
-
-fromtile12x2:
-	JMP tile12x2
-
-fromtile13x2:
-	CMPQ CX, $0x0e
-	JGE  fromtile14x2
-	JMP  tile13x2
-
-fromtile14x2:
-	JMP tile14x2
-
-vectors1:
-	CMPQ CX, $0x08
-	JGE  fromtile8x1
-	CMPQ CX, $0x04
-	JGE  fromtile4x1
+	JGE  fromtile5x1
+	CMPQ CX, $0x03
+	JGE  fromtile3x1
 	CMPQ CX, $0x02
 	JGE  fromtile2x1
 	JMP  tile1x1
 
 fromtile2x1:
-	CMPQ CX, $0x03
-	JGE  fromtile3x1
-	JMP  tile2x1
+	JMP tile2x1
 
 fromtile3x1:
-	JMP tile3x1
+	CMPQ CX, $0x04
+	JGE  fromtile4x1
+	JMP  tile3x1
 
 fromtile4x1:
-	CMPQ CX, $0x06
-	JGE  fromtile6x1
-	CMPQ CX, $0x05
-	JGE  fromtile5x1
-	JMP  tile4x1
+	JMP tile4x1
 
 fromtile5x1:
-	JMP tile5x1
-
-fromtile6x1:
 	CMPQ CX, $0x07
 	JGE  fromtile7x1
-	JMP  tile6x1
+	CMPQ CX, $0x06
+	JGE  fromtile6x1
+	JMP  tile5x1
+
+fromtile6x1:
+	JMP tile6x1
 
 fromtile7x1:
-	JMP tile7x1
+	CMPQ CX, $0x08
+	JGE  fromtile8x1
+	JMP  tile7x1
 
 fromtile8x1:
-	CMPQ CX, $0x0b
-	JGE  fromtile11x1
 	CMPQ CX, $0x09
 	JGE  fromtile9x1
 	JMP  tile8x1
 
 fromtile9x1:
-	CMPQ CX, $0x0a
-	JGE  fromtile10x1
-	JMP  tile9x1
+	JMP tile9x1
 
-fromtile10x1:
-	JMP tile10x1
-
-fromtile11x1:
-	CMPQ CX, $0x0d
-	JGE  fromtile13x1
-	CMPQ CX, $0x0c
-	JGE  fromtile12x1
-	JMP  tile11x1
-
-fromtile12x1:
-	JMP tile12x1
-
-fromtile13x1:
-	CMPQ CX, $0x0e
-	JGE  fromtile14x1
-	JMP  tile13x1
-
-fromtile14x1:
-	JMP tile14x1
-
-vectors4:
+vectors2:
 	CMPQ CX, $0x05
-	JGE  fromtile5x4
-	CMPQ CX, $0x04
-	JGE  fromtile4x4
-	JMP  tile3x4
-
-fromtile4x4:
-	JMP tile4x4
-
-fromtile5x4:
-	CMPQ CX, $0x06
-	JGE  fromtile6x4
-	JMP  tile5x4
-
-fromtile6x4:
-	JMP tile6x4
-
-vectors8:
-	CMPQ CX, $0x02
-	JGE  fromtile2x8
-	JMP  tile1x8
-
-fromtile2x8:
-	JMP tile2x8
-
-tile1x1:
-	MOVQ   8(SP), DX
-	CMPQ   160(DI), $0x00
-	JNE    tile1x1load
-	VPXORD Z4, Z4, Z4
-	JMP    tile1x1ready
-
-tile1x1load:
-	VMOVUPD.Z (DX), K1, Z4
-
-tile1x1ready:
-	MOVQ (SP), SI
-	MOVQ 16(SP), BX
-	MOVQ 112(DI), CX
-
-tile1x1k:
-	VMOVUPD      (BX), Z0
-	VBROADCASTSD (SI), Z2
-	VFMADD231PD  Z0, Z2, Z4
-	ADDQ         R12, SI
-	ADDQ         R13, BX
-	DECQ         CX
-	JNE          tile1x1k
-	VMOVUPD      Z4, K1, (DX)
-	IMUL3Q       $0x01, 64(SP), AX
-	ADDQ         AX, (SP)
-	IMUL3Q       $0x01, 72(SP), AX
-	ADDQ         AX, 8(SP)
-	DECQ         32(SP)
-	JNE          tile1x1
-	JMP          groupdone
-
-tile2x1:
-	MOVQ   8(SP), DX
-	CMPQ   160(DI), $0x00
-	JNE    tile2x1load
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	JMP    tile2x1ready
-
-tile2x1load:
-	MOVQ      72(SP), R9
-	VMOVUPD.Z (DX), K1, Z4
-	VMOVUPD.Z (DX)(R9*1), K1, Z5
-
-tile2x1ready:
-	MOVQ (SP), SI
-	MOVQ 16(SP), BX
-	MOVQ 64(SP), R9
-	MOVQ 112(DI), CX
-
-tile2x1k:
-	VMOVUPD      (BX), Z0
-	VBROADCASTSD (SI), Z2
-	VFMADD231PD  Z0, Z2, Z4
-	VBROADCASTSD (SI)(R9*1), Z3
-	VFMADD231PD  Z0, Z3, Z5
-	ADDQ         R12, SI
-	ADDQ         R13, BX
-	DECQ         CX
-	JNE          tile2x1k
-	MOVQ         72(SP), R9
-	VMOVUPD      Z4, K1, (DX)
-	VMOVUPD      Z5, K1, (DX)(R9*1)
-	IMUL3Q       $0x02, 64(SP), AX
-	ADDQ         AX, (SP)
-	IMUL3Q       $0x02, 72(SP), AX
-	ADDQ         AX, 8(SP)
-	DECQ         32(SP)
-	JNE          tile2x1
-	JMP          groupdone
-
-tile3x1:
-	MOVQ   8(SP), DX
-	CMPQ   160(DI), $0x00
-	JNE    tile3x1load
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	JMP    tile3x1ready
-
-tile3x1load:
-	MOVQ      72(SP), R9
-	VMOVUPD.Z (DX), K1, Z4
-	VMOVUPD.Z (DX)(R9*1), K1, Z5
-	VMOVUPD.Z (DX)(R9*2), K1, Z6
-
-tile3x1ready:
-	MOVQ (SP), SI
-	MOVQ 16(SP), BX
-	MOVQ 64(SP), R9
-	MOVQ 112(DI), CX
-
-tile3x1k:
-	VMOVUPD      (BX), Z0
-	VBROADCASTSD (SI), Z2
-	VFMADD231PD  Z0, Z2, Z4
-	VBROADCASTSD (SI)(R9*1), Z3
-	VFMADD231PD  Z0, Z3, Z5
-	VBROADCASTSD (SI)(R9*2), Z2
-	VFMADD231PD  Z0, Z2, Z6
-	ADDQ         R12, SI
-	ADDQ         R13, BX
-	DECQ         CX
-	JNE          tile3x1k
-	MOVQ         72(SP), R9
-	VMOVUPD      Z4, K1, (DX)
-	VMOVUPD      Z5, K1, (DX)(R9*1)
-	VMOVUPD      Z6, K1, (DX)(R9*2)
-	IMUL3Q       $0x03, 64(SP), AX
-	ADDQ         AX, (SP)
-	IMUL3Q       $0x03, 72(SP), AX
-	ADDQ         AX, 8(SP)
-	DECQ         32(SP)
-	JNE          tile3x1
-	JMP          groupdone
-
-tile4x1:
-	MOVQ   8(SP), DX
-	CMPQ   160(DI), $0x00
-	JNE    tile4x1load
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	JMP    tile4x1ready
-
-tile4x1load:
-	MOVQ      72(SP), R9
-	LEAQ      (R9)(R9*2), R10
-	VMOVUPD.Z (DX), K1, Z4
-	VMOVUPD.Z (DX)(R9*1), K1, Z5
-	VMOVUPD.Z (DX)(R9*2), K1, Z6
-	VMOVUPD.Z (DX)(R10*1), K1, Z7
-
-tile4x1ready:
-	MOVQ (SP), SI
-	MOVQ 16(SP), BX
-	MOVQ 64(SP), R9
-	LEAQ (R9)(R9*2), R10
-	MOVQ 112(DI), CX
-
-tile4x1k:
-	VMOVUPD      (BX), Z0
-	VBROADCASTSD (SI), Z2
-	VFMADD231PD  Z0, Z2, Z4
-	VBROADCASTSD (SI)(R9*1), Z3
-	VFMADD231PD  Z0, Z3, Z5
-	VBROADCASTSD (SI)(R9*2), Z2
-	VFMADD231PD  Z0, Z2, Z6
-	VBROADCASTSD (SI)(R10*1), Z3
-	VFMADD231PD  Z0, Z3, Z7
-	ADDQ         R12, SI
-	ADDQ         R13, BX
-	DECQ         CX
-	JNE          tile4x1k
-	MOVQ         72(SP), R9
-	LEAQ         (R9)(R9*2), R10
-	VMOVUPD      Z4, K1, (DX)
-	VMOVUPD      Z5, K1, (DX)(R9*1)
-	VMOVUPD      Z6, K1, (DX)(R9*2)
-	VMOVUPD      Z7, K1, (DX)(R10*1)
-	IMUL3Q       $0x04, 64(SP), AX
-	ADDQ         AX, (SP)
-	IMUL3Q       $0x04, 72(SP), AX
-	ADDQ         AX, 8(SP)
-	DECQ         32(SP)
-	JNE          tile4x1
-	JMP          groupdone
-
-tile5x1:
-	MOVQ   8(SP), DX
-	CMPQ   160(DI), $0x00
-	JNE    tile5x1load
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	JMP    tile5x1ready
-
-tile5x1load:
-	MOVQ      72(SP), R9
-	LEAQ      (R9)(R9*2), R10
-	VMOVUPD.Z (DX), K1, Z4
-	VMOVUPD.Z (DX)(R9*1), K1, Z5
-	VMOVUPD.Z (DX)(R9*2), K1, Z6
-	VMOVUPD.Z (DX)(R10*1), K1, Z7
-	VMOVUPD.Z (DX)(R9*4), K1, Z8
-
-tile5x1ready:
-	MOVQ (SP), SI
-	MOVQ 16(SP), BX
-	MOVQ 64(SP), R9
-	LEAQ (R9)(R9*2), R10
-	MOVQ 112(DI), CX
-
-tile5x1k:
-	VMOVUPD      (BX), Z0
-	VBROADCASTSD (SI), Z2
-	VFMADD231PD  Z0, Z2, Z4
-	VBROADCASTSD (SI)(R9*1), Z3
-	VFMADD231PD  Z0, Z3, Z5
-	VBROADCASTSD (SI)(R9*2), Z2
-	VFMADD231PD  Z0, Z2, Z6
-	VBROADCASTSD (SI)(R10*1), Z3
-	VFMADD231PD  Z0, Z3, Z7
-	VBROADCASTSD (SI)(R9*4), Z2
-	VFMADD231PD  Z0, Z2, Z8
-	ADDQ         R12, SI
-	ADDQ         R13, BX
-	DECQ         CX
-	JNE          tile5x1k
-	MOVQ         72(SP), R9
-	LEAQ         (R9)(R9*2), R10
-	VMOVUPD      Z4, K1, (DX)
-	VMOVUPD      Z5, K1, (DX)(R9*1)
-	VMOVUPD      Z6, K1, (DX)(R9*2)
-	VMOVUPD      Z7, K1, (DX)(R10*1)
-	VMOVUPD      Z8, K1, (DX)(R9*4)
-	IMUL3Q       $0x05, 64(SP), AX
-	ADDQ         AX, (SP)
-	IMUL3Q       $0x05, 72(SP), AX
-	ADDQ         AX, 8(SP)
-	DECQ         32(SP)
-	JNE          tile5x1
-	JMP          groupdone
-
-tile6x1:
-	MOVQ   8(SP), DX
-	CMPQ   160(DI), $0x00
-	JNE    tile6x1load
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	JMP    tile6x1ready
-
-tile6x1load:
-	MOVQ      72(SP), R9
-	LEAQ      (R9)(R9*2), R10
-	LEAQ      (R9)(R9*4), R11
-	VMOVUPD.Z (DX), K1, Z4
-	VMOVUPD.Z (DX)(R9*1), K1, Z5
-	VMOVUPD.Z (DX)(R9*2), K1, Z6
-	VMOVUPD.Z (DX)(R10*1), K1, Z7
-	VMOVUPD.Z (DX)(R9*4), K1, Z8
-	VMOVUPD.Z (DX)(R11*1), K1, Z9
-
-tile6x1ready:
-	MOVQ (SP), SI
-	MOVQ 16(SP), BX
-	MOVQ 64(SP), R9
-	LEAQ (R9)(R9*2), R10
-	LEAQ (R9)(R9*4), R11
-	MOVQ 112(DI), CX
-
-tile6x1k:
-	VMOVUPD      (BX), Z0
-	VBROADCASTSD (SI), Z2
-	VFMADD231PD  Z0, Z2, Z4
-	VBROADCASTSD (SI)(R9*1), Z3
-	VFMADD231PD  Z0, Z3, Z5
-	VBROADCASTSD (SI)(R9*2), Z2
-	VFMADD231PD  Z0, Z2, Z6
-	VBROADCASTSD (SI)(R10*1), Z3
-	VFMADD231PD  Z0, Z3, Z7
-	VBROADCASTSD (SI)(R9*4), Z2
-	VFMADD231PD  Z0, Z2, Z8
-	VBROADCASTSD (SI)(R11*1), Z3
-	VFMADD231PD  Z0, Z3, Z9
-	ADDQ         R12, SI
-	ADDQ         R13, BX
-	DECQ         CX
-	JNE          tile6x1k
-	MOVQ         72(SP), R9
-	LEAQ         (R9)(R9*2), R10
-	LEAQ         (R9)(R9*4), R11
-	VMOVUPD      Z4, K1, (DX)
-	VMOVUPD      Z5, K1, (DX)(R9*1)
-	VMOVUPD      Z6, K1, (DX)(R9*2)
-	VMOVUPD      Z7, K1, (DX)(R10*1)
-	VMOVUPD      Z8, K1, (DX)(R9*4)
-	VMOVUPD      Z9, K1, (DX)(R11*1)
-	IMUL3Q       $0x06, 64(SP), AX
-	ADDQ         AX, (SP)
-	IMUL3Q       $0x06, 72(SP), AX
-	ADDQ         AX, 8(SP)
-	DECQ         32(SP)
-	JNE          tile6x1
-	JMP          groupdone
-
-tile7x1:
-	MOVQ   8(SP), DX
-	CMPQ   160(DI), $0x00
-	JNE    tile7x1load
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	JMP    tile7x1ready
-
-tile7x1load:
-	MOVQ      72(SP), R9
-	LEAQ      (R9)(R9*2), R10
-	LEAQ      (R9)(R9*4), R11
-	VMOVUPD.Z (DX), K1, Z4
-	VMOVUPD.Z (DX)(R9*1), K1, Z5
-	VMOVUPD.Z (DX)(R9*2), K1, Z6
-	VMOVUPD.Z (DX)(R10*1), K1, Z7
-	VMOVUPD.Z (DX)(R9*4), K1, Z8
-	VMOVUPD.Z (DX)(R11*1), K1, Z9
-	VMOVUPD.Z (DX)(R10*2), K1, Z10
-
-tile7x1ready:
-	MOVQ (SP), SI
-	MOVQ 16(SP), BX
-	MOVQ 64(SP), R9
-	LEAQ (R9)(R9*2), R10
-	LEAQ (R9)(R9*4), R11
-	MOVQ 112(DI), CX
-
-tile7x1k:
-	VMOVUPD      (BX), Z0
-	VBROADCASTSD (SI), Z2
-	VFMADD231PD  Z0, Z2, Z4
-	VBROADCASTSD (SI)(R9*1), Z3
-	VFMADD231PD  Z0, Z3, Z5
-	VBROADCASTSD (SI)(R9*2), Z2
-	VFMADD231PD  Z0, Z2, Z6
-	VBROADCASTSD (SI)(R10*1), Z3
-	VFMADD231PD  Z0, Z3, Z7
-	VBROADCASTSD (SI)(R9*4), Z2
-	VFMADD231PD  Z0, Z2, Z8
-	VBROADCASTSD (SI)(R11*1), Z3
-	VFMADD231PD  Z0, Z3, Z9
-	VBROADCASTSD (SI)(R10*2), Z2
-	VFMADD231PD  Z0, Z2, Z10
-	ADDQ         R12, SI
-	ADDQ         R13, BX
-	DECQ         CX
-	JNE          tile7x1k
-	MOVQ         72(SP), R9
-	LEAQ         (R9)(R9*2), R10
-	LEAQ         (R9)(R9*4), R11
-	VMOVUPD      Z4, K1, (DX)
-	VMOVUPD      Z5, K1, (DX)(R9*1)
-	VMOVUPD      Z6, K1, (DX)(R9*2)
-	VMOVUPD      Z7, K1, (DX)(R10*1)
-	VMOVUPD      Z8, K1, (DX)(R9*4)
-	VMOVUPD      Z9, K1, (DX)(R11*1)
-	VMOVUPD      Z10, K1, (DX)(R10*2)
-	IMUL3Q       $0x07, 64(SP), AX
-	ADDQ         AX, (SP)
-	IMUL3Q       $0x07, 72(SP), AX
-	ADDQ         AX, 8(SP)
-	DECQ         32(SP)
-	JNE          tile7x1
-	JMP          groupdone
-
-tile8x1:
-	MOVQ   8(SP), DX
-	CMPQ   160(DI), $0x00
-	JNE    tile8x1load
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	JMP    tile8x1ready
-
-tile8x1load:
-	MOVQ      72(SP), R9
-	LEAQ      (R9)(R9*2), R10
-	LEAQ      (R9)(R9*4), R11
-	LEAQ      (R10)(R9*4), R8
-	ADDQ      DX, R8
-	VMOVUPD.Z (DX), K1, Z4
-	VMOVUPD.Z (DX)(R9*1), K1, Z5
-	VMOVUPD.Z (DX)(R9*2), K1, Z6
-	VMOVUPD.Z (DX)(R10*1), K1, Z7
-	VMOVUPD.Z (DX)(R9*4), K1, Z8
-	VMOVUPD.Z (DX)(R11*1), K1, Z9
-	VMOVUPD.Z (DX)(R10*2), K1, Z10
-	VMOVUPD.Z (R8), K1, Z11
-
-tile8x1ready:
-	MOVQ (SP), SI
-	MOVQ 16(SP), BX
-	MOVQ 64(SP), R9
-	LEAQ (R9)(R9*2), R10
-	LEAQ (R9)(R9*4), R11
-	LEAQ (R10)(R9*4), R8
-	ADDQ SI, R8
-	MOVQ 112(DI), CX
-
-tile8x1k:
-	VMOVUPD      (BX), Z0
-	VBROADCASTSD (SI), Z2
-	VFMADD231PD  Z0, Z2, Z4
-	VBROADCASTSD (SI)(R9*1), Z3
-	VFMADD231PD  Z0, Z3, Z5
-	VBROADCASTSD (SI)(R9*2), Z2
-	VFMADD231PD  Z0, Z2, Z6
-	VBROADCASTSD (SI)(R10*1), Z3
-	VFMADD231PD  Z0, Z3, Z7
-	VBROADCASTSD (SI)(R9*4), Z2
-	VFMADD231PD  Z0, Z2, Z8
-	VBROADCASTSD (SI)(R11*1), Z3
-	VFMADD231PD  Z0, Z3, Z9
-	VBROADCASTSD (SI)(R10*2), Z2
-	VFMADD231PD  Z0, Z2, Z10
-	VBROADCASTSD (R8), Z3
-	VFMADD231PD  Z0, Z3, Z11
-	ADDQ         R12, SI
-	ADDQ         R12, R8
-	ADDQ         R13, BX
-	DECQ         CX
-	JNE          tile8x1k
-	MOVQ         72(SP), R9
-	LEAQ         (R9)(R9*2), R10
-	LEAQ         (R9)(R9*4), R11
-	LEAQ         (R10)(R9*4), R8
-	ADDQ         DX, R8
-	VMOVUPD      Z4, K1, (DX)
-	VMOVUPD      Z5, K1, (DX)(R9*1)
-	VMOVUPD      Z6, K1, (DX)(R9*2)
-	VMOVUPD      Z7, K1, (DX)(R10*1)
-	VMOVUPD      Z8, K1, (DX)(R9*4)
-	VMOVUPD      Z9, K1, (DX)(R11*1)
-	VMOVUPD      Z10, K1, (DX)(R10*2)
-	VMOVUPD      Z11, K1, (R8)
-	IMUL3Q       $0x08, 64(SP), AX
-	ADDQ         AX, (SP)
-	IMUL3Q       $0x08, 72(SP), AX
-	ADDQ         AX, 8(SP)
-	DECQ         32(SP)
-	JNE          tile8x1
-	JMP          groupdone
-
-tile9x1:
-	MOVQ   8(SP), DX
-	CMPQ   160(DI), $0x00
-	JNE    tile9x1load
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	JMP    tile9x1ready
-
-tile9x1load:
-	MOVQ      72(SP), R9
-	LEAQ      (R9)(R9*2), R10
-	LEAQ      (R9)(R9*4), R11
-	LEAQ      (R10)(R9*4), R8
-	ADDQ      DX, R8
-	VMOVUPD.Z (DX), K1, Z4
-	VMOVUPD.Z (DX)(R9*1), K1, Z5
-	VMOVUPD.Z (DX)(R9*2), K1, Z6
-	VMOVUPD.Z (DX)(R10*1), K1, Z7
-	VMOVUPD.Z (DX)(R9*4), K1, Z8
-	VMOVUPD.Z (DX)(R11*1), K1, Z9
-	VMOVUPD.Z (DX)(R10*2), K1, Z10
-	VMOVUPD.Z (R8), K1, Z11
-	VMOVUPD.Z (R8)(R9*1), K1, Z12
-
-tile9x1ready:
-	MOVQ (SP), SI
-	MOVQ 16(SP), BX
-	MOVQ 64(SP), R9
-	LEAQ (R9)(R9*2), R10
-	LEAQ (R9)(R9*4), R11
-	LEAQ (R10)(R9*4), R8
-	ADDQ SI, R8
-	MOVQ 112(DI), CX
-
-tile9x1k:
-	VMOVUPD      (BX), Z0
-	VBROADCASTSD (SI), Z2
-	VFMADD231PD  Z0, Z2, Z4
-	VBROADCASTSD (SI)(R9*1), Z3
-	VFMADD231PD  Z0, Z3, Z5
-	VBROADCASTSD (SI)(R9*2), Z2
-	VFMADD231PD  Z0, Z2, Z6
-	VBROADCASTSD (SI)(R10*1), Z3
-	VFMADD231PD  Z0, Z3, Z7
-	VBROADCASTSD (SI)(R9*4), Z2
-	VFMADD231PD  Z0, Z2, Z8
-	VBROADCASTSD (SI)(R11*1), Z3
-	VFMADD231PD  Z0, Z3, Z9
-	VBROADCASTSD (SI)(R10*2), Z2
-	VFMADD231PD  Z0, Z2, Z10
-	VBROADCASTSD (R8), Z3
-	VFMADD231PD  Z0, Z3, Z11
-	VBROADCASTSD (R8)(R9*1), Z2
-	VFMADD231PD  Z0, Z2, Z12
-	ADDQ         R12, SI
-	ADDQ         R12, R8
-	ADDQ         R13, BX
-	DECQ         CX
-	JNE          tile9x1k
-	MOVQ         72(SP), R9
-	LEAQ         (R9)(R9*2), R10
-	LEAQ         (R9)(R9*4), R11
-	LEAQ         (R10)(R9*4), R8
-	ADDQ         DX, R8
-	VMOVUPD      Z4, K1, (DX)
-	VMOVUPD      Z5, K1, (DX)(R9*1)
-	VMOVUPD      Z6, K1, (DX)(R9*2)
-	VMOVUPD      Z7, K1, (DX)(R10*1)
-	VMOVUPD      Z8, K1, (DX)(R9*4)
-	VMOVUPD      Z9, K1, (DX)(R11*1)
-	VMOVUPD      Z10, K1, (DX)(R10*2)
-	VMOVUPD      Z11, K1, (R8)
-	VMOVUPD      Z12, K1, (R8)(R9*1)
-	IMUL3Q       $0x09, 64(SP), AX
-	ADDQ         AX, (SP)
-	IMUL3Q       $0x09, 72(SP), AX
-	ADDQ         AX, 8(SP)
-	DECQ         32(SP)
-	JNE          tile9x1
-	JMP          groupdone
-
-tile10x1:
-	MOVQ   8(SP), DX
-	CMPQ   160(DI), $0x00
-	JNE    tile10x1load
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	JMP    tile10x1ready
-
-tile10x1load:
-	MOVQ      72(SP), R9
-	LEAQ      (R9)(R9*2), R10
-	LEAQ      (R9)(R9*4), R11
-	LEAQ      (R10)(R9*4), R8
-	ADDQ      DX, R8
-	VMOVUPD.Z (DX), K1, Z4
-	VMOVUPD.Z (DX)(R9*1), K1, Z5
-	VMOVUPD.Z (DX)(R9*2), K1, Z6
-	VMOVUPD.Z (DX)(R10*1), K1, Z7
-	VMOVUPD.Z (DX)(R9*4), K1, Z8
-	VMOVUPD.Z (DX)(R11*1), K1, Z9
-	VMOVUPD.Z (DX)(R10*2), K1, Z10
-	VMOVUPD.Z (R8), K1, Z11
-	VMOVUPD.Z (R8)(R9*1), K1, Z12
-	VMOVUPD.Z (R8)(R9*2), K1, Z13
-
-tile10x1ready:
-	MOVQ (SP), SI
-	MOVQ 16(SP), BX
-	MOVQ 64(SP), R9
-	LEAQ (R9)(R9*2), R10
-	LEAQ (R9)(R9*4), R11
-	LEAQ (R10)(R9*4), R8
-	ADDQ SI, R8
-	MOVQ 112(DI), CX
-
-tile10x1k:
-	VMOVUPD      (BX), Z0
-	VBROADCASTSD (SI), Z2
-	VFMADD231PD  Z0, Z2, Z4
-	VBROADCASTSD (SI)(R9*1), Z3
-	VFMADD231PD  Z0, Z3, Z5
-	VBROADCASTSD (SI)(R9*2), Z2
-	VFMADD231PD  Z0, Z2, Z6
-	VBROADCASTSD (SI)(R10*1), Z3
-	VFMADD231PD  Z0, Z3, Z7
-	VBROADCASTSD (SI)(R9*4), Z2
-	VFMADD231PD  Z0, Z2, Z8
-	VBROADCASTSD (SI)(R11*1), Z3
-	VFMADD231PD  Z0, Z3, Z9
-	VBROADCASTSD (SI)(R10*2), Z2
-	VFMADD231PD  Z0, Z2, Z10
-	VBROADCASTSD (R8), Z3
-	VFMADD231PD  Z0, Z3, Z11
-	VBROADCASTSD (R8)(R9*1), Z2
-	VFMADD231PD  Z0, Z2, Z12
-	VBROADCASTSD (R8)(R9*2), Z3
-	VFMADD231PD  Z0, Z3, Z13
-	ADDQ         R12, SI
-	ADDQ         R12, R8
-	ADDQ         R13, BX
-	DECQ         CX
-	JNE          tile10x1k
-	MOVQ         72(SP), R9
-	LEAQ         (R9)(R9*2), R10
-	LEAQ         (R9)(R9*4), R11
-	LEAQ         (R10)(R9*4), R8
-	ADDQ         DX, R8
-	VMOVUPD      Z4, K1, (DX)
-	VMOVUPD      Z5, K1, (DX)(R9*1)
-	VMOVUPD      Z6, K1, (DX)(R9*2)
-	VMOVUPD      Z7, K1, (DX)(R10*1)
-	VMOVUPD      Z8, K1, (DX)(R9*4)
-	VMOVUPD      Z9, K1, (DX)(R11*1)
-	VMOVUPD      Z10, K1, (DX)(R10*2)
-	VMOVUPD      Z11, K1, (R8)
-	VMOVUPD      Z12, K1, (R8)(R9*1)
-	VMOVUPD      Z13, K1, (R8)(R9*2)
-	IMUL3Q       $0x0a, 64(SP), AX
-	ADDQ         AX, (SP)
-	IMUL3Q       $0x0a, 72(SP), AX
-	ADDQ         AX, 8(SP)
-	DECQ         32(SP)
-	JNE          tile10x1
-	JMP          groupdone
-
-tile11x1:
-	MOVQ   8(SP), DX
-	CMPQ   160(DI), $0x00
-	JNE    tile11x1load
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	JMP    tile11x1ready
-
-tile11x1load:
-	MOVQ      72(SP), R9
-	LEAQ      (R9)(R9*2), R10
-	LEAQ      (R9)(R9*4), R11
-	LEAQ      (R10)(R9*4), R8
-	ADDQ      DX, R8
-	VMOVUPD.Z (DX), K1, Z4
-	VMOVUPD.Z (DX)(R9*1), K1, Z5
-	VMOVUPD.Z (DX)(R9*2), K1, Z6
-	VMOVUPD.Z (DX)(R10*1), K1, Z7
-	VMOVUPD.Z (DX)(R9*4), K1, Z8
-	VMOVUPD.Z (DX)(R11*1), K1, Z9
-	VMOVUPD.Z (DX)(R10*2), K1, Z10
-	VMOVUPD.Z (R8), K1, Z11
-	VMOVUPD.Z (R8)(R9*1), K1, Z12
-	VMOVUPD.Z (R8)(R9*2), K1, Z13
-	VMOVUPD.Z (R8)(R10*1), K1, Z14
-
-tile11x1ready:
-	MOVQ (SP), SI
-	MOVQ 16(SP), BX
-	MOVQ 64(SP), R9
-	LEAQ (R9)(R9*2), R10
-	LEAQ (R9)(R9*4), R11
-	LEAQ (R10)(R9*4), R8
-	ADDQ SI, R8
-	MOVQ 112(DI), CX
-
-tile11x1k:
-	VMOVUPD      (BX), Z0
-	VBROADCASTSD (SI), Z2
-	VFMADD231PD  Z0, Z2, Z4
-	VBROADCASTSD (SI)(R9*1), Z3
-	VFMADD231PD  Z0, Z3, Z5
-	VBROADCASTSD (SI)(R9*2), Z2
-	VFMADD231PD  Z0, Z2, Z6
-	VBROADCASTSD (SI)(R10*1), Z3
-	VFMADD231PD  Z0, Z3, Z7
-	VBROADCASTSD (SI)(R9*4), Z2
-	VFMADD231PD  Z0, Z2, Z8
-	VBROADCASTSD (SI)(R11*1), Z3
-	VFMADD231PD  Z0, Z3, Z9
-	VBROADCASTSD (SI)(R10*2), Z2
-	VFMADD231PD  Z0, Z2, Z10
-	VBROADCASTSD (R8), Z3
-	VFMADD231PD  Z0, Z3, Z11
-	VBROADCASTSD (R8)(R9*1), Z2
-	VFMADD231PD  Z0, Z2, Z12
-	VBROADCASTSD (R8)(R9*2), Z3
-	VFMADD231PD  Z0, Z3, Z13
-	VBROADCASTSD (R8)(R10*1), Z2
-	VFMADD231PD  Z0, Z2, Z14
-	ADDQ         R12, SI
-	ADDQ         R12, R8
-	ADDQ         R13, BX
-	DECQ         CX
-	JNE          tile11x1k
-	MOVQ         72(SP), R9
-	LEAQ         (R9)(R9*2), R10
-	LEAQ         (R9)(R9*4), R11
-	LEAQ         (R10)(R9*4), R8
-	ADDQ         DX, R8
-	VMOVUPD      Z4, K1, (DX)
-	VMOVUPD      Z5, K1, (DX)(R9*1)
-	VMOVUPD      Z6, K1, (DX)(R9*2)
-	VMOVUPD      Z7, K1, (DX)(R10*1)
-	VMOVUPD      Z8, K1, (DX)(R9*4)
-	VMOVUPD      Z9, K1, (DX)(R11*1)
-	VMOVUPD      Z10, K1, (DX)(R10*2)
-	VMOVUPD      Z11, K1, (R8)
-	VMOVUPD      Z12, K1, (R8)(R9*1)
-	VMOVUPD      Z13, K1, (R8)(R9*2)
-	VMOVUPD      Z14, K1, (R8)(R10*1)
-	IMUL3Q       $0x0b, 64(SP), AX
-	ADDQ         AX, (SP)
-	IMUL3Q       $0x0b, 72(SP), AX
-	ADDQ         AX, 8(SP)
-	DECQ         32(SP)
-	JNE          tile11x1
-	JMP          groupdone
-
-tile12x1:
-	MOVQ   8(SP), DX
-	CMPQ   160(DI), $0x00
-	JNE    tile12x1load
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	JMP    tile12x1ready
-
-tile12x1load:
-	MOVQ      72(SP), R9
-	LEAQ      (R9)(R9*2), R10
-	LEAQ      (R9)(R9*4), R11
-	LEAQ      (R10)(R9*4), R8
-	ADDQ      DX, R8
-	VMOVUPD.Z (DX), K1, Z4
-	VMOVUPD.Z (DX)(R9*1), K1, Z5
-	VMOVUPD.Z (DX)(R9*2), K1, Z6
-	VMOVUPD.Z (DX)(R10*1), K1, Z7
-	VMOVUPD.Z (DX)(R9*4), K1, Z8
-	VMOVUPD.Z (DX)(R11*1), K1, Z9
-	VMOVUPD.Z (DX)(R10*2), K1, Z10
-	VMOVUPD.Z (R8), K1, Z11
-	VMOVUPD.Z (R8)(R9*1), K1, Z12
-	VMOVUPD.Z (R8)(R9*2), K1, Z13
-	VMOVUPD.Z (R8)(R10*1), K1, Z14
-	VMOVUPD.Z (R8)(R9*4), K1, Z15
-
-tile12x1ready:
-	MOVQ (SP), SI
-	MOVQ 16(SP), BX
-	MOVQ 64(SP), R9
-	LEAQ (R9)(R9*2), R10
-	LEAQ (R9)(R9*4), R11
-	LEAQ (R10)(R9*4), R8
-	ADDQ SI, R8
-	MOVQ 112(DI), CX
-
-tile12x1k:
-	VMOVUPD      (BX), Z0
-	VBROADCASTSD (SI), Z2
-	VFMADD231PD  Z0, Z2, Z4
-	VBROADCASTSD (SI)(R9*1), Z3
-	VFMADD231PD  Z0, Z3, Z5
-	VBROADCASTSD (SI)(R9*2), Z2
-	VFMADD231PD  Z0, Z2, Z6
-	VBROADCASTSD (SI)(R10*1), Z3
-	VFMADD231PD  Z0, Z3, Z7
-	VBROADCASTSD (SI)(R9*4), Z2
-	VFMADD231PD  Z0, Z2, Z8
-	VBROADCASTSD (SI)(R11*1), Z3
-	VFMADD231PD  Z0, Z3, Z9
-	VBROADCASTSD (SI)(R10*2), Z2
-	VFMADD231PD  Z0, Z2, Z10
-	VBROADCASTSD (R8), Z3
-	VFMADD231PD  Z0, Z3, Z11
-	VBROADCASTSD (R8)(R9*1), Z2
-	VFMADD231PD  Z0, Z2, Z12
-	VBROADCASTSD (R8)(R9*2), Z3
-	VFMADD231PD  Z0, Z3, Z13
-	VBROADCASTSD (R8)(R10*1), Z2
-	VFMADD231PD  Z0, Z2, Z14
-	VBROADCASTSD (R8)(R9*4), Z3
-	VFMADD231PD  Z0, Z3, Z15
-	ADDQ         R12, SI
-	ADDQ         R12, R8
-	ADDQ         R13, BX
-	DECQ         CX
-	JNE          tile12x1k
-	MOVQ         72(SP), R9
-	LEAQ         (R9)(R9*2), R10
-	LEAQ         (R9)(R9*4), R11
-	LEAQ         (R10)(R9*4), R8
-	ADDQ         DX, R8
-	VMOVUPD      Z4, K1, (DX)
-	VMOVUPD      Z5, K1, (DX)(R9*1)
-	VMOVUPD      Z6, K1, (DX)(R9*2)
-	VMOVUPD      Z7, K1, (DX)(R10*1)
-	VMOVUPD      Z8, K1, (DX)(R9*4)
-	VMOVUPD      Z9, K1, (DX)(R11*1)
-	VMOVUPD      Z10, K1, (DX)(R10*2)
-	VMOVUPD      Z11, K1, (R8)
-	VMOVUPD      Z12, K1, (R8)(R9*1)
-	VMOVUPD      Z13, K1, (R8)(R9*2)
-	VMOVUPD      Z14, K1, (R8)(R10*1)
-	VMOVUPD      Z15, K1, (R8)(R9*4)
-	IMUL3Q       $0x0c, 64(SP), AX
-	ADDQ         AX, (SP)
-	IMUL3Q       $0x0c, 72(SP), AX
-	ADDQ         AX, 8(SP)
-	DECQ         32(SP)
-	JNE          tile12x1
-	JMP          groupdone
-
-tile13x1:
-	MOVQ   8(SP), DX
-	CMPQ   160(DI), $0x00
-	JNE    tile13x1load
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	JMP    tile13x1ready
-
-tile13x1load:
-	MOVQ      72(SP), R9
-	LEAQ      (R9)(R9*2), R10
-	LEAQ      (R9)(R9*4), R11
-	LEAQ      (R10)(R9*4), R8
-	ADDQ      DX, R8
-	VMOVUPD.Z (DX), K1, Z4
-	VMOVUPD.Z (DX)(R9*1), K1, Z5
-	VMOVUPD.Z (DX)(R9*2), K1, Z6
-	VMOVUPD.Z (DX)(R10*1), K1, Z7
-	VMOVUPD.Z (DX)(R9*4), K1, Z8
-	VMOVUPD.Z (DX)(R11*1), K1, Z9
-	VMOVUPD.Z (DX)(R10*2), K1, Z10
-	VMOVUPD.Z (R8), K1, Z11
-	VMOVUPD.Z (R8)(R9*1), K1, Z12
-	VMOVUPD.Z (R8)(R9*2), K1, Z13
-	VMOVUPD.Z (R8)(R10*1), K1, Z14
-	VMOVUPD.Z (R8)(R9*4), K1, Z15
-	VMOVUPD.Z (R8)(R11*1), K1, Z16
-
-tile13x1ready:
-	MOVQ (SP), SI
-	MOVQ 16(SP), BX
-	MOVQ 64(SP), R9
-	LEAQ (R9)(R9*2), R10
-	LEAQ (R9)(R9*4), R11
-	LEAQ (R10)(R9*4), R8
-	ADDQ SI, R8
-	MOVQ 112(DI), CX
-
-tile13x1k:
-	VMOVUPD      (BX), Z0
-	VBROADCASTSD (SI), Z2
-	VFMADD231PD  Z0, Z2, Z4
-	VBROADCASTSD (SI)(R9*1), Z3
-	VFMADD231PD  Z0, Z3, Z5
-	VBROADCASTSD (SI)(R9*2), Z2
-	VFMADD231PD  Z0, Z2, Z6
-	VBROADCASTSD (SI)(R10*1), Z3
-	VFMADD231PD  Z0, Z3, Z7
-	VBROADCASTSD (SI)(R9*4), Z2
-	VFMADD231PD  Z0, Z2, Z8
-	VBROADCASTSD (SI)(R11*1), Z3
-	VFMADD231PD  Z0, Z3, Z9
-	VBROADCASTSD (SI)(R10*2), Z2
-	VFMADD231PD  Z0, Z2, Z10
-	VBROADCASTSD (R8), Z3
-	VFMADD231PD  Z0, Z3, Z11
-	VBROADCASTSD (R8)(R9*1), Z2
-	VFMADD231PD  Z0, Z2, Z12
-	VBROADCASTSD (R8)(R9*2), Z3
-	VFMADD231PD  Z0, Z3, Z13
-	VBROADCASTSD (R8)(R10*1), Z2
-	VFMADD231PD  Z0, Z2, Z14
-	VBROADCASTSD (R8)(R9*4), Z3
-	VFMADD231PD  Z0, Z3, Z15
-	VBROADCASTSD (R8)(R11*1), Z2
-	VFMADD231PD  Z0, Z2, Z16
-	ADDQ         R12, SI
-	ADDQ         R12, R8
-	ADDQ         R13, BX
-	DECQ         CX
-	JNE          tile13x1k
-	MOVQ         72(SP), R9
-	LEAQ         (R9)(R9*2), R10
-	LEAQ         (R9)(R9*4), R11
-	LEAQ         (R10)(R9*4), R8
-	ADDQ         DX, R8
-	VMOVUPD      Z4, K1, (DX)
-	VMOVUPD      Z5, K1, (DX)(R9*1)
-	VMOVUPD      Z6, K1, (DX)(R9*2)
-	VMOVUPD      Z7, K1, (DX)(R10*1)
-	VMOVUPD      Z8, K1, (DX)(R9*4)
-	VMOVUPD      Z9, K1, (DX)(R11*1)
-	VMOVUPD      Z10, K1, (DX)(R10*2)
-	VMOVUPD      Z11, K1, (R8)
-	VMOVUPD      Z12, K1, (R8)(R9*1)
-	VMOVUPD      Z13, K1, (R8)(R9*2)
-	VMOVUPD      Z14, K1, (R8)(R10*1)
-	VMOVUPD      Z15, K1, (R8)(R9*4)
-	VMOVUPD      Z16, K1, (R8)(R11*1)
-	IMUL3Q       $0x0d, 64(SP), AX
-	ADDQ         AX, (SP)
-	IMUL3Q       $0x0d, 72(SP), AX
-	ADDQ         AX, 8(SP)
-	DECQ         32(SP)
-	JNE          tile13x1
-	JMP          groupdone
-
-tile14x1:
-	MOVQ   8(SP), DX
-	CMPQ   160(DI), $0x00
-	JNE    tile14x1load
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	JMP    tile14x1ready
-
-tile14x1load:
-	MOVQ      72(SP), R9
-	LEAQ      (R9)(R9*2), R10
-	LEAQ      (R9)(R9*4), R11
-	LEAQ      (R10)(R9*4), R8
-	ADDQ      DX, R8
-	VMOVUPD.Z (DX), K1, Z4
-	VMOVUPD.Z (DX)(R9*1), K1, Z5
-	VMOVUPD.Z (DX)(R9*2), K1, Z6
-	VMOVUPD.Z (DX)(R10*1), K1, Z7
-	VMOVUPD.Z (DX)(R9*4), K1, Z8
-	VMOVUPD.Z (DX)(R11*1), K1, Z9
-	VMOVUPD.Z (DX)(R10*2), K1, Z10
-	VMOVUPD.Z (R8), K1, Z11
-	VMOVUPD.Z (R8)(R9*1), K1, Z12
-	VMOVUPD.Z (R8)(R9*2), K1, Z13
-	VMOVUPD.Z (R8)(R10*1), K1, Z14
-	VMOVUPD.Z (R8)(R9*4), K1, Z15
-	VMOVUPD.Z (R8)(R11*1), K1, Z16
-	VMOVUPD.Z (R8)(R10*2), K1, Z17
-
-tile14x1ready:
-	MOVQ (SP), SI
-	MOVQ 16(SP), BX
-	MOVQ 64(SP), R9
-	LEAQ (R9)(R9*2), R10
-	LEAQ (R9)(R9*4), R11
-	LEAQ (R10)(R9*4), R8
-	ADDQ SI, R8
-	MOVQ 112(DI), CX
-
-tile14x1k:
-	VMOVUPD      (BX), Z0
-	VBROADCASTSD (SI), Z2
-	VFMADD231PD  Z0, Z2, Z4
-	VBROADCASTSD (SI)(R9*1), Z3
-	VFMADD231PD  Z0, Z3, Z5
-	VBROADCASTSD (SI)(R9*2), Z2
-	VFMADD231PD  Z0, Z2, Z6
-	VBROADCASTSD (SI)(R10*1), Z3
-	VFMADD231PD  Z0, Z3, Z7
-	VBROADCASTSD (SI)(R9*4), Z2
-	VFMADD231PD  Z0, Z2, Z8
-	VBROADCASTSD (SI)(R11*1), Z3
-	VFMADD231PD  Z0, Z3, Z9
-	VBROADCASTSD (SI)(R10*2), Z2
-	VFMADD231PD  Z0, Z2, Z10
-	VBROADCASTSD (R8), Z3
-	VFMADD231PD  Z0, Z3, Z11
-	VBROADCASTSD (R8)(R9*1), Z2
-	VFMADD231PD  Z0, Z2, Z12
-	VBROADCASTSD (R8)(R9*2), Z3
-	VFMADD231PD  Z0, Z3, Z13
-	VBROADCASTSD (R8)(R10*1), Z2
-	VFMADD231PD  Z0, Z2, Z14
-	VBROADCASTSD (R8)(R9*4), Z3
-	VFMADD231PD  Z0, Z3, Z15
-	VBROADCASTSD (R8)(R11*1), Z2
-	VFMADD231PD  Z0, Z2, Z16
-	VBROADCASTSD (R8)(R10*2), Z3
-	VFMADD231PD  Z0, Z3, Z17
-	ADDQ         R12, SI
-	ADDQ         R12, R8
-	ADDQ         R13, BX
-	DECQ         CX
-	JNE          tile14x1k
-	MOVQ         72(SP), R9
-	LEAQ         (R9)(R9*2), R10
-	LEAQ         (R9)(R9*4), R11
-	LEAQ         (R10)(R9*4), R8
-	ADDQ         DX, R8
-	VMOVUPD      Z4, K1, (DX)
-	VMOVUPD      Z5, K1, (DX)(R9*1)
-	VMOVUPD      Z6, K1, (DX)(R9*2)
-	VMOVUPD      Z7, K1, (DX)(R10*1)
-	VMOVUPD      Z8, K1, (DX)(R9*4)
-	VMOVUPD      Z9, K1, (DX)(R11*1)
-	VMOVUPD      Z10, K1, (DX)(R10*2)
-	VMOVUPD      Z11, K1, (R8)
-	VMOVUPD      Z12, K1, (R8)(R9*1)
-	VMOVUPD      Z13, K1, (R8)(R9*2)
-	VMOVUPD      Z14, K1, (R8)(R10*1)
-	VMOVUPD      Z15, K1, (R8)(R9*4)
-	VMOVUPD      Z16, K1, (R8)(R11*1)
-	VMOVUPD      Z17, K1, (R8)(R10*2)
-	IMUL3Q       $0x0e, 64(SP), AX
-	ADDQ         AX, (SP)
-	IMUL3Q       $0x0e, 72(SP), AX
-	ADDQ         AX, 8(SP)
-	DECQ         32(SP)
-	JNE          tile14x1
-	JMP          groupdone
-
-tile1x2:
-	MOVQ   8(SP), DX
-	CMPQ   160(DI), $0x00
-	JNE    tile1x2load
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	JMP    tile1x2ready
-
-tile1x2load:
-	VMOVUPD   (DX), Z4
-	VMOVUPD.Z 64(DX), K1, Z5
-
-tile1x2ready:
-	MOVQ (SP), SI
-	MOVQ 16(SP), BX
-	MOVQ 112(DI), CX
-
-tile1x2k:
-	VMOVUPD      (BX), Z0
-	VMOVUPD      64(BX), Z1
-	VBROADCASTSD (SI), Z2
-	VFMADD231PD  Z0, Z2, Z4
-	VFMADD231PD  Z1, Z2, Z5
-	ADDQ         R12, SI
-	ADDQ         R13, BX
-	DECQ         CX
-	JNE          tile1x2k
-	VMOVUPD      Z4, (DX)
-	VMOVUPD      Z5, K1, 64(DX)
-	IMUL3Q       $0x01, 64(SP), AX
-	ADDQ         AX, (SP)
-	IMUL3Q       $0x01, 72(SP), AX
-	ADDQ         AX, 8(SP)
-	DECQ         32(SP)
-	JNE          tile1x2
-	JMP          groupdone
-
-tile2x2:
-	MOVQ   8(SP), DX
-	CMPQ   160(DI), $0x00
-	JNE    tile2x2load
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	JMP    tile2x2ready
-
-tile2x2load:
-	MOVQ      72(SP), R9
-	VMOVUPD   (DX), Z4
-	VMOVUPD.Z 64(DX), K1, Z5
-	VMOVUPD   (DX)(R9*1), Z6
-	VMOVUPD.Z 64(DX)(R9*1), K1, Z7
-
-tile2x2ready:
-	MOVQ (SP), SI
-	MOVQ 16(SP), BX
-	MOVQ 64(SP), R9
-	MOVQ 112(DI), CX
-
-tile2x2k:
-	VMOVUPD      (BX), Z0
-	VMOVUPD      64(BX), Z1
-	VBROADCASTSD (SI), Z2
-	VFMADD231PD  Z0, Z2, Z4
-	VFMADD231PD  Z1, Z2, Z5
-	VBROADCASTSD (SI)(R9*1), Z3
-	VFMADD231PD  Z0, Z3, Z6
-	VFMADD231PD  Z1, Z3, Z7
-	ADDQ         R12, SI
-	ADDQ         R13, BX
-	DECQ         CX
-	JNE          tile2x2k
-	MOVQ         72(SP), R9
-	VMOVUPD      Z4, (DX)
-	VMOVUPD      Z5, K1, 64(DX)
-	VMOVUPD      Z6, (DX)(R9*1)
-	VMOVUPD      Z7, K1, 64(DX)(R9*1)
-	IMUL3Q       $0x02, 64(SP), AX
-	ADDQ         AX, (SP)
-	IMUL3Q       $0x02, 72(SP), AX
-	ADDQ         AX, 8(SP)
-	DECQ         32(SP)
-	JNE          tile2x2
-	JMP          groupdone
-
-tile3x2:
-	MOVQ   8(SP), DX
-	CMPQ   160(DI), $0x00
-	JNE    tile3x2load
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	JMP    tile3x2ready
-
-tile3x2load:
-	MOVQ      72(SP), R9
-	VMOVUPD   (DX), Z4
-	VMOVUPD.Z 64(DX), K1, Z5
-	VMOVUPD   (DX)(R9*1), Z6
-	VMOVUPD.Z 64(DX)(R9*1), K1, Z7
-	VMOVUPD   (DX)(R9*2), Z8
-	VMOVUPD.Z 64(DX)(R9*2), K1, Z9
-
-tile3x2ready:
-	MOVQ (SP), SI
-	MOVQ 16(SP), BX
-	MOVQ 64(SP), R9
-	MOVQ 112(DI), CX
-
-tile3x2k:
-	VMOVUPD      (BX), Z0
-	VMOVUPD      64(BX), Z1
-	VBROADCASTSD (SI), Z2
-	VFMADD231PD  Z0, Z2, Z4
-	VFMADD231PD  Z1, Z2, Z5
-	VBROADCASTSD (SI)(R9*1), Z3
-	VFMADD231PD  Z0, Z3, Z6
-	VFMADD231PD  Z1, Z3, Z7
-	VBROADCASTSD (SI)(R9*2), Z2
-	VFMADD231PD  Z0, Z2, Z8
-	VFMADD231PD  Z1, Z2, Z9
-	ADDQ         R12, SI
-	ADDQ         R13, BX
-	DECQ         CX
-	JNE          tile3x2k
-	MOVQ         72(SP), R9
-	VMOVUPD      Z4, (DX)
-	VMOVUPD      Z5, K1, 64(DX)
-	VMOVUPD      Z6, (DX)(R9*1)
-	VMOVUPD      Z7, K1, 64(DX)(R9*1)
-	VMOVUPD      Z8, (DX)(R9*2)
-	VMOVUPD      Z9, K1, 64(DX)(R9*2)
-	IMUL3Q       $0x03, 64(SP), AX
-	ADDQ         AX, (SP)
-	IMUL3Q       $0x03, 72(SP), AX
-	ADDQ         AX, 8(SP)
-	DECQ         32(SP)
-	JNE          tile3x2
-	JMP          groupdone
-
-tile4x2:
-	MOVQ   8(SP), DX
-	CMPQ   160(DI), $0x00
-	JNE    tile4x2load
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	JMP    tile4x2ready
-
-tile4x2load:
-	MOVQ      72(SP), R9
-	LEAQ      (R9)(R9*2), R10
-	VMOVUPD   (DX), Z4
-	VMOVUPD.Z 64(DX), K1, Z5
-	VMOVUPD   (DX)(R9*1), Z6
-	VMOVUPD.Z 64(DX)(R9*1), K1, Z7
-	VMOVUPD   (DX)(R9*2), Z8
-	VMOVUPD.Z 64(DX)(R9*2), K1, Z9
-	VMOVUPD   (DX)(R10*1), Z10
-	VMOVUPD.Z 64(DX)(R10*1), K1, Z11
-
-tile4x2ready:
-	MOVQ (SP), SI
-	MOVQ 16(SP), BX
-	MOVQ 64(SP), R9
-	LEAQ (R9)(R9*2), R10
-	MOVQ 112(DI), CX
-
-tile4x2k:
-	VMOVUPD      (BX), Z0
-	VMOVUPD      64(BX), Z1
-	VBROADCASTSD (SI), Z2
-	VFMADD231PD  Z0, Z2, Z4
-	VFMADD231PD  Z1, Z2, Z5
-	VBROADCASTSD (SI)(R9*1), Z3
-	VFMADD231PD  Z0, Z3, Z6
-	VFMADD231PD  Z1, Z3, Z7
-	VBROADCASTSD (SI)(R9*2), Z2
-	VFMADD231PD  Z0, Z2, Z8
-	VFMADD231PD  Z1, Z2, Z9
-	VBROADCASTSD (SI)(R10*1), Z3
-	VFMADD231PD  Z0, Z3, Z10
-	VFMADD231PD  Z1, Z3, Z11
-	ADDQ         R12, SI
-	ADDQ         R13, BX
-	DECQ         CX
-	JNE          tile4x2k
-	MOVQ         72(SP), R9
-	LEAQ         (R9)(R9*2), R10
-	VMOVUPD      Z4, (DX)
-	VMOVUPD      Z5, K1, 64(DX)
-	VMOVUPD      Z6, (DX)(R9*1)
-	VMOVUPD      Z7, K1, 64(DX)(R9*1)
-	VMOVUPD      Z8, (DX)(R9*2)
-	VMOVUPD      Z9, K1, 64(DX)(R9*2)
-	VMOVUPD      Z10, (DX)(R10*1)
-	VMOVUPD      Z11, K1, 64(DX)(R10*1)
-	IMUL3Q       $0x04, 64(SP), AX
-	ADDQ         AX, (SP)
-	IMUL3Q       $0x04, 72(SP), AX
-	ADDQ         AX, 8(SP)
-	DECQ         32(SP)
-	JNE          tile4x2
-	JMP          groupdone
-
-tile5x2:
-	MOVQ   8(SP), DX
-	CMPQ   160(DI), $0x00
-	JNE    tile5x2load
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	JMP    tile5x2ready
-
-tile5x2load:
-	MOVQ      72(SP), R9
-	LEAQ      (R9)(R9*2), R10
-	VMOVUPD   (DX), Z4
-	VMOVUPD.Z 64(DX), K1, Z5
-	VMOVUPD   (DX)(R9*1), Z6
-	VMOVUPD.Z 64(DX)(R9*1), K1, Z7
-	VMOVUPD   (DX)(R9*2), Z8
-	VMOVUPD.Z 64(DX)(R9*2), K1, Z9
-	VMOVUPD   (DX)(R10*1), Z10
-	VMOVUPD.Z 64(DX)(R10*1), K1, Z11
-	VMOVUPD   (DX)(R9*4), Z12
-	VMOVUPD.Z 64(DX)(R9*4), K1, Z13
-
-tile5x2ready:
-	MOVQ (SP), SI
-	MOVQ 16(SP), BX
-	MOVQ 64(SP), R9
-	LEAQ (R9)(R9*2), R10
-	MOVQ 112(DI), CX
-
-tile5x2k:
-	VMOVUPD      (BX), Z0
-	VMOVUPD      64(BX), Z1
-	VBROADCASTSD (SI), Z2
-	VFMADD231PD  Z0, Z2, Z4
-	VFMADD231PD  Z1, Z2, Z5
-	VBROADCASTSD (SI)(R9*1), Z3
-	VFMADD231PD  Z0, Z3, Z6
-	VFMADD231PD  Z1, Z3, Z7
-	VBROADCASTSD (SI)(R9*2), Z2
-	VFMADD231PD  Z0, Z2, Z8
-	VFMADD231PD  Z1, Z2, Z9
-	VBROADCASTSD (SI)(R10*1), Z3
-	VFMADD231PD  Z0, Z3, Z10
-	VFMADD231PD  Z1, Z3, Z11
-	VBROADCASTSD (SI)(R9*4), Z2
-	VFMADD231PD  Z0, Z2, Z12
-	VFMADD231PD  Z1, Z2, Z13
-	ADDQ         R12, SI
-	ADDQ         R13, BX
-	DECQ         CX
-	JNE          tile5x2k
-	MOVQ         72(SP), R9
-	LEAQ         (R9)(R9*2), R10
-	VMOVUPD      Z4, (DX)
-	VMOVUPD      Z5, K1, 64(DX)
-	VMOVUPD      Z6, (DX)(R9*1)
-	VMOVUPD      Z7, K1, 64(DX)(R9*1)
-	VMOVUPD      Z8, (DX)(R9*2)
-	VMOVUPD      Z9, K1, 64(DX)(R9*2)
-	VMOVUPD      Z10, (DX)(R10*1)
-	VMOVUPD      Z11, K1, 64(DX)(R10*1)
-	VMOVUPD      Z12, (DX)(R9*4)
-	VMOVUPD      Z13, K1, 64(DX)(R9*4)
-	IMUL3Q       $0x05, 64(SP), AX
-	ADDQ         AX, (SP)
-	IMUL3Q       $0x05, 72(SP), AX
-	ADDQ         AX, 8(SP)
-	DECQ         32(SP)
-	JNE          tile5x2
-	JMP          groupdone
-
-tile6x2:
-	MOVQ   8(SP), DX
-	CMPQ   160(DI), $0x00
-	JNE    tile6x2load
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	JMP    tile6x2ready
-
-tile6x2load:
-	MOVQ      72(SP), R9
-	LEAQ      (R9)(R9*2), R10
-	LEAQ      (R9)(R9*4), R11
-	VMOVUPD   (DX), Z4
-	VMOVUPD.Z 64(DX), K1, Z5
-	VMOVUPD   (DX)(R9*1), Z6
-	VMOVUPD.Z 64(DX)(R9*1), K1, Z7
-	VMOVUPD   (DX)(R9*2), Z8
-	VMOVUPD.Z 64(DX)(R9*2), K1, Z9
-	VMOVUPD   (DX)(R10*1), Z10
-	VMOVUPD.Z 64(DX)(R10*1), K1, Z11
-	VMOVUPD   (DX)(R9*4), Z12
-	VMOVUPD.Z 64(DX)(R9*4), K1, Z13
-	VMOVUPD   (DX)(R11*1), Z14
-	VMOVUPD.Z 64(DX)(R11*1), K1, Z15
-
-tile6x2ready:
-	MOVQ (SP), SI
-	MOVQ 16(SP), BX
-	MOVQ 64(SP), R9
-	LEAQ (R9)(R9*2), R10
-	LEAQ (R9)(R9*4), R11
-	MOVQ 112(DI), CX
-
-tile6x2k:
-	VMOVUPD      (BX), Z0
-	VMOVUPD      64(BX), Z1
-	VBROADCASTSD (SI), Z2
-	VFMADD231PD  Z0, Z2, Z4
-	VFMADD231PD  Z1, Z2, Z5
-	VBROADCASTSD (SI)(R9*1), Z3
-	VFMADD231PD  Z0, Z3, Z6
-	VFMADD231PD  Z1, Z3, Z7
-	VBROADCASTSD (SI)(R9*2), Z2
-	VFMADD231PD  Z0, Z2, Z8
-	VFMADD231PD  Z1, Z2, Z9
-	VBROADCASTSD (SI)(R10*1), Z3
-	VFMADD231PD  Z0, Z3, Z10
-	VFMADD231PD  Z1, Z3, Z11
-	VBROADCASTSD (SI)(R9*4), Z2
-	VFMADD231PD  Z0, Z2, Z12
-	VFMADD231PD  Z1, Z2, Z13
-	VBROADCASTSD (SI)(R11*1), Z3
-	VFMADD231PD  Z0, Z3, Z14
-	VFMADD231PD  Z1, Z3, Z15
-	ADDQ         R12, SI
-	ADDQ         R13, BX
-	DECQ         CX
-	JNE          tile6x2k
-	MOVQ         72(SP), R9
-	LEAQ         (R9)(R9*2), R10
-	LEAQ         (R9)(R9*4), R11
-	VMOVUPD      Z4, (DX)
-	VMOVUPD      Z5, K1, 64(DX)
-	VMOVUPD      Z6, (DX)(R9*1)
-	VMOVUPD      Z7, K1, 64(DX)(R9*1)
-	VMOVUPD      Z8, (DX)(R9*2)
-	VMOVUPD      Z9, K1, 64(DX)(R9*2)
-	VMOVUPD      Z10, (DX)(R10*1)
-	VMOVUPD      Z11, K1, 64(DX)(R10*1)
-	VMOVUPD      Z12, (DX)(R9*4)
-	VMOVUPD      Z13, K1, 64(DX)(R9*4)
-	VMOVUPD      Z14, (DX)(R11*1)
-	VMOVUPD      Z15, K1, 64(DX)(R11*1)
-	IMUL3Q       $0x06, 64(SP), AX
-	ADDQ         AX, (SP)
-	IMUL3Q       $0x06, 72(SP), AX
-	ADDQ         AX, 8(SP)
-	DECQ         32(SP)
-	JNE          tile6x2
-	JMP          groupdone
-
-tile7x2:
-	MOVQ   8(SP), DX
-	CMPQ   160(DI), $0x00
-	JNE    tile7x2load
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	JMP    tile7x2ready
-
-tile7x2load:
-	MOVQ      72(SP), R9
-	LEAQ      (R9)(R9*2), R10
-	LEAQ      (R9)(R9*4), R11
-	VMOVUPD   (DX), Z4
-	VMOVUPD.Z 64(DX), K1, Z5
-	VMOVUPD   (DX)(R9*1), Z6
-	VMOVUPD.Z 64(DX)(R9*1), K1, Z7
-	VMOVUPD   (DX)(R9*2), Z8
-	VMOVUPD.Z 64(DX)(R9*2), K1, Z9
-	VMOVUPD   (DX)(R10*1), Z10
-	VMOVUPD.Z 64(DX)(R10*1), K1, Z11
-	VMOVUPD   (DX)(R9*4), Z12
-	VMOVUPD.Z 64(DX)(R9*4), K1, Z13
-	VMOVUPD   (DX)(R11*1), Z14
-	VMOVUPD.Z 64(DX)(R11*1), K1, Z15
-	VMOVUPD   (DX)(R10*2), Z16
-	VMOVUPD.Z 64(DX)(R10*2), K1, Z17
-
-tile7x2ready:
-	MOVQ (SP), SI
-	MOVQ 16(SP), BX
-	MOVQ 64(SP), R9
-	LEAQ (R9)(R9*2), R10
-	LEAQ (R9)(R9*4), R11
-	MOVQ 112(DI), CX
-
-tile7x2k:
-	VMOVUPD      (BX), Z0
-	VMOVUPD      64(BX), Z1
-	VBROADCASTSD (SI), Z2
-	VFMADD231PD  Z0, Z2, Z4
-	VFMADD231PD  Z1, Z2, Z5
-	VBROADCASTSD (SI)(R9*1), Z3
-	VFMADD231PD  Z0, Z3, Z6
-	VFMADD231PD  Z1, Z3, Z7
-	VBROADCASTSD (SI)(R9*2), Z2
-	VFMADD231PD  Z0, Z2, Z8
-	VFMADD231PD  Z1, Z2, Z9
-	VBROADCASTSD (SI)(R10*1), Z3
-	VFMADD231PD  Z0, Z3, Z10
-	VFMADD231PD  Z1, Z3, Z11
-	VBROADCASTSD (SI)(R9*4), Z2
-	VFMADD231PD  Z0, Z2, Z12
-	VFMADD231PD  Z1, Z2, Z13
-	VBROADCASTSD (SI)(R11*1), Z3
-	VFMADD231PD  Z0, Z3, Z14
-	VFMADD231PD  Z1, Z3, Z15
-	VBROADCASTSD (SI)(R10*2), Z2
-	VFMADD231PD  Z0, Z2, Z16
-	VFMADD231PD  Z1, Z2, Z17
-	ADDQ         R12, SI
-	ADDQ         R13, BX
-	DECQ         CX
-	JNE          tile7x2k
-	MOVQ         72(SP), R9
-	LEAQ         (R9)(R9*2), R10
-	LEAQ         (R9)(R9*4), R11
-	VMOVUPD      Z4, (DX)
-	VMOVUPD      Z5, K1, 64(DX)
-	VMOVUPD      Z6, (DX)(R9*1)
-	VMOVUPD      Z7, K1, 64(DX)(R9*1)
-	VMOVUPD      Z8, (DX)(R9*2)
-	VMOVUPD      Z9, K1, 64(DX)(R9*2)
-	VMOVUPD      Z10, (DX)(R10*1)
-	VMOVUPD      Z11, K1, 64(DX)(R10*1)
-	VMOVUPD      Z12, (DX)(R9*4)
-	VMOVUPD      Z13, K1, 64(DX)(R9*4)
-	VMOVUPD      Z14, (DX)(R11*1)
-	VMOVUPD      Z15, K1, 64(DX)(R11*1)
-	VMOVUPD      Z16, (DX)(R10*2)
-	VMOVUPD      Z17, K1, 64(DX)(R10*2)
-	IMUL3Q       $0x07, 64(SP), AX
-	ADDQ         AX, (SP)
-	IMUL3Q       $0x07, 72(SP), AX
-	ADDQ         AX, 8(SP)
-	DECQ         32(SP)
-	JNE          tile7x2
-	JMP          groupdone
-
-tile8x2:
-	MOVQ   8(SP), DX
-	CMPQ   160(DI), $0x00
-	JNE    tile8x2load
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	VPXORD Z18, Z18, Z18
-	VPXORD Z19, Z19, Z19
-	JMP    tile8x2ready
-
-tile8x2load:
-	MOVQ      72(SP), R9
-	LEAQ      (R9)(R9*2), R10
-	LEAQ      (R9)(R9*4), R11
-	LEAQ      (R10)(R9*4), R8
-	ADDQ      DX, R8
-	VMOVUPD   (DX), Z4
-	VMOVUPD.Z 64(DX), K1, Z5
-	VMOVUPD   (DX)(R9*1), Z6
-	VMOVUPD.Z 64(DX)(R9*1), K1, Z7
-	VMOVUPD   (DX)(R9*2), Z8
-	VMOVUPD.Z 64(DX)(R9*2), K1, Z9
-	VMOVUPD   (DX)(R10*1), Z10
-	VMOVUPD.Z 64(DX)(R10*1), K1, Z11
-	VMOVUPD   (DX)(R9*4), Z12
-	VMOVUPD.Z 64(DX)(R9*4), K1, Z13
-	VMOVUPD   (DX)(R11*1), Z14
-	VMOVUPD.Z 64(DX)(R11*1), K1, Z15
-	VMOVUPD   (DX)(R10*2), Z16
-	VMOVUPD.Z 64(DX)(R10*2), K1, Z17
-	VMOVUPD   (R8), Z18
-	VMOVUPD.Z 64(R8), K1, Z19
-
-tile8x2ready:
-	MOVQ (SP), SI
-	MOVQ 16(SP), BX
-	MOVQ 64(SP), R9
-	LEAQ (R9)(R9*2), R10
-	LEAQ (R9)(R9*4), R11
-	LEAQ (R10)(R9*4), R8
-	ADDQ SI, R8
-	MOVQ 112(DI), CX
-
-tile8x2k:
-	VMOVUPD      (BX), Z0
-	VMOVUPD      64(BX), Z1
-	VBROADCASTSD (SI), Z2
-	VFMADD231PD  Z0, Z2, Z4
-	VFMADD231PD  Z1, Z2, Z5
-	VBROADCASTSD (SI)(R9*1), Z3
-	VFMADD231PD  Z0, Z3, Z6
-	VFMADD231PD  Z1, Z3, Z7
-	VBROADCASTSD (SI)(R9*2), Z2
-	VFMADD231PD  Z0, Z2, Z8
-	VFMADD231PD  Z1, Z2, Z9
-	VBROADCASTSD (SI)(R10*1), Z3
-	VFMADD231PD  Z0, Z3, Z10
-	VFMADD231PD  Z1, Z3, Z11
-	VBROADCASTSD (SI)(R9*4), Z2
-	VFMADD231PD  Z0, Z2, Z12
-	VFMADD231PD  Z1, Z2, Z13
-	VBROADCASTSD (SI)(R11*1), Z3
-	VFMADD231PD  Z0, Z3, Z14
-	VFMADD231PD  Z1, Z3, Z15
-	VBROADCASTSD (SI)(R10*2), Z2
-	VFMADD231PD  Z0, Z2, Z16
-	VFMADD231PD  Z1, Z2, Z17
-	VBROADCASTSD (R8), Z3
-	VFMADD231PD  Z0, Z3, Z18
-	VFMADD231PD  Z1, Z3, Z19
-	ADDQ         R12, SI
-	ADDQ         R12, R8
-	ADDQ         R13, BX
-	DECQ         CX
-	JNE          tile8x2k
-	MOVQ         72(SP), R9
-	LEAQ         (R9)(R9*2), R10
-	LEAQ         (R9)(R9*4), R11
-	LEAQ         (R10)(R9*4), R8
-	ADDQ         DX, R8
-	VMOVUPD      Z4, (DX)
-	VMOVUPD      Z5, K1, 64(DX)
-	VMOVUPD      Z6, (DX)(R9*1)
-	VMOVUPD      Z7, K1, 64(DX)(R9*1)
-	VMOVUPD      Z8, (DX)(R9*2)
-	VMOVUPD      Z9, K1, 64(DX)(R9*2)
-	VMOVUPD      Z10, (DX)(R10*1)
-	VMOVUPD      Z11, K1, 64(DX)(R10*1)
-	VMOVUPD      Z12, (DX)(R9*4)
-	VMOVUPD      Z13, K1, 64(DX)(R9*4)
-	VMOVUPD      Z14, (DX)(R11*1)
-	VMOVUPD      Z15, K1, 64(DX)(R11*1)
-	VMOVUPD      Z16, (DX)(R10*2)
-	VMOVUPD      Z17, K1, 64(DX)(R10*2)
-	VMOVUPD      Z18, (R8)
-	VMOVUPD      Z19, K1, 64(R8)
-	IMUL3Q       $0x08, 64(SP), AX
-	ADDQ         AX, (SP)
-	IMUL3Q       $0x08, 72(SP), AX
-	ADDQ         AX, 8(SP)
-	DECQ         32(SP)
-	JNE          tile8x2
-	JMP          groupdone
-
-tile9x2:
-	MOVQ   8(SP), DX
-	CMPQ   160(DI), $0x00
-	JNE    tile9x2load
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	VPXORD Z18, Z18, Z18
-	VPXORD Z19, Z19, Z19
-	VPXORD Z20, Z20, Z20
-	VPXORD Z21, Z21, Z21
-	JMP    tile9x2ready
-
-tile9x2load:
-	MOVQ      72(SP), R9
-	LEAQ      (R9)(R9*2), R10
-	LEAQ      (R9)(R9*4), R11
-	LEAQ      (R10)(R9*4), R8
-	ADDQ      DX, R8
-	VMOVUPD   (DX), Z4
-	VMOVUPD.Z 64(DX), K1, Z5
-	VMOVUPD   (DX)(R9*1), Z6
-	VMOVUPD.Z 64(DX)(R9*1), K1, Z7
-	VMOVUPD   (DX)(R9*2), Z8
-	VMOVUPD.Z 64(DX)(R9*2), K1, Z9
-	VMOVUPD   (DX)(R10*1), Z10
-	VMOVUPD.Z 64(DX)(R10*1), K1, Z11
-	VMOVUPD   (DX)(R9*4), Z12
-	VMOVUPD.Z 64(DX)(R9*4), K1, Z13
-	VMOVUPD   (DX)(R11*1), Z14
-	VMOVUPD.Z 64(DX)(R11*1), K1, Z15
-	VMOVUPD   (DX)(R10*2), Z16
-	VMOVUPD.Z 64(DX)(R10*2), K1, Z17
-	VMOVUPD   (R8), Z18
-	VMOVUPD.Z 64(R8), K1, Z19
-	VMOVUPD   (R8)(R9*1), Z20
-	VMOVUPD.Z 64(R8)(R9*1), K1, Z21
-
-tile9x2ready:
-	MOVQ (SP), SI
-	MOVQ 16(SP), BX
-	MOVQ 64(SP), R9
-	LEAQ (R9)(R9*2), R10
-	LEAQ (R9)(R9*4), R11
-	LEAQ (R10)(R9*4), R8
-	ADDQ SI, R8
-	MOVQ 112(DI), CX
-
-tile9x2k:
-	VMOVUPD      (BX), Z0
-	VMOVUPD      64(BX), Z1
-	VBROADCASTSD (SI), Z2
-	VFMADD231PD  Z0, Z2, Z4
-	VFMADD231PD  Z1, Z2, Z5
-	VBROADCASTSD (SI)(R9*1), Z3
-	VFMADD231PD  Z0, Z3, Z6
-	VFMADD231PD  Z1, Z3, Z7
-	VBROADCASTSD (SI)(R9*2), Z2
-	VFMADD231PD  Z0, Z2, Z8
-	VFMADD231PD  Z1, Z2, Z9
-	VBROADCASTSD (SI)(R10*1), Z3
-	VFMADD231PD  Z0, Z3, Z10
-	VFMADD231PD  Z1, Z3, Z11
-	VBROADCASTSD (SI)(R9*4), Z2
-	VFMADD231PD  Z0, Z2, Z12
-	VFMADD231PD  Z1, Z2, Z13
-	VBROADCASTSD (SI)(R11*1), Z3
-	VFMADD231PD  Z0, Z3, Z14
-	VFMADD231PD  Z1, Z3, Z15
-	VBROADCASTSD (SI)(R10*2), Z2
-	VFMADD231PD  Z0, Z2, Z16
-	VFMADD231PD  Z1, Z2, Z17
-	VBROADCASTSD (R8), Z3
-	VFMADD231PD  Z0, Z3, Z18
-	VFMADD231PD  Z1, Z3, Z19
-	VBROADCASTSD (R8)(R9*1), Z2
-	VFMADD231PD  Z0, Z2, Z20
-	VFMADD231PD  Z1, Z2, Z21
-	ADDQ         R12, SI
-	ADDQ         R12, R8
-	ADDQ         R13, BX
-	DECQ         CX
-	JNE          tile9x2k
-	MOVQ         72(SP), R9
-	LEAQ         (R9)(R9*2), R10
-	LEAQ         (R9)(R9*4), R11
-	LEAQ         (R10)(R9*4), R8
-	ADDQ         DX, R8
-	VMOVUPD      Z4, (DX)
-	VMOVUPD      Z5, K1, 64(DX)
-	VMOVUPD      Z6, (DX)(R9*1)
-	VMOVUPD      Z7, K1, 64(DX)(R9*1)
-	VMOVUPD      Z8, (DX)(R9*2)
-	VMOVUPD      Z9, K1, 64(DX)(R9*2)
-	VMOVUPD      Z10, (DX)(R10*1)
-	VMOVUPD      Z11, K1, 64(DX)(R10*1)
-	VMOVUPD      Z12, (DX)(R9*4)
-	VMOVUPD      Z13, K1, 64(DX)(R9*4)
-	VMOVUPD      Z14, (DX)(R11*1)
-	VMOVUPD      Z15, K1, 64(DX)(R11*1)
-	VMOVUPD      Z16, (DX)(R10*2)
-	VMOVUPD      Z17, K1, 64(DX)(R10*2)
-	VMOVUPD      Z18, (R8)
-	VMOVUPD      Z19, K1, 64(R8)
-	VMOVUPD      Z20, (R8)(R9*1)
-	VMOVUPD      Z21, K1, 64(R8)(R9*1)
-	IMUL3Q       $0x09, 64(SP), AX
-	ADDQ         AX, (SP)
-	IMUL3Q       $0x09, 72(SP), AX
-	ADDQ         AX, 8(SP)
-	DECQ         32(SP)
-	JNE          tile9x2
-	JMP          groupdone
-
-tile10x2:
-	MOVQ   8(SP), DX
-	CMPQ   160(DI), $0x00
-	JNE    tile10x2load
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	VPXORD Z18, Z18, Z18
-	VPXORD Z19, Z19, Z19
-	VPXORD Z20, Z20, Z20
-	VPXORD Z21, Z21, Z21
-	VPXORD Z22, Z22, Z22
-	VPXORD Z23, Z23, Z23
-	JMP    tile10x2ready
-
-tile10x2load:
-	MOVQ      72(SP), R9
-	LEAQ      (R9)(R9*2), R10
-	LEAQ      (R9)(R9*4), R11
-	LEAQ      (R10)(R9*4), R8
-	ADDQ      DX, R8
-	VMOVUPD   (DX), Z4
-	VMOVUPD.Z 64(DX), K1, Z5
-	VMOVUPD   (DX)(R9*1), Z6
-	VMOVUPD.Z 64(DX)(R9*1), K1, Z7
-	VMOVUPD   (DX)(R9*2), Z8
-	VMOVUPD.Z 64(DX)(R9*2), K1, Z9
-	VMOVUPD   (DX)(R10*1), Z10
-	VMOVUPD.Z 64(DX)(R10*1), K1, Z11
-	VMOVUPD   (DX)(R9*4), Z12
-	VMOVUPD.Z 64(DX)(R9*4), K1, Z13
-	VMOVUPD   (DX)(R11*1), Z14
-	VMOVUPD.Z 64(DX)(R11*1), K1, Z15
-	VMOVUPD   (DX)(R10*2), Z16
-	VMOVUPD.Z 64(DX)(R10*2), K1, Z17
-	VMOVUPD   (R8), Z18
-	VMOVUPD.Z 64(R8), K1, Z19
-	VMOVUPD   (R8)(R9*1), Z20
-	VMOVUPD.Z 64(R8)(R9*1), K1, Z21
-	VMOVUPD   (R8)(R9*2), Z22
-	VMOVUPD.Z 64(R8)(R9*2), K1, Z23
-
-tile10x2ready:
-	MOVQ (SP), SI
-	MOVQ 16(SP), BX
-	MOVQ 64(SP), R9
-	LEAQ (R9)(R9*2), R10
-	LEAQ (R9)(R9*4), R11
-	LEAQ (R10)(R9*4), R8
-	ADDQ SI, R8
-	MOVQ 112(DI), CX
-
-tile10x2k:
-	VMOVUPD      (BX), Z0
-	VMOVUPD      64(BX), Z1
-	VBROADCASTSD (SI), Z2
-	VFMADD231PD  Z0, Z2, Z4
-	VFMADD231PD  Z1, Z2, Z5
-	VBROADCASTSD (SI)(R9*1), Z3
-	VFMADD231PD  Z0, Z3, Z6
-	VFMADD231PD  Z1, Z3, Z7
-	VBROADCASTSD (SI)(R9*2), Z2
-	VFMADD231PD  Z0, Z2, Z8
-	VFMADD231PD  Z1, Z2, Z9
-	VBROADCASTSD (SI)(R10*1), Z3
-	VFMADD231PD  Z0, Z3, Z10
-	VFMADD231PD  Z1, Z3, Z11
-	VBROADCASTSD (SI)(R9*4), Z2
-	VFMADD231PD  Z0, Z2, Z12
-	VFMADD231PD  Z1, Z2, Z13
-	VBROADCASTSD (SI)(R11*1), Z3
-	VFMADD231PD  Z0, Z3, Z14
-	VFMADD231PD  Z1, Z3, Z15
-	VBROADCASTSD (SI)(R10*2), Z2
-	VFMADD231PD  Z0, Z2, Z16
-	VFMADD231PD  Z1, Z2, Z17
-	VBROADCASTSD (R8), Z3
-	VFMADD231PD  Z0, Z3, Z18
-	VFMADD231PD  Z1, Z3, Z19
-	VBROADCASTSD (R8)(R9*1), Z2
-	VFMADD231PD  Z0, Z2, Z20
-	VFMADD231PD  Z1, Z2, Z21
-	VBROADCASTSD (R8)(R9*2), Z3
-	VFMADD231PD  Z0, Z3, Z22
-	VFMADD231PD  Z1, Z3, Z23
-	ADDQ         R12, SI
-	ADDQ         R12, R8
-	ADDQ         R13, BX
-	DECQ         CX
-	JNE          tile10x2k
-	MOVQ         72(SP), R9
-	LEAQ         (R9)(R9*2), R10
-	LEAQ         (R9)(R9*4), R11
-	LEAQ         (R10)(R9*4), R8
-	ADDQ         DX, R8
-	VMOVUPD      Z4, (DX)
-	VMOVUPD      Z5, K1, 64(DX)
-	VMOVUPD      Z6, (DX)(R9*1)
-	VMOVUPD      Z7, K1, 64(DX)(R9*1)
-	VMOVUPD      Z8, (DX)(R9*2)
-	VMOVUPD      Z9, K1, 64(DX)(R9*2)
-	VMOVUPD      Z10, (DX)(R10*1)
-	VMOVUPD      Z11, K1, 64(DX)(R10*1)
-	VMOVUPD      Z12, (DX)(R9*4)
-	VMOVUPD      Z13, K1, 64(DX)(R9*4)
-	VMOVUPD      Z14, (DX)(R11*1)
-	VMOVUPD      Z15, K1, 64(DX)(R11*1)
-	VMOVUPD      Z16, (DX)(R10*2)
-	VMOVUPD      Z17, K1, 64(DX)(R10*2)
-	VMOVUPD      Z18, (R8)
-	VMOVUPD      Z19, K1, 64(R8)
-	VMOVUPD      Z20, (R8)(R9*1)
-	VMOVUPD      Z21, K1, 64(R8)(R9*1)
-	VMOVUPD      Z22, (R8)(R9*2)
-	VMOVUPD      Z23, K1, 64(R8)(R9*2)
-	IMUL3Q       $0x0a, 64(SP), AX
-	ADDQ         AX, (SP)
-	IMUL3Q       $0x0a, 72(SP), AX
-	ADDQ         AX, 8(SP)
-	DECQ         32(SP)
-	JNE          tile10x2
-	JMP          groupdone
-
-tile11x2:
-	MOVQ   8(SP), DX
-	CMPQ   160(DI), $0x00
-	JNE    tile11x2load
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	VPXORD Z18, Z18, Z18
-	VPXORD Z19, Z19, Z19
-	VPXORD Z20, Z20, Z20
-	VPXORD Z21, Z21, Z21
-	VPXORD Z22, Z22, Z22
-	VPXORD Z23, Z23, Z23
-	VPXORD Z24, Z24, Z24
-	VPXORD Z25, Z25, Z25
-	JMP    tile11x2ready
-
-tile11x2load:
-	MOVQ      72(SP), R9
-	LEAQ      (R9)(R9*2), R10
-	LEAQ      (R9)(R9*4), R11
-	LEAQ      (R10)(R9*4), R8
-	ADDQ      DX, R8
-	VMOVUPD   (DX), Z4
-	VMOVUPD.Z 64(DX), K1, Z5
-	VMOVUPD   (DX)(R9*1), Z6
-	VMOVUPD.Z 64(DX)(R9*1), K1, Z7
-	VMOVUPD   (DX)(R9*2), Z8
-	VMOVUPD.Z 64(DX)(R9*2), K1, Z9
-	VMOVUPD   (DX)(R10*1), Z10
-	VMOVUPD.Z 64(DX)(R10*1), K1, Z11
-	VMOVUPD   (DX)(R9*4), Z12
-	VMOVUPD.Z 64(DX)(R9*4), K1, Z13
-	VMOVUPD   (DX)(R11*1), Z14
-	VMOVUPD.Z 64(DX)(R11*1), K1, Z15
-	VMOVUPD   (DX)(R10*2), Z16
-	VMOVUPD.Z 64(DX)(R10*2), K1, Z17
-	VMOVUPD   (R8), Z18
-	VMOVUPD.Z 64(R8), K1, Z19
-	VMOVUPD   (R8)(R9*1), Z20
-	VMOVUPD.Z 64(R8)(R9*1), K1, Z21
-	VMOVUPD   (R8)(R9*2), Z22
-	VMOVUPD.Z 64(R8)(R9*2), K1, Z23
-	VMOVUPD   (R8)(R10*1), Z24
-	VMOVUPD.Z 64(R8)(R10*1), K1, Z25
-
-tile11x2ready:
-	MOVQ (SP), SI
-	MOVQ 16(SP), BX
-	MOVQ 64(SP), R9
-	LEAQ (R9)(R9*2), R10
-	LEAQ (R9)(R9*4), R11
-	LEAQ (R10)(R9*4), R8
-	ADDQ SI, R8
-	MOVQ 112(DI), CX
-
-tile11x2k:
-	VMOVUPD      (BX), Z0
-	VMOVUPD      64(BX), Z1
-	VBROADCASTSD (SI), Z2
-	VFMADD231PD  Z0, Z2, Z4
-	VFMADD231PD  Z1, Z2, Z5
-	VBROADCASTSD (SI)(R9*1), Z3
-	VFMADD231PD  Z0, Z3, Z6
-	VFMADD231PD  Z1, Z3, Z7
-	VBROADCASTSD (SI)(R9*2), Z2
-	VFMADD231PD  Z0, Z2, Z8
-	VFMADD231PD  Z1, Z2, Z9
-	VBROADCASTSD (SI)(R10*1), Z3
-	VFMADD231PD  Z0, Z3, Z10
-	VFMADD231PD  Z1, Z3, Z11
-	VBROADCASTSD (SI)(R9*4), Z2
-	VFMADD231PD  Z0, Z2, Z12
-	VFMADD231PD  Z1, Z2, Z13
-	VBROADCASTSD (SI)(R11*1), Z3
-	VFMADD231PD  Z0, Z3, Z14
-	VFMADD231PD  Z1, Z3, Z15
-	VBROADCASTSD (SI)(R10*2), Z2
-	VFMADD231PD  Z0, Z2, Z16
-	VFMADD231PD  Z1, Z2, Z17
-	VBROADCASTSD (R8), Z3
-	VFMADD231PD  Z0, Z3, Z18
-	VFMADD231PD  Z1, Z3, Z19
-	VBROADCASTSD (R8)(R9*1), Z2
-	VFMADD231PD  Z0, Z2, Z20
-	VFMADD231PD  Z1, Z2, Z21
-	VBROADCASTSD (R8)(R9*2), Z3
-	VFMADD231PD  Z0, Z3, Z22
-	VFMADD231PD  Z1, Z3, Z23
-	VBROADCASTSD (R8)(R10*1), Z2
-	VFMADD231PD  Z0, Z2, Z24
-	VFMADD231PD  Z1, Z2, Z25
-	ADDQ         R12, SI
-	ADDQ         R12, R8
-	ADDQ         R13, BX
-	DECQ         CX
-	JNE          tile11x2k
-	MOVQ         72(SP), R9
-	LEAQ         (R9)(R9*2), R10
-	LEAQ         (R9)(R9*4), R11
-	LEAQ         (R10)(R9*4), R8
-	ADDQ         DX, R8
-	VMOVUPD      Z4, (DX)
-	VMOVUPD      Z5, K1, 64(DX)
-	VMOVUPD      Z6, (DX)(R9*1)
-	VMOVUPD      Z7, K1, 64(DX)(R9*1)
-	VMOVUPD      Z8, (DX)(R9*2)
-	VMOVUPD      Z9, K1, 64(DX)(R9*2)
-	VMOVUPD      Z10, (DX)(R10*1)
-	VMOVUPD      Z11, K1, 64(DX)(R10*1)
-	VMOVUPD      Z12, (DX)(R9*4)
-	VMOVUPD      Z13, K1, 64(DX)(R9*4)
-	VMOVUPD      Z14, (DX)(R11*1)
-	VMOVUPD      Z15, K1, 64(DX)(R11*1)
-	VMOVUPD      Z16, (DX)(R10*2)
-	VMOVUPD      Z17, K1, 64(DX)(R10*2)
-	VMOVUPD      Z18, (R8)
-	VMOVUPD      Z19, K1, 64(R8)
-	VMOVUPD      Z20, (R8)(R9*1)
-	VMOVUPD      Z21, K1, 64(R8)(R9*1)
-	VMOVUPD      Z22, (R8)(R9*2)
-	VMOVUPD      Z23, K1, 64(R8)(R9*2)
-	VMOVUPD      Z24, (R8)(R10*1)
-	VMOVUPD      Z25, K1, 64(R8)(R10*1)
-	IMUL3Q       $0x0b, 64(SP), AX
-	ADDQ         AX, (SP)
-	IMUL3Q       $0x0b, 72(SP), AX
-	ADDQ         AX, 8(SP)
-	DECQ         32(SP)
-	JNE          tile11x2
-	JMP          groupdone
-
-tile12x2:
-	MOVQ   8(SP), DX
-	CMPQ   160(DI), $0x00
-	JNE    tile12x2load
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	VPXORD Z18, Z18, Z18
-	VPXORD Z19, Z19, Z19
-	VPXORD Z20, Z20, Z20
-	VPXORD Z21, Z21, Z21
-	VPXORD Z22, Z22, Z22
-	VPXORD Z23, Z23, Z23
-	VPXORD Z24, Z24, Z24
-	VPXORD Z25, Z25, Z25
-	VPXORD Z26, Z26, Z26
-	VPXORD Z27, Z27, Z27
-	JMP    tile12x2ready
-
-tile12x2load:
-	MOVQ      72(SP), R9
-	LEAQ      (R9)(R9*2), R10
-	LEAQ      (R9)(R9*4), R11
-	LEAQ      (R10)(R9*4), R8
-	ADDQ      DX, R8
-	VMOVUPD   (DX), Z4
-	VMOVUPD.Z 64(DX), K1, Z5
-	VMOVUPD   (DX)(R9*1), Z6
-	VMOVUPD.Z 64(DX)(R9*1), K1, Z7
-	VMOVUPD   (DX)(R9*2), Z8
-	VMOVUPD.Z 64(DX)(R9*2), K1, Z9
-	VMOVUPD   (DX)(R10*1), Z10
-	VMOVUPD.Z 64(DX)(R10*1), K1, Z11
-	VMOVUPD   (DX)(R9*4), Z12
-	VMOVUPD.Z 64(DX)(R9*4), K1, Z13
-	VMOVUPD   (DX)(R11*1), Z14
-	VMOVUPD.Z 64(DX)(R11*1), K1, Z15
-	VMOVUPD   (DX)(R10*2), Z16
-	VMOVUPD.Z 64(DX)(R10*2), K1, Z17
-	VMOVUPD   (R8), Z18
-	VMOVUPD.Z 64(R8), K1, Z19
-	VMOVUPD   (R8)(R9*1), Z20
-	VMOVUPD.Z 64(R8)(R9*1), K1, Z21
-	VMOVUPD   (R8)(R9*2), Z22
-	VMOVUPD.Z 64(R8)(R9*2), K1, Z23
-	VMOVUPD   (R8)(R10*1), Z24
-	VMOVUPD.Z 64(R8)(R10*1), K1, Z25
-	VMOVUPD   (R8)(R9*4), Z26
-	VMOVUPD.Z 64(R8)(R9*4), K1, Z27
-
-tile12x2ready:
-	MOVQ (SP), SI
-	MOVQ 16(SP), BX
-	MOVQ 64(SP), R9
-	LEAQ (R9)(R9*2), R10
-	LEAQ (R9)(R9*4), R11
-	LEAQ (R10)(R9*4), R8
-	ADDQ SI, R8
-	MOVQ 112(DI), CX
-
-tile12x2k:
-	VMOVUPD      (BX), Z0
-	VMOVUPD      64(BX), Z1
-	VBROADCASTSD (SI), Z2
-	VFMADD231PD  Z0, Z2, Z4
-	VFMADD231PD  Z1, Z2, Z5
-	VBROADCASTSD (SI)(R9*1), Z3
-	VFMADD231PD  Z0, Z3, Z6
-	VFMADD231PD  Z1, Z3, Z7
-	VBROADCASTSD (SI)(R9*2), Z2
-	VFMADD231PD  Z0, Z2, Z8
-	VFMADD231PD  Z1, Z2, Z9
-	VBROADCASTSD (SI)(R10*1), Z3
-	VFMADD231PD  Z0, Z3, Z10
-	VFMADD231PD  Z1, Z3, Z11
-	VBROADCASTSD (SI)(R9*4), Z2
-	VFMADD231PD  Z0, Z2, Z12
-	VFMADD231PD  Z1, Z2, Z13
-	VBROADCASTSD (SI)(R11*1), Z3
-	VFMADD231PD  Z0, Z3, Z14
-	VFMADD231PD  Z1, Z3, Z15
-	VBROADCASTSD (SI)(R10*2), Z2
-	VFMADD231PD  Z0, Z2, Z16
-	VFMADD231PD  Z1, Z2, Z17
-	VBROADCASTSD (R8), Z3
-	VFMADD231PD  Z0, Z3, Z18
-	VFMADD231PD  Z1, Z3, Z19
-	VBROADCASTSD (R8)(R9*1), Z2
-	VFMADD231PD  Z0, Z2, Z20
-	VFMADD231PD  Z1, Z2, Z21
-	VBROADCASTSD (R8)(R9*2), Z3
-	VFMADD231PD  Z0, Z3, Z22
-	VFMADD231PD  Z1, Z3, Z23
-	VBROADCASTSD (R8)(R10*1), Z2
-	VFMADD231PD  Z0, Z2, Z24
-	VFMADD231PD  Z1, Z2, Z25
-	VBROADCASTSD (R8)(R9*4), Z3
-	VFMADD231PD  Z0, Z3, Z26
-	VFMADD231PD  Z1, Z3, Z27
-	ADDQ         R12, SI
-	ADDQ         R12, R8
-	ADDQ         R13, BX
-	DECQ         CX
-	JNE          tile12x2k
-	MOVQ         72(SP), R9
-	LEAQ         (R9)(R9*2), R10
-	LEAQ         (R9)(R9*4), R11
-	LEAQ         (R10)(R9*4), R8
-	ADDQ         DX, R8
-	VMOVUPD      Z4, (DX)
-	VMOVUPD      Z5, K1, 64(DX)
-	VMOVUPD      Z6, (DX)(R9*1)
-	VMOVUPD      Z7, K1, 64(DX)(R9*1)
-	VMOVUPD      Z8, (DX)(R9*2)
-	VMOVUPD      Z9, K1, 64(DX)(R9*2)
-	VMOVUPD      Z10, (DX)(R10*1)
-	VMOVUPD      Z11, K1, 64(DX)(R10*1)
-	VMOVUPD      Z12, (DX)(R9*4)
-	VMOVUPD      Z13, K1, 64(DX)(R9*4)
-	VMOVUPD      Z14, (DX)(R11*1)
-	VMOVUPD      Z15, K1, 64(DX)(R11*1)
-	VMOVUPD      Z16, (DX)(R10*2)
-	VMOVUPD      Z17, K1, 64(DX)(R10*2)
-	VMOVUPD      Z18, (R8)
-	VMOVUPD      Z19, K1, 64(R8)
-	VMOVUPD      Z20, (R8)(R9*1)
-	VMOVUPD      Z21, K1, 64(R8)(R9*1)
-	VMOVUPD      Z22, (R8)(R9*2)
-	VMOVUPD      Z23, K1, 64(R8)(R9*2)
-	VMOVUPD      Z24, (R8)(R10*1)
-	VMOVUPD      Z25, K1, 64(R8)(R10*1)
-	VMOVUPD      Z26, (R8)(R9*4)
-	VMOVUPD      Z27, K1, 64(R8)(R9*4)
-	IMUL3Q       $0x0c, 64(SP), AX
-	ADDQ         AX, (SP)
-	IMUL3Q       $0x0c, 72(SP), AX
-	ADDQ         AX, 8(SP)
-	DECQ         32(SP)
-	JNE          tile12x2
-	JMP          groupdone
-
-tile13x2:
-	MOVQ   8(SP), DX
-	CMPQ   160(DI), $0x00
-	JNE    tile13x2load
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	VPXORD Z18, Z18, Z18
-	VPXORD Z19, Z19, Z19
-	VPXORD Z20, Z20, Z20
-	VPXORD Z21, Z21, Z21
-	VPXORD Z22, Z22, Z22
-	VPXORD Z23, Z23, Z23
-	VPXORD Z24, Z24, Z24
-	VPXORD Z25, Z25, Z25
-	VPXORD Z26, Z26, Z26
-	VPXORD Z27, Z27, Z27
-	VPXORD Z28, Z28, Z28
-	VPXORD Z29, Z29, Z29
-	JMP    tile13x2ready
-
-tile13x2load:
-	MOVQ      72(SP), R9
-	LEAQ      (R9)(R9*2), R10
-	LEAQ      (R9)(R9*4), R11
-	LEAQ      (R10)(R9*4), R8
-	ADDQ      DX, R8
-	VMOVUPD   (DX), Z4
-	VMOVUPD.Z 64(DX), K1, Z5
-	VMOVUPD   (DX)(R9*1), Z6
-	VMOVUPD.Z 64(DX)(R9*1), K1, Z7
-	VMOVUPD   (DX)(R9*2), Z8
-	VMOVUPD.Z 64(DX)(R9*2), K1, Z9
-	VMOVUPD   (DX)(R10*1), Z10
-	VMOVUPD.Z 64(DX)(R10*1), K1, Z11
-	VMOVUPD   (DX)(R9*4), Z12
-	VMOVUPD.Z 64(DX)(R9*4), K1, Z13
-	VMOVUPD   (DX)(R11*1), Z14
-	VMOVUPD.Z 64(DX)(R11*1), K1, Z15
-	VMOVUPD   (DX)(R10*2), Z16
-	VMOVUPD.Z 64(DX)(R10*2), K1, Z17
-	VMOVUPD   (R8), Z18
-	VMOVUPD.Z 64(R8), K1, Z19
-	VMOVUPD   (R8)(R9*1), Z20
-	VMOVUPD.Z 64(R8)(R9*1), K1, Z21
-	VMOVUPD   (R8)(R9*2), Z22
-	VMOVUPD.Z 64(R8)(R9*2), K1, Z23
-	VMOVUPD   (R8)(R10*1), Z24
-	VMOVUPD.Z 64(R8)(R10*1), K1, Z25
-	VMOVUPD   (R8)(R9*4), Z26
-	VMOVUPD.Z 64(R8)(R9*4), K1, Z27
-	VMOVUPD   (R8)(R11*1), Z28
-	VMOVUPD.Z 64(R8)(R11*1), K1, Z29
-
-tile13x2ready:
-	MOVQ (SP), SI
-	MOVQ 16(SP), BX
-	MOVQ 64(SP), R9
-	LEAQ (R9)(R9*2), R10
-	LEAQ (R9)(R9*4), R11
-	LEAQ (R10)(R9*4), R8
-	ADDQ SI, R8
-	MOVQ 112(DI), CX
-
-tile13x2k:
-	VMOVUPD      (BX), Z0
-	VMOVUPD      64(BX), Z1
-	VBROADCASTSD (SI), Z2
-	VFMADD231PD  Z0, Z2, Z4
-	VFMADD231PD  Z1, Z2, Z5
-	VBROADCASTSD (SI)(R9*1), Z3
-	VFMADD231PD  Z0, Z3, Z6
-	VFMADD231PD  Z1, Z3, Z7
-	VBROADCASTSD (SI)(R9*2), Z2
-	VFMADD231PD  Z0, Z2, Z8
-	VFMADD231PD  Z1, Z2, Z9
-	VBROADCASTSD (SI)(R10*1), Z3
-	VFMADD231PD  Z0, Z3, Z10
-	VFMADD231PD  Z1, Z3, Z11
-	VBROADCASTSD (SI)(R9*4), Z2
-	VFMADD231PD  Z0, Z2, Z12
-	VFMADD231PD  Z1, Z2, Z13
-	VBROADCASTSD (SI)(R11*1), Z3
-	VFMADD231PD  Z0, Z3, Z14
-	VFMADD231PD  Z1, Z3, Z15
-	VBROADCASTSD (SI)(R10*2), Z2
-	VFMADD231PD  Z0, Z2, Z16
-	VFMADD231PD  Z1, Z2, Z17
-	VBROADCASTSD (R8), Z3
-	VFMADD231PD  Z0, Z3, Z18
-	VFMADD231PD  Z1, Z3, Z19
-	VBROADCASTSD (R8)(R9*1), Z2
-	VFMADD231PD  Z0, Z2, Z20
-	VFMADD231PD  Z1, Z2, Z21
-	VBROADCASTSD (R8)(R9*2), Z3
-	VFMADD231PD  Z0, Z3, Z22
-	VFMADD231PD  Z1, Z3, Z23
-	VBROADCASTSD (R8)(R10*1), Z2
-	VFMADD231PD  Z0, Z2, Z24
-	VFMADD231PD  Z1, Z2, Z25
-	VBROADCASTSD (R8)(R9*4), Z3
-	VFMADD231PD  Z0, Z3, Z26
-	VFMADD231PD  Z1, Z3, Z27
-	VBROADCASTSD (R8)(R11*1), Z2
-	VFMADD231PD  Z0, Z2, Z28
-	VFMADD231PD  Z1, Z2, Z29
-	ADDQ         R12, SI
-	ADDQ         R12, R8
-	ADDQ         R13, BX
-	DECQ         CX
-	JNE          tile13x2k
-	MOVQ         72(SP), R9
-	LEAQ         (R9)(R9*2), R10
-	LEAQ         (R9)(R9*4), R11
-	LEAQ         (R10)(R9*4), R8
-	ADDQ         DX, R8
-	VMOVUPD      Z4, (DX)
-	VMOVUPD      Z5, K1, 64(DX)
-	VMOVUPD      Z6, (DX)(R9*1)
-	VMOVUPD      Z7, K1, 64(DX)(R9*1)
-	VMOVUPD      Z8, (DX)(R9*2)
-	VMOVUPD      Z9, K1, 64(DX)(R9*2)
-	VMOVUPD      Z10, (DX)(R10*1)
-	VMOVUPD      Z11, K1, 64(DX)(R10*1)
-	VMOVUPD      Z12, (DX)(R9*4)
-	VMOVUPD      Z13, K1, 64(DX)(R9*4)
-	VMOVUPD      Z14, (DX)(R11*1)
-	VMOVUPD      Z15, K1, 64(DX)(R11*1)
-	VMOVUPD      Z16, (DX)(R10*2)
-	VMOVUPD      Z17, K1, 64(DX)(R10*2)
-	VMOVUPD      Z18, (R8)
-	VMOVUPD      Z19, K1, 64(R8)
-	VMOVUPD      Z20, (R8)(R9*1)
-	VMOVUPD      Z21, K1, 64(R8)(R9*1)
-	VMOVUPD      Z22, (R8)(R9*2)
-	VMOVUPD      Z23, K1, 64(R8)(R9*2)
-	VMOVUPD      Z24, (R8)(R10*1)
-	VMOVUPD      Z25, K1, 64(R8)(R10*1)
-	VMOVUPD      Z26, (R8)(R9*4)
-	VMOVUPD      Z27, K1, 64(R8)(R9*4)
-	VMOVUPD      Z28, (R8)(R11*1)
-	VMOVUPD      Z29, K1, 64(R8)(R11*1)
-	IMUL3Q       $0x0d, 64(SP), AX
-	ADDQ         AX, (SP)
-	IMUL3Q       $0x0d, 72(SP), AX
-	ADDQ         AX, 8(SP)
-	DECQ         32(SP)
-	JNE          tile13x2
-	JMP          groupdone
-
-tile14x2:
-	MOVQ   8(SP), DX
-	CMPQ   160(DI), $0x00
-	JNE    tile14x2load
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	VPXORD Z18, Z18, Z18
-	VPXORD Z19, Z19, Z19
-	VPXORD Z20, Z20, Z20
-	VPXORD Z21, Z21, Z21
-	VPXORD Z22, Z22, Z22
-	VPXORD Z23, Z23, Z23
-	VPXORD Z24, Z24, Z24
-	VPXORD Z25, Z25, Z25
-	VPXORD Z26, Z26, Z26
-	VPXORD Z27, Z27, Z27
-	VPXORD Z28, Z28, Z28
-	VPXORD Z29, Z29, Z29
-	VPXORD Z30, Z30, Z30
-	VPXORD Z31, Z31, Z31
-	JMP    tile14x2ready
-
-tile14x2load:
-	MOVQ      72(SP), R9
-	LEAQ      (R9)(R9*2), R10
-	LEAQ      (R9)(R9*4), R11
-	LEAQ      (R10)(R9*4), R8
-	ADDQ      DX, R8
-	VMOVUPD   (DX), Z4
-	VMOVUPD.Z 64(DX), K1, Z5
-	VMOVUPD   (DX)(R9*1), Z6
-	VMOVUPD.Z 64(DX)(R9*1), K1, Z7
-	VMOVUPD   (DX)(R9*2), Z8
-	VMOVUPD.Z 64(DX)(R9*2), K1, Z9
-	VMOVUPD   (DX)(R10*1), Z10
-	VMOVUPD.Z 64(DX)(R10*1), K1, Z11
-	VMOVUPD   (DX)(R9*4), Z12
-	VMOVUPD.Z 64(DX)(R9*4), K1, Z13
-	VMOVUPD   (DX)(R11*1), Z14
-	VMOVUPD.Z 64(DX)(R11*1), K1, Z15
-	VMOVUPD   (DX)(R10*2), Z16
-	VMOVUPD.Z 64(DX)(R10*2), K1, Z17
-	VMOVUPD   (R8), Z18
-	VMOVUPD.Z 64(R8), K1, Z19
-	VMOVUPD   (R8)(R9*1), Z20
-	VMOVUPD.Z 64(R8)(R9*1), K1, Z21
-	VMOVUPD   (R8)(R9*2), Z22
-	VMOVUPD.Z 64(R8)(R9*2), K1, Z23
-	VMOVUPD   (R8)(R10*1), Z24
-	VMOVUPD.Z 64(R8)(R10*1), K1, Z25
-	VMOVUPD   (R8)(R9*4), Z26
-	VMOVUPD.Z 64(R8)(R9*4), K1, Z27
-	VMOVUPD   (R8)(R11*1), Z28
-	VMOVUPD.Z 64(R8)(R11*1), K1, Z29
-	VMOVUPD   (R8)(R10*2), Z30
-	VMOVUPD.Z 64(R8)(R10*2), K1, Z31
-
-tile14x2ready:
-	MOVQ (SP), SI
-	MOVQ 16(SP), BX
-	MOVQ 64(SP), R9
-	LEAQ (R9)(R9*2), R10
-	LEAQ (R9)(R9*4), R11
-	LEAQ (R10)(R9*4), R8
-	ADDQ SI, R8
-	MOVQ 112(DI), CX
-
-tile14x2k:
-	VMOVUPD      (BX), Z0
-	VMOVUPD      64(BX), Z1
-	VBROADCASTSD (SI), Z2
-	VFMADD231PD  Z0, Z2, Z4
-	VFMADD231PD  Z1, Z2, Z5
-	VBROADCASTSD (SI)(R9*1), Z3
-	VFMADD231PD  Z0, Z3, Z6
-	VFMADD231PD  Z1, Z3, Z7
-	VBROADCASTSD (SI)(R9*2), Z2
-	VFMADD231PD  Z0, Z2, Z8
-	VFMADD231PD  Z1, Z2, Z9
-	VBROADCASTSD (SI)(R10*1), Z3
-	VFMADD231PD  Z0, Z3, Z10
-	VFMADD231PD  Z1, Z3, Z11
-	VBROADCASTSD (SI)(R9*4), Z2
-	VFMADD231PD  Z0, Z2, Z12
-	VFMADD231PD  Z1, Z2, Z13
-	VBROADCASTSD (SI)(R11*1), Z3
-	VFMADD231PD  Z0, Z3, Z14
-	VFMADD231PD  Z1, Z3, Z15
-	VBROADCASTSD (SI)(R10*2), Z2
-	VFMADD231PD  Z0, Z2, Z16
-	VFMADD231PD  Z1, Z2, Z17
-	VBROADCASTSD (R8), Z3
-	VFMADD231PD  Z0, Z3, Z18
-	VFMADD231PD  Z1, Z3, Z19
-	VBROADCASTSD (R8)(R9*1), Z2
-	VFMADD231PD  Z0, Z2, Z20
-	VFMADD231PD  Z1, Z2, Z21
-	VBROADCASTSD (R8)(R9*2), Z3
-	VFMADD231PD  Z0, Z3, Z22
-	VFMADD231PD  Z1, Z3, Z23
-	VBROADCASTSD (R8)(R10*1), Z2
-	VFMADD231PD  Z0, Z2, Z24
-	VFMADD231PD  Z1, Z2, Z25
-	VBROADCASTSD (R8)(R9*4), Z3
-	VFMADD231PD  Z0, Z3, Z26
-	VFMADD231PD  Z1, Z3, Z27
-	VBROADCASTSD (R8)(R11*1), Z2
-	VFMADD231PD  Z0, Z2, Z28
-	VFMADD231PD  Z1, Z2, Z29
-	VBROADCASTSD (R8)(R10*2), Z3
-	VFMADD231PD  Z0, Z3, Z30
-	VFMADD231PD  Z1, Z3, Z31
-	ADDQ         R12, SI
-	ADDQ         R12, R8
-	ADDQ         R13, BX
-	DECQ         CX
-	JNE          tile14x2k
-	MOVQ         72(SP), R9
-	LEAQ         (R9)(R9*2), R10
-	LEAQ         (R9)(R9*4), R11
-	LEAQ         (R10)(R9*4), R8
-	ADDQ         DX, R8
-	VMOVUPD      Z4, (DX)
-	VMOVUPD      Z5, K1, 64(DX)
-	VMOVUPD      Z6, (DX)(R9*1)
-	VMOVUPD      Z7, K1, 64(DX)(R9*1)
-	VMOVUPD      Z8, (DX)(R9*2)
-	VMOVUPD      Z9, K1, 64(DX)(R9*2)
-	VMOVUPD      Z10, (DX)(R10*1)
-	VMOVUPD      Z11, K1, 64(DX)(R10*1)
-	VMOVUPD      Z12, (DX)(R9*4)
-	VMOVUPD      Z13, K1, 64(DX)(R9*4)
-	VMOVUPD      Z14, (DX)(R11*1)
-	VMOVUPD      Z15, K1, 64(DX)(R11*1)
-	VMOVUPD      Z16, (DX)(R10*2)
-	VMOVUPD      Z17, K1, 64(DX)(R10*2)
-	VMOVUPD      Z18, (R8)
-	VMOVUPD      Z19, K1, 64(R8)
-	VMOVUPD      Z20, (R8)(R9*1)
-	VMOVUPD      Z21, K1, 64(R8)(R9*1)
-	VMOVUPD      Z22, (R8)(R9*2)
-	VMOVUPD      Z23, K1, 64(R8)(R9*2)
-	VMOVUPD      Z24, (R8)(R10*1)
-	VMOVUPD      Z25, K1, 64(R8)(R10*1)
-	VMOVUPD      Z26, (R8)(R9*4)
-	VMOVUPD      Z27, K1, 64(R8)(R9*4)
-	VMOVUPD      Z28, (R8)(R11*1)
-	VMOVUPD      Z29, K1, 64(R8)(R11*1)
-	VMOVUPD      Z30, (R8)(R10*2)
-	VMOVUPD      Z31, K1, 64(R8)(R10*2)
-	IMUL3Q       $0x0e, 64(SP), AX
-	ADDQ         AX, (SP)
-	IMUL3Q       $0x0e, 72(SP), AX
-	ADDQ         AX, 8(SP)
-	DECQ         32(SP)
-	JNE          tile14x2
-	JMP          groupdone
-
-tile3x4:
-	MOVQ   8(SP), DX
-	CMPQ   160(DI), $0x00
-	JNE    tile3x4load
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	JMP    tile3x4ready
-
-tile3x4load:
-	MOVQ      72(SP), R9
-	VMOVUPD   (DX), Z4
-	VMOVUPD   64(DX), Z5
-	VMOVUPD   128(DX), Z6
-	VMOVUPD.Z 192(DX), K1, Z7
-	VMOVUPD   (DX)(R9*1), Z8
-	VMOVUPD   64(DX)(R9*1), Z9
-	VMOVUPD   128(DX)(R9*1), Z10
-	VMOVUPD.Z 192(DX)(R9*1), K1, Z11
-	VMOVUPD   (DX)(R9*2), Z12
-	VMOVUPD   64(DX)(R9*2), Z13
-	VMOVUPD   128(DX)(R9*2), Z14
-	VMOVUPD.Z 192(DX)(R9*2), K1, Z15
-
-tile3x4ready:
-	MOVQ (SP), SI
-	MOVQ 16(SP), BX
-	MOVQ 64(SP), R9
-	MOVQ 96(DI), R8
-	SHLQ $0x03, R8
-	MOVQ 112(DI), CX
-
-tile3x4k:
-	VBROADCASTSD (SI), Z1
-	VBROADCASTSD (SI)(R9*1), Z2
-	VBROADCASTSD (SI)(R9*2), Z3
-	VMOVUPD      (BX), Z0
-	VFMADD231PD  Z0, Z1, Z4
-	VFMADD231PD  Z0, Z2, Z8
-	VFMADD231PD  Z0, Z3, Z12
-	VMOVUPD      64(BX), Z0
-	VFMADD231PD  Z0, Z1, Z5
-	VFMADD231PD  Z0, Z2, Z9
-	VFMADD231PD  Z0, Z3, Z13
-	VMOVUPD      (BX)(R8*1), Z0
-	VFMADD231PD  Z0, Z1, Z6
-	VFMADD231PD  Z0, Z2, Z10
-	VFMADD231PD  Z0, Z3, Z14
-	VMOVUPD      64(BX)(R8*1), Z0
-	VFMADD231PD  Z0, Z1, Z7
-	VFMADD231PD  Z0, Z2, Z11
-	VFMADD231PD  Z0, Z3, Z15
-	ADDQ         R12, SI
-	ADDQ         R13, BX
-	DECQ         CX
-	JNE          tile3x4k
-	MOVQ         72(SP), R9
-	VMOVUPD      Z4, (DX)
-	VMOVUPD      Z5, 64(DX)
-	VMOVUPD      Z6, 128(DX)
-	VMOVUPD      Z7, K1, 192(DX)
-	VMOVUPD      Z8, (DX)(R9*1)
-	VMOVUPD      Z9, 64(DX)(R9*1)
-	VMOVUPD      Z10, 128(DX)(R9*1)
-	VMOVUPD      Z11, K1, 192(DX)(R9*1)
-	VMOVUPD      Z12, (DX)(R9*2)
-	VMOVUPD      Z13, 64(DX)(R9*2)
-	VMOVUPD      Z14, 128(DX)(R9*2)
-	VMOVUPD      Z15, K1, 192(DX)(R9*2)
-	IMUL3Q       $0x03, 64(SP), AX
-	ADDQ         AX, (SP)
-	IMUL3Q       $0x03, 72(SP), AX
-	ADDQ         AX, 8(SP)
-	DECQ         32(SP)
-	JNE          tile3x4
-	JMP          groupdone
-
-tile4x4:
-	MOVQ   8(SP), DX
-	CMPQ   160(DI), $0x00
-	JNE    tile4x4load
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	VPXORD Z18, Z18, Z18
-	VPXORD Z19, Z19, Z19
-	VPXORD Z20, Z20, Z20
-	JMP    tile4x4ready
-
-tile4x4load:
-	MOVQ      72(SP), R9
-	LEAQ      (R9)(R9*2), R10
-	VMOVUPD   (DX), Z5
-	VMOVUPD   64(DX), Z6
-	VMOVUPD   128(DX), Z7
-	VMOVUPD.Z 192(DX), K1, Z8
-	VMOVUPD   (DX)(R9*1), Z9
-	VMOVUPD   64(DX)(R9*1), Z10
-	VMOVUPD   128(DX)(R9*1), Z11
-	VMOVUPD.Z 192(DX)(R9*1), K1, Z12
-	VMOVUPD   (DX)(R9*2), Z13
-	VMOVUPD   64(DX)(R9*2), Z14
-	VMOVUPD   128(DX)(R9*2), Z15
-	VMOVUPD.Z 192(DX)(R9*2), K1, Z16
-	VMOVUPD   (DX)(R10*1), Z17
-	VMOVUPD   64(DX)(R10*1), Z18
-	VMOVUPD   128(DX)(R10*1), Z19
-	VMOVUPD.Z 192(DX)(R10*1), K1, Z20
-
-tile4x4ready:
-	MOVQ (SP), SI
-	MOVQ 16(SP), BX
-	MOVQ 64(SP), R9
-	LEAQ (R9)(R9*2), R10
-	MOVQ 96(DI), R8
-	SHLQ $0x03, R8
-	MOVQ 112(DI), CX
-
-tile4x4k:
-	VBROADCASTSD (SI), Z1
-	VBROADCASTSD (SI)(R9*1), Z2
-	VBROADCASTSD (SI)(R9*2), Z3
-	VBROADCASTSD (SI)(R10*1), Z4
-	VMOVUPD      (BX), Z0
-	VFMADD231PD  Z0, Z1, Z5
-	VFMADD231PD  Z0, Z2, Z9
-	VFMADD231PD  Z0, Z3, Z13
-	VFMADD231PD  Z0, Z4, Z17
-	VMOVUPD      64(BX), Z0
-	VFMADD231PD  Z0, Z1, Z6
-	VFMADD231PD  Z0, Z2, Z10
-	VFMADD231PD  Z0, Z3, Z14
-	VFMADD231PD  Z0, Z4, Z18
-	VMOVUPD      (BX)(R8*1), Z0
-	VFMADD231PD  Z0, Z1, Z7
-	VFMADD231PD  Z0, Z2, Z11
-	VFMADD231PD  Z0, Z3, Z15
-	VFMADD231PD  Z0, Z4, Z19
-	VMOVUPD      64(BX)(R8*1), Z0
-	VFMADD231PD  Z0, Z1, Z8
-	VFMADD231PD  Z0, Z2, Z12
-	VFMADD231PD  Z0, Z3, Z16
-	VFMADD231PD  Z0, Z4, Z20
-	ADDQ         R12, SI
-	ADDQ         R13, BX
-	DECQ         CX
-	JNE          tile4x4k
-	MOVQ         72(SP), R9
-	LEAQ         (R9)(R9*2), R10
-	VMOVUPD      Z5, (DX)
-	VMOVUPD      Z6, 64(DX)
-	VMOVUPD      Z7, 128(DX)
-	VMOVUPD      Z8, K1, 192(DX)
-	VMOVUPD      Z9, (DX)(R9*1)
-	VMOVUPD      Z10, 64(DX)(R9*1)
-	VMOVUPD      Z11, 128(DX)(R9*1)
-	VMOVUPD      Z12, K1, 192(DX)(R9*1)
-	VMOVUPD      Z13, (DX)(R9*2)
-	VMOVUPD      Z14, 64(DX)(R9*2)
-	VMOVUPD      Z15, 128(DX)(R9*2)
-	VMOVUPD      Z16, K1, 192(DX)(R9*2)
-	VMOVUPD      Z17, (DX)(R10*1)
-	VMOVUPD      Z18, 64(DX)(R10*1)
-	VMOVUPD      Z19, 128(DX)(R10*1)
-	VMOVUPD      Z20, K1, 192(DX)(R10*1)
-	IMUL3Q       $0x04, 64(SP), AX
-	ADDQ         AX, (SP)
-	IMUL3Q       $0x04, 72(SP), AX
-	ADDQ         AX, 8(SP)
-	DECQ         32(SP)
-	JNE          tile4x4
-	JMP          groupdone
-
-tile5x4:
-	MOVQ   8(SP), DX
-	CMPQ   160(DI), $0x00
-	JNE    tile5x4load
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	VPXORD Z18, Z18, Z18
-	VPXORD Z19, Z19, Z19
-	VPXORD Z20, Z20, Z20
-	VPXORD Z21, Z21, Z21
-	VPXORD Z22, Z22, Z22
-	VPXORD Z23, Z23, Z23
-	VPXORD Z24, Z24, Z24
-	VPXORD Z25, Z25, Z25
-	JMP    tile5x4ready
-
-tile5x4load:
-	MOVQ      72(SP), R9
-	LEAQ      (R9)(R9*2), R10
-	VMOVUPD   (DX), Z6
-	VMOVUPD   64(DX), Z7
-	VMOVUPD   128(DX), Z8
-	VMOVUPD.Z 192(DX), K1, Z9
-	VMOVUPD   (DX)(R9*1), Z10
-	VMOVUPD   64(DX)(R9*1), Z11
-	VMOVUPD   128(DX)(R9*1), Z12
-	VMOVUPD.Z 192(DX)(R9*1), K1, Z13
-	VMOVUPD   (DX)(R9*2), Z14
-	VMOVUPD   64(DX)(R9*2), Z15
-	VMOVUPD   128(DX)(R9*2), Z16
-	VMOVUPD.Z 192(DX)(R9*2), K1, Z17
-	VMOVUPD   (DX)(R10*1), Z18
-	VMOVUPD   64(DX)(R10*1), Z19
-	VMOVUPD   128(DX)(R10*1), Z20
-	VMOVUPD.Z 192(DX)(R10*1), K1, Z21
-	VMOVUPD   (DX)(R9*4), Z22
-	VMOVUPD   64(DX)(R9*4), Z23
-	VMOVUPD   128(DX)(R9*4), Z24
-	VMOVUPD.Z 192(DX)(R9*4), K1, Z25
-
-tile5x4ready:
-	MOVQ (SP), SI
-	MOVQ 16(SP), BX
-	MOVQ 64(SP), R9
-	LEAQ (R9)(R9*2), R10
-	MOVQ 96(DI), R8
-	SHLQ $0x03, R8
-	MOVQ 112(DI), CX
-
-tile5x4k:
-	VBROADCASTSD (SI), Z1
-	VBROADCASTSD (SI)(R9*1), Z2
-	VBROADCASTSD (SI)(R9*2), Z3
-	VBROADCASTSD (SI)(R10*1), Z4
-	VBROADCASTSD (SI)(R9*4), Z5
-	VMOVUPD      (BX), Z0
-	VFMADD231PD  Z0, Z1, Z6
-	VFMADD231PD  Z0, Z2, Z10
-	VFMADD231PD  Z0, Z3, Z14
-	VFMADD231PD  Z0, Z4, Z18
-	VFMADD231PD  Z0, Z5, Z22
-	VMOVUPD      64(BX), Z0
-	VFMADD231PD  Z0, Z1, Z7
-	VFMADD231PD  Z0, Z2, Z11
-	VFMADD231PD  Z0, Z3, Z15
-	VFMADD231PD  Z0, Z4, Z19
-	VFMADD231PD  Z0, Z5, Z23
-	VMOVUPD      (BX)(R8*1), Z0
-	VFMADD231PD  Z0, Z1, Z8
-	VFMADD231PD  Z0, Z2, Z12
-	VFMADD231PD  Z0, Z3, Z16
-	VFMADD231PD  Z0, Z4, Z20
-	VFMADD231PD  Z0, Z5, Z24
-	VMOVUPD      64(BX)(R8*1), Z0
-	VFMADD231PD  Z0, Z1, Z9
-	VFMADD231PD  Z0, Z2, Z13
-	VFMADD231PD  Z0, Z3, Z17
-	VFMADD231PD  Z0, Z4, Z21
-	VFMADD231PD  Z0, Z5, Z25
-	ADDQ         R12, SI
-	ADDQ         R13, BX
-	DECQ         CX
-	JNE          tile5x4k
-	MOVQ         72(SP), R9
-	LEAQ         (R9)(R9*2), R10
-	VMOVUPD      Z6, (DX)
-	VMOVUPD      Z7, 64(DX)
-	VMOVUPD      Z8, 128(DX)
-	VMOVUPD      Z9, K1, 192(DX)
-	VMOVUPD      Z10, (DX)(R9*1)
-	VMOVUPD      Z11, 64(DX)(R9*1)
-	VMOVUPD      Z12, 128(DX)(R9*1)
-	VMOVUPD      Z13, K1, 192(DX)(R9*1)
-	VMOVUPD      Z14, (DX)(R9*2)
-	VMOVUPD      Z15, 64(DX)(R9*2)
-	VMOVUPD      Z16, 128(DX)(R9*2)
-	VMOVUPD      Z17, K1, 192(DX)(R9*2)
-	VMOVUPD      Z18, (DX)(R10*1)
-	VMOVUPD      Z19, 64(DX)(R10*1)
-	VMOVUPD      Z20, 128(DX)(R10*1)
-	VMOVUPD      Z21, K1, 192(DX)(R10*1)
-	VMOVUPD      Z22, (DX)(R9*4)
-	VMOVUPD      Z23, 64(DX)(R9*4)
-	VMOVUPD      Z24, 128(DX)(R9*4)
-	VMOVUPD      Z25, K1, 192(DX)(R9*4)
-	IMUL3Q       $0x05, 64(SP), AX
-	ADDQ         AX, (SP)
-	IMUL3Q       $0x05, 72(SP), AX
-	ADDQ         AX, 8(SP)
-	DECQ         32(SP)
-	JNE          tile5x4
-	JMP          groupdone
-
-tile6x4:
-	MOVQ   8(SP), DX
-	CMPQ   160(DI), $0x00
-	JNE    tile6x4load
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	VPXORD Z18, Z18, Z18
-	VPXORD Z19, Z19, Z19
-	VPXORD Z20, Z20, Z20
-	VPXORD Z21, Z21, Z21
-	VPXORD Z22, Z22, Z22
-	VPXORD Z23, Z23, Z23
-	VPXORD Z24, Z24, Z24
-	VPXORD Z25, Z25, Z25
-	VPXORD Z26, Z26, Z26
-	VPXORD Z27, Z27, Z27
-	VPXORD Z28, Z28, Z28
-	VPXORD Z29, Z29, Z29
-	VPXORD Z30, Z30, Z30
-	JMP    tile6x4ready
-
-tile6x4load:
-	MOVQ      72(SP), R9
-	LEAQ      (R9)(R9*2), R10
-	LEAQ      (R9)(R9*4), R11
-	VMOVUPD   (DX), Z7
-	VMOVUPD   64(DX), Z8
-	VMOVUPD   128(DX), Z9
-	VMOVUPD.Z 192(DX), K1, Z10
-	VMOVUPD   (DX)(R9*1), Z11
-	VMOVUPD   64(DX)(R9*1), Z12
-	VMOVUPD   128(DX)(R9*1), Z13
-	VMOVUPD.Z 192(DX)(R9*1), K1, Z14
-	VMOVUPD   (DX)(R9*2), Z15
-	VMOVUPD   64(DX)(R9*2), Z16
-	VMOVUPD   128(DX)(R9*2), Z17
-	VMOVUPD.Z 192(DX)(R9*2), K1, Z18
-	VMOVUPD   (DX)(R10*1), Z19
-	VMOVUPD   64(DX)(R10*1), Z20
-	VMOVUPD   128(DX)(R10*1), Z21
-	VMOVUPD.Z 192(DX)(R10*1), K1, Z22
-	VMOVUPD   (DX)(R9*4), Z23
-	VMOVUPD   64(DX)(R9*4), Z24
-	VMOVUPD   128(DX)(R9*4), Z25
-	VMOVUPD.Z 192(DX)(R9*4), K1, Z26
-	VMOVUPD   (DX)(R11*1), Z27
-	VMOVUPD   64(DX)(R11*1), Z28
-	VMOVUPD   128(DX)(R11*1), Z29
-	VMOVUPD.Z 192(DX)(R11*1), K1, Z30
-
-tile6x4ready:
-	MOVQ (SP), SI
-	MOVQ 16(SP), BX
-	MOVQ 64(SP), R9
-	LEAQ (R9)(R9*2), R10
-	LEAQ (R9)(R9*4), R11
-	MOVQ 96(DI), R8
-	SHLQ $0x03, R8
-	MOVQ 112(DI), CX
-
-tile6x4k:
-	VBROADCASTSD (SI), Z1
-	VBROADCASTSD (SI)(R9*1), Z2
-	VBROADCASTSD (SI)(R9*2), Z3
-	VBROADCASTSD (SI)(R10*1), Z4
-	VBROADCASTSD (SI)(R9*4), Z5
-	VBROADCASTSD (SI)(R11*1), Z6
-	VMOVUPD      (BX), Z0
-	VFMADD231PD  Z0, Z1, Z7
-	VFMADD231PD  Z0, Z2, Z11
-	VFMADD231PD  Z0, Z3, Z15
-	VFMADD231PD  Z0, Z4, Z19
-	VFMADD231PD  Z0, Z5, Z23
-	VFMADD231PD  Z0, Z6, Z27
-	VMOVUPD      64(BX), Z0
-	VFMADD231PD  Z0, Z1, Z8
-	VFMADD231PD  Z0, Z2, Z12
-	VFMADD231PD  Z0, Z3, Z16
-	VFMADD231PD  Z0, Z4, Z20
-	VFMADD231PD  Z0, Z5, Z24
-	VFMADD231PD  Z0, Z6, Z28
-	VMOVUPD      (BX)(R8*1), Z0
-	VFMADD231PD  Z0, Z1, Z9
-	VFMADD231PD  Z0, Z2, Z13
-	VFMADD231PD  Z0, Z3, Z17
-	VFMADD231PD  Z0, Z4, Z21
-	VFMADD231PD  Z0, Z5, Z25
-	VFMADD231PD  Z0, Z6, Z29
-	VMOVUPD      64(BX)(R8*1), Z0
-	VFMADD231PD  Z0, Z1, Z10
-	VFMADD231PD  Z0, Z2, Z14
-	VFMADD231PD  Z0, Z3, Z18
-	VFMADD231PD  Z0, Z4, Z22
-	VFMADD231PD  Z0, Z5, Z26
-	VFMADD231PD  Z0, Z6, Z30
-	ADDQ         R12, SI
-	ADDQ         R13, BX
-	DECQ         CX
-	JNE          tile6x4k
-	MOVQ         72(SP), R9
-	LEAQ         (R9)(R9*2), R10
-	LEAQ         (R9)(R9*4), R11
-	VMOVUPD      Z7, (DX)
-	VMOVUPD      Z8, 64(DX)
-	VMOVUPD      Z9, 128(DX)
-	VMOVUPD      Z10, K1, 192(DX)
-	VMOVUPD      Z11, (DX)(R9*1)
-	VMOVUPD      Z12, 64(DX)(R9*1)
-	VMOVUPD      Z13, 128(DX)(R9*1)
-	VMOVUPD      Z14, K1, 192(DX)(R9*1)
-	VMOVUPD      Z15, (DX)(R9*2)
-	VMOVUPD      Z16, 64(DX)(R9*2)
-	VMOVUPD      Z17, 128(DX)(R9*2)
-	VMOVUPD      Z18, K1, 192(DX)(R9*2)
-	VMOVUPD      Z19, (DX)(R10*1)
-	VMOVUPD      Z20, 64(DX)(R10*1)
-	VMOVUPD      Z21, 128(DX)(R10*1)
-	VMOVUPD      Z22, K1, 192(DX)(R10*1)
-	VMOVUPD      Z23, (DX)(R9*4)
-	VMOVUPD      Z24, 64(DX)(R9*4)
-	VMOVUPD      Z25, 128(DX)(R9*4)
-	VMOVUPD      Z26, K1, 192(DX)(R9*4)
-	VMOVUPD      Z27, (DX)(R11*1)
-	VMOVUPD      Z28, 64(DX)(R11*1)
-	VMOVUPD      Z29, 128(DX)(R11*1)
-	VMOVUPD      Z30, K1, 192(DX)(R11*1)
-	IMUL3Q       $0x06, 64(SP), AX
-	ADDQ         AX, (SP)
-	IMUL3Q       $0x06, 72(SP), AX
-	ADDQ         AX, 8(SP)
-	DECQ         32(SP)
-	JNE          tile6x4
-	JMP          groupdone
-
-tile1x8:
-	MOVQ   8(SP), DX
-	CMPQ   160(DI), $0x00
-	JNE    tile1x8load
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	JMP    tile1x8ready
-
-tile1x8load:
-	VMOVUPD   (DX), Z2
-	VMOVUPD   64(DX), Z3
-	VMOVUPD   128(DX), Z4
-	VMOVUPD   192(DX), Z5
-	VMOVUPD   256(DX), Z6
-	VMOVUPD   320(DX), Z7
-	VMOVUPD   384(DX), Z8
-	VMOVUPD.Z 448(DX), K1, Z9
-
-tile1x8ready:
-	MOVQ (SP), SI
-	MOVQ 16(SP), BX
-	MOVQ 96(DI), R8
-	SHLQ $0x03, R8
-	LEAQ (R8)(R8*2), R15
-	MOVQ 112(DI), CX
-
-tile1x8k:
-	VBROADCASTSD (SI), Z1
-	VMOVUPD      (BX), Z0
-	VFMADD231PD  Z0, Z1, Z2
-	VMOVUPD      64(BX), Z0
-	VFMADD231PD  Z0, Z1, Z3
-	VMOVUPD      (BX)(R8*1), Z0
-	VFMADD231PD  Z0, Z1, Z4
-	VMOVUPD      64(BX)(R8*1), Z0
-	VFMADD231PD  Z0, Z1, Z5
-	VMOVUPD      (BX)(R8*2), Z0
-	VFMADD231PD  Z0, Z1, Z6
-	VMOVUPD      64(BX)(R8*2), Z0
-	VFMADD231PD  Z0, Z1, Z7
-	VMOVUPD      (BX)(R15*1), Z0
-	VFMADD231PD  Z0, Z1, Z8
-	VMOVUPD      64(BX)(R15*1), Z0
-	VFMADD231PD  Z0, Z1, Z9
-	ADDQ         R12, SI
-	ADDQ         R13, BX
-	DECQ         CX
-	JNE          tile1x8k
-	VMOVUPD      Z2, (DX)
-	VMOVUPD      Z3, 64(DX)
-	VMOVUPD      Z4, 128(DX)
-	VMOVUPD      Z5, 192(DX)
-	VMOVUPD      Z6, 256(DX)
-	VMOVUPD      Z7, 320(DX)
-	VMOVUPD      Z8, 384(DX)
-	VMOVUPD      Z9, K1, 448(DX)
-	IMUL3Q       $0x01, 64(SP), AX
-	ADDQ         AX, (SP)
-	IMUL3Q       $0x01, 72(SP), AX
-	ADDQ         AX, 8(SP)
-	DECQ         32(SP)
-	JNE          tile1x8
-	JMP          groupdone
-
-tile2x8:
-	MOVQ   8(SP), DX
-	CMPQ   160(DI), $0x00
-	JNE    tile2x8load
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	VPXORD Z18, Z18, Z18
-	JMP    tile2x8ready
-
-tile2x8load:
-	MOVQ      72(SP), R9
-	VMOVUPD   (DX), Z3
-	VMOVUPD   64(DX), Z4
-	VMOVUPD   128(DX), Z5
-	VMOVUPD   192(DX), Z6
-	VMOVUPD   256(DX), Z7
-	VMOVUPD   320(DX), Z8
-	VMOVUPD   384(DX), Z9
-	VMOVUPD.Z 448(DX), K1, Z10
-	VMOVUPD   (DX)(R9*1), Z11
-	VMOVUPD   64(DX)(R9*1), Z12
-	VMOVUPD   128(DX)(R9*1), Z13
-	VMOVUPD   192(DX)(R9*1), Z14
-	VMOVUPD   256(DX)(R9*1), Z15
-	VMOVUPD   320(DX)(R9*1), Z16
-	VMOVUPD   384(DX)(R9*1), Z17
-	VMOVUPD.Z 448(DX)(R9*1), K1, Z18
-
-tile2x8ready:
-	MOVQ (SP), SI
-	MOVQ 16(SP), BX
-	MOVQ 64(SP), R9
-	MOVQ 96(DI), R8
-	SHLQ $0x03, R8
-	LEAQ (R8)(R8*2), R15
-	MOVQ 112(DI), CX
-
-tile2x8k:
-	VBROADCASTSD (SI), Z1
-	VBROADCASTSD (SI)(R9*1), Z2
-	VMOVUPD      (BX), Z0
-	VFMADD231PD  Z0, Z1, Z3
-	VFMADD231PD  Z0, Z2, Z11
-	VMOVUPD      64(BX), Z0
-	VFMADD231PD  Z0, Z1, Z4
-	VFMADD231PD  Z0, Z2, Z12
-	VMOVUPD      (BX)(R8*1), Z0
-	VFMADD231PD  Z0, Z1, Z5
-	VFMADD231PD  Z0, Z2, Z13
-	VMOVUPD      64(BX)(R8*1), Z0
-	VFMADD231PD  Z0, Z1, Z6
-	VFMADD231PD  Z0, Z2, Z14
-	VMOVUPD      (BX)(R8*2), Z0
-	VFMADD231PD  Z0, Z1, Z7
-	VFMADD231PD  Z0, Z2, Z15
-	VMOVUPD      64(BX)(R8*2), Z0
-	VFMADD231PD  Z0, Z1, Z8
-	VFMADD231PD  Z0, Z2, Z16
-	VMOVUPD      (BX)(R15*1), Z0
-	VFMADD231PD  Z0, Z1, Z9
-	VFMADD231PD  Z0, Z2, Z17
-	VMOVUPD      64(BX)(R15*1), Z0
-	VFMADD231PD  Z0, Z1, Z10
-	VFMADD231PD  Z0, Z2, Z18
-	ADDQ         R12, SI
-	ADDQ         R13, BX
-	DECQ         CX
-	JNE          tile2x8k
-	MOVQ         72(SP), R9
-	VMOVUPD      Z3, (DX)
-	VMOVUPD      Z4, 64(DX)
-	VMOVUPD      Z5, 128(DX)
-	VMOVUPD      Z6, 192(DX)
-	VMOVUPD      Z7, 256(DX)
-	VMOVUPD      Z8, 320(DX)
-	VMOVUPD      Z9, 384(DX)
-	VMOVUPD      Z10, K1, 448(DX)
-	VMOVUPD      Z11, (DX)(R9*1)
-	VMOVUPD      Z12, 64(DX)(R9*1)
-	VMOVUPD      Z13, 128(DX)(R9*1)
-	VMOVUPD      Z14, 192(DX)(R9*1)
-	VMOVUPD      Z15, 256(DX)(R9*1)
-	VMOVUPD      Z16, 320(DX)(R9*1)
-	VMOVUPD      Z17, 384(DX)(R9*1)
-	VMOVUPD      Z18, K1, 448(DX)(R9*1)
-	IMUL3Q       $0x02, 64(SP), AX
-	ADDQ         AX, (SP)
-	IMUL3Q       $0x02, 72(SP), AX
-	ADDQ         AX, 8(SP)
-	DECQ         32(SP)
-	JNE          tile2x8
-
-groupdone:
-	CMPQ 56(SP), $0x00
-	JNE  paneldone
-	MOVQ $0x00000001, 56(SP)
-	DECQ 40(SP)
-	MOVQ 152(DI), AX
-	MOVQ AX, 32(SP)
-	JMP  group
-
-paneldone:
-	MOVQ   128(DI), AX
-	MOVQ   AX, CX
-	IMUL3Q $0x40, AX, AX
-	ADDQ   AX, 24(SP)
-	SHRQ   $0x01, CX
-	MOVQ   96(DI), AX
-	SHLQ   $0x03, AX
-	IMULQ  CX, AX
-	ADDQ   AX, 16(SP)
-	DECQ   48(SP)
-	JNE    panel
-	VZEROUPPER
-	RET
-
-// func gemmF32AVX2(t *byte)
-// Requires: AVX, FMA3
-TEXT ·gemmF32AVX2(SB), NOSPLIT, $80-8
-	MOVQ t+0(FP), DI
-	MOVQ 72(DI), AX
-	SHLQ $0x02, AX
-	MOVQ AX, 64(SP)
-	MOVQ 104(DI), AX
-	SHLQ $0x02, AX
-	MOVQ AX, 72(SP)
-	MOVQ 80(DI), R12
-	SHLQ $0x02, R12
-	MOVQ 88(DI), R13
-	SHLQ $0x02, R13
-	MOVQ 24(DI), AX
-	MOVQ AX, 16(SP)
-	MOVQ 48(DI), AX
-	MOVQ AX, 24(SP)
-	MOVQ 120(DI), AX
-	MOVQ AX, 48(SP)
-
-panel:
-	MOVQ (DI), AX
-	MOVQ AX, (SP)
-	MOVQ 24(SP), AX
-	MOVQ AX, 8(SP)
-	MOVQ 136(DI), AX
-	MOVQ AX, 40(SP)
-	MOVQ 144(DI), AX
-	MOVQ AX, 32(SP)
-	MOVQ $0x00000000, 56(SP)
-
-group:
-	CMPQ 32(SP), $0x00
-	JE   groupdone
-	MOVQ 128(DI), AX
-	MOVQ 40(SP), CX
-	CMPQ AX, $0x01
-	JE   vectors1
-	CMPQ AX, $0x04
-	JE   vectors4
-	CMPQ AX, $0x08
-	JE   vectors8
-	CMPQ CX, $0x04
-	JGE  fromtile4x2
+	JGE  fromtile5x2
+	CMPQ CX, $0x03
+	JGE  fromtile3x2
 	CMPQ CX, $0x02
 	JGE  fromtile2x2
 	JMP  tile1x2
 
 fromtile2x2:
-	CMPQ CX, $0x03
-	JGE  fromtile3x2
-	JMP  tile2x2
+	JMP tile2x2
 
 fromtile3x2:
-	JMP tile3x2
+	CMPQ CX, $0x04
+	JGE  fromtile4x2
+	JMP  tile3x2
 
 fromtile4x2:
-	CMPQ CX, $0x05
-	JGE  fromtile5x2
-	JMP  tile4x2
+	JMP tile4x2
 
 fromtile5x2:
+	CMPQ CX, $0x07
+	JGE  fromtile7x2
 	CMPQ CX, $0x06
 	JGE  fromtile6x2
 	JMP  tile5x2
@@ -6870,7 +135,11493 @@ fromtile5x2:
 fromtile6x2:
 	JMP tile6x2
 
-vectors1:
+fromtile7x2:
+	CMPQ CX, $0x08
+	JGE  fromtile8x2
+	JMP  tile7x2
+
+fromtile8x2:
+	CMPQ CX, $0x09
+	JGE  fromtile9x2
+	JMP  tile8x2
+
+fromtile9x2:
+	JMP tile9x2
+
+vectors3:
+	CMPQ CX, $0x05
+	JGE  fromtile5x3
+	CMPQ CX, $0x03
+	JGE  fromtile3x3
+	CMPQ CX, $0x02
+	JGE  fromtile2x3
+	JMP  tile1x3
+
+fromtile2x3:
+	JMP tile2x3
+
+fromtile3x3:
+	CMPQ CX, $0x04
+	JGE  fromtile4x3
+	JMP  tile3x3
+
+fromtile4x3:
+	JMP tile4x3
+
+fromtile5x3:
+	CMPQ CX, $0x07
+	JGE  fromtile7x3
+	CMPQ CX, $0x06
+	JGE  fromtile6x3
+	JMP  tile5x3
+
+fromtile6x3:
+	JMP tile6x3
+
+fromtile7x3:
+	CMPQ CX, $0x08
+	JGE  fromtile8x3
+	JMP  tile7x3
+
+fromtile8x3:
+	CMPQ CX, $0x09
+	JGE  fromtile9x3
+	JMP  tile8x3
+
+fromtile9x3:
+	JMP tile9x3
+
+vectors6:
+	JMP tile2x6
+
+vectors9:
+	JMP tile1x9
+
+pack:
+	MOVQ 192(DI), AX
+	MOVQ 40(SP), CX
+	CMPQ AX, $0x02
+	JE   packvectors2
+	CMPQ AX, $0x03
+	JE   packvectors3
+	CMPQ CX, $0x07
+	JGE  frompacktile7x1
+	CMPQ CX, $0x06
+	JGE  frompacktile6x1
+	JMP  packtile5x1
+
+frompacktile6x1:
+	JMP packtile6x1
+
+frompacktile7x1:
+	CMPQ CX, $0x08
+	JGE  frompacktile8x1
+	JMP  packtile7x1
+
+frompacktile8x1:
+	CMPQ CX, $0x09
+	JGE  frompacktile9x1
+	JMP  packtile8x1
+
+frompacktile9x1:
+	JMP packtile9x1
+
+packvectors2:
+	CMPQ CX, $0x07
+	JGE  frompacktile7x2
+	CMPQ CX, $0x06
+	JGE  frompacktile6x2
+	JMP  packtile5x2
+
+frompacktile6x2:
+	JMP packtile6x2
+
+frompacktile7x2:
+	CMPQ CX, $0x08
+	JGE  frompacktile8x2
+	JMP  packtile7x2
+
+frompacktile8x2:
+	CMPQ CX, $0x09
+	JGE  frompacktile9x2
+	JMP  packtile8x2
+
+frompacktile9x2:
+	JMP packtile9x2
+
+packvectors3:
+	CMPQ CX, $0x07
+	JGE  frompacktile7x3
+	CMPQ CX, $0x06
+	JGE  frompacktile6x3
+	JMP  packtile5x3
+
+frompacktile6x3:
+	JMP packtile6x3
+
+frompacktile7x3:
+	CMPQ CX, $0x08
+	JGE  frompacktile8x3
+	JMP  packtile7x3
+
+frompacktile8x3:
+	CMPQ CX, $0x09
+	JGE  frompacktile9x3
+	JMP  packtile8x3
+
+frompacktile9x3:
+	JMP packtile9x3
+
+tile1x1:
+	MOVQ   8(SP), DX
+	CMPQ   248(DI), $0x00
+	JNE    tile1x1load
+	VPXORD Z3, Z3, Z3
+	JMP    tile1x1ready
+
+tile1x1load:
+	VMOVUPS.Z (DX), K1, Z3
+
+tile1x1ready:
+	CMPQ   240(DI), $0x00
+	JE     tile1x1fetched
+	IMUL3Q $0x01, 72(SP), SI
+	ADDQ   DX, SI
+	CMPQ   32(SP), $0x01
+	JNE    tile1x1below
+	MOVQ   232(DI), SI
+	SHLQ   $0x02, SI
+	ADDQ   24(SP), SI
+
+tile1x1below:
+	PREFETCHT0 (SI)
+
+tile1x1fetched:
+	MOVQ 96(SP), R15
+	ADDQ $0x40, 96(SP)
+	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  tile1x1inplace
+	MOVQ $0x00000004, R12
+
+tile1x1inplace:
+	MOVQ 16(SP), BX
+	MOVQ 176(DI), CX
+
+tile1x1k:
+	VMOVUPS      (BX), Z0
+	VBROADCASTSS (SI), Z1
+	VFMADD231PS  Z0, Z1, Z3
+	PREFETCHT1   (R15)
+	ADDQ         BP, R15
+	ADDQ         R12, SI
+	ADDQ         R13, BX
+	DECQ         CX
+	JNE          tile1x1k
+	MOVQ         8(SP), DX
+	VMOVUPS      Z3, K1, (DX)
+	IMUL3Q       $0x01, 80(SP), AX
+	ADDQ         AX, (SP)
+	IMUL3Q       $0x01, 72(SP), AX
+	ADDQ         AX, 8(SP)
+	DECQ         32(SP)
+	JNE          tile1x1
+	JMP          groupdone
+
+tile2x1:
+	MOVQ   8(SP), DX
+	CMPQ   248(DI), $0x00
+	JNE    tile2x1load
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	JMP    tile2x1ready
+
+tile2x1load:
+	MOVQ      72(SP), R9
+	VMOVUPS.Z (DX), K1, Z3
+	VMOVUPS.Z (DX)(R9*1), K1, Z4
+
+tile2x1ready:
+	CMPQ   240(DI), $0x00
+	JE     tile2x1fetched
+	IMUL3Q $0x02, 72(SP), SI
+	ADDQ   DX, SI
+	CMPQ   32(SP), $0x01
+	JNE    tile2x1below
+	MOVQ   232(DI), SI
+	SHLQ   $0x02, SI
+	ADDQ   24(SP), SI
+
+tile2x1below:
+	MOVQ       72(SP), R9
+	PREFETCHT0 (SI)
+	PREFETCHT0 (SI)(R9*1)
+
+tile2x1fetched:
+	MOVQ 96(SP), R15
+	ADDQ $0x40, 96(SP)
+	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  tile2x1inplace
+	MOVQ $0x00000008, R12
+
+tile2x1inplace:
+	MOVQ 16(SP), BX
+	MOVQ 64(SP), R9
+	MOVQ 176(DI), CX
+
+tile2x1k:
+	VMOVUPS      (BX), Z0
+	VBROADCASTSS (SI), Z1
+	VFMADD231PS  Z0, Z1, Z3
+	VBROADCASTSS (SI)(R9*1), Z2
+	VFMADD231PS  Z0, Z2, Z4
+	PREFETCHT1   (R15)
+	ADDQ         BP, R15
+	ADDQ         R12, SI
+	ADDQ         R13, BX
+	DECQ         CX
+	JNE          tile2x1k
+	MOVQ         8(SP), DX
+	MOVQ         72(SP), R9
+	VMOVUPS      Z3, K1, (DX)
+	VMOVUPS      Z4, K1, (DX)(R9*1)
+	IMUL3Q       $0x02, 80(SP), AX
+	ADDQ         AX, (SP)
+	IMUL3Q       $0x02, 72(SP), AX
+	ADDQ         AX, 8(SP)
+	DECQ         32(SP)
+	JNE          tile2x1
+	JMP          groupdone
+
+tile3x1:
+	MOVQ   8(SP), DX
+	CMPQ   248(DI), $0x00
+	JNE    tile3x1load
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	JMP    tile3x1ready
+
+tile3x1load:
+	MOVQ      72(SP), R9
+	VMOVUPS.Z (DX), K1, Z3
+	VMOVUPS.Z (DX)(R9*1), K1, Z4
+	VMOVUPS.Z (DX)(R9*2), K1, Z5
+
+tile3x1ready:
+	CMPQ   240(DI), $0x00
+	JE     tile3x1fetched
+	IMUL3Q $0x03, 72(SP), SI
+	ADDQ   DX, SI
+	CMPQ   32(SP), $0x01
+	JNE    tile3x1below
+	MOVQ   232(DI), SI
+	SHLQ   $0x02, SI
+	ADDQ   24(SP), SI
+
+tile3x1below:
+	MOVQ       72(SP), R9
+	PREFETCHT0 (SI)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 (SI)(R9*2)
+
+tile3x1fetched:
+	MOVQ 96(SP), R15
+	ADDQ $0x40, 96(SP)
+	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  tile3x1inplace
+	MOVQ $0x0000000c, R12
+
+tile3x1inplace:
+	MOVQ 16(SP), BX
+	MOVQ 64(SP), R9
+	MOVQ 176(DI), CX
+
+tile3x1k:
+	VMOVUPS      (BX), Z0
+	VBROADCASTSS (SI), Z1
+	VFMADD231PS  Z0, Z1, Z3
+	VBROADCASTSS (SI)(R9*1), Z2
+	VFMADD231PS  Z0, Z2, Z4
+	VBROADCASTSS (SI)(R9*2), Z1
+	VFMADD231PS  Z0, Z1, Z5
+	PREFETCHT1   (R15)
+	ADDQ         BP, R15
+	ADDQ         R12, SI
+	ADDQ         R13, BX
+	DECQ         CX
+	JNE          tile3x1k
+	MOVQ         8(SP), DX
+	MOVQ         72(SP), R9
+	VMOVUPS      Z3, K1, (DX)
+	VMOVUPS      Z4, K1, (DX)(R9*1)
+	VMOVUPS      Z5, K1, (DX)(R9*2)
+	IMUL3Q       $0x03, 80(SP), AX
+	ADDQ         AX, (SP)
+	IMUL3Q       $0x03, 72(SP), AX
+	ADDQ         AX, 8(SP)
+	DECQ         32(SP)
+	JNE          tile3x1
+	JMP          groupdone
+
+tile4x1:
+	MOVQ   8(SP), DX
+	CMPQ   248(DI), $0x00
+	JNE    tile4x1load
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	JMP    tile4x1ready
+
+tile4x1load:
+	MOVQ      72(SP), R9
+	LEAQ      (R9)(R9*2), R10
+	VMOVUPS.Z (DX), K1, Z3
+	VMOVUPS.Z (DX)(R9*1), K1, Z4
+	VMOVUPS.Z (DX)(R9*2), K1, Z5
+	VMOVUPS.Z (DX)(R10*1), K1, Z6
+
+tile4x1ready:
+	CMPQ   240(DI), $0x00
+	JE     tile4x1fetched
+	IMUL3Q $0x04, 72(SP), SI
+	ADDQ   DX, SI
+	CMPQ   32(SP), $0x01
+	JNE    tile4x1below
+	MOVQ   232(DI), SI
+	SHLQ   $0x02, SI
+	ADDQ   24(SP), SI
+
+tile4x1below:
+	MOVQ       72(SP), R9
+	LEAQ       (R9)(R9*2), R10
+	PREFETCHT0 (SI)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 (SI)(R10*1)
+
+tile4x1fetched:
+	MOVQ 96(SP), R15
+	ADDQ $0x40, 96(SP)
+	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  tile4x1inplace
+	MOVQ $0x00000010, R12
+
+tile4x1inplace:
+	MOVQ 16(SP), BX
+	MOVQ 64(SP), R9
+	LEAQ (R9)(R9*2), R10
+	MOVQ 176(DI), CX
+
+tile4x1k:
+	VMOVUPS      (BX), Z0
+	VBROADCASTSS (SI), Z1
+	VFMADD231PS  Z0, Z1, Z3
+	VBROADCASTSS (SI)(R9*1), Z2
+	VFMADD231PS  Z0, Z2, Z4
+	VBROADCASTSS (SI)(R9*2), Z1
+	VFMADD231PS  Z0, Z1, Z5
+	VBROADCASTSS (SI)(R10*1), Z2
+	VFMADD231PS  Z0, Z2, Z6
+	PREFETCHT1   (R15)
+	ADDQ         BP, R15
+	ADDQ         R12, SI
+	ADDQ         R13, BX
+	DECQ         CX
+	JNE          tile4x1k
+	MOVQ         8(SP), DX
+	MOVQ         72(SP), R9
+	LEAQ         (R9)(R9*2), R10
+	VMOVUPS      Z3, K1, (DX)
+	VMOVUPS      Z4, K1, (DX)(R9*1)
+	VMOVUPS      Z5, K1, (DX)(R9*2)
+	VMOVUPS      Z6, K1, (DX)(R10*1)
+	IMUL3Q       $0x04, 80(SP), AX
+	ADDQ         AX, (SP)
+	IMUL3Q       $0x04, 72(SP), AX
+	ADDQ         AX, 8(SP)
+	DECQ         32(SP)
+	JNE          tile4x1
+	JMP          groupdone
+
+tile5x1:
+	MOVQ   8(SP), DX
+	CMPQ   248(DI), $0x00
+	JNE    tile5x1load
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	JMP    tile5x1ready
+
+tile5x1load:
+	MOVQ      72(SP), R9
+	LEAQ      (R9)(R9*2), R10
+	VMOVUPS.Z (DX), K1, Z3
+	VMOVUPS.Z (DX)(R9*1), K1, Z4
+	VMOVUPS.Z (DX)(R9*2), K1, Z5
+	VMOVUPS.Z (DX)(R10*1), K1, Z6
+	VMOVUPS.Z (DX)(R9*4), K1, Z7
+
+tile5x1ready:
+	CMPQ   240(DI), $0x00
+	JE     tile5x1fetched
+	IMUL3Q $0x05, 72(SP), SI
+	ADDQ   DX, SI
+	CMPQ   32(SP), $0x01
+	JNE    tile5x1below
+	MOVQ   232(DI), SI
+	SHLQ   $0x02, SI
+	ADDQ   24(SP), SI
+
+tile5x1below:
+	MOVQ       72(SP), R9
+	LEAQ       (R9)(R9*2), R10
+	PREFETCHT0 (SI)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 (SI)(R9*4)
+
+tile5x1fetched:
+	MOVQ 96(SP), R15
+	ADDQ $0x40, 96(SP)
+	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  tile5x1inplace
+	MOVQ $0x00000014, R12
+
+tile5x1inplace:
+	MOVQ 16(SP), BX
+	MOVQ 64(SP), R9
+	LEAQ (R9)(R9*2), R10
+	MOVQ 176(DI), CX
+
+tile5x1k:
+	VMOVUPS      (BX), Z0
+	VBROADCASTSS (SI), Z1
+	VFMADD231PS  Z0, Z1, Z3
+	VBROADCASTSS (SI)(R9*1), Z2
+	VFMADD231PS  Z0, Z2, Z4
+	VBROADCASTSS (SI)(R9*2), Z1
+	VFMADD231PS  Z0, Z1, Z5
+	VBROADCASTSS (SI)(R10*1), Z2
+	VFMADD231PS  Z0, Z2, Z6
+	VBROADCASTSS (SI)(R9*4), Z1
+	VFMADD231PS  Z0, Z1, Z7
+	PREFETCHT1   (R15)
+	ADDQ         BP, R15
+	ADDQ         R12, SI
+	ADDQ         R13, BX
+	DECQ         CX
+	JNE          tile5x1k
+	MOVQ         8(SP), DX
+	MOVQ         72(SP), R9
+	LEAQ         (R9)(R9*2), R10
+	VMOVUPS      Z3, K1, (DX)
+	VMOVUPS      Z4, K1, (DX)(R9*1)
+	VMOVUPS      Z5, K1, (DX)(R9*2)
+	VMOVUPS      Z6, K1, (DX)(R10*1)
+	VMOVUPS      Z7, K1, (DX)(R9*4)
+	IMUL3Q       $0x05, 80(SP), AX
+	ADDQ         AX, (SP)
+	IMUL3Q       $0x05, 72(SP), AX
+	ADDQ         AX, 8(SP)
+	DECQ         32(SP)
+	JNE          tile5x1
+	JMP          groupdone
+
+tile6x1:
+	MOVQ   8(SP), DX
+	CMPQ   248(DI), $0x00
+	JNE    tile6x1load
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	JMP    tile6x1ready
+
+tile6x1load:
+	MOVQ      72(SP), R9
+	LEAQ      (R9)(R9*2), R10
+	LEAQ      (R9)(R9*4), R11
+	VMOVUPS.Z (DX), K1, Z3
+	VMOVUPS.Z (DX)(R9*1), K1, Z4
+	VMOVUPS.Z (DX)(R9*2), K1, Z5
+	VMOVUPS.Z (DX)(R10*1), K1, Z6
+	VMOVUPS.Z (DX)(R9*4), K1, Z7
+	VMOVUPS.Z (DX)(R11*1), K1, Z8
+
+tile6x1ready:
+	CMPQ   240(DI), $0x00
+	JE     tile6x1fetched
+	IMUL3Q $0x06, 72(SP), SI
+	ADDQ   DX, SI
+	CMPQ   32(SP), $0x01
+	JNE    tile6x1below
+	MOVQ   232(DI), SI
+	SHLQ   $0x02, SI
+	ADDQ   24(SP), SI
+
+tile6x1below:
+	MOVQ       72(SP), R9
+	LEAQ       (R9)(R9*2), R10
+	LEAQ       (R9)(R9*4), R11
+	PREFETCHT0 (SI)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 (SI)(R9*4)
+	PREFETCHT0 (SI)(R11*1)
+
+tile6x1fetched:
+	MOVQ 96(SP), R15
+	ADDQ $0x40, 96(SP)
+	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  tile6x1inplace
+	MOVQ $0x00000018, R12
+
+tile6x1inplace:
+	MOVQ 16(SP), BX
+	MOVQ 64(SP), R9
+	LEAQ (R9)(R9*2), R10
+	LEAQ (R9)(R9*4), R11
+	MOVQ 176(DI), CX
+
+tile6x1k:
+	VMOVUPS      (BX), Z0
+	VBROADCASTSS (SI), Z1
+	VFMADD231PS  Z0, Z1, Z3
+	VBROADCASTSS (SI)(R9*1), Z2
+	VFMADD231PS  Z0, Z2, Z4
+	VBROADCASTSS (SI)(R9*2), Z1
+	VFMADD231PS  Z0, Z1, Z5
+	VBROADCASTSS (SI)(R10*1), Z2
+	VFMADD231PS  Z0, Z2, Z6
+	VBROADCASTSS (SI)(R9*4), Z1
+	VFMADD231PS  Z0, Z1, Z7
+	VBROADCASTSS (SI)(R11*1), Z2
+	VFMADD231PS  Z0, Z2, Z8
+	PREFETCHT1   (R15)
+	ADDQ         BP, R15
+	ADDQ         R12, SI
+	ADDQ         R13, BX
+	DECQ         CX
+	JNE          tile6x1k
+	MOVQ         8(SP), DX
+	MOVQ         72(SP), R9
+	LEAQ         (R9)(R9*2), R10
+	LEAQ         (R9)(R9*4), R11
+	VMOVUPS      Z3, K1, (DX)
+	VMOVUPS      Z4, K1, (DX)(R9*1)
+	VMOVUPS      Z5, K1, (DX)(R9*2)
+	VMOVUPS      Z6, K1, (DX)(R10*1)
+	VMOVUPS      Z7, K1, (DX)(R9*4)
+	VMOVUPS      Z8, K1, (DX)(R11*1)
+	IMUL3Q       $0x06, 80(SP), AX
+	ADDQ         AX, (SP)
+	IMUL3Q       $0x06, 72(SP), AX
+	ADDQ         AX, 8(SP)
+	DECQ         32(SP)
+	JNE          tile6x1
+	JMP          groupdone
+
+tile7x1:
+	MOVQ   8(SP), DX
+	CMPQ   248(DI), $0x00
+	JNE    tile7x1load
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	JMP    tile7x1ready
+
+tile7x1load:
+	MOVQ      72(SP), R9
+	LEAQ      (R9)(R9*2), R10
+	LEAQ      (R9)(R9*4), R11
+	VMOVUPS.Z (DX), K1, Z3
+	VMOVUPS.Z (DX)(R9*1), K1, Z4
+	VMOVUPS.Z (DX)(R9*2), K1, Z5
+	VMOVUPS.Z (DX)(R10*1), K1, Z6
+	VMOVUPS.Z (DX)(R9*4), K1, Z7
+	VMOVUPS.Z (DX)(R11*1), K1, Z8
+	VMOVUPS.Z (DX)(R10*2), K1, Z9
+
+tile7x1ready:
+	CMPQ   240(DI), $0x00
+	JE     tile7x1fetched
+	IMUL3Q $0x07, 72(SP), SI
+	ADDQ   DX, SI
+	CMPQ   32(SP), $0x01
+	JNE    tile7x1below
+	MOVQ   232(DI), SI
+	SHLQ   $0x02, SI
+	ADDQ   24(SP), SI
+
+tile7x1below:
+	MOVQ       72(SP), R9
+	LEAQ       (R9)(R9*2), R10
+	LEAQ       (R9)(R9*4), R11
+	PREFETCHT0 (SI)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 (SI)(R9*4)
+	PREFETCHT0 (SI)(R11*1)
+	PREFETCHT0 (SI)(R10*2)
+
+tile7x1fetched:
+	MOVQ 96(SP), R15
+	ADDQ $0x40, 96(SP)
+	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  tile7x1inplace
+	MOVQ $0x0000001c, R12
+
+tile7x1inplace:
+	MOVQ 16(SP), BX
+	MOVQ 64(SP), R9
+	LEAQ (R9)(R9*2), R10
+	LEAQ (R9)(R9*4), R11
+	MOVQ 176(DI), CX
+
+tile7x1k:
+	VMOVUPS      (BX), Z0
+	VBROADCASTSS (SI), Z1
+	VFMADD231PS  Z0, Z1, Z3
+	VBROADCASTSS (SI)(R9*1), Z2
+	VFMADD231PS  Z0, Z2, Z4
+	VBROADCASTSS (SI)(R9*2), Z1
+	VFMADD231PS  Z0, Z1, Z5
+	VBROADCASTSS (SI)(R10*1), Z2
+	VFMADD231PS  Z0, Z2, Z6
+	VBROADCASTSS (SI)(R9*4), Z1
+	VFMADD231PS  Z0, Z1, Z7
+	VBROADCASTSS (SI)(R11*1), Z2
+	VFMADD231PS  Z0, Z2, Z8
+	VBROADCASTSS (SI)(R10*2), Z1
+	VFMADD231PS  Z0, Z1, Z9
+	PREFETCHT1   (R15)
+	ADDQ         BP, R15
+	ADDQ         R12, SI
+	ADDQ         R13, BX
+	DECQ         CX
+	JNE          tile7x1k
+	MOVQ         8(SP), DX
+	MOVQ         72(SP), R9
+	LEAQ         (R9)(R9*2), R10
+	LEAQ         (R9)(R9*4), R11
+	VMOVUPS      Z3, K1, (DX)
+	VMOVUPS      Z4, K1, (DX)(R9*1)
+	VMOVUPS      Z5, K1, (DX)(R9*2)
+	VMOVUPS      Z6, K1, (DX)(R10*1)
+	VMOVUPS      Z7, K1, (DX)(R9*4)
+	VMOVUPS      Z8, K1, (DX)(R11*1)
+	VMOVUPS      Z9, K1, (DX)(R10*2)
+	IMUL3Q       $0x07, 80(SP), AX
+	ADDQ         AX, (SP)
+	IMUL3Q       $0x07, 72(SP), AX
+	ADDQ         AX, 8(SP)
+	DECQ         32(SP)
+	JNE          tile7x1
+	JMP          groupdone
+
+tile8x1:
+	MOVQ   8(SP), DX
+	CMPQ   248(DI), $0x00
+	JNE    tile8x1load
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	JMP    tile8x1ready
+
+tile8x1load:
+	MOVQ      72(SP), R9
+	LEAQ      (R9)(R9*2), R10
+	LEAQ      (R9)(R9*4), R11
+	LEAQ      (R10)(R9*4), R8
+	VMOVUPS.Z (DX), K1, Z3
+	VMOVUPS.Z (DX)(R9*1), K1, Z4
+	VMOVUPS.Z (DX)(R9*2), K1, Z5
+	VMOVUPS.Z (DX)(R10*1), K1, Z6
+	VMOVUPS.Z (DX)(R9*4), K1, Z7
+	VMOVUPS.Z (DX)(R11*1), K1, Z8
+	VMOVUPS.Z (DX)(R10*2), K1, Z9
+	VMOVUPS.Z (DX)(R8*1), K1, Z10
+
+tile8x1ready:
+	CMPQ   240(DI), $0x00
+	JE     tile8x1fetched
+	IMUL3Q $0x08, 72(SP), SI
+	ADDQ   DX, SI
+	CMPQ   32(SP), $0x01
+	JNE    tile8x1below
+	MOVQ   232(DI), SI
+	SHLQ   $0x02, SI
+	ADDQ   24(SP), SI
+
+tile8x1below:
+	MOVQ       72(SP), R9
+	LEAQ       (R9)(R9*2), R10
+	LEAQ       (R9)(R9*4), R11
+	LEAQ       (R10)(R9*4), R8
+	PREFETCHT0 (SI)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 (SI)(R9*4)
+	PREFETCHT0 (SI)(R11*1)
+	PREFETCHT0 (SI)(R10*2)
+	PREFETCHT0 (SI)(R8*1)
+
+tile8x1fetched:
+	MOVQ 96(SP), R15
+	ADDQ $0x40, 96(SP)
+	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  tile8x1inplace
+	MOVQ $0x00000020, R12
+
+tile8x1inplace:
+	MOVQ 16(SP), BX
+	MOVQ 64(SP), R9
+	LEAQ (R9)(R9*2), R10
+	LEAQ (R9)(R9*4), R11
+	LEAQ (R10)(R9*4), R8
+	MOVQ 176(DI), CX
+
+tile8x1k:
+	VMOVUPS      (BX), Z0
+	VBROADCASTSS (SI), Z1
+	VFMADD231PS  Z0, Z1, Z3
+	VBROADCASTSS (SI)(R9*1), Z2
+	VFMADD231PS  Z0, Z2, Z4
+	VBROADCASTSS (SI)(R9*2), Z1
+	VFMADD231PS  Z0, Z1, Z5
+	VBROADCASTSS (SI)(R10*1), Z2
+	VFMADD231PS  Z0, Z2, Z6
+	VBROADCASTSS (SI)(R9*4), Z1
+	VFMADD231PS  Z0, Z1, Z7
+	VBROADCASTSS (SI)(R11*1), Z2
+	VFMADD231PS  Z0, Z2, Z8
+	VBROADCASTSS (SI)(R10*2), Z1
+	VFMADD231PS  Z0, Z1, Z9
+	VBROADCASTSS (SI)(R8*1), Z2
+	VFMADD231PS  Z0, Z2, Z10
+	PREFETCHT1   (R15)
+	ADDQ         BP, R15
+	ADDQ         R12, SI
+	ADDQ         R13, BX
+	DECQ         CX
+	JNE          tile8x1k
+	MOVQ         8(SP), DX
+	MOVQ         72(SP), R9
+	LEAQ         (R9)(R9*2), R10
+	LEAQ         (R9)(R9*4), R11
+	LEAQ         (R10)(R9*4), R8
+	VMOVUPS      Z3, K1, (DX)
+	VMOVUPS      Z4, K1, (DX)(R9*1)
+	VMOVUPS      Z5, K1, (DX)(R9*2)
+	VMOVUPS      Z6, K1, (DX)(R10*1)
+	VMOVUPS      Z7, K1, (DX)(R9*4)
+	VMOVUPS      Z8, K1, (DX)(R11*1)
+	VMOVUPS      Z9, K1, (DX)(R10*2)
+	VMOVUPS      Z10, K1, (DX)(R8*1)
+	IMUL3Q       $0x08, 80(SP), AX
+	ADDQ         AX, (SP)
+	IMUL3Q       $0x08, 72(SP), AX
+	ADDQ         AX, 8(SP)
+	DECQ         32(SP)
+	JNE          tile8x1
+	JMP          groupdone
+
+tile9x1:
+	MOVQ   8(SP), DX
+	CMPQ   248(DI), $0x00
+	JNE    tile9x1load
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	JMP    tile9x1ready
+
+tile9x1load:
+	MOVQ      72(SP), R9
+	LEAQ      (R9)(R9*2), R10
+	LEAQ      (R9)(R9*4), R11
+	LEAQ      (R10)(R9*4), R8
+	VMOVUPS.Z (DX), K1, Z3
+	VMOVUPS.Z (DX)(R9*1), K1, Z4
+	VMOVUPS.Z (DX)(R9*2), K1, Z5
+	VMOVUPS.Z (DX)(R10*1), K1, Z6
+	VMOVUPS.Z (DX)(R9*4), K1, Z7
+	VMOVUPS.Z (DX)(R11*1), K1, Z8
+	VMOVUPS.Z (DX)(R10*2), K1, Z9
+	VMOVUPS.Z (DX)(R8*1), K1, Z10
+	VMOVUPS.Z (DX)(R9*8), K1, Z11
+
+tile9x1ready:
+	CMPQ   240(DI), $0x00
+	JE     tile9x1fetched
+	IMUL3Q $0x09, 72(SP), SI
+	ADDQ   DX, SI
+	CMPQ   32(SP), $0x01
+	JNE    tile9x1below
+	MOVQ   232(DI), SI
+	SHLQ   $0x02, SI
+	ADDQ   24(SP), SI
+
+tile9x1below:
+	MOVQ       72(SP), R9
+	LEAQ       (R9)(R9*2), R10
+	LEAQ       (R9)(R9*4), R11
+	LEAQ       (R10)(R9*4), R8
+	PREFETCHT0 (SI)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 (SI)(R9*4)
+	PREFETCHT0 (SI)(R11*1)
+	PREFETCHT0 (SI)(R10*2)
+	PREFETCHT0 (SI)(R8*1)
+	PREFETCHT0 (SI)(R9*8)
+
+tile9x1fetched:
+	MOVQ 96(SP), R15
+	ADDQ $0x40, 96(SP)
+	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  tile9x1inplace
+	MOVQ $0x00000024, R12
+
+tile9x1inplace:
+	MOVQ 16(SP), BX
+	MOVQ 64(SP), R9
+	LEAQ (R9)(R9*2), R10
+	LEAQ (R9)(R9*4), R11
+	LEAQ (R10)(R9*4), R8
+	MOVQ 176(DI), CX
+
+tile9x1k:
+	VMOVUPS      (BX), Z0
+	VBROADCASTSS (SI), Z1
+	VFMADD231PS  Z0, Z1, Z3
+	VBROADCASTSS (SI)(R9*1), Z2
+	VFMADD231PS  Z0, Z2, Z4
+	VBROADCASTSS (SI)(R9*2), Z1
+	VFMADD231PS  Z0, Z1, Z5
+	VBROADCASTSS (SI)(R10*1), Z2
+	VFMADD231PS  Z0, Z2, Z6
+	VBROADCASTSS (SI)(R9*4), Z1
+	VFMADD231PS  Z0, Z1, Z7
+	VBROADCASTSS (SI)(R11*1), Z2
+	VFMADD231PS  Z0, Z2, Z8
+	VBROADCASTSS (SI)(R10*2), Z1
+	VFMADD231PS  Z0, Z1, Z9
+	VBROADCASTSS (SI)(R8*1), Z2
+	VFMADD231PS  Z0, Z2, Z10
+	VBROADCASTSS (SI)(R9*8), Z1
+	VFMADD231PS  Z0, Z1, Z11
+	PREFETCHT1   (R15)
+	ADDQ         BP, R15
+	ADDQ         R12, SI
+	ADDQ         R13, BX
+	DECQ         CX
+	JNE          tile9x1k
+	MOVQ         8(SP), DX
+	MOVQ         72(SP), R9
+	LEAQ         (R9)(R9*2), R10
+	LEAQ         (R9)(R9*4), R11
+	LEAQ         (R10)(R9*4), R8
+	VMOVUPS      Z3, K1, (DX)
+	VMOVUPS      Z4, K1, (DX)(R9*1)
+	VMOVUPS      Z5, K1, (DX)(R9*2)
+	VMOVUPS      Z6, K1, (DX)(R10*1)
+	VMOVUPS      Z7, K1, (DX)(R9*4)
+	VMOVUPS      Z8, K1, (DX)(R11*1)
+	VMOVUPS      Z9, K1, (DX)(R10*2)
+	VMOVUPS      Z10, K1, (DX)(R8*1)
+	VMOVUPS      Z11, K1, (DX)(R9*8)
+	IMUL3Q       $0x09, 80(SP), AX
+	ADDQ         AX, (SP)
+	IMUL3Q       $0x09, 72(SP), AX
+	ADDQ         AX, 8(SP)
+	DECQ         32(SP)
+	JNE          tile9x1
+	JMP          groupdone
+
+packtile5x1:
+	MOVQ   8(SP), DX
+	CMPQ   248(DI), $0x00
+	JNE    packtile5x1load
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	JMP    packtile5x1ready
+
+packtile5x1load:
+	MOVQ      72(SP), R9
+	LEAQ      (R9)(R9*2), R10
+	VMOVUPS.Z (DX), K1, Z3
+	VMOVUPS.Z (DX)(R9*1), K1, Z4
+	VMOVUPS.Z (DX)(R9*2), K1, Z5
+	VMOVUPS.Z (DX)(R10*1), K1, Z6
+	VMOVUPS.Z (DX)(R9*4), K1, Z7
+
+packtile5x1ready:
+	CMPQ   240(DI), $0x00
+	JE     packtile5x1fetched
+	IMUL3Q $0x05, 72(SP), SI
+	ADDQ   DX, SI
+	CMPQ   32(SP), $0x01
+	JNE    packtile5x1below
+	MOVQ   232(DI), SI
+	SHLQ   $0x02, SI
+	ADDQ   24(SP), SI
+
+packtile5x1below:
+	MOVQ       72(SP), R9
+	LEAQ       (R9)(R9*2), R10
+	PREFETCHT0 (SI)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 (SI)(R9*4)
+
+packtile5x1fetched:
+	MOVQ 96(SP), R15
+	ADDQ $0x40, 96(SP)
+	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  packtile5x1inplace
+	MOVQ $0x00000014, R12
+
+packtile5x1inplace:
+	MOVQ 16(SP), BX
+	MOVQ 64(SP), R9
+	LEAQ (R9)(R9*2), R10
+	MOVQ 176(DI), CX
+	MOVQ 104(SP), DX
+
+packtile5x1k:
+	VMOVUPS      (BX), Z0
+	VMOVUPS      Z0, (DX)
+	VBROADCASTSS (SI), Z1
+	VFMADD231PS  Z0, Z1, Z3
+	VBROADCASTSS (SI)(R9*1), Z2
+	VFMADD231PS  Z0, Z2, Z4
+	VBROADCASTSS (SI)(R9*2), Z1
+	VFMADD231PS  Z0, Z1, Z5
+	VBROADCASTSS (SI)(R10*1), Z2
+	VFMADD231PS  Z0, Z2, Z6
+	VBROADCASTSS (SI)(R9*4), Z1
+	VFMADD231PS  Z0, Z1, Z7
+	PREFETCHT1   (R15)
+	ADDQ         BP, R15
+	ADDQ         R12, SI
+	ADDQ         R13, BX
+	ADDQ         $0x00000040, DX
+	DECQ         CX
+	JNE          packtile5x1k
+	MOVQ         8(SP), DX
+	MOVQ         72(SP), R9
+	LEAQ         (R9)(R9*2), R10
+	VMOVUPS      Z3, K1, (DX)
+	VMOVUPS      Z4, K1, (DX)(R9*1)
+	VMOVUPS      Z5, K1, (DX)(R9*2)
+	VMOVUPS      Z6, K1, (DX)(R10*1)
+	VMOVUPS      Z7, K1, (DX)(R9*4)
+	IMUL3Q       $0x05, 80(SP), AX
+	ADDQ         AX, (SP)
+	IMUL3Q       $0x05, 72(SP), AX
+	ADDQ         AX, 8(SP)
+	DECQ         32(SP)
+	MOVQ         104(SP), AX
+	MOVQ         AX, 16(SP)
+	MOVQ         $0x00000040, R13
+	MOVQ         $0x00000000, 104(SP)
+	JMP          group
+
+packtile6x1:
+	MOVQ   8(SP), DX
+	CMPQ   248(DI), $0x00
+	JNE    packtile6x1load
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	JMP    packtile6x1ready
+
+packtile6x1load:
+	MOVQ      72(SP), R9
+	LEAQ      (R9)(R9*2), R10
+	LEAQ      (R9)(R9*4), R11
+	VMOVUPS.Z (DX), K1, Z3
+	VMOVUPS.Z (DX)(R9*1), K1, Z4
+	VMOVUPS.Z (DX)(R9*2), K1, Z5
+	VMOVUPS.Z (DX)(R10*1), K1, Z6
+	VMOVUPS.Z (DX)(R9*4), K1, Z7
+	VMOVUPS.Z (DX)(R11*1), K1, Z8
+
+packtile6x1ready:
+	CMPQ   240(DI), $0x00
+	JE     packtile6x1fetched
+	IMUL3Q $0x06, 72(SP), SI
+	ADDQ   DX, SI
+	CMPQ   32(SP), $0x01
+	JNE    packtile6x1below
+	MOVQ   232(DI), SI
+	SHLQ   $0x02, SI
+	ADDQ   24(SP), SI
+
+packtile6x1below:
+	MOVQ       72(SP), R9
+	LEAQ       (R9)(R9*2), R10
+	LEAQ       (R9)(R9*4), R11
+	PREFETCHT0 (SI)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 (SI)(R9*4)
+	PREFETCHT0 (SI)(R11*1)
+
+packtile6x1fetched:
+	MOVQ 96(SP), R15
+	ADDQ $0x40, 96(SP)
+	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  packtile6x1inplace
+	MOVQ $0x00000018, R12
+
+packtile6x1inplace:
+	MOVQ 16(SP), BX
+	MOVQ 64(SP), R9
+	LEAQ (R9)(R9*2), R10
+	LEAQ (R9)(R9*4), R11
+	MOVQ 176(DI), CX
+	MOVQ 104(SP), DX
+
+packtile6x1k:
+	VMOVUPS      (BX), Z0
+	VMOVUPS      Z0, (DX)
+	VBROADCASTSS (SI), Z1
+	VFMADD231PS  Z0, Z1, Z3
+	VBROADCASTSS (SI)(R9*1), Z2
+	VFMADD231PS  Z0, Z2, Z4
+	VBROADCASTSS (SI)(R9*2), Z1
+	VFMADD231PS  Z0, Z1, Z5
+	VBROADCASTSS (SI)(R10*1), Z2
+	VFMADD231PS  Z0, Z2, Z6
+	VBROADCASTSS (SI)(R9*4), Z1
+	VFMADD231PS  Z0, Z1, Z7
+	VBROADCASTSS (SI)(R11*1), Z2
+	VFMADD231PS  Z0, Z2, Z8
+	PREFETCHT1   (R15)
+	ADDQ         BP, R15
+	ADDQ         R12, SI
+	ADDQ         R13, BX
+	ADDQ         $0x00000040, DX
+	DECQ         CX
+	JNE          packtile6x1k
+	MOVQ         8(SP), DX
+	MOVQ         72(SP), R9
+	LEAQ         (R9)(R9*2), R10
+	LEAQ         (R9)(R9*4), R11
+	VMOVUPS      Z3, K1, (DX)
+	VMOVUPS      Z4, K1, (DX)(R9*1)
+	VMOVUPS      Z5, K1, (DX)(R9*2)
+	VMOVUPS      Z6, K1, (DX)(R10*1)
+	VMOVUPS      Z7, K1, (DX)(R9*4)
+	VMOVUPS      Z8, K1, (DX)(R11*1)
+	IMUL3Q       $0x06, 80(SP), AX
+	ADDQ         AX, (SP)
+	IMUL3Q       $0x06, 72(SP), AX
+	ADDQ         AX, 8(SP)
+	DECQ         32(SP)
+	MOVQ         104(SP), AX
+	MOVQ         AX, 16(SP)
+	MOVQ         $0x00000040, R13
+	MOVQ         $0x00000000, 104(SP)
+	JMP          group
+
+packtile7x1:
+	MOVQ   8(SP), DX
+	CMPQ   248(DI), $0x00
+	JNE    packtile7x1load
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	JMP    packtile7x1ready
+
+packtile7x1load:
+	MOVQ      72(SP), R9
+	LEAQ      (R9)(R9*2), R10
+	LEAQ      (R9)(R9*4), R11
+	VMOVUPS.Z (DX), K1, Z3
+	VMOVUPS.Z (DX)(R9*1), K1, Z4
+	VMOVUPS.Z (DX)(R9*2), K1, Z5
+	VMOVUPS.Z (DX)(R10*1), K1, Z6
+	VMOVUPS.Z (DX)(R9*4), K1, Z7
+	VMOVUPS.Z (DX)(R11*1), K1, Z8
+	VMOVUPS.Z (DX)(R10*2), K1, Z9
+
+packtile7x1ready:
+	CMPQ   240(DI), $0x00
+	JE     packtile7x1fetched
+	IMUL3Q $0x07, 72(SP), SI
+	ADDQ   DX, SI
+	CMPQ   32(SP), $0x01
+	JNE    packtile7x1below
+	MOVQ   232(DI), SI
+	SHLQ   $0x02, SI
+	ADDQ   24(SP), SI
+
+packtile7x1below:
+	MOVQ       72(SP), R9
+	LEAQ       (R9)(R9*2), R10
+	LEAQ       (R9)(R9*4), R11
+	PREFETCHT0 (SI)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 (SI)(R9*4)
+	PREFETCHT0 (SI)(R11*1)
+	PREFETCHT0 (SI)(R10*2)
+
+packtile7x1fetched:
+	MOVQ 96(SP), R15
+	ADDQ $0x40, 96(SP)
+	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  packtile7x1inplace
+	MOVQ $0x0000001c, R12
+
+packtile7x1inplace:
+	MOVQ 16(SP), BX
+	MOVQ 64(SP), R9
+	LEAQ (R9)(R9*2), R10
+	LEAQ (R9)(R9*4), R11
+	MOVQ 176(DI), CX
+	MOVQ 104(SP), DX
+
+packtile7x1k:
+	VMOVUPS      (BX), Z0
+	VMOVUPS      Z0, (DX)
+	VBROADCASTSS (SI), Z1
+	VFMADD231PS  Z0, Z1, Z3
+	VBROADCASTSS (SI)(R9*1), Z2
+	VFMADD231PS  Z0, Z2, Z4
+	VBROADCASTSS (SI)(R9*2), Z1
+	VFMADD231PS  Z0, Z1, Z5
+	VBROADCASTSS (SI)(R10*1), Z2
+	VFMADD231PS  Z0, Z2, Z6
+	VBROADCASTSS (SI)(R9*4), Z1
+	VFMADD231PS  Z0, Z1, Z7
+	VBROADCASTSS (SI)(R11*1), Z2
+	VFMADD231PS  Z0, Z2, Z8
+	VBROADCASTSS (SI)(R10*2), Z1
+	VFMADD231PS  Z0, Z1, Z9
+	PREFETCHT1   (R15)
+	ADDQ         BP, R15
+	ADDQ         R12, SI
+	ADDQ         R13, BX
+	ADDQ         $0x00000040, DX
+	DECQ         CX
+	JNE          packtile7x1k
+	MOVQ         8(SP), DX
+	MOVQ         72(SP), R9
+	LEAQ         (R9)(R9*2), R10
+	LEAQ         (R9)(R9*4), R11
+	VMOVUPS      Z3, K1, (DX)
+	VMOVUPS      Z4, K1, (DX)(R9*1)
+	VMOVUPS      Z5, K1, (DX)(R9*2)
+	VMOVUPS      Z6, K1, (DX)(R10*1)
+	VMOVUPS      Z7, K1, (DX)(R9*4)
+	VMOVUPS      Z8, K1, (DX)(R11*1)
+	VMOVUPS      Z9, K1, (DX)(R10*2)
+	IMUL3Q       $0x07, 80(SP), AX
+	ADDQ         AX, (SP)
+	IMUL3Q       $0x07, 72(SP), AX
+	ADDQ         AX, 8(SP)
+	DECQ         32(SP)
+	MOVQ         104(SP), AX
+	MOVQ         AX, 16(SP)
+	MOVQ         $0x00000040, R13
+	MOVQ         $0x00000000, 104(SP)
+	JMP          group
+
+packtile8x1:
+	MOVQ   8(SP), DX
+	CMPQ   248(DI), $0x00
+	JNE    packtile8x1load
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	JMP    packtile8x1ready
+
+packtile8x1load:
+	MOVQ      72(SP), R9
+	LEAQ      (R9)(R9*2), R10
+	LEAQ      (R9)(R9*4), R11
+	LEAQ      (R10)(R9*4), R8
+	VMOVUPS.Z (DX), K1, Z3
+	VMOVUPS.Z (DX)(R9*1), K1, Z4
+	VMOVUPS.Z (DX)(R9*2), K1, Z5
+	VMOVUPS.Z (DX)(R10*1), K1, Z6
+	VMOVUPS.Z (DX)(R9*4), K1, Z7
+	VMOVUPS.Z (DX)(R11*1), K1, Z8
+	VMOVUPS.Z (DX)(R10*2), K1, Z9
+	VMOVUPS.Z (DX)(R8*1), K1, Z10
+
+packtile8x1ready:
+	CMPQ   240(DI), $0x00
+	JE     packtile8x1fetched
+	IMUL3Q $0x08, 72(SP), SI
+	ADDQ   DX, SI
+	CMPQ   32(SP), $0x01
+	JNE    packtile8x1below
+	MOVQ   232(DI), SI
+	SHLQ   $0x02, SI
+	ADDQ   24(SP), SI
+
+packtile8x1below:
+	MOVQ       72(SP), R9
+	LEAQ       (R9)(R9*2), R10
+	LEAQ       (R9)(R9*4), R11
+	LEAQ       (R10)(R9*4), R8
+	PREFETCHT0 (SI)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 (SI)(R9*4)
+	PREFETCHT0 (SI)(R11*1)
+	PREFETCHT0 (SI)(R10*2)
+	PREFETCHT0 (SI)(R8*1)
+
+packtile8x1fetched:
+	MOVQ 96(SP), R15
+	ADDQ $0x40, 96(SP)
+	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  packtile8x1inplace
+	MOVQ $0x00000020, R12
+
+packtile8x1inplace:
+	MOVQ 16(SP), BX
+	MOVQ 64(SP), R9
+	LEAQ (R9)(R9*2), R10
+	LEAQ (R9)(R9*4), R11
+	LEAQ (R10)(R9*4), R8
+	MOVQ 176(DI), CX
+	MOVQ 104(SP), DX
+
+packtile8x1k:
+	VMOVUPS      (BX), Z0
+	VMOVUPS      Z0, (DX)
+	VBROADCASTSS (SI), Z1
+	VFMADD231PS  Z0, Z1, Z3
+	VBROADCASTSS (SI)(R9*1), Z2
+	VFMADD231PS  Z0, Z2, Z4
+	VBROADCASTSS (SI)(R9*2), Z1
+	VFMADD231PS  Z0, Z1, Z5
+	VBROADCASTSS (SI)(R10*1), Z2
+	VFMADD231PS  Z0, Z2, Z6
+	VBROADCASTSS (SI)(R9*4), Z1
+	VFMADD231PS  Z0, Z1, Z7
+	VBROADCASTSS (SI)(R11*1), Z2
+	VFMADD231PS  Z0, Z2, Z8
+	VBROADCASTSS (SI)(R10*2), Z1
+	VFMADD231PS  Z0, Z1, Z9
+	VBROADCASTSS (SI)(R8*1), Z2
+	VFMADD231PS  Z0, Z2, Z10
+	PREFETCHT1   (R15)
+	ADDQ         BP, R15
+	ADDQ         R12, SI
+	ADDQ         R13, BX
+	ADDQ         $0x00000040, DX
+	DECQ         CX
+	JNE          packtile8x1k
+	MOVQ         8(SP), DX
+	MOVQ         72(SP), R9
+	LEAQ         (R9)(R9*2), R10
+	LEAQ         (R9)(R9*4), R11
+	LEAQ         (R10)(R9*4), R8
+	VMOVUPS      Z3, K1, (DX)
+	VMOVUPS      Z4, K1, (DX)(R9*1)
+	VMOVUPS      Z5, K1, (DX)(R9*2)
+	VMOVUPS      Z6, K1, (DX)(R10*1)
+	VMOVUPS      Z7, K1, (DX)(R9*4)
+	VMOVUPS      Z8, K1, (DX)(R11*1)
+	VMOVUPS      Z9, K1, (DX)(R10*2)
+	VMOVUPS      Z10, K1, (DX)(R8*1)
+	IMUL3Q       $0x08, 80(SP), AX
+	ADDQ         AX, (SP)
+	IMUL3Q       $0x08, 72(SP), AX
+	ADDQ         AX, 8(SP)
+	DECQ         32(SP)
+	MOVQ         104(SP), AX
+	MOVQ         AX, 16(SP)
+	MOVQ         $0x00000040, R13
+	MOVQ         $0x00000000, 104(SP)
+	JMP          group
+
+packtile9x1:
+	MOVQ   8(SP), DX
+	CMPQ   248(DI), $0x00
+	JNE    packtile9x1load
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	JMP    packtile9x1ready
+
+packtile9x1load:
+	MOVQ      72(SP), R9
+	LEAQ      (R9)(R9*2), R10
+	LEAQ      (R9)(R9*4), R11
+	LEAQ      (R10)(R9*4), R8
+	VMOVUPS.Z (DX), K1, Z3
+	VMOVUPS.Z (DX)(R9*1), K1, Z4
+	VMOVUPS.Z (DX)(R9*2), K1, Z5
+	VMOVUPS.Z (DX)(R10*1), K1, Z6
+	VMOVUPS.Z (DX)(R9*4), K1, Z7
+	VMOVUPS.Z (DX)(R11*1), K1, Z8
+	VMOVUPS.Z (DX)(R10*2), K1, Z9
+	VMOVUPS.Z (DX)(R8*1), K1, Z10
+	VMOVUPS.Z (DX)(R9*8), K1, Z11
+
+packtile9x1ready:
+	CMPQ   240(DI), $0x00
+	JE     packtile9x1fetched
+	IMUL3Q $0x09, 72(SP), SI
+	ADDQ   DX, SI
+	CMPQ   32(SP), $0x01
+	JNE    packtile9x1below
+	MOVQ   232(DI), SI
+	SHLQ   $0x02, SI
+	ADDQ   24(SP), SI
+
+packtile9x1below:
+	MOVQ       72(SP), R9
+	LEAQ       (R9)(R9*2), R10
+	LEAQ       (R9)(R9*4), R11
+	LEAQ       (R10)(R9*4), R8
+	PREFETCHT0 (SI)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 (SI)(R9*4)
+	PREFETCHT0 (SI)(R11*1)
+	PREFETCHT0 (SI)(R10*2)
+	PREFETCHT0 (SI)(R8*1)
+	PREFETCHT0 (SI)(R9*8)
+
+packtile9x1fetched:
+	MOVQ 96(SP), R15
+	ADDQ $0x40, 96(SP)
+	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  packtile9x1inplace
+	MOVQ $0x00000024, R12
+
+packtile9x1inplace:
+	MOVQ 16(SP), BX
+	MOVQ 64(SP), R9
+	LEAQ (R9)(R9*2), R10
+	LEAQ (R9)(R9*4), R11
+	LEAQ (R10)(R9*4), R8
+	MOVQ 176(DI), CX
+	MOVQ 104(SP), DX
+
+packtile9x1k:
+	VMOVUPS      (BX), Z0
+	VMOVUPS      Z0, (DX)
+	VBROADCASTSS (SI), Z1
+	VFMADD231PS  Z0, Z1, Z3
+	VBROADCASTSS (SI)(R9*1), Z2
+	VFMADD231PS  Z0, Z2, Z4
+	VBROADCASTSS (SI)(R9*2), Z1
+	VFMADD231PS  Z0, Z1, Z5
+	VBROADCASTSS (SI)(R10*1), Z2
+	VFMADD231PS  Z0, Z2, Z6
+	VBROADCASTSS (SI)(R9*4), Z1
+	VFMADD231PS  Z0, Z1, Z7
+	VBROADCASTSS (SI)(R11*1), Z2
+	VFMADD231PS  Z0, Z2, Z8
+	VBROADCASTSS (SI)(R10*2), Z1
+	VFMADD231PS  Z0, Z1, Z9
+	VBROADCASTSS (SI)(R8*1), Z2
+	VFMADD231PS  Z0, Z2, Z10
+	VBROADCASTSS (SI)(R9*8), Z1
+	VFMADD231PS  Z0, Z1, Z11
+	PREFETCHT1   (R15)
+	ADDQ         BP, R15
+	ADDQ         R12, SI
+	ADDQ         R13, BX
+	ADDQ         $0x00000040, DX
+	DECQ         CX
+	JNE          packtile9x1k
+	MOVQ         8(SP), DX
+	MOVQ         72(SP), R9
+	LEAQ         (R9)(R9*2), R10
+	LEAQ         (R9)(R9*4), R11
+	LEAQ         (R10)(R9*4), R8
+	VMOVUPS      Z3, K1, (DX)
+	VMOVUPS      Z4, K1, (DX)(R9*1)
+	VMOVUPS      Z5, K1, (DX)(R9*2)
+	VMOVUPS      Z6, K1, (DX)(R10*1)
+	VMOVUPS      Z7, K1, (DX)(R9*4)
+	VMOVUPS      Z8, K1, (DX)(R11*1)
+	VMOVUPS      Z9, K1, (DX)(R10*2)
+	VMOVUPS      Z10, K1, (DX)(R8*1)
+	VMOVUPS      Z11, K1, (DX)(R9*8)
+	IMUL3Q       $0x09, 80(SP), AX
+	ADDQ         AX, (SP)
+	IMUL3Q       $0x09, 72(SP), AX
+	ADDQ         AX, 8(SP)
+	DECQ         32(SP)
+	MOVQ         104(SP), AX
+	MOVQ         AX, 16(SP)
+	MOVQ         $0x00000040, R13
+	MOVQ         $0x00000000, 104(SP)
+	JMP          group
+
+tile1x2:
+	MOVQ   8(SP), DX
+	CMPQ   248(DI), $0x00
+	JNE    tile1x2load
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	JMP    tile1x2ready
+
+tile1x2load:
+	VMOVUPS   (DX), Z4
+	VMOVUPS.Z 64(DX), K1, Z5
+
+tile1x2ready:
+	CMPQ   240(DI), $0x00
+	JE     tile1x2fetched
+	IMUL3Q $0x01, 72(SP), SI
+	ADDQ   DX, SI
+	CMPQ   32(SP), $0x01
+	JNE    tile1x2below
+	MOVQ   232(DI), SI
+	SHLQ   $0x02, SI
+	ADDQ   24(SP), SI
+
+tile1x2below:
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+
+tile1x2fetched:
+	MOVQ 96(SP), R15
+	ADDQ $0x40, 96(SP)
+	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  tile1x2inplace
+	MOVQ $0x00000004, R12
+
+tile1x2inplace:
+	MOVQ 16(SP), BX
+	MOVQ 176(DI), CX
+
+tile1x2k:
+	VMOVUPS      (BX), Z0
+	VMOVUPS      64(BX), Z1
+	VBROADCASTSS (SI), Z2
+	VFMADD231PS  Z0, Z2, Z4
+	VFMADD231PS  Z1, Z2, Z5
+	PREFETCHT1   (R15)
+	ADDQ         BP, R15
+	ADDQ         R12, SI
+	ADDQ         R13, BX
+	DECQ         CX
+	JNE          tile1x2k
+	MOVQ         8(SP), DX
+	VMOVUPS      Z4, (DX)
+	VMOVUPS      Z5, K1, 64(DX)
+	IMUL3Q       $0x01, 80(SP), AX
+	ADDQ         AX, (SP)
+	IMUL3Q       $0x01, 72(SP), AX
+	ADDQ         AX, 8(SP)
+	DECQ         32(SP)
+	JNE          tile1x2
+	JMP          groupdone
+
+tile2x2:
+	MOVQ   8(SP), DX
+	CMPQ   248(DI), $0x00
+	JNE    tile2x2load
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	JMP    tile2x2ready
+
+tile2x2load:
+	MOVQ      72(SP), R9
+	VMOVUPS   (DX), Z4
+	VMOVUPS.Z 64(DX), K1, Z5
+	VMOVUPS   (DX)(R9*1), Z6
+	VMOVUPS.Z 64(DX)(R9*1), K1, Z7
+
+tile2x2ready:
+	CMPQ   240(DI), $0x00
+	JE     tile2x2fetched
+	IMUL3Q $0x02, 72(SP), SI
+	ADDQ   DX, SI
+	CMPQ   32(SP), $0x01
+	JNE    tile2x2below
+	MOVQ   232(DI), SI
+	SHLQ   $0x02, SI
+	ADDQ   24(SP), SI
+
+tile2x2below:
+	MOVQ       72(SP), R9
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 64(SI)(R9*1)
+
+tile2x2fetched:
+	MOVQ 96(SP), R15
+	ADDQ $0x40, 96(SP)
+	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  tile2x2inplace
+	MOVQ $0x00000008, R12
+
+tile2x2inplace:
+	MOVQ 16(SP), BX
+	MOVQ 64(SP), R9
+	MOVQ 176(DI), CX
+
+tile2x2k:
+	VMOVUPS      (BX), Z0
+	VMOVUPS      64(BX), Z1
+	VBROADCASTSS (SI), Z2
+	VFMADD231PS  Z0, Z2, Z4
+	VFMADD231PS  Z1, Z2, Z5
+	VBROADCASTSS (SI)(R9*1), Z3
+	VFMADD231PS  Z0, Z3, Z6
+	VFMADD231PS  Z1, Z3, Z7
+	PREFETCHT1   (R15)
+	ADDQ         BP, R15
+	ADDQ         R12, SI
+	ADDQ         R13, BX
+	DECQ         CX
+	JNE          tile2x2k
+	MOVQ         8(SP), DX
+	MOVQ         72(SP), R9
+	VMOVUPS      Z4, (DX)
+	VMOVUPS      Z5, K1, 64(DX)
+	VMOVUPS      Z6, (DX)(R9*1)
+	VMOVUPS      Z7, K1, 64(DX)(R9*1)
+	IMUL3Q       $0x02, 80(SP), AX
+	ADDQ         AX, (SP)
+	IMUL3Q       $0x02, 72(SP), AX
+	ADDQ         AX, 8(SP)
+	DECQ         32(SP)
+	JNE          tile2x2
+	JMP          groupdone
+
+tile3x2:
+	MOVQ   8(SP), DX
+	CMPQ   248(DI), $0x00
+	JNE    tile3x2load
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	JMP    tile3x2ready
+
+tile3x2load:
+	MOVQ      72(SP), R9
+	VMOVUPS   (DX), Z4
+	VMOVUPS.Z 64(DX), K1, Z5
+	VMOVUPS   (DX)(R9*1), Z6
+	VMOVUPS.Z 64(DX)(R9*1), K1, Z7
+	VMOVUPS   (DX)(R9*2), Z8
+	VMOVUPS.Z 64(DX)(R9*2), K1, Z9
+
+tile3x2ready:
+	CMPQ   240(DI), $0x00
+	JE     tile3x2fetched
+	IMUL3Q $0x03, 72(SP), SI
+	ADDQ   DX, SI
+	CMPQ   32(SP), $0x01
+	JNE    tile3x2below
+	MOVQ   232(DI), SI
+	SHLQ   $0x02, SI
+	ADDQ   24(SP), SI
+
+tile3x2below:
+	MOVQ       72(SP), R9
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 64(SI)(R9*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 64(SI)(R9*2)
+
+tile3x2fetched:
+	MOVQ 96(SP), R15
+	ADDQ $0x40, 96(SP)
+	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  tile3x2inplace
+	MOVQ $0x0000000c, R12
+
+tile3x2inplace:
+	MOVQ 16(SP), BX
+	MOVQ 64(SP), R9
+	MOVQ 176(DI), CX
+
+tile3x2k:
+	VMOVUPS      (BX), Z0
+	VMOVUPS      64(BX), Z1
+	VBROADCASTSS (SI), Z2
+	VFMADD231PS  Z0, Z2, Z4
+	VFMADD231PS  Z1, Z2, Z5
+	VBROADCASTSS (SI)(R9*1), Z3
+	VFMADD231PS  Z0, Z3, Z6
+	VFMADD231PS  Z1, Z3, Z7
+	VBROADCASTSS (SI)(R9*2), Z2
+	VFMADD231PS  Z0, Z2, Z8
+	VFMADD231PS  Z1, Z2, Z9
+	PREFETCHT1   (R15)
+	ADDQ         BP, R15
+	ADDQ         R12, SI
+	ADDQ         R13, BX
+	DECQ         CX
+	JNE          tile3x2k
+	MOVQ         8(SP), DX
+	MOVQ         72(SP), R9
+	VMOVUPS      Z4, (DX)
+	VMOVUPS      Z5, K1, 64(DX)
+	VMOVUPS      Z6, (DX)(R9*1)
+	VMOVUPS      Z7, K1, 64(DX)(R9*1)
+	VMOVUPS      Z8, (DX)(R9*2)
+	VMOVUPS      Z9, K1, 64(DX)(R9*2)
+	IMUL3Q       $0x03, 80(SP), AX
+	ADDQ         AX, (SP)
+	IMUL3Q       $0x03, 72(SP), AX
+	ADDQ         AX, 8(SP)
+	DECQ         32(SP)
+	JNE          tile3x2
+	JMP          groupdone
+
+tile4x2:
+	MOVQ   8(SP), DX
+	CMPQ   248(DI), $0x00
+	JNE    tile4x2load
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	JMP    tile4x2ready
+
+tile4x2load:
+	MOVQ      72(SP), R9
+	LEAQ      (R9)(R9*2), R10
+	VMOVUPS   (DX), Z4
+	VMOVUPS.Z 64(DX), K1, Z5
+	VMOVUPS   (DX)(R9*1), Z6
+	VMOVUPS.Z 64(DX)(R9*1), K1, Z7
+	VMOVUPS   (DX)(R9*2), Z8
+	VMOVUPS.Z 64(DX)(R9*2), K1, Z9
+	VMOVUPS   (DX)(R10*1), Z10
+	VMOVUPS.Z 64(DX)(R10*1), K1, Z11
+
+tile4x2ready:
+	CMPQ   240(DI), $0x00
+	JE     tile4x2fetched
+	IMUL3Q $0x04, 72(SP), SI
+	ADDQ   DX, SI
+	CMPQ   32(SP), $0x01
+	JNE    tile4x2below
+	MOVQ   232(DI), SI
+	SHLQ   $0x02, SI
+	ADDQ   24(SP), SI
+
+tile4x2below:
+	MOVQ       72(SP), R9
+	LEAQ       (R9)(R9*2), R10
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 64(SI)(R9*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 64(SI)(R9*2)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 64(SI)(R10*1)
+
+tile4x2fetched:
+	MOVQ 96(SP), R15
+	ADDQ $0x40, 96(SP)
+	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  tile4x2inplace
+	MOVQ $0x00000010, R12
+
+tile4x2inplace:
+	MOVQ 16(SP), BX
+	MOVQ 64(SP), R9
+	LEAQ (R9)(R9*2), R10
+	MOVQ 176(DI), CX
+
+tile4x2k:
+	VMOVUPS      (BX), Z0
+	VMOVUPS      64(BX), Z1
+	VBROADCASTSS (SI), Z2
+	VFMADD231PS  Z0, Z2, Z4
+	VFMADD231PS  Z1, Z2, Z5
+	VBROADCASTSS (SI)(R9*1), Z3
+	VFMADD231PS  Z0, Z3, Z6
+	VFMADD231PS  Z1, Z3, Z7
+	VBROADCASTSS (SI)(R9*2), Z2
+	VFMADD231PS  Z0, Z2, Z8
+	VFMADD231PS  Z1, Z2, Z9
+	VBROADCASTSS (SI)(R10*1), Z3
+	VFMADD231PS  Z0, Z3, Z10
+	VFMADD231PS  Z1, Z3, Z11
+	PREFETCHT1   (R15)
+	ADDQ         BP, R15
+	ADDQ         R12, SI
+	ADDQ         R13, BX
+	DECQ         CX
+	JNE          tile4x2k
+	MOVQ         8(SP), DX
+	MOVQ         72(SP), R9
+	LEAQ         (R9)(R9*2), R10
+	VMOVUPS      Z4, (DX)
+	VMOVUPS      Z5, K1, 64(DX)
+	VMOVUPS      Z6, (DX)(R9*1)
+	VMOVUPS      Z7, K1, 64(DX)(R9*1)
+	VMOVUPS      Z8, (DX)(R9*2)
+	VMOVUPS      Z9, K1, 64(DX)(R9*2)
+	VMOVUPS      Z10, (DX)(R10*1)
+	VMOVUPS      Z11, K1, 64(DX)(R10*1)
+	IMUL3Q       $0x04, 80(SP), AX
+	ADDQ         AX, (SP)
+	IMUL3Q       $0x04, 72(SP), AX
+	ADDQ         AX, 8(SP)
+	DECQ         32(SP)
+	JNE          tile4x2
+	JMP          groupdone
+
+tile5x2:
+	MOVQ   8(SP), DX
+	CMPQ   248(DI), $0x00
+	JNE    tile5x2load
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	JMP    tile5x2ready
+
+tile5x2load:
+	MOVQ      72(SP), R9
+	LEAQ      (R9)(R9*2), R10
+	VMOVUPS   (DX), Z4
+	VMOVUPS.Z 64(DX), K1, Z5
+	VMOVUPS   (DX)(R9*1), Z6
+	VMOVUPS.Z 64(DX)(R9*1), K1, Z7
+	VMOVUPS   (DX)(R9*2), Z8
+	VMOVUPS.Z 64(DX)(R9*2), K1, Z9
+	VMOVUPS   (DX)(R10*1), Z10
+	VMOVUPS.Z 64(DX)(R10*1), K1, Z11
+	VMOVUPS   (DX)(R9*4), Z12
+	VMOVUPS.Z 64(DX)(R9*4), K1, Z13
+
+tile5x2ready:
+	CMPQ   240(DI), $0x00
+	JE     tile5x2fetched
+	IMUL3Q $0x05, 72(SP), SI
+	ADDQ   DX, SI
+	CMPQ   32(SP), $0x01
+	JNE    tile5x2below
+	MOVQ   232(DI), SI
+	SHLQ   $0x02, SI
+	ADDQ   24(SP), SI
+
+tile5x2below:
+	MOVQ       72(SP), R9
+	LEAQ       (R9)(R9*2), R10
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 64(SI)(R9*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 64(SI)(R9*2)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 64(SI)(R10*1)
+	PREFETCHT0 (SI)(R9*4)
+	PREFETCHT0 64(SI)(R9*4)
+
+tile5x2fetched:
+	MOVQ 96(SP), R15
+	ADDQ $0x40, 96(SP)
+	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  tile5x2inplace
+	MOVQ $0x00000014, R12
+
+tile5x2inplace:
+	MOVQ 16(SP), BX
+	MOVQ 64(SP), R9
+	LEAQ (R9)(R9*2), R10
+	MOVQ 176(DI), CX
+
+tile5x2k:
+	VMOVUPS      (BX), Z0
+	VMOVUPS      64(BX), Z1
+	VBROADCASTSS (SI), Z2
+	VFMADD231PS  Z0, Z2, Z4
+	VFMADD231PS  Z1, Z2, Z5
+	VBROADCASTSS (SI)(R9*1), Z3
+	VFMADD231PS  Z0, Z3, Z6
+	VFMADD231PS  Z1, Z3, Z7
+	VBROADCASTSS (SI)(R9*2), Z2
+	VFMADD231PS  Z0, Z2, Z8
+	VFMADD231PS  Z1, Z2, Z9
+	VBROADCASTSS (SI)(R10*1), Z3
+	VFMADD231PS  Z0, Z3, Z10
+	VFMADD231PS  Z1, Z3, Z11
+	VBROADCASTSS (SI)(R9*4), Z2
+	VFMADD231PS  Z0, Z2, Z12
+	VFMADD231PS  Z1, Z2, Z13
+	PREFETCHT1   (R15)
+	ADDQ         BP, R15
+	ADDQ         R12, SI
+	ADDQ         R13, BX
+	DECQ         CX
+	JNE          tile5x2k
+	MOVQ         8(SP), DX
+	MOVQ         72(SP), R9
+	LEAQ         (R9)(R9*2), R10
+	VMOVUPS      Z4, (DX)
+	VMOVUPS      Z5, K1, 64(DX)
+	VMOVUPS      Z6, (DX)(R9*1)
+	VMOVUPS      Z7, K1, 64(DX)(R9*1)
+	VMOVUPS      Z8, (DX)(R9*2)
+	VMOVUPS      Z9, K1, 64(DX)(R9*2)
+	VMOVUPS      Z10, (DX)(R10*1)
+	VMOVUPS      Z11, K1, 64(DX)(R10*1)
+	VMOVUPS      Z12, (DX)(R9*4)
+	VMOVUPS      Z13, K1, 64(DX)(R9*4)
+	IMUL3Q       $0x05, 80(SP), AX
+	ADDQ         AX, (SP)
+	IMUL3Q       $0x05, 72(SP), AX
+	ADDQ         AX, 8(SP)
+	DECQ         32(SP)
+	JNE          tile5x2
+	JMP          groupdone
+
+tile6x2:
+	MOVQ   8(SP), DX
+	CMPQ   248(DI), $0x00
+	JNE    tile6x2load
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	JMP    tile6x2ready
+
+tile6x2load:
+	MOVQ      72(SP), R9
+	LEAQ      (R9)(R9*2), R10
+	LEAQ      (R9)(R9*4), R11
+	VMOVUPS   (DX), Z4
+	VMOVUPS.Z 64(DX), K1, Z5
+	VMOVUPS   (DX)(R9*1), Z6
+	VMOVUPS.Z 64(DX)(R9*1), K1, Z7
+	VMOVUPS   (DX)(R9*2), Z8
+	VMOVUPS.Z 64(DX)(R9*2), K1, Z9
+	VMOVUPS   (DX)(R10*1), Z10
+	VMOVUPS.Z 64(DX)(R10*1), K1, Z11
+	VMOVUPS   (DX)(R9*4), Z12
+	VMOVUPS.Z 64(DX)(R9*4), K1, Z13
+	VMOVUPS   (DX)(R11*1), Z14
+	VMOVUPS.Z 64(DX)(R11*1), K1, Z15
+
+tile6x2ready:
+	CMPQ   240(DI), $0x00
+	JE     tile6x2fetched
+	IMUL3Q $0x06, 72(SP), SI
+	ADDQ   DX, SI
+	CMPQ   32(SP), $0x01
+	JNE    tile6x2below
+	MOVQ   232(DI), SI
+	SHLQ   $0x02, SI
+	ADDQ   24(SP), SI
+
+tile6x2below:
+	MOVQ       72(SP), R9
+	LEAQ       (R9)(R9*2), R10
+	LEAQ       (R9)(R9*4), R11
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 64(SI)(R9*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 64(SI)(R9*2)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 64(SI)(R10*1)
+	PREFETCHT0 (SI)(R9*4)
+	PREFETCHT0 64(SI)(R9*4)
+	PREFETCHT0 (SI)(R11*1)
+	PREFETCHT0 64(SI)(R11*1)
+
+tile6x2fetched:
+	MOVQ 96(SP), R15
+	ADDQ $0x40, 96(SP)
+	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  tile6x2inplace
+	MOVQ $0x00000018, R12
+
+tile6x2inplace:
+	MOVQ 16(SP), BX
+	MOVQ 64(SP), R9
+	LEAQ (R9)(R9*2), R10
+	LEAQ (R9)(R9*4), R11
+	MOVQ 176(DI), CX
+
+tile6x2k:
+	VMOVUPS      (BX), Z0
+	VMOVUPS      64(BX), Z1
+	VBROADCASTSS (SI), Z2
+	VFMADD231PS  Z0, Z2, Z4
+	VFMADD231PS  Z1, Z2, Z5
+	VBROADCASTSS (SI)(R9*1), Z3
+	VFMADD231PS  Z0, Z3, Z6
+	VFMADD231PS  Z1, Z3, Z7
+	VBROADCASTSS (SI)(R9*2), Z2
+	VFMADD231PS  Z0, Z2, Z8
+	VFMADD231PS  Z1, Z2, Z9
+	VBROADCASTSS (SI)(R10*1), Z3
+	VFMADD231PS  Z0, Z3, Z10
+	VFMADD231PS  Z1, Z3, Z11
+	VBROADCASTSS (SI)(R9*4), Z2
+	VFMADD231PS  Z0, Z2, Z12
+	VFMADD231PS  Z1, Z2, Z13
+	VBROADCASTSS (SI)(R11*1), Z3
+	VFMADD231PS  Z0, Z3, Z14
+	VFMADD231PS  Z1, Z3, Z15
+	PREFETCHT1   (R15)
+	ADDQ         BP, R15
+	ADDQ         R12, SI
+	ADDQ         R13, BX
+	DECQ         CX
+	JNE          tile6x2k
+	MOVQ         8(SP), DX
+	MOVQ         72(SP), R9
+	LEAQ         (R9)(R9*2), R10
+	LEAQ         (R9)(R9*4), R11
+	VMOVUPS      Z4, (DX)
+	VMOVUPS      Z5, K1, 64(DX)
+	VMOVUPS      Z6, (DX)(R9*1)
+	VMOVUPS      Z7, K1, 64(DX)(R9*1)
+	VMOVUPS      Z8, (DX)(R9*2)
+	VMOVUPS      Z9, K1, 64(DX)(R9*2)
+	VMOVUPS      Z10, (DX)(R10*1)
+	VMOVUPS      Z11, K1, 64(DX)(R10*1)
+	VMOVUPS      Z12, (DX)(R9*4)
+	VMOVUPS      Z13, K1, 64(DX)(R9*4)
+	VMOVUPS      Z14, (DX)(R11*1)
+	VMOVUPS      Z15, K1, 64(DX)(R11*1)
+	IMUL3Q       $0x06, 80(SP), AX
+	ADDQ         AX, (SP)
+	IMUL3Q       $0x06, 72(SP), AX
+	ADDQ         AX, 8(SP)
+	DECQ         32(SP)
+	JNE          tile6x2
+	JMP          groupdone
+
+tile7x2:
+	MOVQ   8(SP), DX
+	CMPQ   248(DI), $0x00
+	JNE    tile7x2load
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	JMP    tile7x2ready
+
+tile7x2load:
+	MOVQ      72(SP), R9
+	LEAQ      (R9)(R9*2), R10
+	LEAQ      (R9)(R9*4), R11
+	VMOVUPS   (DX), Z4
+	VMOVUPS.Z 64(DX), K1, Z5
+	VMOVUPS   (DX)(R9*1), Z6
+	VMOVUPS.Z 64(DX)(R9*1), K1, Z7
+	VMOVUPS   (DX)(R9*2), Z8
+	VMOVUPS.Z 64(DX)(R9*2), K1, Z9
+	VMOVUPS   (DX)(R10*1), Z10
+	VMOVUPS.Z 64(DX)(R10*1), K1, Z11
+	VMOVUPS   (DX)(R9*4), Z12
+	VMOVUPS.Z 64(DX)(R9*4), K1, Z13
+	VMOVUPS   (DX)(R11*1), Z14
+	VMOVUPS.Z 64(DX)(R11*1), K1, Z15
+	VMOVUPS   (DX)(R10*2), Z16
+	VMOVUPS.Z 64(DX)(R10*2), K1, Z17
+
+tile7x2ready:
+	CMPQ   240(DI), $0x00
+	JE     tile7x2fetched
+	IMUL3Q $0x07, 72(SP), SI
+	ADDQ   DX, SI
+	CMPQ   32(SP), $0x01
+	JNE    tile7x2below
+	MOVQ   232(DI), SI
+	SHLQ   $0x02, SI
+	ADDQ   24(SP), SI
+
+tile7x2below:
+	MOVQ       72(SP), R9
+	LEAQ       (R9)(R9*2), R10
+	LEAQ       (R9)(R9*4), R11
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 64(SI)(R9*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 64(SI)(R9*2)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 64(SI)(R10*1)
+	PREFETCHT0 (SI)(R9*4)
+	PREFETCHT0 64(SI)(R9*4)
+	PREFETCHT0 (SI)(R11*1)
+	PREFETCHT0 64(SI)(R11*1)
+	PREFETCHT0 (SI)(R10*2)
+	PREFETCHT0 64(SI)(R10*2)
+
+tile7x2fetched:
+	MOVQ 96(SP), R15
+	ADDQ $0x40, 96(SP)
+	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  tile7x2inplace
+	MOVQ $0x0000001c, R12
+
+tile7x2inplace:
+	MOVQ 16(SP), BX
+	MOVQ 64(SP), R9
+	LEAQ (R9)(R9*2), R10
+	LEAQ (R9)(R9*4), R11
+	MOVQ 176(DI), CX
+
+tile7x2k:
+	VMOVUPS      (BX), Z0
+	VMOVUPS      64(BX), Z1
+	VBROADCASTSS (SI), Z2
+	VFMADD231PS  Z0, Z2, Z4
+	VFMADD231PS  Z1, Z2, Z5
+	VBROADCASTSS (SI)(R9*1), Z3
+	VFMADD231PS  Z0, Z3, Z6
+	VFMADD231PS  Z1, Z3, Z7
+	VBROADCASTSS (SI)(R9*2), Z2
+	VFMADD231PS  Z0, Z2, Z8
+	VFMADD231PS  Z1, Z2, Z9
+	VBROADCASTSS (SI)(R10*1), Z3
+	VFMADD231PS  Z0, Z3, Z10
+	VFMADD231PS  Z1, Z3, Z11
+	VBROADCASTSS (SI)(R9*4), Z2
+	VFMADD231PS  Z0, Z2, Z12
+	VFMADD231PS  Z1, Z2, Z13
+	VBROADCASTSS (SI)(R11*1), Z3
+	VFMADD231PS  Z0, Z3, Z14
+	VFMADD231PS  Z1, Z3, Z15
+	VBROADCASTSS (SI)(R10*2), Z2
+	VFMADD231PS  Z0, Z2, Z16
+	VFMADD231PS  Z1, Z2, Z17
+	PREFETCHT1   (R15)
+	ADDQ         BP, R15
+	ADDQ         R12, SI
+	ADDQ         R13, BX
+	DECQ         CX
+	JNE          tile7x2k
+	MOVQ         8(SP), DX
+	MOVQ         72(SP), R9
+	LEAQ         (R9)(R9*2), R10
+	LEAQ         (R9)(R9*4), R11
+	VMOVUPS      Z4, (DX)
+	VMOVUPS      Z5, K1, 64(DX)
+	VMOVUPS      Z6, (DX)(R9*1)
+	VMOVUPS      Z7, K1, 64(DX)(R9*1)
+	VMOVUPS      Z8, (DX)(R9*2)
+	VMOVUPS      Z9, K1, 64(DX)(R9*2)
+	VMOVUPS      Z10, (DX)(R10*1)
+	VMOVUPS      Z11, K1, 64(DX)(R10*1)
+	VMOVUPS      Z12, (DX)(R9*4)
+	VMOVUPS      Z13, K1, 64(DX)(R9*4)
+	VMOVUPS      Z14, (DX)(R11*1)
+	VMOVUPS      Z15, K1, 64(DX)(R11*1)
+	VMOVUPS      Z16, (DX)(R10*2)
+	VMOVUPS      Z17, K1, 64(DX)(R10*2)
+	IMUL3Q       $0x07, 80(SP), AX
+	ADDQ         AX, (SP)
+	IMUL3Q       $0x07, 72(SP), AX
+	ADDQ         AX, 8(SP)
+	DECQ         32(SP)
+	JNE          tile7x2
+	JMP          groupdone
+
+tile8x2:
+	MOVQ   8(SP), DX
+	CMPQ   248(DI), $0x00
+	JNE    tile8x2load
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	VPXORD Z18, Z18, Z18
+	VPXORD Z19, Z19, Z19
+	JMP    tile8x2ready
+
+tile8x2load:
+	MOVQ      72(SP), R9
+	LEAQ      (R9)(R9*2), R10
+	LEAQ      (R9)(R9*4), R11
+	LEAQ      (R10)(R9*4), R8
+	VMOVUPS   (DX), Z4
+	VMOVUPS.Z 64(DX), K1, Z5
+	VMOVUPS   (DX)(R9*1), Z6
+	VMOVUPS.Z 64(DX)(R9*1), K1, Z7
+	VMOVUPS   (DX)(R9*2), Z8
+	VMOVUPS.Z 64(DX)(R9*2), K1, Z9
+	VMOVUPS   (DX)(R10*1), Z10
+	VMOVUPS.Z 64(DX)(R10*1), K1, Z11
+	VMOVUPS   (DX)(R9*4), Z12
+	VMOVUPS.Z 64(DX)(R9*4), K1, Z13
+	VMOVUPS   (DX)(R11*1), Z14
+	VMOVUPS.Z 64(DX)(R11*1), K1, Z15
+	VMOVUPS   (DX)(R10*2), Z16
+	VMOVUPS.Z 64(DX)(R10*2), K1, Z17
+	VMOVUPS   (DX)(R8*1), Z18
+	VMOVUPS.Z 64(DX)(R8*1), K1, Z19
+
+tile8x2ready:
+	CMPQ   240(DI), $0x00
+	JE     tile8x2fetched
+	IMUL3Q $0x08, 72(SP), SI
+	ADDQ   DX, SI
+	CMPQ   32(SP), $0x01
+	JNE    tile8x2below
+	MOVQ   232(DI), SI
+	SHLQ   $0x02, SI
+	ADDQ   24(SP), SI
+
+tile8x2below:
+	MOVQ       72(SP), R9
+	LEAQ       (R9)(R9*2), R10
+	LEAQ       (R9)(R9*4), R11
+	LEAQ       (R10)(R9*4), R8
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 64(SI)(R9*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 64(SI)(R9*2)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 64(SI)(R10*1)
+	PREFETCHT0 (SI)(R9*4)
+	PREFETCHT0 64(SI)(R9*4)
+	PREFETCHT0 (SI)(R11*1)
+	PREFETCHT0 64(SI)(R11*1)
+	PREFETCHT0 (SI)(R10*2)
+	PREFETCHT0 64(SI)(R10*2)
+	PREFETCHT0 (SI)(R8*1)
+	PREFETCHT0 64(SI)(R8*1)
+
+tile8x2fetched:
+	MOVQ 96(SP), R15
+	ADDQ $0x40, 96(SP)
+	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  tile8x2inplace
+	MOVQ $0x00000020, R12
+
+tile8x2inplace:
+	MOVQ 16(SP), BX
+	MOVQ 64(SP), R9
+	LEAQ (R9)(R9*2), R10
+	LEAQ (R9)(R9*4), R11
+	LEAQ (R10)(R9*4), R8
+	MOVQ 176(DI), CX
+
+tile8x2k:
+	VMOVUPS      (BX), Z0
+	VMOVUPS      64(BX), Z1
+	VBROADCASTSS (SI), Z2
+	VFMADD231PS  Z0, Z2, Z4
+	VFMADD231PS  Z1, Z2, Z5
+	VBROADCASTSS (SI)(R9*1), Z3
+	VFMADD231PS  Z0, Z3, Z6
+	VFMADD231PS  Z1, Z3, Z7
+	VBROADCASTSS (SI)(R9*2), Z2
+	VFMADD231PS  Z0, Z2, Z8
+	VFMADD231PS  Z1, Z2, Z9
+	VBROADCASTSS (SI)(R10*1), Z3
+	VFMADD231PS  Z0, Z3, Z10
+	VFMADD231PS  Z1, Z3, Z11
+	VBROADCASTSS (SI)(R9*4), Z2
+	VFMADD231PS  Z0, Z2, Z12
+	VFMADD231PS  Z1, Z2, Z13
+	VBROADCASTSS (SI)(R11*1), Z3
+	VFMADD231PS  Z0, Z3, Z14
+	VFMADD231PS  Z1, Z3, Z15
+	VBROADCASTSS (SI)(R10*2), Z2
+	VFMADD231PS  Z0, Z2, Z16
+	VFMADD231PS  Z1, Z2, Z17
+	VBROADCASTSS (SI)(R8*1), Z3
+	VFMADD231PS  Z0, Z3, Z18
+	VFMADD231PS  Z1, Z3, Z19
+	PREFETCHT1   (R15)
+	ADDQ         BP, R15
+	ADDQ         R12, SI
+	ADDQ         R13, BX
+	DECQ         CX
+	JNE          tile8x2k
+	MOVQ         8(SP), DX
+	MOVQ         72(SP), R9
+	LEAQ         (R9)(R9*2), R10
+	LEAQ         (R9)(R9*4), R11
+	LEAQ         (R10)(R9*4), R8
+	VMOVUPS      Z4, (DX)
+	VMOVUPS      Z5, K1, 64(DX)
+	VMOVUPS      Z6, (DX)(R9*1)
+	VMOVUPS      Z7, K1, 64(DX)(R9*1)
+	VMOVUPS      Z8, (DX)(R9*2)
+	VMOVUPS      Z9, K1, 64(DX)(R9*2)
+	VMOVUPS      Z10, (DX)(R10*1)
+	VMOVUPS      Z11, K1, 64(DX)(R10*1)
+	VMOVUPS      Z12, (DX)(R9*4)
+	VMOVUPS      Z13, K1, 64(DX)(R9*4)
+	VMOVUPS      Z14, (DX)(R11*1)
+	VMOVUPS      Z15, K1, 64(DX)(R11*1)
+	VMOVUPS      Z16, (DX)(R10*2)
+	VMOVUPS      Z17, K1, 64(DX)(R10*2)
+	VMOVUPS      Z18, (DX)(R8*1)
+	VMOVUPS      Z19, K1, 64(DX)(R8*1)
+	IMUL3Q       $0x08, 80(SP), AX
+	ADDQ         AX, (SP)
+	IMUL3Q       $0x08, 72(SP), AX
+	ADDQ         AX, 8(SP)
+	DECQ         32(SP)
+	JNE          tile8x2
+	JMP          groupdone
+
+tile9x2:
+	MOVQ   8(SP), DX
+	CMPQ   248(DI), $0x00
+	JNE    tile9x2load
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	VPXORD Z18, Z18, Z18
+	VPXORD Z19, Z19, Z19
+	VPXORD Z20, Z20, Z20
+	VPXORD Z21, Z21, Z21
+	JMP    tile9x2ready
+
+tile9x2load:
+	MOVQ      72(SP), R9
+	LEAQ      (R9)(R9*2), R10
+	LEAQ      (R9)(R9*4), R11
+	LEAQ      (R10)(R9*4), R8
+	VMOVUPS   (DX), Z4
+	VMOVUPS.Z 64(DX), K1, Z5
+	VMOVUPS   (DX)(R9*1), Z6
+	VMOVUPS.Z 64(DX)(R9*1), K1, Z7
+	VMOVUPS   (DX)(R9*2), Z8
+	VMOVUPS.Z 64(DX)(R9*2), K1, Z9
+	VMOVUPS   (DX)(R10*1), Z10
+	VMOVUPS.Z 64(DX)(R10*1), K1, Z11
+	VMOVUPS   (DX)(R9*4), Z12
+	VMOVUPS.Z 64(DX)(R9*4), K1, Z13
+	VMOVUPS   (DX)(R11*1), Z14
+	VMOVUPS.Z 64(DX)(R11*1), K1, Z15
+	VMOVUPS   (DX)(R10*2), Z16
+	VMOVUPS.Z 64(DX)(R10*2), K1, Z17
+	VMOVUPS   (DX)(R8*1), Z18
+	VMOVUPS.Z 64(DX)(R8*1), K1, Z19
+	VMOVUPS   (DX)(R9*8), Z20
+	VMOVUPS.Z 64(DX)(R9*8), K1, Z21
+
+tile9x2ready:
+	CMPQ   240(DI), $0x00
+	JE     tile9x2fetched
+	IMUL3Q $0x09, 72(SP), SI
+	ADDQ   DX, SI
+	CMPQ   32(SP), $0x01
+	JNE    tile9x2below
+	MOVQ   232(DI), SI
+	SHLQ   $0x02, SI
+	ADDQ   24(SP), SI
+
+tile9x2below:
+	MOVQ       72(SP), R9
+	LEAQ       (R9)(R9*2), R10
+	LEAQ       (R9)(R9*4), R11
+	LEAQ       (R10)(R9*4), R8
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 64(SI)(R9*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 64(SI)(R9*2)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 64(SI)(R10*1)
+	PREFETCHT0 (SI)(R9*4)
+	PREFETCHT0 64(SI)(R9*4)
+	PREFETCHT0 (SI)(R11*1)
+	PREFETCHT0 64(SI)(R11*1)
+	PREFETCHT0 (SI)(R10*2)
+	PREFETCHT0 64(SI)(R10*2)
+	PREFETCHT0 (SI)(R8*1)
+	PREFETCHT0 64(SI)(R8*1)
+	PREFETCHT0 (SI)(R9*8)
+	PREFETCHT0 64(SI)(R9*8)
+
+tile9x2fetched:
+	MOVQ 96(SP), R15
+	ADDQ $0x40, 96(SP)
+	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  tile9x2inplace
+	MOVQ $0x00000024, R12
+
+tile9x2inplace:
+	MOVQ 16(SP), BX
+	MOVQ 64(SP), R9
+	LEAQ (R9)(R9*2), R10
+	LEAQ (R9)(R9*4), R11
+	LEAQ (R10)(R9*4), R8
+	MOVQ 176(DI), CX
+
+tile9x2k:
+	VMOVUPS      (BX), Z0
+	VMOVUPS      64(BX), Z1
+	VBROADCASTSS (SI), Z2
+	VFMADD231PS  Z0, Z2, Z4
+	VFMADD231PS  Z1, Z2, Z5
+	VBROADCASTSS (SI)(R9*1), Z3
+	VFMADD231PS  Z0, Z3, Z6
+	VFMADD231PS  Z1, Z3, Z7
+	VBROADCASTSS (SI)(R9*2), Z2
+	VFMADD231PS  Z0, Z2, Z8
+	VFMADD231PS  Z1, Z2, Z9
+	VBROADCASTSS (SI)(R10*1), Z3
+	VFMADD231PS  Z0, Z3, Z10
+	VFMADD231PS  Z1, Z3, Z11
+	VBROADCASTSS (SI)(R9*4), Z2
+	VFMADD231PS  Z0, Z2, Z12
+	VFMADD231PS  Z1, Z2, Z13
+	VBROADCASTSS (SI)(R11*1), Z3
+	VFMADD231PS  Z0, Z3, Z14
+	VFMADD231PS  Z1, Z3, Z15
+	VBROADCASTSS (SI)(R10*2), Z2
+	VFMADD231PS  Z0, Z2, Z16
+	VFMADD231PS  Z1, Z2, Z17
+	VBROADCASTSS (SI)(R8*1), Z3
+	VFMADD231PS  Z0, Z3, Z18
+	VFMADD231PS  Z1, Z3, Z19
+	VBROADCASTSS (SI)(R9*8), Z2
+	VFMADD231PS  Z0, Z2, Z20
+	VFMADD231PS  Z1, Z2, Z21
+	PREFETCHT1   (R15)
+	ADDQ         BP, R15
+	ADDQ         R12, SI
+	ADDQ         R13, BX
+	DECQ         CX
+	JNE          tile9x2k
+	MOVQ         8(SP), DX
+	MOVQ         72(SP), R9
+	LEAQ         (R9)(R9*2), R10
+	LEAQ         (R9)(R9*4), R11
+	LEAQ         (R10)(R9*4), R8
+	VMOVUPS      Z4, (DX)
+	VMOVUPS      Z5, K1, 64(DX)
+	VMOVUPS      Z6, (DX)(R9*1)
+	VMOVUPS      Z7, K1, 64(DX)(R9*1)
+	VMOVUPS      Z8, (DX)(R9*2)
+	VMOVUPS      Z9, K1, 64(DX)(R9*2)
+	VMOVUPS      Z10, (DX)(R10*1)
+	VMOVUPS      Z11, K1, 64(DX)(R10*1)
+	VMOVUPS      Z12, (DX)(R9*4)
+	VMOVUPS      Z13, K1, 64(DX)(R9*4)
+	VMOVUPS      Z14, (DX)(R11*1)
+	VMOVUPS      Z15, K1, 64(DX)(R11*1)
+	VMOVUPS      Z16, (DX)(R10*2)
+	VMOVUPS      Z17, K1, 64(DX)(R10*2)
+	VMOVUPS      Z18, (DX)(R8*1)
+	VMOVUPS      Z19, K1, 64(DX)(R8*1)
+	VMOVUPS      Z20, (DX)(R9*8)
+	VMOVUPS      Z21, K1, 64(DX)(R9*8)
+	IMUL3Q       $0x09, 80(SP), AX
+	ADDQ         AX, (SP)
+	IMUL3Q       $0x09, 72(SP), AX
+	ADDQ         AX, 8(SP)
+	DECQ         32(SP)
+	JNE          tile9x2
+	JMP          groupdone
+
+packtile5x2:
+	MOVQ   8(SP), DX
+	CMPQ   248(DI), $0x00
+	JNE    packtile5x2load
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	JMP    packtile5x2ready
+
+packtile5x2load:
+	MOVQ      72(SP), R9
+	LEAQ      (R9)(R9*2), R10
+	VMOVUPS   (DX), Z4
+	VMOVUPS.Z 64(DX), K1, Z5
+	VMOVUPS   (DX)(R9*1), Z6
+	VMOVUPS.Z 64(DX)(R9*1), K1, Z7
+	VMOVUPS   (DX)(R9*2), Z8
+	VMOVUPS.Z 64(DX)(R9*2), K1, Z9
+	VMOVUPS   (DX)(R10*1), Z10
+	VMOVUPS.Z 64(DX)(R10*1), K1, Z11
+	VMOVUPS   (DX)(R9*4), Z12
+	VMOVUPS.Z 64(DX)(R9*4), K1, Z13
+
+packtile5x2ready:
+	CMPQ   240(DI), $0x00
+	JE     packtile5x2fetched
+	IMUL3Q $0x05, 72(SP), SI
+	ADDQ   DX, SI
+	CMPQ   32(SP), $0x01
+	JNE    packtile5x2below
+	MOVQ   232(DI), SI
+	SHLQ   $0x02, SI
+	ADDQ   24(SP), SI
+
+packtile5x2below:
+	MOVQ       72(SP), R9
+	LEAQ       (R9)(R9*2), R10
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 64(SI)(R9*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 64(SI)(R9*2)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 64(SI)(R10*1)
+	PREFETCHT0 (SI)(R9*4)
+	PREFETCHT0 64(SI)(R9*4)
+
+packtile5x2fetched:
+	MOVQ 96(SP), R15
+	ADDQ $0x40, 96(SP)
+	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  packtile5x2inplace
+	MOVQ $0x00000014, R12
+
+packtile5x2inplace:
+	MOVQ 16(SP), BX
+	MOVQ 64(SP), R9
+	LEAQ (R9)(R9*2), R10
+	MOVQ 176(DI), CX
+	MOVQ 104(SP), DX
+
+packtile5x2k:
+	VMOVUPS      (BX), Z0
+	VMOVUPS      Z0, (DX)
+	VMOVUPS      64(BX), Z1
+	VMOVUPS      Z1, 64(DX)
+	VBROADCASTSS (SI), Z2
+	VFMADD231PS  Z0, Z2, Z4
+	VFMADD231PS  Z1, Z2, Z5
+	VBROADCASTSS (SI)(R9*1), Z3
+	VFMADD231PS  Z0, Z3, Z6
+	VFMADD231PS  Z1, Z3, Z7
+	VBROADCASTSS (SI)(R9*2), Z2
+	VFMADD231PS  Z0, Z2, Z8
+	VFMADD231PS  Z1, Z2, Z9
+	VBROADCASTSS (SI)(R10*1), Z3
+	VFMADD231PS  Z0, Z3, Z10
+	VFMADD231PS  Z1, Z3, Z11
+	VBROADCASTSS (SI)(R9*4), Z2
+	VFMADD231PS  Z0, Z2, Z12
+	VFMADD231PS  Z1, Z2, Z13
+	PREFETCHT1   (R15)
+	ADDQ         BP, R15
+	ADDQ         R12, SI
+	ADDQ         R13, BX
+	ADDQ         $0x00000080, DX
+	DECQ         CX
+	JNE          packtile5x2k
+	MOVQ         8(SP), DX
+	MOVQ         72(SP), R9
+	LEAQ         (R9)(R9*2), R10
+	VMOVUPS      Z4, (DX)
+	VMOVUPS      Z5, K1, 64(DX)
+	VMOVUPS      Z6, (DX)(R9*1)
+	VMOVUPS      Z7, K1, 64(DX)(R9*1)
+	VMOVUPS      Z8, (DX)(R9*2)
+	VMOVUPS      Z9, K1, 64(DX)(R9*2)
+	VMOVUPS      Z10, (DX)(R10*1)
+	VMOVUPS      Z11, K1, 64(DX)(R10*1)
+	VMOVUPS      Z12, (DX)(R9*4)
+	VMOVUPS      Z13, K1, 64(DX)(R9*4)
+	IMUL3Q       $0x05, 80(SP), AX
+	ADDQ         AX, (SP)
+	IMUL3Q       $0x05, 72(SP), AX
+	ADDQ         AX, 8(SP)
+	DECQ         32(SP)
+	MOVQ         104(SP), AX
+	MOVQ         AX, 16(SP)
+	MOVQ         $0x00000080, R13
+	MOVQ         $0x00000000, 104(SP)
+	JMP          group
+
+packtile6x2:
+	MOVQ   8(SP), DX
+	CMPQ   248(DI), $0x00
+	JNE    packtile6x2load
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	JMP    packtile6x2ready
+
+packtile6x2load:
+	MOVQ      72(SP), R9
+	LEAQ      (R9)(R9*2), R10
+	LEAQ      (R9)(R9*4), R11
+	VMOVUPS   (DX), Z4
+	VMOVUPS.Z 64(DX), K1, Z5
+	VMOVUPS   (DX)(R9*1), Z6
+	VMOVUPS.Z 64(DX)(R9*1), K1, Z7
+	VMOVUPS   (DX)(R9*2), Z8
+	VMOVUPS.Z 64(DX)(R9*2), K1, Z9
+	VMOVUPS   (DX)(R10*1), Z10
+	VMOVUPS.Z 64(DX)(R10*1), K1, Z11
+	VMOVUPS   (DX)(R9*4), Z12
+	VMOVUPS.Z 64(DX)(R9*4), K1, Z13
+	VMOVUPS   (DX)(R11*1), Z14
+	VMOVUPS.Z 64(DX)(R11*1), K1, Z15
+
+packtile6x2ready:
+	CMPQ   240(DI), $0x00
+	JE     packtile6x2fetched
+	IMUL3Q $0x06, 72(SP), SI
+	ADDQ   DX, SI
+	CMPQ   32(SP), $0x01
+	JNE    packtile6x2below
+	MOVQ   232(DI), SI
+	SHLQ   $0x02, SI
+	ADDQ   24(SP), SI
+
+packtile6x2below:
+	MOVQ       72(SP), R9
+	LEAQ       (R9)(R9*2), R10
+	LEAQ       (R9)(R9*4), R11
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 64(SI)(R9*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 64(SI)(R9*2)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 64(SI)(R10*1)
+	PREFETCHT0 (SI)(R9*4)
+	PREFETCHT0 64(SI)(R9*4)
+	PREFETCHT0 (SI)(R11*1)
+	PREFETCHT0 64(SI)(R11*1)
+
+packtile6x2fetched:
+	MOVQ 96(SP), R15
+	ADDQ $0x40, 96(SP)
+	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  packtile6x2inplace
+	MOVQ $0x00000018, R12
+
+packtile6x2inplace:
+	MOVQ 16(SP), BX
+	MOVQ 64(SP), R9
+	LEAQ (R9)(R9*2), R10
+	LEAQ (R9)(R9*4), R11
+	MOVQ 176(DI), CX
+	MOVQ 104(SP), DX
+
+packtile6x2k:
+	VMOVUPS      (BX), Z0
+	VMOVUPS      Z0, (DX)
+	VMOVUPS      64(BX), Z1
+	VMOVUPS      Z1, 64(DX)
+	VBROADCASTSS (SI), Z2
+	VFMADD231PS  Z0, Z2, Z4
+	VFMADD231PS  Z1, Z2, Z5
+	VBROADCASTSS (SI)(R9*1), Z3
+	VFMADD231PS  Z0, Z3, Z6
+	VFMADD231PS  Z1, Z3, Z7
+	VBROADCASTSS (SI)(R9*2), Z2
+	VFMADD231PS  Z0, Z2, Z8
+	VFMADD231PS  Z1, Z2, Z9
+	VBROADCASTSS (SI)(R10*1), Z3
+	VFMADD231PS  Z0, Z3, Z10
+	VFMADD231PS  Z1, Z3, Z11
+	VBROADCASTSS (SI)(R9*4), Z2
+	VFMADD231PS  Z0, Z2, Z12
+	VFMADD231PS  Z1, Z2, Z13
+	VBROADCASTSS (SI)(R11*1), Z3
+	VFMADD231PS  Z0, Z3, Z14
+	VFMADD231PS  Z1, Z3, Z15
+	PREFETCHT1   (R15)
+	ADDQ         BP, R15
+	ADDQ         R12, SI
+	ADDQ         R13, BX
+	ADDQ         $0x00000080, DX
+	DECQ         CX
+	JNE          packtile6x2k
+	MOVQ         8(SP), DX
+	MOVQ         72(SP), R9
+	LEAQ         (R9)(R9*2), R10
+	LEAQ         (R9)(R9*4), R11
+	VMOVUPS      Z4, (DX)
+	VMOVUPS      Z5, K1, 64(DX)
+	VMOVUPS      Z6, (DX)(R9*1)
+	VMOVUPS      Z7, K1, 64(DX)(R9*1)
+	VMOVUPS      Z8, (DX)(R9*2)
+	VMOVUPS      Z9, K1, 64(DX)(R9*2)
+	VMOVUPS      Z10, (DX)(R10*1)
+	VMOVUPS      Z11, K1, 64(DX)(R10*1)
+	VMOVUPS      Z12, (DX)(R9*4)
+	VMOVUPS      Z13, K1, 64(DX)(R9*4)
+	VMOVUPS      Z14, (DX)(R11*1)
+	VMOVUPS      Z15, K1, 64(DX)(R11*1)
+	IMUL3Q       $0x06, 80(SP), AX
+	ADDQ         AX, (SP)
+	IMUL3Q       $0x06, 72(SP), AX
+	ADDQ         AX, 8(SP)
+	DECQ         32(SP)
+	MOVQ         104(SP), AX
+	MOVQ         AX, 16(SP)
+	MOVQ         $0x00000080, R13
+	MOVQ         $0x00000000, 104(SP)
+	JMP          group
+
+packtile7x2:
+	MOVQ   8(SP), DX
+	CMPQ   248(DI), $0x00
+	JNE    packtile7x2load
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	JMP    packtile7x2ready
+
+packtile7x2load:
+	MOVQ      72(SP), R9
+	LEAQ      (R9)(R9*2), R10
+	LEAQ      (R9)(R9*4), R11
+	VMOVUPS   (DX), Z4
+	VMOVUPS.Z 64(DX), K1, Z5
+	VMOVUPS   (DX)(R9*1), Z6
+	VMOVUPS.Z 64(DX)(R9*1), K1, Z7
+	VMOVUPS   (DX)(R9*2), Z8
+	VMOVUPS.Z 64(DX)(R9*2), K1, Z9
+	VMOVUPS   (DX)(R10*1), Z10
+	VMOVUPS.Z 64(DX)(R10*1), K1, Z11
+	VMOVUPS   (DX)(R9*4), Z12
+	VMOVUPS.Z 64(DX)(R9*4), K1, Z13
+	VMOVUPS   (DX)(R11*1), Z14
+	VMOVUPS.Z 64(DX)(R11*1), K1, Z15
+	VMOVUPS   (DX)(R10*2), Z16
+	VMOVUPS.Z 64(DX)(R10*2), K1, Z17
+
+packtile7x2ready:
+	CMPQ   240(DI), $0x00
+	JE     packtile7x2fetched
+	IMUL3Q $0x07, 72(SP), SI
+	ADDQ   DX, SI
+	CMPQ   32(SP), $0x01
+	JNE    packtile7x2below
+	MOVQ   232(DI), SI
+	SHLQ   $0x02, SI
+	ADDQ   24(SP), SI
+
+packtile7x2below:
+	MOVQ       72(SP), R9
+	LEAQ       (R9)(R9*2), R10
+	LEAQ       (R9)(R9*4), R11
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 64(SI)(R9*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 64(SI)(R9*2)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 64(SI)(R10*1)
+	PREFETCHT0 (SI)(R9*4)
+	PREFETCHT0 64(SI)(R9*4)
+	PREFETCHT0 (SI)(R11*1)
+	PREFETCHT0 64(SI)(R11*1)
+	PREFETCHT0 (SI)(R10*2)
+	PREFETCHT0 64(SI)(R10*2)
+
+packtile7x2fetched:
+	MOVQ 96(SP), R15
+	ADDQ $0x40, 96(SP)
+	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  packtile7x2inplace
+	MOVQ $0x0000001c, R12
+
+packtile7x2inplace:
+	MOVQ 16(SP), BX
+	MOVQ 64(SP), R9
+	LEAQ (R9)(R9*2), R10
+	LEAQ (R9)(R9*4), R11
+	MOVQ 176(DI), CX
+	MOVQ 104(SP), DX
+
+packtile7x2k:
+	VMOVUPS      (BX), Z0
+	VMOVUPS      Z0, (DX)
+	VMOVUPS      64(BX), Z1
+	VMOVUPS      Z1, 64(DX)
+	VBROADCASTSS (SI), Z2
+	VFMADD231PS  Z0, Z2, Z4
+	VFMADD231PS  Z1, Z2, Z5
+	VBROADCASTSS (SI)(R9*1), Z3
+	VFMADD231PS  Z0, Z3, Z6
+	VFMADD231PS  Z1, Z3, Z7
+	VBROADCASTSS (SI)(R9*2), Z2
+	VFMADD231PS  Z0, Z2, Z8
+	VFMADD231PS  Z1, Z2, Z9
+	VBROADCASTSS (SI)(R10*1), Z3
+	VFMADD231PS  Z0, Z3, Z10
+	VFMADD231PS  Z1, Z3, Z11
+	VBROADCASTSS (SI)(R9*4), Z2
+	VFMADD231PS  Z0, Z2, Z12
+	VFMADD231PS  Z1, Z2, Z13
+	VBROADCASTSS (SI)(R11*1), Z3
+	VFMADD231PS  Z0, Z3, Z14
+	VFMADD231PS  Z1, Z3, Z15
+	VBROADCASTSS (SI)(R10*2), Z2
+	VFMADD231PS  Z0, Z2, Z16
+	VFMADD231PS  Z1, Z2, Z17
+	PREFETCHT1   (R15)
+	ADDQ         BP, R15
+	ADDQ         R12, SI
+	ADDQ         R13, BX
+	ADDQ         $0x00000080, DX
+	DECQ         CX
+	JNE          packtile7x2k
+	MOVQ         8(SP), DX
+	MOVQ         72(SP), R9
+	LEAQ         (R9)(R9*2), R10
+	LEAQ         (R9)(R9*4), R11
+	VMOVUPS      Z4, (DX)
+	VMOVUPS      Z5, K1, 64(DX)
+	VMOVUPS      Z6, (DX)(R9*1)
+	VMOVUPS      Z7, K1, 64(DX)(R9*1)
+	VMOVUPS      Z8, (DX)(R9*2)
+	VMOVUPS      Z9, K1, 64(DX)(R9*2)
+	VMOVUPS      Z10, (DX)(R10*1)
+	VMOVUPS      Z11, K1, 64(DX)(R10*1)
+	VMOVUPS      Z12, (DX)(R9*4)
+	VMOVUPS      Z13, K1, 64(DX)(R9*4)
+	VMOVUPS      Z14, (DX)(R11*1)
+	VMOVUPS      Z15, K1, 64(DX)(R11*1)
+	VMOVUPS      Z16, (DX)(R10*2)
+	VMOVUPS      Z17, K1, 64(DX)(R10*2)
+	IMUL3Q       $0x07, 80(SP), AX
+	ADDQ         AX, (SP)
+	IMUL3Q       $0x07, 72(SP), AX
+	ADDQ         AX, 8(SP)
+	DECQ         32(SP)
+	MOVQ         104(SP), AX
+	MOVQ         AX, 16(SP)
+	MOVQ         $0x00000080, R13
+	MOVQ         $0x00000000, 104(SP)
+	JMP          group
+
+packtile8x2:
+	MOVQ   8(SP), DX
+	CMPQ   248(DI), $0x00
+	JNE    packtile8x2load
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	VPXORD Z18, Z18, Z18
+	VPXORD Z19, Z19, Z19
+	JMP    packtile8x2ready
+
+packtile8x2load:
+	MOVQ      72(SP), R9
+	LEAQ      (R9)(R9*2), R10
+	LEAQ      (R9)(R9*4), R11
+	LEAQ      (R10)(R9*4), R8
+	VMOVUPS   (DX), Z4
+	VMOVUPS.Z 64(DX), K1, Z5
+	VMOVUPS   (DX)(R9*1), Z6
+	VMOVUPS.Z 64(DX)(R9*1), K1, Z7
+	VMOVUPS   (DX)(R9*2), Z8
+	VMOVUPS.Z 64(DX)(R9*2), K1, Z9
+	VMOVUPS   (DX)(R10*1), Z10
+	VMOVUPS.Z 64(DX)(R10*1), K1, Z11
+	VMOVUPS   (DX)(R9*4), Z12
+	VMOVUPS.Z 64(DX)(R9*4), K1, Z13
+	VMOVUPS   (DX)(R11*1), Z14
+	VMOVUPS.Z 64(DX)(R11*1), K1, Z15
+	VMOVUPS   (DX)(R10*2), Z16
+	VMOVUPS.Z 64(DX)(R10*2), K1, Z17
+	VMOVUPS   (DX)(R8*1), Z18
+	VMOVUPS.Z 64(DX)(R8*1), K1, Z19
+
+packtile8x2ready:
+	CMPQ   240(DI), $0x00
+	JE     packtile8x2fetched
+	IMUL3Q $0x08, 72(SP), SI
+	ADDQ   DX, SI
+	CMPQ   32(SP), $0x01
+	JNE    packtile8x2below
+	MOVQ   232(DI), SI
+	SHLQ   $0x02, SI
+	ADDQ   24(SP), SI
+
+packtile8x2below:
+	MOVQ       72(SP), R9
+	LEAQ       (R9)(R9*2), R10
+	LEAQ       (R9)(R9*4), R11
+	LEAQ       (R10)(R9*4), R8
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 64(SI)(R9*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 64(SI)(R9*2)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 64(SI)(R10*1)
+	PREFETCHT0 (SI)(R9*4)
+	PREFETCHT0 64(SI)(R9*4)
+	PREFETCHT0 (SI)(R11*1)
+	PREFETCHT0 64(SI)(R11*1)
+	PREFETCHT0 (SI)(R10*2)
+	PREFETCHT0 64(SI)(R10*2)
+	PREFETCHT0 (SI)(R8*1)
+	PREFETCHT0 64(SI)(R8*1)
+
+packtile8x2fetched:
+	MOVQ 96(SP), R15
+	ADDQ $0x40, 96(SP)
+	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  packtile8x2inplace
+	MOVQ $0x00000020, R12
+
+packtile8x2inplace:
+	MOVQ 16(SP), BX
+	MOVQ 64(SP), R9
+	LEAQ (R9)(R9*2), R10
+	LEAQ (R9)(R9*4), R11
+	LEAQ (R10)(R9*4), R8
+	MOVQ 176(DI), CX
+	MOVQ 104(SP), DX
+
+packtile8x2k:
+	VMOVUPS      (BX), Z0
+	VMOVUPS      Z0, (DX)
+	VMOVUPS      64(BX), Z1
+	VMOVUPS      Z1, 64(DX)
+	VBROADCASTSS (SI), Z2
+	VFMADD231PS  Z0, Z2, Z4
+	VFMADD231PS  Z1, Z2, Z5
+	VBROADCASTSS (SI)(R9*1), Z3
+	VFMADD231PS  Z0, Z3, Z6
+	VFMADD231PS  Z1, Z3, Z7
+	VBROADCASTSS (SI)(R9*2), Z2
+	VFMADD231PS  Z0, Z2, Z8
+	VFMADD231PS  Z1, Z2, Z9
+	VBROADCASTSS (SI)(R10*1), Z3
+	VFMADD231PS  Z0, Z3, Z10
+	VFMADD231PS  Z1, Z3, Z11
+	VBROADCASTSS (SI)(R9*4), Z2
+	VFMADD231PS  Z0, Z2, Z12
+	VFMADD231PS  Z1, Z2, Z13
+	VBROADCASTSS (SI)(R11*1), Z3
+	VFMADD231PS  Z0, Z3, Z14
+	VFMADD231PS  Z1, Z3, Z15
+	VBROADCASTSS (SI)(R10*2), Z2
+	VFMADD231PS  Z0, Z2, Z16
+	VFMADD231PS  Z1, Z2, Z17
+	VBROADCASTSS (SI)(R8*1), Z3
+	VFMADD231PS  Z0, Z3, Z18
+	VFMADD231PS  Z1, Z3, Z19
+	PREFETCHT1   (R15)
+	ADDQ         BP, R15
+	ADDQ         R12, SI
+	ADDQ         R13, BX
+	ADDQ         $0x00000080, DX
+	DECQ         CX
+	JNE          packtile8x2k
+	MOVQ         8(SP), DX
+	MOVQ         72(SP), R9
+	LEAQ         (R9)(R9*2), R10
+	LEAQ         (R9)(R9*4), R11
+	LEAQ         (R10)(R9*4), R8
+	VMOVUPS      Z4, (DX)
+	VMOVUPS      Z5, K1, 64(DX)
+	VMOVUPS      Z6, (DX)(R9*1)
+	VMOVUPS      Z7, K1, 64(DX)(R9*1)
+	VMOVUPS      Z8, (DX)(R9*2)
+	VMOVUPS      Z9, K1, 64(DX)(R9*2)
+	VMOVUPS      Z10, (DX)(R10*1)
+	VMOVUPS      Z11, K1, 64(DX)(R10*1)
+	VMOVUPS      Z12, (DX)(R9*4)
+	VMOVUPS      Z13, K1, 64(DX)(R9*4)
+	VMOVUPS      Z14, (DX)(R11*1)
+	VMOVUPS      Z15, K1, 64(DX)(R11*1)
+	VMOVUPS      Z16, (DX)(R10*2)
+	VMOVUPS      Z17, K1, 64(DX)(R10*2)
+	VMOVUPS      Z18, (DX)(R8*1)
+	VMOVUPS      Z19, K1, 64(DX)(R8*1)
+	IMUL3Q       $0x08, 80(SP), AX
+	ADDQ         AX, (SP)
+	IMUL3Q       $0x08, 72(SP), AX
+	ADDQ         AX, 8(SP)
+	DECQ         32(SP)
+	MOVQ         104(SP), AX
+	MOVQ         AX, 16(SP)
+	MOVQ         $0x00000080, R13
+	MOVQ         $0x00000000, 104(SP)
+	JMP          group
+
+packtile9x2:
+	MOVQ   8(SP), DX
+	CMPQ   248(DI), $0x00
+	JNE    packtile9x2load
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	VPXORD Z18, Z18, Z18
+	VPXORD Z19, Z19, Z19
+	VPXORD Z20, Z20, Z20
+	VPXORD Z21, Z21, Z21
+	JMP    packtile9x2ready
+
+packtile9x2load:
+	MOVQ      72(SP), R9
+	LEAQ      (R9)(R9*2), R10
+	LEAQ      (R9)(R9*4), R11
+	LEAQ      (R10)(R9*4), R8
+	VMOVUPS   (DX), Z4
+	VMOVUPS.Z 64(DX), K1, Z5
+	VMOVUPS   (DX)(R9*1), Z6
+	VMOVUPS.Z 64(DX)(R9*1), K1, Z7
+	VMOVUPS   (DX)(R9*2), Z8
+	VMOVUPS.Z 64(DX)(R9*2), K1, Z9
+	VMOVUPS   (DX)(R10*1), Z10
+	VMOVUPS.Z 64(DX)(R10*1), K1, Z11
+	VMOVUPS   (DX)(R9*4), Z12
+	VMOVUPS.Z 64(DX)(R9*4), K1, Z13
+	VMOVUPS   (DX)(R11*1), Z14
+	VMOVUPS.Z 64(DX)(R11*1), K1, Z15
+	VMOVUPS   (DX)(R10*2), Z16
+	VMOVUPS.Z 64(DX)(R10*2), K1, Z17
+	VMOVUPS   (DX)(R8*1), Z18
+	VMOVUPS.Z 64(DX)(R8*1), K1, Z19
+	VMOVUPS   (DX)(R9*8), Z20
+	VMOVUPS.Z 64(DX)(R9*8), K1, Z21
+
+packtile9x2ready:
+	CMPQ   240(DI), $0x00
+	JE     packtile9x2fetched
+	IMUL3Q $0x09, 72(SP), SI
+	ADDQ   DX, SI
+	CMPQ   32(SP), $0x01
+	JNE    packtile9x2below
+	MOVQ   232(DI), SI
+	SHLQ   $0x02, SI
+	ADDQ   24(SP), SI
+
+packtile9x2below:
+	MOVQ       72(SP), R9
+	LEAQ       (R9)(R9*2), R10
+	LEAQ       (R9)(R9*4), R11
+	LEAQ       (R10)(R9*4), R8
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 64(SI)(R9*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 64(SI)(R9*2)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 64(SI)(R10*1)
+	PREFETCHT0 (SI)(R9*4)
+	PREFETCHT0 64(SI)(R9*4)
+	PREFETCHT0 (SI)(R11*1)
+	PREFETCHT0 64(SI)(R11*1)
+	PREFETCHT0 (SI)(R10*2)
+	PREFETCHT0 64(SI)(R10*2)
+	PREFETCHT0 (SI)(R8*1)
+	PREFETCHT0 64(SI)(R8*1)
+	PREFETCHT0 (SI)(R9*8)
+	PREFETCHT0 64(SI)(R9*8)
+
+packtile9x2fetched:
+	MOVQ 96(SP), R15
+	ADDQ $0x40, 96(SP)
+	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  packtile9x2inplace
+	MOVQ $0x00000024, R12
+
+packtile9x2inplace:
+	MOVQ 16(SP), BX
+	MOVQ 64(SP), R9
+	LEAQ (R9)(R9*2), R10
+	LEAQ (R9)(R9*4), R11
+	LEAQ (R10)(R9*4), R8
+	MOVQ 176(DI), CX
+	MOVQ 104(SP), DX
+
+packtile9x2k:
+	VMOVUPS      (BX), Z0
+	VMOVUPS      Z0, (DX)
+	VMOVUPS      64(BX), Z1
+	VMOVUPS      Z1, 64(DX)
+	VBROADCASTSS (SI), Z2
+	VFMADD231PS  Z0, Z2, Z4
+	VFMADD231PS  Z1, Z2, Z5
+	VBROADCASTSS (SI)(R9*1), Z3
+	VFMADD231PS  Z0, Z3, Z6
+	VFMADD231PS  Z1, Z3, Z7
+	VBROADCASTSS (SI)(R9*2), Z2
+	VFMADD231PS  Z0, Z2, Z8
+	VFMADD231PS  Z1, Z2, Z9
+	VBROADCASTSS (SI)(R10*1), Z3
+	VFMADD231PS  Z0, Z3, Z10
+	VFMADD231PS  Z1, Z3, Z11
+	VBROADCASTSS (SI)(R9*4), Z2
+	VFMADD231PS  Z0, Z2, Z12
+	VFMADD231PS  Z1, Z2, Z13
+	VBROADCASTSS (SI)(R11*1), Z3
+	VFMADD231PS  Z0, Z3, Z14
+	VFMADD231PS  Z1, Z3, Z15
+	VBROADCASTSS (SI)(R10*2), Z2
+	VFMADD231PS  Z0, Z2, Z16
+	VFMADD231PS  Z1, Z2, Z17
+	VBROADCASTSS (SI)(R8*1), Z3
+	VFMADD231PS  Z0, Z3, Z18
+	VFMADD231PS  Z1, Z3, Z19
+	VBROADCASTSS (SI)(R9*8), Z2
+	VFMADD231PS  Z0, Z2, Z20
+	VFMADD231PS  Z1, Z2, Z21
+	PREFETCHT1   (R15)
+	ADDQ         BP, R15
+	ADDQ         R12, SI
+	ADDQ         R13, BX
+	ADDQ         $0x00000080, DX
+	DECQ         CX
+	JNE          packtile9x2k
+	MOVQ         8(SP), DX
+	MOVQ         72(SP), R9
+	LEAQ         (R9)(R9*2), R10
+	LEAQ         (R9)(R9*4), R11
+	LEAQ         (R10)(R9*4), R8
+	VMOVUPS      Z4, (DX)
+	VMOVUPS      Z5, K1, 64(DX)
+	VMOVUPS      Z6, (DX)(R9*1)
+	VMOVUPS      Z7, K1, 64(DX)(R9*1)
+	VMOVUPS      Z8, (DX)(R9*2)
+	VMOVUPS      Z9, K1, 64(DX)(R9*2)
+	VMOVUPS      Z10, (DX)(R10*1)
+	VMOVUPS      Z11, K1, 64(DX)(R10*1)
+	VMOVUPS      Z12, (DX)(R9*4)
+	VMOVUPS      Z13, K1, 64(DX)(R9*4)
+	VMOVUPS      Z14, (DX)(R11*1)
+	VMOVUPS      Z15, K1, 64(DX)(R11*1)
+	VMOVUPS      Z16, (DX)(R10*2)
+	VMOVUPS      Z17, K1, 64(DX)(R10*2)
+	VMOVUPS      Z18, (DX)(R8*1)
+	VMOVUPS      Z19, K1, 64(DX)(R8*1)
+	VMOVUPS      Z20, (DX)(R9*8)
+	VMOVUPS      Z21, K1, 64(DX)(R9*8)
+	IMUL3Q       $0x09, 80(SP), AX
+	ADDQ         AX, (SP)
+	IMUL3Q       $0x09, 72(SP), AX
+	ADDQ         AX, 8(SP)
+	DECQ         32(SP)
+	MOVQ         104(SP), AX
+	MOVQ         AX, 16(SP)
+	MOVQ         $0x00000080, R13
+	MOVQ         $0x00000000, 104(SP)
+	JMP          group
+
+tile1x3:
+	MOVQ   8(SP), DX
+	CMPQ   248(DI), $0x00
+	JNE    tile1x3load
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	JMP    tile1x3ready
+
+tile1x3load:
+	VMOVUPS   (DX), Z5
+	VMOVUPS   64(DX), Z6
+	VMOVUPS.Z 128(DX), K1, Z7
+
+tile1x3ready:
+	CMPQ   240(DI), $0x00
+	JE     tile1x3fetched
+	IMUL3Q $0x01, 72(SP), SI
+	ADDQ   DX, SI
+	CMPQ   32(SP), $0x01
+	JNE    tile1x3below
+	MOVQ   232(DI), SI
+	SHLQ   $0x02, SI
+	ADDQ   24(SP), SI
+
+tile1x3below:
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	PREFETCHT0 128(SI)
+
+tile1x3fetched:
+	MOVQ 96(SP), R15
+	ADDQ $0x40, 96(SP)
+	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  tile1x3inplace
+	MOVQ $0x00000004, R12
+
+tile1x3inplace:
+	MOVQ 16(SP), BX
+	MOVQ 176(DI), CX
+
+tile1x3k:
+	VMOVUPS      (BX), Z0
+	VMOVUPS      64(BX), Z1
+	VMOVUPS      128(BX), Z2
+	VBROADCASTSS (SI), Z3
+	VFMADD231PS  Z0, Z3, Z5
+	VFMADD231PS  Z1, Z3, Z6
+	VFMADD231PS  Z2, Z3, Z7
+	PREFETCHT1   (R15)
+	ADDQ         BP, R15
+	ADDQ         R12, SI
+	ADDQ         R13, BX
+	DECQ         CX
+	JNE          tile1x3k
+	MOVQ         8(SP), DX
+	VMOVUPS      Z5, (DX)
+	VMOVUPS      Z6, 64(DX)
+	VMOVUPS      Z7, K1, 128(DX)
+	IMUL3Q       $0x01, 80(SP), AX
+	ADDQ         AX, (SP)
+	IMUL3Q       $0x01, 72(SP), AX
+	ADDQ         AX, 8(SP)
+	DECQ         32(SP)
+	JNE          tile1x3
+	JMP          groupdone
+
+tile2x3:
+	MOVQ   8(SP), DX
+	CMPQ   248(DI), $0x00
+	JNE    tile2x3load
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	JMP    tile2x3ready
+
+tile2x3load:
+	MOVQ      72(SP), R9
+	VMOVUPS   (DX), Z5
+	VMOVUPS   64(DX), Z6
+	VMOVUPS.Z 128(DX), K1, Z7
+	VMOVUPS   (DX)(R9*1), Z8
+	VMOVUPS   64(DX)(R9*1), Z9
+	VMOVUPS.Z 128(DX)(R9*1), K1, Z10
+
+tile2x3ready:
+	CMPQ   240(DI), $0x00
+	JE     tile2x3fetched
+	IMUL3Q $0x02, 72(SP), SI
+	ADDQ   DX, SI
+	CMPQ   32(SP), $0x01
+	JNE    tile2x3below
+	MOVQ   232(DI), SI
+	SHLQ   $0x02, SI
+	ADDQ   24(SP), SI
+
+tile2x3below:
+	MOVQ       72(SP), R9
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	PREFETCHT0 128(SI)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 64(SI)(R9*1)
+	PREFETCHT0 128(SI)(R9*1)
+
+tile2x3fetched:
+	MOVQ 96(SP), R15
+	ADDQ $0x40, 96(SP)
+	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  tile2x3inplace
+	MOVQ $0x00000008, R12
+
+tile2x3inplace:
+	MOVQ 16(SP), BX
+	MOVQ 64(SP), R9
+	MOVQ 176(DI), CX
+
+tile2x3k:
+	VMOVUPS      (BX), Z0
+	VMOVUPS      64(BX), Z1
+	VMOVUPS      128(BX), Z2
+	VBROADCASTSS (SI), Z3
+	VFMADD231PS  Z0, Z3, Z5
+	VFMADD231PS  Z1, Z3, Z6
+	VFMADD231PS  Z2, Z3, Z7
+	VBROADCASTSS (SI)(R9*1), Z4
+	VFMADD231PS  Z0, Z4, Z8
+	VFMADD231PS  Z1, Z4, Z9
+	VFMADD231PS  Z2, Z4, Z10
+	PREFETCHT1   (R15)
+	ADDQ         BP, R15
+	ADDQ         R12, SI
+	ADDQ         R13, BX
+	DECQ         CX
+	JNE          tile2x3k
+	MOVQ         8(SP), DX
+	MOVQ         72(SP), R9
+	VMOVUPS      Z5, (DX)
+	VMOVUPS      Z6, 64(DX)
+	VMOVUPS      Z7, K1, 128(DX)
+	VMOVUPS      Z8, (DX)(R9*1)
+	VMOVUPS      Z9, 64(DX)(R9*1)
+	VMOVUPS      Z10, K1, 128(DX)(R9*1)
+	IMUL3Q       $0x02, 80(SP), AX
+	ADDQ         AX, (SP)
+	IMUL3Q       $0x02, 72(SP), AX
+	ADDQ         AX, 8(SP)
+	DECQ         32(SP)
+	JNE          tile2x3
+	JMP          groupdone
+
+tile3x3:
+	MOVQ   8(SP), DX
+	CMPQ   248(DI), $0x00
+	JNE    tile3x3load
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	JMP    tile3x3ready
+
+tile3x3load:
+	MOVQ      72(SP), R9
+	VMOVUPS   (DX), Z5
+	VMOVUPS   64(DX), Z6
+	VMOVUPS.Z 128(DX), K1, Z7
+	VMOVUPS   (DX)(R9*1), Z8
+	VMOVUPS   64(DX)(R9*1), Z9
+	VMOVUPS.Z 128(DX)(R9*1), K1, Z10
+	VMOVUPS   (DX)(R9*2), Z11
+	VMOVUPS   64(DX)(R9*2), Z12
+	VMOVUPS.Z 128(DX)(R9*2), K1, Z13
+
+tile3x3ready:
+	CMPQ   240(DI), $0x00
+	JE     tile3x3fetched
+	IMUL3Q $0x03, 72(SP), SI
+	ADDQ   DX, SI
+	CMPQ   32(SP), $0x01
+	JNE    tile3x3below
+	MOVQ   232(DI), SI
+	SHLQ   $0x02, SI
+	ADDQ   24(SP), SI
+
+tile3x3below:
+	MOVQ       72(SP), R9
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	PREFETCHT0 128(SI)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 64(SI)(R9*1)
+	PREFETCHT0 128(SI)(R9*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 64(SI)(R9*2)
+	PREFETCHT0 128(SI)(R9*2)
+
+tile3x3fetched:
+	MOVQ 96(SP), R15
+	ADDQ $0x40, 96(SP)
+	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  tile3x3inplace
+	MOVQ $0x0000000c, R12
+
+tile3x3inplace:
+	MOVQ 16(SP), BX
+	MOVQ 64(SP), R9
+	MOVQ 176(DI), CX
+
+tile3x3k:
+	VMOVUPS      (BX), Z0
+	VMOVUPS      64(BX), Z1
+	VMOVUPS      128(BX), Z2
+	VBROADCASTSS (SI), Z3
+	VFMADD231PS  Z0, Z3, Z5
+	VFMADD231PS  Z1, Z3, Z6
+	VFMADD231PS  Z2, Z3, Z7
+	VBROADCASTSS (SI)(R9*1), Z4
+	VFMADD231PS  Z0, Z4, Z8
+	VFMADD231PS  Z1, Z4, Z9
+	VFMADD231PS  Z2, Z4, Z10
+	VBROADCASTSS (SI)(R9*2), Z3
+	VFMADD231PS  Z0, Z3, Z11
+	VFMADD231PS  Z1, Z3, Z12
+	VFMADD231PS  Z2, Z3, Z13
+	PREFETCHT1   (R15)
+	ADDQ         BP, R15
+	ADDQ         R12, SI
+	ADDQ         R13, BX
+	DECQ         CX
+	JNE          tile3x3k
+	MOVQ         8(SP), DX
+	MOVQ         72(SP), R9
+	VMOVUPS      Z5, (DX)
+	VMOVUPS      Z6, 64(DX)
+	VMOVUPS      Z7, K1, 128(DX)
+	VMOVUPS      Z8, (DX)(R9*1)
+	VMOVUPS      Z9, 64(DX)(R9*1)
+	VMOVUPS      Z10, K1, 128(DX)(R9*1)
+	VMOVUPS      Z11, (DX)(R9*2)
+	VMOVUPS      Z12, 64(DX)(R9*2)
+	VMOVUPS      Z13, K1, 128(DX)(R9*2)
+	IMUL3Q       $0x03, 80(SP), AX
+	ADDQ         AX, (SP)
+	IMUL3Q       $0x03, 72(SP), AX
+	ADDQ         AX, 8(SP)
+	DECQ         32(SP)
+	JNE          tile3x3
+	JMP          groupdone
+
+tile4x3:
+	MOVQ   8(SP), DX
+	CMPQ   248(DI), $0x00
+	JNE    tile4x3load
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	JMP    tile4x3ready
+
+tile4x3load:
+	MOVQ      72(SP), R9
+	LEAQ      (R9)(R9*2), R10
+	VMOVUPS   (DX), Z5
+	VMOVUPS   64(DX), Z6
+	VMOVUPS.Z 128(DX), K1, Z7
+	VMOVUPS   (DX)(R9*1), Z8
+	VMOVUPS   64(DX)(R9*1), Z9
+	VMOVUPS.Z 128(DX)(R9*1), K1, Z10
+	VMOVUPS   (DX)(R9*2), Z11
+	VMOVUPS   64(DX)(R9*2), Z12
+	VMOVUPS.Z 128(DX)(R9*2), K1, Z13
+	VMOVUPS   (DX)(R10*1), Z14
+	VMOVUPS   64(DX)(R10*1), Z15
+	VMOVUPS.Z 128(DX)(R10*1), K1, Z16
+
+tile4x3ready:
+	CMPQ   240(DI), $0x00
+	JE     tile4x3fetched
+	IMUL3Q $0x04, 72(SP), SI
+	ADDQ   DX, SI
+	CMPQ   32(SP), $0x01
+	JNE    tile4x3below
+	MOVQ   232(DI), SI
+	SHLQ   $0x02, SI
+	ADDQ   24(SP), SI
+
+tile4x3below:
+	MOVQ       72(SP), R9
+	LEAQ       (R9)(R9*2), R10
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	PREFETCHT0 128(SI)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 64(SI)(R9*1)
+	PREFETCHT0 128(SI)(R9*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 64(SI)(R9*2)
+	PREFETCHT0 128(SI)(R9*2)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 64(SI)(R10*1)
+	PREFETCHT0 128(SI)(R10*1)
+
+tile4x3fetched:
+	MOVQ 96(SP), R15
+	ADDQ $0x40, 96(SP)
+	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  tile4x3inplace
+	MOVQ $0x00000010, R12
+
+tile4x3inplace:
+	MOVQ 16(SP), BX
+	MOVQ 64(SP), R9
+	LEAQ (R9)(R9*2), R10
+	MOVQ 176(DI), CX
+
+tile4x3k:
+	VMOVUPS      (BX), Z0
+	VMOVUPS      64(BX), Z1
+	VMOVUPS      128(BX), Z2
+	VBROADCASTSS (SI), Z3
+	VFMADD231PS  Z0, Z3, Z5
+	VFMADD231PS  Z1, Z3, Z6
+	VFMADD231PS  Z2, Z3, Z7
+	VBROADCASTSS (SI)(R9*1), Z4
+	VFMADD231PS  Z0, Z4, Z8
+	VFMADD231PS  Z1, Z4, Z9
+	VFMADD231PS  Z2, Z4, Z10
+	VBROADCASTSS (SI)(R9*2), Z3
+	VFMADD231PS  Z0, Z3, Z11
+	VFMADD231PS  Z1, Z3, Z12
+	VFMADD231PS  Z2, Z3, Z13
+	VBROADCASTSS (SI)(R10*1), Z4
+	VFMADD231PS  Z0, Z4, Z14
+	VFMADD231PS  Z1, Z4, Z15
+	VFMADD231PS  Z2, Z4, Z16
+	PREFETCHT1   (R15)
+	ADDQ         BP, R15
+	ADDQ         R12, SI
+	ADDQ         R13, BX
+	DECQ         CX
+	JNE          tile4x3k
+	MOVQ         8(SP), DX
+	MOVQ         72(SP), R9
+	LEAQ         (R9)(R9*2), R10
+	VMOVUPS      Z5, (DX)
+	VMOVUPS      Z6, 64(DX)
+	VMOVUPS      Z7, K1, 128(DX)
+	VMOVUPS      Z8, (DX)(R9*1)
+	VMOVUPS      Z9, 64(DX)(R9*1)
+	VMOVUPS      Z10, K1, 128(DX)(R9*1)
+	VMOVUPS      Z11, (DX)(R9*2)
+	VMOVUPS      Z12, 64(DX)(R9*2)
+	VMOVUPS      Z13, K1, 128(DX)(R9*2)
+	VMOVUPS      Z14, (DX)(R10*1)
+	VMOVUPS      Z15, 64(DX)(R10*1)
+	VMOVUPS      Z16, K1, 128(DX)(R10*1)
+	IMUL3Q       $0x04, 80(SP), AX
+	ADDQ         AX, (SP)
+	IMUL3Q       $0x04, 72(SP), AX
+	ADDQ         AX, 8(SP)
+	DECQ         32(SP)
+	JNE          tile4x3
+	JMP          groupdone
+
+tile5x3:
+	MOVQ   8(SP), DX
+	CMPQ   248(DI), $0x00
+	JNE    tile5x3load
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	VPXORD Z18, Z18, Z18
+	VPXORD Z19, Z19, Z19
+	JMP    tile5x3ready
+
+tile5x3load:
+	MOVQ      72(SP), R9
+	LEAQ      (R9)(R9*2), R10
+	VMOVUPS   (DX), Z5
+	VMOVUPS   64(DX), Z6
+	VMOVUPS.Z 128(DX), K1, Z7
+	VMOVUPS   (DX)(R9*1), Z8
+	VMOVUPS   64(DX)(R9*1), Z9
+	VMOVUPS.Z 128(DX)(R9*1), K1, Z10
+	VMOVUPS   (DX)(R9*2), Z11
+	VMOVUPS   64(DX)(R9*2), Z12
+	VMOVUPS.Z 128(DX)(R9*2), K1, Z13
+	VMOVUPS   (DX)(R10*1), Z14
+	VMOVUPS   64(DX)(R10*1), Z15
+	VMOVUPS.Z 128(DX)(R10*1), K1, Z16
+	VMOVUPS   (DX)(R9*4), Z17
+	VMOVUPS   64(DX)(R9*4), Z18
+	VMOVUPS.Z 128(DX)(R9*4), K1, Z19
+
+tile5x3ready:
+	CMPQ   240(DI), $0x00
+	JE     tile5x3fetched
+	IMUL3Q $0x05, 72(SP), SI
+	ADDQ   DX, SI
+	CMPQ   32(SP), $0x01
+	JNE    tile5x3below
+	MOVQ   232(DI), SI
+	SHLQ   $0x02, SI
+	ADDQ   24(SP), SI
+
+tile5x3below:
+	MOVQ       72(SP), R9
+	LEAQ       (R9)(R9*2), R10
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	PREFETCHT0 128(SI)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 64(SI)(R9*1)
+	PREFETCHT0 128(SI)(R9*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 64(SI)(R9*2)
+	PREFETCHT0 128(SI)(R9*2)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 64(SI)(R10*1)
+	PREFETCHT0 128(SI)(R10*1)
+	PREFETCHT0 (SI)(R9*4)
+	PREFETCHT0 64(SI)(R9*4)
+	PREFETCHT0 128(SI)(R9*4)
+
+tile5x3fetched:
+	MOVQ 96(SP), R15
+	ADDQ $0x40, 96(SP)
+	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  tile5x3inplace
+	MOVQ $0x00000014, R12
+
+tile5x3inplace:
+	MOVQ 16(SP), BX
+	MOVQ 64(SP), R9
+	LEAQ (R9)(R9*2), R10
+	MOVQ 176(DI), CX
+
+tile5x3k:
+	VMOVUPS      (BX), Z0
+	VMOVUPS      64(BX), Z1
+	VMOVUPS      128(BX), Z2
+	VBROADCASTSS (SI), Z3
+	VFMADD231PS  Z0, Z3, Z5
+	VFMADD231PS  Z1, Z3, Z6
+	VFMADD231PS  Z2, Z3, Z7
+	VBROADCASTSS (SI)(R9*1), Z4
+	VFMADD231PS  Z0, Z4, Z8
+	VFMADD231PS  Z1, Z4, Z9
+	VFMADD231PS  Z2, Z4, Z10
+	VBROADCASTSS (SI)(R9*2), Z3
+	VFMADD231PS  Z0, Z3, Z11
+	VFMADD231PS  Z1, Z3, Z12
+	VFMADD231PS  Z2, Z3, Z13
+	VBROADCASTSS (SI)(R10*1), Z4
+	VFMADD231PS  Z0, Z4, Z14
+	VFMADD231PS  Z1, Z4, Z15
+	VFMADD231PS  Z2, Z4, Z16
+	VBROADCASTSS (SI)(R9*4), Z3
+	VFMADD231PS  Z0, Z3, Z17
+	VFMADD231PS  Z1, Z3, Z18
+	VFMADD231PS  Z2, Z3, Z19
+	PREFETCHT1   (R15)
+	ADDQ         BP, R15
+	ADDQ         R12, SI
+	ADDQ         R13, BX
+	DECQ         CX
+	JNE          tile5x3k
+	MOVQ         8(SP), DX
+	MOVQ         72(SP), R9
+	LEAQ         (R9)(R9*2), R10
+	VMOVUPS      Z5, (DX)
+	VMOVUPS      Z6, 64(DX)
+	VMOVUPS      Z7, K1, 128(DX)
+	VMOVUPS      Z8, (DX)(R9*1)
+	VMOVUPS      Z9, 64(DX)(R9*1)
+	VMOVUPS      Z10, K1, 128(DX)(R9*1)
+	VMOVUPS      Z11, (DX)(R9*2)
+	VMOVUPS      Z12, 64(DX)(R9*2)
+	VMOVUPS      Z13, K1, 128(DX)(R9*2)
+	VMOVUPS      Z14, (DX)(R10*1)
+	VMOVUPS      Z15, 64(DX)(R10*1)
+	VMOVUPS      Z16, K1, 128(DX)(R10*1)
+	VMOVUPS      Z17, (DX)(R9*4)
+	VMOVUPS      Z18, 64(DX)(R9*4)
+	VMOVUPS      Z19, K1, 128(DX)(R9*4)
+	IMUL3Q       $0x05, 80(SP), AX
+	ADDQ         AX, (SP)
+	IMUL3Q       $0x05, 72(SP), AX
+	ADDQ         AX, 8(SP)
+	DECQ         32(SP)
+	JNE          tile5x3
+	JMP          groupdone
+
+tile6x3:
+	MOVQ   8(SP), DX
+	CMPQ   248(DI), $0x00
+	JNE    tile6x3load
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	VPXORD Z18, Z18, Z18
+	VPXORD Z19, Z19, Z19
+	VPXORD Z20, Z20, Z20
+	VPXORD Z21, Z21, Z21
+	VPXORD Z22, Z22, Z22
+	JMP    tile6x3ready
+
+tile6x3load:
+	MOVQ      72(SP), R9
+	LEAQ      (R9)(R9*2), R10
+	LEAQ      (R9)(R9*4), R11
+	VMOVUPS   (DX), Z5
+	VMOVUPS   64(DX), Z6
+	VMOVUPS.Z 128(DX), K1, Z7
+	VMOVUPS   (DX)(R9*1), Z8
+	VMOVUPS   64(DX)(R9*1), Z9
+	VMOVUPS.Z 128(DX)(R9*1), K1, Z10
+	VMOVUPS   (DX)(R9*2), Z11
+	VMOVUPS   64(DX)(R9*2), Z12
+	VMOVUPS.Z 128(DX)(R9*2), K1, Z13
+	VMOVUPS   (DX)(R10*1), Z14
+	VMOVUPS   64(DX)(R10*1), Z15
+	VMOVUPS.Z 128(DX)(R10*1), K1, Z16
+	VMOVUPS   (DX)(R9*4), Z17
+	VMOVUPS   64(DX)(R9*4), Z18
+	VMOVUPS.Z 128(DX)(R9*4), K1, Z19
+	VMOVUPS   (DX)(R11*1), Z20
+	VMOVUPS   64(DX)(R11*1), Z21
+	VMOVUPS.Z 128(DX)(R11*1), K1, Z22
+
+tile6x3ready:
+	CMPQ   240(DI), $0x00
+	JE     tile6x3fetched
+	IMUL3Q $0x06, 72(SP), SI
+	ADDQ   DX, SI
+	CMPQ   32(SP), $0x01
+	JNE    tile6x3below
+	MOVQ   232(DI), SI
+	SHLQ   $0x02, SI
+	ADDQ   24(SP), SI
+
+tile6x3below:
+	MOVQ       72(SP), R9
+	LEAQ       (R9)(R9*2), R10
+	LEAQ       (R9)(R9*4), R11
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	PREFETCHT0 128(SI)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 64(SI)(R9*1)
+	PREFETCHT0 128(SI)(R9*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 64(SI)(R9*2)
+	PREFETCHT0 128(SI)(R9*2)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 64(SI)(R10*1)
+	PREFETCHT0 128(SI)(R10*1)
+	PREFETCHT0 (SI)(R9*4)
+	PREFETCHT0 64(SI)(R9*4)
+	PREFETCHT0 128(SI)(R9*4)
+	PREFETCHT0 (SI)(R11*1)
+	PREFETCHT0 64(SI)(R11*1)
+	PREFETCHT0 128(SI)(R11*1)
+
+tile6x3fetched:
+	MOVQ 96(SP), R15
+	ADDQ $0x40, 96(SP)
+	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  tile6x3inplace
+	MOVQ $0x00000018, R12
+
+tile6x3inplace:
+	MOVQ 16(SP), BX
+	MOVQ 64(SP), R9
+	LEAQ (R9)(R9*2), R10
+	LEAQ (R9)(R9*4), R11
+	MOVQ 176(DI), CX
+
+tile6x3k:
+	VMOVUPS      (BX), Z0
+	VMOVUPS      64(BX), Z1
+	VMOVUPS      128(BX), Z2
+	VBROADCASTSS (SI), Z3
+	VFMADD231PS  Z0, Z3, Z5
+	VFMADD231PS  Z1, Z3, Z6
+	VFMADD231PS  Z2, Z3, Z7
+	VBROADCASTSS (SI)(R9*1), Z4
+	VFMADD231PS  Z0, Z4, Z8
+	VFMADD231PS  Z1, Z4, Z9
+	VFMADD231PS  Z2, Z4, Z10
+	VBROADCASTSS (SI)(R9*2), Z3
+	VFMADD231PS  Z0, Z3, Z11
+	VFMADD231PS  Z1, Z3, Z12
+	VFMADD231PS  Z2, Z3, Z13
+	VBROADCASTSS (SI)(R10*1), Z4
+	VFMADD231PS  Z0, Z4, Z14
+	VFMADD231PS  Z1, Z4, Z15
+	VFMADD231PS  Z2, Z4, Z16
+	VBROADCASTSS (SI)(R9*4), Z3
+	VFMADD231PS  Z0, Z3, Z17
+	VFMADD231PS  Z1, Z3, Z18
+	VFMADD231PS  Z2, Z3, Z19
+	VBROADCASTSS (SI)(R11*1), Z4
+	VFMADD231PS  Z0, Z4, Z20
+	VFMADD231PS  Z1, Z4, Z21
+	VFMADD231PS  Z2, Z4, Z22
+	PREFETCHT1   (R15)
+	ADDQ         BP, R15
+	ADDQ         R12, SI
+	ADDQ         R13, BX
+	DECQ         CX
+	JNE          tile6x3k
+	MOVQ         8(SP), DX
+	MOVQ         72(SP), R9
+	LEAQ         (R9)(R9*2), R10
+	LEAQ         (R9)(R9*4), R11
+	VMOVUPS      Z5, (DX)
+	VMOVUPS      Z6, 64(DX)
+	VMOVUPS      Z7, K1, 128(DX)
+	VMOVUPS      Z8, (DX)(R9*1)
+	VMOVUPS      Z9, 64(DX)(R9*1)
+	VMOVUPS      Z10, K1, 128(DX)(R9*1)
+	VMOVUPS      Z11, (DX)(R9*2)
+	VMOVUPS      Z12, 64(DX)(R9*2)
+	VMOVUPS      Z13, K1, 128(DX)(R9*2)
+	VMOVUPS      Z14, (DX)(R10*1)
+	VMOVUPS      Z15, 64(DX)(R10*1)
+	VMOVUPS      Z16, K1, 128(DX)(R10*1)
+	VMOVUPS      Z17, (DX)(R9*4)
+	VMOVUPS      Z18, 64(DX)(R9*4)
+	VMOVUPS      Z19, K1, 128(DX)(R9*4)
+	VMOVUPS      Z20, (DX)(R11*1)
+	VMOVUPS      Z21, 64(DX)(R11*1)
+	VMOVUPS      Z22, K1, 128(DX)(R11*1)
+	IMUL3Q       $0x06, 80(SP), AX
+	ADDQ         AX, (SP)
+	IMUL3Q       $0x06, 72(SP), AX
+	ADDQ         AX, 8(SP)
+	DECQ         32(SP)
+	JNE          tile6x3
+	JMP          groupdone
+
+tile7x3:
+	MOVQ   8(SP), DX
+	CMPQ   248(DI), $0x00
+	JNE    tile7x3load
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	VPXORD Z18, Z18, Z18
+	VPXORD Z19, Z19, Z19
+	VPXORD Z20, Z20, Z20
+	VPXORD Z21, Z21, Z21
+	VPXORD Z22, Z22, Z22
+	VPXORD Z23, Z23, Z23
+	VPXORD Z24, Z24, Z24
+	VPXORD Z25, Z25, Z25
+	JMP    tile7x3ready
+
+tile7x3load:
+	MOVQ      72(SP), R9
+	LEAQ      (R9)(R9*2), R10
+	LEAQ      (R9)(R9*4), R11
+	VMOVUPS   (DX), Z5
+	VMOVUPS   64(DX), Z6
+	VMOVUPS.Z 128(DX), K1, Z7
+	VMOVUPS   (DX)(R9*1), Z8
+	VMOVUPS   64(DX)(R9*1), Z9
+	VMOVUPS.Z 128(DX)(R9*1), K1, Z10
+	VMOVUPS   (DX)(R9*2), Z11
+	VMOVUPS   64(DX)(R9*2), Z12
+	VMOVUPS.Z 128(DX)(R9*2), K1, Z13
+	VMOVUPS   (DX)(R10*1), Z14
+	VMOVUPS   64(DX)(R10*1), Z15
+	VMOVUPS.Z 128(DX)(R10*1), K1, Z16
+	VMOVUPS   (DX)(R9*4), Z17
+	VMOVUPS   64(DX)(R9*4), Z18
+	VMOVUPS.Z 128(DX)(R9*4), K1, Z19
+	VMOVUPS   (DX)(R11*1), Z20
+	VMOVUPS   64(DX)(R11*1), Z21
+	VMOVUPS.Z 128(DX)(R11*1), K1, Z22
+	VMOVUPS   (DX)(R10*2), Z23
+	VMOVUPS   64(DX)(R10*2), Z24
+	VMOVUPS.Z 128(DX)(R10*2), K1, Z25
+
+tile7x3ready:
+	CMPQ   240(DI), $0x00
+	JE     tile7x3fetched
+	IMUL3Q $0x07, 72(SP), SI
+	ADDQ   DX, SI
+	CMPQ   32(SP), $0x01
+	JNE    tile7x3below
+	MOVQ   232(DI), SI
+	SHLQ   $0x02, SI
+	ADDQ   24(SP), SI
+
+tile7x3below:
+	MOVQ       72(SP), R9
+	LEAQ       (R9)(R9*2), R10
+	LEAQ       (R9)(R9*4), R11
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	PREFETCHT0 128(SI)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 64(SI)(R9*1)
+	PREFETCHT0 128(SI)(R9*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 64(SI)(R9*2)
+	PREFETCHT0 128(SI)(R9*2)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 64(SI)(R10*1)
+	PREFETCHT0 128(SI)(R10*1)
+	PREFETCHT0 (SI)(R9*4)
+	PREFETCHT0 64(SI)(R9*4)
+	PREFETCHT0 128(SI)(R9*4)
+	PREFETCHT0 (SI)(R11*1)
+	PREFETCHT0 64(SI)(R11*1)
+	PREFETCHT0 128(SI)(R11*1)
+	PREFETCHT0 (SI)(R10*2)
+	PREFETCHT0 64(SI)(R10*2)
+	PREFETCHT0 128(SI)(R10*2)
+
+tile7x3fetched:
+	MOVQ 96(SP), R15
+	ADDQ $0x40, 96(SP)
+	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  tile7x3inplace
+	MOVQ $0x0000001c, R12
+
+tile7x3inplace:
+	MOVQ 16(SP), BX
+	MOVQ 64(SP), R9
+	LEAQ (R9)(R9*2), R10
+	LEAQ (R9)(R9*4), R11
+	MOVQ 176(DI), CX
+
+tile7x3k:
+	VMOVUPS      (BX), Z0
+	VMOVUPS      64(BX), Z1
+	VMOVUPS      128(BX), Z2
+	VBROADCASTSS (SI), Z3
+	VFMADD231PS  Z0, Z3, Z5
+	VFMADD231PS  Z1, Z3, Z6
+	VFMADD231PS  Z2, Z3, Z7
+	VBROADCASTSS (SI)(R9*1), Z4
+	VFMADD231PS  Z0, Z4, Z8
+	VFMADD231PS  Z1, Z4, Z9
+	VFMADD231PS  Z2, Z4, Z10
+	VBROADCASTSS (SI)(R9*2), Z3
+	VFMADD231PS  Z0, Z3, Z11
+	VFMADD231PS  Z1, Z3, Z12
+	VFMADD231PS  Z2, Z3, Z13
+	VBROADCASTSS (SI)(R10*1), Z4
+	VFMADD231PS  Z0, Z4, Z14
+	VFMADD231PS  Z1, Z4, Z15
+	VFMADD231PS  Z2, Z4, Z16
+	VBROADCASTSS (SI)(R9*4), Z3
+	VFMADD231PS  Z0, Z3, Z17
+	VFMADD231PS  Z1, Z3, Z18
+	VFMADD231PS  Z2, Z3, Z19
+	VBROADCASTSS (SI)(R11*1), Z4
+	VFMADD231PS  Z0, Z4, Z20
+	VFMADD231PS  Z1, Z4, Z21
+	VFMADD231PS  Z2, Z4, Z22
+	VBROADCASTSS (SI)(R10*2), Z3
+	VFMADD231PS  Z0, Z3, Z23
+	VFMADD231PS  Z1, Z3, Z24
+	VFMADD231PS  Z2, Z3, Z25
+	PREFETCHT1   (R15)
+	ADDQ         BP, R15
+	ADDQ         R12, SI
+	ADDQ         R13, BX
+	DECQ         CX
+	JNE          tile7x3k
+	MOVQ         8(SP), DX
+	MOVQ         72(SP), R9
+	LEAQ         (R9)(R9*2), R10
+	LEAQ         (R9)(R9*4), R11
+	VMOVUPS      Z5, (DX)
+	VMOVUPS      Z6, 64(DX)
+	VMOVUPS      Z7, K1, 128(DX)
+	VMOVUPS      Z8, (DX)(R9*1)
+	VMOVUPS      Z9, 64(DX)(R9*1)
+	VMOVUPS      Z10, K1, 128(DX)(R9*1)
+	VMOVUPS      Z11, (DX)(R9*2)
+	VMOVUPS      Z12, 64(DX)(R9*2)
+	VMOVUPS      Z13, K1, 128(DX)(R9*2)
+	VMOVUPS      Z14, (DX)(R10*1)
+	VMOVUPS      Z15, 64(DX)(R10*1)
+	VMOVUPS      Z16, K1, 128(DX)(R10*1)
+	VMOVUPS      Z17, (DX)(R9*4)
+	VMOVUPS      Z18, 64(DX)(R9*4)
+	VMOVUPS      Z19, K1, 128(DX)(R9*4)
+	VMOVUPS      Z20, (DX)(R11*1)
+	VMOVUPS      Z21, 64(DX)(R11*1)
+	VMOVUPS      Z22, K1, 128(DX)(R11*1)
+	VMOVUPS      Z23, (DX)(R10*2)
+	VMOVUPS      Z24, 64(DX)(R10*2)
+	VMOVUPS      Z25, K1, 128(DX)(R10*2)
+	IMUL3Q       $0x07, 80(SP), AX
+	ADDQ         AX, (SP)
+	IMUL3Q       $0x07, 72(SP), AX
+	ADDQ         AX, 8(SP)
+	DECQ         32(SP)
+	JNE          tile7x3
+	JMP          groupdone
+
+tile8x3:
+	MOVQ   8(SP), DX
+	CMPQ   248(DI), $0x00
+	JNE    tile8x3load
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	VPXORD Z18, Z18, Z18
+	VPXORD Z19, Z19, Z19
+	VPXORD Z20, Z20, Z20
+	VPXORD Z21, Z21, Z21
+	VPXORD Z22, Z22, Z22
+	VPXORD Z23, Z23, Z23
+	VPXORD Z24, Z24, Z24
+	VPXORD Z25, Z25, Z25
+	VPXORD Z26, Z26, Z26
+	VPXORD Z27, Z27, Z27
+	VPXORD Z28, Z28, Z28
+	JMP    tile8x3ready
+
+tile8x3load:
+	MOVQ      72(SP), R9
+	LEAQ      (R9)(R9*2), R10
+	LEAQ      (R9)(R9*4), R11
+	LEAQ      (R10)(R9*4), R8
+	VMOVUPS   (DX), Z5
+	VMOVUPS   64(DX), Z6
+	VMOVUPS.Z 128(DX), K1, Z7
+	VMOVUPS   (DX)(R9*1), Z8
+	VMOVUPS   64(DX)(R9*1), Z9
+	VMOVUPS.Z 128(DX)(R9*1), K1, Z10
+	VMOVUPS   (DX)(R9*2), Z11
+	VMOVUPS   64(DX)(R9*2), Z12
+	VMOVUPS.Z 128(DX)(R9*2), K1, Z13
+	VMOVUPS   (DX)(R10*1), Z14
+	VMOVUPS   64(DX)(R10*1), Z15
+	VMOVUPS.Z 128(DX)(R10*1), K1, Z16
+	VMOVUPS   (DX)(R9*4), Z17
+	VMOVUPS   64(DX)(R9*4), Z18
+	VMOVUPS.Z 128(DX)(R9*4), K1, Z19
+	VMOVUPS   (DX)(R11*1), Z20
+	VMOVUPS   64(DX)(R11*1), Z21
+	VMOVUPS.Z 128(DX)(R11*1), K1, Z22
+	VMOVUPS   (DX)(R10*2), Z23
+	VMOVUPS   64(DX)(R10*2), Z24
+	VMOVUPS.Z 128(DX)(R10*2), K1, Z25
+	VMOVUPS   (DX)(R8*1), Z26
+	VMOVUPS   64(DX)(R8*1), Z27
+	VMOVUPS.Z 128(DX)(R8*1), K1, Z28
+
+tile8x3ready:
+	CMPQ   240(DI), $0x00
+	JE     tile8x3fetched
+	IMUL3Q $0x08, 72(SP), SI
+	ADDQ   DX, SI
+	CMPQ   32(SP), $0x01
+	JNE    tile8x3below
+	MOVQ   232(DI), SI
+	SHLQ   $0x02, SI
+	ADDQ   24(SP), SI
+
+tile8x3below:
+	MOVQ       72(SP), R9
+	LEAQ       (R9)(R9*2), R10
+	LEAQ       (R9)(R9*4), R11
+	LEAQ       (R10)(R9*4), R8
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	PREFETCHT0 128(SI)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 64(SI)(R9*1)
+	PREFETCHT0 128(SI)(R9*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 64(SI)(R9*2)
+	PREFETCHT0 128(SI)(R9*2)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 64(SI)(R10*1)
+	PREFETCHT0 128(SI)(R10*1)
+	PREFETCHT0 (SI)(R9*4)
+	PREFETCHT0 64(SI)(R9*4)
+	PREFETCHT0 128(SI)(R9*4)
+	PREFETCHT0 (SI)(R11*1)
+	PREFETCHT0 64(SI)(R11*1)
+	PREFETCHT0 128(SI)(R11*1)
+	PREFETCHT0 (SI)(R10*2)
+	PREFETCHT0 64(SI)(R10*2)
+	PREFETCHT0 128(SI)(R10*2)
+	PREFETCHT0 (SI)(R8*1)
+	PREFETCHT0 64(SI)(R8*1)
+	PREFETCHT0 128(SI)(R8*1)
+
+tile8x3fetched:
+	MOVQ 96(SP), R15
+	ADDQ $0x40, 96(SP)
+	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  tile8x3inplace
+	MOVQ $0x00000020, R12
+
+tile8x3inplace:
+	MOVQ 16(SP), BX
+	MOVQ 64(SP), R9
+	LEAQ (R9)(R9*2), R10
+	LEAQ (R9)(R9*4), R11
+	LEAQ (R10)(R9*4), R8
+	MOVQ 176(DI), CX
+
+tile8x3k:
+	VMOVUPS      (BX), Z0
+	VMOVUPS      64(BX), Z1
+	VMOVUPS      128(BX), Z2
+	VBROADCASTSS (SI), Z3
+	VFMADD231PS  Z0, Z3, Z5
+	VFMADD231PS  Z1, Z3, Z6
+	VFMADD231PS  Z2, Z3, Z7
+	VBROADCASTSS (SI)(R9*1), Z4
+	VFMADD231PS  Z0, Z4, Z8
+	VFMADD231PS  Z1, Z4, Z9
+	VFMADD231PS  Z2, Z4, Z10
+	VBROADCASTSS (SI)(R9*2), Z3
+	VFMADD231PS  Z0, Z3, Z11
+	VFMADD231PS  Z1, Z3, Z12
+	VFMADD231PS  Z2, Z3, Z13
+	VBROADCASTSS (SI)(R10*1), Z4
+	VFMADD231PS  Z0, Z4, Z14
+	VFMADD231PS  Z1, Z4, Z15
+	VFMADD231PS  Z2, Z4, Z16
+	VBROADCASTSS (SI)(R9*4), Z3
+	VFMADD231PS  Z0, Z3, Z17
+	VFMADD231PS  Z1, Z3, Z18
+	VFMADD231PS  Z2, Z3, Z19
+	VBROADCASTSS (SI)(R11*1), Z4
+	VFMADD231PS  Z0, Z4, Z20
+	VFMADD231PS  Z1, Z4, Z21
+	VFMADD231PS  Z2, Z4, Z22
+	VBROADCASTSS (SI)(R10*2), Z3
+	VFMADD231PS  Z0, Z3, Z23
+	VFMADD231PS  Z1, Z3, Z24
+	VFMADD231PS  Z2, Z3, Z25
+	VBROADCASTSS (SI)(R8*1), Z4
+	VFMADD231PS  Z0, Z4, Z26
+	VFMADD231PS  Z1, Z4, Z27
+	VFMADD231PS  Z2, Z4, Z28
+	PREFETCHT1   (R15)
+	ADDQ         BP, R15
+	ADDQ         R12, SI
+	ADDQ         R13, BX
+	DECQ         CX
+	JNE          tile8x3k
+	MOVQ         8(SP), DX
+	MOVQ         72(SP), R9
+	LEAQ         (R9)(R9*2), R10
+	LEAQ         (R9)(R9*4), R11
+	LEAQ         (R10)(R9*4), R8
+	VMOVUPS      Z5, (DX)
+	VMOVUPS      Z6, 64(DX)
+	VMOVUPS      Z7, K1, 128(DX)
+	VMOVUPS      Z8, (DX)(R9*1)
+	VMOVUPS      Z9, 64(DX)(R9*1)
+	VMOVUPS      Z10, K1, 128(DX)(R9*1)
+	VMOVUPS      Z11, (DX)(R9*2)
+	VMOVUPS      Z12, 64(DX)(R9*2)
+	VMOVUPS      Z13, K1, 128(DX)(R9*2)
+	VMOVUPS      Z14, (DX)(R10*1)
+	VMOVUPS      Z15, 64(DX)(R10*1)
+	VMOVUPS      Z16, K1, 128(DX)(R10*1)
+	VMOVUPS      Z17, (DX)(R9*4)
+	VMOVUPS      Z18, 64(DX)(R9*4)
+	VMOVUPS      Z19, K1, 128(DX)(R9*4)
+	VMOVUPS      Z20, (DX)(R11*1)
+	VMOVUPS      Z21, 64(DX)(R11*1)
+	VMOVUPS      Z22, K1, 128(DX)(R11*1)
+	VMOVUPS      Z23, (DX)(R10*2)
+	VMOVUPS      Z24, 64(DX)(R10*2)
+	VMOVUPS      Z25, K1, 128(DX)(R10*2)
+	VMOVUPS      Z26, (DX)(R8*1)
+	VMOVUPS      Z27, 64(DX)(R8*1)
+	VMOVUPS      Z28, K1, 128(DX)(R8*1)
+	IMUL3Q       $0x08, 80(SP), AX
+	ADDQ         AX, (SP)
+	IMUL3Q       $0x08, 72(SP), AX
+	ADDQ         AX, 8(SP)
+	DECQ         32(SP)
+	JNE          tile8x3
+	JMP          groupdone
+
+tile9x3:
+	MOVQ   8(SP), DX
+	CMPQ   248(DI), $0x00
+	JNE    tile9x3load
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	VPXORD Z18, Z18, Z18
+	VPXORD Z19, Z19, Z19
+	VPXORD Z20, Z20, Z20
+	VPXORD Z21, Z21, Z21
+	VPXORD Z22, Z22, Z22
+	VPXORD Z23, Z23, Z23
+	VPXORD Z24, Z24, Z24
+	VPXORD Z25, Z25, Z25
+	VPXORD Z26, Z26, Z26
+	VPXORD Z27, Z27, Z27
+	VPXORD Z28, Z28, Z28
+	VPXORD Z29, Z29, Z29
+	VPXORD Z30, Z30, Z30
+	VPXORD Z31, Z31, Z31
+	JMP    tile9x3ready
+
+tile9x3load:
+	MOVQ      72(SP), R9
+	LEAQ      (R9)(R9*2), R10
+	LEAQ      (R9)(R9*4), R11
+	LEAQ      (R10)(R9*4), R8
+	VMOVUPS   (DX), Z5
+	VMOVUPS   64(DX), Z6
+	VMOVUPS.Z 128(DX), K1, Z7
+	VMOVUPS   (DX)(R9*1), Z8
+	VMOVUPS   64(DX)(R9*1), Z9
+	VMOVUPS.Z 128(DX)(R9*1), K1, Z10
+	VMOVUPS   (DX)(R9*2), Z11
+	VMOVUPS   64(DX)(R9*2), Z12
+	VMOVUPS.Z 128(DX)(R9*2), K1, Z13
+	VMOVUPS   (DX)(R10*1), Z14
+	VMOVUPS   64(DX)(R10*1), Z15
+	VMOVUPS.Z 128(DX)(R10*1), K1, Z16
+	VMOVUPS   (DX)(R9*4), Z17
+	VMOVUPS   64(DX)(R9*4), Z18
+	VMOVUPS.Z 128(DX)(R9*4), K1, Z19
+	VMOVUPS   (DX)(R11*1), Z20
+	VMOVUPS   64(DX)(R11*1), Z21
+	VMOVUPS.Z 128(DX)(R11*1), K1, Z22
+	VMOVUPS   (DX)(R10*2), Z23
+	VMOVUPS   64(DX)(R10*2), Z24
+	VMOVUPS.Z 128(DX)(R10*2), K1, Z25
+	VMOVUPS   (DX)(R8*1), Z26
+	VMOVUPS   64(DX)(R8*1), Z27
+	VMOVUPS.Z 128(DX)(R8*1), K1, Z28
+	VMOVUPS   (DX)(R9*8), Z29
+	VMOVUPS   64(DX)(R9*8), Z30
+	VMOVUPS.Z 128(DX)(R9*8), K1, Z31
+
+tile9x3ready:
+	CMPQ   240(DI), $0x00
+	JE     tile9x3fetched
+	IMUL3Q $0x09, 72(SP), SI
+	ADDQ   DX, SI
+	CMPQ   32(SP), $0x01
+	JNE    tile9x3below
+	MOVQ   232(DI), SI
+	SHLQ   $0x02, SI
+	ADDQ   24(SP), SI
+
+tile9x3below:
+	MOVQ       72(SP), R9
+	LEAQ       (R9)(R9*2), R10
+	LEAQ       (R9)(R9*4), R11
+	LEAQ       (R10)(R9*4), R8
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	PREFETCHT0 128(SI)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 64(SI)(R9*1)
+	PREFETCHT0 128(SI)(R9*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 64(SI)(R9*2)
+	PREFETCHT0 128(SI)(R9*2)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 64(SI)(R10*1)
+	PREFETCHT0 128(SI)(R10*1)
+	PREFETCHT0 (SI)(R9*4)
+	PREFETCHT0 64(SI)(R9*4)
+	PREFETCHT0 128(SI)(R9*4)
+	PREFETCHT0 (SI)(R11*1)
+	PREFETCHT0 64(SI)(R11*1)
+	PREFETCHT0 128(SI)(R11*1)
+	PREFETCHT0 (SI)(R10*2)
+	PREFETCHT0 64(SI)(R10*2)
+	PREFETCHT0 128(SI)(R10*2)
+	PREFETCHT0 (SI)(R8*1)
+	PREFETCHT0 64(SI)(R8*1)
+	PREFETCHT0 128(SI)(R8*1)
+	PREFETCHT0 (SI)(R9*8)
+	PREFETCHT0 64(SI)(R9*8)
+	PREFETCHT0 128(SI)(R9*8)
+
+tile9x3fetched:
+	MOVQ 96(SP), R15
+	ADDQ $0x40, 96(SP)
+	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  tile9x3inplace
+	MOVQ $0x00000024, R12
+
+tile9x3inplace:
+	MOVQ 16(SP), BX
+	MOVQ 64(SP), R9
+	LEAQ (R9)(R9*2), R10
+	LEAQ (R9)(R9*4), R11
+	LEAQ (R10)(R9*4), R8
+	MOVQ 176(DI), CX
+
+tile9x3k:
+	VMOVUPS      (BX), Z0
+	VMOVUPS      64(BX), Z1
+	VMOVUPS      128(BX), Z2
+	VBROADCASTSS (SI), Z3
+	VFMADD231PS  Z0, Z3, Z5
+	VFMADD231PS  Z1, Z3, Z6
+	VFMADD231PS  Z2, Z3, Z7
+	VBROADCASTSS (SI)(R9*1), Z4
+	VFMADD231PS  Z0, Z4, Z8
+	VFMADD231PS  Z1, Z4, Z9
+	VFMADD231PS  Z2, Z4, Z10
+	VBROADCASTSS (SI)(R9*2), Z3
+	VFMADD231PS  Z0, Z3, Z11
+	VFMADD231PS  Z1, Z3, Z12
+	VFMADD231PS  Z2, Z3, Z13
+	VBROADCASTSS (SI)(R10*1), Z4
+	VFMADD231PS  Z0, Z4, Z14
+	VFMADD231PS  Z1, Z4, Z15
+	VFMADD231PS  Z2, Z4, Z16
+	VBROADCASTSS (SI)(R9*4), Z3
+	VFMADD231PS  Z0, Z3, Z17
+	VFMADD231PS  Z1, Z3, Z18
+	VFMADD231PS  Z2, Z3, Z19
+	VBROADCASTSS (SI)(R11*1), Z4
+	VFMADD231PS  Z0, Z4, Z20
+	VFMADD231PS  Z1, Z4, Z21
+	VFMADD231PS  Z2, Z4, Z22
+	VBROADCASTSS (SI)(R10*2), Z3
+	VFMADD231PS  Z0, Z3, Z23
+	VFMADD231PS  Z1, Z3, Z24
+	VFMADD231PS  Z2, Z3, Z25
+	VBROADCASTSS (SI)(R8*1), Z4
+	VFMADD231PS  Z0, Z4, Z26
+	VFMADD231PS  Z1, Z4, Z27
+	VFMADD231PS  Z2, Z4, Z28
+	VBROADCASTSS (SI)(R9*8), Z3
+	VFMADD231PS  Z0, Z3, Z29
+	VFMADD231PS  Z1, Z3, Z30
+	VFMADD231PS  Z2, Z3, Z31
+	PREFETCHT1   (R15)
+	ADDQ         BP, R15
+	ADDQ         R12, SI
+	ADDQ         R13, BX
+	DECQ         CX
+	JNE          tile9x3k
+	MOVQ         8(SP), DX
+	MOVQ         72(SP), R9
+	LEAQ         (R9)(R9*2), R10
+	LEAQ         (R9)(R9*4), R11
+	LEAQ         (R10)(R9*4), R8
+	VMOVUPS      Z5, (DX)
+	VMOVUPS      Z6, 64(DX)
+	VMOVUPS      Z7, K1, 128(DX)
+	VMOVUPS      Z8, (DX)(R9*1)
+	VMOVUPS      Z9, 64(DX)(R9*1)
+	VMOVUPS      Z10, K1, 128(DX)(R9*1)
+	VMOVUPS      Z11, (DX)(R9*2)
+	VMOVUPS      Z12, 64(DX)(R9*2)
+	VMOVUPS      Z13, K1, 128(DX)(R9*2)
+	VMOVUPS      Z14, (DX)(R10*1)
+	VMOVUPS      Z15, 64(DX)(R10*1)
+	VMOVUPS      Z16, K1, 128(DX)(R10*1)
+	VMOVUPS      Z17, (DX)(R9*4)
+	VMOVUPS      Z18, 64(DX)(R9*4)
+	VMOVUPS      Z19, K1, 128(DX)(R9*4)
+	VMOVUPS      Z20, (DX)(R11*1)
+	VMOVUPS      Z21, 64(DX)(R11*1)
+	VMOVUPS      Z22, K1, 128(DX)(R11*1)
+	VMOVUPS      Z23, (DX)(R10*2)
+	VMOVUPS      Z24, 64(DX)(R10*2)
+	VMOVUPS      Z25, K1, 128(DX)(R10*2)
+	VMOVUPS      Z26, (DX)(R8*1)
+	VMOVUPS      Z27, 64(DX)(R8*1)
+	VMOVUPS      Z28, K1, 128(DX)(R8*1)
+	VMOVUPS      Z29, (DX)(R9*8)
+	VMOVUPS      Z30, 64(DX)(R9*8)
+	VMOVUPS      Z31, K1, 128(DX)(R9*8)
+	IMUL3Q       $0x09, 80(SP), AX
+	ADDQ         AX, (SP)
+	IMUL3Q       $0x09, 72(SP), AX
+	ADDQ         AX, 8(SP)
+	DECQ         32(SP)
+	JNE          tile9x3
+	JMP          groupdone
+
+packtile5x3:
+	MOVQ   8(SP), DX
+	CMPQ   248(DI), $0x00
+	JNE    packtile5x3load
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	VPXORD Z18, Z18, Z18
+	VPXORD Z19, Z19, Z19
+	JMP    packtile5x3ready
+
+packtile5x3load:
+	MOVQ      72(SP), R9
+	LEAQ      (R9)(R9*2), R10
+	VMOVUPS   (DX), Z5
+	VMOVUPS   64(DX), Z6
+	VMOVUPS.Z 128(DX), K1, Z7
+	VMOVUPS   (DX)(R9*1), Z8
+	VMOVUPS   64(DX)(R9*1), Z9
+	VMOVUPS.Z 128(DX)(R9*1), K1, Z10
+	VMOVUPS   (DX)(R9*2), Z11
+	VMOVUPS   64(DX)(R9*2), Z12
+	VMOVUPS.Z 128(DX)(R9*2), K1, Z13
+	VMOVUPS   (DX)(R10*1), Z14
+	VMOVUPS   64(DX)(R10*1), Z15
+	VMOVUPS.Z 128(DX)(R10*1), K1, Z16
+	VMOVUPS   (DX)(R9*4), Z17
+	VMOVUPS   64(DX)(R9*4), Z18
+	VMOVUPS.Z 128(DX)(R9*4), K1, Z19
+
+packtile5x3ready:
+	CMPQ   240(DI), $0x00
+	JE     packtile5x3fetched
+	IMUL3Q $0x05, 72(SP), SI
+	ADDQ   DX, SI
+	CMPQ   32(SP), $0x01
+	JNE    packtile5x3below
+	MOVQ   232(DI), SI
+	SHLQ   $0x02, SI
+	ADDQ   24(SP), SI
+
+packtile5x3below:
+	MOVQ       72(SP), R9
+	LEAQ       (R9)(R9*2), R10
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	PREFETCHT0 128(SI)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 64(SI)(R9*1)
+	PREFETCHT0 128(SI)(R9*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 64(SI)(R9*2)
+	PREFETCHT0 128(SI)(R9*2)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 64(SI)(R10*1)
+	PREFETCHT0 128(SI)(R10*1)
+	PREFETCHT0 (SI)(R9*4)
+	PREFETCHT0 64(SI)(R9*4)
+	PREFETCHT0 128(SI)(R9*4)
+
+packtile5x3fetched:
+	MOVQ 96(SP), R15
+	ADDQ $0x40, 96(SP)
+	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  packtile5x3inplace
+	MOVQ $0x00000014, R12
+
+packtile5x3inplace:
+	MOVQ 16(SP), BX
+	MOVQ 64(SP), R9
+	LEAQ (R9)(R9*2), R10
+	MOVQ 176(DI), CX
+	MOVQ 104(SP), DX
+
+packtile5x3k:
+	VMOVUPS      (BX), Z0
+	VMOVUPS      Z0, (DX)
+	VMOVUPS      64(BX), Z1
+	VMOVUPS      Z1, 64(DX)
+	VMOVUPS      128(BX), Z2
+	VMOVUPS      Z2, 128(DX)
+	VBROADCASTSS (SI), Z3
+	VFMADD231PS  Z0, Z3, Z5
+	VFMADD231PS  Z1, Z3, Z6
+	VFMADD231PS  Z2, Z3, Z7
+	VBROADCASTSS (SI)(R9*1), Z4
+	VFMADD231PS  Z0, Z4, Z8
+	VFMADD231PS  Z1, Z4, Z9
+	VFMADD231PS  Z2, Z4, Z10
+	VBROADCASTSS (SI)(R9*2), Z3
+	VFMADD231PS  Z0, Z3, Z11
+	VFMADD231PS  Z1, Z3, Z12
+	VFMADD231PS  Z2, Z3, Z13
+	VBROADCASTSS (SI)(R10*1), Z4
+	VFMADD231PS  Z0, Z4, Z14
+	VFMADD231PS  Z1, Z4, Z15
+	VFMADD231PS  Z2, Z4, Z16
+	VBROADCASTSS (SI)(R9*4), Z3
+	VFMADD231PS  Z0, Z3, Z17
+	VFMADD231PS  Z1, Z3, Z18
+	VFMADD231PS  Z2, Z3, Z19
+	PREFETCHT1   (R15)
+	ADDQ         BP, R15
+	ADDQ         R12, SI
+	ADDQ         R13, BX
+	ADDQ         $0x000000c0, DX
+	DECQ         CX
+	JNE          packtile5x3k
+	MOVQ         8(SP), DX
+	MOVQ         72(SP), R9
+	LEAQ         (R9)(R9*2), R10
+	VMOVUPS      Z5, (DX)
+	VMOVUPS      Z6, 64(DX)
+	VMOVUPS      Z7, K1, 128(DX)
+	VMOVUPS      Z8, (DX)(R9*1)
+	VMOVUPS      Z9, 64(DX)(R9*1)
+	VMOVUPS      Z10, K1, 128(DX)(R9*1)
+	VMOVUPS      Z11, (DX)(R9*2)
+	VMOVUPS      Z12, 64(DX)(R9*2)
+	VMOVUPS      Z13, K1, 128(DX)(R9*2)
+	VMOVUPS      Z14, (DX)(R10*1)
+	VMOVUPS      Z15, 64(DX)(R10*1)
+	VMOVUPS      Z16, K1, 128(DX)(R10*1)
+	VMOVUPS      Z17, (DX)(R9*4)
+	VMOVUPS      Z18, 64(DX)(R9*4)
+	VMOVUPS      Z19, K1, 128(DX)(R9*4)
+	IMUL3Q       $0x05, 80(SP), AX
+	ADDQ         AX, (SP)
+	IMUL3Q       $0x05, 72(SP), AX
+	ADDQ         AX, 8(SP)
+	DECQ         32(SP)
+	MOVQ         104(SP), AX
+	MOVQ         AX, 16(SP)
+	MOVQ         $0x000000c0, R13
+	MOVQ         $0x00000000, 104(SP)
+	JMP          group
+
+packtile6x3:
+	MOVQ   8(SP), DX
+	CMPQ   248(DI), $0x00
+	JNE    packtile6x3load
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	VPXORD Z18, Z18, Z18
+	VPXORD Z19, Z19, Z19
+	VPXORD Z20, Z20, Z20
+	VPXORD Z21, Z21, Z21
+	VPXORD Z22, Z22, Z22
+	JMP    packtile6x3ready
+
+packtile6x3load:
+	MOVQ      72(SP), R9
+	LEAQ      (R9)(R9*2), R10
+	LEAQ      (R9)(R9*4), R11
+	VMOVUPS   (DX), Z5
+	VMOVUPS   64(DX), Z6
+	VMOVUPS.Z 128(DX), K1, Z7
+	VMOVUPS   (DX)(R9*1), Z8
+	VMOVUPS   64(DX)(R9*1), Z9
+	VMOVUPS.Z 128(DX)(R9*1), K1, Z10
+	VMOVUPS   (DX)(R9*2), Z11
+	VMOVUPS   64(DX)(R9*2), Z12
+	VMOVUPS.Z 128(DX)(R9*2), K1, Z13
+	VMOVUPS   (DX)(R10*1), Z14
+	VMOVUPS   64(DX)(R10*1), Z15
+	VMOVUPS.Z 128(DX)(R10*1), K1, Z16
+	VMOVUPS   (DX)(R9*4), Z17
+	VMOVUPS   64(DX)(R9*4), Z18
+	VMOVUPS.Z 128(DX)(R9*4), K1, Z19
+	VMOVUPS   (DX)(R11*1), Z20
+	VMOVUPS   64(DX)(R11*1), Z21
+	VMOVUPS.Z 128(DX)(R11*1), K1, Z22
+
+packtile6x3ready:
+	CMPQ   240(DI), $0x00
+	JE     packtile6x3fetched
+	IMUL3Q $0x06, 72(SP), SI
+	ADDQ   DX, SI
+	CMPQ   32(SP), $0x01
+	JNE    packtile6x3below
+	MOVQ   232(DI), SI
+	SHLQ   $0x02, SI
+	ADDQ   24(SP), SI
+
+packtile6x3below:
+	MOVQ       72(SP), R9
+	LEAQ       (R9)(R9*2), R10
+	LEAQ       (R9)(R9*4), R11
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	PREFETCHT0 128(SI)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 64(SI)(R9*1)
+	PREFETCHT0 128(SI)(R9*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 64(SI)(R9*2)
+	PREFETCHT0 128(SI)(R9*2)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 64(SI)(R10*1)
+	PREFETCHT0 128(SI)(R10*1)
+	PREFETCHT0 (SI)(R9*4)
+	PREFETCHT0 64(SI)(R9*4)
+	PREFETCHT0 128(SI)(R9*4)
+	PREFETCHT0 (SI)(R11*1)
+	PREFETCHT0 64(SI)(R11*1)
+	PREFETCHT0 128(SI)(R11*1)
+
+packtile6x3fetched:
+	MOVQ 96(SP), R15
+	ADDQ $0x40, 96(SP)
+	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  packtile6x3inplace
+	MOVQ $0x00000018, R12
+
+packtile6x3inplace:
+	MOVQ 16(SP), BX
+	MOVQ 64(SP), R9
+	LEAQ (R9)(R9*2), R10
+	LEAQ (R9)(R9*4), R11
+	MOVQ 176(DI), CX
+	MOVQ 104(SP), DX
+
+packtile6x3k:
+	VMOVUPS      (BX), Z0
+	VMOVUPS      Z0, (DX)
+	VMOVUPS      64(BX), Z1
+	VMOVUPS      Z1, 64(DX)
+	VMOVUPS      128(BX), Z2
+	VMOVUPS      Z2, 128(DX)
+	VBROADCASTSS (SI), Z3
+	VFMADD231PS  Z0, Z3, Z5
+	VFMADD231PS  Z1, Z3, Z6
+	VFMADD231PS  Z2, Z3, Z7
+	VBROADCASTSS (SI)(R9*1), Z4
+	VFMADD231PS  Z0, Z4, Z8
+	VFMADD231PS  Z1, Z4, Z9
+	VFMADD231PS  Z2, Z4, Z10
+	VBROADCASTSS (SI)(R9*2), Z3
+	VFMADD231PS  Z0, Z3, Z11
+	VFMADD231PS  Z1, Z3, Z12
+	VFMADD231PS  Z2, Z3, Z13
+	VBROADCASTSS (SI)(R10*1), Z4
+	VFMADD231PS  Z0, Z4, Z14
+	VFMADD231PS  Z1, Z4, Z15
+	VFMADD231PS  Z2, Z4, Z16
+	VBROADCASTSS (SI)(R9*4), Z3
+	VFMADD231PS  Z0, Z3, Z17
+	VFMADD231PS  Z1, Z3, Z18
+	VFMADD231PS  Z2, Z3, Z19
+	VBROADCASTSS (SI)(R11*1), Z4
+	VFMADD231PS  Z0, Z4, Z20
+	VFMADD231PS  Z1, Z4, Z21
+	VFMADD231PS  Z2, Z4, Z22
+	PREFETCHT1   (R15)
+	ADDQ         BP, R15
+	ADDQ         R12, SI
+	ADDQ         R13, BX
+	ADDQ         $0x000000c0, DX
+	DECQ         CX
+	JNE          packtile6x3k
+	MOVQ         8(SP), DX
+	MOVQ         72(SP), R9
+	LEAQ         (R9)(R9*2), R10
+	LEAQ         (R9)(R9*4), R11
+	VMOVUPS      Z5, (DX)
+	VMOVUPS      Z6, 64(DX)
+	VMOVUPS      Z7, K1, 128(DX)
+	VMOVUPS      Z8, (DX)(R9*1)
+	VMOVUPS      Z9, 64(DX)(R9*1)
+	VMOVUPS      Z10, K1, 128(DX)(R9*1)
+	VMOVUPS      Z11, (DX)(R9*2)
+	VMOVUPS      Z12, 64(DX)(R9*2)
+	VMOVUPS      Z13, K1, 128(DX)(R9*2)
+	VMOVUPS      Z14, (DX)(R10*1)
+	VMOVUPS      Z15, 64(DX)(R10*1)
+	VMOVUPS      Z16, K1, 128(DX)(R10*1)
+	VMOVUPS      Z17, (DX)(R9*4)
+	VMOVUPS      Z18, 64(DX)(R9*4)
+	VMOVUPS      Z19, K1, 128(DX)(R9*4)
+	VMOVUPS      Z20, (DX)(R11*1)
+	VMOVUPS      Z21, 64(DX)(R11*1)
+	VMOVUPS      Z22, K1, 128(DX)(R11*1)
+	IMUL3Q       $0x06, 80(SP), AX
+	ADDQ         AX, (SP)
+	IMUL3Q       $0x06, 72(SP), AX
+	ADDQ         AX, 8(SP)
+	DECQ         32(SP)
+	MOVQ         104(SP), AX
+	MOVQ         AX, 16(SP)
+	MOVQ         $0x000000c0, R13
+	MOVQ         $0x00000000, 104(SP)
+	JMP          group
+
+packtile7x3:
+	MOVQ   8(SP), DX
+	CMPQ   248(DI), $0x00
+	JNE    packtile7x3load
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	VPXORD Z18, Z18, Z18
+	VPXORD Z19, Z19, Z19
+	VPXORD Z20, Z20, Z20
+	VPXORD Z21, Z21, Z21
+	VPXORD Z22, Z22, Z22
+	VPXORD Z23, Z23, Z23
+	VPXORD Z24, Z24, Z24
+	VPXORD Z25, Z25, Z25
+	JMP    packtile7x3ready
+
+packtile7x3load:
+	MOVQ      72(SP), R9
+	LEAQ      (R9)(R9*2), R10
+	LEAQ      (R9)(R9*4), R11
+	VMOVUPS   (DX), Z5
+	VMOVUPS   64(DX), Z6
+	VMOVUPS.Z 128(DX), K1, Z7
+	VMOVUPS   (DX)(R9*1), Z8
+	VMOVUPS   64(DX)(R9*1), Z9
+	VMOVUPS.Z 128(DX)(R9*1), K1, Z10
+	VMOVUPS   (DX)(R9*2), Z11
+	VMOVUPS   64(DX)(R9*2), Z12
+	VMOVUPS.Z 128(DX)(R9*2), K1, Z13
+	VMOVUPS   (DX)(R10*1), Z14
+	VMOVUPS   64(DX)(R10*1), Z15
+	VMOVUPS.Z 128(DX)(R10*1), K1, Z16
+	VMOVUPS   (DX)(R9*4), Z17
+	VMOVUPS   64(DX)(R9*4), Z18
+	VMOVUPS.Z 128(DX)(R9*4), K1, Z19
+	VMOVUPS   (DX)(R11*1), Z20
+	VMOVUPS   64(DX)(R11*1), Z21
+	VMOVUPS.Z 128(DX)(R11*1), K1, Z22
+	VMOVUPS   (DX)(R10*2), Z23
+	VMOVUPS   64(DX)(R10*2), Z24
+	VMOVUPS.Z 128(DX)(R10*2), K1, Z25
+
+packtile7x3ready:
+	CMPQ   240(DI), $0x00
+	JE     packtile7x3fetched
+	IMUL3Q $0x07, 72(SP), SI
+	ADDQ   DX, SI
+	CMPQ   32(SP), $0x01
+	JNE    packtile7x3below
+	MOVQ   232(DI), SI
+	SHLQ   $0x02, SI
+	ADDQ   24(SP), SI
+
+packtile7x3below:
+	MOVQ       72(SP), R9
+	LEAQ       (R9)(R9*2), R10
+	LEAQ       (R9)(R9*4), R11
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	PREFETCHT0 128(SI)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 64(SI)(R9*1)
+	PREFETCHT0 128(SI)(R9*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 64(SI)(R9*2)
+	PREFETCHT0 128(SI)(R9*2)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 64(SI)(R10*1)
+	PREFETCHT0 128(SI)(R10*1)
+	PREFETCHT0 (SI)(R9*4)
+	PREFETCHT0 64(SI)(R9*4)
+	PREFETCHT0 128(SI)(R9*4)
+	PREFETCHT0 (SI)(R11*1)
+	PREFETCHT0 64(SI)(R11*1)
+	PREFETCHT0 128(SI)(R11*1)
+	PREFETCHT0 (SI)(R10*2)
+	PREFETCHT0 64(SI)(R10*2)
+	PREFETCHT0 128(SI)(R10*2)
+
+packtile7x3fetched:
+	MOVQ 96(SP), R15
+	ADDQ $0x40, 96(SP)
+	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  packtile7x3inplace
+	MOVQ $0x0000001c, R12
+
+packtile7x3inplace:
+	MOVQ 16(SP), BX
+	MOVQ 64(SP), R9
+	LEAQ (R9)(R9*2), R10
+	LEAQ (R9)(R9*4), R11
+	MOVQ 176(DI), CX
+	MOVQ 104(SP), DX
+
+packtile7x3k:
+	VMOVUPS      (BX), Z0
+	VMOVUPS      Z0, (DX)
+	VMOVUPS      64(BX), Z1
+	VMOVUPS      Z1, 64(DX)
+	VMOVUPS      128(BX), Z2
+	VMOVUPS      Z2, 128(DX)
+	VBROADCASTSS (SI), Z3
+	VFMADD231PS  Z0, Z3, Z5
+	VFMADD231PS  Z1, Z3, Z6
+	VFMADD231PS  Z2, Z3, Z7
+	VBROADCASTSS (SI)(R9*1), Z4
+	VFMADD231PS  Z0, Z4, Z8
+	VFMADD231PS  Z1, Z4, Z9
+	VFMADD231PS  Z2, Z4, Z10
+	VBROADCASTSS (SI)(R9*2), Z3
+	VFMADD231PS  Z0, Z3, Z11
+	VFMADD231PS  Z1, Z3, Z12
+	VFMADD231PS  Z2, Z3, Z13
+	VBROADCASTSS (SI)(R10*1), Z4
+	VFMADD231PS  Z0, Z4, Z14
+	VFMADD231PS  Z1, Z4, Z15
+	VFMADD231PS  Z2, Z4, Z16
+	VBROADCASTSS (SI)(R9*4), Z3
+	VFMADD231PS  Z0, Z3, Z17
+	VFMADD231PS  Z1, Z3, Z18
+	VFMADD231PS  Z2, Z3, Z19
+	VBROADCASTSS (SI)(R11*1), Z4
+	VFMADD231PS  Z0, Z4, Z20
+	VFMADD231PS  Z1, Z4, Z21
+	VFMADD231PS  Z2, Z4, Z22
+	VBROADCASTSS (SI)(R10*2), Z3
+	VFMADD231PS  Z0, Z3, Z23
+	VFMADD231PS  Z1, Z3, Z24
+	VFMADD231PS  Z2, Z3, Z25
+	PREFETCHT1   (R15)
+	ADDQ         BP, R15
+	ADDQ         R12, SI
+	ADDQ         R13, BX
+	ADDQ         $0x000000c0, DX
+	DECQ         CX
+	JNE          packtile7x3k
+	MOVQ         8(SP), DX
+	MOVQ         72(SP), R9
+	LEAQ         (R9)(R9*2), R10
+	LEAQ         (R9)(R9*4), R11
+	VMOVUPS      Z5, (DX)
+	VMOVUPS      Z6, 64(DX)
+	VMOVUPS      Z7, K1, 128(DX)
+	VMOVUPS      Z8, (DX)(R9*1)
+	VMOVUPS      Z9, 64(DX)(R9*1)
+	VMOVUPS      Z10, K1, 128(DX)(R9*1)
+	VMOVUPS      Z11, (DX)(R9*2)
+	VMOVUPS      Z12, 64(DX)(R9*2)
+	VMOVUPS      Z13, K1, 128(DX)(R9*2)
+	VMOVUPS      Z14, (DX)(R10*1)
+	VMOVUPS      Z15, 64(DX)(R10*1)
+	VMOVUPS      Z16, K1, 128(DX)(R10*1)
+	VMOVUPS      Z17, (DX)(R9*4)
+	VMOVUPS      Z18, 64(DX)(R9*4)
+	VMOVUPS      Z19, K1, 128(DX)(R9*4)
+	VMOVUPS      Z20, (DX)(R11*1)
+	VMOVUPS      Z21, 64(DX)(R11*1)
+	VMOVUPS      Z22, K1, 128(DX)(R11*1)
+	VMOVUPS      Z23, (DX)(R10*2)
+	VMOVUPS      Z24, 64(DX)(R10*2)
+	VMOVUPS      Z25, K1, 128(DX)(R10*2)
+	IMUL3Q       $0x07, 80(SP), AX
+	ADDQ         AX, (SP)
+	IMUL3Q       $0x07, 72(SP), AX
+	ADDQ         AX, 8(SP)
+	DECQ         32(SP)
+	MOVQ         104(SP), AX
+	MOVQ         AX, 16(SP)
+	MOVQ         $0x000000c0, R13
+	MOVQ         $0x00000000, 104(SP)
+	JMP          group
+
+packtile8x3:
+	MOVQ   8(SP), DX
+	CMPQ   248(DI), $0x00
+	JNE    packtile8x3load
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	VPXORD Z18, Z18, Z18
+	VPXORD Z19, Z19, Z19
+	VPXORD Z20, Z20, Z20
+	VPXORD Z21, Z21, Z21
+	VPXORD Z22, Z22, Z22
+	VPXORD Z23, Z23, Z23
+	VPXORD Z24, Z24, Z24
+	VPXORD Z25, Z25, Z25
+	VPXORD Z26, Z26, Z26
+	VPXORD Z27, Z27, Z27
+	VPXORD Z28, Z28, Z28
+	JMP    packtile8x3ready
+
+packtile8x3load:
+	MOVQ      72(SP), R9
+	LEAQ      (R9)(R9*2), R10
+	LEAQ      (R9)(R9*4), R11
+	LEAQ      (R10)(R9*4), R8
+	VMOVUPS   (DX), Z5
+	VMOVUPS   64(DX), Z6
+	VMOVUPS.Z 128(DX), K1, Z7
+	VMOVUPS   (DX)(R9*1), Z8
+	VMOVUPS   64(DX)(R9*1), Z9
+	VMOVUPS.Z 128(DX)(R9*1), K1, Z10
+	VMOVUPS   (DX)(R9*2), Z11
+	VMOVUPS   64(DX)(R9*2), Z12
+	VMOVUPS.Z 128(DX)(R9*2), K1, Z13
+	VMOVUPS   (DX)(R10*1), Z14
+	VMOVUPS   64(DX)(R10*1), Z15
+	VMOVUPS.Z 128(DX)(R10*1), K1, Z16
+	VMOVUPS   (DX)(R9*4), Z17
+	VMOVUPS   64(DX)(R9*4), Z18
+	VMOVUPS.Z 128(DX)(R9*4), K1, Z19
+	VMOVUPS   (DX)(R11*1), Z20
+	VMOVUPS   64(DX)(R11*1), Z21
+	VMOVUPS.Z 128(DX)(R11*1), K1, Z22
+	VMOVUPS   (DX)(R10*2), Z23
+	VMOVUPS   64(DX)(R10*2), Z24
+	VMOVUPS.Z 128(DX)(R10*2), K1, Z25
+	VMOVUPS   (DX)(R8*1), Z26
+	VMOVUPS   64(DX)(R8*1), Z27
+	VMOVUPS.Z 128(DX)(R8*1), K1, Z28
+
+packtile8x3ready:
+	CMPQ   240(DI), $0x00
+	JE     packtile8x3fetched
+	IMUL3Q $0x08, 72(SP), SI
+	ADDQ   DX, SI
+	CMPQ   32(SP), $0x01
+	JNE    packtile8x3below
+	MOVQ   232(DI), SI
+	SHLQ   $0x02, SI
+	ADDQ   24(SP), SI
+
+packtile8x3below:
+	MOVQ       72(SP), R9
+	LEAQ       (R9)(R9*2), R10
+	LEAQ       (R9)(R9*4), R11
+	LEAQ       (R10)(R9*4), R8
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	PREFETCHT0 128(SI)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 64(SI)(R9*1)
+	PREFETCHT0 128(SI)(R9*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 64(SI)(R9*2)
+	PREFETCHT0 128(SI)(R9*2)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 64(SI)(R10*1)
+	PREFETCHT0 128(SI)(R10*1)
+	PREFETCHT0 (SI)(R9*4)
+	PREFETCHT0 64(SI)(R9*4)
+	PREFETCHT0 128(SI)(R9*4)
+	PREFETCHT0 (SI)(R11*1)
+	PREFETCHT0 64(SI)(R11*1)
+	PREFETCHT0 128(SI)(R11*1)
+	PREFETCHT0 (SI)(R10*2)
+	PREFETCHT0 64(SI)(R10*2)
+	PREFETCHT0 128(SI)(R10*2)
+	PREFETCHT0 (SI)(R8*1)
+	PREFETCHT0 64(SI)(R8*1)
+	PREFETCHT0 128(SI)(R8*1)
+
+packtile8x3fetched:
+	MOVQ 96(SP), R15
+	ADDQ $0x40, 96(SP)
+	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  packtile8x3inplace
+	MOVQ $0x00000020, R12
+
+packtile8x3inplace:
+	MOVQ 16(SP), BX
+	MOVQ 64(SP), R9
+	LEAQ (R9)(R9*2), R10
+	LEAQ (R9)(R9*4), R11
+	LEAQ (R10)(R9*4), R8
+	MOVQ 176(DI), CX
+	MOVQ 104(SP), DX
+
+packtile8x3k:
+	VMOVUPS      (BX), Z0
+	VMOVUPS      Z0, (DX)
+	VMOVUPS      64(BX), Z1
+	VMOVUPS      Z1, 64(DX)
+	VMOVUPS      128(BX), Z2
+	VMOVUPS      Z2, 128(DX)
+	VBROADCASTSS (SI), Z3
+	VFMADD231PS  Z0, Z3, Z5
+	VFMADD231PS  Z1, Z3, Z6
+	VFMADD231PS  Z2, Z3, Z7
+	VBROADCASTSS (SI)(R9*1), Z4
+	VFMADD231PS  Z0, Z4, Z8
+	VFMADD231PS  Z1, Z4, Z9
+	VFMADD231PS  Z2, Z4, Z10
+	VBROADCASTSS (SI)(R9*2), Z3
+	VFMADD231PS  Z0, Z3, Z11
+	VFMADD231PS  Z1, Z3, Z12
+	VFMADD231PS  Z2, Z3, Z13
+	VBROADCASTSS (SI)(R10*1), Z4
+	VFMADD231PS  Z0, Z4, Z14
+	VFMADD231PS  Z1, Z4, Z15
+	VFMADD231PS  Z2, Z4, Z16
+	VBROADCASTSS (SI)(R9*4), Z3
+	VFMADD231PS  Z0, Z3, Z17
+	VFMADD231PS  Z1, Z3, Z18
+	VFMADD231PS  Z2, Z3, Z19
+	VBROADCASTSS (SI)(R11*1), Z4
+	VFMADD231PS  Z0, Z4, Z20
+	VFMADD231PS  Z1, Z4, Z21
+	VFMADD231PS  Z2, Z4, Z22
+	VBROADCASTSS (SI)(R10*2), Z3
+	VFMADD231PS  Z0, Z3, Z23
+	VFMADD231PS  Z1, Z3, Z24
+	VFMADD231PS  Z2, Z3, Z25
+	VBROADCASTSS (SI)(R8*1), Z4
+	VFMADD231PS  Z0, Z4, Z26
+	VFMADD231PS  Z1, Z4, Z27
+	VFMADD231PS  Z2, Z4, Z28
+	PREFETCHT1   (R15)
+	ADDQ         BP, R15
+	ADDQ         R12, SI
+	ADDQ         R13, BX
+	ADDQ         $0x000000c0, DX
+	DECQ         CX
+	JNE          packtile8x3k
+	MOVQ         8(SP), DX
+	MOVQ         72(SP), R9
+	LEAQ         (R9)(R9*2), R10
+	LEAQ         (R9)(R9*4), R11
+	LEAQ         (R10)(R9*4), R8
+	VMOVUPS      Z5, (DX)
+	VMOVUPS      Z6, 64(DX)
+	VMOVUPS      Z7, K1, 128(DX)
+	VMOVUPS      Z8, (DX)(R9*1)
+	VMOVUPS      Z9, 64(DX)(R9*1)
+	VMOVUPS      Z10, K1, 128(DX)(R9*1)
+	VMOVUPS      Z11, (DX)(R9*2)
+	VMOVUPS      Z12, 64(DX)(R9*2)
+	VMOVUPS      Z13, K1, 128(DX)(R9*2)
+	VMOVUPS      Z14, (DX)(R10*1)
+	VMOVUPS      Z15, 64(DX)(R10*1)
+	VMOVUPS      Z16, K1, 128(DX)(R10*1)
+	VMOVUPS      Z17, (DX)(R9*4)
+	VMOVUPS      Z18, 64(DX)(R9*4)
+	VMOVUPS      Z19, K1, 128(DX)(R9*4)
+	VMOVUPS      Z20, (DX)(R11*1)
+	VMOVUPS      Z21, 64(DX)(R11*1)
+	VMOVUPS      Z22, K1, 128(DX)(R11*1)
+	VMOVUPS      Z23, (DX)(R10*2)
+	VMOVUPS      Z24, 64(DX)(R10*2)
+	VMOVUPS      Z25, K1, 128(DX)(R10*2)
+	VMOVUPS      Z26, (DX)(R8*1)
+	VMOVUPS      Z27, 64(DX)(R8*1)
+	VMOVUPS      Z28, K1, 128(DX)(R8*1)
+	IMUL3Q       $0x08, 80(SP), AX
+	ADDQ         AX, (SP)
+	IMUL3Q       $0x08, 72(SP), AX
+	ADDQ         AX, 8(SP)
+	DECQ         32(SP)
+	MOVQ         104(SP), AX
+	MOVQ         AX, 16(SP)
+	MOVQ         $0x000000c0, R13
+	MOVQ         $0x00000000, 104(SP)
+	JMP          group
+
+packtile9x3:
+	MOVQ   8(SP), DX
+	CMPQ   248(DI), $0x00
+	JNE    packtile9x3load
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	VPXORD Z18, Z18, Z18
+	VPXORD Z19, Z19, Z19
+	VPXORD Z20, Z20, Z20
+	VPXORD Z21, Z21, Z21
+	VPXORD Z22, Z22, Z22
+	VPXORD Z23, Z23, Z23
+	VPXORD Z24, Z24, Z24
+	VPXORD Z25, Z25, Z25
+	VPXORD Z26, Z26, Z26
+	VPXORD Z27, Z27, Z27
+	VPXORD Z28, Z28, Z28
+	VPXORD Z29, Z29, Z29
+	VPXORD Z30, Z30, Z30
+	VPXORD Z31, Z31, Z31
+	JMP    packtile9x3ready
+
+packtile9x3load:
+	MOVQ      72(SP), R9
+	LEAQ      (R9)(R9*2), R10
+	LEAQ      (R9)(R9*4), R11
+	LEAQ      (R10)(R9*4), R8
+	VMOVUPS   (DX), Z5
+	VMOVUPS   64(DX), Z6
+	VMOVUPS.Z 128(DX), K1, Z7
+	VMOVUPS   (DX)(R9*1), Z8
+	VMOVUPS   64(DX)(R9*1), Z9
+	VMOVUPS.Z 128(DX)(R9*1), K1, Z10
+	VMOVUPS   (DX)(R9*2), Z11
+	VMOVUPS   64(DX)(R9*2), Z12
+	VMOVUPS.Z 128(DX)(R9*2), K1, Z13
+	VMOVUPS   (DX)(R10*1), Z14
+	VMOVUPS   64(DX)(R10*1), Z15
+	VMOVUPS.Z 128(DX)(R10*1), K1, Z16
+	VMOVUPS   (DX)(R9*4), Z17
+	VMOVUPS   64(DX)(R9*4), Z18
+	VMOVUPS.Z 128(DX)(R9*4), K1, Z19
+	VMOVUPS   (DX)(R11*1), Z20
+	VMOVUPS   64(DX)(R11*1), Z21
+	VMOVUPS.Z 128(DX)(R11*1), K1, Z22
+	VMOVUPS   (DX)(R10*2), Z23
+	VMOVUPS   64(DX)(R10*2), Z24
+	VMOVUPS.Z 128(DX)(R10*2), K1, Z25
+	VMOVUPS   (DX)(R8*1), Z26
+	VMOVUPS   64(DX)(R8*1), Z27
+	VMOVUPS.Z 128(DX)(R8*1), K1, Z28
+	VMOVUPS   (DX)(R9*8), Z29
+	VMOVUPS   64(DX)(R9*8), Z30
+	VMOVUPS.Z 128(DX)(R9*8), K1, Z31
+
+packtile9x3ready:
+	CMPQ   240(DI), $0x00
+	JE     packtile9x3fetched
+	IMUL3Q $0x09, 72(SP), SI
+	ADDQ   DX, SI
+	CMPQ   32(SP), $0x01
+	JNE    packtile9x3below
+	MOVQ   232(DI), SI
+	SHLQ   $0x02, SI
+	ADDQ   24(SP), SI
+
+packtile9x3below:
+	MOVQ       72(SP), R9
+	LEAQ       (R9)(R9*2), R10
+	LEAQ       (R9)(R9*4), R11
+	LEAQ       (R10)(R9*4), R8
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	PREFETCHT0 128(SI)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 64(SI)(R9*1)
+	PREFETCHT0 128(SI)(R9*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 64(SI)(R9*2)
+	PREFETCHT0 128(SI)(R9*2)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 64(SI)(R10*1)
+	PREFETCHT0 128(SI)(R10*1)
+	PREFETCHT0 (SI)(R9*4)
+	PREFETCHT0 64(SI)(R9*4)
+	PREFETCHT0 128(SI)(R9*4)
+	PREFETCHT0 (SI)(R11*1)
+	PREFETCHT0 64(SI)(R11*1)
+	PREFETCHT0 128(SI)(R11*1)
+	PREFETCHT0 (SI)(R10*2)
+	PREFETCHT0 64(SI)(R10*2)
+	PREFETCHT0 128(SI)(R10*2)
+	PREFETCHT0 (SI)(R8*1)
+	PREFETCHT0 64(SI)(R8*1)
+	PREFETCHT0 128(SI)(R8*1)
+	PREFETCHT0 (SI)(R9*8)
+	PREFETCHT0 64(SI)(R9*8)
+	PREFETCHT0 128(SI)(R9*8)
+
+packtile9x3fetched:
+	MOVQ 96(SP), R15
+	ADDQ $0x40, 96(SP)
+	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  packtile9x3inplace
+	MOVQ $0x00000024, R12
+
+packtile9x3inplace:
+	MOVQ 16(SP), BX
+	MOVQ 64(SP), R9
+	LEAQ (R9)(R9*2), R10
+	LEAQ (R9)(R9*4), R11
+	LEAQ (R10)(R9*4), R8
+	MOVQ 176(DI), CX
+	MOVQ 104(SP), DX
+
+packtile9x3k:
+	VMOVUPS      (BX), Z0
+	VMOVUPS      Z0, (DX)
+	VMOVUPS      64(BX), Z1
+	VMOVUPS      Z1, 64(DX)
+	VMOVUPS      128(BX), Z2
+	VMOVUPS      Z2, 128(DX)
+	VBROADCASTSS (SI), Z3
+	VFMADD231PS  Z0, Z3, Z5
+	VFMADD231PS  Z1, Z3, Z6
+	VFMADD231PS  Z2, Z3, Z7
+	VBROADCASTSS (SI)(R9*1), Z4
+	VFMADD231PS  Z0, Z4, Z8
+	VFMADD231PS  Z1, Z4, Z9
+	VFMADD231PS  Z2, Z4, Z10
+	VBROADCASTSS (SI)(R9*2), Z3
+	VFMADD231PS  Z0, Z3, Z11
+	VFMADD231PS  Z1, Z3, Z12
+	VFMADD231PS  Z2, Z3, Z13
+	VBROADCASTSS (SI)(R10*1), Z4
+	VFMADD231PS  Z0, Z4, Z14
+	VFMADD231PS  Z1, Z4, Z15
+	VFMADD231PS  Z2, Z4, Z16
+	VBROADCASTSS (SI)(R9*4), Z3
+	VFMADD231PS  Z0, Z3, Z17
+	VFMADD231PS  Z1, Z3, Z18
+	VFMADD231PS  Z2, Z3, Z19
+	VBROADCASTSS (SI)(R11*1), Z4
+	VFMADD231PS  Z0, Z4, Z20
+	VFMADD231PS  Z1, Z4, Z21
+	VFMADD231PS  Z2, Z4, Z22
+	VBROADCASTSS (SI)(R10*2), Z3
+	VFMADD231PS  Z0, Z3, Z23
+	VFMADD231PS  Z1, Z3, Z24
+	VFMADD231PS  Z2, Z3, Z25
+	VBROADCASTSS (SI)(R8*1), Z4
+	VFMADD231PS  Z0, Z4, Z26
+	VFMADD231PS  Z1, Z4, Z27
+	VFMADD231PS  Z2, Z4, Z28
+	VBROADCASTSS (SI)(R9*8), Z3
+	VFMADD231PS  Z0, Z3, Z29
+	VFMADD231PS  Z1, Z3, Z30
+	VFMADD231PS  Z2, Z3, Z31
+	PREFETCHT1   (R15)
+	ADDQ         BP, R15
+	ADDQ         R12, SI
+	ADDQ         R13, BX
+	ADDQ         $0x000000c0, DX
+	DECQ         CX
+	JNE          packtile9x3k
+	MOVQ         8(SP), DX
+	MOVQ         72(SP), R9
+	LEAQ         (R9)(R9*2), R10
+	LEAQ         (R9)(R9*4), R11
+	LEAQ         (R10)(R9*4), R8
+	VMOVUPS      Z5, (DX)
+	VMOVUPS      Z6, 64(DX)
+	VMOVUPS      Z7, K1, 128(DX)
+	VMOVUPS      Z8, (DX)(R9*1)
+	VMOVUPS      Z9, 64(DX)(R9*1)
+	VMOVUPS      Z10, K1, 128(DX)(R9*1)
+	VMOVUPS      Z11, (DX)(R9*2)
+	VMOVUPS      Z12, 64(DX)(R9*2)
+	VMOVUPS      Z13, K1, 128(DX)(R9*2)
+	VMOVUPS      Z14, (DX)(R10*1)
+	VMOVUPS      Z15, 64(DX)(R10*1)
+	VMOVUPS      Z16, K1, 128(DX)(R10*1)
+	VMOVUPS      Z17, (DX)(R9*4)
+	VMOVUPS      Z18, 64(DX)(R9*4)
+	VMOVUPS      Z19, K1, 128(DX)(R9*4)
+	VMOVUPS      Z20, (DX)(R11*1)
+	VMOVUPS      Z21, 64(DX)(R11*1)
+	VMOVUPS      Z22, K1, 128(DX)(R11*1)
+	VMOVUPS      Z23, (DX)(R10*2)
+	VMOVUPS      Z24, 64(DX)(R10*2)
+	VMOVUPS      Z25, K1, 128(DX)(R10*2)
+	VMOVUPS      Z26, (DX)(R8*1)
+	VMOVUPS      Z27, 64(DX)(R8*1)
+	VMOVUPS      Z28, K1, 128(DX)(R8*1)
+	VMOVUPS      Z29, (DX)(R9*8)
+	VMOVUPS      Z30, 64(DX)(R9*8)
+	VMOVUPS      Z31, K1, 128(DX)(R9*8)
+	IMUL3Q       $0x09, 80(SP), AX
+	ADDQ         AX, (SP)
+	IMUL3Q       $0x09, 72(SP), AX
+	ADDQ         AX, 8(SP)
+	DECQ         32(SP)
+	MOVQ         104(SP), AX
+	MOVQ         AX, 16(SP)
+	MOVQ         $0x000000c0, R13
+	MOVQ         $0x00000000, 104(SP)
+	JMP          group
+
+tile2x6:
+	MOVQ   8(SP), DX
+	CMPQ   248(DI), $0x00
+	JNE    tile2x6load
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	JMP    tile2x6ready
+
+tile2x6load:
+	MOVQ      72(SP), R9
+	VMOVUPS   (DX), Z3
+	VMOVUPS   64(DX), Z4
+	VMOVUPS   128(DX), Z5
+	VMOVUPS   192(DX), Z6
+	VMOVUPS   256(DX), Z7
+	VMOVUPS.Z 320(DX), K1, Z8
+	VMOVUPS   (DX)(R9*1), Z9
+	VMOVUPS   64(DX)(R9*1), Z10
+	VMOVUPS   128(DX)(R9*1), Z11
+	VMOVUPS   192(DX)(R9*1), Z12
+	VMOVUPS   256(DX)(R9*1), Z13
+	VMOVUPS.Z 320(DX)(R9*1), K1, Z14
+
+tile2x6ready:
+	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  tile2x6inplace
+	MOVQ $0x00000008, R12
+
+tile2x6inplace:
+	MOVQ 16(SP), BX
+	MOVQ 64(SP), R9
+	MOVQ 152(DI), R8
+	SHLQ $0x02, R8
+	MOVQ 176(DI), CX
+
+tile2x6k:
+	VBROADCASTSS (SI), Z1
+	VBROADCASTSS (SI)(R9*1), Z2
+	VMOVUPS      (BX), Z0
+	VFMADD231PS  Z0, Z1, Z3
+	VFMADD231PS  Z0, Z2, Z9
+	VMOVUPS      64(BX), Z0
+	VFMADD231PS  Z0, Z1, Z4
+	VFMADD231PS  Z0, Z2, Z10
+	VMOVUPS      128(BX), Z0
+	VFMADD231PS  Z0, Z1, Z5
+	VFMADD231PS  Z0, Z2, Z11
+	VMOVUPS      (BX)(R8*1), Z0
+	VFMADD231PS  Z0, Z1, Z6
+	VFMADD231PS  Z0, Z2, Z12
+	VMOVUPS      64(BX)(R8*1), Z0
+	VFMADD231PS  Z0, Z1, Z7
+	VFMADD231PS  Z0, Z2, Z13
+	VMOVUPS      128(BX)(R8*1), Z0
+	VFMADD231PS  Z0, Z1, Z8
+	VFMADD231PS  Z0, Z2, Z14
+	ADDQ         R12, SI
+	ADDQ         R13, BX
+	DECQ         CX
+	JNE          tile2x6k
+	MOVQ         8(SP), DX
+	MOVQ         72(SP), R9
+	VMOVUPS      Z3, (DX)
+	VMOVUPS      Z4, 64(DX)
+	VMOVUPS      Z5, 128(DX)
+	VMOVUPS      Z6, 192(DX)
+	VMOVUPS      Z7, 256(DX)
+	VMOVUPS      Z8, K1, 320(DX)
+	VMOVUPS      Z9, (DX)(R9*1)
+	VMOVUPS      Z10, 64(DX)(R9*1)
+	VMOVUPS      Z11, 128(DX)(R9*1)
+	VMOVUPS      Z12, 192(DX)(R9*1)
+	VMOVUPS      Z13, 256(DX)(R9*1)
+	VMOVUPS      Z14, K1, 320(DX)(R9*1)
+	IMUL3Q       $0x02, 80(SP), AX
+	ADDQ         AX, (SP)
+	IMUL3Q       $0x02, 72(SP), AX
+	ADDQ         AX, 8(SP)
+	DECQ         32(SP)
+	JNE          tile2x6
+	JMP          groupdone
+
+tile1x9:
+	MOVQ   8(SP), DX
+	CMPQ   248(DI), $0x00
+	JNE    tile1x9load
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	JMP    tile1x9ready
+
+tile1x9load:
+	VMOVUPS   (DX), Z2
+	VMOVUPS   64(DX), Z3
+	VMOVUPS   128(DX), Z4
+	VMOVUPS   192(DX), Z5
+	VMOVUPS   256(DX), Z6
+	VMOVUPS   320(DX), Z7
+	VMOVUPS   384(DX), Z8
+	VMOVUPS   448(DX), Z9
+	VMOVUPS.Z 512(DX), K1, Z10
+
+tile1x9ready:
+	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  tile1x9inplace
+	MOVQ $0x00000004, R12
+
+tile1x9inplace:
+	MOVQ 16(SP), BX
+	MOVQ 152(DI), R8
+	SHLQ $0x02, R8
+	MOVQ 176(DI), CX
+
+tile1x9k:
+	VBROADCASTSS (SI), Z1
+	VMOVUPS      (BX), Z0
+	VFMADD231PS  Z0, Z1, Z2
+	VMOVUPS      64(BX), Z0
+	VFMADD231PS  Z0, Z1, Z3
+	VMOVUPS      128(BX), Z0
+	VFMADD231PS  Z0, Z1, Z4
+	VMOVUPS      (BX)(R8*1), Z0
+	VFMADD231PS  Z0, Z1, Z5
+	VMOVUPS      64(BX)(R8*1), Z0
+	VFMADD231PS  Z0, Z1, Z6
+	VMOVUPS      128(BX)(R8*1), Z0
+	VFMADD231PS  Z0, Z1, Z7
+	VMOVUPS      (BX)(R8*2), Z0
+	VFMADD231PS  Z0, Z1, Z8
+	VMOVUPS      64(BX)(R8*2), Z0
+	VFMADD231PS  Z0, Z1, Z9
+	VMOVUPS      128(BX)(R8*2), Z0
+	VFMADD231PS  Z0, Z1, Z10
+	ADDQ         R12, SI
+	ADDQ         R13, BX
+	DECQ         CX
+	JNE          tile1x9k
+	MOVQ         8(SP), DX
+	VMOVUPS      Z2, (DX)
+	VMOVUPS      Z3, 64(DX)
+	VMOVUPS      Z4, 128(DX)
+	VMOVUPS      Z5, 192(DX)
+	VMOVUPS      Z6, 256(DX)
+	VMOVUPS      Z7, 320(DX)
+	VMOVUPS      Z8, 384(DX)
+	VMOVUPS      Z9, 448(DX)
+	VMOVUPS      Z10, K1, 512(DX)
+	IMUL3Q       $0x01, 80(SP), AX
+	ADDQ         AX, (SP)
+	IMUL3Q       $0x01, 72(SP), AX
+	ADDQ         AX, 8(SP)
+	DECQ         32(SP)
+	JNE          tile1x9
+
+groupdone:
+	CMPQ 56(SP), $0x00
+	JNE  paneldone
+	MOVQ $0x00000001, 56(SP)
+	DECQ 40(SP)
+	MOVQ 216(DI), AX
+	MOVQ AX, 32(SP)
+	JMP  group
+
+paneldone:
+	MOVQ 232(DI), AX
+	SHLQ $0x02, AX
+	ADDQ AX, 24(SP)
+	MOVQ 224(DI), AX
+	SHLQ $0x02, AX
+	ADDQ AX, 16(SP)
+	ADDQ AX, 88(SP)
+	DECQ 48(SP)
+	JNE  panel
+	VZEROUPPER
+	RET
+
+// func gemmF64AVX512(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmF64AVX512(SB), NOSPLIT, $112-8
+	MOVQ  t+0(FP), DI
+	MOVQ  120(DI), AX
+	SHLQ  $0x03, AX
+	MOVQ  AX, 64(SP)
+	MOVQ  160(DI), AX
+	SHLQ  $0x03, AX
+	MOVQ  AX, 72(SP)
+	MOVQ  136(DI), AX
+	SHLQ  $0x03, AX
+	MOVQ  AX, 80(SP)
+	MOVQ  168(DI), BP
+	SHLQ  $0x03, BP
+	MOVQ  128(DI), R12
+	SHLQ  $0x03, R12
+	MOVQ  144(DI), R13
+	SHLQ  $0x03, R13
+	MOVQ  24(DI), AX
+	MOVQ  AX, 16(SP)
+	MOVQ  72(DI), AX
+	MOVQ  AX, 88(SP)
+	MOVQ  96(DI), AX
+	MOVQ  AX, 104(SP)
+	MOVQ  48(DI), AX
+	MOVQ  AX, 24(SP)
+	MOVQ  184(DI), AX
+	MOVQ  AX, 48(SP)
+	KMOVW 264(DI), K1
+
+panel:
+	MOVQ 88(SP), AX
+	MOVQ AX, 96(SP)
+	MOVQ (DI), AX
+	MOVQ AX, (SP)
+	MOVQ 24(SP), AX
+	MOVQ AX, 8(SP)
+	MOVQ 200(DI), AX
+	MOVQ AX, 40(SP)
+	MOVQ 208(DI), AX
+	MOVQ AX, 32(SP)
+	MOVQ $0x00000000, 56(SP)
+
+group:
+	CMPQ 32(SP), $0x00
+	JE   groupdone
+	CMPQ 104(SP), $0x00
+	JNE  pack
+	MOVQ 192(DI), AX
+	MOVQ 40(SP), CX
+	CMPQ AX, $0x02
+	JE   vectors2
+	CMPQ AX, $0x03
+	JE   vectors3
+	CMPQ AX, $0x06
+	JE   vectors6
+	CMPQ AX, $0x09
+	JE   vectors9
+	CMPQ CX, $0x05
+	JGE  fromtile5x1
+	CMPQ CX, $0x03
+	JGE  fromtile3x1
+	CMPQ CX, $0x02
+	JGE  fromtile2x1
+	JMP  tile1x1
+
+fromtile2x1:
+	JMP tile2x1
+
+fromtile3x1:
+	CMPQ CX, $0x04
+	JGE  fromtile4x1
+	JMP  tile3x1
+
+fromtile4x1:
+	JMP tile4x1
+
+fromtile5x1:
+	CMPQ CX, $0x07
+	JGE  fromtile7x1
+	CMPQ CX, $0x06
+	JGE  fromtile6x1
+	JMP  tile5x1
+
+fromtile6x1:
+	JMP tile6x1
+
+fromtile7x1:
+	CMPQ CX, $0x08
+	JGE  fromtile8x1
+	JMP  tile7x1
+
+fromtile8x1:
+	CMPQ CX, $0x09
+	JGE  fromtile9x1
+	JMP  tile8x1
+
+fromtile9x1:
+	JMP tile9x1
+
+vectors2:
+	CMPQ CX, $0x05
+	JGE  fromtile5x2
+	CMPQ CX, $0x03
+	JGE  fromtile3x2
+	CMPQ CX, $0x02
+	JGE  fromtile2x2
+	JMP  tile1x2
+
+fromtile2x2:
+	JMP tile2x2
+
+fromtile3x2:
+	CMPQ CX, $0x04
+	JGE  fromtile4x2
+	JMP  tile3x2
+
+fromtile4x2:
+	JMP tile4x2
+
+fromtile5x2:
+	CMPQ CX, $0x07
+	JGE  fromtile7x2
+	CMPQ CX, $0x06
+	JGE  fromtile6x2
+	JMP  tile5x2
+
+fromtile6x2:
+	JMP tile6x2
+
+fromtile7x2:
+	CMPQ CX, $0x08
+	JGE  fromtile8x2
+	JMP  tile7x2
+
+fromtile8x2:
+	CMPQ CX, $0x09
+	JGE  fromtile9x2
+	JMP  tile8x2
+
+fromtile9x2:
+	JMP tile9x2
+
+vectors3:
+	CMPQ CX, $0x05
+	JGE  fromtile5x3
+	CMPQ CX, $0x03
+	JGE  fromtile3x3
+	CMPQ CX, $0x02
+	JGE  fromtile2x3
+	JMP  tile1x3
+
+fromtile2x3:
+	JMP tile2x3
+
+fromtile3x3:
+	CMPQ CX, $0x04
+	JGE  fromtile4x3
+	JMP  tile3x3
+
+fromtile4x3:
+	JMP tile4x3
+
+fromtile5x3:
+	CMPQ CX, $0x07
+	JGE  fromtile7x3
+	CMPQ CX, $0x06
+	JGE  fromtile6x3
+	JMP  tile5x3
+
+fromtile6x3:
+	JMP tile6x3
+
+fromtile7x3:
+	CMPQ CX, $0x08
+	JGE  fromtile8x3
+	JMP  tile7x3
+
+fromtile8x3:
+	CMPQ CX, $0x09
+	JGE  fromtile9x3
+	JMP  tile8x3
+
+fromtile9x3:
+	JMP tile9x3
+
+vectors6:
+	JMP tile2x6
+
+vectors9:
+	JMP tile1x9
+
+pack:
+	MOVQ 192(DI), AX
+	MOVQ 40(SP), CX
+	CMPQ AX, $0x02
+	JE   packvectors2
+	CMPQ AX, $0x03
+	JE   packvectors3
+	CMPQ CX, $0x07
+	JGE  frompacktile7x1
+	CMPQ CX, $0x06
+	JGE  frompacktile6x1
+	JMP  packtile5x1
+
+frompacktile6x1:
+	JMP packtile6x1
+
+frompacktile7x1:
+	CMPQ CX, $0x08
+	JGE  frompacktile8x1
+	JMP  packtile7x1
+
+frompacktile8x1:
+	CMPQ CX, $0x09
+	JGE  frompacktile9x1
+	JMP  packtile8x1
+
+frompacktile9x1:
+	JMP packtile9x1
+
+packvectors2:
+	CMPQ CX, $0x07
+	JGE  frompacktile7x2
+	CMPQ CX, $0x06
+	JGE  frompacktile6x2
+	JMP  packtile5x2
+
+frompacktile6x2:
+	JMP packtile6x2
+
+frompacktile7x2:
+	CMPQ CX, $0x08
+	JGE  frompacktile8x2
+	JMP  packtile7x2
+
+frompacktile8x2:
+	CMPQ CX, $0x09
+	JGE  frompacktile9x2
+	JMP  packtile8x2
+
+frompacktile9x2:
+	JMP packtile9x2
+
+packvectors3:
+	CMPQ CX, $0x07
+	JGE  frompacktile7x3
+	CMPQ CX, $0x06
+	JGE  frompacktile6x3
+	JMP  packtile5x3
+
+frompacktile6x3:
+	JMP packtile6x3
+
+frompacktile7x3:
+	CMPQ CX, $0x08
+	JGE  frompacktile8x3
+	JMP  packtile7x3
+
+frompacktile8x3:
+	CMPQ CX, $0x09
+	JGE  frompacktile9x3
+	JMP  packtile8x3
+
+frompacktile9x3:
+	JMP packtile9x3
+
+tile1x1:
+	MOVQ   8(SP), DX
+	CMPQ   248(DI), $0x00
+	JNE    tile1x1load
+	VPXORD Z3, Z3, Z3
+	JMP    tile1x1ready
+
+tile1x1load:
+	VMOVUPD.Z (DX), K1, Z3
+
+tile1x1ready:
+	CMPQ   240(DI), $0x00
+	JE     tile1x1fetched
+	IMUL3Q $0x01, 72(SP), SI
+	ADDQ   DX, SI
+	CMPQ   32(SP), $0x01
+	JNE    tile1x1below
+	MOVQ   232(DI), SI
+	SHLQ   $0x03, SI
+	ADDQ   24(SP), SI
+
+tile1x1below:
+	PREFETCHT0 (SI)
+
+tile1x1fetched:
+	MOVQ 96(SP), R15
+	ADDQ $0x40, 96(SP)
+	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  tile1x1inplace
+	MOVQ $0x00000008, R12
+
+tile1x1inplace:
+	MOVQ 16(SP), BX
+	MOVQ 176(DI), CX
+
+tile1x1k:
+	VMOVUPD      (BX), Z0
+	VBROADCASTSD (SI), Z1
+	VFMADD231PD  Z0, Z1, Z3
+	PREFETCHT1   (R15)
+	ADDQ         BP, R15
+	ADDQ         R12, SI
+	ADDQ         R13, BX
+	DECQ         CX
+	JNE          tile1x1k
+	MOVQ         8(SP), DX
+	VMOVUPD      Z3, K1, (DX)
+	IMUL3Q       $0x01, 80(SP), AX
+	ADDQ         AX, (SP)
+	IMUL3Q       $0x01, 72(SP), AX
+	ADDQ         AX, 8(SP)
+	DECQ         32(SP)
+	JNE          tile1x1
+	JMP          groupdone
+
+tile2x1:
+	MOVQ   8(SP), DX
+	CMPQ   248(DI), $0x00
+	JNE    tile2x1load
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	JMP    tile2x1ready
+
+tile2x1load:
+	MOVQ      72(SP), R9
+	VMOVUPD.Z (DX), K1, Z3
+	VMOVUPD.Z (DX)(R9*1), K1, Z4
+
+tile2x1ready:
+	CMPQ   240(DI), $0x00
+	JE     tile2x1fetched
+	IMUL3Q $0x02, 72(SP), SI
+	ADDQ   DX, SI
+	CMPQ   32(SP), $0x01
+	JNE    tile2x1below
+	MOVQ   232(DI), SI
+	SHLQ   $0x03, SI
+	ADDQ   24(SP), SI
+
+tile2x1below:
+	MOVQ       72(SP), R9
+	PREFETCHT0 (SI)
+	PREFETCHT0 (SI)(R9*1)
+
+tile2x1fetched:
+	MOVQ 96(SP), R15
+	ADDQ $0x40, 96(SP)
+	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  tile2x1inplace
+	MOVQ $0x00000010, R12
+
+tile2x1inplace:
+	MOVQ 16(SP), BX
+	MOVQ 64(SP), R9
+	MOVQ 176(DI), CX
+
+tile2x1k:
+	VMOVUPD      (BX), Z0
+	VBROADCASTSD (SI), Z1
+	VFMADD231PD  Z0, Z1, Z3
+	VBROADCASTSD (SI)(R9*1), Z2
+	VFMADD231PD  Z0, Z2, Z4
+	PREFETCHT1   (R15)
+	ADDQ         BP, R15
+	ADDQ         R12, SI
+	ADDQ         R13, BX
+	DECQ         CX
+	JNE          tile2x1k
+	MOVQ         8(SP), DX
+	MOVQ         72(SP), R9
+	VMOVUPD      Z3, K1, (DX)
+	VMOVUPD      Z4, K1, (DX)(R9*1)
+	IMUL3Q       $0x02, 80(SP), AX
+	ADDQ         AX, (SP)
+	IMUL3Q       $0x02, 72(SP), AX
+	ADDQ         AX, 8(SP)
+	DECQ         32(SP)
+	JNE          tile2x1
+	JMP          groupdone
+
+tile3x1:
+	MOVQ   8(SP), DX
+	CMPQ   248(DI), $0x00
+	JNE    tile3x1load
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	JMP    tile3x1ready
+
+tile3x1load:
+	MOVQ      72(SP), R9
+	VMOVUPD.Z (DX), K1, Z3
+	VMOVUPD.Z (DX)(R9*1), K1, Z4
+	VMOVUPD.Z (DX)(R9*2), K1, Z5
+
+tile3x1ready:
+	CMPQ   240(DI), $0x00
+	JE     tile3x1fetched
+	IMUL3Q $0x03, 72(SP), SI
+	ADDQ   DX, SI
+	CMPQ   32(SP), $0x01
+	JNE    tile3x1below
+	MOVQ   232(DI), SI
+	SHLQ   $0x03, SI
+	ADDQ   24(SP), SI
+
+tile3x1below:
+	MOVQ       72(SP), R9
+	PREFETCHT0 (SI)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 (SI)(R9*2)
+
+tile3x1fetched:
+	MOVQ 96(SP), R15
+	ADDQ $0x40, 96(SP)
+	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  tile3x1inplace
+	MOVQ $0x00000018, R12
+
+tile3x1inplace:
+	MOVQ 16(SP), BX
+	MOVQ 64(SP), R9
+	MOVQ 176(DI), CX
+
+tile3x1k:
+	VMOVUPD      (BX), Z0
+	VBROADCASTSD (SI), Z1
+	VFMADD231PD  Z0, Z1, Z3
+	VBROADCASTSD (SI)(R9*1), Z2
+	VFMADD231PD  Z0, Z2, Z4
+	VBROADCASTSD (SI)(R9*2), Z1
+	VFMADD231PD  Z0, Z1, Z5
+	PREFETCHT1   (R15)
+	ADDQ         BP, R15
+	ADDQ         R12, SI
+	ADDQ         R13, BX
+	DECQ         CX
+	JNE          tile3x1k
+	MOVQ         8(SP), DX
+	MOVQ         72(SP), R9
+	VMOVUPD      Z3, K1, (DX)
+	VMOVUPD      Z4, K1, (DX)(R9*1)
+	VMOVUPD      Z5, K1, (DX)(R9*2)
+	IMUL3Q       $0x03, 80(SP), AX
+	ADDQ         AX, (SP)
+	IMUL3Q       $0x03, 72(SP), AX
+	ADDQ         AX, 8(SP)
+	DECQ         32(SP)
+	JNE          tile3x1
+	JMP          groupdone
+
+tile4x1:
+	MOVQ   8(SP), DX
+	CMPQ   248(DI), $0x00
+	JNE    tile4x1load
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	JMP    tile4x1ready
+
+tile4x1load:
+	MOVQ      72(SP), R9
+	LEAQ      (R9)(R9*2), R10
+	VMOVUPD.Z (DX), K1, Z3
+	VMOVUPD.Z (DX)(R9*1), K1, Z4
+	VMOVUPD.Z (DX)(R9*2), K1, Z5
+	VMOVUPD.Z (DX)(R10*1), K1, Z6
+
+tile4x1ready:
+	CMPQ   240(DI), $0x00
+	JE     tile4x1fetched
+	IMUL3Q $0x04, 72(SP), SI
+	ADDQ   DX, SI
+	CMPQ   32(SP), $0x01
+	JNE    tile4x1below
+	MOVQ   232(DI), SI
+	SHLQ   $0x03, SI
+	ADDQ   24(SP), SI
+
+tile4x1below:
+	MOVQ       72(SP), R9
+	LEAQ       (R9)(R9*2), R10
+	PREFETCHT0 (SI)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 (SI)(R10*1)
+
+tile4x1fetched:
+	MOVQ 96(SP), R15
+	ADDQ $0x40, 96(SP)
+	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  tile4x1inplace
+	MOVQ $0x00000020, R12
+
+tile4x1inplace:
+	MOVQ 16(SP), BX
+	MOVQ 64(SP), R9
+	LEAQ (R9)(R9*2), R10
+	MOVQ 176(DI), CX
+
+tile4x1k:
+	VMOVUPD      (BX), Z0
+	VBROADCASTSD (SI), Z1
+	VFMADD231PD  Z0, Z1, Z3
+	VBROADCASTSD (SI)(R9*1), Z2
+	VFMADD231PD  Z0, Z2, Z4
+	VBROADCASTSD (SI)(R9*2), Z1
+	VFMADD231PD  Z0, Z1, Z5
+	VBROADCASTSD (SI)(R10*1), Z2
+	VFMADD231PD  Z0, Z2, Z6
+	PREFETCHT1   (R15)
+	ADDQ         BP, R15
+	ADDQ         R12, SI
+	ADDQ         R13, BX
+	DECQ         CX
+	JNE          tile4x1k
+	MOVQ         8(SP), DX
+	MOVQ         72(SP), R9
+	LEAQ         (R9)(R9*2), R10
+	VMOVUPD      Z3, K1, (DX)
+	VMOVUPD      Z4, K1, (DX)(R9*1)
+	VMOVUPD      Z5, K1, (DX)(R9*2)
+	VMOVUPD      Z6, K1, (DX)(R10*1)
+	IMUL3Q       $0x04, 80(SP), AX
+	ADDQ         AX, (SP)
+	IMUL3Q       $0x04, 72(SP), AX
+	ADDQ         AX, 8(SP)
+	DECQ         32(SP)
+	JNE          tile4x1
+	JMP          groupdone
+
+tile5x1:
+	MOVQ   8(SP), DX
+	CMPQ   248(DI), $0x00
+	JNE    tile5x1load
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	JMP    tile5x1ready
+
+tile5x1load:
+	MOVQ      72(SP), R9
+	LEAQ      (R9)(R9*2), R10
+	VMOVUPD.Z (DX), K1, Z3
+	VMOVUPD.Z (DX)(R9*1), K1, Z4
+	VMOVUPD.Z (DX)(R9*2), K1, Z5
+	VMOVUPD.Z (DX)(R10*1), K1, Z6
+	VMOVUPD.Z (DX)(R9*4), K1, Z7
+
+tile5x1ready:
+	CMPQ   240(DI), $0x00
+	JE     tile5x1fetched
+	IMUL3Q $0x05, 72(SP), SI
+	ADDQ   DX, SI
+	CMPQ   32(SP), $0x01
+	JNE    tile5x1below
+	MOVQ   232(DI), SI
+	SHLQ   $0x03, SI
+	ADDQ   24(SP), SI
+
+tile5x1below:
+	MOVQ       72(SP), R9
+	LEAQ       (R9)(R9*2), R10
+	PREFETCHT0 (SI)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 (SI)(R9*4)
+
+tile5x1fetched:
+	MOVQ 96(SP), R15
+	ADDQ $0x40, 96(SP)
+	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  tile5x1inplace
+	MOVQ $0x00000028, R12
+
+tile5x1inplace:
+	MOVQ 16(SP), BX
+	MOVQ 64(SP), R9
+	LEAQ (R9)(R9*2), R10
+	MOVQ 176(DI), CX
+
+tile5x1k:
+	VMOVUPD      (BX), Z0
+	VBROADCASTSD (SI), Z1
+	VFMADD231PD  Z0, Z1, Z3
+	VBROADCASTSD (SI)(R9*1), Z2
+	VFMADD231PD  Z0, Z2, Z4
+	VBROADCASTSD (SI)(R9*2), Z1
+	VFMADD231PD  Z0, Z1, Z5
+	VBROADCASTSD (SI)(R10*1), Z2
+	VFMADD231PD  Z0, Z2, Z6
+	VBROADCASTSD (SI)(R9*4), Z1
+	VFMADD231PD  Z0, Z1, Z7
+	PREFETCHT1   (R15)
+	ADDQ         BP, R15
+	ADDQ         R12, SI
+	ADDQ         R13, BX
+	DECQ         CX
+	JNE          tile5x1k
+	MOVQ         8(SP), DX
+	MOVQ         72(SP), R9
+	LEAQ         (R9)(R9*2), R10
+	VMOVUPD      Z3, K1, (DX)
+	VMOVUPD      Z4, K1, (DX)(R9*1)
+	VMOVUPD      Z5, K1, (DX)(R9*2)
+	VMOVUPD      Z6, K1, (DX)(R10*1)
+	VMOVUPD      Z7, K1, (DX)(R9*4)
+	IMUL3Q       $0x05, 80(SP), AX
+	ADDQ         AX, (SP)
+	IMUL3Q       $0x05, 72(SP), AX
+	ADDQ         AX, 8(SP)
+	DECQ         32(SP)
+	JNE          tile5x1
+	JMP          groupdone
+
+tile6x1:
+	MOVQ   8(SP), DX
+	CMPQ   248(DI), $0x00
+	JNE    tile6x1load
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	JMP    tile6x1ready
+
+tile6x1load:
+	MOVQ      72(SP), R9
+	LEAQ      (R9)(R9*2), R10
+	LEAQ      (R9)(R9*4), R11
+	VMOVUPD.Z (DX), K1, Z3
+	VMOVUPD.Z (DX)(R9*1), K1, Z4
+	VMOVUPD.Z (DX)(R9*2), K1, Z5
+	VMOVUPD.Z (DX)(R10*1), K1, Z6
+	VMOVUPD.Z (DX)(R9*4), K1, Z7
+	VMOVUPD.Z (DX)(R11*1), K1, Z8
+
+tile6x1ready:
+	CMPQ   240(DI), $0x00
+	JE     tile6x1fetched
+	IMUL3Q $0x06, 72(SP), SI
+	ADDQ   DX, SI
+	CMPQ   32(SP), $0x01
+	JNE    tile6x1below
+	MOVQ   232(DI), SI
+	SHLQ   $0x03, SI
+	ADDQ   24(SP), SI
+
+tile6x1below:
+	MOVQ       72(SP), R9
+	LEAQ       (R9)(R9*2), R10
+	LEAQ       (R9)(R9*4), R11
+	PREFETCHT0 (SI)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 (SI)(R9*4)
+	PREFETCHT0 (SI)(R11*1)
+
+tile6x1fetched:
+	MOVQ 96(SP), R15
+	ADDQ $0x40, 96(SP)
+	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  tile6x1inplace
+	MOVQ $0x00000030, R12
+
+tile6x1inplace:
+	MOVQ 16(SP), BX
+	MOVQ 64(SP), R9
+	LEAQ (R9)(R9*2), R10
+	LEAQ (R9)(R9*4), R11
+	MOVQ 176(DI), CX
+
+tile6x1k:
+	VMOVUPD      (BX), Z0
+	VBROADCASTSD (SI), Z1
+	VFMADD231PD  Z0, Z1, Z3
+	VBROADCASTSD (SI)(R9*1), Z2
+	VFMADD231PD  Z0, Z2, Z4
+	VBROADCASTSD (SI)(R9*2), Z1
+	VFMADD231PD  Z0, Z1, Z5
+	VBROADCASTSD (SI)(R10*1), Z2
+	VFMADD231PD  Z0, Z2, Z6
+	VBROADCASTSD (SI)(R9*4), Z1
+	VFMADD231PD  Z0, Z1, Z7
+	VBROADCASTSD (SI)(R11*1), Z2
+	VFMADD231PD  Z0, Z2, Z8
+	PREFETCHT1   (R15)
+	ADDQ         BP, R15
+	ADDQ         R12, SI
+	ADDQ         R13, BX
+	DECQ         CX
+	JNE          tile6x1k
+	MOVQ         8(SP), DX
+	MOVQ         72(SP), R9
+	LEAQ         (R9)(R9*2), R10
+	LEAQ         (R9)(R9*4), R11
+	VMOVUPD      Z3, K1, (DX)
+	VMOVUPD      Z4, K1, (DX)(R9*1)
+	VMOVUPD      Z5, K1, (DX)(R9*2)
+	VMOVUPD      Z6, K1, (DX)(R10*1)
+	VMOVUPD      Z7, K1, (DX)(R9*4)
+	VMOVUPD      Z8, K1, (DX)(R11*1)
+	IMUL3Q       $0x06, 80(SP), AX
+	ADDQ         AX, (SP)
+	IMUL3Q       $0x06, 72(SP), AX
+	ADDQ         AX, 8(SP)
+	DECQ         32(SP)
+	JNE          tile6x1
+	JMP          groupdone
+
+tile7x1:
+	MOVQ   8(SP), DX
+	CMPQ   248(DI), $0x00
+	JNE    tile7x1load
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	JMP    tile7x1ready
+
+tile7x1load:
+	MOVQ      72(SP), R9
+	LEAQ      (R9)(R9*2), R10
+	LEAQ      (R9)(R9*4), R11
+	VMOVUPD.Z (DX), K1, Z3
+	VMOVUPD.Z (DX)(R9*1), K1, Z4
+	VMOVUPD.Z (DX)(R9*2), K1, Z5
+	VMOVUPD.Z (DX)(R10*1), K1, Z6
+	VMOVUPD.Z (DX)(R9*4), K1, Z7
+	VMOVUPD.Z (DX)(R11*1), K1, Z8
+	VMOVUPD.Z (DX)(R10*2), K1, Z9
+
+tile7x1ready:
+	CMPQ   240(DI), $0x00
+	JE     tile7x1fetched
+	IMUL3Q $0x07, 72(SP), SI
+	ADDQ   DX, SI
+	CMPQ   32(SP), $0x01
+	JNE    tile7x1below
+	MOVQ   232(DI), SI
+	SHLQ   $0x03, SI
+	ADDQ   24(SP), SI
+
+tile7x1below:
+	MOVQ       72(SP), R9
+	LEAQ       (R9)(R9*2), R10
+	LEAQ       (R9)(R9*4), R11
+	PREFETCHT0 (SI)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 (SI)(R9*4)
+	PREFETCHT0 (SI)(R11*1)
+	PREFETCHT0 (SI)(R10*2)
+
+tile7x1fetched:
+	MOVQ 96(SP), R15
+	ADDQ $0x40, 96(SP)
+	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  tile7x1inplace
+	MOVQ $0x00000038, R12
+
+tile7x1inplace:
+	MOVQ 16(SP), BX
+	MOVQ 64(SP), R9
+	LEAQ (R9)(R9*2), R10
+	LEAQ (R9)(R9*4), R11
+	MOVQ 176(DI), CX
+
+tile7x1k:
+	VMOVUPD      (BX), Z0
+	VBROADCASTSD (SI), Z1
+	VFMADD231PD  Z0, Z1, Z3
+	VBROADCASTSD (SI)(R9*1), Z2
+	VFMADD231PD  Z0, Z2, Z4
+	VBROADCASTSD (SI)(R9*2), Z1
+	VFMADD231PD  Z0, Z1, Z5
+	VBROADCASTSD (SI)(R10*1), Z2
+	VFMADD231PD  Z0, Z2, Z6
+	VBROADCASTSD (SI)(R9*4), Z1
+	VFMADD231PD  Z0, Z1, Z7
+	VBROADCASTSD (SI)(R11*1), Z2
+	VFMADD231PD  Z0, Z2, Z8
+	VBROADCASTSD (SI)(R10*2), Z1
+	VFMADD231PD  Z0, Z1, Z9
+	PREFETCHT1   (R15)
+	ADDQ         BP, R15
+	ADDQ         R12, SI
+	ADDQ         R13, BX
+	DECQ         CX
+	JNE          tile7x1k
+	MOVQ         8(SP), DX
+	MOVQ         72(SP), R9
+	LEAQ         (R9)(R9*2), R10
+	LEAQ         (R9)(R9*4), R11
+	VMOVUPD      Z3, K1, (DX)
+	VMOVUPD      Z4, K1, (DX)(R9*1)
+	VMOVUPD      Z5, K1, (DX)(R9*2)
+	VMOVUPD      Z6, K1, (DX)(R10*1)
+	VMOVUPD      Z7, K1, (DX)(R9*4)
+	VMOVUPD      Z8, K1, (DX)(R11*1)
+	VMOVUPD      Z9, K1, (DX)(R10*2)
+	IMUL3Q       $0x07, 80(SP), AX
+	ADDQ         AX, (SP)
+	IMUL3Q       $0x07, 72(SP), AX
+	ADDQ         AX, 8(SP)
+	DECQ         32(SP)
+	JNE          tile7x1
+	JMP          groupdone
+
+tile8x1:
+	MOVQ   8(SP), DX
+	CMPQ   248(DI), $0x00
+	JNE    tile8x1load
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	JMP    tile8x1ready
+
+tile8x1load:
+	MOVQ      72(SP), R9
+	LEAQ      (R9)(R9*2), R10
+	LEAQ      (R9)(R9*4), R11
+	LEAQ      (R10)(R9*4), R8
+	VMOVUPD.Z (DX), K1, Z3
+	VMOVUPD.Z (DX)(R9*1), K1, Z4
+	VMOVUPD.Z (DX)(R9*2), K1, Z5
+	VMOVUPD.Z (DX)(R10*1), K1, Z6
+	VMOVUPD.Z (DX)(R9*4), K1, Z7
+	VMOVUPD.Z (DX)(R11*1), K1, Z8
+	VMOVUPD.Z (DX)(R10*2), K1, Z9
+	VMOVUPD.Z (DX)(R8*1), K1, Z10
+
+tile8x1ready:
+	CMPQ   240(DI), $0x00
+	JE     tile8x1fetched
+	IMUL3Q $0x08, 72(SP), SI
+	ADDQ   DX, SI
+	CMPQ   32(SP), $0x01
+	JNE    tile8x1below
+	MOVQ   232(DI), SI
+	SHLQ   $0x03, SI
+	ADDQ   24(SP), SI
+
+tile8x1below:
+	MOVQ       72(SP), R9
+	LEAQ       (R9)(R9*2), R10
+	LEAQ       (R9)(R9*4), R11
+	LEAQ       (R10)(R9*4), R8
+	PREFETCHT0 (SI)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 (SI)(R9*4)
+	PREFETCHT0 (SI)(R11*1)
+	PREFETCHT0 (SI)(R10*2)
+	PREFETCHT0 (SI)(R8*1)
+
+tile8x1fetched:
+	MOVQ 96(SP), R15
+	ADDQ $0x40, 96(SP)
+	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  tile8x1inplace
+	MOVQ $0x00000040, R12
+
+tile8x1inplace:
+	MOVQ 16(SP), BX
+	MOVQ 64(SP), R9
+	LEAQ (R9)(R9*2), R10
+	LEAQ (R9)(R9*4), R11
+	LEAQ (R10)(R9*4), R8
+	MOVQ 176(DI), CX
+
+tile8x1k:
+	VMOVUPD      (BX), Z0
+	VBROADCASTSD (SI), Z1
+	VFMADD231PD  Z0, Z1, Z3
+	VBROADCASTSD (SI)(R9*1), Z2
+	VFMADD231PD  Z0, Z2, Z4
+	VBROADCASTSD (SI)(R9*2), Z1
+	VFMADD231PD  Z0, Z1, Z5
+	VBROADCASTSD (SI)(R10*1), Z2
+	VFMADD231PD  Z0, Z2, Z6
+	VBROADCASTSD (SI)(R9*4), Z1
+	VFMADD231PD  Z0, Z1, Z7
+	VBROADCASTSD (SI)(R11*1), Z2
+	VFMADD231PD  Z0, Z2, Z8
+	VBROADCASTSD (SI)(R10*2), Z1
+	VFMADD231PD  Z0, Z1, Z9
+	VBROADCASTSD (SI)(R8*1), Z2
+	VFMADD231PD  Z0, Z2, Z10
+	PREFETCHT1   (R15)
+	ADDQ         BP, R15
+	ADDQ         R12, SI
+	ADDQ         R13, BX
+	DECQ         CX
+	JNE          tile8x1k
+	MOVQ         8(SP), DX
+	MOVQ         72(SP), R9
+	LEAQ         (R9)(R9*2), R10
+	LEAQ         (R9)(R9*4), R11
+	LEAQ         (R10)(R9*4), R8
+	VMOVUPD      Z3, K1, (DX)
+	VMOVUPD      Z4, K1, (DX)(R9*1)
+	VMOVUPD      Z5, K1, (DX)(R9*2)
+	VMOVUPD      Z6, K1, (DX)(R10*1)
+	VMOVUPD      Z7, K1, (DX)(R9*4)
+	VMOVUPD      Z8, K1, (DX)(R11*1)
+	VMOVUPD      Z9, K1, (DX)(R10*2)
+	VMOVUPD      Z10, K1, (DX)(R8*1)
+	IMUL3Q       $0x08, 80(SP), AX
+	ADDQ         AX, (SP)
+	IMUL3Q       $0x08, 72(SP), AX
+	ADDQ         AX, 8(SP)
+	DECQ         32(SP)
+	JNE          tile8x1
+	JMP          groupdone
+
+tile9x1:
+	MOVQ   8(SP), DX
+	CMPQ   248(DI), $0x00
+	JNE    tile9x1load
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	JMP    tile9x1ready
+
+tile9x1load:
+	MOVQ      72(SP), R9
+	LEAQ      (R9)(R9*2), R10
+	LEAQ      (R9)(R9*4), R11
+	LEAQ      (R10)(R9*4), R8
+	VMOVUPD.Z (DX), K1, Z3
+	VMOVUPD.Z (DX)(R9*1), K1, Z4
+	VMOVUPD.Z (DX)(R9*2), K1, Z5
+	VMOVUPD.Z (DX)(R10*1), K1, Z6
+	VMOVUPD.Z (DX)(R9*4), K1, Z7
+	VMOVUPD.Z (DX)(R11*1), K1, Z8
+	VMOVUPD.Z (DX)(R10*2), K1, Z9
+	VMOVUPD.Z (DX)(R8*1), K1, Z10
+	VMOVUPD.Z (DX)(R9*8), K1, Z11
+
+tile9x1ready:
+	CMPQ   240(DI), $0x00
+	JE     tile9x1fetched
+	IMUL3Q $0x09, 72(SP), SI
+	ADDQ   DX, SI
+	CMPQ   32(SP), $0x01
+	JNE    tile9x1below
+	MOVQ   232(DI), SI
+	SHLQ   $0x03, SI
+	ADDQ   24(SP), SI
+
+tile9x1below:
+	MOVQ       72(SP), R9
+	LEAQ       (R9)(R9*2), R10
+	LEAQ       (R9)(R9*4), R11
+	LEAQ       (R10)(R9*4), R8
+	PREFETCHT0 (SI)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 (SI)(R9*4)
+	PREFETCHT0 (SI)(R11*1)
+	PREFETCHT0 (SI)(R10*2)
+	PREFETCHT0 (SI)(R8*1)
+	PREFETCHT0 (SI)(R9*8)
+
+tile9x1fetched:
+	MOVQ 96(SP), R15
+	ADDQ $0x40, 96(SP)
+	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  tile9x1inplace
+	MOVQ $0x00000048, R12
+
+tile9x1inplace:
+	MOVQ 16(SP), BX
+	MOVQ 64(SP), R9
+	LEAQ (R9)(R9*2), R10
+	LEAQ (R9)(R9*4), R11
+	LEAQ (R10)(R9*4), R8
+	MOVQ 176(DI), CX
+
+tile9x1k:
+	VMOVUPD      (BX), Z0
+	VBROADCASTSD (SI), Z1
+	VFMADD231PD  Z0, Z1, Z3
+	VBROADCASTSD (SI)(R9*1), Z2
+	VFMADD231PD  Z0, Z2, Z4
+	VBROADCASTSD (SI)(R9*2), Z1
+	VFMADD231PD  Z0, Z1, Z5
+	VBROADCASTSD (SI)(R10*1), Z2
+	VFMADD231PD  Z0, Z2, Z6
+	VBROADCASTSD (SI)(R9*4), Z1
+	VFMADD231PD  Z0, Z1, Z7
+	VBROADCASTSD (SI)(R11*1), Z2
+	VFMADD231PD  Z0, Z2, Z8
+	VBROADCASTSD (SI)(R10*2), Z1
+	VFMADD231PD  Z0, Z1, Z9
+	VBROADCASTSD (SI)(R8*1), Z2
+	VFMADD231PD  Z0, Z2, Z10
+	VBROADCASTSD (SI)(R9*8), Z1
+	VFMADD231PD  Z0, Z1, Z11
+	PREFETCHT1   (R15)
+	ADDQ         BP, R15
+	ADDQ         R12, SI
+	ADDQ         R13, BX
+	DECQ         CX
+	JNE          tile9x1k
+	MOVQ         8(SP), DX
+	MOVQ         72(SP), R9
+	LEAQ         (R9)(R9*2), R10
+	LEAQ         (R9)(R9*4), R11
+	LEAQ         (R10)(R9*4), R8
+	VMOVUPD      Z3, K1, (DX)
+	VMOVUPD      Z4, K1, (DX)(R9*1)
+	VMOVUPD      Z5, K1, (DX)(R9*2)
+	VMOVUPD      Z6, K1, (DX)(R10*1)
+	VMOVUPD      Z7, K1, (DX)(R9*4)
+	VMOVUPD      Z8, K1, (DX)(R11*1)
+	VMOVUPD      Z9, K1, (DX)(R10*2)
+	VMOVUPD      Z10, K1, (DX)(R8*1)
+	VMOVUPD      Z11, K1, (DX)(R9*8)
+	IMUL3Q       $0x09, 80(SP), AX
+	ADDQ         AX, (SP)
+	IMUL3Q       $0x09, 72(SP), AX
+	ADDQ         AX, 8(SP)
+	DECQ         32(SP)
+	JNE          tile9x1
+	JMP          groupdone
+
+packtile5x1:
+	MOVQ   8(SP), DX
+	CMPQ   248(DI), $0x00
+	JNE    packtile5x1load
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	JMP    packtile5x1ready
+
+packtile5x1load:
+	MOVQ      72(SP), R9
+	LEAQ      (R9)(R9*2), R10
+	VMOVUPD.Z (DX), K1, Z3
+	VMOVUPD.Z (DX)(R9*1), K1, Z4
+	VMOVUPD.Z (DX)(R9*2), K1, Z5
+	VMOVUPD.Z (DX)(R10*1), K1, Z6
+	VMOVUPD.Z (DX)(R9*4), K1, Z7
+
+packtile5x1ready:
+	CMPQ   240(DI), $0x00
+	JE     packtile5x1fetched
+	IMUL3Q $0x05, 72(SP), SI
+	ADDQ   DX, SI
+	CMPQ   32(SP), $0x01
+	JNE    packtile5x1below
+	MOVQ   232(DI), SI
+	SHLQ   $0x03, SI
+	ADDQ   24(SP), SI
+
+packtile5x1below:
+	MOVQ       72(SP), R9
+	LEAQ       (R9)(R9*2), R10
+	PREFETCHT0 (SI)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 (SI)(R9*4)
+
+packtile5x1fetched:
+	MOVQ 96(SP), R15
+	ADDQ $0x40, 96(SP)
+	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  packtile5x1inplace
+	MOVQ $0x00000028, R12
+
+packtile5x1inplace:
+	MOVQ 16(SP), BX
+	MOVQ 64(SP), R9
+	LEAQ (R9)(R9*2), R10
+	MOVQ 176(DI), CX
+	MOVQ 104(SP), DX
+
+packtile5x1k:
+	VMOVUPD      (BX), Z0
+	VMOVUPD      Z0, (DX)
+	VBROADCASTSD (SI), Z1
+	VFMADD231PD  Z0, Z1, Z3
+	VBROADCASTSD (SI)(R9*1), Z2
+	VFMADD231PD  Z0, Z2, Z4
+	VBROADCASTSD (SI)(R9*2), Z1
+	VFMADD231PD  Z0, Z1, Z5
+	VBROADCASTSD (SI)(R10*1), Z2
+	VFMADD231PD  Z0, Z2, Z6
+	VBROADCASTSD (SI)(R9*4), Z1
+	VFMADD231PD  Z0, Z1, Z7
+	PREFETCHT1   (R15)
+	ADDQ         BP, R15
+	ADDQ         R12, SI
+	ADDQ         R13, BX
+	ADDQ         $0x00000040, DX
+	DECQ         CX
+	JNE          packtile5x1k
+	MOVQ         8(SP), DX
+	MOVQ         72(SP), R9
+	LEAQ         (R9)(R9*2), R10
+	VMOVUPD      Z3, K1, (DX)
+	VMOVUPD      Z4, K1, (DX)(R9*1)
+	VMOVUPD      Z5, K1, (DX)(R9*2)
+	VMOVUPD      Z6, K1, (DX)(R10*1)
+	VMOVUPD      Z7, K1, (DX)(R9*4)
+	IMUL3Q       $0x05, 80(SP), AX
+	ADDQ         AX, (SP)
+	IMUL3Q       $0x05, 72(SP), AX
+	ADDQ         AX, 8(SP)
+	DECQ         32(SP)
+	MOVQ         104(SP), AX
+	MOVQ         AX, 16(SP)
+	MOVQ         $0x00000040, R13
+	MOVQ         $0x00000000, 104(SP)
+	JMP          group
+
+packtile6x1:
+	MOVQ   8(SP), DX
+	CMPQ   248(DI), $0x00
+	JNE    packtile6x1load
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	JMP    packtile6x1ready
+
+packtile6x1load:
+	MOVQ      72(SP), R9
+	LEAQ      (R9)(R9*2), R10
+	LEAQ      (R9)(R9*4), R11
+	VMOVUPD.Z (DX), K1, Z3
+	VMOVUPD.Z (DX)(R9*1), K1, Z4
+	VMOVUPD.Z (DX)(R9*2), K1, Z5
+	VMOVUPD.Z (DX)(R10*1), K1, Z6
+	VMOVUPD.Z (DX)(R9*4), K1, Z7
+	VMOVUPD.Z (DX)(R11*1), K1, Z8
+
+packtile6x1ready:
+	CMPQ   240(DI), $0x00
+	JE     packtile6x1fetched
+	IMUL3Q $0x06, 72(SP), SI
+	ADDQ   DX, SI
+	CMPQ   32(SP), $0x01
+	JNE    packtile6x1below
+	MOVQ   232(DI), SI
+	SHLQ   $0x03, SI
+	ADDQ   24(SP), SI
+
+packtile6x1below:
+	MOVQ       72(SP), R9
+	LEAQ       (R9)(R9*2), R10
+	LEAQ       (R9)(R9*4), R11
+	PREFETCHT0 (SI)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 (SI)(R9*4)
+	PREFETCHT0 (SI)(R11*1)
+
+packtile6x1fetched:
+	MOVQ 96(SP), R15
+	ADDQ $0x40, 96(SP)
+	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  packtile6x1inplace
+	MOVQ $0x00000030, R12
+
+packtile6x1inplace:
+	MOVQ 16(SP), BX
+	MOVQ 64(SP), R9
+	LEAQ (R9)(R9*2), R10
+	LEAQ (R9)(R9*4), R11
+	MOVQ 176(DI), CX
+	MOVQ 104(SP), DX
+
+packtile6x1k:
+	VMOVUPD      (BX), Z0
+	VMOVUPD      Z0, (DX)
+	VBROADCASTSD (SI), Z1
+	VFMADD231PD  Z0, Z1, Z3
+	VBROADCASTSD (SI)(R9*1), Z2
+	VFMADD231PD  Z0, Z2, Z4
+	VBROADCASTSD (SI)(R9*2), Z1
+	VFMADD231PD  Z0, Z1, Z5
+	VBROADCASTSD (SI)(R10*1), Z2
+	VFMADD231PD  Z0, Z2, Z6
+	VBROADCASTSD (SI)(R9*4), Z1
+	VFMADD231PD  Z0, Z1, Z7
+	VBROADCASTSD (SI)(R11*1), Z2
+	VFMADD231PD  Z0, Z2, Z8
+	PREFETCHT1   (R15)
+	ADDQ         BP, R15
+	ADDQ         R12, SI
+	ADDQ         R13, BX
+	ADDQ         $0x00000040, DX
+	DECQ         CX
+	JNE          packtile6x1k
+	MOVQ         8(SP), DX
+	MOVQ         72(SP), R9
+	LEAQ         (R9)(R9*2), R10
+	LEAQ         (R9)(R9*4), R11
+	VMOVUPD      Z3, K1, (DX)
+	VMOVUPD      Z4, K1, (DX)(R9*1)
+	VMOVUPD      Z5, K1, (DX)(R9*2)
+	VMOVUPD      Z6, K1, (DX)(R10*1)
+	VMOVUPD      Z7, K1, (DX)(R9*4)
+	VMOVUPD      Z8, K1, (DX)(R11*1)
+	IMUL3Q       $0x06, 80(SP), AX
+	ADDQ         AX, (SP)
+	IMUL3Q       $0x06, 72(SP), AX
+	ADDQ         AX, 8(SP)
+	DECQ         32(SP)
+	MOVQ         104(SP), AX
+	MOVQ         AX, 16(SP)
+	MOVQ         $0x00000040, R13
+	MOVQ         $0x00000000, 104(SP)
+	JMP          group
+
+packtile7x1:
+	MOVQ   8(SP), DX
+	CMPQ   248(DI), $0x00
+	JNE    packtile7x1load
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	JMP    packtile7x1ready
+
+packtile7x1load:
+	MOVQ      72(SP), R9
+	LEAQ      (R9)(R9*2), R10
+	LEAQ      (R9)(R9*4), R11
+	VMOVUPD.Z (DX), K1, Z3
+	VMOVUPD.Z (DX)(R9*1), K1, Z4
+	VMOVUPD.Z (DX)(R9*2), K1, Z5
+	VMOVUPD.Z (DX)(R10*1), K1, Z6
+	VMOVUPD.Z (DX)(R9*4), K1, Z7
+	VMOVUPD.Z (DX)(R11*1), K1, Z8
+	VMOVUPD.Z (DX)(R10*2), K1, Z9
+
+packtile7x1ready:
+	CMPQ   240(DI), $0x00
+	JE     packtile7x1fetched
+	IMUL3Q $0x07, 72(SP), SI
+	ADDQ   DX, SI
+	CMPQ   32(SP), $0x01
+	JNE    packtile7x1below
+	MOVQ   232(DI), SI
+	SHLQ   $0x03, SI
+	ADDQ   24(SP), SI
+
+packtile7x1below:
+	MOVQ       72(SP), R9
+	LEAQ       (R9)(R9*2), R10
+	LEAQ       (R9)(R9*4), R11
+	PREFETCHT0 (SI)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 (SI)(R9*4)
+	PREFETCHT0 (SI)(R11*1)
+	PREFETCHT0 (SI)(R10*2)
+
+packtile7x1fetched:
+	MOVQ 96(SP), R15
+	ADDQ $0x40, 96(SP)
+	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  packtile7x1inplace
+	MOVQ $0x00000038, R12
+
+packtile7x1inplace:
+	MOVQ 16(SP), BX
+	MOVQ 64(SP), R9
+	LEAQ (R9)(R9*2), R10
+	LEAQ (R9)(R9*4), R11
+	MOVQ 176(DI), CX
+	MOVQ 104(SP), DX
+
+packtile7x1k:
+	VMOVUPD      (BX), Z0
+	VMOVUPD      Z0, (DX)
+	VBROADCASTSD (SI), Z1
+	VFMADD231PD  Z0, Z1, Z3
+	VBROADCASTSD (SI)(R9*1), Z2
+	VFMADD231PD  Z0, Z2, Z4
+	VBROADCASTSD (SI)(R9*2), Z1
+	VFMADD231PD  Z0, Z1, Z5
+	VBROADCASTSD (SI)(R10*1), Z2
+	VFMADD231PD  Z0, Z2, Z6
+	VBROADCASTSD (SI)(R9*4), Z1
+	VFMADD231PD  Z0, Z1, Z7
+	VBROADCASTSD (SI)(R11*1), Z2
+	VFMADD231PD  Z0, Z2, Z8
+	VBROADCASTSD (SI)(R10*2), Z1
+	VFMADD231PD  Z0, Z1, Z9
+	PREFETCHT1   (R15)
+	ADDQ         BP, R15
+	ADDQ         R12, SI
+	ADDQ         R13, BX
+	ADDQ         $0x00000040, DX
+	DECQ         CX
+	JNE          packtile7x1k
+	MOVQ         8(SP), DX
+	MOVQ         72(SP), R9
+	LEAQ         (R9)(R9*2), R10
+	LEAQ         (R9)(R9*4), R11
+	VMOVUPD      Z3, K1, (DX)
+	VMOVUPD      Z4, K1, (DX)(R9*1)
+	VMOVUPD      Z5, K1, (DX)(R9*2)
+	VMOVUPD      Z6, K1, (DX)(R10*1)
+	VMOVUPD      Z7, K1, (DX)(R9*4)
+	VMOVUPD      Z8, K1, (DX)(R11*1)
+	VMOVUPD      Z9, K1, (DX)(R10*2)
+	IMUL3Q       $0x07, 80(SP), AX
+	ADDQ         AX, (SP)
+	IMUL3Q       $0x07, 72(SP), AX
+	ADDQ         AX, 8(SP)
+	DECQ         32(SP)
+	MOVQ         104(SP), AX
+	MOVQ         AX, 16(SP)
+	MOVQ         $0x00000040, R13
+	MOVQ         $0x00000000, 104(SP)
+	JMP          group
+
+packtile8x1:
+	MOVQ   8(SP), DX
+	CMPQ   248(DI), $0x00
+	JNE    packtile8x1load
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	JMP    packtile8x1ready
+
+packtile8x1load:
+	MOVQ      72(SP), R9
+	LEAQ      (R9)(R9*2), R10
+	LEAQ      (R9)(R9*4), R11
+	LEAQ      (R10)(R9*4), R8
+	VMOVUPD.Z (DX), K1, Z3
+	VMOVUPD.Z (DX)(R9*1), K1, Z4
+	VMOVUPD.Z (DX)(R9*2), K1, Z5
+	VMOVUPD.Z (DX)(R10*1), K1, Z6
+	VMOVUPD.Z (DX)(R9*4), K1, Z7
+	VMOVUPD.Z (DX)(R11*1), K1, Z8
+	VMOVUPD.Z (DX)(R10*2), K1, Z9
+	VMOVUPD.Z (DX)(R8*1), K1, Z10
+
+packtile8x1ready:
+	CMPQ   240(DI), $0x00
+	JE     packtile8x1fetched
+	IMUL3Q $0x08, 72(SP), SI
+	ADDQ   DX, SI
+	CMPQ   32(SP), $0x01
+	JNE    packtile8x1below
+	MOVQ   232(DI), SI
+	SHLQ   $0x03, SI
+	ADDQ   24(SP), SI
+
+packtile8x1below:
+	MOVQ       72(SP), R9
+	LEAQ       (R9)(R9*2), R10
+	LEAQ       (R9)(R9*4), R11
+	LEAQ       (R10)(R9*4), R8
+	PREFETCHT0 (SI)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 (SI)(R9*4)
+	PREFETCHT0 (SI)(R11*1)
+	PREFETCHT0 (SI)(R10*2)
+	PREFETCHT0 (SI)(R8*1)
+
+packtile8x1fetched:
+	MOVQ 96(SP), R15
+	ADDQ $0x40, 96(SP)
+	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  packtile8x1inplace
+	MOVQ $0x00000040, R12
+
+packtile8x1inplace:
+	MOVQ 16(SP), BX
+	MOVQ 64(SP), R9
+	LEAQ (R9)(R9*2), R10
+	LEAQ (R9)(R9*4), R11
+	LEAQ (R10)(R9*4), R8
+	MOVQ 176(DI), CX
+	MOVQ 104(SP), DX
+
+packtile8x1k:
+	VMOVUPD      (BX), Z0
+	VMOVUPD      Z0, (DX)
+	VBROADCASTSD (SI), Z1
+	VFMADD231PD  Z0, Z1, Z3
+	VBROADCASTSD (SI)(R9*1), Z2
+	VFMADD231PD  Z0, Z2, Z4
+	VBROADCASTSD (SI)(R9*2), Z1
+	VFMADD231PD  Z0, Z1, Z5
+	VBROADCASTSD (SI)(R10*1), Z2
+	VFMADD231PD  Z0, Z2, Z6
+	VBROADCASTSD (SI)(R9*4), Z1
+	VFMADD231PD  Z0, Z1, Z7
+	VBROADCASTSD (SI)(R11*1), Z2
+	VFMADD231PD  Z0, Z2, Z8
+	VBROADCASTSD (SI)(R10*2), Z1
+	VFMADD231PD  Z0, Z1, Z9
+	VBROADCASTSD (SI)(R8*1), Z2
+	VFMADD231PD  Z0, Z2, Z10
+	PREFETCHT1   (R15)
+	ADDQ         BP, R15
+	ADDQ         R12, SI
+	ADDQ         R13, BX
+	ADDQ         $0x00000040, DX
+	DECQ         CX
+	JNE          packtile8x1k
+	MOVQ         8(SP), DX
+	MOVQ         72(SP), R9
+	LEAQ         (R9)(R9*2), R10
+	LEAQ         (R9)(R9*4), R11
+	LEAQ         (R10)(R9*4), R8
+	VMOVUPD      Z3, K1, (DX)
+	VMOVUPD      Z4, K1, (DX)(R9*1)
+	VMOVUPD      Z5, K1, (DX)(R9*2)
+	VMOVUPD      Z6, K1, (DX)(R10*1)
+	VMOVUPD      Z7, K1, (DX)(R9*4)
+	VMOVUPD      Z8, K1, (DX)(R11*1)
+	VMOVUPD      Z9, K1, (DX)(R10*2)
+	VMOVUPD      Z10, K1, (DX)(R8*1)
+	IMUL3Q       $0x08, 80(SP), AX
+	ADDQ         AX, (SP)
+	IMUL3Q       $0x08, 72(SP), AX
+	ADDQ         AX, 8(SP)
+	DECQ         32(SP)
+	MOVQ         104(SP), AX
+	MOVQ         AX, 16(SP)
+	MOVQ         $0x00000040, R13
+	MOVQ         $0x00000000, 104(SP)
+	JMP          group
+
+packtile9x1:
+	MOVQ   8(SP), DX
+	CMPQ   248(DI), $0x00
+	JNE    packtile9x1load
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	JMP    packtile9x1ready
+
+packtile9x1load:
+	MOVQ      72(SP), R9
+	LEAQ      (R9)(R9*2), R10
+	LEAQ      (R9)(R9*4), R11
+	LEAQ      (R10)(R9*4), R8
+	VMOVUPD.Z (DX), K1, Z3
+	VMOVUPD.Z (DX)(R9*1), K1, Z4
+	VMOVUPD.Z (DX)(R9*2), K1, Z5
+	VMOVUPD.Z (DX)(R10*1), K1, Z6
+	VMOVUPD.Z (DX)(R9*4), K1, Z7
+	VMOVUPD.Z (DX)(R11*1), K1, Z8
+	VMOVUPD.Z (DX)(R10*2), K1, Z9
+	VMOVUPD.Z (DX)(R8*1), K1, Z10
+	VMOVUPD.Z (DX)(R9*8), K1, Z11
+
+packtile9x1ready:
+	CMPQ   240(DI), $0x00
+	JE     packtile9x1fetched
+	IMUL3Q $0x09, 72(SP), SI
+	ADDQ   DX, SI
+	CMPQ   32(SP), $0x01
+	JNE    packtile9x1below
+	MOVQ   232(DI), SI
+	SHLQ   $0x03, SI
+	ADDQ   24(SP), SI
+
+packtile9x1below:
+	MOVQ       72(SP), R9
+	LEAQ       (R9)(R9*2), R10
+	LEAQ       (R9)(R9*4), R11
+	LEAQ       (R10)(R9*4), R8
+	PREFETCHT0 (SI)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 (SI)(R9*4)
+	PREFETCHT0 (SI)(R11*1)
+	PREFETCHT0 (SI)(R10*2)
+	PREFETCHT0 (SI)(R8*1)
+	PREFETCHT0 (SI)(R9*8)
+
+packtile9x1fetched:
+	MOVQ 96(SP), R15
+	ADDQ $0x40, 96(SP)
+	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  packtile9x1inplace
+	MOVQ $0x00000048, R12
+
+packtile9x1inplace:
+	MOVQ 16(SP), BX
+	MOVQ 64(SP), R9
+	LEAQ (R9)(R9*2), R10
+	LEAQ (R9)(R9*4), R11
+	LEAQ (R10)(R9*4), R8
+	MOVQ 176(DI), CX
+	MOVQ 104(SP), DX
+
+packtile9x1k:
+	VMOVUPD      (BX), Z0
+	VMOVUPD      Z0, (DX)
+	VBROADCASTSD (SI), Z1
+	VFMADD231PD  Z0, Z1, Z3
+	VBROADCASTSD (SI)(R9*1), Z2
+	VFMADD231PD  Z0, Z2, Z4
+	VBROADCASTSD (SI)(R9*2), Z1
+	VFMADD231PD  Z0, Z1, Z5
+	VBROADCASTSD (SI)(R10*1), Z2
+	VFMADD231PD  Z0, Z2, Z6
+	VBROADCASTSD (SI)(R9*4), Z1
+	VFMADD231PD  Z0, Z1, Z7
+	VBROADCASTSD (SI)(R11*1), Z2
+	VFMADD231PD  Z0, Z2, Z8
+	VBROADCASTSD (SI)(R10*2), Z1
+	VFMADD231PD  Z0, Z1, Z9
+	VBROADCASTSD (SI)(R8*1), Z2
+	VFMADD231PD  Z0, Z2, Z10
+	VBROADCASTSD (SI)(R9*8), Z1
+	VFMADD231PD  Z0, Z1, Z11
+	PREFETCHT1   (R15)
+	ADDQ         BP, R15
+	ADDQ         R12, SI
+	ADDQ         R13, BX
+	ADDQ         $0x00000040, DX
+	DECQ         CX
+	JNE          packtile9x1k
+	MOVQ         8(SP), DX
+	MOVQ         72(SP), R9
+	LEAQ         (R9)(R9*2), R10
+	LEAQ         (R9)(R9*4), R11
+	LEAQ         (R10)(R9*4), R8
+	VMOVUPD      Z3, K1, (DX)
+	VMOVUPD      Z4, K1, (DX)(R9*1)
+	VMOVUPD      Z5, K1, (DX)(R9*2)
+	VMOVUPD      Z6, K1, (DX)(R10*1)
+	VMOVUPD      Z7, K1, (DX)(R9*4)
+	VMOVUPD      Z8, K1, (DX)(R11*1)
+	VMOVUPD      Z9, K1, (DX)(R10*2)
+	VMOVUPD      Z10, K1, (DX)(R8*1)
+	VMOVUPD      Z11, K1, (DX)(R9*8)
+	IMUL3Q       $0x09, 80(SP), AX
+	ADDQ         AX, (SP)
+	IMUL3Q       $0x09, 72(SP), AX
+	ADDQ         AX, 8(SP)
+	DECQ         32(SP)
+	MOVQ         104(SP), AX
+	MOVQ         AX, 16(SP)
+	MOVQ         $0x00000040, R13
+	MOVQ         $0x00000000, 104(SP)
+	JMP          group
+
+tile1x2:
+	MOVQ   8(SP), DX
+	CMPQ   248(DI), $0x00
+	JNE    tile1x2load
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	JMP    tile1x2ready
+
+tile1x2load:
+	VMOVUPD   (DX), Z4
+	VMOVUPD.Z 64(DX), K1, Z5
+
+tile1x2ready:
+	CMPQ   240(DI), $0x00
+	JE     tile1x2fetched
+	IMUL3Q $0x01, 72(SP), SI
+	ADDQ   DX, SI
+	CMPQ   32(SP), $0x01
+	JNE    tile1x2below
+	MOVQ   232(DI), SI
+	SHLQ   $0x03, SI
+	ADDQ   24(SP), SI
+
+tile1x2below:
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+
+tile1x2fetched:
+	MOVQ 96(SP), R15
+	ADDQ $0x40, 96(SP)
+	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  tile1x2inplace
+	MOVQ $0x00000008, R12
+
+tile1x2inplace:
+	MOVQ 16(SP), BX
+	MOVQ 176(DI), CX
+
+tile1x2k:
+	VMOVUPD      (BX), Z0
+	VMOVUPD      64(BX), Z1
+	VBROADCASTSD (SI), Z2
+	VFMADD231PD  Z0, Z2, Z4
+	VFMADD231PD  Z1, Z2, Z5
+	PREFETCHT1   (R15)
+	ADDQ         BP, R15
+	ADDQ         R12, SI
+	ADDQ         R13, BX
+	DECQ         CX
+	JNE          tile1x2k
+	MOVQ         8(SP), DX
+	VMOVUPD      Z4, (DX)
+	VMOVUPD      Z5, K1, 64(DX)
+	IMUL3Q       $0x01, 80(SP), AX
+	ADDQ         AX, (SP)
+	IMUL3Q       $0x01, 72(SP), AX
+	ADDQ         AX, 8(SP)
+	DECQ         32(SP)
+	JNE          tile1x2
+	JMP          groupdone
+
+tile2x2:
+	MOVQ   8(SP), DX
+	CMPQ   248(DI), $0x00
+	JNE    tile2x2load
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	JMP    tile2x2ready
+
+tile2x2load:
+	MOVQ      72(SP), R9
+	VMOVUPD   (DX), Z4
+	VMOVUPD.Z 64(DX), K1, Z5
+	VMOVUPD   (DX)(R9*1), Z6
+	VMOVUPD.Z 64(DX)(R9*1), K1, Z7
+
+tile2x2ready:
+	CMPQ   240(DI), $0x00
+	JE     tile2x2fetched
+	IMUL3Q $0x02, 72(SP), SI
+	ADDQ   DX, SI
+	CMPQ   32(SP), $0x01
+	JNE    tile2x2below
+	MOVQ   232(DI), SI
+	SHLQ   $0x03, SI
+	ADDQ   24(SP), SI
+
+tile2x2below:
+	MOVQ       72(SP), R9
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 64(SI)(R9*1)
+
+tile2x2fetched:
+	MOVQ 96(SP), R15
+	ADDQ $0x40, 96(SP)
+	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  tile2x2inplace
+	MOVQ $0x00000010, R12
+
+tile2x2inplace:
+	MOVQ 16(SP), BX
+	MOVQ 64(SP), R9
+	MOVQ 176(DI), CX
+
+tile2x2k:
+	VMOVUPD      (BX), Z0
+	VMOVUPD      64(BX), Z1
+	VBROADCASTSD (SI), Z2
+	VFMADD231PD  Z0, Z2, Z4
+	VFMADD231PD  Z1, Z2, Z5
+	VBROADCASTSD (SI)(R9*1), Z3
+	VFMADD231PD  Z0, Z3, Z6
+	VFMADD231PD  Z1, Z3, Z7
+	PREFETCHT1   (R15)
+	ADDQ         BP, R15
+	ADDQ         R12, SI
+	ADDQ         R13, BX
+	DECQ         CX
+	JNE          tile2x2k
+	MOVQ         8(SP), DX
+	MOVQ         72(SP), R9
+	VMOVUPD      Z4, (DX)
+	VMOVUPD      Z5, K1, 64(DX)
+	VMOVUPD      Z6, (DX)(R9*1)
+	VMOVUPD      Z7, K1, 64(DX)(R9*1)
+	IMUL3Q       $0x02, 80(SP), AX
+	ADDQ         AX, (SP)
+	IMUL3Q       $0x02, 72(SP), AX
+	ADDQ         AX, 8(SP)
+	DECQ         32(SP)
+	JNE          tile2x2
+	JMP          groupdone
+
+tile3x2:
+	MOVQ   8(SP), DX
+	CMPQ   248(DI), $0x00
+	JNE    tile3x2load
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	JMP    tile3x2ready
+
+tile3x2load:
+	MOVQ      72(SP), R9
+	VMOVUPD   (DX), Z4
+	VMOVUPD.Z 64(DX), K1, Z5
+	VMOVUPD   (DX)(R9*1), Z6
+	VMOVUPD.Z 64(DX)(R9*1), K1, Z7
+	VMOVUPD   (DX)(R9*2), Z8
+	VMOVUPD.Z 64(DX)(R9*2), K1, Z9
+
+tile3x2ready:
+	CMPQ   240(DI), $0x00
+	JE     tile3x2fetched
+	IMUL3Q $0x03, 72(SP), SI
+	ADDQ   DX, SI
+	CMPQ   32(SP), $0x01
+	JNE    tile3x2below
+	MOVQ   232(DI), SI
+	SHLQ   $0x03, SI
+	ADDQ   24(SP), SI
+
+tile3x2below:
+	MOVQ       72(SP), R9
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 64(SI)(R9*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 64(SI)(R9*2)
+
+tile3x2fetched:
+	MOVQ 96(SP), R15
+	ADDQ $0x40, 96(SP)
+	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  tile3x2inplace
+	MOVQ $0x00000018, R12
+
+tile3x2inplace:
+	MOVQ 16(SP), BX
+	MOVQ 64(SP), R9
+	MOVQ 176(DI), CX
+
+tile3x2k:
+	VMOVUPD      (BX), Z0
+	VMOVUPD      64(BX), Z1
+	VBROADCASTSD (SI), Z2
+	VFMADD231PD  Z0, Z2, Z4
+	VFMADD231PD  Z1, Z2, Z5
+	VBROADCASTSD (SI)(R9*1), Z3
+	VFMADD231PD  Z0, Z3, Z6
+	VFMADD231PD  Z1, Z3, Z7
+	VBROADCASTSD (SI)(R9*2), Z2
+	VFMADD231PD  Z0, Z2, Z8
+	VFMADD231PD  Z1, Z2, Z9
+	PREFETCHT1   (R15)
+	ADDQ         BP, R15
+	ADDQ         R12, SI
+	ADDQ         R13, BX
+	DECQ         CX
+	JNE          tile3x2k
+	MOVQ         8(SP), DX
+	MOVQ         72(SP), R9
+	VMOVUPD      Z4, (DX)
+	VMOVUPD      Z5, K1, 64(DX)
+	VMOVUPD      Z6, (DX)(R9*1)
+	VMOVUPD      Z7, K1, 64(DX)(R9*1)
+	VMOVUPD      Z8, (DX)(R9*2)
+	VMOVUPD      Z9, K1, 64(DX)(R9*2)
+	IMUL3Q       $0x03, 80(SP), AX
+	ADDQ         AX, (SP)
+	IMUL3Q       $0x03, 72(SP), AX
+	ADDQ         AX, 8(SP)
+	DECQ         32(SP)
+	JNE          tile3x2
+	JMP          groupdone
+
+tile4x2:
+	MOVQ   8(SP), DX
+	CMPQ   248(DI), $0x00
+	JNE    tile4x2load
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	JMP    tile4x2ready
+
+tile4x2load:
+	MOVQ      72(SP), R9
+	LEAQ      (R9)(R9*2), R10
+	VMOVUPD   (DX), Z4
+	VMOVUPD.Z 64(DX), K1, Z5
+	VMOVUPD   (DX)(R9*1), Z6
+	VMOVUPD.Z 64(DX)(R9*1), K1, Z7
+	VMOVUPD   (DX)(R9*2), Z8
+	VMOVUPD.Z 64(DX)(R9*2), K1, Z9
+	VMOVUPD   (DX)(R10*1), Z10
+	VMOVUPD.Z 64(DX)(R10*1), K1, Z11
+
+tile4x2ready:
+	CMPQ   240(DI), $0x00
+	JE     tile4x2fetched
+	IMUL3Q $0x04, 72(SP), SI
+	ADDQ   DX, SI
+	CMPQ   32(SP), $0x01
+	JNE    tile4x2below
+	MOVQ   232(DI), SI
+	SHLQ   $0x03, SI
+	ADDQ   24(SP), SI
+
+tile4x2below:
+	MOVQ       72(SP), R9
+	LEAQ       (R9)(R9*2), R10
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 64(SI)(R9*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 64(SI)(R9*2)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 64(SI)(R10*1)
+
+tile4x2fetched:
+	MOVQ 96(SP), R15
+	ADDQ $0x40, 96(SP)
+	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  tile4x2inplace
+	MOVQ $0x00000020, R12
+
+tile4x2inplace:
+	MOVQ 16(SP), BX
+	MOVQ 64(SP), R9
+	LEAQ (R9)(R9*2), R10
+	MOVQ 176(DI), CX
+
+tile4x2k:
+	VMOVUPD      (BX), Z0
+	VMOVUPD      64(BX), Z1
+	VBROADCASTSD (SI), Z2
+	VFMADD231PD  Z0, Z2, Z4
+	VFMADD231PD  Z1, Z2, Z5
+	VBROADCASTSD (SI)(R9*1), Z3
+	VFMADD231PD  Z0, Z3, Z6
+	VFMADD231PD  Z1, Z3, Z7
+	VBROADCASTSD (SI)(R9*2), Z2
+	VFMADD231PD  Z0, Z2, Z8
+	VFMADD231PD  Z1, Z2, Z9
+	VBROADCASTSD (SI)(R10*1), Z3
+	VFMADD231PD  Z0, Z3, Z10
+	VFMADD231PD  Z1, Z3, Z11
+	PREFETCHT1   (R15)
+	ADDQ         BP, R15
+	ADDQ         R12, SI
+	ADDQ         R13, BX
+	DECQ         CX
+	JNE          tile4x2k
+	MOVQ         8(SP), DX
+	MOVQ         72(SP), R9
+	LEAQ         (R9)(R9*2), R10
+	VMOVUPD      Z4, (DX)
+	VMOVUPD      Z5, K1, 64(DX)
+	VMOVUPD      Z6, (DX)(R9*1)
+	VMOVUPD      Z7, K1, 64(DX)(R9*1)
+	VMOVUPD      Z8, (DX)(R9*2)
+	VMOVUPD      Z9, K1, 64(DX)(R9*2)
+	VMOVUPD      Z10, (DX)(R10*1)
+	VMOVUPD      Z11, K1, 64(DX)(R10*1)
+	IMUL3Q       $0x04, 80(SP), AX
+	ADDQ         AX, (SP)
+	IMUL3Q       $0x04, 72(SP), AX
+	ADDQ         AX, 8(SP)
+	DECQ         32(SP)
+	JNE          tile4x2
+	JMP          groupdone
+
+tile5x2:
+	MOVQ   8(SP), DX
+	CMPQ   248(DI), $0x00
+	JNE    tile5x2load
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	JMP    tile5x2ready
+
+tile5x2load:
+	MOVQ      72(SP), R9
+	LEAQ      (R9)(R9*2), R10
+	VMOVUPD   (DX), Z4
+	VMOVUPD.Z 64(DX), K1, Z5
+	VMOVUPD   (DX)(R9*1), Z6
+	VMOVUPD.Z 64(DX)(R9*1), K1, Z7
+	VMOVUPD   (DX)(R9*2), Z8
+	VMOVUPD.Z 64(DX)(R9*2), K1, Z9
+	VMOVUPD   (DX)(R10*1), Z10
+	VMOVUPD.Z 64(DX)(R10*1), K1, Z11
+	VMOVUPD   (DX)(R9*4), Z12
+	VMOVUPD.Z 64(DX)(R9*4), K1, Z13
+
+tile5x2ready:
+	CMPQ   240(DI), $0x00
+	JE     tile5x2fetched
+	IMUL3Q $0x05, 72(SP), SI
+	ADDQ   DX, SI
+	CMPQ   32(SP), $0x01
+	JNE    tile5x2below
+	MOVQ   232(DI), SI
+	SHLQ   $0x03, SI
+	ADDQ   24(SP), SI
+
+tile5x2below:
+	MOVQ       72(SP), R9
+	LEAQ       (R9)(R9*2), R10
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 64(SI)(R9*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 64(SI)(R9*2)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 64(SI)(R10*1)
+	PREFETCHT0 (SI)(R9*4)
+	PREFETCHT0 64(SI)(R9*4)
+
+tile5x2fetched:
+	MOVQ 96(SP), R15
+	ADDQ $0x40, 96(SP)
+	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  tile5x2inplace
+	MOVQ $0x00000028, R12
+
+tile5x2inplace:
+	MOVQ 16(SP), BX
+	MOVQ 64(SP), R9
+	LEAQ (R9)(R9*2), R10
+	MOVQ 176(DI), CX
+
+tile5x2k:
+	VMOVUPD      (BX), Z0
+	VMOVUPD      64(BX), Z1
+	VBROADCASTSD (SI), Z2
+	VFMADD231PD  Z0, Z2, Z4
+	VFMADD231PD  Z1, Z2, Z5
+	VBROADCASTSD (SI)(R9*1), Z3
+	VFMADD231PD  Z0, Z3, Z6
+	VFMADD231PD  Z1, Z3, Z7
+	VBROADCASTSD (SI)(R9*2), Z2
+	VFMADD231PD  Z0, Z2, Z8
+	VFMADD231PD  Z1, Z2, Z9
+	VBROADCASTSD (SI)(R10*1), Z3
+	VFMADD231PD  Z0, Z3, Z10
+	VFMADD231PD  Z1, Z3, Z11
+	VBROADCASTSD (SI)(R9*4), Z2
+	VFMADD231PD  Z0, Z2, Z12
+	VFMADD231PD  Z1, Z2, Z13
+	PREFETCHT1   (R15)
+	ADDQ         BP, R15
+	ADDQ         R12, SI
+	ADDQ         R13, BX
+	DECQ         CX
+	JNE          tile5x2k
+	MOVQ         8(SP), DX
+	MOVQ         72(SP), R9
+	LEAQ         (R9)(R9*2), R10
+	VMOVUPD      Z4, (DX)
+	VMOVUPD      Z5, K1, 64(DX)
+	VMOVUPD      Z6, (DX)(R9*1)
+	VMOVUPD      Z7, K1, 64(DX)(R9*1)
+	VMOVUPD      Z8, (DX)(R9*2)
+	VMOVUPD      Z9, K1, 64(DX)(R9*2)
+	VMOVUPD      Z10, (DX)(R10*1)
+	VMOVUPD      Z11, K1, 64(DX)(R10*1)
+	VMOVUPD      Z12, (DX)(R9*4)
+	VMOVUPD      Z13, K1, 64(DX)(R9*4)
+	IMUL3Q       $0x05, 80(SP), AX
+	ADDQ         AX, (SP)
+	IMUL3Q       $0x05, 72(SP), AX
+	ADDQ         AX, 8(SP)
+	DECQ         32(SP)
+	JNE          tile5x2
+	JMP          groupdone
+
+tile6x2:
+	MOVQ   8(SP), DX
+	CMPQ   248(DI), $0x00
+	JNE    tile6x2load
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	JMP    tile6x2ready
+
+tile6x2load:
+	MOVQ      72(SP), R9
+	LEAQ      (R9)(R9*2), R10
+	LEAQ      (R9)(R9*4), R11
+	VMOVUPD   (DX), Z4
+	VMOVUPD.Z 64(DX), K1, Z5
+	VMOVUPD   (DX)(R9*1), Z6
+	VMOVUPD.Z 64(DX)(R9*1), K1, Z7
+	VMOVUPD   (DX)(R9*2), Z8
+	VMOVUPD.Z 64(DX)(R9*2), K1, Z9
+	VMOVUPD   (DX)(R10*1), Z10
+	VMOVUPD.Z 64(DX)(R10*1), K1, Z11
+	VMOVUPD   (DX)(R9*4), Z12
+	VMOVUPD.Z 64(DX)(R9*4), K1, Z13
+	VMOVUPD   (DX)(R11*1), Z14
+	VMOVUPD.Z 64(DX)(R11*1), K1, Z15
+
+tile6x2ready:
+	CMPQ   240(DI), $0x00
+	JE     tile6x2fetched
+	IMUL3Q $0x06, 72(SP), SI
+	ADDQ   DX, SI
+	CMPQ   32(SP), $0x01
+	JNE    tile6x2below
+	MOVQ   232(DI), SI
+	SHLQ   $0x03, SI
+	ADDQ   24(SP), SI
+
+tile6x2below:
+	MOVQ       72(SP), R9
+	LEAQ       (R9)(R9*2), R10
+	LEAQ       (R9)(R9*4), R11
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 64(SI)(R9*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 64(SI)(R9*2)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 64(SI)(R10*1)
+	PREFETCHT0 (SI)(R9*4)
+	PREFETCHT0 64(SI)(R9*4)
+	PREFETCHT0 (SI)(R11*1)
+	PREFETCHT0 64(SI)(R11*1)
+
+tile6x2fetched:
+	MOVQ 96(SP), R15
+	ADDQ $0x40, 96(SP)
+	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  tile6x2inplace
+	MOVQ $0x00000030, R12
+
+tile6x2inplace:
+	MOVQ 16(SP), BX
+	MOVQ 64(SP), R9
+	LEAQ (R9)(R9*2), R10
+	LEAQ (R9)(R9*4), R11
+	MOVQ 176(DI), CX
+
+tile6x2k:
+	VMOVUPD      (BX), Z0
+	VMOVUPD      64(BX), Z1
+	VBROADCASTSD (SI), Z2
+	VFMADD231PD  Z0, Z2, Z4
+	VFMADD231PD  Z1, Z2, Z5
+	VBROADCASTSD (SI)(R9*1), Z3
+	VFMADD231PD  Z0, Z3, Z6
+	VFMADD231PD  Z1, Z3, Z7
+	VBROADCASTSD (SI)(R9*2), Z2
+	VFMADD231PD  Z0, Z2, Z8
+	VFMADD231PD  Z1, Z2, Z9
+	VBROADCASTSD (SI)(R10*1), Z3
+	VFMADD231PD  Z0, Z3, Z10
+	VFMADD231PD  Z1, Z3, Z11
+	VBROADCASTSD (SI)(R9*4), Z2
+	VFMADD231PD  Z0, Z2, Z12
+	VFMADD231PD  Z1, Z2, Z13
+	VBROADCASTSD (SI)(R11*1), Z3
+	VFMADD231PD  Z0, Z3, Z14
+	VFMADD231PD  Z1, Z3, Z15
+	PREFETCHT1   (R15)
+	ADDQ         BP, R15
+	ADDQ         R12, SI
+	ADDQ         R13, BX
+	DECQ         CX
+	JNE          tile6x2k
+	MOVQ         8(SP), DX
+	MOVQ         72(SP), R9
+	LEAQ         (R9)(R9*2), R10
+	LEAQ         (R9)(R9*4), R11
+	VMOVUPD      Z4, (DX)
+	VMOVUPD      Z5, K1, 64(DX)
+	VMOVUPD      Z6, (DX)(R9*1)
+	VMOVUPD      Z7, K1, 64(DX)(R9*1)
+	VMOVUPD      Z8, (DX)(R9*2)
+	VMOVUPD      Z9, K1, 64(DX)(R9*2)
+	VMOVUPD      Z10, (DX)(R10*1)
+	VMOVUPD      Z11, K1, 64(DX)(R10*1)
+	VMOVUPD      Z12, (DX)(R9*4)
+	VMOVUPD      Z13, K1, 64(DX)(R9*4)
+	VMOVUPD      Z14, (DX)(R11*1)
+	VMOVUPD      Z15, K1, 64(DX)(R11*1)
+	IMUL3Q       $0x06, 80(SP), AX
+	ADDQ         AX, (SP)
+	IMUL3Q       $0x06, 72(SP), AX
+	ADDQ         AX, 8(SP)
+	DECQ         32(SP)
+	JNE          tile6x2
+	JMP          groupdone
+
+tile7x2:
+	MOVQ   8(SP), DX
+	CMPQ   248(DI), $0x00
+	JNE    tile7x2load
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	JMP    tile7x2ready
+
+tile7x2load:
+	MOVQ      72(SP), R9
+	LEAQ      (R9)(R9*2), R10
+	LEAQ      (R9)(R9*4), R11
+	VMOVUPD   (DX), Z4
+	VMOVUPD.Z 64(DX), K1, Z5
+	VMOVUPD   (DX)(R9*1), Z6
+	VMOVUPD.Z 64(DX)(R9*1), K1, Z7
+	VMOVUPD   (DX)(R9*2), Z8
+	VMOVUPD.Z 64(DX)(R9*2), K1, Z9
+	VMOVUPD   (DX)(R10*1), Z10
+	VMOVUPD.Z 64(DX)(R10*1), K1, Z11
+	VMOVUPD   (DX)(R9*4), Z12
+	VMOVUPD.Z 64(DX)(R9*4), K1, Z13
+	VMOVUPD   (DX)(R11*1), Z14
+	VMOVUPD.Z 64(DX)(R11*1), K1, Z15
+	VMOVUPD   (DX)(R10*2), Z16
+	VMOVUPD.Z 64(DX)(R10*2), K1, Z17
+
+tile7x2ready:
+	CMPQ   240(DI), $0x00
+	JE     tile7x2fetched
+	IMUL3Q $0x07, 72(SP), SI
+	ADDQ   DX, SI
+	CMPQ   32(SP), $0x01
+	JNE    tile7x2below
+	MOVQ   232(DI), SI
+	SHLQ   $0x03, SI
+	ADDQ   24(SP), SI
+
+tile7x2below:
+	MOVQ       72(SP), R9
+	LEAQ       (R9)(R9*2), R10
+	LEAQ       (R9)(R9*4), R11
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 64(SI)(R9*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 64(SI)(R9*2)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 64(SI)(R10*1)
+	PREFETCHT0 (SI)(R9*4)
+	PREFETCHT0 64(SI)(R9*4)
+	PREFETCHT0 (SI)(R11*1)
+	PREFETCHT0 64(SI)(R11*1)
+	PREFETCHT0 (SI)(R10*2)
+	PREFETCHT0 64(SI)(R10*2)
+
+tile7x2fetched:
+	MOVQ 96(SP), R15
+	ADDQ $0x40, 96(SP)
+	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  tile7x2inplace
+	MOVQ $0x00000038, R12
+
+tile7x2inplace:
+	MOVQ 16(SP), BX
+	MOVQ 64(SP), R9
+	LEAQ (R9)(R9*2), R10
+	LEAQ (R9)(R9*4), R11
+	MOVQ 176(DI), CX
+
+tile7x2k:
+	VMOVUPD      (BX), Z0
+	VMOVUPD      64(BX), Z1
+	VBROADCASTSD (SI), Z2
+	VFMADD231PD  Z0, Z2, Z4
+	VFMADD231PD  Z1, Z2, Z5
+	VBROADCASTSD (SI)(R9*1), Z3
+	VFMADD231PD  Z0, Z3, Z6
+	VFMADD231PD  Z1, Z3, Z7
+	VBROADCASTSD (SI)(R9*2), Z2
+	VFMADD231PD  Z0, Z2, Z8
+	VFMADD231PD  Z1, Z2, Z9
+	VBROADCASTSD (SI)(R10*1), Z3
+	VFMADD231PD  Z0, Z3, Z10
+	VFMADD231PD  Z1, Z3, Z11
+	VBROADCASTSD (SI)(R9*4), Z2
+	VFMADD231PD  Z0, Z2, Z12
+	VFMADD231PD  Z1, Z2, Z13
+	VBROADCASTSD (SI)(R11*1), Z3
+	VFMADD231PD  Z0, Z3, Z14
+	VFMADD231PD  Z1, Z3, Z15
+	VBROADCASTSD (SI)(R10*2), Z2
+	VFMADD231PD  Z0, Z2, Z16
+	VFMADD231PD  Z1, Z2, Z17
+	PREFETCHT1   (R15)
+	ADDQ         BP, R15
+	ADDQ         R12, SI
+	ADDQ         R13, BX
+	DECQ         CX
+	JNE          tile7x2k
+	MOVQ         8(SP), DX
+	MOVQ         72(SP), R9
+	LEAQ         (R9)(R9*2), R10
+	LEAQ         (R9)(R9*4), R11
+	VMOVUPD      Z4, (DX)
+	VMOVUPD      Z5, K1, 64(DX)
+	VMOVUPD      Z6, (DX)(R9*1)
+	VMOVUPD      Z7, K1, 64(DX)(R9*1)
+	VMOVUPD      Z8, (DX)(R9*2)
+	VMOVUPD      Z9, K1, 64(DX)(R9*2)
+	VMOVUPD      Z10, (DX)(R10*1)
+	VMOVUPD      Z11, K1, 64(DX)(R10*1)
+	VMOVUPD      Z12, (DX)(R9*4)
+	VMOVUPD      Z13, K1, 64(DX)(R9*4)
+	VMOVUPD      Z14, (DX)(R11*1)
+	VMOVUPD      Z15, K1, 64(DX)(R11*1)
+	VMOVUPD      Z16, (DX)(R10*2)
+	VMOVUPD      Z17, K1, 64(DX)(R10*2)
+	IMUL3Q       $0x07, 80(SP), AX
+	ADDQ         AX, (SP)
+	IMUL3Q       $0x07, 72(SP), AX
+	ADDQ         AX, 8(SP)
+	DECQ         32(SP)
+	JNE          tile7x2
+	JMP          groupdone
+
+tile8x2:
+	MOVQ   8(SP), DX
+	CMPQ   248(DI), $0x00
+	JNE    tile8x2load
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	VPXORD Z18, Z18, Z18
+	VPXORD Z19, Z19, Z19
+	JMP    tile8x2ready
+
+tile8x2load:
+	MOVQ      72(SP), R9
+	LEAQ      (R9)(R9*2), R10
+	LEAQ      (R9)(R9*4), R11
+	LEAQ      (R10)(R9*4), R8
+	VMOVUPD   (DX), Z4
+	VMOVUPD.Z 64(DX), K1, Z5
+	VMOVUPD   (DX)(R9*1), Z6
+	VMOVUPD.Z 64(DX)(R9*1), K1, Z7
+	VMOVUPD   (DX)(R9*2), Z8
+	VMOVUPD.Z 64(DX)(R9*2), K1, Z9
+	VMOVUPD   (DX)(R10*1), Z10
+	VMOVUPD.Z 64(DX)(R10*1), K1, Z11
+	VMOVUPD   (DX)(R9*4), Z12
+	VMOVUPD.Z 64(DX)(R9*4), K1, Z13
+	VMOVUPD   (DX)(R11*1), Z14
+	VMOVUPD.Z 64(DX)(R11*1), K1, Z15
+	VMOVUPD   (DX)(R10*2), Z16
+	VMOVUPD.Z 64(DX)(R10*2), K1, Z17
+	VMOVUPD   (DX)(R8*1), Z18
+	VMOVUPD.Z 64(DX)(R8*1), K1, Z19
+
+tile8x2ready:
+	CMPQ   240(DI), $0x00
+	JE     tile8x2fetched
+	IMUL3Q $0x08, 72(SP), SI
+	ADDQ   DX, SI
+	CMPQ   32(SP), $0x01
+	JNE    tile8x2below
+	MOVQ   232(DI), SI
+	SHLQ   $0x03, SI
+	ADDQ   24(SP), SI
+
+tile8x2below:
+	MOVQ       72(SP), R9
+	LEAQ       (R9)(R9*2), R10
+	LEAQ       (R9)(R9*4), R11
+	LEAQ       (R10)(R9*4), R8
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 64(SI)(R9*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 64(SI)(R9*2)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 64(SI)(R10*1)
+	PREFETCHT0 (SI)(R9*4)
+	PREFETCHT0 64(SI)(R9*4)
+	PREFETCHT0 (SI)(R11*1)
+	PREFETCHT0 64(SI)(R11*1)
+	PREFETCHT0 (SI)(R10*2)
+	PREFETCHT0 64(SI)(R10*2)
+	PREFETCHT0 (SI)(R8*1)
+	PREFETCHT0 64(SI)(R8*1)
+
+tile8x2fetched:
+	MOVQ 96(SP), R15
+	ADDQ $0x40, 96(SP)
+	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  tile8x2inplace
+	MOVQ $0x00000040, R12
+
+tile8x2inplace:
+	MOVQ 16(SP), BX
+	MOVQ 64(SP), R9
+	LEAQ (R9)(R9*2), R10
+	LEAQ (R9)(R9*4), R11
+	LEAQ (R10)(R9*4), R8
+	MOVQ 176(DI), CX
+
+tile8x2k:
+	VMOVUPD      (BX), Z0
+	VMOVUPD      64(BX), Z1
+	VBROADCASTSD (SI), Z2
+	VFMADD231PD  Z0, Z2, Z4
+	VFMADD231PD  Z1, Z2, Z5
+	VBROADCASTSD (SI)(R9*1), Z3
+	VFMADD231PD  Z0, Z3, Z6
+	VFMADD231PD  Z1, Z3, Z7
+	VBROADCASTSD (SI)(R9*2), Z2
+	VFMADD231PD  Z0, Z2, Z8
+	VFMADD231PD  Z1, Z2, Z9
+	VBROADCASTSD (SI)(R10*1), Z3
+	VFMADD231PD  Z0, Z3, Z10
+	VFMADD231PD  Z1, Z3, Z11
+	VBROADCASTSD (SI)(R9*4), Z2
+	VFMADD231PD  Z0, Z2, Z12
+	VFMADD231PD  Z1, Z2, Z13
+	VBROADCASTSD (SI)(R11*1), Z3
+	VFMADD231PD  Z0, Z3, Z14
+	VFMADD231PD  Z1, Z3, Z15
+	VBROADCASTSD (SI)(R10*2), Z2
+	VFMADD231PD  Z0, Z2, Z16
+	VFMADD231PD  Z1, Z2, Z17
+	VBROADCASTSD (SI)(R8*1), Z3
+	VFMADD231PD  Z0, Z3, Z18
+	VFMADD231PD  Z1, Z3, Z19
+	PREFETCHT1   (R15)
+	ADDQ         BP, R15
+	ADDQ         R12, SI
+	ADDQ         R13, BX
+	DECQ         CX
+	JNE          tile8x2k
+	MOVQ         8(SP), DX
+	MOVQ         72(SP), R9
+	LEAQ         (R9)(R9*2), R10
+	LEAQ         (R9)(R9*4), R11
+	LEAQ         (R10)(R9*4), R8
+	VMOVUPD      Z4, (DX)
+	VMOVUPD      Z5, K1, 64(DX)
+	VMOVUPD      Z6, (DX)(R9*1)
+	VMOVUPD      Z7, K1, 64(DX)(R9*1)
+	VMOVUPD      Z8, (DX)(R9*2)
+	VMOVUPD      Z9, K1, 64(DX)(R9*2)
+	VMOVUPD      Z10, (DX)(R10*1)
+	VMOVUPD      Z11, K1, 64(DX)(R10*1)
+	VMOVUPD      Z12, (DX)(R9*4)
+	VMOVUPD      Z13, K1, 64(DX)(R9*4)
+	VMOVUPD      Z14, (DX)(R11*1)
+	VMOVUPD      Z15, K1, 64(DX)(R11*1)
+	VMOVUPD      Z16, (DX)(R10*2)
+	VMOVUPD      Z17, K1, 64(DX)(R10*2)
+	VMOVUPD      Z18, (DX)(R8*1)
+	VMOVUPD      Z19, K1, 64(DX)(R8*1)
+	IMUL3Q       $0x08, 80(SP), AX
+	ADDQ         AX, (SP)
+	IMUL3Q       $0x08, 72(SP), AX
+	ADDQ         AX, 8(SP)
+	DECQ         32(SP)
+	JNE          tile8x2
+	JMP          groupdone
+
+tile9x2:
+	MOVQ   8(SP), DX
+	CMPQ   248(DI), $0x00
+	JNE    tile9x2load
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	VPXORD Z18, Z18, Z18
+	VPXORD Z19, Z19, Z19
+	VPXORD Z20, Z20, Z20
+	VPXORD Z21, Z21, Z21
+	JMP    tile9x2ready
+
+tile9x2load:
+	MOVQ      72(SP), R9
+	LEAQ      (R9)(R9*2), R10
+	LEAQ      (R9)(R9*4), R11
+	LEAQ      (R10)(R9*4), R8
+	VMOVUPD   (DX), Z4
+	VMOVUPD.Z 64(DX), K1, Z5
+	VMOVUPD   (DX)(R9*1), Z6
+	VMOVUPD.Z 64(DX)(R9*1), K1, Z7
+	VMOVUPD   (DX)(R9*2), Z8
+	VMOVUPD.Z 64(DX)(R9*2), K1, Z9
+	VMOVUPD   (DX)(R10*1), Z10
+	VMOVUPD.Z 64(DX)(R10*1), K1, Z11
+	VMOVUPD   (DX)(R9*4), Z12
+	VMOVUPD.Z 64(DX)(R9*4), K1, Z13
+	VMOVUPD   (DX)(R11*1), Z14
+	VMOVUPD.Z 64(DX)(R11*1), K1, Z15
+	VMOVUPD   (DX)(R10*2), Z16
+	VMOVUPD.Z 64(DX)(R10*2), K1, Z17
+	VMOVUPD   (DX)(R8*1), Z18
+	VMOVUPD.Z 64(DX)(R8*1), K1, Z19
+	VMOVUPD   (DX)(R9*8), Z20
+	VMOVUPD.Z 64(DX)(R9*8), K1, Z21
+
+tile9x2ready:
+	CMPQ   240(DI), $0x00
+	JE     tile9x2fetched
+	IMUL3Q $0x09, 72(SP), SI
+	ADDQ   DX, SI
+	CMPQ   32(SP), $0x01
+	JNE    tile9x2below
+	MOVQ   232(DI), SI
+	SHLQ   $0x03, SI
+	ADDQ   24(SP), SI
+
+tile9x2below:
+	MOVQ       72(SP), R9
+	LEAQ       (R9)(R9*2), R10
+	LEAQ       (R9)(R9*4), R11
+	LEAQ       (R10)(R9*4), R8
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 64(SI)(R9*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 64(SI)(R9*2)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 64(SI)(R10*1)
+	PREFETCHT0 (SI)(R9*4)
+	PREFETCHT0 64(SI)(R9*4)
+	PREFETCHT0 (SI)(R11*1)
+	PREFETCHT0 64(SI)(R11*1)
+	PREFETCHT0 (SI)(R10*2)
+	PREFETCHT0 64(SI)(R10*2)
+	PREFETCHT0 (SI)(R8*1)
+	PREFETCHT0 64(SI)(R8*1)
+	PREFETCHT0 (SI)(R9*8)
+	PREFETCHT0 64(SI)(R9*8)
+
+tile9x2fetched:
+	MOVQ 96(SP), R15
+	ADDQ $0x40, 96(SP)
+	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  tile9x2inplace
+	MOVQ $0x00000048, R12
+
+tile9x2inplace:
+	MOVQ 16(SP), BX
+	MOVQ 64(SP), R9
+	LEAQ (R9)(R9*2), R10
+	LEAQ (R9)(R9*4), R11
+	LEAQ (R10)(R9*4), R8
+	MOVQ 176(DI), CX
+
+tile9x2k:
+	VMOVUPD      (BX), Z0
+	VMOVUPD      64(BX), Z1
+	VBROADCASTSD (SI), Z2
+	VFMADD231PD  Z0, Z2, Z4
+	VFMADD231PD  Z1, Z2, Z5
+	VBROADCASTSD (SI)(R9*1), Z3
+	VFMADD231PD  Z0, Z3, Z6
+	VFMADD231PD  Z1, Z3, Z7
+	VBROADCASTSD (SI)(R9*2), Z2
+	VFMADD231PD  Z0, Z2, Z8
+	VFMADD231PD  Z1, Z2, Z9
+	VBROADCASTSD (SI)(R10*1), Z3
+	VFMADD231PD  Z0, Z3, Z10
+	VFMADD231PD  Z1, Z3, Z11
+	VBROADCASTSD (SI)(R9*4), Z2
+	VFMADD231PD  Z0, Z2, Z12
+	VFMADD231PD  Z1, Z2, Z13
+	VBROADCASTSD (SI)(R11*1), Z3
+	VFMADD231PD  Z0, Z3, Z14
+	VFMADD231PD  Z1, Z3, Z15
+	VBROADCASTSD (SI)(R10*2), Z2
+	VFMADD231PD  Z0, Z2, Z16
+	VFMADD231PD  Z1, Z2, Z17
+	VBROADCASTSD (SI)(R8*1), Z3
+	VFMADD231PD  Z0, Z3, Z18
+	VFMADD231PD  Z1, Z3, Z19
+	VBROADCASTSD (SI)(R9*8), Z2
+	VFMADD231PD  Z0, Z2, Z20
+	VFMADD231PD  Z1, Z2, Z21
+	PREFETCHT1   (R15)
+	ADDQ         BP, R15
+	ADDQ         R12, SI
+	ADDQ         R13, BX
+	DECQ         CX
+	JNE          tile9x2k
+	MOVQ         8(SP), DX
+	MOVQ         72(SP), R9
+	LEAQ         (R9)(R9*2), R10
+	LEAQ         (R9)(R9*4), R11
+	LEAQ         (R10)(R9*4), R8
+	VMOVUPD      Z4, (DX)
+	VMOVUPD      Z5, K1, 64(DX)
+	VMOVUPD      Z6, (DX)(R9*1)
+	VMOVUPD      Z7, K1, 64(DX)(R9*1)
+	VMOVUPD      Z8, (DX)(R9*2)
+	VMOVUPD      Z9, K1, 64(DX)(R9*2)
+	VMOVUPD      Z10, (DX)(R10*1)
+	VMOVUPD      Z11, K1, 64(DX)(R10*1)
+	VMOVUPD      Z12, (DX)(R9*4)
+	VMOVUPD      Z13, K1, 64(DX)(R9*4)
+	VMOVUPD      Z14, (DX)(R11*1)
+	VMOVUPD      Z15, K1, 64(DX)(R11*1)
+	VMOVUPD      Z16, (DX)(R10*2)
+	VMOVUPD      Z17, K1, 64(DX)(R10*2)
+	VMOVUPD      Z18, (DX)(R8*1)
+	VMOVUPD      Z19, K1, 64(DX)(R8*1)
+	VMOVUPD      Z20, (DX)(R9*8)
+	VMOVUPD      Z21, K1, 64(DX)(R9*8)
+	IMUL3Q       $0x09, 80(SP), AX
+	ADDQ         AX, (SP)
+	IMUL3Q       $0x09, 72(SP), AX
+	ADDQ         AX, 8(SP)
+	DECQ         32(SP)
+	JNE          tile9x2
+	JMP          groupdone
+
+packtile5x2:
+	MOVQ   8(SP), DX
+	CMPQ   248(DI), $0x00
+	JNE    packtile5x2load
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	JMP    packtile5x2ready
+
+packtile5x2load:
+	MOVQ      72(SP), R9
+	LEAQ      (R9)(R9*2), R10
+	VMOVUPD   (DX), Z4
+	VMOVUPD.Z 64(DX), K1, Z5
+	VMOVUPD   (DX)(R9*1), Z6
+	VMOVUPD.Z 64(DX)(R9*1), K1, Z7
+	VMOVUPD   (DX)(R9*2), Z8
+	VMOVUPD.Z 64(DX)(R9*2), K1, Z9
+	VMOVUPD   (DX)(R10*1), Z10
+	VMOVUPD.Z 64(DX)(R10*1), K1, Z11
+	VMOVUPD   (DX)(R9*4), Z12
+	VMOVUPD.Z 64(DX)(R9*4), K1, Z13
+
+packtile5x2ready:
+	CMPQ   240(DI), $0x00
+	JE     packtile5x2fetched
+	IMUL3Q $0x05, 72(SP), SI
+	ADDQ   DX, SI
+	CMPQ   32(SP), $0x01
+	JNE    packtile5x2below
+	MOVQ   232(DI), SI
+	SHLQ   $0x03, SI
+	ADDQ   24(SP), SI
+
+packtile5x2below:
+	MOVQ       72(SP), R9
+	LEAQ       (R9)(R9*2), R10
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 64(SI)(R9*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 64(SI)(R9*2)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 64(SI)(R10*1)
+	PREFETCHT0 (SI)(R9*4)
+	PREFETCHT0 64(SI)(R9*4)
+
+packtile5x2fetched:
+	MOVQ 96(SP), R15
+	ADDQ $0x40, 96(SP)
+	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  packtile5x2inplace
+	MOVQ $0x00000028, R12
+
+packtile5x2inplace:
+	MOVQ 16(SP), BX
+	MOVQ 64(SP), R9
+	LEAQ (R9)(R9*2), R10
+	MOVQ 176(DI), CX
+	MOVQ 104(SP), DX
+
+packtile5x2k:
+	VMOVUPD      (BX), Z0
+	VMOVUPD      Z0, (DX)
+	VMOVUPD      64(BX), Z1
+	VMOVUPD      Z1, 64(DX)
+	VBROADCASTSD (SI), Z2
+	VFMADD231PD  Z0, Z2, Z4
+	VFMADD231PD  Z1, Z2, Z5
+	VBROADCASTSD (SI)(R9*1), Z3
+	VFMADD231PD  Z0, Z3, Z6
+	VFMADD231PD  Z1, Z3, Z7
+	VBROADCASTSD (SI)(R9*2), Z2
+	VFMADD231PD  Z0, Z2, Z8
+	VFMADD231PD  Z1, Z2, Z9
+	VBROADCASTSD (SI)(R10*1), Z3
+	VFMADD231PD  Z0, Z3, Z10
+	VFMADD231PD  Z1, Z3, Z11
+	VBROADCASTSD (SI)(R9*4), Z2
+	VFMADD231PD  Z0, Z2, Z12
+	VFMADD231PD  Z1, Z2, Z13
+	PREFETCHT1   (R15)
+	ADDQ         BP, R15
+	ADDQ         R12, SI
+	ADDQ         R13, BX
+	ADDQ         $0x00000080, DX
+	DECQ         CX
+	JNE          packtile5x2k
+	MOVQ         8(SP), DX
+	MOVQ         72(SP), R9
+	LEAQ         (R9)(R9*2), R10
+	VMOVUPD      Z4, (DX)
+	VMOVUPD      Z5, K1, 64(DX)
+	VMOVUPD      Z6, (DX)(R9*1)
+	VMOVUPD      Z7, K1, 64(DX)(R9*1)
+	VMOVUPD      Z8, (DX)(R9*2)
+	VMOVUPD      Z9, K1, 64(DX)(R9*2)
+	VMOVUPD      Z10, (DX)(R10*1)
+	VMOVUPD      Z11, K1, 64(DX)(R10*1)
+	VMOVUPD      Z12, (DX)(R9*4)
+	VMOVUPD      Z13, K1, 64(DX)(R9*4)
+	IMUL3Q       $0x05, 80(SP), AX
+	ADDQ         AX, (SP)
+	IMUL3Q       $0x05, 72(SP), AX
+	ADDQ         AX, 8(SP)
+	DECQ         32(SP)
+	MOVQ         104(SP), AX
+	MOVQ         AX, 16(SP)
+	MOVQ         $0x00000080, R13
+	MOVQ         $0x00000000, 104(SP)
+	JMP          group
+
+packtile6x2:
+	MOVQ   8(SP), DX
+	CMPQ   248(DI), $0x00
+	JNE    packtile6x2load
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	JMP    packtile6x2ready
+
+packtile6x2load:
+	MOVQ      72(SP), R9
+	LEAQ      (R9)(R9*2), R10
+	LEAQ      (R9)(R9*4), R11
+	VMOVUPD   (DX), Z4
+	VMOVUPD.Z 64(DX), K1, Z5
+	VMOVUPD   (DX)(R9*1), Z6
+	VMOVUPD.Z 64(DX)(R9*1), K1, Z7
+	VMOVUPD   (DX)(R9*2), Z8
+	VMOVUPD.Z 64(DX)(R9*2), K1, Z9
+	VMOVUPD   (DX)(R10*1), Z10
+	VMOVUPD.Z 64(DX)(R10*1), K1, Z11
+	VMOVUPD   (DX)(R9*4), Z12
+	VMOVUPD.Z 64(DX)(R9*4), K1, Z13
+	VMOVUPD   (DX)(R11*1), Z14
+	VMOVUPD.Z 64(DX)(R11*1), K1, Z15
+
+packtile6x2ready:
+	CMPQ   240(DI), $0x00
+	JE     packtile6x2fetched
+	IMUL3Q $0x06, 72(SP), SI
+	ADDQ   DX, SI
+	CMPQ   32(SP), $0x01
+	JNE    packtile6x2below
+	MOVQ   232(DI), SI
+	SHLQ   $0x03, SI
+	ADDQ   24(SP), SI
+
+packtile6x2below:
+	MOVQ       72(SP), R9
+	LEAQ       (R9)(R9*2), R10
+	LEAQ       (R9)(R9*4), R11
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 64(SI)(R9*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 64(SI)(R9*2)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 64(SI)(R10*1)
+	PREFETCHT0 (SI)(R9*4)
+	PREFETCHT0 64(SI)(R9*4)
+	PREFETCHT0 (SI)(R11*1)
+	PREFETCHT0 64(SI)(R11*1)
+
+packtile6x2fetched:
+	MOVQ 96(SP), R15
+	ADDQ $0x40, 96(SP)
+	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  packtile6x2inplace
+	MOVQ $0x00000030, R12
+
+packtile6x2inplace:
+	MOVQ 16(SP), BX
+	MOVQ 64(SP), R9
+	LEAQ (R9)(R9*2), R10
+	LEAQ (R9)(R9*4), R11
+	MOVQ 176(DI), CX
+	MOVQ 104(SP), DX
+
+packtile6x2k:
+	VMOVUPD      (BX), Z0
+	VMOVUPD      Z0, (DX)
+	VMOVUPD      64(BX), Z1
+	VMOVUPD      Z1, 64(DX)
+	VBROADCASTSD (SI), Z2
+	VFMADD231PD  Z0, Z2, Z4
+	VFMADD231PD  Z1, Z2, Z5
+	VBROADCASTSD (SI)(R9*1), Z3
+	VFMADD231PD  Z0, Z3, Z6
+	VFMADD231PD  Z1, Z3, Z7
+	VBROADCASTSD (SI)(R9*2), Z2
+	VFMADD231PD  Z0, Z2, Z8
+	VFMADD231PD  Z1, Z2, Z9
+	VBROADCASTSD (SI)(R10*1), Z3
+	VFMADD231PD  Z0, Z3, Z10
+	VFMADD231PD  Z1, Z3, Z11
+	VBROADCASTSD (SI)(R9*4), Z2
+	VFMADD231PD  Z0, Z2, Z12
+	VFMADD231PD  Z1, Z2, Z13
+	VBROADCASTSD (SI)(R11*1), Z3
+	VFMADD231PD  Z0, Z3, Z14
+	VFMADD231PD  Z1, Z3, Z15
+	PREFETCHT1   (R15)
+	ADDQ         BP, R15
+	ADDQ         R12, SI
+	ADDQ         R13, BX
+	ADDQ         $0x00000080, DX
+	DECQ         CX
+	JNE          packtile6x2k
+	MOVQ         8(SP), DX
+	MOVQ         72(SP), R9
+	LEAQ         (R9)(R9*2), R10
+	LEAQ         (R9)(R9*4), R11
+	VMOVUPD      Z4, (DX)
+	VMOVUPD      Z5, K1, 64(DX)
+	VMOVUPD      Z6, (DX)(R9*1)
+	VMOVUPD      Z7, K1, 64(DX)(R9*1)
+	VMOVUPD      Z8, (DX)(R9*2)
+	VMOVUPD      Z9, K1, 64(DX)(R9*2)
+	VMOVUPD      Z10, (DX)(R10*1)
+	VMOVUPD      Z11, K1, 64(DX)(R10*1)
+	VMOVUPD      Z12, (DX)(R9*4)
+	VMOVUPD      Z13, K1, 64(DX)(R9*4)
+	VMOVUPD      Z14, (DX)(R11*1)
+	VMOVUPD      Z15, K1, 64(DX)(R11*1)
+	IMUL3Q       $0x06, 80(SP), AX
+	ADDQ         AX, (SP)
+	IMUL3Q       $0x06, 72(SP), AX
+	ADDQ         AX, 8(SP)
+	DECQ         32(SP)
+	MOVQ         104(SP), AX
+	MOVQ         AX, 16(SP)
+	MOVQ         $0x00000080, R13
+	MOVQ         $0x00000000, 104(SP)
+	JMP          group
+
+packtile7x2:
+	MOVQ   8(SP), DX
+	CMPQ   248(DI), $0x00
+	JNE    packtile7x2load
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	JMP    packtile7x2ready
+
+packtile7x2load:
+	MOVQ      72(SP), R9
+	LEAQ      (R9)(R9*2), R10
+	LEAQ      (R9)(R9*4), R11
+	VMOVUPD   (DX), Z4
+	VMOVUPD.Z 64(DX), K1, Z5
+	VMOVUPD   (DX)(R9*1), Z6
+	VMOVUPD.Z 64(DX)(R9*1), K1, Z7
+	VMOVUPD   (DX)(R9*2), Z8
+	VMOVUPD.Z 64(DX)(R9*2), K1, Z9
+	VMOVUPD   (DX)(R10*1), Z10
+	VMOVUPD.Z 64(DX)(R10*1), K1, Z11
+	VMOVUPD   (DX)(R9*4), Z12
+	VMOVUPD.Z 64(DX)(R9*4), K1, Z13
+	VMOVUPD   (DX)(R11*1), Z14
+	VMOVUPD.Z 64(DX)(R11*1), K1, Z15
+	VMOVUPD   (DX)(R10*2), Z16
+	VMOVUPD.Z 64(DX)(R10*2), K1, Z17
+
+packtile7x2ready:
+	CMPQ   240(DI), $0x00
+	JE     packtile7x2fetched
+	IMUL3Q $0x07, 72(SP), SI
+	ADDQ   DX, SI
+	CMPQ   32(SP), $0x01
+	JNE    packtile7x2below
+	MOVQ   232(DI), SI
+	SHLQ   $0x03, SI
+	ADDQ   24(SP), SI
+
+packtile7x2below:
+	MOVQ       72(SP), R9
+	LEAQ       (R9)(R9*2), R10
+	LEAQ       (R9)(R9*4), R11
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 64(SI)(R9*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 64(SI)(R9*2)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 64(SI)(R10*1)
+	PREFETCHT0 (SI)(R9*4)
+	PREFETCHT0 64(SI)(R9*4)
+	PREFETCHT0 (SI)(R11*1)
+	PREFETCHT0 64(SI)(R11*1)
+	PREFETCHT0 (SI)(R10*2)
+	PREFETCHT0 64(SI)(R10*2)
+
+packtile7x2fetched:
+	MOVQ 96(SP), R15
+	ADDQ $0x40, 96(SP)
+	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  packtile7x2inplace
+	MOVQ $0x00000038, R12
+
+packtile7x2inplace:
+	MOVQ 16(SP), BX
+	MOVQ 64(SP), R9
+	LEAQ (R9)(R9*2), R10
+	LEAQ (R9)(R9*4), R11
+	MOVQ 176(DI), CX
+	MOVQ 104(SP), DX
+
+packtile7x2k:
+	VMOVUPD      (BX), Z0
+	VMOVUPD      Z0, (DX)
+	VMOVUPD      64(BX), Z1
+	VMOVUPD      Z1, 64(DX)
+	VBROADCASTSD (SI), Z2
+	VFMADD231PD  Z0, Z2, Z4
+	VFMADD231PD  Z1, Z2, Z5
+	VBROADCASTSD (SI)(R9*1), Z3
+	VFMADD231PD  Z0, Z3, Z6
+	VFMADD231PD  Z1, Z3, Z7
+	VBROADCASTSD (SI)(R9*2), Z2
+	VFMADD231PD  Z0, Z2, Z8
+	VFMADD231PD  Z1, Z2, Z9
+	VBROADCASTSD (SI)(R10*1), Z3
+	VFMADD231PD  Z0, Z3, Z10
+	VFMADD231PD  Z1, Z3, Z11
+	VBROADCASTSD (SI)(R9*4), Z2
+	VFMADD231PD  Z0, Z2, Z12
+	VFMADD231PD  Z1, Z2, Z13
+	VBROADCASTSD (SI)(R11*1), Z3
+	VFMADD231PD  Z0, Z3, Z14
+	VFMADD231PD  Z1, Z3, Z15
+	VBROADCASTSD (SI)(R10*2), Z2
+	VFMADD231PD  Z0, Z2, Z16
+	VFMADD231PD  Z1, Z2, Z17
+	PREFETCHT1   (R15)
+	ADDQ         BP, R15
+	ADDQ         R12, SI
+	ADDQ         R13, BX
+	ADDQ         $0x00000080, DX
+	DECQ         CX
+	JNE          packtile7x2k
+	MOVQ         8(SP), DX
+	MOVQ         72(SP), R9
+	LEAQ         (R9)(R9*2), R10
+	LEAQ         (R9)(R9*4), R11
+	VMOVUPD      Z4, (DX)
+	VMOVUPD      Z5, K1, 64(DX)
+	VMOVUPD      Z6, (DX)(R9*1)
+	VMOVUPD      Z7, K1, 64(DX)(R9*1)
+	VMOVUPD      Z8, (DX)(R9*2)
+	VMOVUPD      Z9, K1, 64(DX)(R9*2)
+	VMOVUPD      Z10, (DX)(R10*1)
+	VMOVUPD      Z11, K1, 64(DX)(R10*1)
+	VMOVUPD      Z12, (DX)(R9*4)
+	VMOVUPD      Z13, K1, 64(DX)(R9*4)
+	VMOVUPD      Z14, (DX)(R11*1)
+	VMOVUPD      Z15, K1, 64(DX)(R11*1)
+	VMOVUPD      Z16, (DX)(R10*2)
+	VMOVUPD      Z17, K1, 64(DX)(R10*2)
+	IMUL3Q       $0x07, 80(SP), AX
+	ADDQ         AX, (SP)
+	IMUL3Q       $0x07, 72(SP), AX
+	ADDQ         AX, 8(SP)
+	DECQ         32(SP)
+	MOVQ         104(SP), AX
+	MOVQ         AX, 16(SP)
+	MOVQ         $0x00000080, R13
+	MOVQ         $0x00000000, 104(SP)
+	JMP          group
+
+packtile8x2:
+	MOVQ   8(SP), DX
+	CMPQ   248(DI), $0x00
+	JNE    packtile8x2load
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	VPXORD Z18, Z18, Z18
+	VPXORD Z19, Z19, Z19
+	JMP    packtile8x2ready
+
+packtile8x2load:
+	MOVQ      72(SP), R9
+	LEAQ      (R9)(R9*2), R10
+	LEAQ      (R9)(R9*4), R11
+	LEAQ      (R10)(R9*4), R8
+	VMOVUPD   (DX), Z4
+	VMOVUPD.Z 64(DX), K1, Z5
+	VMOVUPD   (DX)(R9*1), Z6
+	VMOVUPD.Z 64(DX)(R9*1), K1, Z7
+	VMOVUPD   (DX)(R9*2), Z8
+	VMOVUPD.Z 64(DX)(R9*2), K1, Z9
+	VMOVUPD   (DX)(R10*1), Z10
+	VMOVUPD.Z 64(DX)(R10*1), K1, Z11
+	VMOVUPD   (DX)(R9*4), Z12
+	VMOVUPD.Z 64(DX)(R9*4), K1, Z13
+	VMOVUPD   (DX)(R11*1), Z14
+	VMOVUPD.Z 64(DX)(R11*1), K1, Z15
+	VMOVUPD   (DX)(R10*2), Z16
+	VMOVUPD.Z 64(DX)(R10*2), K1, Z17
+	VMOVUPD   (DX)(R8*1), Z18
+	VMOVUPD.Z 64(DX)(R8*1), K1, Z19
+
+packtile8x2ready:
+	CMPQ   240(DI), $0x00
+	JE     packtile8x2fetched
+	IMUL3Q $0x08, 72(SP), SI
+	ADDQ   DX, SI
+	CMPQ   32(SP), $0x01
+	JNE    packtile8x2below
+	MOVQ   232(DI), SI
+	SHLQ   $0x03, SI
+	ADDQ   24(SP), SI
+
+packtile8x2below:
+	MOVQ       72(SP), R9
+	LEAQ       (R9)(R9*2), R10
+	LEAQ       (R9)(R9*4), R11
+	LEAQ       (R10)(R9*4), R8
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 64(SI)(R9*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 64(SI)(R9*2)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 64(SI)(R10*1)
+	PREFETCHT0 (SI)(R9*4)
+	PREFETCHT0 64(SI)(R9*4)
+	PREFETCHT0 (SI)(R11*1)
+	PREFETCHT0 64(SI)(R11*1)
+	PREFETCHT0 (SI)(R10*2)
+	PREFETCHT0 64(SI)(R10*2)
+	PREFETCHT0 (SI)(R8*1)
+	PREFETCHT0 64(SI)(R8*1)
+
+packtile8x2fetched:
+	MOVQ 96(SP), R15
+	ADDQ $0x40, 96(SP)
+	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  packtile8x2inplace
+	MOVQ $0x00000040, R12
+
+packtile8x2inplace:
+	MOVQ 16(SP), BX
+	MOVQ 64(SP), R9
+	LEAQ (R9)(R9*2), R10
+	LEAQ (R9)(R9*4), R11
+	LEAQ (R10)(R9*4), R8
+	MOVQ 176(DI), CX
+	MOVQ 104(SP), DX
+
+packtile8x2k:
+	VMOVUPD      (BX), Z0
+	VMOVUPD      Z0, (DX)
+	VMOVUPD      64(BX), Z1
+	VMOVUPD      Z1, 64(DX)
+	VBROADCASTSD (SI), Z2
+	VFMADD231PD  Z0, Z2, Z4
+	VFMADD231PD  Z1, Z2, Z5
+	VBROADCASTSD (SI)(R9*1), Z3
+	VFMADD231PD  Z0, Z3, Z6
+	VFMADD231PD  Z1, Z3, Z7
+	VBROADCASTSD (SI)(R9*2), Z2
+	VFMADD231PD  Z0, Z2, Z8
+	VFMADD231PD  Z1, Z2, Z9
+	VBROADCASTSD (SI)(R10*1), Z3
+	VFMADD231PD  Z0, Z3, Z10
+	VFMADD231PD  Z1, Z3, Z11
+	VBROADCASTSD (SI)(R9*4), Z2
+	VFMADD231PD  Z0, Z2, Z12
+	VFMADD231PD  Z1, Z2, Z13
+	VBROADCASTSD (SI)(R11*1), Z3
+	VFMADD231PD  Z0, Z3, Z14
+	VFMADD231PD  Z1, Z3, Z15
+	VBROADCASTSD (SI)(R10*2), Z2
+	VFMADD231PD  Z0, Z2, Z16
+	VFMADD231PD  Z1, Z2, Z17
+	VBROADCASTSD (SI)(R8*1), Z3
+	VFMADD231PD  Z0, Z3, Z18
+	VFMADD231PD  Z1, Z3, Z19
+	PREFETCHT1   (R15)
+	ADDQ         BP, R15
+	ADDQ         R12, SI
+	ADDQ         R13, BX
+	ADDQ         $0x00000080, DX
+	DECQ         CX
+	JNE          packtile8x2k
+	MOVQ         8(SP), DX
+	MOVQ         72(SP), R9
+	LEAQ         (R9)(R9*2), R10
+	LEAQ         (R9)(R9*4), R11
+	LEAQ         (R10)(R9*4), R8
+	VMOVUPD      Z4, (DX)
+	VMOVUPD      Z5, K1, 64(DX)
+	VMOVUPD      Z6, (DX)(R9*1)
+	VMOVUPD      Z7, K1, 64(DX)(R9*1)
+	VMOVUPD      Z8, (DX)(R9*2)
+	VMOVUPD      Z9, K1, 64(DX)(R9*2)
+	VMOVUPD      Z10, (DX)(R10*1)
+	VMOVUPD      Z11, K1, 64(DX)(R10*1)
+	VMOVUPD      Z12, (DX)(R9*4)
+	VMOVUPD      Z13, K1, 64(DX)(R9*4)
+	VMOVUPD      Z14, (DX)(R11*1)
+	VMOVUPD      Z15, K1, 64(DX)(R11*1)
+	VMOVUPD      Z16, (DX)(R10*2)
+	VMOVUPD      Z17, K1, 64(DX)(R10*2)
+	VMOVUPD      Z18, (DX)(R8*1)
+	VMOVUPD      Z19, K1, 64(DX)(R8*1)
+	IMUL3Q       $0x08, 80(SP), AX
+	ADDQ         AX, (SP)
+	IMUL3Q       $0x08, 72(SP), AX
+	ADDQ         AX, 8(SP)
+	DECQ         32(SP)
+	MOVQ         104(SP), AX
+	MOVQ         AX, 16(SP)
+	MOVQ         $0x00000080, R13
+	MOVQ         $0x00000000, 104(SP)
+	JMP          group
+
+packtile9x2:
+	MOVQ   8(SP), DX
+	CMPQ   248(DI), $0x00
+	JNE    packtile9x2load
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	VPXORD Z18, Z18, Z18
+	VPXORD Z19, Z19, Z19
+	VPXORD Z20, Z20, Z20
+	VPXORD Z21, Z21, Z21
+	JMP    packtile9x2ready
+
+packtile9x2load:
+	MOVQ      72(SP), R9
+	LEAQ      (R9)(R9*2), R10
+	LEAQ      (R9)(R9*4), R11
+	LEAQ      (R10)(R9*4), R8
+	VMOVUPD   (DX), Z4
+	VMOVUPD.Z 64(DX), K1, Z5
+	VMOVUPD   (DX)(R9*1), Z6
+	VMOVUPD.Z 64(DX)(R9*1), K1, Z7
+	VMOVUPD   (DX)(R9*2), Z8
+	VMOVUPD.Z 64(DX)(R9*2), K1, Z9
+	VMOVUPD   (DX)(R10*1), Z10
+	VMOVUPD.Z 64(DX)(R10*1), K1, Z11
+	VMOVUPD   (DX)(R9*4), Z12
+	VMOVUPD.Z 64(DX)(R9*4), K1, Z13
+	VMOVUPD   (DX)(R11*1), Z14
+	VMOVUPD.Z 64(DX)(R11*1), K1, Z15
+	VMOVUPD   (DX)(R10*2), Z16
+	VMOVUPD.Z 64(DX)(R10*2), K1, Z17
+	VMOVUPD   (DX)(R8*1), Z18
+	VMOVUPD.Z 64(DX)(R8*1), K1, Z19
+	VMOVUPD   (DX)(R9*8), Z20
+	VMOVUPD.Z 64(DX)(R9*8), K1, Z21
+
+packtile9x2ready:
+	CMPQ   240(DI), $0x00
+	JE     packtile9x2fetched
+	IMUL3Q $0x09, 72(SP), SI
+	ADDQ   DX, SI
+	CMPQ   32(SP), $0x01
+	JNE    packtile9x2below
+	MOVQ   232(DI), SI
+	SHLQ   $0x03, SI
+	ADDQ   24(SP), SI
+
+packtile9x2below:
+	MOVQ       72(SP), R9
+	LEAQ       (R9)(R9*2), R10
+	LEAQ       (R9)(R9*4), R11
+	LEAQ       (R10)(R9*4), R8
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 64(SI)(R9*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 64(SI)(R9*2)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 64(SI)(R10*1)
+	PREFETCHT0 (SI)(R9*4)
+	PREFETCHT0 64(SI)(R9*4)
+	PREFETCHT0 (SI)(R11*1)
+	PREFETCHT0 64(SI)(R11*1)
+	PREFETCHT0 (SI)(R10*2)
+	PREFETCHT0 64(SI)(R10*2)
+	PREFETCHT0 (SI)(R8*1)
+	PREFETCHT0 64(SI)(R8*1)
+	PREFETCHT0 (SI)(R9*8)
+	PREFETCHT0 64(SI)(R9*8)
+
+packtile9x2fetched:
+	MOVQ 96(SP), R15
+	ADDQ $0x40, 96(SP)
+	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  packtile9x2inplace
+	MOVQ $0x00000048, R12
+
+packtile9x2inplace:
+	MOVQ 16(SP), BX
+	MOVQ 64(SP), R9
+	LEAQ (R9)(R9*2), R10
+	LEAQ (R9)(R9*4), R11
+	LEAQ (R10)(R9*4), R8
+	MOVQ 176(DI), CX
+	MOVQ 104(SP), DX
+
+packtile9x2k:
+	VMOVUPD      (BX), Z0
+	VMOVUPD      Z0, (DX)
+	VMOVUPD      64(BX), Z1
+	VMOVUPD      Z1, 64(DX)
+	VBROADCASTSD (SI), Z2
+	VFMADD231PD  Z0, Z2, Z4
+	VFMADD231PD  Z1, Z2, Z5
+	VBROADCASTSD (SI)(R9*1), Z3
+	VFMADD231PD  Z0, Z3, Z6
+	VFMADD231PD  Z1, Z3, Z7
+	VBROADCASTSD (SI)(R9*2), Z2
+	VFMADD231PD  Z0, Z2, Z8
+	VFMADD231PD  Z1, Z2, Z9
+	VBROADCASTSD (SI)(R10*1), Z3
+	VFMADD231PD  Z0, Z3, Z10
+	VFMADD231PD  Z1, Z3, Z11
+	VBROADCASTSD (SI)(R9*4), Z2
+	VFMADD231PD  Z0, Z2, Z12
+	VFMADD231PD  Z1, Z2, Z13
+	VBROADCASTSD (SI)(R11*1), Z3
+	VFMADD231PD  Z0, Z3, Z14
+	VFMADD231PD  Z1, Z3, Z15
+	VBROADCASTSD (SI)(R10*2), Z2
+	VFMADD231PD  Z0, Z2, Z16
+	VFMADD231PD  Z1, Z2, Z17
+	VBROADCASTSD (SI)(R8*1), Z3
+	VFMADD231PD  Z0, Z3, Z18
+	VFMADD231PD  Z1, Z3, Z19
+	VBROADCASTSD (SI)(R9*8), Z2
+	VFMADD231PD  Z0, Z2, Z20
+	VFMADD231PD  Z1, Z2, Z21
+	PREFETCHT1   (R15)
+	ADDQ         BP, R15
+	ADDQ         R12, SI
+	ADDQ         R13, BX
+	ADDQ         $0x00000080, DX
+	DECQ         CX
+	JNE          packtile9x2k
+	MOVQ         8(SP), DX
+	MOVQ         72(SP), R9
+	LEAQ         (R9)(R9*2), R10
+	LEAQ         (R9)(R9*4), R11
+	LEAQ         (R10)(R9*4), R8
+	VMOVUPD      Z4, (DX)
+	VMOVUPD      Z5, K1, 64(DX)
+	VMOVUPD      Z6, (DX)(R9*1)
+	VMOVUPD      Z7, K1, 64(DX)(R9*1)
+	VMOVUPD      Z8, (DX)(R9*2)
+	VMOVUPD      Z9, K1, 64(DX)(R9*2)
+	VMOVUPD      Z10, (DX)(R10*1)
+	VMOVUPD      Z11, K1, 64(DX)(R10*1)
+	VMOVUPD      Z12, (DX)(R9*4)
+	VMOVUPD      Z13, K1, 64(DX)(R9*4)
+	VMOVUPD      Z14, (DX)(R11*1)
+	VMOVUPD      Z15, K1, 64(DX)(R11*1)
+	VMOVUPD      Z16, (DX)(R10*2)
+	VMOVUPD      Z17, K1, 64(DX)(R10*2)
+	VMOVUPD      Z18, (DX)(R8*1)
+	VMOVUPD      Z19, K1, 64(DX)(R8*1)
+	VMOVUPD      Z20, (DX)(R9*8)
+	VMOVUPD      Z21, K1, 64(DX)(R9*8)
+	IMUL3Q       $0x09, 80(SP), AX
+	ADDQ         AX, (SP)
+	IMUL3Q       $0x09, 72(SP), AX
+	ADDQ         AX, 8(SP)
+	DECQ         32(SP)
+	MOVQ         104(SP), AX
+	MOVQ         AX, 16(SP)
+	MOVQ         $0x00000080, R13
+	MOVQ         $0x00000000, 104(SP)
+	JMP          group
+
+tile1x3:
+	MOVQ   8(SP), DX
+	CMPQ   248(DI), $0x00
+	JNE    tile1x3load
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	JMP    tile1x3ready
+
+tile1x3load:
+	VMOVUPD   (DX), Z5
+	VMOVUPD   64(DX), Z6
+	VMOVUPD.Z 128(DX), K1, Z7
+
+tile1x3ready:
+	CMPQ   240(DI), $0x00
+	JE     tile1x3fetched
+	IMUL3Q $0x01, 72(SP), SI
+	ADDQ   DX, SI
+	CMPQ   32(SP), $0x01
+	JNE    tile1x3below
+	MOVQ   232(DI), SI
+	SHLQ   $0x03, SI
+	ADDQ   24(SP), SI
+
+tile1x3below:
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	PREFETCHT0 128(SI)
+
+tile1x3fetched:
+	MOVQ 96(SP), R15
+	ADDQ $0x40, 96(SP)
+	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  tile1x3inplace
+	MOVQ $0x00000008, R12
+
+tile1x3inplace:
+	MOVQ 16(SP), BX
+	MOVQ 176(DI), CX
+
+tile1x3k:
+	VMOVUPD      (BX), Z0
+	VMOVUPD      64(BX), Z1
+	VMOVUPD      128(BX), Z2
+	VBROADCASTSD (SI), Z3
+	VFMADD231PD  Z0, Z3, Z5
+	VFMADD231PD  Z1, Z3, Z6
+	VFMADD231PD  Z2, Z3, Z7
+	PREFETCHT1   (R15)
+	ADDQ         BP, R15
+	ADDQ         R12, SI
+	ADDQ         R13, BX
+	DECQ         CX
+	JNE          tile1x3k
+	MOVQ         8(SP), DX
+	VMOVUPD      Z5, (DX)
+	VMOVUPD      Z6, 64(DX)
+	VMOVUPD      Z7, K1, 128(DX)
+	IMUL3Q       $0x01, 80(SP), AX
+	ADDQ         AX, (SP)
+	IMUL3Q       $0x01, 72(SP), AX
+	ADDQ         AX, 8(SP)
+	DECQ         32(SP)
+	JNE          tile1x3
+	JMP          groupdone
+
+tile2x3:
+	MOVQ   8(SP), DX
+	CMPQ   248(DI), $0x00
+	JNE    tile2x3load
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	JMP    tile2x3ready
+
+tile2x3load:
+	MOVQ      72(SP), R9
+	VMOVUPD   (DX), Z5
+	VMOVUPD   64(DX), Z6
+	VMOVUPD.Z 128(DX), K1, Z7
+	VMOVUPD   (DX)(R9*1), Z8
+	VMOVUPD   64(DX)(R9*1), Z9
+	VMOVUPD.Z 128(DX)(R9*1), K1, Z10
+
+tile2x3ready:
+	CMPQ   240(DI), $0x00
+	JE     tile2x3fetched
+	IMUL3Q $0x02, 72(SP), SI
+	ADDQ   DX, SI
+	CMPQ   32(SP), $0x01
+	JNE    tile2x3below
+	MOVQ   232(DI), SI
+	SHLQ   $0x03, SI
+	ADDQ   24(SP), SI
+
+tile2x3below:
+	MOVQ       72(SP), R9
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	PREFETCHT0 128(SI)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 64(SI)(R9*1)
+	PREFETCHT0 128(SI)(R9*1)
+
+tile2x3fetched:
+	MOVQ 96(SP), R15
+	ADDQ $0x40, 96(SP)
+	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  tile2x3inplace
+	MOVQ $0x00000010, R12
+
+tile2x3inplace:
+	MOVQ 16(SP), BX
+	MOVQ 64(SP), R9
+	MOVQ 176(DI), CX
+
+tile2x3k:
+	VMOVUPD      (BX), Z0
+	VMOVUPD      64(BX), Z1
+	VMOVUPD      128(BX), Z2
+	VBROADCASTSD (SI), Z3
+	VFMADD231PD  Z0, Z3, Z5
+	VFMADD231PD  Z1, Z3, Z6
+	VFMADD231PD  Z2, Z3, Z7
+	VBROADCASTSD (SI)(R9*1), Z4
+	VFMADD231PD  Z0, Z4, Z8
+	VFMADD231PD  Z1, Z4, Z9
+	VFMADD231PD  Z2, Z4, Z10
+	PREFETCHT1   (R15)
+	ADDQ         BP, R15
+	ADDQ         R12, SI
+	ADDQ         R13, BX
+	DECQ         CX
+	JNE          tile2x3k
+	MOVQ         8(SP), DX
+	MOVQ         72(SP), R9
+	VMOVUPD      Z5, (DX)
+	VMOVUPD      Z6, 64(DX)
+	VMOVUPD      Z7, K1, 128(DX)
+	VMOVUPD      Z8, (DX)(R9*1)
+	VMOVUPD      Z9, 64(DX)(R9*1)
+	VMOVUPD      Z10, K1, 128(DX)(R9*1)
+	IMUL3Q       $0x02, 80(SP), AX
+	ADDQ         AX, (SP)
+	IMUL3Q       $0x02, 72(SP), AX
+	ADDQ         AX, 8(SP)
+	DECQ         32(SP)
+	JNE          tile2x3
+	JMP          groupdone
+
+tile3x3:
+	MOVQ   8(SP), DX
+	CMPQ   248(DI), $0x00
+	JNE    tile3x3load
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	JMP    tile3x3ready
+
+tile3x3load:
+	MOVQ      72(SP), R9
+	VMOVUPD   (DX), Z5
+	VMOVUPD   64(DX), Z6
+	VMOVUPD.Z 128(DX), K1, Z7
+	VMOVUPD   (DX)(R9*1), Z8
+	VMOVUPD   64(DX)(R9*1), Z9
+	VMOVUPD.Z 128(DX)(R9*1), K1, Z10
+	VMOVUPD   (DX)(R9*2), Z11
+	VMOVUPD   64(DX)(R9*2), Z12
+	VMOVUPD.Z 128(DX)(R9*2), K1, Z13
+
+tile3x3ready:
+	CMPQ   240(DI), $0x00
+	JE     tile3x3fetched
+	IMUL3Q $0x03, 72(SP), SI
+	ADDQ   DX, SI
+	CMPQ   32(SP), $0x01
+	JNE    tile3x3below
+	MOVQ   232(DI), SI
+	SHLQ   $0x03, SI
+	ADDQ   24(SP), SI
+
+tile3x3below:
+	MOVQ       72(SP), R9
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	PREFETCHT0 128(SI)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 64(SI)(R9*1)
+	PREFETCHT0 128(SI)(R9*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 64(SI)(R9*2)
+	PREFETCHT0 128(SI)(R9*2)
+
+tile3x3fetched:
+	MOVQ 96(SP), R15
+	ADDQ $0x40, 96(SP)
+	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  tile3x3inplace
+	MOVQ $0x00000018, R12
+
+tile3x3inplace:
+	MOVQ 16(SP), BX
+	MOVQ 64(SP), R9
+	MOVQ 176(DI), CX
+
+tile3x3k:
+	VMOVUPD      (BX), Z0
+	VMOVUPD      64(BX), Z1
+	VMOVUPD      128(BX), Z2
+	VBROADCASTSD (SI), Z3
+	VFMADD231PD  Z0, Z3, Z5
+	VFMADD231PD  Z1, Z3, Z6
+	VFMADD231PD  Z2, Z3, Z7
+	VBROADCASTSD (SI)(R9*1), Z4
+	VFMADD231PD  Z0, Z4, Z8
+	VFMADD231PD  Z1, Z4, Z9
+	VFMADD231PD  Z2, Z4, Z10
+	VBROADCASTSD (SI)(R9*2), Z3
+	VFMADD231PD  Z0, Z3, Z11
+	VFMADD231PD  Z1, Z3, Z12
+	VFMADD231PD  Z2, Z3, Z13
+	PREFETCHT1   (R15)
+	ADDQ         BP, R15
+	ADDQ         R12, SI
+	ADDQ         R13, BX
+	DECQ         CX
+	JNE          tile3x3k
+	MOVQ         8(SP), DX
+	MOVQ         72(SP), R9
+	VMOVUPD      Z5, (DX)
+	VMOVUPD      Z6, 64(DX)
+	VMOVUPD      Z7, K1, 128(DX)
+	VMOVUPD      Z8, (DX)(R9*1)
+	VMOVUPD      Z9, 64(DX)(R9*1)
+	VMOVUPD      Z10, K1, 128(DX)(R9*1)
+	VMOVUPD      Z11, (DX)(R9*2)
+	VMOVUPD      Z12, 64(DX)(R9*2)
+	VMOVUPD      Z13, K1, 128(DX)(R9*2)
+	IMUL3Q       $0x03, 80(SP), AX
+	ADDQ         AX, (SP)
+	IMUL3Q       $0x03, 72(SP), AX
+	ADDQ         AX, 8(SP)
+	DECQ         32(SP)
+	JNE          tile3x3
+	JMP          groupdone
+
+tile4x3:
+	MOVQ   8(SP), DX
+	CMPQ   248(DI), $0x00
+	JNE    tile4x3load
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	JMP    tile4x3ready
+
+tile4x3load:
+	MOVQ      72(SP), R9
+	LEAQ      (R9)(R9*2), R10
+	VMOVUPD   (DX), Z5
+	VMOVUPD   64(DX), Z6
+	VMOVUPD.Z 128(DX), K1, Z7
+	VMOVUPD   (DX)(R9*1), Z8
+	VMOVUPD   64(DX)(R9*1), Z9
+	VMOVUPD.Z 128(DX)(R9*1), K1, Z10
+	VMOVUPD   (DX)(R9*2), Z11
+	VMOVUPD   64(DX)(R9*2), Z12
+	VMOVUPD.Z 128(DX)(R9*2), K1, Z13
+	VMOVUPD   (DX)(R10*1), Z14
+	VMOVUPD   64(DX)(R10*1), Z15
+	VMOVUPD.Z 128(DX)(R10*1), K1, Z16
+
+tile4x3ready:
+	CMPQ   240(DI), $0x00
+	JE     tile4x3fetched
+	IMUL3Q $0x04, 72(SP), SI
+	ADDQ   DX, SI
+	CMPQ   32(SP), $0x01
+	JNE    tile4x3below
+	MOVQ   232(DI), SI
+	SHLQ   $0x03, SI
+	ADDQ   24(SP), SI
+
+tile4x3below:
+	MOVQ       72(SP), R9
+	LEAQ       (R9)(R9*2), R10
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	PREFETCHT0 128(SI)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 64(SI)(R9*1)
+	PREFETCHT0 128(SI)(R9*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 64(SI)(R9*2)
+	PREFETCHT0 128(SI)(R9*2)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 64(SI)(R10*1)
+	PREFETCHT0 128(SI)(R10*1)
+
+tile4x3fetched:
+	MOVQ 96(SP), R15
+	ADDQ $0x40, 96(SP)
+	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  tile4x3inplace
+	MOVQ $0x00000020, R12
+
+tile4x3inplace:
+	MOVQ 16(SP), BX
+	MOVQ 64(SP), R9
+	LEAQ (R9)(R9*2), R10
+	MOVQ 176(DI), CX
+
+tile4x3k:
+	VMOVUPD      (BX), Z0
+	VMOVUPD      64(BX), Z1
+	VMOVUPD      128(BX), Z2
+	VBROADCASTSD (SI), Z3
+	VFMADD231PD  Z0, Z3, Z5
+	VFMADD231PD  Z1, Z3, Z6
+	VFMADD231PD  Z2, Z3, Z7
+	VBROADCASTSD (SI)(R9*1), Z4
+	VFMADD231PD  Z0, Z4, Z8
+	VFMADD231PD  Z1, Z4, Z9
+	VFMADD231PD  Z2, Z4, Z10
+	VBROADCASTSD (SI)(R9*2), Z3
+	VFMADD231PD  Z0, Z3, Z11
+	VFMADD231PD  Z1, Z3, Z12
+	VFMADD231PD  Z2, Z3, Z13
+	VBROADCASTSD (SI)(R10*1), Z4
+	VFMADD231PD  Z0, Z4, Z14
+	VFMADD231PD  Z1, Z4, Z15
+	VFMADD231PD  Z2, Z4, Z16
+	PREFETCHT1   (R15)
+	ADDQ         BP, R15
+	ADDQ         R12, SI
+	ADDQ         R13, BX
+	DECQ         CX
+	JNE          tile4x3k
+	MOVQ         8(SP), DX
+	MOVQ         72(SP), R9
+	LEAQ         (R9)(R9*2), R10
+	VMOVUPD      Z5, (DX)
+	VMOVUPD      Z6, 64(DX)
+	VMOVUPD      Z7, K1, 128(DX)
+	VMOVUPD      Z8, (DX)(R9*1)
+	VMOVUPD      Z9, 64(DX)(R9*1)
+	VMOVUPD      Z10, K1, 128(DX)(R9*1)
+	VMOVUPD      Z11, (DX)(R9*2)
+	VMOVUPD      Z12, 64(DX)(R9*2)
+	VMOVUPD      Z13, K1, 128(DX)(R9*2)
+	VMOVUPD      Z14, (DX)(R10*1)
+	VMOVUPD      Z15, 64(DX)(R10*1)
+	VMOVUPD      Z16, K1, 128(DX)(R10*1)
+	IMUL3Q       $0x04, 80(SP), AX
+	ADDQ         AX, (SP)
+	IMUL3Q       $0x04, 72(SP), AX
+	ADDQ         AX, 8(SP)
+	DECQ         32(SP)
+	JNE          tile4x3
+	JMP          groupdone
+
+tile5x3:
+	MOVQ   8(SP), DX
+	CMPQ   248(DI), $0x00
+	JNE    tile5x3load
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	VPXORD Z18, Z18, Z18
+	VPXORD Z19, Z19, Z19
+	JMP    tile5x3ready
+
+tile5x3load:
+	MOVQ      72(SP), R9
+	LEAQ      (R9)(R9*2), R10
+	VMOVUPD   (DX), Z5
+	VMOVUPD   64(DX), Z6
+	VMOVUPD.Z 128(DX), K1, Z7
+	VMOVUPD   (DX)(R9*1), Z8
+	VMOVUPD   64(DX)(R9*1), Z9
+	VMOVUPD.Z 128(DX)(R9*1), K1, Z10
+	VMOVUPD   (DX)(R9*2), Z11
+	VMOVUPD   64(DX)(R9*2), Z12
+	VMOVUPD.Z 128(DX)(R9*2), K1, Z13
+	VMOVUPD   (DX)(R10*1), Z14
+	VMOVUPD   64(DX)(R10*1), Z15
+	VMOVUPD.Z 128(DX)(R10*1), K1, Z16
+	VMOVUPD   (DX)(R9*4), Z17
+	VMOVUPD   64(DX)(R9*4), Z18
+	VMOVUPD.Z 128(DX)(R9*4), K1, Z19
+
+tile5x3ready:
+	CMPQ   240(DI), $0x00
+	JE     tile5x3fetched
+	IMUL3Q $0x05, 72(SP), SI
+	ADDQ   DX, SI
+	CMPQ   32(SP), $0x01
+	JNE    tile5x3below
+	MOVQ   232(DI), SI
+	SHLQ   $0x03, SI
+	ADDQ   24(SP), SI
+
+tile5x3below:
+	MOVQ       72(SP), R9
+	LEAQ       (R9)(R9*2), R10
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	PREFETCHT0 128(SI)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 64(SI)(R9*1)
+	PREFETCHT0 128(SI)(R9*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 64(SI)(R9*2)
+	PREFETCHT0 128(SI)(R9*2)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 64(SI)(R10*1)
+	PREFETCHT0 128(SI)(R10*1)
+	PREFETCHT0 (SI)(R9*4)
+	PREFETCHT0 64(SI)(R9*4)
+	PREFETCHT0 128(SI)(R9*4)
+
+tile5x3fetched:
+	MOVQ 96(SP), R15
+	ADDQ $0x40, 96(SP)
+	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  tile5x3inplace
+	MOVQ $0x00000028, R12
+
+tile5x3inplace:
+	MOVQ 16(SP), BX
+	MOVQ 64(SP), R9
+	LEAQ (R9)(R9*2), R10
+	MOVQ 176(DI), CX
+
+tile5x3k:
+	VMOVUPD      (BX), Z0
+	VMOVUPD      64(BX), Z1
+	VMOVUPD      128(BX), Z2
+	VBROADCASTSD (SI), Z3
+	VFMADD231PD  Z0, Z3, Z5
+	VFMADD231PD  Z1, Z3, Z6
+	VFMADD231PD  Z2, Z3, Z7
+	VBROADCASTSD (SI)(R9*1), Z4
+	VFMADD231PD  Z0, Z4, Z8
+	VFMADD231PD  Z1, Z4, Z9
+	VFMADD231PD  Z2, Z4, Z10
+	VBROADCASTSD (SI)(R9*2), Z3
+	VFMADD231PD  Z0, Z3, Z11
+	VFMADD231PD  Z1, Z3, Z12
+	VFMADD231PD  Z2, Z3, Z13
+	VBROADCASTSD (SI)(R10*1), Z4
+	VFMADD231PD  Z0, Z4, Z14
+	VFMADD231PD  Z1, Z4, Z15
+	VFMADD231PD  Z2, Z4, Z16
+	VBROADCASTSD (SI)(R9*4), Z3
+	VFMADD231PD  Z0, Z3, Z17
+	VFMADD231PD  Z1, Z3, Z18
+	VFMADD231PD  Z2, Z3, Z19
+	PREFETCHT1   (R15)
+	ADDQ         BP, R15
+	ADDQ         R12, SI
+	ADDQ         R13, BX
+	DECQ         CX
+	JNE          tile5x3k
+	MOVQ         8(SP), DX
+	MOVQ         72(SP), R9
+	LEAQ         (R9)(R9*2), R10
+	VMOVUPD      Z5, (DX)
+	VMOVUPD      Z6, 64(DX)
+	VMOVUPD      Z7, K1, 128(DX)
+	VMOVUPD      Z8, (DX)(R9*1)
+	VMOVUPD      Z9, 64(DX)(R9*1)
+	VMOVUPD      Z10, K1, 128(DX)(R9*1)
+	VMOVUPD      Z11, (DX)(R9*2)
+	VMOVUPD      Z12, 64(DX)(R9*2)
+	VMOVUPD      Z13, K1, 128(DX)(R9*2)
+	VMOVUPD      Z14, (DX)(R10*1)
+	VMOVUPD      Z15, 64(DX)(R10*1)
+	VMOVUPD      Z16, K1, 128(DX)(R10*1)
+	VMOVUPD      Z17, (DX)(R9*4)
+	VMOVUPD      Z18, 64(DX)(R9*4)
+	VMOVUPD      Z19, K1, 128(DX)(R9*4)
+	IMUL3Q       $0x05, 80(SP), AX
+	ADDQ         AX, (SP)
+	IMUL3Q       $0x05, 72(SP), AX
+	ADDQ         AX, 8(SP)
+	DECQ         32(SP)
+	JNE          tile5x3
+	JMP          groupdone
+
+tile6x3:
+	MOVQ   8(SP), DX
+	CMPQ   248(DI), $0x00
+	JNE    tile6x3load
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	VPXORD Z18, Z18, Z18
+	VPXORD Z19, Z19, Z19
+	VPXORD Z20, Z20, Z20
+	VPXORD Z21, Z21, Z21
+	VPXORD Z22, Z22, Z22
+	JMP    tile6x3ready
+
+tile6x3load:
+	MOVQ      72(SP), R9
+	LEAQ      (R9)(R9*2), R10
+	LEAQ      (R9)(R9*4), R11
+	VMOVUPD   (DX), Z5
+	VMOVUPD   64(DX), Z6
+	VMOVUPD.Z 128(DX), K1, Z7
+	VMOVUPD   (DX)(R9*1), Z8
+	VMOVUPD   64(DX)(R9*1), Z9
+	VMOVUPD.Z 128(DX)(R9*1), K1, Z10
+	VMOVUPD   (DX)(R9*2), Z11
+	VMOVUPD   64(DX)(R9*2), Z12
+	VMOVUPD.Z 128(DX)(R9*2), K1, Z13
+	VMOVUPD   (DX)(R10*1), Z14
+	VMOVUPD   64(DX)(R10*1), Z15
+	VMOVUPD.Z 128(DX)(R10*1), K1, Z16
+	VMOVUPD   (DX)(R9*4), Z17
+	VMOVUPD   64(DX)(R9*4), Z18
+	VMOVUPD.Z 128(DX)(R9*4), K1, Z19
+	VMOVUPD   (DX)(R11*1), Z20
+	VMOVUPD   64(DX)(R11*1), Z21
+	VMOVUPD.Z 128(DX)(R11*1), K1, Z22
+
+tile6x3ready:
+	CMPQ   240(DI), $0x00
+	JE     tile6x3fetched
+	IMUL3Q $0x06, 72(SP), SI
+	ADDQ   DX, SI
+	CMPQ   32(SP), $0x01
+	JNE    tile6x3below
+	MOVQ   232(DI), SI
+	SHLQ   $0x03, SI
+	ADDQ   24(SP), SI
+
+tile6x3below:
+	MOVQ       72(SP), R9
+	LEAQ       (R9)(R9*2), R10
+	LEAQ       (R9)(R9*4), R11
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	PREFETCHT0 128(SI)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 64(SI)(R9*1)
+	PREFETCHT0 128(SI)(R9*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 64(SI)(R9*2)
+	PREFETCHT0 128(SI)(R9*2)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 64(SI)(R10*1)
+	PREFETCHT0 128(SI)(R10*1)
+	PREFETCHT0 (SI)(R9*4)
+	PREFETCHT0 64(SI)(R9*4)
+	PREFETCHT0 128(SI)(R9*4)
+	PREFETCHT0 (SI)(R11*1)
+	PREFETCHT0 64(SI)(R11*1)
+	PREFETCHT0 128(SI)(R11*1)
+
+tile6x3fetched:
+	MOVQ 96(SP), R15
+	ADDQ $0x40, 96(SP)
+	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  tile6x3inplace
+	MOVQ $0x00000030, R12
+
+tile6x3inplace:
+	MOVQ 16(SP), BX
+	MOVQ 64(SP), R9
+	LEAQ (R9)(R9*2), R10
+	LEAQ (R9)(R9*4), R11
+	MOVQ 176(DI), CX
+
+tile6x3k:
+	VMOVUPD      (BX), Z0
+	VMOVUPD      64(BX), Z1
+	VMOVUPD      128(BX), Z2
+	VBROADCASTSD (SI), Z3
+	VFMADD231PD  Z0, Z3, Z5
+	VFMADD231PD  Z1, Z3, Z6
+	VFMADD231PD  Z2, Z3, Z7
+	VBROADCASTSD (SI)(R9*1), Z4
+	VFMADD231PD  Z0, Z4, Z8
+	VFMADD231PD  Z1, Z4, Z9
+	VFMADD231PD  Z2, Z4, Z10
+	VBROADCASTSD (SI)(R9*2), Z3
+	VFMADD231PD  Z0, Z3, Z11
+	VFMADD231PD  Z1, Z3, Z12
+	VFMADD231PD  Z2, Z3, Z13
+	VBROADCASTSD (SI)(R10*1), Z4
+	VFMADD231PD  Z0, Z4, Z14
+	VFMADD231PD  Z1, Z4, Z15
+	VFMADD231PD  Z2, Z4, Z16
+	VBROADCASTSD (SI)(R9*4), Z3
+	VFMADD231PD  Z0, Z3, Z17
+	VFMADD231PD  Z1, Z3, Z18
+	VFMADD231PD  Z2, Z3, Z19
+	VBROADCASTSD (SI)(R11*1), Z4
+	VFMADD231PD  Z0, Z4, Z20
+	VFMADD231PD  Z1, Z4, Z21
+	VFMADD231PD  Z2, Z4, Z22
+	PREFETCHT1   (R15)
+	ADDQ         BP, R15
+	ADDQ         R12, SI
+	ADDQ         R13, BX
+	DECQ         CX
+	JNE          tile6x3k
+	MOVQ         8(SP), DX
+	MOVQ         72(SP), R9
+	LEAQ         (R9)(R9*2), R10
+	LEAQ         (R9)(R9*4), R11
+	VMOVUPD      Z5, (DX)
+	VMOVUPD      Z6, 64(DX)
+	VMOVUPD      Z7, K1, 128(DX)
+	VMOVUPD      Z8, (DX)(R9*1)
+	VMOVUPD      Z9, 64(DX)(R9*1)
+	VMOVUPD      Z10, K1, 128(DX)(R9*1)
+	VMOVUPD      Z11, (DX)(R9*2)
+	VMOVUPD      Z12, 64(DX)(R9*2)
+	VMOVUPD      Z13, K1, 128(DX)(R9*2)
+	VMOVUPD      Z14, (DX)(R10*1)
+	VMOVUPD      Z15, 64(DX)(R10*1)
+	VMOVUPD      Z16, K1, 128(DX)(R10*1)
+	VMOVUPD      Z17, (DX)(R9*4)
+	VMOVUPD      Z18, 64(DX)(R9*4)
+	VMOVUPD      Z19, K1, 128(DX)(R9*4)
+	VMOVUPD      Z20, (DX)(R11*1)
+	VMOVUPD      Z21, 64(DX)(R11*1)
+	VMOVUPD      Z22, K1, 128(DX)(R11*1)
+	IMUL3Q       $0x06, 80(SP), AX
+	ADDQ         AX, (SP)
+	IMUL3Q       $0x06, 72(SP), AX
+	ADDQ         AX, 8(SP)
+	DECQ         32(SP)
+	JNE          tile6x3
+	JMP          groupdone
+
+tile7x3:
+	MOVQ   8(SP), DX
+	CMPQ   248(DI), $0x00
+	JNE    tile7x3load
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	VPXORD Z18, Z18, Z18
+	VPXORD Z19, Z19, Z19
+	VPXORD Z20, Z20, Z20
+	VPXORD Z21, Z21, Z21
+	VPXORD Z22, Z22, Z22
+	VPXORD Z23, Z23, Z23
+	VPXORD Z24, Z24, Z24
+	VPXORD Z25, Z25, Z25
+	JMP    tile7x3ready
+
+tile7x3load:
+	MOVQ      72(SP), R9
+	LEAQ      (R9)(R9*2), R10
+	LEAQ      (R9)(R9*4), R11
+	VMOVUPD   (DX), Z5
+	VMOVUPD   64(DX), Z6
+	VMOVUPD.Z 128(DX), K1, Z7
+	VMOVUPD   (DX)(R9*1), Z8
+	VMOVUPD   64(DX)(R9*1), Z9
+	VMOVUPD.Z 128(DX)(R9*1), K1, Z10
+	VMOVUPD   (DX)(R9*2), Z11
+	VMOVUPD   64(DX)(R9*2), Z12
+	VMOVUPD.Z 128(DX)(R9*2), K1, Z13
+	VMOVUPD   (DX)(R10*1), Z14
+	VMOVUPD   64(DX)(R10*1), Z15
+	VMOVUPD.Z 128(DX)(R10*1), K1, Z16
+	VMOVUPD   (DX)(R9*4), Z17
+	VMOVUPD   64(DX)(R9*4), Z18
+	VMOVUPD.Z 128(DX)(R9*4), K1, Z19
+	VMOVUPD   (DX)(R11*1), Z20
+	VMOVUPD   64(DX)(R11*1), Z21
+	VMOVUPD.Z 128(DX)(R11*1), K1, Z22
+	VMOVUPD   (DX)(R10*2), Z23
+	VMOVUPD   64(DX)(R10*2), Z24
+	VMOVUPD.Z 128(DX)(R10*2), K1, Z25
+
+tile7x3ready:
+	CMPQ   240(DI), $0x00
+	JE     tile7x3fetched
+	IMUL3Q $0x07, 72(SP), SI
+	ADDQ   DX, SI
+	CMPQ   32(SP), $0x01
+	JNE    tile7x3below
+	MOVQ   232(DI), SI
+	SHLQ   $0x03, SI
+	ADDQ   24(SP), SI
+
+tile7x3below:
+	MOVQ       72(SP), R9
+	LEAQ       (R9)(R9*2), R10
+	LEAQ       (R9)(R9*4), R11
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	PREFETCHT0 128(SI)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 64(SI)(R9*1)
+	PREFETCHT0 128(SI)(R9*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 64(SI)(R9*2)
+	PREFETCHT0 128(SI)(R9*2)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 64(SI)(R10*1)
+	PREFETCHT0 128(SI)(R10*1)
+	PREFETCHT0 (SI)(R9*4)
+	PREFETCHT0 64(SI)(R9*4)
+	PREFETCHT0 128(SI)(R9*4)
+	PREFETCHT0 (SI)(R11*1)
+	PREFETCHT0 64(SI)(R11*1)
+	PREFETCHT0 128(SI)(R11*1)
+	PREFETCHT0 (SI)(R10*2)
+	PREFETCHT0 64(SI)(R10*2)
+	PREFETCHT0 128(SI)(R10*2)
+
+tile7x3fetched:
+	MOVQ 96(SP), R15
+	ADDQ $0x40, 96(SP)
+	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  tile7x3inplace
+	MOVQ $0x00000038, R12
+
+tile7x3inplace:
+	MOVQ 16(SP), BX
+	MOVQ 64(SP), R9
+	LEAQ (R9)(R9*2), R10
+	LEAQ (R9)(R9*4), R11
+	MOVQ 176(DI), CX
+
+tile7x3k:
+	VMOVUPD      (BX), Z0
+	VMOVUPD      64(BX), Z1
+	VMOVUPD      128(BX), Z2
+	VBROADCASTSD (SI), Z3
+	VFMADD231PD  Z0, Z3, Z5
+	VFMADD231PD  Z1, Z3, Z6
+	VFMADD231PD  Z2, Z3, Z7
+	VBROADCASTSD (SI)(R9*1), Z4
+	VFMADD231PD  Z0, Z4, Z8
+	VFMADD231PD  Z1, Z4, Z9
+	VFMADD231PD  Z2, Z4, Z10
+	VBROADCASTSD (SI)(R9*2), Z3
+	VFMADD231PD  Z0, Z3, Z11
+	VFMADD231PD  Z1, Z3, Z12
+	VFMADD231PD  Z2, Z3, Z13
+	VBROADCASTSD (SI)(R10*1), Z4
+	VFMADD231PD  Z0, Z4, Z14
+	VFMADD231PD  Z1, Z4, Z15
+	VFMADD231PD  Z2, Z4, Z16
+	VBROADCASTSD (SI)(R9*4), Z3
+	VFMADD231PD  Z0, Z3, Z17
+	VFMADD231PD  Z1, Z3, Z18
+	VFMADD231PD  Z2, Z3, Z19
+	VBROADCASTSD (SI)(R11*1), Z4
+	VFMADD231PD  Z0, Z4, Z20
+	VFMADD231PD  Z1, Z4, Z21
+	VFMADD231PD  Z2, Z4, Z22
+	VBROADCASTSD (SI)(R10*2), Z3
+	VFMADD231PD  Z0, Z3, Z23
+	VFMADD231PD  Z1, Z3, Z24
+	VFMADD231PD  Z2, Z3, Z25
+	PREFETCHT1   (R15)
+	ADDQ         BP, R15
+	ADDQ         R12, SI
+	ADDQ         R13, BX
+	DECQ         CX
+	JNE          tile7x3k
+	MOVQ         8(SP), DX
+	MOVQ         72(SP), R9
+	LEAQ         (R9)(R9*2), R10
+	LEAQ         (R9)(R9*4), R11
+	VMOVUPD      Z5, (DX)
+	VMOVUPD      Z6, 64(DX)
+	VMOVUPD      Z7, K1, 128(DX)
+	VMOVUPD      Z8, (DX)(R9*1)
+	VMOVUPD      Z9, 64(DX)(R9*1)
+	VMOVUPD      Z10, K1, 128(DX)(R9*1)
+	VMOVUPD      Z11, (DX)(R9*2)
+	VMOVUPD      Z12, 64(DX)(R9*2)
+	VMOVUPD      Z13, K1, 128(DX)(R9*2)
+	VMOVUPD      Z14, (DX)(R10*1)
+	VMOVUPD      Z15, 64(DX)(R10*1)
+	VMOVUPD      Z16, K1, 128(DX)(R10*1)
+	VMOVUPD      Z17, (DX)(R9*4)
+	VMOVUPD      Z18, 64(DX)(R9*4)
+	VMOVUPD      Z19, K1, 128(DX)(R9*4)
+	VMOVUPD      Z20, (DX)(R11*1)
+	VMOVUPD      Z21, 64(DX)(R11*1)
+	VMOVUPD      Z22, K1, 128(DX)(R11*1)
+	VMOVUPD      Z23, (DX)(R10*2)
+	VMOVUPD      Z24, 64(DX)(R10*2)
+	VMOVUPD      Z25, K1, 128(DX)(R10*2)
+	IMUL3Q       $0x07, 80(SP), AX
+	ADDQ         AX, (SP)
+	IMUL3Q       $0x07, 72(SP), AX
+	ADDQ         AX, 8(SP)
+	DECQ         32(SP)
+	JNE          tile7x3
+	JMP          groupdone
+
+tile8x3:
+	MOVQ   8(SP), DX
+	CMPQ   248(DI), $0x00
+	JNE    tile8x3load
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	VPXORD Z18, Z18, Z18
+	VPXORD Z19, Z19, Z19
+	VPXORD Z20, Z20, Z20
+	VPXORD Z21, Z21, Z21
+	VPXORD Z22, Z22, Z22
+	VPXORD Z23, Z23, Z23
+	VPXORD Z24, Z24, Z24
+	VPXORD Z25, Z25, Z25
+	VPXORD Z26, Z26, Z26
+	VPXORD Z27, Z27, Z27
+	VPXORD Z28, Z28, Z28
+	JMP    tile8x3ready
+
+tile8x3load:
+	MOVQ      72(SP), R9
+	LEAQ      (R9)(R9*2), R10
+	LEAQ      (R9)(R9*4), R11
+	LEAQ      (R10)(R9*4), R8
+	VMOVUPD   (DX), Z5
+	VMOVUPD   64(DX), Z6
+	VMOVUPD.Z 128(DX), K1, Z7
+	VMOVUPD   (DX)(R9*1), Z8
+	VMOVUPD   64(DX)(R9*1), Z9
+	VMOVUPD.Z 128(DX)(R9*1), K1, Z10
+	VMOVUPD   (DX)(R9*2), Z11
+	VMOVUPD   64(DX)(R9*2), Z12
+	VMOVUPD.Z 128(DX)(R9*2), K1, Z13
+	VMOVUPD   (DX)(R10*1), Z14
+	VMOVUPD   64(DX)(R10*1), Z15
+	VMOVUPD.Z 128(DX)(R10*1), K1, Z16
+	VMOVUPD   (DX)(R9*4), Z17
+	VMOVUPD   64(DX)(R9*4), Z18
+	VMOVUPD.Z 128(DX)(R9*4), K1, Z19
+	VMOVUPD   (DX)(R11*1), Z20
+	VMOVUPD   64(DX)(R11*1), Z21
+	VMOVUPD.Z 128(DX)(R11*1), K1, Z22
+	VMOVUPD   (DX)(R10*2), Z23
+	VMOVUPD   64(DX)(R10*2), Z24
+	VMOVUPD.Z 128(DX)(R10*2), K1, Z25
+	VMOVUPD   (DX)(R8*1), Z26
+	VMOVUPD   64(DX)(R8*1), Z27
+	VMOVUPD.Z 128(DX)(R8*1), K1, Z28
+
+tile8x3ready:
+	CMPQ   240(DI), $0x00
+	JE     tile8x3fetched
+	IMUL3Q $0x08, 72(SP), SI
+	ADDQ   DX, SI
+	CMPQ   32(SP), $0x01
+	JNE    tile8x3below
+	MOVQ   232(DI), SI
+	SHLQ   $0x03, SI
+	ADDQ   24(SP), SI
+
+tile8x3below:
+	MOVQ       72(SP), R9
+	LEAQ       (R9)(R9*2), R10
+	LEAQ       (R9)(R9*4), R11
+	LEAQ       (R10)(R9*4), R8
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	PREFETCHT0 128(SI)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 64(SI)(R9*1)
+	PREFETCHT0 128(SI)(R9*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 64(SI)(R9*2)
+	PREFETCHT0 128(SI)(R9*2)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 64(SI)(R10*1)
+	PREFETCHT0 128(SI)(R10*1)
+	PREFETCHT0 (SI)(R9*4)
+	PREFETCHT0 64(SI)(R9*4)
+	PREFETCHT0 128(SI)(R9*4)
+	PREFETCHT0 (SI)(R11*1)
+	PREFETCHT0 64(SI)(R11*1)
+	PREFETCHT0 128(SI)(R11*1)
+	PREFETCHT0 (SI)(R10*2)
+	PREFETCHT0 64(SI)(R10*2)
+	PREFETCHT0 128(SI)(R10*2)
+	PREFETCHT0 (SI)(R8*1)
+	PREFETCHT0 64(SI)(R8*1)
+	PREFETCHT0 128(SI)(R8*1)
+
+tile8x3fetched:
+	MOVQ 96(SP), R15
+	ADDQ $0x40, 96(SP)
+	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  tile8x3inplace
+	MOVQ $0x00000040, R12
+
+tile8x3inplace:
+	MOVQ 16(SP), BX
+	MOVQ 64(SP), R9
+	LEAQ (R9)(R9*2), R10
+	LEAQ (R9)(R9*4), R11
+	LEAQ (R10)(R9*4), R8
+	MOVQ 176(DI), CX
+
+tile8x3k:
+	VMOVUPD      (BX), Z0
+	VMOVUPD      64(BX), Z1
+	VMOVUPD      128(BX), Z2
+	VBROADCASTSD (SI), Z3
+	VFMADD231PD  Z0, Z3, Z5
+	VFMADD231PD  Z1, Z3, Z6
+	VFMADD231PD  Z2, Z3, Z7
+	VBROADCASTSD (SI)(R9*1), Z4
+	VFMADD231PD  Z0, Z4, Z8
+	VFMADD231PD  Z1, Z4, Z9
+	VFMADD231PD  Z2, Z4, Z10
+	VBROADCASTSD (SI)(R9*2), Z3
+	VFMADD231PD  Z0, Z3, Z11
+	VFMADD231PD  Z1, Z3, Z12
+	VFMADD231PD  Z2, Z3, Z13
+	VBROADCASTSD (SI)(R10*1), Z4
+	VFMADD231PD  Z0, Z4, Z14
+	VFMADD231PD  Z1, Z4, Z15
+	VFMADD231PD  Z2, Z4, Z16
+	VBROADCASTSD (SI)(R9*4), Z3
+	VFMADD231PD  Z0, Z3, Z17
+	VFMADD231PD  Z1, Z3, Z18
+	VFMADD231PD  Z2, Z3, Z19
+	VBROADCASTSD (SI)(R11*1), Z4
+	VFMADD231PD  Z0, Z4, Z20
+	VFMADD231PD  Z1, Z4, Z21
+	VFMADD231PD  Z2, Z4, Z22
+	VBROADCASTSD (SI)(R10*2), Z3
+	VFMADD231PD  Z0, Z3, Z23
+	VFMADD231PD  Z1, Z3, Z24
+	VFMADD231PD  Z2, Z3, Z25
+	VBROADCASTSD (SI)(R8*1), Z4
+	VFMADD231PD  Z0, Z4, Z26
+	VFMADD231PD  Z1, Z4, Z27
+	VFMADD231PD  Z2, Z4, Z28
+	PREFETCHT1   (R15)
+	ADDQ         BP, R15
+	ADDQ         R12, SI
+	ADDQ         R13, BX
+	DECQ         CX
+	JNE          tile8x3k
+	MOVQ         8(SP), DX
+	MOVQ         72(SP), R9
+	LEAQ         (R9)(R9*2), R10
+	LEAQ         (R9)(R9*4), R11
+	LEAQ         (R10)(R9*4), R8
+	VMOVUPD      Z5, (DX)
+	VMOVUPD      Z6, 64(DX)
+	VMOVUPD      Z7, K1, 128(DX)
+	VMOVUPD      Z8, (DX)(R9*1)
+	VMOVUPD      Z9, 64(DX)(R9*1)
+	VMOVUPD      Z10, K1, 128(DX)(R9*1)
+	VMOVUPD      Z11, (DX)(R9*2)
+	VMOVUPD      Z12, 64(DX)(R9*2)
+	VMOVUPD      Z13, K1, 128(DX)(R9*2)
+	VMOVUPD      Z14, (DX)(R10*1)
+	VMOVUPD      Z15, 64(DX)(R10*1)
+	VMOVUPD      Z16, K1, 128(DX)(R10*1)
+	VMOVUPD      Z17, (DX)(R9*4)
+	VMOVUPD      Z18, 64(DX)(R9*4)
+	VMOVUPD      Z19, K1, 128(DX)(R9*4)
+	VMOVUPD      Z20, (DX)(R11*1)
+	VMOVUPD      Z21, 64(DX)(R11*1)
+	VMOVUPD      Z22, K1, 128(DX)(R11*1)
+	VMOVUPD      Z23, (DX)(R10*2)
+	VMOVUPD      Z24, 64(DX)(R10*2)
+	VMOVUPD      Z25, K1, 128(DX)(R10*2)
+	VMOVUPD      Z26, (DX)(R8*1)
+	VMOVUPD      Z27, 64(DX)(R8*1)
+	VMOVUPD      Z28, K1, 128(DX)(R8*1)
+	IMUL3Q       $0x08, 80(SP), AX
+	ADDQ         AX, (SP)
+	IMUL3Q       $0x08, 72(SP), AX
+	ADDQ         AX, 8(SP)
+	DECQ         32(SP)
+	JNE          tile8x3
+	JMP          groupdone
+
+tile9x3:
+	MOVQ   8(SP), DX
+	CMPQ   248(DI), $0x00
+	JNE    tile9x3load
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	VPXORD Z18, Z18, Z18
+	VPXORD Z19, Z19, Z19
+	VPXORD Z20, Z20, Z20
+	VPXORD Z21, Z21, Z21
+	VPXORD Z22, Z22, Z22
+	VPXORD Z23, Z23, Z23
+	VPXORD Z24, Z24, Z24
+	VPXORD Z25, Z25, Z25
+	VPXORD Z26, Z26, Z26
+	VPXORD Z27, Z27, Z27
+	VPXORD Z28, Z28, Z28
+	VPXORD Z29, Z29, Z29
+	VPXORD Z30, Z30, Z30
+	VPXORD Z31, Z31, Z31
+	JMP    tile9x3ready
+
+tile9x3load:
+	MOVQ      72(SP), R9
+	LEAQ      (R9)(R9*2), R10
+	LEAQ      (R9)(R9*4), R11
+	LEAQ      (R10)(R9*4), R8
+	VMOVUPD   (DX), Z5
+	VMOVUPD   64(DX), Z6
+	VMOVUPD.Z 128(DX), K1, Z7
+	VMOVUPD   (DX)(R9*1), Z8
+	VMOVUPD   64(DX)(R9*1), Z9
+	VMOVUPD.Z 128(DX)(R9*1), K1, Z10
+	VMOVUPD   (DX)(R9*2), Z11
+	VMOVUPD   64(DX)(R9*2), Z12
+	VMOVUPD.Z 128(DX)(R9*2), K1, Z13
+	VMOVUPD   (DX)(R10*1), Z14
+	VMOVUPD   64(DX)(R10*1), Z15
+	VMOVUPD.Z 128(DX)(R10*1), K1, Z16
+	VMOVUPD   (DX)(R9*4), Z17
+	VMOVUPD   64(DX)(R9*4), Z18
+	VMOVUPD.Z 128(DX)(R9*4), K1, Z19
+	VMOVUPD   (DX)(R11*1), Z20
+	VMOVUPD   64(DX)(R11*1), Z21
+	VMOVUPD.Z 128(DX)(R11*1), K1, Z22
+	VMOVUPD   (DX)(R10*2), Z23
+	VMOVUPD   64(DX)(R10*2), Z24
+	VMOVUPD.Z 128(DX)(R10*2), K1, Z25
+	VMOVUPD   (DX)(R8*1), Z26
+	VMOVUPD   64(DX)(R8*1), Z27
+	VMOVUPD.Z 128(DX)(R8*1), K1, Z28
+	VMOVUPD   (DX)(R9*8), Z29
+	VMOVUPD   64(DX)(R9*8), Z30
+	VMOVUPD.Z 128(DX)(R9*8), K1, Z31
+
+tile9x3ready:
+	CMPQ   240(DI), $0x00
+	JE     tile9x3fetched
+	IMUL3Q $0x09, 72(SP), SI
+	ADDQ   DX, SI
+	CMPQ   32(SP), $0x01
+	JNE    tile9x3below
+	MOVQ   232(DI), SI
+	SHLQ   $0x03, SI
+	ADDQ   24(SP), SI
+
+tile9x3below:
+	MOVQ       72(SP), R9
+	LEAQ       (R9)(R9*2), R10
+	LEAQ       (R9)(R9*4), R11
+	LEAQ       (R10)(R9*4), R8
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	PREFETCHT0 128(SI)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 64(SI)(R9*1)
+	PREFETCHT0 128(SI)(R9*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 64(SI)(R9*2)
+	PREFETCHT0 128(SI)(R9*2)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 64(SI)(R10*1)
+	PREFETCHT0 128(SI)(R10*1)
+	PREFETCHT0 (SI)(R9*4)
+	PREFETCHT0 64(SI)(R9*4)
+	PREFETCHT0 128(SI)(R9*4)
+	PREFETCHT0 (SI)(R11*1)
+	PREFETCHT0 64(SI)(R11*1)
+	PREFETCHT0 128(SI)(R11*1)
+	PREFETCHT0 (SI)(R10*2)
+	PREFETCHT0 64(SI)(R10*2)
+	PREFETCHT0 128(SI)(R10*2)
+	PREFETCHT0 (SI)(R8*1)
+	PREFETCHT0 64(SI)(R8*1)
+	PREFETCHT0 128(SI)(R8*1)
+	PREFETCHT0 (SI)(R9*8)
+	PREFETCHT0 64(SI)(R9*8)
+	PREFETCHT0 128(SI)(R9*8)
+
+tile9x3fetched:
+	MOVQ 96(SP), R15
+	ADDQ $0x40, 96(SP)
+	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  tile9x3inplace
+	MOVQ $0x00000048, R12
+
+tile9x3inplace:
+	MOVQ 16(SP), BX
+	MOVQ 64(SP), R9
+	LEAQ (R9)(R9*2), R10
+	LEAQ (R9)(R9*4), R11
+	LEAQ (R10)(R9*4), R8
+	MOVQ 176(DI), CX
+
+tile9x3k:
+	VMOVUPD      (BX), Z0
+	VMOVUPD      64(BX), Z1
+	VMOVUPD      128(BX), Z2
+	VBROADCASTSD (SI), Z3
+	VFMADD231PD  Z0, Z3, Z5
+	VFMADD231PD  Z1, Z3, Z6
+	VFMADD231PD  Z2, Z3, Z7
+	VBROADCASTSD (SI)(R9*1), Z4
+	VFMADD231PD  Z0, Z4, Z8
+	VFMADD231PD  Z1, Z4, Z9
+	VFMADD231PD  Z2, Z4, Z10
+	VBROADCASTSD (SI)(R9*2), Z3
+	VFMADD231PD  Z0, Z3, Z11
+	VFMADD231PD  Z1, Z3, Z12
+	VFMADD231PD  Z2, Z3, Z13
+	VBROADCASTSD (SI)(R10*1), Z4
+	VFMADD231PD  Z0, Z4, Z14
+	VFMADD231PD  Z1, Z4, Z15
+	VFMADD231PD  Z2, Z4, Z16
+	VBROADCASTSD (SI)(R9*4), Z3
+	VFMADD231PD  Z0, Z3, Z17
+	VFMADD231PD  Z1, Z3, Z18
+	VFMADD231PD  Z2, Z3, Z19
+	VBROADCASTSD (SI)(R11*1), Z4
+	VFMADD231PD  Z0, Z4, Z20
+	VFMADD231PD  Z1, Z4, Z21
+	VFMADD231PD  Z2, Z4, Z22
+	VBROADCASTSD (SI)(R10*2), Z3
+	VFMADD231PD  Z0, Z3, Z23
+	VFMADD231PD  Z1, Z3, Z24
+	VFMADD231PD  Z2, Z3, Z25
+	VBROADCASTSD (SI)(R8*1), Z4
+	VFMADD231PD  Z0, Z4, Z26
+	VFMADD231PD  Z1, Z4, Z27
+	VFMADD231PD  Z2, Z4, Z28
+	VBROADCASTSD (SI)(R9*8), Z3
+	VFMADD231PD  Z0, Z3, Z29
+	VFMADD231PD  Z1, Z3, Z30
+	VFMADD231PD  Z2, Z3, Z31
+	PREFETCHT1   (R15)
+	ADDQ         BP, R15
+	ADDQ         R12, SI
+	ADDQ         R13, BX
+	DECQ         CX
+	JNE          tile9x3k
+	MOVQ         8(SP), DX
+	MOVQ         72(SP), R9
+	LEAQ         (R9)(R9*2), R10
+	LEAQ         (R9)(R9*4), R11
+	LEAQ         (R10)(R9*4), R8
+	VMOVUPD      Z5, (DX)
+	VMOVUPD      Z6, 64(DX)
+	VMOVUPD      Z7, K1, 128(DX)
+	VMOVUPD      Z8, (DX)(R9*1)
+	VMOVUPD      Z9, 64(DX)(R9*1)
+	VMOVUPD      Z10, K1, 128(DX)(R9*1)
+	VMOVUPD      Z11, (DX)(R9*2)
+	VMOVUPD      Z12, 64(DX)(R9*2)
+	VMOVUPD      Z13, K1, 128(DX)(R9*2)
+	VMOVUPD      Z14, (DX)(R10*1)
+	VMOVUPD      Z15, 64(DX)(R10*1)
+	VMOVUPD      Z16, K1, 128(DX)(R10*1)
+	VMOVUPD      Z17, (DX)(R9*4)
+	VMOVUPD      Z18, 64(DX)(R9*4)
+	VMOVUPD      Z19, K1, 128(DX)(R9*4)
+	VMOVUPD      Z20, (DX)(R11*1)
+	VMOVUPD      Z21, 64(DX)(R11*1)
+	VMOVUPD      Z22, K1, 128(DX)(R11*1)
+	VMOVUPD      Z23, (DX)(R10*2)
+	VMOVUPD      Z24, 64(DX)(R10*2)
+	VMOVUPD      Z25, K1, 128(DX)(R10*2)
+	VMOVUPD      Z26, (DX)(R8*1)
+	VMOVUPD      Z27, 64(DX)(R8*1)
+	VMOVUPD      Z28, K1, 128(DX)(R8*1)
+	VMOVUPD      Z29, (DX)(R9*8)
+	VMOVUPD      Z30, 64(DX)(R9*8)
+	VMOVUPD      Z31, K1, 128(DX)(R9*8)
+	IMUL3Q       $0x09, 80(SP), AX
+	ADDQ         AX, (SP)
+	IMUL3Q       $0x09, 72(SP), AX
+	ADDQ         AX, 8(SP)
+	DECQ         32(SP)
+	JNE          tile9x3
+	JMP          groupdone
+
+packtile5x3:
+	MOVQ   8(SP), DX
+	CMPQ   248(DI), $0x00
+	JNE    packtile5x3load
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	VPXORD Z18, Z18, Z18
+	VPXORD Z19, Z19, Z19
+	JMP    packtile5x3ready
+
+packtile5x3load:
+	MOVQ      72(SP), R9
+	LEAQ      (R9)(R9*2), R10
+	VMOVUPD   (DX), Z5
+	VMOVUPD   64(DX), Z6
+	VMOVUPD.Z 128(DX), K1, Z7
+	VMOVUPD   (DX)(R9*1), Z8
+	VMOVUPD   64(DX)(R9*1), Z9
+	VMOVUPD.Z 128(DX)(R9*1), K1, Z10
+	VMOVUPD   (DX)(R9*2), Z11
+	VMOVUPD   64(DX)(R9*2), Z12
+	VMOVUPD.Z 128(DX)(R9*2), K1, Z13
+	VMOVUPD   (DX)(R10*1), Z14
+	VMOVUPD   64(DX)(R10*1), Z15
+	VMOVUPD.Z 128(DX)(R10*1), K1, Z16
+	VMOVUPD   (DX)(R9*4), Z17
+	VMOVUPD   64(DX)(R9*4), Z18
+	VMOVUPD.Z 128(DX)(R9*4), K1, Z19
+
+packtile5x3ready:
+	CMPQ   240(DI), $0x00
+	JE     packtile5x3fetched
+	IMUL3Q $0x05, 72(SP), SI
+	ADDQ   DX, SI
+	CMPQ   32(SP), $0x01
+	JNE    packtile5x3below
+	MOVQ   232(DI), SI
+	SHLQ   $0x03, SI
+	ADDQ   24(SP), SI
+
+packtile5x3below:
+	MOVQ       72(SP), R9
+	LEAQ       (R9)(R9*2), R10
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	PREFETCHT0 128(SI)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 64(SI)(R9*1)
+	PREFETCHT0 128(SI)(R9*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 64(SI)(R9*2)
+	PREFETCHT0 128(SI)(R9*2)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 64(SI)(R10*1)
+	PREFETCHT0 128(SI)(R10*1)
+	PREFETCHT0 (SI)(R9*4)
+	PREFETCHT0 64(SI)(R9*4)
+	PREFETCHT0 128(SI)(R9*4)
+
+packtile5x3fetched:
+	MOVQ 96(SP), R15
+	ADDQ $0x40, 96(SP)
+	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  packtile5x3inplace
+	MOVQ $0x00000028, R12
+
+packtile5x3inplace:
+	MOVQ 16(SP), BX
+	MOVQ 64(SP), R9
+	LEAQ (R9)(R9*2), R10
+	MOVQ 176(DI), CX
+	MOVQ 104(SP), DX
+
+packtile5x3k:
+	VMOVUPD      (BX), Z0
+	VMOVUPD      Z0, (DX)
+	VMOVUPD      64(BX), Z1
+	VMOVUPD      Z1, 64(DX)
+	VMOVUPD      128(BX), Z2
+	VMOVUPD      Z2, 128(DX)
+	VBROADCASTSD (SI), Z3
+	VFMADD231PD  Z0, Z3, Z5
+	VFMADD231PD  Z1, Z3, Z6
+	VFMADD231PD  Z2, Z3, Z7
+	VBROADCASTSD (SI)(R9*1), Z4
+	VFMADD231PD  Z0, Z4, Z8
+	VFMADD231PD  Z1, Z4, Z9
+	VFMADD231PD  Z2, Z4, Z10
+	VBROADCASTSD (SI)(R9*2), Z3
+	VFMADD231PD  Z0, Z3, Z11
+	VFMADD231PD  Z1, Z3, Z12
+	VFMADD231PD  Z2, Z3, Z13
+	VBROADCASTSD (SI)(R10*1), Z4
+	VFMADD231PD  Z0, Z4, Z14
+	VFMADD231PD  Z1, Z4, Z15
+	VFMADD231PD  Z2, Z4, Z16
+	VBROADCASTSD (SI)(R9*4), Z3
+	VFMADD231PD  Z0, Z3, Z17
+	VFMADD231PD  Z1, Z3, Z18
+	VFMADD231PD  Z2, Z3, Z19
+	PREFETCHT1   (R15)
+	ADDQ         BP, R15
+	ADDQ         R12, SI
+	ADDQ         R13, BX
+	ADDQ         $0x000000c0, DX
+	DECQ         CX
+	JNE          packtile5x3k
+	MOVQ         8(SP), DX
+	MOVQ         72(SP), R9
+	LEAQ         (R9)(R9*2), R10
+	VMOVUPD      Z5, (DX)
+	VMOVUPD      Z6, 64(DX)
+	VMOVUPD      Z7, K1, 128(DX)
+	VMOVUPD      Z8, (DX)(R9*1)
+	VMOVUPD      Z9, 64(DX)(R9*1)
+	VMOVUPD      Z10, K1, 128(DX)(R9*1)
+	VMOVUPD      Z11, (DX)(R9*2)
+	VMOVUPD      Z12, 64(DX)(R9*2)
+	VMOVUPD      Z13, K1, 128(DX)(R9*2)
+	VMOVUPD      Z14, (DX)(R10*1)
+	VMOVUPD      Z15, 64(DX)(R10*1)
+	VMOVUPD      Z16, K1, 128(DX)(R10*1)
+	VMOVUPD      Z17, (DX)(R9*4)
+	VMOVUPD      Z18, 64(DX)(R9*4)
+	VMOVUPD      Z19, K1, 128(DX)(R9*4)
+	IMUL3Q       $0x05, 80(SP), AX
+	ADDQ         AX, (SP)
+	IMUL3Q       $0x05, 72(SP), AX
+	ADDQ         AX, 8(SP)
+	DECQ         32(SP)
+	MOVQ         104(SP), AX
+	MOVQ         AX, 16(SP)
+	MOVQ         $0x000000c0, R13
+	MOVQ         $0x00000000, 104(SP)
+	JMP          group
+
+packtile6x3:
+	MOVQ   8(SP), DX
+	CMPQ   248(DI), $0x00
+	JNE    packtile6x3load
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	VPXORD Z18, Z18, Z18
+	VPXORD Z19, Z19, Z19
+	VPXORD Z20, Z20, Z20
+	VPXORD Z21, Z21, Z21
+	VPXORD Z22, Z22, Z22
+	JMP    packtile6x3ready
+
+packtile6x3load:
+	MOVQ      72(SP), R9
+	LEAQ      (R9)(R9*2), R10
+	LEAQ      (R9)(R9*4), R11
+	VMOVUPD   (DX), Z5
+	VMOVUPD   64(DX), Z6
+	VMOVUPD.Z 128(DX), K1, Z7
+	VMOVUPD   (DX)(R9*1), Z8
+	VMOVUPD   64(DX)(R9*1), Z9
+	VMOVUPD.Z 128(DX)(R9*1), K1, Z10
+	VMOVUPD   (DX)(R9*2), Z11
+	VMOVUPD   64(DX)(R9*2), Z12
+	VMOVUPD.Z 128(DX)(R9*2), K1, Z13
+	VMOVUPD   (DX)(R10*1), Z14
+	VMOVUPD   64(DX)(R10*1), Z15
+	VMOVUPD.Z 128(DX)(R10*1), K1, Z16
+	VMOVUPD   (DX)(R9*4), Z17
+	VMOVUPD   64(DX)(R9*4), Z18
+	VMOVUPD.Z 128(DX)(R9*4), K1, Z19
+	VMOVUPD   (DX)(R11*1), Z20
+	VMOVUPD   64(DX)(R11*1), Z21
+	VMOVUPD.Z 128(DX)(R11*1), K1, Z22
+
+packtile6x3ready:
+	CMPQ   240(DI), $0x00
+	JE     packtile6x3fetched
+	IMUL3Q $0x06, 72(SP), SI
+	ADDQ   DX, SI
+	CMPQ   32(SP), $0x01
+	JNE    packtile6x3below
+	MOVQ   232(DI), SI
+	SHLQ   $0x03, SI
+	ADDQ   24(SP), SI
+
+packtile6x3below:
+	MOVQ       72(SP), R9
+	LEAQ       (R9)(R9*2), R10
+	LEAQ       (R9)(R9*4), R11
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	PREFETCHT0 128(SI)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 64(SI)(R9*1)
+	PREFETCHT0 128(SI)(R9*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 64(SI)(R9*2)
+	PREFETCHT0 128(SI)(R9*2)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 64(SI)(R10*1)
+	PREFETCHT0 128(SI)(R10*1)
+	PREFETCHT0 (SI)(R9*4)
+	PREFETCHT0 64(SI)(R9*4)
+	PREFETCHT0 128(SI)(R9*4)
+	PREFETCHT0 (SI)(R11*1)
+	PREFETCHT0 64(SI)(R11*1)
+	PREFETCHT0 128(SI)(R11*1)
+
+packtile6x3fetched:
+	MOVQ 96(SP), R15
+	ADDQ $0x40, 96(SP)
+	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  packtile6x3inplace
+	MOVQ $0x00000030, R12
+
+packtile6x3inplace:
+	MOVQ 16(SP), BX
+	MOVQ 64(SP), R9
+	LEAQ (R9)(R9*2), R10
+	LEAQ (R9)(R9*4), R11
+	MOVQ 176(DI), CX
+	MOVQ 104(SP), DX
+
+packtile6x3k:
+	VMOVUPD      (BX), Z0
+	VMOVUPD      Z0, (DX)
+	VMOVUPD      64(BX), Z1
+	VMOVUPD      Z1, 64(DX)
+	VMOVUPD      128(BX), Z2
+	VMOVUPD      Z2, 128(DX)
+	VBROADCASTSD (SI), Z3
+	VFMADD231PD  Z0, Z3, Z5
+	VFMADD231PD  Z1, Z3, Z6
+	VFMADD231PD  Z2, Z3, Z7
+	VBROADCASTSD (SI)(R9*1), Z4
+	VFMADD231PD  Z0, Z4, Z8
+	VFMADD231PD  Z1, Z4, Z9
+	VFMADD231PD  Z2, Z4, Z10
+	VBROADCASTSD (SI)(R9*2), Z3
+	VFMADD231PD  Z0, Z3, Z11
+	VFMADD231PD  Z1, Z3, Z12
+	VFMADD231PD  Z2, Z3, Z13
+	VBROADCASTSD (SI)(R10*1), Z4
+	VFMADD231PD  Z0, Z4, Z14
+	VFMADD231PD  Z1, Z4, Z15
+	VFMADD231PD  Z2, Z4, Z16
+	VBROADCASTSD (SI)(R9*4), Z3
+	VFMADD231PD  Z0, Z3, Z17
+	VFMADD231PD  Z1, Z3, Z18
+	VFMADD231PD  Z2, Z3, Z19
+	VBROADCASTSD (SI)(R11*1), Z4
+	VFMADD231PD  Z0, Z4, Z20
+	VFMADD231PD  Z1, Z4, Z21
+	VFMADD231PD  Z2, Z4, Z22
+	PREFETCHT1   (R15)
+	ADDQ         BP, R15
+	ADDQ         R12, SI
+	ADDQ         R13, BX
+	ADDQ         $0x000000c0, DX
+	DECQ         CX
+	JNE          packtile6x3k
+	MOVQ         8(SP), DX
+	MOVQ         72(SP), R9
+	LEAQ         (R9)(R9*2), R10
+	LEAQ         (R9)(R9*4), R11
+	VMOVUPD      Z5, (DX)
+	VMOVUPD      Z6, 64(DX)
+	VMOVUPD      Z7, K1, 128(DX)
+	VMOVUPD      Z8, (DX)(R9*1)
+	VMOVUPD      Z9, 64(DX)(R9*1)
+	VMOVUPD      Z10, K1, 128(DX)(R9*1)
+	VMOVUPD      Z11, (DX)(R9*2)
+	VMOVUPD      Z12, 64(DX)(R9*2)
+	VMOVUPD      Z13, K1, 128(DX)(R9*2)
+	VMOVUPD      Z14, (DX)(R10*1)
+	VMOVUPD      Z15, 64(DX)(R10*1)
+	VMOVUPD      Z16, K1, 128(DX)(R10*1)
+	VMOVUPD      Z17, (DX)(R9*4)
+	VMOVUPD      Z18, 64(DX)(R9*4)
+	VMOVUPD      Z19, K1, 128(DX)(R9*4)
+	VMOVUPD      Z20, (DX)(R11*1)
+	VMOVUPD      Z21, 64(DX)(R11*1)
+	VMOVUPD      Z22, K1, 128(DX)(R11*1)
+	IMUL3Q       $0x06, 80(SP), AX
+	ADDQ         AX, (SP)
+	IMUL3Q       $0x06, 72(SP), AX
+	ADDQ         AX, 8(SP)
+	DECQ         32(SP)
+	MOVQ         104(SP), AX
+	MOVQ         AX, 16(SP)
+	MOVQ         $0x000000c0, R13
+	MOVQ         $0x00000000, 104(SP)
+	JMP          group
+
+packtile7x3:
+	MOVQ   8(SP), DX
+	CMPQ   248(DI), $0x00
+	JNE    packtile7x3load
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	VPXORD Z18, Z18, Z18
+	VPXORD Z19, Z19, Z19
+	VPXORD Z20, Z20, Z20
+	VPXORD Z21, Z21, Z21
+	VPXORD Z22, Z22, Z22
+	VPXORD Z23, Z23, Z23
+	VPXORD Z24, Z24, Z24
+	VPXORD Z25, Z25, Z25
+	JMP    packtile7x3ready
+
+packtile7x3load:
+	MOVQ      72(SP), R9
+	LEAQ      (R9)(R9*2), R10
+	LEAQ      (R9)(R9*4), R11
+	VMOVUPD   (DX), Z5
+	VMOVUPD   64(DX), Z6
+	VMOVUPD.Z 128(DX), K1, Z7
+	VMOVUPD   (DX)(R9*1), Z8
+	VMOVUPD   64(DX)(R9*1), Z9
+	VMOVUPD.Z 128(DX)(R9*1), K1, Z10
+	VMOVUPD   (DX)(R9*2), Z11
+	VMOVUPD   64(DX)(R9*2), Z12
+	VMOVUPD.Z 128(DX)(R9*2), K1, Z13
+	VMOVUPD   (DX)(R10*1), Z14
+	VMOVUPD   64(DX)(R10*1), Z15
+	VMOVUPD.Z 128(DX)(R10*1), K1, Z16
+	VMOVUPD   (DX)(R9*4), Z17
+	VMOVUPD   64(DX)(R9*4), Z18
+	VMOVUPD.Z 128(DX)(R9*4), K1, Z19
+	VMOVUPD   (DX)(R11*1), Z20
+	VMOVUPD   64(DX)(R11*1), Z21
+	VMOVUPD.Z 128(DX)(R11*1), K1, Z22
+	VMOVUPD   (DX)(R10*2), Z23
+	VMOVUPD   64(DX)(R10*2), Z24
+	VMOVUPD.Z 128(DX)(R10*2), K1, Z25
+
+packtile7x3ready:
+	CMPQ   240(DI), $0x00
+	JE     packtile7x3fetched
+	IMUL3Q $0x07, 72(SP), SI
+	ADDQ   DX, SI
+	CMPQ   32(SP), $0x01
+	JNE    packtile7x3below
+	MOVQ   232(DI), SI
+	SHLQ   $0x03, SI
+	ADDQ   24(SP), SI
+
+packtile7x3below:
+	MOVQ       72(SP), R9
+	LEAQ       (R9)(R9*2), R10
+	LEAQ       (R9)(R9*4), R11
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	PREFETCHT0 128(SI)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 64(SI)(R9*1)
+	PREFETCHT0 128(SI)(R9*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 64(SI)(R9*2)
+	PREFETCHT0 128(SI)(R9*2)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 64(SI)(R10*1)
+	PREFETCHT0 128(SI)(R10*1)
+	PREFETCHT0 (SI)(R9*4)
+	PREFETCHT0 64(SI)(R9*4)
+	PREFETCHT0 128(SI)(R9*4)
+	PREFETCHT0 (SI)(R11*1)
+	PREFETCHT0 64(SI)(R11*1)
+	PREFETCHT0 128(SI)(R11*1)
+	PREFETCHT0 (SI)(R10*2)
+	PREFETCHT0 64(SI)(R10*2)
+	PREFETCHT0 128(SI)(R10*2)
+
+packtile7x3fetched:
+	MOVQ 96(SP), R15
+	ADDQ $0x40, 96(SP)
+	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  packtile7x3inplace
+	MOVQ $0x00000038, R12
+
+packtile7x3inplace:
+	MOVQ 16(SP), BX
+	MOVQ 64(SP), R9
+	LEAQ (R9)(R9*2), R10
+	LEAQ (R9)(R9*4), R11
+	MOVQ 176(DI), CX
+	MOVQ 104(SP), DX
+
+packtile7x3k:
+	VMOVUPD      (BX), Z0
+	VMOVUPD      Z0, (DX)
+	VMOVUPD      64(BX), Z1
+	VMOVUPD      Z1, 64(DX)
+	VMOVUPD      128(BX), Z2
+	VMOVUPD      Z2, 128(DX)
+	VBROADCASTSD (SI), Z3
+	VFMADD231PD  Z0, Z3, Z5
+	VFMADD231PD  Z1, Z3, Z6
+	VFMADD231PD  Z2, Z3, Z7
+	VBROADCASTSD (SI)(R9*1), Z4
+	VFMADD231PD  Z0, Z4, Z8
+	VFMADD231PD  Z1, Z4, Z9
+	VFMADD231PD  Z2, Z4, Z10
+	VBROADCASTSD (SI)(R9*2), Z3
+	VFMADD231PD  Z0, Z3, Z11
+	VFMADD231PD  Z1, Z3, Z12
+	VFMADD231PD  Z2, Z3, Z13
+	VBROADCASTSD (SI)(R10*1), Z4
+	VFMADD231PD  Z0, Z4, Z14
+	VFMADD231PD  Z1, Z4, Z15
+	VFMADD231PD  Z2, Z4, Z16
+	VBROADCASTSD (SI)(R9*4), Z3
+	VFMADD231PD  Z0, Z3, Z17
+	VFMADD231PD  Z1, Z3, Z18
+	VFMADD231PD  Z2, Z3, Z19
+	VBROADCASTSD (SI)(R11*1), Z4
+	VFMADD231PD  Z0, Z4, Z20
+	VFMADD231PD  Z1, Z4, Z21
+	VFMADD231PD  Z2, Z4, Z22
+	VBROADCASTSD (SI)(R10*2), Z3
+	VFMADD231PD  Z0, Z3, Z23
+	VFMADD231PD  Z1, Z3, Z24
+	VFMADD231PD  Z2, Z3, Z25
+	PREFETCHT1   (R15)
+	ADDQ         BP, R15
+	ADDQ         R12, SI
+	ADDQ         R13, BX
+	ADDQ         $0x000000c0, DX
+	DECQ         CX
+	JNE          packtile7x3k
+	MOVQ         8(SP), DX
+	MOVQ         72(SP), R9
+	LEAQ         (R9)(R9*2), R10
+	LEAQ         (R9)(R9*4), R11
+	VMOVUPD      Z5, (DX)
+	VMOVUPD      Z6, 64(DX)
+	VMOVUPD      Z7, K1, 128(DX)
+	VMOVUPD      Z8, (DX)(R9*1)
+	VMOVUPD      Z9, 64(DX)(R9*1)
+	VMOVUPD      Z10, K1, 128(DX)(R9*1)
+	VMOVUPD      Z11, (DX)(R9*2)
+	VMOVUPD      Z12, 64(DX)(R9*2)
+	VMOVUPD      Z13, K1, 128(DX)(R9*2)
+	VMOVUPD      Z14, (DX)(R10*1)
+	VMOVUPD      Z15, 64(DX)(R10*1)
+	VMOVUPD      Z16, K1, 128(DX)(R10*1)
+	VMOVUPD      Z17, (DX)(R9*4)
+	VMOVUPD      Z18, 64(DX)(R9*4)
+	VMOVUPD      Z19, K1, 128(DX)(R9*4)
+	VMOVUPD      Z20, (DX)(R11*1)
+	VMOVUPD      Z21, 64(DX)(R11*1)
+	VMOVUPD      Z22, K1, 128(DX)(R11*1)
+	VMOVUPD      Z23, (DX)(R10*2)
+	VMOVUPD      Z24, 64(DX)(R10*2)
+	VMOVUPD      Z25, K1, 128(DX)(R10*2)
+	IMUL3Q       $0x07, 80(SP), AX
+	ADDQ         AX, (SP)
+	IMUL3Q       $0x07, 72(SP), AX
+	ADDQ         AX, 8(SP)
+	DECQ         32(SP)
+	MOVQ         104(SP), AX
+	MOVQ         AX, 16(SP)
+	MOVQ         $0x000000c0, R13
+	MOVQ         $0x00000000, 104(SP)
+	JMP          group
+
+packtile8x3:
+	MOVQ   8(SP), DX
+	CMPQ   248(DI), $0x00
+	JNE    packtile8x3load
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	VPXORD Z18, Z18, Z18
+	VPXORD Z19, Z19, Z19
+	VPXORD Z20, Z20, Z20
+	VPXORD Z21, Z21, Z21
+	VPXORD Z22, Z22, Z22
+	VPXORD Z23, Z23, Z23
+	VPXORD Z24, Z24, Z24
+	VPXORD Z25, Z25, Z25
+	VPXORD Z26, Z26, Z26
+	VPXORD Z27, Z27, Z27
+	VPXORD Z28, Z28, Z28
+	JMP    packtile8x3ready
+
+packtile8x3load:
+	MOVQ      72(SP), R9
+	LEAQ      (R9)(R9*2), R10
+	LEAQ      (R9)(R9*4), R11
+	LEAQ      (R10)(R9*4), R8
+	VMOVUPD   (DX), Z5
+	VMOVUPD   64(DX), Z6
+	VMOVUPD.Z 128(DX), K1, Z7
+	VMOVUPD   (DX)(R9*1), Z8
+	VMOVUPD   64(DX)(R9*1), Z9
+	VMOVUPD.Z 128(DX)(R9*1), K1, Z10
+	VMOVUPD   (DX)(R9*2), Z11
+	VMOVUPD   64(DX)(R9*2), Z12
+	VMOVUPD.Z 128(DX)(R9*2), K1, Z13
+	VMOVUPD   (DX)(R10*1), Z14
+	VMOVUPD   64(DX)(R10*1), Z15
+	VMOVUPD.Z 128(DX)(R10*1), K1, Z16
+	VMOVUPD   (DX)(R9*4), Z17
+	VMOVUPD   64(DX)(R9*4), Z18
+	VMOVUPD.Z 128(DX)(R9*4), K1, Z19
+	VMOVUPD   (DX)(R11*1), Z20
+	VMOVUPD   64(DX)(R11*1), Z21
+	VMOVUPD.Z 128(DX)(R11*1), K1, Z22
+	VMOVUPD   (DX)(R10*2), Z23
+	VMOVUPD   64(DX)(R10*2), Z24
+	VMOVUPD.Z 128(DX)(R10*2), K1, Z25
+	VMOVUPD   (DX)(R8*1), Z26
+	VMOVUPD   64(DX)(R8*1), Z27
+	VMOVUPD.Z 128(DX)(R8*1), K1, Z28
+
+packtile8x3ready:
+	CMPQ   240(DI), $0x00
+	JE     packtile8x3fetched
+	IMUL3Q $0x08, 72(SP), SI
+	ADDQ   DX, SI
+	CMPQ   32(SP), $0x01
+	JNE    packtile8x3below
+	MOVQ   232(DI), SI
+	SHLQ   $0x03, SI
+	ADDQ   24(SP), SI
+
+packtile8x3below:
+	MOVQ       72(SP), R9
+	LEAQ       (R9)(R9*2), R10
+	LEAQ       (R9)(R9*4), R11
+	LEAQ       (R10)(R9*4), R8
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	PREFETCHT0 128(SI)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 64(SI)(R9*1)
+	PREFETCHT0 128(SI)(R9*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 64(SI)(R9*2)
+	PREFETCHT0 128(SI)(R9*2)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 64(SI)(R10*1)
+	PREFETCHT0 128(SI)(R10*1)
+	PREFETCHT0 (SI)(R9*4)
+	PREFETCHT0 64(SI)(R9*4)
+	PREFETCHT0 128(SI)(R9*4)
+	PREFETCHT0 (SI)(R11*1)
+	PREFETCHT0 64(SI)(R11*1)
+	PREFETCHT0 128(SI)(R11*1)
+	PREFETCHT0 (SI)(R10*2)
+	PREFETCHT0 64(SI)(R10*2)
+	PREFETCHT0 128(SI)(R10*2)
+	PREFETCHT0 (SI)(R8*1)
+	PREFETCHT0 64(SI)(R8*1)
+	PREFETCHT0 128(SI)(R8*1)
+
+packtile8x3fetched:
+	MOVQ 96(SP), R15
+	ADDQ $0x40, 96(SP)
+	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  packtile8x3inplace
+	MOVQ $0x00000040, R12
+
+packtile8x3inplace:
+	MOVQ 16(SP), BX
+	MOVQ 64(SP), R9
+	LEAQ (R9)(R9*2), R10
+	LEAQ (R9)(R9*4), R11
+	LEAQ (R10)(R9*4), R8
+	MOVQ 176(DI), CX
+	MOVQ 104(SP), DX
+
+packtile8x3k:
+	VMOVUPD      (BX), Z0
+	VMOVUPD      Z0, (DX)
+	VMOVUPD      64(BX), Z1
+	VMOVUPD      Z1, 64(DX)
+	VMOVUPD      128(BX), Z2
+	VMOVUPD      Z2, 128(DX)
+	VBROADCASTSD (SI), Z3
+	VFMADD231PD  Z0, Z3, Z5
+	VFMADD231PD  Z1, Z3, Z6
+	VFMADD231PD  Z2, Z3, Z7
+	VBROADCASTSD (SI)(R9*1), Z4
+	VFMADD231PD  Z0, Z4, Z8
+	VFMADD231PD  Z1, Z4, Z9
+	VFMADD231PD  Z2, Z4, Z10
+	VBROADCASTSD (SI)(R9*2), Z3
+	VFMADD231PD  Z0, Z3, Z11
+	VFMADD231PD  Z1, Z3, Z12
+	VFMADD231PD  Z2, Z3, Z13
+	VBROADCASTSD (SI)(R10*1), Z4
+	VFMADD231PD  Z0, Z4, Z14
+	VFMADD231PD  Z1, Z4, Z15
+	VFMADD231PD  Z2, Z4, Z16
+	VBROADCASTSD (SI)(R9*4), Z3
+	VFMADD231PD  Z0, Z3, Z17
+	VFMADD231PD  Z1, Z3, Z18
+	VFMADD231PD  Z2, Z3, Z19
+	VBROADCASTSD (SI)(R11*1), Z4
+	VFMADD231PD  Z0, Z4, Z20
+	VFMADD231PD  Z1, Z4, Z21
+	VFMADD231PD  Z2, Z4, Z22
+	VBROADCASTSD (SI)(R10*2), Z3
+	VFMADD231PD  Z0, Z3, Z23
+	VFMADD231PD  Z1, Z3, Z24
+	VFMADD231PD  Z2, Z3, Z25
+	VBROADCASTSD (SI)(R8*1), Z4
+	VFMADD231PD  Z0, Z4, Z26
+	VFMADD231PD  Z1, Z4, Z27
+	VFMADD231PD  Z2, Z4, Z28
+	PREFETCHT1   (R15)
+	ADDQ         BP, R15
+	ADDQ         R12, SI
+	ADDQ         R13, BX
+	ADDQ         $0x000000c0, DX
+	DECQ         CX
+	JNE          packtile8x3k
+	MOVQ         8(SP), DX
+	MOVQ         72(SP), R9
+	LEAQ         (R9)(R9*2), R10
+	LEAQ         (R9)(R9*4), R11
+	LEAQ         (R10)(R9*4), R8
+	VMOVUPD      Z5, (DX)
+	VMOVUPD      Z6, 64(DX)
+	VMOVUPD      Z7, K1, 128(DX)
+	VMOVUPD      Z8, (DX)(R9*1)
+	VMOVUPD      Z9, 64(DX)(R9*1)
+	VMOVUPD      Z10, K1, 128(DX)(R9*1)
+	VMOVUPD      Z11, (DX)(R9*2)
+	VMOVUPD      Z12, 64(DX)(R9*2)
+	VMOVUPD      Z13, K1, 128(DX)(R9*2)
+	VMOVUPD      Z14, (DX)(R10*1)
+	VMOVUPD      Z15, 64(DX)(R10*1)
+	VMOVUPD      Z16, K1, 128(DX)(R10*1)
+	VMOVUPD      Z17, (DX)(R9*4)
+	VMOVUPD      Z18, 64(DX)(R9*4)
+	VMOVUPD      Z19, K1, 128(DX)(R9*4)
+	VMOVUPD      Z20, (DX)(R11*1)
+	VMOVUPD      Z21, 64(DX)(R11*1)
+	VMOVUPD      Z22, K1, 128(DX)(R11*1)
+	VMOVUPD      Z23, (DX)(R10*2)
+	VMOVUPD      Z24, 64(DX)(R10*2)
+	VMOVUPD      Z25, K1, 128(DX)(R10*2)
+	VMOVUPD      Z26, (DX)(R8*1)
+	VMOVUPD      Z27, 64(DX)(R8*1)
+	VMOVUPD      Z28, K1, 128(DX)(R8*1)
+	IMUL3Q       $0x08, 80(SP), AX
+	ADDQ         AX, (SP)
+	IMUL3Q       $0x08, 72(SP), AX
+	ADDQ         AX, 8(SP)
+	DECQ         32(SP)
+	MOVQ         104(SP), AX
+	MOVQ         AX, 16(SP)
+	MOVQ         $0x000000c0, R13
+	MOVQ         $0x00000000, 104(SP)
+	JMP          group
+
+packtile9x3:
+	MOVQ   8(SP), DX
+	CMPQ   248(DI), $0x00
+	JNE    packtile9x3load
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	VPXORD Z18, Z18, Z18
+	VPXORD Z19, Z19, Z19
+	VPXORD Z20, Z20, Z20
+	VPXORD Z21, Z21, Z21
+	VPXORD Z22, Z22, Z22
+	VPXORD Z23, Z23, Z23
+	VPXORD Z24, Z24, Z24
+	VPXORD Z25, Z25, Z25
+	VPXORD Z26, Z26, Z26
+	VPXORD Z27, Z27, Z27
+	VPXORD Z28, Z28, Z28
+	VPXORD Z29, Z29, Z29
+	VPXORD Z30, Z30, Z30
+	VPXORD Z31, Z31, Z31
+	JMP    packtile9x3ready
+
+packtile9x3load:
+	MOVQ      72(SP), R9
+	LEAQ      (R9)(R9*2), R10
+	LEAQ      (R9)(R9*4), R11
+	LEAQ      (R10)(R9*4), R8
+	VMOVUPD   (DX), Z5
+	VMOVUPD   64(DX), Z6
+	VMOVUPD.Z 128(DX), K1, Z7
+	VMOVUPD   (DX)(R9*1), Z8
+	VMOVUPD   64(DX)(R9*1), Z9
+	VMOVUPD.Z 128(DX)(R9*1), K1, Z10
+	VMOVUPD   (DX)(R9*2), Z11
+	VMOVUPD   64(DX)(R9*2), Z12
+	VMOVUPD.Z 128(DX)(R9*2), K1, Z13
+	VMOVUPD   (DX)(R10*1), Z14
+	VMOVUPD   64(DX)(R10*1), Z15
+	VMOVUPD.Z 128(DX)(R10*1), K1, Z16
+	VMOVUPD   (DX)(R9*4), Z17
+	VMOVUPD   64(DX)(R9*4), Z18
+	VMOVUPD.Z 128(DX)(R9*4), K1, Z19
+	VMOVUPD   (DX)(R11*1), Z20
+	VMOVUPD   64(DX)(R11*1), Z21
+	VMOVUPD.Z 128(DX)(R11*1), K1, Z22
+	VMOVUPD   (DX)(R10*2), Z23
+	VMOVUPD   64(DX)(R10*2), Z24
+	VMOVUPD.Z 128(DX)(R10*2), K1, Z25
+	VMOVUPD   (DX)(R8*1), Z26
+	VMOVUPD   64(DX)(R8*1), Z27
+	VMOVUPD.Z 128(DX)(R8*1), K1, Z28
+	VMOVUPD   (DX)(R9*8), Z29
+	VMOVUPD   64(DX)(R9*8), Z30
+	VMOVUPD.Z 128(DX)(R9*8), K1, Z31
+
+packtile9x3ready:
+	CMPQ   240(DI), $0x00
+	JE     packtile9x3fetched
+	IMUL3Q $0x09, 72(SP), SI
+	ADDQ   DX, SI
+	CMPQ   32(SP), $0x01
+	JNE    packtile9x3below
+	MOVQ   232(DI), SI
+	SHLQ   $0x03, SI
+	ADDQ   24(SP), SI
+
+packtile9x3below:
+	MOVQ       72(SP), R9
+	LEAQ       (R9)(R9*2), R10
+	LEAQ       (R9)(R9*4), R11
+	LEAQ       (R10)(R9*4), R8
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	PREFETCHT0 128(SI)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 64(SI)(R9*1)
+	PREFETCHT0 128(SI)(R9*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 64(SI)(R9*2)
+	PREFETCHT0 128(SI)(R9*2)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 64(SI)(R10*1)
+	PREFETCHT0 128(SI)(R10*1)
+	PREFETCHT0 (SI)(R9*4)
+	PREFETCHT0 64(SI)(R9*4)
+	PREFETCHT0 128(SI)(R9*4)
+	PREFETCHT0 (SI)(R11*1)
+	PREFETCHT0 64(SI)(R11*1)
+	PREFETCHT0 128(SI)(R11*1)
+	PREFETCHT0 (SI)(R10*2)
+	PREFETCHT0 64(SI)(R10*2)
+	PREFETCHT0 128(SI)(R10*2)
+	PREFETCHT0 (SI)(R8*1)
+	PREFETCHT0 64(SI)(R8*1)
+	PREFETCHT0 128(SI)(R8*1)
+	PREFETCHT0 (SI)(R9*8)
+	PREFETCHT0 64(SI)(R9*8)
+	PREFETCHT0 128(SI)(R9*8)
+
+packtile9x3fetched:
+	MOVQ 96(SP), R15
+	ADDQ $0x40, 96(SP)
+	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  packtile9x3inplace
+	MOVQ $0x00000048, R12
+
+packtile9x3inplace:
+	MOVQ 16(SP), BX
+	MOVQ 64(SP), R9
+	LEAQ (R9)(R9*2), R10
+	LEAQ (R9)(R9*4), R11
+	LEAQ (R10)(R9*4), R8
+	MOVQ 176(DI), CX
+	MOVQ 104(SP), DX
+
+packtile9x3k:
+	VMOVUPD      (BX), Z0
+	VMOVUPD      Z0, (DX)
+	VMOVUPD      64(BX), Z1
+	VMOVUPD      Z1, 64(DX)
+	VMOVUPD      128(BX), Z2
+	VMOVUPD      Z2, 128(DX)
+	VBROADCASTSD (SI), Z3
+	VFMADD231PD  Z0, Z3, Z5
+	VFMADD231PD  Z1, Z3, Z6
+	VFMADD231PD  Z2, Z3, Z7
+	VBROADCASTSD (SI)(R9*1), Z4
+	VFMADD231PD  Z0, Z4, Z8
+	VFMADD231PD  Z1, Z4, Z9
+	VFMADD231PD  Z2, Z4, Z10
+	VBROADCASTSD (SI)(R9*2), Z3
+	VFMADD231PD  Z0, Z3, Z11
+	VFMADD231PD  Z1, Z3, Z12
+	VFMADD231PD  Z2, Z3, Z13
+	VBROADCASTSD (SI)(R10*1), Z4
+	VFMADD231PD  Z0, Z4, Z14
+	VFMADD231PD  Z1, Z4, Z15
+	VFMADD231PD  Z2, Z4, Z16
+	VBROADCASTSD (SI)(R9*4), Z3
+	VFMADD231PD  Z0, Z3, Z17
+	VFMADD231PD  Z1, Z3, Z18
+	VFMADD231PD  Z2, Z3, Z19
+	VBROADCASTSD (SI)(R11*1), Z4
+	VFMADD231PD  Z0, Z4, Z20
+	VFMADD231PD  Z1, Z4, Z21
+	VFMADD231PD  Z2, Z4, Z22
+	VBROADCASTSD (SI)(R10*2), Z3
+	VFMADD231PD  Z0, Z3, Z23
+	VFMADD231PD  Z1, Z3, Z24
+	VFMADD231PD  Z2, Z3, Z25
+	VBROADCASTSD (SI)(R8*1), Z4
+	VFMADD231PD  Z0, Z4, Z26
+	VFMADD231PD  Z1, Z4, Z27
+	VFMADD231PD  Z2, Z4, Z28
+	VBROADCASTSD (SI)(R9*8), Z3
+	VFMADD231PD  Z0, Z3, Z29
+	VFMADD231PD  Z1, Z3, Z30
+	VFMADD231PD  Z2, Z3, Z31
+	PREFETCHT1   (R15)
+	ADDQ         BP, R15
+	ADDQ         R12, SI
+	ADDQ         R13, BX
+	ADDQ         $0x000000c0, DX
+	DECQ         CX
+	JNE          packtile9x3k
+	MOVQ         8(SP), DX
+	MOVQ         72(SP), R9
+	LEAQ         (R9)(R9*2), R10
+	LEAQ         (R9)(R9*4), R11
+	LEAQ         (R10)(R9*4), R8
+	VMOVUPD      Z5, (DX)
+	VMOVUPD      Z6, 64(DX)
+	VMOVUPD      Z7, K1, 128(DX)
+	VMOVUPD      Z8, (DX)(R9*1)
+	VMOVUPD      Z9, 64(DX)(R9*1)
+	VMOVUPD      Z10, K1, 128(DX)(R9*1)
+	VMOVUPD      Z11, (DX)(R9*2)
+	VMOVUPD      Z12, 64(DX)(R9*2)
+	VMOVUPD      Z13, K1, 128(DX)(R9*2)
+	VMOVUPD      Z14, (DX)(R10*1)
+	VMOVUPD      Z15, 64(DX)(R10*1)
+	VMOVUPD      Z16, K1, 128(DX)(R10*1)
+	VMOVUPD      Z17, (DX)(R9*4)
+	VMOVUPD      Z18, 64(DX)(R9*4)
+	VMOVUPD      Z19, K1, 128(DX)(R9*4)
+	VMOVUPD      Z20, (DX)(R11*1)
+	VMOVUPD      Z21, 64(DX)(R11*1)
+	VMOVUPD      Z22, K1, 128(DX)(R11*1)
+	VMOVUPD      Z23, (DX)(R10*2)
+	VMOVUPD      Z24, 64(DX)(R10*2)
+	VMOVUPD      Z25, K1, 128(DX)(R10*2)
+	VMOVUPD      Z26, (DX)(R8*1)
+	VMOVUPD      Z27, 64(DX)(R8*1)
+	VMOVUPD      Z28, K1, 128(DX)(R8*1)
+	VMOVUPD      Z29, (DX)(R9*8)
+	VMOVUPD      Z30, 64(DX)(R9*8)
+	VMOVUPD      Z31, K1, 128(DX)(R9*8)
+	IMUL3Q       $0x09, 80(SP), AX
+	ADDQ         AX, (SP)
+	IMUL3Q       $0x09, 72(SP), AX
+	ADDQ         AX, 8(SP)
+	DECQ         32(SP)
+	MOVQ         104(SP), AX
+	MOVQ         AX, 16(SP)
+	MOVQ         $0x000000c0, R13
+	MOVQ         $0x00000000, 104(SP)
+	JMP          group
+
+tile2x6:
+	MOVQ   8(SP), DX
+	CMPQ   248(DI), $0x00
+	JNE    tile2x6load
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	JMP    tile2x6ready
+
+tile2x6load:
+	MOVQ      72(SP), R9
+	VMOVUPD   (DX), Z3
+	VMOVUPD   64(DX), Z4
+	VMOVUPD   128(DX), Z5
+	VMOVUPD   192(DX), Z6
+	VMOVUPD   256(DX), Z7
+	VMOVUPD.Z 320(DX), K1, Z8
+	VMOVUPD   (DX)(R9*1), Z9
+	VMOVUPD   64(DX)(R9*1), Z10
+	VMOVUPD   128(DX)(R9*1), Z11
+	VMOVUPD   192(DX)(R9*1), Z12
+	VMOVUPD   256(DX)(R9*1), Z13
+	VMOVUPD.Z 320(DX)(R9*1), K1, Z14
+
+tile2x6ready:
+	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  tile2x6inplace
+	MOVQ $0x00000010, R12
+
+tile2x6inplace:
+	MOVQ 16(SP), BX
+	MOVQ 64(SP), R9
+	MOVQ 152(DI), R8
+	SHLQ $0x03, R8
+	MOVQ 176(DI), CX
+
+tile2x6k:
+	VBROADCASTSD (SI), Z1
+	VBROADCASTSD (SI)(R9*1), Z2
+	VMOVUPD      (BX), Z0
+	VFMADD231PD  Z0, Z1, Z3
+	VFMADD231PD  Z0, Z2, Z9
+	VMOVUPD      64(BX), Z0
+	VFMADD231PD  Z0, Z1, Z4
+	VFMADD231PD  Z0, Z2, Z10
+	VMOVUPD      128(BX), Z0
+	VFMADD231PD  Z0, Z1, Z5
+	VFMADD231PD  Z0, Z2, Z11
+	VMOVUPD      (BX)(R8*1), Z0
+	VFMADD231PD  Z0, Z1, Z6
+	VFMADD231PD  Z0, Z2, Z12
+	VMOVUPD      64(BX)(R8*1), Z0
+	VFMADD231PD  Z0, Z1, Z7
+	VFMADD231PD  Z0, Z2, Z13
+	VMOVUPD      128(BX)(R8*1), Z0
+	VFMADD231PD  Z0, Z1, Z8
+	VFMADD231PD  Z0, Z2, Z14
+	ADDQ         R12, SI
+	ADDQ         R13, BX
+	DECQ         CX
+	JNE          tile2x6k
+	MOVQ         8(SP), DX
+	MOVQ         72(SP), R9
+	VMOVUPD      Z3, (DX)
+	VMOVUPD      Z4, 64(DX)
+	VMOVUPD      Z5, 128(DX)
+	VMOVUPD      Z6, 192(DX)
+	VMOVUPD      Z7, 256(DX)
+	VMOVUPD      Z8, K1, 320(DX)
+	VMOVUPD      Z9, (DX)(R9*1)
+	VMOVUPD      Z10, 64(DX)(R9*1)
+	VMOVUPD      Z11, 128(DX)(R9*1)
+	VMOVUPD      Z12, 192(DX)(R9*1)
+	VMOVUPD      Z13, 256(DX)(R9*1)
+	VMOVUPD      Z14, K1, 320(DX)(R9*1)
+	IMUL3Q       $0x02, 80(SP), AX
+	ADDQ         AX, (SP)
+	IMUL3Q       $0x02, 72(SP), AX
+	ADDQ         AX, 8(SP)
+	DECQ         32(SP)
+	JNE          tile2x6
+	JMP          groupdone
+
+tile1x9:
+	MOVQ   8(SP), DX
+	CMPQ   248(DI), $0x00
+	JNE    tile1x9load
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	JMP    tile1x9ready
+
+tile1x9load:
+	VMOVUPD   (DX), Z2
+	VMOVUPD   64(DX), Z3
+	VMOVUPD   128(DX), Z4
+	VMOVUPD   192(DX), Z5
+	VMOVUPD   256(DX), Z6
+	VMOVUPD   320(DX), Z7
+	VMOVUPD   384(DX), Z8
+	VMOVUPD   448(DX), Z9
+	VMOVUPD.Z 512(DX), K1, Z10
+
+tile1x9ready:
+	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  tile1x9inplace
+	MOVQ $0x00000008, R12
+
+tile1x9inplace:
+	MOVQ 16(SP), BX
+	MOVQ 152(DI), R8
+	SHLQ $0x03, R8
+	MOVQ 176(DI), CX
+
+tile1x9k:
+	VBROADCASTSD (SI), Z1
+	VMOVUPD      (BX), Z0
+	VFMADD231PD  Z0, Z1, Z2
+	VMOVUPD      64(BX), Z0
+	VFMADD231PD  Z0, Z1, Z3
+	VMOVUPD      128(BX), Z0
+	VFMADD231PD  Z0, Z1, Z4
+	VMOVUPD      (BX)(R8*1), Z0
+	VFMADD231PD  Z0, Z1, Z5
+	VMOVUPD      64(BX)(R8*1), Z0
+	VFMADD231PD  Z0, Z1, Z6
+	VMOVUPD      128(BX)(R8*1), Z0
+	VFMADD231PD  Z0, Z1, Z7
+	VMOVUPD      (BX)(R8*2), Z0
+	VFMADD231PD  Z0, Z1, Z8
+	VMOVUPD      64(BX)(R8*2), Z0
+	VFMADD231PD  Z0, Z1, Z9
+	VMOVUPD      128(BX)(R8*2), Z0
+	VFMADD231PD  Z0, Z1, Z10
+	ADDQ         R12, SI
+	ADDQ         R13, BX
+	DECQ         CX
+	JNE          tile1x9k
+	MOVQ         8(SP), DX
+	VMOVUPD      Z2, (DX)
+	VMOVUPD      Z3, 64(DX)
+	VMOVUPD      Z4, 128(DX)
+	VMOVUPD      Z5, 192(DX)
+	VMOVUPD      Z6, 256(DX)
+	VMOVUPD      Z7, 320(DX)
+	VMOVUPD      Z8, 384(DX)
+	VMOVUPD      Z9, 448(DX)
+	VMOVUPD      Z10, K1, 512(DX)
+	IMUL3Q       $0x01, 80(SP), AX
+	ADDQ         AX, (SP)
+	IMUL3Q       $0x01, 72(SP), AX
+	ADDQ         AX, 8(SP)
+	DECQ         32(SP)
+	JNE          tile1x9
+
+groupdone:
+	CMPQ 56(SP), $0x00
+	JNE  paneldone
+	MOVQ $0x00000001, 56(SP)
+	DECQ 40(SP)
+	MOVQ 216(DI), AX
+	MOVQ AX, 32(SP)
+	JMP  group
+
+paneldone:
+	MOVQ 232(DI), AX
+	SHLQ $0x03, AX
+	ADDQ AX, 24(SP)
+	MOVQ 224(DI), AX
+	SHLQ $0x03, AX
+	ADDQ AX, 16(SP)
+	ADDQ AX, 88(SP)
+	DECQ 48(SP)
+	JNE  panel
+	VZEROUPPER
+	RET
+
+// func gemmF32AVX2(t *byte)
+// Requires: AVX, FMA3, MMX+
+TEXT ·gemmF32AVX2(SB), NOSPLIT, $112-8
+	MOVQ t+0(FP), DI
+	MOVQ 120(DI), AX
+	SHLQ $0x02, AX
+	MOVQ AX, 64(SP)
+	MOVQ 160(DI), AX
+	SHLQ $0x02, AX
+	MOVQ AX, 72(SP)
+	MOVQ 136(DI), AX
+	SHLQ $0x02, AX
+	MOVQ AX, 80(SP)
+	MOVQ 168(DI), BP
+	SHLQ $0x02, BP
+	MOVQ 128(DI), R12
+	SHLQ $0x02, R12
+	MOVQ 144(DI), R13
+	SHLQ $0x02, R13
+	MOVQ 24(DI), AX
+	MOVQ AX, 16(SP)
+	MOVQ 72(DI), AX
+	MOVQ AX, 88(SP)
+	MOVQ 96(DI), AX
+	MOVQ AX, 104(SP)
+	MOVQ 48(DI), AX
+	MOVQ AX, 24(SP)
+	MOVQ 184(DI), AX
+	MOVQ AX, 48(SP)
+
+panel:
+	MOVQ 88(SP), AX
+	MOVQ AX, 96(SP)
+	MOVQ (DI), AX
+	MOVQ AX, (SP)
+	MOVQ 24(SP), AX
+	MOVQ AX, 8(SP)
+	MOVQ 200(DI), AX
+	MOVQ AX, 40(SP)
+	MOVQ 208(DI), AX
+	MOVQ AX, 32(SP)
+	MOVQ $0x00000000, 56(SP)
+
+group:
+	CMPQ 32(SP), $0x00
+	JE   groupdone
+	CMPQ 104(SP), $0x00
+	JNE  pack
+	MOVQ 192(DI), AX
+	MOVQ 40(SP), CX
+	CMPQ AX, $0x02
+	JE   vectors2
+	CMPQ AX, $0x04
+	JE   vectors4
+	CMPQ AX, $0x08
+	JE   vectors8
 	CMPQ CX, $0x04
 	JGE  fromtile4x1
 	CMPQ CX, $0x02
@@ -6898,6 +11649,34 @@ fromtile5x1:
 fromtile6x1:
 	JMP tile6x1
 
+vectors2:
+	CMPQ CX, $0x04
+	JGE  fromtile4x2
+	CMPQ CX, $0x02
+	JGE  fromtile2x2
+	JMP  tile1x2
+
+fromtile2x2:
+	CMPQ CX, $0x03
+	JGE  fromtile3x2
+	JMP  tile2x2
+
+fromtile3x2:
+	JMP tile3x2
+
+fromtile4x2:
+	CMPQ CX, $0x05
+	JGE  fromtile5x2
+	JMP  tile4x2
+
+fromtile5x2:
+	CMPQ CX, $0x06
+	JGE  fromtile6x2
+	JMP  tile5x2
+
+fromtile6x2:
+	JMP tile6x2
+
 vectors4:
 	CMPQ CX, $0x03
 	JGE  fromtile3x4
@@ -6909,48 +11688,102 @@ fromtile3x4:
 vectors8:
 	JMP tile1x8
 
+pack:
+	MOVQ 192(DI), AX
+	MOVQ 40(SP), CX
+	CMPQ AX, $0x02
+	JE   packvectors2
+	CMPQ CX, $0x05
+	JGE  frompacktile5x1
+	JMP  packtile4x1
+
+frompacktile5x1:
+	CMPQ CX, $0x06
+	JGE  frompacktile6x1
+	JMP  packtile5x1
+
+frompacktile6x1:
+	JMP packtile6x1
+
+packvectors2:
+	CMPQ CX, $0x05
+	JGE  frompacktile5x2
+	JMP  packtile4x2
+
+frompacktile5x2:
+	CMPQ CX, $0x06
+	JGE  frompacktile6x2
+	JMP  packtile5x2
+
+frompacktile6x2:
+	JMP packtile6x2
+
 tile1x1:
 	MOVQ   8(SP), DX
-	CMPQ   160(DI), $0x00
+	CMPQ   248(DI), $0x00
 	JNE    tile1x1load
-	VXORPS Y4, Y4, Y4
+	VXORPS Y3, Y3, Y3
 	JMP    tile1x1ready
 
 tile1x1load:
-	CMPQ       168(DI), $0x00
+	CMPQ       256(DI), $0x00
 	JE         tile1x1loadfull
-	VMOVUPS    184(DI), Y0
-	VMASKMOVPS (DX), Y0, Y4
+	VMOVUPS    272(DI), Y0
+	VMASKMOVPS (DX), Y0, Y3
 	JMP        tile1x1loaddone
 
 tile1x1loadfull:
-	VMOVUPS (DX), Y4
+	VMOVUPS (DX), Y3
 
 tile1x1loaddone:
 tile1x1ready:
+	CMPQ   240(DI), $0x00
+	JE     tile1x1fetched
+	IMUL3Q $0x01, 72(SP), SI
+	ADDQ   DX, SI
+	CMPQ   32(SP), $0x01
+	JNE    tile1x1below
+	MOVQ   232(DI), SI
+	SHLQ   $0x02, SI
+	ADDQ   24(SP), SI
+
+tile1x1below:
+	PREFETCHT0 (SI)
+
+tile1x1fetched:
+	MOVQ 96(SP), R15
+	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  tile1x1inplace
+	MOVQ $0x00000004, R12
+
+tile1x1inplace:
 	MOVQ 16(SP), BX
-	MOVQ 112(DI), CX
+	MOVQ 176(DI), CX
 
 tile1x1k:
 	VMOVUPS      (BX), Y0
-	VBROADCASTSS (SI), Y2
-	VFMADD231PS  Y0, Y2, Y4
+	VBROADCASTSS (SI), Y1
+	VFMADD231PS  Y0, Y1, Y3
+	PREFETCHT1   (R15)
+	ADDQ         BP, R15
 	ADDQ         R12, SI
 	ADDQ         R13, BX
 	DECQ         CX
 	JNE          tile1x1k
-	CMPQ         168(DI), $0x00
+	MOVQ         8(SP), DX
+	CMPQ         256(DI), $0x00
 	JE           tile1x1storefull
-	VMOVUPS      184(DI), Y0
-	VMASKMOVPS   Y4, Y0, (DX)
+	VMOVUPS      272(DI), Y0
+	VMASKMOVPS   Y3, Y0, (DX)
 	JMP          tile1x1storedone
 
 tile1x1storefull:
-	VMOVUPS Y4, (DX)
+	VMOVUPS Y3, (DX)
 
 tile1x1storedone:
-	IMUL3Q $0x01, 64(SP), AX
+	IMUL3Q $0x01, 80(SP), AX
 	ADDQ   AX, (SP)
 	IMUL3Q $0x01, 72(SP), AX
 	ADDQ   AX, 8(SP)
@@ -6960,56 +11793,82 @@ tile1x1storedone:
 
 tile2x1:
 	MOVQ   8(SP), DX
-	CMPQ   160(DI), $0x00
+	CMPQ   248(DI), $0x00
 	JNE    tile2x1load
+	VXORPS Y3, Y3, Y3
 	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
 	JMP    tile2x1ready
 
 tile2x1load:
 	MOVQ       72(SP), R9
-	CMPQ       168(DI), $0x00
+	CMPQ       256(DI), $0x00
 	JE         tile2x1loadfull
-	VMOVUPS    184(DI), Y0
-	VMASKMOVPS (DX), Y0, Y4
-	VMASKMOVPS (DX)(R9*1), Y0, Y5
+	VMOVUPS    272(DI), Y0
+	VMASKMOVPS (DX), Y0, Y3
+	VMASKMOVPS (DX)(R9*1), Y0, Y4
 	JMP        tile2x1loaddone
 
 tile2x1loadfull:
-	VMOVUPS (DX), Y4
-	VMOVUPS (DX)(R9*1), Y5
+	VMOVUPS (DX), Y3
+	VMOVUPS (DX)(R9*1), Y4
 
 tile2x1loaddone:
 tile2x1ready:
+	CMPQ   240(DI), $0x00
+	JE     tile2x1fetched
+	IMUL3Q $0x02, 72(SP), SI
+	ADDQ   DX, SI
+	CMPQ   32(SP), $0x01
+	JNE    tile2x1below
+	MOVQ   232(DI), SI
+	SHLQ   $0x02, SI
+	ADDQ   24(SP), SI
+
+tile2x1below:
+	MOVQ       72(SP), R9
+	PREFETCHT0 (SI)
+	PREFETCHT0 (SI)(R9*1)
+
+tile2x1fetched:
+	MOVQ 96(SP), R15
+	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  tile2x1inplace
+	MOVQ $0x00000008, R12
+
+tile2x1inplace:
 	MOVQ 16(SP), BX
 	MOVQ 64(SP), R9
-	MOVQ 112(DI), CX
+	MOVQ 176(DI), CX
 
 tile2x1k:
 	VMOVUPS      (BX), Y0
-	VBROADCASTSS (SI), Y2
+	VBROADCASTSS (SI), Y1
+	VFMADD231PS  Y0, Y1, Y3
+	VBROADCASTSS (SI)(R9*1), Y2
 	VFMADD231PS  Y0, Y2, Y4
-	VBROADCASTSS (SI)(R9*1), Y3
-	VFMADD231PS  Y0, Y3, Y5
+	PREFETCHT1   (R15)
+	ADDQ         BP, R15
 	ADDQ         R12, SI
 	ADDQ         R13, BX
 	DECQ         CX
 	JNE          tile2x1k
+	MOVQ         8(SP), DX
 	MOVQ         72(SP), R9
-	CMPQ         168(DI), $0x00
+	CMPQ         256(DI), $0x00
 	JE           tile2x1storefull
-	VMOVUPS      184(DI), Y0
-	VMASKMOVPS   Y4, Y0, (DX)
-	VMASKMOVPS   Y5, Y0, (DX)(R9*1)
+	VMOVUPS      272(DI), Y0
+	VMASKMOVPS   Y3, Y0, (DX)
+	VMASKMOVPS   Y4, Y0, (DX)(R9*1)
 	JMP          tile2x1storedone
 
 tile2x1storefull:
-	VMOVUPS Y4, (DX)
-	VMOVUPS Y5, (DX)(R9*1)
+	VMOVUPS Y3, (DX)
+	VMOVUPS Y4, (DX)(R9*1)
 
 tile2x1storedone:
-	IMUL3Q $0x02, 64(SP), AX
+	IMUL3Q $0x02, 80(SP), AX
 	ADDQ   AX, (SP)
 	IMUL3Q $0x02, 72(SP), AX
 	ADDQ   AX, 8(SP)
@@ -7019,63 +11878,90 @@ tile2x1storedone:
 
 tile3x1:
 	MOVQ   8(SP), DX
-	CMPQ   160(DI), $0x00
+	CMPQ   248(DI), $0x00
 	JNE    tile3x1load
+	VXORPS Y3, Y3, Y3
 	VXORPS Y4, Y4, Y4
 	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
 	JMP    tile3x1ready
 
 tile3x1load:
 	MOVQ       72(SP), R9
-	CMPQ       168(DI), $0x00
+	CMPQ       256(DI), $0x00
 	JE         tile3x1loadfull
-	VMOVUPS    184(DI), Y0
-	VMASKMOVPS (DX), Y0, Y4
-	VMASKMOVPS (DX)(R9*1), Y0, Y5
-	VMASKMOVPS (DX)(R9*2), Y0, Y6
+	VMOVUPS    272(DI), Y0
+	VMASKMOVPS (DX), Y0, Y3
+	VMASKMOVPS (DX)(R9*1), Y0, Y4
+	VMASKMOVPS (DX)(R9*2), Y0, Y5
 	JMP        tile3x1loaddone
 
 tile3x1loadfull:
-	VMOVUPS (DX), Y4
-	VMOVUPS (DX)(R9*1), Y5
-	VMOVUPS (DX)(R9*2), Y6
+	VMOVUPS (DX), Y3
+	VMOVUPS (DX)(R9*1), Y4
+	VMOVUPS (DX)(R9*2), Y5
 
 tile3x1loaddone:
 tile3x1ready:
+	CMPQ   240(DI), $0x00
+	JE     tile3x1fetched
+	IMUL3Q $0x03, 72(SP), SI
+	ADDQ   DX, SI
+	CMPQ   32(SP), $0x01
+	JNE    tile3x1below
+	MOVQ   232(DI), SI
+	SHLQ   $0x02, SI
+	ADDQ   24(SP), SI
+
+tile3x1below:
+	MOVQ       72(SP), R9
+	PREFETCHT0 (SI)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 (SI)(R9*2)
+
+tile3x1fetched:
+	MOVQ 96(SP), R15
+	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  tile3x1inplace
+	MOVQ $0x0000000c, R12
+
+tile3x1inplace:
 	MOVQ 16(SP), BX
 	MOVQ 64(SP), R9
-	MOVQ 112(DI), CX
+	MOVQ 176(DI), CX
 
 tile3x1k:
 	VMOVUPS      (BX), Y0
-	VBROADCASTSS (SI), Y2
+	VBROADCASTSS (SI), Y1
+	VFMADD231PS  Y0, Y1, Y3
+	VBROADCASTSS (SI)(R9*1), Y2
 	VFMADD231PS  Y0, Y2, Y4
-	VBROADCASTSS (SI)(R9*1), Y3
-	VFMADD231PS  Y0, Y3, Y5
-	VBROADCASTSS (SI)(R9*2), Y2
-	VFMADD231PS  Y0, Y2, Y6
+	VBROADCASTSS (SI)(R9*2), Y1
+	VFMADD231PS  Y0, Y1, Y5
+	PREFETCHT1   (R15)
+	ADDQ         BP, R15
 	ADDQ         R12, SI
 	ADDQ         R13, BX
 	DECQ         CX
 	JNE          tile3x1k
+	MOVQ         8(SP), DX
 	MOVQ         72(SP), R9
-	CMPQ         168(DI), $0x00
+	CMPQ         256(DI), $0x00
 	JE           tile3x1storefull
-	VMOVUPS      184(DI), Y0
-	VMASKMOVPS   Y4, Y0, (DX)
-	VMASKMOVPS   Y5, Y0, (DX)(R9*1)
-	VMASKMOVPS   Y6, Y0, (DX)(R9*2)
+	VMOVUPS      272(DI), Y0
+	VMASKMOVPS   Y3, Y0, (DX)
+	VMASKMOVPS   Y4, Y0, (DX)(R9*1)
+	VMASKMOVPS   Y5, Y0, (DX)(R9*2)
 	JMP          tile3x1storedone
 
 tile3x1storefull:
-	VMOVUPS Y4, (DX)
-	VMOVUPS Y5, (DX)(R9*1)
-	VMOVUPS Y6, (DX)(R9*2)
+	VMOVUPS Y3, (DX)
+	VMOVUPS Y4, (DX)(R9*1)
+	VMOVUPS Y5, (DX)(R9*2)
 
 tile3x1storedone:
-	IMUL3Q $0x03, 64(SP), AX
+	IMUL3Q $0x03, 80(SP), AX
 	ADDQ   AX, (SP)
 	IMUL3Q $0x03, 72(SP), AX
 	ADDQ   AX, 8(SP)
@@ -7085,73 +11971,102 @@ tile3x1storedone:
 
 tile4x1:
 	MOVQ   8(SP), DX
-	CMPQ   160(DI), $0x00
+	CMPQ   248(DI), $0x00
 	JNE    tile4x1load
+	VXORPS Y3, Y3, Y3
 	VXORPS Y4, Y4, Y4
 	VXORPS Y5, Y5, Y5
 	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
 	JMP    tile4x1ready
 
 tile4x1load:
 	MOVQ       72(SP), R9
 	LEAQ       (R9)(R9*2), R10
-	CMPQ       168(DI), $0x00
+	CMPQ       256(DI), $0x00
 	JE         tile4x1loadfull
-	VMOVUPS    184(DI), Y0
-	VMASKMOVPS (DX), Y0, Y4
-	VMASKMOVPS (DX)(R9*1), Y0, Y5
-	VMASKMOVPS (DX)(R9*2), Y0, Y6
-	VMASKMOVPS (DX)(R10*1), Y0, Y7
+	VMOVUPS    272(DI), Y0
+	VMASKMOVPS (DX), Y0, Y3
+	VMASKMOVPS (DX)(R9*1), Y0, Y4
+	VMASKMOVPS (DX)(R9*2), Y0, Y5
+	VMASKMOVPS (DX)(R10*1), Y0, Y6
 	JMP        tile4x1loaddone
 
 tile4x1loadfull:
-	VMOVUPS (DX), Y4
-	VMOVUPS (DX)(R9*1), Y5
-	VMOVUPS (DX)(R9*2), Y6
-	VMOVUPS (DX)(R10*1), Y7
+	VMOVUPS (DX), Y3
+	VMOVUPS (DX)(R9*1), Y4
+	VMOVUPS (DX)(R9*2), Y5
+	VMOVUPS (DX)(R10*1), Y6
 
 tile4x1loaddone:
 tile4x1ready:
+	CMPQ   240(DI), $0x00
+	JE     tile4x1fetched
+	IMUL3Q $0x04, 72(SP), SI
+	ADDQ   DX, SI
+	CMPQ   32(SP), $0x01
+	JNE    tile4x1below
+	MOVQ   232(DI), SI
+	SHLQ   $0x02, SI
+	ADDQ   24(SP), SI
+
+tile4x1below:
+	MOVQ       72(SP), R9
+	LEAQ       (R9)(R9*2), R10
+	PREFETCHT0 (SI)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 (SI)(R10*1)
+
+tile4x1fetched:
+	MOVQ 96(SP), R15
+	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  tile4x1inplace
+	MOVQ $0x00000010, R12
+
+tile4x1inplace:
 	MOVQ 16(SP), BX
 	MOVQ 64(SP), R9
 	LEAQ (R9)(R9*2), R10
-	MOVQ 112(DI), CX
+	MOVQ 176(DI), CX
 
 tile4x1k:
 	VMOVUPS      (BX), Y0
-	VBROADCASTSS (SI), Y2
+	VBROADCASTSS (SI), Y1
+	VFMADD231PS  Y0, Y1, Y3
+	VBROADCASTSS (SI)(R9*1), Y2
 	VFMADD231PS  Y0, Y2, Y4
-	VBROADCASTSS (SI)(R9*1), Y3
-	VFMADD231PS  Y0, Y3, Y5
-	VBROADCASTSS (SI)(R9*2), Y2
+	VBROADCASTSS (SI)(R9*2), Y1
+	VFMADD231PS  Y0, Y1, Y5
+	VBROADCASTSS (SI)(R10*1), Y2
 	VFMADD231PS  Y0, Y2, Y6
-	VBROADCASTSS (SI)(R10*1), Y3
-	VFMADD231PS  Y0, Y3, Y7
+	PREFETCHT1   (R15)
+	ADDQ         BP, R15
 	ADDQ         R12, SI
 	ADDQ         R13, BX
 	DECQ         CX
 	JNE          tile4x1k
+	MOVQ         8(SP), DX
 	MOVQ         72(SP), R9
 	LEAQ         (R9)(R9*2), R10
-	CMPQ         168(DI), $0x00
+	CMPQ         256(DI), $0x00
 	JE           tile4x1storefull
-	VMOVUPS      184(DI), Y0
-	VMASKMOVPS   Y4, Y0, (DX)
-	VMASKMOVPS   Y5, Y0, (DX)(R9*1)
-	VMASKMOVPS   Y6, Y0, (DX)(R9*2)
-	VMASKMOVPS   Y7, Y0, (DX)(R10*1)
+	VMOVUPS      272(DI), Y0
+	VMASKMOVPS   Y3, Y0, (DX)
+	VMASKMOVPS   Y4, Y0, (DX)(R9*1)
+	VMASKMOVPS   Y5, Y0, (DX)(R9*2)
+	VMASKMOVPS   Y6, Y0, (DX)(R10*1)
 	JMP          tile4x1storedone
 
 tile4x1storefull:
-	VMOVUPS Y4, (DX)
-	VMOVUPS Y5, (DX)(R9*1)
-	VMOVUPS Y6, (DX)(R9*2)
-	VMOVUPS Y7, (DX)(R10*1)
+	VMOVUPS Y3, (DX)
+	VMOVUPS Y4, (DX)(R9*1)
+	VMOVUPS Y5, (DX)(R9*2)
+	VMOVUPS Y6, (DX)(R10*1)
 
 tile4x1storedone:
-	IMUL3Q $0x04, 64(SP), AX
+	IMUL3Q $0x04, 80(SP), AX
 	ADDQ   AX, (SP)
 	IMUL3Q $0x04, 72(SP), AX
 	ADDQ   AX, 8(SP)
@@ -7161,80 +12076,110 @@ tile4x1storedone:
 
 tile5x1:
 	MOVQ   8(SP), DX
-	CMPQ   160(DI), $0x00
+	CMPQ   248(DI), $0x00
 	JNE    tile5x1load
+	VXORPS Y3, Y3, Y3
 	VXORPS Y4, Y4, Y4
 	VXORPS Y5, Y5, Y5
 	VXORPS Y6, Y6, Y6
 	VXORPS Y7, Y7, Y7
-	VXORPS Y8, Y8, Y8
 	JMP    tile5x1ready
 
 tile5x1load:
 	MOVQ       72(SP), R9
 	LEAQ       (R9)(R9*2), R10
-	CMPQ       168(DI), $0x00
+	CMPQ       256(DI), $0x00
 	JE         tile5x1loadfull
-	VMOVUPS    184(DI), Y0
-	VMASKMOVPS (DX), Y0, Y4
-	VMASKMOVPS (DX)(R9*1), Y0, Y5
-	VMASKMOVPS (DX)(R9*2), Y0, Y6
-	VMASKMOVPS (DX)(R10*1), Y0, Y7
-	VMASKMOVPS (DX)(R9*4), Y0, Y8
+	VMOVUPS    272(DI), Y0
+	VMASKMOVPS (DX), Y0, Y3
+	VMASKMOVPS (DX)(R9*1), Y0, Y4
+	VMASKMOVPS (DX)(R9*2), Y0, Y5
+	VMASKMOVPS (DX)(R10*1), Y0, Y6
+	VMASKMOVPS (DX)(R9*4), Y0, Y7
 	JMP        tile5x1loaddone
 
 tile5x1loadfull:
-	VMOVUPS (DX), Y4
-	VMOVUPS (DX)(R9*1), Y5
-	VMOVUPS (DX)(R9*2), Y6
-	VMOVUPS (DX)(R10*1), Y7
-	VMOVUPS (DX)(R9*4), Y8
+	VMOVUPS (DX), Y3
+	VMOVUPS (DX)(R9*1), Y4
+	VMOVUPS (DX)(R9*2), Y5
+	VMOVUPS (DX)(R10*1), Y6
+	VMOVUPS (DX)(R9*4), Y7
 
 tile5x1loaddone:
 tile5x1ready:
+	CMPQ   240(DI), $0x00
+	JE     tile5x1fetched
+	IMUL3Q $0x05, 72(SP), SI
+	ADDQ   DX, SI
+	CMPQ   32(SP), $0x01
+	JNE    tile5x1below
+	MOVQ   232(DI), SI
+	SHLQ   $0x02, SI
+	ADDQ   24(SP), SI
+
+tile5x1below:
+	MOVQ       72(SP), R9
+	LEAQ       (R9)(R9*2), R10
+	PREFETCHT0 (SI)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 (SI)(R9*4)
+
+tile5x1fetched:
+	MOVQ 96(SP), R15
+	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  tile5x1inplace
+	MOVQ $0x00000014, R12
+
+tile5x1inplace:
 	MOVQ 16(SP), BX
 	MOVQ 64(SP), R9
 	LEAQ (R9)(R9*2), R10
-	MOVQ 112(DI), CX
+	MOVQ 176(DI), CX
 
 tile5x1k:
 	VMOVUPS      (BX), Y0
-	VBROADCASTSS (SI), Y2
+	VBROADCASTSS (SI), Y1
+	VFMADD231PS  Y0, Y1, Y3
+	VBROADCASTSS (SI)(R9*1), Y2
 	VFMADD231PS  Y0, Y2, Y4
-	VBROADCASTSS (SI)(R9*1), Y3
-	VFMADD231PS  Y0, Y3, Y5
-	VBROADCASTSS (SI)(R9*2), Y2
+	VBROADCASTSS (SI)(R9*2), Y1
+	VFMADD231PS  Y0, Y1, Y5
+	VBROADCASTSS (SI)(R10*1), Y2
 	VFMADD231PS  Y0, Y2, Y6
-	VBROADCASTSS (SI)(R10*1), Y3
-	VFMADD231PS  Y0, Y3, Y7
-	VBROADCASTSS (SI)(R9*4), Y2
-	VFMADD231PS  Y0, Y2, Y8
+	VBROADCASTSS (SI)(R9*4), Y1
+	VFMADD231PS  Y0, Y1, Y7
+	PREFETCHT1   (R15)
+	ADDQ         BP, R15
 	ADDQ         R12, SI
 	ADDQ         R13, BX
 	DECQ         CX
 	JNE          tile5x1k
+	MOVQ         8(SP), DX
 	MOVQ         72(SP), R9
 	LEAQ         (R9)(R9*2), R10
-	CMPQ         168(DI), $0x00
+	CMPQ         256(DI), $0x00
 	JE           tile5x1storefull
-	VMOVUPS      184(DI), Y0
-	VMASKMOVPS   Y4, Y0, (DX)
-	VMASKMOVPS   Y5, Y0, (DX)(R9*1)
-	VMASKMOVPS   Y6, Y0, (DX)(R9*2)
-	VMASKMOVPS   Y7, Y0, (DX)(R10*1)
-	VMASKMOVPS   Y8, Y0, (DX)(R9*4)
+	VMOVUPS      272(DI), Y0
+	VMASKMOVPS   Y3, Y0, (DX)
+	VMASKMOVPS   Y4, Y0, (DX)(R9*1)
+	VMASKMOVPS   Y5, Y0, (DX)(R9*2)
+	VMASKMOVPS   Y6, Y0, (DX)(R10*1)
+	VMASKMOVPS   Y7, Y0, (DX)(R9*4)
 	JMP          tile5x1storedone
 
 tile5x1storefull:
-	VMOVUPS Y4, (DX)
-	VMOVUPS Y5, (DX)(R9*1)
-	VMOVUPS Y6, (DX)(R9*2)
-	VMOVUPS Y7, (DX)(R10*1)
-	VMOVUPS Y8, (DX)(R9*4)
+	VMOVUPS Y3, (DX)
+	VMOVUPS Y4, (DX)(R9*1)
+	VMOVUPS Y5, (DX)(R9*2)
+	VMOVUPS Y6, (DX)(R10*1)
+	VMOVUPS Y7, (DX)(R9*4)
 
 tile5x1storedone:
-	IMUL3Q $0x05, 64(SP), AX
+	IMUL3Q $0x05, 80(SP), AX
 	ADDQ   AX, (SP)
 	IMUL3Q $0x05, 72(SP), AX
 	ADDQ   AX, 8(SP)
@@ -7244,90 +12189,122 @@ tile5x1storedone:
 
 tile6x1:
 	MOVQ   8(SP), DX
-	CMPQ   160(DI), $0x00
+	CMPQ   248(DI), $0x00
 	JNE    tile6x1load
+	VXORPS Y3, Y3, Y3
 	VXORPS Y4, Y4, Y4
 	VXORPS Y5, Y5, Y5
 	VXORPS Y6, Y6, Y6
 	VXORPS Y7, Y7, Y7
 	VXORPS Y8, Y8, Y8
-	VXORPS Y9, Y9, Y9
 	JMP    tile6x1ready
 
 tile6x1load:
 	MOVQ       72(SP), R9
 	LEAQ       (R9)(R9*2), R10
 	LEAQ       (R9)(R9*4), R11
-	CMPQ       168(DI), $0x00
+	CMPQ       256(DI), $0x00
 	JE         tile6x1loadfull
-	VMOVUPS    184(DI), Y0
-	VMASKMOVPS (DX), Y0, Y4
-	VMASKMOVPS (DX)(R9*1), Y0, Y5
-	VMASKMOVPS (DX)(R9*2), Y0, Y6
-	VMASKMOVPS (DX)(R10*1), Y0, Y7
-	VMASKMOVPS (DX)(R9*4), Y0, Y8
-	VMASKMOVPS (DX)(R11*1), Y0, Y9
+	VMOVUPS    272(DI), Y0
+	VMASKMOVPS (DX), Y0, Y3
+	VMASKMOVPS (DX)(R9*1), Y0, Y4
+	VMASKMOVPS (DX)(R9*2), Y0, Y5
+	VMASKMOVPS (DX)(R10*1), Y0, Y6
+	VMASKMOVPS (DX)(R9*4), Y0, Y7
+	VMASKMOVPS (DX)(R11*1), Y0, Y8
 	JMP        tile6x1loaddone
 
 tile6x1loadfull:
-	VMOVUPS (DX), Y4
-	VMOVUPS (DX)(R9*1), Y5
-	VMOVUPS (DX)(R9*2), Y6
-	VMOVUPS (DX)(R10*1), Y7
-	VMOVUPS (DX)(R9*4), Y8
-	VMOVUPS (DX)(R11*1), Y9
+	VMOVUPS (DX), Y3
+	VMOVUPS (DX)(R9*1), Y4
+	VMOVUPS (DX)(R9*2), Y5
+	VMOVUPS (DX)(R10*1), Y6
+	VMOVUPS (DX)(R9*4), Y7
+	VMOVUPS (DX)(R11*1), Y8
 
 tile6x1loaddone:
 tile6x1ready:
+	CMPQ   240(DI), $0x00
+	JE     tile6x1fetched
+	IMUL3Q $0x06, 72(SP), SI
+	ADDQ   DX, SI
+	CMPQ   32(SP), $0x01
+	JNE    tile6x1below
+	MOVQ   232(DI), SI
+	SHLQ   $0x02, SI
+	ADDQ   24(SP), SI
+
+tile6x1below:
+	MOVQ       72(SP), R9
+	LEAQ       (R9)(R9*2), R10
+	LEAQ       (R9)(R9*4), R11
+	PREFETCHT0 (SI)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 (SI)(R9*4)
+	PREFETCHT0 (SI)(R11*1)
+
+tile6x1fetched:
+	MOVQ 96(SP), R15
+	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  tile6x1inplace
+	MOVQ $0x00000018, R12
+
+tile6x1inplace:
 	MOVQ 16(SP), BX
 	MOVQ 64(SP), R9
 	LEAQ (R9)(R9*2), R10
 	LEAQ (R9)(R9*4), R11
-	MOVQ 112(DI), CX
+	MOVQ 176(DI), CX
 
 tile6x1k:
 	VMOVUPS      (BX), Y0
-	VBROADCASTSS (SI), Y2
+	VBROADCASTSS (SI), Y1
+	VFMADD231PS  Y0, Y1, Y3
+	VBROADCASTSS (SI)(R9*1), Y2
 	VFMADD231PS  Y0, Y2, Y4
-	VBROADCASTSS (SI)(R9*1), Y3
-	VFMADD231PS  Y0, Y3, Y5
-	VBROADCASTSS (SI)(R9*2), Y2
+	VBROADCASTSS (SI)(R9*2), Y1
+	VFMADD231PS  Y0, Y1, Y5
+	VBROADCASTSS (SI)(R10*1), Y2
 	VFMADD231PS  Y0, Y2, Y6
-	VBROADCASTSS (SI)(R10*1), Y3
-	VFMADD231PS  Y0, Y3, Y7
-	VBROADCASTSS (SI)(R9*4), Y2
+	VBROADCASTSS (SI)(R9*4), Y1
+	VFMADD231PS  Y0, Y1, Y7
+	VBROADCASTSS (SI)(R11*1), Y2
 	VFMADD231PS  Y0, Y2, Y8
-	VBROADCASTSS (SI)(R11*1), Y3
-	VFMADD231PS  Y0, Y3, Y9
+	PREFETCHT1   (R15)
+	ADDQ         BP, R15
 	ADDQ         R12, SI
 	ADDQ         R13, BX
 	DECQ         CX
 	JNE          tile6x1k
+	MOVQ         8(SP), DX
 	MOVQ         72(SP), R9
 	LEAQ         (R9)(R9*2), R10
 	LEAQ         (R9)(R9*4), R11
-	CMPQ         168(DI), $0x00
+	CMPQ         256(DI), $0x00
 	JE           tile6x1storefull
-	VMOVUPS      184(DI), Y0
-	VMASKMOVPS   Y4, Y0, (DX)
-	VMASKMOVPS   Y5, Y0, (DX)(R9*1)
-	VMASKMOVPS   Y6, Y0, (DX)(R9*2)
-	VMASKMOVPS   Y7, Y0, (DX)(R10*1)
-	VMASKMOVPS   Y8, Y0, (DX)(R9*4)
-	VMASKMOVPS   Y9, Y0, (DX)(R11*1)
+	VMOVUPS      272(DI), Y0
+	VMASKMOVPS   Y3, Y0, (DX)
+	VMASKMOVPS   Y4, Y0, (DX)(R9*1)
+	VMASKMOVPS   Y5, Y0, (DX)(R9*2)
+	VMASKMOVPS   Y6, Y0, (DX)(R10*1)
+	VMASKMOVPS   Y7, Y0, (DX)(R9*4)
+	VMASKMOVPS   Y8, Y0, (DX)(R11*1)
 	JMP          tile6x1storedone
 
 tile6x1storefull:
-	VMOVUPS Y4, (DX)
-	VMOVUPS Y5, (DX)(R9*1)
-	VMOVUPS Y6, (DX)(R9*2)
-	VMOVUPS Y7, (DX)(R10*1)
-	VMOVUPS Y8, (DX)(R9*4)
-	VMOVUPS Y9, (DX)(R11*1)
+	VMOVUPS Y3, (DX)
+	VMOVUPS Y4, (DX)(R9*1)
+	VMOVUPS Y5, (DX)(R9*2)
+	VMOVUPS Y6, (DX)(R10*1)
+	VMOVUPS Y7, (DX)(R9*4)
+	VMOVUPS Y8, (DX)(R11*1)
 
 tile6x1storedone:
-	IMUL3Q $0x06, 64(SP), AX
+	IMUL3Q $0x06, 80(SP), AX
 	ADDQ   AX, (SP)
 	IMUL3Q $0x06, 72(SP), AX
 	ADDQ   AX, 8(SP)
@@ -7335,18 +12312,379 @@ tile6x1storedone:
 	JNE    tile6x1
 	JMP    groupdone
 
+packtile4x1:
+	MOVQ   8(SP), DX
+	CMPQ   248(DI), $0x00
+	JNE    packtile4x1load
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	JMP    packtile4x1ready
+
+packtile4x1load:
+	MOVQ       72(SP), R9
+	LEAQ       (R9)(R9*2), R10
+	CMPQ       256(DI), $0x00
+	JE         packtile4x1loadfull
+	VMOVUPS    272(DI), Y0
+	VMASKMOVPS (DX), Y0, Y3
+	VMASKMOVPS (DX)(R9*1), Y0, Y4
+	VMASKMOVPS (DX)(R9*2), Y0, Y5
+	VMASKMOVPS (DX)(R10*1), Y0, Y6
+	JMP        packtile4x1loaddone
+
+packtile4x1loadfull:
+	VMOVUPS (DX), Y3
+	VMOVUPS (DX)(R9*1), Y4
+	VMOVUPS (DX)(R9*2), Y5
+	VMOVUPS (DX)(R10*1), Y6
+
+packtile4x1loaddone:
+packtile4x1ready:
+	CMPQ   240(DI), $0x00
+	JE     packtile4x1fetched
+	IMUL3Q $0x04, 72(SP), SI
+	ADDQ   DX, SI
+	CMPQ   32(SP), $0x01
+	JNE    packtile4x1below
+	MOVQ   232(DI), SI
+	SHLQ   $0x02, SI
+	ADDQ   24(SP), SI
+
+packtile4x1below:
+	MOVQ       72(SP), R9
+	LEAQ       (R9)(R9*2), R10
+	PREFETCHT0 (SI)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 (SI)(R10*1)
+
+packtile4x1fetched:
+	MOVQ 96(SP), R15
+	ADDQ $0x40, 96(SP)
+	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  packtile4x1inplace
+	MOVQ $0x00000010, R12
+
+packtile4x1inplace:
+	MOVQ 16(SP), BX
+	MOVQ 64(SP), R9
+	LEAQ (R9)(R9*2), R10
+	MOVQ 176(DI), CX
+	MOVQ 104(SP), DX
+
+packtile4x1k:
+	VMOVUPS      (BX), Y0
+	VMOVUPS      Y0, (DX)
+	VBROADCASTSS (SI), Y1
+	VFMADD231PS  Y0, Y1, Y3
+	VBROADCASTSS (SI)(R9*1), Y2
+	VFMADD231PS  Y0, Y2, Y4
+	VBROADCASTSS (SI)(R9*2), Y1
+	VFMADD231PS  Y0, Y1, Y5
+	VBROADCASTSS (SI)(R10*1), Y2
+	VFMADD231PS  Y0, Y2, Y6
+	PREFETCHT1   (R15)
+	ADDQ         BP, R15
+	ADDQ         R12, SI
+	ADDQ         R13, BX
+	ADDQ         $0x00000020, DX
+	DECQ         CX
+	JNE          packtile4x1k
+	MOVQ         8(SP), DX
+	MOVQ         72(SP), R9
+	LEAQ         (R9)(R9*2), R10
+	CMPQ         256(DI), $0x00
+	JE           packtile4x1storefull
+	VMOVUPS      272(DI), Y0
+	VMASKMOVPS   Y3, Y0, (DX)
+	VMASKMOVPS   Y4, Y0, (DX)(R9*1)
+	VMASKMOVPS   Y5, Y0, (DX)(R9*2)
+	VMASKMOVPS   Y6, Y0, (DX)(R10*1)
+	JMP          packtile4x1storedone
+
+packtile4x1storefull:
+	VMOVUPS Y3, (DX)
+	VMOVUPS Y4, (DX)(R9*1)
+	VMOVUPS Y5, (DX)(R9*2)
+	VMOVUPS Y6, (DX)(R10*1)
+
+packtile4x1storedone:
+	IMUL3Q $0x04, 80(SP), AX
+	ADDQ   AX, (SP)
+	IMUL3Q $0x04, 72(SP), AX
+	ADDQ   AX, 8(SP)
+	DECQ   32(SP)
+	MOVQ   104(SP), AX
+	MOVQ   AX, 16(SP)
+	MOVQ   $0x00000020, R13
+	MOVQ   $0x00000000, 104(SP)
+	JMP    group
+
+packtile5x1:
+	MOVQ   8(SP), DX
+	CMPQ   248(DI), $0x00
+	JNE    packtile5x1load
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	JMP    packtile5x1ready
+
+packtile5x1load:
+	MOVQ       72(SP), R9
+	LEAQ       (R9)(R9*2), R10
+	CMPQ       256(DI), $0x00
+	JE         packtile5x1loadfull
+	VMOVUPS    272(DI), Y0
+	VMASKMOVPS (DX), Y0, Y3
+	VMASKMOVPS (DX)(R9*1), Y0, Y4
+	VMASKMOVPS (DX)(R9*2), Y0, Y5
+	VMASKMOVPS (DX)(R10*1), Y0, Y6
+	VMASKMOVPS (DX)(R9*4), Y0, Y7
+	JMP        packtile5x1loaddone
+
+packtile5x1loadfull:
+	VMOVUPS (DX), Y3
+	VMOVUPS (DX)(R9*1), Y4
+	VMOVUPS (DX)(R9*2), Y5
+	VMOVUPS (DX)(R10*1), Y6
+	VMOVUPS (DX)(R9*4), Y7
+
+packtile5x1loaddone:
+packtile5x1ready:
+	CMPQ   240(DI), $0x00
+	JE     packtile5x1fetched
+	IMUL3Q $0x05, 72(SP), SI
+	ADDQ   DX, SI
+	CMPQ   32(SP), $0x01
+	JNE    packtile5x1below
+	MOVQ   232(DI), SI
+	SHLQ   $0x02, SI
+	ADDQ   24(SP), SI
+
+packtile5x1below:
+	MOVQ       72(SP), R9
+	LEAQ       (R9)(R9*2), R10
+	PREFETCHT0 (SI)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 (SI)(R9*4)
+
+packtile5x1fetched:
+	MOVQ 96(SP), R15
+	ADDQ $0x40, 96(SP)
+	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  packtile5x1inplace
+	MOVQ $0x00000014, R12
+
+packtile5x1inplace:
+	MOVQ 16(SP), BX
+	MOVQ 64(SP), R9
+	LEAQ (R9)(R9*2), R10
+	MOVQ 176(DI), CX
+	MOVQ 104(SP), DX
+
+packtile5x1k:
+	VMOVUPS      (BX), Y0
+	VMOVUPS      Y0, (DX)
+	VBROADCASTSS (SI), Y1
+	VFMADD231PS  Y0, Y1, Y3
+	VBROADCASTSS (SI)(R9*1), Y2
+	VFMADD231PS  Y0, Y2, Y4
+	VBROADCASTSS (SI)(R9*2), Y1
+	VFMADD231PS  Y0, Y1, Y5
+	VBROADCASTSS (SI)(R10*1), Y2
+	VFMADD231PS  Y0, Y2, Y6
+	VBROADCASTSS (SI)(R9*4), Y1
+	VFMADD231PS  Y0, Y1, Y7
+	PREFETCHT1   (R15)
+	ADDQ         BP, R15
+	ADDQ         R12, SI
+	ADDQ         R13, BX
+	ADDQ         $0x00000020, DX
+	DECQ         CX
+	JNE          packtile5x1k
+	MOVQ         8(SP), DX
+	MOVQ         72(SP), R9
+	LEAQ         (R9)(R9*2), R10
+	CMPQ         256(DI), $0x00
+	JE           packtile5x1storefull
+	VMOVUPS      272(DI), Y0
+	VMASKMOVPS   Y3, Y0, (DX)
+	VMASKMOVPS   Y4, Y0, (DX)(R9*1)
+	VMASKMOVPS   Y5, Y0, (DX)(R9*2)
+	VMASKMOVPS   Y6, Y0, (DX)(R10*1)
+	VMASKMOVPS   Y7, Y0, (DX)(R9*4)
+	JMP          packtile5x1storedone
+
+packtile5x1storefull:
+	VMOVUPS Y3, (DX)
+	VMOVUPS Y4, (DX)(R9*1)
+	VMOVUPS Y5, (DX)(R9*2)
+	VMOVUPS Y6, (DX)(R10*1)
+	VMOVUPS Y7, (DX)(R9*4)
+
+packtile5x1storedone:
+	IMUL3Q $0x05, 80(SP), AX
+	ADDQ   AX, (SP)
+	IMUL3Q $0x05, 72(SP), AX
+	ADDQ   AX, 8(SP)
+	DECQ   32(SP)
+	MOVQ   104(SP), AX
+	MOVQ   AX, 16(SP)
+	MOVQ   $0x00000020, R13
+	MOVQ   $0x00000000, 104(SP)
+	JMP    group
+
+packtile6x1:
+	MOVQ   8(SP), DX
+	CMPQ   248(DI), $0x00
+	JNE    packtile6x1load
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	JMP    packtile6x1ready
+
+packtile6x1load:
+	MOVQ       72(SP), R9
+	LEAQ       (R9)(R9*2), R10
+	LEAQ       (R9)(R9*4), R11
+	CMPQ       256(DI), $0x00
+	JE         packtile6x1loadfull
+	VMOVUPS    272(DI), Y0
+	VMASKMOVPS (DX), Y0, Y3
+	VMASKMOVPS (DX)(R9*1), Y0, Y4
+	VMASKMOVPS (DX)(R9*2), Y0, Y5
+	VMASKMOVPS (DX)(R10*1), Y0, Y6
+	VMASKMOVPS (DX)(R9*4), Y0, Y7
+	VMASKMOVPS (DX)(R11*1), Y0, Y8
+	JMP        packtile6x1loaddone
+
+packtile6x1loadfull:
+	VMOVUPS (DX), Y3
+	VMOVUPS (DX)(R9*1), Y4
+	VMOVUPS (DX)(R9*2), Y5
+	VMOVUPS (DX)(R10*1), Y6
+	VMOVUPS (DX)(R9*4), Y7
+	VMOVUPS (DX)(R11*1), Y8
+
+packtile6x1loaddone:
+packtile6x1ready:
+	CMPQ   240(DI), $0x00
+	JE     packtile6x1fetched
+	IMUL3Q $0x06, 72(SP), SI
+	ADDQ   DX, SI
+	CMPQ   32(SP), $0x01
+	JNE    packtile6x1below
+	MOVQ   232(DI), SI
+	SHLQ   $0x02, SI
+	ADDQ   24(SP), SI
+
+packtile6x1below:
+	MOVQ       72(SP), R9
+	LEAQ       (R9)(R9*2), R10
+	LEAQ       (R9)(R9*4), R11
+	PREFETCHT0 (SI)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 (SI)(R9*4)
+	PREFETCHT0 (SI)(R11*1)
+
+packtile6x1fetched:
+	MOVQ 96(SP), R15
+	ADDQ $0x40, 96(SP)
+	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  packtile6x1inplace
+	MOVQ $0x00000018, R12
+
+packtile6x1inplace:
+	MOVQ 16(SP), BX
+	MOVQ 64(SP), R9
+	LEAQ (R9)(R9*2), R10
+	LEAQ (R9)(R9*4), R11
+	MOVQ 176(DI), CX
+	MOVQ 104(SP), DX
+
+packtile6x1k:
+	VMOVUPS      (BX), Y0
+	VMOVUPS      Y0, (DX)
+	VBROADCASTSS (SI), Y1
+	VFMADD231PS  Y0, Y1, Y3
+	VBROADCASTSS (SI)(R9*1), Y2
+	VFMADD231PS  Y0, Y2, Y4
+	VBROADCASTSS (SI)(R9*2), Y1
+	VFMADD231PS  Y0, Y1, Y5
+	VBROADCASTSS (SI)(R10*1), Y2
+	VFMADD231PS  Y0, Y2, Y6
+	VBROADCASTSS (SI)(R9*4), Y1
+	VFMADD231PS  Y0, Y1, Y7
+	VBROADCASTSS (SI)(R11*1), Y2
+	VFMADD231PS  Y0, Y2, Y8
+	PREFETCHT1   (R15)
+	ADDQ         BP, R15
+	ADDQ         R12, SI
+	ADDQ         R13, BX
+	ADDQ         $0x00000020, DX
+	DECQ         CX
+	JNE          packtile6x1k
+	MOVQ         8(SP), DX
+	MOVQ         72(SP), R9
+	LEAQ         (R9)(R9*2), R10
+	LEAQ         (R9)(R9*4), R11
+	CMPQ         256(DI), $0x00
+	JE           packtile6x1storefull
+	VMOVUPS      272(DI), Y0
+	VMASKMOVPS   Y3, Y0, (DX)
+	VMASKMOVPS   Y4, Y0, (DX)(R9*1)
+	VMASKMOVPS   Y5, Y0, (DX)(R9*2)
+	VMASKMOVPS   Y6, Y0, (DX)(R10*1)
+	VMASKMOVPS   Y7, Y0, (DX)(R9*4)
+	VMASKMOVPS   Y8, Y0, (DX)(R11*1)
+	JMP          packtile6x1storedone
+
+packtile6x1storefull:
+	VMOVUPS Y3, (DX)
+	VMOVUPS Y4, (DX)(R9*1)
+	VMOVUPS Y5, (DX)(R9*2)
+	VMOVUPS Y6, (DX)(R10*1)
+	VMOVUPS Y7, (DX)(R9*4)
+	VMOVUPS Y8, (DX)(R11*1)
+
+packtile6x1storedone:
+	IMUL3Q $0x06, 80(SP), AX
+	ADDQ   AX, (SP)
+	IMUL3Q $0x06, 72(SP), AX
+	ADDQ   AX, 8(SP)
+	DECQ   32(SP)
+	MOVQ   104(SP), AX
+	MOVQ   AX, 16(SP)
+	MOVQ   $0x00000020, R13
+	MOVQ   $0x00000000, 104(SP)
+	JMP    group
+
 tile1x2:
 	MOVQ   8(SP), DX
-	CMPQ   160(DI), $0x00
+	CMPQ   248(DI), $0x00
 	JNE    tile1x2load
 	VXORPS Y4, Y4, Y4
 	VXORPS Y5, Y5, Y5
 	JMP    tile1x2ready
 
 tile1x2load:
-	CMPQ       168(DI), $0x00
+	CMPQ       256(DI), $0x00
 	JE         tile1x2loadfull
-	VMOVUPS    184(DI), Y0
+	VMOVUPS    272(DI), Y0
 	VMOVUPS    (DX), Y4
 	VMASKMOVPS 32(DX), Y0, Y5
 	JMP        tile1x2loaddone
@@ -7357,9 +12695,30 @@ tile1x2loadfull:
 
 tile1x2loaddone:
 tile1x2ready:
+	CMPQ   240(DI), $0x00
+	JE     tile1x2fetched
+	IMUL3Q $0x01, 72(SP), SI
+	ADDQ   DX, SI
+	CMPQ   32(SP), $0x01
+	JNE    tile1x2below
+	MOVQ   232(DI), SI
+	SHLQ   $0x02, SI
+	ADDQ   24(SP), SI
+
+tile1x2below:
+	PREFETCHT0 (SI)
+
+tile1x2fetched:
+	MOVQ 96(SP), R15
+	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  tile1x2inplace
+	MOVQ $0x00000004, R12
+
+tile1x2inplace:
 	MOVQ 16(SP), BX
-	MOVQ 112(DI), CX
+	MOVQ 176(DI), CX
 
 tile1x2k:
 	VMOVUPS      (BX), Y0
@@ -7367,13 +12726,16 @@ tile1x2k:
 	VBROADCASTSS (SI), Y2
 	VFMADD231PS  Y0, Y2, Y4
 	VFMADD231PS  Y1, Y2, Y5
+	PREFETCHT1   (R15)
+	ADDQ         BP, R15
 	ADDQ         R12, SI
 	ADDQ         R13, BX
 	DECQ         CX
 	JNE          tile1x2k
-	CMPQ         168(DI), $0x00
+	MOVQ         8(SP), DX
+	CMPQ         256(DI), $0x00
 	JE           tile1x2storefull
-	VMOVUPS      184(DI), Y0
+	VMOVUPS      272(DI), Y0
 	VMOVUPS      Y4, (DX)
 	VMASKMOVPS   Y5, Y0, 32(DX)
 	JMP          tile1x2storedone
@@ -7383,7 +12745,7 @@ tile1x2storefull:
 	VMOVUPS Y5, 32(DX)
 
 tile1x2storedone:
-	IMUL3Q $0x01, 64(SP), AX
+	IMUL3Q $0x01, 80(SP), AX
 	ADDQ   AX, (SP)
 	IMUL3Q $0x01, 72(SP), AX
 	ADDQ   AX, 8(SP)
@@ -7393,7 +12755,7 @@ tile1x2storedone:
 
 tile2x2:
 	MOVQ   8(SP), DX
-	CMPQ   160(DI), $0x00
+	CMPQ   248(DI), $0x00
 	JNE    tile2x2load
 	VXORPS Y4, Y4, Y4
 	VXORPS Y5, Y5, Y5
@@ -7403,9 +12765,9 @@ tile2x2:
 
 tile2x2load:
 	MOVQ       72(SP), R9
-	CMPQ       168(DI), $0x00
+	CMPQ       256(DI), $0x00
 	JE         tile2x2loadfull
-	VMOVUPS    184(DI), Y0
+	VMOVUPS    272(DI), Y0
 	VMOVUPS    (DX), Y4
 	VMASKMOVPS 32(DX), Y0, Y5
 	VMOVUPS    (DX)(R9*1), Y6
@@ -7420,10 +12782,33 @@ tile2x2loadfull:
 
 tile2x2loaddone:
 tile2x2ready:
+	CMPQ   240(DI), $0x00
+	JE     tile2x2fetched
+	IMUL3Q $0x02, 72(SP), SI
+	ADDQ   DX, SI
+	CMPQ   32(SP), $0x01
+	JNE    tile2x2below
+	MOVQ   232(DI), SI
+	SHLQ   $0x02, SI
+	ADDQ   24(SP), SI
+
+tile2x2below:
+	MOVQ       72(SP), R9
+	PREFETCHT0 (SI)
+	PREFETCHT0 (SI)(R9*1)
+
+tile2x2fetched:
+	MOVQ 96(SP), R15
+	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  tile2x2inplace
+	MOVQ $0x00000008, R12
+
+tile2x2inplace:
 	MOVQ 16(SP), BX
 	MOVQ 64(SP), R9
-	MOVQ 112(DI), CX
+	MOVQ 176(DI), CX
 
 tile2x2k:
 	VMOVUPS      (BX), Y0
@@ -7434,14 +12819,17 @@ tile2x2k:
 	VBROADCASTSS (SI)(R9*1), Y3
 	VFMADD231PS  Y0, Y3, Y6
 	VFMADD231PS  Y1, Y3, Y7
+	PREFETCHT1   (R15)
+	ADDQ         BP, R15
 	ADDQ         R12, SI
 	ADDQ         R13, BX
 	DECQ         CX
 	JNE          tile2x2k
+	MOVQ         8(SP), DX
 	MOVQ         72(SP), R9
-	CMPQ         168(DI), $0x00
+	CMPQ         256(DI), $0x00
 	JE           tile2x2storefull
-	VMOVUPS      184(DI), Y0
+	VMOVUPS      272(DI), Y0
 	VMOVUPS      Y4, (DX)
 	VMASKMOVPS   Y5, Y0, 32(DX)
 	VMOVUPS      Y6, (DX)(R9*1)
@@ -7455,7 +12843,7 @@ tile2x2storefull:
 	VMOVUPS Y7, 32(DX)(R9*1)
 
 tile2x2storedone:
-	IMUL3Q $0x02, 64(SP), AX
+	IMUL3Q $0x02, 80(SP), AX
 	ADDQ   AX, (SP)
 	IMUL3Q $0x02, 72(SP), AX
 	ADDQ   AX, 8(SP)
@@ -7465,7 +12853,7 @@ tile2x2storedone:
 
 tile3x2:
 	MOVQ   8(SP), DX
-	CMPQ   160(DI), $0x00
+	CMPQ   248(DI), $0x00
 	JNE    tile3x2load
 	VXORPS Y4, Y4, Y4
 	VXORPS Y5, Y5, Y5
@@ -7477,9 +12865,9 @@ tile3x2:
 
 tile3x2load:
 	MOVQ       72(SP), R9
-	CMPQ       168(DI), $0x00
+	CMPQ       256(DI), $0x00
 	JE         tile3x2loadfull
-	VMOVUPS    184(DI), Y0
+	VMOVUPS    272(DI), Y0
 	VMOVUPS    (DX), Y4
 	VMASKMOVPS 32(DX), Y0, Y5
 	VMOVUPS    (DX)(R9*1), Y6
@@ -7498,10 +12886,34 @@ tile3x2loadfull:
 
 tile3x2loaddone:
 tile3x2ready:
+	CMPQ   240(DI), $0x00
+	JE     tile3x2fetched
+	IMUL3Q $0x03, 72(SP), SI
+	ADDQ   DX, SI
+	CMPQ   32(SP), $0x01
+	JNE    tile3x2below
+	MOVQ   232(DI), SI
+	SHLQ   $0x02, SI
+	ADDQ   24(SP), SI
+
+tile3x2below:
+	MOVQ       72(SP), R9
+	PREFETCHT0 (SI)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 (SI)(R9*2)
+
+tile3x2fetched:
+	MOVQ 96(SP), R15
+	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  tile3x2inplace
+	MOVQ $0x0000000c, R12
+
+tile3x2inplace:
 	MOVQ 16(SP), BX
 	MOVQ 64(SP), R9
-	MOVQ 112(DI), CX
+	MOVQ 176(DI), CX
 
 tile3x2k:
 	VMOVUPS      (BX), Y0
@@ -7515,14 +12927,17 @@ tile3x2k:
 	VBROADCASTSS (SI)(R9*2), Y2
 	VFMADD231PS  Y0, Y2, Y8
 	VFMADD231PS  Y1, Y2, Y9
+	PREFETCHT1   (R15)
+	ADDQ         BP, R15
 	ADDQ         R12, SI
 	ADDQ         R13, BX
 	DECQ         CX
 	JNE          tile3x2k
+	MOVQ         8(SP), DX
 	MOVQ         72(SP), R9
-	CMPQ         168(DI), $0x00
+	CMPQ         256(DI), $0x00
 	JE           tile3x2storefull
-	VMOVUPS      184(DI), Y0
+	VMOVUPS      272(DI), Y0
 	VMOVUPS      Y4, (DX)
 	VMASKMOVPS   Y5, Y0, 32(DX)
 	VMOVUPS      Y6, (DX)(R9*1)
@@ -7540,7 +12955,7 @@ tile3x2storefull:
 	VMOVUPS Y9, 32(DX)(R9*2)
 
 tile3x2storedone:
-	IMUL3Q $0x03, 64(SP), AX
+	IMUL3Q $0x03, 80(SP), AX
 	ADDQ   AX, (SP)
 	IMUL3Q $0x03, 72(SP), AX
 	ADDQ   AX, 8(SP)
@@ -7550,7 +12965,7 @@ tile3x2storedone:
 
 tile4x2:
 	MOVQ   8(SP), DX
-	CMPQ   160(DI), $0x00
+	CMPQ   248(DI), $0x00
 	JNE    tile4x2load
 	VXORPS Y4, Y4, Y4
 	VXORPS Y5, Y5, Y5
@@ -7565,9 +12980,9 @@ tile4x2:
 tile4x2load:
 	MOVQ       72(SP), R9
 	LEAQ       (R9)(R9*2), R10
-	CMPQ       168(DI), $0x00
+	CMPQ       256(DI), $0x00
 	JE         tile4x2loadfull
-	VMOVUPS    184(DI), Y0
+	VMOVUPS    272(DI), Y0
 	VMOVUPS    (DX), Y4
 	VMASKMOVPS 32(DX), Y0, Y5
 	VMOVUPS    (DX)(R9*1), Y6
@@ -7590,11 +13005,37 @@ tile4x2loadfull:
 
 tile4x2loaddone:
 tile4x2ready:
+	CMPQ   240(DI), $0x00
+	JE     tile4x2fetched
+	IMUL3Q $0x04, 72(SP), SI
+	ADDQ   DX, SI
+	CMPQ   32(SP), $0x01
+	JNE    tile4x2below
+	MOVQ   232(DI), SI
+	SHLQ   $0x02, SI
+	ADDQ   24(SP), SI
+
+tile4x2below:
+	MOVQ       72(SP), R9
+	LEAQ       (R9)(R9*2), R10
+	PREFETCHT0 (SI)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 (SI)(R10*1)
+
+tile4x2fetched:
+	MOVQ 96(SP), R15
+	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  tile4x2inplace
+	MOVQ $0x00000010, R12
+
+tile4x2inplace:
 	MOVQ 16(SP), BX
 	MOVQ 64(SP), R9
 	LEAQ (R9)(R9*2), R10
-	MOVQ 112(DI), CX
+	MOVQ 176(DI), CX
 
 tile4x2k:
 	VMOVUPS      (BX), Y0
@@ -7611,15 +13052,18 @@ tile4x2k:
 	VBROADCASTSS (SI)(R10*1), Y3
 	VFMADD231PS  Y0, Y3, Y10
 	VFMADD231PS  Y1, Y3, Y11
+	PREFETCHT1   (R15)
+	ADDQ         BP, R15
 	ADDQ         R12, SI
 	ADDQ         R13, BX
 	DECQ         CX
 	JNE          tile4x2k
+	MOVQ         8(SP), DX
 	MOVQ         72(SP), R9
 	LEAQ         (R9)(R9*2), R10
-	CMPQ         168(DI), $0x00
+	CMPQ         256(DI), $0x00
 	JE           tile4x2storefull
-	VMOVUPS      184(DI), Y0
+	VMOVUPS      272(DI), Y0
 	VMOVUPS      Y4, (DX)
 	VMASKMOVPS   Y5, Y0, 32(DX)
 	VMOVUPS      Y6, (DX)(R9*1)
@@ -7641,7 +13085,7 @@ tile4x2storefull:
 	VMOVUPS Y11, 32(DX)(R10*1)
 
 tile4x2storedone:
-	IMUL3Q $0x04, 64(SP), AX
+	IMUL3Q $0x04, 80(SP), AX
 	ADDQ   AX, (SP)
 	IMUL3Q $0x04, 72(SP), AX
 	ADDQ   AX, 8(SP)
@@ -7651,7 +13095,7 @@ tile4x2storedone:
 
 tile5x2:
 	MOVQ   8(SP), DX
-	CMPQ   160(DI), $0x00
+	CMPQ   248(DI), $0x00
 	JNE    tile5x2load
 	VXORPS Y4, Y4, Y4
 	VXORPS Y5, Y5, Y5
@@ -7668,9 +13112,9 @@ tile5x2:
 tile5x2load:
 	MOVQ       72(SP), R9
 	LEAQ       (R9)(R9*2), R10
-	CMPQ       168(DI), $0x00
+	CMPQ       256(DI), $0x00
 	JE         tile5x2loadfull
-	VMOVUPS    184(DI), Y0
+	VMOVUPS    272(DI), Y0
 	VMOVUPS    (DX), Y4
 	VMASKMOVPS 32(DX), Y0, Y5
 	VMOVUPS    (DX)(R9*1), Y6
@@ -7697,11 +13141,38 @@ tile5x2loadfull:
 
 tile5x2loaddone:
 tile5x2ready:
+	CMPQ   240(DI), $0x00
+	JE     tile5x2fetched
+	IMUL3Q $0x05, 72(SP), SI
+	ADDQ   DX, SI
+	CMPQ   32(SP), $0x01
+	JNE    tile5x2below
+	MOVQ   232(DI), SI
+	SHLQ   $0x02, SI
+	ADDQ   24(SP), SI
+
+tile5x2below:
+	MOVQ       72(SP), R9
+	LEAQ       (R9)(R9*2), R10
+	PREFETCHT0 (SI)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 (SI)(R9*4)
+
+tile5x2fetched:
+	MOVQ 96(SP), R15
+	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  tile5x2inplace
+	MOVQ $0x00000014, R12
+
+tile5x2inplace:
 	MOVQ 16(SP), BX
 	MOVQ 64(SP), R9
 	LEAQ (R9)(R9*2), R10
-	MOVQ 112(DI), CX
+	MOVQ 176(DI), CX
 
 tile5x2k:
 	VMOVUPS      (BX), Y0
@@ -7721,15 +13192,18 @@ tile5x2k:
 	VBROADCASTSS (SI)(R9*4), Y2
 	VFMADD231PS  Y0, Y2, Y12
 	VFMADD231PS  Y1, Y2, Y13
+	PREFETCHT1   (R15)
+	ADDQ         BP, R15
 	ADDQ         R12, SI
 	ADDQ         R13, BX
 	DECQ         CX
 	JNE          tile5x2k
+	MOVQ         8(SP), DX
 	MOVQ         72(SP), R9
 	LEAQ         (R9)(R9*2), R10
-	CMPQ         168(DI), $0x00
+	CMPQ         256(DI), $0x00
 	JE           tile5x2storefull
-	VMOVUPS      184(DI), Y0
+	VMOVUPS      272(DI), Y0
 	VMOVUPS      Y4, (DX)
 	VMASKMOVPS   Y5, Y0, 32(DX)
 	VMOVUPS      Y6, (DX)(R9*1)
@@ -7755,7 +13229,7 @@ tile5x2storefull:
 	VMOVUPS Y13, 32(DX)(R9*4)
 
 tile5x2storedone:
-	IMUL3Q $0x05, 64(SP), AX
+	IMUL3Q $0x05, 80(SP), AX
 	ADDQ   AX, (SP)
 	IMUL3Q $0x05, 72(SP), AX
 	ADDQ   AX, 8(SP)
@@ -7765,7 +13239,7 @@ tile5x2storedone:
 
 tile6x2:
 	MOVQ   8(SP), DX
-	CMPQ   160(DI), $0x00
+	CMPQ   248(DI), $0x00
 	JNE    tile6x2load
 	VXORPS Y4, Y4, Y4
 	VXORPS Y5, Y5, Y5
@@ -7785,9 +13259,9 @@ tile6x2load:
 	MOVQ       72(SP), R9
 	LEAQ       (R9)(R9*2), R10
 	LEAQ       (R9)(R9*4), R11
-	CMPQ       168(DI), $0x00
+	CMPQ       256(DI), $0x00
 	JE         tile6x2loadfull
-	VMOVUPS    184(DI), Y0
+	VMOVUPS    272(DI), Y0
 	VMOVUPS    (DX), Y4
 	VMASKMOVPS 32(DX), Y0, Y5
 	VMOVUPS    (DX)(R9*1), Y6
@@ -7818,12 +13292,41 @@ tile6x2loadfull:
 
 tile6x2loaddone:
 tile6x2ready:
+	CMPQ   240(DI), $0x00
+	JE     tile6x2fetched
+	IMUL3Q $0x06, 72(SP), SI
+	ADDQ   DX, SI
+	CMPQ   32(SP), $0x01
+	JNE    tile6x2below
+	MOVQ   232(DI), SI
+	SHLQ   $0x02, SI
+	ADDQ   24(SP), SI
+
+tile6x2below:
+	MOVQ       72(SP), R9
+	LEAQ       (R9)(R9*2), R10
+	LEAQ       (R9)(R9*4), R11
+	PREFETCHT0 (SI)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 (SI)(R9*4)
+	PREFETCHT0 (SI)(R11*1)
+
+tile6x2fetched:
+	MOVQ 96(SP), R15
+	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  tile6x2inplace
+	MOVQ $0x00000018, R12
+
+tile6x2inplace:
 	MOVQ 16(SP), BX
 	MOVQ 64(SP), R9
 	LEAQ (R9)(R9*2), R10
 	LEAQ (R9)(R9*4), R11
-	MOVQ 112(DI), CX
+	MOVQ 176(DI), CX
 
 tile6x2k:
 	VMOVUPS      (BX), Y0
@@ -7846,16 +13349,19 @@ tile6x2k:
 	VBROADCASTSS (SI)(R11*1), Y3
 	VFMADD231PS  Y0, Y3, Y14
 	VFMADD231PS  Y1, Y3, Y15
+	PREFETCHT1   (R15)
+	ADDQ         BP, R15
 	ADDQ         R12, SI
 	ADDQ         R13, BX
 	DECQ         CX
 	JNE          tile6x2k
+	MOVQ         8(SP), DX
 	MOVQ         72(SP), R9
 	LEAQ         (R9)(R9*2), R10
 	LEAQ         (R9)(R9*4), R11
-	CMPQ         168(DI), $0x00
+	CMPQ         256(DI), $0x00
 	JE           tile6x2storefull
-	VMOVUPS      184(DI), Y0
+	VMOVUPS      272(DI), Y0
 	VMOVUPS      Y4, (DX)
 	VMASKMOVPS   Y5, Y0, 32(DX)
 	VMOVUPS      Y6, (DX)(R9*1)
@@ -7885,7 +13391,7 @@ tile6x2storefull:
 	VMOVUPS Y15, 32(DX)(R11*1)
 
 tile6x2storedone:
-	IMUL3Q $0x06, 64(SP), AX
+	IMUL3Q $0x06, 80(SP), AX
 	ADDQ   AX, (SP)
 	IMUL3Q $0x06, 72(SP), AX
 	ADDQ   AX, 8(SP)
@@ -7893,9 +13399,466 @@ tile6x2storedone:
 	JNE    tile6x2
 	JMP    groupdone
 
+packtile4x2:
+	MOVQ   8(SP), DX
+	CMPQ   248(DI), $0x00
+	JNE    packtile4x2load
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+	VXORPS Y10, Y10, Y10
+	VXORPS Y11, Y11, Y11
+	JMP    packtile4x2ready
+
+packtile4x2load:
+	MOVQ       72(SP), R9
+	LEAQ       (R9)(R9*2), R10
+	CMPQ       256(DI), $0x00
+	JE         packtile4x2loadfull
+	VMOVUPS    272(DI), Y0
+	VMOVUPS    (DX), Y4
+	VMASKMOVPS 32(DX), Y0, Y5
+	VMOVUPS    (DX)(R9*1), Y6
+	VMASKMOVPS 32(DX)(R9*1), Y0, Y7
+	VMOVUPS    (DX)(R9*2), Y8
+	VMASKMOVPS 32(DX)(R9*2), Y0, Y9
+	VMOVUPS    (DX)(R10*1), Y10
+	VMASKMOVPS 32(DX)(R10*1), Y0, Y11
+	JMP        packtile4x2loaddone
+
+packtile4x2loadfull:
+	VMOVUPS (DX), Y4
+	VMOVUPS 32(DX), Y5
+	VMOVUPS (DX)(R9*1), Y6
+	VMOVUPS 32(DX)(R9*1), Y7
+	VMOVUPS (DX)(R9*2), Y8
+	VMOVUPS 32(DX)(R9*2), Y9
+	VMOVUPS (DX)(R10*1), Y10
+	VMOVUPS 32(DX)(R10*1), Y11
+
+packtile4x2loaddone:
+packtile4x2ready:
+	CMPQ   240(DI), $0x00
+	JE     packtile4x2fetched
+	IMUL3Q $0x04, 72(SP), SI
+	ADDQ   DX, SI
+	CMPQ   32(SP), $0x01
+	JNE    packtile4x2below
+	MOVQ   232(DI), SI
+	SHLQ   $0x02, SI
+	ADDQ   24(SP), SI
+
+packtile4x2below:
+	MOVQ       72(SP), R9
+	LEAQ       (R9)(R9*2), R10
+	PREFETCHT0 (SI)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 (SI)(R10*1)
+
+packtile4x2fetched:
+	MOVQ 96(SP), R15
+	ADDQ $0x40, 96(SP)
+	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  packtile4x2inplace
+	MOVQ $0x00000010, R12
+
+packtile4x2inplace:
+	MOVQ 16(SP), BX
+	MOVQ 64(SP), R9
+	LEAQ (R9)(R9*2), R10
+	MOVQ 176(DI), CX
+	MOVQ 104(SP), DX
+
+packtile4x2k:
+	VMOVUPS      (BX), Y0
+	VMOVUPS      Y0, (DX)
+	VMOVUPS      32(BX), Y1
+	VMOVUPS      Y1, 32(DX)
+	VBROADCASTSS (SI), Y2
+	VFMADD231PS  Y0, Y2, Y4
+	VFMADD231PS  Y1, Y2, Y5
+	VBROADCASTSS (SI)(R9*1), Y3
+	VFMADD231PS  Y0, Y3, Y6
+	VFMADD231PS  Y1, Y3, Y7
+	VBROADCASTSS (SI)(R9*2), Y2
+	VFMADD231PS  Y0, Y2, Y8
+	VFMADD231PS  Y1, Y2, Y9
+	VBROADCASTSS (SI)(R10*1), Y3
+	VFMADD231PS  Y0, Y3, Y10
+	VFMADD231PS  Y1, Y3, Y11
+	PREFETCHT1   (R15)
+	ADDQ         BP, R15
+	ADDQ         R12, SI
+	ADDQ         R13, BX
+	ADDQ         $0x00000040, DX
+	DECQ         CX
+	JNE          packtile4x2k
+	MOVQ         8(SP), DX
+	MOVQ         72(SP), R9
+	LEAQ         (R9)(R9*2), R10
+	CMPQ         256(DI), $0x00
+	JE           packtile4x2storefull
+	VMOVUPS      272(DI), Y0
+	VMOVUPS      Y4, (DX)
+	VMASKMOVPS   Y5, Y0, 32(DX)
+	VMOVUPS      Y6, (DX)(R9*1)
+	VMASKMOVPS   Y7, Y0, 32(DX)(R9*1)
+	VMOVUPS      Y8, (DX)(R9*2)
+	VMASKMOVPS   Y9, Y0, 32(DX)(R9*2)
+	VMOVUPS      Y10, (DX)(R10*1)
+	VMASKMOVPS   Y11, Y0, 32(DX)(R10*1)
+	JMP          packtile4x2storedone
+
+packtile4x2storefull:
+	VMOVUPS Y4, (DX)
+	VMOVUPS Y5, 32(DX)
+	VMOVUPS Y6, (DX)(R9*1)
+	VMOVUPS Y7, 32(DX)(R9*1)
+	VMOVUPS Y8, (DX)(R9*2)
+	VMOVUPS Y9, 32(DX)(R9*2)
+	VMOVUPS Y10, (DX)(R10*1)
+	VMOVUPS Y11, 32(DX)(R10*1)
+
+packtile4x2storedone:
+	IMUL3Q $0x04, 80(SP), AX
+	ADDQ   AX, (SP)
+	IMUL3Q $0x04, 72(SP), AX
+	ADDQ   AX, 8(SP)
+	DECQ   32(SP)
+	MOVQ   104(SP), AX
+	MOVQ   AX, 16(SP)
+	MOVQ   $0x00000040, R13
+	MOVQ   $0x00000000, 104(SP)
+	JMP    group
+
+packtile5x2:
+	MOVQ   8(SP), DX
+	CMPQ   248(DI), $0x00
+	JNE    packtile5x2load
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+	VXORPS Y10, Y10, Y10
+	VXORPS Y11, Y11, Y11
+	VXORPS Y12, Y12, Y12
+	VXORPS Y13, Y13, Y13
+	JMP    packtile5x2ready
+
+packtile5x2load:
+	MOVQ       72(SP), R9
+	LEAQ       (R9)(R9*2), R10
+	CMPQ       256(DI), $0x00
+	JE         packtile5x2loadfull
+	VMOVUPS    272(DI), Y0
+	VMOVUPS    (DX), Y4
+	VMASKMOVPS 32(DX), Y0, Y5
+	VMOVUPS    (DX)(R9*1), Y6
+	VMASKMOVPS 32(DX)(R9*1), Y0, Y7
+	VMOVUPS    (DX)(R9*2), Y8
+	VMASKMOVPS 32(DX)(R9*2), Y0, Y9
+	VMOVUPS    (DX)(R10*1), Y10
+	VMASKMOVPS 32(DX)(R10*1), Y0, Y11
+	VMOVUPS    (DX)(R9*4), Y12
+	VMASKMOVPS 32(DX)(R9*4), Y0, Y13
+	JMP        packtile5x2loaddone
+
+packtile5x2loadfull:
+	VMOVUPS (DX), Y4
+	VMOVUPS 32(DX), Y5
+	VMOVUPS (DX)(R9*1), Y6
+	VMOVUPS 32(DX)(R9*1), Y7
+	VMOVUPS (DX)(R9*2), Y8
+	VMOVUPS 32(DX)(R9*2), Y9
+	VMOVUPS (DX)(R10*1), Y10
+	VMOVUPS 32(DX)(R10*1), Y11
+	VMOVUPS (DX)(R9*4), Y12
+	VMOVUPS 32(DX)(R9*4), Y13
+
+packtile5x2loaddone:
+packtile5x2ready:
+	CMPQ   240(DI), $0x00
+	JE     packtile5x2fetched
+	IMUL3Q $0x05, 72(SP), SI
+	ADDQ   DX, SI
+	CMPQ   32(SP), $0x01
+	JNE    packtile5x2below
+	MOVQ   232(DI), SI
+	SHLQ   $0x02, SI
+	ADDQ   24(SP), SI
+
+packtile5x2below:
+	MOVQ       72(SP), R9
+	LEAQ       (R9)(R9*2), R10
+	PREFETCHT0 (SI)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 (SI)(R9*4)
+
+packtile5x2fetched:
+	MOVQ 96(SP), R15
+	ADDQ $0x40, 96(SP)
+	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  packtile5x2inplace
+	MOVQ $0x00000014, R12
+
+packtile5x2inplace:
+	MOVQ 16(SP), BX
+	MOVQ 64(SP), R9
+	LEAQ (R9)(R9*2), R10
+	MOVQ 176(DI), CX
+	MOVQ 104(SP), DX
+
+packtile5x2k:
+	VMOVUPS      (BX), Y0
+	VMOVUPS      Y0, (DX)
+	VMOVUPS      32(BX), Y1
+	VMOVUPS      Y1, 32(DX)
+	VBROADCASTSS (SI), Y2
+	VFMADD231PS  Y0, Y2, Y4
+	VFMADD231PS  Y1, Y2, Y5
+	VBROADCASTSS (SI)(R9*1), Y3
+	VFMADD231PS  Y0, Y3, Y6
+	VFMADD231PS  Y1, Y3, Y7
+	VBROADCASTSS (SI)(R9*2), Y2
+	VFMADD231PS  Y0, Y2, Y8
+	VFMADD231PS  Y1, Y2, Y9
+	VBROADCASTSS (SI)(R10*1), Y3
+	VFMADD231PS  Y0, Y3, Y10
+	VFMADD231PS  Y1, Y3, Y11
+	VBROADCASTSS (SI)(R9*4), Y2
+	VFMADD231PS  Y0, Y2, Y12
+	VFMADD231PS  Y1, Y2, Y13
+	PREFETCHT1   (R15)
+	ADDQ         BP, R15
+	ADDQ         R12, SI
+	ADDQ         R13, BX
+	ADDQ         $0x00000040, DX
+	DECQ         CX
+	JNE          packtile5x2k
+	MOVQ         8(SP), DX
+	MOVQ         72(SP), R9
+	LEAQ         (R9)(R9*2), R10
+	CMPQ         256(DI), $0x00
+	JE           packtile5x2storefull
+	VMOVUPS      272(DI), Y0
+	VMOVUPS      Y4, (DX)
+	VMASKMOVPS   Y5, Y0, 32(DX)
+	VMOVUPS      Y6, (DX)(R9*1)
+	VMASKMOVPS   Y7, Y0, 32(DX)(R9*1)
+	VMOVUPS      Y8, (DX)(R9*2)
+	VMASKMOVPS   Y9, Y0, 32(DX)(R9*2)
+	VMOVUPS      Y10, (DX)(R10*1)
+	VMASKMOVPS   Y11, Y0, 32(DX)(R10*1)
+	VMOVUPS      Y12, (DX)(R9*4)
+	VMASKMOVPS   Y13, Y0, 32(DX)(R9*4)
+	JMP          packtile5x2storedone
+
+packtile5x2storefull:
+	VMOVUPS Y4, (DX)
+	VMOVUPS Y5, 32(DX)
+	VMOVUPS Y6, (DX)(R9*1)
+	VMOVUPS Y7, 32(DX)(R9*1)
+	VMOVUPS Y8, (DX)(R9*2)
+	VMOVUPS Y9, 32(DX)(R9*2)
+	VMOVUPS Y10, (DX)(R10*1)
+	VMOVUPS Y11, 32(DX)(R10*1)
+	VMOVUPS Y12, (DX)(R9*4)
+	VMOVUPS Y13, 32(DX)(R9*4)
+
+packtile5x2storedone:
+	IMUL3Q $0x05, 80(SP), AX
+	ADDQ   AX, (SP)
+	IMUL3Q $0x05, 72(SP), AX
+	ADDQ   AX, 8(SP)
+	DECQ   32(SP)
+	MOVQ   104(SP), AX
+	MOVQ   AX, 16(SP)
+	MOVQ   $0x00000040, R13
+	MOVQ   $0x00000000, 104(SP)
+	JMP    group
+
+packtile6x2:
+	MOVQ   8(SP), DX
+	CMPQ   248(DI), $0x00
+	JNE    packtile6x2load
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+	VXORPS Y10, Y10, Y10
+	VXORPS Y11, Y11, Y11
+	VXORPS Y12, Y12, Y12
+	VXORPS Y13, Y13, Y13
+	VXORPS Y14, Y14, Y14
+	VXORPS Y15, Y15, Y15
+	JMP    packtile6x2ready
+
+packtile6x2load:
+	MOVQ       72(SP), R9
+	LEAQ       (R9)(R9*2), R10
+	LEAQ       (R9)(R9*4), R11
+	CMPQ       256(DI), $0x00
+	JE         packtile6x2loadfull
+	VMOVUPS    272(DI), Y0
+	VMOVUPS    (DX), Y4
+	VMASKMOVPS 32(DX), Y0, Y5
+	VMOVUPS    (DX)(R9*1), Y6
+	VMASKMOVPS 32(DX)(R9*1), Y0, Y7
+	VMOVUPS    (DX)(R9*2), Y8
+	VMASKMOVPS 32(DX)(R9*2), Y0, Y9
+	VMOVUPS    (DX)(R10*1), Y10
+	VMASKMOVPS 32(DX)(R10*1), Y0, Y11
+	VMOVUPS    (DX)(R9*4), Y12
+	VMASKMOVPS 32(DX)(R9*4), Y0, Y13
+	VMOVUPS    (DX)(R11*1), Y14
+	VMASKMOVPS 32(DX)(R11*1), Y0, Y15
+	JMP        packtile6x2loaddone
+
+packtile6x2loadfull:
+	VMOVUPS (DX), Y4
+	VMOVUPS 32(DX), Y5
+	VMOVUPS (DX)(R9*1), Y6
+	VMOVUPS 32(DX)(R9*1), Y7
+	VMOVUPS (DX)(R9*2), Y8
+	VMOVUPS 32(DX)(R9*2), Y9
+	VMOVUPS (DX)(R10*1), Y10
+	VMOVUPS 32(DX)(R10*1), Y11
+	VMOVUPS (DX)(R9*4), Y12
+	VMOVUPS 32(DX)(R9*4), Y13
+	VMOVUPS (DX)(R11*1), Y14
+	VMOVUPS 32(DX)(R11*1), Y15
+
+packtile6x2loaddone:
+packtile6x2ready:
+	CMPQ   240(DI), $0x00
+	JE     packtile6x2fetched
+	IMUL3Q $0x06, 72(SP), SI
+	ADDQ   DX, SI
+	CMPQ   32(SP), $0x01
+	JNE    packtile6x2below
+	MOVQ   232(DI), SI
+	SHLQ   $0x02, SI
+	ADDQ   24(SP), SI
+
+packtile6x2below:
+	MOVQ       72(SP), R9
+	LEAQ       (R9)(R9*2), R10
+	LEAQ       (R9)(R9*4), R11
+	PREFETCHT0 (SI)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 (SI)(R9*4)
+	PREFETCHT0 (SI)(R11*1)
+
+packtile6x2fetched:
+	MOVQ 96(SP), R15
+	ADDQ $0x40, 96(SP)
+	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  packtile6x2inplace
+	MOVQ $0x00000018, R12
+
+packtile6x2inplace:
+	MOVQ 16(SP), BX
+	MOVQ 64(SP), R9
+	LEAQ (R9)(R9*2), R10
+	LEAQ (R9)(R9*4), R11
+	MOVQ 176(DI), CX
+	MOVQ 104(SP), DX
+
+packtile6x2k:
+	VMOVUPS      (BX), Y0
+	VMOVUPS      Y0, (DX)
+	VMOVUPS      32(BX), Y1
+	VMOVUPS      Y1, 32(DX)
+	VBROADCASTSS (SI), Y2
+	VFMADD231PS  Y0, Y2, Y4
+	VFMADD231PS  Y1, Y2, Y5
+	VBROADCASTSS (SI)(R9*1), Y3
+	VFMADD231PS  Y0, Y3, Y6
+	VFMADD231PS  Y1, Y3, Y7
+	VBROADCASTSS (SI)(R9*2), Y2
+	VFMADD231PS  Y0, Y2, Y8
+	VFMADD231PS  Y1, Y2, Y9
+	VBROADCASTSS (SI)(R10*1), Y3
+	VFMADD231PS  Y0, Y3, Y10
+	VFMADD231PS  Y1, Y3, Y11
+	VBROADCASTSS (SI)(R9*4), Y2
+	VFMADD231PS  Y0, Y2, Y12
+	VFMADD231PS  Y1, Y2, Y13
+	VBROADCASTSS (SI)(R11*1), Y3
+	VFMADD231PS  Y0, Y3, Y14
+	VFMADD231PS  Y1, Y3, Y15
+	PREFETCHT1   (R15)
+	ADDQ         BP, R15
+	ADDQ         R12, SI
+	ADDQ         R13, BX
+	ADDQ         $0x00000040, DX
+	DECQ         CX
+	JNE          packtile6x2k
+	MOVQ         8(SP), DX
+	MOVQ         72(SP), R9
+	LEAQ         (R9)(R9*2), R10
+	LEAQ         (R9)(R9*4), R11
+	CMPQ         256(DI), $0x00
+	JE           packtile6x2storefull
+	VMOVUPS      272(DI), Y0
+	VMOVUPS      Y4, (DX)
+	VMASKMOVPS   Y5, Y0, 32(DX)
+	VMOVUPS      Y6, (DX)(R9*1)
+	VMASKMOVPS   Y7, Y0, 32(DX)(R9*1)
+	VMOVUPS      Y8, (DX)(R9*2)
+	VMASKMOVPS   Y9, Y0, 32(DX)(R9*2)
+	VMOVUPS      Y10, (DX)(R10*1)
+	VMASKMOVPS   Y11, Y0, 32(DX)(R10*1)
+	VMOVUPS      Y12, (DX)(R9*4)
+	VMASKMOVPS   Y13, Y0, 32(DX)(R9*4)
+	VMOVUPS      Y14, (DX)(R11*1)
+	VMASKMOVPS   Y15, Y0, 32(DX)(R11*1)
+	JMP          packtile6x2storedone
+
+packtile6x2storefull:
+	VMOVUPS Y4, (DX)
+	VMOVUPS Y5, 32(DX)
+	VMOVUPS Y6, (DX)(R9*1)
+	VMOVUPS Y7, 32(DX)(R9*1)
+	VMOVUPS Y8, (DX)(R9*2)
+	VMOVUPS Y9, 32(DX)(R9*2)
+	VMOVUPS Y10, (DX)(R10*1)
+	VMOVUPS Y11, 32(DX)(R10*1)
+	VMOVUPS Y12, (DX)(R9*4)
+	VMOVUPS Y13, 32(DX)(R9*4)
+	VMOVUPS Y14, (DX)(R11*1)
+	VMOVUPS Y15, 32(DX)(R11*1)
+
+packtile6x2storedone:
+	IMUL3Q $0x06, 80(SP), AX
+	ADDQ   AX, (SP)
+	IMUL3Q $0x06, 72(SP), AX
+	ADDQ   AX, 8(SP)
+	DECQ   32(SP)
+	MOVQ   104(SP), AX
+	MOVQ   AX, 16(SP)
+	MOVQ   $0x00000040, R13
+	MOVQ   $0x00000000, 104(SP)
+	JMP    group
+
 tile2x4:
 	MOVQ   8(SP), DX
-	CMPQ   160(DI), $0x00
+	CMPQ   248(DI), $0x00
 	JNE    tile2x4load
 	VXORPS Y3, Y3, Y3
 	VXORPS Y4, Y4, Y4
@@ -7920,11 +13883,16 @@ tile2x4load:
 
 tile2x4ready:
 	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  tile2x4inplace
+	MOVQ $0x00000008, R12
+
+tile2x4inplace:
 	MOVQ 16(SP), BX
 	MOVQ 64(SP), R9
-	MOVQ 96(DI), R8
+	MOVQ 152(DI), R8
 	SHLQ $0x02, R8
-	MOVQ 112(DI), CX
+	MOVQ 176(DI), CX
 
 tile2x4k:
 	VBROADCASTSS (SI), Y1
@@ -7945,6 +13913,7 @@ tile2x4k:
 	ADDQ         R13, BX
 	DECQ         CX
 	JNE          tile2x4k
+	MOVQ         8(SP), DX
 	MOVQ         72(SP), R9
 	VMOVUPS      Y3, (DX)
 	VMOVUPS      Y4, 32(DX)
@@ -7954,7 +13923,7 @@ tile2x4k:
 	VMOVUPS      Y8, 32(DX)(R9*1)
 	VMOVUPS      Y9, 64(DX)(R9*1)
 	VMOVUPS      Y10, 96(DX)(R9*1)
-	IMUL3Q       $0x02, 64(SP), AX
+	IMUL3Q       $0x02, 80(SP), AX
 	ADDQ         AX, (SP)
 	IMUL3Q       $0x02, 72(SP), AX
 	ADDQ         AX, 8(SP)
@@ -7964,7 +13933,7 @@ tile2x4k:
 
 tile3x4:
 	MOVQ   8(SP), DX
-	CMPQ   160(DI), $0x00
+	CMPQ   248(DI), $0x00
 	JNE    tile3x4load
 	VXORPS Y4, Y4, Y4
 	VXORPS Y5, Y5, Y5
@@ -7997,11 +13966,16 @@ tile3x4load:
 
 tile3x4ready:
 	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  tile3x4inplace
+	MOVQ $0x0000000c, R12
+
+tile3x4inplace:
 	MOVQ 16(SP), BX
 	MOVQ 64(SP), R9
-	MOVQ 96(DI), R8
+	MOVQ 152(DI), R8
 	SHLQ $0x02, R8
-	MOVQ 112(DI), CX
+	MOVQ 176(DI), CX
 
 tile3x4k:
 	VBROADCASTSS (SI), Y1
@@ -8027,6 +14001,7 @@ tile3x4k:
 	ADDQ         R13, BX
 	DECQ         CX
 	JNE          tile3x4k
+	MOVQ         8(SP), DX
 	MOVQ         72(SP), R9
 	VMOVUPS      Y4, (DX)
 	VMOVUPS      Y5, 32(DX)
@@ -8040,7 +14015,7 @@ tile3x4k:
 	VMOVUPS      Y13, 32(DX)(R9*2)
 	VMOVUPS      Y14, 64(DX)(R9*2)
 	VMOVUPS      Y15, 96(DX)(R9*2)
-	IMUL3Q       $0x03, 64(SP), AX
+	IMUL3Q       $0x03, 80(SP), AX
 	ADDQ         AX, (SP)
 	IMUL3Q       $0x03, 72(SP), AX
 	ADDQ         AX, 8(SP)
@@ -8050,7 +14025,7 @@ tile3x4k:
 
 tile1x8:
 	MOVQ   8(SP), DX
-	CMPQ   160(DI), $0x00
+	CMPQ   248(DI), $0x00
 	JNE    tile1x8load
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
@@ -8074,11 +14049,16 @@ tile1x8load:
 
 tile1x8ready:
 	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  tile1x8inplace
+	MOVQ $0x00000004, R12
+
+tile1x8inplace:
 	MOVQ 16(SP), BX
-	MOVQ 96(DI), R8
+	MOVQ 152(DI), R8
 	SHLQ $0x02, R8
-	LEAQ (R8)(R8*2), R15
-	MOVQ 112(DI), CX
+	LEAQ (R8)(R8*2), R10
+	MOVQ 176(DI), CX
 
 tile1x8k:
 	VBROADCASTSS (SI), Y1
@@ -8094,14 +14074,15 @@ tile1x8k:
 	VFMADD231PS  Y0, Y1, Y6
 	VMOVUPS      32(BX)(R8*2), Y0
 	VFMADD231PS  Y0, Y1, Y7
-	VMOVUPS      (BX)(R15*1), Y0
+	VMOVUPS      (BX)(R10*1), Y0
 	VFMADD231PS  Y0, Y1, Y8
-	VMOVUPS      32(BX)(R15*1), Y0
+	VMOVUPS      32(BX)(R10*1), Y0
 	VFMADD231PS  Y0, Y1, Y9
 	ADDQ         R12, SI
 	ADDQ         R13, BX
 	DECQ         CX
 	JNE          tile1x8k
+	MOVQ         8(SP), DX
 	VMOVUPS      Y2, (DX)
 	VMOVUPS      Y3, 32(DX)
 	VMOVUPS      Y4, 64(DX)
@@ -8110,7 +14091,7 @@ tile1x8k:
 	VMOVUPS      Y7, 160(DX)
 	VMOVUPS      Y8, 192(DX)
 	VMOVUPS      Y9, 224(DX)
-	IMUL3Q       $0x01, 64(SP), AX
+	IMUL3Q       $0x01, 80(SP), AX
 	ADDQ         AX, (SP)
 	IMUL3Q       $0x01, 72(SP), AX
 	ADDQ         AX, 8(SP)
@@ -8122,96 +14103,79 @@ groupdone:
 	JNE  paneldone
 	MOVQ $0x00000001, 56(SP)
 	DECQ 40(SP)
-	MOVQ 152(DI), AX
+	MOVQ 216(DI), AX
 	MOVQ AX, 32(SP)
 	JMP  group
 
 paneldone:
-	MOVQ   128(DI), AX
-	MOVQ   AX, CX
-	IMUL3Q $0x20, AX, AX
-	ADDQ   AX, 24(SP)
-	SHRQ   $0x01, CX
-	MOVQ   96(DI), AX
-	SHLQ   $0x02, AX
-	IMULQ  CX, AX
-	ADDQ   AX, 16(SP)
-	DECQ   48(SP)
-	JNE    panel
+	MOVQ 232(DI), AX
+	SHLQ $0x02, AX
+	ADDQ AX, 24(SP)
+	MOVQ 224(DI), AX
+	SHLQ $0x02, AX
+	ADDQ AX, 16(SP)
+	ADDQ AX, 88(SP)
+	DECQ 48(SP)
+	JNE  panel
 	VZEROUPPER
 	RET
 
 // func gemmF64AVX2(t *byte)
-// Requires: AVX, FMA3
-TEXT ·gemmF64AVX2(SB), NOSPLIT, $80-8
+// Requires: AVX, FMA3, MMX+
+TEXT ·gemmF64AVX2(SB), NOSPLIT, $112-8
 	MOVQ t+0(FP), DI
-	MOVQ 72(DI), AX
+	MOVQ 120(DI), AX
 	SHLQ $0x03, AX
 	MOVQ AX, 64(SP)
-	MOVQ 104(DI), AX
+	MOVQ 160(DI), AX
 	SHLQ $0x03, AX
 	MOVQ AX, 72(SP)
-	MOVQ 80(DI), R12
+	MOVQ 136(DI), AX
+	SHLQ $0x03, AX
+	MOVQ AX, 80(SP)
+	MOVQ 168(DI), BP
+	SHLQ $0x03, BP
+	MOVQ 128(DI), R12
 	SHLQ $0x03, R12
-	MOVQ 88(DI), R13
+	MOVQ 144(DI), R13
 	SHLQ $0x03, R13
 	MOVQ 24(DI), AX
 	MOVQ AX, 16(SP)
+	MOVQ 72(DI), AX
+	MOVQ AX, 88(SP)
+	MOVQ 96(DI), AX
+	MOVQ AX, 104(SP)
 	MOVQ 48(DI), AX
 	MOVQ AX, 24(SP)
-	MOVQ 120(DI), AX
+	MOVQ 184(DI), AX
 	MOVQ AX, 48(SP)
 
 panel:
+	MOVQ 88(SP), AX
+	MOVQ AX, 96(SP)
 	MOVQ (DI), AX
 	MOVQ AX, (SP)
 	MOVQ 24(SP), AX
 	MOVQ AX, 8(SP)
-	MOVQ 136(DI), AX
+	MOVQ 200(DI), AX
 	MOVQ AX, 40(SP)
-	MOVQ 144(DI), AX
+	MOVQ 208(DI), AX
 	MOVQ AX, 32(SP)
 	MOVQ $0x00000000, 56(SP)
 
 group:
 	CMPQ 32(SP), $0x00
 	JE   groupdone
-	MOVQ 128(DI), AX
+	CMPQ 104(SP), $0x00
+	JNE  pack
+	MOVQ 192(DI), AX
 	MOVQ 40(SP), CX
-	CMPQ AX, $0x01
-	JE   vectors1
+	CMPQ AX, $0x02
+	JE   vectors2
 	CMPQ AX, $0x04
 	JE   vectors4
 	CMPQ AX, $0x08
 	JE   vectors8
-	CMPQ CX, $0x04
-	JGE  fromtile4x2
-	CMPQ CX, $0x02
-	JGE  fromtile2x2
-	JMP  tile1x2
-
-fromtile2x2:
-	CMPQ CX, $0x03
-	JGE  fromtile3x2
-	JMP  tile2x2
-
-fromtile3x2:
-	JMP tile3x2
-
-fromtile4x2:
-	CMPQ CX, $0x05
-	JGE  fromtile5x2
-	JMP  tile4x2
-
-fromtile5x2:
-	CMPQ CX, $0x06
-	JGE  fromtile6x2
-	JMP  tile5x2
-
-fromtile6x2:
-	JMP tile6x2
-
-vectors1:
 	CMPQ CX, $0x04
 	JGE  fromtile4x1
 	CMPQ CX, $0x02
@@ -8239,6 +14203,34 @@ fromtile5x1:
 fromtile6x1:
 	JMP tile6x1
 
+vectors2:
+	CMPQ CX, $0x04
+	JGE  fromtile4x2
+	CMPQ CX, $0x02
+	JGE  fromtile2x2
+	JMP  tile1x2
+
+fromtile2x2:
+	CMPQ CX, $0x03
+	JGE  fromtile3x2
+	JMP  tile2x2
+
+fromtile3x2:
+	JMP tile3x2
+
+fromtile4x2:
+	CMPQ CX, $0x05
+	JGE  fromtile5x2
+	JMP  tile4x2
+
+fromtile5x2:
+	CMPQ CX, $0x06
+	JGE  fromtile6x2
+	JMP  tile5x2
+
+fromtile6x2:
+	JMP tile6x2
+
 vectors4:
 	CMPQ CX, $0x03
 	JGE  fromtile3x4
@@ -8250,48 +14242,102 @@ fromtile3x4:
 vectors8:
 	JMP tile1x8
 
+pack:
+	MOVQ 192(DI), AX
+	MOVQ 40(SP), CX
+	CMPQ AX, $0x02
+	JE   packvectors2
+	CMPQ CX, $0x05
+	JGE  frompacktile5x1
+	JMP  packtile4x1
+
+frompacktile5x1:
+	CMPQ CX, $0x06
+	JGE  frompacktile6x1
+	JMP  packtile5x1
+
+frompacktile6x1:
+	JMP packtile6x1
+
+packvectors2:
+	CMPQ CX, $0x05
+	JGE  frompacktile5x2
+	JMP  packtile4x2
+
+frompacktile5x2:
+	CMPQ CX, $0x06
+	JGE  frompacktile6x2
+	JMP  packtile5x2
+
+frompacktile6x2:
+	JMP packtile6x2
+
 tile1x1:
 	MOVQ   8(SP), DX
-	CMPQ   160(DI), $0x00
+	CMPQ   248(DI), $0x00
 	JNE    tile1x1load
-	VXORPS Y4, Y4, Y4
+	VXORPS Y3, Y3, Y3
 	JMP    tile1x1ready
 
 tile1x1load:
-	CMPQ       168(DI), $0x00
+	CMPQ       256(DI), $0x00
 	JE         tile1x1loadfull
-	VMOVUPD    184(DI), Y0
-	VMASKMOVPD (DX), Y0, Y4
+	VMOVUPD    272(DI), Y0
+	VMASKMOVPD (DX), Y0, Y3
 	JMP        tile1x1loaddone
 
 tile1x1loadfull:
-	VMOVUPD (DX), Y4
+	VMOVUPD (DX), Y3
 
 tile1x1loaddone:
 tile1x1ready:
+	CMPQ   240(DI), $0x00
+	JE     tile1x1fetched
+	IMUL3Q $0x01, 72(SP), SI
+	ADDQ   DX, SI
+	CMPQ   32(SP), $0x01
+	JNE    tile1x1below
+	MOVQ   232(DI), SI
+	SHLQ   $0x03, SI
+	ADDQ   24(SP), SI
+
+tile1x1below:
+	PREFETCHT0 (SI)
+
+tile1x1fetched:
+	MOVQ 96(SP), R15
+	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  tile1x1inplace
+	MOVQ $0x00000008, R12
+
+tile1x1inplace:
 	MOVQ 16(SP), BX
-	MOVQ 112(DI), CX
+	MOVQ 176(DI), CX
 
 tile1x1k:
 	VMOVUPD      (BX), Y0
-	VBROADCASTSD (SI), Y2
-	VFMADD231PD  Y0, Y2, Y4
+	VBROADCASTSD (SI), Y1
+	VFMADD231PD  Y0, Y1, Y3
+	PREFETCHT1   (R15)
+	ADDQ         BP, R15
 	ADDQ         R12, SI
 	ADDQ         R13, BX
 	DECQ         CX
 	JNE          tile1x1k
-	CMPQ         168(DI), $0x00
+	MOVQ         8(SP), DX
+	CMPQ         256(DI), $0x00
 	JE           tile1x1storefull
-	VMOVUPD      184(DI), Y0
-	VMASKMOVPD   Y4, Y0, (DX)
+	VMOVUPD      272(DI), Y0
+	VMASKMOVPD   Y3, Y0, (DX)
 	JMP          tile1x1storedone
 
 tile1x1storefull:
-	VMOVUPD Y4, (DX)
+	VMOVUPD Y3, (DX)
 
 tile1x1storedone:
-	IMUL3Q $0x01, 64(SP), AX
+	IMUL3Q $0x01, 80(SP), AX
 	ADDQ   AX, (SP)
 	IMUL3Q $0x01, 72(SP), AX
 	ADDQ   AX, 8(SP)
@@ -8301,56 +14347,82 @@ tile1x1storedone:
 
 tile2x1:
 	MOVQ   8(SP), DX
-	CMPQ   160(DI), $0x00
+	CMPQ   248(DI), $0x00
 	JNE    tile2x1load
+	VXORPS Y3, Y3, Y3
 	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
 	JMP    tile2x1ready
 
 tile2x1load:
 	MOVQ       72(SP), R9
-	CMPQ       168(DI), $0x00
+	CMPQ       256(DI), $0x00
 	JE         tile2x1loadfull
-	VMOVUPD    184(DI), Y0
-	VMASKMOVPD (DX), Y0, Y4
-	VMASKMOVPD (DX)(R9*1), Y0, Y5
+	VMOVUPD    272(DI), Y0
+	VMASKMOVPD (DX), Y0, Y3
+	VMASKMOVPD (DX)(R9*1), Y0, Y4
 	JMP        tile2x1loaddone
 
 tile2x1loadfull:
-	VMOVUPD (DX), Y4
-	VMOVUPD (DX)(R9*1), Y5
+	VMOVUPD (DX), Y3
+	VMOVUPD (DX)(R9*1), Y4
 
 tile2x1loaddone:
 tile2x1ready:
+	CMPQ   240(DI), $0x00
+	JE     tile2x1fetched
+	IMUL3Q $0x02, 72(SP), SI
+	ADDQ   DX, SI
+	CMPQ   32(SP), $0x01
+	JNE    tile2x1below
+	MOVQ   232(DI), SI
+	SHLQ   $0x03, SI
+	ADDQ   24(SP), SI
+
+tile2x1below:
+	MOVQ       72(SP), R9
+	PREFETCHT0 (SI)
+	PREFETCHT0 (SI)(R9*1)
+
+tile2x1fetched:
+	MOVQ 96(SP), R15
+	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  tile2x1inplace
+	MOVQ $0x00000010, R12
+
+tile2x1inplace:
 	MOVQ 16(SP), BX
 	MOVQ 64(SP), R9
-	MOVQ 112(DI), CX
+	MOVQ 176(DI), CX
 
 tile2x1k:
 	VMOVUPD      (BX), Y0
-	VBROADCASTSD (SI), Y2
+	VBROADCASTSD (SI), Y1
+	VFMADD231PD  Y0, Y1, Y3
+	VBROADCASTSD (SI)(R9*1), Y2
 	VFMADD231PD  Y0, Y2, Y4
-	VBROADCASTSD (SI)(R9*1), Y3
-	VFMADD231PD  Y0, Y3, Y5
+	PREFETCHT1   (R15)
+	ADDQ         BP, R15
 	ADDQ         R12, SI
 	ADDQ         R13, BX
 	DECQ         CX
 	JNE          tile2x1k
+	MOVQ         8(SP), DX
 	MOVQ         72(SP), R9
-	CMPQ         168(DI), $0x00
+	CMPQ         256(DI), $0x00
 	JE           tile2x1storefull
-	VMOVUPD      184(DI), Y0
-	VMASKMOVPD   Y4, Y0, (DX)
-	VMASKMOVPD   Y5, Y0, (DX)(R9*1)
+	VMOVUPD      272(DI), Y0
+	VMASKMOVPD   Y3, Y0, (DX)
+	VMASKMOVPD   Y4, Y0, (DX)(R9*1)
 	JMP          tile2x1storedone
 
 tile2x1storefull:
-	VMOVUPD Y4, (DX)
-	VMOVUPD Y5, (DX)(R9*1)
+	VMOVUPD Y3, (DX)
+	VMOVUPD Y4, (DX)(R9*1)
 
 tile2x1storedone:
-	IMUL3Q $0x02, 64(SP), AX
+	IMUL3Q $0x02, 80(SP), AX
 	ADDQ   AX, (SP)
 	IMUL3Q $0x02, 72(SP), AX
 	ADDQ   AX, 8(SP)
@@ -8360,63 +14432,90 @@ tile2x1storedone:
 
 tile3x1:
 	MOVQ   8(SP), DX
-	CMPQ   160(DI), $0x00
+	CMPQ   248(DI), $0x00
 	JNE    tile3x1load
+	VXORPS Y3, Y3, Y3
 	VXORPS Y4, Y4, Y4
 	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
 	JMP    tile3x1ready
 
 tile3x1load:
 	MOVQ       72(SP), R9
-	CMPQ       168(DI), $0x00
+	CMPQ       256(DI), $0x00
 	JE         tile3x1loadfull
-	VMOVUPD    184(DI), Y0
-	VMASKMOVPD (DX), Y0, Y4
-	VMASKMOVPD (DX)(R9*1), Y0, Y5
-	VMASKMOVPD (DX)(R9*2), Y0, Y6
+	VMOVUPD    272(DI), Y0
+	VMASKMOVPD (DX), Y0, Y3
+	VMASKMOVPD (DX)(R9*1), Y0, Y4
+	VMASKMOVPD (DX)(R9*2), Y0, Y5
 	JMP        tile3x1loaddone
 
 tile3x1loadfull:
-	VMOVUPD (DX), Y4
-	VMOVUPD (DX)(R9*1), Y5
-	VMOVUPD (DX)(R9*2), Y6
+	VMOVUPD (DX), Y3
+	VMOVUPD (DX)(R9*1), Y4
+	VMOVUPD (DX)(R9*2), Y5
 
 tile3x1loaddone:
 tile3x1ready:
+	CMPQ   240(DI), $0x00
+	JE     tile3x1fetched
+	IMUL3Q $0x03, 72(SP), SI
+	ADDQ   DX, SI
+	CMPQ   32(SP), $0x01
+	JNE    tile3x1below
+	MOVQ   232(DI), SI
+	SHLQ   $0x03, SI
+	ADDQ   24(SP), SI
+
+tile3x1below:
+	MOVQ       72(SP), R9
+	PREFETCHT0 (SI)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 (SI)(R9*2)
+
+tile3x1fetched:
+	MOVQ 96(SP), R15
+	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  tile3x1inplace
+	MOVQ $0x00000018, R12
+
+tile3x1inplace:
 	MOVQ 16(SP), BX
 	MOVQ 64(SP), R9
-	MOVQ 112(DI), CX
+	MOVQ 176(DI), CX
 
 tile3x1k:
 	VMOVUPD      (BX), Y0
-	VBROADCASTSD (SI), Y2
+	VBROADCASTSD (SI), Y1
+	VFMADD231PD  Y0, Y1, Y3
+	VBROADCASTSD (SI)(R9*1), Y2
 	VFMADD231PD  Y0, Y2, Y4
-	VBROADCASTSD (SI)(R9*1), Y3
-	VFMADD231PD  Y0, Y3, Y5
-	VBROADCASTSD (SI)(R9*2), Y2
-	VFMADD231PD  Y0, Y2, Y6
+	VBROADCASTSD (SI)(R9*2), Y1
+	VFMADD231PD  Y0, Y1, Y5
+	PREFETCHT1   (R15)
+	ADDQ         BP, R15
 	ADDQ         R12, SI
 	ADDQ         R13, BX
 	DECQ         CX
 	JNE          tile3x1k
+	MOVQ         8(SP), DX
 	MOVQ         72(SP), R9
-	CMPQ         168(DI), $0x00
+	CMPQ         256(DI), $0x00
 	JE           tile3x1storefull
-	VMOVUPD      184(DI), Y0
-	VMASKMOVPD   Y4, Y0, (DX)
-	VMASKMOVPD   Y5, Y0, (DX)(R9*1)
-	VMASKMOVPD   Y6, Y0, (DX)(R9*2)
+	VMOVUPD      272(DI), Y0
+	VMASKMOVPD   Y3, Y0, (DX)
+	VMASKMOVPD   Y4, Y0, (DX)(R9*1)
+	VMASKMOVPD   Y5, Y0, (DX)(R9*2)
 	JMP          tile3x1storedone
 
 tile3x1storefull:
-	VMOVUPD Y4, (DX)
-	VMOVUPD Y5, (DX)(R9*1)
-	VMOVUPD Y6, (DX)(R9*2)
+	VMOVUPD Y3, (DX)
+	VMOVUPD Y4, (DX)(R9*1)
+	VMOVUPD Y5, (DX)(R9*2)
 
 tile3x1storedone:
-	IMUL3Q $0x03, 64(SP), AX
+	IMUL3Q $0x03, 80(SP), AX
 	ADDQ   AX, (SP)
 	IMUL3Q $0x03, 72(SP), AX
 	ADDQ   AX, 8(SP)
@@ -8426,73 +14525,102 @@ tile3x1storedone:
 
 tile4x1:
 	MOVQ   8(SP), DX
-	CMPQ   160(DI), $0x00
+	CMPQ   248(DI), $0x00
 	JNE    tile4x1load
+	VXORPS Y3, Y3, Y3
 	VXORPS Y4, Y4, Y4
 	VXORPS Y5, Y5, Y5
 	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
 	JMP    tile4x1ready
 
 tile4x1load:
 	MOVQ       72(SP), R9
 	LEAQ       (R9)(R9*2), R10
-	CMPQ       168(DI), $0x00
+	CMPQ       256(DI), $0x00
 	JE         tile4x1loadfull
-	VMOVUPD    184(DI), Y0
-	VMASKMOVPD (DX), Y0, Y4
-	VMASKMOVPD (DX)(R9*1), Y0, Y5
-	VMASKMOVPD (DX)(R9*2), Y0, Y6
-	VMASKMOVPD (DX)(R10*1), Y0, Y7
+	VMOVUPD    272(DI), Y0
+	VMASKMOVPD (DX), Y0, Y3
+	VMASKMOVPD (DX)(R9*1), Y0, Y4
+	VMASKMOVPD (DX)(R9*2), Y0, Y5
+	VMASKMOVPD (DX)(R10*1), Y0, Y6
 	JMP        tile4x1loaddone
 
 tile4x1loadfull:
-	VMOVUPD (DX), Y4
-	VMOVUPD (DX)(R9*1), Y5
-	VMOVUPD (DX)(R9*2), Y6
-	VMOVUPD (DX)(R10*1), Y7
+	VMOVUPD (DX), Y3
+	VMOVUPD (DX)(R9*1), Y4
+	VMOVUPD (DX)(R9*2), Y5
+	VMOVUPD (DX)(R10*1), Y6
 
 tile4x1loaddone:
 tile4x1ready:
+	CMPQ   240(DI), $0x00
+	JE     tile4x1fetched
+	IMUL3Q $0x04, 72(SP), SI
+	ADDQ   DX, SI
+	CMPQ   32(SP), $0x01
+	JNE    tile4x1below
+	MOVQ   232(DI), SI
+	SHLQ   $0x03, SI
+	ADDQ   24(SP), SI
+
+tile4x1below:
+	MOVQ       72(SP), R9
+	LEAQ       (R9)(R9*2), R10
+	PREFETCHT0 (SI)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 (SI)(R10*1)
+
+tile4x1fetched:
+	MOVQ 96(SP), R15
+	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  tile4x1inplace
+	MOVQ $0x00000020, R12
+
+tile4x1inplace:
 	MOVQ 16(SP), BX
 	MOVQ 64(SP), R9
 	LEAQ (R9)(R9*2), R10
-	MOVQ 112(DI), CX
+	MOVQ 176(DI), CX
 
 tile4x1k:
 	VMOVUPD      (BX), Y0
-	VBROADCASTSD (SI), Y2
+	VBROADCASTSD (SI), Y1
+	VFMADD231PD  Y0, Y1, Y3
+	VBROADCASTSD (SI)(R9*1), Y2
 	VFMADD231PD  Y0, Y2, Y4
-	VBROADCASTSD (SI)(R9*1), Y3
-	VFMADD231PD  Y0, Y3, Y5
-	VBROADCASTSD (SI)(R9*2), Y2
+	VBROADCASTSD (SI)(R9*2), Y1
+	VFMADD231PD  Y0, Y1, Y5
+	VBROADCASTSD (SI)(R10*1), Y2
 	VFMADD231PD  Y0, Y2, Y6
-	VBROADCASTSD (SI)(R10*1), Y3
-	VFMADD231PD  Y0, Y3, Y7
+	PREFETCHT1   (R15)
+	ADDQ         BP, R15
 	ADDQ         R12, SI
 	ADDQ         R13, BX
 	DECQ         CX
 	JNE          tile4x1k
+	MOVQ         8(SP), DX
 	MOVQ         72(SP), R9
 	LEAQ         (R9)(R9*2), R10
-	CMPQ         168(DI), $0x00
+	CMPQ         256(DI), $0x00
 	JE           tile4x1storefull
-	VMOVUPD      184(DI), Y0
-	VMASKMOVPD   Y4, Y0, (DX)
-	VMASKMOVPD   Y5, Y0, (DX)(R9*1)
-	VMASKMOVPD   Y6, Y0, (DX)(R9*2)
-	VMASKMOVPD   Y7, Y0, (DX)(R10*1)
+	VMOVUPD      272(DI), Y0
+	VMASKMOVPD   Y3, Y0, (DX)
+	VMASKMOVPD   Y4, Y0, (DX)(R9*1)
+	VMASKMOVPD   Y5, Y0, (DX)(R9*2)
+	VMASKMOVPD   Y6, Y0, (DX)(R10*1)
 	JMP          tile4x1storedone
 
 tile4x1storefull:
-	VMOVUPD Y4, (DX)
-	VMOVUPD Y5, (DX)(R9*1)
-	VMOVUPD Y6, (DX)(R9*2)
-	VMOVUPD Y7, (DX)(R10*1)
+	VMOVUPD Y3, (DX)
+	VMOVUPD Y4, (DX)(R9*1)
+	VMOVUPD Y5, (DX)(R9*2)
+	VMOVUPD Y6, (DX)(R10*1)
 
 tile4x1storedone:
-	IMUL3Q $0x04, 64(SP), AX
+	IMUL3Q $0x04, 80(SP), AX
 	ADDQ   AX, (SP)
 	IMUL3Q $0x04, 72(SP), AX
 	ADDQ   AX, 8(SP)
@@ -8502,80 +14630,110 @@ tile4x1storedone:
 
 tile5x1:
 	MOVQ   8(SP), DX
-	CMPQ   160(DI), $0x00
+	CMPQ   248(DI), $0x00
 	JNE    tile5x1load
+	VXORPS Y3, Y3, Y3
 	VXORPS Y4, Y4, Y4
 	VXORPS Y5, Y5, Y5
 	VXORPS Y6, Y6, Y6
 	VXORPS Y7, Y7, Y7
-	VXORPS Y8, Y8, Y8
 	JMP    tile5x1ready
 
 tile5x1load:
 	MOVQ       72(SP), R9
 	LEAQ       (R9)(R9*2), R10
-	CMPQ       168(DI), $0x00
+	CMPQ       256(DI), $0x00
 	JE         tile5x1loadfull
-	VMOVUPD    184(DI), Y0
-	VMASKMOVPD (DX), Y0, Y4
-	VMASKMOVPD (DX)(R9*1), Y0, Y5
-	VMASKMOVPD (DX)(R9*2), Y0, Y6
-	VMASKMOVPD (DX)(R10*1), Y0, Y7
-	VMASKMOVPD (DX)(R9*4), Y0, Y8
+	VMOVUPD    272(DI), Y0
+	VMASKMOVPD (DX), Y0, Y3
+	VMASKMOVPD (DX)(R9*1), Y0, Y4
+	VMASKMOVPD (DX)(R9*2), Y0, Y5
+	VMASKMOVPD (DX)(R10*1), Y0, Y6
+	VMASKMOVPD (DX)(R9*4), Y0, Y7
 	JMP        tile5x1loaddone
 
 tile5x1loadfull:
-	VMOVUPD (DX), Y4
-	VMOVUPD (DX)(R9*1), Y5
-	VMOVUPD (DX)(R9*2), Y6
-	VMOVUPD (DX)(R10*1), Y7
-	VMOVUPD (DX)(R9*4), Y8
+	VMOVUPD (DX), Y3
+	VMOVUPD (DX)(R9*1), Y4
+	VMOVUPD (DX)(R9*2), Y5
+	VMOVUPD (DX)(R10*1), Y6
+	VMOVUPD (DX)(R9*4), Y7
 
 tile5x1loaddone:
 tile5x1ready:
+	CMPQ   240(DI), $0x00
+	JE     tile5x1fetched
+	IMUL3Q $0x05, 72(SP), SI
+	ADDQ   DX, SI
+	CMPQ   32(SP), $0x01
+	JNE    tile5x1below
+	MOVQ   232(DI), SI
+	SHLQ   $0x03, SI
+	ADDQ   24(SP), SI
+
+tile5x1below:
+	MOVQ       72(SP), R9
+	LEAQ       (R9)(R9*2), R10
+	PREFETCHT0 (SI)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 (SI)(R9*4)
+
+tile5x1fetched:
+	MOVQ 96(SP), R15
+	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  tile5x1inplace
+	MOVQ $0x00000028, R12
+
+tile5x1inplace:
 	MOVQ 16(SP), BX
 	MOVQ 64(SP), R9
 	LEAQ (R9)(R9*2), R10
-	MOVQ 112(DI), CX
+	MOVQ 176(DI), CX
 
 tile5x1k:
 	VMOVUPD      (BX), Y0
-	VBROADCASTSD (SI), Y2
+	VBROADCASTSD (SI), Y1
+	VFMADD231PD  Y0, Y1, Y3
+	VBROADCASTSD (SI)(R9*1), Y2
 	VFMADD231PD  Y0, Y2, Y4
-	VBROADCASTSD (SI)(R9*1), Y3
-	VFMADD231PD  Y0, Y3, Y5
-	VBROADCASTSD (SI)(R9*2), Y2
+	VBROADCASTSD (SI)(R9*2), Y1
+	VFMADD231PD  Y0, Y1, Y5
+	VBROADCASTSD (SI)(R10*1), Y2
 	VFMADD231PD  Y0, Y2, Y6
-	VBROADCASTSD (SI)(R10*1), Y3
-	VFMADD231PD  Y0, Y3, Y7
-	VBROADCASTSD (SI)(R9*4), Y2
-	VFMADD231PD  Y0, Y2, Y8
+	VBROADCASTSD (SI)(R9*4), Y1
+	VFMADD231PD  Y0, Y1, Y7
+	PREFETCHT1   (R15)
+	ADDQ         BP, R15
 	ADDQ         R12, SI
 	ADDQ         R13, BX
 	DECQ         CX
 	JNE          tile5x1k
+	MOVQ         8(SP), DX
 	MOVQ         72(SP), R9
 	LEAQ         (R9)(R9*2), R10
-	CMPQ         168(DI), $0x00
+	CMPQ         256(DI), $0x00
 	JE           tile5x1storefull
-	VMOVUPD      184(DI), Y0
-	VMASKMOVPD   Y4, Y0, (DX)
-	VMASKMOVPD   Y5, Y0, (DX)(R9*1)
-	VMASKMOVPD   Y6, Y0, (DX)(R9*2)
-	VMASKMOVPD   Y7, Y0, (DX)(R10*1)
-	VMASKMOVPD   Y8, Y0, (DX)(R9*4)
+	VMOVUPD      272(DI), Y0
+	VMASKMOVPD   Y3, Y0, (DX)
+	VMASKMOVPD   Y4, Y0, (DX)(R9*1)
+	VMASKMOVPD   Y5, Y0, (DX)(R9*2)
+	VMASKMOVPD   Y6, Y0, (DX)(R10*1)
+	VMASKMOVPD   Y7, Y0, (DX)(R9*4)
 	JMP          tile5x1storedone
 
 tile5x1storefull:
-	VMOVUPD Y4, (DX)
-	VMOVUPD Y5, (DX)(R9*1)
-	VMOVUPD Y6, (DX)(R9*2)
-	VMOVUPD Y7, (DX)(R10*1)
-	VMOVUPD Y8, (DX)(R9*4)
+	VMOVUPD Y3, (DX)
+	VMOVUPD Y4, (DX)(R9*1)
+	VMOVUPD Y5, (DX)(R9*2)
+	VMOVUPD Y6, (DX)(R10*1)
+	VMOVUPD Y7, (DX)(R9*4)
 
 tile5x1storedone:
-	IMUL3Q $0x05, 64(SP), AX
+	IMUL3Q $0x05, 80(SP), AX
 	ADDQ   AX, (SP)
 	IMUL3Q $0x05, 72(SP), AX
 	ADDQ   AX, 8(SP)
@@ -8585,90 +14743,122 @@ tile5x1storedone:
 
 tile6x1:
 	MOVQ   8(SP), DX
-	CMPQ   160(DI), $0x00
+	CMPQ   248(DI), $0x00
 	JNE    tile6x1load
+	VXORPS Y3, Y3, Y3
 	VXORPS Y4, Y4, Y4
 	VXORPS Y5, Y5, Y5
 	VXORPS Y6, Y6, Y6
 	VXORPS Y7, Y7, Y7
 	VXORPS Y8, Y8, Y8
-	VXORPS Y9, Y9, Y9
 	JMP    tile6x1ready
 
 tile6x1load:
 	MOVQ       72(SP), R9
 	LEAQ       (R9)(R9*2), R10
 	LEAQ       (R9)(R9*4), R11
-	CMPQ       168(DI), $0x00
+	CMPQ       256(DI), $0x00
 	JE         tile6x1loadfull
-	VMOVUPD    184(DI), Y0
-	VMASKMOVPD (DX), Y0, Y4
-	VMASKMOVPD (DX)(R9*1), Y0, Y5
-	VMASKMOVPD (DX)(R9*2), Y0, Y6
-	VMASKMOVPD (DX)(R10*1), Y0, Y7
-	VMASKMOVPD (DX)(R9*4), Y0, Y8
-	VMASKMOVPD (DX)(R11*1), Y0, Y9
+	VMOVUPD    272(DI), Y0
+	VMASKMOVPD (DX), Y0, Y3
+	VMASKMOVPD (DX)(R9*1), Y0, Y4
+	VMASKMOVPD (DX)(R9*2), Y0, Y5
+	VMASKMOVPD (DX)(R10*1), Y0, Y6
+	VMASKMOVPD (DX)(R9*4), Y0, Y7
+	VMASKMOVPD (DX)(R11*1), Y0, Y8
 	JMP        tile6x1loaddone
 
 tile6x1loadfull:
-	VMOVUPD (DX), Y4
-	VMOVUPD (DX)(R9*1), Y5
-	VMOVUPD (DX)(R9*2), Y6
-	VMOVUPD (DX)(R10*1), Y7
-	VMOVUPD (DX)(R9*4), Y8
-	VMOVUPD (DX)(R11*1), Y9
+	VMOVUPD (DX), Y3
+	VMOVUPD (DX)(R9*1), Y4
+	VMOVUPD (DX)(R9*2), Y5
+	VMOVUPD (DX)(R10*1), Y6
+	VMOVUPD (DX)(R9*4), Y7
+	VMOVUPD (DX)(R11*1), Y8
 
 tile6x1loaddone:
 tile6x1ready:
+	CMPQ   240(DI), $0x00
+	JE     tile6x1fetched
+	IMUL3Q $0x06, 72(SP), SI
+	ADDQ   DX, SI
+	CMPQ   32(SP), $0x01
+	JNE    tile6x1below
+	MOVQ   232(DI), SI
+	SHLQ   $0x03, SI
+	ADDQ   24(SP), SI
+
+tile6x1below:
+	MOVQ       72(SP), R9
+	LEAQ       (R9)(R9*2), R10
+	LEAQ       (R9)(R9*4), R11
+	PREFETCHT0 (SI)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 (SI)(R9*4)
+	PREFETCHT0 (SI)(R11*1)
+
+tile6x1fetched:
+	MOVQ 96(SP), R15
+	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  tile6x1inplace
+	MOVQ $0x00000030, R12
+
+tile6x1inplace:
 	MOVQ 16(SP), BX
 	MOVQ 64(SP), R9
 	LEAQ (R9)(R9*2), R10
 	LEAQ (R9)(R9*4), R11
-	MOVQ 112(DI), CX
+	MOVQ 176(DI), CX
 
 tile6x1k:
 	VMOVUPD      (BX), Y0
-	VBROADCASTSD (SI), Y2
+	VBROADCASTSD (SI), Y1
+	VFMADD231PD  Y0, Y1, Y3
+	VBROADCASTSD (SI)(R9*1), Y2
 	VFMADD231PD  Y0, Y2, Y4
-	VBROADCASTSD (SI)(R9*1), Y3
-	VFMADD231PD  Y0, Y3, Y5
-	VBROADCASTSD (SI)(R9*2), Y2
+	VBROADCASTSD (SI)(R9*2), Y1
+	VFMADD231PD  Y0, Y1, Y5
+	VBROADCASTSD (SI)(R10*1), Y2
 	VFMADD231PD  Y0, Y2, Y6
-	VBROADCASTSD (SI)(R10*1), Y3
-	VFMADD231PD  Y0, Y3, Y7
-	VBROADCASTSD (SI)(R9*4), Y2
+	VBROADCASTSD (SI)(R9*4), Y1
+	VFMADD231PD  Y0, Y1, Y7
+	VBROADCASTSD (SI)(R11*1), Y2
 	VFMADD231PD  Y0, Y2, Y8
-	VBROADCASTSD (SI)(R11*1), Y3
-	VFMADD231PD  Y0, Y3, Y9
+	PREFETCHT1   (R15)
+	ADDQ         BP, R15
 	ADDQ         R12, SI
 	ADDQ         R13, BX
 	DECQ         CX
 	JNE          tile6x1k
+	MOVQ         8(SP), DX
 	MOVQ         72(SP), R9
 	LEAQ         (R9)(R9*2), R10
 	LEAQ         (R9)(R9*4), R11
-	CMPQ         168(DI), $0x00
+	CMPQ         256(DI), $0x00
 	JE           tile6x1storefull
-	VMOVUPD      184(DI), Y0
-	VMASKMOVPD   Y4, Y0, (DX)
-	VMASKMOVPD   Y5, Y0, (DX)(R9*1)
-	VMASKMOVPD   Y6, Y0, (DX)(R9*2)
-	VMASKMOVPD   Y7, Y0, (DX)(R10*1)
-	VMASKMOVPD   Y8, Y0, (DX)(R9*4)
-	VMASKMOVPD   Y9, Y0, (DX)(R11*1)
+	VMOVUPD      272(DI), Y0
+	VMASKMOVPD   Y3, Y0, (DX)
+	VMASKMOVPD   Y4, Y0, (DX)(R9*1)
+	VMASKMOVPD   Y5, Y0, (DX)(R9*2)
+	VMASKMOVPD   Y6, Y0, (DX)(R10*1)
+	VMASKMOVPD   Y7, Y0, (DX)(R9*4)
+	VMASKMOVPD   Y8, Y0, (DX)(R11*1)
 	JMP          tile6x1storedone
 
 tile6x1storefull:
-	VMOVUPD Y4, (DX)
-	VMOVUPD Y5, (DX)(R9*1)
-	VMOVUPD Y6, (DX)(R9*2)
-	VMOVUPD Y7, (DX)(R10*1)
-	VMOVUPD Y8, (DX)(R9*4)
-	VMOVUPD Y9, (DX)(R11*1)
+	VMOVUPD Y3, (DX)
+	VMOVUPD Y4, (DX)(R9*1)
+	VMOVUPD Y5, (DX)(R9*2)
+	VMOVUPD Y6, (DX)(R10*1)
+	VMOVUPD Y7, (DX)(R9*4)
+	VMOVUPD Y8, (DX)(R11*1)
 
 tile6x1storedone:
-	IMUL3Q $0x06, 64(SP), AX
+	IMUL3Q $0x06, 80(SP), AX
 	ADDQ   AX, (SP)
 	IMUL3Q $0x06, 72(SP), AX
 	ADDQ   AX, 8(SP)
@@ -8676,18 +14866,379 @@ tile6x1storedone:
 	JNE    tile6x1
 	JMP    groupdone
 
+packtile4x1:
+	MOVQ   8(SP), DX
+	CMPQ   248(DI), $0x00
+	JNE    packtile4x1load
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	JMP    packtile4x1ready
+
+packtile4x1load:
+	MOVQ       72(SP), R9
+	LEAQ       (R9)(R9*2), R10
+	CMPQ       256(DI), $0x00
+	JE         packtile4x1loadfull
+	VMOVUPD    272(DI), Y0
+	VMASKMOVPD (DX), Y0, Y3
+	VMASKMOVPD (DX)(R9*1), Y0, Y4
+	VMASKMOVPD (DX)(R9*2), Y0, Y5
+	VMASKMOVPD (DX)(R10*1), Y0, Y6
+	JMP        packtile4x1loaddone
+
+packtile4x1loadfull:
+	VMOVUPD (DX), Y3
+	VMOVUPD (DX)(R9*1), Y4
+	VMOVUPD (DX)(R9*2), Y5
+	VMOVUPD (DX)(R10*1), Y6
+
+packtile4x1loaddone:
+packtile4x1ready:
+	CMPQ   240(DI), $0x00
+	JE     packtile4x1fetched
+	IMUL3Q $0x04, 72(SP), SI
+	ADDQ   DX, SI
+	CMPQ   32(SP), $0x01
+	JNE    packtile4x1below
+	MOVQ   232(DI), SI
+	SHLQ   $0x03, SI
+	ADDQ   24(SP), SI
+
+packtile4x1below:
+	MOVQ       72(SP), R9
+	LEAQ       (R9)(R9*2), R10
+	PREFETCHT0 (SI)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 (SI)(R10*1)
+
+packtile4x1fetched:
+	MOVQ 96(SP), R15
+	ADDQ $0x40, 96(SP)
+	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  packtile4x1inplace
+	MOVQ $0x00000020, R12
+
+packtile4x1inplace:
+	MOVQ 16(SP), BX
+	MOVQ 64(SP), R9
+	LEAQ (R9)(R9*2), R10
+	MOVQ 176(DI), CX
+	MOVQ 104(SP), DX
+
+packtile4x1k:
+	VMOVUPD      (BX), Y0
+	VMOVUPD      Y0, (DX)
+	VBROADCASTSD (SI), Y1
+	VFMADD231PD  Y0, Y1, Y3
+	VBROADCASTSD (SI)(R9*1), Y2
+	VFMADD231PD  Y0, Y2, Y4
+	VBROADCASTSD (SI)(R9*2), Y1
+	VFMADD231PD  Y0, Y1, Y5
+	VBROADCASTSD (SI)(R10*1), Y2
+	VFMADD231PD  Y0, Y2, Y6
+	PREFETCHT1   (R15)
+	ADDQ         BP, R15
+	ADDQ         R12, SI
+	ADDQ         R13, BX
+	ADDQ         $0x00000020, DX
+	DECQ         CX
+	JNE          packtile4x1k
+	MOVQ         8(SP), DX
+	MOVQ         72(SP), R9
+	LEAQ         (R9)(R9*2), R10
+	CMPQ         256(DI), $0x00
+	JE           packtile4x1storefull
+	VMOVUPD      272(DI), Y0
+	VMASKMOVPD   Y3, Y0, (DX)
+	VMASKMOVPD   Y4, Y0, (DX)(R9*1)
+	VMASKMOVPD   Y5, Y0, (DX)(R9*2)
+	VMASKMOVPD   Y6, Y0, (DX)(R10*1)
+	JMP          packtile4x1storedone
+
+packtile4x1storefull:
+	VMOVUPD Y3, (DX)
+	VMOVUPD Y4, (DX)(R9*1)
+	VMOVUPD Y5, (DX)(R9*2)
+	VMOVUPD Y6, (DX)(R10*1)
+
+packtile4x1storedone:
+	IMUL3Q $0x04, 80(SP), AX
+	ADDQ   AX, (SP)
+	IMUL3Q $0x04, 72(SP), AX
+	ADDQ   AX, 8(SP)
+	DECQ   32(SP)
+	MOVQ   104(SP), AX
+	MOVQ   AX, 16(SP)
+	MOVQ   $0x00000020, R13
+	MOVQ   $0x00000000, 104(SP)
+	JMP    group
+
+packtile5x1:
+	MOVQ   8(SP), DX
+	CMPQ   248(DI), $0x00
+	JNE    packtile5x1load
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	JMP    packtile5x1ready
+
+packtile5x1load:
+	MOVQ       72(SP), R9
+	LEAQ       (R9)(R9*2), R10
+	CMPQ       256(DI), $0x00
+	JE         packtile5x1loadfull
+	VMOVUPD    272(DI), Y0
+	VMASKMOVPD (DX), Y0, Y3
+	VMASKMOVPD (DX)(R9*1), Y0, Y4
+	VMASKMOVPD (DX)(R9*2), Y0, Y5
+	VMASKMOVPD (DX)(R10*1), Y0, Y6
+	VMASKMOVPD (DX)(R9*4), Y0, Y7
+	JMP        packtile5x1loaddone
+
+packtile5x1loadfull:
+	VMOVUPD (DX), Y3
+	VMOVUPD (DX)(R9*1), Y4
+	VMOVUPD (DX)(R9*2), Y5
+	VMOVUPD (DX)(R10*1), Y6
+	VMOVUPD (DX)(R9*4), Y7
+
+packtile5x1loaddone:
+packtile5x1ready:
+	CMPQ   240(DI), $0x00
+	JE     packtile5x1fetched
+	IMUL3Q $0x05, 72(SP), SI
+	ADDQ   DX, SI
+	CMPQ   32(SP), $0x01
+	JNE    packtile5x1below
+	MOVQ   232(DI), SI
+	SHLQ   $0x03, SI
+	ADDQ   24(SP), SI
+
+packtile5x1below:
+	MOVQ       72(SP), R9
+	LEAQ       (R9)(R9*2), R10
+	PREFETCHT0 (SI)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 (SI)(R9*4)
+
+packtile5x1fetched:
+	MOVQ 96(SP), R15
+	ADDQ $0x40, 96(SP)
+	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  packtile5x1inplace
+	MOVQ $0x00000028, R12
+
+packtile5x1inplace:
+	MOVQ 16(SP), BX
+	MOVQ 64(SP), R9
+	LEAQ (R9)(R9*2), R10
+	MOVQ 176(DI), CX
+	MOVQ 104(SP), DX
+
+packtile5x1k:
+	VMOVUPD      (BX), Y0
+	VMOVUPD      Y0, (DX)
+	VBROADCASTSD (SI), Y1
+	VFMADD231PD  Y0, Y1, Y3
+	VBROADCASTSD (SI)(R9*1), Y2
+	VFMADD231PD  Y0, Y2, Y4
+	VBROADCASTSD (SI)(R9*2), Y1
+	VFMADD231PD  Y0, Y1, Y5
+	VBROADCASTSD (SI)(R10*1), Y2
+	VFMADD231PD  Y0, Y2, Y6
+	VBROADCASTSD (SI)(R9*4), Y1
+	VFMADD231PD  Y0, Y1, Y7
+	PREFETCHT1   (R15)
+	ADDQ         BP, R15
+	ADDQ         R12, SI
+	ADDQ         R13, BX
+	ADDQ         $0x00000020, DX
+	DECQ         CX
+	JNE          packtile5x1k
+	MOVQ         8(SP), DX
+	MOVQ         72(SP), R9
+	LEAQ         (R9)(R9*2), R10
+	CMPQ         256(DI), $0x00
+	JE           packtile5x1storefull
+	VMOVUPD      272(DI), Y0
+	VMASKMOVPD   Y3, Y0, (DX)
+	VMASKMOVPD   Y4, Y0, (DX)(R9*1)
+	VMASKMOVPD   Y5, Y0, (DX)(R9*2)
+	VMASKMOVPD   Y6, Y0, (DX)(R10*1)
+	VMASKMOVPD   Y7, Y0, (DX)(R9*4)
+	JMP          packtile5x1storedone
+
+packtile5x1storefull:
+	VMOVUPD Y3, (DX)
+	VMOVUPD Y4, (DX)(R9*1)
+	VMOVUPD Y5, (DX)(R9*2)
+	VMOVUPD Y6, (DX)(R10*1)
+	VMOVUPD Y7, (DX)(R9*4)
+
+packtile5x1storedone:
+	IMUL3Q $0x05, 80(SP), AX
+	ADDQ   AX, (SP)
+	IMUL3Q $0x05, 72(SP), AX
+	ADDQ   AX, 8(SP)
+	DECQ   32(SP)
+	MOVQ   104(SP), AX
+	MOVQ   AX, 16(SP)
+	MOVQ   $0x00000020, R13
+	MOVQ   $0x00000000, 104(SP)
+	JMP    group
+
+packtile6x1:
+	MOVQ   8(SP), DX
+	CMPQ   248(DI), $0x00
+	JNE    packtile6x1load
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	JMP    packtile6x1ready
+
+packtile6x1load:
+	MOVQ       72(SP), R9
+	LEAQ       (R9)(R9*2), R10
+	LEAQ       (R9)(R9*4), R11
+	CMPQ       256(DI), $0x00
+	JE         packtile6x1loadfull
+	VMOVUPD    272(DI), Y0
+	VMASKMOVPD (DX), Y0, Y3
+	VMASKMOVPD (DX)(R9*1), Y0, Y4
+	VMASKMOVPD (DX)(R9*2), Y0, Y5
+	VMASKMOVPD (DX)(R10*1), Y0, Y6
+	VMASKMOVPD (DX)(R9*4), Y0, Y7
+	VMASKMOVPD (DX)(R11*1), Y0, Y8
+	JMP        packtile6x1loaddone
+
+packtile6x1loadfull:
+	VMOVUPD (DX), Y3
+	VMOVUPD (DX)(R9*1), Y4
+	VMOVUPD (DX)(R9*2), Y5
+	VMOVUPD (DX)(R10*1), Y6
+	VMOVUPD (DX)(R9*4), Y7
+	VMOVUPD (DX)(R11*1), Y8
+
+packtile6x1loaddone:
+packtile6x1ready:
+	CMPQ   240(DI), $0x00
+	JE     packtile6x1fetched
+	IMUL3Q $0x06, 72(SP), SI
+	ADDQ   DX, SI
+	CMPQ   32(SP), $0x01
+	JNE    packtile6x1below
+	MOVQ   232(DI), SI
+	SHLQ   $0x03, SI
+	ADDQ   24(SP), SI
+
+packtile6x1below:
+	MOVQ       72(SP), R9
+	LEAQ       (R9)(R9*2), R10
+	LEAQ       (R9)(R9*4), R11
+	PREFETCHT0 (SI)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 (SI)(R9*4)
+	PREFETCHT0 (SI)(R11*1)
+
+packtile6x1fetched:
+	MOVQ 96(SP), R15
+	ADDQ $0x40, 96(SP)
+	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  packtile6x1inplace
+	MOVQ $0x00000030, R12
+
+packtile6x1inplace:
+	MOVQ 16(SP), BX
+	MOVQ 64(SP), R9
+	LEAQ (R9)(R9*2), R10
+	LEAQ (R9)(R9*4), R11
+	MOVQ 176(DI), CX
+	MOVQ 104(SP), DX
+
+packtile6x1k:
+	VMOVUPD      (BX), Y0
+	VMOVUPD      Y0, (DX)
+	VBROADCASTSD (SI), Y1
+	VFMADD231PD  Y0, Y1, Y3
+	VBROADCASTSD (SI)(R9*1), Y2
+	VFMADD231PD  Y0, Y2, Y4
+	VBROADCASTSD (SI)(R9*2), Y1
+	VFMADD231PD  Y0, Y1, Y5
+	VBROADCASTSD (SI)(R10*1), Y2
+	VFMADD231PD  Y0, Y2, Y6
+	VBROADCASTSD (SI)(R9*4), Y1
+	VFMADD231PD  Y0, Y1, Y7
+	VBROADCASTSD (SI)(R11*1), Y2
+	VFMADD231PD  Y0, Y2, Y8
+	PREFETCHT1   (R15)
+	ADDQ         BP, R15
+	ADDQ         R12, SI
+	ADDQ         R13, BX
+	ADDQ         $0x00000020, DX
+	DECQ         CX
+	JNE          packtile6x1k
+	MOVQ         8(SP), DX
+	MOVQ         72(SP), R9
+	LEAQ         (R9)(R9*2), R10
+	LEAQ         (R9)(R9*4), R11
+	CMPQ         256(DI), $0x00
+	JE           packtile6x1storefull
+	VMOVUPD      272(DI), Y0
+	VMASKMOVPD   Y3, Y0, (DX)
+	VMASKMOVPD   Y4, Y0, (DX)(R9*1)
+	VMASKMOVPD   Y5, Y0, (DX)(R9*2)
+	VMASKMOVPD   Y6, Y0, (DX)(R10*1)
+	VMASKMOVPD   Y7, Y0, (DX)(R9*4)
+	VMASKMOVPD   Y8, Y0, (DX)(R11*1)
+	JMP          packtile6x1storedone
+
+packtile6x1storefull:
+	VMOVUPD Y3, (DX)
+	VMOVUPD Y4, (DX)(R9*1)
+	VMOVUPD Y5, (DX)(R9*2)
+	VMOVUPD Y6, (DX)(R10*1)
+	VMOVUPD Y7, (DX)(R9*4)
+	VMOVUPD Y8, (DX)(R11*1)
+
+packtile6x1storedone:
+	IMUL3Q $0x06, 80(SP), AX
+	ADDQ   AX, (SP)
+	IMUL3Q $0x06, 72(SP), AX
+	ADDQ   AX, 8(SP)
+	DECQ   32(SP)
+	MOVQ   104(SP), AX
+	MOVQ   AX, 16(SP)
+	MOVQ   $0x00000020, R13
+	MOVQ   $0x00000000, 104(SP)
+	JMP    group
+
 tile1x2:
 	MOVQ   8(SP), DX
-	CMPQ   160(DI), $0x00
+	CMPQ   248(DI), $0x00
 	JNE    tile1x2load
 	VXORPS Y4, Y4, Y4
 	VXORPS Y5, Y5, Y5
 	JMP    tile1x2ready
 
 tile1x2load:
-	CMPQ       168(DI), $0x00
+	CMPQ       256(DI), $0x00
 	JE         tile1x2loadfull
-	VMOVUPD    184(DI), Y0
+	VMOVUPD    272(DI), Y0
 	VMOVUPD    (DX), Y4
 	VMASKMOVPD 32(DX), Y0, Y5
 	JMP        tile1x2loaddone
@@ -8698,9 +15249,30 @@ tile1x2loadfull:
 
 tile1x2loaddone:
 tile1x2ready:
+	CMPQ   240(DI), $0x00
+	JE     tile1x2fetched
+	IMUL3Q $0x01, 72(SP), SI
+	ADDQ   DX, SI
+	CMPQ   32(SP), $0x01
+	JNE    tile1x2below
+	MOVQ   232(DI), SI
+	SHLQ   $0x03, SI
+	ADDQ   24(SP), SI
+
+tile1x2below:
+	PREFETCHT0 (SI)
+
+tile1x2fetched:
+	MOVQ 96(SP), R15
+	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  tile1x2inplace
+	MOVQ $0x00000008, R12
+
+tile1x2inplace:
 	MOVQ 16(SP), BX
-	MOVQ 112(DI), CX
+	MOVQ 176(DI), CX
 
 tile1x2k:
 	VMOVUPD      (BX), Y0
@@ -8708,13 +15280,16 @@ tile1x2k:
 	VBROADCASTSD (SI), Y2
 	VFMADD231PD  Y0, Y2, Y4
 	VFMADD231PD  Y1, Y2, Y5
+	PREFETCHT1   (R15)
+	ADDQ         BP, R15
 	ADDQ         R12, SI
 	ADDQ         R13, BX
 	DECQ         CX
 	JNE          tile1x2k
-	CMPQ         168(DI), $0x00
+	MOVQ         8(SP), DX
+	CMPQ         256(DI), $0x00
 	JE           tile1x2storefull
-	VMOVUPD      184(DI), Y0
+	VMOVUPD      272(DI), Y0
 	VMOVUPD      Y4, (DX)
 	VMASKMOVPD   Y5, Y0, 32(DX)
 	JMP          tile1x2storedone
@@ -8724,7 +15299,7 @@ tile1x2storefull:
 	VMOVUPD Y5, 32(DX)
 
 tile1x2storedone:
-	IMUL3Q $0x01, 64(SP), AX
+	IMUL3Q $0x01, 80(SP), AX
 	ADDQ   AX, (SP)
 	IMUL3Q $0x01, 72(SP), AX
 	ADDQ   AX, 8(SP)
@@ -8734,7 +15309,7 @@ tile1x2storedone:
 
 tile2x2:
 	MOVQ   8(SP), DX
-	CMPQ   160(DI), $0x00
+	CMPQ   248(DI), $0x00
 	JNE    tile2x2load
 	VXORPS Y4, Y4, Y4
 	VXORPS Y5, Y5, Y5
@@ -8744,9 +15319,9 @@ tile2x2:
 
 tile2x2load:
 	MOVQ       72(SP), R9
-	CMPQ       168(DI), $0x00
+	CMPQ       256(DI), $0x00
 	JE         tile2x2loadfull
-	VMOVUPD    184(DI), Y0
+	VMOVUPD    272(DI), Y0
 	VMOVUPD    (DX), Y4
 	VMASKMOVPD 32(DX), Y0, Y5
 	VMOVUPD    (DX)(R9*1), Y6
@@ -8761,10 +15336,33 @@ tile2x2loadfull:
 
 tile2x2loaddone:
 tile2x2ready:
+	CMPQ   240(DI), $0x00
+	JE     tile2x2fetched
+	IMUL3Q $0x02, 72(SP), SI
+	ADDQ   DX, SI
+	CMPQ   32(SP), $0x01
+	JNE    tile2x2below
+	MOVQ   232(DI), SI
+	SHLQ   $0x03, SI
+	ADDQ   24(SP), SI
+
+tile2x2below:
+	MOVQ       72(SP), R9
+	PREFETCHT0 (SI)
+	PREFETCHT0 (SI)(R9*1)
+
+tile2x2fetched:
+	MOVQ 96(SP), R15
+	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  tile2x2inplace
+	MOVQ $0x00000010, R12
+
+tile2x2inplace:
 	MOVQ 16(SP), BX
 	MOVQ 64(SP), R9
-	MOVQ 112(DI), CX
+	MOVQ 176(DI), CX
 
 tile2x2k:
 	VMOVUPD      (BX), Y0
@@ -8775,14 +15373,17 @@ tile2x2k:
 	VBROADCASTSD (SI)(R9*1), Y3
 	VFMADD231PD  Y0, Y3, Y6
 	VFMADD231PD  Y1, Y3, Y7
+	PREFETCHT1   (R15)
+	ADDQ         BP, R15
 	ADDQ         R12, SI
 	ADDQ         R13, BX
 	DECQ         CX
 	JNE          tile2x2k
+	MOVQ         8(SP), DX
 	MOVQ         72(SP), R9
-	CMPQ         168(DI), $0x00
+	CMPQ         256(DI), $0x00
 	JE           tile2x2storefull
-	VMOVUPD      184(DI), Y0
+	VMOVUPD      272(DI), Y0
 	VMOVUPD      Y4, (DX)
 	VMASKMOVPD   Y5, Y0, 32(DX)
 	VMOVUPD      Y6, (DX)(R9*1)
@@ -8796,7 +15397,7 @@ tile2x2storefull:
 	VMOVUPD Y7, 32(DX)(R9*1)
 
 tile2x2storedone:
-	IMUL3Q $0x02, 64(SP), AX
+	IMUL3Q $0x02, 80(SP), AX
 	ADDQ   AX, (SP)
 	IMUL3Q $0x02, 72(SP), AX
 	ADDQ   AX, 8(SP)
@@ -8806,7 +15407,7 @@ tile2x2storedone:
 
 tile3x2:
 	MOVQ   8(SP), DX
-	CMPQ   160(DI), $0x00
+	CMPQ   248(DI), $0x00
 	JNE    tile3x2load
 	VXORPS Y4, Y4, Y4
 	VXORPS Y5, Y5, Y5
@@ -8818,9 +15419,9 @@ tile3x2:
 
 tile3x2load:
 	MOVQ       72(SP), R9
-	CMPQ       168(DI), $0x00
+	CMPQ       256(DI), $0x00
 	JE         tile3x2loadfull
-	VMOVUPD    184(DI), Y0
+	VMOVUPD    272(DI), Y0
 	VMOVUPD    (DX), Y4
 	VMASKMOVPD 32(DX), Y0, Y5
 	VMOVUPD    (DX)(R9*1), Y6
@@ -8839,10 +15440,34 @@ tile3x2loadfull:
 
 tile3x2loaddone:
 tile3x2ready:
+	CMPQ   240(DI), $0x00
+	JE     tile3x2fetched
+	IMUL3Q $0x03, 72(SP), SI
+	ADDQ   DX, SI
+	CMPQ   32(SP), $0x01
+	JNE    tile3x2below
+	MOVQ   232(DI), SI
+	SHLQ   $0x03, SI
+	ADDQ   24(SP), SI
+
+tile3x2below:
+	MOVQ       72(SP), R9
+	PREFETCHT0 (SI)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 (SI)(R9*2)
+
+tile3x2fetched:
+	MOVQ 96(SP), R15
+	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  tile3x2inplace
+	MOVQ $0x00000018, R12
+
+tile3x2inplace:
 	MOVQ 16(SP), BX
 	MOVQ 64(SP), R9
-	MOVQ 112(DI), CX
+	MOVQ 176(DI), CX
 
 tile3x2k:
 	VMOVUPD      (BX), Y0
@@ -8856,14 +15481,17 @@ tile3x2k:
 	VBROADCASTSD (SI)(R9*2), Y2
 	VFMADD231PD  Y0, Y2, Y8
 	VFMADD231PD  Y1, Y2, Y9
+	PREFETCHT1   (R15)
+	ADDQ         BP, R15
 	ADDQ         R12, SI
 	ADDQ         R13, BX
 	DECQ         CX
 	JNE          tile3x2k
+	MOVQ         8(SP), DX
 	MOVQ         72(SP), R9
-	CMPQ         168(DI), $0x00
+	CMPQ         256(DI), $0x00
 	JE           tile3x2storefull
-	VMOVUPD      184(DI), Y0
+	VMOVUPD      272(DI), Y0
 	VMOVUPD      Y4, (DX)
 	VMASKMOVPD   Y5, Y0, 32(DX)
 	VMOVUPD      Y6, (DX)(R9*1)
@@ -8881,7 +15509,7 @@ tile3x2storefull:
 	VMOVUPD Y9, 32(DX)(R9*2)
 
 tile3x2storedone:
-	IMUL3Q $0x03, 64(SP), AX
+	IMUL3Q $0x03, 80(SP), AX
 	ADDQ   AX, (SP)
 	IMUL3Q $0x03, 72(SP), AX
 	ADDQ   AX, 8(SP)
@@ -8891,7 +15519,7 @@ tile3x2storedone:
 
 tile4x2:
 	MOVQ   8(SP), DX
-	CMPQ   160(DI), $0x00
+	CMPQ   248(DI), $0x00
 	JNE    tile4x2load
 	VXORPS Y4, Y4, Y4
 	VXORPS Y5, Y5, Y5
@@ -8906,9 +15534,9 @@ tile4x2:
 tile4x2load:
 	MOVQ       72(SP), R9
 	LEAQ       (R9)(R9*2), R10
-	CMPQ       168(DI), $0x00
+	CMPQ       256(DI), $0x00
 	JE         tile4x2loadfull
-	VMOVUPD    184(DI), Y0
+	VMOVUPD    272(DI), Y0
 	VMOVUPD    (DX), Y4
 	VMASKMOVPD 32(DX), Y0, Y5
 	VMOVUPD    (DX)(R9*1), Y6
@@ -8931,11 +15559,37 @@ tile4x2loadfull:
 
 tile4x2loaddone:
 tile4x2ready:
+	CMPQ   240(DI), $0x00
+	JE     tile4x2fetched
+	IMUL3Q $0x04, 72(SP), SI
+	ADDQ   DX, SI
+	CMPQ   32(SP), $0x01
+	JNE    tile4x2below
+	MOVQ   232(DI), SI
+	SHLQ   $0x03, SI
+	ADDQ   24(SP), SI
+
+tile4x2below:
+	MOVQ       72(SP), R9
+	LEAQ       (R9)(R9*2), R10
+	PREFETCHT0 (SI)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 (SI)(R10*1)
+
+tile4x2fetched:
+	MOVQ 96(SP), R15
+	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  tile4x2inplace
+	MOVQ $0x00000020, R12
+
+tile4x2inplace:
 	MOVQ 16(SP), BX
 	MOVQ 64(SP), R9
 	LEAQ (R9)(R9*2), R10
-	MOVQ 112(DI), CX
+	MOVQ 176(DI), CX
 
 tile4x2k:
 	VMOVUPD      (BX), Y0
@@ -8952,15 +15606,18 @@ tile4x2k:
 	VBROADCASTSD (SI)(R10*1), Y3
 	VFMADD231PD  Y0, Y3, Y10
 	VFMADD231PD  Y1, Y3, Y11
+	PREFETCHT1   (R15)
+	ADDQ         BP, R15
 	ADDQ         R12, SI
 	ADDQ         R13, BX
 	DECQ         CX
 	JNE          tile4x2k
+	MOVQ         8(SP), DX
 	MOVQ         72(SP), R9
 	LEAQ         (R9)(R9*2), R10
-	CMPQ         168(DI), $0x00
+	CMPQ         256(DI), $0x00
 	JE           tile4x2storefull
-	VMOVUPD      184(DI), Y0
+	VMOVUPD      272(DI), Y0
 	VMOVUPD      Y4, (DX)
 	VMASKMOVPD   Y5, Y0, 32(DX)
 	VMOVUPD      Y6, (DX)(R9*1)
@@ -8982,7 +15639,7 @@ tile4x2storefull:
 	VMOVUPD Y11, 32(DX)(R10*1)
 
 tile4x2storedone:
-	IMUL3Q $0x04, 64(SP), AX
+	IMUL3Q $0x04, 80(SP), AX
 	ADDQ   AX, (SP)
 	IMUL3Q $0x04, 72(SP), AX
 	ADDQ   AX, 8(SP)
@@ -8992,7 +15649,7 @@ tile4x2storedone:
 
 tile5x2:
 	MOVQ   8(SP), DX
-	CMPQ   160(DI), $0x00
+	CMPQ   248(DI), $0x00
 	JNE    tile5x2load
 	VXORPS Y4, Y4, Y4
 	VXORPS Y5, Y5, Y5
@@ -9009,9 +15666,9 @@ tile5x2:
 tile5x2load:
 	MOVQ       72(SP), R9
 	LEAQ       (R9)(R9*2), R10
-	CMPQ       168(DI), $0x00
+	CMPQ       256(DI), $0x00
 	JE         tile5x2loadfull
-	VMOVUPD    184(DI), Y0
+	VMOVUPD    272(DI), Y0
 	VMOVUPD    (DX), Y4
 	VMASKMOVPD 32(DX), Y0, Y5
 	VMOVUPD    (DX)(R9*1), Y6
@@ -9038,11 +15695,38 @@ tile5x2loadfull:
 
 tile5x2loaddone:
 tile5x2ready:
+	CMPQ   240(DI), $0x00
+	JE     tile5x2fetched
+	IMUL3Q $0x05, 72(SP), SI
+	ADDQ   DX, SI
+	CMPQ   32(SP), $0x01
+	JNE    tile5x2below
+	MOVQ   232(DI), SI
+	SHLQ   $0x03, SI
+	ADDQ   24(SP), SI
+
+tile5x2below:
+	MOVQ       72(SP), R9
+	LEAQ       (R9)(R9*2), R10
+	PREFETCHT0 (SI)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 (SI)(R9*4)
+
+tile5x2fetched:
+	MOVQ 96(SP), R15
+	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  tile5x2inplace
+	MOVQ $0x00000028, R12
+
+tile5x2inplace:
 	MOVQ 16(SP), BX
 	MOVQ 64(SP), R9
 	LEAQ (R9)(R9*2), R10
-	MOVQ 112(DI), CX
+	MOVQ 176(DI), CX
 
 tile5x2k:
 	VMOVUPD      (BX), Y0
@@ -9062,15 +15746,18 @@ tile5x2k:
 	VBROADCASTSD (SI)(R9*4), Y2
 	VFMADD231PD  Y0, Y2, Y12
 	VFMADD231PD  Y1, Y2, Y13
+	PREFETCHT1   (R15)
+	ADDQ         BP, R15
 	ADDQ         R12, SI
 	ADDQ         R13, BX
 	DECQ         CX
 	JNE          tile5x2k
+	MOVQ         8(SP), DX
 	MOVQ         72(SP), R9
 	LEAQ         (R9)(R9*2), R10
-	CMPQ         168(DI), $0x00
+	CMPQ         256(DI), $0x00
 	JE           tile5x2storefull
-	VMOVUPD      184(DI), Y0
+	VMOVUPD      272(DI), Y0
 	VMOVUPD      Y4, (DX)
 	VMASKMOVPD   Y5, Y0, 32(DX)
 	VMOVUPD      Y6, (DX)(R9*1)
@@ -9096,7 +15783,7 @@ tile5x2storefull:
 	VMOVUPD Y13, 32(DX)(R9*4)
 
 tile5x2storedone:
-	IMUL3Q $0x05, 64(SP), AX
+	IMUL3Q $0x05, 80(SP), AX
 	ADDQ   AX, (SP)
 	IMUL3Q $0x05, 72(SP), AX
 	ADDQ   AX, 8(SP)
@@ -9106,7 +15793,7 @@ tile5x2storedone:
 
 tile6x2:
 	MOVQ   8(SP), DX
-	CMPQ   160(DI), $0x00
+	CMPQ   248(DI), $0x00
 	JNE    tile6x2load
 	VXORPS Y4, Y4, Y4
 	VXORPS Y5, Y5, Y5
@@ -9126,9 +15813,9 @@ tile6x2load:
 	MOVQ       72(SP), R9
 	LEAQ       (R9)(R9*2), R10
 	LEAQ       (R9)(R9*4), R11
-	CMPQ       168(DI), $0x00
+	CMPQ       256(DI), $0x00
 	JE         tile6x2loadfull
-	VMOVUPD    184(DI), Y0
+	VMOVUPD    272(DI), Y0
 	VMOVUPD    (DX), Y4
 	VMASKMOVPD 32(DX), Y0, Y5
 	VMOVUPD    (DX)(R9*1), Y6
@@ -9159,12 +15846,41 @@ tile6x2loadfull:
 
 tile6x2loaddone:
 tile6x2ready:
+	CMPQ   240(DI), $0x00
+	JE     tile6x2fetched
+	IMUL3Q $0x06, 72(SP), SI
+	ADDQ   DX, SI
+	CMPQ   32(SP), $0x01
+	JNE    tile6x2below
+	MOVQ   232(DI), SI
+	SHLQ   $0x03, SI
+	ADDQ   24(SP), SI
+
+tile6x2below:
+	MOVQ       72(SP), R9
+	LEAQ       (R9)(R9*2), R10
+	LEAQ       (R9)(R9*4), R11
+	PREFETCHT0 (SI)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 (SI)(R9*4)
+	PREFETCHT0 (SI)(R11*1)
+
+tile6x2fetched:
+	MOVQ 96(SP), R15
+	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  tile6x2inplace
+	MOVQ $0x00000030, R12
+
+tile6x2inplace:
 	MOVQ 16(SP), BX
 	MOVQ 64(SP), R9
 	LEAQ (R9)(R9*2), R10
 	LEAQ (R9)(R9*4), R11
-	MOVQ 112(DI), CX
+	MOVQ 176(DI), CX
 
 tile6x2k:
 	VMOVUPD      (BX), Y0
@@ -9187,16 +15903,19 @@ tile6x2k:
 	VBROADCASTSD (SI)(R11*1), Y3
 	VFMADD231PD  Y0, Y3, Y14
 	VFMADD231PD  Y1, Y3, Y15
+	PREFETCHT1   (R15)
+	ADDQ         BP, R15
 	ADDQ         R12, SI
 	ADDQ         R13, BX
 	DECQ         CX
 	JNE          tile6x2k
+	MOVQ         8(SP), DX
 	MOVQ         72(SP), R9
 	LEAQ         (R9)(R9*2), R10
 	LEAQ         (R9)(R9*4), R11
-	CMPQ         168(DI), $0x00
+	CMPQ         256(DI), $0x00
 	JE           tile6x2storefull
-	VMOVUPD      184(DI), Y0
+	VMOVUPD      272(DI), Y0
 	VMOVUPD      Y4, (DX)
 	VMASKMOVPD   Y5, Y0, 32(DX)
 	VMOVUPD      Y6, (DX)(R9*1)
@@ -9226,7 +15945,7 @@ tile6x2storefull:
 	VMOVUPD Y15, 32(DX)(R11*1)
 
 tile6x2storedone:
-	IMUL3Q $0x06, 64(SP), AX
+	IMUL3Q $0x06, 80(SP), AX
 	ADDQ   AX, (SP)
 	IMUL3Q $0x06, 72(SP), AX
 	ADDQ   AX, 8(SP)
@@ -9234,9 +15953,466 @@ tile6x2storedone:
 	JNE    tile6x2
 	JMP    groupdone
 
+packtile4x2:
+	MOVQ   8(SP), DX
+	CMPQ   248(DI), $0x00
+	JNE    packtile4x2load
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+	VXORPS Y10, Y10, Y10
+	VXORPS Y11, Y11, Y11
+	JMP    packtile4x2ready
+
+packtile4x2load:
+	MOVQ       72(SP), R9
+	LEAQ       (R9)(R9*2), R10
+	CMPQ       256(DI), $0x00
+	JE         packtile4x2loadfull
+	VMOVUPD    272(DI), Y0
+	VMOVUPD    (DX), Y4
+	VMASKMOVPD 32(DX), Y0, Y5
+	VMOVUPD    (DX)(R9*1), Y6
+	VMASKMOVPD 32(DX)(R9*1), Y0, Y7
+	VMOVUPD    (DX)(R9*2), Y8
+	VMASKMOVPD 32(DX)(R9*2), Y0, Y9
+	VMOVUPD    (DX)(R10*1), Y10
+	VMASKMOVPD 32(DX)(R10*1), Y0, Y11
+	JMP        packtile4x2loaddone
+
+packtile4x2loadfull:
+	VMOVUPD (DX), Y4
+	VMOVUPD 32(DX), Y5
+	VMOVUPD (DX)(R9*1), Y6
+	VMOVUPD 32(DX)(R9*1), Y7
+	VMOVUPD (DX)(R9*2), Y8
+	VMOVUPD 32(DX)(R9*2), Y9
+	VMOVUPD (DX)(R10*1), Y10
+	VMOVUPD 32(DX)(R10*1), Y11
+
+packtile4x2loaddone:
+packtile4x2ready:
+	CMPQ   240(DI), $0x00
+	JE     packtile4x2fetched
+	IMUL3Q $0x04, 72(SP), SI
+	ADDQ   DX, SI
+	CMPQ   32(SP), $0x01
+	JNE    packtile4x2below
+	MOVQ   232(DI), SI
+	SHLQ   $0x03, SI
+	ADDQ   24(SP), SI
+
+packtile4x2below:
+	MOVQ       72(SP), R9
+	LEAQ       (R9)(R9*2), R10
+	PREFETCHT0 (SI)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 (SI)(R10*1)
+
+packtile4x2fetched:
+	MOVQ 96(SP), R15
+	ADDQ $0x40, 96(SP)
+	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  packtile4x2inplace
+	MOVQ $0x00000020, R12
+
+packtile4x2inplace:
+	MOVQ 16(SP), BX
+	MOVQ 64(SP), R9
+	LEAQ (R9)(R9*2), R10
+	MOVQ 176(DI), CX
+	MOVQ 104(SP), DX
+
+packtile4x2k:
+	VMOVUPD      (BX), Y0
+	VMOVUPD      Y0, (DX)
+	VMOVUPD      32(BX), Y1
+	VMOVUPD      Y1, 32(DX)
+	VBROADCASTSD (SI), Y2
+	VFMADD231PD  Y0, Y2, Y4
+	VFMADD231PD  Y1, Y2, Y5
+	VBROADCASTSD (SI)(R9*1), Y3
+	VFMADD231PD  Y0, Y3, Y6
+	VFMADD231PD  Y1, Y3, Y7
+	VBROADCASTSD (SI)(R9*2), Y2
+	VFMADD231PD  Y0, Y2, Y8
+	VFMADD231PD  Y1, Y2, Y9
+	VBROADCASTSD (SI)(R10*1), Y3
+	VFMADD231PD  Y0, Y3, Y10
+	VFMADD231PD  Y1, Y3, Y11
+	PREFETCHT1   (R15)
+	ADDQ         BP, R15
+	ADDQ         R12, SI
+	ADDQ         R13, BX
+	ADDQ         $0x00000040, DX
+	DECQ         CX
+	JNE          packtile4x2k
+	MOVQ         8(SP), DX
+	MOVQ         72(SP), R9
+	LEAQ         (R9)(R9*2), R10
+	CMPQ         256(DI), $0x00
+	JE           packtile4x2storefull
+	VMOVUPD      272(DI), Y0
+	VMOVUPD      Y4, (DX)
+	VMASKMOVPD   Y5, Y0, 32(DX)
+	VMOVUPD      Y6, (DX)(R9*1)
+	VMASKMOVPD   Y7, Y0, 32(DX)(R9*1)
+	VMOVUPD      Y8, (DX)(R9*2)
+	VMASKMOVPD   Y9, Y0, 32(DX)(R9*2)
+	VMOVUPD      Y10, (DX)(R10*1)
+	VMASKMOVPD   Y11, Y0, 32(DX)(R10*1)
+	JMP          packtile4x2storedone
+
+packtile4x2storefull:
+	VMOVUPD Y4, (DX)
+	VMOVUPD Y5, 32(DX)
+	VMOVUPD Y6, (DX)(R9*1)
+	VMOVUPD Y7, 32(DX)(R9*1)
+	VMOVUPD Y8, (DX)(R9*2)
+	VMOVUPD Y9, 32(DX)(R9*2)
+	VMOVUPD Y10, (DX)(R10*1)
+	VMOVUPD Y11, 32(DX)(R10*1)
+
+packtile4x2storedone:
+	IMUL3Q $0x04, 80(SP), AX
+	ADDQ   AX, (SP)
+	IMUL3Q $0x04, 72(SP), AX
+	ADDQ   AX, 8(SP)
+	DECQ   32(SP)
+	MOVQ   104(SP), AX
+	MOVQ   AX, 16(SP)
+	MOVQ   $0x00000040, R13
+	MOVQ   $0x00000000, 104(SP)
+	JMP    group
+
+packtile5x2:
+	MOVQ   8(SP), DX
+	CMPQ   248(DI), $0x00
+	JNE    packtile5x2load
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+	VXORPS Y10, Y10, Y10
+	VXORPS Y11, Y11, Y11
+	VXORPS Y12, Y12, Y12
+	VXORPS Y13, Y13, Y13
+	JMP    packtile5x2ready
+
+packtile5x2load:
+	MOVQ       72(SP), R9
+	LEAQ       (R9)(R9*2), R10
+	CMPQ       256(DI), $0x00
+	JE         packtile5x2loadfull
+	VMOVUPD    272(DI), Y0
+	VMOVUPD    (DX), Y4
+	VMASKMOVPD 32(DX), Y0, Y5
+	VMOVUPD    (DX)(R9*1), Y6
+	VMASKMOVPD 32(DX)(R9*1), Y0, Y7
+	VMOVUPD    (DX)(R9*2), Y8
+	VMASKMOVPD 32(DX)(R9*2), Y0, Y9
+	VMOVUPD    (DX)(R10*1), Y10
+	VMASKMOVPD 32(DX)(R10*1), Y0, Y11
+	VMOVUPD    (DX)(R9*4), Y12
+	VMASKMOVPD 32(DX)(R9*4), Y0, Y13
+	JMP        packtile5x2loaddone
+
+packtile5x2loadfull:
+	VMOVUPD (DX), Y4
+	VMOVUPD 32(DX), Y5
+	VMOVUPD (DX)(R9*1), Y6
+	VMOVUPD 32(DX)(R9*1), Y7
+	VMOVUPD (DX)(R9*2), Y8
+	VMOVUPD 32(DX)(R9*2), Y9
+	VMOVUPD (DX)(R10*1), Y10
+	VMOVUPD 32(DX)(R10*1), Y11
+	VMOVUPD (DX)(R9*4), Y12
+	VMOVUPD 32(DX)(R9*4), Y13
+
+packtile5x2loaddone:
+packtile5x2ready:
+	CMPQ   240(DI), $0x00
+	JE     packtile5x2fetched
+	IMUL3Q $0x05, 72(SP), SI
+	ADDQ   DX, SI
+	CMPQ   32(SP), $0x01
+	JNE    packtile5x2below
+	MOVQ   232(DI), SI
+	SHLQ   $0x03, SI
+	ADDQ   24(SP), SI
+
+packtile5x2below:
+	MOVQ       72(SP), R9
+	LEAQ       (R9)(R9*2), R10
+	PREFETCHT0 (SI)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 (SI)(R9*4)
+
+packtile5x2fetched:
+	MOVQ 96(SP), R15
+	ADDQ $0x40, 96(SP)
+	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  packtile5x2inplace
+	MOVQ $0x00000028, R12
+
+packtile5x2inplace:
+	MOVQ 16(SP), BX
+	MOVQ 64(SP), R9
+	LEAQ (R9)(R9*2), R10
+	MOVQ 176(DI), CX
+	MOVQ 104(SP), DX
+
+packtile5x2k:
+	VMOVUPD      (BX), Y0
+	VMOVUPD      Y0, (DX)
+	VMOVUPD      32(BX), Y1
+	VMOVUPD      Y1, 32(DX)
+	VBROADCASTSD (SI), Y2
+	VFMADD231PD  Y0, Y2, Y4
+	VFMADD231PD  Y1, Y2, Y5
+	VBROADCASTSD (SI)(R9*1), Y3
+	VFMADD231PD  Y0, Y3, Y6
+	VFMADD231PD  Y1, Y3, Y7
+	VBROADCASTSD (SI)(R9*2), Y2
+	VFMADD231PD  Y0, Y2, Y8
+	VFMADD231PD  Y1, Y2, Y9
+	VBROADCASTSD (SI)(R10*1), Y3
+	VFMADD231PD  Y0, Y3, Y10
+	VFMADD231PD  Y1, Y3, Y11
+	VBROADCASTSD (SI)(R9*4), Y2
+	VFMADD231PD  Y0, Y2, Y12
+	VFMADD231PD  Y1, Y2, Y13
+	PREFETCHT1   (R15)
+	ADDQ         BP, R15
+	ADDQ         R12, SI
+	ADDQ         R13, BX
+	ADDQ         $0x00000040, DX
+	DECQ         CX
+	JNE          packtile5x2k
+	MOVQ         8(SP), DX
+	MOVQ         72(SP), R9
+	LEAQ         (R9)(R9*2), R10
+	CMPQ         256(DI), $0x00
+	JE           packtile5x2storefull
+	VMOVUPD      272(DI), Y0
+	VMOVUPD      Y4, (DX)
+	VMASKMOVPD   Y5, Y0, 32(DX)
+	VMOVUPD      Y6, (DX)(R9*1)
+	VMASKMOVPD   Y7, Y0, 32(DX)(R9*1)
+	VMOVUPD      Y8, (DX)(R9*2)
+	VMASKMOVPD   Y9, Y0, 32(DX)(R9*2)
+	VMOVUPD      Y10, (DX)(R10*1)
+	VMASKMOVPD   Y11, Y0, 32(DX)(R10*1)
+	VMOVUPD      Y12, (DX)(R9*4)
+	VMASKMOVPD   Y13, Y0, 32(DX)(R9*4)
+	JMP          packtile5x2storedone
+
+packtile5x2storefull:
+	VMOVUPD Y4, (DX)
+	VMOVUPD Y5, 32(DX)
+	VMOVUPD Y6, (DX)(R9*1)
+	VMOVUPD Y7, 32(DX)(R9*1)
+	VMOVUPD Y8, (DX)(R9*2)
+	VMOVUPD Y9, 32(DX)(R9*2)
+	VMOVUPD Y10, (DX)(R10*1)
+	VMOVUPD Y11, 32(DX)(R10*1)
+	VMOVUPD Y12, (DX)(R9*4)
+	VMOVUPD Y13, 32(DX)(R9*4)
+
+packtile5x2storedone:
+	IMUL3Q $0x05, 80(SP), AX
+	ADDQ   AX, (SP)
+	IMUL3Q $0x05, 72(SP), AX
+	ADDQ   AX, 8(SP)
+	DECQ   32(SP)
+	MOVQ   104(SP), AX
+	MOVQ   AX, 16(SP)
+	MOVQ   $0x00000040, R13
+	MOVQ   $0x00000000, 104(SP)
+	JMP    group
+
+packtile6x2:
+	MOVQ   8(SP), DX
+	CMPQ   248(DI), $0x00
+	JNE    packtile6x2load
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+	VXORPS Y10, Y10, Y10
+	VXORPS Y11, Y11, Y11
+	VXORPS Y12, Y12, Y12
+	VXORPS Y13, Y13, Y13
+	VXORPS Y14, Y14, Y14
+	VXORPS Y15, Y15, Y15
+	JMP    packtile6x2ready
+
+packtile6x2load:
+	MOVQ       72(SP), R9
+	LEAQ       (R9)(R9*2), R10
+	LEAQ       (R9)(R9*4), R11
+	CMPQ       256(DI), $0x00
+	JE         packtile6x2loadfull
+	VMOVUPD    272(DI), Y0
+	VMOVUPD    (DX), Y4
+	VMASKMOVPD 32(DX), Y0, Y5
+	VMOVUPD    (DX)(R9*1), Y6
+	VMASKMOVPD 32(DX)(R9*1), Y0, Y7
+	VMOVUPD    (DX)(R9*2), Y8
+	VMASKMOVPD 32(DX)(R9*2), Y0, Y9
+	VMOVUPD    (DX)(R10*1), Y10
+	VMASKMOVPD 32(DX)(R10*1), Y0, Y11
+	VMOVUPD    (DX)(R9*4), Y12
+	VMASKMOVPD 32(DX)(R9*4), Y0, Y13
+	VMOVUPD    (DX)(R11*1), Y14
+	VMASKMOVPD 32(DX)(R11*1), Y0, Y15
+	JMP        packtile6x2loaddone
+
+packtile6x2loadfull:
+	VMOVUPD (DX), Y4
+	VMOVUPD 32(DX), Y5
+	VMOVUPD (DX)(R9*1), Y6
+	VMOVUPD 32(DX)(R9*1), Y7
+	VMOVUPD (DX)(R9*2), Y8
+	VMOVUPD 32(DX)(R9*2), Y9
+	VMOVUPD (DX)(R10*1), Y10
+	VMOVUPD 32(DX)(R10*1), Y11
+	VMOVUPD (DX)(R9*4), Y12
+	VMOVUPD 32(DX)(R9*4), Y13
+	VMOVUPD (DX)(R11*1), Y14
+	VMOVUPD 32(DX)(R11*1), Y15
+
+packtile6x2loaddone:
+packtile6x2ready:
+	CMPQ   240(DI), $0x00
+	JE     packtile6x2fetched
+	IMUL3Q $0x06, 72(SP), SI
+	ADDQ   DX, SI
+	CMPQ   32(SP), $0x01
+	JNE    packtile6x2below
+	MOVQ   232(DI), SI
+	SHLQ   $0x03, SI
+	ADDQ   24(SP), SI
+
+packtile6x2below:
+	MOVQ       72(SP), R9
+	LEAQ       (R9)(R9*2), R10
+	LEAQ       (R9)(R9*4), R11
+	PREFETCHT0 (SI)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 (SI)(R9*2)
+	PREFETCHT0 (SI)(R10*1)
+	PREFETCHT0 (SI)(R9*4)
+	PREFETCHT0 (SI)(R11*1)
+
+packtile6x2fetched:
+	MOVQ 96(SP), R15
+	ADDQ $0x40, 96(SP)
+	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  packtile6x2inplace
+	MOVQ $0x00000030, R12
+
+packtile6x2inplace:
+	MOVQ 16(SP), BX
+	MOVQ 64(SP), R9
+	LEAQ (R9)(R9*2), R10
+	LEAQ (R9)(R9*4), R11
+	MOVQ 176(DI), CX
+	MOVQ 104(SP), DX
+
+packtile6x2k:
+	VMOVUPD      (BX), Y0
+	VMOVUPD      Y0, (DX)
+	VMOVUPD      32(BX), Y1
+	VMOVUPD      Y1, 32(DX)
+	VBROADCASTSD (SI), Y2
+	VFMADD231PD  Y0, Y2, Y4
+	VFMADD231PD  Y1, Y2, Y5
+	VBROADCASTSD (SI)(R9*1), Y3
+	VFMADD231PD  Y0, Y3, Y6
+	VFMADD231PD  Y1, Y3, Y7
+	VBROADCASTSD (SI)(R9*2), Y2
+	VFMADD231PD  Y0, Y2, Y8
+	VFMADD231PD  Y1, Y2, Y9
+	VBROADCASTSD (SI)(R10*1), Y3
+	VFMADD231PD  Y0, Y3, Y10
+	VFMADD231PD  Y1, Y3, Y11
+	VBROADCASTSD (SI)(R9*4), Y2
+	VFMADD231PD  Y0, Y2, Y12
+	VFMADD231PD  Y1, Y2, Y13
+	VBROADCASTSD (SI)(R11*1), Y3
+	VFMADD231PD  Y0, Y3, Y14
+	VFMADD231PD  Y1, Y3, Y15
+	PREFETCHT1   (R15)
+	ADDQ         BP, R15
+	ADDQ         R12, SI
+	ADDQ         R13, BX
+	ADDQ         $0x00000040, DX
+	DECQ         CX
+	JNE          packtile6x2k
+	MOVQ         8(SP), DX
+	MOVQ         72(SP), R9
+	LEAQ         (R9)(R9*2), R10
+	LEAQ         (R9)(R9*4), R11
+	CMPQ         256(DI), $0x00
+	JE           packtile6x2storefull
+	VMOVUPD      272(DI), Y0
+	VMOVUPD      Y4, (DX)
+	VMASKMOVPD   Y5, Y0, 32(DX)
+	VMOVUPD      Y6, (DX)(R9*1)
+	VMASKMOVPD   Y7, Y0, 32(DX)(R9*1)
+	VMOVUPD      Y8, (DX)(R9*2)
+	VMASKMOVPD   Y9, Y0, 32(DX)(R9*2)
+	VMOVUPD      Y10, (DX)(R10*1)
+	VMASKMOVPD   Y11, Y0, 32(DX)(R10*1)
+	VMOVUPD      Y12, (DX)(R9*4)
+	VMASKMOVPD   Y13, Y0, 32(DX)(R9*4)
+	VMOVUPD      Y14, (DX)(R11*1)
+	VMASKMOVPD   Y15, Y0, 32(DX)(R11*1)
+	JMP          packtile6x2storedone
+
+packtile6x2storefull:
+	VMOVUPD Y4, (DX)
+	VMOVUPD Y5, 32(DX)
+	VMOVUPD Y6, (DX)(R9*1)
+	VMOVUPD Y7, 32(DX)(R9*1)
+	VMOVUPD Y8, (DX)(R9*2)
+	VMOVUPD Y9, 32(DX)(R9*2)
+	VMOVUPD Y10, (DX)(R10*1)
+	VMOVUPD Y11, 32(DX)(R10*1)
+	VMOVUPD Y12, (DX)(R9*4)
+	VMOVUPD Y13, 32(DX)(R9*4)
+	VMOVUPD Y14, (DX)(R11*1)
+	VMOVUPD Y15, 32(DX)(R11*1)
+
+packtile6x2storedone:
+	IMUL3Q $0x06, 80(SP), AX
+	ADDQ   AX, (SP)
+	IMUL3Q $0x06, 72(SP), AX
+	ADDQ   AX, 8(SP)
+	DECQ   32(SP)
+	MOVQ   104(SP), AX
+	MOVQ   AX, 16(SP)
+	MOVQ   $0x00000040, R13
+	MOVQ   $0x00000000, 104(SP)
+	JMP    group
+
 tile2x4:
 	MOVQ   8(SP), DX
-	CMPQ   160(DI), $0x00
+	CMPQ   248(DI), $0x00
 	JNE    tile2x4load
 	VXORPS Y3, Y3, Y3
 	VXORPS Y4, Y4, Y4
@@ -9261,11 +16437,16 @@ tile2x4load:
 
 tile2x4ready:
 	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  tile2x4inplace
+	MOVQ $0x00000010, R12
+
+tile2x4inplace:
 	MOVQ 16(SP), BX
 	MOVQ 64(SP), R9
-	MOVQ 96(DI), R8
+	MOVQ 152(DI), R8
 	SHLQ $0x03, R8
-	MOVQ 112(DI), CX
+	MOVQ 176(DI), CX
 
 tile2x4k:
 	VBROADCASTSD (SI), Y1
@@ -9286,6 +16467,7 @@ tile2x4k:
 	ADDQ         R13, BX
 	DECQ         CX
 	JNE          tile2x4k
+	MOVQ         8(SP), DX
 	MOVQ         72(SP), R9
 	VMOVUPD      Y3, (DX)
 	VMOVUPD      Y4, 32(DX)
@@ -9295,7 +16477,7 @@ tile2x4k:
 	VMOVUPD      Y8, 32(DX)(R9*1)
 	VMOVUPD      Y9, 64(DX)(R9*1)
 	VMOVUPD      Y10, 96(DX)(R9*1)
-	IMUL3Q       $0x02, 64(SP), AX
+	IMUL3Q       $0x02, 80(SP), AX
 	ADDQ         AX, (SP)
 	IMUL3Q       $0x02, 72(SP), AX
 	ADDQ         AX, 8(SP)
@@ -9305,7 +16487,7 @@ tile2x4k:
 
 tile3x4:
 	MOVQ   8(SP), DX
-	CMPQ   160(DI), $0x00
+	CMPQ   248(DI), $0x00
 	JNE    tile3x4load
 	VXORPS Y4, Y4, Y4
 	VXORPS Y5, Y5, Y5
@@ -9338,11 +16520,16 @@ tile3x4load:
 
 tile3x4ready:
 	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  tile3x4inplace
+	MOVQ $0x00000018, R12
+
+tile3x4inplace:
 	MOVQ 16(SP), BX
 	MOVQ 64(SP), R9
-	MOVQ 96(DI), R8
+	MOVQ 152(DI), R8
 	SHLQ $0x03, R8
-	MOVQ 112(DI), CX
+	MOVQ 176(DI), CX
 
 tile3x4k:
 	VBROADCASTSD (SI), Y1
@@ -9368,6 +16555,7 @@ tile3x4k:
 	ADDQ         R13, BX
 	DECQ         CX
 	JNE          tile3x4k
+	MOVQ         8(SP), DX
 	MOVQ         72(SP), R9
 	VMOVUPD      Y4, (DX)
 	VMOVUPD      Y5, 32(DX)
@@ -9381,7 +16569,7 @@ tile3x4k:
 	VMOVUPD      Y13, 32(DX)(R9*2)
 	VMOVUPD      Y14, 64(DX)(R9*2)
 	VMOVUPD      Y15, 96(DX)(R9*2)
-	IMUL3Q       $0x03, 64(SP), AX
+	IMUL3Q       $0x03, 80(SP), AX
 	ADDQ         AX, (SP)
 	IMUL3Q       $0x03, 72(SP), AX
 	ADDQ         AX, 8(SP)
@@ -9391,7 +16579,7 @@ tile3x4k:
 
 tile1x8:
 	MOVQ   8(SP), DX
-	CMPQ   160(DI), $0x00
+	CMPQ   248(DI), $0x00
 	JNE    tile1x8load
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
@@ -9415,11 +16603,16 @@ tile1x8load:
 
 tile1x8ready:
 	MOVQ (SP), SI
+	CMPQ 128(DI), $0x00
+	JNE  tile1x8inplace
+	MOVQ $0x00000008, R12
+
+tile1x8inplace:
 	MOVQ 16(SP), BX
-	MOVQ 96(DI), R8
+	MOVQ 152(DI), R8
 	SHLQ $0x03, R8
-	LEAQ (R8)(R8*2), R15
-	MOVQ 112(DI), CX
+	LEAQ (R8)(R8*2), R10
+	MOVQ 176(DI), CX
 
 tile1x8k:
 	VBROADCASTSD (SI), Y1
@@ -9435,14 +16628,15 @@ tile1x8k:
 	VFMADD231PD  Y0, Y1, Y6
 	VMOVUPD      32(BX)(R8*2), Y0
 	VFMADD231PD  Y0, Y1, Y7
-	VMOVUPD      (BX)(R15*1), Y0
+	VMOVUPD      (BX)(R10*1), Y0
 	VFMADD231PD  Y0, Y1, Y8
-	VMOVUPD      32(BX)(R15*1), Y0
+	VMOVUPD      32(BX)(R10*1), Y0
 	VFMADD231PD  Y0, Y1, Y9
 	ADDQ         R12, SI
 	ADDQ         R13, BX
 	DECQ         CX
 	JNE          tile1x8k
+	MOVQ         8(SP), DX
 	VMOVUPD      Y2, (DX)
 	VMOVUPD      Y3, 32(DX)
 	VMOVUPD      Y4, 64(DX)
@@ -9451,7 +16645,7 @@ tile1x8k:
 	VMOVUPD      Y7, 160(DX)
 	VMOVUPD      Y8, 192(DX)
 	VMOVUPD      Y9, 224(DX)
-	IMUL3Q       $0x01, 64(SP), AX
+	IMUL3Q       $0x01, 80(SP), AX
 	ADDQ         AX, (SP)
 	IMUL3Q       $0x01, 72(SP), AX
 	ADDQ         AX, 8(SP)
@@ -9463,21 +16657,19 @@ groupdone:
 	JNE  paneldone
 	MOVQ $0x00000001, 56(SP)
 	DECQ 40(SP)
-	MOVQ 152(DI), AX
+	MOVQ 216(DI), AX
 	MOVQ AX, 32(SP)
 	JMP  group
 
 paneldone:
-	MOVQ   128(DI), AX
-	MOVQ   AX, CX
-	IMUL3Q $0x20, AX, AX
-	ADDQ   AX, 24(SP)
-	SHRQ   $0x01, CX
-	MOVQ   96(DI), AX
-	SHLQ   $0x03, AX
-	IMULQ  CX, AX
-	ADDQ   AX, 16(SP)
-	DECQ   48(SP)
-	JNE    panel
+	MOVQ 232(DI), AX
+	SHLQ $0x03, AX
+	ADDQ AX, 24(SP)
+	MOVQ 224(DI), AX
+	SHLQ $0x03, AX
+	ADDQ AX, 16(SP)
+	ADDQ AX, 88(SP)
+	DECQ 48(SP)
+	JNE  panel
 	VZEROUPPER
 	RET

@@ -84,7 +84,7 @@ func TestTilesLayout(t *testing.T) {
 	var x tiles[float32]
 	for name, pair := range map[string][2]uintptr{
 		"a": {unsafe.Offsetof(x.a), 0}, "b": {unsafe.Offsetof(x.b), 24}, "c": {unsafe.Offsetof(x.c), 48},
-		"rowA": {unsafe.Offsetof(x.rowA), 72}, "lanes": {unsafe.Offsetof(x.lanes), 184},
+		"rowA": {unsafe.Offsetof(x.rowA), 120}, "lanes": {unsafe.Offsetof(x.lanes), 272},
 	} {
 		require.Equal(t, pair[1], pair[0], name)
 	}

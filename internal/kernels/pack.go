@@ -5,12 +5,12 @@ import "unsafe"
 // align is the boundary in bytes that packed panels start at: a cache line, and the widest vector.
 const align = 64
 
-// PackedLen is the length of a buffer that holds any packed [k, n] matrix.
+// PackedLen is the length of a buffer that holds a packed [k, n] matrix, on any level.
 func PackedLen(k, n int) int {
 	if k <= 0 || n <= 0 {
 		return align
 	}
-	return k*((n+31)/32*32) + align
+	return k*((n+15)/16*16) + align
 }
 
 // Packed is a matrix B laid out for the kernel: panel after panel of columns, each row by row. Weights are packed once
@@ -19,6 +19,7 @@ func PackedLen(k, n int) int {
 type Packed[F Float] struct {
 	level Level
 	k, n  int
+	parts [4]panels
 	buf   []F
 	data  []F // buf from its first aligned element on
 }
@@ -39,56 +40,100 @@ func (p *Packed[F]) Pack(trans bool, k, n int, b []F, ldb int) {
 	if need := PackedLen(k, n); len(p.buf) < need {
 		p.buf = make([]F, need)
 	}
-	p.level, p.k, p.n = level, k, n
+	g := gridOf[F](level)
+	p.level, p.k, p.n, p.parts = level, k, n, g.cut(n)
 	p.data = aligned(p.buf)
-	_, cols, _ := geometry[F](level)
-	for j := 0; j < n; j += cols {
-		packPanel(p.data[j*k:], trans, b, ldb, 0, j, k, min(cols, n-j), cols)
+	if k == 0 {
+		return
+	}
+	for _, part := range p.parts {
+		for i := range part.count {
+			col := part.col + i*part.cols
+			packPanel(p.data[col*k:], trans, b, ldb, 0, col, k, part.cols, part.vectors*g.lanes)
+		}
 	}
 }
 
 // Dims are the sizes k and n of the packed matrix.
 func (p *Packed[F]) Dims() (k, n int) { return p.k, p.n }
 
-// Panel is the number of columns in a panel: GemmPackedCols splits columns at multiples of it.
-func (p *Packed[F]) Panel() int {
-	_, cols, _ := geometry[F](p.level)
-	return cols
-}
-
-// panelStride is the length of a row of a panel with w columns: half a panel if that is enough.
-func panelStride(w, cols int) int {
-	if 2*w <= cols && cols > portableCols {
-		return cols / 2
+// Cut is the column at which part i of `of` begins, for GemmPackedCols: Cut(0, of) is 0, Cut(of, of) is n, and between
+// them the columns are divided as evenly as the panels allow.
+func (p *Packed[F]) Cut(i, of int) int {
+	if of <= 0 || i < 0 || i > of {
+		panic("kernels: Cut: no such part")
 	}
-	return cols
+	want, best := p.n*i/of, 0
+	for _, part := range p.parts {
+		for j := range part.count {
+			if end := part.col + (j+1)*part.cols; abs(end-want) < abs(best-want) {
+				best = end
+			}
+		}
+	}
+	return best
 }
 
-// packPanel lays out the rows k0 ≤ p < k0+k, columns j0 ≤ j < j0+w of op(B) as a panel, filled up with zeros, and
-// returns the length of its rows.
-func packPanel[F Float](dst []F, trans bool, b []F, ldb, k0, j0, k, w, cols int) int {
-	stride := panelStride(w, cols)
-	dst = dst[:k*stride]
+func abs(i int) int { return max(i, -i) }
+
+// between says whether column j is a border between panels.
+func (p *Packed[F]) between(j int) bool {
+	if j == 0 {
+		return true
+	}
+	for _, part := range p.parts {
+		if part.count > 0 && j >= part.col && j < part.col+part.count*part.cols {
+			return (j-part.col)%part.cols == 0
+		}
+	}
+	return j == p.n
+}
+
+// packPanel lays out the rows k0 ≤ p < k0+k, columns j0 ≤ j < j0+cols of op(B) as a panel with rows of the given
+// width, filled up with zeros.
+func packPanel[F Float](dst []F, trans bool, b []F, ldb, k0, j0, k, cols, width int) {
+	dst = dst[:k*width]
+	if cols < width {
+		for p := range k {
+			clear(dst[p*width+cols : (p+1)*width])
+		}
+	}
 	if trans {
-		for j := range w {
-			src := b[(j0+j)*ldb+k0:][:k]
-			for p, x := range src {
-				dst[p*stride+j] = x
+		transpose(dst, width, b[j0*ldb+k0:], ldb, cols, k)
+	} else {
+		copyRows(dst, width, b[k0*ldb+j0:], ldb, k, cols)
+	}
+}
+
+// copyRows is dst[i*ldd+j] = src[i*lds+j] for i < rows and j < cols, at most a panel's columns.
+func copyRows[F Float](dst []F, ldd int, src []F, lds, rows, cols int) {
+	if rows == 0 || copyRowsFast(dst, ldd, src, lds, rows, cols) {
+		return
+	}
+	for i := range rows {
+		copy(dst[i*ldd:][:cols], src[i*lds:])
+	}
+}
+
+// transpose is dst[j*ldd+i] = src[i*lds+j] for i < rows and j < cols.
+func transpose[F Float](dst []F, ldd int, src []F, lds, rows, cols int) {
+	i, j := transposeFast(dst, ldd, src, lds, rows, cols)
+	transposeSlow(dst, ldd, src, lds, 0, i, j, cols)
+	transposeSlow(dst, ldd, src, lds, i, rows, 0, cols)
+}
+
+// transposeSlow transposes the rows i0 ≤ i < i1 and columns j0 ≤ j < j1.
+func transposeSlow[F Float](dst []F, ldd int, src []F, lds, i0, i1, j0, j1 int) {
+	const tile = 16 // both sides stay in the first-level cache
+	for ; i0 < i1; i0 += tile {
+		for j := j0; j < j1; j += tile {
+			for i := i0; i < min(i0+tile, i1); i++ {
+				for p, x := range src[i*lds+j : i*lds+min(j+tile, j1)] {
+					dst[(j+p)*ldd+i] = x
+				}
 			}
 		}
-		if w < stride {
-			for p := range k {
-				clear(dst[p*stride+w : (p+1)*stride])
-			}
-		}
-		return stride
 	}
-	for p := range k {
-		row := dst[p*stride : (p+1)*stride]
-		n := copy(row, b[(k0+p)*ldb+j0:][:w])
-		clear(row[n:])
-	}
-	return stride
 }
 
 // aligned drops the elements before the first aligned one.
@@ -97,8 +142,13 @@ func aligned[F Float](buf []F) []F {
 	return buf[(align-past)%align/size[F]():]
 }
 
-// scratch is the memory of one running multiplication.
-type scratch[F Float] struct{ data []F }
+// scratch is the memory of one running multiplication: packed rows of A and one packed panel of B.
+type scratch[F Float] struct{ a, b []F }
+
+const (
+	scratchA = 1 << 17
+	scratchB = 256 * 48
+)
 
 // The free scratches, as many as may run at once on a large machine. Unlike a sync.Pool it is not emptied by the
 // garbage collector, so that a steady state does not allocate.
@@ -119,7 +169,8 @@ func grab[F Float]() *scratch[F] {
 	case s := <-free[F]():
 		return s
 	default:
-		return &scratch[F]{aligned(make([]F, depth*32+align))}
+		buf := aligned(make([]F, scratchA+scratchB+align))
+		return &scratch[F]{buf[:scratchA], buf[scratchA:]}
 	}
 }
 

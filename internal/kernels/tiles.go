@@ -5,23 +5,30 @@ package kernels
 // A panel is the columns of B that one tile of C covers; row p of panel j starts at b[j*panelB+p*rowB]. The rows of A
 // go in big blocks of `rows` rows, then in small blocks of one row less, so that a tile is never a sliver.
 type tiles[F Float] struct {
-	a, b, c []F
-	rowA    int // element (i, p) of op(A) is a[i*rowA+p*colA]
-	colA    int
-	rowB    int
-	panelB  int
-	rowC    int
-	k       int      // at least 1
-	steps   int      // panels, or groups of vectors/2 panels
-	vectors int      // in a row of a tile
-	rows    int      // of a big block
-	big     int      // blocks
-	small   int      // blocks
-	acc     int      // 1 adds to C, 0 overwrites it
-	partial int      // 1 if the last vector of a row reaches past the last column
-	mask    uint64   // the columns of the last vector, a bit each
-	lanes   [32]byte // the same as a vector, for AVX2
-	cols    int      // columns of a panel, for the portable kernel
+	a, b, c  []F
+	ahead    []F // the panel to fetch while this one is at work
+	pack     []F // if not nil, where the first block packs the only panel, and the others read it
+	rowA     int // element (i, p) of op(A) is a[i*rowA+p*colA]
+	colA     int // 0 stands for the number of rows of the block
+	stepA    int // from block to block, for each row of the block
+	rowB     int
+	panelB   int
+	rowC     int
+	rowAhead int
+	k        int      // at least 1
+	steps    int      // panels, or groups of panels
+	vectors  int      // in a row of a tile
+	rows     int      // of a big block
+	big      int      // blocks
+	small    int      // blocks
+	stepB    int      // from one panel, or group, to the next
+	stepC    int      // the same in C
+	aheadC   int      // 1 fetches the next tile of C
+	acc      int      // 1 adds to C, 0 overwrites it
+	partial  int      // 1 if the last vector of a row reaches past the last column
+	mask     uint64   // the columns of the last vector, a bit each
+	lanes    [32]byte // the same as a vector, for AVX2
+	cols     int      // columns of a panel, for the portable kernel
 }
 
 const portableRows, portableCols = 4, 4
@@ -32,7 +39,7 @@ const portableRows, portableCols = 4, 4
 func (t *tiles[F]) portable() {
 	m := t.rows*t.big + (t.rows-1)*t.small
 	for s := range t.steps {
-		b, c := t.b[s*t.panelB:], t.c[s*portableCols:]
+		b, c := t.b[s*t.stepB:], t.c[s*t.stepC:]
 		i := 0
 		for ; i+portableRows <= m; i += portableRows {
 			t.tile4x4(t.a[i*t.rowA:], b, c[i*t.rowC:])

@@ -239,14 +239,11 @@ func Transpose[F Float](dst []F, ldd int, src []F, lds int, rows, cols int) {
 	if !fits(len(dst), cols, rows, ldd) {
 		panic("kernels: Transpose: dst is too short")
 	}
-	const tile = 16 // both sides stay in the first-level cache
-	for i0 := 0; i0 < rows; i0 += tile {
-		for j0 := 0; j0 < cols; j0 += tile {
-			for i := i0; i < min(i0+tile, rows); i++ {
-				for j := j0; j < min(j0+tile, cols); j++ {
-					dst[j*ldd+i] = src[i*lds+j]
-				}
-			}
-		}
+	if rows == 0 {
+		return
+	}
+	const strip = 64 // columns at a time, so that the rows of dst stay in the first-level cache
+	for j := 0; j < cols; j += strip {
+		transpose(dst[j*ldd:], ldd, src[j:], lds, rows, min(strip, cols-j))
 	}
 }

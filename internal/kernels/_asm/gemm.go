@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/mmcloughlin/avo/attr"
 	. "github.com/mmcloughlin/avo/build"
@@ -11,42 +13,71 @@ import (
 
 // Offsets in the Go struct tiles; a test holds them against unsafe.Offsetof.
 const (
-	argA       = 0
-	argB       = 24
-	argC       = 48
-	argRowA    = 72
-	argColA    = 80
-	argRowB    = 88
-	argPanelB  = 96
-	argRowC    = 104
-	argK       = 112
-	argSteps   = 120
-	argVectors = 128
-	argRows    = 136
-	argBig     = 144
-	argSmall   = 152
-	argAcc     = 160
-	argPartial = 168
-	argMask    = 176
-	argLanes   = 184
+	argA        = 0
+	argB        = 24
+	argC        = 48
+	argAhead    = 72
+	argPack     = 96
+	argRowA     = 120
+	argColA     = 128
+	argStepA    = 136
+	argRowB     = 144
+	argPanelB   = 152
+	argRowC     = 160
+	argRowAhead = 168
+	argK        = 176
+	argSteps    = 184
+	argVectors  = 192
+	argRows     = 200
+	argBig      = 208
+	argSmall    = 216
+	argStepB    = 224
+	argStepC    = 232
+	argAheadC   = 240
+	argAcc      = 248
+	argPartial  = 256
+	argMask     = 264
+	argLanes    = 272
 )
 
 // shape is a tile of C held in registers: rows by vectors.
 type shape struct{ rows, vectors int }
 
-// shapes lists the tiles of an instruction set. A tile of up to two vectors reads one panel. The wide ones read
-// several, for the few rows at which two vectors a row would leave the multipliers waiting for one another.
-func (s isa) shapes() []shape {
-	var all []shape
-	most, wide := 14, map[int]int{1: 8, 2: 8, 3: 4, 4: 4, 5: 4, 6: 4}
-	if !s.avx512 {
-		most, wide = 6, map[int]int{1: 8, 2: 4, 3: 4}
+// panel is the width of a full panel of B in vectors, and rows the most that a tile has beside it: with AVX-512 3
+// by 9 sums, 3 vectors of B and 2 broadcasts of A fill the 32 registers; with AVX2 2 by 6, 2 and 2 the 16.
+func (s isa) panel() int { return map[bool]int{true: 3, false: 2}[s.avx512] }
+func (s isa) rows() int  { return map[bool]int{true: 9, false: 6}[s.avx512] }
+
+// wide are the tiles that read several panels, for the few rows that have too few sums in one panel: a multiply-add
+// takes 4 cycles and two start in each, so that at least 8 must be under way.
+func (s isa) wide() []shape {
+	if s.avx512 {
+		return []shape{{1, 9}, {2, 6}}
 	}
-	for _, v := range []int{1, 2, 4, 8} {
-		for m := 1; m <= most; m++ {
-			if v <= 2 || wide[m] == v {
-				all = append(all, shape{m, v})
-			}
+	return []shape{{1, 8}, {2, 4}, {3, 4}}
+}
+
+// shapes lists the tiles, by vectors.
+func (s isa) shapes() map[int][]shape {
+	all := map[int][]shape{}
+	for v := 1; v <= s.panel(); v++ {
+		for m := 1; m <= s.rows(); m++ {
+			all[v] = append(all[v], shape{m, v})
+		}
+	}
+	for _, sh := range s.wide() {
+		all[sh.vectors] = append(all[sh.vectors], sh)
+	}
+	return all
+}
+
+// packing lists the tiles that pack B. Blocks are of nearly the same size, so that the first of several has more than
+// half of the most rows.
+func (s isa) packing() map[int][]shape {
+	all := map[int][]shape{}
+	for v := 1; v <= s.panel(); v++ {
+		for m := s.rows()/2 + 1; m <= s.rows(); m++ {
+			all[v] = append(all[v], shape{m, v})
 		}
 	}
 	return all
@@ -60,18 +91,24 @@ func gemm() {
 
 // The registers. Those of the row addresses serve A inside the loop over k, C before and after it.
 var (
-	rArgs      = reg.RDI
-	rA, rA7    = reg.RSI, reg.R8 // rows 0 and 7
-	row1       = reg.R9          // the stride, three and five of it: rows 0 to 6 from one base
-	row3, row5 = reg.R10, reg.R11
-	rColA      = reg.R12
-	rB, rRowB  = reg.RBX, reg.R13
-	rK         = reg.RCX
-	rC         = reg.RDX
-	rTmp       = reg.RAX
-	rPanel     = reg.R8  // wide tiles have at most six rows and leave rA7 free
-	rPanel3    = reg.R15 // three panels
-	partial    = reg.K1
+	rArgs    = reg.RDI
+	rA       = reg.RSI
+	row1     = reg.R9 // the stride, and three, five and seven of it: rows 0 to 8 from one base
+	row3     = reg.R10
+	row5     = reg.R11
+	row7     = reg.R8
+	rColA    = reg.R12
+	rB       = reg.RBX
+	rRowB    = reg.R13
+	rK       = reg.RCX
+	rC       = reg.RDX
+	rTmp     = reg.RAX
+	rPack    = reg.RDX // inside the loop
+	rPanel   = reg.R8  // from panel to panel; wide tiles have too few rows to need row7
+	rPanel3  = reg.R10
+	rAhead   = reg.R15 // what is fetched ahead of B, and its step
+	rAheadBy = reg.RBP
+	partial  = reg.K1
 )
 
 // gemmKernel writes
@@ -82,15 +119,15 @@ var (
 func gemmKernel(s isa) {
 	TEXT("gemm"+s.name, attr.NOSPLIT, "func(t *byte)") // in Go, *tiles[float32] or *tiles[float64]
 	local := func(i int) Mem { return Mem{Base: reg.StackPointer, Disp: 8 * i} }
-	AllocLocal(8 * 10)
+	AllocLocal(8 * 14)
 	var (
 		curA, curC, panelB, panelC   = local(0), local(1), local(2), local(3)
 		blocks, rows, panels, second = local(4), local(5), local(6), local(7)
-		rowA, rowC                   = local(8), local(9)
+		rowA, rowC, stepA            = local(8), local(9), local(10)
+		aheadB, lineB, packing       = local(11), local(12), local(13)
 	)
 	arg := func(off int) Mem { return Mem{Base: rArgs, Disp: off} }
 	shift := U8(map[bool]int{true: 2, false: 3}[s.single()])
-	move := func(from, to Mem) { MOVQ(from, rTmp); MOVQ(rTmp, to) }
 
 	Load(Param("t"), rArgs)
 	scaled := func(off int, to reg.Register) { MOVQ(arg(off), to); SHLQ(shift, to) }
@@ -98,9 +135,14 @@ func gemmKernel(s isa) {
 	MOVQ(rTmp, rowA)
 	scaled(argRowC, rTmp)
 	MOVQ(rTmp, rowC)
+	scaled(argStepA, rTmp)
+	MOVQ(rTmp, stepA)
+	scaled(argRowAhead, rAheadBy)
 	scaled(argColA, rColA)
 	scaled(argRowB, rRowB)
 	move(arg(argB), panelB)
+	move(arg(argAhead), aheadB)
+	move(arg(argPack), packing)
 	move(arg(argC), panelC)
 	move(arg(argSteps), panels)
 	if s.avx512 {
@@ -108,6 +150,7 @@ func gemmKernel(s isa) {
 	}
 
 	Label("panel")
+	move(aheadB, lineB)
 	move(arg(argA), curA)
 	move(panelC, curC)
 	move(arg(argRows), rows)
@@ -117,9 +160,19 @@ func gemmKernel(s isa) {
 	Label("group")
 	CMPQ(blocks, U8(0))
 	JE(LabelRef("groupdone"))
-	dispatch(s, arg(argVectors), rows)
-	for _, sh := range s.shapes() {
-		tile(s, sh, tileEnv{arg: arg, curA: curA, curC: curC, panelB: panelB, blocks: blocks, rowA: rowA, rowC: rowC, shift: shift})
+	CMPQ(packing, U8(0))
+	JNE(LabelRef("pack"))
+	dispatch(s, arg(argVectors), rows, "")
+	Label("pack")
+	dispatch(s, arg(argVectors), rows, "pack")
+	env := tileEnv{arg: arg, curA: curA, curC: curC, panelB: panelB, blocks: blocks, panelC: panelC, rowA: rowA, rowC: rowC, stepA: stepA, lineB: lineB, packing: packing, shift: shift}
+	for _, v := range slices.Sorted(maps.Keys(s.shapes())) {
+		for _, sh := range s.shapes()[v] {
+			tile(s, sh, env, "")
+		}
+		for _, sh := range s.packing()[v] {
+			tile(s, sh, env, "pack")
+		}
 	}
 
 	Label("groupdone")
@@ -131,92 +184,98 @@ func gemmKernel(s isa) {
 	JMP(LabelRef("group"))
 
 	Label("paneldone")
-	// the next group of panels: vectors/2 panels on (a lone vector is always the last)
-	MOVQ(arg(argVectors), rTmp)
-	MOVQ(rTmp, rK)
-	IMUL3Q(U8(s.bytes), rTmp, rTmp)
+	scaled(argStepC, rTmp)
 	ADDQ(rTmp, panelC)
-	SHRQ(U8(1), rK)
-	MOVQ(arg(argPanelB), rTmp)
-	SHLQ(shift, rTmp)
-	IMULQ(rK, rTmp)
+	scaled(argStepB, rTmp)
 	ADDQ(rTmp, panelB)
+	ADDQ(rTmp, aheadB)
 	DECQ(panels)
 	JNE(LabelRef("panel"))
 	VZEROUPPER()
 	RET()
 }
 
-func (sh shape) label() string { return fmt.Sprintf("tile%dx%d", sh.rows, sh.vectors) }
+func (sh shape) label(kind string) string {
+	return fmt.Sprintf("%stile%dx%d", kind, sh.rows, sh.vectors)
+}
+
+// move copies a word.
+func move(from, to Mem) {
+	MOVQ(from, rTmp)
+	MOVQ(rTmp, to)
+}
 
 // dispatch jumps to the tile for the given numbers of vectors and rows.
-func dispatch(s isa, vectors, rows Mem) {
+func dispatch(s isa, vectors, rows Mem, kind string) {
 	MOVQ(vectors, rTmp)
 	MOVQ(rows, rK)
-	byVectors := map[int][]shape{}
-	for _, sh := range s.shapes() {
-		byVectors[sh.vectors] = append(byVectors[sh.vectors], sh)
+	all := s.shapes()
+	if kind == "pack" {
+		all = s.packing()
 	}
-	for _, v := range []int{1, 4, 8} {
+	widths := slices.Sorted(maps.Keys(all))
+	for _, v := range widths[1:] {
 		CMPQ(rTmp, U8(v))
-		JE(LabelRef(fmt.Sprintf("vectors%d", v)))
+		JE(LabelRef(fmt.Sprintf("%svectors%d", kind, v)))
 	}
-	for _, v := range []int{2, 1, 4, 8} {
-		Label(fmt.Sprintf("vectors%d", v))
-		search(byVectors[v])
+	for _, v := range widths {
+		Label(fmt.Sprintf("%svectors%d", kind, v))
+		search(all[v], kind)
 	}
 }
 
 // search is a binary search for the tile whose rows are in rK.
-func search(shapes []shape) {
+func search(shapes []shape, kind string) {
 	if len(shapes) == 1 {
-		JMP(LabelRef(shapes[0].label()))
+		JMP(LabelRef(shapes[0].label(kind)))
 		return
 	}
 	mid := len(shapes) / 2
-	upper := "from" + shapes[mid].label()
+	upper := "from" + shapes[mid].label(kind)
 	CMPQ(rK, U8(shapes[mid].rows))
 	JGE(LabelRef(upper))
-	search(shapes[:mid])
+	search(shapes[:mid], kind)
 	Label(upper)
-	search(shapes[mid:])
+	search(shapes[mid:], kind)
 }
 
 type tileEnv struct {
-	arg                                    func(int) Mem
-	curA, curC, panelB, blocks, rowA, rowC Mem
-	shift                                  Constant
+	arg                                                                   func(int) Mem
+	curA, curC, panelB, panelC, blocks, rowA, rowC, stepA, lineB, packing Mem
+	shift                                                                 Constant
 }
 
-// tile writes the loop over the blocks of one shape.
-func tile(s isa, sh shape, e tileEnv) {
+// tile writes the loop over the blocks of one shape. The tiles of kind "pack" do one block, and copy B into a packed
+// panel on the way, for the blocks that follow.
+func tile(s isa, sh shape, e tileEnv, kind string) {
 	v := s.regs()
-	wide := sh.vectors > 2
+	wide := sh.vectors > s.panel()
 	// a wide tile holds the broadcasts and passes the vectors of B by; a narrow one holds B and passes the broadcasts by
-	first := 4
+	held := sh.vectors
+	first := held + 2
 	if wide {
-		first = sh.rows + 1
+		held = sh.rows
+		first = held + 1
 	}
 	acc := func(i, j int) reg.VecPhysical { return v[first+i*sh.vectors+j] }
 
 	// row is the address of element 0 of row i, of A or C
-	row := func(base, base7 reg.Register, i int) Mem {
-		if i >= 7 {
-			base, i = base7, i-7
-		}
+	row := func(base reg.Register, i int) Mem {
 		m := Mem{Base: base}
 		switch i {
-		case 1, 2, 4:
+		case 1, 2, 4, 8:
 			m.Index, m.Scale = row1, uint8(i)
 		case 3, 6:
 			m.Index, m.Scale = row3, uint8(i/3)
 		case 5:
 			m.Index, m.Scale = row5, 1
+		case 7:
+			m.Index, m.Scale = row7, 1
 		}
 		return m
 	}
 	// strides sets the registers that row needs
-	strides := func(base, base7 reg.Register, stride Mem) {
+	strides := func(stride Mem) {
 		if sh.rows > 1 {
 			MOVQ(stride, row1)
 		}
@@ -227,22 +286,21 @@ func tile(s isa, sh shape, e tileEnv) {
 			LEAQ(Mem{Base: row1, Index: row1, Scale: 4}, row5)
 		}
 		if sh.rows > 7 {
-			LEAQ(Mem{Base: row3, Index: row1, Scale: 4}, base7)
-			ADDQ(base, base7)
+			LEAQ(Mem{Base: row3, Index: row1, Scale: 4}, row7)
 		}
 	}
 
 	each := func(visit func(c Mem, z reg.VecPhysical, last bool)) {
 		for i := range sh.rows {
 			for j := range sh.vectors {
-				c := row(rC, rA7, i)
+				c := row(rC, i)
 				c.Disp = j * s.bytes
 				visit(c, acc(i, j), j == sh.vectors-1)
 			}
 		}
 	}
 
-	l := sh.label()
+	l := sh.label(kind)
 	Label(l)
 	MOVQ(e.curC, rC)
 	CMPQ(e.arg(argAcc), U8(0))
@@ -250,7 +308,7 @@ func tile(s isa, sh shape, e tileEnv) {
 	each(func(c Mem, z reg.VecPhysical, last bool) { s.zero(z) })
 	JMP(LabelRef(l + "ready"))
 	Label(l + "load")
-	strides(rC, rA7, e.rowC)
+	strides(e.rowC)
 	s.tileCopy(sh, e, l+"load", each, func(c Mem, z reg.VecPhysical, masked bool) {
 		switch {
 		case !masked:
@@ -263,28 +321,40 @@ func tile(s isa, sh shape, e tileEnv) {
 	})
 
 	Label(l + "ready")
+	if !wide {
+		s.fetchC(sh, e, l, row, strides)
+		MOVQ(e.lineB, rAhead) // each block of rows fetches a cache line of every row of the next panel
+		ADDQ(U8(64), e.lineB)
+	}
 	MOVQ(e.curA, rA)
+	CMPQ(e.arg(argColA), U8(0))
+	JNE(LabelRef(l + "inplace"))
+	MOVQ(U32(sh.rows*s.size), rColA)
+	Label(l + "inplace")
 	MOVQ(e.panelB, rB)
-	strides(rA, rA7, e.rowA)
+	strides(e.rowA)
 	if wide {
 		MOVQ(e.arg(argPanelB), rPanel)
 		SHLQ(e.shift.(U8), rPanel)
-		if sh.vectors > 4 {
+		if sh.vectors > 3*s.panel() {
 			LEAQ(Mem{Base: rPanel, Index: rPanel, Scale: 2}, rPanel3)
 		}
 	}
 	MOVQ(e.arg(argK), rK)
+	if kind == "pack" {
+		MOVQ(e.packing, rPack)
+	}
 
 	Label(l + "k")
 	if wide {
 		for i := range sh.rows {
-			s.broadcast(row(rA, rA7, i), v[1+i])
+			s.broadcast(row(rA, i), v[1+i])
 		}
 		for j := range sh.vectors {
-			b := Mem{Base: rB, Disp: j % 2 * s.bytes}
-			switch j / 2 {
+			b := Mem{Base: rB, Disp: j % s.panel() * s.bytes}
+			switch p := j / s.panel(); p {
 			case 1, 2:
-				b.Index, b.Scale = rPanel, uint8(j/2)
+				b.Index, b.Scale = rPanel, uint8(p)
 			case 3:
 				b.Index, b.Scale = rPanel3, 1
 			}
@@ -296,23 +366,31 @@ func tile(s isa, sh shape, e tileEnv) {
 	} else {
 		for j := range sh.vectors {
 			s.load(Mem{Base: rB, Disp: j * s.bytes}, v[j])
+			if kind == "pack" {
+				s.store(v[j], Mem{Base: rPack, Disp: j * s.bytes})
+			}
 		}
 		for i := range sh.rows {
-			s.broadcast(row(rA, rA7, i), v[2+i%2])
+			s.broadcast(row(rA, i), v[held+i%2])
 			for j := range sh.vectors {
-				s.fma(v[j], v[2+i%2], acc(i, j))
+				s.fma(v[j], v[held+i%2], acc(i, j))
 			}
 		}
 	}
-	ADDQ(rColA, rA)
-	if sh.rows > 7 {
-		ADDQ(rColA, rA7)
+	if !wide {
+		PREFETCHT1(Mem{Base: rAhead})
+		ADDQ(rAheadBy, rAhead)
 	}
+	ADDQ(rColA, rA)
 	ADDQ(rRowB, rB)
+	if kind == "pack" {
+		ADDQ(U32(sh.vectors*s.bytes), rPack)
+	}
 	DECQ(rK)
 	JNE(LabelRef(l + "k"))
 
-	strides(rC, rA7, e.rowC)
+	MOVQ(e.curC, rC)
+	strides(e.rowC)
 	s.tileCopy(sh, e, l+"store", each, func(c Mem, z reg.VecPhysical, masked bool) {
 		switch {
 		case !masked:
@@ -325,13 +403,44 @@ func tile(s isa, sh shape, e tileEnv) {
 	})
 
 	// the next block of rows
-	for _, next := range []struct{ cur, stride Mem }{{e.curA, e.rowA}, {e.curC, e.rowC}} {
+	for _, next := range []struct{ cur, stride Mem }{{e.curA, e.stepA}, {e.curC, e.rowC}} {
 		IMUL3Q(U8(sh.rows), next.stride, rTmp)
 		ADDQ(rTmp, next.cur)
 	}
 	DECQ(e.blocks)
+	if kind == "pack" {
+		move(e.packing, e.panelB)
+		MOVQ(U32(sh.vectors*s.bytes), rRowB)
+		MOVQ(U32(0), e.packing)
+		JMP(LabelRef("group"))
+		return
+	}
 	JNE(LabelRef(l))
 	JMP(LabelRef("groupdone"))
+}
+
+// fetchC asks for the tile of C that comes next: the one below, or at the end of the rows the top of the next panel.
+func (s isa) fetchC(sh shape, e tileEnv, l string, row func(reg.Register, int) Mem, strides func(Mem)) {
+	skip := l + "fetched"
+	CMPQ(e.arg(argAheadC), U8(0))
+	JE(LabelRef(skip))
+	IMUL3Q(U8(sh.rows), e.rowC, rA)
+	ADDQ(rC, rA)
+	CMPQ(e.blocks, U8(1))
+	JNE(LabelRef(l + "below"))
+	MOVQ(e.arg(argStepC), rA)
+	SHLQ(e.shift.(U8), rA)
+	ADDQ(e.panelC, rA)
+	Label(l + "below")
+	strides(e.rowC)
+	for i := range sh.rows {
+		for j := 0; j < sh.vectors*s.bytes; j += 64 {
+			c := row(rA, i)
+			c.Disp = j
+			PREFETCHT0(c)
+		}
+	}
+	Label(skip)
 }
 
 // tileCopy moves a tile between C and the registers. With AVX-512 the last vector of a row is always under the mask;
@@ -341,7 +450,7 @@ func (s isa) tileCopy(sh shape, e tileEnv, l string, each func(func(Mem, reg.Vec
 		each(func(c Mem, z reg.VecPhysical, last bool) { copy(c, z, last) })
 		return
 	}
-	if sh.vectors <= 2 {
+	if sh.vectors <= s.panel() {
 		CMPQ(e.arg(argPartial), U8(0))
 		JE(LabelRef(l + "full"))
 		s.load(e.arg(argLanes), s.regs()[0])

@@ -12,6 +12,7 @@ import (
 
 var units = map[string]func(){
 	"gemm": gemm,
+	"pack": pack,
 	"peak": peak,
 }
 
