@@ -140,6 +140,26 @@ func TestVariational(t *testing.T) {
 	})
 }
 
+// Operands of two widths have a mask each.
+func TestVariationalOverTwoWidths(t *testing.T) {
+	s := nodes.NewStore(nodes.Float64, 1).Root()
+	a, b := s.Param("W_hh_a", nodes.Ones(), 1, 1), s.Param("W_hh_b", nodes.Ones(), 2, 1)
+	g, asked := given(t, true, []float64{1}, []float64{0, 1})
+	next := cells.Variational{Cell: sums{a, b}, Hidden: 0.5}.Step(g.Zeros(1, 1), cells.State{g.Const(1, 1, 1), g.Const(1, 1, 2)})
+	require.NoError(t, compile(t, g, next...).RunAll())
+	require.Equal(t, []float64{2 + 2}, floats(next[0].Value()))
+	require.Len(t, *asked, 2)
+}
+
+// sums is a cell with hidden products of both parts of its state.
+type sums struct{ a, b *nodes.Param }
+
+func (sums) Parts() []cells.Part { return []cells.Part{{Name: "a", Width: 1}, {Name: "b", Width: 2}} }
+
+func (c sums) Step(_ *nodes.Node, s cells.State) cells.State {
+	return cells.State{nodes.Add(nodes.MatMul(s[0], c.a), nodes.MatMul(s[1], c.b)), s[1]}
+}
+
 func TestWrapperGradients(t *testing.T) {
 	for name, wrap := range map[string]func(cells.Cell) cells.Cell{
 		"zoneout": func(c cells.Cell) cells.Cell {

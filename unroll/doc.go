@@ -23,6 +23,11 @@
 // grow with T. Expand lays every step out as nodes of its own, for drawing, for looking at single steps, for Gorgonia's
 // own machines, for second derivatives, and as the oracle that Scan is tested against. Both take the same cells.
 //
+// # Noise
+//
+// The noise that a step asks for (dropout, zoneout) is drawn outside of the loop, for all times at once, so it is the
+// same under both strategies. A step must ask for the same noises, in the same order, every time that it is built.
+//
 // # Layers
 //
 // Over makes a Layer of a cell. Bidirectional and Stack make layers of layers. The state of a layer is the list of the

@@ -215,20 +215,19 @@ func checkTime(t, T int) {
 
 // expandLoop lends steps laid out in one graph their noise: request k of every step is a slice of one tensor.
 type expandLoop struct {
-	outside nodes.Loop
+	outside nodes.Loop // that the steps stand in, or nil
 	T, t    int
-	asked   int
-	drawn   []*nodes.Node
+	asked   int           // by the step at hand so far
+	drawn   []*nodes.Node // by the first step, for all
 }
 
 func (l *expandLoop) Noise(g *nodes.Graph, r nodes.NoiseRequest) *nodes.Node {
 	k := l.asked
 	l.asked++
-	perSequence := r.PerSequence
 	if k == len(l.drawn) {
 		l.drawn = append(l.drawn, g.OuterNoise(l.outside, outerRequest(r, l.T)))
 	}
-	if perSequence {
+	if r.PerSequence {
 		return l.drawn[k]
 	}
 	return nodes.TimeSlice(l.drawn[k], l.t)
