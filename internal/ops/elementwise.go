@@ -58,6 +58,7 @@ func init() {
 
 		"exp":      unary(func(_, y, dy *G.Node) *G.Node { return Mul(dy, y) }),
 		"log":      unary(func(x, _, dy *G.Node) *G.Node { return bin("div", dy, x) }),
+		"log2":     unary(func(x, _, dy *G.Node) *G.Node { return bin("div", dy, affine(x, math.Ln2, 0)) }),
 		"log1p":    unary(func(x, _, dy *G.Node) *G.Node { return bin("div", dy, affine(x, 1, 1)) }),
 		"expm1":    unary(func(_, y, dy *G.Node) *G.Node { return Mul(dy, affine(y, 1, 1)) }),
 		"tanh":     unary(func(_, y, dy *G.Node) *G.Node { return bin("tanhgrad", y, dy) }),
@@ -71,6 +72,8 @@ func init() {
 		"sin":      unary(func(x, _, dy *G.Node) *G.Node { return Mul(dy, un("cos", x)) }),
 		"cos":      unary(func(x, _, dy *G.Node) *G.Node { return Mul(dy, affine(un("sin", x), -1, 0)) }),
 		"sign":     flat(1),
+		"floor":    flat(1),
+		"ceil":     flat(1),
 		"positive": flat(1), // 1 where x > 0, else 0
 		"stop":     flat(1), // x itself, with no gradient
 
@@ -87,6 +90,12 @@ func init() {
 				return bin("div", dy, in[1])
 			}
 			return affine(Mul(dy, bin("div", y, in[1])), -1, 0)
+		}},
+		"pow": {2, func(_ Elementwise, i int, in []*G.Node, y, dy *G.Node) *G.Node { // a^b
+			if i == 0 {
+				return Mul(dy, Mul(in[1], bin("pow", in[0], affine(in[1], 1, -1))))
+			}
+			return Mul(dy, Mul(y, un("log", in[0])))
 		}},
 		// At a tie the whole gradient goes to the first operand.
 		"max": {2, func(_ Elementwise, i int, in []*G.Node, _, dy *G.Node) *G.Node { return Mul(dy, wins(i, "ge", in)) }},
@@ -333,6 +342,8 @@ func evalRow[F kernels.Float](e Elementwise, dst []F, args [3][]F) {
 		kernels.Exp(dst, x)
 	case "log":
 		kernels.Log(dst, x)
+	case "log2":
+		each(math.Log2)
 	case "log1p":
 		each(math.Log1p)
 	case "expm1":
@@ -367,6 +378,10 @@ func evalRow[F kernels.Float](e Elementwise, dst []F, args [3][]F) {
 		for i, v := range x {
 			dst[i] = truth[F](v > 0) - truth[F](v < 0)
 		}
+	case "floor":
+		each(math.Floor)
+	case "ceil":
+		each(math.Ceil)
 	case "positive":
 		for i, v := range x {
 			dst[i] = truth[F](v > 0)
@@ -381,6 +396,10 @@ func evalRow[F kernels.Float](e Elementwise, dst []F, args [3][]F) {
 		kernels.Mul(dst, x, y)
 	case "div":
 		kernels.Div(dst, x, y)
+	case "pow":
+		for i := range dst {
+			dst[i] = F(math.Pow(float64(x[i]), float64(y[i])))
+		}
 	case "max":
 		for i := range dst {
 			dst[i] = max(x[i], y[i])
