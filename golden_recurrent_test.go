@@ -1,0 +1,258 @@
+package seqzoo_test
+
+import (
+	"fmt"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seqzoo/seqzoo/cells"
+	"github.com/seqzoo/seqzoo/nodes"
+	"github.com/seqzoo/seqzoo/unroll"
+)
+
+// part says where a PyTorch parameter lies in one of the library's. PyTorch's first axis is that of the outputs, as the
+// library's last is: rows from … from+n−1 of the one are columns at … at+n−1 of the other, transposed. Both biases of a
+// cell lie in the same place, where they are added.
+type part struct {
+	param       *nodes.Param
+	from, n, at int
+	as          layout
+}
+
+type layout int
+
+const (
+	transposed layout = iota
+	same              // as PyTorch has it: a table [V, E], a vector
+)
+
+// all is the whole of a parameter.
+func all(p *nodes.Param) []part {
+	s := p.Shape()
+	return []part{{param: p, n: s[len(s)-1]}}
+}
+
+// verbatim is the whole of a parameter that PyTorch lays out as the library does.
+func verbatim(p *nodes.Param) []part { return []part{{param: p, as: same}} }
+
+// place says where the parameter of a name is.
+func (r *goldenRun) place(name string, parts []part) { r.theirs[name] = parts }
+
+// each calls f with the places of all elements of a parameter in PyTorch's tensor and in the library's.
+func (r *goldenRun) each(name string, f func(p *nodes.Param, theirs, ours int)) {
+	want, ok := r.Params[name]
+	require.True(r, ok, "there is no parameter %q", name)
+	covered := 0
+	for _, p := range r.theirs[name] {
+		ours := p.param.Shape()
+		if p.as == same {
+			require.Equal(r, want.Shape, ours, "parameter %q", name)
+			for k := range want.Data {
+				f(p.param, k, k)
+			}
+			return
+		}
+		width, columns := size(want.Shape[1:]), ours[len(ours)-1]
+		require.Equal(r, size(ours)/columns, width, "parameter %q %v in %v", name, want.Shape, ours)
+		require.LessOrEqual(r, p.from+p.n, want.Shape[0], "parameter %q", name)
+		for o := range p.n {
+			for i := range width {
+				f(p.param, (p.from+o)*width+i, i*columns+p.at+o)
+			}
+		}
+		covered += p.n
+	}
+	require.Equal(r, want.Shape[0], covered, "rows of parameter %q", name)
+}
+
+// load gives the library's parameters the values of PyTorch's. Every parameter of either side must have its counterpart.
+func (r *goldenRun) load(values map[string]array) {
+	sums := map[*nodes.Param][]float64{}
+	for _, p := range r.store.Params() {
+		sums[p] = make([]float64, size(p.Shape()))
+	}
+	placed := map[*nodes.Param]bool{}
+	for name, v := range values {
+		require.Contains(r, r.theirs, name, "an unknown parameter")
+		r.each(name, func(p *nodes.Param, theirs, ours int) {
+			sums[p][ours] += v.Data[theirs]
+			placed[p] = true
+		})
+	}
+	require.Len(r, values, len(r.theirs), "parameters of the case")
+	for p, v := range sums {
+		require.True(r, placed[p], "nothing is given for %s", p.Name())
+		fill(p.Value(), v)
+	}
+}
+
+// gather is PyTorch's view of something that the library has for each of its parameters, such as the gradient. What is
+// true of a sum of two biases is true of each.
+func (r *goldenRun) gather(ours map[*nodes.Param][]float64) map[string]array {
+	theirs := map[string]array{}
+	for name := range r.theirs {
+		shape := r.Params[name].Shape
+		v := array{Shape: shape, Data: make([]float64, size(shape))}
+		r.each(name, func(p *nodes.Param, i, k int) { v.Data[i] = ours[p][k] })
+		theirs[name] = v
+	}
+	return theirs
+}
+
+// stack is a stack of recurrent layers as a cell configuration describes it.
+type stack struct {
+	unroll.Stack
+	in     int
+	hidden int
+	states []string // the parts of a cell's state
+	cells  int      // layers times directions
+}
+
+// newStack declares the cells of a configuration and places their parameters. Wrap, if not nil, goes around each cell.
+func newStack(r *goldenRun, c settings, wrap func(cells.Cell) cells.Cell) stack {
+	s := stack{in: c.whole("In"), hidden: c.whole("H")}
+	build := cellBuilder(r, c, s.hidden)
+	layers, bidirectional := c.whole("layers"), c.flag("bidirectional")
+	merge := unroll.Merge(c.word("merge", "concat", "sum", "mean", "product"))
+	width := s.in
+	for l := range layers {
+		one := func(suffix string) unroll.Layer {
+			cell := build(width, fmt.Sprintf("_l%d%s", l, suffix))
+			s.cells++
+			s.states = nil
+			for _, p := range cell.Parts() {
+				s.states = append(s.states, p.Name)
+			}
+			if wrap != nil {
+				cell = wrap(cell)
+			}
+			return unroll.Over(cell)
+		}
+		layer := one("")
+		if bidirectional {
+			layer = unroll.Bidirectional{Forward: layer, Backward: one("_reverse"), Merge: merge}
+		}
+		s.Layers = append(s.Layers, layer)
+		width = layer.Width()
+	}
+	return s
+}
+
+// cellBuilder reads what a configuration says of its cell. Suffix is that of PyTorch's parameters, such as _l0_reverse.
+func cellBuilder(r *goldenRun, c settings, H int) func(in int, suffix string) cells.Cell {
+	kind, noBias := c.word("cell", "rnn", "lstm", "gru"), !c.flag("bias")
+	// common places what every cell has; the gates of hidden are where they are in input.
+	common := func(s *nodes.Scope, suffix string) {
+		r.place("weight_ih"+suffix, all(s.Shared("W_ih")))
+		r.place("weight_hh"+suffix, all(s.Shared("W_hh")))
+		if !noBias {
+			r.place("bias_ih"+suffix, all(s.Shared("b")))
+			r.place("bias_hh"+suffix, all(s.Shared("b")))
+		}
+	}
+	scope := func(suffix string) *nodes.Scope { return r.store.Root().In("cell%s", suffix) }
+	switch kind {
+	case "rnn":
+		activation := cells.Activation(c.word("activation", "tanh", "relu", "sigmoid"))
+		return func(in int, suffix string) cells.Cell {
+			cell := cells.NewRNN(scope(suffix), cells.RNNConfig{In: in, Hidden: H, Activation: activation, NoBias: noBias})
+			common(scope(suffix), suffix)
+			return cell
+		}
+	case "lstm":
+		peephole := map[string]cells.Peephole{"none": cells.NoPeephole, "diagonal": cells.Diagonal, "full": cells.Full}[c.word("peephole", "none", "diagonal", "full")]
+		coupled, projection := c.flag("coupled"), c.whole("proj_size")
+		return func(in int, suffix string) cells.Cell {
+			s := scope(suffix)
+			cell := cells.NewLSTM(s, cells.LSTMConfig{
+				In: in, Hidden: H, Peephole: peephole, Coupled: coupled, Projection: projection, NoBias: noBias,
+			})
+			common(s, suffix)
+			if projection > 0 {
+				r.place("weight_hr"+suffix, all(s.Shared("W_hr")))
+			}
+			if peephole != cells.NoPeephole {
+				for _, gate := range []string{"i", "f", "o"} {
+					if gate != "f" || !coupled {
+						r.place("peephole_"+gate+suffix, all(s.Shared("peephole_"+gate)))
+					}
+				}
+			}
+			return cell
+		}
+	}
+	before := c.word("reset", "after", "before") == "before"
+	return func(in int, suffix string) cells.Cell {
+		s := scope(suffix)
+		cell := cells.NewGRU(s, cells.GRUConfig{In: in, Hidden: H, ResetBefore: before, NoBias: noBias})
+		common(s, suffix)
+		// The gate n, whose product with h stands alone.
+		if before {
+			r.place("weight_hh"+suffix, []part{{param: s.Shared("W_hh"), n: 2 * H}, {param: s.Shared("W_hh_n"), from: 2 * H, n: H}})
+		} else if !noBias {
+			r.place("bias_hh"+suffix, []part{{param: s.Shared("b"), n: 2 * H}, {param: s.Shared("b_hn"), from: 2 * H, n: H}})
+		}
+		return cell
+	}
+}
+
+// initial is the state given as inputs h0 and c0, each [cells, B, width].
+func (s stack) initial(r *goldenRun, B int) cells.State {
+	parts, state := s.Parts(), cells.State{}
+	var inputs []*nodes.Node
+	for i, name := range s.states {
+		inputs = append(inputs, r.input(name+"0", s.cells, B, parts[i].Width))
+	}
+	for k := range s.cells {
+		for _, n := range inputs {
+			state = append(state, nodes.TimeSlice(n, k))
+		}
+	}
+	return state
+}
+
+// final is a state as outputs h_n and c_n.
+func (s stack) final(state cells.State) map[string]*nodes.Node {
+	out := map[string]*nodes.Node{}
+	for i, name := range s.states {
+		var of []*nodes.Node
+		for k := range s.cells {
+			of = append(of, state[k*len(s.states)+i])
+		}
+		out[name+"_n"] = nodes.Stack(of...)
+	}
+	return out
+}
+
+// run unrolls the stack over x, names the outputs and checks everything.
+func (s stack) run(r *goldenRun, x *nodes.Node, init cells.State, o unroll.Options) {
+	o.Strategy = r.strategy
+	result := s.Unroll(x, init, o)
+	r.output("y", result.Y())
+	for name, n := range s.final(result.Final()) {
+		r.output(name, n)
+	}
+	r.check(r.cotangentLoss())
+}
+
+// runRecurrent runs the families rnn, lstm, gru and lengths.
+func runRecurrent(r *goldenRun) {
+	if r.family != "lengths" {
+		require.Equal(r, r.family, r.config.keys["cell"])
+	}
+	B, T := r.config.whole("B"), r.config.whole("T")
+	given := r.config.word("initial_state", "given", "zero") == "given"
+	s := newStack(r, r.config, nil)
+
+	r.start(nodes.Options{})
+	x := r.input("x", T, B, s.in)
+	var init cells.State
+	if given {
+		init = s.initial(r, B)
+	}
+	var o unroll.Options
+	if r.family == "lengths" {
+		o.Lengths = r.ints("lengths", B)
+	}
+	s.run(r, x, init, o)
+}

@@ -1,0 +1,435 @@
+package seqzoo_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+
+	"github.com/seqzoo/seqzoo/graph"
+	"github.com/seqzoo/seqzoo/nodes"
+	"github.com/seqzoo/seqzoo/unroll"
+)
+
+// family says how the cases of a file are run.
+type family struct {
+	run   func(*goldenRun)
+	modes []mode
+}
+
+var families = map[string]family{
+	"rnn":             {runRecurrent, unrolled},
+	"lstm":            {runRecurrent, unrolled},
+	"gru":             {runRecurrent, unrolled},
+	"lengths":         {runRecurrent, unrolled},
+	"tbptt":           {runTruncated, unrolled},
+	"norm_dropout":    {runNormDropout, unrolled},
+	"optim":           {runOptim, unrolled},
+	"binary_addition": {runBinaryAddition, unrolled},
+	"losses":          {runLosses, plain},
+	"embedding":       {runEmbedding, plain},
+	"initialisers":    {runInitialisers, once},
+}
+
+// notYet are the families whose models the library does not have so far.
+var notYet = []string{"attention", "seq2seq", "hred", "decode", "vae", "word2vec"}
+
+// mode is one way to run a case.
+type mode struct {
+	name     string
+	dtype    tensor.Dtype
+	strategy unroll.Strategy
+}
+
+var (
+	unrolled = []mode{
+		{"scan/float64", nodes.Float64, unroll.Scan}, {"expand/float64", nodes.Float64, unroll.Expand},
+		{"scan/float32", nodes.Float32, unroll.Scan}, {"expand/float32", nodes.Float32, unroll.Expand},
+	}
+	plain = []mode{{"float64", nodes.Float64, 0}, {"float32", nodes.Float32, 0}}
+	once  = []mode{{"float64", nodes.Float64, 0}}
+)
+
+// goldenTotal is the number of cases under testdata/golden.
+const goldenTotal = 592
+
+// TestGolden holds the library to the reference numbers of testdata/golden, or of the folder GOLDEN_DIR: every case of
+// every file, and in it every output, the loss and every gradient by name. What it does not know, be it a family, a
+// setting, an input or an output, fails.
+func TestGolden(t *testing.T) {
+	dir := os.Getenv("GOLDEN_DIR")
+	if dir == "" {
+		dir = filepath.Join("testdata", "golden")
+	}
+	paths, err := filepath.Glob(filepath.Join(dir, "*.json"))
+	require.NoError(t, err)
+	require.NotEmpty(t, paths, "no *.json in %s", dir)
+
+	total, waiting := 0, 0
+	for _, path := range paths {
+		file := readGolden(t, path)
+		total += len(file.Cases)
+		if slices.Contains(notYet, file.Family) {
+			waiting += len(file.Cases)
+			t.Run(file.Family, func(t *testing.T) { t.Skipf("%d cases: not yet supported", len(file.Cases)) })
+			continue
+		}
+		family, ok := families[file.Family]
+		require.True(t, ok, "%s: unknown family %q", path, file.Family)
+		t.Run(file.Family, func(t *testing.T) {
+			for _, c := range file.Cases {
+				t.Run(c.Label, func(t *testing.T) {
+					for _, m := range family.modes {
+						t.Run(m.name, func(t *testing.T) { runGolden(t, family, file.Family, c, m) })
+					}
+				})
+			}
+		})
+	}
+	t.Logf("%d cases, of which %d are of families not yet supported", total, waiting)
+	if os.Getenv("GOLDEN_DIR") == "" {
+		require.Equal(t, goldenTotal, total)
+	}
+}
+
+// goldenFile is a family, as its file has it.
+type goldenFile struct {
+	Family string       `json:"family"`
+	Torch  string       `json:"torch"`
+	Cases  []goldenCase `json:"cases"`
+}
+
+type goldenCase struct {
+	Label   string           `json:"name"`
+	Config  json.RawMessage  `json:"config"`
+	Inputs  map[string]array `json:"inputs"`
+	Params  map[string]array `json:"params"`
+	Outputs map[string]array `json:"outputs"`
+	Loss    *float64         `json:"loss"`
+	Grads   map[string]array `json:"grads"`
+}
+
+// array is a tensor: row-major, integers as floats, which hold them exactly.
+type array struct {
+	Shape []int     `json:"shape"`
+	Data  []float64 `json:"data"`
+	Dtype string    `json:"dtype"`
+}
+
+func readGolden(t *testing.T, path string) (file goldenFile) {
+	f, err := os.Open(path)
+	require.NoError(t, err)
+	defer f.Close()
+	in := json.NewDecoder(f)
+	in.DisallowUnknownFields()
+	require.NoError(t, in.Decode(&file), path)
+	require.NotEmpty(t, file.Cases, path)
+	names := map[string]bool{}
+	for _, c := range file.Cases {
+		require.False(t, names[c.Label], "%s: two cases %q", path, c.Label)
+		names[c.Label] = true
+		for _, group := range []map[string]array{c.Inputs, c.Params, c.Outputs, c.Grads} {
+			for name, a := range group {
+				require.Len(t, a.Data, size(a.Shape), "%s: %s: %s", path, c.Label, name)
+			}
+		}
+	}
+	return file
+}
+
+func size(shape []int) int {
+	n := 1
+	for _, d := range shape {
+		n *= d
+	}
+	return n
+}
+
+// goldenRun is a case being run in one mode.
+type goldenRun struct {
+	*testing.T
+	goldenCase
+	mode
+	family string
+	config settings
+
+	store  *nodes.Store
+	theirs map[string][]part // where the parameters of the case are in store, by PyTorch's name
+	g      *nodes.Graph
+	given  map[string]*nodes.Node // inputs that have a gradient
+	used   map[string]bool        // inputs
+	nodes  map[string]*nodes.Node // outputs
+	rtol   float64
+	atol   float64
+}
+
+func runGolden(t *testing.T, f family, name string, c goldenCase, m mode) {
+	r := &goldenRun{
+		T: t, goldenCase: c, mode: m, family: name, config: newSettings(t, c.Config),
+		store: nodes.NewStore(m.dtype, 1), theirs: map[string][]part{},
+		given: map[string]*nodes.Node{}, used: map[string]bool{}, nodes: map[string]*nodes.Node{},
+		rtol: 1e-9, atol: 1e-12,
+	}
+	if m.dtype == nodes.Float32 {
+		r.rtol, r.atol = 1e-4, 1e-5
+	}
+	require.NoError(t, nodes.Try(func() { f.run(r) }))
+	r.config.done()
+	for name := range c.Inputs {
+		require.True(t, r.used[name], "input %q is not used", name)
+	}
+	for name := range c.Params {
+		require.Contains(t, r.theirs, name, "parameter %q is not used", name)
+	}
+}
+
+// trajectory widens the tolerance of float32, in which errors build up from step to step.
+func (r *goldenRun) trajectory() {
+	if r.dtype == nodes.Float32 {
+		r.rtol = 1e-3
+	}
+}
+
+// start begins the graph.
+func (r *goldenRun) start(o nodes.Options) *nodes.Graph {
+	o.Dtype = r.dtype
+	r.g = nodes.NewGraph(o)
+	return r.g
+}
+
+// raw is an input as it stands in the file.
+func (r *goldenRun) raw(name string, shape ...int) []float64 {
+	r.Helper()
+	a, ok := r.Inputs[name]
+	require.True(r, ok, "there is no input %q", name)
+	require.Equal(r, fmt.Sprint(shape), fmt.Sprint(a.Shape), "input %q", name)
+	r.used[name] = true
+	return a.Data
+}
+
+// has reports whether the case has an input.
+func (r *goldenRun) has(name string) bool { _, ok := r.Inputs[name]; return ok }
+
+// input is an input with a gradient, constant one without, and ints one of integers.
+func (r *goldenRun) input(name string, shape ...int) *nodes.Node {
+	n := r.constant(name, shape...)
+	r.given[name] = n
+	return n
+}
+
+func (r *goldenRun) constant(name string, shape ...int) *nodes.Node {
+	return r.bind(r.g.Input(name, shape...), r.raw(name, shape...))
+}
+
+func (r *goldenRun) ints(name string, shape ...int) *nodes.Node {
+	require.Equal(r, "int", r.Inputs[name].Dtype, "input %q", name)
+	return r.bind(r.g.IntInput(name, shape...), r.raw(name, shape...))
+}
+
+func (r *goldenRun) bind(n *nodes.Node, data []float64) *nodes.Node {
+	v := tensor.New(tensor.Of(n.Dtype()), tensor.WithShape(n.Shape()...))
+	fill(v, data)
+	require.NoError(r, gorgonia.Let(n.Gorgonia(), v))
+	return n
+}
+
+// output names a node of the graph as an output of the case.
+func (r *goldenRun) output(name string, n *nodes.Node) { r.nodes[name] = n }
+
+// cotangentLoss is Σ output∘dOut_output over the outputs that have such an input.
+func (r *goldenRun) cotangentLoss() (loss *nodes.Node) {
+	for _, name := range slices.Sorted(maps.Keys(r.nodes)) {
+		y := r.nodes[name]
+		if !r.has("dOut_" + name) {
+			continue
+		}
+		s := nodes.Sum(nodes.Mul(y, r.constant("dOut_"+name, y.Shape()...)))
+		if loss != nil {
+			s = nodes.Add(loss, s)
+		}
+		loss = s
+	}
+	require.NotNil(r, loss, "there are no cotangents")
+	return loss
+}
+
+// check runs the graph and compares everything: outputs, loss and gradients.
+func (r *goldenRun) check(loss *nodes.Node) {
+	keep := []*gorgonia.Node{loss.Gorgonia()}
+	for _, n := range r.nodes {
+		keep = append(keep, n.Gorgonia())
+	}
+	inputs := slices.Sorted(maps.Keys(r.given))
+	params := r.store.Params()
+	var wrt []nodes.Operand
+	for _, name := range inputs {
+		wrt = append(wrt, r.given[name])
+	}
+	for _, p := range params {
+		wrt = append(wrt, p)
+	}
+	derivatives := r.g.Gradients(loss, wrt...)
+	for _, d := range derivatives {
+		keep = append(keep, d.Gorgonia())
+	}
+	r.load(r.Params)
+	r.compute(keep...)
+
+	outputs := map[string]array{}
+	for name, n := range r.nodes {
+		outputs[name] = arrayOf(n)
+	}
+	r.compareAll("output", r.Outputs, outputs)
+	r.compareLoss(arrayOf(loss).Data[0])
+	if strings.Contains(r.Label, "_huge") && r.dtype == nodes.Float32 {
+		return // a logit of 1e4 is known to 1e-3 in float32
+	}
+	ours := map[*nodes.Param][]float64{}
+	for i, p := range params {
+		ours[p] = arrayOf(derivatives[len(inputs)+i]).Data
+	}
+	grads := r.gather(ours)
+	for i, name := range inputs {
+		grads[name] = arrayOf(derivatives[i])
+	}
+	r.compareAll("gradient", r.Grads, grads)
+}
+
+// compute runs the graph for the nodes in keep.
+func (r *goldenRun) compute(keep ...*gorgonia.Node) {
+	m, err := graph.Compile(r.g.Expr(), graph.Keep(keep...))
+	require.NoError(r, err)
+	defer m.Close()
+	require.NoError(r, m.RunAll())
+}
+
+// compareAll wants the same names on both sides, and close values.
+func (r *goldenRun) compareAll(kind string, want, got map[string]array) {
+	r.Helper()
+	require.Equal(r, slices.Sorted(maps.Keys(want)), slices.Sorted(maps.Keys(got)), kind+"s")
+	for name, w := range want {
+		r.compare(kind+" "+name, w, got[name])
+	}
+}
+
+func (r *goldenRun) compareLoss(got float64) {
+	r.Helper()
+	require.NotNil(r, r.Loss, "the case has no loss")
+	r.compare("loss", array{Data: []float64{*r.Loss}}, array{Data: []float64{got}})
+}
+
+// compare wants |got − want| ≤ atol + rtol·max|want|, and integers exact.
+func (r *goldenRun) compare(what string, want, got array) {
+	r.Helper()
+	require.Equal(r, fmt.Sprint(want.Shape), fmt.Sprint(got.Shape), "shape of %s", what)
+	require.Len(r, got.Data, len(want.Data), what)
+	largest := 0.0
+	for _, w := range want.Data {
+		largest = max(largest, math.Abs(w))
+	}
+	tolerance := r.atol + r.rtol*largest
+	if want.Dtype == "int" {
+		tolerance = 0
+	}
+	for i, w := range want.Data {
+		if g := got.Data[i]; !(math.Abs(g-w) <= tolerance) { // so that NaN fails
+			r.Fatalf("%s: element %d of %v is %.17g, want %.17g, which is %.2g apart; %.2g is allowed",
+				what, i, want.Shape, g, w, math.Abs(g-w), tolerance)
+		}
+	}
+}
+
+// arrayOf is a node's value.
+func arrayOf(n *nodes.Node) array { return array{Shape: n.Shape(), Data: floats(n.Value())} }
+
+// floats copies the elements of a value.
+func floats(v gorgonia.Value) (out []float64) {
+	switch d := v.Data().(type) {
+	case float32:
+		return []float64{float64(d)}
+	case float64:
+		return []float64{d}
+	case []float64:
+		return slices.Clone(d)
+	case []float32:
+		for _, x := range d {
+			out = append(out, float64(x))
+		}
+	case []int:
+		for _, x := range d {
+			out = append(out, float64(x))
+		}
+	}
+	return out
+}
+
+// fill writes data to a tensor of the same size.
+func fill(to *tensor.Dense, data []float64) {
+	switch d := to.Data().(type) {
+	case []float64:
+		copy(d, data)
+	case []float32:
+		for i, x := range data {
+			d[i] = float32(x)
+		}
+	case []int:
+		for i, x := range data {
+			d[i] = int(x)
+		}
+	}
+}
+
+// settings is a configuration. Each key is taken out once, and none may be left in the end.
+type settings struct {
+	t    *testing.T
+	keys map[string]any
+}
+
+func newSettings(t *testing.T, raw json.RawMessage) settings {
+	s := settings{t: t}
+	require.NoError(t, json.Unmarshal(raw, &s.keys))
+	return s
+}
+
+func take[V any](s settings, key string) V {
+	s.t.Helper()
+	v, ok := s.keys[key].(V)
+	require.True(s.t, ok, "config: %q is %v", key, s.keys[key])
+	delete(s.keys, key)
+	return v
+}
+
+func (s settings) number(key string) float64 { s.t.Helper(); return take[float64](s, key) }
+func (s settings) flag(key string) bool      { s.t.Helper(); return take[bool](s, key) }
+func (s settings) has(key string) bool       { _, ok := s.keys[key]; return ok }
+
+func (s settings) whole(key string) int {
+	s.t.Helper()
+	x := s.number(key)
+	require.Equal(s.t, math.Trunc(x), x, "config: %q", key)
+	return int(x)
+}
+
+// word is one of the words that are known.
+func (s settings) word(key string, known ...string) string {
+	s.t.Helper()
+	w := take[string](s, key)
+	require.Contains(s.t, known, w, "config: %q", key)
+	return w
+}
+
+func (s settings) object(key string) settings {
+	s.t.Helper()
+	return settings{s.t, take[map[string]any](s, key)}
+}
+
+func (s settings) done() { s.t.Helper(); require.Empty(s.t, s.keys, "config: unknown keys") }
