@@ -11,6 +11,7 @@ import (
 	"github.com/seqzoo/seqzoo/graph/internal/exec"
 	"github.com/seqzoo/seqzoo/graph/internal/ir"
 	"github.com/seqzoo/seqzoo/graph/internal/lower"
+	"github.com/seqzoo/seqzoo/graph/internal/optimise"
 	"github.com/seqzoo/seqzoo/internal/ops"
 )
 
@@ -102,7 +103,8 @@ func (c *config) build(wanted []*gorgonia.Node) (exec.Program, error) {
 	for i, n := range wanted {
 		values[i] = low.Of[n]
 	}
-	return exec.New(low.Region, values, exec.Config{Workers: c.workers, Shard: c.shard, Without: c.without})
+	values = optimise.Run(low.Region, values, c.without)
+	return exec.New(low.Region, values, exec.Config{Workers: c.workers, Shard: c.shard, Without: c.without, Least: c.least})
 }
 
 // deliver makes the memory of a result the value of its node.

@@ -9,6 +9,7 @@ import (
 	"gorgonia.org/gorgonia"
 
 	"github.com/seqzoo/seqzoo/graph/internal/exec"
+	"github.com/seqzoo/seqzoo/graph/internal/optimise"
 )
 
 // Option changes how a graph is compiled.
@@ -20,6 +21,7 @@ type config struct {
 	workers int
 	shard   exec.Shard
 	without map[string]bool
+	least   int // of exec.Config, for tests
 }
 
 // Keep names the nodes whose values are wanted. Everything that they do not need is left out. Without Keep the wanted
@@ -48,12 +50,17 @@ const (
 // Share sets how workers share recurrences. A way that a recurrence does not allow is not used for it.
 func Share(s Sharing) Option { return func(c *config) { c.shard = s } }
 
-// passes are the names that Without takes, and what is lost without each.
-var passes = map[string]string{
-	"hoist": "one product over all steps for inputs and weight gradients",
-	"fuse":  "element-wise operations in one pass over cache-sized tiles",
-	"acc":   "products that are added straight to another term",
-}
+// passes are the names that Without takes, and what each does.
+var passes = func() map[string]string {
+	m := map[string]string{
+		"hoist": "products of inputs, and the gradients of weights and inputs, are one product over all steps",
+		"fuse":  "element-wise operations are computed in one pass over cache-sized tiles",
+	}
+	for _, p := range optimise.Passes {
+		m[p.Name] = p.Does
+	}
+	return m
+}()
 
 // Without switches passes of the compiler off, for finding out what each does.
 func Without(names ...string) Option {
@@ -67,8 +74,11 @@ func Without(names ...string) Option {
 func (c *config) check() error {
 	for n := range c.without {
 		if _, ok := passes[n]; !ok {
-			return fmt.Errorf("Without(%q): there is no such pass; there are %s", n, strings.Join(slices.Sorted(maps.Keys(passes)), ", "))
+			return fmt.Errorf("Without(%q): there is no such pass; there are %s", n, strings.Join(Passes(), ", "))
 		}
 	}
 	return nil
 }
+
+// Passes are the names that Without takes.
+func Passes() []string { return slices.Sorted(maps.Keys(passes)) }

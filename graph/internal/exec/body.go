@@ -198,7 +198,7 @@ func (k *block[F]) asTeam(l *loop[F]) bool {
 	if k.cfg.Workers == 1 || k.cfg.Shard == ShardRows && l.rows > 1 {
 		return false
 	}
-	if l.cost() < 2*parallelCost {
+	if l.cost() < 2*k.cfg.Least {
 		return false
 	}
 	if k.cfg.Shard == ShardTeam {

@@ -18,7 +18,10 @@ func compile[F kernels.Float](r *ir.Region, results []*ir.Value, c Config) (p *p
 	if c.Workers < 1 {
 		c.Workers = runtime.GOMAXPROCS(0)
 	}
-	p = &program[F]{pool: newPool(c.Workers), errs: make([]error, c.Workers)}
+	if c.Least == 0 {
+		c.Least = parallelCost
+	}
+	p = &program[F]{pool: newPool(c.Workers), errs: make([]error, c.Workers), least: c.Least}
 	b := &builder[F]{p: p, cfg: c, slots: 4, regs: 1, row: 1}
 	k := newBlock(b, nil, results)
 	k.place()

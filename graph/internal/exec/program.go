@@ -20,6 +20,7 @@ type Config struct {
 	Workers int
 	Shard   Shard
 	Without map[string]bool // names of passes that are off
+	Least   int             // cost in nanoseconds from which an instruction is shared; 0 means parallelCost
 }
 
 // Shard says how workers share a loop.
@@ -65,6 +66,7 @@ type program[F kernels.Float] struct {
 	memory  int
 	notes   []string
 	packs   []kernels.Packed[F]
+	least   int
 
 	job  instr[F] // what the workers are at
 	errs []error
@@ -101,7 +103,7 @@ type ctx[F kernels.Float] struct {
 	tensor []ops.Tensor
 }
 
-// parallelCost is the least cost in nanoseconds of an instruction that is worth sharing.
+// parallelCost is the least cost in nanoseconds at which an instruction is worth sharing.
 const parallelCost = 15_000
 
 func (p *program[F]) Run() error {
@@ -122,7 +124,7 @@ func (p *program[F]) do(in instr[F]) error {
 		return p.share(in)
 	}
 	n := in.units()
-	if len(p.ctx) == 1 || n == 1 || in.cost() < parallelCost {
+	if len(p.ctx) == 1 || n == 1 || in.cost() < p.least {
 		return in.run(p.ctx[0], 0, n)
 	}
 	return p.share(in)

@@ -135,3 +135,12 @@ func (l *Loop) Out(r *Region, loop *Value, o Output) *Value {
 	l.Outs = append(l.Outs, v)
 	return v
 }
+
+// Computed reports whether a value is written by an operation, rather than being an input, a view or a constant.
+func Computed(v *Value) bool {
+	switch v.Fn.(type) {
+	case Input, BodyLeaf, Output, ops.Slice, ops.Reshape, ops.Transpose, ops.Broadcast, ops.Fill:
+		return false
+	}
+	return true
+}

@@ -139,7 +139,7 @@ func (r *recurrence) sum(v *ir.Value) *ir.Value {
 			return g.Apply(fn, join(v.Args[0]), join(v.Args[1]))
 		}
 	case ops.SumTo:
-		if light(v.Args[0]) || computed(v.Args[0]) {
+		if light(v.Args[0]) || ir.Computed(v.Args[0]) {
 			return g.Apply(fn, r.spread(r.outer(v.Args[0]), v.Args[0]))
 		}
 	case ops.Reshape, ops.Slice, ops.Pad, ops.Transpose:

@@ -251,7 +251,7 @@ func (r *recurrence) store(b *ir.Value) *ir.Value {
 	if f, ok := b.Fn.(ops.Fill); ok {
 		return r.repeat(r.region.Apply(f))
 	}
-	if !computed(b) {
+	if !ir.Computed(b) {
 		b = r.loop.Body.Leaf(ops.Elementwise{Kind: "stop"}, b.Type, b)
 	}
 	return r.loop.Out(r.region, r.value, ir.Output{Kind: ir.Stored, Value: b})
@@ -288,7 +288,7 @@ func (r *recurrence) after(v *ir.Value) bool {
 	}
 	late := false
 	for _, a := range v.Args {
-		late = late || r.after(a) && computed(a)
+		late = late || r.after(a) && ir.Computed(a)
 	}
 	switch v.Fn.(type) {
 	case ops.Elementwise, ops.Concat:

@@ -157,19 +157,10 @@ func (r *recurrence) owned(v *ir.Value) *ir.Value {
 	for _, c := range r.loop.Carries {
 		taken = taken || c.Next == v
 	}
-	if !taken && computed(v) {
+	if !taken && ir.Computed(v) {
 		return v
 	}
 	return r.loop.Body.Leaf(ops.Elementwise{Kind: "stop"}, v.Type, v)
-}
-
-// computed reports whether a value is written by an operation, rather than being an input, a view or a constant.
-func computed(v *ir.Value) bool {
-	switch v.Fn.(type) {
-	case ir.BodyLeaf, ops.Slice, ops.Reshape, ops.Transpose, ops.Broadcast, ops.Fill:
-		return false
-	}
-	return true
 }
 
 // cut is [from, to) of the packed vector.

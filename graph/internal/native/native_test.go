@@ -1,0 +1,126 @@
+package native_test
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	G "gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+	"pgregory.net/rapid"
+
+	"github.com/seqzoo/seqzoo/graph/internal/native"
+	"github.com/seqzoo/seqzoo/internal/gorgoniatest"
+	"github.com/seqzoo/seqzoo/internal/ops"
+)
+
+// foreign are the operations that have no translation, by intent.
+var foreign = []string{"diagFlatOp"}
+
+// Every node of random graphs with gradients is computed twice from the same operands: by Gorgonia's op and by its
+// translation.
+func TestTranslationsEqualTheOps(t *testing.T) {
+	for dt, tolerance := range map[tensor.Dtype]float64{tensor.Float64: 1e-11, tensor.Float32: 2e-5} {
+		t.Run(dt.String(), func(t *testing.T) {
+			seen := map[string]int{}
+			rapid.Check(t, func(t *rapid.T) {
+				g := gorgoniatest.Draw(t, dt)
+				children, err := ops.Children(g.G)
+				require.NoError(t, err)
+				values := map[*G.Node]G.Value{}
+				for _, n := range g.G.AllNodes() {
+					if n.Op() == nil || native.IsConstant(n.Op()) {
+						values[n] = n.Value()
+						if n.Op() == nil {
+							continue
+						}
+					}
+					in := make([]G.Value, len(children[n]))
+					for i, c := range children[n] {
+						in[i] = values[c]
+					}
+					if slices.Contains(in, nil) {
+						continue // an operand that Gorgonia could not compute
+					}
+					name := fmt.Sprintf("%T", n.Op())
+					want, wantErr := gorgoniatest.Value(n, in)
+					got, err := translate(n, children[n], in)
+					if err != nil {
+						if wantErr == nil {
+							require.Contains(t, foreign, name[len("gorgonia."):], "%v: %v", n, err)
+							values[n] = want
+						}
+						continue
+					}
+					if wantErr != nil {
+						values[n] = got.Value()
+						continue
+					}
+					w, err := ops.TensorOf(want)
+					require.NoError(t, err)
+					require.Equal(t, ops.Size(w.Shape), ops.Size(got.Shape), "%v: %v, want %v", n, got.Shape, w.Shape)
+					near(t, w, got, tolerance, n)
+					seen[name]++
+					values[n] = got.Value()
+				}
+			})
+			for _, want := range []string{"elemBinOp", "elemUnaryOp", "linAlgBinOp", "tensordotOp", "sumOp", "repeatOp", "sizeOp",
+				"sliceIncrOp", "atOp", "transposeOp", "concatOp", "reshapeOp", "constantScalar", "minBetween", "maxBetween"} {
+				require.Positive(t, seen["gorgonia."+want], "no %s among %v", want, seen)
+			}
+			for _, want := range []string{"maxOp", "sliceOp", "softmaxOp", "softmaxDiffOp", "byIndicesOp", "byIndicesOpDiffOp"} {
+				require.Positive(t, seen["*gorgonia."+want], "no %s among %v", want, seen)
+			}
+		})
+	}
+}
+
+func translate(n *G.Node, operands []*G.Node, values []G.Value) (ops.Tensor, error) {
+	types := make([]ops.Type, len(operands))
+	in := make([]ops.Tensor, len(operands))
+	for i, c := range operands {
+		types[i] = ops.TypeOf(c)
+		v, err := ops.TensorOf(values[i])
+		if err != nil {
+			return v, err
+		}
+		v.Shape = types[i].Shape
+		in[i] = v
+	}
+	e, err := native.Translate(n.Op(), types, ops.TypeOf(n))
+	if err != nil {
+		return ops.Tensor{}, err
+	}
+	return e.Eval(in)
+}
+
+// near compares with a tolerance relative to the largest number.
+func near(t require.TestingT, want, got ops.Tensor, tolerance float64, n *G.Node) {
+	w, g := floats(want), floats(got)
+	require.Len(t, g, len(w), "%v", n)
+	scale := 1.0
+	for _, v := range w {
+		if !math.IsInf(v, 0) && !math.IsNaN(v) {
+			scale = max(scale, math.Abs(v))
+		}
+	}
+	for i := range w {
+		if w[i] == g[i] || math.IsNaN(w[i]) && math.IsNaN(g[i]) {
+			continue
+		}
+		require.InDelta(t, w[i], g[i], tolerance*scale, "element %d of %v, %v", i, n, n.Shape())
+	}
+}
+
+func floats(t ops.Tensor) []float64 {
+	if t.F64 != nil {
+		return t.F64
+	}
+	out := make([]float64, len(t.F32))
+	for i, v := range t.F32 {
+		out[i] = float64(v)
+	}
+	return out
+}

@@ -1,0 +1,170 @@
+// Package optimise improves a graph in the engine's form. Each pass does one thing, and can be switched off.
+package optimise
+
+import (
+	"github.com/seqzoo/seqzoo/graph/internal/ir"
+	"github.com/seqzoo/seqzoo/internal/ops"
+)
+
+// Pass is one improvement.
+type Pass struct {
+	Name string
+	Does string
+	run  func(l *level)
+}
+
+// Passes are in the order in which they run. Accumulation comes before slices are moved, since it looks for whole sums.
+var Passes = []Pass{
+	{"pull", "element-wise operations whose only reader is a loop are computed in it, step by step", pull},
+	{"accumulate", "products that are terms of a sum are added straight to another term", accumulate},
+	{"slice", "slices of element-wise results become element-wise operations on slices, so that gates fuse", slice},
+}
+
+// Run applies the passes to a graph with the given results, and gives the results that equal them.
+func Run(r *ir.Region, results []*ir.Value, without map[string]bool) []*ir.Value {
+	l := &level{region: r, roots: results}
+	for _, p := range Passes {
+		if without[p.Name] {
+			continue
+		}
+		l.scan()
+		p.run(l)
+		l.scan()
+		for _, v := range l.order {
+			if loop, ok := v.Fn.(*ir.Loop); ok {
+				body := bodyOf(loop, v, l)
+				body.scan()
+				p.run(body)
+				body.finish()
+			}
+		}
+	}
+	return l.roots
+}
+
+// level is a region and the values that are needed of it.
+type level struct {
+	region *ir.Region
+	roots  []*ir.Value
+	order  []*ir.Value // what the roots need, operands first
+	users  map[*ir.Value][]*ir.Value
+
+	loop  *ir.Loop // of a body
+	value *ir.Value
+	outer *level
+	outs  []*ir.Value // outputs of the loop whose values are roots, after the carries'
+}
+
+// bodyOf is the body of a loop as a level. Its roots are what the carries become, then what is stored.
+func bodyOf(loop *ir.Loop, v *ir.Value, outer *level) *level {
+	l := &level{region: loop.Body, loop: loop, value: v, outer: outer}
+	for _, c := range loop.Carries {
+		l.roots = append(l.roots, c.Next)
+	}
+	for _, o := range loop.Outs {
+		if p := o.Fn.(ir.Output); p.Kind == ir.Stored && len(outer.users[o]) > 0 {
+			l.roots = append(l.roots, p.Value)
+			l.outs = append(l.outs, o)
+		}
+	}
+	return l
+}
+
+// finish tells the loop what its roots have become.
+func (l *level) finish() {
+	taken := map[*ir.Value]bool{}
+	for i, c := range l.loop.Carries {
+		if c.Next = l.roots[i]; taken[c.Next] || !ir.Computed(c.Next) {
+			c.Next = l.region.Leaf(ops.Elementwise{Kind: "stop"}, c.Next.Type, c.Next)
+		}
+		taken[c.Next] = true
+	}
+	for i, o := range l.outs {
+		p := o.Fn.(ir.Output)
+		if p.Value = l.roots[len(l.loop.Carries)+i]; !ir.Computed(p.Value) {
+			p.Value = l.region.Leaf(ops.Elementwise{Kind: "stop"}, p.Value.Type, p.Value)
+		}
+		o.Fn = p
+	}
+}
+
+// scan finds what the roots need, and who reads what. A root has nil among its users.
+func (l *level) scan() {
+	l.order, l.users = nil, map[*ir.Value][]*ir.Value{}
+	seen := map[*ir.Value]bool{}
+	var visit func(v *ir.Value)
+	visit = func(v *ir.Value) {
+		if seen[v] {
+			return
+		}
+		seen[v] = true
+		for _, a := range v.Args {
+			visit(a)
+			l.users[a] = append(l.users[a], v)
+		}
+		l.order = append(l.order, v)
+	}
+	for _, v := range l.roots {
+		visit(v)
+		l.users[v] = append(l.users[v], nil)
+	}
+}
+
+// rewrite replaces values: rule gives a replacement for v, whose operands' replacements are args, or nil for v itself
+// on those. Loops and what comes out of them stay.
+func (l *level) rewrite(now map[*ir.Value]*ir.Value, rule func(v *ir.Value, args []*ir.Value) *ir.Value) {
+	for _, v := range l.order {
+		if now[v] != nil {
+			continue
+		}
+		same := true
+		args := make([]*ir.Value, len(v.Args))
+		for i, a := range v.Args {
+			args[i] = now[a]
+			same = same && args[i] == a
+		}
+		switch fn := v.Fn.(type) {
+		case *ir.Loop:
+			v.Args = args
+			now[v] = v
+			continue
+		case ir.Output, ir.Input, ir.BodyLeaf:
+			now[v] = v
+			continue
+		case ir.Foreign:
+			v.Args = args
+			now[v] = v
+			continue
+		case ops.Elementwise:
+			if fn.Kind == "stop" { // a copy that is wanted
+				if v.Args = args; !ir.Computed(args[0]) || len(l.users[v]) > 0 {
+					now[v] = v
+					continue
+				}
+			}
+		}
+		w := rule(v, args)
+		switch {
+		case w != nil:
+		case same:
+			w = v
+		default:
+			w = l.region.Apply(v.Fn, args...)
+			if w.Steps == 0 {
+				w.Steps = v.Steps
+			}
+		}
+		now[v] = w
+	}
+	for i, v := range l.roots {
+		l.roots[i] = now[v]
+	}
+}
+
+// kind is the element-wise function of v, or "".
+func kind(v *ir.Value) string {
+	if fn, ok := v.Fn.(ops.Elementwise); ok {
+		return fn.Kind
+	}
+	return ""
+}

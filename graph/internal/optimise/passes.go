@@ -1,0 +1,235 @@
+package optimise
+
+import (
+	"slices"
+
+	"github.com/seqzoo/seqzoo/graph/internal/ir"
+	"github.com/seqzoo/seqzoo/internal/ops"
+)
+
+// accumulate finds sums of several terms, one of which at least is a matrix product that nothing else reads, and has
+// the products added to another product, or to one time of a product that was taken for all times. In an LSTM that is
+// x·W_ih + h·W_hh, where x·W_ih was computed before the loop.
+func accumulate(l *level) {
+	inner := map[*ir.Value]bool{} // sums that are terms of another
+	for _, v := range l.order {
+		if kind(v) == "add" {
+			for _, a := range v.Args {
+				inner[a] = inner[a] || kind(a) == "add" && slices.Equal(a.Shape, v.Shape) && len(l.users[a]) == 1
+			}
+		}
+	}
+	now := map[*ir.Value]*ir.Value{}
+	l.rewrite(now, func(v *ir.Value, args []*ir.Value) *ir.Value {
+		if kind(v) != "add" || inner[v] {
+			return nil
+		}
+		var base *ir.Value
+		var products, rest []*ir.Value
+		for _, t := range l.terms(v, inner) {
+			_, isProduct := t.Fn.(ops.MatMul)
+			same := slices.Equal(t.Shape, v.Shape) && len(l.users[t]) == 1 && len(t.Shape) == 2
+			switch {
+			case same && isProduct:
+				products = append(products, t)
+			case same && base == nil && l.productOutside(t):
+				base = t
+			default:
+				rest = append(rest, t)
+			}
+		}
+		if len(products) == 0 || base == nil && len(products) < 2 {
+			return nil
+		}
+		if base == nil {
+			base, products = products[0], products[1:]
+		}
+		sum := now[base]
+		for _, p := range products {
+			fn := ir.MatMulAcc{MatMul: p.Fn.(ops.MatMul)}
+			sum = l.region.Apply(fn, sum, now[p.Args[0]], now[p.Args[1]])
+		}
+		for _, t := range rest {
+			sum = l.region.Apply(ops.Elementwise{Kind: "add"}, sum, now[t])
+		}
+		return sum
+	})
+}
+
+// terms are what v adds up, from left to right.
+func (l *level) terms(v *ir.Value, inner map[*ir.Value]bool) []*ir.Value {
+	var out []*ir.Value
+	for _, a := range v.Args {
+		if inner[a] {
+			out = append(out, l.terms(a, inner)...)
+		} else {
+			out = append(out, a)
+		}
+	}
+	return out
+}
+
+// productOutside reports whether a leaf of a body is one time of a product that nothing but the loop reads.
+func (l *level) productOutside(leaf *ir.Value) bool {
+	if l.loop == nil {
+		return false
+	}
+	for _, p := range l.loop.Seqs {
+		if p.Leaf != leaf {
+			continue
+		}
+		o := l.value.Args[p.Arg]
+		for {
+			if len(l.outer.users[o]) != 1 {
+				return false
+			}
+			switch o.Fn.(type) {
+			case ops.Reshape:
+				o = o.Args[0]
+				continue
+			case ops.MatMul, ir.MatMulAcc:
+				return true
+			}
+			return false
+		}
+	}
+	return false
+}
+
+// slice moves slices through element-wise operations of which nothing else is read, down to what can be sliced for
+// nothing.
+func slice(l *level) {
+	onlySlices := func(v *ir.Value) bool {
+		for _, u := range l.users[v] {
+			if u == nil {
+				return false
+			}
+			if _, ok := u.Fn.(ops.Slice); !ok {
+				return false
+			}
+		}
+		return true
+	}
+	now := map[*ir.Value]*ir.Value{}
+	var cut func(fn ops.Slice, v *ir.Value, free bool) *ir.Value
+	cut = func(fn ops.Slice, v *ir.Value, free bool) *ir.Value {
+		e, ok := v.Fn.(ops.Elementwise)
+		if !ok || e.Kind == "stop" || !free {
+			return l.region.Apply(fn, now[v])
+		}
+		args := make([]*ir.Value, len(v.Args))
+		for i, a := range v.Args {
+			axis := fn.Axis - len(v.Shape) + len(a.Shape)
+			switch {
+			case axis < 0 || a.Shape[axis] == 1 && v.Shape[fn.Axis] != 1:
+				args[i] = now[a]
+			default:
+				args[i] = cut(ops.Slice{Axis: axis, From: fn.From, To: fn.To}, a, len(l.users[a]) == 1)
+			}
+		}
+		return l.region.Apply(e, args...)
+	}
+	l.rewrite(now, func(v *ir.Value, args []*ir.Value) *ir.Value {
+		if fn, ok := v.Fn.(ops.Slice); ok && l.loop != nil {
+			return cut(fn, v.Args[0], onlySlices(v.Args[0]))
+		}
+		return nil
+	})
+}
+
+// pull moves element-wise operations into the only loop that reads their result.
+func pull(l *level) {
+	if l.loop == nil {
+		return
+	}
+	now := map[*ir.Value]*ir.Value{}
+	changed := false
+	for _, p := range slices.Clone(l.loop.Seqs) {
+		if len(l.users[p.Leaf]) == 0 {
+			continue
+		}
+		if v := l.pulled(l.value.Args[p.Arg]); v != nil {
+			now[p.Leaf] = v
+			changed = true
+		}
+	}
+	if changed {
+		l.scan2(now)
+		l.rewrite(now, func(*ir.Value, []*ir.Value) *ir.Value { return nil })
+		l.dropUnread()
+	}
+}
+
+// pulled is one time of an array outside, computed in the body; nil if it had better be read.
+func (l *level) pulled(o *ir.Value) *ir.Value {
+	fn, ok := o.Fn.(ops.Elementwise)
+	if !ok || fn.Kind == "stop" || len(l.outer.users[o]) != 1 {
+		return nil
+	}
+	var args []*ir.Value
+	for _, a := range o.Args {
+		switch f, fill := a.Fill(); {
+		case fill && len(a.Shape) == 0:
+			args = append(args, l.region.Apply(ops.Fill{Dtype: a.Dtype, Value: f}))
+		case !slices.Equal(a.Shape, o.Shape):
+			return nil
+		case fill:
+			args = append(args, l.region.Apply(ops.Fill{Dtype: a.Dtype, Shape: a.Shape[1:], Value: f}))
+		default:
+			args = append(args, nil)
+		}
+	}
+	for i, a := range o.Args {
+		if args[i] == nil {
+			if args[i] = l.pulled(a); args[i] == nil {
+				args[i] = l.loop.Seq(l.value, a)
+			}
+		}
+	}
+	return l.region.Apply(fn, args...)
+}
+
+// scan2 makes the order include what replaces leaves.
+func (l *level) scan2(now map[*ir.Value]*ir.Value) {
+	for _, v := range now {
+		var visit func(v *ir.Value)
+		visit = func(v *ir.Value) {
+			if now[v] == nil {
+				now[v] = v
+				for _, a := range v.Args {
+					visit(a)
+				}
+			}
+		}
+		visit(v)
+	}
+}
+
+// dropUnread takes operands from the loop that its body reads no more.
+func (l *level) dropUnread() {
+	l.scan()
+	used := func(ps []ir.Port) []ir.Port {
+		return slices.DeleteFunc(ps, func(p ir.Port) bool { return len(l.users[p.Leaf]) == 0 })
+	}
+	l.loop.Seqs, l.loop.Consts = used(l.loop.Seqs), used(l.loop.Consts)
+	to := map[int]int{}
+	var args []*ir.Value
+	keep := func(i int) int {
+		if n, ok := to[i]; ok {
+			return n
+		}
+		to[i] = len(args)
+		args = append(args, l.value.Args[i])
+		return to[i]
+	}
+	for _, ps := range [][]ir.Port{l.loop.Seqs, l.loop.Consts} {
+		for i := range ps {
+			ps[i].Arg = keep(ps[i].Arg)
+		}
+	}
+	for _, c := range l.loop.Carries {
+		args = append(args, l.value.Args[c.Init])
+		c.Init = len(args) - 1
+	}
+	l.value.Args = args
+}

@@ -1,0 +1,284 @@
+package graph_test
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+	"pgregory.net/rapid"
+
+	"github.com/seqzoo/seqzoo/cells"
+	"github.com/seqzoo/seqzoo/graph"
+	"github.com/seqzoo/seqzoo/nodes"
+	"github.com/seqzoo/seqzoo/unroll"
+)
+
+// model is a graph with the nodes that a test compares: a loss, outputs and gradients.
+type model struct {
+	g    *nodes.Graph
+	keep []*gorgonia.Node
+}
+
+// floats are the elements of a node's value.
+func floats(t require.TestingT, n *gorgonia.Node) []float64 {
+	switch v := n.Value().Data().(type) {
+	case float64:
+		return []float64{v}
+	case float32:
+		return []float64{float64(v)}
+	case []float64:
+		return append([]float64(nil), v...)
+	case []float32:
+		out := make([]float64, len(v))
+		for i, x := range v {
+			out[i] = float64(x)
+		}
+		return out
+	}
+	require.FailNow(t, "no floats")
+	return nil
+}
+
+// outcome compiles and runs a model, twice, and gives the values of its nodes.
+func (m model) outcome(t require.TestingT, opts ...graph.Option) [][]float64 {
+	vm, err := graph.Compile(m.g.Expr(), append(opts, graph.Keep(m.keep...))...)
+	require.NoError(t, err)
+	defer vm.Close()
+	require.NoError(t, vm.RunAll())
+	require.NoError(t, vm.RunAll())
+	var out [][]float64
+	for _, n := range m.keep {
+		out = append(out, floats(t, n))
+	}
+	return out
+}
+
+// requireSame holds values against the oracle's, relative to the largest of a tensor.
+func requireSame(t require.TestingT, want, got [][]float64, tol float64, what string) {
+	require.Equal(t, len(want), len(got))
+	for i := range want {
+		require.Equal(t, len(want[i]), len(got[i]))
+		top := 1e-3
+		for _, v := range want[i] {
+			top = max(top, math.Abs(v))
+		}
+		for k := range want[i] {
+			if math.Abs(want[i][k]-got[i][k]) > tol*top || math.IsNaN(got[i][k]) != math.IsNaN(want[i][k]) {
+				require.FailNow(t, "differs from the plain run", "%s: value %d, element %d: want %v, got %v", what, i, k, want[i][k], got[i][k])
+			}
+		}
+	}
+}
+
+// random binds numbers in [−1, 1) to an input.
+func random(t require.TestingT, r *rand.Rand, n *nodes.Node) {
+	size := 1
+	for _, d := range n.Shape() {
+		size *= d
+	}
+	v := tensor.New(tensor.WithShape(n.Shape()...), tensor.Of(n.Dtype()))
+	for i := range size {
+		if n.Dtype() == nodes.Float32 {
+			v.Data().([]float32)[i] = float32(2*r.Float64() - 1)
+		} else {
+			v.Data().([]float64)[i] = 2*r.Float64() - 1
+		}
+	}
+	require.NoError(t, gorgonia.Let(n.Gorgonia(), v))
+}
+
+func bindInts(t require.TestingT, n *nodes.Node, v []int) {
+	require.NoError(t, gorgonia.Let(n.Gorgonia(), tensor.New(tensor.WithShape(n.Shape()...), tensor.WithBacking(v))))
+}
+
+// mgu is a cell of a user's own, with two products one after the other.
+type mgu struct {
+	hidden             int
+	wF, uF, wH, uH, bF *nodes.Param
+}
+
+func newMGU(s *nodes.Scope, in, hidden int) *mgu {
+	p := func(name string, shape ...int) *nodes.Param { return s.Param(name, nodes.Normal(0, 0.4), shape...) }
+	return &mgu{hidden, p("W_f", in, hidden), p("U_f", hidden, hidden), p("W_h", in, hidden), p("U_h", hidden, hidden), p("b", hidden)}
+}
+
+func (m *mgu) Parts() []cells.Part { return []cells.Part{{Name: "h", Width: m.hidden}} }
+
+func (m *mgu) Step(x *nodes.Node, s cells.State) cells.State {
+	h := s[0]
+	f := nodes.Sigmoid(nodes.Add(nodes.MatMul(x, m.wF), nodes.MatMul(h, m.uF), m.bF))
+	n := nodes.Tanh(nodes.Add(nodes.MatMul(x, m.wH), nodes.MatMul(nodes.Mul(f, h), m.uH)))
+	return cells.State{nodes.Add(nodes.Mul(nodes.OneMinus(f), h), nodes.Mul(f, n))}
+}
+
+// attentive reads the whole input at every step, weighted by how it fits its state: products of stacks, a softmax, sums.
+type attentive struct {
+	hidden int
+	memory *nodes.Node // [B, S, H]
+	w, u   *nodes.Param
+}
+
+func (a *attentive) Parts() []cells.Part { return []cells.Part{{Name: "h", Width: a.hidden}} }
+
+func (a *attentive) Step(x *nodes.Node, s cells.State) cells.State {
+	h := s[0]
+	b, n := a.memory.Dim(0), a.memory.Dim(1)
+	scores := nodes.MatMulT(nodes.Reshape(h, b, 1, a.hidden), a.memory) // [B, 1, S]
+	weights := nodes.Softmax(scores)
+	read := nodes.Reshape(nodes.MatMul(weights, a.memory), b, a.hidden)
+	_ = n
+	return cells.State{nodes.Tanh(nodes.Add(nodes.MatMul(x, a.w), nodes.MatMul(read, a.u), h))}
+}
+
+// draw builds a random recurrent model.
+func draw(t *rapid.T) (model, string) {
+	size := rapid.SampledFrom([]int{1, 2, 3, 5, 7, 16, 17})
+	T, B, I, H := size.Draw(t, "T"), size.Draw(t, "B"), size.Draw(t, "I"), size.Draw(t, "H")
+	kind := rapid.SampledFrom([]string{"rnn", "relu", "gru", "gru before", "lstm", "lstm diagonal", "lstm full", "lstm coupled", "lstm projected",
+		"lstm norm", "lstm norm each", "mgu", "attentive"}).Draw(t, "cell")
+	layers := rapid.IntRange(1, 2).Draw(t, "layers")
+	bidirectional := rapid.Bool().Draw(t, "bidirectional")
+	o := unroll.Options{Reverse: rapid.Bool().Draw(t, "reverse")}
+	lengths, embed, zoneout, variational, final, given := rapid.Bool().Draw(t, "lengths"), rapid.Bool().Draw(t, "embed"),
+		rapid.Bool().Draw(t, "zoneout"), rapid.Bool().Draw(t, "variational"), rapid.Bool().Draw(t, "final"), rapid.Bool().Draw(t, "given state")
+	dtype := nodes.Float64
+	if rapid.Bool().Draw(t, "float32") {
+		dtype = nodes.Float32
+	}
+	if rapid.Bool().Draw(t, "expand") && T < 8 {
+		o.Strategy = unroll.Expand
+	}
+	r := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 1))
+	what := fmt.Sprintf("%s T=%d B=%d I=%d H=%d %v", kind, T, B, I, H, dtype)
+
+	var m model
+	require.NoError(t, nodes.Try(func() {
+		store := nodes.NewStore(dtype, r.Uint64())
+		g := nodes.NewGraph(nodes.Options{Dtype: dtype, Training: true})
+		m.g = g
+		var wrt []nodes.Operand
+		var x *nodes.Node
+		if embed {
+			ids := g.IntInput("ids", T, B)
+			v := make([]int, T*B)
+			for i := range v {
+				v[i] = r.IntN(11)
+			}
+			bindInts(t, ids, v)
+			x = nodes.Embedding(store.Root().Param("E", nodes.Normal(0, 1), 11, I), ids, r.IntN(3)-1)
+		} else {
+			x = g.Input("x", T, B, I)
+			random(t, r, x)
+			wrt = append(wrt, x)
+		}
+		memory := g.Input("memory", B, 4, H)
+		random(t, r, memory)
+		if kind == "attentive" {
+			wrt = append(wrt, memory)
+		}
+		if lengths {
+			o.Lengths = g.IntInput("lengths", B)
+			v := make([]int, B)
+			for i := range v {
+				v[i] = r.IntN(T + 1)
+			}
+			bindInts(t, o.Lengths, v)
+		}
+		cell := func(s *nodes.Scope, in int) unroll.Layer {
+			c := newCell(s, kind, in, H, memory)
+			if zoneout {
+				c = cells.Zoneout{Cell: c, Rates: []float64{0.3}}
+			}
+			if variational {
+				c = cells.Variational{Cell: c, Input: 0.2, Hidden: 0.4}
+			}
+			return unroll.Over(c)
+		}
+		stack := unroll.Stack{Dropout: 0.25}
+		in := I
+		for i := range layers {
+			l := cell(store.Root().In("l%d", i), in)
+			if bidirectional {
+				l = unroll.Bidirectional{Forward: l, Backward: cell(store.Root().In("b%d", i), in)}
+			}
+			stack.Layers = append(stack.Layers, l)
+			in = l.Width()
+		}
+		var init cells.State
+		if given {
+			for i, p := range stack.Parts() {
+				s := g.Input(fmt.Sprintf("init %d", i), B, p.Width)
+				random(t, r, s)
+				init, wrt = append(init, s), append(wrt, s)
+			}
+		}
+		res := stack.Unroll(x, init, o)
+		loss := nodes.Mean(nodes.Square(res.Y()))
+		if final {
+			for _, s := range res.Final() {
+				loss = nodes.Add(loss, nodes.Mean(nodes.Tanh(s)))
+			}
+		}
+		for _, p := range store.Params() {
+			wrt = append(wrt, p)
+		}
+		m.keep = append(m.keep, loss.Gorgonia(), res.Y().Gorgonia())
+		for _, d := range g.Gradients(loss, wrt...) {
+			m.keep = append(m.keep, d.Gorgonia())
+		}
+	}))
+	return m, what
+}
+
+func newCell(s *nodes.Scope, kind string, in, hidden int, memory *nodes.Node) cells.Cell {
+	l := cells.LSTMConfig{In: in, Hidden: hidden}
+	switch kind {
+	case "rnn":
+		return cells.NewRNN(s, cells.RNNConfig{In: in, Hidden: hidden})
+	case "relu":
+		return cells.NewRNN(s, cells.RNNConfig{In: in, Hidden: hidden, Activation: cells.ReLU})
+	case "gru", "gru before":
+		return cells.NewGRU(s, cells.GRUConfig{In: in, Hidden: hidden, ResetBefore: kind == "gru before"})
+	case "mgu":
+		return newMGU(s, in, hidden)
+	case "attentive":
+		return &attentive{hidden, memory, s.Param("W", nodes.Normal(0, 0.5), in, hidden), s.Param("U", nodes.Normal(0, 0.5), hidden, hidden)}
+	case "lstm diagonal":
+		l.Peephole = cells.Diagonal
+	case "lstm full":
+		l.Peephole = cells.Full
+	case "lstm coupled":
+		l.Coupled = true
+	case "lstm projected":
+		l.Projection = 2
+	case "lstm norm":
+		l.LayerNorm = cells.NormGates
+	case "lstm norm each":
+		l.LayerNorm = cells.NormGate
+	}
+	return cells.NewLSTM(s, l)
+}
+
+func TestRecurrentModelsAgainstPlain(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		m, what := draw(t)
+		tol := 1e-10
+		if m.g.Dtype() == nodes.Float32 {
+			tol = 3e-4
+		}
+		want := m.outcome(t, graph.Plain())
+		got := m.outcome(t, graph.Workers(1))
+		requireSame(t, want, got, tol, what)
+		share := rapid.SampledFrom([]graph.Sharing{graph.ShareAuto, graph.ShareRows, graph.ShareOperations}).Draw(t, "share")
+		for _, n := range []int{2, 3} {
+			require.Equal(t, got, m.outcome(t, graph.Workers(n), graph.Share(share), graph.ShareAll()), "%s: %d workers", what, n)
+		}
+		off := rapid.SampledFrom(graph.Passes()).Draw(t, "off")
+		requireSame(t, want, m.outcome(t, graph.Without(off)), tol, what+" without "+off)
+		requireSame(t, want, m.outcome(t, graph.Without(graph.Passes()...)), tol, what+" without passes")
+	})
+}
