@@ -1,15 +1,14 @@
 package train
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
-	"strings"
+	"slices"
 
 	"gorgonia.org/gorgonia"
-	"gorgonia.org/tensor"
 
 	"github.com/seqzoo/seqzoo/nodes"
 )
@@ -18,13 +17,13 @@ import (
 type Task interface {
 	// Params are the parameters of the model.
 	Params() []*nodes.Param
-	// Len is the number of batches in an epoch.
+	// Len is the number of batches in an epoch, the same in all.
 	Len() int
 	// Next computes loss and gradients of the next batch; after Len of them the next epoch begins. All noise is drawn
 	// from seed and counter.
 	Next(seed uint64, counter int) (Batch, error)
-	// Validate measures the model on data kept apart. It leaves the course of the training as it is. Without such
-	// data it returns nothing.
+	// Validate measures the model on data kept apart, under names other than loss, lr and grad_norm. It leaves the
+	// course of the training as it is. Without such data it returns nothing.
 	Validate(ctx context.Context) (map[string]float64, error)
 	// Save adds the position in the data, and whatever state goes from batch to batch, to a checkpoint; Load takes it
 	// back.
@@ -39,44 +38,48 @@ type Batch struct {
 	Grads []gorgonia.ValueGrad
 }
 
-// Config says how Fit trains.
+// Config says how Fit trains. The zero value of an optional field is its default.
 type Config struct {
 	Optimizer  Optimizer  // required
 	Epochs     int        // required
-	MaxSteps   int        // stop after as many updates; 0: no limit
+	MaxSteps   int        // stop after as many updates, those before a resume included; 0: no limit
 	Seed       uint64     // of all noise
 	Clip       Clip       // zero: none
 	Schedule   Schedule   // nil: the optimizer's own rate throughout
-	Accumulate int        // batches to an update; 0 means 1
-	Average    *Average   // if set, validation and the final weights are averaged ones
+	Accumulate int        // batches to an update; 0 means 1. The last update of an epoch may have fewer
+	Average    *Average   // if set, what is validated, what is best and what remains in the end are averaged weights
 	EarlyStop  *EarlyStop // if set, stops on Monitor
-	Monitor    string     // metric of Validate that is observed by schedule and early stop, smaller is better; "" means "valid_loss"
+	Monitor    string     // metric of Validate that schedule and early stop observe, smaller is better; "" means valid_loss
 
-	Checkpoints *Checkpoints      // where to save; nil: nowhere
-	SaveEvery   int               // updates between saves; 0: at the end of each epoch
+	Checkpoints *Checkpoints      // where to save; nil: nowhere. With EarlyStop the best is saved too
+	SaveEvery   int               // updates between saves; 0: at the end of each epoch only
 	Resume      bool              // go on from the latest checkpoint, if there is one
-	Describe    map[string]string // goes into each checkpoint; Resume refuses one that says otherwise
+	Describe    map[string]string // settings that go into each checkpoint; Resume refuses one with others
 
-	RecordEvery int       // updates between rows of the history; 0 means 50
-	Progress    *Progress // nil: silent
-	AfterStep   func(step int) error
+	RecordEvery int                  // updates between rows of the history; 0 means 50
+	Progress    *Progress            // nil: silent
+	AfterStep   func(step int) error // is called after each update, and ends the training by an error
 }
 
 // Result is how a training ended.
 type Result struct {
-	Steps, Epochs int // done
+	Steps, Epochs int // done, those before a resume included
 	History       *History
-	Stopped       string // why it ended early, or ""
+	Stopped       string // why it ended before all epochs were done, or ""
 }
 
-// ErrInterrupted says that the context was cancelled. The state was saved if there was anywhere to save it.
+// ErrInterrupted says that the context was cancelled and the state saved, if there was anywhere to save it.
 var ErrInterrupted = errors.New("interrupted")
 
-// Fit trains a task. Its history has the columns loss (mean since the row before), lr, grad_norm (before clipping), and
-// what Validate measures at the end of each epoch.
+// Fit trains a task. Its history has the columns loss (mean since the row before), lr, grad_norm (mean, before
+// clipping), and what Validate measures at the end of each epoch.
 //
-// A cancelled context ends it after the batch at hand, with a checkpoint and ErrInterrupted. A training that was resumed
-// gives the same numbers, to the bit, as one that was never interrupted.
+// A cancelled context ends it after the update at hand, with a checkpoint and ErrInterrupted, or the error of that save. A training that was
+// resumed, with the same task and configuration, gives the same numbers, to the bit, as one that was never interrupted;
+// Epochs and MaxSteps may be raised to go on from where a training ended.
+//
+// It is an error if the directory of Checkpoints holds one and Resume is not set, if a save fails (what was saved before
+// stays), and if the loss or the gradient is no longer finite. After an error the weights are those of the last update.
 func Fit(ctx context.Context, t Task, c Config) (*Result, error) {
 	f, err := newFit(t, c)
 	if err != nil {
@@ -87,23 +90,23 @@ func Fit(ctx context.Context, t Task, c Config) (*Result, error) {
 		return nil, err
 	}
 	err = f.run(ctx)
-	return &Result{Steps: f.step, Epochs: f.epoch, History: &f.history, Stopped: f.stopped}, err
+	return &Result{Steps: f.step, Epochs: f.epoch, History: &f.history, Stopped: f.stopped()}, err
 }
 
 // fit is the state of a training between two batches.
 type fit struct {
 	Config
-	task    Task
-	values  []gorgonia.ValueGrad // parameters without gradients, for Average
-	acc     *Accumulator
-	history History
-	stopped string
+	task      Task
+	len       int                  // batches in an epoch
+	monitored bool                 // somebody goes by Monitor: Validate must measure it
+	values    []gorgonia.ValueGrad // parameters without gradients, for Average
+	acc       *Accumulator
 
-	step, epoch int
-	batches     int // run so far: the counter of the noise
-	inEpoch     int // batches of this epoch
-	saveDue     bool
-	sum         recordSums
+	step    int // updates done
+	epoch   int // epochs done, validation included
+	batches int // done: the counter of the noise
+	history History
+	sum     recordSums
 }
 
 // recordSums gathers a row of the history.
@@ -114,32 +117,39 @@ type recordSums struct {
 }
 
 func newFit(t Task, c Config) (*fit, error) {
-	if c.Accumulate == 0 {
-		c.Accumulate = 1
+	if t == nil {
+		return nil, errors.New("train: Fit: the task is nil")
 	}
-	if c.RecordEvery == 0 {
-		c.RecordEvery = 50
+	_, plateau := c.Schedule.(*plateau)
+	f := &fit{Config: c, task: t, len: t.Len(), monitored: c.Monitor != "" || c.EarlyStop != nil || plateau}
+	if f.Accumulate == 0 {
+		f.Accumulate = 1
 	}
-	if c.Monitor == "" {
-		c.Monitor = "valid_loss"
+	if f.RecordEvery == 0 {
+		f.RecordEvery = 50
+	}
+	if f.Monitor == "" {
+		f.Monitor = "valid_loss"
 	}
 	check := checks{config: "Config"}
 	check.field(c.Optimizer != nil, "Optimizer", c.Optimizer, "set")
 	check.field(c.Epochs > 0, "Epochs", c.Epochs, "at least 1")
 	check.field(c.MaxSteps >= 0, "MaxSteps", c.MaxSteps, "0 (no limit) or more")
-	check.field(c.Accumulate > 0, "Accumulate", c.Accumulate, "at least 1")
+	check.field(f.Accumulate > 0, "Accumulate", c.Accumulate, "at least 1")
 	check.field(c.SaveEvery >= 0, "SaveEvery", c.SaveEvery, "0 (each epoch) or more")
-	check.field(c.RecordEvery > 0, "RecordEvery", c.RecordEvery, "at least 1")
+	check.field(f.RecordEvery > 0, "RecordEvery", c.RecordEvery, "at least 1")
 	if err := errors.Join(check.err(), c.Clip.Validate()); err != nil {
 		return nil, err
 	}
-	f := &fit{Config: c, task: t}
+	if f.len < 1 {
+		return nil, fmt.Errorf("train: Fit: an epoch of the task has %d batches; it must have at least 1", f.len)
+	}
 	for _, p := range t.Params() {
 		f.values = append(f.values, weight{p})
 	}
-	if c.Accumulate > 1 {
+	if f.Accumulate > 1 {
 		var err error
-		if f.acc, err = NewAccumulator(AccumulatorConfig{Batches: c.Accumulate}); err != nil {
+		if f.acc, err = NewAccumulator(AccumulatorConfig{Batches: f.Accumulate}); err != nil {
 			return nil, err
 		}
 	}
@@ -154,13 +164,35 @@ func (w weight) Grad() (gorgonia.Value, error) {
 	return nil, fmt.Errorf("%s has no gradient here", w.Name())
 }
 
+// inEpoch is the number of batches done of the epoch at hand.
+func (f *fit) inEpoch() int { return f.batches - f.epoch*f.len }
+
+// between reports whether batches are gathered for an update that is still to come. No checkpoint is made then.
+func (f *fit) between() bool {
+	n := f.inEpoch()
+	return n%f.Accumulate != 0 && n < f.len
+}
+
+// stopped says why the training ends, or "".
+func (f *fit) stopped() string {
+	if f.EarlyStop != nil && f.EarlyStop.Stopped() {
+		best, at := f.EarlyStop.Best()
+		return fmt.Sprintf("%s was best, %.4g, after epoch %d of %d", f.Monitor, best, at, f.epoch)
+	}
+	if f.MaxSteps > 0 && f.step >= f.MaxSteps {
+		return fmt.Sprintf("%d steps were the limit", f.MaxSteps)
+	}
+	return ""
+}
+
 func (f *fit) run(ctx context.Context) error {
-	f.Progress.start(f.task.Len(), f.Epochs, f.batches)
-	for f.epoch < f.Epochs && f.stopped == "" {
-		if ctx.Err() != nil && !f.between() {
-			return errors.Join(ErrInterrupted, f.save())
-		}
-		if f.inEpoch == f.task.Len() {
+	f.Progress.start(f.total(), f.len, f.batches)
+	for f.epoch < f.Epochs && f.stopped() == "" {
+		if f.between() {
+			// Nothing can stop it here.
+		} else if ctx.Err() != nil {
+			return f.interrupted()
+		} else if f.inEpoch() == f.len {
 			if err := f.endEpoch(ctx); err != nil {
 				return err
 			}
@@ -171,7 +203,6 @@ func (f *fit) run(ctx context.Context) error {
 			return fmt.Errorf("train: step %d: %w", f.step, err)
 		}
 		f.batches++
-		f.inEpoch++
 		if err := f.update(b); err != nil {
 			return err
 		}
@@ -182,21 +213,36 @@ func (f *fit) run(ctx context.Context) error {
 	return nil
 }
 
-// between reports whether batches are gathered for an update that is still to come.
-func (f *fit) between() bool { return f.acc != nil && f.batches%f.Accumulate != 0 }
+// total is the number of batches of the whole training.
+func (f *fit) total() int {
+	if f.MaxSteps == 0 {
+		return f.Epochs * f.len
+	}
+	perEpoch := (f.len + f.Accumulate - 1) / f.Accumulate // updates
+	epochs, rest := f.MaxSteps/perEpoch, f.MaxSteps%perEpoch
+	return min(f.Epochs*f.len, epochs*f.len+rest*f.Accumulate)
+}
+
+// interrupted saves and returns ErrInterrupted, or why it could not save.
+func (f *fit) interrupted() error {
+	if err := f.save(); err != nil {
+		return err
+	}
+	return ErrInterrupted
+}
 
 // update takes one batch in, and steps if it completes an update.
 func (f *fit) update(b Batch) error {
+	const advice = "the training has diverged; try a lower learning rate, or clipping"
 	if math.IsNaN(b.Loss) || math.IsInf(b.Loss, 0) {
-		return fmt.Errorf("train: step %d: the loss is %v: the training has diverged; try a smaller learning rate or clipping", f.step, b.Loss)
+		return fmt.Errorf("train: step %d: the loss is %v: %s", f.step, b.Loss, advice)
 	}
 	grads := b.Grads
 	f.sum.loss += b.Loss * float64(b.Count)
 	f.sum.count += b.Count
 	f.Progress.batch(f.epoch, b)
 	if f.acc != nil {
-		full, err := f.acc.Add(grads)
-		if err != nil || !full {
+		if _, err := f.acc.Add(grads); err != nil || f.between() {
 			return err
 		}
 		grads = f.acc.Take()
@@ -206,7 +252,7 @@ func (f *fit) update(b Batch) error {
 		return fmt.Errorf("train: step %d: %w", f.step, err)
 	}
 	if math.IsNaN(norm) || math.IsInf(norm, 0) {
-		return fmt.Errorf("train: step %d: the norm of the gradient is %v: the training has diverged; try a smaller learning rate", f.step, norm)
+		return fmt.Errorf("train: step %d: the norm of the gradient is %v: %s", f.step, norm, advice)
 	}
 	if f.Schedule != nil {
 		f.Optimizer.SetLR(f.Schedule.LR(f.step))
@@ -227,10 +273,7 @@ func (f *fit) update(b Batch) error {
 			return err
 		}
 	}
-	if f.MaxSteps > 0 && f.step >= f.MaxSteps {
-		f.stopped = fmt.Sprintf("after MaxSteps = %d", f.MaxSteps)
-	}
-	if f.SaveEvery > 0 && f.step%f.SaveEvery == 0 || f.stopped != "" || f.saveDue {
+	if f.SaveEvery > 0 && f.step%f.SaveEvery == 0 || f.step == f.MaxSteps {
 		if err := f.save(); err != nil {
 			return err
 		}
@@ -243,9 +286,9 @@ func (f *fit) update(b Batch) error {
 
 // record adds a row of what was gathered since the last, and of metrics.
 func (f *fit) record(metrics map[string]float64) error {
-	row := map[string]float64{}
-	for name, v := range metrics {
-		row[name] = v
+	row := maps.Clone(metrics)
+	if row == nil {
+		row = map[string]float64{}
 	}
 	if f.sum.updates > 0 {
 		row["loss"] = f.sum.loss / float64(max(f.sum.count, 1))
@@ -259,19 +302,16 @@ func (f *fit) record(metrics map[string]float64) error {
 	return f.history.Add(f.step, f.epoch, row)
 }
 
+// endEpoch validates and saves. A validation that was interrupted is done again, from its start, after a resume.
 func (f *fit) endEpoch(ctx context.Context) error {
-	if f.Average != nil && f.step > 0 {
-		if err := f.Average.Swap(f.values); err != nil {
-			return err
-		}
-	}
-	metrics, err := f.task.Validate(ctx)
-	if f.Average != nil && f.step > 0 {
-		err = errors.Join(err, f.Average.Swap(f.values))
-	}
+	var metrics map[string]float64
+	err := f.averaged(func() (err error) {
+		metrics, err = f.task.Validate(ctx)
+		return err
+	})
 	if err != nil {
-		if ctx.Err() != nil { // what is resumed begins with this validation
-			return errors.Join(ErrInterrupted, f.save())
+		if ctx.Err() != nil {
+			return f.interrupted()
 		}
 		return fmt.Errorf("train: validation after epoch %d: %w", f.epoch+1, err)
 	}
@@ -279,136 +319,45 @@ func (f *fit) endEpoch(ctx context.Context) error {
 		return err
 	}
 	f.epoch++
-	f.inEpoch = 0
 	f.Progress.epoch(f.epoch, metrics)
-	if m, ok := metrics[f.Monitor]; ok {
-		if f.Schedule != nil {
-			f.Schedule.Observe(m)
-		}
-		if f.EarlyStop != nil {
-			if f.EarlyStop.Observe(m) {
-				best, at := f.EarlyStop.Best()
-				f.stopped = fmt.Sprintf("early: %s was best, %.4g, after epoch %d", f.Monitor, best, at+1)
-			}
-			if _, at := f.EarlyStop.Best(); at == f.epoch-1 && f.Checkpoints != nil {
-				if err := f.Checkpoints.SaveBest(f.checkpoint()); err != nil {
-					return err
-				}
-			}
-		}
-	}
-	return f.save()
-}
-
-// checkpoint is everything that the rest of the training depends on.
-func (f *fit) checkpoint() *Checkpoint {
-	c := &Checkpoint{
-		Step:   f.step,
-		Params: map[string]*tensor.Dense{},
-		States: map[string]State{"optimizer": f.Optimizer.State()},
-		Counters: map[string]uint64{
-			"seed": f.Seed, "epoch": uint64(f.epoch), "batches": uint64(f.batches), "in_epoch": uint64(f.inEpoch),
-			"sum_loss": math.Float64bits(f.sum.loss), "sum_norm": math.Float64bits(f.sum.norm),
-			"sum_count": uint64(f.sum.count), "sum_updates": uint64(f.sum.updates),
-		},
-		Text:    map[string]string{"stopped": f.stopped},
-		Tensors: map[string]*tensor.Dense{},
-	}
-	for _, p := range f.task.Params() {
-		c.Params[p.Name()] = p.Value()
-	}
-	for name, s := range f.states() {
-		c.States[name] = s.State()
-	}
-	for name, v := range f.Describe {
-		c.Text["describe/"+name] = v
-	}
-	var csv bytes.Buffer
-	if err := f.history.WriteCSV(&csv); err == nil { // a bytes.Buffer does not fail
-		c.Text["history"] = csv.String()
-	}
-	f.task.Save(c)
-	return c
-}
-
-type stateful interface {
-	State() State
-	Restore(State) error
-}
-
-// states are the optional parts that have a state.
-func (f *fit) states() map[string]stateful {
-	m := map[string]stateful{}
-	if f.Schedule != nil {
-		m["schedule"] = f.Schedule
-	}
-	if f.Average != nil {
-		m["average"] = f.Average
-	}
-	if f.EarlyStop != nil {
-		m["early_stop"] = f.EarlyStop
-	}
-	return m
-}
-
-// save writes a checkpoint, or has one written after the next update if batches are gathered for it.
-func (f *fit) save() error {
-	f.saveDue = f.between()
-	if f.Checkpoints == nil || f.saveDue {
-		return nil
-	}
-	return f.Checkpoints.Save(f.checkpoint())
-}
-
-// resume goes on from the latest checkpoint.
-func (f *fit) resume() error {
-	if f.Checkpoints == nil {
-		return nil
-	}
-	c, err := f.Checkpoints.Latest()
-	if errors.Is(err, ErrNoCheckpoint) {
-		return nil
+	best, err := f.observe(metrics)
+	if err == nil && best && f.Checkpoints != nil {
+		err = f.averaged(func() error { return f.Checkpoints.SaveBest(f.checkpoint()) })
 	}
 	if err != nil {
 		return err
 	}
-	if !f.Resume {
-		return fmt.Errorf("train: there is a checkpoint of step %d already; resume from it, or use another directory", c.Step)
+	return f.save()
+}
+
+// averaged calls do while the parameters are their averages, if there are any.
+func (f *fit) averaged(do func() error) error {
+	if f.Average == nil {
+		return do()
 	}
-	for name, want := range f.Describe {
-		if got, ok := c.Text["describe/"+name]; ok && got != want {
-			return fmt.Errorf("train: the checkpoint was made with %s %s, this run has %s; resume with the settings of the run that was interrupted", name, got, want)
-		}
-	}
-	if got := c.Counters["seed"]; got != f.Seed {
-		return fmt.Errorf("train: the checkpoint was made with seed %d, this run has %d", got, f.Seed)
-	}
-	params := map[string]*tensor.Dense{}
-	for _, p := range f.task.Params() {
-		params[p.Name()] = p.Value()
-	}
-	if err := c.Apply(params); err != nil {
+	if err := f.Average.Swap(f.values); err != nil {
 		return err
 	}
-	if err := f.Optimizer.Restore(c.States["optimizer"]); err != nil {
-		return err
+	return errors.Join(do(), f.Average.Swap(f.values))
+}
+
+// observe tells schedule and early stop of a validation, and reports whether it was the best so far.
+func (f *fit) observe(metrics map[string]float64) (best bool, err error) {
+	m, ok := metrics[f.Monitor]
+	if !ok && f.monitored {
+		return false, fmt.Errorf("train: Monitor is %s, but all that Validate measures is %q", f.Monitor, slices.Sorted(maps.Keys(metrics)))
 	}
-	for name, s := range f.states() {
-		if err := s.Restore(c.States[name]); err != nil {
-			return fmt.Errorf("train: the checkpoint has no fitting %s: %w", name, err)
-		}
+	if !ok {
+		return false, nil
 	}
-	if err := f.history.ReadCSV(strings.NewReader(c.Text["history"])); err != nil {
-		return err
+	if f.Schedule != nil {
+		f.Schedule.Observe(m)
 	}
-	f.step, f.epoch, f.batches = c.Step, int(c.Counters["epoch"]), int(c.Counters["batches"])
-	f.inEpoch = int(c.Counters["in_epoch"])
-	f.sum = recordSums{
-		loss: math.Float64frombits(c.Counters["sum_loss"]), norm: math.Float64frombits(c.Counters["sum_norm"]),
-		count: int(c.Counters["sum_count"]), updates: int(c.Counters["sum_updates"]),
+	if f.EarlyStop == nil {
+		return false, nil
 	}
-	if f.stopped = c.Text["stopped"]; strings.HasPrefix(f.stopped, "after MaxSteps") && f.step < f.MaxSteps {
-		f.stopped = ""
-	}
-	return f.task.Load(c)
+	_, before := f.EarlyStop.Best()
+	f.EarlyStop.Observe(m)
+	_, after := f.EarlyStop.Best()
+	return after != before, nil
 }

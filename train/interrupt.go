@@ -5,13 +5,14 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"sync"
 	"sync/atomic"
 	"syscall"
 )
 
 // Interruptible returns a context that the first SIGINT (Ctrl-C) or SIGTERM cancels, so that Fit can save and return.
 // A second signal ends the process at once; what was saved before stays whole. ExitCode says with which status to end.
-// Call stop when done.
+// Call stop when done; signals then do again what they did before.
 func Interruptible(parent context.Context) (ctx context.Context, stop func()) {
 	ctx, cancel := context.WithCancel(parent)
 	signals := make(chan os.Signal, 2)
@@ -21,7 +22,7 @@ func Interruptible(parent context.Context) (ctx context.Context, stop func()) {
 		select {
 		case s := <-signals:
 			received.Store(int32(codeOf(s)))
-			fmt.Fprintln(os.Stderr, "\nstopping after this batch; once more to stop at once")
+			fmt.Fprintln(os.Stderr, "\nstopping after this step; once more to stop at once")
 			cancel()
 		case <-done:
 			return
@@ -32,7 +33,11 @@ func Interruptible(parent context.Context) (ctx context.Context, stop func()) {
 		case <-done:
 		}
 	}()
-	return ctx, func() { signal.Stop(signals); close(done); cancel() }
+	return ctx, sync.OnceFunc(func() {
+		signal.Stop(signals)
+		close(done)
+		cancel()
+	})
 }
 
 var received atomic.Int32

@@ -14,88 +14,104 @@ import (
 )
 
 // Progress shows how a training goes: on a terminal a bar with loss, rate and time left, elsewhere a plain line every
-// Interval and at the end of each epoch. A nil *Progress shows nothing.
+// Interval, and in both a line at the end of each epoch. A nil *Progress shows nothing.
 type Progress struct {
 	Name     string        // stands before everything
 	Unit     string        // what Batch.Count counts: "words"; "" means "items"
 	Interval time.Duration // between plain lines; 0 means 10 s
 
-	out      io.Writer
-	bar      *progressbar.ProgressBar // on a terminal
-	len      int                      // batches an epoch
-	total    int
-	done     int // batches, those before a resume included
-	first    int // batches done before this run
-	counted  int // units in this run
-	loss     float64
+	out io.Writer
+	now func() time.Time
+	bar *progressbar.ProgressBar // on a terminal
+
+	perEpoch, total int // batches
+	done            int // batches, those before a resume included
+	loss            float64
+
+	// The first batch of a run, for which graphs are compiled, counts neither for the rate nor for the time left.
+	ran      int // batches after the first
+	units    int // in these
+	busy     time.Duration
+	first    time.Time // end of the first batch
+	last     time.Time // end of the last batch or validation
 	began    time.Time
 	lastLine time.Time
 }
 
 // NewProgress shows progress on w, usually os.Stderr.
 func NewProgress(w io.Writer, name, unit string) *Progress {
-	return &Progress{Name: name, Unit: unit, out: w}
+	return &Progress{Name: name, Unit: unit, out: w, now: time.Now}
 }
 
-func (p *Progress) start(batches, epochs, done int) {
+// start begins a run in which done of total batches are done already.
+func (p *Progress) start(total, perEpoch, done int) {
 	if p == nil {
 		return
 	}
 	if p.Unit == "" {
 		p.Unit = "items"
 	}
-	if p.Interval == 0 {
+	if p.Interval <= 0 {
 		p.Interval = 10 * time.Second
 	}
-	p.len, p.total, p.done, p.first = batches, batches*epochs, done, done
-	p.began = time.Now()
+	p.total, p.perEpoch, p.done = total, perEpoch, done
+	p.ran, p.units, p.busy, p.first, p.loss = 0, 0, 0, time.Time{}, 0
+	p.began = p.now()
 	p.lastLine = p.began
 	if f, ok := p.out.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
-		p.bar = progressbar.NewOptions(p.total,
+		p.bar = progressbar.NewOptions(total,
 			progressbar.OptionSetWriter(p.out), progressbar.OptionSetDescription(p.Name),
-			progressbar.OptionSetWidth(24), progressbar.OptionThrottle(100*time.Millisecond),
-			progressbar.OptionSetPredictTime(true), progressbar.OptionClearOnFinish(), progressbar.OptionFullWidth(),
+			progressbar.OptionSetWidth(20), progressbar.OptionThrottle(100*time.Millisecond),
+			progressbar.OptionSetPredictTime(false), progressbar.OptionSetElapsedTime(false),
+			progressbar.OptionClearOnFinish(), progressbar.OptionUseANSICodes(true),
 		)
-		p.bar.Add(done)
+		p.bar.Set(done)
 	}
-}
-
-// rate is units a second in this run.
-func (p *Progress) rate() float64 {
-	return float64(p.counted) / max(time.Since(p.began).Seconds(), 1e-9)
-}
-
-// left estimates the time to the end from the mean time of a batch.
-func (p *Progress) left() time.Duration {
-	ran := p.done - p.first
-	if ran == 0 {
-		return 0
-	}
-	each := time.Since(p.began) / time.Duration(ran)
-	return (each * time.Duration(max(p.total-p.done, 0))).Round(time.Second)
 }
 
 func (p *Progress) batch(epoch int, b Batch) {
 	if p == nil {
 		return
 	}
-	p.done++
-	p.counted += b.Count
-	const memory = 0.98 // of the running mean
-	if p.loss == 0 {
-		p.loss = b.Loss
+	now := p.now()
+	if p.first.IsZero() {
+		p.first, p.loss = now, b.Loss
+	} else {
+		const memory = 0.98 // of the running mean
+		p.loss = memory*p.loss + (1-memory)*b.Loss
+		p.ran++
+		p.units += b.Count
+		p.busy += max(0, now.Sub(p.last))
 	}
-	p.loss = memory*p.loss + (1-memory)*b.Loss
+	p.last = now
+	p.done++
 	if p.bar != nil {
-		p.bar.Describe(fmt.Sprintf("%s epoch %d  loss %.3f  %s %s/s", p.Name, epoch+1, p.loss, short(p.rate()), p.Unit))
-		p.bar.Add(1)
+		p.bar.Describe(fmt.Sprintf("%s epoch %d  loss %.3f%s%s", p.Name, epoch+1, p.loss, p.rate(), p.left(now)))
+		p.bar.Set(p.done)
 		return
 	}
-	if time.Since(p.lastLine) >= p.Interval {
-		p.lastLine = time.Now()
-		fmt.Fprintf(p.out, "%s epoch %d  batch %d of %d  loss %.3f  %s %s/s  %v left\n",
-			p.Name, epoch+1, p.done-epoch*p.len, p.len, p.loss, short(p.rate()), p.Unit, p.left())
+	if now.Sub(p.lastLine) >= p.Interval {
+		p.lastLine = now
+		fmt.Fprintf(p.out, "%s epoch %d  batch %d of %d  loss %.3f%s%s\n",
+			p.Name, epoch+1, p.done-epoch*p.perEpoch, p.perEpoch, p.loss, p.rate(), p.left(now))
 	}
+}
+
+// rate is units a second, validation left out; "" before there is one.
+func (p *Progress) rate() string {
+	if p.busy <= 0 {
+		return ""
+	}
+	return fmt.Sprintf("  %s %s/s", short(float64(p.units)/p.busy.Seconds()), p.Unit)
+}
+
+// left estimates the time to the end, validations as they were so far included; "" before there is an estimate.
+func (p *Progress) left(now time.Time) string {
+	if p.ran == 0 || p.total <= p.done {
+		return ""
+	}
+	each := max(0, now.Sub(p.first).Seconds()) / float64(p.ran)
+	return fmt.Sprintf("  %v left", time.Duration(each*float64(p.total-p.done)*float64(time.Second)).Round(time.Second))
 }
 
 func (p *Progress) epoch(n int, metrics map[string]float64) {
@@ -109,10 +125,12 @@ func (p *Progress) epoch(n int, metrics map[string]float64) {
 	if p.bar != nil {
 		p.bar.Clear()
 	}
-	fmt.Fprintf(p.out, "%s epoch %d done  loss %.3f%s  %s %s/s  %v\n", p.Name, n, p.loss, b.String(),
-		short(p.rate()), p.Unit, time.Since(p.began).Round(100*time.Millisecond))
+	p.last = p.now()
+	fmt.Fprintf(p.out, "%s epoch %d done  loss %.3f%s%s  %v\n", p.Name, n, p.loss, b.String(), p.rate(),
+		max(0, p.last.Sub(p.began)).Round(100*time.Millisecond))
 }
 
+// finish leaves the terminal as it was.
 func (p *Progress) finish() {
 	if p != nil && p.bar != nil {
 		p.bar.Clear()
@@ -124,9 +142,9 @@ func (p *Progress) finish() {
 // short prints a number with three digits and a suffix.
 func short(x float64) string {
 	switch {
-	case x >= 1e6:
+	case x >= 999.5e3:
 		return fmt.Sprintf("%.3gM", x/1e6)
-	case x >= 1e3:
+	case x >= 999.5:
 		return fmt.Sprintf("%.3gk", x/1e3)
 	}
 	return fmt.Sprintf("%.3g", x)

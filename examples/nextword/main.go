@@ -12,13 +12,14 @@ import (
 	"strings"
 
 	"github.com/seqzoo/seqzoo/train"
+	"github.com/seqzoo/seqzoo/zoo/decode"
 )
 
 // settings are the command line.
 type settings struct {
 	text, level, cells    string
 	layers, hidden, batch int
-	window, epochs        int
+	window, epochs, steps int
 	minCount, maxVocab    int
 	lr, clip, dropout     float64
 	tied                  bool
@@ -27,54 +28,55 @@ type settings struct {
 	next, generate        int
 	temperature, topP     float64
 	save                  string
-	resume, quick         bool
 	saveEvery             int
-	steps                 int
+	resume, quick         bool
 }
 
-var cellNames = []string{"rnn", "gru", "lstm"}
-
-func parse(args []string, out io.Writer) (*settings, error) {
-	s := &settings{}
-	f := flag.NewFlagSet("nextword", flag.ContinueOnError)
-	f.SetOutput(out)
-	f.StringVar(&s.text, "text", "", "train on this UTF-8 `file` (.gz too) instead of the embedded Shakespeare")
-	f.StringVar(&s.cells, "cells", "rnn,gru,lstm", "cells to train and compare")
-	f.StringVar(&s.level, "level", "word", "unit of the text: word or char")
-	f.IntVar(&s.layers, "layers", 1, "recurrent layers")
-	f.IntVar(&s.hidden, "hidden", 0, "width of the layers and of the embedding (0: 128 for words, 256 for characters)")
-	f.IntVar(&s.batch, "batch", 32, "tracks of the text read side by side")
-	f.IntVar(&s.window, "window", 0, "steps of truncated backpropagation (0: 20 for words, 50 for characters)")
-	f.IntVar(&s.epochs, "epochs", 0, "passes over the text (0: 6 for words, 1 for characters)")
-	f.IntVar(&s.minCount, "min-count", 3, "words seen less often become <unk>")
-	f.IntVar(&s.maxVocab, "max-vocab", 10000, "size of the vocabulary at most")
-	f.Float64Var(&s.lr, "lr", 0.004, "highest learning rate of Adam; it falls along a cosine")
-	f.Float64Var(&s.clip, "clip", 1, "limit of the gradient's norm")
-	f.Float64Var(&s.dropout, "dropout", 0.3, "dropout of embedding, output and between layers")
-	f.BoolVar(&s.tied, "tied", true, "use the embedding as the output layer too")
-	f.Uint64Var(&s.seed, "seed", 1, "seed of weights and noise")
-	f.StringVar(&s.prompt, "prompt", "some of them looks like", "phrase to complete")
-	f.IntVar(&s.next, "next", 5, "likeliest next words to list")
-	f.IntVar(&s.generate, "generate", 20, "words to continue the phrase by")
-	f.Float64Var(&s.temperature, "temperature", 0.7, "of the continuation; 0 takes the likeliest word each time")
-	f.Float64Var(&s.topP, "top-p", 0.95, "nucleus of the continuation")
-	f.StringVar(&s.save, "save", "", "save each model in a folder of this `directory`, with checkpoints on the way")
-	f.BoolVar(&s.resume, "resume", false, "go on from the checkpoints in -save")
-	f.IntVar(&s.saveEvery, "save-every", 200, "steps between checkpoints")
-	f.IntVar(&s.steps, "steps", 0, "stop each cell after so many steps (0: no limit)")
-	f.BoolVar(&s.quick, "quick", false, "a run of a few seconds, to see that everything works")
-	f.Usage = func() {
-		fmt.Fprint(out, `Trains an RNN, a GRU and an LSTM on the same text, compares them, and completes a phrase.
+const usage = `Trains an RNN, a GRU and an LSTM on the same text, compares them, and completes a phrase.
 
     go run ./examples/nextword
+    go run ./examples/nextword -quick
     go run ./examples/nextword -text novel.txt -epochs 10 -prompt "it was a"
     go run ./examples/nextword -cells lstm -level char -save models
     go run ./examples/nextword -cells lstm -level char -save models -resume
 
-The last tenth of the text is kept apart to measure perplexity on. Ctrl-C stops after the step at hand; with -save
-the run can then be resumed.
+Perplexity is measured on the last tenth of the text, which no model is trained on. Ctrl-C stops after the step at
+hand; with -save, the same command and -resume go on from there.
 
-`)
+`
+
+// parse reads the command line. Usage and what is wrong with a flag go to out.
+func parse(args []string, out io.Writer) (*settings, error) {
+	s := &settings{}
+	f := flag.NewFlagSet("nextword", flag.ContinueOnError)
+	f.SetOutput(out)
+	f.StringVar(&s.text, "text", "", "train on this `file`, UTF-8 or gzip of it, instead of the embedded Shakespeare")
+	f.StringVar(&s.level, "level", "word", "`unit` of the text: word or char")
+	f.StringVar(&s.cells, "cells", "rnn,gru,lstm", "`cells` to train and compare")
+	f.IntVar(&s.layers, "layers", 1, "recurrent layers")
+	f.IntVar(&s.hidden, "hidden", 0, "width of the layers and of the embedding (default 128 for words, 256 for characters)")
+	f.IntVar(&s.batch, "batch", 32, "tracks of the text read side by side")
+	f.IntVar(&s.window, "window", 0, "steps that the gradient goes back (default 20 for words, 50 for characters)")
+	f.IntVar(&s.epochs, "epochs", 0, "passes over the text (default 6 for words, 1 for characters)")
+	f.IntVar(&s.steps, "steps", 0, "stop each cell after so many steps; 0 for no limit")
+	f.IntVar(&s.minCount, "min-count", 3, "words seen less often become <unk>")
+	f.IntVar(&s.maxVocab, "max-vocab", 10000, "size of the vocabulary at most")
+	f.Float64Var(&s.lr, "lr", 0.004, "highest learning `rate` of Adam; it falls along a cosine")
+	f.Float64Var(&s.clip, "clip", 1, "limit of the gradient's `norm`; 0 for none")
+	f.Float64Var(&s.dropout, "dropout", 0.3, "`share` of embedding, output and what goes between layers that is dropped")
+	f.BoolVar(&s.tied, "tied", true, "the embedding is the output layer too")
+	f.Uint64Var(&s.seed, "seed", 1, "seed of weights and noise")
+	f.StringVar(&s.prompt, "prompt", "some of them looks like", "`phrase` to complete")
+	f.IntVar(&s.next, "next", 5, "likeliest next words to list")
+	f.IntVar(&s.generate, "generate", 0, "length of the continuation (default 20 words, 100 characters)")
+	f.Float64Var(&s.temperature, "temperature", 0.7, "`temperature` of the continuation; 0 takes the likeliest word each time")
+	f.Float64Var(&s.topP, "top-p", 0.95, "nucleus of the continuation: the likeliest words of this `share`")
+	f.StringVar(&s.save, "save", "", "save each model in a folder of this `directory`, with checkpoints on the way")
+	f.IntVar(&s.saveEvery, "save-every", 200, "steps between checkpoints")
+	f.BoolVar(&s.resume, "resume", false, "go on from the checkpoints in the directory of -save")
+	f.BoolVar(&s.quick, "quick", false, "tiny models for a few seconds, to see that everything works")
+	f.Usage = func() {
+		fmt.Fprint(out, usage)
 		f.PrintDefaults()
 	}
 	if err := f.Parse(args); err != nil {
@@ -83,56 +85,70 @@ the run can then be resumed.
 	if f.NArg() > 0 {
 		return nil, fmt.Errorf("unexpected argument %q; put a phrase of several words in quotes", f.Arg(0))
 	}
+	given := map[string]bool{}
+	f.Visit(func(f *flag.Flag) { given[f.Name] = true })
+	s.complete(given)
 	return s, s.check()
 }
 
-// check fills in what depends on other settings, and reports everything that is out of range.
+// complete sets the flags that were not given and depend on others.
+func (s *settings) complete(given map[string]bool) {
+	for _, d := range []struct {
+		flag                         string
+		value                        *int
+		word, char, quick, quickChar int
+	}{
+		{"hidden", &s.hidden, 128, 256, 48, 48},
+		{"window", &s.window, 20, 50, 20, 20},
+		{"epochs", &s.epochs, 6, 1, 1, 1},
+		{"generate", &s.generate, 20, 100, 20, 100},
+		{"max-vocab", &s.maxVocab, s.maxVocab, s.maxVocab, 500, 500},
+		{"steps", &s.steps, s.steps, s.steps, 60, 60},
+	} {
+		byLevel := []int{d.word, d.quick}
+		if s.level == "char" {
+			byLevel = []int{d.char, d.quickChar}
+		}
+		if given[d.flag] {
+			continue
+		}
+		if *d.value = byLevel[0]; s.quick {
+			*d.value = byLevel[1]
+		}
+	}
+	if s.quick && !given["lr"] {
+		s.lr = 0.02
+	}
+}
+
+var cellNames = []string{"rnn", "gru", "lstm"}
+
+// check reports everything that is out of range.
 func (s *settings) check() error {
 	var errs []error
+	report := func(ok bool, format string, args ...any) {
+		if !ok {
+			errs = append(errs, fmt.Errorf(format, args...))
+		}
+	}
+	report(s.level == "word" || s.level == "char", "-level is %q; want word or char", s.level)
 	for _, c := range s.cellList() {
-		if !slices.Contains(cellNames, c) {
-			errs = append(errs, fmt.Errorf("-cells: %q is unknown; want some of %s", c, strings.Join(cellNames, ", ")))
-		}
+		report(slices.Contains(cellNames, c), "-cells: %q is unknown; want some of %s", c, strings.Join(cellNames, ","))
 	}
-	if s.level != "word" && s.level != "char" {
-		errs = append(errs, fmt.Errorf("-level is %q; want word or char", s.level))
-	}
-	byLevel := func(v *int, word, char int) {
-		if *v == 0 {
-			if *v = word; s.level == "char" {
-				*v = char
-			}
-		}
-	}
-	byLevel(&s.hidden, 128, 256)
-	byLevel(&s.window, 20, 50)
-	byLevel(&s.epochs, 6, 1)
-	if s.quick {
-		s.hidden, s.epochs, s.steps = min(s.hidden, 32), 1, 20
-		s.maxVocab = min(s.maxVocab, 500)
-	}
-	for name, v := range map[string]int{
-		"layers": s.layers, "hidden": s.hidden, "batch": s.batch, "window": s.window, "epochs": s.epochs,
-		"min-count": s.minCount, "next": s.next, "generate": s.generate, "save-every": s.saveEvery,
+	for _, size := range []struct {
+		flag         string
+		value, least int
+	}{
+		{"layers", s.layers, 1}, {"hidden", s.hidden, 1}, {"batch", s.batch, 1}, {"window", s.window, 1},
+		{"epochs", s.epochs, 1}, {"steps", s.steps, 0}, {"min-count", s.minCount, 1}, {"max-vocab", s.maxVocab, 10},
+		{"next", s.next, 1}, {"generate", s.generate, 1}, {"save-every", s.saveEvery, 1},
 	} {
-		if v < 1 {
-			errs = append(errs, fmt.Errorf("-%s is %d; want at least 1", name, v))
-		}
+		report(size.value >= size.least, "-%s is %d; want at least %d", size.flag, size.value, size.least)
 	}
-	if s.maxVocab < 10 {
-		errs = append(errs, fmt.Errorf("-max-vocab is %d; want at least 10", s.maxVocab))
-	}
-	if s.steps < 0 {
-		errs = append(errs, fmt.Errorf("-steps is %d; want 0 or more", s.steps))
-	}
-	if !(s.lr > 0) {
-		errs = append(errs, fmt.Errorf("-lr is %g; want more than 0", s.lr))
-	}
-	if s.resume && s.save == "" {
-		errs = append(errs, errors.New("-resume needs -save, the directory to resume from"))
-	}
-	slices.SortFunc(errs, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
-	return errors.Join(errs...)
+	report(s.lr > 0 && s.lr < 1, "-lr is %g; want more than 0 and less than 1", s.lr)
+	report(s.dropout >= 0 && s.dropout < 1, "-dropout is %g; want at least 0 and less than 1", s.dropout)
+	report(!s.resume || s.save != "", "-resume needs -save, the directory to resume from")
+	return errors.Join(errors.Join(errs...), train.Clip{Norm: s.clip}.Validate(), s.sampler().Validate())
 }
 
 func (s *settings) cellList() []string {
@@ -143,6 +159,10 @@ func (s *settings) cellList() []string {
 		}
 	}
 	return cells
+}
+
+func (s *settings) sampler() *decode.Sampler {
+	return &decode.Sampler{Temperature: s.temperature, TopP: s.topP}
 }
 
 func main() {

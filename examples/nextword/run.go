@@ -5,83 +5,74 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/seqzoo/seqzoo/examples/nextword/data"
 	"github.com/seqzoo/seqzoo/internal/ngram"
+	"github.com/seqzoo/seqzoo/internal/safefile"
 	"github.com/seqzoo/seqzoo/train"
 	"github.com/seqzoo/seqzoo/unroll"
 	"github.com/seqzoo/seqzoo/zoo"
-	"github.com/seqzoo/seqzoo/zoo/decode"
 	"github.com/seqzoo/seqzoo/zoo/text"
 )
 
-// corpus is the text as ids, cut into nine tenths and one.
-type corpus struct {
-	vocabulary   *text.Vocabulary
-	train, valid []int
-}
-
-// outcome is what a cell's line of the table holds.
-type outcome struct {
-	model    *zoo.LanguageModel
-	steps    int
-	perStep  time.Duration // of the training steps of this run, validation left out
-	rate     float64       // tokens a second
-	trainPPL float64       // on a part of the training text as long as the validation text, without dropout
-	validPPL float64
-}
-
-func (s *settings) modelConfig(cell string) zoo.LanguageModelConfig {
-	return zoo.LanguageModelConfig{
-		Recurrent: zoo.Recurrent{Cell: cell, Hidden: s.hidden, Layers: s.layers, Dropout: s.dropout},
-		Level:     s.level, Tied: s.tied, IODropout: s.dropout,
-	}
-}
-
+// run does everything. Whatever can be wrong with the settings is found before the first model is trained.
 func run(ctx context.Context, s *settings, out, progress io.Writer) error {
 	c, err := s.read()
 	if err != nil {
 		return err
 	}
-	unit := map[string]string{"word": "words", "char": "chars"}[s.level]
-	fmt.Fprintf(out, "%d %s to train on, %d to validate, vocabulary %d", len(c.train), unit, len(c.valid), c.vocabulary.Len())
-	if id, ok := c.vocabulary.ID(text.Unk); ok && len(c.train) > 0 {
-		n := 0
-		for _, t := range c.valid {
-			if t == id {
-				n++
-			}
+	var jobs []*job
+	for _, cell := range s.cellList() {
+		j, err := s.prepare(cell, c, progress)
+		if err != nil {
+			return fmt.Errorf("%s: %w", cell, err)
 		}
-		fmt.Fprintf(out, " (%.1f %% of the validation text is <unk>)", 100*float64(n)/float64(len(c.valid)))
+		defer j.close()
+		jobs = append(jobs, j)
 	}
-	fmt.Fprintln(out)
-	if err := baselines(c, out); err != nil {
+	prompt, err := jobs[0].model.Prompt(s.prompt)
+	if err != nil {
+		return fmt.Errorf("-prompt: %w", err)
+	}
+
+	c.describe(out)
+	if err := c.count(out); err != nil {
 		return err
 	}
-	results := map[string]*outcome{}
-	for _, cell := range s.cellList() {
-		if results[cell], err = s.train(ctx, cell, c, unit, progress); err != nil {
-			return fmt.Errorf("%s: %w", cell, err)
+	s.mention(prompt.Unknown, out)
+	for _, j := range jobs {
+		if err := j.train(ctx, c); err != nil {
+			return fmt.Errorf("%s: %w", j.cell, err)
 		}
 	}
-	s.table(results, unit, out)
-	for _, cell := range s.cellList() {
-		if err := s.complete(ctx, cell, results[cell].model, out); err != nil {
-			return fmt.Errorf("%s: %w", cell, err)
+	table(jobs, c.unit, out)
+	fmt.Fprintf(out, "\n%q goes on:\n\n", s.prompt)
+	s.mention(prompt.Unknown, out)
+	for _, j := range jobs {
+		if err := s.continuePrompt(ctx, j, out); err != nil {
+			return fmt.Errorf("%s: %w", j.cell, err)
 		}
 	}
 	return nil
 }
 
+// corpus is the text as ids, cut into nine tenths and one.
+type corpus struct {
+	name, unit   string
+	vocabulary   *text.Vocabulary
+	train, valid []int
+}
+
 // read gets the text and numbers its tokens. The vocabulary comes from the training part alone.
 func (s *settings) read() (*corpus, error) {
+	c := &corpus{name: s.text, unit: map[string]string{"word": "words", "char": "characters"}[s.level]}
 	var raw string
 	var err error
 	if s.text == "" {
+		c.name = "tiny-shakespeare"
 		raw, err = data.Text()
 	} else {
 		raw, err = text.ReadFile(s.text)
@@ -89,19 +80,18 @@ func (s *settings) read() (*corpus, error) {
 	if err != nil {
 		return nil, err
 	}
-	tokens, err := s.modelConfig("lstm").Tokenizer().Tokens(raw)
+	tokens, err := s.modelConfig("").Tokenizer().Tokens(raw)
 	if err != nil {
 		return nil, err
 	}
-	if need := (s.window + 2) * 10; len(tokens) < need {
-		return nil, fmt.Errorf("the text has %d tokens; windows of %d steps need at least %d", len(tokens), s.window, need)
+	if need := float64(s.window+2) * 10; float64(len(tokens)) < need { // a tenth of it must fill a window
+		return nil, fmt.Errorf("%s has %d %s, line ends included; -window %d needs at least %.0f", c.name, len(tokens), c.unit, s.window, need)
 	}
 	cut := len(tokens) * 9 / 10
 	cfg := text.VocabularyConfig{MinCount: s.minCount, MaxSize: s.maxVocab, Specials: []string{text.Unk}}
 	if s.level == "char" {
 		cfg.MinCount = 1
 	}
-	c := &corpus{}
 	if c.vocabulary, err = text.NewVocabulary(cfg, tokens[:cut]); err != nil {
 		return nil, err
 	}
@@ -112,8 +102,20 @@ func (s *settings) read() (*corpus, error) {
 	return c, err
 }
 
-// baselines prints what counting alone reaches.
-func baselines(c *corpus, out io.Writer) error {
+func (c *corpus) describe(out io.Writer) {
+	unknown := 0
+	unk, _ := c.vocabulary.ID(text.Unk)
+	for _, id := range c.valid {
+		if id == unk {
+			unknown++
+		}
+	}
+	fmt.Fprintf(out, "%s: %d %s to train on and %d to validate, of which %.1f %% are <unk>; vocabulary %d\n",
+		c.name, len(c.train), c.unit, len(c.valid), 100*float64(unknown)/float64(len(c.valid)), c.vocabulary.Len())
+}
+
+// count prints what counting alone reaches.
+func (c *corpus) count(out io.Writer) error {
 	u, err := ngram.NewUnigram(c.train, c.vocabulary.Len(), 1)
 	if err != nil {
 		return err
@@ -122,19 +124,46 @@ func baselines(c *corpus, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "validation perplexity of counting: unigram %.1f, Kneser-Ney bigram %.1f\n\n",
+	fmt.Fprintf(out, "validation perplexity by counting: unigram %.1f, Kneser-Ney bigram %.1f\n\n",
 		ngram.Perplexity(u, c.valid), ngram.Perplexity(b, c.valid))
 	return nil
 }
 
-// train trains one cell. All cells see the same batches in the same order.
-func (s *settings) train(ctx context.Context, cell string, c *corpus, unit string, progress io.Writer) (*outcome, error) {
-	m, err := zoo.NewLanguageModel(s.modelConfig(cell), c.vocabulary, s.seed)
-	if err != nil {
+// mention names the words of the prompt that the models do not know.
+func (s *settings) mention(unknown []string, out io.Writer) {
+	if len(unknown) > 0 {
+		fmt.Fprintf(out, "not in the vocabulary, and read as <unk>: %s\n\n", strings.Join(unknown, ", "))
+	}
+}
+
+// job is a cell with everything for its training, and then its outcome.
+type job struct {
+	cell   string
+	dir    string // where the model is saved, or ""
+	model  *zoo.LanguageModel
+	task   stopwatch
+	config train.Config
+
+	steps              int
+	trainPPL, validPPL float64 // without dropout; the former on a part as long as the validation text
+}
+
+func (s *settings) modelConfig(cell string) zoo.LanguageModelConfig {
+	return zoo.LanguageModelConfig{
+		Recurrent: zoo.Recurrent{Cell: cell, Hidden: s.hidden, Layers: s.layers, Dropout: s.dropout},
+		Level:     s.level, Tied: s.tied, IODropout: s.dropout,
+	}
+}
+
+// prepare makes a model and what trains it. All cells see the same batches in the same order.
+func (s *settings) prepare(cell string, c *corpus, progress io.Writer) (*job, error) {
+	j := &job{cell: cell}
+	var err error
+	if j.model, err = zoo.NewLanguageModel(s.modelConfig(cell), c.vocabulary, s.seed); err != nil {
 		return nil, err
 	}
 	batch := min(s.batch, (len(c.train)-1)/s.window)
-	task, err := m.Task(zoo.LanguageModelData{Train: c.train, Valid: c.valid, Batch: batch, Window: unroll.Window{Stride: s.window}})
+	j.task.Task, err = j.model.Task(zoo.LanguageModelData{Train: c.train, Valid: c.valid, Batch: batch, Window: unroll.Window{Stride: s.window}})
 	if err != nil {
 		return nil, err
 	}
@@ -142,55 +171,76 @@ func (s *settings) train(ctx context.Context, cell string, c *corpus, unit strin
 	if err != nil {
 		return nil, err
 	}
-	total := s.epochs * task.Len()
-	schedule, err := train.NewCosine(train.CosineConfig{LR: s.lr, MinLR: s.lr / 50, Warmup: min(50, total-1), Total: total})
+	steps := s.epochs * j.task.Len()
+	if s.steps > 0 {
+		steps = min(steps, s.steps)
+	}
+	schedule, err := train.NewCosine(train.CosineConfig{LR: s.lr, MinLR: s.lr / 50, Warmup: min(50, steps/10), Total: steps})
 	if err != nil {
 		return nil, err
 	}
-	timed := &stopwatch{Task: task}
-	cfg := train.Config{
+	j.config = train.Config{
 		Optimizer: optimizer, Schedule: schedule, Epochs: s.epochs, MaxSteps: s.steps, Seed: s.seed,
-		Clip: train.Clip{Norm: s.clip}, Progress: train.NewProgress(progress, fmt.Sprintf("%-4s", cell), unit),
+		Clip: train.Clip{Norm: s.clip}, Progress: train.NewProgress(progress, fmt.Sprintf("%-4s", cell), c.unit),
 		SaveEvery: s.saveEvery, Resume: s.resume,
 		Describe: map[string]string{
-			"cell": cell, "level": s.level, "batch": fmt.Sprint(batch), "window": fmt.Sprint(s.window),
-			"epochs": fmt.Sprint(s.epochs), "learning rate": fmt.Sprint(s.lr), "dropout": fmt.Sprint(s.dropout),
-			"clipping": fmt.Sprint(s.clip), "text": fmt.Sprintf("%d tokens, hash %x", len(c.train), hash(c.train, c.valid)),
+			"-cells": cell, "-level": s.level, "-batch": fmt.Sprint(batch), "-window": fmt.Sprint(s.window),
+			"-epochs": fmt.Sprint(s.epochs), "-steps": fmt.Sprint(s.steps), "-lr": fmt.Sprint(s.lr),
+			"-dropout": fmt.Sprint(s.dropout), "-clip": fmt.Sprint(s.clip),
+			"text": fmt.Sprintf("of %d %s, hash %x", len(c.train)+len(c.valid), c.unit, hash(c.train, c.valid)),
 		},
 	}
-	if s.save != "" {
-		if cfg.Checkpoints, err = train.OpenCheckpoints(filepath.Join(s.save, cell, "checkpoints"), 0); err != nil {
-			return nil, err
-		}
-		defer cfg.Checkpoints.Close()
+	j.config.AfterStep = j.task.stepped
+	if s.save == "" {
+		return j, nil
 	}
-	r, err := train.Fit(ctx, timed, cfg)
-	if errors.Is(err, train.ErrInterrupted) {
-		if s.save == "" {
-			return nil, fmt.Errorf("%w; nothing is saved, since -save was not given", err)
-		}
-		return nil, fmt.Errorf("%w after step %d; the same command with -resume goes on from there", err, r.Steps)
-	}
-	if err != nil {
+	j.dir = filepath.Join(s.save, cell)
+	if j.config.Checkpoints, err = train.OpenCheckpoints(filepath.Join(j.dir, "checkpoints"), 0); err != nil {
 		return nil, err
 	}
-	o := &outcome{model: m, steps: r.Steps}
-	if timed.steps > 0 {
-		o.perStep = timed.total / time.Duration(timed.steps)
-		o.rate = float64(timed.count) / timed.total.Seconds()
-	}
-	if o.validPPL, err = m.Perplexity(ctx, c.valid); err != nil {
+	switch latest, err := j.config.Checkpoints.Latest(); {
+	case errors.Is(err, train.ErrNoCheckpoint):
+		return j, nil
+	case err != nil:
+		j.close()
 		return nil, err
+	case !s.resume:
+		j.close()
+		return nil, fmt.Errorf("%s holds a model at step %d already; go on from it with -resume, or use another directory", j.dir, latest.Step)
 	}
-	if o.trainPPL, err = m.Perplexity(ctx, c.train[:min(len(c.train), len(c.valid))]); err != nil {
-		return nil, err
+	return j, nil
+}
+
+func (j *job) close() {
+	if j.config.Checkpoints != nil {
+		j.config.Checkpoints.Close()
 	}
-	if s.save != "" {
-		if err := m.Save(filepath.Join(s.save, cell)); err != nil {
-			return nil, err
-		}
+}
+
+func (j *job) train(ctx context.Context, c *corpus) error {
+	r, err := train.Fit(ctx, &j.task, j.config)
+	switch {
+	case errors.Is(err, train.ErrInterrupted) && j.dir == "":
+		return fmt.Errorf("%w after step %d; nothing is saved without -save", err, r.Steps)
+	case errors.Is(err, train.ErrInterrupted):
+		return fmt.Errorf("%w after step %d; the same command with -resume goes on from there", err, r.Steps)
+	case err != nil:
+		return err
 	}
-	return o, nil
+	j.steps = r.Steps
+	if j.validPPL, err = j.model.Perplexity(ctx, c.valid); err != nil {
+		return err
+	}
+	if j.trainPPL, err = j.model.Perplexity(ctx, c.train[:min(len(c.train), len(c.valid))]); err != nil {
+		return err
+	}
+	if j.dir == "" {
+		return nil
+	}
+	if err := j.model.Save(j.dir); err != nil {
+		return err
+	}
+	return safefile.Write(safefile.OS, filepath.Join(j.dir, "history.csv"), r.History.WriteCSV)
 }
 
 // hash tells texts apart (FNV-1a over the ids).
@@ -204,78 +254,73 @@ func hash(parts ...[]int) uint64 {
 	return h
 }
 
-// stopwatch times the training steps of a task. The first, in which the graph is compiled, does not count.
+// stopwatch times the steps of a task in this run. The first, in which the graph is compiled, does not count.
 type stopwatch struct {
 	train.Task
-	started bool
-	last    time.Time
-	total   time.Duration
-	steps   int
-	count   int
+	begun  time.Time // the step at hand
+	tokens int       // in it
+	ran    int       // steps, the first included
+
+	total time.Duration // of the steps after the first
+	count int           // tokens in them
 }
 
 func (w *stopwatch) Next(seed uint64, counter int) (train.Batch, error) {
-	if w.started {
-		w.total += time.Since(w.last)
-	}
-	begin := time.Now()
+	w.begun = time.Now()
 	b, err := w.Task.Next(seed, counter)
-	if w.started {
-		w.steps++
-		w.count += b.Count
-		w.total += time.Since(begin)
-	}
-	w.started, w.last = true, time.Now()
+	w.tokens = b.Count
 	return b, err
 }
 
-func (w *stopwatch) Validate(ctx context.Context) (map[string]float64, error) {
-	w.total += time.Since(w.last) // the update after the last batch
-	m, err := w.Task.Validate(ctx)
-	w.started = false
-	return m, err
+// stepped is called after each step.
+func (w *stopwatch) stepped(int) error {
+	if w.ran++; w.ran > 1 {
+		w.total += time.Since(w.begun)
+		w.count += w.tokens
+	}
+	return nil
 }
 
-func (s *settings) table(results map[string]*outcome, unit string, out io.Writer) {
-	fmt.Fprintf(out, "\n%-5s %10s %8s %9s %10s %10s %10s\n", "cell", "parameters", "steps", "ms/step", unit+"/s", "train ppl", "valid ppl")
-	for _, cell := range s.cellList() {
-		o := results[cell]
-		fmt.Fprintf(out, "%-5s %10d %8d %9.2f %10.0f %10.1f %10.1f\n", cell, o.model.Params().Count(), o.steps,
-			float64(o.perStep.Microseconds())/1000, o.rate, o.trainPPL, o.validPPL)
+// rates are milliseconds a step and tokens a second, or dashes if this run did no more than one step.
+func (w *stopwatch) rates() (perStep, perSecond string) {
+	if w.total <= 0 {
+		return "-", "-"
+	}
+	return fmt.Sprintf("%.2f", 1000*w.total.Seconds()/float64(w.ran-1)), fmt.Sprintf("%.0f", float64(w.count)/w.total.Seconds())
+}
+
+func table(jobs []*job, unit string, out io.Writer) {
+	fmt.Fprintf(out, "\n%-5s %10s %8s %9s %13s %10s %10s\n", "cell", "parameters", "steps", "ms/step", unit+"/s", "train ppl", "valid ppl")
+	for _, j := range jobs {
+		perStep, perSecond := j.task.rates()
+		fmt.Fprintf(out, "%-5s %10d %8d %9s %13s %10.1f %10.1f\n",
+			j.cell, j.model.Params().Count(), j.steps, perStep, perSecond, j.trainPPL, j.validPPL)
 	}
 }
 
-// complete prints what a model makes of the phrase.
-func (s *settings) complete(ctx context.Context, cell string, m *zoo.LanguageModel, out io.Writer) error {
-	next, p, err := m.Next(s.prompt, s.next)
+// continuePrompt prints what a model makes of the prompt.
+func (s *settings) continuePrompt(ctx context.Context, j *job, out io.Writer) error {
+	next, _, err := j.model.Next(s.prompt, s.next)
 	if err != nil {
 		return err
 	}
-	if len(p.Unknown) > 0 {
-		fmt.Fprintf(out, "\n%s: the vocabulary lacks %s; read as <unk>", cell, strings.Join(p.Unknown, ", "))
+	g, err := j.model.Generate(ctx, s.prompt, zoo.GenerateOptions{Max: s.generate, Seed: s.seed, Sample: *s.sampler()})
+	if err != nil {
+		return err
 	}
-	fmt.Fprintf(out, "\n%s: %q is followed by", cell, s.prompt)
+	fmt.Fprintf(out, "%-4s next:", j.cell)
 	for _, t := range next {
 		fmt.Fprintf(out, "  %s %.1f %%", show(t.Token), 100*t.Prob)
 	}
-	g, err := m.Generate(ctx, s.prompt, zoo.GenerateOptions{
-		Max: s.generate, Seed: s.seed, Sample: decode.Sampler{Temperature: s.temperature, TopP: s.topP},
-	})
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(out, "\n      %s\n", strings.ReplaceAll(g.Text, "\n", "\n      "))
-	if math.IsNaN(g.LogProb) {
-		return errors.New("the continuation has no probability")
-	}
+	fmt.Fprintf(out, "\n     %s\n\n", strings.ReplaceAll(g.Text, "\n", " / "))
 	return nil
 }
 
 // show makes a token visible.
 func show(token string) string {
 	switch token {
-	case "\n":
-		return `\n`
+	case "\n", text.EOS:
+		return "⏎"
 	case " ":
 		return "␣"
 	}

@@ -1,0 +1,173 @@
+package train
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"gorgonia.org/tensor"
+)
+
+// checkpoint is everything that the rest of the training depends on. None is made between the batches of an update.
+func (f *fit) checkpoint() *Checkpoint {
+	c := &Checkpoint{
+		Step:   f.step,
+		Params: f.params(),
+		States: map[string]State{},
+		Counters: map[string]uint64{
+			"epoch": uint64(f.epoch), "batches": uint64(f.batches),
+			"sum_loss": math.Float64bits(f.sum.loss), "sum_norm": math.Float64bits(f.sum.norm),
+			"sum_count": uint64(f.sum.count), "sum_updates": uint64(f.sum.updates),
+		},
+		Text:    map[string]string{},
+		Tensors: map[string]*tensor.Dense{},
+	}
+	for name, s := range f.states() {
+		c.States[name] = s.State()
+	}
+	for name, v := range f.settings() {
+		c.Text[settingPrefix+name] = v
+	}
+	var csv bytes.Buffer
+	f.history.WriteCSV(&csv) // a bytes.Buffer does not fail
+	c.Text["history"] = csv.String()
+	f.task.Save(c)
+	return c
+}
+
+func (f *fit) params() map[string]*tensor.Dense {
+	m := map[string]*tensor.Dense{}
+	for _, p := range f.task.Params() {
+		m[p.Name()] = p.Value()
+	}
+	return m
+}
+
+type stateful interface {
+	State() State
+	Restore(State) error
+}
+
+// states are the parts of the configuration that have a state.
+func (f *fit) states() map[string]stateful {
+	m := map[string]stateful{"optimizer": f.Optimizer}
+	if f.Schedule != nil {
+		m["schedule"] = f.Schedule
+	}
+	if f.Average != nil {
+		m["average"] = f.Average
+	}
+	if f.EarlyStop != nil {
+		m["early stop"] = f.EarlyStop
+	}
+	return m
+}
+
+// settingPrefix begins the names of settings among a checkpoint's texts.
+const settingPrefix = "setting/"
+
+// settings are what a run must have in common with the one that it goes on from, apart from states and parameters.
+func (f *fit) settings() map[string]string {
+	m := maps.Clone(f.Describe)
+	if m == nil {
+		m = map[string]string{}
+	}
+	m["seed"] = strconv.FormatUint(f.Seed, 10)
+	m["batches to an update"], m["batches to an epoch"] = strconv.Itoa(f.Accumulate), strconv.Itoa(f.len)
+	return m
+}
+
+func (f *fit) save() error {
+	if f.Checkpoints == nil {
+		return nil
+	}
+	return f.Checkpoints.Save(f.checkpoint())
+}
+
+// resume goes on from the latest checkpoint, if there is one.
+func (f *fit) resume() error {
+	if f.Checkpoints == nil {
+		return nil
+	}
+	c, err := f.Checkpoints.Latest()
+	if errors.Is(err, ErrNoCheckpoint) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if !f.Resume {
+		return fmt.Errorf("train: %s holds a checkpoint of step %d already; resume from it, or use another directory",
+			f.Checkpoints.dir, c.Step)
+	}
+	if err := f.checkSettings(c); err != nil {
+		return fmt.Errorf("train: the checkpoint of step %d in %s %w; resume with the settings of the run that made it",
+			c.Step, f.Checkpoints.dir, err)
+	}
+	return f.restore(c)
+}
+
+// checkSettings is an error if the run that made c differs from this one in its settings.
+func (f *fit) checkSettings(c *Checkpoint) error {
+	was, is := map[string]string{}, f.settings()
+	for name, v := range c.Text {
+		if name, ok := strings.CutPrefix(name, settingPrefix); ok {
+			was[name] = v
+		}
+	}
+	names := maps.Clone(was)
+	maps.Copy(names, is)
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		if was[name] != is[name] {
+			return fmt.Errorf("was made with %s %q, this run has %q", name, was[name], is[name])
+		}
+	}
+	states := f.states()
+	for name := range c.States {
+		if states[name] == nil {
+			return fmt.Errorf("was made with %s, this run has none", name)
+		}
+	}
+	for name := range states {
+		if _, ok := c.States[name]; !ok {
+			return fmt.Errorf("was made without %s, this run has one", name)
+		}
+	}
+	return nil
+}
+
+// restore makes the state of c that of the training.
+func (f *fit) restore(c *Checkpoint) error {
+	epoch, batches := c.Counters["epoch"], c.Counters["batches"]
+	if n := uint64(f.len); batches > math.MaxInt || epoch > batches/n || batches-epoch*n > n {
+		return fmt.Errorf("train: the checkpoint of step %d comes after %d batches, in epoch %d, and an epoch has %d batches: "+
+			"its numbers do not agree", c.Step, batches, epoch+1, f.len)
+	}
+	if err := c.Apply(f.params()); err != nil {
+		return err
+	}
+	for name, s := range f.states() {
+		if err := s.Restore(c.States[name]); err != nil {
+			return fmt.Errorf("%w (%s of the checkpoint of step %d)", err, name, c.Step)
+		}
+	}
+	if f.Average != nil && f.Average.Swapped() { // it is the best one, whose weights are averages
+		if err := f.Average.Swap(f.values); err != nil {
+			return err
+		}
+	}
+	if err := f.history.ReadCSV(strings.NewReader(c.Text["history"])); err != nil {
+		return err
+	}
+	f.step, f.epoch, f.batches = c.Step, int(epoch), int(batches)
+	f.sum = recordSums{
+		loss: math.Float64frombits(c.Counters["sum_loss"]), norm: math.Float64frombits(c.Counters["sum_norm"]),
+		count: int(c.Counters["sum_count"]), updates: int(c.Counters["sum_updates"]),
+	}
+	return f.task.Load(c)
+}
