@@ -32,16 +32,14 @@ type Session struct {
 // NewSession compiles one step of the model, with an empty state.
 func (m *LanguageModel) NewSession() (*Session, error) {
 	s := &Session{m: m}
-	var init []*nodes.Node
+	var init cells.State
 	var ids, nothing *nodes.Node
 	err := nodes.Try(func() {
 		g := nodes.NewGraph(nodes.Options{})
 		ids = g.IntInput("id", 1, 1)
-		for i, p := range m.layers.Parts() {
-			init = append(init, g.Input(fmt.Sprintf("state %d %s", i, p.Name), 1, p.Width))
-		}
+		init = inputState(g, m.layers.Parts(), 1)
 		var layers *unroll.Result
-		s.logits, layers = m.logits(ids, cells.State(init), 0, unroll.Expand)
+		s.logits, layers = m.logits(ids, init, 0, unroll.Expand)
 		s.logits = nodes.Reshape(s.logits, m.vocabulary.Len())
 		s.final = layers.Final()
 		nothing = g.Const(0) // a step has a loss; reading has none

@@ -147,25 +147,8 @@ func (m *LanguageModel) loss(ctx context.Context, ids []int) (float64, error) {
 
 // windowRunner runs the windows of a stream and carries the state from one to the next.
 type windowRunner struct {
-	m        *LanguageModel
-	batch    int
-	training bool
-	unroll   unroll.Strategy
-	carried  *train.Carry // the state at the start of the next window
-	compiled map[windowShape]*compiledWindow
-}
-
-// windowShape tells the graphs of windows apart.
-type windowShape struct {
-	T, scored int
-	next      int // step at which the next window starts, counted from the start of this one
-}
-
-type compiledWindow struct {
-	step         *train.Step
-	ids, targets []int
-	init         []*tensor.Dense
-	next         []*nodes.Node // the state at the start of the next window; nil: as this one's
+	carried *train.Carry // the state at the start of the next window
+	windows *train.Truncated
 }
 
 func newWindowRunner(m *LanguageModel, batch int, training bool, s unroll.Strategy) (*windowRunner, error) {
@@ -173,88 +156,43 @@ func newWindowRunner(m *LanguageModel, batch int, training bool, s unroll.Strate
 	if err != nil {
 		return nil, fmt.Errorf("zoo: language model: %w", err)
 	}
-	return &windowRunner{
-		m: m, batch: batch, training: training, unroll: s, carried: carried, compiled: map[windowShape]*compiledWindow{},
-	}, nil
+	build := func(w train.WindowShape) (*train.WindowGraph, error) {
+		g := nodes.NewGraph(nodes.Options{Training: training})
+		ids, targets := g.IntInput("ids", w.T, batch), g.IntInput("targets", w.T-w.Scored, batch)
+		start := inputState(g, m.layers.Parts(), batch)
+		logits, layers := m.logits(ids, start, w.Scored, s)
+		return &train.WindowGraph{
+			Loss:  nodes.CrossEntropy(logits, targets, nodes.CrossEntropyOptions{}),
+			Start: start, Recurrence: layers, Inputs: []*nodes.Node{ids, targets},
+		}, nil
+	}
+	return &windowRunner{carried, train.NewTruncated(carried, build)}, nil
 }
 
-func (r *windowRunner) close() {
-	for _, c := range r.compiled {
-		c.step.Close()
+// inputState declares an input for every part of a state.
+func inputState(g *nodes.Graph, parts []cells.Part, batch int) cells.State {
+	s := make(cells.State, len(parts))
+	for i, p := range parts {
+		s[i] = g.Input(fmt.Sprintf("state %d %s", i, p.Name), batch, p.Width)
 	}
-}
-
-func (r *windowRunner) compile(shape windowShape) (c *compiledWindow, err error) {
-	if c := r.compiled[shape]; c != nil {
-		return c, nil
-	}
-	c = &compiledWindow{}
-	var loss *nodes.Node
-	var init []*nodes.Node
-	g := nodes.NewGraph(nodes.Options{Training: r.training})
-	var ids, targets *nodes.Node
-	err = nodes.Try(func() {
-		ids = g.IntInput("ids", shape.T, r.batch)
-		targets = g.IntInput("targets", shape.T-shape.scored, r.batch)
-		for i, p := range r.m.layers.Parts() {
-			init = append(init, g.Input(fmt.Sprintf("state %d %s", i, p.Name), r.batch, p.Width))
-		}
-		logits, layers := r.m.logits(ids, cells.State(init), shape.scored, r.unroll)
-		loss = nodes.CrossEntropy(logits, targets, nodes.CrossEntropyOptions{})
-		if shape.next > 0 {
-			c.next = layers.StateAt(shape.next - 1)
-		}
-	})
-	if err != nil {
-		return nil, err
-	}
-	if c.step, err = train.NewStep(loss, c.next...); err != nil {
-		return nil, err
-	}
-	for _, n := range init {
-		v, err := train.Feed(n)
-		if err != nil {
-			return nil, err
-		}
-		c.init = append(c.init, v)
-	}
-	for n, into := range map[*nodes.Node]*[]int{ids: &c.ids, targets: &c.targets} {
-		v, err := train.Feed(n)
-		if err != nil {
-			return nil, err
-		}
-		*into = v.Data().([]int)
-	}
-	r.compiled[shape] = c
-	return c, nil
+	return s
 }
 
 func (r *windowRunner) run(w train.Window, seed uint64, counter int) (b train.Batch, err error) {
 	if w.First() {
 		r.carried.Zero()
 	}
-	c, err := r.compile(windowShape{w.T, w.Scored, w.Next})
+	c, err := r.windows.Window(train.WindowShape{T: w.T, Scored: w.Scored, Next: w.Next})
 	if err != nil {
 		return b, err
 	}
-	copy(c.ids, w.IDs)
-	copy(c.targets, w.Targets)
-	for i, init := range c.init {
-		if err := r.carried.CopyTo(i, init); err != nil {
-			return b, err
-		}
-	}
-	loss, err := c.step.Run(seed, counter)
-	if err != nil {
-		return b, err
-	}
-	for i, n := range c.next {
-		if err := r.carried.Set(i, n.Value()); err != nil {
-			return b, err
-		}
-	}
-	return train.Batch{Loss: loss, Count: len(w.Targets), Grads: c.step.Grads()}, nil
+	copy(c.Inputs[0].Data().([]int), w.IDs)
+	copy(c.Inputs[1].Data().([]int), w.Targets)
+	loss, err := r.windows.Run(c, seed, counter)
+	return train.Batch{Loss: loss, Count: len(w.Targets), Grads: c.Step.Grads()}, err
 }
+
+func (r *windowRunner) close() { r.windows.Close() }
 
 func copyDense(to *tensor.Dense, from gorgonia.Value) {
 	copy(to.Data().([]float32), from.Data().([]float32))
