@@ -107,14 +107,30 @@ type engine func(t tb, g *nodes.Graph, want []*nodes.Node) [][]float64
 
 func compiled(t tb, g *nodes.Graph, want []*nodes.Node) [][]float64 {
 	t.Helper()
-	keep := make([]*gorgonia.Node, len(want))
-	for i, n := range want {
-		keep[i] = n.Gorgonia()
-	}
-	m, err := graph.Compile(g.Expr(), graph.Keep(keep...))
+	return runOnce(t, g, want)
+}
+
+// plain runs every operation by its definition.
+func plain(t tb, g *nodes.Graph, want []*nodes.Node) [][]float64 {
+	t.Helper()
+	return runOnce(t, g, want, graph.Plain())
+}
+
+func runOnce(t tb, g *nodes.Graph, want []*nodes.Node, options ...graph.Option) [][]float64 {
+	t.Helper()
+	m, err := graph.Compile(g.Expr(), append(options, keep(want...))...)
 	require.NoError(t, err)
 	require.NoError(t, m.RunAll())
 	return values(want)
+}
+
+// keep is graph.Keep of our nodes.
+func keep(ns ...*nodes.Node) graph.Option {
+	raw := make([]*gorgonia.Node, len(ns))
+	for i, n := range ns {
+		raw[i] = n.Gorgonia()
+	}
+	return graph.Keep(raw...)
 }
 
 func values(ns []*nodes.Node) [][]float64 {

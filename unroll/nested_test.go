@@ -71,7 +71,7 @@ func leaves(store *nodes.Store, inputs []*nodes.Node) []*tensor.Dense {
 // requireDifferences holds gradients against differences of fourth order.
 func requireDifferences(t *testing.T, g *nodes.Graph, loss *nodes.Node, at []*tensor.Dense, grads [][]float64) {
 	t.Helper()
-	m, err := graph.Compile(g.Expr(), graph.Keep(loss.Gorgonia()))
+	m, err := graph.Compile(g.Expr(), keep(loss))
 	require.NoError(t, err)
 	for k, v := range at {
 		data := v.Data().([]float64)
@@ -209,6 +209,22 @@ func TestScanInScan(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Results of an outer graph and of a step around are told apart at the innermost depth, in whatever order they are met.
+func TestResultsCapturedAtTwoDepths(t *testing.T) {
+	requireAgreement(t, nodes.NewStore(nodes.Float64, 1), false, func(g *nodes.Graph, outer, inner unroll.Strategy) (outs, wrt []*nodes.Node) {
+		x, u, v := random(g, "x", 3, 2, 1), random(g, "u", 2, 1), random(g, "v", 2, 1)
+		a, b := nodes.Tanh(u), nodes.Tanh(v)
+		cell := toy{parts(1), func(x *nodes.Node, s cells.State) cells.State {
+			around := nodes.Mul(nodes.Add(x, a), nodes.Mul(s[0], b))
+			within := toy{parts(1), func(y *nodes.Node, s cells.State) cells.State {
+				return cells.State{nodes.Add(nodes.Mul(y, b), nodes.Mul(around, s[0]), a)}
+			}}
+			return unroll.Over(within).Unroll(nodes.Stack(x, x), s, unroll.Options{Strategy: inner}).Final()
+		}}
+		return []*nodes.Node{unroll.Over(cell).Unroll(x, nil, unroll.Options{Strategy: outer}).Y()}, []*nodes.Node{x, u, v}
+	})
 }
 
 // Inside a step, a recurrence may run over a captured sequence from the state at hand, as one that reads a source does.

@@ -4,7 +4,6 @@ import (
 	"fmt"
 
 	"github.com/stretchr/testify/require"
-	"gorgonia.org/gorgonia"
 
 	"github.com/seqzoo/seqzoo/cells"
 	"github.com/seqzoo/seqzoo/graph"
@@ -130,11 +129,7 @@ func (r *reference) cell(c cells.Cell, x seq, init [][]float64, reverse bool) (y
 		}
 		next = c.Step(in, append(cells.State{}, state...))
 	})
-	keep := make([]*gorgonia.Node, len(next))
-	for i, n := range next {
-		keep[i] = n.Gorgonia()
-	}
-	m, err := graph.Compile(g.Expr(), graph.Keep(keep...))
+	m, err := graph.Compile(g.Expr(), graph.Plain(), keep(next...))
 	require.NoError(r.t, err)
 
 	s := make([][]float64, len(init))

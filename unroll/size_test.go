@@ -85,11 +85,7 @@ func BenchmarkBuild(b *testing.B) {
 				start := time.Now()
 				g, loss, grads := model(b, c.T, c.strategy)
 				built := time.Now()
-				keep := []*gorgonia.Node{loss.Gorgonia()}
-				for _, n := range grads {
-					keep = append(keep, n.Gorgonia())
-				}
-				m, err := graph.Compile(g.Expr(), graph.Keep(keep...))
+				m, err := graph.Compile(g.Expr(), keep(append(grads, loss)...))
 				require.NoError(b, err)
 				build, compile = build+built.Sub(start), compile+time.Since(built)
 				size = len(g.Expr().AllNodes())
@@ -110,11 +106,7 @@ func BenchmarkRun(b *testing.B) {
 	}{{unroll.Scan, 100}, {unroll.Scan, 10000}, {unroll.Expand, 100}} {
 		b.Run(fmt.Sprintf("strategy=%v/T=%d", c.strategy, c.T), func(b *testing.B) {
 			g, loss, grads := model(b, c.T, c.strategy)
-			keep := []*gorgonia.Node{loss.Gorgonia()}
-			for _, n := range grads {
-				keep = append(keep, n.Gorgonia())
-			}
-			m, err := graph.Compile(g.Expr(), graph.Keep(keep...))
+			m, err := graph.Compile(g.Expr(), keep(append(grads, loss)...))
 			require.NoError(b, err)
 			for b.Loop() {
 				require.NoError(b, m.RunAll())

@@ -202,7 +202,7 @@ func TestStepsThatReturnTheirInputs(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			strategies(t, func(t *testing.T, strategy unroll.Strategy) {
-				for name, on := range map[string]engine{"graph": compiled, "tape": tape} {
+				for name, on := range map[string]engine{"compiled": compiled, "plain": plain, "tape": tape} {
 					t.Run(name, func(t *testing.T) {
 						store := nodes.NewStore(nodes.Float64, 1)
 						w := store.Root().Param("w", nodes.Constant(2), 1)
