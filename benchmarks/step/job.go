@@ -104,7 +104,7 @@ func sequence(c Config) (*job, error) {
 		g = nodes.NewGraph(nodes.Options{})
 		x = g.Input("x", c.T, c.B, c.I)
 		o := unroll.Options{}
-		if c.Engine == "tapemachine" {
+		if c.Engine == "tapemachine" || c.Expand {
 			o.Strategy = unroll.Expand
 		}
 		if c.Mask {

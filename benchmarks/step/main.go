@@ -32,6 +32,7 @@ type Config struct {
 	Share         string
 	Seconds       float64
 	Explain, Mask bool
+	Expand        bool
 	Profile       string
 }
 
@@ -74,6 +75,7 @@ func main() {
 	flag.Float64Var(&c.Seconds, "seconds", 3, "seconds to measure")
 	flag.BoolVar(&c.Explain, "explain", false, "print the compiled program to standard error")
 	flag.BoolVar(&c.Mask, "lengths", false, "train: sequences of lengths spread evenly over 1 … T")
+	flag.BoolVar(&c.Expand, "expand", false, "lay every step out as nodes of the graph")
 	flag.StringVar(&c.Profile, "cpuprofile", "", "write a CPU profile to this file")
 	flag.Parse()
 	runtime.GOMAXPROCS(c.Threads)

@@ -5,7 +5,7 @@
 //
 // An operation is translated as Gorgonia computes it. The derivatives that Gorgonia builds wrongly (of Log2 and
 // InverseSqrt) are ordinary nodes of the graph, and stay as wrong as they are there. One operation is mended instead,
-// because it can only be meant one way: the derivative of ByIndices along an axis other than the first.
+// because it can only be meant one way: the derivative of ByIndices, whose Do is wrong along the last axis.
 package native
 
 import (
