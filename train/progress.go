@@ -139,9 +139,11 @@ func (p *Progress) finish() {
 	}
 }
 
-// short prints a number with three digits and a suffix.
+// short prints a number that is not negative with three digits and a suffix.
 func short(x float64) string {
 	switch {
+	case x < 0.01:
+		return "0"
 	case x >= 999.5e3:
 		return fmt.Sprintf("%.3gM", x/1e6)
 	case x >= 999.5:

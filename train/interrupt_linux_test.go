@@ -1,0 +1,166 @@
+package train_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"github.com/seqzoo/seqzoo/internal/rng"
+	"github.com/seqzoo/seqzoo/train"
+)
+
+// terminal is a pseudo-terminal: what a person types goes into the master, a program has the other end.
+type terminal struct {
+	master, slave *os.File
+
+	mu   sync.Mutex
+	seen strings.Builder // what the program wrote
+}
+
+func openTerminal(t *testing.T) *terminal {
+	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
+	if err != nil {
+		t.Skipf("no pseudo-terminal: %v", err)
+	}
+	fd := int(master.Fd())
+	require.NoError(t, unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0))
+	n, err := unix.IoctlGetInt(fd, unix.TIOCGPTN)
+	require.NoError(t, err)
+	slave, err := os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|syscall.O_NOCTTY, 0)
+	require.NoError(t, err)
+	require.NoError(t, unix.IoctlSetWinsize(fd, unix.TIOCSWINSZ, &unix.Winsize{Row: 24, Col: 100}))
+	tty := &terminal{master: master, slave: slave}
+	go func() {
+		b := make([]byte, 4096)
+		for {
+			n, err := master.Read(b)
+			tty.mu.Lock()
+			tty.seen.Write(b[:n])
+			tty.mu.Unlock()
+			if err != nil {
+				return
+			}
+		}
+	}()
+	t.Cleanup(func() { slave.Close(); master.Close() })
+	return tty
+}
+
+func (tty *terminal) text() string {
+	tty.mu.Lock()
+	defer tty.mu.Unlock()
+	return tty.seen.String()
+}
+
+// waitFor waits until the program has written s.
+func (tty *terminal) waitFor(t *testing.T, s string) {
+	for deadline := time.Now().Add(time.Minute); !strings.Contains(tty.text(), s); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("no %q in %q", s, tty.text())
+		}
+	}
+}
+
+func (tty *terminal) settings(t *testing.T) unix.Termios {
+	s, err := unix.IoctlGetTermios(int(tty.slave.Fd()), unix.TCGETS)
+	require.NoError(t, err)
+	return *s
+}
+
+// start runs the training child in a session whose terminal is tty.
+func (tty *terminal) start(t *testing.T, dir, pause string) *exec.Cmd {
+	c := child(dir, stepPause+"="+pause, "TERM=xterm")
+	c.Stdin, c.Stdout, c.Stderr = tty.slave, tty.slave, tty.slave
+	c.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	require.NoError(t, c.Start())
+	tty.waitFor(t, "begun")
+	return c
+}
+
+// finish waits for the child, and kills one that hangs.
+func finish(t *testing.T, c *exec.Cmd) (exitCode int) {
+	timer := time.AfterFunc(time.Minute, func() { c.Process.Kill() })
+	defer timer.Stop()
+	c.Wait()
+	return c.ProcessState.ExitCode()
+}
+
+var interruptedAfter = regexp.MustCompile(`interrupted after step (\d+)`)
+
+// Trial 21: SIGINT, by Ctrl-C, and SIGTERM at random moments, to a training on a terminal.
+func TestSignals(t *testing.T) {
+	rounds := 100
+	if testing.Short() {
+		rounds = 5
+	}
+	for name, s := range map[string]struct {
+		send func(tty *terminal, c *exec.Cmd) error
+		code int
+	}{
+		"SIGINT":  {func(tty *terminal, c *exec.Cmd) error { _, err := tty.master.Write([]byte{3}); return err }, 130},
+		"SIGTERM": {func(tty *terminal, c *exec.Cmd) error { return c.Process.Signal(syscall.SIGTERM) }, 143},
+	} {
+		t.Run(name, func(t *testing.T) {
+			random := rng.Stream{Key: rng.New(1).Named(name)}
+			var slowest time.Duration
+			odd := 0 // checkpoints that only the signal explains
+			for range rounds {
+				tty, dir := openTerminal(t), tempDir(t)
+				before := tty.settings(t)
+				c := tty.start(t, dir, "1ms")
+				time.Sleep(time.Duration(random.Float64() * 30 * float64(time.Millisecond)))
+				began := time.Now()
+				require.NoError(t, s.send(tty, c))
+				require.Equal(t, s.code, finish(t, c), tty.text())
+				slowest = max(slowest, time.Since(began))
+				require.Equal(t, before, tty.settings(t), "the terminal is as it was")
+				tty.waitFor(t, "interrupted after step")
+				step, err := strconv.Atoi(interruptedAfter.FindStringSubmatch(tty.text())[1])
+				require.NoError(t, err)
+				require.Equal(t, step, lastStep(t, dir))
+				if step%5 != 0 {
+					odd++
+				}
+			}
+			require.Positive(t, odd)
+			t.Logf("trial 21: %d × %s: exit %d and a checkpoint of the step at hand each time; the slowest took %v",
+				rounds, name, s.code, slowest.Round(time.Millisecond))
+		})
+	}
+}
+
+// A second signal does not wait for the step.
+func TestSecondSignal(t *testing.T) {
+	for _, second := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
+		tty, dir := openTerminal(t), tempDir(t)
+		before := tty.settings(t)
+		_, _, err := fit(t, context.Background(), dir, childTask(t), limited(childConfig(), 7))
+		require.NoError(t, err)
+		c := tty.start(t, dir, "1h")
+		tty.waitFor(t, "step 8 is done")
+		require.NoError(t, c.Process.Signal(syscall.SIGINT))
+		tty.waitFor(t, "once more to stop at once")
+		require.NoError(t, c.Process.Signal(second))
+		code := map[syscall.Signal]int{syscall.SIGINT: 130, syscall.SIGTERM: 143}[second]
+		require.Equal(t, code, finish(t, c), tty.text())
+		require.Equal(t, before, tty.settings(t))
+		require.Equal(t, 7, lastStep(t, dir), "the last checkpoint is whole")
+		require.NotContains(t, tty.text(), "interrupted after")
+	}
+}
+
+func limited(c train.Config, steps int) train.Config {
+	c.MaxSteps = steps
+	return c
+}
