@@ -50,14 +50,24 @@ func pick[T any](s isa, ps, pd T) T {
 	return pd
 }
 
-func (s isa) load(from, to Op)  { pick(s, VMOVUPS, VMOVUPD)(from, to) }
+// load moves a vector into a register; a constant is broadcast.
+func (s isa) load(from, to Op) {
+	if s.avx512 && isConst(from) {
+		pick(s, VBROADCASTSS, VBROADCASTSD)(from, to)
+		return
+	}
+	pick(s, VMOVUPS, VMOVUPD)(from, to)
+}
+
 func (s isa) store(from, to Op) { pick(s, VMOVUPS, VMOVUPD)(from, to) }
 func (s isa) broadcast(from Mem, to Op) {
 	pick(s, VBROADCASTSS, VBROADCASTSD)(from, to)
 }
 
 // fma is z += x·y.
-func (s isa) fma(x, y, z Op) { pick(s, VFMADD231PS, VFMADD231PD)(x, y, z) }
+func (s isa) fma(x, y, z Op) {
+	s.arith(VFMADD231PS, VFMADD231PD, VFMADD231PS_BCST, VFMADD231PD_BCST)(x, y, z)
+}
 
 func (s isa) zero(z Op) {
 	if s.avx512 {

@@ -11,9 +11,10 @@ import (
 )
 
 var units = map[string]func(){
-	"gemm": gemm,
-	"pack": pack,
-	"peak": peak,
+	"gemm":   gemm,
+	"pack":   pack,
+	"peak":   peak,
+	"vector": vector,
 }
 
 func main() {

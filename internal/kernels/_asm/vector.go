@@ -1,0 +1,401 @@
+package main
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/mmcloughlin/avo/attr"
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+// kernel is the body of an element-wise function: it takes one vector of every operand and leaves one in out.
+type kernel struct {
+	name   string
+	body   func(s isa, in []reg.VecVirtual, out reg.VecVirtual)
+	both   bool // for float64 too
+	unroll int
+}
+
+// The kernels, in the order of the constants in vector_amd64.go.
+var (
+	binaries = []kernel{
+		{"add", func(s isa, in []reg.VecVirtual, out reg.VecVirtual) { s.add(in[0], in[1], out) }, true, 4},
+		{"sub", func(s isa, in []reg.VecVirtual, out reg.VecVirtual) { s.sub(in[0], in[1], out) }, true, 4},
+		{"mul", func(s isa, in []reg.VecVirtual, out reg.VecVirtual) { s.mul(in[0], in[1], out) }, true, 4},
+		{"div", func(s isa, in []reg.VecVirtual, out reg.VecVirtual) { s.div(in[0], in[1], out) }, true, 4},
+		{"max", func(s isa, in []reg.VecVirtual, out reg.VecVirtual) {
+			s.max(in[0], in[1], out) // in[1] if one is NaN
+			s.orNaN(in[0], out)
+		}, true, 4},
+		{"min", func(s isa, in []reg.VecVirtual, out reg.VecVirtual) {
+			s.min(in[0], in[1], out)
+			s.orNaN(in[0], out)
+		}, true, 4},
+		{"tanhGrad", func(s isa, in []reg.VecVirtual, out reg.VecVirtual) { // dy·(1 − y²)
+			s.load(s.c(1), out)
+			s.fnma(in[0], in[0], out)
+			s.mul(out, in[1], out)
+		}, true, 4},
+		{"sigmoidGrad", func(s isa, in []reg.VecVirtual, out reg.VecVirtual) { // dy·(y − y²)
+			s.load(in[0], out)
+			s.fnma(in[0], in[0], out)
+			s.mul(out, in[1], out)
+		}, true, 4},
+		{"mulAdd", func(s isa, in []reg.VecVirtual, out reg.VecVirtual) { // out is the old dst
+			s.fma(in[0], in[1], out)
+		}, true, 4},
+	}
+	// in[1] is the scalar
+	scalars = []kernel{
+		{"addScalar", func(s isa, in []reg.VecVirtual, out reg.VecVirtual) { s.add(in[0], in[1], out) }, true, 4},
+		{"mulScalar", func(s isa, in []reg.VecVirtual, out reg.VecVirtual) { s.mul(in[0], in[1], out) }, true, 4},
+		{"axpy", func(s isa, in []reg.VecVirtual, out reg.VecVirtual) { s.fma(in[0], in[1], out) }, true, 4},
+		{"fill", func(s isa, in []reg.VecVirtual, out reg.VecVirtual) { s.load(in[1], out) }, true, 4},
+	}
+	unaries = []kernel{
+		{"relu", func(s isa, in []reg.VecVirtual, out reg.VecVirtual) {
+			s.zero(out)
+			s.max(out, in[0], out) // x if it is NaN
+		}, true, 4},
+		{"sqrt", func(s isa, in []reg.VecVirtual, out reg.VecVirtual) { pick(s, VSQRTPS, VSQRTPD)(in[0], out) }, true, 4},
+		{"exp", func(s isa, in []reg.VecVirtual, out reg.VecVirtual) { s.exp(in[0], out) }, false, 2},
+		{"log", func(s isa, in []reg.VecVirtual, out reg.VecVirtual) { s.log(in[0], out) }, false, 2},
+		{"tanh", func(s isa, in []reg.VecVirtual, out reg.VecVirtual) { s.tanh(in[0], out) }, false, 2},
+		{"sigmoid", func(s isa, in []reg.VecVirtual, out reg.VecVirtual) { s.sigmoid(in[0], out) }, false, 2},
+	}
+)
+
+// readsDst says which kernels take the old value of dst.
+var readsDst = map[string]bool{"mulAdd": true, "axpy": true}
+
+func vector() {
+	for _, s := range isas {
+		elem := pick(s, "float32", "float64")
+		s.family("binary", binaries, "a *"+elem+", b *"+elem)
+		s.family("scalar", scalars, "x *"+elem+", s "+elem)
+		s.family("unary", unaries, "x *"+elem)
+		s.reductions()
+	}
+}
+
+// family writes one function for a family of kernels; its first argument chooses among them.
+func (s isa) family(name string, kernels []kernel, operands string) {
+	elem := pick(s, "float32", "float64")
+	TEXT(name+s.name, attr.NOSPLIT, fmt.Sprintf("func(op int, dst *%s, %s, n int)", elem, operands))
+	op, n := Load(Param("op"), GP64()), Load(Param("n"), GP64())
+	dst := Load(Param("dst"), GP64())
+	var in []reg.Register
+	scalar := s.v()
+	switch name {
+	case "binary":
+		in = append(in, Load(Param("a"), GP64()), Load(Param("b"), GP64()))
+	case "scalar":
+		in = append(in, Load(Param("x"), GP64()))
+		x := Load(Param("s"), XMM())
+		pick(s, VBROADCASTSS, VBROADCASTSD)(x, scalar)
+	case "unary":
+		in = append(in, Load(Param("x"), GP64()))
+	}
+	for i, k := range kernels {
+		if k.both || s.single() {
+			CMPQ(op, U8(i))
+			JE(LabelRef(k.name))
+		}
+	}
+	RET()
+	for _, k := range kernels {
+		if !k.both && !s.single() {
+			continue
+		}
+		Label(k.name)
+		s.loop(k.name, n, k.unroll, func(off int, i reg.Register, load func(Mem, Op), store func(Op, Mem), pad func(Op, Op)) {
+			at := func(p reg.Register) Mem { return Mem{Base: p, Index: i, Scale: 1, Disp: off} }
+			var x []reg.VecVirtual
+			for _, p := range in {
+				x = append(x, s.v())
+				load(at(p), x[len(x)-1])
+			}
+			if name == "scalar" {
+				x = append(x, scalar)
+			}
+			out := s.v()
+			if readsDst[k.name] {
+				load(at(dst), out)
+			}
+			k.body(s, x, out)
+			store(out, at(dst))
+		})
+		VZEROUPPER()
+		RET()
+	}
+}
+
+// loop writes a loop over n elements: several vectors at a time, one at a time, and the rest under a mask. body does
+// the vector that lies i+off bytes into the operands.
+func (s isa) loop(name string, n reg.Register, unroll int, body func(off int, i reg.Register, load func(Mem, Op), store func(Op, Mem), pad func(Op, Op))) {
+	i := GP64()
+	XORQ(i, i)
+	whole := func(off int) {
+		body(off, i, func(m Mem, v Op) { s.load(m, v) }, func(v Op, m Mem) { s.store(v, m) }, nil)
+	}
+	for _, u := range []int{unroll, 1} {
+		l := fmt.Sprintf("%s%d", name, u)
+		SUBQ(U8(u*s.lanes()), n)
+		JL(LabelRef(l + "end"))
+		Label(l)
+		for j := range u {
+			whole(j * s.bytes)
+		}
+		ADDQ(U32(u*s.bytes), i)
+		SUBQ(U8(u*s.lanes()), n)
+		JGE(LabelRef(l))
+		Label(l + "end")
+		ADDQ(U8(u*s.lanes()), n)
+		if u == 1 {
+			break
+		}
+	}
+	JE(LabelRef(name + "done"))
+	load, store, pad := s.masked(n)
+	body(0, i, load, store, pad)
+	Label(name + "done")
+}
+
+// masked are the moves of the first n elements of a vector, n less than its lanes. What is not loaded is 0; pad makes
+// it something else.
+func (s isa) masked(n reg.Register) (load func(Mem, Op), store func(Op, Mem), pad func(Op, Op)) {
+	if s.avx512 {
+		one, bits, k, rest := GP64(), GP64(), K(), K()
+		MOVQ(n, reg.RCX)
+		MOVQ(U32(1), one)
+		MOVQ(one, bits)
+		SHLQ(reg.CL, bits)
+		SUBQ(one, bits)
+		KMOVW(bits.As32(), k)
+		KNOTW(k, rest)
+		return func(m Mem, v Op) { pick(s, VMOVUPS_Z, VMOVUPD_Z)(m, k, v) },
+			func(v Op, m Mem) { pick(s, VMOVUPS, VMOVUPD)(v, k, m) },
+			func(c, v Op) { pick(s, VMOVUPS, VMOVUPD)(c, rest, v) }
+	}
+	table, back, mask := GP64(), GP64(), s.v()
+	LEAQ(lanes(), table)
+	MOVQ(n, back)
+	SHLQ(U8(map[bool]int{true: 2, false: 3}[s.single()]), back)
+	SUBQ(back, table)
+	VMOVUPS(Mem{Base: table, Disp: 32}, mask)
+	return func(m Mem, v Op) { pick(s, VMASKMOVPS, VMASKMOVPD)(m, mask, v) },
+		func(v Op, m Mem) { pick(s, VMASKMOVPS, VMASKMOVPD)(v, mask, m) },
+		func(c, v Op) {
+			t := s.v()
+			VANDNPS(c, mask, t)
+			VORPS(t, v, v)
+		}
+}
+
+var globals = map[string]Mem{}
+
+// global is a constant, made once a file.
+func global(name string, data func()) Mem {
+	if m, ok := globals[name]; ok {
+		return m
+	}
+	m := GLOBL(name, attr.RODATA|attr.NOPTR)
+	data()
+	globals[name] = m
+	return m
+}
+
+// lanes is a table of 32 bytes of ones and 32 of zeros: read n elements before its middle it is a mask of n lanes.
+func lanes() Mem {
+	return global("lanes", func() {
+		for i := range 8 {
+			DATA(8*i, U64(map[bool]uint64{true: math.MaxUint64, false: 0}[i < 4]))
+		}
+	})
+}
+
+// c is a vector of the constant x.
+func (s isa) c(x float64) Mem {
+	if s.single() {
+		return bits32(math.Float32bits(float32(x)))
+	}
+	b := math.Float64bits(x)
+	return global(fmt.Sprintf("d%016x", b), func() {
+		for i := range 4 {
+			DATA(8*i, U64(b))
+		}
+	})
+}
+
+// bits32 is a vector of a 32-bit pattern.
+func bits32(b uint32) Mem {
+	return global(fmt.Sprintf("s%08x", b), func() {
+		for i := range 8 {
+			DATA(4*i, U32(b))
+		}
+	})
+}
+
+func (s isa) v() reg.VecVirtual {
+	if s.avx512 {
+		return ZMM()
+	}
+	return YMM()
+}
+
+// instruction is one with three operands.
+type instruction = func(...Op)
+
+// arith is the instruction whose first operand may be a constant: AVX-512 broadcasts it from one element, while AVX2
+// reads a vector.
+func (s isa) arith(ps, pd, psConst, pdConst instruction) instruction {
+	return func(ops ...Op) {
+		if s.avx512 && isConst(ops[0]) {
+			ps, pd = psConst, pdConst
+		}
+		pick(s, ps, pd)(ops...)
+	}
+}
+
+func isConst(o Op) bool {
+	m, ok := o.(Mem)
+	return ok && m.Symbol.Name != ""
+}
+
+// Arithmetic, z = x op y. y may be in memory.
+func (s isa) add(x, y, z Op) { s.arith(VADDPS, VADDPD, VADDPS_BCST, VADDPD_BCST)(y, x, z) }
+func (s isa) sub(x, y, z Op) { s.arith(VSUBPS, VSUBPD, VSUBPS_BCST, VSUBPD_BCST)(y, x, z) }
+func (s isa) mul(x, y, z Op) { s.arith(VMULPS, VMULPD, VMULPS_BCST, VMULPD_BCST)(y, x, z) }
+func (s isa) div(x, y, z Op) { s.arith(VDIVPS, VDIVPD, VDIVPS_BCST, VDIVPD_BCST)(y, x, z) }
+
+// max and min give y if one of the operands is NaN.
+func (s isa) max(x, y, z Op) { s.arith(VMAXPS, VMAXPD, VMAXPS_BCST, VMAXPD_BCST)(y, x, z) }
+func (s isa) min(x, y, z Op) { s.arith(VMINPS, VMINPD, VMINPS_BCST, VMINPD_BCST)(y, x, z) }
+
+// fnma is z −= x·y.
+func (s isa) fnma(x, y, z Op) {
+	s.arith(VFNMADD231PS, VFNMADD231PD, VFNMADD231PS_BCST, VFNMADD231PD_BCST)(x, y, z)
+}
+
+// horner is z = z·x + c.
+func (s isa) horner(c, x, z Op) {
+	s.arith(VFMADD213PS, VFMADD213PD, VFMADD213PS_BCST, VFMADD213PD_BCST)(c, x, z)
+}
+
+// orNaN puts the NaNs of x into z.
+func (s isa) orNaN(x, z Op) {
+	if s.avx512 {
+		k := K()
+		pick(s, VCMPPS, VCMPPD)(U8(3), x, x, k)
+		pick(s, VMOVAPS, VMOVAPD)(x, k, z)
+		return
+	}
+	m := YMM()
+	pick(s, VCMPPS, VCMPPD)(U8(3), x, x, m)
+	pick(s, VBLENDVPS, VBLENDVPD)(m, x, z, z)
+}
+
+// and and or work on the bits of float32; y may be in memory.
+func (s isa) and(x, y, z Op) {
+	if s.avx512 {
+		s.arith(VPANDD, VPANDQ, VPANDD_BCST, VPANDQ_BCST)(y, x, z)
+	} else {
+		VPAND(y, x, z)
+	}
+}
+
+func (s isa) or(x, y, z Op) {
+	if s.avx512 {
+		s.arith(VPORD, VPORQ, VPORD_BCST, VPORQ_BCST)(y, x, z)
+	} else {
+		VPOR(y, x, z)
+	}
+}
+
+// reductions writes sum, dot and maxOf. Four partial sums go along the slice, the masked rest goes to the first, and
+// the sums are folded in halves, so that the order depends on the length alone.
+func (s isa) reductions() {
+	elem := pick(s, "float32", "float64")
+	for _, name := range []string{"sum", "dot", "maxOf"} {
+		operands := "x *" + elem
+		if name == "dot" {
+			operands += ", y *" + elem
+		}
+		TEXT(name+s.name, attr.NOSPLIT, fmt.Sprintf("func(%s, n int) %s", operands, elem))
+		n, x, y := Load(Param("n"), GP64()), Load(Param("x"), GP64()), reg.Register(nil)
+		if name == "dot" {
+			y = Load(Param("y"), GP64())
+		}
+		var acc [4]reg.VecVirtual
+		bad := s.v() // where a NaN was seen
+		for i := range acc {
+			acc[i] = s.v()
+			if name == "maxOf" {
+				s.load(s.c(math.Inf(-1)), acc[i])
+			} else {
+				s.zero(acc[i])
+			}
+		}
+		s.zero(bad)
+		s.loop(name, n, len(acc), func(off int, i reg.Register, load func(Mem, Op), store func(Op, Mem), pad func(Op, Op)) {
+			at := func(p reg.Register) Mem { return Mem{Base: p, Index: i, Scale: 1, Disp: off} }
+			v, a := s.v(), acc[off/s.bytes]
+			load(at(x), v)
+			if name == "maxOf" && pad != nil {
+				inf := s.v()
+				s.load(s.c(math.Inf(-1)), inf)
+				pad(inf, v)
+			}
+			switch name {
+			case "sum":
+				s.add(a, v, a)
+			case "dot":
+				w := s.v()
+				load(at(y), w)
+				s.fma(v, w, a)
+			case "maxOf":
+				s.max(v, a, a)
+				s.orNaN(v, bad)
+			}
+		})
+		fold := s.add
+		if name == "maxOf" {
+			fold = s.max
+		}
+		fold(acc[0], acc[1], acc[0])
+		fold(acc[2], acc[3], acc[2])
+		fold(acc[0], acc[2], acc[0])
+		result := s.fold(acc[0], fold)
+		if name == "maxOf" {
+			// bad holds nothing but zeros and NaNs
+			nan := s.fold(bad, s.add)
+			s.add(result, nan, result)
+		}
+		Store(result, ReturnIndex(0))
+		VZEROUPPER()
+		RET()
+	}
+}
+
+// fold folds a vector in halves, down to its first element.
+func (s isa) fold(v reg.VecVirtual, op func(x, y, z Op)) reg.Register {
+	y, upper := v.AsY(), YMM()
+	if s.avx512 {
+		pick(s, VEXTRACTF32X8, VEXTRACTF64X4)(U8(1), v, upper)
+		op(y, upper, y)
+	}
+	x, other := v.AsX(), XMM()
+	VEXTRACTF128(U8(1), y, other)
+	op(x, other, x)
+	if s.single() {
+		VMOVHLPS(x, x, other)
+		op(x, other, x)
+		VMOVSHDUP(x, other)
+	} else {
+		VUNPCKHPD(x, x, other)
+	}
+	op(x, other, x)
+	return x
+}
