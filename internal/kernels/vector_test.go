@@ -195,21 +195,20 @@ func TestTranspose(t *testing.T) {
 }
 
 func testTranspose[F Float](t *testing.T) {
-	for rows := range 36 {
-		for cols := range 36 {
-			if rows*cols%3 == 2 {
-				rows, cols = rows*3, cols*4
-			}
+	sizes := []int{0, 1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 64, 65, 100}
+	for _, rows := range sizes {
+		for _, cols := range sizes {
 			x := random[F](rows*cols, 1)
 			src, dst := newGuarded(rows%3, rows, cols, cols+rows%4, x), newGuarded(cols%3, cols, rows, rows+cols%4, make([]F, rows*cols))
 			Transpose(dst.data(), dst.ld, src.data(), src.ld, rows, cols)
 			dst.intact(t)
 			for i := range rows {
 				for j := range cols {
-					require.Equal(t, src.at(i, j), dst.at(j, i))
+					if src.at(i, j) != dst.at(j, i) {
+						t.Fatalf("[%d, %d]: element %d,%d is %v, want %v", rows, cols, i, j, dst.at(j, i), src.at(i, j))
+					}
 				}
 			}
-			rows, cols = min(rows, 35), min(cols, 35)
 		}
 	}
 }
