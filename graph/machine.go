@@ -11,34 +11,36 @@ import (
 	"github.com/seqzoo/seqzoo/graph/internal/exec"
 	"github.com/seqzoo/seqzoo/graph/internal/ir"
 	"github.com/seqzoo/seqzoo/graph/internal/lower"
+	"github.com/seqzoo/seqzoo/graph/internal/native"
 	"github.com/seqzoo/seqzoo/graph/internal/optimise"
 	"github.com/seqzoo/seqzoo/internal/ops"
 )
 
 // Machine is a compiled graph. It is not safe for concurrent use; several machines may share bound tensors, such as
-// parameters, as long as none of them is written during a run.
+// parameters, as long as none of them is written during a run. Nodes of a graph with several machines show the values
+// of the one that ran last.
 type Machine struct {
-	program exec.Program
-	results []result
-	scalars []scalar
-	closed  bool
-}
-
-type result struct {
-	node  *gorgonia.Node
-	index int
-}
-
-// scalar is a result that Gorgonia holds by a pointer of its own.
-type scalar struct {
-	from ops.Tensor
-	f32  *gorgonia.F32
-	f64  *gorgonia.F64
+	program  exec.Program
+	results  *delivery
+	warnings []string
+	notes    []string
+	closed   bool
 }
 
 var _ gorgonia.VM = (*Machine)(nil)
 
-// Compile makes a machine of a graph. Inputs need no value yet.
+// Compile makes a machine of a graph, and is used where a program for Gorgonia alone has gorgonia.NewTapeMachine:
+//
+//	vm, err := graph.Compile(g)
+//
+// Inputs need no value yet; they are looked up anew in every run. After a run, results are where Gorgonia's own machine
+// leaves them: in Value of the graph's roots and of what was differentiated, in what Read was given, and in Grad of
+// every input that Grad was asked for, ready for a gorgonia.Solver. Every input has a gradient of its own, and it is
+// assigned, not added to. Values of other nodes are there if Keep or Also name them.
+//
+// Every operation of Gorgonia runs, those the engine does not know by their own Do method (see Explain). Numbers are
+// those of the graph as it stands, including the derivatives that Gorgonia gets wrong. What Gorgonia merged while the
+// graph was built cannot be told apart again: see Warnings.
 func Compile(g *gorgonia.ExprGraph, opts ...Option) (*Machine, error) {
 	m, err := compile(g, opts)
 	if err != nil {
@@ -58,90 +60,92 @@ func compile(g *gorgonia.ExprGraph, opts []Option) (*Machine, error) {
 	if err := c.check(); err != nil {
 		return nil, err
 	}
-	for _, n := range c.keep {
+	for _, n := range slices.Concat(c.keep, c.also) {
 		if n == nil || n.Graph() != g {
 			return nil, fmt.Errorf("%v, which is to be kept, is not a node of this graph", n)
 		}
 	}
-	if len(c.keep) == 0 {
-		all, err := roots(g)
-		if err != nil {
-			return nil, err
-		}
-		c.keep = all
-	}
-	m := &Machine{}
-	var wanted []*gorgonia.Node
-	for _, n := range c.keep {
-		if n.Op() == nil || slices.Contains(wanted, n) {
-			continue // an input: its value is the caller's
-		}
-		m.results = append(m.results, result{n, len(wanted)})
-		wanted = append(wanted, n)
-	}
-	var err error
-	if m.program, err = c.build(wanted); err != nil {
-		return nil, err
-	}
-	for _, r := range m.results {
-		if err := m.deliver(r); err != nil {
-			return nil, err
-		}
-	}
-	return m, nil
-}
-
-func (c *config) build(wanted []*gorgonia.Node) (exec.Program, error) {
-	if c.plain {
-		return newPlain(wanted)
-	}
-	low, err := lower.Graph(wanted, lower.Options{NoHoist: c.without["hoist"]})
-	if err != nil {
-		return nil, err
-	}
-	values := make([]*ir.Value, len(wanted))
-	for i, n := range wanted {
-		values[i] = low.Of[n]
-	}
-	values = optimise.Run(low.Region, values, c.without)
-	return exec.New(low.Region, values, exec.Config{Workers: c.workers, Shard: c.shard, Without: c.without, Least: c.least})
-}
-
-// deliver makes the memory of a result the value of its node.
-func (m *Machine) deliver(r result) error {
-	t := m.program.Result(r.index)
-	v := t.Value()
-	switch v := v.(type) {
-	case *gorgonia.F32:
-		m.scalars = append(m.scalars, scalar{from: t, f32: v})
-	case *gorgonia.F64:
-		m.scalars = append(m.scalars, scalar{from: t, f64: v})
-	}
-	if err := gorgonia.UnsafeLet(r.node, v); err != nil {
-		return fmt.Errorf("result of %v: %w", r.node, err)
-	}
-	return nil
-}
-
-// roots are the nodes that no other uses.
-func roots(g *gorgonia.ExprGraph) ([]*gorgonia.Node, error) {
 	children, err := ops.Children(g)
 	if err != nil {
 		return nil, err
 	}
-	used := map[*gorgonia.Node]bool{}
-	for _, cs := range children {
-		for _, c := range cs {
-			used[c] = true
-		}
-	}
-	var out []*gorgonia.Node
+	m := &Machine{}
 	for _, n := range g.AllNodes() {
-		if !used[n] {
-			out = append(out, n)
+		if op, ok := n.Op().(gorgonia.TrainModeOp); ok {
+			if err := op.SetTraining(!c.eval); err != nil {
+				return nil, fmt.Errorf("%v: %w", n, err)
+			}
+		}
+		if w := native.Warning(n, children[n]); w != "" {
+			m.warnings = append(m.warnings, w)
 		}
 	}
-	return out, nil
+	w := want(g, children, c.keep, c.also)
+	p, err := c.build(w.nodes)
+	if err != nil {
+		return nil, err
+	}
+	m.program, m.notes, m.results = p, p.notes, p.deliver(w, children)
+	if err := m.results.bind(); err != nil {
+		p.Close()
+		return nil, err
+	}
+	return m, nil
+}
+
+// compiled is a program and where it has the values of nodes.
+type compiled struct {
+	exec.Program
+	index   map[*gorgonia.Node]int // of the program's results
+	islands map[*gorgonia.Node]*lower.Island
+	notes   []string
+}
+
+func (p *compiled) result(n *gorgonia.Node) ops.Tensor { return p.Result(p.index[n]) }
+
+func (p *compiled) operands(s *lower.Island) []ops.Tensor {
+	in := make([]ops.Tensor, len(s.In))
+	for i, n := range s.In {
+		in[i] = p.result(n)
+	}
+	return in
+}
+
+func (c *config) build(nodes []*gorgonia.Node) (*compiled, error) {
+	p := &compiled{index: map[*gorgonia.Node]int{}}
+	if c.plain {
+		var err error
+		for i, n := range nodes {
+			p.index[n] = i
+		}
+		p.Program, err = newPlain(nodes)
+		return p, err
+	}
+	low, err := lower.Graph(nodes, lower.Options{NoHoist: c.without["hoist"]})
+	if err != nil {
+		return nil, err
+	}
+	var values []*ir.Value
+	add := func(n *gorgonia.Node) {
+		if _, ok := p.index[n]; !ok {
+			p.index[n] = len(values)
+			values = append(values, low.Of[n])
+		}
+	}
+	for _, n := range nodes {
+		s := low.Islands[n]
+		if s == nil {
+			add(n)
+			continue
+		}
+		for _, in := range s.In {
+			add(in)
+		}
+	}
+	p.islands, p.notes = low.Islands, low.Notes
+	values = optimise.Run(low.Region, values, c.without)
+	p.Program, err = exec.New(low.Region, values, exec.Config{Workers: c.workers, Shard: c.shard, Without: c.without, Least: c.least})
+	return p, err
 }
 
 // RunAll runs the graph once.
@@ -152,12 +156,8 @@ func (m *Machine) RunAll() error {
 	if err := m.program.Run(); err != nil {
 		return fmt.Errorf("graph: %w", err)
 	}
-	for _, s := range m.scalars {
-		if s.f32 != nil {
-			*s.f32 = gorgonia.F32(s.from.F32[0])
-		} else {
-			*s.f64 = gorgonia.F64(s.from.F64[0])
-		}
+	if err := m.results.after(); err != nil {
+		return fmt.Errorf("graph: %w", err)
 	}
 	return nil
 }
@@ -179,14 +179,23 @@ func (m *Machine) Explain() string {
 	if m.closed {
 		return ""
 	}
-	return strings.Join(m.program.Listing(), "\n") + "\n"
+	lines := m.program.Listing()
+	lines = append(lines, m.notes...)
+	for _, w := range m.warnings {
+		lines = append(lines, "warning: "+w)
+	}
+	return strings.Join(lines, "\n") + "\n"
 }
+
+// Warnings tells of nodes in whose place Gorgonia may have built another graph than was meant: it takes some different
+// operations for one. The library's own operations, in package nodes, are free of that.
+func (m *Machine) Warnings() []string { return slices.Clone(m.warnings) }
 
 // Close releases the machine's memory. A closed machine refuses to run.
 func (m *Machine) Close() error {
 	if !m.closed {
 		m.program.Close()
 	}
-	m.closed, m.program, m.results, m.scalars = true, nil, nil, nil
+	m.closed, m.program, m.results = true, nil, nil
 	return nil
 }

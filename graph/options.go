@@ -17,6 +17,8 @@ type Option func(*config)
 
 type config struct {
 	keep    []*gorgonia.Node
+	also    []*gorgonia.Node
+	eval    bool
 	plain   bool
 	workers int
 	shard   exec.Shard
@@ -24,11 +26,21 @@ type config struct {
 	least   int // of exec.Config, for tests
 }
 
-// Keep names the nodes whose values are wanted. Everything that they do not need is left out. Without Keep the wanted
-// nodes are the roots of the graph: those that no other node uses.
+// Keep names the nodes whose values are wanted. Everything that they do not need is left out: a Read, or the gradient
+// of an input, is delivered if the Read node, or the input's Deriv, is among them. What is wanted without Keep is said
+// at Compile.
 func Keep(nodes ...*gorgonia.Node) Option {
 	return func(c *config) { c.keep = append(c.keep, nodes...) }
 }
+
+// Also names nodes whose values are wanted beside those of Keep, or beside what is wanted without it.
+func Also(nodes ...*gorgonia.Node) Option {
+	return func(c *config) { c.also = append(c.also, nodes...) }
+}
+
+// EvalMode switches operations that behave differently in training, such as gorgonia.BatchNorm, to evaluation, as
+// gorgonia.EvalMode does for Gorgonia's machine. Operations of package nodes decide by their graph's Options instead.
+func EvalMode() Option { return func(c *config) { c.eval = true } }
 
 // Plain runs every operation by its plain definition, one after another, instead of compiling the graph. It is slow,
 // and there to compare with.

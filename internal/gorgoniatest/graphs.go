@@ -146,7 +146,8 @@ func (g *Graph) constant(v float64) *G.Node {
 	return G.NewConstant(v)
 }
 
-// Value runs one node by its op's Do on values of its operands, each of them copied. A panic becomes an error.
+// Value runs one node by its op's Do on values of its operands, each of them copied. A panic becomes an error. The
+// derivative of ByIndices is done here, since Gorgonia's is wrong for vectors.
 func Value(n *G.Node, operands []G.Value) (v G.Value, err error) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -159,5 +160,56 @@ func Value(n *G.Node, operands []G.Value) (v G.Value, err error) {
 			return nil, err
 		}
 	}
+	if fmt.Sprintf("%T", n.Op()) == "*gorgonia.byIndicesOpDiffOp" {
+		return scatter(in), nil
+	}
 	return n.Op().Do(in...)
+}
+
+// scatter is the derivative of ByIndices along axis 0, of operands x, dy and ids.
+func scatter(in []G.Value) G.Value {
+	dx := in[0].(*tensor.Dense).Clone().(*tensor.Dense)
+	dx.Zero()
+	to, _ := ops.TensorOf(dx)
+	dy, _ := ops.TensorOf(in[1])
+	ids, _ := ops.TensorOf(in[2])
+	n := ops.Size(dx.Shape()[1:])
+	for i, id := range ids.Int {
+		for k := range n {
+			if to.F64 != nil {
+				to.F64[id*n+k] += dy.F64[i*n+k]
+			} else {
+				to.F32[id*n+k] += dy.F32[i*n+k]
+			}
+		}
+	}
+	return dx
+}
+
+// Run computes every node of a graph, one after another, by the Do methods of their ops.
+func Run(g *G.ExprGraph) (map[*G.Node]G.Value, error) {
+	children, err := ops.Children(g)
+	if err != nil {
+		return nil, err
+	}
+	values := map[*G.Node]G.Value{}
+	for _, n := range g.AllNodes() {
+		if len(children[n]) == 0 {
+			values[n] = n.Value()
+			continue
+		}
+		in := make([]G.Value, len(children[n]))
+		for i, c := range children[n] {
+			in[i] = values[c]
+		}
+		v, err := Value(n, in)
+		if err != nil {
+			return nil, err
+		}
+		if v.Shape().TotalSize() != n.Shape().TotalSize() {
+			return nil, fmt.Errorf("%v has shape %v, its value %v", n, n.Shape(), v.Shape())
+		}
+		values[n] = v
+	}
+	return values, nil
 }

@@ -52,6 +52,7 @@ const (
 	opPower
 	opExp
 	opLog
+	opLog2
 	opLog1p
 	opExpm1
 	opTanh
@@ -65,11 +66,14 @@ const (
 	opSin
 	opCos
 	opSign
+	opFloor
+	opCeil
 	opPositive
 	opAdd
 	opSub
 	opMul
 	opDiv
+	opPow
 	opMax
 	opMin
 	opLt
@@ -89,7 +93,8 @@ var codes = map[string]struct {
 	weight int
 }{
 	"affine": {opAffine, 60}, "clip": {opClip, 400}, "within": {opWithin, 400}, "power": {opPower, 20000}, "exp": {opExp, 300},
-	"log": {opLog, 400}, "log1p": {opLog1p, 10000}, "expm1": {opExpm1, 10000}, "tanh": {opTanh, 400}, "sigmoid": {opSigmoid, 300},
+	"log": {opLog, 400}, "log2": {opLog2, 10000}, "floor": {opFloor, 1000}, "ceil": {opCeil, 1000}, "pow": {opPow, 20000},
+	"log1p": {opLog1p, 10000}, "expm1": {opExpm1, 10000}, "tanh": {opTanh, 400}, "sigmoid": {opSigmoid, 300},
 	"relu": {opRelu, 60}, "softplus": {opSoftplus, 10000}, "sqrt": {opSqrt, 300}, "square": {opSquare, 50}, "abs": {opAbs, 400},
 	"inverse": {opInverse, 300}, "sin": {opSin, 10000}, "cos": {opCos, 10000}, "sign": {opSign, 800}, "positive": {opPositive, 400},
 	"stop": {opCopy, 40}, "add": {opAdd, 50}, "sub": {opSub, 50}, "mul": {opMul, 50}, "div": {opDiv, 200}, "max": {opMax, 100},
@@ -257,6 +262,18 @@ func (o *op[F]) apply(slots [][]F) {
 		kernels.Exp(dst, x)
 	case opLog:
 		kernels.Log(dst, x)
+	case opLog2:
+		for i, v := range x {
+			dst[i] = F(math.Log2(float64(v)))
+		}
+	case opFloor:
+		for i, v := range x {
+			dst[i] = F(math.Floor(float64(v)))
+		}
+	case opCeil:
+		for i, v := range x {
+			dst[i] = F(math.Ceil(float64(v)))
+		}
 	case opLog1p:
 		kernels.Log1p(dst, x)
 	case opExpm1:
@@ -321,6 +338,10 @@ func (o *op[F]) binary(dst, x, y []F) {
 		kernels.Mul(dst, x, y)
 	case opDiv:
 		kernels.Div(dst, x, y)
+	case opPow:
+		for i := range dst {
+			dst[i] = F(math.Pow(float64(x[i]), float64(y[i])))
+		}
 	case opMax:
 		kernels.Max(dst, x, y)
 	case opMin:

@@ -251,7 +251,7 @@ func (s *scatter[F]) run(x *ctx[F], lo, hi int) error {
 
 // foreign runs an op of somebody else's through its Do method.
 type foreign[F kernels.Float] struct {
-	op  G.Op
+	op  ir.Doer
 	in  []*loc
 	out *loc
 }

@@ -93,7 +93,13 @@ func (i Input) Key() string { return "input{" + i.Node.Name() + "}" }
 // Foreign is an op that the engine does not know; it runs through its Do method.
 type Foreign struct {
 	basic
-	Op G.Op
+	Op Doer
+}
+
+// Doer computes a value from values, as Gorgonia's ops do.
+type Doer interface {
+	Do(...G.Value) (G.Value, error)
+	String() string
 }
 
 func (f Foreign) Key() string { return "foreign{" + f.Op.String() + "}" }

@@ -4,17 +4,21 @@ package lower
 
 import (
 	"fmt"
+	"slices"
 
 	G "gorgonia.org/gorgonia"
 
 	"github.com/seqzoo/seqzoo/graph/internal/ir"
+	"github.com/seqzoo/seqzoo/graph/internal/native"
 	"github.com/seqzoo/seqzoo/internal/ops"
 )
 
 // Result is a graph in the engine's form.
 type Result struct {
-	Region *ir.Region
-	Of     map[*G.Node]*ir.Value // of every node that is needed
+	Region  *ir.Region
+	Of      map[*G.Node]*ir.Value // of every node that is needed, but for those that Islands has
+	Islands map[*G.Node]*Island   // of those to keep whose values the engine cannot hold
+	Notes   []string              // operations that run through their Do, and why
 }
 
 // Options switch single transformations off.
@@ -25,7 +29,7 @@ type Options struct {
 // Graph lowers what the nodes keep need. All are of one graph.
 func Graph(keep []*G.Node, o Options) (res *Result, err error) {
 	defer ops.Catch(&err)
-	res = &Result{Region: ir.NewRegion(), Of: map[*G.Node]*ir.Value{}}
+	res = &Result{Region: ir.NewRegion(), Of: map[*G.Node]*ir.Value{}, Islands: map[*G.Node]*Island{}}
 	if len(keep) == 0 {
 		return res, nil
 	}
@@ -34,7 +38,20 @@ func Graph(keep []*G.Node, o Options) (res *Result, err error) {
 		return nil, err
 	}
 	l := &lowering{Result: res, opts: o, scans: map[*ir.Value]*scan{}, grads: map[*ir.Value]*scanGrad{}, steps: map[*ops.Step]*step{}}
+	foreign := newForeignTypes(all, children)
 	for _, n := range all {
+		if foreign.has(n) {
+			continue // part of the islands of what needs it
+		}
+		if slices.ContainsFunc(children[n], foreign.has) {
+			s := foreign.island(n)
+			args := make([]*ir.Value, len(s.In))
+			for i, c := range s.In {
+				args[i] = l.plain(res.Of[c])
+			}
+			res.Of[n] = l.foreign(s, ops.TypeOf(n), args, fmt.Errorf("%v has operands that are neither %v nor int", n.Op(), foreign.float))
+			continue
+		}
 		args := make([]*ir.Value, len(children[n]))
 		for i, c := range children[n] {
 			args[i] = res.Of[c]
@@ -46,6 +63,13 @@ func Graph(keep []*G.Node, o Options) (res *Result, err error) {
 		res.Of[n] = v
 	}
 	for _, n := range keep {
+		if foreign.has(n) {
+			res.Islands[n] = foreign.island(n)
+			for _, c := range res.Islands[n].In {
+				res.Of[c] = l.plain(res.Of[c])
+			}
+			continue
+		}
 		res.Of[n] = l.plain(res.Of[n])
 	}
 	return res, nil
@@ -89,6 +113,9 @@ type lowering struct {
 }
 
 func (l *lowering) node(n *G.Node, args []*ir.Value) (*ir.Value, error) {
+	if t := ops.TypeOf(n); !storable(t) {
+		return nil, fmt.Errorf("%v is %v: a step of a recurrence has float32, float64 and int only", n, t)
+	}
 	switch op := n.Op().(type) {
 	case nil:
 		v := l.Region.Leaf(ir.Input{Node: n}, ops.TypeOf(n))
@@ -97,14 +124,26 @@ func (l *lowering) node(n *G.Node, args []*ir.Value) (*ir.Value, error) {
 	case *ops.Op:
 		return l.apply(op, args)
 	default:
-		if len(args) == 0 { // a constant of Gorgonia's: its value is bound
-			return l.Region.Leaf(ir.Input{Node: n}, ops.TypeOf(n)), nil
-		}
+		types := make([]ops.Type, len(args))
 		for i := range args {
 			args[i] = l.plain(args[i])
+			types[i] = args[i].Type
 		}
-		return l.Region.Leaf(ir.Foreign{Op: op}, ops.TypeOf(n), args...), nil
+		e, err := native.Translate(op, types, ops.TypeOf(n))
+		switch {
+		case err == nil:
+			return native.Apply(e, args, l.Region.Apply), nil
+		case native.IsConstant(op):
+			return l.Region.Leaf(ir.Input{Node: n}, ops.TypeOf(n)), nil
+		}
+		return l.foreign(op, ops.TypeOf(n), args, err), nil
 	}
+}
+
+// foreign is a value that an op's Do computes; why says why the engine does not.
+func (l *lowering) foreign(op ir.Doer, t ops.Type, args []*ir.Value, why error) *ir.Value {
+	l.Notes = append(l.Notes, fmt.Sprintf("runs through its own Do: %v", why))
+	return l.Region.Leaf(ir.Foreign{Op: op}, t, args...)
 }
 
 func (l *lowering) apply(op *ops.Op, args []*ir.Value) (*ir.Value, error) {
