@@ -1,8 +1,11 @@
 package graph
 
 import (
+	"errors"
+
 	"gorgonia.org/gorgonia"
 
+	"github.com/seqzoo/seqzoo/graph/internal/exec"
 	"github.com/seqzoo/seqzoo/internal/ops"
 )
 
@@ -40,3 +43,7 @@ func (m *plain) Result(i int) ops.Tensor { return m.out[i] }
 func (m *plain) Memory() int             { return 0 }
 func (m *plain) Listing() []string       { return nil }
 func (m *plain) Close()                  {}
+
+func (m *plain) Profile(int) ([]exec.Timing, error) {
+	return nil, errors.New("a plain machine has no instructions to time")
+}

@@ -32,6 +32,7 @@ type Config struct {
 	Share         string
 	Seconds       float64
 	Explain, Mask bool
+	Times         bool
 	Expand        bool
 	Profile       string
 }
@@ -74,6 +75,7 @@ func main() {
 	flag.StringVar(&c.Share, "share", "auto", "how threads share a recurrence: auto, rows or operations")
 	flag.Float64Var(&c.Seconds, "seconds", 3, "seconds to measure")
 	flag.BoolVar(&c.Explain, "explain", false, "print the compiled program to standard error")
+	flag.BoolVar(&c.Times, "times", false, "print the time of every instruction to standard error")
 	flag.BoolVar(&c.Mask, "lengths", false, "train: sequences of lengths spread evenly over 1 … T")
 	flag.BoolVar(&c.Expand, "expand", false, "lay every step out as nodes of the graph")
 	flag.StringVar(&c.Profile, "cpuprofile", "", "write a CPU profile to this file")
@@ -128,6 +130,13 @@ func run(c Config) (Result, error) {
 		if m, ok := job.vm.(*graph.Machine); ok {
 			fmt.Fprint(os.Stderr, m.Explain())
 		}
+	}
+	if m, ok := job.vm.(*graph.Machine); ok && c.Times {
+		times, err := m.Profile(50)
+		if err != nil {
+			return r, err
+		}
+		fmt.Fprint(os.Stderr, times)
 	}
 	r.CompileMs = job.compileMs
 	if m, ok := job.vm.(*graph.Machine); ok {

@@ -20,12 +20,14 @@ type fused[F kernels.Float] struct {
 	weight   int // nanoseconds for 1024 elements
 	tile     int
 	chunked  bool // one row, whose units are tiles
+	many     bool // a tile has several rows
 }
 
 // operand is an argument or a result in memory.
 type operand struct {
 	loc
 	strides []int // along fused.dims; 0 repeats
+	flat    bool  // in a tile, the elements lie one after another
 }
 
 // op is one element-wise operation on slots.
@@ -45,6 +47,7 @@ const (
 	opSpread              // element 0 of slot a
 	opGather              // slot a with its stride
 	opScatter             // to slot dst with its stride
+	opRows                // rows of slot a one after another
 	opCopy
 	opAffine
 	opClip
@@ -103,7 +106,7 @@ var codes = map[string]struct {
 }
 
 var codeNames = func() map[code]string {
-	m := map[code]string{opFill: "fill", opSpread: "spread", opGather: "gather", opScatter: "scatter"}
+	m := map[code]string{opFill: "fill", opSpread: "spread", opGather: "gather", opScatter: "scatter", opRows: "rows"}
 	for k, c := range codes {
 		m[c.code] = k
 	}
@@ -131,41 +134,41 @@ func (f *fused[F]) String() string {
 	return fmt.Sprintf("fused %v: %s", f.dims, strings.Join(names, " "))
 }
 
+// A tile is part of one row, or several short rows. Operands that lie element after element in it are worked on where
+// they are; the others are brought to a register first, or taken from one last.
 func (f *fused[F]) run(x *ctx[F], lo, hi int) error {
 	slots := x.slots[:len(f.operands)+f.regs]
-	regs := slots[len(f.operands):]
 	last := len(f.dims) - 1
 	n := f.dims[last]
-	tile := min(n, f.tile)
+	rows, near := 1, 1 // rows of a unit; rows of the last but one dimension, along which tiles of several rows go
+	for _, d := range f.dims[:last] {
+		rows *= d
+	}
+	if last > 0 {
+		near = f.dims[last-1]
+	}
+	most := min(f.tile, n)
+	if f.many {
+		most = min(f.tile/n, rows/f.split*(hi-lo), near) * n
+	}
+	regs := slots[len(f.operands):]
 	for i := range regs {
-		regs[i] = x.regs[i*tileLen : i*tileLen+tile]
+		regs[i] = x.regs[i*tileLen : i*tileLen+most]
 	}
 	for i := range f.setup {
-		o := &f.setup[i]
-		v := o.p
-		if o.code == opSpread {
-			v = at(x, &f.operands[o.a].loc)[0]
-		}
-		kernels.Fill(slots[o.dst], v)
+		f.prepare(x, &f.setup[i], slots, most/n)
 	}
 	if last == 0 {
 		from, to := n*lo/f.split, n*hi/f.split
 		if f.chunked {
 			from, to = lo*f.tile, min(hi*f.tile, n)
 		}
-		for i := range f.operands {
-			x.offs[i] = 0
-		}
+		clear(x.offs[:len(f.operands)])
 		f.span(x, slots, from, to)
 		return nil
 	}
-	// Rows of the outer dimensions, the first of which is divided among units.
-	rows := 1
-	for _, d := range f.dims[1:last] {
-		rows *= d
-	}
-	each := f.dims[0] / f.split * rows
-	for r := lo * each; r < hi*each; r++ {
+	each := rows / f.split
+	for r := lo * each; r < hi*each; {
 		for i := range f.operands {
 			o := &f.operands[i]
 			off, rest := 0, r
@@ -175,9 +178,84 @@ func (f *fused[F]) run(x *ctx[F], lo, hi int) error {
 			}
 			x.offs[i] = off + rest*o.strides[0]
 		}
-		f.span(x, slots, 0, n)
+		if !f.many {
+			f.span(x, slots, 0, n)
+			r++
+			continue
+		}
+		count := min(f.tile/n, hi*each-r, near-r%near)
+		f.block(x, slots, count, n)
+		r += count
 	}
 	return nil
+}
+
+// prepare fills a register that stays as it is.
+func (f *fused[F]) prepare(x *ctx[F], o *op[F], slots [][]F, rows int) {
+	switch o.code {
+	case opFill:
+		kernels.Fill(slots[o.dst], o.p)
+	case opSpread:
+		kernels.Fill(slots[o.dst], at(x, &f.operands[o.a].loc)[0])
+	case opRows:
+		dst, src := slots[o.dst], at(x, &f.operands[o.a].loc)
+		n := len(dst) / rows
+		for r := range rows {
+			copy(dst[r*n:(r+1)*n], src)
+		}
+	}
+}
+
+// block runs a tile of several rows of n elements.
+func (f *fused[F]) block(x *ctx[F], slots [][]F, rows, n int) {
+	last := len(f.dims) - 1
+	regs := slots[len(f.operands):]
+	for i := range regs {
+		regs[i] = x.regs[i*tileLen : i*tileLen+rows*n]
+	}
+	for i := range f.operands {
+		o := &f.operands[i]
+		s := x.p.bufs[o.buf][o.off+o.tick*x.clock[o.clock]+x.offs[i]:]
+		if o.flat {
+			s = s[:rows*n]
+		}
+		slots[i] = s
+	}
+	for i := range f.code {
+		o := &f.code[i]
+		switch o.code {
+		case opRows:
+			dst, src, s := slots[o.dst], slots[o.a], f.operands[o.a].strides[last-1]
+			for r := range rows {
+				copy(dst[r*n:(r+1)*n], src[r*s:])
+			}
+		case opSpread:
+			dst, src, s := slots[o.dst], slots[o.a], f.operands[o.a].strides[last-1]
+			for r := range rows {
+				kernels.Fill(dst[r*n:(r+1)*n], src[r*s])
+			}
+		case opGather:
+			dst, src, strides := slots[o.dst], slots[o.a], f.operands[o.a].strides
+			for r := range rows {
+				for k := range n {
+					dst[r*n+k] = src[r*strides[last-1]+k*strides[last]]
+				}
+			}
+		case opScatter:
+			dst, src, strides := slots[o.dst], slots[o.a], f.operands[o.dst].strides
+			for r := range rows {
+				if strides[last] == 1 {
+					copy(dst[r*strides[last-1]:], src[r*n:(r+1)*n])
+					continue
+				}
+				for k := range n {
+					dst[r*strides[last-1]+k*strides[last]] = src[r*n+k]
+				}
+			}
+		default:
+			o.apply(slots)
+		}
+	}
 }
 
 // span runs the elements [from, to) of a row that starts at x.offs of every operand.
@@ -187,13 +265,12 @@ func (f *fused[F]) span(x *ctx[F], slots [][]F, from, to int) {
 	for ; from < to; from += f.tile {
 		n := min(f.tile, to-from)
 		for i := range regs {
-			regs[i] = regs[i][:n]
+			regs[i] = x.regs[i*tileLen : i*tileLen+n]
 		}
 		for i := range f.operands {
 			o := &f.operands[i]
-			s := o.strides[last]
-			first := o.off + o.tick*x.clock[o.clock] + x.offs[i] + from*s
-			if s == 1 {
+			first := o.off + o.tick*x.clock[o.clock] + x.offs[i] + from*o.strides[last]
+			if o.flat {
 				slots[i] = x.p.bufs[o.buf][first : first+n]
 			} else {
 				slots[i] = x.p.bufs[o.buf][first:]
@@ -205,9 +282,9 @@ func (f *fused[F]) span(x *ctx[F], slots [][]F, from, to int) {
 			case opSpread:
 				kernels.Fill(slots[o.dst], slots[o.a][0])
 			case opGather:
-				s, src := f.operands[o.a].strides[last], slots[o.a]
-				for k := range slots[o.dst] {
-					slots[o.dst][k] = src[k*s]
+				dst, src, s := slots[o.dst], slots[o.a], f.operands[o.a].strides[last]
+				for k := range dst {
+					dst[k] = src[k*s]
 				}
 			case opScatter:
 				s, dst := f.operands[o.dst].strides[last], slots[o.dst]
@@ -218,9 +295,6 @@ func (f *fused[F]) span(x *ctx[F], slots [][]F, from, to int) {
 				o.apply(slots)
 			}
 		}
-	}
-	for i := range regs { // as long again as setup made them
-		regs[i] = regs[i][:min(cap(regs[i]), tileLen, f.tile, f.dims[last])]
 	}
 }
 

@@ -73,7 +73,14 @@ func (f *fuser[F]) finish(batch int) (*fused[F], []*loc) {
 	}
 	in.joinDims(f.shape)
 	last := len(in.dims) - 1
+	n := in.dims[last]
+	in.many = last > 0 && n <= tileLen/2
+	for i := range in.operands {
+		o := &in.operands[i]
+		o.flat = (o.strides[last] == 1 || n == 1 && last == 0) && (!in.many || o.strides[last-1] == n)
+	}
 
+	still := func(strides []int) bool { return !slices.ContainsFunc(strides, func(n int) bool { return n != 0 }) }
 	// Registers: of constants and scalars for the whole instruction, of others until they are read last.
 	base := len(in.operands)
 	reg := make([]int, len(f.slots)) // the register or operand that holds a slot's elements
@@ -96,12 +103,15 @@ func (f *fuser[F]) finish(batch int) (*fused[F], []*loc) {
 			reg[i] = take()
 			in.setup = append(in.setup, op[F]{code: opFill, dst: reg[i], p: s.value})
 		case o < 0:
-		case in.operands[o].strides[last] == 1 || in.dims[last] == 1:
+		case in.operands[o].flat:
 			reg[i] = o
-			in.operands[o].strides[last] = 1
-		case !s.result && !slices.ContainsFunc(in.operands[o].strides, func(n int) bool { return n != 0 }):
+		case s.result:
+		case still(in.operands[o].strides):
 			reg[i] = take()
 			in.setup = append(in.setup, op[F]{code: opSpread, dst: reg[i], a: o})
+		case in.many && in.operands[o].strides[last] == 1 && still(in.operands[o].strides[:last]):
+			reg[i] = take()
+			in.setup = append(in.setup, op[F]{code: opRows, dst: reg[i], a: o})
 		}
 	}
 	lastUse := make([]int, len(f.slots))
@@ -117,8 +127,11 @@ func (f *fuser[F]) finish(batch int) (*fused[F], []*loc) {
 			}
 			reg[a] = take() // an operand that does not lie element after element
 			c := opGather
-			if in.operands[operandOf[a]].strides[last] == 0 {
+			switch s := in.operands[operandOf[a]].strides[last]; {
+			case s == 0:
 				c = opSpread
+			case s == 1 && in.many:
+				c = opRows
 			}
 			in.code = append(in.code, op[F]{code: c, dst: reg[a], a: operandOf[a]})
 		}

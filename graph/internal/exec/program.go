@@ -42,6 +42,7 @@ type Program interface {
 	Memory() int
 	Close()
 	Listing() []string
+	Profile(n int) ([]Timing, error)
 }
 
 // New compiles the values that results need.

@@ -3,6 +3,8 @@ package lower
 import (
 	"slices"
 
+	"gorgonia.org/tensor"
+
 	"github.com/seqzoo/seqzoo/graph/internal/ir"
 	"github.com/seqzoo/seqzoo/internal/ops"
 )
@@ -17,12 +19,14 @@ import (
 //
 // inner gives a value in the body of the loop, outer gives it outside: as it is if it is constant, else [T, ...].
 type recurrence struct {
-	l      *lowering
-	region *ir.Region // around the loop
-	loop   *ir.Loop
-	value  *ir.Value // of the loop, in region
-	T      int
-	fwd    *scan // the forward loop, if this is a backward one
+	l       *lowering
+	region  *ir.Region // around the loop
+	loop    *ir.Loop
+	value   *ir.Value // of the loop, in region
+	T       int
+	step    *step
+	fwd     *scan // the forward loop, if this is a backward one
+	weights int   // bytes of all constants that the step multiplies by; 0 if not added up yet
 
 	consts, series map[*ir.Value]*ir.Value // leaves of the step, and what they are outside
 	in, out        map[*ir.Value]*ir.Value // of values of the step: memories of inner and outer
@@ -39,8 +43,8 @@ const (
 	looped
 )
 
-func newRecurrence(l *lowering, name string, T int, reverse bool) *recurrence {
-	r := &recurrence{l: l, region: l.Region, T: T, consts: map[*ir.Value]*ir.Value{}, series: map[*ir.Value]*ir.Value{},
+func newRecurrence(l *lowering, st *step, name string, T int, reverse bool) *recurrence {
+	r := &recurrence{l: l, step: st, region: l.Region, T: T, consts: map[*ir.Value]*ir.Value{}, series: map[*ir.Value]*ir.Value{},
 		in: map[*ir.Value]*ir.Value{}, out: map[*ir.Value]*ir.Value{}, classes: map[*ir.Value]class{}, core: map[*ir.Value]bool{}}
 	r.loop, r.value = l.Region.NewLoop(name, T, reverse)
 	return r
@@ -144,10 +148,34 @@ func (r *recurrence) cheap(v *ir.Value) bool {
 		return false
 	}
 	if r.fwd != nil && r.forward(v) {
-		return r.recomputed(v)
+		return r.fwd.out[v] == nil && r.recomputed(v)
 	}
-	return light(v)
+	return light(v) || r.product(v)
 }
+
+// product reports whether v is a product with a constant that had better be taken step by step: if a step has enough
+// rows to keep the multipliers busy, the result of all steps would only travel to memory and back. The weights of all
+// products of a step must fit a core's cache together.
+func (r *recurrence) product(v *ir.Value) bool {
+	const (
+		rows  = 8
+		cache = 3 << 18 // bytes
+	)
+	fn, ok := v.Fn.(ops.MatMul)
+	if !ok || len(v.Shape) != 2 || fn.TransA || v.Shape[0] < rows || r.class(v.Args[0]) == constant || r.class(v.Args[1]) != constant {
+		return false
+	}
+	if r.weights == 0 {
+		for _, w := range r.step.values.Values {
+			if _, ok := w.Fn.(ops.MatMul); ok && len(w.Shape) == 2 && r.class(w.Args[1]) == constant && (r.fwd == nil || !r.forward(w)) {
+				r.weights += w.Args[1].Size() * bytesOf(w.Dtype)
+			}
+		}
+	}
+	return r.weights <= cache
+}
+
+func bytesOf(d tensor.Dtype) int { return int(d.Size()) }
 
 // light reports whether a value is element-wise or a view.
 func light(v *ir.Value) bool {
@@ -293,6 +321,8 @@ func (r *recurrence) after(v *ir.Value) bool {
 	switch v.Fn.(type) {
 	case ops.Elementwise, ops.Concat:
 		return late
+	case ops.MatMul:
+		return late || !r.product(v)
 	}
 	return true
 }

@@ -104,7 +104,6 @@ func (s *step) isState(i int) int {
 // scan is a lowered forward loop. What the backward loop needs of it is added to it later.
 type scan struct {
 	*recurrence
-	step    *step
 	carries []*ir.Carry
 	sizes   []int // of the slots in the packed vector
 	last    int   // the time visited last
@@ -118,7 +117,7 @@ func (l *lowering) scan(fn ops.Scan, t ops.Type, args []*ir.Value) (*ir.Value, e
 	for i := range args {
 		args[i] = l.plain(args[i])
 	}
-	s := &scan{recurrence: newRecurrence(l, "scan", fn.T, fn.Reverse), step: st}
+	s := &scan{recurrence: newRecurrence(l, st, "scan", fn.T, fn.Reverse)}
 	if !fn.Reverse {
 		s.last = fn.T - 1
 	}
@@ -205,7 +204,7 @@ func (l *lowering) scanGrad(fn ops.ScanGrad, t ops.Type, args []*ir.Value) (*ir.
 	if _, _, err := st.Backward(); err != nil {
 		return nil, err
 	}
-	b := newRecurrence(l, "scan gradient", fn.T, !fn.Reverse)
+	b := newRecurrence(l, st, "scan gradient", fn.T, !fn.Reverse)
 	b.fwd = fwd
 	args = args[:n-2]
 	for i, in := range st.inputs {

@@ -1,0 +1,86 @@
+package exec
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/seqzoo/seqzoo/internal/kernels"
+)
+
+// Timing is the time that one instruction takes in a run.
+type Timing struct {
+	What   string
+	Depth  int           // 1 in the body of a loop
+	Time   time.Duration // of a run: in a loop, of all steps together
+	Gflops float64       // of a product; 0 for what is none
+}
+
+// Profile runs the program n times on one worker, with a clock around every instruction, and gives for each the
+// shortest time that was seen. In a loop that is the shortest step times the number of steps: what it takes when
+// nothing disturbs it.
+func (p *program[F]) Profile(n int) ([]Timing, error) {
+	if err := p.bind(); err != nil {
+		return nil, err
+	}
+	x := p.ctx[0]
+	var out []Timing
+	for range n {
+		var now []Timing
+		for _, in := range p.code {
+			if l, ok := in.(*loop[F]); ok {
+				ts, err := l.profile(x)
+				if err != nil {
+					return nil, err
+				}
+				now = append(now, ts...)
+				continue
+			}
+			start := time.Now()
+			if err := in.run(x, 0, in.units()); err != nil {
+				return nil, err
+			}
+			now = append(now, timing(in, 0, time.Since(start), 1))
+		}
+		for i := range now {
+			if out != nil && out[i].Time < now[i].Time {
+				now[i] = out[i]
+			}
+		}
+		out = now
+	}
+	return out, nil
+}
+
+func timing[F kernels.Float](in instr[F], depth int, d time.Duration, times int) Timing {
+	t := Timing{What: in.String(), Depth: depth, Time: d}
+	if g, ok := in.(*gemm[F]); ok && d > 0 {
+		t.Gflops = 2 * float64(g.m) * float64(g.n) * float64(g.k) * float64(g.count) * float64(times) / float64(d.Nanoseconds())
+	}
+	return t
+}
+
+func (l *loop[F]) profile(x *ctx[F]) ([]Timing, error) {
+	defer func() { x.clock = [4]int{} }()
+	least := make([]time.Duration, len(l.body))
+	for i := range l.T {
+		t := l.tick(x, i)
+		for k, in := range l.body {
+			start := time.Now()
+			if err := in.run(x, 0, in.units()); err != nil {
+				return nil, fmt.Errorf("step %d: %w", t, err)
+			}
+			if d := time.Since(start); i == 0 || d < least[k] {
+				least[k] = d
+			}
+		}
+	}
+	var total time.Duration
+	out := []Timing{{}}
+	for k, in := range l.body {
+		d := least[k] * time.Duration(l.T)
+		total += d
+		out = append(out, timing(in, 1, d, l.T))
+	}
+	out[0] = Timing{What: l.String(), Time: total}
+	return out, nil
+}
