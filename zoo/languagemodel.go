@@ -1,6 +1,7 @@
 package zoo
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -22,21 +23,27 @@ type LanguageModelConfig struct {
 	IODropout float64 `json:"io_dropout,omitempty"` // of the embedded input and of the output of the top layer
 }
 
+// withDefaults fills in what is not set.
+func (c LanguageModelConfig) withDefaults() LanguageModelConfig {
+	c.Recurrent = c.Recurrent.withDefaults()
+	c.Level = cmp.Or(c.Level, "word")
+	c.Embed = cmp.Or(c.Embed, c.Hidden)
+	return c
+}
+
 // Validate reports every field that is out of range.
 func (c LanguageModelConfig) Validate() error {
 	errs := []error{c.Recurrent.Validate()}
-	if c.Level != "" && c.Level != "word" && c.Level != "char" {
-		errs = append(errs, fmt.Errorf("level is %q, want word or char", c.Level))
+	report := func(ok bool, format string, args ...any) {
+		if !ok {
+			errs = append(errs, fmt.Errorf(format, args...))
+		}
 	}
-	if c.Embed < 0 || c.Embed > cells.MaxWidth {
-		errs = append(errs, fmt.Errorf("embed is %d, want 1 … %d, or 0 for the hidden width", c.Embed, cells.MaxWidth))
-	}
-	if c.Tied && c.Embed != 0 && c.Embed != c.Hidden {
-		errs = append(errs, fmt.Errorf("tied: embed is %d, and must equal hidden, which is %d", c.Embed, c.Hidden))
-	}
-	if !(c.IODropout >= 0 && c.IODropout < 1) {
-		errs = append(errs, fmt.Errorf("io_dropout is %g, want [0, 1)", c.IODropout))
-	}
+	report(c.Level == "" || c.Level == "word" || c.Level == "char", "level is %q, want word or char", c.Level)
+	report(!c.KeepCase || c.Level != "char", "keep_case is set, and only words are folded to lower case, not characters")
+	report(c.Embed >= 0 && c.Embed <= cells.MaxWidth, "embed is %d, want 1 … %d, or 0 for the hidden width", c.Embed, cells.MaxWidth)
+	report(!c.Tied || c.Embed == 0 || c.Embed == c.Hidden, "tied: embed is %d, and must equal hidden, which is %d", c.Embed, c.Hidden)
+	report(c.IODropout >= 0 && c.IODropout < 1, "io_dropout is %g, want at least 0 and less than 1", c.IODropout)
 	return errors.Join(errs...)
 }
 
@@ -80,9 +87,7 @@ func NewLanguageModel(cfg LanguageModelConfig, v *text.Vocabulary, seed uint64) 
 	if v == nil || v.Len() < 2 {
 		return nil, errors.New("zoo: language model: the vocabulary needs at least 2 tokens")
 	}
-	if cfg.Embed == 0 {
-		cfg.Embed = cfg.Hidden
-	}
+	cfg = cfg.withDefaults()
 	m = &LanguageModel{cfg: cfg, vocabulary: v, tokenizer: cfg.Tokenizer(), store: nodes.NewStore(nodes.Float32, seed)}
 	err = nodes.Try(func() {
 		root := m.store.Root()
@@ -106,7 +111,7 @@ func (m *LanguageModel) Architecture() string { return "LanguageModel" }
 // Params holds the weights.
 func (m *LanguageModel) Params() *nodes.Store { return m.store }
 
-// Config is the configuration that the model was made with.
+// Config is the configuration that the model was made with, its defaults filled in.
 func (m *LanguageModel) Config() LanguageModelConfig { return m.cfg }
 
 // Vocabulary are the model's tokens.

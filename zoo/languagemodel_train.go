@@ -1,6 +1,7 @@
 package zoo
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,41 +18,42 @@ import (
 
 // LanguageModelData says on what a LanguageModel is trained, and how it is read.
 type LanguageModelData struct {
-	Train, Valid []int // token ids; without Valid nothing is validated
-	Batch        int   // tracks of the text read side by side; default 32
-	Window       unroll.Window
-	Unroll       unroll.Strategy
+	Train  []int           // token ids
+	Valid  []int           // token ids; empty: nothing is validated
+	Batch  int             // tracks of the text read side by side; default 32
+	Window unroll.Window   // default: a Stride of 35
+	Unroll unroll.Strategy // default: Scan
 }
 
 // Task makes a task for train.Fit of truncated backpropagation through time: the state goes on from window to window
-// and is zero at the start of each epoch; the gradient is cut as Window says, by default every 35 steps. Its validation
-// measures valid_loss, in nats a token, and valid_perplexity.
+// and is zero at the start of each epoch; the gradient is cut as Window says. Its validation measures valid_loss, in
+// nats a token, and valid_perplexity, as Perplexity does. It keeps the texts, which must not change.
 func (m *LanguageModel) Task(d LanguageModelData) (train.Task, error) {
-	if d.Batch == 0 {
-		d.Batch = 32
-	}
-	if d.Window.Stride == 0 {
+	d.Batch = cmp.Or(d.Batch, 32)
+	if d.Window == (unroll.Window{}) {
 		d.Window.Stride = 35
 	}
-	for name, ids := range map[string][]int{"training": d.Train, "validation": d.Valid} {
-		if err := m.checkIDs(ids); err != nil {
-			return nil, fmt.Errorf("zoo: language model: %s text: %w", name, err)
-		}
+	fail := func(text string, err error) (train.Task, error) {
+		return nil, fmt.Errorf("zoo: language model: %s text: %w", text, err)
+	}
+	if err := m.checkIDs(d.Train); err != nil {
+		return fail("training", err)
+	}
+	if err := m.checkIDs(d.Valid); err != nil {
+		return fail("validation", err)
+	}
+	if len(d.Valid) == 1 {
+		return fail("validation", errNothingToPredict)
 	}
 	stream, err := train.NewStream(d.Train, d.Batch, d.Window)
 	if err != nil {
-		return nil, fmt.Errorf("zoo: language model: %w", err)
+		return fail("training", err)
 	}
-	t := &languageModelTask{m: m, data: d, stream: stream}
-	if t.runner, err = newWindowRunner(m, d.Batch, true, d.Unroll); err != nil {
+	runner, err := newWindowRunner(m, d.Batch, true, d.Unroll)
+	if err != nil {
 		return nil, err
 	}
-	if len(d.Valid) > 0 {
-		if len(d.Valid) < 2 {
-			return nil, fmt.Errorf("zoo: language model: the validation text has %d token, want at least 2", len(d.Valid))
-		}
-	}
-	return t, nil
+	return &languageModelTask{m, d.Valid, stream, runner}, nil
 }
 
 func (m *LanguageModel) checkIDs(ids []int) error {
@@ -65,7 +67,7 @@ func (m *LanguageModel) checkIDs(ids []int) error {
 
 type languageModelTask struct {
 	m      *LanguageModel
-	data   LanguageModelData
+	valid  []int
 	stream *train.Stream
 	runner *windowRunner
 }
@@ -82,11 +84,14 @@ func (t *languageModelTask) Next(seed uint64, counter int) (train.Batch, error) 
 }
 
 func (t *languageModelTask) Validate(ctx context.Context) (map[string]float64, error) {
-	if len(t.data.Valid) == 0 {
+	if len(t.valid) == 0 {
 		return nil, nil
 	}
-	loss, err := t.m.loss(ctx, t.data.Valid)
-	return map[string]float64{"valid_loss": loss, "valid_perplexity": math.Exp(loss)}, err
+	loss, err := t.m.loss(ctx, t.valid)
+	if err != nil {
+		return nil, err
+	}
+	return map[string]float64{"valid_loss": loss, "valid_perplexity": math.Exp(loss)}, nil
 }
 
 func (t *languageModelTask) Save(c *train.Checkpoint) {
@@ -104,19 +109,25 @@ func (t *languageModelTask) Load(c *train.Checkpoint) error {
 }
 
 // Perplexity is exp of the mean cross-entropy a token of a text, each predicted from those before it. The text is read in
-// up to 16 tracks side by side; the first token of each has only an empty state before it.
+// up to 16 tracks side by side, of at least 32 tokens: each begins with an empty state, and up to 15 tokens at the end of
+// the text are left out.
 func (m *LanguageModel) Perplexity(ctx context.Context, ids []int) (float64, error) {
 	if err := m.checkIDs(ids); err != nil {
 		return 0, fmt.Errorf("zoo: language model: %w", err)
 	}
 	loss, err := m.loss(ctx, ids)
-	return math.Exp(loss), err
+	if err != nil {
+		return 0, err
+	}
+	return math.Exp(loss), nil
 }
+
+var errNothingToPredict = errors.New("fewer than 2 tokens leave nothing to predict")
 
 // loss is the mean cross-entropy of a text in nats a token.
 func (m *LanguageModel) loss(ctx context.Context, ids []int) (float64, error) {
 	if len(ids) < 2 {
-		return 0, errors.New("zoo: language model: a text of fewer than 2 tokens has nothing to predict")
+		return 0, fmt.Errorf("zoo: language model: %w", errNothingToPredict)
 	}
 	const tracks, window = 16, 32
 	b := min(tracks, max(1, (len(ids)-1)/window))

@@ -16,6 +16,7 @@ import (
 
 	"gorgonia.org/tensor"
 
+	"github.com/seqzoo/seqzoo/internal/ops"
 	"github.com/seqzoo/seqzoo/internal/safefile"
 	"github.com/seqzoo/seqzoo/internal/safetensors"
 	"github.com/seqzoo/seqzoo/nodes"
@@ -38,6 +39,7 @@ const (
 	vocabularyFile = "vocabulary.json"
 	formatVersion  = 1
 	maxConfigBytes = 1 << 20
+	digestPrefix   = "sha256 " // of the metadata of the weights: what config.json and vocabulary.json hash to
 )
 
 // envelope is config.json.
@@ -75,6 +77,11 @@ func Load(dir string) (Model, error) {
 }
 
 func readEnvelope(path string) (*envelope, error) {
+	if info, err := os.Stat(path); err != nil {
+		return nil, err
+	} else if !info.Mode().IsRegular() { // a pipe might never end
+		return nil, fmt.Errorf("%s is not a regular file", path)
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
@@ -87,18 +94,31 @@ func readEnvelope(path string) (*envelope, error) {
 	if len(text) > maxConfigBytes {
 		return nil, fmt.Errorf("%s is longer than %d bytes: it is no model's configuration", path, maxConfigBytes)
 	}
+	var version struct{ Format int }
+	if err := json.Unmarshal(text, &version); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	switch v := version.Format; {
+	case v > formatVersion: // asked first: it may have fields that this version does not know
+		return nil, fmt.Errorf("%s was made by model format %d, this is format %d: a newer version of the library reads it", path, v, formatVersion)
+	case v < 1:
+		return nil, fmt.Errorf("%s says no format, such as \"format\": %d: it is no model's configuration", path, formatVersion)
+	}
 	var e envelope
 	if err := decodeStrict(text, &e); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	if e.Format > formatVersion {
-		return nil, fmt.Errorf("%s was made by model format %d, this is format %d: a newer version of the library reads it", path, e.Format, formatVersion)
+	if e.Config == nil {
+		return nil, fmt.Errorf("%s has no \"config\"", path)
 	}
 	return &e, nil
 }
 
-// decodeStrict decodes one JSON value and refuses unknown fields and anything behind it.
+// decodeStrict decodes one JSON object. Unlike encoding/json it refuses unknown fields, fields that come twice and null.
 func decodeStrict(text []byte, into any) error {
+	if err := checkObjects(json.NewDecoder(bytes.NewReader(text))); err != nil {
+		return err
+	}
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.DisallowUnknownFields()
 	if err := d.Decode(into); err != nil {
@@ -108,6 +128,48 @@ func decodeStrict(text []byte, into any) error {
 		return errors.New("there is more behind the JSON value")
 	}
 	return nil
+}
+
+// checkObjects refuses JSON that is no object, or in which an object has a field twice, in whatever case.
+func checkObjects(d *json.Decoder) error {
+	var open []map[string]bool // the fields so far of each object that is open; nil for an array
+	key := false               // a field's name comes next, or the end of the object
+	for {
+		token, err := d.Token()
+		if err != nil {
+			return err
+		}
+		switch v := token.(type) {
+		case json.Delim:
+			switch v {
+			case '{':
+				open = append(open, map[string]bool{})
+			case '[':
+				open = append(open, nil)
+			default:
+				open = open[:len(open)-1]
+			}
+		case string:
+			if key {
+				name := strings.ToLower(v)
+				if open[len(open)-1][name] {
+					return fmt.Errorf("the field %.64q comes twice", v)
+				}
+				open[len(open)-1][name] = true
+				key = false
+				continue
+			}
+		case nil:
+			return errors.New("null is no value here")
+		}
+		if len(open) == 0 {
+			if token != json.Delim('}') {
+				return errors.New("an object expected, such as {…}")
+			}
+			return nil
+		}
+		key = open[len(open)-1] != nil
+	}
 }
 
 // saveModel writes a model's files. Extra files go first and the weights last, with a hash of all the others, so that a
@@ -133,7 +195,8 @@ func saveModel(dir string, m Model, config any, extra map[string]func(io.Writer)
 		return fmt.Errorf("zoo: %w", err)
 	}
 	for _, name := range slices.Sorted(maps.Keys(files)) {
-		metadata["sha256 "+name] = digest(files[name])
+		sum := sha256.Sum256(files[name])
+		metadata[digestPrefix+name] = hex.EncodeToString(sum[:])
 		err := safefile.Write(safefile.OS, filepath.Join(dir, name), func(w io.Writer) error { _, err := w.Write(files[name]); return err })
 		if err != nil {
 			return fmt.Errorf("zoo: %w", err)
@@ -152,9 +215,17 @@ func saveModel(dir string, m Model, config any, extra map[string]func(io.Writer)
 	return nil
 }
 
-func digest(b []byte) string {
-	sum := sha256.Sum256(b)
-	return hex.EncodeToString(sum[:])
+func digestOf(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	sum := sha256.New()
+	if _, err := io.Copy(sum, f); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(sum.Sum(nil)), nil
 }
 
 func encodeParam(p *nodes.Param) safetensors.Tensor {
@@ -173,16 +244,16 @@ func loadWeights(dir string, s *nodes.Store) error {
 	if err != nil {
 		return err
 	}
-	for key, want := range f.Metadata {
-		name, isHash := strings.CutPrefix(key, "sha256 ")
-		if !isHash || name != filepath.Base(name) {
-			continue
+	for _, name := range []string{configFile, vocabularyFile} { // never names that a file gives
+		want, ok := f.Metadata[digestPrefix+name]
+		if !ok {
+			continue // weights that another program wrote
 		}
-		text, err := os.ReadFile(filepath.Join(dir, name))
+		got, err := digestOf(filepath.Join(dir, name))
 		if err != nil {
 			return err
 		}
-		if digest(text) != want {
+		if got != want {
 			return fmt.Errorf("%s does not belong to %s: one of them was changed, or a save was cut short; save the model again", filepath.Join(dir, name), weightsFile)
 		}
 	}
@@ -192,7 +263,7 @@ func loadWeights(dir string, s *nodes.Store) error {
 		if !ok {
 			differ = append(differ, p.Name()+" is missing")
 		} else if !slices.Equal(t.Shape, p.Shape()) {
-			differ = append(differ, fmt.Sprintf("%s is %v, the configuration says %v", p.Name(), t.Shape, p.Shape()))
+			differ = append(differ, fmt.Sprintf("%s is %s, the configuration says %s", p.Name(), ops.ShapeString(t.Shape), ops.ShapeString(p.Shape())))
 		} else if err := fillParam(p, t); err != nil {
 			differ = append(differ, fmt.Sprintf("%s: %v", p.Name(), err))
 		}

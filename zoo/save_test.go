@@ -1,0 +1,247 @@
+package zoo
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seqzoo/seqzoo/internal/safetensors"
+	"github.com/seqzoo/seqzoo/nodes"
+	"github.com/seqzoo/seqzoo/zoo/text"
+)
+
+// saved is the directory of a small language model.
+func saved(t testing.TB) (dir string, m *LanguageModel) {
+	m = newLM(t, LanguageModelConfig{Recurrent: Recurrent{Cell: "gru", Hidden: 3}, Level: "char"})
+	dir = t.TempDir()
+	require.NoError(t, m.Save(dir))
+	return dir, m
+}
+
+func weights(m Model) map[string][]float32 {
+	w := map[string][]float32{}
+	for _, p := range m.Params().Params() {
+		w[p.Name()] = slices.Clone(p.Value().Float32s())
+	}
+	return w
+}
+
+func TestSaveLoad(t *testing.T) {
+	for _, cfg := range []LanguageModelConfig{
+		{Recurrent: Recurrent{Cell: "rnn", Hidden: 1, Activation: "relu"}, Level: "char"},
+		{Recurrent: Recurrent{Cell: "gru", Hidden: 5, Layers: 2, ResetBefore: true}, Tied: true},
+		{Recurrent: Recurrent{Hidden: 4, Peephole: "diagonal", LayerNorm: "gate", Layers: 3, Residual: true, Dropout: 0.1}, Embed: 7, KeepCase: true},
+	} {
+		m := newLM(t, cfg)
+		for _, name := range []string{"a", "with spaces", "日本語", strings.Repeat("x", 200), "new/and/deep"} { // trial 25
+			dir := filepath.Join(t.TempDir(), name)
+			require.NoError(t, m.Save(dir))
+			require.NoError(t, m.Save(dir), "again, over the first")
+			again, err := LoadLanguageModel(dir)
+			require.NoError(t, err)
+			require.Equal(t, m.Config(), again.Config())
+			require.Equal(t, m.Vocabulary(), again.Vocabulary())
+			require.Equal(t, weights(m), weights(again))
+			require.Equal(t, logitsOf(t, m, lmText[:20]), logitsOf(t, again, lmText[:20]), "the same logits to the bit")
+			entries, err := os.ReadDir(dir)
+			require.NoError(t, err)
+			require.Len(t, entries, 3)
+		}
+	}
+}
+
+func TestSaveErrors(t *testing.T) {
+	_, m := saved(t)
+	file := filepath.Join(t.TempDir(), "file")
+	require.NoError(t, os.WriteFile(file, nil, 0o666))
+	err := m.Save(filepath.Join(file, "model"))
+	require.ErrorIs(t, err, syscall.ENOTDIR)
+	require.ErrorContains(t, err, file)
+}
+
+func replace(t testing.TB, path, old, new string) {
+	b, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.Contains(t, string(b), old)
+	require.NoError(t, os.WriteFile(path, bytes.ReplaceAll(b, []byte(old), []byte(new)), 0o666))
+}
+
+func TestLoadErrors(t *testing.T) {
+	for _, c := range []struct {
+		want  string
+		spoil func(t *testing.T, dir string)
+	}{
+		{"config.json: no such file", func(t *testing.T, dir string) { os.Remove(filepath.Join(dir, "config.json")) }},
+		{"vocabulary.json: no such file", func(t *testing.T, dir string) { os.Remove(filepath.Join(dir, "vocabulary.json")) }},
+		{"model.safetensors: no such file", func(t *testing.T, dir string) { os.Remove(filepath.Join(dir, "model.safetensors")) }},
+		{"config.json is not a regular file", func(t *testing.T, dir string) {
+			require.NoError(t, os.Remove(filepath.Join(dir, "config.json")))
+			require.NoError(t, os.Mkdir(filepath.Join(dir, "config.json"), 0o777))
+		}},
+		{"unexpected end of JSON", config(``)},
+		{"invalid character", config(`garbage`)},
+		{"invalid character", config(`{"architecture": "LanguageModel", "format": 1, "config": {"hidden": 3}} and more`)},
+		{"cannot unmarshal", config(`[1]`)},
+		{"says no format", config(`null`)},
+		{"says no format", config(`{}`)},
+		{"says no format", config(`{"format": -1}`)},
+		{`architecture "" is unknown`, config(`{"format": 1, "config": {}}`)},
+		{`has no "config"`, config(`{"format": 1, "architecture": "LanguageModel"}`)},
+		{"null is no value", config(`{"format": 1, "architecture": "LanguageModel", "config": null}`)},
+		{"an object expected", config(`{"format": 1, "architecture": "LanguageModel", "config": 7}`)},
+		{"was made by model format 2, this is format 1: a newer version", config(`{"format": 2, "new": true}`)},
+		{`unknown field "lambda"`, config(`{"format": 1, "architecture": "LanguageModel", "config": {"hidden": 3}, "lambda": "os.system"}`)},
+		{`unknown field "lambda"`, config(`{"format": 1, "architecture": "LanguageModel", "config": {"hidden": 3, "lambda": "os.system"}}`)},
+		{`the field "Hidden" comes twice`, config(`{"format": 1, "architecture": "LanguageModel", "config": {"hidden": 3, "Hidden": 4}}`)},
+		{`the field "format" comes twice`, config(`{"format": 1, "format": 1, "architecture": "LanguageModel", "config": {}}`)},
+		{`architecture "os.system" is unknown; known are LanguageModel`, config(`{"format": 1, "architecture": "os.system", "config": {}}`)},
+		{"hidden is 0", config(`{"format": 1, "architecture": "LanguageModel", "config": {}}`)},
+		{"hidden is 1099511627776", config(`{"format": 1, "architecture": "LanguageModel", "config": {"hidden": 1099511627776}}`)},
+		{"cannot unmarshal number 1e99", config(`{"format": 1, "architecture": "LanguageModel", "config": {"hidden": 1e99}}`)},
+		{"exceeded max depth", config(`{"format": 1, "architecture": "LanguageModel", "config": ` + strings.Repeat("[", 100_000))},
+		{"longer than 1048576 bytes", config(strings.Repeat(" ", 1<<20) + "{}")},
+		{"layers/l0/W_ih is [3, 9], the configuration says [3, 12]", config(`{"format": 1, "architecture": "LanguageModel", "config": {"cell": "lstm", "hidden": 3, "level": "char"}}`)},
+		{"layers/l1/W_ih is missing", config(`{"format": 1, "architecture": "LanguageModel", "config": {"cell": "gru", "hidden": 3, "layers": 2, "level": "char"}}`)},
+		{"out/W is unknown to this architecture", config(`{"format": 1, "architecture": "LanguageModel", "config": {"cell": "gru", "hidden": 3, "tied": true, "level": "char"}}`)},
+		{"embed/E is [", func(t *testing.T, dir string) { // a vocabulary of another model
+			v, err := text.NewVocabulary(text.VocabularyConfig{}, []string{"x", "y"})
+			require.NoError(t, err)
+			writeVocabulary(t, dir, v)
+			forgetDigests(t, dir)
+		}},
+		{"vocabulary.json does not belong to model.safetensors", func(t *testing.T, dir string) {
+			replace(t, filepath.Join(dir, "vocabulary.json"), `["a", `, `["z", `)
+		}},
+		{"config.json does not belong to model.safetensors", func(t *testing.T, dir string) {
+			replace(t, filepath.Join(dir, "config.json"), `"format": 1`, `"format":  1`)
+		}},
+		{"vocabulary: line 1", func(t *testing.T, dir string) {
+			require.NoError(t, os.WriteFile(filepath.Join(dir, "vocabulary.json"), []byte("{}"), 0o666))
+		}},
+		{"model.safetensors", func(t *testing.T, dir string) {
+			require.NoError(t, os.Truncate(filepath.Join(dir, "model.safetensors"), 100))
+		}},
+		{"model.safetensors", func(t *testing.T, dir string) { // one bit of a weight
+			path := filepath.Join(dir, "model.safetensors")
+			b, err := os.ReadFile(path)
+			require.NoError(t, err)
+			b[len(b)-1] ^= 1
+			require.NoError(t, os.WriteFile(path, b, 0o666))
+		}},
+	} {
+		dir, _ := saved(t)
+		c.spoil(t, dir)
+		m, err := Load(dir)
+		require.ErrorContains(t, err, c.want)
+		require.ErrorContains(t, err, dir)
+		require.Nil(t, m)
+	}
+	_, err := Load(filepath.Join(t.TempDir(), "absent"))
+	require.ErrorIs(t, err, os.ErrNotExist)
+}
+
+// config replaces config.json.
+func config(s string) func(t *testing.T, dir string) {
+	return func(t *testing.T, dir string) {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "config.json"), []byte(s), 0o666))
+		forgetDigests(t, dir)
+	}
+}
+
+func writeVocabulary(t testing.TB, dir string, v *text.Vocabulary) {
+	var b bytes.Buffer
+	_, err := v.WriteTo(&b)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "vocabulary.json"), b.Bytes(), 0o666))
+}
+
+// forgetDigests writes the weights as another program would, that knows nothing of the files beside them.
+func forgetDigests(t testing.TB, dir string) {
+	path := filepath.Join(dir, "model.safetensors")
+	f, err := safetensors.ReadFile(path)
+	require.NoError(t, err)
+	var b bytes.Buffer
+	require.NoError(t, safetensors.Write(&b, f.Tensors, nil))
+	require.NoError(t, os.WriteFile(path, b.Bytes(), 0o666))
+}
+
+func TestLoadWeightsOfAnotherProgram(t *testing.T) {
+	dir, m := saved(t)
+	forgetDigests(t, dir)
+	again, err := LoadLanguageModel(dir)
+	require.NoError(t, err)
+	require.Equal(t, weights(m), weights(again))
+}
+
+type otherModel struct{ Model }
+
+func (otherModel) Architecture() string { return "Other" }
+
+func TestLoadLanguageModelOfAnotherArchitecture(t *testing.T) {
+	architectures["Other"] = func(string, []byte) (Model, error) {
+		return otherModel{&LanguageModel{store: nodes.NewStore(nodes.Float32, 1)}}, nil
+	}
+	defer delete(architectures, "Other")
+	dir := t.TempDir()
+	config(`{"format": 1, "architecture": "Other", "config": {}}`)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "config.json"), []byte(`{"format": 1, "architecture": "Other", "config": {}}`), 0o666))
+	var b bytes.Buffer
+	require.NoError(t, safetensors.Write(&b, nil, nil))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "model.safetensors"), b.Bytes(), 0o666))
+	_, err := LoadLanguageModel(dir)
+	require.EqualError(t, err, fmt.Sprintf("zoo: %s holds a Other, not a LanguageModel", dir))
+}
+
+// A save that stops between two files is noticed, whichever of them are new.
+func TestSaveCutShort(t *testing.T) {
+	files := []string{"config.json", "vocabulary.json", "model.safetensors"}
+	for cut := 1; cut < len(files); cut++ {
+		dir, _ := saved(t)
+		other := newLM(t, LanguageModelConfig{Recurrent: Recurrent{Cell: "gru", Hidden: 3, Dropout: 0.5}, Level: "char"})
+		next := t.TempDir()
+		require.NoError(t, other.Save(next))
+		for _, name := range files[:cut] {
+			b, err := os.ReadFile(filepath.Join(next, name))
+			require.NoError(t, err)
+			require.NoError(t, os.WriteFile(filepath.Join(dir, name), b, 0o666))
+		}
+		_, err := Load(dir)
+		require.ErrorContains(t, err, "config.json does not belong")
+	}
+}
+
+// FuzzLoadConfig: whatever config.json holds, Load gives a model or an error; what it takes it writes again.
+func FuzzLoadConfig(f *testing.F) {
+	dir, _ := saved(f)
+	forgetDigests(f, dir)
+	valid, err := os.ReadFile(filepath.Join(dir, "config.json"))
+	require.NoError(f, err)
+	f.Add(valid)
+	for _, s := range []string{
+		``, `{}`, `null`, `{"format": 1, "architecture": "LanguageModel", "config": {"cell": "lstm", "hidden": 3, "peephole": "full"}}`,
+		`{"format": 1, "architecture": "LanguageModel", "config": {"cell": "rnn", "hidden": 1048576, "layers": 64, "zoneout": 1e-300}}`,
+		`{"format": 1, "architecture": "LanguageModel", "config": {"cell": "gru", "hidden": 46340, "tied": true, "embed": -1}}`,
+	} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, config []byte) {
+		if err := os.WriteFile(filepath.Join(dir, "config.json"), config, 0o666); err != nil {
+			t.Skip(err)
+		}
+		m, err := Load(dir)
+		if err != nil {
+			return
+		}
+		again := t.TempDir()
+		require.NoError(t, m.Save(again))
+		_, err = Load(again)
+		require.NoError(t, err)
+	})
+}
