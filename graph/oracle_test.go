@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -268,7 +269,9 @@ func TestRecurrentModelsAgainstPlain(t *testing.T) {
 		m, what := draw(t)
 		tol := 1e-10
 		if m.g.Dtype() == nodes.Float32 {
-			tol = 3e-4
+			if tol = 3e-4; strings.HasPrefix(what, "lstm norm") {
+				tol = 1e-2 // a normalisation of two numbers that are nearly equal magnifies rounding errors
+			}
 		}
 		want := m.outcome(t, graph.Plain())
 		got := m.outcome(t, graph.Workers(1))

@@ -80,8 +80,10 @@ type block[F kernels.Float] struct {
 	users   map[*ir.Value]int
 	readers map[*ir.Value][]*ir.Value
 	roots   map[*ir.Value]bool
-	locs    map[*ir.Value]*loc // what has been compiled
-	dest    map[*ir.Value]*loc // where a value is to be written, if that is decided
+	locs    map[*ir.Value]*loc   // what has been compiled
+	dest    map[*ir.Value]*loc   // where a value is to be written, if that is decided
+	placed  map[*ir.Value]bool   // whose operands have been placed
+	also    map[*ir.Value][]*loc // further places that an element-wise value is written to
 	groups  map[*ir.Value]*group
 	batch   int // units of every instruction of a body that is divided by rows, else 0
 	code    []instr[F]
@@ -91,7 +93,7 @@ type block[F kernels.Float] struct {
 
 func newBlock[F kernels.Float](b *builder[F], outer *block[F], roots []*ir.Value) *block[F] {
 	k := &block[F]{builder: b, outer: outer, users: map[*ir.Value]int{}, readers: map[*ir.Value][]*ir.Value{},
-		roots: map[*ir.Value]bool{}, locs: map[*ir.Value]*loc{}, dest: map[*ir.Value]*loc{}}
+		roots: map[*ir.Value]bool{}, locs: map[*ir.Value]*loc{}, dest: map[*ir.Value]*loc{}, also: map[*ir.Value][]*loc{}, placed: map[*ir.Value]bool{}}
 	seen := map[*ir.Value]bool{}
 	var visit func(v *ir.Value)
 	visit = func(v *ir.Value) {
@@ -146,10 +148,18 @@ func (k *block[F]) place() {
 }
 
 func (k *block[F]) placeOperands(v *ir.Value) {
+	if k.placed[v] {
+		return
+	}
+	k.placed[v] = true
 	put := func(a *ir.Value, axis, from int) {
-		if strided(a) && k.dest[a] == nil && !(k.outer == nil && k.roots[a]) {
-			k.dest[a] = k.dest[v].slice(axis, from, from+a.Shape[axis])
+		to := k.dest[v].slice(axis, from, from+a.Shape[axis])
+		switch {
+		case strided(a) && k.dest[a] == nil && !(k.outer == nil && k.roots[a]):
+			k.dest[a] = to
 			k.placeOperands(a)
+		case isElementwise(a) && !k.cfg.Without["fuse"]:
+			k.also[a] = append(k.also[a], to)
 		}
 	}
 	switch fn := v.Fn.(type) {
@@ -241,6 +251,13 @@ func (k *block[F]) emit(v *ir.Value) {
 	case ops.Elementwise:
 		k.emitGroup(k.groups[v])
 	case ops.MatMul:
+		if fn.TransA && !fn.TransB && len(v.Shape) == 2 {
+			k.loc(v.Args[0])
+			k.loc(v.Args[1])
+			if k.emitGradients(v) {
+				return
+			}
+		}
 		k.emitMatMul(v, fn, v.Args[0], v.Args[1], false)
 	case ir.MatMulAcc:
 		k.emitAcc(v, fn)
@@ -282,7 +299,8 @@ func (k *block[F]) fillOrCopy(to *loc, a *ir.Value) {
 		return
 	}
 	k.emit(a)
-	if l := k.locs[a]; l.buf != to.buf || l.off != to.off || l.clock != to.clock {
+	same := func(l *loc) bool { return l.buf == to.buf && l.off == to.off && l.clock == to.clock }
+	if l := k.locs[a]; !same(l) && !slices.ContainsFunc(k.also[a], same) {
 		k.copy(to, l)
 	}
 }

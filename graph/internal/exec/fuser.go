@@ -147,6 +147,10 @@ func (f *fuser[F]) finish(batch int) (*fused[F], []*loc) {
 				free = append(free, reg[a])
 			}
 		}
+		if to := operandOf[o.dst]; o.code == opCopy && reg[o.dst] == nowhere && to >= 0 {
+			in.code = append(in.code, op[F]{code: opScatter, dst: to, a: c.a})
+			continue
+		}
 		if reg[o.dst] == nowhere {
 			reg[o.dst] = take()
 		}

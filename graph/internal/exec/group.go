@@ -142,6 +142,9 @@ func (k *block[F]) emitGroup(g *group) {
 		c := codes[fn.Kind]
 		f.weight += c.weight
 		f.ops = append(f.ops, op[F]{code: c.code, dst: out, a: args[0], b: args[1], c: args[2], p: F(fn.P), q: F(fn.Q)})
+		for _, l := range k.also[v] {
+			f.ops = append(f.ops, op[F]{code: opCopy, dst: f.result(l), a: out})
+		}
 	}
 	inst, locs := f.finish(k.batch)
 	k.regs, k.slots = max(k.regs, inst.regs), max(k.slots, inst.regs+len(inst.operands))

@@ -35,7 +35,13 @@ func (k *block[F]) emitSum(v *ir.Value, fn ops.SumTo) bool {
 			return false
 		}
 	}
-	s.in = k.dense(v.Args[0])
+	s.in = k.loc(v.Args[0])
+	as := s.in.reshape([]int{s.outer, s.n, s.inner})
+	if as == nil || s.inner > 1 && as.strides[2] != 1 || s.inner == 1 && s.n > 1 && as.strides[1] != 1 {
+		s.in = k.compact(s.in, v.Args[0].Type)
+		as = s.in.reshape([]int{s.outer, s.n, s.inner})
+	}
+	s.stride = as.strides[:2]
 	s.out = k.target(v)
 	k.locs[v] = s.out
 	if k.batch > 0 {
@@ -54,6 +60,7 @@ func (k *block[F]) emitSum(v *ir.Value, fn ops.SumTo) bool {
 type sum[F kernels.Float] struct {
 	in, out         *loc
 	outer, n, inner int
+	stride          []int // of outer and n
 	split           int
 	byBatch         bool
 }
@@ -77,7 +84,7 @@ func (s *sum[F]) run(x *ctx[F], lo, hi int) error {
 		}
 	case s.inner == 1:
 		for i := lo; i < hi; i++ {
-			dst[i] = s.total(src[i*s.n : (i+1)*s.n])
+			dst[i] = s.total(src[i*s.stride[0]:][:s.n])
 		}
 	default:
 		parts := s.split / s.outer
@@ -102,22 +109,27 @@ func (s *sum[F]) total(v []F) F {
 
 func (s *sum[F]) columns(x *ctx[F], dst, src []F, i, from, to int) {
 	if s.inner == 1 {
-		dst[i] = s.total(src[i*s.n : (i+1)*s.n])
+		dst[i] = s.total(src[i*s.stride[0]:][:s.n])
 		return
 	}
-	src = src[i*s.n*s.inner:]
+	src = src[i*s.stride[0]:]
 	for ; from < to; from += sumCols {
 		w := min(sumCols, to-from)
 		y := dst[i*s.inner+from:][:w]
 		clear(y)
-		var buf [sumCols]F
-		acc := buf[:w]
-		for r := 0; r < s.n; r += sumBlock {
-			clear(acc)
-			for q := r; q < min(r+sumBlock, s.n); q++ {
-				kernels.Add(acc, acc, src[q*s.inner+from:][:w])
-			}
-			kernels.Add(y, y, acc)
+		addRows(y, src[from:], s.stride[1], s.n)
+	}
+}
+
+// addRows adds n rows, stride elements apart, to y, which has at most sumCols elements.
+func addRows[F kernels.Float](y, src []F, stride, n int) {
+	var buf [sumCols]F
+	acc := buf[:len(y)]
+	for r := 0; r < n; r += sumBlock {
+		clear(acc)
+		for q := r; q < min(r+sumBlock, n); q++ {
+			kernels.Add(acc, acc, src[q*stride:][:len(y)])
 		}
+		kernels.Add(y, y, acc)
 	}
 }
