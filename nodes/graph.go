@@ -46,8 +46,8 @@ type Graph struct {
 	parent  *Graph // of the graph of a step
 	step    *Graph // the graph of the step that is being built on g, if one is
 	loop    Loop
+	done    bool // the graph of a step, and the step is built
 	names   map[string]bool
-	inputs  map[*gorgonia.Node]bool
 	params  map[*Param]*Node
 	order   []*Param
 	lifted  map[*gorgonia.Node]*Node
@@ -67,9 +67,15 @@ func NewGraph(o Options) *Graph {
 	if o.Dtype == (tensor.Dtype{}) {
 		o.Dtype = Float32
 	}
+	checkFloat("NewGraph", o.Dtype)
 	return &Graph{
-		expr: gorgonia.NewGraph(), opts: o, names: map[string]bool{}, inputs: map[*gorgonia.Node]bool{},
-		params: map[*Param]*Node{}, lifted: map[*gorgonia.Node]*Node{},
+		expr: gorgonia.NewGraph(), opts: o, names: map[string]bool{}, params: map[*Param]*Node{}, lifted: map[*gorgonia.Node]*Node{},
+	}
+}
+
+func checkFloat(op string, t tensor.Dtype) {
+	if t != Float32 && t != Float64 {
+		ops.Failf(op, "dtype %v: want Float32 or Float64", t)
 	}
 }
 
@@ -80,7 +86,7 @@ func (g *Graph) Inner(loop Loop, build func(in *Graph)) {
 	in.parent, in.loop, in.product = g, loop, g.product
 	old := g.step
 	g.step = in
-	defer func() { g.step = old }()
+	defer func() { g.step, in.done = old, true }()
 	build(in)
 }
 
@@ -112,21 +118,35 @@ func (g *Graph) Parameters() []*Param { return slices.Clone(g.order) }
 func (g *Graph) Within(label string, build func()) {
 	oldLabel, oldNear := g.label, g.near
 	g.label, g.near = strings.TrimSpace(oldLabel+" "+label), ""
-	defer func() {
-		r := recover()
-		if e, ok := r.(*BuildError); ok && e.Path == "" {
-			e.Path = g.place()
-		}
-		g.label, g.near = oldLabel, oldNear
-		if r != nil {
-			panic(r)
-		}
-	}()
+	defer func() { g.label, g.near = oldLabel, oldNear }()
+	defer g.locate("")
 	build()
 }
 
 // place is where building is, for errors.
 func (g *Graph) place() string { return strings.TrimSpace(g.near + " " + g.label) }
+
+// failf panics with a *BuildError that says where.
+func (g *Graph) failf(op, format string, args ...any) {
+	defer g.locate(op)
+	ops.Failf(op, format, args...)
+}
+
+// locate, deferred, adds the operation and the place to a mistake that knows neither.
+func (g *Graph) locate(op string) {
+	r := recover()
+	if e, ok := r.(*BuildError); ok {
+		if e.Op == "" {
+			e.Op = op
+		}
+		if e.Path == "" {
+			e.Path = g.place()
+		}
+	}
+	if r != nil {
+		panic(r)
+	}
+}
 
 // Input declares a float input. Its value is bound before a run (see Node.Gorgonia and gorgonia.Let).
 func (g *Graph) Input(name string, shape ...int) *Node {
@@ -140,6 +160,7 @@ func (g *Graph) IntInput(name string, shape ...int) *Node {
 
 // InputLike declares an input of the type of n, which may belong to another graph, and of the given shape.
 func (g *Graph) InputLike(n *Node, name string, shape ...int) *Node {
+	checkNode("InputLike", n)
 	return g.input(name, ops.Type{Dtype: n.Dtype(), Shape: shape})
 }
 
@@ -155,23 +176,22 @@ func (g *Graph) input(name string, t ops.Type) *Node {
 	}
 	g.names[name] = true
 	t.Shape = slices.Clone(t.Shape)
-	for alias := name; ; alias += "'" {
-		n := ops.Input(g.expr, alias, t)
-		if !g.inputs[n] { // else Gorgonia merged it with another input, whose 32-bit hash is the same
-			g.inputs[n] = true
-			return &Node{g, n}
-		}
-	}
+	return &Node{g, ops.Input(g.expr, name, t)}
 }
 
 // anchor is any node of the graph, for operations whose operand only says which graph is meant.
 func (g *Graph) anchor() *gorgonia.Node { return g.NoiseKey().n }
 
+const noiseKey = "noise/key"
+
 // NoiseKey is the input [2] of ints from which every noise of the graph is drawn: the seed and a counter, such as the
 // number of the training step. It is bound to {0, 0} until another value is.
 func (g *Graph) NoiseKey() *Node {
 	if g.key == nil {
-		g.key = g.IntInput("noise/key", 2)
+		if g.names[noiseKey] {
+			ops.Failf("Input", "the name %q is the library's own, for the seed of noise; give your input another", noiseKey)
+		}
+		g.key = g.IntInput(noiseKey, 2)
 		v := tensor.New(tensor.WithShape(2), tensor.WithBacking([]int{0, 0}))
 		if err := gorgonia.Let(g.key.n, v); err != nil {
 			ops.Failf("NoiseKey", "%w", err)
@@ -193,6 +213,9 @@ func (g *Graph) Zeros(shape ...int) *Node { return g.Const(0, shape...) }
 
 // Param is the input that stands for p. It shares p's tensor: what a solver writes there the next run reads.
 func (g *Graph) Param(p *Param) *Node {
+	if p == nil || p.store == nil {
+		ops.Failf("Param", "the parameter is nil: want one that Scope.Param declared")
+	}
 	if n := g.params[p]; n != nil {
 		return n
 	}
@@ -201,7 +224,7 @@ func (g *Graph) Param(p *Param) *Node {
 		n = g.lift(g.parent.Param(p))
 	} else {
 		if p.store.dtype != g.opts.Dtype {
-			ops.Failf("Param", "%s is %v, the graph is %v", p.path, p.store.dtype, g.opts.Dtype)
+			ops.Failf("Param", "%s is %v, the graph is %v: the store and the graph must have one dtype", p.path, p.store.dtype, g.opts.Dtype)
 		}
 		n = g.input(p.path, ops.Type{Dtype: g.opts.Dtype, Shape: p.shape})
 		if err := gorgonia.Let(n.n, p.Value()); err != nil {
@@ -217,6 +240,7 @@ func (g *Graph) Param(p *Param) *Node {
 func (g *Graph) Lift(n *Node) *Node { return g.lift(n) }
 
 func (g *Graph) lift(n *Node) *Node {
+	checkNode("", n)
 	if n.g == g {
 		return n
 	}
@@ -224,7 +248,7 @@ func (g *Graph) lift(n *Node) *Node {
 		return in
 	}
 	if g.parent == nil {
-		ops.Failf("", "%s belongs to another graph", ops.Describe(n.n))
+		ops.Failf("", "%s, in another graph: all operands must be nodes of one graph", ops.Describe(n.n))
 	}
 	outer := g.parent.lift(n)
 	name := outer.n.Name()
@@ -242,6 +266,8 @@ func (g *Graph) lift(n *Node) *Node {
 
 // Op makes a node of one of the library's own operations. It is for the library's packages: ops.Fn is internal.
 func (g *Graph) Op(name string, fn ops.Fn, in ...*Node) *Node {
+	defer g.locate(name)
+	in = slices.Clone(in)
 	for i, n := range in {
 		in[i] = g.lift(n)
 	}
@@ -273,6 +299,7 @@ func (g *Graph) apply(op string, fn ops.Fn, in ...*Node) *Node {
 
 // Gradients adds dL/d(wrt) to the graph, where L is a scalar. What does not depend on an operand has a gradient of 0.
 func (g *Graph) Gradients(loss *Node, wrt ...Operand) []*Node {
+	defer g.locate("Gradients")
 	loss = g.lift(loss)
 	if len(loss.Shape()) != 0 {
 		ops.Failf("Gradients", "the loss is %s: want a scalar; take Sum or Mean", ops.ShapeString(loss.Shape()))
@@ -282,23 +309,29 @@ func (g *Graph) Gradients(loss *Node, wrt ...Operand) []*Node {
 
 // Backward adds Σ_o ⟨cotangents[o], ∂outs[o]/∂wrt⟩ to the graph: the vector-Jacobian product of several outputs.
 func (g *Graph) Backward(outs, cotangents []*Node, wrt ...Operand) []*Node {
+	defer g.locate("Backward")
 	if len(outs) != len(cotangents) {
-		ops.Failf("Backward", "%d outputs, %d cotangents", len(outs), len(cotangents))
+		ops.Failf("Backward", "%d outputs, %d cotangents: want one for each output", len(outs), len(cotangents))
 	}
 	var o, c, w []*gorgonia.Node
 	for i := range outs {
 		out, cot := g.lift(outs[i]), g.lift(cotangents[i])
-		if !slices.Equal(out.Shape(), cot.Shape()) {
-			ops.Failf("Backward", "output %d is %s, its cotangent %s", i, ops.ShapeString(out.Shape()), ops.ShapeString(cot.Shape()))
+		if a, b := ops.TypeOf(out.n), ops.TypeOf(cot.n); !slices.Equal(a.Shape, b.Shape) || a.Dtype != b.Dtype || !a.IsFloat() {
+			ops.Failf("Backward", "output %d is %v, its cotangent %v: want the same, of floats", i, a, b)
 		}
 		o, c = append(o, out.n), append(c, cot.n)
 	}
-	for _, x := range wrt {
-		w = append(w, x.in(g).n)
+	for i, x := range wrt {
+		checkOperand("", i, x)
+		n := x.in(g).n
+		if t := ops.TypeOf(n); !t.IsFloat() {
+			ops.Failf("", "%s, of %v: only floats have gradients", ops.Describe(n), t.Dtype)
+		}
+		w = append(w, n)
 	}
 	ds, err := ops.Gradients(o, c, w)
 	if err != nil {
-		ops.Failf("Backward", "%w", err)
+		ops.Failf("", "%w", err)
 	}
 	grads := make([]*Node, len(ds))
 	for i, d := range ds {

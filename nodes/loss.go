@@ -18,12 +18,29 @@ const (
 
 func (r Reduction) of(x *Node) *Node {
 	switch r {
+	case ReduceMean:
+		return Mean(x)
 	case ReduceSum:
 		return Sum(x)
 	case ReduceNone:
 		return x
 	}
-	return Mean(x)
+	x.g.failf("Reduction", "no reduction %d: want ReduceMean, ReduceSum or ReduceNone", r)
+	return nil
+}
+
+// loss is what f makes of x and target, reduced. A tensor as target must have the shape of x: repeated along an axis it
+// is far more often a slip, such as [B] beside [B, 1], than a wish.
+func loss(op string, x, target Operand, r Reduction, f func(x, target Operand) *Node) *Node {
+	g := common(op, []Operand{x, target})
+	defer g.locate(op)
+	if _, number := target.(Scalar); !number {
+		a, b := x.in(g), target.in(g)
+		if !slices.Equal(a.Shape(), b.Shape()) {
+			ops.Failf(op, "%s, the target %s: want one shape", ops.Describe(a.n), ops.Describe(b.n))
+		}
+	}
+	return r.of(f(x, target))
 }
 
 // CrossEntropyOptions are the rarer wishes; the zero value is the mean over all targets.
@@ -48,23 +65,29 @@ func CrossEntropy(logits, targets *Node, o CrossEntropyOptions) *Node {
 
 // BCEWithLogits is −t·log σ(x) − (1−t)·log(1 − σ(x)), computed as softplus(x) − x·t. Targets t are in [0, 1].
 func BCEWithLogits(x, target Operand, r Reduction) *Node {
-	return r.of(Sub(Softplus(x), Mul(x, target)))
+	return loss("BCEWithLogits", x, target, r, func(x, target Operand) *Node { return Sub(Softplus(x), Mul(x, target)) })
 }
 
 // MSE is the squared error (x − target)², without a factor ½.
-func MSE(x, target Operand, r Reduction) *Node { return r.of(Square(Sub(x, target))) }
+func MSE(x, target Operand, r Reduction) *Node {
+	return loss("MSE", x, target, r, func(x, target Operand) *Node { return Square(Sub(x, target)) })
+}
 
 // L1 is the absolute error |x − target|.
-func L1(x, target Operand, r Reduction) *Node { return r.of(Abs(Sub(x, target))) }
+func L1(x, target Operand, r Reduction) *Node {
+	return loss("L1", x, target, r, func(x, target Operand) *Node { return Abs(Sub(x, target)) })
+}
 
 // Huber is ½e² where the error e is at most delta, and delta·(|e| − ½delta) beyond (Huber, 1964).
 func Huber(x, target Operand, delta float64, r Reduction) *Node {
 	if !(delta > 0) || math.IsInf(delta, 0) {
 		ops.Failf("Huber", "delta %g: want a positive number", delta)
 	}
-	e := Abs(Sub(x, target))
-	inner := Minimum(e, Scalar(delta)) // ½q² + delta·(e − q) with q = min(e, delta)
-	return r.of(Add(Scale(Square(inner), 0.5), Scale(Sub(e, inner), delta)))
+	return loss("Huber", x, target, r, func(x, target Operand) *Node {
+		e := Abs(Sub(x, target))
+		inner := Minimum(e, Scalar(delta)) // ½q² + delta·(e − q) with q = min(e, delta)
+		return Add(Scale(Square(inner), 0.5), Scale(Sub(e, inner), delta))
+	})
 }
 
 // KLStandardNormal is KL(N(mu, exp(logvar)) ‖ N(0, 1)) = ½Σ(mu² + exp(logvar) − 1 − logvar) over the last axis.

@@ -1,7 +1,7 @@
 package nodes
 
 import (
-	"fmt"
+	"math"
 	"slices"
 
 	"gorgonia.org/gorgonia"
@@ -95,6 +95,7 @@ func MatMulT(x, w Operand) *Node { return matMul("MatMulT", x, w, true) }
 
 func matMul(op string, xo, wo Operand, trans bool) *Node {
 	g := common(op, []Operand{xo, wo})
+	defer g.locate(op)
 	g.noteScope([]Operand{xo, wo})
 	x, w := xo.in(g), wo.in(g)
 	if p, ok := wo.(*Param); ok && g.current().product != nil {
@@ -104,7 +105,11 @@ func matMul(op string, xo, wo Operand, trans bool) *Node {
 	}
 	fn := ops.MatMul{TransB: trans}
 	xs, ws := x.Shape(), w.Shape()
-	if len(ws) != 2 || len(xs) < 3 {
+	inner := 0
+	if trans {
+		inner = 1
+	}
+	if len(ws) != 2 || len(xs) < 3 || xs[len(xs)-1] != ws[inner] {
 		return g.apply(op, fn, x, w)
 	}
 	flat := Reshape(x, ops.Size(xs[:len(xs)-1]), xs[len(xs)-1])
@@ -123,9 +128,11 @@ func Reshape(x Operand, shape ...int) *Node {
 				rest *= d
 			}
 		}
-		if size := ops.Size(n.Shape()); rest > 0 && size%rest == 0 {
-			shape[k] = size / rest
+		size := ops.Size(n.Shape())
+		if rest < 1 || size%rest != 0 {
+			n.g.failf("Reshape", "%s: no size in place of −1 makes %s of its %d elements", ops.Describe(n.n), ops.ShapeString(shape), size)
 		}
+		shape[k] = size / rest
 	}
 	if slices.Equal(shape, n.Shape()) {
 		return n
@@ -151,7 +158,7 @@ func axisOf(op string, n *Node, axis int) int {
 		k += len(n.Shape())
 	}
 	if k < 0 || k >= len(n.Shape()) {
-		panic(&BuildError{Path: n.g.place(), Op: op, Msg: fmt.Sprintf("%s: no axis %d", ops.Describe(n.n), axis)})
+		n.g.failf(op, "%s: no axis %d", ops.Describe(n.n), axis)
 	}
 	return k
 }
@@ -172,7 +179,7 @@ func Split(x Operand, n, axis int) []*Node {
 	axis = axisOf("Split", node, axis)
 	size := node.Dim(axis)
 	if n < 1 || size%n != 0 {
-		panic(&BuildError{Path: node.g.place(), Op: "Split", Msg: fmt.Sprintf("%s: %d parts do not divide axis %d of size %d", ops.Describe(node.n), n, axis, size)})
+		node.g.failf("Split", "%s: %d parts do not divide axis %d of size %d", ops.Describe(node.n), n, axis, size)
 	}
 	parts := make([]*Node, n)
 	for i := range parts {
@@ -183,7 +190,11 @@ func Split(x Operand, n, axis int) []*Node {
 
 // TimeSlice is step t of a sequence: [T, ...] becomes [...].
 func TimeSlice(x Operand, t int) *Node {
-	s := Slice(x, 0, t, t+1)
+	n := one("TimeSlice", x)
+	if T := n.Shape(); len(T) == 0 || t < 0 || t >= T[0] {
+		n.g.failf("TimeSlice", "%s: no step %d", ops.Describe(n.n), t)
+	}
+	s := Slice(n, 0, t, t+1)
 	return Reshape(s, s.Shape()[1:]...)
 }
 
@@ -291,6 +302,9 @@ func LayerNorm(x, gain, bias Operand, eps float64) *Node {
 	if eps == 0 {
 		eps = 1e-5
 	}
+	if !(eps > 0) || math.IsInf(eps, 0) {
+		ops.Failf("LayerNorm", "eps is %g: want a small positive number", eps)
+	}
 	n := one("LayerNorm", x)
 	centred := Sub(n, MeanKeep(n, -1))
 	variance := MeanKeep(Square(centred), -1)
@@ -305,29 +319,37 @@ func Embedding(table, ids Operand, padding int) *Node {
 
 // OneHot turns ids [...] into [..., v], 1 at the id and 0 elsewhere.
 func OneHot(ids *Node, v int) *Node {
+	ids = one("OneHot", ids)
 	return call("OneHot", ops.OneHot{Dtype: ids.g.Dtype(), V: v}, ids)
 }
 
 // LengthMask turns lengths [B] into [T, B, 1]: 1 at the steps before a sequence's length, 0 behind.
 func LengthMask(lengths *Node, T int) *Node {
+	lengths = one("LengthMask", lengths)
 	return call("LengthMask", ops.LengthMask{Dtype: lengths.g.Dtype(), T: T}, lengths)
 }
 
 // NotIn is 1 where an id is none of values, else 0.
 func NotIn(ids *Node, values ...int) *Node {
+	ids = one("NotIn", ids)
 	return call("NotIn", ops.Differs{Dtype: ids.g.Dtype(), Values: slices.Clone(values)}, ids)
 }
 
 // Apply makes a node of a Gorgonia op of one's own, which should implement gorgonia.SDOp.
 func Apply(op gorgonia.Op, xs ...Operand) *Node {
-	g := common(op.String(), xs)
+	if op == nil {
+		ops.Failf("Apply", "the op is nil")
+	}
+	name := op.String()
+	g := common(name, xs)
+	defer g.locate(name)
 	in := make([]*gorgonia.Node, len(xs))
 	for i, x := range xs {
 		in[i] = x.in(g).n
 	}
 	n, err := gorgonia.ApplyOp(op, in...)
 	if err != nil {
-		panic(&BuildError{Path: g.place(), Op: op.String(), Msg: err.Error(), Err: err})
+		ops.Failf(name, "%w", err)
 	}
 	return &Node{g, n}
 }

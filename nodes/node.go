@@ -26,6 +26,9 @@ func (g *Graph) Of(n *gorgonia.Node) *Node {
 	if n == nil || n.Graph() != g.expr {
 		ops.Failf("Of", "the node does not belong to this graph")
 	}
+	if n.Type() == nil {
+		ops.Failf("Of", "%v is a statement: it has no value to compute with", n.Op())
+	}
 	return &Node{g, n}
 }
 
@@ -45,7 +48,7 @@ func (n *Node) Dim(axis int) int {
 		axis += len(s)
 	}
 	if axis < 0 || axis >= len(s) {
-		ops.Failf("Dim", "%s has no axis %d", ops.Describe(n.n), axis)
+		n.g.failf("Dim", "%s: no axis %d", ops.Describe(n.n), axis)
 	}
 	return s[axis]
 }
@@ -72,9 +75,7 @@ func (s Scalar) graph() *Graph     { return nil }
 func common(op string, xs []Operand) *Graph {
 	var g *Graph
 	for i, x := range xs {
-		if x == nil || x == Operand((*Node)(nil)) || x == Operand((*Param)(nil)) {
-			ops.Failf(op, "operand %d is nil", i)
-		}
+		checkOperand(op, i, x)
 		if h := x.graph(); h != nil && (g == nil || h.inside(g)) {
 			g = h
 		}
@@ -82,7 +83,32 @@ func common(op string, xs []Operand) *Graph {
 	if g == nil {
 		ops.Failf(op, "only parameters and numbers: no operand says which graph is meant; use Graph.Param for one")
 	}
+	if g.done {
+		ops.Failf(op, "an operand was made inside a step that is finished: what a step computes leaves it as state or output")
+	}
 	return g
+}
+
+// checkOperand refuses nil, and nodes and parameters that no function of this package made.
+func checkOperand(op string, i int, x Operand) {
+	switch x := x.(type) {
+	case nil:
+		ops.Failf(op, "operand %d is nil", i)
+	case *Node:
+		if x == nil || x.n == nil {
+			ops.Failf(op, "operand %d is nil", i)
+		}
+	case *Param:
+		if x == nil || x.store == nil {
+			ops.Failf(op, "operand %d is nil: want a parameter that Scope.Param declared", i)
+		}
+	}
+}
+
+func checkNode(op string, n *Node) {
+	if n == nil || n.n == nil {
+		ops.Failf(op, "the node is nil")
+	}
 }
 
 // Innermost is the graph in which nodes can meet: of those that they belong to, the one of the innermost step.
@@ -107,6 +133,7 @@ func (g *Graph) inside(outer *Graph) bool {
 // call applies fn to operands.
 func call(op string, fn ops.Fn, xs ...Operand) *Node {
 	g := common(op, xs)
+	defer g.locate(op)
 	g.noteScope(xs)
 	in := make([]*Node, len(xs))
 	for i, x := range xs {
@@ -127,6 +154,7 @@ func (g *Graph) noteScope(xs []Operand) {
 // one is a single operand as a node.
 func one(op string, x Operand) *Node {
 	g := common(op, []Operand{x})
+	defer g.locate(op)
 	g.noteScope([]Operand{x})
 	return x.in(g)
 }

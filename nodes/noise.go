@@ -43,6 +43,7 @@ func (g *Graph) WithLoop(loop Loop, build func()) {
 func (g *Graph) Noise(r NoiseRequest) *Node {
 	r.Shape = slices.Clone(r.Shape)
 	g = g.current()
+	defer g.locate("Noise")
 	if g.loop != nil {
 		return g.loop.Noise(g, r)
 	}
@@ -82,7 +83,10 @@ func Dropout(x Operand, p float64) *Node {
 }
 
 // Masked is x∘keep/(1−p): dropout with a given mask, in which 1 means keep.
-func Masked(x, keep Operand, p float64) *Node { return Scale(Mul(x, keep), 1/(1-p)) }
+func Masked(x, keep Operand, p float64) *Node {
+	CheckRate("Masked", p)
+	return Scale(Mul(x, keep), 1/(1-p))
+}
 
 // CheckRate refuses a dropout probability outside of [0, 1).
 func CheckRate(op string, p float64) {

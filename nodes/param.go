@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"unicode"
+	"unicode/utf8"
 
 	"gorgonia.org/tensor"
 
@@ -25,9 +27,7 @@ type Store struct {
 // NewStore starts an empty store of Float32 or Float64 parameters, initialised from seed. The initial value of a
 // parameter depends on the seed and its own path alone, not on what else is declared, nor in which order.
 func NewStore(dtype tensor.Dtype, seed uint64) *Store {
-	if dtype != Float64 {
-		dtype = Float32
-	}
+	checkFloat("NewStore", dtype)
 	return &Store{dtype: dtype, seed: seed, params: map[string]*Param{}}
 }
 
@@ -63,11 +63,23 @@ type Scope struct {
 
 // In is the scope of name under s. The name may be formatted: s.In("l%d", k).
 func (s *Scope) In(format string, args ...any) *Scope {
-	name := fmt.Sprintf(format, args...)
-	if name == "" || strings.ContainsAny(name, "/ \t\n") {
-		ops.Failf("Scope", "the name %q: want one or more characters, no slash and no space", name)
+	name := format
+	if len(args) > 0 {
+		name = fmt.Sprintf(format, args...)
+	}
+	if err := checkName(name); err != nil {
+		panic(&BuildError{Path: s.path, Op: "Scope", Msg: err.Error()})
 	}
 	return &Scope{s.store, s.join(name)}
+}
+
+// checkName holds a name to what paths, files and messages can carry.
+func checkName(name string) error {
+	bad := func(r rune) bool { return r == '/' || !unicode.IsPrint(r) || r == ' ' }
+	if name == "" || !utf8.ValidString(name) || strings.ContainsFunc(name, bad) {
+		return fmt.Errorf("the name %q: want one or more printable characters, no slash and no space", name)
+	}
+	return nil
 }
 
 func (s *Scope) join(name string) string {
@@ -84,8 +96,8 @@ func (s *Scope) Path() string { return s.path }
 func (s *Scope) Param(name string, init Init, shape ...int) *Param {
 	path := s.join(name)
 	fail := func(err error) { panic(&BuildError{Path: s.path, Op: "Param", Msg: err.Error(), Err: err}) }
-	if name == "" || strings.ContainsAny(name, "/ \t\n") {
-		fail(fmt.Errorf("the name %q: want one or more characters, no slash and no space", name))
+	if err := checkName(name); err != nil {
+		fail(err)
 	}
 	if s.store.params[path] != nil {
 		fail(fmt.Errorf("%s is declared already; to use one parameter twice, ask for it with Shared", path))

@@ -41,11 +41,11 @@ func TestMisuse(t *testing.T) {
 		{"a scalar", args{x: func(g *nodes.Graph) *nodes.Node { return g.Zeros() }},
 			"Unroll: x is []: want a sequence [T, B, In], or ids [T, B]"},
 		{"x too wide", args{x: func(g *nodes.Graph) *nodes.Node { return g.Input("x", 5, 2, 7) }},
-			"encoder/l0 step: MatMul: * is [2, 7], W_ih is [3, 16]: inner dimensions 7 and 3 differ"},
+			"encoder/l0 step: MatMul: * is [2, 7], W_ih is [3, 16]: inner dimensions 7 and 3 differ: to fit the second operand, the first must be [2, 3]"},
 		{"x without its last axis", args{x: func(g *nodes.Graph) *nodes.Node { return g.Input("x", 5, 2) }},
-			"encoder/l0 step: MatMul: * is [2], W_ih is [3, 16]: want two matrices, or two stacks [N, rows, columns] of matrices"},
+			"encoder/l0 step: MatMul: * is [2], W_ih is [3, 16]: want two matrices; a vector is a matrix of one row or one column"},
 		{"x of ids, for a cell that wants floats", args{x: func(g *nodes.Graph) *nodes.Node { return g.IntInput("x", 5, 2, 3) }},
-			"encoder/l0 step: MatMul: * is [2, 3], W_ih is [3, 16]: an operand is int: want float32 or float64"},
+			"encoder/l0 step: MatMul: * is [2, 3], W_ih is [3, 16]: an operand is int: want float32 or float64; ids become floats by OneHot or Embedding"},
 		{"unknown strategy", args{o: func(_ *nodes.Graph, o *unroll.Options) { o.Strategy = 7 }},
 			"Unroll: no strategy Strategy(7): want Scan or Expand"},
 		{"one length too many", args{o: func(g *nodes.Graph, o *unroll.Options) { o.Lengths = g.IntInput("n", 3) }},
@@ -53,10 +53,10 @@ func TestMisuse(t *testing.T) {
 		{"lengths as a column", args{o: func(g *nodes.Graph, o *unroll.Options) { o.Lengths = g.IntInput("n", 2, 1) }},
 			"Unroll: lengths are [2, 1]: want one a sequence, [2]"},
 		{"lengths as floats", args{o: func(g *nodes.Graph, o *unroll.Options) { o.Lengths = g.Input("n", 2) }},
-			"LengthMask: n is [2]: lengths are float32: want int"},
+			"LengthMask: n is [2]: the lengths are float32: want int, as Graph.IntInput declares"},
 		{"lengths of another graph", args{o: func(_ *nodes.Graph, o *unroll.Options) {
 			o.Lengths = nodes.NewGraph(nodes.Options{}).IntInput("n", 2)
-		}}, "n is [2] belongs to another graph"},
+		}}, "n is [2], in another graph: all operands must be nodes of one graph"},
 
 		{"half a state", args{init: func(g *nodes.Graph) cells.State { return cells.State{g.Zeros(2, 4)} }},
 			"Unroll: the initial state has 1 parts, want 2: h [B, 4], c [B, 4]"},
@@ -72,7 +72,7 @@ func TestMisuse(t *testing.T) {
 			`Unroll: the initial state: part "h" is nil, want float32 [2, 4]`},
 		{"a part of another graph", args{init: func(g *nodes.Graph) cells.State {
 			return cells.State{g.Zeros(2, 4), nodes.NewGraph(nodes.Options{}).Input("c", 2, 4)}
-		}}, "c is [2, 4] belongs to another graph"},
+		}}, "c is [2, 4], in another graph: all operands must be nodes of one graph"},
 
 		{"no cell", args{l: func() unroll.Layer { return unroll.Over(nil) }}, "Over: the cell is nil"},
 		{"a cell without state", args{l: func() unroll.Layer { return unroll.Over(toy{nil, nil}) }},

@@ -60,7 +60,7 @@ func Example_mistake() {
 	})
 	fmt.Println(err)
 	// Output:
-	// encoder/l0 step: MatMul: x is [32, 64], W_ih is [128, 1024]: inner dimensions 64 and 128 differ
+	// encoder/l0 step: MatMul: x is [32, 64], W_ih is [128, 1024]: inner dimensions 64 and 128 differ: to fit the second operand, the first must be [32, 128]
 }
 
 // Backpropagate through the last four steps, every two steps.

@@ -53,6 +53,9 @@ func init() {
 		}},
 		"within": flat(1), // 1 where P ≤ x ≤ Q, else 0
 		"power": {1, func(e Elementwise, _ int, in []*G.Node, _, dy *G.Node) *G.Node { // x^P
+			if e.P == 0 {
+				return nil // x⁰ is 1, also at 0
+			}
 			return Mul(dy, affine(Apply(Elementwise{"power", e.P - 1, 0}, in[0]), e.P, 0))
 		}},
 
@@ -92,10 +95,13 @@ func init() {
 			return affine(Mul(dy, bin("div", y, in[1])), -1, 0)
 		}},
 		"pow": {2, func(_ Elementwise, i int, in []*G.Node, y, dy *G.Node) *G.Node { // a^b
+			// At 0 the derivative of a⁰ is 0, and so is that in b.
 			if i == 0 {
-				return Mul(dy, Mul(in[1], bin("pow", in[0], affine(in[1], 1, -1))))
+				d := Mul(in[1], bin("pow", in[0], affine(in[1], 1, -1)))
+				return Mul(dy, Apply(Elementwise{Kind: "select"}, in[1], d, Zeros(d)))
 			}
-			return Mul(dy, Mul(y, un("log", in[0])))
+			d := Mul(y, un("log", in[0]))
+			return Mul(dy, Apply(Elementwise{Kind: "select"}, in[0], d, Zeros(d)))
 		}},
 		// At a tie the whole gradient goes to the first operand.
 		"max": {2, func(_ Elementwise, i int, in []*G.Node, _, dy *G.Node) *G.Node { return Mul(dy, wins(i, "ge", in)) }},
@@ -171,7 +177,7 @@ func (e Elementwise) Infer(in []Type) (Type, error) {
 func sameFloat(ts ...Type) error {
 	for _, t := range ts {
 		if !t.IsFloat() {
-			return fmt.Errorf("an operand is %v: want float32 or float64", t.Dtype)
+			return fmt.Errorf("an operand is %v: want float32 or float64; ids become floats by OneHot or Embedding", t.Dtype)
 		}
 		if t.Dtype != ts[0].Dtype {
 			return fmt.Errorf("dtypes %v and %v differ: a graph has one float type", ts[0].Dtype, t.Dtype)

@@ -229,11 +229,12 @@ func TypeOf(n *G.Node) Type {
 	return Type{Dtype: n.Dtype(), Shape: slices.Clone([]int(n.Shape()))}
 }
 
-// Describe names a node for a message: "encoder/l0/W_ih is [64, 512]".
+// Describe names a node for a message: "encoder/l0/W_ih is [64, 512]", or "tanh(…) is [2, 3]".
 func Describe(n *G.Node) string {
 	name := n.Name()
 	if o, ok := n.Op().(*Op); ok {
 		name, _, _ = strings.Cut(o.Key(), "{")
+		name += "(…)"
 	}
 	return name + " is " + ShapeString(n.Shape())
 }

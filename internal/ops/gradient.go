@@ -71,6 +71,9 @@ func Gradients(outs, cots, wrt []*G.Node) ([]*G.Node, error) {
 			if err != nil {
 				return nil, fmt.Errorf("gradient of %v: %w", n.Op(), err)
 			}
+			if len(nodes) != len(want) {
+				return nil, fmt.Errorf("gradient of %v: SymDiff gave %d nodes for %d operands", n.Op(), len(nodes), len(want))
+			}
 			ds = nodes
 		}
 		for k, d := range ds {

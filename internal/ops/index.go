@@ -21,7 +21,7 @@ func (noGradient) Diff(in []*G.Node, _, _ *G.Node, _ []bool) []*G.Node {
 
 func wantInt(t Type, what string) error {
 	if t.Dtype != tensor.Int {
-		return fmt.Errorf("%s are %v: want int", what, t.Dtype)
+		return fmt.Errorf("the %s are %v: want int, as Graph.IntInput declares", what, t.Dtype)
 	}
 	return nil
 }
@@ -216,6 +216,12 @@ func (n Noise) Infer(in []Type) (Type, error) {
 	if len(in) != 1 || in[0].Dtype != tensor.Int || !slices.Equal(in[0].Shape, []int{2}) {
 		return Type{}, fmt.Errorf("the key of a noise is [seed, counter]")
 	}
+	switch {
+	case n.Kind == "bernoulli" && !(n.P >= 0 && n.P <= 1):
+		return Type{}, fmt.Errorf("the probability %g: want [0, 1]", n.P)
+	case n.Kind != "bernoulli" && n.Kind != "uniform" && n.Kind != "normal":
+		return Type{}, fmt.Errorf("no noise %q: there are bernoulli, uniform and normal", n.Kind)
+	}
 	return Type{n.Dtype, n.Shape}, nil
 }
 
@@ -230,8 +236,6 @@ func (n Noise) Eval(in []Tensor, out Tensor) error {
 			v = key.Float64(uint64(i))
 		case "normal":
 			v = key.Normal(uint64(i))
-		default:
-			return fmt.Errorf("no noise %q", n.Kind)
 		}
 		if out.F32 != nil {
 			out.F32[i] = float32(v)
@@ -351,7 +355,7 @@ func (c CrossEntropy) Infer(in []Type) (Type, error) {
 	}
 	k := len(in[0].Shape) - 1
 	if k < 0 || !slices.Equal(in[1].Shape, in[0].Shape[:k]) {
-		return in[0], fmt.Errorf("targets must have the shape of the logits without their last axis")
+		return in[0], fmt.Errorf("targets must have the shape of the logits without their last axis, as [B] beside [B, V]")
 	}
 	return Type{in[0].Dtype, in[1].Shape}, sameFloat(in[0])
 }

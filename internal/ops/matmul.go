@@ -2,6 +2,7 @@ package ops
 
 import (
 	"fmt"
+	"slices"
 
 	G "gorgonia.org/gorgonia"
 
@@ -31,15 +32,24 @@ func (m MatMul) Infer(in []Type) (Type, error) {
 		return in[0], err
 	}
 	a, b := in[0].Shape, in[1].Shape
-	if len(a) != len(b) || len(a) < 2 || len(a) > 3 {
-		return in[0], fmt.Errorf("want two matrices, or two stacks [N, rows, columns] of matrices")
-	}
-	if len(a) == 3 && a[0] != b[0] {
-		return in[0], fmt.Errorf("stacks of %d and %d matrices", a[0], b[0])
+	if len(a) < 2 || len(b) < 2 {
+		return in[0], fmt.Errorf("want two matrices; a vector is a matrix of one row or one column")
 	}
 	n, rows, inner, inner2, cols := m.dims(a, b)
 	if inner != inner2 {
-		return in[0], fmt.Errorf("inner dimensions %d and %d differ", inner, inner2)
+		want := slices.Clone(a)
+		if m.TransA {
+			want[len(a)-2] = inner2
+		} else {
+			want[len(a)-1] = inner2
+		}
+		return in[0], fmt.Errorf("inner dimensions %d and %d differ: to fit the second operand, the first must be %s", inner, inner2, ShapeString(want))
+	}
+	if len(a) != len(b) || len(a) > 3 {
+		return in[0], fmt.Errorf("want two matrices, or two stacks [N, rows, columns] of matrices")
+	}
+	if len(a) == 3 && a[0] != b[0] {
+		return in[0], fmt.Errorf("stacks of %d and %d matrices: want as many", a[0], b[0])
 	}
 	out := Type{in[0].Dtype, []int{rows, cols}}
 	if len(a) == 3 {
