@@ -106,13 +106,13 @@ func (f *fit) resume() error {
 			f.Checkpoints.dir, c.Step)
 	}
 	if err := f.checkSettings(c); err != nil {
-		return fmt.Errorf("train: the checkpoint of step %d in %s %w; resume with the settings of the run that made it",
+		return fmt.Errorf("train: the checkpoint of step %d in %s was made %w; resume with the settings of the run that made it",
 			c.Step, f.Checkpoints.dir, err)
 	}
 	return f.restore(c)
 }
 
-// checkSettings is an error if the run that made c differs from this one in its settings.
+// checkSettings is an error if the run that made c differs from this one in its settings. It names them all.
 func (f *fit) checkSettings(c *Checkpoint) error {
 	was, is := map[string]string{}, f.settings()
 	for name, v := range c.Text {
@@ -120,25 +120,35 @@ func (f *fit) checkSettings(c *Checkpoint) error {
 			was[name] = v
 		}
 	}
-	names := maps.Clone(was)
-	maps.Copy(names, is)
-	for _, name := range slices.Sorted(maps.Keys(names)) {
+	var differ []string
+	for name := range union(was, is) {
 		if was[name] != is[name] {
-			return fmt.Errorf("was made with %s %q, this run has %q", name, was[name], is[name])
+			differ = append(differ, fmt.Sprintf("with %s %q, not %q", name, was[name], is[name]))
 		}
 	}
 	states := f.states()
-	for name := range c.States {
-		if states[name] == nil {
-			return fmt.Errorf("was made with %s, this run has none", name)
-		}
-	}
 	for name := range states {
 		if _, ok := c.States[name]; !ok {
-			return fmt.Errorf("was made without %s, this run has one", name)
+			differ = append(differ, "without "+name)
 		}
 	}
-	return nil
+	for name := range c.States {
+		if states[name] == nil {
+			differ = append(differ, fmt.Sprintf("with %s, not without", name))
+		}
+	}
+	if differ == nil {
+		return nil
+	}
+	slices.Sort(differ)
+	return errors.New(strings.Join(differ, "; "))
+}
+
+// union holds the keys of both maps.
+func union(a, b map[string]string) map[string]string {
+	u := maps.Clone(a)
+	maps.Copy(u, b)
+	return u
 }
 
 // restore makes the state of c that of the training.

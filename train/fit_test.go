@@ -488,15 +488,15 @@ func TestResumeErrors(t *testing.T) {
 	before, err := os.ReadDir(dir)
 	require.NoError(t, err)
 	for want, change := range map[string]func(b *bowl, c *train.Config){
-		`was made with text "A", this run has "B"`:                 func(b *bowl, c *train.Config) { c.Describe["text"] = "B" },
-		`was made with text "A", this run has ""`:                  func(b *bowl, c *train.Config) { delete(c.Describe, "text") },
-		`was made with size "", this run has "3"`:                  func(b *bowl, c *train.Config) { c.Describe["size"] = "3" },
-		`was made with seed "0", this run has "8"`:                 func(b *bowl, c *train.Config) { c.Seed = 8 },
-		`was made with batches to an update "1", this run has "2"`: func(b *bowl, c *train.Config) { c.Accumulate = 2 },
-		"was made without schedule":                                func(b *bowl, c *train.Config) { c.Schedule = must(train.NewConstant(0.1)) },
-		"was made without average":                                 func(b *bowl, c *train.Config) { c.Average = must(train.NewAverage(train.AverageConfig{})) },
-		`state is that of "adam"`:                                  func(b *bowl, c *train.Config) { c.Optimizer = must(train.NewSGD(train.SGDConfig{LR: 1})) },
-		`was made with batches to an epoch "3", this run has "2"`:  func(b *bowl, c *train.Config) { b.n = 2 },
+		`with text "A", not "B"`:                 func(b *bowl, c *train.Config) { c.Describe["text"] = "B" },
+		`with text "A", not ""`:                  func(b *bowl, c *train.Config) { delete(c.Describe, "text") },
+		`with size "", not "3"`:                  func(b *bowl, c *train.Config) { c.Describe["size"] = "3" },
+		`with seed "0", not "8"`:                 func(b *bowl, c *train.Config) { c.Seed = 8 },
+		`with batches to an update "1", not "2"`: func(b *bowl, c *train.Config) { c.Accumulate = 2 },
+		"made without schedule;":                 func(b *bowl, c *train.Config) { c.Schedule = must(train.NewConstant(0.1)) },
+		"made without average;":                  func(b *bowl, c *train.Config) { c.Average = must(train.NewAverage(train.AverageConfig{})) },
+		`state is that of "adam"`:                func(b *bowl, c *train.Config) { c.Optimizer = must(train.NewSGD(train.SGDConfig{LR: 1})) },
+		`with batches to an epoch "3", not "2"`:  func(b *bowl, c *train.Config) { b.n = 2 },
 		"w: float64 [3] in the checkpoint, float64 [4] in the model": func(b *bowl, c *train.Config) {
 			b.w = nodes.NewStore(nodes.Float64, 1).Root().Param("w", nodes.Zeros(), 4)
 		},
@@ -510,6 +510,11 @@ func TestResumeErrors(t *testing.T) {
 		_, _, err := fit(t, context.Background(), dir, b, c)
 		require.ErrorContains(t, err, want)
 	}
+	several := config()
+	several.Seed, several.Describe["text"] = 8, "B"
+	_, _, err = fit(t, context.Background(), dir, newBowl(3), several)
+	require.EqualError(t, err, fmt.Sprintf(`train: the checkpoint of step 4 in %s was made with seed "0", not "8"; with text "A", not "B"; `+
+		"resume with the settings of the run that made it", dir))
 	cp := must(train.OpenCheckpoints(dir, 0))
 	c := config()
 	c.Checkpoints = cp
@@ -527,7 +532,7 @@ func TestResumeErrors(t *testing.T) {
 	_, _, err = fit(t, context.Background(), dir, newBowl(3), with)
 	require.NoError(t, err)
 	_, _, err = fit(t, context.Background(), dir, newBowl(3), config())
-	require.ErrorContains(t, err, "was made with average, this run has none")
+	require.ErrorContains(t, err, "made with average, not without;")
 }
 
 // A checkpoint that somebody else made, for instance a loop of one's own, is refused and no index runs away.

@@ -40,19 +40,19 @@ const usage = `Trains an RNN, a GRU and an LSTM on the same text, compares them,
     go run ./examples/nextword -cells lstm -level char -save models
     go run ./examples/nextword -cells lstm -level char -save models -resume
 
-Perplexity is measured on the last tenth of the text, which no model is trained on. Ctrl-C stops after the step at
-hand; with -save, the same command and -resume go on from there.
+Perplexity is measured on the last tenth of the text, which no model is trained on. Ctrl-C stops after
+the step at hand; with -save, the same command and -resume go on from there.
 
 `
 
-// parse reads the command line. Usage and what is wrong with a flag go to out.
+// parse reads the command line. If it asks for help, that goes to out, and the error is flag.ErrHelp.
 func parse(args []string, out io.Writer) (*settings, error) {
 	s := &settings{}
 	f := flag.NewFlagSet("nextword", flag.ContinueOnError)
-	f.SetOutput(out)
+	f.SetOutput(io.Discard) // a mistake is told in one line, without the usage
 	f.StringVar(&s.text, "text", "", "train on this `file`, UTF-8 or gzip of it, instead of the embedded Shakespeare")
-	f.StringVar(&s.level, "level", "word", "`unit` of the text: word or char")
-	f.StringVar(&s.cells, "cells", "rnn,gru,lstm", "`cells` to train and compare")
+	f.StringVar(&s.level, "level", "word", "`unit` that is predicted: word or char")
+	f.StringVar(&s.cells, "cells", "rnn,gru,lstm", "comma-separated `list` of cells to train and compare")
 	f.IntVar(&s.layers, "layers", 1, "recurrent layers")
 	f.IntVar(&s.hidden, "hidden", 0, "width of the layers and of the embedding (default 128 for words, 256 for characters)")
 	f.IntVar(&s.batch, "batch", 32, "tracks of the text read side by side")
@@ -61,26 +61,28 @@ func parse(args []string, out io.Writer) (*settings, error) {
 	f.IntVar(&s.steps, "steps", 0, "stop each cell after so many steps; 0 for no limit")
 	f.IntVar(&s.minCount, "min-count", 3, "words seen less often become <unk>")
 	f.IntVar(&s.maxVocab, "max-vocab", 10000, "size of the vocabulary at most")
-	f.Float64Var(&s.lr, "lr", 0.004, "highest learning `rate` of Adam; it falls along a cosine")
-	f.Float64Var(&s.clip, "clip", 1, "limit of the gradient's `norm`; 0 for none")
-	f.Float64Var(&s.dropout, "dropout", 0.3, "`share` of embedding, output and what goes between layers that is dropped")
+	f.Float64Var(&s.lr, "lr", 0.004, "highest learning rate of Adam; it falls along a cosine")
+	f.Float64Var(&s.clip, "clip", 1, "limit of the gradient's norm; 0 for none")
+	f.Float64Var(&s.dropout, "dropout", 0.3, "share of embedding, output and what goes between layers that is dropped")
 	f.BoolVar(&s.tied, "tied", true, "the embedding is the output layer too")
 	f.Uint64Var(&s.seed, "seed", 1, "seed of weights and noise")
 	f.StringVar(&s.prompt, "prompt", "some of them looks like", "`phrase` to complete")
 	f.IntVar(&s.next, "next", 5, "likeliest next words to list")
 	f.IntVar(&s.generate, "generate", 0, "length of the continuation (default 20 words, 100 characters)")
-	f.Float64Var(&s.temperature, "temperature", 0.7, "`temperature` of the continuation; 0 takes the likeliest word each time")
-	f.Float64Var(&s.topP, "top-p", 0.95, "nucleus of the continuation: the likeliest words of this `share`")
+	f.Float64Var(&s.temperature, "temperature", 0.7, "of the continuation; 0 takes the likeliest word each time")
+	f.Float64Var(&s.topP, "top-p", 0.95, "nucleus of the continuation: the likeliest words that make up this share")
 	f.StringVar(&s.save, "save", "", "save each model in a folder of this `directory`, with checkpoints on the way")
 	f.IntVar(&s.saveEvery, "save-every", 200, "steps between checkpoints")
 	f.BoolVar(&s.resume, "resume", false, "go on from the checkpoints in the directory of -save")
 	f.BoolVar(&s.quick, "quick", false, "tiny models for a few seconds, to see that everything works")
-	f.Usage = func() {
+	switch err := f.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
 		fmt.Fprint(out, usage)
+		f.SetOutput(out)
 		f.PrintDefaults()
-	}
-	if err := f.Parse(args); err != nil {
 		return nil, err
+	case err != nil:
+		return nil, fmt.Errorf("%w; -h lists the flags", err)
 	}
 	if f.NArg() > 0 {
 		return nil, fmt.Errorf("unexpected argument %q; put a phrase of several words in quotes", f.Arg(0))

@@ -84,7 +84,7 @@ func (s *settings) read() (*corpus, error) {
 	if err != nil {
 		return nil, err
 	}
-	if need := float64(s.window+2) * 10; float64(len(tokens)) < need { // a tenth of it must fill a window
+	if need := (float64(s.window) + 2) * 10; float64(len(tokens)) < need { // a tenth of it must fill a window
 		return nil, fmt.Errorf("%s has %d %s, line ends included; -window %d needs at least %.0f", c.name, len(tokens), c.unit, s.window, need)
 	}
 	cut := len(tokens) * 9 / 10

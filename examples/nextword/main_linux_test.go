@@ -1,0 +1,99 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seqzoo/seqzoo/zoo"
+)
+
+func mount(t *testing.T, flags uintptr, options string) (dir string) {
+	dir = t.TempDir()
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", flags, options); err != nil {
+		t.Skipf("cannot mount a tmpfs (%v): needs root", err)
+	}
+	t.Cleanup(func() { syscall.Unmount(dir, 0) })
+	return dir
+}
+
+// Trial 4: a disk that fills up, a directory that cannot be written to.
+func TestNoRoom(t *testing.T) {
+	dir := mount(t, 0, "size=32k")
+	args := small("-text", story(t), "-save", dir, "-save-every", "5")
+	_, errOut, code := nextword(t, program(args...))
+	require.Equal(t, 1, code)
+	require.Contains(t, errOut, "write "+filepath.Join(dir, "gru"))
+	require.Contains(t, errOut, "no space left on device")
+
+	dir = mount(t, syscall.MS_RDONLY, "")
+	out, errOut, code := nextword(t, program(small("-text", story(t), "-save", filepath.Join(dir, "models"))...))
+	require.Equal(t, 1, code)
+	require.Empty(t, out, "found before anything is trained")
+	require.Contains(t, errOut, filepath.Join(dir, "models"))
+	require.Contains(t, errOut, "read-only file system")
+}
+
+// Ctrl-C, and -resume: the outcome is that of a run that nobody interrupted.
+func TestInterruptAndResume(t *testing.T) {
+	text, dir, undisturbed := story(t), t.TempDir(), t.TempDir()
+	args := small("-text", text, "-epochs", "40", "-save-every", "1000000", "-cells", "rnn,gru")
+	with := func(more ...string) []string { return append(args[:len(args):len(args)], more...) }
+	_, errOut, code := nextword(t, program(with("-save", undisturbed)...))
+	require.Zero(t, code, errOut)
+
+	interrupted := 0
+	for _, signal := range []struct {
+		syscall.Signal
+		code int
+	}{{syscall.SIGINT, 130}, {syscall.SIGTERM, 143}, {syscall.SIGINT, 130}} {
+		c := program(with("-save", dir, "-resume")...)
+		var out bytes.Buffer
+		c.Stderr = &out
+		require.NoError(t, c.Start())
+		for !exists(filepath.Join(dir, "gru", "checkpoints", ".lock")) {
+			time.Sleep(time.Millisecond)
+		}
+		time.Sleep(50 * time.Millisecond)
+		require.NoError(t, c.Process.Signal(signal.Signal))
+		c.Wait()
+		if c.ProcessState.ExitCode() == 0 {
+			break // it was done before
+		}
+		require.Equal(t, signal.code, c.ProcessState.ExitCode(), out.String())
+		if strings.Contains(out.String(), "-resume goes on from there") {
+			interrupted++
+		}
+	}
+	require.Positive(t, interrupted)
+	_, errOut, code = nextword(t, program(with("-save", dir, "-resume")...))
+	require.Zero(t, code, errOut)
+	for _, file := range []string{"rnn/model.safetensors", "gru/model.safetensors", "gru/history.csv", "gru/config.json"} {
+		want, err := os.ReadFile(filepath.Join(undisturbed, file))
+		require.NoError(t, err)
+		got, err := os.ReadFile(filepath.Join(dir, file))
+		require.NoError(t, err)
+		require.True(t, bytes.Equal(want, got), file)
+	}
+	_, err := zoo.Load(filepath.Join(dir, "gru"))
+	require.NoError(t, err)
+
+	// Without -save there is nothing to resume, and it says so.
+	c := program(args...)
+	var out bytes.Buffer
+	c.Stderr = &out
+	require.NoError(t, c.Start())
+	time.Sleep(200 * time.Millisecond)
+	require.NoError(t, c.Process.Signal(os.Interrupt))
+	c.Wait()
+	if c.ProcessState.ExitCode() != 0 {
+		require.Contains(t, out.String(), "interrupted")
+		require.Equal(t, 130, c.ProcessState.ExitCode())
+	}
+}

@@ -1,0 +1,276 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seqzoo/seqzoo/zoo"
+)
+
+// asProgram, in the environment, makes the test binary the program itself.
+const asProgram = "SEQZOO_TEST_NEXTWORD"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asProgram) != "" {
+		main()
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+func program(args ...string) *exec.Cmd {
+	c := exec.Command(os.Args[0], args...)
+	c.Env = append(os.Environ(), asProgram+"=1")
+	return c
+}
+
+// nextword runs the program to its end.
+func nextword(t testing.TB, c *exec.Cmd) (out, errOut string, code int) {
+	var o, e bytes.Buffer
+	c.Stdout, c.Stderr = &o, &e
+	c.Run()
+	require.NotContains(t, e.String(), "panic:")
+	return o.String(), e.String(), c.ProcessState.ExitCode()
+}
+
+// small are settings for a run of a fraction of a second.
+func small(more ...string) []string {
+	return append([]string{"-hidden", "8", "-window", "5", "-batch", "4", "-epochs", "1", "-max-vocab", "50", "-cells", "gru"}, more...)
+}
+
+// story is the path of a small text.
+func story(t testing.TB) string {
+	return write(t, strings.Repeat("The cat sat on the mat.\nThe dog sat on the rug.\nSome of them looks like a bird!\n", 30))
+}
+
+func write(t testing.TB, s string) string {
+	path := filepath.Join(t.TempDir(), "story.txt")
+	require.NoError(t, os.WriteFile(path, []byte(s), 0o666))
+	return path
+}
+
+func TestNextword(t *testing.T) {
+	out, errOut, code := nextword(t, program(small("-text", story(t), "-cells", "rnn,gru,lstm,gru", "-prompt", "some zebra of okapi them")...))
+	require.Zero(t, code, errOut)
+	require.Contains(t, out, "words to train on")
+	require.Contains(t, out, "unigram")
+	require.Equal(t, 2, strings.Count(out, "not in the vocabulary, and read as <unk>: zebra, okapi\n"), "before and after")
+	for _, cell := range []string{"rnn", "gru", "lstm"} {
+		require.Regexp(t, `(?m)^`+cell+` +\d+ +\d+ +\d+\.\d\d +\d+ +\d+\.\d +\d+\.\d$`, out)
+		require.Regexp(t, `(?m)^`+cell+` +next:(  \S+ \d+\.\d %){5}$`, out)
+		require.Equal(t, 1, strings.Count(out, "\n"+cell+" "+strings.Repeat(" ", 4-len(cell))+"next:"))
+		require.Contains(t, errOut, "epoch 1 done", "a plain line, as it is not a terminal")
+	}
+	require.NotContains(t, errOut, "\x1b")
+	require.NotContains(t, errOut, "\r")
+	require.NotContains(t, out+errOut, "NaN")
+}
+
+func TestHelp(t *testing.T) {
+	out, errOut, code := nextword(t, program("-h"))
+	require.Zero(t, code)
+	require.Empty(t, out)
+	require.Contains(t, errOut, "go run ./examples/nextword\n")
+	for _, flag := range []string{"text", "cells", "level", "epochs", "seed", "prompt", "save", "resume"} {
+		require.Contains(t, errOut, "\n  -"+flag)
+	}
+	for _, line := range strings.Split(errOut, "\n") {
+		require.Less(t, len([]rune(line)), 110, line)
+	}
+}
+
+// Every mistake is found at once: before the first model is trained, nothing is printed or made.
+func TestMistakes(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "file")
+	require.NoError(t, os.WriteFile(file, nil, 0o666))
+	good := story(t)
+	for _, c := range []struct {
+		want string
+		args []string
+	}{
+		{"flag provided but not defined: -frobnicate; -h lists the flags\n", []string{"-frobnicate"}},
+		{`invalid value "many" for flag -epochs`, []string{"-epochs", "many"}},
+		{`unexpected argument "of"; put a phrase of several words in quotes`, []string{"-prompt", "some", "of", "them"}},
+		{`-cells: "lstn" is unknown; want some of rnn,gru,lstm`, []string{"-cells", "gru,lstn"}},
+		{`-cells: "" is unknown`, []string{"-cells", ""}},
+		{`-level is "sentence"; want word or char`, []string{"-level", "sentence"}},
+		{"-hidden is 0; want at least 1", []string{"-hidden", "0"}},
+		{"-hidden is -1; want at least 1", []string{"-hidden", "-1"}},
+		{"hidden is 1099511627776", []string{"-hidden", "1099511627776", "-text", good}},
+		{"-layers is 0", []string{"-layers", "0"}},
+		{"layers is 65, want 1 … 64", []string{"-layers", "65", "-text", good}},
+		{"-batch is 0", []string{"-batch", "0"}},
+		{"-window is -5", []string{"-window", "-5"}},
+		{"-window 9223372036854775807 needs at least 92233720368547758", []string{"-window", "9223372036854775807", "-text", good}},
+		{"-epochs is 0", []string{"-epochs", "0"}},
+		{"-steps is -1", []string{"-steps", "-1"}},
+		{"-min-count is 0", []string{"-min-count", "0"}},
+		{"-max-vocab is 9; want at least 10", []string{"-max-vocab", "9"}},
+		{"-next is 0", []string{"-next", "0"}},
+		{"-generate is 0", []string{"-generate", "0"}},
+		{"-save-every is 0", []string{"-save-every", "0"}},
+		{"-lr is 0", []string{"-lr", "0"}},
+		{"-lr is NaN", []string{"-lr", "NaN"}},
+		{"-lr is +Inf", []string{"-lr", "Inf"}},
+		{"-dropout is 1;", []string{"-dropout", "1"}},
+		{"Clip.Norm is -1", []string{"-clip", "-1"}},
+		{"Temperature is -1", []string{"-temperature", "-1"}},
+		{"TopP is 1.5", []string{"-top-p", "1.5"}},
+		{"-resume needs -save", []string{"-resume"}},
+
+		{"absent.txt: no such file", []string{"-text", filepath.Join(dir, "absent.txt")}},
+		{dir + " is a directory, not a text file", []string{"-text", dir}},
+		{"file: the file is empty", []string{"-text", file}},
+		{"has 8 words, line ends included; -window 5 needs at least 70", small("-text", write(t, "One line of very few words.\n"))},
+		{"has 27 characters", []string{"-level", "char", "-text", write(t, "One line of very few words.")}},
+		{"line 2: byte 0xff at offset 6 is not UTF-8", []string{"-text", write(t, "good\nb\xffd\n")}},
+		{`-prompt: zoo: language model: the vocabulary has no word of the prompt: ["zebra" "okapi"]`, small("-text", good, "-prompt", "zebra okapi")},
+		{"not UTF-8", small("-text", good, "-prompt", "\xff")},
+		{"file: not a directory", small("-text", good, "-save", filepath.Join(file, "models"))},
+	} {
+		out, errOut, code := nextword(t, program(c.args...))
+		require.NotZero(t, code, c.args)
+		require.Contains(t, errOut, c.want, c.args)
+		require.Empty(t, out, c.args)
+		require.NotContains(t, errOut, "loss")
+	}
+}
+
+// Several mistakes at once are all reported.
+func TestAllMistakes(t *testing.T) {
+	_, errOut, code := nextword(t, program("-hidden", "0", "-level", "x", "-cells", "y", "-top-p", "7"))
+	require.Equal(t, 2, code)
+	for _, want := range []string{"-hidden", "-level", "-cells", "TopP"} {
+		require.Contains(t, errOut, want)
+	}
+}
+
+// Trial 26: texts as they come.
+func TestTexts(t *testing.T) {
+	plain := strings.Repeat("the cat sat on the mat .\n", 60)
+	want, _, code := nextword(t, program(small("-text", write(t, plain), "-prompt", "the cat")...))
+	require.Zero(t, code)
+	timing := regexp.MustCompile(`(?m)^(gru +\d+ +\d+) +\S+ +\S+`)
+	for name, s := range map[string]string{
+		"byte order mark": "\ufeff" + plain,
+		"CRLF":            strings.ReplaceAll(plain, "\n", "\r\n"),
+		"CR":              strings.ReplaceAll(plain, "\n", "\r"),
+	} {
+		got, errOut, code := nextword(t, program(small("-text", write(t, s), "-prompt", "the cat")...))
+		require.Zero(t, code, errOut)
+		_, want, _ := strings.Cut(want, "\n")
+		_, got, _ = strings.Cut(got, "\n") // behind the line with the path
+		require.Equal(t, timing.ReplaceAllString(want, "$1"), timing.ReplaceAllString(got, "$1"), name)
+	}
+	for name, s := range map[string]string{
+		"one line":       strings.Repeat("the cat sat on the mat . ", 60),
+		"one word":       strings.Repeat("la ", 500),
+		"a line of 1 MB": strings.Repeat("la li lu ", 1<<20/9),
+	} {
+		out, errOut, code := nextword(t, program(small("-text", write(t, s), "-prompt", "", "-steps", "3")...))
+		if code != 0 { // a text of one line has no start of a line to begin at
+			require.Contains(t, errOut, "the prompt is empty", name)
+			out, errOut, code = nextword(t, program(small("-text", write(t, s), "-prompt", "la the", "-steps", "3")...))
+		}
+		require.Zero(t, code, errOut)
+		require.Contains(t, out, "next:")
+	}
+}
+
+// Trial 25: neither the locale nor the path matters.
+func TestLocaleAndPath(t *testing.T) {
+	text := story(t)
+	var want []byte
+	for _, name := range []string{"models", "with spaces", "日本語", strings.Repeat("x", 200)} {
+		dir := filepath.Join(t.TempDir(), name)
+		c := program(small("-text", text, "-save", dir)...)
+		c.Env = append(c.Env, "LANG=ja_JP.UTF-8", "LC_ALL=ja_JP.UTF-8", "TZ=Asia/Tokyo")
+		_, errOut, code := nextword(t, c)
+		require.Zero(t, code, errOut)
+		got, err := os.ReadFile(filepath.Join(dir, "gru", "model.safetensors"))
+		require.NoError(t, err)
+		if want == nil {
+			want = got
+		}
+		require.True(t, bytes.Equal(want, got), name)
+	}
+}
+
+func TestSave(t *testing.T) {
+	text, dir := story(t), t.TempDir()
+	out, errOut, code := nextword(t, program(small("-text", text, "-save", dir, "-prompt", "the cat")...))
+	require.Zero(t, code, errOut)
+	m, err := zoo.LoadLanguageModel(filepath.Join(dir, "gru"))
+	require.NoError(t, err)
+	next, _, err := m.Next("the cat", 1)
+	require.NoError(t, err)
+	require.Contains(t, out, fmt.Sprintf("next:  %s %.1f %%", show(next[0].Token), 100*next[0].Prob))
+	history, err := os.ReadFile(filepath.Join(dir, "gru", "history.csv"))
+	require.NoError(t, err)
+	require.Contains(t, string(history), "step,epoch,grad_norm,loss,lr,valid_loss,valid_perplexity\n")
+
+	// A second run does not write over the first.
+	out, errOut, code = nextword(t, program(small("-text", text, "-save", dir)...))
+	require.Equal(t, 1, code)
+	require.Empty(t, out)
+	require.Regexp(t, `gru holds a model at step \d+ already; go on from it with -resume, or use another directory`, errOut)
+
+	// To resume what is done gives it again, with nothing to time.
+	out, errOut, code = nextword(t, program(small("-text", text, "-save", dir, "-resume")...))
+	require.Zero(t, code, errOut)
+	require.Regexp(t, `(?m)^gru +\d+ +\d+ +- +- `, out)
+
+	// Other settings, another text, another architecture.
+	for want, args := range map[string][]string{
+		`with -batch "4", not "3"`:      small("-text", text, "-batch", "3"),
+		`with -lr "0.004", not "0.001"`: small("-text", text, "-lr", "0.001"),
+		`with seed "1", not "2"`:        small("-text", text, "-seed", "2"),
+		`with text "of`:                 small("-text", write(t, strings.Repeat("the cat sat on the dog .\n", 90)), "-prompt", "the"),
+		"of another architecture, 5 parameters differ:\n\tembed/E: float32 [18 8] in the checkpoint, float32 [18 9] in the model": small("-text", text, "-hidden", "9"),
+		"layers/l1/W_ih: missing in the checkpoint": small("-text", text, "-layers", "2"),
+		"out/W: missing in the checkpoint":          small("-text", text, "-tied=false"),
+	} {
+		_, errOut, code := nextword(t, program(append(args, "-save", dir, "-resume")...))
+		require.Equal(t, 1, code)
+		require.Contains(t, errOut, want)
+	}
+}
+
+// Trial 23: two at once on one directory.
+func TestTwoAtOnce(t *testing.T) {
+	text, dir := story(t), t.TempDir()
+	first := program(small("-text", text, "-save", dir, "-epochs", "1000000")...)
+	require.NoError(t, first.Start())
+	defer first.Process.Kill()
+	for !exists(filepath.Join(dir, "gru", "checkpoints", "checkpoint-0000000200.safetensors")) {
+		time.Sleep(10 * time.Millisecond)
+	}
+	args := program(small("-text", text, "-save", dir, "-resume", "-epochs", "1000000")...).Args[1:]
+	out, errOut, code := nextword(t, program(args...))
+	require.Equal(t, 1, code)
+	require.Empty(t, out)
+	require.Contains(t, errOut, fmt.Sprintf("is in use by process %d", first.Process.Pid))
+
+	// When the first is killed, the second takes over.
+	require.NoError(t, first.Process.Kill())
+	first.Wait()
+	c := program(args...)
+	require.NoError(t, c.Start())
+	defer c.Wait()
+	defer c.Process.Kill()
+	time.Sleep(100 * time.Millisecond)
+	_, errOut, _ = nextword(t, program(args...))
+	require.Contains(t, errOut, fmt.Sprintf("is in use by process %d", c.Process.Pid))
+}
+
+func exists(path string) bool { _, err := os.Stat(path); return err == nil }
