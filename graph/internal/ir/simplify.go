@@ -157,6 +157,17 @@ func (r *Region) elementwise(fn ops.Elementwise, args []*Value) *Value {
 	affine := func(x *Value, p, q float64) *Value {
 		return r.Apply(ops.Elementwise{Kind: "affine", P: p, Q: q}, x)
 	}
+	full := func(v, other *Value) bool { // v has the shape of the result
+		if len(v.Shape) < len(other.Shape) {
+			return false
+		}
+		for i, d := range other.Shape {
+			if d > v.Shape[len(v.Shape)-len(other.Shape)+i] {
+				return false
+			}
+		}
+		return true
+	}
 	switch fn.Kind {
 	case "stop":
 		return x
@@ -170,20 +181,19 @@ func (r *Region) elementwise(fn ops.Elementwise, args []*Value) *Value {
 		if y, ok := x.Fn.(ops.Elementwise); ok && y.Kind == "affine" && fn.Q == 0 && y.Q == 0 {
 			return affine(x.Args[0], fn.P*y.P, 0)
 		}
+	case "pow":
+		if g, ok := args[1].Fill(); ok && full(x, args[1]) {
+			switch g {
+			case 1:
+				return x
+			case 2:
+				return r.Apply(ops.Elementwise{Kind: "square"}, x)
+			}
+			return r.Apply(ops.Elementwise{Kind: "power", P: g}, x)
+		}
 	case "add", "sub", "mul", "div":
 		y := args[1]
 		g, fill2 := y.Fill()
-		full := func(v, other *Value) bool { // v has the shape of the result
-			if len(v.Shape) < len(other.Shape) {
-				return false
-			}
-			for i, d := range other.Shape {
-				if d > v.Shape[len(v.Shape)-len(other.Shape)+i] {
-					return false
-				}
-			}
-			return true
-		}
 		switch {
 		case fill2 && full(x, y):
 			switch {
