@@ -1,0 +1,90 @@
+// Curves draws learning curves from the histories that trainings have saved, to compare runs.
+//
+//	go run ./examples/curves -o curves.svg models/*/history.csv
+//
+// Curves from folders of one name, such as the same cell with several seeds, share a colour.
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/seqzoo/seqzoo/internal/lineplot"
+	"github.com/seqzoo/seqzoo/internal/safefile"
+	"github.com/seqzoo/seqzoo/train"
+)
+
+func main() {
+	if err := run(os.Args[1:], os.Stdout); err != nil && !errors.Is(err, flag.ErrHelp) {
+		fmt.Fprintln(os.Stderr, "curves:", err)
+		os.Exit(1)
+	}
+}
+
+func run(args []string, out io.Writer) error {
+	f := flag.NewFlagSet("curves", flag.ContinueOnError)
+	f.SetOutput(out)
+	path := f.String("o", "curves.svg", "write the figure to this `file`")
+	metric := f.String("metric", "valid_perplexity", "`column` of the histories to draw")
+	title := f.String("title", "", "heading of the figure")
+	log := f.Bool("log", false, "logarithmic axis")
+	levels := f.String("levels", "", "dashed lines, as `name=value,…`")
+	f.Usage = func() {
+		fmt.Fprint(out, "Draws learning curves of saved trainings:\n\n    go run ./examples/curves [flags] models/*/history.csv\n\n")
+		f.PrintDefaults()
+	}
+	if err := f.Parse(args); err != nil {
+		return err
+	}
+	if f.NArg() == 0 {
+		return errors.New("no histories given; name one or more history.csv, such as models/*/history.csv")
+	}
+	p := lineplot.Plot{Title: *title, X: "step", Y: *metric, LogY: *log}
+	for _, name := range f.Args() {
+		h, err := read(name)
+		if err != nil {
+			return err
+		}
+		steps, values := h.Column(*metric)
+		if len(steps) == 0 {
+			return fmt.Errorf("%s has no %q; it has %s", name, *metric, strings.Join(h.Names(), ", "))
+		}
+		x := make([]float64, len(steps))
+		for i, s := range steps {
+			x[i] = float64(s)
+		}
+		p.Curves = append(p.Curves, lineplot.Curve{Name: filepath.Base(filepath.Dir(name)), Label: name, X: x, Y: values})
+		fmt.Fprintf(out, "%s: %s %.4g at step %d\n", name, *metric, values[len(values)-1], steps[len(steps)-1])
+	}
+	for _, l := range strings.Split(*levels, ",") {
+		if l == "" {
+			continue
+		}
+		name, value, ok := strings.Cut(l, "=")
+		y, err := strconv.ParseFloat(value, 64)
+		if !ok || err != nil {
+			return fmt.Errorf("-levels: %q: want name=value", l)
+		}
+		p.Levels = append(p.Levels, lineplot.Level{Name: name, Y: y})
+	}
+	return safefile.Write(safefile.OS, *path, p.Write)
+}
+
+func read(name string) (*train.History, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	h := &train.History{}
+	if err := h.ReadCSV(f); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return h, nil
+}
