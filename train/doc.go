@@ -1,5 +1,21 @@
-// Package train turns gradients into trained parameters: optimisers, clipping, learning-rate schedules, gradient
-// accumulation, weight averages, early stopping and the history of a run.
+// Package train turns gradients into trained parameters: batches, optimisers, clipping, learning-rate schedules, gradient
+// accumulation, weight averages, early stopping, the history of a run, checkpoints, and [Fit], which puts them together.
+//
+// # Training
+//
+// [Fit] trains a [Task], which the models of package zoo make of their data:
+//
+//	ctx, stop := train.Interruptible(context.Background())
+//	defer stop()
+//	checkpoints, err := train.OpenCheckpoints("run1", 0)
+//	…
+//	result, err := train.Fit(ctx, task, train.Config{
+//		Optimizer: adam, Epochs: 10, Checkpoints: checkpoints, SaveEvery: 500, Resume: true,
+//	})
+//
+// Stopped by Ctrl-C or killed at any moment, the same program goes on from the last checkpoint, and its weights, its
+// optimizer's state and its history are in the end, to the bit, those of a run that never stopped. All noise is a
+// function of seed and batch, so there is no generator whose state could be lost.
 //
 // # Parameters
 //

@@ -209,7 +209,6 @@ type interrupting struct {
 	batch      int // that is followed by a cancellation, or −1
 	validation int // that is cancelled while it runs, or −1
 	cancel     func()
-	batches    int
 }
 
 func (i *interrupting) Next(seed uint64, counter int) (train.Batch, error) {

@@ -312,7 +312,11 @@ func (s *settings) continuePrompt(ctx context.Context, j *job, out io.Writer) er
 	for _, t := range next {
 		fmt.Fprintf(out, "  %s %.1f %%", show(t.Token), 100*t.Prob)
 	}
-	fmt.Fprintf(out, "\n     %s\n\n", strings.ReplaceAll(g.Text, "\n", " / "))
+	line := strings.ReplaceAll(g.Text, "\n", " / ")
+	if s.level == "word" {
+		line = strings.Join(strings.Fields(line), " ")
+	}
+	fmt.Fprintf(out, "\n     %s\n\n", line)
 	return nil
 }
 
