@@ -141,7 +141,7 @@ func GemmPacked[F Float](transA bool, m int, a []F, lda int, b *Packed[F], c []F
 }
 
 // GemmPackedCols computes the columns from ≤ j < to of GemmPacked's C and leaves the others alone, so that several
-// goroutines can share a product. from and to must be columns that b.Cut gives.
+// goroutines can share a product. It is fastest between columns that b.Cut gives.
 func GemmPackedCols[F Float](transA bool, m int, a []F, lda int, b *Packed[F], c []F, ldc int, acc bool, from, to int) {
 	ra, ca := dims(transA, m, b.k)
 	if m < 0 {
@@ -155,9 +155,6 @@ func GemmPackedCols[F Float](transA bool, m int, a []F, lda int, b *Packed[F], c
 	}
 	if from < 0 || to > b.n || from > to {
 		panic("kernels: GemmPackedCols: columns out of range")
-	}
-	if !b.between(from) || !b.between(to) {
-		panic("kernels: GemmPackedCols: columns must be cut between panels")
 	}
 	if from == to || empty(m, to-from, b.k, c[min(from, len(c)):], ldc, acc) {
 		return
@@ -183,12 +180,17 @@ func GemmPackedCols[F Float](transA bool, m int, a []F, lda int, b *Packed[F], c
 			p.packA(w.a)
 		}
 		for _, part := range b.parts {
-			lo := max(part.col, from)
-			part.count = (min(part.col+part.count*part.cols, to) - lo) / max(part.cols, 1)
-			part.col = lo
+			end := min(part.col+part.count*part.cols, to)
 			width := part.vectors * g.lanes
-			if part.count > 0 {
-				p.multiply(part, b.data[lo*b.k:], width, width*b.k)
+			for col := max(part.col, from); col < end; {
+				off := (col - part.col) % part.cols // 0, but for a cut inside a panel
+				some := panels{col, (end - col) / part.cols, part.vectors, part.cols}
+				if off != 0 || some.count == 0 {
+					cols := min(end-col, part.cols-off)
+					some = panels{col, 1, (cols + g.lanes - 1) / g.lanes, cols}
+				}
+				p.multiply(some, b.data[(col-off)*b.k+off:], width, width*b.k)
+				col += some.count * some.cols
 			}
 		}
 	}

@@ -76,19 +76,6 @@ func (p *Packed[F]) Cut(i, of int) int {
 
 func abs(i int) int { return max(i, -i) }
 
-// between says whether column j is a border between panels.
-func (p *Packed[F]) between(j int) bool {
-	if j == 0 {
-		return true
-	}
-	for _, part := range p.parts {
-		if part.count > 0 && j >= part.col && j < part.col+part.count*part.cols {
-			return (j-part.col)%part.cols == 0
-		}
-	}
-	return j == p.n
-}
-
 // packPanel lays out the rows k0 ≤ p < k0+k, columns j0 ≤ j < j0+cols of op(B) as a panel with rows of the given
 // width, filled up with zeros.
 func packPanel[F Float](dst []F, trans bool, b []F, ldb, k0, j0, k, cols, width int) {
@@ -117,18 +104,14 @@ func copyRows[F Float](dst []F, ldd int, src []F, lds, rows, cols int) {
 
 // transpose is dst[j*ldd+i] = src[i*lds+j] for i < rows and j < cols.
 func transpose[F Float](dst []F, ldd int, src []F, lds, rows, cols int) {
-	i, j := transposeFast(dst, ldd, src, lds, rows, cols)
-	transposeSlow(dst, ldd, src, lds, 0, i, j, cols)
-	transposeSlow(dst, ldd, src, lds, i, rows, 0, cols)
-}
-
-// transposeSlow transposes the rows i0 ≤ i < i1 and columns j0 ≤ j < j1.
-func transposeSlow[F Float](dst []F, ldd int, src []F, lds, i0, i1, j0, j1 int) {
+	if transposeFast(dst, ldd, src, lds, rows, cols) {
+		return
+	}
 	const tile = 16 // both sides stay in the first-level cache
-	for ; i0 < i1; i0 += tile {
-		for j := j0; j < j1; j += tile {
-			for i := i0; i < min(i0+tile, i1); i++ {
-				for p, x := range src[i*lds+j : i*lds+min(j+tile, j1)] {
+	for i0 := 0; i0 < rows; i0 += tile {
+		for j := 0; j < cols; j += tile {
+			for i := i0; i < min(i0+tile, rows); i++ {
+				for p, x := range src[i*lds+j : i*lds+min(j+tile, cols)] {
 					dst[(j+p)*ldd+i] = x
 				}
 			}

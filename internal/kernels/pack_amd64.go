@@ -32,18 +32,32 @@ func copyRowsFast[F Float](dst []F, ldd int, src []F, lds, rows, cols int) bool 
 	return true
 }
 
-// transposeFast transposes as many rows and columns as make whole blocks, and says how many those are.
-func transposeFast[F Float](dst []F, ldd int, src []F, lds, rows, cols int) (int, int) {
-	n := size[F]()
-	block := 32 / n
-	rows, cols = rows/block*block, cols/block*block
-	if level == Portable || rows == 0 || cols == 0 {
-		return 0, 0
+// transposeFast is transpose, for at least one block of the instruction set; what is left over at the ends goes in
+// blocks that overlap the last whole ones.
+func transposeFast[F Float](dst []F, ldd int, src []F, lds, rows, cols int) bool {
+	block := 32 / size[F]()
+	if level == Portable || rows < block || cols < block {
+		return false
 	}
+	i, j := rows%block, cols%block
+	transposeBlocks(dst, ldd, src, lds, rows-i, cols-j)
+	if i != 0 {
+		transposeBlocks(dst[rows-block:], ldd, src[(rows-block)*lds:], lds, block, cols-j)
+	}
+	if j != 0 {
+		transposeBlocks(dst[(cols-block)*ldd:], ldd, src[cols-block:], lds, rows-i, block)
+	}
+	if i != 0 && j != 0 {
+		transposeBlocks(dst[(cols-block)*ldd+rows-block:], ldd, src[(rows-block)*lds+cols-block:], lds, block, block)
+	}
+	return true
+}
+
+func transposeBlocks[F Float](dst []F, ldd int, src []F, lds, rows, cols int) {
+	n := size[F]()
 	if n == 4 {
 		transposeF32AVX2(bytes(dst), ldd*n, bytes(src), lds*n, rows, cols)
 	} else {
 		transposeF64AVX2(bytes(dst), ldd*n, bytes(src), lds*n, rows, cols)
 	}
-	return rows, cols
 }

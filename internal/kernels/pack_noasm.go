@@ -4,4 +4,4 @@ package kernels
 
 func copyRowsFast[F Float](dst []F, ldd int, src []F, lds, rows, cols int) bool { return false }
 
-func transposeFast[F Float](dst []F, ldd int, src []F, lds, rows, cols int) (int, int) { return 0, 0 }
+func transposeFast[F Float](dst []F, ldd int, src []F, lds, rows, cols int) bool { return false }

@@ -1,0 +1,72 @@
+package kernels
+
+import (
+	"flag"
+	"fmt"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+var share = flag.String("share", "", "measure the products whose names contain this against the peak of the core; b= is all of them")
+
+// TestShare prints the rate of products and their share of the peak. Times are the thread's own, medians of turns with
+// as long a loop of multiply-adds on registers, so that other programs and changes of clock disturb them little.
+func TestShare(t *testing.T) {
+	if *share == "" {
+		t.Skip("measures only with -share")
+	}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	defer SetLevel(CurrentLevel())
+	for _, l := range Levels()[1:] {
+		SetLevel(l)
+		for i, s := range multiplications {
+			if strings.Contains(s.String(), *share) {
+				measure[float32](t, "f32", s)
+				if i >= 6 && i < 9 {
+					measure[float64](t, "f64", s)
+				}
+			}
+		}
+	}
+}
+
+func measure[F Float](t *testing.T, elem string, s multiplication) {
+	round, flops := peak[F](level)
+	if round == nil {
+		t.Skip("there is no peak to measure")
+	}
+	multiply := prepare[F](s)
+	multiply()
+	reps := max(1, int(2e7/s.flops()))
+	rounds := max(1, int(s.flops()*float64(reps)/float64(flops))) // about as long
+	var each, top []float64
+	for end := cpuTime() + 600*time.Millisecond; len(each) < 11 || cpuTime() < end; {
+		start := cpuTime()
+		for range reps {
+			multiply()
+		}
+		middle := cpuTime()
+		round(rounds)
+		each = append(each, s.flops()*float64(reps)/float64(middle-start))
+		top = append(top, float64(rounds*flops)/float64(cpuTime()-middle))
+	}
+	slices.Sort(each)
+	slices.Sort(top)
+	rate, limit := each[len(each)/2], top[len(top)/2]
+	fmt.Printf("%s/%s/level=%s %6.1f GFLOP/s, %5.1f %% of %.0f\n", elem, s, level, rate, 100*rate/limit, limit)
+}
+
+// cpuTime is the time that this thread has run.
+func cpuTime() time.Duration {
+	var ts unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &ts); err != nil {
+		panic(err)
+	}
+	return time.Duration(ts.Nano())
+}
