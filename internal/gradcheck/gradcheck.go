@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"testing"
 
 	"github.com/stretchr/testify/require"
 	G "gorgonia.org/gorgonia"
@@ -15,6 +14,12 @@ import (
 	"github.com/seqzoo/seqzoo/internal/rng"
 	"github.com/seqzoo/seqzoo/nodes"
 )
+
+// T is what Check needs of a *testing.T, or of a *rapid.T.
+type T interface {
+	require.TestingT
+	Helper()
+}
 
 // Build makes a scalar loss of inputs. It is called several times, for graphs of both float types, and must build the
 // same each time. Parameters that it uses come from a store that it makes itself, of type g.Dtype(). Other inputs than
@@ -100,7 +105,7 @@ func wrt(g *nodes.Graph, in []*nodes.Node) []nodes.Operand {
 // Check holds the gradients of build in all inputs and parameters, in float64, against central differences of fourth
 // order, element by element, to 1e-7 of the largest element. It also wants Gorgonia's own machine to find the same
 // loss and gradients, and float32 to find them to 2e-4.
-func Check(t testing.TB, build Build, in ...Input) {
+func Check(t T, build Build, in ...Input) {
 	t.Helper()
 	p := newProblem(t, nodes.Float64, build, in)
 	want := p.run(t)
@@ -126,10 +131,8 @@ func Check(t testing.TB, build Build, in ...Input) {
 
 // Close fails the test unless every element of got is within tol of want, relative to the largest element of want or
 // to 0.1 if all are smaller. NaN is never close.
-func Close(t require.TestingT, want, got []float64, tol float64, what string) {
-	if h, ok := t.(testing.TB); ok {
-		h.Helper()
-	}
+func Close(t T, want, got []float64, tol float64, what string) {
+	t.Helper()
 	require.Len(t, got, len(want), what)
 	top := 0.1
 	for _, v := range want {
@@ -176,7 +179,7 @@ type problem struct {
 	all     *ops.Program
 }
 
-func newProblem(t testing.TB, dtype tensor.Dtype, build Build, in []Input) *problem {
+func newProblem(t T, dtype tensor.Dtype, build Build, in []Input) *problem {
 	t.Helper()
 	p := &problem{g: nodes.NewGraph(nodes.Options{Dtype: dtype, Training: true})}
 	require.NoError(t, nodes.Try(func() {
@@ -214,13 +217,13 @@ func raw(ns []*nodes.Node) []*G.Node {
 	return out
 }
 
-func (p *problem) loss(t testing.TB) float64 {
+func (p *problem) loss(t T) float64 {
 	t.Helper()
 	require.NoError(t, p.forward.Run())
 	return p.forward.At(p.forward.Index(p.keep[0].Gorgonia())).F64[0]
 }
 
-func (p *problem) run(t testing.TB) (values [][]float64) {
+func (p *problem) run(t T) (values [][]float64) {
 	t.Helper()
 	require.NoError(t, p.all.Run())
 	for _, n := range raw(p.keep) {
@@ -230,7 +233,7 @@ func (p *problem) run(t testing.TB) (values [][]float64) {
 }
 
 // tape runs the graph on Gorgonia's own machine. A value of it is certain only where it is read.
-func (p *problem) tape(t testing.TB) (values [][]float64) {
+func (p *problem) tape(t T) (values [][]float64) {
 	t.Helper()
 	into := make([]G.Value, len(p.keep))
 	for i, n := range raw(p.keep) {
@@ -251,10 +254,13 @@ func (p *problem) tape(t testing.TB) (values [][]float64) {
 	return values
 }
 
-// Floats are the elements of a float tensor, copied.
+// Floats are the elements of a tensor, copied.
 func Floats(x ops.Tensor) []float64 {
 	out := slices.Clone(x.F64)
 	for _, v := range x.F32 {
+		out = append(out, float64(v))
+	}
+	for _, v := range x.Int {
 		out = append(out, float64(v))
 	}
 	return out

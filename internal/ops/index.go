@@ -165,6 +165,62 @@ func (d Differs) Eval(in []Tensor, out Tensor) error {
 	return nil
 }
 
+// Range is 0, 1, …, N−1. Its operand only says to which graph it belongs.
+type Range struct {
+	noGradient
+	Dtype tensor.Dtype
+	N     int
+}
+
+func (r Range) Key() string { return fmt.Sprintf("range{%v %d}", r.Dtype, r.N) }
+
+func (r Range) Infer([]Type) (Type, error) { return Type{r.Dtype, []int{r.N}}, nil }
+
+func (r Range) Eval(_ []Tensor, out Tensor) error {
+	for i := range out.F32 {
+		out.F32[i] = float32(i)
+	}
+	for i := range out.F64 {
+		out.F64[i] = float64(i)
+	}
+	return nil
+}
+
+// ArgMax is the place of the largest element along the last axis, which disappears; of equals, the first.
+type ArgMax struct{ noGradient }
+
+func (ArgMax) Key() string { return "argmax{}" }
+
+func (ArgMax) Infer(in []Type) (Type, error) {
+	if _, err := inferLast(in); err != nil {
+		return in[0], err
+	}
+	return Type{tensor.Int, slices.Clone(in[0].Shape[:len(in[0].Shape)-1])}, nil
+}
+
+func (ArgMax) Eval(in []Tensor, out Tensor) error {
+	if in[0].F32 != nil {
+		evalArgMax(in[0].F32, out.Int)
+	} else {
+		evalArgMax(in[0].F64, out.Int)
+	}
+	return nil
+}
+
+func evalArgMax[F kernels.Float](x []F, out []int) {
+	n := len(x) / len(out)
+	for i := range out {
+		row := x[i*n : (i+1)*n]
+		best := 0
+		for j, v := range row {
+			if v > row[best] {
+				best = j
+			}
+		}
+		out[i] = best
+	}
+}
+
 // LengthMask turns lengths [B] into [T, B, 1]: 1 at the steps t < length, else 0.
 type LengthMask struct {
 	noGradient

@@ -51,7 +51,7 @@ type opCase struct {
 	want  func(in []array) array // by plain loops; ints come as floats
 
 	stops  bool   // it hides a dependence from the gradient
-	flat   bool   // no gradient passes it
+	ids    bool   // its result is ints
 	first  string // the error of a first derivative, if that is refused
 	second string // the error of a second derivative, if that is refused
 }
@@ -101,7 +101,7 @@ func opCases() map[string][]opCase {
 
 	for _, s := range [][]int{{}, {1}, {3, 5}} {
 		add(opCase{
-			name: fmt.Sprint(s), flat: true, in: []operand{floats(-1, 1, 1, 2)},
+			name: fmt.Sprint(s), in: []operand{floats(-1, 1, 1, 2)},
 			fn:   func(d tensor.Dtype) ops.Fn { return ops.Fill{Dtype: d, Shape: s, Value: -1.25} },
 			want: func([]array) array { return generate(s, func([]int) float64 { return -1.25 }) },
 		}, "Fill")
@@ -271,23 +271,46 @@ func opCases() map[string][]opCase {
 
 	ids := ints([]int{3, 0, 1, 1, 2, 4}, 2, 3)
 	add(opCase{
-		name: "[2 3]", flat: true, in: []operand{ids}, fn: func(d tensor.Dtype) ops.Fn { return ops.OneHot{Dtype: d, V: 5} },
+		name: "[2 3]", in: []operand{ids}, fn: func(d tensor.Dtype) ops.Fn { return ops.OneHot{Dtype: d, V: 5} },
 		want: func(in []array) array {
 			return generate([]int{2, 3, 5}, func(ix []int) float64 { return truth(int(in[0].at(ix[:2]...)) == ix[2]) })
 		},
 	}, "OneHot")
 	add(opCase{
-		name: "a scalar", flat: true, in: []operand{ints([]int{0})}, fn: func(d tensor.Dtype) ops.Fn { return ops.OneHot{Dtype: d, V: 1} },
+		name: "a scalar", in: []operand{ints([]int{0})}, fn: func(d tensor.Dtype) ops.Fn { return ops.OneHot{Dtype: d, V: 1} },
 		want: func([]array) array { return array{[]int{1}, []float64{1}} },
 	}, "OneHot")
 	add(opCase{
-		name: "[2 3]", flat: true, in: []operand{ids}, fn: func(d tensor.Dtype) ops.Fn { return ops.Differs{Dtype: d, Values: []int{1, 3}} },
+		name: "[2 3]", in: []operand{ids}, fn: func(d tensor.Dtype) ops.Fn { return ops.Differs{Dtype: d, Values: []int{1, 3}} },
 		want: func(in []array) array {
 			return generate([]int{2, 3}, func(ix []int) float64 { return truth(in[0].at(ix...) != 1 && in[0].at(ix...) != 3) })
 		},
 	}, "Differs")
+	for _, n := range []int{1, 5} {
+		add(opCase{
+			name: fmt.Sprint(n), in: []operand{floats(-1, 1, 1, 2)}, fn: func(d tensor.Dtype) ops.Fn { return ops.Range{Dtype: d, N: n} },
+			want: func([]array) array { return generate([]int{n}, func(ix []int) float64 { return float64(ix[0]) }) },
+		}, "Range")
+	}
+	for _, x := range []operand{floats(-1, 1, 1, 2, 3, 5), given([]float64{2, 7, 7, -1}, 4), given([]float64{-3}, 1, 1)} {
+		add(opCase{
+			name: fmt.Sprint(x.Shape), ids: true, in: []operand{x}, fn: always(ops.ArgMax{}),
+			want: func(in []array) array {
+				k := len(x.Shape) - 1
+				return generate(x.Shape[:k], func(ix []int) float64 {
+					best := 0
+					for j := range x.Shape[k] {
+						if in[0].at(append(slices.Clone(ix), j)...) > in[0].at(append(slices.Clone(ix), best)...) {
+							best = j
+						}
+					}
+					return float64(best)
+				})
+			},
+		}, "ArgMax")
+	}
 	add(opCase{
-		name: "[4]", flat: true, in: []operand{ints([]int{3, 0, 1, 2}, 4)}, fn: func(d tensor.Dtype) ops.Fn { return ops.LengthMask{Dtype: d, T: 3} },
+		name: "[4]", in: []operand{ints([]int{3, 0, 1, 2}, 4)}, fn: func(d tensor.Dtype) ops.Fn { return ops.LengthMask{Dtype: d, T: 3} },
 		want: func(in []array) array {
 			return generate([]int{3, 4, 1}, func(ix []int) float64 { return truth(float64(ix[0]) < in[0].at(ix[1])) })
 		},
@@ -295,7 +318,7 @@ func opCases() map[string][]opCase {
 
 	for _, kind := range []string{"bernoulli", "uniform", "normal"} {
 		add(opCase{
-			name: kind, flat: true, in: []operand{ints([]int{42, 7}, 2)},
+			name: kind, in: []operand{ints([]int{42, 7}, 2)},
 			fn: func(d tensor.Dtype) ops.Fn {
 				return ops.Noise{Dtype: d, Shape: []int{3, 5}, Kind: kind, P: 0.3, Label: "test"}
 			},
@@ -577,9 +600,9 @@ func (c opCase) apply(g *nodes.Graph, in []*nodes.Node) *nodes.Node {
 }
 
 // machine runs a graph and gives the values of nodes.
-type machine func(t testing.TB, g *nodes.Graph, want []*G.Node) [][]float64
+type machine func(t gradcheck.T, g *nodes.Graph, want []*G.Node) [][]float64
 
-func plainly(t testing.TB, _ *nodes.Graph, want []*G.Node) (values [][]float64) {
+func plainly(t gradcheck.T, _ *nodes.Graph, want []*G.Node) (values [][]float64) {
 	p, err := ops.NewProgram(want)
 	require.NoError(t, err)
 	for range 2 { // the second run must not see the first
@@ -591,7 +614,7 @@ func plainly(t testing.TB, _ *nodes.Graph, want []*G.Node) (values [][]float64) 
 	return values
 }
 
-func compiled(t testing.TB, g *nodes.Graph, want []*G.Node) (values [][]float64) {
+func compiled(t gradcheck.T, g *nodes.Graph, want []*G.Node) (values [][]float64) {
 	m, err := graph.Compile(g.Expr(), graph.Keep(want...))
 	require.NoError(t, err)
 	defer m.Close()
@@ -606,7 +629,7 @@ func compiled(t testing.TB, g *nodes.Graph, want []*G.Node) (values [][]float64)
 	return values
 }
 
-func onTape(t testing.TB, g *nodes.Graph, want []*G.Node) (values [][]float64) {
+func onTape(t gradcheck.T, g *nodes.Graph, want []*G.Node) (values [][]float64) {
 	into := make([]G.Value, len(want))
 	for i, n := range want {
 		if n.Op() == nil {

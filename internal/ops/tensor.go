@@ -42,7 +42,7 @@ func (t Tensor) Dtype() tensor.Dtype {
 	return tensor.Int
 }
 
-// TensorOf looks into a Gorgonia value. The data is shared if it lies contiguous.
+// TensorOf looks into a Gorgonia value. The data is shared if it lies contiguous and row-major, else copied.
 func TensorOf(v G.Value) (Tensor, error) {
 	switch v := v.(type) {
 	case *G.F32:
@@ -52,17 +52,14 @@ func TensorOf(v G.Value) (Tensor, error) {
 	case *G.I:
 		return Tensor{Int: []int{int(*v)}}, nil
 	case *tensor.Dense:
-		if o := v.DataOrder(); v.RequiresIterator() || v.IsView() || o.IsTransposed() || o.IsColMajor() {
-			v = v.Materialize().(*tensor.Dense)
-		}
 		t := Tensor{Shape: v.Shape()}
 		switch d := v.Data().(type) {
 		case []float32:
-			t.F32 = d
+			t.F32 = rowMajor(d, t.Shape, v.Strides())
 		case []float64:
-			t.F64 = d
+			t.F64 = rowMajor(d, t.Shape, v.Strides())
 		case []int:
-			t.Int = d
+			t.Int = rowMajor(d, t.Shape, v.Strides())
 		case float32: // a tensor of one element
 			t.F32 = []float32{d}
 		case float64:
@@ -77,6 +74,31 @@ func TensorOf(v G.Value) (Tensor, error) {
 		return Tensor{}, fmt.Errorf("no value is bound")
 	}
 	return Tensor{}, fmt.Errorf("a %T: want a *tensor.Dense or a scalar of float32, float64 or int", v)
+}
+
+// rowMajor is the elements of a strided tensor one after another: d itself if they lie like that.
+func rowMajor[E any](d []E, shape, strides []int) []E {
+	contiguous, stride := true, 1
+	for i := len(shape) - 1; i >= 0; i-- {
+		contiguous = contiguous && (shape[i] == 1 || strides[i] == stride)
+		stride *= shape[i]
+	}
+	if contiguous {
+		return d[:stride]
+	}
+	out := make([]E, 0, stride)
+	var visit func(axis, at int)
+	visit = func(axis, at int) {
+		if axis == len(shape) {
+			out = append(out, d[at])
+			return
+		}
+		for i := range shape[axis] {
+			visit(axis+1, at+i*strides[axis])
+		}
+	}
+	visit(0, 0)
+	return out
 }
 
 // Value is t as Gorgonia holds it, sharing the data; a scalar is copied.
