@@ -329,6 +329,18 @@ func LengthMask(lengths *Node, T int) *Node {
 	return call("LengthMask", ops.LengthMask{Dtype: lengths.g.Dtype(), T: T}, lengths)
 }
 
+// Range is the floats 0, 1, …, n−1: [n].
+func (g *Graph) Range(n int) *Node {
+	if err := ops.CheckShape([]int{n}); err != nil {
+		ops.Failf("Range", "%w", err)
+	}
+	return g.apply("Range", ops.Range{Dtype: g.opts.Dtype, N: n}, &Node{g, g.anchor()})
+}
+
+// ArgMax is the place of the largest element along the last axis, which disappears: ids, without gradient. Of equals it
+// is the first.
+func ArgMax(x Operand) *Node { return call("ArgMax", ops.ArgMax{}, x) }
+
 // NotIn is 1 where an id is none of values, else 0.
 func NotIn(ids *Node, values ...int) *Node {
 	ids = one("NotIn", ids)
