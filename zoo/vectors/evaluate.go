@@ -1,0 +1,223 @@
+package vectors
+
+import (
+	"bufio"
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/seqzoo/seqzoo/internal/kernels"
+)
+
+// Restrict is how many words, the first ones, an evaluation looks at by default.
+const Restrict = 300_000
+
+// Section is a part of a file of analogies, with how many were asked and how many answered right.
+type Section struct {
+	Name           string
+	Correct, Asked int
+}
+
+// Accuracy is the share of right answers, 0 if nothing was asked.
+func (s Section) Accuracy() float64 { return float64(s.Correct) / float64(max(1, s.Asked)) }
+
+// AnalogyResult is the outcome of [Vectors.Analogies].
+type AnalogyResult struct {
+	Sections []Section
+	Total    Section
+	Unknown  int // questions with a word that has no vector, which are not asked
+}
+
+// Analogies asks the questions of a file as questions-words.txt: lines ": name" that begin a section, and lines of four
+// words, the fourth of which is what the third is to as the second is to the first. The answer is the word nearest to
+// second − first + third (3CosAdd) that is none of the three. Case does not count, and of words that differ in case the
+// first one, which is the most frequent, stands for all. Lines of another form are passed over. See First and [Restrict]
+// for a smaller vocabulary.
+func (v *Vectors) Analogies(r io.Reader) (AnalogyResult, error) {
+	folded, fold := v.fold()
+	var result AnalogyResult
+	var batch [][4]int
+	var of []int // sections of the questions
+	flush := func() {
+		for k, ok := range v.answer(batch, folded) {
+			s := &result.Sections[of[k]]
+			s.Asked++
+			if ok {
+				s.Correct++
+			}
+		}
+		batch, of = batch[:0], of[:0]
+	}
+	lines := bufio.NewScanner(r)
+	for number := 1; lines.Scan(); number++ {
+		line := lines.Text()
+		if strings.HasPrefix(line, ": ") {
+			result.Sections = append(result.Sections, Section{Name: strings.TrimSpace(strings.TrimLeft(line, ": "))})
+			continue
+		}
+		if len(result.Sections) == 0 {
+			return AnalogyResult{}, fmt.Errorf("vectors: analogies: line %d: a section, as in \": capitals\", should begin before it", number)
+		}
+		words := strings.Fields(line)
+		if len(words) != 4 {
+			continue
+		}
+		var q [4]int
+		known := true
+		for k, w := range words {
+			i, ok := fold[strings.ToUpper(w)]
+			q[k], known = i, known && ok
+		}
+		if !known {
+			result.Unknown++
+			continue
+		}
+		batch, of = append(batch, q), append(of, len(result.Sections)-1)
+		if len(batch) == 64 {
+			flush()
+		}
+	}
+	if err := lines.Err(); err != nil {
+		return AnalogyResult{}, fmt.Errorf("vectors: analogies: %w", err)
+	}
+	flush()
+	result.Total.Name = "total"
+	for _, s := range result.Sections {
+		result.Total.Asked += s.Asked
+		result.Total.Correct += s.Correct
+	}
+	return result, nil
+}
+
+// fold maps each word to the first one that is the same but for case, by position and by text in upper case.
+func (v *Vectors) fold() (folded []int, byText map[string]int) {
+	folded, byText = make([]int, v.n), make(map[string]int, v.n)
+	for i := range v.n {
+		upper := strings.ToUpper(v.word(i))
+		if _, ok := byText[upper]; !ok {
+			byText[upper] = i
+		}
+		folded[i] = byText[upper]
+	}
+	return folded, byText
+}
+
+// answer reports which questions have the right answer.
+func (v *Vectors) answer(questions [][4]int, folded []int) []bool {
+	ok := make([]bool, len(questions))
+	if len(questions) == 0 {
+		return ok
+	}
+	query, u := make([]float32, len(questions)*v.dim), v.units()
+	for k, q := range questions {
+		row := v.row(query, k)
+		copy(row, v.row(u, q[1]))
+		kernels.Axpy(row, 1, v.row(u, q[2]))
+		kernels.Axpy(row, -1, v.row(u, q[0]))
+	}
+	const strip = 4096 // words at a time
+	scores := make([]float32, len(questions)*strip)
+	best, top := make([]int, len(questions)), make([]float32, len(questions))
+	kernels.Fill(top, float32(math.Inf(-1)))
+	for from := 0; from < v.n; from += strip {
+		n := min(strip, v.n-from)
+		kernels.Gemm(false, true, len(questions), n, v.dim, query, v.dim, u[from*v.dim:], v.dim, scores, n, false)
+		for k, q := range questions {
+			for i, s := range scores[k*n : (k+1)*n] {
+				if f := folded[from+i]; s > top[k] && f != q[0] && f != q[1] && f != q[2] {
+					best[k], top[k] = f, s
+				}
+			}
+		}
+	}
+	for k, q := range questions {
+		ok[k] = top[k] > float32(math.Inf(-1)) && best[k] == q[3]
+	}
+	return ok
+}
+
+// PairResult is the outcome of [Vectors.Pairs].
+type PairResult struct {
+	Spearman, Pearson float64 // correlation of people's judgements with the cosines; NaN if either does not vary
+	Pairs             int     // that were compared
+	Unknown           int     // pairs with a word that has no vector, which are left out
+}
+
+// Pairs compares the vectors with people's judgements of similarity, in a file as wordsim353's: lines of two words and a
+// number, separated by tabs. Case does not count, as in Analogies. Lines that begin with # and lines of another form are
+// passed over.
+func (v *Vectors) Pairs(r io.Reader) (PairResult, error) {
+	_, fold := v.fold()
+	var result PairResult
+	var people, ours []float64
+	lines := bufio.NewScanner(r)
+	for lines.Scan() {
+		fields := strings.Split(lines.Text(), "\t")
+		if strings.HasPrefix(lines.Text(), "#") || len(fields) != 3 {
+			continue
+		}
+		judgement, err := strconv.ParseFloat(strings.TrimSpace(fields[2]), 64)
+		if err != nil || math.IsNaN(judgement) || math.IsInf(judgement, 0) {
+			continue
+		}
+		a, okA := fold[strings.ToUpper(fields[0])]
+		b, okB := fold[strings.ToUpper(fields[1])]
+		if !okA || !okB {
+			result.Unknown++
+			continue
+		}
+		people, ours = append(people, judgement), append(ours, float64(v.cosine(a, b)))
+	}
+	if err := lines.Err(); err != nil {
+		return PairResult{}, fmt.Errorf("vectors: pairs: %w", err)
+	}
+	if len(people) == 0 {
+		return PairResult{}, errors.New("vectors: pairs: there is no line \"word TAB word TAB number\" of words with vectors")
+	}
+	result.Pairs = len(people)
+	result.Pearson = pearson(people, ours)
+	result.Spearman = pearson(ranks(people), ranks(ours))
+	return result, nil
+}
+
+func pearson(x, y []float64) float64 {
+	n, mx, my := float64(len(x)), 0.0, 0.0
+	for i := range x {
+		mx += x[i] / n
+		my += y[i] / n
+	}
+	var xx, xy, yy float64
+	for i := range x {
+		dx, dy := x[i]-mx, y[i]-my
+		xx += dx * dx
+		xy += dx * dy
+		yy += dy * dy
+	}
+	return xy / math.Sqrt(xx*yy)
+}
+
+// ranks are the places of the elements in ascending order; equal ones share the mean of theirs.
+func ranks(x []float64) []float64 {
+	order := make([]int, len(x))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(i, j int) int { return cmp.Compare(x[i], x[j]) })
+	r := make([]float64, len(x))
+	for from := 0; from < len(x); {
+		to := from + 1
+		for to < len(x) && x[order[to]] == x[order[from]] {
+			to++
+		}
+		for _, i := range order[from:to] {
+			r[i] = float64(from+to-1) / 2
+		}
+		from = to
+	}
+	return r
+}

@@ -1,0 +1,401 @@
+package vectors
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"strconv"
+	"unicode/utf8"
+	"unsafe"
+)
+
+// Format is a form of file.
+type Format int
+
+const (
+	Auto   Format = iota // for reading: found out from the file's beginning
+	Text                 // word2vec's text: a line with count and width, then a word and its numbers a line
+	Binary               // word2vec's binary form: that line, then each word, a space and its float32s, little-endian
+	GloVe                // GloVe's text: as Text without the first line
+)
+
+func (f Format) String() string {
+	if f < Auto || f > GloVe {
+		return fmt.Sprintf("Format(%d)", int(f))
+	}
+	return [...]string{"auto", "text", "binary", "glove"}[f]
+}
+
+// The errors of files that break the format's rules. They come wrapped in a sentence that says where.
+var (
+	ErrHeader    = errors.New("the first line is not a count of words and a width")
+	ErrTruncated = errors.New("the file is shorter than its count of words and its width claim")
+	ErrTrailing  = errors.New("there is more in the file than its count of words claims")
+	ErrWidth     = errors.New("the number of numbers is not the width of the vectors")
+	ErrNumber    = errors.New("not a finite float32")
+	ErrWord      = errors.New("a word must have 1 to 1024 bytes")
+	ErrUTF8      = errors.New("the word is not UTF-8")
+	ErrEmpty     = errors.New("the file has no words")
+	ErrCrowded   = errors.New("the vectors would take more memory than twice the file and 64 kB")
+)
+
+// ReadOptions are the rarer wishes; the zero value reads everything and finds the format out.
+type ReadOptions struct {
+	Format      Format
+	Limit       int  // read only the first so many words; 0 means all
+	SkipInvalid bool // leave out words that are not UTF-8, which old tools wrote when they cut words short
+}
+
+// ReadFile reads the regular file at path.
+func ReadFile(path string, o ReadOptions) (*Vectors, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() { // a pipe or a device might never end
+		return nil, fmt.Errorf("%s is not a regular file", path)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	v, err := Read(f, info.Size(), o)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return v, nil
+}
+
+// Read reads a file of size bytes. Of a word that comes again, the first vector counts. Numbers must be finite.
+func Read(r io.ReaderAt, size int64, o ReadOptions) (*Vectors, error) {
+	if o.Limit < 0 {
+		return nil, fmt.Errorf("vectors: Limit is %d; it must not be negative", o.Limit)
+	}
+	p := &parser{file: r, size: size, ReadOptions: o}
+	v, err := p.read()
+	if err != nil {
+		return nil, fmt.Errorf("vectors: %w", err)
+	}
+	return v, nil
+}
+
+const (
+	bufferBytes = 16 << 10
+	slack       = 64 << 10
+	fixedBytes  = bufferBytes + 8<<10 // what reading takes besides the vectors: the buffer, and room for small things
+)
+
+// parser reads a file twice: first it counts, so that everything can be allocated once and at its size.
+type parser struct {
+	ReadOptions
+	file io.ReaderAt
+	size int64
+	r    *bufio.Reader
+	at   int64 // bytes read
+	line int   // of text, counted from 1
+
+	n, dim int      // words, width; n includes words that come again
+	bytes  int      // of all words
+	b      *builder // in the second pass
+	buffer [MaxWordBytes + 1]byte
+}
+
+func (p *parser) rewind() {
+	p.at, p.line = 0, 0
+	section := io.NewSectionReader(p.file, 0, p.size)
+	if p.r == nil {
+		p.r = bufio.NewReaderSize(section, bufferBytes)
+	} else {
+		p.r.Reset(section)
+	}
+}
+
+func (p *parser) read() (*Vectors, error) {
+	p.rewind()
+	if p.size == 0 {
+		return nil, ErrEmpty
+	}
+	if p.Format == Auto {
+		p.Format = p.detect()
+	}
+	pass := p.text
+	switch p.Format {
+	case Text, GloVe:
+	case Binary:
+		pass = p.binary
+	default:
+		return nil, fmt.Errorf("%v is no format", p.Format)
+	}
+	if err := pass(); err != nil {
+		return nil, err
+	}
+	if p.n == 0 {
+		return nil, ErrEmpty
+	}
+	need := 4*float64(p.n)*float64(p.dim) + 4*float64(p.n+1) + 4*float64(slotCount(p.n)) + float64(p.bytes) + fixedBytes
+	if need > 2*float64(p.size)+slack {
+		return nil, fmt.Errorf("%d words of width %d in a file of %d bytes: %w", p.n, p.dim, p.size, ErrCrowded)
+	}
+	var err error
+	if p.b, err = newBuilder(p.n, p.bytes, p.dim); err != nil {
+		return nil, err
+	}
+	p.b.data = make([]float32, 0, p.n*p.dim)
+	p.rewind()
+	if err := pass(); err != nil {
+		return nil, err
+	}
+	if p.b.n == 0 {
+		return nil, fmt.Errorf("%w that are UTF-8", ErrEmpty)
+	}
+	return p.b.vectors(), nil
+}
+
+// detect tells the formats apart: both of word2vec's begin with a line of two counts, and behind the first word text
+// goes on with the letters of numbers.
+func (p *parser) detect() Format {
+	head, _ := p.r.Peek(bufferBytes)
+	line, rest, _ := bytes.Cut(head, []byte("\n"))
+	if _, _, err := header(line); err != nil {
+		return GloVe
+	}
+	rest = bytes.TrimLeft(rest, "\n")
+	if i := bytes.IndexByte(rest, ' '); i >= 0 {
+		numbers, _, _ := bytes.Cut(rest[i:], []byte("\n"))
+		if len(bytes.Trim(numbers, "0123456789+-.eE nNaAiIfF\t\r")) > 0 {
+			return Binary
+		}
+	}
+	return Text
+}
+
+func header(line []byte) (n, dim int, err error) {
+	fields := bytes.Fields(line)
+	if len(line) > 64 || len(fields) != 2 {
+		return 0, 0, ErrHeader
+	}
+	n, err1 := strconv.Atoi(string(fields[0]))
+	dim, err2 := strconv.Atoi(string(fields[1]))
+	if err1 != nil || err2 != nil || n < 0 || dim < 1 {
+		return 0, 0, ErrHeader
+	}
+	return n, dim, nil
+}
+
+// counts reads the header. Every word takes at least 2 bytes and perNumber for each number.
+func (p *parser) counts(perNumber int64) error {
+	line, err := p.r.ReadSlice('\n')
+	if err != nil && err != io.EOF && err != bufio.ErrBufferFull {
+		return err
+	}
+	p.at += int64(len(line))
+	p.line++
+	if p.n, p.dim, err = header(line); err != nil {
+		return err
+	}
+	if p.Limit > 0 {
+		p.n = min(p.n, p.Limit)
+	}
+	each := float64(p.dim)*float64(perNumber) + 2
+	if float64(p.n)*each > float64(p.size-p.at)+1 { // the last line may lack its end
+		return fmt.Errorf("%d words of width %d in the %d bytes behind the first line: %w", p.n, p.dim, p.size-p.at, ErrTruncated)
+	}
+	return nil
+}
+
+// enter gives a word the next row, which the caller fills if fresh.
+func (p *parser) enter(word []byte, where string, number int) (fresh bool, err error) {
+	switch {
+	case len(word) == 0 || len(word) > MaxWordBytes:
+		return false, fmt.Errorf("%s %d: %w; this one has %d", where, number, ErrWord, len(word))
+	case !utf8.Valid(word) && p.SkipInvalid:
+		return false, nil
+	case !utf8.Valid(word):
+		return false, fmt.Errorf("%s %d: %s: %w", where, number, quote(string(word)), ErrUTF8)
+	case p.b == nil:
+		p.bytes += len(word)
+		return false, nil
+	}
+	_, known := p.b.add(unsafe.String(unsafe.SliceData(word), len(word))) // add copies it: no garbage of the file's size
+	return !known, nil
+}
+
+// binary is a pass over a file of that form.
+func (p *parser) binary() error {
+	if err := p.counts(4); err != nil {
+		return err
+	}
+	for i := range p.n {
+		word := p.buffer[:0]
+		for {
+			c, err := p.r.ReadByte()
+			if err == io.EOF {
+				return fmt.Errorf("word %d of %d: %w", i+1, p.n, ErrTruncated)
+			} else if err != nil {
+				return err
+			}
+			if c == ' ' {
+				break
+			}
+			if len(word) == 0 && c == '\n' { // the original tool ends a vector with one
+				continue
+			}
+			if len(word) == MaxWordBytes {
+				return fmt.Errorf("word %d of %d: %w", i+1, p.n, ErrWord)
+			}
+			word = append(word, c)
+		}
+		fresh, err := p.enter(word, "word", i+1)
+		if err != nil {
+			return err
+		}
+		if err := p.floats(fresh, i, word); err != nil {
+			return err
+		}
+	}
+	return p.end()
+}
+
+// floats reads the numbers behind a word of the binary form, and keeps them if the word is fresh.
+func (p *parser) floats(keep bool, i int, word []byte) error {
+	for left := p.dim; left > 0; {
+		piece := min(left, bufferBytes/4)
+		b, err := p.r.Peek(4 * piece)
+		if err == io.EOF {
+			return fmt.Errorf("word %d of %d, %s: %w", i+1, p.n, quote(string(word)), ErrTruncated)
+		} else if err != nil {
+			return err
+		}
+		for k := 0; k < len(b); k += 4 {
+			x := math.Float32frombits(uint32(b[k]) | uint32(b[k+1])<<8 | uint32(b[k+2])<<16 | uint32(b[k+3])<<24)
+			if !finite(x) {
+				return fmt.Errorf("word %d of %d, %s: number %d is %v: %w", i+1, p.n, quote(string(word)), p.dim-left+k/4+1, x, ErrNumber)
+			}
+			if keep {
+				p.b.data = append(p.b.data, x)
+			}
+		}
+		p.r.Discard(len(b))
+		left -= piece
+	}
+	return nil
+}
+
+// end wants nothing but white space behind the last word, unless the rest was not asked for.
+func (p *parser) end() error {
+	if p.Limit > 0 && p.n == p.Limit {
+		return nil
+	}
+	for {
+		c, err := p.r.ReadByte()
+		if err == io.EOF {
+			return nil
+		} else if err != nil {
+			return err
+		}
+		if c != '\n' && c != '\r' && c != ' ' {
+			return fmt.Errorf("behind word %d: %w", p.n, ErrTrailing)
+		}
+	}
+}
+
+// text is a pass over a file of text. Without a first line of counts, the first pass counts.
+func (p *parser) text() error {
+	if p.Format == Text {
+		if err := p.counts(2); err != nil {
+			return err
+		}
+		for i := range p.n {
+			if err := p.textLine(); err == io.EOF {
+				return fmt.Errorf("word %d of %d: %w", i+1, p.n, ErrTruncated)
+			} else if err != nil {
+				return err
+			}
+		}
+		return p.end()
+	}
+	for i := 0; p.Limit == 0 || i < p.Limit; i++ {
+		if err := p.textLine(); err == io.EOF {
+			return nil
+		} else if err != nil {
+			return err
+		}
+		if p.b == nil {
+			p.n++
+		}
+	}
+	return nil
+}
+
+// textLine reads a word and its numbers; io.EOF if there is no more. The first line of GloVe's text sets the width.
+func (p *parser) textLine() error {
+	var word []byte
+	for last := true; last && len(word) == 0; { // past empty lines
+		p.line++
+		var err error
+		if word, last, err = p.field(); err != nil {
+			return err
+		}
+		if last && len(word) > 0 {
+			return fmt.Errorf("line %d: %s stands alone: %w", p.line, quote(string(word)), ErrWidth)
+		}
+	}
+	fresh, err := p.enter(word, "line", p.line)
+	if err != nil {
+		return err
+	}
+	n := 0
+	for last := false; !last; {
+		var number []byte
+		if number, last, err = p.field(); err != nil && err != io.EOF {
+			return err
+		}
+		if len(number) == 0 {
+			continue
+		}
+		n++
+		if p.b == nil {
+			continue // not yet of interest
+		}
+		x, err := strconv.ParseFloat(string(number), 32)
+		if err != nil || !finite(float32(x)) {
+			return fmt.Errorf("line %d: number %d, %s: %w", p.line, n, quote(string(number)), ErrNumber)
+		}
+		if fresh && n <= p.dim {
+			p.b.data = append(p.b.data, float32(x))
+		}
+	}
+	if p.dim == 0 {
+		p.dim = n
+	}
+	if n != p.dim || n == 0 {
+		return fmt.Errorf("line %d: %d numbers where there should be %d: %w", p.line, n, max(1, p.dim), ErrWidth)
+	}
+	return nil
+}
+
+// field reads up to the next space, or the line's end, and says which. What it returns is good until the next read.
+func (p *parser) field() (field []byte, last bool, err error) {
+	field = p.buffer[:0]
+	for {
+		c, err := p.r.ReadByte()
+		switch {
+		case err == io.EOF && len(field) > 0:
+			return bytes.TrimSuffix(field, []byte("\r")), true, nil
+		case err != nil:
+			return nil, true, err
+		case c == ' ':
+			return field, false, nil
+		case c == '\n':
+			return bytes.TrimSuffix(field, []byte("\r")), true, nil
+		case len(field) == cap(field):
+			return nil, false, fmt.Errorf("line %d: %s has more than %d bytes: %w", p.line, quote(string(field)), MaxWordBytes, ErrWord)
+		}
+		field = append(field, c)
+	}
+}
