@@ -66,6 +66,7 @@ func Share(s Sharing) Option { return func(c *config) { c.shard = s } }
 var passes = func() map[string]string {
 	m := map[string]string{
 		"hoist": "products of inputs, and the gradients of weights and inputs, are one product over all steps",
+		"pack":  "weights are laid out once for all the products with them",
 		"fuse":  "element-wise operations are computed in one pass over cache-sized tiles",
 	}
 	for _, p := range optimise.Passes {

@@ -170,21 +170,21 @@ func (k *block[F]) fixed(v *ir.Value) bool {
 	return false
 }
 
-// packed has B of a product packed before the loop, once for all products with it.
-func (k *block[F]) packed(g *gemm[F]) int {
+// pack has B of a product packed, once for all products with it, and gives the index of the packed matrix.
+func (k *block[F]) pack(g *gemm[F]) int {
 	key := packKey{g.b.loc.buf, g.b.loc.off, g.k, g.n, g.b.ld, g.transB}
-	if i, ok := k.outer.packOf[key]; ok {
+	if i, ok := k.packOf[key]; ok {
 		return i
 	}
-	buf := k.outer.fresh(ops.Type{Dtype: k.floatType(), Shape: []int{kernels.PackedLen(g.k, g.n)}}, arena)
+	buf := k.fresh(ops.Type{Dtype: k.floatType(), Shape: []int{kernels.PackedLen(g.k, g.n)}}, arena)
 	i := len(k.p.packs)
 	k.p.packs = append(k.p.packs, kernels.Packed[F]{})
 	k.packBufs = append(k.packBufs, buf.buf)
-	k.outer.add(&pack[F]{b: g.b, trans: g.transB, k: g.k, n: g.n, buf: buf.buf, target: i}, g.b.loc, buf)
-	if k.outer.packOf == nil {
-		k.outer.packOf = map[packKey]int{}
+	k.add(&pack[F]{b: g.b, trans: g.transB, k: g.k, n: g.n, buf: buf.buf, target: i}, g.b.loc, buf)
+	if k.packOf == nil {
+		k.packOf = map[packKey]int{}
 	}
-	k.outer.packOf[key] = i
+	k.packOf[key] = i
 	return i
 }
 

@@ -417,9 +417,16 @@ func (k *block[F]) emitMatMul(v *ir.Value, fn ops.MatMul, av, bv *ir.Value, acc 
 		k.add(g, g.a.loc, g.b.loc, c)
 		return
 	}
+	weights := g.k * g.n * k.elementSize()
 	switch {
 	case k.batch > 0:
 		g.split, g.block = k.batch, g.m/k.batch
+	case k.loop == nil && !g.transA && g.m >= 4*packedRows && g.n >= 16 && !k.cfg.Without["pack"]:
+		if g.tall, g.block = true, packedRows; weights > packedCache {
+			g.block = max(1, min(8, (1<<20)/(g.k*k.elementSize()*packedRows))) * packedRows
+		}
+		g.split = (g.m + g.block - 1) / g.block
+		g.pack = k.pack(g)
 	case g.n >= g.m && g.n >= 64:
 		g.byCols, g.block = true, 64
 		g.split = (g.n + 63) / 64
@@ -427,8 +434,8 @@ func (k *block[F]) emitMatMul(v *ir.Value, fn ops.MatMul, av, bv *ir.Value, acc 
 		g.block = 32
 		g.split = (g.m + 31) / 32
 	}
-	if k.loop != nil && g.b.loc.clock == still && k.fixed(bv) && k.loop.T*g.m >= 16 {
-		g.pack = k.packed(g)
+	if !k.cfg.Without["pack"] && k.loop != nil && g.b.loc.clock == still && k.fixed(bv) && k.loop.T*g.m >= 16 {
+		g.pack = k.outer.pack(g)
 	}
 	k.add(g, g.a.loc, g.b.loc, c)
 	if g.pack >= 0 {
@@ -436,3 +443,8 @@ func (k *block[F]) emitMatMul(v *ir.Value, fn ops.MatMul, av, bv *ir.Value, acc 
 		k.touched[last] = append(k.touched[last], k.packBufs[g.pack])
 	}
 }
+
+const (
+	packedRows  = 32      // rows at a time of a tall product with packed weights; more if those outgrow the cache
+	packedCache = 3 << 19 // bytes of packed weights that stay in a core's cache
+)

@@ -54,6 +54,7 @@ type gemm[F kernels.Float] struct {
 	split          int
 	byCols         bool // units are panels of columns, else blocks of rows
 	block          int  // rows or columns of a unit
+	tall           bool // rows are taken a unit at a time
 }
 
 func (g *gemm[F]) units() int { return g.split }
@@ -98,6 +99,14 @@ func (g *gemm[F]) run(x *ctx[F], lo, hi int) error {
 			first = from * g.b.ld
 		}
 		kernels.Gemm(g.transA, g.transB, g.m, to-from, g.k, a, g.a.ld, b[first:], g.b.ld, c[from:], g.c.ld, g.acc)
+		return nil
+	}
+	if g.pack >= 0 && g.tall && hi-lo > 1 {
+		for u := lo; u < hi; u++ { // block by block, so that each stays in the cache
+			if err := g.run(x, u, u+1); err != nil {
+				return err
+			}
+		}
 		return nil
 	}
 	from, to := lo*g.block, min(hi*g.block, g.m)

@@ -35,11 +35,11 @@ func (p *program[F]) Profile(n int) ([]Timing, error) {
 				now = append(now, ts...)
 				continue
 			}
-			start := time.Now()
-			if err := in.run(x, 0, in.units()); err != nil {
+			d, err := clock(x, in)
+			if err != nil {
 				return nil, err
 			}
-			now = append(now, timing(in, 0, time.Since(start), 1))
+			now = append(now, timing(in, 0, d, 1))
 		}
 		for i := range now {
 			if out != nil && out[i].Time < now[i].Time {
@@ -49,6 +49,28 @@ func (p *program[F]) Profile(n int) ([]Timing, error) {
 		out = now
 	}
 	return out, nil
+}
+
+// clock is the time that an instruction takes. Of a tall product it is that of its fastest block times their number.
+func clock[F kernels.Float](x *ctx[F], in instr[F]) (time.Duration, error) {
+	units := in.units()
+	g, ok := in.(*gemm[F])
+	if !ok || !g.tall {
+		start := time.Now()
+		err := in.run(x, 0, units)
+		return time.Since(start), err
+	}
+	var least time.Duration
+	for u := range units {
+		start := time.Now()
+		if err := in.run(x, u, u+1); err != nil {
+			return 0, err
+		}
+		if d := time.Since(start); u == 0 || d < least && (u+1)*g.block <= g.m {
+			least = d
+		}
+	}
+	return time.Duration(float64(least) * float64(g.m) / float64(min(g.block, g.m))), nil
 }
 
 func timing[F kernels.Float](in instr[F], depth int, d time.Duration, times int) Timing {
