@@ -39,16 +39,21 @@ func run(ctx context.Context, s *settings, out, progress io.Writer) error {
 	}
 
 	c.describe(out)
-	if err := c.count(out); err != nil {
+	counted, err := c.count()
+	if err != nil {
 		return err
 	}
+	for _, b := range counted {
+		fmt.Fprintf(out, "by counting, %s: validation perplexity %.1f\n", b.name, b.validPPL)
+	}
+	fmt.Fprintln(out)
 	s.mention(prompt.Unknown, out)
 	for _, j := range jobs {
 		if err := j.train(ctx, c); err != nil {
 			return fmt.Errorf("%s: %w", j.cell, err)
 		}
 	}
-	table(jobs, c.unit, out)
+	table(jobs, counted, c.unit, out)
 	fmt.Fprintf(out, "\n%q goes on:\n\n", s.prompt)
 	s.mention(prompt.Unknown, out)
 	for _, j := range jobs {
@@ -114,20 +119,31 @@ func (c *corpus) describe(out io.Writer) {
 		c.name, len(c.train), c.unit, len(c.valid), 100*float64(unknown)/float64(len(c.valid)), c.vocabulary.Len())
 }
 
-// count prints what counting alone reaches.
-func (c *corpus) count(out io.Writer) error {
+// baseline is a model that only counts, which a recurrent one must beat.
+type baseline struct {
+	name               string
+	trainPPL, validPPL float64 // as in job
+}
+
+// count measures what counting alone reaches.
+func (c *corpus) count() ([]baseline, error) {
 	u, err := ngram.NewUnigram(c.train, c.vocabulary.Len(), 1)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	b, err := ngram.NewBigram(c.train, c.vocabulary.Len())
 	if err != nil {
-		return err
+		return nil, err
 	}
-	fmt.Fprintf(out, "validation perplexity by counting: unigram %.1f, Kneser-Ney bigram %.1f\n\n",
-		ngram.Perplexity(u, c.valid), ngram.Perplexity(b, c.valid))
-	return nil
+	part := c.trainPart()
+	return []baseline{
+		{"unigram", ngram.Perplexity(u, part), ngram.Perplexity(u, c.valid)},
+		{"Kneser-Ney bigram", ngram.Perplexity(b, part), ngram.Perplexity(b, c.valid)},
+	}, nil
 }
+
+// trainPart is a part of the training text as long as the validation text.
+func (c *corpus) trainPart() []int { return c.train[:min(len(c.train), len(c.valid))] }
 
 // mention names the words of the prompt that the models do not know.
 func (s *settings) mention(unknown []string, out io.Writer) {
@@ -231,7 +247,7 @@ func (j *job) train(ctx context.Context, c *corpus) error {
 	if j.validPPL, err = j.model.Perplexity(ctx, c.valid); err != nil {
 		return err
 	}
-	if j.trainPPL, err = j.model.Perplexity(ctx, c.train[:min(len(c.train), len(c.valid))]); err != nil {
+	if j.trainPPL, err = j.model.Perplexity(ctx, c.trainPart()); err != nil {
 		return err
 	}
 	if j.dir == "" {
@@ -289,12 +305,15 @@ func (w *stopwatch) rates() (perStep, perSecond string) {
 	return fmt.Sprintf("%.2f", 1000*w.total.Seconds()/float64(w.ran-1)), fmt.Sprintf("%.0f", float64(w.count)/w.total.Seconds())
 }
 
-func table(jobs []*job, unit string, out io.Writer) {
-	fmt.Fprintf(out, "\n%-5s %10s %8s %9s %13s %10s %10s\n", "cell", "parameters", "steps", "ms/step", unit+"/s", "train ppl", "valid ppl")
+func table(jobs []*job, counted []baseline, unit string, out io.Writer) {
+	const line = "%-18s %10s %7s %8s %13s %10.1f %10.1f\n"
+	fmt.Fprintf(out, "\n%-18s %10s %7s %8s %13s %10s %10s\n", "cell", "parameters", "steps", "ms/step", unit+"/s", "train ppl", "valid ppl")
 	for _, j := range jobs {
 		perStep, perSecond := j.task.rates()
-		fmt.Fprintf(out, "%-5s %10d %8d %9s %13s %10.1f %10.1f\n",
-			j.cell, j.model.Params().Count(), j.steps, perStep, perSecond, j.trainPPL, j.validPPL)
+		fmt.Fprintf(out, line, j.cell, fmt.Sprint(j.model.Params().Count()), fmt.Sprint(j.steps), perStep, perSecond, j.trainPPL, j.validPPL)
+	}
+	for _, b := range counted {
+		fmt.Fprintf(out, line, b.name, "-", "-", "-", "-", b.trainPPL, b.validPPL)
 	}
 }
 
