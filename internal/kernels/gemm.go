@@ -97,17 +97,25 @@ func Gemm[F Float](transA, transB bool, m, n, k int, a []F, lda int, b []F, ldb 
 	var p product[F]
 	p.start(level, transA, a, lda, c, ldc)
 	g := p.grid
+	if m <= g.rows && !transB && n%g.lanes == 0 {
+		// every element of B is read once: take it where it lies
+		p.terms(0, k, acc)
+		p.rows(0, m)
+		for _, part := range g.cut(n) {
+			if part.count > 0 {
+				p.multiply(part, b[part.col:], ldb, part.cols)
+			}
+		}
+		return
+	}
 	w := grab[F]()
 	defer release(w)
-	depth := g.depth()
-	if m <= g.rows && !transB && n%g.lanes == 0 {
-		depth = k // nothing will be packed
-	}
-	for k0, kb := range pieces(k, depth) {
+	scattered := p.scattered(m, n)
+	for k0, kb := range pieces(k, g.depth()) {
 		p.terms(k0, kb, acc)
 		for i0, mb := range pieces(m, len(w.a)/kb) {
 			p.rows(i0, mb)
-			if p.scattered(n) {
+			if scattered {
 				p.packA(w.a)
 			}
 			for _, part := range g.cut(n) {
@@ -115,17 +123,14 @@ func Gemm[F Float](transA, transB bool, m, n, k int, a []F, lda int, b []F, ldb 
 				for range part.count {
 					one := panels{part.col, 1, part.vectors, part.cols}
 					from := k0*ldb + part.col
-					switch {
-					case transB || part.cols < width:
+					if transB || part.cols < width || m <= g.rows {
 						packPanel(w.b, transB, b, ldb, k0, part.col, kb, part.cols, width)
 						p.multiply(one, w.b, width, 0)
-					case mb <= g.rows: // every element of B is read once: take it where it lies
-						p.multiply(one, b[from:], ldb, 0)
-					default: // the first block of rows packs
+					} else { // the first block of rows packs
 						p.next, p.rowNext = b[min(from+part.cols, len(b)):], ldb
 						p.t.pack = w.b
 						p.multiply(one, b[from:], ldb, 0)
-						p.t.pack = nil
+						p.next, p.t.pack = nil, nil
 					}
 					part.col += part.cols
 				}
@@ -161,38 +166,45 @@ func GemmPackedCols[F Float](transA bool, m int, a []F, lda int, b *Packed[F], c
 	}
 	var p product[F]
 	p.start(b.level, transA, a, lda, c, ldc)
-	p.terms(0, b.k, acc)
 	g := p.grid
-	most := m
-	bytes := b.k * (to - from) * size[F]()
-	if p.large = bytes > cache; !p.large {
-		most = max(4*g.rows, strip/(b.k*size[F]()))
+	mostRows, mostTerms := m, b.k
+	if p.large = b.k*(to-from)*size[F]() > cache; !p.large {
+		mostRows = max(4*g.rows, strip/(b.k*size[F]()))
 	}
 	var w *scratch[F]
-	if p.scattered(to - from) {
+	if p.scattered(m, to-from) {
 		w = grab[F]()
 		defer release(w)
-		most = min(most, len(w.a)/b.k)
+		mostRows = min(mostRows, max(128, len(w.a)/b.k))
+		mostTerms = len(w.a) / min(m, mostRows)
 	}
-	for i0, mb := range pieces(m, most) {
-		p.rows(i0, mb)
-		if w != nil {
-			p.packA(w.a)
-		}
-		for _, part := range b.parts {
-			end := min(part.col+part.count*part.cols, to)
-			width := part.vectors * g.lanes
-			for col := max(part.col, from); col < end; {
-				off := (col - part.col) % part.cols // 0, but for a cut inside a panel
-				some := panels{col, (end - col) / part.cols, part.vectors, part.cols}
-				if off != 0 || some.count == 0 {
-					cols := min(end-col, part.cols-off)
-					some = panels{col, 1, (cols + g.lanes - 1) / g.lanes, cols}
-				}
-				p.multiply(some, b.data[(col-off)*b.k+off:], width, width*b.k)
-				col += some.count * some.cols
+	for k0, kb := range pieces(b.k, mostTerms) {
+		p.terms(k0, kb, acc)
+		for i0, mb := range pieces(m, mostRows) {
+			p.rows(i0, mb)
+			if w != nil {
+				p.packA(w.a)
+			}
+			for _, part := range b.parts {
+				p.columns(part, b, from, to)
 			}
 		}
+	}
+}
+
+// columns multiplies by the panels of a part of B, as far as they lie in from ≤ j < to.
+func (p *product[F]) columns(part panels, b *Packed[F], from, to int) {
+	end := min(part.col+part.count*part.cols, to)
+	width := part.vectors * p.grid.lanes
+	for col := max(part.col, from); col < end; {
+		off := (col - part.col) % part.cols // 0, but for a cut inside a panel
+		some := panels{col, (end - col) / part.cols, part.vectors, part.cols}
+		if off != 0 || some.count == 0 {
+			cols := min(end-col, part.cols-off)
+			some = panels{col, 1, (cols + p.grid.lanes - 1) / p.grid.lanes, cols}
+		}
+		p.multiply(some, b.data[(col-off)*b.k+p.k0*width+off:], width, width*b.k)
+		col += some.count * some.cols
 	}
 }
 
@@ -237,10 +249,10 @@ func (p *product[F]) rows(i0, m int) {
 	}
 }
 
-// scattered says whether A should be packed: its rows lie so that those of a block displace one another in the
-// first-level cache, or each on a cache line of its own for every p, and there are columns enough to make it worth while.
-func (p *product[F]) scattered(n int) bool {
-	return p.level != Portable && n >= 128 && (p.colA != 1 || p.rowA*size[F]()%2048 == 0)
+// scattered says whether the A of m rows should be packed for n columns: the rows of a block displace one another in
+// the first-level cache, or for every p they are on a cache line of their own, and there is enough to do with them.
+func (p *product[F]) scattered(m, n int) bool {
+	return p.level != Portable && m > p.grid.rows && n >= 128 && (p.colA != 1 || p.rowA*size[F]()%2048 == 0)
 }
 
 // packA lays out the rows block by block, pass by pass, for each p the elements of a block side by side.
@@ -276,9 +288,6 @@ func (p *product[F]) passDepth() int {
 
 // multiply multiplies the rows by panels of B: row p of panel j starts at b[j*panelB+p*rowB].
 func (p *product[F]) multiply(part panels, b []F, rowB, panelB int) {
-	if part.count == 0 {
-		return
-	}
 	t := &p.t
 	lanes := p.grid.lanes
 	t.rowB, t.panelB, t.cols = rowB, panelB, part.cols
@@ -308,22 +317,19 @@ func (p *product[F]) multiply(part panels, b []F, rowB, panelB int) {
 		if depth < p.k {
 			t.steps = 1
 		} else {
-			t.steps = min(t.steps, max(1, callOps/(p.m*p.k*t.stepC)))
+			t.steps = min(t.steps, max(1, int(callOps/(float64(p.m)*float64(p.k)*float64(t.stepC)))))
 		}
 		t.c = p.c[p.i0*t.rowC+part.col+j*part.cols:]
 		for k0, kb := range pieces(p.k, depth) {
 			t.k = kb
 			t.b = b[j*panelB+k0*rowB:]
-			t.ahead = t.b
-			if p.next != nil {
+			switch {
+			case p.next != nil:
 				t.ahead, t.rowAhead = p.next, p.rowNext
-			} else if p.large {
-				if depth < p.k {
-					t.ahead = t.b[min(kb*rowB, len(t.b)):]
-				} else {
-					t.ahead = t.b[min(panelB, len(t.b)):]
-				}
-				t.rowAhead = rowB
+			case p.large: // what lies behind this panel, or this pass of it
+				t.ahead, t.rowAhead = t.b[min(kb*rowB, len(t.b)):], rowB
+			default: // nothing new
+				t.ahead, t.rowAhead = t.b, 0
 			}
 			if p.packed != nil {
 				t.a, t.stepA = p.packed[k0*p.m:], kb
