@@ -332,15 +332,19 @@ func TestWrongInputsOfPlainPrograms(t *testing.T) {
 }
 
 func TestPlainProgramsDoNotAllocate(t *testing.T) {
-	p, err := gorgoniatest.RNN(tensor.Float32, 5, 4, 3, 8)
+	rnn, err := gorgoniatest.RNN(tensor.Float32, 5, 4, 3, 8)
 	require.NoError(t, err)
-	require.NoError(t, p.Feed(0))
-	var into G.Value
-	G.Read(p.Cost, &into)
-	vm := compiled(t, p.Graph, graph.Workers(1))
-	require.NoError(t, vm.RunAll())
-	require.Zero(t, testing.AllocsPerRun(20, func() {
+	mlp, err := gorgoniatest.MLP(tensor.Float64, 1, 1, 1) // with a scalar to learn, and tensors of one element
+	require.NoError(t, err)
+	for _, p := range []*gorgoniatest.Program{rnn, mlp} {
+		require.NoError(t, p.Feed(0))
+		var into G.Value
+		G.Read(p.Cost, &into)
+		vm := compiled(t, p.Graph, graph.Workers(1))
 		require.NoError(t, vm.RunAll())
-		vm.Reset()
-	}))
+		require.Zero(t, testing.AllocsPerRun(20, func() {
+			require.NoError(t, vm.RunAll())
+			vm.Reset()
+		}))
+	}
 }

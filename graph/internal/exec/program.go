@@ -79,6 +79,7 @@ type input struct {
 	buf  int
 	want ops.Type
 	last *tensor.Dense
+	own  bool // the buffer is the program's, and holds a scalar
 }
 
 // instr is an instruction.
@@ -167,6 +168,9 @@ func (p *program[F]) bind() error {
 			in.set(p, d)
 			continue
 		}
+		if p.number(in, v) {
+			continue
+		}
 		t, err := ops.TensorOf(v)
 		if err != nil {
 			return fmt.Errorf("input %q: %w", in.node.Name(), err)
@@ -174,7 +178,7 @@ func (p *program[F]) bind() error {
 		if !sameShape(t.Shape, in.want.Shape) || t.Dtype() != in.want.Dtype {
 			return fmt.Errorf("input %q is %v %s, want %v", in.node.Name(), t.Dtype(), ops.ShapeString(t.Shape), in.want)
 		}
-		in.last = nil
+		in.last, in.own = nil, false
 		if d, ok := v.(*tensor.Dense); ok && direct(d) {
 			in.last = d
 		}
@@ -187,10 +191,32 @@ func (p *program[F]) bind() error {
 	return nil
 }
 
+// number takes a scalar, which Gorgonia holds by a pointer, without allocating in every run.
+func (p *program[F]) number(in *input, v G.Value) bool {
+	var x F
+	var dt tensor.Dtype
+	switch v := v.(type) {
+	case *G.F32:
+		x, dt = F(*v), tensor.Float32
+	case *G.F64:
+		x, dt = F(*v), tensor.Float64
+	default:
+		return false
+	}
+	if len(in.want.Shape) > 0 || in.want.Dtype != dt {
+		return false
+	}
+	if !in.own {
+		p.bufs[in.buf], in.own, in.last = make([]F, 1), true, nil
+	}
+	p.bufs[in.buf][0] = x
+	return true
+}
+
 // direct reports whether the elements of a tensor lie in memory as the engine wants them.
 func direct(d *tensor.Dense) bool {
 	o := d.DataOrder()
-	return len(d.Shape()) > 0 && d.Size() > 1 && !d.RequiresIterator() && !d.IsView() && !o.IsTransposed() && !o.IsColMajor()
+	return len(d.Shape()) > 0 && !d.RequiresIterator() && !d.IsView() && !o.IsTransposed() && !o.IsColMajor()
 }
 
 // set takes the elements of a tensor that was checked before, without allocating.
