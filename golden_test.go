@@ -38,10 +38,11 @@ var families = map[string]family{
 	"losses":          {runLosses, plain},
 	"embedding":       {runEmbedding, plain},
 	"initialisers":    {runInitialisers, once},
+	"attention":       {runAttention, attentions},
 }
 
 // notYet are the families whose models the library does not have so far.
-var notYet = []string{"attention", "seq2seq", "hred", "decode", "vae", "word2vec"}
+var notYet = []string{"seq2seq", "hred", "decode", "vae", "word2vec"}
 
 // mode is one way to run a case.
 type mode struct {

@@ -75,6 +75,12 @@ func (b Bidirectional) Unroll(x *nodes.Node, init cells.State, o Options) *Resul
 			nodes.Failf("StateAt", "a bidirectional layer has no state between two steps: its directions are at different times")
 			return nil
 		},
+		part: func(i int) *nodes.Node {
+			if i < n {
+				return f.Part(i)
+			}
+			return r.Part(i - n)
+		},
 	}
 }
 
@@ -172,5 +178,13 @@ func (s Stack) Unroll(x *nodes.Node, init cells.State, o Options) *Result {
 		y:       y,
 		final:   func() cells.State { return all((*Result).Final) },
 		stateAt: func(t int) cells.State { return all(func(r *Result) cells.State { return r.StateAt(t) }) },
+		part: func(i int) *nodes.Node {
+			checkPart(i, len(s.Parts()))
+			k := 0
+			for n := len(s.Layers[k].Parts()); i >= n; n = len(s.Layers[k].Parts()) {
+				i, k = i-n, k+1
+			}
+			return results[k].Part(i)
+		},
 	}
 }

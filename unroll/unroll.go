@@ -52,6 +52,7 @@ type Result struct {
 	y       func() *nodes.Node
 	final   func() cells.State
 	stateAt func(t int) cells.State
+	part    func(i int) *nodes.Node
 }
 
 // Y is the outputs [T, B, Width].
@@ -62,6 +63,16 @@ func (r *Result) Final() cells.State { return r.final() }
 
 // StateAt is the state as step t left it. Bidirectional layers have none.
 func (r *Result) StateAt(t int) cells.State { return r.stateAt(t) }
+
+// Part is part i of the state, by its place among the layer's Parts, as every step left it: [T, B, width].
+func (r *Result) Part(i int) *nodes.Node { return r.part(i) }
+
+// checkPart refuses a part that a state of n parts does not have.
+func checkPart(i, n int) {
+	if i < 0 || i >= n {
+		nodes.Failf("Part", "there is no part %d in a state of %d", i, n)
+	}
+}
 
 // Over is the layer of a single cell.
 func Over(c cells.Cell) Layer {
@@ -204,6 +215,14 @@ func (p *pass) expand() *Result {
 		},
 		final:   func() cells.State { return slices.Clone(s) },
 		stateAt: func(t int) cells.State { checkTime(t, p.T); return slices.Clone(states[t]) },
+		part: func(i int) *nodes.Node {
+			checkPart(i, len(s))
+			steps := make([]*nodes.Node, p.T)
+			for t, at := range states {
+				steps[t] = at[i]
+			}
+			return nodes.Stack(steps...)
+		},
 	}
 }
 
@@ -295,6 +314,7 @@ func (p *pass) scan() *Result {
 		y:       func() *nodes.Node { return view(y, -1) },
 		final:   func() cells.State { return stateAt(last) },
 		stateAt: stateAt,
+		part:    func(i int) *nodes.Node { checkPart(i, len(next)); return view(next[i], -1) },
 	}
 }
 
