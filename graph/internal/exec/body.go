@@ -48,7 +48,11 @@ func (k *block[F]) emitLoop(v *ir.Value, l *ir.Loop) {
 		}
 	}
 	body.place()
-	body.batch = body.rows()
+	batch := body.rows()
+	team := body.asTeam(batch)
+	if batch > 1 && !team {
+		body.batch = batch
+	}
 	for _, r := range roots {
 		body.emit(r)
 	}
@@ -64,7 +68,7 @@ func (k *block[F]) emitLoop(v *ir.Value, l *ir.Loop) {
 	}
 	in := &loop[F]{name: l.Name, T: l.T, reverse: l.Reverse, body: body.code, rows: max(body.batch, 1)}
 	in.meet.n = int64(k.cfg.Workers)
-	in.team = k.asTeam(in)
+	in.team = team
 	k.locs[v] = &loc{}
 	k.add(in, touched...)
 	last := len(k.touched) - 1
@@ -193,31 +197,50 @@ type packKey struct {
 	trans              bool
 }
 
-// asTeam decides how workers share a loop.
-func (k *block[F]) asTeam(l *loop[F]) bool {
-	if k.cfg.Workers == 1 || k.cfg.Shard == ShardRows && l.rows > 1 {
+// asTeam decides whether workers share every operation of a loop, rather than its rows, of which there are batch.
+func (k *block[F]) asTeam(batch int) bool {
+	if k.cfg.Workers == 1 {
 		return false
 	}
-	if l.cost() < 2*k.cfg.Least {
-		return false
-	}
-	if k.cfg.Shard == ShardTeam {
-		return true
-	}
-	var weights, largest int
-	for _, in := range l.body {
-		if g, ok := in.(*gemm[F]); ok {
-			weights += g.k * g.n
+	var weights, largest, all int
+	size := k.elementSize()
+	for _, v := range k.order {
+		cost := 0
+		switch fn := v.Fn.(type) {
+		case ops.Elementwise:
+			cost = v.Size() / 8
+		case ops.MatMul, ir.MatMulAcc:
+			_, acc := fn.(ir.MatMulAcc)
+			b := v.Args[1]
+			if acc {
+				b = v.Args[2]
+			}
+			n := v.Shape[len(v.Shape)-1]
+			inner := b.Size() / (n * max(1, v.Size()/(n*v.Shape[len(v.Shape)-2])))
+			cost = productCost(v.Size()/n, n, inner, size)
+			if k.fixed(b) {
+				weights += b.Size() * size
+			}
 		}
-		largest = max(largest, in.cost())
+		largest, all = max(largest, cost), all+cost
 	}
-	const cache = 1 << 20 // bytes of weights that stay with a core
-	fits := weights*k.elementSize() <= cache
-	if l.rows >= 2*k.cfg.Workers && (fits || l.rows < 16) {
+	const cache = 3 << 19 // bytes of weights that stay with a core
+	switch {
+	case all*k.loop.T < 2*k.cfg.Least:
+		return false // not worth sharing at all
+	case k.cfg.Shard == ShardTeam:
+		return true
+	case k.cfg.Shard == ShardRows && batch > 1:
+		return false
+	case batch >= 2*k.cfg.Workers && weights <= cache:
 		return false
 	}
-	return largest > 4_000
+	return largest > teamCost
 }
+
+// teamCost is the least cost in nanoseconds of the largest operation of a step at which it pays that workers meet
+// after every operation.
+const teamCost = 4_000
 
 // rows is the number of units that every instruction of the body has if all of them work row by row on the batch; 0 if
 // not.

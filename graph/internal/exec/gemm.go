@@ -2,6 +2,7 @@ package exec
 
 import (
 	"fmt"
+	"unsafe"
 
 	"github.com/seqzoo/seqzoo/internal/kernels"
 	"github.com/seqzoo/seqzoo/internal/ops"
@@ -59,10 +60,21 @@ type gemm[F kernels.Float] struct {
 
 func (g *gemm[F]) units() int { return g.split }
 
-// perNano is the floating-point operations of a nanosecond, for costs.
-const perNano = 100
+func (g *gemm[F]) cost() int {
+	var z F
+	return 50 + g.count*productCost(g.m, g.n, g.k, int(unsafe.Sizeof(z)))
+}
 
-func (g *gemm[F]) cost() int { return 50 + 2*g.m*g.n*g.k*g.count/perNano }
+// productCost is about how many nanoseconds a product takes: those of its arithmetic, or, with few rows, those of
+// fetching B from the cache that it fits.
+func productCost(m, n, k, size int) int {
+	const perNano = 100 // floating-point operations
+	bytes, rate := n*k*size, 80
+	if bytes > 1<<20 {
+		rate = 25
+	}
+	return max(2*m*n*k/perNano, bytes/rate)
+}
 
 func (g *gemm[F]) String() string {
 	s := fmt.Sprintf("gemm %d×%d×%d", g.m, g.n, g.k)
