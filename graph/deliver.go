@@ -35,7 +35,7 @@ func want(g *gorgonia.ExprGraph, children map[*gorgonia.Node][]*gorgonia.Node, k
 		}
 		for _, n := range all {
 			// What was differentiated is wanted too, though its derivative may use it: its own derivative is the constant 1.
-			if !used[n] || n.Deriv() != nil && native.IsConstant(n.Deriv().Op()) {
+			if !used[n] && !native.Unasked(n) || n.Deriv() != nil && native.IsConstant(n.Deriv().Op()) {
 				w.value(n, children)
 			}
 			if n.Op() == nil && n.Deriv() != nil {

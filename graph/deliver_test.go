@@ -348,3 +348,12 @@ func TestPlainProgramsDoNotAllocate(t *testing.T) {
 		}))
 	}
 }
+
+// Derivatives that Grad makes on the way, of inputs it was not asked for, are not computed.
+func TestUnaskedDerivatives(t *testing.T) {
+	p, err := gorgoniatest.MLP(tensor.Float64, 3, 4, 5)
+	require.NoError(t, err)
+	vm := compiled(t, p.Graph, graph.Without("fuse"))
+	require.NotContains(t, vm.Explain(), "gemm 3×4×5", "dL/dx")
+	require.Contains(t, vm.Explain(), "gemm 4×5×3", "dL/dw1")
+}

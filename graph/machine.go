@@ -35,8 +35,8 @@ var _ gorgonia.VM = (*Machine)(nil)
 //
 // Inputs need no value yet; they are looked up anew in every run. After a run, results are where Gorgonia's own machine
 // leaves them: in Value of the graph's roots and of what was differentiated, in what Read was given, and in Grad of
-// every input that Grad was asked for, ready for a gorgonia.Solver. Every input has a gradient of its own, and it is
-// assigned, not added to. Values of other nodes are there if Keep or Also name them.
+// every input that gorgonia.Grad was asked for, ready for a gorgonia.Solver. Every input has a gradient of its own, and
+// it is assigned, not added to. Values of other nodes are there if Keep or Also name them.
 //
 // Every operation of Gorgonia runs, those the engine does not know by their own Do method (see Explain). Numbers are
 // those of the graph as it stands, including the derivatives that Gorgonia gets wrong. What Gorgonia merged while the

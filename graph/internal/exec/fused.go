@@ -403,6 +403,7 @@ func (o *op[F]) apply(slots [][]F) {
 }
 
 func (o *op[F]) binary(dst, x, y []F) {
+	x, y = x[:len(dst)], y[:len(dst)]
 	switch o.code {
 	case opAdd:
 		kernels.Add(dst, x, y)
@@ -453,9 +454,11 @@ func (o *op[F]) binary(dst, x, y []F) {
 	}
 }
 
+// truth is 1 or 0. By way of an integer it needs no branch, which random data would mispredict.
 func truth[F kernels.Float](b bool) F {
+	var n int32
 	if b {
-		return 1
+		n = 1
 	}
-	return 0
+	return F(n)
 }

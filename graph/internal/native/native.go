@@ -99,6 +99,16 @@ func IsConstant(op G.Op) bool {
 	return name == "constantScalar" || name == "constantTensor"
 }
 
+// Unasked reports whether n is a derivative that gorgonia.Grad made on the way and gave to nobody, such as that of an
+// input outside its list.
+func Unasked(n *G.Node) bool {
+	if len(n.DerivOf()) > 0 {
+		return false
+	}
+	group := reflect.ValueOf(n).Elem().FieldByName("group") // Gorgonia's own, for its drawings
+	return group.Kind() == reflect.String && (group.String() == "gradients" || group.String() == "undifferentiated nodes")
+}
+
 // Warning tells of a node in whose graph Gorgonia may have merged different nodes, or whose derivative is known to be
 // wrong; it is empty if nothing is known against the node.
 func Warning(n *G.Node, operands []*G.Node) string {
