@@ -54,8 +54,8 @@ func TestInterruptAndResume(t *testing.T) {
 		code int
 	}{{syscall.SIGINT, 130}, {syscall.SIGTERM, 143}, {syscall.SIGINT, 130}} {
 		c := program(with("-save", dir, "-resume")...)
-		var out bytes.Buffer
-		c.Stderr = &out
+		var out, table bytes.Buffer
+		c.Stderr, c.Stdout = &out, &table
 		require.NoError(t, c.Start())
 		for !exists(filepath.Join(dir, "gru", "checkpoints", ".lock")) {
 			time.Sleep(time.Millisecond)
@@ -69,6 +69,9 @@ func TestInterruptAndResume(t *testing.T) {
 		require.Equal(t, signal.code, c.ProcessState.ExitCode(), out.String())
 		if strings.Contains(out.String(), "-resume goes on from there") {
 			interrupted++
+		}
+		if strings.Contains(out.String(), "nextword: gru: interrupted") {
+			require.Contains(t, table.String(), "\nrnn ", "the table of what is done")
 		}
 	}
 	require.Positive(t, interrupted)

@@ -232,10 +232,10 @@ func TestSave(t *testing.T) {
 
 	// Other settings, another text, another architecture.
 	for want, args := range map[string][]string{
-		`with -batch "4", not "3"`:      small("-text", text, "-batch", "3"),
-		`with -lr "0.004", not "0.001"`: small("-text", text, "-lr", "0.001"),
-		`with seed "1", not "2"`:        small("-text", text, "-seed", "2"),
-		`with text "of`:                 small("-text", write(t, strings.Repeat("the cat sat on the dog .\n", 90)), "-prompt", "the"),
+		`with -batch "4", not "3"`: small("-text", text, "-batch", "3"),
+		`, not "0.001"`:            small("-text", text, "-lr", "0.001"),
+		`with seed "1", not "2"`:   small("-text", text, "-seed", "2"),
+		`with text "of`:            small("-text", write(t, strings.Repeat("the cat sat on the dog .\n", 90)), "-prompt", "the"),
 		"of another architecture, 5 parameters differ:\n\tembed/E: float32 [18 8] in the checkpoint, float32 [18 9] in the model": small("-text", text, "-hidden", "9"),
 		"layers/l1/W_ih: missing in the checkpoint": small("-text", text, "-layers", "2"),
 		"out/W: missing in the checkpoint":          small("-text", text, "-tied=false"),

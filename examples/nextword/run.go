@@ -48,8 +48,11 @@ func run(ctx context.Context, s *settings, out, progress io.Writer) error {
 	}
 	fmt.Fprintln(out)
 	s.mention(prompt.Unknown, out)
-	for _, j := range jobs {
+	for i, j := range jobs {
 		if err := j.train(ctx, c); err != nil {
+			if i > 0 {
+				table(jobs[:i], counted, c.unit, out)
+			}
 			return fmt.Errorf("%s: %w", j.cell, err)
 		}
 	}
