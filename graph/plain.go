@@ -2,6 +2,7 @@ package graph
 
 import (
 	"errors"
+	"sync/atomic"
 
 	"gorgonia.org/gorgonia"
 
@@ -14,6 +15,7 @@ type plain struct {
 	program *ops.Program
 	index   []int
 	out     []ops.Tensor
+	stop    *atomic.Bool // looked at before a run only
 }
 
 func newPlain(keep []*gorgonia.Node) (*plain, error) {
@@ -30,6 +32,9 @@ func newPlain(keep []*gorgonia.Node) (*plain, error) {
 }
 
 func (m *plain) Run() error {
+	if m.stop != nil && m.stop.Load() {
+		return errors.New("stopped")
+	}
 	if err := m.program.Run(); err != nil {
 		return err
 	}
@@ -43,6 +48,8 @@ func (m *plain) Result(i int) ops.Tensor { return m.out[i] }
 func (m *plain) Memory() int             { return 0 }
 func (m *plain) Listing() []string       { return nil }
 func (m *plain) Close()                  {}
+
+func (m *plain) StopAt(stop *atomic.Bool) { m.stop = stop }
 
 func (m *plain) Profile(int) ([]exec.Timing, error) {
 	return nil, errors.New("a plain machine has no instructions to time")

@@ -53,6 +53,9 @@ func (l *loop[F]) run(x *ctx[F], lo, hi int) error {
 	defer func() { x.clock = [4]int{} }()
 	for i := range l.T {
 		t := l.tick(x, i)
+		if err := x.p.stopped(); err != nil {
+			return err
+		}
 		for _, in := range l.body {
 			a, b := lo, hi
 			if l.rows == 1 {
@@ -71,6 +74,9 @@ func (l *loop[F]) together(x *ctx[F]) (err error) {
 	defer func() { x.clock = [4]int{} }()
 	for i := range l.T {
 		t := l.tick(x, i)
+		if err == nil {
+			err = x.p.stopped()
+		}
 		for _, in := range l.body {
 			lo, hi := part(in.units(), x.worker, len(x.p.ctx))
 			if lo < hi && err == nil {

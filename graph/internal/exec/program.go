@@ -5,7 +5,9 @@
 package exec
 
 import (
+	"errors"
 	"fmt"
+	"sync/atomic"
 
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
@@ -43,6 +45,20 @@ type Program interface {
 	Close()
 	Listing() []string
 	Profile(n int) ([]Timing, error)
+	// StopAt makes runs end with an error soon after stop has become true; nil makes them go on to the end.
+	StopAt(stop *atomic.Bool)
+}
+
+// errStopped ends a run that StopAt ends.
+var errStopped = errors.New("stopped")
+
+func (p *program[F]) StopAt(stop *atomic.Bool) { p.stop = stop }
+
+func (p *program[F]) stopped() error {
+	if p.stop != nil && p.stop.Load() {
+		return errStopped
+	}
+	return nil
 }
 
 // New compiles the values that results need.
@@ -68,6 +84,8 @@ type program[F kernels.Float] struct {
 	notes   []string
 	packs   []kernels.Packed[F]
 	least   int
+
+	stop *atomic.Bool
 
 	job  instr[F] // what the workers are at
 	errs []error
@@ -113,6 +131,9 @@ func (p *program[F]) Run() error {
 		return err
 	}
 	for _, in := range p.code {
+		if err := p.stopped(); err != nil {
+			return err
+		}
 		if err := p.do(in); err != nil {
 			return err
 		}

@@ -27,12 +27,12 @@ func accumulate(l *level) {
 		var base *ir.Value
 		var products, rest []*ir.Value
 		for _, t := range l.terms(v, inner) {
-			_, isProduct := t.Fn.(ops.MatMul)
-			same := slices.Equal(t.Shape, v.Shape) && len(l.users[t]) == 1 && len(t.Shape) == 2
+			p := l.product(t)
+			same := slices.Equal(t.Shape, v.Shape) && len(l.users[t]) == 1
 			switch {
-			case same && isProduct:
-				products = append(products, t)
-			case same && base == nil && l.productOutside(t):
+			case same && p != nil && (len(products) == 0 || slices.Equal(p.Shape, products[0].Shape)):
+				products = append(products, p)
+			case same && base == nil && len(t.Shape) == 2 && l.productOutside(t):
 				base = t
 			default:
 				rest = append(rest, t)
@@ -41,19 +41,38 @@ func accumulate(l *level) {
 		if len(products) == 0 || base == nil && len(products) < 2 {
 			return nil
 		}
-		if base == nil {
-			base, products = products[0], products[1:]
+		if base == nil || !slices.Equal(base.Shape, products[0].Shape) {
+			if base != nil {
+				rest = append(rest, base)
+			}
+			if base, products = products[0], products[1:]; len(products) == 0 {
+				return nil
+			}
 		}
 		sum := now[base]
 		for _, p := range products {
 			fn := ir.MatMulAcc{MatMul: p.Fn.(ops.MatMul)}
 			sum = l.region.Apply(fn, sum, now[p.Args[0]], now[p.Args[1]])
 		}
+		sum = l.region.Apply(ops.Reshape{Shape: v.Shape}, sum)
 		for _, t := range rest {
 			sum = l.region.Apply(ops.Elementwise{Kind: "add"}, sum, now[t])
 		}
 		return sum
 	})
+}
+
+// product is the matrix product that t is, or is a reshaping of; nil if it is none or has other readers.
+func (l *level) product(t *ir.Value) *ir.Value {
+	if _, ok := t.Fn.(ops.Reshape); ok {
+		if t = t.Args[0]; len(l.users[t]) != 1 {
+			return nil
+		}
+	}
+	if _, ok := t.Fn.(ops.MatMul); ok && len(t.Shape) == 2 {
+		return t
+	}
+	return nil
 }
 
 // terms are what v adds up, from left to right.

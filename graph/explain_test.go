@@ -1,0 +1,97 @@
+package graph_test
+
+import (
+	"context"
+	"flag"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seqzoo/seqzoo/graph"
+	"github.com/seqzoo/seqzoo/nodes"
+	"github.com/seqzoo/seqzoo/unroll"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// training is the step of training that benchmarks time: an LSTM, the mean of its squared outputs, all gradients.
+func training(t require.TestingT, kind string, T, B, I, H int) model {
+	var m model
+	require.NoError(t, nodes.Try(func() {
+		store := nodes.NewStore(nodes.Float32, 1)
+		m.g = nodes.NewGraph(nodes.Options{})
+		x := m.g.Input("x", T, B, I)
+		random(t, rand.New(rand.NewPCG(1, 2)), x)
+		y := unroll.Over(newCell(store.Root(), kind, I, H, nil)).Unroll(x, nil, unroll.Options{}).Y()
+		loss := nodes.Mean(nodes.Square(y))
+		wrt := []nodes.Operand{x}
+		for _, p := range store.Params() {
+			wrt = append(wrt, p)
+		}
+		m.keep = append(m.keep, loss.Gorgonia())
+		for _, d := range m.g.Gradients(loss, wrt...) {
+			m.keep = append(m.keep, d.Gorgonia())
+		}
+	}))
+	return m
+}
+
+// Each pass leaves its mark on the program: the golden files are programs with all passes, and without each.
+func TestExplain(t *testing.T) {
+	for _, kind := range []string{"lstm", "gru", "mgu"} {
+		for _, off := range append([]string{""}, graph.Passes()...) {
+			name := kind
+			opts := []graph.Option{graph.Workers(1)}
+			if off != "" {
+				name += "-without-" + off
+				opts = append(opts, graph.Without(off))
+			}
+			m := training(t, kind, 10, 4, 3, 5)
+			if kind == "lstm" {
+				m = training(t, kind, 10, 32, 24, 16)
+			}
+			vm, err := graph.Compile(m.g.Expr(), append(opts, graph.Keep(m.keep...))...)
+			require.NoError(t, err)
+			got := vm.Explain()
+			require.NoError(t, vm.Close())
+			file := filepath.Join("testdata", "explain", name+".txt")
+			if *update {
+				require.NoError(t, os.MkdirAll(filepath.Dir(file), 0o755))
+				require.NoError(t, os.WriteFile(file, []byte(got), 0o644))
+			}
+			want, err := os.ReadFile(file)
+			require.NoError(t, err, "run the test with -update to write it")
+			require.Equal(t, string(want), got, "%s; if this is meant, run the test with -update", file)
+		}
+	}
+}
+
+func TestProfile(t *testing.T) {
+	m := training(t, "lstm", 3, 2, 2, 2)
+	vm, err := graph.Compile(m.g.Expr(), graph.Keep(m.keep...))
+	require.NoError(t, err)
+	defer vm.Close()
+	text, err := vm.Profile(2)
+	require.NoError(t, err)
+	require.Contains(t, text, "loop scan, 3 times")
+	require.Contains(t, text, "µs in all")
+}
+
+func TestRunContext(t *testing.T) {
+	m := training(t, "lstm", 20000, 8, 16, 16)
+	for _, workers := range []int{1, 2} {
+		vm, err := graph.Compile(m.g.Expr(), graph.Keep(m.keep...), graph.Workers(workers))
+		require.NoError(t, err)
+		ctx, cancel := context.WithCancel(context.Background())
+		require.NoError(t, vm.RunContext(ctx))
+		time.AfterFunc(time.Millisecond, cancel)
+		require.ErrorIs(t, vm.RunContext(ctx), context.Canceled)
+		require.ErrorIs(t, vm.RunContext(ctx), context.Canceled)
+		require.NoError(t, vm.RunContext(context.Background()))
+		require.NoError(t, vm.Close())
+	}
+}
