@@ -5,6 +5,7 @@ import (
 	"math"
 	"strings"
 
+	"github.com/seqzoo/seqzoo/internal/kernels"
 	"github.com/seqzoo/seqzoo/internal/rng"
 )
 
@@ -167,40 +168,71 @@ func (i Init) fill(r *rng.Stream, shape []int, w []float64) {
 	}
 }
 
-// orthogonal fills w by modified Gram-Schmidt on normal vectors, twice over each for accuracy.
+// orthogonal fills w with n orthogonal vectors of the given length, which are its rows or its columns. Normal vectors
+// are orthogonalised by Gram-Schmidt, twice for accuracy, in blocks, so that most of the work is matrix products.
 func orthogonal(r *rng.Stream, rows, cols int, gain float64, w []float64) {
-	n, length := rows, cols // n vectors of the given length, n ≤ length
-	at := func(v, k int) int { return v*cols + k }
-	if rows > cols {
-		n, length = cols, rows
-		at = func(v, k int) int { return k*cols + v }
-	}
-	dot := func(u, v int) (s float64) {
-		for k := range length {
-			s += w[at(u, k)] * w[at(v, k)]
+	n, length := min(rows, cols), max(rows, cols)
+	q := make([]float64, n*length)
+	row := func(v int) []float64 { return q[v*length : (v+1)*length] }
+	draw := func(x []float64) {
+		for k := range x {
+			x[k] = r.Normal()
 		}
-		return s
 	}
-	for v := range n {
-		for norm := 0.0; norm < 1e-6; { // all but always the first draw
-			for k := range length {
-				w[at(v, k)] = r.Normal()
-			}
-			for range 2 {
-				for u := range v {
-					d := dot(u, v)
-					for k := range length {
-						w[at(v, k)] -= d * w[at(u, k)]
-					}
+	remove := func(x []float64, from, to int) { // what x has of the vectors from … to−1
+		for range 2 {
+			for u := from; u < to; u++ {
+				d := dot(x, row(u))
+				for k, v := range row(u) {
+					x[k] -= d * v
 				}
 			}
-			norm = math.Sqrt(dot(v, v))
-			for k := range length {
-				w[at(v, k)] /= max(norm, 1e-300)
+		}
+	}
+	const block = 32
+	parts := make([]float64, block*n)
+	for from := 0; from < n; from += block {
+		to := min(from+block, n)
+		x := q[from*length : to*length]
+		draw(x)
+		if from > 0 {
+			for range 2 {
+				c := parts[:(to-from)*from]
+				kernels.Gemm(false, true, to-from, from, length, x, length, q, length, c, from, false)
+				for i := range c {
+					c[i] = -c[i]
+				}
+				kernels.Gemm(false, false, to-from, length, from, c, from, q, length, x, length, true)
+			}
+		}
+		for v := from; v < to; v++ {
+			x := row(v)
+			remove(x, from, v)
+			norm := math.Sqrt(dot(x, x))
+			for norm < 1e-6 { // next to never: nothing is left of it but rounding
+				draw(x)
+				remove(x, 0, v)
+				norm = math.Sqrt(dot(x, x))
+			}
+			for k := range x {
+				x[k] /= norm
 			}
 		}
 	}
-	for k := range w {
-		w[k] *= gain
+	for i := range rows {
+		for j := range cols {
+			if rows > cols {
+				w[i*cols+j] = gain * q[j*length+i]
+			} else {
+				w[i*cols+j] = gain * q[i*length+j]
+			}
+		}
 	}
+}
+
+func dot(a, b []float64) (sum float64) {
+	for k, v := range a {
+		sum += v * b[k]
+	}
+	return sum
 }
