@@ -2,7 +2,9 @@ package main
 
 import (
 	"bytes"
+	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -54,24 +56,16 @@ func TestInterruptAndResume(t *testing.T) {
 		code int
 	}{{syscall.SIGINT, 130}, {syscall.SIGTERM, 143}, {syscall.SIGINT, 130}} {
 		c := program(with("-save", dir, "-resume")...)
-		var out, table bytes.Buffer
-		c.Stderr, c.Stdout = &out, &table
-		require.NoError(t, c.Start())
-		for !exists(filepath.Join(dir, "gru", "checkpoints", ".lock")) {
-			time.Sleep(time.Millisecond)
-		}
-		time.Sleep(50 * time.Millisecond)
-		require.NoError(t, c.Process.Signal(signal.Signal))
-		c.Wait()
+		out, table := interrupt(t, c, signal.Signal)
 		if c.ProcessState.ExitCode() == 0 {
 			break // it was done before
 		}
-		require.Equal(t, signal.code, c.ProcessState.ExitCode(), out.String())
-		if strings.Contains(out.String(), "-resume goes on from there") {
+		require.Equal(t, signal.code, c.ProcessState.ExitCode(), out)
+		if strings.Contains(out, "-resume goes on from there") {
 			interrupted++
 		}
-		if strings.Contains(out.String(), "nextword: gru: interrupted") {
-			require.Contains(t, table.String(), "\nrnn ", "the table of what is done")
+		if strings.Contains(out, "nextword: gru: interrupted") {
+			require.Contains(t, table, "\nrnn ", "the table of what is done")
 		}
 	}
 	require.Positive(t, interrupted)
@@ -88,15 +82,25 @@ func TestInterruptAndResume(t *testing.T) {
 	require.NoError(t, err)
 
 	// Without -save there is nothing to resume, and it says so.
-	c := program(args...)
-	var out bytes.Buffer
-	c.Stderr = &out
+	c := program(with("-epochs", "1000000")...)
+	out, _ := interrupt(t, c, syscall.SIGINT)
+	require.Equal(t, 130, c.ProcessState.ExitCode(), out)
+	require.Regexp(t, `nextword: rnn: interrupted after step \d+; nothing is saved without -save`, out)
+}
+
+// interrupt starts the program, and sends it a signal soon after it has begun to train.
+func interrupt(t *testing.T, c *exec.Cmd, signal syscall.Signal) (errOut, out string) {
+	var e bytes.Buffer
+	c.Stderr = &e
+	pipe, err := c.StdoutPipe()
+	require.NoError(t, err)
 	require.NoError(t, c.Start())
-	time.Sleep(200 * time.Millisecond)
-	require.NoError(t, c.Process.Signal(os.Interrupt))
+	first := make([]byte, 1)
+	_, err = pipe.Read(first) // nothing is printed before training
+	require.NoError(t, err, e.String())
+	time.Sleep(50 * time.Millisecond)
+	require.NoError(t, c.Process.Signal(signal))
+	rest, _ := io.ReadAll(pipe)
 	c.Wait()
-	if c.ProcessState.ExitCode() != 0 {
-		require.Contains(t, out.String(), "interrupted")
-		require.Equal(t, 130, c.ProcessState.ExitCode())
-	}
+	return e.String(), string(first) + string(rest)
 }
