@@ -58,3 +58,25 @@ func TestPlainGorgoniaPrograms(t *testing.T) {
 		}
 	}
 }
+
+// A convolutional network uses operations that the engine leaves to Gorgonia.
+func TestConvolutions(t *testing.T) {
+	build := func() *gorgoniatest.Program {
+		p, err := gorgoniatest.Convolutions(tensor.Float64, 3, 8)
+		require.NoError(t, err)
+		return p
+	}
+	p := build()
+	tape := G.NewTapeMachine(p.Graph, G.BindDualValues(p.Learnables...))
+	defer tape.Close()
+	want, err := p.Train(tape, solvers["vanilla"](), 5)
+	require.NoError(t, err)
+	p = build()
+	vm, err := graph.Compile(p.Graph)
+	require.NoError(t, err)
+	defer vm.Close()
+	require.Contains(t, vm.Explain(), "its own Do: im2colOp")
+	got, err := p.Train(vm, solvers["vanilla"](), 5)
+	require.NoError(t, err)
+	require.InEpsilonSlice(t, want, got, 1e-9)
+}

@@ -218,6 +218,30 @@ func RNN(dt tensor.Dtype, T, batch, in, hidden int) (*Program, error) {
 	}}, nil
 }
 
+// Convolutions is a small convolutional network with pooling.
+func Convolutions(dt tensor.Dtype, batch, side int) (*Program, error) {
+	g := G.NewGraph()
+	r := &numbers{dt: dt, key: rng.New(4)}
+	x := G.NewTensor(g, dt, 4, G.WithShape(batch, 1, side, side), G.WithName("x"))
+	kernel := G.NewTensor(g, dt, 4, G.WithShape(2, 1, 3, 3), G.WithName("kernel"), G.WithValue(r.uniform(0.5, 2, 1, 3, 3)))
+	y, err := G.Conv2d(x, kernel, tensor.Shape{3, 3}, []int{1, 1}, []int{1, 1}, []int{1, 1})
+	if err != nil {
+		return nil, err
+	}
+	if y, err = G.MaxPool2D(G.Must(G.Rectify(y)), tensor.Shape{2, 2}, []int{0, 0}, []int{2, 2}); err != nil {
+		return nil, err
+	}
+	n := 2 * (side / 2) * (side / 2)
+	w := r.matrix(g, "w", n, 4)
+	out := G.Must(G.Mul(G.Must(G.Reshape(y, tensor.Shape{batch, n})), w))
+	cost := G.Must(G.Mean(G.Must(G.Square(out))))
+	learnables := G.Nodes{kernel, w}
+	if _, err := G.Grad(cost, learnables...); err != nil {
+		return nil, err
+	}
+	return &Program{g, cost, learnables, func(int) error { return G.Let(x, r.uniform(1, batch, 1, side, side)) }}, nil
+}
+
 // Images are pictures of digits.
 type Images struct {
 	Pixels []byte // of all images, one after another
