@@ -70,7 +70,9 @@ var passes = func() map[string]string {
 		"fuse":  "element-wise operations are computed in one pass over cache-sized tiles",
 	}
 	for _, p := range optimise.Passes {
-		m[p.Name] = p.Does
+		if m[p.Name] == "" {
+			m[p.Name] = p.Does
+		}
 	}
 	return m
 }()

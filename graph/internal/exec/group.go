@@ -38,7 +38,7 @@ func (k *block[F]) group() {
 		stage[v] = s
 	}
 	for _, v := range slices.Backward(k.order) {
-		if !isElementwise(v) || k.roots[v] {
+		if !isElementwise(v) {
 			continue
 		}
 		late := -1

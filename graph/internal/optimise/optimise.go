@@ -18,6 +18,8 @@ var Passes = []Pass{
 	{"pull", "element-wise operations whose only reader is a loop are computed in it, step by step", pull},
 	{"accumulate", "products that are terms of a sum are added straight to another term", accumulate},
 	{"slice", "slices of element-wise results become element-wise operations on slices, so that gates fuse", slice},
+	{"gates", "products of which only slices are read become a product for each slice", gates},
+	{"accumulate", "once more, for the products of single gates", accumulate},
 }
 
 // Run applies the passes to a graph with the given results, and gives the results that equal them.
