@@ -1,0 +1,248 @@
+package decode
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"sort"
+)
+
+// BeamOptions say how Beam searches. The zero value of an optional field is its default.
+type BeamOptions struct {
+	Options
+	Width int // K: hypotheses that are kept
+	Best  int // hypotheses to return of each source at most; default Width
+
+	// Alpha is the strength of the length normalisation, and Beta that of the coverage penalty, which needs attention
+	// (Wu et al., 2016):
+	//
+	//	score = log p / ((5 + length)/6)^Alpha + Beta·Σ_s log min(1, Σ_t attention_ts)
+	//
+	// 0 is none. A place that was never looked at counts as 10⁻¹⁰ there.
+	Alpha, Beta float64
+
+	// EarlyStop ends the search of a source as soon as Width hypotheses have ended. Otherwise it goes on until none can
+	// come in front of those any more, or to Max tokens.
+	EarlyStop bool
+
+	// Each, if set, is called after every step with the best hypothesis of a source so far, ended or not.
+	Each func(source int, best Hypothesis)
+}
+
+func (o BeamOptions) check(starts []int) error {
+	errs := []error{o.Options.check(starts)}
+	if o.Width < 1 || o.Width > 1<<20 {
+		errs = append(errs, fmt.Errorf("decode: Width is %d; it must be 1 to %d", o.Width, 1<<20))
+	}
+	if o.Best < 0 || o.Best > o.Width {
+		errs = append(errs, fmt.Errorf("decode: Best is %d; it must be 1 to Width, which is %d, or 0 for Width", o.Best, o.Width))
+	}
+	if !(o.Alpha >= 0) || math.IsInf(o.Alpha, 1) {
+		errs = append(errs, fmt.Errorf("decode: Alpha is %g; it must be finite and not negative", o.Alpha))
+	}
+	if !(o.Beta >= 0) || math.IsInf(o.Beta, 1) {
+		errs = append(errs, fmt.Errorf("decode: Beta is %g; it must be finite and not negative", o.Beta))
+	}
+	return errors.Join(errs...)
+}
+
+// Beam searches for the likeliest sequences of each source, which starts from the token starts[b]. The model has Width
+// rows a source: those of source b are b·Width … (b+1)·Width−1, and the state of a row only ever goes to a row of the same
+// source. Some rows may be idle.
+//
+// At each step all extensions of the live hypotheses of a source are ranked by log-probability. Those among the best
+// 2·Width that end are put aside, and the best Width others live on; at Max tokens the live ones are put aside as they
+// are. The best by score of those put aside are returned, best first; there may be fewer than Best. A cancelled context
+// ends the search with what there is, unended hypotheses too, and the context's error.
+func Beam(ctx context.Context, s Stepper, starts []int, o BeamOptions) ([][]Hypothesis, error) {
+	if err := o.check(starts); err != nil {
+		return nil, err
+	}
+	K := o.Width
+	sources := make([]*search, len(starts))
+	rows := identity(len(starts) * K)
+	from, tokens := slices.Clone(rows), make([]int, len(rows))
+	for i := range tokens {
+		tokens[i] = starts[i/K]
+	}
+	for b := range sources {
+		sources[b] = &search{o: &o, row: b * K, live: []*path{{}}}
+	}
+	var err error
+	for length := 1; length <= o.Max && slices.ContainsFunc(sources, (*search).going); length++ {
+		var p Prediction
+		if p, err = step(ctx, s, from, tokens); err != nil {
+			break
+		}
+		copy(from, rows) // of rows that are idle
+		for b, src := range sources {
+			if !src.going() {
+				continue
+			}
+			if err = src.extend(p, from, tokens); err != nil {
+				return nil, err
+			}
+			if o.Each != nil {
+				o.Each(b, src.best().hypothesis(&o))
+			}
+		}
+	}
+	out := make([][]Hypothesis, len(sources))
+	for b, src := range sources {
+		for _, p := range src.live {
+			src.finish(p)
+		}
+		best := K
+		if o.Best > 0 {
+			best = o.Best
+		}
+		for _, r := range src.done.ranked[:min(best, len(src.done.ranked))] {
+			out[b] = append(out[b], r.path.hypothesis(&o))
+		}
+	}
+	return out, err
+}
+
+// path is a hypothesis: the last token of it, and the path to the one before.
+type path struct {
+	before         *path // nil at the start
+	token, row     int   // row of the model in which before was
+	length         int
+	logProb, total float64
+	attention      []float64 // of the step that chose token
+	looked         []float64 // sum of all attention so far; nil without Beta
+}
+
+// score of a path by the options of the search.
+func (p *path) score(o *BeamOptions) float64 {
+	score := p.total / math.Pow(float64(5+p.length)/6, o.Alpha)
+	for _, a := range p.looked {
+		score += o.Beta * math.Log(min(1, max(a, 1e-10)))
+	}
+	return score
+}
+
+func (p *path) hypothesis(o *BeamOptions) Hypothesis {
+	h := Hypothesis{LogProb: p.total, Score: p.score(o), Ended: p.length > 0 && p.token == o.End}
+	for ; p.length > 0; p = p.before {
+		h.Tokens, h.LogProbs = append(h.Tokens, p.token), append(h.LogProbs, p.logProb)
+		if p.attention != nil {
+			h.Attention = append(h.Attention, p.attention)
+		}
+	}
+	slices.Reverse(h.Tokens)
+	slices.Reverse(h.LogProbs)
+	slices.Reverse(h.Attention)
+	return h
+}
+
+// search is the beam of one source.
+type search struct {
+	o    *BeamOptions
+	row  int     // the first of its rows
+	live []*path // the best first; the k-th is in row+k
+	done top
+}
+
+func (s *search) going() bool { return len(s.live) > 0 }
+
+// extend takes the search one token further and says which token each row reads next, from which row's state.
+func (s *search) extend(p Prediction, from, tokens []int) error {
+	candidates := top{size: 2 * s.o.Width}
+	for k, h := range s.live {
+		logProbs := p.Logits[s.row+k]
+		if err := s.o.logProbs(logProbs); err != nil {
+			return fmt.Errorf("decode: row %d: %w", s.row+k, err)
+		}
+		attention := p.attention(s.row + k)
+		looked := s.look(h, attention)
+		for id, lp := range logProbs {
+			if total := h.total + lp; !math.IsInf(lp, -1) && candidates.takes(total) {
+				candidates.add(total, &path{h, id, s.row + k, h.length + 1, lp, total, attention, looked})
+			}
+		}
+	}
+	s.live = nil
+	for _, c := range candidates.ranked {
+		switch {
+		case c.token == s.o.End:
+			s.finish(c.path)
+		case len(s.live) < s.o.Width:
+			row := s.row + len(s.live)
+			from[row], tokens[row] = c.row, c.token
+			s.live = append(s.live, c.path)
+		}
+	}
+	if s.settled() {
+		s.live = nil
+	}
+	return nil
+}
+
+// look adds up attention along a path.
+func (s *search) look(h *path, attention []float64) []float64 {
+	if s.o.Beta == 0 || attention == nil {
+		return nil
+	}
+	sum := slices.Clone(attention)
+	for i, a := range h.looked {
+		sum[i] += a
+	}
+	return sum
+}
+
+func (s *search) finish(p *path) {
+	s.done.size = s.o.Width
+	if score := p.score(s.o); s.done.takes(score) {
+		s.done.add(score, p)
+	}
+}
+
+// settled reports whether what is done is the result. A live hypothesis can only lose log-probability; the most that its
+// score can come to is what it has now, at the greatest length.
+func (s *search) settled() bool {
+	if len(s.live) == 0 || len(s.done.ranked) < s.o.Width {
+		return false
+	}
+	best := *s.live[0]
+	best.length, best.looked = s.o.Max, nil
+	return s.o.EarlyStop || s.done.ranked[s.o.Width-1].score >= best.score(s.o)
+}
+
+// best is the best path so far.
+func (s *search) best() *path {
+	var best top
+	best.size = 1
+	for _, d := range s.done.ranked {
+		best.add(d.score, d.path)
+	}
+	for _, p := range s.live {
+		if score := p.score(s.o); best.takes(score) {
+			best.add(score, p)
+		}
+	}
+	return best.ranked[0].path
+}
+
+// top keeps the best of what it is given, best first; of equals, the first.
+type top struct {
+	size   int
+	ranked []ranked
+}
+
+type ranked struct {
+	*path
+	score float64
+}
+
+func (t *top) takes(score float64) bool {
+	return len(t.ranked) < t.size || score > t.ranked[t.size-1].score
+}
+
+func (t *top) add(score float64, p *path) {
+	at := sort.Search(len(t.ranked), func(i int) bool { return t.ranked[i].score < score })
+	t.ranked = slices.Insert(t.ranked, at, ranked{p, score})
+	t.ranked = t.ranked[:min(len(t.ranked), t.size)]
+}
