@@ -140,6 +140,11 @@ func TestDecoderGradients(t *testing.T) {
 			}}}
 		},
 	}
+	decoders["stacked"] = func(root *nodes.Scope, m *cells.Memory) decoder {
+		return cells.Stacked{Layers: cells.Layers{Residual: true, Cells: []cells.Cell{
+			cells.NewLSTM(root.In("l0"), cells.LSTMConfig{In: In, Hidden: H}), cells.NewGRU(root.In("l1"), cells.GRUConfig{In: H, Hidden: H}),
+		}}}
+	}
 	for name, newDecoder := range decoders {
 		for _, strategy := range []unroll.Strategy{unroll.Scan, unroll.Expand} {
 			t.Run(fmt.Sprint(name, " ", strategy), func(t *testing.T) {
@@ -150,6 +155,9 @@ func TestDecoderGradients(t *testing.T) {
 					d := newDecoder(root, m)
 					r := unroll.Over(d).Unroll(in[0], d.Initial(cells.State{in[2], in[3], in[4]}), unroll.Options{Strategy: strategy})
 					n := len(d.Parts())
+					if name == "stacked" {
+						return nodes.Add(gradcheck.Weigh(r.Y()), gradcheck.Weigh(r.Part(2)))
+					}
 					again := cells.CoverageLoss(r.Part(n-2), r.Part(n-1))
 					return nodes.Add(gradcheck.Weigh(r.Y()), nodes.Sum(again), gradcheck.Weigh(r.Part(n-2)))
 				}

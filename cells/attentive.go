@@ -7,20 +7,17 @@ import (
 	"github.com/seqzoo/seqzoo/nodes"
 )
 
-// Layers are the cells of a decoder that attends, from the bottom up.
+// Layers are the cells of a decoder, from the bottom up.
 type Layers struct {
 	Cells    []Cell
 	Dropout  float64 // probability of dropping an input of the layers above the first
 	Residual bool    // adds its input to the output of every layer above the first (Wu et al., 2016)
 }
 
-// parts of a decoder with outputs of the given width: its output, those of all layers, and what is attended to.
-func (l Layers) parts(op string, width int, m *Memory) []Part {
+// parts of a decoder with outputs of the given width: its output, and those of all layers.
+func (l Layers) parts(op string, width int) []Part {
 	if len(l.Cells) == 0 || slices.Contains(l.Cells, nil) {
 		nodes.Failf(op, "%v: want one layer or more, none of them nil", l.Cells)
-	}
-	if m == nil {
-		nodes.Failf(op, "the memory is nil; make one with Attention.Over")
 	}
 	parts := []Part{{"output", width}}
 	for i, c := range l.Cells {
@@ -28,7 +25,15 @@ func (l Layers) parts(op string, width int, m *Memory) []Part {
 			parts = append(parts, Part{fmt.Sprintf("l%d %s", i, p.Name), p.Width})
 		}
 	}
-	parts = append(parts, Part{"weights", m.heads * m.Places()})
+	return parts
+}
+
+// seen are the parts that a decoder has besides for what it attends to.
+func (m *Memory) seen(op string) []Part {
+	if m == nil {
+		nodes.Failf(op, "the memory is nil; make one with Attention.Over")
+	}
+	parts := []Part{{"weights", m.heads * m.Places()}}
 	if m.covers {
 		parts = append(parts, Part{"coverage", m.Places()})
 	}
@@ -85,7 +90,7 @@ func attend(m *Memory, query *nodes.Node, s State) (context *nodes.Node, next St
 
 // initial is the state of the layers, between zeros for the other parts.
 func initial(parts []Part, layers State) State {
-	if len(layers) == 0 || len(layers) > len(parts)-2 || slices.Contains(layers, nil) {
+	if len(layers) == 0 || len(layers) >= len(parts) || slices.Contains(layers, nil) {
 		nodes.Failf("Initial", "a state of %d parts for the layers of a decoder that carries %v", len(layers), parts)
 	}
 	zeros := Zero(layers[0].Graph(), partsOf(parts), layers[0].Dim(0))
@@ -95,6 +100,22 @@ func initial(parts []Part, layers State) State {
 type partsOf []Part
 
 func (p partsOf) Parts() []Part { return p }
+
+// Stacked is one step of a decoder that does not attend. State: the output, which is that of the top layer, and the states
+// of the layers from the bottom up. To run layers over a whole sequence unroll.Stack does more at once.
+type Stacked struct{ Layers }
+
+// Parts are output and those of the layers.
+func (d Stacked) Parts() []Part { return d.parts("Stacked", d.outputWidth()) }
+
+// Initial is the state before the first step, from that of the layers.
+func (d Stacked) Initial(layers State) State { return initial(d.Parts(), layers) }
+
+// Step advances one time step.
+func (d Stacked) Step(x *nodes.Node, s State) State {
+	h, next := d.step(x, s)
+	return slices.Concat(State{h}, next)
+}
 
 // Bahdanau is one step of a decoder that looks before it moves (Bahdanau, Cho and Bengio, 2015). The query is the output
 // of its top layer at the step before; the layers read [x; context], and its output is [h; context]:
@@ -111,11 +132,8 @@ type Bahdanau struct {
 
 // Parts are output, those of the layers, weights, and coverage if there is one.
 func (d Bahdanau) Parts() []Part {
-	width := 1
-	if d.Memory != nil {
-		width = d.outputWidth() + d.Memory.Width()
-	}
-	return d.parts("Bahdanau", width, d.Memory)
+	seen := d.Memory.seen("Bahdanau")
+	return append(d.parts("Bahdanau", d.outputWidth()+d.Memory.Width()), seen...)
 }
 
 // Initial is the state before the first step, from that of the layers.
@@ -146,7 +164,7 @@ func (d Luong) Parts() []Part {
 	if d.Combine == nil {
 		nodes.Failf("Luong", "Combine is nil: want the matrix W_c")
 	}
-	return d.parts("Luong", d.Combine.Shape()[1], d.Memory)
+	return append(d.parts("Luong", d.Combine.Shape()[1]), d.Memory.seen("Luong")...)
 }
 
 // Initial is the state before the first step, from that of the layers.
