@@ -283,23 +283,36 @@ func (n Noise) Infer(in []Type) (Type, error) {
 
 func (n Noise) Eval(in []Tensor, out Tensor) error {
 	key := rng.New(uint64(in[0].Int[0])).Numbered(uint64(in[0].Int[1])).Named(n.Label)
-	for i := range Size(n.Shape) {
-		var v float64
-		switch n.Kind {
-		case "bernoulli":
-			v = truth[float64](key.Float64(uint64(i)) < n.P)
-		case "uniform":
-			v = key.Float64(uint64(i))
-		case "normal":
-			v = key.Normal(uint64(i))
-		}
-		if out.F32 != nil {
-			out.F32[i] = float32(v)
-		} else {
-			out.F64[i] = v
-		}
+	if out.F32 != nil {
+		n.draw(key, func(i int, v float64) { out.F32[i] = float32(v) })
+	} else {
+		n.draw(key, func(i int, v float64) { out.F64[i] = v })
 	}
 	return nil
+}
+
+// draw visits the numbers in order. A coin takes one 32-bit word of the generator, of which a block has four; the others
+// take a block each.
+func (n Noise) draw(key rng.Key, visit func(i int, v float64)) {
+	size := Size(n.Shape)
+	switch n.Kind {
+	case "bernoulli":
+		below := uint64(n.P * (1 << 32)) // of 2³² values
+		for at := 0; at < size; at += 4 {
+			block := key.Block(uint64(at / 4))
+			for k := range min(4, size-at) {
+				visit(at+k, truth[float64](uint64(block[k]) < below))
+			}
+		}
+	case "uniform":
+		for i := range size {
+			visit(i, key.Float64(uint64(i)))
+		}
+	case "normal":
+		for i := range size {
+			visit(i, key.Normal(uint64(i)))
+		}
+	}
 }
 
 // LogSoftmax and Softmax work along the last axis, shifted by its maximum so that nothing overflows.

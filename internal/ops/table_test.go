@@ -327,7 +327,7 @@ func opCases() map[string][]opCase {
 				out := array{[]int{3, 5}, make([]float64, 15)}
 				for i := range out.v {
 					u := key.Float64(uint64(i))
-					out.v[i] = map[string]float64{"bernoulli": truth(u < 0.3), "uniform": u, "normal": key.Normal(uint64(i))}[kind]
+					out.v[i] = map[string]float64{"bernoulli": truth(float64(key.Block(uint64(i / 4))[i%4]) < 0.3*0x1p32), "uniform": u, "normal": key.Normal(uint64(i))}[kind]
 				}
 				return out
 			},
