@@ -84,6 +84,7 @@ func (tty *terminal) start(t *testing.T, dir, pause string) *exec.Cmd {
 	c.Stdin, c.Stdout, c.Stderr = tty.slave, tty.slave, tty.slave
 	c.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
 	require.NoError(t, c.Start())
+	t.Cleanup(func() { c.Process.Kill() })
 	tty.waitFor(t, "begun")
 	return c
 }
