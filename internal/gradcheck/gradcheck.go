@@ -1,4 +1,3 @@
-// Package gradcheck holds symbolic gradients against finite differences. It is for tests.
 package gradcheck
 
 import (
