@@ -1,0 +1,83 @@
+package word2vec
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+)
+
+// PhrasesConfig says which pairs of neighbours become one word. The zero value is the original tool's choice.
+type PhrasesConfig struct {
+	MinCount  int     // δ, and the least count of a pair; 0 means 5
+	Threshold float64 // least score; 0 means 100
+	Joiner    string  // stands between the words of a phrase; "" means "_"
+}
+
+// Phrases are pairs of words that stand together more often than by chance (Mikolov et al., 2013): those with a score of
+// at least Threshold,
+//
+//	score(a, b) = (count(a b) − δ) / (count(a)·count(b)) · words of the text
+//
+// Joining a text, and finding phrases in the outcome, gives phrases of up to four words.
+type Phrases struct {
+	joiner string
+	scores map[[2]string]float64
+}
+
+// FindPhrases finds the phrases of a text.
+func FindPhrases(cfg PhrasesConfig, sentences [][]string) (*Phrases, error) {
+	if cfg.MinCount < 0 || cfg.Threshold < 0 || math.IsNaN(cfg.Threshold) {
+		return nil, fmt.Errorf("word2vec: phrases: MinCount is %d and Threshold %g; neither may be negative", cfg.MinCount, cfg.Threshold)
+	}
+	if strings.ContainsAny(cfg.Joiner, " \t\r\n") {
+		return nil, errors.New("word2vec: phrases: Joiner must not hold white space")
+	}
+	if cfg.MinCount == 0 {
+		cfg.MinCount = 5
+	}
+	if cfg.Threshold == 0 {
+		cfg.Threshold = 100
+	}
+	p := &Phrases{joiner: cfg.Joiner, scores: map[[2]string]float64{}}
+	if p.joiner == "" {
+		p.joiner = "_"
+	}
+	words, pairs, total := map[string]int{}, map[[2]string]int{}, 0
+	for _, s := range sentences {
+		total += len(s)
+		for i, w := range s {
+			words[w]++
+			if i > 0 {
+				pairs[[2]string{s[i-1], w}]++
+			}
+		}
+	}
+	for pair, n := range pairs {
+		score := float64(n-cfg.MinCount) / float64(words[pair[0]]) / float64(words[pair[1]]) * float64(total)
+		if n >= cfg.MinCount && score >= cfg.Threshold {
+			p.scores[pair] = score
+		}
+	}
+	return p, nil
+}
+
+// Len is the number of phrases.
+func (p *Phrases) Len() int { return len(p.scores) }
+
+// Score is that of two words, 0 if they are no phrase.
+func (p *Phrases) Score(a, b string) float64 { return p.scores[[2]string{a, b}] }
+
+// Join gives a sentence with its phrases as single words. From left to right, a word belongs to one phrase at most.
+func (p *Phrases) Join(sentence []string) []string {
+	var joined []string
+	for i := 0; i < len(sentence); i++ {
+		w := sentence[i]
+		if i+1 < len(sentence) && p.Score(w, sentence[i+1]) > 0 {
+			w += p.joiner + sentence[i+1]
+			i++
+		}
+		joined = append(joined, w)
+	}
+	return joined
+}
