@@ -43,16 +43,18 @@ func TestPlainGorgoniaPrograms(t *testing.T) {
 					want, err := p.Train(tape, newSolver(), 20)
 					require.NoError(t, err)
 
-					p, err = program(dt)
-					require.NoError(t, err)
-					vm, err := graph.Compile(p.Graph)
-					require.NoError(t, err)
-					defer vm.Close()
-					require.Empty(t, vm.Warnings())
-					require.NotContains(t, vm.Explain(), "its own Do")
-					got, err := p.Train(vm, newSolver(), 20)
-					require.NoError(t, err)
-					require.InEpsilonSlice(t, want, got, tolerance)
+					for _, opts := range [][]graph.Option{nil, {graph.Plain()}} {
+						p, err = program(dt)
+						require.NoError(t, err)
+						vm, err := graph.Compile(p.Graph, opts...)
+						require.NoError(t, err)
+						defer vm.Close()
+						require.Empty(t, vm.Warnings())
+						require.NotContains(t, vm.Explain(), "its own Do")
+						got, err := p.Train(vm, newSolver(), 20)
+						require.NoError(t, err)
+						require.InEpsilonSlice(t, want, got, tolerance)
+					}
 				})
 			}
 		}
