@@ -196,3 +196,15 @@ func TestResultsAreApart(t *testing.T) {
 	}
 	require.Equal(t, []float32{1, 2, 3, 4, 5, 6}, x.Value().Data())
 }
+
+// What a machine says it needs is what it has: the plan counts every buffer once.
+func TestMemoryIsPlanned(t *testing.T) {
+	m := training(t, "lstm", 50, 32, 64, 128)
+	vm, err := graph.Compile(m.g.Expr(), graph.Keep(m.keep...), graph.Workers(1))
+	require.NoError(t, err)
+	defer vm.Close()
+	const element, steps, batch, in, hidden = 4, 50, 32, 64, 128
+	// Gates, their gradients, tanh c', c and h of all steps, dx, and the gradients of the weights.
+	need := element * (steps*batch*(2*4*hidden+3*hidden+in) + (in+hidden+1)*4*hidden)
+	require.Less(t, vm.Memory(), need*13/10)
+}

@@ -4,6 +4,7 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // pool is a fixed set of goroutines that work on one job at a time together with the caller. Waiting workers spin for a
@@ -110,9 +111,16 @@ func (b *barrier) wait() {
 	}
 }
 
-// pause waits a moment in a spinning loop; now and then it lets other goroutines run.
+// pause waits a moment in a spinning loop: i counts its rounds. Now and then it lets other goroutines run; when a
+// worker has been waited for as long as only a busy machine keeps it, it sleeps, and leaves the core to others.
 func pause(i int) {
-	if i%64 == 63 {
+	switch {
+	case i > patience:
+		time.Sleep(20 * time.Microsecond)
+	case i%64 == 63:
 		runtime.Gosched()
 	}
 }
+
+// patience is the rounds of a spinning loop before it sleeps, about 0.1 ms.
+const patience = 20_000

@@ -77,8 +77,7 @@ func (r *Region) reshape(fn ops.Reshape, x *Value) *Value {
 	if slices.Equal(x.Shape, fn.Shape) {
 		return x
 	}
-	if y, ok := x.Fn.(ops.Reshape); ok {
-		_ = y
+	if _, ok := x.Fn.(ops.Reshape); ok {
 		return r.Apply(fn, x.Args[0])
 	}
 	return r.fillLike(fn, []*Value{x})

@@ -149,7 +149,7 @@ func slice(l *level) {
 		return l.region.Apply(e, args...)
 	}
 	l.rewrite(now, func(v *ir.Value, args []*ir.Value) *ir.Value {
-		if fn, ok := v.Fn.(ops.Slice); ok && l.loop != nil {
+		if fn, ok := v.Fn.(ops.Slice); ok {
 			return cut(fn, v.Args[0], onlySlices(v.Args[0]))
 		}
 		return nil
