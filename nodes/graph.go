@@ -123,8 +123,18 @@ func (g *Graph) Within(label string, build func()) {
 	build()
 }
 
-// place is where building is, for errors.
-func (g *Graph) place() string { return strings.TrimSpace(g.near + " " + g.label) }
+// place is where building is, for errors: the scope, and the labels of all graphs that are being built.
+func (g *Graph) place() string {
+	words := []string{g.near}
+	root := g
+	for root.parent != nil {
+		root = root.parent
+	}
+	for in := root; in != nil; in = in.step {
+		words = append(words, in.label)
+	}
+	return strings.Join(strings.Fields(strings.Join(words, " ")), " ")
+}
 
 // failf panics with a *BuildError that says where.
 func (g *Graph) failf(op, format string, args ...any) {

@@ -142,8 +142,12 @@ func call(op string, fn ops.Fn, xs ...Operand) *Node {
 	return g.apply(op, fn, in...)
 }
 
-// noteScope remembers where the parameters among the operands live, for errors.
+// noteScope remembers where the parameters among the operands live, for errors. Within a label, such as that of a step,
+// they tell the place of what follows too.
 func (g *Graph) noteScope(xs []Operand) {
+	if g.label == "" {
+		g.near = ""
+	}
 	for _, x := range xs {
 		if p, ok := x.(*Param); ok {
 			g.near = p.scope()

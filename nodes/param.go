@@ -63,10 +63,7 @@ type Scope struct {
 
 // In is the scope of name under s. The name may be formatted: s.In("l%d", k).
 func (s *Scope) In(format string, args ...any) *Scope {
-	name := format
-	if len(args) > 0 {
-		name = fmt.Sprintf(format, args...)
-	}
+	name := fmt.Sprintf(format, args...)
 	if err := checkName(name); err != nil {
 		panic(&BuildError{Path: s.path, Op: "Scope", Msg: err.Error()})
 	}

@@ -108,7 +108,7 @@ func TestMisuse(t *testing.T) {
 			return one(func(x *nodes.Node, s cells.State) cells.State {
 				return inner.Unroll(nodes.Reshape(x, 1, 2, 3), nil, unroll.Options{}).Final()
 			})
-		}}, `step: Unroll: the state after a step: part "a" is float32 [2, 3], want float32 [2, 1]`},
+		}}, `step step: Unroll: the state after a step: part "a" is float32 [2, 3], want float32 [2, 1]`},
 		{"a wrapper's rate", args{l: func() unroll.Layer { return unroll.Over(cells.Zoneout{Cell: lstm(), Rates: []float64{2}}) }},
 			"encoder/l0 step: Zoneout: the probability 2: want [0, 1)"},
 
