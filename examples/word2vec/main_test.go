@@ -1,0 +1,102 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seqzoo/seqzoo/train"
+)
+
+// do runs a command line.
+func do(ctx context.Context, in string, args ...string) (out, messages string, err error) {
+	var o, m bytes.Buffer
+	err = run(ctx, args, strings.NewReader(in), &o, &m)
+	return o.String(), m.String(), err
+}
+
+func TestFromTextToAnswers(t *testing.T) {
+	dir, ctx := t.TempDir(), context.Background()
+	book, model := filepath.Join(dir, "book.txt"), filepath.Join(dir, "my model")
+	require.NoError(t, os.WriteFile(book, []byte(strings.Repeat("The sun and the moon .\nNew York has bread and butter\n\n", 300)), 0o666))
+	command := []string{"train", "-text", book, "-save", model, "-dim", "8", "-sample", "1", "-epochs", "3", "-phrases", "1"}
+
+	stopped, stop := context.WithCancel(ctx)
+	stop()
+	_, _, err := do(stopped, "", command...)
+	require.ErrorIs(t, err, train.ErrInterrupted)
+	out, messages, err := do(ctx, "", command...)
+	require.NoError(t, err)
+	require.Contains(t, out, "saved in "+model)
+	require.Contains(t, messages, "epoch 3/3  100.0 %")
+	_, _, err = do(ctx, "", command...)
+	require.ErrorContains(t, err, "training is complete")
+	_, _, err = do(ctx, "", append(command, "-window", "2")...)
+	require.ErrorContains(t, err, "other settings")
+
+	file := filepath.Join(dir, "v.bin")
+	_, _, err = do(ctx, "", "export", "-model", model, "-to", file, "-format", "binary")
+	require.NoError(t, err)
+	for _, from := range []string{model, file} {
+		out, messages, err = do(ctx, "SUN\n\nunheard\nsun moon", "similar", "-model", from, "-n", "2")
+		require.NoError(t, err)
+		require.Equal(t, 6, strings.Count(out, "\n"))
+		require.Contains(t, messages, `no vector for "unheard"`)
+		out, messages, err = do(ctx, "sun moon the\nsun moon\n", "analogy", "-model", from, "-mul", "-first", "50")
+		require.NoError(t, err)
+		require.Contains(t, out, "sun moon the\n    ")
+		require.Contains(t, messages, "2 words; want three")
+	}
+	questions, pairs := filepath.Join(dir, "q"), filepath.Join(dir, "p")
+	require.NoError(t, os.WriteFile(questions, []byte(": a\nsun moon the .\n"), 0o666))
+	require.NoError(t, os.WriteFile(pairs, []byte("sun\tmoon\t9\nsun\tbread\t1\nsun\tand\t0\n"), 0o666))
+	out, _, err = do(ctx, "", "evaluate", "-model", model, "-analogies", questions, "-pairs", pairs)
+	require.NoError(t, err)
+	require.Contains(t, out, "of      1")
+	require.Contains(t, out, "similarity of 3 pairs")
+}
+
+func TestMistakes(t *testing.T) {
+	dir, ctx := t.TempDir(), context.Background()
+	t.Setenv("SEQZOO_DATA", dir)
+	empty := filepath.Join(dir, "empty")
+	require.NoError(t, os.WriteFile(empty, nil, 0o666))
+	for _, c := range []struct {
+		args  string
+		want  string
+		usage bool
+	}{
+		{"", "a command is missing", true},
+		{"learn", `"learn" is no command`, true},
+		{"train -dimension 3", "not defined", true},
+		{"train -dim -3", "Dim is -3", true},
+		{"train", "give a text by -text, or let SEQZOO_DATA", false},
+		{"train -text " + empty, "the file is empty", false},
+		{"train -text none.txt", "no such file", false},
+		{"similar", "-model is missing", true},
+		{"similar -model " + dir, "there is no model", false},
+		{"similar -model " + empty, "no words", false},
+		{"analogy -model x -n 0", "-n is 0", true},
+		{"evaluate -model x", "give a file by -analogies", false},
+		{"evaluate -model x -first 0", "-first is 0", true},
+		{"export -model x -to y -format z", `-format is "z"`, true},
+		{"train extra", `unexpected argument "extra"`, true},
+	} {
+		_, _, err := do(ctx, "", strings.Fields(c.args)...)
+		require.ErrorContains(t, err, c.want)
+		require.Equal(t, c.usage, errorsAsUsage(err), "%v", err)
+	}
+	_, messages, err := do(ctx, "", "help")
+	require.NoError(t, err)
+	require.Contains(t, messages, "go run ./examples/word2vec train")
+	_, _, err = do(ctx, "", "train", "-help")
+	require.ErrorIs(t, err, flag.ErrHelp)
+}
+
+func errorsAsUsage(err error) bool { _, ok := err.(errUsage); return ok }
