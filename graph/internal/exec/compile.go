@@ -22,6 +22,7 @@ func compile[F kernels.Float](r *ir.Region, results []*ir.Value, c Config) (p *p
 		c.Least = parallelCost
 	}
 	p = &program[F]{pool: newPool(c.Workers), errs: make([]error, c.Workers), least: c.Least}
+	runtime.AddCleanup(p, (*pool).close, p.pool) // for machines that nobody closes
 	b := &builder[F]{p: p, cfg: c, slots: 4, regs: 1, row: 1}
 	k := newBlock(b, nil, results)
 	k.place()
