@@ -155,18 +155,15 @@ func readSmall(path string) ([]byte, error) {
 
 // fill makes a model with the weights of a file.
 func fill(cfg Config, v *text.Vocabulary, f *safetensors.File) (*Model, error) {
-	in, okIn := f.Find("in")
-	out, okOut := f.Find("out")
-	outputs := v.Len()
-	if cfg.Output == Hierarchical {
-		outputs--
-	}
-	if !okIn || !okOut || !slices.Equal(in.Shape, []int{v.Len(), cfg.Dim}) || !slices.Equal(out.Shape, []int{outputs, cfg.Dim}) {
-		return nil, fmt.Errorf("%s should hold in %v and out %v; it has %v and %v", weightsFile, []int{v.Len(), cfg.Dim}, []int{outputs, cfg.Dim}, in.Shape, out.Shape)
-	}
 	m, err := newModel(cfg, v)
 	if err != nil {
 		return nil, err
+	}
+	in, okIn := f.Find("in")
+	out, okOut := f.Find("out")
+	wantIn, wantOut := []int{v.Len(), cfg.Dim}, []int{m.outputs(), cfg.Dim}
+	if !okIn || !okOut || !slices.Equal(in.Shape, wantIn) || !slices.Equal(out.Shape, wantOut) {
+		return nil, fmt.Errorf("%s should hold in %v and out %v; it has %v and %v", weightsFile, wantIn, wantOut, in.Shape, out.Shape)
 	}
 	if m.in, err = safetensors.Values[float32](in); err != nil {
 		return nil, fmt.Errorf("%s: in: %w", weightsFile, err)

@@ -119,6 +119,7 @@ func New(cfg Config, sentences [][]string) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
+	m.in, m.out = make([]float32, v.Len()*cfg.Dim), make([]float32, m.outputs()*cfg.Dim)
 	key := rng.New(cfg.Seed).Named("word2vec/in")
 	for i := range m.in {
 		m.in[i] = float32((key.Float64(uint64(i)) - 0.5) / float64(cfg.Dim))
@@ -126,19 +127,24 @@ func New(cfg Config, sentences [][]string) (*Model, error) {
 	return m, nil
 }
 
-// newModel allocates a model.
+// newModel makes a model without weights.
 func newModel(cfg Config, v *text.Vocabulary) (*Model, error) {
 	if v.Len() > math.MaxInt32/2 {
 		return nil, fmt.Errorf("word2vec: %d words; the limit is %d (MaxVocab keeps the most frequent ones)", v.Len(), math.MaxInt32/2)
 	}
 	m := &Model{cfg: cfg, vocabulary: v}
-	outputs := v.Len()
 	if cfg.Output == Hierarchical {
 		m.tree = newTree(v)
-		outputs = v.Len() - 1
 	}
-	m.in, m.out = make([]float32, v.Len()*cfg.Dim), make([]float32, outputs*cfg.Dim)
 	return m, nil
+}
+
+// outputs is the number of output vectors.
+func (m *Model) outputs() int {
+	if m.cfg.Output == Hierarchical {
+		return m.vocabulary.Len() - 1
+	}
+	return m.vocabulary.Len()
 }
 
 // Config is the configuration, with defaults in the place of zeros.
