@@ -16,8 +16,8 @@ func (m MatMul) Key() string { return fmt.Sprintf("matmul{%t %t}", m.TransA, m.T
 
 // dims of op(A) [M, K] and op(B) [K, N], and the number of matrices.
 func (m MatMul) dims(a, b []int) (n, rows, inner, inner2, cols int) {
-	k := len(a) - 2
-	rows, inner, inner2, cols = a[k], a[k+1], b[k], b[k+1]
+	k, l := len(a)-2, len(b)-2
+	rows, inner, inner2, cols = a[k], a[k+1], b[l], b[l+1]
 	if m.TransA {
 		rows, inner = inner, rows
 	}
