@@ -249,10 +249,15 @@ func (p *product[F]) rows(i0, m int) {
 	}
 }
 
-// scattered says whether the A of m rows should be packed for n columns: the rows of a block displace one another in
-// the first-level cache, or for every p they are on a cache line of their own, and there is enough to do with them.
+// scattered says whether the A of m rows should be packed for n columns: for every p the elements of a block are on
+// cache lines of their own, or these lines displace one another in the first-level cache, or the rows are long; and
+// there is enough to do with them.
 func (p *product[F]) scattered(m, n int) bool {
-	return p.level != Portable && m > p.grid.rows && n >= 128 && (p.colA != 1 || p.rowA*size[F]()%2048 == 0)
+	if p.level == Portable || m <= p.grid.rows {
+		return false
+	}
+	row := p.rowA * size[F]()
+	return n >= 128 && (p.colA != 1 || row%2048 == 0) || n >= 512 && row > 2048
 }
 
 // packA lays out the rows block by block, pass by pass, for each p the elements of a block side by side.

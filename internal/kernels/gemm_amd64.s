@@ -6,7 +6,7 @@
 
 // func gemmF32AVX512(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemmF32AVX512(SB), NOSPLIT, $112-8
+TEXT ·gemmF32AVX512(SB), NOSPLIT, $120-8
 	MOVQ  t+0(FP), DI
 	MOVQ  120(DI), AX
 	SHLQ  $0x02, AX
@@ -17,8 +17,6 @@ TEXT ·gemmF32AVX512(SB), NOSPLIT, $112-8
 	MOVQ  136(DI), AX
 	SHLQ  $0x02, AX
 	MOVQ  AX, 80(SP)
-	MOVQ  168(DI), BP
-	SHLQ  $0x02, BP
 	MOVQ  128(DI), R12
 	SHLQ  $0x02, R12
 	MOVQ  144(DI), R13
@@ -38,6 +36,9 @@ TEXT ·gemmF32AVX512(SB), NOSPLIT, $112-8
 panel:
 	MOVQ 88(SP), AX
 	MOVQ AX, 96(SP)
+	MOVQ $0x00000004, 112(SP)
+	MOVQ 168(DI), BP
+	SHLQ $0x02, BP
 	MOVQ (DI), AX
 	MOVQ AX, (SP)
 	MOVQ 24(SP), AX
@@ -297,6 +298,13 @@ tile1x1below:
 	PREFETCHT0 (SI)
 
 tile1x1fetched:
+	CMPQ 112(SP), $0x00
+	JNE  tile1x1ahead
+	XORQ BP, BP
+	INCQ 112(SP)
+
+tile1x1ahead:
+	DECQ 112(SP)
 	MOVQ 96(SP), R15
 	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
@@ -358,6 +366,13 @@ tile2x1below:
 	PREFETCHT0 (SI)(R9*1)
 
 tile2x1fetched:
+	CMPQ 112(SP), $0x00
+	JNE  tile2x1ahead
+	XORQ BP, BP
+	INCQ 112(SP)
+
+tile2x1ahead:
+	DECQ 112(SP)
 	MOVQ 96(SP), R15
 	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
@@ -427,6 +442,13 @@ tile3x1below:
 	PREFETCHT0 (SI)(R9*2)
 
 tile3x1fetched:
+	CMPQ 112(SP), $0x00
+	JNE  tile3x1ahead
+	XORQ BP, BP
+	INCQ 112(SP)
+
+tile3x1ahead:
+	DECQ 112(SP)
 	MOVQ 96(SP), R15
 	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
@@ -504,6 +526,13 @@ tile4x1below:
 	PREFETCHT0 (SI)(R10*1)
 
 tile4x1fetched:
+	CMPQ 112(SP), $0x00
+	JNE  tile4x1ahead
+	XORQ BP, BP
+	INCQ 112(SP)
+
+tile4x1ahead:
+	DECQ 112(SP)
 	MOVQ 96(SP), R15
 	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
@@ -589,6 +618,13 @@ tile5x1below:
 	PREFETCHT0 (SI)(R9*4)
 
 tile5x1fetched:
+	CMPQ 112(SP), $0x00
+	JNE  tile5x1ahead
+	XORQ BP, BP
+	INCQ 112(SP)
+
+tile5x1ahead:
+	DECQ 112(SP)
 	MOVQ 96(SP), R15
 	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
@@ -682,6 +718,13 @@ tile6x1below:
 	PREFETCHT0 (SI)(R11*1)
 
 tile6x1fetched:
+	CMPQ 112(SP), $0x00
+	JNE  tile6x1ahead
+	XORQ BP, BP
+	INCQ 112(SP)
+
+tile6x1ahead:
+	DECQ 112(SP)
 	MOVQ 96(SP), R15
 	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
@@ -783,6 +826,13 @@ tile7x1below:
 	PREFETCHT0 (SI)(R10*2)
 
 tile7x1fetched:
+	CMPQ 112(SP), $0x00
+	JNE  tile7x1ahead
+	XORQ BP, BP
+	INCQ 112(SP)
+
+tile7x1ahead:
+	DECQ 112(SP)
 	MOVQ 96(SP), R15
 	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
@@ -892,6 +942,13 @@ tile8x1below:
 	PREFETCHT0 (SI)(R8*1)
 
 tile8x1fetched:
+	CMPQ 112(SP), $0x00
+	JNE  tile8x1ahead
+	XORQ BP, BP
+	INCQ 112(SP)
+
+tile8x1ahead:
+	DECQ 112(SP)
 	MOVQ 96(SP), R15
 	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
@@ -1009,6 +1066,13 @@ tile9x1below:
 	PREFETCHT0 (SI)(R9*8)
 
 tile9x1fetched:
+	CMPQ 112(SP), $0x00
+	JNE  tile9x1ahead
+	XORQ BP, BP
+	INCQ 112(SP)
+
+tile9x1ahead:
+	DECQ 112(SP)
 	MOVQ 96(SP), R15
 	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
@@ -1113,6 +1177,13 @@ packtile5x1below:
 	PREFETCHT0 (SI)(R9*4)
 
 packtile5x1fetched:
+	CMPQ 112(SP), $0x00
+	JNE  packtile5x1ahead
+	XORQ BP, BP
+	INCQ 112(SP)
+
+packtile5x1ahead:
+	DECQ 112(SP)
 	MOVQ 96(SP), R15
 	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
@@ -1212,6 +1283,13 @@ packtile6x1below:
 	PREFETCHT0 (SI)(R11*1)
 
 packtile6x1fetched:
+	CMPQ 112(SP), $0x00
+	JNE  packtile6x1ahead
+	XORQ BP, BP
+	INCQ 112(SP)
+
+packtile6x1ahead:
+	DECQ 112(SP)
 	MOVQ 96(SP), R15
 	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
@@ -1319,6 +1397,13 @@ packtile7x1below:
 	PREFETCHT0 (SI)(R10*2)
 
 packtile7x1fetched:
+	CMPQ 112(SP), $0x00
+	JNE  packtile7x1ahead
+	XORQ BP, BP
+	INCQ 112(SP)
+
+packtile7x1ahead:
+	DECQ 112(SP)
 	MOVQ 96(SP), R15
 	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
@@ -1434,6 +1519,13 @@ packtile8x1below:
 	PREFETCHT0 (SI)(R8*1)
 
 packtile8x1fetched:
+	CMPQ 112(SP), $0x00
+	JNE  packtile8x1ahead
+	XORQ BP, BP
+	INCQ 112(SP)
+
+packtile8x1ahead:
+	DECQ 112(SP)
 	MOVQ 96(SP), R15
 	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
@@ -1557,6 +1649,13 @@ packtile9x1below:
 	PREFETCHT0 (SI)(R9*8)
 
 packtile9x1fetched:
+	CMPQ 112(SP), $0x00
+	JNE  packtile9x1ahead
+	XORQ BP, BP
+	INCQ 112(SP)
+
+packtile9x1ahead:
+	DECQ 112(SP)
 	MOVQ 96(SP), R15
 	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
@@ -1654,6 +1753,13 @@ tile1x2below:
 	PREFETCHT0 64(SI)
 
 tile1x2fetched:
+	CMPQ 112(SP), $0x00
+	JNE  tile1x2ahead
+	XORQ BP, BP
+	INCQ 112(SP)
+
+tile1x2ahead:
+	DECQ 112(SP)
 	MOVQ 96(SP), R15
 	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
@@ -1724,6 +1830,13 @@ tile2x2below:
 	PREFETCHT0 64(SI)(R9*1)
 
 tile2x2fetched:
+	CMPQ 112(SP), $0x00
+	JNE  tile2x2ahead
+	XORQ BP, BP
+	INCQ 112(SP)
+
+tile2x2ahead:
+	DECQ 112(SP)
 	MOVQ 96(SP), R15
 	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
@@ -1807,6 +1920,13 @@ tile3x2below:
 	PREFETCHT0 64(SI)(R9*2)
 
 tile3x2fetched:
+	CMPQ 112(SP), $0x00
+	JNE  tile3x2ahead
+	XORQ BP, BP
+	INCQ 112(SP)
+
+tile3x2ahead:
+	DECQ 112(SP)
 	MOVQ 96(SP), R15
 	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
@@ -1903,6 +2023,13 @@ tile4x2below:
 	PREFETCHT0 64(SI)(R10*1)
 
 tile4x2fetched:
+	CMPQ 112(SP), $0x00
+	JNE  tile4x2ahead
+	XORQ BP, BP
+	INCQ 112(SP)
+
+tile4x2ahead:
+	DECQ 112(SP)
 	MOVQ 96(SP), R15
 	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
@@ -2012,6 +2139,13 @@ tile5x2below:
 	PREFETCHT0 64(SI)(R9*4)
 
 tile5x2fetched:
+	CMPQ 112(SP), $0x00
+	JNE  tile5x2ahead
+	XORQ BP, BP
+	INCQ 112(SP)
+
+tile5x2ahead:
+	DECQ 112(SP)
 	MOVQ 96(SP), R15
 	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
@@ -2134,6 +2268,13 @@ tile6x2below:
 	PREFETCHT0 64(SI)(R11*1)
 
 tile6x2fetched:
+	CMPQ 112(SP), $0x00
+	JNE  tile6x2ahead
+	XORQ BP, BP
+	INCQ 112(SP)
+
+tile6x2ahead:
+	DECQ 112(SP)
 	MOVQ 96(SP), R15
 	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
@@ -2269,6 +2410,13 @@ tile7x2below:
 	PREFETCHT0 64(SI)(R10*2)
 
 tile7x2fetched:
+	CMPQ 112(SP), $0x00
+	JNE  tile7x2ahead
+	XORQ BP, BP
+	INCQ 112(SP)
+
+tile7x2ahead:
+	DECQ 112(SP)
 	MOVQ 96(SP), R15
 	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
@@ -2417,6 +2565,13 @@ tile8x2below:
 	PREFETCHT0 64(SI)(R8*1)
 
 tile8x2fetched:
+	CMPQ 112(SP), $0x00
+	JNE  tile8x2ahead
+	XORQ BP, BP
+	INCQ 112(SP)
+
+tile8x2ahead:
+	DECQ 112(SP)
 	MOVQ 96(SP), R15
 	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
@@ -2578,6 +2733,13 @@ tile9x2below:
 	PREFETCHT0 64(SI)(R9*8)
 
 tile9x2fetched:
+	CMPQ 112(SP), $0x00
+	JNE  tile9x2ahead
+	XORQ BP, BP
+	INCQ 112(SP)
+
+tile9x2ahead:
+	DECQ 112(SP)
 	MOVQ 96(SP), R15
 	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
@@ -2716,6 +2878,13 @@ packtile5x2below:
 	PREFETCHT0 64(SI)(R9*4)
 
 packtile5x2fetched:
+	CMPQ 112(SP), $0x00
+	JNE  packtile5x2ahead
+	XORQ BP, BP
+	INCQ 112(SP)
+
+packtile5x2ahead:
+	DECQ 112(SP)
 	MOVQ 96(SP), R15
 	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
@@ -2845,6 +3014,13 @@ packtile6x2below:
 	PREFETCHT0 64(SI)(R11*1)
 
 packtile6x2fetched:
+	CMPQ 112(SP), $0x00
+	JNE  packtile6x2ahead
+	XORQ BP, BP
+	INCQ 112(SP)
+
+packtile6x2ahead:
+	DECQ 112(SP)
 	MOVQ 96(SP), R15
 	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
@@ -2987,6 +3163,13 @@ packtile7x2below:
 	PREFETCHT0 64(SI)(R10*2)
 
 packtile7x2fetched:
+	CMPQ 112(SP), $0x00
+	JNE  packtile7x2ahead
+	XORQ BP, BP
+	INCQ 112(SP)
+
+packtile7x2ahead:
+	DECQ 112(SP)
 	MOVQ 96(SP), R15
 	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
@@ -3142,6 +3325,13 @@ packtile8x2below:
 	PREFETCHT0 64(SI)(R8*1)
 
 packtile8x2fetched:
+	CMPQ 112(SP), $0x00
+	JNE  packtile8x2ahead
+	XORQ BP, BP
+	INCQ 112(SP)
+
+packtile8x2ahead:
+	DECQ 112(SP)
 	MOVQ 96(SP), R15
 	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
@@ -3310,6 +3500,13 @@ packtile9x2below:
 	PREFETCHT0 64(SI)(R9*8)
 
 packtile9x2fetched:
+	CMPQ 112(SP), $0x00
+	JNE  packtile9x2ahead
+	XORQ BP, BP
+	INCQ 112(SP)
+
+packtile9x2ahead:
+	DECQ 112(SP)
 	MOVQ 96(SP), R15
 	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
@@ -3430,6 +3627,13 @@ tile1x3below:
 	PREFETCHT0 128(SI)
 
 tile1x3fetched:
+	CMPQ 112(SP), $0x00
+	JNE  tile1x3ahead
+	XORQ BP, BP
+	INCQ 112(SP)
+
+tile1x3ahead:
+	DECQ 112(SP)
 	MOVQ 96(SP), R15
 	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
@@ -3509,6 +3713,13 @@ tile2x3below:
 	PREFETCHT0 128(SI)(R9*1)
 
 tile2x3fetched:
+	CMPQ 112(SP), $0x00
+	JNE  tile2x3ahead
+	XORQ BP, BP
+	INCQ 112(SP)
+
+tile2x3ahead:
+	DECQ 112(SP)
 	MOVQ 96(SP), R15
 	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
@@ -3606,6 +3817,13 @@ tile3x3below:
 	PREFETCHT0 128(SI)(R9*2)
 
 tile3x3fetched:
+	CMPQ 112(SP), $0x00
+	JNE  tile3x3ahead
+	XORQ BP, BP
+	INCQ 112(SP)
+
+tile3x3ahead:
+	DECQ 112(SP)
 	MOVQ 96(SP), R15
 	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
@@ -3721,6 +3939,13 @@ tile4x3below:
 	PREFETCHT0 128(SI)(R10*1)
 
 tile4x3fetched:
+	CMPQ 112(SP), $0x00
+	JNE  tile4x3ahead
+	XORQ BP, BP
+	INCQ 112(SP)
+
+tile4x3ahead:
+	DECQ 112(SP)
 	MOVQ 96(SP), R15
 	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
@@ -3854,6 +4079,13 @@ tile5x3below:
 	PREFETCHT0 128(SI)(R9*4)
 
 tile5x3fetched:
+	CMPQ 112(SP), $0x00
+	JNE  tile5x3ahead
+	XORQ BP, BP
+	INCQ 112(SP)
+
+tile5x3ahead:
+	DECQ 112(SP)
 	MOVQ 96(SP), R15
 	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
@@ -4005,6 +4237,13 @@ tile6x3below:
 	PREFETCHT0 128(SI)(R11*1)
 
 tile6x3fetched:
+	CMPQ 112(SP), $0x00
+	JNE  tile6x3ahead
+	XORQ BP, BP
+	INCQ 112(SP)
+
+tile6x3ahead:
+	DECQ 112(SP)
 	MOVQ 96(SP), R15
 	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
@@ -4174,6 +4413,13 @@ tile7x3below:
 	PREFETCHT0 128(SI)(R10*2)
 
 tile7x3fetched:
+	CMPQ 112(SP), $0x00
+	JNE  tile7x3ahead
+	XORQ BP, BP
+	INCQ 112(SP)
+
+tile7x3ahead:
+	DECQ 112(SP)
 	MOVQ 96(SP), R15
 	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
@@ -4361,6 +4607,13 @@ tile8x3below:
 	PREFETCHT0 128(SI)(R8*1)
 
 tile8x3fetched:
+	CMPQ 112(SP), $0x00
+	JNE  tile8x3ahead
+	XORQ BP, BP
+	INCQ 112(SP)
+
+tile8x3ahead:
+	DECQ 112(SP)
 	MOVQ 96(SP), R15
 	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
@@ -4566,6 +4819,13 @@ tile9x3below:
 	PREFETCHT0 128(SI)(R9*8)
 
 tile9x3fetched:
+	CMPQ 112(SP), $0x00
+	JNE  tile9x3ahead
+	XORQ BP, BP
+	INCQ 112(SP)
+
+tile9x3ahead:
+	DECQ 112(SP)
 	MOVQ 96(SP), R15
 	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
@@ -4738,6 +4998,13 @@ packtile5x3below:
 	PREFETCHT0 128(SI)(R9*4)
 
 packtile5x3fetched:
+	CMPQ 112(SP), $0x00
+	JNE  packtile5x3ahead
+	XORQ BP, BP
+	INCQ 112(SP)
+
+packtile5x3ahead:
+	DECQ 112(SP)
 	MOVQ 96(SP), R15
 	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
@@ -4897,6 +5164,13 @@ packtile6x3below:
 	PREFETCHT0 128(SI)(R11*1)
 
 packtile6x3fetched:
+	CMPQ 112(SP), $0x00
+	JNE  packtile6x3ahead
+	XORQ BP, BP
+	INCQ 112(SP)
+
+packtile6x3ahead:
+	DECQ 112(SP)
 	MOVQ 96(SP), R15
 	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
@@ -5074,6 +5348,13 @@ packtile7x3below:
 	PREFETCHT0 128(SI)(R10*2)
 
 packtile7x3fetched:
+	CMPQ 112(SP), $0x00
+	JNE  packtile7x3ahead
+	XORQ BP, BP
+	INCQ 112(SP)
+
+packtile7x3ahead:
+	DECQ 112(SP)
 	MOVQ 96(SP), R15
 	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
@@ -5269,6 +5550,13 @@ packtile8x3below:
 	PREFETCHT0 128(SI)(R8*1)
 
 packtile8x3fetched:
+	CMPQ 112(SP), $0x00
+	JNE  packtile8x3ahead
+	XORQ BP, BP
+	INCQ 112(SP)
+
+packtile8x3ahead:
+	DECQ 112(SP)
 	MOVQ 96(SP), R15
 	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
@@ -5482,6 +5770,13 @@ packtile9x3below:
 	PREFETCHT0 128(SI)(R9*8)
 
 packtile9x3fetched:
+	CMPQ 112(SP), $0x00
+	JNE  packtile9x3ahead
+	XORQ BP, BP
+	INCQ 112(SP)
+
+packtile9x3ahead:
+	DECQ 112(SP)
 	MOVQ 96(SP), R15
 	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
@@ -5787,7 +6082,7 @@ paneldone:
 
 // func gemmF64AVX512(t *byte)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gemmF64AVX512(SB), NOSPLIT, $112-8
+TEXT ·gemmF64AVX512(SB), NOSPLIT, $120-8
 	MOVQ  t+0(FP), DI
 	MOVQ  120(DI), AX
 	SHLQ  $0x03, AX
@@ -5798,8 +6093,6 @@ TEXT ·gemmF64AVX512(SB), NOSPLIT, $112-8
 	MOVQ  136(DI), AX
 	SHLQ  $0x03, AX
 	MOVQ  AX, 80(SP)
-	MOVQ  168(DI), BP
-	SHLQ  $0x03, BP
 	MOVQ  128(DI), R12
 	SHLQ  $0x03, R12
 	MOVQ  144(DI), R13
@@ -5819,6 +6112,9 @@ TEXT ·gemmF64AVX512(SB), NOSPLIT, $112-8
 panel:
 	MOVQ 88(SP), AX
 	MOVQ AX, 96(SP)
+	MOVQ $0x00000004, 112(SP)
+	MOVQ 168(DI), BP
+	SHLQ $0x03, BP
 	MOVQ (DI), AX
 	MOVQ AX, (SP)
 	MOVQ 24(SP), AX
@@ -6078,6 +6374,13 @@ tile1x1below:
 	PREFETCHT0 (SI)
 
 tile1x1fetched:
+	CMPQ 112(SP), $0x00
+	JNE  tile1x1ahead
+	XORQ BP, BP
+	INCQ 112(SP)
+
+tile1x1ahead:
+	DECQ 112(SP)
 	MOVQ 96(SP), R15
 	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
@@ -6139,6 +6442,13 @@ tile2x1below:
 	PREFETCHT0 (SI)(R9*1)
 
 tile2x1fetched:
+	CMPQ 112(SP), $0x00
+	JNE  tile2x1ahead
+	XORQ BP, BP
+	INCQ 112(SP)
+
+tile2x1ahead:
+	DECQ 112(SP)
 	MOVQ 96(SP), R15
 	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
@@ -6208,6 +6518,13 @@ tile3x1below:
 	PREFETCHT0 (SI)(R9*2)
 
 tile3x1fetched:
+	CMPQ 112(SP), $0x00
+	JNE  tile3x1ahead
+	XORQ BP, BP
+	INCQ 112(SP)
+
+tile3x1ahead:
+	DECQ 112(SP)
 	MOVQ 96(SP), R15
 	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
@@ -6285,6 +6602,13 @@ tile4x1below:
 	PREFETCHT0 (SI)(R10*1)
 
 tile4x1fetched:
+	CMPQ 112(SP), $0x00
+	JNE  tile4x1ahead
+	XORQ BP, BP
+	INCQ 112(SP)
+
+tile4x1ahead:
+	DECQ 112(SP)
 	MOVQ 96(SP), R15
 	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
@@ -6370,6 +6694,13 @@ tile5x1below:
 	PREFETCHT0 (SI)(R9*4)
 
 tile5x1fetched:
+	CMPQ 112(SP), $0x00
+	JNE  tile5x1ahead
+	XORQ BP, BP
+	INCQ 112(SP)
+
+tile5x1ahead:
+	DECQ 112(SP)
 	MOVQ 96(SP), R15
 	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
@@ -6463,6 +6794,13 @@ tile6x1below:
 	PREFETCHT0 (SI)(R11*1)
 
 tile6x1fetched:
+	CMPQ 112(SP), $0x00
+	JNE  tile6x1ahead
+	XORQ BP, BP
+	INCQ 112(SP)
+
+tile6x1ahead:
+	DECQ 112(SP)
 	MOVQ 96(SP), R15
 	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
@@ -6564,6 +6902,13 @@ tile7x1below:
 	PREFETCHT0 (SI)(R10*2)
 
 tile7x1fetched:
+	CMPQ 112(SP), $0x00
+	JNE  tile7x1ahead
+	XORQ BP, BP
+	INCQ 112(SP)
+
+tile7x1ahead:
+	DECQ 112(SP)
 	MOVQ 96(SP), R15
 	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
@@ -6673,6 +7018,13 @@ tile8x1below:
 	PREFETCHT0 (SI)(R8*1)
 
 tile8x1fetched:
+	CMPQ 112(SP), $0x00
+	JNE  tile8x1ahead
+	XORQ BP, BP
+	INCQ 112(SP)
+
+tile8x1ahead:
+	DECQ 112(SP)
 	MOVQ 96(SP), R15
 	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
@@ -6790,6 +7142,13 @@ tile9x1below:
 	PREFETCHT0 (SI)(R9*8)
 
 tile9x1fetched:
+	CMPQ 112(SP), $0x00
+	JNE  tile9x1ahead
+	XORQ BP, BP
+	INCQ 112(SP)
+
+tile9x1ahead:
+	DECQ 112(SP)
 	MOVQ 96(SP), R15
 	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
@@ -6894,6 +7253,13 @@ packtile5x1below:
 	PREFETCHT0 (SI)(R9*4)
 
 packtile5x1fetched:
+	CMPQ 112(SP), $0x00
+	JNE  packtile5x1ahead
+	XORQ BP, BP
+	INCQ 112(SP)
+
+packtile5x1ahead:
+	DECQ 112(SP)
 	MOVQ 96(SP), R15
 	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
@@ -6993,6 +7359,13 @@ packtile6x1below:
 	PREFETCHT0 (SI)(R11*1)
 
 packtile6x1fetched:
+	CMPQ 112(SP), $0x00
+	JNE  packtile6x1ahead
+	XORQ BP, BP
+	INCQ 112(SP)
+
+packtile6x1ahead:
+	DECQ 112(SP)
 	MOVQ 96(SP), R15
 	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
@@ -7100,6 +7473,13 @@ packtile7x1below:
 	PREFETCHT0 (SI)(R10*2)
 
 packtile7x1fetched:
+	CMPQ 112(SP), $0x00
+	JNE  packtile7x1ahead
+	XORQ BP, BP
+	INCQ 112(SP)
+
+packtile7x1ahead:
+	DECQ 112(SP)
 	MOVQ 96(SP), R15
 	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
@@ -7215,6 +7595,13 @@ packtile8x1below:
 	PREFETCHT0 (SI)(R8*1)
 
 packtile8x1fetched:
+	CMPQ 112(SP), $0x00
+	JNE  packtile8x1ahead
+	XORQ BP, BP
+	INCQ 112(SP)
+
+packtile8x1ahead:
+	DECQ 112(SP)
 	MOVQ 96(SP), R15
 	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
@@ -7338,6 +7725,13 @@ packtile9x1below:
 	PREFETCHT0 (SI)(R9*8)
 
 packtile9x1fetched:
+	CMPQ 112(SP), $0x00
+	JNE  packtile9x1ahead
+	XORQ BP, BP
+	INCQ 112(SP)
+
+packtile9x1ahead:
+	DECQ 112(SP)
 	MOVQ 96(SP), R15
 	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
@@ -7435,6 +7829,13 @@ tile1x2below:
 	PREFETCHT0 64(SI)
 
 tile1x2fetched:
+	CMPQ 112(SP), $0x00
+	JNE  tile1x2ahead
+	XORQ BP, BP
+	INCQ 112(SP)
+
+tile1x2ahead:
+	DECQ 112(SP)
 	MOVQ 96(SP), R15
 	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
@@ -7505,6 +7906,13 @@ tile2x2below:
 	PREFETCHT0 64(SI)(R9*1)
 
 tile2x2fetched:
+	CMPQ 112(SP), $0x00
+	JNE  tile2x2ahead
+	XORQ BP, BP
+	INCQ 112(SP)
+
+tile2x2ahead:
+	DECQ 112(SP)
 	MOVQ 96(SP), R15
 	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
@@ -7588,6 +7996,13 @@ tile3x2below:
 	PREFETCHT0 64(SI)(R9*2)
 
 tile3x2fetched:
+	CMPQ 112(SP), $0x00
+	JNE  tile3x2ahead
+	XORQ BP, BP
+	INCQ 112(SP)
+
+tile3x2ahead:
+	DECQ 112(SP)
 	MOVQ 96(SP), R15
 	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
@@ -7684,6 +8099,13 @@ tile4x2below:
 	PREFETCHT0 64(SI)(R10*1)
 
 tile4x2fetched:
+	CMPQ 112(SP), $0x00
+	JNE  tile4x2ahead
+	XORQ BP, BP
+	INCQ 112(SP)
+
+tile4x2ahead:
+	DECQ 112(SP)
 	MOVQ 96(SP), R15
 	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
@@ -7793,6 +8215,13 @@ tile5x2below:
 	PREFETCHT0 64(SI)(R9*4)
 
 tile5x2fetched:
+	CMPQ 112(SP), $0x00
+	JNE  tile5x2ahead
+	XORQ BP, BP
+	INCQ 112(SP)
+
+tile5x2ahead:
+	DECQ 112(SP)
 	MOVQ 96(SP), R15
 	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
@@ -7915,6 +8344,13 @@ tile6x2below:
 	PREFETCHT0 64(SI)(R11*1)
 
 tile6x2fetched:
+	CMPQ 112(SP), $0x00
+	JNE  tile6x2ahead
+	XORQ BP, BP
+	INCQ 112(SP)
+
+tile6x2ahead:
+	DECQ 112(SP)
 	MOVQ 96(SP), R15
 	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
@@ -8050,6 +8486,13 @@ tile7x2below:
 	PREFETCHT0 64(SI)(R10*2)
 
 tile7x2fetched:
+	CMPQ 112(SP), $0x00
+	JNE  tile7x2ahead
+	XORQ BP, BP
+	INCQ 112(SP)
+
+tile7x2ahead:
+	DECQ 112(SP)
 	MOVQ 96(SP), R15
 	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
@@ -8198,6 +8641,13 @@ tile8x2below:
 	PREFETCHT0 64(SI)(R8*1)
 
 tile8x2fetched:
+	CMPQ 112(SP), $0x00
+	JNE  tile8x2ahead
+	XORQ BP, BP
+	INCQ 112(SP)
+
+tile8x2ahead:
+	DECQ 112(SP)
 	MOVQ 96(SP), R15
 	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
@@ -8359,6 +8809,13 @@ tile9x2below:
 	PREFETCHT0 64(SI)(R9*8)
 
 tile9x2fetched:
+	CMPQ 112(SP), $0x00
+	JNE  tile9x2ahead
+	XORQ BP, BP
+	INCQ 112(SP)
+
+tile9x2ahead:
+	DECQ 112(SP)
 	MOVQ 96(SP), R15
 	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
@@ -8497,6 +8954,13 @@ packtile5x2below:
 	PREFETCHT0 64(SI)(R9*4)
 
 packtile5x2fetched:
+	CMPQ 112(SP), $0x00
+	JNE  packtile5x2ahead
+	XORQ BP, BP
+	INCQ 112(SP)
+
+packtile5x2ahead:
+	DECQ 112(SP)
 	MOVQ 96(SP), R15
 	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
@@ -8626,6 +9090,13 @@ packtile6x2below:
 	PREFETCHT0 64(SI)(R11*1)
 
 packtile6x2fetched:
+	CMPQ 112(SP), $0x00
+	JNE  packtile6x2ahead
+	XORQ BP, BP
+	INCQ 112(SP)
+
+packtile6x2ahead:
+	DECQ 112(SP)
 	MOVQ 96(SP), R15
 	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
@@ -8768,6 +9239,13 @@ packtile7x2below:
 	PREFETCHT0 64(SI)(R10*2)
 
 packtile7x2fetched:
+	CMPQ 112(SP), $0x00
+	JNE  packtile7x2ahead
+	XORQ BP, BP
+	INCQ 112(SP)
+
+packtile7x2ahead:
+	DECQ 112(SP)
 	MOVQ 96(SP), R15
 	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
@@ -8923,6 +9401,13 @@ packtile8x2below:
 	PREFETCHT0 64(SI)(R8*1)
 
 packtile8x2fetched:
+	CMPQ 112(SP), $0x00
+	JNE  packtile8x2ahead
+	XORQ BP, BP
+	INCQ 112(SP)
+
+packtile8x2ahead:
+	DECQ 112(SP)
 	MOVQ 96(SP), R15
 	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
@@ -9091,6 +9576,13 @@ packtile9x2below:
 	PREFETCHT0 64(SI)(R9*8)
 
 packtile9x2fetched:
+	CMPQ 112(SP), $0x00
+	JNE  packtile9x2ahead
+	XORQ BP, BP
+	INCQ 112(SP)
+
+packtile9x2ahead:
+	DECQ 112(SP)
 	MOVQ 96(SP), R15
 	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
@@ -9211,6 +9703,13 @@ tile1x3below:
 	PREFETCHT0 128(SI)
 
 tile1x3fetched:
+	CMPQ 112(SP), $0x00
+	JNE  tile1x3ahead
+	XORQ BP, BP
+	INCQ 112(SP)
+
+tile1x3ahead:
+	DECQ 112(SP)
 	MOVQ 96(SP), R15
 	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
@@ -9290,6 +9789,13 @@ tile2x3below:
 	PREFETCHT0 128(SI)(R9*1)
 
 tile2x3fetched:
+	CMPQ 112(SP), $0x00
+	JNE  tile2x3ahead
+	XORQ BP, BP
+	INCQ 112(SP)
+
+tile2x3ahead:
+	DECQ 112(SP)
 	MOVQ 96(SP), R15
 	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
@@ -9387,6 +9893,13 @@ tile3x3below:
 	PREFETCHT0 128(SI)(R9*2)
 
 tile3x3fetched:
+	CMPQ 112(SP), $0x00
+	JNE  tile3x3ahead
+	XORQ BP, BP
+	INCQ 112(SP)
+
+tile3x3ahead:
+	DECQ 112(SP)
 	MOVQ 96(SP), R15
 	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
@@ -9502,6 +10015,13 @@ tile4x3below:
 	PREFETCHT0 128(SI)(R10*1)
 
 tile4x3fetched:
+	CMPQ 112(SP), $0x00
+	JNE  tile4x3ahead
+	XORQ BP, BP
+	INCQ 112(SP)
+
+tile4x3ahead:
+	DECQ 112(SP)
 	MOVQ 96(SP), R15
 	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
@@ -9635,6 +10155,13 @@ tile5x3below:
 	PREFETCHT0 128(SI)(R9*4)
 
 tile5x3fetched:
+	CMPQ 112(SP), $0x00
+	JNE  tile5x3ahead
+	XORQ BP, BP
+	INCQ 112(SP)
+
+tile5x3ahead:
+	DECQ 112(SP)
 	MOVQ 96(SP), R15
 	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
@@ -9786,6 +10313,13 @@ tile6x3below:
 	PREFETCHT0 128(SI)(R11*1)
 
 tile6x3fetched:
+	CMPQ 112(SP), $0x00
+	JNE  tile6x3ahead
+	XORQ BP, BP
+	INCQ 112(SP)
+
+tile6x3ahead:
+	DECQ 112(SP)
 	MOVQ 96(SP), R15
 	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
@@ -9955,6 +10489,13 @@ tile7x3below:
 	PREFETCHT0 128(SI)(R10*2)
 
 tile7x3fetched:
+	CMPQ 112(SP), $0x00
+	JNE  tile7x3ahead
+	XORQ BP, BP
+	INCQ 112(SP)
+
+tile7x3ahead:
+	DECQ 112(SP)
 	MOVQ 96(SP), R15
 	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
@@ -10142,6 +10683,13 @@ tile8x3below:
 	PREFETCHT0 128(SI)(R8*1)
 
 tile8x3fetched:
+	CMPQ 112(SP), $0x00
+	JNE  tile8x3ahead
+	XORQ BP, BP
+	INCQ 112(SP)
+
+tile8x3ahead:
+	DECQ 112(SP)
 	MOVQ 96(SP), R15
 	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
@@ -10347,6 +10895,13 @@ tile9x3below:
 	PREFETCHT0 128(SI)(R9*8)
 
 tile9x3fetched:
+	CMPQ 112(SP), $0x00
+	JNE  tile9x3ahead
+	XORQ BP, BP
+	INCQ 112(SP)
+
+tile9x3ahead:
+	DECQ 112(SP)
 	MOVQ 96(SP), R15
 	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
@@ -10519,6 +11074,13 @@ packtile5x3below:
 	PREFETCHT0 128(SI)(R9*4)
 
 packtile5x3fetched:
+	CMPQ 112(SP), $0x00
+	JNE  packtile5x3ahead
+	XORQ BP, BP
+	INCQ 112(SP)
+
+packtile5x3ahead:
+	DECQ 112(SP)
 	MOVQ 96(SP), R15
 	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
@@ -10678,6 +11240,13 @@ packtile6x3below:
 	PREFETCHT0 128(SI)(R11*1)
 
 packtile6x3fetched:
+	CMPQ 112(SP), $0x00
+	JNE  packtile6x3ahead
+	XORQ BP, BP
+	INCQ 112(SP)
+
+packtile6x3ahead:
+	DECQ 112(SP)
 	MOVQ 96(SP), R15
 	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
@@ -10855,6 +11424,13 @@ packtile7x3below:
 	PREFETCHT0 128(SI)(R10*2)
 
 packtile7x3fetched:
+	CMPQ 112(SP), $0x00
+	JNE  packtile7x3ahead
+	XORQ BP, BP
+	INCQ 112(SP)
+
+packtile7x3ahead:
+	DECQ 112(SP)
 	MOVQ 96(SP), R15
 	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
@@ -11050,6 +11626,13 @@ packtile8x3below:
 	PREFETCHT0 128(SI)(R8*1)
 
 packtile8x3fetched:
+	CMPQ 112(SP), $0x00
+	JNE  packtile8x3ahead
+	XORQ BP, BP
+	INCQ 112(SP)
+
+packtile8x3ahead:
+	DECQ 112(SP)
 	MOVQ 96(SP), R15
 	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
@@ -11263,6 +11846,13 @@ packtile9x3below:
 	PREFETCHT0 128(SI)(R9*8)
 
 packtile9x3fetched:
+	CMPQ 112(SP), $0x00
+	JNE  packtile9x3ahead
+	XORQ BP, BP
+	INCQ 112(SP)
+
+packtile9x3ahead:
+	DECQ 112(SP)
 	MOVQ 96(SP), R15
 	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
@@ -11568,7 +12158,7 @@ paneldone:
 
 // func gemmF32AVX2(t *byte)
 // Requires: AVX, FMA3, MMX+
-TEXT ·gemmF32AVX2(SB), NOSPLIT, $112-8
+TEXT ·gemmF32AVX2(SB), NOSPLIT, $120-8
 	MOVQ t+0(FP), DI
 	MOVQ 120(DI), AX
 	SHLQ $0x02, AX
@@ -11579,8 +12169,6 @@ TEXT ·gemmF32AVX2(SB), NOSPLIT, $112-8
 	MOVQ 136(DI), AX
 	SHLQ $0x02, AX
 	MOVQ AX, 80(SP)
-	MOVQ 168(DI), BP
-	SHLQ $0x02, BP
 	MOVQ 128(DI), R12
 	SHLQ $0x02, R12
 	MOVQ 144(DI), R13
@@ -11599,6 +12187,9 @@ TEXT ·gemmF32AVX2(SB), NOSPLIT, $112-8
 panel:
 	MOVQ 88(SP), AX
 	MOVQ AX, 96(SP)
+	MOVQ $0x00000002, 112(SP)
+	MOVQ 168(DI), BP
+	SHLQ $0x02, BP
 	MOVQ (DI), AX
 	MOVQ AX, (SP)
 	MOVQ 24(SP), AX
@@ -11751,6 +12342,13 @@ tile1x1below:
 	PREFETCHT0 (SI)
 
 tile1x1fetched:
+	CMPQ 112(SP), $0x00
+	JNE  tile1x1ahead
+	XORQ BP, BP
+	INCQ 112(SP)
+
+tile1x1ahead:
+	DECQ 112(SP)
 	MOVQ 96(SP), R15
 	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
@@ -11830,6 +12428,13 @@ tile2x1below:
 	PREFETCHT0 (SI)(R9*1)
 
 tile2x1fetched:
+	CMPQ 112(SP), $0x00
+	JNE  tile2x1ahead
+	XORQ BP, BP
+	INCQ 112(SP)
+
+tile2x1ahead:
+	DECQ 112(SP)
 	MOVQ 96(SP), R15
 	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
@@ -11919,6 +12524,13 @@ tile3x1below:
 	PREFETCHT0 (SI)(R9*2)
 
 tile3x1fetched:
+	CMPQ 112(SP), $0x00
+	JNE  tile3x1ahead
+	XORQ BP, BP
+	INCQ 112(SP)
+
+tile3x1ahead:
+	DECQ 112(SP)
 	MOVQ 96(SP), R15
 	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
@@ -12018,6 +12630,13 @@ tile4x1below:
 	PREFETCHT0 (SI)(R10*1)
 
 tile4x1fetched:
+	CMPQ 112(SP), $0x00
+	JNE  tile4x1ahead
+	XORQ BP, BP
+	INCQ 112(SP)
+
+tile4x1ahead:
+	DECQ 112(SP)
 	MOVQ 96(SP), R15
 	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
@@ -12127,6 +12746,13 @@ tile5x1below:
 	PREFETCHT0 (SI)(R9*4)
 
 tile5x1fetched:
+	CMPQ 112(SP), $0x00
+	JNE  tile5x1ahead
+	XORQ BP, BP
+	INCQ 112(SP)
+
+tile5x1ahead:
+	DECQ 112(SP)
 	MOVQ 96(SP), R15
 	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
@@ -12246,6 +12872,13 @@ tile6x1below:
 	PREFETCHT0 (SI)(R11*1)
 
 tile6x1fetched:
+	CMPQ 112(SP), $0x00
+	JNE  tile6x1ahead
+	XORQ BP, BP
+	INCQ 112(SP)
+
+tile6x1ahead:
+	DECQ 112(SP)
 	MOVQ 96(SP), R15
 	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
@@ -12361,6 +12994,13 @@ packtile4x1below:
 	PREFETCHT0 (SI)(R10*1)
 
 packtile4x1fetched:
+	CMPQ 112(SP), $0x00
+	JNE  packtile4x1ahead
+	XORQ BP, BP
+	INCQ 112(SP)
+
+packtile4x1ahead:
+	DECQ 112(SP)
 	MOVQ 96(SP), R15
 	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
@@ -12476,6 +13116,13 @@ packtile5x1below:
 	PREFETCHT0 (SI)(R9*4)
 
 packtile5x1fetched:
+	CMPQ 112(SP), $0x00
+	JNE  packtile5x1ahead
+	XORQ BP, BP
+	INCQ 112(SP)
+
+packtile5x1ahead:
+	DECQ 112(SP)
 	MOVQ 96(SP), R15
 	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
@@ -12601,6 +13248,13 @@ packtile6x1below:
 	PREFETCHT0 (SI)(R11*1)
 
 packtile6x1fetched:
+	CMPQ 112(SP), $0x00
+	JNE  packtile6x1ahead
+	XORQ BP, BP
+	INCQ 112(SP)
+
+packtile6x1ahead:
+	DECQ 112(SP)
 	MOVQ 96(SP), R15
 	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
@@ -12709,6 +13363,13 @@ tile1x2below:
 	PREFETCHT0 (SI)
 
 tile1x2fetched:
+	CMPQ 112(SP), $0x00
+	JNE  tile1x2ahead
+	XORQ BP, BP
+	INCQ 112(SP)
+
+tile1x2ahead:
+	DECQ 112(SP)
 	MOVQ 96(SP), R15
 	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
@@ -12798,6 +13459,13 @@ tile2x2below:
 	PREFETCHT0 (SI)(R9*1)
 
 tile2x2fetched:
+	CMPQ 112(SP), $0x00
+	JNE  tile2x2ahead
+	XORQ BP, BP
+	INCQ 112(SP)
+
+tile2x2ahead:
+	DECQ 112(SP)
 	MOVQ 96(SP), R15
 	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
@@ -12903,6 +13571,13 @@ tile3x2below:
 	PREFETCHT0 (SI)(R9*2)
 
 tile3x2fetched:
+	CMPQ 112(SP), $0x00
+	JNE  tile3x2ahead
+	XORQ BP, BP
+	INCQ 112(SP)
+
+tile3x2ahead:
+	DECQ 112(SP)
 	MOVQ 96(SP), R15
 	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
@@ -13024,6 +13699,13 @@ tile4x2below:
 	PREFETCHT0 (SI)(R10*1)
 
 tile4x2fetched:
+	CMPQ 112(SP), $0x00
+	JNE  tile4x2ahead
+	XORQ BP, BP
+	INCQ 112(SP)
+
+tile4x2ahead:
+	DECQ 112(SP)
 	MOVQ 96(SP), R15
 	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
@@ -13161,6 +13843,13 @@ tile5x2below:
 	PREFETCHT0 (SI)(R9*4)
 
 tile5x2fetched:
+	CMPQ 112(SP), $0x00
+	JNE  tile5x2ahead
+	XORQ BP, BP
+	INCQ 112(SP)
+
+tile5x2ahead:
+	DECQ 112(SP)
 	MOVQ 96(SP), R15
 	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
@@ -13314,6 +14003,13 @@ tile6x2below:
 	PREFETCHT0 (SI)(R11*1)
 
 tile6x2fetched:
+	CMPQ 112(SP), $0x00
+	JNE  tile6x2ahead
+	XORQ BP, BP
+	INCQ 112(SP)
+
+tile6x2ahead:
+	DECQ 112(SP)
 	MOVQ 96(SP), R15
 	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
@@ -13460,6 +14156,13 @@ packtile4x2below:
 	PREFETCHT0 (SI)(R10*1)
 
 packtile4x2fetched:
+	CMPQ 112(SP), $0x00
+	JNE  packtile4x2ahead
+	XORQ BP, BP
+	INCQ 112(SP)
+
+packtile4x2ahead:
+	DECQ 112(SP)
 	MOVQ 96(SP), R15
 	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
@@ -13604,6 +14307,13 @@ packtile5x2below:
 	PREFETCHT0 (SI)(R9*4)
 
 packtile5x2fetched:
+	CMPQ 112(SP), $0x00
+	JNE  packtile5x2ahead
+	XORQ BP, BP
+	INCQ 112(SP)
+
+packtile5x2ahead:
+	DECQ 112(SP)
 	MOVQ 96(SP), R15
 	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
@@ -13764,6 +14474,13 @@ packtile6x2below:
 	PREFETCHT0 (SI)(R11*1)
 
 packtile6x2fetched:
+	CMPQ 112(SP), $0x00
+	JNE  packtile6x2ahead
+	XORQ BP, BP
+	INCQ 112(SP)
+
+packtile6x2ahead:
+	DECQ 112(SP)
 	MOVQ 96(SP), R15
 	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
@@ -14122,7 +14839,7 @@ paneldone:
 
 // func gemmF64AVX2(t *byte)
 // Requires: AVX, FMA3, MMX+
-TEXT ·gemmF64AVX2(SB), NOSPLIT, $112-8
+TEXT ·gemmF64AVX2(SB), NOSPLIT, $120-8
 	MOVQ t+0(FP), DI
 	MOVQ 120(DI), AX
 	SHLQ $0x03, AX
@@ -14133,8 +14850,6 @@ TEXT ·gemmF64AVX2(SB), NOSPLIT, $112-8
 	MOVQ 136(DI), AX
 	SHLQ $0x03, AX
 	MOVQ AX, 80(SP)
-	MOVQ 168(DI), BP
-	SHLQ $0x03, BP
 	MOVQ 128(DI), R12
 	SHLQ $0x03, R12
 	MOVQ 144(DI), R13
@@ -14153,6 +14868,9 @@ TEXT ·gemmF64AVX2(SB), NOSPLIT, $112-8
 panel:
 	MOVQ 88(SP), AX
 	MOVQ AX, 96(SP)
+	MOVQ $0x00000002, 112(SP)
+	MOVQ 168(DI), BP
+	SHLQ $0x03, BP
 	MOVQ (DI), AX
 	MOVQ AX, (SP)
 	MOVQ 24(SP), AX
@@ -14305,6 +15023,13 @@ tile1x1below:
 	PREFETCHT0 (SI)
 
 tile1x1fetched:
+	CMPQ 112(SP), $0x00
+	JNE  tile1x1ahead
+	XORQ BP, BP
+	INCQ 112(SP)
+
+tile1x1ahead:
+	DECQ 112(SP)
 	MOVQ 96(SP), R15
 	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
@@ -14384,6 +15109,13 @@ tile2x1below:
 	PREFETCHT0 (SI)(R9*1)
 
 tile2x1fetched:
+	CMPQ 112(SP), $0x00
+	JNE  tile2x1ahead
+	XORQ BP, BP
+	INCQ 112(SP)
+
+tile2x1ahead:
+	DECQ 112(SP)
 	MOVQ 96(SP), R15
 	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
@@ -14473,6 +15205,13 @@ tile3x1below:
 	PREFETCHT0 (SI)(R9*2)
 
 tile3x1fetched:
+	CMPQ 112(SP), $0x00
+	JNE  tile3x1ahead
+	XORQ BP, BP
+	INCQ 112(SP)
+
+tile3x1ahead:
+	DECQ 112(SP)
 	MOVQ 96(SP), R15
 	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
@@ -14572,6 +15311,13 @@ tile4x1below:
 	PREFETCHT0 (SI)(R10*1)
 
 tile4x1fetched:
+	CMPQ 112(SP), $0x00
+	JNE  tile4x1ahead
+	XORQ BP, BP
+	INCQ 112(SP)
+
+tile4x1ahead:
+	DECQ 112(SP)
 	MOVQ 96(SP), R15
 	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
@@ -14681,6 +15427,13 @@ tile5x1below:
 	PREFETCHT0 (SI)(R9*4)
 
 tile5x1fetched:
+	CMPQ 112(SP), $0x00
+	JNE  tile5x1ahead
+	XORQ BP, BP
+	INCQ 112(SP)
+
+tile5x1ahead:
+	DECQ 112(SP)
 	MOVQ 96(SP), R15
 	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
@@ -14800,6 +15553,13 @@ tile6x1below:
 	PREFETCHT0 (SI)(R11*1)
 
 tile6x1fetched:
+	CMPQ 112(SP), $0x00
+	JNE  tile6x1ahead
+	XORQ BP, BP
+	INCQ 112(SP)
+
+tile6x1ahead:
+	DECQ 112(SP)
 	MOVQ 96(SP), R15
 	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
@@ -14915,6 +15675,13 @@ packtile4x1below:
 	PREFETCHT0 (SI)(R10*1)
 
 packtile4x1fetched:
+	CMPQ 112(SP), $0x00
+	JNE  packtile4x1ahead
+	XORQ BP, BP
+	INCQ 112(SP)
+
+packtile4x1ahead:
+	DECQ 112(SP)
 	MOVQ 96(SP), R15
 	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
@@ -15030,6 +15797,13 @@ packtile5x1below:
 	PREFETCHT0 (SI)(R9*4)
 
 packtile5x1fetched:
+	CMPQ 112(SP), $0x00
+	JNE  packtile5x1ahead
+	XORQ BP, BP
+	INCQ 112(SP)
+
+packtile5x1ahead:
+	DECQ 112(SP)
 	MOVQ 96(SP), R15
 	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
@@ -15155,6 +15929,13 @@ packtile6x1below:
 	PREFETCHT0 (SI)(R11*1)
 
 packtile6x1fetched:
+	CMPQ 112(SP), $0x00
+	JNE  packtile6x1ahead
+	XORQ BP, BP
+	INCQ 112(SP)
+
+packtile6x1ahead:
+	DECQ 112(SP)
 	MOVQ 96(SP), R15
 	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
@@ -15263,6 +16044,13 @@ tile1x2below:
 	PREFETCHT0 (SI)
 
 tile1x2fetched:
+	CMPQ 112(SP), $0x00
+	JNE  tile1x2ahead
+	XORQ BP, BP
+	INCQ 112(SP)
+
+tile1x2ahead:
+	DECQ 112(SP)
 	MOVQ 96(SP), R15
 	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
@@ -15352,6 +16140,13 @@ tile2x2below:
 	PREFETCHT0 (SI)(R9*1)
 
 tile2x2fetched:
+	CMPQ 112(SP), $0x00
+	JNE  tile2x2ahead
+	XORQ BP, BP
+	INCQ 112(SP)
+
+tile2x2ahead:
+	DECQ 112(SP)
 	MOVQ 96(SP), R15
 	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
@@ -15457,6 +16252,13 @@ tile3x2below:
 	PREFETCHT0 (SI)(R9*2)
 
 tile3x2fetched:
+	CMPQ 112(SP), $0x00
+	JNE  tile3x2ahead
+	XORQ BP, BP
+	INCQ 112(SP)
+
+tile3x2ahead:
+	DECQ 112(SP)
 	MOVQ 96(SP), R15
 	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
@@ -15578,6 +16380,13 @@ tile4x2below:
 	PREFETCHT0 (SI)(R10*1)
 
 tile4x2fetched:
+	CMPQ 112(SP), $0x00
+	JNE  tile4x2ahead
+	XORQ BP, BP
+	INCQ 112(SP)
+
+tile4x2ahead:
+	DECQ 112(SP)
 	MOVQ 96(SP), R15
 	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
@@ -15715,6 +16524,13 @@ tile5x2below:
 	PREFETCHT0 (SI)(R9*4)
 
 tile5x2fetched:
+	CMPQ 112(SP), $0x00
+	JNE  tile5x2ahead
+	XORQ BP, BP
+	INCQ 112(SP)
+
+tile5x2ahead:
+	DECQ 112(SP)
 	MOVQ 96(SP), R15
 	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
@@ -15868,6 +16684,13 @@ tile6x2below:
 	PREFETCHT0 (SI)(R11*1)
 
 tile6x2fetched:
+	CMPQ 112(SP), $0x00
+	JNE  tile6x2ahead
+	XORQ BP, BP
+	INCQ 112(SP)
+
+tile6x2ahead:
+	DECQ 112(SP)
 	MOVQ 96(SP), R15
 	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
@@ -16014,6 +16837,13 @@ packtile4x2below:
 	PREFETCHT0 (SI)(R10*1)
 
 packtile4x2fetched:
+	CMPQ 112(SP), $0x00
+	JNE  packtile4x2ahead
+	XORQ BP, BP
+	INCQ 112(SP)
+
+packtile4x2ahead:
+	DECQ 112(SP)
 	MOVQ 96(SP), R15
 	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
@@ -16158,6 +16988,13 @@ packtile5x2below:
 	PREFETCHT0 (SI)(R9*4)
 
 packtile5x2fetched:
+	CMPQ 112(SP), $0x00
+	JNE  packtile5x2ahead
+	XORQ BP, BP
+	INCQ 112(SP)
+
+packtile5x2ahead:
+	DECQ 112(SP)
 	MOVQ 96(SP), R15
 	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI
@@ -16318,6 +17155,13 @@ packtile6x2below:
 	PREFETCHT0 (SI)(R11*1)
 
 packtile6x2fetched:
+	CMPQ 112(SP), $0x00
+	JNE  packtile6x2ahead
+	XORQ BP, BP
+	INCQ 112(SP)
+
+packtile6x2ahead:
+	DECQ 112(SP)
 	MOVQ 96(SP), R15
 	ADDQ $0x40, 96(SP)
 	MOVQ (SP), SI

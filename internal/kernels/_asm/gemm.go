@@ -119,12 +119,13 @@ var (
 func gemmKernel(s isa) {
 	TEXT("gemm"+s.name, attr.NOSPLIT, "func(t *byte)") // in Go, *tiles[float32] or *tiles[float64]
 	local := func(i int) Mem { return Mem{Base: reg.StackPointer, Disp: 8 * i} }
-	AllocLocal(8 * 14)
+	AllocLocal(8 * 15)
 	var (
 		curA, curC, panelB, panelC   = local(0), local(1), local(2), local(3)
 		blocks, rows, panels, second = local(4), local(5), local(6), local(7)
 		rowA, rowC, stepA            = local(8), local(9), local(10)
 		aheadB, lineB, packing       = local(11), local(12), local(13)
+		lines                        = local(14)
 	)
 	arg := func(off int) Mem { return Mem{Base: rArgs, Disp: off} }
 	shift := U8(map[bool]int{true: 2, false: 3}[s.single()])
@@ -137,7 +138,6 @@ func gemmKernel(s isa) {
 	MOVQ(rTmp, rowC)
 	scaled(argStepA, rTmp)
 	MOVQ(rTmp, stepA)
-	scaled(argRowAhead, rAheadBy)
 	scaled(argColA, rColA)
 	scaled(argRowB, rRowB)
 	move(arg(argB), panelB)
@@ -151,6 +151,8 @@ func gemmKernel(s isa) {
 
 	Label("panel")
 	move(aheadB, lineB)
+	MOVQ(U32(s.panel()*s.bytes/64+1), lines)
+	scaled(argRowAhead, rAheadBy)
 	move(arg(argA), curA)
 	move(panelC, curC)
 	move(arg(argRows), rows)
@@ -165,7 +167,7 @@ func gemmKernel(s isa) {
 	dispatch(s, arg(argVectors), rows, "")
 	Label("pack")
 	dispatch(s, arg(argVectors), rows, "pack")
-	env := tileEnv{arg: arg, curA: curA, curC: curC, panelB: panelB, blocks: blocks, panelC: panelC, rowA: rowA, rowC: rowC, stepA: stepA, lineB: lineB, packing: packing, shift: shift}
+	env := tileEnv{arg: arg, curA: curA, curC: curC, panelB: panelB, blocks: blocks, panelC: panelC, rowA: rowA, rowC: rowC, stepA: stepA, lineB: lineB, packing: packing, lines: lines, shift: shift}
 	for _, v := range slices.Sorted(maps.Keys(s.shapes())) {
 		for _, sh := range s.shapes()[v] {
 			tile(s, sh, env, "")
@@ -240,9 +242,9 @@ func search(shapes []shape, kind string) {
 }
 
 type tileEnv struct {
-	arg                                                                   func(int) Mem
-	curA, curC, panelB, panelC, blocks, rowA, rowC, stepA, lineB, packing Mem
-	shift                                                                 Constant
+	arg                                                                          func(int) Mem
+	curA, curC, panelB, panelC, blocks, rowA, rowC, stepA, lineB, packing, lines Mem
+	shift                                                                        Constant
 }
 
 // tile writes the loop over the blocks of one shape. The tiles of kind "pack" do one block, and copy B into a packed
@@ -323,7 +325,14 @@ func tile(s isa, sh shape, e tileEnv, kind string) {
 	Label(l + "ready")
 	if !wide {
 		s.fetchC(sh, e, l, row, strides)
-		MOVQ(e.lineB, rAhead) // each block of rows fetches a cache line of every row of the next panel
+		// each block of rows fetches a cache line of every row of the next panel, until it is there
+		CMPQ(e.lines, U8(0))
+		JNE(LabelRef(l + "ahead"))
+		XORQ(rAheadBy, rAheadBy)
+		INCQ(e.lines)
+		Label(l + "ahead")
+		DECQ(e.lines)
+		MOVQ(e.lineB, rAhead)
 		ADDQ(U8(64), e.lineB)
 	}
 	MOVQ(e.curA, rA)
