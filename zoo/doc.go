@@ -2,6 +2,6 @@
 // train, is saved as a directory, and has the inference methods that its users expect.
 //
 // A model's directory holds config.json (architecture and sizes), model.safetensors (weights) and, for models of text,
-// vocabulary.json. Load gives back a model that is ready for use. Files hold data only: an architecture is one of a
-// closed list of names, and an unknown name or field is refused by name.
+// vocabulary.json, or source.json and target.json. Load gives back a model that is ready for use. Files hold data only:
+// an architecture is one of a closed list of names, and an unknown name or field is refused by name.
 package zoo

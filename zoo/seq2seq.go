@@ -1,0 +1,267 @@
+package zoo
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+
+	"github.com/seqzoo/seqzoo/cells"
+	"github.com/seqzoo/seqzoo/nodes"
+	"github.com/seqzoo/seqzoo/unroll"
+	"github.com/seqzoo/seqzoo/zoo/text"
+)
+
+// Seq2Seq turns a sequence into another one (Sutskever, Vinyals and Le, 2014; Cho et al., 2014), with attention to the
+// former if wanted:
+//
+//	memory, final = encoder(source),  s_0 = bridge(final)
+//	none      h_t = decoder(e_t),                logits = h_t·W + b
+//	bahdanau  as cells.Bahdanau over the memory,  logits = [h_t; context]·W + b
+//	luong     as cells.Luong over the memory,     logits = h̃_t·W + b
+//
+// where e_t is the embedding of the target's token before. The bridge tanh is, for each layer and part of the state,
+// tanh([forward; backward]·W + b).
+//
+// Its parameters are source/E [Vs, Es], encoder/l0/… (forward and backward below, if it reads both ways), target/E
+// [Vt, Et], decoder/l0/…, bridge/l0/W_h …, attention/…, combine/W_c (luong), out/W and out/b.
+//
+// Its methods other than training are safe for concurrent use.
+type Seq2Seq struct {
+	cfg              Seq2SeqConfig
+	sources, targets *text.Vocabulary
+	bos, eos         int
+	store            *nodes.Store
+	source, target   *nodes.Param // embeddings
+	encoder          unroll.Stack
+	decoder          cells.Layers
+	attention        *cells.Attention // or nil
+	combine          *nodes.Param     // of luong
+	bridge           [][2]*nodes.Param
+	w, b             *nodes.Param
+	translators      pool
+}
+
+// NewSeq2Seq makes a model with initial weights drawn from seed. The vocabulary of the targets needs <bos> and <eos>.
+func NewSeq2Seq(cfg Seq2SeqConfig, source, target *text.Vocabulary, seed uint64) (m *Seq2Seq, err error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, fmt.Errorf("zoo: seq2seq: %w", err)
+	}
+	if source == nil || target == nil || source.Len() < 1 {
+		return nil, errors.New("zoo: seq2seq: it needs a vocabulary of the sources and one of the targets, with tokens in them")
+	}
+	cfg = cfg.withDefaults()
+	dtype := nodes.Float32
+	if cfg.Float64 {
+		dtype = nodes.Float64
+	}
+	m = &Seq2Seq{cfg: cfg, sources: source, targets: target, store: nodes.NewStore(dtype, seed)}
+	var begins, ends bool
+	m.bos, begins = target.ID(text.BOS)
+	m.eos, ends = target.ID(text.EOS)
+	if !begins || !ends {
+		return nil, fmt.Errorf("zoo: seq2seq: the vocabulary of the targets needs the special tokens %s and %s", text.BOS, text.EOS)
+	}
+	if err := nodes.Try(m.declare); err != nil {
+		return nil, fmt.Errorf("zoo: seq2seq: %w", err)
+	}
+	return m, nil
+}
+
+func (m *Seq2Seq) declare() {
+	c, root := m.cfg, m.store.Root()
+	m.source = root.In("source").Param("E", nodes.Uniform(-0.1, 0.1), m.sources.Len(), c.EmbedSource)
+	m.target = root.In("target").Param("E", nodes.Uniform(-0.1, 0.1), m.targets.Len(), c.EmbedTarget)
+	m.encoder = unroll.Stack{Dropout: c.Encoder.Dropout, Residual: c.Encoder.Residual}
+	m.decoder = cells.Layers{Dropout: c.Decoder.Dropout, Residual: c.Decoder.Residual}
+
+	in, feed, read := c.EmbedSource, 0, c.Decoder.Hidden // widths: of the encoder's layer, fed to the decoder, of its output
+	switch c.Attention {
+	case "bahdanau":
+		feed, read = c.memory(), c.Decoder.Hidden+c.memory()
+	case "luong":
+		feed = c.Decoder.Hidden
+		m.combine = root.In("combine").Param("W_c", nodes.XavierUniform(1), c.memory()+c.Decoder.Hidden, c.Decoder.Hidden)
+	}
+	if c.Attention != "none" {
+		m.attention = cells.NewAttention(root.In("attention"), c.attention())
+	}
+	feed += c.EmbedTarget
+	for k := range max(c.Encoder.Layers, 1) {
+		s := root.In("encoder").In("l%d", k)
+		if c.Bidirectional {
+			m.encoder.Layers = append(m.encoder.Layers, unroll.Bidirectional{
+				Forward: unroll.Over(c.Encoder.cell(s.In("forward"), in)), Backward: unroll.Over(c.Encoder.cell(s.In("backward"), in)),
+			})
+		} else {
+			m.encoder.Layers = append(m.encoder.Layers, unroll.Over(c.Encoder.cell(s, in)))
+		}
+		cell := c.Decoder.cell(root.In("decoder").In("l%d", k), feed)
+		m.decoder.Cells = append(m.decoder.Cells, cell)
+		in, feed = c.memory(), c.Decoder.Hidden
+		if c.Bridge == "tanh" {
+			s := root.In("bridge").In("l%d", k)
+			for _, p := range cell.Parts() {
+				m.bridge = append(m.bridge, [2]*nodes.Param{
+					s.Param("W_"+p.Name, nodes.XavierUniform(1), c.memory(), p.Width), s.Param("b_"+p.Name, nodes.Zeros(), p.Width),
+				})
+			}
+		}
+	}
+	out := root.In("out")
+	m.w, m.b = out.Param("W", nodes.XavierUniform(1), read, m.targets.Len()), out.Param("b", nodes.Zeros(), m.targets.Len())
+}
+
+// encode reads sources [S, B] with lengths [B] and returns what the decoder attends to (nil if it does not) and the state
+// in which its layers start.
+func (m *Seq2Seq) encode(src, lengths *nodes.Node, s unroll.Strategy) (memory *cells.Memory, start cells.State) {
+	x := nodes.Dropout(nodes.Embedding(m.source, src, -1), m.cfg.IODropout)
+	r := m.encoder.Unroll(x, nil, unroll.Options{Strategy: s, Lengths: lengths})
+	if m.attention != nil {
+		memory = m.attention.Over(r.Y(), nil, lengths)
+	}
+	final := r.Final()
+	if m.bridge == nil {
+		return memory, final
+	}
+	for k, c := range m.decoder.Cells {
+		n := len(c.Parts())
+		for i, x := range final[:n] {
+			if m.cfg.Bidirectional {
+				x = nodes.Concat(-1, x, final[n+i])
+			}
+			b := m.bridge[k*n+i]
+			start = append(start, nodes.Tanh(nodes.Add(nodes.MatMul(x, b[0]), b[1])))
+		}
+		final = final[len(m.encoder.Layers[k].Parts()):]
+	}
+	return memory, start
+}
+
+// decoderCell is a cell with the state that starts from that of its layers.
+type decoderCell interface {
+	cells.Cell
+	Initial(layers cells.State) cells.State
+}
+
+// over is the decoder as it attends to a memory.
+func (m *Seq2Seq) over(memory *cells.Memory) decoderCell {
+	switch m.cfg.Attention {
+	case "bahdanau":
+		return cells.Bahdanau{Layers: m.decoder, Memory: memory}
+	case "luong":
+		return cells.Luong{Layers: m.decoder, Memory: memory, Combine: m.combine}
+	}
+	return cells.Stacked{Layers: m.decoder}
+}
+
+// logits of outputs of the decoder, [..., read] to [..., V].
+func (m *Seq2Seq) logits(y *nodes.Node) *nodes.Node {
+	return nodes.Add(nodes.MatMul(nodes.Dropout(y, m.cfg.IODropout), m.w), m.b)
+}
+
+// Seq2SeqGraph is a Seq2Seq in a graph.
+type Seq2SeqGraph struct {
+	Logits   *nodes.Node // [T, B, V]
+	Weights  *nodes.Node // of the attention, [T, B, S]; nil if there is none
+	Coverage *nodes.Node // after each step, [T, B, S]; nil without coverage
+}
+
+// Forward builds the model into the graph of its operands: source ids [S, B] with lengths [B], and the target's tokens as
+// the decoder reads them, [T, B], each after the one before, <bos> first. All steps are decoded, also behind the end of a
+// target; a loss masks them. It panics with a *nodes.BuildError, as package nodes does.
+//
+// Teacher, if not nil, is scheduled sampling (Bengio et al., 2015): an input [1], the probability with which each step but
+// the first reads the true token; otherwise it reads the likeliest token by the step before.
+func (m *Seq2Seq) Forward(src, lengths, tgtIn, teacher *nodes.Node, s unroll.Strategy) Seq2SeqGraph {
+	memory, start := m.encode(src, lengths, s)
+	decoder := m.over(memory)
+	var cell cells.Cell = decoder
+	x := nodes.Dropout(nodes.Embedding(m.target, tgtIn, -1), m.cfg.IODropout)
+	if T, B := tgtIn.Dim(0), tgtIn.Dim(1); teacher != nil && T > 1 {
+		g := x.Graph()
+		u := g.Noise(nodes.NoiseRequest{Label: "scheduled sampling", Kind: nodes.UniformNoise, Shape: []int{T - 1, B, 1}})
+		x = nodes.Concat(-1, x, nodes.Concat(0, g.Const(1, 1, B, 1), nodes.Less(u, teacher)))
+		cell = scheduled{decoder, m}
+	}
+	r := unroll.Over(cell).Unroll(x, decoder.Initial(start), unroll.Options{Strategy: s})
+	out := Seq2SeqGraph{Logits: m.logits(r.Y())}
+	n := len(decoder.Parts())
+	if m.cfg.Coverage > 0 {
+		n--
+		out.Coverage = r.Part(n)
+	}
+	if memory != nil {
+		out.Weights = r.Part(n - 1)
+	}
+	return out
+}
+
+// scheduled is a decoder that reads [e; coin]: the embedding of the true token where the coin is 1, else that of the token
+// that it found likeliest itself.
+type scheduled struct {
+	cells.Cell
+	m *Seq2Seq
+}
+
+func (c scheduled) Step(x *nodes.Node, s cells.State) cells.State {
+	n := x.Dim(-1) - 1
+	said := nodes.ArgMax(nodes.Add(nodes.MatMul(s[0], c.m.w), c.m.b))
+	own := nodes.Embedding(c.m.target, said, -1)
+	return c.Cell.Step(nodes.Select(nodes.Slice(x, -1, n, n+1), nodes.Slice(x, -1, 0, n), own), s)
+}
+
+// Architecture is "Seq2Seq".
+func (m *Seq2Seq) Architecture() string { return "Seq2Seq" }
+
+// Params holds the weights.
+func (m *Seq2Seq) Params() *nodes.Store { return m.store }
+
+// Config is the configuration that the model was made with, defaults filled in.
+func (m *Seq2Seq) Config() Seq2SeqConfig { return m.cfg }
+
+// Vocabularies are the tokens of the sources and those of the targets.
+func (m *Seq2Seq) Vocabularies() (source, target *text.Vocabulary) { return m.sources, m.targets }
+
+// The vocabularies of a Seq2Seq.
+const (
+	sourceFile = "source.json"
+	targetFile = "target.json"
+)
+
+// Save writes config.json, source.json and target.json, which are the vocabularies, and model.safetensors to dir.
+func (m *Seq2Seq) Save(dir string) error {
+	return saveModel(dir, m, m.cfg, map[string]func(io.Writer) error{
+		sourceFile: func(w io.Writer) error { _, err := m.sources.WriteTo(w); return err },
+		targetFile: func(w io.Writer) error { _, err := m.targets.WriteTo(w); return err },
+	})
+}
+
+func openSeq2Seq(dir string, config []byte) (*Seq2Seq, error) {
+	var cfg Seq2SeqConfig
+	if err := decodeStrict(config, &cfg); err != nil {
+		return nil, fmt.Errorf("%s: config: %w", configFile, err)
+	}
+	source, err := text.LoadVocabulary(filepath.Join(dir, sourceFile))
+	if err != nil {
+		return nil, err
+	}
+	target, err := text.LoadVocabulary(filepath.Join(dir, targetFile))
+	if err != nil {
+		return nil, err
+	}
+	return NewSeq2Seq(cfg, source, target, 0)
+}
+
+// LoadSeq2Seq is Load for a directory that must hold a Seq2Seq.
+func LoadSeq2Seq(dir string) (*Seq2Seq, error) {
+	m, err := Load(dir)
+	if err != nil {
+		return nil, err
+	}
+	s, ok := m.(*Seq2Seq)
+	if !ok {
+		return nil, fmt.Errorf("zoo: %s holds a %s, not a Seq2Seq", dir, m.Architecture())
+	}
+	return s, nil
+}

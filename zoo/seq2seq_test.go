@@ -1,0 +1,350 @@
+package zoo_test
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seqzoo/seqzoo/cells"
+	"github.com/seqzoo/seqzoo/internal/rng"
+	"github.com/seqzoo/seqzoo/train"
+	"github.com/seqzoo/seqzoo/unroll"
+	"github.com/seqzoo/seqzoo/zoo"
+	"github.com/seqzoo/seqzoo/zoo/decode"
+	"github.com/seqzoo/seqzoo/zoo/text"
+)
+
+// letters is a vocabulary of a … a+n−1 and the special tokens.
+func letters(t *testing.T, n int, specials ...string) *text.Vocabulary {
+	var tokens []string
+	for i := range n {
+		tokens = append(tokens, string(rune('a'+i)))
+	}
+	v, err := text.NewVocabulary(text.VocabularyConfig{Specials: specials}, tokens)
+	require.NoError(t, err)
+	return v
+}
+
+// newSeq2Seq is a model over 5 letters with weights that are not small, so that its predictions are not all alike.
+func newSeq2Seq(t *testing.T, cfg zoo.Seq2SeqConfig) *zoo.Seq2Seq {
+	m, err := zoo.NewSeq2Seq(cfg, letters(t, 5, text.Unk), letters(t, 5, text.BOS, text.EOS, text.Unk), 1)
+	require.NoError(t, err)
+	for _, p := range m.Params().Params() {
+		key := rng.New(5).Named(p.Name())
+		switch v := p.Value().Data().(type) {
+		case []float32:
+			for i := range v {
+				v[i] = float32(0.7 * key.Normal(uint64(i)))
+			}
+		case []float64:
+			for i := range v {
+				v[i] = 0.7 * key.Normal(uint64(i))
+			}
+		}
+	}
+	b, ok := m.Params().Get("out/b") // no <bos>, <unk>: Translate leaves them out
+	require.True(t, ok)
+	for _, id := range []int{0, 2} {
+		switch v := b.Value().Data().(type) {
+		case []float32:
+			v[id] = -40
+		case []float64:
+			v[id] = -40
+		}
+	}
+	return m
+}
+
+// phrases are sequences of letters of lengths 1 … longest.
+func phrases(n, longest, letters int, seed uint64) [][]string {
+	r := rng.Stream{Key: rng.New(seed)}
+	out := make([][]string, n)
+	for i := range out {
+		for range 1 + r.Intn(longest) {
+			out[i] = append(out[i], string(rune('a'+r.Intn(letters))))
+		}
+	}
+	return out
+}
+
+func reversed(sources [][]string) [][]string {
+	out := make([][]string, len(sources))
+	for i, s := range sources {
+		out[i] = slices.Clone(s)
+		slices.Reverse(out[i])
+	}
+	return out
+}
+
+var seq2seqConfigs = map[string]zoo.Seq2SeqConfig{
+	"plain":      {Encoder: zoo.Recurrent{Cell: "rnn", Hidden: 4}},
+	"stacked":    {Encoder: zoo.Recurrent{Hidden: 3, Layers: 2}, Bidirectional: true},
+	"bahdanau":   {Encoder: zoo.Recurrent{Cell: "gru", Hidden: 3}, Decoder: zoo.Recurrent{Cell: "rnn", Hidden: 4}, Attention: "bahdanau", Coverage: 0.5},
+	"luong":      {Encoder: zoo.Recurrent{Hidden: 4, Layers: 2, Residual: true}, Attention: "luong"},
+	"luong dot":  {Encoder: zoo.Recurrent{Hidden: 2}, Decoder: zoo.Recurrent{Hidden: 4}, Bidirectional: true, Attention: "luong", Score: cells.DotScore},
+	"in float64": {Encoder: zoo.Recurrent{Hidden: 1}, Attention: "luong", Score: cells.ConcatScore, Float64: true},
+}
+
+// What a translation is said to be worth is what the model, read as in training, thinks of it; and it does not depend on
+// what is translated beside it.
+func TestTranslationsAreTheModels(t *testing.T) {
+	sources := phrases(18, 6, 5, 2)
+	for name, cfg := range seq2seqConfigs {
+		for _, o := range []zoo.TranslateOptions{{Max: 7}, {Beam: 3, Best: 2, Max: 7}, {Sample: decode.Sampler{Temperature: 1}, Max: 5}} {
+			t.Run(fmt.Sprint(name, " beam ", o.Beam, " ", o.Sample.Temperature), func(t *testing.T) {
+				m := newSeq2Seq(t, cfg)
+				all, err := m.TranslateAll(context.Background(), sources, o)
+				require.NoError(t, err)
+				require.Len(t, all, len(sources))
+				for i, found := range all {
+					if o.Sample.Temperature == 0 && i%5 == 0 {
+						alone, err := m.Translate(context.Background(), sources[i], o)
+						require.NoError(t, err)
+						require.Len(t, alone, len(found))
+						for k := range alone {
+							require.Equal(t, found[k].Tokens, alone[k].Tokens)
+							require.InDelta(t, found[k].Score, alone[k].Score, 1e-4)
+						}
+					}
+					for _, f := range found {
+						if cfg.Attention != "" {
+							require.Len(t, f.Alignment, len(f.Tokens))
+							for _, row := range f.Alignment {
+								require.Len(t, row, len(sources[i]))
+							}
+						}
+						if !f.Ended || i%4 != 0 {
+							continue
+						}
+						pairs, err := m.Pairs(sources[i:i+1], [][]string{f.Tokens})
+						require.NoError(t, err)
+						loss, err := m.Loss(context.Background(), pairs)
+						require.NoError(t, err)
+						require.InDelta(t, -loss*float64(len(f.Tokens)+1), f.LogProb, 1e-4)
+					}
+				}
+			})
+		}
+	}
+}
+
+// fit trains a model on reversals and returns the mean loss of the last updates.
+func fit(t *testing.T, m *zoo.Seq2Seq, d zoo.Seq2SeqData, c train.Config) *train.Result {
+	task, err := m.Task(d)
+	require.NoError(t, err)
+	adam, err := train.NewAdam(train.AdamConfig{LR: 0.01})
+	require.NoError(t, err)
+	c.Optimizer = adam
+	r, err := train.Fit(context.Background(), task, c)
+	require.NoError(t, err)
+	return r
+}
+
+// Reversal is learned, the alignment runs backwards, and a saved model does the same.
+func TestSeq2SeqLearnsReversal(t *testing.T) {
+	m, err := zoo.NewSeq2Seq(zoo.Seq2SeqConfig{
+		Encoder: zoo.Recurrent{Cell: "gru", Hidden: 32}, EmbedSource: 16, EmbedTarget: 16, Bidirectional: true, Attention: "bahdanau",
+	}, letters(t, 6), letters(t, 6, text.BOS, text.EOS), 1)
+	require.NoError(t, err)
+	sources := phrases(1200, 5, 6, 1)
+	pairs, err := m.Pairs(sources, reversed(sources))
+	require.NoError(t, err)
+	fit(t, m, zoo.Seq2SeqData{Train: pairs[200:], Valid: pairs[:50], Batch: 32}, train.Config{Epochs: 12, Clip: train.Clip{Norm: 1}})
+
+	test := phrases(100, 5, 6, 9)
+	check := func(m *zoo.Seq2Seq, o zoo.TranslateOptions) (exact int, places [2]int) {
+		found, err := m.TranslateAll(context.Background(), test, o)
+		require.NoError(t, err)
+		want := reversed(test)
+		for i, f := range found {
+			if !slices.Equal(f[0].Tokens, want[i]) {
+				continue
+			}
+			exact++
+			for k, row := range f[0].Alignment {
+				places[1]++
+				if slices.Index(row, slices.Max(row)) == len(row)-1-k {
+					places[0]++
+				}
+			}
+		}
+		return exact, places
+	}
+	greedy, places := check(m, zoo.TranslateOptions{})
+	t.Logf("%d of 100 exact, %d of %d on the anti-diagonal", greedy, places[0], places[1])
+	require.GreaterOrEqual(t, greedy, 95)
+	require.Greater(t, float64(places[0]), 0.9*float64(places[1]))
+	beam, _ := check(m, zoo.TranslateOptions{Beam: 3, Alpha: 0.6, Beta: 0.1})
+	require.GreaterOrEqual(t, beam, 95)
+
+	dir := t.TempDir()
+	require.NoError(t, m.Save(dir))
+	loaded, err := zoo.LoadSeq2Seq(dir)
+	require.NoError(t, err)
+	require.Equal(t, m.Config(), loaded.Config())
+	want, err := m.TranslateAll(context.Background(), test[:20], zoo.TranslateOptions{})
+	require.NoError(t, err)
+	var got [4][][]zoo.Translation
+	var errs [4]error
+	var wg sync.WaitGroup
+	for i := range got {
+		wg.Go(func() { got[i], errs[i] = loaded.TranslateAll(context.Background(), test[:20], zoo.TranslateOptions{}) })
+	}
+	wg.Wait()
+	for i := range got {
+		require.NoError(t, errs[i])
+		require.Equal(t, want, got[i])
+	}
+}
+
+// A training with everything on is resumed to the bit.
+func TestSeq2SeqResumes(t *testing.T) {
+	sources := phrases(40, 4, 5, 3)
+	run := func(dir string, epochs ...int) [][]float32 {
+		var m *zoo.Seq2Seq
+		for i, n := range epochs {
+			var err error
+			m, err = zoo.NewSeq2Seq(zoo.Seq2SeqConfig{
+				Encoder: zoo.Recurrent{Hidden: 4, Layers: 2, Dropout: 0.2, HiddenDropout: 0.1}, Attention: "bahdanau", Coverage: 1, IODropout: 0.1,
+			}, letters(t, 5), letters(t, 5, text.BOS, text.EOS), 1)
+			require.NoError(t, err)
+			pairs, err := m.Pairs(sources, reversed(sources))
+			require.NoError(t, err)
+			checkpoints, err := train.OpenCheckpoints(dir, 0)
+			require.NoError(t, err)
+			fit(t, m, zoo.Seq2SeqData{Train: pairs, Valid: pairs[:7], Batch: 8, Bucket: 2, Teacher: zoo.InverseSigmoid(3)},
+				train.Config{Epochs: n, Seed: 4, Checkpoints: checkpoints, Resume: i > 0})
+			require.NoError(t, checkpoints.Close())
+		}
+		var values [][]float32
+		for _, p := range m.Params().Params() {
+			values = append(values, p.Value().Data().([]float32))
+		}
+		return values
+	}
+	require.Equal(t, run(t.TempDir(), 3), run(t.TempDir(), 1, 3))
+}
+
+// Scheduled sampling with a teacher that never leaves is teacher forcing; and both ways to unroll agree.
+func TestScheduledSampling(t *testing.T) {
+	sources := phrases(16, 5, 5, 3)
+	always := func(p float64) func(int) float64 { return func(int) float64 { return p } }
+	for name, cfg := range seq2seqConfigs {
+		t.Run(name, func(t *testing.T) {
+			losses := map[string]float64{}
+			for label, d := range map[string]zoo.Seq2SeqData{
+				"forced": {}, "always": {Teacher: always(1)}, "never": {Teacher: always(0)},
+				"half": {Teacher: always(0.5)}, "half expanded": {Teacher: always(0.5), Unroll: unroll.Expand},
+			} {
+				m := newSeq2Seq(t, cfg)
+				pairs, err := m.Pairs(sources, reversed(sources))
+				require.NoError(t, err)
+				d.Train, d.Batch = pairs, 16
+				task, err := m.Task(d)
+				require.NoError(t, err)
+				b, err := task.Next(3, 0)
+				require.NoError(t, err)
+				losses[label] = b.Loss
+			}
+			require.InDelta(t, losses["forced"], losses["always"], 1e-5)
+			require.InDelta(t, losses["half"], losses["half expanded"], 1e-5)
+			require.NotEqual(t, losses["always"], losses["never"])
+			require.NotEqual(t, losses["half"], losses["never"])
+		})
+	}
+	require.Equal(t, 0.75, zoo.InverseSigmoid(3)(0))
+	require.InDelta(t, 0.5, zoo.InverseSigmoid(math.E)(2), 0.08)
+}
+
+func TestSeq2SeqErrors(t *testing.T) {
+	gru := zoo.Recurrent{Cell: "gru", Hidden: 3}
+	for want, cfg := range map[string]zoo.Seq2SeqConfig{
+		"encoder: hidden is 0":         {},
+		"decoder: cell is \"elman\"":   {Encoder: gru, Decoder: zoo.Recurrent{Cell: "elman", Hidden: 1}},
+		"1 layers, the decoder 2":      {Encoder: gru, Decoder: zoo.Recurrent{Cell: "gru", Hidden: 3, Layers: 2}},
+		"have different parts":         {Encoder: gru, Decoder: zoo.Recurrent{Hidden: 3}},
+		"bridge is \"linear\"":         {Encoder: gru, Bridge: "linear"},
+		"must read one way":            {Encoder: gru, Bridge: "none", Bidirectional: true},
+		"coverage is NaN":              {Encoder: gru, Attention: "bahdanau", Coverage: math.NaN()},
+		"and attention is none":        {Encoder: gru, Coverage: 1},
+		"io_dropout is 1":              {Encoder: gru, IODropout: 1},
+		"embed_target is -1":           {Encoder: gru, EmbedTarget: -1},
+		"attention is \"hard\"":        {Encoder: gru, Attention: "hard"},
+		"want equal widths":            {Encoder: gru, Bidirectional: true, Attention: "luong", Score: cells.DotScore},
+		"belong to the additive score": {Encoder: gru, Attention: "luong", Coverage: 1},
+	} {
+		_, err := zoo.NewSeq2Seq(cfg, letters(t, 2), letters(t, 2, text.BOS, text.EOS), 1)
+		require.ErrorContains(t, err, want)
+	}
+	_, err := zoo.NewSeq2Seq(zoo.Seq2SeqConfig{Encoder: gru}, letters(t, 2), letters(t, 2, text.EOS), 1)
+	require.ErrorContains(t, err, "needs the special tokens <bos> and <eos>")
+	_, err = zoo.NewSeq2Seq(zoo.Seq2SeqConfig{Encoder: gru}, nil, letters(t, 2), 1)
+	require.ErrorContains(t, err, "a vocabulary of the sources")
+
+	m := newSeq2Seq(t, seq2seqConfigs["luong"])
+	ctx := context.Background()
+	long := strings.Split(strings.Repeat("a", zoo.MaxTokens+1), "")
+	for want, run := range map[string]func() error{
+		"source is empty": func() error { _, err := m.Translate(ctx, nil, zoo.TranslateOptions{}); return err },
+		"has 8193 tokens": func() error { _, err := m.Translate(ctx, long, zoo.TranslateOptions{}); return err },
+		"Max is -1":       func() error { _, err := m.Translate(ctx, long[:2], zoo.TranslateOptions{Max: -1}); return err },
+		"Beam is 5000":    func() error { _, err := m.Translate(ctx, long[:2], zoo.TranslateOptions{Beam: 5000}); return err },
+		"Alpha is -1": func() error {
+			_, err := m.Translate(ctx, long[:2], zoo.TranslateOptions{Beam: 2, Alpha: -1})
+			return err
+		},
+		"Temperature is -1": func() error {
+			_, err := m.Translate(ctx, long[:2], zoo.TranslateOptions{Sample: decode.Sampler{Temperature: -1}})
+			return err
+		},
+		"1 sources and 0 target":      func() error { _, err := m.Pairs([][]string{{"a"}}, nil); return err },
+		"pair 0: the source is empty": func() error { _, err := m.Pairs([][]string{{}}, [][]string{{"a"}}); return err },
+		"target has id 8 at":          func() error { _, err := m.Task(zoo.Seq2SeqData{Train: []zoo.Pair{{[]int{1}, []int{8}}}}); return err },
+		"seq2seq: validation: pair": func() error {
+			_, err := m.Task(zoo.Seq2SeqData{Train: []zoo.Pair{{[]int{1}, nil}}, Valid: []zoo.Pair{{}}})
+			return err
+		},
+		"there are 0 examples": func() error { _, err := m.Task(zoo.Seq2SeqData{}); return err },
+		"0 examples":           func() error { _, err := m.Loss(ctx, nil); return err },
+		"Teacher(0) is 2": func() error {
+			task, err := m.Task(zoo.Seq2SeqData{Train: []zoo.Pair{{[]int{1}, []int{3, 4}}}, Teacher: func(int) float64 { return 2 }})
+			require.NoError(t, err)
+			_, err = task.Next(0, 0)
+			return err
+		},
+	} {
+		require.ErrorContains(t, run(), want)
+	}
+	strict, err := zoo.NewSeq2Seq(zoo.Seq2SeqConfig{Encoder: gru}, letters(t, 2), letters(t, 2, text.BOS, text.EOS), 1)
+	require.NoError(t, err)
+	_, err = strict.Translate(ctx, []string{"zebra"}, zoo.TranslateOptions{})
+	require.ErrorContains(t, err, "zebra")
+
+	cancelled, cancel := context.WithCancel(ctx)
+	n := 0
+	found, err := m.Translate(cancelled, []string{"a", "unheard of"}, zoo.TranslateOptions{Sample: decode.Sampler{Temperature: 9}, Max: 1000, Each: func(_ int, tokens []string) {
+		if n++; n == 2 {
+			cancel()
+		}
+	}})
+	if n >= 2 {
+		require.ErrorIs(t, err, context.Canceled)
+	}
+	require.Len(t, found, 1)
+
+	dir := t.TempDir()
+	require.NoError(t, m.Save(dir))
+	require.NoError(t, os.Remove(filepath.Join(dir, "target.json")))
+	_, err = zoo.Load(dir)
+	require.ErrorContains(t, err, "target.json")
+	_, err = zoo.LoadLanguageModel(dir)
+	require.Error(t, err)
+}

@@ -1,0 +1,352 @@
+package zoo
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"math"
+
+	"gorgonia.org/tensor"
+
+	"github.com/seqzoo/seqzoo/cells"
+	"github.com/seqzoo/seqzoo/nodes"
+	"github.com/seqzoo/seqzoo/train"
+	"github.com/seqzoo/seqzoo/unroll"
+)
+
+// Pair is a source and its target, as ids of their vocabularies, without <bos> and <eos>.
+type Pair struct{ Source, Target []int }
+
+// Pairs turns the tokens of sources and targets, line by line, into ids. Tokens that a vocabulary lacks become its <unk>.
+func (m *Seq2Seq) Pairs(sources, targets [][]string) ([]Pair, error) {
+	if len(sources) != len(targets) {
+		return nil, fmt.Errorf("zoo: seq2seq: %d sources and %d targets: want as many", len(sources), len(targets))
+	}
+	pairs := make([]Pair, len(sources))
+	for i := range pairs {
+		var errs [2]error
+		pairs[i].Source, errs[0] = m.sources.Encode(sources[i])
+		pairs[i].Target, errs[1] = m.targets.Encode(targets[i])
+		if err := errors.Join(errs[:]...); err != nil {
+			return nil, fmt.Errorf("zoo: seq2seq: pair %d: %w", i, err)
+		}
+	}
+	if err := m.checkPairs(pairs); err != nil {
+		return nil, fmt.Errorf("zoo: seq2seq: %w", err)
+	}
+	return pairs, nil
+}
+
+func (m *Seq2Seq) checkPairs(pairs []Pair) error {
+	for i, p := range pairs {
+		if err := errors.Join(checkSource(p.Source, m.sources.Len()), checkIDs("target", p.Target, m.targets.Len())); err != nil {
+			return fmt.Errorf("pair %d: %w", i, err)
+		}
+	}
+	return nil
+}
+
+func checkSource(ids []int, n int) error {
+	if len(ids) == 0 {
+		return errors.New("the source is empty")
+	}
+	return checkIDs("source", ids, n)
+}
+
+func checkIDs(what string, ids []int, n int) error {
+	if len(ids) > MaxTokens {
+		return fmt.Errorf("the %s has %d tokens; at most %d are taken", what, len(ids), MaxTokens)
+	}
+	for i, id := range ids {
+		if id < 0 || id >= n {
+			return fmt.Errorf("the %s has id %d at position %d; its vocabulary has ids 0 … %d", what, id, i, n-1)
+		}
+	}
+	return nil
+}
+
+// MaxTokens bounds a source and a target; a longer one is a slip, such as a file without line ends.
+const MaxTokens = 1 << 13
+
+// Seq2SeqData says on what a Seq2Seq is trained, and how it is read. The zero value of an optional field is its default.
+type Seq2SeqData struct {
+	Train  []Pair
+	Valid  []Pair          // empty: nothing is validated
+	Batch  int             // pairs side by side; default 32
+	Bucket int             // of train.BatchesConfig; default 20
+	Seed   uint64          // of the order
+	Unroll unroll.Strategy // default: Scan
+
+	// Teacher is the probability with which the decoder reads the true token rather than its own, in batch number n
+	// (scheduled sampling; Bengio et al., 2015); nil: always. See InverseSigmoid.
+	Teacher func(n int) float64
+}
+
+// InverseSigmoid is the schedule k/(k + exp(n/k)) for Seq2SeqData.Teacher (Bengio et al., 2015): near 1 at first, ½ at
+// n = k·ln k. K is at least 1.
+func InverseSigmoid(k float64) func(n int) float64 {
+	return func(n int) float64 { return k / (k + math.Exp(float64(n)/k)) }
+}
+
+// Task makes a task for train.Fit. Its loss is the cross-entropy in nats a token of the target, <eos> included, and of
+// the coverage loss what the configuration says. Its validation measures valid_loss, without that, and valid_perplexity,
+// with the true tokens read. It keeps the pairs, which must not change.
+func (m *Seq2Seq) Task(d Seq2SeqData) (train.Task, error) {
+	if err := m.checkPairs(d.Train); err != nil {
+		return nil, fmt.Errorf("zoo: seq2seq: training: %w", err)
+	}
+	if err := m.checkPairs(d.Valid); err != nil {
+		return nil, fmt.Errorf("zoo: seq2seq: validation: %w", err)
+	}
+	batches, err := pairBatches(d.Train, train.BatchesConfig{
+		Batch: cmp.Or(d.Batch, 32), Bucket: cmp.Or(d.Bucket, 20), Seed: d.Seed,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("zoo: seq2seq: training: %w", err)
+	}
+	return &seq2seqTask{m, d, batches, newPairRunner(m, d, true)}, nil
+}
+
+func pairBatches(pairs []Pair, c train.BatchesConfig) (*train.Batches, error) {
+	lengths := make([]int, len(pairs))
+	for i, p := range pairs {
+		lengths[i] = len(p.Source) + len(p.Target)
+	}
+	return train.NewBatches(len(pairs), lengths, c)
+}
+
+type seq2seqTask struct {
+	m       *Seq2Seq
+	data    Seq2SeqData
+	batches *train.Batches
+	runner  *pairRunner
+}
+
+func (t *seq2seqTask) Params() []*nodes.Param { return t.m.store.Params() }
+func (t *seq2seqTask) Len() int               { return t.batches.Len() }
+
+func (t *seq2seqTask) Next(seed uint64, counter int) (train.Batch, error) {
+	examples, ok := t.batches.Next()
+	if !ok {
+		examples, _ = t.batches.Next()
+	}
+	return t.runner.run(t.data.Train, examples, seed, counter)
+}
+
+func (t *seq2seqTask) Validate(ctx context.Context) (map[string]float64, error) {
+	if len(t.data.Valid) == 0 {
+		return nil, nil
+	}
+	loss, err := t.m.Loss(ctx, t.data.Valid)
+	if err != nil {
+		return nil, err
+	}
+	return map[string]float64{"valid_loss": loss, "valid_perplexity": math.Exp(loss)}, nil
+}
+
+func (t *seq2seqTask) Save(c *train.Checkpoint) {
+	p := t.batches.Position()
+	c.Counters["data_epoch"], c.Counters["data_next"] = uint64(p.Epoch), uint64(p.Next)
+}
+
+func (t *seq2seqTask) Load(c *train.Checkpoint) error {
+	return t.batches.Seek(train.Position{Epoch: int(c.Counters["data_epoch"]), Next: int(c.Counters["data_next"])})
+}
+
+// Loss is the mean cross-entropy of targets in nats a token, <eos> included, each token predicted from the true ones
+// before it. Exp of it is the perplexity.
+func (m *Seq2Seq) Loss(ctx context.Context, pairs []Pair) (float64, error) {
+	if err := m.checkPairs(pairs); err != nil {
+		return 0, fmt.Errorf("zoo: seq2seq: %w", err)
+	}
+	batches, err := pairBatches(pairs, train.BatchesConfig{Batch: 32, Bucket: len(pairs), InOrder: true})
+	if err != nil {
+		return 0, fmt.Errorf("zoo: seq2seq: %w", err)
+	}
+	r := newPairRunner(m, Seq2SeqData{Batch: 32}, false)
+	defer r.close()
+	var sum float64
+	var n int
+	for examples, ok := batches.Next(); ok; examples, ok = batches.Next() {
+		if err := ctx.Err(); err != nil {
+			return 0, err
+		}
+		b, err := r.run(pairs, examples, 0, 0)
+		if err != nil {
+			return 0, err
+		}
+		sum += b.Loss * float64(b.Count)
+		n += b.Count
+	}
+	return sum / float64(n), nil
+}
+
+// pairRunner runs batches of pairs, with a compiled graph for each pair of lengths. Lengths are rounded up, and batches
+// filled up with pairs of length 0, so that few graphs serve all.
+type pairRunner struct {
+	m        *Seq2Seq
+	data     Seq2SeqData
+	training bool
+	graphs   map[[2]int]*pairGraph
+	runs     int
+}
+
+const (
+	lengthStep    = 4  // lengths are rounded up to a multiple of it
+	graphsAtATime = 24 // compiled graphs that are kept
+)
+
+// pairGraph is the graph of batches of one shape, with what feeds it.
+type pairGraph struct {
+	step              *train.Step
+	src, in, out      []int
+	lengths           []int
+	teacher           *tensor.Dense
+	T, S, B, lastUsed int
+}
+
+func newPairRunner(m *Seq2Seq, d Seq2SeqData, training bool) *pairRunner {
+	d.Batch = cmp.Or(d.Batch, 32)
+	return &pairRunner{m: m, data: d, training: training, graphs: map[[2]int]*pairGraph{}}
+}
+
+func roundUp(n int) int { return (max(n, 1) + lengthStep - 1) / lengthStep * lengthStep }
+
+func (r *pairRunner) run(pairs []Pair, examples []int, seed uint64, counter int) (b train.Batch, err error) {
+	S, T := 1, 1
+	for _, e := range examples {
+		S, T = max(S, len(pairs[e].Source)), max(T, len(pairs[e].Target)+1)
+	}
+	g, err := r.graph(roundUp(S), roundUp(T))
+	if err != nil {
+		return b, fmt.Errorf("zoo: seq2seq: %w", err)
+	}
+	for i := range g.out {
+		g.out[i] = ignored
+	}
+	clear(g.src)
+	clear(g.in)
+	clear(g.lengths)
+	for k, e := range examples {
+		p := pairs[e]
+		g.lengths[k] = len(p.Source)
+		for s, id := range p.Source {
+			g.src[s*g.B+k] = id
+		}
+		g.in[k] = r.m.bos
+		for t, id := range p.Target {
+			g.in[(t+1)*g.B+k], g.out[t*g.B+k] = id, id
+		}
+		g.out[len(p.Target)*g.B+k] = r.m.eos
+		b.Count += len(p.Target) + 1
+	}
+	if g.teacher != nil {
+		rate := r.data.Teacher(counter)
+		if !(rate >= 0 && rate <= 1) {
+			return b, fmt.Errorf("zoo: seq2seq: Teacher(%d) is %g, want [0, 1]", counter, rate)
+		}
+		fillDense(g.teacher, rate)
+	}
+	if b.Loss, err = g.step.Run(seed, counter); err != nil {
+		return b, fmt.Errorf("zoo: seq2seq: %w", err)
+	}
+	b.Grads = g.step.Grads()
+	return b, nil
+}
+
+// ignored is the target of a step behind the end.
+const ignored = -1
+
+// graph is that of a shape, made by the first call for it. The one used longest ago makes room.
+func (r *pairRunner) graph(S, T int) (*pairGraph, error) {
+	r.runs++
+	if g := r.graphs[[2]int{S, T}]; g != nil {
+		g.lastUsed = r.runs
+		return g, nil
+	}
+	if len(r.graphs) == graphsAtATime {
+		var oldest *pairGraph
+		for _, g := range r.graphs {
+			if oldest == nil || g.lastUsed < oldest.lastUsed {
+				oldest = g
+			}
+		}
+		delete(r.graphs, [2]int{oldest.S, oldest.T})
+		if err := oldest.step.Close(); err != nil {
+			return nil, err
+		}
+	}
+	g, err := r.build(S, T)
+	if err == nil {
+		g.lastUsed = r.runs
+		r.graphs[[2]int{S, T}] = g
+	}
+	return g, err
+}
+
+func (r *pairRunner) build(S, T int) (p *pairGraph, err error) {
+	B := r.data.Batch
+	p = &pairGraph{S: S, T: T, B: B}
+	var src, lengths, in, out, teacher, loss *nodes.Node
+	err = nodes.Try(func() {
+		g := nodes.NewGraph(nodes.Options{Dtype: r.m.store.Dtype(), Training: r.training})
+		src, lengths = g.IntInput("source", S, B), g.IntInput("source lengths", B)
+		in, out = g.IntInput("target in", T, B), g.IntInput("target out", T, B)
+		if r.training && r.data.Teacher != nil {
+			teacher = g.Input("teacher", 1)
+		}
+		y := r.m.Forward(src, lengths, in, teacher, r.data.Unroll)
+		loss = nodes.CrossEntropy(y.Logits, out, nodes.CrossEntropyOptions{Ignore: []int{ignored}})
+		if r.training && y.Coverage != nil {
+			loss = nodes.Add(loss, nodes.Scale(y.coverageLoss(out), r.m.cfg.Coverage))
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	if p.step, err = train.NewStep(loss); err != nil {
+		return nil, err
+	}
+	for _, f := range []struct {
+		to *[]int
+		n  *nodes.Node
+	}{{&p.src, src}, {&p.lengths, lengths}, {&p.in, in}, {&p.out, out}} {
+		v, err := train.Feed(f.n)
+		if err != nil {
+			return nil, err
+		}
+		*f.to = v.Data().([]int)
+	}
+	if teacher != nil {
+		p.teacher, err = train.Feed(teacher)
+	}
+	return p, err
+}
+
+// coverageLoss is the mean over the tokens of targets [T, B].
+func (y Seq2SeqGraph) coverageLoss(targets *nodes.Node) *nodes.Node {
+	counts := nodes.NotIn(targets, ignored)
+	again := nodes.Mul(cells.CoverageLoss(y.Weights, y.Coverage), counts)
+	return nodes.Div(nodes.Sum(again), nodes.Maximum(nodes.Sum(counts), nodes.Scalar(1)))
+}
+
+func (r *pairRunner) close() {
+	for _, g := range r.graphs {
+		g.step.Close()
+	}
+}
+
+// fillDense makes every element x.
+func fillDense(v *tensor.Dense, x float64) {
+	switch d := v.Data().(type) {
+	case []float32:
+		for i := range d {
+			d[i] = float32(x)
+		}
+	case []float64:
+		for i := range d {
+			d[i] = x
+		}
+	}
+}
