@@ -1,7 +1,6 @@
 package exec
 
 import (
-	"fmt"
 	"runtime"
 	"slices"
 
@@ -66,10 +65,6 @@ type builder[F kernels.Float] struct {
 	row     int
 
 	packBufs []int // buffers of the packed matrices
-}
-
-func (b *builder[F]) note(format string, args ...any) {
-	b.p.notes = append(b.p.notes, fmt.Sprintf(format, args...))
 }
 
 // block is a region while it is compiled.

@@ -55,8 +55,7 @@ func (k *block[F]) group() {
 	}
 	k.groups = map[*ir.Value]*group{}
 	parent := map[*ir.Value]*ir.Value{}
-	var find func(v *ir.Value) *ir.Value
-	find = func(v *ir.Value) *ir.Value {
+	find := func(v *ir.Value) *ir.Value {
 		for parent[v] != nil {
 			v = parent[v]
 		}
