@@ -276,6 +276,7 @@ func (g *Graph) lift(n *Node) *Node {
 
 // Op makes a node of one of the library's own operations. It is for the library's packages: ops.Fn is internal.
 func (g *Graph) Op(name string, fn ops.Fn, in ...*Node) *Node {
+	g.noteScope(nil)
 	defer g.locate(name)
 	in = slices.Clone(in)
 	for i, n := range in {
@@ -309,6 +310,7 @@ func (g *Graph) apply(op string, fn ops.Fn, in ...*Node) *Node {
 
 // Gradients adds dL/d(wrt) to the graph, where L is a scalar. What does not depend on an operand has a gradient of 0.
 func (g *Graph) Gradients(loss *Node, wrt ...Operand) []*Node {
+	g.noteScope(nil)
 	defer g.locate("Gradients")
 	loss = g.lift(loss)
 	if len(loss.Shape()) != 0 {
@@ -319,6 +321,7 @@ func (g *Graph) Gradients(loss *Node, wrt ...Operand) []*Node {
 
 // Backward adds Σ_o ⟨cotangents[o], ∂outs[o]/∂wrt⟩ to the graph: the vector-Jacobian product of several outputs.
 func (g *Graph) Backward(outs, cotangents []*Node, wrt ...Operand) []*Node {
+	g.noteScope(nil)
 	defer g.locate("Backward")
 	if len(outs) != len(cotangents) {
 		ops.Failf("Backward", "%d outputs, %d cotangents: want one for each output", len(outs), len(cotangents))

@@ -96,11 +96,11 @@ func MatMulT(x, w Operand) *Node { return matMul("MatMulT", x, w, true) }
 func matMul(op string, xo, wo Operand, trans bool) *Node {
 	g := common(op, []Operand{xo, wo})
 	defer g.locate(op)
-	g.noteScope([]Operand{xo, wo})
 	x, w := xo.in(g), wo.in(g)
 	if p, ok := wo.(*Param); ok && g.current().product != nil {
 		x = g.current().product(x, p)
 		g = x.g
+		g.noteScope([]Operand{p})
 		w = p.in(g)
 	}
 	fn := ops.MatMul{TransB: trans}

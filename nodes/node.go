@@ -48,6 +48,7 @@ func (n *Node) Dim(axis int) int {
 		axis += len(s)
 	}
 	if axis < 0 || axis >= len(s) {
+		n.g.noteScope(nil)
 		n.g.failf("Dim", "%s: no axis %d", ops.Describe(n.n), axis)
 	}
 	return s[axis]
@@ -71,7 +72,7 @@ type Scalar float64
 func (s Scalar) in(g *Graph) *Node { return g.Const(float64(s)) }
 func (s Scalar) graph() *Graph     { return nil }
 
-// common is the graph in which operands meet: the innermost one that any of them belongs to.
+// common is the graph in which operands meet: the innermost one that any of them belongs to. It notes their place.
 func common(op string, xs []Operand) *Graph {
 	var g *Graph
 	for i, x := range xs {
@@ -86,6 +87,7 @@ func common(op string, xs []Operand) *Graph {
 	if g.done {
 		ops.Failf(op, "an operand was made inside a step that is finished: what a step computes leaves it as state or output")
 	}
+	g.noteScope(xs)
 	return g
 }
 
@@ -134,7 +136,6 @@ func (g *Graph) inside(outer *Graph) bool {
 func call(op string, fn ops.Fn, xs ...Operand) *Node {
 	g := common(op, xs)
 	defer g.locate(op)
-	g.noteScope(xs)
 	in := make([]*Node, len(xs))
 	for i, x := range xs {
 		in[i] = x.in(g)
@@ -159,6 +160,5 @@ func (g *Graph) noteScope(xs []Operand) {
 func one(op string, x Operand) *Node {
 	g := common(op, []Operand{x})
 	defer g.locate(op)
-	g.noteScope([]Operand{x})
 	return x.in(g)
 }

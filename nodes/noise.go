@@ -43,6 +43,7 @@ func (g *Graph) WithLoop(loop Loop, build func()) {
 func (g *Graph) Noise(r NoiseRequest) *Node {
 	r.Shape = slices.Clone(r.Shape)
 	g = g.current()
+	g.noteScope(nil)
 	defer g.locate("Noise")
 	if g.loop != nil {
 		return g.loop.Noise(g, r)
