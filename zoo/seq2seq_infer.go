@@ -86,10 +86,10 @@ func (m *Seq2Seq) translate(ctx context.Context, sources [][]int, first int, o T
 		longest = max(longest, len(s))
 	}
 	if o.Max < 0 || o.Max > 1<<20 {
-		return nil, fmt.Errorf("Max is %d, want 1 … %d, or 0 for twice the source and 10", o.Max, 1<<20)
+		return nil, fmt.Errorf("the option Max is %d, want 1 … %d, or 0 for twice the source and 10", o.Max, 1<<20)
 	}
 	if o.Beam < 0 || o.Beam > maxBeam {
-		return nil, fmt.Errorf("Beam is %d, want 0 … %d", o.Beam, maxBeam)
+		return nil, fmt.Errorf("the option Beam is %d, want 0 … %d", o.Beam, maxBeam)
 	}
 	t, err := m.translators.take(m, translatorSize{len(sources), max(o.Beam, 1), roundUp(longest)})
 	if err != nil {
