@@ -499,6 +499,13 @@ func TestStability(t *testing.T) {
 	}
 }
 
+func TestLayerNormDefault(t *testing.T) {
+	g := f64()
+	x := in(g, "x", []float64{-0.01, 0.01}, 2)
+	y := 0.01 / math.Sqrt(1e-4+1e-5)
+	gradcheck.Close(t, []float64{-y, y}, run(t, g, nodes.LayerNorm(x, nodes.Scalar(1), nodes.Scalar(0), 0))[0], 1e-14, "eps")
+}
+
 func TestScalarsAndParametersAsOperands(t *testing.T) {
 	g := f64()
 	s := nodes.NewStore(nodes.Float64, 1)

@@ -122,6 +122,9 @@ func TestInitialValuesDependOnSeedAndPathAlone(t *testing.T) {
 	require.NotEqual(t, value(1, "a"), value(2, "a"))
 	require.NotEqual(t, value(1, "a"), value(1, "b"))
 	require.Equal(t, value(1, "a"), value(1, "a"))
+	s := nodes.NewStore(nodes.Float64, 1).Root()
+	l0, l1 := s.In("l0").Param("W", nodes.Normal(0, 1), 8), s.In("l1").Param("W", nodes.Normal(0, 1), 8)
+	require.NotEqual(t, floats(l0), floats(l1), "layers must not start alike")
 }
 
 func TestValueIsMadeOnce(t *testing.T) {

@@ -316,3 +316,33 @@ func TestRunErrors(t *testing.T) {
 		})
 	}
 }
+
+// Gradients of slices of one tensor are joined where they do not overlap, and added where they do.
+func TestGradientsOfManySlices(t *testing.T) {
+	for name, ranges := range map[string][][3]int{ // axis, from, to
+		"one": {{0, 1, 3}}, "all places": {{0, 0, 1}, {0, 1, 2}, {0, 2, 3}, {0, 3, 4}, {0, 4, 5}}, "out of order with gaps": {{0, 4, 5}, {0, 1, 2}},
+		"overlapping": {{0, 0, 3}, {0, 2, 5}, {0, 1, 4}, {0, 1, 2}}, "the same length from one place": {{0, 1, 3}, {0, 1, 2}, {0, 1, 5}},
+		"two axes": {{0, 0, 2}, {1, 1, 2}, {0, 3, 5}, {1, 0, 2}, {1, 2, 3}}, "nested": {{0, 0, 4}, {2, 1, 3}, {2, 0, 2}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, whole := range []bool{false, true} {
+				build := func(g *nodes.Graph, in []*nodes.Node) *nodes.Node {
+					loss := g.Const(0)
+					for _, r := range ranges {
+						x := in[0]
+						if r[0] == 2 { // a slice of a slice
+							r[0], x = 0, nodes.Slice(x, 0, 1, 5)
+						}
+						loss = nodes.Add(loss, gradcheck.Weigh(nodes.Square(nodes.Slice(x, r[0], r[1], r[2]))))
+					}
+					if whole {
+						loss = nodes.Add(loss, gradcheck.Weigh(nodes.Square(in[0])))
+					}
+					return loss
+				}
+				gradcheck.Check(t, build, gradcheck.Between(-1, 1, 1, 5, 3))
+				gradcheck.Check(t, gradcheck.Gradient(build), gradcheck.Between(-1, 1, 1, 5, 3))
+			}
+		})
+	}
+}
