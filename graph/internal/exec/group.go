@@ -13,7 +13,14 @@ type group struct {
 	done    bool
 }
 
-func isElementwise(v *ir.Value) bool { _, ok := v.Fn.(ops.Elementwise); return ok }
+// isElementwise reports whether fused code computes v. A kind that it does not know runs by its Eval method.
+func isElementwise(v *ir.Value) bool {
+	fn, ok := v.Fn.(ops.Elementwise)
+	if ok {
+		_, ok = codes[fn.Kind]
+	}
+	return ok
+}
 
 // group divides the element-wise values into groups. Each has a stage: that of an element-wise operand of its shape,
 // else one more than its operands'. Values of one stage and shape never need each other through anything else, so they
