@@ -56,7 +56,7 @@ func parse(args []string, out io.Writer) (*settings, error) {
 	f.IntVar(&s.hidden, "hidden", 0, "width of the layers and of the embedding (default 128 for words, 256 for characters)")
 	f.IntVar(&s.batch, "batch", 32, "tracks of the text read side by side")
 	f.IntVar(&s.window, "window", 0, "steps that the gradient goes back (default 20 for words, 50 for characters)")
-	f.IntVar(&s.epochs, "epochs", 0, "passes over the text (default 5 for words, 1 for characters)")
+	f.IntVar(&s.epochs, "epochs", 0, "passes over the text (default 4 for words, 1 for characters)")
 	f.IntVar(&s.steps, "steps", 0, "stop each cell after so many steps; 0 for no limit")
 	f.IntVar(&s.minCount, "min-count", 3, "words seen less often become <unk>")
 	f.IntVar(&s.maxVocab, "max-vocab", 10000, "size of the vocabulary at most")
@@ -101,7 +101,7 @@ func (s *settings) complete(given map[string]bool) {
 	}{
 		{"hidden", &s.hidden, 128, 256, 48, 48},
 		{"window", &s.window, 20, 50, 20, 20},
-		{"epochs", &s.epochs, 5, 1, 1, 1},
+		{"epochs", &s.epochs, 4, 1, 1, 1},
 		{"generate", &s.generate, 20, 100, 20, 100},
 		{"max-vocab", &s.maxVocab, s.maxVocab, s.maxVocab, 500, 500},
 		{"steps", &s.steps, s.steps, s.steps, 60, 60},
