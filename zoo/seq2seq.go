@@ -39,7 +39,7 @@ type Seq2Seq struct {
 	combine          *nodes.Param     // of luong
 	bridge           [][2]*nodes.Param
 	w, b             *nodes.Param
-	translators      pool
+	translators      pool[translatorSize, *translator]
 }
 
 // NewSeq2Seq makes a model with initial weights drawn from seed. The vocabulary of the targets needs <bos> and <eos>.

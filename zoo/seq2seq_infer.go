@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 
 	"gorgonia.org/tensor"
 
@@ -91,11 +90,12 @@ func (m *Seq2Seq) translate(ctx context.Context, sources [][]int, first int, o T
 	if o.Beam < 0 || o.Beam > maxBeam {
 		return nil, fmt.Errorf("the option Beam is %d, want 0 … %d", o.Beam, maxBeam)
 	}
-	t, err := m.translators.take(m, translatorSize{len(sources), max(o.Beam, 1), roundUp(longest)})
+	size := translatorSize{len(sources), max(o.Beam, 1), roundUp(longest)}
+	t, err := m.translators.take(size, m.newTranslator)
 	if err != nil {
 		return nil, err
 	}
-	defer m.translators.put(t)
+	defer m.translators.put(size, t)
 	if err := t.read(sources); err != nil {
 		return nil, err
 	}
@@ -185,7 +185,7 @@ type translator struct {
 	stepper      *decode.Recurrent
 }
 
-func newTranslator(m *Seq2Seq, size translatorSize) (t *translator, err error) {
+func (m *Seq2Seq) newTranslator(size translatorSize) (t *translator, err error) {
 	t = &translator{translatorSize: size}
 	var src, lengths, nothing *nodes.Node
 	var step decode.StepGraph
@@ -220,22 +220,13 @@ func newTranslator(m *Seq2Seq, size translatorSize) (t *translator, err error) {
 	if t.encoder, err = train.NewStep(nothing, t.from...); err != nil {
 		return nil, err
 	}
-	for _, f := range []struct {
-		to *[]int
-		n  *nodes.Node
-	}{{&t.src, src}, {&t.lengths, lengths}} {
-		v, err := train.Feed(f.n)
-		if err != nil {
-			return nil, err
-		}
-		*f.to = v.Data().([]int)
-	}
+	var f feeds
+	t.src, t.lengths = f.ints(src), f.ints(lengths)
 	for _, n := range inputs {
-		v, err := train.Feed(n)
-		if err != nil {
-			return nil, err
-		}
-		t.to = append(t.to, v)
+		t.to = append(t.to, f.dense(n))
+	}
+	if f.err != nil {
+		return nil, f.err
 	}
 	t.stepper, err = decode.NewRecurrent(step)
 	return t, err
@@ -291,36 +282,5 @@ func repeatRows[F any](to, from []F, sources, times int) {
 	}
 }
 
-func (t *translator) close() error { return errors.Join(t.encoder.Close(), t.stepper.Close()) }
-
-// pool keeps translators that are not at work, the ones used last.
-type pool struct {
-	mu   sync.Mutex
-	idle []*translator
-}
-
-const idleTranslators = 8
-
-// take is a translator of a size that nobody else has.
-func (p *pool) take(m *Seq2Seq, size translatorSize) (*translator, error) {
-	p.mu.Lock()
-	for i, t := range p.idle {
-		if t.translatorSize == size {
-			p.idle = append(p.idle[:i], p.idle[i+1:]...)
-			p.mu.Unlock()
-			return t, nil
-		}
-	}
-	p.mu.Unlock()
-	return newTranslator(m, size)
-}
-
-func (p *pool) put(t *translator) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.idle = append(p.idle, t)
-	if len(p.idle) > idleTranslators {
-		p.idle[0].close()
-		p.idle = append(p.idle[:0], p.idle[1:]...)
-	}
-}
+// Close releases the memory of the compiled graphs.
+func (t *translator) Close() error { return errors.Join(t.encoder.Close(), t.stepper.Close()) }

@@ -105,7 +105,21 @@ func (m *Seq2Seq) Task(d Seq2SeqData) (train.Task, error) {
 	if err != nil {
 		return nil, fmt.Errorf("zoo: seq2seq: training: %w", err)
 	}
-	return &seq2seqTask{m, d, batches, newPairRunner(m, d, true)}, nil
+	runner := newPairRunner(m, d, true)
+	task := &exampleTask{params: m.store.Params(), batches: batches}
+	task.run = func(examples []int, seed uint64, counter int) (train.Batch, error) {
+		return runner.run(d.Train, examples, seed, counter)
+	}
+	if len(d.Valid) > 0 {
+		task.validate = func(ctx context.Context) (map[string]float64, error) {
+			loss, err := m.Loss(ctx, d.Valid)
+			if err != nil {
+				return nil, err
+			}
+			return map[string]float64{"valid_loss": loss, "valid_perplexity": math.Exp(loss)}, nil
+		}
+	}
+	return task, nil
 }
 
 func pairBatches(pairs []Pair, c train.BatchesConfig) (*train.Batches, error) {
@@ -114,44 +128,6 @@ func pairBatches(pairs []Pair, c train.BatchesConfig) (*train.Batches, error) {
 		lengths[i] = len(p.Source) + len(p.Target)
 	}
 	return train.NewBatches(len(pairs), lengths, c)
-}
-
-type seq2seqTask struct {
-	m       *Seq2Seq
-	data    Seq2SeqData
-	batches *train.Batches
-	runner  *pairRunner
-}
-
-func (t *seq2seqTask) Params() []*nodes.Param { return t.m.store.Params() }
-func (t *seq2seqTask) Len() int               { return t.batches.Len() }
-
-func (t *seq2seqTask) Next(seed uint64, counter int) (train.Batch, error) {
-	examples, ok := t.batches.Next()
-	if !ok {
-		examples, _ = t.batches.Next()
-	}
-	return t.runner.run(t.data.Train, examples, seed, counter)
-}
-
-func (t *seq2seqTask) Validate(ctx context.Context) (map[string]float64, error) {
-	if len(t.data.Valid) == 0 {
-		return nil, nil
-	}
-	loss, err := t.m.Loss(ctx, t.data.Valid)
-	if err != nil {
-		return nil, err
-	}
-	return map[string]float64{"valid_loss": loss, "valid_perplexity": math.Exp(loss)}, nil
-}
-
-func (t *seq2seqTask) Save(c *train.Checkpoint) {
-	p := t.batches.Position()
-	c.Counters["data_epoch"], c.Counters["data_next"] = uint64(p.Epoch), uint64(p.Next)
-}
-
-func (t *seq2seqTask) Load(c *train.Checkpoint) error {
-	return t.batches.Seek(train.Position{Epoch: int(c.Counters["data_epoch"]), Next: int(c.Counters["data_next"])})
 }
 
 // Loss is the mean cross-entropy of targets in nats a token, <eos> included, each token predicted from the true ones
@@ -165,21 +141,8 @@ func (m *Seq2Seq) Loss(ctx context.Context, pairs []Pair) (float64, error) {
 		return 0, fmt.Errorf("zoo: seq2seq: %w", err)
 	}
 	r := newPairRunner(m, Seq2SeqData{Batch: 32}, false)
-	defer r.close()
-	var sum float64
-	var n int
-	for examples, ok := batches.Next(); ok; examples, ok = batches.Next() {
-		if err := ctx.Err(); err != nil {
-			return 0, err
-		}
-		b, err := r.run(pairs, examples, 0, 0)
-		if err != nil {
-			return 0, err
-		}
-		sum += b.Loss * float64(b.Count)
-		n += b.Count
-	}
-	return sum / float64(n), nil
+	defer r.graphs.close()
+	return meanLoss(ctx, batches, func(examples []int) (train.Batch, error) { return r.run(pairs, examples, 0, 0) })
 }
 
 // pairRunner runs batches of pairs, with a compiled graph for each pair of lengths. Lengths are rounded up, and batches
@@ -188,37 +151,34 @@ type pairRunner struct {
 	m        *Seq2Seq
 	data     Seq2SeqData
 	training bool
-	graphs   map[[2]int]*pairGraph
-	runs     int
+	graphs   compiled[pairShape, *pairGraph]
 }
 
-const (
-	lengthStep    = 4  // lengths are rounded up to a multiple of it
-	graphsAtATime = 24 // compiled graphs that are kept
-)
+// pairShape is the lengths of the sources and targets of a batch.
+type pairShape struct{ S, T int }
 
 // pairGraph is the graph of batches of one shape, with what feeds it.
 type pairGraph struct {
-	step              *train.Step
-	src, in, out      []int
-	lengths           []int
-	teacher           *tensor.Dense
-	T, S, B, lastUsed int
+	*train.Step
+	src, in, out []int
+	lengths      []int
+	teacher      *tensor.Dense
+	B            int
 }
 
 func newPairRunner(m *Seq2Seq, d Seq2SeqData, training bool) *pairRunner {
 	d.Batch = cmp.Or(d.Batch, 32)
-	return &pairRunner{m: m, data: d, training: training, graphs: map[[2]int]*pairGraph{}}
+	r := &pairRunner{m: m, data: d, training: training}
+	r.graphs.build = r.build
+	return r
 }
-
-func roundUp(n int) int { return (max(n, 1) + lengthStep - 1) / lengthStep * lengthStep }
 
 func (r *pairRunner) run(pairs []Pair, examples []int, seed uint64, counter int) (b train.Batch, err error) {
 	S, T := 1, 1
 	for _, e := range examples {
 		S, T = max(S, len(pairs[e].Source)), max(T, len(pairs[e].Target)+1)
 	}
-	g, err := r.graph(roundUp(S), roundUp(T))
+	g, err := r.graphs.get(pairShape{roundUp(S), roundUp(T)})
 	if err != nil {
 		return b, fmt.Errorf("zoo: seq2seq: %w", err)
 	}
@@ -248,46 +208,19 @@ func (r *pairRunner) run(pairs []Pair, examples []int, seed uint64, counter int)
 		}
 		fillDense(g.teacher, rate)
 	}
-	if b.Loss, err = g.step.Run(seed, counter); err != nil {
+	if b.Loss, err = g.Run(seed, counter); err != nil {
 		return b, fmt.Errorf("zoo: seq2seq: %w", err)
 	}
-	b.Grads = g.step.Grads()
+	b.Grads = g.Grads()
 	return b, nil
 }
 
 // ignored is the target of a step behind the end.
 const ignored = -1
 
-// graph is that of a shape, made by the first call for it. The one used longest ago makes room.
-func (r *pairRunner) graph(S, T int) (*pairGraph, error) {
-	r.runs++
-	if g := r.graphs[[2]int{S, T}]; g != nil {
-		g.lastUsed = r.runs
-		return g, nil
-	}
-	if len(r.graphs) == graphsAtATime {
-		var oldest *pairGraph
-		for _, g := range r.graphs {
-			if oldest == nil || g.lastUsed < oldest.lastUsed {
-				oldest = g
-			}
-		}
-		delete(r.graphs, [2]int{oldest.S, oldest.T})
-		if err := oldest.step.Close(); err != nil {
-			return nil, err
-		}
-	}
-	g, err := r.build(S, T)
-	if err == nil {
-		g.lastUsed = r.runs
-		r.graphs[[2]int{S, T}] = g
-	}
-	return g, err
-}
-
-func (r *pairRunner) build(S, T int) (p *pairGraph, err error) {
-	B := r.data.Batch
-	p = &pairGraph{S: S, T: T, B: B}
+func (r *pairRunner) build(shape pairShape) (p *pairGraph, err error) {
+	S, T, B := shape.S, shape.T, r.data.Batch
+	p = &pairGraph{B: B}
 	var src, lengths, in, out, teacher, loss *nodes.Node
 	err = nodes.Try(func() {
 		g := nodes.NewGraph(nodes.Options{Dtype: r.m.store.Dtype(), Training: r.training})
@@ -305,23 +238,15 @@ func (r *pairRunner) build(S, T int) (p *pairGraph, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if p.step, err = train.NewStep(loss); err != nil {
+	if p.Step, err = train.NewStep(loss); err != nil {
 		return nil, err
 	}
-	for _, f := range []struct {
-		to *[]int
-		n  *nodes.Node
-	}{{&p.src, src}, {&p.lengths, lengths}, {&p.in, in}, {&p.out, out}} {
-		v, err := train.Feed(f.n)
-		if err != nil {
-			return nil, err
-		}
-		*f.to = v.Data().([]int)
-	}
+	var f feeds
+	p.src, p.lengths, p.in, p.out = f.ints(src), f.ints(lengths), f.ints(in), f.ints(out)
 	if teacher != nil {
-		p.teacher, err = train.Feed(teacher)
+		p.teacher = f.dense(teacher)
 	}
-	return p, err
+	return p, f.err
 }
 
 // coverageLoss is the mean over the tokens of targets [T, B].
@@ -329,12 +254,6 @@ func (y Seq2SeqGraph) coverageLoss(targets *nodes.Node) *nodes.Node {
 	counts := nodes.NotIn(targets, ignored)
 	again := nodes.Mul(cells.CoverageLoss(y.Weights, y.Coverage), counts)
 	return nodes.Div(nodes.Sum(again), nodes.Maximum(nodes.Sum(counts), nodes.Scalar(1)))
-}
-
-func (r *pairRunner) close() {
-	for _, g := range r.graphs {
-		g.step.Close()
-	}
 }
 
 // fillDense makes every element x.

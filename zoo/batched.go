@@ -1,0 +1,176 @@
+package zoo
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"sync"
+
+	"gorgonia.org/tensor"
+
+	"github.com/seqzoo/seqzoo/nodes"
+	"github.com/seqzoo/seqzoo/train"
+)
+
+// exampleTask is the train.Task of a model that learns from examples in any order, gathered into batches.
+type exampleTask struct {
+	params   []*nodes.Param
+	batches  *train.Batches
+	run      func(examples []int, seed uint64, counter int) (train.Batch, error)
+	validate func(ctx context.Context) (map[string]float64, error) // nil: nothing is validated
+}
+
+func (t *exampleTask) Params() []*nodes.Param { return t.params }
+func (t *exampleTask) Len() int               { return t.batches.Len() }
+
+func (t *exampleTask) Next(seed uint64, counter int) (train.Batch, error) {
+	examples, ok := t.batches.Next()
+	if !ok {
+		examples, _ = t.batches.Next()
+	}
+	return t.run(examples, seed, counter)
+}
+
+func (t *exampleTask) Validate(ctx context.Context) (map[string]float64, error) {
+	if t.validate == nil {
+		return nil, nil
+	}
+	return t.validate(ctx)
+}
+
+func (t *exampleTask) Save(c *train.Checkpoint) {
+	p := t.batches.Position()
+	c.Counters["data_epoch"], c.Counters["data_next"] = uint64(p.Epoch), uint64(p.Next)
+}
+
+func (t *exampleTask) Load(c *train.Checkpoint) error {
+	return t.batches.Seek(train.Position{Epoch: int(c.Counters["data_epoch"]), Next: int(c.Counters["data_next"])})
+}
+
+// meanLoss is the mean, over all that was counted, of the loss of one pass over batches.
+func meanLoss(ctx context.Context, batches *train.Batches, run func(examples []int) (train.Batch, error)) (float64, error) {
+	var sum float64
+	var n int
+	for examples, ok := batches.Next(); ok; examples, ok = batches.Next() {
+		if err := ctx.Err(); err != nil {
+			return 0, err
+		}
+		b, err := run(examples)
+		if err != nil {
+			return 0, err
+		}
+		sum += b.Loss * float64(b.Count)
+		n += b.Count
+	}
+	return sum / float64(max(n, 1)), nil
+}
+
+// lengthStep is what lengths are rounded up to a multiple of, so that few compiled graphs serve all.
+const lengthStep = 4
+
+func roundUp(n int) int { return (max(n, 1) + lengthStep - 1) / lengthStep * lengthStep }
+
+// compiled keeps compiled graphs by their shape. The one used longest ago makes room.
+type compiled[K comparable, G io.Closer] struct {
+	build  func(K) (G, error)
+	graphs map[K]*compiledGraph[G]
+	uses   int
+}
+
+type compiledGraph[G any] struct {
+	graph    G
+	lastUsed int
+}
+
+// graphsAtATime is how many graphs a compiled keeps.
+const graphsAtATime = 24
+
+// get is the graph of a shape, built by the first call for it.
+func (c *compiled[K, G]) get(shape K) (graph G, err error) {
+	c.uses++
+	if g := c.graphs[shape]; g != nil {
+		g.lastUsed = c.uses
+		return g.graph, nil
+	}
+	if len(c.graphs) == graphsAtATime {
+		var oldest K
+		first := true
+		for k, g := range c.graphs {
+			if first || g.lastUsed < c.graphs[oldest].lastUsed {
+				oldest, first = k, false
+			}
+		}
+		g := c.graphs[oldest]
+		delete(c.graphs, oldest)
+		if err := g.graph.Close(); err != nil {
+			return graph, err
+		}
+	}
+	if graph, err = c.build(shape); err != nil {
+		return graph, err
+	}
+	if c.graphs == nil {
+		c.graphs = map[K]*compiledGraph[G]{}
+	}
+	c.graphs[shape] = &compiledGraph[G]{graph, c.uses}
+	return graph, nil
+}
+
+func (c *compiled[K, G]) close() {
+	for _, g := range c.graphs {
+		g.graph.Close()
+	}
+	clear(c.graphs)
+}
+
+// pool keeps compiled graphs that are not at work, by shape, for models that many goroutines use at once: the ones used
+// last. Its zero value is ready.
+type pool[K comparable, G io.Closer] struct {
+	mu   sync.Mutex
+	idle []pooled[K, G]
+}
+
+type pooled[K comparable, G any] struct {
+	shape K
+	graph G
+}
+
+// idleGraphs is how many graphs a pool keeps.
+const idleGraphs = 8
+
+// take is a graph of a shape that nobody else has; build makes one if none is idle. Put gives it back.
+func (p *pool[K, G]) take(shape K, build func(K) (G, error)) (G, error) {
+	p.mu.Lock()
+	for i := len(p.idle) - 1; i >= 0; i-- {
+		if e := p.idle[i]; e.shape == shape {
+			p.idle = append(p.idle[:i], p.idle[i+1:]...)
+			p.mu.Unlock()
+			return e.graph, nil
+		}
+	}
+	p.mu.Unlock()
+	return build(shape)
+}
+
+func (p *pool[K, G]) put(shape K, graph G) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.idle = append(p.idle, pooled[K, G]{shape, graph})
+	if len(p.idle) > idleGraphs {
+		p.idle[0].graph.Close()
+		p.idle = append(p.idle[:0], p.idle[1:]...)
+	}
+}
+
+// feeds makes tensors the values of a graph's inputs, for the runs to come to be written into. The first error stays.
+type feeds struct{ err error }
+
+func (f *feeds) dense(input *nodes.Node) *tensor.Dense {
+	v, err := train.Feed(input)
+	if err != nil && f.err == nil {
+		f.err = fmt.Errorf("zoo: input %s: %w", input.Gorgonia().Name(), err)
+	}
+	return v
+}
+
+func (f *feeds) ints(input *nodes.Node) []int { return f.dense(input).Data().([]int) }
