@@ -1,0 +1,191 @@
+// Package cli is what the programs under examples share: commands with flags, exit codes, trainings that can be
+// interrupted and go on, and standard input that is answered line by line.
+package cli
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/seqzoo/seqzoo/train"
+)
+
+// Program is a program with commands: NAME COMMAND -flag value.
+type Program struct {
+	Name     string
+	About    string // what it does and examples of how it is called, shown above the list of commands
+	Commands []Command
+}
+
+// Command is one of the things a program does.
+type Command struct {
+	Name  string
+	About string                                 // one line
+	Flags func(f *flag.FlagSet)                  // declares the command's flags; nil: there are none
+	Check func() error                           // of the flags, before anything is done; nil: nothing to check
+	Run   func(ctx context.Context, s Std) error // is given a context that Ctrl-C cancels
+}
+
+// Std are the standard streams.
+type Std struct {
+	In       io.Reader
+	Out      io.Writer // results
+	Messages io.Writer // progress, and what is wrong with a line
+}
+
+// usageError is a mistake on the command line.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+// Usagef is a mistake on the command line, for which a program exits with 2.
+func Usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+// Main runs the program on os.Args and exits: 0 if all went well, 2 after a mistake on the command line, 130 or 143 after
+// a signal, else 1.
+func (p Program) Main() {
+	ctx, stop := train.Interruptible(context.Background())
+	err := p.Run(ctx, os.Args[1:], Std{os.Stdin, os.Stdout, os.Stderr})
+	stop()
+	if err == nil {
+		return
+	}
+	fmt.Fprintf(os.Stderr, "%s: %v\n", p.Name, err)
+	if errors.As(err, &usageError{}) {
+		os.Exit(2)
+	}
+	os.Exit(train.ExitCode())
+}
+
+// Run runs the program on the arguments behind its name.
+func (p Program) Run(ctx context.Context, args []string, s Std) error {
+	if len(args) == 0 {
+		p.help(s.Messages)
+		return Usagef("a command is missing")
+	}
+	switch args[0] {
+	case "help", "-h", "-help", "--help":
+		p.help(s.Messages)
+		return nil
+	}
+	var names []string
+	for _, c := range p.Commands {
+		if c.Name == args[0] {
+			return p.command(ctx, c, args[1:], s)
+		}
+		names = append(names, c.Name)
+	}
+	return Usagef("%q is no command; there are %s", args[0], strings.Join(names, ", "))
+}
+
+func (p Program) command(ctx context.Context, c Command, args []string, s Std) error {
+	f := flag.NewFlagSet(p.Name+" "+c.Name, flag.ContinueOnError)
+	f.SetOutput(io.Discard) // a mistake is told in one line, without the list of flags
+	if c.Flags != nil {
+		c.Flags(f)
+	}
+	switch err := f.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
+		fmt.Fprintf(s.Messages, "%s %s: %s\n", p.Name, c.Name, c.About)
+		f.SetOutput(s.Messages)
+		f.PrintDefaults()
+		return nil
+	case err != nil:
+		return Usagef("%w; %s %s -help lists the flags", err, p.Name, c.Name)
+	case f.NArg() > 0:
+		return Usagef("unexpected argument %q", f.Arg(0))
+	}
+	if c.Check != nil {
+		if err := c.Check(); err != nil {
+			return usageError{err}
+		}
+	}
+	return c.Run(ctx, s)
+}
+
+func (p Program) help(w io.Writer) {
+	fmt.Fprintf(w, "%s\n\ncommands:\n", strings.TrimSpace(p.About))
+	for _, c := range p.Commands {
+		fmt.Fprintf(w, "    %-12s %s\n", c.Name, c.About)
+	}
+	fmt.Fprintf(w, "\n%s COMMAND -help lists the flags of a command.\n", p.Name)
+}
+
+// Required is an error that names the flags, given as name and value in turn, whose value is empty.
+func Required(flags ...string) error {
+	var errs []error
+	for i := 0; i+1 < len(flags); i += 2 {
+		if flags[i+1] == "" {
+			errs = append(errs, fmt.Errorf("-%s is missing", flags[i]))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// DataFile is the path of a file of the data sets: in the folder that SEQZOO_DATA names, else in ../shared/data. If it is
+// absent the error says so, and instead, how to do without.
+func DataFile(name, instead string) (string, error) {
+	folder := os.Getenv("SEQZOO_DATA")
+	if folder == "" {
+		folder = filepath.Join("..", "shared", "data")
+	}
+	path := filepath.Join(folder, filepath.FromSlash(name))
+	if _, err := os.Stat(path); err != nil {
+		return "", fmt.Errorf("there is no %s; %s, or let SEQZOO_DATA name the folder of the data sets", path, instead)
+	}
+	return path, nil
+}
+
+// File is the path that a flag gave, or if it gave none, DataFile.
+func File(given, name, instead string) (string, error) {
+	if given != "" {
+		return given, nil
+	}
+	return DataFile(name, instead)
+}
+
+// maxLine is the longest line of standard input that is read.
+const maxLine = 1 << 22
+
+// Lines calls answer with each line of in, without its end, until in ends or the context is cancelled, which need not wait
+// for a line. An error of answer is told on messages with the number of the line, and the next line is read; only an error
+// of in itself, or a cancelled context, ends it.
+func Lines(ctx context.Context, in io.Reader, messages io.Writer, answer func(line string) error) error {
+	lines := make(chan string)
+	var failed error
+	go func() {
+		defer close(lines)
+		s := bufio.NewScanner(in)
+		s.Buffer(nil, maxLine)
+		for s.Scan() {
+			select {
+			case lines <- s.Text():
+			case <-ctx.Done():
+				return
+			}
+		}
+		failed = s.Err()
+	}()
+	for n := 1; ; n++ {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case line, ok := <-lines:
+			if !ok {
+				return failed
+			}
+			switch err := answer(line); {
+			case ctx.Err() != nil:
+				return ctx.Err()
+			case err != nil:
+				fmt.Fprintf(messages, "line %d: %v\n", n, err)
+			}
+		}
+	}
+}

@@ -1,0 +1,195 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"gorgonia.org/tensor"
+
+	"github.com/seqzoo/seqzoo/internal/safefile"
+	"github.com/seqzoo/seqzoo/train"
+	"github.com/seqzoo/seqzoo/zoo"
+)
+
+// Training is the flags of a training, and what Fit makes of them. Set the defaults before Register.
+type Training struct {
+	Epochs    int
+	Steps     int     // at most; 0: no limit
+	Batch     int     // examples side by side
+	LR        float64 // highest rate; it falls along a cosine to a hundredth
+	Warmup    int     // steps in which the rate rises
+	Clip      float64 // norm of the gradient at most; 0: none
+	Patience  int     // epochs without a better validation that are borne; 0: all. The best weights are what remains
+	Seed      uint64
+	Save      string
+	SaveEvery int
+	Quick     bool
+}
+
+// Register declares the flags, with the values that t has as defaults.
+func (t *Training) Register(f *flag.FlagSet) {
+	f.IntVar(&t.Epochs, "epochs", t.Epochs, "passes over the data")
+	f.IntVar(&t.Steps, "steps", t.Steps, "stop after so many steps; 0 for no limit")
+	f.IntVar(&t.Batch, "batch", t.Batch, "examples side by side")
+	f.Float64Var(&t.LR, "lr", t.LR, "highest learning `rate` of Adam; it falls along a cosine")
+	f.IntVar(&t.Warmup, "warmup", t.Warmup, "steps in which the rate rises")
+	f.Float64Var(&t.Clip, "clip", t.Clip, "limit of the gradient's norm; 0 for none")
+	f.IntVar(&t.Patience, "patience", t.Patience, "stop after so many epochs without a better validation; 0 for never")
+	f.Uint64Var(&t.Seed, "seed", t.Seed, "seed of weights, order and noise")
+	f.StringVar(&t.Save, "save", t.Save, "`directory` for the model and its checkpoints; the same command goes on from there")
+	f.IntVar(&t.SaveEvery, "save-every", max(t.SaveEvery, 500), "steps between checkpoints")
+	f.BoolVar(&t.Quick, "quick", false, "a tiny model for a few seconds, to see that everything works")
+}
+
+// Check reports every flag that is out of range.
+func (t *Training) Check() error {
+	var errs []error
+	report := func(ok bool, format string, args ...any) {
+		if !ok {
+			errs = append(errs, fmt.Errorf(format, args...))
+		}
+	}
+	report(t.Epochs >= 1, "-epochs is %d; want at least 1", t.Epochs)
+	report(t.Steps >= 0, "-steps is %d; want at least 1, or 0 for no limit", t.Steps)
+	report(t.Batch >= 1 && t.Batch <= 1<<16, "-batch is %d; want 1 … %d", t.Batch, 1<<16)
+	report(t.LR > 0 && t.LR <= 1, "-lr is %g; want more than 0 and at most 1", t.LR)
+	report(t.Warmup >= 0, "-warmup is %d; want 0 or more", t.Warmup)
+	report(t.Patience >= 0, "-patience is %d; want at least 1, or 0 for never", t.Patience)
+	report(t.SaveEvery >= 1, "-save-every is %d; want at least 1", t.SaveEvery)
+	return errors.Join(errors.Join(errs...), train.Clip{Norm: t.Clip}.Validate())
+}
+
+// Run is a training as Training.Fit is to do it.
+type Run struct {
+	Model    zoo.Model // is saved in -save; nil: whatever was trained is not saved
+	Task     train.Task
+	Name     string            // in the progress, such as "gru"
+	Unit     string            // of what Task counts, such as "words"
+	Describe map[string]string // settings beyond the flags of Training: what a resumed run must have in common
+	Monitor  string            // what Task measures in validation that tells which weights are best; "": the last weights remain
+
+	Optimizer train.Optimizer // nil: Adam
+	Schedule  train.Schedule  // nil: a cosine
+	Average   *train.Average  // nil: none
+}
+
+// checkpointsIn is the folder of a model's directory in which checkpoints are.
+const checkpointsIn = "checkpoints"
+
+// Fit trains, with progress, interruption and, given -save, checkpoints from which the same command goes on; in the end it
+// saves the model and history.csv.
+func (t *Training) Fit(ctx context.Context, s Std, r Run) (result *train.Result, err error) {
+	c, err := t.config(s, r)
+	if err != nil {
+		return nil, err
+	}
+	if t.Save != "" || r.Monitor != "" { // the best weights have to be kept somewhere
+		dir := filepath.Join(t.Save, checkpointsIn)
+		if t.Save == "" {
+			if dir, err = os.MkdirTemp("", "seqzoo-best-"); err != nil {
+				return nil, err
+			}
+			defer os.RemoveAll(dir)
+		}
+		if c.Checkpoints, err = train.OpenCheckpoints(dir, 0); err != nil {
+			return nil, err
+		}
+		defer c.Checkpoints.Close()
+	}
+	if t.Save != "" {
+		c.SaveEvery, c.Resume = t.SaveEvery, true
+		if latest, err := c.Checkpoints.Latest(); err == nil {
+			fmt.Fprintf(s.Messages, "going on from step %d of %s\n", latest.Step, t.Save)
+		}
+	}
+	result, err = train.Fit(ctx, r.Task, c)
+	switch {
+	case errors.Is(err, train.ErrInterrupted) && t.Save == "":
+		return result, fmt.Errorf("%w after step %d; nothing is saved without -save", err, result.Steps)
+	case errors.Is(err, train.ErrInterrupted):
+		return result, fmt.Errorf("%w after step %d; the same command goes on from there", err, result.Steps)
+	case err != nil:
+		return result, err
+	}
+	if result.Stopped != "" {
+		fmt.Fprintf(s.Messages, "stopped: %s\n", result.Stopped)
+	}
+	if r.Monitor != "" {
+		if err := takeBest(r, c.Checkpoints); err != nil {
+			return result, err
+		}
+	}
+	if t.Save == "" || r.Model == nil {
+		return result, nil
+	}
+	if err := r.Model.Save(t.Save); err != nil {
+		return result, err
+	}
+	if err := safefile.Write(safefile.OS, filepath.Join(t.Save, "history.csv"), result.History.WriteCSV); err != nil {
+		return result, err
+	}
+	fmt.Fprintf(s.Messages, "saved in %s\n", t.Save)
+	return result, nil
+}
+
+func (t *Training) config(s Std, r Run) (c train.Config, err error) {
+	c = train.Config{
+		Optimizer: r.Optimizer, Schedule: r.Schedule, Average: r.Average,
+		Epochs: t.Epochs, MaxSteps: t.Steps, Seed: t.Seed, Clip: train.Clip{Norm: t.Clip}, Monitor: r.Monitor,
+		Progress: train.NewProgress(s.Messages, r.Name, r.Unit),
+		Describe: map[string]string{
+			"-batch": strconv.Itoa(t.Batch), "-lr": fmt.Sprint(t.LR), "-warmup": strconv.Itoa(t.Warmup), "-clip": fmt.Sprint(t.Clip),
+		},
+	}
+	for k, v := range r.Describe {
+		c.Describe[k] = v
+	}
+	if c.Optimizer == nil {
+		if c.Optimizer, err = train.NewAdam(train.AdamConfig{LR: t.LR}); err != nil {
+			return c, err
+		}
+	}
+	if c.Schedule == nil {
+		total := t.Epochs * r.Task.Len()
+		if t.Steps > 0 {
+			total = min(total, t.Steps)
+		}
+		c.Describe["-epochs"], c.Describe["-steps"] = strconv.Itoa(t.Epochs), strconv.Itoa(t.Steps) // the cosine ends there
+		c.Schedule, err = train.NewCosine(train.CosineConfig{LR: t.LR, MinLR: t.LR / 100, Warmup: min(t.Warmup, total/10), Total: total})
+		if err != nil {
+			return c, err
+		}
+	}
+	if r.Monitor != "" {
+		patience := t.Patience
+		if patience == 0 {
+			patience = math.MaxInt32
+		}
+		if c.EarlyStop, err = train.NewEarlyStop(train.EarlyStopConfig{Patience: patience}); err != nil {
+			return c, err
+		}
+	}
+	return c, nil
+}
+
+// takeBest gives the model the weights of the best validation. There are none if no epoch was completed.
+func takeBest(r Run, from *train.Checkpoints) error {
+	best, err := from.Best()
+	if errors.Is(err, train.ErrNoCheckpoint) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	params := map[string]*tensor.Dense{}
+	for _, p := range r.Task.Params() {
+		params[p.Name()] = p.Value()
+	}
+	return best.Apply(params)
+}
