@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 
 	"github.com/seqzoo/seqzoo/cells"
 	"github.com/seqzoo/seqzoo/nodes"
@@ -23,8 +24,13 @@ import (
 // where e_t is the embedding of the target's token before. The bridge tanh is, for each layer and part of the state,
 // tanh([forward; backward]·W + b).
 //
+// A peeky model sees the summary c of the source, which is the h of s_0's top layer, at every step: [e_t; c] takes the
+// place of e_t, and [y; c] that of what the output layer reads (Cho et al., 2014). With a readout the output layer reads
+// tanh(y·W_r + b_r) instead of y, a narrower vector, which is cheaper where the vocabulary is large.
+//
 // Its parameters are source/E [Vs, Es], encoder/l0/… (forward and backward below, if it reads both ways), target/E
-// [Vt, Et], decoder/l0/…, bridge/l0/W_h …, attention/…, combine/W_c (luong), out/W and out/b.
+// [Vt, Et], decoder/l0/…, bridge/l0/W_h …, attention/…, combine/W_c (luong), readout/W and readout/b, out/W (not if tied:
+// then it is Eᵀ) and out/b.
 //
 // Its methods other than training are safe for concurrent use.
 type Seq2Seq struct {
@@ -38,7 +44,8 @@ type Seq2Seq struct {
 	attention        *cells.Attention // or nil
 	combine          *nodes.Param     // of luong
 	bridge           [][2]*nodes.Param
-	w, b             *nodes.Param
+	readW, readB     *nodes.Param // nil without a readout
+	w, b             *nodes.Param // w is nil if tied
 	translators      pool[translatorSize, *translator]
 }
 
@@ -75,18 +82,20 @@ func (m *Seq2Seq) declare() {
 	m.encoder = unroll.Stack{Dropout: c.Encoder.Dropout, Residual: c.Encoder.Residual}
 	m.decoder = cells.Layers{Dropout: c.Decoder.Dropout, Residual: c.Decoder.Residual}
 
-	in, feed, read := c.EmbedSource, 0, c.Decoder.Hidden // widths: of the encoder's layer, fed to the decoder, of its output
+	in, feed := c.EmbedSource, c.EmbedTarget // widths of what the layers read
 	switch c.Attention {
 	case "bahdanau":
-		feed, read = c.memory(), c.Decoder.Hidden+c.memory()
+		feed += c.memory()
 	case "luong":
-		feed = c.Decoder.Hidden
+		feed += c.Decoder.Hidden
 		m.combine = root.In("combine").Param("W_c", nodes.XavierUniform(1), c.memory()+c.Decoder.Hidden, c.Decoder.Hidden)
 	}
 	if c.Attention != "none" {
 		m.attention = cells.NewAttention(root.In("attention"), c.attention())
 	}
-	feed += c.EmbedTarget
+	if c.Peeky {
+		feed += c.Decoder.Hidden
+	}
 	for k := range max(c.Encoder.Layers, 1) {
 		s := root.In("encoder").In("l%d", k)
 		if c.Bidirectional {
@@ -108,12 +117,21 @@ func (m *Seq2Seq) declare() {
 			}
 		}
 	}
+	read := c.read()
+	if c.Readout > 0 {
+		s := root.In("readout")
+		m.readW, m.readB = s.Param("W", nodes.XavierUniform(1), read, c.Readout), s.Param("b", nodes.Zeros(), c.Readout)
+		read = c.Readout
+	}
 	out := root.In("out")
-	m.w, m.b = out.Param("W", nodes.XavierUniform(1), read, m.targets.Len()), out.Param("b", nodes.Zeros(), m.targets.Len())
+	if !c.Tied {
+		m.w = out.Param("W", nodes.XavierUniform(1), read, m.targets.Len())
+	}
+	m.b = out.Param("b", nodes.Zeros(), m.targets.Len())
 }
 
 // encode reads sources [S, B] with lengths [B] and returns what the decoder attends to (nil if it does not) and the state
-// in which its layers start.
+// in which its layers start, from which summary takes what it peeks at.
 func (m *Seq2Seq) encode(src, lengths *nodes.Node, s unroll.Strategy) (memory *cells.Memory, start cells.State) {
 	x := nodes.Dropout(nodes.Embedding(m.source, src, -1), m.cfg.IODropout)
 	r := m.encoder.Unroll(x, nil, unroll.Options{Strategy: s, Lengths: lengths})
@@ -144,20 +162,57 @@ type decoderCell interface {
 	Initial(layers cells.State) cells.State
 }
 
-// over is the decoder as it attends to a memory.
-func (m *Seq2Seq) over(memory *cells.Memory) decoderCell {
-	switch m.cfg.Attention {
-	case "bahdanau":
-		return cells.Bahdanau{Layers: m.decoder, Memory: memory}
-	case "luong":
-		return cells.Luong{Layers: m.decoder, Memory: memory, Combine: m.combine}
+// summary is the source as a peeky decoder sees it, [B, H]: the h of the top layer in which it starts. Nil if it does not
+// peek.
+func (m *Seq2Seq) summary(start cells.State) *nodes.Node {
+	if !m.cfg.Peeky {
+		return nil
 	}
-	return cells.Stacked{Layers: m.decoder}
+	top := m.decoder.Cells[len(m.decoder.Cells)-1]
+	return start[len(start)-len(top.Parts())]
 }
 
-// logits of outputs of the decoder, [..., read] to [..., V].
-func (m *Seq2Seq) logits(y *nodes.Node) *nodes.Node {
-	return nodes.Add(nodes.MatMul(nodes.Dropout(y, m.cfg.IODropout), m.w), m.b)
+// over is the decoder as it attends to a memory and peeks at a summary, which are nil if it does not.
+func (m *Seq2Seq) over(memory *cells.Memory, summary *nodes.Node) (d decoderCell) {
+	switch m.cfg.Attention {
+	case "bahdanau":
+		d = cells.Bahdanau{Layers: m.decoder, Memory: memory}
+	case "luong":
+		d = cells.Luong{Layers: m.decoder, Memory: memory, Combine: m.combine}
+	default:
+		d = cells.Stacked{Layers: m.decoder}
+	}
+	if summary != nil {
+		d = peeking{d, summary}
+	}
+	return d
+}
+
+// peeking is a decoder that reads [x; summary].
+type peeking struct {
+	decoderCell
+	summary *nodes.Node
+}
+
+func (p peeking) Step(x *nodes.Node, s cells.State) cells.State {
+	return p.decoderCell.Step(nodes.Concat(-1, x, p.summary), s)
+}
+
+// logits of outputs y of the decoder, [..., H] to [..., V], with the given dropout before the output layer. The summary is
+// nil if it does not peek.
+func (m *Seq2Seq) logits(y, summary *nodes.Node, dropout float64) *nodes.Node {
+	if summary != nil {
+		shape := slices.Clone(y.Shape())
+		shape[len(shape)-1] = summary.Dim(-1)
+		y = nodes.Concat(-1, y, nodes.Broadcast(summary, shape...))
+	}
+	if m.readW != nil {
+		y = nodes.Tanh(nodes.Add(nodes.MatMul(y, m.readW), m.readB))
+	}
+	if y = nodes.Dropout(y, dropout); m.w == nil {
+		return nodes.Add(nodes.MatMulT(y, m.target), m.b)
+	}
+	return nodes.Add(nodes.MatMul(y, m.w), m.b)
 }
 
 // Seq2SeqGraph is a Seq2Seq in a graph.
@@ -175,17 +230,18 @@ type Seq2SeqGraph struct {
 // the first reads the true token; otherwise it reads the likeliest token by the step before.
 func (m *Seq2Seq) Forward(src, lengths, tgtIn, teacher *nodes.Node, s unroll.Strategy) Seq2SeqGraph {
 	memory, start := m.encode(src, lengths, s)
-	decoder := m.over(memory)
+	summary := m.summary(start)
+	decoder := m.over(memory, summary)
 	var cell cells.Cell = decoder
 	x := nodes.Dropout(nodes.Embedding(m.target, tgtIn, -1), m.cfg.IODropout)
 	if T, B := tgtIn.Dim(0), tgtIn.Dim(1); teacher != nil && T > 1 {
 		g := x.Graph()
 		u := g.Noise(nodes.NoiseRequest{Label: "scheduled sampling", Kind: nodes.UniformNoise, Shape: []int{T - 1, B, 1}})
 		x = nodes.Concat(-1, x, nodes.Concat(0, g.Const(1, 1, B, 1), nodes.Less(u, teacher)))
-		cell = scheduled{decoder, m}
+		cell = scheduled{decoder, m, summary}
 	}
 	r := unroll.Over(cell).Unroll(x, decoder.Initial(start), unroll.Options{Strategy: s})
-	out := Seq2SeqGraph{Logits: m.logits(r.Y())}
+	out := Seq2SeqGraph{Logits: m.logits(r.Y(), summary, m.cfg.IODropout)}
 	n := len(decoder.Parts())
 	if m.cfg.Coverage > 0 {
 		n--
@@ -201,12 +257,13 @@ func (m *Seq2Seq) Forward(src, lengths, tgtIn, teacher *nodes.Node, s unroll.Str
 // that it found likeliest itself.
 type scheduled struct {
 	cells.Cell
-	m *Seq2Seq
+	m       *Seq2Seq
+	summary *nodes.Node
 }
 
 func (c scheduled) Step(x *nodes.Node, s cells.State) cells.State {
 	n := x.Dim(-1) - 1
-	said := nodes.ArgMax(nodes.Add(nodes.MatMul(s[0], c.m.w), c.m.b))
+	said := nodes.ArgMax(c.m.logits(s[0], c.summary, 0))
 	own := nodes.Embedding(c.m.target, said, -1)
 	return c.Cell.Step(nodes.Select(nodes.Slice(x, -1, n, n+1), nodes.Slice(x, -1, 0, n), own), s)
 }

@@ -20,6 +20,9 @@ type Seq2SeqConfig struct {
 	Coverage      float64     `json:"coverage,omitempty"`      // weight of the coverage loss (See, Liu and Manning, 2017: 1); 0: no coverage
 	EmbedSource   int         `json:"embed_source"`            // default the encoder's width
 	EmbedTarget   int         `json:"embed_target"`            // default the decoder's width
+	Peeky         bool        `json:"peeky,omitempty"`         // layers of the decoder and output read the source's summary at every step
+	Readout       int         `json:"readout,omitempty"`       // width of a tanh layer between the decoder and the output layer; 0: none
+	Tied          bool        `json:"tied,omitempty"`          // the output layer is the target's embedding, transposed; needs that width
 	IODropout     float64     `json:"io_dropout,omitempty"`    // of the embedded inputs, and of what the output layer reads
 	Float64       bool        `json:"float64,omitempty"`       // weights of double precision
 }
@@ -54,6 +57,18 @@ func (c Seq2SeqConfig) memory() int {
 	return c.Encoder.Hidden
 }
 
+// read is the width of what the decoder shows to the readout, or to the output layer if there is none.
+func (c Seq2SeqConfig) read() int {
+	n := c.Decoder.Hidden
+	if c.Attention == "bahdanau" {
+		n += c.memory()
+	}
+	if c.Peeky {
+		n += c.Decoder.Hidden
+	}
+	return n
+}
+
 func (c Seq2SeqConfig) attention() cells.AttentionConfig {
 	return cells.AttentionConfig{
 		Score: c.Score, Query: c.Decoder.Hidden, Key: c.memory(), Hidden: c.ScoreHidden, Coverage: c.Coverage > 0,
@@ -83,6 +98,11 @@ func (c Seq2SeqConfig) Validate() error {
 		"bridge is none: the encoder must read one way and be as wide as the decoder; else it is tanh")
 	check(c.Coverage >= 0 && c.Coverage <= 1e6, "coverage is %g, want a number of 0 or more", c.Coverage)
 	check(c.IODropout >= 0 && c.IODropout < 1, "io_dropout is %g, want [0, 1)", c.IODropout)
+	check(c.Readout >= 0 && c.Readout <= cells.MaxWidth, "readout is %d, want 0 (none) … %d", c.Readout, cells.MaxWidth)
+	if width := cmp.Or(c.Readout, c.read()); c.Tied {
+		check(width == c.EmbedTarget, "tied: the output layer reads %d numbers and embed_target is %d; want as many, "+
+			"which a readout of %d gives", width, c.EmbedTarget, c.EmbedTarget)
+	}
 	for name, n := range map[string]int{"embed_source": c.EmbedSource, "embed_target": c.EmbedTarget} {
 		check(n >= 0 && n <= cells.MaxWidth, "%s is %d, want 1 … %d", name, n, cells.MaxWidth)
 	}

@@ -137,11 +137,17 @@ func (m *Seq2Seq) newTranslator(size translatorSize) (t *translator, err error) 
 			in = memory.Input(sg, rows)
 			from, inputs = memory.Nodes(), in.Nodes()
 		}
+		summary := m.summary(start)
+		if summary != nil {
+			from = append(from, summary)
+			summary = sg.Input("summary", rows, summary.Dim(-1))
+			inputs = append(inputs, summary)
+		}
 		from = append(from, start...)
-		decoder := m.over(in)
+		decoder := m.over(in, summary)
 		step.Tokens, step.State = sg.IntInput("tokens", rows), inputState(sg, decoder.Parts(), rows)
 		step.Next = decoder.Step(nodes.Embedding(m.target, step.Tokens, -1), step.State)
-		step.Logits = m.logits(step.Next[0])
+		step.Logits = m.logits(step.Next[0], summary, 0)
 		if in != nil {
 			parts := len(step.Next)
 			if m.cfg.Coverage > 0 {

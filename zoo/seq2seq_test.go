@@ -85,11 +85,17 @@ func reversed(sources [][]string) [][]string {
 }
 
 var seq2seqConfigs = map[string]zoo.Seq2SeqConfig{
-	"plain":      {Encoder: zoo.Recurrent{Cell: "rnn", Hidden: 4}},
-	"stacked":    {Encoder: zoo.Recurrent{Hidden: 3, Layers: 2}, Bidirectional: true},
-	"bahdanau":   {Encoder: zoo.Recurrent{Cell: "gru", Hidden: 3}, Decoder: zoo.Recurrent{Cell: "rnn", Hidden: 4}, Attention: "bahdanau", Coverage: 0.5},
-	"luong":      {Encoder: zoo.Recurrent{Hidden: 4, Layers: 2, Residual: true}, Attention: "luong"},
-	"luong dot":  {Encoder: zoo.Recurrent{Hidden: 2}, Decoder: zoo.Recurrent{Hidden: 4}, Bidirectional: true, Attention: "luong", Score: cells.DotScore},
+	"plain":     {Encoder: zoo.Recurrent{Cell: "rnn", Hidden: 4}},
+	"stacked":   {Encoder: zoo.Recurrent{Hidden: 3, Layers: 2}, Bidirectional: true},
+	"bahdanau":  {Encoder: zoo.Recurrent{Cell: "gru", Hidden: 3}, Decoder: zoo.Recurrent{Cell: "rnn", Hidden: 4}, Attention: "bahdanau", Coverage: 0.5},
+	"luong":     {Encoder: zoo.Recurrent{Hidden: 4, Layers: 2, Residual: true}, Attention: "luong"},
+	"luong dot": {Encoder: zoo.Recurrent{Hidden: 2}, Decoder: zoo.Recurrent{Hidden: 4}, Bidirectional: true, Attention: "luong", Score: cells.DotScore},
+	"peeky":     {Encoder: zoo.Recurrent{Hidden: 3, Layers: 2}, Peeky: true, EmbedTarget: 2},
+	"peeky both ways": {
+		Encoder: zoo.Recurrent{Cell: "gru", Hidden: 2}, Decoder: zoo.Recurrent{Cell: "gru", Hidden: 3}, Bidirectional: true,
+		Attention: "luong", Peeky: true, Readout: 5,
+	},
+	"tied":       {Encoder: zoo.Recurrent{Hidden: 3}, Attention: "bahdanau", EmbedTarget: 4, Readout: 4, Tied: true, Peeky: true},
 	"in float64": {Encoder: zoo.Recurrent{Hidden: 1}, Attention: "luong", Score: cells.ConcatScore, Float64: true},
 }
 
@@ -276,6 +282,8 @@ func TestSeq2SeqErrors(t *testing.T) {
 		"coverage is NaN":              {Encoder: gru, Attention: "bahdanau", Coverage: math.NaN()},
 		"and attention is none":        {Encoder: gru, Coverage: 1},
 		"io_dropout is 1":              {Encoder: gru, IODropout: 1},
+		"readout is -1":                {Encoder: gru, Readout: -1},
+		"a readout of 2 gives":         {Encoder: gru, EmbedTarget: 2, Tied: true},
 		"embed_target is -1":           {Encoder: gru, EmbedTarget: -1},
 		"attention is \"hard\"":        {Encoder: gru, Attention: "hard"},
 		"want equal widths":            {Encoder: gru, Bidirectional: true, Attention: "luong", Score: cells.DotScore},

@@ -78,6 +78,9 @@ type Seq2SeqData struct {
 	Seed   uint64          // of the order
 	Unroll unroll.Strategy // default: Scan
 
+	// Smoothing is the label smoothing ε of the loss in training, in [0, 1) (Szegedy et al., 2016); 0: none.
+	Smoothing float64
+
 	// Teacher is the probability with which the decoder reads the true token rather than its own, in batch number n
 	// (scheduled sampling; Bengio et al., 2015); nil: always. See InverseSigmoid.
 	Teacher func(n int) float64
@@ -89,15 +92,18 @@ func InverseSigmoid(k float64) func(n int) float64 {
 	return func(n int) float64 { return k / (k + math.Exp(float64(n)/k)) }
 }
 
-// Task makes a task for train.Fit. Its loss is the cross-entropy in nats a token of the target, <eos> included, and of
-// the coverage loss what the configuration says. Its validation measures valid_loss, without that, and valid_perplexity,
-// with the true tokens read. It keeps the pairs, which must not change.
+// Task makes a task for train.Fit. Its loss is the cross-entropy in nats a token of the target, <eos> included, smoothed if
+// asked for, and of the coverage loss what the configuration says. Its validation measures valid_loss, without those two,
+// and valid_perplexity, with the true tokens read. It keeps the pairs, which must not change.
 func (m *Seq2Seq) Task(d Seq2SeqData) (train.Task, error) {
 	if err := m.checkPairs(d.Train); err != nil {
 		return nil, fmt.Errorf("zoo: seq2seq: training: %w", err)
 	}
 	if err := m.checkPairs(d.Valid); err != nil {
 		return nil, fmt.Errorf("zoo: seq2seq: validation: %w", err)
+	}
+	if !(d.Smoothing >= 0 && d.Smoothing < 1) {
+		return nil, fmt.Errorf("zoo: seq2seq: Smoothing is %g, want [0, 1)", d.Smoothing)
 	}
 	batches, err := pairBatches(d.Train, train.BatchesConfig{
 		Batch: cmp.Or(d.Batch, 32), Bucket: cmp.Or(d.Bucket, 20), Seed: d.Seed,
@@ -230,7 +236,7 @@ func (r *pairRunner) build(shape pairShape) (p *pairGraph, err error) {
 			teacher = g.Input("teacher", 1)
 		}
 		y := r.m.Forward(src, lengths, in, teacher, r.data.Unroll)
-		loss = nodes.CrossEntropy(y.Logits, out, nodes.CrossEntropyOptions{Ignore: []int{ignored}})
+		loss = nodes.CrossEntropy(y.Logits, out, r.loss())
 		if r.training && y.Coverage != nil {
 			loss = nodes.Add(loss, nodes.Scale(y.coverageLoss(out), r.m.cfg.Coverage))
 		}
@@ -247,6 +253,14 @@ func (r *pairRunner) build(shape pairShape) (p *pairGraph, err error) {
 		p.teacher = f.dense(teacher)
 	}
 	return p, f.err
+}
+
+func (r *pairRunner) loss() nodes.CrossEntropyOptions {
+	o := nodes.CrossEntropyOptions{Ignore: []int{ignored}}
+	if r.training {
+		o.Smoothing = r.data.Smoothing
+	}
+	return o
 }
 
 // coverageLoss is the mean over the tokens of targets [T, B].
