@@ -1,141 +1,135 @@
 package main
 
 import (
-	"bufio"
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"os"
 	"strings"
 
+	"github.com/seqzoo/seqzoo/examples/internal/cli"
 	"github.com/seqzoo/seqzoo/zoo/vectors"
 )
 
-func runSimilar(ctx context.Context, f *flag.FlagSet, args []string, in io.Reader, out, messages io.Writer) error {
-	return ask(ctx, f, args, in, out, messages, func(v *vectors.Vectors, words []string, o askOptions) ([]vectors.Match, error) {
-		return v.Similar(words, nil, o.n)
+// asked is the command line of similar and analogy.
+type asked struct {
+	model    string
+	n, first int
+	keepCase bool
+	mul      bool
+}
+
+func similarCommand() cli.Command {
+	return askCommand("similar", "lists the words nearest to those of each line", func(v *vectors.Vectors, words []string, a asked) ([]vectors.Match, error) {
+		return v.Similar(words, nil, a.n)
 	})
 }
 
-func runAnalogy(ctx context.Context, f *flag.FlagSet, args []string, in io.Reader, out, messages io.Writer) error {
-	return ask(ctx, f, args, in, out, messages, func(v *vectors.Vectors, words []string, o askOptions) ([]vectors.Match, error) {
+func analogyCommand() cli.Command {
+	return askCommand("analogy", "completes analogies of three words a line", func(v *vectors.Vectors, words []string, a asked) ([]vectors.Match, error) {
 		if len(words) != 3 {
 			return nil, fmt.Errorf("%d words; want three, as in: man king woman", len(words))
 		}
-		if o.mul {
-			return v.SimilarMul(words[1:], words[:1], o.n)
+		if a.mul {
+			return v.SimilarMul(words[1:], words[:1], a.n)
 		}
-		return v.Similar(words[1:], words[:1], o.n)
+		return v.Similar(words[1:], words[:1], a.n)
 	})
 }
 
-type askOptions struct {
-	n   int
-	mul bool
-}
-
-// ask answers each line of in. What is wrong with a line is said, and the next one is read.
-func ask(ctx context.Context, f *flag.FlagSet, args []string, in io.Reader, out, messages io.Writer,
-	answer func(*vectors.Vectors, []string, askOptions) ([]vectors.Match, error)) error {
-	var o askOptions
-	model := f.String("model", "", "`directory` of a model, or a file of vectors")
-	first := f.Int("first", 0, "answer with the most frequent so many `words` only; 0 for all")
-	keepCase := f.Bool("case", false, "keep capital letters")
-	f.IntVar(&o.n, "n", 10, "answers to list")
-	f.BoolVar(&o.mul, "mul", false, "analogies by 3CosMul instead of 3CosAdd")
-	if err := parse(f, args, "model"); err != nil {
-		return err
-	}
-	if o.n < 1 || *first < 0 {
-		return errUsage{fmt.Errorf("-n is %d and -first %d; want at least 1 and 0", o.n, *first)}
-	}
-	v, err := open(*model)
-	if err != nil {
-		return err
-	}
-	if *first > 0 {
-		v = v.First(*first)
-	}
-	fmt.Fprintf(messages, "%d words; a line of words, please\n", v.Len())
-	lines := make(chan string)
-	var failed error
-	go func() { // so that Ctrl-C need not wait for a line
-		defer close(lines)
-		s := bufio.NewScanner(in)
-		for s.Scan() {
-			select {
-			case lines <- s.Text():
-			case <-ctx.Done():
-				return
+// askCommand answers each line of standard input.
+func askCommand(name, about string, answer func(*vectors.Vectors, []string, asked) ([]vectors.Match, error)) cli.Command {
+	var a asked
+	return cli.Command{
+		Name: name, About: about,
+		Flags: func(f *flag.FlagSet) {
+			f.StringVar(&a.model, "model", "", "`directory` of a model, or a file of vectors")
+			f.IntVar(&a.first, "first", 0, "answer with the most frequent so many `words` only; 0 for all")
+			f.BoolVar(&a.keepCase, "case", false, "keep capital letters")
+			f.IntVar(&a.n, "n", 10, "answers to list")
+			f.BoolVar(&a.mul, "mul", false, "analogies by 3CosMul instead of 3CosAdd")
+		},
+		Check: func() error {
+			if a.n < 1 || a.first < 0 {
+				return fmt.Errorf("-n is %d and -first %d; want at least 1 and 0", a.n, a.first)
 			}
-		}
-		failed = s.Err()
-	}()
-	for {
-		var line string
-		var ok bool
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case line, ok = <-lines:
-		}
-		if !ok {
-			return failed
-		}
-		if !*keepCase {
-			line = strings.ToLower(line)
-		}
-		words := strings.Fields(line)
-		if len(words) == 0 {
-			continue
-		}
-		found, err := answer(v, words, o)
-		if err != nil {
-			fmt.Fprintln(messages, err)
-			continue
-		}
-		fmt.Fprintln(out, strings.Join(words, " "))
-		for _, m := range found {
-			fmt.Fprintf(out, "    %.4f  %s\n", m.Similarity, m.Word)
-		}
+			return cli.Required("model", a.model)
+		},
+		Run: func(ctx context.Context, s cli.Std) error {
+			v, err := open(a.model)
+			if err != nil {
+				return err
+			}
+			if a.first > 0 {
+				v = v.First(a.first)
+			}
+			fmt.Fprintf(s.Messages, "%d words; a line of words, please\n", v.Len())
+			return cli.Lines(ctx, s.In, s.Messages, func(line string) error {
+				if !a.keepCase {
+					line = strings.ToLower(line)
+				}
+				words := strings.Fields(line)
+				if len(words) == 0 {
+					return nil
+				}
+				found, err := answer(v, words, a)
+				if err != nil {
+					return err
+				}
+				fmt.Fprintln(s.Out, strings.Join(words, " "))
+				for _, m := range found {
+					fmt.Fprintf(s.Out, "    %.4f  %s\n", m.Similarity, m.Word)
+				}
+				return nil
+			})
+		},
 	}
 }
 
-func runEvaluate(_ context.Context, f *flag.FlagSet, args []string, _ io.Reader, out, _ io.Writer) error {
-	model := f.String("model", "", "`directory` of a model, or a file of vectors")
-	analogies := f.String("analogies", "", "`file` of analogies as questions-words.txt")
-	pairs := f.String("pairs", "", "`file` of pairs with people's judgements as wordsim353.txt")
-	first := f.Int("first", vectors.Restrict, "look at the most frequent so many `words` only")
-	if err := parse(f, args, "model"); err != nil {
-		return err
+func evaluateCommand() cli.Command {
+	var model, analogies, pairs string
+	var first int
+	return cli.Command{
+		Name: "evaluate", About: "measures vectors on analogies and on judged pairs",
+		Flags: func(f *flag.FlagSet) {
+			f.StringVar(&model, "model", "", "`directory` of a model, or a file of vectors")
+			f.StringVar(&analogies, "analogies", "", "`file` of analogies as questions-words.txt")
+			f.StringVar(&pairs, "pairs", "", "`file` of pairs with people's judgements as wordsim353.txt")
+			f.IntVar(&first, "first", vectors.Restrict, "look at the most frequent so many `words` only")
+		},
+		Check: func() error {
+			if first < 1 {
+				return fmt.Errorf("-first is %d; want at least 1", first)
+			}
+			return cli.Required("model", model)
+		},
+		Run: func(_ context.Context, s cli.Std) (err error) {
+			if analogies == "" && pairs == "" {
+				if analogies, err = cli.DataFile("word-eval/questions-words.txt", "give a file by -analogies or -pairs"); err != nil {
+					return err
+				}
+				if pairs, err = cli.DataFile("word-eval/wordsim353.txt", "give a file by -pairs"); err != nil {
+					return err
+				}
+			}
+			v, err := open(model)
+			if err != nil {
+				return err
+			}
+			v = v.First(first)
+			if analogies != "" {
+				if err := evaluateAnalogies(v, analogies, s.Out); err != nil {
+					return err
+				}
+			}
+			if pairs != "" {
+				return evaluatePairs(v, pairs, s.Out)
+			}
+			return nil
+		},
 	}
-	if *first < 1 {
-		return errUsage{fmt.Errorf("-first is %d; want at least 1", *first)}
-	}
-	if *analogies == "" && *pairs == "" {
-		var err error
-		if *analogies, err = dataFile("word-eval/questions-words.txt", "give a file by -analogies or -pairs"); err != nil {
-			return err
-		}
-		if *pairs, err = dataFile("word-eval/wordsim353.txt", "give a file by -pairs"); err != nil {
-			return err
-		}
-	}
-	v, err := open(*model)
-	if err != nil {
-		return err
-	}
-	v = v.First(*first)
-	if *analogies != "" {
-		if err := evaluateAnalogies(v, *analogies, out); err != nil {
-			return err
-		}
-	}
-	if *pairs != "" {
-		return evaluatePairs(v, *pairs, out)
-	}
-	return nil
 }
 
 func evaluateAnalogies(v *vectors.Vectors, path string, out io.Writer) error {
@@ -169,26 +163,34 @@ func evaluatePairs(v *vectors.Vectors, path string, out io.Writer) error {
 	return nil
 }
 
-func runExport(_ context.Context, f *flag.FlagSet, args []string, _ io.Reader, out, _ io.Writer) error {
-	model := f.String("model", "", "`directory` of a model, or a file of vectors")
-	to := f.String("to", "", "`file` to write")
-	format := f.String("format", "text", "text, binary or glove")
-	if err := parse(f, args, "model", "to"); err != nil {
-		return err
+func exportCommand() cli.Command {
+	var model, to, name string
+	var format vectors.Format
+	return cli.Command{
+		Name: "export", About: "writes vectors in another form",
+		Flags: func(f *flag.FlagSet) {
+			f.StringVar(&model, "model", "", "`directory` of a model, or a file of vectors")
+			f.StringVar(&to, "to", "", "`file` to write")
+			f.StringVar(&name, "format", "text", "text, binary or glove")
+		},
+		Check: func() error {
+			for _, format = range []vectors.Format{vectors.Text, vectors.Binary, vectors.GloVe} {
+				if format.String() == name {
+					return cli.Required("model", model, "to", to)
+				}
+			}
+			return errors.Join(fmt.Errorf("-format is %q; want text, binary or glove", name), cli.Required("model", model, "to", to))
+		},
+		Run: func(_ context.Context, s cli.Std) error {
+			v, err := open(model)
+			if err != nil {
+				return err
+			}
+			if err := v.WriteFile(to, format); err != nil {
+				return err
+			}
+			fmt.Fprintf(s.Out, "%d words of width %d in %s\n", v.Len(), v.Dim(), to)
+			return nil
+		},
 	}
-	for _, known := range []vectors.Format{vectors.Text, vectors.Binary, vectors.GloVe} {
-		if known.String() != *format {
-			continue
-		}
-		v, err := open(*model)
-		if err != nil {
-			return err
-		}
-		if err := v.WriteFile(*to, known); err != nil {
-			return err
-		}
-		fmt.Fprintf(out, "%d words of width %d in %s\n", v.Len(), v.Dim(), *to)
-		return nil
-	}
-	return errUsage{fmt.Errorf("-format is %q; want text, binary or glove", *format)}
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"flag"
 	"os"
 	"path/filepath"
 	"strings"
@@ -11,13 +10,14 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/seqzoo/seqzoo/examples/internal/cli"
 	"github.com/seqzoo/seqzoo/train"
 )
 
 // do runs a command line.
 func do(ctx context.Context, in string, args ...string) (out, messages string, err error) {
 	var o, m bytes.Buffer
-	err = run(ctx, args, strings.NewReader(in), &o, &m)
+	err = program().Run(ctx, args, cli.Std{In: strings.NewReader(in), Out: &o, Messages: &m})
 	return o.String(), m.String(), err
 }
 
@@ -90,13 +90,12 @@ func TestMistakes(t *testing.T) {
 	} {
 		_, _, err := do(ctx, "", strings.Fields(c.args)...)
 		require.ErrorContains(t, err, c.want)
-		require.Equal(t, c.usage, errorsAsUsage(err), "%v", err)
+		require.Equal(t, c.usage, cli.IsUsage(err), "%v", err)
 	}
 	_, messages, err := do(ctx, "", "help")
 	require.NoError(t, err)
 	require.Contains(t, messages, "go run ./examples/word2vec train")
-	_, _, err = do(ctx, "", "train", "-help")
-	require.ErrorIs(t, err, flag.ErrHelp)
+	_, messages, err = do(ctx, "", "train", "-help")
+	require.NoError(t, err)
+	require.Contains(t, messages, "-window")
 }
-
-func errorsAsUsage(err error) bool { _, ok := err.(errUsage); return ok }

@@ -9,82 +9,93 @@ import (
 	"strings"
 	"time"
 
+	"github.com/seqzoo/seqzoo/examples/internal/cli"
 	"github.com/seqzoo/seqzoo/internal/safefile"
 	"github.com/seqzoo/seqzoo/train"
 	"github.com/seqzoo/seqzoo/zoo/text"
 	"github.com/seqzoo/seqzoo/zoo/word2vec"
 )
 
-func runTrain(ctx context.Context, f *flag.FlagSet, args []string, _ io.Reader, out, messages io.Writer) error {
-	var cfg word2vec.Config
-	path := f.String("text", "", "`file` to learn from, UTF-8 or gzip of it, a sentence or paragraph a line")
-	save := f.String("save", "", "`directory` for the model; it is saved after each epoch")
-	tokenise := f.Bool("tokenise", false, "set punctuation apart; otherwise words are what stands between white space")
-	keepCase := f.Bool("case", false, "keep capital letters")
-	phrases := f.Int("phrases", 0, "`times` to join frequent neighbours to phrases first")
-	workers := f.Int("workers", 0, "cores to use; 0 for all")
-	f.StringVar(&cfg.Model, "arch", word2vec.SkipGram, "skipgram or cbow")
-	f.StringVar(&cfg.Output, "output", word2vec.Negative, "negative or hierarchical")
-	f.IntVar(&cfg.Dim, "dim", 100, "width of the vectors")
-	f.IntVar(&cfg.Window, "window", 5, "neighbours on either side")
-	f.IntVar(&cfg.MinCount, "min-count", 5, "leave out words seen less often")
-	f.IntVar(&cfg.MaxVocab, "max-vocab", 0, "keep the most frequent words; 0 for all")
-	f.IntVar(&cfg.Negatives, "negatives", 5, "words drawn for each pair")
-	f.Float64Var(&cfg.Sample, "sample", 1e-3, "`share` of the text above which words are thinned out; 1 for never")
-	f.Float64Var(&cfg.LR, "lr", 0.025, "learning `rate` at the start")
-	f.IntVar(&cfg.Epochs, "epochs", 5, "passes over the text")
-	f.Uint64Var(&cfg.Seed, "seed", 1, "seed of everything random")
-	if err := parse(f, args); err != nil {
-		return err
+// training is the command line of train.
+type training struct {
+	word2vec.Config
+	text, save         string
+	tokenise, keepCase bool
+	phrases, workers   int
+}
+
+func trainCommand() cli.Command {
+	var t training
+	return cli.Command{
+		Name: "train", About: "learns vectors",
+		Flags: func(f *flag.FlagSet) {
+			f.StringVar(&t.text, "text", "", "`file` to learn from, UTF-8 or gzip of it, a sentence or paragraph a line")
+			f.StringVar(&t.save, "save", "", "`directory` for the model; it is saved after each epoch")
+			f.BoolVar(&t.tokenise, "tokenise", false, "set punctuation apart; otherwise words are what stands between white space")
+			f.BoolVar(&t.keepCase, "case", false, "keep capital letters")
+			f.IntVar(&t.phrases, "phrases", 0, "`times` to join frequent neighbours to phrases first")
+			f.IntVar(&t.workers, "workers", 0, "cores to use; 0 for all")
+			f.StringVar(&t.Model, "arch", word2vec.SkipGram, "skipgram or cbow")
+			f.StringVar(&t.Output, "output", word2vec.Negative, "negative or hierarchical")
+			f.IntVar(&t.Dim, "dim", 100, "width of the vectors")
+			f.IntVar(&t.Window, "window", 5, "neighbours on either side")
+			f.IntVar(&t.MinCount, "min-count", 5, "leave out words seen less often")
+			f.IntVar(&t.MaxVocab, "max-vocab", 0, "keep the most frequent words; 0 for all")
+			f.IntVar(&t.Negatives, "negatives", 5, "words drawn for each pair")
+			f.Float64Var(&t.Sample, "sample", 1e-3, "`share` of the text above which words are thinned out; 1 for never")
+			f.Float64Var(&t.LR, "lr", 0.025, "learning `rate` at the start")
+			f.IntVar(&t.Epochs, "epochs", 5, "passes over the text")
+			f.Uint64Var(&t.Seed, "seed", 1, "seed of everything random")
+		},
+		Check: func() error { return t.Validate() },
+		Run:   func(ctx context.Context, s cli.Std) error { return t.run(ctx, s) },
 	}
-	if err := cfg.Validate(); err != nil {
-		return errUsage{err}
-	}
-	if *path == "" {
-		var err error
-		if *path, err = dataFile("wikitext-2/train.txt.gz", "give a text by -text"); err != nil {
-			return err
-		}
-	}
-	sentences, err := read(*path, text.Words{Lower: !*keepCase, Spaced: !*tokenise})
+}
+
+func (t *training) run(ctx context.Context, s cli.Std) error {
+	path, err := cli.File(t.text, "wikitext-2/train.txt.gz", "give a text by -text")
 	if err != nil {
 		return err
 	}
-	for range *phrases {
-		p, err := word2vec.FindPhrases(word2vec.PhrasesConfig{MinCount: cfg.MinCount}, sentences)
+	sentences, err := read(path, text.Words{Lower: !t.keepCase, Spaced: !t.tokenise})
+	if err != nil {
+		return err
+	}
+	for range t.phrases {
+		p, err := word2vec.FindPhrases(word2vec.PhrasesConfig{MinCount: t.MinCount}, sentences)
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(out, "%d phrases\n", p.Len())
-		for i, s := range sentences {
-			sentences[i] = p.Join(s)
+		fmt.Fprintf(s.Out, "%d phrases\n", p.Len())
+		for i, sentence := range sentences {
+			sentences[i] = p.Join(sentence)
 		}
 	}
-	m, unlock, err := begin(cfg, sentences, *save)
+	m, unlock, err := begin(t.Config, sentences, t.save)
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	fmt.Fprintf(out, "%s: %d lines, vocabulary %d\n", *path, len(sentences), m.Vocabulary().Len())
+	fmt.Fprintf(s.Out, "%s: %d lines, vocabulary %d\n", path, len(sentences), m.Vocabulary().Len())
 
-	options := word2vec.TrainOptions{Workers: *workers, Progress: show(messages)}
-	if *save != "" {
-		options.AfterEpoch = func(m *word2vec.Model) error { return m.Save(*save) }
+	options := word2vec.TrainOptions{Workers: t.workers, Progress: show(s.Messages)}
+	if t.save != "" {
+		options.AfterEpoch = func(m *word2vec.Model) error { return m.Save(t.save) }
 	}
 	err = m.Train(ctx, sentences, options)
 	switch {
-	case errors.Is(err, context.Canceled) && *save == "":
+	case errors.Is(err, context.Canceled) && t.save == "":
 		return fmt.Errorf("%w in epoch %d; nothing is saved without -save", train.ErrInterrupted, m.Epoch()+1)
 	case errors.Is(err, context.Canceled):
-		if err := m.Save(*save); err != nil {
+		if err := m.Save(t.save); err != nil {
 			return err
 		}
 		return fmt.Errorf("%w in epoch %d; the same command goes on from there", train.ErrInterrupted, m.Epoch()+1)
 	case err != nil:
 		return err
 	}
-	if *save != "" {
-		fmt.Fprintf(out, "saved in %s\n", *save)
+	if t.save != "" {
+		fmt.Fprintf(s.Out, "saved in %s\n", t.save)
 	}
 	return nil
 }

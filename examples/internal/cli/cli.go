@@ -16,7 +16,8 @@ import (
 	"github.com/seqzoo/seqzoo/train"
 )
 
-// Program is a program with commands: NAME COMMAND -flag value.
+// Program is a program with commands: NAME COMMAND -flag value. Flags write to variables that the commands share with
+// their Run, so a program that is run twice in one process, as in a test, is made anew for each run.
 type Program struct {
 	Name     string
 	About    string // what it does and examples of how it is called, shown above the list of commands
@@ -47,6 +48,9 @@ func (e usageError) Unwrap() error { return e.error }
 // Usagef is a mistake on the command line, for which a program exits with 2.
 func Usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
+// IsUsage reports whether an error is a mistake on the command line.
+func IsUsage(err error) bool { return errors.As(err, &usageError{}) }
+
 // Main runs the program on os.Args and exits: 0 if all went well, 2 after a mistake on the command line, 130 or 143 after
 // a signal, else 1.
 func (p Program) Main() {
@@ -57,7 +61,7 @@ func (p Program) Main() {
 		return
 	}
 	fmt.Fprintf(os.Stderr, "%s: %v\n", p.Name, err)
-	if errors.As(err, &usageError{}) {
+	if IsUsage(err) {
 		os.Exit(2)
 	}
 	os.Exit(train.ExitCode())

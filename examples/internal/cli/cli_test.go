@@ -48,6 +48,8 @@ func TestCommands(t *testing.T) {
 	require.NoError(t, run("count", "-help"))
 	require.Contains(t, messages.String(), "how far")
 
+	require.True(t, cli.IsUsage(run("count", "-n", "0")))
+	require.False(t, cli.IsUsage(context.Canceled))
 	require.ErrorContains(t, run(), "a command is missing")
 	require.ErrorContains(t, run("sum"), `"sum" is no command; there are count`)
 	require.ErrorContains(t, run("count", "3"), `unexpected argument "3"`)
