@@ -51,6 +51,7 @@ type envelope struct {
 
 // architectures is the closed list of what Load makes: it gives the model of a directory without its weights.
 var architectures = map[string]func(dir string, config []byte) (Model, error){
+	"Captioner":     func(dir string, config []byte) (Model, error) { return openCaptioner(dir, config) },
 	"LanguageModel": func(dir string, config []byte) (Model, error) { return openLanguageModel(dir, config) },
 	"Seq2Seq":       func(dir string, config []byte) (Model, error) { return openSeq2Seq(dir, config) },
 }
