@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -75,10 +76,47 @@ func TestProfile(t *testing.T) {
 	vm, err := graph.Compile(m.g.Expr(), graph.Keep(m.keep...))
 	require.NoError(t, err)
 	defer vm.Close()
-	text, err := vm.Profile(2)
+	p, err := vm.Profile(2)
 	require.NoError(t, err)
-	require.Contains(t, text, "loop scan, 3 times")
-	require.Contains(t, text, "µs in all")
+	require.Contains(t, p.String(), "loop scan, 3 times")
+	require.Contains(t, p.String(), "µs in all")
+	var flop, share float64
+	var total time.Duration
+	for _, e := range p.ByKernel() {
+		flop, total, share = flop+e.Flop, total+e.Time, share+e.Share
+	}
+	require.EqualValues(t, 3*2*3*2*(2*8+2*8), flop, "three products of 2·B·(I·4H + H·4H) at each of three steps")
+	require.LessOrEqual(t, total, p.Total, "the least times of a loop's instructions may belong to different runs")
+	require.InDelta(t, float64(total)/float64(p.Total), share, 1e-3)
+	var paths []string
+	for _, e := range p.ByPath() {
+		paths = append(paths, e.What)
+		require.NotEmpty(t, e.What)
+	}
+	require.Contains(t, paths, "step")
+	require.Contains(t, paths, "gradient of step")
+}
+
+func TestBuffers(t *testing.T) {
+	m := training(t, "lstm", 7, 3, 5, 4)
+	vm, err := graph.Compile(m.g.Expr(), graph.Keep(m.keep...))
+	require.NoError(t, err)
+	defer vm.Close()
+	bs := vm.Buffers()
+	end, states := 0, 0
+	for i, b := range bs {
+		require.NotEmpty(t, b.String())
+		end = max(end, b.Offset+b.Bytes)
+		if slices.Equal(b.Shape, []int{8, 3, 4}) {
+			states++
+		}
+		for _, c := range bs[:i] { // what is needed at one time lies apart
+			apart := b.Offset+b.Bytes <= c.Offset || c.Offset+c.Bytes <= b.Offset || b.Last < c.First || c.Last < b.First
+			require.True(t, apart, "%v\n%v", b, c)
+		}
+	}
+	require.Equal(t, 2, states, "h and c, before the first step and after each")
+	require.InDelta(t, vm.Memory(), end, 128)
 }
 
 func TestRunContext(t *testing.T) {

@@ -22,6 +22,9 @@ import (
 type Machine struct {
 	program  exec.Program
 	results  *delivery
+	nodes    []*gorgonia.Node       // what is computed
+	index    map[*gorgonia.Node]int // of the program's results, without those that run outside of it
+	watched  bool
 	warnings []string
 	notes    []string
 	closed   bool
@@ -86,6 +89,7 @@ func compile(g *gorgonia.ExprGraph, opts []Option) (*Machine, error) {
 		return nil, err
 	}
 	m.program, m.notes, m.results = p, p.notes, p.deliver(w, children)
+	m.nodes, m.index, m.watched = w.nodes, p.index, c.watch
 	if err := m.results.bind(); err != nil {
 		p.Close()
 		return nil, err
@@ -144,7 +148,7 @@ func (c *config) build(nodes []*gorgonia.Node) (*compiled, error) {
 	}
 	p.islands, p.notes = low.Islands, low.Notes
 	values = optimise.Run(low.Region, values, c.without)
-	p.Program, err = exec.New(low.Region, values, exec.Config{Workers: c.workers, Shard: c.shard, Without: c.without, Least: c.least})
+	p.Program, err = exec.New(low.Region, values, exec.Config{Workers: c.workers, Shard: c.shard, Without: c.without, Arena: c.arena, Limit: c.limit, Least: c.least})
 	return p, err
 }
 
@@ -158,6 +162,11 @@ func (m *Machine) RunAll() error {
 	}
 	if err := m.results.after(); err != nil {
 		return fmt.Errorf("graph: %w", err)
+	}
+	if m.watched {
+		if err := m.watch(); err != nil {
+			return fmt.Errorf("graph: %w", err)
+		}
 	}
 	return nil
 }

@@ -23,6 +23,9 @@ type config struct {
 	workers int
 	shard   exec.Shard
 	without map[string]bool
+	watch   bool
+	arena   *exec.Arena
+	limit   int
 	least   int // of exec.Config, for tests
 }
 

@@ -305,7 +305,10 @@ func (g *Graph) apply(op string, fn ops.Fn, in ...*Node) *Node {
 	for i, n := range in {
 		raw[i] = n.n
 	}
-	return &Node{g, ops.Apply(fn, raw...)}
+	first := len(g.expr.AllNodes())
+	n := &Node{g, ops.Apply(fn, raw...)}
+	ops.Mark(g.expr, first, ops.Place{Path: g.place(), Name: op})
+	return n
 }
 
 // Gradients adds dL/d(wrt) to the graph, where L is a scalar. What does not depend on an operand has a gradient of 0.

@@ -79,7 +79,9 @@ var ErrInterrupted = errors.New("interrupted")
 // Epochs and MaxSteps may be raised to go on from where a training ended.
 //
 // It is an error if the directory of Checkpoints holds one and Resume is not set, if a save fails (what was saved before
-// stays), and if the loss or the gradient is no longer finite. After an error the weights are those of the last update.
+// stays), and if the loss or the gradient is no longer finite. That error names the operation, its scope and the time
+// step in which the first NaN or infinity came up, if the gradients are those of a Step. After an error the weights are
+// those of the last update.
 func Fit(ctx context.Context, t Task, c Config) (*Result, error) {
 	f, err := newFit(t, c)
 	if err != nil {
@@ -235,7 +237,7 @@ func (f *fit) interrupted() error {
 func (f *fit) update(b Batch) error {
 	const advice = "the training has diverged; try a lower learning rate, or clipping"
 	if math.IsNaN(b.Loss) || math.IsInf(b.Loss, 0) {
-		return fmt.Errorf("train: step %d: the loss is %v: %s", f.step, b.Loss, advice)
+		return fmt.Errorf("train: step %d: the loss is %v: %s%s", f.step, b.Loss, blame(b.Grads), advice)
 	}
 	grads := b.Grads
 	f.sum.loss += b.Loss * float64(b.Count)
@@ -252,7 +254,7 @@ func (f *fit) update(b Batch) error {
 		return fmt.Errorf("train: step %d: %w", f.step, err)
 	}
 	if math.IsNaN(norm) || math.IsInf(norm, 0) {
-		return fmt.Errorf("train: step %d: the norm of the gradient is %v: %s", f.step, norm, advice)
+		return fmt.Errorf("train: step %d: the norm of the gradient is %v: %s%s", f.step, norm, blame(b.Grads), advice)
 	}
 	if f.Schedule != nil {
 		f.Optimizer.SetLR(f.Schedule.LR(f.step))

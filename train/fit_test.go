@@ -438,6 +438,9 @@ func TestLanguageModelDiverges(t *testing.T) {
 		Optimizer: must(train.NewSGD(train.SGDConfig{LR: 1e38})), Epochs: 1,
 	})
 	require.ErrorContains(t, err, "diverged")
+	// Which operation overflows first is named, with its operands.
+	require.Regexp(t, `(MatMul|Add|Sub|Embedding|CrossEntropy|Mul|input) .*(NaN|Inf) at \[`, err.Error())
+	t.Log(err)
 }
 
 func TestFitErrors(t *testing.T) {

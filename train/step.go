@@ -1,6 +1,7 @@
 package train
 
 import (
+	"errors"
 	"fmt"
 
 	"gorgonia.org/gorgonia"
@@ -16,10 +17,12 @@ type Step struct {
 	machine *graph.Machine
 	key     []int // the noise key's value
 	grads   []gorgonia.ValueGrad
+	found   error // what the last run, if its loss was not finite, has to blame for it
 }
 
 // gradient is a parameter and its gradient, for a solver.
 type gradient struct {
+	step  *Step
 	param *nodes.Param
 	grad  *nodes.Node
 }
@@ -53,7 +56,7 @@ func NewStep(loss *nodes.Node, keep ...*nodes.Node) (s *Step, err error) {
 				d = nodes.Scale(d, 1)
 			}
 			seen[d.Gorgonia()] = true
-			s.grads = append(s.grads, gradient{params[i], d})
+			s.grads = append(s.grads, gradient{s, params[i], d})
 			kept = append(kept, d.Gorgonia())
 		}
 	})
@@ -70,19 +73,47 @@ func NewStep(loss *nodes.Node, keep ...*nodes.Node) (s *Step, err error) {
 }
 
 // Run computes the loss, the gradients and the kept nodes from the values bound to the inputs. Seed and counter make
-// the noise.
+// the noise. If the loss is not finite, Check will say where that came from.
 func (s *Step) Run(seed uint64, counter int) (loss float64, err error) {
 	s.key[0], s.key[1] = int(seed), counter
+	s.found = nil
 	if err := s.machine.RunAll(); err != nil {
 		return 0, err
 	}
 	switch v := s.loss.Value().Data().(type) {
 	case float32:
-		return float64(v), nil
+		loss = float64(v)
 	case float64:
-		return v, nil
+		loss = v
+	default:
+		return 0, fmt.Errorf("train: the loss is %v: want a scalar", s.loss.Value())
 	}
-	return 0, fmt.Errorf("train: the loss is %v: want a scalar", s.loss.Value())
+	if loss-loss != 0 {
+		s.found = s.machine.Check() // now, while the inputs are what they were
+	}
+	return loss, nil
+}
+
+// Check names the first value of the last run that is not finite: a *graph.NotFinite, or nil if there is none. It takes
+// as long as many runs do. If the loss was finite, the inputs must still be what they were.
+func (s *Step) Check() error {
+	if s.found != nil {
+		return s.found
+	}
+	return s.machine.Check()
+}
+
+// blame names the first value that is not finite in the step that gradients come from, in words that follow a colon;
+// it is empty if they come from elsewhere, or nothing is found.
+func blame(grads []gorgonia.ValueGrad) string {
+	if len(grads) == 0 {
+		return ""
+	}
+	var found *graph.NotFinite
+	if g, ok := grads[0].(gradient); ok && errors.As(g.step.Check(), &found) {
+		return found.Error() + "; "
+	}
+	return ""
 }
 
 // Grads are the parameters with their gradients, for an Optimizer. They are written anew by every Run.

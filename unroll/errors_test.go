@@ -224,7 +224,7 @@ func TestStepThatFailsInTheRun(t *testing.T) {
 	try(t, func() { unroll.Over(cell).Unroll(ints(g, "ids", []int{0, 1, 2, 9}, 4, 1), nil, unroll.Options{}).Y() })
 	m, err := graph.Compile(g.Expr())
 	require.NoError(t, err)
-	require.ErrorContains(t, m.RunAll(), "step 3: gather{-1}: id 9 at position 0 is outside 0 … 2")
+	require.ErrorContains(t, m.RunAll(), "graph: step 3: Embedding: id 9 at position 0 is outside 0 … 2")
 }
 
 // A fault of the program is not a mistake of its user: it is not turned into an error.

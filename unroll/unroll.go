@@ -296,6 +296,7 @@ func (p *pass) scan() *Result {
 	}
 	fn := ops.Scan{Step: ops.NewStep(step), T: p.T, Reverse: p.o.Reverse}
 	packed := p.g.Op("Scan", fn, operands...)
+	p.mark(packed, y)
 	view := func(inner *nodes.Node, t int) *nodes.Node {
 		return p.g.Of(fn.View(packed.Gorgonia(), inner.Gorgonia(), t))
 	}
@@ -316,6 +317,30 @@ func (p *pass) scan() *Result {
 		stateAt: stateAt,
 		part:    func(i int) *nodes.Node { checkPart(i, len(next)); return view(next[i], -1) },
 	}
+}
+
+// mark tells the nodes of a scan, for messages, which layer they belong to: the one whose parameters the step uses.
+func (p *pass) mark(packed, y *nodes.Node) {
+	var layer []string
+	for i, w := range y.Graph().Parameters() {
+		path := strings.Split(w.Name(), "/")
+		if path = path[:len(path)-1]; i == 0 {
+			layer = path
+		}
+		n := 0
+		for n < min(len(path), len(layer)) && path[n] == layer[n] {
+			n++
+		}
+		layer = layer[:n]
+	}
+	scope := strings.Join(layer, "/")
+	if op, ok := packed.Gorgonia().Op().(*ops.Op); ok {
+		op.At.Path = scope
+	}
+	label := strings.TrimSpace(scope + " step")
+	inner := y.Gorgonia().Graph()
+	ops.MarkPath(inner, "", label)
+	ops.MarkPath(inner, "step", label)
 }
 
 func raw(ns []*nodes.Node) []*gorgonia.Node {

@@ -110,6 +110,7 @@ type Op struct {
 	Fn
 	In  []Type
 	Out Type
+	At  Place // where it was written, for messages; it is no part of the operation
 	// salt makes the hash another one. Gorgonia merges nodes whose 32-bit hashes agree; Apply draws a new salt when
 	// that happened to two nodes that differ.
 	salt int
@@ -185,26 +186,35 @@ func (o *Op) SymDiff(in G.Nodes, y, dy *G.Node) (ds G.Nodes, err error) {
 func (o *Op) Do(vs ...G.Value) (v G.Value, err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			err = fmt.Errorf("%s: %v", o.Key(), r)
+			err = fmt.Errorf("%v: %v", o.place(), r)
 		}
 	}()
 	if len(vs) != len(o.In) {
-		return nil, fmt.Errorf("%s: %d operands, want %d", o.Key(), len(vs), len(o.In))
+		return nil, fmt.Errorf("%v: %d operands, want %d", o.place(), len(vs), len(o.In))
 	}
 	in := make([]Tensor, len(vs))
 	for i, v := range vs {
 		if in[i], err = TensorOf(v); err != nil {
-			return nil, fmt.Errorf("%s: operand %d: %w", o.Key(), i, err)
+			return nil, fmt.Errorf("%v: operand %d: %w", o.place(), i, err)
 		}
 		if !slices.Equal(in[i].Shape, o.In[i].Shape) || in[i].Dtype() != o.In[i].Dtype {
-			return nil, fmt.Errorf("%s: operand %d is %v %s, want %v", o.Key(), i, in[i].Dtype(), ShapeString(in[i].Shape), o.In[i])
+			return nil, fmt.Errorf("%v: operand %d is %v %s, want %v", o.place(), i, in[i].Dtype(), ShapeString(in[i].Shape), o.In[i])
 		}
 	}
 	out := NewTensor(o.Out)
 	if err := o.Eval(in, out); err != nil {
-		return nil, fmt.Errorf("%s: %w", o.Key(), err)
+		return nil, fmt.Errorf("%v: %w", o.place(), err)
 	}
 	return out.Value(), nil
+}
+
+// place is the operation for a message.
+func (o *Op) place() Place {
+	p := o.At
+	if p.Name == "" {
+		p.Name = Title(o.Fn)
+	}
+	return p
 }
 
 // Catch turns a *BuildError panic into an error, and lets every other panic pass. Use it deferred at an exported edge.

@@ -57,10 +57,13 @@ func Gradients(outs, cots, wrt []*G.Node) ([]*G.Node, error) {
 		if len(parts[n]) == 0 || !depends[n] {
 			continue
 		}
+		first, at := len(g.AllNodes()), PlaceOf(n)
+		at.Grad = true
 		dy := sum(parts[n])
 		sums[n] = dy
 		want := need(n)
 		if !slices.Contains(want, true) {
+			Mark(g, first, at)
 			continue
 		}
 		var ds []*G.Node
@@ -76,6 +79,7 @@ func Gradients(outs, cots, wrt []*G.Node) ([]*G.Node, error) {
 			}
 			ds = nodes
 		}
+		Mark(g, first, at)
 		for k, d := range ds {
 			if want[k] && d != nil {
 				if !slices.Equal([]int(d.Shape()), []int(children[n][k].Shape())) {

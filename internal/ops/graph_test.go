@@ -239,11 +239,11 @@ func TestDoNeverPanics(t *testing.T) {
 	op := &ops.Op{Fn: ops.Elementwise{Kind: "add"}, In: []ops.Type{vector, vector}, Out: vector}
 	x := tensor.New(tensor.WithShape(2), tensor.WithBacking([]float64{1, 2}))
 	_, err := op.Do(x)
-	require.EqualError(t, err, "add{0 0}: 1 operands, want 2")
+	require.EqualError(t, err, "Add: 1 operands, want 2")
 	_, err = op.Do(x, tensor.New(tensor.WithShape(3), tensor.WithBacking([]float64{1, 2, 3})))
-	require.EqualError(t, err, "add{0 0}: operand 1 is float64 [3], want float64 [2]")
+	require.EqualError(t, err, "Add: operand 1 is float64 [3], want float64 [2]")
 	_, err = op.Do(x, nil)
-	require.EqualError(t, err, "add{0 0}: operand 1: no value is bound")
+	require.EqualError(t, err, "Add: operand 1: no value is bound")
 	broken := &ops.Op{Fn: ops.Elementwise{Kind: "no such thing"}, In: []ops.Type{vector}, Out: vector}
 	_, err = broken.Do(x)
 	require.ErrorContains(t, err, "no such thing")
@@ -294,15 +294,15 @@ func TestRunErrors(t *testing.T) {
 		opCase
 		want string
 	}{
-		{opCase{fn: always(ops.Gather{Padding: -1}), in: []operand{table, ints([]int{0, 2, 3, 1}, 2, 2)}}, "gather{-1}: id 3 at position 2 is outside 0 … 2"},
-		{opCase{fn: always(ops.Gather{Padding: -1}), in: []operand{table, ints([]int{-1}, 1)}}, "gather{-1}: id -1 at position 0 is outside 0 … 2"},
-		{opCase{fn: always(ops.Gather{Padding: -1}), in: []operand{table, ints([]int{1 << 62}, 1)}}, "gather{-1}: id 4611686018427387904 at position 0 is outside 0 … 2"},
-		{opCase{fn: always(ops.ScatterAdd{V: 3, Padding: -1}), in: []operand{ints([]int{3}, 1), floats(0, 1, 1, 1, 2)}}, "scatteradd{3 -1}: id 3 at position 0 is outside 0 … 2"},
-		{opCase{fn: always(ops.OneHot{Dtype: nodes.Float64, V: 3}), in: []operand{ints([]int{5}, 1)}}, "onehot{float64 3}: id 5 at position 0 is outside 0 … 2"},
-		{opCase{fn: always(ops.LengthMask{Dtype: nodes.Float64, T: 3}), in: []operand{ints([]int{3, 4}, 2)}}, "lengthmask{float64 3}: length 4 of sequence 1 is outside 0 … 3"},
-		{opCase{fn: always(ops.LengthMask{Dtype: nodes.Float64, T: 3}), in: []operand{ints([]int{-1}, 1)}}, "lengthmask{float64 3}: length -1 of sequence 0 is outside 0 … 3"},
+		{opCase{fn: always(ops.Gather{Padding: -1}), in: []operand{table, ints([]int{0, 2, 3, 1}, 2, 2)}}, "Op: id 3 at position 2 is outside 0 … 2"},
+		{opCase{fn: always(ops.Gather{Padding: -1}), in: []operand{table, ints([]int{-1}, 1)}}, "Op: id -1 at position 0 is outside 0 … 2"},
+		{opCase{fn: always(ops.Gather{Padding: -1}), in: []operand{table, ints([]int{1 << 62}, 1)}}, "Op: id 4611686018427387904 at position 0 is outside 0 … 2"},
+		{opCase{fn: always(ops.ScatterAdd{V: 3, Padding: -1}), in: []operand{ints([]int{3}, 1), floats(0, 1, 1, 1, 2)}}, "Op: id 3 at position 0 is outside 0 … 2"},
+		{opCase{fn: always(ops.OneHot{Dtype: nodes.Float64, V: 3}), in: []operand{ints([]int{5}, 1)}}, "Op: id 5 at position 0 is outside 0 … 2"},
+		{opCase{fn: always(ops.LengthMask{Dtype: nodes.Float64, T: 3}), in: []operand{ints([]int{3, 4}, 2)}}, "Op: length 4 of sequence 1 is outside 0 … 3"},
+		{opCase{fn: always(ops.LengthMask{Dtype: nodes.Float64, T: 3}), in: []operand{ints([]int{-1}, 1)}}, "Op: length -1 of sequence 0 is outside 0 … 3"},
 		{opCase{fn: always(ops.CrossEntropy{Ignore: []int{-1}}), in: []operand{floats(0, 1, 1, 2, 3), ints([]int{-1, -2}, 2)}},
-			"crossentropy{[-1] 0}: target -2 at position 1 is outside 0 … 2"},
+			"Op: target -2 at position 1 is outside 0 … 2"},
 	} {
 		t.Run(c.want, func(t *testing.T) {
 			g := nodes.NewGraph(nodes.Options{Dtype: nodes.Float64})

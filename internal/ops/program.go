@@ -14,6 +14,7 @@ type Program struct {
 	index map[*G.Node]int
 	vals  []Tensor // of every node, by its index
 	bound []bool   // vals[i] was given, or belongs to the node's own value
+	watch *Watch   // nil: none
 }
 
 type instruction struct {
@@ -100,8 +101,8 @@ func (p *Program) Run() error {
 			for k, a := range s.args {
 				s.in[k] = p.vals[a]
 			}
-			if err := s.fn.Eval(s.in, p.vals[i]); err != nil {
-				return fmt.Errorf("%s: %w", s.fn.Key(), err)
+			if err := p.eval(s, p.vals[i]); err != nil {
+				return failed(s.node, err)
 			}
 		case s.foreign != nil && len(s.args) > 0:
 			v, err := p.do(s)
@@ -119,8 +120,44 @@ func (p *Program) Run() error {
 			}
 			p.vals[i] = v
 		}
+		if p.watch != nil {
+			if err := p.look(s, p.vals[i]); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
+}
+
+func (p *Program) eval(s *instruction, out Tensor) error {
+	if r, ok := s.fn.(recurrent); ok {
+		return r.eval(s.in, out, p.watch)
+	}
+	return s.fn.Eval(s.in, out)
+}
+
+// recurrent is an operation that runs a step again and again, each value of which can be watched.
+type recurrent interface {
+	eval(in []Tensor, out Tensor, w *Watch) error
+}
+
+// look shows the watch a value.
+func (p *Program) look(s *instruction, out Tensor) error {
+	in := make([]Tensor, len(s.args))
+	operands := make([]*G.Node, len(s.args))
+	for k, a := range s.args {
+		in[k], operands[k] = p.vals[a], p.steps[a].node
+	}
+	return p.watch.look(s.node, in, operands, out)
+}
+
+// failed is a failure of a node's operation. Inside a recurrence, what failed has its own place.
+func failed(n *G.Node, err error) error {
+	switch n.Op().(*Op).Fn.(type) {
+	case Scan, ScanGrad:
+		return err
+	}
+	return Failed(PlaceOf(n), err)
 }
 
 // do runs an op that is not ours through its Do method.

@@ -89,6 +89,14 @@ func Input(g *G.ExprGraph, name string, t Type) *G.Node {
 	return G.NewTensor(g, t.Dtype, len(t.Shape), G.WithShape(t.Shape...), G.WithName(name))
 }
 
+// step runs one time of a recurrence.
+func (p *Program) step(w *Watch, t int, backward bool) error {
+	defer w.at(t, backward)()
+	p.watch = w
+	defer func() { p.watch = nil }()
+	return p.Run()
+}
+
 func pooled(pool *sync.Pool, outs []*G.Node) (*Program, error) {
 	if p, ok := pool.Get().(*Program); ok {
 		return p, nil
@@ -165,13 +173,15 @@ func (s Scan) times(visit func(t, before int) error) error {
 			before = -1
 		}
 		if err := visit(t, before); err != nil {
-			return fmt.Errorf("step %d: %w", t, err)
+			return AtStep(t, err)
 		}
 	}
 	return nil
 }
 
-func (s Scan) Eval(in []Tensor, out Tensor) error {
+func (s Scan) Eval(in []Tensor, out Tensor) error { return s.eval(in, out, nil) }
+
+func (s Scan) eval(in []Tensor, out Tensor, w *Watch) error {
 	st := s.Step
 	p, err := pooled(&st.fwd, st.slots)
 	if err != nil {
@@ -180,7 +190,7 @@ func (s Scan) Eval(in []Tensor, out Tensor) error {
 	defer st.fwd.Put(p)
 	return s.times(func(t, before int) error {
 		s.load(p, in, out, t, before)
-		if err := p.Run(); err != nil {
+		if err := p.step(w, t, false); err != nil {
 			return err
 		}
 		for i, o := range st.slots {
@@ -259,7 +269,9 @@ func (s ScanGrad) Infer(in []Type) (Type, error) {
 	return Type{packed.Dtype, []int{n}}, err
 }
 
-func (s ScanGrad) Eval(in []Tensor, out Tensor) error {
+func (s ScanGrad) Eval(in []Tensor, out Tensor) error { return s.eval(in, out, nil) }
+
+func (s ScanGrad) eval(in []Tensor, out Tensor, w *Watch) error {
 	st := s.Step
 	cots, grads, err := st.Backward()
 	if err != nil {
@@ -317,7 +329,7 @@ func (s ScanGrad) Eval(in []Tensor, out Tensor) error {
 		for i, c := range cots {
 			p.Set(p.Index(c), slotCots[i])
 		}
-		if err := p.Run(); err != nil {
+		if err := p.step(w, t, true); err != nil {
 			return err
 		}
 		for i, g := range grads {

@@ -108,7 +108,7 @@ func (k *block[F]) carry(v *ir.Value, body *block[F], c *ir.Carry, outs []*ir.Va
 		places = l.T + 1
 	}
 	t := ops.Type{Dtype: c.Leaf.Dtype, Shape: append([]int{places}, c.Leaf.Shape...)}
-	all := k.fresh(t, arena)
+	all := k.freshFor(c.Next, t)
 	part := func(from, count int) *loc {
 		s := *all
 		s.off, s.shape = from*n, append([]int{count}, c.Leaf.Shape...)
@@ -156,7 +156,7 @@ func (k *block[F]) storeAt(v *ir.Value) {
 		k.dest[v] = k.locs[v.Args[0]]
 		return
 	}
-	all := k.fresh(ops.Type{Dtype: v.Dtype, Shape: append([]int{k.loop.T}, v.Shape...)}, arena)
+	all := k.freshFor(v, ops.Type{Dtype: v.Dtype, Shape: append([]int{k.loop.T}, v.Shape...)})
 	k.dest[v] = &loc{buf: all.buf, clock: byTime, tick: v.Size(), shape: v.Shape, strides: all.strides[1:], ints: all.ints}
 	k.placeOperands(v)
 }

@@ -20,7 +20,7 @@ func compile[F kernels.Float](r *ir.Region, results []*ir.Value, c Config) (p *p
 	if c.Least == 0 {
 		c.Least = parallelCost
 	}
-	p = &program[F]{pool: newPool(c.Workers), errs: make([]error, c.Workers), least: c.Least}
+	p = &program[F]{pool: newPool(c.Workers), errs: make([]error, c.Workers), least: c.Least, at: map[instr[F]][]ops.Place{}}
 	runtime.AddCleanup(p, (*pool).close, p.pool) // for machines that nobody closes
 	b := &builder[F]{p: p, cfg: c, slots: 4, regs: 1, row: 1}
 	k := newBlock(b, nil, results)
@@ -42,7 +42,10 @@ func compile[F kernels.Float](r *ir.Region, results []*ir.Value, c Config) (p *p
 		locs[i] = l
 	}
 	p.code = k.code
-	b.plan(k.touched)
+	if err := b.plan(k.touched); err != nil {
+		p.pool.close()
+		return nil, err
+	}
 	for w := range c.Workers {
 		p.ctx = append(p.ctx, &ctx[F]{p: p, worker: w, slots: make([][]F, b.slots), offs: make([]int, b.slots),
 			regs: make([]F, b.regs*tileLen), row: make([]F, b.row), tensor: make([]ops.Tensor, 0, 8)})
@@ -65,6 +68,8 @@ type builder[F kernels.Float] struct {
 	row     int
 
 	packBufs []int // buffers of the packed matrices
+
+	at []ops.Place // of what is being compiled
 }
 
 // block is a region while it is compiled.
@@ -185,19 +190,38 @@ func (k *block[F]) placeOperands(v *ir.Value) {
 // target is where v is to be written.
 func (k *block[F]) target(v *ir.Value) *loc {
 	if k.dest[v] == nil {
-		k.dest[v] = k.fresh(v.Type, arena)
+		k.dest[v] = k.freshFor(v, v.Type)
 	}
 	return k.dest[v]
+}
+
+// freshFor is new memory for v, all times of it perhaps.
+func (k *block[F]) freshFor(v *ir.Value, t ops.Type) *loc {
+	l := k.fresh(t, arena)
+	k.buffers[l.buf].at = []ops.Place{v.At}
+	return l
 }
 
 // add appends an instruction that reads or writes locs.
 func (k *block[F]) add(in instr[F], locs ...*loc) {
 	k.code = append(k.code, in)
+	k.p.at[in] = k.at
 	var bufs []int
 	for _, l := range locs {
 		bufs = append(bufs, l.buf)
 	}
 	k.touched = append(k.touched, bufs)
+}
+
+// placesOf is where values are written in the model.
+func placesOf(vs []*ir.Value) []ops.Place {
+	var at []ops.Place
+	for _, v := range vs {
+		if !slices.Contains(at, v.At) {
+			at = append(at, v.At)
+		}
+	}
+	return at
 }
 
 // loc is where v lies. v is compiled if it was not yet.
@@ -232,6 +256,8 @@ func (k *block[F]) emit(v *ir.Value) {
 	if k.locs[v] != nil {
 		return
 	}
+	defer func(at []ops.Place) { k.at = at }(k.at)
+	k.at = []ops.Place{v.At}
 	switch fn := v.Fn.(type) {
 	case ir.Input:
 		l := k.fresh(v.Type, external)
@@ -334,7 +360,7 @@ func (k *block[F]) emitOther(v *ir.Value) {
 		k.add(&foreign[F]{op: fn.Op, in: in, out: out}, append(in, out)...)
 		return
 	}
-	k.add(&evaluate[F]{fn: v.Fn, in: in, out: out}, append(in, out)...)
+	k.add(&evaluate[F]{fn: v.Fn, at: v.At, in: in, out: out}, append(in, out)...)
 }
 
 func (k *block[F]) emitAcc(v *ir.Value, fn ir.MatMulAcc) {

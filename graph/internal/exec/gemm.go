@@ -157,6 +157,7 @@ func (p *pack[F]) run(x *ctx[F], _, _ int) error {
 // evaluate runs an operation by its plain definition, on contiguous operands.
 type evaluate[F kernels.Float] struct {
 	fn  ops.Fn
+	at  ops.Place
 	in  []*loc
 	out *loc
 }
@@ -172,7 +173,7 @@ func (e *evaluate[F]) run(x *ctx[F], _, _ int) error {
 	}
 	x.tensor = in
 	if err := e.fn.Eval(in, whole(x, e.out)); err != nil {
-		return fmt.Errorf("%s: %w", e.fn.Key(), err)
+		return ops.Failed(e.at, err)
 	}
 	return nil
 }

@@ -113,9 +113,11 @@ func (k *block[F]) emitGradients(v *ir.Value) bool {
 		g.sums = append(g.sums, &sum[F]{in: g.products[0].b.loc, out: l, outer: 1, n: g.k, inner: g.n})
 		locs = append(locs, l)
 	}
-	for _, u := range slices.Concat(products, sums) {
+	all := slices.Concat(products, sums)
+	for _, u := range all {
 		k.locs[u] = k.dest[u]
 	}
+	k.at = placesOf(all)
 	k.add(g, locs...)
 	return true
 }

@@ -124,6 +124,7 @@ func (k *block[F]) emitGroup(g *group) {
 			}
 		}
 	}
+	k.at = placesOf(g.members)
 	f := newFuser[F](g.members[0].Shape)
 	for _, v := range g.members {
 		fn := v.Fn.(ops.Elementwise)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/seqzoo/seqzoo/internal/kernels"
+	"github.com/seqzoo/seqzoo/internal/ops"
 )
 
 // loop runs its body once for every time. If every instruction of the body works on rows of the batch, so does the
@@ -62,7 +63,7 @@ func (l *loop[F]) run(x *ctx[F], lo, hi int) error {
 				a, b = 0, in.units()
 			}
 			if err := in.run(x, a, b); err != nil {
-				return fmt.Errorf("step %d: %w", t, err)
+				return ops.AtStep(t, err)
 			}
 		}
 	}
@@ -81,7 +82,7 @@ func (l *loop[F]) together(x *ctx[F]) (err error) {
 			lo, hi := part(in.units(), x.worker, len(x.p.ctx))
 			if lo < hi && err == nil {
 				if err = in.run(x, lo, hi); err != nil {
-					err = fmt.Errorf("step %d: %w", t, err)
+					err = ops.AtStep(t, err)
 				}
 			}
 			l.meet.wait()

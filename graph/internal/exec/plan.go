@@ -1,8 +1,8 @@
 package exec
 
 import (
+	"fmt"
 	"slices"
-	"unsafe"
 
 	"gorgonia.org/tensor"
 
@@ -12,7 +12,9 @@ import (
 // buffer is memory that some value or several have for a time.
 type buffer struct {
 	kind        kind
-	size        int // elements
+	of          ops.Type
+	at          []ops.Place // what it was made for
+	size        int         // elements
 	ints        bool
 	first, last int // instructions
 	offset      int
@@ -31,13 +33,13 @@ const alignment = 16
 
 // fresh is new contiguous memory for a value.
 func (b *builder[F]) fresh(t ops.Type, k kind) *loc {
-	b.buffers = append(b.buffers, &buffer{kind: k, size: t.Size(), ints: t.Dtype == tensor.Int, first: -1})
+	b.buffers = append(b.buffers, &buffer{kind: k, of: t, at: b.at, size: t.Size(), ints: t.Dtype == tensor.Int, first: -1})
 	return &loc{buf: len(b.buffers) - 1, shape: slices.Clone(t.Shape), strides: rowMajor(t.Shape), ints: t.Dtype == tensor.Int}
 }
 
 // plan gives every buffer its place: buffers that are alive at the same time lie apart, others may share memory. The
-// largest come first, each as low as it fits.
-func (b *builder[F]) plan(touched [][]int) {
+// largest come first, each as low as it fits. Where several programs share an arena, results lie apart from it.
+func (b *builder[F]) plan(touched [][]int) error {
 	for i, bufs := range touched {
 		for _, n := range bufs {
 			f := b.buffers[n]
@@ -57,16 +59,20 @@ func (b *builder[F]) plan(touched [][]int) {
 		}
 	}
 	slices.SortStableFunc(order, func(x, y *buffer) int { return y.size - x.size })
-	var top [2]int
-	var placed [2][]*buffer // by offset
+	var top [2]extent          // of the arena, and of results that lie apart
+	var placed [2][2][]*buffer // by offset
 	for _, f := range order {
-		which := 0
-		if f.ints {
-			which = 1
+		own, ints := 0, 0
+		if f.kind == permanent && b.cfg.Arena != nil {
+			own = 1
 		}
+		if f.ints {
+			ints = 1
+		}
+		row := &placed[own][ints]
 		need := (f.size + alignment - 1) / alignment * alignment
 		at := 0
-		for _, o := range placed[which] {
+		for _, o := range *row {
 			if o.first > f.last || f.first > o.last {
 				continue
 			}
@@ -76,26 +82,63 @@ func (b *builder[F]) plan(touched [][]int) {
 			at = max(at, o.offset+(o.size+alignment-1)/alignment*alignment)
 		}
 		f.offset = at
-		i, _ := slices.BinarySearchFunc(placed[which], at, func(o *buffer, at int) int { return o.offset - at })
-		placed[which] = slices.Insert(placed[which], i, f)
-		top[which] = max(top[which], at+need)
-	}
-	var z F
-	size := int(unsafe.Sizeof(z))
-	floats := make([]F, top[0]+alignment)
-	if past := int(uintptr(unsafe.Pointer(unsafe.SliceData(floats)))) % 64; past != 0 {
-		floats = floats[(64-past)/size:]
-	}
-	ints := make([]int, top[1])
-	b.p.memory = (top[0]+alignment)*size + top[1]*8
-	b.p.bufs, b.p.ints = make([][]F, len(b.buffers)), make([][]int, len(b.buffers))
-	for i, f := range b.buffers {
-		switch {
-		case f.kind == external || f.first < 0:
-		case f.ints:
-			b.p.ints[i] = ints[f.offset : f.offset+f.size : f.offset+f.size]
-		default:
-			b.p.bufs[i] = floats[f.offset : f.offset+f.size : f.offset+f.size]
+		i, _ := slices.BinarySearchFunc(*row, at, func(o *buffer, at int) int { return o.offset - at })
+		*row = slices.Insert(*row, i, f)
+		if f.ints {
+			top[own].ints = max(top[own].ints, at+need)
+		} else {
+			top[own].floats = max(top[own].floats, at+need)
 		}
 	}
+	p, size := b.p, b.elementSize()
+	p.memory = top[0].bytes(size) + top[1].bytes(size)
+	if limit := b.cfg.Limit; limit > 0 && p.memory > limit {
+		return fmt.Errorf("the values of the graph need %d bytes, more than the limit of %d", p.memory, limit)
+	}
+	p.buffers = b.buffers
+	p.bufs, p.ints = make([][]F, len(b.buffers)), make([][]int, len(b.buffers))
+	if p.arena = b.cfg.Arena; p.arena == nil {
+		p.place(allocate[F](top[0]), arena, permanent)
+		return nil
+	}
+	p.place(allocate[F](top[1]), permanent)
+	reserve[F](p.arena, top[0])
+	return nil
+}
+
+// place gives buffers of some kinds their part of memory.
+func (p *program[F]) place(m memory[F], kinds ...kind) {
+	for i, f := range p.buffers {
+		switch {
+		case f.first < 0 || !slices.Contains(kinds, f.kind):
+		case f.ints:
+			p.ints[i] = m.ints[f.offset : f.offset+f.size : f.offset+f.size]
+		default:
+			p.bufs[i] = m.floats[f.offset : f.offset+f.size : f.offset+f.size]
+		}
+	}
+}
+
+// Buffer is a part of a program's memory.
+type Buffer struct {
+	At          []ops.Place
+	Type        ops.Type
+	Bytes       int
+	Offset      int // bytes
+	Result      bool
+	First, Last int // numbers of the instructions that use it
+}
+
+// Buffers lists the program's memory, the largest first. Buffers that are needed at different times may overlap.
+func (p *program[F]) Buffers() []Buffer {
+	var out []Buffer
+	for _, f := range p.buffers {
+		if f.kind == external || f.first < 0 {
+			continue
+		}
+		size := int(f.of.Dtype.Size())
+		out = append(out, Buffer{At: f.at, Type: f.of, Bytes: f.size * size, Offset: f.offset * size, Result: f.kind == permanent, First: f.first, Last: f.last})
+	}
+	slices.SortStableFunc(out, func(a, b Buffer) int { return b.Bytes - a.Bytes })
+	return out
 }

@@ -1,18 +1,19 @@
 package exec
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/seqzoo/seqzoo/internal/kernels"
+	"github.com/seqzoo/seqzoo/internal/ops"
 )
 
 // Timing is the time that one instruction takes in a run.
 type Timing struct {
-	What   string
-	Depth  int           // 1 in the body of a loop
-	Time   time.Duration // of a run: in a loop, of all steps together
-	Gflops float64       // of a product; 0 for what is none
+	What  string
+	At    []ops.Place   // what it computes
+	Depth int           // 1 in the body of a loop
+	Time  time.Duration // of a run: in a loop, of all steps together
+	Flop  float64       // floating-point operations of its matrix products; 0 for what is none
 }
 
 // Profile runs the program n times on one worker, with a clock around every instruction, and gives for each the
@@ -22,6 +23,10 @@ func (p *program[F]) Profile(n int) ([]Timing, error) {
 	if err := p.bind(); err != nil {
 		return nil, err
 	}
+	if err := p.enter(); err != nil {
+		return nil, err
+	}
+	defer p.leave()
 	x := p.ctx[0]
 	var out []Timing
 	for range n {
@@ -39,7 +44,7 @@ func (p *program[F]) Profile(n int) ([]Timing, error) {
 			if err != nil {
 				return nil, err
 			}
-			now = append(now, timing(in, 0, d, 1))
+			now = append(now, timing(x, in, 0, d, 1))
 		}
 		for i := range now {
 			if out != nil && out[i].Time < now[i].Time {
@@ -73,12 +78,23 @@ func clock[F kernels.Float](x *ctx[F], in instr[F]) (time.Duration, error) {
 	return time.Duration(float64(least) * float64(g.m) / float64(min(g.block, g.m))), nil
 }
 
-func timing[F kernels.Float](in instr[F], depth int, d time.Duration, times int) Timing {
-	t := Timing{What: in.String(), Depth: depth, Time: d}
-	if g, ok := in.(*gemm[F]); ok && d > 0 {
-		t.Gflops = 2 * float64(g.m) * float64(g.n) * float64(g.k) * float64(g.count) * float64(times) / float64(d.Nanoseconds())
+func timing[F kernels.Float](x *ctx[F], in instr[F], depth int, d time.Duration, times int) Timing {
+	return Timing{What: in.String(), At: x.p.at[in], Depth: depth, Time: d, Flop: flop(in) * float64(times)}
+}
+
+// flop is the number of floating-point operations of an instruction's products.
+func flop[F kernels.Float](in instr[F]) float64 {
+	switch in := in.(type) {
+	case *gemm[F]:
+		return 2 * float64(in.m) * float64(in.n) * float64(in.k) * float64(in.count)
+	case *gradients[F]:
+		var n float64
+		for _, p := range in.products {
+			n += flop[F](p)
+		}
+		return n
 	}
-	return t
+	return 0
 }
 
 func (l *loop[F]) profile(x *ctx[F]) ([]Timing, error) {
@@ -89,7 +105,7 @@ func (l *loop[F]) profile(x *ctx[F]) ([]Timing, error) {
 		for k, in := range l.body {
 			start := time.Now()
 			if err := in.run(x, 0, in.units()); err != nil {
-				return nil, fmt.Errorf("step %d: %w", t, err)
+				return nil, ops.AtStep(t, err)
 			}
 			if d := time.Since(start); i == 0 || d < least[k] {
 				least[k] = d
@@ -101,8 +117,8 @@ func (l *loop[F]) profile(x *ctx[F]) ([]Timing, error) {
 	for k, in := range l.body {
 		d := least[k] * time.Duration(l.T)
 		total += d
-		out = append(out, timing(in, 1, d, l.T))
+		out = append(out, timing(x, in, 1, d, l.T))
 	}
-	out[0] = Timing{What: l.String(), Time: total}
+	out[0] = Timing{What: l.String(), At: x.p.at[l], Time: total}
 	return out, nil
 }

@@ -22,6 +22,8 @@ type Config struct {
 	Workers int
 	Shard   Shard
 	Without map[string]bool // names of passes that are off
+	Arena   *Arena          // memory shared with other programs; nil: the program's own
+	Limit   int             // bytes of values at most; 0: no limit
 	Least   int             // cost in nanoseconds from which an instruction is shared; 0 means parallelCost
 }
 
@@ -44,6 +46,8 @@ type Program interface {
 	Memory() int
 	Close()
 	Listing() []string
+	// Buffers lists the memory that is in Memory.
+	Buffers() []Buffer
 	Profile(n int) ([]Timing, error)
 	// StopAt makes runs end with an error soon after stop has become true; nil makes them go on to the end.
 	StopAt(stop *atomic.Bool)
@@ -82,8 +86,12 @@ type program[F kernels.Float] struct {
 	pool    *pool
 	memory  int
 	notes   []string
+	at      map[instr[F]][]ops.Place // what each instruction computes, as the model has it
 	packs   []kernels.Packed[F]
 	least   int
+	buffers []*buffer
+	arena   *Arena // nil: the memory is the program's own
+	age     int    // of the arena when the buffers were placed in it
 
 	stop *atomic.Bool
 
@@ -130,6 +138,10 @@ func (p *program[F]) Run() error {
 	if err := p.bind(); err != nil {
 		return err
 	}
+	if err := p.enter(); err != nil {
+		return err
+	}
+	defer p.leave()
 	for _, in := range p.code {
 		if err := p.stopped(); err != nil {
 			return err

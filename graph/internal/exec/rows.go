@@ -28,7 +28,7 @@ func (k *block[F]) byRow(v *ir.Value) bool {
 
 // emitRows compiles the operations that work row by row, or column by column; false if v is none.
 func (k *block[F]) emitRows(v *ir.Value) bool {
-	r := &rows[F]{fn: v.Fn, steps: v.Steps}
+	r := &rows[F]{fn: v.Fn, at: v.At, steps: v.Steps}
 	width := func(v *ir.Value) int { return v.Shape[len(v.Shape)-1] }
 	switch fn := v.Fn.(type) {
 	case ops.Softmax:
@@ -47,7 +47,7 @@ func (k *block[F]) emitRows(v *ir.Value) bool {
 		in := []*loc{k.dense(v.Args[0]), k.dense(v.Args[1])}
 		out := k.target(v)
 		k.locs[v] = out
-		k.add(&scatter[F]{fn: fn, ids: in[0], rows: in[1], out: out}, in[0], in[1], out)
+		k.add(&scatter[F]{fn: fn, at: v.At, ids: in[0], rows: in[1], out: out}, in[0], in[1], out)
 		return true
 	case ops.SumTo:
 		return k.emitSum(v, fn)
@@ -77,6 +77,7 @@ func (k *block[F]) emitRows(v *ir.Value) bool {
 // rows is an operation on each row of contiguous operands.
 type rows[F kernels.Float] struct {
 	fn       ops.Fn
+	at       ops.Place
 	in       []*loc
 	out      *loc
 	n, width int
@@ -100,9 +101,9 @@ func (r *rows[F]) run(x *ctx[F], lo, hi int) error {
 		each := r.n / r.steps
 		step := bad.at / each
 		bad.at %= each
-		return fmt.Errorf("step %d: %s: %w", step, r.fn.Key(), err)
+		return ops.AtStep(step, ops.Failed(r.at, err))
 	}
-	return fmt.Errorf("%s: %w", r.fn.Key(), err)
+	return ops.Failed(r.at, err)
 }
 
 // exps writes e^(x−max x) to dst, and gives the maximum and the sum.
@@ -220,6 +221,7 @@ func gatherRow[F kernels.Float](x *ctx[F], r *rows[F], lo, hi int) error {
 // scatter is ScatterAdd; its units are columns, so that each sum has one worker.
 type scatter[F kernels.Float] struct {
 	fn             ops.ScatterAdd
+	at             ops.Place
 	ids, rows, out *loc
 }
 
@@ -239,7 +241,7 @@ func (s *scatter[F]) run(x *ctx[F], lo, hi int) error {
 	}
 	for i, id := range ids {
 		if err := checkID("id", id, s.fn.V, i); err != nil {
-			return fmt.Errorf("%s: %w", s.fn.Key(), err)
+			return ops.Failed(s.at, err)
 		}
 		if id != s.fn.Padding {
 			y := dst[id*e+from : id*e+to]

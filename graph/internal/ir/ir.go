@@ -15,13 +15,15 @@ type Value struct {
 	Fn   ops.Fn
 	Args []*Value
 	ops.Type
-	Name  string // of an input
-	Steps int    // if not 0, axis 0 of the operands is the time of a loop that this was taken out of, for errors
+	Name  string    // of an input
+	At    ops.Place // where in the model it was written
+	Steps int       // if not 0, axis 0 of the operands is the time of a loop that this was taken out of, for errors
 }
 
 // Region is a set of values in an order in which operands come first, except that a loop may gain operands later.
 type Region struct {
 	Values []*Value
+	At     ops.Place // of values that are made from now on
 	index  map[string]*Value
 }
 
@@ -30,7 +32,7 @@ func NewRegion() *Region { return &Region{index: map[string]*Value{}} }
 
 // Leaf adds a value that nothing in the region computes, or that must not be merged with an equal one.
 func (r *Region) Leaf(fn ops.Fn, t ops.Type, args ...*Value) *Value {
-	v := &Value{ID: len(r.Values), Fn: fn, Args: args, Type: t}
+	v := &Value{ID: len(r.Values), Fn: fn, Args: args, Type: t, At: r.At}
 	r.Values = append(r.Values, v)
 	return v
 }
@@ -61,11 +63,18 @@ func (r *Region) raw(fn ops.Fn, args []*Value) *Value {
 	}
 	t, err := fn.Infer(types)
 	if err != nil {
-		ops.Failf(fn.Key(), "%w", err)
+		panic(&ops.BuildError{Path: r.At.Path, Op: or(r.At.Name, fn.Key()), Msg: err.Error(), Err: err})
 	}
 	v := r.Leaf(fn, t, args...)
 	r.index[key.String()] = v
 	return v
+}
+
+func or(s, otherwise string) string {
+	if s == "" {
+		return otherwise
+	}
+	return s
 }
 
 // basic is embedded by operations that only the engine knows: they are compiled, never evaluated or differentiated.

@@ -115,6 +115,7 @@ func (r *recurrence) batchMatMul(v *ir.Value, fn ops.MatMul, args []*ir.Value, t
 // the products and sums below, which are then taken over all times at once.
 func (r *recurrence) sum(v *ir.Value) *ir.Value {
 	g := r.region
+	defer r.at(v)()
 	if r.class(v) == constant {
 		return g.Apply(ops.Elementwise{Kind: "affine", P: float64(r.T)}, r.outer(v))
 	}

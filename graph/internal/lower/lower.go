@@ -113,6 +113,7 @@ type lowering struct {
 }
 
 func (l *lowering) node(n *G.Node, args []*ir.Value) (*ir.Value, error) {
+	l.Region.At = ops.PlaceOf(n)
 	if t := ops.TypeOf(n); !storable(t) {
 		return nil, fmt.Errorf("%v is %v: a step of a recurrence has float32, float64 and int only", n, t)
 	}

@@ -109,6 +109,7 @@ func (r *recurrence) inner(v *ir.Value) *ir.Value {
 	if b := r.in[v]; b != nil {
 		return b
 	}
+	defer r.at(v)()
 	var b *ir.Value
 	switch c := r.class(v); {
 	case c == constant:
@@ -132,6 +133,13 @@ func (r *recurrence) inner(v *ir.Value) *ir.Value {
 	}
 	r.in[v] = b
 	return b
+}
+
+// at has what is made, in the loop and around it, belong to the place of v, until the returned function is called.
+func (r *recurrence) at(v *ir.Value) (restore func()) {
+	in, out := r.loop.Body.At, r.region.At
+	r.loop.Body.At, r.region.At = v.At, v.At
+	return func() { r.loop.Body.At, r.region.At = in, out }
 }
 
 // array is one time of an array [T, ...] in the body.
@@ -223,6 +231,7 @@ func (r *recurrence) outer(v *ir.Value) *ir.Value {
 	if o := r.out[v]; o != nil {
 		return o
 	}
+	defer r.at(v)()
 	var o *ir.Value
 	switch c := r.class(v); {
 	case c == constant:

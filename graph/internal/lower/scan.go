@@ -47,6 +47,7 @@ func (l *lowering) step(st *ops.Step) (*step, error) {
 	of := map[*G.Node]*ir.Value{}
 	leaf := func(n *G.Node) *ir.Value {
 		if of[n] == nil {
+			s.values.At = ops.PlaceOf(n)
 			of[n] = s.values.Leaf(stepLeaf{ir.BodyLeaf{Name: n.Name()}}, ops.TypeOf(n))
 		}
 		return of[n]

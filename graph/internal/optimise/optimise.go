@@ -144,6 +144,7 @@ func (l *level) rewrite(now map[*ir.Value]*ir.Value, rule func(v *ir.Value, args
 				}
 			}
 		}
+		l.region.At = v.At
 		w := rule(v, args)
 		switch {
 		case w != nil:

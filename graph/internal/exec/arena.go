@@ -1,0 +1,97 @@
+package exec
+
+import (
+	"errors"
+	"sync"
+	"unsafe"
+
+	"github.com/seqzoo/seqzoo/internal/kernels"
+)
+
+// Arena is memory that several programs use in turn.
+type Arena struct {
+	mu  sync.Mutex // held by the program that runs
+	f32 memory[float32]
+	f64 memory[float64]
+	age int // how often it has grown
+}
+
+// ErrArenaInUse refuses a run while another program of the same arena runs.
+var ErrArenaInUse = errors.New("another machine is using the arena that this one shares; run them one after another, or give each its own")
+
+// Bytes is the size of the arena.
+func (a *Arena) Bytes() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return len(a.f32.floats)*4 + len(a.f64.floats)*8 + (len(a.f32.ints)+len(a.f64.ints))*8
+}
+
+// extent is an amount of memory, in elements.
+type extent struct{ floats, ints int }
+
+func (e extent) bytes(size int) int {
+	if e.floats > 0 {
+		e.floats += alignment
+	}
+	return e.floats*size + e.ints*8
+}
+
+// memory is what buffers are parts of.
+type memory[F kernels.Float] struct {
+	floats []F
+	ints   []int
+}
+
+// allocate makes memory whose floats begin at a cache line.
+func allocate[F kernels.Float](e extent) memory[F] {
+	m := memory[F]{ints: make([]int, e.ints)}
+	if e.floats == 0 {
+		return m
+	}
+	var z F
+	m.floats = make([]F, e.floats+alignment)
+	if past := int(uintptr(unsafe.Pointer(unsafe.SliceData(m.floats)))) % 64; past != 0 {
+		m.floats = m.floats[(64-past)/int(unsafe.Sizeof(z)):]
+	}
+	return m
+}
+
+func memoryOf[F kernels.Float](a *Arena) *memory[F] {
+	if m, ok := any(&a.f32).(*memory[F]); ok {
+		return m
+	}
+	return any(&a.f64).(*memory[F])
+}
+
+// reserve makes the arena large enough.
+func reserve[F kernels.Float](a *Arena, e extent) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	m := memoryOf[F](a)
+	if e.floats <= len(m.floats) && e.ints <= len(m.ints) {
+		return
+	}
+	*m = allocate[F](extent{max(e.floats, len(m.floats)), max(e.ints, len(m.ints))})
+	a.age++
+}
+
+// enter takes the arena for a run.
+func (p *program[F]) enter() error {
+	if p.arena == nil {
+		return nil
+	}
+	if !p.arena.mu.TryLock() {
+		return ErrArenaInUse
+	}
+	if p.age != p.arena.age {
+		p.place(*memoryOf[F](p.arena), arena)
+		p.age = p.arena.age
+	}
+	return nil
+}
+
+func (p *program[F]) leave() {
+	if p.arena != nil {
+		p.arena.mu.Unlock()
+	}
+}
