@@ -2,16 +2,15 @@ package vectors
 
 import (
 	"bufio"
-	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"math"
-	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/seqzoo/seqzoo/internal/kernels"
+	"github.com/seqzoo/seqzoo/zoo/metrics"
 )
 
 // Restrict is how many words, the first ones, an evaluation looks at by default.
@@ -180,44 +179,8 @@ func (v *Vectors) Pairs(r io.Reader) (PairResult, error) {
 		return PairResult{}, errors.New("vectors: pairs: there is no line \"word TAB word TAB number\" of words with vectors")
 	}
 	result.Pairs = len(people)
-	result.Pearson = pearson(people, ours)
-	result.Spearman = pearson(ranks(people), ranks(ours))
-	return result, nil
-}
-
-func pearson(x, y []float64) float64 {
-	n, mx, my := float64(len(x)), 0.0, 0.0
-	for i := range x {
-		mx += x[i] / n
-		my += y[i] / n
-	}
-	var xx, xy, yy float64
-	for i := range x {
-		dx, dy := x[i]-mx, y[i]-my
-		xx += dx * dx
-		xy += dx * dy
-		yy += dy * dy
-	}
-	return xy / math.Sqrt(xx*yy)
-}
-
-// ranks are the places of the elements in ascending order; equal ones share the mean of theirs.
-func ranks(x []float64) []float64 {
-	order := make([]int, len(x))
-	for i := range order {
-		order[i] = i
-	}
-	slices.SortFunc(order, func(i, j int) int { return cmp.Compare(x[i], x[j]) })
-	r := make([]float64, len(x))
-	for from := 0; from < len(x); {
-		to := from + 1
-		for to < len(x) && x[order[to]] == x[order[from]] {
-			to++
-		}
-		for _, i := range order[from:to] {
-			r[i] = float64(from+to-1) / 2
-		}
-		from = to
-	}
-	return r
+	var errs [2]error
+	result.Pearson, errs[0] = metrics.Pearson(people, ours)
+	result.Spearman, errs[1] = metrics.Spearman(people, ours)
+	return result, errors.Join(errs[:]...)
 }
