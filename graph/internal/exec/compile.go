@@ -55,6 +55,7 @@ func compile[F kernels.Float](r *ir.Region, results []*ir.Value, c Config) (p *p
 		t.Shape = v.Shape
 		p.results = append(p.results, t)
 	}
+	p.sharing = slices.ContainsFunc(p.code, p.shares)
 	return p, nil
 }
 

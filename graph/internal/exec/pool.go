@@ -8,7 +8,8 @@ import (
 )
 
 // pool is a fixed set of goroutines that work on one job at a time together with the caller. Waiting workers spin for a
-// short time, since the next job of a run mostly follows at once, and then sleep.
+// short time, since the next job of a run mostly follows at once, and then sleep. To wake one takes a tenth of a
+// millisecond and more, so a run rouses them before it has work for them.
 type pool struct {
 	n       int // workers, the caller included
 	start   sync.Once
@@ -32,23 +33,26 @@ func newPool(n int) *pool {
 	return p
 }
 
-const spins = 2000
-
-// run does a job. Only one may run at a time.
-func (p *pool) run(job worker) {
+// ready rouses the workers: there will soon be a job.
+func (p *pool) ready() {
 	p.start.Do(func() {
 		p.running = true
 		for w := 1; w < p.n; w++ {
 			go p.serve(w)
 		}
 	})
+	p.rouse()
+}
+
+// run does a job, after ready. Only one may run at a time.
+func (p *pool) run(job worker) {
 	p.job = job
 	p.left.Store(int64(p.n - 1))
 	p.epoch.Add(1)
 	p.rouse()
 	job.work(0)
-	for i := 0; p.left.Load() > 0; i++ {
-		pause(i)
+	for s := (spinner{}); p.left.Load() > 0; {
+		s.wait()
 	}
 	p.job = nil
 }
@@ -64,8 +68,7 @@ func (p *pool) rouse() {
 
 func (p *pool) serve(w int) {
 	for seen := int64(0); ; {
-		for i := 0; p.epoch.Load() == seen && i < spins; i++ {
-			pause(i)
+		for s := (spinner{}); p.epoch.Load() == seen && s.spin(idle); {
 		}
 		if p.epoch.Load() == seen {
 			p.asleep[w].Store(true)
@@ -106,21 +109,39 @@ func (b *barrier) wait() {
 		b.phase.Add(1)
 		return
 	}
-	for i := 0; b.phase.Load() == phase; i++ {
-		pause(i)
+	for s := (spinner{}); b.phase.Load() == phase; {
+		s.wait()
 	}
 }
 
-// pause waits a moment in a spinning loop: i counts its rounds. Now and then it lets other goroutines run; when a
-// worker has been waited for as long as only a busy machine keeps it, it sleeps, and leaves the core to others.
-func pause(i int) {
-	switch {
-	case i > patience:
+// spinner counts the rounds of a loop that waits for another worker.
+type spinner struct {
+	rounds int
+	since  time.Time
+}
+
+const (
+	idle     = 300 * time.Microsecond // how long a worker spins for its next job before it sleeps
+	patience = time.Millisecond       // how long a worker spins for another's part of a job
+)
+
+// spin lets a moment pass; false if that has been going on for the limit. Now and then it lets other goroutines run.
+func (s *spinner) spin(limit time.Duration) bool {
+	if s.rounds++; s.rounds%512 != 0 {
+		return true
+	}
+	runtime.Gosched()
+	if s.since.IsZero() {
+		s.since = time.Now()
+		return true
+	}
+	return time.Since(s.since) < limit
+}
+
+// wait is spin without an end. When a worker has been waited for as long as only a busy machine keeps it, it sleeps, and
+// leaves the core to others.
+func (s *spinner) wait() {
+	if !s.spin(patience) {
 		time.Sleep(20 * time.Microsecond)
-	case i%64 == 63:
-		runtime.Gosched()
 	}
 }
-
-// patience is the rounds of a spinning loop before it sleeps, about 0.1 ms.
-const patience = 20_000

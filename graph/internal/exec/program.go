@@ -92,6 +92,7 @@ type program[F kernels.Float] struct {
 	buffers []*buffer
 	arena   *Arena // nil: the memory is the program's own
 	age     int    // of the arena when the buffers were placed in it
+	sharing bool   // some instruction is shared
 
 	stop *atomic.Bool
 
@@ -142,6 +143,9 @@ func (p *program[F]) Run() error {
 		return err
 	}
 	defer p.leave()
+	if p.sharing {
+		p.pool.ready()
+	}
 	for _, in := range p.code {
 		if err := p.stopped(); err != nil {
 			return err
@@ -155,14 +159,20 @@ func (p *program[F]) Run() error {
 
 // do runs an instruction, on all workers if it is large enough.
 func (p *program[F]) do(in instr[F]) error {
-	if l, ok := in.(*loop[F]); ok && l.team && len(p.ctx) > 1 {
+	if p.shares(in) {
 		return p.share(in)
 	}
-	n := in.units()
-	if len(p.ctx) == 1 || n == 1 || in.cost() < p.least {
-		return in.run(p.ctx[0], 0, n)
+	return in.run(p.ctx[0], 0, in.units())
+}
+
+func (p *program[F]) shares(in instr[F]) bool {
+	if len(p.ctx) == 1 {
+		return false
 	}
-	return p.share(in)
+	if l, ok := in.(*loop[F]); ok && l.team {
+		return true
+	}
+	return in.units() > 1 && in.cost() >= p.least
 }
 
 func (p *program[F]) share(in instr[F]) error {
