@@ -1,6 +1,10 @@
 package train
 
-import "math"
+import (
+	"math"
+
+	"github.com/seqzoo/seqzoo/internal/kernels"
+)
 
 // AdamConfig configures [NewAdam] and [NewAdamW]. The zero value is Adam as published.
 type AdamConfig struct {
@@ -45,25 +49,19 @@ func newAdam(kind string, c AdamConfig) (Optimizer, error) {
 }
 
 func adam[T float](c AdamConfig, decoupled bool) update[T] {
-	beta1, beta2, eps := T(c.Beta1), T(c.Beta2), T(c.Eps)
-	rest1, rest2 := T(1-c.Beta1), T(1-c.Beta2) // rounded once, from the exact difference
+	u := kernels.AdamStep[T]{Beta1: T(c.Beta1), Beta2: T(c.Beta2), Eps: T(c.Eps)}
+	u.Rest1, u.Rest2 = T(1-c.Beta1), T(1-c.Beta2) // rounded once, from the exact difference
 	return func(n int, lr float64, p, g []T, s [][]T) {
-		rate := T(lr / (1 - math.Pow(c.Beta1, float64(n))))
-		unbias := T(1 / (1 - math.Pow(c.Beta2, float64(n))))
-		penalty, keep := T(c.WeightDecay), T(1)
+		u.Rate = T(lr / (1 - math.Pow(c.Beta1, float64(n))))
+		u.Unbias = T(1 / (1 - math.Pow(c.Beta2, float64(n))))
+		u.Penalty, u.Keep = T(c.WeightDecay), 1
 		if decoupled {
-			penalty, keep = 0, T(1-lr*c.WeightDecay)
+			u.Penalty, u.Keep = 0, T(1-lr*c.WeightDecay)
 		}
-		m, v, largest := s[0], s[1], s[1]
+		largest := s[1]
 		if c.AMSGrad {
 			largest = s[2]
 		}
-		for i := range p {
-			gi := g[i] + penalty*p[i]
-			m[i] = beta1*m[i] + rest1*gi
-			v[i] = beta2*v[i] + rest2*gi*gi
-			largest[i] = max(largest[i], v[i]) // of itself, without AMSGrad
-			p[i] = keep*p[i] - rate*m[i]/(sqrt(largest[i]*unbias)+eps)
-		}
+		u.Update(p, g, s[0], s[1], largest)
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"unsafe"
 
 	"gorgonia.org/gorgonia"
+
+	"github.com/seqzoo/seqzoo/internal/kernels"
 )
 
 // Clip limits gradients before a step (Pascanu, Mikolov and Bengio, 2013). The zero value limits nothing and only
@@ -88,10 +90,8 @@ func (c Clip) Apply(params []gorgonia.ValueGrad) (norm float64, err error) {
 
 // length is the Euclidean norm of x.
 func length[T float](x []T) float64 {
-	var squares, largest float64
-	for _, xi := range x {
-		squares += float64(xi) * float64(xi)
-	}
+	var largest float64
+	squares := kernels.SumSquares(x)
 	if !math.IsInf(squares, 1) {
 		return math.Sqrt(squares)
 	}

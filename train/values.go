@@ -9,6 +9,8 @@ import (
 
 	"gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
+
+	"github.com/seqzoo/seqzoo/internal/kernels"
 )
 
 type float interface{ float32 | float64 }
@@ -138,15 +140,11 @@ func (v vector) scale(factor float64) {
 }
 
 func add[T float](x, y []T) {
-	for i := range x {
-		x[i] += y[i]
-	}
+	kernels.Add(x, x, y[:len(x)])
 }
 
 func scale[T float](x []T, factor float64) {
-	for i := range x {
-		x[i] *= T(factor)
-	}
+	kernels.MulScalar(x, x, T(factor))
 }
 
 // gradOwner says whose the memory of a gradient is.

@@ -12,6 +12,7 @@ import (
 
 var units = map[string]func(){
 	"gemm":   gemm,
+	"optim":  optim,
 	"pack":   pack,
 	"peak":   peak,
 	"vector": vector,
