@@ -51,6 +51,11 @@ func LeCunNormal() Init  { return Init{kind: "he normal", a: 1} }
 // 2014).
 func Orthogonal(gain float64) Init { return Init{kind: "orthogonal", a: gain} }
 
+// Chrono is sign·log(u), with u spread evenly over 1 … steps (Tallec and Ollivier, 2018, who draw it): as biases of forget or
+// update gates, with sign 1, they make the units of a cell remember for times of all lengths up to so many steps. The input
+// gates that belong to them have sign −1. Steps is at least 2.
+func Chrono(steps, sign float64) Init { return Init{kind: "chrono", a: steps, b: sign} }
+
 // Blocks divides the last axis evenly and initialises each part by its own: the gates of a cell whose weights are one
 // matrix, or a bias of 1 for the forget gate alone.
 func Blocks(parts ...Init) Init { return Init{kind: "blocks", blocks: parts} }
@@ -74,7 +79,7 @@ func (i Init) String() string {
 			parts[k] = b.String()
 		}
 		return "blocks(" + strings.Join(parts, ", ") + ")"
-	case "uniform", "normal":
+	case "uniform", "normal", "chrono":
 		return fmt.Sprintf("%s(%g, %g)", i.kind, i.a, i.b)
 	}
 	return fmt.Sprintf("%s(%g)", i.kind, i.a)
@@ -104,6 +109,10 @@ func (i Init) check(shape []int) error {
 	case "orthogonal":
 		if len(shape) != 2 {
 			return fmt.Errorf("initialiser %v wants a matrix", i)
+		}
+	case "chrono":
+		if i.a < 2 {
+			return fmt.Errorf("initialiser %v: the steps are fewer than 2", i)
 		}
 	case "normal":
 		if i.b < 0 {
@@ -140,6 +149,11 @@ func (i Init) fill(r *rng.Stream, shape []int, w []float64) {
 	case "uniform":
 		for k := range w {
 			w[k] = i.a + (i.b-i.a)*r.Float64()
+		}
+	case "chrono":
+		for k := range w {
+			u := (float64(k%cols) + 0.5) / fanOut
+			w[k] = i.b * math.Log(1+(i.a-1)*u)
 		}
 	case "normal":
 		for k := range w {

@@ -23,6 +23,10 @@ type Recurrent struct {
 	Coupled     bool             `json:"coupled,omitempty"`      // lstm: f = 1 − i
 	LayerNorm   cells.Norm       `json:"layer_norm,omitempty"`   // lstm: gates, gate
 
+	// Memory, for gru and lstm, is how many steps the cells are to remember at the start: their units are spread over all
+	// times up to it (nodes.Chrono). 0: biases of 0, and of 1 for the forget gate of an LSTM.
+	Memory int `json:"memory,omitempty"`
+
 	Dropout       float64 `json:"dropout,omitempty"`        // between layers
 	HiddenDropout float64 `json:"hidden_dropout,omitempty"` // variational, on the state inside the cells
 	Zoneout       float64 `json:"zoneout,omitempty"`        // of h, in every layer
@@ -31,6 +35,9 @@ type Recurrent struct {
 
 // MaxLayers bounds a stack; a deeper one is a slip.
 const MaxLayers = 64
+
+// maxMemory bounds the steps that gates are to remember; the sigmoid of a larger bias is 1.
+const maxMemory = 1 << 20
 
 // withDefaults fills in what is not set.
 func (r Recurrent) withDefaults() Recurrent {
@@ -66,6 +73,8 @@ func (r Recurrent) Validate() error {
 			errs = append(errs, r.rnn(1).Validate(), r.lstm(1).Validate())
 		}
 	}
+	report(r.Memory == 0 || r.Memory >= 2 && r.Memory <= maxMemory, "memory is %d, want 2 … %d steps, or 0", r.Memory, maxMemory)
+	report(r.Memory == 0 || r.Cell != "rnn", "memory is set, and the cell rnn has no gates to remember with")
 	for _, f := range []struct {
 		name string
 		rate float64
@@ -80,11 +89,23 @@ func (r Recurrent) rnn(in int) cells.RNNConfig {
 }
 
 func (r Recurrent) gru(in int) cells.GRUConfig {
-	return cells.GRUConfig{In: in, Hidden: r.Hidden, ResetBefore: r.ResetBefore}
+	c := cells.GRUConfig{In: in, Hidden: r.Hidden, ResetBefore: r.ResetBefore}
+	if r.Memory > 0 {
+		c.InitBias = nodes.Blocks(nodes.Zeros(), nodes.Chrono(float64(r.Memory), 1), nodes.Zeros())
+	}
+	return c
 }
 
 func (r Recurrent) lstm(in int) cells.LSTMConfig {
-	return cells.LSTMConfig{In: in, Hidden: r.Hidden, Peephole: r.Peephole, Coupled: r.Coupled, LayerNorm: r.LayerNorm}
+	c := cells.LSTMConfig{In: in, Hidden: r.Hidden, Peephole: r.Peephole, Coupled: r.Coupled, LayerNorm: r.LayerNorm}
+	if r.Memory > 0 {
+		input, zeros := nodes.Chrono(float64(r.Memory), -1), nodes.Zeros()
+		c.InitBias = nodes.Blocks(input, nodes.Chrono(float64(r.Memory), 1), zeros, zeros)
+		if r.Coupled {
+			c.InitBias = nodes.Blocks(input, zeros, zeros)
+		}
+	}
+	return c
 }
 
 // cell declares layer k under s.
@@ -107,11 +128,33 @@ func (r Recurrent) cell(s *nodes.Scope, in int) (c cells.Cell) {
 }
 
 // build declares the layers l0, l1, … under s for inputs of width in.
-func (r Recurrent) build(s *nodes.Scope, in int) unroll.Layer {
+func (r Recurrent) build(s *nodes.Scope, in int) unroll.Layer { return r.layers(s, in, false) }
+
+// layers declares the layers l0, l1, … under s for inputs of width in. One that reads both ways has its cells below it, in
+// forward and backward, and is twice as wide.
+func (r Recurrent) layers(s *nodes.Scope, in int, bothWays bool) unroll.Stack {
 	stack := unroll.Stack{Dropout: r.Dropout, Residual: r.Residual}
-	for k := range r.Layers {
-		stack.Layers = append(stack.Layers, unroll.Over(r.cell(s.In("l%d", k), in)))
-		in = r.Hidden
+	for k := range max(r.Layers, 1) {
+		s := s.In("l%d", k)
+		if bothWays {
+			stack.Layers = append(stack.Layers, unroll.Bidirectional{
+				Forward: unroll.Over(r.cell(s.In("forward"), in)), Backward: unroll.Over(r.cell(s.In("backward"), in)),
+			})
+		} else {
+			stack.Layers = append(stack.Layers, unroll.Over(r.cell(s, in)))
+		}
+		in = stack.Width()
 	}
 	return stack
+}
+
+// finalOutput is the output of the top layer after the last step [B, width], those of both directions side by side if it
+// reads both ways, from the final state of all layers.
+func finalOutput(layers unroll.Stack, final cells.State) *nodes.Node {
+	top := layers.Layers[len(layers.Layers)-1]
+	final = final[len(final)-len(top.Parts()):]
+	if b, ok := top.(unroll.Bidirectional); ok {
+		return nodes.Concat(-1, final[0], final[len(b.Forward.Parts())])
+	}
+	return final[0]
 }

@@ -37,9 +37,10 @@ const (
 	configFile     = "config.json"
 	weightsFile    = "model.safetensors"
 	vocabularyFile = "vocabulary.json"
+	labelsFile     = "labels.json"
 	formatVersion  = 1
 	maxConfigBytes = 1 << 20
-	digestPrefix   = "sha256 " // of the metadata of the weights: what config.json and vocabulary.json hash to
+	digestPrefix   = "sha256 " // of the metadata of the weights: what config.json and the rest hash to
 )
 
 // envelope is config.json.
@@ -51,9 +52,12 @@ type envelope struct {
 
 // architectures is the closed list of what Load makes: it gives the model of a directory without its weights.
 var architectures = map[string]func(dir string, config []byte) (Model, error){
-	"Captioner":     func(dir string, config []byte) (Model, error) { return openCaptioner(dir, config) },
-	"LanguageModel": func(dir string, config []byte) (Model, error) { return openLanguageModel(dir, config) },
-	"Seq2Seq":       func(dir string, config []byte) (Model, error) { return openSeq2Seq(dir, config) },
+	"Captioner":          func(dir string, config []byte) (Model, error) { return openCaptioner(dir, config) },
+	"Forecaster":         func(dir string, config []byte) (Model, error) { return openForecaster(dir, config) },
+	"LanguageModel":      func(dir string, config []byte) (Model, error) { return openLanguageModel(dir, config) },
+	"Seq2Seq":            func(dir string, config []byte) (Model, error) { return openSeq2Seq(dir, config) },
+	"SequenceClassifier": func(dir string, config []byte) (Model, error) { return openSequenceClassifier(dir, config) },
+	"Tagger":             func(dir string, config []byte) (Model, error) { return openTagger(dir, config) },
 }
 
 // Load reads the model that Save wrote to dir.
@@ -246,7 +250,7 @@ func loadWeights(dir string, s *nodes.Store) error {
 	if err != nil {
 		return err
 	}
-	for _, name := range []string{configFile, vocabularyFile} { // never names that a file gives
+	for _, name := range []string{configFile, vocabularyFile, sourceFile, targetFile, labelsFile, scaleFile} { // never names that a file gives
 		want, ok := f.Metadata[digestPrefix+name]
 		if !ok {
 			continue // weights that another program wrote

@@ -1,0 +1,246 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/seqzoo/seqzoo/examples/internal/cli"
+	"github.com/seqzoo/seqzoo/zoo"
+	"github.com/seqzoo/seqzoo/zoo/images"
+	"github.com/seqzoo/seqzoo/zoo/text"
+)
+
+// pixels is how many a picture of MNIST has.
+const pixels = 784
+
+// dataset is what train learns from and validates with: texts or pictures.
+type dataset struct {
+	name, unit     string
+	tokens, labels *text.Vocabulary // tokens nil for pictures
+	train, valid   []text.Labelled  // texts
+	pictures       *images.Set      // or pictures, the last validPictures of which are validated with
+}
+
+// validPictures is how many of MNIST's training pictures are kept apart for validation, and validDialogues how many of SGD's.
+const (
+	validPictures  = 5000
+	validDialogues = 500
+)
+
+// read is the data that the flags name.
+func (t *trainCommand) read() (d *dataset, err error) {
+	if t.task == "mnist" {
+		set, err := mnist("train")
+		if err != nil {
+			return nil, err
+		}
+		if set.Rows*set.Cols != pixels || set.Len() <= validPictures {
+			return nil, fmt.Errorf("MNIST's training set has %d pictures of %d by %d: it is not whole", set.Len(), set.Rows, set.Cols)
+		}
+		var digits []string
+		for i := range 10 {
+			digits = append(digits, strconv.Itoa(i))
+		}
+		labels, err := text.NewVocabulary(text.VocabularyConfig{}, digits)
+		return &dataset{name: "sequential MNIST", unit: "pictures", labels: labels, pictures: set}, err
+	}
+	d = &dataset{name: t.train, unit: "texts"}
+	if t.train == "" {
+		d.name = "who says it, SGD dialogues"
+		path, err := cli.DataFile("sgd-dialogues/train.txt.gz", "give files by -train and -valid")
+		if err != nil {
+			return nil, err
+		}
+		dialogues, err := readDialogues(path)
+		if err != nil {
+			return nil, err
+		}
+		cut := max(0, len(dialogues)-validDialogues)
+		d.train, d.valid = turns(dialogues[:cut]), turns(dialogues[cut:])
+	} else if d.train, err = text.ReadLabelled(t.train); err != nil {
+		return nil, err
+	} else if d.valid, err = text.ReadLabelled(t.valid); err != nil {
+		return nil, err
+	}
+	var tokens, labels []string
+	for _, l := range d.train {
+		tokens, labels = append(tokens, words(l.Text)...), append(labels, l.Label)
+	}
+	if d.labels, err = text.NewVocabulary(text.VocabularyConfig{}, labels); err != nil {
+		return nil, err
+	}
+	d.tokens, err = text.NewVocabulary(text.VocabularyConfig{MinCount: t.minCount, Specials: []string{text.Unk}}, tokens)
+	return d, err
+}
+
+// words are the tokens of a text that is tokenised already.
+func words(s string) []string { return strings.Fields(strings.ToLower(s)) }
+
+// readDialogues reads a dialogue a line, turns separated by tabs.
+func readDialogues(path string) ([][]string, error) {
+	s, err := text.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	var dialogues [][]string
+	for line := range strings.Lines(s) {
+		if line = strings.TrimSpace(line); line != "" {
+			dialogues = append(dialogues, strings.Split(line, "\t"))
+		}
+	}
+	return dialogues, nil
+}
+
+// turns are the utterances of dialogues, labelled by who says them. The user begins, and they speak by turns.
+func turns(dialogues [][]string) (all []text.Labelled) {
+	for _, d := range dialogues {
+		for i, turn := range d {
+			if turn = strings.TrimSpace(turn); turn != "" {
+				all = append(all, text.Labelled{Label: []string{"user", "system"}[i%2], Text: turn})
+			}
+		}
+	}
+	return all
+}
+
+// mnist reads a part of MNIST, train or t10k.
+func mnist(part string) (*images.Set, error) {
+	var paths [2]string
+	for i, kind := range []string{"images-idx3", "labels-idx1"} {
+		var err error
+		if paths[i], err = cli.DataFile("mnist/"+part+"-"+kind+"-ubyte.gz", "give files by -images and -labels"); err != nil {
+			return nil, err
+		}
+	}
+	return images.ReadLabelled(paths[0], paths[1])
+}
+
+// examples are what m learns from and what it is validated with.
+func (d *dataset) examples(m *zoo.SequenceClassifier) (train, valid []zoo.Labelled, err error) {
+	if d.pictures != nil {
+		all, err := pictures(m, d.pictures)
+		if err != nil {
+			return nil, nil, err
+		}
+		cut := len(all) - validPictures
+		return all[:cut], all[cut:], nil
+	}
+	if train, err = texts(m, d.train); err != nil {
+		return nil, nil, err
+	}
+	valid, err = texts(m, d.valid)
+	return train, valid, err
+}
+
+func texts(m *zoo.SequenceClassifier, lines []text.Labelled) ([]zoo.Labelled, error) {
+	examples := make([]zoo.Labelled, len(lines))
+	for i, l := range lines {
+		var err error
+		if examples[i], err = m.EncodeLabelled(words(l.Text), l.Label); err != nil {
+			return nil, fmt.Errorf("text %d: %w", i+1, err)
+		}
+	}
+	return examples, nil
+}
+
+// pictures are sequences of pixels, row by row from the top left, from 0 to 1.
+func pictures(m *zoo.SequenceClassifier, set *images.Set) ([]zoo.Labelled, error) {
+	examples := make([]zoo.Labelled, set.Len())
+	x := set.Floats()
+	n := set.Rows * set.Cols
+	for i := range examples {
+		id, ok := m.Labels().ID(strconv.Itoa(int(set.Labels[i])))
+		if !ok {
+			return nil, fmt.Errorf("picture %d has the label %d, which the model does not know", i, set.Labels[i])
+		}
+		examples[i] = zoo.Labelled{Sequence: zoo.Sequence{Features: x[i*n : (i+1)*n]}, Labels: []int{id}}
+	}
+	return examples, nil
+}
+
+// read is the data that the flags name, for a model that reads texts or pictures.
+func (e *evaluateCommand) read(m *zoo.SequenceClassifier) (examples []zoo.Labelled, name string, err error) {
+	if m.Vocabulary() == nil {
+		if e.data != "" {
+			return nil, "", cli.Usagef("-data is a file of texts, and the model reads pictures; want -images and -labels")
+		}
+		var set *images.Set
+		if e.images == "" {
+			name = "MNIST, test set"
+			set, err = mnist("t10k")
+		} else {
+			name = e.images
+			set, err = images.ReadLabelled(e.images, e.labels)
+		}
+		if err == nil {
+			examples, err = pictures(m, set)
+		}
+		return examples, name, err
+	}
+	if e.images != "" {
+		return nil, "", cli.Usagef("-images is a file of pictures, and the model reads texts; want -data")
+	}
+	var lines []text.Labelled
+	if e.data == "" {
+		name = "SGD dialogues kept apart"
+		path, err := cli.DataFile("sgd-dialogues/valid.txt", "give a file by -data")
+		if err != nil {
+			return nil, "", err
+		}
+		dialogues, err := readDialogues(path)
+		if err != nil {
+			return nil, "", err
+		}
+		lines = turns(dialogues)
+	} else if lines, err = text.ReadLabelled(e.data); err != nil {
+		return nil, "", err
+	}
+	examples, err = texts(m, lines)
+	return examples, pick(name == "", e.data, name), err
+}
+
+// parsePixels reads the pixels of a picture, numbers from 0 to 255 with spaces or commas between them.
+func parsePixels(line string) (x zoo.Sequence, err error) {
+	for i, field := range strings.FieldsFunc(line, func(r rune) bool { return r == ' ' || r == ',' || r == '\t' }) {
+		p, err := strconv.ParseFloat(field, 32)
+		if err != nil || !(p >= 0 && p <= 255) {
+			return x, fmt.Errorf("pixel %d is %.20q; want a number from 0 to 255", i, field)
+		}
+		x.Features = append(x.Features, float32(p)/255)
+	}
+	return x, nil
+}
+
+// report prints how well m does on examples.
+func report(ctx context.Context, out io.Writer, m *zoo.SequenceClassifier, examples []zoo.Labelled, name string) error {
+	e, err := m.Evaluate(ctx, examples)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "%s: %d examples, accuracy %.2f %%, loss %.4f nats\n", name, len(examples), 100*e.Confusion.Accuracy(), e.Loss)
+	fmt.Fprintf(out, "%-12s %10s %10s %10s %10s\n", "class", "precision", "recall", "F1", "members")
+	var ids []int
+	for id := range m.Labels().Len() {
+		ids = append(ids, id)
+	}
+	label := func(id int) string { l, _ := m.Labels().Token(id); return l }
+	slices.SortFunc(ids, func(a, b int) int { return strings.Compare(label(a), label(b)) })
+	const most = 30 // classes that are listed
+	for _, id := range ids[:min(len(ids), most)] {
+		s, err := e.Confusion.Class(id)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(out, "%-12s %10.4f %10.4f %10.4f %10d\n", label(id), s.Precision, s.Recall, s.F1, s.Support)
+	}
+	macro, err := e.Confusion.Macro()
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "%-12s %10.4f %10.4f %10.4f %10d\n", "macro mean", macro.Precision, macro.Recall, macro.F1, macro.Support)
+	return nil
+}

@@ -1,0 +1,209 @@
+// Classify learns to tell classes of texts or of pictures apart, evaluates what it learned, and classifies standard input.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"strings"
+
+	"github.com/seqzoo/seqzoo/examples/internal/cli"
+	"github.com/seqzoo/seqzoo/zoo"
+)
+
+const about = `Learns to classify sequences: texts, word by word, or pictures, pixel by pixel (sequential MNIST).
+
+    go run ./examples/classify train -task text [-train FILE -valid FILE] -save DIR
+    go run ./examples/classify train -task mnist -cell gru -save DIR
+    go run ./examples/classify evaluate -model DIR [-data FILE | -images FILE -labels FILE]
+    go run ./examples/classify classify -model DIR < lines
+
+A file of texts has lines of label TAB text, a file of pictures is IDX. Without files, texts are the turns of the SGD
+dialogues, said by the user or by the system, and pictures are MNIST's; both are looked for in the folder that SEQZOO_DATA
+names, else in ../shared/data. classify reads a text a line, or the pixels of a picture a line as numbers from 0 to 255, and
+answers with a label, a tab and its probability.`
+
+func main() { program().Main() }
+
+func program() cli.Program {
+	t := &trainCommand{Training: cli.Training{Epochs: 4, Batch: 32, LR: 0.003, Warmup: 100, Clip: 1, Seed: 1}}
+	e := &evaluateCommand{}
+	var model string
+	return cli.Program{Name: "classify", About: about, Commands: []cli.Command{
+		{Name: "train", About: "trains a model and evaluates it on validation data", Flags: t.register, Check: t.check, Run: t.run},
+		{Name: "evaluate", About: "evaluates a model on test data", Flags: e.register, Check: e.check, Run: e.run},
+		{
+			Name: "classify", About: "classifies each line of standard input",
+			Flags: func(f *flag.FlagSet) { f.StringVar(&model, "model", "", "`directory` of the model") },
+			Check: func() error { return cli.Required("model", model) },
+			Run:   func(ctx context.Context, s cli.Std) error { return classify(ctx, s, model) },
+		},
+	}}
+}
+
+// trainCommand is the flags of train.
+type trainCommand struct {
+	cli.Training
+	task, train, valid, cell, pool string
+	hidden, layers, step, minCount int
+	memory                         int
+	dropout                        float64
+	oneWay                         bool
+}
+
+func (t *trainCommand) register(f *flag.FlagSet) {
+	f.StringVar(&t.task, "task", "text", "what to classify: text or mnist")
+	f.StringVar(&t.train, "train", "", "text: `file` to learn from instead of the SGD dialogues, label TAB text")
+	f.StringVar(&t.valid, "valid", "", "text: `file` of validation data, label TAB text")
+	f.StringVar(&t.cell, "cell", "gru", "rnn, gru or lstm")
+	f.StringVar(&t.pool, "pool", "last", "what is classified: the last output, or the mean of all")
+	f.IntVar(&t.hidden, "hidden", 0, "width of the layers (default 64 for text, 128 for mnist)")
+	f.IntVar(&t.layers, "layers", 1, "recurrent layers")
+	f.IntVar(&t.step, "step", 1, "mnist: pixels a step, a divisor of 784: 1 is pixel by pixel, 28 row by row")
+	f.IntVar(&t.memory, "memory", 0, "`steps` that the gates of gru and lstm are to remember at the start; 0: forget bias 1 for lstm")
+	f.IntVar(&t.minCount, "min-count", 2, "text: words seen less often become <unk>")
+	f.Float64Var(&t.dropout, "dropout", -1, "share of the inputs and outputs of the layers that is dropped (default 0.3 for text, 0 for mnist)")
+	f.BoolVar(&t.oneWay, "one-way", false, "text: read from left to right only; mnist is read so anyway")
+	t.Register(f)
+}
+
+func (t *trainCommand) check() error {
+	var errs []error
+	if t.task != "text" && t.task != "mnist" {
+		errs = append(errs, fmt.Errorf("-task is %q; want text or mnist", t.task))
+	}
+	if t.task == "mnist" && t.train+t.valid != "" {
+		errs = append(errs, errors.New("-train and -valid are files of texts, and -task is mnist"))
+	}
+	if (t.train == "") != (t.valid == "") {
+		errs = append(errs, errors.New("-train and -valid go together"))
+	}
+	if t.step < 1 || pixels%t.step != 0 {
+		errs = append(errs, fmt.Errorf("-step is %d; want a divisor of %d", t.step, pixels))
+	}
+	mnist := t.task == "mnist"
+	if t.hidden == 0 {
+		t.hidden = pick(mnist, 128, 64)
+	}
+	if t.dropout == -1 {
+		t.dropout = pick(mnist, 0, 0.3)
+	}
+	if t.Quick {
+		t.Epochs, t.Steps, t.hidden = 1, 30, 16
+	}
+	return errors.Join(errors.Join(errs...), t.Training.Check(), t.config().Validate())
+}
+
+func pick[T any](yes bool, a, b T) T {
+	if yes {
+		return a
+	}
+	return b
+}
+
+func (t *trainCommand) config() zoo.SequenceClassifierConfig {
+	c := zoo.SequenceClassifierConfig{
+		SequenceConfig: zoo.SequenceConfig{
+			Recurrent: zoo.Recurrent{Cell: t.cell, Hidden: t.hidden, Layers: t.layers, Dropout: t.dropout, Memory: t.memory},
+			IODropout: t.dropout,
+		},
+		Pool: t.pool,
+	}
+	if t.task == "mnist" {
+		c.Features = t.step
+	} else {
+		c.Bidirectional = !t.oneWay
+	}
+	return c
+}
+
+func (t *trainCommand) run(ctx context.Context, s cli.Std) error {
+	d, err := t.read()
+	if err != nil {
+		return err
+	}
+	m, err := zoo.NewSequenceClassifier(t.config(), d.tokens, d.labels, t.Seed)
+	if err != nil {
+		return err
+	}
+	train, valid, err := d.examples(m)
+	if err != nil {
+		return err
+	}
+	if t.Quick {
+		train, valid = train[:min(len(train), 960)], valid[:min(len(valid), 64)]
+	}
+	fmt.Fprintf(s.Out, "%s: %d to learn from, %d to validate, %d classes, %d parameters\n",
+		d.name, len(train), len(valid), d.labels.Len(), m.Params().Count())
+	d.baselines(s.Out)
+	task, err := m.Task(zoo.SequenceData{Train: train, Valid: valid, Batch: t.Batch, Seed: t.Seed})
+	if err != nil {
+		return err
+	}
+	_, err = t.Fit(ctx, s, cli.Run{
+		Model: m, Task: task, Name: t.cell, Unit: d.unit, Monitor: "valid_loss",
+		Describe: map[string]string{
+			"-task": t.task, "-cell": t.cell, "-step": fmt.Sprint(t.step), "-dropout": fmt.Sprint(t.dropout), "-pool": t.pool, "-memory": fmt.Sprint(t.memory),
+			"data": fmt.Sprintf("of %d examples", len(train)),
+		},
+	})
+	if err != nil {
+		return err
+	}
+	return report(ctx, s.Out, m, valid, "validation")
+}
+
+// evaluateCommand is the flags of evaluate.
+type evaluateCommand struct{ model, data, images, labels string }
+
+func (e *evaluateCommand) register(f *flag.FlagSet) {
+	f.StringVar(&e.model, "model", "", "`directory` of the model")
+	f.StringVar(&e.data, "data", "", "`file` of label TAB text instead of the SGD dialogues kept apart")
+	f.StringVar(&e.images, "images", "", "IDX `file` of pictures instead of MNIST's test set")
+	f.StringVar(&e.labels, "labels", "", "IDX `file` of their labels")
+}
+
+func (e *evaluateCommand) check() error {
+	err := cli.Required("model", e.model)
+	if (e.images == "") != (e.labels == "") {
+		err = errors.Join(err, errors.New("-images and -labels go together"))
+	}
+	return err
+}
+
+func (e *evaluateCommand) run(ctx context.Context, s cli.Std) error {
+	m, err := zoo.LoadSequenceClassifier(e.model)
+	if err != nil {
+		return err
+	}
+	test, name, err := e.read(m)
+	if err != nil {
+		return err
+	}
+	return report(ctx, s.Out, m, test, name)
+}
+
+func classify(ctx context.Context, s cli.Std, dir string) error {
+	m, err := zoo.LoadSequenceClassifier(dir)
+	if err != nil {
+		return err
+	}
+	return cli.Lines(ctx, s.In, s.Messages, func(line string) error {
+		var x zoo.Sequence
+		var err error
+		if m.Vocabulary() == nil {
+			x, err = parsePixels(line)
+		} else {
+			x, err = m.Encode(strings.Fields(strings.ToLower(line)))
+		}
+		if err != nil {
+			return err
+		}
+		p, err := m.Predict(x)
+		if err == nil {
+			_, err = fmt.Fprintf(s.Out, "%s\t%.4f\n", p.Label, p.Prob)
+		}
+		return err
+	})
+}

@@ -1,0 +1,216 @@
+// Forecast learns to forecast a series of several variables, evaluates what it learned beside naive forecasts, and forecasts
+// what comes behind a history on standard input.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"strings"
+
+	"github.com/seqzoo/seqzoo/examples/internal/cli"
+	"github.com/seqzoo/seqzoo/zoo"
+	"github.com/seqzoo/seqzoo/zoo/series"
+)
+
+const about = `Learns to forecast a series of several variables from a CSV file.
+
+    go run ./examples/forecast train -horizon 24 -save DIR
+    go run ./examples/forecast train -data FILE -skip time -train-rows 700 -valid-rows 100 -season 12 -save DIR
+    go run ./examples/forecast evaluate -model DIR [-data FILE]
+    go run ./examples/forecast forecast -model DIR < history.csv > forecast.csv
+
+The rows of the file are cut into training, validation and test part, in that order; train uses the first two, evaluate the
+third. Errors are those of standardised values, by mean and deviation of the training part. Without -data the file is ETTh1,
+which is looked for in the folder that SEQZOO_DATA names, else in ../shared/data. forecast reads a line of names and then
+rows, the last of which are the history; with -each it forecasts anew behind every row.`
+
+func main() { program().Main() }
+
+func program() cli.Program {
+	t := &trainCommand{Training: cli.Training{Epochs: 10, Batch: 32, LR: 0.001, Warmup: 100, Clip: 1, Seed: 1, Patience: 3}}
+	e := &evaluateCommand{}
+	f := &forecastCommand{}
+	return cli.Program{Name: "forecast", About: about, Commands: []cli.Command{
+		{Name: "train", About: "trains a model and evaluates it on the validation part", Flags: t.register, Check: t.check, Run: t.run},
+		{Name: "evaluate", About: "evaluates a model on the test part", Flags: e.register, Check: e.check, Run: e.run},
+		{Name: "forecast", About: "forecasts behind the rows on standard input", Flags: f.register, Check: f.check, Run: f.run},
+	}}
+}
+
+// source is the flags that say where a series is, and how it is cut.
+type source struct {
+	data, skip                     string
+	trainRows, validRows, testRows int
+	forward                        bool
+	season                         int
+}
+
+func (d *source) register(f *flag.FlagSet) {
+	f.StringVar(&d.data, "data", "", "CSV `file`, plain or gzip, instead of ETTh1")
+	f.StringVar(&d.skip, "skip", "date", "comma-separated `names` of columns to leave out")
+	f.BoolVar(&d.forward, "fill", false, "where a value is missing, take the one before it; otherwise that is an error")
+	f.IntVar(&d.trainRows, "train-rows", 8640, "rows of the training part")
+	f.IntVar(&d.validRows, "valid-rows", 2880, "rows of the validation part")
+	f.IntVar(&d.testRows, "test-rows", 2880, "rows of the test part; 0 for all that are left")
+	f.IntVar(&d.season, "season", 24, "rows after which things repeat, for the naive forecast")
+}
+
+func (d *source) check() error {
+	var errs []error
+	for _, n := range []struct {
+		flag         string
+		value, least int
+	}{{"train-rows", d.trainRows, 1}, {"valid-rows", d.validRows, 1}, {"test-rows", d.testRows, 0}, {"season", d.season, 1}} {
+		if n.value < n.least {
+			errs = append(errs, fmt.Errorf("-%s is %d; want at least %d", n.flag, n.value, n.least))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// read is the series, which must be long enough for its parts.
+func (d *source) read() (*series.Series, error) {
+	path, err := cli.File(d.data, "timeseries/ETTh1.csv.gz", "give a file by -data")
+	if err != nil {
+		return nil, err
+	}
+	o := series.Options{Skip: strings.Split(d.skip, ",")}
+	if d.forward {
+		o.Missing = series.Forward
+	}
+	s, err := series.ReadFile(path, o)
+	if err != nil {
+		return nil, err
+	}
+	if need := d.trainRows + d.validRows + d.testRows; s.Len() < need {
+		return nil, fmt.Errorf("%s has %d rows; -train-rows, -valid-rows and -test-rows add up to %d", path, s.Len(), need)
+	}
+	return s, nil
+}
+
+// The parts of the series. What is forecast in validation and test part begins with their first row, so the windows before
+// reach back into the part before.
+func (d *source) train(s *series.Series) *series.Series { return s.Slice(0, d.trainRows) }
+func (d *source) valid(s *series.Series, lookback int) *series.Series {
+	return s.Slice(max(0, d.trainRows-lookback), d.trainRows+d.validRows)
+}
+func (d *source) test(s *series.Series, lookback int) *series.Series {
+	from, to := d.trainRows+d.validRows, s.Len()
+	if d.testRows > 0 {
+		to = from + d.testRows
+	}
+	return s.Slice(max(0, from-lookback), to)
+}
+
+// trainCommand is the flags of train.
+type trainCommand struct {
+	cli.Training
+	source
+	cell, level, targets            string
+	hidden, layers, lookback, patch int
+	horizon                         int
+	dropout                         float64
+	together                        bool
+}
+
+func (t *trainCommand) register(f *flag.FlagSet) {
+	t.source.register(f)
+	f.IntVar(&t.horizon, "horizon", 24, "rows to forecast")
+	f.IntVar(&t.lookback, "lookback", 336, "rows to forecast them from")
+	f.IntVar(&t.patch, "patch", 24, "rows to a step of the recurrence, a divisor of -lookback")
+	f.StringVar(&t.cell, "cell", "gru", "rnn, gru or lstm")
+	f.IntVar(&t.hidden, "hidden", 64, "width of the layers")
+	f.IntVar(&t.layers, "layers", 1, "recurrent layers")
+	f.Float64Var(&t.dropout, "dropout", 0.3, "share of what the output layer reads that is dropped")
+	f.StringVar(&t.level, "level", "last", "what a window is measured from: its last value, its mean, or none")
+	f.BoolVar(&t.together, "together", false, "read all variables together, instead of each as a series of its own by the same weights")
+	f.StringVar(&t.targets, "targets", "", "with -together: comma-separated `names` of the variables to forecast; default all")
+	t.Training.Register(f)
+}
+
+func (t *trainCommand) check() error {
+	if t.Quick {
+		t.Epochs, t.Steps, t.hidden = 1, 30, 16
+	}
+	var err error
+	if t.targets != "" && !t.together {
+		err = errors.New("-targets needs -together: read by themselves, all variables are forecast")
+	}
+	return errors.Join(err, t.source.check(), t.Training.Check(), t.config([]string{"x"}, nil).Validate())
+}
+
+func (t *trainCommand) config(variables, targets []string) zoo.ForecasterConfig {
+	return zoo.ForecasterConfig{
+		Recurrent: zoo.Recurrent{Cell: t.cell, Hidden: t.hidden, Layers: t.layers, Dropout: t.dropout},
+		Variables: variables, Targets: targets, Lookback: t.lookback, Horizon: t.horizon, Patch: t.patch,
+		Shared: !t.together, Level: t.level, IODropout: t.dropout,
+	}
+}
+
+func (t *trainCommand) run(ctx context.Context, s cli.Std) error {
+	all, err := t.read()
+	if err != nil {
+		return err
+	}
+	scale, err := t.train(all).Scale()
+	if err != nil {
+		return err
+	}
+	var targets []string
+	if t.targets != "" {
+		targets = strings.Split(t.targets, ",")
+	}
+	m, err := zoo.NewForecaster(t.config(all.Names, targets), scale, t.Seed)
+	if err != nil {
+		return err
+	}
+	valid := t.valid(all, t.lookback)
+	task, err := m.Task(zoo.ForecastData{Train: t.train(all), Valid: valid, Batch: t.Batch, Seed: t.Seed})
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(s.Out, "%d variables, %d rows; %d steps from %d; %d parameters\n",
+		len(all.Names), all.Len(), t.horizon, t.lookback, m.Params().Count())
+	_, err = t.Fit(ctx, s, cli.Run{
+		Model: m, Task: task, Name: t.cell, Unit: "windows", Monitor: "valid_loss",
+		Describe: map[string]string{"model": fmt.Sprintf("%+v", m.Config()), "data": fmt.Sprintf("of %d rows", t.trainRows)},
+	})
+	if err != nil {
+		return err
+	}
+	return report(ctx, s.Out, m, valid, t.season, "validation")
+}
+
+// evaluateCommand is the flags of evaluate.
+type evaluateCommand struct {
+	source
+	model string
+	valid bool
+}
+
+func (e *evaluateCommand) register(f *flag.FlagSet) {
+	e.source.register(f)
+	f.StringVar(&e.model, "model", "", "`directory` of the model")
+	f.BoolVar(&e.valid, "valid", false, "evaluate on the validation part instead of the test part")
+}
+
+func (e *evaluateCommand) check() error {
+	return errors.Join(cli.Required("model", e.model), e.source.check())
+}
+
+func (e *evaluateCommand) run(ctx context.Context, s cli.Std) error {
+	m, err := zoo.LoadForecaster(e.model)
+	if err != nil {
+		return err
+	}
+	all, err := e.read()
+	if err != nil {
+		return err
+	}
+	if e.valid {
+		return report(ctx, s.Out, m, e.source.valid(all, m.Config().Lookback), e.season, "validation")
+	}
+	return report(ctx, s.Out, m, e.test(all, m.Config().Lookback), e.season, "test")
+}

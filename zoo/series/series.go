@@ -1,0 +1,123 @@
+// Package series holds series of numbers, measured at equal distances in time, and reads them from CSV files.
+//
+//	s, err := series.ReadFile("ETTh1.csv.gz", series.Options{Skip: []string{"date"}})
+//	train, test := s.Slice(0, 8640), s.Slice(8640, s.Len())
+//	scale, err := train.Scale() // mean and deviation of each variable
+//
+// # Files
+//
+// A file is plain or gzip, UTF-8, with a line of names and a line for each time. Fields may be quoted. Every column that is not
+// left out must hold numbers; what an empty cell means is for [Options] to say.
+package series
+
+import (
+	"fmt"
+	"math"
+	"slices"
+)
+
+// Series is the values of some variables at times that follow each other.
+type Series struct {
+	Names  []string  // of the variables
+	Values []float64 // [Len, variables], row by row
+}
+
+// New checks that a series is whole: names that differ, as many values in every row, all finite.
+func New(names []string, values []float64) (*Series, error) {
+	if len(names) == 0 || len(values)%len(names) != 0 {
+		return nil, fmt.Errorf("series: %d values of %d variables: want the same number of each", len(values), len(names))
+	}
+	for i, name := range names {
+		if slices.Contains(names[:i], name) {
+			return nil, fmt.Errorf("series: the variable %q comes twice", name)
+		}
+	}
+	for i, x := range values {
+		if math.IsNaN(x) || math.IsInf(x, 0) {
+			return nil, fmt.Errorf("series: %s is %g at row %d: want a finite number", names[i%len(names)], x, i/len(names))
+		}
+	}
+	return &Series{Names: names, Values: values}, nil
+}
+
+// Len is the number of times.
+func (s *Series) Len() int {
+	if len(s.Names) == 0 {
+		return 0
+	}
+	return len(s.Values) / len(s.Names)
+}
+
+// Row is the values at time t, from 0 to Len−1. They are part of s.
+func (s *Series) Row(t int) []float64 {
+	n := len(s.Names)
+	return s.Values[t*n : (t+1)*n : (t+1)*n]
+}
+
+// Slice is the times from i up to j, 0 ≤ i ≤ j ≤ Len. It shares its memory with s.
+func (s *Series) Slice(i, j int) *Series {
+	n := len(s.Names)
+	return &Series{Names: s.Names, Values: s.Values[i*n : j*n : j*n]}
+}
+
+// Select is the variables of the given names, in that order, copied.
+func (s *Series) Select(names ...string) (*Series, error) {
+	at := make([]int, len(names))
+	for i, name := range names {
+		if at[i] = slices.Index(s.Names, name); at[i] < 0 {
+			return nil, fmt.Errorf("series: there is no variable %q; there are %.200q", name, s.Names)
+		}
+	}
+	values := make([]float64, 0, s.Len()*len(names))
+	for t := range s.Len() {
+		row := s.Row(t)
+		for _, i := range at {
+			values = append(values, row[i])
+		}
+	}
+	return New(names, values)
+}
+
+// Scale is the mean and the deviation of each variable: (x − Mean)/Deviation has the mean 0 and the deviation 1.
+type Scale struct {
+	Mean      []float64 `json:"mean"`
+	Deviation []float64 `json:"deviation"` // 1 for a variable that never changes
+}
+
+// Scale measures the series.
+func (s *Series) Scale() (*Scale, error) {
+	n, T := len(s.Names), s.Len()
+	if T == 0 {
+		return nil, fmt.Errorf("series: there is nothing to measure the scale of")
+	}
+	c := &Scale{Mean: make([]float64, n), Deviation: make([]float64, n)}
+	for i, x := range s.Values {
+		c.Mean[i%n] += (x - s.Values[i%n]) / float64(T) // from the first, so that a variable that never changes has no deviation
+	}
+	for i := range c.Mean {
+		c.Mean[i] += s.Values[i]
+	}
+	for i, x := range s.Values {
+		d := x - c.Mean[i%n]
+		c.Deviation[i%n] += d * d / float64(T)
+	}
+	for i, v := range c.Deviation {
+		if c.Deviation[i] = math.Sqrt(v); c.Deviation[i] == 0 {
+			c.Deviation[i] = 1
+		}
+	}
+	return c, c.Check(n)
+}
+
+// Check reports a scale that is not one of so many variables.
+func (c *Scale) Check(variables int) error {
+	if len(c.Mean) != variables || len(c.Deviation) != variables {
+		return fmt.Errorf("series: a scale with %d means and %d deviations of %d variables", len(c.Mean), len(c.Deviation), variables)
+	}
+	for i := range c.Mean {
+		if m, d := c.Mean[i], c.Deviation[i]; !(d > 0) || math.IsInf(d, 0) || m-m != 0 {
+			return fmt.Errorf("series: variable %d has the mean %g and the deviation %g: want finite numbers, and a deviation above 0", i, m, d)
+		}
+	}
+	return nil
+}
