@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"gorgonia.org/tensor"
 
@@ -13,6 +14,7 @@ import (
 	"github.com/seqzoo/seqzoo/nodes"
 	"github.com/seqzoo/seqzoo/train"
 	"github.com/seqzoo/seqzoo/unroll"
+	"github.com/seqzoo/seqzoo/zoo/metrics"
 )
 
 // Pair is a source and its target, as ids of their vocabularies, without <bos> and <eos>.
@@ -74,12 +76,16 @@ type Seq2SeqData struct {
 	Train  []Pair
 	Valid  []Pair          // empty: nothing is validated
 	Batch  int             // pairs side by side; default 32
-	Bucket int             // of train.BatchesConfig; default 20
+	Bucket int             // of train.BatchesConfig; default 50
 	Seed   uint64          // of the order
 	Unroll unroll.Strategy // default: Scan
 
 	// Smoothing is the label smoothing ε of the loss in training, in [0, 1) (Szegedy et al., 2016); 0: none.
 	Smoothing float64
+
+	// BLEU has validation translate the sources too, greedily: valid_bleu, and valid_bleu_gap, which is 100 less that, for
+	// train.Config.Monitor.
+	BLEU bool
 
 	// Teacher is the probability with which the decoder reads the true token rather than its own, in batch number n
 	// (scheduled sampling; Bengio et al., 2015); nil: always. See InverseSigmoid.
@@ -106,7 +112,7 @@ func (m *Seq2Seq) Task(d Seq2SeqData) (train.Task, error) {
 		return nil, fmt.Errorf("zoo: seq2seq: Smoothing is %g, want [0, 1)", d.Smoothing)
 	}
 	batches, err := pairBatches(d.Train, train.BatchesConfig{
-		Batch: cmp.Or(d.Batch, 32), Bucket: cmp.Or(d.Bucket, 20), Seed: d.Seed,
+		Batch: cmp.Or(d.Batch, 32), Bucket: cmp.Or(d.Bucket, 50), Seed: d.Seed,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("zoo: seq2seq: training: %w", err)
@@ -122,16 +128,26 @@ func (m *Seq2Seq) Task(d Seq2SeqData) (train.Task, error) {
 			if err != nil {
 				return nil, err
 			}
-			return map[string]float64{"valid_loss": loss, "valid_perplexity": math.Exp(loss)}, nil
+			measured := map[string]float64{"valid_loss": loss, "valid_perplexity": math.Exp(loss)}
+			if d.BLEU {
+				b, err := m.bleu(ctx, d.Valid)
+				if err != nil {
+					return nil, err
+				}
+				measured["valid_bleu"], measured["valid_bleu_gap"] = b, 100-b
+			}
+			return measured, nil
 		}
 	}
 	return task, nil
 }
 
+// pairBatches puts targets of one length side by side, since a step of the decoder, with the output layer, costs most; and
+// of those, sources of like length.
 func pairBatches(pairs []Pair, c train.BatchesConfig) (*train.Batches, error) {
 	lengths := make([]int, len(pairs))
 	for i, p := range pairs {
-		lengths[i] = len(p.Source) + len(p.Target)
+		lengths[i] = len(p.Target)*(MaxTokens+1) + len(p.Source)
 	}
 	return train.NewBatches(len(pairs), lengths, c)
 }
@@ -151,8 +167,32 @@ func (m *Seq2Seq) Loss(ctx context.Context, pairs []Pair) (float64, error) {
 	return meanLoss(ctx, batches, func(examples []int) (train.Batch, error) { return r.run(pairs, examples, 0, 0) })
 }
 
-// pairRunner runs batches of pairs, with a compiled graph for each pair of lengths. Lengths are rounded up, and batches
-// filled up with pairs of length 0, so that few graphs serve all.
+// bleu is the BLEU of greedy translations of the sources. What the vocabulary lacks matches nothing in it.
+func (m *Seq2Seq) bleu(ctx context.Context, pairs []Pair) (float64, error) {
+	pairs = slices.Clone(pairs)
+	slices.SortStableFunc(pairs, func(a, b Pair) int { return cmp.Compare(len(a.Source), len(b.Source)) }) // for fewer shapes
+	var score metrics.BLEU
+	for i := 0; i < len(pairs); i += sourcesAtATime {
+		chunk := pairs[i:min(i+sourcesAtATime, len(pairs))]
+		sources := make([][]int, len(chunk))
+		for k, p := range chunk {
+			sources[k] = p.Source
+		}
+		found, err := m.translate(ctx, sources, i, TranslateOptions{})
+		if err != nil {
+			return 0, fmt.Errorf("zoo: seq2seq: %w", err)
+		}
+		for k, p := range chunk {
+			if err := score.Add(found[k][0].Tokens, written(m.targets, p.Target)); err != nil {
+				return 0, err
+			}
+		}
+	}
+	return score.Score().BLEU, nil
+}
+
+// pairRunner runs batches of pairs, with a compiled graph for each pair of lengths. Lengths are rounded up, those of targets
+// less so, and batches filled up with pairs of length 0, so that few graphs serve all.
 type pairRunner struct {
 	m        *Seq2Seq
 	data     Seq2SeqData
@@ -184,7 +224,7 @@ func (r *pairRunner) run(pairs []Pair, examples []int, seed uint64, counter int)
 	for _, e := range examples {
 		S, T = max(S, len(pairs[e].Source)), max(T, len(pairs[e].Target)+1)
 	}
-	g, err := r.graphs.get(pairShape{roundUp(S), roundUp(T)})
+	g, err := r.graphs.get(pairShape{roundUp(S), (T + 1) / 2 * 2})
 	if err != nil {
 		return b, fmt.Errorf("zoo: seq2seq: %w", err)
 	}

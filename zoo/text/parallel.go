@@ -29,7 +29,7 @@ func ReadParallel(source, target string) (*Parallel, error) {
 	p.source, p.target = strings.TrimSuffix(p.source, "\n"), strings.TrimSuffix(p.target, "\n")
 	a, b := 1+strings.Count(p.source, "\n"), 1+strings.Count(p.target, "\n")
 	if a != b {
-		return nil, fmt.Errorf("%s has %d lines, %s has %d: each line needs its partner", source, a, target, b)
+		return nil, fmt.Errorf("lines in %s: %d, in %s: %d; each needs its partner", source, a, target, b)
 	}
 	for s, t := range p.Lines() {
 		p.lines++

@@ -32,7 +32,7 @@ func TestReadParallel(t *testing.T) {
 
 		{"empty", "", "x\n", "", "s.txt: the file is empty"},
 		{"empty target", "a\n", "", "", "t.txt: the file is empty"},
-		{"too few", "a\nb\n", "x\n", "", "s.txt has 2 lines, "},
+		{"too few", "a\nb\n", "x\n", "", "s.txt: 2, in "},
 		{"a blank line", "a\n \t\nc\n", "x\ny\nz\n", "", "s.txt: line 2 is empty"},
 		{"a blank target", "a\nb\n", "x\n\n", "", "t.txt: line 2 is empty"},
 		{"only line ends", "\n", "x\n", "", "s.txt: line 1 is empty"},

@@ -1,0 +1,209 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/seqzoo/seqzoo/examples/internal/cli"
+	"github.com/seqzoo/seqzoo/internal/lineplot"
+	"github.com/seqzoo/seqzoo/internal/safefile"
+	"github.com/seqzoo/seqzoo/train"
+	"github.com/seqzoo/seqzoo/zoo"
+	"github.com/seqzoo/seqzoo/zoo/text"
+)
+
+// trainer is the command train.
+type trainer struct {
+	cli.Training
+	taskName, variant string
+	cell              string
+	hidden, embed     int
+	plot              string
+
+	task task
+}
+
+func (t *trainer) flags(f *flag.FlagSet) {
+	f.StringVar(&t.taskName, "task", "addition", "reversal, addition or dates; sizes and rates that are 0 are then the task's own")
+	f.StringVar(&t.variant, "variant", "", "train this `one` only (default: all of the task)")
+	t.Training.Seed = 1
+	t.Register(f)
+	f.StringVar(&t.cell, "cell", "", "rnn, gru or lstm (default gru for reversal, else lstm)")
+	f.IntVar(&t.hidden, "hidden", 0, "width of the layers")
+	f.IntVar(&t.embed, "embed", 0, "width of the embeddings")
+	f.StringVar(&t.plot, "plot", "", "`file` to draw the share of exact answers by epoch in, SVG")
+}
+
+func (t *trainer) check() (err error) {
+	if t.task, err = findTask(t.taskName); err != nil {
+		return err
+	}
+	d := t.task.training
+	for _, o := range []struct {
+		value    *int
+		standard int
+	}{
+		{&t.Epochs, d.Epochs}, {&t.Batch, d.Batch}, {&t.Warmup, d.Warmup}, {&t.hidden, t.task.hidden}, {&t.embed, t.task.embed},
+	} {
+		if *o.value == 0 {
+			*o.value = o.standard
+		}
+	}
+	if t.LR == 0 {
+		t.LR = d.LR
+	}
+	if t.Clip == 0 {
+		t.Clip = d.Clip
+	}
+	if t.cell == "" {
+		t.cell = "lstm"
+		if t.taskName == "reversal" {
+			t.cell = "gru"
+		}
+	}
+	if t.Quick {
+		t.task.train, t.hidden, t.Epochs = 640, min(t.hidden, 16), 1
+	}
+	var names []string
+	for _, v := range t.task.variants {
+		names = append(names, v.name)
+	}
+	errs := []error{t.Training.Check(), t.config(variant{}).Validate()}
+	if t.variant != "" && !slices.Contains(names, t.variant) {
+		errs = append(errs, fmt.Errorf("-variant is %q; want one of %s", t.variant, strings.Join(names, ", ")))
+	}
+	return errors.Join(errs...)
+}
+
+func (t *trainer) config(v variant) zoo.Seq2SeqConfig {
+	r := zoo.Recurrent{Cell: t.cell, Hidden: t.hidden}
+	c := zoo.Seq2SeqConfig{Encoder: r, EmbedSource: t.embed, EmbedTarget: t.embed}
+	if v.change != nil {
+		v.change(&c)
+	}
+	return c
+}
+
+// followed is how many of the held-out pairs are answered after every epoch.
+func (t *trainer) followed() int {
+	if t.Quick {
+		return 50
+	}
+	return heldOut
+}
+
+func (t *trainer) run(ctx context.Context, std cli.Std) error {
+	train, valid, _, err := t.task.corpus(t.task.train, t.followed(), t.Seed)
+	if err != nil {
+		return err
+	}
+	for i := range min(3, len(train.sources)) {
+		fmt.Fprintf(std.Out, "%s  →  %s\n", t.task.tokens.Join(train.sources[i]), t.task.tokens.Join(train.targets[i]))
+	}
+	plot := lineplot.Plot{Title: t.taskName, X: "epoch", Y: "exact answers, %"}
+	var names []string
+	var exact [][]float64
+	for _, v := range t.task.variants {
+		if t.variant != "" && t.variant != v.name {
+			continue
+		}
+		by, err := t.learn(ctx, std, v, train, valid)
+		if err != nil {
+			return fmt.Errorf("%s: %w", v.name, err)
+		}
+		names, exact = append(names, v.name), append(exact, by)
+		curve := lineplot.Curve{Name: v.name, Y: by}
+		for e := range by {
+			curve.X = append(curve.X, float64(e+1))
+		}
+		plot.Curves = append(plot.Curves, curve)
+	}
+	fmt.Fprintf(std.Out, "\nexact answers to %d questions that were not trained on, %%\nepoch", len(valid.sources))
+	for _, name := range names {
+		fmt.Fprintf(std.Out, " %10s", name)
+	}
+	fmt.Fprintln(std.Out)
+	for e := range exact[0] {
+		fmt.Fprintf(std.Out, "%5d", e+1)
+		for _, by := range exact {
+			fmt.Fprintf(std.Out, " %10.2f", by[e])
+		}
+		fmt.Fprintln(std.Out)
+	}
+	if t.plot == "" {
+		return nil
+	}
+	return safefile.Write(safefile.OS, t.plot, plot.Write)
+}
+
+// learn trains a variant and returns the share of exact answers by epoch, in percent.
+func (t *trainer) learn(ctx context.Context, std cli.Std, v variant, train, valid pairs) ([]float64, error) {
+	source, err := text.NewVocabulary(text.VocabularyConfig{}, train.sources...)
+	if err != nil {
+		return nil, err
+	}
+	target, err := text.NewVocabulary(text.VocabularyConfig{Specials: []string{text.BOS, text.EOS}}, train.targets...)
+	if err != nil {
+		return nil, err
+	}
+	m, err := zoo.NewSeq2Seq(t.config(v), source, target, t.Seed)
+	if err != nil {
+		return nil, err
+	}
+	learned, err := m.Pairs(v.read(train.sources), train.targets)
+	if err != nil {
+		return nil, err
+	}
+	task, err := m.Task(zoo.Seq2SeqData{Train: learned, Batch: t.Batch, Seed: t.Seed})
+	if err != nil {
+		return nil, err
+	}
+	sizes, err := json.Marshal(m.Config())
+	if err != nil {
+		return nil, err
+	}
+	training := t.Training
+	if training.Save != "" {
+		training.Save = filepath.Join(t.Save, v.name)
+	}
+	result, err := training.Fit(ctx, std, cli.Run{
+		Model: m, Task: exactly{task, m, v.style, valid}, Name: v.name, Unit: "tokens",
+		Describe: map[string]string{"-task": t.taskName, "-seed": fmt.Sprint(t.Seed), "model": string(sizes), "reversed": fmt.Sprint(v.Reversed)},
+	})
+	if err != nil {
+		return nil, err
+	}
+	if training.Save != "" {
+		err := safefile.Write(safefile.OS, filepath.Join(training.Save, styleFile), func(w io.Writer) error {
+			return json.NewEncoder(w).Encode(v.style)
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	_, values := result.History.Column("valid_exact")
+	return values, nil
+}
+
+// exactly is a task whose validation counts exact answers.
+type exactly struct {
+	train.Task
+	m     *zoo.Seq2Seq
+	style style
+	valid pairs
+}
+
+func (t exactly) Validate(ctx context.Context) (map[string]float64, error) {
+	found, err := answers(ctx, t.m, t.style, t.valid.sources)
+	if err != nil {
+		return nil, err
+	}
+	return map[string]float64{"valid_exact": exact(found, t.valid.targets)}, nil
+}

@@ -1,0 +1,125 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seqzoo/seqzoo/examples/internal/cli"
+)
+
+// run is the program with arguments and standard input.
+func run(in string, args ...string) (out, messages string, err error) {
+	var o, m bytes.Buffer
+	err = program().Run(context.Background(), args, cli.Std{In: strings.NewReader(in), Out: &o, Messages: &m})
+	return o.String(), m.String(), err
+}
+
+// write makes a file.
+func write(t *testing.T, dir, name, content string) string {
+	path := filepath.Join(dir, name)
+	require.NoError(t, os.WriteFile(path, []byte(content), 0o600))
+	return path
+}
+
+// A toy language, in which each word has its translation and the order turns round.
+const (
+	german  = "eins zwei\nzwei drei\ndrei eins zwei\neins\nzwei eins drei zwei\ndrei zwei eins eins drei\n"
+	english = "two one\nthree two\ntwo one three\none\ntwo three one two\nthree one one two three\n"
+)
+
+func TestTranslate(t *testing.T) {
+	dir := t.TempDir()
+	source, target := write(t, dir, "de", strings.Repeat(german, 20)), write(t, dir, "en", strings.Repeat(english, 20))
+	dev := []string{write(t, dir, "dev.de", german), write(t, dir, "dev.en", english)}
+	model := filepath.Join(dir, "model")
+	train := []string{
+		"train", "-source", source, "-target", target, "-dev-source", dev[0], "-dev-target", dev[1], "-save", model,
+		"-hidden", "16", "-embed", "16", "-readout", "16", "-epochs", "15", "-batch", "8", "-lr", "0.03", "-warmup", "0", "-dropout", "0", "-best", "bleu", "-patience", "0",
+	}
+	out, messages, err := run("", train...)
+	require.NoError(t, err)
+	require.Contains(t, messages, "120 pairs to train on, 6 to choose by")
+	require.Contains(t, messages, "valid_bleu ")
+	require.Contains(t, out, "BLEU by length of the source")
+	_, messages, err = run("", train...)
+	require.NoError(t, err)
+	require.Contains(t, messages, "going on from step 225")
+
+	out, _, err = run("", "evaluate", "-model", model, "-source", dev[0], "-target", dev[1], "-beam", "2")
+	require.NoError(t, err)
+	require.Contains(t, out, "6 pairs; 0.0 %")
+	require.Contains(t, out, "beam 2, alpha 1")
+	require.Contains(t, out, "BLEU 100.00 (100.0 / 100.0 / 100.0 / 100.0;")
+	out, _, err = run("", "evaluate", "-model", model, "-source", dev[0], "-target", dev[1], "-beam", "2", "-alphas")
+	require.NoError(t, err)
+	require.Equal(t, 2, strings.Count(out, "beam 2, alpha 1.8"))
+
+	out, messages, err = run("drei eins zwei\n\neins vier\nzwei\n", "translate", "-model", model)
+	require.NoError(t, err)
+	lines := strings.Split(out, "\n")
+	require.Len(t, lines, 5) // a line for each, and the last line end
+	require.Equal(t, "two one three", lines[0])
+	require.Empty(t, lines[1])
+	require.Contains(t, messages, "line 2: there is nothing to translate")
+	require.Contains(t, messages, "line 3: unknown to the model: vier")
+
+	out, _, err = run("eins zwei", "translate", "-model", model, "-alignment", "-", "-best", "2")
+	require.NoError(t, err)
+	require.Regexp(t, `(?m)^-\d\.\d{3}\ttwo one$`, out)
+	require.Contains(t, out, "    two  ←  ")
+	drawings := filepath.Join(dir, "drawings")
+	_, _, err = run("eins zwei\nzwei", "translate", "-model", model, "-alignment", drawings)
+	require.NoError(t, err)
+	svg, err := os.ReadFile(filepath.Join(drawings, "2.svg"))
+	require.NoError(t, err)
+	require.Contains(t, string(svg), "two, zwei: 1<")
+}
+
+func TestQuick(t *testing.T) {
+	if _, err := (&corpus{name: "small_parallel_enja"}).file("", "dev.ja", "target"); err != nil {
+		t.Setenv("SEQZOO_DATA", filepath.Join("..", "..", "..", "shared", "data"))
+	}
+	if _, err := (&corpus{name: "small_parallel_enja"}).file("", "dev.ja", "target"); err != nil {
+		t.Skip(err)
+	}
+	out, _, err := run("", "train", "-quick")
+	require.NoError(t, err)
+	require.Contains(t, out, "50 pairs; ")
+}
+
+func TestMistakes(t *testing.T) {
+	dir := t.TempDir()
+	one, two := write(t, dir, "one", "a\n"), write(t, dir, "two", "b\nc\n")
+	blank, empty := write(t, dir, "blank", "a\n \n"), write(t, dir, "empty", "")
+	long := write(t, dir, "long", strings.Repeat("a ", 9000))
+	for _, c := range []struct{ args, want string }{
+		{"train -source x", "-source and -target go together"},
+		{"train -source x -target y", "-source and -dev-source go together"},
+		{"train -hidden 0", "-hidden is 0"},
+		{"train -cell elman", `cell is "elman"`},
+		{"train -dropout 1", "dropout is 1"},
+		{"train -best luck", `-best is "luck"`},
+		{"train -epochs 0", "-epochs is 0"},
+		{"train -corpus none", "there is no "},
+		{"train -source " + one + " -target " + two + " -dev-source x -dev-target y", "two: 2; each needs"},
+		{"train -source " + two + " -target " + blank + " -dev-source x -dev-target y", "blank: line 2 is empty"},
+		{"train -source " + empty + " -target " + two + " -dev-source x -dev-target y", "empty: the file is empty"},
+		{"train -source " + one + " -target " + one + " -dev-source x -dev-target y", "x: no such file"},
+		{"train -min-count 1 -source " + one + " -target " + long + " -dev-source " + one + " -dev-target " + one, "the target has 9000 tokens"},
+		{"train -source " + one + " -target " + one + " -dev-source " + one + " -dev-target " + one + " -smoothing 1", "Smoothing is 1"},
+		{"evaluate", "-model is missing"},
+		{"evaluate -model " + dir, "config.json"},
+		{"evaluate -model " + dir + " -beam 0", "-beam is 0"},
+		{"translate -model x -beam 3 -best 4", "-best is 4"},
+		{"translate -model x -alpha -1", "-alpha is -1"},
+	} {
+		_, _, err := run("", strings.Fields(c.args)...)
+		require.ErrorContains(t, err, c.want, c.args)
+	}
+}

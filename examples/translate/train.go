@@ -1,0 +1,174 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"hash/fnv"
+	"io"
+	"slices"
+
+	"github.com/seqzoo/seqzoo/cells"
+	"github.com/seqzoo/seqzoo/examples/internal/cli"
+	"github.com/seqzoo/seqzoo/zoo"
+	"github.com/seqzoo/seqzoo/zoo/text"
+)
+
+// trainer is the command train.
+type trainer struct {
+	cli.Training
+	corpus       corpus
+	train, dev   files
+	cell         string
+	hidden       int
+	embed        int
+	layers       int
+	readout      int
+	attention    string
+	score        string
+	oneWay, tied bool
+	dropout      float64
+	smoothing    float64
+	minCount     int
+	best         string
+}
+
+func (t *trainer) flags(f *flag.FlagSet) {
+	t.Training = cli.Training{Epochs: 8, Batch: 64, LR: 0.002, Warmup: 200, Clip: 2, Patience: 3, Seed: 1}
+	t.Register(f)
+	t.corpus.flags(f)
+	f.StringVar(&t.train.source, "source", "", "`file` of sentences to translate, one a line")
+	f.StringVar(&t.train.target, "target", "", "`file` of their translations")
+	f.StringVar(&t.dev.source, "dev-source", "", "`file` of other sentences, by which the best epoch is chosen")
+	f.StringVar(&t.dev.target, "dev-target", "", "`file` of their translations")
+	f.StringVar(&t.cell, "cell", "gru", "rnn, gru or lstm")
+	f.IntVar(&t.hidden, "hidden", 256, "width of the layers")
+	f.IntVar(&t.embed, "embed", 256, "width of the embeddings")
+	f.IntVar(&t.layers, "layers", 1, "layers of encoder and decoder")
+	f.IntVar(&t.readout, "readout", 256, "width of the layer before the output layer; 0 for none")
+	f.StringVar(&t.attention, "attention", "bahdanau", "bahdanau, luong or none")
+	f.StringVar(&t.score, "score", "", "of the attention: additive, dot, general or concat (default additive; general for luong)")
+	f.BoolVar(&t.oneWay, "one-way", false, "the encoder reads forward only")
+	f.BoolVar(&t.tied, "tied", false, "the output layer is the target's embedding, transposed")
+	f.Float64Var(&t.dropout, "dropout", 0.2, "share of embeddings and readout, and of what goes between layers, that is dropped")
+	f.Float64Var(&t.smoothing, "smoothing", 0.1, "label smoothing")
+	f.IntVar(&t.minCount, "min-count", 2, "words seen less often become <unk>")
+	f.StringVar(&t.best, "best", "loss", "by what the best epoch is chosen: loss, or bleu, which takes longer to measure")
+}
+
+func (t *trainer) check() error {
+	var errs []error
+	for name, n := range map[string]int{"hidden": t.hidden, "embed": t.embed, "layers": t.layers, "min-count": t.minCount} {
+		if n < 1 {
+			errs = append(errs, fmt.Errorf("-%s is %d; want at least 1", name, n))
+		}
+	}
+	if t.best != "loss" && t.best != "bleu" {
+		errs = append(errs, fmt.Errorf("-best is %q; want loss or bleu", t.best))
+	}
+	if t.Quick {
+		t.hidden, t.embed, t.Epochs, t.Warmup = min(t.hidden, 32), min(t.embed, 32), 1, 0
+		t.readout = min(t.readout, 32)
+	}
+	errs = append(errs, t.Training.Check(), t.train.check(""), t.dev.check("dev-"))
+	if (t.train.source == "") != (t.dev.source == "") {
+		errs = append(errs, errors.New("-source and -dev-source go together"))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	return t.config().Validate()
+}
+
+func (t *trainer) config() zoo.Seq2SeqConfig {
+	r := zoo.Recurrent{Cell: t.cell, Hidden: t.hidden, Layers: t.layers, Dropout: t.dropout}
+	return zoo.Seq2SeqConfig{
+		Encoder: r, Decoder: r, Bidirectional: !t.oneWay, Attention: t.attention, Score: cells.Score(t.score),
+		EmbedSource: t.embed, EmbedTarget: t.embed, Readout: t.readout, Tied: t.tied, IODropout: t.dropout,
+	}
+}
+
+func (t *trainer) run(ctx context.Context, std cli.Std) error {
+	train, dev, err := t.read()
+	if err != nil {
+		return err
+	}
+	source, err := text.NewVocabulary(text.VocabularyConfig{MinCount: t.minCount, Specials: []string{text.Unk}}, train.sources...)
+	if err != nil {
+		return fmt.Errorf("%s: %w", t.train.source, err)
+	}
+	specials := []string{text.BOS, text.EOS, text.Unk}
+	target, err := text.NewVocabulary(text.VocabularyConfig{MinCount: t.minCount, Specials: specials}, train.targets...)
+	if err != nil {
+		return fmt.Errorf("%s: %w", t.train.target, err)
+	}
+	model, err := zoo.NewSeq2Seq(t.config(), source, target, t.Seed)
+	if err != nil {
+		return err
+	}
+	data := zoo.Seq2SeqData{Batch: t.Batch, Seed: t.Seed, Smoothing: t.smoothing, BLEU: t.best == "bleu"}
+	if data.Train, err = train.pairs(model, t.train); err != nil {
+		return err
+	}
+	if data.Valid, err = dev.pairs(model, t.dev); err != nil {
+		return err
+	}
+	task, err := model.Task(data)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(std.Messages, "%d pairs to train on, %d to choose by; vocabularies of %d and %d words, of dev's words %.1f %% and %.1f %% are unknown; %d parameters\n",
+		len(data.Train), len(data.Valid), source.Len(), target.Len(), unknown(source, dev.sources), unknown(target, dev.targets), model.Params().Count())
+	sizes, err := json.Marshal(model.Config())
+	if err != nil {
+		return err
+	}
+	monitor := map[string]string{"loss": "valid_loss", "bleu": "valid_bleu_gap"}[t.best]
+	_, err = t.Fit(ctx, std, cli.Run{
+		Model: model, Task: task, Name: t.cell, Unit: "words", Monitor: monitor,
+		Describe: map[string]string{
+			"model": string(sizes), "-smoothing": fmt.Sprint(t.smoothing), "-min-count": fmt.Sprint(t.minCount),
+			"-best": t.best, "data": fmt.Sprintf("%d pairs, hash %x", len(data.Train), hash(train)),
+		},
+	})
+	if err != nil {
+		return err
+	}
+	return measure(ctx, std.Out, model, dev, t.dev, []zoo.TranslateOptions{{}})
+}
+
+// read reads the files, of which a quick run takes a part.
+func (t *trainer) read() (train, dev sentences, err error) {
+	if t.train, err = t.corpus.both(t.train, "train", ""); err != nil {
+		return train, dev, err
+	}
+	if t.dev, err = t.corpus.both(t.dev, "dev", "dev-"); err != nil {
+		return train, dev, err
+	}
+	if train, err = t.train.read(); err != nil {
+		return train, dev, err
+	}
+	if dev, err = t.dev.read(); err != nil {
+		return train, dev, err
+	}
+	if t.Quick {
+		n, few := min(len(train.sources), 1000), min(len(dev.sources), 50)
+		train = sentences{train.sources[:n], train.targets[:n]}
+		dev = sentences{dev.sources[:few], dev.targets[:few]}
+	}
+	return train, dev, nil
+}
+
+// hash tells data apart.
+func hash(s sentences) uint64 {
+	h := fnv.New64a()
+	for _, tokens := range slices.Concat(s.sources, s.targets) {
+		for _, token := range tokens {
+			io.WriteString(h, token+" ")
+		}
+		io.WriteString(h, "\n")
+	}
+	return h.Sum64()
+}

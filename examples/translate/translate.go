@@ -1,0 +1,102 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/seqzoo/seqzoo/examples/internal/cli"
+	"github.com/seqzoo/seqzoo/internal/heatmap"
+	"github.com/seqzoo/seqzoo/internal/safefile"
+	"github.com/seqzoo/seqzoo/zoo"
+)
+
+// translator is the command translate.
+type translator struct {
+	search
+	model, alignment string
+	best             int
+}
+
+func (a *translator) flags(f *flag.FlagSet) {
+	f.StringVar(&a.model, "model", "", "`directory` of the model")
+	f.IntVar(&a.best, "best", 1, "translations of each line, at most -beam; several are written with their scores")
+	f.StringVar(&a.alignment, "alignment", "", "`directory` to draw in, line by line, where each word looked; - writes it below the translation")
+	a.search.flags(f)
+}
+
+func (a *translator) check() error {
+	errs := []error{cli.Required("model", a.model), a.search.check()}
+	if a.best < 1 || a.best > a.beam {
+		errs = append(errs, fmt.Errorf("-best is %d; want 1 … -beam, which is %d", a.best, a.beam))
+	}
+	return errors.Join(errs...)
+}
+
+func (a *translator) run(ctx context.Context, std cli.Std) error {
+	model, err := zoo.LoadSeq2Seq(a.model)
+	if err != nil {
+		return err
+	}
+	if a.alignment != "" && model.Config().Attention == "none" {
+		return errors.New("-alignment: the model has no attention")
+	}
+	if a.alignment != "" && a.alignment != "-" {
+		if err := os.MkdirAll(a.alignment, 0o777); err != nil {
+			return err
+		}
+	}
+	sources, _ := model.Vocabularies()
+	o := a.options()
+	o.Best = a.best
+	n := 0
+	return cli.Lines(ctx, std.In, std.Messages, func(line string) error {
+		n++
+		tokens, err := spaced.Tokens(line)
+		if err == nil && len(tokens) == 0 {
+			err = errors.New("there is nothing to translate")
+		}
+		if err == nil {
+			if unknown := sources.Unknowns(tokens); len(unknown) > 0 {
+				fmt.Fprintf(std.Messages, "line %d: unknown to the model: %s\n", n, strings.Join(unknown, " "))
+			}
+			var found []zoo.Translation
+			if found, err = model.Translate(ctx, tokens, o); err == nil {
+				return a.write(std, n, tokens, found)
+			}
+		}
+		fmt.Fprintln(std.Out) // line i of the output stays the translation of line i
+		return err
+	})
+}
+
+// write writes what was found for line n.
+func (a *translator) write(std cli.Std, n int, source []string, found []zoo.Translation) error {
+	for _, t := range found {
+		line := spaced.Join(t.Tokens)
+		if a.best > 1 {
+			line = fmt.Sprintf("%.3f\t%s", t.Score, line)
+		}
+		if _, err := fmt.Fprintln(std.Out, line); err != nil {
+			return err
+		}
+	}
+	switch t := found[0]; a.alignment {
+	case "":
+		return nil
+	case "-":
+		for i, word := range t.Tokens {
+			at := slices.Index(t.Alignment[i], slices.Max(t.Alignment[i]))
+			fmt.Fprintf(std.Out, "    %s  ←  %s  %.0f %%\n", word, source[at], 100*t.Alignment[i][at])
+		}
+		return nil
+	default:
+		drawing := heatmap.Map{Values: t.Alignment, Rows: t.Tokens, Cols: source, High: 1, Gap: 1}
+		return safefile.Write(safefile.OS, filepath.Join(a.alignment, fmt.Sprintf("%d.svg", n)), drawing.Write)
+	}
+}
