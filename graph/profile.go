@@ -75,8 +75,11 @@ func places(at []ops.Place) string {
 	names := map[string][]string{}
 	for _, a := range at {
 		path, name := a.Path, a.Name
-		if a.Grad {
-			path = strings.TrimSpace("gradient of " + path)
+		switch {
+		case a.Grad && path != "":
+			path = "gradient of " + path
+		case a.Grad:
+			name = "gradient of " + name
 		}
 		if !slices.Contains(paths, path) {
 			paths = append(paths, path)

@@ -17,6 +17,8 @@ type Step struct {
 	machine *graph.Machine
 	key     []int // the noise key's value
 	grads   []gorgonia.ValueGrad
+	flow    *graph.GradientFlow // made by the first GradientFlow
+	flows   *graph.Machine
 	found   error // what the last run, if its loss was not finite, has to blame for it
 }
 
@@ -120,10 +122,53 @@ func blame(grads []gorgonia.ValueGrad) string {
 func (s *Step) Grads() []gorgonia.ValueGrad { return s.grads }
 
 // Close releases the memory of the compiled graph.
-func (s *Step) Close() error { return s.machine.Close() }
+func (s *Step) Close() error {
+	if s.flows != nil {
+		s.flows.Close()
+	}
+	return s.machine.Close()
+}
 
 // Feed makes a tensor the value of an input, and returns it: writing to its elements feeds the runs to come.
 func Feed(input *nodes.Node) (*tensor.Dense, error) {
 	v := tensor.New(tensor.Of(input.Dtype()), tensor.WithShape(input.Shape()...))
 	return v, gorgonia.Let(input.Gorgonia(), v)
+}
+
+// GradientFlow runs the graph once more on the values of the last Run, and measures the gradients in the states of its
+// recurrent layers, step by step, and in its parameters. It compiles a machine of its own for that; Run is as fast as
+// without. A graph for evaluation has no gradients to measure.
+func (s *Step) GradientFlow() (*graph.FlowReport, error) {
+	if len(s.grads) == 0 {
+		return nil, errors.New("train: GradientFlow: the graph has no gradients: build it with Training set")
+	}
+	if s.flow == nil {
+		g := s.loss.Graph().Expr()
+		flow, err := graph.NewGradientFlow(g)
+		if err != nil {
+			return nil, err
+		}
+		keep := flow.Nodes()
+		for _, v := range s.grads {
+			keep = append(keep, v.(gradient).grad.Gorgonia())
+		}
+		m, err := graph.Compile(g, graph.Keep(keep...))
+		if err != nil {
+			return nil, err
+		}
+		s.flow, s.flows = flow, m
+	}
+	if err := s.flows.RunAll(); err != nil {
+		return nil, err
+	}
+	r, err := s.flow.Report()
+	if err != nil {
+		return nil, err
+	}
+	for _, v := range s.grads {
+		if err := r.Param(v.(gradient).Name(), v); err != nil {
+			return nil, err
+		}
+	}
+	return r, nil
 }

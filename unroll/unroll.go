@@ -168,12 +168,14 @@ func partNames(parts []cells.Part) string {
 	return strings.Join(names, ", ")
 }
 
-// step runs the cell once. With a mask [B, 1], rows where it is 0 keep their state and have output 0.
-func (p *pass) step(x *nodes.Node, s cells.State, mask *nodes.Node) (y *nodes.Node, next cells.State) {
+// step runs the cell once. With a mask [B, 1], rows where it is 0 keep their state and have output 0; raw is the state
+// that the cell left.
+func (p *pass) step(x *nodes.Node, s cells.State, mask *nodes.Node) (y *nodes.Node, next, raw cells.State) {
 	x.Graph().Within("step", func() {
 		next = p.cell.Step(x, slices.Clone(s))
 		next = checkState(x.Graph(), "the state after a step", next, p.cell.Parts(), p.x.Dim(1))
 	})
+	raw = slices.Clone(next)
 	y = next[0]
 	if mask != nil {
 		y = nodes.Select(mask, y, nodes.Scalar(0))
@@ -181,7 +183,7 @@ func (p *pass) step(x *nodes.Node, s cells.State, mask *nodes.Node) (y *nodes.No
 			next[i] = nodes.Select(mask, next[i], s[i])
 		}
 	}
-	return y, next
+	return y, next, raw
 }
 
 // expand lays the steps out one after another.
@@ -189,6 +191,11 @@ func (p *pass) expand() *Result {
 	ys := make([]*nodes.Node, p.T)
 	states := make([]cells.State, p.T)
 	s := p.init
+	var layers []*ops.Recurrence
+	for _, part := range p.cell.Parts() {
+		layers = append(layers, &ops.Recurrence{Part: part.Name, T: p.T})
+	}
+	before := len(p.g.Parameters())
 	loop := &expandLoop{outside: p.g.CurrentLoop(), T: p.T}
 	p.g.WithLoop(loop, func() {
 		for i := range p.T {
@@ -201,10 +208,18 @@ func (p *pass) expand() *Result {
 			if p.masks != nil {
 				mask = nodes.TimeSlice(p.masks, t)
 			}
-			ys[t], s = p.step(nodes.TimeSlice(p.x, t), s, mask)
+			var raw cells.State
+			ys[t], s, raw = p.step(nodes.TimeSlice(p.x, t), s, mask)
 			states[t] = s
+			for i, n := range raw {
+				ops.MarkState(n.Gorgonia(), layers[i], t)
+			}
 		}
 	})
+	scope := scope(p.g.Parameters()[before:])
+	for _, l := range layers {
+		l.Path = scope
+	}
 	var y *nodes.Node
 	return &Result{
 		y: func() *nodes.Node {
@@ -266,7 +281,7 @@ func (p *pass) scan() *Result {
 	loop := &scanLoop{outer: p.g, outside: p.g.CurrentLoop(), T: p.T}
 	step := &ops.Step{Mask: -1}
 	var y *nodes.Node
-	var next cells.State
+	var next, left cells.State
 	var lifts []nodes.Lift
 	p.g.Inner(loop, func(in *nodes.Graph) {
 		loop.in = in
@@ -280,7 +295,7 @@ func (p *pass) scan() *Result {
 		for i, part := range p.cell.Parts() {
 			s = append(s, in.InputLike(p.init[i], fmt.Sprintf("state %d %s", i, part.Name), p.init[i].Shape()...))
 		}
-		y, next = p.step(x, s, mask)
+		y, next, left = p.step(x, s, mask)
 		step.States, step.Next = raw(s), raw(next)
 		if mask != nil {
 			step.Ys = raw(cells.State{y})
@@ -288,7 +303,10 @@ func (p *pass) scan() *Result {
 		lifts = in.Lifts()
 	})
 
-	step.Seqs = raw(loop.inner)
+	step.Seqs, step.Raw = raw(loop.inner), raw(left)
+	for _, part := range p.cell.Parts() {
+		step.Parts = append(step.Parts, part.Name)
+	}
 	operands := append(slices.Clone(loop.outerSeqs), p.init...)
 	for _, l := range lifts {
 		step.Consts = append(step.Consts, l.Inner.Gorgonia())
@@ -319,10 +337,22 @@ func (p *pass) scan() *Result {
 	}
 }
 
-// mark tells the nodes of a scan, for messages, which layer they belong to: the one whose parameters the step uses.
+// mark tells the nodes of a scan, for messages, which layer they belong to.
 func (p *pass) mark(packed, y *nodes.Node) {
+	scope := scope(y.Graph().Parameters())
+	if op, ok := packed.Gorgonia().Op().(*ops.Op); ok {
+		op.At.Path = scope
+	}
+	label := strings.TrimSpace(scope + " step")
+	inner := y.Gorgonia().Graph()
+	ops.MarkPath(inner, "", label)
+	ops.MarkPath(inner, "step", label)
+}
+
+// scope is what the paths of the cell's parameters have in common.
+func scope(params []*nodes.Param) string {
 	var layer []string
-	for i, w := range y.Graph().Parameters() {
+	for i, w := range params {
 		path := strings.Split(w.Name(), "/")
 		if path = path[:len(path)-1]; i == 0 {
 			layer = path
@@ -333,14 +363,7 @@ func (p *pass) mark(packed, y *nodes.Node) {
 		}
 		layer = layer[:n]
 	}
-	scope := strings.Join(layer, "/")
-	if op, ok := packed.Gorgonia().Op().(*ops.Op); ok {
-		op.At.Path = scope
-	}
-	label := strings.TrimSpace(scope + " step")
-	inner := y.Gorgonia().Graph()
-	ops.MarkPath(inner, "", label)
-	ops.MarkPath(inner, "step", label)
+	return strings.Join(layer, "/")
 }
 
 func raw(ns []*nodes.Node) []*gorgonia.Node {

@@ -110,7 +110,9 @@ type Op struct {
 	Fn
 	In  []Type
 	Out Type
-	At  Place // where it was written, for messages; it is no part of the operation
+	// At and State are no part of the operation: where it was written, and which state of a recurrence it is, if it is.
+	At    Place
+	State *State
 	// salt makes the hash another one. Gorgonia merges nodes whose 32-bit hashes agree; Apply draws a new salt when
 	// that happened to two nodes that differ.
 	salt int

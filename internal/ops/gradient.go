@@ -61,6 +61,9 @@ func Gradients(outs, cots, wrt []*G.Node) ([]*G.Node, error) {
 		at.Grad = true
 		dy := sum(parts[n])
 		sums[n] = dy
+		if op, ok := n.Op().(*Op); ok && op.State != nil {
+			op.State.Grad = dy
+		}
 		want := need(n)
 		if !slices.Contains(want, true) {
 			Mark(g, first, at)

@@ -16,6 +16,10 @@ type Step struct {
 	Seqs, States, Consts []*G.Node
 	// Next is the state after the step; Ys are outputs beside it.
 	Next, Ys []*G.Node
+	// Raw is the state as the cell left it, part by part, before a mask: what the gradient flow is measured at. It may
+	// be empty.
+	Raw   []*G.Node
+	Parts []string // their names
 	// Mask is the index in Seqs of a [B, 1] sequence of 0 and 1 that keeps the state and zeroes the outputs of the
 	// rows where it is 0, or −1. The step's graph does that itself; this tells an engine that such rows need no work.
 	Mask int
@@ -28,6 +32,7 @@ type Step struct {
 	err   error
 	cots  []*G.Node // inputs: dL/d(slot)
 	grads []*G.Node // dL/d(input); nil is 0
+	flows []*G.Node // dL/d(Raw); nil is 0
 	bwd   sync.Pool
 }
 
@@ -66,11 +71,12 @@ func (s *Step) Backward() (cots, grads []*G.Node, err error) {
 				wrt = append(wrt, n)
 			}
 		}
-		ds, err := Gradients(s.slots, s.cots, wrt)
+		ds, err := Gradients(s.slots, s.cots, slices.Concat(wrt, s.Raw))
 		if err != nil {
 			s.err = err
 			return
 		}
+		s.flows = ds[len(wrt):]
 		s.grads = make([]*G.Node, len(ins))
 		for i, n := range ins {
 			if k := slices.Index(wrt, n); k >= 0 {
@@ -96,6 +102,9 @@ func (p *Program) step(w *Watch, t int, backward bool) error {
 	defer func() { p.watch = nil }()
 	return p.Run()
 }
+
+// Flows are the gradients of Raw, once Backward has been called.
+func (s *Step) Flows() []*G.Node { return s.flows }
 
 func pooled(pool *sync.Pool, outs []*G.Node) (*Program, error) {
 	if p, ok := pool.Get().(*Program); ok {
@@ -271,14 +280,17 @@ func (s ScanGrad) Infer(in []Type) (Type, error) {
 
 func (s ScanGrad) Eval(in []Tensor, out Tensor) error { return s.eval(in, out, nil) }
 
-func (s ScanGrad) eval(in []Tensor, out Tensor, w *Watch) error {
+func (s ScanGrad) eval(in []Tensor, out Tensor, w *Watch) error { return s.backwards(in, out, w, nil) }
+
+// backwards goes back through all times. If visit is set, it sees the step's values at each.
+func (s ScanGrad) backwards(in []Tensor, out Tensor, w *Watch, visit func(t int, p *Program)) error {
 	st := s.Step
 	cots, grads, err := st.Backward()
 	if err != nil {
 		return err
 	}
 	var outs []*G.Node
-	for _, g := range grads {
+	for _, g := range slices.Concat(grads, st.flows) {
 		if g != nil && !slices.Contains(outs, g) {
 			outs = append(outs, g)
 		}
@@ -331,6 +343,9 @@ func (s ScanGrad) eval(in []Tensor, out Tensor, w *Watch) error {
 		}
 		if err := p.step(w, t, true); err != nil {
 			return err
+		}
+		if visit != nil {
+			visit(t, p)
 		}
 		for i, g := range grads {
 			to := acc[i]

@@ -47,6 +47,7 @@ func newRecurrence(l *lowering, st *step, name string, T int, reverse bool) *rec
 	r := &recurrence{l: l, step: st, region: l.Region, T: T, consts: map[*ir.Value]*ir.Value{}, series: map[*ir.Value]*ir.Value{},
 		in: map[*ir.Value]*ir.Value{}, out: map[*ir.Value]*ir.Value{}, classes: map[*ir.Value]class{}, core: map[*ir.Value]bool{}}
 	r.loop, r.value = l.Region.NewLoop(name, T, reverse)
+	r.loop.Body.At = l.Region.At
 	return r
 }
 

@@ -19,6 +19,7 @@ type step struct {
 	next   []*ir.Value
 	cots   []*ir.Value // leaves
 	grads  []*ir.Value // of inputs; nil is 0
+	flows  []*ir.Value // gradients of Step.Raw; nil is 0
 }
 
 type stepLeaf struct {
@@ -34,7 +35,7 @@ func (l *lowering) step(st *ops.Step) (*step, error) {
 	l.steps[st] = s
 	keep := slices.Clone(st.Slots())
 	if gradErr == nil {
-		for _, g := range grads {
+		for _, g := range slices.Concat(grads, st.Flows()) {
 			if g != nil {
 				keep = append(keep, g)
 			}
@@ -80,18 +81,22 @@ func (l *lowering) step(st *ops.Step) (*step, error) {
 		s.next = append(s.next, inner.plain(of[n]))
 	}
 	if gradErr == nil {
-		for _, g := range grads {
-			var v *ir.Value
-			if g != nil {
-				v = inner.plain(of[g])
-				if v.IsZero() {
-					v = nil
-				}
-			}
-			s.grads = append(s.grads, v)
-		}
+		s.grads, s.flows = inner.gradients(grads), inner.gradients(st.Flows())
 	}
 	return s, nil
+}
+
+// gradients are nodes as values; nil for what is known to be 0.
+func (l *lowering) gradients(ns []*G.Node) []*ir.Value {
+	vs := make([]*ir.Value, len(ns))
+	for i, n := range ns {
+		if n != nil {
+			if vs[i] = l.plain(l.Of[n]); vs[i].IsZero() {
+				vs[i] = nil
+			}
+		}
+	}
+	return vs
 }
 
 // isState gives the index in States of input i, or −1.
@@ -184,22 +189,23 @@ func (s *scan) cut(from, to int) *ir.Value {
 	}, from, to)
 }
 
-// scanGrad is a lowered backward loop.
-type scanGrad struct {
-	region *ir.Region
-	sizes  []int
-	pieces []func() *ir.Value
+// backward is a lowered backward loop.
+type backward struct {
+	*recurrence
+	carries []*ir.Carry
 }
 
-func (s *scanGrad) cut(from, to int) *ir.Value {
-	return cutPieces(s.region, s.sizes, func(i int) *ir.Value { return s.pieces[i]() }, from, to)
-}
-
-func (l *lowering) scanGrad(fn ops.ScanGrad, t ops.Type, args []*ir.Value) (*ir.Value, error) {
+// backward gives the backward loop of a scan and a cotangent, whose operands are args: those of the scan, what it packs
+// and the cotangent of that. There is one for all that comes out of it.
+func (l *lowering) backward(fn ops.Scan, args []*ir.Value) (*backward, error) {
 	n := len(args)
 	fwd, dy := l.scans[args[n-2]], l.plain(args[n-1])
 	if fwd == nil || fwd.step.Step != fn.Step {
 		return nil, failf("ScanGrad", "its scan is not in the graph")
+	}
+	key := [2]*ir.Value{args[n-2], dy}
+	if b := l.backs[key]; b != nil {
+		return b, nil
 	}
 	st := fwd.step
 	if _, _, err := st.Backward(); err != nil {
@@ -207,7 +213,6 @@ func (l *lowering) scanGrad(fn ops.ScanGrad, t ops.Type, args []*ir.Value) (*ir.
 	}
 	b := newRecurrence(l, st, "scan gradient", fn.T, !fn.Reverse)
 	b.fwd = fwd
-	args = args[:n-2]
 	for i, in := range st.inputs {
 		switch k := st.isState(i); {
 		case k >= 0:
@@ -269,6 +274,27 @@ func (l *lowering) scanGrad(fn ops.ScanGrad, t ops.Type, args []*ir.Value) (*ir.
 		carries[k].Next = b.owned(zero)
 	}
 
+	l.backs[key] = &backward{b, carries}
+	return l.backs[key], nil
+}
+
+// scanGrad is what a backward loop packs.
+type scanGrad struct {
+	region *ir.Region
+	sizes  []int
+	pieces []func() *ir.Value
+}
+
+func (s *scanGrad) cut(from, to int) *ir.Value {
+	return cutPieces(s.region, s.sizes, func(i int) *ir.Value { return s.pieces[i]() }, from, to)
+}
+
+func (l *lowering) scanGrad(fn ops.ScanGrad, t ops.Type, args []*ir.Value) (*ir.Value, error) {
+	b, err := l.backward(fn.Scan, args)
+	if err != nil {
+		return nil, err
+	}
+	st := b.step
 	res := &scanGrad{region: l.Region}
 	for i, in := range st.inputs {
 		if !fn.Want[i] {
@@ -286,7 +312,7 @@ func (l *lowering) scanGrad(fn ops.ScanGrad, t ops.Type, args []*ir.Value) (*ir.
 			switch {
 			case made != nil:
 			case k >= 0:
-				made = b.loop.Out(l.Region, b.value, ir.Output{Kind: ir.Final, Carry: carries[k]})
+				made = b.loop.Out(l.Region, b.value, ir.Output{Kind: ir.Final, Carry: b.carries[k]})
 			case g == nil:
 				made = l.Region.Apply(ops.Fill{Dtype: ty.Dtype, Shape: ty.Shape})
 			case i < len(st.Seqs):
@@ -300,6 +326,19 @@ func (l *lowering) scanGrad(fn ops.ScanGrad, t ops.Type, args []*ir.Value) (*ir.
 	v := l.Region.Leaf(packed{what: "packed gradients{}"}, t)
 	l.grads[v] = res
 	return v, nil
+}
+
+// scanFlow is the gradient of a part of the state at all times.
+func (l *lowering) scanFlow(fn ops.ScanFlow, t ops.Type, args []*ir.Value) (*ir.Value, error) {
+	b, err := l.backward(fn.Scan, args)
+	if err != nil {
+		return nil, err
+	}
+	g := b.step.flows[fn.Part]
+	if g == nil {
+		return l.Region.Apply(ops.Fill{Dtype: t.Dtype, Shape: t.Shape}), nil
+	}
+	return b.spread(b.outer(g), g), nil
 }
 
 // cotangent is [from, to) of a packed cotangent: the gradients of all views of one slot, apart from the other slots'.

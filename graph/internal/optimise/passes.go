@@ -52,8 +52,10 @@ func accumulate(l *level) {
 		sum := now[base]
 		for _, p := range products {
 			fn := ir.MatMulAcc{MatMul: p.Fn.(ops.MatMul)}
+			l.region.At = p.At
 			sum = l.region.Apply(fn, sum, now[p.Args[0]], now[p.Args[1]])
 		}
+		l.region.At = v.At
 		sum = l.region.Apply(ops.Reshape{Shape: v.Shape}, sum)
 		for _, t := range rest {
 			sum = l.region.Apply(ops.Elementwise{Kind: "add"}, sum, now[t])
@@ -146,6 +148,7 @@ func slice(l *level) {
 				args[i] = cut(ops.Slice{Axis: axis, From: fn.From, To: fn.To}, a, len(l.users[a]) == 1)
 			}
 		}
+		l.region.At = v.At
 		return l.region.Apply(e, args...)
 	}
 	l.rewrite(now, func(v *ir.Value, args []*ir.Value) *ir.Value {
@@ -203,9 +206,11 @@ func gates(l *level) {
 		}
 		if fn, ok := m.Fn.(ir.MatMulAcc); ok {
 			u := cut(s, m.Args[0])
+			l.region.At = m.At
 			return l.region.Apply(fn, u, now[m.Args[1]], weights(fn.TransB, m.Args[2]))
 		}
 		fn := m.Fn.(ops.MatMul)
+		l.region.At = m.At
 		return l.region.Apply(fn, now[m.Args[0]], weights(fn.TransB, m.Args[1]))
 	}
 	l.rewrite(now, func(v *ir.Value, args []*ir.Value) *ir.Value {
@@ -265,6 +270,7 @@ func (l *level) pulled(o *ir.Value) *ir.Value {
 			}
 		}
 	}
+	l.region.At = o.At
 	return l.region.Apply(fn, args...)
 }
 
