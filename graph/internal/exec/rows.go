@@ -28,6 +28,18 @@ func (k *block[F]) byRow(v *ir.Value) bool {
 
 // emitRows compiles the operations that work row by row, or column by column; false if v is none.
 func (k *block[F]) emitRows(v *ir.Value) bool {
+	switch fn := v.Fn.(type) {
+	case ops.CrossEntropy:
+		k.emitCrossEntropy(v, fn)
+		return true
+	case ops.CrossEntropyGrad:
+		if u := k.lossOf(v, fn); u != nil {
+			k.emit(u)
+		}
+		if k.locs[v] != nil {
+			return true
+		}
+	}
 	r := &rows[F]{fn: v.Fn, at: v.At, steps: v.Steps}
 	width := func(v *ir.Value) int { return v.Shape[len(v.Shape)-1] }
 	switch fn := v.Fn.(type) {
@@ -36,9 +48,6 @@ func (k *block[F]) emitRows(v *ir.Value) bool {
 	case ops.LogSoftmax:
 		r.each, r.weight = logSoftmaxRow[F], 1
 		k.row = max(k.row, width(v))
-	case ops.CrossEntropy:
-		r.each, r.weight = crossEntropyRow[F], 1
-		k.row = max(k.row, width(v.Args[0]))
 	case ops.CrossEntropyGrad:
 		r.each, r.weight = crossEntropyGradRow[F], 1
 	case ops.Gather:
@@ -58,13 +67,8 @@ func (k *block[F]) emitRows(v *ir.Value) bool {
 		r.in = append(r.in, k.dense(a))
 	}
 	r.out = k.target(v)
-	switch v.Fn.(type) {
-	case ops.CrossEntropy:
-		r.n, r.width = v.Size(), width(v.Args[0])
-	default:
-		r.width = width(v)
-		r.n = v.Size() / r.width
-	}
+	r.width = width(v)
+	r.n = v.Size() / r.width
 	r.split = r.n
 	if k.batch > 0 {
 		r.split = k.batch
@@ -97,13 +101,19 @@ func (r *rows[F]) run(x *ctx[F], lo, hi int) error {
 	if err == nil {
 		return nil
 	}
-	if bad, ok := err.(*badID); ok && r.steps > 0 { // as if it had happened inside the loop
-		each := r.n / r.steps
+	return failed(err, r.at, r.steps, r.n)
+}
+
+// failed says where an error happened: in a step of the loop that n rows were taken out of, as if it had happened
+// there, or in the operation itself.
+func failed(err error, at ops.Place, steps, n int) error {
+	if bad, ok := err.(*badID); ok && steps > 0 {
+		each := n / steps
 		step := bad.at / each
 		bad.at %= each
-		return ops.AtStep(step, ops.Failed(r.at, err))
+		return ops.AtStep(step, ops.Failed(at, err))
 	}
-	return ops.Failed(r.at, err)
+	return ops.Failed(at, err)
 }
 
 // exps writes e^(x−max x) to dst, and gives the maximum and the sum.
@@ -159,28 +169,6 @@ type badID struct {
 
 func (e *badID) Error() string {
 	return fmt.Sprintf("%s %d at position %d is outside 0 … %d", e.what, e.id, e.at, e.n-1)
-}
-
-func crossEntropyRow[F kernels.Float](x *ctx[F], r *rows[F], lo, hi int) error {
-	c := r.fn.(ops.CrossEntropy)
-	logits, dst, ids := at(x, r.in[0]), at(x, r.out), whole(x, r.in[1]).Int
-	for i := lo; i < hi; i++ {
-		counts, err := target(c, ids[i], r.width, i)
-		if err != nil {
-			return err
-		}
-		if dst[i] = 0; !counts {
-			continue
-		}
-		s := logits[i*r.width : (i+1)*r.width]
-		top, sum := exps(x.row[:r.width], s)
-		loss := (1-c.Smoothing)*-float64(s[ids[i]]) + float64(top) + math.Log(float64(sum))
-		if c.Smoothing > 0 {
-			loss -= c.Smoothing * float64(kernels.Sum(s)) / float64(r.width)
-		}
-		dst[i] = F(loss)
-	}
-	return nil
 }
 
 func crossEntropyGradRow[F kernels.Float](x *ctx[F], r *rows[F], lo, hi int) error {
