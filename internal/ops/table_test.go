@@ -448,6 +448,33 @@ func opCases() map[string][]opCase {
 			},
 			first: "Scan: its gradient has no derivative of its own; unroll with Expand where a second derivative is needed",
 		}, "ScanGrad")
+		add(opCase{
+			name: fmt.Sprint(s), in: in,
+			build: func(g *nodes.Graph, in []*nodes.Node) *nodes.Node {
+				y := g.Op("Scan", s.scan(g.Dtype()), slices.Clone(in)...)
+				g.Backward([]*nodes.Node{y}, []*nodes.Node{g.Const(1, y.Shape()...)}, operands(in)...)
+				flows, err := ops.Flows(g.Expr())
+				if err != nil {
+					panic(err)
+				}
+				return g.Of(flows[0].Nodes[0])
+			},
+			// What the sum of everything gains by a little more of h' at one time.
+			want: func(in []array) array {
+				more := generate([]int{s.T, s.B, s.H}, func([]int) float64 { return 0 })
+				out := array{shape: more.shape}
+				for i := range more.v {
+					out.v = append(out.v, slope(func() (total float64) {
+						for _, v := range s.loop(append(slices.Clone(in), more)).v {
+							total += v
+						}
+						return total
+					}, &more.v[i]))
+				}
+				return out
+			},
+			first: "GradientFlow: it has no derivative",
+		}, "ScanFlow")
 	}
 	return table
 }
@@ -499,11 +526,12 @@ func (s scanSize) scan(dtype tensor.Dtype) ops.Scan {
 	next := ops.Apply(ops.Elementwise{Kind: "tanh"}, ops.Add(ops.Add(ops.Apply(ops.MatMul{}, x, w), ops.Mul(h, c)), b))
 	step := ops.NewStep(&ops.Step{
 		Seqs: []*G.Node{x}, States: []*G.Node{h, c}, Consts: []*G.Node{w, b}, Next: []*G.Node{next, h}, Ys: []*G.Node{ops.Mul(next, c)}, Mask: -1,
+		Raw: []*G.Node{next}, Parts: []string{"h"},
 	})
 	return ops.Scan{Step: step, T: s.T, Reverse: s.Reverse}
 }
 
-// loop is the recurrence as plain loops, packed as the scan packs: h' of all times, c', y.
+// loop is the recurrence as plain loops, packed as the scan packs: h' of all times, c', y. A sixth input is added to h'.
 func (s scanSize) loop(in []array) array {
 	x, h, c, w, b := in[0], in[1], in[2], in[3], in[4]
 	state := generate([]int{3, s.T, s.B, s.H}, func([]int) float64 { return math.NaN() })
@@ -516,6 +544,9 @@ func (s scanSize) loop(in []array) array {
 			sum := h.at(ix...)*c.at(ix...) + b.at(ix[1])
 			for k := range s.In {
 				sum += x.at(t, ix[0], k) * w.at(k, ix[1])
+			}
+			if len(in) > 5 {
+				return math.Tanh(sum) + in[5].at(t, ix[0], ix[1])
 			}
 			return math.Tanh(sum)
 		})
