@@ -61,3 +61,12 @@ func TestTicks(t *testing.T) {
 		require.True(t, n >= 3 && n <= 9, "%g: %d ticks", high, n)
 	}
 }
+
+func TestSpark(t *testing.T) {
+	require.Equal(t, "▁▂▃▄▅▆▇█", Spark([]float64{0, 1, 2, 3, 4, 5, 6, 7}, 8, false))
+	require.Equal(t, "▁█", Spark([]float64{0, 2, 5, 5}, 2, false))
+	require.Equal(t, "▁▅█", Spark([]float64{1, 100, 10000}, 9, true))
+	require.Equal(t, "▁ █", Spark([]float64{1, math.NaN(), 2}, 9, false))
+	require.Equal(t, " ▁▁", Spark([]float64{0, 3, 3}, 9, true))
+	require.Equal(t, " ", Spark(nil, 9, false))
+}
