@@ -1,0 +1,261 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+
+	"github.com/seqzoo/seqzoo/cells"
+	"github.com/seqzoo/seqzoo/graph"
+	"github.com/seqzoo/seqzoo/internal/lineplot"
+	"github.com/seqzoo/seqzoo/internal/safefile"
+	"github.com/seqzoo/seqzoo/nodes"
+	"github.com/seqzoo/seqzoo/train"
+	"github.com/seqzoo/seqzoo/unroll"
+)
+
+func main() {
+	if err := run(os.Args[1:], os.Stdout); err != nil && !errors.Is(err, flag.ErrHelp) {
+		fmt.Fprintln(os.Stderr, "gradientflow:", err)
+		os.Exit(1)
+	}
+}
+
+const (
+	symbols = 4
+	hidden  = 32
+	batch   = 32
+)
+
+// networks are the cells to compare.
+var networks = []struct {
+	name string
+	cell func(s *nodes.Scope) cells.Cell
+}{
+	{"RNN", rnn(nodes.Normal(0, 0.5/5.66))},
+	{"RNN, large weights", rnn(nodes.Normal(0, 3/5.66))},
+	{"RNN, orthogonal", rnn(nodes.Orthogonal(1))},
+	{"GRU", func(s *nodes.Scope) cells.Cell {
+		return cells.NewGRU(s, cells.GRUConfig{In: symbols, Hidden: hidden})
+	}},
+	{"GRU, biased to keep", func(s *nodes.Scope) cells.Cell {
+		keep := nodes.Blocks(nodes.Zeros(), nodes.Constant(2), nodes.Zeros()) // h' = (1 − z)∘n + z∘h: σ(2) of h stays
+		return cells.NewGRU(s, cells.GRUConfig{In: symbols, Hidden: hidden, InitBias: keep})
+	}},
+	{"LSTM", func(s *nodes.Scope) cells.Cell {
+		return cells.NewLSTM(s, cells.LSTMConfig{In: symbols, Hidden: hidden})
+	}},
+}
+
+// rnn is a plain network with the given initial W_hh. With N(0, (g/√H)²) a step multiplies a small state by about g.
+func rnn(init nodes.Init) func(s *nodes.Scope) cells.Cell {
+	return func(s *nodes.Scope) cells.Cell {
+		return cells.NewRNN(s, cells.RNNConfig{In: symbols, Hidden: hidden, InitHidden: init})
+	}
+}
+
+// task is to say, after the last of T random symbols, which was the first.
+type task struct {
+	T       int
+	step    *train.Step
+	x       []float32 // [T, B, symbols], one-hot
+	targets []int     // [B]
+	right   *nodes.Node
+	random  *rand.Rand
+	adam    train.Optimizer
+}
+
+func newTask(cell func(*nodes.Scope) cells.Cell, T int, seed uint64) (*task, error) {
+	k := &task{T: T, random: rand.New(rand.NewPCG(seed, 7))}
+	var loss, x, targets *nodes.Node
+	err := nodes.Try(func() {
+		root := nodes.NewStore(nodes.Float32, seed).Root()
+		g := nodes.NewGraph(nodes.Options{Training: true})
+		x, targets = g.Input("x", T, batch, symbols), g.IntInput("targets", batch)
+		h := unroll.Over(cell(root.In("layer"))).Unroll(x, nil, unroll.Options{}).Final()[0]
+		logits := nodes.Add(nodes.MatMul(h, root.Param("W_out", nodes.XavierUniform(1), hidden, symbols)), root.Param("b_out", nodes.Zeros(), symbols))
+		loss = nodes.CrossEntropy(logits, targets, nodes.CrossEntropyOptions{})
+		k.right = nodes.ArgMax(logits)
+	})
+	if err != nil {
+		return nil, err
+	}
+	v, err := train.Feed(x)
+	if err != nil {
+		return nil, err
+	}
+	w, err := train.Feed(targets)
+	if err != nil {
+		return nil, err
+	}
+	k.x, k.targets = v.Float32s(), w.Ints()
+	if k.adam, err = train.NewAdam(train.AdamConfig{LR: 0.003}); err != nil {
+		return nil, err
+	}
+	k.step, err = train.NewStep(loss, k.right)
+	return k, err
+}
+
+// draw makes the next batch.
+func (k *task) draw() {
+	clear(k.x)
+	for t := range k.T {
+		for b := range batch {
+			s := k.random.IntN(symbols)
+			k.x[(t*batch+b)*symbols+s] = 1
+			if t == 0 {
+				k.targets[b] = s
+			}
+		}
+	}
+}
+
+// accuracy is the share of right answers in the last run.
+func (k *task) accuracy() float64 {
+	right := 0
+	for b, y := range k.right.Value().Data().([]int) {
+		if y == k.targets[b] {
+			right++
+		}
+	}
+	return float64(right) / batch
+}
+
+// train takes n steps and gives the loss of each; the accuracy is that of the last twenty.
+func (k *task) train(n int) (losses []float64, accuracy float64, err error) {
+	last := min(20, n)
+	for i := range n {
+		k.draw()
+		loss, err := k.step.Run(0, i)
+		if err != nil {
+			return nil, 0, err
+		}
+		if i >= n-last {
+			accuracy += k.accuracy() / float64(last)
+		}
+		losses = append(losses, loss)
+		if _, err := (train.Clip{Norm: 1}).Apply(k.step.Grads()); err != nil {
+			return nil, 0, err
+		}
+		if err := k.adam.Step(k.step.Grads()); err != nil {
+			return nil, 0, err
+		}
+	}
+	return losses, accuracy, nil
+}
+
+// flow measures the gradient on a fresh batch.
+func (k *task) flow() (*graph.FlowReport, error) {
+	k.draw()
+	if _, err := k.step.Run(0, 0); err != nil {
+		return nil, err
+	}
+	return k.step.GradientFlow()
+}
+
+func run(args []string, out io.Writer) error {
+	f := flag.NewFlagSet("gradientflow", flag.ContinueOnError)
+	f.SetOutput(out)
+	quick := f.Bool("quick", false, "a smoke run: few steps of training")
+	dir := f.String("svg", "", "write the figures into this `folder`")
+	T := f.Int("t", 40, "length of the sequences: how long the first symbol must be remembered")
+	steps := f.Int("steps", 1500, "steps of training")
+	seed := f.Uint64("seed", 1, "seed of weights and data")
+	if err := f.Parse(args); err != nil {
+		return err
+	}
+	if *quick {
+		*steps, *T = 20, 12
+	}
+	if *T < 2 || *T > 10000 || *steps < 1 || f.NArg() > 0 {
+		return errors.New("want 2 to 10000 for -t, at least 1 of -steps, and nothing else")
+	}
+	say := func(format string, args ...any) { fmt.Fprintf(out, format+"\n", args...) }
+	draw := func(name string, p *lineplot.Plot) error {
+		if *dir == "" {
+			return nil
+		}
+		if err := os.MkdirAll(*dir, 0o755); err != nil {
+			return err
+		}
+		path := filepath.Join(*dir, name)
+		say("(drawn in %s)\n", path)
+		return safefile.Write(safefile.OS, path, p.Write)
+	}
+
+	say("Of %d random symbols, which was the first? After the last one the network must say. What it gets wrong has to", *T)
+	say("travel back over all steps to where the symbol was seen: dL/dh_t = dL/dh_{t+1} · ∂h_{t+1}/∂h_t, again and again.")
+	say("If the factor is mostly below 1, nothing arrives, and if it is above 1, it explodes.\n")
+	tasks := make([]*task, len(networks))
+	for i, n := range networks {
+		var err error
+		if tasks[i], err = newTask(n.cell, *T, *seed); err != nil {
+			return err
+		}
+		defer tasks[i].step.Close()
+	}
+	table := func(title, file string) error {
+		say("%s: ‖dL/dh_t‖, over all sequences and units of a batch\n", title)
+		say("%-20s %12s %12s %12s %14s   %s", "", "first step", "middle", "last step", "factor a step", "first … last, logarithmic")
+		p := &lineplot.Plot{Title: title, X: "step", Y: "‖dL/dh‖", LogY: true}
+		for i, n := range networks {
+			r, err := tasks[i].flow()
+			if err != nil {
+				return err
+			}
+			for _, l := range r.Layers {
+				if l.Part == "h" {
+					say("%-20s %12.3g %12.3g %12.3g %14.3f   %s", n.name, l.Norms[0], l.Norms[len(l.Norms)/2], l.Norms[len(l.Norms)-1], l.Decay(),
+						lineplot.Spark(l.Norms, 40, true))
+				}
+				c := lineplot.Curve{Name: n.name + ", " + l.Part, Y: l.Norms}
+				for t := range l.Norms {
+					c.X = append(c.X, float64(t))
+				}
+				p.Curves = append(p.Curves, c)
+			}
+		}
+		say("")
+		return draw(file, p)
+	}
+	if err := table("Before training", "before.svg"); err != nil {
+		return err
+	}
+
+	say("Training, %d steps of %d sequences with Adam, the gradient's norm clipped at 1; guessing is right in %.0f %%:\n", *steps, batch, 100.0/symbols)
+	say("%-20s %12s %12s   %s", "", "last loss", "right", "loss")
+	p := &lineplot.Plot{Title: "Remembering the first symbol", X: "step of training", Y: "loss, mean of 20"}
+	for i, n := range networks {
+		losses, accuracy, err := tasks[i].train(*steps)
+		if err != nil {
+			return err
+		}
+		say("%-20s %12.4f %10.1f %%   %s", n.name, losses[len(losses)-1], 100*accuracy, lineplot.Spark(losses, 40, false))
+		c := lineplot.Curve{Name: n.name}
+		for at := 0; at+20 <= len(losses); at += 20 {
+			sum := 0.0
+			for _, v := range losses[at : at+20] {
+				sum += v
+			}
+			c.X, c.Y = append(c.X, float64(at+20)), append(c.Y, sum/20)
+		}
+		p.Curves = append(p.Curves, c)
+	}
+	say("")
+	if err := draw("loss.svg", p); err != nil {
+		return err
+	}
+	if err := table("After training", "after.svg"); err != nil {
+		return err
+	}
+	r, err := tasks[len(tasks)-1].flow()
+	if err != nil {
+		return err
+	}
+	say("The whole report of the %s, with the gradients in its parameters:\n\n%v", networks[len(networks)-1].name, r)
+	return nil
+}
