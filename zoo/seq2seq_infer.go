@@ -16,7 +16,7 @@ import (
 type TranslateOptions struct {
 	Beam        int     // width of a beam search; 0 and 1: none
 	Best        int     // translations to return at most, with a beam; default 1
-	Max         int     // tokens at most, <eos> included; default twice the source and 10
+	Max         int     // tokens at most, <eos> included; default twice the longest source side by side and 10
 	Alpha, Beta float64 // of the beam: length normalisation and coverage penalty, see decode.BeamOptions
 	EarlyStop   bool    // of the beam
 

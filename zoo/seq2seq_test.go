@@ -2,6 +2,7 @@ package zoo_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/seqzoo/seqzoo/cells"
@@ -19,6 +21,7 @@ import (
 	"github.com/seqzoo/seqzoo/unroll"
 	"github.com/seqzoo/seqzoo/zoo"
 	"github.com/seqzoo/seqzoo/zoo/decode"
+	"github.com/seqzoo/seqzoo/zoo/metrics"
 	"github.com/seqzoo/seqzoo/zoo/text"
 )
 
@@ -220,13 +223,14 @@ func TestSeq2SeqResumes(t *testing.T) {
 			var err error
 			m, err = zoo.NewSeq2Seq(zoo.Seq2SeqConfig{
 				Encoder: zoo.Recurrent{Hidden: 4, Layers: 2, Dropout: 0.2, HiddenDropout: 0.1}, Attention: "bahdanau", Coverage: 1, IODropout: 0.1,
+				Peeky: true, Readout: 3,
 			}, letters(t, 5), letters(t, 5, text.BOS, text.EOS), 1)
 			require.NoError(t, err)
 			pairs, err := m.Pairs(sources, reversed(sources))
 			require.NoError(t, err)
 			checkpoints, err := train.OpenCheckpoints(dir, 0)
 			require.NoError(t, err)
-			fit(t, m, zoo.Seq2SeqData{Train: pairs, Valid: pairs[:7], Batch: 8, Bucket: 2, Teacher: zoo.InverseSigmoid(3)},
+			fit(t, m, zoo.Seq2SeqData{Train: pairs, Valid: pairs[:7], Batch: 8, Bucket: 2, Smoothing: 0.1, BLEU: true, Teacher: zoo.InverseSigmoid(3)},
 				train.Config{Epochs: n, Seed: 4, Checkpoints: checkpoints, Resume: i > 0})
 			require.NoError(t, checkpoints.Close())
 		}
@@ -268,6 +272,151 @@ func TestScheduledSampling(t *testing.T) {
 	}
 	require.Equal(t, 0.75, zoo.InverseSigmoid(3)(0))
 	require.InDelta(t, 0.5, zoo.InverseSigmoid(math.E)(2), 0.08)
+}
+
+// Whole-model gradients (trial 12), with sources and targets of unlike lengths and a smoothed loss.
+func TestSeq2SeqGradients(t *testing.T) {
+	sources := [][]string{{"a"}, {"b", "c", "a"}, {"d", "a"}, {"a", "b", "c", "d", "e"}}
+	targets := [][]string{{}, {"a"}, {"c", "b", "e"}, {"d", "d", "a", "c"}}
+	for name, cfg := range seq2seqConfigs {
+		for _, s := range []unroll.Strategy{unroll.Scan, unroll.Expand} {
+			t.Run(fmt.Sprint(name, " ", s), func(t *testing.T) {
+				cfg.Float64, cfg.IODropout = true, 0.2
+				m := newSeq2Seq(t, cfg)
+				pairs, err := m.Pairs(sources, targets)
+				require.NoError(t, err)
+				task, err := m.Task(zoo.Seq2SeqData{Train: pairs, Batch: 5, Smoothing: 0.1, Unroll: s})
+				require.NoError(t, err)
+				checkGradients(t, task)
+			})
+		}
+	}
+}
+
+// Smoothing is of training alone, and what validation measures is what Loss and Translate say.
+func TestSeq2SeqValidates(t *testing.T) {
+	sources := phrases(37, 5, 5, 3)
+	slices.SortStableFunc(sources, func(a, b []string) int { return len(a) - len(b) }) // as validation takes them
+	m := newSeq2Seq(t, seq2seqConfigs["luong"])
+	found, err := m.TranslateAll(context.Background(), sources, zoo.TranslateOptions{})
+	require.NoError(t, err)
+	var said, targets [][]string
+	for i, f := range found { // a target much like what is said, and with words that are unknown
+		said = append(said, f[0].Tokens)
+		targets = append(targets, append(slices.Clone(f[0].Tokens[:len(f[0].Tokens)*(i%3)/2]), "zebra"))
+	}
+	pairs, err := m.Pairs(sources, targets)
+	require.NoError(t, err)
+	task, err := m.Task(zoo.Seq2SeqData{Train: pairs, Valid: pairs, Smoothing: 0.3, BLEU: true, Batch: len(pairs)})
+	require.NoError(t, err)
+	measured, err := task.Validate(context.Background())
+	require.NoError(t, err)
+	want, err := metrics.CorpusBLEU(said, targets)
+	require.NoError(t, err)
+	require.Greater(t, want.BLEU, 10.0)
+	require.InDelta(t, want.BLEU, measured["valid_bleu"], 1e-9)
+	require.InDelta(t, 100-want.BLEU, measured["valid_bleu_gap"], 1e-9)
+	loss, err := m.Loss(context.Background(), pairs)
+	require.NoError(t, err)
+	require.Equal(t, loss, measured["valid_loss"])
+	require.Equal(t, math.Exp(loss), measured["valid_perplexity"])
+	b, err := task.Next(1, 0)
+	require.NoError(t, err)
+	require.Greater(t, math.Abs(b.Loss-loss), 0.01)
+	_, err = m.Task(zoo.Seq2SeqData{Train: pairs, Smoothing: 1})
+	require.ErrorContains(t, err, "Smoothing is 1, want [0, 1)")
+	cancelled, cancel := context.WithCancel(context.Background())
+	cancel()
+	_, err = task.Validate(cancelled)
+	require.ErrorIs(t, err, context.Canceled)
+}
+
+// Random configurations (trial 10): each is refused, or builds, and then Scan says what Expand says.
+func TestSeq2SeqShapes(t *testing.T) {
+	built := 0
+	r := rng.Stream{Key: rng.New(10)}
+	pick := func(s ...string) string { return s[r.Intn(len(s))] }
+	half := func() bool { return r.Intn(2) == 0 }
+	const configs = 40
+	for i := range configs {
+		layers := 1 + r.Intn(2)
+		stack := func(hidden int) zoo.Recurrent {
+			return zoo.Recurrent{Cell: pick("rnn", "gru", "lstm", "gru", "lstm"), Hidden: hidden, Layers: layers, Residual: half()}
+		}
+		cfg := zoo.Seq2SeqConfig{
+			Encoder: stack(1 + r.Intn(17)), Bidirectional: half(), Attention: pick("none", "bahdanau", "luong"),
+			EmbedTarget: r.Intn(18), EmbedSource: r.Intn(18), Readout: r.Intn(4) * r.Intn(9), Peeky: half(), Tied: r.Intn(4) == 0,
+			ScoreHidden: r.Intn(3) * r.Intn(9), Float64: true,
+		}
+		if half() {
+			cfg.Decoder = stack(r.Intn(18))
+		}
+		if cfg.Attention != "none" && half() {
+			cfg.Score = cells.Score(pick("additive", "dot", "general", "concat"))
+		}
+		if cfg.Tied && half() {
+			cfg.Readout = cfg.EmbedTarget
+		}
+		if r.Intn(5) == 0 {
+			cfg.Coverage = 1
+		}
+		m, err := zoo.NewSeq2Seq(cfg, letters(t, 4), letters(t, 3, text.BOS, text.EOS), uint64(i))
+		require.Equal(t, cfg.Validate() == nil, err == nil, "%+v: %v", cfg, err)
+		if err != nil {
+			continue
+		}
+		built++
+		n := 1 + r.Intn(4)
+		sources, targets := phrases(n, 1+r.Intn(9), 4, uint64(i)), phrases(n, 1+r.Intn(9), 3, uint64(i+1))
+		pairs, err := m.Pairs(sources, targets)
+		require.NoError(t, err)
+		var losses [2]float64
+		for k, s := range []unroll.Strategy{unroll.Scan, unroll.Expand} {
+			task, err := m.Task(zoo.Seq2SeqData{Train: pairs, Batch: n, Unroll: s})
+			require.NoError(t, err)
+			b, err := task.Next(1, 0)
+			require.NoError(t, err)
+			losses[k] = b.Loss
+		}
+		require.InDelta(t, losses[1], losses[0], 1e-10, "%+v", cfg)
+		_, err = m.Translate(context.Background(), sources[0], zoo.TranslateOptions{Beam: 1 + r.Intn(3), Max: 3})
+		require.NoError(t, err, "%+v", cfg)
+	}
+	t.Logf("%d of %d are valid", built, configs)
+	require.Greater(t, built, configs/4)
+}
+
+// One model, used by 32 goroutines at once (trial 17).
+func TestSeq2SeqConcurrently(t *testing.T) {
+	sources := phrases(5, 6, 5, 2)
+	m := newSeq2Seq(t, seq2seqConfigs["peeky both ways"])
+	say := func(i int) ([][]zoo.Translation, error) {
+		return m.TranslateAll(context.Background(), sources[i%3:], zoo.TranslateOptions{Beam: i % 3, Max: 6})
+	}
+	var want [6][][]zoo.Translation
+	for i := range want {
+		var err error
+		want[i], err = say(i)
+		require.NoError(t, err)
+	}
+	var wg sync.WaitGroup
+	var failed [32]error
+	var same [32]bool
+	for i := range failed {
+		wg.Go(func() {
+			same[i] = true
+			for k := range 10 {
+				got, err := say(i + k)
+				same[i] = same[i] && assert.ObjectsAreEqual(want[(i+k)%6], got)
+				failed[i] = errors.Join(failed[i], err)
+			}
+		})
+	}
+	wg.Wait()
+	for i := range failed {
+		require.NoError(t, failed[i])
+		require.True(t, same[i])
+	}
 }
 
 func TestSeq2SeqErrors(t *testing.T) {
