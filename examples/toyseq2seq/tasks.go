@@ -19,6 +19,7 @@ type task struct {
 	tokens   text.Tokeniser
 	train    int // pairs to train on
 	training cli.Training
+	cell     string
 	hidden   int
 	embed    int
 	variants []variant
@@ -39,12 +40,12 @@ type style struct {
 
 var tasks = []task{
 	{
-		name: "reversal", pair: reversal, tokens: text.Words{Spaced: true}, train: 50_000, hidden: 64, embed: 32,
+		name: "reversal", pair: reversal, tokens: text.Words{Spaced: true}, train: 50_000, cell: "gru", hidden: 64, embed: 32,
 		training: cli.Training{Epochs: 1, Batch: 16, LR: 0.004, Warmup: 100, Clip: 1},
 		variants: []variant{{name: "attention", change: func(c *zoo.Seq2SeqConfig) { c.Bidirectional, c.Attention = true, "bahdanau" }}},
 	},
 	{
-		name: "addition", pair: addition, tokens: text.Chars{}, train: 45_000, hidden: 128, embed: 16,
+		name: "addition", pair: addition, tokens: text.Chars{}, train: 45_000, cell: "lstm", hidden: 128, embed: 16,
 		training: cli.Training{Epochs: 25, Batch: 128, LR: 0.004, Warmup: 100, Clip: 1},
 		variants: []variant{
 			{name: "plain"},
@@ -53,11 +54,11 @@ var tasks = []task{
 		},
 	},
 	{
-		name: "dates", pair: date, tokens: text.Chars{}, train: 45_000, hidden: 128, embed: 16,
-		training: cli.Training{Epochs: 5, Batch: 128, LR: 0.004, Warmup: 100, Clip: 1},
+		name: "dates", pair: date, tokens: text.Chars{}, train: 45_000, cell: "gru", hidden: 64, embed: 16,
+		training: cli.Training{Epochs: 5, Batch: 64, LR: 0.004, Warmup: 100, Clip: 1},
 		variants: []variant{
-			{name: "none", style: style{Reversed: true}},
-			{name: "attention", style: style{Reversed: true}, change: func(c *zoo.Seq2SeqConfig) { c.Attention = "luong" }},
+			{name: "none", change: func(c *zoo.Seq2SeqConfig) { c.Bidirectional = true }},
+			{name: "attention", change: func(c *zoo.Seq2SeqConfig) { c.Bidirectional, c.Attention = true, "bahdanau" }},
 		},
 	},
 }

@@ -35,7 +35,7 @@ func (t *trainer) flags(f *flag.FlagSet) {
 	f.StringVar(&t.variant, "variant", "", "train this `one` only (default: all of the task)")
 	t.Training.Seed = 1
 	t.Register(f)
-	f.StringVar(&t.cell, "cell", "", "rnn, gru or lstm (default gru for reversal, else lstm)")
+	f.StringVar(&t.cell, "cell", "", "rnn, gru or lstm (default lstm for addition, else gru)")
 	f.IntVar(&t.hidden, "hidden", 0, "width of the layers")
 	f.IntVar(&t.embed, "embed", 0, "width of the embeddings")
 	f.StringVar(&t.plot, "plot", "", "`file` to draw the share of exact answers by epoch in, SVG")
@@ -63,10 +63,7 @@ func (t *trainer) check() (err error) {
 		t.Clip = d.Clip
 	}
 	if t.cell == "" {
-		t.cell = "lstm"
-		if t.taskName == "reversal" {
-			t.cell = "gru"
-		}
+		t.cell = t.task.cell
 	}
 	if t.Quick {
 		t.task.train, t.hidden, t.Epochs = 640, min(t.hidden, 16), 1
