@@ -52,15 +52,16 @@ type envelope struct {
 
 // architectures is the closed list of what Load makes: it gives the model of a directory without its weights.
 var architectures = map[string]func(dir string, config []byte) (Model, error){
-	"Autoencoder":        func(_ string, config []byte) (Model, error) { return openAutoencoder(config) },
-	"Captioner":          func(dir string, config []byte) (Model, error) { return openCaptioner(dir, config) },
-	"Forecaster":         func(dir string, config []byte) (Model, error) { return openForecaster(dir, config) },
-	"LanguageModel":      func(dir string, config []byte) (Model, error) { return openLanguageModel(dir, config) },
-	"PCA":                func(_ string, config []byte) (Model, error) { return openPCA(config) },
-	"Seq2Seq":            func(dir string, config []byte) (Model, error) { return openSeq2Seq(dir, config) },
-	"SequenceClassifier": func(dir string, config []byte) (Model, error) { return openSequenceClassifier(dir, config) },
-	"Tagger":             func(dir string, config []byte) (Model, error) { return openTagger(dir, config) },
-	"VAE":                func(_ string, config []byte) (Model, error) { return openVAE(config) },
+	"Autoencoder":          func(_ string, config []byte) (Model, error) { return openAutoencoder(config) },
+	"Captioner":            func(dir string, config []byte) (Model, error) { return openCaptioner(dir, config) },
+	"Forecaster":           func(dir string, config []byte) (Model, error) { return openForecaster(dir, config) },
+	"LanguageModel":        func(dir string, config []byte) (Model, error) { return openLanguageModel(dir, config) },
+	"PCA":                  func(_ string, config []byte) (Model, error) { return openPCA(config) },
+	"RecurrentAutoencoder": func(_ string, config []byte) (Model, error) { return openRecurrentAutoencoder(config) },
+	"Seq2Seq":              func(dir string, config []byte) (Model, error) { return openSeq2Seq(dir, config) },
+	"SequenceClassifier":   func(dir string, config []byte) (Model, error) { return openSequenceClassifier(dir, config) },
+	"Tagger":               func(dir string, config []byte) (Model, error) { return openTagger(dir, config) },
+	"VAE":                  func(_ string, config []byte) (Model, error) { return openVAE(config) },
 }
 
 // Load reads the model that Save wrote to dir.

@@ -1,0 +1,115 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/seqzoo/seqzoo/examples/internal/cli"
+)
+
+// outliersCommand is the flags of outliers.
+type outliersCommand struct {
+	cli.Training
+	source
+	shape
+	codes, test, testLabels string
+	valid, quantile         float64
+}
+
+func (o *outliersCommand) register(f *flag.FlagSet) {
+	o.source.register(f)
+	o.shape.register(f)
+	f.StringVar(&o.codes, "codes", "2", "comma-separated `numbers` of the widths of code to try")
+	f.StringVar(&o.test, "test", "", "IDX or CSV `file` to measure on, instead of MNIST's test file")
+	f.StringVar(&o.testLabels, "test-labels", "", "IDX `file` of its labels")
+	f.Float64Var(&o.valid, "valid", 0.1, "share of the rows, from the end, that validate; they are measured on too")
+	f.Float64Var(&o.quantile, "quantile", 0.95, "share of the validation rows whose error the threshold is above")
+	o.Training.Register(f)
+}
+
+func (o *outliersCommand) check() error {
+	if o.Quick {
+		o.Epochs, o.limit = 1, 1000
+		if o.widths == "" {
+			o.widths = "32"
+		}
+	}
+	var errs []error
+	if _, err := o.list(); err != nil {
+		errs = append(errs, err)
+	}
+	if (o.data == "") != (o.test == "") {
+		errs = append(errs, errors.New("-data and -test go together"))
+	}
+	if !(o.valid > 0 && o.valid < 1) || !(o.quantile > 0 && o.quantile <= 1) {
+		errs = append(errs, fmt.Errorf("-valid is %g and -quantile %g; want shares", o.valid, o.quantile))
+	}
+	o.code = 1
+	return errors.Join(append(errs, o.source.check(), o.shape.check(), o.Training.Check())...)
+}
+
+func (o *outliersCommand) list() (codes []int, err error) {
+	for _, field := range strings.Split(o.codes, ",") {
+		k, err := strconv.Atoi(strings.TrimSpace(field))
+		if err != nil || k < 1 {
+			return nil, fmt.Errorf("-codes is %q; want whole numbers, such as 2,32", o.codes)
+		}
+		codes = append(codes, k)
+	}
+	return codes, nil
+}
+
+func (o *outliersCommand) run(ctx context.Context, s cli.Std) error {
+	all, err := o.read("train", true)
+	if err != nil {
+		return err
+	}
+	other := o.source
+	other.data, other.labels = o.test, o.testLabels
+	test, err := other.read("t10k", true)
+	if err != nil {
+		return err
+	}
+	codes, err := o.list()
+	if err != nil {
+		return err
+	}
+	labels := slices.Compact(slices.Sorted(slices.Values(all.labels)))
+	fmt.Fprintf(s.Out, "%-8s %5s %9s %9s %10s %7s\n", "left out", "code", "valid AUC", "test AUC", "precision", "recall")
+	for _, k := range codes {
+		var validMean, testMean float64
+		for _, label := range labels {
+			sh, t := o.shape, o.Training
+			sh.code = k
+			if t.Save != "" {
+				t.Save = filepath.Join(o.Save, fmt.Sprintf("without-%d-code-%d", label, k))
+			}
+			fitted, valid := all.split(o.valid)
+			m, err := fit(ctx, s, &t, sh, fitted.without(label), valid.without(label), o.quantile, map[string]string{
+				"-data": o.data, "-limit": strconv.Itoa(o.limit), "-without": strconv.Itoa(label), "-valid": fmt.Sprint(o.valid),
+			})
+			if err != nil {
+				return err
+			}
+			validAUC, _, err := detect(m, valid, label)
+			if err != nil {
+				return err
+			}
+			testAUC, d, err := detect(m, test, label)
+			if err != nil {
+				return err
+			}
+			validMean += validAUC / float64(len(labels))
+			testMean += testAUC / float64(len(labels))
+			fmt.Fprintf(s.Out, "%-8d %5d %9.3f %9.3f %10.3f %7.3f\n", label, k, validAUC, testAUC, d.Precision(), d.Recall())
+		}
+		fmt.Fprintf(s.Out, "%-8s %5d %9.3f %9.3f\n", "mean", k, validMean, testMean)
+	}
+	return nil
+}

@@ -1,0 +1,247 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/seqzoo/seqzoo/examples/internal/cli"
+	"github.com/seqzoo/seqzoo/train"
+	"github.com/seqzoo/seqzoo/zoo"
+	"github.com/seqzoo/seqzoo/zoo/metrics"
+)
+
+var kinds = []string{"autoencoder", "denoising", "vae", "linear", "pca", "recurrent"}
+
+// shape is the flags that say what a model is like.
+type shape struct {
+	kind, widths, activation, noise, cell string
+	code                                  int
+	beta, freeBits                        float64
+	tied, raw                             bool
+}
+
+func (s *shape) register(f *flag.FlagSet) {
+	f.StringVar(&s.kind, "kind", "autoencoder", "`one` of "+strings.Join(kinds, ", "))
+	f.StringVar(&s.widths, "widths", "", "`widths` of the layers before the code, such as 512,128, which is the default; vae: 400; recurrent: 64")
+	f.StringVar(&s.activation, "activation", "relu", "relu, tanh or sigmoid, of these layers")
+	f.StringVar(&s.noise, "noise", "gaussian:0.5", "denoising: gaussian:DEVIATION, masking:SHARE or salt-and-pepper:SHARE")
+	f.StringVar(&s.cell, "cell", "gru", "recurrent: rnn, gru or lstm")
+	f.Float64Var(&s.beta, "beta", 1, "vae: weight of the divergence")
+	f.Float64Var(&s.freeBits, "free-bits", 0, "vae: nats of each number of a code that cost nothing")
+	f.BoolVar(&s.tied, "tied", false, "autoencoder, denoising, linear: the decoder's weights are the encoder's")
+	f.BoolVar(&s.raw, "raw", false, "take numbers beyond [0, 1] as they are, instead of standardising them")
+}
+
+func (s *shape) corruption() (c zoo.Corruption, err error) {
+	kind, amount, ok := strings.Cut(s.noise, ":")
+	if c.Kind = kind; ok {
+		c.Amount, err = strconv.ParseFloat(amount, 64)
+	}
+	if !ok || err != nil {
+		return c, fmt.Errorf("-noise is %q; want such as gaussian:0.5", s.noise)
+	}
+	return c, c.Validate()
+}
+
+func (s *shape) layers(otherwise string) (widths []int, err error) {
+	list := s.widths
+	if list == "" {
+		list = otherwise
+	}
+	for _, field := range strings.Split(list, ",") {
+		w, err := strconv.Atoi(strings.TrimSpace(field))
+		if err != nil {
+			return nil, fmt.Errorf("-widths is %q; want whole numbers, such as 512,128", list)
+		}
+		widths = append(widths, w)
+	}
+	return widths, nil
+}
+
+// model makes a model for rows of the kind of r, with its task; the task is nil if the model is fitted already.
+func (s *shape) model(r, valid *rows, d zoo.RowData, seed uint64) (m zoo.Reducer, task train.Task, err error) {
+	unit := r.unit() && valid.unit()
+	d.Train, d.Valid = r.x, valid.x
+	standardise := !unit && !s.raw
+	switch s.kind {
+	case "pca":
+		m, err = zoo.FitPCA(r.x, zoo.PCAConfig{Features: r.width, Components: s.code, Standardise: standardise})
+		return m, nil, err
+	case "vae":
+		cfg := zoo.VAEConfig{
+			Features: r.width, Code: s.code, Activation: s.activation, Beta: s.beta, FreeBits: s.freeBits, Standardise: standardise,
+		}
+		if !unit {
+			cfg.Likelihood = zoo.GaussianDecoder
+		}
+		if cfg.Widths, err = s.layers("400"); err != nil {
+			return nil, nil, err
+		}
+		v, err := zoo.NewVAE(cfg, seed)
+		if err != nil {
+			return nil, nil, err
+		}
+		task, err = v.Task(zoo.VAEData{RowData: d})
+		return v, task, err
+	case "recurrent":
+		widths, err := s.layers("64")
+		if err != nil || len(widths) != 1 {
+			return nil, nil, fmt.Errorf("-widths is %q; want one number, that of the recurrent layers", s.widths)
+		}
+		v, err := zoo.NewRecurrentAutoencoder(zoo.RecurrentAutoencoderConfig{
+			Recurrent: zoo.Recurrent{Cell: s.cell, Hidden: widths[0]}, Variables: r.variables, Window: r.width / r.variables,
+			Code: s.code, Standardise: standardise,
+		}, seed)
+		if err != nil {
+			return nil, nil, err
+		}
+		task, err = v.Task(d)
+		return v, task, err
+	}
+	cfg := zoo.AutoencoderConfig{Features: r.width, Activation: s.activation, Tied: s.tied, Standardise: standardise}
+	if s.kind == "linear" {
+		cfg.Activation, cfg.Centre = "linear", !standardise
+	} else {
+		if cfg.Widths, err = s.layers("512,128"); err != nil {
+			return nil, nil, err
+		}
+		if unit {
+			cfg.Output = "sigmoid"
+		}
+	}
+	cfg.Widths = append(cfg.Widths, s.code)
+	if s.kind == "denoising" {
+		if cfg.Corruption, err = s.corruption(); err != nil {
+			return nil, nil, err
+		}
+	}
+	a, err := zoo.NewAutoencoder(cfg, seed)
+	if err != nil {
+		return nil, nil, err
+	}
+	task, err = a.Task(d)
+	return a, task, err
+}
+
+func (s *shape) check() error {
+	var errs []error
+	if !slices.Contains(kinds, s.kind) {
+		errs = append(errs, fmt.Errorf("-kind is %q; want one of %s", s.kind, strings.Join(kinds, ", ")))
+	}
+	if s.code < 1 {
+		errs = append(errs, fmt.Errorf("-code is %d; want at least 1", s.code))
+	}
+	_, err := s.corruption()
+	_, bad := s.layers("1")
+	return errors.Join(append(errs, err, bad)...)
+}
+
+// describe is what a resumed training must have in common.
+func (s *shape) describe() map[string]string {
+	return map[string]string{
+		"-kind": s.kind, "-code": strconv.Itoa(s.code), "-widths": s.widths, "-activation": s.activation, "-noise": s.noise,
+		"-cell": s.cell, "-beta": fmt.Sprint(s.beta), "-free-bits": fmt.Sprint(s.freeBits), "-tied": fmt.Sprint(s.tied), "-raw": fmt.Sprint(s.raw),
+	}
+}
+
+// trainCommand is the flags of train.
+type trainCommand struct {
+	cli.Training
+	source
+	shape
+	valid, quantile float64
+	without         int
+}
+
+func (t *trainCommand) register(f *flag.FlagSet) {
+	t.source.register(f)
+	t.shape.register(f)
+	f.IntVar(&t.code, "code", 32, "numbers to a code")
+	f.Float64Var(&t.valid, "valid", 0.1, "share of the rows, from the end, that validate")
+	f.Float64Var(&t.quantile, "quantile", 0.99, "share of the validation rows whose error the threshold of anomalies is above")
+	f.IntVar(&t.without, "without", -1, "leave out the rows of this label")
+	t.Training.Register(f)
+}
+
+func (t *trainCommand) check() error {
+	if t.Quick {
+		t.Epochs, t.limit, t.code = 1, min(t.limit, 1000), min(t.code, 8)
+		if t.limit == 0 {
+			t.limit = 1000
+		}
+		if t.widths == "" {
+			t.widths = "32"
+		}
+	}
+	var errs []error
+	if !(t.valid > 0 && t.valid < 1) {
+		errs = append(errs, fmt.Errorf("-valid is %g; want a share in (0, 1)", t.valid))
+	}
+	if !(t.quantile > 0 && t.quantile <= 1) {
+		errs = append(errs, fmt.Errorf("-quantile is %g; want a share in (0, 1]", t.quantile))
+	}
+	return errors.Join(append(errs, t.source.check(), t.shape.check(), t.Training.Check())...)
+}
+
+func (t *trainCommand) run(ctx context.Context, s cli.Std) error {
+	all, err := t.read("train", t.without >= 0)
+	if err != nil {
+		return err
+	}
+	if t.without >= 0 {
+		n := all.len()
+		if all = all.without(t.without); all.len() == n {
+			return fmt.Errorf("no row has the label %d that is to be left out", t.without)
+		}
+	}
+	if all.len() < 2 {
+		return fmt.Errorf("%d rows are too few to train and to validate", all.len())
+	}
+	fitted, valid := all.split(t.valid)
+	m, err := fit(ctx, s, &t.Training, t.shape, fitted, valid, t.quantile, map[string]string{
+		"-data": t.data, "-window": strconv.Itoa(t.window), "-limit": strconv.Itoa(t.limit), "-without": strconv.Itoa(t.without),
+		"-valid": fmt.Sprint(t.valid),
+	})
+	if err != nil {
+		return err
+	}
+	return report(ctx, s, m, valid, "validation")
+}
+
+// fit fits a model to rows and sets its threshold: the error that a share of the validation rows stays below.
+func fit(ctx context.Context, s cli.Std, t *cli.Training, sh shape, r, valid *rows, quantile float64, describe map[string]string) (zoo.Reducer, error) {
+	m, task, err := sh.model(r, valid, zoo.RowData{Batch: t.Batch, Seed: t.Seed}, t.Seed)
+	if err != nil {
+		return nil, err
+	}
+	if task != nil {
+		for k, v := range sh.describe() {
+			describe[k] = v
+		}
+		describe["-seed"] = fmt.Sprint(t.Seed)
+		_, err := t.Fit(ctx, s, cli.Run{Model: m, Task: task, Name: sh.kind, Unit: "rows", Monitor: "valid_loss", Describe: describe})
+		if err != nil {
+			return nil, err
+		}
+	}
+	errs, err := m.Errors(valid.x)
+	if err != nil {
+		return nil, err
+	}
+	threshold, err := metrics.Quantile(errs, quantile)
+	if err != nil {
+		return nil, err
+	}
+	if err := m.SetThreshold(threshold); err != nil {
+		return nil, err
+	}
+	if t.Save == "" {
+		return m, nil
+	}
+	return m, m.Save(t.Save)
+}

@@ -1,0 +1,320 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"math"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/seqzoo/seqzoo/examples/internal/cli"
+	"github.com/seqzoo/seqzoo/zoo"
+	"github.com/seqzoo/seqzoo/zoo/metrics"
+)
+
+// report writes what a model reaches on rows.
+func report(ctx context.Context, s cli.Std, m zoo.Reducer, r *rows, name string) error {
+	if r.width != m.Features() {
+		return fmt.Errorf("a row has %d numbers, and the model reads rows of %d", r.width, m.Features())
+	}
+	mean, err := zoo.MeanError(m, r.x)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(s.Out, "%s, %d rows: squared error %.5f a feature, code of %d numbers for %d\n", name, r.len(), mean, m.Codes(), m.Features())
+	switch m := m.(type) {
+	case *zoo.PCA:
+		var kept float64
+		for _, v := range m.ExplainedVarianceRatio() {
+			kept += v
+		}
+		fmt.Fprintf(s.Out, "the components keep %.1f %% of the variance of the rows they were fitted to\n", 100*kept)
+	case *zoo.VAE:
+		b, err := m.Bound(ctx, r.x)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(s.Out, "negative evidence lower bound %.2f nats a row: reconstruction %.2f, divergence %.2f\n", b.Total(), b.Reconstruction, b.KL)
+	case *zoo.Autoencoder:
+		if c := m.Config().Corruption; c.Kind != "" {
+			return reportNoise(s, m, c, r)
+		}
+	}
+	return nil
+}
+
+// reportNoise writes how much noise of its own kind a denoising autoencoder takes away.
+func reportNoise(s cli.Std, m zoo.Reducer, c zoo.Corruption, r *rows) error {
+	noisy, err := c.Apply(r.x, r.width, 1)
+	if err != nil {
+		return err
+	}
+	clean, err := zoo.Reconstruct(m, noisy)
+	if err != nil {
+		return err
+	}
+	low, high := r.x[0], r.x[0]
+	for _, v := range r.x {
+		low, high = min(low, v), max(high, v)
+	}
+	before, err := metrics.MSE(noisy, r.x)
+	if err != nil {
+		return err
+	}
+	after, err := metrics.MSE(clean, r.x)
+	if err != nil {
+		return err
+	}
+	p, q := metrics.PSNR(before, float64(high-low)), metrics.PSNR(after, float64(high-low))
+	fmt.Fprintf(s.Out, "%s noise of %g: %.2f dB noisy, %.2f dB denoised, a gain of %.2f dB (PSNR)\n", c.Kind, c.Amount, p, q, q-p)
+	return nil
+}
+
+// detect measures how well rows of a label are told from the others by their error.
+func detect(m zoo.Reducer, r *rows, anomalous int) (auc float64, d metrics.Detection, err error) {
+	errs, err := m.Errors(r.x)
+	if err != nil {
+		return 0, d, err
+	}
+	positive := make([]bool, r.len())
+	for i, l := range r.labels {
+		positive[i] = l == anomalous
+	}
+	if auc, err = metrics.ROCAUC(errs, positive); err != nil {
+		return 0, d, err
+	}
+	d, err = metrics.DetectAbove(m.Threshold(), errs, positive)
+	return auc, d, err
+}
+
+type evaluateCommand struct {
+	source
+	model     string
+	anomalous int
+}
+
+func (e *evaluateCommand) register(f *flag.FlagSet) {
+	e.source.register(f)
+	f.StringVar(&e.model, "model", "", "`directory` of the model")
+	f.IntVar(&e.anomalous, "anomalous", -1, "measure how well the rows of this label are found as anomalies")
+}
+
+func (e *evaluateCommand) check() error {
+	return errors.Join(cli.Required("model", e.model), e.source.check())
+}
+
+func (e *evaluateCommand) run(ctx context.Context, s cli.Std) error {
+	m, err := zoo.LoadReducer(e.model)
+	if err != nil {
+		return err
+	}
+	r, err := e.read("t10k", e.anomalous >= 0)
+	if err != nil {
+		return err
+	}
+	if err := report(ctx, s, m, r, "test"); err != nil || e.anomalous < 0 {
+		return err
+	}
+	auc, d, err := detect(m, r, e.anomalous)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(s.Out, "label %d as anomaly: AUC %.3f; above the threshold %.5f precision %.3f, recall %.3f, F1 %.3f\n",
+		e.anomalous, auc, d.Threshold, d.Precision(), d.Recall(), d.F1())
+	return nil
+}
+
+type compareCommand struct {
+	source
+	models string
+}
+
+func (c *compareCommand) register(f *flag.FlagSet) {
+	c.source.register(f)
+	f.StringVar(&c.models, "models", "", "comma-separated `directories` of models; linear ones are compared with the first PCA of their size")
+}
+
+func (c *compareCommand) check() error {
+	return errors.Join(cli.Required("models", c.models), c.source.check())
+}
+
+func (c *compareCommand) run(_ context.Context, s cli.Std) error {
+	r, err := c.read("t10k", false)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(s.Out, "%-24s %-20s %5s %10s %9s %8s %10s\n", "model", "architecture", "code", "parameters", "error", "of PCA's", "angle")
+	pcas := map[int]*zoo.PCA{}
+	pcaErrors := map[int]float64{}
+	for _, dir := range strings.Split(c.models, ",") {
+		m, err := zoo.LoadReducer(strings.TrimSpace(dir))
+		if err != nil {
+			return err
+		}
+		if r.width != m.Features() {
+			return fmt.Errorf("a row has %d numbers, and %s reads rows of %d", r.width, dir, m.Features())
+		}
+		mean, err := zoo.MeanError(m, r.x)
+		if err != nil {
+			return err
+		}
+		k := m.Codes()
+		if p, ok := m.(*zoo.PCA); ok && pcas[k] == nil {
+			pcas[k], pcaErrors[k] = p, mean
+		}
+		share, angle := "", ""
+		if p := pcas[k]; p != nil {
+			share = fmt.Sprintf("%.1f %%", 100*mean/pcaErrors[k])
+			if angle, err = angleTo(p, m); err != nil {
+				return err
+			}
+		}
+		fmt.Fprintf(s.Out, "%-24s %-20s %5d %10d %9.5f %8s %10s\n", filepath.Base(dir), m.Architecture(), k, m.Params().Count(), mean, share, angle)
+	}
+	return nil
+}
+
+// angleTo is the largest angle between the components and the space of a linear autoencoder, or "" for another model.
+func angleTo(p *zoo.PCA, m zoo.Reducer) (string, error) {
+	a, ok := m.(*zoo.Autoencoder)
+	if !ok || len(a.Config().Widths) != 1 || a.Config().CodeActivation != "linear" || a.Config().Output != "linear" {
+		return "", nil
+	}
+	w, ok := a.Params().Get("decoder/l0/W") // [K, D]; tied, the encoder's [D, K]
+	if !ok {
+		w, _ = a.Params().Get("encoder/l0/W")
+	}
+	K, D := m.Codes(), m.Features()
+	basis := make([]float64, K*D)
+	for i, v := range w.Value().Float32s() {
+		if ok {
+			basis[i] = float64(v)
+		} else {
+			basis[i%K*D+i/K] = float64(v)
+		}
+	}
+	angles, err := zoo.PrincipalAngles(p.Components(), basis, D)
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%.2f°", angles[K-1]*180/math.Pi), nil
+}
+
+// numbers reads a line of n numbers, parted by commas, spaces or tabs.
+func numbers(line string, n int) ([]float32, error) {
+	fields := strings.FieldsFunc(line, func(r rune) bool { return r == ',' || r == ' ' || r == '\t' || r == ';' })
+	if len(fields) != n {
+		return nil, fmt.Errorf("there are %d numbers, want %d", len(fields), n)
+	}
+	x := make([]float32, n)
+	for i, f := range fields {
+		v, err := strconv.ParseFloat(f, 32)
+		if err != nil || v-v != 0 {
+			return nil, fmt.Errorf("number %d is %.40q; want a finite number", i+1, f)
+		}
+		x[i] = float32(v)
+	}
+	return x, nil
+}
+
+func writeNumbers(w io.Writer, x []float32) error {
+	var b strings.Builder
+	for i, v := range x {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.WriteString(strconv.FormatFloat(float64(v), 'g', 6, 32))
+	}
+	b.WriteByte('\n')
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+type denoiseCommand struct{ model string }
+
+func (d *denoiseCommand) register(f *flag.FlagSet) {
+	f.StringVar(&d.model, "model", "", "`directory` of the model")
+}
+
+func (d *denoiseCommand) check() error { return cli.Required("model", d.model) }
+
+func (d *denoiseCommand) run(ctx context.Context, s cli.Std) error {
+	m, err := zoo.LoadReducer(d.model)
+	if err != nil {
+		return err
+	}
+	return cli.Lines(ctx, s.In, s.Messages, func(line string) error {
+		x, err := numbers(line, m.Features())
+		if err != nil {
+			return err
+		}
+		y, err := zoo.Reconstruct(m, x)
+		if err != nil {
+			return err
+		}
+		return writeNumbers(s.Out, y)
+	})
+}
+
+type anomalyCommand struct {
+	model     string
+	threshold float64
+}
+
+func (a *anomalyCommand) register(f *flag.FlagSet) {
+	f.StringVar(&a.model, "model", "", "`directory` of the model")
+	f.Float64Var(&a.threshold, "threshold", 0, "error above which a row is an anomaly; 0 for the model's")
+}
+
+func (a *anomalyCommand) check() error {
+	if !(a.threshold >= 0) {
+		return fmt.Errorf("-threshold is %g; want 0 or more", a.threshold)
+	}
+	return cli.Required("model", a.model)
+}
+
+// run answers each line. A recurrent model reads the variables of one time a line, and judges the window that ends there.
+func (a *anomalyCommand) run(ctx context.Context, s cli.Std) error {
+	m, err := zoo.LoadReducer(a.model)
+	if err != nil {
+		return err
+	}
+	threshold := a.threshold
+	if threshold == 0 {
+		threshold = m.Threshold()
+	}
+	if threshold == 0 {
+		return fmt.Errorf("%s has no threshold; give one by -threshold", a.model)
+	}
+	width := m.Features()
+	if r, ok := m.(*zoo.RecurrentAutoencoder); ok {
+		width = r.Config().Variables
+	}
+	var window []float32
+	return cli.Lines(ctx, s.In, s.Messages, func(line string) error {
+		x, err := numbers(line, width)
+		if err != nil {
+			return err
+		}
+		window = append(window, x...)
+		if len(window) < m.Features() {
+			_, err = fmt.Fprintln(s.Out, "-\treading")
+			return err
+		}
+		errs, err := m.Errors(window)
+		if err != nil {
+			return err
+		}
+		window = append(window[:0], window[width:]...)
+		verdict := "normal"
+		if errs[0] > threshold {
+			verdict = "anomaly"
+		}
+		_, err = fmt.Fprintf(s.Out, "%.6g\t%s\n", errs[0], verdict)
+		return err
+	})
+}
