@@ -1,0 +1,596 @@
+package text
+
+import (
+	"bufio"
+	"container/heap"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// BPE cuts a text into pieces that are learned from a text: beginning with bytes, the pair of neighbours that is most
+// frequent becomes a piece of its own, again and again (Gage, 1994; Sennrich et al., 2016; on bytes: Radford et al., 2019).
+// Frequent words end up whole and rare ones in parts, so that a small vocabulary writes every text in every language.
+//
+// A piece never reaches across the border of a word: the text is cut before as GPT-2 cuts it, into runs of letters, of
+// digits and of other signs, each with a space before it, and the rest of the white space.
+//
+// Its ids are 0 … 255 for the bytes, and 256 + k for what merge k made. As a [Tokeniser] it writes a piece with a printable
+// rune for each byte, as GPT-2 does: bytes that are printable as they are, others from U+0100 on; a space is Ġ, a line end
+// Ċ. It does not change, so any number of goroutines may use it.
+type BPE struct {
+	lower  bool
+	merges []bpePair // of ids; the k-th made id 256+k
+	slots  []uint32  // open addressing: k+1, or 0 where free; half as many again as merges
+	sizes  []uint16  // bytes of what each merge made
+}
+
+type bpePair struct{ a, b uint32 }
+
+// MaxBPE is how many ids a BPE has at most.
+const MaxBPE = 1 << 20
+
+// BPEConfig says how [TrainBPE] learns.
+type BPEConfig struct {
+	Size  int  // ids, the 256 bytes counted; required, 256 … MaxBPE
+	Min   int  // merge no pair that was seen less often; 0 means 2
+	Lower bool // fold to lower case, here and in all texts to come
+}
+
+// TrainBPE learns from texts. Of pairs that are equally frequent the one with the smaller ids goes first. It ends early,
+// with a smaller Size, if no pair is frequent enough.
+func TrainBPE(cfg BPEConfig, texts ...string) (*BPE, error) {
+	if cfg.Size < 256 || cfg.Size > MaxBPE || cfg.Min < 0 {
+		return nil, fmt.Errorf("bpe: Size is %d, Min is %d; want 256 … %d, and 0 or more", cfg.Size, cfg.Min, MaxBPE)
+	}
+	if cfg.Min == 0 {
+		cfg.Min = 2
+	}
+	b := &BPE{lower: cfg.Lower}
+	counts := map[string]int64{}
+	for _, s := range texts {
+		s, err := b.clean(s)
+		if err != nil {
+			return nil, fmt.Errorf("bpe: %w", err)
+		}
+		for len(s) > 0 {
+			n := nextChunk(s)
+			counts[s[:n]]++
+			s = s[n:]
+		}
+	}
+	l := newBPELearner(counts)
+	for 256+len(b.merges) < cfg.Size {
+		pair, ok := l.best(int64(cfg.Min))
+		if !ok {
+			break
+		}
+		size := b.size(pair.a) + b.size(pair.b)
+		if 2*size > MaxTokenBytes { // a byte is written with two at most
+			l.counts[pair] = 0
+			continue
+		}
+		l.merge(pair, uint32(256+len(b.merges)))
+		b.merges, b.sizes = append(b.merges, pair), append(b.sizes, uint16(size))
+	}
+	return b, b.index()
+}
+
+// bpeLearner keeps the counts of pairs while chunks are merged.
+type bpeLearner struct {
+	chunks [][]uint32
+	times  []int64 // how often each chunk was seen
+	counts map[bpePair]int64
+	where  map[bpePair][]int32 // chunks that have the pair, or had it
+	queue  bpeQueue            // every pair with its count, or a larger one from before
+}
+
+func newBPELearner(counts map[string]int64) *bpeLearner {
+	l := &bpeLearner{counts: map[bpePair]int64{}, where: map[bpePair][]int32{}}
+	var chunks []string
+	for chunk := range counts {
+		chunks = append(chunks, chunk)
+	}
+	slices.Sort(chunks)
+	for i, chunk := range chunks {
+		ids := make([]uint32, len(chunk))
+		for k := range ids {
+			ids[k] = uint32(chunk[k])
+		}
+		l.chunks, l.times = append(l.chunks, ids), append(l.times, counts[chunk])
+		for k := 1; k < len(ids); k++ {
+			l.add(bpePair{ids[k-1], ids[k]}, i, counts[chunk])
+		}
+	}
+	for pair, n := range l.counts {
+		l.queue = append(l.queue, bpeEntry{pair, n})
+	}
+	heap.Init(&l.queue)
+	return l
+}
+
+func (l *bpeLearner) add(pair bpePair, chunk int, times int64) {
+	l.counts[pair] += times
+	if in := l.where[pair]; len(in) == 0 || in[len(in)-1] != int32(chunk) {
+		l.where[pair] = append(in, int32(chunk))
+	}
+}
+
+// best is the most frequent pair, if it was seen often enough.
+func (l *bpeLearner) best(least int64) (bpePair, bool) {
+	for len(l.queue) > 0 {
+		top := &l.queue[0]
+		switch now := l.counts[top.pair]; {
+		case now < least:
+			heap.Pop(&l.queue)
+		case now != top.count: // it has become rarer since
+			top.count = now
+			heap.Fix(&l.queue, 0)
+		default:
+			return top.pair, true
+		}
+	}
+	return bpePair{}, false
+}
+
+// merge makes id of a pair in all chunks.
+func (l *bpeLearner) merge(pair bpePair, id uint32) {
+	risen := map[bpePair]bool{}
+	for _, i := range l.where[pair] {
+		ids, times := l.chunks[i], l.times[i]
+		out := ids[:0]
+		for k := 0; k < len(ids); k++ {
+			if k+1 == len(ids) || ids[k] != pair.a || ids[k+1] != pair.b {
+				out = append(out, ids[k])
+				continue
+			}
+			replace := func(old, now bpePair) {
+				l.counts[old] -= times
+				l.add(now, int(i), times)
+				risen[now] = true
+			}
+			if n := len(out); n > 0 {
+				replace(bpePair{out[n-1], pair.a}, bpePair{out[n-1], id})
+			}
+			k++
+			if k+1 < len(ids) {
+				replace(bpePair{pair.b, ids[k+1]}, bpePair{id, ids[k+1]})
+			}
+			out = append(out, id)
+		}
+		l.chunks[i] = out
+	}
+	delete(l.where, pair)
+	delete(l.counts, pair)
+	for pair := range risen {
+		heap.Push(&l.queue, bpeEntry{pair, l.counts[pair]})
+	}
+}
+
+type bpeEntry struct {
+	pair  bpePair
+	count int64
+}
+
+// bpeQueue is a heap with the most frequent pair on top.
+type bpeQueue []bpeEntry
+
+func (q bpeQueue) Len() int      { return len(q) }
+func (q bpeQueue) Swap(i, j int) { q[i], q[j] = q[j], q[i] }
+func (q *bpeQueue) Push(x any)   { *q = append(*q, x.(bpeEntry)) }
+func (q *bpeQueue) Pop() any     { old := *q; *q = old[:len(old)-1]; return old[len(old)-1] }
+func (q bpeQueue) Less(i, j int) bool {
+	x, y := q[i], q[j]
+	if x.count != y.count {
+		return x.count > y.count
+	}
+	if x.pair.a != y.pair.a {
+		return x.pair.a < y.pair.a
+	}
+	return x.pair.b < y.pair.b
+}
+
+// index makes merges findable. It is an error if one comes twice.
+func (b *BPE) index() error {
+	b.slots = make([]uint32, len(b.merges)+len(b.merges)/2+1)
+	for k, pair := range b.merges {
+		slot, found := b.slot(pair)
+		if found {
+			return fmt.Errorf("merges %d and %d are the same", b.slots[slot]-1, k)
+		}
+		b.slots[slot] = uint32(k) + 1
+	}
+	return nil
+}
+
+func (b *BPE) slot(pair bpePair) (slot int, found bool) {
+	hash := (uint64(pair.a)<<32 | uint64(pair.b)) * 0x9e3779b97f4a7c15
+	for slot = int((hash >> 32) * uint64(len(b.slots)) >> 32); b.slots[slot] != 0; slot = (slot + 1) % len(b.slots) {
+		if b.merges[b.slots[slot]-1] == pair {
+			return slot, true
+		}
+	}
+	return slot, false
+}
+
+// size is how many bytes an id stands for.
+func (b *BPE) size(id uint32) int {
+	if id < 256 {
+		return 1
+	}
+	return int(b.sizes[id-256])
+}
+
+// Size is the number of ids.
+func (b *BPE) Size() int { return 256 + len(b.merges) }
+
+func (b *BPE) clean(s string) (string, error) {
+	s, err := clean(s)
+	if b.lower {
+		s = strings.ToLower(s)
+	}
+	return s, err
+}
+
+// nextChunk is the length of the chunk that s, which is not empty, begins with.
+func nextChunk(s string) int {
+	for _, suffix := range []string{"'s", "'t", "'re", "'ve", "'m", "'ll", "'d"} {
+		if strings.HasPrefix(s, suffix) {
+			return len(suffix)
+		}
+	}
+	spaces := strings.IndexFunc(s, func(r rune) bool { return !unicode.IsSpace(r) })
+	if spaces < 0 {
+		return len(s)
+	}
+	if spaces > 0 { // all white space but the last rune, which goes with the word if it is a space
+		_, last := utf8.DecodeLastRuneInString(s[:spaces])
+		if spaces > last {
+			return spaces - last
+		}
+		if s[0] != ' ' {
+			return spaces
+		}
+	}
+	first, _ := utf8.DecodeRuneInString(s[spaces:])
+	n := strings.IndexFunc(s[spaces:], func(r rune) bool { return chunkKind(r) != chunkKind(first) })
+	if n < 0 {
+		return len(s)
+	}
+	return spaces + n
+}
+
+func chunkKind(r rune) int {
+	switch {
+	case unicode.IsSpace(r):
+		return 0
+	case unicode.IsLetter(r):
+		return 1
+	case unicode.IsNumber(r):
+		return 2
+	}
+	return 3
+}
+
+// Encode returns the ids of s. The error is an [*EncodingError].
+func (b *BPE) Encode(s string) ([]int, error) {
+	ids := make([]int, 0, len(s)/3)
+	err := b.encode(s, func(chunk []uint32) {
+		for _, id := range chunk {
+			ids = append(ids, int(id))
+		}
+	})
+	return ids, err
+}
+
+func (b *BPE) encode(s string, each func(ids []uint32)) error {
+	s, err := b.clean(s)
+	if err != nil {
+		return err
+	}
+	const remembered, longest = 1 << 16, 64 // chunks, and their bytes
+	known := map[string][]uint32{}
+	for len(s) > 0 {
+		n := nextChunk(s)
+		ids, ok := known[s[:n]]
+		if !ok {
+			ids = b.mergeChunk(s[:n])
+			if n <= longest && len(known) < remembered {
+				known[s[:n]] = ids
+			}
+		}
+		each(ids)
+		s = s[n:]
+	}
+	return nil
+}
+
+// mergeChunk merges the pairs of a chunk in the order in which they were learned, from left to right.
+func (b *BPE) mergeChunk(chunk string) []uint32 {
+	ids := make([]uint32, len(chunk))
+	next, prev := make([]int32, len(chunk)), make([]int32, len(chunk)) // a list, from which what is merged is taken out
+	var queue rankQueue
+	offer := func(i int32) {
+		if i < 0 || int(next[i]) >= len(chunk) {
+			return
+		}
+		if slot, ok := b.slot(bpePair{ids[i], ids[next[i]]}); ok {
+			heap.Push(&queue, rankedPair{b.slots[slot] - 1, i})
+		}
+	}
+	for i := range len(chunk) {
+		ids[i], next[i], prev[i] = uint32(chunk[i]), int32(i+1), int32(i-1)
+	}
+	for i := range len(chunk) {
+		offer(int32(i))
+	}
+	const gone = ^uint32(0)
+	for len(queue) > 0 {
+		top := heap.Pop(&queue).(rankedPair)
+		i := top.at
+		if ids[i] == gone || int(next[i]) >= len(chunk) || (bpePair{ids[i], ids[next[i]]}) != b.merges[top.rank] {
+			continue // merged otherwise since
+		}
+		ids[i], ids[next[i]] = 256+top.rank, gone
+		if next[i] = next[next[i]]; int(next[i]) < len(chunk) {
+			prev[next[i]] = i
+		}
+		offer(prev[i])
+		offer(i)
+	}
+	return slices.DeleteFunc(ids, func(id uint32) bool { return id == gone })
+}
+
+type rankedPair struct {
+	rank uint32
+	at   int32
+}
+
+// rankQueue is a heap with the merge learned first on top, and of equals the leftmost.
+type rankQueue []rankedPair
+
+func (q rankQueue) Len() int      { return len(q) }
+func (q rankQueue) Swap(i, j int) { q[i], q[j] = q[j], q[i] }
+func (q *rankQueue) Push(x any)   { *q = append(*q, x.(rankedPair)) }
+func (q *rankQueue) Pop() any     { old := *q; *q = old[:len(old)-1]; return old[len(old)-1] }
+func (q rankQueue) Less(i, j int) bool {
+	return q[i].rank < q[j].rank || q[i].rank == q[j].rank && q[i].at < q[j].at
+}
+
+// appendBytes adds what an id stands for.
+func (b *BPE) appendBytes(out []byte, id uint32) []byte {
+	if id < 256 {
+		return append(out, byte(id))
+	}
+	pair := b.merges[id-256]
+	return b.appendBytes(b.appendBytes(out, pair.a), pair.b)
+}
+
+// Decode is the text of ids, the very text that was encoded save for what Encode changes: a byte order mark, line ends, and
+// the case if it is folded. Bytes that are no UTF-8, since ids were put together otherwise, become U+FFFD.
+func (b *BPE) Decode(ids []int) (string, error) {
+	var out []byte
+	for i, id := range ids {
+		if id < 0 || id >= b.Size() {
+			return "", fmt.Errorf("bpe: ids[%d] is %d; there are ids 0 to %d", i, id, b.Size()-1)
+		}
+		out = b.appendBytes(out, uint32(id))
+	}
+	return strings.ToValidUTF8(string(out), "\ufffd"), nil
+}
+
+// Token is the printable form of an id; "" if there is none.
+func (b *BPE) Token(id int) string {
+	if id < 0 || id >= b.Size() {
+		return ""
+	}
+	var s strings.Builder
+	for _, c := range b.appendBytes(nil, uint32(id)) {
+		s.WriteRune(printable[c])
+	}
+	return s.String()
+}
+
+// printable are the runes that stand for bytes, and bytesOf the bytes that runes stand for.
+var printable, bytesOf = func() (runes [256]rune, back map[rune]byte) {
+	back = map[rune]byte{}
+	other := rune(256)
+	for c := range runes {
+		r := rune(c)
+		if !(r >= '!' && r <= '~' || r >= '¡' && r <= '¬' || r >= '®' && r <= 'ÿ') {
+			r = other
+			other++
+		}
+		runes[c], back[r] = r, byte(c)
+	}
+	return runes, back
+}()
+
+// LineEnd is the line end as a [BPE] writes it.
+const LineEnd = "Ċ"
+
+// Tokens returns the pieces of s in printable form.
+func (b *BPE) Tokens(s string) ([]string, error) {
+	tokens := make([]string, 0, len(s)/3)
+	written := map[uint32]string{}
+	err := b.encode(s, func(ids []uint32) {
+		for _, id := range ids {
+			token, ok := written[id]
+			if !ok {
+				token = b.Token(int(id))
+				written[id] = token
+			}
+			tokens = append(tokens, token)
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	return tokens, nil
+}
+
+// Join is the text of pieces. A token that is none, such as <unk>, stands as it is.
+func (b *BPE) Join(tokens []string) string {
+	var out []byte
+	for _, token := range tokens {
+		switch token {
+		case BOS, EOS, Pad:
+			continue
+		case Unk:
+			out = append(out, token...)
+			continue
+		}
+		for _, r := range token {
+			if c, ok := bytesOf[r]; ok {
+				out = append(out, c)
+			} else {
+				out = utf8.AppendRune(out, r)
+			}
+		}
+	}
+	return strings.ToValidUTF8(string(out), "\ufffd")
+}
+
+// The file is JSON in a fixed layout, a merge a line; see the file of a vocabulary.
+const (
+	bpeHeader = `{"format": "seqzoo bpe 1", "lower": %t, "merges": %d, "pairs": [`
+	bpeLine   = `[%d, %d]`
+)
+
+// WriteTo writes the tokeniser as [ReadBPE] reads it.
+func (b *BPE) WriteTo(w io.Writer) (int64, error) {
+	out := bufio.NewWriter(w)
+	n, _ := fmt.Fprintf(out, bpeHeader+"\n", b.lower, len(b.merges))
+	written := int64(n)
+	for k, pair := range b.merges {
+		n, _ = fmt.Fprintf(out, bpeLine, pair.a, pair.b)
+		written += int64(n)
+		end := ",\n"
+		if k == len(b.merges)-1 {
+			end = "\n"
+		}
+		n, _ = out.WriteString(end)
+		written += int64(n)
+	}
+	n, _ = out.WriteString(fileFooter + "\n")
+	if err := out.Flush(); err != nil { // it keeps the first error
+		return written, fmt.Errorf("bpe: %w", err)
+	}
+	return written + int64(n), nil
+}
+
+// LoadBPE reads the file at path.
+func LoadBPE(path string) (*BPE, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is not a regular file", path)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	b, err := ReadBPE(f, info.Size())
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return b, nil
+}
+
+// ReadBPE reads what [BPE.WriteTo] wrote, size bytes long. Whatever r holds, it takes less memory than twice size and
+// 64 kB. An error names the line.
+func ReadBPE(r io.Reader, size int64) (*BPE, error) {
+	if size > maxFile {
+		return nil, fmt.Errorf("bpe: %d bytes; the limit is %d", size, maxFile)
+	}
+	p := parser{r: bufio.NewReaderSize(io.LimitReader(r, size), 4096)}
+	b, err := p.bpe(size)
+	if err != nil {
+		return nil, fmt.Errorf("bpe: line %d: %w", p.line, err)
+	}
+	return b, nil
+}
+
+func (p *parser) bpe(size int64) (*BPE, error) {
+	header, err := p.next()
+	if err != nil {
+		return nil, err
+	}
+	b, n := &BPE{}, 0
+	fmt.Sscanf(string(header), bpeHeader, &b.lower, &n)
+	if want := fmt.Sprintf(bpeHeader, b.lower, n); string(header) != want {
+		return nil, fmt.Errorf("not the first line of a byte-pair tokeniser, such as %q", want)
+	}
+	least := int64(len("[0, 0],\n"))
+	if n < 0 || n > MaxBPE-256 || int64(n) > size/least {
+		return nil, fmt.Errorf(`"merges" is %d; the file of %d bytes can hold 0 to %d of them`, n, size, min(size/least, MaxBPE-256))
+	}
+	b.merges, b.sizes = make([]bpePair, 0, n), make([]uint16, 0, n)
+	for k := range n {
+		line, err := p.next()
+		if err != nil {
+			return nil, err
+		}
+		pair, ok := parsePair(line, k == n-1)
+		if !ok {
+			return nil, fmt.Errorf("a pair of ids such as `[32, 116],` expected, the last one without a comma, not %q", line[:min(40, len(line))])
+		}
+		if last := uint32(256 + k); pair.a >= last || pair.b >= last {
+			return nil, fmt.Errorf("merge %d is of ids %d and %d; before it there are ids 0 to %d", k, pair.a, pair.b, last-1)
+		}
+		length := b.size(pair.a) + b.size(pair.b)
+		if 2*length > MaxTokenBytes {
+			return nil, fmt.Errorf("merge %d makes a piece of %d bytes; the limit is %d", k, length, MaxTokenBytes/2)
+		}
+		b.merges, b.sizes = append(b.merges, pair), append(b.sizes, uint16(length))
+	}
+	footer, err := p.next()
+	if err != nil {
+		return nil, err
+	}
+	if string(footer) != fileFooter {
+		return nil, fmt.Errorf("%q expected after %d merges", fileFooter, n)
+	}
+	if _, err := p.r.ReadByte(); err != io.EOF {
+		p.line++
+		return nil, errors.New("nothing may follow the merges")
+	}
+	return b, b.index()
+}
+
+// parsePair reads a line such as `[32, 116],`; the last line has no comma.
+func parsePair(line []byte, last bool) (pair bpePair, ok bool) {
+	take := func(s string) {
+		if ok = ok && len(line) >= len(s) && string(line[:len(s)]) == s; ok {
+			line = line[len(s):]
+		}
+	}
+	number := func() (n uint32) {
+		digits := 0
+		for digits < len(line) && digits < 8 && line[digits] >= '0' && line[digits] <= '9' {
+			n = 10*n + uint32(line[digits]-'0')
+			digits++
+		}
+		ok = ok && (digits == 1 || digits > 1 && line[0] != '0')
+		line = line[digits:]
+		return n
+	}
+	ok = true
+	take("[")
+	pair.a = number()
+	take(", ")
+	pair.b = number()
+	take("]")
+	if !last {
+		take(",")
+	}
+	return pair, ok && len(line) == 0
+}
