@@ -31,6 +31,8 @@ type WindowShape struct {
 	// Next is the step, from 0 to T, at which the next window starts. 0 leaves the state as it is; so the last window of
 	// a sequence has 0, or T for the state after the sequence.
 	Next int
+	// Variant tells apart graphs of equal windows that differ in something else, as their builder says.
+	Variant int
 }
 
 // Shapes are the shapes of windows that follow each other; the last one's Next is its T.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"path/filepath"
 
 	"github.com/seqzoo/seqzoo/cells"
@@ -16,11 +17,22 @@ import (
 // LanguageModelConfig sizes a LanguageModel. The zero value of an optional field is its default.
 type LanguageModelConfig struct {
 	Recurrent
-	Level     string  `json:"level"`                // "word" (default) or "char"
+	// Level is how text is cut: "word" (default), "char", "bpe" by the pieces of BPE, or the name of a registered
+	// tokeniser, such as "ja", which zoo/text/japanese brings (see text.Register).
+	Level     string  `json:"level"`
 	KeepCase  bool    `json:"keep_case,omitempty"`  // words: do not fold to lower case
+	Spaced    bool    `json:"spaced,omitempty"`     // words: the text is tokenised already, and cut at white space alone
 	Embed     int     `json:"embed"`                // width of the embedding; default Hidden
 	Tied      bool    `json:"tied,omitempty"`       // the output layer is the embedding, transposed; Embed = Hidden
+	EmbedStd  float64 `json:"embed_std,omitempty"`  // deviation of the first embedding, normal; default: uniform ±0.1
 	IODropout float64 `json:"io_dropout,omitempty"` // of the embedded input and of the output of the top layer
+
+	// Cutoffs, if there are any, make the output an adaptive softmax with these clusters of the vocabulary, of which
+	// each is Div times narrower than the one before; see nodes.AdaptiveSoftmaxConfig. It cannot be Tied.
+	Cutoffs []int   `json:"cutoffs,omitempty"`
+	Div     float64 `json:"div,omitempty"` // default 4
+
+	BPE *text.BPE `json:"-"` // of the level bpe; is saved in a file of its own
 }
 
 // withDefaults fills in what is not set.
@@ -39,12 +51,28 @@ func (c LanguageModelConfig) Validate() error {
 			errs = append(errs, fmt.Errorf(format, args...))
 		}
 	}
-	report(c.Level == "" || c.Level == "word" || c.Level == "char", "level is %q, want word or char", c.Level)
-	report(!c.KeepCase || c.Level != "char", "keep_case is set, and only words are folded to lower case, not characters")
+	words := c.Level == "" || c.Level == "word"
+	if _, err := c.tokenizer(); err != nil {
+		errs = append(errs, err)
+	}
+	report(!c.KeepCase || words, "keep_case is set, and only words are folded to lower case, not the level %q", c.Level)
+	report(!c.Spaced || words, "spaced is set, and only words are cut at spaces, not the level %q", c.Level)
+	report(c.BPE == nil || c.Level == "bpe", "a BPE is given, and the level is %q", c.Level)
 	report(c.Embed >= 0 && c.Embed <= cells.MaxWidth, "embed is %d, want 1 … %d, or 0 for the hidden width", c.Embed, cells.MaxWidth)
 	report(!c.Tied || c.Embed == 0 || c.Embed == c.Hidden, "tied: embed is %d, and must equal hidden, which is %d", c.Embed, c.Hidden)
+	report(c.EmbedStd >= 0 && c.EmbedStd <= 100, "embed_std is %g, want 0 … 100", c.EmbedStd)
 	report(c.IODropout >= 0 && c.IODropout < 1, "io_dropout is %g, want at least 0 and less than 1", c.IODropout)
+	report(!c.Tied || len(c.Cutoffs) == 0, "tied is set, and an adaptive softmax (cutoffs) has no output layer of the embedding's shape to share")
+	report(c.Div == 0 || len(c.Cutoffs) > 0, "div is set, and only an adaptive softmax (cutoffs) has it")
+	if len(c.Cutoffs) > 0 && c.Hidden >= 1 {
+		errs = append(errs, c.adaptive(math.MaxInt, nil).Validate())
+	}
 	return errors.Join(errs...)
+}
+
+// adaptive sizes the output layer for a vocabulary of v tokens.
+func (c LanguageModelConfig) adaptive(v int, shares []float64) nodes.AdaptiveSoftmaxConfig {
+	return nodes.AdaptiveSoftmaxConfig{In: c.Hidden, V: v, Cutoffs: c.Cutoffs, Div: c.Div, Shares: shares}
 }
 
 // Tokenizer cuts text into the tokens of a vocabulary, and joins tokens to text.
@@ -53,20 +81,45 @@ type Tokenizer interface {
 	Join(tokens []string) string
 }
 
-// Tokenizer is what cuts text for a model of this configuration.
+// Tokenizer is what cuts text for a model of this configuration. If there is none (see Validate), its Tokens says why.
 func (c LanguageModelConfig) Tokenizer() Tokenizer {
-	if c.Level == "char" {
-		return text.Chars{}
+	t, err := c.tokenizer()
+	if err != nil {
+		return noTokenizer{err}
 	}
-	return text.Words{Lower: !c.KeepCase, Lines: true}
+	return t
 }
+
+func (c LanguageModelConfig) tokenizer() (Tokenizer, error) {
+	switch c.Level {
+	case "", "word":
+		return text.Words{Lower: !c.KeepCase, Lines: true, Spaced: c.Spaced}, nil
+	case "char":
+		return text.Chars{}, nil
+	case "bpe":
+		if c.BPE == nil {
+			return nil, errors.New("level is \"bpe\", and no BPE is given")
+		}
+		return c.BPE, nil
+	}
+	t, err := text.Registered(c.Level)
+	if err != nil {
+		return nil, fmt.Errorf("level is %q, want word, char, bpe or that of a registered tokeniser: %w", c.Level, err)
+	}
+	return t, nil
+}
+
+type noTokenizer struct{ err error }
+
+func (t noTokenizer) Tokens(string) ([]string, error) { return nil, t.err }
+func (t noTokenizer) Join(tokens []string) string     { return text.Words{Spaced: true}.Join(tokens) }
 
 // LanguageModel predicts the next token of a text (Mikolov et al., 2010):
 //
 //	x_t = E[token_t],  h_t = recurrent layers over x,  p(token_{t+1}) = softmax(h_t·W + b)
 //
 // Its parameters are embed/E [V, Embed], those of the layers under layers/l0, layers/l1, …, and out/W [Hidden, V] (absent
-// if tied: then W is Eᵀ; Press and Wolf, 2017) and out/b [V].
+// if tied: then W is Eᵀ; Press and Wolf, 2017) and out/b [V]; or those of nodes.AdaptiveSoftmax under out.
 //
 // Its methods other than training are safe for concurrent use.
 type LanguageModel struct {
@@ -74,13 +127,17 @@ type LanguageModel struct {
 	vocabulary *text.Vocabulary
 	tokenizer  Tokenizer
 	store      *nodes.Store
-	embed, w   *nodes.Param // w nil if tied
-	b          *nodes.Param
+	embed      *nodes.Param
 	layers     unroll.Layer
+	out        lmOutput
 }
 
 // NewLanguageModel makes a model with initial weights drawn from seed.
-func NewLanguageModel(cfg LanguageModelConfig, v *text.Vocabulary, seed uint64) (m *LanguageModel, err error) {
+func NewLanguageModel(cfg LanguageModelConfig, v *text.Vocabulary, seed uint64) (*LanguageModel, error) {
+	return newLanguageModel(cfg, v, nodes.NewStore(nodes.Float32, seed))
+}
+
+func newLanguageModel(cfg LanguageModelConfig, v *text.Vocabulary, store *nodes.Store) (m *LanguageModel, err error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("zoo: language model: %w", err)
 	}
@@ -88,21 +145,24 @@ func NewLanguageModel(cfg LanguageModelConfig, v *text.Vocabulary, seed uint64) 
 		return nil, errors.New("zoo: language model: the vocabulary needs at least 2 tokens")
 	}
 	cfg = cfg.withDefaults()
-	m = &LanguageModel{cfg: cfg, vocabulary: v, tokenizer: cfg.Tokenizer(), store: nodes.NewStore(nodes.Float32, seed)}
+	m = &LanguageModel{cfg: cfg, vocabulary: v, tokenizer: cfg.Tokenizer(), store: store}
 	err = nodes.Try(func() {
 		root := m.store.Root()
-		m.embed = root.In("embed").Param("E", nodes.Uniform(-0.1, 0.1), v.Len(), cfg.Embed)
+		m.embed = root.In("embed").Param("E", cfg.embedInit(), v.Len(), cfg.Embed)
 		m.layers = cfg.Recurrent.build(root.In("layers"), cfg.Embed)
-		out := root.In("out")
-		if !cfg.Tied {
-			m.w = out.Param("W", nodes.XavierUniform(1), cfg.Hidden, v.Len())
-		}
-		m.b = out.Param("b", nodes.Zeros(), v.Len())
+		m.out = newLMOutput(root.In("out"), cfg, v, m.embed)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("zoo: language model: %w", err)
 	}
 	return m, nil
+}
+
+func (c LanguageModelConfig) embedInit() nodes.Init {
+	if c.EmbedStd > 0 {
+		return nodes.Normal(0, c.EmbedStd)
+	}
+	return nodes.Uniform(-0.1, 0.1)
 }
 
 // Architecture is "LanguageModel".
@@ -126,22 +186,23 @@ func (m *LanguageModel) Encode(s string) ([]int, error) {
 	return m.vocabulary.Encode(tokens)
 }
 
-// logits maps ids [T, B] and a state to logits [T, B, V], of the steps from scored on, and the layers unrolled.
-func (m *LanguageModel) logits(ids *nodes.Node, init cells.State, scored int, s unroll.Strategy) (*nodes.Node, *unroll.Result) {
+// run maps ids [T, B] and a state to the output y [T', B, Hidden] of the top layer at the steps from scored on, and the
+// layers unrolled.
+func (m *LanguageModel) run(ids *nodes.Node, init cells.State, scored int, s unroll.Strategy) (y *nodes.Node, r *unroll.Result) {
 	x := nodes.Dropout(nodes.Embedding(m.embed, ids, -1), m.cfg.IODropout)
-	r := m.layers.Unroll(x, init, unroll.Options{Strategy: s})
-	y := nodes.Dropout(nodes.Slice(r.Y(), 0, scored, ids.Dim(0)), m.cfg.IODropout)
-	if m.w == nil {
-		return nodes.Add(nodes.MatMulT(y, m.embed), m.b), r
-	}
-	return nodes.Add(nodes.MatMul(y, m.w), m.b), r
+	r = m.layers.Unroll(x, init, unroll.Options{Strategy: s})
+	return nodes.Dropout(nodes.Slice(r.Y(), 0, scored, ids.Dim(0)), m.cfg.IODropout), r
 }
 
-// Save writes config.json, vocabulary.json and model.safetensors to dir.
+// Save writes config.json, vocabulary.json, model.safetensors, and tokenizer.json if the level is bpe, to dir.
 func (m *LanguageModel) Save(dir string) error {
-	return saveModel(dir, m, m.cfg, map[string]func(io.Writer) error{
+	extra := map[string]func(io.Writer) error{
 		vocabularyFile: func(w io.Writer) error { _, err := m.vocabulary.WriteTo(w); return err },
-	})
+	}
+	if m.cfg.BPE != nil {
+		extra[tokenizerFile] = func(w io.Writer) error { _, err := m.cfg.BPE.WriteTo(w); return err }
+	}
+	return saveModel(dir, m, m.cfg, extra)
 }
 
 func openLanguageModel(dir string, config []byte) (*LanguageModel, error) {
@@ -152,6 +213,11 @@ func openLanguageModel(dir string, config []byte) (*LanguageModel, error) {
 	v, err := text.LoadVocabulary(filepath.Join(dir, vocabularyFile))
 	if err != nil {
 		return nil, err
+	}
+	if cfg.Level == "bpe" {
+		if cfg.BPE, err = text.LoadBPE(filepath.Join(dir, tokenizerFile)); err != nil {
+			return nil, err
+		}
 	}
 	return NewLanguageModel(cfg, v, 0)
 }

@@ -35,12 +35,11 @@ func (m *LanguageModel) NewSession() (*Session, error) {
 	var init cells.State
 	var ids, nothing *nodes.Node
 	err := nodes.Try(func() {
-		g := nodes.NewGraph(nodes.Options{})
+		g := nodes.NewGraph(nodes.Options{Dtype: m.store.Dtype()})
 		ids = g.IntInput("id", 1, 1)
 		init = inputState(g, m.layers.Parts(), 1)
-		var layers *unroll.Result
-		s.logits, layers = m.logits(ids, init, 0, unroll.Expand)
-		s.logits = nodes.Reshape(s.logits, m.vocabulary.Len())
+		y, layers := m.run(ids, init, 0, unroll.Expand)
+		s.logits = nodes.Reshape(m.out.logits(y), m.vocabulary.Len())
 		s.final = layers.Final()
 		nothing = g.Const(0) // a step has a loss; reading has none
 	})
@@ -109,7 +108,7 @@ func (m *LanguageModel) Prompt(s string) (*Prompt, error) {
 	}
 	p := &Prompt{Tokens: tokens, Unknown: m.vocabulary.Unknowns(tokens)}
 	if len(tokens) == 0 {
-		for _, start := range []string{text.EOS, "\n"} {
+		for _, start := range []string{text.EOS, "\n", text.LineEnd} {
 			if id, ok := m.vocabulary.ID(start); ok {
 				p.ids = []int{id}
 				return p, nil
@@ -139,6 +138,33 @@ func (s *Session) read(p *Prompt) (logits []float32, err error) {
 		}
 	}
 	return logits, nil
+}
+
+// LogProbs are the logarithms of the probabilities of ids[1], ids[2], …, each predicted from those before it.
+func (m *LanguageModel) LogProbs(ctx context.Context, ids []int) ([]float64, error) {
+	if err := m.checkIDs(ids); err != nil {
+		return nil, fmt.Errorf("zoo: language model: %w", err)
+	}
+	if len(ids) < 2 {
+		return nil, fmt.Errorf("zoo: language model: %w", errNothingToPredict)
+	}
+	s, err := m.NewSession()
+	if err != nil {
+		return nil, err
+	}
+	defer s.Close()
+	out := make([]float64, len(ids)-1)
+	for i := range out {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		logits, err := s.Step(ids[i])
+		if err != nil {
+			return nil, err
+		}
+		out[i] = logProb(logits, ids[i+1])
+	}
+	return out, nil
 }
 
 // hideUnknown makes <unk> impossible: no reader wants to see it.

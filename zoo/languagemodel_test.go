@@ -72,24 +72,36 @@ func logitsOf(t testing.TB, m *LanguageModel, ids []int) (all [][]float32) {
 
 var smallGRU = LanguageModelConfig{Recurrent: Recurrent{Cell: "gru", Hidden: 6, Layers: 2}}
 
+var smallAdaptive = LanguageModelConfig{Recurrent: Recurrent{Cell: "gru", Hidden: 5}, Cutoffs: []int{3, 6, 9}, Div: 2}
+
 func TestLanguageModelConfigErrors(t *testing.T) {
 	for want, change := range map[string]func(c *LanguageModelConfig){ // trial 9
-		"hidden is 0":                  func(c *LanguageModelConfig) { c.Hidden = 0 },
-		"hidden is -1":                 func(c *LanguageModelConfig) { c.Hidden = -1 },
-		"hidden is 1099511627776":      func(c *LanguageModelConfig) { c.Hidden = 1 << 40 },
-		"2³¹−1 elements":               func(c *LanguageModelConfig) { c.Hidden = 1 << 20 },
-		"layers is -1":                 func(c *LanguageModelConfig) { c.Layers = -1 },
-		"layers is 2147483648":         func(c *LanguageModelConfig) { c.Layers = 1 << 31 },
-		"embed is -1":                  func(c *LanguageModelConfig) { c.Embed = -1 },
-		"embed is 9223372036854775807": func(c *LanguageModelConfig) { c.Embed = math.MaxInt },
-		"cell is \"lstn\"":             func(c *LanguageModelConfig) { c.Cell = "lstn" },
-		"level is \"sentence\"":        func(c *LanguageModelConfig) { c.Level = "sentence" },
-		"tied: embed is 5":             func(c *LanguageModelConfig) { c.Tied, c.Embed = true, 5 },
-		"keep_case":                    func(c *LanguageModelConfig) { c.Level, c.KeepCase = "char", true },
-		"io_dropout is 1":              func(c *LanguageModelConfig) { c.IODropout = 1 },
-		"dropout is -0.1":              func(c *LanguageModelConfig) { c.Dropout = -0.1 },
-		"hidden_dropout is NaN":        func(c *LanguageModelConfig) { c.HiddenDropout = math.NaN() },
-		"zoneout is +Inf":              func(c *LanguageModelConfig) { c.Zoneout = math.Inf(1) },
+		"hidden is 0":                              func(c *LanguageModelConfig) { c.Hidden = 0 },
+		"hidden is -1":                             func(c *LanguageModelConfig) { c.Hidden = -1 },
+		"hidden is 1099511627776":                  func(c *LanguageModelConfig) { c.Hidden = 1 << 40 },
+		"2³¹−1 elements":                           func(c *LanguageModelConfig) { c.Hidden = 1 << 20 },
+		"layers is -1":                             func(c *LanguageModelConfig) { c.Layers = -1 },
+		"layers is 2147483648":                     func(c *LanguageModelConfig) { c.Layers = 1 << 31 },
+		"embed is -1":                              func(c *LanguageModelConfig) { c.Embed = -1 },
+		"embed is 9223372036854775807":             func(c *LanguageModelConfig) { c.Embed = math.MaxInt },
+		"cell is \"lstn\"":                         func(c *LanguageModelConfig) { c.Cell = "lstn" },
+		"level is \"sentence\"":                    func(c *LanguageModelConfig) { c.Level = "sentence" },
+		"tied: embed is 5":                         func(c *LanguageModelConfig) { c.Tied, c.Embed = true, 5 },
+		"embed_std is -1":                          func(c *LanguageModelConfig) { c.EmbedStd = -1 },
+		"spaced":                                   func(c *LanguageModelConfig) { c.Level, c.Spaced = "char", true },
+		"no BPE is given":                          func(c *LanguageModelConfig) { c.Level = "bpe" },
+		"and the level is \"\"":                    func(c *LanguageModelConfig) { c.BPE = &text.BPE{} },
+		"no tokeniser \"ja\"":                      func(c *LanguageModelConfig) { c.Level = "ja" },
+		"no output layer of the embedding's shape": func(c *LanguageModelConfig) { c.Tied, c.Cutoffs = true, []int{3} },
+		"div is set":                               func(c *LanguageModelConfig) { c.Div = 2 },
+		"Div is 0.5":                               func(c *LanguageModelConfig) { c.Cutoffs, c.Div = []int{3}, 0.5 },
+		"cutoffs are [5 5]":                        func(c *LanguageModelConfig) { c.Cutoffs = []int{5, 5} },
+		"cutoffs are [4 11]":                       func(c *LanguageModelConfig) { c.Cutoffs = []int{4, lmTokens} },
+		"keep_case":                                func(c *LanguageModelConfig) { c.Level, c.KeepCase = "char", true },
+		"io_dropout is 1":                          func(c *LanguageModelConfig) { c.IODropout = 1 },
+		"dropout is -0.1":                          func(c *LanguageModelConfig) { c.Dropout = -0.1 },
+		"hidden_dropout is NaN":                    func(c *LanguageModelConfig) { c.HiddenDropout = math.NaN() },
+		"zoneout is +Inf":                          func(c *LanguageModelConfig) { c.Zoneout = math.Inf(1) },
 		"activation is set, and only the cell rnn has it": func(c *LanguageModelConfig) { c.Activation = "relu" },
 		"peephole is set":        func(c *LanguageModelConfig) { c.Peephole = "full" },
 		"reset_before is set":    func(c *LanguageModelConfig) { c.Cell, c.ResetBefore = "lstm", true },
@@ -124,6 +136,8 @@ func TestLanguageModelOptions(t *testing.T) {
 		"residual":       {Recurrent: Recurrent{Cell: "gru", Hidden: 8, Layers: 3, Residual: true, Dropout: 0.1}, IODropout: 0.1},
 		"reset before":   {Recurrent: Recurrent{Cell: "gru", Hidden: 8, ResetBefore: true}},
 		"peephole":       {Recurrent: Recurrent{Cell: "lstm", Hidden: 8, Peephole: "full", Coupled: true}},
+		"adaptive":       {Recurrent: Recurrent{Cell: "gru", Hidden: 8, Dropout: 0.1}, IODropout: 0.1, Cutoffs: []int{3, 7}, Div: 2},
+		"normal":         {Recurrent: Recurrent{Cell: "rnn", Hidden: 8}, EmbedStd: 1},
 		"layer norm":     {Recurrent: Recurrent{Cell: "lstm", Hidden: 8, LayerNorm: "gates", Peephole: "diagonal"}},
 	} {
 		for _, strategy := range []unroll.Strategy{unroll.Scan, unroll.Expand} {
@@ -184,7 +198,7 @@ func crossEntropy(logits []float32, id int) float64 { return -logProb(logits, id
 
 // Perplexity equals what a session gives, token by token, track by track.
 func TestPerplexityBySession(t *testing.T) {
-	for _, cfg := range []LanguageModelConfig{smallGRU, {Recurrent: Recurrent{Hidden: 5, Dropout: 0.5, HiddenDropout: 0.3, Zoneout: 0.2}, IODropout: 0.5, Tied: true}} {
+	for _, cfg := range []LanguageModelConfig{smallGRU, {Recurrent: Recurrent{Hidden: 5, Dropout: 0.5, HiddenDropout: 0.3, Zoneout: 0.2}, IODropout: 0.5, Tied: true}, smallAdaptive} {
 		m := newLM(t, cfg)
 		for _, n := range []int{2, 3, 33, 34, 65, 66, 513, 530, 700} {
 			ids := lmText[:n]
@@ -211,7 +225,7 @@ func TestWindowsByHand(t *testing.T) {
 	const tracks = 3
 	ids := lmText[:100] // tracks of 33 steps
 	for _, window := range []unroll.Window{{Stride: 5}, {Stride: 5, Length: 8}, {Stride: 7, Length: 21}, {Stride: 33}, {Stride: 1}, {Stride: 40 - 7, Length: 99}} {
-		for _, cfg := range []LanguageModelConfig{smallGRU, {Recurrent: Recurrent{Hidden: 4}, Tied: true}} {
+		for _, cfg := range []LanguageModelConfig{smallGRU, {Recurrent: Recurrent{Hidden: 4}, Tied: true}, smallAdaptive} {
 			m := newLM(t, cfg)
 			task, err := m.Task(LanguageModelData{Train: ids, Batch: tracks, Window: window})
 			require.NoError(t, err)
@@ -511,4 +525,221 @@ func TestLanguageModelSeed(t *testing.T) {
 		}
 	}
 	require.Equal(t, nodes.Float32, one.Params().Dtype())
+}
+
+// Measure reads a text as one, or in tracks, and counts every token that it predicts once.
+func TestMeasure(t *testing.T) {
+	for _, cfg := range []LanguageModelConfig{smallGRU, smallAdaptive} {
+		m := newLM(t, cfg)
+		for _, n := range []int{2, 3, 35, 36, 37, 71, 200} {
+			ids := lmText[:n]
+			logProbs, err := m.LogProbs(context.Background(), ids)
+			require.NoError(t, err)
+			require.Len(t, logProbs, n-1)
+			var sum float64
+			for i, logits := range logitsOf(t, m, ids[:n-1]) {
+				require.InDelta(t, logProb(logits, ids[i+1]), logProbs[i], 1e-12)
+				sum -= logProbs[i]
+			}
+			for _, window := range []int{0, 1, 7, 1000} {
+				got, err := m.Measure(context.Background(), ids, MeasureOptions{Window: window})
+				require.NoError(t, err)
+				require.Equal(t, n-1, got.Tokens)
+				require.InEpsilon(t, sum/float64(n-1), got.Loss, 1e-5, "%d tokens, window %d", n, window)
+				require.InEpsilon(t, math.Exp(got.Loss), got.Perplexity(), 1e-12)
+			}
+			if n < 20 {
+				continue
+			}
+			sum = 0
+			steps := (n - 1) / 10
+			for b := range 10 { // as PyTorch's word_language_model cuts a text for evaluation
+				track, err := m.LogProbs(context.Background(), ids[b*steps:(b+1)*steps+1])
+				require.NoError(t, err)
+				for _, l := range track {
+					sum -= l
+				}
+			}
+			got, err := m.Measure(context.Background(), ids, MeasureOptions{Tracks: 10})
+			require.NoError(t, err)
+			require.Equal(t, 10*steps, got.Tokens)
+			require.InEpsilon(t, sum/float64(10*steps), got.Loss, 1e-5)
+		}
+	}
+	m := newLM(t, smallGRU)
+	ctx := context.Background()
+	for want, o := range map[string]MeasureOptions{"-1 tracks": {Tracks: -1}, "windows of -2 steps": {Window: -2}, "a batch of 99 tracks": {Tracks: 99}} {
+		_, err := m.Measure(ctx, lmText[:50], o)
+		require.ErrorContains(t, err, want)
+	}
+	for _, ids := range [][]int{nil, {1}} {
+		_, err := m.Measure(ctx, ids, MeasureOptions{})
+		require.ErrorContains(t, err, "fewer than 2 tokens")
+		_, err = m.LogProbs(ctx, ids)
+		require.ErrorContains(t, err, "fewer than 2 tokens")
+	}
+	_, err := m.Measure(ctx, []int{1, 99}, MeasureOptions{})
+	require.ErrorContains(t, err, "id 99")
+	_, err = m.LogProbs(ctx, []int{1, 99})
+	require.ErrorContains(t, err, "id 99")
+	ctx, cancel := context.WithCancel(ctx)
+	cancel()
+	_, err = m.LogProbs(ctx, lmText)
+	require.ErrorIs(t, err, context.Canceled)
+}
+
+// With a sample of the whole vocabulary the sampled softmax is the full one; with a part of it the text is learned too, and
+// the whole is measured.
+func TestSampledTraining(t *testing.T) {
+	for _, tied := range []bool{false, true} {
+		cfg := LanguageModelConfig{Recurrent: Recurrent{Cell: "gru", Hidden: 8}, Tied: tied}
+		data := LanguageModelData{Train: lmText, Valid: lmText, Batch: 7, Window: unroll.Window{Stride: 7, Length: 9}}
+		fit := func(sampled, epochs int) (losses []float64, m *LanguageModel) {
+			m = newLM(t, cfg)
+			data.Sampled = sampled
+			task, err := m.Task(data)
+			require.NoError(t, err)
+			adam, err := train.NewAdam(train.AdamConfig{LR: 0.01})
+			require.NoError(t, err)
+			r, err := train.Fit(context.Background(), task, train.Config{Optimizer: adam, Epochs: epochs, Seed: 2})
+			require.NoError(t, err)
+			_, losses = r.History.Column("valid_loss")
+			return losses, m
+		}
+		want, full := fit(0, 2)
+		got, all := fit(lmTokens, 2)
+		require.InDeltaSlice(t, want, got, 1e-4)
+		for name, w := range weights(full) {
+			require.InDeltaSlice(t, w, weights(all)[name], 2e-3, name)
+		}
+		part, _ := fit(5, 6)
+		require.Less(t, part[5], part[0]-0.1)
+		for _, bad := range []int{-1, lmTokens + 1} {
+			data.Sampled = bad
+			_, err := full.Task(data)
+			require.ErrorContains(t, err, "want 1 … V of them")
+		}
+	}
+	_, err := newLM(t, smallAdaptive).Task(LanguageModelData{Train: lmText, Batch: 2, Sampled: 3})
+	require.ErrorContains(t, err, "the model has an adaptive softmax")
+}
+
+// Trial 16: resumed in the midst of an epoch, dropout on, is never stopped, to the bit; for each loss.
+func TestLanguageModelResumes(t *testing.T) {
+	for name, c := range map[string]struct {
+		cfg     LanguageModelConfig
+		sampled int
+	}{
+		"full":     {LanguageModelConfig{Recurrent: Recurrent{Hidden: 4}, IODropout: 0.2, Tied: true}, 0},
+		"sampled":  {LanguageModelConfig{Recurrent: Recurrent{Hidden: 4}, IODropout: 0.2}, 4},
+		"adaptive": {LanguageModelConfig{Recurrent: Recurrent{Hidden: 4}, IODropout: 0.2, Cutoffs: []int{3, 6}}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			run := func(stops ...int) map[string][]float32 {
+				dir := t.TempDir()
+				var m *LanguageModel
+				for _, steps := range stops {
+					m = newLM(t, c.cfg)
+					task, err := m.Task(LanguageModelData{Train: lmText, Batch: 5, Window: unroll.Window{Stride: 9, Length: 12}, Sampled: c.sampled})
+					require.NoError(t, err)
+					adam, err := train.NewAdam(train.AdamConfig{LR: 0.01})
+					require.NoError(t, err)
+					checkpoints, err := train.OpenCheckpoints(dir, 0)
+					require.NoError(t, err)
+					_, err = train.Fit(context.Background(), task, train.Config{
+						Optimizer: adam, Epochs: 9, MaxSteps: steps, Seed: 3, Checkpoints: checkpoints, SaveEvery: 50, Resume: true})
+					require.NoError(t, err)
+					require.NoError(t, checkpoints.Close())
+				}
+				return weights(m)
+			}
+			require.Equal(t, run(30), run(7, 8, 30))
+		})
+	}
+}
+
+// Trial 12: the gradients of all weights along a random direction, in float64, of each loss, whole and truncated.
+func TestLanguageModelGradients(t *testing.T) {
+	for name, c := range map[string]struct {
+		cfg     LanguageModelConfig
+		sampled int
+	}{
+		"tied":           {LanguageModelConfig{Recurrent: Recurrent{Hidden: 5, Layers: 2}, Tied: true}, 0},
+		"untied":         {LanguageModelConfig{Recurrent: Recurrent{Cell: "gru", Hidden: 5}, Embed: 3}, 0},
+		"adaptive":       {smallAdaptive, 0},
+		"sampled tied":   {LanguageModelConfig{Recurrent: Recurrent{Hidden: 5}, Tied: true}, 4},
+		"sampled untied": {LanguageModelConfig{Recurrent: Recurrent{Cell: "rnn", Hidden: 5}}, 4},
+	} {
+		for _, window := range []unroll.Window{{Stride: 10}, {Stride: 10, Length: 10}} {
+			for seed := range uint64(3) {
+				m, err := newLanguageModel(c.cfg, newLM(t, smallGRU).Vocabulary(), nodes.NewStore(nodes.Float64, seed))
+				require.NoError(t, err)
+				task, err := m.Task(LanguageModelData{Train: lmText[:61], Batch: 6, Window: window, Sampled: c.sampled}) // one window
+				require.NoError(t, err)
+				require.Equal(t, 1, task.Len())
+				batch, err := task.Next(3, 4)
+				require.NoError(t, err)
+				along := rng.Stream{Key: rng.New(seed).Named(name)}
+				direction := make([][]float64, len(batch.Grads))
+				slope := 0.
+				for i, g := range batch.Grads {
+					d, err := g.Grad()
+					require.NoError(t, err)
+					for _, x := range d.Data().([]float64) {
+						direction[i] = append(direction[i], along.Normal())
+						slope += x * direction[i][len(direction[i])-1]
+					}
+				}
+				loss := func(by float64) float64 {
+					for i, g := range batch.Grads {
+						w := g.Value().Data().([]float64)
+						for k := range w {
+							w[k] += by * direction[i][k]
+						}
+					}
+					b, err := task.Next(3, 4)
+					require.NoError(t, err)
+					return b.Loss
+				}
+				const h = 1e-4
+				up, up2, down, down2 := loss(h), loss(h), loss(-3*h), loss(-h)
+				require.InEpsilon(t, (8*(up-down)-(up2-down2))/(12*h), slope, 1e-6, "%s, seed %d", name, seed)
+			}
+		}
+	}
+}
+
+// Trial 10 for the output layers: random clusters and sizes build and agree with each other, or say what is wrong.
+func TestLanguageModelRandomCutoffs(t *testing.T) {
+	r := rng.Stream{Key: rng.New(9).Named("cutoffs")}
+	rounds := 60
+	if testing.Short() {
+		rounds = 15
+	}
+	built := 0
+	for range rounds {
+		cfg := LanguageModelConfig{Recurrent: Recurrent{Cell: []string{"rnn", "gru", "lstm"}[r.Intn(3)], Hidden: 1 + r.Intn(7)}, Div: float64(r.Intn(4))}
+		for range 1 + r.Intn(3) {
+			cfg.Cutoffs = append(cfg.Cutoffs, r.Intn(lmTokens+1))
+		}
+		if r.Intn(4) > 0 {
+			slices.Sort(cfg.Cutoffs)
+		}
+		m, err := NewLanguageModel(cfg, newLM(t, smallGRU).Vocabulary(), 1)
+		if err != nil {
+			require.ErrorContains(t, err, "zoo: language model: ")
+			continue
+		}
+		built++
+		logProbs, err := m.LogProbs(context.Background(), lmText[:40])
+		require.NoError(t, err)
+		var sum float64
+		for _, l := range logProbs {
+			sum -= l / 39
+		}
+		got, err := m.Measure(context.Background(), lmText[:40], MeasureOptions{Window: 1 + r.Intn(40)})
+		require.NoError(t, err)
+		require.InEpsilon(t, sum, got.Loss, 1e-4, "%+v", cfg)
+	}
+	require.Greater(t, built, rounds/6)
 }

@@ -23,6 +23,11 @@ type LanguageModelData struct {
 	Batch  int             // tracks of the text read side by side; default 32
 	Window unroll.Window   // default: a Stride of 35
 	Unroll unroll.Strategy // default: Scan
+
+	// Sampled, if positive, trains on a sampled softmax: targets compete with so many tokens drawn for each window and
+	// not with all (see nodes.SampledSoftmax). Validation measures the full softmax all the same. Not with an adaptive
+	// softmax.
+	Sampled int
 }
 
 // Task makes a task for train.Fit of truncated backpropagation through time: the state goes on from window to window
@@ -49,7 +54,11 @@ func (m *LanguageModel) Task(d LanguageModelData) (train.Task, error) {
 	if err != nil {
 		return fail("training", err)
 	}
-	runner, err := newWindowRunner(m, d.Batch, true, d.Unroll)
+	loss, err := m.trainingLoss(d.Sampled)
+	if err != nil {
+		return nil, fmt.Errorf("zoo: language model: %w", err)
+	}
+	runner, err := newWindowRunner(m, loss, d.Batch, true, d.Unroll)
 	if err != nil {
 		return nil, err
 	}
@@ -110,7 +119,7 @@ func (t *languageModelTask) Load(c *train.Checkpoint) error {
 
 // Perplexity is exp of the mean cross-entropy a token of a text, each predicted from those before it. The text is read in
 // up to 16 tracks side by side, of at least 32 tokens: each begins with an empty state, and up to 15 tokens at the end of
-// the text are left out.
+// the text are left out. Measure reads it otherwise.
 func (m *LanguageModel) Perplexity(ctx context.Context, ids []int) (float64, error) {
 	if err := m.checkIDs(ids); err != nil {
 		return 0, fmt.Errorf("zoo: language model: %w", err)
@@ -122,62 +131,95 @@ func (m *LanguageModel) Perplexity(ctx context.Context, ids []int) (float64, err
 	return math.Exp(loss), nil
 }
 
+// loss is the mean cross-entropy of a text in nats a token, as Perplexity reads it.
+func (m *LanguageModel) loss(ctx context.Context, ids []int) (float64, error) {
+	const tracks, window = 16, 32
+	r, err := m.measure(ctx, ids, MeasureOptions{Tracks: min(tracks, max(1, (len(ids)-1)/window)), Window: window})
+	return r.Loss, err
+}
+
+// MeasureOptions says how Measure reads a text. The zero value reads it as one.
+type MeasureOptions struct {
+	// Tracks is into how many parts the text is cut that are read side by side, each beginning with an empty state; up to
+	// Tracks−1 tokens at the end are left out. Default 1: one stream, of which every token but the first is predicted once.
+	// PyTorch's word_language_model example reads its test text in 10.
+	Tracks int
+	Window int // steps at a time; has an influence on speed alone. Default 35
+}
+
+// Measurement is what Measure found.
+type Measurement struct {
+	Loss   float64 // mean cross-entropy, in nats a token
+	Tokens int     // that were predicted
+}
+
+// Perplexity is exp of the loss.
+func (m Measurement) Perplexity() float64 { return math.Exp(m.Loss) }
+
+// Measure reads a text, the state carried from its start to its end, and predicts each token from all before it.
+func (m *LanguageModel) Measure(ctx context.Context, ids []int, o MeasureOptions) (Measurement, error) {
+	if err := m.checkIDs(ids); err != nil {
+		return Measurement{}, fmt.Errorf("zoo: language model: %w", err)
+	}
+	o.Tracks, o.Window = cmp.Or(o.Tracks, 1), cmp.Or(o.Window, 35)
+	if o.Tracks < 1 || o.Window < 1 {
+		return Measurement{}, fmt.Errorf("zoo: language model: %d tracks, windows of %d steps; want at least 1 of both", o.Tracks, o.Window)
+	}
+	return m.measure(ctx, ids, o)
+}
+
 var errNothingToPredict = errors.New("fewer than 2 tokens leave nothing to predict")
 
-// loss is the mean cross-entropy of a text in nats a token.
-func (m *LanguageModel) loss(ctx context.Context, ids []int) (float64, error) {
+func (m *LanguageModel) measure(ctx context.Context, ids []int, o MeasureOptions) (sum Measurement, err error) {
 	if len(ids) < 2 {
-		return 0, fmt.Errorf("zoo: language model: %w", errNothingToPredict)
+		return sum, fmt.Errorf("zoo: language model: %w", errNothingToPredict)
 	}
-	const tracks, window = 16, 32
-	b := min(tracks, max(1, (len(ids)-1)/window))
-	stream, err := train.NewStream(ids, b, unroll.Window{Stride: min(window, (len(ids)-1)/b)})
+	stream, err := train.NewStream(ids, o.Tracks, unroll.Window{Stride: min(o.Window, max(1, (len(ids)-1)/o.Tracks))})
 	if err != nil {
-		return 0, err
+		return sum, fmt.Errorf("zoo: language model: %w", err)
 	}
-	r, err := newWindowRunner(m, b, false, unroll.Scan)
+	r, err := newWindowRunner(m, m.out.loss(), o.Tracks, false, unroll.Scan)
 	if err != nil {
-		return 0, err
+		return sum, err
 	}
 	defer r.close()
-	var sum float64
-	var n int
 	for w, ok := stream.Next(); ok; w, ok = stream.Next() {
 		if err := ctx.Err(); err != nil {
-			return 0, err
+			return sum, err
 		}
 		batch, err := r.run(w, 0, 0)
 		if err != nil {
-			return 0, err
+			return sum, err
 		}
-		sum += batch.Loss * float64(batch.Count)
-		n += batch.Count
+		sum.Loss += batch.Loss * float64(batch.Count)
+		sum.Tokens += batch.Count
 	}
-	return sum / float64(n), nil
+	sum.Loss /= float64(sum.Tokens)
+	return sum, nil
 }
 
 // windowRunner runs the windows of a stream and carries the state from one to the next.
 type windowRunner struct {
 	carried *train.Carry // the state at the start of the next window
 	windows *train.Truncated
+	loss    lmLoss
 }
 
-func newWindowRunner(m *LanguageModel, batch int, training bool, s unroll.Strategy) (*windowRunner, error) {
+func newWindowRunner(m *LanguageModel, loss lmLoss, batch int, training bool, s unroll.Strategy) (*windowRunner, error) {
 	carried, err := train.NewCarry(m.layers.Parts(), batch, m.store.Dtype())
 	if err != nil {
 		return nil, fmt.Errorf("zoo: language model: %w", err)
 	}
 	build := func(w train.WindowShape) (*train.WindowGraph, error) {
-		g := nodes.NewGraph(nodes.Options{Training: training})
-		ids, targets := g.IntInput("ids", w.T, batch), g.IntInput("targets", w.T-w.Scored, batch)
+		g := nodes.NewGraph(nodes.Options{Dtype: m.store.Dtype(), Training: training})
+		ids, targets := g.IntInput("ids", w.T, batch), loss.inputs(g, (w.T-w.Scored)*batch, w.Variant)
 		start := inputState(g, m.layers.Parts(), batch)
-		logits, layers := m.logits(ids, start, w.Scored, s)
+		y, layers := m.run(ids, start, w.Scored, s)
 		return &train.WindowGraph{
-			Loss:  nodes.CrossEntropy(logits, targets, nodes.CrossEntropyOptions{}),
-			Start: start, Recurrence: layers, Inputs: []*nodes.Node{ids, targets},
+			Loss: loss.of(y, targets), Start: start, Recurrence: layers, Inputs: append([]*nodes.Node{ids}, targets...),
 		}, nil
 	}
-	return &windowRunner{carried, train.NewTruncated(carried, build)}, nil
+	return &windowRunner{carried, train.NewTruncated(carried, build), loss}, nil
 }
 
 // inputState declares an input for every part of a state.
@@ -193,12 +235,14 @@ func (r *windowRunner) run(w train.Window, seed uint64, counter int) (b train.Ba
 	if w.First() {
 		r.carried.Zero()
 	}
-	c, err := r.windows.Window(train.WindowShape{T: w.T, Scored: w.Scored, Next: w.Next})
+	c, err := r.windows.Window(train.WindowShape{T: w.T, Scored: w.Scored, Next: w.Next, Variant: r.loss.variant(w.Targets)})
 	if err != nil {
 		return b, err
 	}
 	copy(c.Inputs[0].Data().([]int), w.IDs)
-	copy(c.Inputs[1].Data().([]int), w.Targets)
+	if err := r.loss.fill(c.Inputs[1:], w.Targets, seed, counter); err != nil {
+		return b, err
+	}
 	loss, err := r.windows.Run(c, seed, counter)
 	return train.Batch{Loss: loss, Count: len(w.Targets), Grads: c.Step.Grads()}, err
 }

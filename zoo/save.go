@@ -37,6 +37,7 @@ const (
 	configFile     = "config.json"
 	weightsFile    = "model.safetensors"
 	vocabularyFile = "vocabulary.json"
+	tokenizerFile  = "tokenizer.json" // of models that cut text by byte pairs
 	labelsFile     = "labels.json"
 	formatVersion  = 1
 	maxConfigBytes = 1 << 20
@@ -254,7 +255,7 @@ func loadWeights(dir string, s *nodes.Store) error {
 	if err != nil {
 		return err
 	}
-	for _, name := range []string{configFile, vocabularyFile, sourceFile, targetFile, labelsFile, scaleFile} { // never names that a file gives
+	for _, name := range []string{configFile, vocabularyFile, sourceFile, targetFile, labelsFile, scaleFile, tokenizerFile} { // never names that a file gives
 		want, ok := f.Metadata[digestPrefix+name]
 		if !ok {
 			continue // weights that another program wrote

@@ -33,11 +33,44 @@ func weights(m Model) map[string][]float32 {
 	return w
 }
 
+// smallBPE has learned a few pieces.
+var smallBPE = func() *text.BPE {
+	b, err := text.TrainBPE(text.BPEConfig{Size: 262}, "abc abc abd")
+	if err != nil {
+		panic(err)
+	}
+	return b
+}()
+
+// A tokeniser that is lost or another one is noticed.
+func TestSavedBPE(t *testing.T) {
+	dir := t.TempDir()
+	m := newLM(t, LanguageModelConfig{Recurrent: Recurrent{Hidden: 3}, Level: "bpe", BPE: smallBPE})
+	require.NoError(t, m.Save(dir))
+	other, err := text.TrainBPE(text.BPEConfig{Size: 262}, "xyz xyz xyw")
+	require.NoError(t, err)
+	var file bytes.Buffer
+	_, err = other.WriteTo(&file)
+	require.NoError(t, err)
+	path := filepath.Join(dir, tokenizerFile)
+	require.NoError(t, os.WriteFile(path, file.Bytes(), 0o666))
+	_, err = Load(dir)
+	require.ErrorContains(t, err, "tokenizer.json does not belong to model.safetensors")
+	require.NoError(t, os.WriteFile(path, []byte("{}\n"), 0o666))
+	_, err = Load(dir)
+	require.ErrorContains(t, err, "tokenizer.json: bpe: line 1: not the first line")
+	require.NoError(t, os.Remove(path))
+	_, err = Load(dir)
+	require.ErrorContains(t, err, "tokenizer.json")
+}
+
 func TestSaveLoad(t *testing.T) {
 	for _, cfg := range []LanguageModelConfig{
 		{Recurrent: Recurrent{Cell: "rnn", Hidden: 1, Activation: "relu"}, Level: "char"},
 		{Recurrent: Recurrent{Cell: "gru", Hidden: 5, Layers: 2, ResetBefore: true}, Tied: true},
 		{Recurrent: Recurrent{Hidden: 4, Peephole: "diagonal", LayerNorm: "gate", Layers: 3, Residual: true, Dropout: 0.1}, Embed: 7, KeepCase: true},
+		{Recurrent: Recurrent{Hidden: 4}, Cutoffs: []int{2, 7}, Div: 3, EmbedStd: 0.5, Spaced: true},
+		{Recurrent: Recurrent{Hidden: 3}, Level: "bpe", BPE: smallBPE},
 	} {
 		m := newLM(t, cfg)
 		for _, name := range []string{"a", "with spaces", "日本語", strings.Repeat("x", 200), "new/and/deep"} { // trial 25
@@ -52,7 +85,11 @@ func TestSaveLoad(t *testing.T) {
 			require.Equal(t, logitsOf(t, m, lmText[:20]), logitsOf(t, again, lmText[:20]), "the same logits to the bit")
 			entries, err := os.ReadDir(dir)
 			require.NoError(t, err)
-			require.Len(t, entries, 3)
+			files := 3
+			if cfg.BPE != nil {
+				files++
+			}
+			require.Len(t, entries, files)
 		}
 	}
 }
