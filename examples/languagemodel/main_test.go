@@ -1,0 +1,184 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seqzoo/seqzoo/examples/internal/cli"
+	"github.com/seqzoo/seqzoo/zoo"
+)
+
+// do runs a command line.
+func do(in string, args ...string) (out, messages string, err error) {
+	var o, m bytes.Buffer
+	err = program().Run(context.Background(), args, cli.Std{In: strings.NewReader(in), Out: &o, Messages: &m})
+	return o.String(), m.String(), err
+}
+
+// write is the path of a file that holds s.
+func write(t testing.TB, s string) string {
+	path := filepath.Join(t.TempDir(), "text.txt")
+	require.NoError(t, os.WriteFile(path, []byte(s), 0o666))
+	return path
+}
+
+var story = strings.Repeat(" the cat sat on the <unk> . \n \n The dog sat on a = rug = \n some of them looks like a bird ! \n", 80)
+
+// Each preset trains a tiny model, which then measures, scores and writes.
+func TestPresets(t *testing.T) {
+	path := write(t, story)
+	for name, p := range presets {
+		t.Run(name, func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "model")
+			quick := []string{"train", "-quick", "-preset", name, "-train", path, "-save", dir, "-steps", "12"}
+			if strings.Contains(p.flags, "cutoffs") {
+				quick = append(quick, "-cutoffs", "3,9")
+			}
+			if strings.Contains(p.flags, "sampled") {
+				quick = append(quick, "-sampled", "7")
+			}
+			if strings.Contains(p.flags, "bpe") {
+				quick = append(quick, "-bpe-size", "280")
+			}
+			out, messages, err := do("", quick...)
+			require.NoError(t, err, messages)
+			require.Regexp(t, `lstm: 12 steps, .+; validation loss \d+\.\d{4} nats, perplexity \d+\.\d\d\n$`, out)
+
+			out, _, err = do("", "evaluate", "-model", dir, "-text", path)
+			require.NoError(t, err)
+			require.Regexp(t, `: \d+ (characters|words|pieces), of which \d+ are <unk>: loss \d+\.\d+ nats, \d+\.\d+ bits, perplexity \d+\.\d+\n$`, out)
+			out, _, err = do("the cat\n\nthe dog\n", "generate", "-model", dir, "-length", "5")
+			require.NoError(t, err)
+			require.GreaterOrEqual(t, strings.Count(out, "\n"), 3)
+			require.Contains(t, out, "the cat")
+			out, _, err = do("the cat\n\nthe dog\n", "perplexity", "-model", dir)
+			require.NoError(t, err)
+			require.Equal(t, 3, strings.Count(out, "\n"))
+			require.Contains(t, out, "\tthe dog\n")
+		})
+	}
+}
+
+// Every token of a file counts once, a line end too, and nothing is folded, whatever else is in the line: the perplexity of a
+// file of one line is that of the line.
+func TestEvaluateAsPyTorchDoes(t *testing.T) {
+	path, dir := write(t, story), filepath.Join(t.TempDir(), "model")
+	_, messages, err := do("", "train", "-quick", "-preset", "wikitext2", "-train", path, "-save", dir)
+	require.NoError(t, err, messages)
+	m, err := zoo.LoadLanguageModel(dir)
+	require.NoError(t, err)
+	for _, word := range []string{"The", "the", "<unk>", "<eos>", "=", "!"} {
+		_, ok := m.Vocabulary().ID(word)
+		require.True(t, ok, word)
+	}
+	line := " The cat sat on <unk> okapi "
+	out, _, err := do("", "evaluate", "-model", dir, "-text", write(t, line+"\n"))
+	require.NoError(t, err)
+	require.Contains(t, out, ": 7 words, of which 2 are <unk>: ")
+	lines, _, err := do(line+"\n", "perplexity", "-model", dir)
+	require.NoError(t, err)
+	perplexity, _, _ := strings.Cut(lines, "\t")
+	require.Contains(t, out, "perplexity "+perplexity+"\n")
+
+	// An empty line is an <eos>; -last measures the end alone.
+	out, _, err = do("", "evaluate", "-model", dir, "-text", write(t, " \n a \n \n"))
+	require.NoError(t, err)
+	require.Contains(t, out, ": 4 words, of which 0")
+	out, _, err = do("", "evaluate", "-model", dir, "-text", path, "-last", "100", "-tracks", "10")
+	require.NoError(t, err)
+	require.Contains(t, out, ": 100 words")
+}
+
+// Ended early and called again, with the same command, it ends where one that was never stopped does.
+func TestResume(t *testing.T) {
+	path, whole, parts := write(t, story), filepath.Join(t.TempDir(), "whole"), filepath.Join(t.TempDir(), "parts")
+	args := func(dir, steps string) []string {
+		return []string{"train", "-quick", "-preset", "shakespeare", "-train", path, "-save", dir, "-steps", steps, "-epochs", "1", "-average", "0.9"}
+	}
+	_, messages, err := do("", args(whole, "30")...)
+	require.NoError(t, err, messages)
+	for _, steps := range []string{"9", "30"} {
+		_, messages, err = do("", args(parts, steps)...)
+		require.NoError(t, err, messages)
+	}
+	require.Contains(t, messages, "going on from step 9")
+	want, err := os.ReadFile(filepath.Join(whole, "model.safetensors"))
+	require.NoError(t, err)
+	got, err := os.ReadFile(filepath.Join(parts, "model.safetensors"))
+	require.NoError(t, err)
+	require.True(t, bytes.Equal(want, got))
+
+	_, _, err = do("", append(args(parts, "30"), "-lr", "0.5")...)
+	require.ErrorContains(t, err, "-lr")
+}
+
+func TestMistakes(t *testing.T) {
+	path := write(t, story)
+	for want, args := range map[string][]string{
+		"a command is missing": {},
+		`"learn" is no command; there are train, evaluate, generate, perplexity`: {"learn"},
+		`-preset is "x"; there are neko`:                                         {"train", "-preset", "x"},
+		`level is "sentence"`:                                                    {"train", "-level", "sentence"},
+		`-optimizer is "sdg"`:                                                    {"train", "-optimizer", "sdg"},
+		`-schedule is "linear"`:                                                  {"train", "-schedule", "linear"},
+		"-average is 1":                                                          {"train", "-average", "1"},
+		"-window is 0":                                                           {"train", "-window", "0"},
+		"-min-count 0":                                                           {"train", "-min-count", "0"},
+		"-sampled -1":                                                            {"train", "-sampled", "-1"},
+		"-bpe-size is 255":                                                       {"train", "-level", "bpe", "-bpe-size", "255"},
+		"-valid is set without -train":                                           {"train", "-valid", path},
+		"-lr is 0":                                                               {"train", "-lr", "0"},
+		"hidden is -1":                                                           {"train", "-hidden", "-1"},
+		"tied: embed is 3":                                                       {"train", "-tied", "-embed", "3"},
+		`-cutoffs is "many"`:                                                     {"train", "-cutoffs", "many"},
+		"cutoffs are [9 3]":                                                      {"train", "-cutoffs", "9,3"},
+		"no output layer of the embedding's shape":                               {"train", "-cutoffs", "3", "-tied"},
+		"absent: no such file":                                                   {"train", "-train", "absent"},
+		"rising ones in 1 … ":                                                    {"train", "-quick", "-train", path, "-cutoffs", "100000"},
+		"want 1 … V of them":                                                     {"train", "-quick", "-train", path, "-sampled", "100000"},
+		"-model is missing\n-text is missing":                                    {"evaluate"},
+		"-tracks 0":                                                              {"evaluate", "-model", "m", "-text", "t", "-tracks", "0"},
+		"-length is 0":                                                           {"generate", "-model", "m", "-length", "0"},
+		"TopP is 2":                                                              {"generate", "-model", "m", "-top-p", "2"},
+		"no-such-model":                                                          {"perplexity", "-model", "no-such-model"},
+		"the text has ":                                                          {"train", "-train", write(t, "this is too short for a batch of 50"), "-level", "char"},
+		"is not UTF-8":                                                           {"train", "-train", write(t, "bad \xff"), "-level", "char"},
+		"unexpected argument":                                                    {"train", "loudly"},
+		"flag provided but not defined: -louder; languagemodel tr": {"train", "-louder"},
+	} {
+		out, _, err := do("", args...)
+		require.ErrorContains(t, err, want, args)
+		require.NotContains(t, out, "validation loss")
+	}
+}
+
+// A line that cannot be read does not end the work.
+func TestLines(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "model")
+	_, messages, err := do("", "train", "-quick", "-preset", "wikitext2", "-train", write(t, story), "-save", dir, "-steps", "2")
+	require.NoError(t, err, messages)
+	out, messages, err := do("xx yy\nthe xx\n\xff\nthe cat\n", "generate", "-model", dir, "-length", "2")
+	require.NoError(t, err)
+	require.Equal(t, 2, strings.Count(out, "\n"))
+	require.Contains(t, messages, "line 1: ")
+	require.Contains(t, messages, "not in the vocabulary, and read as <unk>: xx\n")
+	require.Contains(t, messages, "line 3: ")
+	_, messages, err = do("\xff\n", "perplexity", "-model", dir)
+	require.NoError(t, err)
+	require.Contains(t, messages, "line 1: ")
+}
+
+// The presets parse, and their tasks are those of the documentation.
+func TestPresetFlags(t *testing.T) {
+	_, messages, err := do("", "train", "-help")
+	require.NoError(t, err)
+	for name, p := range presets {
+		require.Contains(t, messages, name+" ("+p.about+")")
+	}
+}

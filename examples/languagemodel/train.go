@@ -1,0 +1,366 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/seqzoo/seqzoo/examples/internal/cli"
+	"github.com/seqzoo/seqzoo/train"
+	"github.com/seqzoo/seqzoo/unroll"
+	"github.com/seqzoo/seqzoo/zoo"
+	"github.com/seqzoo/seqzoo/zoo/text"
+	_ "github.com/seqzoo/seqzoo/zoo/text/japanese" // level ja
+)
+
+// preset is a task with the settings that suit it: data files, and values of flags.
+type preset struct {
+	about        string
+	train, valid string // of the data sets; no valid: the last tenth of train
+	flags        string // as on the command line
+}
+
+const wikitext = "-level word -spaced -keep-case -layers 2 -hidden 200 -dropout 0.2 -batch 20 -window 35 -epochs 6 " +
+	"-optimizer sgd -lr 20 -clip 0.25 -schedule cosine -validate 40000"
+
+var presets = map[string]preset{
+	"shakespeare": {"characters of tiny-shakespeare, 2 layers of 128", "tiny-shakespeare/input.txt.gz", "",
+		"-level char -layers 2 -hidden 128 -batch 50 -window 50 -epochs 14 -lr 0.002 -schedule constant -embed-std 1"},
+	"shakespeare-bpe": {"pieces of tiny-shakespeare", "tiny-shakespeare/input.txt.gz", "",
+		"-level bpe -bpe-size 2000 -layers 1 -hidden 256 -tied -batch 32 -window 35 -epochs 5 -lr 0.003 -warmup 50 -dropout 0.3 -clip 1"},
+	"shakespeare-large": {"the same with 2 layers of 256 and dropout", "tiny-shakespeare/input.txt.gz", "",
+		"-level char -layers 2 -hidden 256 -batch 50 -window 50 -epochs 10 -lr 0.003 -schedule cosine -warmup 100 -dropout 0.25 -clip 1 -embed-std 1"},
+	"wikitext2": {"words of WikiText-2, a softmax over all 33,278", "wikitext-2/train.txt.gz", "wikitext-2/valid.txt.gz",
+		wikitext + " -tied"},
+	"wikitext2-sampled": {"the same, trained on a sampled softmax", "wikitext-2/train.txt.gz", "wikitext-2/valid.txt.gz",
+		wikitext + " -tied -sampled 2000"},
+	"wikitext2-adaptive": {"the same with an adaptive softmax", "wikitext-2/train.txt.gz", "wikitext-2/valid.txt.gz",
+		wikitext + " -cutoffs 2000,10000"},
+	"neko-words": {"Japanese words of the same book", "neko/neko.txt", "",
+		"-level ja -layers 1 -hidden 200 -tied -batch 32 -window 35 -epochs 6 -lr 0.003 -warmup 50 -dropout 0.3 -clip 1 -min-count 3"},
+	"neko": {"Japanese characters: I Am a Cat", "neko/neko.txt", "",
+		"-level char -layers 2 -hidden 256 -batch 32 -window 50 -epochs 6 -lr 0.003 -schedule cosine -warmup 50 -dropout 0.3 -clip 1 -min-count 2"},
+}
+
+// trainer is the command train.
+type trainer struct {
+	cli.Training
+	set *flag.FlagSet
+
+	preset                string
+	train, valid          string
+	level, cell           string
+	spaced, keepCase      bool
+	minCount, maxVocab    int
+	bpeSize               int
+	layers, hidden, embed int
+	window                int
+	dropout, embedStd     float64
+	tied                  bool
+	cutoffs               string
+	sampled               int
+	optimizer, schedule   string
+	average               float64
+	validate              int
+}
+
+func (t *trainer) flags(f *flag.FlagSet) {
+	t.set = f
+	t.Training = cli.Training{Epochs: 10, Batch: 32, LR: 0.003, Seed: 1}
+	t.Register(f)
+	var names []string
+	for _, name := range slices.Sorted(maps.Keys(presets)) {
+		names = append(names, fmt.Sprintf("%s (%s): %s", name, presets[name].about, presets[name].flags))
+	}
+	f.StringVar(&t.preset, "preset", "shakespeare", "`task` whose settings hold where a flag does not say otherwise:\n"+strings.Join(names, "\n"))
+	f.StringVar(&t.train, "train", "", "`file` to train on, UTF-8 or gzip of it, instead of the preset's")
+	f.StringVar(&t.valid, "valid", "", "`file` to validate on; the default with -train is the last tenth of that")
+	f.StringVar(&t.level, "level", "word", "`unit` that is predicted: word, char, bpe (pieces that are learned) or ja (Japanese words)")
+	f.IntVar(&t.bpeSize, "bpe-size", 4000, "pieces that level bpe learns")
+	f.BoolVar(&t.spaced, "spaced", false, "words: the text is tokenised already, and cut at white space alone")
+	f.BoolVar(&t.keepCase, "keep-case", false, "words: do not fold to lower case")
+	f.IntVar(&t.minCount, "min-count", 1, "tokens seen less often become <unk>")
+	f.IntVar(&t.maxVocab, "max-vocab", 0, "size of the vocabulary at most; 0 for no limit")
+	f.StringVar(&t.cell, "cell", "lstm", "`kind` of the layers: rnn, gru or lstm")
+	f.IntVar(&t.layers, "layers", 2, "recurrent layers")
+	f.IntVar(&t.hidden, "hidden", 200, "width of a layer")
+	f.IntVar(&t.embed, "embed", 0, "width of the embedding; 0 for that of a layer")
+	f.Float64Var(&t.embedStd, "embed-std", 0, "deviation of the first embedding, normal; 0 for uniform in ±0.1")
+	f.IntVar(&t.window, "window", 35, "steps that the gradient goes back")
+	f.Float64Var(&t.dropout, "dropout", 0, "share of embedding, output and what goes between layers that is dropped")
+	f.BoolVar(&t.tied, "tied", false, "the embedding is the output layer too")
+	f.StringVar(&t.cutoffs, "cutoffs", "", "make the output an adaptive softmax with clusters that end at these `ids`, such as 2000,10000")
+	f.IntVar(&t.sampled, "sampled", 0, "train on a softmax over the target and so many tokens drawn; 0 for all tokens")
+	f.StringVar(&t.optimizer, "optimizer", "adam", "adam or sgd")
+	f.StringVar(&t.schedule, "schedule", "cosine", "course of the rate: constant, cosine, or plateau (a quarter after an epoch without progress)")
+	f.Float64Var(&t.average, "average", 0, "share that a moving average of the weights keeps at each step, such as 0.999; 0 for none")
+	f.IntVar(&t.validate, "validate", 0, "tokens of the validation text that are measured after an epoch; 0 for all")
+}
+
+func (t *trainer) check() error {
+	p, ok := presets[t.preset]
+	if !ok {
+		return fmt.Errorf("-preset is %q; there are %s", t.preset, strings.Join(slices.Sorted(maps.Keys(presets)), ", "))
+	}
+	given := map[string]bool{}
+	t.set.Visit(func(f *flag.Flag) { given[f.Name] = true })
+	words := strings.Fields(p.flags)
+	for i := 0; i < len(words); i++ {
+		name, value := strings.TrimPrefix(words[i], "-"), "true"
+		if i+1 < len(words) && !strings.HasPrefix(words[i+1], "-") {
+			i++
+			value = words[i]
+		}
+		if given[name] {
+			continue
+		}
+		if err := t.set.Set(name, value); err != nil {
+			return err
+		}
+	}
+	if t.Quick {
+		small := map[string]string{"hidden": "16", "steps": "40", "batch": "4", "window": "10", "validate": "500"}
+		if t.level != "bpe" {
+			small["max-vocab"] = "300"
+		} else {
+			small["bpe-size"] = "300"
+		}
+		if t.sampled > 0 {
+			small["sampled"] = "50"
+		}
+		if t.cutoffs != "" {
+			small["cutoffs"] = "20,100"
+		}
+		for name, value := range small {
+			if !given[name] {
+				_ = t.set.Set(name, value) // it parses
+			}
+		}
+	}
+	var errs []error
+	report := func(ok bool, format string, args ...any) {
+		if !ok {
+			errs = append(errs, fmt.Errorf(format, args...))
+		}
+	}
+	report(slices.Contains([]string{"adam", "sgd"}, t.optimizer), "-optimizer is %q; want adam or sgd", t.optimizer)
+	report(slices.Contains([]string{"constant", "cosine", "plateau"}, t.schedule), "-schedule is %q; want constant, cosine or plateau", t.schedule)
+	report(t.average >= 0 && t.average < 1, "-average is %g; want at least 0 and less than 1", t.average)
+	report(t.window >= 1, "-window is %d; want at least 1", t.window)
+	report(t.minCount >= 1 && t.maxVocab >= 0, "-min-count %d -max-vocab %d: want at least 1 and 0", t.minCount, t.maxVocab)
+	report(t.sampled >= 0 && t.validate >= 0, "-sampled %d -validate %d: want 0 or more", t.sampled, t.validate)
+	report(t.valid == "" || t.train != "", "-valid is set without -train")
+	report(t.bpeSize >= 256 && t.bpeSize <= text.MaxBPE, "-bpe-size is %d; want 256 … %d", t.bpeSize, text.MaxBPE)
+	cfg, err := t.config()
+	if err == nil {
+		if cfg.Level == "bpe" {
+			cfg.BPE = &text.BPE{} // the pieces are learned later
+		}
+		err = cfg.Validate()
+	}
+	return errors.Join(errors.Join(errs...), err, t.Training.Check())
+}
+
+func (t *trainer) config() (c zoo.LanguageModelConfig, err error) {
+	c = zoo.LanguageModelConfig{
+		Recurrent: zoo.Recurrent{Cell: t.cell, Hidden: t.hidden, Layers: t.layers, Dropout: t.dropout},
+		Level:     t.level, Spaced: t.spaced, KeepCase: t.keepCase,
+		Embed: t.embed, EmbedStd: t.embedStd, Tied: t.tied, IODropout: t.dropout,
+	}
+	if t.layers == 1 {
+		c.Dropout = 0 // there is nothing between layers
+	}
+	if t.cutoffs != "" && json.Unmarshal([]byte("["+t.cutoffs+"]"), &c.Cutoffs) != nil {
+		err = fmt.Errorf("-cutoffs is %q; want numbers such as 2000,10000", t.cutoffs)
+	}
+	return c, err
+}
+
+// corpus is the texts as ids.
+type corpus struct {
+	vocabulary   *text.Vocabulary
+	train, valid []int
+}
+
+// read cuts the texts into tokens, and numbers them by a vocabulary of the training text alone, from which the pieces of
+// level bpe are learned too: it completes cfg with them.
+func (t *trainer) read(cfg *zoo.LanguageModelConfig) (*corpus, error) {
+	p := presets[t.preset]
+	trainPath, validPath := t.train, t.valid
+	var err error
+	if trainPath == "" {
+		if trainPath, err = cli.DataFile(p.train, "give a text with -train"); err != nil {
+			return nil, err
+		}
+		if p.valid != "" {
+			if validPath, err = cli.DataFile(p.valid, "give texts with -train and -valid"); err != nil {
+				return nil, err
+			}
+		}
+	}
+	raw, err := t.text(trainPath)
+	if err != nil {
+		return nil, err
+	}
+	if cfg.Level == "bpe" {
+		learn := raw
+		if validPath == "" {
+			learn = strings.ToValidUTF8(raw[:len(raw)*9/10], "")
+		}
+		if cfg.BPE, err = text.TrainBPE(text.BPEConfig{Size: t.bpeSize}, learn); err != nil {
+			return nil, fmt.Errorf("%s: %w", trainPath, err)
+		}
+	}
+	tokens, err := cfg.Tokenizer().Tokens(raw)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", trainPath, err)
+	}
+	var valid []string
+	if validPath == "" {
+		cut := len(tokens) * 9 / 10
+		tokens, valid = tokens[:cut], tokens[cut:]
+	} else if raw, err = t.text(validPath); err != nil {
+		return nil, err
+	} else if valid, err = cfg.Tokenizer().Tokens(raw); err != nil {
+		return nil, fmt.Errorf("%s: %w", validPath, err)
+	}
+	c := &corpus{}
+	var pieces []string // of level bpe, all of them, so that no text has unknown ones
+	if cfg.BPE != nil {
+		for id := range cfg.BPE.Size() {
+			pieces = append(pieces, cfg.BPE.Token(id))
+		}
+	}
+	vocabulary := text.VocabularyConfig{MinCount: t.minCount, MaxSize: t.maxVocab, Specials: []string{text.Unk}}
+	c.vocabulary, err = text.NewVocabulary(vocabulary, tokens, pieces)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", trainPath, err)
+	}
+	if c.train, err = c.vocabulary.Encode(tokens); err != nil {
+		return nil, fmt.Errorf("%s: %w", trainPath, err)
+	}
+	c.valid, err = c.vocabulary.Encode(valid)
+	return c, err
+}
+
+func (t *trainer) text(path string) (string, error) {
+	raw, err := text.ReadFile(path)
+	if t.Quick {
+		raw = strings.ToValidUTF8(raw[:min(len(raw), 100_000)], "")
+	}
+	return raw, err
+}
+
+func (t *trainer) run(ctx context.Context, s cli.Std) error {
+	cfg, err := t.config()
+	if err != nil {
+		return err
+	}
+	c, err := t.read(&cfg)
+	if err != nil {
+		return err
+	}
+	m, err := zoo.NewLanguageModel(cfg, c.vocabulary, t.Seed)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(s.Out, "%d %s to train on and %d to validate, vocabulary %d; %s with %d parameters\n",
+		len(c.train), unit(t.level), len(c.valid), c.vocabulary.Len(), t.cell, m.Params().Count())
+	measured := c.valid
+	if t.validate > 0 {
+		measured = c.valid[:min(len(c.valid), t.validate)]
+	}
+	task, err := m.Task(zoo.LanguageModelData{
+		Train: c.train, Valid: measured, Batch: t.Batch, Window: unroll.Window{Stride: t.window}, Sampled: t.sampled,
+	})
+	if err != nil {
+		return err
+	}
+	watch := &stopwatch{Task: task}
+	r := cli.Run{
+		Model: m, Task: watch, Name: t.cell, Unit: unit(t.level), Monitor: "valid_loss",
+		Describe: map[string]string{
+			"-window": fmt.Sprint(t.window), "-sampled": fmt.Sprint(t.sampled), "-optimizer": t.optimizer, "-schedule": t.schedule,
+			"-average": fmt.Sprint(t.average), "-dropout": fmt.Sprint(t.dropout), "text": fmt.Sprintf("of %d and %d %s", len(c.train), len(measured), unit(t.level)),
+		},
+	}
+	if err := t.optimise(&r, task.Len()); err != nil {
+		return err
+	}
+	result, err := t.Fit(ctx, s, r)
+	if err != nil {
+		return err
+	}
+	loss := math.NaN()
+	if len(c.valid) > 1 {
+		measurement, err := m.Measure(ctx, c.valid, zoo.MeasureOptions{Tracks: 10})
+		if err != nil {
+			return err
+		}
+		loss = measurement.Loss
+	}
+	fmt.Fprintf(s.Out, "%s: %d steps, %s; validation loss %.4f nats, perplexity %.2f\n", t.cell, result.Steps, watch.rate(unit(t.level)), loss, math.Exp(loss))
+	return nil
+}
+
+// optimise chooses what moves the weights.
+func (t *trainer) optimise(r *cli.Run, batches int) (err error) {
+	if t.optimizer == "sgd" {
+		if r.Optimizer, err = train.NewSGD(train.SGDConfig{LR: t.LR}); err != nil {
+			return err
+		}
+	}
+	switch t.schedule { // a cosine is what Fit chooses
+	case "constant":
+		r.Schedule, err = train.NewConstant(t.LR)
+	case "plateau":
+		r.Schedule, err = train.NewPlateau(train.PlateauConfig{LR: t.LR, Factor: 0.25})
+	}
+	if err == nil && t.average > 0 {
+		r.Average, err = train.NewAverage(train.AverageConfig{Decay: t.average})
+	}
+	return err
+}
+
+// stopwatch times a task from its second batch, as a graph is compiled in the first. Validation does not count.
+type stopwatch struct {
+	train.Task
+	calls, tokens, last int // batches begun, tokens in those timed, tokens in the latest
+	begun, now          time.Time
+	away                time.Duration // in validation
+}
+
+func (w *stopwatch) Next(seed uint64, counter int) (train.Batch, error) {
+	w.now = time.Now()
+	if w.calls++; w.calls == 2 {
+		w.begun = w.now
+	} else if w.calls > 2 {
+		w.tokens += w.last
+	}
+	b, err := w.Task.Next(seed, counter)
+	w.last = b.Count
+	return b, err
+}
+
+func (w *stopwatch) Validate(ctx context.Context) (map[string]float64, error) {
+	if begun := time.Now(); w.calls >= 2 {
+		defer func() { w.away += time.Since(begun) }()
+	}
+	return w.Task.Validate(ctx)
+}
+
+// rate is the speed of this run.
+func (w *stopwatch) rate(unit string) string {
+	took := w.now.Sub(w.begun) - w.away
+	if w.calls < 3 || took <= 0 {
+		return "too short to time"
+	}
+	return fmt.Sprintf("%.1f ms a step, %.0f %s a second", 1000*took.Seconds()/float64(w.calls-2), float64(w.tokens)/took.Seconds(), unit)
+}
