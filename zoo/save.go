@@ -55,6 +55,7 @@ type envelope struct {
 var architectures = map[string]func(dir string, config []byte) (Model, error){
 	"Autoencoder":          func(_ string, config []byte) (Model, error) { return openAutoencoder(config) },
 	"Captioner":            func(dir string, config []byte) (Model, error) { return openCaptioner(dir, config) },
+	"Emoji2Vec":            func(dir string, config []byte) (Model, error) { return openEmoji2Vec(dir, config) },
 	"Forecaster":           func(dir string, config []byte) (Model, error) { return openForecaster(dir, config) },
 	"LanguageModel":        func(dir string, config []byte) (Model, error) { return openLanguageModel(dir, config) },
 	"PCA":                  func(_ string, config []byte) (Model, error) { return openPCA(config) },
@@ -255,7 +256,7 @@ func loadWeights(dir string, s *nodes.Store) error {
 	if err != nil {
 		return err
 	}
-	for _, name := range []string{configFile, vocabularyFile, sourceFile, targetFile, labelsFile, scaleFile, tokenizerFile} { // never names that a file gives
+	for _, name := range []string{configFile, vocabularyFile, sourceFile, targetFile, labelsFile, scaleFile, tokenizerFile, wordsFile} { // never names that a file gives
 		want, ok := f.Metadata[digestPrefix+name]
 		if !ok {
 			continue // weights that another program wrote

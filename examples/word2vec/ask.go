@@ -11,6 +11,7 @@ import (
 
 	"github.com/seqzoo/seqzoo/examples/internal/cli"
 	"github.com/seqzoo/seqzoo/zoo/vectors"
+	"github.com/seqzoo/seqzoo/zoo/word2vec"
 )
 
 // asked is the command line of similar and analogy.
@@ -58,7 +59,7 @@ func askCommand(name, about string, answer func(*vectors.Vectors, []string, aske
 			return cli.Required("model", a.model)
 		},
 		Run: func(ctx context.Context, s cli.Std) error {
-			v, err := open(a.model)
+			v, err := word2vec.OpenVectors(a.model)
 			if err != nil {
 				return err
 			}
@@ -114,7 +115,7 @@ func evaluateCommand() cli.Command {
 					return err
 				}
 			}
-			v, err := open(model)
+			v, err := word2vec.OpenVectors(model)
 			if err != nil {
 				return err
 			}
@@ -182,7 +183,7 @@ func exportCommand() cli.Command {
 			return errors.Join(fmt.Errorf("-format is %q; want text, binary or glove", name), cli.Required("model", model, "to", to))
 		},
 		Run: func(_ context.Context, s cli.Std) error {
-			v, err := open(model)
+			v, err := word2vec.OpenVectors(model)
 			if err != nil {
 				return err
 			}

@@ -1,13 +1,7 @@
 // Word2vec learns vectors of words from a text, evaluates them, and answers with them on standard input.
 package main
 
-import (
-	"os"
-
-	"github.com/seqzoo/seqzoo/examples/internal/cli"
-	"github.com/seqzoo/seqzoo/zoo/vectors"
-	"github.com/seqzoo/seqzoo/zoo/word2vec"
-)
+import "github.com/seqzoo/seqzoo/examples/internal/cli"
 
 // program is made anew for each run: flags write into what its commands hold.
 func program() cli.Program {
@@ -29,19 +23,3 @@ Ctrl-C stops a training; with -save, the same command goes on from there.`,
 }
 
 func main() { program().Main() }
-
-// open gives the vectors of a model's directory or of a file.
-func open(path string) (*vectors.Vectors, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, err
-	}
-	if !info.IsDir() {
-		return vectors.ReadFile(path, vectors.ReadOptions{SkipInvalid: true})
-	}
-	m, err := word2vec.Load(path)
-	if err != nil {
-		return nil, err
-	}
-	return m.Vectors()
-}

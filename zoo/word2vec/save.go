@@ -16,6 +16,7 @@ import (
 	"github.com/seqzoo/seqzoo/internal/safefile"
 	"github.com/seqzoo/seqzoo/internal/safetensors"
 	"github.com/seqzoo/seqzoo/zoo/text"
+	"github.com/seqzoo/seqzoo/zoo/vectors"
 )
 
 // The files of a model, as those of package zoo.
@@ -83,6 +84,23 @@ func (m *Model) shape(weights []float32) []int { return []int{len(weights) / m.c
 func hash(b []byte) string {
 	sum := sha256.Sum256(b)
 	return hex.EncodeToString(sum[:])
+}
+
+// OpenVectors gives the vectors of a model's directory, or of a file in word2vec's text or binary form or in GloVe's; words
+// in a file that are not UTF-8 are left out.
+func OpenVectors(path string) (*vectors.Vectors, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.IsDir() {
+		return vectors.ReadFile(path, vectors.ReadOptions{SkipInvalid: true})
+	}
+	m, err := Load(path)
+	if err != nil {
+		return nil, err
+	}
+	return m.Vectors()
 }
 
 // Load reads the model that Save wrote to dir. A training that was not complete goes on by Train. The error is
