@@ -98,15 +98,6 @@ func placeSeq2Seq(r *goldenRun, cfg zoo.Seq2SeqConfig) {
 	r.place("tgt_embed.weight", verbatim(root.In("target").Shared("E")))
 	r.place("out.weight", all(root.In("out").Shared("W")))
 	r.place("out.bias", all(root.In("out").Shared("b")))
-	cell := func(s *nodes.Scope, prefix, suffix string, c zoo.Recurrent) {
-		r.place(prefix+"weight_ih"+suffix, all(s.Shared("W_ih")))
-		r.place(prefix+"weight_hh"+suffix, all(s.Shared("W_hh")))
-		r.place(prefix+"bias_ih"+suffix, all(s.Shared("b")))
-		r.place(prefix+"bias_hh"+suffix, all(s.Shared("b")))
-		if c.Cell == "gru" {
-			r.place(prefix+"bias_hh"+suffix, []part{{param: s.Shared("b"), n: 2 * c.Hidden}, {param: s.Shared("b_hn"), from: 2 * c.Hidden, n: c.Hidden}})
-		}
-	}
 	parts := []string{"h"}
 	if cfg.Encoder.Cell == "lstm" {
 		parts = append(parts, "c")
@@ -115,12 +106,12 @@ func placeSeq2Seq(r *goldenRun, cfg zoo.Seq2SeqConfig) {
 		suffix := fmt.Sprintf("_l%d", k)
 		s := root.In("encoder").In("l%d", k)
 		if cfg.Bidirectional {
-			cell(s.In("forward"), "encoder.", suffix, cfg.Encoder)
-			cell(s.In("backward"), "encoder.", suffix+"_reverse", cfg.Encoder)
+			placeCell(r, s.In("forward"), "encoder.", suffix, cfg.Encoder)
+			placeCell(r, s.In("backward"), "encoder.", suffix+"_reverse", cfg.Encoder)
 		} else {
-			cell(s, "encoder.", suffix, cfg.Encoder)
+			placeCell(r, s, "encoder.", suffix, cfg.Encoder)
 		}
-		cell(root.In("decoder").In("l%d", k), "decoder.", suffix, cfg.Decoder)
+		placeCell(r, root.In("decoder").In("l%d", k), "decoder.", suffix, cfg.Decoder)
 		if cfg.Bridge == "tanh" {
 			for _, p := range parts {
 				r.place(fmt.Sprintf("bridge_%s_l%d.weight", p, k), all(root.In("bridge").In("l%d", k).Shared("W_"+p)))
@@ -133,5 +124,16 @@ func placeSeq2Seq(r *goldenRun, cfg zoo.Seq2SeqConfig) {
 	}
 	if cfg.Attention != "none" {
 		placeAttention(r, "attn.", root.In("attention"), cells.AttentionConfig{Score: cfg.Score})
+	}
+}
+
+// placeCell says where the parameters of one layer in one direction are.
+func placeCell(r *goldenRun, s *nodes.Scope, prefix, suffix string, c zoo.Recurrent) {
+	r.place(prefix+"weight_ih"+suffix, all(s.Shared("W_ih")))
+	r.place(prefix+"weight_hh"+suffix, all(s.Shared("W_hh")))
+	r.place(prefix+"bias_ih"+suffix, all(s.Shared("b")))
+	r.place(prefix+"bias_hh"+suffix, all(s.Shared("b")))
+	if c.Cell == "gru" {
+		r.place(prefix+"bias_hh"+suffix, []part{{param: s.Shared("b"), n: 2 * c.Hidden}, {param: s.Shared("b_hn"), from: 2 * c.Hidden, n: c.Hidden}})
 	}
 }

@@ -57,6 +57,7 @@ var architectures = map[string]func(dir string, config []byte) (Model, error){
 	"Captioner":            func(dir string, config []byte) (Model, error) { return openCaptioner(dir, config) },
 	"Emoji2Vec":            func(dir string, config []byte) (Model, error) { return openEmoji2Vec(dir, config) },
 	"Forecaster":           func(dir string, config []byte) (Model, error) { return openForecaster(dir, config) },
+	"HRED":                 func(dir string, config []byte) (Model, error) { return openHRED(dir, config) },
 	"LanguageModel":        func(dir string, config []byte) (Model, error) { return openLanguageModel(dir, config) },
 	"PCA":                  func(_ string, config []byte) (Model, error) { return openPCA(config) },
 	"RecurrentAutoencoder": func(_ string, config []byte) (Model, error) { return openRecurrentAutoencoder(config) },

@@ -1,0 +1,77 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seqzoo/seqzoo/examples/internal/cli"
+)
+
+// talk runs the program.
+func talk(t *testing.T, in string, args ...string) (out, messages string, err error) {
+	t.Helper()
+	var o, m bytes.Buffer
+	err = program().Run(context.Background(), args, cli.Std{In: strings.NewReader(in), Out: &o, Messages: &m})
+	return o.String(), m.String(), err
+}
+
+// Every model trains, is measured and talks.
+func TestDialogue(t *testing.T) {
+	dir := t.TempDir()
+	data, valid := filepath.Join(dir, "train.txt"), filepath.Join(dir, "valid.txt")
+	require.NoError(t, os.WriteFile(data, []byte(strings.Repeat("hello there\thi .\thow are you ?\tfine !\nhi\thello\n", 30)), 0o600))
+	require.NoError(t, os.WriteFile(valid, []byte("hi there\thello\thow is the zebra ?\tfine\n"), 0o600))
+	for _, kind := range []string{"hred", "vhred", "seq2seq"} {
+		t.Run(kind, func(t *testing.T) {
+			model := filepath.Join(dir, kind)
+			train := []string{"train", "-model", kind, "-quick", "-data", data, "-save", model}
+			_, messages, err := talk(t, "", train...)
+			require.NoError(t, err)
+			require.Contains(t, messages, "40 dialogues of 120 turns to learn from and 20 to validate on")
+			_, messages, err = talk(t, "", train...) // complete already
+			require.NoError(t, err)
+			require.Contains(t, messages, "going on from step")
+
+			out, _, err := talk(t, "", "evaluate", "-model", model, "-data", valid, "-samples", "2")
+			require.NoError(t, err)
+			require.Contains(t, out, "valid.txt: 1 dialogues, 10 words to predict with the ends of turns, of which 30.0 % are <unk>")
+			require.Contains(t, out, "perplexity")
+			require.Contains(t, out, "3 replies in 1 dialogues")
+			require.Equal(t, kind == "vhred", strings.Contains(out, "latent units"))
+
+			for _, flags := range [][]string{nil, {"-beam", "2"}, {"-temperature", "1", "-top-p", "0.9"}, {"-listen"}} {
+				out, messages, err := talk(t, "hi there\nyou zebra\n\nhi there\n/new\n", append([]string{"reply", "-model", model}, flags...)...)
+				require.NoError(t, err)
+				require.Equal(t, 5, strings.Count(out, "\n"))
+				require.Contains(t, messages, "zebra")
+			}
+		})
+	}
+	for want, args := range map[string][]string{
+		"-model is \"gpt\"":               {"train", "-model", "gpt"},
+		"-hidden is 3":                    {"train", "-hidden", "3"},
+		"-latent 0":                       {"train", "-latent", "0"},
+		"-hold-out is -1":                 {"train", "-hold-out", "-1"},
+		"-epochs is 0":                    {"train", "-epochs", "0"},
+		"none is left to learn from":      {"train", "-quick", "-data", valid, "-hold-out", "1"},
+		"-model is missing":               {"evaluate"},
+		"-samples 0":                      {"evaluate", "-model", "x", "-samples", "0"},
+		"config.json":                     {"reply", "-model", dir},
+		"-beam is 0":                      {"reply", "-model", dir, "-beam", "0"},
+		"-beam and -temperature are both": {"reply", "-model", dir, "-beam", "2", "-temperature", "1"},
+		"single utterance":                {"train", "-quick", "-data", os.Args[0] + ".absent"},
+	} {
+		if want == "single utterance" {
+			args[3] = filepath.Join(dir, "flat.txt")
+			require.NoError(t, os.WriteFile(args[3], []byte("no tab\n"), 0o600))
+		}
+		_, _, err := talk(t, "", args...)
+		require.ErrorContains(t, err, want)
+	}
+}

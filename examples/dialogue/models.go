@@ -1,0 +1,114 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/seqzoo/seqzoo/zoo"
+	"github.com/seqzoo/seqzoo/zoo/decode"
+	"github.com/seqzoo/seqzoo/zoo/text"
+)
+
+// words cuts what is said into tokens.
+var words = text.Words{Lower: true}
+
+func (d *decoding) sampler() *decode.Sampler {
+	return &decode.Sampler{Temperature: d.temperature, TopP: d.topP}
+}
+
+// load opens a model of dialogues.
+func load(dir string) (zoo.Model, error) {
+	m, err := zoo.Load(dir)
+	if err != nil {
+		return nil, err
+	}
+	switch m.(type) {
+	case *zoo.HRED, *zoo.Seq2Seq:
+		return m, nil
+	}
+	return nil, fmt.Errorf("%s holds a %s, not a model of dialogues", dir, m.Architecture())
+}
+
+// vocabularyOf is that of a model of dialogues.
+func vocabularyOf(m zoo.Model) *text.Vocabulary {
+	if s, ok := m.(*zoo.Seq2Seq); ok {
+		v, _ := s.Vocabularies()
+		return v
+	}
+	return m.(*zoo.HRED).Vocabulary()
+}
+
+// replier is a model that says what comes next.
+type replier interface {
+	begin()                                                  // a new dialogue
+	read(turn []string) error                                // takes in a turn
+	reply(ctx context.Context, d decoding) ([]string, error) // finds the next one
+}
+
+// newReplier makes a model talk.
+func newReplier(m zoo.Model) replier {
+	if s, ok := m.(*zoo.Seq2Seq); ok {
+		return &oneTurn{m: s}
+	}
+	return hierarchical{m.(*zoo.HRED).NewConversation()}
+}
+
+// hierarchical talks with all turns in mind.
+type hierarchical struct{ *zoo.Conversation }
+
+func (h hierarchical) begin()                   { h.Reset() }
+func (h hierarchical) read(turn []string) error { return h.Read(turn) }
+
+func (h hierarchical) reply(ctx context.Context, d decoding) ([]string, error) {
+	found, err := h.Reply(ctx, zoo.ReplyOptions{Beam: d.beam, Alpha: 0.6, Sample: *d.sampler(), Seed: d.seed})
+	if err != nil || len(found) == 0 {
+		return nil, err
+	}
+	return found[0].Tokens, nil
+}
+
+// oneTurn knows the last turn only.
+type oneTurn struct {
+	m    *zoo.Seq2Seq
+	last []string
+}
+
+func (o *oneTurn) begin() { o.last = nil }
+
+func (o *oneTurn) read(turn []string) error {
+	if len(turn) == 0 {
+		return errors.New("there is no word in it")
+	}
+	o.last = turn
+	return nil
+}
+
+func (o *oneTurn) reply(ctx context.Context, d decoding) ([]string, error) {
+	found, err := o.m.Translate(ctx, o.last, zoo.TranslateOptions{Beam: d.beam, Alpha: 0.6, Max: 60, Sample: *d.sampler(), Seed: d.seed})
+	if err != nil || len(found) == 0 {
+		return nil, err
+	}
+	return found[0].Tokens, nil
+}
+
+// pairs are the turns of dialogues, each with the one after it.
+func pairs(m *zoo.Seq2Seq, dialogues [][][]string) ([]zoo.Pair, error) {
+	var from, to [][]string
+	for _, d := range dialogues {
+		from, to = append(from, d[:len(d)-1]...), append(to, d[1:]...)
+	}
+	return m.Pairs(from, to)
+}
+
+// encoded are dialogues as ids.
+func encoded(m *zoo.HRED, dialogues [][][]string) ([]zoo.Dialogue, error) {
+	out := make([]zoo.Dialogue, len(dialogues))
+	for i, turns := range dialogues {
+		var err error
+		if out[i], err = m.Dialogue(turns); err != nil {
+			return nil, fmt.Errorf("dialogue %d: %w", i+1, err)
+		}
+	}
+	return out, nil
+}

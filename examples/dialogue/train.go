@@ -1,0 +1,184 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+
+	"github.com/seqzoo/seqzoo/examples/internal/cli"
+	"github.com/seqzoo/seqzoo/train"
+	"github.com/seqzoo/seqzoo/zoo"
+	"github.com/seqzoo/seqzoo/zoo/text"
+)
+
+// training is the flags of train.
+type training struct {
+	cli.Training
+	kind, data, valid string
+	cell              string
+	hidden, embed     int
+	minCount, holdOut int
+	dropout           float64
+	latent            int
+	annealing         int
+	freeBits          float64
+	wordDropout       float64
+}
+
+func newTraining() *training {
+	return &training{Training: cli.Training{Epochs: 2, LR: 0.003, Clip: 1, Seed: 1}}
+}
+
+func (t *training) register(f *flag.FlagSet) {
+	t.Training.Register(f)
+	f.Lookup("batch").Usage = "dialogues side by side; for seq2seq pairs of turns (default 8; 128)"
+	f.StringVar(&t.kind, "model", "hred", "`kind` of model: hred, vhred or seq2seq")
+	f.StringVar(&t.data, "data", "", "`file` of dialogues to learn from (default the Schema-Guided Dialogues)")
+	f.StringVar(&t.valid, "valid", "", "`file` of dialogues to validate on; without it the last of -data are kept apart for that")
+	f.IntVar(&t.holdOut, "hold-out", 300, "dialogues at the end of -data that are kept apart, without -valid")
+	f.IntVar(&t.minCount, "min-count", 5, "words seen less often become <unk>")
+	f.StringVar(&t.cell, "cell", "gru", "rnn, gru or lstm")
+	f.IntVar(&t.hidden, "hidden", 192, "width of context and decoder; the encoder has half of it in each direction")
+	f.IntVar(&t.embed, "embed", 96, "width of the embedding")
+	f.Float64Var(&t.dropout, "dropout", 0, "share of the embedding and of the output that is dropped")
+	f.IntVar(&t.latent, "latent", 32, "vhred: units of the latent variable")
+	f.IntVar(&t.annealing, "annealing", 600, "vhred: batches in which the weight of the divergence rises to 1")
+	f.Float64Var(&t.freeBits, "free-bits", 0.08, "vhred: nats an utterance and unit that cost nothing")
+	f.Float64Var(&t.wordDropout, "word-dropout", 0.25, "vhred: share of words that the decoder does not get to see")
+}
+
+func (t *training) check() error {
+	var errs []error
+	if t.kind != "hred" && t.kind != "vhred" && t.kind != "seq2seq" {
+		errs = append(errs, fmt.Errorf("-model is %q; want hred, vhred or seq2seq", t.kind))
+	}
+	if t.Quick {
+		t.hidden, t.embed, t.latent, t.Epochs, t.holdOut = 16, 8, 4, 1, min(t.holdOut, 20)
+		if t.Steps == 0 {
+			t.Steps = 20
+		}
+	}
+	if t.Batch == 0 {
+		if t.Batch = 8; t.kind == "seq2seq" {
+			t.Batch = 128
+		}
+	}
+	if t.hidden < 2 || t.hidden%2 > 0 {
+		errs = append(errs, fmt.Errorf("-hidden is %d; want an even number of 2 or more", t.hidden))
+	}
+	if t.embed < 1 || t.latent < 1 {
+		errs = append(errs, fmt.Errorf("-embed is %d and -latent %d; want at least 1", t.embed, t.latent))
+	}
+	if t.holdOut < 0 || t.minCount < 1 || t.annealing < 0 {
+		errs = append(errs, fmt.Errorf("-hold-out is %d, -min-count %d and -annealing %d; want 0 or more, 1 or more, 0 or more", t.holdOut, t.minCount, t.annealing))
+	}
+	return errors.Join(append(errs, t.Training.Check())...)
+}
+
+func (t *training) run(ctx context.Context, s cli.Std) error {
+	learn, valid, err := t.read()
+	if err != nil {
+		return err
+	}
+	var all [][]string
+	turns := 0
+	for _, d := range learn {
+		all = append(all, d...)
+		turns += len(d)
+	}
+	v, err := text.NewVocabulary(text.VocabularyConfig{
+		MinCount: t.minCount, Specials: []string{text.BOS, text.EOS, text.Unk},
+	}, all...)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(s.Messages, "%d dialogues of %d turns to learn from and %d to validate on; a vocabulary of %d\n", len(learn), turns, len(valid), v.Len())
+	m, task, err := t.build(v, learn, valid)
+	if err != nil {
+		return err
+	}
+	monitor := ""
+	if len(valid) > 0 {
+		monitor = "valid_loss"
+	}
+	_, err = t.Fit(ctx, s, cli.Run{Model: m, Task: task, Name: t.kind, Unit: "words", Monitor: monitor, Describe: map[string]string{
+		"-model": t.kind, "-data": t.data, "-valid": t.valid, "-hold-out": fmt.Sprint(t.holdOut), "-min-count": fmt.Sprint(t.minCount),
+		"-cell": t.cell, "-hidden": fmt.Sprint(t.hidden), "-embed": fmt.Sprint(t.embed), "-dropout": fmt.Sprint(t.dropout),
+		"-latent": fmt.Sprint(t.latent), "-annealing": fmt.Sprint(t.annealing), "-free-bits": fmt.Sprint(t.freeBits),
+		"-word-dropout": fmt.Sprint(t.wordDropout),
+	}})
+	return err
+}
+
+// read gives the dialogues to learn from and those to validate on.
+func (t *training) read() (learn, valid [][][]string, err error) {
+	path, err := cli.File(t.data, "sgd-dialogues/train.txt.gz", "give a file by -data")
+	if err != nil {
+		return nil, nil, err
+	}
+	if learn, err = read(path); err != nil {
+		return nil, nil, err
+	}
+	if t.valid != "" {
+		valid, err = read(t.valid)
+		return learn, valid, err
+	}
+	if t.holdOut >= len(learn) {
+		return nil, nil, fmt.Errorf("%s has %d dialogues, of which -hold-out keeps %d apart: none is left to learn from", path, len(learn), t.holdOut)
+	}
+	n := len(learn) - t.holdOut
+	return learn[:n], learn[n:], nil
+}
+
+// read gives the tokens of a file of dialogues.
+func read(path string) ([][][]string, error) {
+	d, err := text.ReadDialogues(path)
+	if err != nil {
+		return nil, err
+	}
+	return d.Tokens(words)
+}
+
+// build makes the model and its task.
+func (t *training) build(v *text.Vocabulary, learn, valid [][][]string) (zoo.Model, train.Task, error) {
+	encoder, layer := zoo.Recurrent{Cell: t.cell, Hidden: t.hidden / 2}, zoo.Recurrent{Cell: t.cell, Hidden: t.hidden}
+	if t.kind == "seq2seq" {
+		m, err := zoo.NewSeq2Seq(zoo.Seq2SeqConfig{
+			Encoder: encoder, Decoder: layer, Bidirectional: true, EmbedSource: t.embed, EmbedTarget: t.embed, IODropout: t.dropout,
+			Peeky: true, Readout: t.hidden,
+		}, v, v, t.Seed)
+		if err != nil {
+			return nil, nil, err
+		}
+		d := zoo.Seq2SeqData{Batch: t.Batch, Seed: t.Seed}
+		if d.Train, err = pairs(m, learn); err != nil {
+			return nil, nil, err
+		}
+		if d.Valid, err = pairs(m, valid); err != nil {
+			return nil, nil, err
+		}
+		task, err := m.Task(d)
+		return m, task, err
+	}
+	cfg := zoo.HREDConfig{
+		Encoder: encoder, Context: layer, Decoder: layer, Bidirectional: true, ContextInput: true, Embed: t.embed, IODropout: t.dropout,
+	}
+	d := zoo.HREDData{Batch: t.Batch, Seed: t.Seed}
+	if t.kind == "vhred" {
+		cfg.Latent = zoo.Latent{Width: t.latent}
+		d.KLWeight, d.FreeBits, d.WordDropout = zoo.RisingTo(t.annealing), t.freeBits, t.wordDropout
+	}
+	m, err := zoo.NewHRED(cfg, v, t.Seed)
+	if err != nil {
+		return nil, nil, err
+	}
+	if d.Train, err = encoded(m, learn); err != nil {
+		return nil, nil, err
+	}
+	if d.Valid, err = encoded(m, valid); err != nil {
+		return nil, nil, err
+	}
+	task, err := m.Task(d)
+	return m, task, err
+}

@@ -1,0 +1,122 @@
+package seqzoo_test
+
+import (
+	"github.com/stretchr/testify/require"
+
+	"github.com/seqzoo/seqzoo/nodes"
+	"github.com/seqzoo/seqzoo/zoo"
+)
+
+// runHRED runs the family hred.
+func runHRED(r *goldenRun) {
+	c := r.config
+	B, N, T, V := c.whole("B"), c.whole("N"), c.whole("T"), c.whole("V")
+	encoder, context, decoder := c.object("utterance_encoder"), c.object("context_encoder"), c.object("decoder")
+	cfg := zoo.HREDConfig{
+		Bidirectional: encoder.flag("bidirectional"), ContextInput: c.flag("context_input"), Embed: c.whole("E"), Float64: r.dtype == nodes.Float64,
+	}
+	require.Zero(r, c.whole("bos"))
+	require.EqualValues(r, cfg.Embed, encoder.whole("In"))
+	for _, s := range []settings{context, decoder} {
+		require.False(r, s.flag("bidirectional"))
+		s.whole("In")
+	}
+	cfg.Encoder, cfg.Context, cfg.Decoder = recurrent(encoder), recurrent(context), recurrent(decoder)
+	klWeight := 0.0
+	if v, ok := c.keys["latent"]; ok && v == nil {
+		delete(c.keys, "latent")
+	} else {
+		latent := c.object("latent")
+		cfg.Latent = zoo.Latent{Width: latent.whole("Z"), Hidden: latent.whole("hidden"), Variance: latent.word("variance", "exp", "softplus")}
+		klWeight = latent.number("kl_weight")
+		latent.done()
+	}
+	for _, s := range []settings{encoder, context, decoder} {
+		s.done()
+	}
+
+	m, err := zoo.NewHRED(cfg, numbered(r, V), 1)
+	require.NoError(r, err)
+	r.store = m.Params()
+	placeHRED(r, cfg)
+
+	g := r.start(nodes.Options{})
+	lengths := r.ints("turn_lengths", N, B)
+	turns := nodes.Transpose(r.ints("turns", N, T, B), 1, 0, 2) // [T, N, B]
+	in := zoo.HREDInputs{
+		Words: turns, Before: r.bind(g.IntInput("before", T, N, B), before(r.raw("turns", N, T, B), N, T, B)), Lengths: lengths,
+		Turns: r.ints("dialogue_lengths", B),
+	}
+	if cfg.Latent.Width > 0 {
+		in.Eps = r.constant("eps", N-1, B, cfg.Latent.Width)
+	}
+	out := m.Forward(in, r.strategy)
+	predicted := nodes.Slice(lengths, 0, 1, N)
+	live := nodes.Reshape(nodes.LengthMask(nodes.Reshape(predicted, (N-1)*B), T), T, N-1, B, 1)
+	r.output("utterances", out.Utterances)
+	r.output("context", out.Context)
+	r.output("logits", nodes.Transpose(nodes.Mul(out.Logits, live), 1, 0, 2, 3))
+	nll := nodes.CrossEntropy(out.Logits, nodes.Slice(turns, 1, 1, N), nodes.CrossEntropyOptions{Reduction: nodes.ReduceNone})
+	loss, tokens := nodes.Sum(nodes.Mul(nll, nodes.Reshape(live, T, N-1, B))), nodes.Sum(live)
+	r.output("nll_sum", loss)
+	r.output("tokens", tokens)
+	if cfg.Latent.Width > 0 {
+		present := nodes.NotIn(predicted, 0)
+		for name, n := range map[string]*nodes.Node{
+			"mu_prior": out.MuPrior, "logvar_prior": out.LogvarPrior, "mu_posterior": out.MuPosterior, "logvar_posterior": out.LogvarPosterior,
+		} {
+			r.output(name, nodes.Mul(n, nodes.Reshape(present, N-1, B, 1)))
+		}
+		kl := nodes.Mul(out.KL, present)
+		r.output("kl", kl)
+		r.output("kl_sum", nodes.Sum(kl))
+		loss = nodes.Add(loss, nodes.Scale(nodes.Sum(kl), klWeight))
+	}
+	r.check(nodes.Div(loss, tokens))
+}
+
+// before is the token before each of turns [N, T, B], <bos> (0) first, as [T, N, B].
+func before(turns []float64, N, T, B int) []float64 {
+	out := make([]float64, len(turns))
+	for n := range N {
+		for t := 1; t < T; t++ {
+			copy(out[(t*N+n)*B:][:B], turns[(n*T+t-1)*B:][:B])
+		}
+	}
+	return out
+}
+
+// placeHRED says where the parameters of a case are in the model.
+func placeHRED(r *goldenRun, cfg zoo.HREDConfig) {
+	root := r.store.Root()
+	r.place("embed.weight", verbatim(root.In("embed").Shared("E")))
+	r.place("out.weight", all(root.In("out").Shared("W")))
+	r.place("out.bias", all(root.In("out").Shared("b")))
+	encoder := root.In("encoder").In("l0")
+	if cfg.Bidirectional {
+		placeCell(r, encoder.In("forward"), "encoder.", "_l0", cfg.Encoder)
+		placeCell(r, encoder.In("backward"), "encoder.", "_l0_reverse", cfg.Encoder)
+	} else {
+		placeCell(r, encoder, "encoder.", "_l0", cfg.Encoder)
+	}
+	placeCell(r, root.In("context").In("l0"), "context.", "_l0", cfg.Context)
+	placeCell(r, root.In("decoder").In("l0"), "decoder.", "_l0", cfg.Decoder)
+	parts := []string{"h"}
+	if cfg.Decoder.Cell == "lstm" {
+		parts = append(parts, "c")
+	}
+	for _, p := range parts {
+		r.place("init_"+p+".weight", all(root.In("init").In("l0").Shared("W_"+p)))
+		r.place("init_"+p+".bias", all(root.In("init").In("l0").Shared("b_"+p)))
+	}
+	if cfg.Latent.Width == 0 {
+		return
+	}
+	for _, net := range []string{"prior", "posterior"} {
+		for _, layer := range []string{"hidden", "mu", "var"} {
+			s := root.In("%s", net).In("%s", layer)
+			r.place(net+"_"+layer+".weight", all(s.Shared("W")))
+			r.place(net+"_"+layer+".bias", all(s.Shared("b")))
+		}
+	}
+}
