@@ -503,3 +503,28 @@ func TestHREDErrors(t *testing.T) {
 	})
 	require.ErrorContains(t, err, "N at least 2")
 }
+
+// Gradients of the whole model, with turns that are absent, are those of central differences (trial 12).
+func TestHREDGradients(t *testing.T) {
+	var ds []zoo.Dialogue
+	for n, d := range dialogues(3, 5, 4, 9) { // of 2, 3 and 4 turns, so that every epoch has them in the same order
+		for len(d) < n+2 {
+			d = append(d, []int{3, 6})
+		}
+		ds = append(ds, d[:n+2])
+	}
+	for name, cfg := range hredConfigs {
+		for _, s := range []unroll.Strategy{unroll.Scan, unroll.Expand} {
+			t.Run(fmt.Sprint(name, " ", s), func(t *testing.T) {
+				cfg.Float64, cfg.IODropout = true, 0.2
+				data := zoo.HREDData{Train: ds, Batch: 4, Unroll: s, WordDropout: 0.3}
+				if cfg.Latent.Width > 0 {
+					data.KLWeight, data.FreeBits = func(int) float64 { return 0.7 }, 0.05
+				}
+				task, err := newHRED(t, cfg).Task(data)
+				require.NoError(t, err)
+				checkGradients(t, task)
+			})
+		}
+	}
+}

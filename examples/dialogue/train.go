@@ -27,7 +27,7 @@ type training struct {
 }
 
 func newTraining() *training {
-	return &training{Training: cli.Training{Epochs: 2, LR: 0.003, Clip: 1, Seed: 1}}
+	return &training{Training: cli.Training{Epochs: 1, LR: 0.004, Clip: 1, Seed: 1}}
 }
 
 func (t *training) register(f *flag.FlagSet) {
@@ -39,11 +39,11 @@ func (t *training) register(f *flag.FlagSet) {
 	f.IntVar(&t.holdOut, "hold-out", 300, "dialogues at the end of -data that are kept apart, without -valid")
 	f.IntVar(&t.minCount, "min-count", 5, "words seen less often become <unk>")
 	f.StringVar(&t.cell, "cell", "gru", "rnn, gru or lstm")
-	f.IntVar(&t.hidden, "hidden", 192, "width of context and decoder; the encoder has half of it in each direction")
-	f.IntVar(&t.embed, "embed", 96, "width of the embedding")
+	f.IntVar(&t.hidden, "hidden", 128, "width of context and decoder; the encoder has half of it in each direction")
+	f.IntVar(&t.embed, "embed", 64, "width of the embedding")
 	f.Float64Var(&t.dropout, "dropout", 0, "share of the embedding and of the output that is dropped")
 	f.IntVar(&t.latent, "latent", 32, "vhred: units of the latent variable")
-	f.IntVar(&t.annealing, "annealing", 600, "vhred: batches in which the weight of the divergence rises to 1")
+	f.IntVar(&t.annealing, "annealing", 400, "vhred: batches in which the weight of the divergence rises to 1")
 	f.Float64Var(&t.freeBits, "free-bits", 0.08, "vhred: nats an utterance and unit that cost nothing")
 	f.Float64Var(&t.wordDropout, "word-dropout", 0.25, "vhred: share of words that the decoder does not get to see")
 }
