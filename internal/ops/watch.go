@@ -63,7 +63,7 @@ func (w *Watch) look(n *G.Node, in []Tensor, operands []*G.Node, out Tensor) err
 	if nan < 0 {
 		at = inf
 	}
-	a := &Anomaly{Node: n, Steps: slices.Clone(w.steps), Backward: w.backward, Index: indexOf(at, out.Shape), Value: elementAt(out, at)}
+	a := &Anomaly{Node: n, Steps: slices.Clone(w.steps), Backward: w.backward, Index: IndexOf(at, out.Shape), Value: elementAt(out, at)}
 	for i, t := range in {
 		low, high := span(t)
 		a.Operands = append(a.Operands, Span{operands[i], low, high})
@@ -122,7 +122,8 @@ func elementAt(t Tensor, i int) float64 {
 	return t.F64[i]
 }
 
-func indexOf(i int, shape []int) []int {
+// IndexOf is the index of element i of a tensor, by its axes.
+func IndexOf(i int, shape []int) []int {
 	index := make([]int, len(shape))
 	for d, n := range slices.Backward(shape) {
 		index[d] = i % n
