@@ -1,0 +1,378 @@
+package zoo
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"gorgonia.org/tensor"
+
+	"github.com/seqzoo/seqzoo/internal/ops"
+	"github.com/seqzoo/seqzoo/internal/safefile"
+	"github.com/seqzoo/seqzoo/internal/safetensors"
+	"github.com/seqzoo/seqzoo/nodes"
+)
+
+// TorchModule is a module of PyTorch and what it is in a model.
+type TorchModule struct {
+	Torch string // the module's name in the state dict, such as "encoder" or "rnn.0"; "" if its tensors have no prefix
+	Path  string // of its counterpart: recurrent layers such as "layers" or "encoder", an embedding "embed", a linear layer "out"
+}
+
+// ImportTorch fills parts of a model with weights that PyTorch saved as safetensors, under its own names. What Path holds says
+// which module it is:
+//
+//	l0, l1, … (forward and backward below), or one cell   nn.RNN, nn.GRU, nn.LSTM: weight_ih_l0, weight_hh_l0, bias_ih_l0,
+//	                                                      bias_hh_l0, weight_hr_l0, … _l0_reverse, …
+//	E                                                     nn.Embedding: weight
+//	W, and b                                              nn.Linear: weight, bias
+//
+// A weight of PyTorch is [out, in], here it is [in, out]. Its two biases of a recurrent layer are added up, save the one of
+// nn.GRU that the reset gate multiplies, which is b_hn here; a module with bias=False has biases of 0. The activation of
+// nn.RNN is not in the file. Float64 is rounded where the model is float32; 16-bit floats are widened.
+//
+// It is an error, and nothing is changed, if a tensor is missing, has another shape, is not finite or is not a float, if
+// the module has tensors without a counterpart (more layers, a second direction), or if PyTorch has no counterpart to what is
+// at Path: peepholes, coupled gates, layer normalisation, a reset before the product.
+func ImportTorch(file string, s *nodes.Store, modules ...TorchModule) error {
+	fail := func(err error) error { return fmt.Errorf("zoo: import of %s: %w", file, err) }
+	entries, err := torchEntries(s, modules)
+	if err != nil {
+		return fail(err)
+	}
+	f, err := safetensors.ReadFile(file)
+	if err != nil {
+		return fmt.Errorf("zoo: import: %w", err)
+	}
+	sums := map[*nodes.Param][]float64{}
+	known := map[string]bool{}
+	var differ []string
+	for _, e := range entries {
+		known[e.name] = true
+		for _, p := range e.parts {
+			if sums[p.param] == nil {
+				sums[p.param] = make([]float64, len(floatsOf(p.param)))
+			}
+		}
+		t, ok := f.Find(e.name)
+		if !ok && e.bias != "" {
+			if _, ok := f.Find(e.bias); !ok {
+				continue // bias=False
+			}
+		}
+		var values []float64
+		switch {
+		case !ok:
+			differ = append(differ, e.name+" is missing")
+			continue
+		case !slices.Equal(t.Shape, e.shape):
+			differ = append(differ, fmt.Sprintf("%s is %s, and %s in the model wants %s", e.name, ops.ShapeString(t.Shape), e.parts[0].param.Name(), ops.ShapeString(e.shape)))
+			continue
+		}
+		if values, err = torchValues(t); err != nil {
+			differ = append(differ, fmt.Sprintf("%s: %v", e.name, err))
+			continue
+		}
+		e.each(func(p torchPart, theirs, ours int) { sums[p.param][ours] += values[theirs] })
+	}
+	for _, t := range f.Tensors {
+		for _, m := range modules {
+			if rest, ok := strings.CutPrefix(t.Name, m.prefix()); ok && !known[t.Name] && !strings.Contains(rest, ".") {
+				differ = append(differ, fmt.Sprintf("%s has no counterpart in %q", t.Name, m.Path))
+			}
+		}
+	}
+	if len(differ) > 0 {
+		if n := len(differ); n > 10 {
+			differ = append(differ[:9], fmt.Sprintf("and %d more", n-9))
+		}
+		return fail(fmt.Errorf("it does not fit the model:\n\t%s", strings.Join(differ, "\n\t")))
+	}
+	for p, v := range sums {
+		for i, x := range v {
+			setFloat(p.Value(), i, x)
+		}
+	}
+	return nil
+}
+
+// ExportTorch writes parts of a model as ImportTorch reads them: a state dict for PyTorch's load_state_dict, as safetensors
+// of the model's float type. Of two biases that are added up here, bias_hh is 0.
+func ExportTorch(file string, s *nodes.Store, modules ...TorchModule) error {
+	fail := func(err error) error { return fmt.Errorf("zoo: export to %s: %w", file, err) }
+	entries, err := torchEntries(s, modules)
+	if err != nil {
+		return fail(err)
+	}
+	var tensors []safetensors.Tensor
+	ours := map[*nodes.Param][]float64{}
+	for _, e := range entries {
+		for _, p := range e.parts {
+			if ours[p.param] == nil {
+				ours[p.param] = floatsOf(p.param)
+			}
+		}
+		n := 1
+		for _, d := range e.shape {
+			n *= d
+		}
+		values := make([]float64, n)
+		e.each(func(p torchPart, theirs, at int) {
+			if !p.added {
+				values[theirs] = ours[p.param][at]
+			}
+		})
+		if s.Dtype() == tensor.Float64 {
+			tensors = append(tensors, safetensors.New(e.name, e.shape, values))
+			continue
+		}
+		single := make([]float32, n)
+		for i, x := range values {
+			single[i] = float32(x)
+		}
+		tensors = append(tensors, safetensors.New(e.name, e.shape, single))
+	}
+	err = safefile.Write(safefile.OS, file, func(w io.Writer) error {
+		return safetensors.Write(w, tensors, map[string]string{"format": "pt"})
+	})
+	if err != nil {
+		return fail(err)
+	}
+	return nil
+}
+
+func (m TorchModule) prefix() string {
+	if m.Torch == "" {
+		return ""
+	}
+	return m.Torch + "."
+}
+
+// torchEntry is a tensor of a state dict and where it lies in the model.
+type torchEntry struct {
+	name  string
+	shape []int
+	bias  string // of a bias of recurrent layers: the other one; both may be absent
+	parts []torchPart
+}
+
+// torchPart says that rows from … from+n−1 of a tensor of PyTorch are columns 0 … n−1 of a parameter, transposed.
+type torchPart struct {
+	param   *nodes.Param
+	from, n int
+	same    bool // it is laid out as PyTorch has it
+	added   bool // it is added to what another tensor gives; exported, it is 0
+}
+
+// each calls f with the places of all elements in the tensor and in the parameter.
+func (e torchEntry) each(f func(p torchPart, theirs, ours int)) {
+	width := 1
+	for _, d := range e.shape[1:] {
+		width *= d
+	}
+	for _, p := range e.parts {
+		for o := range p.n {
+			for i := range width {
+				theirs := (p.from+o)*width + i
+				if p.same {
+					f(p, theirs, theirs)
+				} else {
+					f(p, theirs, i*p.n+o)
+				}
+			}
+		}
+	}
+}
+
+// torchEntries are the tensors of modules, in order of their parameters.
+func torchEntries(s *nodes.Store, modules []TorchModule) (entries []torchEntry, err error) {
+	if s == nil || len(modules) == 0 {
+		return nil, errors.New("there is no module, or no model")
+	}
+	names, params := map[string]bool{}, map[*nodes.Param]bool{}
+	for _, m := range modules {
+		found, err := m.entries(s)
+		if err != nil {
+			return nil, fmt.Errorf("path %q: %w", m.Path, err)
+		}
+		for _, e := range found {
+			if names[e.name] {
+				return nil, fmt.Errorf("the tensor %s belongs to two modules", e.name)
+			}
+			names[e.name] = true
+		}
+		for _, e := range found {
+			if p := e.parts[0]; !p.added && params[p.param] {
+				return nil, fmt.Errorf("%s belongs to two modules", p.param.Name())
+			}
+			params[e.parts[0].param] = true
+		}
+		entries = append(entries, found...)
+	}
+	return entries, nil
+}
+
+// entries finds out what is at the path.
+func (m TorchModule) entries(s *nodes.Store) ([]torchEntry, error) {
+	below := map[string]map[string]*nodes.Param{} // scope, relative to the path: leaf: parameter
+	path := strings.Trim(m.Path, "/")
+	for _, p := range s.Params() {
+		rest := p.Name()
+		if path != "" {
+			var ok bool
+			if rest, ok = strings.CutPrefix(rest, path+"/"); !ok {
+				continue
+			}
+		}
+		scope := strings.TrimSuffix(strings.TrimSuffix(rest, p.Leaf()), "/")
+		if below[scope] == nil {
+			below[scope] = map[string]*nodes.Param{}
+		}
+		below[scope][p.Leaf()] = p
+	}
+	only := func(leaves ...string) bool {
+		for leaf := range below[""] {
+			if !slices.Contains(leaves, leaf) {
+				return false
+			}
+		}
+		return len(below) == 1 && below[""][leaves[0]] != nil
+	}
+	switch {
+	case len(below) == 0:
+		return nil, errors.New("the model has no parameter there")
+	case only("E"):
+		table := below[""]["E"]
+		return []torchEntry{{name: m.prefix() + "weight", shape: table.Shape(), parts: []torchPart{{param: table, n: table.Shape()[0], same: true}}}}, nil
+	case only("W", "b"):
+		return m.linear(below[""]["W"], below[""]["b"])
+	}
+	var entries []torchEntry
+	for _, scope := range slices.Sorted(maps.Keys(below)) {
+		layer, direction, err := torchLayer(scope)
+		if err != nil {
+			return nil, fmt.Errorf("%w; there is neither a recurrent layer nor an embedding nor a linear layer", err)
+		}
+		found, err := m.recurrent(below[scope], fmt.Sprintf("_l%d%s", layer, direction))
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", scope, err)
+		}
+		entries = append(entries, found...)
+	}
+	return entries, nil
+}
+
+// torchLayer reads a scope such as "", "l1", "forward" or "l0/backward".
+func torchLayer(scope string) (layer int, direction string, err error) {
+	rest := scope
+	if number, ok := strings.CutPrefix(scope, "l"); ok {
+		number, rest, _ = strings.Cut(number, "/")
+		if layer, err = strconv.Atoi(number); err != nil || layer < 0 {
+			return 0, "", fmt.Errorf("%q is no layer", scope)
+		}
+	}
+	switch rest {
+	case "", "forward":
+		return layer, "", nil
+	case "backward":
+		return layer, "_reverse", nil
+	}
+	return 0, "", fmt.Errorf("%q is no layer", scope)
+}
+
+func (m TorchModule) linear(w, b *nodes.Param) ([]torchEntry, error) {
+	if len(w.Shape()) != 2 {
+		return nil, fmt.Errorf("W is %s: want a matrix", ops.ShapeString(w.Shape()))
+	}
+	in, out := w.Shape()[0], w.Shape()[1]
+	entries := []torchEntry{{name: m.prefix() + "weight", shape: []int{out, in}, parts: []torchPart{{param: w, n: out}}}}
+	if b != nil {
+		entries = append(entries, torchEntry{name: m.prefix() + "bias", shape: []int{out}, parts: []torchPart{{param: b, n: out}}})
+	}
+	return entries, nil
+}
+
+// recurrent is the tensors of one cell.
+func (m TorchModule) recurrent(cell map[string]*nodes.Param, suffix string) ([]torchEntry, error) {
+	for _, leaf := range slices.Sorted(maps.Keys(cell)) {
+		if !slices.Contains([]string{"W_ih", "W_hh", "W_hr", "b", "b_hn"}, leaf) {
+			return nil, fmt.Errorf("PyTorch has no counterpart to %s", leaf)
+		}
+	}
+	wIH, wHH, wHR, b, bHN := cell["W_ih"], cell["W_hh"], cell["W_hr"], cell["b"], cell["b_hn"]
+	if wIH == nil || wHH == nil {
+		return nil, errors.New("there is no W_ih and W_hh: it is no recurrent layer")
+	}
+	in, rows, h := wIH.Shape()[0], wIH.Shape()[1], wHH.Shape()[0]
+	hidden := h
+	if wHR != nil {
+		hidden = wHR.Shape()[0]
+	}
+	if gates := rows / hidden; gates == 3 && b != nil && bHN == nil {
+		return nil, errors.New("PyTorch has no counterpart to an LSTM with coupled gates")
+	} else if gates != 1 && gates != 3 && gates != 4 {
+		return nil, fmt.Errorf("a cell of %d gates is not one of PyTorch", gates)
+	}
+	name := func(what string) string { return m.prefix() + what + suffix }
+	entries := []torchEntry{
+		{name: name("weight_ih"), shape: []int{rows, in}, parts: []torchPart{{param: wIH, n: rows}}},
+		{name: name("weight_hh"), shape: []int{rows, h}, parts: []torchPart{{param: wHH, n: rows}}},
+	}
+	if b != nil {
+		hh := []torchPart{{param: b, n: rows, added: true}}
+		if bHN != nil { // the reset gate multiplies the last third
+			hh = []torchPart{{param: b, n: rows - hidden, added: true}, {param: bHN, from: rows - hidden, n: hidden}}
+		}
+		entries = append(entries,
+			torchEntry{name: name("bias_ih"), bias: name("bias_hh"), shape: []int{rows}, parts: []torchPart{{param: b, n: rows}}},
+			torchEntry{name: name("bias_hh"), bias: name("bias_ih"), shape: []int{rows}, parts: hh})
+	}
+	if wHR != nil {
+		entries = append(entries, torchEntry{name: name("weight_hr"), shape: []int{h, hidden}, parts: []torchPart{{param: wHR, n: h}}})
+	}
+	return entries, nil
+}
+
+// torchValues are the values of a tensor, all finite.
+func torchValues(t safetensors.Tensor) (values []float64, err error) {
+	switch t.DType {
+	case "F64":
+		values, err = safetensors.Values[float64](t)
+	case "F32", "F16", "BF16":
+		var single []float32
+		single, err = safetensors.Values[float32](t)
+		for _, x := range single {
+			values = append(values, float64(x))
+		}
+	default:
+		err = fmt.Errorf("it is of the type %s, which is no float", t.DType)
+	}
+	if err != nil {
+		return nil, err
+	}
+	for i, x := range values {
+		if x-x != 0 {
+			return nil, fmt.Errorf("element %d is %g: want a finite number", i, x)
+		}
+	}
+	return values, nil
+}
+
+// floatsOf is the elements of a parameter.
+func floatsOf(p *nodes.Param) []float64 {
+	switch v := p.Value().Data().(type) {
+	case []float64:
+		return v
+	case []float32:
+		out := make([]float64, len(v))
+		for i, x := range v {
+			out[i] = float64(x)
+		}
+		return out
+	}
+	return nil
+}
