@@ -1,0 +1,250 @@
+// Tag learns to give every token of a sentence a tag, evaluates what it learned, and tags standard input.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"strings"
+
+	"github.com/seqzoo/seqzoo/examples/internal/cli"
+	"github.com/seqzoo/seqzoo/zoo"
+	"github.com/seqzoo/seqzoo/zoo/text"
+)
+
+const about = `Learns to tag the tokens of sentences with layers that read both ways.
+
+    go run ./examples/tag train -save DIR                              to restore the punctuation of the SGD dialogues
+    go run ./examples/tag train -train FILE -valid FILE -save DIR      from lines of token TAB tag, a blank line after each sentence
+    go run ./examples/tag evaluate -model DIR [-data FILE]
+    go run ./examples/tag tag -model DIR < sentences
+
+Without files, the sentences are turns of the SGD dialogues, looked for in the folder that SEQZOO_DATA names, else in
+../shared/data: lower-cased words whose punctuation is taken away, and whose tags are what stood behind them: , . ? ! or O for
+nothing. tag reads a sentence a line, cut at white space, and writes the tags; those of punctuation it puts where they belong.`
+
+func main() { program().Main() }
+
+func program() cli.Program {
+	t := &trainCommand{Training: cli.Training{Epochs: 2, Batch: 32, LR: 0.003, Warmup: 100, Clip: 1, Seed: 1}}
+	e := &evaluateCommand{}
+	c := &tagCommand{}
+	return cli.Program{Name: "tag", About: about, Commands: []cli.Command{
+		{Name: "train", About: "trains a model and evaluates it on validation data", Flags: t.register, Check: t.check, Run: t.run},
+		{Name: "evaluate", About: "evaluates a model on test data", Flags: e.register, Check: e.check, Run: e.run},
+		{Name: "tag", About: "tags each line of standard input", Flags: c.register, Check: c.check, Run: c.run},
+	}}
+}
+
+// trainCommand is the flags of train.
+type trainCommand struct {
+	cli.Training
+	train, valid, cell       string
+	hidden, layers, minCount int
+	dropout                  float64
+	oneWay                   bool
+}
+
+func (t *trainCommand) register(f *flag.FlagSet) {
+	f.StringVar(&t.train, "train", "", "`file` to learn from instead of the SGD dialogues, token TAB tag")
+	f.StringVar(&t.valid, "valid", "", "`file` of validation data, token TAB tag")
+	f.StringVar(&t.cell, "cell", "lstm", "rnn, gru or lstm")
+	f.IntVar(&t.hidden, "hidden", 64, "width of the layers, in each direction")
+	f.IntVar(&t.layers, "layers", 1, "recurrent layers")
+	f.IntVar(&t.minCount, "min-count", 2, "words seen less often become <unk>")
+	f.Float64Var(&t.dropout, "dropout", 0.2, "share of the inputs and outputs of the layers that is dropped")
+	f.BoolVar(&t.oneWay, "one-way", false, "read from left to right only")
+	t.Register(f)
+}
+
+func (t *trainCommand) check() error {
+	if t.Quick {
+		t.Epochs, t.Steps, t.hidden = 1, 30, 16
+	}
+	var err error
+	if (t.train == "") != (t.valid == "") {
+		err = errors.New("-train and -valid go together")
+	}
+	return errors.Join(err, t.Training.Check(), t.config().Validate())
+}
+
+func (t *trainCommand) config() zoo.TaggerConfig {
+	return zoo.TaggerConfig{SequenceConfig: zoo.SequenceConfig{
+		Recurrent:     zoo.Recurrent{Cell: t.cell, Hidden: t.hidden, Layers: t.layers, Dropout: t.dropout},
+		Bidirectional: !t.oneWay, IODropout: t.dropout,
+	}}
+}
+
+func (t *trainCommand) run(ctx context.Context, s cli.Std) error {
+	train, valid, err := t.read()
+	if err != nil {
+		return err
+	}
+	if t.Quick {
+		train, valid = train[:min(len(train), 960)], valid[:min(len(valid), 64)]
+	}
+	var tokens, labels []string
+	for _, sentence := range train {
+		tokens, labels = append(tokens, sentence.Tokens...), append(labels, sentence.Tags...)
+	}
+	vocabulary, err := text.NewVocabulary(text.VocabularyConfig{MinCount: t.minCount, Specials: []string{text.Unk}}, tokens)
+	if err != nil {
+		return err
+	}
+	tags, err := text.NewVocabulary(text.VocabularyConfig{}, labels)
+	if err != nil {
+		return err
+	}
+	m, err := zoo.NewTagger(t.config(), vocabulary, tags, t.Seed)
+	if err != nil {
+		return err
+	}
+	examples, err := encode(m, train)
+	if err != nil {
+		return fmt.Errorf("training: %w", err)
+	}
+	watched, err := encode(m, valid)
+	if err != nil {
+		return fmt.Errorf("validation: %w", err)
+	}
+	fmt.Fprintf(s.Out, "%d sentences, %d tokens to learn from, %d sentences to validate; %d tags, vocabulary %d, %d parameters\n",
+		len(train), len(tokens), len(valid), tags.Len(), vocabulary.Len(), m.Params().Count())
+	task, err := m.Task(zoo.SequenceData{Train: examples, Valid: watched, Batch: t.Batch, Seed: t.Seed})
+	if err != nil {
+		return err
+	}
+	_, err = t.Fit(ctx, s, cli.Run{
+		Model: m, Task: task, Name: t.cell, Unit: "tokens", Monitor: "valid_loss",
+		Describe: map[string]string{
+			"model": fmt.Sprintf("%+v", m.Config()), "data": fmt.Sprintf("of %d sentences, %d tokens", len(train), len(tokens)),
+		},
+	})
+	if err != nil {
+		return err
+	}
+	return report(ctx, s.Out, m, newCounts(train), valid, "validation")
+}
+
+// evaluateCommand is the flags of evaluate.
+type evaluateCommand struct {
+	model, data string
+	counting    bool
+	train       string
+}
+
+func (e *evaluateCommand) register(f *flag.FlagSet) {
+	f.StringVar(&e.model, "model", "", "`directory` of the model")
+	f.StringVar(&e.data, "data", "", "`file` of token TAB tag instead of the SGD dialogues kept apart")
+	f.BoolVar(&e.counting, "counting", false, "show beside it what counting the tags of words in the training data reaches")
+	f.StringVar(&e.train, "train", "", "with -counting: the training `file`, instead of the SGD dialogues")
+}
+
+func (e *evaluateCommand) check() error {
+	err := cli.Required("model", e.model)
+	if e.train != "" && !e.counting {
+		err = errors.Join(err, errors.New("-train is what -counting counts in"))
+	}
+	return err
+}
+
+func (e *evaluateCommand) run(ctx context.Context, s cli.Std) error {
+	m, err := zoo.LoadTagger(e.model)
+	if err != nil {
+		return err
+	}
+	test, name, err := e.read()
+	if err != nil {
+		return err
+	}
+	var counted *counts
+	if e.counting {
+		train, _, err := (&trainCommand{train: e.train, valid: e.train}).read()
+		if err != nil {
+			return err
+		}
+		counted = newCounts(train)
+	}
+	return report(ctx, s.Out, m, counted, test, name)
+}
+
+// tagCommand is the flags of tag.
+type tagCommand struct{ model, show string }
+
+func (c *tagCommand) register(f *flag.FlagSet) {
+	f.StringVar(&c.model, "model", "", "`directory` of the model")
+	f.StringVar(&c.show, "show", "", "how: columns (token TAB tag), slash (token/tag), or behind (a tag that is not O behind its token)\n"+
+		"(default behind for punctuation, else slash)")
+}
+
+func (c *tagCommand) check() error {
+	err := cli.Required("model", c.model)
+	if c.show != "" && c.show != "columns" && c.show != "slash" && c.show != "behind" {
+		err = errors.Join(err, fmt.Errorf("-show is %q; want columns, slash or behind", c.show))
+	}
+	return err
+}
+
+func (c *tagCommand) run(ctx context.Context, s cli.Std) error {
+	m, err := zoo.LoadTagger(c.model)
+	if err != nil {
+		return err
+	}
+	show := c.show
+	if show == "" {
+		show = "behind"
+		for id := range m.Labels().Len() {
+			if label, _ := m.Labels().Token(id); label != nothing && !isPunctuation(label) {
+				show = "slash"
+			}
+		}
+	}
+	return cli.Lines(ctx, s.In, s.Messages, func(line string) error {
+		tokens := strings.Fields(line)
+		if len(tokens) == 0 {
+			_, err := fmt.Fprintln(s.Out)
+			return err
+		}
+		x, err := m.Encode(lower(tokens, m))
+		if err != nil {
+			return err
+		}
+		tags, err := m.Predict(x)
+		if err != nil {
+			return err
+		}
+		var b strings.Builder
+		for i, token := range tokens {
+			tag := tags[i].Label
+			switch {
+			case show == "columns":
+				fmt.Fprintf(&b, "%s\t%s\n", token, tag)
+				continue
+			case i > 0:
+				b.WriteByte(' ')
+			}
+			switch {
+			case show == "slash":
+				b.WriteString(token + "/" + tag)
+			case tag == nothing:
+				b.WriteString(token)
+			default:
+				b.WriteString(token + " " + tag)
+			}
+		}
+		_, err = fmt.Fprintln(s.Out, b.String())
+		return err
+	})
+}
+
+// lower folds the case of tokens that the model knows in lower case only.
+func lower(tokens []string, m *zoo.Tagger) []string {
+	out := make([]string, len(tokens))
+	for i, token := range tokens {
+		out[i] = token
+		if _, ok := m.Vocabulary().ID(token); !ok {
+			out[i] = strings.ToLower(token)
+		}
+	}
+	return out
+}
