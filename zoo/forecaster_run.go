@@ -189,13 +189,13 @@ func (m *Forecaster) Forecast(history [][]float64) ([][]float64, error) {
 		return nil, fmt.Errorf("zoo: forecaster: %w", err)
 	}
 	y := floats(g.forecast)
-	m.idle.put(alone, g)
 	forecast := make([][]float64, c.Horizon)
 	for h := range forecast {
 		for v, i := range m.targets {
 			forecast[h] = append(forecast[h], y[h*len(m.targets)+v]*m.scale.Deviation[i]+m.scale.Mean[i])
 		}
 	}
+	m.idle.put(alone, g) // not before its output is read
 	return forecast, nil
 }
 
@@ -242,39 +242,15 @@ func (m *Forecaster) build(B int, s unroll.Strategy, training bool) (*forecastGr
 func (g *forecastGraph) load(w *windows, starts []int) {
 	for k, start := range starts {
 		for t := range w.cfg.Lookback {
-			for v := range w.V {
-				setFloat(g.x, (t*g.B+k)*w.V+v, w.x[(start+t)*w.V+v])
-			}
+			copyFloats(g.x, (t*g.B+k)*w.V, w.x[(start+t)*w.V:(start+t+1)*w.V])
 		}
 		for h := range min(w.cfg.Horizon, w.T-start-w.cfg.Lookback) {
 			for v, from := range w.targets {
-				setFloat(g.y, (h*g.B+k)*len(w.targets)+v, w.x[(start+w.cfg.Lookback+h)*w.V+from])
+				copyFloats(g.y, (h*g.B+k)*len(w.targets)+v, w.x[(start+w.cfg.Lookback+h)*w.V+from:][:1])
 			}
 		}
 	}
 }
 
-// setFloat writes element i.
-func setFloat(to *tensor.Dense, i int, x float64) {
-	switch v := to.Data().(type) {
-	case []float32:
-		v[i] = float32(x)
-	case []float64:
-		v[i] = x
-	}
-}
-
-// floats is the value of a node, copied.
-func floats(n *nodes.Node) []float64 {
-	switch v := n.Value().Data().(type) {
-	case []float32:
-		out := make([]float64, len(v))
-		for i, x := range v {
-			out[i] = float64(x)
-		}
-		return out
-	case []float64:
-		return slices.Clone(v)
-	}
-	return nil
-}
+// floats is the value of a node, which may be written anew by the next run.
+func floats(n *nodes.Node) []float64 { return floatsOf(n.Value().(*tensor.Dense)) }

@@ -7,6 +7,7 @@ import (
 
 	"gorgonia.org/tensor"
 
+	"github.com/seqzoo/seqzoo/graph"
 	"github.com/seqzoo/seqzoo/nodes"
 	"github.com/seqzoo/seqzoo/train"
 	"github.com/seqzoo/seqzoo/unroll"
@@ -102,8 +103,9 @@ func (m *labeller) Evaluate(ctx context.Context, examples []Labelled) (*Evaluati
 			return b, m.errorf("%w", err)
 		}
 		b.Count = g.counted
+		probabilities := g.probabilities()
 		for k, i := range order {
-			for t, probs := range g.probabilities(k, m.steps(examples[i].Sequence)) {
+			for t, probs := range probabilities(k, m.steps(examples[i].Sequence)) {
 				if err := e.Confusion.Add(m.prediction(probs).ID, examples[i].Labels[t]); err != nil {
 					return b, m.errorf("%w", err)
 				}
@@ -148,8 +150,9 @@ func (m *labeller) predict(ctx context.Context, sequences []Sequence, found func
 		if _, err := g.Run(0, 0); err != nil {
 			return m.errorf("%w", err)
 		}
+		probabilities := g.probabilities()
 		for k, i := range batch {
-			found(i, g.probabilities(k, m.steps(sequences[i])))
+			found(i, probabilities(k, m.steps(sequences[i])))
 		}
 		m.idle.put(shape, g)
 	}
@@ -318,24 +321,42 @@ func (g *labelGraph) put(k int, s Sequence) {
 	}
 }
 
-// probabilities are those of sequence k, which has so many steps: [1, labels] or [steps, labels].
-func (g *labelGraph) probabilities(k, steps int) [][]float64 {
-	if !g.perStep {
-		steps = 1
-	}
-	classes := g.probs.Dim(-1)
-	probs := make([][]float64, steps)
-	for t := range probs {
-		at := (t*g.B + k) * classes
-		probs[t] = make([]float64, classes)
-		switch from := g.probs.Value().Data().(type) {
-		case []float32:
-			for i := range probs[t] {
-				probs[t][i] = float64(from[at+i])
-			}
-		case []float64:
-			copy(probs[t], from[at:])
+// probabilities are those of the sequences of a batch, by their place in it.
+func (g *labelGraph) probabilities() func(k, steps int) [][]float64 {
+	all, classes := floats(g.probs), g.probs.Dim(-1)
+	return func(k, steps int) [][]float64 {
+		if !g.perStep {
+			steps = 1
 		}
+		probs := make([][]float64, steps)
+		for t := range probs {
+			at := (t*g.B + k) * classes
+			probs[t] = slices.Clone(all[at : at+classes])
+		}
+		return probs
 	}
-	return probs
+}
+
+// GradientFlow measures how the gradient travels through the layers for a batch of examples, as in training.
+func (m *labeller) GradientFlow(examples []Labelled) (*graph.FlowReport, error) {
+	if err := m.checkAll(examples); err != nil {
+		return nil, m.errorf("%w", err)
+	}
+	if len(examples) == 0 {
+		return nil, m.errorf("there are 0 examples")
+	}
+	order := make([]int, len(examples))
+	for i := range order {
+		order[i] = i
+	}
+	graphs := m.graphs(len(examples), unroll.Scan, labelsLearned)
+	defer graphs.close()
+	g, err := m.load(graphs, examples, order)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := g.Run(0, 0); err != nil {
+		return nil, m.errorf("%w", err)
+	}
+	return g.GradientFlow()
 }

@@ -55,7 +55,7 @@ func ImportTorch(file string, s *nodes.Store, modules ...TorchModule) error {
 		known[e.name] = true
 		for _, p := range e.parts {
 			if sums[p.param] == nil {
-				sums[p.param] = make([]float64, len(floatsOf(p.param)))
+				sums[p.param] = make([]float64, p.param.Value().Size())
 			}
 		}
 		t, ok := f.Find(e.name)
@@ -93,9 +93,7 @@ func ImportTorch(file string, s *nodes.Store, modules ...TorchModule) error {
 		return fail(fmt.Errorf("it does not fit the model:\n\t%s", strings.Join(differ, "\n\t")))
 	}
 	for p, v := range sums {
-		for i, x := range v {
-			setFloat(p.Value(), i, x)
-		}
+		copyFloats(p.Value(), 0, v)
 	}
 	return nil
 }
@@ -113,7 +111,7 @@ func ExportTorch(file string, s *nodes.Store, modules ...TorchModule) error {
 	for _, e := range entries {
 		for _, p := range e.parts {
 			if ours[p.param] == nil {
-				ours[p.param] = floatsOf(p.param)
+				ours[p.param] = floatsOf(p.param.Value())
 			}
 		}
 		n := 1
@@ -360,19 +358,4 @@ func torchValues(t safetensors.Tensor) (values []float64, err error) {
 		}
 	}
 	return values, nil
-}
-
-// floatsOf is the elements of a parameter.
-func floatsOf(p *nodes.Param) []float64 {
-	switch v := p.Value().Data().(type) {
-	case []float64:
-		return v
-	case []float32:
-		out := make([]float64, len(v))
-		for i, x := range v {
-			out[i] = float64(x)
-		}
-		return out
-	}
-	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -103,9 +104,7 @@ func (c torchCase) run(t *testing.T, s *nodes.Store, layers unroll.Stack) []floa
 	input := func(name string, a goldenArray, shape ...int) *nodes.Node {
 		n := g.Input(name, shape...)
 		v := tensor.New(tensor.Of(s.Dtype()), tensor.WithShape(shape...))
-		for i, x := range a.Data {
-			setFloat(v, i, x)
-		}
+		copyFloats(v, 0, a.Data)
 		require.NoError(t, gorgonia.Let(n.Gorgonia(), v))
 		return n
 	}
@@ -130,7 +129,7 @@ func (c torchCase) run(t *testing.T, s *nodes.Store, layers unroll.Stack) []floa
 	require.NoError(t, err)
 	defer m.Close()
 	require.NoError(t, m.RunAll())
-	return floats(y)
+	return slices.Clone(floats(y))
 }
 
 // stateDict writes the parameters of a case as PyTorch would save a module called encoder.rnn.
