@@ -41,11 +41,7 @@ func (t *trainCommand) read() (d *dataset, err error) {
 		if set.Rows*set.Cols != pixels || set.Len() <= validPictures {
 			return nil, fmt.Errorf("MNIST's training set has %d pictures of %d by %d: it is not whole", set.Len(), set.Rows, set.Cols)
 		}
-		var digits []string
-		for i := range 10 {
-			digits = append(digits, strconv.Itoa(i))
-		}
-		labels, err := text.NewVocabulary(text.VocabularyConfig{}, digits)
+		labels, err := digits()
 		return &dataset{name: "sequential MNIST", unit: "pictures", labels: labels, pictures: set}, err
 	}
 	d = &dataset{name: t.train, unit: "texts"}

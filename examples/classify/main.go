@@ -18,6 +18,7 @@ const about = `Learns to classify sequences: texts, word by word, or pictures, p
     go run ./examples/classify train -task mnist -cell gru -save DIR
     go run ./examples/classify evaluate -model DIR [-data FILE | -images FILE -labels FILE]
     go run ./examples/classify classify -model DIR < lines
+    go run ./examples/classify flow -to flow.svg [-models DIR,DIR]     how the gradient travels through sequential MNIST
 
 A file of texts has lines of label TAB text, a file of pictures is IDX. Without files, texts are the turns of the SGD
 dialogues, said by the user or by the system, and pictures are MNIST's; both are looked for in the folder that SEQZOO_DATA
@@ -29,6 +30,7 @@ func main() { program().Main() }
 func program() cli.Program {
 	t := &trainCommand{Training: cli.Training{Epochs: 4, Batch: 32, LR: 0.003, Warmup: 100, Clip: 1, Seed: 1}}
 	e := &evaluateCommand{}
+	w := &flowCommand{}
 	var model string
 	return cli.Program{Name: "classify", About: about, Commands: []cli.Command{
 		{Name: "train", About: "trains a model and evaluates it on validation data", Flags: t.register, Check: t.check, Run: t.run},
@@ -39,6 +41,7 @@ func program() cli.Program {
 			Check: func() error { return cli.Required("model", model) },
 			Run:   func(ctx context.Context, s cli.Std) error { return classify(ctx, s, model) },
 		},
+		{Name: "flow", About: "draws how the gradient travels back through sequential MNIST", Flags: w.register, Check: w.check, Run: w.run},
 	}}
 }
 

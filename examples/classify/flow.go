@@ -1,0 +1,120 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/seqzoo/seqzoo/examples/internal/cli"
+	"github.com/seqzoo/seqzoo/internal/lineplot"
+	"github.com/seqzoo/seqzoo/internal/safefile"
+	"github.com/seqzoo/seqzoo/zoo"
+	"github.com/seqzoo/seqzoo/zoo/text"
+)
+
+// flowCommand is the flags of flow.
+type flowCommand struct {
+	models, to          string
+	hidden, step, batch int
+	seed                uint64
+}
+
+func (c *flowCommand) register(f *flag.FlagSet) {
+	f.StringVar(&c.models, "models", "", "comma-separated `directories` of models of pictures, to draw beside untrained ones")
+	f.StringVar(&c.to, "to", "", "SVG `file` to draw to")
+	f.IntVar(&c.hidden, "hidden", 64, "width of the untrained layers")
+	f.IntVar(&c.step, "step", 1, "pixels a step of the untrained ones, a divisor of 784")
+	f.IntVar(&c.batch, "batch", 50, "pictures whose gradients are measured")
+	f.Uint64Var(&c.seed, "seed", 1, "seed of the untrained weights")
+}
+
+func (c *flowCommand) check() error {
+	err := cli.Required("to", c.to)
+	if c.step < 1 || pixels%c.step != 0 || c.batch < 1 || c.batch > 1000 || c.hidden < 1 || c.hidden > 1<<12 {
+		err = errors.Join(err, fmt.Errorf("-step %d, -batch %d, -hidden %d: want a divisor of %d, 1 … 1000, 1 … 4096", c.step, c.batch, c.hidden, pixels))
+	}
+	return err
+}
+
+// run draws how large the gradient of the loss is in the state h at every step, on its way back from the last.
+func (c *flowCommand) run(ctx context.Context, s cli.Std) error {
+	set, err := mnist("train")
+	if err != nil {
+		return err
+	}
+	set = set.Slice(0, min(c.batch, set.Len()))
+	plot := lineplot.Plot{
+		Title: "Gradient of the loss in the state, sequential MNIST", X: "step", Y: "‖dL/dh‖", LogY: true,
+	}
+	add := func(name string, m *zoo.SequenceClassifier) error {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		examples, err := pictures(m, set)
+		if err != nil {
+			return err
+		}
+		flow, err := m.GradientFlow(examples)
+		if err != nil {
+			return err
+		}
+		for _, l := range flow.Layers {
+			if l.Part != "h" || !strings.HasSuffix(l.Path, "l0") {
+				continue
+			}
+			curve := lineplot.Curve{Name: name, Y: l.Norms}
+			for t := range l.Norms {
+				curve.X = append(curve.X, float64(t+1))
+			}
+			plot.Curves = append(plot.Curves, curve)
+			last := len(l.Norms) - 1
+			fmt.Fprintf(s.Out, "%-24s %s  first step %.2g, middle %.2g, last %.2g\n",
+				name, lineplot.Spark(l.Norms, 40, true), l.Norms[0], l.Norms[last/2], l.Norms[last])
+		}
+		return nil
+	}
+	for _, cell := range []string{"rnn", "gru", "lstm"} {
+		t := &trainCommand{task: "mnist", cell: cell, hidden: c.hidden, layers: 1, step: c.step, pool: "last"}
+		labels, err := digits()
+		if err != nil {
+			return err
+		}
+		m, err := zoo.NewSequenceClassifier(t.config(), nil, labels, c.seed)
+		if err != nil {
+			return err
+		}
+		if err := add(cell+", untrained", m); err != nil {
+			return err
+		}
+	}
+	for _, dir := range strings.Split(c.models, ",") {
+		if dir = strings.TrimSpace(dir); dir == "" {
+			continue
+		}
+		m, err := zoo.LoadSequenceClassifier(dir)
+		if err != nil {
+			return err
+		}
+		if m.Vocabulary() != nil {
+			return fmt.Errorf("%s reads texts; flow is drawn for pictures", dir)
+		}
+		if err := add(fmt.Sprintf("%s, trained (%s)", m.Config().Cell, filepath.Base(dir)), m); err != nil {
+			return err
+		}
+	}
+	return safefile.Write(safefile.OS, c.to, func(w io.Writer) error { return plot.Write(w) })
+}
+
+// digits are the labels of MNIST.
+func digits() (*text.Vocabulary, error) {
+	var names []string
+	for i := range 10 {
+		names = append(names, strconv.Itoa(i))
+	}
+	return text.NewVocabulary(text.VocabularyConfig{}, names)
+}

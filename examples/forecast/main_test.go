@@ -1,0 +1,115 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seqzoo/seqzoo/examples/internal/cli"
+)
+
+// run runs the program, and returns what it printed and said.
+func run(t *testing.T, in string, args ...string) (out, messages string, err error) {
+	t.Helper()
+	var o, m bytes.Buffer
+	err = program().Run(context.Background(), args, cli.Std{In: strings.NewReader(in), Out: &o, Messages: &m})
+	return o.String(), m.String(), err
+}
+
+// waves are rows of two waves of a period of 12.
+func waves(from, n int) string {
+	var b strings.Builder
+	for i := from; i < from+n; i++ {
+		x := 2 * math.Pi * float64(i) / 12
+		fmt.Fprintf(&b, "%d,%.4f,%.4f\n", i, math.Sin(x), 50+10*math.Cos(x))
+	}
+	return b.String()
+}
+
+// The whole way on a small file: what is learned is saved, evaluated and used.
+func TestForecast(t *testing.T) {
+	dir := t.TempDir()
+	data, model := filepath.Join(dir, "waves.csv"), filepath.Join(dir, "model")
+	require.NoError(t, os.WriteFile(data, []byte("time,a,b\n"+waves(0, 400)), 0o666))
+	source := []string{"-data", data, "-skip", "time", "-train-rows", "280", "-valid-rows", "60", "-test-rows", "60", "-season", "12"}
+	out, messages, err := run(t, "", append([]string{"train", "-lookback", "24", "-patch", "4", "-horizon", "6", "-hidden", "16",
+		"-dropout", "0", "-lr", "0.02", "-epochs", "15", "-save", model}, source...)...)
+	require.NoError(t, err, messages)
+	require.Contains(t, out, "2 variables, 400 rows; 6 steps from 24")
+	require.Regexp(t, `naive: the last 12 rows again +0\.0000`, out)
+	out, _, err = run(t, "", append([]string{"evaluate", "-model", model}, source...)...)
+	require.NoError(t, err)
+	require.Contains(t, out, "test: 55 windows")
+	require.Regexp(t, `model +0\.0`, out)
+
+	out, messages, err = run(t, "b,time,a\n"+swap(waves(400, 30))+"x,y\n", "forecast", "-model", model)
+	require.NoError(t, err)
+	require.Contains(t, messages, "line 32:")
+	require.True(t, strings.HasPrefix(out, "step,a,b\n1,"), out)
+	require.Len(t, strings.Split(strings.TrimSpace(out), "\n"), 7)
+	var step int
+	var a, b float64
+	_, err = fmt.Sscanf(strings.Split(out, "\n")[1], "%d,%g,%g", &step, &a, &b)
+	require.NoError(t, err)
+	x := 2 * math.Pi * 430 / 12
+	require.InDelta(t, math.Sin(x), a, 0.4)
+	require.InDelta(t, 50+10*math.Cos(x), b, 4)
+
+	out, _, err = run(t, "time,a,b\n"+waves(0, 26), "forecast", "-model", model, "-each")
+	require.NoError(t, err)
+	require.Equal(t, 3, strings.Count(out, "\n\n"), "behind rows 24, 25 and 26")
+	_, _, err = run(t, "time,a,b\n"+waves(0, 3), "forecast", "-model", model)
+	require.ErrorContains(t, err, "the history has 3 rows; it reads 24")
+	_, _, err = run(t, "", "forecast", "-model", model)
+	require.ErrorContains(t, err, "standard input is empty")
+	_, _, err = run(t, "", "evaluate", "-model", model, "-data", data, "-skip", "time")
+	require.ErrorContains(t, err, "has 400 rows; -train-rows, -valid-rows and -test-rows add up to 14400")
+	_, _, err = run(t, "", "evaluate", "-model", model, "-data", data)
+	require.Error(t, err, "time is a variable now")
+}
+
+// swap puts the last column first.
+func swap(csv string) string {
+	var b strings.Builder
+	for line := range strings.Lines(csv) {
+		f := strings.Split(strings.TrimSpace(line), ",")
+		fmt.Fprintf(&b, "%s,%s,%s\n", f[2], f[0], f[1])
+	}
+	return b.String()
+}
+
+func TestQuick(t *testing.T) {
+	folder := os.Getenv("SEQZOO_DATA")
+	if folder == "" {
+		folder = filepath.Join("..", "..", "..", "shared", "data")
+	}
+	if _, err := os.Stat(filepath.Join(folder, "timeseries")); err != nil {
+		t.Skipf("the data set is absent: %v", err)
+	}
+	t.Setenv("SEQZOO_DATA", folder)
+	out, messages, err := run(t, "", "train", "-quick", "-lookback", "48")
+	require.NoError(t, err, messages)
+	require.Regexp(t, `naive: the last 24 rows again +0\.5113`, out)
+}
+
+func TestMistakes(t *testing.T) {
+	for want, args := range map[string][]string{
+		"patch is 5":              {"train", "-patch", "5"},
+		"needs -together":         {"train", "-targets", "OT"},
+		"-train-rows is 0":        {"train", "-train-rows", "0"},
+		`level is "x"`:            {"train", "-level", "x"},
+		"-model is missing":       {"forecast"},
+		"horizon is 0":            {"train", "-horizon", "0"},
+		"there are train, evalua": {"tag"},
+	} {
+		_, _, err := run(t, "", args...)
+		require.ErrorContains(t, err, want, "%q", args)
+	}
+}
