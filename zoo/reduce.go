@@ -69,6 +69,29 @@ func MeanError(m Reducer, x []float32) (float64, error) {
 	return sum / float64(len(errs)), nil
 }
 
+// RelativeErrors is the squared error of each row over the row's own sum of squares, [N]: the share of it that is lost. As an
+// anomaly score it does not favour rows with little in them, such as a picture of a thin line, which comes back with a small
+// error however wrong. Rows are taken as they are, whatever the model does to them; one of zeros has the error of its
+// reconstruction's sum of squares, as if its own were 1.
+func RelativeErrors(m Reducer, x []float32) ([]float64, error) {
+	y, err := Reconstruct(m, x)
+	if err != nil {
+		return nil, err
+	}
+	d := m.Features()
+	errs := rowErrors(x, y, d)
+	for i := range errs {
+		var sum float64
+		for _, v := range x[i*d : (i+1)*d] {
+			sum += float64(v) * float64(v)
+		}
+		if errs[i] *= float64(d); sum > 0 {
+			errs[i] /= sum
+		}
+	}
+	return errs, nil
+}
+
 // Interpolate walks in a straight line from the code of row a to that of row b, both [D], and returns what stands at
 // steps places of the way, both ends among them: [steps, D].
 func Interpolate(m Reducer, a, b []float32, steps int) ([]float32, error) {

@@ -112,6 +112,17 @@ func TestReducers(t *testing.T) {
 			}
 			require.InDelta(t, sum/300, mean, 1e-12)
 
+			relative, err := RelativeErrors(m, append(slices.Clone(x[:14]), make([]float32, 7)...))
+			require.NoError(t, err)
+			for i, of := range rowErrors(x[:14], y[:14], 7) {
+				var sum float64
+				for _, v := range x[i*7 : (i+1)*7] {
+					sum += float64(v) * float64(v)
+				}
+				require.InEpsilon(t, 7*of/sum, relative[i], 1e-4)
+			}
+			require.False(t, math.IsNaN(relative[2]) || math.IsInf(relative[2], 0), "a row of zeros")
+
 			// Saved and loaded it is the same model.
 			require.NoError(t, m.SetThreshold(0.25))
 			dir := t.TempDir()
@@ -152,6 +163,8 @@ func TestReducersRefuse(t *testing.T) {
 			_, err = Reconstruct(m, x)
 			require.ErrorContains(t, err, want, name)
 			_, err = MeanError(m, x)
+			require.ErrorContains(t, err, want, name)
+			_, err = RelativeErrors(m, x)
 			require.ErrorContains(t, err, want, name)
 		}
 		_, err := m.InverseTransform(make([]float32, m.Codes()*3+1))

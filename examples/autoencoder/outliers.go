@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/seqzoo/seqzoo/examples/internal/cli"
+	"github.com/seqzoo/seqzoo/zoo/metrics"
 )
 
 // outliersCommand is the flags of outliers.
@@ -29,7 +30,7 @@ func (o *outliersCommand) register(f *flag.FlagSet) {
 	f.StringVar(&o.test, "test", "", "IDX or CSV `file` to measure on, instead of MNIST's test file")
 	f.StringVar(&o.testLabels, "test-labels", "", "IDX `file` of its labels")
 	f.Float64Var(&o.valid, "valid", 0.1, "share of the rows, from the end, that validate; they are measured on too")
-	f.Float64Var(&o.quantile, "quantile", 0.95, "share of the validation rows whose error the threshold is above")
+	f.Float64Var(&o.quantile, "quantile", 0.95, "share of the normal validation rows whose relative error the threshold is above")
 	o.Training.Register(f)
 }
 
@@ -81,9 +82,9 @@ func (o *outliersCommand) run(ctx context.Context, s cli.Std) error {
 		return err
 	}
 	labels := slices.Compact(slices.Sorted(slices.Values(all.labels)))
-	fmt.Fprintf(s.Out, "%-8s %5s %9s %9s %10s %7s\n", "left out", "code", "valid AUC", "test AUC", "precision", "recall")
+	fmt.Fprintf(s.Out, "%-8s %5s  %9s %9s  %9s %9s  %9s %7s\n", "left out", "code", "valid AUC", "relative", "test AUC", "relative", "precision", "recall")
 	for _, k := range codes {
-		var validMean, testMean float64
+		var means [4]float64
 		for _, label := range labels {
 			sh, t := o.shape, o.Training
 			sh.code = k
@@ -97,19 +98,43 @@ func (o *outliersCommand) run(ctx context.Context, s cli.Std) error {
 			if err != nil {
 				return err
 			}
-			validAUC, _, err := detect(m, valid, label)
-			if err != nil {
-				return err
+			var aucs [4]float64
+			var d metrics.Detection // by the relative error, above the threshold chosen on normal validation rows
+			for i, r := range []*rows{valid, test} {
+				positive := r.isLabel(label)
+				for j, name := range []string{"error", "relative"} {
+					errs, err := scores[name](m, r.x)
+					if err != nil {
+						return err
+					}
+					if aucs[2*i+j], err = metrics.ROCAUC(errs, positive); err != nil {
+						return err
+					}
+					if name == "error" {
+						continue
+					}
+					if r == valid {
+						var normal []float64
+						for n, e := range errs {
+							if !positive[n] {
+								normal = append(normal, e)
+							}
+						}
+						d.Threshold, err = metrics.Quantile(normal, o.quantile)
+					} else {
+						d, err = metrics.DetectAbove(d.Threshold, errs, positive)
+					}
+					if err != nil {
+						return err
+					}
+				}
 			}
-			testAUC, d, err := detect(m, test, label)
-			if err != nil {
-				return err
+			for i, a := range aucs {
+				means[i] += a / float64(len(labels))
 			}
-			validMean += validAUC / float64(len(labels))
-			testMean += testAUC / float64(len(labels))
-			fmt.Fprintf(s.Out, "%-8d %5d %9.3f %9.3f %10.3f %7.3f\n", label, k, validAUC, testAUC, d.Precision(), d.Recall())
+			fmt.Fprintf(s.Out, "%-8d %5d  %9.3f %9.3f  %9.3f %9.3f  %9.3f %7.3f\n", label, k, aucs[0], aucs[1], aucs[2], aucs[3], d.Precision(), d.Recall())
 		}
-		fmt.Fprintf(s.Out, "%-8s %5d %9.3f %9.3f\n", "mean", k, validMean, testMean)
+		fmt.Fprintf(s.Out, "%-8s %5d  %9.3f %9.3f  %9.3f %9.3f\n", "mean", k, means[0], means[1], means[2], means[3])
 	}
 	return nil
 }

@@ -74,21 +74,19 @@ func reportNoise(s cli.Std, m zoo.Reducer, c zoo.Corruption, r *rows) error {
 	return nil
 }
 
-// detect measures how well rows of a label are told from the others by their error.
-func detect(m zoo.Reducer, r *rows, anomalous int) (auc float64, d metrics.Detection, err error) {
-	errs, err := m.Errors(r.x)
-	if err != nil {
-		return 0, d, err
-	}
+// scores are the ways to say how unlike the others a row is.
+var scores = map[string]func(zoo.Reducer, []float32) ([]float64, error){
+	"error":    func(m zoo.Reducer, x []float32) ([]float64, error) { return m.Errors(x) },
+	"relative": zoo.RelativeErrors,
+}
+
+// isLabel marks the rows of a label.
+func (r *rows) isLabel(label int) []bool {
 	positive := make([]bool, r.len())
 	for i, l := range r.labels {
-		positive[i] = l == anomalous
+		positive[i] = l == label
 	}
-	if auc, err = metrics.ROCAUC(errs, positive); err != nil {
-		return 0, d, err
-	}
-	d, err = metrics.DetectAbove(m.Threshold(), errs, positive)
-	return auc, d, err
+	return positive
 }
 
 type evaluateCommand struct {
@@ -119,12 +117,24 @@ func (e *evaluateCommand) run(ctx context.Context, s cli.Std) error {
 	if err := report(ctx, s, m, r, "test"); err != nil || e.anomalous < 0 {
 		return err
 	}
-	auc, d, err := detect(m, r, e.anomalous)
+	positive := r.isLabel(e.anomalous)
+	var aucs [2]float64
+	var errs [2][]float64
+	for i, name := range []string{"error", "relative"} {
+		if errs[i], err = scores[name](m, r.x); err != nil {
+			return err
+		}
+		if aucs[i], err = metrics.ROCAUC(errs[i], positive); err != nil {
+			return err
+		}
+	}
+	d, err := metrics.DetectAbove(m.Threshold(), errs[0], positive)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(s.Out, "label %d as anomaly: AUC %.3f; above the threshold %.5f precision %.3f, recall %.3f, F1 %.3f\n",
-		e.anomalous, auc, d.Threshold, d.Precision(), d.Recall(), d.F1())
+	fmt.Fprintf(s.Out, "label %d as anomaly: AUC %.3f by the error, %.3f by the relative error; "+
+		"error above the threshold %.5f: precision %.3f, recall %.3f, F1 %.3f\n",
+		e.anomalous, aucs[0], aucs[1], d.Threshold, d.Precision(), d.Recall(), d.F1())
 	return nil
 }
 
