@@ -73,7 +73,7 @@ func CheckGradients(loss *gorgonia.Node, inputs, grads []*gorgonia.Node, c Gradi
 
 // checked is an input under check.
 type checked struct {
-	node  *gorgonia.Node
+	name  string
 	value ops.Tensor // its own memory, or if it is a scalar,
 	f32   *gorgonia.F32
 	f64   *gorgonia.F64
@@ -117,23 +117,54 @@ func checkGradients(loss *gorgonia.Node, inputs, grads []*gorgonia.Node, c Gradi
 	if err := all.RunAll(); err != nil {
 		return nil, err
 	}
-	xs := make([]checked, len(inputs))
+	params := make([]gorgonia.ValueGrad, len(inputs))
 	for i, n := range inputs {
-		if xs[i], err = newChecked(n, ds[i]); err != nil {
-			return nil, err
+		g, err := gorgonia.CloneValue(ds[i].Value()) // another machine may come to show its own
+		if err != nil {
+			return nil, fmt.Errorf("gradient of %q: %w", n.Name(), err)
 		}
+		params[i] = valueGrad{n, g}
 	}
 	forward, err := Compile(loss.Graph(), append(slices.Clone(opts), Keep(loss))...)
 	if err != nil {
 		return nil, err
 	}
 	defer forward.Close()
+	return CheckLoss(func() (float64, error) {
+		err := forward.RunAll()
+		return scalar(loss), err
+	}, params, c)
+}
+
+// valueGrad is a node with a gradient that nothing writes to.
+type valueGrad struct {
+	*gorgonia.Node
+	grad gorgonia.Value
+}
+
+func (v valueGrad) Grad() (gorgonia.Value, error) { return v.grad, nil }
+
+// CheckLoss is CheckGradients for anything that computes a loss from parameters, compiled or not. The gradients are those
+// that the parameters have now; loss computes the same loss anew whenever it is called, and leaves them as they are, or
+// computes them anew: they are copied first. Parameters that have a Name method are reported by it.
+func CheckLoss(loss func() (float64, error), params []gorgonia.ValueGrad, c GradientCheck) (*GradientReport, error) {
+	if loss == nil || len(params) == 0 {
+		return nil, errors.New("graph.CheckLoss: want a loss and at least one parameter")
+	}
+	xs := make([]checked, len(params))
+	for i, p := range params {
+		var err error
+		if xs[i], err = newChecked(i, p); err != nil {
+			return nil, fmt.Errorf("graph.CheckLoss: %w", err)
+		}
+	}
 	var failed error
 	f := func() float64 {
-		if err := forward.RunAll(); err != nil {
-			failed = err
+		y, err := loss()
+		if err != nil && failed == nil {
+			failed = fmt.Errorf("graph.CheckLoss: %w", err)
 		}
-		return scalar(loss)
+		return y
 	}
 	half := xs[0].value.F32 != nil
 	if c.Tolerance == 0 {
@@ -150,16 +181,26 @@ func checkGradients(loss *gorgonia.Node, inputs, grads []*gorgonia.Node, c Gradi
 		width = 3e-2
 	}
 	for _, x := range xs {
+		if failed != nil {
+			return nil, failed
+		}
 		r.Inputs = append(r.Inputs, x.check(f, c.Samples, width))
 	}
 	for k := range c.Directions {
 		r.Directions = append(r.Directions, checkDirection(xs, f, rng.New(c.Seed).Named(fmt.Sprintf("direction %d", k)), width))
 	}
-	return r, failed
+	if failed != nil {
+		return nil, failed
+	}
+	return r, nil
 }
 
-func newChecked(n, d *gorgonia.Node) (x checked, err error) {
-	v := n.Value()
+func newChecked(i int, p gorgonia.ValueGrad) (x checked, err error) {
+	x.name = fmt.Sprintf("parameter %d", i)
+	if p, ok := p.(interface{ Name() string }); ok {
+		x.name = p.Name()
+	}
+	v := p.Value()
 	switch v := v.(type) {
 	case *gorgonia.F32:
 		x.f32 = v
@@ -167,27 +208,29 @@ func newChecked(n, d *gorgonia.Node) (x checked, err error) {
 		x.f64 = v
 	case *tensor.Dense:
 		if v.Size() > 1 && !contiguous(v) {
-			return x, fmt.Errorf("input %q is a view: want contiguous memory, that its elements can be changed one by one", n.Name())
+			return x, fmt.Errorf("%s is a view: want contiguous memory, that its elements can be changed one by one", x.name)
 		}
 	}
-	x.node = n
 	if x.value, err = ops.TensorOf(v); err != nil {
-		return x, err
+		return x, fmt.Errorf("%s: %w", x.name, err)
 	}
-	g, err := ops.TensorOf(d.Value())
+	d, err := p.Grad()
 	if err != nil {
-		return x, fmt.Errorf("gradient of %q: %w", n.Name(), err)
+		return x, fmt.Errorf("gradient of %s: %w", x.name, err)
 	}
-	for i := range ops.Size(n.Shape()) {
-		switch {
-		case g.F32 != nil:
-			x.grad = append(x.grad, float64(g.F32[i]))
-		case g.F64 != nil:
-			x.grad = append(x.grad, g.F64[i])
-		}
+	g, err := ops.TensorOf(d)
+	if err != nil {
+		return x, fmt.Errorf("gradient of %s: %w", x.name, err)
 	}
+	if !slices.Equal(g.Shape, x.value.Shape) {
+		return x, fmt.Errorf("the gradient of %s is %s, its value %s", x.name, ops.ShapeString(g.Shape), ops.ShapeString(x.value.Shape))
+	}
+	for _, v := range g.F32 {
+		x.grad = append(x.grad, float64(v))
+	}
+	x.grad = append(x.grad, g.F64...)
 	if len(x.grad) == 0 || x.value.F32 == nil && x.value.F64 == nil {
-		return x, fmt.Errorf("input %q is of %v: only floats have gradients", n.Name(), x.value.Dtype())
+		return x, fmt.Errorf("%s is of %v: only floats have gradients", x.name, x.value.Dtype())
 	}
 	return x, nil
 }
@@ -238,7 +281,7 @@ func (x checked) norm() float64 {
 }
 
 func (x checked) check(f func() float64, samples int, width float64) InputGradient {
-	r := InputGradient{Name: x.node.Name(), Shape: slices.Clone([]int(x.node.Shape())), Norm: x.norm()}
+	r := InputGradient{Name: x.name, Shape: x.value.Shape, Norm: x.norm()}
 	n := len(x.grad)
 	if samples < 0 {
 		return r
