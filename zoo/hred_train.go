@@ -210,7 +210,7 @@ func (m *HRED) Evaluate(ctx context.Context, ds []Dialogue, o EvaluateOptions) (
 	if m.cfg.Latent.Width > 0 {
 		samples = max(o.Samples, 1)
 	}
-	r := newDialogueRunner(m, HREDData{Batch: 8}, false)
+	r := newDialogueRunner(m, HREDData{Train: ds, Batch: 8}, false)
 	defer r.graphs.close()
 	var t totals
 	for counter := 0; ; counter += samples {
@@ -317,10 +317,10 @@ func kept(n *nodes.Node) []float64 { return slices.Clone(floatsOf(n.Value().(*te
 // into a few groups, so that short turns are not padded to the length of the longest; and only true tokens are given
 // to the output layer, which is most of the work. The turns meet again where the context is computed.
 
-// turnGroups is how many groups the turns of a batch are cut into, and groupTenths how large each is.
-const turnGroups = 3
+// turnGroups is how many groups the turns of a batch are cut into, and groupTwentieths how large each is.
+const turnGroups = 4
 
-var groupTenths = [turnGroups]int{6, 3, 1}
+var groupTwentieths = [turnGroups]int{10, 6, 3, 1}
 
 // dialogueShape is what a graph is compiled for.
 type dialogueShape struct {
@@ -329,39 +329,95 @@ type dialogueShape struct {
 	Tokens int             // that are predicted
 }
 
+// profile is what turns of the data are like, from which the shapes of all batches are scaled, so that there are few: the
+// tokens of a turn in each group, and those predicted a turn.
+type profile struct {
+	T      [turnGroups]float64
+	tokens float64
+}
+
+func profileOf(ds []Dialogue) (p profile) {
+	var lengths []int
+	sum := 0
+	for _, d := range ds {
+		for _, ids := range d {
+			lengths = append(lengths, len(ids)+1)
+			sum += len(ids) + 1
+		}
+	}
+	if len(lengths) == 0 {
+		return p
+	}
+	slices.Sort(lengths)
+	for k, q := range [turnGroups]float64{0.5, 0.8, 0.95, 0.995} {
+		p.T[k] = float64(lengths[int(q*float64(len(lengths)-1))])
+	}
+	p.tokens = 0.8 * float64(sum) / float64(len(lengths)) // some turns are absent, and the first are not predicted
+	return p
+}
+
+// fit is the least shape that has room for a batch and is the profile times a power of 1.15; but nothing is much more than
+// twice what is needed, as it would be beside an outlier.
+func (p profile) fit(need dialogueShape) dialogueShape {
+	rows, turns := need.rows(), float64(need.N*need.B)
+	level := math.Inf(-1) // the largest power that anything needs
+	for k, n := range rows {
+		if n > 0 {
+			level = max(level, math.Log(float64(max(need.T[k], 1))/p.T[k]))
+		}
+	}
+	level = max(level, math.Log(float64(max(need.Tokens, 1))/(p.tokens*turns)))
+	scale := math.Pow(1.15, math.Ceil(level/math.Log(1.15)-1e-9))
+	scaled := func(need int, of float64) int {
+		if n := int(math.Ceil(of*scale - 1e-6)); n <= 2*need+8 {
+			return n
+		}
+		return stepped(need)
+	}
+	for k, n := range rows {
+		if n > 0 {
+			need.T[k] = scaled(need.T[k], p.T[k])
+		}
+	}
+	need.Tokens = scaled(need.Tokens, p.tokens*turns)
+	return need
+}
+
+// stepped is n rounded up to the next of a few numbers, by half of it or less, but at least to lengthStep.
+func stepped(n int) int {
+	step := lengthStep
+	for step*4 <= n {
+		step *= 2
+	}
+	return (max(n, 1) + step - 1) / step * step
+}
+
 // rows is the number of turns in each group.
 func (s dialogueShape) rows() (n [turnGroups]int) {
 	all := s.N * s.B
 	n[turnGroups-1] = all
-	if all >= 10 { // else they are not worth a group each
+	if all >= 20 { // else they are not worth a group each
 		for k := range turnGroups - 1 {
-			n[k] = all * groupTenths[k] / 10
+			n[k] = all * groupTwentieths[k] / 20
 			n[turnGroups-1] -= n[k]
 		}
 	}
 	return n
 }
 
-// stepped is n rounded up to the next of a few numbers, at most a fraction of 1/fine larger, but at least to lengthStep.
-func stepped(n, fine int) int {
-	step := lengthStep
-	for step*2*fine <= n {
-		step *= 2
-	}
-	return (max(n, 1) + step - 1) / step * step
-}
-
 // dialogueRunner runs batches of dialogues, with a compiled graph for each shape.
 type dialogueRunner struct {
 	m        *HRED
 	data     HREDData
+	profile  profile
 	training bool
 	unknown  int
 	graphs   compiled[dialogueShape, *dialogueGraph]
 }
 
+// newDialogueRunner makes one for the dialogues to train on.
 func newDialogueRunner(m *HRED, d HREDData, training bool) *dialogueRunner {
-	r := &dialogueRunner{m: m, data: d, training: training}
+	r := &dialogueRunner{m: m, data: d, profile: profileOf(d.Train), training: training}
 	r.unknown, _ = m.vocabulary.ID(text.Unk)
 	r.graphs.build = r.build
 	return r
@@ -398,12 +454,20 @@ type turn struct {
 	live bool // it is there
 }
 
+// roundTurns rounds a number of turns up.
+func roundTurns(n int) int {
+	if n > 2*lengthStep {
+		return (n + 2*lengthStep - 1) / (2 * lengthStep) * 2 * lengthStep
+	}
+	return roundUp(n)
+}
+
 // run runs a batch. What it returns holds until the next call.
 func (r *dialogueRunner) run(ds []Dialogue, examples []int, seed uint64, counter int) (*dialogueGraph, error) {
 	shape := dialogueShape{B: r.data.Batch}
 	tokens := 0
 	for _, e := range examples {
-		shape.N = max(shape.N, roundUp(len(ds[e])))
+		shape.N = max(shape.N, roundTurns(len(ds[e])))
 		for _, ids := range ds[e][1:] {
 			tokens += len(ids) + 1
 		}
@@ -422,10 +486,11 @@ func (r *dialogueRunner) run(ds []Dialogue, examples []int, seed uint64, counter
 	row := 0
 	for k, n := range shape.rows() {
 		if row += n; n > 0 {
-			shape.T[k] = stepped(turns[row-1].tokens(), 4)
+			shape.T[k] = turns[row-1].tokens()
 		}
 	}
-	shape.Tokens = stepped(tokens, 8)
+	shape.Tokens = tokens
+	shape = r.profile.fit(shape)
 	g, err := r.graphs.get(shape)
 	if err != nil {
 		return nil, fmt.Errorf("zoo: hred: %w", err)
