@@ -214,14 +214,14 @@ func TestSeq2SeqLearnsReversal(t *testing.T) {
 	}
 }
 
-// A training with everything on is resumed to the bit.
+// A training with everything on that is stopped after each of its 15 steps, and goes on in new objects, ends in the weights
+// and the history of one that never stopped, to the bit (trial 16).
 func TestSeq2SeqResumes(t *testing.T) {
 	sources := phrases(40, 4, 5, 3)
-	run := func(dir string, epochs ...int) [][]float32 {
-		var m *zoo.Seq2Seq
-		for i, n := range epochs {
-			var err error
-			m, err = zoo.NewSeq2Seq(zoo.Seq2SeqConfig{
+	run := func(stops ...int) (values [][]float32, history string) {
+		dir := t.TempDir()
+		for i, steps := range stops {
+			m, err := zoo.NewSeq2Seq(zoo.Seq2SeqConfig{
 				Encoder: zoo.Recurrent{Hidden: 4, Layers: 2, Dropout: 0.2, HiddenDropout: 0.1}, Attention: "bahdanau", Coverage: 1, IODropout: 0.1,
 				Peeky: true, Readout: 3,
 			}, letters(t, 5), letters(t, 5, text.BOS, text.EOS), 1)
@@ -230,17 +230,23 @@ func TestSeq2SeqResumes(t *testing.T) {
 			require.NoError(t, err)
 			checkpoints, err := train.OpenCheckpoints(dir, 0)
 			require.NoError(t, err)
-			fit(t, m, zoo.Seq2SeqData{Train: pairs, Valid: pairs[:7], Batch: 8, Bucket: 2, Smoothing: 0.1, BLEU: true, Teacher: zoo.InverseSigmoid(3)},
-				train.Config{Epochs: n, Seed: 4, Checkpoints: checkpoints, Resume: i > 0})
+			r := fit(t, m, zoo.Seq2SeqData{
+				Train: pairs, Valid: pairs[:7], Batch: 8, Bucket: 2, Smoothing: 0.1, BLEU: true, Teacher: zoo.InverseSigmoid(3),
+			}, train.Config{Epochs: 3, MaxSteps: steps, Seed: 4, Checkpoints: checkpoints, Resume: i > 0})
 			require.NoError(t, checkpoints.Close())
+			var csv strings.Builder
+			require.NoError(t, r.History.WriteCSV(&csv))
+			values, history = nil, csv.String()
+			for _, p := range m.Params().Params() {
+				values = append(values, slices.Clone(p.Value().Data().([]float32)))
+			}
 		}
-		var values [][]float32
-		for _, p := range m.Params().Params() {
-			values = append(values, p.Value().Data().([]float32))
-		}
-		return values
+		return values, history
 	}
-	require.Equal(t, run(t.TempDir(), 3), run(t.TempDir(), 1, 3))
+	values, history := run(0)
+	stopped, itsHistory := run(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 0)
+	require.Equal(t, values, stopped)
+	require.Equal(t, history, itsHistory)
 }
 
 // Scheduled sampling with a teacher that never leaves is teacher forcing; and both ways to unroll agree.
