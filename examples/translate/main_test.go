@@ -5,6 +5,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -60,6 +61,14 @@ func TestTranslate(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 2, strings.Count(out, "beam 2, alpha 1.8"))
 
+	plateau := append(slices.Clone(train), "-schedule", "plateau", "-save", filepath.Join(dir, "plateau"), "-epochs", "1")
+	_, _, err = run("", plateau...)
+	require.NoError(t, err)
+	plateau[len(plateau)-1] = "2" // more epochs may follow, as the schedule does not depend on their number
+	_, messages, err = run("", plateau...)
+	require.NoError(t, err)
+	require.Contains(t, messages, "going on from step 15")
+
 	out, messages, err = run("drei eins zwei\n\neins vier\nzwei\n", "translate", "-model", model)
 	require.NoError(t, err)
 	lines := strings.Split(out, "\n")
@@ -104,6 +113,7 @@ func TestMistakes(t *testing.T) {
 		{"train -hidden 0", "-hidden is 0"},
 		{"train -cell elman", `cell is "elman"`},
 		{"train -dropout 1", "dropout is 1"},
+		{"train -schedule step", `-schedule is "step"`},
 		{"train -best luck", `-best is "luck"`},
 		{"train -epochs 0", "-epochs is 0"},
 		{"train -corpus none", "there is no "},

@@ -12,6 +12,7 @@ import (
 
 	"github.com/seqzoo/seqzoo/cells"
 	"github.com/seqzoo/seqzoo/examples/internal/cli"
+	"github.com/seqzoo/seqzoo/train"
 	"github.com/seqzoo/seqzoo/zoo"
 	"github.com/seqzoo/seqzoo/zoo/text"
 )
@@ -33,6 +34,7 @@ type trainer struct {
 	smoothing    float64
 	minCount     int
 	best         string
+	schedule     string
 }
 
 func (t *trainer) flags(f *flag.FlagSet) {
@@ -56,6 +58,7 @@ func (t *trainer) flags(f *flag.FlagSet) {
 	f.Float64Var(&t.smoothing, "smoothing", 0.1, "label smoothing")
 	f.IntVar(&t.minCount, "min-count", 2, "words seen less often become <unk>")
 	f.StringVar(&t.best, "best", "loss", "by what the best epoch is chosen: loss, or bleu, which takes longer to measure")
+	f.StringVar(&t.schedule, "schedule", "cosine", "of the learning rate: cosine, or plateau, which halves it after an epoch that is not the best")
 }
 
 func (t *trainer) check() error {
@@ -67,6 +70,9 @@ func (t *trainer) check() error {
 	}
 	if t.best != "loss" && t.best != "bleu" {
 		errs = append(errs, fmt.Errorf("-best is %q; want loss or bleu", t.best))
+	}
+	if t.schedule != "cosine" && t.schedule != "plateau" {
+		errs = append(errs, fmt.Errorf("-schedule is %q; want cosine or plateau", t.schedule))
 	}
 	if t.Quick {
 		t.hidden, t.embed, t.Epochs, t.Warmup = min(t.hidden, 32), min(t.embed, 32), 1, 0
@@ -91,16 +97,16 @@ func (t *trainer) config() zoo.Seq2SeqConfig {
 }
 
 func (t *trainer) run(ctx context.Context, std cli.Std) error {
-	train, dev, err := t.read()
+	learn, dev, err := t.read()
 	if err != nil {
 		return err
 	}
-	source, err := text.NewVocabulary(text.VocabularyConfig{MinCount: t.minCount, Specials: []string{text.Unk}}, train.sources...)
+	source, err := text.NewVocabulary(text.VocabularyConfig{MinCount: t.minCount, Specials: []string{text.Unk}}, learn.sources...)
 	if err != nil {
 		return fmt.Errorf("%s: %w", t.train.source, err)
 	}
 	specials := []string{text.BOS, text.EOS, text.Unk}
-	target, err := text.NewVocabulary(text.VocabularyConfig{MinCount: t.minCount, Specials: specials}, train.targets...)
+	target, err := text.NewVocabulary(text.VocabularyConfig{MinCount: t.minCount, Specials: specials}, learn.targets...)
 	if err != nil {
 		return fmt.Errorf("%s: %w", t.train.target, err)
 	}
@@ -109,7 +115,7 @@ func (t *trainer) run(ctx context.Context, std cli.Std) error {
 		return err
 	}
 	data := zoo.Seq2SeqData{Batch: t.Batch, Seed: t.Seed, Smoothing: t.smoothing, BLEU: t.best == "bleu"}
-	if data.Train, err = train.pairs(model, t.train); err != nil {
+	if data.Train, err = learn.pairs(model, t.train); err != nil {
 		return err
 	}
 	if data.Valid, err = dev.pairs(model, t.dev); err != nil {
@@ -126,11 +132,16 @@ func (t *trainer) run(ctx context.Context, std cli.Std) error {
 		return err
 	}
 	monitor := map[string]string{"loss": "valid_loss", "bleu": "valid_bleu_gap"}[t.best]
+	schedule, err := t.plateau()
+	if err != nil {
+		return err
+	}
 	_, err = t.Fit(ctx, std, cli.Run{
-		Model: model, Task: task, Name: t.cell, Unit: "words", Monitor: monitor,
+		Schedule: schedule,
+		Model:    model, Task: task, Name: t.cell, Unit: "words", Monitor: monitor,
 		Describe: map[string]string{
 			"model": string(sizes), "-smoothing": fmt.Sprint(t.smoothing), "-min-count": fmt.Sprint(t.minCount),
-			"-best": t.best, "data": fmt.Sprintf("%d pairs, hash %x", len(data.Train), hash(train)),
+			"-best": t.best, "-schedule": t.schedule, "data": fmt.Sprintf("%d pairs, hash %x", len(data.Train), hash(learn)),
 		},
 	})
 	if err != nil {
@@ -139,26 +150,34 @@ func (t *trainer) run(ctx context.Context, std cli.Std) error {
 	return measure(ctx, std.Out, model, dev, t.dev, []zoo.TranslateOptions{{}})
 }
 
+// plateau is the schedule if it is one, else nil, which is a cosine.
+func (t *trainer) plateau() (train.Schedule, error) {
+	if t.schedule != "plateau" {
+		return nil, nil
+	}
+	return train.NewPlateau(train.PlateauConfig{LR: t.LR, Factor: 0.5, MinLR: t.LR / 100})
+}
+
 // read reads the files, of which a quick run takes a part.
-func (t *trainer) read() (train, dev sentences, err error) {
+func (t *trainer) read() (learn, dev sentences, err error) {
 	if t.train, err = t.corpus.both(t.train, "train", ""); err != nil {
-		return train, dev, err
+		return learn, dev, err
 	}
 	if t.dev, err = t.corpus.both(t.dev, "dev", "dev-"); err != nil {
-		return train, dev, err
+		return learn, dev, err
 	}
-	if train, err = t.train.read(); err != nil {
-		return train, dev, err
+	if learn, err = t.train.read(); err != nil {
+		return learn, dev, err
 	}
 	if dev, err = t.dev.read(); err != nil {
-		return train, dev, err
+		return learn, dev, err
 	}
 	if t.Quick {
-		n, few := min(len(train.sources), 1000), min(len(dev.sources), 50)
-		train = sentences{train.sources[:n], train.targets[:n]}
+		n, few := min(len(learn.sources), 1000), min(len(dev.sources), 50)
+		learn = sentences{learn.sources[:n], learn.targets[:n]}
 		dev = sentences{dev.sources[:few], dev.targets[:few]}
 	}
-	return train, dev, nil
+	return learn, dev, nil
 }
 
 // hash tells data apart.
