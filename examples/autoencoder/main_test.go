@@ -96,7 +96,7 @@ func TestPictures(t *testing.T) {
 	}
 
 	out := must(t, "", "outliers", "-quick", "-codes", "1,2", "-save", filepath.Join(dir, "out"), "-widths", "8")
-	require.Equal(t, 2, strings.Count(out, "mean"))
+	require.Equal(t, 2, strings.Count(out, "\nmean "))
 	again := must(t, "", "outliers", "-quick", "-codes", "1,2", "-save", filepath.Join(dir, "out"), "-widths", "8")
 	require.Equal(t, out, again, "from what was saved")
 
@@ -188,6 +188,7 @@ func TestMistakes(t *testing.T) {
 		{"draw -model " + dir + " -o x -n 50", "there are 20 pictures"},
 		{"anomaly -model " + dir + " -threshold -1", "-threshold is -1"},
 		{"outliers -codes x", "-codes is \"x\""},
+		{"outliers -score luck", "-score is \"luck\""},
 		{"outliers -data " + labels, "-data and -test go together"},
 		{"evaluate -model " + dir + " -anomalous 5", "0 of 20 are positive"},
 	} {

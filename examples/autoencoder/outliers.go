@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/seqzoo/seqzoo/examples/internal/cli"
+	"github.com/seqzoo/seqzoo/zoo"
 	"github.com/seqzoo/seqzoo/zoo/metrics"
 )
 
@@ -20,6 +21,7 @@ type outliersCommand struct {
 	source
 	shape
 	codes, test, testLabels string
+	score                   string
 	valid, quantile         float64
 }
 
@@ -30,11 +32,15 @@ func (o *outliersCommand) register(f *flag.FlagSet) {
 	f.StringVar(&o.test, "test", "", "IDX or CSV `file` to measure on, instead of MNIST's test file")
 	f.StringVar(&o.testLabels, "test-labels", "", "IDX `file` of its labels")
 	f.Float64Var(&o.valid, "valid", 0.1, "share of the rows, from the end, that validate; they are measured on too")
-	f.Float64Var(&o.quantile, "quantile", 0.95, "share of the normal validation rows whose relative error the threshold is above")
+	f.StringVar(&o.score, "score", "mean", "score that the threshold is of, `one` of "+strings.Join(scoreNames, ", "))
+	f.Float64Var(&o.quantile, "quantile", 0.95, "share of the normal validation rows whose score the threshold is above")
 	o.Training.Register(f)
 }
 
 func (o *outliersCommand) check() error {
+	if o.widths == "" && !o.Quick {
+		o.widths = "256,64"
+	}
 	if o.Quick {
 		o.Epochs, o.limit = 1, 1000
 		if o.widths == "" {
@@ -44,6 +50,9 @@ func (o *outliersCommand) check() error {
 	var errs []error
 	if _, err := o.list(); err != nil {
 		errs = append(errs, err)
+	}
+	if !slices.Contains(scoreNames, o.score) {
+		errs = append(errs, fmt.Errorf("-score is %q; want one of %s", o.score, strings.Join(scoreNames, ", ")))
 	}
 	if (o.data == "") != (o.test == "") {
 		errs = append(errs, errors.New("-data and -test go together"))
@@ -82,9 +91,10 @@ func (o *outliersCommand) run(ctx context.Context, s cli.Std) error {
 		return err
 	}
 	labels := slices.Compact(slices.Sorted(slices.Values(all.labels)))
-	fmt.Fprintf(s.Out, "%-8s %5s  %9s %9s  %9s %9s  %9s %7s\n", "left out", "code", "valid AUC", "relative", "test AUC", "relative", "precision", "recall")
+	fmt.Fprintf(s.Out, "AUC of validation and of test rows by the error, the relative error and their geometric mean; precision and recall by -score\n")
+	fmt.Fprintf(s.Out, "%-8s %5s  %8s %8s %8s  %8s %8s %8s  %9s %7s\n", "left out", "code", "error", "relative", "mean", "error", "relative", "mean", "precision", "recall")
 	for _, k := range codes {
-		var means [4]float64
+		var means [6]float64
 		for _, label := range labels {
 			sh, t := o.shape, o.Training
 			sh.code = k
@@ -98,43 +108,51 @@ func (o *outliersCommand) run(ctx context.Context, s cli.Std) error {
 			if err != nil {
 				return err
 			}
-			var aucs [4]float64
-			var d metrics.Detection // by the relative error, above the threshold chosen on normal validation rows
-			for i, r := range []*rows{valid, test} {
-				positive := r.isLabel(label)
-				for j, name := range []string{"error", "relative"} {
-					errs, err := scores[name](m, r.x)
-					if err != nil {
-						return err
-					}
-					if aucs[2*i+j], err = metrics.ROCAUC(errs, positive); err != nil {
-						return err
-					}
-					if name == "error" {
-						continue
-					}
-					if r == valid {
-						var normal []float64
-						for n, e := range errs {
-							if !positive[n] {
-								normal = append(normal, e)
-							}
-						}
-						d.Threshold, err = metrics.Quantile(normal, o.quantile)
-					} else {
-						d, err = metrics.DetectAbove(d.Threshold, errs, positive)
-					}
-					if err != nil {
-						return err
-					}
-				}
+			v, threshold, err := o.validate(m, valid, label)
+			if err != nil {
+				return err
 			}
-			for i, a := range aucs {
-				means[i] += a / float64(len(labels))
+			by, err := scores(m, test.x)
+			if err != nil {
+				return err
 			}
-			fmt.Fprintf(s.Out, "%-8d %5d  %9.3f %9.3f  %9.3f %9.3f  %9.3f %7.3f\n", label, k, aucs[0], aucs[1], aucs[2], aucs[3], d.Precision(), d.Recall())
+			positive := test.isLabel(label)
+			a, err := aucs(by, positive)
+			if err != nil {
+				return err
+			}
+			d, err := metrics.DetectAbove(threshold, by[slices.Index(scoreNames, o.score)], positive)
+			if err != nil {
+				return err
+			}
+			for i := range a {
+				means[i] += v[i] / float64(len(labels))
+				means[3+i] += a[i] / float64(len(labels))
+			}
+			fmt.Fprintf(s.Out, "%-8d %5d  %8.3f %8.3f %8.3f  %8.3f %8.3f %8.3f  %9.3f %7.3f\n", label, k, v[0], v[1], v[2], a[0], a[1], a[2],
+				d.Precision(), d.Recall())
 		}
-		fmt.Fprintf(s.Out, "%-8s %5d  %9.3f %9.3f  %9.3f %9.3f\n", "mean", k, means[0], means[1], means[2], means[3])
+		fmt.Fprintf(s.Out, "%-8s %5d  %8.3f %8.3f %8.3f  %8.3f %8.3f %8.3f\n", "mean", k, means[0], means[1], means[2], means[3], means[4], means[5])
 	}
 	return nil
+}
+
+// validate measures a model on validation rows, and chooses the threshold of -score on those that are not of the label.
+func (o *outliersCommand) validate(m zoo.Reducer, valid *rows, label int) (a [3]float64, threshold float64, err error) {
+	by, err := scores(m, valid.x)
+	if err != nil {
+		return a, 0, err
+	}
+	positive := valid.isLabel(label)
+	if a, err = aucs(by, positive); err != nil {
+		return a, 0, err
+	}
+	var normal []float64
+	for i, s := range by[slices.Index(scoreNames, o.score)] {
+		if !positive[i] {
+			normal = append(normal, s)
+		}
+	}
+	threshold, err = metrics.Quantile(normal, o.quantile)
+	return a, threshold, err
 }

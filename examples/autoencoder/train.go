@@ -169,13 +169,16 @@ func (t *trainCommand) register(f *flag.FlagSet) {
 	t.Training.Register(f)
 }
 
-// rates are the learning rates of the kinds for which 0.001 is not the best, by their validation error on MNIST.
-var rates = map[string]float64{"linear": 0.003, "vae": 0.003}
+// defaults are the learning rate and the batch of each kind, by its validation error on MNIST, or of recurrent on ETTh1.
+var defaults = map[string]struct {
+	rate  float64
+	batch int
+}{
+	"autoencoder": {0.001, 128}, "denoising": {0.001, 128}, "linear": {0.003, 128}, "vae": {0.003, 64}, "recurrent": {0.005, 32}, "pca": {1, 1},
+}
 
 func (t *trainCommand) check() error {
-	if t.LR == 0 {
-		t.LR = cmp.Or(rates[t.kind], 0.001)
-	}
+	t.LR, t.Batch = cmp.Or(t.LR, defaults[t.kind].rate), cmp.Or(t.Batch, defaults[t.kind].batch)
 	if t.Quick {
 		t.Epochs, t.limit, t.code = 1, min(t.limit, 1000), min(t.code, 8)
 		if t.limit == 0 {

@@ -74,10 +74,32 @@ func reportNoise(s cli.Std, m zoo.Reducer, c zoo.Corruption, r *rows) error {
 	return nil
 }
 
-// scores are the ways to say how unlike the others a row is.
-var scores = map[string]func(zoo.Reducer, []float32) ([]float64, error){
-	"error":    func(m zoo.Reducer, x []float32) ([]float64, error) { return m.Errors(x) },
-	"relative": zoo.RelativeErrors,
+// scoreNames are the ways to say how unlike the others a row is: by its error, by its error relative to what is in the row,
+// and by the geometric mean of the two.
+var scoreNames = []string{"error", "relative", "mean"}
+
+// scores are those of rows, by the names above.
+func scores(m zoo.Reducer, x []float32) (by [3][]float64, err error) {
+	if by[0], err = m.Errors(x); err != nil {
+		return by, err
+	}
+	if by[1], err = zoo.RelativeErrors(m, x); err != nil {
+		return by, err
+	}
+	for i, e := range by[0] {
+		by[2] = append(by[2], math.Sqrt(e*by[1][i]))
+	}
+	return by, nil
+}
+
+// aucs are the areas under the curves of the scores.
+func aucs(by [3][]float64, positive []bool) (a [3]float64, err error) {
+	for i, s := range by {
+		if a[i], err = metrics.ROCAUC(s, positive); err != nil {
+			return a, err
+		}
+	}
+	return a, nil
 }
 
 // isLabel marks the rows of a label.
@@ -118,23 +140,21 @@ func (e *evaluateCommand) run(ctx context.Context, s cli.Std) error {
 		return err
 	}
 	positive := r.isLabel(e.anomalous)
-	var aucs [2]float64
-	var errs [2][]float64
-	for i, name := range []string{"error", "relative"} {
-		if errs[i], err = scores[name](m, r.x); err != nil {
-			return err
-		}
-		if aucs[i], err = metrics.ROCAUC(errs[i], positive); err != nil {
-			return err
-		}
-	}
-	d, err := metrics.DetectAbove(m.Threshold(), errs[0], positive)
+	by, err := scores(m, r.x)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(s.Out, "label %d as anomaly: AUC %.3f by the error, %.3f by the relative error; "+
+	a, err := aucs(by, positive)
+	if err != nil {
+		return err
+	}
+	d, err := metrics.DetectAbove(m.Threshold(), by[0], positive)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(s.Out, "label %d as anomaly: AUC %.3f by the error, %.3f relative, %.3f by their geometric mean; "+
 		"error above the threshold %.5f: precision %.3f, recall %.3f, F1 %.3f\n",
-		e.anomalous, aucs[0], aucs[1], d.Threshold, d.Precision(), d.Recall(), d.F1())
+		e.anomalous, a[0], a[1], a[2], d.Threshold, d.Precision(), d.Recall(), d.F1())
 	return nil
 }
 
