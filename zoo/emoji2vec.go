@@ -21,7 +21,7 @@ type Emoji2VecConfig struct {
 	Negatives int     `json:"negatives"`         // emoji drawn for each description that they do not have, anew each time; default 1
 	Dropout   float64 `json:"dropout,omitempty"` // of the numbers of a description's vector, in training
 	Mean      bool    `json:"mean,omitempty"`    // a description is the mean of its words' vectors, not their sum
-	Raw       bool    `json:"raw,omitempty"`     // words' vectors as they are; by default each is brought to length 1 first
+	Raw       bool    `json:"raw,omitempty"`     // words' vectors as they are; by default they are centred: less their mean, and then of length 1
 }
 
 // Validate reports every field that is out of range.
@@ -43,14 +43,17 @@ func (c Emoji2VecConfig) Validate() error {
 //	P(the description is that of the emoji) = σ(x·v)
 //
 // An emoji is known with and without the variation selector U+FE0F, which chooses its looks. Words are looked up as they
-// are, then in lower case, then piece by piece ("stuck-out"); those without a vector are passed over.
+// are, then in lower case, then piece by piece ("stuck-out"); those without a vector are passed over. By default words'
+// vectors are centred, since what all have in common tells no two descriptions apart (Mu and Viswanath, 2018). Vectors of
+// emoji start at 0, so they are made of their descriptions and those of others alone.
 //
 // Its parameter is emoji/E [emoji, D], D being the width of the words' vectors.
 //
 // Its methods other than training are safe for concurrent use.
 type Emoji2Vec struct {
 	cfg   Emoji2VecConfig
-	words *vectors.Vectors
+	words *vectors.Vectors // as given
+	space *vectors.Vectors // as used
 	emoji *text.Vocabulary // each with the number of its descriptions
 	ids   map[string]int   // of emoji, by bare
 	store *nodes.Store
@@ -58,12 +61,16 @@ type Emoji2Vec struct {
 }
 
 // NewEmoji2Vec makes a model for the emoji that have a description with a known word among the true ones of pairs, with
-// initial vectors drawn from seed.
-func NewEmoji2Vec(cfg Emoji2VecConfig, words *vectors.Vectors, pairs []EmojiPair, seed uint64) (*Emoji2Vec, error) {
+// initial vectors of 0.
+func NewEmoji2Vec(cfg Emoji2VecConfig, words *vectors.Vectors, pairs []EmojiPair) (*Emoji2Vec, error) {
 	if words == nil || words.Len() == 0 {
 		return nil, errors.New("zoo: emoji2vec: it needs vectors of words")
 	}
-	m := &Emoji2Vec{cfg: cfg, words: words}
+	space, err := wordSpace(cfg, words)
+	if err != nil {
+		return nil, err
+	}
+	m := &Emoji2Vec{cfg: cfg, words: words, space: space}
 	first := map[string]string{}
 	var described []string
 	for _, p := range pairs {
@@ -82,15 +89,45 @@ func NewEmoji2Vec(cfg Emoji2VecConfig, words *vectors.Vectors, pairs []EmojiPair
 	if err != nil {
 		return nil, fmt.Errorf("zoo: emoji2vec: %w", err)
 	}
-	return newEmoji2Vec(cfg, words, emoji, seed)
+	return newEmoji2Vec(cfg, words, space, emoji)
 }
 
-func newEmoji2Vec(cfg Emoji2VecConfig, words *vectors.Vectors, emoji *text.Vocabulary, seed uint64) (*Emoji2Vec, error) {
+// wordSpace is the vectors of words as a model uses them.
+func wordSpace(cfg Emoji2VecConfig, words *vectors.Vectors) (*vectors.Vectors, error) {
+	if cfg.Raw {
+		return words, nil
+	}
+	n, D := words.Len(), words.Dim()
+	mean, data, names := make([]float64, D), make([]float32, n*D), make([]string, n)
+	for i := range n {
+		names[i] = words.Word(i)
+		for k, x := range words.Row(i) {
+			mean[k] += float64(x) / float64(n)
+		}
+	}
+	for i := range n {
+		norm := 0.0
+		for k, x := range words.Row(i) {
+			norm += (float64(x) - mean[k]) * (float64(x) - mean[k])
+		}
+		norm = max(math.Sqrt(norm), math.SmallestNonzeroFloat64)
+		for k, x := range words.Row(i) {
+			data[i*D+k] = float32((float64(x) - mean[k]) / norm)
+		}
+	}
+	space, err := vectors.New(names, D, data)
+	if err != nil {
+		return nil, fmt.Errorf("zoo: emoji2vec: %w", err)
+	}
+	return space, nil
+}
+
+func newEmoji2Vec(cfg Emoji2VecConfig, words, space *vectors.Vectors, emoji *text.Vocabulary) (*Emoji2Vec, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("zoo: emoji2vec: %w", err)
 	}
 	cfg.Negatives = cmp.Or(cfg.Negatives, 1)
-	m := &Emoji2Vec{cfg: cfg, words: words, emoji: emoji, ids: map[string]int{}, store: nodes.NewStore(nodes.Float32, seed)}
+	m := &Emoji2Vec{cfg: cfg, words: words, space: space, emoji: emoji, ids: map[string]int{}, store: nodes.NewStore(nodes.Float32, 0)}
 	for i := range emoji.Len() {
 		e, _ := emoji.Token(i)
 		if twin, ok := m.ids[bare(e)]; ok {
@@ -99,9 +136,8 @@ func newEmoji2Vec(cfg Emoji2VecConfig, words *vectors.Vectors, emoji *text.Vocab
 		}
 		m.ids[bare(e)] = i
 	}
-	bound := 1 / math.Sqrt(float64(words.Dim()))
 	err := nodes.Try(func() {
-		m.table = m.store.Root().In("emoji").Param("E", nodes.Uniform(-bound, bound), emoji.Len(), words.Dim())
+		m.table = m.store.Root().In("emoji").Param("E", nodes.Zeros(), emoji.Len(), words.Dim())
 	})
 	if err != nil {
 		return nil, fmt.Errorf("zoo: emoji2vec: %w", err)
@@ -119,13 +155,7 @@ func (m *Emoji2Vec) describe(phrase string) (v []float32, known bool, unknown []
 	add := func(word string) bool {
 		for _, w := range [2]string{word, strings.ToLower(word)} {
 			if i, ok := m.words.Index(w); ok {
-				x, scale := m.words.Row(i), float32(1)
-				if !m.cfg.Raw {
-					if norm := length(x); norm > 0 {
-						scale = float32(1 / norm)
-					}
-				}
-				kernels.Axpy(v, scale, x)
+				kernels.Axpy(v, 1, m.space.Row(i))
 				n++
 				return true
 			}
@@ -243,7 +273,7 @@ func (m *Emoji2Vec) Similar(positive, negative []string, n int) (emoji, words []
 	for _, from := range []struct {
 		to *[]vectors.Match
 		v  *vectors.Vectors
-	}{{&emoji, all}, {&words, m.words}} {
+	}{{&emoji, all}, {&words, m.space}} {
 		found, err := from.v.SimilarTo(query, max(n, 0)+len(given))
 		if err != nil {
 			return nil, nil, fmt.Errorf("zoo: emoji2vec: %w", err)
@@ -265,7 +295,7 @@ func (m *Emoji2Vec) term(term string, given map[string]bool) ([]float32, error) 
 		return m.Vector(e)
 	}
 	for _, w := range [2]string{term, strings.ToLower(term)} {
-		if x, err := m.words.Vector(w); err == nil {
+		if x, err := m.space.Vector(w); err == nil {
 			given[w] = true
 			return x, nil
 		}
@@ -312,7 +342,11 @@ func openEmoji2Vec(dir string, config []byte) (*Emoji2Vec, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newEmoji2Vec(cfg, words, emoji, 0)
+	space, err := wordSpace(cfg, words)
+	if err != nil {
+		return nil, err
+	}
+	return newEmoji2Vec(cfg, words, space, emoji)
 }
 
 // LoadEmoji2Vec is Load for a directory that must hold an Emoji2Vec.

@@ -63,7 +63,7 @@ func fitEmoji(t testing.TB, m *zoo.Emoji2Vec, d zoo.Emoji2VecData, c train.Confi
 // Descriptions are told apart, sums answer, what is unknown is said, and a saved model does the same.
 func TestEmoji2Vec(t *testing.T) {
 	pairs := parsePairs(t, moodPairs)
-	m, err := zoo.NewEmoji2Vec(zoo.Emoji2VecConfig{Negatives: 2}, moods(t), pairs, 1)
+	m, err := zoo.NewEmoji2Vec(zoo.Emoji2VecConfig{Negatives: 2}, moods(t), pairs)
 	require.NoError(t, err)
 	require.Len(t, m.Emoji(), 7) // nobody knows zebra
 	require.Equal(t, "😀", m.Emoji()[0])
@@ -145,7 +145,7 @@ func TestEmoji2Vec(t *testing.T) {
 func TestEmoji2VecGradient(t *testing.T) {
 	pairs := parsePairs(t, "joy\t😀\tTrue\njoy\t😢\tTrue\nsad face\t😀\tFalse\n")
 	for _, cfg := range []zoo.Emoji2VecConfig{{}, {Mean: true, Raw: true}} {
-		m, err := zoo.NewEmoji2Vec(cfg, moods(t), pairs, 1)
+		m, err := zoo.NewEmoji2Vec(cfg, moods(t), pairs)
 		require.NoError(t, err)
 		task, err := m.Task(zoo.Emoji2VecData{Train: pairs, Batch: 3})
 		require.NoError(t, err)
@@ -161,15 +161,18 @@ func TestEmoji2VecGradient(t *testing.T) {
 			for _, w := range strings.Fields(p.Phrase) {
 				x, err := m.Words().Vector(w)
 				require.NoError(t, err)
-				norm := 0.0
-				for _, a := range x {
-					norm += float64(a) * float64(a)
-				}
-				if cfg.Raw {
-					norm = 1
+				mean, norm := make([]float64, 16), 1.0
+				if !cfg.Raw {
+					norm = 0
+					for k := range mean {
+						for i := range m.Words().Len() {
+							mean[k] += float64(m.Words().Row(i)[k]) / float64(m.Words().Len())
+						}
+						norm += (float64(x[k]) - mean[k]) * (float64(x[k]) - mean[k])
+					}
 				}
 				for k, a := range x {
-					v[k] += float64(a) / math.Sqrt(norm)
+					v[k] += (float64(a) - mean[k]) / math.Sqrt(norm)
 				}
 				n++
 			}
@@ -198,7 +201,7 @@ func TestEmoji2VecResumes(t *testing.T) {
 		var m *zoo.Emoji2Vec
 		for i, n := range epochs {
 			var err error
-			m, err = zoo.NewEmoji2Vec(zoo.Emoji2VecConfig{Negatives: 3, Dropout: 0.2}, moods(t), pairs, 1)
+			m, err = zoo.NewEmoji2Vec(zoo.Emoji2VecConfig{Negatives: 3, Dropout: 0.2}, moods(t), pairs)
 			require.NoError(t, err)
 			checkpoints, err := train.OpenCheckpoints(dir, 0)
 			require.NoError(t, err)
@@ -240,14 +243,14 @@ func TestEmojiPairErrors(t *testing.T) {
 	for want, cfg := range map[string]zoo.Emoji2VecConfig{
 		"negatives is -1": {Negatives: -1}, "dropout is 1": {Dropout: 1}, "dropout is NaN": {Dropout: math.NaN()},
 	} {
-		_, err := zoo.NewEmoji2Vec(cfg, moods(t), parsePairs(t, moodPairs), 1)
+		_, err := zoo.NewEmoji2Vec(cfg, moods(t), parsePairs(t, moodPairs))
 		require.ErrorContains(t, err, want)
 	}
-	_, err = zoo.NewEmoji2Vec(zoo.Emoji2VecConfig{}, moods(t), parsePairs(t, "zebra\t🦓\tTrue\ncat\t🐈\tFalse\n"), 1)
+	_, err = zoo.NewEmoji2Vec(zoo.Emoji2VecConfig{}, moods(t), parsePairs(t, "zebra\t🦓\tTrue\ncat\t🐈\tFalse\n"))
 	require.ErrorContains(t, err, "none of 2 pairs is true and has a known word")
-	_, err = zoo.NewEmoji2Vec(zoo.Emoji2VecConfig{}, nil, nil, 1)
+	_, err = zoo.NewEmoji2Vec(zoo.Emoji2VecConfig{}, nil, nil)
 	require.ErrorContains(t, err, "needs vectors of words")
-	m, err := zoo.NewEmoji2Vec(zoo.Emoji2VecConfig{}, moods(t), parsePairs(t, moodPairs), 1)
+	m, err := zoo.NewEmoji2Vec(zoo.Emoji2VecConfig{}, moods(t), parsePairs(t, moodPairs))
 	require.NoError(t, err)
 	_, err = m.Task(zoo.Emoji2VecData{})
 	require.ErrorContains(t, err, "there are 0 examples")
@@ -279,7 +282,7 @@ func ExampleEmoji2Vec() {
 	if err != nil {
 		panic(err)
 	}
-	m, err := zoo.NewEmoji2Vec(zoo.Emoji2VecConfig{}, words, pairs, 1)
+	m, err := zoo.NewEmoji2Vec(zoo.Emoji2VecConfig{}, words, pairs)
 	if err != nil {
 		panic(err)
 	}

@@ -42,7 +42,7 @@ type training struct {
 }
 
 func trainCommand() cli.Command {
-	t := training{Training: cli.Training{Epochs: 40, Batch: 16, LR: 0.005, Seed: 1}, Emoji2VecConfig: zoo.Emoji2VecConfig{Negatives: 1}}
+	t := training{Training: cli.Training{Epochs: 20, Batch: 64, LR: 0.01, Seed: 1}, Emoji2VecConfig: zoo.Emoji2VecConfig{Negatives: 1, Mean: true}}
 	return cli.Command{
 		Name: "train", About: "learns the vectors of emoji",
 		Flags: func(f *flag.FlagSet) {
@@ -52,8 +52,8 @@ func trainCommand() cli.Command {
 			f.StringVar(&t.valid, "valid", "", "`file` of pairs by which the best weights are chosen")
 			f.IntVar(&t.Negatives, "negatives", t.Negatives, "emoji drawn for each description that they do not have")
 			f.Float64Var(&t.Dropout, "dropout", t.Dropout, "share of a description's numbers that are dropped at random")
-			f.BoolVar(&t.Mean, "mean", false, "a description is the mean of its words' vectors, not their sum")
-			f.BoolVar(&t.Raw, "raw", false, "words' vectors as they are, not at length 1")
+			f.BoolVar(&t.Mean, "mean", t.Mean, "a description is the mean of its words' vectors, not their sum")
+			f.BoolVar(&t.Raw, "raw", false, "words' vectors as they are, not centred")
 		},
 		Check: func() error { return errors.Join(t.Training.Check(), t.Emoji2VecConfig.Validate()) },
 		Run:   func(ctx context.Context, s cli.Std) error { return t.run(ctx, s) },
@@ -76,7 +76,7 @@ func (t *training) run(ctx context.Context, s cli.Std) error {
 	if err != nil {
 		return err
 	}
-	m, err := zoo.NewEmoji2Vec(t.Emoji2VecConfig, words, pairs, t.Seed)
+	m, err := zoo.NewEmoji2Vec(t.Emoji2VecConfig, words, pairs)
 	if err != nil {
 		return err
 	}
@@ -112,7 +112,7 @@ func (t *training) words(ctx context.Context, s cli.Std) (*vectors.Vectors, erro
 	for line := range strings.Lines(strings.ToLower(book)) {
 		sentences = append(sentences, strings.Fields(line))
 	}
-	cfg := word2vec.Config{Epochs: 20, Seed: t.Seed}
+	cfg := word2vec.Config{Output: word2vec.Hierarchical, Seed: t.Seed}
 	if t.Quick {
 		cfg.Epochs, cfg.Dim, sentences = 1, 16, sentences[:min(len(sentences), 2000)]
 	}

@@ -41,8 +41,11 @@ const (
 	// for the rows of all of them at once.
 	groupSize = 8
 
-	maxSentence   = 10_000 // words; longer sentences are cut
-	skipGramChunk = 20_000 // words of text whose steps are sorted by blocks at a time
+	maxSentence = 10_000 // words; longer sentences are cut
+
+	// Words of text whose steps are sorted by blocks at a time. The fewer, the nearer to the order of the text, in which
+	// the vectors come out a little better, and the more often the workers meet.
+	skipGramChunk = 2_000
 	cbowChunk     = 1_000
 )
 
@@ -333,19 +336,30 @@ func row(x []float32, i uint32, dim int) []float32 {
 
 // learnPairs is phase 2 of skip-gram for a word block.
 func (t *trainer) learnPairs(worker, block int) {
-	var g [groupSize]float32
-	dim, old := t.cfg.Dim, t.scratch[worker]
 	k := block*blocks + (block+t.turn)%blocks
+	var group [groupSize]step
+	n := 0
 	for i := range t.parts {
-		for group := range slices.Chunk(t.parts[i].steps[k], groupSize) {
-			t.slopes(&g, group, t.in)
-			for j, s := range group {
-				v, u := row(t.in, s.in, dim), row(t.out, s.out>>1, dim)
-				copy(old, v)
-				kernels.Axpy(v, g[j], u)
-				kernels.Axpy(u, g[j], old)
+		for _, s := range t.parts[i].steps[k] {
+			group[n] = s
+			if n++; n == groupSize {
+				t.learnGroup(worker, group[:])
+				n = 0
 			}
 		}
+	}
+	t.learnGroup(worker, group[:n])
+}
+
+func (t *trainer) learnGroup(worker int, group []step) {
+	var g [groupSize]float32
+	dim, old := t.cfg.Dim, t.scratch[worker]
+	t.slopes(&g, group, t.in)
+	for j, s := range group {
+		v, u := row(t.in, s.in, dim), row(t.out, s.out>>1, dim)
+		copy(old, v)
+		kernels.Axpy(v, g[j], u)
+		kernels.Axpy(u, g[j], old)
 	}
 }
 
