@@ -135,6 +135,9 @@ func TestForecasterSharedAndLevel(t *testing.T) {
 }
 
 func TestForecasterLearns(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it trains")
+	}
 	data := waves(t, 400)
 	for name, c := range map[string]zoo.ForecasterConfig{
 		"together": {Recurrent: zoo.Recurrent{Cell: "gru", Hidden: 24}, Lookback: 24, Horizon: 12},

@@ -58,6 +58,9 @@ var sequenceConfigs = map[string]zoo.SequenceConfig{
 // eachLabeller runs a test with a classifier of both pools and a tagger for every configuration.
 func eachLabeller(t *testing.T, change func(*zoo.SequenceConfig), test func(t *testing.T, m labeller, cfg zoo.SequenceConfig, perStep bool)) {
 	for name, cfg := range sequenceConfigs {
+		if testing.Short() && name != "gru, both ways" && name != "features" {
+			continue
+		}
 		if change != nil {
 			change(&cfg)
 		}
@@ -215,6 +218,9 @@ func last(r *train.Result, column string) float64 {
 
 // A tag that depends on the token after, and a class that depends on the first token, behind a long tail.
 func TestTaggerAndClassifierLearn(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it trains")
+	}
 	r := rng.Stream{Key: rng.New(1)}
 	var tagged, classified []zoo.Labelled
 	for range 400 {

@@ -117,15 +117,21 @@ type addingTask struct {
 	validated func(mse float64) error
 }
 
-// testSequences is how many sequences a model is measured on.
-const testSequences = 1000
+// How many sequences a model is measured on, during the training and after it. Few are far off, and they make most of the
+// mean, so it takes many.
+const (
+	watchedSequences = 1000
+	testSequences    = 10000
+)
 
 func (a *adder) task(T, B, epoch int, seed uint64) (*addingTask, error) {
 	s, err := a.compile(T, B, true)
 	if err != nil {
 		return nil, fmt.Errorf("adding: %w", err)
 	}
-	watch := func(ctx context.Context) (float64, error) { return a.measure(ctx, T, rng.New(seed).Named("watched")) }
+	watch := func(ctx context.Context) (float64, error) {
+		return a.measure(ctx, T, watchedSequences, rng.New(seed).Named("watched"))
+	}
 	return &addingTask{model: a, step: s, epoch: epoch, watch: watch}, nil
 }
 
@@ -152,10 +158,10 @@ func (t *addingTask) Validate(ctx context.Context) (map[string]float64, error) {
 
 // test is the mean squared error on sequences that nothing was decided by.
 func (a *adder) test(ctx context.Context, T int, seed uint64) (float64, error) {
-	return a.measure(ctx, T, rng.New(seed).Named("test"))
+	return a.measure(ctx, T, testSequences, rng.New(seed).Named("test"))
 }
 
-func (a *adder) measure(ctx context.Context, T int, key rng.Key) (float64, error) {
+func (a *adder) measure(ctx context.Context, T, n int, key rng.Key) (float64, error) {
 	const B = 50
 	s, err := a.compile(T, B, false)
 	if err != nil {
@@ -163,7 +169,7 @@ func (a *adder) measure(ctx context.Context, T int, key rng.Key) (float64, error
 	}
 	defer s.Close()
 	var sum float64
-	for i := range testSequences / B {
+	for i := range n / B {
 		if err := ctx.Err(); err != nil {
 			return 0, err
 		}
@@ -172,7 +178,7 @@ func (a *adder) measure(ctx context.Context, T int, key rng.Key) (float64, error
 		if err != nil {
 			return 0, err
 		}
-		sum += loss * B / testSequences
+		sum += loss * B / float64(n)
 	}
 	return sum, nil
 }

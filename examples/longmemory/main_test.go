@@ -24,14 +24,14 @@ func TestQuick(t *testing.T) {
 	require.Contains(t, out, "mean squared error")
 	out, err = run("copy", "-quick")
 	require.NoError(t, err)
-	require.Regexp(t, `(?m)^ +5 +\d+\.\d\d`, out)
+	require.Regexp(t, `(?m)^ +7 +\d+\.\d\d`, out)
 }
 
 // A short task is learned: the sum of two of eight numbers.
 func TestAddingLearns(t *testing.T) {
 	out, err := run("adding", "-length", "8", "-hidden", "16", "-epochs", "6", "-lr", "0.01", "-enough", "0.01", "-save", t.TempDir())
 	require.NoError(t, err)
-	require.Regexp(t, `error: (0\.00\d+|\d\.?\d*e-0\d) on`, out)
+	require.Regexp(t, `sequences: (0\.00\d+|\d\.?\d*e-0\d)\n`, out)
 }
 
 func TestDraw(t *testing.T) {
@@ -71,7 +71,7 @@ func TestMistakes(t *testing.T) {
 	for want, args := range map[string][]string{
 		"-length is 1":        {"adding", "-length", "1"},
 		`-k2 has "3"`:         {"copy", "-k2", "3,20"},
-		"-show is 10":         {"copy", "-show", "10"},
+		"-show is 20":         {"copy", "-show", "20"},
 		"-save is for one":    {"copy", "-save", "x"},
 		`cell is "x"`:         {"adding", "-cell", "x"},
 		"there are adding, c": {"train"},
