@@ -143,7 +143,12 @@ func (c config) show(m *graph.Machine) error {
 		fmt.Fprint(os.Stderr, m.Explain())
 	}
 	if c.times {
-		times, err := m.Profile(50)
+		start := time.Now()
+		if err := m.RunAll(); err != nil {
+			return err
+		}
+		runs := min(50, max(3, int(2/time.Since(start).Seconds())))
+		times, err := m.Profile(runs)
 		if err != nil {
 			return err
 		}

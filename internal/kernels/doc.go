@@ -25,7 +25,7 @@
 //
 //		for each strip of rows of A                    (those that fit the second-level cache)
 //			for each panel of B                    (3 vectors wide: 48 columns of float32 with AVX-512)
-//				for each pass over k           (192 rows: 36 KB of the panel stay in the first-level cache)
+//				for each pass over k           (384 rows: 72 KB of the panel, beside a strip of A in the second-level cache)
 //					for each block of rows (up to 9)
 //						tile [9, 48] of C += block · panel
 //

@@ -62,13 +62,16 @@ const (
 	callOps = 1 << 22 // multiply-adds in one call of a kernel, about 0.05 ms: the garbage collector waits for it
 )
 
-// depth is the number of rows of B in a pass, so that a panel stays in the first-level cache.
+// depth is the number of rows of B in a pass. A panel of B is read once for every block of rows: from the second-level
+// cache, which is fast enough for that, while fewer passes mean less traffic of C, which is often larger.
 func (g grid) depth() int {
 	if g.vectors == 3 {
-		return 192
+		return mostDepth
 	}
 	return 256
 }
+
+const mostDepth = 384
 
 // Gemm is C = op(A)·op(B), or C += op(A)·op(B) if acc is set. op(A) is [m, k] and op(B) is [k, n]; an operand is
 // stored row by row, lda, ldb and ldc elements from row to row, and transposed if its flag is set. C must not overlap

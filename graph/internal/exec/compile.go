@@ -446,7 +446,9 @@ func (k *block[F]) emitMatMul(v *ir.Value, fn ops.MatMul, av, bv *ir.Value, acc 
 		g.split, g.block = k.batch, g.m/k.batch
 	case k.loop == nil && !g.transA && g.m >= 4*packedRows && g.n >= 16 && !k.cfg.Without["pack"]:
 		if g.tall, g.block = true, packedRows; weights > packedCache {
-			g.block = max(1, min(8, (1<<20)/(g.k*k.elementSize()*packedRows))) * packedRows
+			g.block = max(4, min(8, (1<<20)/(g.k*k.elementSize()*packedRows))) * packedRows
+			each := (g.m + k.cfg.Workers - 1) / k.cfg.Workers // every worker gets some
+			g.block = min(g.block, (each+packedRows-1)/packedRows*packedRows)
 		}
 		g.split = (g.m + g.block - 1) / g.block
 		g.pack = k.pack(g)

@@ -12,16 +12,18 @@ import (
 
 // gradients is several products Aᵀ·B with one tall B, and the sum of B's rows: what the gradients of the weights and
 // biases of a recurrence are. B, which holds the gates' gradients of all steps, is too large for the cache; it goes
-// through it once, some rows at a time, for all of them.
+// through it once, for all of them: some rows at a time if the results stay in the cache, else some columns.
 type gradients[F kernels.Float] struct {
 	products []*gemm[F]
 	sums     []*sum[F]
 	rows     int // of B in a pass
+	cols     int // of B in a pass; 0: all
 	k, n     int
 }
 
 const (
 	gradientCols  = 64      // columns of a unit
+	gradientStrip = 512     // columns of a pass, if the results are large
 	gradientCache = 3 << 18 // bytes of results that stay in a core's cache beside the rows of a pass
 )
 
@@ -43,11 +45,27 @@ func (g *gradients[F]) String() string {
 	for _, s := range g.sums {
 		parts = append(parts, s.String())
 	}
-	return fmt.Sprintf("together, %d rows at a time: %s", g.rows, strings.Join(parts, ", "))
+	some := fmt.Sprintf("%d rows", g.rows)
+	if g.cols > 0 {
+		some = fmt.Sprintf("%d columns", g.cols)
+	}
+	return fmt.Sprintf("together, %s at a time: %s", some, strings.Join(parts, ", "))
 }
 
 func (g *gradients[F]) run(x *ctx[F], lo, hi int) error {
 	from, to := lo*gradientCols, min(hi*gradientCols, g.n)
+	if g.cols == 0 {
+		g.strip(x, from, to)
+		return nil
+	}
+	for ; from < to; from += g.cols {
+		g.strip(x, from, min(from+g.cols, to))
+	}
+	return nil
+}
+
+// strip does the columns from ≤ j < to.
+func (g *gradients[F]) strip(x *ctx[F], from, to int) {
 	b := g.products[0].b
 	src := at(x, b.loc)
 	for k := 0; k < g.k; k += g.rows {
@@ -66,7 +84,6 @@ func (g *gradients[F]) run(x *ctx[F], lo, hi int) error {
 			}
 		}
 	}
-	return nil
 }
 
 // emitGradients compiles v, a product with a transposed left operand, together with the other products and sums of
@@ -92,11 +109,14 @@ func (k *block[F]) emitGradients(v *ir.Value) bool {
 			}
 		}
 	}
-	if len(products)+len(sums) < 2 || results > gradientCache {
+	if len(products)+len(sums) < 2 {
 		return false
 	}
 	g := &gradients[F]{k: v.Args[1].Shape[0], n: v.Shape[1]}
 	g.rows = max(sumBlock, min(256, (1<<19)/(g.n*k.elementSize())/sumBlock*sumBlock))
+	if results > gradientCache {
+		g.rows, g.cols = g.k, gradientStrip
+	}
 	var locs []*loc
 	for _, u := range products {
 		a, okA := asMatrix(k.loc(u.Args[0]))
