@@ -23,7 +23,7 @@ type gradients[F kernels.Float] struct {
 
 const (
 	gradientCols  = 64      // columns of a unit
-	gradientStrip = 512     // columns of a pass, if the results are large
+	gradientStrip = 1024    // columns of a pass, if the results are large
 	gradientCache = 3 << 18 // bytes of results that stay in a core's cache beside the rows of a pass
 )
 
