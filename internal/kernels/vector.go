@@ -116,6 +116,22 @@ func Min[F Float](dst, a, b []F) {
 	}
 }
 
+// Select is dst[i] = a[i] where c[i] is not 0, else b[i].
+func Select[F Float](dst, c, a, b []F) {
+	same3(dst, a, b)
+	same2(dst, c)
+	if fastSelect(dst, c, a, b) {
+		return
+	}
+	for i, v := range c {
+		if v != 0 {
+			dst[i] = a[i]
+		} else {
+			dst[i] = b[i]
+		}
+	}
+}
+
 // MulAdd is dst[i] += a[i]·b[i].
 func MulAdd[F Float](dst, a, b []F) {
 	same3(dst, a, b)

@@ -41,6 +41,18 @@ func unaryF32AVX2(op int, dst *float32, x *float32, n int)
 func unaryF64AVX2(op int, dst *float64, x *float64, n int)
 
 //go:noescape
+func selectF32AVX512(dst, c, a, b *float32, n int)
+
+//go:noescape
+func selectF32AVX2(dst, c, a, b *float32, n int)
+
+//go:noescape
+func selectF64AVX512(dst, c, a, b *float64, n int)
+
+//go:noescape
+func selectF64AVX2(dst, c, a, b *float64, n int)
+
+//go:noescape
 func sumF32AVX512(x *float32, n int) float32
 
 //go:noescape
@@ -128,6 +140,23 @@ func fastUnary[F Float](op int, dst, x []F) bool {
 		unaryF32AVX2(op, ptr32(dst), ptr32(x), len(dst))
 	case level == AVX2:
 		unaryF64AVX2(op, ptr64(dst), ptr64(x), len(dst))
+	default:
+		return false
+	}
+	return true
+}
+
+func fastSelect[F Float](dst, c, a, b []F) bool {
+	single := size[F]() == 4
+	switch {
+	case level == AVX512 && single:
+		selectF32AVX512(ptr32(dst), ptr32(c), ptr32(a), ptr32(b), len(dst))
+	case level == AVX512:
+		selectF64AVX512(ptr64(dst), ptr64(c), ptr64(a), ptr64(b), len(dst))
+	case level == AVX2 && single:
+		selectF32AVX2(ptr32(dst), ptr32(c), ptr32(a), ptr32(b), len(dst))
+	case level == AVX2:
+		selectF64AVX2(ptr64(dst), ptr64(c), ptr64(a), ptr64(b), len(dst))
 	default:
 		return false
 	}

@@ -1826,6 +1826,84 @@ DATA s40000000<>+24(SB)/4, $0x40000000
 DATA s40000000<>+28(SB)/4, $0x40000000
 GLOBL s40000000<>(SB), RODATA|NOPTR, $32
 
+// func selectF32AVX512(dst *float32, c *float32, a *float32, b *float32, n int)
+// Requires: AVX, AVX512F
+TEXT ·selectF32AVX512(SB), NOSPLIT, $0-40
+	MOVQ   dst+0(FP), AX
+	MOVQ   c+8(FP), DX
+	MOVQ   a+16(FP), BX
+	MOVQ   b+24(FP), SI
+	MOVQ   n+32(FP), CX
+	VPXORD Z0, Z0, Z0
+	XORQ   DI, DI
+	SUBQ   $0x40, CX
+	JL     select4end
+
+select4:
+	VMOVUPS (DX)(DI*1), Z1
+	VMOVUPS (BX)(DI*1), Z2
+	VMOVUPS (SI)(DI*1), Z3
+	VCMPPS  $0x04, Z0, Z1, K1
+	VMOVAPS Z2, K1, Z3
+	VMOVUPS Z3, (AX)(DI*1)
+	VMOVUPS 64(DX)(DI*1), Z1
+	VMOVUPS 64(BX)(DI*1), Z2
+	VMOVUPS 64(SI)(DI*1), Z3
+	VCMPPS  $0x04, Z0, Z1, K1
+	VMOVAPS Z2, K1, Z3
+	VMOVUPS Z3, 64(AX)(DI*1)
+	VMOVUPS 128(DX)(DI*1), Z1
+	VMOVUPS 128(BX)(DI*1), Z2
+	VMOVUPS 128(SI)(DI*1), Z3
+	VCMPPS  $0x04, Z0, Z1, K1
+	VMOVAPS Z2, K1, Z3
+	VMOVUPS Z3, 128(AX)(DI*1)
+	VMOVUPS 192(DX)(DI*1), Z1
+	VMOVUPS 192(BX)(DI*1), Z2
+	VMOVUPS 192(SI)(DI*1), Z3
+	VCMPPS  $0x04, Z0, Z1, K1
+	VMOVAPS Z2, K1, Z3
+	VMOVUPS Z3, 192(AX)(DI*1)
+	ADDQ    $0x00000100, DI
+	SUBQ    $0x40, CX
+	JGE     select4
+
+select4end:
+	ADDQ $0x40, CX
+	SUBQ $0x10, CX
+	JL   select1end
+
+select1:
+	VMOVUPS (DX)(DI*1), Z1
+	VMOVUPS (BX)(DI*1), Z2
+	VMOVUPS (SI)(DI*1), Z3
+	VCMPPS  $0x04, Z0, Z1, K1
+	VMOVAPS Z2, K1, Z3
+	VMOVUPS Z3, (AX)(DI*1)
+	ADDQ    $0x00000040, DI
+	SUBQ    $0x10, CX
+	JGE     select1
+
+select1end:
+	ADDQ      $0x10, CX
+	JE        selectdone
+	MOVQ      $0x00000001, R8
+	MOVQ      R8, R9
+	SHLQ      CL, R9
+	SUBQ      R8, R9
+	KMOVW     R9, K1
+	KNOTW     K1, K2
+	VMOVUPS.Z (DX)(DI*1), K1, Z1
+	VMOVUPS.Z (BX)(DI*1), K1, Z2
+	VMOVUPS.Z (SI)(DI*1), K1, Z3
+	VCMPPS    $0x04, Z0, Z1, K2
+	VMOVAPS   Z2, K2, Z3
+	VMOVUPS   Z3, K1, (AX)(DI*1)
+
+selectdone:
+	VZEROUPPER
+	RET
+
 // func sumF32AVX512(x *float32, n int) float32
 // Requires: AVX, AVX512DQ, AVX512F, SSE
 TEXT ·sumF32AVX512(SB), NOSPLIT, $0-20
@@ -3030,6 +3108,84 @@ sqrt1end:
 	VMOVUPD   Z0, K1, (AX)(BX*1)
 
 sqrtdone:
+	VZEROUPPER
+	RET
+
+// func selectF64AVX512(dst *float64, c *float64, a *float64, b *float64, n int)
+// Requires: AVX, AVX512F
+TEXT ·selectF64AVX512(SB), NOSPLIT, $0-40
+	MOVQ   dst+0(FP), AX
+	MOVQ   c+8(FP), DX
+	MOVQ   a+16(FP), BX
+	MOVQ   b+24(FP), SI
+	MOVQ   n+32(FP), CX
+	VPXORD Z0, Z0, Z0
+	XORQ   DI, DI
+	SUBQ   $0x20, CX
+	JL     select4end
+
+select4:
+	VMOVUPD (DX)(DI*1), Z1
+	VMOVUPD (BX)(DI*1), Z2
+	VMOVUPD (SI)(DI*1), Z3
+	VCMPPD  $0x04, Z0, Z1, K1
+	VMOVAPD Z2, K1, Z3
+	VMOVUPD Z3, (AX)(DI*1)
+	VMOVUPD 64(DX)(DI*1), Z1
+	VMOVUPD 64(BX)(DI*1), Z2
+	VMOVUPD 64(SI)(DI*1), Z3
+	VCMPPD  $0x04, Z0, Z1, K1
+	VMOVAPD Z2, K1, Z3
+	VMOVUPD Z3, 64(AX)(DI*1)
+	VMOVUPD 128(DX)(DI*1), Z1
+	VMOVUPD 128(BX)(DI*1), Z2
+	VMOVUPD 128(SI)(DI*1), Z3
+	VCMPPD  $0x04, Z0, Z1, K1
+	VMOVAPD Z2, K1, Z3
+	VMOVUPD Z3, 128(AX)(DI*1)
+	VMOVUPD 192(DX)(DI*1), Z1
+	VMOVUPD 192(BX)(DI*1), Z2
+	VMOVUPD 192(SI)(DI*1), Z3
+	VCMPPD  $0x04, Z0, Z1, K1
+	VMOVAPD Z2, K1, Z3
+	VMOVUPD Z3, 192(AX)(DI*1)
+	ADDQ    $0x00000100, DI
+	SUBQ    $0x20, CX
+	JGE     select4
+
+select4end:
+	ADDQ $0x20, CX
+	SUBQ $0x08, CX
+	JL   select1end
+
+select1:
+	VMOVUPD (DX)(DI*1), Z1
+	VMOVUPD (BX)(DI*1), Z2
+	VMOVUPD (SI)(DI*1), Z3
+	VCMPPD  $0x04, Z0, Z1, K1
+	VMOVAPD Z2, K1, Z3
+	VMOVUPD Z3, (AX)(DI*1)
+	ADDQ    $0x00000040, DI
+	SUBQ    $0x08, CX
+	JGE     select1
+
+select1end:
+	ADDQ      $0x08, CX
+	JE        selectdone
+	MOVQ      $0x00000001, R8
+	MOVQ      R8, R9
+	SHLQ      CL, R9
+	SUBQ      R8, R9
+	KMOVW     R9, K1
+	KNOTW     K1, K2
+	VMOVUPD.Z (DX)(DI*1), K1, Z1
+	VMOVUPD.Z (BX)(DI*1), K1, Z2
+	VMOVUPD.Z (SI)(DI*1), K1, Z3
+	VCMPPD    $0x04, Z0, Z1, K2
+	VMOVAPD   Z2, K2, Z3
+	VMOVUPD   Z3, K1, (AX)(DI*1)
+
+selectdone:
 	VZEROUPPER
 	RET
 
@@ -4914,6 +5070,82 @@ DATA s7fffffff<>+24(SB)/4, $0x7fffffff
 DATA s7fffffff<>+28(SB)/4, $0x7fffffff
 GLOBL s7fffffff<>(SB), RODATA|NOPTR, $32
 
+// func selectF32AVX2(dst *float32, c *float32, a *float32, b *float32, n int)
+// Requires: AVX
+TEXT ·selectF32AVX2(SB), NOSPLIT, $0-40
+	MOVQ   dst+0(FP), AX
+	MOVQ   c+8(FP), CX
+	MOVQ   a+16(FP), DX
+	MOVQ   b+24(FP), BX
+	MOVQ   n+32(FP), SI
+	VXORPS Y0, Y0, Y0
+	XORQ   DI, DI
+	SUBQ   $0x20, SI
+	JL     select4end
+
+select4:
+	VMOVUPS   (CX)(DI*1), Y1
+	VMOVUPS   (DX)(DI*1), Y2
+	VMOVUPS   (BX)(DI*1), Y3
+	VCMPPS    $0x04, Y0, Y1, Y1
+	VBLENDVPS Y1, Y2, Y3, Y3
+	VMOVUPS   Y3, (AX)(DI*1)
+	VMOVUPS   32(CX)(DI*1), Y1
+	VMOVUPS   32(DX)(DI*1), Y2
+	VMOVUPS   32(BX)(DI*1), Y3
+	VCMPPS    $0x04, Y0, Y1, Y1
+	VBLENDVPS Y1, Y2, Y3, Y3
+	VMOVUPS   Y3, 32(AX)(DI*1)
+	VMOVUPS   64(CX)(DI*1), Y1
+	VMOVUPS   64(DX)(DI*1), Y2
+	VMOVUPS   64(BX)(DI*1), Y3
+	VCMPPS    $0x04, Y0, Y1, Y1
+	VBLENDVPS Y1, Y2, Y3, Y3
+	VMOVUPS   Y3, 64(AX)(DI*1)
+	VMOVUPS   96(CX)(DI*1), Y1
+	VMOVUPS   96(DX)(DI*1), Y2
+	VMOVUPS   96(BX)(DI*1), Y3
+	VCMPPS    $0x04, Y0, Y1, Y1
+	VBLENDVPS Y1, Y2, Y3, Y3
+	VMOVUPS   Y3, 96(AX)(DI*1)
+	ADDQ      $0x00000080, DI
+	SUBQ      $0x20, SI
+	JGE       select4
+
+select4end:
+	ADDQ $0x20, SI
+	SUBQ $0x08, SI
+	JL   select1end
+
+select1:
+	VMOVUPS   (CX)(DI*1), Y1
+	VMOVUPS   (DX)(DI*1), Y2
+	VMOVUPS   (BX)(DI*1), Y3
+	VCMPPS    $0x04, Y0, Y1, Y1
+	VBLENDVPS Y1, Y2, Y3, Y3
+	VMOVUPS   Y3, (AX)(DI*1)
+	ADDQ      $0x00000020, DI
+	SUBQ      $0x08, SI
+	JGE       select1
+
+select1end:
+	ADDQ       $0x08, SI
+	JE         selectdone
+	LEAQ       lanes<>+0(SB), R8
+	SHLQ       $0x02, SI
+	SUBQ       SI, R8
+	VMOVUPS    32(R8), Y1
+	VMASKMOVPS (CX)(DI*1), Y1, Y2
+	VMASKMOVPS (DX)(DI*1), Y1, Y3
+	VMASKMOVPS (BX)(DI*1), Y1, Y4
+	VCMPPS     $0x04, Y0, Y2, Y2
+	VBLENDVPS  Y2, Y3, Y4, Y4
+	VMASKMOVPS Y4, Y1, (AX)(DI*1)
+
+selectdone:
+	VZEROUPPER
+	RET
+
 // func sumF32AVX2(x *float32, n int) float32
 // Requires: AVX, SSE
 TEXT ·sumF32AVX2(SB), NOSPLIT, $0-20
@@ -6059,6 +6291,82 @@ sqrt1end:
 	VMASKMOVPD Y1, Y0, (DX)(AX*1)
 
 sqrtdone:
+	VZEROUPPER
+	RET
+
+// func selectF64AVX2(dst *float64, c *float64, a *float64, b *float64, n int)
+// Requires: AVX
+TEXT ·selectF64AVX2(SB), NOSPLIT, $0-40
+	MOVQ   dst+0(FP), AX
+	MOVQ   c+8(FP), CX
+	MOVQ   a+16(FP), DX
+	MOVQ   b+24(FP), BX
+	MOVQ   n+32(FP), SI
+	VXORPS Y0, Y0, Y0
+	XORQ   DI, DI
+	SUBQ   $0x10, SI
+	JL     select4end
+
+select4:
+	VMOVUPD   (CX)(DI*1), Y1
+	VMOVUPD   (DX)(DI*1), Y2
+	VMOVUPD   (BX)(DI*1), Y3
+	VCMPPD    $0x04, Y0, Y1, Y1
+	VBLENDVPD Y1, Y2, Y3, Y3
+	VMOVUPD   Y3, (AX)(DI*1)
+	VMOVUPD   32(CX)(DI*1), Y1
+	VMOVUPD   32(DX)(DI*1), Y2
+	VMOVUPD   32(BX)(DI*1), Y3
+	VCMPPD    $0x04, Y0, Y1, Y1
+	VBLENDVPD Y1, Y2, Y3, Y3
+	VMOVUPD   Y3, 32(AX)(DI*1)
+	VMOVUPD   64(CX)(DI*1), Y1
+	VMOVUPD   64(DX)(DI*1), Y2
+	VMOVUPD   64(BX)(DI*1), Y3
+	VCMPPD    $0x04, Y0, Y1, Y1
+	VBLENDVPD Y1, Y2, Y3, Y3
+	VMOVUPD   Y3, 64(AX)(DI*1)
+	VMOVUPD   96(CX)(DI*1), Y1
+	VMOVUPD   96(DX)(DI*1), Y2
+	VMOVUPD   96(BX)(DI*1), Y3
+	VCMPPD    $0x04, Y0, Y1, Y1
+	VBLENDVPD Y1, Y2, Y3, Y3
+	VMOVUPD   Y3, 96(AX)(DI*1)
+	ADDQ      $0x00000080, DI
+	SUBQ      $0x10, SI
+	JGE       select4
+
+select4end:
+	ADDQ $0x10, SI
+	SUBQ $0x04, SI
+	JL   select1end
+
+select1:
+	VMOVUPD   (CX)(DI*1), Y1
+	VMOVUPD   (DX)(DI*1), Y2
+	VMOVUPD   (BX)(DI*1), Y3
+	VCMPPD    $0x04, Y0, Y1, Y1
+	VBLENDVPD Y1, Y2, Y3, Y3
+	VMOVUPD   Y3, (AX)(DI*1)
+	ADDQ      $0x00000020, DI
+	SUBQ      $0x04, SI
+	JGE       select1
+
+select1end:
+	ADDQ       $0x04, SI
+	JE         selectdone
+	LEAQ       lanes<>+0(SB), R8
+	SHLQ       $0x03, SI
+	SUBQ       SI, R8
+	VMOVUPS    32(R8), Y1
+	VMASKMOVPD (CX)(DI*1), Y1, Y2
+	VMASKMOVPD (DX)(DI*1), Y1, Y3
+	VMASKMOVPD (BX)(DI*1), Y1, Y4
+	VCMPPD     $0x04, Y0, Y2, Y2
+	VBLENDVPD  Y2, Y3, Y4, Y4
+	VMASKMOVPD Y4, Y1, (AX)(DI*1)
+
+selectdone:
 	VZEROUPPER
 	RET
 

@@ -30,6 +30,12 @@ func elementwises[F Float]() []elementwise[F] {
 		{"MulAdd", MulAdd[F], func(was, a, b float64) float64 { return was + a*b }, 8},
 		{"TanhGrad", TanhGrad[F], func(_, y, dy float64) float64 { return dy * (1 - y*y) }, 32},
 		{"SigmoidGrad", SigmoidGrad[F], func(_, y, dy float64) float64 { return dy * y * (1 - y) }, 64},
+		{"Select", func(dst, a, b []F) { Select(dst, a, b, a) }, func(_, a, b float64) float64 {
+			if a != 0 {
+				return b
+			}
+			return a
+		}, 0},
 		{"AddScalar", func(dst, a, _ []F) { AddScalar(dst, a, s) }, func(_, a, _ float64) float64 { return a + s }, 1},
 		{"MulScalar", func(dst, a, _ []F) { MulScalar(dst, a, s) }, func(_, a, _ float64) float64 { return a * s }, 1},
 		{"Axpy", func(dst, a, _ []F) { Axpy(dst, s, a) }, func(was, a, _ float64) float64 { return was + s*a }, 8},

@@ -102,7 +102,7 @@ var codes = map[string]struct {
 	"inverse": {opInverse, 300}, "sin": {opSin, 10000}, "cos": {opCos, 10000}, "sign": {opSign, 800}, "positive": {opPositive, 400},
 	"stop": {opCopy, 40}, "add": {opAdd, 50}, "sub": {opSub, 50}, "mul": {opMul, 50}, "div": {opDiv, 200}, "max": {opMax, 100},
 	"min": {opMin, 100}, "lt": {opLt, 400}, "le": {opLe, 400}, "gt": {opGt, 400}, "ge": {opGe, 400}, "eq": {opEq, 400}, "ne": {opNe, 400},
-	"tanhgrad": {opTanhGrad, 60}, "sigmoidgrad": {opSigmoidGrad, 60}, "select": {opSelect, 600},
+	"tanhgrad": {opTanhGrad, 60}, "sigmoidgrad": {opSigmoidGrad, 60}, "select": {opSelect, 80},
 }
 
 var codeNames = func() map[code]string {
@@ -389,14 +389,7 @@ func (o *op[F]) apply(slots [][]F) {
 			dst[i] = truth[F](v > 0)
 		}
 	case opSelect:
-		a, b := slots[o.b][:len(dst)], slots[o.c][:len(dst)]
-		for i, v := range x[:len(dst)] {
-			if v != 0 {
-				dst[i] = a[i]
-			} else {
-				dst[i] = b[i]
-			}
-		}
+		kernels.Select(dst, x[:len(dst)], slots[o.b][:len(dst)], slots[o.c][:len(dst)])
 	default:
 		o.binary(dst, x, slots[o.b])
 	}

@@ -76,8 +76,40 @@ func vector() {
 		s.family("binary", binaries, "a *"+elem+", b *"+elem)
 		s.family("scalar", scalars, "x *"+elem+", s "+elem)
 		s.family("unary", unaries, "x *"+elem)
+		s.selection()
 		s.reductions()
 	}
+}
+
+// selection is dst = a where c is not 0 (a NaN is not), else b.
+func (s isa) selection() {
+	elem := pick(s, "float32", "float64")
+	TEXT("select"+s.name, attr.NOSPLIT, fmt.Sprintf("func(dst, c, a, b *%s, n int)", elem))
+	var ptr [4]reg.Register
+	for i, name := range []string{"dst", "c", "a", "b"} {
+		ptr[i] = Load(Param(name), GP64())
+	}
+	n, zero := Load(Param("n"), GP64()), s.v()
+	s.zero(zero)
+	s.loop("select", n, 4, func(off int, i reg.Register, load func(Mem, Op), store func(Op, Mem), pad func(Op, Op)) {
+		at := func(k int) Mem { return Mem{Base: ptr[k], Index: i, Scale: 1, Disp: off} }
+		c, a, b := s.v(), s.v(), s.v()
+		load(at(1), c)
+		load(at(2), a)
+		load(at(3), b)
+		const notEqual = 4 // or unordered
+		if s.avx512 {
+			k := K()
+			pick(s, VCMPPS, VCMPPD)(U8(notEqual), zero, c, k)
+			pick(s, VMOVAPS, VMOVAPD)(a, k, b)
+		} else {
+			pick(s, VCMPPS, VCMPPD)(U8(notEqual), zero, c, c)
+			pick(s, VBLENDVPS, VBLENDVPD)(c, a, b, b)
+		}
+		store(b, at(0))
+	})
+	VZEROUPPER()
+	RET()
 }
 
 // family writes one function for a family of kernels; its first argument chooses among them.
