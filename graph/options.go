@@ -70,6 +70,7 @@ var passes = func() map[string]string {
 	m := map[string]string{
 		"hoist": "products of inputs, and the gradients of weights and inputs, are one product over all steps",
 		"pack":  "weights are laid out once for all the products with them",
+		"skip":  "rows of a batch whose sequences have ended are left out of the steps of a recurrence",
 		"fuse":  "element-wise operations are computed in one pass over cache-sized tiles",
 	}
 	for _, p := range optimise.Passes {

@@ -1,8 +1,6 @@
 package exec
 
 import (
-	"slices"
-
 	"github.com/seqzoo/seqzoo/graph/internal/ir"
 	"github.com/seqzoo/seqzoo/internal/kernels"
 	"github.com/seqzoo/seqzoo/internal/ops"
@@ -15,15 +13,8 @@ func (k *block[F]) emitLoop(v *ir.Value, l *ir.Loop) {
 		k.emit(a)
 	}
 	outs := k.outputs(l)
-	var roots []*ir.Value
-	for _, c := range l.Carries {
-		roots = append(roots, c.Next)
-	}
-	for _, o := range outs {
-		if p := o.Fn.(ir.Output); p.Kind == ir.Stored && !slices.Contains(roots, p.Value) {
-			roots = append(roots, p.Value)
-		}
-	}
+	roots := rootsOf(l, outs)
+	skip := k.maskedRows(v, l)
 	body := newBlock(k.builder, k, roots)
 	body.loop = l
 	var touched []*loc
@@ -67,6 +58,14 @@ func (k *block[F]) emitLoop(v *ir.Value, l *ir.Loop) {
 		}
 	}
 	in := &loop[F]{name: l.Name, T: l.T, reverse: l.Reverse, body: body.code, rows: max(body.batch, 1)}
+	if skip != nil && body.batch > 0 {
+		in.skipped, in.mask = body.emitSkipped(skip, roots), body.locs[l.Mask]
+		for _, o := range outs {
+			if p := o.Fn.(ir.Output); p.Kind == ir.Stored && skip.rows[p.Value] != nil && skip.rows[p.Value].IsZero() {
+				k.zeroRows[o] = touch(k.loc(skip.mask))
+			}
+		}
+	}
 	in.meet.n = int64(k.cfg.Workers)
 	in.team = team
 	k.locs[v] = &loc{}

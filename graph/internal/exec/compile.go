@@ -48,7 +48,7 @@ func compile[F kernels.Float](r *ir.Region, results []*ir.Value, c Config) (p *p
 	}
 	for w := range c.Workers {
 		p.ctx = append(p.ctx, &ctx[F]{p: p, worker: w, slots: make([][]F, b.slots), offs: make([]int, b.slots),
-			regs: make([]F, b.regs*tileLen), row: make([]F, b.row), tensor: make([]ops.Tensor, 0, 8)})
+			regs: make([]F, b.regs*tileLen), row: make([]F, b.row), gather: make([]F, b.gather), tensor: make([]ops.Tensor, 0, 8)})
 	}
 	for i, v := range results {
 		t := whole(p.ctx[0], locs[i])
@@ -67,6 +67,7 @@ type builder[F kernels.Float] struct {
 	slots   int // most that an instruction needs of a ctx
 	regs    int
 	row     int
+	gather  int
 
 	packBufs []int // buffers of the packed matrices
 
@@ -76,26 +77,29 @@ type builder[F kernels.Float] struct {
 // block is a region while it is compiled.
 type block[F kernels.Float] struct {
 	*builder[F]
-	outer   *block[F] // of the body of a loop
-	loop    *ir.Loop
-	order   []*ir.Value // what is needed, operands first
-	users   map[*ir.Value]int
-	readers map[*ir.Value][]*ir.Value
-	roots   map[*ir.Value]bool
-	locs    map[*ir.Value]*loc   // what has been compiled
-	dest    map[*ir.Value]*loc   // where a value is to be written, if that is decided
-	placed  map[*ir.Value]bool   // whose operands have been placed
-	also    map[*ir.Value][]*loc // further places that an element-wise value is written to
-	groups  map[*ir.Value]*group
-	batch   int // units of every instruction of a body that is divided by rows, else 0
-	code    []instr[F]
-	touched [][]int // buffers of each instruction
-	packOf  map[packKey]int
+	outer    *block[F] // of the body of a loop
+	loop     *ir.Loop
+	order    []*ir.Value // what is needed, operands first
+	users    map[*ir.Value]int
+	readers  map[*ir.Value][]*ir.Value
+	roots    map[*ir.Value]bool
+	locs     map[*ir.Value]*loc   // what has been compiled
+	dest     map[*ir.Value]*loc   // where a value is to be written, if that is decided
+	placed   map[*ir.Value]bool   // whose operands have been placed
+	also     map[*ir.Value][]*loc // further places that an element-wise value is written to
+	groups   map[*ir.Value]*group
+	batch    int // units of every instruction of a body that is divided by rows, else 0
+	code     []instr[F]
+	touched  [][]int               // buffers of each instruction
+	skips    map[*ir.Value]*masked // of loops
+	found    map[*ir.Value]*masked // of loops, before it is known whether all that they store can be skipped
+	zeroRows map[*ir.Value]*loc    // stored values that are 0 in the rows where a mask [T, B, 1] is 0
+	packOf   map[packKey]int
 }
 
 func newBlock[F kernels.Float](b *builder[F], outer *block[F], roots []*ir.Value) *block[F] {
 	k := &block[F]{builder: b, outer: outer, users: map[*ir.Value]int{}, readers: map[*ir.Value][]*ir.Value{},
-		roots: map[*ir.Value]bool{}, locs: map[*ir.Value]*loc{}, dest: map[*ir.Value]*loc{}, also: map[*ir.Value][]*loc{}, placed: map[*ir.Value]bool{}}
+		roots: map[*ir.Value]bool{}, locs: map[*ir.Value]*loc{}, dest: map[*ir.Value]*loc{}, also: map[*ir.Value][]*loc{}, placed: map[*ir.Value]bool{}, zeroRows: map[*ir.Value]*loc{}}
 	seen := map[*ir.Value]bool{}
 	var visit func(v *ir.Value)
 	visit = func(v *ir.Value) {

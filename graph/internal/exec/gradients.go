@@ -19,10 +19,13 @@ type gradients[F kernels.Float] struct {
 	rows     int // of B in a pass
 	cols     int // of B in a pass; 0: all
 	k, n     int
+
+	mask *loc // [T, rows of a step, 1]: where it is 0, so are the rows of B, which are left out; nil: none
 }
 
 const (
 	gradientCols  = 64      // columns of a unit
+	maskedRows    = 128     // rows of a pass, if some are left out
 	gradientStrip = 1024    // columns of a pass, if the results are large
 	gradientCache = 3 << 18 // bytes of results that stay in a core's cache beside the rows of a pass
 )
@@ -68,19 +71,84 @@ func (g *gradients[F]) run(x *ctx[F], lo, hi int) error {
 func (g *gradients[F]) strip(x *ctx[F], from, to int) {
 	b := g.products[0].b
 	src := at(x, b.loc)
+	if g.mask != nil {
+		g.counting(x, src, from, to)
+		return
+	}
 	for k := 0; k < g.k; k += g.rows {
-		rows := min(g.rows, g.k-k)
-		for _, p := range g.products {
-			kernels.Gemm(true, false, p.m, to-from, rows, at(x, p.a.loc)[k*p.a.ld:], p.a.ld, src[k*b.ld+from:], b.ld, at(x, p.c.loc)[from:], p.c.ld, k > 0)
-		}
-		for _, s := range g.sums {
-			dst := at(x, s.out)
-			for c := from; c < to; c += sumCols {
-				y := dst[c:min(c+sumCols, to)]
-				if k == 0 {
-					clear(y)
+		g.add(x, func(p *gemm[F]) ([]F, int) { return at(x, p.a.loc)[k*p.a.ld:], p.a.ld }, src[k*b.ld:], b.ld, min(g.rows, g.k-k), nil, from, to, k > 0)
+	}
+}
+
+// counting is strip for the rows that count. They are copied side by side, as many as make a pass. Sums are taken of the
+// same blocks of rows as without a mask, so that the rows which are left out change no bit.
+func (g *gradients[F]) counting(x *ctx[F], src []F, from, to int) {
+	mask, b := at(x, g.mask), g.products[0].b
+	steps, batch := g.mask.shape[0], g.mask.shape[1]
+	buf := x.gather
+	bufB := buf[:maskedRows*(to-from)]
+	var starts [maskedRows]int // of blocks
+	rows, blocks, last, seen := 0, 0, -1, false
+	flush := func() {
+		at := len(bufB)
+		g.add(x, func(p *gemm[F]) ([]F, int) {
+			a := buf[at : at+maskedRows*p.m]
+			at += len(a)
+			return a, p.m
+		}, bufB, to-from, rows, starts[:blocks], from, to, seen)
+		rows, blocks, seen = 0, 0, true
+	}
+	for t := range steps {
+		lo, hi := counting(mask[t*g.mask.strides[0]:], batch, g.mask.strides[1])
+		for i := t*batch + lo; i < t*batch+hi; i++ {
+			if block := i / sumBlock; block != last {
+				if rows > maskedRows-sumBlock {
+					flush()
 				}
-				addRows(y, src[k*b.ld+c:], b.ld, rows)
+				starts[blocks], last = rows, block
+				blocks++
+			}
+			copy(bufB[rows*(to-from):(rows+1)*(to-from)], src[i*b.ld+from:])
+			off := len(bufB)
+			for _, p := range g.products {
+				copy(buf[off+rows*p.m:off+(rows+1)*p.m], at(x, p.a.loc)[i*p.a.ld:])
+				off += maskedRows * p.m
+			}
+			rows++
+		}
+	}
+	if rows > 0 || !seen {
+		flush()
+	}
+}
+
+// add adds some rows to the results, or makes them the results; b has its rows from column 0 on, or, if it is gathered,
+// from column `from` on, in blocks that begin at starts.
+func (g *gradients[F]) add(x *ctx[F], a func(p *gemm[F]) ([]F, int), b []F, ldb, rows int, starts []int, from, to int, more bool) {
+	skip := from
+	if g.mask != nil {
+		skip = 0
+	}
+	for _, p := range g.products {
+		op, lda := a(p)
+		kernels.Gemm(true, false, p.m, to-from, rows, op, lda, b[skip:], ldb, at(x, p.c.loc)[from:], p.c.ld, more)
+	}
+	for _, s := range g.sums {
+		dst := at(x, s.out)
+		for c := from; c < to; c += sumCols {
+			y := dst[c:min(c+sumCols, to)]
+			if !more {
+				clear(y)
+			}
+			for i, start := range starts {
+				end := rows
+				if i+1 < len(starts) {
+					end = starts[i+1]
+				}
+				addRows(y, b[start*ldb+c-from:], ldb, end-start)
+			}
+			if g.mask == nil {
+				addRows(y, b[c:], ldb, rows)
 			}
 		}
 	}
@@ -117,6 +185,9 @@ func (k *block[F]) emitGradients(v *ir.Value) bool {
 	if results > gradientCache {
 		g.rows, g.cols = g.k, gradientStrip
 	}
+	if m := k.zeroRows[base]; m != nil && m.shape[0]*m.shape[1] == g.k {
+		g.mask = m
+	}
 	var locs []*loc
 	for _, u := range products {
 		a, okA := asMatrix(k.loc(u.Args[0]))
@@ -132,6 +203,17 @@ func (k *block[F]) emitGradients(v *ir.Value) bool {
 		l := k.target(u)
 		g.sums = append(g.sums, &sum[F]{in: g.products[0].b.loc, out: l, outer: 1, n: g.k, inner: g.n})
 		locs = append(locs, l)
+	}
+	if g.mask != nil {
+		locs = append(locs, g.mask)
+		width := g.n
+		if g.cols > 0 {
+			width = g.cols
+		}
+		for _, p := range g.products {
+			width += p.m
+		}
+		k.gather = max(k.gather, maskedRows*width)
 	}
 	all := slices.Concat(products, sums)
 	for _, u := range all {

@@ -17,6 +17,8 @@ type loop[F kernels.Float] struct {
 	body    []instr[F]
 	rows    int // units; 1 if the body cannot be divided by rows
 	team    bool
+	mask    *loc       // of one time: rows where it is 0 may be skipped; nil: none
+	skipped []instr[F] // what is done in their place
 	meet    barrier
 }
 
@@ -38,6 +40,9 @@ func (l *loop[F]) String() string {
 	case l.rows > 1:
 		s += fmt.Sprintf(", shared by %d rows", l.rows)
 	}
+	if l.mask != nil {
+		s += ", without the rows that have ended"
+	}
 	return s
 }
 
@@ -57,17 +62,45 @@ func (l *loop[F]) run(x *ctx[F], lo, hi int) error {
 		if err := x.p.stopped(); err != nil {
 			return err
 		}
-		for _, in := range l.body {
-			a, b := lo, hi
-			if l.rows == 1 {
-				a, b = 0, in.units()
-			}
-			if err := in.run(x, a, b); err != nil {
-				return ops.AtStep(t, err)
-			}
+		if err := l.step(x, lo, hi); err != nil {
+			return ops.AtStep(t, err)
 		}
 	}
 	return nil
+}
+
+// step runs the body on the rows lo ≤ i < hi.
+func (l *loop[F]) step(x *ctx[F], lo, hi int) error {
+	all := func(body []instr[F], lo, hi int) error {
+		for _, in := range body {
+			if l.rows == 1 {
+				lo, hi = 0, in.units()
+			}
+			if lo >= hi {
+				continue
+			}
+			if err := in.run(x, lo, hi); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if l.mask == nil {
+		return all(l.body, lo, hi)
+	}
+	// The rows that count are those of all workers together: what one loop leaves out, the other must.
+	from, to := counting(at(x, l.mask), l.rows, l.mask.strides[0])
+	from, to = min(max(from, lo), hi), max(min(to, hi), lo)
+	if from > to {
+		from = to
+	}
+	if err := all(l.body, from, to); err != nil {
+		return err
+	}
+	if err := all(l.skipped, lo, from); err != nil {
+		return err
+	}
+	return all(l.skipped, to, hi)
 }
 
 // together is what one worker of the team does. After an error it still meets the others.

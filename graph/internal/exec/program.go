@@ -129,6 +129,7 @@ type ctx[F kernels.Float] struct {
 	regs   []F
 	offs   []int
 	row    []F
+	gather []F // rows of a product that count, side by side
 	tensor []ops.Tensor
 }
 
@@ -310,6 +311,9 @@ func (p *program[F]) Listing() []string {
 		if l, ok := in.(*loop[F]); ok {
 			for _, b := range l.body {
 				out = append(out, "    "+b.String())
+			}
+			for _, b := range l.skipped {
+				out = append(out, "    or, for those rows: "+b.String())
 			}
 		}
 	}

@@ -18,6 +18,7 @@ type Loop struct {
 	Consts  []Port
 	Carries []*Carry
 	Outs    []*Value // the Outputs of the loop that were asked for
+	Mask    *Value   // the leaf of the body, [B, 1], that is 0 for rows which keep their state; nil: none
 }
 
 // Port is a leaf of the body and the operand of the loop that feeds it.

@@ -151,6 +151,9 @@ func (l *lowering) scan(fn ops.Scan, t ops.Type, args []*ir.Value) (*ir.Value, e
 			}
 		}
 	}
+	if st.Mask >= 0 {
+		s.loop.Mask = s.inner(st.inputs[st.Mask])
+	}
 	v := l.Region.Leaf(packed{what: "packed{}"}, t)
 	l.scans[v] = s
 	return v, nil
@@ -295,6 +298,9 @@ func (l *lowering) scanGrad(fn ops.ScanGrad, t ops.Type, args []*ir.Value) (*ir.
 		return nil, err
 	}
 	st := b.step
+	if st.Mask >= 0 {
+		b.loop.Mask = b.inner(st.inputs[st.Mask])
+	}
 	res := &scanGrad{region: l.Region}
 	for i, in := range st.inputs {
 		if !fn.Want[i] {

@@ -1,0 +1,324 @@
+package exec
+
+import (
+	"slices"
+
+	"github.com/seqzoo/seqzoo/graph/internal/ir"
+	"github.com/seqzoo/seqzoo/internal/ops"
+)
+
+// A loop over a batch of sequences of different lengths has a mask: rows where it is 0 keep their state. What such a row
+// of the body comes to is worked out beforehand, by the body with a 0 for the mask: mostly that the state is copied, and
+// that outputs and gradients are 0. If it comes to that alone, each step runs the body on the rows from the first that
+// counts to the last, and the little that is left on the others. In a batch whose rows are sorted by length, no ended row
+// costs more than a copy.
+//
+// Gates and the like, which are stored for the way back, are not computed for the rows that are skipped: nobody reads
+// them there, which masked.unread makes sure of.
+
+// masked is what a body comes to where the mask is 0.
+type masked struct {
+	rows   map[*ir.Value]*ir.Value // of each root: see little; absent if nobody reads it there
+	leaves map[*ir.Value]bool      // that are read there
+	mask   *ir.Value               // [T, B, 1], outside of the loop
+}
+
+// maskedRows is what the rows of loop v come to where its mask is 0; nil if rows cannot be skipped.
+func (k *block[F]) maskedRows(v *ir.Value, l *ir.Loop) *masked {
+	if m, ok := k.skips[v]; ok {
+		return m
+	}
+	if k.skips == nil {
+		k.skips, k.found = map[*ir.Value]*masked{}, map[*ir.Value]*masked{}
+	}
+	k.skips[v] = nil // also while it is being found out
+	mask := maskOf(v, l)
+	if mask == nil || k.cfg.Without["skip"] || k.outer != nil || l.T < 2 {
+		return nil
+	}
+	outs := k.outputs(l)
+	body := newBlock(k.builder, k, rootsOf(l, outs))
+	body.loop = l
+	if batch := body.rows(); batch < 2 || mask.Size() != l.T*batch || body.asTeam(batch) {
+		return nil
+	}
+	m := &masked{rows: map[*ir.Value]*ir.Value{}, leaves: map[*ir.Value]bool{}, mask: mask}
+	zero := whereZero(l)
+	take := func(root *ir.Value) bool {
+		r, most := zero(root), 8
+		if !little(r, &most) {
+			return false
+		}
+		m.rows[root] = r
+		m.readLeaves(r)
+		return true
+	}
+	for _, c := range l.Carries {
+		if !take(c.Next) {
+			return nil
+		}
+	}
+	var computed []*ir.Value // outputs
+	for _, o := range outs {
+		if p := o.Fn.(ir.Output); p.Kind == ir.Stored && m.rows[p.Value] == nil && !take(p.Value) {
+			computed = append(computed, o)
+		}
+	}
+	k.found[v] = m
+	for _, o := range computed {
+		p := o.Fn.(ir.Output)
+		unread, multiplied := k.unread(o, mask)
+		switch {
+		case !unread:
+			return nil
+		case multiplied:
+			m.rows[p.Value] = l.Body.Apply(ops.Fill{Dtype: p.Value.Dtype, Shape: p.Value.Shape})
+		}
+	}
+	k.skips[v] = m
+	return m
+}
+
+// little reports whether v takes no more than a few element-wise operations on leaves and constants of its shape.
+func little(v *ir.Value, most *int) bool {
+	if *most--; *most < 0 {
+		return false
+	}
+	switch v.Fn.(type) {
+	case ops.Fill, ir.BodyLeaf:
+		return true
+	}
+	if isElementwise(v) {
+		return !slices.ContainsFunc(v.Args, func(a *ir.Value) bool { return !little(a, most) })
+	}
+	return view(v) && len(v.Args) == 1 && !isElementwise(v.Args[0]) && little(v.Args[0], most)
+}
+
+// readLeaves notes what v reads.
+func (m *masked) readLeaves(v *ir.Value) {
+	if _, ok := v.Fn.(ir.BodyLeaf); ok {
+		m.leaves[v] = true
+	}
+	for _, a := range v.Args {
+		m.readLeaves(a)
+	}
+}
+
+// maskOf is the mask of a loop for all times, outside of it; nil if it has none.
+func maskOf(v *ir.Value, l *ir.Loop) *ir.Value {
+	for _, p := range l.Seqs {
+		if l.Mask != nil && p.Leaf == l.Mask {
+			return v.Args[p.Arg]
+		}
+	}
+	return nil
+}
+
+// unread reports whether it does not matter what a stored value is in rows where the mask is 0: nothing reads it there,
+// or it is multiplied by 0, and only must not be infinite or NaN.
+func (k *block[F]) unread(o, mask *ir.Value) (unread, multiplied bool) {
+	if k.roots[o] {
+		return false, false
+	}
+	for _, u := range k.readers[o] {
+		switch fn := u.Fn.(type) {
+		case ops.Reshape:
+			ok, times := k.unread(u, mask)
+			if multiplied = multiplied || times; !ok {
+				return false, false
+			}
+		case ops.MatMul: // a sum over all rows
+			if !fn.TransA || fn.TransB || u.Args[0] != o || !k.zeroWhere(u.Args[1], mask) {
+				return false, false
+			}
+			multiplied = true
+		case *ir.Loop:
+			m := k.maskedRows(u, fn)
+			if m == nil || m.mask != mask {
+				return false, false
+			}
+			for i, a := range u.Args {
+				if a == o && !slices.ContainsFunc(fn.Seqs, func(p ir.Port) bool { return p.Arg == i && !m.leaves[p.Leaf] }) {
+					return false, false
+				}
+			}
+		default:
+			return false, false
+		}
+	}
+	return true, multiplied
+}
+
+// zeroWhere reports whether v is what a loop stores, and 0 in rows where the mask is.
+func (k *block[F]) zeroWhere(v, mask *ir.Value) bool {
+	v = unshaped(v)
+	o, ok := v.Fn.(ir.Output)
+	if !ok || o.Kind != ir.Stored {
+		return false
+	}
+	m := k.found[v.Args[0]] // also of the loop that is being found out about
+	if m == nil {
+		m = k.maskedRows(v.Args[0], v.Args[0].Fn.(*ir.Loop))
+	}
+	return m != nil && m.mask == mask && m.rows[o.Value] != nil && m.rows[o.Value].IsZero()
+}
+
+// whereZero gives for a value of a body what it is in rows where the mask is 0. A product with what is 0 there is 0: what
+// is multiplied by it may be anything in such a row, and means nothing.
+func whereZero(l *ir.Loop) func(v *ir.Value) *ir.Value {
+	r := l.Body
+	now := map[*ir.Value]*ir.Value{l.Mask: r.Apply(ops.Fill{Dtype: l.Mask.Dtype, Shape: l.Mask.Shape})}
+	var zero func(v *ir.Value) *ir.Value
+	zero = func(v *ir.Value) *ir.Value {
+		if w := now[v]; w != nil {
+			return w
+		}
+		w := v
+		if len(v.Args) > 0 {
+			args := make([]*ir.Value, len(v.Args))
+			for i, a := range v.Args {
+				args[i] = zero(a)
+			}
+			if w = absorbed(r, v, args); w == nil {
+				if w = v; !slices.Equal(args, v.Args) {
+					w = r.Apply(v.Fn, args...)
+				}
+			}
+		}
+		now[v] = w
+		return w
+	}
+	return zero
+}
+
+// absorbed is v on other operands if these make it one of them, or 0; else nil.
+func absorbed(r *ir.Region, v *ir.Value, args []*ir.Value) *ir.Value {
+	nothing := func() *ir.Value { return r.Apply(ops.Fill{Dtype: v.Dtype, Shape: v.Shape}) }
+	as := func(a *ir.Value) *ir.Value {
+		switch {
+		case slices.Equal(a.Shape, v.Shape):
+			return a
+		case a.IsZero():
+			return nothing()
+		}
+		return nil
+	}
+	switch fn := v.Fn.(type) {
+	case ops.Elementwise:
+		switch fn.Kind {
+		case "stop":
+			return as(args[0])
+		case "select":
+			if args[0].IsZero() {
+				return as(args[2])
+			}
+			if args[1].IsZero() && args[2].IsZero() {
+				return nothing()
+			}
+		case "mul", "tanhgrad", "sigmoidgrad":
+			if args[1].IsZero() || fn.Kind == "mul" && args[0].IsZero() {
+				return nothing()
+			}
+		case "div":
+			if args[0].IsZero() {
+				return nothing()
+			}
+		case "affine":
+			if args[0].IsZero() && fn.Q == 0 {
+				return nothing()
+			}
+		case "add", "sub":
+			switch {
+			case args[0].IsZero() && args[1].IsZero():
+				return nothing()
+			case args[1].IsZero():
+				return as(args[0])
+			case args[0].IsZero() && fn.Kind == "add":
+				return as(args[1])
+			}
+		}
+	case ops.MatMul:
+		if args[0].IsZero() || args[1].IsZero() {
+			return nothing()
+		}
+	case ir.MatMulAcc:
+		if args[1].IsZero() || args[2].IsZero() {
+			return as(args[0])
+		}
+	}
+	return nil
+}
+
+// rootsOf are the values that a body computes: what is carried on, then what is stored.
+func rootsOf(l *ir.Loop, outs []*ir.Value) []*ir.Value {
+	var roots []*ir.Value
+	for _, c := range l.Carries {
+		roots = append(roots, c.Next)
+	}
+	for _, o := range outs {
+		if p := o.Fn.(ir.Output); p.Kind == ir.Stored && !slices.Contains(roots, p.Value) {
+			roots = append(roots, p.Value)
+		}
+	}
+	return roots
+}
+
+// emitSkipped compiles what is left of the body in rows that are skipped. The block k is the body, compiled.
+func (k *block[F]) emitSkipped(m *masked, roots []*ir.Value) []instr[F] {
+	before := k.code
+	k.code = nil
+	for _, root := range roots {
+		to, r := k.locs[root], m.rows[root]
+		if r == nil {
+			continue
+		}
+		if f, ok := r.Fill(); ok {
+			k.fill(to, f)
+			continue
+		}
+		if isElementwise(r) {
+			f := newFuser[F](r.Shape)
+			k.expression(f, r, f.result(to))
+			k.addFused(f, to)
+			continue
+		}
+		if from := k.loc(r); from.buf != to.buf || from.off != to.off || from.clock != to.clock {
+			k.copy(to, from)
+		}
+	}
+	skipped := k.code
+	k.code = before
+	return skipped
+}
+
+// expression computes v, an element-wise value or an operand of one, into a slot of its own, or into that of the result.
+func (k *block[F]) expression(f *fuser[F], v *ir.Value, result int) int {
+	if fill, ok := v.Fill(); ok {
+		return f.constant(F(fill))
+	}
+	fn, ok := v.Fn.(ops.Elementwise)
+	if !ok {
+		return f.load(v, k.loc(v))
+	}
+	var args [3]int
+	for i, a := range v.Args {
+		args[i] = k.expression(f, a, -1)
+	}
+	if result < 0 {
+		result = f.temp()
+	}
+	c := codes[fn.Kind]
+	f.weight += c.weight
+	f.ops = append(f.ops, op[F]{code: c.code, dst: result, a: args[0], b: args[1], c: args[2], p: F(fn.P), q: F(fn.Q)})
+	return result
+}
+
+// counting is the first row and the one past the last of n for which a mask of one time is not 0.
+func counting[F ~float32 | ~float64](mask []F, n, stride int) (from, to int) {
+	for from < n && mask[from*stride] == 0 {
+		from++
+	}
+	for to = n; to > from && mask[(to-1)*stride] == 0; to-- {
+	}
+	return from, to
+}
