@@ -373,6 +373,23 @@ func TestBPEDeterministic(t *testing.T) {
 	}
 }
 
+// Pieces are learned from a text, and then write any other.
+func ExampleTrainBPE() {
+	b, err := text.TrainBPE(text.BPEConfig{Size: 256 + 8}, "the cat sat on the mat, the rat on the cat")
+	if err != nil {
+		panic(err)
+	}
+	tokens, err := b.Tokens("the fat cat 猫")
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(tokens)
+	fmt.Println(b.Join(tokens))
+	// Output:
+	// [the Ġ f at Ġcat Ġ ç Į «]
+	// the fat cat 猫
+}
+
 func BenchmarkBPE(b *testing.B) {
 	s := strings.Repeat("We are accounted poor citizens, the patricians good.\n", 2000)
 	bpe := trainBPE(b, text.BPEConfig{Size: 400}, s)

@@ -1,6 +1,7 @@
 // Package text turns text into token ids and back: files, tokenisers and vocabularies.
 //
-// The way in is [ReadFile], a [Tokeniser] ([Words] or [Chars]), [NewVocabulary] and [Vocabulary.Encode]; the way out
+// The way in is [ReadFile], a [Tokeniser] ([Words], [Chars], a [BPE] that [TrainBPE] learned, or one that another
+// package registered, see [Register]), [NewVocabulary] and [Vocabulary.Encode]; the way out
 // is [Vocabulary.Decode] and the tokeniser's Join.
 //
 // # Errors
