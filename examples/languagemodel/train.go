@@ -31,8 +31,8 @@ const wikitext = "-level word -spaced -keep-case -layers 2 -hidden 200 -dropout 
 	"-optimizer sgd -lr 20 -clip 0.25 -schedule cosine -validate 40000"
 
 var presets = map[string]preset{
-	"shakespeare": {"characters of tiny-shakespeare, 2 layers of 128", "tiny-shakespeare/input.txt.gz", "",
-		"-level char -layers 2 -hidden 128 -batch 50 -window 50 -epochs 14 -lr 0.002 -schedule constant -embed-std 1"},
+	"shakespeare": {"characters of tiny-shakespeare, 2 layers of 128, averaged weights", "tiny-shakespeare/input.txt.gz", "",
+		"-level char -layers 2 -hidden 128 -batch 50 -window 50 -epochs 14 -lr 0.002 -schedule constant -embed-std 1 -average 0.998"},
 	"shakespeare-bpe": {"pieces of tiny-shakespeare", "tiny-shakespeare/input.txt.gz", "",
 		"-level bpe -bpe-size 2000 -layers 1 -hidden 256 -tied -batch 32 -window 35 -epochs 5 -lr 0.003 -warmup 50 -dropout 0.3 -clip 1"},
 	"shakespeare-large": {"the same with 2 layers of 256 and dropout", "tiny-shakespeare/input.txt.gz", "",

@@ -71,9 +71,9 @@ func (w Words) Tokens(s string) ([]string, error) {
 }
 
 // sentence is the length of a part of s that can be analysed by itself: up to the end of a sentence, or a long stretch
-// without one, as the analyser needs memory in proportion.
+// without one, as the analyser needs time by its square where it knows no word.
 func sentence(s string) int {
-	const longest = 1 << 12
+	const longest = 1 << 11
 	end := strings.IndexAny(s, "。！？")
 	if end >= 0 {
 		_, size := utf8.DecodeRuneInString(s[end:])
