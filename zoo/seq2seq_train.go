@@ -192,7 +192,7 @@ func (m *Seq2Seq) bleu(ctx context.Context, pairs []Pair) (float64, error) {
 }
 
 // pairRunner runs batches of pairs, with a compiled graph for each pair of lengths. Lengths are rounded up, those of targets
-// less so, and batches filled up with pairs of length 0, so that few graphs serve all.
+// and short ones less so, and batches filled up with pairs of length 0, so that few graphs serve all.
 type pairRunner struct {
 	m        *Seq2Seq
 	data     Seq2SeqData
@@ -224,7 +224,7 @@ func (r *pairRunner) run(pairs []Pair, examples []int, seed uint64, counter int)
 	for _, e := range examples {
 		S, T = max(S, len(pairs[e].Source)), max(T, len(pairs[e].Target)+1)
 	}
-	g, err := r.graphs.get(pairShape{roundUp(S), (T + 1) / 2 * 2})
+	g, err := r.graphs.get(pairShape{coarse(S, lengthStep), coarse(T, lengthStep/2)})
 	if err != nil {
 		return b, fmt.Errorf("zoo: seq2seq: %w", err)
 	}
@@ -259,6 +259,16 @@ func (r *pairRunner) run(pairs []Pair, examples []int, seed uint64, counter int)
 	}
 	b.Grads = g.Grads()
 	return b, nil
+}
+
+// coarse rounds a length up to a multiple of step, of twice that beyond six steps, of four times beyond twelve, and so on:
+// texts with a few long sentences then need few shapes.
+func coarse(n, step int) int {
+	n = max(n, 1)
+	for n > 6*step {
+		step *= 2
+	}
+	return (n + step - 1) / step * step
 }
 
 // ignored is the target of a step behind the end.
