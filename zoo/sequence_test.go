@@ -282,6 +282,22 @@ func TestSequenceModelsSaveAndLoad(t *testing.T) {
 	})
 }
 
+// The gradient in the last state is there at the last step, and on its way back it passes every step of the sequence.
+func TestSequenceGradientFlow(t *testing.T) {
+	cfg := zoo.SequenceConfig{Recurrent: zoo.Recurrent{Cell: "gru", Hidden: 4}}
+	m, err := zoo.NewSequenceClassifier(zoo.SequenceClassifierConfig{SequenceConfig: cfg}, letters(t, 5, text.Unk), letters(t, 3), 1)
+	require.NoError(t, err)
+	flow, err := m.GradientFlow(examples(cfg, false, 8, 8, 8))
+	require.NoError(t, err)
+	require.Len(t, flow.Layers, 1)
+	require.Len(t, flow.Layers[0].Norms, 8)
+	for i, norm := range flow.Layers[0].Norms {
+		require.Positive(t, norm, "step %d", i)
+	}
+	_, err = m.GradientFlow(nil)
+	require.ErrorContains(t, err, "there are 0 examples")
+}
+
 // Trial 17: 32 goroutines use one model at once.
 func TestTaggerConcurrently(t *testing.T) {
 	cfg := sequenceConfigs["gru, both ways"]
