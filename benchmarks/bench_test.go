@@ -205,3 +205,12 @@ func BenchmarkPlainGorgonia(b *testing.B) {
 		}
 	}
 }
+
+// A word model starts at the loss of even guesses.
+func TestWords(t *testing.T) {
+	j := start(t, benchmarks.Workload{Mode: benchmarks.Words, Engine: benchmarks.Seqzoo, Cell: "lstm", B: 2, T: 3, H: 8, V: 101, Threads: 1})
+	require.NoError(t, j.Step())
+	loss, grad := j.Outcome()
+	require.InDelta(t, math.Log(101), loss, 0.05)
+	require.Positive(t, grad)
+}

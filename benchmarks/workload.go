@@ -28,8 +28,8 @@ import (
 type Workload struct {
 	Cell        string // rnn, gru, lstm or mgu, a minimal gated unit
 	B, T, I, H  int    // batch, steps, input and hidden widths
-	V, Layers   int    // of Generate: vocabulary and stacked layers
-	Mode        string // Train, Infer or Generate
+	V, Layers   int    // of Generate: vocabulary and stacked layers; of Words: vocabulary
+	Mode        string // Train, Infer, Generate or Words
 	Engine      string // Seqzoo, Plain or TapeMachine
 	Threads     int    // of the engine; below 1: GOMAXPROCS
 	Share       string // how threads share a recurrence: "rows", "operations", else the engine chooses
@@ -42,6 +42,7 @@ const (
 	Train    = "train"    // forward, mean of the squared outputs, backward to all parameters and the input
 	Infer    = "infer"    // forward
 	Generate = "generate" // T characters sampled one by one
+	Words    = "words"    // training of a word model: embedding [V, H], one layer, output layer [H, V], cross-entropy
 
 	Seqzoo      = "seqzoo"
 	Plain       = "plain"
@@ -69,7 +70,7 @@ type Job struct {
 func (j *Job) Step() error { return j.step() }
 
 // Outcome is what the last step computed: of Train, the loss and the norm of the gradient of the recurrent weights; of
-// Infer, the norm of the outputs; of Generate, by how much probabilities fail to add up to 1. The others are 0.
+// Infer, the norm of the outputs; of Words, the loss and the norm of the gradient of the output layer; of Generate, by how much probabilities fail to add up to 1. The others are 0.
 func (j *Job) Outcome() (loss, gradU float64) { return j.outcome() }
 
 // Build makes the graph of a workload and compiles it.
@@ -79,18 +80,25 @@ func (w Workload) Build() (*Job, error) {
 		return w.sequence()
 	case Generate:
 		return w.generate()
+	case Words:
+		return w.words()
 	}
-	return nil, fmt.Errorf("no mode %q: want %s, %s or %s", w.Mode, Train, Infer, Generate)
+	return nil, fmt.Errorf("no mode %q: want %s, %s, %s or %s", w.Mode, Train, Infer, Generate, Words)
 }
 
 // Flops counts the multiplications and additions of the matrix products of a step.
 func (w Workload) Flops() float64 {
 	gates := float64(map[string]int{"rnn": 1, "gru": 3, "lstm": 4, "mgu": 2}[w.Cell])
 	steps, in, h := float64(w.B*w.T), float64(w.I), float64(w.H)
+	if w.Mode == Words {
+		in = h
+	}
 	forward := 2 * steps * gates * h * (in + h)
 	switch w.Mode {
 	case Train:
 		return 3 * forward
+	case Words:
+		return 3 * (forward + 2*steps*h*float64(w.V))
 	case Generate:
 		return forward + 2*steps*(gates*h*2*h*float64(w.Layers-1)+h*float64(w.V))
 	}

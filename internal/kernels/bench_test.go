@@ -143,3 +143,17 @@ func BenchmarkElementwise(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkAdamStep updates 13.3 million weights, those of a word model of 33,278 words and a width of 200.
+func BenchmarkAdamStep(b *testing.B) {
+	const n = 2 * 33278 * 200
+	p, g, m, v := make([]float32, n), make([]float32, n), make([]float32, n), make([]float32, n)
+	for i := range g {
+		g[i] = float32(i%7) - 3
+	}
+	c := AdamStep[float32]{Beta1: 0.9, Rest1: 0.1, Beta2: 0.999, Rest2: 0.001, Rate: 0.001, Unbias: 1, Eps: 1e-8, Keep: 1}
+	b.SetBytes(7 * 4 * n)
+	for b.Loop() {
+		c.Update(p, g, m, v, v)
+	}
+}
