@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"gorgonia.org/tensor"
 
+	"github.com/seqzoo/seqzoo/cells"
 	"github.com/seqzoo/seqzoo/internal/rng"
 	"github.com/seqzoo/seqzoo/train"
 	"github.com/seqzoo/seqzoo/unroll"
@@ -311,6 +312,50 @@ func gradientAlong(t *testing.T, task train.Task) {
 		move(h)
 		require.InDelta(t, want, (above-below)/(2*h), 1e-6*math.Sqrt(norm), "seed %d", seed)
 	}
+}
+
+// Random sizes, 1 among them, either build and give the same loss both ways, or are refused by an error.
+func TestCaptionerShapes(t *testing.T) {
+	r := rng.Stream{Key: rng.New(11)}
+	built := 0
+	for range 30 {
+		n := func(most int) int { return 1 + r.Intn(most) }
+		cfg := zoo.CaptionerConfig{
+			Height: n(6), Width: n(6), Patch: n(3), Stride: n(3), Hidden: n(4), Features: n(4), Embed: n(4), ScoreHidden: n(3),
+			Decoder: zoo.Recurrent{Cell: []string{"rnn", "gru", "lstm", "tree"}[r.Intn(4)], Hidden: n(4), Layers: n(2)},
+			Score:   []cells.Score{"", cells.DotScore, cells.GeneralScore, cells.ConcatScore}[r.Intn(4)], Float64: true,
+		}
+		m, err := zoo.NewCaptioner(cfg, letters(t, 3, text.BOS, text.EOS), 1)
+		if err != nil {
+			require.ErrorContains(t, err, "zoo: captioner: ")
+			continue
+		}
+		built++
+		var examples []zoo.Captioned
+		for range n(3) {
+			p := image.NewGray(image.Rect(0, 0, cfg.Width, cfg.Height))
+			for i := range p.Pix {
+				p.Pix[i] = uint8(r.Intn(256))
+			}
+			var caption []int
+			for range r.Intn(4) {
+				caption = append(caption, 2+r.Intn(3))
+			}
+			examples = append(examples, zoo.Captioned{Picture: p, Caption: caption})
+		}
+		var losses [2]float64
+		for i, how := range []unroll.Strategy{unroll.Scan, unroll.Expand} {
+			task, err := m.Task(zoo.CaptionerData{Train: examples, Unroll: how})
+			require.NoError(t, err)
+			b, err := task.Next(1, 0)
+			require.NoError(t, err)
+			losses[i] = b.Loss
+		}
+		require.InDelta(t, losses[0], losses[1], 1e-10, "%+v", cfg)
+		_, err = m.Caption(context.Background(), examples[0].Picture, zoo.TranslateOptions{Beam: n(3), Max: 3})
+		require.NoError(t, err)
+	}
+	require.Greater(t, built, 3)
 }
 
 func TestCaptionerResumes(t *testing.T) {
