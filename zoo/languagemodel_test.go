@@ -464,8 +464,13 @@ func TestGenerate(t *testing.T) {
 
 // Trial 17 at the level of a model: 32 goroutines use one model at once.
 func TestLanguageModelConcurrently(t *testing.T) {
-	m := newLM(t, LanguageModelConfig{Recurrent: Recurrent{Hidden: 7, Layers: 2}})
-	rounds := 10
+	for name, cfg := range map[string]LanguageModelConfig{"full": {Recurrent: Recurrent{Hidden: 7, Layers: 2}}, "adaptive": smallAdaptive} {
+		t.Run(name, func(t *testing.T) { testConcurrently(t, newLM(t, cfg)) })
+	}
+}
+
+func testConcurrently(t *testing.T, m *LanguageModel) {
+	rounds := 5
 	if testing.Short() {
 		rounds = 2
 	}
