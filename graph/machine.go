@@ -175,7 +175,8 @@ func (m *Machine) RunAll() error {
 func (m *Machine) Reset() {}
 
 // Memory is what the machine allocated for values, in bytes: intermediate values, activations kept for the backward
-// pass, results. It is known, and allocated, before the first run; inputs and parameters are not in it.
+// pass, results. It is known, and allocated, before the first run; inputs and parameters are not in it, nor is the
+// scratch memory of matrix products, some 0.6 MB a worker for all machines of a process together.
 func (m *Machine) Memory() int {
 	if m.closed {
 		return 0
