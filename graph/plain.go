@@ -48,6 +48,7 @@ func (m *plain) Result(i int) ops.Tensor { return m.out[i] }
 func (m *plain) Memory() int             { return 0 }
 func (m *plain) Listing() []string       { return nil }
 func (m *plain) Buffers() []exec.Buffer  { return nil }
+func (m *plain) Plan() []exec.Planned    { return nil }
 func (m *plain) Close()                  {}
 
 func (m *plain) StopAt(stop *atomic.Bool) { m.stop = stop }

@@ -1,6 +1,8 @@
 package exec
 
 import (
+	"fmt"
+
 	"github.com/seqzoo/seqzoo/graph/internal/ir"
 	"github.com/seqzoo/seqzoo/internal/kernels"
 	"github.com/seqzoo/seqzoo/internal/ops"
@@ -40,6 +42,9 @@ func (k *block[F]) emitLoop(v *ir.Value, l *ir.Loop) {
 	}
 	body.place()
 	batch := body.rows()
+	if batch == 0 {
+		k.note("loop %s is not shared by rows of the batch: %s", l.Name, body.why)
+	}
 	team := body.asTeam(batch)
 	if batch > 1 && !team {
 		body.batch = batch
@@ -244,7 +249,7 @@ const teamCost = 4_000
 // rows is the number of units that every instruction of the body has if all of them work row by row on the batch; 0 if
 // not.
 func (k *block[F]) rows() int {
-	if len(k.loop.Carries) == 0 {
+	if k.why = "its state has no batch"; len(k.loop.Carries) == 0 {
 		return 0
 	}
 	shape := k.loop.Carries[0].Leaf.Shape
@@ -260,6 +265,7 @@ func (k *block[F]) rows() int {
 	of := map[*ir.Value]int{}
 	for _, c := range k.loop.Carries {
 		if of[c.Leaf] = byRow; len(c.Leaf.Shape) == 0 || c.Leaf.Shape[0] != batch {
+			k.why = fmt.Sprintf("what it carries for %v, %v, adds up over the batch", c.Next.At, c.Leaf.Type)
 			return 0
 		}
 	}
@@ -278,6 +284,7 @@ func (k *block[F]) rows() int {
 		}
 		if !any {
 			if !view(v) {
+				k.why = fmt.Sprintf("%v does not depend on it", v.At)
 				return 0
 			}
 			continue
@@ -310,6 +317,7 @@ func (k *block[F]) rows() int {
 			ok = ok && k.byRow(v)
 		}
 		if !ok {
+			k.why = fmt.Sprintf("%v does not work row by row", v.At)
 			return 0
 		}
 		of[v] = byRow

@@ -1,6 +1,7 @@
 package exec
 
 import (
+	"fmt"
 	"runtime"
 	"slices"
 
@@ -88,7 +89,8 @@ type block[F kernels.Float] struct {
 	placed   map[*ir.Value]bool   // whose operands have been placed
 	also     map[*ir.Value][]*loc // further places that an element-wise value is written to
 	groups   map[*ir.Value]*group
-	batch    int // units of every instruction of a body that is divided by rows, else 0
+	why      string // a body is not divided by rows
+	batch    int    // units of every instruction of a body that is divided by rows, else 0
 	code     []instr[F]
 	touched  [][]int               // buffers of each instruction
 	skips    map[*ir.Value]*masked // of loops
@@ -328,7 +330,30 @@ func (k *block[F]) fillOrCopy(to *loc, a *ir.Value) {
 	k.emit(a)
 	same := func(l *loc) bool { return l.buf == to.buf && l.off == to.off && l.clock == to.clock }
 	if l := k.locs[a]; !same(l) && !slices.ContainsFunc(k.also[a], same) {
+		k.note("%v is copied to where it is joined with others: %s", a.At, k.unplaced(a))
 		k.copy(to, l)
+	}
+}
+
+// unplaced says why a value was not written where it is joined with others.
+func (k *block[F]) unplaced(v *ir.Value) string {
+	switch {
+	case view(v):
+		return "it is a view of something else"
+	case len(v.Args) == 0:
+		return "it is an input"
+	case k.outer == nil && k.roots[v]:
+		return "it is a result, whose memory is its own"
+	case !strided(v):
+		return "its instruction writes contiguous memory only"
+	}
+	return "it is written to another place already"
+}
+
+// note adds a remark to the listing.
+func (k *block[F]) note(format string, args ...any) {
+	if s := fmt.Sprintf(format, args...); !slices.Contains(k.p.notes, s) {
+		k.p.notes = append(k.p.notes, s)
 	}
 }
 
@@ -365,6 +390,7 @@ func (k *block[F]) emitOther(v *ir.Value) {
 		k.add(&foreign[F]{op: fn.Op, in: in, out: out}, append(in, out)...)
 		return
 	}
+	k.note("%v runs by its plain definition, on one worker, and is not fused: it has no kernel", v.At)
 	k.add(&evaluate[F]{fn: v.Fn, at: v.At, in: in, out: out}, append(in, out)...)
 }
 

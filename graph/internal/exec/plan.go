@@ -95,7 +95,7 @@ func (b *builder[F]) plan(touched [][]int) error {
 	if limit := b.cfg.Limit; limit > 0 && p.memory > limit {
 		return fmt.Errorf("the values of the graph need %d bytes, more than the limit of %d", p.memory, limit)
 	}
-	p.buffers = b.buffers
+	p.buffers, p.touched = b.buffers, touched
 	p.bufs, p.ints = make([][]F, len(b.buffers)), make([][]int, len(b.buffers))
 	if p.arena = b.cfg.Arena; p.arena == nil {
 		p.place(allocate[F](top[0]), arena, permanent)
@@ -140,5 +140,45 @@ func (p *program[F]) Buffers() []Buffer {
 		out = append(out, Buffer{At: f.at, Type: f.of, Bytes: f.size * size, Offset: f.offset * size, Result: f.kind == permanent, First: f.first, Last: f.last})
 	}
 	slices.SortStableFunc(out, func(a, b Buffer) int { return b.Bytes - a.Bytes })
+	return out
+}
+
+// Planned is an instruction with where its data comes from.
+type Planned struct {
+	What string
+	At   []ops.Place
+	Body []Planned // of a loop
+	From []Flow
+}
+
+// Flow is what an instruction reads, or writes over, of one before it.
+type Flow struct{ Instruction, Bytes int }
+
+// Plan lists the instructions.
+func (p *program[F]) Plan() []Planned {
+	last := map[int]int{} // instruction that touched a buffer last
+	var out []Planned
+	for i, in := range p.code {
+		n := Planned{What: in.String(), At: p.at[in]}
+		if l, ok := in.(*loop[F]); ok {
+			for _, b := range l.body {
+				n.Body = append(n.Body, Planned{What: b.String(), At: p.at[b]})
+			}
+		}
+		bytes := map[int]int{}
+		for _, b := range p.touched[i] {
+			f := p.buffers[b]
+			if before, ok := last[b]; ok && before != i {
+				bytes[before] += f.size * int(f.of.Dtype.Size())
+			}
+			last[b] = i
+		}
+		for before := range i {
+			if bytes[before] > 0 {
+				n.From = append(n.From, Flow{before, bytes[before]})
+			}
+		}
+		out = append(out, n)
+	}
 	return out
 }

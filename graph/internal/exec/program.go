@@ -48,6 +48,8 @@ type Program interface {
 	Listing() []string
 	// Buffers lists the memory that is in Memory.
 	Buffers() []Buffer
+	// Plan lists the instructions with what goes from one to another.
+	Plan() []Planned
 	Profile(n int) ([]Timing, error)
 	// StopAt makes runs end with an error soon after stop has become true; nil makes them go on to the end.
 	StopAt(stop *atomic.Bool)
@@ -90,9 +92,10 @@ type program[F kernels.Float] struct {
 	packs   []kernels.Packed[F]
 	least   int
 	buffers []*buffer
-	arena   *Arena // nil: the memory is the program's own
-	age     int    // of the arena when the buffers were placed in it
-	sharing bool   // some instruction is shared
+	touched [][]int // buffers that each instruction uses
+	arena   *Arena  // nil: the memory is the program's own
+	age     int     // of the arena when the buffers were placed in it
+	sharing bool    // some instruction is shared
 
 	stop *atomic.Bool
 
