@@ -1,6 +1,9 @@
 // Package zoo holds whole sequence models, each a short assembly of cells and unrollers that trains through package
 // train, is saved as a directory, and has the inference methods that its users expect.
 //
+// PCA, Autoencoder, VAE and RecurrentAutoencoder reduce rows of numbers to codes of fewer, and are one [Reducer], so that they
+// are compared like with like.
+//
 // A model's directory holds config.json (architecture and sizes), model.safetensors (weights) and, for models of text,
 // vocabulary.json, or source.json and target.json. Load gives back a model that is ready for use. Files hold data only:
 // an architecture is one of a closed list of names, and an unknown name or field is refused by name.

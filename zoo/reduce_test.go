@@ -57,6 +57,10 @@ func reducers(t testing.TB) map[string]Reducer {
 		out[name], err = FitPCA(x, cfg)
 		require.NoError(t, err)
 	}
+	out["recurrent"], err = NewRecurrentAutoencoder(RecurrentAutoencoderConfig{
+		Recurrent: Recurrent{Cell: "gru", Hidden: 4}, Variables: 1, Window: 7, Code: 2, Standardise: true,
+	}, 1)
+	require.NoError(t, err)
 	for name, m := range out { // units that are not those of the model
 		switch m := m.(type) {
 		case *Autoencoder:
@@ -67,6 +71,8 @@ func reducers(t testing.TB) map[string]Reducer {
 			if m.scaling != nil {
 				_, err = m.Task(VAEData{RowData: RowData{Train: x}})
 			}
+		case *RecurrentAutoencoder:
+			_, err = m.Task(RowData{Train: x})
 		}
 		require.NoError(t, err, name)
 	}
@@ -101,6 +107,8 @@ func TestReducers(t *testing.T) {
 			case *VAE:
 				s = m.scaling
 			case *PCA:
+				s = m.scaling
+			case *RecurrentAutoencoder:
 				s = m.scaling
 			}
 			require.InDeltaSlice(t, rowErrors(s.apply(x), s.apply(y), 7), errs, 1e-5)
