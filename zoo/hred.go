@@ -107,7 +107,7 @@ func NewHRED(cfg HREDConfig, v *text.Vocabulary, seed uint64) (m *HRED, err erro
 
 func (m *HRED) declare() {
 	c, root := m.cfg, m.store.Root()
-	m.embed = root.In("embed").Param("E", nodes.Uniform(-0.1, 0.1), m.vocabulary.Len(), c.Embed)
+	m.embed = root.In("embed").Param("E", nodes.Normal(0, 1), m.vocabulary.Len(), c.Embed)
 	m.encoder = c.Encoder.layers(root.In("encoder"), c.Embed, c.Bidirectional)
 	m.context = c.Context.layers(root.In("context"), c.utterance(), false)
 	in := c.Embed

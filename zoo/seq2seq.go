@@ -77,8 +77,12 @@ func NewSeq2Seq(cfg Seq2SeqConfig, source, target *text.Vocabulary, seed uint64)
 
 func (m *Seq2Seq) declare() {
 	c, root := m.cfg, m.store.Root()
-	m.source = root.In("source").Param("E", nodes.Uniform(-0.1, 0.1), m.sources.Len(), c.EmbedSource)
-	m.target = root.In("target").Param("E", nodes.Uniform(-0.1, 0.1), m.targets.Len(), c.EmbedTarget)
+	embedding := nodes.Uniform(-0.1, 0.1)
+	if c.EmbedStd > 0 {
+		embedding = nodes.Normal(0, c.EmbedStd)
+	}
+	m.source = root.In("source").Param("E", embedding, m.sources.Len(), c.EmbedSource)
+	m.target = root.In("target").Param("E", embedding, m.targets.Len(), c.EmbedTarget)
 	m.encoder = unroll.Stack{Dropout: c.Encoder.Dropout, Residual: c.Encoder.Residual}
 	m.decoder = cells.Layers{Dropout: c.Decoder.Dropout, Residual: c.Decoder.Residual}
 

@@ -20,6 +20,7 @@ type Seq2SeqConfig struct {
 	Coverage      float64     `json:"coverage,omitempty"`      // weight of the coverage loss (See, Liu and Manning, 2017: 1); 0: no coverage
 	EmbedSource   int         `json:"embed_source"`            // default the encoder's width
 	EmbedTarget   int         `json:"embed_target"`            // default the decoder's width
+	EmbedStd      float64     `json:"embed_std,omitempty"`     // deviation of the first embeddings, normal; default: uniform ±0.1
 	Peeky         bool        `json:"peeky,omitempty"`         // layers of the decoder and output read the source's summary at every step
 	Readout       int         `json:"readout,omitempty"`       // width of a tanh layer between the decoder and the output layer; 0: none
 	Tied          bool        `json:"tied,omitempty"`          // the output layer is the target's embedding, transposed; needs that width
@@ -98,6 +99,7 @@ func (c Seq2SeqConfig) Validate() error {
 		"bridge is none: the encoder must read one way and be as wide as the decoder; else it is tanh")
 	check(c.Coverage >= 0 && c.Coverage <= 1e6, "coverage is %g, want a number of 0 or more", c.Coverage)
 	check(c.IODropout >= 0 && c.IODropout < 1, "io_dropout is %g, want [0, 1)", c.IODropout)
+	check(c.EmbedStd >= 0 && c.EmbedStd <= 100, "embed_std is %g, want 0 … 100", c.EmbedStd)
 	check(c.Readout >= 0 && c.Readout <= cells.MaxWidth, "readout is %d, want 0 (none) … %d", c.Readout, cells.MaxWidth)
 	if width := cmp.Or(c.Readout, c.read()); c.Tied {
 		check(width == c.EmbedTarget, "tied: the output layer reads %d numbers and embed_target is %d; want as many, "+

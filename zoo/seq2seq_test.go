@@ -439,6 +439,7 @@ func TestSeq2SeqErrors(t *testing.T) {
 		"io_dropout is 1":              {Encoder: gru, IODropout: 1},
 		"readout is -1":                {Encoder: gru, Readout: -1},
 		"a readout of 2 gives":         {Encoder: gru, EmbedTarget: 2, Tied: true},
+		"embed_std is -1":              {Encoder: gru, EmbedStd: -1},
 		"embed_target is -1":           {Encoder: gru, EmbedTarget: -1},
 		"attention is \"hard\"":        {Encoder: gru, Attention: "hard"},
 		"want equal widths":            {Encoder: gru, Bidirectional: true, Attention: "luong", Score: cells.DotScore},
