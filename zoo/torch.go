@@ -284,7 +284,7 @@ func torchLayer(scope string) (layer int, direction string, err error) {
 
 func (m TorchModule) linear(w, b *nodes.Param) ([]torchEntry, error) {
 	if len(w.Shape()) != 2 {
-		return nil, fmt.Errorf("W is %s: want a matrix", ops.ShapeString(w.Shape()))
+		return nil, fmt.Errorf("the weight W is %s: want a matrix", ops.ShapeString(w.Shape()))
 	}
 	in, out := w.Shape()[0], w.Shape()[1]
 	entries := []torchEntry{{name: m.prefix() + "weight", shape: []int{out, in}, parts: []torchPart{{param: w, n: out}}}}

@@ -25,7 +25,6 @@ type drawCommand struct {
 	model, what, out string
 	n, scale         int
 	seed             uint64
-	noisy            bool
 }
 
 func (d *drawCommand) register(f *flag.FlagSet) {
