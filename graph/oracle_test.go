@@ -129,6 +129,39 @@ func (m *mgu) Step(x *nodes.Node, s cells.State) cells.State {
 	return cells.State{nodes.Add(nodes.Mul(nodes.OneMinus(f), h), nodes.Mul(f, n))}
 }
 
+// independent is a cell of a user's own whose units see only themselves (IndRNN; Li et al., 2018): no product with h.
+type independent struct {
+	hidden  int
+	w, u, b *nodes.Param
+}
+
+func (c *independent) Parts() []cells.Part { return []cells.Part{{Name: "h", Width: c.hidden}} }
+
+func (c *independent) Step(x *nodes.Node, s cells.State) cells.State {
+	return cells.State{nodes.Softplus(nodes.Add(nodes.MatMul(x, c.w), nodes.Mul(s[0], c.u), c.b))}
+}
+
+// simple is another (SRU; Lei et al., 2018): all its products are of x, and the gates look at the last state element by
+// element, so that everything but a few products of elements can be taken out of the loop.
+type simple struct {
+	hidden     int
+	w, v, b, p *nodes.Param
+}
+
+func (c *simple) Parts() []cells.Part {
+	return []cells.Part{{Name: "h", Width: c.hidden}, {Name: "c", Width: c.hidden}}
+}
+
+func (c *simple) Step(x *nodes.Node, s cells.State) cells.State {
+	m := s[1]
+	parts := nodes.Split(nodes.MatMul(x, c.w), 3, -1)
+	v, b := nodes.Split(x.Graph().Param(c.v), 2, -1), nodes.Split(x.Graph().Param(c.b), 2, -1)
+	f := nodes.Sigmoid(nodes.Add(parts[1], nodes.Mul(m, v[0]), b[0]))
+	r := nodes.Sigmoid(nodes.Add(parts[2], nodes.Mul(m, v[1]), b[1]))
+	m = nodes.Add(nodes.Mul(f, m), nodes.Mul(nodes.OneMinus(f), parts[0]))
+	return cells.State{nodes.Add(nodes.Mul(r, m), nodes.Mul(nodes.OneMinus(r), nodes.MatMul(x, c.p))), m}
+}
+
 // attentive reads the whole input at every step, weighted by how it fits its state: products of stacks, a softmax, sums.
 type attentive struct {
 	hidden int
@@ -153,7 +186,7 @@ func draw(t *rapid.T) (model, string) {
 	size := rapid.SampledFrom([]int{1, 2, 3, 5, 7, 16, 17})
 	T, B, I, H := size.Draw(t, "T"), size.Draw(t, "B"), size.Draw(t, "I"), size.Draw(t, "H")
 	kind := rapid.SampledFrom([]string{"rnn", "relu", "gru", "gru before", "lstm", "lstm diagonal", "lstm full", "lstm coupled", "lstm projected",
-		"lstm norm", "lstm norm each", "mgu", "attentive"}).Draw(t, "cell")
+		"lstm norm", "lstm norm each", "mgu", "independent", "simple", "attentive"}).Draw(t, "cell")
 	layers := rapid.IntRange(1, 2).Draw(t, "layers")
 	bidirectional := rapid.Bool().Draw(t, "bidirectional")
 	o := unroll.Options{Reverse: rapid.Bool().Draw(t, "reverse")}
@@ -259,6 +292,11 @@ func newCell(s *nodes.Scope, kind string, in, hidden int, memory *nodes.Node) ce
 		return cells.NewGRU(s, cells.GRUConfig{In: in, Hidden: hidden, ResetBefore: kind == "gru before"})
 	case "mgu":
 		return newMGU(s, in, hidden)
+	case "independent":
+		return &independent{hidden, s.Param("W", nodes.Normal(0, 0.5), in, hidden), s.Param("u", nodes.Normal(0, 0.5), hidden), s.Param("b", nodes.Zeros(), hidden)}
+	case "simple":
+		return &simple{hidden, s.Param("W", nodes.Normal(0, 0.5), in, 3*hidden), s.Param("v", nodes.Normal(0, 0.5), 2*hidden),
+			s.Param("b", nodes.Zeros(), 2*hidden), s.Param("W_p", nodes.Normal(0, 0.5), in, hidden)}
 	case "attentive":
 		return &attentive{hidden, memory, s.Param("W", nodes.Normal(0, 0.5), in, hidden), s.Param("U", nodes.Normal(0, 0.5), hidden, hidden)}
 	case "lstm diagonal":
