@@ -27,7 +27,7 @@ type training struct {
 }
 
 func newTraining() *training {
-	return &training{Training: cli.Training{Epochs: 3, LR: 0.003, Clip: 1, Seed: 1}}
+	return &training{Training: cli.Training{Epochs: 2, LR: 0.004, Clip: 1, Seed: 1}}
 }
 
 func (t *training) register(f *flag.FlagSet) {
@@ -43,7 +43,7 @@ func (t *training) register(f *flag.FlagSet) {
 	f.IntVar(&t.embed, "embed", 64, "width of the embedding")
 	f.Float64Var(&t.dropout, "dropout", 0, "share of the embedding and of the output that is dropped")
 	f.IntVar(&t.latent, "latent", 32, "vhred: units of the latent variable")
-	f.IntVar(&t.annealing, "annealing", 1500, "vhred: batches in which the weight of the divergence rises to 1")
+	f.IntVar(&t.annealing, "annealing", 800, "vhred: batches in which the weight of the divergence rises to 1")
 	f.Float64Var(&t.freeBits, "free-bits", 0.08, "vhred: nats an utterance and unit that cost nothing")
 	f.Float64Var(&t.wordDropout, "word-dropout", 0.25, "vhred: share of words that the decoder does not get to see")
 }
