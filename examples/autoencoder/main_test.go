@@ -124,17 +124,32 @@ func TestSeries(t *testing.T) {
 	_, faulty := csv(t, 60, 40)
 	dir := t.TempDir()
 	must(t, "", "train", "-kind", "recurrent", "-data", path, "-window", "8", "-code", "2", "-widths", "16", "-epochs", "40", "-lr", "0.01", "-quantile", "1", "-save", dir)
-	lines := strings.Split(strings.TrimSpace(must(t, faulty, "anomaly", "-model", dir)), "\n")
-	require.Len(t, lines, 60)
-	for i, line := range lines {
-		switch {
-		case i < 7:
+	// The seven rows before a window is full have no score, and the fault at row 40 is in eight windows.
+	ask := func(flags ...string) []string {
+		lines := strings.Split(strings.TrimSpace(must(t, faulty, append([]string{"anomaly", "-model", dir}, flags...)...)), "\n")
+		require.Len(t, lines, 60)
+		return lines
+	}
+	normal, fault := 0.0, math.Inf(1)
+	for i, line := range ask() {
+		if i < 7 {
 			require.Equal(t, "-\treading", line)
-		case i < 40:
-			require.Contains(t, line, "normal", "line %d", i)
-		case i < 48:
-			require.Contains(t, line, "anomaly", "line %d", i)
+			continue
 		}
+		var score float64
+		var label string
+		_, err := fmt.Sscan(line, &score, &label)
+		require.NoError(t, err, "line %d: %q", i, line)
+		if i < 40 {
+			normal = max(normal, score)
+		} else if i < 48 {
+			fault = min(fault, score)
+			require.Equal(t, "anomaly", label, "line %d", i)
+		}
+	}
+	require.Greater(t, fault, 5*normal)
+	for i, line := range ask("-threshold", fmt.Sprint(math.Sqrt(normal*fault))) {
+		require.Equal(t, i >= 40 && i < 48, strings.Contains(line, "anomaly"), "line %d: %q", i, line)
 	}
 	out := must(t, faulty, "anomaly", "-model", dir, "-threshold", "1000")
 	require.NotContains(t, out, "anomaly")

@@ -107,7 +107,7 @@ func TestMistakes(t *testing.T) {
 		{"train -task division", `-task is "division"; want one of reversal, addition, dates`},
 		{"train -task dates -variant peeky", "want one of none, attention"},
 		{"train -cell elman", `cell is "elman"`},
-		{"train -lr 7", "-lr is 7"},
+		{"train -lr -7", "-lr is -7"},
 		{"evaluate", "-model is missing"},
 		{"evaluate -model " + dir, "config.json"},
 		{"evaluate -model " + model + " -source x", "go together"},

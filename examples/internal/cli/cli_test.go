@@ -144,7 +144,7 @@ func TestFit(t *testing.T) {
 }
 
 func TestTrainingCheck(t *testing.T) {
-	err := (&cli.Training{Epochs: 0, Batch: -1, LR: 2, Clip: -1, Steps: -1, Patience: -1, Warmup: -1}).Check()
+	err := (&cli.Training{Epochs: 0, Batch: -1, LR: -2, Clip: -1, Steps: -1, Patience: -1, Warmup: -1}).Check()
 	for _, flag := range []string{"-epochs", "-batch", "-lr", "-steps", "-patience", "-warmup", "-save-every"} {
 		require.ErrorContains(t, err, flag)
 	}

@@ -89,8 +89,10 @@ type block[F kernels.Float] struct {
 	placed   map[*ir.Value]bool   // whose operands have been placed
 	also     map[*ir.Value][]*loc // further places that an element-wise value is written to
 	groups   map[*ir.Value]*group
-	why      string // a body is not divided by rows
-	batch    int    // units of every instruction of a body that is divided by rows, else 0
+	gradOf   map[*ir.Value]*ir.Value // of a loss: the gradient of its logits, if one instruction computes both
+	lossOf   map[*ir.Value]*ir.Value // the same turned round
+	why      string                  // a body is not divided by rows
+	batch    int                     // units of every instruction of a body that is divided by rows, else 0
 	code     []instr[F]
 	touched  [][]int               // buffers of each instruction
 	skips    map[*ir.Value]*masked // of loops
@@ -121,6 +123,7 @@ func newBlock[F kernels.Float](b *builder[F], outer *block[F], roots []*ir.Value
 		k.users[v]++
 		k.roots[v] = true
 	}
+	k.pairLosses()
 	k.group()
 	return k
 }

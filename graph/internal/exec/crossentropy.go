@@ -103,7 +103,7 @@ func (k *block[F]) emitCrossEntropy(v *ir.Value, fn ops.CrossEntropy) {
 	if k.batch > 0 {
 		c.split = k.batch
 	}
-	grad := k.gradientOf(v, fn)
+	grad := k.gradOf[v]
 	readers := 1
 	if grad != nil {
 		readers = 2
@@ -170,32 +170,39 @@ func (k *block[F]) biased(v *ir.Value) (x, b *ir.Value) {
 	return nil, nil
 }
 
-// gradientOf is the gradient of the logits of the loss v if it can be computed together with v; else nil.
-func (k *block[F]) gradientOf(v *ir.Value, fn ops.CrossEntropy) *ir.Value {
+// pairLosses decides which losses are computed together with the gradient of their logits. Such a loss waits for the
+// gradient that comes to it, so that must not need the loss, by way of other pairs either.
+func (k *block[F]) pairLosses() {
+	k.gradOf, k.lossOf = map[*ir.Value]*ir.Value{}, map[*ir.Value]*ir.Value{}
 	if k.outer != nil || k.cfg.Without["fuse"] {
-		return nil
+		return
 	}
-	for _, u := range k.readers[v.Args[0]] {
-		g, ok := u.Fn.(ops.CrossEntropyGrad)
-		if ok && u.Args[0] == v.Args[0] && u.Args[1] == v.Args[1] && g.CrossEntropy.Key() == fn.Key() && k.locs[u] == nil && !needs(u.Args[2], v) {
-			return u
+	for _, v := range k.order {
+		fn, ok := v.Fn.(ops.CrossEntropy)
+		if !ok {
+			continue
+		}
+		for _, u := range k.readers[v.Args[0]] {
+			g, ok := u.Fn.(ops.CrossEntropyGrad)
+			if ok && u.Args[0] == v.Args[0] && u.Args[1] == v.Args[1] && g.CrossEntropy.Key() == fn.Key() &&
+				k.lossOf[u] == nil && !k.needs(u.Args[2], v) {
+				k.gradOf[v], k.lossOf[u] = u, v
+				break
+			}
 		}
 	}
-	return nil
 }
 
-// lossOf is the loss whose instruction computes the gradient u too; else nil.
-func (k *block[F]) lossOf(u *ir.Value, fn ops.CrossEntropyGrad) *ir.Value {
-	for _, v := range k.readers[u.Args[0]] {
-		if c, ok := v.Fn.(ops.CrossEntropy); ok && k.locs[v] == nil && k.gradientOf(v, c) == u {
-			return v
-		}
+// operands are the values that v is computed from, or in one instruction with.
+func (k *block[F]) operands(v *ir.Value) []*ir.Value {
+	if g := k.gradOf[v]; g != nil {
+		return append(slices.Clone(v.Args), g.Args[2])
 	}
-	return nil
+	return v.Args
 }
 
-// needs reports whether v is computed from w.
-func needs(v, w *ir.Value) bool {
+// needs reports whether w must have been computed before v can be.
+func (k *block[F]) needs(v, w *ir.Value) bool {
 	seen := map[*ir.Value]bool{}
 	var visit func(v *ir.Value) bool
 	visit = func(v *ir.Value) bool {
@@ -206,7 +213,10 @@ func needs(v, w *ir.Value) bool {
 			return false
 		}
 		seen[v] = true
-		return slices.ContainsFunc(v.Args, visit)
+		if l := k.lossOf[v]; l != nil && visit(l) { // a gradient comes with its loss
+			return true
+		}
+		return slices.ContainsFunc(k.operands(v), visit)
 	}
 	return visit(v)
 }

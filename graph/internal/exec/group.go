@@ -29,9 +29,16 @@ func isElementwise(v *ir.Value) bool {
 func (k *block[F]) group() {
 	stage := map[*ir.Value]int{}
 	joins := func(a, v *ir.Value) bool { return isElementwise(a) && slices.Equal(a.Shape, v.Shape) }
-	for _, v := range k.order {
+	known := map[*ir.Value]bool{}
+	var set func(v *ir.Value)
+	set = func(v *ir.Value) {
+		if known[v] {
+			return
+		}
+		known[v] = true
 		s := 0
-		for _, a := range v.Args {
+		for _, a := range k.operands(v) {
+			set(a) // it may come later in the order: a loss waits for the gradient that comes to it
 			switch {
 			case isElementwise(v) && joins(a, v):
 				s = max(s, stage[a])
@@ -43,6 +50,13 @@ func (k *block[F]) group() {
 			}
 		}
 		stage[v] = s
+		if l := k.lossOf[v]; l != nil { // a gradient is there when its loss is
+			set(l)
+			stage[v] = max(s, stage[l])
+		}
+	}
+	for _, v := range k.order {
+		set(v)
 	}
 	for _, v := range slices.Backward(k.order) {
 		if !isElementwise(v) {

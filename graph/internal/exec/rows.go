@@ -33,7 +33,7 @@ func (k *block[F]) emitRows(v *ir.Value) bool {
 		k.emitCrossEntropy(v, fn)
 		return true
 	case ops.CrossEntropyGrad:
-		if u := k.lossOf(v, fn); u != nil {
+		if u := k.lossOf[v]; u != nil {
 			k.emit(u)
 		}
 		if k.locs[v] != nil {
