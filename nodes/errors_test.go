@@ -3,7 +3,6 @@ package nodes_test
 import (
 	"errors"
 	"math"
-	"runtime"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -11,6 +10,7 @@ import (
 
 	"github.com/seqzoo/seqzoo/graph"
 	"github.com/seqzoo/seqzoo/internal/gradcheck"
+	"github.com/seqzoo/seqzoo/internal/memtest"
 	"github.com/seqzoo/seqzoo/internal/ops"
 	"github.com/seqzoo/seqzoo/nodes"
 )
@@ -174,25 +174,21 @@ func TestMistakes(t *testing.T) {
 
 // Nothing of an adversarial size is allocated while a graph is built.
 func TestSizesAreRefusedBeforeAllocation(t *testing.T) {
-	allocated := func() uint64 {
-		var m runtime.MemStats
-		runtime.ReadMemStats(&m)
-		return m.TotalAlloc
-	}
-	before := allocated()
-	for _, n := range []int{-1, 0, 1 << 31, 1 << 40, math.MaxInt, math.MinInt} {
-		require.Error(t, nodes.Try(func() { nodes.NewStore(nodes.Float32, 1).Root().Param("W", nodes.Normal(0, 1), n, 4*n) }))
-		require.Error(t, nodes.Try(func() { f64().Input("x", n) }))
-		require.Error(t, nodes.Try(func() { f64().Zeros(n, n) }))
-		require.Error(t, nodes.Try(func() { nodes.OneHot(f64().IntInput("x", 2), n) }))
-	}
-	// A large tensor that is allowed is allocated by a run, or by the first look at a value, not before.
-	require.NoError(t, nodes.Try(func() {
-		p := nodes.NewStore(nodes.Float32, 1).Root().Param("W", nodes.Normal(0, 1), 1<<15, 1<<15)
-		require.Equal(t, []int{1 << 15, 1 << 15}, p.Shape())
-		nodes.Square(f64().Zeros(1<<15, 1<<15))
-	}))
-	require.Less(t, allocated()-before, uint64(10<<20))
+	n := memtest.Allocated(10<<20, func() {
+		for _, n := range []int{-1, 0, 1 << 31, 1 << 40, math.MaxInt, math.MinInt} {
+			require.Error(t, nodes.Try(func() { nodes.NewStore(nodes.Float32, 1).Root().Param("W", nodes.Normal(0, 1), n, 4*n) }))
+			require.Error(t, nodes.Try(func() { f64().Input("x", n) }))
+			require.Error(t, nodes.Try(func() { f64().Zeros(n, n) }))
+			require.Error(t, nodes.Try(func() { nodes.OneHot(f64().IntInput("x", 2), n) }))
+		}
+		// A large tensor that is allowed is allocated by a run, or by the first look at a value, not before.
+		require.NoError(t, nodes.Try(func() {
+			p := nodes.NewStore(nodes.Float32, 1).Root().Param("W", nodes.Normal(0, 1), 1<<15, 1<<15)
+			require.Equal(t, []int{1 << 15, 1 << 15}, p.Shape())
+			nodes.Square(f64().Zeros(1<<15, 1<<15))
+		}))
+	})
+	require.Less(t, n, 10<<20)
 }
 
 func TestTrySwallowsBuildErrorsOnly(t *testing.T) {

@@ -9,8 +9,6 @@ import (
 	"math"
 	"os"
 	"path/filepath"
-	"runtime"
-	"runtime/metrics"
 	"slices"
 	"strings"
 	"syscall"
@@ -21,6 +19,7 @@ import (
 	"gorgonia.org/tensor"
 	"pgregory.net/rapid"
 
+	"github.com/seqzoo/seqzoo/internal/memtest"
 	"github.com/seqzoo/seqzoo/internal/rng"
 	"github.com/seqzoo/seqzoo/internal/safefile"
 	"github.com/seqzoo/seqzoo/internal/safefile/safefiletest"
@@ -504,14 +503,6 @@ func unchecked(t testing.TB, c *Checkpoint) []byte {
 	return bytes.Replace(checkpointBytes(t, c), []byte("seqzoo.sha256"), []byte("text/o.sha256"), 1)
 }
 
-func allocated(f func()) int64 {
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	f()
-	runtime.ReadMemStats(&after)
-	return int64(after.TotalAlloc - before.TotalAlloc)
-}
-
 func loadUnchecked(b []byte) (*Checkpoint, error) {
 	f, err := safetensors.Read(bytes.NewReader(b), int64(len(b)))
 	if err != nil {
@@ -522,7 +513,7 @@ func loadUnchecked(b []byte) (*Checkpoint, error) {
 
 // A checkpoint of any number of small or large tensors loads within twice its size and 64 kB.
 func TestMemoryOfLoading(t *testing.T) {
-	var most int64
+	var most int
 	refused := 0
 	for n := 1; n <= 1024; n *= 2 {
 		for _, size := range []int{1, 50, 1000} {
@@ -538,22 +529,22 @@ func TestMemoryOfLoading(t *testing.T) {
 			}
 			b := checkpointBytes(t, c)
 			var err error
-			got := allocated(func() { _, err = loadUnchecked(b) })
+			got := memtest.Allocated(2*len(b)+memtest.Slack, func() { _, err = loadUnchecked(b) })
 			require.NoError(t, err)
-			most = max(most, got-2*int64(len(b)))
-			require.LessOrEqual(t, got, 2*int64(len(b))+64<<10, "%d tensors of %d", n, size)
+			most = max(most, got-2*len(b))
+			require.LessOrEqual(t, got, 2*len(b)+memtest.Slack, "%d tensors of %d", n, size)
 
 			// The same file from someone who left out the padding that makes room for it.
 			header := b[8 : 8+binary.LittleEndian.Uint64(b)]
 			bare := bytes.TrimRight(bytes.Replace(header, []byte("seqzoo.sha256"), []byte("text/o.sha256"), 1), " ")
 			file := append(binary.LittleEndian.AppendUint64(nil, uint64(len(bare))), bare...)
 			file = append(file, b[8+len(header):]...)
-			got = allocated(func() { _, err = loadUnchecked(file) })
+			got = memtest.Allocated(2*len(file)+memtest.Slack, func() { _, err = loadUnchecked(file) })
 			if err != nil {
 				require.ErrorIs(t, err, safetensors.ErrCrowded)
 				refused++
 			}
-			require.LessOrEqual(t, got, 2*int64(len(file))+64<<10, "%d tensors of %d, unpadded", n, size)
+			require.LessOrEqual(t, got, 2*len(file)+memtest.Slack, "%d tensors of %d, unpadded", n, size)
 		}
 	}
 	require.Positive(t, refused)
@@ -567,20 +558,10 @@ func FuzzCheckpoint(f *testing.F) {
 	f.Add(unchecked(f, &Checkpoint{}))
 	f.Add(unchecked(f, &Checkpoint{Params: map[string]*tensor.Dense{"W": dense32([]int{2, 1}, 1, 2)}, Counters: map[string]uint64{"": 0}}))
 	f.Add(binary.LittleEndian.AppendUint64(nil, math.MaxUint64))
-	sample := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
-	heap := func() uint64 {
-		metrics.Read(sample)
-		return sample[0].Value.Uint64()
-	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		before := heap()
-		c, err := loadUnchecked(b)
-		if heap()-before > uint64(2*len(b)+64<<10) {
-			// That counter is cheap and runs ahead by up to a span per size class; the exact one decides.
-			if n := allocated(func() { loadUnchecked(b) }); n > int64(2*len(b)+64<<10) {
-				t.Fatalf("%d bytes allocated for a file of %d", n, len(b))
-			}
-		}
+		var c *Checkpoint
+		var err error
+		memtest.Within(t, len(b), func() { c, err = loadUnchecked(b) })
 		if err != nil {
 			return
 		}

@@ -8,7 +8,6 @@ import (
 	"math"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -16,6 +15,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
+
+	"github.com/seqzoo/seqzoo/internal/memtest"
 )
 
 // file joins a header and values as the format does.
@@ -320,34 +321,25 @@ type attack struct {
 	want error
 }
 
-// allocated returns the bytes that f allocates, freed or not.
-func allocated(f func()) int64 {
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	f()
-	runtime.ReadMemStats(&after)
-	return int64(after.TotalAlloc - before.TotalAlloc)
-}
-
 // Trial 8: a named error each, within twice the file's size and 64 kB. The time is shown, not judged: the machine
 // may be busy.
 func TestAttacks(t *testing.T) {
-	var most int64
+	var most int
 	var slowest time.Duration
 	for _, a := range attacks() {
 		t.Run(a.name, func(t *testing.T) {
 			var err error
 			start := time.Now()
-			n := allocated(func() { _, err = load(a.file) })
+			n := memtest.Allocated(2*len(a.file)+memtest.Slack, func() { _, err = load(a.file) })
 			slowest = max(slowest, time.Since(start))
-			most = max(most, n-2*int64(len(a.file)))
+			most = max(most, n-2*len(a.file))
 			if a.want == nil {
 				require.NoError(t, err)
 			} else {
 				require.ErrorIs(t, err, a.want)
 				require.Less(t, len(err.Error()), 400, "an error is to be read")
 			}
-			require.LessOrEqual(t, n, 2*int64(len(a.file))+64<<10)
+			require.LessOrEqual(t, n, 2*len(a.file)+memtest.Slack)
 		})
 	}
 	t.Logf("trial 8: %d files, slowest %v, most memory beyond twice the file %d bytes",
@@ -356,7 +348,7 @@ func TestAttacks(t *testing.T) {
 
 // Files at the brink of ErrCrowded: many tensors, axes or keys, and ever more values beside them.
 func TestBudget(t *testing.T) {
-	var most int64
+	var most int
 	refused, read := 0, 0
 	for n := 1; n <= 1<<13; n *= 2 {
 		for _, values := range []int{0, 16 * n, 64 * n, 128 * n, 256 * n, 512 * n} {
@@ -373,13 +365,13 @@ func TestBudget(t *testing.T) {
 				}
 				whole := file(b.String()+"}", make([]byte, values+n*(1-axes&1))...)
 				var err error
-				got := allocated(func() { _, err = load(whole) })
+				got := memtest.Allocated(2*len(whole)+memtest.Slack, func() { _, err = load(whole) })
 				if read++; err != nil {
 					require.ErrorIs(t, err, ErrCrowded)
 					refused++
 				}
-				most = max(most, got-2*int64(len(whole)))
-				require.LessOrEqual(t, got, 2*int64(len(whole))+64<<10, "n = %d, %d values, %d axes", n, values, axes)
+				most = max(most, got-2*len(whole))
+				require.LessOrEqual(t, got, 2*len(whole)+memtest.Slack, "n = %d, %d values, %d axes", n, values, axes)
 			}
 		}
 	}
@@ -454,14 +446,9 @@ func FuzzRead(f *testing.F) {
 	f.Add(written(f, sample(), nil))
 	f.Add(written(f, sample()[:1], map[string]string{"a": "b"}))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		before := heapAllocs()
-		got, err := load(b)
-		if n := heapAllocs() - before; n > uint64(2*len(b)+64<<10) {
-			// The cheap counter runs ahead by up to a span per size class; the exact one decides.
-			if n := allocated(func() { load(b) }); n > int64(2*len(b)+64<<10) {
-				t.Fatalf("%d bytes allocated for a file of %d", n, len(b))
-			}
-		}
+		var got *File
+		var err error
+		memtest.Within(t, len(b), func() { got, err = load(b) })
 		if err != nil {
 			return
 		}

@@ -7,12 +7,12 @@ import (
 	"math"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/seqzoo/seqzoo/internal/memtest"
 	"github.com/seqzoo/seqzoo/zoo/series"
 )
 
@@ -137,10 +137,7 @@ func FuzzParse(f *testing.F) {
 		if fill {
 			o.Missing = series.Forward
 		}
-		var before, after runtime.MemStats
-		runtime.ReadMemStats(&before)
 		parsed, err := series.Parse(s, o)
-		runtime.ReadMemStats(&after)
 		values := 0
 		if err == nil {
 			values = len(parsed.Values)
@@ -152,8 +149,6 @@ func FuzzParse(f *testing.F) {
 			}
 		}
 		// Twice the file, as for every reader, or 8 bytes for each value that a byte or two of the file hold.
-		if took := after.TotalAlloc - before.TotalAlloc; took > uint64(max(2*len(s), 8*max(values, len(s)/2+1)))+1<<16 {
-			t.Fatalf("%d bytes for a file of %d with %d values", took, len(s), values)
-		}
+		memtest.Within(t, max(len(s), 4*max(values, len(s)/2+1)), func() { _, _ = series.Parse(s, o) })
 	})
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/seqzoo/seqzoo/internal/memtest"
 	"github.com/seqzoo/seqzoo/zoo/text"
 )
 
@@ -54,10 +55,13 @@ func TestParseTagged(t *testing.T) {
 }
 
 func FuzzParseTagged(f *testing.F) {
-	for _, s := range []string{"a\tb\n\nc\td\te\n", "# x\na\tb", "\ufeffa\tb\r\r\n", strings.Repeat("a\tb\n", 50)} {
+	for _, s := range []string{"a\tb\n\nc\td\te\n", "# x\na\tb", "\ufeffa\tb\r\r\n", strings.Repeat("a\tb\n", 5000), strings.Repeat("a\tb\n\n", 5000)} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
+		// Four bytes make a line, whose two strings take 32, and a slice that grows three times that: in proportion to the file.
+		memtest.Within(t, 20*len(s), func() { _, _ = text.ParseTagged(s) })
+		memtest.Within(t, 20*len(s), func() { _, _ = text.ParseLabelled(s) })
 		if sentences, err := text.ParseTagged(s); err == nil {
 			var b strings.Builder
 			for _, sentence := range sentences {

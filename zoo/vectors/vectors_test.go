@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -18,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"github.com/seqzoo/seqzoo/internal/memtest"
 	"github.com/seqzoo/seqzoo/zoo/vectors"
 )
 
@@ -281,14 +281,6 @@ func (e *endless) ReadAt(b []byte, at int64) (int, error) {
 	return len(b), nil
 }
 
-func allocated(f func()) int64 {
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	f()
-	runtime.ReadMemStats(&after)
-	return int64(after.TotalAlloc - before.TotalAlloc)
-}
-
 // Trial 8: a named error each, within twice the file's size and 64 kB.
 func TestAttacks(t *testing.T) {
 	var slowest time.Duration
@@ -339,20 +331,22 @@ func TestAttacks(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			file, err := []byte(c.file), error(nil)
 			start := time.Now()
-			n := allocated(func() { _, err = load(file, vectors.ReadOptions{Format: c.format}) })
+			memtest.Within(t, len(file), func() { _, err = load(file, vectors.ReadOptions{Format: c.format}) })
 			slowest = max(slowest, time.Since(start))
 			require.ErrorIs(t, err, c.want)
 			require.Less(t, len(err.Error()), 400, "an error is to be read")
-			require.LessOrEqual(t, n, 2*int64(len(file))+64<<10)
 		})
 	}
 	for _, begin := range []string{"", "1000 100\n", "100 1000\nb "} { // a name of 1 GB
 		for _, format := range append(formats, vectors.Auto) {
 			e := &endless{begin: begin}
 			var err error
-			n := allocated(func() { _, err = vectors.Read(e, 1<<30, vectors.ReadOptions{Format: format}) })
+			n := memtest.Allocated(1<<20, func() {
+				e.read = 0
+				_, err = vectors.Read(e, 1<<30, vectors.ReadOptions{Format: format})
+			})
 			require.Error(t, err)
-			require.Less(t, n, int64(1<<20))
+			require.Less(t, n, 1<<20)
 			if begin != "100 1000\nb " || format != vectors.Binary { // those a's are good numbers
 				require.Less(t, e.read, int64(1<<20))
 			}
@@ -377,7 +371,7 @@ func crowded(n int) string {
 
 // Files of all densities keep within the bound, whether they are read or refused.
 func TestMemory(t *testing.T) {
-	most, refused := int64(0), 0
+	most, refused := 0, 0
 	for _, n := range []int{1, 100, 5000, 40000} {
 		for _, dim := range []int{1, 2, 3, 10, 50} {
 			for _, number := range []string{"0", "-1", "0.25", "-0.12345678", strings.Repeat("0", 200)} {
@@ -390,16 +384,17 @@ func TestMemory(t *testing.T) {
 					fmt.Fprintf(&b, "%x%s\n", i, strings.Repeat(" "+number, dim))
 				}
 				var err error
-				got := allocated(func() { _, err = load([]byte(b.String()), vectors.ReadOptions{}) }) - int64(b.Len())
+				file := []byte(b.String())
+				got := memtest.Allocated(2*len(file)+memtest.Slack, func() { _, err = load(file, vectors.ReadOptions{}) })
 				if err != nil {
 					require.ErrorIs(t, err, vectors.ErrCrowded)
 					refused++
 				}
-				most = max(most, got-2*int64(b.Len()))
+				most = max(most, got-2*len(file))
 			}
 		}
 	}
-	require.LessOrEqual(t, most, int64(64<<10))
+	require.LessOrEqual(t, most, memtest.Slack)
 	t.Logf("trial 6: at most %d bytes beyond twice the file; %d files refused", most, refused)
 }
 
@@ -416,12 +411,7 @@ func FuzzRead(f *testing.F) {
 		o := vectors.ReadOptions{Format: vectors.Format(format % 4), Limit: int(limit), SkipInvalid: format >= 128}
 		var v *vectors.Vectors
 		var err error
-		n := allocated(func() { v, err = load(file, o) })
-		if bound := int64(2*len(file) + 64<<10); n > bound { // other goroutines of the fuzzer allocate too
-			if n = allocated(func() { load(file, o) }); n > bound {
-				t.Fatalf("%d bytes allocated for a file of %d", n, len(file))
-			}
-		}
+		memtest.Within(t, len(file), func() { v, err = load(file, o) })
 		if err != nil {
 			return
 		}
