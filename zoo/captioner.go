@@ -313,14 +313,4 @@ func openCaptioner(dir string, config []byte) (*Captioner, error) {
 }
 
 // LoadCaptioner is Load for a directory that must hold a Captioner.
-func LoadCaptioner(dir string) (*Captioner, error) {
-	m, err := Load(dir)
-	if err != nil {
-		return nil, err
-	}
-	c, ok := m.(*Captioner)
-	if !ok {
-		return nil, fmt.Errorf("zoo: %s holds a %s, not a Captioner", dir, m.Architecture())
-	}
-	return c, nil
-}
+func LoadCaptioner(dir string) (*Captioner, error) { return loadAs[*Captioner](dir, "a Captioner") }

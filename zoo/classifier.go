@@ -103,18 +103,5 @@ func openSequenceClassifier(dir string, config []byte) (*SequenceClassifier, err
 
 // LoadSequenceClassifier is Load for a directory that must hold a SequenceClassifier.
 func LoadSequenceClassifier(dir string) (*SequenceClassifier, error) {
-	return loadAs[*SequenceClassifier](dir, "SequenceClassifier")
-}
-
-// loadAs is Load for a directory that must hold a model of one type.
-func loadAs[M Model](dir, want string) (m M, err error) {
-	loaded, err := Load(dir)
-	if err != nil {
-		return m, err
-	}
-	m, ok := loaded.(M)
-	if !ok {
-		return m, fmt.Errorf("zoo: %s holds a %s, not a %s", dir, loaded.Architecture(), want)
-	}
-	return m, nil
+	return loadAs[*SequenceClassifier](dir, "a SequenceClassifier")
 }

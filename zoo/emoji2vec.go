@@ -350,14 +350,4 @@ func openEmoji2Vec(dir string, config []byte) (*Emoji2Vec, error) {
 }
 
 // LoadEmoji2Vec is Load for a directory that must hold an Emoji2Vec.
-func LoadEmoji2Vec(dir string) (*Emoji2Vec, error) {
-	m, err := Load(dir)
-	if err != nil {
-		return nil, err
-	}
-	e, ok := m.(*Emoji2Vec)
-	if !ok {
-		return nil, fmt.Errorf("zoo: %s holds a %s, not an Emoji2Vec", dir, m.Architecture())
-	}
-	return e, nil
-}
+func LoadEmoji2Vec(dir string) (*Emoji2Vec, error) { return loadAs[*Emoji2Vec](dir, "an Emoji2Vec") }

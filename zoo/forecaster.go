@@ -235,4 +235,4 @@ func openForecaster(dir string, config []byte) (*Forecaster, error) {
 }
 
 // LoadForecaster is Load for a directory that must hold a Forecaster.
-func LoadForecaster(dir string) (*Forecaster, error) { return loadAs[*Forecaster](dir, "Forecaster") }
+func LoadForecaster(dir string) (*Forecaster, error) { return loadAs[*Forecaster](dir, "a Forecaster") }

@@ -272,14 +272,4 @@ func openHRED(dir string, config []byte) (*HRED, error) {
 }
 
 // LoadHRED is Load for a directory that must hold an HRED.
-func LoadHRED(dir string) (*HRED, error) {
-	m, err := Load(dir)
-	if err != nil {
-		return nil, err
-	}
-	h, ok := m.(*HRED)
-	if !ok {
-		return nil, fmt.Errorf("zoo: %s holds a %s, not an HRED", dir, m.Architecture())
-	}
-	return h, nil
-}
+func LoadHRED(dir string) (*HRED, error) { return loadAs[*HRED](dir, "an HRED") }

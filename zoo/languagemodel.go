@@ -224,13 +224,5 @@ func openLanguageModel(dir string, config []byte) (*LanguageModel, error) {
 
 // LoadLanguageModel is Load for a directory that must hold a language model.
 func LoadLanguageModel(dir string) (*LanguageModel, error) {
-	m, err := Load(dir)
-	if err != nil {
-		return nil, err
-	}
-	lm, ok := m.(*LanguageModel)
-	if !ok {
-		return nil, fmt.Errorf("zoo: %s holds a %s, not a LanguageModel", dir, m.Architecture())
-	}
-	return lm, nil
+	return loadAs[*LanguageModel](dir, "a LanguageModel")
 }

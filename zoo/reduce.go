@@ -36,15 +36,7 @@ type Reducer interface {
 
 // LoadReducer is Load for a directory that must hold a Reducer: a PCA, an Autoencoder or a VAE.
 func LoadReducer(dir string) (Reducer, error) {
-	m, err := Load(dir)
-	if err != nil {
-		return nil, err
-	}
-	r, ok := m.(Reducer)
-	if !ok {
-		return nil, fmt.Errorf("zoo: %s holds a %s, not a PCA, an Autoencoder or a VAE", dir, m.Architecture())
-	}
-	return r, nil
+	return loadAs[Reducer](dir, "a PCA, an Autoencoder or a VAE")
 }
 
 // Reconstruct returns rows [N, D] as they come back from their codes.

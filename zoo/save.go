@@ -89,6 +89,19 @@ func Load(dir string) (Model, error) {
 	return m, nil
 }
 
+// loadAs is Load for a directory that must hold a model of type M, which errors call want.
+func loadAs[M Model](dir, want string) (m M, err error) {
+	loaded, err := Load(dir)
+	if err != nil {
+		return m, err
+	}
+	m, ok := loaded.(M)
+	if !ok {
+		return m, fmt.Errorf("zoo: %s holds a %s, not %s", dir, loaded.Architecture(), want)
+	}
+	return m, nil
+}
+
 func readEnvelope(path string) (*envelope, error) {
 	if info, err := os.Stat(path); err != nil {
 		return nil, err

@@ -315,14 +315,4 @@ func openSeq2Seq(dir string, config []byte) (*Seq2Seq, error) {
 }
 
 // LoadSeq2Seq is Load for a directory that must hold a Seq2Seq.
-func LoadSeq2Seq(dir string) (*Seq2Seq, error) {
-	m, err := Load(dir)
-	if err != nil {
-		return nil, err
-	}
-	s, ok := m.(*Seq2Seq)
-	if !ok {
-		return nil, fmt.Errorf("zoo: %s holds a %s, not a Seq2Seq", dir, m.Architecture())
-	}
-	return s, nil
-}
+func LoadSeq2Seq(dir string) (*Seq2Seq, error) { return loadAs[*Seq2Seq](dir, "a Seq2Seq") }

@@ -80,4 +80,4 @@ func openTagger(dir string, config []byte) (*Tagger, error) {
 }
 
 // LoadTagger is Load for a directory that must hold a Tagger.
-func LoadTagger(dir string) (*Tagger, error) { return loadAs[*Tagger](dir, "Tagger") }
+func LoadTagger(dir string) (*Tagger, error) { return loadAs[*Tagger](dir, "a Tagger") }

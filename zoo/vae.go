@@ -347,14 +347,4 @@ func openVAE(config []byte) (*VAE, error) {
 }
 
 // LoadVAE is Load for a directory that must hold a VAE.
-func LoadVAE(dir string) (*VAE, error) {
-	m, err := Load(dir)
-	if err != nil {
-		return nil, err
-	}
-	v, ok := m.(*VAE)
-	if !ok {
-		return nil, fmt.Errorf("zoo: %s holds a %s, not a VAE", dir, m.Architecture())
-	}
-	return v, nil
-}
+func LoadVAE(dir string) (*VAE, error) { return loadAs[*VAE](dir, "a VAE") }
