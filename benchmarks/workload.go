@@ -35,6 +35,7 @@ type Workload struct {
 	Share       string // how threads share a recurrence: "rows", "operations", else the engine chooses
 	Expand      bool   // lay every step out as nodes of the graph, as TapeMachine always has it
 	WithLengths bool   // Train: sequences of lengths spread evenly over 1 … T
+	Recompute   int    // Train: steps from one kept state to the next, as in unroll.Options; 0 keeps all
 }
 
 // Modes and engines.
@@ -155,7 +156,7 @@ func (w Workload) sequence() (*Job, error) {
 		cell := newCell(store.Root(), w.Cell, w.I, w.H)
 		g = nodes.NewGraph(nodes.Options{})
 		x = g.Input("x", w.T, w.B, w.I)
-		var o unroll.Options
+		o := unroll.Options{Recompute: w.Recompute}
 		if w.Engine == TapeMachine || w.Expand {
 			o.Strategy = unroll.Expand
 		}

@@ -9,6 +9,7 @@ import (
 
 	"gorgonia.org/gorgonia"
 
+	"github.com/seqzoo/seqzoo/graph/internal/exec"
 	"github.com/seqzoo/seqzoo/internal/ops"
 )
 
@@ -153,15 +154,26 @@ func (m *Machine) WriteDOT(w io.Writer) error {
 			}
 			d.line("i%d [label=%s];", i, quote(label))
 			last := fmt.Sprintf("i%d", i)
-			for k, b := range in.Body {
-				name := fmt.Sprintf("i%d_%d", i, k)
-				text := b.What
-				if p := places(b.At); p != "" {
-					text += "\n" + p
+			n := 0
+			var body func(in exec.Planned)
+			body = func(in exec.Planned) {
+				for _, b := range in.Body {
+					name := fmt.Sprintf("i%d_%d", i, n)
+					n++
+					text := b.What
+					if p := places(b.At); p != "" && len(b.Body) == 0 {
+						text += "\n" + p
+					}
+					d.line("%s [label=%s]; %s -> %s;", name, quote(text), last, name)
+					last = name
+					if len(b.Body) > 0 {
+						first := name
+						body(b)
+						d.line("%s -> %s [style=dashed constraint=false label=%s];", last, first, quote("next step"))
+					}
 				}
-				d.line("%s [label=%s]; %s -> %s;", name, quote(text), last, name)
-				last = name
 			}
+			body(in)
 			if len(in.Body) > 0 {
 				d.line("%s -> i%d [style=dashed constraint=false label=%s]; }", last, i, quote("next step"))
 			}

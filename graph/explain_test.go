@@ -59,16 +59,21 @@ func TestExplain(t *testing.T) {
 			require.NoError(t, err)
 			got := vm.Explain()
 			require.NoError(t, vm.Close())
-			file := filepath.Join("testdata", "explain", name+".txt")
-			if *update {
-				require.NoError(t, os.MkdirAll(filepath.Dir(file), 0o755))
-				require.NoError(t, os.WriteFile(file, []byte(got), 0o644))
-			}
-			want, err := os.ReadFile(file)
-			require.NoError(t, err, "run the test with -update to write it")
-			require.Equal(t, string(want), got, "%s; if this is meant, run the test with -update", file)
+			golden(t, filepath.Join("testdata", "explain", name+".txt"), got)
 		}
 	}
+}
+
+// golden holds a text to a file.
+func golden(t *testing.T, file, got string) {
+	t.Helper()
+	if *update {
+		require.NoError(t, os.MkdirAll(filepath.Dir(file), 0o755))
+		require.NoError(t, os.WriteFile(file, []byte(got), 0o644))
+	}
+	want, err := os.ReadFile(file)
+	require.NoError(t, err, "run the test with -update to write it")
+	require.Equal(t, string(want), got, "%s; if this is meant, run the test with -update", file)
 }
 
 func TestProfile(t *testing.T) {

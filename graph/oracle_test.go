@@ -199,8 +199,9 @@ func draw(t *rapid.T) (model, string) {
 	if rapid.Bool().Draw(t, "expand") && T < 8 {
 		o.Strategy = unroll.Expand
 	}
+	o.Recompute = rapid.SampledFrom([]int{0, 0, unroll.SqrtT, 1, 2, 3, 5}).Draw(t, "recompute")
 	r := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 1))
-	what := fmt.Sprintf("%s T=%d B=%d I=%d H=%d %v", kind, T, B, I, H, dtype)
+	what := fmt.Sprintf("%s T=%d B=%d I=%d H=%d %v recompute=%d", kind, T, B, I, H, dtype, o.Recompute)
 
 	var m model
 	require.NoError(t, nodes.Try(func() {

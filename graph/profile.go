@@ -26,6 +26,7 @@ type Timing struct {
 	Share  float64       // of the total
 	InLoop bool          // it runs once a step of the loop before it
 	loop   bool
+	depth  int
 }
 
 // Gflops is the achieved rate of matrix products, in 10⁹ floating-point operations a second; 0 if there are none.
@@ -56,8 +57,8 @@ func newProfile(ts []exec.Timing) *Profile {
 		if t.Depth == 0 {
 			p.Total += t.Time
 		}
-		loop := t.Depth == 0 && i+1 < len(ts) && ts[i+1].Depth > 0
-		p.Instructions = append(p.Instructions, Timing{What: t.What, Path: places(t.At), Time: t.Time, Flop: t.Flop, InLoop: t.Depth > 0, loop: loop})
+		loop := i+1 < len(ts) && ts[i+1].Depth > t.Depth
+		p.Instructions = append(p.Instructions, Timing{What: t.What, Path: places(t.At), Time: t.Time, Flop: t.Flop, InLoop: t.Depth > 0, loop: loop, depth: t.Depth})
 	}
 	p.share(p.Instructions)
 	return p
@@ -165,9 +166,7 @@ func (p *Profile) String() string {
 			} else {
 				b.WriteString(strings.Repeat(" ", 16))
 			}
-			if t.InLoop {
-				b.WriteString("    ")
-			}
+			b.WriteString(strings.Repeat("    ", t.depth))
 			b.WriteString(t.What)
 			if t.Path != "" && !t.loop {
 				b.WriteString("   — " + t.Path)

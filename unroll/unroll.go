@@ -2,6 +2,7 @@ package unroll
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -35,7 +36,19 @@ type Options struct {
 	Strategy Strategy
 	Lengths  *nodes.Node // ints [B], each 0 … T; nil: all T
 	Reverse  bool        // from the last step to the first
+
+	// Recompute saves memory in training: of what the steps of a Scan leave for the way back, only the state before every
+	// Recompute-th step is kept, and the steps between are run again when the way back reaches them (Chen et al., 2016;
+	// Gruslys et al., 2016). With SqrtT, the best choice, memory grows with √T in place of T, but for the sequences that
+	// come in and go out; it costs about one more pass forward. 0, the default, keeps everything. Outputs are the same;
+	// gradients of parameters are the same sums added up in another order.
+	//
+	// It is for package graph: Gorgonia's own machines keep everything, and Expand takes no notice of it.
+	Recompute int
 }
+
+// SqrtT, as Options.Recompute, is the whole number next to the square root of the sequence's length.
+const SqrtT = -1
 
 // Layer maps a sequence [T, B, In] to a sequence [T, B, Width].
 type Layer interface {
@@ -111,6 +124,9 @@ func newPass(c cells.Cell, x *nodes.Node, init cells.State, o Options) *pass {
 	}
 	if o.Strategy != Scan && o.Strategy != Expand {
 		nodes.Failf("Unroll", "no strategy %v: want Scan or Expand", o.Strategy)
+	}
+	if o.Recompute < SqrtT {
+		nodes.Failf("Unroll", "Recompute is %d: want the number of steps from one kept state to the next, 0 to keep all, or SqrtT", o.Recompute)
 	}
 	if len(x.Shape()) < 2 {
 		nodes.Failf("Unroll", "x is %s: want a sequence [T, B, In], or ids [T, B]", ops.ShapeString(x.Shape()))
@@ -312,7 +328,7 @@ func (p *pass) scan() *Result {
 		step.Consts = append(step.Consts, l.Inner.Gorgonia())
 		operands = append(operands, l.Outer)
 	}
-	fn := ops.Scan{Step: ops.NewStep(step), T: p.T, Reverse: p.o.Reverse}
+	fn := ops.Scan{Step: ops.NewStep(step), T: p.T, Reverse: p.o.Reverse, Segment: p.segment()}
 	packed := p.g.Op("Scan", fn, operands...)
 	p.mark(packed, y)
 	view := func(inner *nodes.Node, t int) *nodes.Node {
@@ -335,6 +351,14 @@ func (p *pass) scan() *Result {
 		stateAt: stateAt,
 		part:    func(i int) *nodes.Node { checkPart(i, len(next)); return view(next[i], -1) },
 	}
+}
+
+// segment is how many steps the engine runs again at a time, 0 if it is to keep everything.
+func (p *pass) segment() int {
+	if p.o.Recompute == SqrtT {
+		return int(math.Round(math.Sqrt(float64(p.T))))
+	}
+	return p.o.Recompute
 }
 
 // mark tells the nodes of a scan, for messages, which layer they belong to.

@@ -62,6 +62,7 @@ func main() {
 	flag.StringVar(&c.Share, "share", "auto", "how threads share a recurrence: auto, rows or operations")
 	flag.BoolVar(&c.Expand, "expand", false, "lay every step out as nodes of the graph")
 	flag.BoolVar(&c.WithLengths, "lengths", false, "train: sequences of lengths spread evenly over 1 … T")
+	flag.IntVar(&c.Recompute, "recompute", 0, "train: steps from one kept state to the next; 0 keeps all, -1 is about the square root of -t")
 	flag.Float64Var(&c.seconds, "seconds", 3, "seconds to measure")
 	flag.BoolVar(&c.explain, "explain", false, "print the compiled program to standard error")
 	flag.BoolVar(&c.times, "times", false, "print the time of every instruction to standard error")

@@ -119,9 +119,14 @@ type Scan struct {
 	Step    *Step
 	T       int
 	Reverse bool // from the last time to the first; what a time stores stands at that time all the same
+	// Segment, if not 0, asks an engine to keep for the way back only the state before every Segment-th step, and to run the
+	// steps between again. It changes no value.
+	Segment int
 }
 
-func (s Scan) Key() string { return fmt.Sprintf("scan{%d %d %t}", s.Step.id, s.T, s.Reverse) }
+func (s Scan) Key() string {
+	return fmt.Sprintf("scan{%d %d %t %d}", s.Step.id, s.T, s.Reverse, s.Segment)
+}
 
 // stepTypes are the types of one time's worth of Inputs.
 func (s Scan) operandTypes() []Type {

@@ -62,7 +62,10 @@ func (k *block[F]) emitLoop(v *ir.Value, l *ir.Loop) {
 			k.locs[o] = touch(&out)
 		}
 	}
-	in := &loop[F]{name: l.Name, T: l.T, reverse: l.Reverse, body: body.code, rows: max(body.batch, 1)}
+	in := &loop[F]{name: l.Name, T: l.T, reverse: l.Reverse, first: l.First, body: body.code, rows: max(body.batch, 1)}
+	if k.above != nil {
+		in.segment = l.T
+	}
 	if skip != nil && body.batch > 0 {
 		in.skipped, in.mask = body.emitSkipped(skip, roots), body.locs[l.Mask]
 		for _, o := range outs {
@@ -182,6 +185,11 @@ func (k *block[F]) fixed(v *ir.Value) bool {
 func (k *block[F]) pack(g *gemm[F]) int {
 	key := packKey{g.b.loc.buf, g.b.loc.off, g.k, g.n, g.b.ld, g.transB}
 	if i, ok := k.packOf[key]; ok {
+		return i
+	}
+	if k.above != nil && g.b.loc.segment == 0 && k.constant(g.b.loc.buf) { // the same in every segment
+		i := k.above.pack(g)
+		k.lasting = append(k.lasting, k.packBufs[i])
 		return i
 	}
 	buf := k.fresh(ops.Type{Dtype: k.floatType(), Shape: []int{kernels.PackedLen(g.k, g.n)}}, arena)

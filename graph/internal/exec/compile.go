@@ -43,7 +43,7 @@ func compile[F kernels.Float](r *ir.Region, results []*ir.Value, c Config) (p *p
 		locs[i] = l
 	}
 	p.code = k.code
-	if err := b.plan(k.touched); err != nil {
+	if err := b.plan(k.touched, k.bodies); err != nil {
 		p.pool.close()
 		return nil, err
 	}
@@ -95,6 +95,9 @@ type block[F kernels.Float] struct {
 	batch    int                     // units of every instruction of a body that is divided by rows, else 0
 	code     []instr[F]
 	touched  [][]int               // buffers of each instruction
+	bodies   map[int]uses          // of those that are loops over segments: what is used in what order
+	above    *block[F]             // around a loop over segments, whose body this is
+	lasting  []int                 // buffers of above that every segment uses
 	skips    map[*ir.Value]*masked // of loops
 	found    map[*ir.Value]*masked // of loops, before it is known whether all that they store can be skipped
 	zeroRows map[*ir.Value]*loc    // stored values that are 0 in the rows where a mask [T, B, 1] is 0
@@ -171,6 +174,8 @@ func (k *block[F]) placeOperands(v *ir.Value) {
 			k.placeOperands(a)
 		case isElementwise(a) && !k.cfg.Without["fuse"]:
 			k.also[a] = append(k.also[a], to)
+		default:
+			k.placeStored(a, to)
 		}
 	}
 	switch fn := v.Fn.(type) {
@@ -195,6 +200,16 @@ func (k *block[F]) placeOperands(v *ir.Value) {
 			k.placeOperands(u)
 		}
 	}
+}
+
+// placeStored has what a loop over segments stores, of which v is a reshaping, written to where it is joined with others.
+func (k *block[F]) placeStored(v *ir.Value, to *loc) {
+	o := unshaped(v)
+	out, ok := o.Fn.(ir.Output)
+	if !ok || out.Kind != ir.Stored || k.dest[o] != nil || k.roots[o] || !o.Args[0].Fn.(*ir.Loop).Segments {
+		return
+	}
+	k.dest[o] = to.reshape(o.Shape) // nil if it does not lie so
 }
 
 // target is where v is to be written.
@@ -279,7 +294,11 @@ func (k *block[F]) emit(v *ir.Value) {
 	case ir.Output:
 		k.emit(v.Args[0])
 	case *ir.Loop:
-		k.emitLoop(v, fn)
+		if fn.Segments {
+			k.emitSegments(v, fn)
+		} else {
+			k.emitLoop(v, fn)
+		}
 	case ops.Elementwise:
 		k.emitGroup(k.groups[v])
 	case ops.MatMul:
@@ -331,8 +350,7 @@ func (k *block[F]) fillOrCopy(to *loc, a *ir.Value) {
 		return
 	}
 	k.emit(a)
-	same := func(l *loc) bool { return l.buf == to.buf && l.off == to.off && l.clock == to.clock }
-	if l := k.locs[a]; !same(l) && !slices.ContainsFunc(k.also[a], same) {
+	if l := k.locs[a]; !l.same(to) && !slices.ContainsFunc(k.also[a], to.same) {
 		k.note("%v is copied to where it is joined with others: %s", a.At, k.unplaced(a))
 		k.copy(to, l)
 	}
@@ -402,7 +420,7 @@ func (k *block[F]) emitAcc(v *ir.Value, fn ir.MatMulAcc) {
 	if k.dest[v] == nil && k.consumable(v.Args[0]) {
 		k.dest[v] = u
 	}
-	if l := k.target(v); l.buf != u.buf || l.off != u.off || l.clock != u.clock {
+	if l := k.target(v); !l.same(u) {
 		k.copy(l, u)
 	}
 	k.emitMatMul(v, fn.MatMul, v.Args[1], v.Args[2], true)

@@ -23,7 +23,7 @@ type crossEntropy[F kernels.Float] struct {
 	dy, grad  *loc // of the loss, and of the logits: it may lie where they do; nil: not wanted
 	n, width  int
 	split     int
-	steps     int  // of the loop that this was taken out of, or 0
+	steps     steps
 	overwrite bool // logits are needed no more
 }
 
@@ -48,7 +48,7 @@ func (c *crossEntropy[F]) run(x *ctx[F], lo, hi int) error {
 	m := c.n / c.split
 	for i := lo * m; i < hi*m; i++ {
 		if err := c.row(x, i); err != nil {
-			return failed(err, c.at, c.steps, c.n)
+			return failed(err, c.at, c.steps, c.n, x.segment)
 		}
 	}
 	return nil
@@ -97,7 +97,7 @@ func (c *crossEntropy[F]) row(x *ctx[F], i int) error {
 // the addition of a bias to the logits. Where nothing else reads the logits, the gradient is written over them.
 func (k *block[F]) emitCrossEntropy(v *ir.Value, fn ops.CrossEntropy) {
 	logits, ids := v.Args[0], v.Args[1]
-	c := &crossEntropy[F]{fn: fn, at: v.At, steps: v.Steps, n: v.Size(), width: logits.Shape[len(logits.Shape)-1]}
+	c := &crossEntropy[F]{fn: fn, at: v.At, steps: stepsOf(v), n: v.Size(), width: logits.Shape[len(logits.Shape)-1]}
 	k.row = max(k.row, c.width)
 	c.split = c.n
 	if k.batch > 0 {
@@ -125,7 +125,7 @@ func (k *block[F]) emitCrossEntropy(v *ir.Value, fn ops.CrossEntropy) {
 		c.dy = k.dense(grad.Args[2])
 		if only && k.dest[grad] == nil && k.owned(logits) {
 			c.overwrite = true
-			k.dest[grad] = &loc{buf: c.logits.buf, off: c.logits.off, clock: c.logits.clock, tick: c.logits.tick, shape: grad.Shape, strides: rowMajor(grad.Shape)}
+			k.dest[grad] = &loc{buf: c.logits.buf, off: c.logits.off, clock: c.logits.clock, tick: c.logits.tick, segment: c.logits.segment, shape: grad.Shape, strides: rowMajor(grad.Shape)}
 		}
 		c.grad = k.target(grad)
 		if !c.grad.contiguous() {

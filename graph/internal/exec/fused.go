@@ -215,7 +215,7 @@ func (f *fused[F]) block(x *ctx[F], slots [][]F, rows, n int) {
 	}
 	for i := range f.operands {
 		o := &f.operands[i]
-		s := x.p.bufs[o.buf][o.off+o.tick*x.clock[o.clock]+x.offs[i]:]
+		s := x.p.bufs[o.buf][o.first(x.clock, x.segment)+x.offs[i]:]
 		if o.flat {
 			s = s[:rows*n]
 		}
@@ -269,7 +269,7 @@ func (f *fused[F]) span(x *ctx[F], slots [][]F, from, to int) {
 		}
 		for i := range f.operands {
 			o := &f.operands[i]
-			first := o.off + o.tick*x.clock[o.clock] + x.offs[i] + from*o.strides[last]
+			first := o.first(x.clock, x.segment) + x.offs[i] + from*o.strides[last]
 			if o.flat {
 				slots[i] = x.p.bufs[o.buf][first : first+n]
 			} else {

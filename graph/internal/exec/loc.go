@@ -8,12 +8,14 @@ import (
 )
 
 // loc is where a value lies: element (i, j, …) at off + i·strides[0] + j·strides[1] + … of a buffer. In a loop the
-// whole moves on by tick elements with a clock. A loc may be a view of what other locs cover.
+// whole moves on by tick elements with a clock, and by segment elements with each segment of a recurrence that is cut into
+// segments. A loc may be a view of what other locs cover.
 type loc struct {
 	buf     int
 	off     int
 	clock   int // index in ctx.clock
 	tick    int
+	segment int
 	shape   []int
 	strides []int
 	ints    bool
@@ -52,13 +54,23 @@ func (l *loc) contiguous() bool {
 
 // at is the buffer from the first element of l on.
 func at[F kernels.Float](x *ctx[F], l *loc) []F {
-	return x.p.bufs[l.buf][l.off+l.tick*x.clock[l.clock]:]
+	return x.p.bufs[l.buf][l.first(x.clock, x.segment):]
+}
+
+// first is where the first element lies in its buffer.
+func (l *loc) first(clock [4]int, segment int) int {
+	return l.off + l.tick*clock[l.clock] + l.segment*segment
+}
+
+// same reports whether two locs of one shape begin at one place at all times.
+func (l *loc) same(m *loc) bool {
+	return l.buf == m.buf && l.off == m.off && l.clock == m.clock && l.segment == m.segment
 }
 
 // whole is l as a tensor; it must be contiguous.
 func whole[F kernels.Float](x *ctx[F], l *loc) ops.Tensor {
 	n := ops.Size(l.shape)
-	off := l.off + l.tick*x.clock[l.clock]
+	off := l.first(x.clock, x.segment)
 	t := ops.Tensor{Shape: l.shape}
 	if l.ints {
 		t.Int = x.p.ints[l.buf][off : off+n : off+n]

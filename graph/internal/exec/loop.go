@@ -20,6 +20,8 @@ type loop[F kernels.Float] struct {
 	mask    *loc       // of one time: rows where it is 0 may be skipped; nil: none
 	skipped []instr[F] // what is done in their place
 	meet    barrier
+	first   int // the time at which it begins in the recurrence that it is a part of
+	segment int // how much later it begins with each segment
 }
 
 func (l *loop[F]) units() int { return l.rows }
@@ -63,7 +65,7 @@ func (l *loop[F]) run(x *ctx[F], lo, hi int) error {
 			return err
 		}
 		if err := l.step(x, lo, hi); err != nil {
-			return ops.AtStep(t, err)
+			return ops.AtStep(l.first+x.segment*l.segment+t, err)
 		}
 	}
 	return nil
@@ -115,7 +117,7 @@ func (l *loop[F]) together(x *ctx[F]) (err error) {
 			lo, hi := part(in.units(), x.worker, len(x.p.ctx))
 			if lo < hi && err == nil {
 				if err = in.run(x, lo, hi); err != nil {
-					err = ops.AtStep(t, err)
+					err = ops.AtStep(l.first+x.segment*l.segment+t, err)
 				}
 			}
 			l.meet.wait()

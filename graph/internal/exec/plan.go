@@ -39,20 +39,36 @@ func (b *builder[F]) fresh(t ops.Type, k kind) *loc {
 
 // plan gives every buffer its place: buffers that are alive at the same time lie apart, others may share memory. The
 // largest come first, each as low as it fits. Where several programs share an arena, results lie apart from it.
-func (b *builder[F]) plan(touched [][]int) error {
-	for i, bufs := range touched {
+func (b *builder[F]) plan(touched [][]int, bodies map[int]uses) error {
+	end := 0 // instructions so far; those of segments count one by one
+	use := func(bufs []int) {
 		for _, n := range bufs {
 			f := b.buffers[n]
 			if f.first < 0 {
-				f.first = i
+				f.first = end
 			}
-			f.last = i
+			f.last = end
 		}
+	}
+	for i, bufs := range touched {
+		u, ok := bodies[i]
+		if !ok {
+			use(bufs)
+			end++
+			continue
+		}
+		use(u.across)
+		for _, bufs := range u.body {
+			end++
+			use(bufs)
+		}
+		use(u.across)
+		end++
 	}
 	var order []*buffer
 	for _, f := range b.buffers {
 		if f.kind == permanent {
-			f.first, f.last = 0, len(touched)
+			f.first, f.last = 0, end
 		}
 		if f.kind != external && f.first >= 0 {
 			order = append(order, f)
@@ -154,6 +170,25 @@ type Planned struct {
 // Flow is what an instruction reads, or writes over, of one before it.
 type Flow struct{ Instruction, Bytes int }
 
+// uses is what a loop over segments touches: buffers that last from segment to segment, and those of each instruction.
+type uses struct {
+	across []int
+	body   [][]int
+}
+
+// planned lists the instructions of a body.
+func (p *program[F]) planned(body []instr[F]) []Planned {
+	var out []Planned
+	for _, in := range body {
+		n := Planned{What: in.String(), At: p.at[in]}
+		if l, ok := in.(*loop[F]); ok {
+			n.Body = p.planned(l.body)
+		}
+		out = append(out, n)
+	}
+	return out
+}
+
 // Plan lists the instructions.
 func (p *program[F]) Plan() []Planned {
 	last := map[int]int{} // instruction that touched a buffer last
@@ -161,9 +196,10 @@ func (p *program[F]) Plan() []Planned {
 	for i, in := range p.code {
 		n := Planned{What: in.String(), At: p.at[in]}
 		if l, ok := in.(*loop[F]); ok {
-			for _, b := range l.body {
-				n.Body = append(n.Body, Planned{What: b.String(), At: p.at[b]})
-			}
+			n.Body = p.planned(l.body)
+		}
+		if s, ok := in.(*segments[F]); ok {
+			n.Body = p.planned(s.body)
 		}
 		bytes := map[int]int{}
 		for _, b := range p.touched[i] {

@@ -11,7 +11,7 @@ import (
 type Timing struct {
 	What  string
 	At    []ops.Place   // what it computes
-	Depth int           // 1 in the body of a loop
+	Depth int           // 1 in the body of a loop, 2 in that of a loop over the steps of a segment
 	Time  time.Duration // of a run: in a loop, of all steps together
 	Flop  float64       // floating-point operations of its matrix products; 0 for what is none
 }
@@ -30,28 +30,67 @@ func (p *program[F]) Profile(n int) ([]Timing, error) {
 	x := p.ctx[0]
 	var out []Timing
 	for range n {
-		var now []Timing
-		for _, in := range p.code {
-			if l, ok := in.(*loop[F]); ok {
-				ts, err := l.profile(x)
-				if err != nil {
-					return nil, err
-				}
-				now = append(now, ts...)
-				continue
-			}
-			d, err := clock(x, in)
-			if err != nil {
-				return nil, err
-			}
-			now = append(now, timing(x, in, 0, d, 1))
+		now, err := profile(x, p.code)
+		if err != nil {
+			return nil, err
 		}
-		for i := range now {
-			if out != nil && out[i].Time < now[i].Time {
-				now[i] = out[i]
-			}
+		out = fastest(out, now)
+	}
+	return out, nil
+}
+
+// profile times instructions one by one.
+func profile[F kernels.Float](x *ctx[F], code []instr[F]) ([]Timing, error) {
+	var out []Timing
+	for _, in := range code {
+		var ts []Timing
+		var err error
+		switch in := in.(type) {
+		case *loop[F]:
+			ts, err = in.profile(x)
+		case *segments[F]:
+			ts, err = in.profile(x)
+		default:
+			var d time.Duration
+			d, err = clock(x, in)
+			ts = []Timing{timing(x, in, 0, d, 1)}
 		}
-		out = now
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, ts...)
+	}
+	return out, nil
+}
+
+// fastest takes the shorter time of each instruction.
+func fastest(before, now []Timing) []Timing {
+	for i := range before {
+		now[i].Time = min(now[i].Time, before[i].Time)
+	}
+	return now
+}
+
+// profile is the fastest segment, as often as there are segments.
+func (s *segments[F]) profile(x *ctx[F]) ([]Timing, error) {
+	defer x.p.enterSegment(0)
+	var least []Timing
+	for i := range s.n {
+		x.p.enterSegment(s.index(i))
+		now, err := profile(x, s.body)
+		if err != nil {
+			return nil, err
+		}
+		least = fastest(least, now)
+	}
+	out := []Timing{{What: s.String(), At: x.p.at[s]}}
+	for _, t := range least {
+		t.Time, t.Flop = t.Time*time.Duration(s.n), t.Flop*float64(s.n)
+		if t.Depth == 0 {
+			out[0].Time += t.Time
+		}
+		t.Depth++
+		out = append(out, t)
 	}
 	return out, nil
 }

@@ -7,6 +7,7 @@ package exec
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 
 	G "gorgonia.org/gorgonia"
@@ -125,15 +126,16 @@ type instr[F kernels.Float] interface {
 
 // ctx is what a worker knows while it runs.
 type ctx[F kernels.Float] struct {
-	p      *program[F]
-	worker int
-	clock  [4]int // 0, the time, and the parity of the steps done and to be done: see loc
-	slots  [][]F
-	regs   []F
-	offs   []int
-	row    []F
-	gather []F // rows of a product that count, side by side
-	tensor []ops.Tensor
+	p       *program[F]
+	worker  int
+	clock   [4]int // 0, the time, and the parity of the steps done and to be done: see loc
+	segment int    // of a recurrence that is cut into segments
+	slots   [][]F
+	regs    []F
+	offs    []int
+	row     []F
+	gather  []F // rows of a product that count, side by side
+	tensor  []ops.Tensor
 }
 
 // parallelCost is the least cost in nanoseconds at which an instruction is worth sharing.
@@ -163,6 +165,9 @@ func (p *program[F]) Run() error {
 
 // do runs an instruction, on all workers if it is large enough.
 func (p *program[F]) do(in instr[F]) error {
+	if s, ok := in.(*segments[F]); ok {
+		return s.each(p)
+	}
 	if p.shares(in) {
 		return p.share(in)
 	}
@@ -173,8 +178,13 @@ func (p *program[F]) shares(in instr[F]) bool {
 	if len(p.ctx) == 1 {
 		return false
 	}
-	if l, ok := in.(*loop[F]); ok && l.team {
-		return true
+	switch l := in.(type) {
+	case *segments[F]:
+		return slices.ContainsFunc(l.body, p.shares)
+	case *loop[F]:
+		if l.team {
+			return true
+		}
 	}
 	return in.units() > 1 && in.cost() >= p.least
 }
@@ -309,16 +319,21 @@ func (p *program[F]) Close()                  { p.pool.close() }
 
 func (p *program[F]) Listing() []string {
 	var out []string
-	for _, in := range p.code {
-		out = append(out, in.String())
-		if l, ok := in.(*loop[F]); ok {
-			for _, b := range l.body {
-				out = append(out, "    "+b.String())
-			}
-			for _, b := range l.skipped {
-				out = append(out, "    or, for those rows: "+b.String())
+	var list func(code []instr[F], indent string)
+	list = func(code []instr[F], indent string) {
+		for _, in := range code {
+			out = append(out, indent+in.String())
+			switch l := in.(type) {
+			case *loop[F]:
+				list(l.body, indent+"    ")
+				for _, b := range l.skipped {
+					out = append(out, indent+"    or, for those rows: "+b.String())
+				}
+			case *segments[F]:
+				list(l.body, indent+"    ")
 			}
 		}
 	}
+	list(p.code, "")
 	return append(out, p.notes...)
 }

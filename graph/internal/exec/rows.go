@@ -40,7 +40,7 @@ func (k *block[F]) emitRows(v *ir.Value) bool {
 			return true
 		}
 	}
-	r := &rows[F]{fn: v.Fn, at: v.At, steps: v.Steps}
+	r := &rows[F]{fn: v.Fn, at: v.At, steps: stepsOf(v)}
 	width := func(v *ir.Value) int { return v.Shape[len(v.Shape)-1] }
 	switch fn := v.Fn.(type) {
 	case ops.Softmax:
@@ -87,7 +87,7 @@ type rows[F kernels.Float] struct {
 	n, width int
 	split    int
 	weight   int
-	steps    int // of the loop that this was taken out of, or 0
+	steps    steps
 	each     func(x *ctx[F], r *rows[F], lo, hi int) error
 }
 
@@ -101,17 +101,22 @@ func (r *rows[F]) run(x *ctx[F], lo, hi int) error {
 	if err == nil {
 		return nil
 	}
-	return failed(err, r.at, r.steps, r.n)
+	return failed(err, r.at, r.steps, r.n, x.segment)
 }
+
+// steps are those of the loop that an instruction was taken out of, or of one of its segments; 0 if there is none.
+type steps struct{ n, first int }
+
+func stepsOf(v *ir.Value) steps { return steps{v.Steps, v.First} }
 
 // failed says where an error happened: in a step of the loop that n rows were taken out of, as if it had happened
 // there, or in the operation itself.
-func failed(err error, at ops.Place, steps, n int) error {
-	if bad, ok := err.(*badID); ok && steps > 0 {
-		each := n / steps
+func failed(err error, at ops.Place, s steps, n, segment int) error {
+	if bad, ok := err.(*badID); ok && s.n > 0 {
+		each := n / s.n
 		step := bad.at / each
 		bad.at %= each
-		return ops.AtStep(step, ops.Failed(at, err))
+		return ops.AtStep(s.first+segment*s.n+step, ops.Failed(at, err))
 	}
 	return ops.Failed(at, err)
 }
@@ -285,17 +290,17 @@ func (c *copyInts[F]) String() string { return fmt.Sprintf("copy ints %v", c.to.
 
 func (c *copyInts[F]) run(x *ctx[F], _, _ int) error {
 	for i := range ops.Size(c.to.shape) {
-		to := &x.p.ints[c.to.buf][place(c.to, x.clock, i)]
+		to := &x.p.ints[c.to.buf][place(c.to, x.clock, x.segment, i)]
 		if *to = 0; c.from != nil {
-			*to = x.p.ints[c.from.buf][place(c.from, x.clock, i)]
+			*to = x.p.ints[c.from.buf][place(c.from, x.clock, x.segment, i)]
 		}
 	}
 	return nil
 }
 
 // place is the index of the i-th element of l in its buffer.
-func place(l *loc, clock [4]int, i int) int {
-	at := l.off + l.tick*clock[l.clock]
+func place(l *loc, clock [4]int, segment, i int) int {
+	at := l.first(clock, segment)
 	for d := len(l.shape) - 1; d >= 0; d-- {
 		at += i % l.shape[d] * l.strides[d]
 		i /= l.shape[d]

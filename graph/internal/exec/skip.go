@@ -282,7 +282,7 @@ func (k *block[F]) emitSkipped(m *masked, roots []*ir.Value) []instr[F] {
 			k.addFused(f, to)
 			continue
 		}
-		if from := k.loc(r); from.buf != to.buf || from.off != to.off || from.clock != to.clock {
+		if from := k.loc(r); !from.same(to) {
 			k.copy(to, from)
 		}
 	}

@@ -18,6 +18,7 @@ type Value struct {
 	Name  string    // of an input
 	At    ops.Place // where in the model it was written
 	Steps int       // if not 0, axis 0 of the operands is the time of a loop that this was taken out of, for errors
+	First int       // the time at which that loop begins
 }
 
 // Region is a set of values in an order in which operands come first, except that a loop may gain operands later.

@@ -19,6 +19,11 @@ type Loop struct {
 	Carries []*Carry
 	Outs    []*Value // the Outputs of the loop that were asked for
 	Mask    *Value   // the leaf of the body, [B, 1], that is 0 for rows which keep their state; nil: none
+
+	// Segments marks a loop over pieces of a recurrence. Its body is a graph of its own, with loops in it, whose values
+	// are computed one after another as those around the loop are.
+	Segments bool
+	First    int // the time of the recurrence at which this part of it begins, for errors
 }
 
 // Port is a leaf of the body and the operand of the loop that feeds it.

@@ -95,7 +95,7 @@ func (r *recurrence) batch(v *ir.Value) *ir.Value {
 		return g.Apply(ops.Reshape{Shape: long(v.Shape)}, r.batchMatMul(v, fn, args, timed))
 	}
 	b := g.Apply(v.Fn, args...) // row by row: Gather, Softmax, CrossEntropy, …
-	b.Steps = T
+	b.Steps, b.First = T, r.loop.First
 	return b
 }
 

@@ -37,7 +37,7 @@ func Graph(keep []*G.Node, o Options) (res *Result, err error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &lowering{Result: res, opts: o, scans: map[*ir.Value]*scan{}, grads: map[*ir.Value]*scanGrad{}, backs: map[[2]*ir.Value]*backward{}, steps: map[*ops.Step]*step{}}
+	l := &lowering{Result: res, opts: o, scans: map[*ir.Value]*scan{}, grads: map[*ir.Value]*scanGrad{}, backs: map[[2]*ir.Value]back{}, steps: map[*ops.Step]*step{}}
 	foreign := newForeignTypes(all, children)
 	for _, n := range all {
 		if foreign.has(n) {
@@ -109,7 +109,7 @@ type lowering struct {
 	inner bool                    // a step: scans in it are left to their plain definition
 	scans map[*ir.Value]*scan     // by the value that stands for what a scan packs
 	grads map[*ir.Value]*scanGrad // by the value that stands for what its gradient packs
-	backs map[[2]*ir.Value]*backward
+	backs map[[2]*ir.Value]back
 	steps map[*ops.Step]*step
 }
 
@@ -158,7 +158,7 @@ func (l *lowering) apply(op *ops.Op, args []*ir.Value) (*ir.Value, error) {
 	case ops.ScanGrad:
 		return l.scanGrad(fn, op.Out, args)
 	case ops.ScanFlow:
-		return l.scanFlow(fn, op.Out, args)
+		return l.scanFlow(fn, args)
 	case ops.Slice:
 		if s := l.scans[args[0]]; s != nil {
 			return s.cut(fn.From, fn.To), nil

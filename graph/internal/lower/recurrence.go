@@ -25,8 +25,8 @@ type recurrence struct {
 	value   *ir.Value // of the loop, in region
 	T       int
 	step    *step
-	fwd     *scan // the forward loop, if this is a backward one
-	weights int   // bytes of all constants that the step multiplies by; 0 if not added up yet
+	fwd     *forward // the forward loop, if this is a backward one
+	weights int      // bytes of all constants that the step multiplies by; 0 if not added up yet
 
 	consts, series map[*ir.Value]*ir.Value // leaves of the step, and what they are outside
 	in, out        map[*ir.Value]*ir.Value // of values of the step: memories of inner and outer
@@ -43,11 +43,12 @@ const (
 	looped
 )
 
-func newRecurrence(l *lowering, st *step, name string, T int, reverse bool) *recurrence {
+// newRecurrence is a loop of T steps, the first of which stands at the time first of a longer one perhaps.
+func newRecurrence(l *lowering, st *step, name string, T, first int, reverse bool) *recurrence {
 	r := &recurrence{l: l, step: st, region: l.Region, T: T, consts: map[*ir.Value]*ir.Value{}, series: map[*ir.Value]*ir.Value{},
 		in: map[*ir.Value]*ir.Value{}, out: map[*ir.Value]*ir.Value{}, classes: map[*ir.Value]class{}, core: map[*ir.Value]bool{}}
 	r.loop, r.value = l.Region.NewLoop(name, T, reverse)
-	r.loop.Body.At = l.Region.At
+	r.loop.Body.At, r.loop.First = l.Region.At, first
 	return r
 }
 

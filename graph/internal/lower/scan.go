@@ -107,12 +107,31 @@ func (s *step) isState(i int) int {
 	return -1
 }
 
-// scan is a lowered forward loop. What the backward loop needs of it is added to it later.
+// scan is a lowered Scan.
 type scan struct {
-	*recurrence
-	carries []*ir.Carry
-	sizes   []int // of the slots in the packed vector
-	last    int   // the time visited last
+	region *ir.Region
+	fn     ops.Scan
+	step   *step
+	sizes  []int // of the slots in the packed vector
+	last   int   // the time visited last
+	pass
+}
+
+// pass is the way forward through a recurrence, in one loop or in segments. What the way back needs of it is added to it
+// later.
+type pass interface {
+	slot(i int) *ir.Value  // slot i at all times, [T, ...]
+	final(k int) *ir.Value // part k of the state as the last step left it
+	// back is the way back: cots are the cotangents of the slots, [T, ...] each, after that of the final state.
+	back(l *lowering, cots, after []*ir.Value) back
+}
+
+// back is the way back through a recurrence. What is not asked for is not computed.
+type back interface {
+	sequence(i int) *ir.Value // gradient of sequence i, [T, ...]
+	initial(k int) *ir.Value  // of part k of the first state
+	constant(i int) *ir.Value // of input i, which does not change
+	flow(part int) *ir.Value  // of a part of the state as the cell left it, [T, ...]
 }
 
 func (l *lowering) scan(fn ops.Scan, t ops.Type, args []*ir.Value) (*ir.Value, error) {
@@ -123,10 +142,33 @@ func (l *lowering) scan(fn ops.Scan, t ops.Type, args []*ir.Value) (*ir.Value, e
 	for i := range args {
 		args[i] = l.plain(args[i])
 	}
-	s := &scan{recurrence: newRecurrence(l, st, "scan", fn.T, fn.Reverse)}
+	s := &scan{region: l.Region, fn: fn, step: st}
 	if !fn.Reverse {
 		s.last = fn.T - 1
 	}
+	for _, slot := range st.slots {
+		s.sizes = append(s.sizes, fn.T*slot.Size())
+	}
+	if fn.Segment > 0 && fn.Segment < fn.T {
+		s.pass = l.segmented(st, fn, args)
+	} else {
+		s.pass = l.forward(st, fn.T, 0, fn.Reverse, args)
+	}
+	v := l.Region.Leaf(packed{what: "packed{}"}, t)
+	l.scans[v] = s
+	return v, nil
+}
+
+// forward is a loop of T steps, whose first has the time first.
+type forward struct {
+	*recurrence
+	args    []*ir.Value
+	carries []*ir.Carry
+}
+
+// forward lowers a loop whose operands are args. Its body has what its carries need; more is added as it is asked for.
+func (l *lowering) forward(st *step, T, first int, reverse bool, args []*ir.Value) *forward {
+	s := &forward{newRecurrence(l, st, "scan", T, first, reverse), args, nil}
 	for i, in := range st.inputs {
 		switch k := st.isState(i); {
 		case k >= 0:
@@ -144,7 +186,6 @@ func (l *lowering) scan(fn ops.Scan, t ops.Type, args []*ir.Value) (*ir.Value, e
 		s.carries[k].Next = s.owned(s.inner(next))
 	}
 	for _, slot := range st.slots {
-		s.sizes = append(s.sizes, fn.T*slot.Size())
 		for k, next := range st.next { // a carry is stored anyway
 			if next == slot && s.out[slot] == nil && s.class(slot) == looped {
 				s.out[slot] = s.store(s.carries[k].Next)
@@ -154,9 +195,16 @@ func (l *lowering) scan(fn ops.Scan, t ops.Type, args []*ir.Value) (*ir.Value, e
 	if st.Mask >= 0 {
 		s.loop.Mask = s.inner(st.inputs[st.Mask])
 	}
-	v := l.Region.Leaf(packed{what: "packed{}"}, t)
-	l.scans[v] = s
-	return v, nil
+	return s
+}
+
+func (s *forward) slot(i int) *ir.Value {
+	slot := s.step.slots[i]
+	return s.spread(s.outer(slot), slot)
+}
+
+func (s *forward) final(k int) *ir.Value {
+	return s.loop.Out(s.region, s.value, ir.Output{Kind: ir.Final, Carry: s.carries[k]})
 }
 
 // owned is a body value that a carry can have to itself: computed, not a view, and no other carry's.
@@ -175,21 +223,48 @@ func (r *recurrence) owned(v *ir.Value) *ir.Value {
 func (s *scan) cut(from, to int) *ir.Value {
 	at := 0
 	for k, n := range s.sizes { // the final state alone: other times need not be kept for it
-		one := n / s.T
+		one := n / s.fn.T
 		if from == at+s.last*one && to == from+one {
-			for i, next := range s.step.next {
-				if next == s.step.slots[k] {
-					final := s.loop.Out(s.region, s.value, ir.Output{Kind: ir.Final, Carry: s.carries[i]})
-					return s.region.Apply(ops.Reshape{Shape: []int{one}}, final)
-				}
+			if i := slices.Index(s.step.next, s.step.slots[k]); i >= 0 {
+				return s.region.Apply(ops.Reshape{Shape: []int{one}}, s.final(i))
 			}
 		}
 		at += n
 	}
-	return cutPieces(s.region, s.sizes, func(i int) *ir.Value {
-		slot := s.step.slots[i]
-		return s.spread(s.outer(slot), slot)
-	}, from, to)
+	return cutPieces(s.region, s.sizes, s.slot, from, to)
+}
+
+// backward gives the way back through a scan for a cotangent; args are those of the scan, what it packs and the cotangent
+// of that. There is one for all that comes out of it.
+func (l *lowering) backward(fn ops.Scan, args []*ir.Value) (*step, back, error) {
+	n := len(args)
+	fwd, dy := l.scans[args[n-2]], l.plain(args[n-1])
+	if fwd == nil || fwd.step.Step != fn.Step {
+		return nil, nil, failf("ScanGrad", "its scan is not in the graph")
+	}
+	st := fwd.step
+	key := [2]*ir.Value{args[n-2], dy}
+	if b := l.backs[key]; b != nil {
+		return st, b, nil
+	}
+	if _, _, err := st.Backward(); err != nil {
+		return nil, nil, err
+	}
+	var cots, after []*ir.Value
+	at := 0
+	for _, slot := range st.slots {
+		size := fn.T * slot.Size()
+		cot := l.cotangent(dy, at, at+size)
+		cots = append(cots, l.Region.Apply(ops.Reshape{Shape: append([]int{fn.T}, slot.Shape...)}, cot))
+		at += size
+	}
+	for _, s := range st.States {
+		ty := ops.TypeOf(s)
+		after = append(after, l.Region.Apply(ops.Fill{Dtype: ty.Dtype, Shape: ty.Shape}))
+	}
+	b := fwd.back(l, cots, after)
+	l.backs[key] = b
+	return st, b, nil
 }
 
 // backward is a lowered backward loop.
@@ -198,47 +273,27 @@ type backward struct {
 	carries []*ir.Carry
 }
 
-// backward gives the backward loop of a scan and a cotangent, whose operands are args: those of the scan, what it packs
-// and the cotangent of that. There is one for all that comes out of it.
-func (l *lowering) backward(fn ops.Scan, args []*ir.Value) (*backward, error) {
-	n := len(args)
-	fwd, dy := l.scans[args[n-2]], l.plain(args[n-1])
-	if fwd == nil || fwd.step.Step != fn.Step {
-		return nil, failf("ScanGrad", "its scan is not in the graph")
-	}
-	key := [2]*ir.Value{args[n-2], dy}
-	if b := l.backs[key]; b != nil {
-		return b, nil
-	}
-	st := fwd.step
-	if _, _, err := st.Backward(); err != nil {
-		return nil, err
-	}
-	b := newRecurrence(l, st, "scan gradient", fn.T, !fn.Reverse)
-	b.fwd = fwd
+func (s *forward) back(l *lowering, cots, after []*ir.Value) back {
+	st := s.step
+	b := newRecurrence(l, st, "scan gradient", s.T, s.loop.First, !s.loop.Reverse)
+	b.fwd = s
 	for i, in := range st.inputs {
 		switch k := st.isState(i); {
 		case k >= 0:
 			b.series[in] = nil // the state before each time, made when it is asked for
 		case i < len(st.Seqs):
-			b.series[in] = l.plain(args[i])
+			b.series[in] = s.args[i]
 		default:
-			b.consts[in] = l.plain(args[i])
+			b.consts[in] = s.args[i]
 		}
 	}
 	// What comes into slot k at a time is its own cotangent and what the time visited before sent back to the state.
 	carries := make([]*ir.Carry, len(st.States))
-	for k, s := range st.States {
-		ty := ops.TypeOf(s)
-		zero := l.Region.Apply(ops.Fill{Dtype: ty.Dtype, Shape: ty.Shape})
-		carries[k] = b.loop.Carry(b.value, zero)
+	for k := range st.States {
+		carries[k] = b.loop.Carry(b.value, after[k])
 	}
-	at := 0
 	for k, slot := range st.slots {
-		size := fn.T * slot.Size()
-		cot := l.cotangent(dy, at, at+size)
-		cot = l.Region.Apply(ops.Reshape{Shape: append([]int{fn.T}, slot.Shape...)}, cot)
-		at += size
+		cot := cots[k]
 		var sum *ir.Value
 		for i, next := range st.next {
 			if next == slot {
@@ -276,9 +331,48 @@ func (l *lowering) backward(fn ops.Scan, args []*ir.Value) (*backward, error) {
 		zero := b.loop.Body.Apply(ops.Fill{Dtype: ty.Dtype, Shape: ty.Shape})
 		carries[k].Next = b.owned(zero)
 	}
+	return &backward{b, carries}
+}
 
-	l.backs[key] = &backward{b, carries}
-	return l.backs[key], nil
+func (b *backward) sequence(i int) *ir.Value {
+	g := b.step.grads[i]
+	if g == nil {
+		in := b.step.inputs[i]
+		return b.region.Apply(ops.Fill{Dtype: in.Dtype, Shape: append([]int{b.T}, in.Shape...)})
+	}
+	b.masks()
+	return b.spread(b.outer(g), g)
+}
+
+func (b *backward) initial(k int) *ir.Value {
+	b.masks()
+	return b.loop.Out(b.region, b.value, ir.Output{Kind: ir.Final, Carry: b.carries[k]})
+}
+
+func (b *backward) constant(i int) *ir.Value {
+	g := b.step.grads[i]
+	if g == nil {
+		in := b.step.inputs[i]
+		return b.region.Apply(ops.Fill{Dtype: in.Dtype, Shape: in.Shape})
+	}
+	b.masks()
+	return b.sum(g)
+}
+
+func (b *backward) flow(part int) *ir.Value {
+	g := b.step.flows[part]
+	if g == nil {
+		ty := ops.TypeOf(b.step.Raw[part])
+		return b.region.Apply(ops.Fill{Dtype: ty.Dtype, Shape: append([]int{b.T}, ty.Shape...)})
+	}
+	return b.spread(b.outer(g), g)
+}
+
+// masks tells the loop of the rows that have ended.
+func (b *backward) masks() {
+	if st := b.step; st.Mask >= 0 && b.loop.Mask == nil {
+		b.loop.Mask = b.inner(st.inputs[st.Mask])
+	}
 }
 
 // scanGrad is what a backward loop packs.
@@ -293,38 +387,31 @@ func (s *scanGrad) cut(from, to int) *ir.Value {
 }
 
 func (l *lowering) scanGrad(fn ops.ScanGrad, t ops.Type, args []*ir.Value) (*ir.Value, error) {
-	b, err := l.backward(fn.Scan, args)
+	st, b, err := l.backward(fn.Scan, args)
 	if err != nil {
 		return nil, err
-	}
-	st := b.step
-	if st.Mask >= 0 {
-		b.loop.Mask = b.inner(st.inputs[st.Mask])
 	}
 	res := &scanGrad{region: l.Region}
 	for i, in := range st.inputs {
 		if !fn.Want[i] {
 			continue
 		}
-		g := st.grads[i]
-		k := st.isState(i)
-		ty := in.Type
+		size := in.Size()
 		if i < len(st.Seqs) {
-			ty.Shape = append([]int{fn.T}, ty.Shape...)
+			size *= fn.T
 		}
-		res.sizes = append(res.sizes, ty.Size())
+		res.sizes = append(res.sizes, size)
 		var made *ir.Value
 		res.pieces = append(res.pieces, func() *ir.Value {
-			switch {
-			case made != nil:
-			case k >= 0:
-				made = b.loop.Out(l.Region, b.value, ir.Output{Kind: ir.Final, Carry: b.carries[k]})
-			case g == nil:
-				made = l.Region.Apply(ops.Fill{Dtype: ty.Dtype, Shape: ty.Shape})
-			case i < len(st.Seqs):
-				made = b.spread(b.outer(g), g)
-			default:
-				made = b.sum(g)
+			if made == nil {
+				switch k := st.isState(i); {
+				case k >= 0:
+					made = b.initial(k)
+				case i < len(st.Seqs):
+					made = b.sequence(i)
+				default:
+					made = b.constant(i)
+				}
 			}
 			return made
 		})
@@ -335,16 +422,12 @@ func (l *lowering) scanGrad(fn ops.ScanGrad, t ops.Type, args []*ir.Value) (*ir.
 }
 
 // scanFlow is the gradient of a part of the state at all times.
-func (l *lowering) scanFlow(fn ops.ScanFlow, t ops.Type, args []*ir.Value) (*ir.Value, error) {
-	b, err := l.backward(fn.Scan, args)
+func (l *lowering) scanFlow(fn ops.ScanFlow, args []*ir.Value) (*ir.Value, error) {
+	_, b, err := l.backward(fn.Scan, args)
 	if err != nil {
 		return nil, err
 	}
-	g := b.step.flows[fn.Part]
-	if g == nil {
-		return l.Region.Apply(ops.Fill{Dtype: t.Dtype, Shape: t.Shape}), nil
-	}
-	return b.spread(b.outer(g), g), nil
+	return b.flow(fn.Part), nil
 }
 
 // cotangent is [from, to) of a packed cotangent: the gradients of all views of one slot, apart from the other slots'.

@@ -30,17 +30,27 @@ func Run(r *ir.Region, results []*ir.Value, without map[string]bool) []*ir.Value
 		}
 		l.scan()
 		p.run(l)
-		l.scan()
-		for _, v := range l.order {
-			if loop, ok := v.Fn.(*ir.Loop); ok {
-				body := bodyOf(loop, v, l)
-				body.scan()
-				p.run(body)
-				body.finish()
-			}
-		}
+		l.loops(p)
 	}
 	return l.roots
+}
+
+// loops applies a pass to the bodies of the loops of a level. That of a loop over segments is a graph with loops in it.
+func (l *level) loops(p Pass) {
+	l.scan()
+	for _, v := range l.order {
+		loop, ok := v.Fn.(*ir.Loop)
+		if !ok {
+			continue
+		}
+		body := bodyOf(loop, v, l)
+		body.scan()
+		p.run(body)
+		if loop.Segments {
+			body.loops(p)
+		}
+		body.finish(loop)
+	}
 }
 
 // level is a region and the values that are needed of it.
@@ -50,7 +60,7 @@ type level struct {
 	order  []*ir.Value // what the roots need, operands first
 	users  map[*ir.Value][]*ir.Value
 
-	loop  *ir.Loop // of a body
+	loop  *ir.Loop // whose step this is; nil if it is a graph
 	value *ir.Value
 	outer *level
 	outs  []*ir.Value // outputs of the loop whose values are roots, after the carries'
@@ -58,7 +68,10 @@ type level struct {
 
 // bodyOf is the body of a loop as a level. Its roots are what the carries become, then what is stored.
 func bodyOf(loop *ir.Loop, v *ir.Value, outer *level) *level {
-	l := &level{region: loop.Body, loop: loop, value: v, outer: outer}
+	l := &level{region: loop.Body, value: v, outer: outer}
+	if !loop.Segments {
+		l.loop = loop
+	}
 	for _, c := range loop.Carries {
 		l.roots = append(l.roots, c.Next)
 	}
@@ -71,10 +84,10 @@ func bodyOf(loop *ir.Loop, v *ir.Value, outer *level) *level {
 	return l
 }
 
-// finish tells the loop what its roots have become.
-func (l *level) finish() {
+// finish tells the loop, whose body l is, what its roots have become.
+func (l *level) finish(loop *ir.Loop) {
 	taken := map[*ir.Value]bool{}
-	for i, c := range l.loop.Carries {
+	for i, c := range loop.Carries {
 		if c.Next = l.roots[i]; taken[c.Next] || !ir.Computed(c.Next) {
 			c.Next = l.region.Leaf(ops.Elementwise{Kind: "stop"}, c.Next.Type, c.Next)
 		}
@@ -82,7 +95,7 @@ func (l *level) finish() {
 	}
 	for i, o := range l.outs {
 		p := o.Fn.(ir.Output)
-		if p.Value = l.roots[len(l.loop.Carries)+i]; !ir.Computed(p.Value) {
+		if p.Value = l.roots[len(loop.Carries)+i]; !ir.Computed(p.Value) {
 			p.Value = l.region.Leaf(ops.Elementwise{Kind: "stop"}, p.Value.Type, p.Value)
 		}
 		o.Fn = p
@@ -153,7 +166,7 @@ func (l *level) rewrite(now map[*ir.Value]*ir.Value, rule func(v *ir.Value, args
 		default:
 			w = l.region.Apply(v.Fn, args...)
 			if w.Steps == 0 {
-				w.Steps = v.Steps
+				w.Steps, w.First = v.Steps, v.First
 			}
 		}
 		now[v] = w
