@@ -21,9 +21,10 @@ import (
 //	sentence = pair | pair "and" third
 //	pair     = digit ("left of" | "above") digit
 //	third    = digit ("above" | "below") "the" ("left" | "right") "digit"    beside a pair whose digits are left and right
-//	digit    = ("a" | "an") ("zero" | … | "nine")
+//	digit    = "zero" | … | "nine"
 //
-// Exactly one sentence of the grammar fits a scene.
+// Exactly one sentence of the grammar fits a scene. There are no articles: to choose between "a" and "an" the digit must be
+// read a word before its name, and then the name is written without looking.
 type scene struct {
 	picture *image.Gray
 	words   []string
@@ -81,11 +82,7 @@ func makeScene(digits *images.Set, key rng.Key) (scene, error) {
 			at := s.picture.PixOffset(x+i%digitSide, y+i/digitSide)
 			s.picture.Pix[at] = max(s.picture.Pix[at], v)
 		}
-		word, article := digitWords[digits.Labels[k]], "a"
-		if word == "eight" {
-			article = "an"
-		}
-		s.words = append(s.words, article, word)
+		s.words = append(s.words, digitWords[digits.Labels[k]])
 		corner := image.Pt(x+(digitSide-inkSide)/2, y+(digitSide-inkSide)/2)
 		s.named = append(s.named, named{len(s.words) - 1, image.Rectangle{corner, corner.Add(image.Pt(inkSide, inkSide))}})
 	}
@@ -127,7 +124,7 @@ func makeScene(digits *images.Set, key rng.Key) (scene, error) {
 }
 
 // writeScenes writes pictures as an IDX file, and to another file a line for each: the sentence, and behind tabs, for each
-// digit that it names, the number of its word and the corners of its box: "1 4 4 24 24".
+// digit that it names, the number of its word and the corners of its box: "0 4 4 24 24".
 func writeScenes(pictures, sentences string, scenes []scene) error {
 	set := &images.Set{Rows: sceneSide, Cols: sceneSide}
 	for _, s := range scenes {
@@ -209,12 +206,12 @@ func parseSentence(line string) (s scene, err error) {
 				break
 			}
 			if n[i], err = strconv.Atoi(f); err != nil || n[i] < 0 || n[i] > 1<<20 {
-				return s, fmt.Errorf("a box is %q, want the number of a word and the corners, such as \"1 4 4 24 24\"", box)
+				return s, fmt.Errorf("a box is %q, want the number of a word and the corners, such as \"0 4 4 24 24\"", box)
 			}
 		}
 		r := image.Rectangle{image.Pt(n[1], n[2]), image.Pt(n[3], n[4])}
 		if len(fields) != len(n) || r.Empty() || n[0] >= len(s.words) {
-			return s, fmt.Errorf("a box is %q, want the number of one of %d words and the corners, such as \"1 4 4 24 24\"", box, len(s.words))
+			return s, fmt.Errorf("a box is %q, want the number of one of %d words and the corners, such as \"0 4 4 24 24\"", box, len(s.words))
 		}
 		s.named = append(s.named, named{n[0], r})
 	}
