@@ -27,7 +27,7 @@ type Progress struct {
 
 // TrainOptions do not change the result.
 type TrainOptions struct {
-	Workers    int                // goroutines; 0 means GOMAXPROCS; more than 16 are of no use
+	Workers    int                // goroutines; 0 means GOMAXPROCS; more than 16 are of no use, nor is a second for skip-gram over a tree
 	Progress   func(Progress)     // called a few times a second at most, if not nil, and at the end of each epoch
 	AfterEpoch func(*Model) error // called after each epoch, if not nil, to save the model for example
 }
@@ -121,7 +121,8 @@ func (m *Model) encode(sentences [][]string) *corpus {
 //  2. blocks times, turned by one each time: the steps of word block p and output block p+turn, for all p;
 //  3. CBOW: the gradients of the examples are added to the vectors of the neighbours, block by block.
 //
-// Who does a task makes no difference, so the result is the same for any number of workers.
+// Who does a task makes no difference, so the result is the same for any number of workers. Skip-gram with a hierarchical
+// softmax does without the phases: see learnPaths.
 type trainer struct {
 	*Model
 	text    *corpus
@@ -130,6 +131,7 @@ type trainer struct {
 	team    *team
 	parts   [blocks]part
 	scratch [blocks][]float32 // a copy of a word vector, by worker
+	scores  []float32         // of a path
 	rate    float32
 	lr      float64
 	key     rng.Key // of the epoch
@@ -221,15 +223,11 @@ func (t *trainer) chunk(from int) int {
 	for to < len(starts)-1 && starts[to]-starts[from] < size {
 		to++
 	}
-	// Part i begins with the first sentence behind i sixteenths of the words.
-	words, sentence := starts[to]-starts[from], from
-	for i := range t.parts {
-		t.parts[i].from = sentence
-		for sentence < to && (starts[sentence]-starts[from])*blocks < words*(i+1) {
-			sentence++
-		}
-		t.parts[i].to = sentence
+	if !cbow && t.tree != nil {
+		t.learnPaths(from, to)
+		return to
 	}
+	t.deal(from, to)
 	t.team.each(blocks, t.read)
 	for t.turn = range blocks {
 		if cbow {
@@ -244,6 +242,20 @@ func (t *trainer) chunk(from int) int {
 	return to
 }
 
+// deal gives each part its share of the sentences from … to−1.
+func (t *trainer) deal(from, to int) {
+	starts := t.text.starts
+	// Part i begins with the first sentence behind i sixteenths of the words.
+	words, sentence := starts[to]-starts[from], from
+	for i := range t.parts {
+		t.parts[i].from = sentence
+		for sentence < to && (starts[sentence]-starts[from])*blocks < words*(i+1) {
+			sentence++
+		}
+		t.parts[i].to = sentence
+	}
+}
+
 // read is phase 1: it turns the sentences of a part into steps.
 func (t *trainer) read(_, i int) {
 	p := &t.parts[i]
@@ -255,16 +267,9 @@ func (t *trainer) read(_, i int) {
 	}
 	p.mean, p.gradient, p.examples = p.mean[:0], p.gradient[:0], 0
 	for s := p.from; s < p.to; s++ {
-		d := draws{key: t.key.Numbered(uint64(s))}
-		p.kept = p.kept[:0]
-		for _, id := range t.text.ids[t.text.starts[s]:t.text.starts[s+1]] {
-			if uint64(d.next()) < t.keep[id] {
-				p.kept = append(p.kept, id)
-			}
-		}
+		d := t.begin(p, s)
 		for at, word := range p.kept {
-			reach := t.cfg.Window - int(uint64(d.next())*uint64(t.cfg.Window)>>32)
-			from, to := max(0, at-reach), min(len(p.kept), at+reach+1)
+			from, to := t.window(p, &d, at)
 			if t.cfg.Model == CBOW {
 				t.example(p, &d, word, p.kept[from:at], p.kept[at+1:to])
 				continue
@@ -274,6 +279,55 @@ func (t *trainer) read(_, i int) {
 					in := p.kept[k]
 					t.outputs(p, &d, word, in, in%blocks*blocks)
 				}
+			}
+		}
+	}
+}
+
+// begin draws which words of a sentence the part keeps.
+func (t *trainer) begin(p *part, sentence int) draws {
+	d := draws{key: t.key.Numbered(uint64(sentence))}
+	p.kept = p.kept[:0]
+	for _, id := range t.text.ids[t.text.starts[sentence]:t.text.starts[sentence+1]] {
+		if uint64(d.next()) < t.keep[id] {
+			p.kept = append(p.kept, id)
+		}
+	}
+	return d
+}
+
+// window draws how far the neighbours of a kept word reach: from … to−1, the word itself among them.
+func (t *trainer) window(p *part, d *draws, at int) (from, to int) {
+	reach := t.cfg.Window - int(uint64(d.next())*uint64(t.cfg.Window)>>32)
+	return max(0, at-reach), min(len(p.kept), at+reach+1)
+}
+
+// learnPaths is skip-gram with a hierarchical softmax, pair after pair in the order of the text, on one worker. Every path
+// begins at the root, so pairs cannot be dealt out to workers by what they touch; and when they were sorted by blocks of
+// rows, the vectors came out worse (docs/design/0005-word2vec.md).
+func (t *trainer) learnPaths(from, to int) {
+	p, dim, gradient := &t.parts[0], t.cfg.Dim, t.scratch[0]
+	for s := from; s < to; s++ {
+		d := t.begin(p, s)
+		for at, word := range p.kept {
+			path := t.tree.path(word)
+			t.scores = slices.Grow(t.scores[:0], len(path))[:len(path)]
+			from, to := t.window(p, &d, at)
+			for k := from; k < to; k++ {
+				if k == at {
+					continue
+				}
+				v := row(t.in, p.kept[k], dim)
+				for j, out := range path { // their rows differ, so all products come first: see groupSize
+					t.scores[j] = kernels.Dot(v, row(t.out, out>>1, dim))
+				}
+				clear(gradient)
+				for j, out := range path {
+					g, u := t.slope(out, t.scores[j]), row(t.out, out>>1, dim)
+					kernels.Axpy(gradient, g, u)
+					kernels.Axpy(u, g, v)
+				}
+				kernels.Axpy(v, 1, gradient)
 			}
 		}
 	}
@@ -370,8 +424,13 @@ func (t *trainer) slopes(g *[groupSize]float32, group []step, h []float32) {
 		g[j] = kernels.Dot(row(h, s.in, dim), row(t.out, s.out>>1, dim))
 	}
 	for j, s := range group {
-		g[j] = t.rate * (float32(s.out&1) - sigmoid(g[j]))
+		g[j] = t.slope(s.out, g[j])
 	}
+}
+
+// slope is the learning rate times y − σ(score), for an output with its label.
+func (t *trainer) slope(out uint32, score float32) float32 {
+	return t.rate * (float32(out&1) - sigmoid(score))
 }
 
 // learnExamples is phase 2 of CBOW for a part.
