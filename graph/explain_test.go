@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/seqzoo/seqzoo/cells"
 	"github.com/seqzoo/seqzoo/graph"
 	"github.com/seqzoo/seqzoo/nodes"
 	"github.com/seqzoo/seqzoo/unroll"
@@ -136,5 +137,58 @@ func TestRunContext(t *testing.T) {
 		require.ErrorIs(t, vm.RunContext(ctx), context.Canceled)
 		require.NoError(t, vm.RunContext(context.Background()))
 		require.NoError(t, vm.Close())
+	}
+}
+
+// awkward is a cell that the compiler can do little with.
+type awkward struct {
+	hidden        int
+	w, u, v, rows *nodes.Param
+}
+
+func (c *awkward) Parts() []cells.Part { return []cells.Part{{Name: "h", Width: c.hidden}} }
+
+func (c *awkward) Step(x *nodes.Node, s cells.State) cells.State {
+	mixed := nodes.MatMul(c.rows, x)                            // mixes the sequences of a batch
+	input := nodes.MatMul(x, c.w)                               // hoisted
+	read := nodes.MatMul(s[0], c.u)                             // read twice: by the sum, and as it is
+	column := nodes.Sigmoid(nodes.SumKeep(nodes.Mul(x, x), -1)) // [B, 1]
+	sum := nodes.Add(input, read, nodes.Mul(read, column))      // column is repeated
+	scaled := nodes.Mul(nodes.Softmax(nodes.Tanh(sum)), sum)    // a softmax between element-wise operations
+	return cells.State{nodes.Add(nodes.MatMul(scaled, c.v), mixed)}
+}
+
+// What was not done has its reason in the listing, once.
+func TestExplainSaysWhyNot(t *testing.T) {
+	const T, B, H, V = 6, 4, 5, 7
+	var m model
+	require.NoError(t, nodes.Try(func() {
+		store := nodes.NewStore(nodes.Float32, 1)
+		p := func(name string, shape ...int) *nodes.Param {
+			return store.Root().In("layer").Param(name, nodes.Normal(0, 0.4), shape...)
+		}
+		m.g = nodes.NewGraph(nodes.Options{})
+		x, ids := m.g.Input("x", T, B, H), m.g.IntInput("ids", T*B)
+		y := unroll.Over(&awkward{H, p("W", H, H), p("U", H, H), p("V", H, H), p("R", B, B)}).Unroll(x, nil, unroll.Options{}).Y()
+		logits := nodes.MatMul(nodes.Reshape(y, T*B, H), store.Root().Param("out", nodes.Normal(0, 0.4), H, V))
+		loss := nodes.CrossEntropy(logits, ids, nodes.CrossEntropyOptions{})
+		m.keep = append(m.keep, loss.Gorgonia(), logits.Gorgonia())
+		for _, d := range m.g.Gradients(loss, store.Params()[0], store.Params()[len(store.Params())-1]) {
+			m.keep = append(m.keep, d.Gorgonia())
+		}
+	}))
+	vm, err := graph.Compile(m.g.Expr(), graph.Keep(m.keep...), graph.Workers(1))
+	require.NoError(t, err)
+	defer vm.Close()
+	got := vm.Explain()
+	golden(t, filepath.Join("testdata", "explain", "why-not.txt"), got)
+	for _, reason := range []string{
+		"layer step: MatMul, a product of inputs, stays in the loop: ",
+		"layer step: MatMul is added to its neighbours afterwards, not while it is computed: something else reads it too",
+		"layer step: Sigmoid is not fused with layer step: Mul, which reads it: [4, 1] is repeated to [4, 5]",
+		"which needs all of it",
+		"gradient of CrossEntropy is not written over the logits: something else reads the logits",
+	} {
+		require.Contains(t, got, reason)
 	}
 }

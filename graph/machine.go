@@ -146,8 +146,9 @@ func (c *config) build(nodes []*gorgonia.Node) (*compiled, error) {
 			add(in)
 		}
 	}
-	p.islands, p.notes = low.Islands, low.Notes
-	values = optimise.Run(low.Region, values, c.without)
+	p.islands = low.Islands
+	values = optimise.Run(low.Region, values, c.without, low.Notes)
+	p.notes = low.Notes.Lines()
 	p.Program, err = exec.New(low.Region, values, exec.Config{Workers: c.workers, Shard: c.shard, Without: c.without, Arena: c.arena, Limit: c.limit, Least: c.least})
 	return p, err
 }

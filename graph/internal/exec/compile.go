@@ -1,7 +1,6 @@
 package exec
 
 import (
-	"fmt"
 	"runtime"
 	"slices"
 
@@ -372,11 +371,7 @@ func (k *block[F]) unplaced(v *ir.Value) string {
 }
 
 // note adds a remark to the listing.
-func (k *block[F]) note(format string, args ...any) {
-	if s := fmt.Sprintf(format, args...); !slices.Contains(k.p.notes, s) {
-		k.p.notes = append(k.p.notes, s)
-	}
-}
+func (k *block[F]) note(format string, args ...any) { k.p.notes.Add(format, args...) }
 
 // look is a view.
 func (k *block[F]) look(v *ir.Value) *loc {
@@ -421,9 +416,28 @@ func (k *block[F]) emitAcc(v *ir.Value, fn ir.MatMulAcc) {
 		k.dest[v] = u
 	}
 	if l := k.target(v); !l.same(u) {
+		k.note("%v is not added to where it lies, but to a copy: %s", v.Args[0].At, k.needed(v.Args[0]))
 		k.copy(l, u)
 	}
 	k.emitMatMul(v, fn.MatMul, v.Args[1], v.Args[2], true)
+}
+
+// needed says why the memory of a value cannot be written over.
+func (k *block[F]) needed(v *ir.Value) string {
+	_, leaf := v.Fn.(ir.BodyLeaf)
+	switch {
+	case k.users[v] > 1:
+		return "something else reads it too"
+	case k.roots[v]:
+		return "it is a result"
+	case leaf:
+		return "it comes from outside of the loop, where it is needed"
+	case len(v.Args) == 0:
+		return "it is an input"
+	case view(v):
+		return "it is a view of something else"
+	}
+	return "the result has its place elsewhere"
 }
 
 // consumable reports whether the memory of a leaf of a body may be written over: it is one time of a sequence that was

@@ -126,6 +126,15 @@ func (k *block[F]) emitCrossEntropy(v *ir.Value, fn ops.CrossEntropy) {
 		if only && k.dest[grad] == nil && k.owned(logits) {
 			c.overwrite = true
 			k.dest[grad] = &loc{buf: c.logits.buf, off: c.logits.off, clock: c.logits.clock, tick: c.logits.tick, segment: c.logits.segment, shape: grad.Shape, strides: rowMajor(grad.Shape)}
+		} else {
+			why := "the gradient has its place elsewhere"
+			switch {
+			case !only:
+				why = "something else reads the logits"
+			case k.dest[grad] == nil:
+				why = "they lie in memory that is not theirs alone"
+			}
+			k.note("%v is not written over the logits: %s", grad.At, why)
 		}
 		c.grad = k.target(grad)
 		if !c.grad.contiguous() {

@@ -1,6 +1,7 @@
 package exec
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/seqzoo/seqzoo/graph/internal/ir"
@@ -107,6 +108,7 @@ func (k *block[F]) group() {
 			}
 		}
 	}
+	k.unfused(fuse, find)
 	byRoot := map[*ir.Value]*group{}
 	for _, v := range k.order {
 		if !isElementwise(v) {
@@ -119,6 +121,50 @@ func (k *block[F]) group() {
 		byRoot[root].members = append(byRoot[root].members, v)
 		k.groups[v] = byRoot[root]
 	}
+}
+
+// unfused notes which element-wise values are read by others that are not computed in one pass with them. It is no loss
+// where the value in between is a result that has to be written in any case.
+func (k *block[F]) unfused(fuse bool, find func(*ir.Value) *ir.Value) {
+	if !fuse {
+		k.note("element-wise operations are computed one by one: the pass fuse is off")
+		return
+	}
+	seen := map[[2]ops.Place]bool{} // a graph with every step laid out has the same case many times
+	for _, v := range k.order {
+		if !isElementwise(v) {
+			continue
+		}
+		for _, a := range v.Args {
+			if !isElementwise(a) || find(a) == find(v) || a.At == v.At || seen[[2]ops.Place{a.At, v.At}] {
+				continue
+			}
+			seen[[2]ops.Place{a.At, v.At}] = true
+			switch {
+			case !slices.Equal(a.Shape, v.Shape):
+				k.note("%v is not fused with %v, which reads it: %s is repeated to %s", a.At, v.At, ops.ShapeString(a.Shape), ops.ShapeString(v.Shape))
+			default:
+				k.note("%v is not fused with %v, which reads it: %s", a.At, v.At, k.between(a, v))
+			}
+		}
+	}
+}
+
+// between says what stands between an element-wise value and one of its shape that reads it.
+func (k *block[F]) between(a, v *ir.Value) string {
+	for _, b := range v.Args {
+		for o := b; o != a; {
+			if !view(o) && !isElementwise(o) && len(o.Args) > 0 && k.needs(o, a) {
+				return fmt.Sprintf("that needs %v as well, which needs all of it", o.At)
+			}
+			i := slices.IndexFunc(o.Args, func(c *ir.Value) bool { return c != a && k.needs(c, a) })
+			if i < 0 {
+				break
+			}
+			o = o.Args[i]
+		}
+	}
+	return "that is computed with its own readers, which wait for more"
 }
 
 // emitGroup compiles a group to one instruction.

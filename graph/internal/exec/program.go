@@ -88,7 +88,7 @@ type program[F kernels.Float] struct {
 	ctx     []*ctx[F] // one a worker
 	pool    *pool
 	memory  int
-	notes   []string
+	notes   ir.Notes
 	at      map[instr[F]][]ops.Place // what each instruction computes, as the model has it
 	packs   []kernels.Packed[F]
 	least   int
@@ -335,5 +335,5 @@ func (p *program[F]) Listing() []string {
 		}
 	}
 	list(p.code, "")
-	return append(out, p.notes...)
+	return append(out, p.notes.Lines()...)
 }

@@ -18,7 +18,7 @@ type Result struct {
 	Region  *ir.Region
 	Of      map[*G.Node]*ir.Value // of every node that is needed, but for those that Islands has
 	Islands map[*G.Node]*Island   // of those to keep whose values the engine cannot hold
-	Notes   []string              // operations that run through their Do, and why
+	Notes   *ir.Notes             // operations that run through their Do, products left in loops, and why
 }
 
 // Options switch single transformations off.
@@ -29,7 +29,7 @@ type Options struct {
 // Graph lowers what the nodes keep need. All are of one graph.
 func Graph(keep []*G.Node, o Options) (res *Result, err error) {
 	defer ops.Catch(&err)
-	res = &Result{Region: ir.NewRegion(), Of: map[*G.Node]*ir.Value{}, Islands: map[*G.Node]*Island{}}
+	res = &Result{Region: ir.NewRegion(), Notes: &ir.Notes{}, Of: map[*G.Node]*ir.Value{}, Islands: map[*G.Node]*Island{}}
 	if len(keep) == 0 {
 		return res, nil
 	}
@@ -144,7 +144,7 @@ func (l *lowering) node(n *G.Node, args []*ir.Value) (*ir.Value, error) {
 
 // foreign is a value that an op's Do computes; why says why the engine does not.
 func (l *lowering) foreign(op ir.Doer, t ops.Type, args []*ir.Value, why error) *ir.Value {
-	l.Notes = append(l.Notes, fmt.Sprintf("runs through its own Do: %v", why))
+	l.Notes.Add("runs through its own Do: %v", why)
 	return l.Region.Leaf(ir.Foreign{Op: op}, t, args...)
 }
 

@@ -77,6 +77,7 @@ func (r *recurrence) class(v *ir.Value) class {
 		}
 		if c == series && (r.l.opts.NoHoist || !r.batchable(v)) {
 			c = looped
+			r.remains(v)
 		}
 	}
 	r.classes[v] = c
@@ -182,7 +183,26 @@ func (r *recurrence) product(v *ir.Value) bool {
 			}
 		}
 	}
-	return r.weights <= cache
+	if r.weights > cache {
+		return false
+	}
+	if r.class(v) == series {
+		r.l.Notes.Add("%v, a product of inputs, stays in the loop: a step has %d rows, enough for the multipliers, and its weights fit a core's cache", v.At, v.Shape[0])
+	}
+	return true
+}
+
+// remains notes why a value that does not depend on the state is computed step by step.
+func (r *recurrence) remains(v *ir.Value) {
+	_, product := v.Fn.(ops.MatMul)
+	switch {
+	case product && r.l.opts.NoHoist:
+		r.l.Notes.Add("%v, a product of inputs, stays in the loop: the pass hoist is off", v.At)
+	case product:
+		r.l.Notes.Add("%v, a product of inputs, stays in the loop: what changes with time is not the rows of its left operand", v.At)
+	case !r.l.opts.NoHoist:
+		r.l.Notes.Add("%v stays in the loop, though it does not depend on the state: it has no form for all steps at once", v.At)
+	}
 }
 
 func bytesOf(d tensor.Dtype) int { return int(d.Size()) }

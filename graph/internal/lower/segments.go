@@ -34,7 +34,7 @@ func (l *lowering) pieces(name string, st *step, T, size int, reverse, back bool
 	p := &pieces{l: l, st: st, n: T / size, size: size, left: T % size, reverse: reverse}
 	p.loop, p.value = l.Region.NewLoop(fmt.Sprintf("%s in segments of %d steps", name, size), p.n, reverse != back)
 	p.loop.Segments, p.loop.Body.At = true, l.Region.At
-	p.in = &lowering{Result: &Result{Region: p.loop.Body}, opts: l.opts, steps: l.steps}
+	p.in = &lowering{Result: &Result{Region: p.loop.Body, Notes: l.Notes}, opts: l.opts, steps: l.steps}
 	return p
 }
 

@@ -21,9 +21,10 @@ var Passes = []Pass{
 	{"accumulate", "once more, for the products of single gates", accumulate},
 }
 
-// Run applies the passes to a graph with the given results, and gives the results that equal them.
-func Run(r *ir.Region, results []*ir.Value, without map[string]bool) []*ir.Value {
-	l := &level{region: r, roots: results}
+// Run applies the passes to a graph with the given results, and gives the results that equal them. What they leave as it
+// is goes to the notes, with the reason.
+func Run(r *ir.Region, results []*ir.Value, without map[string]bool, notes *ir.Notes) []*ir.Value {
+	l := &level{region: r, roots: results, notes: notes}
 	for _, p := range Passes {
 		if without[p.Name] {
 			continue
@@ -32,6 +33,9 @@ func Run(r *ir.Region, results []*ir.Value, without map[string]bool) []*ir.Value
 		p.run(l)
 		l.loops(p)
 	}
+	l.scan()
+	apart(l)
+	l.loops(Pass{run: apart})
 	return l.roots
 }
 
@@ -59,6 +63,7 @@ type level struct {
 	roots  []*ir.Value
 	order  []*ir.Value // what the roots need, operands first
 	users  map[*ir.Value][]*ir.Value
+	notes  *ir.Notes
 
 	loop  *ir.Loop // whose step this is; nil if it is a graph
 	value *ir.Value
@@ -68,7 +73,7 @@ type level struct {
 
 // bodyOf is the body of a loop as a level. Its roots are what the carries become, then what is stored.
 func bodyOf(loop *ir.Loop, v *ir.Value, outer *level) *level {
-	l := &level{region: loop.Body, value: v, outer: outer}
+	l := &level{region: loop.Body, value: v, outer: outer, notes: outer.notes}
 	if !loop.Segments {
 		l.loop = loop
 	}

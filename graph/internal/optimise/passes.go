@@ -38,6 +38,9 @@ func accumulate(l *level) {
 				rest = append(rest, t)
 			}
 		}
+		for _, t := range rest {
+			l.unadded(t, v, len(products) > 0 || base != nil)
+		}
 		if len(products) == 0 || base == nil && len(products) < 2 {
 			return nil
 		}
@@ -62,6 +65,25 @@ func accumulate(l *level) {
 		}
 		return sum
 	})
+}
+
+// unadded notes why a product that is a term of the sum v is not added straight to another term, if there is one to add to.
+func (l *level) unadded(t, v *ir.Value, others bool) {
+	p := t
+	if _, ok := t.Fn.(ops.Reshape); ok {
+		p = t.Args[0]
+	}
+	if fn, ok := p.Fn.(ops.MatMul); !ok || !others {
+		return
+	} else if fn.TransA || len(p.Shape) != 2 {
+		l.notes.Add("%v is added to its neighbours afterwards: it is a stack of products or has its left operand transposed", p.At)
+		return
+	}
+	why := "the sum is " + ops.ShapeString(v.Shape) + ", the product " + ops.ShapeString(t.Shape)
+	if len(l.users[t]) > 1 || len(l.users[p]) > 1 {
+		why = "something else reads it too"
+	}
+	l.notes.Add("%v is added to its neighbours afterwards, not while it is computed: %s", p.At, why)
 }
 
 // product is the matrix product that t is, or is a reshaping of; nil if it is none or has other readers.
@@ -195,6 +217,11 @@ func gates(l *level) {
 		}
 		return true
 	}
+	for _, v := range l.order {
+		if whole(v) && !sliced(v) {
+			l.ungated(v)
+		}
+	}
 	now := map[*ir.Value]*ir.Value{}
 	var cut func(s ops.Slice, m *ir.Value) *ir.Value
 	cut = func(s ops.Slice, m *ir.Value) *ir.Value {
@@ -219,6 +246,69 @@ func gates(l *level) {
 		}
 		return nil
 	})
+}
+
+// ungated notes why a product whose columns are read in slices stays one product.
+func (l *level) ungated(m *ir.Value) {
+	narrowest, others := 0, false
+	for _, u := range l.users[m] {
+		if u == nil {
+			others = true
+			continue
+		}
+		if s, ok := u.Fn.(ops.Slice); !ok || s.Axis != 1 {
+			_, acc := u.Fn.(ir.MatMulAcc)
+			if others = true; acc {
+				return // the sum that it is a part of says it
+			}
+		} else if n := s.To - s.From; narrowest == 0 || n < narrowest {
+			narrowest = n
+		}
+	}
+	switch {
+	case narrowest == 0:
+	case others:
+		l.notes.Add("%v stays one product for all its slices: it is read whole as well", m.At)
+	default:
+		l.notes.Add("%v stays one product for all its slices: the narrowest has %d columns, fewer than %d", m.At, narrowest, gateWidth)
+	}
+}
+
+// apart notes products of one operand that stay products of their own, as their weights are several.
+func apart(l *level) {
+	type product struct {
+		at      ops.Place
+		weights *ir.Value
+	}
+	of := map[*ir.Value][]product{}
+	var lefts []*ir.Value
+	for _, v := range l.order {
+		left, right := (*ir.Value)(nil), (*ir.Value)(nil)
+		var fn ops.MatMul
+		switch f := v.Fn.(type) {
+		case ops.MatMul:
+			fn, left, right = f, v.Args[0], v.Args[1]
+		case ir.MatMulAcc:
+			fn, left, right = f.MatMul, v.Args[1], v.Args[2]
+		}
+		if left == nil || len(v.Shape) != 2 || fn.TransA { // gradients of weights share their right operand
+			continue
+		}
+		for len(right.Args) > 0 && !ir.Computed(right) { // a part of a matrix, or a view of it
+			right = right.Args[0]
+		}
+		if of[left] == nil {
+			lefts = append(lefts, left)
+		}
+		if !slices.ContainsFunc(of[left], func(p product) bool { return p.weights == right }) {
+			of[left] = append(of[left], product{v.At, right})
+		}
+	}
+	for _, left := range lefts {
+		if ps := of[left]; len(ps) > 1 {
+			l.notes.Add("%v: %d products of one operand are not joined to one: their weights lie apart", ps[0].at, len(ps))
+		}
+	}
 }
 
 // pull moves element-wise operations into the only loop that reads their result.

@@ -1,0 +1,19 @@
+package ir
+
+import (
+	"fmt"
+	"slices"
+)
+
+// Notes are remarks for whoever reads a listing: mostly what was not done, and why. Each is there once.
+type Notes struct{ lines []string }
+
+// Add adds a remark that is not there yet.
+func (n *Notes) Add(format string, args ...any) {
+	if s := fmt.Sprintf(format, args...); !slices.Contains(n.lines, s) {
+		n.lines = append(n.lines, s)
+	}
+}
+
+// Lines are the remarks in order.
+func (n *Notes) Lines() []string { return n.lines }
