@@ -14,7 +14,7 @@ func newMGU(in, hidden int) build {
 	return func(s *nodes.Scope) cells.Cell { return newMinimalGatedUnit(s, in, hidden) }
 }
 
-// The cell of the example goes up the same ladder as the library's own.
+// The cells of the examples go up the same ladder as the library's own.
 func TestMinimalGatedUnit(t *testing.T) {
 	for _, z := range sizes {
 		t.Run(z.String(), func(t *testing.T) {
@@ -33,6 +33,43 @@ func TestMinimalGatedUnit(t *testing.T) {
 				return [][]float64{next}
 			})
 			requireGradients(t, z.B, z.In, false, newMGU(z.In, z.H))
+		})
+	}
+}
+
+func TestIndependentRNN(t *testing.T) {
+	for _, z := range sizes {
+		t.Run(z.String(), func(t *testing.T) {
+			newCell := func(s *nodes.Scope) cells.Cell { return newIndependentRNN(s, z.In, z.H, 10) }
+			o := newStep(t, nodes.Float64, z.B, z.In, false, newCell)
+			requireOracle(t, o, func(w weights, x []float64, s [][]float64) [][]float64 {
+				next := make([]float64, z.H)
+				for j := range next {
+					next[j] = max(0, w.row(x, "W_ih", j)+w.at("u", 0, j)*s[0][j]+w.at("b", 0, j))
+				}
+				return [][]float64{next}
+			})
+			requireGradients(t, z.B, z.In, false, newCell)
+		})
+	}
+}
+
+func TestSimpleRecurrentUnit(t *testing.T) {
+	for _, z := range sizes {
+		t.Run(z.String(), func(t *testing.T) {
+			newCell := func(s *nodes.Scope) cells.Cell { return newSimpleRecurrentUnit(s, z.H) }
+			o := newStep(t, nodes.Float64, z.B, z.H, false, newCell)
+			requireOracle(t, o, func(w weights, x []float64, s [][]float64) [][]float64 {
+				h, c := make([]float64, z.H), make([]float64, z.H)
+				for j := range h {
+					f := sigmoid(w.row(x, "W_ih", z.H+j) + w.at("v", 0, j)*s[1][j] + w.at("b", 0, j))
+					r := sigmoid(w.row(x, "W_ih", 2*z.H+j) + w.at("v", 0, z.H+j)*s[1][j] + w.at("b", 0, z.H+j))
+					c[j] = f*s[1][j] + (1-f)*w.row(x, "W_ih", j)
+					h[j] = r*c[j] + (1-r)*x[j]
+				}
+				return [][]float64{h, c}
+			})
+			requireGradients(t, z.B, z.H, false, newCell)
 		})
 	}
 }
