@@ -41,6 +41,10 @@ const (
 	// for the rows of all of them at once.
 	groupSize = 8
 
+	// A node of a path whose score is beyond this, on either side, is left as it is, as by the original tool (Mikolov et al.,
+	// 2013): where it is right there is nothing left to learn, where it is wrong the pair does not drag the word across.
+	pathRange = 6
+
 	maxSentence = 10_000 // words; longer sentences are cut
 
 	// Words of text whose steps are sorted by blocks at a time. The fewer, the nearer to the order of the text, in which
@@ -323,6 +327,9 @@ func (t *trainer) learnPaths(from, to int) {
 				}
 				clear(gradient)
 				for j, out := range path {
+					if x := t.scores[j]; !(x > -pathRange && x < pathRange) {
+						continue
+					}
 					g, u := t.slope(out, t.scores[j]), row(t.out, out>>1, dim)
 					kernels.Axpy(gradient, g, u)
 					kernels.Axpy(u, g, v)
