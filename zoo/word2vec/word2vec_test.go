@@ -136,10 +136,10 @@ func TestUpdateIsTheGradient(t *testing.T) {
 		require.NoError(t, err)
 		key := rng.New(3)
 		for i := range m.in {
-			m.in[i] = float32(key.Normal(uint64(i)))
+			m.in[i] = float32(key.Normal(uint64(i))) / 2 // so that no score is beyond pathRange
 		}
 		for i := range m.out {
-			m.out[i] = float32(key.Named("out").Normal(uint64(i)))
+			m.out[i] = float32(key.Named("out").Normal(uint64(i))) / 2
 		}
 		in, out := wide(m.in), wide(m.out)
 		tr := newTrainer(m, m.encode(sentences), 1)
