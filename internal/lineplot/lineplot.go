@@ -6,6 +6,7 @@ import (
 	"io"
 	"math"
 	"strings"
+	"unicode/utf8"
 )
 
 // Plot is a figure with one pair of axes.
@@ -72,8 +73,13 @@ func (a *axis) settle() {
 func (a axis) ticks() []float64 {
 	var out []float64
 	if a.log {
-		for p := math.Floor(math.Log10(a.low)); p <= math.Ceil(math.Log10(a.high)); p++ {
-			for _, m := range []float64{1, 2, 5} {
+		low, high := math.Floor(math.Log10(a.low)), math.Ceil(math.Log10(a.high))
+		multiples, every := []float64{1, 2, 5}, 1.0
+		if high-low > 3 { // powers of ten alone, and of many decades eight or so
+			multiples, every = multiples[:1], math.Ceil((high-low)/8)
+		}
+		for p := math.Ceil(low/every) * every; p <= high; p += every {
+			for _, m := range multiples {
 				if v := m * math.Pow(10, p); v >= a.low && v <= a.high {
 					out = append(out, v)
 				}
@@ -103,7 +109,11 @@ func (p *Plot) Write(w io.Writer) error {
 	if p.Height == 0 {
 		height = 420
 	}
-	const left, right, top, bottom = 64, 150, 40, 48
+	const left, top, bottom = 64, 40, 48
+	right := 150.0
+	for _, c := range p.Curves {
+		right = max(right, 40+7*float64(utf8.RuneCountInString(c.Name))) // a letter is about 7 pixels wide
+	}
 	x := axis{low: math.Inf(1), high: math.Inf(-1), from: left, to: width - right}
 	y := axis{low: math.Inf(1), high: math.Inf(-1), from: height - bottom, to: top, log: p.LogY}
 	for _, c := range p.Curves {

@@ -46,6 +46,20 @@ func TestPlot(t *testing.T) {
 	require.Contains(t, s, `points="64.0,40.0 570.0,372.0"`, "the first curve goes from one corner to the other")
 }
 
+func TestLogarithmicTicks(t *testing.T) {
+	for _, c := range []struct {
+		low, high float64
+		want      []float64
+	}{
+		{10, 100, []float64{10, 20, 50, 100}},
+		{0.5, 5, []float64{0.5, 1, 2, 5}},
+		{1e-3, 20, []float64{1e-3, 1e-2, 1e-1, 1, 10}},
+		{3e-45, 1, []float64{1e-42, 1e-36, 1e-30, 1e-24, 1e-18, 1e-12, 1e-6, 1}},
+	} {
+		require.InDeltaSlice(t, c.want, axis{low: c.low, high: c.high, log: true}.ticks(), 1e-9)
+	}
+}
+
 func TestPlotWithNothingToShow(t *testing.T) {
 	draw(t, Plot{})
 	draw(t, Plot{LogY: true, Curves: []Curve{{X: []float64{1}, Y: []float64{0}}}})
