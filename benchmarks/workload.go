@@ -26,7 +26,7 @@ import (
 
 // Workload is something to measure, in float32.
 type Workload struct {
-	Cell        string // rnn, gru, lstm or mgu, a minimal gated unit
+	Cell        string // rnn, gru, lstm, or a user's own: mgu, a minimal gated unit; indrnn; sru
 	B, T, I, H  int    // batch, steps, input and hidden widths
 	V, Layers   int    // of Generate: vocabulary and stacked layers; of Words: vocabulary
 	Mode        string // Train, Infer, Generate or Words
@@ -89,19 +89,23 @@ func (w Workload) Build() (*Job, error) {
 
 // Flops counts the multiplications and additions of the matrix products of a step.
 func (w Workload) Flops() float64 {
-	gates := float64(map[string]int{"rnn": 1, "gru": 3, "lstm": 4, "mgu": 2}[w.Cell])
+	gates := float64(map[string]int{"rnn": 1, "gru": 3, "lstm": 4, "mgu": 2, "indrnn": 1, "sru": 3}[w.Cell])
+	recurrent := gates // those that multiply the state by a matrix
+	if w.Cell == "indrnn" || w.Cell == "sru" {
+		recurrent = 0
+	}
 	steps, in, h := float64(w.B*w.T), float64(w.I), float64(w.H)
 	if w.Mode == Words {
 		in = h
 	}
-	forward := 2 * steps * gates * h * (in + h)
+	forward := 2 * steps * h * (gates*in + recurrent*h)
 	switch w.Mode {
 	case Train:
 		return 3 * forward
 	case Words:
 		return 3 * (forward + 2*steps*h*float64(w.V))
 	case Generate:
-		return forward + 2*steps*(gates*h*2*h*float64(w.Layers-1)+h*float64(w.V))
+		return forward + 2*steps*((gates+recurrent)*h*h*float64(w.Layers-1)+h*float64(w.V))
 	}
 	return forward
 }
@@ -268,30 +272,13 @@ func newCell(s *nodes.Scope, kind string, in, hidden int) cells.Cell {
 		return cells.NewLSTM(s, cells.LSTMConfig{In: in, Hidden: hidden})
 	case "mgu":
 		return newMGU(s, in, hidden)
+	case "indrnn":
+		return newIndRNN(s, in, hidden)
+	case "sru":
+		if in != hidden {
+			panic(&nodes.BuildError{Op: "sru", Msg: fmt.Sprintf("its input, %d wide, is a part of its output, %d wide: want equal widths", in, hidden)})
+		}
+		return newSRU(s, in)
 	}
-	panic(&nodes.BuildError{Op: "cell", Msg: fmt.Sprintf("no cell %q: want rnn, gru, lstm or mgu", kind)})
-}
-
-// mgu is a minimal gated unit (Zhou et al., 2016), a cell of a user's own:
-//
-//	f  = σ(x·W_f + h·U_f + b)
-//	h' = (1 − f)∘h + f∘tanh(x·W_h + (f∘h)·U_h)
-type mgu struct {
-	hidden         int
-	wF, uF, wH, uH *nodes.Param
-	b              *nodes.Param
-}
-
-func newMGU(s *nodes.Scope, in, hidden int) cells.Cell {
-	weight := func(name string, rows int) *nodes.Param { return s.Param(name, nodes.XavierUniform(1), rows, hidden) }
-	return &mgu{hidden, weight("W_f", in), weight("U_f", hidden), weight("W_h", in), weight("U_h", hidden), s.Param("b", nodes.Zeros(), hidden)}
-}
-
-func (m *mgu) Parts() []cells.Part { return []cells.Part{{Name: "h", Width: m.hidden}} }
-
-func (m *mgu) Step(x *nodes.Node, s cells.State) cells.State {
-	h := s[0]
-	f := nodes.Sigmoid(nodes.Add(nodes.MatMul(x, m.wF), nodes.MatMul(h, m.uF), m.b))
-	n := nodes.Tanh(nodes.Add(nodes.MatMul(x, m.wH), nodes.MatMul(nodes.Mul(f, h), m.uH)))
-	return cells.State{nodes.Add(nodes.Mul(nodes.OneMinus(f), h), nodes.Mul(f, n))}
+	panic(&nodes.BuildError{Op: "cell", Msg: fmt.Sprintf("no cell %q: want rnn, gru, lstm, mgu, indrnn or sru", kind)})
 }

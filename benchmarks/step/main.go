@@ -49,7 +49,7 @@ type result struct {
 
 func main() {
 	var c config
-	flag.StringVar(&c.Cell, "cell", "lstm", "rnn, gru, lstm or mgu (minimal gated unit)")
+	flag.StringVar(&c.Cell, "cell", "lstm", "rnn, gru, lstm, mgu (minimal gated unit), indrnn or sru")
 	flag.IntVar(&c.B, "b", 32, "batch")
 	flag.IntVar(&c.T, "t", 50, "steps")
 	flag.IntVar(&c.I, "i", 64, "input width")
