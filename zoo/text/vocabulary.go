@@ -29,12 +29,13 @@ const MaxTokenBytes = 1024
 
 // VocabularyConfig says which tokens a vocabulary takes. Its zero value takes all, with no specials.
 type VocabularyConfig struct {
-	MinCount int      // leave out what was seen less often; 0 means 1
-	MaxSize  int      // keep the most frequent ones, specials counted too; 0 means no limit
-	Specials []string // get the first ids, in this order, whether seen or not
+	MinCount  int      // leave out what was seen less often; 0 means 1
+	MaxSize   int      // keep the most frequent ones, specials counted too; 0 means no limit
+	Specials  []string // get the first ids, in this order, whether seen or not
+	FirstSeen bool     // equal counts are in the order in which the tokens were first seen, instead of by text
 }
 
-// Vocabulary numbers tokens: specials first, then by falling count, and equal counts by text. It does not change, so
+// Vocabulary numbers tokens: specials first, then by falling count, and equal counts by text or as first seen. It does not change, so
 // any number of goroutines may use it.
 type Vocabulary struct {
 	text     string   // all tokens, one after another
@@ -66,9 +67,12 @@ func NewVocabulary(cfg VocabularyConfig, sequences ...[]string) (*Vocabulary, er
 			errs = append(errs, fmt.Errorf("vocabulary: Specials[%d]: %q stands there twice", i, special))
 		}
 	}
-	counts := map[string]int64{}
+	counts, first := map[string]int64{}, map[string]int{}
 	for _, tokens := range sequences {
 		for _, token := range tokens {
+			if cfg.FirstSeen && counts[token] == 0 {
+				first[token] = len(first)
+			}
 			counts[token]++
 		}
 	}
@@ -91,6 +95,9 @@ func NewVocabulary(cfg VocabularyConfig, sequences ...[]string) (*Vocabulary, er
 	slices.SortFunc(kept, func(a, b string) int {
 		if counts[a] != counts[b] {
 			return cmp.Compare(counts[b], counts[a])
+		}
+		if cfg.FirstSeen {
+			return cmp.Compare(first[a], first[b])
 		}
 		return cmp.Compare(a, b)
 	})

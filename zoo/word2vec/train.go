@@ -27,7 +27,7 @@ type Progress struct {
 
 // TrainOptions do not change the result.
 type TrainOptions struct {
-	Workers    int                // goroutines; 0 means GOMAXPROCS; more than 16 are of no use, nor is a second for skip-gram over a tree
+	Workers    int                // goroutines; 0 means GOMAXPROCS; more than 16 are of no use, nor is a second for a hierarchical softmax
 	Progress   func(Progress)     // called a few times a second at most, if not nil, and at the end of each epoch
 	AfterEpoch func(*Model) error // called after each epoch, if not nil, to save the model for example
 }
@@ -125,8 +125,8 @@ func (m *Model) encode(sentences [][]string) *corpus {
 //  2. blocks times, turned by one each time: the steps of word block p and output block p+turn, for all p;
 //  3. CBOW: the gradients of the examples are added to the vectors of the neighbours, block by block.
 //
-// Who does a task makes no difference, so the result is the same for any number of workers. Skip-gram with a hierarchical
-// softmax does without the phases: see learnPaths.
+// Who does a task makes no difference, so the result is the same for any number of workers. A hierarchical softmax does
+// without the phases: see learnPaths.
 type trainer struct {
 	*Model
 	text    *corpus
@@ -227,11 +227,19 @@ func (t *trainer) chunk(from int) int {
 	for to < len(starts)-1 && starts[to]-starts[from] < size {
 		to++
 	}
-	if !cbow && t.tree != nil {
+	if t.tree != nil {
 		t.learnPaths(from, to)
 		return to
 	}
-	t.deal(from, to)
+	// Part i begins with the first sentence behind i sixteenths of the words.
+	words, sentence := starts[to]-starts[from], from
+	for i := range t.parts {
+		t.parts[i].from = sentence
+		for sentence < to && (starts[sentence]-starts[from])*blocks < words*(i+1) {
+			sentence++
+		}
+		t.parts[i].to = sentence
+	}
 	t.team.each(blocks, t.read)
 	for t.turn = range blocks {
 		if cbow {
@@ -244,20 +252,6 @@ func (t *trainer) chunk(from int) int {
 		t.team.each(blocks, t.spread)
 	}
 	return to
-}
-
-// deal gives each part its share of the sentences from … to−1.
-func (t *trainer) deal(from, to int) {
-	starts := t.text.starts
-	// Part i begins with the first sentence behind i sixteenths of the words.
-	words, sentence := starts[to]-starts[from], from
-	for i := range t.parts {
-		t.parts[i].from = sentence
-		for sentence < to && (starts[sentence]-starts[from])*blocks < words*(i+1) {
-			sentence++
-		}
-		t.parts[i].to = sentence
-	}
 }
 
 // read is phase 1: it turns the sentences of a part into steps.
@@ -306,49 +300,67 @@ func (t *trainer) window(p *part, d *draws, at int) (from, to int) {
 	return max(0, at-reach), min(len(p.kept), at+reach+1)
 }
 
-// learnPaths is skip-gram with a hierarchical softmax, pair after pair in the order of the text, on one worker. Every path
-// begins at the root, so pairs cannot be dealt out to workers by what they touch; and when they were sorted by blocks of
-// rows, the vectors came out worse (docs/design/0005-word2vec.md).
+// learnPaths is the hierarchical softmax, word after word in the order of the text, on one worker. Every path begins at the
+// root, so the work cannot be dealt out to workers by what it touches; and when it was sorted by blocks of rows, the
+// vectors came out worse (docs/design/0005-word2vec.md).
 func (t *trainer) learnPaths(from, to int) {
-	p, dim, gradient := &t.parts[0], t.cfg.Dim, t.scratch[0]
+	p, dim, gradient, mean := &t.parts[0], t.cfg.Dim, t.scratch[0], t.scratch[1]
 	for s := from; s < to; s++ {
 		d := t.begin(p, s)
 		for at, word := range p.kept {
 			path := t.tree.path(word)
-			t.scores = slices.Grow(t.scores[:0], len(path))[:len(path)]
 			from, to := t.window(p, &d, at)
-			for k := from; k < to; k++ {
-				if k == at {
-					continue
-				}
-				v := row(t.in, p.kept[k], dim)
-				for j, out := range path { // their rows differ, so all products come first: see groupSize
-					t.scores[j] = kernels.Dot(v, row(t.out, out>>1, dim))
-				}
-				clear(gradient)
-				for j, out := range path {
-					if x := t.scores[j]; !(x > -pathRange && x < pathRange) {
-						continue
+			before, after := p.kept[from:at], p.kept[at+1:to]
+			n := len(before) + len(after)
+			cbow := t.cfg.Model == CBOW
+			if cbow && n > 0 {
+				t.average(mean, before, after)
+				t.learnPath(gradient, mean, path)
+			}
+			for _, side := range [][]uint32{before, after} {
+				for _, id := range side {
+					v := row(t.in, id, dim)
+					if !cbow {
+						t.learnPath(gradient, v, path)
 					}
-					g, u := t.slope(out, t.scores[j]), row(t.out, out>>1, dim)
-					kernels.Axpy(gradient, g, u)
-					kernels.Axpy(u, g, v)
+					kernels.Axpy(v, 1, gradient)
 				}
-				kernels.Axpy(v, 1, gradient)
 			}
 		}
 	}
 }
 
+// learnPath moves the outputs of a path and leaves in gradient how the input h is to move.
+func (t *trainer) learnPath(gradient, h []float32, path []uint32) {
+	dim := t.cfg.Dim
+	t.scores = slices.Grow(t.scores[:0], len(path))[:len(path)]
+	for j, out := range path { // their rows differ, so all products come first: see groupSize
+		t.scores[j] = kernels.Dot(h, row(t.out, out>>1, dim))
+	}
+	clear(gradient)
+	for j, out := range path {
+		if x := t.scores[j]; !(x > -pathRange && x < pathRange) {
+			continue
+		}
+		g, u := t.slope(out, t.scores[j]), row(t.out, out>>1, dim)
+		kernels.Axpy(gradient, g, u)
+		kernels.Axpy(u, g, h)
+	}
+}
+
+// average is the mean of the vectors of the neighbours of a word.
+func (t *trainer) average(mean []float32, before, after []uint32) {
+	clear(mean)
+	for _, side := range [][]uint32{before, after} {
+		for _, id := range side {
+			kernels.Axpy(mean, 1, row(t.in, id, t.cfg.Dim))
+		}
+	}
+	kernels.MulScalar(mean, mean, 1/float32(len(before)+len(after)))
+}
+
 // outputs notes the steps of one input for a word: base is the input's part of their place.
 func (t *trainer) outputs(p *part, d *draws, word, in, base uint32) {
-	if t.tree != nil {
-		for _, out := range t.tree.path(word) {
-			k := base + out>>1%blocks
-			p.steps[k] = append(p.steps[k], step{in, out})
-		}
-		return
-	}
 	k := base + word%blocks
 	p.steps[k] = append(p.steps[k], step{in, word<<1 | 1})
 	for range t.cfg.Negatives {
@@ -368,16 +380,13 @@ func (t *trainer) example(p *part, d *draws, word uint32, before, after []uint32
 	dim := t.cfg.Dim
 	at := len(p.mean)
 	p.mean, p.gradient = extend(p.mean, dim), extend(p.gradient, dim)
-	mean := p.mean[at:]
-	clear(mean)
+	t.average(p.mean[at:], before, after)
 	clear(p.gradient[at:])
 	for _, side := range [][]uint32{before, after} {
 		for _, id := range side {
-			kernels.Axpy(mean, 1, row(t.in, id, dim))
 			p.neighbours[id%blocks] = append(p.neighbours[id%blocks], step{uint32(p.examples), id})
 		}
 	}
-	kernels.MulScalar(mean, mean, 1/float32(n))
 	t.outputs(p, d, word, uint32(p.examples), 0)
 	p.examples++
 }

@@ -111,7 +111,7 @@ func New(cfg Config, sentences [][]string) (*Model, error) {
 		return nil, err
 	}
 	cfg = cfg.withDefaults()
-	v, err := text.NewVocabulary(text.VocabularyConfig{MinCount: cfg.MinCount, MaxSize: cfg.MaxVocab}, sentences...)
+	v, err := text.NewVocabulary(text.VocabularyConfig{MinCount: cfg.MinCount, MaxSize: cfg.MaxVocab, FirstSeen: true}, sentences...)
 	if err != nil {
 		return nil, fmt.Errorf("word2vec: %w", err)
 	}

@@ -145,7 +145,9 @@ func TestUpdateIsTheGradient(t *testing.T) {
 		tr := newTrainer(m, m.encode(sentences), 1)
 		tr.key, tr.rate = rng.New(9), 1e-4
 		require.Equal(t, len(tr.text.starts)-1, tr.chunk(0))
-		readAgain(tr)
+		if tr.tree != nil {
+			paths(tr)
+		}
 
 		dIn, dOut := gradients(t, tr, in, out)
 		compare(t, dIn, in, m.in)
@@ -153,12 +155,33 @@ func TestUpdateIsTheGradient(t *testing.T) {
 	})
 }
 
-// readAgain has the steps of a first and only chunk in the parts, also where the training does without them: what is drawn
+// paths notes the steps of a text in a part, as the training with a tree takes them without noting them: what is drawn
 // depends on the sentence alone.
-func readAgain(tr *trainer) {
-	tr.deal(0, len(tr.text.starts)-1)
-	for i := range tr.parts {
-		tr.read(0, i)
+func paths(tr *trainer) {
+	p := &tr.parts[0]
+	for s := range len(tr.text.starts) - 1 {
+		d := tr.begin(p, s)
+		for at, word := range p.kept {
+			from, to := tr.window(p, &d, at)
+			for k := from; k < to; k++ {
+				switch {
+				case k == at:
+					continue
+				case tr.cfg.Model == CBOW:
+					p.neighbours[0] = append(p.neighbours[0], step{uint32(p.examples), p.kept[k]})
+				default:
+					for _, out := range tr.tree.path(word) {
+						p.steps[0] = append(p.steps[0], step{p.kept[k], out})
+					}
+				}
+			}
+			if tr.cfg.Model == CBOW && to-from > 1 {
+				for _, out := range tr.tree.path(word) {
+					p.steps[0] = append(p.steps[0], step{uint32(p.examples), out})
+				}
+				p.examples++
+			}
+		}
 	}
 }
 
@@ -241,41 +264,29 @@ func gradients(t *testing.T, tr *trainer, in, out []float64) (dIn, dOut []float6
 	return dIn, b.Value().Data().([]float64)[:len(out)]
 }
 
-// The steps of a word are its path or itself and what was drawn.
+// The steps of a word are itself and what was drawn.
 func TestSteps(t *testing.T) {
 	sentences := [][]string{strings.Fields("a b c a b a d e f g h")}
-	for _, output := range []string{Negative, Hierarchical} {
-		m, err := New(Config{Output: output, MinCount: 1, Window: 1, Negatives: 4, Sample: 1}, sentences)
-		require.NoError(t, err)
-		tr := newTrainer(m, m.encode(sentences), 1)
-		tr.chunk(0)
-		readAgain(tr)
-		positives, pairs := 0, map[step]int{}
-		for i := range tr.parts {
-			for k, list := range tr.parts[i].steps {
-				for _, s := range list {
-					require.EqualValues(t, k, s.in%blocks*blocks+s.out>>1%blocks)
-					pairs[s]++
-					positives += int(s.out & 1)
-				}
+	m, err := New(Config{MinCount: 1, Window: 1, Negatives: 4, Sample: 1}, sentences)
+	require.NoError(t, err)
+	tr := newTrainer(m, m.encode(sentences), 1)
+	tr.chunk(0)
+	positives, pairs := 0, map[step]int{}
+	for i := range tr.parts {
+		for k, list := range tr.parts[i].steps {
+			for _, s := range list {
+				require.EqualValues(t, k, s.in%blocks*blocks+s.out>>1%blocks)
+				pairs[s]++
+				positives += int(s.out & 1)
 			}
 		}
-		ids := tr.text.ids
-		if output == Negative {
-			require.Equal(t, 2*(len(ids)-1), positives)
-		}
-		for i := range ids {
-			for _, j := range []int{i - 1, i + 1} {
-				if j < 0 || j == len(ids) {
-					continue
-				}
-				if output == Negative {
-					require.Positive(t, pairs[step{ids[j], ids[i]<<1 | 1}])
-					continue
-				}
-				for _, s := range m.tree.path(ids[i]) {
-					require.Positive(t, pairs[step{ids[j], s}])
-				}
+	}
+	ids := tr.text.ids
+	require.Equal(t, 2*(len(ids)-1), positives)
+	for i := range ids {
+		for _, j := range []int{i - 1, i + 1} {
+			if j >= 0 && j < len(ids) {
+				require.Positive(t, pairs[step{ids[j], ids[i]<<1 | 1}])
 			}
 		}
 	}
