@@ -14,10 +14,10 @@ import (
 )
 
 func trainCommand() cli.Command {
-	t := cli.Training{Epochs: 10, Batch: 32, LR: 2e-3, Warmup: 200, Clip: 5, Seed: 1}
-	cfg := zoo.CaptionerConfig{Patch: digitSide, Stride: 4, Hidden: 256, Features: 128, Decoder: zoo.Recurrent{Hidden: 128}}
+	t := cli.Training{Epochs: 3, Batch: 32, LR: 2e-3, Warmup: 200, Clip: 5, Seed: 1}
+	cfg := zoo.CaptionerConfig{Patch: digitSide, Stride: 4, Hidden: 384, Features: 128, Decoder: zoo.Recurrent{Hidden: 128}, Dropout: 0.2}
 	var given files
-	n := 40_000
+	n := 160_000
 	return cli.Command{
 		Name: "train", About: "learns from scenes",
 		Flags: func(f *flag.FlagSet) {
