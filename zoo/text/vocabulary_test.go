@@ -39,6 +39,8 @@ func TestNewVocabulary(t *testing.T) {
 		{"minimum count", text.VocabularyConfig{MinCount: 2, Specials: []string{text.Pad, text.Unk}}, "<pad> <unk> b c", []int64{0, 3, 3, 2}},
 		{"maximum size", text.VocabularyConfig{MaxSize: 3, Specials: []string{text.Unk}}, "<unk> b c", []int64{3, 3, 2}},
 		{"maximum size, ties by text", text.VocabularyConfig{MaxSize: 4}, "b c <eos> a", []int64{3, 2, 1, 1}},
+		{"ties as first seen", text.VocabularyConfig{FirstSeen: true}, "b c a <eos> d", []int64{3, 2, 1, 1, 1}},
+		{"maximum size, ties as first seen", text.VocabularyConfig{FirstSeen: true, MaxSize: 3, Specials: []string{"d"}}, "d b c", []int64{1, 3, 2}},
 		{"specials only", text.VocabularyConfig{MaxSize: 1, Specials: []string{text.Unk}}, "<unk>", []int64{8}},
 		{"room to spare", text.VocabularyConfig{MaxSize: math.MaxInt}, "b c <eos> a d", []int64{3, 2, 1, 1, 1}},
 	} {
