@@ -38,7 +38,7 @@ type trainer struct {
 }
 
 func (t *trainer) flags(f *flag.FlagSet) {
-	t.Training = cli.Training{Epochs: 8, Batch: 64, LR: 0.002, Warmup: 200, Clip: 2, Patience: 3, Seed: 1}
+	t.Training = cli.Training{Epochs: 9, Batch: 64, LR: 0.002, Warmup: 200, Clip: 2, Patience: 3, Seed: 1}
 	t.Register(f)
 	t.corpus.flags(f)
 	f.StringVar(&t.train.source, "source", "", "`file` of sentences to translate, one a line")
@@ -46,18 +46,18 @@ func (t *trainer) flags(f *flag.FlagSet) {
 	f.StringVar(&t.dev.source, "dev-source", "", "`file` of other sentences, by which the best epoch is chosen")
 	f.StringVar(&t.dev.target, "dev-target", "", "`file` of their translations")
 	f.StringVar(&t.cell, "cell", "gru", "rnn, gru or lstm")
-	f.IntVar(&t.hidden, "hidden", 256, "width of the layers")
+	f.IntVar(&t.hidden, "hidden", 384, "width of the layers")
 	f.IntVar(&t.embed, "embed", 256, "width of the embeddings")
 	f.IntVar(&t.layers, "layers", 1, "layers of encoder and decoder")
 	f.IntVar(&t.readout, "readout", 256, "width of the layer before the output layer; 0 for none")
 	f.StringVar(&t.attention, "attention", "bahdanau", "bahdanau, luong or none")
 	f.StringVar(&t.score, "score", "", "of the attention: additive, dot, general or concat (default additive; general for luong)")
 	f.BoolVar(&t.oneWay, "one-way", false, "the encoder reads forward only")
-	f.BoolVar(&t.tied, "tied", false, "the output layer is the target's embedding, transposed")
-	f.Float64Var(&t.dropout, "dropout", 0.2, "share of embeddings and readout, and of what goes between layers, that is dropped")
+	f.BoolVar(&t.tied, "tied", true, "the output layer is the target's embedding, transposed")
+	f.Float64Var(&t.dropout, "dropout", 0.3, "share of embeddings and readout, and of what goes between layers, that is dropped")
 	f.Float64Var(&t.smoothing, "smoothing", 0.1, "label smoothing")
 	f.IntVar(&t.minCount, "min-count", 2, "words seen less often become <unk>")
-	f.StringVar(&t.best, "best", "loss", "by what the best epoch is chosen: loss, or bleu, which takes longer to measure")
+	f.StringVar(&t.best, "best", "bleu", "by what the best epoch is chosen: loss, or bleu, which takes longer to measure")
 	f.StringVar(&t.schedule, "schedule", "cosine", "of the learning rate: cosine, or plateau, which halves it after an epoch that is not the best")
 }
 
@@ -76,6 +76,7 @@ func (t *trainer) check() error {
 	}
 	if t.Quick {
 		t.hidden, t.embed, t.Epochs, t.Warmup = min(t.hidden, 32), min(t.embed, 32), 1, 0
+		t.readout = min(t.readout, t.embed)
 		t.readout = min(t.readout, 32)
 	}
 	errs = append(errs, t.Training.Check(), t.train.check(""), t.dev.check("dev-"))

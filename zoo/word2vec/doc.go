@@ -11,7 +11,7 @@
 //
 // # Training
 //
-// [Model.Train] is plain stochastic gradient descent, one output at a time, on as many cores as there are. Its result
+// [Model.Train] is plain stochastic gradient descent, one output at a time, on as many cores as there are (a hierarchical softmax on one). Its result
 // depends on the text and the configuration alone: any number of workers gives the same bits, as does a training that
 // was stopped and went on. See docs/design/0005-word2vec.md for how.
 //
