@@ -263,9 +263,11 @@ func newMemory(op string, heads int, keys, values, lengths *nodes.Node) *Memory 
 	return m
 }
 
-// Places is S, and Width that of a context.
+// Places is S, how many places there are to look at.
 func (m *Memory) Places() int { return m.keys.Dim(1) }
-func (m *Memory) Width() int  { return m.values.Dim(2) * m.heads }
+
+// Width is that of a context.
+func (m *Memory) Width() int { return m.values.Dim(2) * m.heads }
 
 // Nodes are what a memory consists of; the first axis of each counts sequences (and heads). See Input.
 func (m *Memory) Nodes() []*nodes.Node {

@@ -20,11 +20,17 @@ var solvers = map[string]func() G.Solver{
 
 // A program written for Gorgonia alone has the same losses with its machine replaced, for 20 steps of each solver.
 func TestPlainGorgoniaPrograms(t *testing.T) {
-	programs := map[string]func(dt tensor.Dtype) (*gorgoniatest.Program, error){
-		"mlp":      func(dt tensor.Dtype) (*gorgoniatest.Program, error) { return gorgoniatest.MLP(dt, 17, 5, 23) },
-		"mlp of 1": func(dt tensor.Dtype) (*gorgoniatest.Program, error) { return gorgoniatest.MLP(dt, 2, 1, 1) },
-		"rnn":      func(dt tensor.Dtype) (*gorgoniatest.Program, error) { return gorgoniatest.RNN(dt, 7, 5, 3, 11) },
-		"mnist": func(dt tensor.Dtype) (*gorgoniatest.Program, error) {
+	programs := map[string]func(t *testing.T, dt tensor.Dtype) (*gorgoniatest.Program, error){
+		"mlp": func(_ *testing.T, dt tensor.Dtype) (*gorgoniatest.Program, error) {
+			return gorgoniatest.MLP(dt, 17, 5, 23)
+		},
+		"mlp of 1": func(_ *testing.T, dt tensor.Dtype) (*gorgoniatest.Program, error) {
+			return gorgoniatest.MLP(dt, 2, 1, 1)
+		},
+		"rnn": func(_ *testing.T, dt tensor.Dtype) (*gorgoniatest.Program, error) {
+			return gorgoniatest.RNN(dt, 7, 5, 3, 11)
+		},
+		"mnist": func(t *testing.T, dt tensor.Dtype) (*gorgoniatest.Program, error) {
 			data, err := gorgoniatest.MNIST("../../shared/data", 500)
 			if err != nil {
 				t.Skipf("no MNIST: %v (SEQZOO_DATA names the folder of the data sets)", err)
@@ -36,7 +42,7 @@ func TestPlainGorgoniaPrograms(t *testing.T) {
 		for dt, tolerance := range map[tensor.Dtype]float64{tensor.Float64: 1e-9, tensor.Float32: 2e-4} {
 			for solver, newSolver := range solvers {
 				t.Run(name+"/"+dt.String()+"/"+solver, func(t *testing.T) {
-					p, err := program(dt)
+					p, err := program(t, dt)
 					require.NoError(t, err)
 					tape := G.NewTapeMachine(p.Graph, G.BindDualValues(p.Learnables...))
 					defer tape.Close()
@@ -44,7 +50,7 @@ func TestPlainGorgoniaPrograms(t *testing.T) {
 					require.NoError(t, err)
 
 					for _, opts := range [][]graph.Option{nil, {graph.Plain()}} {
-						p, err = program(dt)
+						p, err = program(t, dt)
 						require.NoError(t, err)
 						vm, err := graph.Compile(p.Graph, opts...)
 						require.NoError(t, err)

@@ -3,7 +3,6 @@ package graph_test
 import (
 	"context"
 	"flag"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -22,24 +21,7 @@ var update = flag.Bool("update", false, "write the golden files anew")
 
 // training is the step of training that benchmarks time: an LSTM, the mean of its squared outputs, all gradients.
 func training(t require.TestingT, kind string, T, B, I, H int) model {
-	var m model
-	require.NoError(t, nodes.Try(func() {
-		store := nodes.NewStore(nodes.Float32, 1)
-		m.g = nodes.NewGraph(nodes.Options{})
-		x := m.g.Input("x", T, B, I)
-		random(t, rand.New(rand.NewPCG(1, 2)), x)
-		y := unroll.Over(newCell(store.Root(), kind, I, H, nil)).Unroll(x, nil, unroll.Options{}).Y()
-		loss := nodes.Mean(nodes.Square(y))
-		wrt := []nodes.Operand{x}
-		for _, p := range store.Params() {
-			wrt = append(wrt, p)
-		}
-		m.keep = append(m.keep, loss.Gorgonia())
-		for _, d := range m.g.Gradients(loss, wrt...) {
-			m.keep = append(m.keep, d.Gorgonia())
-		}
-	}))
-	return m
+	return recomputing(t, kind, T, B, I, H, 0)
 }
 
 // Each pass leaves its mark on the program: the golden files are programs with all passes, and without each.

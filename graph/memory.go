@@ -30,6 +30,7 @@ func (m *Machine) Buffers() []Buffer {
 	return out
 }
 
+// String is a line: bytes, offset, instructions, shape and place.
 func (b Buffer) String() string {
 	kind := ""
 	if b.Result {

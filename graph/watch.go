@@ -43,6 +43,7 @@ func (e *NotFinite) Step() int {
 	return e.Steps[len(e.Steps)-1]
 }
 
+// Error says which value is not finite, where it stands, and what it was computed from.
 func (e *NotFinite) Error() string {
 	var b strings.Builder
 	p := ops.Place{Path: e.Path, Name: e.Operation, Grad: e.Gradient}

@@ -69,6 +69,7 @@ func Gates(n int, init Init) Init {
 	return Blocks(b...)
 }
 
+// String is the name of an initialiser with its numbers.
 func (i Init) String() string {
 	switch i.kind {
 	case "":

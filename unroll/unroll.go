@@ -21,6 +21,7 @@ const (
 	Expand                 // nodes for every step
 )
 
+// String is the name of a strategy.
 func (s Strategy) String() string {
 	switch s {
 	case Scan:

@@ -191,6 +191,7 @@ func length(x []float32) float64 {
 // NoDescriptionError says that an emoji has no vector.
 type NoDescriptionError struct{ Emoji string }
 
+// Error names the emoji, and why it has no vector.
 func (e *NoDescriptionError) Error() string {
 	return fmt.Sprintf("no vector for %s: among the pairs learned from it has no description, or none with a known word", quoteEmoji(e.Emoji))
 }

@@ -43,6 +43,7 @@ type BLEUScore struct {
 	Sentences         int
 }
 
+// String is the score as it is usually printed, with its parts.
 func (s BLEUScore) String() string {
 	out := fmt.Sprintf("BLEU %.2f (", s.BLEU)
 	for i, p := range s.Precisions {
