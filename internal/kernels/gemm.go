@@ -215,6 +215,7 @@ func (p *product[F]) columns(part panels, b *Packed[F], from, to int) {
 type product[F Float] struct {
 	level      Level
 	grid       grid
+	depth      int // terms of a pass
 	k0, k      int // the terms
 	a, c       []F // all of them
 	rowA, colA int
@@ -229,6 +230,7 @@ type product[F Float] struct {
 
 func (p *product[F]) start(l Level, transA bool, a []F, lda int, c []F, ldc int) {
 	p.level, p.grid, p.a, p.c, p.t.rowC = l, gridOf[F](l), a, c, ldc
+	p.depth = p.grid.depth()
 	p.rowA, p.colA = lda, 1
 	if transA {
 		p.rowA, p.colA = 1, lda
@@ -267,23 +269,48 @@ func (p *product[F]) scattered(m, n int) bool {
 func (p *product[F]) packA(buf []F) {
 	t := &p.t
 	for k0, kb := range pieces(p.k, p.passDepth()) {
+		if p.colA != 1 {
+			p.packTerms(buf[k0*p.m:], kb, 0, Run{p.k0 + k0, p.k0 + k0 + kb})
+			continue
+		}
 		i, dst := p.i0, buf[k0*p.m:]
 		for b := range t.big + t.small {
 			rows := t.rows
 			if b >= t.big {
 				rows--
 			}
-			src := p.a[i*p.rowA+(p.k0+k0)*p.colA:]
-			if p.colA == 1 {
-				transpose(dst, rows, src, p.rowA, rows, kb)
-			} else {
-				copyRows(dst, rows, src, p.colA, kb, rows)
-			}
+			transpose(dst, rows, p.a[i*p.rowA+p.k0+k0:], p.rowA, rows, kb)
 			dst, i = dst[rows*kb:], i+rows
 		}
 	}
+	p.usePacked(buf)
+}
+
+// packTerms packs terms of an A that is stored transposed, as the terms q, q+1, … of a pass of k terms. It takes as many rows of A
+// at a time as stay in the first-level cache, since a cache line of them serves several blocks: few if they are a power of two
+// apart.
+func (p *product[F]) packTerms(buf []F, k, q int, terms Run) {
+	t := &p.t
+	most := 8 << min(max(0, 12-bits.TrailingZeros(uint(p.colA*size[F]()))), 3)
+	for from := terms.From; from < terms.To; from += most {
+		n := min(most, terms.To-from)
+		i, dst := p.i0, buf
+		for b := range t.big + t.small {
+			rows := t.rows
+			if b >= t.big {
+				rows--
+			}
+			copyRows(dst[q*rows:], rows, p.a[i+from*p.colA:], p.colA, n, rows)
+			dst, i = dst[rows*k:], i+rows
+		}
+		q += n
+	}
+}
+
+// usePacked turns to rows that packA has laid out.
+func (p *product[F]) usePacked(buf []F) {
 	p.packed = buf
-	t.rowA, t.colA = 1, 0
+	p.t.rowA, p.t.colA = 1, 0
 }
 
 // passDepth is how far a pass goes: a panel that is used for one block of rows need not stay in a cache.
@@ -291,7 +318,7 @@ func (p *product[F]) passDepth() int {
 	if p.t.big+p.t.small == 1 {
 		return p.k
 	}
-	return p.grid.depth()
+	return p.depth
 }
 
 // multiply multiplies the rows by panels of B: row p of panel j starts at b[j*panelB+p*rowB].

@@ -121,6 +121,9 @@ func transpose[F Float](dst []F, ldd int, src []F, lds, rows, cols int) {
 
 // aligned drops the elements before the first aligned one.
 func aligned[F Float](buf []F) []F {
+	if len(buf) < align {
+		return nil
+	}
 	past := int(uintptr(unsafe.Pointer(unsafe.SliceData(buf))) % align)
 	return buf[(align-past)%align/size[F]():]
 }

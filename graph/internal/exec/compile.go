@@ -48,7 +48,7 @@ func compile[F kernels.Float](r *ir.Region, results []*ir.Value, c Config) (p *p
 	}
 	for w := range c.Workers {
 		p.ctx = append(p.ctx, &ctx[F]{p: p, worker: w, slots: make([][]F, b.slots), offs: make([]int, b.slots),
-			regs: make([]F, b.regs*tileLen), row: make([]F, b.row), gather: make([]F, b.gather), tensor: make([]ops.Tensor, 0, 8)})
+			regs: make([]F, b.regs*tileLen), row: make([]F, b.row), lefts: make([]kernels.Left[F], 0, b.lefts), runs: make([]kernels.Run, 0, b.runs), tensor: make([]ops.Tensor, 0, 8)})
 	}
 	for i, v := range results {
 		t := whole(p.ctx[0], locs[i])
@@ -67,7 +67,8 @@ type builder[F kernels.Float] struct {
 	slots   int // most that an instruction needs of a ctx
 	regs    int
 	row     int
-	gather  int
+	lefts   int
+	runs    int
 
 	packBufs []int // buffers of the packed matrices
 
@@ -512,8 +513,9 @@ func (k *block[F]) emitMatMul(v *ir.Value, fn ops.MatMul, av, bv *ir.Value, acc 
 	case k.loop == nil && !g.transA && g.m >= 4*packedRows && g.n >= 16 && !k.cfg.Without["pack"]:
 		if g.tall, g.block = true, packedRows; weights > packedCache {
 			g.block = max(4, min(8, (1<<20)/(g.k*k.elementSize()*packedRows))) * packedRows
-			each := (g.m + k.cfg.Workers - 1) / k.cfg.Workers // every worker gets some
-			g.block = min(g.block, (each+packedRows-1)/packedRows*packedRows)
+			// as many blocks for every worker, all about as large
+			rounds := (g.m + g.block*k.cfg.Workers - 1) / (g.block * k.cfg.Workers) * k.cfg.Workers
+			g.block = ((g.m+rounds-1)/rounds + gemmRows - 1) / gemmRows * gemmRows
 		}
 		g.split = (g.m + g.block - 1) / g.block
 		g.pack = k.pack(g)
@@ -536,5 +538,6 @@ func (k *block[F]) emitMatMul(v *ir.Value, fn ops.MatMul, av, bv *ir.Value, acc 
 
 const (
 	packedRows  = 32      // rows at a time of a tall product with packed weights; more if those outgrow the cache
+	gemmRows    = 16      // what a block of rows is a multiple of
 	packedCache = 3 << 19 // bytes of packed weights that stay in a core's cache
 )

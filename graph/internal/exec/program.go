@@ -134,7 +134,8 @@ type ctx[F kernels.Float] struct {
 	regs    []F
 	offs    []int
 	row     []F
-	gather  []F // rows of a product that count, side by side
+	lefts   []kernels.Left[F]
+	runs    []kernels.Run
 	tensor  []ops.Tensor
 }
 

@@ -1,0 +1,109 @@
+package kernels
+
+import (
+	"math"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seqzoo/seqzoo/internal/rng"
+)
+
+// TestTogether holds products that share their right operand to the bits of one product after another, with the memory
+// that they want and with less.
+func TestTogether(t *testing.T) {
+	eachLevel(t, func(t *testing.T) {
+		t.Run("float32", testTogether[float32])
+		t.Run("float64", testTogether[float64])
+	})
+}
+
+func testTogether[F Float](t *testing.T) {
+	sizes := [][4]int{{1, 1, 1, 1}, {1, 128, 512, 100}, {130, 67, 97, 1100}, {0, 40, 48, 30}, {9, 10, 144, 513}, {5, 5, 5, 0}, {200, 31, 16, 700}}
+	for i := range 60 {
+		sizes = append(sizes, [4]int{i * 7 % 41, i * 11 % 37, i * 13 % 151, i * 5 % 67})
+	}
+	draw := rng.Stream{Key: rng.New(1)}
+	for i, s := range sizes {
+		n, k, acc, pad := s[2], s[3], i&1 != 0, i%3
+		b := newGuarded(pad, k, n, n+pad, random[F](k*n, 2))
+		var lefts, want []Left[F]
+		var results, plain []guarded[F]
+		// terms that count, half of the time
+		var runs []Run
+		plainRuns := []Run{{0, k}}
+		if i%4 >= 2 {
+			runs = []Run{}
+			for from, to := 0, 0; from < k; from = to + draw.Intn(5) {
+				to = min(k, from+draw.Intn(40))
+				runs = append(runs, Run{from, to})
+			}
+			plainRuns = runs
+		}
+		m := 1
+		for j, rows := range s[:2] {
+			a := newGuarded(pad, k, rows, rows+pad, random[F](k*rows, uint64(3+j)))
+			c := newGuarded(pad, rows, n, n+pad, random[F](rows*n, uint64(5+j)))
+			d := newGuarded(pad, rows, n, n+pad, random[F](rows*n, uint64(5+j)))
+			lefts = append(lefts, Left[F]{rows, a.data(), a.ld, c.data(), c.ld})
+			want = append(want, Left[F]{rows, a.data(), a.ld, d.data(), d.ld})
+			results, plain = append(results, c), append(plain, d)
+			m += rows
+		}
+		ones := slices.Repeat([]F{1}, k)
+		c := newGuarded(pad, 1, n, n+pad, random[F](n, 7))
+		d := newGuarded(pad, 1, n, n+pad, random[F](n, 7))
+		lefts = append(lefts, Left[F]{M: 1, C: c.data(), LDC: c.ld})
+		want = append(want, Left[F]{1, ones, 1, d.data(), d.ld})
+		results, plain = append(results, c), append(plain, d)
+		for _, l := range want {
+			more := acc
+			for _, r := range plainRuns {
+				if r.len() > 0 || k == 0 {
+					Gemm(true, false, l.M, n, r.len(), l.A[r.From*l.LDA:], l.LDA, b.data()[r.From*b.ld:], b.ld, l.C, l.LDC, more)
+					more = true
+				}
+			}
+			if !more {
+				Gemm(true, false, l.M, n, 0, nil, l.LDA, nil, b.ld, l.C, l.LDC, false)
+			}
+		}
+		size := TogetherLen(m, n, k)
+		if i%3 == 1 {
+			size = min(size, m+panelCols+align+draw.Intn(size+1))
+		}
+		buf := make([]F, size+100)
+		for j := range buf {
+			buf[j] = F(math.NaN())
+		}
+		Together(lefts, n, k, b.data(), b.ld, acc, runs, buf[:size])
+		for j := range results {
+			results[j].intact(t)
+			for r := range results[j].rows {
+				same(t, plain[j].row(r), results[j].row(r))
+			}
+		}
+		for j, x := range buf[size:] {
+			if x == x {
+				t.Fatalf("%v: %d elements past the memory was written %v", s, j, x)
+			}
+		}
+	}
+	x, y, buf := random[F](400, 1), make([]F, 400), make([]F, TogetherLen(40, 20, 20))
+	lefts := []Left[F]{{20, x, 20, y, 20}, {20, x, 20, y, 20}}
+	require.Zero(t, testing.AllocsPerRun(5, func() { Together(lefts, 20, 20, x, 20, false, nil, buf) }))
+	short := func(l Left[F], n, k int) func() {
+		return func() { Together([]Left[F]{l}, n, k, x[:6], 3, false, nil, buf) }
+	}
+	require.PanicsWithValue(t, "kernels: Together: A is too short", short(Left[F]{2, x[:3], 2, y, 3}, 3, 2))
+	require.PanicsWithValue(t, "kernels: Together: B is too short", short(Left[F]{2, x, 2, y, 3}, 3, 3))
+	require.PanicsWithValue(t, "kernels: Together: C is too short", short(Left[F]{2, x, 2, y[:5], 3}, 3, 2))
+	require.PanicsWithValue(t, "kernels: Together: terms out of range", func() {
+		Together([]Left[F]{{2, x, 2, y, 3}}, 3, 2, x, 3, false, []Run{{0, 3}}, buf)
+	})
+	require.PanicsWithValue(t, "kernels: Together: no memory to pack in", func() {
+		Together([]Left[F]{{2, x, 2, y, 3}}, 3, 2, x, 3, false, nil, nil)
+	})
+	require.PanicsWithValue(t, "kernels: Together: negative size", short(Left[F]{-1, x, 2, y, 3}, 3, 2))
+}
