@@ -9,7 +9,7 @@ import (
 	"github.com/seqzoo/seqzoo/internal/ops"
 )
 
-// gradients is several products Aᵀ·B with one tall B, and the sum of B's rows: what the gradients of the weights and
+// gradients is one or several products Aᵀ·B with one tall B, and the sum of B's rows: what the gradients of the weights and
 // biases of a recurrence are. B, which holds the gates' gradients of all steps, is too large for the cache; it goes
 // through it once, for all of them.
 type gradients[F kernels.Float] struct {
@@ -76,7 +76,7 @@ func (g *gradients[F]) counting(x *ctx[F]) []kernels.Run {
 }
 
 // emitGradients compiles v, a product with a transposed left operand, together with the other products and sums of
-// the same right operand; false if there is nothing to gain.
+// the same right operand, if there are any; false if its operands do not lie as that wants it.
 func (k *block[F]) emitGradients(v *ir.Value) bool {
 	if k.outer != nil || k.cfg.Without["fuse"] {
 		return false
@@ -95,9 +95,6 @@ func (k *block[F]) emitGradients(v *ir.Value) bool {
 				sums = append(sums, u)
 			}
 		}
-	}
-	if len(products)+len(sums) < 2 {
-		return false
 	}
 	g := &gradients[F]{k: v.Args[1].Shape[0], n: v.Shape[1]}
 	if m := k.zeroRows[base]; m != nil && m.shape[0]*m.shape[1] == g.k {
