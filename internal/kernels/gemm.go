@@ -343,8 +343,11 @@ func (p *product[F]) multiply(part panels, b []F, rowB, panelB int) {
 	for j := 0; j < part.count; {
 		group := 1
 		t.steps = part.count - j
-		if w := p.group(part.vectors); w <= t.steps {
-			group, t.steps = w, t.steps/w
+		for _, w := range p.groups(part.vectors) {
+			if w <= t.steps {
+				group, t.steps = w, t.steps/w
+				break
+			}
 		}
 		t.vectors = group * part.vectors
 		t.stepB, t.stepC = group*panelB, group*part.cols
@@ -381,22 +384,23 @@ func (p *product[F]) multiply(part panels, b []F, rowB, panelB int) {
 	}
 }
 
-// group is how many panels a tile spans: several if there are so few rows that the sums of one panel would leave the
-// multipliers waiting for one another.
-func (p *product[F]) group(vectors int) int {
+// groups are the numbers of panels that a tile may span, the best first: several if there are so few rows that the sums of
+// one panel would leave the multipliers waiting for one another, and for one row, to which B comes from far away, as many as
+// the registers hold.
+func (p *product[F]) groups(vectors int) []int {
 	switch {
 	case vectors < p.grid.vectors:
-		return 1
+		return nil
 	case p.level == AVX512 && p.m == 1:
-		return 3
+		return []int{9, 3, 2}
 	case p.level == AVX512 && p.m == 2:
-		return 2
+		return []int{2}
 	case p.level == AVX2 && p.m == 1:
-		return 4
+		return []int{4}
 	case p.level == AVX2 && p.m <= 3:
-		return 2
+		return []int{2}
 	}
-	return 1
+	return nil
 }
 
 // pieces divides 0 ≤ i < n into as few pieces of at most `most` as possible, all nearly the same size.

@@ -52,7 +52,7 @@ func (s isa) rows() int  { return map[bool]int{true: 9, false: 6}[s.avx512] }
 // takes 4 cycles and two start in each, so that at least 8 must be under way.
 func (s isa) wide() []shape {
 	if s.avx512 {
-		return []shape{{1, 9}, {2, 6}}
+		return []shape{{1, 6}, {2, 6}, {1, 9}, {1, 27}}
 	}
 	return []shape{{1, 8}, {2, 4}, {3, 4}}
 }
@@ -106,6 +106,8 @@ var (
 	rPack    = reg.RDX // inside the loop
 	rPanel   = reg.R8  // from panel to panel; wide tiles have too few rows to need row7
 	rPanel3  = reg.R10
+	rPanel5  = reg.R9 // for one row
+	rPanel7  = reg.R11
 	rAhead   = reg.R15 // what is fetched ahead of B, and its step
 	rAheadBy = reg.RBP
 	partial  = reg.K1
@@ -348,6 +350,10 @@ func tile(s isa, sh shape, e tileEnv, kind string) {
 		if sh.vectors > 3*s.panel() {
 			LEAQ(Mem{Base: rPanel, Index: rPanel, Scale: 2}, rPanel3)
 		}
+		if sh.vectors > 5*s.panel() {
+			LEAQ(Mem{Base: rPanel, Index: rPanel, Scale: 4}, rPanel5)
+			LEAQ(Mem{Base: rPanel3, Index: rPanel, Scale: 4}, rPanel7)
+		}
 	}
 	MOVQ(e.arg(argK), rK)
 	if kind == "pack" {
@@ -362,10 +368,14 @@ func tile(s isa, sh shape, e tileEnv, kind string) {
 		for j := range sh.vectors {
 			b := Mem{Base: rB, Disp: j % s.panel() * s.bytes}
 			switch p := j / s.panel(); p {
-			case 1, 2:
+			case 1, 2, 4, 8:
 				b.Index, b.Scale = rPanel, uint8(p)
-			case 3:
-				b.Index, b.Scale = rPanel3, 1
+			case 3, 6:
+				b.Index, b.Scale = rPanel3, uint8(p/3)
+			case 5:
+				b.Index, b.Scale = rPanel5, 1
+			case 7:
+				b.Index, b.Scale = rPanel7, 1
 			}
 			s.load(b, v[0])
 			for i := range sh.rows {
