@@ -100,14 +100,18 @@ func Gemm[F Float](transA, transB bool, m, n, k int, a []F, lda int, b []F, ldb 
 	var p product[F]
 	p.start(level, transA, a, lda, c, ldc)
 	g := p.grid
-	if m <= g.rows && !transB && n%g.lanes == 0 {
-		// every element of B is read once: take it where it lies
+	if m <= g.rows && !transB && n >= g.lanes {
+		// every element of B is read once: take it where it lies, but for columns that are no whole vector
+		whole := n / g.lanes * g.lanes
 		p.terms(0, k, acc)
 		p.rows(0, m)
-		for _, part := range g.cut(n) {
+		for _, part := range g.cut(whole) {
 			if part.count > 0 {
 				p.multiply(part, b[part.col:], ldb, part.cols)
 			}
+		}
+		if whole < n {
+			Gemm(transA, false, m, n-whole, k, a, lda, b[whole:], ldb, c[whole:], ldc, acc)
 		}
 		return
 	}

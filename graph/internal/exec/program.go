@@ -140,7 +140,7 @@ type ctx[F kernels.Float] struct {
 }
 
 // parallelCost is the least cost in nanoseconds at which an instruction is worth sharing.
-const parallelCost = 15_000
+const parallelCost = 8_000
 
 func (p *program[F]) Run() error {
 	if err := p.bind(); err != nil {
