@@ -236,7 +236,9 @@ func (k *block[F]) asTeam(batch int) bool {
 		}
 		largest, all = max(largest, cost), all+cost
 	}
-	const cache = 3 << 19 // bytes of weights that stay with a core
+	// Bytes of weights that stay with a core, and those that it pays to let each worker fetch for many rows at every step, since
+	// to wait for one another costs as much.
+	const cache, far = 3 << 19, 6 << 20
 	switch {
 	case all*k.loop.T < 2*k.cfg.Least:
 		return false // not worth sharing at all
@@ -244,7 +246,7 @@ func (k *block[F]) asTeam(batch int) bool {
 		return true
 	case k.cfg.Shard == ShardRows && batch > 1:
 		return false
-	case batch >= 2*k.cfg.Workers && weights <= cache:
+	case batch >= 2*k.cfg.Workers && weights <= cache, batch >= 16*k.cfg.Workers && weights <= far:
 		return false
 	}
 	return largest > teamCost
