@@ -30,26 +30,46 @@ func (p *Packed[F]) Use(buf []F) { *p = Packed[F]{buf: buf} }
 // Pack lays out op(B) [k, n]; B is stored row by row, ldb elements from row to row, transposed if trans is set. It
 // allocates only if the buffer is too small.
 func (p *Packed[F]) Pack(trans bool, k, n int, b []F, ldb int) {
+	p.Layout(k, n)
+	p.PackPart(0, 1, trans, b, ldb)
+}
+
+// Layout prepares for PackPart, which several goroutines may then call for a part each. It allocates only if the buffer is
+// too small.
+func (p *Packed[F]) Layout(k, n int) {
 	if k < 0 || n < 0 {
 		panic("kernels: Pack: negative size")
-	}
-	rb, cb := dims(trans, k, n)
-	if !fits(len(b), rb, cb, ldb) {
-		panic("kernels: Pack: B is too short")
 	}
 	if need := PackedLen(k, n); len(p.buf) < need {
 		p.buf = make([]F, need)
 	}
-	g := gridOf[F](level)
-	p.level, p.k, p.n, p.parts = level, k, n, g.cut(n)
+	p.level, p.k, p.n, p.parts = level, k, n, gridOf[F](level).cut(n)
 	p.data = aligned(p.buf)
-	if k == 0 {
+}
+
+// PackPart packs the panels of part i of `of`, of a B that is stored as Pack has it.
+func (p *Packed[F]) PackPart(i, of int, trans bool, b []F, ldb int) {
+	rb, cb := dims(trans, p.k, p.n)
+	if !fits(len(b), rb, cb, ldb) {
+		panic("kernels: Pack: B is too short")
+	}
+	if p.k == 0 {
 		return
 	}
+	g := gridOf[F](p.level)
+	all := 0
 	for _, part := range p.parts {
-		for i := range part.count {
-			col := part.col + i*part.cols
-			packPanel(p.data[col*k:], trans, b, ldb, 0, col, k, part.cols, part.vectors*g.lanes)
+		all += part.count
+	}
+	from, to := all*i/of, all*(i+1)/of
+	panel := 0
+	for _, part := range p.parts {
+		for j := range part.count {
+			if from <= panel && panel < to {
+				col := part.col + j*part.cols
+				packPanel(p.data[col*p.k:], trans, b, ldb, 0, col, p.k, part.cols, part.vectors*g.lanes)
+			}
+			panel++
 		}
 	}
 }

@@ -238,7 +238,7 @@ func (k *block[F]) asTeam(batch int) bool {
 	}
 	// Bytes of weights that stay with a core, and those that it pays to let each worker fetch for many rows at every step, since
 	// to wait for one another costs as much.
-	const cache, far = 3 << 19, 6 << 20
+	const cache, far = 3 << 19, 16 << 20
 	switch {
 	case all*k.loop.T < 2*k.cfg.Least:
 		return false // not worth sharing at all

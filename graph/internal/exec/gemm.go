@@ -143,14 +143,22 @@ type pack[F kernels.Float] struct {
 	target int
 }
 
-func (p *pack[F]) units() int     { return 1 }
+func (p *pack[F]) units() int     { return max(1, min(64, p.n/48)) }
 func (p *pack[F]) cost() int      { return p.k * p.n / 2 }
 func (p *pack[F]) String() string { return fmt.Sprintf("pack %d×%d", p.k, p.n) }
 
-func (p *pack[F]) run(x *ctx[F], _, _ int) error {
+// begin is called before run, by one worker.
+func (p *pack[F]) begin(x *ctx[F]) {
 	t := &x.p.packs[p.target]
 	t.Use(x.p.bufs[p.buf])
-	t.Pack(p.trans, p.k, p.n, at(x, p.b.loc), p.b.ld)
+	t.Layout(p.k, p.n)
+}
+
+func (p *pack[F]) run(x *ctx[F], lo, hi int) error {
+	t, b, of := &x.p.packs[p.target], at(x, p.b.loc), p.units()
+	for u := lo; u < hi; u++ {
+		t.PackPart(u, of, p.trans, b, p.b.ld)
+	}
 	return nil
 }
 

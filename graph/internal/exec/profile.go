@@ -98,6 +98,9 @@ func (s *segments[F]) profile(x *ctx[F]) ([]Timing, error) {
 // clock is the time that an instruction takes. Of a tall product it is that of its fastest block times their number.
 func clock[F kernels.Float](x *ctx[F], in instr[F]) (time.Duration, error) {
 	units := in.units()
+	if p, ok := in.(*pack[F]); ok {
+		p.begin(x)
+	}
 	g, ok := in.(*gemm[F])
 	if !ok || !g.tall {
 		start := time.Now()

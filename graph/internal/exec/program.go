@@ -166,8 +166,11 @@ func (p *program[F]) Run() error {
 
 // do runs an instruction, on all workers if it is large enough.
 func (p *program[F]) do(in instr[F]) error {
-	if s, ok := in.(*segments[F]); ok {
-		return s.each(p)
+	switch in := in.(type) {
+	case *segments[F]:
+		return in.each(p)
+	case *pack[F]:
+		in.begin(p.ctx[0])
 	}
 	if p.shares(in) {
 		return p.share(in)
