@@ -71,6 +71,10 @@ func measure(ctx context.Context, out io.Writer, m *zoo.Seq2Seq, s sentences, f 
 		return err
 	}
 	source, target := m.Vocabularies()
+	if u := unknown(source, s.sources); u > 90 {
+		return fmt.Errorf("%.1f %% of the words of the sources are unknown to the model: does it translate from that language? "+
+			"Say it with -from and -to, or name the files with -source and -target", u)
+	}
 	fmt.Fprintf(out, "%d pairs; %.1f %% of the sources' words and %.1f %% of the targets' are unknown\nperplexity %.2f (%.4f nats a word, ends counted)\n",
 		len(pairs), unknown(source, s.sources), unknown(target, s.targets), math.Exp(loss), loss)
 

@@ -61,6 +61,9 @@ func TestTranslate(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 2, strings.Count(out, "beam 2, alpha 1.8"))
 
+	_, _, err = run("", "evaluate", "-model", model, "-source", dev[1], "-target", dev[0])
+	require.ErrorContains(t, err, "100.0 % of the words of the sources are unknown to the model: does it translate from that language?")
+
 	plateau := append(slices.Clone(train), "-schedule", "plateau", "-save", filepath.Join(dir, "plateau"), "-epochs", "1")
 	_, _, err = run("", plateau...)
 	require.NoError(t, err)
