@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/seqzoo/seqzoo/cells"
@@ -26,6 +27,10 @@ type Recurrent struct {
 	// Memory, for gru and lstm, is how many steps the cells are to remember at the start: their units are spread over all
 	// times up to it (nodes.Chrono). 0: biases of 0, and of 1 for the forget gate of an LSTM.
 	Memory int `json:"memory,omitempty"`
+
+	// Init is how the weights of the cells begin: "" is Xavier for those of the input, orthogonal for those of the state, and
+	// biases as Memory says; "uniform" draws all of them, biases too, from ±1/√hidden, as PyTorch does (b_hn of a GRU begins at 0).
+	Init string `json:"init,omitempty"`
 
 	Dropout       float64 `json:"dropout,omitempty"`        // between layers
 	HiddenDropout float64 `json:"hidden_dropout,omitempty"` // variational, on the state inside the cells
@@ -74,6 +79,8 @@ func (r Recurrent) Validate() error {
 		}
 	}
 	report(r.Memory == 0 || r.Memory >= 2 && r.Memory <= maxMemory, "memory is %d, want 2 … %d steps, or 0", r.Memory, maxMemory)
+	report(r.Init == "" || r.Init == "uniform", "init is %q, want uniform, or nothing", r.Init)
+	report(r.Init == "" || r.Memory == 0, "init %q and memory %d both say how biases begin; set one of them", r.Init, r.Memory)
 	report(r.Memory == 0 || r.Cell != "rnn", "memory is set, and the cell rnn has no gates to remember with")
 	for _, f := range []struct {
 		name string
@@ -85,11 +92,24 @@ func (r Recurrent) Validate() error {
 }
 
 func (r Recurrent) rnn(in int) cells.RNNConfig {
-	return cells.RNNConfig{In: in, Hidden: r.Hidden, Activation: r.Activation}
+	c := cells.RNNConfig{In: in, Hidden: r.Hidden, Activation: r.Activation}
+	if r.Init != "" {
+		c.InitInput, c.InitHidden, c.InitBias = r.uniform(), r.uniform(), r.uniform()
+	}
+	return c
+}
+
+// uniform is the first weights of Init "uniform".
+func (r Recurrent) uniform() nodes.Init {
+	bound := 1 / math.Sqrt(float64(r.Hidden))
+	return nodes.Uniform(-bound, bound)
 }
 
 func (r Recurrent) gru(in int) cells.GRUConfig {
 	c := cells.GRUConfig{In: in, Hidden: r.Hidden, ResetBefore: r.ResetBefore}
+	if r.Init != "" {
+		c.InitInput, c.InitHidden, c.InitBias = r.uniform(), r.uniform(), r.uniform()
+	}
 	if r.Memory > 0 {
 		c.InitBias = nodes.Blocks(nodes.Zeros(), nodes.Chrono(float64(r.Memory), 1), nodes.Zeros())
 	}
@@ -98,6 +118,9 @@ func (r Recurrent) gru(in int) cells.GRUConfig {
 
 func (r Recurrent) lstm(in int) cells.LSTMConfig {
 	c := cells.LSTMConfig{In: in, Hidden: r.Hidden, Peephole: r.Peephole, Coupled: r.Coupled, LayerNorm: r.LayerNorm}
+	if r.Init != "" {
+		c.InitInput, c.InitHidden, c.InitBias = r.uniform(), r.uniform(), r.uniform()
+	}
 	if r.Memory > 0 {
 		input, zeros := nodes.Chrono(float64(r.Memory), -1), nodes.Zeros()
 		c.InitBias = nodes.Blocks(input, nodes.Chrono(float64(r.Memory), 1), zeros, zeros)

@@ -338,6 +338,8 @@ func TestSequenceErrors(t *testing.T) {
 		"io_dropout is NaN":     {SequenceConfig: zoo.SequenceConfig{Recurrent: gru, IODropout: math.NaN()}},
 		`pool is "max"`:         {SequenceConfig: zoo.SequenceConfig{Recurrent: gru}, Pool: "max"},
 		"takes no vocabulary":   {SequenceConfig: zoo.SequenceConfig{Recurrent: gru, Features: 1}},
+		`init is "zero"`:        {SequenceConfig: zoo.SequenceConfig{Recurrent: zoo.Recurrent{Hidden: 1, Init: "zero"}}},
+		"both say how biases":   {SequenceConfig: zoo.SequenceConfig{Recurrent: zoo.Recurrent{Hidden: 1, Init: "uniform", Memory: 3}}},
 		"memory is 1":           {SequenceConfig: zoo.SequenceConfig{Recurrent: zoo.Recurrent{Cell: "gru", Hidden: 1, Memory: 1}}},
 		"has no gates to rem":   {SequenceConfig: zoo.SequenceConfig{Recurrent: zoo.Recurrent{Cell: "rnn", Hidden: 1, Memory: 9}}},
 		"hidden is 10995116277": {SequenceConfig: zoo.SequenceConfig{Recurrent: zoo.Recurrent{Hidden: 1 << 40}}},

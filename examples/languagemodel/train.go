@@ -32,7 +32,7 @@ const wikitext = "-level word -spaced -keep-case -layers 2 -hidden 200 -dropout 
 
 var presets = map[string]preset{
 	"shakespeare": {"characters of tiny-shakespeare, 2 layers of 128, averaged weights", "tiny-shakespeare/input.txt.gz", "",
-		"-level char -layers 2 -hidden 128 -batch 50 -window 50 -epochs 14 -lr 0.002 -schedule constant -embed-std 1 -average 0.998"},
+		"-level char -layers 2 -hidden 128 -batch 50 -window 50 -epochs 14 -lr 0.002 -schedule constant -init uniform -embed-std 1 -average 0.998"},
 	"shakespeare-bpe": {"pieces of tiny-shakespeare", "tiny-shakespeare/input.txt.gz", "",
 		"-level bpe -bpe-size 2000 -layers 1 -hidden 256 -tied -batch 32 -window 35 -epochs 5 -lr 0.003 -warmup 50 -dropout 0.3 -clip 1"},
 	"shakespeare-large": {"the same with 2 layers of 256 and dropout", "tiny-shakespeare/input.txt.gz", "",
@@ -63,6 +63,7 @@ type trainer struct {
 	layers, hidden, embed int
 	window                int
 	dropout, embedStd     float64
+	init                  string
 	tied                  bool
 	cutoffs               string
 	sampled               int
@@ -93,6 +94,7 @@ func (t *trainer) flags(f *flag.FlagSet) {
 	f.IntVar(&t.hidden, "hidden", 200, "width of a layer")
 	f.IntVar(&t.embed, "embed", 0, "width of the embedding; 0 for that of a layer")
 	f.Float64Var(&t.embedStd, "embed-std", 0, "deviation of the first embedding, normal; 0 for uniform in ±0.1")
+	f.StringVar(&t.init, "init", "", "first weights of the layers: uniform, in ±1/√hidden as PyTorch has them; by default Xavier and orthogonal ones")
 	f.IntVar(&t.window, "window", 35, "steps that the gradient goes back")
 	f.Float64Var(&t.dropout, "dropout", 0, "share of embedding, output and what goes between layers that is dropped")
 	f.BoolVar(&t.tied, "tied", false, "the embedding is the output layer too")
@@ -170,7 +172,7 @@ func (t *trainer) check() error {
 
 func (t *trainer) config() (c zoo.LanguageModelConfig, err error) {
 	c = zoo.LanguageModelConfig{
-		Recurrent: zoo.Recurrent{Cell: t.cell, Hidden: t.hidden, Layers: t.layers, Dropout: t.dropout},
+		Recurrent: zoo.Recurrent{Cell: t.cell, Hidden: t.hidden, Layers: t.layers, Dropout: t.dropout, Init: t.init},
 		Level:     t.level, Spaced: t.spaced, KeepCase: t.keepCase,
 		Embed: t.embed, EmbedStd: t.embedStd, Tied: t.tied, IODropout: t.dropout,
 	}
