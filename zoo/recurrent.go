@@ -92,24 +92,22 @@ func (r Recurrent) Validate() error {
 }
 
 func (r Recurrent) rnn(in int) cells.RNNConfig {
-	c := cells.RNNConfig{In: in, Hidden: r.Hidden, Activation: r.Activation}
-	if r.Init != "" {
-		c.InitInput, c.InitHidden, c.InitBias = r.uniform(), r.uniform(), r.uniform()
-	}
-	return c
+	init := r.init()
+	return cells.RNNConfig{In: in, Hidden: r.Hidden, Activation: r.Activation, InitInput: init, InitHidden: init, InitBias: init}
 }
 
-// uniform is the first weights of Init "uniform".
-func (r Recurrent) uniform() nodes.Init {
+// init is the first weights and biases that Init asks for; the zero value leaves them to the cell.
+func (r Recurrent) init() nodes.Init {
+	if r.Init == "" {
+		return nodes.Init{}
+	}
 	bound := 1 / math.Sqrt(float64(r.Hidden))
 	return nodes.Uniform(-bound, bound)
 }
 
 func (r Recurrent) gru(in int) cells.GRUConfig {
-	c := cells.GRUConfig{In: in, Hidden: r.Hidden, ResetBefore: r.ResetBefore}
-	if r.Init != "" {
-		c.InitInput, c.InitHidden, c.InitBias = r.uniform(), r.uniform(), r.uniform()
-	}
+	init := r.init()
+	c := cells.GRUConfig{In: in, Hidden: r.Hidden, ResetBefore: r.ResetBefore, InitInput: init, InitHidden: init, InitBias: init}
 	if r.Memory > 0 {
 		c.InitBias = nodes.Blocks(nodes.Zeros(), nodes.Chrono(float64(r.Memory), 1), nodes.Zeros())
 	}
@@ -117,10 +115,9 @@ func (r Recurrent) gru(in int) cells.GRUConfig {
 }
 
 func (r Recurrent) lstm(in int) cells.LSTMConfig {
-	c := cells.LSTMConfig{In: in, Hidden: r.Hidden, Peephole: r.Peephole, Coupled: r.Coupled, LayerNorm: r.LayerNorm}
-	if r.Init != "" {
-		c.InitInput, c.InitHidden, c.InitBias = r.uniform(), r.uniform(), r.uniform()
-	}
+	init := r.init()
+	c := cells.LSTMConfig{In: in, Hidden: r.Hidden, Peephole: r.Peephole, Coupled: r.Coupled, LayerNorm: r.LayerNorm,
+		InitInput: init, InitHidden: init, InitBias: init}
 	if r.Memory > 0 {
 		input, zeros := nodes.Chrono(float64(r.Memory), -1), nodes.Zeros()
 		c.InitBias = nodes.Blocks(input, nodes.Chrono(float64(r.Memory), 1), zeros, zeros)
