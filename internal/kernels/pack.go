@@ -153,7 +153,7 @@ type scratch[F Float] struct{ a, b []F }
 
 const (
 	scratchA = 1 << 17
-	scratchB = mostDepth * 48
+	scratchB = mostDepth * panelCols
 )
 
 // The free scratches, as many as may run at once on a large machine. Unlike a sync.Pool it is not emptied by the

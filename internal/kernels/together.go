@@ -73,7 +73,7 @@ func Together[F Float](lefts []Left[F], n, k int, b []F, ldb int, acc bool, runs
 		}
 		terms += r.len()
 	}
-	if terms == 0 {
+	if terms == 0 || m == 0 || n == 0 {
 		for _, l := range lefts {
 			empty(l.M, n, 0, l.C, l.LDC, acc)
 		}

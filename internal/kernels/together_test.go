@@ -93,6 +93,7 @@ func testTogether[F Float](t *testing.T) {
 	x, y, buf := random[F](400, 1), make([]F, 400), make([]F, TogetherLen(40, 20, 20))
 	lefts := []Left[F]{{20, x, 20, y, 20}, {20, x, 20, y, 20}}
 	require.Zero(t, testing.AllocsPerRun(5, func() { Together(lefts, 20, 20, x, 20, false, nil, buf) }))
+	Together[F](nil, 20, 20, x, 20, false, nil, buf) // nothing to do
 	short := func(l Left[F], n, k int) func() {
 		return func() { Together([]Left[F]{l}, n, k, x[:6], 3, false, nil, buf) }
 	}
