@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seqzoo/seqzoo/examples/internal/cli"
+	"github.com/seqzoo/seqzoo/examples/internal/datatest"
 )
 
 // run runs the program, and returns what it printed and said.
@@ -19,18 +20,6 @@ func run(t *testing.T, in string, args ...string) (out, messages string, err err
 	var o, m bytes.Buffer
 	err = program().Run(context.Background(), args, cli.Std{In: strings.NewReader(in), Out: &o, Messages: &m})
 	return o.String(), m.String(), err
-}
-
-// dataFolder lets the program find the data sets, or skips.
-func dataFolder(t *testing.T, file string) {
-	folder := os.Getenv("SEQZOO_DATA")
-	if folder == "" {
-		folder = filepath.Join("..", "..", "..", "shared", "data")
-	}
-	if _, err := os.Stat(filepath.Join(folder, file)); err != nil {
-		t.Skipf("the data set is absent: %v", err)
-	}
-	t.Setenv("SEQZOO_DATA", folder)
 }
 
 // The whole way on a small file: what is learned is saved, evaluated and used.
@@ -63,7 +52,7 @@ func TestText(t *testing.T) {
 }
 
 func TestQuick(t *testing.T) {
-	dataFolder(t, "mnist/train-images-idx3-ubyte.gz")
+	datatest.Need(t, "mnist/train-images-idx3-ubyte.gz")
 	dir := filepath.Join(t.TempDir(), "rows")
 	out, messages, err := run(t, "", "train", "-task", "mnist", "-step", "28", "-quick", "-save", dir)
 	require.NoError(t, err, messages)

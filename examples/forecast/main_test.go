@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seqzoo/seqzoo/examples/internal/cli"
+	"github.com/seqzoo/seqzoo/examples/internal/datatest"
 )
 
 // run runs the program, and returns what it printed and said.
@@ -86,14 +87,7 @@ func swap(csv string) string {
 }
 
 func TestQuick(t *testing.T) {
-	folder := os.Getenv("SEQZOO_DATA")
-	if folder == "" {
-		folder = filepath.Join("..", "..", "..", "shared", "data")
-	}
-	if _, err := os.Stat(filepath.Join(folder, "timeseries")); err != nil {
-		t.Skipf("the data set is absent: %v", err)
-	}
-	t.Setenv("SEQZOO_DATA", folder)
+	datatest.Need(t, "timeseries")
 	out, messages, err := run(t, "", "train", "-quick", "-lookback", "48")
 	require.NoError(t, err, messages)
 	require.Regexp(t, `naive: the last 24 rows again +0\.5113`, out)

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seqzoo/seqzoo/examples/internal/cli"
+	"github.com/seqzoo/seqzoo/examples/internal/datatest"
 	"github.com/seqzoo/seqzoo/zoo/text"
 )
 
@@ -57,14 +58,7 @@ func TestColumns(t *testing.T) {
 }
 
 func TestQuick(t *testing.T) {
-	folder := os.Getenv("SEQZOO_DATA")
-	if folder == "" {
-		folder = filepath.Join("..", "..", "..", "shared", "data")
-	}
-	if _, err := os.Stat(filepath.Join(folder, "sgd-dialogues")); err != nil {
-		t.Skipf("the data set is absent: %v", err)
-	}
-	t.Setenv("SEQZOO_DATA", folder)
+	datatest.Need(t, "sgd-dialogues")
 	out, messages, err := run(t, "", "train", "-quick")
 	require.NoError(t, err, messages)
 	require.Contains(t, out, "5 tags")

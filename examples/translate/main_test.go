@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seqzoo/seqzoo/examples/internal/cli"
+	"github.com/seqzoo/seqzoo/examples/internal/datatest"
 )
 
 // run is the program with arguments and standard input.
@@ -94,12 +95,7 @@ func TestTranslate(t *testing.T) {
 }
 
 func TestQuick(t *testing.T) {
-	if _, err := (&corpus{name: "small_parallel_enja"}).file("", "dev.ja", "target"); err != nil {
-		t.Setenv("SEQZOO_DATA", filepath.Join("..", "..", "..", "shared", "data"))
-	}
-	if _, err := (&corpus{name: "small_parallel_enja"}).file("", "dev.ja", "target"); err != nil {
-		t.Skip(err)
-	}
+	datatest.Need(t, "small_parallel_enja")
 	out, _, err := run("", "train", "-quick")
 	require.NoError(t, err)
 	require.Contains(t, out, "50 pairs; ")
