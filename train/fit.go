@@ -109,13 +109,27 @@ type fit struct {
 	batches int // done: the counter of the noise
 	history History
 	sum     recordSums
+	mean    weightedMean // loss of the epoch at hand
 }
+
+// weightedMean gathers the mean of batches that count differently.
+type weightedMean struct {
+	sum   float64
+	count int
+}
+
+func (m *weightedMean) add(b Batch) {
+	m.sum += b.Loss * float64(b.Count)
+	m.count += b.Count
+}
+
+func (m *weightedMean) value() float64 { return m.sum / float64(max(m.count, 1)) }
 
 // recordSums gathers a row of the history.
 type recordSums struct {
-	loss, norm float64
-	count      int // weight of loss
-	updates    int
+	loss    weightedMean
+	norm    float64
+	updates int
 }
 
 func newFit(t Task, c Config) (*fit, error) {
@@ -240,8 +254,8 @@ func (f *fit) update(b Batch) error {
 		return fmt.Errorf("train: step %d: the loss is %v: %s%s", f.step, b.Loss, blame(b.Grads), advice)
 	}
 	grads := b.Grads
-	f.sum.loss += b.Loss * float64(b.Count)
-	f.sum.count += b.Count
+	f.sum.loss.add(b)
+	f.mean.add(b)
 	f.Progress.batch(f.epoch, b)
 	if f.acc != nil {
 		if _, err := f.acc.Add(grads); err != nil || f.between() {
@@ -293,7 +307,7 @@ func (f *fit) record(metrics map[string]float64) error {
 		row = map[string]float64{}
 	}
 	if f.sum.updates > 0 {
-		row["loss"] = f.sum.loss / float64(max(f.sum.count, 1))
+		row["loss"] = f.sum.loss.value()
 		row["grad_norm"] = f.sum.norm / float64(f.sum.updates)
 		row["lr"] = f.Optimizer.LR()
 		f.sum = recordSums{}
@@ -321,7 +335,8 @@ func (f *fit) endEpoch(ctx context.Context) error {
 		return err
 	}
 	f.epoch++
-	f.Progress.epoch(f.epoch, metrics)
+	f.Progress.epoch(f.epoch, f.mean.value(), metrics)
+	f.mean = weightedMean{}
 	best, err := f.observe(metrics)
 	if err == nil && best && f.Checkpoints != nil {
 		err = f.averaged(func() error { return f.Checkpoints.SaveBest(f.checkpoint()) })

@@ -21,8 +21,9 @@ func (f *fit) checkpoint() *Checkpoint {
 		States: map[string]State{},
 		Counters: map[string]uint64{
 			"epoch": uint64(f.epoch), "batches": uint64(f.batches),
-			"sum_loss": math.Float64bits(f.sum.loss), "sum_norm": math.Float64bits(f.sum.norm),
-			"sum_count": uint64(f.sum.count), "sum_updates": uint64(f.sum.updates),
+			"sum_loss": math.Float64bits(f.sum.loss.sum), "sum_norm": math.Float64bits(f.sum.norm),
+			"sum_count": uint64(f.sum.loss.count), "sum_updates": uint64(f.sum.updates),
+			"epoch_loss": math.Float64bits(f.mean.sum), "epoch_count": uint64(f.mean.count),
 		},
 		Text:    map[string]string{},
 		Tensors: map[string]*tensor.Dense{},
@@ -175,9 +176,10 @@ func (f *fit) restore(c *Checkpoint) error {
 		return err
 	}
 	f.step, f.epoch, f.batches = c.Step, int(epoch), int(batches)
-	f.sum = recordSums{
-		loss: math.Float64frombits(c.Counters["sum_loss"]), norm: math.Float64frombits(c.Counters["sum_norm"]),
-		count: int(c.Counters["sum_count"]), updates: int(c.Counters["sum_updates"]),
+	mean := func(name string) weightedMean {
+		return weightedMean{math.Float64frombits(c.Counters[name+"_loss"]), int(c.Counters[name+"_count"])}
 	}
+	f.sum = recordSums{mean("sum"), math.Float64frombits(c.Counters["sum_norm"]), int(c.Counters["sum_updates"])}
+	f.mean = mean("epoch")
 	return f.task.Load(c)
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -555,5 +556,33 @@ func TestResumeFromForeignCheckpoint(t *testing.T) {
 		require.NoError(t, cp.Close())
 		_, _, err := fit(t, context.Background(), dir, newBowl(3), train.Config{Optimizer: adam(0.1), Epochs: 9})
 		require.ErrorContains(t, err, want)
+	}
+}
+
+// The line at the end of an epoch has the mean of the epoch, each batch weighted by its count, whether or not the
+// training was stopped within the epoch.
+func TestProgressEpochMean(t *testing.T) {
+	losses, counts := []float64{8, 1, 1, 2, 2, 5}, []int{1, 1, 2, 10, 10, 20}
+	run := func(dir string, steps int, out *bytes.Buffer) {
+		b := newBowl(3)
+		b.next = func(counter int, batch *train.Batch) error {
+			batch.Loss, batch.Count = losses[counter], counts[counter]
+			return nil
+		}
+		_, _, err := fit(t, context.Background(), dir, b, train.Config{
+			Optimizer: adam(0.1), Epochs: 2, MaxSteps: steps, SaveEvery: 1, Progress: train.NewProgress(out, "bowl", ""),
+		})
+		require.NoError(t, err)
+	}
+	for stop := range 6 {
+		var out bytes.Buffer
+		dir := tempDir(t)
+		if stop > 0 {
+			run(dir, stop, &out)
+		}
+		run(dir, 0, &out)
+		require.Equal(t, 2, strings.Count(out.String(), " done "), out.String())
+		require.Contains(t, out.String(), "bowl epoch 1 done  loss 2.750  ") // (8 + 1 + 2·1)/4
+		require.Contains(t, out.String(), "bowl epoch 2 done  loss 3.500  ") // (10·2 + 10·2 + 20·5)/40
 	}
 }

@@ -9,12 +9,13 @@ import (
 	"strings"
 	"time"
 
-	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
 )
 
 // Progress shows how a training goes: on a terminal a bar with loss, rate and time left, elsewhere a plain line every
-// Interval, and in both a line at the end of each epoch. A nil *Progress shows nothing.
+// Interval, and in both a line at the end of each epoch. The loss of a bar or line is a running mean over about the last
+// fifty batches; that of the line at the end of an epoch is the mean of the epoch, weighted by Batch.Count. A nil
+// *Progress shows nothing.
 type Progress struct {
 	Name     string        // stands before everything
 	Unit     string        // what Batch.Count counts: "words"; "" means "items"
@@ -22,11 +23,11 @@ type Progress struct {
 
 	out io.Writer
 	now func() time.Time
-	bar *progressbar.ProgressBar // on a terminal
+	bar *bar // on a terminal
 
-	perEpoch, total int // batches
-	done            int // batches, those before a resume included
-	loss            float64
+	perEpoch, total int     // batches
+	done            int     // batches, those before a resume included
+	loss            float64 // running mean
 
 	// The first batch of a run, for which graphs are compiled, counts neither for the rate nor for the time left.
 	ran      int // batches after the first
@@ -59,13 +60,7 @@ func (p *Progress) start(total, perEpoch, done int) {
 	p.began = p.now()
 	p.lastLine = p.began
 	if f, ok := p.out.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
-		p.bar = progressbar.NewOptions(total,
-			progressbar.OptionSetWriter(p.out), progressbar.OptionSetDescription(p.Name),
-			progressbar.OptionSetWidth(20), progressbar.OptionThrottle(100*time.Millisecond),
-			progressbar.OptionSetPredictTime(false), progressbar.OptionSetElapsedTime(false),
-			progressbar.OptionClearOnFinish(), progressbar.OptionUseANSICodes(true),
-		)
-		p.bar.Set(done)
+		p.bar = &bar{out: p.out, columns: columnsOf(f)}
 	}
 }
 
@@ -86,8 +81,10 @@ func (p *Progress) batch(epoch int, b Batch) {
 	p.last = now
 	p.done++
 	if p.bar != nil {
-		p.bar.Describe(fmt.Sprintf("%s epoch %d  loss %.3f%s%s", p.Name, epoch+1, p.loss, p.rate(), p.left(now)))
-		p.bar.Set(p.done)
+		if now.Sub(p.bar.drawn).Abs() >= 100*time.Millisecond || p.done == p.total {
+			p.bar.drawn = now
+			p.bar.draw(p.done, p.total, fmt.Sprintf("%s epoch %d  loss %.3f%s%s", p.Name, epoch+1, p.loss, p.rate(), p.left(now)))
+		}
 		return
 	}
 	if now.Sub(p.lastLine) >= p.Interval {
@@ -114,7 +111,8 @@ func (p *Progress) left(now time.Time) string {
 	return fmt.Sprintf("  %v left", time.Duration(each*float64(p.total-p.done)*float64(time.Second)).Round(time.Second))
 }
 
-func (p *Progress) epoch(n int, metrics map[string]float64) {
+// epoch reports that n epochs are done, the last of which had the given mean loss.
+func (p *Progress) epoch(n int, loss float64, metrics map[string]float64) {
 	if p == nil {
 		return
 	}
@@ -122,19 +120,16 @@ func (p *Progress) epoch(n int, metrics map[string]float64) {
 	for _, name := range slices.Sorted(maps.Keys(metrics)) {
 		fmt.Fprintf(&b, "  %s %.4g", name, metrics[name])
 	}
-	if p.bar != nil {
-		p.bar.Clear()
-	}
+	p.bar.clear()
 	p.last = p.now()
-	fmt.Fprintf(p.out, "%s epoch %d done  loss %.3f%s%s  %v\n", p.Name, n, p.loss, b.String(), p.rate(),
+	fmt.Fprintf(p.out, "%s epoch %d done  loss %.3f%s%s  %v\n", p.Name, n, loss, b.String(), p.rate(),
 		max(0, p.last.Sub(p.began)).Round(100*time.Millisecond))
 }
 
 // finish leaves the terminal as it was.
 func (p *Progress) finish() {
-	if p != nil && p.bar != nil {
-		p.bar.Clear()
-		p.bar.Close()
+	if p != nil {
+		p.bar.clear()
 		p.bar = nil
 	}
 }

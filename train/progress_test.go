@@ -3,6 +3,7 @@ package train
 import (
 	"bytes"
 	"math"
+	"strings"
 	"testing"
 	"time"
 
@@ -35,15 +36,15 @@ func TestProgressLines(t *testing.T) {
 			}
 		}
 		clock.t = clock.t.Add(9 * time.Second) // validation
-		p.epoch(epoch+1, map[string]float64{"valid_loss": 3, "accuracy": 0.5})
+		p.epoch(epoch+1, 4.5, map[string]float64{"valid_loss": 3, "accuracy": 0.5})
 	}
 	p.finish()
 	require.Equal(t, `gru epoch 1  batch 3 of 10  loss 4.000  50 words/s  34s left
 gru epoch 1  batch 8 of 10  loss 4.000  50 words/s  24s left
-gru epoch 1 done  loss 4.000  accuracy 0.5  valid_loss 3  50 words/s  34s
+gru epoch 1 done  loss 4.500  accuracy 0.5  valid_loss 3  50 words/s  34s
 gru epoch 2  batch 1 of 10  loss 4.000  50 words/s  26s left
 gru epoch 2  batch 6 of 10  loss 4.000  50 words/s  10s left
-gru epoch 2 done  loss 4.000  accuracy 0.5  valid_loss 3  50 words/s  1m3s
+gru epoch 2 done  loss 4.500  accuracy 0.5  valid_loss 3  50 words/s  1m3s
 `, out.String())
 }
 
@@ -75,11 +76,10 @@ func TestProgressClockJumps(t *testing.T) {
 			p.batch(i/10, Batch{Loss: math.NaN(), Count: 100})
 			clock.t = clock.t.Add(time.Millisecond)
 			if i%10 == 9 {
-				p.epoch(i/10+1, nil)
+				p.epoch(i/10+1, math.NaN(), nil)
 			}
 		}
-		p.loss = 1
-		p.epoch(3, map[string]float64{"valid_loss": 1})
+		p.epoch(3, 1, map[string]float64{"valid_loss": 1})
 		lines := out.String()
 		require.Contains(t, lines, "epoch 3 done")
 		for _, line := range bytes.Split([]byte(lines), []byte("\n")) {
@@ -91,11 +91,31 @@ func TestProgressClockJumps(t *testing.T) {
 	}
 }
 
+// A bar replaces itself in its line, never wraps, and is gone when other lines are written.
+func TestProgressBar(t *testing.T) {
+	p, out, clock := testProgress()
+	p.start(4, 2, 0)
+	p.bar = &bar{out: out, columns: func() int { return 46 }}
+	for i := range 4 {
+		clock.t = clock.t.Add(time.Second)
+		p.batch(i/2, Batch{Loss: 2, Count: 10})
+	}
+	p.epoch(2, 1.5, nil)
+	p.finish()
+	require.Equal(t, []string{
+		"", " 25% [=====               ] gru epoch 1  loss",
+		" 50% [==========          ] gru epoch 1  loss",
+		" 75% [===============     ] gru epoch 2  loss",
+		"100% [====================] gru epoch 2  loss",
+		"gru epoch 2 done  loss 1.500  10 words/s  4s\n", "",
+	}, strings.Split(out.String(), eraseLine))
+}
+
 func TestProgressNil(t *testing.T) {
 	var p *Progress
 	p.start(1, 1, 0)
 	p.batch(0, Batch{})
-	p.epoch(1, nil)
+	p.epoch(1, 0, nil)
 	p.finish()
 }
 
