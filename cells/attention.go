@@ -103,6 +103,7 @@ func (a *Attention) Over(keys, values, lengths *nodes.Node) *Memory {
 		nodes.Failf("Attention", "keys %v are %d wide, want %d", keys.Shape(), keys.Dim(-1), want)
 	}
 	m.causal, m.covers = a.cfg.Causal, a.cfg.Coverage
+	keys = m.keys
 	switch a.cfg.Score {
 	case AdditiveScore:
 		keys = plus(nodes.MatMul(keys, a.wK), a.b)
@@ -213,7 +214,7 @@ func NewMultiHead(s *nodes.Scope, cfg MultiHeadConfig) *MultiHead {
 func (m *MultiHead) Over(keys, values, lengths *nodes.Node) *Memory {
 	memory := newMemory("MultiHead", m.cfg.Heads, keys, values, lengths)
 	memory.multi, memory.causal = true, m.cfg.Causal
-	memory.keys = m.heads(affine(keys, m.wK, m.bK))
+	memory.keys = m.heads(affine(memory.keys, m.wK, m.bK))
 	memory.values = m.heads(affine(memory.values, m.wV, m.bV))
 	memory.score = func(q, keys, _ *nodes.Node) *nodes.Node {
 		scale := 1 / math.Sqrt(float64(m.cfg.Width/m.cfg.Heads))
@@ -252,13 +253,19 @@ func newMemory(op string, heads int, keys, values, lengths *nodes.Node) *Memory 
 	if len(values.Shape()) != 3 || !slices.Equal(values.Shape()[:2], keys.Shape()[:2]) {
 		nodes.Failf(op, "values %v for keys %v: want [S, B, Vd] with the same S and B", values.Shape(), keys.Shape())
 	}
-	m := &Memory{heads: heads, values: values}
+	m := &Memory{heads: heads, values: values, keys: keys}
 	S, B := keys.Dim(0), keys.Dim(1)
 	if lengths != nil {
 		if !slices.Equal(lengths.Shape(), []int{B}) {
 			nodes.Failf(op, "lengths are %v: want one a sequence, [%d]", lengths.Shape(), B)
 		}
-		m.mask = nodes.Reshape(nodes.Transpose(nodes.LengthMask(lengths, S), 1, 2, 0), B, 1, 1, S)
+		mask := nodes.LengthMask(lengths, S)
+		m.mask = nodes.Reshape(nodes.Transpose(mask, 1, 2, 0), B, 1, 1, S)
+		// A weight of 0 does not hide a NaN: 0·NaN is NaN, in the context and in the gradients.
+		m.keys = nodes.Select(mask, keys, nodes.Scalar(0))
+		if m.values = m.keys; values != keys {
+			m.values = nodes.Select(mask, values, nodes.Scalar(0))
+		}
 	}
 	return m
 }

@@ -1,6 +1,7 @@
 package graph_test
 
 import (
+	"math"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -60,5 +61,44 @@ func TestLossesAgainstPlain(t *testing.T) {
 			}
 			require.NotZero(t, got[0][1][0])
 		})
+	}
+}
+
+// TestIgnoredTargetsHideTheirLogits has NaN in the logits of targets that count nothing: losses and gradients do not know of it.
+func TestIgnoredTargetsHideTheirLogits(t *testing.T) {
+	for _, reduction := range []nodes.Reduction{nodes.ReduceMean, nodes.ReduceSum, nodes.ReduceNone} {
+		for _, options := range [][]graph.Option{nil, {graph.Plain()}} {
+			var want [][]float64
+			for _, behind := range []float32{1, float32(math.NaN()), float32(math.Inf(1)), float32(math.Inf(-1))} {
+				g := nodes.NewGraph(nodes.Options{})
+				x, ids := g.Input("x", 3, 5), g.IntInput("ids", 3)
+				o := nodes.CrossEntropyOptions{Ignore: []int{-1}, Smoothing: 0.1, Reduction: reduction}
+				losses := nodes.CrossEntropy(x, ids, o)
+				keep := []*gorgonia.Node{losses.Gorgonia()}
+				for _, d := range g.Gradients(nodes.Sum(losses), x) {
+					keep = append(keep, d.Gorgonia())
+				}
+				v := make([]float32, 15)
+				for i := range v {
+					if v[i] = float32(i%7) / 3; i/5 == 1 {
+						v[i] = behind
+					}
+				}
+				require.NoError(t, gorgonia.Let(x.Gorgonia(), tensor.New(tensor.WithShape(3, 5), tensor.WithBacking(v))))
+				bindInts(t, ids, []int{2, -1, 0})
+				m, err := graph.Compile(g.Expr(), append(options, graph.Keep(keep...))...)
+				require.NoError(t, err)
+				require.NoError(t, m.RunAll())
+				var got [][]float64
+				for _, n := range keep {
+					got = append(got, floats(t, n))
+				}
+				require.NoError(t, m.Close())
+				if want == nil {
+					want = got
+				}
+				require.Equal(t, want, got, "%v in the logits of an ignored target", behind)
+			}
+		}
 	}
 }

@@ -118,7 +118,8 @@ type problem struct {
 	Init          bool  // an initial state is given
 	StateAt       int   // a time whose state enters the loss, or −1
 	Training      bool
-	Generator     bool // noise from the library's generator, not given (and no reference then)
+	Generator     bool    // noise from the library's generator, not given (and no reference then)
+	Behind        float64 // what x holds behind the ends of the sequences; 0: numbers like all others
 }
 
 func drawProblem(t *rapid.T) problem {
@@ -182,6 +183,17 @@ func (p problem) setting(t tb, dtype tensor.Dtype) setting {
 	return s
 }
 
+// sequence is x.
+func (p problem) sequence() []float64 {
+	x := numbers("x", p.T*p.B*p.In)
+	for i := range x {
+		if t, b := i/p.In/p.B, i/p.In%p.B; p.Behind != 0 && t >= p.Lengths[b] {
+			x[i] = p.Behind
+		}
+	}
+	return x
+}
+
 // named is a value under the name that a failure reports.
 type named struct {
 	name  string
@@ -206,7 +218,7 @@ func (s setting) run(t tb, strategy unroll.Strategy, on engine) []named {
 	g = nodes.NewGraph(options)
 	try(t, func() {
 		gorgonia.Let(g.NoiseKey().Gorgonia(), tensor.New(tensor.WithShape(2), tensor.WithBacking([]int{5, 17})))
-		x := random(g, "x", s.T, s.B, s.In)
+		x := input(g, "x", s.sequence(), s.T, s.B, s.In)
 		wrt := append(operands(s.store), x)
 		var init cells.State
 		for i, p := range s.layer.Parts() {
@@ -234,7 +246,10 @@ func (s setting) run(t tb, strategy unroll.Strategy, on engine) []named {
 			loss = nodes.Add(loss, nodes.Sum(nodes.Mul(random(g, "probe "+names[i], n.Shape()...), n)))
 		}
 		for i, d := range g.Gradients(loss, wrt...) {
-			name := "x or an initial state"
+			name := "x"
+			if i > len(s.store.Params()) {
+				name = "an initial state"
+			}
 			if p, ok := wrt[i].(*nodes.Param); ok {
 				name = p.Name()
 			}

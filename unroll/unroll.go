@@ -150,8 +150,23 @@ func newPass(c cells.Cell, x *nodes.Node, init cells.State, o Options) *pass {
 			nodes.Failf("Unroll", "lengths are %s: want one a sequence, [%d]", ops.ShapeString(o.Lengths.Shape()), batch)
 		}
 		p.masks = nodes.LengthMask(g.Lift(o.Lengths), p.T)
+		p.x = p.ended(p.x)
 	}
 	return p
+}
+
+// ended is x with 0 behind the ends of the sequences. A step computes something for ended rows too, and throws it away; but
+// its gradient multiplies what it read by 0, and 0·NaN is NaN.
+func (p *pass) ended(x *nodes.Node) *nodes.Node {
+	shape := x.Shape()
+	for i := range shape[2:] {
+		shape[2+i] = 1
+	}
+	mask := nodes.Reshape(p.masks, shape...)
+	if !ops.TypeOf(x.Gorgonia()).IsFloat() {
+		return p.g.Op("Unroll", ops.MaskIDs{}, nodes.Broadcast(mask, x.Shape()...), x)
+	}
+	return nodes.Select(mask, x, nodes.Scalar(0))
 }
 
 // checkState holds a state against its description and returns it as nodes of g.

@@ -136,7 +136,9 @@ type RecurrentAutoencoderGraph struct {
 func (m *RecurrentAutoencoder) Forward(x, lengths *nodes.Node, s unroll.Strategy) (g RecurrentAutoencoderGraph) {
 	g.Code = m.encode(x, lengths, s)
 	g.Output = m.decode(g.Code, lengths, x.Dim(0), s)
-	squares := nodes.Mul(nodes.MSE(g.Output, x, nodes.ReduceNone), nodes.LengthMask(lengths, x.Dim(0)))
+	mask := nodes.LengthMask(lengths, x.Dim(0))
+	x = nodes.Select(mask, x, nodes.Scalar(0)) // what stands behind the end of a series is not read
+	squares := nodes.Mul(nodes.MSE(g.Output, x, nodes.ReduceNone), mask)
 	g.Loss = nodes.Scale(nodes.Sum(squares), 1/float64(x.Dim(1)))
 	return g
 }

@@ -92,11 +92,11 @@ func TestRecurrentAutoencoder(t *testing.T) {
 	}
 }
 
-// Scan and Expand say the same, and padding has no gradient.
+// Scan and Expand say the same, and padding has no gradient, whatever it is.
 func TestRecurrentAutoencoderStrategies(t *testing.T) {
 	m := newRAE(t, RecurrentAutoencoderConfig{Recurrent: Recurrent{Cell: "gru", Hidden: 3}, Window: 4, Code: 2, Float64: true})
 	var want []float64
-	for _, pad := range []float64{0, 7} {
+	for _, pad := range []float64{0, 7, math.NaN(), math.Inf(1)} {
 		for _, s := range []unroll.Strategy{unroll.Scan, unroll.Expand} {
 			var x, lengths, loss *nodes.Node
 			require.NoError(t, nodes.Try(func() {

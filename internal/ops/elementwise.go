@@ -455,7 +455,7 @@ func blocksGradient(fn Fn) bool {
 	switch fn := fn.(type) {
 	case Elementwise:
 		return elementwise[fn.Kind].diff == nil
-	case Fill, Range, ArgMax, Noise, LengthMask, OneHot, Differs:
+	case Fill, Range, ArgMax, Noise, LengthMask, OneHot, Differs, MaskIDs:
 		return true
 	}
 	return false

@@ -186,6 +186,27 @@ func (r Range) Eval(_ []Tensor, out Tensor) error {
 	return nil
 }
 
+// MaskIDs is ids where a mask of their shape is not 0, else 0.
+type MaskIDs struct{ noGradient }
+
+func (MaskIDs) Key() string { return "maskids{}" }
+
+func (MaskIDs) Infer(in []Type) (Type, error) {
+	if !in[0].IsFloat() || !slices.Equal(in[0].Shape, in[1].Shape) {
+		return in[1], fmt.Errorf("a mask %v for ids %v: want floats of the same shape", in[0], in[1])
+	}
+	return in[1], wantInt(in[1], "ids")
+}
+
+func (MaskIDs) Eval(in []Tensor, out Tensor) error {
+	for i, id := range in[1].Int {
+		if out.Int[i] = 0; in[0].F32 != nil && in[0].F32[i] != 0 || in[0].F64 != nil && in[0].F64[i] != 0 {
+			out.Int[i] = id
+		}
+	}
+	return nil
+}
+
 // ArgMax is the place of the largest element along the last axis, which disappears; of equals, the first.
 type ArgMax struct{ noGradient }
 

@@ -286,6 +286,12 @@ func opCases() map[string][]opCase {
 			return generate([]int{2, 3}, func(ix []int) float64 { return truth(in[0].at(ix...) != 1 && in[0].at(ix...) != 3) })
 		},
 	}, "Differs")
+	add(opCase{
+		name: "[2 3]", ids: true, in: []operand{given([]float64{1, 0, -2, 0, 0.5, 0}, 2, 3), ids}, fn: always(ops.MaskIDs{}),
+		want: func(in []array) array {
+			return generate([]int{2, 3}, func(ix []int) float64 { return truth(in[0].at(ix...) != 0) * in[1].at(ix...) })
+		},
+	}, "MaskIDs")
 	for _, n := range []int{1, 5} {
 		add(opCase{
 			name: fmt.Sprint(n), in: []operand{floats(-1, 1, 1, 2)}, fn: func(d tensor.Dtype) ops.Fn { return ops.Range{Dtype: d, N: n} },

@@ -64,7 +64,7 @@ func (n *Network) Losses(x Examples) (hidden, losses *nodes.Node) {
 		scores := nodes.Sum(nodes.Mul(column(), nodes.Embedding(n.out, x.Points, -1)), 2) // [B, L]
 		sign := nodes.Affine(nodes.NotIn(x.Codes, 0), 2, -1)
 		step := nodes.Softplus(nodes.Mul(sign, scores)) // −log σ((1 − 2·code)·score)
-		return h, nodes.Sum(nodes.Mul(step, mask(x.Lengths, x.Points.Dim(1))), 1)
+		return h, nodes.Sum(nodes.Select(mask(x.Lengths, x.Points.Dim(1)), step, nodes.Scalar(0)), 1)
 	default:
 		return h, nodes.CrossEntropy(nodes.MatMulT(h, n.out), x.Targets, nodes.CrossEntropyOptions{Reduction: nodes.ReduceNone})
 	}
@@ -75,10 +75,10 @@ func (n *Network) hidden(x Examples) *nodes.Node {
 		return nodes.Embedding(n.in, x.Centers, -1)
 	}
 	live := mask(x.ContextLengths, x.Contexts.Dim(1)) // [B, W]
-	each := nodes.Mul(nodes.Embedding(n.in, x.Contexts, -1), nodes.Reshape(live, live.Dim(0), live.Dim(1), 1))
+	each := nodes.Select(nodes.Reshape(live, live.Dim(0), live.Dim(1), 1), nodes.Embedding(n.in, x.Contexts, -1), nodes.Scalar(0))
 	h := nodes.Sum(each, 1)
 	if !n.cfg.Sum {
-		h = nodes.Div(h, nodes.SumKeep(live, 1))
+		h = nodes.Div(h, nodes.Maximum(nodes.SumKeep(live, 1), nodes.Scalar(1)))
 	}
 	return h
 }
