@@ -1,4 +1,4 @@
-package seqzoo_test
+package golden_test
 
 import (
 	"context"
@@ -68,8 +68,8 @@ func runDecode(r *goldenRun) {
 	r.compareAll("output", r.Outputs, got)
 }
 
-// newGoldenStepper is one step of the model E[token] → cell → out, from the initial state of the case, in width rows for
-// each of B sources.
+// newGoldenStepper is one step of the model E[token] → cell → out, from the initial state of the
+// case, in width rows for each of B sources.
 func newGoldenStepper(r *goldenRun, cell settings, B, width, V, E int) *decode.Recurrent {
 	s := newStack(r, cell, nil)
 	require.Equal(r, E, s.in)

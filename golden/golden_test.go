@@ -1,12 +1,12 @@
-package seqzoo_test
+package golden_test
 
 import (
-	"encoding/json"
+	"cmp"
 	"fmt"
 	"maps"
 	"math"
-	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"testing"
@@ -62,30 +62,30 @@ var (
 	once  = []mode{{"float64", nodes.Float64, 0}}
 )
 
-// goldenTotal is the number of cases under testdata/golden.
+// goldenTotal is the number of cases under testdata.
 const goldenTotal = 592
 
-// TestGolden holds the library to the reference numbers of testdata/golden, or of the folder GOLDEN_DIR: every case of
-// every file, and in it every output, the loss and every gradient by name. What it does not know, be it a family, a
-// setting, an input or an output, fails.
+// TestGolden holds the library to the reference numbers of testdata, or of the folder GOLDEN_DIR:
+// every case of every file, and in it every output, the loss and every gradient by name. A case
+// that the library does not know, be it by its family, a setting, an input or an output, fails by
+// its name, and the others run.
 func TestGolden(t *testing.T) {
-	dir := os.Getenv("GOLDEN_DIR")
-	if dir == "" {
-		dir = filepath.Join("testdata", "golden")
-	}
+	dir, given := directory()
 	paths, err := filepath.Glob(filepath.Join(dir, "*.json"))
 	require.NoError(t, err)
 	require.NotEmpty(t, paths, "no *.json in %s", dir)
 
 	total := 0
 	for _, path := range paths {
-		file := readGolden(t, path)
+		file, err := readFile(path)
 		total += len(file.Cases)
-		family, ok := families[file.Family]
-		require.True(t, ok, "%s: unknown family %q", path, file.Family)
-		t.Run(file.Family, func(t *testing.T) {
-			for _, c := range file.Cases {
-				t.Run(c.Label, func(t *testing.T) {
+		t.Run(cmp.Or(file.Family, filepath.Base(path)), func(t *testing.T) {
+			require.NoError(t, err, path)
+			for _, raw := range file.Cases {
+				t.Run(nameOf(raw), func(t *testing.T) {
+					family, ok := families[file.Family]
+					require.True(t, ok, "%s: unknown family %q", path, file.Family)
+					c := readCase(t, raw)
 					for _, m := range family.modes {
 						t.Run(m.name, func(t *testing.T) { runGolden(t, family, file.Family, c, m) })
 					}
@@ -94,62 +94,9 @@ func TestGolden(t *testing.T) {
 		})
 	}
 	t.Logf("%d cases", total)
-	if os.Getenv("GOLDEN_DIR") == "" {
+	if !given {
 		require.Equal(t, goldenTotal, total)
 	}
-}
-
-// goldenFile is a family, as its file has it.
-type goldenFile struct {
-	Family string       `json:"family"`
-	Torch  string       `json:"torch"`
-	Cases  []goldenCase `json:"cases"`
-}
-
-type goldenCase struct {
-	Label   string           `json:"name"`
-	Config  json.RawMessage  `json:"config"`
-	Inputs  map[string]array `json:"inputs"`
-	Params  map[string]array `json:"params"`
-	Outputs map[string]array `json:"outputs"`
-	Loss    *float64         `json:"loss"`
-	Grads   map[string]array `json:"grads"`
-}
-
-// array is a tensor: row-major, integers as floats, which hold them exactly.
-type array struct {
-	Shape []int     `json:"shape"`
-	Data  []float64 `json:"data"`
-	Dtype string    `json:"dtype"`
-}
-
-func readGolden(t *testing.T, path string) (file goldenFile) {
-	f, err := os.Open(path)
-	require.NoError(t, err)
-	defer f.Close()
-	in := json.NewDecoder(f)
-	in.DisallowUnknownFields()
-	require.NoError(t, in.Decode(&file), path)
-	require.NotEmpty(t, file.Cases, path)
-	names := map[string]bool{}
-	for _, c := range file.Cases {
-		require.False(t, names[c.Label], "%s: two cases %q", path, c.Label)
-		names[c.Label] = true
-		for _, group := range []map[string]array{c.Inputs, c.Params, c.Outputs, c.Grads} {
-			for name, a := range group {
-				require.Len(t, a.Data, size(a.Shape), "%s: %s: %s", path, c.Label, name)
-			}
-		}
-	}
-	return file
-}
-
-func size(shape []int) int {
-	n := 1
-	for _, d := range shape {
-		n *= d
-	}
-	return n
 }
 
 // goldenRun is a case being run in one mode.
@@ -171,6 +118,11 @@ type goldenRun struct {
 }
 
 func runGolden(t *testing.T, f family, name string, c goldenCase, m mode) {
+	defer func() {
+		if p := recover(); p != nil { // so that a malformed case fails alone
+			t.Fatalf("panic: %v\n%s", p, debug.Stack())
+		}
+	}()
 	r := &goldenRun{
 		T: t, goldenCase: c, mode: m, family: name, config: newSettings(t, c.Config),
 		store: nodes.NewStore(m.dtype, 1), theirs: map[string][]part{},
@@ -345,89 +297,3 @@ func (r *goldenRun) compare(what string, want, got array) {
 		}
 	}
 }
-
-// arrayOf is a node's value.
-func arrayOf(n *nodes.Node) array { return array{Shape: n.Shape(), Data: floats(n.Value())} }
-
-// floats copies the elements of a value.
-func floats(v gorgonia.Value) (out []float64) {
-	switch d := v.Data().(type) {
-	case float32:
-		return []float64{float64(d)}
-	case float64:
-		return []float64{d}
-	case []float64:
-		return slices.Clone(d)
-	case []float32:
-		for _, x := range d {
-			out = append(out, float64(x))
-		}
-	case []int:
-		for _, x := range d {
-			out = append(out, float64(x))
-		}
-	}
-	return out
-}
-
-// fill writes data to a tensor of the same size.
-func fill(to *tensor.Dense, data []float64) {
-	switch d := to.Data().(type) {
-	case []float64:
-		copy(d, data)
-	case []float32:
-		for i, x := range data {
-			d[i] = float32(x)
-		}
-	case []int:
-		for i, x := range data {
-			d[i] = int(x)
-		}
-	}
-}
-
-// settings is a configuration. Each key is taken out once, and none may be left in the end.
-type settings struct {
-	t    *testing.T
-	keys map[string]any
-}
-
-func newSettings(t *testing.T, raw json.RawMessage) settings {
-	s := settings{t: t}
-	require.NoError(t, json.Unmarshal(raw, &s.keys))
-	return s
-}
-
-func take[V any](s settings, key string) V {
-	s.t.Helper()
-	v, ok := s.keys[key].(V)
-	require.True(s.t, ok, "config: %q is %v", key, s.keys[key])
-	delete(s.keys, key)
-	return v
-}
-
-func (s settings) number(key string) float64 { s.t.Helper(); return take[float64](s, key) }
-func (s settings) flag(key string) bool      { s.t.Helper(); return take[bool](s, key) }
-func (s settings) has(key string) bool       { _, ok := s.keys[key]; return ok }
-
-func (s settings) whole(key string) int {
-	s.t.Helper()
-	x := s.number(key)
-	require.Equal(s.t, math.Trunc(x), x, "config: %q", key)
-	return int(x)
-}
-
-// word is one of the words that are known.
-func (s settings) word(key string, known ...string) string {
-	s.t.Helper()
-	w := take[string](s, key)
-	require.Contains(s.t, known, w, "config: %q", key)
-	return w
-}
-
-func (s settings) object(key string) settings {
-	s.t.Helper()
-	return settings{s.t, take[map[string]any](s, key)}
-}
-
-func (s settings) done() { s.t.Helper(); require.Empty(s.t, s.keys, "config: unknown keys") }

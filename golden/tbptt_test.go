@@ -1,4 +1,4 @@
-package seqzoo_test
+package golden_test
 
 import (
 	"fmt"
@@ -171,8 +171,8 @@ func (r *goldenRun) gradients(s *train.Step) map[*nodes.Param][]float64 {
 	return grads
 }
 
-// theirs are the parameters as PyTorch has them, for an optimiser: it trains two biases where the library has one, and
-// so moves their sum twice as far.
+// theirs are the parameters as PyTorch has them, for an optimiser: it trains two biases where the
+// library has one, and so moves their sum twice as far.
 type theirs struct {
 	r      *goldenRun
 	params []gorgonia.ValueGrad

@@ -1,4 +1,4 @@
-package seqzoo_test
+package golden_test
 
 import (
 	"github.com/stretchr/testify/require"
@@ -10,7 +10,8 @@ import (
 	"github.com/seqzoo/seqzoo/unroll"
 )
 
-// runBinaryAddition runs the family binary_addition: a network that learns to add, one example to a step.
+// runBinaryAddition runs the family binary_addition: a network that learns to add, one example to a
+// step.
 func runBinaryAddition(r *goldenRun) {
 	c := r.config
 	In, H, bits, n := c.whole("In"), c.whole("H"), c.whole("bits"), c.whole("examples")

@@ -1,4 +1,4 @@
-package seqzoo_test
+package golden_test
 
 import (
 	"github.com/seqzoo/seqzoo/nodes"

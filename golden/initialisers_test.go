@@ -1,4 +1,4 @@
-package seqzoo_test
+package golden_test
 
 import (
 	"math"
@@ -8,8 +8,9 @@ import (
 	"github.com/seqzoo/seqzoo/nodes"
 )
 
-// runInitialisers runs the family initialisers, which gives the moments of a distribution instead of numbers. They are
-// held against at least 20,000 elements drawn; all bounds are six standard deviations of what is estimated.
+// runInitialisers runs the family initialisers, which gives the moments of a distribution instead
+// of numbers. They are held against at least 20,000 elements drawn; all bounds are six standard
+// deviations of what is estimated.
 func runInitialisers(r *goldenRun) {
 	c := r.config
 	rows, cols, gain := c.whole("rows"), c.whole("cols"), c.number("gain") // PyTorch's: fan-out, fan-in
@@ -73,7 +74,8 @@ func runInitialisers(r *goldenRun) {
 	require.Empty(r, r.Grads)
 }
 
-// requireGram wants the columns of w [rows, cols], or its rows if they are fewer, orthogonal and of square diagonal.
+// requireGram wants the columns of w [rows, cols], or its rows if they are fewer, orthogonal and of
+// square diagonal.
 func requireGram(r *goldenRun, w []float64, rows, cols int, diagonal float64) {
 	n, length := cols, rows
 	at := func(v, k int) float64 { return w[k*cols+v] }

@@ -1,4 +1,4 @@
-package seqzoo_test
+package golden_test
 
 import (
 	"fmt"
@@ -10,9 +10,9 @@ import (
 	"github.com/seqzoo/seqzoo/unroll"
 )
 
-// part says where a PyTorch parameter lies in one of the library's. PyTorch's first axis is that of the outputs, as the
-// library's last is: rows from … from+n−1 of the one are columns at … at+n−1 of the other, transposed. Both biases of a
-// cell lie in the same place, where they are added.
+// part says where a PyTorch parameter lies in one of the library's. PyTorch's first axis is that of
+// the outputs, as the library's last is: rows from … from+n−1 of the one are columns at … at+n−1 of
+// the other, transposed. Both biases of a cell lie in the same place, where they are added.
 type part struct {
 	param       *nodes.Param
 	from, n, at int
@@ -38,7 +38,8 @@ func verbatim(p *nodes.Param) []part { return []part{{param: p, as: same}} }
 // place says where the parameter of a name is.
 func (r *goldenRun) place(name string, parts []part) { r.theirs[name] = parts }
 
-// each calls f with the places of all elements of a parameter in PyTorch's tensor and in the library's.
+// each calls f with the places of all elements of a parameter in PyTorch's tensor and in the
+// library's.
 func (r *goldenRun) each(name string, f func(p *nodes.Param, theirs, ours int)) {
 	want, ok := r.Params[name]
 	require.True(r, ok, "there is no parameter %q", name)
@@ -65,7 +66,8 @@ func (r *goldenRun) each(name string, f func(p *nodes.Param, theirs, ours int)) 
 	require.Equal(r, want.Shape[0], covered, "rows of parameter %q", name)
 }
 
-// load gives the library's parameters the values of PyTorch's. Every parameter of either side must have its counterpart.
+// load gives the library's parameters the values of PyTorch's. Every parameter of either side must
+// have its counterpart.
 func (r *goldenRun) load(values map[string]array) {
 	sums := map[*nodes.Param][]float64{}
 	for _, p := range r.store.Params() {
@@ -86,8 +88,8 @@ func (r *goldenRun) load(values map[string]array) {
 	}
 }
 
-// gather is PyTorch's view of something that the library has for each of its parameters, such as the gradient. What is
-// true of a sum of two biases is true of each.
+// gather is PyTorch's view of something that the library has for each of its parameters, such as
+// the gradient. What is true of a sum of two biases is true of each.
 func (r *goldenRun) gather(ours map[*nodes.Param][]float64) map[string]array {
 	theirs := map[string]array{}
 	for name := range r.theirs {
@@ -108,7 +110,8 @@ type stack struct {
 	cells  int      // layers times directions
 }
 
-// newStack declares the cells of a configuration and places their parameters. Wrap, if not nil, goes around each cell.
+// newStack declares the cells of a configuration and places their parameters. Wrap, if not nil,
+// goes around each cell.
 func newStack(r *goldenRun, c settings, wrap func(cells.Cell) cells.Cell) stack {
 	s := stack{in: c.whole("In"), hidden: c.whole("H")}
 	build := cellBuilder(r, c, s.hidden)
@@ -138,7 +141,8 @@ func newStack(r *goldenRun, c settings, wrap func(cells.Cell) cells.Cell) stack 
 	return s
 }
 
-// cellBuilder reads what a configuration says of its cell. Suffix is that of PyTorch's parameters, such as _l0_reverse.
+// cellBuilder reads what a configuration says of its cell. Suffix is that of PyTorch's parameters,
+// such as _l0_reverse.
 func cellBuilder(r *goldenRun, c settings, H int) func(in int, suffix string) cells.Cell {
 	kind, noBias := c.word("cell", "rnn", "lstm", "gru"), !c.flag("bias")
 	// common places what every cell has; the gates of hidden are where they are in input.

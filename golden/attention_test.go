@@ -1,4 +1,4 @@
-package seqzoo_test
+package golden_test
 
 import (
 	"github.com/stretchr/testify/require"
@@ -13,7 +13,8 @@ const whole unroll.Strategy = -1
 
 var attentions = append([]mode{{"whole/float64", nodes.Float64, whole}, {"whole/float32", nodes.Float32, whole}}, unrolled...)
 
-// runAttention runs the family attention: all queries at once, and as the steps of a recurrence that attends.
+// runAttention runs the family attention: all queries at once, and as the steps of a recurrence
+// that attends.
 func runAttention(r *goldenRun) {
 	c := r.config
 	B, Tq, S := c.whole("B"), c.whole("Tq"), c.whole("S")

@@ -1,4 +1,4 @@
-package seqzoo_test
+package golden_test
 
 import (
 	"github.com/stretchr/testify/require"
@@ -9,7 +9,8 @@ import (
 	"github.com/seqzoo/seqzoo/unroll"
 )
 
-// runOptim runs the family optim: optimisers, clipping and schedules on a small LSTM, and schedules alone.
+// runOptim runs the family optim: optimisers, clipping and schedules on a small LSTM, and schedules
+// alone.
 func runOptim(r *goldenRun) {
 	c := r.config
 	problem := c.word("problem", "quadratic_lstm", "schedule")
@@ -65,7 +66,8 @@ func runOptim(r *goldenRun) {
 	r.compareAll("output", r.Outputs, outputs)
 }
 
-// quadraticLSTM is mean((y − target)²) + ½(q−a)ᵀA(q−a), where y is affine in the states of an LSTM over x.
+// quadraticLSTM is mean((y − target)²) + ½(q−a)ᵀA(q−a), where y is affine in the states of an LSTM
+// over x.
 func quadraticLSTM(r *goldenRun) *train.Step {
 	c := r.config
 	B, T, In, H, N := c.whole("B"), c.whole("T"), c.whole("In"), c.whole("H"), c.whole("N")

@@ -1,4 +1,4 @@
-package seqzoo_test
+package golden_test
 
 import (
 	"github.com/stretchr/testify/require"
@@ -8,7 +8,8 @@ import (
 	"github.com/seqzoo/seqzoo/unroll"
 )
 
-// runNormDropout runs the family norm_dropout. Its masks take the place of the library's random numbers.
+// runNormDropout runs the family norm_dropout. Its masks take the place of the library's random
+// numbers.
 func runNormDropout(r *goldenRun) {
 	c := r.config
 	B, T, In, H := c.whole("B"), c.whole("T"), c.whole("In"), c.whole("H")
@@ -77,8 +78,8 @@ func sameSizes(r *goldenRun, cell settings, In, H int) settings {
 	return cell
 }
 
-// training starts a graph for training that draws no random numbers: what it asks for under a label is taken from the
-// list that the result has under that label, in order.
+// training starts a graph for training that draws no random numbers: what it asks for under a label
+// is taken from the list that the result has under that label, in order.
 func (r *goldenRun) training() map[string][]*nodes.Node {
 	masks := map[string][]*nodes.Node{}
 	r.start(nodes.Options{Training: true, Noise: func(q nodes.NoiseRequest) *nodes.Node {

@@ -1,0 +1,198 @@
+package golden_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+
+	"github.com/seqzoo/seqzoo/nodes"
+)
+
+// directory is where the cases are read from, and whether GOLDEN_DIR says so. A relative path is
+// taken from the root of the repository, where go test is called.
+func directory() (dir string, given bool) {
+	dir = os.Getenv("GOLDEN_DIR")
+	switch {
+	case dir == "":
+		return "testdata", false
+	case filepath.IsAbs(dir):
+		return dir, true
+	}
+	return filepath.Join("..", dir), true
+}
+
+// goldenFile is a family, as its file has it.
+type goldenFile struct {
+	Family string            `json:"family"`
+	Torch  string            `json:"torch"`
+	Cases  []json.RawMessage `json:"cases"` // each a goldenCase
+}
+
+type goldenCase struct {
+	Label   string           `json:"name"`
+	Config  json.RawMessage  `json:"config"`
+	Inputs  map[string]array `json:"inputs"`
+	Params  map[string]array `json:"params"`
+	Outputs map[string]array `json:"outputs"`
+	Loss    *float64         `json:"loss"`
+	Grads   map[string]array `json:"grads"`
+}
+
+// array is a tensor: row-major, integers as floats, which hold them exactly.
+type array struct {
+	Shape []int     `json:"shape"`
+	Data  []float64 `json:"data"`
+	Dtype string    `json:"dtype"`
+}
+
+// readFile reads a family, whose cases have different names. What it could read it returns with an
+// error too.
+func readFile(path string) (file goldenFile, err error) {
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return file, err
+	}
+	if err := decodeStrict(content, &file); err != nil {
+		return file, err
+	}
+	if len(file.Cases) == 0 {
+		return file, errors.New("it has no cases")
+	}
+	names := map[string]bool{}
+	for _, raw := range file.Cases {
+		name := nameOf(raw)
+		if names[name] {
+			return file, fmt.Errorf("two cases have the name %q", name)
+		}
+		names[name] = true
+	}
+	return file, nil
+}
+
+// nameOf is the name of a case, whatever else it holds.
+func nameOf(raw json.RawMessage) string {
+	var c struct{ Name string }
+	_ = json.Unmarshal(raw, &c) // a case that cannot be read has no name, and readCase says why
+	return c.Name
+}
+
+func readCase(t *testing.T, raw json.RawMessage) (c goldenCase) {
+	require.NoError(t, decodeStrict(raw, &c))
+	for _, group := range []map[string]array{c.Inputs, c.Params, c.Outputs, c.Grads} {
+		for name, a := range group {
+			require.Len(t, a.Data, size(a.Shape), name)
+		}
+	}
+	return c
+}
+
+// decodeStrict refuses keys that v does not have.
+func decodeStrict(content []byte, v any) error {
+	in := json.NewDecoder(bytes.NewReader(content))
+	in.DisallowUnknownFields()
+	return in.Decode(v)
+}
+
+func size(shape []int) int {
+	n := 1
+	for _, d := range shape {
+		n *= d
+	}
+	return n
+}
+
+// arrayOf is a node's value.
+func arrayOf(n *nodes.Node) array { return array{Shape: n.Shape(), Data: floats(n.Value())} }
+
+// floats copies the elements of a value.
+func floats(v gorgonia.Value) (out []float64) {
+	switch d := v.Data().(type) {
+	case float32:
+		return []float64{float64(d)}
+	case float64:
+		return []float64{d}
+	case []float64:
+		return slices.Clone(d)
+	case []float32:
+		for _, x := range d {
+			out = append(out, float64(x))
+		}
+	case []int:
+		for _, x := range d {
+			out = append(out, float64(x))
+		}
+	}
+	return out
+}
+
+// fill writes data to a tensor of the same size.
+func fill(to *tensor.Dense, data []float64) {
+	switch d := to.Data().(type) {
+	case []float64:
+		copy(d, data)
+	case []float32:
+		for i, x := range data {
+			d[i] = float32(x)
+		}
+	case []int:
+		for i, x := range data {
+			d[i] = int(x)
+		}
+	}
+}
+
+// settings is a configuration. Each key is taken out once, and none may be left in the end.
+type settings struct {
+	t    *testing.T
+	keys map[string]any
+}
+
+func newSettings(t *testing.T, raw json.RawMessage) settings {
+	s := settings{t: t}
+	require.NoError(t, json.Unmarshal(raw, &s.keys))
+	return s
+}
+
+func take[V any](s settings, key string) V {
+	s.t.Helper()
+	v, ok := s.keys[key].(V)
+	require.True(s.t, ok, "config: %q is %v", key, s.keys[key])
+	delete(s.keys, key)
+	return v
+}
+
+func (s settings) number(key string) float64 { s.t.Helper(); return take[float64](s, key) }
+func (s settings) flag(key string) bool      { s.t.Helper(); return take[bool](s, key) }
+func (s settings) has(key string) bool       { _, ok := s.keys[key]; return ok }
+
+func (s settings) whole(key string) int {
+	s.t.Helper()
+	x := s.number(key)
+	require.Equal(s.t, math.Trunc(x), x, "config: %q", key)
+	return int(x)
+}
+
+// word is one of the words that are known.
+func (s settings) word(key string, known ...string) string {
+	s.t.Helper()
+	w := take[string](s, key)
+	require.Contains(s.t, known, w, "config: %q", key)
+	return w
+}
+
+func (s settings) object(key string) settings {
+	s.t.Helper()
+	return settings{s.t, take[map[string]any](s, key)}
+}
+
+func (s settings) done() { s.t.Helper(); require.Empty(s.t, s.keys, "config: unknown keys") }
