@@ -43,6 +43,15 @@ const (
 	Sigmoid Activation = "sigmoid"
 )
 
+// checkActivation reports an activation that is none of the three.
+func checkActivation(cell string, a Activation) error {
+	switch a {
+	case "", Tanh, ReLU, Sigmoid:
+		return nil
+	}
+	return fmt.Errorf("%s: Activation is %q, want tanh, relu or sigmoid", cell, a)
+}
+
 func (a Activation) of(x *nodes.Node) *nodes.Node {
 	switch a {
 	case ReLU:

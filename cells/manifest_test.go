@@ -25,7 +25,7 @@ func TestManifest(t *testing.T) {
 		change(&cfg)
 		return newLSTM(cfg)
 	}
-	for name, newCell := range map[string]build{
+	all := map[string]build{
 		"rnn":                   newRNN(cells.RNNConfig{In: in, Hidden: hidden}),
 		"rnn_no_bias":           newRNN(cells.RNNConfig{In: in, Hidden: hidden, NoBias: true}),
 		"lstm":                  lstm(func(*cells.LSTMConfig) {}),
@@ -40,7 +40,11 @@ func TestManifest(t *testing.T) {
 		"gru_no_bias":           newGRU(cells.GRUConfig{In: in, Hidden: hidden, NoBias: true}),
 		"gru_reset_before":      newGRU(cells.GRUConfig{In: in, Hidden: hidden, ResetBefore: true}),
 		"minimal_gated_unit":    newMGU(in, hidden),
-	} {
+	}
+	for name, c := range newerCells {
+		all[name] = c.build(size{B: 1, In: in, H: hidden * max(c.wide, 1)})
+	}
+	for name, newCell := range all {
 		t.Run(name, func(t *testing.T) {
 			store := nodes.NewStore(nodes.Float32, 1)
 			newCell(store.Root().In("cell"))

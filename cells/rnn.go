@@ -2,7 +2,6 @@ package cells
 
 import (
 	"errors"
-	"fmt"
 
 	"github.com/seqzoo/seqzoo/nodes"
 )
@@ -19,12 +18,7 @@ type RNNConfig struct {
 
 // Validate reports every field that is out of range.
 func (c RNNConfig) Validate() error {
-	err := checkWidths("RNN", "In", c.In, "Hidden", c.Hidden)
-	switch c.Activation {
-	case "", Tanh, ReLU, Sigmoid:
-		return err
-	}
-	return errors.Join(err, fmt.Errorf("RNN: Activation is %q, want tanh, relu or sigmoid", c.Activation))
+	return errors.Join(checkWidths("RNN", "In", c.In, "Hidden", c.Hidden), checkActivation("RNN", c.Activation))
 }
 
 // RNN is the simple recurrent network (Elman, 1990):

@@ -58,6 +58,48 @@ var zoo = map[string]func(s *nodes.Scope, in, out int) cells.Cell{
 	"gru before": func(s *nodes.Scope, in, out int) cells.Cell {
 		return cells.NewGRU(s, cells.GRUConfig{In: in, Hidden: out, ResetBefore: true})
 	},
+	"mingru": func(s *nodes.Scope, in, out int) cells.Cell {
+		return cells.NewMinGRU(s, cells.MinGRUConfig{In: in, Hidden: out})
+	},
+	"minlstm": func(s *nodes.Scope, in, out int) cells.Cell {
+		return cells.NewMinLSTM(s, cells.MinLSTMConfig{In: in, Hidden: out})
+	},
+	"sru": func(s *nodes.Scope, in, out int) cells.Cell {
+		return cells.NewSRU(s, cells.SRUConfig{In: in, Hidden: out})
+	},
+	"qrnn": func(s *nodes.Scope, in, out int) cells.Cell {
+		return cells.NewQRNN(s, cells.QRNNConfig{In: in, Hidden: out})
+	},
+	"ugrnn": func(s *nodes.Scope, in, out int) cells.Cell {
+		return cells.NewUGRNN(s, cells.UGRNNConfig{In: in, Hidden: out})
+	},
+	"lem": func(s *nodes.Scope, in, out int) cells.Cell {
+		return cells.NewLEM(s, cells.LEMConfig{In: in, Hidden: out})
+	},
+	"cornn": func(s *nodes.Scope, in, out int) cells.Cell {
+		return cells.NewCoRNN(s, cells.CoRNNConfig{In: in, Hidden: out})
+	},
+	"lru": func(s *nodes.Scope, in, out int) cells.Cell {
+		return cells.NewLRU(s, cells.LRUConfig{In: in, Hidden: out})
+	},
+	"rglru": func(s *nodes.Scope, in, out int) cells.Cell {
+		return cells.NewRGLRU(s, cells.RGLRUConfig{In: in, Hidden: out})
+	},
+	"slstm": func(s *nodes.Scope, in, out int) cells.Cell {
+		return cells.NewSLSTM(s, cells.SLSTMConfig{In: in, Hidden: out})
+	},
+	"mlstm": func(s *nodes.Scope, in, out int) cells.Cell {
+		return cells.NewMLSTM(s, cells.MLSTMConfig{In: in, Hidden: out})
+	},
+	"gated delta": func(s *nodes.Scope, in, out int) cells.Cell {
+		return cells.NewGatedDelta(s, cells.GatedDeltaConfig{In: in, Hidden: out})
+	},
+	"ssm": func(s *nodes.Scope, in, out int) cells.Cell {
+		return cells.NewSSM(s, cells.SSMConfig{In: in, Hidden: out, Units: 2})
+	},
+	"cfc": func(s *nodes.Scope, in, out int) cells.Cell {
+		return cells.NewCfC(s, cells.CfCConfig{In: in, Hidden: out})
+	},
 	"indrnn": func(s *nodes.Scope, in, out int) cells.Cell { return newIndRNN(s, in, out) },
 }
 

@@ -1,0 +1,78 @@
+package cells
+
+import (
+	"errors"
+	"fmt"
+	"math"
+
+	"github.com/seqzoo/seqzoo/nodes"
+)
+
+// CoRNNConfig sizes a CoRNN cell. The zero value of an optional field is its default.
+type CoRNNConfig struct {
+	In, Hidden int
+	Dt         float64    // time step; default 0.042, as the authors use for sequential MNIST
+	Gamma      float64    // frequency: how strongly y pulls back; default 2.7
+	Epsilon    float64    // damping; default 4.7
+	Init       nodes.Init // of all weights and biases; default uniform in ±1/√(In + 2·Hidden), as PyTorch has it
+}
+
+// Validate reports every field that is out of range.
+func (c CoRNNConfig) Validate() error {
+	err := checkWidths("CoRNN", "In", c.In, "Hidden", c.Hidden)
+	for _, f := range []struct {
+		name  string
+		value float64
+	}{{"Dt", c.Dt}, {"Gamma", c.Gamma}, {"Epsilon", c.Epsilon}} {
+		if !(f.value >= 0) || math.IsInf(f.value, 1) {
+			err = errors.Join(err, fmt.Errorf("CoRNN: %s is %g, want a number above 0, or 0 for the default", f.name, f.value))
+		}
+	}
+	return err
+}
+
+// CoRNN is one step of a coupled oscillatory network (Rusch and Mishra, 2021): units that swing, driven by the input and by
+// each other:
+//
+//	z' = z + Δt·(tanh(x·V + y·W + z·𝒲 + b) − γy − εz)
+//	y' = y + Δt·z'
+//
+// Its state is {y, z}; y is the output, z its velocity.
+type CoRNN struct {
+	cfg            CoRNNConfig
+	wIH, wY, wZ, b *nodes.Param
+}
+
+// NewCoRNN declares W_ih [In, H], W_hh_y [H, H], W_hh_z [H, H] and b [H] under s.
+func NewCoRNN(s *nodes.Scope, cfg CoRNNConfig) *CoRNN {
+	must(s, "NewCoRNN", cfg.Validate())
+	for _, f := range []struct {
+		field *float64
+		value float64
+	}{{&cfg.Dt, 0.042}, {&cfg.Gamma, 2.7}, {&cfg.Epsilon, 4.7}} {
+		if *f.field == 0 {
+			*f.field = f.value
+		}
+	}
+	H, bound := cfg.Hidden, 1/math.Sqrt(float64(cfg.In+2*cfg.Hidden))
+	init := or(cfg.Init, nodes.Uniform(-bound, bound))
+	return &CoRNN{
+		cfg: cfg,
+		wIH: s.Param("W_ih", init, cfg.In, H),
+		wY:  s.Param("W_hh_y", init, H, H),
+		wZ:  s.Param("W_hh_z", init, H, H),
+		b:   s.Param("b", init, H),
+	}
+}
+
+// Parts is {y, z}.
+func (c *CoRNN) Parts() []Part { return []Part{{"y", c.cfg.Hidden}, {"z", c.cfg.Hidden}} }
+
+// Step advances one time step.
+func (c *CoRNN) Step(x *nodes.Node, s State) State {
+	y, z := s[0], s[1]
+	drive := nodes.Tanh(nodes.Add(affine(x, c.wIH, c.b), nodes.MatMul(y, c.wY), nodes.MatMul(z, c.wZ)))
+	force := nodes.Sub(nodes.Sub(drive, nodes.Scale(y, c.cfg.Gamma)), nodes.Scale(z, c.cfg.Epsilon))
+	z = nodes.Add(z, nodes.Scale(force, c.cfg.Dt))
+	return State{nodes.Add(y, nodes.Scale(z, c.cfg.Dt)), z}
+}

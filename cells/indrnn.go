@@ -1,0 +1,66 @@
+package cells
+
+import (
+	"errors"
+	"fmt"
+	"math"
+
+	"github.com/seqzoo/seqzoo/nodes"
+)
+
+// IndRNNConfig sizes an IndRNN cell. The zero value of an optional field is its default.
+type IndRNNConfig struct {
+	In, Hidden int
+	Activation Activation // default relu, as in the paper
+	Steps      int        // over how many steps a unit is to remember: u begins within 2^(1/Steps); default 100
+	NoBias     bool
+	InitInput  nodes.Init // of W_ih; default He uniform
+	InitBias   nodes.Init // of b; default zeros
+}
+
+// Validate reports every field that is out of range.
+func (c IndRNNConfig) Validate() error {
+	err := checkWidths("IndRNN", "In", c.In, "Hidden", c.Hidden)
+	if c.Steps < 0 {
+		err = errors.Join(err, fmt.Errorf("IndRNN: Steps is %d, want at least 1, or 0 for 100", c.Steps))
+	}
+	return errors.Join(err, checkActivation("IndRNN", c.Activation))
+}
+
+// IndRNN is one step of an independently recurrent network (Li et al., 2018), whose units see only themselves in the state:
+//
+//	h' = relu(x·W_ih + u∘h + b)
+//
+// A unit's gradient over T steps has the factor u^T at most, so |u| ≤ 2^(1/T) keeps it from exploding. Units meet in the
+// layer above.
+//
+// Its state is {h}.
+type IndRNN struct {
+	cfg       IndRNNConfig
+	wIH, u, b *nodes.Param // b may be nil
+}
+
+// NewIndRNN declares W_ih [In, H], u [H] and b [H] under s.
+func NewIndRNN(s *nodes.Scope, cfg IndRNNConfig) *IndRNN {
+	must(s, "NewIndRNN", cfg.Validate())
+	if cfg.Activation == "" {
+		cfg.Activation = ReLU
+	}
+	if cfg.Steps == 0 {
+		cfg.Steps = 100
+	}
+	return &IndRNN{
+		cfg: cfg,
+		wIH: s.Param("W_ih", or(cfg.InitInput, nodes.HeUniform(math.Sqrt2)), cfg.In, cfg.Hidden),
+		u:   s.Param("u", nodes.Uniform(0, math.Pow(2, 1/float64(cfg.Steps))), cfg.Hidden),
+		b:   bias(s, cfg.NoBias, "b", cfg.InitBias, cfg.Hidden),
+	}
+}
+
+// Parts is {h}.
+func (c *IndRNN) Parts() []Part { return []Part{{"h", c.cfg.Hidden}} }
+
+// Step advances one time step.
+func (c *IndRNN) Step(x *nodes.Node, s State) State {
+	return State{c.cfg.Activation.of(nodes.Add(affine(x, c.wIH, c.b), nodes.Mul(s[0], c.u)))}
+}

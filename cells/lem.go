@@ -1,0 +1,71 @@
+package cells
+
+import (
+	"errors"
+	"fmt"
+	"math"
+
+	"github.com/seqzoo/seqzoo/nodes"
+)
+
+// LEMConfig sizes a LEM cell. The zero value of an optional field is its default.
+type LEMConfig struct {
+	In, Hidden int
+	Dt         float64    // the largest time step; default 1
+	Init       nodes.Init // of all weights and biases; default uniform in ±1/√Hidden, as in the authors' code
+}
+
+// Validate reports every field that is out of range.
+func (c LEMConfig) Validate() error {
+	err := checkWidths("LEM", "In", c.In, "Hidden", c.Hidden)
+	if !(c.Dt >= 0) || math.IsInf(c.Dt, 1) {
+		err = errors.Join(err, fmt.Errorf("LEM: Dt is %g, want a number above 0, or 0 for 1", c.Dt))
+	}
+	return err
+}
+
+// LEM is one step of long expressive memory (Rusch et al., 2022), two coupled equations of motion whose time steps are
+// learned:
+//
+//	Δ₁, Δ₂ = Δt·σ(x·V₁ + y·W₁ + b₁), Δt·σ(x·V₂ + y·W₂ + b₂)
+//	z'     = (1 − Δ₁)∘z + Δ₁∘tanh(x·V_z + y·W_z + b_z)
+//	y'     = (1 − Δ₂)∘y + Δ₂∘tanh(x·V_y + z'·W_y + b_y)
+//
+// Its state is {y, z}; y is the output.
+type LEM struct {
+	cfg         LEMConfig
+	wIH, wHH, b *nodes.Param
+	wZ          *nodes.Param
+}
+
+// NewLEM declares W_ih [In, 4H] in the order 1, 2, z, y, W_hh [H, 3H] in the order 1, 2, z, W_hh_y [H, H], and b [4H].
+func NewLEM(s *nodes.Scope, cfg LEMConfig) *LEM {
+	must(s, "NewLEM", cfg.Validate())
+	if cfg.Dt == 0 {
+		cfg.Dt = 1
+	}
+	H, bound := cfg.Hidden, 1/math.Sqrt(float64(cfg.Hidden))
+	init := or(cfg.Init, nodes.Uniform(-bound, bound))
+	return &LEM{
+		cfg: cfg,
+		wIH: s.Param("W_ih", init, cfg.In, 4*H),
+		wHH: s.Param("W_hh", init, H, 3*H),
+		wZ:  s.Param("W_hh_y", init, H, H),
+		b:   s.Param("b", init, 4*H),
+	}
+}
+
+// Parts is {y, z}.
+func (c *LEM) Parts() []Part { return []Part{{"y", c.cfg.Hidden}, {"z", c.cfg.Hidden}} }
+
+// Step advances one time step.
+func (c *LEM) Step(x *nodes.Node, s State) State {
+	y, z := s[0], s[1]
+	ax := nodes.Split(affine(x, c.wIH, c.b), 4, -1)
+	ay := nodes.Split(nodes.MatMul(y, c.wHH), 3, -1)
+	d1 := nodes.Scale(nodes.Sigmoid(nodes.Add(ax[0], ay[0])), c.cfg.Dt)
+	d2 := nodes.Scale(nodes.Sigmoid(nodes.Add(ax[1], ay[1])), c.cfg.Dt)
+	z = nodes.Add(nodes.Mul(nodes.OneMinus(d1), z), nodes.Mul(d1, nodes.Tanh(nodes.Add(ax[2], ay[2]))))
+	n := nodes.Tanh(nodes.Add(ax[3], nodes.MatMul(z, c.wZ)))
+	return State{nodes.Add(nodes.Mul(nodes.OneMinus(d2), y), nodes.Mul(d2, n)), z}
+}

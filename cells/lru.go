@@ -1,0 +1,104 @@
+package cells
+
+import (
+	"errors"
+	"fmt"
+	"math"
+
+	"github.com/seqzoo/seqzoo/nodes"
+)
+
+// LRUConfig sizes an LRU cell. The zero value of an optional field is its default.
+type LRUConfig struct {
+	In, Hidden int
+	Units      int     // complex numbers in the state; default Hidden
+	MinRadius  float64 // the eigenvalues begin with |λ| in [MinRadius, MaxRadius]; default 0.9 …
+	MaxRadius  float64 // … to 0.999
+	MaxPhase   float64 // and arguments in [0, MaxPhase]; default π/10
+}
+
+// Validate reports every field that is out of range.
+func (c LRUConfig) Validate() error {
+	c = c.withDefaults()
+	err := checkWidths("LRU", "In", c.In, "Hidden", c.Hidden, "Units", c.Units)
+	if !(0 < c.MinRadius && c.MinRadius < c.MaxRadius && c.MaxRadius < 1) {
+		err = errors.Join(err, fmt.Errorf("LRU: MinRadius is %g and MaxRadius %g, want 0 < MinRadius < MaxRadius < 1",
+			c.MinRadius, c.MaxRadius))
+	}
+	if !(0 < c.MaxPhase && c.MaxPhase <= 2*math.Pi) {
+		err = errors.Join(err, fmt.Errorf("LRU: MaxPhase is %g, want above 0 and at most 2π", c.MaxPhase))
+	}
+	return err
+}
+
+func (c LRUConfig) withDefaults() LRUConfig {
+	if c.Units == 0 {
+		c.Units = c.Hidden
+	}
+	if c.MinRadius == 0 {
+		c.MinRadius = 0.9
+	}
+	if c.MaxRadius == 0 {
+		c.MaxRadius = 0.999
+	}
+	if c.MaxPhase == 0 {
+		c.MaxPhase = math.Pi / 10
+	}
+	return c
+}
+
+// LRU is one step of a linear recurrent unit (Orvieto et al., 2023), a linear recurrence with a complex diagonal matrix:
+//
+//	λ  = exp(−exp(ν) + i·exp(θ))
+//	s' = λ∘s + exp(γ)∘(x·B)       s and B complex
+//	y  = Re(s'·C) + x·D
+//
+// A complex number is a pair of reals here. |λ| < 1 whatever is learned, so the state cannot explode.
+//
+// Its state is {y, re, im}: the output, and s.
+type LRU struct {
+	cfg                  LRUConfig
+	nu, theta, gamma     *nodes.Param
+	wIH, wRe, wIm, wSkip *nodes.Param
+}
+
+// NewLRU declares nu, theta and gamma [N], W_ih [In, 2N] (B, real parts first), W_re and W_im [N, H] (C, whose imaginary part
+// has the sign of −Im C), and W_skip [In, H] (D) under s, N being Units. Radii begin uniform over the area of the ring,
+// arguments uniform in their logarithm's domain as the paper draws them, and γ so that the state has the variance of its
+// input.
+func NewLRU(s *nodes.Scope, cfg LRUConfig) *LRU {
+	must(s, "NewLRU", cfg.Validate())
+	cfg = cfg.withDefaults()
+	N := cfg.Units
+	radius := math.Sqrt((cfg.MinRadius*cfg.MinRadius + cfg.MaxRadius*cfg.MaxRadius) / 2)
+	low, high := math.Log(-math.Log(cfg.MaxRadius)), math.Log(-math.Log(cfg.MinRadius))
+	return &LRU{
+		cfg:   cfg,
+		nu:    s.Param("nu", nodes.Uniform(low, high), N),
+		theta: s.Param("theta", nodes.Uniform(math.Log(cfg.MaxPhase)-5, math.Log(cfg.MaxPhase)), N),
+		gamma: s.Param("gamma", nodes.Constant(math.Log(1-radius*radius)/2), N),
+		wIH:   s.Param("W_ih", nodes.Normal(0, 1/math.Sqrt(2*float64(cfg.In))), cfg.In, 2*N),
+		wRe:   s.Param("W_re", nodes.Normal(0, 1/math.Sqrt(float64(N))), N, cfg.Hidden),
+		wIm:   s.Param("W_im", nodes.Normal(0, 1/math.Sqrt(float64(N))), N, cfg.Hidden),
+		wSkip: s.Param("W_skip", nodes.XavierUniform(1), cfg.In, cfg.Hidden),
+	}
+}
+
+// Parts is {y, re, im}.
+func (c *LRU) Parts() []Part {
+	return []Part{{"y", c.cfg.Hidden}, {"re", c.cfg.Units}, {"im", c.cfg.Units}}
+}
+
+// Step advances one time step.
+func (c *LRU) Step(x *nodes.Node, s State) State {
+	re, im := s[1], s[2]
+	radius := nodes.Exp(nodes.Neg(nodes.Exp(x.Graph().Param(c.nu))))
+	phase := nodes.Exp(x.Graph().Param(c.theta))
+	a, b := nodes.Mul(radius, nodes.Cos(phase)), nodes.Mul(radius, nodes.Sin(phase)) // λ = a + ib
+	in := nodes.Split(nodes.MatMul(x, c.wIH), 2, -1)
+	scale := nodes.Exp(x.Graph().Param(c.gamma))
+	nextRe := nodes.Add(nodes.Sub(nodes.Mul(a, re), nodes.Mul(b, im)), nodes.Mul(scale, in[0]))
+	nextIm := nodes.Add(nodes.Mul(a, im), nodes.Mul(b, re), nodes.Mul(scale, in[1]))
+	y := nodes.Add(nodes.MatMul(nextRe, c.wRe), nodes.MatMul(nextIm, c.wIm), nodes.MatMul(x, c.wSkip))
+	return State{y, nextRe, nextIm}
+}

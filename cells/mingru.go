@@ -1,0 +1,61 @@
+package cells
+
+import "github.com/seqzoo/seqzoo/nodes"
+
+// MinGRUConfig sizes a MinGRU cell. The zero value of an optional field is its default.
+type MinGRUConfig struct {
+	In, Hidden int
+	Positive   bool // the candidate goes through g, as in the authors' log-space form: every state is then above 0
+	NoBias     bool
+	InitInput  nodes.Init // of W_ih, every block; default Xavier uniform
+	InitBias   nodes.Init // of b; default zeros
+}
+
+// Validate reports every field that is out of range.
+func (c MinGRUConfig) Validate() error {
+	return checkWidths("MinGRU", "In", c.In, "Hidden", c.Hidden)
+}
+
+// MinGRU is one step of a minimal gated recurrent unit (Feng et al., 2024), whose gate and candidate do not see the state:
+//
+//	z  = σ(x·W_z + b_z)
+//	n  = x·W_n + b_n                       or g(x·W_n + b_n) if Positive
+//	h' = (1 − z)∘h + z∘n
+//
+// where g(u) is u + ½ for u ≥ 0 and σ(u) below. All products are taken for all steps at once; only the last line is left
+// in the loop.
+//
+// Its state is {h}.
+type MinGRU struct {
+	cfg    MinGRUConfig
+	wIH, b *nodes.Param // b may be nil
+}
+
+// NewMinGRU declares W_ih [In, 2H] and b [2H] under s, in the order z, n.
+func NewMinGRU(s *nodes.Scope, cfg MinGRUConfig) *MinGRU {
+	must(s, "NewMinGRU", cfg.Validate())
+	H := cfg.Hidden
+	return &MinGRU{
+		cfg: cfg,
+		wIH: s.Param("W_ih", nodes.Gates(2, or(cfg.InitInput, nodes.XavierUniform(1))), cfg.In, 2*H),
+		b:   bias(s, cfg.NoBias, "b", cfg.InitBias, 2*H),
+	}
+}
+
+// Parts is {h}.
+func (c *MinGRU) Parts() []Part { return []Part{{"h", c.cfg.Hidden}} }
+
+// Step advances one time step.
+func (c *MinGRU) Step(x *nodes.Node, s State) State {
+	a := nodes.Split(affine(x, c.wIH, c.b), 2, -1)
+	z, n := nodes.Sigmoid(a[0]), candidate(a[1], c.cfg.Positive)
+	return State{nodes.Add(nodes.Mul(nodes.OneMinus(z), s[0]), nodes.Mul(z, n))}
+}
+
+// candidate is u, or if positive g(u) of Feng et al., 2024, appendix B: u + ½ for u ≥ 0, else σ(u).
+func candidate(u *nodes.Node, positive bool) *nodes.Node {
+	if !positive {
+		return u
+	}
+	return nodes.Select(nodes.GreaterEqual(u, nodes.Scalar(0)), nodes.Shift(u, 0.5), nodes.Sigmoid(u))
+}

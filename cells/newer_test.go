@@ -1,0 +1,477 @@
+package cells_test
+
+import (
+	"math"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seqzoo/seqzoo/cells"
+	"github.com/seqzoo/seqzoo/nodes"
+)
+
+// newer is a cell of the tables below: how it is made, and its equations as plain loops over one row.
+type newer struct {
+	build  func(z size) build
+	oracle func(z size) func(w weights, x []float64, s [][]float64) [][]float64
+	wide   int // the least hidden width; sizes are multiplied by it
+}
+
+func softplus(x float64) float64 { return math.Log1p(math.Exp(x)) }
+
+// linear is x·W + b for column j.
+func linear(w weights, x []float64, W, b string, j int) float64 {
+	return w.row(x, W, j) + w.at(b, 0, j)
+}
+
+// units makes a vector of n numbers.
+func units(n int, f func(j int) float64) []float64 {
+	v := make([]float64, n)
+	for j := range v {
+		v[j] = f(j)
+	}
+	return v
+}
+
+var newerCells = map[string]newer{
+	"mingru": {
+		build: func(z size) build {
+			return func(s *nodes.Scope) cells.Cell { return cells.NewMinGRU(s, cells.MinGRUConfig{In: z.In, Hidden: z.H}) }
+		},
+		oracle: minGRU(false),
+	},
+	"mingru_positive": {
+		build: func(z size) build {
+			return func(s *nodes.Scope) cells.Cell {
+				return cells.NewMinGRU(s, cells.MinGRUConfig{In: z.In, Hidden: z.H, Positive: true})
+			}
+		},
+		oracle: minGRU(true),
+	},
+	"minlstm": {
+		build: func(z size) build {
+			return func(s *nodes.Scope) cells.Cell {
+				return cells.NewMinLSTM(s, cells.MinLSTMConfig{In: z.In, Hidden: z.H})
+			}
+		},
+		oracle: func(z size) func(w weights, x []float64, s [][]float64) [][]float64 {
+			return func(w weights, x []float64, s [][]float64) [][]float64 {
+				return [][]float64{units(z.H, func(j int) float64 {
+					f, i := sigmoid(linear(w, x, "W_ih", "b", j)), sigmoid(linear(w, x, "W_ih", "b", z.H+j))
+					return (f*s[0][j] + i*linear(w, x, "W_ih", "b", 2*z.H+j)) / (f + i)
+				})}
+			}
+		},
+	},
+	"indrnn": {
+		build: func(z size) build {
+			return func(s *nodes.Scope) cells.Cell { return cells.NewIndRNN(s, cells.IndRNNConfig{In: z.In, Hidden: z.H}) }
+		},
+		oracle: func(z size) func(w weights, x []float64, s [][]float64) [][]float64 {
+			return func(w weights, x []float64, s [][]float64) [][]float64 {
+				return [][]float64{units(z.H, func(j int) float64 {
+					return max(0, linear(w, x, "W_ih", "b", j)+w.at("u", 0, j)*s[0][j])
+				})}
+			}
+		},
+	},
+	"sru": {
+		build: func(z size) build {
+			return func(s *nodes.Scope) cells.Cell { return cells.NewSRU(s, cells.SRUConfig{In: z.In, Hidden: z.H}) }
+		},
+		oracle: func(z size) func(w weights, x []float64, s [][]float64) [][]float64 {
+			return func(w weights, x []float64, s [][]float64) [][]float64 {
+				h, c := make([]float64, z.H), make([]float64, z.H)
+				for j := range h {
+					f := sigmoid(w.row(x, "W_ih", z.H+j) + w.at("v", 0, j)*s[1][j] + w.at("b", 0, j))
+					r := sigmoid(w.row(x, "W_ih", 2*z.H+j) + w.at("v", 0, z.H+j)*s[1][j] + w.at("b", 0, z.H+j))
+					var skip float64
+					if z.In == z.H {
+						skip = x[j]
+					} else {
+						skip = w.row(x, "W_ih", 3*z.H+j)
+					}
+					c[j] = f*s[1][j] + (1-f)*w.row(x, "W_ih", j)
+					h[j] = r*c[j] + (1-r)*skip
+				}
+				return [][]float64{h, c}
+			}
+		},
+	},
+	"qrnn": {
+		build: func(z size) build {
+			return func(s *nodes.Scope) cells.Cell { return cells.NewQRNN(s, cells.QRNNConfig{In: z.In, Hidden: z.H}) }
+		},
+		oracle: func(z size) func(w weights, x []float64, s [][]float64) [][]float64 {
+			return func(w weights, x []float64, s [][]float64) [][]float64 {
+				a := func(j int) float64 { return linear(w, x, "W_ih", "b", j) + w.row(s[2], "W_last", j) }
+				c := units(z.H, func(j int) float64 {
+					f := sigmoid(a(z.H + j))
+					return f*s[1][j] + (1-f)*math.Tanh(a(j))
+				})
+				return [][]float64{units(z.H, func(j int) float64 { return sigmoid(a(2*z.H+j)) * c[j] }), c, x}
+			}
+		},
+	},
+	"qrnn_width_1": {
+		build: func(z size) build {
+			return func(s *nodes.Scope) cells.Cell {
+				return cells.NewQRNN(s, cells.QRNNConfig{In: z.In, Hidden: z.H, Width: 1})
+			}
+		},
+		oracle: func(z size) func(w weights, x []float64, s [][]float64) [][]float64 {
+			return func(w weights, x []float64, s [][]float64) [][]float64 {
+				c := units(z.H, func(j int) float64 {
+					f := sigmoid(linear(w, x, "W_ih", "b", z.H+j))
+					return f*s[1][j] + (1-f)*math.Tanh(linear(w, x, "W_ih", "b", j))
+				})
+				return [][]float64{units(z.H, func(j int) float64 { return sigmoid(linear(w, x, "W_ih", "b", 2*z.H+j)) * c[j] }), c}
+			}
+		},
+	},
+	"ugrnn": {
+		build: func(z size) build {
+			return func(s *nodes.Scope) cells.Cell { return cells.NewUGRNN(s, cells.UGRNNConfig{In: z.In, Hidden: z.H}) }
+		},
+		oracle: func(z size) func(w weights, x []float64, s [][]float64) [][]float64 {
+			return func(w weights, x []float64, s [][]float64) [][]float64 {
+				a := func(j int) float64 { return linear(w, x, "W_ih", "b", j) + w.row(s[0], "W_hh", j) }
+				return [][]float64{units(z.H, func(j int) float64 {
+					g := sigmoid(a(z.H + j))
+					return g*s[0][j] + (1-g)*math.Tanh(a(j))
+				})}
+			}
+		},
+	},
+	"lem": {
+		build: func(z size) build {
+			return func(s *nodes.Scope) cells.Cell {
+				return cells.NewLEM(s, cells.LEMConfig{In: z.In, Hidden: z.H, Dt: 0.7})
+			}
+		},
+		oracle: func(z size) func(w weights, x []float64, s [][]float64) [][]float64 {
+			return func(w weights, x []float64, s [][]float64) [][]float64 {
+				a := func(j int) float64 { return linear(w, x, "W_ih", "b", j) + w.row(s[0], "W_hh", j) }
+				next := units(z.H, func(j int) float64 {
+					d := 0.7 * sigmoid(a(j))
+					return (1-d)*s[1][j] + d*math.Tanh(a(2*z.H+j))
+				})
+				return [][]float64{units(z.H, func(j int) float64 {
+					d := 0.7 * sigmoid(a(z.H+j))
+					return (1-d)*s[0][j] + d*math.Tanh(linear(w, x, "W_ih", "b", 3*z.H+j)+w.row(next, "W_hh_y", j))
+				}), next}
+			}
+		},
+	},
+	"cornn": {
+		build: func(z size) build {
+			return func(s *nodes.Scope) cells.Cell {
+				return cells.NewCoRNN(s, cells.CoRNNConfig{In: z.In, Hidden: z.H, Dt: 0.3, Gamma: 1.5, Epsilon: 0.5})
+			}
+		},
+		oracle: func(z size) func(w weights, x []float64, s [][]float64) [][]float64 {
+			return func(w weights, x []float64, s [][]float64) [][]float64 {
+				next := units(z.H, func(j int) float64 {
+					drive := math.Tanh(linear(w, x, "W_ih", "b", j) + w.row(s[0], "W_hh_y", j) + w.row(s[1], "W_hh_z", j))
+					return s[1][j] + 0.3*(drive-1.5*s[0][j]-0.5*s[1][j])
+				})
+				return [][]float64{units(z.H, func(j int) float64 { return s[0][j] + 0.3*next[j] }), next}
+			}
+		},
+	},
+	"lru": {
+		build: func(z size) build {
+			return func(s *nodes.Scope) cells.Cell {
+				return cells.NewLRU(s, cells.LRUConfig{In: z.In, Hidden: z.H, Units: z.H + 1})
+			}
+		},
+		oracle: func(z size) func(w weights, x []float64, s [][]float64) [][]float64 {
+			return func(w weights, x []float64, s [][]float64) [][]float64 {
+				N := z.H + 1
+				re, im := make([]float64, N), make([]float64, N)
+				for j := range re {
+					radius, phase := math.Exp(-math.Exp(w.at("nu", 0, j))), math.Exp(w.at("theta", 0, j))
+					lambda := complex(radius*math.Cos(phase), radius*math.Sin(phase))
+					in := complex(w.row(x, "W_ih", j), w.row(x, "W_ih", N+j)) * complex(math.Exp(w.at("gamma", 0, j)), 0)
+					next := lambda*complex(s[1][j], s[2][j]) + in
+					re[j], im[j] = real(next), imag(next)
+				}
+				y := units(z.H, func(j int) float64 { return w.row(re, "W_re", j) + w.row(im, "W_im", j) + w.row(x, "W_skip", j) })
+				return [][]float64{y, re, im}
+			}
+		},
+	},
+	"rglru": {
+		build: func(z size) build {
+			return func(s *nodes.Scope) cells.Cell { return cells.NewRGLRU(s, cells.RGLRUConfig{In: z.In, Hidden: z.H}) }
+		},
+		oracle: func(z size) func(w weights, x []float64, s [][]float64) [][]float64 {
+			return func(w weights, x []float64, s [][]float64) [][]float64 {
+				return [][]float64{units(z.H, func(j int) float64 {
+					a := math.Exp(-8 * softplus(w.at("Lambda", 0, j)) * sigmoid(linear(w, x, "W_ih", "b", z.H+j)))
+					return a*s[0][j] + math.Sqrt(1-a*a)*sigmoid(linear(w, x, "W_ih", "b", 2*z.H+j))*linear(w, x, "W_ih", "b", j)
+				})}
+			}
+		},
+	},
+	"slstm":               {build: newSLSTM(1), oracle: sLSTM(1)},
+	"slstm_2_heads":       {build: newSLSTM(2), oracle: sLSTM(2), wide: 2},
+	"mlstm":               {build: newMLSTM(1), oracle: mLSTM(1)},
+	"mlstm_2_heads":       {build: newMLSTM(2), oracle: mLSTM(2), wide: 2},
+	"gated_delta":         {build: newGatedDelta(1), oracle: gatedDelta(1)},
+	"gated_delta_3_heads": {build: newGatedDelta(3), oracle: gatedDelta(3), wide: 6},
+	"ssm": {
+		build: func(z size) build {
+			return func(s *nodes.Scope) cells.Cell {
+				return cells.NewSSM(s, cells.SSMConfig{In: z.In, Hidden: z.H, Units: 3})
+			}
+		},
+		oracle: func(z size) func(w weights, x []float64, s [][]float64) [][]float64 {
+			return func(w weights, x []float64, s [][]float64) [][]float64 {
+				const N = 3
+				state := make([]float64, z.H*N)
+				y := units(z.H, func(j int) (y float64) {
+					u, delta := w.row(x, "W_ih", j), softplus(w.row(x, "W_ih", z.H+j)+w.at("b_delta", 0, j))
+					for n := range N {
+						k := j*N + n
+						state[k] = math.Exp(-delta*math.Exp(w.at("A_log", j, n)))*s[1][k] + delta*u*w.row(x, "W_bc", n)
+						y += state[k] * w.row(x, "W_bc", N+n)
+					}
+					return y + w.at("D", 0, j)*u
+				})
+				return [][]float64{y, state}
+			}
+		},
+	},
+	"cfc": {
+		build: func(z size) build {
+			return func(s *nodes.Scope) cells.Cell { return cells.NewCfC(s, cells.CfCConfig{In: z.In, Hidden: z.H}) }
+		},
+		oracle: func(z size) func(w weights, x []float64, s [][]float64) [][]float64 {
+			return func(w weights, x []float64, s [][]float64) [][]float64 {
+				a := func(j int) float64 { return linear(w, x, "W_ih", "b", j) + w.row(s[0], "W_hh", j) }
+				return [][]float64{closedForm(z.H, a, 1)}
+			}
+		},
+	},
+	"cfc_gaps_backbone": {
+		build: func(z size) build {
+			return func(s *nodes.Scope) cells.Cell {
+				return cells.NewCfC(s, cells.CfCConfig{In: z.In + 1, Hidden: z.H, Gaps: true, Backbone: 2})
+			}
+		},
+		oracle: func(z size) func(w weights, x []float64, s [][]float64) [][]float64 {
+			return func(w weights, x []float64, s [][]float64) [][]float64 {
+				gap, x := x[len(x)-1], x[:len(x)-1]
+				u := units(2, func(j int) float64 { return math.Tanh(linear(w, x, "W_ih", "b", j) + w.row(s[0], "W_hh", j)) })
+				return [][]float64{closedForm(z.H, func(j int) float64 { return linear(w, u, "W", "b_heads", j) }, gap)}
+			}
+		},
+	},
+}
+
+// closedForm is the state of CfC from its four heads a and a gap of time.
+func closedForm(H int, a func(j int) float64, gap float64) []float64 {
+	return units(H, func(j int) float64 {
+		t := sigmoid(a(2*H+j)*gap + a(3*H+j))
+		return math.Tanh(a(j))*(1-t) + math.Tanh(a(H+j))*t
+	})
+}
+
+func minGRU(positive bool) func(z size) func(w weights, x []float64, s [][]float64) [][]float64 {
+	return func(z size) func(w weights, x []float64, s [][]float64) [][]float64 {
+		return func(w weights, x []float64, s [][]float64) [][]float64 {
+			return [][]float64{units(z.H, func(j int) float64 {
+				gate, n := sigmoid(linear(w, x, "W_ih", "b", j)), linear(w, x, "W_ih", "b", z.H+j)
+				if positive && n >= 0 {
+					n += 0.5
+				} else if positive {
+					n = sigmoid(n)
+				}
+				return (1-gate)*s[0][j] + gate*n
+			})}
+		}
+	}
+}
+
+func newSLSTM(heads int) func(z size) build {
+	return func(z size) build {
+		return func(s *nodes.Scope) cells.Cell {
+			return cells.NewSLSTM(s, cells.SLSTMConfig{In: z.In, Hidden: z.H, Heads: heads})
+		}
+	}
+}
+
+func sLSTM(heads int) func(z size) func(w weights, x []float64, s [][]float64) [][]float64 {
+	return func(z size) func(w weights, x []float64, s [][]float64) [][]float64 {
+		return func(w weights, x []float64, s [][]float64) [][]float64 {
+			d := z.H / heads
+			gate := func(k, j int) float64 { // gate k of unit j
+				a, head := linear(w, x, "W_ih", "b", k*z.H+j), j/d
+				for i := range d {
+					// W_hh is [H, 4H], or [heads, d, 4d], whose rows at() counts through all heads.
+					a += s[0][head*d+i] * w.at("W_hh", head*d+i, k*d+j%d)
+				}
+				return a
+			}
+			h, c, n, m := make([]float64, z.H), make([]float64, z.H), make([]float64, z.H), make([]float64, z.H)
+			for j := range h {
+				i, kept := gate(0, j), s[3][j]-softplus(-gate(1, j))
+				m[j] = max(i, kept)
+				c[j] = math.Exp(kept-m[j])*s[1][j] + math.Exp(i-m[j])*math.Tanh(gate(2, j))
+				n[j] = math.Exp(kept-m[j])*s[2][j] + math.Exp(i-m[j])
+				h[j] = sigmoid(gate(3, j)) * c[j] / n[j]
+			}
+			return [][]float64{h, c, n, m}
+		}
+	}
+}
+
+func newMLSTM(heads int) func(z size) build {
+	return func(z size) build {
+		return func(s *nodes.Scope) cells.Cell {
+			return cells.NewMLSTM(s, cells.MLSTMConfig{In: z.In, Hidden: z.H, Heads: heads})
+		}
+	}
+}
+
+func mLSTM(heads int) func(z size) func(w weights, x []float64, s [][]float64) [][]float64 {
+	return func(z size) func(w weights, x []float64, s [][]float64) [][]float64 {
+		return func(w weights, x []float64, s [][]float64) [][]float64 {
+			d := z.H / heads
+			of := func(k, j int) float64 { return linear(w, x, "W_ih", "b", k*z.H+j) }
+			h, C, n, m := make([]float64, z.H), make([]float64, z.H*d), make([]float64, z.H), make([]float64, heads)
+			for a := range heads {
+				i, kept := linear(w, x, "W_if", "b_if", a), s[3][a]-softplus(-linear(w, x, "W_if", "b_if", heads+a))
+				m[a] = max(i, kept)
+				keep, take := math.Exp(kept-m[a]), math.Exp(i-m[a])
+				var norm float64
+				for r := range d {
+					k := of(1, a*d+r) / math.Sqrt(float64(d))
+					n[a*d+r] = keep*s[2][a*d+r] + take*k
+					norm += of(0, a*d+r) * n[a*d+r]
+					for col := range d {
+						at := (a*d+r)*d + col
+						C[at] = keep*s[1][at] + take*k*of(2, a*d+col)
+					}
+				}
+				for col := range d {
+					var read float64
+					for r := range d {
+						read += of(0, a*d+r) * C[(a*d+r)*d+col]
+					}
+					h[a*d+col] = sigmoid(of(3, a*d+col)) * read / max(math.Abs(norm), math.Exp(-m[a]))
+				}
+			}
+			return [][]float64{h, C, n, m}
+		}
+	}
+}
+
+func newGatedDelta(heads int) func(z size) build {
+	return func(z size) build {
+		return func(s *nodes.Scope) cells.Cell {
+			return cells.NewGatedDelta(s, cells.GatedDeltaConfig{In: z.In, Hidden: z.H, Heads: heads})
+		}
+	}
+}
+
+func gatedDelta(heads int) func(z size) func(w weights, x []float64, s [][]float64) [][]float64 {
+	return func(z size) func(w weights, x []float64, s [][]float64) [][]float64 {
+		return func(w weights, x []float64, s [][]float64) [][]float64 {
+			d := z.H / heads
+			unit := func(block, head int) []float64 {
+				v := units(d, func(r int) float64 { return w.row(x, "W_ih", block*z.H+head*d+r) })
+				sum := 1e-6
+				for _, e := range v {
+					sum += e * e
+				}
+				return units(d, func(r int) float64 { return v[r] / math.Sqrt(sum) })
+			}
+			h, S := make([]float64, z.H), make([]float64, z.H*d)
+			for a := range heads {
+				alpha := math.Exp(-math.Exp(w.at("A", 0, a)) * softplus(linear(w, x, "W_ab", "b_ab", a)))
+				beta := sigmoid(linear(w, x, "W_ab", "b_ab", heads+a))
+				q, k := unit(0, a), unit(1, a)
+				for col := range d {
+					var known float64
+					for r := range d {
+						known += k[r] * alpha * s[1][(a*d+r)*d+col]
+					}
+					for r := range d {
+						at := (a*d+r)*d + col
+						S[at] = alpha*s[1][at] + k[r]*beta*(w.row(x, "W_ih", 2*z.H+a*d+col)-known)
+						h[a*d+col] += q[r] * S[at] / math.Sqrt(float64(d))
+					}
+				}
+			}
+			return [][]float64{h, S}
+		}
+	}
+}
+
+// Every cell equals its equations as plain loops, and its gradients equal finite differences, in float64 and float32.
+func TestNewerCells(t *testing.T) {
+	for name, c := range newerCells {
+		for _, z := range sizes {
+			z.H *= max(c.wide, 1)
+			t.Run(name+"/"+z.String(), func(t *testing.T) {
+				in := z.In
+				if name == "cfc_gaps_backbone" {
+					in++
+				}
+				o := newStep(t, nodes.Float64, z.B, in, false, c.build(z))
+				requireOracle(t, o, c.oracle(z))
+				requireGradients(t, z.B, in, false, c.build(z))
+			})
+		}
+	}
+}
+
+// Sizes that no cell can have are named, all at once.
+func TestNewerCellsBadConfig(t *testing.T) {
+	for name, cfg := range map[string]struct {
+		cfg  interface{ Validate() error }
+		want string
+	}{
+		"mingru":      {cells.MinGRUConfig{Hidden: 3}, "MinGRU: In is 0"},
+		"minlstm":     {cells.MinLSTMConfig{In: 1, Hidden: -1}, "MinLSTM: Hidden is -1"},
+		"indrnn":      {cells.IndRNNConfig{In: 1, Hidden: 1, Activation: "x"}, `IndRNN: Activation is "x"`},
+		"sru":         {cells.SRUConfig{In: 1}, "SRU: Hidden is 0"},
+		"qrnn":        {cells.QRNNConfig{In: 1, Hidden: 1, Width: 3}, "QRNN: Width is 3"},
+		"ugrnn":       {cells.UGRNNConfig{In: 1, Hidden: 1 << 21}, "UGRNN: Hidden is 2097152"},
+		"lem":         {cells.LEMConfig{In: 1, Hidden: 1, Dt: math.NaN()}, "LEM: Dt is NaN"},
+		"cornn":       {cells.CoRNNConfig{In: 1, Hidden: 1, Gamma: -1}, "CoRNN: Gamma is -1"},
+		"lru":         {cells.LRUConfig{In: 1, Hidden: 1, MaxRadius: 1}, "MaxRadius 1, want"},
+		"rglru":       {cells.RGLRUConfig{}, "RGLRU: Hidden is 0"},
+		"slstm":       {cells.SLSTMConfig{In: 1, Hidden: 3, Heads: 2}, "SLSTM: Heads is 2, want a number that divides Hidden, which is 3"},
+		"mlstm":       {cells.MLSTMConfig{In: 1, Hidden: 3, Heads: -1}, "MLSTM: Heads is -1"},
+		"gated_delta": {cells.GatedDeltaConfig{In: 1, Hidden: 2, Heads: 4}, "GatedDelta: Heads is 4"},
+		"ssm":         {cells.SSMConfig{In: 1, Hidden: 1 << 20}, "SSM: Hidden·Units is 16777216"},
+		"cfc":         {cells.CfCConfig{In: 1, Hidden: 1, Gaps: true}, "want at least one feature beside the gap"},
+	} {
+		require.ErrorContains(t, cfg.cfg.Validate(), cfg.want, name)
+	}
+}
+
+// The first step of an SLSTM is σ(o)∘tanh(z), however far its gates are from 0, and nothing overflows on the way.
+func TestSLSTMStart(t *testing.T) {
+	for _, gate := range []float64{-1000, -1, 0, 1, 1000} {
+		o := newStep(t, nodes.Float32, 2, 3, false, newSLSTM(1)(size{B: 2, In: 3, H: 2}))
+		for _, n := range o.state {
+			leaf(n).Zero()
+		}
+		b, _ := o.store.Get("cell/b")
+		copy(b.Value().Data().([]float32), []float32{float32(gate), float32(gate), -float32(gate), -float32(gate), 0.5, -0.5, 2, 2})
+		w, _ := o.store.Get("cell/W_ih")
+		w.Value().Zero()
+		o.run(t, append(append([]*nodes.Node{}, o.next...), o.grads...)...)
+		h := sigmoid(2) * math.Tanh(0.5)
+		requireClose(t, []float64{h, -h, h, -h}, floats(o.next[0].Value()), 1e-6, "h")
+		for k, g := range o.grads {
+			for _, v := range floats(g.Value()) {
+				require.False(t, math.IsNaN(v) || math.IsInf(v, 0), "gate %g, gradient of %s", gate, o.names[k])
+			}
+		}
+	}
+}

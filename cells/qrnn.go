@@ -1,0 +1,80 @@
+package cells
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/seqzoo/seqzoo/nodes"
+)
+
+// QRNNConfig sizes a QRNN cell. The zero value of an optional field is its default.
+type QRNNConfig struct {
+	In, Hidden int
+	Width      int // of the convolution over time: 1 or 2 steps; default 2, this step and the last
+	NoBias     bool
+	InitInput  nodes.Init // of W_ih, every block; default Xavier uniform
+	InitBias   nodes.Init // of b; default zeros
+}
+
+// Validate reports every field that is out of range.
+func (c QRNNConfig) Validate() error {
+	err := checkWidths("QRNN", "In", c.In, "Hidden", c.Hidden)
+	if c.Width < 0 || c.Width > 2 {
+		err = errors.Join(err, fmt.Errorf("QRNN: Width is %d, want 1 or 2 steps, or 0 for 2", c.Width))
+	}
+	return err
+}
+
+// QRNN is one step of a quasi-recurrent network with fo-pooling (Bradbury et al., 2017):
+//
+//	z, f, o = split(x·W_ih + x₋₁·W_last + b)
+//	c'      = σ(f)∘c + (1 − σ(f))∘tanh(z)
+//	h       = σ(o)∘c'
+//
+// where x₋₁ is the input of the step before, zeros at the start; a convolution of width 1 leaves it out.
+//
+// Its state is {h, c, x}, without x for a width of 1.
+type QRNN struct {
+	cfg           QRNNConfig
+	wIH, wLast, b *nodes.Param // wLast and b may be nil
+}
+
+// NewQRNN declares W_ih [In, 3H], W_last [In, 3H] and b [3H] under s, in the order z, f, o.
+func NewQRNN(s *nodes.Scope, cfg QRNNConfig) *QRNN {
+	must(s, "NewQRNN", cfg.Validate())
+	if cfg.Width == 0 {
+		cfg.Width = 2
+	}
+	H, input := cfg.Hidden, nodes.Gates(3, or(cfg.InitInput, nodes.XavierUniform(1)))
+	c := &QRNN{cfg: cfg, wIH: s.Param("W_ih", input, cfg.In, 3*H)}
+	if cfg.Width == 2 {
+		c.wLast = s.Param("W_last", input, cfg.In, 3*H)
+	}
+	c.b = bias(s, cfg.NoBias, "b", cfg.InitBias, 3*H)
+	return c
+}
+
+// Parts is {h, c, x} or {h, c}.
+func (c *QRNN) Parts() []Part {
+	parts := []Part{{"h", c.cfg.Hidden}, {"c", c.cfg.Hidden}}
+	if c.wLast != nil {
+		parts = append(parts, Part{"x", c.cfg.In})
+	}
+	return parts
+}
+
+// Step advances one time step.
+func (c *QRNN) Step(x *nodes.Node, s State) State {
+	a := affine(x, c.wIH, c.b)
+	if c.wLast != nil {
+		a = nodes.Add(a, nodes.MatMul(s[2], c.wLast))
+	}
+	zfo := nodes.Split(a, 3, -1)
+	f := nodes.Sigmoid(zfo[1])
+	next := nodes.Add(nodes.Mul(f, s[1]), nodes.Mul(nodes.OneMinus(f), nodes.Tanh(zfo[0])))
+	state := State{nodes.Mul(nodes.Sigmoid(zfo[2]), next), next}
+	if c.wLast != nil {
+		state = append(state, x)
+	}
+	return state
+}

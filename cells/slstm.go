@@ -1,0 +1,105 @@
+package cells
+
+import (
+	"errors"
+	"fmt"
+	"math"
+
+	"github.com/seqzoo/seqzoo/nodes"
+)
+
+// SLSTMConfig sizes an SLSTM cell. The zero value of an optional field is its default.
+type SLSTMConfig struct {
+	In, Hidden int
+	Heads      int        // the units see those of their own head alone in the state; default 1. Hidden must be a multiple
+	InitInput  nodes.Init // of W_ih, every gate; default Xavier uniform
+	InitHidden nodes.Init // of W_hh, every gate; default orthogonal, with several heads uniform in ±√(Heads/Hidden)
+	InitBias   nodes.Init // of b; default 0 for i, z, o, and 3 for f, which then begins near 1
+}
+
+// Validate reports every field that is out of range.
+func (c SLSTMConfig) Validate() error {
+	return errors.Join(checkWidths("SLSTM", "In", c.In, "Hidden", c.Hidden), checkHeads("SLSTM", c.Heads, c.Hidden))
+}
+
+// checkHeads reports a number of heads that does not divide the width.
+func checkHeads(cell string, heads, hidden int) error {
+	if heads < 0 || heads > hidden || heads > 0 && hidden%heads != 0 {
+		return fmt.Errorf("%s: Heads is %d, want a number that divides Hidden, which is %d", cell, heads, hidden)
+	}
+	return nil
+}
+
+// SLSTM is one step of the scalar LSTM of xLSTM (Beck et al., 2024): an LSTM with an exponential input gate, and a
+// normaliser n that keeps its output within bounds:
+//
+//	i, f, z, o = split(x·W_ih + h·W_hh + b)
+//	m'  = max(i, m + log σ(f))                 i at the first step
+//	c'  = exp(m + log σ(f) − m')∘c + exp(i − m')∘tanh(z)
+//	n'  = exp(m + log σ(f) − m')∘n + exp(i − m')
+//	h'  = σ(o)∘c'/n'
+//
+// m only keeps the exponentials in range: h does not depend on it. W_hh is block-diagonal, a block a head. As in the authors'
+// code the forget gate is a sigmoid, and a step is the first of a sequence where n is 0.
+//
+// Its state is {h, c, n, m}.
+type SLSTM struct {
+	cfg         SLSTMConfig
+	wIH, wHH, b *nodes.Param
+}
+
+// NewSLSTM declares W_ih [In, 4H] and b [4H] in the order i, f, z, o, and W_hh: [H, 4H], or [Heads, H/Heads, 4·H/Heads] if
+// there are several heads.
+func NewSLSTM(s *nodes.Scope, cfg SLSTMConfig) *SLSTM {
+	must(s, "NewSLSTM", cfg.Validate())
+	cfg.Heads = max(cfg.Heads, 1)
+	H := cfg.Hidden
+	shape := []int{H, 4 * H}
+	if cfg.Heads > 1 {
+		shape = []int{cfg.Heads, H / cfg.Heads, 4 * H / cfg.Heads}
+	}
+	zeros, hidden := nodes.Zeros(), nodes.Orthogonal(1)
+	if cfg.Heads > 1 {
+		bound := math.Sqrt(float64(cfg.Heads) / float64(H))
+		hidden = nodes.Uniform(-bound, bound)
+	}
+	return &SLSTM{
+		cfg: cfg,
+		wIH: s.Param("W_ih", nodes.Gates(4, or(cfg.InitInput, nodes.XavierUniform(1))), cfg.In, 4*H),
+		wHH: s.Param("W_hh", nodes.Gates(4, or(cfg.InitHidden, hidden)), shape...),
+		b:   s.Param("b", or(cfg.InitBias, nodes.Blocks(zeros, nodes.Constant(3), zeros, zeros)), 4*H),
+	}
+}
+
+// Parts is {h, c, n, m}.
+func (c *SLSTM) Parts() []Part {
+	H := c.cfg.Hidden
+	return []Part{{"h", H}, {"c", H}, {"n", H}, {"m", H}}
+}
+
+// recurrent is h·W_hh, head by head, as [B, 4H] in the order of the gates.
+func (c *SLSTM) recurrent(h *nodes.Node) *nodes.Node {
+	if c.cfg.Heads == 1 {
+		return nodes.MatMul(h, c.wHH)
+	}
+	B, heads, d := h.Dim(0), c.cfg.Heads, c.cfg.Hidden/c.cfg.Heads
+	byHead := nodes.Transpose(nodes.Reshape(h, B, heads, d), 1, 0, 2) // [heads, B, d]
+	gates := nodes.Reshape(nodes.MatMul(byHead, c.wHH), heads, B, 4, d)
+	return nodes.Reshape(nodes.Transpose(gates, 1, 2, 0, 3), B, 4*c.cfg.Hidden)
+}
+
+// Step advances one time step.
+func (c *SLSTM) Step(x *nodes.Node, s State) State {
+	h, cell, n, m := s[0], s[1], s[2], s[3]
+	a := nodes.Split(nodes.Add(affine(x, c.wIH, c.b), c.recurrent(h)), 4, -1)
+	i, f, z, o := a[0], a[1], a[2], a[3]
+	kept := nodes.Sub(m, nodes.Softplus(nodes.Neg(f))) // m + log σ(f)
+	first := nodes.Equal(n, nodes.Scalar(0))
+	next := nodes.Select(first, i, nodes.Maximum(i, kept))
+	// Where n is 0 there is nothing to keep, and the exponential of the difference could exceed every number.
+	keep := nodes.Exp(nodes.Select(first, nodes.Scalar(-1e4), nodes.Sub(kept, next)))
+	take := nodes.Exp(nodes.Sub(i, next))
+	cell = nodes.Add(nodes.Mul(keep, cell), nodes.Mul(take, nodes.Tanh(z)))
+	n = nodes.Add(nodes.Mul(keep, n), take)
+	return State{nodes.Div(nodes.Mul(nodes.Sigmoid(o), cell), n), cell, n, next}
+}

@@ -1,0 +1,62 @@
+package cells
+
+import "github.com/seqzoo/seqzoo/nodes"
+
+// SRUConfig sizes an SRU cell. The zero value of an optional field is its default.
+type SRUConfig struct {
+	In, Hidden int
+	InitInput  nodes.Init // of W_ih, every block; default Xavier uniform
+	InitBias   nodes.Init // of b; default zeros
+}
+
+// Validate reports every field that is out of range.
+func (c SRUConfig) Validate() error { return checkWidths("SRU", "In", c.In, "Hidden", c.Hidden) }
+
+// SRU is one step of a simple recurrent unit (Lei et al., 2018), whose gates see the last c unit by unit:
+//
+//	f  = σ(x·W_f + v_f∘c + b_f)
+//	r  = σ(x·W_r + v_r∘c + b_r)
+//	c' = f∘c + (1 − f)∘(x·W)
+//	h  = r∘c' + (1 − r)∘x
+//
+// Where In and Hidden differ, the last x is x·W_x, as in the authors' code.
+//
+// Its state is {h, c}.
+type SRU struct {
+	cfg       SRUConfig
+	blocks    int // of W_ih
+	wIH, v, b *nodes.Param
+}
+
+// NewSRU declares W_ih [In, 3H] in the order W, f, r, or [In, 4H] with W_x behind if In and Hidden differ, v [2H] and b [2H]
+// in the order f, r.
+func NewSRU(s *nodes.Scope, cfg SRUConfig) *SRU {
+	must(s, "NewSRU", cfg.Validate())
+	H, blocks := cfg.Hidden, 3
+	if cfg.In != H {
+		blocks = 4
+	}
+	return &SRU{
+		cfg: cfg, blocks: blocks,
+		wIH: s.Param("W_ih", nodes.Gates(blocks, or(cfg.InitInput, nodes.XavierUniform(1))), cfg.In, blocks*H),
+		v:   s.Param("v", nodes.Uniform(-1, 1), 2*H),
+		b:   s.Param("b", cfg.InitBias, 2*H),
+	}
+}
+
+// Parts is {h, c}.
+func (c *SRU) Parts() []Part { return []Part{{"h", c.cfg.Hidden}, {"c", c.cfg.Hidden}} }
+
+// Step advances one time step.
+func (c *SRU) Step(x *nodes.Node, s State) State {
+	last := s[1]
+	a := nodes.Split(nodes.MatMul(x, c.wIH), c.blocks, -1)
+	gates := nodes.Add(nodes.Concat(-1, a[1], a[2]), nodes.Mul(nodes.Concat(-1, last, last), c.v), c.b)
+	fr := nodes.Split(nodes.Sigmoid(gates), 2, -1)
+	f, r := fr[0], fr[1]
+	if c.blocks == 4 {
+		x = a[3]
+	}
+	next := nodes.Add(nodes.Mul(f, last), nodes.Mul(nodes.OneMinus(f), a[0]))
+	return State{nodes.Add(nodes.Mul(r, next), nodes.Mul(nodes.OneMinus(r), x)), next}
+}

@@ -1,0 +1,57 @@
+package cells
+
+import (
+	"errors"
+
+	"github.com/seqzoo/seqzoo/nodes"
+)
+
+// UGRNNConfig sizes a UGRNN cell. The zero value of an optional field is its default.
+type UGRNNConfig struct {
+	In, Hidden int
+	Activation Activation // of the candidate; default tanh
+	InitInput  nodes.Init // of W_ih, both blocks; default Xavier uniform
+	InitHidden nodes.Init // of W_hh, both blocks; default orthogonal
+	InitBias   nodes.Init // of b; default 1 for the gate, which keeps the state, else 0
+}
+
+// Validate reports every field that is out of range.
+func (c UGRNNConfig) Validate() error {
+	return errors.Join(checkWidths("UGRNN", "In", c.In, "Hidden", c.Hidden), checkActivation("UGRNN", c.Activation))
+}
+
+// UGRNN is one step of an update gate network, a cell between the plain RNN and the GRU (Collins, Sohl-Dickstein and
+// Sussillo, 2017):
+//
+//	n  = tanh(x·W_in + h·W_hn + b_n)
+//	g  = σ(x·W_ig + h·W_hg + b_g)
+//	h' = g∘h + (1 − g)∘n
+//
+// Its state is {h}.
+type UGRNN struct {
+	cfg         UGRNNConfig
+	wIH, wHH, b *nodes.Param
+}
+
+// NewUGRNN declares W_ih [In, 2H], W_hh [H, 2H] and b [2H] under s, in the order n, g.
+func NewUGRNN(s *nodes.Scope, cfg UGRNNConfig) *UGRNN {
+	must(s, "NewUGRNN", cfg.Validate())
+	H := cfg.Hidden
+	return &UGRNN{
+		cfg: cfg,
+		wIH: s.Param("W_ih", nodes.Gates(2, or(cfg.InitInput, nodes.XavierUniform(1))), cfg.In, 2*H),
+		wHH: s.Param("W_hh", nodes.Gates(2, or(cfg.InitHidden, nodes.Orthogonal(1))), H, 2*H),
+		b:   s.Param("b", or(cfg.InitBias, nodes.Blocks(nodes.Zeros(), nodes.Ones())), 2*H),
+	}
+}
+
+// Parts is {h}.
+func (c *UGRNN) Parts() []Part { return []Part{{"h", c.cfg.Hidden}} }
+
+// Step advances one time step.
+func (c *UGRNN) Step(x *nodes.Node, s State) State {
+	h := s[0]
+	a := nodes.Split(nodes.Add(affine(x, c.wIH, c.b), nodes.MatMul(h, c.wHH)), 2, -1)
+	n, g := c.cfg.Activation.of(a[0]), nodes.Sigmoid(a[1])
+	return State{nodes.Add(nodes.Mul(g, h), nodes.Mul(nodes.OneMinus(g), n))}
+}
