@@ -4,25 +4,26 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"math"
 	"path/filepath"
 	"strings"
 
 	"github.com/seqzoo/seqzoo/examples/internal/cli"
 	"github.com/seqzoo/seqzoo/zoo/images"
-	"github.com/seqzoo/seqzoo/zoo/series"
 )
 
 // source is the flags that say where rows are.
 type source struct {
-	data, labels, skip, label string
-	window, limit             int
+	cli.Table
+	data, labels, label string
+	window, limit       int
 }
 
 func (s *source) register(f *flag.FlagSet) {
 	f.StringVar(&s.data, "data", "", "IDX or CSV `file`, plain or gzip, instead of MNIST")
 	f.StringVar(&s.labels, "labels", "", "IDX `file` of the labels of -data; without -data it is MNIST's")
-	f.StringVar(&s.skip, "skip", "date", "CSV: comma-separated `names` of columns to leave out")
+	s.Table.Register(f)
 	f.StringVar(&s.label, "label", "", "CSV: `name` of a column of whole numbers that is no feature but a label")
 	f.IntVar(&s.window, "window", 1, "CSV: lines to a row, each row beginning a line later than the one before")
 	f.IntVar(&s.limit, "limit", 0, "read so many rows only, from the start; 0 for all")
@@ -36,7 +37,7 @@ func (s *source) check() error {
 	if s.limit < 0 {
 		errs = append(errs, fmt.Errorf("-limit is %d; want 0 or more", s.limit))
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, s.Table.Check())...)
 }
 
 // rows are what models are fitted to and measured on.
@@ -90,8 +91,9 @@ func (r *rows) split(share float64) (train, valid *rows) {
 	return r.slice(0, k), r.slice(k, n)
 }
 
-// read reads the file that the flags name, or a part of MNIST, "train" or "t10k". With labels if they are wanted.
-func (s *source) read(part string, labelled bool) (r *rows, err error) {
+// read reads the file that the flags name, or a part of MNIST, "train" or "t10k". With labels if they are wanted. What looks
+// wrong about the file is told on messages.
+func (s *source) read(messages io.Writer, part string, labelled bool) (r *rows, err error) {
 	switch {
 	case s.data == "":
 		pictures, err := cli.DataFile("mnist/"+part+"-images-idx3-ubyte.gz", "give a file by -data")
@@ -113,7 +115,7 @@ func (s *source) read(part string, labelled bool) (r *rows, err error) {
 		if labelled && s.label == "" {
 			return nil, cli.Usagef("labels are wanted, and -label names no column of %s", filepath.Base(s.data))
 		}
-		if r, err = s.table(); err != nil {
+		if r, err = s.table(messages); err != nil {
 			return nil, err
 		}
 	case labelled && s.labels == "":
@@ -144,8 +146,8 @@ func pictured(set *images.Set, err error) (*rows, error) {
 }
 
 // table reads a CSV file. A row of several lines has a label if any of its lines has: the largest.
-func (s *source) table() (*rows, error) {
-	t, err := series.ReadFile(s.data, series.Options{Skip: strings.Split(s.skip, ",")})
+func (s *source) table(messages io.Writer) (*rows, error) {
+	t, err := s.Table.Read(s.data, messages)
 	if err != nil {
 		return nil, err
 	}

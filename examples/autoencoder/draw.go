@@ -53,7 +53,7 @@ func (d *drawCommand) run(_ context.Context, s cli.Std) error {
 	if err != nil {
 		return err
 	}
-	r, err := d.read("t10k", d.what == "codes")
+	r, err := d.read(s.Messages, "t10k", d.what == "codes")
 	if err != nil {
 		return err
 	}

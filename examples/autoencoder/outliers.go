@@ -76,13 +76,13 @@ func (o *outliersCommand) list() (codes []int, err error) {
 }
 
 func (o *outliersCommand) run(ctx context.Context, s cli.Std) error {
-	all, err := o.read("train", true)
+	all, err := o.read(s.Messages, "train", true)
 	if err != nil {
 		return err
 	}
 	other := o.source
 	other.data, other.labels = o.test, o.testLabels
-	test, err := other.read("t10k", true)
+	test, err := other.read(s.Messages, "t10k", true)
 	if err != nil {
 		return err
 	}

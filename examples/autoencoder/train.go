@@ -199,7 +199,7 @@ func (t *trainCommand) check() error {
 }
 
 func (t *trainCommand) run(ctx context.Context, s cli.Std) error {
-	all, err := t.read("train", t.without >= 0)
+	all, err := t.read(s.Messages, "train", t.without >= 0)
 	if err != nil {
 		return err
 	}

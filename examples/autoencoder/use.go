@@ -132,7 +132,7 @@ func (e *evaluateCommand) run(ctx context.Context, s cli.Std) error {
 	if err != nil {
 		return err
 	}
-	r, err := e.read("t10k", e.anomalous >= 0)
+	r, err := e.read(s.Messages, "t10k", e.anomalous >= 0)
 	if err != nil {
 		return err
 	}
@@ -173,7 +173,7 @@ func (c *compareCommand) check() error {
 }
 
 func (c *compareCommand) run(_ context.Context, s cli.Std) error {
-	r, err := c.read("t10k", false)
+	r, err := c.read(s.Messages, "t10k", false)
 	if err != nil {
 		return err
 	}
@@ -234,21 +234,17 @@ func angleTo(p *zoo.PCA, m zoo.Reducer) (string, error) {
 	return fmt.Sprintf("%.2f°", angles[K-1]*180/math.Pi), nil
 }
 
-// numbers reads a line of n numbers, parted by commas, spaces or tabs.
+// numbers reads a line of n numbers.
 func numbers(line string, n int) ([]float32, error) {
-	fields := strings.FieldsFunc(line, func(r rune) bool { return r == ',' || r == ' ' || r == '\t' || r == ';' })
-	if len(fields) != n {
-		return nil, fmt.Errorf("there are %d numbers, want %d", len(fields), n)
+	x, err := cli.Numbers(line, n)
+	if err != nil {
+		return nil, err
 	}
-	x := make([]float32, n)
-	for i, f := range fields {
-		v, err := strconv.ParseFloat(f, 32)
-		if err != nil || v-v != 0 {
-			return nil, fmt.Errorf("number %d is %.40q; want a finite number", i+1, f)
-		}
-		x[i] = float32(v)
+	single := make([]float32, n)
+	for i, v := range x {
+		single[i] = float32(v)
 	}
-	return x, nil
+	return single, nil
 }
 
 func writeNumbers(w io.Writer, x []float32) error {
@@ -328,6 +324,7 @@ func (a *anomalyCommand) run(ctx context.Context, s cli.Std) error {
 	return cli.Lines(ctx, s.In, s.Messages, func(line string) error {
 		x, err := numbers(line, width)
 		if err != nil {
+			window = window[:0] // times on both sides of a gap do not follow each other
 			return err
 		}
 		window = append(window, x...)

@@ -199,12 +199,15 @@ func (e *evaluateCommand) read(m *zoo.SequenceClassifier) (examples []zoo.Labell
 	return examples, pick(name == "", e.data, name), err
 }
 
-// parsePixels reads the pixels of a picture, numbers from 0 to 255 with spaces or commas between them.
+// parsePixels reads the pixels of a picture, numbers from 0 to 255.
 func parsePixels(line string) (x zoo.Sequence, err error) {
-	for i, field := range strings.FieldsFunc(line, func(r rune) bool { return r == ' ' || r == ',' || r == '\t' }) {
-		p, err := strconv.ParseFloat(field, 32)
-		if err != nil || !(p >= 0 && p <= 255) {
-			return x, fmt.Errorf("pixel %d is %.20q; want a number from 0 to 255", i, field)
+	numbers, err := cli.Numbers(line, 0)
+	if err != nil {
+		return x, fmt.Errorf("pixels: %w", err)
+	}
+	for i, p := range numbers {
+		if !(p >= 0 && p <= 255) {
+			return x, fmt.Errorf("pixel %d is %g; want a number from 0 to 255", i, p)
 		}
 		x.Features = append(x.Features, float32(p)/255)
 	}

@@ -60,7 +60,7 @@ func TestQuick(t *testing.T) {
 	out, messages, err = run(t, strings.Repeat("0 ", 784)+"\n1 x\n", "classify", "-model", dir)
 	require.NoError(t, err)
 	require.Regexp(t, `^\d\t0\.\d+\n$`, out)
-	require.Contains(t, messages, `line 2: pixel 1 is "x"`)
+	require.Contains(t, messages, `line 2: pixels: number 2 is "x"`)
 	svg := filepath.Join(dir, "flow.svg")
 	out, _, err = run(t, "", "flow", "-to", svg, "-step", "28", "-batch", "4", "-hidden", "8", "-models", dir)
 	require.NoError(t, err)

@@ -7,6 +7,9 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
+	"math"
+	"strconv"
 	"strings"
 
 	"github.com/seqzoo/seqzoo/examples/internal/cli"
@@ -22,9 +25,10 @@ const about = `Learns to forecast a series of several variables from a CSV file.
     go run ./examples/forecast forecast -model DIR < history.csv > forecast.csv
 
 The rows of the file are cut into training, validation and test part, in that order; train uses the first two, evaluate the
-third. Errors are those of standardised values, by mean and deviation of the training part. Without -data the file is ETTh1,
+third. Rows are given as a number or as a share, such as 0.2 or 20%. Errors are those of standardised values, by mean and deviation of the training part. Without -data the file is ETTh1,
 which is looked for in the folder that SEQZOO_DATA names, else in ../shared/data. forecast reads a line of names and then
-rows, the last of which are the history; with -each it forecasts anew behind every row.`
+rows, the last of which are the history; with -each it forecasts anew behind every row. A row with a value missing is an error,
+unless -fill takes the value before.`
 
 func main() { program().Main() }
 
@@ -41,67 +45,111 @@ func program() cli.Program {
 
 // source is the flags that say where a series is, and how it is cut.
 type source struct {
-	data, skip                     string
-	trainRows, validRows, testRows int
-	forward                        bool
+	cli.Table
+	data                           string
+	trainRows, validRows, testRows rows
 	season                         int
+
+	cut [3]int // the rows of the parts, once the file is read
+}
+
+// rows is how many rows a part has: a number of them, or a share of all.
+type rows struct {
+	n     int
+	share float64 // in (0, 1), or 0
+	given bool    // on the command line
+}
+
+// String is the flag.
+func (r *rows) String() string {
+	if r.share > 0 {
+		return strconv.FormatFloat(r.share, 'g', -1, 64)
+	}
+	return strconv.Itoa(r.n)
+}
+
+// Set reads 700, 0.7 or 70%.
+func (r *rows) Set(s string) error {
+	r.given, r.share = true, 0
+	var err error
+	if r.n, err = strconv.Atoi(s); err == nil {
+		return nil
+	}
+	percent, isPercent := strings.CutSuffix(s, "%")
+	if r.share, err = strconv.ParseFloat(percent, 64); err == nil && isPercent {
+		r.share /= 100
+	}
+	if err != nil || !(r.share > 0 && r.share < 1) {
+		return errors.New("want a number of rows, or a share such as 0.2 or 20%")
+	}
+	return nil
+}
+
+// of is the number of rows among all.
+func (r *rows) of(all int) int {
+	if r.share > 0 {
+		return int(math.Round(r.share * float64(all)))
+	}
+	return r.n
 }
 
 func (d *source) register(f *flag.FlagSet) {
 	f.StringVar(&d.data, "data", "", "CSV `file`, plain or gzip, instead of ETTh1")
-	f.StringVar(&d.skip, "skip", "date", "comma-separated `names` of columns to leave out")
-	f.BoolVar(&d.forward, "fill", false, "where a value is missing, take the one before it; otherwise that is an error")
-	f.IntVar(&d.trainRows, "train-rows", 8640, "rows of the training part")
-	f.IntVar(&d.validRows, "valid-rows", 2880, "rows of the validation part")
-	f.IntVar(&d.testRows, "test-rows", 2880, "rows of the test part; 0 for all that are left")
+	d.Table.Register(f)
+	d.trainRows, d.validRows, d.testRows = rows{n: 8640}, rows{n: 2880}, rows{n: 2880}
+	f.Var(&d.trainRows, "train-rows", "`rows` of the training part, or a share of all such as 0.7 or 70%")
+	f.Var(&d.validRows, "valid-rows", "`rows` of the validation part, or a share")
+	f.Var(&d.testRows, "test-rows", "`rows` of the test part, or a share; 0 for all that are left, as by default where fewer are left")
 	f.IntVar(&d.season, "season", 24, "rows after which things repeat, for the naive forecast")
 }
 
 func (d *source) check() error {
 	var errs []error
 	for _, n := range []struct {
-		flag         string
-		value, least int
-	}{{"train-rows", d.trainRows, 1}, {"valid-rows", d.validRows, 1}, {"test-rows", d.testRows, 0}, {"season", d.season, 1}} {
-		if n.value < n.least {
-			errs = append(errs, fmt.Errorf("-%s is %d; want at least %d", n.flag, n.value, n.least))
+		flag  string
+		value rows
+		least int
+	}{
+		{"train-rows", d.trainRows, 1}, {"valid-rows", d.validRows, 1}, {"test-rows", d.testRows, 0}, {"season", rows{n: d.season}, 1},
+	} {
+		if n.value.share == 0 && n.value.n < n.least {
+			errs = append(errs, fmt.Errorf("-%s is %d; want at least %d", n.flag, n.value.n, n.least))
 		}
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, d.Table.Check())...)
 }
 
 // read is the series, which must be long enough for its parts.
-func (d *source) read() (*series.Series, error) {
+func (d *source) read(messages io.Writer) (*series.Series, error) {
 	path, err := cli.File(d.data, "timeseries/ETTh1.csv.gz", "give a file by -data")
 	if err != nil {
 		return nil, err
 	}
-	o := series.Options{Skip: strings.Split(d.skip, ",")}
-	if d.forward {
-		o.Missing = series.Forward
-	}
-	s, err := series.ReadFile(path, o)
+	s, err := d.Table.Read(path, messages)
 	if err != nil {
 		return nil, err
 	}
-	if need := d.trainRows + d.validRows + d.testRows; s.Len() < need {
-		return nil, fmt.Errorf("%s has %d rows; -train-rows, -valid-rows and -test-rows add up to %d", path, s.Len(), need)
+	all := s.Len()
+	train, valid, test := d.trainRows.of(all), d.validRows.of(all), d.testRows.of(all)
+	left := all - train - valid
+	if train < 1 || valid < 1 || left < 0 || d.testRows.given && test > left {
+		return nil, fmt.Errorf("%s has %d rows; -train-rows, -valid-rows and -test-rows add up to %d", path, all, train+valid+test)
 	}
+	if test == 0 || test > left {
+		test = left
+	}
+	d.cut = [3]int{train, train + valid, train + valid + test}
 	return s, nil
 }
 
 // The parts of the series. What is forecast in validation and test part begins with their first row, so the windows before
 // reach back into the part before.
-func (d *source) train(s *series.Series) *series.Series { return s.Slice(0, d.trainRows) }
+func (d *source) train(s *series.Series) *series.Series { return s.Slice(0, d.cut[0]) }
 func (d *source) valid(s *series.Series, lookback int) *series.Series {
-	return s.Slice(max(0, d.trainRows-lookback), d.trainRows+d.validRows)
+	return s.Slice(max(0, d.cut[0]-lookback), d.cut[1])
 }
 func (d *source) test(s *series.Series, lookback int) *series.Series {
-	from, to := d.trainRows+d.validRows, s.Len()
-	if d.testRows > 0 {
-		to = from + d.testRows
-	}
-	return s.Slice(max(0, from-lookback), to)
+	return s.Slice(max(0, d.cut[1]-lookback), d.cut[2])
 }
 
 // trainCommand is the flags of train.
@@ -150,7 +198,7 @@ func (t *trainCommand) config(variables, targets []string) zoo.ForecasterConfig 
 }
 
 func (t *trainCommand) run(ctx context.Context, s cli.Std) error {
-	all, err := t.read()
+	all, err := t.read(s.Messages)
 	if err != nil {
 		return err
 	}
@@ -160,7 +208,7 @@ func (t *trainCommand) run(ctx context.Context, s cli.Std) error {
 	}
 	var targets []string
 	if t.targets != "" {
-		targets = strings.Split(t.targets, ",")
+		targets = cli.List(t.targets)
 	}
 	m, err := zoo.NewForecaster(t.config(all.Names, targets), scale, t.Seed)
 	if err != nil {
@@ -175,7 +223,7 @@ func (t *trainCommand) run(ctx context.Context, s cli.Std) error {
 		len(all.Names), all.Len(), t.horizon, t.lookback, m.Params().Count())
 	_, err = t.Fit(ctx, s, cli.Run{
 		Model: m, Task: task, Name: t.cell, Unit: "windows", Monitor: "valid_loss",
-		Describe: map[string]string{"model": fmt.Sprintf("%+v", m.Config()), "data": fmt.Sprintf("of %d rows", t.trainRows)},
+		Describe: map[string]string{"model": fmt.Sprintf("%+v", m.Config()), "data": fmt.Sprintf("of %d rows", t.cut[0])},
 	})
 	if err != nil {
 		return err
@@ -205,7 +253,7 @@ func (e *evaluateCommand) run(ctx context.Context, s cli.Std) error {
 	if err != nil {
 		return err
 	}
-	all, err := e.read()
+	all, err := e.read(s.Messages)
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -50,9 +51,12 @@ func TestForecast(t *testing.T) {
 	require.Contains(t, out, "test: 55 windows")
 	require.Regexp(t, `model +0\.0`, out)
 
-	out, messages, err = run(t, "b,time,a\n"+swap(waves(400, 30))+"x,y\n", "forecast", "-model", model)
+	history := "b,time,a\n" + swap(waves(400, 30))
+	out, _, err = run(t, history+"x,y\n", "forecast", "-model", model)
+	require.ErrorContains(t, err, "line 32:")
+	require.Equal(t, "", out, "a history from which a row was dropped has no forecast")
+	out, _, err = run(t, history, "forecast", "-model", model)
 	require.NoError(t, err)
-	require.Contains(t, messages, "line 32:")
 	require.True(t, strings.HasPrefix(out, "step,a,b\n1,"), out)
 	require.Len(t, strings.Split(strings.TrimSpace(out), "\n"), 7)
 	var step int
@@ -74,6 +78,60 @@ func TestForecast(t *testing.T) {
 	require.ErrorContains(t, err, "has 400 rows; -train-rows, -valid-rows and -test-rows add up to 14400")
 	_, _, err = run(t, "", "evaluate", "-model", model, "-data", data)
 	require.Error(t, err, "time is a variable now")
+
+	// A row without a value is refused with its line, in whatever mode, or on request the value before stands in.
+	rows := strings.SplitAfter(waves(0, 30), "\n")
+	for gap, cell := range map[int]string{3: "", 17: "NaN", 29: "?"} {
+		holes := slices.Clone(rows)
+		holes[gap] = fmt.Sprintf("%d,%s,50\n", gap, cell)
+		in := "time,a,b\n" + strings.Join(holes, "")
+		for _, each := range []string{"-each=false", "-each"} {
+			_, _, err = run(t, in, "forecast", "-model", model, each)
+			require.ErrorContains(t, err, fmt.Sprintf(`line %d: column "a": a value is missing: %q; -fill takes the value before`, gap+2, cell))
+		}
+		got, _, err := run(t, in, "forecast", "-model", model, "-fill")
+		require.NoError(t, err)
+		before := strings.Split(holes[gap-1], ",")
+		holes[gap] = fmt.Sprintf("%d,%s,50\n", gap, before[1])
+		want, _, err := run(t, "time,a,b\n"+strings.Join(holes, ""), "forecast", "-model", model)
+		require.NoError(t, err)
+		require.Equal(t, want, got)
+	}
+	semicolons := strings.NewReplacer(",", ";", ".", ",").Replace("time,a,b\n" + waves(400, 30))
+	got, _, err := run(t, semicolons, "forecast", "-model", model)
+	require.NoError(t, err)
+	want, _, err := run(t, "time,a,b\n"+waves(400, 30), "forecast", "-model", model)
+	require.NoError(t, err)
+	require.Equal(t, want, got)
+	_, messages, err = run(t, "time,a,b\n"+waves(0, 12)+waves(13, 30), "forecast", "-model", model)
+	require.NoError(t, err)
+	require.Contains(t, messages, `the times in column "time" have a hole before line 14`)
+}
+
+// A file of a thousand rows is cut as the help of the program says, by numbers or by shares.
+func TestParts(t *testing.T) {
+	data := filepath.Join(t.TempDir(), "waves.csv")
+	require.NoError(t, os.WriteFile(data, []byte("time,a,b\n"+waves(0, 1000)), 0o666))
+	small := []string{"train", "-quick", "-steps", "1", "-lookback", "24", "-patch", "4", "-horizon", "6", "-data", data, "-skip", "time", "-season", "12"}
+	var first string
+	for _, rows := range [][]string{
+		{"-train-rows", "700", "-valid-rows", "100"}, {"-train-rows", "0.7", "-valid-rows", "10%"}, {"-train-rows", "70%", "-valid-rows", "100", "-test-rows", "0.2"},
+	} {
+		out, _, err := run(t, "", append(small, rows...)...)
+		require.NoError(t, err)
+		require.Contains(t, out, "validation: 95 windows")
+		if first == "" {
+			first = out
+		}
+		require.Equal(t, first, out, "the parts are the same")
+	}
+	for want, rows := range map[string][]string{
+		"add up to 1001": {"-train-rows", "0.7", "-valid-rows", "0.1", "-test-rows", "201"}, "add up to 3880": {"-train-rows", "1000", "-valid-rows", "0.0004"},
+		"want a number of rows": {"-train-rows", "1.5"}, "-test-rows is -1": {"-test-rows", "-1"},
+	} {
+		_, _, err := run(t, "", append(small, rows...)...)
+		require.ErrorContains(t, err, want)
+	}
 }
 
 // swap puts the last column first.

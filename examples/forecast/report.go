@@ -74,16 +74,20 @@ func naive(m *zoo.Forecaster, part *series.Series, season int) (mse, mae float64
 
 // forecastCommand is the flags of forecast.
 type forecastCommand struct {
+	cli.Table
 	model string
 	each  bool
 }
 
 func (c *forecastCommand) register(f *flag.FlagSet) {
 	f.StringVar(&c.model, "model", "", "`directory` of the model")
+	c.Table.RegisterCells(f)
 	f.BoolVar(&c.each, "each", false, "forecast behind every row, as soon as there are enough, with an empty line after each forecast")
 }
 
-func (c *forecastCommand) check() error { return cli.Required("model", c.model) }
+func (c *forecastCommand) check() error {
+	return errors.Join(cli.Required("model", c.model), c.Table.Check())
+}
 
 // run reads rows and writes forecasts, as CSV in the units of the series.
 func (c *forecastCommand) run(ctx context.Context, s cli.Std) error {
@@ -113,21 +117,25 @@ func (c *forecastCommand) run(ctx context.Context, s cli.Std) error {
 		out.Flush()
 		return out.Error()
 	}
-	header := ""
+	lines, err := c.lines(cfg.Variables)
+	if err != nil {
+		return err
+	}
 	var history [][]float64
-	err = cli.Lines(ctx, s.In, s.Messages, func(line string) error {
-		switch {
-		case strings.TrimSpace(line) == "":
-			return nil
-		case header == "":
-			header = line
-			return nil
-		}
-		row, err := series.Parse(header+"\n"+line, series.Options{Columns: cfg.Variables})
+	empty := true
+	inner, stop := context.WithCancelCause(ctx) // a row that cannot be read ends it: without it, those before would move
+	defer stop(nil)
+	err = cli.Lines(inner, s.In, s.Messages, func(line string) error {
+		row, err := lines.Line(line)
+		empty = empty && strings.TrimSpace(line) == ""
 		if err != nil {
-			return err
+			stop(c.Table.Explain(err))
+			return nil
 		}
-		history = append(history, row.Row(0))
+		if row == nil {
+			return nil
+		}
+		history = append(history, slices.Clone(row))
 		if len(history) > cfg.Lookback {
 			history = slices.Delete(history, 0, 1)
 		}
@@ -140,14 +148,30 @@ func (c *forecastCommand) run(ctx context.Context, s cli.Std) error {
 		_, err = fmt.Fprintln(s.Out)
 		return err
 	})
-	if err != nil {
-		return err
-	}
-	if header == "" {
+	if err == nil && empty {
 		return errors.New("standard input is empty; want a line of names, and rows")
 	}
+	if err == nil {
+		err = lines.End()
+	} else if ctx.Err() == nil && inner.Err() != nil {
+		err = context.Cause(inner)
+	}
+	if err != nil {
+		return fmt.Errorf("standard input: %w", err)
+	}
+	cli.Warn(s.Messages, "standard input", lines.Warnings())
 	if c.each && len(history) == cfg.Lookback {
 		return nil
 	}
 	return answer(history)
+}
+
+// lines reads standard input, which holds variables among other columns.
+func (c *forecastCommand) lines(variables []string) (*series.Reader, error) {
+	o, err := c.Table.Options()
+	if err != nil {
+		return nil, err
+	}
+	o.Columns = variables
+	return series.NewReader(o)
 }

@@ -6,8 +6,9 @@
 //
 // # Files
 //
-// A file is plain or gzip, UTF-8, with a line of names and a line for each time. Fields may be quoted. Every column that is not
-// left out must hold numbers; what an empty cell means is for [Options] to say.
+// A file is plain or gzip, UTF-8, with a line of names and a line for each time. What separates fields is found out, and they
+// may be quoted. Every column that is not left out must hold numbers; what an empty cell means is for [Options] to say. If one of
+// the columns left out holds times, they are looked at: those that run backwards, come twice or have holes are warned of.
 package series
 
 import (
@@ -18,8 +19,9 @@ import (
 
 // Series is the values of some variables at times that follow each other.
 type Series struct {
-	Names  []string  // of the variables
-	Values []float64 // [Len, variables], row by row
+	Names    []string  // of the variables
+	Values   []float64 // [Len, variables], row by row
+	Warnings []string  // what looks wrong about the file that it was read from
 }
 
 // New checks that a series is whole: names that differ, as many values in every row, all finite.
