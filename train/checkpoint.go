@@ -424,6 +424,9 @@ func (s *Checkpoints) write(path string, c *Checkpoint) error {
 	if s.lock == nil {
 		return fmt.Errorf("train: checkpoint %s: the directory is closed", path)
 	}
+	if err := s.lock.Check(); err != nil {
+		return fmt.Errorf("train: checkpoint %s: %w", path, err)
+	}
 	if err := safefile.Write(s.fs, path, c.Write); err != nil {
 		return fmt.Errorf("train: checkpoint: %w", err)
 	}

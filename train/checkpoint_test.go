@@ -9,6 +9,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -587,4 +588,26 @@ func BenchmarkSave(b *testing.B) {
 			}
 		})
 	}
+}
+
+// A lock that somebody removed while it was held is noticed before a checkpoint is written.
+func TestSaveLooksAtTheLock(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("Windows removes no open file")
+	}
+	dir := t.TempDir()
+	s, err := OpenCheckpoints(dir, 0)
+	require.NoError(t, err)
+	defer s.Close()
+	require.NoError(t, s.Save(&Checkpoint{Step: 1}))
+	require.NoError(t, os.Remove(filepath.Join(dir, ".lock")))
+	require.NoError(t, s.Save(&Checkpoint{Step: 2}), "nobody has taken it since")
+
+	require.NoError(t, os.Remove(filepath.Join(dir, ".lock")))
+	other, err := OpenCheckpoints(dir, 0)
+	require.NoError(t, err)
+	defer other.Close()
+	require.ErrorContains(t, s.Save(&Checkpoint{Step: 3}), "was removed while this process held it")
+	require.ErrorContains(t, s.SaveBest(&Checkpoint{Step: 3}), "was removed while this process held it")
+	require.NoError(t, other.Save(&Checkpoint{Step: 3}))
 }

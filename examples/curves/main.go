@@ -72,7 +72,7 @@ func run(args []string, out io.Writer) error {
 }
 
 func read(name string) (*train.History, error) {
-	f, err := os.Open(name)
+	f, _, err := safefile.Open(name)
 	if err != nil {
 		return nil, err
 	}

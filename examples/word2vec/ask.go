@@ -6,10 +6,10 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 
 	"github.com/seqzoo/seqzoo/examples/internal/cli"
+	"github.com/seqzoo/seqzoo/internal/safefile"
 	"github.com/seqzoo/seqzoo/zoo/vectors"
 	"github.com/seqzoo/seqzoo/zoo/word2vec"
 )
@@ -134,7 +134,7 @@ func evaluateCommand() cli.Command {
 }
 
 func evaluateAnalogies(v *vectors.Vectors, path string, out io.Writer) error {
-	f, err := os.Open(path)
+	f, _, err := safefile.Open(path)
 	if err != nil {
 		return err
 	}
@@ -151,7 +151,7 @@ func evaluateAnalogies(v *vectors.Vectors, path string, out io.Writer) error {
 }
 
 func evaluatePairs(v *vectors.Vectors, path string, out io.Writer) error {
-	f, err := os.Open(path)
+	f, _, err := safefile.Open(path)
 	if err != nil {
 		return err
 	}

@@ -13,10 +13,11 @@ import (
 	"maps"
 	"math"
 	"math/bits"
-	"os"
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/seqzoo/seqzoo/internal/safefile"
 )
 
 // The errors of files that break the format's rules. They come wrapped in a sentence that names the tensor.
@@ -101,19 +102,12 @@ func (f *File) CheckRoom() error {
 
 // ReadFile reads the regular file at path.
 func ReadFile(path string) (*File, error) {
-	info, err := os.Stat(path) // before Open, which would wait for the other end of a named pipe
-	if err != nil {
-		return nil, fmt.Errorf("safetensors: %w", err)
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("safetensors: %s is not a regular file", path)
-	}
-	r, err := os.Open(path)
+	r, size, err := safefile.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("safetensors: %w", err)
 	}
 	defer r.Close()
-	f, err := Read(r, info.Size())
+	f, err := Read(r, size)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}

@@ -7,7 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
+
+	"github.com/seqzoo/seqzoo/internal/safefile"
 )
 
 // MaxBytes is the longest file that the readers take, after decompression.
@@ -91,22 +92,15 @@ func ReadLabels(path string) ([]uint8, error) {
 
 // readFile returns the dimensions and elements of an IDX file of unsigned bytes, which must have ndims dimensions.
 func readFile(path string, ndims int) ([]int, []uint8, error) {
-	info, err := os.Stat(path)
-	if err != nil {
+	f, size, err := safefile.Open(path)
+	var other *safefile.NotRegularError
+	if errors.As(err, &other) && other.Mode.IsDir() {
+		return nil, nil, fmt.Errorf("%s is a directory, not an IDX file", path)
+	} else if err != nil {
 		return nil, nil, err // says the path and why
 	}
-	if info.IsDir() {
-		return nil, nil, fmt.Errorf("%s is a directory, not an IDX file", path)
-	}
-	if !info.Mode().IsRegular() { // a pipe or a device might never end
-		return nil, nil, fmt.Errorf("%s is not a regular file", path)
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, nil, err
-	}
 	defer f.Close()
-	dims, elements, err := read(f, info.Size(), ndims)
+	dims, elements, err := read(f, size, ndims)
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", path, err)
 	}

@@ -6,11 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/seqzoo/seqzoo/internal/safefile"
 )
 
 // BPE cuts a text into pieces that are learned from a text: beginning with bytes, the pair of neighbours that is most
@@ -486,19 +487,12 @@ func (b *BPE) WriteTo(w io.Writer) (int64, error) {
 
 // LoadBPE reads the file at path.
 func LoadBPE(path string) (*BPE, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is not a regular file", path)
-	}
-	f, err := os.Open(path)
+	f, size, err := safefile.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	b, err := ReadBPE(f, info.Size())
+	b, err := ReadBPE(f, size)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}

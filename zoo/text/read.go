@@ -2,13 +2,16 @@ package text
 
 import (
 	"bufio"
+	"bytes"
 	"compress/gzip"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"unicode/utf8"
+	"unsafe"
+
+	"github.com/seqzoo/seqzoo/internal/safefile"
 )
 
 // MaxFileBytes is the longest text that ReadFile takes, after decompression.
@@ -26,64 +29,100 @@ func (e *EncodingError) Error() string {
 }
 
 // ReadFile returns the text of a file, plain or compressed by gzip, without a byte order mark and with \n for every line
-// end.
+// end. It takes the memory of the text and little else.
 //
 // Errors name the file: one that is missing, empty, not a regular file, not UTF-8 (an [*EncodingError] with the line),
-// longer than [MaxFileBytes], or that expands to far more than text does (64 MiB and 100 times its size).
+// longer than [MaxFileBytes], or that expands to far more than text does (64 MiB and 100 times its size). A pipe is not
+// a regular file, so neither is what a shell makes of <(…): it might never end, and cannot be read twice.
 func ReadFile(path string) (string, error) {
-	info, err := os.Stat(path)
-	if err != nil {
+	f, size, err := safefile.Open(path)
+	var other *safefile.NotRegularError
+	if errors.As(err, &other) && other.Mode.IsDir() {
+		return "", fmt.Errorf("%s is a directory, not a text file", path)
+	} else if err != nil {
 		return "", err // says the path and why
 	}
-	if info.IsDir() {
-		return "", fmt.Errorf("%s is a directory, not a text file", path)
-	}
-	if !info.Mode().IsRegular() { // a pipe or a device might never end
-		return "", fmt.Errorf("%s is not a regular file", path)
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return "", err
-	}
 	defer f.Close()
-	s, err := read(f, info.Size(), strings.HasSuffix(path, ".gz"))
+	s, err := read(f, size, strings.HasSuffix(path, ".gz"))
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", path, err)
 	}
 	return s, nil
 }
 
-// read returns the text in r, whose compressed or plain length is size.
-func read(r io.Reader, size int64, gzipped bool) (string, error) {
-	buffered := bufio.NewReader(r)
-	if magic, _ := buffered.Peek(2); string(magic) == "\x1f\x8b" {
+// read returns the text in r, whose compressed or plain length is size. What is compressed is read twice: first it is
+// measured, so that a small file which expands to a large one takes no memory before it is refused, and no more than
+// the text after that.
+func read(r io.ReadSeeker, size int64, gzipped bool) (string, error) {
+	var magic [2]byte
+	if n, _ := io.ReadFull(r, magic[:]); n == len(magic) && string(magic[:]) == "\x1f\x8b" {
 		gzipped = true
 	}
-	var b strings.Builder
-	r, limit := io.Reader(buffered), int64(MaxFileBytes)
+	limit, length := int64(MaxFileBytes), size
 	if gzipped {
-		z, err := gzip.NewReader(buffered)
-		if errors.Is(err, io.EOF) {
-			return "", errors.New("the file is empty")
-		} else if err != nil {
+		limit = min(limit, 64<<20+100*min(size, MaxFileBytes))
+		plain, err := expand(r)
+		if err != nil {
 			return "", err
 		}
-		r, limit = z, min(limit, 64<<20+100*min(size, MaxFileBytes))
-	} else if size <= limit {
-		b.Grow(int(size))
+		if length, err = io.Copy(io.Discard, io.LimitReader(plain, limit+1)); err != nil {
+			return "", err
+		}
 	}
-	n, err := io.Copy(&b, io.LimitReader(r, limit+1))
-	if err != nil {
-		return "", err
-	}
-	if n > limit {
+	if length > limit {
 		return "", fmt.Errorf("the text is longer than the limit of %d bytes", limit)
 	}
-	s, err := clean(b.String())
-	if err == nil && s == "" {
-		err = errors.New("the file is empty")
+	if _, err := r.Seek(0, io.SeekStart); err != nil {
+		return "", err
 	}
-	return s, err
+	plain := io.Reader(r)
+	if gzipped {
+		var err error
+		if plain, err = expand(r); err != nil {
+			return "", err
+		}
+	}
+	all := make([]byte, length)
+	if _, err := io.ReadFull(plain, all); err != nil && err != io.EOF {
+		return "", fmt.Errorf("the file was changed while it was read: %w", err)
+	}
+	return ownText(all)
+}
+
+// expand reads what gzip has compressed to r, from its beginning.
+func expand(r io.ReadSeeker) (io.Reader, error) {
+	if _, err := r.Seek(0, io.SeekStart); err != nil {
+		return nil, err
+	}
+	z, err := gzip.NewReader(bufio.NewReader(r))
+	if errors.Is(err, io.EOF) {
+		return nil, errors.New("the file is empty")
+	}
+	return z, err
+}
+
+// ownText is clean for a text of which nobody else has the memory, which becomes that of the result.
+func ownText(b []byte) (string, error) {
+	if !utf8.Valid(b) {
+		return "", invalid(string(b))
+	}
+	if i := bytes.IndexByte(b, '\r'); i >= 0 {
+		to := b[:i]
+		for ; i < len(b); i++ {
+			switch {
+			case b[i] != '\r':
+				to = append(to, b[i])
+			case i+1 == len(b) || b[i+1] != '\n':
+				to = append(to, '\n')
+			}
+		}
+		b = to
+	}
+	s := strings.TrimPrefix(unsafe.String(unsafe.SliceData(b), len(b)), "\ufeff")
+	if s == "" {
+		return "", errors.New("the file is empty")
+	}
+	return s, nil
 }
 
 // clean checks that s is UTF-8, drops a byte order mark, and ends lines with \n.

@@ -9,11 +9,12 @@ import (
 	"io"
 	"maps"
 	"math/bits"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/seqzoo/seqzoo/internal/safefile"
 )
 
 // The special tokens. A vocabulary has those it was given in [VocabularyConfig].Specials.
@@ -324,19 +325,12 @@ func (v *Vocabulary) WriteTo(w io.Writer) (int64, error) {
 
 // LoadVocabulary reads the file at path.
 func LoadVocabulary(path string) (*Vocabulary, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is not a regular file", path)
-	}
-	f, err := os.Open(path)
+	f, size, err := safefile.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	v, err := ReadVocabulary(f, info.Size())
+	v, err := ReadVocabulary(f, size)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}

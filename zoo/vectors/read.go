@@ -7,10 +7,11 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"os"
 	"strconv"
 	"unicode/utf8"
 	"unsafe"
+
+	"github.com/seqzoo/seqzoo/internal/safefile"
 )
 
 // Format is a form of file.
@@ -52,19 +53,12 @@ type ReadOptions struct {
 
 // ReadFile reads the regular file at path.
 func ReadFile(path string, o ReadOptions) (*Vectors, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() { // a pipe or a device might never end
-		return nil, fmt.Errorf("%s is not a regular file", path)
-	}
-	f, err := os.Open(path)
+	f, size, err := safefile.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	v, err := Read(f, info.Size(), o)
+	v, err := Read(f, size, o)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
