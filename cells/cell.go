@@ -3,6 +3,7 @@ package cells
 import (
 	"errors"
 	"fmt"
+	"math"
 
 	"github.com/seqzoo/seqzoo/nodes"
 )
@@ -89,6 +90,28 @@ func or(init, otherwise nodes.Init) nodes.Init {
 		return otherwise
 	}
 	return init
+}
+
+// setUniform makes uniform in ±1/√hidden what is not set.
+func setUniform(hidden int, inits ...*nodes.Init) {
+	bound := 1 / math.Sqrt(float64(hidden))
+	for _, init := range inits {
+		*init = or(*init, nodes.Uniform(-bound, bound))
+	}
+}
+
+// maxMemory bounds the steps that gates are to remember; the sigmoid of a larger bias is 1.
+const maxMemory = 1 << 20
+
+// checkMemory reports a memory out of range, or set beside another start of the biases.
+func checkMemory(cell string, memory int, uniform bool) error {
+	if memory != 0 && (memory < 2 || memory > maxMemory) {
+		return fmt.Errorf("%s: Memory is %d, want 2 … %d steps, or 0", cell, memory, maxMemory)
+	}
+	if memory != 0 && uniform {
+		return fmt.Errorf("%s: Memory and Uniform both say how biases begin; set one of them", cell)
+	}
+	return nil
 }
 
 // affine is x·w + b, without b if the cell has none.

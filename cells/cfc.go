@@ -12,9 +12,9 @@ type CfCConfig struct {
 	In, Hidden int
 	// Gaps: the last feature of the input is the time that has gone by since the step before, in units of which the network
 	// learns what is long. Default: every step takes 1.
-	Gaps bool
+	Gaps bool `json:"gaps,omitempty"`
 	// Backbone is the width of a tanh layer that the four heads read; 0: they read input and state themselves.
-	Backbone  int
+	Backbone  int        `json:"backbone,omitempty"`
 	InitInput nodes.Init // of W_ih and W; default Xavier uniform
 }
 
@@ -29,6 +29,17 @@ func (c CfCConfig) Validate() error {
 	}
 	return err
 }
+
+// Sized is the configuration for the given widths.
+func (c CfCConfig) Sized(in, hidden int) Config {
+	c.In, c.Hidden = in, hidden
+	return c
+}
+
+// New declares the cell under s.
+func (c CfCConfig) New(s *nodes.Scope) Cell { return NewCfC(s, c) }
+
+func init() { Register("cfc", CfCConfig{}) }
 
 // CfC is one step of a closed-form continuous-time network (Hasani et al., 2022), the solution of a liquid time-constant
 // equation, so that the time between steps may differ:

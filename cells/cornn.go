@@ -11,9 +11,9 @@ import (
 // CoRNNConfig sizes a CoRNN cell. The zero value of an optional field is its default.
 type CoRNNConfig struct {
 	In, Hidden int
-	Dt         float64    // time step; default 0.042, as the authors use for sequential MNIST
-	Gamma      float64    // frequency: how strongly y pulls back; default 2.7
-	Epsilon    float64    // damping; default 4.7
+	Dt         float64    `json:"dt,omitempty"`      // time step; default 0.042, as the authors use for sequential MNIST
+	Gamma      float64    `json:"gamma,omitempty"`   // frequency: how strongly y pulls back; default 2.7
+	Epsilon    float64    `json:"epsilon,omitempty"` // damping; default 4.7
 	Init       nodes.Init // of all weights and biases; default uniform in ±1/√(In + 2·Hidden), as PyTorch has it
 }
 
@@ -30,6 +30,17 @@ func (c CoRNNConfig) Validate() error {
 	}
 	return err
 }
+
+// Sized is the configuration for the given widths.
+func (c CoRNNConfig) Sized(in, hidden int) Config {
+	c.In, c.Hidden = in, hidden
+	return c
+}
+
+// New declares the cell under s.
+func (c CoRNNConfig) New(s *nodes.Scope) Cell { return NewCoRNN(s, c) }
+
+func init() { Register("cornn", CoRNNConfig{}) }
 
 // CoRNN is one step of a coupled oscillatory network (Rusch and Mishra, 2021): units that swing, driven by the input and by
 // each other:

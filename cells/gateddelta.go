@@ -10,7 +10,7 @@ import (
 // GatedDeltaConfig sizes a GatedDelta cell. The zero value of an optional field is its default.
 type GatedDeltaConfig struct {
 	In, Hidden int
-	Heads      int        // each with a memory of its own, a matrix [Hidden/Heads, Hidden/Heads]; default 1
+	Heads      int        `json:"heads,omitempty"` // each with a memory of its own, a matrix [Hidden/Heads, Hidden/Heads]; default 1
 	InitInput  nodes.Init // of W_ih, every block; default Xavier uniform
 }
 
@@ -18,6 +18,17 @@ type GatedDeltaConfig struct {
 func (c GatedDeltaConfig) Validate() error {
 	return errors.Join(checkWidths("GatedDelta", "In", c.In, "Hidden", c.Hidden), checkHeads("GatedDelta", c.Heads, c.Hidden))
 }
+
+// Sized is the configuration for the given widths.
+func (c GatedDeltaConfig) Sized(in, hidden int) Config {
+	c.In, c.Hidden = in, hidden
+	return c
+}
+
+// New declares the cell under s.
+func (c GatedDeltaConfig) New(s *nodes.Scope) Cell { return NewGatedDelta(s, c) }
+
+func init() { Register("gateddelta", GatedDeltaConfig{}) }
 
 // GatedDelta is one step of linear attention with the gated delta rule (Yang, Kautz and Hatamizadeh, 2024): a memory S a
 // head that forgets as a whole by α, and in which what stands at a key is replaced by a new value by the share β:

@@ -1,19 +1,41 @@
 package cells
 
-import "github.com/seqzoo/seqzoo/nodes"
+import (
+	"errors"
+
+	"github.com/seqzoo/seqzoo/nodes"
+)
 
 // GRUConfig sizes a GRU cell. The zero value of an optional field is its default.
 type GRUConfig struct {
 	In, Hidden  int
-	ResetBefore bool // reset h before its product, as Cho et al. wrote it; default: reset the product, as cuDNN and PyTorch
-	NoBias      bool
-	InitInput   nodes.Init // of W_ih, every gate; default Xavier uniform
-	InitHidden  nodes.Init // of W_hh, every gate; default orthogonal
-	InitBias    nodes.Init // of b; default zeros
+	ResetBefore bool `json:"reset_before,omitempty"` // reset h before its product, as Cho et al. wrote it; default: reset the product, as cuDNN and PyTorch
+	NoBias      bool `json:"no_bias,omitempty"`
+	// Uniform draws all first weights and biases that no Init sets from ±1/√Hidden, as PyTorch does (b_hn begins at 0).
+	Uniform bool `json:"uniform,omitempty"`
+	// Memory is how many steps the cell is to remember at the start: its units are spread over all times up to it
+	// (nodes.Chrono; Tallec and Ollivier, 2018). 0: the biases begin as said below.
+	Memory     int        `json:"memory,omitempty"`
+	InitInput  nodes.Init // of W_ih, every gate; default Xavier uniform
+	InitHidden nodes.Init // of W_hh, every gate; default orthogonal
+	InitBias   nodes.Init // of b; default zeros
 }
 
 // Validate reports every field that is out of range.
-func (c GRUConfig) Validate() error { return checkWidths("GRU", "In", c.In, "Hidden", c.Hidden) }
+func (c GRUConfig) Validate() error {
+	return errors.Join(checkWidths("GRU", "In", c.In, "Hidden", c.Hidden), checkMemory("GRU", c.Memory, c.Uniform))
+}
+
+// Sized is the configuration for the given widths.
+func (c GRUConfig) Sized(in, hidden int) Config {
+	c.In, c.Hidden = in, hidden
+	return c
+}
+
+// New declares the cell under s.
+func (c GRUConfig) New(s *nodes.Scope) Cell { return NewGRU(s, c) }
+
+func init() { Register("gru", GRUConfig{}) }
 
 // GRU is one step of a gated recurrent unit (Cho et al., 2014):
 //
@@ -35,6 +57,12 @@ type GRU struct {
 // Reset before: W_hh [H, 2H] of r and z, and W_hh_n [H, H].
 func NewGRU(s *nodes.Scope, cfg GRUConfig) *GRU {
 	must(s, "NewGRU", cfg.Validate())
+	if cfg.Uniform {
+		setUniform(cfg.Hidden, &cfg.InitInput, &cfg.InitHidden, &cfg.InitBias)
+	}
+	if cfg.Memory > 0 {
+		cfg.InitBias = or(cfg.InitBias, nodes.Blocks(nodes.Zeros(), nodes.Chrono(float64(cfg.Memory), 1), nodes.Zeros()))
+	}
 	H := cfg.Hidden
 	hidden := or(cfg.InitHidden, nodes.Orthogonal(1))
 	gates := 3 // in W_hh

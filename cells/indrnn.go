@@ -11,9 +11,9 @@ import (
 // IndRNNConfig sizes an IndRNN cell. The zero value of an optional field is its default.
 type IndRNNConfig struct {
 	In, Hidden int
-	Activation Activation // default relu, as in the paper
-	Steps      int        // over how many steps a unit is to remember: u begins within 2^(1/Steps); default 100
-	NoBias     bool
+	Activation Activation `json:"activation,omitempty"` // default relu, as in the paper
+	Steps      int        `json:"steps,omitempty"`      // over how many steps a unit is to remember: u begins within 2^(1/Steps); default 100
+	NoBias     bool       `json:"no_bias,omitempty"`
 	InitInput  nodes.Init // of W_ih; default He uniform
 	InitBias   nodes.Init // of b; default zeros
 }
@@ -26,6 +26,17 @@ func (c IndRNNConfig) Validate() error {
 	}
 	return errors.Join(err, checkActivation("IndRNN", c.Activation))
 }
+
+// Sized is the configuration for the given widths.
+func (c IndRNNConfig) Sized(in, hidden int) Config {
+	c.In, c.Hidden = in, hidden
+	return c
+}
+
+// New declares the cell under s.
+func (c IndRNNConfig) New(s *nodes.Scope) Cell { return NewIndRNN(s, c) }
+
+func init() { Register("indrnn", IndRNNConfig{}) }
 
 // IndRNN is one step of an independently recurrent network (Li et al., 2018), whose units see only themselves in the state:
 //

@@ -11,7 +11,7 @@ import (
 // LEMConfig sizes a LEM cell. The zero value of an optional field is its default.
 type LEMConfig struct {
 	In, Hidden int
-	Dt         float64    // the largest time step; default 1
+	Dt         float64    `json:"dt,omitempty"` // the largest time step; default 1
 	Init       nodes.Init // of all weights and biases; default uniform in ±1/√Hidden, as in the authors' code
 }
 
@@ -23,6 +23,17 @@ func (c LEMConfig) Validate() error {
 	}
 	return err
 }
+
+// Sized is the configuration for the given widths.
+func (c LEMConfig) Sized(in, hidden int) Config {
+	c.In, c.Hidden = in, hidden
+	return c
+}
+
+// New declares the cell under s.
+func (c LEMConfig) New(s *nodes.Scope) Cell { return NewLEM(s, c) }
+
+func init() { Register("lem", LEMConfig{}) }
 
 // LEM is one step of long expressive memory (Rusch et al., 2022), two coupled equations of motion whose time steps are
 // learned:

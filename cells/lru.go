@@ -11,10 +11,10 @@ import (
 // LRUConfig sizes an LRU cell. The zero value of an optional field is its default.
 type LRUConfig struct {
 	In, Hidden int
-	Units      int     // complex numbers in the state; default Hidden
-	MinRadius  float64 // the eigenvalues begin with |λ| in [MinRadius, MaxRadius]; default 0.9 …
-	MaxRadius  float64 // … to 0.999
-	MaxPhase   float64 // and arguments in [0, MaxPhase]; default π/10
+	Units      int     `json:"units,omitempty"`      // complex numbers in the state; default Hidden
+	MinRadius  float64 `json:"min_radius,omitempty"` // the eigenvalues begin with |λ| in [MinRadius, MaxRadius]; default 0.9 …
+	MaxRadius  float64 `json:"max_radius,omitempty"` // … to 0.999
+	MaxPhase   float64 `json:"max_phase,omitempty"`  // and arguments in [0, MaxPhase]; default π/10
 }
 
 // Validate reports every field that is out of range.
@@ -30,6 +30,17 @@ func (c LRUConfig) Validate() error {
 	}
 	return err
 }
+
+// Sized is the configuration for the given widths.
+func (c LRUConfig) Sized(in, hidden int) Config {
+	c.In, c.Hidden = in, hidden
+	return c
+}
+
+// New declares the cell under s.
+func (c LRUConfig) New(s *nodes.Scope) Cell { return NewLRU(s, c) }
+
+func init() { Register("lru", LRUConfig{}) }
 
 func (c LRUConfig) withDefaults() LRUConfig {
 	if c.Units == 0 {

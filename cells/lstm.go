@@ -29,12 +29,17 @@ const (
 // LSTMConfig sizes an LSTM cell. The zero value of an optional field is its default.
 type LSTMConfig struct {
 	In, Hidden int
-	Peephole   Peephole // default none
-	Coupled    bool     // f = 1 − i, three gates (Greff et al., 2017)
-	Projection int      // width of h if it is projected (Sak et al., 2014); 0: none, h has the width Hidden
-	LayerNorm  Norm     // default none (Ba, Kiros and Hinton, 2016)
-	NormEps    float64  // inside the root of the normalisation; default 1e-5
-	NoBias     bool
+	Peephole   Peephole `json:"peephole,omitempty"`   // default none
+	Coupled    bool     `json:"coupled,omitempty"`    // f = 1 − i, three gates (Greff et al., 2017)
+	Projection int      `json:"projection,omitempty"` // width of h if it is projected (Sak et al., 2014); 0: none, h has the width Hidden
+	LayerNorm  Norm     `json:"layer_norm,omitempty"` // default none (Ba, Kiros and Hinton, 2016)
+	NormEps    float64  `json:"norm_eps,omitempty"`   // inside the root of the normalisation; default 1e-5
+	NoBias     bool     `json:"no_bias,omitempty"`
+	// Uniform draws all first weights and biases that no Init sets from ±1/√Hidden, as PyTorch does.
+	Uniform bool `json:"uniform,omitempty"`
+	// Memory is how many steps the cell is to remember at the start: its units are spread over all times up to it
+	// (nodes.Chrono; Tallec and Ollivier, 2018). 0: the biases begin as said below.
+	Memory     int        `json:"memory,omitempty"`
 	InitInput  nodes.Init // of W_ih, every gate; default Xavier uniform
 	InitHidden nodes.Init // of W_hh, every gate; default orthogonal
 	InitBias   nodes.Init // of b; default 1 for the forget gate (Jozefowicz et al., 2015), else 0; Constant(0): all 0
@@ -52,11 +57,23 @@ func (c LSTMConfig) Validate() error {
 	if c.LayerNorm != NoNorm && c.LayerNorm != NormGates && c.LayerNorm != NormGate {
 		err = errors.Join(err, fmt.Errorf("LSTM: LayerNorm is %q, want none, gates or gate", c.LayerNorm))
 	}
+	err = errors.Join(err, checkMemory("LSTM", c.Memory, c.Uniform))
 	if !(c.NormEps >= 0) || math.IsInf(c.NormEps, 1) {
 		err = errors.Join(err, fmt.Errorf("LSTM: NormEps is %g, want a number of 0 or more", c.NormEps))
 	}
 	return err
 }
+
+// Sized is the configuration for the given widths.
+func (c LSTMConfig) Sized(in, hidden int) Config {
+	c.In, c.Hidden = in, hidden
+	return c
+}
+
+// New declares the cell under s.
+func (c LSTMConfig) New(s *nodes.Scope) Cell { return NewLSTM(s, c) }
+
+func init() { Register("lstm", LSTMConfig{}) }
 
 // output is the width of h.
 func (c LSTMConfig) output() int {
@@ -92,9 +109,18 @@ type LSTM struct {
 // the normalisations.
 func NewLSTM(s *nodes.Scope, cfg LSTMConfig) *LSTM {
 	must(s, "NewLSTM", cfg.Validate())
+	if cfg.Uniform {
+		setUniform(cfg.Hidden, &cfg.InitInput, &cfg.InitHidden, &cfg.InitBias)
+	}
 	gates, forget := 4, nodes.Blocks(nodes.Zeros(), nodes.Ones(), nodes.Zeros(), nodes.Zeros())
 	if cfg.Coupled {
 		gates, forget = 3, nodes.Zeros()
+	}
+	if cfg.Memory > 0 {
+		input, keep, zeros := nodes.Chrono(float64(cfg.Memory), -1), nodes.Chrono(float64(cfg.Memory), 1), nodes.Zeros()
+		if forget = nodes.Blocks(input, keep, zeros, zeros); cfg.Coupled {
+			forget = nodes.Blocks(input, zeros, zeros)
+		}
 	}
 	H, out := cfg.Hidden, cfg.output()
 	l := &LSTM{

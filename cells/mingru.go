@@ -5,8 +5,8 @@ import "github.com/seqzoo/seqzoo/nodes"
 // MinGRUConfig sizes a MinGRU cell. The zero value of an optional field is its default.
 type MinGRUConfig struct {
 	In, Hidden int
-	Positive   bool // the candidate goes through g, as in the authors' log-space form: every state is then above 0
-	NoBias     bool
+	Positive   bool       `json:"positive,omitempty"` // the candidate goes through g, as in the authors' log-space form: every state is then above 0
+	NoBias     bool       `json:"no_bias,omitempty"`
 	InitInput  nodes.Init // of W_ih, every block; default Xavier uniform
 	InitBias   nodes.Init // of b; default zeros
 }
@@ -15,6 +15,17 @@ type MinGRUConfig struct {
 func (c MinGRUConfig) Validate() error {
 	return checkWidths("MinGRU", "In", c.In, "Hidden", c.Hidden)
 }
+
+// Sized is the configuration for the given widths.
+func (c MinGRUConfig) Sized(in, hidden int) Config {
+	c.In, c.Hidden = in, hidden
+	return c
+}
+
+// New declares the cell under s.
+func (c MinGRUConfig) New(s *nodes.Scope) Cell { return NewMinGRU(s, c) }
+
+func init() { Register("mingru", MinGRUConfig{}) }
 
 // MinGRU is one step of a minimal gated recurrent unit (Feng et al., 2024), whose gate and candidate do not see the state:
 //

@@ -5,8 +5,8 @@ import "github.com/seqzoo/seqzoo/nodes"
 // MinLSTMConfig sizes a MinLSTM cell. The zero value of an optional field is its default.
 type MinLSTMConfig struct {
 	In, Hidden int
-	Positive   bool // the candidate goes through g, as in the authors' log-space form; see MinGRU
-	NoBias     bool
+	Positive   bool       `json:"positive,omitempty"` // the candidate goes through g, as in the authors' log-space form; see MinGRU
+	NoBias     bool       `json:"no_bias,omitempty"`
 	InitInput  nodes.Init // of W_ih, every block; default Xavier uniform
 	InitBias   nodes.Init // of b; default zeros
 }
@@ -15,6 +15,17 @@ type MinLSTMConfig struct {
 func (c MinLSTMConfig) Validate() error {
 	return checkWidths("MinLSTM", "In", c.In, "Hidden", c.Hidden)
 }
+
+// Sized is the configuration for the given widths.
+func (c MinLSTMConfig) Sized(in, hidden int) Config {
+	c.In, c.Hidden = in, hidden
+	return c
+}
+
+// New declares the cell under s.
+func (c MinLSTMConfig) New(s *nodes.Scope) Cell { return NewMinLSTM(s, c) }
+
+func init() { Register("minlstm", MinLSTMConfig{}) }
 
 // MinLSTM is one step of a minimal LSTM (Feng et al., 2024), whose gates and candidate do not see the state:
 //

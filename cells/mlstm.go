@@ -10,7 +10,7 @@ import (
 // MLSTMConfig sizes an MLSTM cell. The zero value of an optional field is its default.
 type MLSTMConfig struct {
 	In, Hidden int
-	Heads      int        // each with a memory of its own, a matrix [Hidden/Heads, Hidden/Heads]; default 1
+	Heads      int        `json:"heads,omitempty"` // each with a memory of its own, a matrix [Hidden/Heads, Hidden/Heads]; default 1
 	InitInput  nodes.Init // of W_ih, every block; default Xavier uniform
 	InitGates  nodes.Init // of b_if; default −10 for i and 3 to 6 for f, as in the authors' code
 }
@@ -19,6 +19,17 @@ type MLSTMConfig struct {
 func (c MLSTMConfig) Validate() error {
 	return errors.Join(checkWidths("MLSTM", "In", c.In, "Hidden", c.Hidden), checkHeads("MLSTM", c.Heads, c.Hidden))
 }
+
+// Sized is the configuration for the given widths.
+func (c MLSTMConfig) Sized(in, hidden int) Config {
+	c.In, c.Hidden = in, hidden
+	return c
+}
+
+// New declares the cell under s.
+func (c MLSTMConfig) New(s *nodes.Scope) Cell { return NewMLSTM(s, c) }
+
+func init() { Register("mlstm", MLSTMConfig{}) }
 
 // MLSTM is one step of the matrix LSTM of xLSTM (Beck et al., 2024), whose memory is a matrix C a head that is written by
 // the outer product of a key and a value, and read by a query. Nothing of it sees the state through weights:

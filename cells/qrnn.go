@@ -10,8 +10,8 @@ import (
 // QRNNConfig sizes a QRNN cell. The zero value of an optional field is its default.
 type QRNNConfig struct {
 	In, Hidden int
-	Width      int // of the convolution over time: 1 or 2 steps; default 2, this step and the last
-	NoBias     bool
+	Width      int        `json:"width,omitempty"` // of the convolution over time: 1 or 2 steps; default 2, this step and the last
+	NoBias     bool       `json:"no_bias,omitempty"`
 	InitInput  nodes.Init // of W_ih, every block; default Xavier uniform
 	InitBias   nodes.Init // of b; default zeros
 }
@@ -24,6 +24,17 @@ func (c QRNNConfig) Validate() error {
 	}
 	return err
 }
+
+// Sized is the configuration for the given widths.
+func (c QRNNConfig) Sized(in, hidden int) Config {
+	c.In, c.Hidden = in, hidden
+	return c
+}
+
+// New declares the cell under s.
+func (c QRNNConfig) New(s *nodes.Scope) Cell { return NewQRNN(s, c) }
+
+func init() { Register("qrnn", QRNNConfig{}) }
 
 // QRNN is one step of a quasi-recurrent network with fo-pooling (Bradbury et al., 2017):
 //

@@ -18,6 +18,17 @@ func (c RGLRUConfig) Validate() error {
 	return checkWidths("RGLRU", "In", c.In, "Hidden", c.Hidden)
 }
 
+// Sized is the configuration for the given widths.
+func (c RGLRUConfig) Sized(in, hidden int) Config {
+	c.In, c.Hidden = in, hidden
+	return c
+}
+
+// New declares the cell under s.
+func (c RGLRUConfig) New(s *nodes.Scope) Cell { return NewRGLRU(s, c) }
+
+func init() { Register("rglru", RGLRUConfig{}) }
+
 // RGLRU is one step of a real-gated linear recurrent unit (De et al., 2024), the recurrence of Griffin:
 //
 //	u, r, i = split(x·W_ih + b)

@@ -9,8 +9,10 @@ import (
 // RNNConfig sizes a plain recurrent cell. The zero value of an optional field is its default.
 type RNNConfig struct {
 	In, Hidden int
-	Activation Activation // Tanh (default), ReLU or Sigmoid
-	NoBias     bool
+	Activation Activation `json:"activation,omitempty"` // Tanh (default), ReLU or Sigmoid
+	NoBias     bool       `json:"no_bias,omitempty"`
+	// Uniform draws all first weights and biases that no Init sets from ±1/√Hidden, as PyTorch does.
+	Uniform    bool       `json:"uniform,omitempty"`
 	InitInput  nodes.Init // of W_ih; default Xavier uniform
 	InitHidden nodes.Init // of W_hh; default orthogonal
 	InitBias   nodes.Init // of b; default zeros
@@ -20,6 +22,17 @@ type RNNConfig struct {
 func (c RNNConfig) Validate() error {
 	return errors.Join(checkWidths("RNN", "In", c.In, "Hidden", c.Hidden), checkActivation("RNN", c.Activation))
 }
+
+// Sized is the configuration for the given widths.
+func (c RNNConfig) Sized(in, hidden int) Config {
+	c.In, c.Hidden = in, hidden
+	return c
+}
+
+// New declares the cell under s.
+func (c RNNConfig) New(s *nodes.Scope) Cell { return NewRNN(s, c) }
+
+func init() { Register("rnn", RNNConfig{}) }
 
 // RNN is the simple recurrent network (Elman, 1990):
 //
@@ -34,6 +47,9 @@ type RNN struct {
 // NewRNN declares W_ih [In, H], W_hh [H, H] and b [H] under s.
 func NewRNN(s *nodes.Scope, cfg RNNConfig) *RNN {
 	must(s, "NewRNN", cfg.Validate())
+	if cfg.Uniform {
+		setUniform(cfg.Hidden, &cfg.InitInput, &cfg.InitHidden, &cfg.InitBias)
+	}
 	return &RNN{
 		cfg: cfg,
 		wIH: s.Param("W_ih", or(cfg.InitInput, nodes.XavierUniform(1)), cfg.In, cfg.Hidden),

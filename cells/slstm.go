@@ -11,7 +11,7 @@ import (
 // SLSTMConfig sizes an SLSTM cell. The zero value of an optional field is its default.
 type SLSTMConfig struct {
 	In, Hidden int
-	Heads      int        // the units see those of their own head alone in the state; default 1. Hidden must be a multiple
+	Heads      int        `json:"heads,omitempty"` // the units see those of their own head alone in the state; default 1. Hidden must be a multiple
 	InitInput  nodes.Init // of W_ih, every gate; default Xavier uniform
 	InitHidden nodes.Init // of W_hh, every gate; default orthogonal, with several heads uniform in ±√(Heads/Hidden)
 	InitBias   nodes.Init // of b; default 0 for i, z, o, and 3 for f, which then begins near 1
@@ -21,6 +21,17 @@ type SLSTMConfig struct {
 func (c SLSTMConfig) Validate() error {
 	return errors.Join(checkWidths("SLSTM", "In", c.In, "Hidden", c.Hidden), checkHeads("SLSTM", c.Heads, c.Hidden))
 }
+
+// Sized is the configuration for the given widths.
+func (c SLSTMConfig) Sized(in, hidden int) Config {
+	c.In, c.Hidden = in, hidden
+	return c
+}
+
+// New declares the cell under s.
+func (c SLSTMConfig) New(s *nodes.Scope) Cell { return NewSLSTM(s, c) }
+
+func init() { Register("slstm", SLSTMConfig{}) }
 
 // checkHeads reports a number of heads that does not divide the width.
 func checkHeads(cell string, heads, hidden int) error {

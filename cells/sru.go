@@ -12,6 +12,17 @@ type SRUConfig struct {
 // Validate reports every field that is out of range.
 func (c SRUConfig) Validate() error { return checkWidths("SRU", "In", c.In, "Hidden", c.Hidden) }
 
+// Sized is the configuration for the given widths.
+func (c SRUConfig) Sized(in, hidden int) Config {
+	c.In, c.Hidden = in, hidden
+	return c
+}
+
+// New declares the cell under s.
+func (c SRUConfig) New(s *nodes.Scope) Cell { return NewSRU(s, c) }
+
+func init() { Register("sru", SRUConfig{}) }
+
 // SRU is one step of a simple recurrent unit (Lei et al., 2018), whose gates see the last c unit by unit:
 //
 //	f  = σ(x·W_f + v_f∘c + b_f)

@@ -9,7 +9,7 @@ import (
 // SSMConfig sizes an SSM cell. The zero value of an optional field is its default.
 type SSMConfig struct {
 	In, Hidden int
-	Units      int        // numbers in the state of each of the Hidden channels; default 16
+	Units      int        `json:"units,omitempty"` // numbers in the state of each of the Hidden channels; default 16
 	InitInput  nodes.Init // of W_ih, W_bc; default Xavier uniform
 }
 
@@ -24,6 +24,17 @@ func (c SSMConfig) Validate() error {
 	}
 	return checkWidths("SSM", "Hidden·Units", c.Hidden*c.Units)
 }
+
+// Sized is the configuration for the given widths.
+func (c SSMConfig) Sized(in, hidden int) Config {
+	c.In, c.Hidden = in, hidden
+	return c
+}
+
+// New declares the cell under s.
+func (c SSMConfig) New(s *nodes.Scope) Cell { return NewSSM(s, c) }
+
+func init() { Register("ssm", SSMConfig{}) }
 
 // SSM is one step of a selective state space with a diagonal matrix, the recurrence of Mamba (Gu and Dao, 2023). Each of the
 // Hidden channels u has a state s of Units numbers, whose step Δ, input B and output C depend on x:

@@ -9,7 +9,7 @@ import (
 // UGRNNConfig sizes a UGRNN cell. The zero value of an optional field is its default.
 type UGRNNConfig struct {
 	In, Hidden int
-	Activation Activation // of the candidate; default tanh
+	Activation Activation `json:"activation,omitempty"` // of the candidate; default tanh
 	InitInput  nodes.Init // of W_ih, both blocks; default Xavier uniform
 	InitHidden nodes.Init // of W_hh, both blocks; default orthogonal
 	InitBias   nodes.Init // of b; default 1 for the gate, which keeps the state, else 0
@@ -19,6 +19,17 @@ type UGRNNConfig struct {
 func (c UGRNNConfig) Validate() error {
 	return errors.Join(checkWidths("UGRNN", "In", c.In, "Hidden", c.Hidden), checkActivation("UGRNN", c.Activation))
 }
+
+// Sized is the configuration for the given widths.
+func (c UGRNNConfig) Sized(in, hidden int) Config {
+	c.In, c.Hidden = in, hidden
+	return c
+}
+
+// New declares the cell under s.
+func (c UGRNNConfig) New(s *nodes.Scope) Cell { return NewUGRNN(s, c) }
+
+func init() { Register("ugrnn", UGRNNConfig{}) }
 
 // UGRNN is one step of an update gate network, a cell between the plain RNN and the GRU (Collins, Sohl-Dickstein and
 // Sussillo, 2017):
