@@ -83,11 +83,11 @@ func (w *wanted) gradient(input *gorgonia.Node) {
 
 // delivery puts the results of a program where Gorgonia's users look for them.
 type delivery struct {
-	values  []binding
-	grads   []binding
-	reads   []read
-	copies  []copied
-	islands []island
+	values []binding
+	grads  []binding
+	reads  []read
+	copies []copied
+	boxed  []boxed
 }
 
 // binding is a value that a node returns.
@@ -111,10 +111,9 @@ type read struct {
 	own  gorgonia.Value
 }
 
-// island is a value that the engine cannot hold, such as booleans.
-type island struct {
-	*lower.Island
-	in   []ops.Tensor
+// boxed is a value that the engine cannot hold, such as booleans.
+type boxed struct {
+	*lower.Box
 	node *gorgonia.Node  // whose value it is, or
 	into *gorgonia.Value // where it is read to
 }
@@ -124,8 +123,8 @@ func (p *compiled) deliver(w *wanted, children map[*gorgonia.Node][]*gorgonia.No
 	d := &delivery{}
 	shared := map[*gorgonia.Node]gorgonia.Value{} // values that stand in the program's memory
 	for _, n := range w.values {
-		if s := p.islands[n]; s != nil {
-			d.islands = append(d.islands, island{Island: s, in: p.operands(s), node: n})
+		if b := p.boxes[n]; b != nil {
+			d.boxed = append(d.boxed, boxed{Box: b, node: n})
 			continue
 		}
 		from := p.result(n)
@@ -148,8 +147,8 @@ func (p *compiled) deliver(w *wanted, children map[*gorgonia.Node][]*gorgonia.No
 	for _, n := range w.reads {
 		into, _ := native.Read(n.Op())
 		operand := children[n][0]
-		if s := p.islands[operand]; s != nil {
-			d.islands = append(d.islands, island{Island: s, in: p.operands(s), into: into})
+		if b := p.boxes[operand]; b != nil {
+			d.boxed = append(d.boxed, boxed{Box: b, into: into})
 			continue
 		}
 		from := p.result(operand)
@@ -231,8 +230,8 @@ func (d *delivery) after() error {
 	for i := range d.copies {
 		d.copies[i].fill()
 	}
-	for _, s := range d.islands {
-		if err := s.run(); err != nil {
+	for _, b := range d.boxed {
+		if err := b.deliver(); err != nil {
 			return err
 		}
 	}
@@ -273,18 +272,10 @@ func contiguous(d *tensor.Dense) bool {
 	return d.Size() > 1 && !d.RequiresIterator() && !d.IsView() && !o.IsTransposed() && !o.IsColMajor()
 }
 
-func (s island) run() error {
-	in := make([]gorgonia.Value, len(s.in))
-	for i, t := range s.in {
-		in[i] = t.Value()
-	}
-	v, err := s.Do(in...)
-	if err != nil {
+func (b boxed) deliver() (err error) {
+	if b.into != nil {
+		*b.into, err = gorgonia.CloneValue(b.Value())
 		return err
 	}
-	if s.into != nil {
-		*s.into, err = gorgonia.CloneValue(v)
-		return err
-	}
-	return gorgonia.UnsafeLet(s.node, v)
+	return gorgonia.UnsafeLet(b.node, b.Value())
 }

@@ -23,7 +23,7 @@ type Machine struct {
 	program  exec.Program
 	results  *delivery
 	nodes    []*gorgonia.Node       // what is computed
-	index    map[*gorgonia.Node]int // of the program's results, without those that run outside of it
+	index    map[*gorgonia.Node]int // of the program's results
 	watched  bool
 	warnings []string
 	notes    []string
@@ -100,20 +100,12 @@ func compile(g *gorgonia.ExprGraph, opts []Option) (*Machine, error) {
 // compiled is a program and where it has the values of nodes.
 type compiled struct {
 	exec.Program
-	index   map[*gorgonia.Node]int // of the program's results
-	islands map[*gorgonia.Node]*lower.Island
-	notes   []string
+	index map[*gorgonia.Node]int // of the program's results
+	boxes map[*gorgonia.Node]*lower.Box
+	notes []string
 }
 
 func (p *compiled) result(n *gorgonia.Node) ops.Tensor { return p.Result(p.index[n]) }
-
-func (p *compiled) operands(s *lower.Island) []ops.Tensor {
-	in := make([]ops.Tensor, len(s.In))
-	for i, n := range s.In {
-		in[i] = p.result(n)
-	}
-	return in
-}
 
 func (c *config) build(nodes []*gorgonia.Node) (*compiled, error) {
 	p := &compiled{index: map[*gorgonia.Node]int{}}
@@ -130,23 +122,11 @@ func (c *config) build(nodes []*gorgonia.Node) (*compiled, error) {
 		return nil, err
 	}
 	var values []*ir.Value
-	add := func(n *gorgonia.Node) {
-		if _, ok := p.index[n]; !ok {
-			p.index[n] = len(values)
-			values = append(values, low.Of[n])
-		}
-	}
 	for _, n := range nodes {
-		s := low.Islands[n]
-		if s == nil {
-			add(n)
-			continue
-		}
-		for _, in := range s.In {
-			add(in)
-		}
+		p.index[n] = len(values)
+		values = append(values, low.Of[n])
 	}
-	p.islands = low.Islands
+	p.boxes = low.Boxes
 	values = optimise.Run(low.Region, values, c.without, low.Notes)
 	p.notes = low.Notes.Lines()
 	p.Program, err = exec.New(low.Region, values, exec.Config{Workers: c.workers, Shard: c.shard, Without: c.without, Arena: c.arena, Limit: c.limit, Least: c.least})

@@ -77,6 +77,10 @@ func Gradients(outs, cots, wrt []*G.Node) ([]*G.Node, error) {
 			if err != nil {
 				return nil, fmt.Errorf("gradient of %v: %w", n.Op(), err)
 			}
+			// Gorgonia's BatchNorm and CTCLoss give nil for operands that they do not have.
+			for len(nodes) > len(want) && nodes[len(nodes)-1] == nil {
+				nodes = nodes[:len(nodes)-1]
+			}
 			if len(nodes) != len(want) {
 				return nil, fmt.Errorf("gradient of %v: SymDiff gave %d nodes for %d operands", n.Op(), len(nodes), len(want))
 			}

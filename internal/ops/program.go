@@ -36,22 +36,11 @@ func NewProgram(outs []*G.Node) (*Program, error) {
 	if err != nil {
 		return nil, err
 	}
-	needed := map[*G.Node]bool{}
-	for _, n := range outs {
-		needed[n] = true
+	before, err := Before(g)
+	if err != nil {
+		return nil, err
 	}
-	all := g.AllNodes()
-	for i := len(all) - 1; i >= 0; i-- { // operands were made before the nodes that use them
-		if needed[all[i]] {
-			for _, c := range children[all[i]] {
-				needed[c] = true
-			}
-		}
-	}
-	for _, n := range all {
-		if !needed[n] {
-			continue
-		}
+	for _, n := range Needed(outs, children, before) {
 		in := instruction{node: n}
 		for _, c := range children[n] {
 			in.args = append(in.args, p.index[c])

@@ -76,6 +76,9 @@ func (s *Step) Backward() (cots, grads []*G.Node, err error) {
 			s.err = err
 			return
 		}
+		if s.err = s.leavesState(); s.err != nil {
+			return
+		}
 		s.flows = ds[len(wrt):]
 		s.grads = make([]*G.Node, len(ins))
 		for i, n := range ins {
@@ -85,6 +88,20 @@ func (s *Step) Backward() (cots, grads []*G.Node, err error) {
 		}
 	})
 	return s.cots, s.grads, s.err
+}
+
+// leavesState is an error if an operation of the step leaves something in itself for its derivative: all steps run
+// forward before one runs backward, so there would be what the last one has left.
+func (s *Step) leavesState() error {
+	before, err := Before(s.slots[0].Graph())
+	if err != nil {
+		return err
+	}
+	for n, earlier := range before {
+		return fmt.Errorf("%v keeps in itself what its derivative %v needs: it cannot be in a step of a recurrence that is "+
+			"differentiated; unroll it with unroll.Expand", earlier[0], n)
+	}
+	return nil
 }
 
 // Input makes a named input node without a value.

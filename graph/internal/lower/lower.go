@@ -15,10 +15,10 @@ import (
 
 // Result is a graph in the engine's form.
 type Result struct {
-	Region  *ir.Region
-	Of      map[*G.Node]*ir.Value // of every node that is needed, but for those that Islands has
-	Islands map[*G.Node]*Island   // of those to keep whose values the engine cannot hold
-	Notes   *ir.Notes             // operations that run through their Do, products left in loops, and why
+	Region *ir.Region
+	Of     map[*G.Node]*ir.Value // of every node that is needed
+	Boxes  map[*G.Node]*Box      // of those whose values the engine cannot hold
+	Notes  *ir.Notes             // operations that run through their Do, products left in loops, and why
 }
 
 // Options switch single transformations off.
@@ -29,27 +29,19 @@ type Options struct {
 // Graph lowers what the nodes keep need. All are of one graph.
 func Graph(keep []*G.Node, o Options) (res *Result, err error) {
 	defer ops.Catch(&err)
-	res = &Result{Region: ir.NewRegion(), Notes: &ir.Notes{}, Of: map[*G.Node]*ir.Value{}, Islands: map[*G.Node]*Island{}}
+	res = &Result{Region: ir.NewRegion(), Notes: &ir.Notes{}, Of: map[*G.Node]*ir.Value{}, Boxes: map[*G.Node]*Box{}}
 	if len(keep) == 0 {
 		return res, nil
 	}
-	all, children, err := needed(keep)
+	all, children, before, err := needed(keep)
 	if err != nil {
 		return nil, err
 	}
-	l := &lowering{Result: res, opts: o, scans: map[*ir.Value]*scan{}, grads: map[*ir.Value]*scanGrad{}, backs: map[[2]*ir.Value]back{}, steps: map[*ops.Step]*step{}}
-	foreign := newForeignTypes(all, children)
+	l := &lowering{Result: res, opts: o, before: before, scans: map[*ir.Value]*scan{}, grads: map[*ir.Value]*scanGrad{}, backs: map[[2]*ir.Value]back{}, steps: map[*ops.Step]*step{}}
+	foreign := newForeignTypes(all)
 	for _, n := range all {
-		if foreign.has(n) {
-			continue // part of the islands of what needs it
-		}
-		if slices.ContainsFunc(children[n], foreign.has) {
-			s := foreign.island(n)
-			args := make([]*ir.Value, len(s.In))
-			for i, c := range s.In {
-				args[i] = l.plain(res.Of[c])
-			}
-			res.Of[n] = l.foreign(s, ops.TypeOf(n), args, fmt.Errorf("%v has operands that are neither %v nor int", n.Op(), foreign.float))
+		if foreign.has(n) || slices.ContainsFunc(children[n], foreign.has) {
+			res.Of[n] = l.box(n, children[n], foreign)
 			continue
 		}
 		args := make([]*ir.Value, len(children[n]))
@@ -63,54 +55,33 @@ func Graph(keep []*G.Node, o Options) (res *Result, err error) {
 		res.Of[n] = v
 	}
 	for _, n := range keep {
-		if foreign.has(n) {
-			res.Islands[n] = foreign.island(n)
-			for _, c := range res.Islands[n].In {
-				res.Of[c] = l.plain(res.Of[c])
-			}
-			continue
-		}
 		res.Of[n] = l.plain(res.Of[n])
 	}
 	return res, nil
 }
 
-// needed lists the nodes that keep depends on, operands first, and the operands of each.
-func needed(keep []*G.Node) ([]*G.Node, map[*G.Node][]*G.Node, error) {
+// needed lists the nodes that keep depends on, operands first, the operands of each, and those nodes that have to run
+// before it for the state that they leave.
+func needed(keep []*G.Node) (all []*G.Node, children, before map[*G.Node][]*G.Node, err error) {
 	g := keep[0].Graph()
-	children, err := ops.Children(g)
-	if err != nil {
-		return nil, nil, err
+	if children, err = ops.Children(g); err != nil {
+		return nil, nil, nil, err
 	}
-	need := map[*G.Node]bool{}
-	for _, n := range keep {
-		need[n] = true
+	if before, err = ops.Before(g); err != nil {
+		return nil, nil, nil, err
 	}
-	all := g.AllNodes() // in the order of creation: operands first
-	for i := len(all) - 1; i >= 0; i-- {
-		if need[all[i]] {
-			for _, c := range children[all[i]] {
-				need[c] = true
-			}
-		}
-	}
-	var out []*G.Node
-	for _, n := range all {
-		if need[n] {
-			out = append(out, n)
-		}
-	}
-	return out, children, nil
+	return ops.Needed(keep, children, before), children, before, nil
 }
 
 type lowering struct {
 	*Result
-	opts  Options
-	inner bool                    // a step: scans in it are left to their plain definition
-	scans map[*ir.Value]*scan     // by the value that stands for what a scan packs
-	grads map[*ir.Value]*scanGrad // by the value that stands for what its gradient packs
-	backs map[[2]*ir.Value]back
-	steps map[*ops.Step]*step
+	opts   Options
+	before map[*G.Node][]*G.Node   // of ops.Before
+	inner  bool                    // a step: scans in it are left to their plain definition
+	scans  map[*ir.Value]*scan     // by the value that stands for what a scan packs
+	grads  map[*ir.Value]*scanGrad // by the value that stands for what its gradient packs
+	backs  map[[2]*ir.Value]back
+	steps  map[*ops.Step]*step
 }
 
 func (l *lowering) node(n *G.Node, args []*ir.Value) (*ir.Value, error) {
@@ -138,9 +109,29 @@ func (l *lowering) node(n *G.Node, args []*ir.Value) (*ir.Value, error) {
 		case native.IsConstant(op):
 			return l.Region.Leaf(ir.Input{Node: n}, ops.TypeOf(n)), nil
 		}
+		if before := l.earlier(n); len(before) > 0 {
+			return l.foreign(firstOperands{op, len(args)}, ops.TypeOf(n), append(args, before...), err), nil
+		}
 		return l.foreign(op, ops.TypeOf(n), args, err), nil
 	}
 }
+
+// earlier are the values that have to be there before n is computed, beside those of its operands.
+func (l *lowering) earlier(n *G.Node) []*ir.Value {
+	var vs []*ir.Value
+	for _, m := range l.before[n] {
+		vs = append(vs, l.plain(l.Of[m]))
+	}
+	return vs
+}
+
+// firstOperands is an operation whose value has operands beside its own, so that it runs after them.
+type firstOperands struct {
+	G.Op
+	n int
+}
+
+func (f firstOperands) Do(in ...G.Value) (G.Value, error) { return f.Op.Do(in[:f.n]...) }
 
 // foreign is a value that an op's Do computes; why says why the engine does not.
 func (l *lowering) foreign(op ir.Doer, t ops.Type, args []*ir.Value, why error) *ir.Value {

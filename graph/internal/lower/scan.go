@@ -41,7 +41,7 @@ func (l *lowering) step(st *ops.Step) (*step, error) {
 			}
 		}
 	}
-	all, children, err := needed(keep)
+	all, children, before, err := needed(keep)
 	if err != nil {
 		return nil, err
 	}
@@ -61,7 +61,7 @@ func (l *lowering) step(st *ops.Step) (*step, error) {
 			s.cots = append(s.cots, leaf(n))
 		}
 	}
-	inner := &lowering{Result: &Result{Region: s.values, Of: of, Notes: l.Notes}, opts: l.opts, inner: true}
+	inner := &lowering{Result: &Result{Region: s.values, Of: of, Notes: l.Notes}, opts: l.opts, before: before, inner: true}
 	for _, n := range all {
 		if of[n] != nil {
 			continue
