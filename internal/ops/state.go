@@ -10,11 +10,11 @@ import (
 
 // stateless are operations of Gorgonia v0.9.18 that another one holds for its settings alone: what they compute depends
 // on their operands and is left nowhere else. The others whose derivatives hold them leave something for these:
-// BatchNormOp its statistics, GroupNormOp means and deviations, ctcLossOp its forward variables, maxPoolOp which
-// elements it took.
+// BatchNormOp its statistics, GroupNormOp means and deviations, ctcLossOp its forward variables, maxPoolOp and avgPoolOp
+// which elements they took.
 var stateless = map[string]bool{
 	"sliceOp": true, "sliceIncrOp": true, "softmaxOp": true, "softmaxDiffOp": true, "byIndicesOp": true,
-	"byIndicesOpDiffOp": true, "dropoutOp": true, "dropoutDiffOp": true, "avgPoolOp": true, "avgPoolDiffOp": true,
+	"byIndicesOpDiffOp": true, "dropoutOp": true, "dropoutDiffOp": true,
 	"constantScalar": true, "constantTensor": true, "readOp": true, "letOp": true,
 }
 

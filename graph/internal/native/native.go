@@ -115,6 +115,9 @@ func Warning(n *G.Node, operands []*G.Node) string {
 	case "dropoutOp":
 		return fmt.Sprintf("%v: gorgonia.Dropout takes dropouts of one tensor with different probabilities for one, draws "+
 			"its mask from the clock, and scales its gradient by 1/p instead of 1/(1−p); nodes.Dropout does not", n)
+	case "avgPoolOp":
+		return fmt.Sprintf("%v: gorgonia.AveragePool2D divides by the width of its input instead of by the elements of its window, "+
+			"and its gradient is not that of what it computes", n)
 	}
 	return ""
 }
