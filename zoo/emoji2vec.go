@@ -66,6 +66,10 @@ func NewEmoji2Vec(cfg Emoji2VecConfig, words *vectors.Vectors, pairs []EmojiPair
 	if words == nil || words.Len() == 0 {
 		return nil, errors.New("zoo: emoji2vec: it needs vectors of words")
 	}
+	words, err := singleWords(words)
+	if err != nil {
+		return nil, err
+	}
 	space, err := wordSpace(cfg, words)
 	if err != nil {
 		return nil, err
@@ -90,6 +94,25 @@ func NewEmoji2Vec(cfg Emoji2VecConfig, words *vectors.Vectors, pairs []EmojiPair
 		return nil, fmt.Errorf("zoo: emoji2vec: %w", err)
 	}
 	return newEmoji2Vec(cfg, words, space, emoji)
+}
+
+// singleWords leaves out words with blanks in them: no description can have one, and the model's file cannot hold them.
+func singleWords(words *vectors.Vectors) (*vectors.Vectors, error) {
+	var names []string
+	var data []float32
+	for i := range words.Len() {
+		if w := words.Word(i); !strings.ContainsFunc(w, unicode.IsSpace) {
+			names, data = append(names, w), append(data, words.Row(i)...)
+		}
+	}
+	if len(names) == words.Len() {
+		return words, nil
+	}
+	single, err := vectors.New(names, words.Dim(), data)
+	if err != nil {
+		return nil, fmt.Errorf("zoo: emoji2vec: words without a blank: %w", err)
+	}
+	return single, nil
 }
 
 // wordSpace is the vectors of words as a model uses them.

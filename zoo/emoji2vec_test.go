@@ -305,3 +305,15 @@ func ExampleEmoji2Vec() {
 	// ☀ + rain = 🌈 <nil>
 	// no vector for 🌵 ("\U0001f335"): among the pairs learned from it has no description, or none with a known word
 }
+
+// Vectors may have words with spaces, which no description can use: a model leaves them out and can be saved.
+func TestEmoji2VecSpacedWords(t *testing.T) {
+	v, err := vectors.New([]string{"cat", ". . .", "dog"}, 2, []float32{1, 2, 3, 4, 5, -6})
+	require.NoError(t, err)
+	m, err := zoo.NewEmoji2Vec(zoo.Emoji2VecConfig{Raw: true}, v, parsePairs(t, "cat	🐈	True\ndog	🐕	True\n"))
+	require.NoError(t, err)
+	dir := t.TempDir()
+	require.NoError(t, m.Save(dir))
+	_, err = zoo.LoadEmoji2Vec(dir)
+	require.NoError(t, err)
+}

@@ -98,7 +98,11 @@ func (t *training) run(ctx context.Context, s cli.Std) error {
 // words are the vectors of words that were given; or else they are learned, and kept beside the model.
 func (t *training) words(ctx context.Context, s cli.Std) (*vectors.Vectors, error) {
 	if t.vectors != "" {
-		return word2vec.OpenVectors(t.vectors)
+		v, err := word2vec.OpenVectors(t.vectors)
+		if err == nil {
+			cli.Warn(s.Messages, t.vectors, v.Warnings())
+		}
+		return v, err
 	}
 	path, err := cli.DataFile("wikitext-2/train.txt.gz", "give vectors by -vectors")
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 
 	"github.com/seqzoo/seqzoo/examples/internal/cli"
@@ -48,7 +49,7 @@ func askCommand(name, about string, answer func(*vectors.Vectors, []string, aske
 		Flags: func(f *flag.FlagSet) {
 			f.StringVar(&a.model, "model", "", "`directory` of a model, or a file of vectors")
 			f.IntVar(&a.first, "first", 0, "answer with the most frequent so many `words` only; 0 for all")
-			f.BoolVar(&a.keepCase, "case", false, "keep capital letters")
+			f.BoolVar(&a.keepCase, "case", false, "keep capital letters; otherwise they count only where there is no word in small ones")
 			f.IntVar(&a.n, "n", 10, "answers to list")
 			f.BoolVar(&a.mul, "mul", false, "analogies by 3CosMul instead of 3CosAdd")
 		},
@@ -59,7 +60,7 @@ func askCommand(name, about string, answer func(*vectors.Vectors, []string, aske
 			return cli.Required("model", a.model)
 		},
 		Run: func(ctx context.Context, s cli.Std) error {
-			v, err := word2vec.OpenVectors(a.model)
+			v, err := open(a.model, s)
 			if err != nil {
 				return err
 			}
@@ -68,16 +69,16 @@ func askCommand(name, about string, answer func(*vectors.Vectors, []string, aske
 			}
 			fmt.Fprintf(s.Messages, "%d words; a line of words, please\n", v.Len())
 			return cli.Lines(ctx, s.In, s.Messages, func(line string) error {
-				if !a.keepCase {
-					line = strings.ToLower(line)
-				}
 				words := strings.Fields(line)
 				if len(words) == 0 {
 					return nil
 				}
+				for i, w := range words {
+					words[i] = a.known(v, w)
+				}
 				found, err := answer(v, words, a)
 				if err != nil {
-					return err
+					return a.explain(v, err)
 				}
 				fmt.Fprintln(s.Out, strings.Join(words, " "))
 				for _, m := range found {
@@ -87,6 +88,49 @@ func askCommand(name, about string, answer func(*vectors.Vectors, []string, aske
 			})
 		},
 	}
+}
+
+// open opens vectors, and says what was passed over in their file.
+func open(path string, s cli.Std) (*vectors.Vectors, error) {
+	v, err := word2vec.OpenVectors(path)
+	if err != nil {
+		return nil, err
+	}
+	cli.Warn(s.Messages, path, v.Warnings())
+	return v, nil
+}
+
+// known is a word as it is looked up: in small letters, or as it is written if there is no such word.
+func (a asked) known(v *vectors.Vectors, word string) string {
+	lower := strings.ToLower(word)
+	if _, ok := v.Index(lower); ok && !a.keepCase {
+		return lower
+	}
+	if _, ok := v.Index(word); ok || a.keepCase {
+		return word
+	}
+	return lower
+}
+
+// explain adds to the error for unknown words those that differ from them by capitals alone.
+func (a asked) explain(v *vectors.Vectors, err error) error {
+	var unknown *vectors.UnknownError
+	if !errors.As(err, &unknown) {
+		return err
+	}
+	var there []string
+	for _, w := range unknown.Words {
+		for i := range v.Len() {
+			if strings.EqualFold(v.Word(i), w) {
+				there = append(there, strconv.Quote(v.Word(i)))
+				break
+			}
+		}
+	}
+	if len(there) == 0 {
+		return err
+	}
+	return fmt.Errorf("%w; there is %s, as it is written here", err, strings.Join(there, ", "))
 }
 
 func evaluateCommand() cli.Command {
@@ -115,7 +159,7 @@ func evaluateCommand() cli.Command {
 					return err
 				}
 			}
-			v, err := word2vec.OpenVectors(model)
+			v, err := open(model, s)
 			if err != nil {
 				return err
 			}
@@ -183,7 +227,7 @@ func exportCommand() cli.Command {
 			return errors.Join(fmt.Errorf("-format is %q; want text, binary or glove", name), cli.Required("model", model, "to", to))
 		},
 		Run: func(_ context.Context, s cli.Std) error {
-			v, err := word2vec.OpenVectors(model)
+			v, err := open(model, s)
 			if err != nil {
 				return err
 			}

@@ -62,6 +62,27 @@ func TestFromTextToAnswers(t *testing.T) {
 	require.Contains(t, out, "similarity of 3 pairs")
 }
 
+// Capitals are found where there are no small letters, or the error says how the word is written.
+func TestCapitals(t *testing.T) {
+	ctx, path := context.Background(), filepath.Join(t.TempDir(), "v.txt")
+	require.NoError(t, os.WriteFile(path, []byte("4 2\nBerlin 1 2\nParis 2 1\nthe 1 1\nThe 2 2\n"), 0o666))
+	for _, c := range []struct{ in, out, messages string }{
+		{"Berlin", "Berlin\n    ", ""}, {"berlin", "", `no vector for "berlin"; there is "Berlin", as it is written here`},
+		{"The", "the\n", ""}, {"BERLIN paris rome", "", `no vector for "berlin", "paris", "rome"; there is "Berlin", "Paris"`},
+	} {
+		out, messages, err := do(ctx, c.in+"\n", "similar", "-model", path, "-n", "1")
+		require.NoError(t, err)
+		require.True(t, strings.HasPrefix(out, c.out), out)
+		require.Contains(t, messages, c.messages)
+	}
+	_, messages, err := do(ctx, "THE\n", "similar", "-model", path, "-case")
+	require.NoError(t, err)
+	require.Contains(t, messages, `no vector for "THE"; there is "the"`)
+	out, _, err := do(ctx, "The\n", "similar", "-model", path, "-case")
+	require.NoError(t, err)
+	require.Contains(t, out, "The\n")
+}
+
 func TestMistakes(t *testing.T) {
 	dir, ctx := t.TempDir(), context.Background()
 	t.Setenv("SEQZOO_DATA", dir)

@@ -3,6 +3,7 @@ package vectors
 import (
 	"bufio"
 	"bytes"
+	"compress/gzip"
 	"errors"
 	"fmt"
 	"io"
@@ -11,6 +12,7 @@ import (
 	"unicode/utf8"
 	"unsafe"
 
+	"github.com/seqzoo/seqzoo/internal/filekind"
 	"github.com/seqzoo/seqzoo/internal/safefile"
 )
 
@@ -41,6 +43,7 @@ var (
 	ErrWord      = errors.New("a word must have 1 to 1024 bytes")
 	ErrUTF8      = errors.New("the word is not UTF-8")
 	ErrEmpty     = errors.New("the file has no words")
+	ErrKind      = errors.New("the file is not one of vectors")
 	ErrCrowded   = errors.New("the vectors would take more memory than twice the file and 64 kB")
 )
 
@@ -48,7 +51,7 @@ var (
 type ReadOptions struct {
 	Format      Format
 	Limit       int  // read only the first so many words; 0 means all
-	SkipInvalid bool // leave out words that are not UTF-8, which old tools wrote when they cut words short
+	SkipInvalid bool // leave out words that are not UTF-8, which old tools wrote when they cut words short; Warnings counts them
 }
 
 // ReadFile reads the regular file at path.
@@ -65,13 +68,14 @@ func ReadFile(path string, o ReadOptions) (*Vectors, error) {
 	return v, nil
 }
 
-// Read reads a file of size bytes. Of a word that comes again, the first vector counts. Numbers must be finite.
+// Read reads a file of size bytes, plain or compressed by gzip. Of a word that comes again, the first vector counts. Numbers
+// must be finite. What was passed over is in Warnings.
 func Read(r io.ReaderAt, size int64, o ReadOptions) (*Vectors, error) {
 	if o.Limit < 0 {
 		return nil, fmt.Errorf("vectors: Limit is %d; it must not be negative", o.Limit)
 	}
 	p := &parser{file: r, size: size, ReadOptions: o}
-	v, err := p.read()
+	v, err := p.readAny()
 	if err != nil {
 		return nil, fmt.Errorf("vectors: %w", err)
 	}
@@ -88,31 +92,91 @@ const (
 type parser struct {
 	ReadOptions
 	file io.ReaderAt
-	size int64
+	size int64 // of the content, less a byte order mark
+	mark int64 // bytes of that
+	zip  *gzip.Reader
 	r    *bufio.Reader
 	at   int64 // bytes read
 	line int   // of text, counted from 1
 
-	n, dim int      // words, width; n includes words that come again
-	bytes  int      // of all words
-	b      *builder // in the second pass
-	buffer [MaxWordBytes + 1]byte
+	n, dim  int      // words, width; n includes words that come again
+	bytes   int      // of all words
+	invalid int      // words that are not UTF-8
+	again   int      // words that come again
+	b       *builder // in the second pass
+	buffer  [MaxWordBytes + 1]byte
 }
 
-func (p *parser) rewind() {
-	p.at, p.line = 0, 0
-	section := io.NewSectionReader(p.file, 0, p.size)
-	if p.r == nil {
-		p.r = bufio.NewReaderSize(section, bufferBytes)
-	} else {
-		p.r.Reset(section)
+// readAny reads a file as it is, or says what it is instead.
+func (p *parser) readAny() (*Vectors, error) {
+	var buffer [filekind.HeadBytes]byte
+	n, err := p.file.ReadAt(buffer[:min(p.size, filekind.HeadBytes)], 0)
+	if err != nil && err != io.EOF {
+		return nil, err
 	}
+	head := buffer[:n]
+	if bytes.HasPrefix(head, []byte("\x1f\x8b")) {
+		if err := p.unzip(); err != nil {
+			return nil, err
+		}
+		if n, err = io.ReadFull(p.zip, buffer[:]); err != nil && err != io.ErrUnexpectedEOF && err != io.EOF {
+			return nil, err
+		}
+		head = buffer[:n]
+	}
+	if bytes.HasPrefix(head, []byte("\ufeff")) {
+		p.mark = int64(len("\ufeff"))
+		p.size -= p.mark
+	}
+	v, err := p.read()
+	if kind := filekind.Of(head); err != nil && kind != "" {
+		return nil, fmt.Errorf("%w: it is %s: %w", ErrKind, kind, err)
+	}
+	return v, err
+}
+
+// unzip finds out how much a compressed file holds, within limits: one of 64 MiB and 100 times its size holds no vectors.
+func (p *parser) unzip() (err error) {
+	limit := 64<<20 + 100*p.size
+	if p.zip, err = gzip.NewReader(io.NewSectionReader(p.file, 0, p.size)); err != nil {
+		return err
+	}
+	compressed := p.size
+	if p.size, err = io.CopyBuffer(struct{ io.Writer }{io.Discard}, io.LimitReader(p.zip, limit+1), p.buffer[:]); err != nil {
+		return err
+	}
+	if p.size > limit {
+		return fmt.Errorf("%d bytes of gzip expand to more than %d", compressed, limit)
+	}
+	return p.zip.Reset(io.NewSectionReader(p.file, 0, compressed))
+}
+
+func (p *parser) rewind() error {
+	p.at, p.line, p.invalid, p.again = 0, 0, 0, 0
+	var r io.Reader = io.NewSectionReader(p.file, p.mark, p.size)
+	if p.zip != nil {
+		if err := p.zip.Reset(io.NewSectionReader(p.file, 0, math.MaxInt64)); err != nil {
+			return err
+		}
+		if _, err := io.CopyN(struct{ io.Writer }{io.Discard}, p.zip, p.mark); err != nil {
+			return err
+		}
+		r = p.zip
+	}
+	if p.r == nil {
+		p.r = bufio.NewReaderSize(r, bufferBytes)
+	} else {
+		p.r.Reset(r)
+	}
+	return nil
 }
 
 func (p *parser) read() (*Vectors, error) {
-	p.rewind()
 	if p.size == 0 {
 		return nil, ErrEmpty
+	}
+	if err := p.rewind(); err != nil {
+		return nil, err
 	}
 	if p.Format == Auto {
 		p.Format = p.detect()
@@ -140,14 +204,23 @@ func (p *parser) read() (*Vectors, error) {
 		return nil, err
 	}
 	p.b.data = make([]float32, 0, p.n*p.dim)
-	p.rewind()
+	if err := p.rewind(); err != nil {
+		return nil, err
+	}
 	if err := pass(); err != nil {
 		return nil, err
 	}
 	if p.b.n == 0 {
 		return nil, fmt.Errorf("%w that are UTF-8", ErrEmpty)
 	}
-	return p.b.vectors(), nil
+	v := p.b.vectors()
+	if p.invalid > 0 {
+		v.warnings = append(v.warnings, fmt.Sprintf("%d of %d words are not UTF-8 and are left out", p.invalid, p.n))
+	}
+	if p.again > 0 {
+		v.warnings = append(v.warnings, fmt.Sprintf("%d of %d words come again; the first vector of each counts", p.again, p.n))
+	}
+	return v, nil
 }
 
 // detect tells the formats apart: both of word2vec's begin with a line of two counts, and behind the first word text
@@ -155,14 +228,18 @@ func (p *parser) read() (*Vectors, error) {
 func (p *parser) detect() Format {
 	head, _ := p.r.Peek(bufferBytes)
 	line, rest, _ := bytes.Cut(head, []byte("\n"))
-	if _, _, err := header(line); err != nil {
+	_, dim, err := header(line)
+	if err != nil {
 		return GloVe
 	}
 	rest = bytes.TrimLeft(rest, "\n")
 	if i := bytes.IndexByte(rest, ' '); i >= 0 {
 		numbers, _, _ := bytes.Cut(rest[i:], []byte("\n"))
-		if len(bytes.Trim(numbers, "0123456789+-.eE nNaAiIfF\t\r")) > 0 {
-			return Binary
+		fields := bytes.Fields(numbers)
+		for _, f := range fields[max(0, len(fields)-dim):] { // what stands before them belongs to a word with spaces
+			if len(bytes.Trim(f, "0123456789+-.eE nNaAiIfF\t\r")) > 0 {
+				return Binary
+			}
 		}
 	}
 	return Text
@@ -208,6 +285,7 @@ func (p *parser) enter(word []byte, where string, number int) (fresh bool, err e
 	case len(word) == 0 || len(word) > MaxWordBytes:
 		return false, fmt.Errorf("%s %d: %w; this one has %d", where, number, ErrWord, len(word))
 	case !utf8.Valid(word) && p.SkipInvalid:
+		p.invalid++
 		return false, nil
 	case !utf8.Valid(word):
 		return false, fmt.Errorf("%s %d: %s: %w", where, number, quote(string(word)), ErrUTF8)
@@ -216,6 +294,9 @@ func (p *parser) enter(word []byte, where string, number int) (fresh bool, err e
 		return false, nil
 	}
 	_, known := p.b.add(unsafe.String(unsafe.SliceData(word), len(word))) // add copies it: no garbage of the file's size
+	if known {
+		p.again++
+	}
 	return !known, nil
 }
 
@@ -295,101 +376,5 @@ func (p *parser) end() error {
 		if c != '\n' && c != '\r' && c != ' ' {
 			return fmt.Errorf("behind word %d: %w", p.n, ErrTrailing)
 		}
-	}
-}
-
-// text is a pass over a file of text. Without a first line of counts, the first pass counts.
-func (p *parser) text() error {
-	if p.Format == Text {
-		if err := p.counts(2); err != nil {
-			return err
-		}
-		for i := range p.n {
-			if err := p.textLine(); err == io.EOF {
-				return fmt.Errorf("word %d of %d: %w", i+1, p.n, ErrTruncated)
-			} else if err != nil {
-				return err
-			}
-		}
-		return p.end()
-	}
-	for i := 0; p.Limit == 0 || i < p.Limit; i++ {
-		if err := p.textLine(); err == io.EOF {
-			return nil
-		} else if err != nil {
-			return err
-		}
-		if p.b == nil {
-			p.n++
-		}
-	}
-	return nil
-}
-
-// textLine reads a word and its numbers; io.EOF if there is no more. The first line of GloVe's text sets the width.
-func (p *parser) textLine() error {
-	var word []byte
-	for last := true; last && len(word) == 0; { // past empty lines
-		p.line++
-		var err error
-		if word, last, err = p.field(); err != nil {
-			return err
-		}
-		if last && len(word) > 0 {
-			return fmt.Errorf("line %d: %s stands alone: %w", p.line, quote(string(word)), ErrWidth)
-		}
-	}
-	fresh, err := p.enter(word, "line", p.line)
-	if err != nil {
-		return err
-	}
-	n := 0
-	for last := false; !last; {
-		var number []byte
-		if number, last, err = p.field(); err != nil && err != io.EOF {
-			return err
-		}
-		if len(number) == 0 {
-			continue
-		}
-		n++
-		if p.b == nil {
-			continue // not yet of interest
-		}
-		x, err := strconv.ParseFloat(string(number), 32)
-		if err != nil || !finite(float32(x)) {
-			return fmt.Errorf("line %d: number %d, %s: %w", p.line, n, quote(string(number)), ErrNumber)
-		}
-		if fresh && n <= p.dim {
-			p.b.data = append(p.b.data, float32(x))
-		}
-	}
-	if p.dim == 0 {
-		p.dim = n
-	}
-	if n != p.dim || n == 0 {
-		return fmt.Errorf("line %d: %d numbers where there should be %d: %w", p.line, n, max(1, p.dim), ErrWidth)
-	}
-	return nil
-}
-
-// field reads up to the next space, or the line's end, and says which. What it returns is good until the next read.
-func (p *parser) field() (field []byte, last bool, err error) {
-	field = p.buffer[:0]
-	for {
-		c, err := p.r.ReadByte()
-		switch {
-		case err == io.EOF && len(field) > 0:
-			return bytes.TrimSuffix(field, []byte("\r")), true, nil
-		case err != nil:
-			return nil, true, err
-		case c == ' ':
-			return field, false, nil
-		case c == '\n':
-			return bytes.TrimSuffix(field, []byte("\r")), true, nil
-		case len(field) == cap(field):
-			return nil, false, fmt.Errorf("line %d: %s has more than %d bytes: %w", p.line, quote(string(field)), MaxWordBytes, ErrWord)
-		}
-		field = append(field, c)
 	}
 }

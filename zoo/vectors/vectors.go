@@ -8,9 +8,10 @@
 //
 // # Files
 //
-// Read takes word2vec's text and binary form and GloVe's text, Write writes them. A file may come from anyone: whatever it
-// holds, reading it gives vectors or an error that says where the file is wrong, and takes at most twice the file's size
-// and 64 kB of memory.
+// Read takes word2vec's text and binary form and GloVe's text, plain or compressed by gzip, Write writes them. In text, the last
+// fields of a line are the vector and what stands before them is the word, which may have spaces. A file may come from anyone:
+// whatever it holds, reading it gives vectors or an error that says where the file is wrong, or what it is instead, and takes at
+// most twice the file's size and 64 kB of memory; if it is compressed, twice the size of what it holds and the decompressor's.
 //
 // # Evaluation
 //
@@ -44,6 +45,8 @@ type Vectors struct {
 	dim    int
 	n      int // words; those behind are out of sight, see First
 	units  func() []float32
+
+	warnings []string
 }
 
 // UnknownError names words that have no vector.
@@ -202,6 +205,9 @@ func (v *Vectors) slot(w string) (slot int, known bool) {
 }
 
 func (v *Vectors) word(i int) string { return v.text[v.starts[i]:v.starts[i+1]] }
+
+// Warnings are what was passed over in the file that the vectors were read from.
+func (v *Vectors) Warnings() []string { return v.warnings }
 
 // Len is the number of words.
 func (v *Vectors) Len() int { return v.n }

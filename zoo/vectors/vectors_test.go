@@ -2,6 +2,7 @@ package vectors_test
 
 import (
 	"bytes"
+	"compress/gzip"
 	"errors"
 	"fmt"
 	"math"
@@ -250,6 +251,19 @@ func TestReadForms(t *testing.T) {
 		"binary, original":         {"2 1\na \x00\x00\x80?\nb \x00\x00\x80?\n", vectors.ReadOptions{}, "a b"},
 		"binary, like text":        {"1 1\na 1111", vectors.ReadOptions{Format: vectors.Binary}, "a"},
 		"limit and lies behind":    {"9 1\na 1\nb 2\n" + strings.Repeat("x", 99), vectors.ReadOptions{Limit: 2}, "a b"},
+		"tabs":                     {"2 2\na\t1\t2\nb\t3 4\n", vectors.ReadOptions{}, "a b"},
+		"glove, tabs":              {"new york\t1 2\nb 3 4\n", vectors.ReadOptions{}, "new york b"},
+		"blanks behind":            {"2 2\na 1 2 \t \nb 3 4  \r\n", vectors.ReadOptions{}, "a b"},
+		"many blanks":              {"2 2\na  1   2\nb \t3 4\n", vectors.ReadOptions{}, "a b"},
+		"mark, text":               {"\ufeff2 2\na 1 2\nb 3 4\n", vectors.ReadOptions{}, "a b"},
+		"mark, glove":              {"\ufeffa 1 2\nb 3 4\n", vectors.ReadOptions{}, "a b"},
+		"mark, binary":             {"\ufeff1 1\na \x00\x00\x80?", vectors.ReadOptions{}, "a"},
+		"spaces, text":             {"3 2\n. . . 1 2\nat x@y.org 3 4\nb 5 6\n", vectors.ReadOptions{}, ". . .|at x@y.org|b"},
+		"spaces, text, first":      {"2 2\nat x@y.org 3 4\nb 5 6\n", vectors.ReadOptions{}, "at x@y.org|b"},
+		"spaces, glove":            {"a 1 2\n. . . 1 2\nto 9 is 3 4\nb 5 6\n", vectors.ReadOptions{}, "a|. . .|to 9 is|b"},
+		"spaces, glove, first":     {". . . 1 2\nb 5 6\n", vectors.ReadOptions{}, ". . .|b"},
+		"spaces, glove, odd first": {"- e 1 -2e-3\nb 5 6\n", vectors.ReadOptions{}, "- e|b"},
+		"no-break space":           {"a\u00a0b 1 2\nc 5 6\n", vectors.ReadOptions{}, "a\u00a0b|c"},
 		"skipping what is no text": {"3 1\na 1\n\xff 2\nb 3\n", vectors.ReadOptions{SkipInvalid: true}, "a b"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -259,8 +273,77 @@ func TestReadForms(t *testing.T) {
 			for i := range v.Len() {
 				words = append(words, v.Word(i))
 			}
-			require.Equal(t, c.words, strings.Join(words, " "))
+			separator := " "
+			if strings.Contains(c.words, "|") || strings.HasPrefix(c.words, "new york") {
+				separator = "|"
+				c.words = strings.Replace(c.words, "york b", "york|b", 1)
+			}
+			require.Equal(t, c.words, strings.Join(words, separator))
+			if v.Dim() > 0 && c.o == (vectors.ReadOptions{}) { // compressed it reads the same
+				var b bytes.Buffer
+				z := gzip.NewWriter(&b)
+				_, err = z.Write([]byte(c.file))
+				require.NoError(t, err)
+				require.NoError(t, z.Close())
+				zipped, err := load(b.Bytes(), c.o)
+				require.NoError(t, err)
+				same(t, v, zipped)
+			}
 		})
+	}
+}
+
+// What is passed over is counted.
+func TestWarnings(t *testing.T) {
+	v, err := load([]byte("5 1\nthe 1\ncaf\xe9 2\nna\xefve 3\nthe 4\nking 5\n"), vectors.ReadOptions{SkipInvalid: true})
+	require.NoError(t, err)
+	require.Equal(t, []string{"2 of 5 words are not UTF-8 and are left out", "1 of 5 words come again; the first vector of each counts"}, v.Warnings())
+	require.Equal(t, v.Warnings(), v.First(1).Warnings())
+	row, err := v.Vector("the")
+	require.NoError(t, err)
+	require.Equal(t, []float32{1}, row)
+	require.Empty(t, royals(t).Warnings())
+}
+
+// A file of another kind is called by its name.
+func TestOtherKinds(t *testing.T) {
+	var zipped bytes.Buffer
+	z := gzip.NewWriter(&zipped)
+	fmt.Fprint(z, "\x80\x04\x95 gensim")
+	require.NoError(t, z.Close())
+	for file, want := range map[string]string{
+		"\xba\x16\x4f\x2f\x0c\x00\x00\x00": "fastText's own form", "\x80\x04\x95\x00 gensim.models": "a pickle", "\x93NUMPY\x01\x00": "NumPy",
+		"PK\x03\x04glove.txt": "a zip archive", "<!DOCTYPE html>\n<html>": "HTML", "{\"the\": [1, 2]}": "JSON", zipped.String(): "a pickle",
+		"version https://git-lfs.github.com/spec/v1\n": "git-lfs", "\xff\xfet\x00h\x00": "UTF-16",
+	} {
+		_, err := load([]byte(file), vectors.ReadOptions{})
+		require.ErrorIs(t, err, vectors.ErrKind, "%q", file)
+		require.ErrorContains(t, err, want, "%q", file)
+	}
+	_, err := load([]byte("\x1f\x8b\x08\x00"), vectors.ReadOptions{})
+	require.Error(t, err)
+	zipped.Reset()
+	z = gzip.NewWriter(&zipped)
+	for range 150 {
+		_, err := z.Write(make([]byte, 1<<20))
+		require.NoError(t, err)
+	}
+	require.NoError(t, z.Close())
+	_, err = load(zipped.Bytes(), vectors.ReadOptions{})
+	require.ErrorContains(t, err, "bytes of gzip expand to more than")
+}
+
+// Lines that no buffer of the reader holds are read like others, save that their words have no spaces.
+func TestLongLines(t *testing.T) {
+	const dim = 9001
+	line := strings.Repeat(" 0.25", dim)
+	for _, begin := range []string{"", fmt.Sprintf("2 %d\n", dim)} {
+		v, err := load([]byte(begin+"a"+line+"\nb"+line+"\n"), vectors.ReadOptions{})
+		require.NoError(t, err)
+		require.Equal(t, 2, v.Len())
+		require.Equal(t, dim, v.Dim())
+		_, err = load([]byte(begin+"a"+line+"\nb x"+line+"\n"), vectors.ReadOptions{})
+		require.ErrorIs(t, err, vectors.ErrWidth)
 	}
 }
 
@@ -312,6 +395,12 @@ func TestAttacks(t *testing.T) {
 		{"narrow line", "2 2\na 1 2.5\nb 1\n", vectors.Auto, vectors.ErrWidth},
 		{"glove, narrow line", "a 1 2\nb 1\n", vectors.Auto, vectors.ErrWidth},
 		{"glove, no numbers", "a \nb \n", vectors.Auto, vectors.ErrWidth},
+		{"too wide though spaced", "2 2\na 1 2\nb 1 2 3 4\n", vectors.Auto, vectors.ErrWidth},
+		{"glove, wide line", "a 1 2\nb 1 2 3\n", vectors.Auto, vectors.ErrWidth},
+		{"spaced, narrow", "2 2\na 1 2\nb x 2\n", vectors.Auto, vectors.ErrNumber},
+		{"spaced, long word", "2 1\na 1\nb " + strings.Repeat("x ", 600) + "2\n", vectors.Auto, vectors.ErrWord},
+		{"spaced everywhere", strings.Repeat("x y 1\n", 20000), vectors.Auto, vectors.ErrCrowded},
+		{"no number anywhere", "a b c\nd e f\n", vectors.Auto, vectors.ErrWidth},
 		{"a word alone", "2 1\na 1\nb\n.", vectors.Text, vectors.ErrWidth},
 		{"no word", "2 1\na 1\n 2\n", vectors.Text, vectors.ErrWord},
 		{"no word in bytes", "1 1\n \x01\x02\x03\x04", vectors.Binary, vectors.ErrWord},
@@ -402,6 +491,7 @@ func FuzzRead(f *testing.F) {
 	for _, seed := range []string{
 		"", "2 2\na 1 2\nb 3 4\n", "a 1 2\nb 3 4", "2 1\na \x00\x00\x80?\nb \x00\x00\x80?\n", "1 1\na nan\n", "10 10\n", "2 1\na 1\na 2\n",
 		"1000000000 1000000000\n", "1 1\n\xff 1\n", "\n\n 1", "1 1\r\na 1 \r\n", crowded(300),
+		"\ufeff1 1\na b 1\n", "x y 1\nx z 2\n", "a\t1\t2\n", "\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xffKT0\xe4\x02\x00\xc9\xb1\xc2\x05\x04\x00\x00\x00", "{\"a\": 1}",
 	} {
 		for format := range 4 {
 			f.Add([]byte(seed), byte(format), byte(0))
@@ -411,7 +501,11 @@ func FuzzRead(f *testing.F) {
 		o := vectors.ReadOptions{Format: vectors.Format(format % 4), Limit: int(limit), SkipInvalid: format >= 128}
 		var v *vectors.Vectors
 		var err error
-		memtest.Within(t, len(file), func() { v, err = load(file, o) })
+		size := len(file)
+		if bytes.HasPrefix(file, []byte("\x1f\x8b")) { // the bound is of what it expands to, and a decompressor has tables
+			size = 1 << 20
+		}
+		memtest.Within(t, size, func() { v, err = load(file, o) })
 		if err != nil {
 			return
 		}

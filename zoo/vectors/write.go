@@ -21,7 +21,7 @@ func (v *Vectors) WriteFile(path string, f Format) error {
 }
 
 // Write writes the vectors as Text, Binary or GloVe. Read gives them back to the bit. These formats cannot hold a word
-// with white space in it: that is an error, and nothing is written.
+// with a blank in it: that is an error, and nothing is written.
 func (v *Vectors) Write(w io.Writer, f Format) error {
 	if err := v.check(f); err != nil {
 		return fmt.Errorf("vectors: %w", err)
@@ -54,9 +54,12 @@ func (v *Vectors) check(f Format) error {
 	if f != Text && f != Binary && f != GloVe {
 		return fmt.Errorf("%v is no format to write", f)
 	}
+	if f == GloVe && strings.HasPrefix(v.Word(0), "\ufeff") {
+		return fmt.Errorf("the first word, %s, begins with a byte order mark, which readers drop", quote(v.Word(0)))
+	}
 	for i := range v.n {
-		if w := v.word(i); strings.ContainsAny(w, " \n\r") {
-			return fmt.Errorf("word %d, %s, has a space or a line end in it, which the format cannot hold", i, quote(w))
+		if w := v.word(i); strings.ContainsAny(w, " \t\n\r") {
+			return fmt.Errorf("word %d, %s, has a space, a tab or a line end in it, which the format cannot hold", i, quote(w))
 		}
 	}
 	return nil
