@@ -15,6 +15,9 @@ func (m *Machine) RunContext(ctx context.Context) error {
 	if m.closed || ctx.Done() == nil {
 		return m.RunAll()
 	}
+	if err := m.follow(); err != nil { // first, since it may make another program
+		return fmt.Errorf("graph: %w", err)
+	}
 	var stop atomic.Bool
 	m.program.StopAt(&stop)
 	defer m.program.StopAt(nil)

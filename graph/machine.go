@@ -20,7 +20,12 @@ import (
 // parameters, as long as none of them is written during a run. Nodes of a graph with several machines show the values
 // of the one that ran last.
 type Machine struct {
+	config   *config
+	wanted   *wanted
+	children map[*gorgonia.Node][]*gorgonia.Node
 	program  exec.Program
+	fixed    []*lower.Fixed
+	moving   []*lower.Moving
 	results  *delivery
 	nodes    []*gorgonia.Node       // what is computed
 	index    map[*gorgonia.Node]int // of the program's results
@@ -40,6 +45,10 @@ var _ gorgonia.VM = (*Machine)(nil)
 // leaves them: in Value of the graph's roots and of what was differentiated, in what Read was given, and in Grad of
 // every input that gorgonia.Grad was asked for, ready for a gorgonia.Solver. Every input has a gradient of its own, and
 // it is assigned, not added to. Values of other nodes are there if Keep or Also name them.
+//
+// A run takes what the program has changed since the last one: values, also those of constants, ranges that
+// gorgonia.UnsafeLet gave to slices, and the training or evaluation that an operation was set to. Shapes stay as they were
+// when the graph was built; anything else is an error.
 //
 // Every operation of Gorgonia runs, those the engine does not know by their own Do method (see Explain). Numbers are
 // those of the graph as it stands, including the derivatives that Gorgonia gets wrong. What Gorgonia merged while the
@@ -83,26 +92,36 @@ func compile(g *gorgonia.ExprGraph, opts []Option) (*Machine, error) {
 			m.warnings = append(m.warnings, w)
 		}
 	}
-	w := want(g, children, c.keep, c.also)
-	p, err := c.build(w.nodes)
-	if err != nil {
-		return nil, err
-	}
-	m.program, m.notes, m.results = p, p.notes, p.deliver(w, children)
-	m.nodes, m.index, m.watched = w.nodes, p.index, c.watch
-	if err := m.results.bind(); err != nil {
-		p.Close()
+	m.config, m.wanted, m.children = &c, want(g, children, c.keep, c.also), children
+	if err := m.assemble(); err != nil {
 		return nil, err
 	}
 	return m, nil
 }
 
+// assemble builds the program anew.
+func (m *Machine) assemble() error {
+	p, err := m.config.build(m.wanted.nodes)
+	if err != nil {
+		return err
+	}
+	if m.program != nil {
+		m.program.Close()
+	}
+	m.program, m.notes, m.results = p, p.notes, p.deliver(m.wanted, m.children)
+	m.fixed, m.moving = p.fixed, p.moving
+	m.nodes, m.index, m.watched = m.wanted.nodes, p.index, m.config.watch
+	return m.results.bind()
+}
+
 // compiled is a program and where it has the values of nodes.
 type compiled struct {
 	exec.Program
-	index map[*gorgonia.Node]int // of the program's results
-	boxes map[*gorgonia.Node]*lower.Box
-	notes []string
+	index  map[*gorgonia.Node]int // of the program's results
+	boxes  map[*gorgonia.Node]*lower.Box
+	fixed  []*lower.Fixed
+	moving []*lower.Moving
+	notes  []string
 }
 
 func (p *compiled) result(n *gorgonia.Node) ops.Tensor { return p.Result(p.index[n]) }
@@ -117,7 +136,7 @@ func (c *config) build(nodes []*gorgonia.Node) (*compiled, error) {
 		p.Program, err = newPlain(nodes)
 		return p, err
 	}
-	low, err := lower.Graph(nodes, lower.Options{NoHoist: c.without["hoist"]})
+	low, err := lower.Graph(nodes, lower.Options{Moving: c.moving, NoHoist: c.without["hoist"]})
 	if err != nil {
 		return nil, err
 	}
@@ -126,7 +145,7 @@ func (c *config) build(nodes []*gorgonia.Node) (*compiled, error) {
 		p.index[n] = len(values)
 		values = append(values, low.Of[n])
 	}
-	p.boxes = low.Boxes
+	p.boxes, p.fixed, p.moving = low.Boxes, low.Fixed, low.Moving
 	values = optimise.Run(low.Region, values, c.without, low.Notes)
 	p.notes = low.Notes.Lines()
 	p.Program, err = exec.New(low.Region, values, exec.Config{Workers: c.workers, Shard: c.shard, Without: c.without, Arena: c.arena, Limit: c.limit, Least: c.least})
@@ -137,6 +156,9 @@ func (c *config) build(nodes []*gorgonia.Node) (*compiled, error) {
 func (m *Machine) RunAll() error {
 	if m.closed {
 		return errors.New("graph: the machine is closed")
+	}
+	if err := m.follow(); err != nil {
+		return fmt.Errorf("graph: %w", err)
 	}
 	if err := m.program.Run(); err != nil {
 		return fmt.Errorf("graph: %w", err)

@@ -23,6 +23,7 @@ type config struct {
 	workers int
 	shard   exec.Shard
 	without map[string]bool
+	moving  map[*gorgonia.Node]bool // what was changed after compiling
 	watch   bool
 	arena   *exec.Arena
 	limit   int

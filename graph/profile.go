@@ -44,6 +44,9 @@ func (m *Machine) Profile(n int) (*Profile, error) {
 	if m.closed {
 		return nil, errors.New("graph: the machine is closed")
 	}
+	if err := m.follow(); err != nil {
+		return nil, fmt.Errorf("graph: %w", err)
+	}
 	ts, err := m.program.Profile(max(n, 1))
 	if err != nil {
 		return nil, fmt.Errorf("graph: %w", err)

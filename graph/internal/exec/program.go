@@ -225,7 +225,7 @@ func (p *program[F]) bind() error {
 	for i := range p.inputs {
 		in := &p.inputs[i]
 		v := in.node.Value()
-		if d, ok := v.(*tensor.Dense); ok && d == in.last && sameShape(d.Shape(), in.want.Shape) {
+		if d, ok := v.(*tensor.Dense); ok && d == in.last && sameShape(d.Shape(), in.want.Shape) && direct(d) {
 			in.set(p, d)
 			continue
 		}

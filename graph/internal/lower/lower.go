@@ -18,12 +18,15 @@ type Result struct {
 	Region *ir.Region
 	Of     map[*G.Node]*ir.Value // of every node that is needed
 	Boxes  map[*G.Node]*Box      // of those whose values the engine cannot hold
+	Fixed  []*Fixed              // what can still be changed
+	Moving []*Moving             // what has to be looked up before each run
 	Notes  *ir.Notes             // operations that run through their Do, products left in loops, and why
 }
 
-// Options switch single transformations off.
+// Options say what a program changes, and switch single transformations off.
 type Options struct {
-	NoHoist bool // leave in the loop what could be computed for all times at once before or after it
+	Moving  map[*G.Node]bool // those of Fixed that were changed, and will be again
+	NoHoist bool             // leave in the loop what could be computed for all times at once before or after it
 }
 
 // Graph lowers what the nodes keep need. All are of one graph.
@@ -102,9 +105,15 @@ func (l *lowering) node(n *G.Node, args []*ir.Value) (*ir.Value, error) {
 			args[i] = l.plain(args[i])
 			types[i] = args[i].Type
 		}
+		if l.opts.Moving[n] {
+			return l.moves(n, args, types)
+		}
 		e, err := native.Translate(op, types, ops.TypeOf(n))
 		switch {
 		case err == nil:
+			if changed := native.Changed(op, types); changed != nil {
+				l.Fixed = append(l.Fixed, &Fixed{n, l.inner, changed})
+			}
 			return native.Apply(e, args, l.Region.Apply), nil
 		case native.IsConstant(op):
 			return l.Region.Leaf(ir.Input{Node: n}, ops.TypeOf(n)), nil

@@ -74,6 +74,7 @@ func (l *lowering) step(st *ops.Step) (*step, error) {
 			return nil, err
 		}
 	}
+	l.Fixed = append(l.Fixed, inner.Fixed...)
 	for _, n := range st.Slots() {
 		s.slots = append(s.slots, inner.plain(of[n]))
 	}

@@ -26,12 +26,15 @@ type Step struct {
 
 // Translate gives the expression that equals op, for operands and a result of the given types. The error says why
 // there is none; then the op's own Do has to be run.
-func Translate(op G.Op, in []ops.Type, out ops.Type) (e *Expr, err error) {
-	v, name := inspect(op)
-	translate := translations[name]
-	if translate == nil {
+func Translate(op G.Op, in []ops.Type, out ops.Type) (*Expr, error) {
+	_, name := inspect(op)
+	if translations[name] == nil {
 		return nil, fmt.Errorf("%s has no translation", describe(op))
 	}
+	return translate(op, in, out, translations[name])
+}
+
+func translate(op G.Op, in []ops.Type, out ops.Type, build func(*builder) int) (e *Expr, err error) {
 	defer func() {
 		switch r := recover().(type) {
 		case nil:
@@ -41,8 +44,9 @@ func Translate(op G.Op, in []ops.Type, out ops.Type) (e *Expr, err error) {
 			panic(r)
 		}
 	}()
+	v, _ := inspect(op)
 	b := &builder{Expr: Expr{In: len(in)}, op: op, fields: v, types: slices.Clone(in), out: out}
-	b.Result = translate(b)
+	b.Result = build(b)
 	if got := b.types[b.Result]; got.Dtype != out.Dtype || !slices.Equal(got.Shape, out.Shape) {
 		return nil, fmt.Errorf("%s gives %v, the node is %v", describe(op), got, out)
 	}

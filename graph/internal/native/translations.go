@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	G "gorgonia.org/gorgonia"
-	"gorgonia.org/tensor"
 
 	"github.com/seqzoo/seqzoo/internal/ops"
 )
@@ -40,7 +39,7 @@ func init() {
 	}
 }
 
-// constant is a scalar, or a tensor of one value throughout.
+// constant is a scalar, or a small tensor of one value throughout.
 func constant(b *builder) int {
 	op, ok := b.op.(interface{ Value() G.Value })
 	if !ok {
@@ -51,11 +50,15 @@ func constant(b *builder) int {
 		fail("%w", err)
 	}
 	v, ok := uniform(t)
-	if !ok {
-		fail("its elements differ")
+	if !ok || ops.Size(t.Shape) > foldable {
+		fail("its elements differ, or are many")
 	}
 	return b.fill(v, b.out.Shape...)
 }
+
+// foldable is how many elements a constant has at most that is taken for one number. A program may change them, so all are
+// looked at before each run.
+const foldable = 64
 
 func uniform(t ops.Tensor) (v float64, ok bool) {
 	same := func(n int, at func(int) float64) (float64, bool) {
@@ -234,22 +237,21 @@ func size(b *builder) int {
 
 // cut is what a slice takes of an axis: n elements from start on, step apart.
 type cut struct {
-	all                  bool
-	axis, start, step, n int
+	Range
+	all  bool
+	axis int
 }
 
 func cutOf(b *builder, x int) cut {
-	op, ok := b.op.(interface{ IsSlice() tensor.Slice })
+	op, ok := b.op.(Slicer)
 	if !ok {
 		fail("a slice without a range")
 	}
-	s := op.IsSlice()
-	if s == nil || s.End() <= s.Start() {
+	if all(op.IsSlice()) {
 		return cut{all: true}
 	}
-	c := cut{axis: b.axis(x, b.int("along")), start: s.Start(), step: max(s.Step(), 1)}
-	c.n = max((min(s.End(), b.shape(x)[c.axis])-c.start)/c.step, 1)
-	return c
+	axis := b.axis(x, b.int("along"))
+	return cut{Range: RangeOf(op.IsSlice(), b.shape(x)[axis]), axis: axis}
 }
 
 // with is shape with another size of the axis, and the sizes that follow it.
@@ -263,11 +265,11 @@ func slice(b *builder) int {
 		return b.result(0)
 	}
 	s := b.shape(0)
-	end := c.start + c.n*c.step
-	x := b.slice(0, c.axis, c.start, min(end, s[c.axis]))
-	if c.step > 1 { // the first of every group of step elements
-		x = b.pad(x, c.axis, 0, end-c.start)
-		x = b.reshape(x, c.with(s, c.n, c.step)...)
+	end := c.Start + c.N*c.Step
+	x := b.slice(0, c.axis, c.Start, min(end, s[c.axis]))
+	if c.Step > 1 { // the first of every group of step elements
+		x = b.pad(x, c.axis, 0, end-c.Start)
+		x = b.reshape(x, c.with(s, c.N, c.Step)...)
 		x = b.slice(x, c.axis+1, 0, 1)
 	}
 	return b.result(x)
@@ -280,15 +282,15 @@ func sliceGradient(b *builder) int {
 		return b.result(b.spread(1, b.shape(0)))
 	}
 	s := b.shape(0)
-	x := b.spread(1, c.with(s, c.n))
-	span := c.n * c.step
-	if c.step > 1 {
-		x = b.reshape(x, c.with(s, c.n, 1)...)
-		x = b.pad(x, c.axis+1, 0, c.step)
+	x := b.spread(1, c.with(s, c.N))
+	span := c.N * c.Step
+	if c.Step > 1 {
+		x = b.reshape(x, c.with(s, c.N, 1)...)
+		x = b.pad(x, c.axis+1, 0, c.Step)
 		x = b.reshape(x, c.with(s, span)...)
-		x = b.slice(x, c.axis, 0, min(span, s[c.axis]-c.start))
+		x = b.slice(x, c.axis, 0, min(span, s[c.axis]-c.Start))
 	}
-	return b.result(b.pad(x, c.axis, c.start, s[c.axis]))
+	return b.result(b.pad(x, c.axis, c.Start, s[c.axis]))
 }
 
 // spread gives x another shape with as many elements, or repeats its only one.
@@ -346,10 +348,11 @@ func softmaxGradient(b *builder) int {
 }
 
 // gather takes whole slices of operand 0 along an axis, by operand 1.
-func gather(b *builder) int {
-	const ids = 1
-	s := b.shape(0)
-	perm, back := move(len(s), b.axis(0, b.int("axis")), 0)
+func gather(b *builder) int { return take(b, b.axis(0, b.int("axis")), 1) }
+
+// take takes whole slices of operand 0 along an axis, by the operand ids.
+func take(b *builder, axis, ids int) int {
+	perm, back := move(len(b.shape(0)), axis, 0)
 	x := b.transpose(0, perm)
 	rest := b.shape(x)[1:]
 	n := ops.Size(b.shape(ids))
@@ -359,14 +362,16 @@ func gather(b *builder) int {
 }
 
 // scatter adds up the slices of operand 1 along an axis, by operand 2: the derivative of gather.
-func scatter(b *builder) int {
-	const dy, ids = 1, 2
+func scatter(b *builder) int { return put(b, b.axis(0, b.int("axis")), 2) }
+
+// put adds up the slices of operand 1 along an axis of operand 0, of which it needs the shape alone, by the operand ids.
+func put(b *builder, axis, ids int) int {
+	const dy = 1
 	s := b.shape(0)
-	axis := b.axis(0, b.int("axis"))
-	perm, back := move(len(s), axis, 0)
 	n := ops.Size(b.shape(ids))
 	d := slices.Clone(s)
 	d[axis] = n
+	perm, back := move(len(s), axis, 0)
 	x := b.transpose(b.reshape(dy, d...), perm)
 	rest := b.shape(x)[1:]
 	rows := b.apply(ops.ScatterAdd{V: s[axis], Padding: -1}, b.reshape(ids, n), b.reshape(x, n, ops.Size(rest)))
