@@ -3,8 +3,10 @@ package train_test
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"regexp"
 	"strconv"
 	"strings"
@@ -99,7 +101,7 @@ func finish(t *testing.T, c *exec.Cmd) (exitCode int) {
 
 var interruptedAfter = regexp.MustCompile(`interrupted after step (\d+)`)
 
-// Trial 21: SIGINT, by Ctrl-C, and SIGTERM at random moments, to a training on a terminal.
+// Trial 21: SIGINT, by Ctrl-C, SIGTERM and SIGHUP at random moments, to a training on a terminal.
 func TestSignals(t *testing.T) {
 	rounds := 100
 	if testing.Short() {
@@ -111,6 +113,7 @@ func TestSignals(t *testing.T) {
 	}{
 		"SIGINT":  {func(tty *terminal, c *exec.Cmd) error { _, err := tty.master.Write([]byte{3}); return err }, 130},
 		"SIGTERM": {func(tty *terminal, c *exec.Cmd) error { return c.Process.Signal(syscall.SIGTERM) }, 143},
+		"SIGHUP":  {func(tty *terminal, c *exec.Cmd) error { return c.Process.Signal(syscall.SIGHUP) }, 129},
 	} {
 		t.Run(name, func(t *testing.T) {
 			random := rng.Stream{Key: rng.New(1).Named(name)}
@@ -139,6 +142,48 @@ func TestSignals(t *testing.T) {
 				rounds, name, s.code, slowest.Round(time.Millisecond))
 		})
 	}
+}
+
+// Where the terminal is gone, and with it what read the output, the checkpoint is still written.
+func TestHangupWithoutReader(t *testing.T) {
+	if signal.Ignored(syscall.SIGHUP) {
+		t.Skip("the test was started to outlive its terminal")
+	}
+	dir := tempDir(t)
+	c := child(dir, stepPause+"=1ms")
+	r, w, err := os.Pipe()
+	require.NoError(t, err)
+	c.Stdout, c.Stderr = w, w
+	require.NoError(t, c.Start())
+	require.NoError(t, w.Close())
+	_, err = r.Read(make([]byte, 1)) // it has begun
+	require.NoError(t, err)
+	require.NoError(t, c.Process.Signal(syscall.SIGSTOP)) // so that what comes now comes at once
+	require.NoError(t, r.Close())
+	require.NoError(t, c.Process.Signal(syscall.SIGHUP))
+	require.NoError(t, c.Process.Signal(syscall.SIGCONT))
+	require.Equal(t, 129, finish(t, c))
+	require.GreaterOrEqual(t, lastStep(t, dir), 0)
+}
+
+// nohup starts a process that goes on when its terminal is gone.
+func TestNohup(t *testing.T) {
+	dir := tempDir(t)
+	c := child(dir, stepPause+"=1ms")
+	c.Path, c.Args = "/bin/sh", []string{"sh", "-c", `trap "" HUP; exec "$0" "$@"`, c.Path, c.Args[1]}
+	r, w, err := os.Pipe()
+	require.NoError(t, err)
+	defer r.Close()
+	c.Stdout, c.Stderr = w, w
+	require.NoError(t, c.Start())
+	require.NoError(t, w.Close())
+	_, err = r.Read(make([]byte, 1))
+	require.NoError(t, err)
+	require.NoError(t, c.Process.Signal(syscall.SIGHUP))
+	time.Sleep(20 * time.Millisecond)
+	require.NoError(t, c.Process.Signal(syscall.SIGTERM))
+	go io.Copy(io.Discard, r)
+	require.Equal(t, 143, finish(t, c), "the hangup, which came first, is ignored")
 }
 
 // A second signal does not wait for the step.

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"flag"
 	"fmt"
@@ -10,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/seqzoo/seqzoo/examples/internal/cli"
 	"github.com/seqzoo/seqzoo/train"
 	"github.com/seqzoo/seqzoo/zoo/decode"
 )
@@ -175,7 +175,7 @@ func main() {
 		fmt.Fprintln(os.Stderr, "nextword:", err)
 		os.Exit(2)
 	}
-	ctx, stop := train.Interruptible(context.Background())
+	ctx, stop := cli.Interruptible("nextword")
 	defer stop()
 	if err := run(ctx, s, os.Stdout, os.Stderr); err != nil {
 		fmt.Fprintln(os.Stderr, "nextword:", err)

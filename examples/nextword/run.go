@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/seqzoo/seqzoo/examples/internal/cli"
 	"github.com/seqzoo/seqzoo/examples/nextword/data"
 	"github.com/seqzoo/seqzoo/internal/ngram"
 	"github.com/seqzoo/seqzoo/internal/safefile"
@@ -237,6 +238,7 @@ func (j *job) close() {
 }
 
 func (j *job) train(ctx context.Context, c *corpus) error {
+	defer cli.HoldAfterStep(&j.config)()
 	r, err := train.Fit(ctx, &j.task, j.config)
 	switch {
 	case errors.Is(err, train.ErrInterrupted) && j.dir == "":

@@ -80,6 +80,7 @@ func (t *training) run(ctx context.Context, s cli.Std) error {
 
 	options := word2vec.TrainOptions{Workers: t.workers, Progress: show(s.Messages)}
 	if t.save != "" {
+		defer cli.Hold()()
 		options.AfterEpoch = func(m *word2vec.Model) error { return m.Save(t.save) }
 	}
 	err = m.Train(ctx, sentences, options)

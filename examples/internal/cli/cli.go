@@ -51,10 +51,10 @@ func Usagef(format string, args ...any) error { return usageError{fmt.Errorf(for
 // IsUsage reports whether an error is a mistake on the command line.
 func IsUsage(err error) bool { return errors.As(err, &usageError{}) }
 
-// Main runs the program on os.Args and exits: 0 if all went well, 2 after a mistake on the command line, 130 or 143 after
-// a signal, else 1.
+// Main runs the program on os.Args and exits: 0 if all went well, 2 after a mistake on the command line, 129, 130 or 143
+// after a signal, else 1.
 func (p Program) Main() {
-	ctx, stop := train.Interruptible(context.Background())
+	ctx, stop := Interruptible(p.Name)
 	err := p.Run(ctx, os.Args[1:], Std{os.Stdin, os.Stdout, os.Stderr})
 	stop()
 	if err == nil {

@@ -6,7 +6,6 @@ import (
 	"flag"
 	"fmt"
 	"math"
-	"os"
 	"path/filepath"
 	"strconv"
 
@@ -92,10 +91,11 @@ func (t *Training) Fit(ctx context.Context, s Std, r Run) (result *train.Result,
 	if t.Save != "" || r.Monitor != "" { // the best weights have to be kept somewhere
 		dir := filepath.Join(t.Save, checkpointsIn)
 		if t.Save == "" {
-			if dir, err = os.MkdirTemp("", "seqzoo-best-"); err != nil {
+			var remove func()
+			if dir, remove, err = temporaryDir("seqzoo-best-"); err != nil {
 				return nil, err
 			}
-			defer os.RemoveAll(dir)
+			defer remove()
 		}
 		if c.Checkpoints, err = train.OpenCheckpoints(dir, 0); err != nil {
 			return nil, err
@@ -108,6 +108,8 @@ func (t *Training) Fit(ctx context.Context, s Std, r Run) (result *train.Result,
 			fmt.Fprintf(s.Messages, "going on from step %d of %s\n", latest.Step, t.Save)
 		}
 	}
+	release := HoldAfterStep(&c)
+	defer release()
 	result, err = train.Fit(ctx, r.Task, c)
 	switch {
 	case errors.Is(err, train.ErrInterrupted) && t.Save == "":

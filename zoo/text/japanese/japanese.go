@@ -71,22 +71,21 @@ func (w Words) Tokens(s string) ([]string, error) {
 }
 
 // sentence is the length of a part of s that can be analysed by itself: up to the end of a sentence, or a long stretch
-// without one, as the analyser needs time by its square where it knows no word.
+// without one, because the analyser's time grows as the square of the length where it knows no word.
 func sentence(s string) int {
 	const longest = 1 << 11
-	end := strings.IndexAny(s, "。！？")
-	if end >= 0 {
+	if len(s) > longest {
+		end := longest
+		for !utf8.RuneStart(s[end]) {
+			end--
+		}
+		s = s[:end] // no more is looked at: a search in the rest for each part of it would take the square of its length
+	}
+	if end := strings.IndexAny(s, "。！？"); end >= 0 {
 		_, size := utf8.DecodeRuneInString(s[end:])
-		end += size
-	} else {
-		end = len(s)
+		return end + size
 	}
-	if end <= longest {
-		return end
-	}
-	for end = longest; !utf8.RuneStart(s[end]); end-- {
-	}
-	return end
+	return len(s)
 }
 
 // Join is the words, one after another, with a space between two that are not Japanese. text.EOS ends a line; text.BOS and
