@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log"
 	"maps"
 	"math"
 	"slices"
@@ -26,9 +27,23 @@ type Task interface {
 	// course of the training as it is. Without such data it returns nothing.
 	Validate(ctx context.Context) (map[string]float64, error)
 	// Save adds the position in the data, and whatever state goes from batch to batch, to a checkpoint; Load takes it
-	// back.
+	// back. Save also adds, by Checkpoint.SetDigest, digests of the data and of all else that the batches to come depend
+	// on: Fit calls it before it resumes, and refuses a checkpoint with other digests. A task that gives none is resumed
+	// with a warning, as nobody knows whether its data are the same.
 	Save(c *Checkpoint)
 	Load(c *Checkpoint) error
+}
+
+// Warner is a Task that has doubts about its data: that it is hardly of use, such as a text of unknown words. Fit passes
+// them to Config.Warn before it trains.
+type Warner interface{ Warnings() []string }
+
+// Warnings are those of a task, or nil if it is no Warner. A Task that wraps another one passes them on.
+func Warnings(t Task) []string {
+	if w, ok := t.(Warner); ok {
+		return w.Warnings()
+	}
+	return nil
 }
 
 // Batch is the outcome of one batch.
@@ -58,6 +73,7 @@ type Config struct {
 
 	RecordEvery int                  // updates between rows of the history; 0 means 50
 	Progress    *Progress            // nil: silent
+	Warn        func(message string) // is told what is likely a mistake, before the training; nil: the standard logger
 	AfterStep   func(step int) error // is called after each update, and ends the training by an error
 }
 
@@ -78,8 +94,8 @@ var ErrInterrupted = errors.New("interrupted")
 // resumed, with the same task and configuration, gives the same numbers, to the bit, as one that was never interrupted;
 // Epochs and MaxSteps may be raised to go on from where a training ended.
 //
-// It is an error if the directory of Checkpoints holds one and Resume is not set, if a save fails (what was saved before
-// stays), and if the loss or the gradient is no longer finite. That error names the operation, its scope and the time
+// It is an error if the directory of Checkpoints holds one and Resume is not set, if that one was made with other data
+// (see Task.Save) or settings, which changes nothing, if a save fails (what was saved before stays), and if the loss or the gradient is no longer finite. That error names the operation, its scope and the time
 // step in which the first NaN or infinity came up, if the gradients are those of a Step. After an error the weights are
 // those of the last update.
 func Fit(ctx context.Context, t Task, c Config) (*Result, error) {
@@ -88,6 +104,9 @@ func Fit(ctx context.Context, t Task, c Config) (*Result, error) {
 		return nil, err
 	}
 	defer c.Progress.finish()
+	for _, message := range Warnings(t) {
+		f.Warn(message)
+	}
 	if err := f.resume(); err != nil {
 		return nil, err
 	}
@@ -146,6 +165,9 @@ func newFit(t Task, c Config) (*fit, error) {
 	}
 	if f.Monitor == "" {
 		f.Monitor = "valid_loss"
+	}
+	if f.Warn == nil {
+		f.Warn = func(message string) { log.Print("train: ", message) }
 	}
 	check := checks{config: "Config"}
 	check.field(c.Optimizer != nil, "Optimizer", c.Optimizer, "set")

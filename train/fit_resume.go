@@ -15,18 +15,13 @@ import (
 
 // checkpoint is everything that the rest of the training depends on. None is made between the batches of an update.
 func (f *fit) checkpoint() *Checkpoint {
-	c := &Checkpoint{
-		Step:   f.step,
-		Params: f.params(),
-		States: map[string]State{},
-		Counters: map[string]uint64{
-			"epoch": uint64(f.epoch), "batches": uint64(f.batches),
-			"sum_loss": math.Float64bits(f.sum.loss.sum), "sum_norm": math.Float64bits(f.sum.norm),
-			"sum_count": uint64(f.sum.loss.count), "sum_updates": uint64(f.sum.updates),
-			"epoch_loss": math.Float64bits(f.mean.sum), "epoch_count": uint64(f.mean.count),
-		},
-		Text:    map[string]string{},
-		Tensors: map[string]*tensor.Dense{},
+c := newCheckpoint()
+	c.Step, c.Params = f.step, f.params()
+	c.Counters = map[string]uint64{
+		"epoch": uint64(f.epoch), "batches": uint64(f.batches),
+		"sum_loss": math.Float64bits(f.sum.loss.sum), "sum_norm": math.Float64bits(f.sum.norm),
+		"sum_count": uint64(f.sum.loss.count), "sum_updates": uint64(f.sum.updates),
+		"epoch_loss": math.Float64bits(f.mean.sum), "epoch_count": uint64(f.mean.count),
 	}
 	for name, s := range f.states() {
 		c.States[name] = s.State()
@@ -110,7 +105,50 @@ func (f *fit) resume() error {
 		return fmt.Errorf("train: the checkpoint of step %d in %s was made %w; resume with the settings of the run that made it",
 			c.Step, f.Checkpoints.dir, err)
 	}
+	if err := f.checkData(c); err != nil {
+		return err
+	}
 	return f.restore(c)
+}
+
+// checkData is an error if the data of the task are not those that c was made with, as far as both have digests. It
+// warns of what could not be compared.
+func (f *fit) checkData(c *Checkpoint) error {
+	now := newCheckpoint()
+	f.task.Save(now)
+	was, is := c.digests(), now.digests()
+	var differ, unknown []string
+	for part := range union(was, is) {
+		switch {
+		case was[part] == "":
+			unknown = append(unknown, part)
+		case was[part] != is[part]:
+			differ = append(differ, part)
+		}
+	}
+	slices.Sort(differ)
+	slices.Sort(unknown)
+	if differ != nil {
+		return fmt.Errorf("train: the checkpoint of step %d in %s was made with other data, and is left as it is: what differs is the %s. "+
+			"Resume with the data of the run that made it, or train in another directory",
+			c.Step, f.Checkpoints.dir, strings.Join(differ, ", the "))
+	}
+	if unknown != nil {
+		f.Warn(fmt.Sprintf("the checkpoint of step %d in %s is of an older version and does not tell with which data it was made: "+
+			"nobody has checked that it is with the same %s. If it was with others, stop and train in another directory",
+			c.Step, f.Checkpoints.dir, strings.Join(unknown, ", ")))
+	} else if len(is) == 0 {
+		f.Warn(fmt.Sprintf("the task gives no digest of its data (see train.Checkpoint.SetDigest): "+
+			"nobody has checked that the checkpoint of step %d in %s was made with the same", c.Step, f.Checkpoints.dir))
+	}
+	return nil
+}
+
+// newCheckpoint has room for what a Task saves.
+func newCheckpoint() *Checkpoint {
+	return &Checkpoint{
+		States: map[string]State{}, Counters: map[string]uint64{}, Text: map[string]string{}, Tensors: map[string]*tensor.Dense{},
+	}
 }
 
 // checkSettings is an error if the run that made c differs from this one in its settings. It names them all.

@@ -239,8 +239,10 @@ func (m *Autoencoder) Task(d RowData) (train.Task, error) {
 	if m.scaling != nil {
 		m.scaling.fit(d.Train)
 	}
+	cfg := m.cfg
+	cfg.Threshold = 0 // training knows nothing of it
 	x, valid := m.scaling.apply(d.Train), m.scaling.apply(d.Valid)
-	task, err := newRowTask(m.store, x, m.Features(), d, 0, func(x, _ *nodes.Node) *nodes.Node { return m.Forward(x).Loss })
+	task, err := newRowTask(m.store, cfg, x, m.Features(), d, 0, func(x, _ *nodes.Node) *nodes.Node { return m.Forward(x).Loss })
 	if err != nil {
 		return fail(err)
 	}

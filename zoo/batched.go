@@ -14,6 +14,7 @@ import (
 
 // exampleTask is the train.Task of a model that learns from examples in any order, gathered into batches.
 type exampleTask struct {
+	taskData
 	params   []*nodes.Param
 	batches  *train.Batches
 	run      func(examples []int, seed uint64, counter int) (train.Batch, error)
@@ -41,6 +42,7 @@ func (t *exampleTask) Validate(ctx context.Context) (map[string]float64, error) 
 func (t *exampleTask) Save(c *train.Checkpoint) {
 	p := t.batches.Position()
 	c.Counters["data_epoch"], c.Counters["data_next"] = uint64(p.Epoch), uint64(p.Next)
+	t.save(c)
 }
 
 func (t *exampleTask) Load(c *train.Checkpoint) error {

@@ -52,8 +52,12 @@ func (m *Captioner) Task(d CaptionerData) (train.Task, error) {
 	if err != nil {
 		return nil, fmt.Errorf("zoo: captioner: training: %w", err)
 	}
+	data, err := m.taskData(d)
+	if err != nil {
+		return nil, fmt.Errorf("zoo: captioner: %w", err)
+	}
 	r := newCaptionRunner(m, d, true)
-	task := &exampleTask{params: m.store.Params(), batches: batches}
+	task := &exampleTask{taskData: data, params: m.store.Params(), batches: batches}
 	task.run = func(examples []int, seed uint64, counter int) (train.Batch, error) {
 		return r.run(d.Train, examples, seed, counter)
 	}
@@ -64,6 +68,27 @@ func (m *Captioner) Task(d CaptionerData) (train.Task, error) {
 		}
 	}
 	return task, nil
+}
+
+// taskData digests the pictures by their pixels as the model sees them.
+func (m *Captioner) taskData(d CaptionerData) (data taskData, err error) {
+	digests := func(examples []Captioned) []string {
+		all := make([]string, len(examples))
+		for i, e := range examples {
+			pixels, e1 := m.pixels(e.Picture)
+			digest, e2 := train.DigestOf(pixels, e.Caption)
+			all[i], err = digest, errors.Join(err, e1, e2)
+		}
+		return all
+	}
+	parts := taskParts{
+		train: digests(d.Train), valid: digests(d.Valid), vocabulary: []any{m.words}, model: m.cfg,
+		settings: []any{cmp.Or(d.Batch, 32), d.Seed, d.Unroll},
+	}
+	if err != nil {
+		return data, err
+	}
+	return newTaskData(parts)
 }
 
 // Loss is the mean cross-entropy of captions in nats a word, <eos> included, each word predicted from the true ones before

@@ -55,6 +55,7 @@ func (m *Emoji2Vec) Forward(emoji, descriptions *nodes.Node) *nodes.Node {
 // whose emoji is not known, are left out.
 func (m *Emoji2Vec) Task(d Emoji2VecData) (train.Task, error) {
 	examples, _, _ := m.examples(d.Train)
+	watched, _, _ := m.examples(d.Valid)
 	batches, err := train.NewBatches(len(examples), nil, train.BatchesConfig{Batch: cmp.Or(d.Batch, 16), Seed: d.Seed})
 	if err != nil {
 		return nil, fmt.Errorf("zoo: emoji2vec: training: %w", err)
@@ -63,7 +64,13 @@ func (m *Emoji2Vec) Task(d Emoji2VecData) (train.Task, error) {
 	if err != nil {
 		return nil, fmt.Errorf("zoo: emoji2vec: %w", err)
 	}
-	task := &exampleTask{params: m.store.Params(), batches: batches, run: r.run}
+	data, err := newTaskData(taskParts{
+		train: examples, valid: watched, vocabulary: []any{m.emoji}, model: m.cfg, settings: []any{cmp.Or(d.Batch, 16), d.Seed},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("zoo: emoji2vec: %w", err)
+	}
+	task := &exampleTask{taskData: data, params: m.store.Params(), batches: batches, run: r.run}
 	if len(d.Valid) > 0 {
 		task.validate = func(context.Context) (map[string]float64, error) {
 			s, err := m.Evaluate(d.Valid)

@@ -33,8 +33,9 @@ func (m *Forecaster) Task(d ForecastData) (train.Task, error) {
 	if err != nil {
 		return nil, fmt.Errorf("zoo: forecaster: training: %w", err)
 	}
+	valid := &windows{}
 	if d.Valid != nil {
-		if _, err := m.windows(d.Valid); err != nil {
+		if valid, err = m.windows(d.Valid); err != nil {
 			return nil, fmt.Errorf("zoo: forecaster: validation: %w", err)
 		}
 	}
@@ -42,8 +43,14 @@ func (m *Forecaster) Task(d ForecastData) (train.Task, error) {
 	if err != nil {
 		return nil, fmt.Errorf("zoo: forecaster: training: %w", err)
 	}
+	data, err := newTaskData(taskParts{
+		train: w.x, valid: valid.x, model: []any{m.cfg, m.scale}, settings: []any{cmp.Or(d.Batch, 32), d.Seed, d.Unroll},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("zoo: forecaster: %w", err)
+	}
 	graphs := m.graphs(d.Unroll, true)
-	task := &exampleTask{params: m.store.Params(), batches: batches}
+	task := &exampleTask{taskData: data, params: m.store.Params(), batches: batches}
 	task.run = func(starts []int, seed uint64, counter int) (b train.Batch, err error) {
 		g, err := graphs.get(len(starts))
 		if err != nil {

@@ -126,8 +126,16 @@ func (m *HRED) Task(d HREDData) (train.Task, error) {
 	if err != nil {
 		return nil, fmt.Errorf("zoo: hred: training: %w", err)
 	}
+	data, err := newTaskData(taskParts{
+		train: d.Train, valid: d.Valid, vocabulary: []any{m.vocabulary}, model: m.cfg,
+		settings:  []any{d.Batch, d.Bucket, d.Seed, d.Unroll, d.WordDropout, d.FreeBits},
+		schedules: []func(int) float64{d.KLWeight},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("zoo: hred: %w", err)
+	}
 	runner := newDialogueRunner(m, d, true)
-	task := &exampleTask{params: m.store.Params(), batches: batches}
+	task := &exampleTask{taskData: data, params: m.store.Params(), batches: batches}
 	task.run = func(examples []int, seed uint64, counter int) (b train.Batch, err error) {
 		g, err := runner.run(d.Train, examples, seed, counter)
 		if err != nil {

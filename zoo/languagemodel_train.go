@@ -62,7 +62,14 @@ func (m *LanguageModel) Task(d LanguageModelData) (train.Task, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &languageModelTask{m, d.Valid, stream, runner}, nil
+	data, err := newTaskData(taskParts{
+		train: d.Train, valid: d.Valid, vocabulary: []any{m.vocabulary}, model: m.cfg,
+		settings: []any{d.Batch, d.Window, d.Unroll, d.Sampled},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("zoo: language model: %w", err)
+	}
+	return &languageModelTask{data, m, d.Valid, stream, runner}, nil
 }
 
 func (m *LanguageModel) checkIDs(ids []int) error {
@@ -75,6 +82,7 @@ func (m *LanguageModel) checkIDs(ids []int) error {
 }
 
 type languageModelTask struct {
+	taskData
 	m      *LanguageModel
 	valid  []int
 	stream *train.Stream
@@ -107,6 +115,7 @@ func (t *languageModelTask) Save(c *train.Checkpoint) {
 	p := t.stream.Position()
 	c.Counters["data_epoch"], c.Counters["data_next"] = uint64(p.Epoch), uint64(p.Next)
 	t.runner.carried.Save(c, "carried")
+	t.save(c)
 }
 
 func (t *languageModelTask) Load(c *train.Checkpoint) error {

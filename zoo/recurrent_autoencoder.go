@@ -497,6 +497,14 @@ func (m *RecurrentAutoencoder) SeriesTask(d SeriesData) (train.Task, error) {
 	if err != nil {
 		return fail(err)
 	}
+	cfg := m.cfg
+	cfg.Threshold = 0 // training knows nothing of it
+	data, err := newTaskData(taskParts{
+		train: d.Train, valid: d.Valid, model: cfg, settings: []any{cmp.Or(d.Batch, 32), d.Seed},
+	})
+	if err != nil {
+		return fail(err)
+	}
 	graphs := compiled[seriesShape, *seriesGraph]{build: m.compile}
 	run := func(use string, series [][]float32, examples []int, seed uint64, counter int) (b train.Batch, err error) {
 		shape := seriesShape{use: use, B: len(examples)}
@@ -515,7 +523,7 @@ func (m *RecurrentAutoencoder) SeriesTask(d SeriesData) (train.Task, error) {
 		b.Grads = g.Grads()
 		return b, err
 	}
-	task := &exampleTask{params: m.store.Params(), batches: batches}
+	task := &exampleTask{taskData: data, params: m.store.Params(), batches: batches}
 	task.run = func(examples []int, seed uint64, counter int) (train.Batch, error) {
 		return run(trainSeries, x, examples, seed, counter)
 	}

@@ -44,11 +44,17 @@ func (d RowData) check(features int, unit bool) error {
 	return nil
 }
 
-// newRowTask trains on rows x [N, width], as the model sees them, by the loss that build makes of a node [B, width]. The
+// newRowTask trains a model of configuration cfg on rows x [N, width], as the model sees them, by the loss that build makes of a node [B, width]. The
 // second node, if warmup is not 0, is a number [1] that rises from 0 to 1 in as many batches.
-func newRowTask(store *nodes.Store, x []float32, width int, d RowData, warmup int,
+func newRowTask(store *nodes.Store, cfg any, x []float32, width int, d RowData, warmup int,
 	build func(x, warm *nodes.Node) *nodes.Node) (*exampleTask, error) {
 	batches, err := train.NewBatches(len(x)/width, nil, train.BatchesConfig{Batch: cmp.Or(d.Batch, 128), Seed: d.Seed})
+	if err != nil {
+		return nil, err
+	}
+	data, err := newTaskData(taskParts{
+		train: d.Train, valid: d.Valid, model: cfg, settings: []any{cmp.Or(d.Batch, 128), d.Seed, warmup},
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -67,7 +73,7 @@ func newRowTask(store *nodes.Store, x []float32, width int, d RowData, warmup in
 		}
 		return l, err
 	}
-	task := &exampleTask{params: store.Params(), batches: batches}
+	task := &exampleTask{taskData: data, params: store.Params(), batches: batches}
 	task.run = func(examples []int, seed uint64, counter int) (b train.Batch, err error) {
 		g, err := graphs.get(len(examples)) // the last batch of an epoch may have fewer
 		if err != nil {

@@ -117,8 +117,16 @@ func (m *Seq2Seq) Task(d Seq2SeqData) (train.Task, error) {
 	if err != nil {
 		return nil, fmt.Errorf("zoo: seq2seq: training: %w", err)
 	}
+	data, err := newTaskData(taskParts{
+		train: d.Train, valid: d.Valid, vocabulary: []any{m.sources, m.targets}, model: m.cfg,
+		settings:  []any{cmp.Or(d.Batch, 32), cmp.Or(d.Bucket, 50), d.Seed, d.Unroll, d.Smoothing, d.BLEU},
+		schedules: []func(int) float64{d.Teacher},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("zoo: seq2seq: %w", err)
+	}
 	runner := newPairRunner(m, d, true)
-	task := &exampleTask{params: m.store.Params(), batches: batches}
+	task := &exampleTask{taskData: data, params: m.store.Params(), batches: batches}
 	task.run = func(examples []int, seed uint64, counter int) (train.Batch, error) {
 		return runner.run(d.Train, examples, seed, counter)
 	}

@@ -39,8 +39,19 @@ func (m *labeller) Task(d SequenceData) (train.Task, error) {
 	if err != nil {
 		return nil, m.errorf("training: %w", err)
 	}
+	vocabulary := []any{m.labels}
+	if m.tokens != nil {
+		vocabulary = append(vocabulary, m.tokens)
+	}
+	data, err := newTaskData(taskParts{
+		train: d.Train, valid: d.Valid, vocabulary: vocabulary, model: []any{m.cfg, m.pool},
+		settings: []any{batch, cmp.Or(d.Bucket, 20), d.Seed, d.Unroll},
+	})
+	if err != nil {
+		return nil, m.errorf("%w", err)
+	}
 	graphs := m.graphs(batch, d.Unroll, labelsLearned)
-	task := &exampleTask{params: m.store.Params(), batches: batches}
+	task := &exampleTask{taskData: data, params: m.store.Params(), batches: batches}
 	task.run = func(examples []int, seed uint64, counter int) (b train.Batch, err error) {
 		g, err := m.load(graphs, d.Train, examples)
 		if err != nil {

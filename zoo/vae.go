@@ -316,8 +316,10 @@ func (m *VAE) Task(d VAEData) (train.Task, error) {
 	if m.scaling != nil {
 		m.scaling.fit(d.Train)
 	}
+	cfg := m.cfg
+	cfg.Threshold = 0 // training knows nothing of it
 	x, valid := m.scaling.apply(d.Train), m.scaling.apply(d.Valid)
-	task, err := newRowTask(m.store, x, m.Features(), d.RowData, d.Warmup, func(x, warm *nodes.Node) *nodes.Node {
+	task, err := newRowTask(m.store, cfg, x, m.Features(), d.RowData, d.Warmup, func(x, warm *nodes.Node) *nodes.Node {
 		return m.Forward(x, warm).Loss
 	})
 	if err != nil {

@@ -1,0 +1,149 @@
+package train_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"log"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seqzoo/seqzoo/train"
+)
+
+type written string
+
+func (w written) WriteTo(to io.Writer) (int64, error) {
+	n, err := io.WriteString(to, string(w))
+	return int64(n), err
+}
+
+type hidden struct{ w written }
+
+// Every two of these differ in something.
+func TestDigestOf(t *testing.T) {
+	one := 1
+	big := make([]float32, 100_003)
+	changed := append([]float32(nil), big...)
+	changed[99_999] = 1
+	seen := map[string]int{}
+	for i, v := range []any{
+		nil, 0, 1, int8(1), uint(1), 1.0, float32(1), true, false, "", "1", 1i, &one, (*int)(nil),
+		[]int(nil), []int{0}, []int{0, 0}, []int{0, 1}, []int{1, 0}, [2]int{1, 0}, []int32{1, 0}, []float64{1, 0}, []float32{1, 0},
+		[][]int{{1}, {}}, [][]int{{}, {1}}, [][]int{{1}}, []string{"a", "b"}, []string{"ab", ""}, []string{"", "ab"}, []byte("ab"),
+		[]any{1, "a"}, []any{"a", 1}, map[string]int{"a": 1, "b": 2}, map[string]int{"a": 2, "b": 1}, map[string]int{},
+		struct{ a, b []int }{[]int{1}, nil}, struct{ a, b []int }{nil, []int{1}}, written("a"), written("b"), big, changed, big[1:],
+	} {
+		digest, err := train.DigestOf(v)
+		require.NoError(t, err)
+		require.Len(t, digest, 32)
+		if j, ok := seen[digest]; ok {
+			t.Errorf("values %d and %d have the digest %s", j, i, digest)
+		}
+		seen[digest] = i
+		again, err := train.DigestOf(v)
+		require.NoError(t, err)
+		require.Equal(t, digest, again)
+	}
+	for range 20 { // the order of a map does not count
+		a, b := map[int]int{}, map[int]int{}
+		for i := range 20 {
+			a[i], b[19-i] = i, 19-i
+		}
+		require.Equal(t, must(train.DigestOf(a)), must(train.DigestOf(b)))
+	}
+	require.NotEqual(t, must(train.DigestOf("a", "bc")), must(train.DigestOf("ab", "c")))
+	loop := []any{nil, nil}
+	loop[0], loop[1] = loop, loop
+	type list struct{ left, right *list }
+	ring := &list{}
+	ring.left, ring.right = ring, ring
+	for want, v := range map[string]any{
+		"a func() has no digest": []any{func() {}}, "a chan int has": make(chan int), "give it by itself": hidden{"x"},
+		"a []interface {} holds itself": loop, "holds itself": ring,
+	} {
+		_, err := train.DigestOf(v)
+		require.ErrorContains(t, err, want)
+	}
+}
+
+// labelled is a bowl whose data have digests.
+type labelled struct {
+	*bowl
+	digests map[string]string
+}
+
+func (l *labelled) Save(c *train.Checkpoint) {
+	l.bowl.Save(c)
+	for part, digest := range l.digests {
+		c.SetDigest(part, digest)
+	}
+}
+
+func (*labelled) Warnings() []string { return []string{"it is a bowl"} }
+
+// A checkpoint of other data is refused and left as it is; one that does not tell its data is gone on from with a warning.
+func TestResumeLooksAtTheData(t *testing.T) {
+	dir := t.TempDir()
+	var warned []string
+	run := func(epochs int, digests map[string]string) (err error) {
+		warned = nil
+		cp := must(train.OpenCheckpoints(dir, 0))
+		defer cp.Close()
+		_, err = train.Fit(context.Background(), &labelled{newBowl(7), digests}, train.Config{
+			Optimizer: adam(0.1), Epochs: epochs, Checkpoints: cp, Resume: true, Warn: func(m string) { warned = append(warned, m) },
+		})
+		return err
+	}
+	content := func() (all string) {
+		names, err := filepath.Glob(filepath.Join(dir, "*.safetensors"))
+		require.NoError(t, err)
+		for _, name := range names {
+			all += fmt.Sprintf("%s %x\n", name, must(os.ReadFile(name)))
+		}
+		return all
+	}
+	require.NoError(t, run(1, nil))
+	require.Equal(t, []string{"it is a bowl"}, warned)
+	require.NoError(t, run(2, nil))
+	require.Contains(t, warned[1], "gives no digest")
+	require.NoError(t, run(3, map[string]string{"training data": "1", "vocabulary": "2"}))
+	require.Contains(t, warned[1], "checked that it is with the same training data, vocabulary")
+	require.NoError(t, run(4, map[string]string{"training data": "1", "vocabulary": "2"}))
+	require.Len(t, warned, 1)
+	before := content()
+	for want, digests := range map[string]map[string]string{
+		"what differs is the vocabulary. Resume":                    {"training data": "1", "vocabulary": "3"},
+		"what differs is the training data, the vocabulary. Resume": {"training data": "2"},
+	} {
+		require.ErrorContains(t, run(5, digests), want)
+		require.Equal(t, before, content())
+	}
+	require.NoError(t, run(5, map[string]string{"training data": "1", "vocabulary": "2", "labels": "9"}))
+	require.Contains(t, warned[1], "the same labels")
+}
+
+// Without Warn the standard logger tells.
+func TestWarningsAreLogged(t *testing.T) {
+	var b bytes.Buffer
+	log.SetOutput(&b)
+	defer log.SetOutput(os.Stderr)
+	_, err := train.Fit(context.Background(), &labelled{newBowl(7), nil}, train.Config{Optimizer: adam(0.1), Epochs: 1})
+	require.NoError(t, err)
+	require.Contains(t, b.String(), "train: it is a bowl")
+	require.Nil(t, train.Warnings(newBowl(1)))
+}
+
+func BenchmarkDigestOf(b *testing.B) {
+	ids := make([]int, 1<<20)
+	b.SetBytes(int64(8 * len(ids)))
+	for b.Loop() {
+		if _, err := train.DigestOf(ids); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
