@@ -275,12 +275,22 @@ func denseOf[E float32 | float64](t safetensors.Tensor) (*tensor.Dense, error) {
 // Apply copies the checkpoint's weights into params, in place. The names must be the same, with the same shapes and
 // types: a checkpoint of another architecture changes nothing, and the error lists what differs, ten lines at most.
 func (c *Checkpoint) Apply(params map[string]*tensor.Dense) error {
+	pairs, err := c.match(params)
+	for _, p := range pairs {
+		p.to.copyFrom(p.from)
+	}
+	return err
+}
+
+// weightPair is a weight of a model and that of a checkpoint.
+type weightPair struct{ to, from vector }
+
+// match finds the weight of the checkpoint for each of params.
+func (c *Checkpoint) match(params map[string]*tensor.Dense) (pairs []weightPair, err error) {
 	var differ []string
 	report := func(name, format string, args ...any) {
 		differ = append(differ, fmt.Sprintf("%s: "+format, append([]any{name}, args...)...))
 	}
-	type pair struct{ to, from vector }
-	var pairs []pair
 	for name, d := range params {
 		from, ok := c.Params[name]
 		if !ok {
@@ -297,7 +307,7 @@ func (c *Checkpoint) Apply(params map[string]*tensor.Dense) error {
 		case !to.like(saved):
 			report(name, "%v in the checkpoint, %v in the model", saved, to)
 		default:
-			pairs = append(pairs, pair{to, saved})
+			pairs = append(pairs, weightPair{to, saved})
 		}
 	}
 	for name := range c.Params {
@@ -312,13 +322,10 @@ func (c *Checkpoint) Apply(params map[string]*tensor.Dense) error {
 		if n > most {
 			differ = append(differ[:most-1], fmt.Sprintf("and %d more", n-most+1))
 		}
-		return fmt.Errorf("train: the checkpoint is of another architecture, %d parameters differ:\n\t%s",
+		return nil, fmt.Errorf("train: the checkpoint is of another architecture, %d parameters differ:\n\t%s",
 			n, strings.Join(differ, "\n\t"))
 	}
-	for _, p := range pairs {
-		p.to.copyFrom(p.from)
-	}
-	return nil
+	return pairs, nil
 }
 
 // ErrNoCheckpoint says that a directory holds none yet.

@@ -15,7 +15,7 @@ import (
 
 // checkpoint is everything that the rest of the training depends on. None is made between the batches of an update.
 func (f *fit) checkpoint() *Checkpoint {
-c := newCheckpoint()
+	c := newCheckpoint()
 	c.Step, c.Params = f.step, f.params()
 	c.Counters = map[string]uint64{
 		"epoch": uint64(f.epoch), "batches": uint64(f.batches),
@@ -104,6 +104,9 @@ func (f *fit) resume() error {
 	if err := f.checkSettings(c); err != nil {
 		return fmt.Errorf("train: the checkpoint of step %d in %s was made %w; resume with the settings of the run that made it",
 			c.Step, f.Checkpoints.dir, err)
+	}
+	if _, err := c.match(f.params()); err != nil { // it tells more than that the configuration differs
+		return err
 	}
 	if err := f.checkData(c); err != nil {
 		return err

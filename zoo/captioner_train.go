@@ -88,7 +88,14 @@ func (m *Captioner) taskData(d CaptionerData) (data taskData, err error) {
 	if err != nil {
 		return data, err
 	}
-	return newTaskData(parts)
+	if data, err = newTaskData(parts); err != nil {
+		return data, err
+	}
+	data.empty(d.Valid != nil, len(d.Valid))
+	data.unknown("training captions", m.words, sequencesOf(d.Train, func(e Captioned) []int { return e.Caption }))
+	data.unknown("validation captions", m.words, sequencesOf(d.Valid, func(e Captioned) []int { return e.Caption }))
+	overlap(&data, parts.train.([]string), parts.valid.([]string), noPrint.text)
+	return data, nil
 }
 
 // Loss is the mean cross-entropy of captions in nats a word, <eos> included, each word predicted from the true ones before

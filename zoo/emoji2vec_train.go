@@ -54,7 +54,7 @@ func (m *Emoji2Vec) Forward(emoji, descriptions *nodes.Node) *nodes.Node {
 // are; its validation measures the same without drawing any, valid_loss, and valid_auc. Pairs without a known word, or
 // whose emoji is not known, are left out.
 func (m *Emoji2Vec) Task(d Emoji2VecData) (train.Task, error) {
-	examples, _, _ := m.examples(d.Train)
+	examples, unknownWords, unknownEmoji := m.examples(d.Train)
 	watched, _, _ := m.examples(d.Valid)
 	batches, err := train.NewBatches(len(examples), nil, train.BatchesConfig{Batch: cmp.Or(d.Batch, 16), Seed: d.Seed})
 	if err != nil {
@@ -70,6 +70,14 @@ func (m *Emoji2Vec) Task(d Emoji2VecData) (train.Task, error) {
 	if err != nil {
 		return nil, fmt.Errorf("zoo: emoji2vec: %w", err)
 	}
+	if left := unknownWords + unknownEmoji; float64(left) > manyUnknown*float64(len(d.Train)) {
+		data.doubt("%d of the %d training pairs (%.0f %%) are left out: %d have no word with a vector, %d no emoji of the model",
+			left, len(d.Train), 100*float64(left)/float64(len(d.Train)), unknownWords, unknownEmoji)
+	}
+	data.empty(d.Valid != nil, len(d.Valid))
+	overlap(&data, examples, watched, func(e emojiExample) fingerprint {
+		return noPrint.floats(e.v).ids([]int{e.id, map[bool]int{true: 1}[e.match]})
+	})
 	task := &exampleTask{taskData: data, params: m.store.Params(), batches: batches, run: r.run}
 	if len(d.Valid) > 0 {
 		task.validate = func(context.Context) (map[string]float64, error) {

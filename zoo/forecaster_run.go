@@ -49,6 +49,7 @@ func (m *Forecaster) Task(d ForecastData) (train.Task, error) {
 	if err != nil {
 		return nil, fmt.Errorf("zoo: forecaster: %w", err)
 	}
+	part(&data, "series", w.x, valid.x)
 	graphs := m.graphs(d.Unroll, true)
 	task := &exampleTask{taskData: data, params: m.store.Params(), batches: batches}
 	task.run = func(starts []int, seed uint64, counter int) (b train.Batch, err error) {

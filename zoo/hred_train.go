@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"math"
 	"slices"
 
@@ -134,6 +135,16 @@ func (m *HRED) Task(d HREDData) (train.Task, error) {
 	if err != nil {
 		return nil, fmt.Errorf("zoo: hred: %w", err)
 	}
+	data.empty(d.Valid != nil, len(d.Valid))
+	data.unknown("training dialogues", m.vocabulary, turnsOf(d.Train))
+	data.unknown("validation dialogues", m.vocabulary, turnsOf(d.Valid))
+	overlap(&data, d.Train, d.Valid, func(turns Dialogue) fingerprint {
+		p := noPrint
+		for _, ids := range turns {
+			p = p.ids(ids)
+		}
+		return p
+	})
 	runner := newDialogueRunner(m, d, true)
 	task := &exampleTask{taskData: data, params: m.store.Params(), batches: batches}
 	task.run = func(examples []int, seed uint64, counter int) (b train.Batch, err error) {
@@ -157,6 +168,19 @@ func (m *HRED) Task(d HREDData) (train.Task, error) {
 		}
 	}
 	return task, nil
+}
+
+// turnsOf are all turns of dialogues.
+func turnsOf(ds []Dialogue) iter.Seq[[]int] {
+	return func(yield func([]int) bool) {
+		for _, d := range ds {
+			for _, ids := range d {
+				if !yield(ids) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // dialogueBatches gathers dialogues of as many turns, and then of like length.

@@ -69,6 +69,10 @@ func (m *LanguageModel) Task(d LanguageModelData) (train.Task, error) {
 	if err != nil {
 		return nil, fmt.Errorf("zoo: language model: %w", err)
 	}
+	data.empty(d.Valid != nil, len(d.Valid))
+	data.unknown("training text", m.vocabulary, alone(d.Train))
+	data.unknown("validation text", m.vocabulary, alone(d.Valid))
+	part(&data, "text", d.Train, d.Valid)
 	return &languageModelTask{data, m, d.Valid, stream, runner}, nil
 }
 

@@ -505,6 +505,8 @@ func (m *RecurrentAutoencoder) SeriesTask(d SeriesData) (train.Task, error) {
 	if err != nil {
 		return fail(err)
 	}
+	data.empty(d.Valid != nil, len(d.Valid))
+	overlap(&data, d.Train, d.Valid, noPrint.floats)
 	graphs := compiled[seriesShape, *seriesGraph]{build: m.compile}
 	run := func(use string, series [][]float32, examples []int, seed uint64, counter int) (b train.Batch, err error) {
 		shape := seriesShape{use: use, B: len(examples)}

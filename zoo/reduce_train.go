@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
 
 	"gorgonia.org/tensor"
 
@@ -58,6 +59,8 @@ func newRowTask(store *nodes.Store, cfg any, x []float32, width int, d RowData, 
 	if err != nil {
 		return nil, err
 	}
+	data.empty(d.Valid != nil, len(d.Valid))
+	overlap(&data, slices.Collect(slices.Chunk(d.Train, width)), slices.Collect(slices.Chunk(d.Valid, width)), noPrint.floats)
 	var warm *nodes.Node
 	graphs := rowLosses(store.Dtype(), width, true, func(x *nodes.Node) []*nodes.Node {
 		if warmup > 0 {

@@ -125,6 +125,15 @@ func (m *Seq2Seq) Task(d Seq2SeqData) (train.Task, error) {
 	if err != nil {
 		return nil, fmt.Errorf("zoo: seq2seq: %w", err)
 	}
+	data.empty(d.Valid != nil, len(d.Valid))
+	for _, part := range []struct {
+		name  string
+		pairs []Pair
+	}{{"training", d.Train}, {"validation", d.Valid}} {
+		data.unknown(part.name+" sources", m.sources, sequencesOf(part.pairs, func(p Pair) []int { return p.Source }))
+		data.unknown(part.name+" targets", m.targets, sequencesOf(part.pairs, func(p Pair) []int { return p.Target }))
+	}
+	overlap(&data, d.Train, d.Valid, func(p Pair) fingerprint { return noPrint.ids(p.Source).ids(p.Target) })
 	runner := newPairRunner(m, d, true)
 	task := &exampleTask{taskData: data, params: m.store.Params(), batches: batches}
 	task.run = func(examples []int, seed uint64, counter int) (train.Batch, error) {

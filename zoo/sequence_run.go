@@ -50,6 +50,7 @@ func (m *labeller) Task(d SequenceData) (train.Task, error) {
 	if err != nil {
 		return nil, m.errorf("%w", err)
 	}
+	m.doubts(&data, d)
 	graphs := m.graphs(batch, d.Unroll, labelsLearned)
 	task := &exampleTask{taskData: data, params: m.store.Params(), batches: batches}
 	task.run = func(examples []int, seed uint64, counter int) (b train.Batch, err error) {
@@ -73,6 +74,24 @@ func (m *labeller) Task(d SequenceData) (train.Task, error) {
 		}
 	}
 	return task, nil
+}
+
+// doubts says what is likely a mistake in the data.
+func (m *labeller) doubts(data *taskData, d SequenceData) {
+	things := "texts"
+	switch {
+	case m.pool == eachStep:
+		things = "tokens"
+	case m.tokens == nil:
+		things = "sequences"
+	}
+	data.empty(d.Valid != nil, len(d.Valid))
+	data.labels(m.labels, d.Train, things)
+	if m.tokens != nil {
+		data.unknown("training data", m.tokens, sequencesOf(d.Train, func(e Labelled) []int { return e.IDs }))
+		data.unknown("validation data", m.tokens, sequencesOf(d.Valid, func(e Labelled) []int { return e.IDs }))
+	}
+	overlap(data, d.Train, d.Valid, func(e Labelled) fingerprint { return noPrint.ids(e.IDs).floats(e.Features).ids(e.Labels) })
 }
 
 func (m *labeller) batches(examples []Labelled, c train.BatchesConfig) (*train.Batches, error) {

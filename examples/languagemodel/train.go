@@ -358,6 +358,9 @@ func (w *stopwatch) Validate(ctx context.Context) (map[string]float64, error) {
 	return w.Task.Validate(ctx)
 }
 
+// Warnings are those of the task.
+func (w *stopwatch) Warnings() []string { return train.Warnings(w.Task) }
+
 // rate is the speed of this run.
 func (w *stopwatch) rate(unit string) string {
 	took := w.now.Sub(w.begun) - w.away

@@ -137,8 +137,12 @@ func (a *adder) task(T, B, epoch int, seed uint64) (*addingTask, error) {
 
 func (t *addingTask) Params() []*nodes.Param       { return t.model.store.Params() }
 func (t *addingTask) Len() int                     { return t.epoch }
-func (t *addingTask) Save(*train.Checkpoint)       {}
 func (t *addingTask) Load(*train.Checkpoint) error { return nil }
+
+// Save notes what the sequences are drawn by, besides the seed.
+func (t *addingTask) Save(c *train.Checkpoint) {
+	c.SetDigest("size of the sequences", fmt.Sprintf("%d by %d", t.step.T, t.step.B))
+}
 
 func (t *addingTask) Next(seed uint64, counter int) (b train.Batch, err error) {
 	t.step.draw(rng.New(seed).Named("adding").Numbered(uint64(counter)))

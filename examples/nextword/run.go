@@ -203,11 +203,12 @@ func (s *settings) prepare(cell string, c *corpus, progress io.Writer) (*job, er
 		Optimizer: optimizer, Schedule: schedule, Epochs: s.epochs, MaxSteps: s.steps, Seed: s.seed,
 		Clip: train.Clip{Norm: s.clip}, Progress: train.NewProgress(progress, fmt.Sprintf("%-4s", cell), c.unit),
 		SaveEvery: s.saveEvery, Resume: s.resume,
+		Warn: func(message string) { fmt.Fprintf(progress, "warning: %s\n", message) },
 		Describe: map[string]string{
 			"-cells": cell, "-level": s.level, "-batch": fmt.Sprint(batch), "-window": fmt.Sprint(s.window),
 			"-epochs": fmt.Sprint(s.epochs), "-steps": fmt.Sprint(s.steps), "-lr": fmt.Sprint(s.lr),
 			"-dropout": fmt.Sprint(s.dropout), "-clip": fmt.Sprint(s.clip),
-			"text": fmt.Sprintf("of %d %s, hash %x", len(c.train)+len(c.valid), c.unit, hash(c.train, c.valid)),
+			"text": fmt.Sprintf("of %d %s", len(c.train)+len(c.valid), c.unit),
 		},
 	}
 	j.config.AfterStep = j.task.stepped
@@ -264,17 +265,6 @@ func (j *job) train(ctx context.Context, c *corpus) error {
 	return safefile.Write(safefile.OS, filepath.Join(j.dir, "history.csv"), r.History.WriteCSV)
 }
 
-// hash tells texts apart (FNV-1a over the ids).
-func hash(parts ...[]int) uint64 {
-	h := uint64(14695981039346656037)
-	for _, ids := range parts {
-		for _, id := range ids {
-			h = (h ^ uint64(id)) * 1099511628211
-		}
-	}
-	return h
-}
-
 // stopwatch times the steps of a task in this run. The first, in which the graph is compiled, does not count.
 type stopwatch struct {
 	train.Task
@@ -292,6 +282,9 @@ func (w *stopwatch) Next(seed uint64, counter int) (train.Batch, error) {
 	w.tokens = b.Count
 	return b, err
 }
+
+// Warnings are those of the task.
+func (w *stopwatch) Warnings() []string { return train.Warnings(w.Task) }
 
 // stepped is called after each step.
 func (w *stopwatch) stepped(int) error {

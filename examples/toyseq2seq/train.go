@@ -197,6 +197,9 @@ type exactly struct {
 	valid pairs
 }
 
+// Warnings are those of the task.
+func (t exactly) Warnings() []string { return train.Warnings(t.Task) }
+
 func (t exactly) Validate(ctx context.Context) (map[string]float64, error) {
 	found, err := answers(ctx, t.m, t.style, t.valid.sources)
 	if err != nil {

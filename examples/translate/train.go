@@ -6,9 +6,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"hash/fnv"
-	"io"
-	"slices"
 
 	"github.com/seqzoo/seqzoo/cells"
 	"github.com/seqzoo/seqzoo/examples/internal/cli"
@@ -142,7 +139,7 @@ func (t *trainer) run(ctx context.Context, std cli.Std) error {
 		Model:    model, Task: task, Name: t.cell, Unit: "words", Monitor: monitor,
 		Describe: map[string]string{
 			"model": string(sizes), "-smoothing": fmt.Sprint(t.smoothing), "-min-count": fmt.Sprint(t.minCount),
-			"-best": t.best, "-schedule": t.schedule, "data": fmt.Sprintf("%d pairs, hash %x", len(data.Train), hash(learn)),
+			"-best": t.best, "-schedule": t.schedule, "data": fmt.Sprintf("%d pairs", len(data.Train)),
 		},
 	})
 	if err != nil {
@@ -179,16 +176,4 @@ func (t *trainer) read() (learn, dev sentences, err error) {
 		dev = sentences{dev.sources[:few], dev.targets[:few]}
 	}
 	return learn, dev, nil
-}
-
-// hash tells data apart.
-func hash(s sentences) uint64 {
-	h := fnv.New64a()
-	for _, tokens := range slices.Concat(s.sources, s.targets) {
-		for _, token := range tokens {
-			io.WriteString(h, token+" ")
-		}
-		io.WriteString(h, "\n")
-	}
-	return h.Sum64()
 }

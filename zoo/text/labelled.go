@@ -24,7 +24,7 @@ func ReadLabelled(path string) ([]Labelled, error) {
 
 // ParseLabelled is ReadLabelled for the content of a file. What it returns shares memory with s.
 func ParseLabelled(s string) ([]Labelled, error) {
-	s, err := clean(s)
+	s, err := content(s)
 	if err != nil {
 		return nil, err
 	}
@@ -67,59 +67,22 @@ func lines(s string) func(yield func(int, string) bool) {
 // Tagged is a sentence with a tag for each token.
 type Tagged struct{ Tokens, Tags []string }
 
-// ReadTagged reads a file of a token a line with its tag behind a tab, and an empty line between sentences (the column
-// format of the CoNLL shared tasks), as ReadFile reads files. Where a line has more than two columns, the first is the token
-// and the last the tag. Lines that begin with "# " and have no tab are comments. Errors name file and line.
+// ReadTagged reads a file of a token a line with its tag behind it, and an empty line between sentences (the column format
+// of the CoNLL shared tasks), as ReadFile reads files. See [Columns], whose zero value finds out where token and tag are.
+// Errors name file and line.
 func ReadTagged(path string) ([]Tagged, error) {
-	s, err := ReadFile(path)
+	f, err := Columns{}.Read(path)
 	if err != nil {
 		return nil, err
 	}
-	sentences, err := ParseTagged(s)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return sentences, nil
+	return f.Sentences, nil
 }
 
 // ParseTagged is ReadTagged for the content of a file. What it returns shares memory with s.
 func ParseTagged(s string) ([]Tagged, error) {
-	s, err := clean(s)
+	f, err := Columns{}.Parse(s)
 	if err != nil {
 		return nil, err
 	}
-	var all []Tagged
-	var at Tagged
-	end := func() {
-		if len(at.Tokens) > 0 {
-			all = append(all, at)
-			at = Tagged{}
-		}
-	}
-	for n, line := range lines(s) {
-		if strings.TrimSpace(line) == "" {
-			end()
-			continue
-		}
-		first := strings.IndexByte(line, '\t')
-		if first < 0 && strings.HasPrefix(line, "# ") {
-			continue
-		}
-		if first < 0 {
-			return nil, fmt.Errorf("line %d: there is no tab; want token TAB tag, not %.40q", n, line)
-		}
-		token, tag := strings.TrimSpace(line[:first]), strings.TrimSpace(line[strings.LastIndexByte(line, '\t')+1:])
-		switch {
-		case token == "":
-			return nil, fmt.Errorf("line %d: the token is empty", n)
-		case tag == "":
-			return nil, fmt.Errorf("line %d: the tag of %.40q is empty", n, token)
-		}
-		at.Tokens, at.Tags = append(at.Tokens, token), append(at.Tags, tag)
-	}
-	end()
-	if len(all) == 0 {
-		return nil, fmt.Errorf("there is no line of token TAB tag")
-	}
-	return all, nil
+	return f.Sentences, nil
 }

@@ -17,7 +17,7 @@ import (
 // MaxFileBytes is the longest text that ReadFile takes, after decompression.
 const MaxFileBytes = 1 << 30
 
-// EncodingError is the first byte of a text that is not UTF-8.
+// EncodingError is the first byte of a text that is not UTF-8, or in a file a byte 0.
 type EncodingError struct {
 	Line   int  // counted from 1
 	Offset int  // in bytes, counted from 0
@@ -25,11 +25,15 @@ type EncodingError struct {
 }
 
 func (e *EncodingError) Error() string {
+	if e.Byte == 0 {
+		return fmt.Sprintf("line %d: byte 0x00 at offset %d: this is no text, or it is in UTF-16; want UTF-8", e.Line, e.Offset)
+	}
 	return fmt.Sprintf("line %d: byte %#02x at offset %d is not UTF-8", e.Line, e.Byte, e.Offset)
 }
 
-// ReadFile returns the text of a file, plain or compressed by gzip, without a byte order mark and with \n for every line
-// end. It takes the memory of the text and little else.
+// ReadFile returns the text of a file, plain or compressed by gzip, without a byte order mark, with \n for every line
+// end and a space for a carriage return that ends no line: see Lines in the package's comment. It takes the memory of
+// the text and little else.
 //
 // Errors name the file: one that is missing, empty, not a regular file, not UTF-8 (an [*EncodingError] with the line),
 // longer than [MaxFileBytes], or that expands to far more than text does (64 MiB and 100 times its size). A pipe is not
@@ -101,23 +105,13 @@ func expand(r io.ReadSeeker) (io.Reader, error) {
 	return z, err
 }
 
-// ownText is clean for a text of which nobody else has the memory, which becomes that of the result.
+// ownText is content for a text of which nobody else has the memory, which becomes that of the result, and must not be
+// empty.
 func ownText(b []byte) (string, error) {
-	if !utf8.Valid(b) {
-		return "", invalid(string(b))
+	if err := check(unsafe.String(unsafe.SliceData(b), len(b))); err != nil {
+		return "", err
 	}
-	if i := bytes.IndexByte(b, '\r'); i >= 0 {
-		to := b[:i]
-		for ; i < len(b); i++ {
-			switch {
-			case b[i] != '\r':
-				to = append(to, b[i])
-			case i+1 == len(b) || b[i+1] != '\n':
-				to = append(to, '\n')
-			}
-		}
-		b = to
-	}
+	b = endLines(b)
 	s := strings.TrimPrefix(unsafe.String(unsafe.SliceData(b), len(b)), "\ufeff")
 	if s == "" {
 		return "", errors.New("the file is empty")
@@ -125,32 +119,76 @@ func ownText(b []byte) (string, error) {
 	return s, nil
 }
 
-// clean checks that s is UTF-8, drops a byte order mark, and ends lines with \n.
+// content is clean for the content of a file. One with a byte 0 is no text, or text in UTF-16; one with carriage returns
+// and not a single line feed has carriage returns for line ends, as old Macintosh computers wrote them.
+func content(s string) (string, error) {
+	if err := check(s); err != nil {
+		return "", err
+	}
+	if strings.Contains(s, "\r") {
+		s = string(endLines([]byte(s)))
+	}
+	return strings.TrimPrefix(s, "\ufeff"), nil
+}
+
+// check refuses what is not UTF-8, and a byte 0.
+func check(s string) error {
+	zero := strings.IndexByte(s, 0)
+	if !utf8.ValidString(s) {
+		if err := invalid(s); zero < 0 || err.Offset < zero {
+			return err
+		}
+	}
+	if zero >= 0 {
+		return &EncodingError{Line: 1 + strings.Count(s[:zero], "\n"), Offset: zero}
+	}
+	return nil
+}
+
+// endLines makes \n of \r\n, and a space of any other \r, but \n where there is no \n. The result has the memory of b.
+func endLines(b []byte) []byte {
+	i := bytes.IndexByte(b, '\r')
+	if i < 0 {
+		return b
+	}
+	alone := byte(' ')
+	if bytes.IndexByte(b, '\n') < 0 {
+		alone = '\n'
+	}
+	to := b[:i]
+	for ; i < len(b); i++ {
+		switch {
+		case b[i] != '\r':
+			to = append(to, b[i])
+		case i+1 == len(b) || b[i+1] != '\n':
+			to = append(to, alone)
+		}
+	}
+	return to
+}
+
+// clean checks that s is UTF-8, drops a byte order mark, ends lines with \n, and makes a carriage return that ends no line
+// a space.
 func clean(s string) (string, error) {
 	if !utf8.ValidString(s) {
 		return "", invalid(s)
 	}
 	s = strings.TrimPrefix(s, "\ufeff")
 	if strings.Contains(s, "\r") {
-		s = strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(s)
+		s = strings.NewReplacer("\r\n", "\n", "\r", " ").Replace(s)
 	}
 	return s, nil
 }
 
 // invalid finds the first byte of s that is not UTF-8.
-func invalid(s string) error {
+func invalid(s string) *EncodingError {
 	for i, r := range s {
 		if r != utf8.RuneError {
 			continue
 		}
 		if _, size := utf8.DecodeRuneInString(s[i:]); size == 1 {
-			return &EncodingError{Line: 1 + lineEnds(s[:i]), Offset: i, Byte: s[i]}
+			return &EncodingError{Line: 1 + strings.Count(s[:i], "\n"), Offset: i, Byte: s[i]}
 		}
 	}
 	return nil
-}
-
-// lineEnds counts \n, \r\n and \r.
-func lineEnds(s string) int {
-	return strings.Count(s, "\n") + strings.Count(s, "\r") - strings.Count(s, "\r\n")
 }

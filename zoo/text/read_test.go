@@ -31,7 +31,9 @@ func TestReadFile(t *testing.T) {
 	for _, c := range []struct{ name, file, content, want, err string }{
 		{"plain", "a.txt", "one\ntwo\n", "one\ntwo\n", ""},
 		{"one line", "a.txt", "one", "one", ""},
-		{"CRLF", "a.txt", "one\r\n\r\ntwo\rthree", "one\n\ntwo\nthree", ""},
+		{"CRLF", "a.txt", "one\r\n\r\ntwo\nthree\r\n", "one\n\ntwo\nthree\n", ""},
+		{"a carriage return within a line", "a.txt", "one\rtwo\r\r\nthree", "one two \nthree", ""},
+		{"what ends no line", "a.txt", "a\u2028b\u2029c\u0085d\ve\ff\n", "a\u2028b\u2029c\u0085d\ve\ff\n", ""},
 		{"byte order mark", "a.txt", "\ufeffone", "one", ""},
 		{"long line", "a.txt", long, long, ""},
 		{"name with spaces and 日本語", "a b 日本語.txt", "吾輩は猫である", "吾輩は猫である", ""},
@@ -47,6 +49,9 @@ func TestReadFile(t *testing.T) {
 		{"gzip cut off", "a.gz", zip(t, "one two")[:15], "", "a.gz: unexpected EOF"},
 		{"invalid UTF-8", "a.txt", "one\r\ntwo\nab\xffc", "", "a.txt: line 3: byte 0xff at offset 11 is not UTF-8"},
 		{"UTF-16", "a.txt", "\xff\xfeo\x00", "", "a.txt: line 1: byte 0xff at offset 0 is not UTF-8"},
+		{"carriage returns alone", "a.txt", "one\rtwo\r", "one\ntwo\n", ""},
+		{"NUL", "a.txt", "one\ntw\x00o", "", "a.txt: line 2: byte 0x00 at offset 6: this is no text, or it is in UTF-16"},
+		{"UTF-16 without a byte order mark", "a.txt", "o\x00n\x00", "", "a.txt: line 1: byte 0x00 at offset 1"},
 		{"gzip bomb", "a.gz", zip(t, strings.Repeat("\x00", 80<<20)), "", "is longer than the limit of"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -80,7 +85,7 @@ func TestReadFileRefusesWhatIsNoFile(t *testing.T) {
 }
 
 func TestEncodingErrorCanBeAskedFor(t *testing.T) {
-	_, err := text.Chars{}.Tokens("a\nb\rc\x80")
+	_, err := text.Chars{}.Tokens("a\nb\nc\x80")
 	var encoding *text.EncodingError
 	require.True(t, errors.As(err, &encoding))
 	require.Equal(t, &text.EncodingError{Line: 3, Offset: 5, Byte: 0x80}, encoding)

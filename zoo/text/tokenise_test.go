@@ -59,8 +59,8 @@ func TestWordsJoin(t *testing.T) {
 func TestChars(t *testing.T) {
 	got, err := text.Chars{}.Tokens("\ufeffaé\r\n猫\r.")
 	require.NoError(t, err)
-	require.Equal(t, []string{"a", "é", "\n", "猫", "\n", "."}, got)
-	require.Equal(t, "aé\n猫\n.", text.Chars{}.Join(append(got, text.EOS)))
+	require.Equal(t, []string{"a", "é", "\n", "猫", " ", "."}, got)
+	require.Equal(t, "aé\n猫 .", text.Chars{}.Join(append(got, text.EOS)))
 	got, err = text.Chars{}.Tokens("")
 	require.NoError(t, err)
 	require.Empty(t, got)
