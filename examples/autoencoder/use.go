@@ -321,8 +321,11 @@ func (a *anomalyCommand) run(ctx context.Context, s cli.Std) error {
 		width = r.Config().Variables
 	}
 	var window []float32
-	return cli.Lines(ctx, s.In, s.Messages, func(line string) error {
-		x, err := numbers(line, width)
+	return cli.EachLine(ctx, s.In, s.Messages, func(_ int, line string, err error) error {
+		var x []float32
+		if err == nil {
+			x, err = numbers(line, width)
+		}
 		if err != nil {
 			window = window[:0] // times on both sides of a gap do not follow each other
 			return err

@@ -42,11 +42,10 @@ func captionCommand() cli.Command {
 					return err
 				}
 			}
-			sets, n := map[string]*images.Set{}, 0
-			return cli.Lines(ctx, s.In, s.Messages, func(line string) error {
-				n++
-				if strings.TrimSpace(line) == "" {
-					return nil
+			sets := map[string]*images.Set{}
+			return cli.EachLine(ctx, s.In, s.Messages, func(n int, line string, err error) error {
+				if err != nil || strings.TrimSpace(line) == "" {
+					return err
 				}
 				p, err := openPicture(sets, line)
 				if err != nil {

@@ -125,7 +125,11 @@ func (c *forecastCommand) run(ctx context.Context, s cli.Std) error {
 	empty := true
 	inner, stop := context.WithCancelCause(ctx) // a row that cannot be read ends it: without it, those before would move
 	defer stop(nil)
-	err = cli.Lines(inner, s.In, s.Messages, func(line string) error {
+	err = cli.EachLine(inner, s.In, s.Messages, func(_ int, line string, err error) error {
+		if err != nil {
+			stop(err)
+			return nil
+		}
 		row, err := lines.Line(line)
 		empty = empty && strings.TrimSpace(line) == ""
 		if err != nil {

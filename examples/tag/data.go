@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"io"
 	"slices"
@@ -57,12 +58,35 @@ func dialogues(path string) (all [][]text.Tagged, err error) {
 // validDialogues is how many of SGD's training dialogues, the last ones, are kept apart for validation.
 const validDialogues = 250
 
-func (t *trainCommand) read() (train, valid []text.Tagged, err error) {
+// columns is the flags that say where in a file the tokens and the tags are.
+type columns struct{ text.Columns }
+
+func (c *columns) register(f *flag.FlagSet) {
+	f.StringVar(&c.Format, "format", "", "`form` that the files must have: conllu, germeval, conll2003, conll2000 or plain (default: as they look)")
+	f.StringVar(&c.Token, "token", "", "`column` of the tokens: a number, 1 being the first and -1 the last, or a name that the format or the first line has")
+	f.StringVar(&c.Tag, "tag", "", "`column` of the tags, likewise")
+}
+
+// read reads a file, and says how.
+func (c *columns) read(messages io.Writer, path string) ([]text.Tagged, error) {
+	f, err := c.Read(path)
+	if err != nil {
+		return nil, err
+	}
+	fmt.Fprintf(messages, "%s: %s", path, f.About)
+	if f.Ranges > 0 {
+		fmt.Fprintf(messages, "; %d lines of ranges and empty nodes are left out", f.Ranges)
+	}
+	fmt.Fprintln(messages)
+	return f.Sentences, nil
+}
+
+func (t *trainCommand) read(messages io.Writer) (train, valid []text.Tagged, err error) {
 	if t.train != "" {
-		if train, err = text.ReadTagged(t.train); err != nil {
+		if train, err = t.columns.read(messages, t.train); err != nil {
 			return nil, nil, err
 		}
-		valid, err = text.ReadTagged(t.valid)
+		valid, err = t.columns.read(messages, t.valid)
 		return train, valid, err
 	}
 	path, err := cli.DataFile("sgd-dialogues/train.txt.gz", "give files by -train and -valid")
@@ -77,9 +101,9 @@ func (t *trainCommand) read() (train, valid []text.Tagged, err error) {
 	return slices.Concat(all[:cut]...), slices.Concat(all[cut:]...), nil
 }
 
-func (e *evaluateCommand) read() (test []text.Tagged, name string, err error) {
+func (e *evaluateCommand) read(messages io.Writer) (test []text.Tagged, name string, err error) {
 	if e.data != "" {
-		test, err = text.ReadTagged(e.data)
+		test, err = e.columns.read(messages, e.data)
 		return test, e.data, err
 	}
 	path, err := cli.DataFile("sgd-dialogues/valid.txt", "give a file by -data")
@@ -161,6 +185,9 @@ func report(ctx context.Context, out io.Writer, m *zoo.Tagger, c *counts, senten
 		return err
 	}
 	fmt.Fprintf(out, "%s: %d sentences, %d tokens, loss %.4f nats a token\n", name, len(sentences), e.Confusion.Total(), e.Loss)
+	if hasEntities(m.Labels()) {
+		fmt.Fprintln(out, "precision, recall and F1 count tokens, not whole entities")
+	}
 	if err := table(out, "model", m.Labels(), e.Confusion); err != nil {
 		return err
 	}
@@ -180,6 +207,16 @@ func report(ctx context.Context, out io.Writer, m *zoo.Tagger, c *counts, senten
 		}
 	}
 	return table(out, "counting words and pairs", m.Labels(), counted)
+}
+
+// hasEntities reports whether some tag begins an entity, as B-PER does.
+func hasEntities(labels *text.Vocabulary) bool {
+	for id := range labels.Len() {
+		if label, _ := labels.Token(id); strings.HasPrefix(label, "B-") || strings.HasPrefix(label, "I-") {
+			return true
+		}
+	}
+	return false
 }
 
 // table prints the scores of each tag, and of all but O together.

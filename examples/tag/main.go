@@ -17,6 +17,7 @@ const about = `Learns to tag the tokens of sentences with layers that read both 
 
     go run ./examples/tag train -save DIR                              to restore the punctuation of the SGD dialogues
     go run ./examples/tag train -train FILE -valid FILE -save DIR      from lines of token TAB tag, a blank line after each sentence
+    go run ./examples/tag train -format conllu -tag XPOS …              from CoNLL-U; other forms are found out, or named by -format
     go run ./examples/tag evaluate -model DIR [-data FILE]
     go run ./examples/tag tag -model DIR < sentences
 
@@ -40,6 +41,7 @@ func program() cli.Program {
 // trainCommand is the flags of train.
 type trainCommand struct {
 	cli.Training
+	columns                  columns
 	train, valid, cell       string
 	hidden, layers, minCount int
 	dropout                  float64
@@ -47,6 +49,7 @@ type trainCommand struct {
 }
 
 func (t *trainCommand) register(f *flag.FlagSet) {
+	t.columns.register(f)
 	f.StringVar(&t.train, "train", "", "`file` to learn from instead of the SGD dialogues, token TAB tag")
 	f.StringVar(&t.valid, "valid", "", "`file` of validation data, token TAB tag")
 	f.StringVar(&t.cell, "cell", "lstm", "rnn, gru or lstm")
@@ -66,7 +69,7 @@ func (t *trainCommand) check() error {
 	if (t.train == "") != (t.valid == "") {
 		err = errors.New("-train and -valid go together")
 	}
-	return errors.Join(err, t.Training.Check(), t.config().Validate())
+	return errors.Join(err, t.columns.Validate(), t.Training.Check(), t.config().Validate())
 }
 
 func (t *trainCommand) config() zoo.TaggerConfig {
@@ -77,7 +80,7 @@ func (t *trainCommand) config() zoo.TaggerConfig {
 }
 
 func (t *trainCommand) run(ctx context.Context, s cli.Std) error {
-	train, valid, err := t.read()
+	train, valid, err := t.read(s.Messages)
 	if err != nil {
 		return err
 	}
@@ -128,6 +131,7 @@ func (t *trainCommand) run(ctx context.Context, s cli.Std) error {
 
 // evaluateCommand is the flags of evaluate.
 type evaluateCommand struct {
+	columns     columns
 	model, data string
 	counting    bool
 	train       string
@@ -135,13 +139,14 @@ type evaluateCommand struct {
 
 func (e *evaluateCommand) register(f *flag.FlagSet) {
 	f.StringVar(&e.model, "model", "", "`directory` of the model")
+	e.columns.register(f)
 	f.StringVar(&e.data, "data", "", "`file` of token TAB tag instead of the SGD dialogues kept apart")
 	f.BoolVar(&e.counting, "counting", false, "show beside it what counting the tags of words in the training data reaches")
 	f.StringVar(&e.train, "train", "", "with -counting: the training `file`, instead of the SGD dialogues")
 }
 
 func (e *evaluateCommand) check() error {
-	err := cli.Required("model", e.model)
+	err := errors.Join(cli.Required("model", e.model), e.columns.Validate())
 	if e.train != "" && !e.counting {
 		err = errors.Join(err, errors.New("-train is what -counting counts in"))
 	}
@@ -153,13 +158,13 @@ func (e *evaluateCommand) run(ctx context.Context, s cli.Std) error {
 	if err != nil {
 		return err
 	}
-	test, name, err := e.read()
+	test, name, err := e.read(s.Messages)
 	if err != nil {
 		return err
 	}
 	var counted *counts
 	if e.counting {
-		train, _, err := (&trainCommand{train: e.train, valid: e.train}).read()
+		train, _, err := (&trainCommand{columns: e.columns, train: e.train, valid: e.train}).read(s.Messages)
 		if err != nil {
 			return err
 		}
@@ -199,7 +204,7 @@ func (c *tagCommand) run(ctx context.Context, s cli.Std) error {
 			}
 		}
 	}
-	return cli.Lines(ctx, s.In, s.Messages, func(line string) error {
+	return cli.Answers(ctx, s, func(line string) error {
 		tokens := strings.Fields(line)
 		if len(tokens) == 0 {
 			_, err := fmt.Fprintln(s.Out)

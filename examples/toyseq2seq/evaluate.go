@@ -172,10 +172,11 @@ func (a *answerer) run(ctx context.Context, std cli.Std) error {
 			return err
 		}
 	}
-	n := 0
-	return cli.Lines(ctx, std.In, std.Messages, func(line string) error {
-		n++
-		tokens, err := t.tokens.Tokens(strings.TrimSpace(line))
+	return cli.EachLine(ctx, std.In, std.Messages, func(n int, line string, err error) error {
+		var tokens []string
+		if err == nil {
+			tokens, err = t.tokens.Tokens(strings.TrimSpace(line))
+		}
 		var found []zoo.Translation
 		if err == nil {
 			found, err = answers(ctx, m, style, [][]string{tokens})

@@ -54,10 +54,11 @@ func (a *translator) run(ctx context.Context, std cli.Std) error {
 	sources, _ := model.Vocabularies()
 	o := a.options()
 	o.Best = a.best
-	n := 0
-	return cli.Lines(ctx, std.In, std.Messages, func(line string) error {
-		n++
-		tokens, err := spaced.Tokens(line)
+	return cli.EachLine(ctx, std.In, std.Messages, func(n int, line string, err error) error {
+		var tokens []string
+		if err == nil {
+			tokens, err = spaced.Tokens(line)
+		}
 		if err == nil && len(tokens) == 0 {
 			err = errors.New("there is nothing to translate")
 		}

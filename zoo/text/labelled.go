@@ -51,19 +51,6 @@ func ParseLabelled(s string) ([]Labelled, error) {
 	return all, nil
 }
 
-// lines yields the lines of s with their numbers from 1.
-func lines(s string) func(yield func(int, string) bool) {
-	return func(yield func(int, string) bool) {
-		n := 0
-		for line := range strings.Lines(s) {
-			n++
-			if !yield(n, strings.TrimSuffix(line, "\n")) {
-				return
-			}
-		}
-	}
-}
-
 // Tagged is a sentence with a tag for each token.
 type Tagged struct{ Tokens, Tags []string }
 

@@ -1,7 +1,6 @@
 package vectors
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -11,7 +10,11 @@ import (
 
 	"github.com/seqzoo/seqzoo/internal/kernels"
 	"github.com/seqzoo/seqzoo/zoo/metrics"
+	"github.com/seqzoo/seqzoo/zoo/text"
 )
+
+// maxLine is the longest line, in bytes, of a file of analogies or judgements.
+const maxLine = 1 << 16
 
 // Restrict is how many words, the first ones, an evaluation looks at by default.
 const Restrict = 300_000
@@ -52,15 +55,21 @@ func (v *Vectors) Analogies(r io.Reader) (AnalogyResult, error) {
 		}
 		batch, of = batch[:0], of[:0]
 	}
-	lines := bufio.NewScanner(r)
-	for number := 1; lines.Scan(); number++ {
-		line := lines.Text()
+	lines := text.NewLineReader(r)
+	lines.Max = maxLine
+	for {
+		line, err := lines.Next()
+		if err == io.EOF {
+			break
+		} else if err != nil {
+			return AnalogyResult{}, fmt.Errorf("vectors: analogies: %w", err)
+		}
 		if strings.HasPrefix(line, ": ") {
 			result.Sections = append(result.Sections, Section{Name: strings.TrimSpace(strings.TrimLeft(line, ": "))})
 			continue
 		}
 		if len(result.Sections) == 0 {
-			return AnalogyResult{}, fmt.Errorf("vectors: analogies: line %d: a section, as in \": capitals\", should begin before it", number)
+			return AnalogyResult{}, fmt.Errorf("vectors: analogies: line %d: a section, as in \": capitals\", should begin before it", lines.Line())
 		}
 		words := strings.Fields(line)
 		if len(words) != 4 {
@@ -80,9 +89,6 @@ func (v *Vectors) Analogies(r io.Reader) (AnalogyResult, error) {
 		if len(batch) == 64 {
 			flush()
 		}
-	}
-	if err := lines.Err(); err != nil {
-		return AnalogyResult{}, fmt.Errorf("vectors: analogies: %w", err)
 	}
 	flush()
 	result.Total.Name = "total"
@@ -154,10 +160,17 @@ func (v *Vectors) Pairs(r io.Reader) (PairResult, error) {
 	_, fold := v.fold()
 	var result PairResult
 	var people, ours []float64
-	lines := bufio.NewScanner(r)
-	for lines.Scan() {
-		fields := strings.Split(lines.Text(), "\t")
-		if strings.HasPrefix(lines.Text(), "#") || len(fields) != 3 {
+	lines := text.NewLineReader(r)
+	lines.Max = maxLine
+	for {
+		line, err := lines.Next()
+		if err == io.EOF {
+			break
+		} else if err != nil {
+			return PairResult{}, fmt.Errorf("vectors: pairs: %w", err)
+		}
+		fields := strings.Split(line, "\t")
+		if strings.HasPrefix(line, "#") || len(fields) != 3 {
 			continue
 		}
 		judgement, err := strconv.ParseFloat(strings.TrimSpace(fields[2]), 64)
@@ -171,9 +184,6 @@ func (v *Vectors) Pairs(r io.Reader) (PairResult, error) {
 			continue
 		}
 		people, ours = append(people, judgement), append(ours, float64(v.cosine(a, b)))
-	}
-	if err := lines.Err(); err != nil {
-		return PairResult{}, fmt.Errorf("vectors: pairs: %w", err)
 	}
 	if len(people) == 0 {
 		return PairResult{}, errors.New("vectors: pairs: there is no line \"word TAB word TAB number\" of words with vectors")

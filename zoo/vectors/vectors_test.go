@@ -551,7 +551,7 @@ func TestAnalogies(t *testing.T) {
 	_, err = v.Analogies(strings.NewReader("man king woman queen\n"))
 	require.ErrorContains(t, err, "line 1: a section")
 	_, err = v.Analogies(strings.NewReader(": x\n" + strings.Repeat("a", 1<<20)))
-	require.ErrorContains(t, err, "too long")
+	require.ErrorContains(t, err, "line 2: the line is too long")
 	got, err = v.First(0).Analogies(strings.NewReader(": royal\nman king woman queen\n"))
 	require.NoError(t, err)
 	require.Equal(t, 1, got.Unknown)

@@ -3,7 +3,6 @@
 package cli
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"flag"
@@ -14,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/seqzoo/seqzoo/train"
+	"github.com/seqzoo/seqzoo/zoo/text"
 )
 
 // Program is a program with commands: NAME COMMAND -flag value. Flags write to variables that the commands share with
@@ -154,39 +154,78 @@ func File(given, name, instead string) (string, error) {
 	return DataFile(name, instead)
 }
 
-// maxLine is the longest line of standard input that is read.
-const maxLine = 1 << 22
-
-// Lines calls answer with each line of in, without its end, until in ends or the context is cancelled, which need not wait
-// for a line. An error of answer is told on messages with the number of the line, and the next line is read; only an error
-// of in itself, or a cancelled context, ends it.
+// Lines calls answer with each line of in, as text.LineReader gives it, until in ends or the context is cancelled, which
+// need not wait for a line. A line that is refused, such as one that is not UTF-8, and an error of answer are told on
+// messages with the number of the line, and the next line is read; only an error of in itself, or a cancelled context,
+// ends it.
 func Lines(ctx context.Context, in io.Reader, messages io.Writer, answer func(line string) error) error {
-	lines := make(chan string)
-	var failed error
+	return EachLine(ctx, in, messages, func(_ int, line string, refused error) error {
+		if refused != nil {
+			return refused
+		}
+		return answer(line)
+	})
+}
+
+// Answers is Lines where each line has one answer: a line that has none gets an empty one, so that line i of the output
+// is the answer to line i of the input.
+func Answers(ctx context.Context, s Std, answer func(line string) error) error {
+	return EachLine(ctx, s.In, s.Messages, func(_ int, line string, refused error) error {
+		err := refused
+		if err == nil {
+			err = answer(line)
+		}
+		if err != nil {
+			fmt.Fprintln(s.Out)
+		}
+		return err
+	})
+}
+
+// EachLine is Lines with the number of the line, from 1, for programs that must know of lines that are refused as well:
+// then there is no line but what is wrong with it, which answer may return.
+func EachLine(ctx context.Context, in io.Reader, messages io.Writer, answer func(n int, line string, refused error) error) error {
+	type read struct {
+		line string
+		err  error
+	}
+	lines := make(chan read)
 	go func() {
 		defer close(lines)
-		s := bufio.NewScanner(in)
-		s.Buffer(nil, maxLine)
-		for s.Scan() {
+		r := text.NewLineReader(in)
+		for {
+			line, err := r.Next()
+			if err == io.EOF {
+				return
+			}
 			select {
-			case lines <- s.Text():
+			case lines <- read{line, err}:
 			case <-ctx.Done():
 				return
 			}
+			var refused *text.LineError
+			if err != nil && !errors.As(err, &refused) {
+				return
+			}
 		}
-		failed = s.Err()
 	}()
 	for n := 1; ; n++ {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case line, ok := <-lines:
+		case l, ok := <-lines:
+			var refused *text.LineError
 			if !ok {
-				return failed
+				return nil
 			}
-			switch err := answer(line); {
+			if l.err != nil && !errors.As(l.err, &refused) {
+				return l.err
+			}
+			switch err := answer(n, l.line, l.err); {
 			case ctx.Err() != nil:
 				return ctx.Err()
+			case errors.As(err, &refused):
+				fmt.Fprintln(messages, err) // it says the line
 			case err != nil:
 				fmt.Fprintf(messages, "line %d: %v\n", n, err)
 			}

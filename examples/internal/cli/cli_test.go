@@ -71,6 +71,16 @@ func TestLines(t *testing.T) {
 	require.Equal(t, []string{"a", "b"}, got)
 	require.Equal(t, "line 2: empty\n", messages.String())
 
+	messages.Reset()
+	var out bytes.Buffer
+	err = cli.Answers(context.Background(), cli.Std{In: strings.NewReader("\ufeffa\n\xff\nb\rc\r\n"), Out: &out, Messages: &messages}, func(line string) error {
+		_, err := io.WriteString(&out, line+"!\n")
+		return err
+	})
+	require.NoError(t, err)
+	require.Equal(t, "a!\n\nb c!\n", out.String())
+	require.Equal(t, "line 2: byte 0xff at offset 5 is not UTF-8\n", messages.String())
+
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	never, w := io.Pipe()
