@@ -53,7 +53,7 @@ type torchCase struct {
 // torchCases are the golden cases of nn.RNN, nn.GRU and nn.LSTM.
 func torchCases(t *testing.T) (all []torchCase) {
 	for _, family := range []string{"rnn", "gru", "lstm"} {
-		content, err := os.ReadFile(filepath.Join("..", "testdata", "golden", family+".json"))
+		content, err := os.ReadFile(filepath.Join("..", "golden", "testdata", family+".json"))
 		require.NoError(t, err)
 		var file struct{ Cases []torchCase }
 		require.NoError(t, json.Unmarshal(content, &file))
