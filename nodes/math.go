@@ -9,44 +9,44 @@ import (
 	"github.com/seqzoo/seqzoo/internal/ops"
 )
 
-func unary(op, kind string, x Operand) *Node { return call(op, ops.Elementwise{Kind: kind}, x) }
+func unary(op string, kind ops.Kind, x Operand) *Node { return call(op, ops.Elementwise{Kind: kind}, x) }
 
-func binary(op, kind string, a, b Operand) *Node { return call(op, ops.Elementwise{Kind: kind}, a, b) }
+func binary(op string, kind ops.Kind, a, b Operand) *Node { return call(op, ops.Elementwise{Kind: kind}, a, b) }
 
 // Add is the sum of two or more operands.
 func Add(a, b Operand, more ...Operand) *Node {
-	s := binary("Add", "add", a, b)
+	s := binary("Add", ops.KindAdd, a, b)
 	for _, x := range more {
-		s = binary("Add", "add", s, x)
+		s = binary("Add", ops.KindAdd, s, x)
 	}
 	return s
 }
 
 // Sub is a − b, Mul a∘b, Div a/b, element by element.
-func Sub(a, b Operand) *Node { return binary("Sub", "sub", a, b) }
-func Mul(a, b Operand) *Node { return binary("Mul", "mul", a, b) }
-func Div(a, b Operand) *Node { return binary("Div", "div", a, b) }
+func Sub(a, b Operand) *Node { return binary("Sub", ops.KindSub, a, b) }
+func Mul(a, b Operand) *Node { return binary("Mul", ops.KindMul, a, b) }
+func Div(a, b Operand) *Node { return binary("Div", ops.KindDiv, a, b) }
 
 // Maximum and Minimum take the larger and the smaller of two elements; at a tie the gradient goes to a.
-func Maximum(a, b Operand) *Node { return binary("Maximum", "max", a, b) }
-func Minimum(a, b Operand) *Node { return binary("Minimum", "min", a, b) }
+func Maximum(a, b Operand) *Node { return binary("Maximum", ops.KindMax, a, b) }
+func Minimum(a, b Operand) *Node { return binary("Minimum", ops.KindMin, a, b) }
 
 // Less, LessEqual, Greater, GreaterEqual, Equal and NotEqual are 1 where they hold and 0 elsewhere, without gradient.
-func Less(a, b Operand) *Node         { return binary("Less", "lt", a, b) }
-func LessEqual(a, b Operand) *Node    { return binary("LessEqual", "le", a, b) }
-func Greater(a, b Operand) *Node      { return binary("Greater", "gt", a, b) }
-func GreaterEqual(a, b Operand) *Node { return binary("GreaterEqual", "ge", a, b) }
-func Equal(a, b Operand) *Node        { return binary("Equal", "eq", a, b) }
-func NotEqual(a, b Operand) *Node     { return binary("NotEqual", "ne", a, b) }
+func Less(a, b Operand) *Node         { return binary("Less", ops.KindLt, a, b) }
+func LessEqual(a, b Operand) *Node    { return binary("LessEqual", ops.KindLe, a, b) }
+func Greater(a, b Operand) *Node      { return binary("Greater", ops.KindGt, a, b) }
+func GreaterEqual(a, b Operand) *Node { return binary("GreaterEqual", ops.KindGe, a, b) }
+func Equal(a, b Operand) *Node        { return binary("Equal", ops.KindEq, a, b) }
+func NotEqual(a, b Operand) *Node     { return binary("NotEqual", ops.KindNe, a, b) }
 
 // Select takes the element of a where cond is not 0, else that of b. What is not taken may be NaN or infinite.
 func Select(cond, a, b Operand) *Node {
-	return call("Select", ops.Elementwise{Kind: "select"}, cond, a, b)
+	return call("Select", ops.Elementwise{Kind: ops.KindSelect}, cond, a, b)
 }
 
 // Affine is scale·x + shift; Scale, Shift, Neg and OneMinus are its common cases.
 func Affine(x Operand, scale, shift float64) *Node {
-	return call("Affine", ops.Elementwise{Kind: "affine", P: scale, Q: shift}, x)
+	return call("Affine", ops.Elementwise{Kind: ops.KindAffine, P: scale, Q: shift}, x)
 }
 func Scale(x Operand, by float64) *Node { return Affine(x, by, 0) }
 func Shift(x Operand, by float64) *Node { return Affine(x, 1, by) }
@@ -54,25 +54,25 @@ func Neg(x Operand) *Node               { return Affine(x, -1, 0) }
 func OneMinus(x Operand) *Node          { return Affine(x, -1, 1) }
 
 // Functions of one operand, element by element. At 0, ReLU and Abs have the derivative 0.
-func Tanh(x Operand) *Node     { return unary("Tanh", "tanh", x) }
-func Sigmoid(x Operand) *Node  { return unary("Sigmoid", "sigmoid", x) }
-func ReLU(x Operand) *Node     { return unary("ReLU", "relu", x) }
-func Softplus(x Operand) *Node { return unary("Softplus", "softplus", x) } // log(1 + eˣ)
-func Exp(x Operand) *Node      { return unary("Exp", "exp", x) }
-func Log(x Operand) *Node      { return unary("Log", "log", x) }
-func Log1p(x Operand) *Node    { return unary("Log1p", "log1p", x) } // log(1 + x)
-func Expm1(x Operand) *Node    { return unary("Expm1", "expm1", x) } // eˣ − 1
-func Sqrt(x Operand) *Node     { return unary("Sqrt", "sqrt", x) }
-func Square(x Operand) *Node   { return unary("Square", "square", x) }
-func Abs(x Operand) *Node      { return unary("Abs", "abs", x) }
-func Sign(x Operand) *Node     { return unary("Sign", "sign", x) } // −1, 0 or 1, without gradient
-func Inverse(x Operand) *Node  { return unary("Inverse", "inverse", x) }
-func Sin(x Operand) *Node      { return unary("Sin", "sin", x) }
-func Cos(x Operand) *Node      { return unary("Cos", "cos", x) }
+func Tanh(x Operand) *Node     { return unary("Tanh", ops.KindTanh, x) }
+func Sigmoid(x Operand) *Node  { return unary("Sigmoid", ops.KindSigmoid, x) }
+func ReLU(x Operand) *Node     { return unary("ReLU", ops.KindReLU, x) }
+func Softplus(x Operand) *Node { return unary("Softplus", ops.KindSoftplus, x) } // log(1 + eˣ)
+func Exp(x Operand) *Node      { return unary("Exp", ops.KindExp, x) }
+func Log(x Operand) *Node      { return unary("Log", ops.KindLog, x) }
+func Log1p(x Operand) *Node    { return unary("Log1p", ops.KindLog1p, x) } // log(1 + x)
+func Expm1(x Operand) *Node    { return unary("Expm1", ops.KindExpm1, x) } // eˣ − 1
+func Sqrt(x Operand) *Node     { return unary("Sqrt", ops.KindSqrt, x) }
+func Square(x Operand) *Node   { return unary("Square", ops.KindSquare, x) }
+func Abs(x Operand) *Node      { return unary("Abs", ops.KindAbs, x) }
+func Sign(x Operand) *Node     { return unary("Sign", ops.KindSign, x) } // −1, 0 or 1, without gradient
+func Inverse(x Operand) *Node  { return unary("Inverse", ops.KindInverse, x) }
+func Sin(x Operand) *Node      { return unary("Sin", ops.KindSin, x) }
+func Cos(x Operand) *Node      { return unary("Cos", ops.KindCos, x) }
 
 // Power is x to a constant exponent.
 func Power(x Operand, exponent float64) *Node {
-	return call("Power", ops.Elementwise{Kind: "power", P: exponent}, x)
+	return call("Power", ops.Elementwise{Kind: ops.KindPower, P: exponent}, x)
 }
 
 // Clip limits x to [low, high]; outside the gradient is 0.
@@ -80,11 +80,11 @@ func Clip(x Operand, low, high float64) *Node {
 	if !(low <= high) {
 		ops.Failf("Clip", "bounds %g and %g are in the wrong order", low, high)
 	}
-	return call("Clip", ops.Elementwise{Kind: "clip", P: low, Q: high}, x)
+	return call("Clip", ops.Elementwise{Kind: ops.KindClip, P: low, Q: high}, x)
 }
 
 // StopGradient is x with a gradient of 0.
-func StopGradient(x Operand) *Node { return unary("StopGradient", "stop", x) }
+func StopGradient(x Operand) *Node { return unary("StopGradient", ops.KindStop, x) }
 
 // MatMul is x·w. If w is a matrix [in, out], x is [..., in] and the result [..., out]; two stacks [N, a, b] and
 // [N, b, c] are multiplied pair by pair.

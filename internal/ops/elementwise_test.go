@@ -51,7 +51,7 @@ var (
 func sigmoid(x float64) float64 { return 1 / (1 + math.Exp(-x)) }
 
 // kinds has every element-wise function. TestEveryKindIsTested holds it against the package.
-var kinds = map[string]kind{
+var kinds = map[ops.Kind]kind{
 	"affine": {f: func(p, q float64, a []float64) float64 { return p*a[0] + q }, ranges: unary, p: -1.5, q: 0.25},
 	"clip": {f: func(p, q float64, a []float64) float64 {
 		switch {
@@ -179,7 +179,7 @@ func elementwiseCases() []opCase {
 func TestElementwiseAtTheEdges(t *testing.T) {
 	edges := []float64{0, math.Copysign(0, -1), 1, -1, 0.5, -0.5, 1e-30, 1000, -1000, math.MaxFloat32, math.Inf(1), math.Inf(-1), math.NaN()}
 	// Where the definition above is not the limit, or rounds badly.
-	exact := map[string]func(a []float64) float64{
+	exact := map[ops.Kind]func(a []float64) float64{
 		"max":  func(a []float64) float64 { return max(a[0], a[1]) }, // NaN wins, also against an infinity
 		"min":  func(a []float64) float64 { return min(a[0], a[1]) },
 		"relu": func(a []float64) float64 { return math.Max(a[0], 0) },
@@ -203,7 +203,7 @@ func TestElementwiseAtTheEdges(t *testing.T) {
 		},
 	}
 	for _, name := range ops.Kinds() {
-		t.Run(name, func(t *testing.T) {
+		t.Run(string(name), func(t *testing.T) {
 			k := kinds[name]
 			n := len(k.ranges)
 			total := int(math.Pow(float64(len(edges)), float64(n)))
@@ -216,7 +216,7 @@ func TestElementwiseAtTheEdges(t *testing.T) {
 					in[i].Values = append(in[i].Values, edges[rest%len(edges)])
 				}
 			}
-			c := opCase{name: name, fn: func(tensor.Dtype) ops.Fn { return ops.Elementwise{Kind: name, P: k.p, Q: k.q} }, in: in}
+			c := opCase{name: string(name), fn: func(tensor.Dtype) ops.Fn { return ops.Elementwise{Kind: name, P: k.p, Q: k.q} }, in: in}
 			for _, dtype := range []tensor.Dtype{nodes.Float64, nodes.Float32} {
 				got := c.values(t, dtype, plainly)
 				for j := range total {
@@ -228,7 +228,7 @@ func TestElementwiseAtTheEdges(t *testing.T) {
 						}
 						a = append(a, v)
 					}
-					if strings.HasSuffix(name, "grad") && !(math.Abs(a[0]) <= 1) {
+					if strings.HasSuffix(string(name), "grad") && !(math.Abs(a[0]) <= 1) {
 						continue // not a tanh or sigmoid
 					}
 					want := k.f(k.p, k.q, a)

@@ -8,7 +8,7 @@ import (
 )
 
 // Kinds are the known element-wise functions.
-func Kinds() []string { return slices.Sorted(maps.Keys(elementwise)) }
+func Kinds() []Kind { return slices.Sorted(maps.Keys(kinds)) }
 
 // Salt is how often a node was asked for anew because its hash was taken.
 func Salt(n *G.Node) int { return n.Op().(*Op).salt }

@@ -1,6 +1,7 @@
 package ops
 
 import (
+	"cmp"
 	"fmt"
 	"reflect"
 	"slices"
@@ -9,8 +10,8 @@ import (
 	G "gorgonia.org/gorgonia"
 )
 
-// Place is where in a model an operation was written. It is for messages: operations that differ in nothing else are
-// one operation, and have the place of the first.
+// Place is where in a model an operation was written. It is for messages: operations that differ in
+// nothing else are one operation, and have the place of the first.
 type Place struct {
 	Path string // scope, such as "encoder/l0 step"; may be empty
 	Name string // the operation's public name, such as "MatMul"
@@ -41,8 +42,8 @@ func PlaceOf(n *G.Node) Place {
 	}
 }
 
-// Mark gives the operations of all nodes of g from number first on, in the order of creation, a place if they have
-// none.
+// Mark gives the operations of all nodes of g from number first on, in the order of creation, a
+// place if they have none.
 func Mark(g *G.ExprGraph, first int, at Place) {
 	for _, n := range g.AllNodes()[first:] {
 		if op, ok := n.Op().(*Op); ok && op.At.Name == "" {
@@ -63,19 +64,10 @@ func MarkPath(g *G.ExprGraph, old, path string) {
 	}
 }
 
-// kinds are the public names of element-wise functions that are not their kind with a capital.
-var kinds = map[string]string{
-	"relu": "ReLU", "tanhgrad": "gradient of Tanh", "sigmoidgrad": "gradient of Sigmoid", "affine": "Scale", "stop": "StopGradient",
-	"inverse": "Inverse", "expm1": "Expm1", "log1p": "Log1p", "within": "gradient of Clip", "positive": "gradient of ReLU",
-}
-
 // Title is an operation's name for people: "Gather", "Sigmoid".
 func Title(fn Fn) string {
 	if e, ok := fn.(Elementwise); ok {
-		if s := kinds[e.Kind]; s != "" {
-			return s
-		}
-		return capital(e.Kind)
+		return cmp.Or(kinds[e.Kind].title, capital(string(e.Kind)))
 	}
 	switch fn.(type) {
 	case Gather:
@@ -97,8 +89,8 @@ func capital(s string) string {
 	return strings.ToUpper(s[:1]) + s[1:]
 }
 
-// Expression is what n computes, down to a depth: Sigmoid(Slice[:, 0:4](Add(MatMul(x, W_ih), …))). Inputs in the scope
-// of the node's path have their short names.
+// Expression is what n computes, down to a depth: Sigmoid(Slice[:, 0:4](Add(MatMul(x, W_ih), …))).
+// Inputs in the scope of the node's path have their short names.
 func Expression(n *G.Node, depth int) string {
 	scope, _, _ := strings.Cut(PlaceOf(n).Path, " ")
 	children, err := Children(n.Graph())

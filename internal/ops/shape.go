@@ -344,7 +344,7 @@ func (b Broadcast) Infer(in []Type) (Type, error) {
 }
 
 func (b Broadcast) Eval(in []Tensor, out Tensor) error {
-	return Elementwise{Kind: "stop"}.Eval(in, out)
+	return Elementwise{Kind: KindStop}.Eval(in, out)
 }
 
 func (b Broadcast) Diff(in []*G.Node, _, dy *G.Node, _ []bool) []*G.Node {

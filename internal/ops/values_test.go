@@ -182,7 +182,7 @@ func TestDerivativesAtKinks(t *testing.T) {
 		}
 		return plainly(t, g, want)
 	}
-	e := func(kind string) ops.Elementwise { return ops.Elementwise{Kind: kind} }
+	e := func(kind ops.Kind) ops.Elementwise { return ops.Elementwise{Kind: kind} }
 	tie := []operand{given([]float64{1, 2}, 2), given([]float64{1, 1}, 2)}
 	require.Equal(t, [][]float64{{1, 1}, {0, 0}}, gradients(e("max"), tie...))
 	require.Equal(t, [][]float64{{1, 0}, {0, 1}}, gradients(e("min"), tie...))

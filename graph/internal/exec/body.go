@@ -219,7 +219,7 @@ func (k *block[F]) asTeam(batch int) bool {
 	for _, v := range k.order {
 		cost := 0
 		switch fn := v.Fn.(type) {
-		case ops.Elementwise:
+		case ops.Elementwise, ir.Copy:
 			cost = v.Size() / 8
 		case ops.MatMul, ir.MatMulAcc:
 			_, acc := fn.(ir.MatMulAcc)
@@ -302,7 +302,7 @@ func (k *block[F]) rows() int {
 		ok := len(v.Shape) > 0 && v.Shape[0]%batch == 0
 		a := v.Args[0]
 		switch fn := v.Fn.(type) {
-		case ops.Elementwise:
+		case ops.Elementwise, ir.Copy:
 			for _, a := range v.Args {
 				if of[a] == byRow {
 					ok = ok && len(a.Shape) == len(v.Shape) && a.Shape[0] == v.Shape[0]

@@ -143,7 +143,7 @@ func view(v *ir.Value) bool {
 // strided reports whether v's instruction can write its result into a part of something larger.
 func strided(v *ir.Value) bool {
 	switch v.Fn.(type) {
-	case ops.Elementwise, ir.MatMulAcc:
+	case ops.Elementwise, ir.Copy, ir.MatMulAcc:
 		return true
 	case ops.MatMul:
 		return len(v.Shape) == 2
@@ -299,7 +299,7 @@ func (k *block[F]) emit(v *ir.Value) {
 		} else {
 			k.emitLoop(v, fn)
 		}
-	case ops.Elementwise:
+	case ops.Elementwise, ir.Copy:
 		k.emitGroup(k.groups[v])
 	case ops.MatMul:
 		if fn.TransA && !fn.TransB && len(v.Shape) == 2 {
@@ -472,7 +472,7 @@ func (k *block[F]) alone(v *ir.Value) bool {
 	switch v.Fn.(type) {
 	case ops.Reshape:
 		return k.alone(v.Args[0])
-	case ops.MatMul, ops.Elementwise, ir.MatMulAcc:
+	case ops.MatMul, ops.Elementwise, ir.Copy, ir.MatMulAcc:
 		return k.buffers[k.locs[v].buf].kind == arena
 	}
 	return false

@@ -157,7 +157,7 @@ func (k *block[F]) owned(v *ir.Value) bool {
 				return false
 			}
 			continue
-		case ops.MatMul, ops.Elementwise, ir.MatMulAcc:
+		case ops.MatMul, ops.Elementwise, ir.Copy, ir.MatMulAcc:
 			return k.outer == nil && k.locs[v] != nil && k.buffers[k.locs[v].buf].kind == arena && k.locs[v].contiguous()
 		}
 		return false
@@ -166,7 +166,7 @@ func (k *block[F]) owned(v *ir.Value) bool {
 
 // biased takes v apart if it is x + b, with one number of b for each column of x; else x is nil.
 func (k *block[F]) biased(v *ir.Value) (x, b *ir.Value) {
-	if fn, ok := v.Fn.(ops.Elementwise); !ok || fn.Kind != "add" || k.locs[v] != nil || k.groups[v] == nil || len(k.groups[v].members) > 1 || k.cfg.Without["fuse"] {
+	if fn, ok := v.Fn.(ops.Elementwise); !ok || fn.Kind != ops.KindAdd || k.locs[v] != nil || k.groups[v] == nil || len(k.groups[v].members) > 1 || k.cfg.Without["fuse"] {
 		return nil, nil
 	}
 	for i, b := range v.Args {

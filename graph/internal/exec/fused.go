@@ -2,14 +2,15 @@ package exec
 
 import (
 	"fmt"
-	"math"
 	"strings"
 
 	"github.com/seqzoo/seqzoo/internal/kernels"
+	"github.com/seqzoo/seqzoo/internal/ops"
 )
 
-// fused runs any number of element-wise operations of one shape in one pass: tile by tile, an operation at a time, with
-// everything in between in registers, which are small arrays that stay in the first-level cache.
+// fused runs any number of element-wise operations of one shape in one pass: tile by tile, an
+// operation at a time, with everything in between in registers, which are small arrays that stay in
+// the first-level cache.
 type fused[F kernels.Float] struct {
 	operands []operand // slots 0 … len(operands)−1; the others are registers
 	regs     int
@@ -17,7 +18,7 @@ type fused[F kernels.Float] struct {
 	split    int   // units
 	setup    []op[F]
 	code     []op[F]
-	weight   int // nanoseconds for 1024 elements
+	unitCost int // nanoseconds for 1,024 elements
 	tile     int
 	chunked  bool // one row, whose units are tiles
 	many     bool // a tile has several rows
@@ -30,12 +31,14 @@ type operand struct {
 	flat    bool  // in a tile, the elements lie one after another
 }
 
-// op is one element-wise operation on slots.
+// op is one element-wise operation on slots, or one that brings elements to a register or from one.
 type op[F kernels.Float] struct {
 	code    code
+	kind    ops.Kind          // of opCompute
+	kernel  *ops.RowKernel[F] // of opCompute
 	dst     int
 	a, b, c int
-	p, q    F
+	p, q    float64
 }
 
 const tileLen = 512 // elements of a register
@@ -43,76 +46,35 @@ const tileLen = 512 // elements of a register
 type code int
 
 const (
-	opFill    code = iota // p
+	opCompute code = iota // an element-wise function of slots a, b and c
+	opFill                // p
 	opSpread              // element 0 of slot a
 	opGather              // slot a with its stride
 	opScatter             // to slot dst with its stride
 	opRows                // rows of slot a one after another
-	opCopy
-	opAffine
-	opClip
-	opWithin
-	opPower
-	opExp
-	opLog
-	opLog2
-	opLog1p
-	opExpm1
-	opTanh
-	opSigmoid
-	opRelu
-	opSoftplus
-	opSqrt
-	opSquare
-	opAbs
-	opInverse
-	opSin
-	opCos
-	opSign
-	opFloor
-	opCeil
-	opPositive
-	opAdd
-	opSub
-	opMul
-	opDiv
-	opPow
-	opMax
-	opMin
-	opLt
-	opLe
-	opGt
-	opGe
-	opEq
-	opNe
-	opTanhGrad
-	opSigmoidGrad
-	opSelect
 )
 
-// codes are the kinds of ops.Elementwise, and the nanoseconds that 1024 elements take, roughly.
-var codes = map[string]struct {
-	code   code
-	weight int
-}{
-	"affine": {opAffine, 60}, "clip": {opClip, 400}, "within": {opWithin, 400}, "power": {opPower, 20000}, "exp": {opExp, 300},
-	"log": {opLog, 400}, "log2": {opLog2, 10000}, "floor": {opFloor, 1000}, "ceil": {opCeil, 1000}, "pow": {opPow, 20000},
-	"log1p": {opLog1p, 10000}, "expm1": {opExpm1, 10000}, "tanh": {opTanh, 400}, "sigmoid": {opSigmoid, 300},
-	"relu": {opRelu, 60}, "softplus": {opSoftplus, 10000}, "sqrt": {opSqrt, 300}, "square": {opSquare, 50}, "abs": {opAbs, 400},
-	"inverse": {opInverse, 300}, "sin": {opSin, 10000}, "cos": {opCos, 10000}, "sign": {opSign, 800}, "positive": {opPositive, 400},
-	"stop": {opCopy, 40}, "add": {opAdd, 50}, "sub": {opSub, 50}, "mul": {opMul, 50}, "div": {opDiv, 200}, "max": {opMax, 100},
-	"min": {opMin, 100}, "lt": {opLt, 400}, "le": {opLe, 400}, "gt": {opGt, 400}, "ge": {opGe, 400}, "eq": {opEq, 400}, "ne": {opNe, 400},
-	"tanhgrad": {opTanhGrad, 60}, "sigmoidgrad": {opSigmoidGrad, 60}, "select": {opSelect, 80},
+// compute is fn of the slots in args. Its parameters are rounded to F.
+func compute[F kernels.Float](fn ops.Elementwise, dst int, args ...int) op[F] {
+	o := op[F]{
+		kind: fn.Kind, kernel: ops.FastKernel[F](fn.Kind), dst: dst, p: float64(F(fn.P)), q: float64(F(fn.Q)),
+	}
+	for i, to := range []*int{&o.a, &o.b, &o.c}[:len(args)] {
+		*to = args[i]
+	}
+	return o
 }
 
-var codeNames = func() map[code]string {
-	m := map[code]string{opFill: "fill", opSpread: "spread", opGather: "gather", opScatter: "scatter", opRows: "rows"}
-	for k, c := range codes {
-		m[c.code] = k
+// String is the operation in a listing.
+func (o *op[F]) String() string {
+	switch {
+	case o.code != opCompute:
+		return [...]string{opFill: "fill", opSpread: "spread", opGather: "gather", opScatter: "scatter", opRows: "rows"}[o.code]
+	case o.kind == ops.KindStop:
+		return "copy"
 	}
-	m[opCopy] = "copy"
-	return m
-}()
+	return string(o.kind)
+}
 
 func (f *fused[F]) units() int { return f.split }
 
@@ -124,18 +86,18 @@ func (f *fused[F]) size() int {
 	return n
 }
 
-func (f *fused[F]) cost() int { return f.size()*f.weight/1024 + 20*f.size()/f.dims[len(f.dims)-1] }
+func (f *fused[F]) cost() int { return f.size()*f.unitCost/1024 + 20*f.size()/f.dims[len(f.dims)-1] }
 
 func (f *fused[F]) String() string {
 	var names []string
-	for _, o := range f.code {
-		names = append(names, codeNames[o.code])
+	for i := range f.code {
+		names = append(names, f.code[i].String())
 	}
 	return fmt.Sprintf("fused %v: %s", f.dims, strings.Join(names, " "))
 }
 
-// A tile is part of one row, or several short rows. Operands that lie element after element in it are worked on where
-// they are; the others are brought to a register first, or taken from one last.
+// A tile is part of one row, or several short rows. Operands that lie element after element in it
+// are worked on where they are; the others are brought to a register first, or taken from one last.
 func (f *fused[F]) run(x *ctx[F], lo, hi int) error {
 	slots := x.slots[:len(f.operands)+f.regs]
 	last := len(f.dims) - 1
@@ -194,7 +156,7 @@ func (f *fused[F]) run(x *ctx[F], lo, hi int) error {
 func (f *fused[F]) prepare(x *ctx[F], o *op[F], slots [][]F, rows int) {
 	switch o.code {
 	case opFill:
-		kernels.Fill(slots[o.dst], o.p)
+		kernels.Fill(slots[o.dst], F(o.p))
 	case opSpread:
 		kernels.Fill(slots[o.dst], at(x, &f.operands[o.a].loc)[0])
 	case opRows:
@@ -300,158 +262,20 @@ func (f *fused[F]) span(x *ctx[F], slots [][]F, from, to int) {
 
 // apply computes one operation on whole slots.
 func (o *op[F]) apply(slots [][]F) {
-	dst := slots[o.dst]
-	var x []F
-	if o.code != opFill {
-		x = slots[o.a]
+	dst, n := slots[o.dst], len(slots[o.dst])
+	if o.code == opFill {
+		kernels.Fill(dst, F(o.p))
+		return
 	}
-	switch o.code {
-	case opFill:
-		kernels.Fill(dst, o.p)
-	case opCopy:
-		copy(dst, x)
-	case opAffine:
-		switch {
-		case o.q == 0:
-			kernels.MulScalar(dst, x, o.p)
-		case o.p == 1:
-			kernels.AddScalar(dst, x, o.q)
-		default:
-			kernels.MulScalar(dst, x, o.p)
-			kernels.AddScalar(dst, dst, o.q)
-		}
-	case opClip:
-		for i, v := range x {
-			dst[i] = min(max(v, o.p), o.q)
-		}
-	case opWithin:
-		for i, v := range x {
-			dst[i] = truth[F](o.p <= v && v <= o.q)
-		}
-	case opPower:
-		for i, v := range x {
-			dst[i] = F(math.Pow(float64(v), float64(o.p)))
-		}
-	case opExp:
-		kernels.Exp(dst, x)
-	case opLog:
-		kernels.Log(dst, x)
-	case opLog2:
-		for i, v := range x {
-			dst[i] = F(math.Log2(float64(v)))
-		}
-	case opFloor:
-		for i, v := range x {
-			dst[i] = F(math.Floor(float64(v)))
-		}
-	case opCeil:
-		for i, v := range x {
-			dst[i] = F(math.Ceil(float64(v)))
-		}
-	case opLog1p:
-		kernels.Log1p(dst, x)
-	case opExpm1:
-		kernels.Expm1(dst, x)
-	case opTanh:
-		kernels.Tanh(dst, x)
-	case opSigmoid:
-		kernels.Sigmoid(dst, x)
-	case opRelu:
-		kernels.Relu(dst, x)
-	case opSoftplus:
-		kernels.Softplus(dst, x)
-	case opSqrt:
-		kernels.Sqrt(dst, x)
-	case opSquare:
-		kernels.Mul(dst, x, x)
-	case opAbs:
-		for i, v := range x {
-			dst[i] = F(math.Abs(float64(v)))
-		}
-	case opInverse:
-		for i, v := range x {
-			dst[i] = 1 / v
-		}
-	case opSin:
-		for i, v := range x {
-			dst[i] = F(math.Sin(float64(v)))
-		}
-	case opCos:
-		for i, v := range x {
-			dst[i] = F(math.Cos(float64(v)))
-		}
-	case opSign:
-		for i, v := range x {
-			dst[i] = truth[F](v > 0) - truth[F](v < 0)
-		}
-	case opPositive:
-		for i, v := range x {
-			dst[i] = truth[F](v > 0)
-		}
-	case opSelect:
-		kernels.Select(dst, x[:len(dst)], slots[o.b][:len(dst)], slots[o.c][:len(dst)])
+	k, x := o.kernel, slots[o.a]
+	switch {
+	case k.Of1 != nil:
+		k.Of1(dst, x)
+	case k.Of2 != nil:
+		k.Of2(dst, x[:n], slots[o.b][:n])
+	case k.With != nil:
+		k.With(dst, x, o.p, o.q)
 	default:
-		o.binary(dst, x, slots[o.b])
+		k.Of3(dst, x[:n], slots[o.b][:n], slots[o.c][:n])
 	}
-}
-
-func (o *op[F]) binary(dst, x, y []F) {
-	x, y = x[:len(dst)], y[:len(dst)]
-	switch o.code {
-	case opAdd:
-		kernels.Add(dst, x, y)
-	case opSub:
-		kernels.Sub(dst, x, y)
-	case opMul:
-		kernels.Mul(dst, x, y)
-	case opDiv:
-		kernels.Div(dst, x, y)
-	case opPow:
-		for i := range dst {
-			dst[i] = F(math.Pow(float64(x[i]), float64(y[i])))
-		}
-	case opMax:
-		kernels.Max(dst, x, y)
-	case opMin:
-		kernels.Min(dst, x, y)
-	case opTanhGrad:
-		kernels.TanhGrad(dst, x, y)
-	case opSigmoidGrad:
-		kernels.SigmoidGrad(dst, x, y)
-	case opLt:
-		for i := range dst {
-			dst[i] = truth[F](x[i] < y[i])
-		}
-	case opLe:
-		for i := range dst {
-			dst[i] = truth[F](x[i] <= y[i])
-		}
-	case opGt:
-		for i := range dst {
-			dst[i] = truth[F](x[i] > y[i])
-		}
-	case opGe:
-		for i := range dst {
-			dst[i] = truth[F](x[i] >= y[i])
-		}
-	case opEq:
-		for i := range dst {
-			dst[i] = truth[F](x[i] == y[i])
-		}
-	case opNe:
-		for i := range dst {
-			dst[i] = truth[F](x[i] != y[i])
-		}
-	default:
-		panic("exec: no values for element-wise operation " + codeNames[o.code])
-	}
-}
-
-// truth is 1 or 0. By way of an integer it needs no branch, which random data would mispredict.
-func truth[F kernels.Float](b bool) F {
-	var n int32
-	if b {
-		n = 1
-	}
-	return F(n)
 }

@@ -5,18 +5,19 @@ import (
 
 	"github.com/seqzoo/seqzoo/graph/internal/ir"
 	"github.com/seqzoo/seqzoo/internal/kernels"
+	"github.com/seqzoo/seqzoo/internal/ops"
 )
 
-// fuser puts a fused instruction together. While it does, a slot is an index into slots; finish orders them, gives
-// registers to those that are not in memory, and joins the dimensions.
+// fuser puts a fused instruction together. While it does, a slot is an index into slots; finish
+// orders them, gives registers to those that are not in memory, and joins the dimensions.
 type fuser[F kernels.Float] struct {
-	shape  []int
-	slots  []slot[F]
-	of     map[*ir.Value]int
-	loaded map[*ir.Value]int
-	fills  map[F]int
-	ops    []op[F]
-	weight int
+	shape    []int
+	slots    []slot[F]
+	of       map[*ir.Value]int
+	loaded   map[*ir.Value]int
+	fills    map[F]int
+	ops      []op[F]
+	unitCost int // nanoseconds for 1,024 elements
 }
 
 // slot is an operand in memory, a constant, or something in between.
@@ -34,6 +35,12 @@ func newFuser[F kernels.Float](shape []int) *fuser[F] {
 func (f *fuser[F]) slot(s slot[F]) int {
 	f.slots = append(f.slots, s)
 	return len(f.slots) - 1
+}
+
+// compute adds a function of slots that writes to slot dst.
+func (f *fuser[F]) compute(fn ops.Elementwise, dst int, args ...int) {
+	f.unitCost += fn.Kind.Cost()
+	f.ops = append(f.ops, compute[F](fn, dst, args...))
 }
 
 func (f *fuser[F]) temp() int         { return f.slot(slot[F]{}) }
@@ -60,7 +67,7 @@ func (f *fuser[F]) load(v *ir.Value, l *loc) int {
 
 // finish makes the instruction. With a batch, its units are that many parts of the first axis.
 func (f *fuser[F]) finish(batch int) (*fused[F], []*loc) {
-	in := &fused[F]{weight: f.weight, tile: tileLen}
+	in := &fused[F]{unitCost: f.unitCost, tile: tileLen}
 	operandOf := make([]int, len(f.slots))
 	var locs []*loc
 	for i, s := range f.slots {
@@ -81,7 +88,8 @@ func (f *fuser[F]) finish(batch int) (*fused[F], []*loc) {
 	}
 
 	still := func(strides []int) bool { return !slices.ContainsFunc(strides, func(n int) bool { return n != 0 }) }
-	// Registers: of constants and scalars for the whole instruction, of others until they are read last.
+	// Registers: of constants and scalars for the whole instruction, of others until they are read
+	// last.
 	base := len(in.operands)
 	reg := make([]int, len(f.slots)) // the register or operand that holds a slot's elements
 	free := []int{}
@@ -101,7 +109,7 @@ func (f *fuser[F]) finish(batch int) (*fused[F], []*loc) {
 		switch o := operandOf[i]; {
 		case s.fill:
 			reg[i] = take()
-			in.setup = append(in.setup, op[F]{code: opFill, dst: reg[i], p: s.value})
+			in.setup = append(in.setup, op[F]{code: opFill, dst: reg[i], p: float64(s.value)})
 		case o < 0:
 		case in.operands[o].flat:
 			reg[i] = o
@@ -147,7 +155,7 @@ func (f *fuser[F]) finish(batch int) (*fused[F], []*loc) {
 				free = append(free, reg[a])
 			}
 		}
-		if to := operandOf[o.dst]; o.code == opCopy && reg[o.dst] == nowhere && to >= 0 {
+		if to := operandOf[o.dst]; o.kind == ops.KindStop && reg[o.dst] == nowhere && to >= 0 {
 			in.code = append(in.code, op[F]{code: opScatter, dst: to, a: c.a})
 			continue
 		}
@@ -175,15 +183,10 @@ func (f *fuser[F]) finish(batch int) (*fused[F], []*loc) {
 
 // args are the slots that o reads.
 func (o op[F]) args() []int {
-	switch {
-	case o.code == opFill:
+	if o.code == opFill {
 		return nil
-	case o.code < opAdd:
-		return []int{o.a}
-	case o.code == opSelect:
-		return []int{o.a, o.b, o.c}
 	}
-	return []int{o.a, o.b}
+	return []int{o.a, o.b, o.c}[:o.kind.Arity()]
 }
 
 // joinDims drops axes of size 1 and joins neighbours along which every operand lies evenly.

@@ -8,25 +8,25 @@ import (
 	"github.com/seqzoo/seqzoo/internal/ops"
 )
 
+// copying is the function that copies.
+var copying = ops.Elementwise{Kind: ops.KindStop}
+
 // group is element-wise values of one shape that are computed in one pass.
 type group struct {
 	members []*ir.Value // operands first
 	done    bool
 }
 
-// isElementwise reports whether fused code computes v. A kind that it does not know runs by its Eval method.
+// isElementwise reports whether fused code computes v.
 func isElementwise(v *ir.Value) bool {
-	fn, ok := v.Fn.(ops.Elementwise)
-	if ok {
-		_, ok = codes[fn.Kind]
-	}
+	_, ok := ir.Elementwise(v)
 	return ok
 }
 
-// group divides the element-wise values into groups. Each has a stage: that of an element-wise operand of its shape,
-// else one more than its operands'. Values of one stage and shape never need each other through anything else, so they
-// can be one pass. A value moves to the latest stage that its users allow. Outside of loops only values that read one
-// another are joined; in a body, all.
+// group divides the element-wise values into groups. Each has a stage: that of an element-wise
+// operand of its shape, else one more than its operands'. Values of one stage and shape never need
+// each other through anything else, so they can be one pass. A value moves to the latest stage that
+// its users allow. Outside of loops only values that read one another are joined; in a body, all.
 func (k *block[F]) group() {
 	stage := map[*ir.Value]int{}
 	joins := func(a, v *ir.Value) bool { return isElementwise(a) && slices.Equal(a.Shape, v.Shape) }
@@ -123,8 +123,8 @@ func (k *block[F]) group() {
 	}
 }
 
-// unfused notes which element-wise values are read by others that are not computed in one pass with them. It is no loss
-// where the value in between is a result that has to be written in any case.
+// unfused notes which element-wise values are read by others that are not computed in one pass with
+// them. It is no loss where the value in between is a result that has to be written in any case.
 func (k *block[F]) unfused(fuse bool, find func(*ir.Value) *ir.Value) {
 	if !fuse {
 		k.note("element-wise operations are computed one by one: the pass fuse is off")
@@ -187,8 +187,8 @@ func (k *block[F]) emitGroup(g *group) {
 	k.at = placesOf(g.members)
 	f := newFuser[F](g.members[0].Shape)
 	for _, v := range g.members {
-		fn := v.Fn.(ops.Elementwise)
-		var args [3]int
+		fn, _ := ir.Elementwise(v)
+		args := make([]int, len(v.Args))
 		for i, a := range v.Args {
 			switch fill, ok := a.Fill(); {
 			case in[a]:
@@ -206,11 +206,9 @@ func (k *block[F]) emitGroup(g *group) {
 			out = f.result(l)
 		}
 		f.of[v] = out
-		c := codes[fn.Kind]
-		f.weight += c.weight
-		f.ops = append(f.ops, op[F]{code: c.code, dst: out, a: args[0], b: args[1], c: args[2], p: F(fn.P), q: F(fn.Q)})
+		f.compute(fn, out, args...)
 		for _, l := range k.also[v] {
-			f.ops = append(f.ops, op[F]{code: opCopy, dst: f.result(l), a: out})
+			f.ops = append(f.ops, compute[F](copying, f.result(l), out))
 		}
 	}
 	inst, locs := f.finish(k.batch)
@@ -238,8 +236,8 @@ func (k *block[F]) copy(to, from *loc) {
 		return
 	}
 	f := newFuser[F](to.shape)
-	f.weight = codes["stop"].weight
-	f.ops = append(f.ops, op[F]{code: opCopy, a: f.load(nil, from), dst: f.result(to)})
+	loaded := f.load(nil, from)
+	f.compute(copying, f.result(to), loaded)
 	k.addFused(f, to)
 }
 
@@ -250,8 +248,8 @@ func (k *block[F]) fill(to *loc, v float64) {
 		return
 	}
 	f := newFuser[F](to.shape)
-	f.weight = 30
-	f.ops = append(f.ops, op[F]{code: opFill, dst: f.result(to), p: F(v)})
+	f.unitCost = 30
+	f.ops = append(f.ops, op[F]{code: opFill, dst: f.result(to), p: float64(F(v))})
 	k.addFused(f, to)
 }
 

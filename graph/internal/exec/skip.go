@@ -7,14 +7,15 @@ import (
 	"github.com/seqzoo/seqzoo/internal/ops"
 )
 
-// A loop over a batch of sequences of different lengths has a mask: rows where it is 0 keep their state. What such a row
-// of the body comes to is worked out beforehand, by the body with a 0 for the mask: mostly that the state is copied, and
-// that outputs and gradients are 0. If it comes to that alone, each step runs the body on the rows from the first that
-// counts to the last, and the little that is left on the others. In a batch whose rows are sorted by length, no ended row
-// costs more than a copy.
+// A loop over a batch of sequences of different lengths has a mask: rows where it is 0 keep their
+// state. What such a row of the body comes to is worked out beforehand, by the body with a 0 for
+// the mask: mostly that the state is copied, and that outputs and gradients are 0. If it comes to
+// that alone, each step runs the body on the rows from the first that counts to the last, and the
+// little that is left on the others. In a batch whose rows are sorted by length, no ended row costs
+// more than a copy.
 //
-// Gates and the like, which are stored for the way back, are not computed for the rows that are skipped: nobody reads
-// them there, which masked.unread makes sure of.
+// Gates and the like, which are stored for the way back, are not computed for the rows that are
+// skipped: nobody reads them there, which masked.unread makes sure of.
 
 // masked is what a body comes to where the mask is 0.
 type masked struct {
@@ -79,7 +80,8 @@ func (k *block[F]) maskedRows(v *ir.Value, l *ir.Loop) *masked {
 	return m
 }
 
-// little reports whether v takes no more than a few element-wise operations on leaves and constants of its shape.
+// little reports whether v takes no more than a few element-wise operations on leaves and constants
+// of its shape.
 func little(v *ir.Value, most *int) bool {
 	if *most--; *most < 0 {
 		return false
@@ -114,8 +116,8 @@ func maskOf(v *ir.Value, l *ir.Loop) *ir.Value {
 	return nil
 }
 
-// unread reports whether it does not matter what a stored value is in rows where the mask is 0: nothing reads it there,
-// or it is multiplied by 0, and only must not be infinite or NaN.
+// unread reports whether it does not matter what a stored value is in rows where the mask is 0:
+// nothing reads it there, or it is multiplied by 0, and only must not be infinite or NaN.
 func (k *block[F]) unread(o, mask *ir.Value) (unread, multiplied bool) {
 	if k.roots[o] {
 		return false, false
@@ -163,8 +165,8 @@ func (k *block[F]) zeroWhere(v, mask *ir.Value) bool {
 	return m != nil && m.mask == mask && m.rows[o.Value] != nil && m.rows[o.Value].IsZero()
 }
 
-// whereZero gives for a value of a body what it is in rows where the mask is 0. A product with what is 0 there is 0: what
-// is multiplied by it may be anything in such a row, and means nothing.
+// whereZero gives for a value of a body what it is in rows where the mask is 0. A product with what
+// is 0 there is 0: what is multiplied by it may be anything in such a row, and means nothing.
 func whereZero(l *ir.Loop) func(v *ir.Value) *ir.Value {
 	r := l.Body
 	now := map[*ir.Value]*ir.Value{l.Mask: r.Apply(ops.Fill{Dtype: l.Mask.Dtype, Shape: l.Mask.Shape})}
@@ -204,37 +206,26 @@ func absorbed(r *ir.Region, v *ir.Value, args []*ir.Value) *ir.Value {
 		return nil
 	}
 	switch fn := v.Fn.(type) {
+	case ir.Copy:
+		return as(args[0])
 	case ops.Elementwise:
-		switch fn.Kind {
-		case "stop":
-			return as(args[0])
-		case "select":
-			if args[0].IsZero() {
-				return as(args[2])
-			}
-			if args[1].IsZero() && args[2].IsZero() {
-				return nothing()
-			}
-		case "mul", "tanhgrad", "sigmoidgrad":
-			if args[1].IsZero() || fn.Kind == "mul" && args[0].IsZero() {
-				return nothing()
-			}
-		case "div":
-			if args[0].IsZero() {
-				return nothing()
-			}
-		case "affine":
-			if args[0].IsZero() && fn.Q == 0 {
-				return nothing()
-			}
-		case "add", "sub":
+		if fn.Kind == ops.KindSelect {
 			switch {
-			case args[0].IsZero() && args[1].IsZero():
+			case args[0].IsZero():
+				return as(args[2])
+			case args[1].IsZero() && args[2].IsZero():
 				return nothing()
-			case args[1].IsZero():
-				return as(args[0])
-			case args[0].IsZero() && fn.Kind == "add":
-				return as(args[1])
+			}
+			return nil
+		}
+		for i, a := range args {
+			if a.IsZero() && fn.Vanishes(i) {
+				return nothing()
+			}
+		}
+		for _, i := range []int{1, 0} {
+			if len(args) == 2 && args[i].IsZero() && fn.Neutral(i, 0) {
+				return as(args[1-i])
 			}
 		}
 	case ops.MatMul:
@@ -263,7 +254,8 @@ func rootsOf(l *ir.Loop, outs []*ir.Value) []*ir.Value {
 	return roots
 }
 
-// emitSkipped compiles what is left of the body in rows that are skipped. The block k is the body, compiled.
+// emitSkipped compiles what is left of the body in rows that are skipped. The block k is the body,
+// compiled.
 func (k *block[F]) emitSkipped(m *masked, roots []*ir.Value) []instr[F] {
 	before := k.code
 	k.code = nil
@@ -291,25 +283,24 @@ func (k *block[F]) emitSkipped(m *masked, roots []*ir.Value) []instr[F] {
 	return skipped
 }
 
-// expression computes v, an element-wise value or an operand of one, into a slot of its own, or into that of the result.
+// expression computes v, an element-wise value or an operand of one, into a slot of its own, or
+// into that of the result.
 func (k *block[F]) expression(f *fuser[F], v *ir.Value, result int) int {
 	if fill, ok := v.Fill(); ok {
 		return f.constant(F(fill))
 	}
-	fn, ok := v.Fn.(ops.Elementwise)
+	fn, ok := ir.Elementwise(v)
 	if !ok {
 		return f.load(v, k.loc(v))
 	}
-	var args [3]int
+	args := make([]int, len(v.Args))
 	for i, a := range v.Args {
 		args[i] = k.expression(f, a, -1)
 	}
 	if result < 0 {
 		result = f.temp()
 	}
-	c := codes[fn.Kind]
-	f.weight += c.weight
-	f.ops = append(f.ops, op[F]{code: c.code, dst: result, a: args[0], b: args[1], c: args[2], p: F(fn.P), q: F(fn.Q)})
+	f.compute(fn, result, args...)
 	return result
 }
 

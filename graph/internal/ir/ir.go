@@ -21,7 +21,8 @@ type Value struct {
 	First int       // the time at which that loop begins
 }
 
-// Region is a set of values in an order in which operands come first, except that a loop may gain operands later.
+// Region is a set of values in an order in which operands come first, except that a loop may gain
+// operands later.
 type Region struct {
 	Values []*Value
 	At     ops.Place // of values that are made from now on
@@ -31,14 +32,16 @@ type Region struct {
 // NewRegion is an empty region.
 func NewRegion() *Region { return &Region{index: map[string]*Value{}} }
 
-// Leaf adds a value that nothing in the region computes, or that must not be merged with an equal one.
+// Leaf adds a value that nothing in the region computes, or that must not be merged with an equal
+// one.
 func (r *Region) Leaf(fn ops.Fn, t ops.Type, args ...*Value) *Value {
 	v := &Value{ID: len(r.Values), Fn: fn, Args: args, Type: t, At: r.At}
 	r.Values = append(r.Values, v)
 	return v
 }
 
-// Apply is the value fn(args...): a simpler one that equals it, one that is there already, or a new one.
+// Apply is the value fn(args...): a simpler one that equals it, one that is there already, or a new
+// one.
 func (r *Region) Apply(fn ops.Fn, args ...*Value) *Value {
 	if f, ok := fn.(ops.Fill); ok {
 		args = nil // the operand only said to which graph it belongs
@@ -78,7 +81,8 @@ func or(s, otherwise string) string {
 	return s
 }
 
-// basic is embedded by operations that only the engine knows: they are compiled, never evaluated or differentiated.
+// basic is embedded by operations that only the engine knows: they are compiled, never evaluated or
+// differentiated.
 type basic struct{}
 
 func (basic) Infer(in []ops.Type) (ops.Type, error) { return in[0], nil }
@@ -108,6 +112,28 @@ type Doer interface {
 }
 
 func (f Foreign) Key() string { return "foreign{" + f.Op.String() + "}" }
+
+// Copy is its operand in memory of its own, where a loop wants it: a carry, for example, cannot
+// share the memory of what it is a view of. It is never merged with its operand, nor with another
+// copy.
+type Copy struct{ basic }
+
+func (Copy) Key() string { return "copy{}" }
+
+// Copy adds a copy of v.
+func (r *Region) Copy(v *Value) *Value { return r.Leaf(Copy{}, v.Type, v) }
+
+// Elementwise is the element-wise function that computes v from its operands, if it is one; a copy
+// is one too.
+func Elementwise(v *Value) (fn ops.Elementwise, ok bool) {
+	switch fn := v.Fn.(type) {
+	case ops.Elementwise:
+		return fn, true
+	case Copy:
+		return ops.Elementwise{Kind: ops.KindStop}, true
+	}
+	return fn, false
+}
 
 // MatMulAcc is u + op(A)·op(B), with operands u, A, B.
 type MatMulAcc struct {

@@ -6,8 +6,9 @@ import (
 	"github.com/seqzoo/seqzoo/internal/ops"
 )
 
-// Loop runs a body once for every time. Its operands are whole sequences [T, ...], values that do not change, and the
-// initial values of what is carried from time to time. It has no value of its own: Outputs of it do.
+// Loop runs a body once for every time. Its operands are whole sequences [T, ...], values that do
+// not change, and the initial values of what is carried from time to time. It has no value of its
+// own: Outputs of it do.
 type Loop struct {
 	basic
 	Name    string
@@ -20,8 +21,8 @@ type Loop struct {
 	Outs    []*Value // the Outputs of the loop that were asked for
 	Mask    *Value   // the leaf of the body, [B, 1], that is 0 for rows which keep their state; nil: none
 
-	// Segments marks a loop over pieces of a recurrence. Its body is a graph of its own, with loops in it, whose values
-	// are computed one after another as those around the loop are.
+	// Segments marks a loop over pieces of a recurrence. Its body is a graph of its own, with loops
+	// in it, whose values are computed one after another as those around the loop are.
 	Segments bool
 	First    int // the time of the recurrence at which this part of it begins, for errors
 }
@@ -142,7 +143,8 @@ func (l *Loop) Out(r *Region, loop *Value, o Output) *Value {
 	return v
 }
 
-// Computed reports whether a value is written by an operation, rather than being an input, a view or a constant.
+// Computed reports whether a value is written by an operation, rather than being an input, a view
+// or a constant.
 func Computed(v *Value) bool {
 	switch v.Fn.(type) {
 	case Input, BodyLeaf, Output, ops.Slice, ops.Reshape, ops.Transpose, ops.Broadcast, ops.Fill:

@@ -6,8 +6,8 @@ import (
 	"github.com/seqzoo/seqzoo/internal/ops"
 )
 
-// simplify is a value that equals fn(args...) and costs less, or nil. Every rule holds for all inputs, infinities and
-// NaN included.
+// simplify is a value that equals fn(args...) and costs less, or nil. Every rule holds for all
+// inputs, infinities and NaN included.
 func (r *Region) simplify(fn ops.Fn, args []*Value) *Value {
 	if len(args) == 0 {
 		return nil
@@ -149,75 +149,65 @@ func (r *Region) concat(fn ops.Concat, args []*Value) *Value {
 	return r.Apply(fn, joined...)
 }
 
-// elementwise drops additions of 0 and products with 1, and joins scalings.
+// elementwise drops operands that change nothing, makes functions of a constant and another operand
+// functions of that operand alone, and joins scalings.
 func (r *Region) elementwise(fn ops.Elementwise, args []*Value) *Value {
-	x := args[0]
-	f, fill := x.Fill()
-	affine := func(x *Value, p, q float64) *Value {
-		return r.Apply(ops.Elementwise{Kind: "affine", P: p, Q: q}, x)
+	switch {
+	case fn.Kind == ops.KindStop:
+		return args[0] // it only says something of the gradient
+	case fn.Kind == ops.KindAffine:
+		return r.affine(fn, args[0])
+	case len(args) != 2:
+		return nil
 	}
-	full := func(v, other *Value) bool { // v has the shape of the result
-		if len(v.Shape) < len(other.Shape) {
-			return false
+	for _, constant := range []int{1, 0} {
+		other := args[1-constant]
+		c, fill := args[constant].Fill()
+		if !fill || !covers(other, args[constant]) {
+			continue
 		}
-		for i, d := range other.Shape {
-			if d > v.Shape[len(v.Shape)-len(other.Shape)+i] {
-				return false
-			}
-		}
-		return true
-	}
-	switch fn.Kind {
-	case "stop":
-		return x
-	case "affine":
-		switch {
-		case fn.P == 1 && fn.Q == 0:
-			return x
-		case fill:
-			return r.Apply(ops.Fill{Dtype: x.Dtype, Shape: x.Shape, Value: fn.P*f + fn.Q})
-		}
-		if y, ok := x.Fn.(ops.Elementwise); ok && y.Kind == "affine" && fn.Q == 0 && y.Q == 0 {
-			return affine(x.Args[0], fn.P*y.P, 0)
-		}
-	case "pow":
-		if g, ok := args[1].Fill(); ok && full(x, args[1]) {
-			switch g {
-			case 1:
-				return x
-			case 2:
-				return r.Apply(ops.Elementwise{Kind: "square"}, x)
-			}
-			return r.Apply(ops.Elementwise{Kind: "power", P: g}, x)
-		}
-	case "add", "sub", "mul", "div":
-		y := args[1]
-		g, fill2 := y.Fill()
-		switch {
-		case fill2 && full(x, y):
-			switch {
-			case fn.Kind == "add" && g == 0, fn.Kind == "sub" && g == 0, fn.Kind == "mul" && g == 1, fn.Kind == "div" && g == 1:
-				return x
-			case fn.Kind == "mul":
-				return affine(x, g, 0)
-			case fn.Kind == "add":
-				return affine(x, 1, g)
-			}
-		case fill && full(y, x):
-			switch {
-			case fn.Kind == "add" && f == 0, fn.Kind == "mul" && f == 1:
-				return y
-			case fn.Kind == "mul":
-				return affine(y, f, 0)
-			case fn.Kind == "add":
-				return affine(y, 1, f)
-			}
+		switch f, identity, ok := fn.With(constant, c); {
+		case !ok:
+			return nil
+		case identity:
+			return other
+		default:
+			return r.Apply(f, other)
 		}
 	}
 	return nil
 }
 
-// matmul takes transposes of its operands into itself, and writes a product over one index as an element-wise one.
+// affine is a scaling without those that change nothing, of constants, and of what is scaled
+// already.
+func (r *Region) affine(fn ops.Elementwise, x *Value) *Value {
+	if fn.P == 1 && fn.Q == 0 {
+		return x
+	}
+	if c, ok := x.Fill(); ok {
+		return r.Apply(ops.Fill{Dtype: x.Dtype, Shape: x.Shape, Value: fn.P*c + fn.Q})
+	}
+	if y, ok := x.Fn.(ops.Elementwise); ok && y.Kind == ops.KindAffine && fn.Q == 0 && y.Q == 0 {
+		return r.Apply(ops.Elementwise{Kind: ops.KindAffine, P: fn.P * y.P}, x.Args[0])
+	}
+	return nil
+}
+
+// covers reports whether v has the shape of an element-wise function of v and other.
+func covers(v, other *Value) bool {
+	if len(v.Shape) < len(other.Shape) {
+		return false
+	}
+	for i, d := range other.Shape {
+		if d > v.Shape[len(v.Shape)-len(other.Shape)+i] {
+			return false
+		}
+	}
+	return true
+}
+
+// matmul takes transposes of its operands into itself, and writes a product over one index as an
+// element-wise one.
 func (r *Region) matmul(fn ops.MatMul, args []*Value) *Value {
 	a, b := args[0], args[1]
 	swapped := func(v *Value) (*Value, bool) {

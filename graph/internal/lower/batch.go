@@ -117,7 +117,7 @@ func (r *recurrence) sum(v *ir.Value) *ir.Value {
 	g := r.region
 	defer r.at(v)()
 	if r.class(v) == constant {
-		return g.Apply(ops.Elementwise{Kind: "affine", P: float64(r.T)}, r.outer(v))
+		return g.Apply(ops.Elementwise{Kind: ops.KindAffine, P: float64(r.T)}, r.outer(v))
 	}
 	if r.l.opts.NoHoist {
 		return r.accumulate(v)
@@ -153,13 +153,15 @@ func (r *recurrence) sum(v *ir.Value) *ir.Value {
 		return g.Apply(fn, args...)
 	case ops.Elementwise:
 		switch {
-		case fn.Kind == "affine" && fn.Q == 0:
-			return g.Apply(fn, r.sum(v.Args[0]))
-		case (fn.Kind == "add" || fn.Kind == "sub") && sameShapes(v):
-			return g.Apply(fn, r.sum(v.Args[0]), r.sum(v.Args[1]))
-		case fn.Kind == "mul" && !timed(0) && slices.Equal(v.Args[1].Shape, v.Shape):
+		case fn.Additive() && sameShapes(v):
+			args := make([]*ir.Value, len(v.Args))
+			for i, a := range v.Args {
+				args[i] = r.sum(a)
+			}
+			return g.Apply(fn, args...)
+		case fn.Bilinear() && !timed(0) && slices.Equal(v.Args[1].Shape, v.Shape):
 			return g.Apply(fn, r.outer(v.Args[0]), r.sum(v.Args[1]))
-		case fn.Kind == "mul" && !timed(1) && slices.Equal(v.Args[0].Shape, v.Shape):
+		case fn.Bilinear() && !timed(1) && slices.Equal(v.Args[0].Shape, v.Shape):
 			return g.Apply(fn, r.sum(v.Args[0]), r.outer(v.Args[1]))
 		}
 	}
@@ -179,6 +181,6 @@ func sameShapes(v *ir.Value) bool {
 func (r *recurrence) accumulate(v *ir.Value) *ir.Value {
 	zero := r.region.Apply(ops.Fill{Dtype: v.Dtype, Shape: v.Shape})
 	c := r.loop.Carry(r.value, zero)
-	c.Next = r.owned(r.loop.Body.Apply(ops.Elementwise{Kind: "add"}, c.Leaf, r.inner(v)))
+	c.Next = r.owned(r.loop.Body.Apply(ops.Elementwise{Kind: ops.KindAdd}, c.Leaf, r.inner(v)))
 	return r.loop.Out(r.region, r.value, ir.Output{Kind: ir.Final, Carry: c})
 }

@@ -224,7 +224,7 @@ func (r *recurrence) recomputed(v *ir.Value) bool {
 	}
 	switch fn := v.Fn.(type) {
 	case ops.Elementwise:
-		if costly(fn.Kind) {
+		if fn.Kind.Stored() {
 			return false
 		}
 	case ops.Slice, ops.Reshape, ops.Broadcast, ops.Fill:
@@ -237,15 +237,6 @@ func (r *recurrence) recomputed(v *ir.Value) bool {
 		}
 	}
 	return true
-}
-
-// costly reports whether an element-wise function takes much longer than reading its result.
-func costly(kind string) bool {
-	switch kind {
-	case "exp", "log", "log1p", "expm1", "tanh", "sigmoid", "softplus", "sqrt", "sin", "cos", "power", "div", "inverse":
-		return true
-	}
-	return false
 }
 
 // outer is v outside of the loop.
@@ -311,7 +302,7 @@ func (r *recurrence) store(b *ir.Value) *ir.Value {
 		return r.repeat(r.region.Apply(f))
 	}
 	if !ir.Computed(b) {
-		b = r.loop.Body.Leaf(ops.Elementwise{Kind: "stop"}, b.Type, b)
+		b = r.loop.Body.Copy(b)
 	}
 	return r.loop.Out(r.region, r.value, ir.Output{Kind: ir.Stored, Value: b})
 }

@@ -217,7 +217,7 @@ func (r *recurrence) owned(v *ir.Value) *ir.Value {
 	if !taken && ir.Computed(v) {
 		return v
 	}
-	return r.loop.Body.Leaf(ops.Elementwise{Kind: "stop"}, v.Type, v)
+	return r.loop.Body.Copy(v)
 }
 
 // cut is [from, to) of the packed vector.
@@ -301,7 +301,7 @@ func (s *forward) back(l *lowering, cots, after []*ir.Value) back {
 				if sum == nil {
 					sum = carries[i].Leaf
 				} else {
-					sum = b.loop.Body.Apply(ops.Elementwise{Kind: "add"}, sum, carries[i].Leaf)
+					sum = b.loop.Body.Apply(ops.Elementwise{Kind: ops.KindAdd}, sum, carries[i].Leaf)
 				}
 			}
 		}
@@ -313,7 +313,7 @@ func (s *forward) back(l *lowering, cots, after []*ir.Value) back {
 		case cot.IsZero():
 			b.in[st.cots[k]] = sum
 		default:
-			b.in[st.cots[k]] = b.loop.Body.Apply(ops.Elementwise{Kind: "add"}, b.array(cot), sum)
+			b.in[st.cots[k]] = b.loop.Body.Apply(ops.Elementwise{Kind: ops.KindAdd}, b.array(cot), sum)
 		}
 	}
 	var next []*ir.Value

@@ -90,7 +90,7 @@ func (p *pieces) join(segment, over *ir.Value) *ir.Value {
 
 // owned is a copy of a value of the body that lies where the loop wants it.
 func (p *pieces) owned(v *ir.Value) *ir.Value {
-	return p.in.Region.Leaf(ops.Elementwise{Kind: "stop"}, v.Type, v)
+	return p.in.Region.Copy(v)
 }
 
 // constant is v in the body.
@@ -218,13 +218,13 @@ func (b *segmentedBack) constant(i int) *ir.Value {
 		sum = r.Apply(ops.Fill{Dtype: d.Dtype, Shape: d.Shape, Value: f * float64(b.n)})
 	} else {
 		c := b.loop.Carry(b.value, r.Apply(ops.Fill{Dtype: d.Dtype, Shape: d.Shape}))
-		c.Next = b.in.Region.Leaf(ops.Elementwise{Kind: "add"}, d.Type, c.Leaf, d)
+		c.Next = b.in.Region.Leaf(ops.Elementwise{Kind: ops.KindAdd}, d.Type, c.Leaf, d)
 		sum = b.loop.Out(r, b.value, ir.Output{Kind: ir.Final, Carry: c})
 	}
 	if b.rest == nil {
 		return sum
 	}
-	return r.Apply(ops.Elementwise{Kind: "add"}, b.rest.constant(i), sum)
+	return r.Apply(ops.Elementwise{Kind: ops.KindAdd}, b.rest.constant(i), sum)
 }
 
 func (b *segmentedBack) flow(part int) *ir.Value {

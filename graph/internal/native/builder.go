@@ -43,12 +43,12 @@ func (b *builder) apply(fn ops.Fn, args ...int) int {
 
 func (b *builder) shape(x int) []int { return b.types[x].Shape }
 
-func (b *builder) element(kind string, args ...int) int {
+func (b *builder) element(kind ops.Kind, args ...int) int {
 	return b.apply(ops.Elementwise{Kind: kind}, args...)
 }
 
 func (b *builder) affine(x int, scale, shift float64) int {
-	return b.apply(ops.Elementwise{Kind: "affine", P: scale, Q: shift}, x)
+	return b.apply(ops.Elementwise{Kind: ops.KindAffine, P: scale, Q: shift}, x)
 }
 
 func (b *builder) fill(v float64, shape ...int) int {

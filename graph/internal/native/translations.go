@@ -18,8 +18,8 @@ func init() {
 		"constantTensor":    constant,
 		"elemBinOp":         binary,
 		"elemUnaryOp":       unary,
-		"minBetween":        func(b *builder) int { return elementwise(b, "min") },
-		"maxBetween":        func(b *builder) int { return elementwise(b, "max") },
+		"minBetween":        func(b *builder) int { return elementwise(b, ops.KindMin) },
+		"maxBetween":        func(b *builder) int { return elementwise(b, ops.KindMax) },
 		"linAlgBinOp":       linearAlgebra,
 		"tensordotOp":       tensordot,
 		"sumOp":             sum,
@@ -79,7 +79,10 @@ func uniform(t ops.Tensor) (v float64, ok bool) {
 }
 
 // kinds are the kinds of elemBinOp, in Gorgonia's order.
-var kinds = [...]string{"add", "sub", "mul", "div", "pow", "lt", "gt", "le", "ge", "eq", "ne"}
+var kinds = [...]ops.Kind{
+	ops.KindAdd, ops.KindSub, ops.KindMul, ops.KindDiv, ops.KindPow,
+	ops.KindLt, ops.KindGt, ops.KindLe, ops.KindGe, ops.KindEq, ops.KindNe,
+}
 
 func binary(b *builder) int {
 	code := b.fields.FieldByName("ʘBinaryOperator").Elem().FieldByName("ʘBinaryOperatorType")
@@ -91,7 +94,7 @@ func binary(b *builder) int {
 
 // elementwise applies a kind to operands that Gorgonia lets through: each has the node's number of elements, whatever
 // its shape, or is one number.
-func elementwise(b *builder, kind string) int {
+func elementwise(b *builder, kind ops.Kind) int {
 	args := make([]int, b.In)
 	for i := range args {
 		switch n := ops.Size(b.shape(i)); {
@@ -106,30 +109,34 @@ func elementwise(b *builder, kind string) int {
 	return b.broadcast(b.element(kind, args...), b.out.Shape)
 }
 
-// unaries are Gorgonia's names of functions that have another name here.
-var unaries = map[string]string{"ln": "log", "inv": "inverse"}
+// unaries are the functions of one operand that Gorgonia has, by its names.
+var unaries = map[string]ops.Kind{
+	"abs": ops.KindAbs, "ceil": ops.KindCeil, "floor": ops.KindFloor, "sign": ops.KindSign,
+	"sin": ops.KindSin, "cos": ops.KindCos, "exp": ops.KindExp, "ln": ops.KindLog, "log2": ops.KindLog2,
+	"log1p": ops.KindLog1p, "expm1": ops.KindExpm1, "square": ops.KindSquare, "sqrt": ops.KindSqrt,
+	"inv": ops.KindInverse, "tanh": ops.KindTanh, "sigmoid": ops.KindSigmoid, "softplus": ops.KindSoftplus,
+}
 
 func unary(b *builder) int {
-	switch name := b.op.String(); name {
-	case "abs", "ceil", "floor", "sin", "cos", "exp", "log2", "square", "sqrt", "tanh", "sigmoid", "log1p", "expm1", "softplus":
-		return elementwise(b, name)
-	case "ln", "inv":
-		return elementwise(b, unaries[name])
+	name := b.op.String()
+	switch name {
 	case "sign":
 		if len(b.shape(0)) == 0 { // of a scalar, Gorgonia takes the sign bit: 0 is positive
-			return b.affine(b.element("ge", 0, b.fill(0)), 2, -1)
+			return b.affine(b.element(ops.KindGe, 0, b.fill(0)), 2, -1)
 		}
-		return elementwise(b, name)
 	case "neg":
 		return b.affine(b.result(0), -1, 0)
 	case "invSqrt":
-		return b.element("inverse", b.element("sqrt", b.result(0)))
+		return b.element(ops.KindInverse, b.element(ops.KindSqrt, b.result(0)))
 	case "cube":
 		x := b.result(0)
-		return b.element("mul", b.element("square", x), x)
+		return b.element(ops.KindMul, b.element(ops.KindSquare, x), x)
 	}
-	fail("not a function of Gorgonia v0.9.18")
-	return 0
+	kind, ok := unaries[name]
+	if !ok {
+		fail("not a function of Gorgonia v0.9.18")
+	}
+	return elementwise(b, kind)
 }
 
 func linearAlgebra(b *builder) int {
@@ -341,10 +348,10 @@ func softmaxGradient(b *builder) int {
 	s := slices.Clone(b.shape(y))
 	s[b.axis(y, b.int("axis"))] = 1
 	if b.bool("isLog") {
-		return b.result(b.element("sub", dy, b.element("mul", b.element("exp", y), b.sumTo(dy, s))))
+		return b.result(b.element(ops.KindSub, dy, b.element(ops.KindMul, b.element(ops.KindExp, y), b.sumTo(dy, s))))
 	}
-	inner := b.sumTo(b.element("mul", y, dy), s)
-	return b.result(b.element("mul", y, b.element("sub", dy, inner)))
+	inner := b.sumTo(b.element(ops.KindMul, y, dy), s)
+	return b.result(b.element(ops.KindMul, y, b.element(ops.KindSub, dy, inner)))
 }
 
 // gather takes whole slices of operand 0 along an axis, by operand 1.

@@ -94,14 +94,14 @@ func (l *level) finish(loop *ir.Loop) {
 	taken := map[*ir.Value]bool{}
 	for i, c := range loop.Carries {
 		if c.Next = l.roots[i]; taken[c.Next] || !ir.Computed(c.Next) {
-			c.Next = l.region.Leaf(ops.Elementwise{Kind: "stop"}, c.Next.Type, c.Next)
+			c.Next = l.region.Copy(c.Next)
 		}
 		taken[c.Next] = true
 	}
 	for i, o := range l.outs {
 		p := o.Fn.(ir.Output)
 		if p.Value = l.roots[len(loop.Carries)+i]; !ir.Computed(p.Value) {
-			p.Value = l.region.Leaf(ops.Elementwise{Kind: "stop"}, p.Value.Type, p.Value)
+			p.Value = l.region.Copy(p.Value)
 		}
 		o.Fn = p
 	}
@@ -142,7 +142,7 @@ func (l *level) rewrite(now map[*ir.Value]*ir.Value, rule func(v *ir.Value, args
 			args[i] = now[a]
 			same = same && args[i] == a
 		}
-		switch fn := v.Fn.(type) {
+		switch v.Fn.(type) {
 		case *ir.Loop:
 			v.Args = args
 			now[v] = v
@@ -154,13 +154,10 @@ func (l *level) rewrite(now map[*ir.Value]*ir.Value, rule func(v *ir.Value, args
 			v.Args = args
 			now[v] = v
 			continue
-		case ops.Elementwise:
-			if fn.Kind == "stop" { // a copy that is wanted
-				if v.Args = args; !ir.Computed(args[0]) || len(l.users[v]) > 0 {
-					now[v] = v
-					continue
-				}
-			}
+		case ir.Copy:
+			v.Args = args
+			now[v] = v
+			continue
 		}
 		l.region.At = v.At
 		w := rule(v, args)
@@ -182,7 +179,7 @@ func (l *level) rewrite(now map[*ir.Value]*ir.Value, rule func(v *ir.Value, args
 }
 
 // kind is the element-wise function of v, or "".
-func kind(v *ir.Value) string {
+func kind(v *ir.Value) ops.Kind {
 	if fn, ok := v.Fn.(ops.Elementwise); ok {
 		return fn.Kind
 	}

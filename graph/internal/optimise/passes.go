@@ -13,15 +13,15 @@ import (
 func accumulate(l *level) {
 	inner := map[*ir.Value]bool{} // sums that are terms of another
 	for _, v := range l.order {
-		if kind(v) == "add" {
+		if kind(v) == ops.KindAdd {
 			for _, a := range v.Args {
-				inner[a] = inner[a] || kind(a) == "add" && slices.Equal(a.Shape, v.Shape) && len(l.users[a]) == 1
+				inner[a] = inner[a] || kind(a) == ops.KindAdd && slices.Equal(a.Shape, v.Shape) && len(l.users[a]) == 1
 			}
 		}
 	}
 	now := map[*ir.Value]*ir.Value{}
 	l.rewrite(now, func(v *ir.Value, args []*ir.Value) *ir.Value {
-		if kind(v) != "add" || inner[v] {
+		if kind(v) != ops.KindAdd || inner[v] {
 			return nil
 		}
 		var base *ir.Value
@@ -61,7 +61,7 @@ func accumulate(l *level) {
 		l.region.At = v.At
 		sum = l.region.Apply(ops.Reshape{Shape: v.Shape}, sum)
 		for _, t := range rest {
-			sum = l.region.Apply(ops.Elementwise{Kind: "add"}, sum, now[t])
+			sum = l.region.Apply(ops.Elementwise{Kind: ops.KindAdd}, sum, now[t])
 		}
 		return sum
 	})
@@ -157,7 +157,7 @@ func slice(l *level) {
 	var cut func(fn ops.Slice, v *ir.Value, free bool) *ir.Value
 	cut = func(fn ops.Slice, v *ir.Value, free bool) *ir.Value {
 		e, ok := v.Fn.(ops.Elementwise)
-		if !ok || e.Kind == "stop" || !free {
+		if !ok || !free {
 			return l.region.Apply(fn, now[v])
 		}
 		args := make([]*ir.Value, len(v.Args))
@@ -337,7 +337,7 @@ func pull(l *level) {
 // pulled is one time of an array outside, computed in the body; nil if it had better be read.
 func (l *level) pulled(o *ir.Value) *ir.Value {
 	fn, ok := o.Fn.(ops.Elementwise)
-	if !ok || fn.Kind == "stop" || len(l.outer.users[o]) != 1 {
+	if !ok || len(l.outer.users[o]) != 1 {
 		return nil
 	}
 	var args []*ir.Value
