@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/seqzoo/seqzoo/cells"
+	"github.com/seqzoo/seqzoo/internal/strictjson"
 	"github.com/seqzoo/seqzoo/nodes"
 	"github.com/seqzoo/seqzoo/train"
 )
@@ -266,7 +267,7 @@ func (m *Autoencoder) Save(dir string) error { return saveModel(dir, m, m.cfg, n
 
 func openAutoencoder(config []byte) (*Autoencoder, error) {
 	var cfg AutoencoderConfig
-	if err := decodeStrict(config, &cfg); err != nil {
+	if err := strictjson.Decode(config, &cfg); err != nil {
 		return nil, fmt.Errorf("%s: config: %w", configFile, err)
 	}
 	return NewAutoencoder(cfg, 0)

@@ -6,9 +6,10 @@ import (
 	"fmt"
 	"image"
 	"io"
-	"path/filepath"
 
 	"github.com/seqzoo/seqzoo/cells"
+	"github.com/seqzoo/seqzoo/internal/modeldir"
+	"github.com/seqzoo/seqzoo/internal/strictjson"
 	"github.com/seqzoo/seqzoo/nodes"
 	"github.com/seqzoo/seqzoo/unroll"
 	"github.com/seqzoo/seqzoo/zoo/text"
@@ -300,12 +301,12 @@ func (m *Captioner) Save(dir string) error {
 	})
 }
 
-func openCaptioner(dir string, config []byte) (*Captioner, error) {
+func openCaptioner(d *modeldir.Dir, config []byte) (*Captioner, error) {
 	var cfg CaptionerConfig
-	if err := decodeStrict(config, &cfg); err != nil {
+	if err := strictjson.Decode(config, &cfg); err != nil {
 		return nil, fmt.Errorf("%s: config: %w", configFile, err)
 	}
-	words, err := text.LoadVocabulary(filepath.Join(dir, vocabularyFile))
+	words, err := readVocabulary(d, vocabularyFile)
 	if err != nil {
 		return nil, err
 	}

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/seqzoo/seqzoo/internal/modeldir"
+	"github.com/seqzoo/seqzoo/internal/strictjson"
 	"github.com/seqzoo/seqzoo/zoo/text"
 )
 
@@ -89,12 +91,12 @@ func (m *SequenceClassifier) PredictAll(ctx context.Context, sequences []Sequenc
 // Save writes config.json, vocabulary.json (tokens only), labels.json and model.safetensors to dir.
 func (m *SequenceClassifier) Save(dir string) error { return saveModel(dir, m, m.cfg, m.files()) }
 
-func openSequenceClassifier(dir string, config []byte) (*SequenceClassifier, error) {
+func openSequenceClassifier(d *modeldir.Dir, config []byte) (*SequenceClassifier, error) {
 	var cfg SequenceClassifierConfig
-	if err := decodeStrict(config, &cfg); err != nil {
+	if err := strictjson.Decode(config, &cfg); err != nil {
 		return nil, fmt.Errorf("%s: config: %w", configFile, err)
 	}
-	tokens, labels, err := openVocabularies(dir, cfg.SequenceConfig)
+	tokens, labels, err := openVocabularies(d, cfg.SequenceConfig)
 	if err != nil {
 		return nil, err
 	}

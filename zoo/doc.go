@@ -6,5 +6,6 @@
 //
 // A model's directory holds config.json (architecture and sizes), model.safetensors (weights) and, for models of text,
 // vocabulary.json, or source.json and target.json. Load gives back a model that is ready for use. Files hold data only:
-// an architecture is one of a closed list of names, and an unknown name or field is refused by name.
+// an architecture is one of a closed list of names, and an unknown name or field is refused by name. Saving over
+// a model replaces it in one step, for readers and for crashes alike (docs/design/0021-saving-in-one-step.md).
 package zoo

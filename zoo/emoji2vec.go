@@ -6,11 +6,12 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"path/filepath"
 	"strings"
 	"unicode"
 
 	"github.com/seqzoo/seqzoo/internal/kernels"
+	"github.com/seqzoo/seqzoo/internal/modeldir"
+	"github.com/seqzoo/seqzoo/internal/strictjson"
 	"github.com/seqzoo/seqzoo/nodes"
 	"github.com/seqzoo/seqzoo/zoo/text"
 	"github.com/seqzoo/seqzoo/zoo/vectors"
@@ -353,18 +354,22 @@ func (m *Emoji2Vec) Save(dir string) error {
 	})
 }
 
-func openEmoji2Vec(dir string, config []byte) (*Emoji2Vec, error) {
+func openEmoji2Vec(d *modeldir.Dir, config []byte) (*Emoji2Vec, error) {
 	var cfg Emoji2VecConfig
-	if err := decodeStrict(config, &cfg); err != nil {
+	if err := strictjson.Decode(config, &cfg); err != nil {
 		return nil, fmt.Errorf("%s: config: %w", configFile, err)
 	}
-	emoji, err := text.LoadVocabulary(filepath.Join(dir, vocabularyFile))
+	emoji, err := readVocabulary(d, vocabularyFile)
 	if err != nil {
 		return nil, err
 	}
-	words, err := vectors.ReadFile(filepath.Join(dir, wordsFile), vectors.ReadOptions{Format: vectors.Binary})
+	f, err := d.File(wordsFile)
 	if err != nil {
 		return nil, err
+	}
+	words, err := vectors.Read(f, f.Size(), vectors.ReadOptions{Format: vectors.Binary})
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", wordsFile, err)
 	}
 	space, err := wordSpace(cfg, words)
 	if err != nil {

@@ -1,17 +1,16 @@
 package zoo
 
 import (
-	"bytes"
 	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"slices"
 
 	"github.com/seqzoo/seqzoo/cells"
+	"github.com/seqzoo/seqzoo/internal/modeldir"
+	"github.com/seqzoo/seqzoo/internal/strictjson"
 	"github.com/seqzoo/seqzoo/nodes"
 	"github.com/seqzoo/seqzoo/unroll"
 	"github.com/seqzoo/seqzoo/zoo/series"
@@ -210,25 +209,17 @@ func (m *Forecaster) Save(dir string) error {
 	})
 }
 
-func openForecaster(dir string, config []byte) (*Forecaster, error) {
+func openForecaster(d *modeldir.Dir, config []byte) (*Forecaster, error) {
 	var cfg ForecasterConfig
-	if err := decodeStrict(config, &cfg); err != nil {
+	if err := strictjson.Decode(config, &cfg); err != nil {
 		return nil, fmt.Errorf("%s: config: %w", configFile, err)
 	}
-	f, err := os.Open(filepath.Join(dir, scaleFile))
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	content, err := io.ReadAll(io.LimitReader(f, maxConfigBytes+1))
+	content, err := d.ReadFile(scaleFile, maxConfigBytes)
 	if err != nil {
 		return nil, err
 	}
 	var scale series.Scale
-	if len(content) > maxConfigBytes {
-		return nil, fmt.Errorf("%s is longer than %d bytes", scaleFile, maxConfigBytes)
-	}
-	if err := decodeStrict(bytes.TrimSpace(content), &scale); err != nil {
+	if err := strictjson.Decode(content, &scale); err != nil {
 		return nil, fmt.Errorf("%s: %w", scaleFile, err)
 	}
 	return NewForecaster(cfg, &scale, 0)

@@ -4,9 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"path/filepath"
 
 	"github.com/seqzoo/seqzoo/cells"
+	"github.com/seqzoo/seqzoo/internal/modeldir"
+	"github.com/seqzoo/seqzoo/internal/strictjson"
 	"github.com/seqzoo/seqzoo/nodes"
 	"github.com/seqzoo/seqzoo/unroll"
 	"github.com/seqzoo/seqzoo/zoo/text"
@@ -259,12 +260,12 @@ func (m *HRED) Save(dir string) error {
 	})
 }
 
-func openHRED(dir string, config []byte) (*HRED, error) {
+func openHRED(d *modeldir.Dir, config []byte) (*HRED, error) {
 	var cfg HREDConfig
-	if err := decodeStrict(config, &cfg); err != nil {
+	if err := strictjson.Decode(config, &cfg); err != nil {
 		return nil, fmt.Errorf("%s: config: %w", configFile, err)
 	}
-	v, err := text.LoadVocabulary(filepath.Join(dir, vocabularyFile))
+	v, err := readVocabulary(d, vocabularyFile)
 	if err != nil {
 		return nil, err
 	}

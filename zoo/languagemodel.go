@@ -6,9 +6,10 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"path/filepath"
 
 	"github.com/seqzoo/seqzoo/cells"
+	"github.com/seqzoo/seqzoo/internal/modeldir"
+	"github.com/seqzoo/seqzoo/internal/strictjson"
 	"github.com/seqzoo/seqzoo/nodes"
 	"github.com/seqzoo/seqzoo/unroll"
 	"github.com/seqzoo/seqzoo/zoo/text"
@@ -205,18 +206,22 @@ func (m *LanguageModel) Save(dir string) error {
 	return saveModel(dir, m, m.cfg, extra)
 }
 
-func openLanguageModel(dir string, config []byte) (*LanguageModel, error) {
+func openLanguageModel(d *modeldir.Dir, config []byte) (*LanguageModel, error) {
 	var cfg LanguageModelConfig
-	if err := decodeStrict(config, &cfg); err != nil {
+	if err := strictjson.Decode(config, &cfg); err != nil {
 		return nil, fmt.Errorf("%s: config: %w", configFile, err)
 	}
-	v, err := text.LoadVocabulary(filepath.Join(dir, vocabularyFile))
+	v, err := readVocabulary(d, vocabularyFile)
 	if err != nil {
 		return nil, err
 	}
 	if cfg.Level == "bpe" {
-		if cfg.BPE, err = text.LoadBPE(filepath.Join(dir, tokenizerFile)); err != nil {
+		f, err := d.File(tokenizerFile)
+		if err != nil {
 			return nil, err
+		}
+		if cfg.BPE, err = text.ReadBPE(f, f.Size()); err != nil {
+			return nil, fmt.Errorf("%s: %w", tokenizerFile, err)
 		}
 	}
 	return NewLanguageModel(cfg, v, 0)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/seqzoo/seqzoo/cells"
 	"github.com/seqzoo/seqzoo/internal/kernels"
+	"github.com/seqzoo/seqzoo/internal/strictjson"
 	"github.com/seqzoo/seqzoo/nodes"
 )
 
@@ -323,7 +324,7 @@ func (m *PCA) Save(dir string) error { return saveModel(dir, m, m.cfg, nil) }
 
 func openPCA(config []byte) (*PCA, error) {
 	var cfg PCAConfig
-	if err := decodeStrict(config, &cfg); err != nil {
+	if err := strictjson.Decode(config, &cfg); err != nil {
 		return nil, fmt.Errorf("%s: config: %w", configFile, err)
 	}
 	return newPCA(cfg)

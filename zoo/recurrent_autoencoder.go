@@ -10,6 +10,7 @@ import (
 	"gorgonia.org/tensor"
 
 	"github.com/seqzoo/seqzoo/cells"
+	"github.com/seqzoo/seqzoo/internal/strictjson"
 	"github.com/seqzoo/seqzoo/nodes"
 	"github.com/seqzoo/seqzoo/train"
 	"github.com/seqzoo/seqzoo/unroll"
@@ -556,7 +557,7 @@ func (m *RecurrentAutoencoder) Save(dir string) error { return saveModel(dir, m,
 
 func openRecurrentAutoencoder(config []byte) (*RecurrentAutoencoder, error) {
 	var cfg RecurrentAutoencoderConfig
-	if err := decodeStrict(config, &cfg); err != nil {
+	if err := strictjson.Decode(config, &cfg); err != nil {
 		return nil, fmt.Errorf("%s: config: %w", configFile, err)
 	}
 	return NewRecurrentAutoencoder(cfg, 0)

@@ -2,24 +2,23 @@ package zoo
 
 import (
 	"bytes"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"gorgonia.org/tensor"
 
+	"github.com/seqzoo/seqzoo/internal/modeldir"
 	"github.com/seqzoo/seqzoo/internal/ops"
 	"github.com/seqzoo/seqzoo/internal/safefile"
 	"github.com/seqzoo/seqzoo/internal/safetensors"
+	"github.com/seqzoo/seqzoo/internal/strictjson"
 	"github.com/seqzoo/seqzoo/nodes"
+	"github.com/seqzoo/seqzoo/zoo/text"
 )
 
 // Model is what every model of the zoo has in common.
@@ -28,21 +27,26 @@ type Model interface {
 	Architecture() string
 	// Params holds the model's weights.
 	Params() *nodes.Store
-	// Save writes the model to a directory, which is made if need be. Each file is replaced as a whole.
+	// Save writes the model to a directory, which is made if need be. A model that is there is replaced in one step: killed
+	// at any moment, and read at any moment, the directory holds the old model or the new one, whole.
 	Save(dir string) error
 }
 
 // The files of a model.
 const (
-	configFile     = "config.json"
-	weightsFile    = "model.safetensors"
+	configFile     = modeldir.ConfigFile
+	weightsFile    = modeldir.WeightsFile
 	vocabularyFile = "vocabulary.json"
 	tokenizerFile  = "tokenizer.json" // of models that cut text by byte pairs
 	labelsFile     = "labels.json"
 	formatVersion  = 1
 	maxConfigBytes = 1 << 20
-	digestPrefix   = "sha256 " // of the metadata of the weights: what config.json and the rest hash to
 )
+
+// filesOfModels are the names that files of a model may have, beside the weights.
+var filesOfModels = []string{
+	configFile, vocabularyFile, sourceFile, targetFile, labelsFile, scaleFile, tokenizerFile, wordsFile,
+}
 
 // envelope is config.json.
 type envelope struct {
@@ -52,41 +56,54 @@ type envelope struct {
 }
 
 // architectures is the closed list of what Load makes: it gives the model of a directory without its weights.
-var architectures = map[string]func(dir string, config []byte) (Model, error){
-	"Autoencoder":          func(_ string, config []byte) (Model, error) { return openAutoencoder(config) },
-	"Captioner":            func(dir string, config []byte) (Model, error) { return openCaptioner(dir, config) },
-	"Emoji2Vec":            func(dir string, config []byte) (Model, error) { return openEmoji2Vec(dir, config) },
-	"Forecaster":           func(dir string, config []byte) (Model, error) { return openForecaster(dir, config) },
-	"HRED":                 func(dir string, config []byte) (Model, error) { return openHRED(dir, config) },
-	"LanguageModel":        func(dir string, config []byte) (Model, error) { return openLanguageModel(dir, config) },
-	"PCA":                  func(_ string, config []byte) (Model, error) { return openPCA(config) },
-	"RecurrentAutoencoder": func(_ string, config []byte) (Model, error) { return openRecurrentAutoencoder(config) },
-	"Seq2Seq":              func(dir string, config []byte) (Model, error) { return openSeq2Seq(dir, config) },
-	"SequenceClassifier":   func(dir string, config []byte) (Model, error) { return openSequenceClassifier(dir, config) },
-	"Tagger":               func(dir string, config []byte) (Model, error) { return openTagger(dir, config) },
-	"VAE":                  func(_ string, config []byte) (Model, error) { return openVAE(config) },
+var architectures = map[string]func(d *modeldir.Dir, config []byte) (Model, error){
+	"Autoencoder":          func(_ *modeldir.Dir, config []byte) (Model, error) { return openAutoencoder(config) },
+	"Captioner":            func(d *modeldir.Dir, config []byte) (Model, error) { return openCaptioner(d, config) },
+	"Emoji2Vec":            func(d *modeldir.Dir, config []byte) (Model, error) { return openEmoji2Vec(d, config) },
+	"Forecaster":           func(d *modeldir.Dir, config []byte) (Model, error) { return openForecaster(d, config) },
+	"HRED":                 func(d *modeldir.Dir, config []byte) (Model, error) { return openHRED(d, config) },
+	"LanguageModel":        func(d *modeldir.Dir, config []byte) (Model, error) { return openLanguageModel(d, config) },
+	"PCA":                  func(_ *modeldir.Dir, config []byte) (Model, error) { return openPCA(config) },
+	"RecurrentAutoencoder": func(_ *modeldir.Dir, config []byte) (Model, error) { return openRecurrentAutoencoder(config) },
+	"Seq2Seq":              func(d *modeldir.Dir, config []byte) (Model, error) { return openSeq2Seq(d, config) },
+	"SequenceClassifier":   func(d *modeldir.Dir, config []byte) (Model, error) { return openSequenceClassifier(d, config) },
+	"Tagger":               func(d *modeldir.Dir, config []byte) (Model, error) { return openTagger(d, config) },
+	"VAE":                  func(_ *modeldir.Dir, config []byte) (Model, error) { return openVAE(config) },
 }
 
-// Load reads the model that Save wrote to dir.
+// Load reads the model that Save wrote to dir, also while it is saved anew.
 func Load(dir string) (Model, error) {
-	path := filepath.Join(dir, configFile)
-	e, err := readEnvelope(path)
+	d, err := modeldir.Open(dir, filesOfModels)
 	if err != nil {
+		if newer := fromTheFuture(dir); newer != nil {
+			err = newer
+		}
 		return nil, fmt.Errorf("zoo: %w", err)
 	}
-	open, ok := architectures[e.Architecture]
-	if !ok {
-		return nil, fmt.Errorf("zoo: %s: architecture %q is unknown; known are %s", path, e.Architecture,
-			strings.Join(slices.Sorted(maps.Keys(architectures)), ", "))
-	}
-	m, err := open(dir, e.Config)
+	defer d.Close()
+	m, err := load(d)
 	if err != nil {
-		return nil, fmt.Errorf("zoo: %s: %w", dir, err)
-	}
-	if err := loadWeights(dir, m.Params()); err != nil {
 		return nil, fmt.Errorf("zoo: %w", err)
 	}
 	return m, nil
+}
+
+func load(d *modeldir.Dir) (Model, error) {
+	path := d.Path(configFile)
+	e, err := readEnvelope(d)
+	if err != nil {
+		return nil, err
+	}
+	open, ok := architectures[e.Architecture]
+	if !ok {
+		return nil, fmt.Errorf("%s: architecture %q is unknown; known are %s", path, e.Architecture,
+			strings.Join(slices.Sorted(maps.Keys(architectures)), ", "))
+	}
+	m, err := open(d, e.Config)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", filepath.Dir(path), err)
+	}
+	return m, loadWeights(d, m.Params())
 }
 
 // loadAs is Load for a directory that must hold a model of type M, which errors call want.
@@ -102,36 +119,17 @@ func loadAs[M Model](dir, want string) (m M, err error) {
 	return m, nil
 }
 
-func readEnvelope(path string) (*envelope, error) {
-	if info, err := os.Stat(path); err != nil {
-		return nil, err
-	} else if !info.Mode().IsRegular() { // a pipe might never end
-		return nil, fmt.Errorf("%s is not a regular file", path)
-	}
-	f, err := os.Open(path)
+func readEnvelope(d *modeldir.Dir) (*envelope, error) {
+	path := d.Path(configFile)
+	text, err := d.ReadFile(configFile, maxConfigBytes)
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, maxConfigBytes+1))
-	if err != nil {
+	if err := checkFormat(path, text); err != nil {
 		return nil, err
-	}
-	if len(text) > maxConfigBytes {
-		return nil, fmt.Errorf("%s is longer than %d bytes: it is no model's configuration", path, maxConfigBytes)
-	}
-	var version struct{ Format int }
-	if err := json.Unmarshal(text, &version); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	switch v := version.Format; {
-	case v > formatVersion: // asked first: it may have fields that this version does not know
-		return nil, fmt.Errorf("%s was made by model format %d, this is format %d: a newer version of the library reads it", path, v, formatVersion)
-	case v < 1:
-		return nil, fmt.Errorf("%s says no format, such as \"format\": %d: it is no model's configuration", path, formatVersion)
 	}
 	var e envelope
-	if err := decodeStrict(text, &e); err != nil {
+	if err := strictjson.Decode(text, &e); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	if e.Config == nil {
@@ -140,66 +138,49 @@ func readEnvelope(path string) (*envelope, error) {
 	return &e, nil
 }
 
-// decodeStrict decodes one JSON object. Unlike encoding/json it refuses unknown fields, fields that come twice and null.
-func decodeStrict(text []byte, into any) error {
-	if err := checkObjects(json.NewDecoder(bytes.NewReader(text))); err != nil {
-		return err
+// checkFormat looks at the version first: a newer one may have fields that this one does not know.
+func checkFormat(path string, text []byte) error {
+	var version struct{ Format int }
+	if err := json.Unmarshal(text, &version); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
 	}
-	d := json.NewDecoder(bytes.NewReader(text))
-	d.DisallowUnknownFields()
-	if err := d.Decode(into); err != nil {
-		return err
-	}
-	if _, err := d.Token(); err != io.EOF {
-		return errors.New("there is more behind the JSON value")
+	switch v := version.Format; {
+	case v > formatVersion:
+		return fmt.Errorf("%s was made by model format %d, this is format %d: a newer version of the library reads it", path, v, formatVersion)
+	case v < 1:
+		return fmt.Errorf("%s says no format, such as \"format\": %d: it is no model's configuration", path, formatVersion)
 	}
 	return nil
 }
 
-// checkObjects refuses JSON that is no object, or in which an object has a field twice, in whatever case.
-func checkObjects(d *json.Decoder) error {
-	var open []map[string]bool // the fields so far of each object that is open; nil for an array
-	key := false               // a field's name comes next, or the end of the object
-	for {
-		token, err := d.Token()
-		if err != nil {
-			return err
-		}
-		switch v := token.(type) {
-		case json.Delim:
-			switch v {
-			case '{':
-				open = append(open, map[string]bool{})
-			case '[':
-				open = append(open, nil)
-			default:
-				open = open[:len(open)-1]
-			}
-		case string:
-			if key {
-				name := strings.ToLower(v)
-				if open[len(open)-1][name] {
-					return fmt.Errorf("the field %.64q comes twice", v)
-				}
-				open[len(open)-1][name] = true
-				key = false
-				continue
-			}
-		case nil:
-			return errors.New("null is no value here")
-		}
-		if len(open) == 0 {
-			if token != json.Delim('}') {
-				return errors.New("an object expected, such as {…}")
-			}
-			return nil
-		}
-		key = open[len(open)-1] != nil
+// fromTheFuture is the error of a directory that cannot be opened because a newer version of the library wrote it.
+func fromTheFuture(dir string) error {
+	path := filepath.Join(dir, configFile)
+	text, err := safefile.ReadFile(path, maxConfigBytes)
+	if err != nil {
+		return nil
 	}
+	var version struct{ Format int }
+	if json.Unmarshal(text, &version) != nil || version.Format <= formatVersion {
+		return nil
+	}
+	return checkFormat(path, text)
 }
 
-// saveModel writes a model's files. Extra files go first and the weights last, with a hash of all the others, so that a
-// save that was cut short is noticed when the directory is loaded.
+// readVocabulary reads a vocabulary of a model's directory.
+func readVocabulary(d *modeldir.Dir, name string) (*text.Vocabulary, error) {
+	f, err := d.File(name)
+	if err != nil {
+		return nil, err
+	}
+	v, err := text.ReadVocabulary(f, f.Size())
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return v, nil
+}
+
+// saveModel writes a model, whose other files than config.json extra writes.
 func saveModel(dir string, m Model, config any, extra map[string]func(io.Writer) error) error {
 	raw, err := json.Marshal(config)
 	if err != nil {
@@ -216,42 +197,17 @@ func saveModel(dir string, m Model, config any, extra map[string]func(io.Writer)
 		}
 		files[name] = b.Bytes()
 	}
-	metadata := map[string]string{"format": "pt"} // what PyTorch's loaders look for
-	if err := safefile.MkdirAll(safefile.OS, dir); err != nil {
-		return fmt.Errorf("zoo: %w", err)
-	}
-	for _, name := range slices.Sorted(maps.Keys(files)) {
-		sum := sha256.Sum256(files[name])
-		metadata[digestPrefix+name] = hex.EncodeToString(sum[:])
-		err := safefile.Write(safefile.OS, filepath.Join(dir, name), func(w io.Writer) error { _, err := w.Write(files[name]); return err })
-		if err != nil {
-			return fmt.Errorf("zoo: %w", err)
-		}
-	}
 	var tensors []safetensors.Tensor
 	for _, p := range m.Params().Params() {
 		tensors = append(tensors, encodeParam(p))
 	}
-	err = safefile.Write(safefile.OS, filepath.Join(dir, weightsFile), func(w io.Writer) error {
-		return safetensors.Write(w, tensors, metadata)
-	})
+	err = modeldir.Save(safefile.OS, dir, modeldir.Model{
+		Files: files, Tensors: tensors, Metadata: map[string]string{"format": "pt"}, // what PyTorch's loaders look for
+	}, filesOfModels)
 	if err != nil {
 		return fmt.Errorf("zoo: %w", err)
 	}
 	return nil
-}
-
-func digestOf(path string) (string, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	sum := sha256.New()
-	if _, err := io.Copy(sum, f); err != nil {
-		return "", err
-	}
-	return hex.EncodeToString(sum.Sum(nil)), nil
 }
 
 func encodeParam(p *nodes.Param) safetensors.Tensor {
@@ -263,25 +219,13 @@ func encodeParam(p *nodes.Param) safetensors.Tensor {
 	}
 }
 
-// loadWeights fills the parameters of s from a model's weights. Every parameter must be there, and nothing else.
-func loadWeights(dir string, s *nodes.Store) error {
-	path := filepath.Join(dir, weightsFile)
-	f, err := safetensors.ReadFile(path)
+// loadWeights fills the parameters of s from a model's weights. Every parameter must be there, and nothing else: that is
+// looked at before the values are read, since a file that takes little room on a disk may claim any number of them.
+func loadWeights(d *modeldir.Dir, s *nodes.Store) error {
+	path := d.Path(weightsFile)
+	f, err := d.Weights()
 	if err != nil {
 		return err
-	}
-	for _, name := range []string{configFile, vocabularyFile, sourceFile, targetFile, labelsFile, scaleFile, tokenizerFile, wordsFile} { // never names that a file gives
-		want, ok := f.Metadata[digestPrefix+name]
-		if !ok {
-			continue // weights that another program wrote
-		}
-		got, err := digestOf(filepath.Join(dir, name))
-		if err != nil {
-			return err
-		}
-		if got != want {
-			return fmt.Errorf("%s does not belong to %s: one of them was changed, or a save was cut short; save the model again", filepath.Join(dir, name), weightsFile)
-		}
 	}
 	var differ []string
 	for _, p := range s.Params() {
@@ -290,8 +234,6 @@ func loadWeights(dir string, s *nodes.Store) error {
 			differ = append(differ, p.Name()+" is missing")
 		} else if !slices.Equal(t.Shape, p.Shape()) {
 			differ = append(differ, fmt.Sprintf("%s is %s, the configuration says %s", p.Name(), ops.ShapeString(t.Shape), ops.ShapeString(p.Shape())))
-		} else if err := fillParam(p, t); err != nil {
-			differ = append(differ, fmt.Sprintf("%s: %v", p.Name(), err))
 		}
 	}
 	for _, t := range f.Tensors {
@@ -299,13 +241,30 @@ func loadWeights(dir string, s *nodes.Store) error {
 			differ = append(differ, t.Name+" is unknown to this architecture")
 		}
 	}
-	if len(differ) > 0 {
-		if n := len(differ); n > 10 {
-			differ = append(differ[:9], fmt.Sprintf("and %d more", n-9))
-		}
-		return fmt.Errorf("%s does not fit its configuration:\n\t%s", path, strings.Join(differ, "\n\t"))
+	if err := misfit(path, differ); err != nil {
+		return err
 	}
-	return nil
+	if err := f.Load(); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	for _, p := range s.Params() {
+		t, _ := f.Find(p.Name())
+		if err := fillParam(p, t); err != nil {
+			differ = append(differ, fmt.Sprintf("%s: %v", p.Name(), err))
+		}
+	}
+	return misfit(path, differ)
+}
+
+// misfit is the error of weights that differ from what their configuration says.
+func misfit(path string, differ []string) error {
+	if len(differ) == 0 {
+		return nil
+	}
+	if n := len(differ); n > 10 {
+		differ = append(differ[:9], fmt.Sprintf("and %d more", n-9))
+	}
+	return fmt.Errorf("%s does not fit its configuration:\n\t%s", path, strings.Join(differ, "\n\t"))
 }
 
 func fillParam(p *nodes.Param, t safetensors.Tensor) error {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/seqzoo/seqzoo/internal/modeldir"
 	"github.com/seqzoo/seqzoo/internal/safetensors"
 	"github.com/seqzoo/seqzoo/nodes"
 	"github.com/seqzoo/seqzoo/zoo/text"
@@ -222,7 +223,7 @@ type otherModel struct{ Model }
 func (otherModel) Architecture() string { return "Other" }
 
 func TestLoadLanguageModelOfAnotherArchitecture(t *testing.T) {
-	architectures["Other"] = func(string, []byte) (Model, error) {
+	architectures["Other"] = func(*modeldir.Dir, []byte) (Model, error) {
 		return otherModel{&LanguageModel{store: nodes.NewStore(nodes.Float32, 1)}}, nil
 	}
 	defer delete(architectures, "Other")

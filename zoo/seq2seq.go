@@ -4,10 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"path/filepath"
 	"slices"
 
 	"github.com/seqzoo/seqzoo/cells"
+	"github.com/seqzoo/seqzoo/internal/modeldir"
+	"github.com/seqzoo/seqzoo/internal/strictjson"
 	"github.com/seqzoo/seqzoo/nodes"
 	"github.com/seqzoo/seqzoo/unroll"
 	"github.com/seqzoo/seqzoo/zoo/text"
@@ -298,16 +299,16 @@ func (m *Seq2Seq) Save(dir string) error {
 	})
 }
 
-func openSeq2Seq(dir string, config []byte) (*Seq2Seq, error) {
+func openSeq2Seq(d *modeldir.Dir, config []byte) (*Seq2Seq, error) {
 	var cfg Seq2SeqConfig
-	if err := decodeStrict(config, &cfg); err != nil {
+	if err := strictjson.Decode(config, &cfg); err != nil {
 		return nil, fmt.Errorf("%s: config: %w", configFile, err)
 	}
-	source, err := text.LoadVocabulary(filepath.Join(dir, sourceFile))
+	source, err := readVocabulary(d, sourceFile)
 	if err != nil {
 		return nil, err
 	}
-	target, err := text.LoadVocabulary(filepath.Join(dir, targetFile))
+	target, err := readVocabulary(d, targetFile)
 	if err != nil {
 		return nil, err
 	}

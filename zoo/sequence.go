@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"path/filepath"
 
 	"github.com/seqzoo/seqzoo/cells"
+	"github.com/seqzoo/seqzoo/internal/modeldir"
 	"github.com/seqzoo/seqzoo/nodes"
 	"github.com/seqzoo/seqzoo/unroll"
 	"github.com/seqzoo/seqzoo/zoo/text"
@@ -283,10 +283,10 @@ func (m *labeller) files() map[string]func(io.Writer) error {
 }
 
 // openVocabularies reads what files wrote.
-func openVocabularies(dir string, c SequenceConfig) (tokens, labels *text.Vocabulary, err error) {
-	if labels, err = text.LoadVocabulary(filepath.Join(dir, labelsFile)); err != nil || c.Features > 0 {
+func openVocabularies(d *modeldir.Dir, c SequenceConfig) (tokens, labels *text.Vocabulary, err error) {
+	if labels, err = readVocabulary(d, labelsFile); err != nil || c.Features > 0 {
 		return nil, labels, err
 	}
-	tokens, err = text.LoadVocabulary(filepath.Join(dir, vocabularyFile))
+	tokens, err = readVocabulary(d, vocabularyFile)
 	return tokens, labels, err
 }

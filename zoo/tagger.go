@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/seqzoo/seqzoo/internal/modeldir"
+	"github.com/seqzoo/seqzoo/internal/strictjson"
 	"github.com/seqzoo/seqzoo/zoo/text"
 )
 
@@ -67,12 +69,12 @@ func (m *Tagger) PredictAll(ctx context.Context, sequences []Sequence) ([][]Pred
 // Save writes config.json, vocabulary.json (tokens only), labels.json and model.safetensors to dir.
 func (m *Tagger) Save(dir string) error { return saveModel(dir, m, m.cfg, m.files()) }
 
-func openTagger(dir string, config []byte) (*Tagger, error) {
+func openTagger(d *modeldir.Dir, config []byte) (*Tagger, error) {
 	var cfg TaggerConfig
-	if err := decodeStrict(config, &cfg); err != nil {
+	if err := strictjson.Decode(config, &cfg); err != nil {
 		return nil, fmt.Errorf("%s: config: %w", configFile, err)
 	}
-	tokens, labels, err := openVocabularies(dir, cfg.SequenceConfig)
+	tokens, labels, err := openVocabularies(d, cfg.SequenceConfig)
 	if err != nil {
 		return nil, err
 	}

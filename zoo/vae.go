@@ -9,6 +9,7 @@ import (
 
 	"github.com/seqzoo/seqzoo/cells"
 	"github.com/seqzoo/seqzoo/internal/rng"
+	"github.com/seqzoo/seqzoo/internal/strictjson"
 	"github.com/seqzoo/seqzoo/nodes"
 	"github.com/seqzoo/seqzoo/train"
 )
@@ -342,7 +343,7 @@ func (m *VAE) Save(dir string) error { return saveModel(dir, m, m.cfg, nil) }
 
 func openVAE(config []byte) (*VAE, error) {
 	var cfg VAEConfig
-	if err := decodeStrict(config, &cfg); err != nil {
+	if err := strictjson.Decode(config, &cfg); err != nil {
 		return nil, fmt.Errorf("%s: config: %w", configFile, err)
 	}
 	return NewVAE(cfg, 0)

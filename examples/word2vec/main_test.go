@@ -35,8 +35,13 @@ func TestFromTextToAnswers(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, out, "saved in "+model)
 	require.Contains(t, messages, "epoch 3/3  100.0 %")
-	_, _, err = do(ctx, "", command...)
-	require.ErrorContains(t, err, "training is complete")
+	out, messages, err = do(ctx, "", command...) // as after a kill behind the last save
+	require.NoError(t, err)
+	require.Contains(t, messages, "is complete already")
+	require.Contains(t, out, "saved in "+model)
+	require.NoError(t, os.WriteFile(book+"2", []byte(strings.Repeat("The moon and the sun .\nNew York has bread and butter\n\n", 300)), 0o666))
+	_, _, err = do(ctx, "", append(command, "-text", book+"2")...)
+	require.ErrorContains(t, err, "not the text that the training began with")
 	_, _, err = do(ctx, "", append(command, "-window", "2")...)
 	require.ErrorContains(t, err, "other settings")
 

@@ -71,24 +71,35 @@ func (t *training) run(ctx context.Context, s cli.Std) error {
 			sentences[i] = p.Join(sentence)
 		}
 	}
-	m, unlock, err := begin(t.Config, sentences, t.save)
+	m, lock, err := begin(t.Config, sentences, t.save)
 	if err != nil {
 		return err
 	}
-	defer unlock()
+	save := func(m *word2vec.Model) error {
+		if err := lock.Check(); err != nil {
+			return err
+		}
+		return m.Save(t.save)
+	}
+	if lock != nil {
+		defer lock.Close()
+	}
+	if m.Done() {
+		fmt.Fprintf(s.Messages, "the training in %s is complete already\n", t.save)
+	}
 	fmt.Fprintf(s.Out, "%s: %d lines, vocabulary %d\n", path, len(sentences), m.Vocabulary().Len())
 
 	options := word2vec.TrainOptions{Workers: t.workers, Progress: show(s.Messages)}
 	if t.save != "" {
 		defer cli.Hold()()
-		options.AfterEpoch = func(m *word2vec.Model) error { return m.Save(t.save) }
+		options.AfterEpoch = save
 	}
 	err = m.Train(ctx, sentences, options)
 	switch {
 	case errors.Is(err, context.Canceled) && t.save == "":
 		return fmt.Errorf("%w in epoch %d; nothing is saved without -save", train.ErrInterrupted, m.Epoch()+1)
 	case errors.Is(err, context.Canceled):
-		if err := m.Save(t.save); err != nil {
+		if err := save(m); err != nil {
 			return err
 		}
 		return fmt.Errorf("%w in epoch %d; the same command goes on from there", train.ErrInterrupted, m.Epoch()+1)
@@ -119,33 +130,30 @@ func read(path string, words text.Words) ([][]string, error) {
 	return sentences, nil
 }
 
-// begin makes a new model, or takes up the one that an earlier call of the same command left in dir.
-func begin(cfg word2vec.Config, sentences [][]string, dir string) (m *word2vec.Model, unlock func(), err error) {
+// begin makes a new model, or takes up the one that an earlier call of the same command left in dir, which is locked.
+func begin(cfg word2vec.Config, sentences [][]string, dir string) (m *word2vec.Model, lock *safefile.Lock, err error) {
 	m, err = word2vec.New(cfg, sentences)
 	if err != nil || dir == "" {
-		return m, func() {}, err
+		return m, nil, err
 	}
 	if err := safefile.MkdirAll(safefile.OS, dir); err != nil {
 		return nil, nil, err
 	}
-	lock, err := safefile.LockDir(dir)
-	if err != nil {
+	if lock, err = safefile.LockDir(dir); err != nil {
 		return nil, nil, err
 	}
 	old, err := word2vec.Load(dir)
 	switch {
 	case errors.Is(err, word2vec.ErrNoModel):
-		return m, func() { lock.Close() }, nil
+		return m, lock, nil
 	case err == nil && old.Config() != m.Config():
 		err = fmt.Errorf("%s holds a model with other settings; use another directory", dir)
-	case err == nil && old.Done():
-		err = fmt.Errorf("%s holds a model whose training is complete; use another directory", dir)
 	}
 	if err != nil {
 		lock.Close()
 		return nil, nil, err
 	}
-	return old, func() { lock.Close() }, nil
+	return old, lock, nil
 }
 
 // show prints a line every few seconds and at the end of each epoch.

@@ -65,11 +65,20 @@ type Tensor struct {
 
 // File is the content of a safetensors file.
 type File struct {
-	Tensors  []Tensor // in order of their names; the Data of all share one buffer
+	Tensors  []Tensor // in order of their names; the Data of all share one buffer, and are nil until Load
 	Metadata map[string]string
-	Checked  bool // whether the file carries the checksum of Write
+	Checked  bool // whether the file carries the checksum of Write, which Load compares
 
 	header int // bytes
+	rest   *unread
+}
+
+// unread is what Load needs to read the values behind a header.
+type unread struct {
+	r      io.Reader
+	header []byte
+	sum    int // where the digits of the checksum begin in the header, or 0
+	data   int // bytes
 }
 
 // Find returns the tensor of that name.
@@ -116,14 +125,27 @@ func ReadFile(path string) (*File, error) {
 
 // Read reads a file of size bytes.
 func Read(r io.ReaderAt, size int64) (*File, error) {
-	f, err := read(io.NewSectionReader(r, 0, size), size)
+	f, err := ReadHeader(r, size)
+	if err != nil {
+		return nil, err
+	}
+	if err := f.Load(); err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+// ReadHeader reads what a file of size bytes says of itself: names, shapes and metadata, without values. They can be looked
+// at before Load takes memory for the values, which may be many in a file that takes little room on a disk.
+func ReadHeader(r io.ReaderAt, size int64) (*File, error) {
+	f, err := readHeader(io.NewSectionReader(r, 0, size), size)
 	if err != nil {
 		return nil, fmt.Errorf("safetensors: %w", err)
 	}
 	return f, nil
 }
 
-func read(r io.Reader, size int64) (*File, error) {
+func readHeader(r io.Reader, size int64) (*File, error) {
 	prefix := make([]byte, 8)
 	switch {
 	case size < 8:
@@ -145,27 +167,39 @@ func read(r io.Reader, size int64) (*File, error) {
 	if err := readFull(r, header); err != nil {
 		return nil, err
 	}
-	f, sum, err := parse(header, int(size)-8-len(header))
+	data := int(size) - 8 - len(header)
+	f, sum, err := parse(header, data)
 	if err != nil {
 		return nil, err
 	}
-	data := make([]byte, int(size)-8-len(header))
-	if err := readFull(r, data); err != nil {
-		return nil, err
+	f.Checked = sum > 0
+	f.rest = &unread{r, header, sum, data}
+	return f, nil
+}
+
+// Load reads the values of a file by ReadHeader, from the reader that it was given, and compares the checksum if the file
+// has one. It does nothing if the values are there already.
+func (f *File) Load() error {
+	if f.rest == nil {
+		return nil
 	}
-	if sum > 0 {
+	data := make([]byte, f.rest.data)
+	if err := readFull(f.rest.r, data); err != nil {
+		return fmt.Errorf("safetensors: %w", err)
+	}
+	if header, sum := f.rest.header, f.rest.sum; sum > 0 {
 		claimed := string(header[sum : sum+2*sha256.Size])
 		if checksum(header, sum, data) != claimed {
-			return nil, ErrChecksum
+			return fmt.Errorf("safetensors: %w", ErrChecksum)
 		}
-		f.Checked = true
 	}
+	f.rest = nil
 	for i := range f.Tensors {
 		t := &f.Tensors[i]
 		size, _ := Size(t.DType, t.Shape)
 		t.Data = data[t.begin : t.begin+size : t.begin+size]
 	}
-	return f, nil
+	return nil
 }
 
 func readFull(r io.Reader, b []byte) error {

@@ -2,19 +2,18 @@ package word2vec
 
 import (
 	"bytes"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 
+	"github.com/seqzoo/seqzoo/internal/modeldir"
 	"github.com/seqzoo/seqzoo/internal/safefile"
 	"github.com/seqzoo/seqzoo/internal/safetensors"
+	"github.com/seqzoo/seqzoo/internal/strictjson"
 	"github.com/seqzoo/seqzoo/zoo/text"
 	"github.com/seqzoo/seqzoo/zoo/vectors"
 )
@@ -23,11 +22,13 @@ import (
 const (
 	architecture   = "Word2Vec"
 	formatVersion  = 1
-	configFile     = "config.json"
+	configFile     = modeldir.ConfigFile
 	vocabularyFile = "vocabulary.json"
-	weightsFile    = "model.safetensors"
+	weightsFile    = modeldir.WeightsFile
 	maxConfigBytes = 1 << 20
 )
+
+var filesOfModels = []string{configFile, vocabularyFile}
 
 // ErrNoModel says that a directory holds no model.
 var ErrNoModel = errors.New("there is no model")
@@ -40,8 +41,8 @@ type envelope struct {
 }
 
 // Save writes the model to a directory, which is made if need be: config.json, vocabulary.json and model.safetensors with
-// the tensors in [V, D] and out, and how far the training has come. Each file is replaced as a whole, the last one holds
-// hashes of the others, and between two saves of one training it alone changes: so a crash leaves one of them whole.
+// the tensors in [V, D] and out, and how far the training has come. A model that is there is replaced in one step: killed
+// at any moment, and read at any moment, the directory holds the old model or the new one, whole.
 func (m *Model) Save(dir string) error {
 	var config, vocabulary bytes.Buffer
 	e := json.NewEncoder(&config)
@@ -52,39 +53,23 @@ func (m *Model) Save(dir string) error {
 	if _, err := m.vocabulary.WriteTo(&vocabulary); err != nil {
 		return fmt.Errorf("word2vec: %w", err)
 	}
-	if err := safefile.MkdirAll(safefile.OS, dir); err != nil {
-		return fmt.Errorf("word2vec: %w", err)
-	}
-	metadata := map[string]string{
-		"format": "pt", "epoch": strconv.Itoa(m.epoch), "sentence": strconv.Itoa(m.sentence), "text": strconv.FormatUint(m.digest, 16),
-	}
-	for _, f := range []struct {
-		name    string
-		content []byte
-	}{{configFile, config.Bytes()}, {vocabularyFile, vocabulary.Bytes()}} {
-		metadata["sha256 "+f.name] = hash(f.content)
-		write := func(w io.Writer) error { _, err := w.Write(f.content); return err }
-		if err := safefile.Write(safefile.OS, filepath.Join(dir, f.name), write); err != nil {
-			return fmt.Errorf("word2vec: %w", err)
-		}
-	}
-	tensors := []safetensors.Tensor{
-		safetensors.New("in", m.shape(m.in), m.in),
-		safetensors.New("out", m.shape(m.out), m.out),
-	}
-	write := func(w io.Writer) error { return safetensors.Write(w, tensors, metadata) }
-	if err := safefile.Write(safefile.OS, filepath.Join(dir, weightsFile), write); err != nil {
+	err := modeldir.Save(safefile.OS, dir, modeldir.Model{
+		Files: map[string][]byte{configFile: config.Bytes(), vocabularyFile: vocabulary.Bytes()},
+		Tensors: []safetensors.Tensor{
+			safetensors.New("in", m.shape(m.in), m.in),
+			safetensors.New("out", m.shape(m.out), m.out),
+		},
+		Metadata: map[string]string{
+			"format": "pt", "epoch": strconv.Itoa(m.epoch), "sentence": strconv.Itoa(m.sentence), "text": strconv.FormatUint(m.digest, 16),
+		},
+	}, filesOfModels)
+	if err != nil {
 		return fmt.Errorf("word2vec: %w", err)
 	}
 	return nil
 }
 
 func (m *Model) shape(weights []float32) []int { return []int{len(weights) / m.cfg.Dim, m.cfg.Dim} }
-
-func hash(b []byte) string {
-	sum := sha256.Sum256(b)
-	return hex.EncodeToString(sum[:])
-}
 
 // OpenVectors gives the vectors of a model's directory, or of a file in word2vec's text or binary form or in GloVe's; words
 // in a file that are not UTF-8 are left out.
@@ -103,8 +88,8 @@ func OpenVectors(path string) (*vectors.Vectors, error) {
 	return m.Vectors()
 }
 
-// Load reads the model that Save wrote to dir. A training that was not complete goes on by Train. The error is
-// [ErrNoModel] if dir has none.
+// Load reads the model that Save wrote to dir, also while it is saved anew. A training that was not complete goes on by
+// Train. The error is [ErrNoModel] if dir has none.
 func Load(dir string) (*Model, error) {
 	m, err := load(dir)
 	if err != nil {
@@ -114,61 +99,53 @@ func Load(dir string) (*Model, error) {
 }
 
 func load(dir string) (*Model, error) {
-	path := filepath.Join(dir, weightsFile)
-	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
-		return nil, ErrNoModel
+	d, err := modeldir.Open(dir, filesOfModels)
+	if errors.Is(err, os.ErrNotExist) {
+		if _, there := os.Lstat(filepath.Join(dir, weightsFile)); errors.Is(there, os.ErrNotExist) {
+			return nil, ErrNoModel
+		}
 	}
-	f, err := safetensors.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
-	config, err := readSmall(filepath.Join(dir, configFile))
+	defer d.Close()
+	config, err := d.ReadFile(configFile, maxConfigBytes)
 	if err != nil {
 		return nil, err
+	}
+	var version struct{ Format int }
+	if err := json.Unmarshal(config, &version); err != nil {
+		return nil, fmt.Errorf("%s: %w", configFile, err)
+	} else if version.Format > formatVersion { // asked first: it may have fields that this version does not know
+		return nil, fmt.Errorf("%s was made by model format %d, this is format %d: a newer version of the library reads it",
+			configFile, version.Format, formatVersion)
 	}
 	var e envelope
-	d := json.NewDecoder(bytes.NewReader(config))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&e); err != nil {
+	if err := strictjson.Decode(config, &e); err != nil {
 		return nil, fmt.Errorf("%s: %w", configFile, err)
 	}
-	switch {
-	case e.Architecture != architecture:
+	if e.Architecture != architecture {
 		return nil, fmt.Errorf("%s: architecture %q; want %q", configFile, e.Architecture, architecture)
-	case e.Format > formatVersion:
-		return nil, fmt.Errorf("%s was made by model format %d, this is format %d: a newer version of the library reads it", configFile, e.Format, formatVersion)
 	}
 	if err := e.Config.Validate(); err != nil {
 		return nil, fmt.Errorf("%s: %w", configFile, err)
 	}
-	v, err := text.LoadVocabulary(filepath.Join(dir, vocabularyFile))
+	r, err := d.File(vocabularyFile)
 	if err != nil {
 		return nil, err
 	}
-	var vocabulary bytes.Buffer
-	if _, err := v.WriteTo(&vocabulary); err != nil {
-		return nil, err
+	v, err := text.ReadVocabulary(r, r.Size())
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", vocabularyFile, err)
 	}
-	for name, content := range map[string][]byte{configFile: config, vocabularyFile: vocabulary.Bytes()} {
-		if f.Metadata["sha256 "+name] != hash(content) {
-			return nil, fmt.Errorf("%s does not belong to %s: one of them was changed, or a save was cut short", name, weightsFile)
-		}
+	f, err := d.Weights()
+	if err == nil && !d.Ours() {
+		err = fmt.Errorf("%s has no hashes of the other files: it was changed or is not by this library", weightsFile)
+	}
+	if err != nil {
+		return nil, err
 	}
 	return fill(e.Config.withDefaults(), v, f)
-}
-
-// readSmall reads a file that is small unless something is wrong with it.
-func readSmall(path string) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, maxConfigBytes+1))
-	if err == nil && len(b) > maxConfigBytes {
-		err = fmt.Errorf("%s is longer than %d bytes: it is no model's configuration", path, maxConfigBytes)
-	}
-	return b, err
 }
 
 // fill makes a model with the weights of a file.
@@ -183,6 +160,11 @@ func fill(cfg Config, v *text.Vocabulary, f *safetensors.File) (*Model, error) {
 	if !okIn || !okOut || !slices.Equal(in.Shape, wantIn) || !slices.Equal(out.Shape, wantOut) {
 		return nil, fmt.Errorf("%s should hold in %v and out %v; it has %v and %v", weightsFile, wantIn, wantOut, in.Shape, out.Shape)
 	}
+	if err := f.Load(); err != nil { // only now: the shapes bound its memory
+		return nil, err
+	}
+	in, _ = f.Find("in")
+	out, _ = f.Find("out")
 	if m.in, err = safetensors.Values[float32](in); err != nil {
 		return nil, fmt.Errorf("%s: in: %w", weightsFile, err)
 	}

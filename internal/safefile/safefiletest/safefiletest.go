@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"maps"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -105,6 +106,7 @@ func (w *faultyFile) Close() error {
 // directory was synced with.
 type Disk struct {
 	now, durable map[string]*inode // by base name
+	pending      []func(files map[string]*inode)
 }
 
 type inode struct{ written, synced []byte }
@@ -147,20 +149,55 @@ func (d *Disk) WriteTo(dir string, names, bytes bool) error {
 	return nil
 }
 
+// WriteSome is WriteTo for a disk that has kept any part of what it was not made to store: each change of names by itself,
+// in their order, and of each file all bytes, or those that were synced.
+func (d *Disk) WriteSome(dir string, random *rand.Rand) error {
+	files := maps.Clone(d.durable)
+	for _, change := range d.pending {
+		if random.IntN(2) == 0 {
+			change(files)
+		}
+	}
+	for name, node := range files {
+		b := node.synced
+		if random.IntN(2) == 0 {
+			b = node.written
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), b, 0o666); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// change changes names, not yet durably.
+func (d *Disk) change(f func(files map[string]*inode)) {
+	f(d.now)
+	d.pending = append(d.pending, f)
+}
+
 // Create implements safefile.FS.
 func (d *Disk) Create(path string) (safefile.File, error) {
 	name := filepath.Base(path)
 	if d.now[name] != nil {
 		return nil, &fs.PathError{Op: "open", Path: path, Err: fs.ErrExist}
 	}
-	d.now[name] = new(inode)
-	return d.now[name], nil
+	node := new(inode)
+	d.change(func(files map[string]*inode) { files[name] = node })
+	return node, nil
 }
 
 // Rename implements safefile.FS.
 func (d *Disk) Rename(from, to string) error {
-	d.now[filepath.Base(to)] = d.now[filepath.Base(from)]
-	delete(d.now, filepath.Base(from))
+	from, to = filepath.Base(from), filepath.Base(to)
+	node := d.now[from]
+	if node == nil {
+		return &os.LinkError{Op: "rename", Old: from, New: to, Err: fs.ErrNotExist}
+	}
+	d.change(func(files map[string]*inode) {
+		delete(files, from)
+		files[to] = node
+	})
 	return nil
 }
 
@@ -169,13 +206,14 @@ func (d *Disk) Remove(path string) error {
 	if d.now[filepath.Base(path)] == nil {
 		return &fs.PathError{Op: "remove", Path: path, Err: fs.ErrNotExist}
 	}
-	delete(d.now, filepath.Base(path))
+	d.change(func(files map[string]*inode) { delete(files, filepath.Base(path)) })
 	return nil
 }
 
 // SyncDir implements safefile.FS.
 func (d *Disk) SyncDir(string) error {
 	d.durable = maps.Clone(d.now)
+	d.pending = nil
 	return nil
 }
 
