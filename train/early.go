@@ -28,10 +28,10 @@ func NewEarlyStop(c EarlyStopConfig) (*EarlyStop, error) {
 }
 
 // Observe reports the next metric and whether to stop now. A metric below best − MinDelta is progress and becomes the
-// best; NaN is no progress.
+// best; NaN and infinities are no progress.
 func (e *EarlyStop) Observe(metric float64) (stop bool) {
 	e.observed++
-	if metric < e.best-e.config.MinDelta {
+	if metric-metric == 0 && metric < e.best-e.config.MinDelta {
 		e.best, e.bestAt = metric, e.observed
 	}
 	return e.Stopped()

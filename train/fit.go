@@ -94,8 +94,12 @@ var ErrInterrupted = errors.New("interrupted")
 // resumed, with the same task and configuration, gives the same numbers, to the bit, as one that was never interrupted;
 // Epochs and MaxSteps may be raised to go on from where a training ended.
 //
+// A metric of Validate that is not finite is recorded and named by Progress, and is never the best. If Monitor was not finite
+// after any epoch, the training ends with an error once all is done and saved.
+//
 // It is an error if the directory of Checkpoints holds one and Resume is not set, if that one was made with other data
-// (see Task.Save) or settings, which changes nothing, if a save fails (what was saved before stays), and if the loss or the gradient is no longer finite. That error names the operation, its scope and the time
+// (see Task.Save) or settings, which changes nothing, if a save fails (what was saved before stays), and if the loss or the
+// gradient is no longer finite. That error names the operation, its scope and the time
 // step in which the first NaN or infinity came up, if the gradients are those of a Step. After an error the weights are
 // those of the last update.
 func Fit(ctx context.Context, t Task, c Config) (*Result, error) {
@@ -110,8 +114,25 @@ func Fit(ctx context.Context, t Task, c Config) (*Result, error) {
 	if err := f.resume(); err != nil {
 		return nil, err
 	}
-	err = f.run(ctx)
+	if err = f.run(ctx); err == nil {
+		err = f.neverFinite()
+	}
 	return &Result{Steps: f.step, Epochs: f.epoch, History: &f.history, Stopped: f.stopped()}, err
+}
+
+// neverFinite reports a Monitor of which no epoch knew a number.
+func (f *fit) neverFinite() error {
+	_, values := f.history.Column(f.Monitor)
+	for _, v := range values {
+		if v-v == 0 {
+			return nil
+		}
+	}
+	if len(values) == 0 {
+		return nil
+	}
+	return fmt.Errorf("train: %s is %v after the last of %d epochs, and was not finite after any: the validation tells nothing of the weights",
+		f.Monitor, values[len(values)-1], len(values))
 }
 
 // fit is the state of a training between two batches.

@@ -117,13 +117,20 @@ func (p *Progress) epoch(n int, loss float64, metrics map[string]float64) {
 		return
 	}
 	var b strings.Builder
+	var bad []string
 	for _, name := range slices.Sorted(maps.Keys(metrics)) {
 		fmt.Fprintf(&b, "  %s %.4g", name, metrics[name])
+		if v := metrics[name]; v-v != 0 {
+			bad = append(bad, name)
+		}
 	}
 	p.bar.clear()
 	p.last = p.now()
 	fmt.Fprintf(p.out, "%s epoch %d done  loss %.3f%s%s  %v\n", p.Name, n, loss, b.String(), p.rate(),
 		max(0, p.last.Sub(p.began)).Round(100*time.Millisecond))
+	if bad != nil {
+		fmt.Fprintf(p.out, "%s epoch %d: not finite: %s\n", p.Name, n, strings.Join(bad, ", "))
+	}
 }
 
 // finish leaves the terminal as it was.

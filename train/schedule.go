@@ -126,7 +126,7 @@ type PlateauConfig struct {
 }
 
 // NewPlateau lowers the rate when the metric stops falling. A metric below best·(1 − Threshold) is progress and
-// becomes the best; NaN is no progress. Metrics must not be negative, as losses and perplexities are not.
+// becomes the best; NaN and infinities are no progress. Metrics must not be negative, as losses and perplexities are not.
 // The error names every field that is out of its range.
 func NewPlateau(c PlateauConfig) (Schedule, error) {
 	c.Factor = or(c.Factor, 0.1)
@@ -153,7 +153,7 @@ func (p *plateau) LR(int) float64 { return p.lr }
 
 func (p *plateau) Observe(metric float64) {
 	p.observed++
-	if metric < p.best*(1-p.config.Threshold) {
+	if metric-metric == 0 && metric < p.best*(1-p.config.Threshold) {
 		p.best, p.bad = metric, 0
 		return
 	}

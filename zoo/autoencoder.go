@@ -196,7 +196,8 @@ func (m *Autoencoder) Transform(x []float32) ([]float32, error) {
 	if err := checkRows(x, m.Features(), "features"); err != nil {
 		return nil, fmt.Errorf("zoo: autoencoder: %w", err)
 	}
-	return m.run("code", m.scaling.apply(x), m.Features(), m.encode)
+	codes, err := m.run("code", m.scaling.apply(x), m.Features(), m.encode)
+	return finiteRows("autoencoder", codes, m.Codes(), err)
 }
 
 // InverseTransform returns the rows [N, D] that codes [N, K] stand for.
@@ -205,7 +206,7 @@ func (m *Autoencoder) InverseTransform(codes []float32) ([]float32, error) {
 		return nil, fmt.Errorf("zoo: autoencoder: %w", err)
 	}
 	y, err := m.run("decode", codes, m.Codes(), m.decode)
-	return m.scaling.restore(y), err
+	return finiteRows("autoencoder", m.scaling.restore(y), m.Features(), err)
 }
 
 // Errors is the squared error a feature of each row, [N], after standardising if the model does that.

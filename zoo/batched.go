@@ -49,7 +49,16 @@ func (t *exampleTask) Load(c *train.Checkpoint) error {
 	return t.batches.Seek(train.Position{Epoch: int(c.Counters["data_epoch"]), Next: int(c.Counters["data_next"])})
 }
 
-// meanLoss is the mean, over all that was counted, of the loss of one pass over batches.
+// checkLoss reports a loss that is not finite.
+func checkLoss(loss float64) error {
+	if loss-loss != 0 {
+		return fmt.Errorf("the loss is %g: weights or data are too large for the model's numbers", loss)
+	}
+	return nil
+}
+
+// meanLoss is the mean, over all that was counted, of the loss of one pass over batches. One that is not finite is an error
+// that names the first example whose loss is not.
 func meanLoss(ctx context.Context, batches *train.Batches, run func(examples []int) (train.Batch, error)) (float64, error) {
 	var sum float64
 	var n int
@@ -59,6 +68,14 @@ func meanLoss(ctx context.Context, batches *train.Batches, run func(examples []i
 		}
 		b, err := run(examples)
 		if err != nil {
+			return 0, err
+		}
+		if err := checkLoss(b.Loss); err != nil {
+			for _, e := range examples {
+				if one, alone := run([]int{e}); alone == nil && checkLoss(one.Loss) != nil {
+					return 0, fmt.Errorf("example %d: %w", e, err)
+				}
+			}
 			return 0, err
 		}
 		sum += b.Loss * float64(b.Count)

@@ -267,7 +267,11 @@ func (m *Emoji2Vec) Probability(phrase, emoji string) (float64, error) {
 	if !known {
 		return 0, &vectors.UnknownError{Words: unknown}
 	}
-	return 1 / (1 + math.Exp(-float64(kernels.Dot(x, v)))), nil
+	dot := float64(kernels.Dot(x, v))
+	if math.IsNaN(dot) {
+		return 0, fmt.Errorf("zoo: emoji2vec: the vectors of %s and %.40q are too large to be compared", quoteEmoji(emoji), phrase)
+	}
+	return 1 / (1 + math.Exp(-dot)), nil
 }
 
 // Similar lists the n emoji and the n words whose vectors are nearest to the sum of the positive terms less the negative

@@ -198,6 +198,9 @@ func (m *Emoji2Vec) Evaluate(pairs []EmojiPair) (s EmojiScore, err error) {
 	if err != nil {
 		return s, fmt.Errorf("zoo: emoji2vec: %w", err)
 	}
+	if err := checkLoss(s.Loss); err != nil {
+		return s, fmt.Errorf("zoo: emoji2vec: %w", err)
+	}
 	s.F1, s.Accuracy = d.F1(), float64(d.TruePositives+d.TrueNegatives)/float64(s.Pairs)
 	return s, nil
 }

@@ -161,6 +161,9 @@ func (m *Forecaster) Evaluate(ctx context.Context, s *series.Series) (*ForecastE
 			for h := range H {
 				for v, from := range m.targets {
 					d := y[(h*len(batch)+k)*V+v] - w.x[(i+m.cfg.Lookback+h)*w.V+from]
+					if d-d != 0 {
+						return nil, fmt.Errorf("zoo: forecaster: the window at row %d: step %d of %s: %w", i, h+1, m.cfg.Targets[v], errOverflow)
+					}
 					e.MAE += math.Abs(d) / float64(w.len()*H*V)
 					e.MSE += d * d / float64(w.len()*H*V)
 					e.ByTarget[v] += d * d / float64(w.len()*H)
@@ -200,10 +203,16 @@ func (m *Forecaster) Forecast(history [][]float64) ([][]float64, error) {
 	forecast := make([][]float64, c.Horizon)
 	for h := range forecast {
 		for v, i := range m.targets {
-			forecast[h] = append(forecast[h], y[h*len(m.targets)+v]*m.scale.Deviation[i]+m.scale.Mean[i])
+			x := y[h*len(m.targets)+v]*m.scale.Deviation[i] + m.scale.Mean[i]
+			if forecast[h] = append(forecast[h], x); x-x != 0 {
+				err = fmt.Errorf("zoo: forecaster: step %d of %s is %g: %w", h+1, m.cfg.Targets[v], x, errOverflow)
+			}
 		}
 	}
 	m.idle.put(alone, g) // not before its output is read
+	if err != nil {
+		return nil, err
+	}
 	return forecast, nil
 }
 

@@ -248,7 +248,10 @@ func (m *HRED) Evaluate(ctx context.Context, ds []Dialogue, o EvaluateOptions) (
 	for counter := 0; ; counter += samples {
 		examples, ok := batches.Next()
 		if !ok {
-			return t.score(samples), nil
+			if s = t.score(samples); checkLoss(s.Bound) != nil || checkLoss(s.Weighted) != nil {
+				return s, fmt.Errorf("zoo: hred: %w", errors.Join(checkLoss(s.Bound), checkLoss(s.Weighted)))
+			}
+			return s, nil
 		}
 		weights := make([][]float64, samples)
 		for k := range weights {

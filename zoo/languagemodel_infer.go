@@ -162,7 +162,9 @@ func (m *LanguageModel) LogProbs(ctx context.Context, ids []int) ([]float64, err
 		if err != nil {
 			return nil, err
 		}
-		out[i] = logProb(logits, ids[i+1])
+		if out[i] = logProb(logits, ids[i+1]); out[i]-out[i] != 0 {
+			return nil, fmt.Errorf("zoo: language model: the log-probability of ids[%d], which is %d, is %g: the weights are too large", i+1, ids[i+1], out[i])
+		}
 	}
 	return out, nil
 }

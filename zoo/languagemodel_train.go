@@ -208,7 +208,7 @@ func (m *LanguageModel) measure(ctx context.Context, ids []int, o MeasureOptions
 		sum.Tokens += batch.Count
 	}
 	sum.Loss /= float64(sum.Tokens)
-	return sum, nil
+	return sum, checkLoss(sum.Loss)
 }
 
 // windowRunner runs the windows of a stream and carries the state from one to the next.

@@ -123,6 +123,14 @@ func (m *PCA) fit(n int, x func(i int) float64) error {
 		copyFloats(m.mean.Value(), 0, mean)
 	}
 	copyFloats(m.rows.Value(), 0, []float64{float64(N)})
+	most := 0.0
+	for i := range n {
+		most = max(most, math.Abs(x(i)-mean[i%D])/deviation[i%D])
+	}
+	if square := most * most * float64(n); most != 0 && !(square > 1e-290 && square <= math.MaxFloat64) {
+		return fmt.Errorf("numbers differ from the mean of their feature by up to %g, whose square is beyond the range of float64; "+
+			"multiply all by a constant first", most)
+	}
 	centred := func(to []float64, from int) { // rows from on, centred
 		for i := range to {
 			j := i % D
@@ -230,7 +238,7 @@ func (m *PCA) Mean() []float64 { return slices.Clone(floatsOf(m.mean.Value())) }
 // then those that were left out.
 func (m *PCA) Variance() []float64 { return slices.Clone(floatsOf(m.variance.Value())) }
 
-// ExplainedVarianceRatio is the share of each component in the variance, [K]; NaN if nothing varied.
+// ExplainedVarianceRatio is the share of each component in the variance, [K]; 0 if nothing varied.
 func (m *PCA) ExplainedVarianceRatio() []float64 {
 	variance := m.Variance()
 	var sum float64
@@ -239,7 +247,9 @@ func (m *PCA) ExplainedVarianceRatio() []float64 {
 	}
 	ratio := variance[:m.Codes()]
 	for k := range ratio {
-		ratio[k] /= sum
+		if sum > 0 {
+			ratio[k] /= sum
+		}
 	}
 	return ratio
 }
@@ -258,7 +268,7 @@ func (m *PCA) Transform(x []float32) ([]float32, error) {
 	if err := checkRows(x, m.Features(), "features"); err != nil {
 		return nil, fmt.Errorf("zoo: PCA: %w", err)
 	}
-	return m.transform(m.scaling.apply(x)), nil
+	return finiteRows("PCA", m.transform(m.scaling.apply(x)), m.Codes(), nil)
 }
 
 func (m *PCA) transform(x []float32) []float32 {
@@ -277,7 +287,7 @@ func (m *PCA) InverseTransform(codes []float32) ([]float32, error) {
 	if err := checkRows(codes, m.Codes(), "code"); err != nil {
 		return nil, fmt.Errorf("zoo: PCA: %w", err)
 	}
-	return m.scaling.restore(m.inverse(codes)), nil
+	return finiteRows("PCA", m.scaling.restore(m.inverse(codes)), m.Features(), nil)
 }
 
 func (m *PCA) inverse(codes []float32) []float32 {
@@ -340,6 +350,9 @@ func PrincipalAngles(a, b []float64, features int) ([]float64, error) {
 	K := len(a) / D
 	var q [2]*mat.Dense // orthonormal columns [D, K]
 	for i, basis := range [][]float64{a, b} {
+		if k := slices.IndexFunc(basis, func(v float64) bool { return v-v != 0 }); k >= 0 {
+			return nil, fmt.Errorf("zoo: angles: number %d of basis %d is %g; want finite numbers", k, i+1, basis[k])
+		}
 		var svd mat.SVD
 		if !svd.Factorize(mat.NewDense(K, D, slices.Clone(basis)).T(), mat.SVDThin) {
 			return nil, errors.New("zoo: angles: the decomposition did not converge")

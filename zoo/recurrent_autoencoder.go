@@ -192,7 +192,7 @@ func (m *RecurrentAutoencoder) EncodeSeries(series [][]float32) ([]float32, erro
 	err := m.run(encodeSeries, scaled(m.scaling, series), nil, nil, func(g *seriesGraph, n int, _ []int) {
 		codes = appendRows(codes, g.code.Value().(*tensor.Dense), n*m.cfg.Code)
 	})
-	return codes, err
+	return finiteRows("recurrent autoencoder", codes, m.cfg.Code, err)
 }
 
 // DecodeSeries writes the series [T, V] of the given lengths T that codes [N, K] stand for.
@@ -210,10 +210,15 @@ func (m *RecurrentAutoencoder) DecodeSeries(codes []float32, lengths []int) ([][
 		}
 	}
 	series, err := m.written(decodeSeries, nil, codes, lengths)
-	for _, x := range series {
-		m.scaling.restore(x)
+	if err != nil {
+		return nil, err
 	}
-	return series, err
+	for i, x := range series {
+		if _, err := finiteRows("", m.scaling.restore(x), len(x), nil); err != nil {
+			return fail(&RowError{i, errOverflow})
+		}
+	}
+	return series, nil
 }
 
 // StepErrors is the squared error a variable of each step of series, [T] each, after standardising if the model does that.

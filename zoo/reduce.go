@@ -7,6 +7,7 @@ import (
 
 	"gorgonia.org/tensor"
 
+	"github.com/seqzoo/seqzoo/internal/moments"
 	"github.com/seqzoo/seqzoo/nodes"
 	"github.com/seqzoo/seqzoo/train"
 )
@@ -15,7 +16,8 @@ import (
 // common, so that they are compared like with like. Rows lie one behind the other, [N, D] in row-major order, and so do
 // codes, [N, K].
 //
-// A row with NaN or an infinity, and rows that do not fill the width, are errors that say where.
+// A row with NaN or an infinity, and rows that do not fill the width, are errors that say where. So are codes and rows that
+// leave the range of float32 on the way: a *RowError.
 type Reducer interface {
 	Model
 	Features() int // D
@@ -26,7 +28,8 @@ type Reducer interface {
 	// InverseTransform returns the rows [N, D] that codes [N, K] stand for.
 	InverseTransform(codes []float32) ([]float32, error)
 	// Errors measures how badly each row comes back: its squared error a feature, [N], after standardising if the model
-	// does that. It is the anomaly score: high where a row is unlike those that the model was fitted to.
+	// does that. It is the anomaly score: high where a row is unlike those that the model was fitted to, and +Inf where
+	// the row comes back as no finite number. It is never NaN.
 	Errors(x []float32) ([]float64, error)
 
 	// Threshold is the error above which a row is an anomaly; 0: none was set. It is saved with the model.
@@ -48,15 +51,44 @@ func Reconstruct(m Reducer, x []float32) ([]float32, error) {
 	return m.InverseTransform(codes)
 }
 
-// MeanError is the mean of the Errors of rows [N, D]: the squared error a feature.
+// RowError is about one row.
+type RowError struct {
+	Row int // counted from 0
+	Err error
+}
+
+func (e *RowError) Error() string { return fmt.Sprintf("row %d: %v", e.Row, e.Err) }
+
+// Unwrap returns the cause.
+func (e *RowError) Unwrap() error { return e.Err }
+
+// errOverflow says what is wrong with a row that left the range of its numbers.
+var errOverflow = errors.New("numbers too large for the model: what comes of them is not finite")
+
+// finiteRows is what a model computed, rows of a width, or a *RowError if a number is not finite.
+func finiteRows(model string, y []float32, width int, err error) ([]float32, error) {
+	if err != nil {
+		return nil, err
+	}
+	for i, v := range y {
+		if v-v != 0 {
+			return nil, fmt.Errorf("zoo: %s: %w", model, &RowError{i / width, errOverflow})
+		}
+	}
+	return y, nil
+}
+
+// MeanError is the mean of the Errors of rows [N, D]: the squared error a feature. It is a *RowError if one is infinite.
 func MeanError(m Reducer, x []float32) (float64, error) {
 	errs, err := m.Errors(x)
 	if err != nil {
 		return 0, err
 	}
 	var sum float64
-	for _, e := range errs {
-		sum += e
+	for i, e := range errs {
+		if sum += e; math.IsInf(sum, 1) {
+			return 0, fmt.Errorf("zoo: %w", &RowError{i, errOverflow})
+		}
 	}
 	return sum / float64(len(errs)), nil
 }
@@ -64,14 +96,29 @@ func MeanError(m Reducer, x []float32) (float64, error) {
 // RelativeErrors is the squared error of each row over the row's own sum of squares, [N]: the share of it that is lost. As an
 // anomaly score it does not favour rows with little in them, such as a picture of a thin line, which comes back with a small
 // error however wrong. Rows are taken as they are, whatever the model does to them; one of zeros has the error of its
-// reconstruction's sum of squares, as if its own were 1.
+// reconstruction's sum of squares, as if its own were 1. As in Errors, a row that comes back as no finite number has +Inf.
 func RelativeErrors(m Reducer, x []float32) ([]float64, error) {
-	y, err := Reconstruct(m, x)
-	if err != nil {
-		return nil, err
-	}
 	d := m.Features()
-	errs := rowErrors(x, y, d)
+	var errs []float64
+	y, err := Reconstruct(m, x)
+	var bad *RowError
+	switch {
+	case err == nil:
+		errs = rowErrors(x, y, d)
+	case !errors.As(err, &bad):
+		return nil, err
+	case len(x) == d:
+		return []float64{math.Inf(1)}, nil
+	default: // row by row, since some have no reconstruction
+		for i := 0; i < len(x); i += d {
+			e, err := RelativeErrors(m, x[i:i+d])
+			if err != nil {
+				return nil, err
+			}
+			errs = append(errs, e...)
+		}
+		return errs, nil
+	}
 	for i := range errs {
 		var sum float64
 		for _, v := range x[i*d : (i+1)*d] {
@@ -200,21 +247,22 @@ func (s *scaling) fit(x []float32) {
 	}
 	copyFloats(s.mean.Value(), 0, mean)
 	if !s.centre {
-		copyFloats(s.scale.Value(), 0, deviations(len(x), at, mean))
+		scale = deviations(len(x), at, mean)
+		for j, v := range scale {
+			if float32(v) == 0 { // as weights of 32 bits have it
+				scale[j] = 1
+			}
+		}
+		copyFloats(s.scale.Value(), 0, scale)
 	}
 }
 
 // deviations are the standard deviations of features of the given means, in rows of n numbers; 1 where a feature does not
 // vary.
 func deviations(n int, x func(i int) float64, mean []float64) []float64 {
-	d := len(mean)
-	s := make([]float64, d)
-	for i := range n {
-		e := x(i) - mean[i%d]
-		s[i%d] += e * e / float64(n/d)
-	}
+	s := moments.Deviations(n, x, mean)
 	for j, v := range s {
-		if s[j] = math.Sqrt(v); !(s[j] > 1e-12*math.Abs(mean[j])) {
+		if v <= 1e-12*math.Abs(mean[j]) {
 			s[j] = 1
 		}
 	}
@@ -252,7 +300,8 @@ func (s *scaling) restore(y []float32) []float32 {
 	return y
 }
 
-// rowErrors is the mean squared difference of each row of x and y, [N, d].
+// rowErrors is the mean squared difference of each row of x and y, [N, d]; +Inf where y, or x as the model sees it, is not
+// finite: NaN would be above no threshold.
 func rowErrors(x, y []float32, d int) []float64 {
 	errs := make([]float64, len(x)/d)
 	for i := range errs {
@@ -261,7 +310,9 @@ func rowErrors(x, y []float32, d int) []float64 {
 			e := float64(x[j]) - float64(y[j])
 			sum += e * e
 		}
-		errs[i] = sum / float64(d)
+		if errs[i] = sum / float64(d); math.IsNaN(errs[i]) {
+			errs[i] = math.Inf(1)
+		}
 	}
 	return errs
 }

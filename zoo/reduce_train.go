@@ -125,7 +125,7 @@ func rowLosses(dtype tensor.Dtype, width int, training bool, build func(*nodes.N
 }
 
 // meanRowLoss is the mean over rows [N, width] of losses, each a mean over the rows of a batch. Noise is the same in every
-// call.
+// call. A loss that is not finite is an error, which names the row if one alone has such a loss too.
 func meanRowLoss(ctx context.Context, dtype tensor.Dtype, x []float32, width int, build func(*nodes.Node) []*nodes.Node) ([]float64, error) {
 	const B = 250
 	graphs := rowLosses(dtype, width, false, build)
@@ -152,6 +152,9 @@ func meanRowLoss(ctx context.Context, dtype tensor.Dtype, x []float32, width int
 		}
 		for k, l := range g.losses {
 			sums[k] += scalarOf(l) * float64(n)
+			if sums[k]-sums[k] != 0 {
+				return nil, notFiniteRow(graphs, x[:n*width], width, rows-len(x)/width)
+			}
 		}
 		x = x[n*width:]
 	}
@@ -159,6 +162,27 @@ func meanRowLoss(ctx context.Context, dtype tensor.Dtype, x []float32, width int
 		sums[k] /= float64(rows)
 	}
 	return sums, nil
+}
+
+// notFiniteRow finds the first of some rows, of which there are before others, whose loss is not finite, and why.
+func notFiniteRow(graphs *compiled[int, *lossGraph], x []float32, width, before int) error {
+	g, err := graphs.get(1)
+	if err != nil {
+		return err
+	}
+	n := len(x) / width
+	for i := range n {
+		copyRow(g.in, 0, x[i*width:(i+1)*width])
+		if _, err := g.Run(0, 0); err != nil {
+			return err
+		}
+		for _, l := range g.losses {
+			if v := scalarOf(l); v-v != 0 {
+				return &RowError{before + i, fmt.Errorf("its loss is %g: %w", v, cmp.Or(g.Check(), errOverflow))}
+			}
+		}
+	}
+	return fmt.Errorf("rows %d to %d: the sum of their losses is not finite: %w", before, before+n-1, errOverflow)
 }
 
 func scalarOf(n *nodes.Node) float64 {

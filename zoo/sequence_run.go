@@ -3,6 +3,7 @@ package zoo
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"slices"
 
 	"gorgonia.org/tensor"
@@ -136,6 +137,9 @@ func (m *labeller) Evaluate(ctx context.Context, examples []Labelled) (*Evaluati
 		probabilities := g.probabilities()
 		for k, i := range order {
 			for t, probs := range probabilities(k, m.steps(examples[i].Sequence)) {
+				if checkProbs(probs) != nil {
+					return b, nil // the loss is not finite either, and is named
+				}
 				if err := e.Confusion.Add(m.prediction(probs).ID, examples[i].Labels[t]); err != nil {
 					return b, m.errorf("%w", err)
 				}
@@ -182,9 +186,25 @@ func (m *labeller) predict(ctx context.Context, sequences []Sequence, found func
 		}
 		probabilities := g.probabilities()
 		for k, i := range batch {
-			found(i, probabilities(k, m.steps(sequences[i])))
+			probs := probabilities(k, m.steps(sequences[i]))
+			for _, p := range probs {
+				if err := checkProbs(p); err != nil {
+					return m.errorf("sequence %d: %w", i, err)
+				}
+			}
+			found(i, probs)
 		}
 		m.idle.put(shape, g)
+	}
+	return nil
+}
+
+// checkProbs refuses probabilities that are none: of NaN the first label would be the likeliest.
+func checkProbs(probs []float64) error {
+	for id, p := range probs {
+		if p-p != 0 {
+			return fmt.Errorf("the probability of label %d is %g: weights or features are too large for the model's numbers", id, p)
+		}
 	}
 	return nil
 }

@@ -214,10 +214,13 @@ func (m *VAE) Posterior(x []float32) (mu, logvar []float32, err error) {
 		mu, logvar := m.posterior(x)
 		return nodes.Concat(-1, mu, logvar)
 	})
+	if both, err = finiteRows("VAE", both, 2*m.Codes(), err); err != nil {
+		return nil, nil, err
+	}
 	for k := m.Codes(); len(both) > 0; both = both[2*k:] {
 		mu, logvar = append(mu, both[:k]...), append(logvar, both[k:2*k]...)
 	}
-	return mu, logvar, err
+	return mu, logvar, nil
 }
 
 // InverseTransform returns the rows [N, D] that codes [N, K] stand for: probabilities of the Bernoulli decoder, means of the
@@ -227,7 +230,7 @@ func (m *VAE) InverseTransform(codes []float32) ([]float32, error) {
 		return nil, fmt.Errorf("zoo: VAE: %w", err)
 	}
 	y, err := m.run("decode", codes, m.Codes(), m.decode)
-	return m.scaling.restore(y), err
+	return finiteRows("VAE", m.scaling.restore(y), m.Features(), err)
 }
 
 // Errors is the squared error a feature of each row, [N], brought back from the mean of its code, after standardising if

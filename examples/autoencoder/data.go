@@ -178,10 +178,12 @@ func (s *source) table(messages io.Writer) (*rows, error) {
 		label := 0
 		for k := i; k < i+s.window; k++ {
 			for j, v := range t.Row(k) {
-				if j != at {
+				if j != at && math.IsInf(float64(float32(v)), 0) {
+					return nil, fmt.Errorf("%s: row %d: %s is %g; numbers are taken up to %g", s.data, k, t.Names[j], v, math.MaxFloat32)
+				} else if j != at {
 					r.x = append(r.x, float32(v))
 				} else if v != math.Trunc(v) || math.Abs(v) > 1e9 {
-					return nil, fmt.Errorf("%s: row %d: the label is %g; want a whole number", s.data, k+1, v)
+					return nil, fmt.Errorf("%s: row %d: the label is %g; want a whole number", s.data, k, v)
 				} else {
 					label = max(label, int(v))
 				}

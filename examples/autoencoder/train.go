@@ -225,6 +225,14 @@ func (t *trainCommand) run(ctx context.Context, s cli.Std) error {
 
 // fit fits a model to rows and sets its threshold: the error that a share of the validation rows stays below.
 func fit(ctx context.Context, s cli.Std, t *cli.Training, sh shape, r, valid *rows, quantile float64, describe map[string]string) (zoo.Reducer, error) {
+	// Of the validation rows, which stand behind those that are fitted, an error counts from the first row of all.
+	placed := func(err error) error {
+		var bad *zoo.RowError
+		if !errors.As(err, &bad) {
+			return err
+		}
+		return fmt.Errorf("%w; this is row %d of those read, counted from 0", err, r.len()+bad.Row)
+	}
 	m, task, err := sh.model(r, valid, zoo.RowData{Batch: t.Batch, Seed: t.Seed}, t.Seed)
 	if err != nil {
 		return nil, err
@@ -236,7 +244,7 @@ func fit(ctx context.Context, s cli.Std, t *cli.Training, sh shape, r, valid *ro
 		describe["-seed"] = fmt.Sprint(t.Seed)
 		_, err := t.Fit(ctx, s, cli.Run{Model: m, Task: task, Name: sh.kind, Unit: "rows", Monitor: "valid_loss", Describe: describe})
 		if err != nil {
-			return nil, err
+			return nil, placed(err)
 		}
 	}
 	errs, err := m.Errors(valid.x)
@@ -248,7 +256,7 @@ func fit(ctx context.Context, s cli.Std, t *cli.Training, sh shape, r, valid *ro
 		return nil, err
 	}
 	if err := m.SetThreshold(threshold); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("the error that %g of the validation rows stay below: %w", quantile, err)
 	}
 	if t.Save == "" {
 		return m, nil

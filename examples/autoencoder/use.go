@@ -61,6 +61,10 @@ func reportNoise(s cli.Std, m zoo.Reducer, c zoo.Corruption, r *rows) error {
 	for _, v := range r.x {
 		low, high = min(low, v), max(high, v)
 	}
+	if low == high {
+		fmt.Fprintf(s.Out, "all numbers are %g: there is no signal to measure noise against\n", low)
+		return nil
+	}
 	before, err := metrics.MSE(noisy, r.x)
 	if err != nil {
 		return err
@@ -68,6 +72,10 @@ func reportNoise(s cli.Std, m zoo.Reducer, c zoo.Corruption, r *rows) error {
 	after, err := metrics.MSE(clean, r.x)
 	if err != nil {
 		return err
+	}
+	if before == 0 {
+		fmt.Fprintf(s.Out, "%s noise of %g changed nothing: there is none to take away\n", c.Kind, c.Amount)
+		return nil
 	}
 	p, q := metrics.PSNR(before, float64(high-low)), metrics.PSNR(after, float64(high-low))
 	fmt.Fprintf(s.Out, "%s noise of %g: %.2f dB noisy, %.2f dB denoised, a gain of %.2f dB (PSNR)\n", c.Kind, c.Amount, p, q, q-p)
@@ -198,7 +206,9 @@ func (c *compareCommand) run(_ context.Context, s cli.Std) error {
 		}
 		share, angle := "", ""
 		if p := pcas[k]; p != nil {
-			share = fmt.Sprintf("%.1f %%", 100*mean/pcaErrors[k])
+			if share = "-"; pcaErrors[k] > 0 {
+				share = fmt.Sprintf("%.1f %%", 100*mean/pcaErrors[k])
+			}
 			if angle, err = angleTo(p, m); err != nil {
 				return err
 			}
@@ -297,8 +307,8 @@ func (a *anomalyCommand) register(f *flag.FlagSet) {
 }
 
 func (a *anomalyCommand) check() error {
-	if !(a.threshold >= 0) {
-		return fmt.Errorf("-threshold is %g; want 0 or more", a.threshold)
+	if !(a.threshold >= 0) || math.IsInf(a.threshold, 1) {
+		return fmt.Errorf("-threshold is %g; want a finite number, 0 or more", a.threshold)
 	}
 	return cli.Required("model", a.model)
 }

@@ -8,21 +8,21 @@ import (
 )
 
 // Pearson is the correlation coefficient of two lists of numbers, in [−1, 1]: 1 where one is a rising straight line of the
-// other. It is NaN if either does not vary.
+// other. It is an error if either does not vary.
 func Pearson(x, y []float64) (float64, error) {
 	if err := checkPaired("Pearson", x, y); err != nil {
 		return 0, err
 	}
-	return pearson(x, y), nil
+	return pearson("Pearson", x, y)
 }
 
 // Spearman is the correlation of the ranks of two lists of numbers (Spearman, 1904), in [−1, 1]: 1 where one rises
-// whenever the other does. Equal numbers share the mean of their ranks. It is NaN if either does not vary.
+// whenever the other does. Equal numbers share the mean of their ranks. It is an error if either does not vary.
 func Spearman(x, y []float64) (float64, error) {
 	if err := checkPaired("Spearman", x, y); err != nil {
 		return 0, err
 	}
-	return pearson(ranks(x), ranks(y)), nil
+	return pearson("Spearman", ranks(x), ranks(y))
 }
 
 // checkPaired wants two lists of finite numbers, as many in either, and some.
@@ -44,7 +44,12 @@ func checkPaired(what string, x, y []float64) error {
 }
 
 // pearson divides both lists by their greatest deviation first, so that no square leaves the range of float64.
-func pearson(x, y []float64) float64 {
+func pearson(what string, x, y []float64) (float64, error) {
+	for i, v := range [2][]float64{x, y} {
+		if slices.Max(v) == slices.Min(v) {
+			return math.NaN(), fmt.Errorf("metrics: %s: list %d does not vary: there is no correlation with a constant", what, i+1)
+		}
+	}
 	x, y = centred(x), centred(y)
 	var xx, xy, yy float64
 	for i := range x {
@@ -52,10 +57,10 @@ func pearson(x, y []float64) float64 {
 		xy += x[i] * y[i]
 		yy += y[i] * y[i]
 	}
-	return xy / math.Sqrt(xx*yy)
+	return xy / math.Sqrt(xx*yy), nil
 }
 
-// centred is x less its mean, scaled so that the greatest size is 1; all 0 if x does not vary.
+// centred is x, which varies, less its mean, scaled so that the greatest size is 1.
 func centred(x []float64) []float64 {
 	scale, mean, out := 0.0, 0.0, make([]float64, len(x))
 	for _, v := range x {
@@ -65,10 +70,6 @@ func centred(x []float64) []float64 {
 	for i, v := range x {
 		out[i] = v / scale
 		mean += out[i] / float64(len(x))
-	}
-	if slices.Max(out) == slices.Min(out) { // the mean may be off in its last digit
-		clear(out)
-		return out
 	}
 	greatest := 0.0
 	for i := range out {

@@ -2,6 +2,7 @@ package metrics
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -79,14 +80,19 @@ func part(of, rest int) float64 {
 	return float64(of) / float64(of+rest)
 }
 
-// DetectAbove counts, for scores above a threshold.
+// DetectAbove counts, for scores above a threshold. Neither it nor a score may be NaN, which is above nothing.
 func DetectAbove(threshold float64, scores []float64, positive []bool) (Detection, error) {
 	d := Detection{Threshold: threshold}
 	if len(scores) != len(positive) {
 		return d, fmt.Errorf("metrics: DetectAbove: %d scores and %d labels: want as many", len(scores), len(positive))
 	}
+	if math.IsNaN(threshold) {
+		return d, errors.New("metrics: DetectAbove: the threshold is NaN")
+	}
 	for i, s := range scores {
 		switch {
+		case math.IsNaN(s):
+			return Detection{Threshold: threshold}, fmt.Errorf("metrics: DetectAbove: score %d is NaN", i)
 		case s > threshold && positive[i]:
 			d.TruePositives++
 		case s > threshold:
@@ -149,5 +155,11 @@ func Quantile(values []float64, q float64) (float64, error) {
 }
 
 // PSNR is the peak signal-to-noise ratio in decibels of a picture or signal with values from 0 to peak whose mean squared
-// error is mse: 10·log10(peak²/mse), +Inf for an error of 0.
-func PSNR(mse, peak float64) float64 { return 10 * math.Log10(peak*peak/mse) }
+// error is mse: 10·log10(peak²/mse). For an error of 0 it is +Inf, also where there is no peak, for a peak of 0 and another
+// error −Inf; no difference of these means anything.
+func PSNR(mse, peak float64) float64 {
+	if mse == 0 {
+		return math.Inf(1)
+	}
+	return 20*math.Log10(math.Abs(peak)) - 10*math.Log10(mse) // peak² might leave the range of float64
+}

@@ -79,6 +79,9 @@ func TestQuantile(t *testing.T) {
 	require.Equal(t, []float64{4, 1, 3, 2}, values)
 	require.InDelta(t, 20, metrics.PSNR(0.01, 1), 1e-12)
 	require.Equal(t, math.Inf(1), metrics.PSNR(0, 1))
+	require.Equal(t, math.Inf(1), metrics.PSNR(0, 0), "a constant that comes back")
+	require.Equal(t, math.Inf(-1), metrics.PSNR(1, 0), "a constant that does not")
+	require.InDelta(t, 4000, metrics.PSNR(1, 1e200), 1e-9, "a peak whose square overflows")
 }
 
 func TestDetectionErrors(t *testing.T) {
@@ -88,9 +91,15 @@ func TestDetectionErrors(t *testing.T) {
 		"0 of 0 are positive":   func() error { _, err := metrics.BestF1(nil, nil); return err },
 		"score 1 is NaN":        func() error { _, err := metrics.BestF1([]float64{1, math.NaN()}, []bool{true, false}); return err },
 		"2 scores and 0 labels": func() error { _, err := metrics.DetectAbove(0, []float64{1, 2}, nil); return err },
-		"there are no values":   func() error { _, err := metrics.Quantile(nil, 0.5); return err },
-		"q is 2":                func() error { _, err := metrics.Quantile([]float64{1}, 2); return err },
-		"value 0 is NaN":        func() error { _, err := metrics.Quantile([]float64{math.NaN()}, 0.5); return err },
+		"score 0 is NaN":        func() error { _, err := metrics.DetectAbove(1, []float64{math.NaN()}, []bool{true}); return err },
+		"threshold is NaN": func() error {
+			_, err := metrics.DetectAbove(math.NaN(), []float64{1}, []bool{true})
+			return err
+		},
+		"too large to add up": func() error { _, err := metrics.MSE([]float64{1e200}, []float64{-1e200}); return err },
+		"there are no values": func() error { _, err := metrics.Quantile(nil, 0.5); return err },
+		"q is 2":              func() error { _, err := metrics.Quantile([]float64{1}, 2); return err },
+		"value 0 is NaN":      func() error { _, err := metrics.Quantile([]float64{math.NaN()}, 0.5); return err },
 	} {
 		require.ErrorContains(t, call(), want)
 	}

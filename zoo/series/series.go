@@ -15,6 +15,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
+
+	"github.com/seqzoo/seqzoo/internal/moments"
 )
 
 // Series is the values of some variables at times that follow each other.
@@ -92,19 +94,16 @@ func (s *Series) Scale() (*Scale, error) {
 	if T == 0 {
 		return nil, fmt.Errorf("series: there is nothing to measure the scale of")
 	}
-	c := &Scale{Mean: make([]float64, n), Deviation: make([]float64, n)}
+	c := &Scale{Mean: make([]float64, n)}
 	for i, x := range s.Values {
 		c.Mean[i%n] += (x - s.Values[i%n]) / float64(T) // from the first, so that a variable that never changes has no deviation
 	}
 	for i := range c.Mean {
 		c.Mean[i] += s.Values[i]
 	}
-	for i, x := range s.Values {
-		d := x - c.Mean[i%n]
-		c.Deviation[i%n] += d * d / float64(T)
-	}
+	c.Deviation = moments.Deviations(n*T, func(i int) float64 { return s.Values[i] }, c.Mean)
 	for i, v := range c.Deviation {
-		if c.Deviation[i] = math.Sqrt(v); c.Deviation[i] == 0 {
+		if v == 0 {
 			c.Deviation[i] = 1
 		}
 	}

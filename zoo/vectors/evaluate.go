@@ -148,14 +148,14 @@ func (v *Vectors) answer(questions [][4]int, folded []int) []bool {
 
 // PairResult is the outcome of [Vectors.Pairs].
 type PairResult struct {
-	Spearman, Pearson float64 // correlation of people's judgements with the cosines; NaN if either does not vary
+	Spearman, Pearson float64 // correlation of people's judgements with the cosines
 	Pairs             int     // that were compared
 	Unknown           int     // pairs with a word that has no vector, which are left out
 }
 
 // Pairs compares the vectors with people's judgements of similarity, in a file as wordsim353's: lines of two words and a
 // number, separated by tabs. Case does not count, as in Analogies. Lines that begin with # and lines of another form are
-// passed over.
+// passed over. If the judgements or the cosines do not vary, as those of one pair, there is no correlation: an error.
 func (v *Vectors) Pairs(r io.Reader) (PairResult, error) {
 	_, fold := v.fold()
 	var result PairResult
@@ -192,5 +192,8 @@ func (v *Vectors) Pairs(r io.Reader) (PairResult, error) {
 	var errs [2]error
 	result.Pearson, errs[0] = metrics.Pearson(people, ours)
 	result.Spearman, errs[1] = metrics.Spearman(people, ours)
-	return result, errors.Join(errs[:]...)
+	if err := errors.Join(errs[:]...); err != nil {
+		return result, fmt.Errorf("vectors: pairs: the judgements (list 1) and cosines (list 2) of %d pairs: %w", result.Pairs, err)
+	}
+	return result, nil
 }
