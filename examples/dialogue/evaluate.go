@@ -45,11 +45,11 @@ func (e *evaluation) run(ctx context.Context, s cli.Std) error {
 	if err != nil {
 		return err
 	}
-	m, err := load(e.model)
+	m, words, err := load(e.model)
 	if err != nil {
 		return err
 	}
-	dialogues, err := read(path)
+	dialogues, err := read(path, words)
 	if err != nil {
 		return err
 	}
@@ -162,7 +162,7 @@ func (r *replying) check() error {
 }
 
 func (r *replying) run(ctx context.Context, s cli.Std) error {
-	m, err := load(r.model)
+	m, words, err := load(r.model)
 	if err != nil {
 		return err
 	}

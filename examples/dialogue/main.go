@@ -15,7 +15,7 @@ const about = `Learns from dialogues what is said next: HRED and VHRED read all 
     go run ./examples/dialogue evaluate -model models/hred
     go run ./examples/dialogue reply -model models/hred    reads a turn a line; /new or an empty line begins anew
 
-A file of dialogues has one a line, with tabs between the turns. Without -data, the Schema-Guided Dialogues are looked
+A file of dialogues has one a line, with tabs between the turns. Japanese, which puts no spaces between words, is for -level ja. Without -data, the Schema-Guided Dialogues are looked
 for in the folder that SEQZOO_DATA names, else in ../shared/data. Ctrl-C stops a training; with -save, the same command
 goes on from there.`
 

@@ -55,6 +55,7 @@ func TestDialogue(t *testing.T) {
 	}
 	for want, args := range map[string][]string{
 		"-model is \"gpt\"":               {"train", "-model", "gpt"},
+		`the level is "syllable"`:         {"train", "-level", "syllable"},
 		"-hidden is 3":                    {"train", "-hidden", "3"},
 		"-latent 0":                       {"train", "-latent", "0"},
 		"-hold-out is -1":                 {"train", "-hold-out", "-1"},

@@ -2,32 +2,77 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"os"
+	"path/filepath"
 
+	"github.com/seqzoo/seqzoo/internal/safefile"
 	"github.com/seqzoo/seqzoo/zoo"
 	"github.com/seqzoo/seqzoo/zoo/decode"
 	"github.com/seqzoo/seqzoo/zoo/text"
+	"github.com/seqzoo/seqzoo/zoo/text/japanese"
 )
 
-// words cuts what is said into tokens.
-var words = text.Words{Lower: true}
+// levels are what the models can speak in.
+var levels = map[string]text.Tokeniser{"word": text.Words{Lower: true}, "char": text.Chars{}, "ja": japanese.Words{}}
+
+// checkLevel refuses a level that there is not.
+func checkLevel(level string) error {
+	if levels[level] == nil {
+		return fmt.Errorf("the level is %q; want word, char or ja", level)
+	}
+	return nil
+}
+
+// levelFile is a file in the model's directory that holds its level. Models of the level word need none.
+const levelFile = "level.json"
+
+// saveLevel writes the level of a model.
+func saveLevel(dir, level string) error {
+	return safefile.Write(safefile.OS, filepath.Join(dir, levelFile), func(w io.Writer) error {
+		return json.NewEncoder(w).Encode(level)
+	})
+}
+
+// loadLevel is how the model in a directory cuts what is said.
+func loadLevel(dir string) (text.Tokeniser, error) {
+	path := filepath.Join(dir, levelFile)
+	s, err := text.ReadFile(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return levels["word"], nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var level string
+	if err = json.Unmarshal([]byte(s), &level); err == nil {
+		err = checkLevel(level)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return levels[level], nil
+}
 
 func (d *decoding) sampler() *decode.Sampler {
 	return &decode.Sampler{Temperature: d.temperature, TopP: d.topP}
 }
 
-// load opens a model of dialogues.
-func load(dir string) (zoo.Model, error) {
+// load opens a model of dialogues, and says how it cuts what is said.
+func load(dir string) (zoo.Model, text.Tokeniser, error) {
 	m, err := zoo.Load(dir)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	switch m.(type) {
 	case *zoo.HRED, *zoo.Seq2Seq:
-		return m, nil
+		words, err := loadLevel(dir)
+		return m, words, err
 	}
-	return nil, fmt.Errorf("%s holds a %s, not a model of dialogues", dir, m.Architecture())
+	return nil, nil, fmt.Errorf("%s holds a %s, not a model of dialogues", dir, m.Architecture())
 }
 
 // vocabularyOf is that of a model of dialogues.

@@ -16,6 +16,7 @@ import (
 type training struct {
 	cli.Training
 	kind, data, valid string
+	level             string
 	cell              string
 	hidden, embed     int
 	minCount, holdOut int
@@ -38,6 +39,7 @@ func (t *training) register(f *flag.FlagSet) {
 	f.StringVar(&t.valid, "valid", "", "`file` of dialogues to validate on; without it the last of -data are kept apart for that")
 	f.IntVar(&t.holdOut, "hold-out", 300, "dialogues at the end of -data that are kept apart, without -valid")
 	f.IntVar(&t.minCount, "min-count", 5, "words seen less often become <unk>")
+	f.StringVar(&t.level, "level", "word", "`unit` that is predicted: word, char, or ja (Japanese words)")
 	f.StringVar(&t.cell, "cell", "gru", "rnn, gru or lstm")
 	f.IntVar(&t.hidden, "hidden", 128, "width of context and decoder; the encoder has half of it in each direction")
 	f.IntVar(&t.embed, "embed", 64, "width of the embedding")
@@ -49,7 +51,7 @@ func (t *training) register(f *flag.FlagSet) {
 }
 
 func (t *training) check() error {
-	var errs []error
+	errs := []error{checkLevel(t.level)}
 	if t.kind != "hred" && t.kind != "vhred" && t.kind != "seq2seq" {
 		errs = append(errs, fmt.Errorf("-model is %q; want hred, vhred or seq2seq", t.kind))
 	}
@@ -106,8 +108,11 @@ func (t *training) run(ctx context.Context, s cli.Std) error {
 		"-model": t.kind, "-data": t.data, "-valid": t.valid, "-hold-out": fmt.Sprint(t.holdOut), "-min-count": fmt.Sprint(t.minCount),
 		"-cell": t.cell, "-hidden": fmt.Sprint(t.hidden), "-embed": fmt.Sprint(t.embed), "-dropout": fmt.Sprint(t.dropout),
 		"-latent": fmt.Sprint(t.latent), "-annealing": fmt.Sprint(t.annealing), "-free-bits": fmt.Sprint(t.freeBits),
-		"-word-dropout": fmt.Sprint(t.wordDropout),
+		"-word-dropout": fmt.Sprint(t.wordDropout), "-level": t.level,
 	}})
+	if err == nil && t.Save != "" && t.level != "word" {
+		err = saveLevel(t.Save, t.level)
+	}
 	return err
 }
 
@@ -117,11 +122,11 @@ func (t *training) read() (learn, valid [][][]string, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	if learn, err = read(path); err != nil {
+	if learn, err = read(path, levels[t.level]); err != nil {
 		return nil, nil, err
 	}
 	if t.valid != "" {
-		valid, err = read(t.valid)
+		valid, err = read(t.valid, levels[t.level])
 		return learn, valid, err
 	}
 	if t.holdOut >= len(learn) {
@@ -132,7 +137,7 @@ func (t *training) read() (learn, valid [][][]string, err error) {
 }
 
 // read gives the tokens of a file of dialogues.
-func read(path string) ([][][]string, error) {
+func read(path string, words text.Tokeniser) ([][][]string, error) {
 	d, err := text.ReadDialogues(path)
 	if err != nil {
 		return nil, err

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 
 	"github.com/seqzoo/seqzoo/examples/internal/cli"
 	"github.com/seqzoo/seqzoo/zoo"
@@ -54,13 +55,44 @@ type sentences struct{ sources, targets [][]string }
 
 var spaced = text.Words{Spaced: true}
 
-func (f files) read() (s sentences, err error) {
-	p, err := text.ReadParallel(f.source, f.target)
+// filter is the flags that say which pairs are left out.
+type filter struct {
+	skipBlank bool
+	maxWords  int
+}
+
+func (f *filter) flags(set *flag.FlagSet) {
+	set.BoolVar(&f.skipBlank, "skip-blank", false, "leave out pairs of lines of which a side is blank; by default they are an error")
+	set.IntVar(&f.maxWords, "max-words", 0, fmt.Sprintf("leave out pairs of which a side has more `words`; by default one of more than %d is an error", zoo.MaxTokens))
+}
+
+func (f *filter) check() error {
+	if f.maxWords < 0 || f.maxWords > zoo.MaxTokens {
+		return fmt.Errorf("-max-words is %d; want 1 … %d, or 0", f.maxWords, zoo.MaxTokens)
+	}
+	return nil
+}
+
+// read reads two files, and says which pairs are left out.
+func (f files) read(leave filter, messages io.Writer) (s sentences, err error) {
+	o := text.ParallelOptions{SkipBlank: leave.skipBlank, MaxTokens: zoo.MaxTokens}
+	if leave.maxWords > 0 {
+		o.MaxTokens, o.SkipLong = leave.maxWords, true
+	}
+	p, err := o.Read(f.source, f.target)
+	if blank := (*text.BlankError)(nil); errors.As(err, &blank) {
+		err = fmt.Errorf("%w\n-skip-blank leaves such pairs out", err)
+	}
 	if err != nil {
 		return s, err
 	}
-	s.sources, s.targets, err = p.Tokens(spaced, spaced)
-	return s, err
+	if s.sources, s.targets, err = p.Tokens(spaced, spaced); err != nil {
+		return s, err
+	}
+	if out := p.LeftOut(); out != "" {
+		fmt.Fprintf(messages, "%s and %s: left out are pairs: %s\n", f.source, f.target, out)
+	}
+	return s, nil
 }
 
 func (s sentences) pairs(m *zoo.Seq2Seq, f files) ([]zoo.Pair, error) {

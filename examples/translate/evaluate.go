@@ -18,6 +18,7 @@ import (
 type evaluator struct {
 	search
 	corpus corpus
+	leave  filter
 	files  files
 	model  string
 	alphas bool
@@ -29,11 +30,12 @@ func (e *evaluator) flags(f *flag.FlagSet) {
 	f.StringVar(&e.files.target, "target", "", "`file` of their translations")
 	f.BoolVar(&e.alphas, "alphas", false, "measure the beam search with -alpha 0, 0.2, … 2, to choose one on dev data")
 	e.corpus.flags(f)
+	e.leave.flags(f)
 	e.search.flags(f)
 }
 
 func (e *evaluator) check() error {
-	return errors.Join(cli.Required("model", e.model), e.files.check(""), e.search.check())
+	return errors.Join(cli.Required("model", e.model), e.files.check(""), e.search.check(), e.leave.check())
 }
 
 func (e *evaluator) run(ctx context.Context, std cli.Std) error {
@@ -44,7 +46,7 @@ func (e *evaluator) run(ctx context.Context, std cli.Std) error {
 	if e.files, err = e.corpus.both(e.files, "dev", ""); err != nil {
 		return err
 	}
-	s, err := e.files.read()
+	s, err := e.files.read(e.leave, std.Messages)
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 
 	"github.com/seqzoo/seqzoo/cells"
 	"github.com/seqzoo/seqzoo/examples/internal/cli"
@@ -18,6 +19,7 @@ import (
 type trainer struct {
 	cli.Training
 	corpus       corpus
+	leave        filter
 	train, dev   files
 	cell         string
 	hidden       int
@@ -38,6 +40,7 @@ func (t *trainer) flags(f *flag.FlagSet) {
 	t.Training = cli.Training{Epochs: 9, Batch: 64, LR: 0.002, Warmup: 200, Clip: 2, Patience: 3, Seed: 1}
 	t.Register(f)
 	t.corpus.flags(f)
+	t.leave.flags(f)
 	f.StringVar(&t.train.source, "source", "", "`file` of sentences to translate, one a line")
 	f.StringVar(&t.train.target, "target", "", "`file` of their translations")
 	f.StringVar(&t.dev.source, "dev-source", "", "`file` of other sentences, by which the best epoch is chosen")
@@ -76,7 +79,7 @@ func (t *trainer) check() error {
 		t.readout = min(t.readout, t.embed)
 		t.readout = min(t.readout, 32)
 	}
-	errs = append(errs, t.Training.Check(), t.train.check(""), t.dev.check("dev-"))
+	errs = append(errs, t.Training.Check(), t.train.check(""), t.dev.check("dev-"), t.leave.check())
 	if (t.train.source == "") != (t.dev.source == "") {
 		errs = append(errs, errors.New("-source and -dev-source go together"))
 	}
@@ -95,7 +98,7 @@ func (t *trainer) config() zoo.Seq2SeqConfig {
 }
 
 func (t *trainer) run(ctx context.Context, std cli.Std) error {
-	learn, dev, err := t.read()
+	learn, dev, err := t.read(std.Messages)
 	if err != nil {
 		return err
 	}
@@ -157,17 +160,17 @@ func (t *trainer) plateau() (train.Schedule, error) {
 }
 
 // read reads the files, of which a quick run takes a part.
-func (t *trainer) read() (learn, dev sentences, err error) {
+func (t *trainer) read(messages io.Writer) (learn, dev sentences, err error) {
 	if t.train, err = t.corpus.both(t.train, "train", ""); err != nil {
 		return learn, dev, err
 	}
 	if t.dev, err = t.corpus.both(t.dev, "dev", "dev-"); err != nil {
 		return learn, dev, err
 	}
-	if learn, err = t.train.read(); err != nil {
+	if learn, err = t.train.read(t.leave, messages); err != nil {
 		return learn, dev, err
 	}
-	if dev, err = t.dev.read(); err != nil {
+	if dev, err = t.dev.read(t.leave, messages); err != nil {
 		return learn, dev, err
 	}
 	if t.Quick {

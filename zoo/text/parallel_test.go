@@ -72,6 +72,54 @@ func TestReadParallel(t *testing.T) {
 	require.ErrorContains(t, err, "absent")
 }
 
+// What is wrong is counted, and all of it is said; what is left out on request is counted too.
+func TestParallelLeavesOut(t *testing.T) {
+	spaced := text.Words{Spaced: true}
+	a, b := files(t, t.TempDir(), "a\n\nb\nc c c\nd\n\u2028\re\n", "A\nB\n\nC\nD D D\n\f\n")
+	_, err := text.ReadParallel(a, b)
+	require.ErrorContains(t, err, "s.txt: line 2 is empty")
+	require.ErrorContains(t, err, "t.txt: 2 lines are empty: lines 3, 6")
+	a, b = files(t, t.TempDir(), "a\n\nb\nc c c\nd\ne\n", "A\nB\n\nC\nD D D\nE\n")
+	for _, c := range []struct {
+		options       text.ParallelOptions
+		want, leftOut string
+		err           string
+	}{
+		{text.ParallelOptions{SkipBlank: true}, "[a]-[A] [c c c]-[C] [d]-[D D D] [e]-[E]", "2 with a blank side (lines 2, 3)", ""},
+		{text.ParallelOptions{SkipBlank: true, MaxTokens: 2, SkipLong: true}, "[a]-[A] [e]-[E]",
+			"2 with a blank side (lines 2, 3), 2 with a side of more than 2 tokens (lines 4, 5)", ""},
+		{text.ParallelOptions{SkipBlank: true, MaxTokens: 2}, "", "",
+			"s.txt: line 4: the source has 3 tokens; at most 2 are taken; so it is with 2 pairs, of lines 4, 5"},
+	} {
+		p, err := c.options.Read(a, b)
+		require.NoError(t, err)
+		require.Equal(t, 4, p.Len())
+		for range 2 {
+			s, u, err := p.Tokens(spaced, spaced)
+			if c.err != "" {
+				require.ErrorContains(t, err, c.err)
+				break
+			}
+			require.NoError(t, err)
+			var got []string
+			for i := range s {
+				got = append(got, fmt.Sprint(s[i], "-", u[i]))
+			}
+			require.Equal(t, c.want, strings.Join(got, " "))
+			require.Equal(t, c.leftOut, p.LeftOut())
+			require.Equal(t, len(got), p.Len())
+		}
+	}
+	_, err = text.ParallelOptions{MaxTokens: -1}.Read(a, b)
+	require.ErrorContains(t, err, "MaxTokens is -1")
+	all := strings.Repeat("\n", 30)
+	a, b = files(t, t.TempDir(), all, strings.Repeat("x\n", 30))
+	_, err = text.ReadParallel(a, b)
+	require.ErrorContains(t, err, "s.txt: 30 lines are empty: lines 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 and 20 more")
+	_, err = text.ParallelOptions{SkipBlank: true}.Read(a, b)
+	require.ErrorContains(t, err, "all 30 pairs of lines have a blank side")
+}
+
 // none finds no tokens anywhere.
 type none struct{ text.Chars }
 
