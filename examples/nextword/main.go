@@ -172,13 +172,13 @@ func main() {
 		return
 	}
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "nextword:", err)
+		fmt.Fprintln(os.Stderr, "nextword:", cli.Show(err.Error()))
 		os.Exit(2)
 	}
 	ctx, stop := cli.Interruptible("nextword")
 	defer stop()
-	if err := run(ctx, s, os.Stdout, os.Stderr); err != nil {
-		fmt.Fprintln(os.Stderr, "nextword:", err)
+	if err := run(ctx, s, cli.Printable(os.Stdout), os.Stderr); err != nil {
+		fmt.Fprintln(os.Stderr, "nextword:", cli.Show(err.Error()))
 		os.Exit(train.ExitCode())
 	}
 }

@@ -1,9 +1,7 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -17,6 +15,7 @@ import (
 	"github.com/seqzoo/seqzoo/internal/heatmap"
 	"github.com/seqzoo/seqzoo/internal/rng"
 	"github.com/seqzoo/seqzoo/internal/safefile"
+	"github.com/seqzoo/seqzoo/internal/strictjson"
 	"github.com/seqzoo/seqzoo/zoo"
 	"github.com/seqzoo/seqzoo/zoo/metrics"
 	"github.com/seqzoo/seqzoo/zoo/text"
@@ -31,13 +30,11 @@ func load(dir string) (m *zoo.Seq2Seq, s style, t task, err error) {
 		return nil, s, t, err
 	}
 	path := filepath.Join(dir, styleFile)
-	data, err := os.ReadFile(path)
+	data, err := safefile.ReadFile(path, 1<<16)
 	if err != nil {
 		return nil, s, t, err
 	}
-	d := json.NewDecoder(bytes.NewReader(data))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&s); err != nil {
+	if err := strictjson.Decode(data, &s); err != nil {
 		return nil, s, t, fmt.Errorf("%s: %w", path, err)
 	}
 	if t, err = findTask(s.Task); err != nil {

@@ -59,7 +59,12 @@ func open(dir string, names []string) (d *Dir, err error) {
 		}
 	}()
 	var size int64
-	if d.weights, size, err = safefile.Open(d.Path(WeightsFile)); err != nil {
+	if d.weights, size, err = safefile.Open(d.Path(WeightsFile)); errors.Is(err, fs.ErrNotExist) {
+		if _, missing := os.Stat(d.Path(ConfigFile)); missing != nil { // what people look for first
+			err = missing
+		}
+	}
+	if err != nil {
 		return d, err
 	}
 	if d.header, err = safetensors.ReadHeader(d.weights, size); err != nil {

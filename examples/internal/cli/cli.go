@@ -60,15 +60,17 @@ func (p Program) Main() {
 	if err == nil {
 		return
 	}
-	fmt.Fprintf(os.Stderr, "%s: %v\n", p.Name, err)
+	fmt.Fprintf(os.Stderr, "%s: %s\n", p.Name, Show(err.Error()))
 	if IsUsage(err) {
 		os.Exit(2)
 	}
 	os.Exit(train.ExitCode())
 }
 
-// Run runs the program on the arguments behind its name.
+// Run runs the program on the arguments behind its name. What it prints is fit for people: see Printable.
 func (p Program) Run(ctx context.Context, args []string, s Std) error {
+	s, done := s.printable()
+	defer done()
 	if len(args) == 0 {
 		p.help(s.Messages)
 		return Usagef("a command is missing")

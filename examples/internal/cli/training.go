@@ -144,7 +144,7 @@ func (t *Training) config(s Std, r Run) (c train.Config, err error) {
 	c = train.Config{
 		Optimizer: r.Optimizer, Schedule: r.Schedule, Average: r.Average,
 		Epochs: t.Epochs, MaxSteps: t.Steps, Seed: t.Seed, Clip: train.Clip{Norm: t.Clip}, Monitor: r.Monitor,
-		Progress: train.NewProgress(s.Messages, r.Name, r.Unit),
+		Progress: train.NewProgress(raw(s.Messages), r.Name, r.Unit),
 		Warn:     func(message string) { fmt.Fprintf(s.Messages, "warning: %s\n", message) },
 		Describe: map[string]string{
 			"-batch": strconv.Itoa(t.Batch), "-lr": fmt.Sprint(t.LR), "-warmup": strconv.Itoa(t.Warmup), "-clip": fmt.Sprint(t.Clip),
