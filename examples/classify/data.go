@@ -221,6 +221,11 @@ func report(ctx context.Context, out io.Writer, m *zoo.SequenceClassifier, examp
 		return err
 	}
 	fmt.Fprintf(out, "%s: %d examples, accuracy %.2f %%, loss %.4f nats\n", name, len(examples), 100*e.Confusion.Accuracy(), e.Loss)
+	if v := m.Vocabulary(); v != nil {
+		if unk, ok := v.ID(text.Unk); ok {
+			cli.WarnUnknown(out, name, unk, len(examples), func(i int) []int { return examples[i].IDs })
+		}
+	}
 	fmt.Fprintf(out, "%-12s %10s %10s %10s %10s\n", "class", "precision", "recall", "F1", "members")
 	var ids []int
 	for id := range m.Labels().Len() {

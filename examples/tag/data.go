@@ -185,6 +185,9 @@ func report(ctx context.Context, out io.Writer, m *zoo.Tagger, c *counts, senten
 		return err
 	}
 	fmt.Fprintf(out, "%s: %d sentences, %d tokens, loss %.4f nats a token\n", name, len(sentences), e.Confusion.Total(), e.Loss)
+	if unk, ok := m.Vocabulary().ID(text.Unk); ok {
+		cli.WarnUnknown(out, name, unk, len(examples), func(i int) []int { return examples[i].IDs })
+	}
 	if hasEntities(m.Labels()) {
 		fmt.Fprintln(out, "precision, recall and F1 count tokens, not whole entities")
 	}

@@ -112,6 +112,23 @@ func Warn(messages io.Writer, name string, warnings []string) {
 	}
 }
 
+// WarnUnknown says how many of the tokens of n sequences are the unknown one, if they are more than a third.
+func WarnUnknown(messages io.Writer, name string, unknown, n int, sequence func(i int) []int) {
+	lacks, all := 0, 0
+	for i := range n {
+		for _, id := range sequence(i) {
+			if id == unknown {
+				lacks++
+			}
+		}
+		all += len(sequence(i))
+	}
+	if 3*lacks > all {
+		Warn(messages, name, []string{fmt.Sprintf("%.1f %% of the %d tokens are unknown to the model: is it made for this text?",
+			100*float64(lacks)/float64(all), all)})
+	}
+}
+
 // Numbers reads a line of n finite numbers, of any number if n is 0, parted by semicolons, or else commas, or else tabs, or else spaces.
 func Numbers(line string, n int) ([]float64, error) {
 	fields := strings.Fields(line)
