@@ -15,7 +15,9 @@
 //
 // Stopped by Ctrl-C or killed at any moment, the same program goes on from the last checkpoint, and its weights, its
 // optimizer's state and its history are in the end, to the bit, those of a run that never stopped. All noise is a
-// function of seed and batch, so there is no generator whose state could be lost.
+// function of seed and batch, so there is no generator whose state could be lost. The bits are those of one program on
+// one instruction set: AVX-512, AVX2, portable Go and other architectures round sums in different orders, as do other
+// versions of Go. A checkpoint says which one it was made with, and a resume on another one warns.
 //
 // # Parameters
 //

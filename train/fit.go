@@ -81,7 +81,8 @@ type Config struct {
 type Result struct {
 	Steps, Epochs int // done, those before a resume included
 	History       *History
-	Stopped       string // why it ended before all epochs were done, or ""
+	Stopped       string   // why it ended before all epochs were done, or ""
+	Warnings      []string // what may make the outcome another than expected; Progress has shown it too
 }
 
 // ErrInterrupted says that the context was cancelled and the state saved, if there was anywhere to save it.
@@ -90,9 +91,11 @@ var ErrInterrupted = errors.New("interrupted")
 // Fit trains a task. Its history has the columns loss (mean since the row before), lr, grad_norm (mean, before
 // clipping), and what Validate measures at the end of each epoch.
 //
-// A cancelled context ends it after the update at hand, with a checkpoint and ErrInterrupted, or the error of that save. A training that was
-// resumed, with the same task and configuration, gives the same numbers, to the bit, as one that was never interrupted;
-// Epochs and MaxSteps may be raised to go on from where a training ended.
+// A cancelled context ends it after the update at hand, with a checkpoint and ErrInterrupted, or the error of that save.
+// A training that was resumed, with the same task and configuration and by the same program on a machine with the same
+// instruction set, gives the same numbers, to the bit, as one that was never interrupted. On another instruction set (AVX-512
+// or AVX2, amd64 or arm64) sums are rounded in another order; it goes on, and warns. Epochs and MaxSteps may be raised to go
+// on from where a training ended.
 //
 // A metric of Validate that is not finite is recorded and named by Progress, and is never the best. If Monitor was not finite
 // after any epoch, the training ends with an error once all is done and saved.
@@ -117,7 +120,7 @@ func Fit(ctx context.Context, t Task, c Config) (*Result, error) {
 	if err = f.run(ctx); err == nil {
 		err = f.neverFinite()
 	}
-	return &Result{Steps: f.step, Epochs: f.epoch, History: &f.history, Stopped: f.stopped()}, err
+	return &Result{Steps: f.step, Epochs: f.epoch, History: &f.history, Stopped: f.stopped(), Warnings: f.warnings}, err
 }
 
 // neverFinite reports a Monitor of which no epoch knew a number.
@@ -150,6 +153,8 @@ type fit struct {
 	history History
 	sum     recordSums
 	mean    weightedMean // loss of the epoch at hand
+
+	warnings []string
 }
 
 // weightedMean gathers the mean of batches that count differently.
@@ -213,6 +218,13 @@ func newFit(t Task, c Config) (*fit, error) {
 		}
 	}
 	return f, nil
+}
+
+// warn notes something that is no error.
+func (f *fit) warn(format string, args ...any) {
+	w := fmt.Sprintf(format, args...)
+	f.warnings = append(f.warnings, w)
+	f.Progress.warn(w)
 }
 
 // weight is a parameter without gradient.

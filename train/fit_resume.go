@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"gorgonia.org/tensor"
+
+	"github.com/seqzoo/seqzoo/internal/kernels"
 )
 
 // checkpoint is everything that the rest of the training depends on. None is made between the batches of an update.
@@ -32,6 +34,7 @@ func (f *fit) checkpoint() *Checkpoint {
 	var csv bytes.Buffer
 	f.history.WriteCSV(&csv) // a bytes.Buffer does not fail
 	c.Text["history"] = csv.String()
+	c.Text[instructionsText] = kernels.Instructions()
 	f.task.Save(c)
 	return c
 }
@@ -66,6 +69,9 @@ func (f *fit) states() map[string]stateful {
 
 // settingPrefix begins the names of settings among a checkpoint's texts.
 const settingPrefix = "setting/"
+
+// instructionsText is the name of the checkpoint's text that says which instructions its numbers were computed with.
+const instructionsText = "instructions"
 
 // settings are what a run must have in common with the one that it goes on from, apart from states and parameters.
 func (f *fit) settings() map[string]string {
@@ -110,6 +116,10 @@ func (f *fit) resume() error {
 	}
 	if err := f.checkData(c); err != nil {
 		return err
+	}
+	if was, is := c.Text[instructionsText], kernels.Instructions(); was != "" && was != is {
+		f.warn("the checkpoint of step %d in %s was made with the instructions %s, and this machine goes on with %s: "+
+			"the outcome is not, to the bit, that of a training on one of them", c.Step, f.Checkpoints.dir, was, is)
 	}
 	return f.restore(c)
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -14,6 +15,7 @@ import (
 	"gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 
+	"github.com/seqzoo/seqzoo/internal/kernels"
 	"github.com/seqzoo/seqzoo/internal/rng"
 	"github.com/seqzoo/seqzoo/nodes"
 	"github.com/seqzoo/seqzoo/train"
@@ -584,5 +586,41 @@ func TestProgressEpochMean(t *testing.T) {
 		require.Equal(t, 2, strings.Count(out.String(), " done "), out.String())
 		require.Contains(t, out.String(), "bowl epoch 1 done  loss 2.750  ") // (8 + 1 + 2·1)/4
 		require.Contains(t, out.String(), "bowl epoch 2 done  loss 3.500  ") // (10·2 + 10·2 + 20·5)/40
+	}
+}
+
+// A resume on another instruction set goes on, and says so; on the same one it says nothing.
+func TestResumeOnOtherInstructions(t *testing.T) {
+	was := kernels.CurrentLevel()
+	defer kernels.SetLevel(was)
+	names := map[string]bool{}
+	for _, from := range kernels.Levels() {
+		for _, to := range kernels.Levels() {
+			dir := tempDir(t)
+			c := train.Config{Optimizer: adam(0.1), Epochs: 2, MaxSteps: 3}
+			kernels.SetLevel(from)
+			made := kernels.Instructions()
+			names[made] = true
+			_, _, err := fit(t, context.Background(), dir, newBowl(3), c)
+			require.NoError(t, err)
+			kernels.SetLevel(to)
+			var out bytes.Buffer
+			c.MaxSteps, c.Progress = 0, train.NewProgress(&out, "bowl", "")
+			_, r, err := fit(t, context.Background(), dir, newBowl(3), c)
+			require.NoError(t, err)
+			if from == to {
+				require.Empty(t, r.Warnings)
+				require.NotContains(t, out.String(), "warning")
+				continue
+			}
+			require.Len(t, r.Warnings, 1)
+			require.Contains(t, r.Warnings[0], "checkpoint of step 3 in "+dir)
+			require.Contains(t, r.Warnings[0], made+", and this machine goes on with "+kernels.Instructions())
+			require.Contains(t, out.String(), "bowl warning: "+r.Warnings[0]+"\n")
+		}
+	}
+	require.Len(t, names, len(kernels.Levels()))
+	for name := range names {
+		require.True(t, strings.HasPrefix(name, runtime.GOARCH+" "), name)
 	}
 }

@@ -133,6 +133,14 @@ func (p *Progress) epoch(n int, loss float64, metrics map[string]float64) {
 	}
 }
 
+// warn shows a warning on a line of its own.
+func (p *Progress) warn(warning string) {
+	if p != nil {
+		p.bar.clear()
+		fmt.Fprintf(p.out, "%s warning: %s\n", p.Name, warning)
+	}
+}
+
 // finish leaves the terminal as it was.
 func (p *Progress) finish() {
 	if p != nil {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/seqzoo/seqzoo/examples/internal/cli"
+	"github.com/seqzoo/seqzoo/internal/kernels"
 	"github.com/seqzoo/seqzoo/internal/safefile"
 	"github.com/seqzoo/seqzoo/train"
 	"github.com/seqzoo/seqzoo/zoo/text"
@@ -86,6 +87,9 @@ func (t *training) run(ctx context.Context, s cli.Std) error {
 	}
 	if m.Done() {
 		fmt.Fprintf(s.Messages, "the training in %s is complete already\n", t.save)
+	} else if was, is := m.Instructions(), kernels.Instructions(); was != "" && was != is {
+		fmt.Fprintf(s.Messages, "warning: the model in %s was made with the instructions %s, and this machine goes on with %s: "+
+			"the outcome is not, to the bit, that of a training on one of them\n", t.save, was, is)
 	}
 	fmt.Fprintf(s.Out, "%s: %d lines, vocabulary %d\n", path, len(sentences), m.Vocabulary().Len())
 

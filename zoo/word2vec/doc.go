@@ -11,9 +11,10 @@
 //
 // # Training
 //
-// [Model.Train] is plain stochastic gradient descent, one output at a time, on as many cores as there are (a hierarchical softmax on one). Its result
-// depends on the text and the configuration alone: any number of workers gives the same bits, as does a training that
-// was stopped and went on. See docs/design/0005-word2vec.md for how.
+// [Model.Train] is plain stochastic gradient descent, one output at a time, on as many cores as there are (a hierarchical
+// softmax on one). On one instruction set ([Model.Instructions]) its result depends on the text and the configuration
+// alone: any number of workers gives the same bits, as does a training that was stopped and went on. See
+// docs/design/0005-word2vec.md for how.
 //
 // As in the original tool, CBOW adds the gradient of h to the vector of every neighbour without dividing it by their
 // number, so a vector's step is that number times the gradient.

@@ -61,6 +61,7 @@ func (m *Model) Save(dir string) error {
 		},
 		Metadata: map[string]string{
 			"format": "pt", "epoch": strconv.Itoa(m.epoch), "sentence": strconv.Itoa(m.sentence), "text": strconv.FormatUint(m.digest, 16),
+			"instructions": m.instructions,
 		},
 	}, filesOfModels)
 	if err != nil {
@@ -171,6 +172,7 @@ func fill(cfg Config, v *text.Vocabulary, f *safetensors.File) (*Model, error) {
 	if m.out, err = safetensors.Values[float32](out); err != nil {
 		return nil, fmt.Errorf("%s: out: %w", weightsFile, err)
 	}
+	m.instructions = f.Metadata["instructions"]
 	var errs [3]error
 	m.epoch, errs[0] = strconv.Atoi(f.Metadata["epoch"])
 	m.sentence, errs[1] = strconv.Atoi(f.Metadata["sentence"])

@@ -73,7 +73,7 @@ func (m *Model) Train(ctx context.Context, sentences [][]string, o TrainOptions)
 	if m.sentence >= len(c.starts) {
 		return fmt.Errorf("word2vec: the training stands at sentence %d of a text of %d", m.sentence, len(c.starts)-1)
 	}
-	m.digest = c.digest
+	m.digest, m.instructions = c.digest, kernels.Instructions()
 	t := newTrainer(m, c, min(o.Workers, blocks))
 	defer t.team.close()
 	return t.run(ctx, o)

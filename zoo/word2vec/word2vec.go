@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/seqzoo/seqzoo/internal/kernels"
 	"github.com/seqzoo/seqzoo/internal/rng"
 	"github.com/seqzoo/seqzoo/zoo/text"
 	"github.com/seqzoo/seqzoo/zoo/vectors"
@@ -103,6 +104,7 @@ type Model struct {
 	// How far the training has come.
 	epoch, sentence int
 	digest          uint64 // of the text; 0 before any
+	instructions    string // that the weights were computed with; "" if a file did not say
 }
 
 // New makes an untrained model with the words of the sentences.
@@ -119,6 +121,7 @@ func New(cfg Config, sentences [][]string) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
+	m.instructions = kernels.Instructions()
 	m.in, m.out = make([]float32, v.Len()*cfg.Dim), make([]float32, m.outputs()*cfg.Dim)
 	key := rng.New(cfg.Seed).Named("word2vec/in")
 	for i := range m.in {
@@ -158,6 +161,11 @@ func (m *Model) Epoch() int { return m.epoch }
 
 // Done reports whether the training is complete.
 func (m *Model) Done() bool { return m.epoch == m.cfg.Epochs }
+
+// Instructions names the instruction sets that the weights were computed with, such as "amd64 avx512", because sums are
+// rounded in another order on others: a training that goes on elsewhere does not give the same bits. It is "" for a model
+// that was saved before this was noted, and the name of this machine's after Train.
+func (m *Model) Instructions() string { return m.instructions }
 
 // Vectors are the words and a copy of their vectors as they are now, the most frequent first.
 func (m *Model) Vectors() (*vectors.Vectors, error) {

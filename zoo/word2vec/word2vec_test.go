@@ -16,6 +16,7 @@ import (
 	"gorgonia.org/tensor"
 
 	"github.com/seqzoo/seqzoo/graph"
+	"github.com/seqzoo/seqzoo/internal/kernels"
 	"github.com/seqzoo/seqzoo/internal/rng"
 	"github.com/seqzoo/seqzoo/nodes"
 	"github.com/seqzoo/seqzoo/zoo/text"
@@ -485,5 +486,25 @@ func BenchmarkTrain(b *testing.B) {
 				b.ReportMetric(float64(words)*float64(b.N)/b.Elapsed().Seconds(), "words/s")
 			})
 		}
+	}
+}
+
+// A model says with which instructions its weights were computed, also after it was saved.
+func TestInstructions(t *testing.T) {
+	was := kernels.CurrentLevel()
+	defer kernels.SetLevel(was)
+	sentences := [][]string{{"a", "b", "a", "b"}, {"b", "a"}}
+	cfg := Config{Dim: 2, MinCount: 1, Epochs: 2, Sample: 1}
+	for _, level := range kernels.Levels() {
+		kernels.SetLevel(level)
+		m, err := New(cfg, sentences)
+		require.NoError(t, err)
+		require.NoError(t, m.Train(context.Background(), sentences, TrainOptions{}))
+		dir, want := t.TempDir(), kernels.Instructions()
+		require.NoError(t, m.Save(dir))
+		kernels.SetLevel(was)
+		m, err = Load(dir)
+		require.NoError(t, err)
+		require.Equal(t, want, m.Instructions())
 	}
 }
