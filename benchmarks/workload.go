@@ -228,7 +228,7 @@ func let(n *nodes.Node, backing any) error {
 
 func (w Workload) compile(g *nodes.Graph, keep []*gorgonia.Node) (*Job, error) {
 	start := time.Now()
-	opts := []graph.Option{graph.Keep(keep...), graph.Workers(w.Threads)}
+	opts := []graph.Option{graph.Keep(keep...), graph.ReuseValues(), graph.Workers(w.Threads)}
 	switch w.Share {
 	case "rows":
 		opts = append(opts, graph.Share(graph.ShareRows))

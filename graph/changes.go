@@ -11,7 +11,7 @@ import (
 // to change: only the first change needs the graph to be compiled anew.
 func (m *Machine) follow() error {
 	changed := false
-	for _, f := range m.fixed {
+	for _, f := range m.program.fixed {
 		if !f.Changed() {
 			continue
 		}
@@ -29,7 +29,7 @@ func (m *Machine) follow() error {
 			return err
 		}
 	}
-	for _, s := range m.moving {
+	for _, s := range m.program.moving {
 		if err := s.Update(); err != nil {
 			return err
 		}

@@ -18,13 +18,19 @@ type wanted struct {
 	values []*gorgonia.Node // those of which Value is to return it
 	grads  []*gorgonia.Node // inputs of which Grad is to return the value of Deriv
 	reads  []*gorgonia.Node // Read nodes
+
+	children map[*gorgonia.Node][]*gorgonia.Node
+	seen     map[*gorgonia.Node]role
 }
 
-// want says what is wanted of a graph: of keep if there is one, else of all that Gorgonia's own machine promises.
-func want(g *gorgonia.ExprGraph, children map[*gorgonia.Node][]*gorgonia.Node, keep, also []*gorgonia.Node) *wanted {
+// role is in which lists of wanted a node is.
+type role struct{ node, value, gradient, read bool }
+
+// want says what is wanted of a graph: all, or what Keep names, or else what Compile promises.
+func want(g *gorgonia.ExprGraph, children map[*gorgonia.Node][]*gorgonia.Node, c *config) *wanted {
 	all := g.AllNodes()
-	w := &wanted{}
-	if len(keep) == 0 {
+	w := &wanted{children: children, seen: map[*gorgonia.Node]role{}}
+	if len(c.keep) == 0 || c.all {
 		used := map[*gorgonia.Node]bool{}
 		for _, n := range all {
 			if !native.IsStatement(n.Op()) {
@@ -33,82 +39,112 @@ func want(g *gorgonia.ExprGraph, children map[*gorgonia.Node][]*gorgonia.Node, k
 				}
 			}
 		}
+		// What a second gorgonia.Grad returns looks like a derivative that nobody asked for.
+		again := len(differentiated(all, children)) > 1
 		for _, n := range all {
-			// What was differentiated is wanted too, though its derivative may use it: its own derivative is the constant 1.
-			if !used[n] && !native.Unasked(n) || n.Deriv() != nil && native.IsConstant(n.Deriv().Op()) {
-				w.value(n, children)
+			// What was differentiated is wanted too, though its derivative may use it.
+			if c.all || !used[n] && (again || !native.Unasked(n)) || hasUnit(n) {
+				w.value(n)
 			}
 			if n.Op() == nil && n.Deriv() != nil {
 				w.gradient(n)
 			}
 		}
 	}
-	for _, n := range slices.Concat(keep, also) {
-		w.value(n, children)
+	for _, n := range slices.Concat(c.keep, c.also) {
+		w.value(n)
 	}
 	for _, n := range all { // the gradient of an input is wanted with its derivative's value
-		if n.Op() == nil && n.Deriv() != nil && slices.Contains(w.values, n.Deriv()) && !slices.Contains(w.grads, n) {
+		if n.Op() == nil && n.Deriv() != nil && w.seen[n.Deriv()].value {
 			w.gradient(n)
 		}
 	}
 	return w
 }
 
+// hasUnit reports whether the derivative of n is the constant 1, as it is of what was differentiated, and of terms of it.
+func hasUnit(n *gorgonia.Node) bool { return n.Deriv() != nil && native.IsConstant(n.Deriv().Op()) }
+
+// differentiated are the nodes that gorgonia.Grad was called with.
+func differentiated(all []*gorgonia.Node, children map[*gorgonia.Node][]*gorgonia.Node) []*gorgonia.Node {
+	terms := map[*gorgonia.Node]bool{}
+	for _, n := range all {
+		if hasUnit(n) {
+			for _, c := range children[n] {
+				terms[c] = true
+			}
+		}
+	}
+	var costs []*gorgonia.Node
+	for _, n := range all {
+		if hasUnit(n) && !terms[n] {
+			costs = append(costs, n)
+		}
+	}
+	return costs
+}
+
 func (w *wanted) compute(n *gorgonia.Node) {
-	if !slices.Contains(w.nodes, n) {
+	if r := w.seen[n]; !r.node {
+		r.node = true
+		w.seen[n] = r
 		w.nodes = append(w.nodes, n)
 	}
 }
 
-func (w *wanted) value(n *gorgonia.Node, children map[*gorgonia.Node][]*gorgonia.Node) {
+func (w *wanted) value(n *gorgonia.Node) {
+	r := w.seen[n]
 	switch _, read := native.Read(n.Op()); {
 	case read:
-		w.reads = append(w.reads, n)
-		w.compute(children[n][0])
-	case n.Op() == nil || native.IsConstant(n.Op()) || native.IsStatement(n.Op()) || slices.Contains(w.values, n):
+		if !r.read {
+			r.read = true
+			w.seen[n] = r
+			w.reads = append(w.reads, n)
+			w.compute(w.children[n][0])
+		}
+	case n.Op() == nil || native.IsConstant(n.Op()) || native.IsStatement(n.Op()) || r.value:
 		// the value is there, or there is none
 	default:
+		r.value = true
+		w.seen[n] = r
 		w.values = append(w.values, n)
 		w.compute(n)
 	}
 }
 
 func (w *wanted) gradient(input *gorgonia.Node) {
+	r := w.seen[input]
+	if r.gradient {
+		return
+	}
+	r.gradient = true
+	w.seen[input] = r
 	w.grads = append(w.grads, input)
 	w.compute(input.Deriv())
-	if d := input.Deriv(); d.Op() != nil && !native.IsConstant(d.Op()) && !slices.Contains(w.values, d) {
-		w.values = append(w.values, d)
-	}
+	w.value(input.Deriv())
 }
 
 // delivery puts the results of a program where Gorgonia's users look for them.
 type delivery struct {
-	values []binding
-	grads  []binding
+	values []value
+	grads  []value
 	reads  []read
-	copies []copied
 	boxed  []boxed
+	reuse  bool // values are the same memory after each run
+	add    bool // gradients are added to what is there
 }
 
-// binding is a value that a node returns.
-type binding struct {
-	node  *gorgonia.Node
-	value gorgonia.Value
-}
-
-// copied is a value that is filled from the program's memory after each run: a scalar, which Gorgonia holds by a
-// pointer, or a tensor that the user may write to without harm to others.
-type copied struct {
-	from, to ops.Tensor
-	f32      *gorgonia.F32
-	f64      *gorgonia.F64
-	i        *gorgonia.I
+// value is a result and the node that is to return it.
+type value struct {
+	node *gorgonia.Node
+	from ops.Tensor     // in the program's memory
+	own  gorgonia.Value // the same after each run; nil if each has its own
+	copy bool           // own is a copy of from, else it is from itself
 }
 
 type read struct {
 	into *gorgonia.Value
 	from ops.Tensor
-	own  gorgonia.Value
 }
 
 // boxed is a value that the engine cannot hold, such as booleans.
@@ -119,116 +155,152 @@ type boxed struct {
 }
 
 // deliver prepares the delivery of the results of a compiled graph.
-func (p *compiled) deliver(w *wanted, children map[*gorgonia.Node][]*gorgonia.Node) *delivery {
-	d := &delivery{}
+func (p *compiled) deliver(w *wanted, c *config) *delivery {
+	d := &delivery{reuse: c.reuse, add: c.add}
 	shared := map[*gorgonia.Node]gorgonia.Value{} // values that stand in the program's memory
 	for _, n := range w.values {
 		if b := p.boxes[n]; b != nil {
 			d.boxed = append(d.boxed, boxed{Box: b, node: n})
 			continue
 		}
-		from := p.result(n)
-		v := from.Value()
-		if len(from.Shape) == 0 {
-			v = d.copy(from)
+		v := value{node: n, from: p.result(n)}
+		if d.reuse {
+			v.own, v.copy = v.from.Value(), len(v.from.Shape) == 0
+			shared[n] = v.own
 		}
-		shared[n] = v
-		d.values = append(d.values, binding{n, v})
+		d.values = append(d.values, v)
 	}
 	for _, n := range w.grads {
-		// Solvers write to gradients, so of inputs with one derivative only one may take its value as it is.
-		v, ok := shared[n.Deriv()]
-		if !ok {
-			v = d.copy(p.result(n.Deriv()))
+		v := value{node: n, from: p.result(n.Deriv())}
+		if d.reuse && !d.add {
+			// Solvers write to gradients, so of inputs with one derivative only one may take its value as it is.
+			own, ok := shared[n.Deriv()]
+			if !ok {
+				own, v.copy = clone(v.from), true
+			}
+			v.own = own
+			delete(shared, n.Deriv())
 		}
-		delete(shared, n.Deriv())
-		d.grads = append(d.grads, binding{n, v})
+		d.grads = append(d.grads, v)
 	}
 	for _, n := range w.reads {
 		into, _ := native.Read(n.Op())
-		operand := children[n][0]
+		operand := w.children[n][0]
 		if b := p.boxes[operand]; b != nil {
 			d.boxed = append(d.boxed, boxed{Box: b, into: into})
 			continue
 		}
-		from := p.result(operand)
-		d.reads = append(d.reads, read{into, from, d.copy(from)})
+		d.reads = append(d.reads, read{into, p.result(operand)})
 	}
 	return d
 }
 
-// copy is a value that is filled from t after each run.
-func (d *delivery) copy(t ops.Tensor) gorgonia.Value {
-	c := copied{from: t}
-	own := ops.NewTensor(ops.Type{Dtype: t.Dtype(), Shape: t.Shape})
-	v := own.Value()
-	switch v := v.(type) {
+// clone is a value of its own that equals t.
+func clone(t ops.Tensor) gorgonia.Value {
+	own := ops.NewTensor(ops.Type{Dtype: t.Dtype(), Shape: slices.Clone(t.Shape)})
+	own.CopyFrom(t)
+	return own.Value()
+}
+
+// write makes a value equal t, if it is of the same type and shape.
+func write(to gorgonia.Value, t ops.Tensor) bool {
+	switch to := to.(type) {
 	case *gorgonia.F32:
-		c.f32 = v
+		if len(t.Shape) == 0 && t.F32 != nil {
+			*to = gorgonia.F32(t.F32[0])
+			return true
+		}
 	case *gorgonia.F64:
-		c.f64 = v
+		if len(t.Shape) == 0 && t.F64 != nil {
+			*to = gorgonia.F64(t.F64[0])
+			return true
+		}
 	case *gorgonia.I:
-		c.i = v
-	default:
-		c.to = own
+		if len(t.Shape) == 0 && t.Int != nil {
+			*to = gorgonia.I(t.Int[0])
+			return true
+		}
+	case *tensor.Dense:
+		if u, ok := within(to, t); ok {
+			u.CopyFrom(t)
+			return true
+		}
 	}
-	d.copies = append(d.copies, c)
-	return v
+	return false
 }
 
-func (c *copied) fill() {
-	switch {
-	case c.f32 != nil:
-		*c.f32 = gorgonia.F32(c.from.F32[0])
-	case c.f64 != nil:
-		*c.f64 = gorgonia.F64(c.from.F64[0])
-	case c.i != nil:
-		*c.i = gorgonia.I(c.from.Int[0])
-	default:
-		c.to.CopyFrom(c.from)
+// add adds t to a value, if it is of the same type and shape.
+func add(to gorgonia.Value, t ops.Tensor) bool {
+	switch to := to.(type) {
+	case *gorgonia.F32:
+		if len(t.Shape) == 0 && t.F32 != nil {
+			*to += gorgonia.F32(t.F32[0])
+			return true
+		}
+	case *gorgonia.F64:
+		if len(t.Shape) == 0 && t.F64 != nil {
+			*to += gorgonia.F64(t.F64[0])
+			return true
+		}
+	case *tensor.Dense:
+		if u, ok := within(to, t); ok {
+			u.Add(t)
+			return true
+		}
 	}
+	return false
 }
 
-// bind makes values and gradients the nodes' own. Nodes remember the machine that was bound last; an input that has
-// no value yet cannot have a gradient.
-func (d *delivery) bind() error {
-	for _, b := range d.values {
-		if b.node.Value() == b.value {
+// within is the memory of a tensor that has the type and shape of t, and its elements one after another.
+func within(to *tensor.Dense, t ops.Tensor) (ops.Tensor, bool) {
+	if len(t.Shape) == 0 || to.Dtype() != t.Dtype() || !slices.Equal([]int(to.Shape()), t.Shape) || !contiguous(to) {
+		return ops.Tensor{}, false
+	}
+	u := ops.Tensor{Shape: t.Shape}
+	switch t.Dtype() {
+	case tensor.Float32:
+		u.F32 = to.Float32s()
+	case tensor.Float64:
+		u.F64 = to.Float64s()
+	default:
+		u.Int = to.Ints()
+	}
+	return u, true
+}
+
+// contiguous reports whether the elements of a tensor lie one after another.
+func contiguous(d *tensor.Dense) bool {
+	o := d.DataOrder()
+	return !d.RequiresIterator() && !d.IsView() && !o.IsTransposed() && !o.IsColMajor()
+}
+
+// now is the value after a run.
+func (v *value) now() gorgonia.Value {
+	if v.own == nil {
+		return clone(v.from)
+	}
+	if v.copy {
+		write(v.own, v.from)
+	}
+	return v.own
+}
+
+// after delivers what a run computed. An input that has no value cannot have a gradient.
+func (d *delivery) after() error {
+	for i := range d.values {
+		v := &d.values[i]
+		now := v.now()
+		if v.node.Value() == now {
 			continue
 		}
-		if err := gorgonia.UnsafeLet(b.node, b.value); err != nil {
-			return fmt.Errorf("result of %v: %w", b.node, err)
+		if err := gorgonia.UnsafeLet(v.node, now); err != nil {
+			return fmt.Errorf("result of %v: %w", v.node, err)
 		}
 	}
-	for _, b := range d.grads {
-		if b.node.Value() == nil {
-			continue
-		}
-		if v, err := b.node.Grad(); err == nil && v == b.value {
-			continue
-		}
-		if err := bindGradient(b); err != nil {
+	for i := range d.grads {
+		if err := d.gradient(&d.grads[i]); err != nil {
 			return err
 		}
-	}
-	return nil
-}
-
-// bindGradient makes an option for new nodes serve an old one: it is the only public way to a node's gradient.
-func bindGradient(b binding) (err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("gradient of %v, whose value is %v: %v", b.node, b.node.Value().Shape(), r)
-		}
-	}()
-	gorgonia.WithGrad(b.value)(b.node)
-	return nil
-}
-
-// after delivers what a run computed.
-func (d *delivery) after() error {
-	for i := range d.copies {
-		d.copies[i].fill()
 	}
 	for _, b := range d.boxed {
 		if err := b.deliver(); err != nil {
@@ -238,44 +310,51 @@ func (d *delivery) after() error {
 	for _, r := range d.reads {
 		r.deliver()
 	}
-	return d.bind()
+	return nil
 }
 
-// deliver copies into a value that fits, as Gorgonia's machine does, or gives the reader one of the machine's.
+// gradient delivers that of an input.
+func (d *delivery) gradient(v *value) error {
+	if v.node.Value() == nil {
+		return nil
+	}
+	had, err := v.node.Grad()
+	if d.add && err == nil && had != nil && had != v.node.Deriv().Value() && add(had, v.from) {
+		return nil
+	}
+	now := v.now()
+	if err == nil && had == now {
+		return nil
+	}
+	return bindGradient(v.node, now)
+}
+
+// bindGradient makes an option for new nodes serve an old one: it is the only public way to a node's gradient.
+func bindGradient(n *gorgonia.Node, v gorgonia.Value) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("gradient of %v, whose value is %v: %v", n, n.Value().Shape(), r)
+		}
+	}()
+	gorgonia.WithGrad(v)(n)
+	return nil
+}
+
+// deliver copies into a value that is there and fits, as Gorgonia's machine does, or gives the reader a new one.
 func (r read) deliver() {
-	if *r.into == r.own {
-		return
+	if *r.into == nil || !write(*r.into, r.from) {
+		*r.into = clone(r.from)
 	}
-	switch to := (*r.into).(type) {
-	case *gorgonia.F32:
-		if r.from.F32 != nil && len(r.from.Shape) == 0 {
-			*to = gorgonia.F32(r.from.F32[0])
-			return
-		}
-	case *gorgonia.F64:
-		if r.from.F64 != nil && len(r.from.Shape) == 0 {
-			*to = gorgonia.F64(r.from.F64[0])
-			return
-		}
-	case *tensor.Dense:
-		if t, err := ops.TensorOf(to); err == nil && len(t.Shape) > 0 && t.Dtype() == r.from.Dtype() && slices.Equal(t.Shape, r.from.Shape) && contiguous(to) {
-			t.CopyFrom(r.from)
-			return
-		}
-	}
-	*r.into = r.own
 }
 
-// contiguous reports whether ops.TensorOf shares the tensor's data.
-func contiguous(d *tensor.Dense) bool {
-	o := d.DataOrder()
-	return d.Size() > 1 && !d.RequiresIterator() && !d.IsView() && !o.IsTransposed() && !o.IsColMajor()
-}
-
-func (b boxed) deliver() (err error) {
-	if b.into != nil {
-		*b.into, err = gorgonia.CloneValue(b.Value())
+func (b boxed) deliver() error {
+	v, err := gorgonia.CloneValue(b.Value())
+	if err != nil {
 		return err
 	}
-	return gorgonia.UnsafeLet(b.node, b.Value())
+	if b.into != nil {
+		*b.into = v
+		return nil
+	}
+	return gorgonia.UnsafeLet(b.node, v)
 }

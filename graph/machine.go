@@ -17,21 +17,15 @@ import (
 )
 
 // Machine is a compiled graph. It is not safe for concurrent use; several machines may share bound tensors, such as
-// parameters, as long as none of them is written during a run. Nodes of a graph with several machines show the values
-// of the one that ran last.
+// parameters, as long as none of them is written during a run. A node of a graph with several machines shows the value
+// of the last run that was to deliver it.
 type Machine struct {
 	config   *config
+	graph    *gorgonia.ExprGraph
 	wanted   *wanted
-	children map[*gorgonia.Node][]*gorgonia.Node
-	program  exec.Program
-	fixed    []*lower.Fixed
-	moving   []*lower.Moving
+	program  *compiled
 	results  *delivery
-	nodes    []*gorgonia.Node       // what is computed
-	index    map[*gorgonia.Node]int // of the program's results
-	watched  bool
 	warnings []string
-	notes    []string
 	closed   bool
 }
 
@@ -43,16 +37,22 @@ var _ gorgonia.VM = (*Machine)(nil)
 //
 // Inputs need no value yet; they are looked up anew in every run. After a run, results are where Gorgonia's own machine
 // leaves them: in Value of the graph's roots and of what was differentiated, in what Read was given, and in Grad of
-// every input that gorgonia.Grad was asked for, ready for a gorgonia.Solver. Every input has a gradient of its own, and
-// it is assigned, not added to. Values of other nodes are there if Keep or Also name them.
+// every input that gorgonia.Grad was asked for, ready for a gorgonia.Solver. What is different there:
+//
+//   - Value of an inner node is nil, since most are never computed by themselves, unless Also, Keep or KeepAll asked for
+//     it. Gorgonia's machine has a value for each, which may be another node's.
+//   - Gradients are assigned. Gorgonia's machine adds to them in each run, with BindDualValues: see AddGradients.
+//   - Value and Grad are new memory after each run, so that values of several runs may be collected, and Grad is apart from
+//     the derivative's Value. See ReuseValues for runs that allocate nothing. What Read gave is written over by the next
+//     run, unless its place is set to nil, as with Gorgonia's machine.
 //
 // A run takes what the program has changed since the last one: values, also those of constants, ranges that
 // gorgonia.UnsafeLet gave to slices, and the training or evaluation that an operation was set to. Shapes stay as they were
 // when the graph was built; anything else is an error.
 //
 // Every operation of Gorgonia runs, those the engine does not know by their own Do method (see Explain). Numbers are
-// those of the graph as it stands, including the derivatives that Gorgonia gets wrong. What Gorgonia merged while the
-// graph was built cannot be told apart again: see Warnings.
+// those of the graph as it stands, including the derivatives that Gorgonia gets wrong, and row 0 for an id beyond the
+// table of ByIndices. What Gorgonia merged while the graph was built cannot be told apart again: see Warnings.
 func Compile(g *gorgonia.ExprGraph, opts ...Option) (*Machine, error) {
 	m, err := compile(g, opts)
 	if err != nil {
@@ -81,7 +81,7 @@ func compile(g *gorgonia.ExprGraph, opts []Option) (*Machine, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &Machine{}
+	m := &Machine{graph: g}
 	for _, n := range g.AllNodes() {
 		if op, ok := n.Op().(gorgonia.TrainModeOp); ok {
 			if err := op.SetTraining(!c.eval); err != nil {
@@ -92,7 +92,11 @@ func compile(g *gorgonia.ExprGraph, opts []Option) (*Machine, error) {
 			m.warnings = append(m.warnings, w)
 		}
 	}
-	m.config, m.wanted, m.children = &c, want(g, children, c.keep, c.also), children
+	if costs := differentiated(g.AllNodes(), children); len(costs) > 1 {
+		m.warnings = append(m.warnings, fmt.Sprintf("gorgonia.Grad was called for %v and then for %v: of a node that has a "+
+			"derivative already, gorgonia.Grad returns no more than a part of the next one", costs[0], costs[1]))
+	}
+	m.config, m.wanted = &c, want(g, children, &c)
 	if err := m.assemble(); err != nil {
 		return nil, err
 	}
@@ -108,10 +112,8 @@ func (m *Machine) assemble() error {
 	if m.program != nil {
 		m.program.Close()
 	}
-	m.program, m.notes, m.results = p, p.notes, p.deliver(m.wanted, m.children)
-	m.fixed, m.moving = p.fixed, p.moving
-	m.nodes, m.index, m.watched = m.wanted.nodes, p.index, m.config.watch
-	return m.results.bind()
+	m.program, m.results = p, p.deliver(m.wanted, m.config)
+	return nil
 }
 
 // compiled is a program and where it has the values of nodes.
@@ -166,10 +168,52 @@ func (m *Machine) RunAll() error {
 	if err := m.results.after(); err != nil {
 		return fmt.Errorf("graph: %w", err)
 	}
-	if m.watched {
+	if m.config.watch {
 		if err := m.watch(); err != nil {
 			return fmt.Errorf("graph: %w", err)
 		}
+	}
+	return nil
+}
+
+// Let binds a value to an input of the machine's graph, as gorgonia.Let does.
+func (m *Machine) Let(n *gorgonia.Node, be any) error {
+	if err := m.has(n); err != nil {
+		return fmt.Errorf("graph: Let: %w", err)
+	}
+	if err := gorgonia.Let(n, be); err != nil {
+		return fmt.Errorf("graph: Let: %w", err)
+	}
+	return nil
+}
+
+// Set makes a copy of the value of b the value of a, such as the last state of a recurrence that of the first in the
+// next run. Both are nodes of the machine's graph. An inner node has a value if Also or KeepAll asked for it.
+func (m *Machine) Set(a, b *gorgonia.Node) error {
+	if err := errors.Join(m.has(a), m.has(b)); err != nil {
+		return fmt.Errorf("graph: Set: %w", err)
+	}
+	v := b.Value()
+	if v == nil {
+		return fmt.Errorf("graph: Set: %v has no value; run the machine first, and name the node in graph.Also if it is no root", b)
+	}
+	v, err := gorgonia.CloneValue(v)
+	if err == nil {
+		err = gorgonia.UnsafeLet(a, v)
+	}
+	if err != nil {
+		return fmt.Errorf("graph: Set %v to %v: %w", a, b, err)
+	}
+	return nil
+}
+
+// has refuses nodes of other graphs.
+func (m *Machine) has(n *gorgonia.Node) error {
+	switch {
+	case n == nil:
+		return errors.New("the node is nil")
+	case n.Graph() != m.graph:
+		return fmt.Errorf("%v is not a node of the machine's graph", n)
 	}
 	return nil
 }
@@ -179,7 +223,8 @@ func (m *Machine) Reset() {}
 
 // Memory is what the machine allocated for values, in bytes: intermediate values, activations kept for the backward
 // pass, results. It is known, and allocated, before the first run; inputs and parameters are not in it, nor is the
-// scratch memory of matrix products, some 0.6 MB a worker for all machines of a process together.
+// scratch memory of matrix products, some 0.6 MB a worker for all machines of a process together, nor the copies of
+// results that a run makes without ReuseValues.
 func (m *Machine) Memory() int {
 	if m.closed {
 		return 0
@@ -193,7 +238,7 @@ func (m *Machine) Explain() string {
 		return ""
 	}
 	lines := m.program.Listing()
-	lines = append(lines, m.notes...)
+	lines = append(lines, m.program.notes...)
 	for _, w := range m.warnings {
 		lines = append(lines, "warning: "+w)
 	}

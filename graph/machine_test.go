@@ -72,7 +72,7 @@ func TestLanguageModelAgainstPlain(t *testing.T) {
 func TestRunsDoNotAllocate(t *testing.T) {
 	for _, workers := range []int{1, 2} {
 		m := language(t, nodes.NewStore(nodes.Float32, 1), 9, 4, 50, 32)
-		vm, err := graph.Compile(m.g.Expr(), graph.Keep(m.keep...), graph.Workers(workers), graph.ShareAll())
+		vm, err := graph.Compile(m.g.Expr(), graph.Keep(m.keep...), graph.ReuseValues(), graph.Workers(workers), graph.ShareAll())
 		require.NoError(t, err)
 		defer vm.Close()
 		require.NoError(t, vm.RunAll())
@@ -178,7 +178,7 @@ func TestResultsAreApart(t *testing.T) {
 	}
 	m := model{g, keep}
 	require.Equal(t, m.outcome(t, graph.Plain()), m.outcome(t))
-	vm, err := graph.Compile(g.Expr(), graph.Keep(keep...))
+	vm, err := graph.Compile(g.Expr(), graph.Keep(keep...), graph.ReuseValues())
 	require.NoError(t, err)
 	defer vm.Close()
 	require.NoError(t, vm.RunAll())

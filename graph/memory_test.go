@@ -32,7 +32,7 @@ func TestSharedArena(t *testing.T) {
 		m := training(t, "lstm", T, 4, 3, 5)
 		models = append(models, m)
 		want = append(want, m.outcome(t))
-		vm, err := graph.Compile(m.g.Expr(), graph.Keep(m.keep...), graph.In(arena))
+		vm, err := graph.Compile(m.g.Expr(), graph.Keep(m.keep...), graph.ReuseValues(), graph.In(arena))
 		require.NoError(t, err)
 		t.Cleanup(func() { vm.Close() })
 		machines = append(machines, vm)

@@ -18,6 +18,9 @@ type Option func(*config)
 type config struct {
 	keep    []*gorgonia.Node
 	also    []*gorgonia.Node
+	all     bool
+	reuse   bool
+	add     bool
 	eval    bool
 	plain   bool
 	workers int
@@ -37,10 +40,26 @@ func Keep(nodes ...*gorgonia.Node) Option {
 	return func(c *config) { c.keep = append(c.keep, nodes...) }
 }
 
-// Also names nodes whose values are wanted beside those of Keep, or beside what is wanted without it.
+// Also names nodes whose values are wanted beside those of Keep, or beside what is wanted without it. See KeepAll for all.
 func Also(nodes ...*gorgonia.Node) Option {
 	return func(c *config) { c.also = append(c.also, nodes...) }
 }
+
+// KeepAll has every node of the graph show its value after a run, derivatives included, in place of what is said at
+// Compile. Then no operation is fused with the next, and each result is copied: a run takes longer and more memory. A
+// program that reads one or two inner nodes had better name them with Also.
+func KeepAll() Option { return func(c *config) { c.all = true } }
+
+// ReuseValues has Value of a node, and Grad of an input, be the machine's own memory, the same after each run, in place
+// of new memory after each: runs allocate nothing. What is to be kept beyond the next run must then be copied, also to
+// carry it over to an input of the next run. An input's Grad is then its derivative's Value: a solver that sets one to 0
+// sets the other.
+func ReuseValues() Option { return func(c *config) { c.reuse = true } }
+
+// AddGradients has each run add the gradients of inputs to what Grad holds, as Gorgonia's machine does with
+// gorgonia.BindDualValues, in place of assigning them: so gradients of several runs are summed up until a solver's Step
+// sets them to 0.
+func AddGradients() Option { return func(c *config) { c.add = true } }
 
 // EvalMode switches operations that behave differently in training, such as gorgonia.BatchNorm, to evaluation, as
 // gorgonia.EvalMode does for Gorgonia's machine. Operations of package nodes decide by their graph's Options instead.

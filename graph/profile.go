@@ -27,6 +27,7 @@ type Timing struct {
 	InLoop bool          // it runs once a step of the loop before it
 	loop   bool
 	depth  int
+	scopes string // those of Path alone
 }
 
 // Gflops is the achieved rate of matrix products, in 10⁹ floating-point operations a second; 0 if there are none.
@@ -39,7 +40,7 @@ func (t Timing) Gflops() float64 {
 
 // Profile runs the machine n times on one worker with a clock around every instruction, and keeps the shortest time of
 // each. That of an instruction in a loop is its shortest step times the number of steps: what it takes when nothing
-// disturbs it.
+// disturbs it. What runs through the Do of an operation of Gorgonia's, or of a user's own, is "foreign" with its name.
 func (m *Machine) Profile(n int) (*Profile, error) {
 	if m.closed {
 		return nil, errors.New("graph: the machine is closed")
@@ -61,7 +62,8 @@ func newProfile(ts []exec.Timing) *Profile {
 			p.Total += t.Time
 		}
 		loop := i+1 < len(ts) && ts[i+1].Depth > t.Depth
-		p.Instructions = append(p.Instructions, Timing{What: t.What, Path: places(t.At), Time: t.Time, Flop: t.Flop, InLoop: t.Depth > 0, loop: loop, depth: t.Depth})
+		p.Instructions = append(p.Instructions, Timing{What: t.What, Path: places(t.At), Time: t.Time, Flop: t.Flop,
+			InLoop: t.Depth > 0, loop: loop, depth: t.Depth, scopes: scopes(t.At)})
 	}
 	p.share(p.Instructions)
 	return p
@@ -104,9 +106,37 @@ func places(at []ops.Place) string {
 	return strings.Join(paths, "; ")
 }
 
-// ByKernel adds the times up by what kind of instruction it was: gemm, fused and so on; the most expensive first.
+// scopes are the scopes of places, each once.
+func scopes(at []ops.Place) string {
+	var out []string
+	for _, a := range at {
+		scope := a.Path
+		switch {
+		case scope == "":
+			scope = "(no scope)"
+		case a.Grad:
+			scope = "gradient of " + scope
+		}
+		if !slices.Contains(out, scope) {
+			out = append(out, scope)
+		}
+	}
+	if len(out) == 0 {
+		return "(no scope)"
+	}
+	return strings.Join(out, "; ")
+}
+
+// ByKernel adds the times up by what kind of instruction it was: gemm, fused and so on, each foreign operation for
+// itself; the most expensive first.
 func (p *Profile) ByKernel() []Timing {
 	return p.by(func(t Timing) string {
+		if op, ok := strings.CutPrefix(t.What, "foreign "); ok {
+			if i := strings.IndexAny(op, "{<(["); i > 0 {
+				op = op[:i]
+			}
+			return "foreign " + op
+		}
 		for _, w := range strings.Fields(t.What) {
 			if w[0] < '0' || w[0] > '9' { // "4 × gemm …" is gemm too
 				if w != "×" {
@@ -121,19 +151,7 @@ func (p *Profile) ByKernel() []Timing {
 // ByPath adds the times up by the scope in the model, such as "encoder/l0 step"; the most expensive first. What computes
 // for several scopes counts for all of them together.
 func (p *Profile) ByPath() []Timing {
-	return p.by(func(t Timing) string {
-		var scopes []string
-		for _, part := range strings.Split(t.Path, "; ") {
-			scope, _, found := strings.Cut(part, ": ")
-			if !found {
-				scope = "(no scope)"
-			}
-			if !slices.Contains(scopes, scope) {
-				scopes = append(scopes, scope)
-			}
-		}
-		return strings.Join(scopes, "; ")
-	})
+	return p.by(func(t Timing) string { return t.scopes })
 }
 
 func (p *Profile) by(key func(Timing) string) []Timing {

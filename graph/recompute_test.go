@@ -100,7 +100,7 @@ func TestRecompute(t *testing.T) {
 func TestRecomputeMemory(t *testing.T) {
 	memory := func(T, recompute int) int {
 		m := recomputing(t, "lstm", T, 8, 16, 64, recompute)
-		vm, err := graph.Compile(m.g.Expr(), graph.Keep(m.keep...))
+		vm, err := graph.Compile(m.g.Expr(), graph.Keep(m.keep...), graph.ReuseValues())
 		require.NoError(t, err)
 		defer vm.Close()
 		var before, after runtime.MemStats

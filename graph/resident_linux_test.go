@@ -44,10 +44,10 @@ func TestResidentMemory(t *testing.T) {
 		_, err := fmt.Sscan(s, &kind, &w.B, &w.T, &w.I, &w.H)
 		require.NoError(t, err)
 		small := training(t, kind, 400/w.B, w.B, w.I, w.H) // the scratch memory of products, which Memory does not count
-		small.outcome(t, graph.Workers(1))
+		small.outcome(t, graph.Workers(1), graph.ReuseValues())
 		m := training(t, kind, w.T, w.B, w.I, w.H)
 		before := inUse(t)
-		vm, err := graph.Compile(m.g.Expr(), graph.Keep(m.keep...), graph.Workers(1))
+		vm, err := graph.Compile(m.g.Expr(), graph.Keep(m.keep...), graph.ReuseValues(), graph.Workers(1))
 		require.NoError(t, err)
 		planned := vm.Memory()
 		require.NoError(t, vm.RunAll())

@@ -94,7 +94,7 @@ func TestSoak(t *testing.T) {
 		steps, interval = 20_000, 2_000
 	}
 	m := training(t, "gru", 3, 2, 3, 4)
-	vm, err := graph.Compile(m.g.Expr(), graph.Keep(m.keep...), graph.Workers(1))
+	vm, err := graph.Compile(m.g.Expr(), graph.Keep(m.keep...), graph.ReuseValues(), graph.Workers(1))
 	require.NoError(t, err)
 	defer vm.Close()
 	weights := m.g.Expr().ByName("W_hh")[0].Value().Data().([]float32)
@@ -181,7 +181,7 @@ func TestMemoryForecast(t *testing.T) {
 		T, B, I, H := 60+r.IntN(40), 24+r.IntN(24), 8+r.IntN(56), 64+r.IntN(64)
 		m := training(t, kind, T, B, I, H)
 		before := heap()
-		vm, err := graph.Compile(m.g.Expr(), graph.Keep(m.keep...), graph.Workers(1+i%2))
+		vm, err := graph.Compile(m.g.Expr(), graph.Keep(m.keep...), graph.ReuseValues(), graph.Workers(1+i%2))
 		require.NoError(t, err)
 		forecast := vm.Memory()
 		require.NoError(t, vm.RunAll())

@@ -76,8 +76,8 @@ func (m *Machine) Check() error {
 
 // watch examines the results of a run.
 func (m *Machine) watch() error {
-	for _, n := range m.nodes {
-		if _, ok := m.index[n]; !ok || finite(m.program.Result(m.index[n])) {
+	for _, n := range m.wanted.nodes {
+		if finite(m.program.result(n)) {
 			continue
 		}
 		found, err := m.locate()
@@ -108,7 +108,7 @@ func allFinite[F kernels.Float](x []F) bool {
 
 // locate finds the first value that is not finite.
 func (m *Machine) locate() (*NotFinite, error) {
-	p, err := ops.NewProgram(m.nodes)
+	p, err := ops.NewProgram(m.wanted.nodes)
 	if err != nil {
 		return nil, err
 	}

@@ -68,7 +68,7 @@ func NewStep(loss *nodes.Node, keep ...*nodes.Node) (s *Step, err error) {
 	for _, n := range keep {
 		kept = append(kept, n.Gorgonia())
 	}
-	if s.machine, err = graph.Compile(g.Expr(), graph.Keep(kept...)); err != nil {
+	if s.machine, err = graph.Compile(g.Expr(), graph.Keep(kept...), graph.ReuseValues()); err != nil {
 		return nil, err
 	}
 	return s, nil
@@ -152,7 +152,7 @@ func (s *Step) GradientFlow() (*graph.FlowReport, error) {
 		for _, v := range s.grads {
 			keep = append(keep, v.(gradient).grad.Gorgonia())
 		}
-		m, err := graph.Compile(g, graph.Keep(keep...))
+		m, err := graph.Compile(g, graph.Keep(keep...), graph.ReuseValues())
 		if err != nil {
 			return nil, err
 		}

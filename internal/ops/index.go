@@ -68,6 +68,26 @@ func (g Gather) Diff(in []*G.Node, _, dy *G.Node, need []bool) []*G.Node {
 	return ds
 }
 
+// Within gives ids [...] as they are, but 0 in place of those of N and more, as gorgonia.ByIndices has them.
+type Within struct {
+	noGradient
+	N int
+}
+
+func (w Within) Key() string { return fmt.Sprintf("within{%d}", w.N) }
+
+func (w Within) Infer(in []Type) (Type, error) { return in[0], wantInt(in[0], "ids") }
+
+func (w Within) Eval(in []Tensor, out Tensor) error {
+	for i, id := range in[0].Int {
+		if id >= w.N {
+			id = 0
+		}
+		out.Int[i] = id
+	}
+	return nil
+}
+
 // ScatterAdd adds rows up by id: operands ids [...] and rows [..., E], result [V, E]. Rows of the id Padding are left out.
 type ScatterAdd struct{ V, Padding int }
 

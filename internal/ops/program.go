@@ -93,7 +93,7 @@ func (p *Program) Run() error {
 			if err := p.eval(s, p.vals[i]); err != nil {
 				return failed(s.node, err)
 			}
-		case s.foreign != nil && len(s.args) > 0:
+		case s.foreign != nil && !isConstant(s.node):
 			v, err := p.do(s)
 			if err != nil {
 				return err

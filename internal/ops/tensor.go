@@ -134,6 +134,12 @@ func (t Tensor) CopyFrom(src Tensor) {
 	copy(t.Int, src.Int)
 }
 
+// Add adds the elements of src, which has the same float type and size.
+func (t Tensor) Add(src Tensor) {
+	kernels.Add(t.F32, t.F32, src.F32)
+	kernels.Add(t.F64, t.F64, src.F64)
+}
+
 // Zero sets every element to 0.
 func (t Tensor) Zero() {
 	clear(t.F32)

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"slices"
 	"sync/atomic"
+	"unsafe"
 
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
@@ -239,6 +240,9 @@ func (p *program[F]) bind() error {
 		if !sameShape(t.Shape, in.want.Shape) || t.Dtype() != in.want.Dtype {
 			return fmt.Errorf("input %q is %v %s, want %v", in.node.Name(), t.Dtype(), ops.ShapeString(t.Shape), in.want)
 		}
+		if p.isResult(t) {
+			return fmt.Errorf("input %q is bound to memory of the machine's own results, which the run writes to: copy it", in.node.Name())
+		}
 		in.last, in.own = nil, false
 		if d, ok := v.(*tensor.Dense); ok && direct(d) {
 			in.last = d
@@ -250,6 +254,26 @@ func (p *program[F]) bind() error {
 		}
 	}
 	return nil
+}
+
+// isResult reports whether t lies within the memory of a result.
+func (p *program[F]) isResult(t ops.Tensor) bool {
+	for _, r := range p.results {
+		if overlap(t.F32, r.F32) || overlap(t.F64, r.F64) || overlap(t.Int, r.Int) {
+			return true
+		}
+	}
+	return false
+}
+
+// overlap reports whether two slices have memory in common.
+func overlap[E any](a, b []E) bool {
+	if len(a) == 0 || len(b) == 0 {
+		return false
+	}
+	size := unsafe.Sizeof(a[0])
+	x, y := uintptr(unsafe.Pointer(&a[0])), uintptr(unsafe.Pointer(&b[0]))
+	return x < y+size*uintptr(len(b)) && y < x+size*uintptr(len(a))
 }
 
 // number takes a scalar, which Gorgonia holds by a pointer, without allocating in every run.

@@ -354,8 +354,12 @@ func softmaxGradient(b *builder) int {
 	return b.result(b.element(ops.KindMul, y, b.element(ops.KindSub, dy, inner)))
 }
 
-// gather takes whole slices of operand 0 along an axis, by operand 1.
-func gather(b *builder) int { return take(b, b.axis(0, b.int("axis")), 1) }
+// gather takes whole slices of operand 0 along an axis, by operand 1. An id beyond the last slice takes the first, as it
+// does in Gorgonia; a negative one, of which Gorgonia dies, is an error of the run.
+func gather(b *builder) int {
+	axis := b.axis(0, b.int("axis"))
+	return take(b, axis, b.within(1, b.shape(0)[axis]))
+}
 
 // take takes whole slices of operand 0 along an axis, by the operand ids.
 func take(b *builder, axis, ids int) int {
@@ -368,8 +372,14 @@ func take(b *builder, axis, ids int) int {
 	return b.result(b.transpose(b.reshape(rows, slices.Concat([]int{n}, rest)...), back))
 }
 
+// within is ids with each below top.
+func (b *builder) within(ids, top int) int { return b.apply(ops.Within{N: top}, ids) }
+
 // scatter adds up the slices of operand 1 along an axis, by operand 2: the derivative of gather.
-func scatter(b *builder) int { return put(b, b.axis(0, b.int("axis")), 2) }
+func scatter(b *builder) int {
+	axis := b.axis(0, b.int("axis"))
+	return put(b, axis, b.within(2, b.shape(0)[axis]))
+}
 
 // put adds up the slices of operand 1 along an axis of operand 0, of which it needs the shape alone, by the operand ids.
 func put(b *builder, axis, ids int) int {
