@@ -163,7 +163,7 @@ func (p *compiled) deliver(w *wanted, c *config) *delivery {
 			d.boxed = append(d.boxed, boxed{Box: b, node: n})
 			continue
 		}
-		v := value{node: n, from: p.result(n)}
+		v := value{node: n, from: p.shown(n)}
 		if d.reuse {
 			v.own, v.copy = v.from.Value(), len(v.from.Shape) == 0
 			shared[n] = v.own
@@ -190,9 +190,18 @@ func (p *compiled) deliver(w *wanted, c *config) *delivery {
 			d.boxed = append(d.boxed, boxed{Box: b, into: into})
 			continue
 		}
-		d.reads = append(d.reads, read{into, p.result(operand)})
+		d.reads = append(d.reads, read{into, p.shown(operand)})
 	}
 	return d
+}
+
+// shown is the result n, of the shape in which Gorgonia shows it.
+func (p *compiled) shown(n *gorgonia.Node) ops.Tensor {
+	t := p.result(n)
+	if native.ScalarInVector(n) {
+		t.Shape = []int{1}
+	}
+	return t
 }
 
 // clone is a value of its own that equals t.
@@ -293,7 +302,7 @@ func (d *delivery) after() error {
 		if v.node.Value() == now {
 			continue
 		}
-		if err := gorgonia.UnsafeLet(v.node, now); err != nil {
+		if err := let(v.node, now); err != nil {
 			return fmt.Errorf("result of %v: %w", v.node, err)
 		}
 	}
@@ -311,6 +320,17 @@ func (d *delivery) after() error {
 		r.deliver()
 	}
 	return nil
+}
+
+// let binds a value, also a tensor of one element to a scalar node, where Gorgonia compares shapes.
+func let(n *gorgonia.Node, v gorgonia.Value) error {
+	if d, ok := v.(*tensor.Dense); ok && len(n.Shape()) == 0 && len(d.Shape()) == 1 {
+		if err := d.Reshape(); err != nil {
+			return err
+		}
+		defer d.Reshape(1)
+	}
+	return gorgonia.UnsafeLet(n, v)
 }
 
 // gradient delivers that of an input.

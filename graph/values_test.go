@@ -306,3 +306,30 @@ func TestForeignOperationsAreListed(t *testing.T) {
 		require.Equal(t, "(no scope)", s.What)
 	}
 }
+
+// The product of two vectors is a scalar node whose value, in Gorgonia, is a scalar for Mul and a vector for Tensordot.
+func TestScalarOfTwoVectors(t *testing.T) {
+	build := func() (mul, dot *G.Node, read *G.Value) {
+		g := G.NewGraph()
+		a := G.NewVector(g, G.Float64, G.WithShape(3), G.WithName("a"), G.WithValue(dense([]float64{1, 2, 3}, 3)))
+		b := G.NewVector(g, G.Float64, G.WithShape(3), G.WithName("b"), G.WithValue(dense([]float64{1, 2, 4}, 3)))
+		mul, dot = G.Must(G.Mul(a, b)), G.Must(G.Tensordot([]int{0}, []int{0}, a, b))
+		read = new(G.Value)
+		G.Read(dot, read)
+		return mul, dot, read
+	}
+	mul, dot, read := build()
+	require.NoError(t, G.NewTapeMachine(mul.Graph()).RunAll())
+	want := []G.Value{mul.Value(), dot.Value(), *read}
+	for _, opts := range [][]graph.Option{nil, {graph.ReuseValues()}, {graph.Plain()}} {
+		mul, dot, read := build()
+		vm := compiled(t, mul.Graph(), opts...)
+		for range 2 {
+			require.NoError(t, vm.RunAll())
+			for i, got := range []G.Value{mul.Value(), dot.Value(), *read} {
+				require.Equal(t, want[i].Shape(), got.Shape(), i)
+				require.Equal(t, want[i].Data(), got.Data(), i)
+			}
+		}
+	}
+}

@@ -287,6 +287,12 @@ func opCases() map[string][]opCase {
 		},
 	}, "Differs")
 	add(opCase{
+		name: "[2 3]", ids: true, in: []operand{ids}, fn: always(ops.Within{N: 2}),
+		want: func(in []array) array {
+			return generate([]int{2, 3}, func(ix []int) float64 { return in[0].at(ix...) * truth(in[0].at(ix...) < 2) })
+		},
+	}, "Within")
+	add(opCase{
 		name: "[2 3]", ids: true, in: []operand{given([]float64{1, 0, -2, 0, 0.5, 0}, 2, 3), ids}, fn: always(ops.MaskIDs{}),
 		want: func(in []array) array {
 			return generate([]int{2, 3}, func(ix []int) float64 { return truth(in[0].at(ix...) != 0) * in[1].at(ix...) })

@@ -95,6 +95,12 @@ func IsConstant(op G.Op) bool {
 	return name == "constantScalar" || name == "constantTensor"
 }
 
+// ScalarInVector reports whether the value of n, a scalar, is a tensor of one element in Gorgonia: Tensordot of two vectors.
+func ScalarInVector(n *G.Node) bool {
+	_, name := inspect(n.Op())
+	return name == "tensordotOp" && len(n.Shape()) == 0
+}
+
 // Unasked reports whether n is a derivative that gorgonia.Grad made on the way and gave to nobody, such as that of an
 // input outside its list.
 func Unasked(n *G.Node) bool {
