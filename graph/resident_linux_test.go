@@ -53,6 +53,7 @@ func TestResidentMemory(t *testing.T) {
 		require.NoError(t, vm.RunAll())
 		fmt.Printf("memory %d %d\n", planned, inUse(t)-before)
 		runtime.KeepAlive(m)
+		runtime.KeepAlive(small) // what it holds counts in both
 		require.NoError(t, vm.Close())
 		return
 	}

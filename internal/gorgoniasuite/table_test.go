@@ -8,6 +8,4 @@ var cannot = map[string]string{
 	"TestBasicArithmetic":              "checks which tensor.Engine the values of nodes have",
 
 	"TestBatchNormAll": "two of its ten cases hold rounding errors: gradients of 0, and what stands on a variance of nearly 0",
-
-	"TestSlice": "to be mended: slices changed after Compile",
 }
