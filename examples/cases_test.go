@@ -1,5 +1,5 @@
-// Package examples_test runs the programs as a user does, in processes of their own, on small inputs that each stand for
-// a kind of file or of slip.
+// Package examples_test runs the programs as a user does, in processes of their own, on small
+// inputs that each stand for a kind of file or of slip.
 package examples_test
 
 import (
@@ -18,7 +18,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// inputs is the folder of the inputs, a folder each with command.txt, which says what is run on them.
+// inputs is the folder of the inputs, a folder each with command.txt, which says what is run on
+// them.
 const inputs = "testdata/cases"
 
 // originals holds inputs of the same names and the same kinds, or is absent.
@@ -82,7 +83,8 @@ func (o outcome) String() string {
 	return fmt.Sprintf("exit status %d\n%s\n%s", o.code, o.out, o.messages)
 }
 
-// command runs what command.txt says, which must be a single program without redirection, with more arguments behind it.
+// command runs what command.txt says, which must be a single program without redirection, with more
+// arguments behind it.
 func (c *input) command(t *testing.T, more ...string) outcome {
 	t.Helper()
 	args := append(strings.Fields(c.read(t, "command.txt")), more...)

@@ -11,7 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// resumed is a training with the data that it is begun with and other data of the same sizes, by the names of files.
+// resumed is a training with the data that it is begun with and other data of the same sizes, by
+// the names of files.
 var resumed = []struct {
 	args        string
 	data, other map[string]string
@@ -68,7 +69,8 @@ func columns2(period int) string {
 	return b.String()
 }
 
-// A program that is run again on other data of the same sizes ends with an error, and its model stays as it is.
+// A program that is run again on other data of the same sizes ends with an error, and its model
+// stays as it is.
 func TestProgramsResumeOnTheirData(t *testing.T) {
 	for _, p := range resumed {
 		args := strings.Fields(p.args + " -quick -save model")

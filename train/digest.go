@@ -15,14 +15,15 @@ import (
 	"unsafe"
 )
 
-// DigestOf returns a digest of values: text that is the same for equal values, and differs, but for a chance of 2⁻¹²⁸,
-// if anything in them does: a number, its type, an order, a length. A [Task] gives the digests of its data to
-// [Checkpoint.SetDigest], so that [Fit] never goes on with other data.
+// DigestOf returns a digest of values: text that is the same for equal values, and differs, but for
+// a chance of 2⁻¹²⁸, if anything in them does: a number, its type, an order, a length. A [Task]
+// gives the digests of its data to [Checkpoint.SetDigest], so that [Fit] never goes on with other
+// data.
 //
-// Values are numbers, booleans, text, and slices, arrays, maps, structs (with the fields that are not exported) and
-// pointers of such. One that is an io.WriterTo counts as what it writes, which is how a vocabulary comes in. A gigabyte
-// takes about a second. It is an error if a value holds a function, a channel, or itself, and if a field that is not
-// exported is an io.WriterTo.
+// Values are numbers, booleans, text, and slices, arrays, maps, structs (with the fields that are
+// not exported) and pointers of such. One that is an io.WriterTo counts as what it writes, which is
+// how a vocabulary comes in. A gigabyte takes about a second. It is an error if a value holds a
+// function, a channel, or itself, and if a field that is not exported is an io.WriterTo.
 func DigestOf(values ...any) (string, error) {
 	d := digester{h: sha256.New(), buf: make([]byte, 0, digestChunk)}
 	for _, v := range values {
@@ -104,7 +105,8 @@ func (d *digester) text(s string) {
 
 var writerTo = reflect.TypeFor[io.WriterTo]()
 
-// value adds v. What kind it is comes first, so that no two values of different structure give the same bytes.
+// value adds v. What kind it is comes first, so that no two values of different structure give the
+// same bytes.
 func (d *digester) value(v reflect.Value, depth int) {
 	switch {
 	case d.err != nil:
@@ -151,7 +153,8 @@ func (d *digester) value(v reflect.Value, depth int) {
 	}
 }
 
-// list adds the elements of a slice or an array; those of the types that data are made of without reflection.
+// list adds the elements of a slice or an array; those of the types that data are made of without
+// reflection.
 func (d *digester) list(v reflect.Value, depth int) {
 	n := v.Len()
 	d.uint64(uint64(n))
@@ -234,9 +237,10 @@ func (d *digester) written(v reflect.Value) {
 // digestPrefix begins the names of digests among a checkpoint's texts.
 const digestPrefix = "digest/"
 
-// SetDigest notes the digest of a part of the data that the rest of a training depends on, such as "training data",
-// "vocabulary" or "order of the batches". A Task calls it in Save, with what DigestOf returned for the part when the
-// task was made; Fit then refuses to go on from a checkpoint in which the part has another digest, and names the part.
+// SetDigest notes the digest of a part of the data that the rest of a training depends on, such as
+// "training data", "vocabulary" or "order of the batches". A Task calls it in Save, with what
+// DigestOf returned for the part when the task was made; Fit then refuses to go on from a
+// checkpoint in which the part has another digest, and names the part.
 func (c *Checkpoint) SetDigest(part, digest string) { c.Text[digestPrefix+part] = digest }
 
 // digests are what SetDigest noted, by part.

@@ -6,7 +6,8 @@ import (
 	"github.com/seqzoo/seqzoo/train"
 )
 
-// taskData is what a task knows of its data: digests, by which train.Fit tells them from others, and doubts.
+// taskData is what a task knows of its data: digests, by which train.Fit tells them from others,
+// and doubts.
 type taskData struct {
 	digests  map[string]string
 	warnings []string

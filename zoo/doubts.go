@@ -8,8 +8,9 @@ import (
 	"github.com/seqzoo/seqzoo/zoo/text"
 )
 
-// Data from which hardly anything can be learned are most often a slip: the wrong tokeniser, columns that have changed
-// places, one file given twice. The model trains on them all the same, and these doubts are said.
+// Data from which hardly anything can be learned are most often a slip: the wrong tokeniser,
+// columns that have changed places, one file given twice. The model trains on them all the same,
+// and these doubts are said.
 const (
 	manyUnknown = 1. / 3 // share of <unk> among the tokens
 	muchKnown   = 0.9    // share of the validation examples that are training examples too
@@ -64,7 +65,8 @@ func (d *taskData) empty(made bool, n int) {
 	}
 }
 
-// overlap doubts validation examples most of which are training examples too. Examples that are equal have the same print.
+// overlap doubts validation examples most of which are training examples too. Examples that are
+// equal have the same print.
 func overlap[E any](d *taskData, learn, valid []E, print func(E) fingerprint) {
 	if len(valid) == 0 {
 		return
@@ -85,7 +87,8 @@ func overlap[E any](d *taskData, learn, valid []E, print func(E) fingerprint) {
 	}
 }
 
-// fingerprint is a hash of an example (FNV-1a by numbers in place of bytes, the high half mixed in).
+// fingerprint is a hash of an example (FNV-1a by numbers in place of bytes, the high half mixed
+// in).
 type fingerprint uint64
 
 const noPrint fingerprint = 14695981039346656037
@@ -156,7 +159,8 @@ func contains[E comparable](whole, part []E) bool {
 	return len(part) == 0
 }
 
-// labels doubts examples that all have one label, or nearly as many labels as there are things that are labelled.
+// labels doubts examples that all have one label, or nearly as many labels as there are things that
+// are labelled.
 func (d *taskData) labels(labels *text.Vocabulary, learn []Labelled, things string) {
 	seen := map[int]bool{}
 	n := 0

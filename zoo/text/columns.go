@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// Columns says in which columns of a file the tokens and their tags stand. The zero value finds out, and refuses a file
-// of which it does not know. The forms that it knows are
+// Columns says in which columns of a file the tokens and their tags stand. The zero value finds
+// out, and refuses a file of which it does not know. The forms that it knows are
 //
 //   - a token and its tag, and any columns between them, with a tab between two columns, or one or more spaces, as in the
 //     shared tasks CoNLL-2000, 2002 and 2003: the first column is the token and the last the tag;
@@ -17,19 +17,22 @@ import (
 //     lines of ranges (4-5) and of empty nodes (8.1) are left out;
 //   - CoNLL-U Plus, which names its columns by a first line "# global.columns = ID FORM UPOS …";
 //   - GermEval 2014, the number of the row, the token, and two columns of tags, of which the first is taken;
-//   - the number of the row, the token, and a tag.
+//   - the number of the row, from 0 or 1, the token, and a tag.
 //
-// A blank line, or one of -DOCSTART-, ends a sentence. A line that begins with # is a comment if the rows are numbered;
-// if they are not, it is one if it has no tab ("# text") in a file with tabs, and in a file with spaces if it is of the
-// form "# name = …" or has another number of columns.
+// A blank line, or one of -DOCSTART-, ends a sentence. A line that begins with # is a comment if
+// the rows are numbered; if they are not, it is one if it has no tab ("# text") in a file with
+// tabs, and in a file with spaces if it is of the form "# name = …" or has another number of
+// columns.
 type Columns struct {
-	// Format, if not empty, is what the file must be: "conllu", "germeval", "conll2003", "conll2000", or "plain" for
-	// rows that are not numbered, whatever they look like.
+	// Format, if not empty, is what the file must be: "conllu", "germeval", "conll2003",
+	// "conll2000", or "plain" for rows that are not numbered, whatever they look like.
 	Format string
 
-	// Token and Tag choose a column: by its number, 1 being the first and -1 the last, or by its name. Columns have names
-	// in CoNLL-U Plus, in the formats above (FORM, UPOS and so on; TOKEN, POS, CHUNK, NER; ID, TOKEN, NER, NESTED), and
-	// in any other file if its first line has the names that are asked for. Empty: as the form of the file has it.
+	// Token and Tag choose a column: by its number, 1 being the first and -1 the last, or by its
+	// name. Columns have names in CoNLL-U Plus, in the formats above (FORM, UPOS and so on; TOKEN,
+	// POS, CHUNK, NER; ID, TOKEN, NER, NESTED), and in any other file if its first line has the
+	// names that are asked for, or none but usual ones such as Token and Tag. Empty: as the form of
+	// the file has it.
 	Token, Tag string
 }
 
@@ -82,6 +85,7 @@ type layout struct {
 	columns int  // of the first row
 	first   int  // its line
 	header  int  // the line of the names of the columns; 0: there is none
+	base    int  // the number of the first row of a sentence, 0 or 1, if the rows are numbered
 }
 
 // row appends the columns of a line to room, without white space around each.
@@ -128,175 +132,6 @@ func (l *layout) comment(n int, line string) bool {
 func isSetting(line string) bool {
 	name, _, ok := strings.Cut(strings.TrimLeft(line[1:], " "), "=")
 	return ok && name != "" && !strings.Contains(strings.TrimSpace(name), " ")
-}
-
-// numberedLine is a line with its number.
-type numberedLine struct {
-	n    int
-	text string
-}
-
-// sample is the first rows of a file, and the names of its columns if it is CoNLL-U Plus. Lines that begin with # are
-// left out as they may be comments, unless there is nothing else.
-func (c Columns) sample(s string) (rows []numberedLine, names []string, err error) {
-	var doubtful []numberedLine
-	for n, line := range lines(s) {
-		switch global, ok := strings.CutPrefix(line, globalColumns); {
-		case ok && names == nil && rows == nil:
-			names = strings.Fields(global)
-		case strings.HasPrefix(line, "#begin document (") && c.Token == "":
-			return nil, nil, fmt.Errorf("line %d: this is CoNLL-2012 or OntoNotes, whose tokens are in column 4; say which columns "+
-				"hold token and tag", n)
-		case endsSentence(line):
-		case !strings.HasPrefix(line, "#"):
-			rows = append(rows, numberedLine{n, line})
-		case len(doubtful) < sampleRows && strings.Contains(line, "\t"):
-			doubtful = append(doubtful, numberedLine{n, line})
-		}
-		if len(rows) == sampleRows {
-			break
-		}
-	}
-	if rows == nil {
-		rows = doubtful
-	}
-	if rows == nil {
-		return nil, nil, errors.New("there is no line of token TAB tag")
-	}
-	return rows, names, nil
-}
-
-// find looks at the first rows of a file, and decides where everything is.
-func (c Columns) find(s string) (*layout, error) {
-	if err := c.Validate(); err != nil {
-		return nil, err
-	}
-	rows, names, err := c.sample(s)
-	if err != nil {
-		return nil, err
-	}
-	l := &layout{spaces: !strings.Contains(rows[0].text, "\t"), first: rows[0].n}
-	first := l.row(nil, rows[0].text)
-	if l.columns = len(first); l.columns < 2 {
-		return nil, fmt.Errorf("line %d: there is no tab; want token TAB tag, not %.40q", l.first, rows[0].text)
-	}
-	if names == nil && c.namesIn(first) {
-		l.header, names, rows = l.first, first, rows[1:]
-	}
-	var sampled [][]string
-	for _, r := range rows {
-		sampled = append(sampled, l.row(nil, r.text))
-	}
-	l.numbered = c.Format != plain && countsRows(sampled)
-	if err := c.choose(l, names, sampled); err != nil {
-		return nil, fmt.Errorf("line %d: %w", l.first, err)
-	}
-	return l, errors.Join(c.column(l, first, "token", c.Token, &l.token), c.column(l, first, "tag", c.Tag, &l.tag))
-}
-
-// namesIn reports whether a row has the names of columns that are asked for, at least one.
-func (c Columns) namesIn(row []string) (found bool) {
-	for _, name := range []string{c.Token, c.Tag} {
-		if _, err := strconv.Atoi(name); name == "" || err == nil {
-			continue
-		}
-		if indexFold(row, name) < 0 {
-			return false
-		}
-		found = true
-	}
-	return found
-}
-
-// indexFold is where a name stands, whatever its case, or -1.
-func indexFold(names []string, name string) int {
-	return slices.IndexFunc(names, func(n string) bool { return strings.EqualFold(n, name) })
-}
-
-// countsRows reports whether the first column of three or more counts the rows of each sentence: the first two are 1 and
-// 2, or are both the first of a sentence. What does not count further is an error, and no token.
-func countsRows(rows [][]string) bool {
-	var ids []string
-	for _, row := range rows {
-		if len(row) >= 3 && !isRange(row[0]) {
-			ids = append(ids, row[0])
-		}
-	}
-	return len(ids) > 0 && ids[0] == "1" && (len(ids) == 1 || ids[1] == "1" || ids[1] == "2")
-}
-
-// isRange reports whether the number of a row is a range of rows, 4-5, or an empty node, 8.1, of CoNLL-U.
-func isRange(id string) bool {
-	i := strings.IndexAny(id, "-.")
-	return i > 0 && i < len(id)-1 && strings.Trim(id[:i]+id[i+1:], "0123456789") == ""
-}
-
-// isIOB reports whether a tag is O, or has a prefix of the schemes IOB, BIOES and BILOU.
-func isIOB(tag string) bool {
-	return tag == "O" || len(tag) > 2 && tag[1] == '-' && strings.IndexByte("BIESLU", tag[0]) >= 0
-}
-
-// choose decides which format the rows of a file have, and by it which columns hold token and tag.
-func (c Columns) choose(l *layout, names []string, rows [][]string) error {
-	nested := func(row []string) bool { return len(row) == 4 && isIOB(row[2]) && isIOB(row[3]) }
-	form := c.format()
-	switch {
-	case form != nil && (l.columns != len(form.names) || l.numbered != form.numbered):
-		return fmt.Errorf("it has %d columns%s; %s has %d: %s", l.columns, map[bool]string{true: ", of which the first numbers the rows"}[l.numbered],
-			form.name, len(form.names), strings.Join(form.names, " "))
-	case form != nil:
-	case l.numbered && l.columns == 10:
-		form = &columnFormats[0]
-	case l.numbered && !slices.ContainsFunc(rows, func(row []string) bool { return !nested(row) }):
-		form = &columnFormats[1]
-	case !l.numbered && l.columns == 4 && l.spaces:
-		form = &columnFormats[2]
-	case !l.numbered && l.columns == 3 && l.spaces:
-		form = &columnFormats[3]
-	case l.numbered:
-		form = &columnFormat{token: 1, tag: -1, numbered: true}
-		if known := l.columns == 3 || names != nil; !known && (c.Token == "" || c.Tag == "") {
-			return fmt.Errorf("it has %d columns, of which the first numbers the rows, and is of no known format; say which columns hold token and tag", l.columns)
-		}
-	default:
-		form = &columnFormat{token: 0, tag: -1}
-	}
-	l.columnFormat = *form
-	if names == nil {
-		return nil
-	}
-	l.name, l.names = "", names
-	if l.header == 0 { // CoNLL-U Plus
-		l.name, l.token, l.tag = "conllu plus", indexFold(names, "FORM"), indexFold(names, "UPOS")
-	}
-	if l.token < 0 && c.Token == "" || l.tag < -1 && c.Tag == "" {
-		return fmt.Errorf("its columns are %s: say which hold token and tag", strings.Join(names, " "))
-	}
-	return nil
-}
-
-// column finds a column that is asked for by its number or its name.
-func (c Columns) column(l *layout, first []string, what, column string, at *int) error {
-	if column == "" {
-		return nil
-	}
-	if n, err := strconv.Atoi(column); err == nil {
-		if *at = n; n > 0 {
-			*at = n - 1
-		}
-		if n > l.columns || n < -l.columns {
-			return fmt.Errorf("line %d: it has %d columns; the %s is said to be in column %d", l.first, l.columns, what, n)
-		}
-		return nil
-	}
-	if *at = indexFold(l.names, column); *at >= 0 {
-		return nil
-	}
-	if l.names != nil {
-		return fmt.Errorf("there is no column %q for the %s; there are %.200q", column, what, l.names)
-	}
-	return fmt.Errorf("line %d: there is no column %q for the %s: the columns have no names, unless the first line has them, which is %.200q",
-		l.first, column, what, first)
 }
 
 // TaggedFile is what a file of columns holds.
@@ -371,9 +206,9 @@ func (l *layout) cut(row []string, number int) (token, tag string, err error) {
 		return "", "", fmt.Errorf("there is no tab; want token TAB tag, not %.40q", row[0])
 	case (l.spaces || l.numbered) && len(row) != l.columns:
 		return "", "", fmt.Errorf("it has %d columns, and line %d has %d", len(row), l.first, l.columns)
-	case l.numbered && row[0] != strconv.Itoa(number):
-		return "", "", fmt.Errorf("the first column numbers the rows, and has %.40q where %d comes next; "+
-			"a sentence begins with 1 behind an empty line (if it is no number of a row, the format is plain)", row[0], number)
+	case l.numbered && row[0] != strconv.Itoa(number-1+l.base):
+		return "", "", fmt.Errorf("the first column numbers the rows, and has %.40q where %d comes next; a sentence begins "+
+			"with %d behind an empty line (if it is no number of a row, the format is plain)", row[0], number-1+l.base, l.base)
 	}
 	at := func(column int) string {
 		if column < 0 {

@@ -29,8 +29,8 @@ func (e *LineError) Error() string {
 
 func (e *LineError) Unwrap() error { return e.Err }
 
-// LineReader reads text line by line as ReadFile reads a file: for standard input, and all that is not to be in memory
-// at once.
+// LineReader reads text line by line as ReadFile reads a file: for standard input, and all that is
+// not to be in memory at once.
 type LineReader struct {
 	Max int // bytes of a line, without its end; 0 means MaxLineBytes
 
@@ -50,9 +50,9 @@ func NewLineReader(r io.Reader) *LineReader {
 // Line is the number of the line that was read last, counted from 1.
 func (l *LineReader) Line() int { return l.line }
 
-// Next is the next line, without its end, and without the byte order mark of the first. The error is io.EOF after the last
-// line; a [*LineError] of a line that is not UTF-8, has a byte 0 or is longer than Max, after which the next
-// line may be read; or that of the reader.
+// Next is the next line, without its end, and without the byte order mark of the first. The error
+// is io.EOF after the last line; a [*LineError] of a line that is not UTF-8, has a byte 0 or is
+// longer than Max, after which the next line may be read; or that of the reader.
 func (l *LineReader) Next() (string, error) {
 	var line []byte
 	start, length, most := l.offset, 0, cmp.Or(l.Max, MaxLineBytes)

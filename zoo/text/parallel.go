@@ -8,7 +8,8 @@ import (
 	"unicode"
 )
 
-// Parallel is a text in two languages, or two forms, line by line: each line of the one has its partner in the other.
+// Parallel is a text in two languages, or two forms, line by line: each line of the one has its
+// partner in the other.
 type Parallel struct {
 	ParallelOptions
 	sourceName, targetName string
@@ -17,8 +18,8 @@ type Parallel struct {
 	blank, long            tally  // lines that are left out
 }
 
-// ParallelOptions say which pairs of lines are refused, and which are left out. The zero value refuses blank lines, and
-// takes lines of any length.
+// ParallelOptions say which pairs of lines are refused, and which are left out. The zero value
+// refuses blank lines, and takes lines of any length.
 type ParallelOptions struct {
 	SkipBlank bool // leave out a pair of which a side has nothing in it but white space
 	MaxTokens int  // tokens of a side at most; 0: no limit
@@ -30,10 +31,10 @@ func ReadParallel(source, target string) (*Parallel, error) {
 	return ParallelOptions{}.Read(source, target)
 }
 
-// Read reads two files, each as ReadFile does, that have as many lines as each other. Lines without anything in them but
-// white space are refused, unless SkipBlank is set, and the error says how many there are and the numbers of the first:
-// nothing can be learned from them, and most often they say that the files have slipped. The line end of the last line
-// may be missing.
+// Read reads two files, each as ReadFile does, that have as many lines as each other. Lines without
+// anything in them but white space are refused, unless SkipBlank is set, and the error says how
+// many there are and the numbers of the first: nothing can be learned from them, and most often
+// they say that the files have slipped. The line end of the last line may be missing.
 func (o ParallelOptions) Read(source, target string) (*Parallel, error) {
 	if o.MaxTokens < 0 {
 		return nil, fmt.Errorf("text: MaxTokens is %d; want at least 1, or 0 for no limit", o.MaxTokens)
@@ -72,7 +73,8 @@ func (o ParallelOptions) Read(source, target string) (*Parallel, error) {
 	return nil, &BlankError{errors.Join(blanks[0].err(source, "empty"), blanks[1].err(target, "empty"))}
 }
 
-// BlankError says which lines of parallel files are blank. ParallelOptions.SkipBlank leaves such pairs out.
+// BlankError says which lines of parallel files are blank. ParallelOptions.SkipBlank leaves such
+// pairs out.
 type BlankError struct{ error }
 
 func (e *BlankError) Unwrap() error { return e.error }
@@ -126,8 +128,8 @@ func blank(s string) bool { return strings.TrimLeftFunc(s, unicode.IsSpace) == "
 // Len is the number of pairs of lines, without those that are left out so far.
 func (p *Parallel) Len() int { return p.lines }
 
-// LeftOut says how many pairs of lines were left out, and why, with the numbers of the first; "" if none were. Pairs that
-// are too long are known once Tokens was called.
+// LeftOut says how many pairs of lines were left out, and why, with the numbers of the first; "" if
+// none were. Pairs that are too long are known once Tokens was called.
 func (p *Parallel) LeftOut() string {
 	var parts []string
 	if p.SkipBlank && p.blank.n > 0 {
@@ -155,7 +157,8 @@ func (p *Parallel) all() iter.Seq2[int, [2]string] {
 	}
 }
 
-// Lines are the lines with their partners, without line ends and without pairs that have a blank side.
+// Lines are the lines with their partners, without line ends and without pairs that have a blank
+// side.
 func (p *Parallel) Lines() iter.Seq2[string, string] {
 	return func(yield func(source, target string) bool) {
 		for _, pair := range p.all() {
@@ -166,8 +169,9 @@ func (p *Parallel) Lines() iter.Seq2[string, string] {
 	}
 }
 
-// Tokens cuts each line into tokens; Words{Spaced: true} is for files that are tokenised already. A line in which the
-// tokeniser finds none is an error, as are lines of more than MaxTokens, unless SkipLong is set.
+// Tokens cuts each line into tokens; Words{Spaced: true} is for files that are tokenised already. A
+// line in which the tokeniser finds none is an error, as are lines of more than MaxTokens, unless
+// SkipLong is set.
 func (p *Parallel) Tokens(source, target Tokeniser) (sources, targets [][]string, err error) {
 	sources, targets = make([][]string, 0, p.lines), make([][]string, 0, p.lines)
 	p.lines, p.long = p.lines+p.long.n, tally{}
