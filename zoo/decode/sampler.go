@@ -24,7 +24,8 @@ type Candidate struct {
 // on the probabilities of what is left. Tokens with equal logits rank by id, the lower first; a token whose logit is
 // −Inf is never chosen.
 //
-// The zero value is greedy. A Sampler keeps scratch memory: one goroutine at a time.
+// The zero value is greedy. A Sampler keeps scratch memory, which its copies do not share: one goroutine at a time may use
+// one, and any number copies of it.
 type Sampler struct {
 	// Temperature divides the logits: below 1 the likely become likelier. 0 always takes the likeliest token.
 	Temperature float64
@@ -36,8 +37,19 @@ type Sampler struct {
 	// (nucleus sampling; Holtzman et al., 2020). 0 and 1 keep all.
 	TopP float64
 
-	kept []Candidate // of the last call
+	kept  []Candidate // memory of Sample
+	owner *Sampler    // whose memory it is: a copy has another address, and takes memory of its own
 }
+
+// scratch is memory that no copy of s uses.
+func (s *Sampler) scratch() []Candidate {
+	if s.owner != s {
+		s.owner, s.kept = s, nil
+	}
+	return s.kept[:0]
+}
+
+var errNoSampler = errors.New("sampler: it is nil")
 
 // Validate reports every field that is out of range.
 func (s *Sampler) Validate() error {
@@ -57,18 +69,23 @@ func (s *Sampler) Validate() error {
 // Sample draws the id of a token. Greedy sampling draws no number, and r may then be nil. The error says which field of s
 // is out of range, or which logit is NaN or +Inf. Once s has seen logits of this length nothing is allocated.
 func Sample[F Float](s *Sampler, logits []F, r Source) (int, error) {
+	if s == nil {
+		return 0, errNoSampler
+	}
+	kept, err := collect(s, s.scratch(), logits)
+	if err != nil {
+		return 0, err
+	}
+	s.kept = kept
 	if s.Temperature > 0 && r == nil {
 		return 0, errors.New("sampler: Temperature is above 0 and there is no source of random numbers")
 	}
-	if err := collect(s, logits); err != nil {
-		return 0, err
-	}
-	if s.filter(false); len(s.kept) == 1 {
-		return s.kept[0].ID, nil
+	if kept = s.filter(kept, false); len(kept) == 1 {
+		return kept[0].ID, nil
 	}
 	u := r.Float64()
 	last := 0 // if rounding leaves a sum below u
-	for _, c := range s.kept {
+	for _, c := range kept {
 		if u -= c.Prob; u < 0 {
 			return c.ID, nil
 		}
@@ -79,14 +96,13 @@ func Sample[F Float](s *Sampler, logits []F, r Source) (int, error) {
 	return last, nil
 }
 
-// Filter returns the tokens that Sample may draw with their probabilities, which sum to 1, likeliest first. They hold
-// until the next call with s.
+// Filter returns the tokens that Sample may draw with their probabilities, which sum to 1, likeliest first.
 func Filter[F Float](s *Sampler, logits []F) ([]Candidate, error) {
-	if err := collect(s, logits); err != nil {
+	kept, err := collect(s, nil, logits)
+	if err != nil {
 		return nil, err
 	}
-	s.filter(true)
-	return s.kept, nil
+	return s.filter(kept, true), nil
 }
 
 // TopN returns the n likeliest tokens (all, if there are fewer) with their probabilities among all tokens, likeliest
@@ -102,55 +118,57 @@ func TopN[F Float](logits []F, n int) ([]Candidate, error) {
 	return slices.Clone(all[:min(n, len(all))]), nil
 }
 
-// collect sets s.kept to the tokens that are possible at all, with their logits for probabilities.
-func collect[F Float](s *Sampler, logits []F) error {
-	if err := s.Validate(); err != nil {
-		return err
+// collect appends the tokens that are possible at all, with their logits for probabilities.
+func collect[F Float](s *Sampler, kept []Candidate, logits []F) ([]Candidate, error) {
+	if s == nil {
+		return nil, errNoSampler
 	}
-	s.kept = s.kept[:0]
+	if err := s.Validate(); err != nil {
+		return nil, err
+	}
 	for id, logit := range logits {
 		x := float64(logit)
 		if math.IsNaN(x) || math.IsInf(x, 1) {
-			return fmt.Errorf("sampler: logits[%d] is %g", id, x)
+			return nil, fmt.Errorf("sampler: logits[%d] is %g", id, x)
 		}
 		if !math.IsInf(x, -1) {
-			s.kept = append(s.kept, Candidate{id, x})
+			kept = append(kept, Candidate{id, x})
 		}
 	}
-	if len(s.kept) == 0 {
-		return fmt.Errorf("sampler: none of %d logits is above -Inf", len(logits))
+	if len(kept) == 0 {
+		return nil, fmt.Errorf("sampler: none of %d logits is above -Inf", len(logits))
 	}
-	return nil
+	return kept, nil
 }
 
-// filter takes s.kept from logits to the probabilities of the tokens that are left.
-func (s *Sampler) filter(sorted bool) {
+// filter takes candidates from logits to the probabilities of those that are left, in their memory.
+func (s *Sampler) filter(kept []Candidate, sorted bool) []Candidate {
 	if s.Temperature == 0 {
-		s.kept[0] = Candidate{slices.MinFunc(s.kept, byRank).ID, 1} // the first of equals
-		s.kept = s.kept[:1]
-		return
+		kept[0] = Candidate{slices.MinFunc(kept, byRank).ID, 1} // the first of equals
+		return kept[:1]
 	}
 	nucleus := s.TopP > 0 && s.TopP < 1
-	if sorted || nucleus || s.TopK > 0 && s.TopK < len(s.kept) {
-		slices.SortFunc(s.kept, byRank)
+	if sorted || nucleus || s.TopK > 0 && s.TopK < len(kept) {
+		slices.SortFunc(kept, byRank)
 	}
 	if s.TopK > 0 {
-		s.kept = s.kept[:min(s.TopK, len(s.kept))]
+		kept = kept[:min(s.TopK, len(kept))]
 	}
-	top := slices.MinFunc(s.kept, byRank).Prob
-	for i, c := range s.kept {
-		s.kept[i].Prob = math.Exp((c.Prob - top) / s.Temperature)
+	top := slices.MinFunc(kept, byRank).Prob
+	for i, c := range kept {
+		kept[i].Prob = math.Exp((c.Prob - top) / s.Temperature)
 	}
-	normalise(s.kept)
+	normalise(kept)
 	if nucleus {
 		n, sum := 0, 0.
-		for n < len(s.kept) && sum < s.TopP {
-			sum += s.kept[n].Prob
+		for n < len(kept) && sum < s.TopP {
+			sum += kept[n].Prob
 			n++
 		}
-		s.kept = s.kept[:n]
-		normalise(s.kept)
+		kept = kept[:n]
+		normalise(kept)
 	}
+	return kept
 }
 
 // byRank puts the likeliest first, and equals by id.
