@@ -2,6 +2,7 @@ package zoo
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -282,4 +283,19 @@ func FuzzLoadConfig(f *testing.F) {
 		_, err = Load(again)
 		require.NoError(t, err)
 	})
+}
+
+// Weights that claim much and take little room on a disk are compared with the configuration before they are read.
+func TestShapesAreComparedBeforeWeightsAreRead(t *testing.T) {
+	const size = 1 << 37 // more than fits into memory
+	dir, _ := saved(t)
+	header := fmt.Sprintf(`{"embed/E":{"dtype":"F32","shape":[%d],"data_offsets":[0,%d]}}`, size/4, size)
+	path := filepath.Join(dir, "model.safetensors")
+	b := append(binary.LittleEndian.AppendUint64(nil, uint64(len(header))), header...)
+	require.NoError(t, os.WriteFile(path, b, 0o666))
+	if err := os.Truncate(path, int64(len(b))+size); err != nil {
+		t.Skipf("no file of that size here: %v", err)
+	}
+	_, err := Load(dir)
+	require.ErrorContains(t, err, "embed/E is [34359738368], the configuration says [")
 }

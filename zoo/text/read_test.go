@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/seqzoo/seqzoo/internal/memtest"
 	"github.com/seqzoo/seqzoo/zoo/text"
 )
 
@@ -82,6 +83,35 @@ func TestReadFileRefusesWhatIsNoFile(t *testing.T) {
 	require.EqualError(t, err, dir+" is not a regular file")
 	_, err = text.LoadVocabulary(filepath.Join(dir, "absent.json"))
 	require.ErrorIs(t, err, fs.ErrNotExist)
+}
+
+// What expands beyond the limit is refused before memory is taken for it, and what does not takes its own memory.
+func TestReadFileTakesTheMemoryOfTheText(t *testing.T) {
+	write := func(n int) string {
+		path := filepath.Join(t.TempDir(), "text.gz")
+		f, err := os.Create(path)
+		require.NoError(t, err)
+		defer f.Close()
+		z, err := gzip.NewWriterLevel(f, gzip.BestCompression)
+		require.NoError(t, err)
+		piece := bytes.Repeat([]byte("a\r\n"), 1<<20)
+		for range n {
+			_, err = z.Write(piece)
+			require.NoError(t, err)
+		}
+		require.NoError(t, z.Close())
+		return path
+	}
+	bomb, plain := write(48), write(4)
+	var err error
+	n := memtest.Allocated(1<<20, func() { _, err = text.ReadFile(bomb) })
+	require.ErrorContains(t, err, "longer than the limit")
+	require.Less(t, n, 1<<20)
+	var s string
+	n = memtest.Allocated(13<<20, func() { s, err = text.ReadFile(plain) })
+	require.NoError(t, err)
+	require.Len(t, s, 8<<20)
+	require.Less(t, n, 13<<20)
 }
 
 func TestEncodingErrorCanBeAskedFor(t *testing.T) {
