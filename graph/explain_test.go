@@ -27,11 +27,11 @@ func training(t require.TestingT, kind string, T, B, I, H int) model {
 // Each pass leaves its mark on the program: the golden files are programs with all passes, and without each.
 func TestExplain(t *testing.T) {
 	for _, kind := range []string{"lstm", "gru", "mgu"} {
-		for _, off := range append([]string{""}, graph.Passes()...) {
+		for _, off := range append([]graph.Pass{""}, graph.Passes()...) {
 			name := kind
 			opts := []graph.Option{graph.Workers(1)}
 			if off != "" {
-				name += "-without-" + off
+				name += "-without-" + string(off)
 				opts = append(opts, graph.Without(off))
 			}
 			m := training(t, kind, 10, 4, 3, 5)

@@ -13,6 +13,7 @@ import (
 	"github.com/seqzoo/seqzoo/graph/internal/lower"
 	"github.com/seqzoo/seqzoo/graph/internal/native"
 	"github.com/seqzoo/seqzoo/graph/internal/optimise"
+	"github.com/seqzoo/seqzoo/graph/internal/pass"
 	"github.com/seqzoo/seqzoo/internal/ops"
 )
 
@@ -65,7 +66,7 @@ func compile(g *gorgonia.ExprGraph, opts []Option) (*Machine, error) {
 	if g == nil {
 		return nil, errors.New("the graph is nil")
 	}
-	c := config{without: map[string]bool{}}
+	c := config{without: map[pass.Name]bool{}}
 	for _, o := range opts {
 		o(&c)
 	}
@@ -138,7 +139,7 @@ func (c *config) build(nodes []*gorgonia.Node) (*compiled, error) {
 		p.Program, err = newPlain(nodes)
 		return p, err
 	}
-	low, err := lower.Graph(nodes, lower.Options{Moving: c.moving, NoHoist: c.without["hoist"]})
+	low, err := lower.Graph(nodes, lower.Options{Moving: c.moving, NoHoist: c.without[pass.Hoist]})
 	if err != nil {
 		return nil, err
 	}

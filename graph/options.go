@@ -2,14 +2,13 @@ package graph
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
 	"gorgonia.org/gorgonia"
 
 	"github.com/seqzoo/seqzoo/graph/internal/exec"
-	"github.com/seqzoo/seqzoo/graph/internal/optimise"
+	"github.com/seqzoo/seqzoo/graph/internal/pass"
 )
 
 // Option changes how a graph is compiled.
@@ -25,7 +24,7 @@ type config struct {
 	plain   bool
 	workers int
 	shard   exec.Shard
-	without map[string]bool
+	without map[pass.Name]bool
 	moving  map[*gorgonia.Node]bool // what was changed after compiling
 	watch   bool
 	arena   *exec.Arena
@@ -33,44 +32,47 @@ type config struct {
 	least   int // of exec.Config, for tests
 }
 
-// Keep names the nodes whose values are wanted. Everything that they do not need is left out: a Read, or the gradient
-// of an input, is delivered if the Read node, or the input's Deriv, is among them. What is wanted without Keep is said
-// at Compile.
+// Keep names the nodes whose values are wanted. Everything that they do not need is left out: a
+// Read, or the gradient of an input, is delivered if the Read node, or the input's Deriv, is among
+// them. What is wanted without Keep is said at Compile.
 func Keep(nodes ...*gorgonia.Node) Option {
 	return func(c *config) { c.keep = append(c.keep, nodes...) }
 }
 
-// Also names nodes whose values are wanted beside those of Keep, or beside what is wanted without it. See KeepAll for all.
+// Also names nodes whose values are wanted beside those of Keep, or beside what is wanted without
+// it. See KeepAll for all.
 func Also(nodes ...*gorgonia.Node) Option {
 	return func(c *config) { c.also = append(c.also, nodes...) }
 }
 
-// KeepAll has every node of the graph show its value after a run, derivatives included, in place of what is said at
-// Compile. Then no operation is fused with the next, and each result is copied: a run takes longer and more memory. A
-// program that reads one or two inner nodes had better name them with Also.
+// KeepAll has every node of the graph show its value after a run, derivatives included, in place of
+// what is said at Compile. Then no operation is fused with the next, and each result is copied: a
+// run takes longer and more memory. A program that reads one or two inner nodes had better name
+// them with Also.
 func KeepAll() Option { return func(c *config) { c.all = true } }
 
-// ReuseValues has Value of a node, and Grad of an input, be the machine's own memory, the same after each run, in place
-// of new memory after each: runs allocate nothing. What is to be kept beyond the next run must then be copied, also to
-// carry it over to an input of the next run. An input's Grad is then its derivative's Value: a solver that sets one to 0
-// sets the other.
+// ReuseValues has Value of a node, and Grad of an input, be the machine's own memory, the same
+// after each run, in place of new memory after each: runs allocate nothing. What is to be kept
+// beyond the next run must then be copied, also to carry it over to an input of the next run. An
+// input's Grad is then its derivative's Value: a solver that sets one to 0 sets the other.
 func ReuseValues() Option { return func(c *config) { c.reuse = true } }
 
-// AddGradients has each run add the gradients of inputs to what Grad holds, as Gorgonia's machine does with
-// gorgonia.BindDualValues, in place of assigning them: so gradients of several runs are summed up until a solver's Step
-// sets them to 0.
+// AddGradients has each run add the gradients of inputs to what Grad holds, as Gorgonia's machine
+// does with gorgonia.BindDualValues, in place of assigning them: so gradients of several runs are
+// summed up until a solver's Step sets them to 0.
 func AddGradients() Option { return func(c *config) { c.add = true } }
 
-// EvalMode switches operations that behave differently in training, such as gorgonia.BatchNorm, to evaluation, as
-// gorgonia.EvalMode does for Gorgonia's machine. Operations of package nodes decide by their graph's Options instead.
+// EvalMode switches operations that behave differently in training, such as gorgonia.BatchNorm, to
+// evaluation, as gorgonia.EvalMode does for Gorgonia's machine. Operations of package nodes decide
+// by their graph's Options instead.
 func EvalMode() Option { return func(c *config) { c.eval = true } }
 
-// Plain runs every operation by its plain definition, one after another, instead of compiling the graph. It is slow,
-// and there to compare with.
+// Plain runs every operation by its plain definition, one after another, instead of compiling the
+// graph. It is slow, and there to compare with.
 func Plain() Option { return func(c *config) { c.plain = true } }
 
-// Workers is the number of goroutines that share the work, the caller's included; the default, also for n < 1, is
-// GOMAXPROCS. The results do not depend on it.
+// Workers is the number of goroutines that share the work, the caller's included; the default, also
+// for n < 1, is GOMAXPROCS. The results do not depend on it.
 func Workers(n int) Option { return func(c *config) { c.workers = n } }
 
 // Sharing says how workers share a recurrence.
@@ -82,42 +84,51 @@ const (
 	ShareOperations = exec.ShardTeam // all share every operation of a step, and meet after it
 )
 
-// Share sets how workers share recurrences. A way that a recurrence does not allow is not used for it.
+// Share sets how workers share recurrences. A way that a recurrence does not allow is not used for
+// it.
 func Share(s Sharing) Option { return func(c *config) { c.shard = s } }
 
-// passes are the names that Without takes, and what each does.
-var passes = func() map[string]string {
-	m := map[string]string{
-		"hoist": "products of inputs, and the gradients of weights and inputs, are one product over all steps",
-		"pack":  "weights are laid out once for all the products with them",
-		"skip":  "rows of a batch whose sequences have ended are left out of the steps of a recurrence",
-		"fuse":  "element-wise operations are computed in one pass over cache-sized tiles",
-	}
-	for _, p := range optimise.Passes {
-		if m[p.Name] == "" {
-			m[p.Name] = p.Does
-		}
-	}
-	return m
-}()
+// Pass names a pass of the compiler.
+type Pass = pass.Name
+
+// The passes, in the order of their names.
+const (
+	PassAccumulate = pass.Accumulate // products that are terms of a sum are added straight to another term
+	PassFuse       = pass.Fuse       // element-wise operations are computed in one pass over tiles
+	PassGates      = pass.Gates      // products read in slices become a product for each slice
+	PassHoist      = pass.Hoist      // products of inputs are taken out of loops
+	PassPack       = pass.Pack       // weights are laid out once for all products with them
+	PassPull       = pass.Pull       // element-wise operations go into the only loop that reads them
+	PassSkip       = pass.Skip       // rows of sequences that have ended are left out
+	PassSlice      = pass.Slice      // slices of element-wise results are taken of the operands
+)
 
 // Without switches passes of the compiler off, for finding out what each does.
-func Without(names ...string) Option {
+func Without(passes ...Pass) Option {
 	return func(c *config) {
-		for _, n := range names {
-			c.without[n] = true
+		for _, p := range passes {
+			c.without[p] = true
 		}
 	}
 }
 
 func (c *config) check() error {
-	for n := range c.without {
-		if _, ok := passes[n]; !ok {
-			return fmt.Errorf("Without(%q): there is no such pass; there are %s", n, strings.Join(Passes(), ", "))
+	known := Passes()
+	for p := range c.without {
+		if !slices.Contains(known, p) {
+			names := strings.Join(strings.Fields(strings.Trim(fmt.Sprint(known), "[]")), ", ")
+			return fmt.Errorf("Without(%q): there is no such pass; there are %s", p, names)
 		}
 	}
 	return nil
 }
 
-// Passes are the names that Without takes.
-func Passes() []string { return slices.Sorted(maps.Keys(passes)) }
+// Passes are all passes, in the order of their names.
+func Passes() []Pass {
+	var names []Pass
+	for _, p := range pass.Table {
+		names = append(names, p.Name)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}

@@ -333,7 +333,7 @@ func TestRecurrentModelsAgainstPlain(t *testing.T) {
 			requireBits(t, got, m.outcome(t, graph.Workers(n), graph.Share(share), graph.ShareAll()), fmt.Sprintf("%s: %d workers", what, n))
 		}
 		off := rapid.SampledFrom(graph.Passes()).Draw(t, "off")
-		requireSame(t, want, m.outcome(t, graph.Without(off)), tol, what+" without "+off)
+		requireSame(t, want, m.outcome(t, graph.Without(off)), tol, what+" without "+string(off))
 		requireSame(t, want, m.outcome(t, graph.Without(graph.Passes()...)), tol, what+" without passes")
 	})
 }

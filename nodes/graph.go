@@ -274,8 +274,8 @@ func (g *Graph) lift(n *Node) *Node {
 	return in
 }
 
-// Op makes a node of one of the library's own operations. It is for the library's packages: ops.Fn is internal.
-func (g *Graph) Op(name string, fn ops.Fn, in ...*Node) *Node {
+// Op makes a node of one of the library's own operations. It is for the library's packages: the package ops is internal.
+func (g *Graph) Op(name string, fn ops.Operation, in ...*Node) *Node {
 	g.noteScope(nil)
 	defer g.locate(name)
 	in = slices.Clone(in)
@@ -286,7 +286,7 @@ func (g *Graph) Op(name string, fn ops.Fn, in ...*Node) *Node {
 }
 
 // apply makes a node and adds the place to the error if that fails.
-func (g *Graph) apply(op string, fn ops.Fn, in ...*Node) *Node {
+func (g *Graph) apply(op string, fn ops.Operation, in ...*Node) *Node {
 	defer func() {
 		if r := recover(); r != nil {
 			if e, ok := r.(*BuildError); ok {

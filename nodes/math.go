@@ -9,9 +9,13 @@ import (
 	"github.com/seqzoo/seqzoo/internal/ops"
 )
 
-func unary(op string, kind ops.Kind, x Operand) *Node { return call(op, ops.Elementwise{Kind: kind}, x) }
+func unary(op string, kind ops.Kind, x Operand) *Node {
+	return call(op, ops.Elementwise{Kind: kind}, x)
+}
 
-func binary(op string, kind ops.Kind, a, b Operand) *Node { return call(op, ops.Elementwise{Kind: kind}, a, b) }
+func binary(op string, kind ops.Kind, a, b Operand) *Node {
+	return call(op, ops.Elementwise{Kind: kind}, a, b)
+}
 
 // Add is the sum of two or more operands.
 func Add(a, b Operand, more ...Operand) *Node {

@@ -133,7 +133,7 @@ func (g *Graph) inside(outer *Graph) bool {
 }
 
 // call applies fn to operands.
-func call(op string, fn ops.Fn, xs ...Operand) *Node {
+func call(op string, fn ops.Operation, xs ...Operand) *Node {
 	g := common(op, xs)
 	defer g.locate(op)
 	in := make([]*Node, len(xs))

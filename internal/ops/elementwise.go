@@ -76,9 +76,6 @@ func broadcast(a, b []int) ([]int, error) {
 func (e Elementwise) Diff(in []*G.Node, y, dy *G.Node, need []bool) []*G.Node {
 	ds := make([]*G.Node, len(in))
 	diff := kinds[e.Kind].diff
-	if diff == nil {
-		return ds
-	}
 	for i := range in {
 		if need[i] {
 			if d := diff(e, i, in, y, dy); d != nil {
@@ -183,15 +180,4 @@ func (w *walk) next() int {
 		w.index[i] = 0
 	}
 	return w.at
-}
-
-// blocksGradient reports whether no gradient passes fn, whatever the operands.
-func blocksGradient(fn Fn) bool {
-	switch fn := fn.(type) {
-	case Elementwise:
-		return kinds[fn.Kind].diff == nil
-	case Fill, Range, ArgMax, Noise, LengthMask, OneHot, Differs, MaskIDs:
-		return true
-	}
-	return false
 }

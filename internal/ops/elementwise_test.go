@@ -157,7 +157,7 @@ func elementwiseCases() []opCase {
 			fn := ops.Elementwise{Kind: name, P: k.p, Q: k.q}
 			cases = append(cases, opCase{
 				name:  fmt.Sprintf("%s of %v", name, s),
-				fn:    func(tensor.Dtype) ops.Fn { return fn },
+				fn:    func(tensor.Dtype) ops.Operation { return fn },
 				in:    k.operands(s),
 				stops: k.stops,
 				want: func(in []array) array {
@@ -216,7 +216,7 @@ func TestElementwiseAtTheEdges(t *testing.T) {
 					in[i].Values = append(in[i].Values, edges[rest%len(edges)])
 				}
 			}
-			c := opCase{name: string(name), fn: func(tensor.Dtype) ops.Fn { return ops.Elementwise{Kind: name, P: k.p, Q: k.q} }, in: in}
+			c := opCase{name: string(name), fn: func(tensor.Dtype) ops.Operation { return ops.Elementwise{Kind: name, P: k.p, Q: k.q} }, in: in}
 			for _, dtype := range []tensor.Dtype{nodes.Float64, nodes.Float32} {
 				got := c.values(t, dtype, plainly)
 				for j := range total {

@@ -59,14 +59,26 @@ func CheckShape(shape []int) error {
 // ShapeString prints a shape as [T, B, H]; a scalar is [].
 func ShapeString(s []int) string { return strings.Join(strings.Fields(fmt.Sprint(s)), ", ") }
 
-// Fn is an operation. Implementations are values: equal Key means equal operation.
+// Fn is what is known of an operation before it runs. Implementations are values: equal Key means equal
+// operation.
 type Fn interface {
 	// Key names the operation and everything that tells it from another.
 	Key() string
 	// Infer gives the type of the result, or says which operands do not fit.
 	Infer(in []Type) (Type, error)
+}
+
+// Operation is an operation with its definition. Every node of a graph has one. The engine has operations
+// beside these that it compiles only, which are a Fn.
+type Operation interface {
+	Fn
 	// Eval computes out from in. It writes every element of out and changes nothing else.
 	Eval(in []Tensor, out Tensor) error
+}
+
+// Differentiable is an operation that gradients pass. One that does not implement it has a gradient of 0.
+type Differentiable interface {
+	Operation
 	// Diff returns dL/d(in) for every operand with need, given the operands, the result y and dL/dy; nil where the
 	// operand has no gradient. It builds with Apply and panics with a *BuildError as Apply does.
 	Diff(in []*G.Node, y, dy *G.Node, need []bool) []*G.Node
@@ -105,9 +117,9 @@ func Failf(op, format string, args ...any) {
 	panic(&BuildError{Op: op, Msg: err.Error(), Err: errors.Unwrap(err)})
 }
 
-// Op is an Fn as Gorgonia sees it.
+// Op is an operation as Gorgonia sees it.
 type Op struct {
-	Fn
+	Fn  Operation
 	In  []Type
 	Out Type
 	// At and State are no part of the operation: where it was written, and which state of a recurrence it is, if it is.
@@ -126,6 +138,9 @@ func hmType(t Type) hm.Type {
 	}
 	return G.TensorType{Dims: len(t.Shape), Of: t.Dtype}
 }
+
+// Key is that of the operation.
+func (o *Op) Key() string { return o.Fn.Key() }
 
 // Arity, Type, InferShape, … are Gorgonia's Op interface.
 func (o *Op) Arity() int { return len(o.In) }
@@ -162,7 +177,7 @@ func (o *Op) Hashcode() uint32 {
 // DiffWRT says which operands have gradients: all floats; whether a particular operation passes one on is for Diff.
 func (o *Op) DiffWRT(int) []bool {
 	d := make([]bool, len(o.In))
-	if !blocksGradient(o.Fn) && o.Out.IsFloat() {
+	if differentiable(o.Fn) != nil && o.Out.IsFloat() {
 		for i, t := range o.In {
 			d[i] = t.IsFloat()
 		}
@@ -170,11 +185,28 @@ func (o *Op) DiffWRT(int) []bool {
 	return d
 }
 
+// differentiable is fn if gradients pass it, else nil.
+func differentiable(fn Fn) Differentiable {
+	if e, ok := fn.(Elementwise); ok && kinds[e.Kind].diff == nil {
+		return nil
+	}
+	d, _ := fn.(Differentiable)
+	return d
+}
+
+// diff is the operation's Diff; nil for every operand if it has none.
+func (o *Op) diff(in []*G.Node, y, dy *G.Node, need []bool) []*G.Node {
+	if d := differentiable(o.Fn); d != nil {
+		return d.Diff(in, y, dy, need)
+	}
+	return make([]*G.Node, len(in))
+}
+
 // SymDiff is Diff for gorgonia.Grad and gorgonia.Backpropagate, which cannot take nil for "zero".
 func (o *Op) SymDiff(in G.Nodes, y, dy *G.Node) (ds G.Nodes, err error) {
 	defer Catch(&err)
 	need := o.DiffWRT(len(in))
-	ds = o.Diff(in, y, dy, need)
+	ds = o.diff(in, y, dy, need)
 	for i, n := range need {
 		if n && ds[i] == nil {
 			ds[i] = Zeros(in[i])
@@ -204,7 +236,7 @@ func (o *Op) Do(vs ...G.Value) (v G.Value, err error) {
 		}
 	}
 	out := NewTensor(o.Out)
-	if err := o.Eval(in, out); err != nil {
+	if err := o.Fn.Eval(in, out); err != nil {
 		return nil, fmt.Errorf("%v: %w", o.place(), err)
 	}
 	return out.Value(), nil
@@ -247,7 +279,7 @@ func Describe(n *G.Node) string {
 
 // Apply makes the node fn(in...), or returns the one that is there already. It panics with a *BuildError if the
 // operands do not fit.
-func Apply(fn Fn, in ...*G.Node) *G.Node {
+func Apply(fn Operation, in ...*G.Node) *G.Node {
 	name, _, _ := strings.Cut(fn.Key(), "{")
 	fail := func(err error) {
 		be := &BuildError{Op: name, Msg: err.Error(), Err: err}

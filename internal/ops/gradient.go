@@ -71,7 +71,7 @@ func Gradients(outs, cots, wrt []*G.Node) ([]*G.Node, error) {
 		}
 		var ds []*G.Node
 		if op, ok := n.Op().(*Op); ok {
-			ds = op.Diff(children[n], n, dy, want)
+			ds = op.diff(children[n], n, dy, want)
 		} else {
 			nodes, err := n.Op().(G.SDOp).SymDiff(children[n], n, dy)
 			if err != nil {

@@ -20,7 +20,7 @@ import (
 
 // Gorgonia merges nodes of one hash, so a key must tell apart whatever differs.
 func TestKeysTellOperationsApart(t *testing.T) {
-	byKey := map[string]ops.Fn{}
+	byKey := map[string]ops.Operation{}
 	for _, cases := range allCases() {
 		for _, c := range cases {
 			if c.fn == nil {
@@ -36,7 +36,7 @@ func TestKeysTellOperationsApart(t *testing.T) {
 		}
 	}
 	f32 := nodes.Float32
-	for _, pair := range [][2]ops.Fn{
+	for _, pair := range [][2]ops.Operation{
 		{ops.Elementwise{Kind: "affine", P: 1}, ops.Elementwise{Kind: "affine", P: 1 + 1e-15}},
 		{ops.Slice{From: 0, To: 256}, ops.Slice{From: 256, To: 512}},
 		{ops.Slice{Axis: 1, To: 1}, ops.Slice{Axis: 11, To: 1}},
@@ -289,7 +289,9 @@ func TestScanRunsConcurrently(t *testing.T) {
 // What a run finds wrong with ids, and at which step of a scan.
 func TestRunErrors(t *testing.T) {
 	table := floats(-1, 1, 1, 3, 2)
-	always := func(fn ops.Fn) func(tensor.Dtype) ops.Fn { return func(tensor.Dtype) ops.Fn { return fn } }
+	always := func(fn ops.Operation) func(tensor.Dtype) ops.Operation {
+		return func(tensor.Dtype) ops.Operation { return fn }
+	}
 	for _, c := range []struct {
 		opCase
 		want string

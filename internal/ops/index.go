@@ -2,7 +2,6 @@ package ops
 
 import (
 	"fmt"
-	"math"
 	"slices"
 
 	G "gorgonia.org/gorgonia"
@@ -11,13 +10,6 @@ import (
 	"github.com/seqzoo/seqzoo/internal/kernels"
 	"github.com/seqzoo/seqzoo/internal/rng"
 )
-
-// noGradient is embedded by operations that no gradient passes.
-type noGradient struct{}
-
-func (noGradient) Diff(in []*G.Node, _, _ *G.Node, _ []bool) []*G.Node {
-	return make([]*G.Node, len(in))
-}
 
 func wantInt(t Type, what string) error {
 	if t.Dtype != tensor.Int {
@@ -69,10 +61,7 @@ func (g Gather) Diff(in []*G.Node, _, dy *G.Node, need []bool) []*G.Node {
 }
 
 // Within gives ids [...] as they are, but 0 in place of those of N and more, as gorgonia.ByIndices has them.
-type Within struct {
-	noGradient
-	N int
-}
+type Within struct{ N int }
 
 func (w Within) Key() string { return fmt.Sprintf("within{%d}", w.N) }
 
@@ -139,7 +128,6 @@ func (s ScatterAdd) Diff(in []*G.Node, _, dy *G.Node, need []bool) []*G.Node {
 
 // OneHot turns ids [...] into [..., V] with a 1 at the id.
 type OneHot struct {
-	noGradient
 	Dtype tensor.Dtype
 	V     int
 }
@@ -163,7 +151,6 @@ func (o OneHot) Eval(in []Tensor, out Tensor) error {
 
 // Differs is 1 where an id is none of Values, else 0.
 type Differs struct {
-	noGradient
 	Dtype  tensor.Dtype
 	Values []int
 }
@@ -187,7 +174,6 @@ func (d Differs) Eval(in []Tensor, out Tensor) error {
 
 // Range is 0, 1, …, N−1. Its operand only says to which graph it belongs.
 type Range struct {
-	noGradient
 	Dtype tensor.Dtype
 	N     int
 }
@@ -207,7 +193,7 @@ func (r Range) Eval(_ []Tensor, out Tensor) error {
 }
 
 // MaskIDs is ids where a mask of their shape is not 0, else 0.
-type MaskIDs struct{ noGradient }
+type MaskIDs struct{}
 
 func (MaskIDs) Key() string { return "maskids{}" }
 
@@ -228,7 +214,7 @@ func (MaskIDs) Eval(in []Tensor, out Tensor) error {
 }
 
 // ArgMax is the place of the largest element along the last axis, which disappears; of equals, the first.
-type ArgMax struct{ noGradient }
+type ArgMax struct{}
 
 func (ArgMax) Key() string { return "argmax{}" }
 
@@ -264,7 +250,6 @@ func evalArgMax[F kernels.Float](x []F, out []int) {
 
 // LengthMask turns lengths [B] into [T, B, 1]: 1 at the steps t < length, else 0.
 type LengthMask struct {
-	noGradient
 	Dtype tensor.Dtype
 	T     int
 }
@@ -297,7 +282,6 @@ func (m LengthMask) Eval(in []Tensor, out Tensor) error {
 
 // Noise is random numbers drawn from the stream of its operand, [seed, counter], and of Label.
 type Noise struct {
-	noGradient
 	Dtype tensor.Dtype
 	Shape []int
 	Kind  string  // "bernoulli": 1 with probability P, else 0; "uniform" in [0, 1); "normal" with mean 0, variance 1
@@ -354,100 +338,6 @@ func (n Noise) draw(key rng.Key, visit func(i int, v float64)) {
 			visit(i, key.Normal(uint64(i)))
 		}
 	}
-}
-
-// LogSoftmax and Softmax work along the last axis, shifted by its maximum so that nothing overflows.
-type LogSoftmax struct{}
-
-func (LogSoftmax) Key() string                   { return "logsoftmax{}" }
-func (LogSoftmax) Infer(in []Type) (Type, error) { return inferLast(in) }
-
-func inferLast(in []Type) (Type, error) {
-	if len(in[0].Shape) == 0 {
-		return in[0], fmt.Errorf("a scalar has no axis")
-	}
-	return in[0], sameFloat(in[0])
-}
-
-func (LogSoftmax) Eval(in []Tensor, out Tensor) error {
-	return evaluate(out, func() error { return evalLogSoftmax[float32](in[0], out) }, func() error { return evalLogSoftmax[float64](in[0], out) })
-}
-
-func evalLogSoftmax[F kernels.Float](in, out Tensor) error {
-	src, dst := data[F](in), data[F](out)
-	n := in.Shape[len(in.Shape)-1]
-	for at := 0; at < len(src); at += n {
-		x, y := src[at:at+n], dst[at:at+n]
-		shift := F(logSumExp(x, y))
-		for i, v := range x {
-			y[i] = v - shift
-		}
-	}
-	return nil
-}
-
-// logSumExp uses scratch, as long as x and not x itself.
-func logSumExp[F kernels.Float](x, scratch []F) float64 {
-	top := slices.Max(x)
-	for i, v := range x {
-		scratch[i] = v - top
-	}
-	kernels.Exp(scratch, scratch)
-	var sum float64
-	for _, v := range scratch {
-		sum += float64(v)
-	}
-	return float64(top) + math.Log(sum)
-}
-
-func (LogSoftmax) Diff(_ []*G.Node, y, dy *G.Node, _ []bool) []*G.Node {
-	return []*G.Node{bin("sub", dy, Mul(un("exp", y), sumTo(dy, lastOne(y))))}
-}
-
-// lastOne is the shape of n with a last axis of 1.
-func lastOne(n *G.Node) []int {
-	s := slices.Clone([]int(n.Shape()))
-	s[len(s)-1] = 1
-	return s
-}
-
-// Softmax is the exponential of LogSoftmax.
-type Softmax struct{}
-
-func (Softmax) Key() string                   { return "softmax{}" }
-func (Softmax) Infer(in []Type) (Type, error) { return inferLast(in) }
-
-func (Softmax) Eval(in []Tensor, out Tensor) error {
-	return evaluate(out, func() error { return evalSoftmax[float32](in[0], out) }, func() error { return evalSoftmax[float64](in[0], out) })
-}
-
-func evalSoftmax[F kernels.Float](in, out Tensor) error {
-	src, dst := data[F](in), data[F](out)
-	n := in.Shape[len(in.Shape)-1]
-	for at := 0; at < len(src); at += n {
-		softmax(dst[at:at+n], src[at:at+n])
-	}
-	return nil
-}
-
-func softmax[F kernels.Float](dst, x []F) {
-	top := slices.Max(x)
-	for i, v := range x {
-		dst[i] = v - top
-	}
-	kernels.Exp(dst, dst)
-	var sum float64
-	for _, v := range dst {
-		sum += float64(v)
-	}
-	scale := F(1 / sum)
-	for i := range dst {
-		dst[i] *= scale
-	}
-}
-
-func (Softmax) Diff(_ []*G.Node, y, dy *G.Node, _ []bool) []*G.Node {
-	return []*G.Node{Mul(y, bin("sub", dy, sumTo(Mul(dy, y), lastOne(y))))}
 }
 
 // CrossEntropy is −log softmax(logits)[target] with label smoothing: operands logits [..., V] and targets [...], result

@@ -19,7 +19,7 @@ type Program struct {
 
 type instruction struct {
 	node    *G.Node
-	fn      Fn // nil: input, constant or an op of somebody else
+	fn      Operation // nil: input, constant or an op of somebody else
 	foreign G.Op
 	args    []int
 	in      []Tensor

@@ -31,8 +31,6 @@ func (f Fill) Eval(_ []Tensor, out Tensor) error {
 	return nil
 }
 
-func (Fill) Diff(in []*G.Node, _, _ *G.Node, _ []bool) []*G.Node { return make([]*G.Node, len(in)) }
-
 // Zeros has the type of n.
 func Zeros(n *G.Node) *G.Node { t := TypeOf(n); return Apply(Fill{t.Dtype, t.Shape, 0}, n) }
 
@@ -395,7 +393,7 @@ func evalMax[F kernels.Float](m Max, in, out Tensor) error {
 }
 
 func (m Max) Diff(in []*G.Node, y, dy *G.Node, _ []bool) []*G.Node {
-	hit := bin("eq", in[0], y)
-	share := bin("div", hit, sumTo(hit, y.Shape()))
+	hit := bin(KindEq, in[0], y)
+	share := bin(KindDiv, hit, sumTo(hit, y.Shape()))
 	return []*G.Node{Mul(share, dy)}
 }

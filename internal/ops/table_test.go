@@ -45,7 +45,7 @@ func ints(values []int, shape ...int) operand {
 // opCase is one use of an operation.
 type opCase struct {
 	name  string
-	fn    func(dtype tensor.Dtype) ops.Fn
+	fn    func(dtype tensor.Dtype) ops.Operation
 	build func(g *nodes.Graph, in []*nodes.Node) *nodes.Node // in place of fn
 	in    []operand
 	want  func(in []array) array // by plain loops; ints come as floats
@@ -58,7 +58,9 @@ type opCase struct {
 
 // cases of every operation but the element-wise ones, by the name of its type.
 func opCases() map[string][]opCase {
-	always := func(fn ops.Fn) func(tensor.Dtype) ops.Fn { return func(tensor.Dtype) ops.Fn { return fn } }
+	always := func(fn ops.Operation) func(tensor.Dtype) ops.Operation {
+		return func(tensor.Dtype) ops.Operation { return fn }
+	}
 	table := map[string][]opCase{}
 	add := func(c opCase, kind string) {
 		c.name = fmt.Sprintf("%s %s", kind, c.name)
@@ -102,7 +104,7 @@ func opCases() map[string][]opCase {
 	for _, s := range [][]int{{}, {1}, {3, 5}} {
 		add(opCase{
 			name: fmt.Sprint(s), in: []operand{floats(-1, 1, 1, 2)},
-			fn:   func(d tensor.Dtype) ops.Fn { return ops.Fill{Dtype: d, Shape: s, Value: -1.25} },
+			fn:   func(d tensor.Dtype) ops.Operation { return ops.Fill{Dtype: d, Shape: s, Value: -1.25} },
 			want: func([]array) array { return generate(s, func([]int) float64 { return -1.25 }) },
 		}, "Fill")
 	}
@@ -271,17 +273,17 @@ func opCases() map[string][]opCase {
 
 	ids := ints([]int{3, 0, 1, 1, 2, 4}, 2, 3)
 	add(opCase{
-		name: "[2 3]", in: []operand{ids}, fn: func(d tensor.Dtype) ops.Fn { return ops.OneHot{Dtype: d, V: 5} },
+		name: "[2 3]", in: []operand{ids}, fn: func(d tensor.Dtype) ops.Operation { return ops.OneHot{Dtype: d, V: 5} },
 		want: func(in []array) array {
 			return generate([]int{2, 3, 5}, func(ix []int) float64 { return truth(int(in[0].at(ix[:2]...)) == ix[2]) })
 		},
 	}, "OneHot")
 	add(opCase{
-		name: "a scalar", in: []operand{ints([]int{0})}, fn: func(d tensor.Dtype) ops.Fn { return ops.OneHot{Dtype: d, V: 1} },
+		name: "a scalar", in: []operand{ints([]int{0})}, fn: func(d tensor.Dtype) ops.Operation { return ops.OneHot{Dtype: d, V: 1} },
 		want: func([]array) array { return array{[]int{1}, []float64{1}} },
 	}, "OneHot")
 	add(opCase{
-		name: "[2 3]", in: []operand{ids}, fn: func(d tensor.Dtype) ops.Fn { return ops.Differs{Dtype: d, Values: []int{1, 3}} },
+		name: "[2 3]", in: []operand{ids}, fn: func(d tensor.Dtype) ops.Operation { return ops.Differs{Dtype: d, Values: []int{1, 3}} },
 		want: func(in []array) array {
 			return generate([]int{2, 3}, func(ix []int) float64 { return truth(in[0].at(ix...) != 1 && in[0].at(ix...) != 3) })
 		},
@@ -300,7 +302,7 @@ func opCases() map[string][]opCase {
 	}, "MaskIDs")
 	for _, n := range []int{1, 5} {
 		add(opCase{
-			name: fmt.Sprint(n), in: []operand{floats(-1, 1, 1, 2)}, fn: func(d tensor.Dtype) ops.Fn { return ops.Range{Dtype: d, N: n} },
+			name: fmt.Sprint(n), in: []operand{floats(-1, 1, 1, 2)}, fn: func(d tensor.Dtype) ops.Operation { return ops.Range{Dtype: d, N: n} },
 			want: func([]array) array { return generate([]int{n}, func(ix []int) float64 { return float64(ix[0]) }) },
 		}, "Range")
 	}
@@ -322,7 +324,7 @@ func opCases() map[string][]opCase {
 		}, "ArgMax")
 	}
 	add(opCase{
-		name: "[4]", in: []operand{ints([]int{3, 0, 1, 2}, 4)}, fn: func(d tensor.Dtype) ops.Fn { return ops.LengthMask{Dtype: d, T: 3} },
+		name: "[4]", in: []operand{ints([]int{3, 0, 1, 2}, 4)}, fn: func(d tensor.Dtype) ops.Operation { return ops.LengthMask{Dtype: d, T: 3} },
 		want: func(in []array) array {
 			return generate([]int{3, 4, 1}, func(ix []int) float64 { return truth(float64(ix[0]) < in[0].at(ix[1])) })
 		},
@@ -331,7 +333,7 @@ func opCases() map[string][]opCase {
 	for _, kind := range []string{"bernoulli", "uniform", "normal"} {
 		add(opCase{
 			name: kind, in: []operand{ints([]int{42, 7}, 2)},
-			fn: func(d tensor.Dtype) ops.Fn {
+			fn: func(d tensor.Dtype) ops.Operation {
 				return ops.Noise{Dtype: d, Shape: []int{3, 5}, Kind: kind, P: 0.3, Label: "test"}
 			},
 			want: func([]array) array {
@@ -428,7 +430,7 @@ func opCases() map[string][]opCase {
 		in := []operand{floats(-1, 1, 1, s.T, s.B, s.In), floats(-1, 1, 2, s.B, s.H), floats(-1, 1, 3, s.B, s.H), floats(-1, 1, 4, s.In, s.H), floats(-1, 1, 5, s.H)}
 		add(opCase{
 			name: fmt.Sprint(s), in: in, want: s.loop,
-			fn:     func(d tensor.Dtype) ops.Fn { return s.scan(d) },
+			fn:     func(d tensor.Dtype) ops.Operation { return s.scan(d) },
 			second: "Scan: its gradient has no derivative of its own; unroll with Expand where a second derivative is needed",
 		}, "Scan")
 		add(opCase{
@@ -590,7 +592,7 @@ func eachCase(t *testing.T, test func(t *testing.T, c opCase)) {
 	}
 }
 
-// Every type with a Key method is an operation, and needs cases whose graphs contain it.
+// Every value type with a Key method is an operation, and needs cases whose graphs contain it.
 func TestEveryOperationIsTested(t *testing.T) {
 	names, err := filepath.Glob("*.go")
 	require.NoError(t, err)
@@ -607,7 +609,11 @@ func TestEveryOperationIsTested(t *testing.T) {
 			if !ok || f.Recv == nil || f.Name.Name != "Key" {
 				continue
 			}
-			name := f.Recv.List[0].Type.(*ast.Ident).Name
+			receiver, ok := f.Recv.List[0].Type.(*ast.Ident)
+			if !ok {
+				continue // a pointer: operations are values
+			}
+			name := receiver.Name
 			require.NotEmpty(t, table[name], "a new operation needs cases in opCases")
 			found++
 		}

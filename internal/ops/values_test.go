@@ -155,7 +155,7 @@ func TestGorgoniaGradAgrees(t *testing.T) {
 
 // Where a gradient is 0 by definition, though the function is not flat.
 func TestStops(t *testing.T) {
-	gradient := func(fn ops.Fn, in ...operand) []float64 {
+	gradient := func(fn ops.Operation, in ...operand) []float64 {
 		c := opCase{in: in}
 		g := nodes.NewGraph(nodes.Options{Dtype: nodes.Float64})
 		xs := c.inputs(g)
@@ -171,7 +171,7 @@ func TestStops(t *testing.T) {
 
 // Ties and kinks have the derivatives that the comments promise.
 func TestDerivativesAtKinks(t *testing.T) {
-	gradients := func(fn ops.Fn, in ...operand) (ds [][]float64) {
+	gradients := func(fn ops.Operation, in ...operand) (ds [][]float64) {
 		c := opCase{in: in}
 		g := nodes.NewGraph(nodes.Options{Dtype: nodes.Float64})
 		xs := c.inputs(g)

@@ -7,6 +7,7 @@ import (
 	"gorgonia.org/tensor"
 
 	"github.com/seqzoo/seqzoo/graph/internal/ir"
+	"github.com/seqzoo/seqzoo/graph/internal/pass"
 	"github.com/seqzoo/seqzoo/internal/kernels"
 	"github.com/seqzoo/seqzoo/internal/ops"
 )
@@ -172,7 +173,7 @@ func (k *block[F]) placeOperands(v *ir.Value) {
 		case strided(a) && k.dest[a] == nil && !(k.outer == nil && k.roots[a]):
 			k.dest[a] = to
 			k.placeOperands(a)
-		case isElementwise(a) && !k.cfg.Without["fuse"]:
+		case isElementwise(a) && !k.cfg.Without[pass.Fuse]:
 			k.also[a] = append(k.also[a], to)
 		default:
 			k.placeStored(a, to)
@@ -408,7 +409,7 @@ func (k *block[F]) emitOther(v *ir.Value) {
 		return
 	}
 	k.note("%v runs by its plain definition, on one worker, and is not fused: it has no kernel", v.At)
-	k.add(&evaluate[F]{fn: v.Fn, at: v.At, in: in, out: out}, append(in, out)...)
+	k.add(&evaluate[F]{fn: v.Fn.(ops.Operation), at: v.At, in: in, out: out}, append(in, out)...)
 }
 
 func (k *block[F]) emitAcc(v *ir.Value, fn ir.MatMulAcc) {
@@ -510,7 +511,7 @@ func (k *block[F]) emitMatMul(v *ir.Value, fn ops.MatMul, av, bv *ir.Value, acc 
 	switch {
 	case k.batch > 0:
 		g.split, g.block = k.batch, g.m/k.batch
-	case k.loop == nil && !g.transA && g.m >= 4*packedRows && g.n >= 16 && !k.cfg.Without["pack"]:
+	case k.loop == nil && !g.transA && g.m >= 4*packedRows && g.n >= 16 && !k.cfg.Without[pass.Pack]:
 		if g.tall, g.block = true, packedRows; weights > packedCache {
 			g.block = max(4, min(8, (1<<20)/(g.k*k.elementSize()*packedRows))) * packedRows
 			// as many blocks for every worker, all about as large
@@ -526,7 +527,7 @@ func (k *block[F]) emitMatMul(v *ir.Value, fn ops.MatMul, av, bv *ir.Value, acc 
 		g.block = 32
 		g.split = (g.m + 31) / 32
 	}
-	if !k.cfg.Without["pack"] && k.loop != nil && g.b.loc.clock == still && k.fixed(bv) && k.loop.T*g.m >= 16 {
+	if !k.cfg.Without[pass.Pack] && k.loop != nil && g.b.loc.clock == still && k.fixed(bv) && k.loop.T*g.m >= 16 {
 		g.pack = k.outer.pack(g)
 	}
 	k.add(g, g.a.loc, g.b.loc, c)

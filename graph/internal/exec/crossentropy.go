@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/seqzoo/seqzoo/graph/internal/ir"
+	"github.com/seqzoo/seqzoo/graph/internal/pass"
 	"github.com/seqzoo/seqzoo/internal/kernels"
 	"github.com/seqzoo/seqzoo/internal/ops"
 )
@@ -79,7 +80,7 @@ func (c *crossEntropy[F]) row(x *ctx[F], i int) error {
 	if c.fn.Smoothing > 0 {
 		l -= c.fn.Smoothing * float64(kernels.Sum(logits)) / float64(c.width)
 	}
-	top, sum := exps(dst, logits)
+	top, sum := ops.ExpRow(dst, logits)
 	*loss = F(l + float64(top) + math.Log(float64(sum)))
 	if c.grad == nil {
 		return nil
@@ -166,7 +167,7 @@ func (k *block[F]) owned(v *ir.Value) bool {
 
 // biased takes v apart if it is x + b, with one number of b for each column of x; else x is nil.
 func (k *block[F]) biased(v *ir.Value) (x, b *ir.Value) {
-	if fn, ok := v.Fn.(ops.Elementwise); !ok || fn.Kind != ops.KindAdd || k.locs[v] != nil || k.groups[v] == nil || len(k.groups[v].members) > 1 || k.cfg.Without["fuse"] {
+	if fn, ok := v.Fn.(ops.Elementwise); !ok || fn.Kind != ops.KindAdd || k.locs[v] != nil || k.groups[v] == nil || len(k.groups[v].members) > 1 || k.cfg.Without[pass.Fuse] {
 		return nil, nil
 	}
 	for i, b := range v.Args {
@@ -183,7 +184,7 @@ func (k *block[F]) biased(v *ir.Value) (x, b *ir.Value) {
 // gradient that comes to it, so that must not need the loss, by way of other pairs either.
 func (k *block[F]) pairLosses() {
 	k.gradOf, k.lossOf = map[*ir.Value]*ir.Value{}, map[*ir.Value]*ir.Value{}
-	if k.outer != nil || k.cfg.Without["fuse"] {
+	if k.outer != nil || k.cfg.Without[pass.Fuse] {
 		return
 	}
 	for _, v := range k.order {

@@ -34,8 +34,8 @@ type operand struct {
 // op is one element-wise operation on slots, or one that brings elements to a register or from one.
 type op[F kernels.Float] struct {
 	code    code
-	kind    ops.Kind          // of opCompute
-	kernel  *ops.RowKernel[F] // of opCompute
+	kind    ops.Kind              // of opCompute
+	kernel  *ops.ElementKernel[F] // of opCompute
 	dst     int
 	a, b, c int
 	p, q    float64

@@ -164,7 +164,7 @@ func (p *pack[F]) run(x *ctx[F], lo, hi int) error {
 
 // evaluate runs an operation by its plain definition, on contiguous operands.
 type evaluate[F kernels.Float] struct {
-	fn  ops.Fn
+	fn  ops.Operation
 	at  ops.Place
 	in  []*loc
 	out *loc

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/seqzoo/seqzoo/graph/internal/ir"
+	"github.com/seqzoo/seqzoo/graph/internal/pass"
 	"github.com/seqzoo/seqzoo/internal/kernels"
 	"github.com/seqzoo/seqzoo/internal/ops"
 )
@@ -78,7 +79,7 @@ func (g *gradients[F]) counting(x *ctx[F]) []kernels.Run {
 // emitGradients compiles v, a product with a transposed left operand, together with the other products and sums of
 // the same right operand, if there are any; false if its operands do not lie as that wants it.
 func (k *block[F]) emitGradients(v *ir.Value) bool {
-	if k.outer != nil || k.cfg.Without["fuse"] {
+	if k.outer != nil || k.cfg.Without[pass.Fuse] {
 		return false
 	}
 	base := unshaped(v.Args[1])

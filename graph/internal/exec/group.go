@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/seqzoo/seqzoo/graph/internal/ir"
+	"github.com/seqzoo/seqzoo/graph/internal/pass"
 	"github.com/seqzoo/seqzoo/internal/ops"
 )
 
@@ -88,7 +89,7 @@ func (k *block[F]) group() {
 		shape string
 	}
 	first := map[key]*ir.Value{}
-	fuse := !k.cfg.Without["fuse"]
+	fuse := !k.cfg.Without[pass.Fuse]
 	for _, v := range k.order {
 		if !isElementwise(v) || !fuse {
 			continue

@@ -15,6 +15,7 @@ import (
 	"gorgonia.org/tensor"
 
 	"github.com/seqzoo/seqzoo/graph/internal/ir"
+	"github.com/seqzoo/seqzoo/graph/internal/pass"
 	"github.com/seqzoo/seqzoo/internal/kernels"
 	"github.com/seqzoo/seqzoo/internal/ops"
 )
@@ -23,10 +24,10 @@ import (
 type Config struct {
 	Workers int
 	Shard   Shard
-	Without map[string]bool // names of passes that are off
-	Arena   *Arena          // memory shared with other programs; nil: the program's own
-	Limit   int             // bytes of values at most; 0: no limit
-	Least   int             // cost in nanoseconds from which an instruction is shared; 0 means parallelCost
+	Without map[pass.Name]bool // passes that are off
+	Arena   *Arena             // memory shared with other programs; nil: the program's own
+	Limit   int                // bytes of values at most; 0: no limit
+	Least   int                // cost in nanoseconds from which an instruction is shared; 0 means parallelCost
 }
 
 // Shard says how workers share a loop.

@@ -2,7 +2,6 @@ package exec
 
 import (
 	"fmt"
-	"math"
 	"slices"
 
 	G "gorgonia.org/gorgonia"
@@ -16,7 +15,7 @@ import (
 // are the rows of its first axis.
 func (k *block[F]) byRow(v *ir.Value) bool {
 	switch fn := v.Fn.(type) {
-	case ops.Softmax, ops.LogSoftmax:
+	case ops.RowWise:
 		return len(v.Shape) > 1
 	case ops.SumTo:
 		in := v.Args[0].Shape
@@ -43,15 +42,13 @@ func (k *block[F]) emitRows(v *ir.Value) bool {
 	r := &rows[F]{fn: v.Fn, at: v.At, steps: stepsOf(v)}
 	width := func(v *ir.Value) int { return v.Shape[len(v.Shape)-1] }
 	switch fn := v.Fn.(type) {
-	case ops.Softmax:
-		r.each, r.weight = softmaxRow[F], 1
-	case ops.LogSoftmax:
-		r.each, r.weight = logSoftmaxRow[F], 1
+	case ops.RowWise:
+		r.each, r.row = eachRow[F], ops.RowFunc[F](fn.Rows())
 		k.row = max(k.row, width(v))
 	case ops.CrossEntropyGrad:
-		r.each, r.weight = crossEntropyGradRow[F], 1
+		r.each = crossEntropyGradRow[F]
 	case ops.Gather:
-		r.each, r.weight = gatherRow[F], 1
+		r.each = gatherRow[F]
 	case ops.ScatterAdd:
 		in := []*loc{k.dense(v.Args[0]), k.dense(v.Args[1])}
 		out := k.target(v)
@@ -86,13 +83,13 @@ type rows[F kernels.Float] struct {
 	out      *loc
 	n, width int
 	split    int
-	weight   int
 	steps    steps
 	each     func(x *ctx[F], r *rows[F], lo, hi int) error
+	row      func(dst, x, scratch []F) // of eachRow
 }
 
 func (r *rows[F]) units() int     { return r.split }
-func (r *rows[F]) cost() int      { return r.n * (r.width + 20) * r.weight }
+func (r *rows[F]) cost() int      { return r.n * (r.width + 20) }
 func (r *rows[F]) String() string { return fmt.Sprintf("rows %d×%d: %s", r.n, r.width, r.fn.Key()) }
 
 func (r *rows[F]) run(x *ctx[F], lo, hi int) error {
@@ -121,30 +118,11 @@ func failed(err error, at ops.Place, s steps, n, segment int) error {
 	return ops.Failed(at, err)
 }
 
-// exps writes e^(x−max x) to dst, and gives the maximum and the sum.
-func exps[F kernels.Float](dst, x []F) (top, sum F) {
-	top = kernels.MaxOf(x)
-	kernels.AddScalar(dst, x, -top)
-	kernels.Exp(dst, dst)
-	return top, kernels.Sum(dst)
-}
-
-func softmaxRow[F kernels.Float](x *ctx[F], r *rows[F], lo, hi int) error {
-	src, dst := at(x, r.in[0]), at(x, r.out)
+// eachRow computes a row-wise operation.
+func eachRow[F kernels.Float](x *ctx[F], r *rows[F], lo, hi int) error {
+	src, dst, scratch := at(x, r.in[0]), at(x, r.out), x.row[:r.width]
 	for i := lo; i < hi; i++ {
-		y := dst[i*r.width : (i+1)*r.width]
-		_, sum := exps(y, src[i*r.width:(i+1)*r.width])
-		kernels.MulScalar(y, y, 1/sum)
-	}
-	return nil
-}
-
-func logSoftmaxRow[F kernels.Float](x *ctx[F], r *rows[F], lo, hi int) error {
-	src, dst := at(x, r.in[0]), at(x, r.out)
-	for i := lo; i < hi; i++ {
-		s := src[i*r.width : (i+1)*r.width]
-		top, sum := exps(x.row[:r.width], s)
-		kernels.AddScalar(dst[i*r.width:(i+1)*r.width], s, -(top + F(math.Log(float64(sum)))))
+		r.row(dst[i*r.width:(i+1)*r.width], src[i*r.width:(i+1)*r.width], scratch)
 	}
 	return nil
 }
@@ -189,7 +167,7 @@ func crossEntropyGradRow[F kernels.Float](x *ctx[F], r *rows[F], lo, hi int) err
 			clear(row)
 			continue
 		}
-		_, sum := exps(row, logits[i*r.width:(i+1)*r.width])
+		_, sum := ops.ExpRow(row, logits[i*r.width:(i+1)*r.width])
 		kernels.MulScalar(row, row, dy[i]/sum)
 		if c.Smoothing > 0 {
 			kernels.AddScalar(row, row, -dy[i]*F(c.Smoothing/float64(r.width)))

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/seqzoo/seqzoo/graph/internal/ir"
+	"github.com/seqzoo/seqzoo/graph/internal/pass"
 	"github.com/seqzoo/seqzoo/internal/ops"
 )
 
@@ -34,7 +35,7 @@ func (k *block[F]) maskedRows(v *ir.Value, l *ir.Loop) *masked {
 	}
 	k.skips[v] = nil // also while it is being found out
 	mask := maskOf(v, l)
-	if mask == nil || k.cfg.Without["skip"] || k.outer != nil || l.T < 2 {
+	if mask == nil || k.cfg.Without[pass.Skip] || k.outer != nil || l.T < 2 {
 		return nil
 	}
 	outs := k.outputs(l)

@@ -86,10 +86,6 @@ func or(s, otherwise string) string {
 type basic struct{}
 
 func (basic) Infer(in []ops.Type) (ops.Type, error) { return in[0], nil }
-func (basic) Eval([]ops.Tensor, ops.Tensor) error {
-	return fmt.Errorf("an operation of the engine has no Eval")
-}
-func (basic) Diff(in []*G.Node, _, _ *G.Node, _ []bool) []*G.Node { return make([]*G.Node, len(in)) }
 
 // Input is a value that the caller binds to a node.
 type Input struct {
@@ -136,17 +132,10 @@ func Elementwise(v *Value) (fn ops.Elementwise, ok bool) {
 }
 
 // MatMulAcc is u + op(A)·op(B), with operands u, A, B.
-type MatMulAcc struct {
-	basic
-	ops.MatMul
-}
+type MatMulAcc struct{ ops.MatMul }
 
-func (m MatMulAcc) Key() string                              { return "acc " + m.MatMul.Key() }
-func (m MatMulAcc) Infer(in []ops.Type) (ops.Type, error)    { return in[0], nil }
-func (m MatMulAcc) Eval(in []ops.Tensor, o ops.Tensor) error { return m.basic.Eval(in, o) }
-func (m MatMulAcc) Diff(in []*G.Node, y, dy *G.Node, n []bool) []*G.Node {
-	return m.basic.Diff(in, y, dy, n)
-}
+func (m MatMulAcc) Key() string                           { return "acc " + m.MatMul.Key() }
+func (m MatMulAcc) Infer(in []ops.Type) (ops.Type, error) { return in[0], nil }
 
 // Fill reports whether v has one value everywhere, and which.
 func (v *Value) Fill() (float64, bool) {

@@ -12,8 +12,8 @@ import (
 func (r *recurrence) batchable(v *ir.Value) bool {
 	timed := func(i int) bool { return r.class(v.Args[i]) != constant }
 	switch fn := v.Fn.(type) {
-	case ops.Elementwise, ops.Broadcast, ops.Reshape, ops.Transpose, ops.Slice, ops.Pad, ops.SumTo, ops.Max, ops.Softmax,
-		ops.LogSoftmax, ops.ArgMax, ops.OneHot, ops.Differs:
+	case ops.Elementwise, ops.Broadcast, ops.Reshape, ops.Transpose, ops.Slice, ops.Pad, ops.SumTo, ops.Max, ops.RowWise,
+		ops.ArgMax, ops.OneHot, ops.Differs:
 		return true
 	case ops.Concat:
 		return v.IsFloat()

@@ -114,7 +114,7 @@ func (l *lowering) node(n *G.Node, args []*ir.Value) (*ir.Value, error) {
 			if changed := native.Changed(op, types); changed != nil {
 				l.Fixed = append(l.Fixed, &Fixed{n, l.inner, changed})
 			}
-			return native.Apply(e, args, l.Region.Apply), nil
+			return native.Apply(e, args, l.operation), nil
 		case native.IsConstant(op):
 			return l.Region.Leaf(ir.Input{Node: n}, ops.TypeOf(n)), nil
 		}
@@ -141,6 +141,11 @@ type firstOperands struct {
 }
 
 func (f firstOperands) Do(in ...G.Value) (G.Value, error) { return f.Op.Do(in[:f.n]...) }
+
+// operation is the value of an operation on values.
+func (l *lowering) operation(fn ops.Operation, args ...*ir.Value) *ir.Value {
+	return l.Region.Apply(fn, args...)
+}
 
 // foreign is a value that an op's Do computes; why says why the engine does not.
 func (l *lowering) foreign(op ir.Doer, t ops.Type, args []*ir.Value, why error) *ir.Value {

@@ -71,5 +71,5 @@ func (l *lowering) moves(n *G.Node, args []*ir.Value, types []ops.Type) (*ir.Val
 	}
 	l.Notes.Add("the range of %v is looked up in each run: it was changed", n.Op())
 	l.Moving = append(l.Moving, m)
-	return native.Apply(e, append(args, l.Region.Leaf(ir.Input{Node: ids}, t)), l.Region.Apply), nil
+	return native.Apply(e, append(args, l.Region.Leaf(ir.Input{Node: ids}, t)), l.operation), nil
 }

@@ -24,7 +24,7 @@ type builder struct {
 	out    ops.Type
 }
 
-func (b *builder) apply(fn ops.Fn, args ...int) int {
+func (b *builder) apply(fn ops.Operation, args ...int) int {
 	in := make([]ops.Type, len(args))
 	for i, a := range args {
 		in[i] = b.types[a]

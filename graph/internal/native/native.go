@@ -20,7 +20,7 @@ type Expr struct {
 
 // Step applies an operation. Args below Expr.In are operands of the node; In+i is the result of step i.
 type Step struct {
-	Fn   ops.Fn
+	Fn   ops.Operation
 	Args []int
 }
 
@@ -133,7 +133,7 @@ func Warning(n *G.Node, operands []*G.Node) string {
 }
 
 // Apply computes e by means of apply, which says what an operation makes of values.
-func Apply[V any](e *Expr, operands []V, apply func(ops.Fn, ...V) V) V {
+func Apply[V any](e *Expr, operands []V, apply func(ops.Operation, ...V) V) V {
 	vs := slices.Clone(operands)
 	for _, s := range e.Steps {
 		args := make([]V, len(s.Args))
@@ -147,7 +147,7 @@ func Apply[V any](e *Expr, operands []V, apply func(ops.Fn, ...V) V) V {
 
 // Eval computes e the plain way.
 func (e *Expr) Eval(operands []ops.Tensor) (out ops.Tensor, err error) {
-	out = Apply(e, operands, func(fn ops.Fn, in ...ops.Tensor) ops.Tensor {
+	out = Apply(e, operands, func(fn ops.Operation, in ...ops.Tensor) ops.Tensor {
 		types := make([]ops.Type, len(in))
 		for i, t := range in {
 			types[i] = ops.Type{Dtype: t.Dtype(), Shape: t.Shape}

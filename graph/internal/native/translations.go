@@ -333,7 +333,7 @@ func softmax(b *builder) int {
 	if axis == -1 && len(s) == 2 && s[1] == 1 {
 		axis = 0
 	}
-	var fn ops.Fn = ops.Softmax{}
+	var fn ops.Operation = ops.Softmax{}
 	if b.bool("isLog") {
 		fn = ops.LogSoftmax{}
 	}

@@ -1,2 +1,3 @@
-// Package optimise improves a graph in the engine's form. Each pass does one thing, and can be switched off.
+// Package optimise improves a graph in the engine's form. Each pass does one thing, and can be
+// switched off.
 package optimise

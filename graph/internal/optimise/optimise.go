@@ -2,45 +2,37 @@ package optimise
 
 import (
 	"github.com/seqzoo/seqzoo/graph/internal/ir"
+	"github.com/seqzoo/seqzoo/graph/internal/pass"
 	"github.com/seqzoo/seqzoo/internal/ops"
 )
 
-// Pass is one improvement.
-type Pass struct {
-	Name string
-	Does string
-	run  func(l *level)
-}
+// functions are the passes of this stage, each of which registers itself in its file.
+var functions = map[pass.Name]func(l *level){}
 
-// Passes are in the order in which they run. Accumulation comes before slices are moved, since it looks for whole sums.
-var Passes = []Pass{
-	{"pull", "element-wise operations whose only reader is a loop are computed in it, step by step", pull},
-	{"accumulate", "products that are terms of a sum are added straight to another term", accumulate},
-	{"slice", "slices of element-wise results become element-wise operations on slices, so that gates fuse", slice},
-	{"gates", "products of which only slices are read become a product for each slice", gates},
-	{"accumulate", "once more, for the products of single gates", accumulate},
-}
+func register(name pass.Name, run func(l *level)) { functions[name] = run }
 
-// Run applies the passes to a graph with the given results, and gives the results that equal them. What they leave as it
-// is goes to the notes, with the reason.
-func Run(r *ir.Region, results []*ir.Value, without map[string]bool, notes *ir.Notes) []*ir.Value {
+// Run applies the passes to a graph with the given results, and gives the results that equal them.
+// What they leave as it is goes to the notes, with the reason.
+func Run(r *ir.Region, results []*ir.Value, without map[pass.Name]bool, notes *ir.Notes) []*ir.Value {
 	l := &level{region: r, roots: results, notes: notes}
-	for _, p := range Passes {
-		if without[p.Name] {
+	for _, p := range pass.Table {
+		if p.Stage != pass.Optimising || without[p.Name] {
 			continue
 		}
+		run := functions[p.Name]
 		l.scan()
-		p.run(l)
-		l.loops(p)
+		run(l)
+		l.loops(run)
 	}
 	l.scan()
 	apart(l)
-	l.loops(Pass{run: apart})
+	l.loops(apart)
 	return l.roots
 }
 
-// loops applies a pass to the bodies of the loops of a level. That of a loop over segments is a graph with loops in it.
-func (l *level) loops(p Pass) {
+// loops applies a pass to the bodies of the loops of a level. That of a loop over segments is a
+// graph with loops in it.
+func (l *level) loops(run func(l *level)) {
 	l.scan()
 	for _, v := range l.order {
 		loop, ok := v.Fn.(*ir.Loop)
@@ -49,9 +41,9 @@ func (l *level) loops(p Pass) {
 		}
 		body := bodyOf(loop, v, l)
 		body.scan()
-		p.run(body)
+		run(body)
 		if loop.Segments {
-			body.loops(p)
+			body.loops(run)
 		}
 		body.finish(loop)
 	}
@@ -71,7 +63,8 @@ type level struct {
 	outs  []*ir.Value // outputs of the loop whose values are roots, after the carries'
 }
 
-// bodyOf is the body of a loop as a level. Its roots are what the carries become, then what is stored.
+// bodyOf is the body of a loop as a level. Its roots are what the carries become, then what is
+// stored.
 func bodyOf(loop *ir.Loop, v *ir.Value, outer *level) *level {
 	l := &level{region: loop.Body, value: v, outer: outer, notes: outer.notes}
 	if !loop.Segments {
@@ -129,8 +122,8 @@ func (l *level) scan() {
 	}
 }
 
-// rewrite replaces values: rule gives a replacement for v, whose operands' replacements are args, or nil for v itself
-// on those. Loops and what comes out of them stay.
+// rewrite replaces values: rule gives a replacement for v, whose operands' replacements are args,
+// or nil for v itself on those. Loops and what comes out of them stay.
 func (l *level) rewrite(now map[*ir.Value]*ir.Value, rule func(v *ir.Value, args []*ir.Value) *ir.Value) {
 	for _, v := range l.order {
 		if now[v] != nil {

@@ -6,9 +6,9 @@ import (
 	"github.com/seqzoo/seqzoo/internal/kernels"
 )
 
-// RowKernel computes an element-wise function over slices of one length. One of its fields is set,
+// ElementKernel computes an element-wise function over slices of one length. One of its fields is set,
 // by the number of operands and whether there are parameters.
-type RowKernel[F kernels.Float] struct {
+type ElementKernel[F kernels.Float] struct {
 	Of1  func(dst, x []F)
 	Of2  func(dst, x, y []F)
 	Of3  func(dst, x, y, z []F)
@@ -16,7 +16,7 @@ type RowKernel[F kernels.Float] struct {
 }
 
 // Run computes dst from as many of x, y and z as the function has operands.
-func (k *RowKernel[F]) Run(dst, x, y, z []F, p, q float64) {
+func (k *ElementKernel[F]) Run(dst, x, y, z []F, p, q float64) {
 	switch {
 	case k.Of1 != nil:
 		k.Of1(dst, x)
@@ -29,23 +29,23 @@ func (k *RowKernel[F]) Run(dst, x, y, z []F, p, q float64) {
 	}
 }
 
-// kernel is a RowKernel for either type.
+// kernel is a ElementKernel for either type.
 type kernel struct {
-	f32 RowKernel[float32]
-	f64 RowKernel[float64]
+	f32 ElementKernel[float32]
+	f64 ElementKernel[float64]
 	set bool
 }
 
-// of is the RowKernel of a type.
-func of[F kernels.Float](k *kernel) *RowKernel[F] {
-	if r, ok := any(&k.f32).(*RowKernel[F]); ok {
+// of is the ElementKernel of a type.
+func of[F kernels.Float](k *kernel) *ElementKernel[F] {
+	if r, ok := any(&k.f32).(*ElementKernel[F]); ok {
 		return r
 	}
-	return any(&k.f64).(*RowKernel[F])
+	return any(&k.f64).(*ElementKernel[F])
 }
 
 // FastKernel is what the engine computes a kind by; nil if there is no such kind.
-func FastKernel[F kernels.Float](kind Kind) *RowKernel[F] {
+func FastKernel[F kernels.Float](kind Kind) *ElementKernel[F] {
 	row, ok := kinds[kind]
 	switch {
 	case !ok:
@@ -57,25 +57,25 @@ func FastKernel[F kernels.Float](kind Kind) *RowKernel[F] {
 }
 
 // plainKernel is the definition of a kind.
-func plainKernel[F kernels.Float](kind Kind) *RowKernel[F] {
+func plainKernel[F kernels.Float](kind Kind) *ElementKernel[F] {
 	row := kinds[kind]
 	return of[F](&row.plain)
 }
 
 func of1(f32 func(dst, x []float32), f64 func(dst, x []float64)) kernel {
-	return kernel{RowKernel[float32]{Of1: f32}, RowKernel[float64]{Of1: f64}, true}
+	return kernel{ElementKernel[float32]{Of1: f32}, ElementKernel[float64]{Of1: f64}, true}
 }
 
 func of2(f32 func(dst, x, y []float32), f64 func(dst, x, y []float64)) kernel {
-	return kernel{RowKernel[float32]{Of2: f32}, RowKernel[float64]{Of2: f64}, true}
+	return kernel{ElementKernel[float32]{Of2: f32}, ElementKernel[float64]{Of2: f64}, true}
 }
 
 func of3(f32 func(dst, x, y, z []float32), f64 func(dst, x, y, z []float64)) kernel {
-	return kernel{RowKernel[float32]{Of3: f32}, RowKernel[float64]{Of3: f64}, true}
+	return kernel{ElementKernel[float32]{Of3: f32}, ElementKernel[float64]{Of3: f64}, true}
 }
 
 func with(f32 func(dst, x []float32, p, q float64), f64 func(dst, x []float64, p, q float64)) kernel {
-	return kernel{RowKernel[float32]{With: f32}, RowKernel[float64]{With: f64}, true}
+	return kernel{ElementKernel[float32]{With: f32}, ElementKernel[float64]{With: f64}, true}
 }
 
 // each applies a function of package math to every element.
