@@ -93,7 +93,10 @@ func (t *training) run(ctx context.Context, s cli.Std) error {
 	}
 	fmt.Fprintf(s.Out, "%s: %d lines, vocabulary %d\n", path, len(sentences), m.Vocabulary().Len())
 
-	options := word2vec.TrainOptions{Workers: t.workers, Progress: show(s.Messages)}
+	options := word2vec.TrainOptions{
+		Workers: t.workers, Progress: show(s.Messages),
+		Warn: func(message string) { cli.Warn(s.Messages, path, []string{message}) },
+	}
 	if t.save != "" {
 		defer cli.Hold()()
 		options.AfterEpoch = save

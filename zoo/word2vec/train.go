@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"log"
 	"math"
 	"runtime"
 	"slices"
@@ -30,6 +31,10 @@ type TrainOptions struct {
 	Workers    int                // goroutines; 0 means GOMAXPROCS; more than 16 are of no use, nor is a second for a hierarchical softmax
 	Progress   func(Progress)     // called a few times a second at most, if not nil, and at the end of each epoch
 	AfterEpoch func(*Model) error // called after each epoch, if not nil, to save the model for example
+
+	// Warn is told if more than a third of the words of the text are not in the vocabulary, and so are left out; nil: the
+	// standard logger.
+	Warn func(message string)
 }
 
 const (
@@ -74,9 +79,29 @@ func (m *Model) Train(ctx context.Context, sentences [][]string, o TrainOptions)
 		return fmt.Errorf("word2vec: the training stands at sentence %d of a text of %d", m.sentence, len(c.starts)-1)
 	}
 	m.digest, m.instructions = c.digest, kernels.Instructions()
+	o.warn(c, sentences)
 	t := newTrainer(m, c, min(o.Workers, blocks))
 	defer t.team.close()
 	return t.run(ctx, o)
+}
+
+// warn tells of a text most of which is left out.
+func (o TrainOptions) warn(c *corpus, sentences [][]string) {
+	all := 0
+	for _, words := range sentences {
+		all += len(words)
+	}
+	left := all - len(c.ids)
+	if 3*left <= all {
+		return
+	}
+	message := fmt.Sprintf("%d of the %d words of the text (%.1f %%) are left out, since the vocabulary lacks them: are too many left out as "+
+		"rare, or does the tokeniser not suit the language?", left, all, 100*float64(left)/float64(all))
+	if o.Warn == nil {
+		log.Print("word2vec: ", message)
+		return
+	}
+	o.Warn(message)
 }
 
 // corpus is a text without the words that the vocabulary lacks.

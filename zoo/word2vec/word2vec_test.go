@@ -508,3 +508,18 @@ func TestInstructions(t *testing.T) {
 		require.Equal(t, want, m.Instructions())
 	}
 }
+
+// A text of which most words are left out is trained on, and said.
+func TestWarnOfLeftOutWords(t *testing.T) {
+	words := []string{"a", "b", "a", "b", "a", "b"}
+	for i := range 4 {
+		words = append(words, fmt.Sprint("rare", i))
+	}
+	var warned []string
+	m, err := New(Config{Dim: 2, MinCount: 2, Epochs: 1}, [][]string{words})
+	require.NoError(t, err)
+	o := TrainOptions{Warn: func(message string) { warned = append(warned, message) }}
+	require.NoError(t, m.Train(context.Background(), [][]string{words}, o))
+	require.Len(t, warned, 1)
+	require.Contains(t, warned[0], "4 of the 10 words of the text (40.0 %) are left out")
+}
