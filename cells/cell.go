@@ -28,6 +28,9 @@ type Cell interface {
 
 // Zero is the state of zeros for a batch.
 func Zero(g *nodes.Graph, c interface{ Parts() []Part }, batch int) State {
+	if g == nil || c == nil {
+		nodes.Failf("Zero", "the graph or the cell is nil")
+	}
 	s := State{}
 	for _, p := range c.Parts() {
 		s = append(s, g.Zeros(batch, p.Width))

@@ -2,6 +2,7 @@ package graph
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -17,6 +18,9 @@ import (
 // grey, and what was written in one scope of the model stands in a frame. The step of a recurrence is drawn beside it,
 // with its state going round.
 func WriteDOT(w io.Writer, g *gorgonia.ExprGraph) error {
+	if w == nil || g == nil {
+		return errors.New("graph.WriteDOT: the writer or the graph is nil")
+	}
 	d := dot{w: bufio.NewWriter(w)}
 	d.line("digraph model {")
 	d.line("rankdir=TB; node [fontname=Helvetica fontsize=10 shape=ellipse]; edge [fontname=Helvetica fontsize=8];")

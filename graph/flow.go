@@ -1,6 +1,7 @@
 package graph
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -27,6 +28,9 @@ type GradientFlow struct{ flows []ops.Flow }
 // NewGradientFlow finds the layers of a graph, unrolled by Scan or by Expand, through which gradients were taken with
 // the methods of nodes.Graph, and adds to it the gradients in their states.
 func NewGradientFlow(g *gorgonia.ExprGraph) (*GradientFlow, error) {
+	if g == nil {
+		return nil, errors.New("graph.NewGradientFlow: the graph is nil")
+	}
 	flows, err := ops.Flows(g)
 	if err != nil {
 		return nil, fmt.Errorf("graph.NewGradientFlow: %w", err)

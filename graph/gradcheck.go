@@ -196,6 +196,9 @@ func CheckLoss(loss func() (float64, error), params []gorgonia.ValueGrad, c Grad
 }
 
 func newChecked(i int, p gorgonia.ValueGrad) (x checked, err error) {
+	if p == nil {
+		return x, fmt.Errorf("parameter %d is nil", i)
+	}
 	x.name = fmt.Sprintf("parameter %d", i)
 	if p, ok := p.(interface{ Name() string }); ok {
 		x.name = p.Name()

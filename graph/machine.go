@@ -67,7 +67,10 @@ func compile(g *gorgonia.ExprGraph, opts []Option) (*Machine, error) {
 		return nil, errors.New("the graph is nil")
 	}
 	c := config{without: map[pass.Name]bool{}}
-	for _, o := range opts {
+	for i, o := range opts {
+		if o == nil {
+			return nil, fmt.Errorf("option %d is nil", i)
+		}
 		o(&c)
 	}
 	if err := c.check(); err != nil {

@@ -72,8 +72,11 @@ func EvalMode() Option { return func(c *config) { c.eval = true } }
 func Plain() Option { return func(c *config) { c.plain = true } }
 
 // Workers is the number of goroutines that share the work, the caller's included; the default, also
-// for n < 1, is GOMAXPROCS. The results do not depend on it.
-func Workers(n int) Option { return func(c *config) { c.workers = n } }
+// for n < 1, is GOMAXPROCS, and there are never more than 1024. The results do not depend on it.
+func Workers(n int) Option { return func(c *config) { c.workers = min(n, maxWorkers) } }
+
+// maxWorkers is more than any processor has cores for; each takes memory of its own.
+const maxWorkers = 1024
 
 // Sharing says how workers share a recurrence.
 type Sharing = exec.Shard

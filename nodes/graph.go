@@ -24,6 +24,9 @@ type BuildError = ops.BuildError
 // Try runs building code and returns the *BuildError it panicked with, if any. Other panics pass.
 func Try(build func()) (err error) {
 	defer ops.Catch(&err)
+	if build == nil {
+		ops.Failf("Try", "there is nothing to build: the function is nil")
+	}
 	build()
 	return nil
 }

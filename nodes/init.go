@@ -62,6 +62,10 @@ func Blocks(parts ...Init) Init { return Init{kind: "blocks", blocks: parts} }
 
 // Gates is Blocks with n times the same.
 func Gates(n int, init Init) Init {
+	const most = 1 << 16 // gates; a cell has a few
+	if n < 0 || n > most {
+		Failf("Gates", "%d gates: want 0 … %d", n, most)
+	}
 	b := make([]Init, n)
 	for i := range b {
 		b[i] = init

@@ -64,10 +64,11 @@ type Scope struct {
 // In is the scope of name under s. The name may be formatted: s.In("l%d", k).
 func (s *Scope) In(format string, args ...any) *Scope {
 	name := fmt.Sprintf(format, args...)
+	path := s.join(name)
 	if err := checkName(name); err != nil {
 		panic(&BuildError{Path: s.path, Op: "Scope", Msg: err.Error()})
 	}
-	return &Scope{s.store, s.join(name)}
+	return &Scope{s.store, path}
 }
 
 // checkName holds a name to what paths, files and messages can carry.
@@ -80,14 +81,25 @@ func checkName(name string) error {
 }
 
 func (s *Scope) join(name string) string {
+	s.check()
 	if s.path == "" {
 		return name
 	}
 	return s.path + "/" + name
 }
 
+// check refuses a scope that belongs to no store.
+func (s *Scope) check() {
+	if s == nil || s.store == nil {
+		ops.Failf("Scope", "the scope is nil, or none that Store.Root or Scope.In made")
+	}
+}
+
 // Path is the scope's path; the root's is empty.
-func (s *Scope) Path() string { return s.path }
+func (s *Scope) Path() string {
+	s.check()
+	return s.path
+}
 
 // Param declares a parameter. Declaring one path twice is a mistake: to use a parameter again, use Shared.
 func (s *Scope) Param(name string, init Init, shape ...int) *Param {

@@ -106,6 +106,9 @@ var ErrInterrupted = errors.New("interrupted")
 // step in which the first NaN or infinity came up, if the gradients are those of a Step. After an error the weights are
 // those of the last update.
 func Fit(ctx context.Context, t Task, c Config) (*Result, error) {
+	if ctx == nil {
+		return nil, errors.New("train: Fit: the context is nil; context.Background() is one that never ends")
+	}
 	f, err := newFit(t, c)
 	if err != nil {
 		return nil, err

@@ -15,6 +15,9 @@ import (
 // which status to end. A SIGHUP that the process was started to ignore, as nohup does it, stays ignored.
 // Call stop when done; signals then do again what they did before.
 func Interruptible(parent context.Context) (ctx context.Context, stop func()) {
+	if parent == nil {
+		parent = context.Background()
+	}
 	ctx, cancel := context.WithCancel(parent)
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)

@@ -36,6 +36,14 @@ func (g gradient) Grad() (gorgonia.Value, error) { return g.grad.Value(), nil }
 // NewStep compiles loss, a scalar, and the nodes to keep, whose values can be read after each run. In a graph for
 // training it adds the gradients of every parameter the graph uses.
 func NewStep(loss *nodes.Node, keep ...*nodes.Node) (s *Step, err error) {
+	if loss == nil || loss.Graph() == nil {
+		return nil, errors.New("train: NewStep: the loss is nil")
+	}
+	for i, n := range keep {
+		if n == nil || n.Graph() == nil {
+			return nil, fmt.Errorf("train: NewStep: node %d of those to keep is nil", i)
+		}
+	}
 	g := loss.Graph()
 	s = &Step{loss: loss}
 	kept := []*gorgonia.Node{loss.Gorgonia()}
@@ -131,6 +139,9 @@ func (s *Step) Close() error {
 
 // Feed makes a tensor the value of an input, and returns it: writing to its elements feeds the runs to come.
 func Feed(input *nodes.Node) (*tensor.Dense, error) {
+	if input == nil || input.Graph() == nil {
+		return nil, errors.New("train: Feed: the input is nil")
+	}
 	v := tensor.New(tensor.Of(input.Dtype()), tensor.WithShape(input.Shape()...))
 	return v, gorgonia.Let(input.Gorgonia(), v)
 }

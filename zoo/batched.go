@@ -8,6 +8,7 @@ import (
 
 	"gorgonia.org/tensor"
 
+	"github.com/seqzoo/seqzoo/internal/interrupt"
 	"github.com/seqzoo/seqzoo/nodes"
 	"github.com/seqzoo/seqzoo/train"
 )
@@ -63,7 +64,7 @@ func meanLoss(ctx context.Context, batches *train.Batches, run func(examples []i
 	var sum float64
 	var n int
 	for examples, ok := batches.Next(); ok; examples, ok = batches.Next() {
-		if err := ctx.Err(); err != nil {
+		if err := interrupt.Err(ctx); err != nil {
 			return 0, err
 		}
 		b, err := run(examples)

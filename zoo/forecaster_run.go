@@ -10,6 +10,7 @@ import (
 
 	"gorgonia.org/tensor"
 
+	"github.com/seqzoo/seqzoo/internal/interrupt"
 	"github.com/seqzoo/seqzoo/nodes"
 	"github.com/seqzoo/seqzoo/train"
 	"github.com/seqzoo/seqzoo/unroll"
@@ -145,7 +146,7 @@ func (m *Forecaster) Evaluate(ctx context.Context, s *series.Series) (*ForecastE
 		starts[i] = i
 	}
 	for batch := range slices.Chunk(starts, 64) {
-		if err := ctx.Err(); err != nil {
+		if err := interrupt.Err(ctx); err != nil {
 			return nil, err
 		}
 		g, err := graphs.get(len(batch))

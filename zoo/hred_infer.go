@@ -10,6 +10,7 @@ import (
 	"gorgonia.org/tensor"
 
 	"github.com/seqzoo/seqzoo/cells"
+	"github.com/seqzoo/seqzoo/internal/interrupt"
 	"github.com/seqzoo/seqzoo/internal/rng"
 	"github.com/seqzoo/seqzoo/nodes"
 	"github.com/seqzoo/seqzoo/train"
@@ -163,7 +164,7 @@ func (m *HRED) Reply(ctx context.Context, dialogue [][]string, o ReplyOptions) (
 	}
 	c := m.NewConversation()
 	for _, tokens := range dialogue {
-		if err := ctx.Err(); err != nil {
+		if err := interrupt.Err(ctx); err != nil {
 			return nil, fmt.Errorf("zoo: hred: %w", err)
 		}
 		if err := c.Read(tokens); err != nil {

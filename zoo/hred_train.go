@@ -11,6 +11,7 @@ import (
 
 	"gorgonia.org/tensor"
 
+	"github.com/seqzoo/seqzoo/internal/interrupt"
 	"github.com/seqzoo/seqzoo/internal/rng"
 	"github.com/seqzoo/seqzoo/nodes"
 	"github.com/seqzoo/seqzoo/train"
@@ -255,7 +256,7 @@ func (m *HRED) Evaluate(ctx context.Context, ds []Dialogue, o EvaluateOptions) (
 		}
 		weights := make([][]float64, samples)
 		for k := range weights {
-			if err := ctx.Err(); err != nil {
+			if err := interrupt.Err(ctx); err != nil {
 				return s, err
 			}
 			g, err := r.run(ds, examples, o.Seed, counter+k)

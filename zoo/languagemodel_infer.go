@@ -10,6 +10,7 @@ import (
 	"gorgonia.org/tensor"
 
 	"github.com/seqzoo/seqzoo/cells"
+	"github.com/seqzoo/seqzoo/internal/interrupt"
 	"github.com/seqzoo/seqzoo/internal/rng"
 	"github.com/seqzoo/seqzoo/nodes"
 	"github.com/seqzoo/seqzoo/train"
@@ -155,7 +156,7 @@ func (m *LanguageModel) LogProbs(ctx context.Context, ids []int) ([]float64, err
 	defer s.Close()
 	out := make([]float64, len(ids)-1)
 	for i := range out {
-		if err := ctx.Err(); err != nil {
+		if err := interrupt.Err(ctx); err != nil {
 			return nil, err
 		}
 		logits, err := s.Step(ids[i])
@@ -255,7 +256,7 @@ func (m *LanguageModel) Generate(ctx context.Context, prompt string, o GenerateO
 	logits, err := s.read(p)
 	for len(out.New) < o.Max {
 		if err == nil {
-			err = ctx.Err()
+			err = interrupt.Err(ctx)
 		}
 		if err != nil {
 			break

@@ -11,6 +11,7 @@ import (
 	"gorgonia.org/tensor"
 
 	"github.com/seqzoo/seqzoo/cells"
+	"github.com/seqzoo/seqzoo/internal/interrupt"
 	"github.com/seqzoo/seqzoo/nodes"
 	"github.com/seqzoo/seqzoo/train"
 	"github.com/seqzoo/seqzoo/unroll"
@@ -197,7 +198,7 @@ func (m *LanguageModel) measure(ctx context.Context, ids []int, o MeasureOptions
 	}
 	defer r.close()
 	for w, ok := stream.Next(); ok; w, ok = stream.Next() {
-		if err := ctx.Err(); err != nil {
+		if err := interrupt.Err(ctx); err != nil {
 			return sum, err
 		}
 		batch, err := r.run(w, 0, 0)

@@ -42,8 +42,13 @@ func LoadReducer(dir string) (Reducer, error) {
 	return loadAs[Reducer](dir, "a PCA, an Autoencoder or a VAE")
 }
 
+var errNoReducer = errors.New("zoo: the model is nil")
+
 // Reconstruct returns rows [N, D] as they come back from their codes.
 func Reconstruct(m Reducer, x []float32) ([]float32, error) {
+	if m == nil {
+		return nil, errNoReducer
+	}
 	codes, err := m.Transform(x)
 	if err != nil {
 		return nil, err
@@ -80,6 +85,9 @@ func finiteRows(model string, y []float32, width int, err error) ([]float32, err
 
 // MeanError is the mean of the Errors of rows [N, D]: the squared error a feature. It is a *RowError if one is infinite.
 func MeanError(m Reducer, x []float32) (float64, error) {
+	if m == nil {
+		return 0, errNoReducer
+	}
 	errs, err := m.Errors(x)
 	if err != nil {
 		return 0, err
@@ -98,6 +106,9 @@ func MeanError(m Reducer, x []float32) (float64, error) {
 // error however wrong. Rows are taken as they are, whatever the model does to them; one of zeros has the error of its
 // reconstruction's sum of squares, as if its own were 1. As in Errors, a row that comes back as no finite number has +Inf.
 func RelativeErrors(m Reducer, x []float32) ([]float64, error) {
+	if m == nil {
+		return nil, errNoReducer
+	}
 	d := m.Features()
 	var errs []float64
 	y, err := Reconstruct(m, x)
@@ -161,6 +172,9 @@ func Traverse(m Reducer, x []float32, k int, low, high float64, steps int) ([]fl
 	if steps < 2 || steps > maxWalk {
 		return nil, fmt.Errorf("zoo: traverse: %d steps, want 2 … %d", steps, maxWalk)
 	}
+	if m == nil {
+		return nil, errNoReducer
+	}
 	if k < 0 || k >= m.Codes() {
 		return nil, fmt.Errorf("zoo: traverse: there is no number %d in a code of %d, counted from 0", k, m.Codes())
 	}
@@ -180,6 +194,9 @@ func Traverse(m Reducer, x []float32, k int, low, high float64, steps int) ([]fl
 const maxWalk = 1 << 12
 
 func oneCode(m Reducer, x []float32) ([]float32, error) {
+	if m == nil {
+		return nil, errNoReducer
+	}
 	if len(x) != m.Features() {
 		return nil, fmt.Errorf("a row has %d values, want %d", len(x), m.Features())
 	}

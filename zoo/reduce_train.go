@@ -8,6 +8,7 @@ import (
 
 	"gorgonia.org/tensor"
 
+	"github.com/seqzoo/seqzoo/internal/interrupt"
 	"github.com/seqzoo/seqzoo/nodes"
 	"github.com/seqzoo/seqzoo/train"
 )
@@ -133,7 +134,7 @@ func meanRowLoss(ctx context.Context, dtype tensor.Dtype, x []float32, width int
 	rows := len(x) / width
 	var sums []float64
 	for batch := 0; len(x) > 0; batch++ {
-		if err := ctx.Err(); err != nil {
+		if err := interrupt.Err(ctx); err != nil {
 			return nil, err
 		}
 		n := min(len(x)/width, B)

@@ -9,6 +9,7 @@ import (
 	"gorgonia.org/tensor"
 
 	"github.com/seqzoo/seqzoo/graph"
+	"github.com/seqzoo/seqzoo/internal/interrupt"
 	"github.com/seqzoo/seqzoo/nodes"
 	"github.com/seqzoo/seqzoo/train"
 	"github.com/seqzoo/seqzoo/unroll"
@@ -164,7 +165,7 @@ func (m *labeller) predict(ctx context.Context, sequences []Sequence, found func
 	}
 	slices.SortStableFunc(order, func(i, j int) int { return cmp.Compare(m.steps(sequences[i]), m.steps(sequences[j])) })
 	for batch := range slices.Chunk(order, evaluationBatch) {
-		if err := ctx.Err(); err != nil {
+		if err := interrupt.Err(ctx); err != nil {
 			return err
 		}
 		B := evaluationBatch

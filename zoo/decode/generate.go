@@ -7,6 +7,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/seqzoo/seqzoo/internal/interrupt"
 	"github.com/seqzoo/seqzoo/internal/rng"
 )
 
@@ -128,8 +129,11 @@ func identity(n int) []int {
 
 // step lets the model read, unless the context is cancelled, and checks what it says.
 func step(ctx context.Context, s Stepper, from, tokens []int) (Prediction, error) {
-	if err := ctx.Err(); err != nil {
+	if err := interrupt.Err(ctx); err != nil {
 		return Prediction{}, err
+	}
+	if s == nil {
+		return Prediction{}, errors.New("decode: the model is nil")
 	}
 	p, err := s.Step(from, tokens)
 	if err != nil {

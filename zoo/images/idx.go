@@ -244,8 +244,8 @@ func (s *Set) Write(w io.Writer) error {
 
 // WriteLabels writes labels as an uncompressed IDX file.
 func WriteLabels(w io.Writer, labels []uint8) error {
-	if len(labels) == 0 {
-		return errors.New("images: no labels to write")
+	if len(labels) == 0 || w == nil {
+		return errors.New("images: no labels to write, or nowhere to write them")
 	}
 	return write(w, labels, len(labels))
 }

@@ -79,9 +79,12 @@ type Confusion struct {
 	total     int
 }
 
-// NewConfusion counts nothing yet. Classes are numbered from 0; there is at least one.
+// NewConfusion counts nothing yet. Classes are numbered from 0; there is at least one. More than 1 << 14 are taken for one.
 func NewConfusion(classes int) *Confusion {
 	c := &Confusion{}
+	if classes > maxClasses {
+		classes = 1 // of which Add refuses every other
+	}
 	c.grow(max(classes, 1))
 	return c
 }

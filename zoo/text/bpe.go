@@ -502,8 +502,8 @@ func LoadBPE(path string) (*BPE, error) {
 // ReadBPE reads what [BPE.WriteTo] wrote, size bytes long. Whatever r holds, it takes less memory than twice size and
 // 64 kB. An error names the line.
 func ReadBPE(r io.Reader, size int64) (*BPE, error) {
-	if size > maxFile {
-		return nil, fmt.Errorf("bpe: %d bytes; the limit is %d", size, maxFile)
+	if r == nil || size < 0 || size > maxFile {
+		return nil, fmt.Errorf("bpe: %d bytes of a reader that must not be nil; the limit is %d", size, maxFile)
 	}
 	p := parser{r: bufio.NewReaderSize(io.LimitReader(r, size), 4096)}
 	b, err := p.bpe(size)

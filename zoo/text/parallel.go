@@ -79,6 +79,14 @@ type BlankError struct{ error }
 
 func (e *BlankError) Unwrap() error { return e.error }
 
+// Error names the lines.
+func (e *BlankError) Error() string {
+	if e.error == nil {
+		return "text: blank lines"
+	}
+	return e.error.Error()
+}
+
 // tally counts lines, and keeps the numbers of the first.
 type tally struct {
 	n     int

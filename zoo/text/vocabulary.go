@@ -340,8 +340,8 @@ func LoadVocabulary(path string) (*Vocabulary, error) {
 // ReadVocabulary reads what [Vocabulary.WriteTo] wrote, size bytes long. Whatever r holds, it takes less memory than
 // twice size and 64 kB. An error names the line.
 func ReadVocabulary(r io.Reader, size int64) (*Vocabulary, error) {
-	if size > maxFile {
-		return nil, fmt.Errorf("vocabulary: %d bytes; the limit is %d", size, maxFile)
+	if r == nil || size < 0 || size > maxFile {
+		return nil, fmt.Errorf("vocabulary: %d bytes of a reader that must not be nil; the limit is %d", size, maxFile)
 	}
 	p := parser{r: bufio.NewReaderSize(io.LimitReader(r, size), 8*MaxTokenBytes)}
 	v, err := p.vocabulary(int(size))

@@ -71,6 +71,9 @@ func ReadFile(path string, o ReadOptions) (*Vectors, error) {
 // Read reads a file of size bytes, plain or compressed by gzip. Of a word that comes again, the first vector counts. Numbers
 // must be finite. What was passed over is in Warnings.
 func Read(r io.ReaderAt, size int64, o ReadOptions) (*Vectors, error) {
+	if r == nil || size < 0 {
+		return nil, fmt.Errorf("vectors: %d bytes of a reader that must not be nil", size)
+	}
 	if o.Limit < 0 {
 		return nil, fmt.Errorf("vectors: Limit is %d; it must not be negative", o.Limit)
 	}

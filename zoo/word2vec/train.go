@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/seqzoo/seqzoo/internal/interrupt"
 	"github.com/seqzoo/seqzoo/internal/kernels"
 	"github.com/seqzoo/seqzoo/internal/rng"
 )
@@ -212,7 +213,7 @@ func (t *trainer) run(ctx context.Context, o TrainOptions) error {
 	for t.epoch < t.cfg.Epochs {
 		t.key = rng.New(t.cfg.Seed).Named("word2vec").Numbered(uint64(t.epoch))
 		for t.sentence < len(t.text.starts)-1 {
-			if err := ctx.Err(); err != nil {
+			if err := interrupt.Err(ctx); err != nil {
 				return fmt.Errorf("word2vec: epoch %d of %d: %w", t.epoch+1, t.cfg.Epochs, err)
 			}
 			t.lr = t.cfg.LR - (t.cfg.LR-t.cfg.MinLR)*float64(at)/float64(total)

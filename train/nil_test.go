@@ -1,0 +1,32 @@
+package train_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seqzoo/seqzoo/nodes"
+	"github.com/seqzoo/seqzoo/train"
+)
+
+// What is nil is an error that says what.
+func TestNil(t *testing.T) {
+	var none *nodes.Node
+	for want, call := range map[string]func() error{
+		"the context is nil": func() error {
+			_, err := train.Fit(nil, newBowl(1), train.Config{Optimizer: adam(0.1), Epochs: 1}) //nolint:staticcheck // on purpose
+			return err
+		},
+		"the loss is nil": func() error { _, err := train.NewStep(nil); return err },
+		"node 0 of those to keep is nil": func() error {
+			_, err := train.NewStep(nodes.NewGraph(nodes.Options{}).Const(1), none)
+			return err
+		},
+		"the input is nil": func() error { _, err := train.Feed(nil); return err },
+	} {
+		require.ErrorContains(t, call(), want)
+	}
+	ctx, stop := train.Interruptible(nil) //nolint:staticcheck // on purpose
+	require.NoError(t, ctx.Err())
+	stop()
+}
