@@ -87,7 +87,7 @@ func runTape(g *G.ExprGraph, nodes []*G.Node) ([]G.Value, error) {
 
 func near(t require.TestingT, want, got G.Value, tolerance float64, what any) {
 	require.NotNil(t, got, "%v", what)
-	require.True(t, slices.Equal(want.Shape(), got.Shape()) || ops.Size(want.Shape()) == 1, "%v: shape %v, want %v", what, got.Shape(), want.Shape())
+	require.True(t, want.Shape().Eq(got.Shape()) || ops.Size(want.Shape()) == 1, "%v: shape %v, want %v", what, got.Shape(), want.Shape())
 	w, g := numbers(t, want), numbers(t, got)
 	require.Len(t, g, len(w))
 	scale := 1.0
