@@ -60,8 +60,10 @@ func open(dir string, names []string) (d *Dir, err error) {
 	}()
 	var size int64
 	if d.weights, size, err = safefile.Open(d.Path(WeightsFile)); errors.Is(err, fs.ErrNotExist) {
-		if _, missing := os.Stat(d.Path(ConfigFile)); missing != nil { // what people look for first
+		if f, _, missing := safefile.Open(d.Path(ConfigFile)); missing != nil { // what people look for first
 			err = missing
+		} else {
+			f.Close()
 		}
 	}
 	if err != nil {

@@ -1,6 +1,7 @@
 package safefile
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -33,6 +34,10 @@ func (e *NotRegularError) Unwrap() error { return fs.ErrInvalid }
 // size. Whatever else stands there is a *NotRegularError, at once: a pipe or a device might never answer, or never end.
 func Open(path string) (*os.File, int64, error) {
 	info, err := os.Stat(path) // first, since opening alone makes some devices do something
+	var failed *fs.PathError
+	if errors.As(err, &failed) {
+		failed.Op = "open" // as people know it
+	}
 	if err != nil {
 		return nil, 0, err // says the path and why
 	}
