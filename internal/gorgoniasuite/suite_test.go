@@ -26,7 +26,9 @@ const gorgonia = "gorgonia.org/gorgonia"
 
 // Every test and example of Gorgonia passes on graph.Compile, but for those that the table has.
 func TestGorgoniasOwnTests(t *testing.T) {
-	s := build(t)
+	s := theSuite(t)
+	// Without the folder's name in them, the packages are compiled once and then come from the cache.
+	command(t, s.dir, "test", "-c", "-trimpath", "-vet=off", "-o", s.binary, ".")
 	listed := map[string]bool{}
 	names := strings.Fields(s.output(t, "-test.list", "^(Test|Example)"))
 	require.Greater(t, len(names), 150)
@@ -53,33 +55,47 @@ func TestGorgoniasOwnTests(t *testing.T) {
 
 // suite is a copy of Gorgonia with its tests compiled.
 type suite struct {
+	source string // where it is copied from
 	dir    string
-	binary string
+	binary string // of the tests
 }
 
-// build copies Gorgonia's sources and compiles their tests, with NewTapeMachine replaced.
-func build(t *testing.T) *suite {
+var copied *suite
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if copied != nil {
+		os.RemoveAll(copied.dir)
+	}
+	os.Exit(code)
+}
+
+// theSuite copies Gorgonia's sources once.
+func theSuite(t *testing.T) *suite {
 	if testing.Short() {
 		t.Skip("compiles Gorgonia's tests and runs them in a process each")
 	}
 	if _, err := exec.LookPath("go"); err != nil {
 		t.Skip("there is no go command")
 	}
+	if copied != nil {
+		return copied
+	}
 	checkout, err := filepath.Abs(filepath.Join("..", ".."))
 	require.NoError(t, err)
-	dir := t.TempDir()
-	s := &suite{dir, filepath.Join(dir, "suite.test")}
-	copySources(t, strings.TrimSpace(command(t, checkout, "list", "-m", "-f", "{{.Dir}}", gorgonia)), dir)
+	dir, err := os.MkdirTemp("", "gorgoniasuite")
+	require.NoError(t, err)
+	copied = &suite{strings.TrimSpace(command(t, checkout, "list", "-m", "-f", "{{.Dir}}", gorgonia)), dir, filepath.Join(dir, "suite.test")}
+	copySources(t, copied.source, dir)
 	writeModule(t, checkout, dir)
 	patch(t, dir)
-	// Without the folder's name in them, the packages are compiled once and then come from the cache.
-	command(t, dir, "test", "-c", "-trimpath", "-vet=off", "-o", s.binary, ".")
-	return s
+	return copied
 }
 
 // copySources copies the files of the package and of those below it that its tests import or read.
 func copySources(t *testing.T, from, to string) {
-	for _, pattern := range []string{"*.go", "*.s", "internal/encoding/*.go", "cuda/*.go", "examples/tiny-yolo-v3-coco/data/test_yolo_op/*"} {
+	for _, pattern := range []string{"*.go", "*.s", "internal/encoding/*.go", "cuda/*.go", "ops/nn/*.go", "examples/286/*.go",
+		"examples/logisticregression/*.go", "examples/tiny-yolo-v3-coco/data/test_yolo_op/*"} {
 		files, err := filepath.Glob(filepath.Join(from, filepath.FromSlash(pattern)))
 		require.NoError(t, err)
 		require.NotEmpty(t, files, pattern)
@@ -157,10 +173,15 @@ func (s *suite) run(name, machine string) (string, error) {
 	defer cancel()
 	cmd := exec.CommandContext(ctx, s.binary, "-test.run", "^"+name+"$", "-test.v")
 	cmd.Dir = s.dir
-	// The tests seed their random numbers, which Go 1.24 ignores unless it is told otherwise.
-	cmd.Env = append(os.Environ(), "SEQZOO_SUITE_MACHINE="+machine, "GODEBUG=randseednop=0,randautoseed=0")
+	cmd.Env = environment(machine)
 	out, err := cmd.CombinedOutput()
 	return string(out), err
+}
+
+// environment is that of a program which is to run on graph.Compile, or on the machine that is named. Gorgonia's tests seed
+// their random numbers, which Go does not allow since 1.24 unless it is told so.
+func environment(machine string) []string {
+	return append(os.Environ(), "SEQZOO_SUITE_MACHINE="+machine, "GODEBUG=randseednop=0,randautoseed=0")
 }
 
 // tail is the end of what a test printed.
