@@ -40,7 +40,7 @@ func Graph(keep []*G.Node, o Options) (res *Result, err error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &lowering{Result: res, opts: o, before: before, scans: map[*ir.Value]*scan{}, grads: map[*ir.Value]*scanGrad{}, backs: map[[2]*ir.Value]back{}, steps: map[*ops.Step]*step{}}
+	l := &lowering{Result: res, opts: o, children: children, before: before, scans: map[*ir.Value]*scan{}, grads: map[*ir.Value]*scanGrad{}, backs: map[[2]*ir.Value]back{}, steps: map[*ops.Step]*step{}}
 	foreign := newForeignTypes(all)
 	for _, n := range all {
 		if foreign.has(n) || slices.ContainsFunc(children[n], foreign.has) {
@@ -78,13 +78,14 @@ func needed(keep []*G.Node) (all []*G.Node, children, before map[*G.Node][]*G.No
 
 type lowering struct {
 	*Result
-	opts   Options
-	before map[*G.Node][]*G.Node   // of ops.Before
-	inner  bool                    // a step: scans in it are left to their plain definition
-	scans  map[*ir.Value]*scan     // by the value that stands for what a scan packs
-	grads  map[*ir.Value]*scanGrad // by the value that stands for what its gradient packs
-	backs  map[[2]*ir.Value]back
-	steps  map[*ops.Step]*step
+	opts     Options
+	children map[*G.Node][]*G.Node
+	before   map[*G.Node][]*G.Node   // of ops.Before
+	inner    bool                    // a step: scans in it are left to their plain definition
+	scans    map[*ir.Value]*scan     // by the value that stands for what a scan packs
+	grads    map[*ir.Value]*scanGrad // by the value that stands for what its gradient packs
+	backs    map[[2]*ir.Value]back
+	steps    map[*ops.Step]*step
 }
 
 func (l *lowering) node(n *G.Node, args []*ir.Value) (*ir.Value, error) {
@@ -125,11 +126,15 @@ func (l *lowering) node(n *G.Node, args []*ir.Value) (*ir.Value, error) {
 	}
 }
 
-// earlier are the values that have to be there before n is computed, beside those of its operands.
+// earlier are the values that have to be there while n is computed, beside those of its operands: what runs before it
+// for the state that it leaves, and the operands of that, whose memory may be a part of this state.
 func (l *lowering) earlier(n *G.Node) []*ir.Value {
 	var vs []*ir.Value
 	for _, m := range l.before[n] {
 		vs = append(vs, l.plain(l.Of[m]))
+		for _, c := range l.children[m] {
+			vs = append(vs, l.plain(l.Of[c]))
+		}
 	}
 	return vs
 }

@@ -61,7 +61,7 @@ func (l *lowering) step(st *ops.Step) (*step, error) {
 			s.cots = append(s.cots, leaf(n))
 		}
 	}
-	inner := &lowering{Result: &Result{Region: s.values, Of: of, Notes: l.Notes}, opts: l.opts, before: before, inner: true}
+	inner := &lowering{Result: &Result{Region: s.values, Of: of, Notes: l.Notes}, opts: l.opts, children: children, before: before, inner: true}
 	for _, n := range all {
 		if of[n] != nil {
 			continue
