@@ -6,9 +6,10 @@ import (
 	"gorgonia.org/gorgonia"
 )
 
-// follow looks at what a program may have changed since the last run, besides values, which are read anyway. A range
-// that gorgonia.UnsafeLet gave to a slice, or a constant that was written to, is looked up in each run once it was seen
-// to change: only the first change needs the graph to be compiled anew.
+// follow looks at what a program may have changed since the last run, besides values, which are
+// read anyway. A range that gorgonia.UnsafeLet gave to a slice, or a constant that was written to,
+// is looked up in each run once it was seen to change: only the first change needs the graph to be
+// compiled anew.
 func (m *Machine) follow() error {
 	changed := false
 	for _, f := range m.program.fixed {
@@ -16,7 +17,8 @@ func (m *Machine) follow() error {
 			continue
 		}
 		if f.Inside {
-			return fmt.Errorf("%v in a step of a recurrence was changed after the graph was compiled: compile it again", f.Node)
+			return fmt.Errorf("%v in a step of a recurrence was changed after the graph was compiled: "+
+				"compile it again", f.Node)
 		}
 		if m.config.moving == nil {
 			m.config.moving = map[*gorgonia.Node]bool{}

@@ -137,7 +137,8 @@ func sliceAndConstant(t *testing.T, dt tensor.Dtype) changing {
 	}}
 }
 
-// What a program changes between runs, besides values, counts in the next run as on Gorgonia's own machine.
+// What a program changes between runs, besides values, counts in the next run as on Gorgonia's own
+// machine.
 func TestChangesAfterCompiling(t *testing.T) {
 	for name, build := range changes {
 		for dt, tolerance := range map[tensor.Dtype]float64{tensor.Float64: 1e-12, tensor.Float32: 1e-5} {

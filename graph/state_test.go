@@ -132,8 +132,8 @@ var statefuls = map[string]func(t *testing.T, dt tensor.Dtype) *stateful{
 	},
 }
 
-// Operations that keep something in themselves for their derivatives give the values and gradients of Gorgonia's own
-// machine in every run, whatever is asked for and on any number of workers.
+// Operations that keep something in themselves for their derivatives give the values and gradients
+// of Gorgonia's own machine in every run, whatever is asked for and on any number of workers.
 func TestOperationsWithState(t *testing.T) {
 	for name, build := range statefuls {
 		for dt, tolerance := range map[tensor.Dtype]float64{tensor.Float64: 1e-12, tensor.Float32: 1e-5} {
@@ -186,8 +186,8 @@ func TestOperationsWithState(t *testing.T) {
 	}
 }
 
-// Their gradients are those of finite differences, but for two of Gorgonia's: CTCLoss gives the gradient of the numbers
-// before a LogSoftMax, and AveragePool2D a wrong one.
+// Their gradients are those of finite differences, but for two of Gorgonia's: CTCLoss gives the
+// gradient of the numbers before a LogSoftMax, and AveragePool2D a wrong one.
 func TestGradientsOfOperationsWithState(t *testing.T) {
 	for name, build := range statefuls {
 		if name == "ctc loss" || name == "average pooling" {
@@ -294,7 +294,8 @@ func TestDropoutMasks(t *testing.T) {
 	}
 }
 
-// What is random is drawn once a run, however many read it, also of a type that the engine has no memory for.
+// What is random is drawn once a run, however many read it, also of a type that the engine has no
+// memory for.
 func TestRandomNodesAreDrawnOnce(t *testing.T) {
 	for _, most := range []tensor.Dtype{tensor.Float64, tensor.Float32} {
 		g := G.NewGraph()

@@ -34,8 +34,8 @@ var programs = map[string]string{
 var (
 	qualified  = regexp.MustCompile(`\b(\w+\.)?NewTapeMachine\(`)
 	iterations = regexp.MustCompile(`trainIter = 500`)
-	// What a program prints apart from its results: the instructions of Gorgonia's machine, a time, and what comes after
-	// the first of its graphs.
+	// What a program prints apart from its results: the instructions of Gorgonia's machine, a time,
+	// and what comes after the first of its graphs.
 	aside = regexp.MustCompile(`(?s)^Instructions:.*?Interation|Time taken[^\n]*|START\n.*`)
 )
 
@@ -85,7 +85,8 @@ func TestGorgoniasNeuralNetworkExamples(t *testing.T) {
 	require.Contains(t, string(out), "--- PASS: ExampleConv2d")
 }
 
-// replaceMachine replaces NewTapeMachine in a folder of the copy: in its tests if the package is one of tests.
+// replaceMachine replaces NewTapeMachine in a folder of the copy: in its tests if the package is
+// one of tests.
 func (s *suite) replaceMachine(t *testing.T, folder, pkg string) {
 	files, err := filepath.Glob(filepath.Join(s.dir, filepath.FromSlash(folder), "*.go"))
 	require.NoError(t, err)

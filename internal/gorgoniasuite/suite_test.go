@@ -27,7 +27,8 @@ const gorgonia = "gorgonia.org/gorgonia"
 // Every test and example of Gorgonia passes on graph.Compile, but for those that the table has.
 func TestGorgoniasOwnTests(t *testing.T) {
 	s := theSuite(t)
-	// Without the folder's name in them, the packages are compiled once and then come from the cache.
+	// Without the folder's name in them, the packages are compiled once and then come from the
+	// cache.
 	command(t, s.dir, "test", "-c", "-trimpath", "-vet=off", "-o", s.binary, ".")
 	listed := map[string]bool{}
 	names := strings.Fields(s.output(t, "-test.list", "^(Test|Example)"))
@@ -85,7 +86,8 @@ func theSuite(t *testing.T) *suite {
 	require.NoError(t, err)
 	dir, err := os.MkdirTemp("", "gorgoniasuite")
 	require.NoError(t, err)
-	copied = &suite{strings.TrimSpace(command(t, checkout, "list", "-m", "-f", "{{.Dir}}", gorgonia)), dir, filepath.Join(dir, "suite.test")}
+	source := command(t, checkout, "list", "-m", "-f", "{{.Dir}}", gorgonia)
+	copied = &suite{strings.TrimSpace(source), dir, filepath.Join(dir, "suite.test")}
 	copySources(t, copied.source, dir)
 	writeModule(t, checkout, dir)
 	patch(t, dir)
@@ -94,8 +96,9 @@ func theSuite(t *testing.T) *suite {
 
 // copySources copies the files of the package and of those below it that its tests import or read.
 func copySources(t *testing.T, from, to string) {
-	for _, pattern := range []string{"*.go", "*.s", "internal/encoding/*.go", "cuda/*.go", "ops/nn/*.go", "examples/286/*.go",
-		"examples/logisticregression/*.go", "examples/tiny-yolo-v3-coco/data/test_yolo_op/*"} {
+	for _, pattern := range []string{"*.go", "*.s", "internal/encoding/*.go", "cuda/*.go", "ops/nn/*.go",
+		"examples/286/*.go", "examples/logisticregression/*.go",
+		"examples/tiny-yolo-v3-coco/data/test_yolo_op/*"} {
 		files, err := filepath.Glob(filepath.Join(from, filepath.FromSlash(pattern)))
 		require.NoError(t, err)
 		require.NotEmpty(t, files, pattern)
@@ -114,13 +117,15 @@ func write(t *testing.T, name string, data []byte) {
 	require.NoError(t, os.WriteFile(name, data, 0o644))
 }
 
-// writeModule makes the copy a module that takes every other one in the version that this module has.
+// writeModule makes the copy a module that takes every other one in the version that this module
+// has.
 func writeModule(t *testing.T, checkout, dir string) {
 	mod, err := os.ReadFile(filepath.Join(checkout, "go.mod"))
 	require.NoError(t, err)
 	mod = regexp.MustCompile(`(?m)^module .*$`).ReplaceAll(mod, []byte("module "+gorgonia))
 	mod = regexp.MustCompile(`(?m)^\s*gorgonia\.org/gorgonia .*$`).ReplaceAll(mod, nil)
-	mod = fmt.Appendf(mod, "\nrequire github.com/seqzoo/seqzoo v0.0.0\n\nreplace github.com/seqzoo/seqzoo => %q\n", checkout)
+	mod = fmt.Appendf(mod, "\nrequire github.com/seqzoo/seqzoo v0.0.0\n\n"+
+		"replace github.com/seqzoo/seqzoo => %q\n", checkout)
 	write(t, filepath.Join(dir, "go.mod"), mod)
 	sum, err := os.ReadFile(filepath.Join(checkout, "go.sum"))
 	require.NoError(t, err)
@@ -132,7 +137,8 @@ var (
 	tapeType    = regexp.MustCompile(`\*tapeMachine\b`)
 )
 
-// patch replaces the machine in the tests. The package cannot import graph, which imports it; an external test can.
+// patch replaces the machine in the tests. The package cannot import graph, which imports it; an
+// external test can.
 func patch(t *testing.T, dir string) {
 	tests, err := filepath.Glob(filepath.Join(dir, "*_test.go"))
 	require.NoError(t, err)
@@ -178,8 +184,9 @@ func (s *suite) run(name, machine string) (string, error) {
 	return string(out), err
 }
 
-// environment is that of a program which is to run on graph.Compile, or on the machine that is named. Gorgonia's tests seed
-// their random numbers, which Go does not allow since 1.24 unless it is told so.
+// environment is that of a program which is to run on graph.Compile, or on the machine that is
+// named. Gorgonia's tests seed their random numbers, which Go does not allow since 1.24 unless it
+// is told so.
 func environment(machine string) []string {
 	return append(os.Environ(), "SEQZOO_SUITE_MACHINE="+machine, "GODEBUG=randseednop=0,randautoseed=0")
 }

@@ -8,19 +8,20 @@ import (
 	G "gorgonia.org/gorgonia"
 )
 
-// stateless are operations of Gorgonia v0.9.18 that another one holds for its settings alone: what they compute depends
-// on their operands and is left nowhere else. The others whose derivatives hold them leave something for these:
-// BatchNormOp its statistics, GroupNormOp means and deviations, ctcLossOp its forward variables, maxPoolOp and avgPoolOp
-// which elements they took.
+// stateless are operations of Gorgonia v0.9.18 that another one holds for its settings alone: what
+// they compute depends on their operands and is left nowhere else. The others whose derivatives
+// hold them leave something for these: BatchNormOp its statistics, GroupNormOp means and
+// deviations, ctcLossOp its forward variables, maxPoolOp and avgPoolOp which elements they took.
 var stateless = map[string]bool{
-	"sliceOp": true, "sliceIncrOp": true, "softmaxOp": true, "softmaxDiffOp": true, "byIndicesOp": true,
-	"byIndicesOpDiffOp": true, "dropoutOp": true, "dropoutDiffOp": true,
+	"sliceOp": true, "sliceIncrOp": true, "softmaxOp": true, "softmaxDiffOp": true,
+	"byIndicesOp": true, "byIndicesOpDiffOp": true, "dropoutOp": true, "dropoutDiffOp": true,
 	"constantScalar": true, "constantTensor": true, "readOp": true, "letOp": true,
 }
 
-// Before gives the nodes that have to run before a node although they are not its operands: those whose operations leave
-// in memory what the node's own reads. An operation that holds another one, or something that both point to, is taken
-// to read what the other leaves, as the derivatives of gorgonia.BatchNorm and gorgonia.CTCLoss do.
+// Before gives the nodes that have to run before a node although they are not its operands: those
+// whose operations leave in memory what the node's own reads. An operation that holds another one,
+// or something that both point to, is taken to read what the other leaves, as the derivatives of
+// gorgonia.BatchNorm and gorgonia.CTCLoss do.
 func Before(g *G.ExprGraph) (map[*G.Node][]*G.Node, error) {
 	var nodes []*G.Node // in the order in which they were made
 	owners := map[uintptr][]*G.Node{}
@@ -39,15 +40,17 @@ func Before(g *G.ExprGraph) (map[*G.Node][]*G.Node, error) {
 		for _, p := range held(n.Op(), owners) {
 			earlier := owners[p]
 			if len(earlier) > 1 {
-				return nil, fmt.Errorf("%v and %v are one operation, which leaves in itself what %v needs: the last of them overwrites what "+
-					"the first has left; each needs an operation of its own", earlier[0], earlier[1], n)
+				return nil, fmt.Errorf("%v and %v are one operation, which leaves in itself what %v "+
+					"needs: the last of them overwrites what the first has left; each needs an "+
+					"operation of its own", earlier[0], earlier[1], n)
 			}
 			if len(earlier) == 0 {
 				earlier = holders[p]
 				holders[p] = append(holders[p], n)
 			}
 			for _, m := range earlier {
-				same := reflect.TypeOf(m.Op()) == reflect.TypeOf(n.Op()) // two that read, or two that write
+				// Two of one type both read, or both write.
+				same := reflect.TypeOf(m.Op()) == reflect.TypeOf(n.Op())
 				if !same && !slices.Contains(before[n], m) {
 					before[n] = append(before[n], m)
 				}
@@ -67,8 +70,9 @@ func stateful(op G.Op) bool {
 
 const gorgonia = "gorgonia.org/gorgonia"
 
-// held are the addresses of all that an operation points to: structs, elements of slices, maps. What belongs to an
-// operation that it holds is not looked into, as that operation's own address stands for it.
+// held are the addresses of all that an operation points to: structs, elements of slices, maps.
+// What belongs to an operation that it holds is not looked into, as that operation's own address
+// stands for it.
 func held(op G.Op, owners map[uintptr][]*G.Node) []uintptr {
 	var out []uintptr
 	seen := map[uintptr]bool{}

@@ -10,9 +10,10 @@ import (
 	"github.com/seqzoo/seqzoo/internal/ops"
 )
 
-// Box computes a node through Gorgonia's own Do, where the engine has no memory for its value or for one of its
-// operands: for booleans, and for floats of another type than most of the graph's. In the engine's form such a value is
-// a number that says nothing, and that operations on it take as an operand so that they run after it.
+// Box computes a node through Gorgonia's own Do, where the engine has no memory for its value or
+// for one of its operands: for booleans, and for floats of another type than most of the graph's.
+// In the engine's form such a value is a number that says nothing, and that operations on it take
+// as an operand so that they run after it.
 type Box struct {
 	node  *G.Node
 	from  []*Box  // of each operand; nil: the engine has it
@@ -64,7 +65,8 @@ func (l *lowering) box(n *G.Node, children []*G.Node, t foreignTypes) *ir.Value 
 	}
 	args = append(args, l.earlier(n)...)
 	if !t.has(n) {
-		return l.foreign(b, ops.TypeOf(n), args, fmt.Errorf("%v has operands that are neither %v nor int", n.Op(), t.float))
+		why := fmt.Errorf("%v has operands that are neither %v nor int", n.Op(), t.float)
+		return l.foreign(b, ops.TypeOf(n), args, why)
 	}
 	token := ops.Type{Dtype: t.float}
 	b.token = ops.NewTensor(token).Value()

@@ -11,8 +11,8 @@ import (
 	"github.com/seqzoo/seqzoo/internal/ops"
 )
 
-// Fixed is a node of which the engine's form has something as it stood, though a program can still change it: the range
-// of a slice, or a constant.
+// Fixed is a node of which the engine's form has something as it stood, though a program can still
+// change it: the range of a slice, or a constant.
 type Fixed struct {
 	Node    *G.Node
 	Inside  bool // a step of a recurrence, where it cannot be looked up in each run
@@ -44,7 +44,8 @@ func (m *Moving) Update() error {
 	return nil
 }
 
-// moves lowers a node of Options.Moving, which was changed after an earlier lowering: what it had is an operand now.
+// moves lowers a node of Options.Moving, which was changed after an earlier lowering: what it had
+// is an operand now.
 func (l *lowering) moves(n *G.Node, args []*ir.Value, types []ops.Type) (*ir.Value, error) {
 	if native.IsConstant(n.Op()) {
 		l.Notes.Add("%v is read in each run: it was changed", n.Op())
@@ -60,7 +61,8 @@ func (l *lowering) moves(n *G.Node, args []*ir.Value, types []ops.Type) (*ir.Val
 		whole = types[1]
 	}
 	t := ops.Type{Dtype: tensor.Int, Shape: []int{whole.Size() / taken}}
-	m := &Moving{Node: n, op: n.Op().(native.Slicer), size: types[0].Shape[axis], ids: make([]int, t.Shape[0])}
+	m := &Moving{Node: n, op: n.Op().(native.Slicer), size: types[0].Shape[axis]}
+	m.ids = make([]int, t.Shape[0])
 	ids := ops.Input(G.NewGraph(), "elements of "+n.Name(), t)
 	if err := G.Let(ids, tensor.New(tensor.WithShape(t.Shape...), tensor.WithBacking(m.ids))); err != nil {
 		return nil, err
@@ -71,5 +73,6 @@ func (l *lowering) moves(n *G.Node, args []*ir.Value, types []ops.Type) (*ir.Val
 	}
 	l.Notes.Add("the range of %v is looked up in each run: it was changed", n.Op())
 	l.Moving = append(l.Moving, m)
-	return native.Apply(e, append(args, l.Region.Leaf(ir.Input{Node: ids}, t)), l.operation), nil
+	args = append(args, l.Region.Leaf(ir.Input{Node: ids}, t))
+	return native.Apply(e, args, l.operation), nil
 }

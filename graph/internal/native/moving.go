@@ -10,13 +10,15 @@ import (
 	"github.com/seqzoo/seqzoo/internal/ops"
 )
 
-// Slicer is a slice of Gorgonia's, or the gradient of one. gorgonia.UnsafeLet gives it another range.
+// Slicer is a slice of Gorgonia's, or the gradient of one. gorgonia.UnsafeLet gives it another
+// range.
 type Slicer interface{ IsSlice() tensor.Slice }
 
 // Range is N elements from Start on, Step apart.
 type Range struct{ Start, N, Step int }
 
-// RangeOf is what a slice takes of an axis, as Gorgonia infers it: of the elements that a step leaves over it takes none.
+// RangeOf is what a slice takes of an axis, as Gorgonia infers it: of the elements that a step
+// leaves over it takes none.
 func RangeOf(s tensor.Slice, size int) Range {
 	if all(s) {
 		return Range{0, size, 1}
@@ -29,7 +31,8 @@ func RangeOf(s tensor.Slice, size int) Range {
 // all reports whether a slice takes its whole axis.
 func all(s tensor.Slice) bool { return s == nil || s.End() <= s.Start() }
 
-// Sliced is the axis that op, a slice or the gradient of one, cuts operands of the given type along.
+// Sliced is the axis that op, a slice or the gradient of one, cuts operands of the given type
+// along.
 func Sliced(op G.Op, in ops.Type) (axis int, ok bool) {
 	v, name := inspect(op)
 	if name != "sliceOp" && name != "sliceIncrOp" {
@@ -39,8 +42,8 @@ func Sliced(op G.Op, in ops.Type) (axis int, ok bool) {
 	return axis, axis >= 0 && axis < len(in.Shape) && in.Shape[axis] > 0
 }
 
-// TranslateMoving is Translate for a slice, or the gradient of one, whose range is not known. The numbers of the elements
-// that it takes are an operand behind its own.
+// TranslateMoving is Translate for a slice, or the gradient of one, whose range is not known. The
+// numbers of the elements that it takes are an operand behind its own.
 func TranslateMoving(op G.Op, in []ops.Type, out ops.Type) (*Expr, error) {
 	return translate(op, in, out, func(b *builder) int {
 		axis, ids := b.axis(0, b.int("along")), b.In-1
@@ -51,8 +54,8 @@ func TranslateMoving(op G.Op, in []ops.Type, out ops.Type) (*Expr, error) {
 	})
 }
 
-// Changed gives a function that reports whether what a translation of op took as it stood is another by now: the range of
-// a slice, or a constant. It is nil if there is nothing of that kind.
+// Changed gives a function that reports whether what a translation of op took as it stood is
+// another by now: the range of a slice, or a constant. It is nil if there is nothing of that kind.
 func Changed(op G.Op, in []ops.Type) func() bool {
 	if s, ok := op.(Slicer); ok {
 		axis, ok := Sliced(op, in[0])
