@@ -151,6 +151,7 @@ type read struct {
 type boxed struct {
 	*lower.Box
 	node *gorgonia.Node  // whose value it is, or
+	grad *gorgonia.Node  // whose gradient, or
 	into *gorgonia.Value // where it is read to
 }
 
@@ -171,6 +172,10 @@ func (p *compiled) deliver(w *wanted, c *config) *delivery {
 		d.values = append(d.values, v)
 	}
 	for _, n := range w.grads {
+		if b := p.boxes[n.Deriv()]; b != nil {
+			d.boxed = append(d.boxed, boxed{Box: b, grad: n})
+			continue
+		}
 		v := value{node: n, from: p.result(n.Deriv())}
 		if d.reuse && !d.add {
 			// Solvers write to gradients, so of inputs with one derivative only one may take its value as it is.
@@ -312,7 +317,7 @@ func (d *delivery) after() error {
 		}
 	}
 	for _, b := range d.boxed {
-		if err := b.deliver(); err != nil {
+		if err := d.box(b); err != nil {
 			return err
 		}
 	}
@@ -367,14 +372,24 @@ func (r read) deliver() {
 	}
 }
 
-func (b boxed) deliver() error {
+// box delivers a value that the engine cannot hold.
+func (d *delivery) box(b boxed) error {
 	v, err := gorgonia.CloneValue(b.Value())
-	if err != nil {
+	switch {
+	case err != nil:
 		return err
-	}
-	if b.into != nil {
+	case b.into != nil:
 		*b.into = v
 		return nil
+	case b.node != nil:
+		return gorgonia.UnsafeLet(b.node, v)
+	case b.grad.Value() == nil:
+		return nil
 	}
-	return gorgonia.UnsafeLet(b.node, v)
+	if had, err := b.grad.Grad(); d.add && err == nil && had != nil && had != b.grad.Deriv().Value() {
+		if t, err := ops.TensorOf(v); err == nil && add(had, t) {
+			return nil
+		}
+	}
+	return bindGradient(b.grad, v)
 }

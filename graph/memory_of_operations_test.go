@@ -155,3 +155,37 @@ func TestOperationsOfUsersWithState(t *testing.T) {
 		}
 	}
 }
+
+// State stays where it is also among values of a type that the engine has no memory for.
+func TestStateOfAnotherType(t *testing.T) {
+	build := func(others int) (*stateful, *graph.Machine) {
+		s, _ := batchNorm(t, tensor.Float64, 5, 3)
+		s.weighted(t, s.wrt...)
+		for i := range others {
+			G.Must(G.Neg(input(s.x.Graph(), tensor.Float32, fmt.Sprint(i), uint64(i), 2)))
+		}
+		vm, err := graph.Compile(s.x.Graph(), graph.Also(append(s.derivatives(), s.y)...))
+		require.NoError(t, err)
+		return s, vm
+	}
+	few, reference := build(0)
+	defer reference.Close()
+	many, vm := build(200)
+	defer vm.Close()
+	for run := range uint64(3) {
+		v := drawn(run, tensor.Float64, 5, 3)
+		require.NoError(t, G.Let(few.x, v.Clone()))
+		require.NoError(t, G.Let(many.x, v.Clone()))
+		require.NoError(t, reference.RunAll())
+		require.NoError(t, vm.RunAll())
+		for i, d := range many.derivatives() {
+			near(t, few.derivatives()[i].Value(), d.Value(), 1e-12, d)
+			gradient, err := many.wrt[i].Grad()
+			require.NoError(t, err)
+			near(t, few.derivatives()[i].Value(), gradient, 1e-12, d)
+		}
+		for i, s := range many.stats() {
+			near(t, few.stats()[i], s, 1e-12, "statistics")
+		}
+	}
+}
