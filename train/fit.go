@@ -420,6 +420,9 @@ func (f *fit) averaged(do func() error) error {
 func (f *fit) observe(metrics map[string]float64) (best bool, err error) {
 	m, ok := metrics[f.Monitor]
 	if !ok && f.monitored {
+		if len(metrics) == 0 {
+			return false, fmt.Errorf("train: Monitor is %s, but Validate measures nothing: there are no data to validate on", f.Monitor)
+		}
 		return false, fmt.Errorf("train: Monitor is %s, but all that Validate measures is %q", f.Monitor, slices.Sorted(maps.Keys(metrics)))
 	}
 	if !ok {

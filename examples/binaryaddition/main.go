@@ -2,7 +2,6 @@ package main
 
 import (
 	"cmp"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -14,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/seqzoo/seqzoo/cells"
+	"github.com/seqzoo/seqzoo/examples/internal/cli"
 	"github.com/seqzoo/seqzoo/internal/lineplot"
 	"github.com/seqzoo/seqzoo/internal/safefile"
 	"github.com/seqzoo/seqzoo/nodes"
@@ -22,10 +22,7 @@ import (
 )
 
 func main() {
-	if err := run(os.Args[1:], os.Stdout); err != nil && !errors.Is(err, flag.ErrHelp) {
-		fmt.Fprintln(os.Stderr, "binaryaddition:", err)
-		os.Exit(1)
-	}
+	cli.Main("binaryaddition", run)
 }
 
 // setting is how a network is made and trained.
@@ -209,19 +206,18 @@ func (r *trained) last(n int) (loss, wrong float64) {
 
 func run(args []string, out io.Writer) error {
 	f := flag.NewFlagSet("binaryaddition", flag.ContinueOnError)
-	f.SetOutput(out)
 	quick := f.Bool("quick", false, "a smoke run: few examples, one seed")
 	dir := f.String("svg", "", "write the figures into this `folder`")
 	examples := f.Int("examples", 10000, "additions that a network is trained on, one at a time")
 	seeds := f.Int("seeds", 3, "networks of each kind")
-	if err := f.Parse(args); err != nil {
+	if err := cli.Parse(f, args, "Trains small networks on adding binary numbers, and shows what first weights and activations decide.", out); err != nil {
 		return err
 	}
 	if *quick {
 		*examples, *seeds = 300, 1
 	}
 	if *examples < 200 || *seeds < 1 || f.NArg() > 0 {
-		return errors.New("want at least 200 -examples, 1 of -seeds, and nothing else")
+		return cli.Usagef("want at least 200 -examples, 1 of -seeds, and nothing else")
 	}
 	s := story{out: out, dir: *dir, examples: *examples, seeds: *seeds}
 	for _, chapter := range []func() error{s.adding, s.initialising, s.spikes} {

@@ -1,11 +1,9 @@
 package main
 
 import (
-	"errors"
 	"flag"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -17,29 +15,25 @@ import (
 )
 
 func main() {
-	if err := run(os.Args[1:], os.Stdout); err != nil && !errors.Is(err, flag.ErrHelp) {
-		fmt.Fprintln(os.Stderr, "curves:", cli.Show(err.Error()))
-		os.Exit(1)
-	}
+	cli.Main("curves", run)
 }
+
+const about = `Draws learning curves of saved trainings:
+
+    go run ./examples/curves [flags] models/*/history.csv`
 
 func run(args []string, out io.Writer) error {
 	f := flag.NewFlagSet("curves", flag.ContinueOnError)
-	f.SetOutput(out)
 	path := f.String("o", "curves.svg", "write the figure to this `file`")
 	metric := f.String("metric", "valid_perplexity", "`column` of the histories to draw")
 	title := f.String("title", "", "heading of the figure")
 	log := f.Bool("log", false, "logarithmic axis")
 	levels := f.String("levels", "", "dashed lines, as `name=value,…`")
-	f.Usage = func() {
-		fmt.Fprint(out, "Draws learning curves of saved trainings:\n\n    go run ./examples/curves [flags] models/*/history.csv\n\n")
-		f.PrintDefaults()
-	}
-	if err := f.Parse(args); err != nil {
+	if err := cli.Parse(f, args, about, out); err != nil {
 		return err
 	}
 	if f.NArg() == 0 {
-		return errors.New("no histories given; name one or more history.csv, such as models/*/history.csv")
+		return cli.Usagef("no histories given; name one or more history.csv, such as models/*/history.csv")
 	}
 	p := lineplot.Plot{Title: *title, X: "step", Y: *metric, LogY: *log}
 	for _, name := range f.Args() {
@@ -49,6 +43,9 @@ func run(args []string, out io.Writer) error {
 		}
 		steps, values := h.Column(*metric)
 		if len(steps) == 0 {
+			if len(h.Names()) == 0 {
+				return fmt.Errorf("%s has no %q, and no other metric: nothing was recorded yet", name, *metric)
+			}
 			return fmt.Errorf("%s has no %q; it has %s", name, *metric, strings.Join(h.Names(), ", "))
 		}
 		x := make([]float64, len(steps))

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -10,6 +9,7 @@ import (
 	"path/filepath"
 
 	"github.com/seqzoo/seqzoo/cells"
+	"github.com/seqzoo/seqzoo/examples/internal/cli"
 	"github.com/seqzoo/seqzoo/graph"
 	"github.com/seqzoo/seqzoo/internal/lineplot"
 	"github.com/seqzoo/seqzoo/internal/safefile"
@@ -19,10 +19,7 @@ import (
 )
 
 func main() {
-	if err := run(os.Args[1:], os.Stdout); err != nil && !errors.Is(err, flag.ErrHelp) {
-		fmt.Fprintln(os.Stderr, "gradientflow:", err)
-		os.Exit(1)
-	}
+	cli.Main("gradientflow", run)
 }
 
 const (
@@ -159,20 +156,19 @@ func (k *task) flow() (*graph.FlowReport, error) {
 
 func run(args []string, out io.Writer) error {
 	f := flag.NewFlagSet("gradientflow", flag.ContinueOnError)
-	f.SetOutput(out)
 	quick := f.Bool("quick", false, "a smoke run: few steps of training")
 	dir := f.String("svg", "", "write the figures into this `folder`")
 	T := f.Int("t", 40, "length of the sequences: how long the first symbol must be remembered")
 	steps := f.Int("steps", 1500, "steps of training")
 	seed := f.Uint64("seed", 1, "seed of weights and data")
-	if err := f.Parse(args); err != nil {
+	if err := cli.Parse(f, args, "Shows how gradients vanish and explode in recurrent networks, and what mends it.", out); err != nil {
 		return err
 	}
 	if *quick {
 		*steps, *T = 20, 12
 	}
 	if *T < 2 || *T > 10000 || *steps < 1 || f.NArg() > 0 {
-		return errors.New("want 2 to 10000 for -t, at least 1 of -steps, and nothing else")
+		return cli.Usagef("want 2 to 10000 for -t, at least 1 of -steps, and nothing else")
 	}
 	say := func(format string, args ...any) { fmt.Fprintf(out, format+"\n", args...) }
 	draw := func(name string, p *lineplot.Plot) error {

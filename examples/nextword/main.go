@@ -48,7 +48,6 @@ the step at hand; with -save, the same command and -resume go on from there.
 func parse(args []string, out io.Writer) (*settings, error) {
 	s := &settings{}
 	f := flag.NewFlagSet("nextword", flag.ContinueOnError)
-	f.SetOutput(io.Discard) // a mistake is told in one line, without the usage
 	f.StringVar(&s.text, "text", "", "train on this `file`, UTF-8 or gzip of it, instead of the embedded Shakespeare")
 	f.StringVar(&s.level, "level", "word", "`unit` that is predicted: word or char")
 	f.StringVar(&s.cells, "cells", "rnn,gru,lstm", "comma-separated `list` of cells to train and compare")
@@ -74,14 +73,8 @@ func parse(args []string, out io.Writer) (*settings, error) {
 	f.IntVar(&s.saveEvery, "save-every", 200, "steps between checkpoints")
 	f.BoolVar(&s.resume, "resume", false, "go on from the checkpoints in the directory of -save")
 	f.BoolVar(&s.quick, "quick", false, "tiny models for a few seconds, to see that everything works")
-	switch err := f.Parse(args); {
-	case errors.Is(err, flag.ErrHelp):
-		fmt.Fprint(out, usage)
-		f.SetOutput(out)
-		f.PrintDefaults()
+	if err := cli.Parse(f, args, usage, out); err != nil {
 		return nil, err
-	case err != nil:
-		return nil, fmt.Errorf("%w; -h lists the flags", err)
 	}
 	if f.NArg() > 0 {
 		return nil, fmt.Errorf("unexpected argument %q; put a phrase of several words in quotes", f.Arg(0))

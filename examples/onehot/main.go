@@ -6,29 +6,34 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"os"
 	"time"
 
+	"github.com/seqzoo/seqzoo/examples/internal/cli"
 	"github.com/seqzoo/seqzoo/internal/rng"
 	"github.com/seqzoo/seqzoo/nodes"
 	"github.com/seqzoo/seqzoo/train"
 )
 
 func main() {
-	vocabulary := flag.Int("v", 10_000, "words in the vocabulary")
-	width := flag.Int("e", 128, "width of a vector")
-	batch := flag.Int("b", 512, "words at a time")
-	flag.Parse()
-	if err := run(os.Stdout, *vocabulary, *width, *batch); err != nil {
-		fmt.Fprintln(os.Stderr, "onehot:", err)
-		os.Exit(1)
-	}
+	cli.Main("onehot", func(args []string, out io.Writer) error {
+		f := flag.NewFlagSet("onehot", flag.ContinueOnError)
+		vocabulary := f.Int("v", 10_000, "words in the vocabulary")
+		width := f.Int("e", 128, "width of a vector")
+		batch := f.Int("b", 512, "words at a time")
+		if err := cli.Parse(f, args, "Shows that a word's vector is a product with a one-hot vector, and what a lookup saves.", out); err != nil {
+			return err
+		}
+		if f.NArg() > 0 {
+			return cli.Usagef("unexpected argument %q", f.Arg(0))
+		}
+		return run(out, *vocabulary, *width, *batch)
+	})
 }
 
 func run(out io.Writer, v, e, b int) error {
 	const most = 1 << 20
 	if v < 1 || v > most || e < 1 || e > most || b < 1 || b > most || v*e > 1<<28 || v*b > 1<<28 {
-		return fmt.Errorf("-v %d, -e %d, -b %d: want 1 … %d each, and v·e and v·b at most %d", v, e, b, most, 1<<28)
+		return cli.Usagef("-v %d, -e %d, -b %d: want 1 … %d each, and v·e and v·b at most %d", v, e, b, most, 1<<28)
 	}
 	if err := tell(out); err != nil {
 		return err

@@ -67,6 +67,44 @@ func (p Program) Main() {
 	os.Exit(train.ExitCode())
 }
 
+// Main is [Program.Main] for a program without commands, whose run takes the arguments behind its name. It leaves signals to
+// the system, which ends the program by them.
+func Main(name string, run func(args []string, out io.Writer) error) {
+	err := run(os.Args[1:], os.Stdout)
+	if err == nil || errors.Is(err, flag.ErrHelp) {
+		return
+	}
+	fmt.Fprintf(os.Stderr, "%s: %s\n", name, Show(err.Error()))
+	if IsUsage(err) {
+		os.Exit(2)
+	}
+	os.Exit(1)
+}
+
+// Parse parses the flags of a program without commands. Asked for help, by -h, -help or help, it writes what the program is
+// about and its flags to out, and returns flag.ErrHelp.
+func Parse(f *flag.FlagSet, args []string, about string, out io.Writer) error {
+	f.SetOutput(io.Discard) // a mistake is told in one line, without the list of flags
+	switch err := f.Parse(helpFlag(args)); {
+	case errors.Is(err, flag.ErrHelp):
+		fmt.Fprintf(out, "%s\n\n", strings.TrimSpace(about))
+		f.SetOutput(out)
+		f.PrintDefaults()
+		return err
+	case err != nil:
+		return Usagef("%w; %s -help lists the flags", err, f.Name())
+	}
+	return nil
+}
+
+// helpFlag makes a flag of the word help at the beginning.
+func helpFlag(args []string) []string {
+	if len(args) > 0 && args[0] == "help" {
+		return []string{"-help"}
+	}
+	return args
+}
+
 // Run runs the program on the arguments behind its name. What it prints is fit for people: see Printable.
 func (p Program) Run(ctx context.Context, args []string, s Std) error {
 	s, done := s.printable()
@@ -77,6 +115,10 @@ func (p Program) Run(ctx context.Context, args []string, s Std) error {
 	}
 	switch args[0] {
 	case "help", "-h", "-help", "--help":
+		if len(args) > 1 { // help COMMAND
+			args = []string{args[1], "-help"}
+			break
+		}
 		p.help(s.Messages)
 		return nil
 	}
@@ -96,7 +138,7 @@ func (p Program) command(ctx context.Context, c Command, args []string, s Std) e
 	if c.Flags != nil {
 		c.Flags(f)
 	}
-	switch err := f.Parse(args); {
+	switch err := f.Parse(helpFlag(args)); {
 	case errors.Is(err, flag.ErrHelp):
 		fmt.Fprintf(s.Messages, "%s %s: %s\n", p.Name, c.Name, c.About)
 		f.SetOutput(s.Messages)
