@@ -170,7 +170,7 @@ func data[F kernels.Float](t Tensor) []F {
 	return any(t.F64).([]F)
 }
 
-// evaluator is the float32 or the float64 instance of an Eval.
+// evaluate runs the float32 or the float64 instance of an Eval, as the type of out says.
 func evaluate(out Tensor, f32, f64 func() error) error {
 	if out.F32 != nil {
 		return f32()

@@ -154,8 +154,8 @@ func strided(v *ir.Value) bool {
 	return false
 }
 
-// place decides where values are written that become part of another, so that joining costs no copy. Users are visited
-// before what they use.
+// place decides where values are written that become part of another, so that joining costs no
+// copy. Users are visited before what they use.
 func (k *block[F]) place() {
 	for _, v := range slices.Backward(k.order) {
 		k.placeOperands(v)
@@ -203,7 +203,8 @@ func (k *block[F]) placeOperands(v *ir.Value) {
 	}
 }
 
-// placeStored has what a loop over segments stores, of which v is a reshaping, written to where it is joined with others.
+// placeStored has what a loop over segments stores, of which v is a reshaping, written to where it
+// is joined with others.
 func (k *block[F]) placeStored(v *ir.Value, to *loc) {
 	o := unshaped(v)
 	out, ok := o.Fn.(ir.Output)
@@ -442,8 +443,8 @@ func (k *block[F]) needed(v *ir.Value) string {
 	return "the result has its place elsewhere"
 }
 
-// consumable reports whether the memory of a leaf of a body may be written over: it is one time of a sequence that was
-// computed for this loop alone.
+// consumable reports whether the memory of a leaf of a body may be written over: it is one time of
+// a sequence that was computed for this loop alone.
 func (k *block[F]) consumable(leaf *ir.Value) bool {
 	if k.loop == nil || k.users[leaf] != 1 {
 		return false
@@ -507,27 +508,9 @@ func (k *block[F]) emitMatMul(v *ir.Value, fn ops.MatMul, av, bv *ir.Value, acc 
 		k.add(g, g.a.loc, g.b.loc, c)
 		return
 	}
-	weights := g.k * g.n * k.elementSize()
-	switch {
-	case k.batch > 0:
-		g.split, g.block = k.batch, g.m/k.batch
-	case k.loop == nil && !g.transA && g.m >= 4*packedRows && g.n >= 16 && !k.cfg.Without[pass.Pack]:
-		if g.tall, g.block = true, packedRows; weights > packedCache {
-			g.block = max(4, min(8, (1<<20)/(g.k*k.elementSize()*packedRows))) * packedRows
-			// as many blocks for every worker, all about as large
-			rounds := (g.m + g.block*k.cfg.Workers - 1) / (g.block * k.cfg.Workers) * k.cfg.Workers
-			g.block = ((g.m+rounds-1)/rounds + gemmRows - 1) / gemmRows * gemmRows
-		}
-		g.split = (g.m + g.block - 1) / g.block
-		g.pack = k.pack(g)
-	case g.n >= g.m && g.n >= 64:
-		g.byCols, g.block = true, 64
-		g.split = (g.n + 63) / 64
-	default:
-		g.block = 32
-		g.split = (g.m + 31) / 32
-	}
-	if !k.cfg.Without[pass.Pack] && k.loop != nil && g.b.loc.clock == still && k.fixed(bv) && k.loop.T*g.m >= 16 {
+	k.divide(g)
+	packable := k.loop != nil && g.b.loc.clock == still && k.fixed(bv) && k.loop.T*g.m >= packedUses
+	if packable && !k.cfg.Without[pass.Pack] {
 		g.pack = k.outer.pack(g)
 	}
 	k.add(g, g.a.loc, g.b.loc, c)
@@ -537,8 +520,48 @@ func (k *block[F]) emitMatMul(v *ir.Value, fn ops.MatMul, av, bv *ir.Value, acc 
 	}
 }
 
+// divide decides on the units of a product of two matrices: rows of the batch, blocks of rows with
+// packed weights, panels of columns, or blocks of rows.
+func (k *block[F]) divide(g *gemm[F]) {
+	tall := k.loop == nil && !g.transA && g.m >= tallRows && g.n >= tallCols
+	switch {
+	case k.batch > 0:
+		g.split, g.block = k.batch, g.m/k.batch
+	case tall && !k.cfg.Without[pass.Pack]:
+		g.tall, g.block = true, packedRows
+		if g.k*g.n*k.elementSize() > packedCache {
+			g.block = k.largeBlock(g)
+		}
+		g.split = (g.m + g.block - 1) / g.block
+		g.pack = k.pack(g)
+	case g.n >= g.m && g.n >= panelCols:
+		g.byCols, g.block = true, panelCols
+		g.split = (g.n + panelCols - 1) / panelCols
+	default:
+		g.block = blockRows
+		g.split = (g.m + blockRows - 1) / blockRows
+	}
+}
+
+// largeBlock is how many rows are taken at a time where the packed weights outgrow a core's cache
+// and are fetched anew for each block: as many as the left operand may have in it, and as many
+// blocks for every worker, all about as large.
+func (k *block[F]) largeBlock(g *gemm[F]) int {
+	fit := blockBytes / (g.k * k.elementSize() * packedRows)
+	rows := max(4, min(8, fit)) * packedRows
+	rounds := (g.m + rows*k.cfg.Workers - 1) / (rows * k.cfg.Workers) * k.cfg.Workers
+	return ((g.m+rounds-1)/rounds + gemmRows - 1) / gemmRows * gemmRows
+}
+
 const (
 	packedRows  = 32      // rows at a time of a tall product with packed weights; more if those outgrow the cache
 	gemmRows    = 16      // what a block of rows is a multiple of
 	packedCache = 3 << 19 // bytes of packed weights that stay in a core's cache
+
+	tallRows   = 4 * packedRows // rows from which packing the weights once is less than what it saves
+	tallCols   = 16             // columns, likewise: narrower products leave most of a packed panel empty
+	blockBytes = 1 << 20        // of the left operand in a block, where the weights are not in the cache
+	packedUses = 16             // rows, over all steps of a loop, that are multiplied by weights worth packing
+	panelCols  = 64             // columns of a unit of a wide product
+	blockRows  = 32             // rows of a unit of any other product
 )

@@ -68,10 +68,22 @@ func (f *fuser[F]) load(v *ir.Value, l *loc) int {
 // finish makes the instruction. With a batch, its units are that many parts of the first axis.
 func (f *fuser[F]) finish(batch int) (*fused[F], []*loc) {
 	in := &fused[F]{unitCost: f.unitCost, tile: tileLen}
-	operandOf := make([]int, len(f.slots))
-	var locs []*loc
+	operandOf, locs := f.bind(in)
+	r := newRegisters(f, in, operandOf)
+	for n, o := range f.ops {
+		r.place(n, o)
+	}
+	in.regs = r.count
+	in.divide(batch)
+	return in, locs
+}
+
+// bind gives the instruction its operands, the slots that are in memory. operandOf is the operand
+// of each slot, or nowhere.
+func (f *fuser[F]) bind(in *fused[F]) (operandOf []int, locs []*loc) {
+	operandOf = make([]int, len(f.slots))
 	for i, s := range f.slots {
-		if operandOf[i] = -1; s.loc != nil {
+		if operandOf[i] = nowhere; s.loc != nil {
 			operandOf[i] = len(in.operands)
 			l := s.loc.broadcast(f.shape)
 			in.operands = append(in.operands, operand{loc: *l, strides: slices.Clone(l.strides)})
@@ -84,101 +96,24 @@ func (f *fuser[F]) finish(batch int) (*fused[F], []*loc) {
 	in.many = last > 0 && n <= tileLen/2
 	for i := range in.operands {
 		o := &in.operands[i]
-		o.flat = (o.strides[last] == 1 || n == 1 && last == 0) && (!in.many || o.strides[last-1] == n)
+		inRow := o.strides[last] == 1 || n == 1 && last == 0
+		o.flat = inRow && (!in.many || o.strides[last-1] == n)
 	}
+	return operandOf, locs
+}
 
-	still := func(strides []int) bool { return !slices.ContainsFunc(strides, func(n int) bool { return n != 0 }) }
-	// Registers: of constants and scalars for the whole instruction, of others until they are read
-	// last.
-	base := len(in.operands)
-	reg := make([]int, len(f.slots)) // the register or operand that holds a slot's elements
-	free := []int{}
-	next := 0
-	take := func() int {
-		if n := len(free); n > 0 {
-			r := free[n-1]
-			free = free[:n-1]
-			return r
-		}
-		next++
-		return base + next - 1
-	}
-	const nowhere = -1
-	for i, s := range f.slots {
-		reg[i] = nowhere
-		switch o := operandOf[i]; {
-		case s.fill:
-			reg[i] = take()
-			in.setup = append(in.setup, op[F]{code: opFill, dst: reg[i], p: float64(s.value)})
-		case o < 0:
-		case in.operands[o].flat:
-			reg[i] = o
-		case s.result:
-		case still(in.operands[o].strides):
-			reg[i] = take()
-			in.setup = append(in.setup, op[F]{code: opSpread, dst: reg[i], a: o})
-		case in.many && in.operands[o].strides[last] == 1 && still(in.operands[o].strides[:last]):
-			reg[i] = take()
-			in.setup = append(in.setup, op[F]{code: opRows, dst: reg[i], a: o})
-		}
-	}
-	lastUse := make([]int, len(f.slots))
-	for n, o := range f.ops {
-		for _, a := range o.args() {
-			lastUse[a] = n
-		}
-	}
-	for n, o := range f.ops {
-		for _, a := range o.args() {
-			if reg[a] != nowhere {
-				continue
-			}
-			reg[a] = take() // an operand that does not lie element after element
-			c := opGather
-			switch s := in.operands[operandOf[a]].strides[last]; {
-			case s == 0:
-				c = opSpread
-			case s == 1 && in.many:
-				c = opRows
-			}
-			in.code = append(in.code, op[F]{code: c, dst: reg[a], a: operandOf[a]})
-		}
-		c := o
-		args := o.args()
-		for i, a := range args {
-			*[]*int{&c.a, &c.b, &c.c}[i] = reg[a]
-		}
-		for i, a := range args {
-			s := f.slots[a]
-			owned := !s.fill && reg[a] >= base && !slices.ContainsFunc(in.setup, func(o op[F]) bool { return o.dst == reg[a] })
-			if lastUse[a] == n && owned && !slices.Contains(args[:i], a) {
-				free = append(free, reg[a])
-			}
-		}
-		if to := operandOf[o.dst]; o.kind == ops.KindStop && reg[o.dst] == nowhere && to >= 0 {
-			in.code = append(in.code, op[F]{code: opScatter, dst: to, a: c.a})
-			continue
-		}
-		if reg[o.dst] == nowhere {
-			reg[o.dst] = take()
-		}
-		c.dst = reg[o.dst]
-		in.code = append(in.code, c)
-		if to := operandOf[o.dst]; to >= 0 && reg[o.dst] != to {
-			in.code = append(in.code, op[F]{code: opScatter, dst: to, a: reg[o.dst]})
-		}
-	}
-	in.regs = next
+// divide decides on the units: parts of the first axis, as many as the batch has rows, or tiles of
+// one row.
+func (in *fused[F]) divide(batch int) {
 	switch {
 	case batch > 0:
 		in.split = batch
-	case last > 0:
+	case len(in.dims) > 1:
 		in.split = in.dims[0]
 	default:
 		in.chunked = true
 		in.split = (in.dims[0] + in.tile - 1) / in.tile
 	}
-	return in, locs
 }
 
 // args are the slots that o reads.

@@ -24,13 +24,58 @@ func isElementwise(v *ir.Value) bool {
 	return ok
 }
 
-// group divides the element-wise values into groups. Each has a stage: that of an element-wise
-// operand of its shape, else one more than its operands'. Values of one stage and shape never need
-// each other through anything else, so they can be one pass. A value moves to the latest stage that
-// its users allow. Outside of loops only values that read one another are joined; in a body, all.
+// group divides the element-wise values into groups, each of which is computed in one pass. Outside
+// of loops only values that read one another are joined; in a body, all of one stage and shape.
 func (k *block[F]) group() {
+	stage := k.stages()
+	joined := newUnion()
+	fuse := !k.cfg.Without[pass.Fuse]
+	type key struct {
+		stage int
+		shape string
+	}
+	first := map[key]*ir.Value{}
+	for _, v := range k.order {
+		if !isElementwise(v) || !fuse {
+			continue
+		}
+		if k.outer != nil {
+			id := key{stage[v], ops.ShapeString(v.Shape)}
+			if first[id] == nil {
+				first[id] = v
+			} else {
+				joined.parent[v] = first[id]
+			}
+			continue
+		}
+		for _, a := range v.Args {
+			if joins(a, v) && stage[a] == stage[v] {
+				joined.join(v, a)
+			}
+		}
+	}
+	k.unfused(fuse, joined.find)
+	k.groups = map[*ir.Value]*group{}
+	byRoot := map[*ir.Value]*group{}
+	for _, v := range k.order {
+		if !isElementwise(v) {
+			continue
+		}
+		root := joined.find(v)
+		if byRoot[root] == nil {
+			byRoot[root] = &group{}
+		}
+		byRoot[root].members = append(byRoot[root].members, v)
+		k.groups[v] = byRoot[root]
+	}
+}
+
+// stages numbers all values: an element-wise value has the stage of an element-wise operand of its
+// shape, else one more than its operands'. Values of one stage and shape depend on each other only
+// directly, so one pass computes them. An element-wise value then moves to the latest stage that
+// its readers allow.
+func (k *block[F]) stages() map[*ir.Value]int {
 	stage := map[*ir.Value]int{}
-	joins := func(a, v *ir.Value) bool { return isElementwise(a) && slices.Equal(a.Shape, v.Shape) }
 	known := map[*ir.Value]bool{}
 	var set func(v *ir.Value)
 	set = func(v *ir.Value) {
@@ -42,12 +87,9 @@ func (k *block[F]) group() {
 		for _, a := range k.operands(v) {
 			set(a) // it may come later in the order: a loss waits for the gradient that comes to it
 			switch {
-			case isElementwise(v) && joins(a, v):
+			case isElementwise(v) && joins(a, v), view(v) && len(a.Args) > 0:
 				s = max(s, stage[a])
-			case len(a.Args) == 0:
-			case view(v) && len(a.Args) > 0:
-				s = max(s, stage[a])
-			default:
+			case len(a.Args) > 0:
 				s = max(s, stage[a]+1)
 			}
 		}
@@ -61,66 +103,47 @@ func (k *block[F]) group() {
 		set(v)
 	}
 	for _, v := range slices.Backward(k.order) {
-		if !isElementwise(v) {
-			continue
-		}
-		late := -1
-		for _, u := range k.readers[v] {
-			if !isElementwise(u) || !joins(v, u) {
-				late = stage[v]
-				break
-			}
-			if late < 0 || stage[u] < late {
-				late = stage[u]
-			}
-		}
-		stage[v] = max(stage[v], late)
-	}
-	k.groups = map[*ir.Value]*group{}
-	parent := map[*ir.Value]*ir.Value{}
-	find := func(v *ir.Value) *ir.Value {
-		for parent[v] != nil {
-			v = parent[v]
-		}
-		return v
-	}
-	type key struct {
-		stage int
-		shape string
-	}
-	first := map[key]*ir.Value{}
-	fuse := !k.cfg.Without[pass.Fuse]
-	for _, v := range k.order {
-		if !isElementwise(v) || !fuse {
-			continue
-		}
-		if k.outer != nil {
-			id := key{stage[v], ops.ShapeString(v.Shape)}
-			if first[id] == nil {
-				first[id] = v
-			} else {
-				parent[v] = first[id]
-			}
-			continue
-		}
-		for _, a := range v.Args {
-			if joins(a, v) && stage[a] == stage[v] && find(a) != find(v) {
-				parent[find(v)] = find(a)
-			}
+		if isElementwise(v) {
+			stage[v] = max(stage[v], k.latest(v, stage))
 		}
 	}
-	k.unfused(fuse, find)
-	byRoot := map[*ir.Value]*group{}
-	for _, v := range k.order {
-		if !isElementwise(v) {
-			continue
+	return stage
+}
+
+// latest is the first stage of those that read an element-wise value, if all of them can be
+// computed in one pass with it; else its own.
+func (k *block[F]) latest(v *ir.Value, stage map[*ir.Value]int) int {
+	late := -1
+	for _, u := range k.readers[v] {
+		if !isElementwise(u) || !joins(v, u) {
+			return stage[v]
 		}
-		root := find(v)
-		if byRoot[root] == nil {
-			byRoot[root] = &group{}
+		if late < 0 || stage[u] < late {
+			late = stage[u]
 		}
-		byRoot[root].members = append(byRoot[root].members, v)
-		k.groups[v] = byRoot[root]
+	}
+	return late
+}
+
+// joins reports whether an operand is element-wise and of the shape of v, which reads it.
+func joins(a, v *ir.Value) bool { return isElementwise(a) && slices.Equal(a.Shape, v.Shape) }
+
+// union holds sets of values that are joined, each with one value that stands for it.
+type union struct{ parent map[*ir.Value]*ir.Value }
+
+func newUnion() union { return union{map[*ir.Value]*ir.Value{}} }
+
+func (u union) find(v *ir.Value) *ir.Value {
+	for u.parent[v] != nil {
+		v = u.parent[v]
+	}
+	return v
+}
+
+// join joins the set of v to that of a.
+func (u union) join(v, a *ir.Value) {
+	if u.find(a) != u.find(v) {
+		u.parent[u.find(v)] = u.find(a)
 	}
 }
 

@@ -29,7 +29,7 @@ const (
 	byStep1 // where this step leaves it
 )
 
-// row is the contiguous strides of a shape.
+// rowMajor returns the strides of a contiguous tensor of a shape.
 func rowMajor(shape []int) []int {
 	s := make([]int, len(shape))
 	n := 1

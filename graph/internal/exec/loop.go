@@ -90,7 +90,7 @@ func (l *loop[F]) step(x *ctx[F], lo, hi int) error {
 	if l.mask == nil {
 		return all(l.body, lo, hi)
 	}
-	// The rows that count are those of all workers together: what one loop leaves out, the other must.
+	// All workers use one range of rows, so forward and backward leave out the same rows.
 	from, to := counting(at(x, l.mask), l.rows, l.mask.strides[0])
 	from, to = min(max(from, lo), hi), max(min(to, hi), lo)
 	if from > to {

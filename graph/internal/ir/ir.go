@@ -1,6 +1,7 @@
 package ir
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -67,18 +68,11 @@ func (r *Region) raw(fn ops.Fn, args []*Value) *Value {
 	}
 	t, err := fn.Infer(types)
 	if err != nil {
-		panic(&ops.BuildError{Path: r.At.Path, Op: or(r.At.Name, fn.Key()), Msg: err.Error(), Err: err})
+		panic(&ops.BuildError{Path: r.At.Path, Op: cmp.Or(r.At.Name, fn.Key()), Msg: err.Error(), Err: err})
 	}
 	v := r.Leaf(fn, t, args...)
 	r.index[key.String()] = v
 	return v
-}
-
-func or(s, otherwise string) string {
-	if s == "" {
-		return otherwise
-	}
-	return s
 }
 
 // basic is embedded by operations that only the engine knows: they are compiled, never evaluated or

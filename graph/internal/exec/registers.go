@@ -1,0 +1,137 @@
+package exec
+
+import (
+	"slices"
+
+	"github.com/seqzoo/seqzoo/internal/kernels"
+	"github.com/seqzoo/seqzoo/internal/ops"
+)
+
+// nowhere is the place of what has no register yet, or no operand.
+const nowhere = -1
+
+// registers gives the slots of a fuser registers, and writes the code of its instruction on these.
+// Constants and scalars keep a register for the whole instruction, others until they are read last.
+type registers[F kernels.Float] struct {
+	f         *fuser[F]
+	in        *fused[F]
+	operandOf []int        // by slot
+	of        []int        // by slot: the register or operand that holds its elements, or nowhere
+	lastUse   []int        // by slot: the last operation that reads it
+	pinned    map[int]bool // registers that are never free
+	free      []int
+	count     int
+}
+
+func newRegisters[F kernels.Float](f *fuser[F], in *fused[F], operandOf []int) *registers[F] {
+	r := &registers[F]{
+		f: f, in: in, operandOf: operandOf, of: make([]int, len(f.slots)),
+		lastUse: make([]int, len(f.slots)), pinned: map[int]bool{},
+	}
+	for i, s := range f.slots {
+		r.of[i] = nowhere
+		r.start(i, s)
+	}
+	for n, o := range f.ops {
+		for _, a := range o.args() {
+			r.lastUse[a] = n
+		}
+	}
+	return r
+}
+
+// take is a register that nothing needs. Registers are numbered behind the operands.
+func (r *registers[F]) take() int {
+	if n := len(r.free); n > 0 {
+		last := r.free[n-1]
+		r.free = r.free[:n-1]
+		return last
+	}
+	r.count++
+	return len(r.in.operands) + r.count - 1
+}
+
+// start places a slot that has a place before the first operation: a constant, a scalar, a row that
+// repeats, or an operand that is worked on where it lies.
+func (r *registers[F]) start(i int, s slot[F]) {
+	pin := func(o op[F]) {
+		r.of[i] = r.take()
+		o.dst = r.of[i]
+		r.pinned[o.dst] = true
+		r.in.setup = append(r.in.setup, o)
+	}
+	if s.fill {
+		pin(op[F]{code: opFill, p: float64(s.value)})
+		return
+	}
+	o := r.operandOf[i]
+	if o == nowhere {
+		return
+	}
+	strides := r.in.operands[o].strides
+	last := len(strides) - 1
+	repeats := func(strides []int) bool {
+		return !slices.ContainsFunc(strides, func(n int) bool { return n != 0 })
+	}
+	switch {
+	case r.in.operands[o].flat:
+		r.of[i] = o
+	case s.result:
+	case repeats(strides):
+		pin(op[F]{code: opSpread, a: o})
+	case r.in.many && strides[last] == 1 && repeats(strides[:last]):
+		pin(op[F]{code: opRows, a: o})
+	}
+}
+
+// place writes the code of operation n: loads what is not in a register, computes, and stores the
+// result if it belongs in memory elsewhere.
+func (r *registers[F]) place(n int, o op[F]) {
+	args := o.args()
+	for _, a := range args {
+		if r.of[a] == nowhere {
+			r.load(a)
+		}
+	}
+	c := o
+	for i, to := range []*int{&c.a, &c.b, &c.c}[:len(args)] {
+		*to = r.of[args[i]]
+	}
+	for i, a := range args {
+		if r.lastUse[a] == n && r.owned(a) && !slices.Contains(args[:i], a) {
+			r.free = append(r.free, r.of[a])
+		}
+	}
+	to := r.operandOf[o.dst]
+	if o.kind == ops.KindStop && r.of[o.dst] == nowhere && to != nowhere { // a copy straight to memory
+		r.in.code = append(r.in.code, op[F]{code: opScatter, dst: to, a: c.a})
+		return
+	}
+	if r.of[o.dst] == nowhere {
+		r.of[o.dst] = r.take()
+	}
+	c.dst = r.of[o.dst]
+	r.in.code = append(r.in.code, c)
+	if to != nowhere && c.dst != to {
+		r.in.code = append(r.in.code, op[F]{code: opScatter, dst: to, a: c.dst})
+	}
+}
+
+// load brings an operand whose elements do not lie one after another to a register.
+func (r *registers[F]) load(slot int) {
+	r.of[slot] = r.take()
+	strides := r.in.operands[r.operandOf[slot]].strides
+	c := opGather
+	switch s := strides[len(strides)-1]; {
+	case s == 0:
+		c = opSpread
+	case s == 1 && r.in.many:
+		c = opRows
+	}
+	r.in.code = append(r.in.code, op[F]{code: c, dst: r.of[slot], a: r.operandOf[slot]})
+}
+
+// owned reports whether a slot lies in a register that is free when it was read last.
+func (r *registers[F]) owned(slot int) bool {
+	return !r.f.slots[slot].fill && r.of[slot] >= len(r.in.operands) && !r.pinned[r.of[slot]]
+}
