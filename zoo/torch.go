@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -21,76 +22,92 @@ import (
 type TorchModule struct {
 	Torch string // the module's name in the state dict, such as "encoder" or "rnn.0"; "" if its tensors have no prefix
 	Path  string // of its counterpart: recurrent layers such as "layers" or "encoder", an embedding "embed", a linear layer "out"
+
+	NoBias bool // the module was made with bias=False: biases of the counterpart, if it has any, are 0
 }
+
+// mostDifferences is how many of the differences between a file and a model an error lists.
+const mostDifferences = 9
 
 // ImportTorch fills parts of a model with weights that PyTorch saved as safetensors, under its own names. What Path holds says
 // which module it is:
 //
 //	l0, l1, … (forward and backward below), or one cell   nn.RNN, nn.GRU, nn.LSTM: weight_ih_l0, weight_hh_l0, bias_ih_l0,
 //	                                                      bias_hh_l0, weight_hr_l0, … _l0_reverse, …
+//	one cell, or l0 alone                                 nn.RNNCell, nn.GRUCell, nn.LSTMCell too: weight_ih, weight_hh, …
 //	E                                                     nn.Embedding: weight
 //	W, and b                                              nn.Linear: weight, bias
 //
 // A weight of PyTorch is [out, in], here it is [in, out]. Its two biases of a recurrent layer are added up, save the one of
-// nn.GRU that the reset gate multiplies, which is b_hn here; a module with bias=False has biases of 0. The activation of
-// nn.RNN is not in the file. Float64 is rounded where the model is float32; 16-bit floats are widened.
+// nn.GRU that the reset gate multiplies, which is b_hn here. The activation of nn.RNN is not in the file. Float64 is rounded
+// where the model is float32; 16-bit floats are widened.
 //
-// It is an error, and nothing is changed, if a tensor is missing, has another shape, is not finite or is not a float, if
-// the module has tensors without a counterpart (more layers, a second direction), or if PyTorch has no counterpart to what is
-// at Path: peepholes, coupled gates, layer normalisation, a reset before the product.
+// File may be the index of a file in shards, model.safetensors.index.json, which lie beside it; one shard alone is refused. What
+// wrappers put into names, "module." and "_orig_mod.", is passed over; and modules that are there once, all under one prefix,
+// such as those of a larger model, are found without it.
+//
+// It is an error, and nothing is changed, if a tensor is missing (biases too, unless NoBias says so), has another shape, is not
+// finite or is not a float, if the module has tensors without a counterpart (more layers, a second direction), or if PyTorch
+// has no counterpart to what is at Path: peepholes, coupled gates, layer normalisation, a reset before the product.
 func ImportTorch(file string, s *nodes.Store, modules ...TorchModule) error {
 	fail := func(err error) error { return fmt.Errorf("zoo: import of %s: %w", file, err) }
 	entries, err := torchEntries(s, modules)
 	if err != nil {
 		return fail(err)
 	}
-	f, err := safetensors.ReadFile(file)
+	f, err := readTorch(file)
 	if err != nil {
 		return fmt.Errorf("zoo: import: %w", err)
 	}
+	if err := f.resolve(entries, modules); err != nil {
+		return fail(err)
+	}
 	sums := map[*nodes.Param][]float64{}
-	known := map[string]bool{}
 	var differ []string
+	lacking := false
 	for _, e := range entries {
-		known[e.name] = true
 		for _, p := range e.parts {
 			if sums[p.param] == nil {
 				sums[p.param] = make([]float64, p.param.Value().Size())
 			}
 		}
-		t, ok := f.Find(e.name)
-		if !ok && e.bias != "" {
-			if _, ok := f.Find(e.bias); !ok {
-				continue // bias=False
-			}
+		t, ok := f.find(e)
+		if e.absent && !ok {
+			continue
 		}
 		var values []float64
 		switch {
 		case !ok:
-			differ = append(differ, e.name+" is missing")
+			differ, lacking = append(differ, f.missing(e, len(differ) < mostDifferences)), true
+			continue
+		case e.absent:
+			differ = append(differ, t.Name+" is there, and the module is said to have no bias")
 			continue
 		case !slices.Equal(t.Shape, e.shape):
-			differ = append(differ, fmt.Sprintf("%s is %s, and %s in the model wants %s", e.name, ops.ShapeString(t.Shape), e.parts[0].param.Name(), ops.ShapeString(e.shape)))
+			differ = append(differ, fmt.Sprintf("%s is %s, and %s in the model wants %s", t.Name, ops.ShapeString(t.Shape), e.parts[0].param.Name(), ops.ShapeString(e.shape)))
 			continue
 		}
 		if values, err = torchValues(t); err != nil {
-			differ = append(differ, fmt.Sprintf("%s: %v", e.name, err))
+			differ = append(differ, fmt.Sprintf("%s: %v", t.Name, err))
 			continue
 		}
 		e.each(func(p torchPart, theirs, ours int) { sums[p.param][ours] += values[theirs] })
 	}
-	for _, t := range f.Tensors {
-		for _, m := range modules {
-			if rest, ok := strings.CutPrefix(t.Name, m.prefix()); ok && !known[t.Name] && !strings.Contains(rest, ".") {
-				differ = append(differ, fmt.Sprintf("%s has no counterpart in %q", t.Name, m.Path))
-			}
+	if differ = append(differ, f.others(entries, modules)...); len(differ) > 0 {
+		if n := len(differ); n > mostDifferences+1 {
+			differ = append(differ[:mostDifferences], fmt.Sprintf("and %d more", n-mostDifferences))
 		}
-	}
-	if len(differ) > 0 {
-		if n := len(differ); n > 10 {
-			differ = append(differ[:9], fmt.Sprintf("and %d more", n-9))
+		if lacking {
+			differ = append(differ, "the file holds "+f.holds())
 		}
 		return fail(fmt.Errorf("it does not fit the model:\n\t%s", strings.Join(differ, "\n\t")))
+	}
+	for p, v := range sums {
+		for i, x := range v {
+			if x-x != 0 || p.Value().Dtype() == tensor.Float32 && math.Abs(x) > math.MaxFloat32 {
+				return fail(fmt.Errorf("%s: element %d would be %g, which is more than its float type holds", p.Name(), i, x))
+			}
+		}
 	}
 	for p, v := range sums {
 		copyFloats(p.Value(), 0, v)
@@ -99,7 +116,8 @@ func ImportTorch(file string, s *nodes.Store, modules ...TorchModule) error {
 }
 
 // ExportTorch writes parts of a model as ImportTorch reads them: a state dict for PyTorch's load_state_dict, as safetensors
-// of the model's float type. Of two biases that are added up here, bias_hh is 0.
+// of the model's float type. Of two biases that are added up here, bias_hh is 0. A module of NoBias is written without biases,
+// which must be 0.
 func ExportTorch(file string, s *nodes.Store, modules ...TorchModule) error {
 	fail := func(err error) error { return fmt.Errorf("zoo: export to %s: %w", file, err) }
 	entries, err := torchEntries(s, modules)
@@ -119,11 +137,19 @@ func ExportTorch(file string, s *nodes.Store, modules ...TorchModule) error {
 			n *= d
 		}
 		values := make([]float64, n)
+		biased := false
 		e.each(func(p torchPart, theirs, at int) {
 			if !p.added {
 				values[theirs] = ours[p.param][at]
+				biased = biased || values[theirs] != 0
 			}
 		})
+		if e.absent && biased {
+			return fail(fmt.Errorf("%s has a bias that is not 0, and the module is said to have none", e.parts[0].param.Name()))
+		}
+		if e.absent {
+			continue
+		}
 		if s.Dtype() == tensor.Float64 {
 			tensors = append(tensors, safetensors.New(e.name, e.shape, values))
 			continue
@@ -152,10 +178,10 @@ func (m TorchModule) prefix() string {
 
 // torchEntry is a tensor of a state dict and where it lies in the model.
 type torchEntry struct {
-	name  string
-	shape []int
-	bias  string // of a bias of recurrent layers: the other one; both may be absent
-	parts []torchPart
+	name   string
+	shape  []int
+	absent bool // a bias that the module is said not to have
+	parts  []torchPart
 }
 
 // torchPart says that rows from … from+n−1 of a tensor of PyTorch are columns 0 … n−1 of a parameter, transposed.
@@ -289,7 +315,7 @@ func (m TorchModule) linear(w, b *nodes.Param) ([]torchEntry, error) {
 	in, out := w.Shape()[0], w.Shape()[1]
 	entries := []torchEntry{{name: m.prefix() + "weight", shape: []int{out, in}, parts: []torchPart{{param: w, n: out}}}}
 	if b != nil {
-		entries = append(entries, torchEntry{name: m.prefix() + "bias", shape: []int{out}, parts: []torchPart{{param: b, n: out}}})
+		entries = append(entries, torchEntry{name: m.prefix() + "bias", shape: []int{out}, absent: m.NoBias, parts: []torchPart{{param: b, n: out}}})
 	}
 	return entries, nil
 }
@@ -326,36 +352,11 @@ func (m TorchModule) recurrent(cell map[string]*nodes.Param, suffix string) ([]t
 			hh = []torchPart{{param: b, n: rows - hidden, added: true}, {param: bHN, from: rows - hidden, n: hidden}}
 		}
 		entries = append(entries,
-			torchEntry{name: name("bias_ih"), bias: name("bias_hh"), shape: []int{rows}, parts: []torchPart{{param: b, n: rows}}},
-			torchEntry{name: name("bias_hh"), bias: name("bias_ih"), shape: []int{rows}, parts: hh})
+			torchEntry{name: name("bias_ih"), absent: m.NoBias, shape: []int{rows}, parts: []torchPart{{param: b, n: rows}}},
+			torchEntry{name: name("bias_hh"), absent: m.NoBias, shape: []int{rows}, parts: hh})
 	}
 	if wHR != nil {
 		entries = append(entries, torchEntry{name: name("weight_hr"), shape: []int{h, hidden}, parts: []torchPart{{param: wHR, n: h}}})
 	}
 	return entries, nil
-}
-
-// torchValues are the values of a tensor, all finite.
-func torchValues(t safetensors.Tensor) (values []float64, err error) {
-	switch t.DType {
-	case "F64":
-		values, err = safetensors.Values[float64](t)
-	case "F32", "F16", "BF16":
-		var single []float32
-		single, err = safetensors.Values[float32](t)
-		for _, x := range single {
-			values = append(values, float64(x))
-		}
-	default:
-		err = fmt.Errorf("it is of the type %s, which is no float", t.DType)
-	}
-	if err != nil {
-		return nil, err
-	}
-	for i, x := range values {
-		if x-x != 0 {
-			return nil, fmt.Errorf("element %d is %g: want a finite number", i, x)
-		}
-	}
-	return values, nil
 }

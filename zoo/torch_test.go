@@ -165,7 +165,9 @@ func TestImportTorch(t *testing.T) {
 			s := nodes.NewStore(dtype, 1)
 			var layers unroll.Stack
 			require.NoError(t, nodes.Try(func() { layers = c.layers(s, true) })) // a bias of 0 where PyTorch has none
-			err := ImportTorch(path, s, encoderRNN)
+			module := encoderRNN
+			module.NoBias = !c.Config.Bias
+			err := ImportTorch(path, s, module)
 			if !c.inTorch() && c.Config.Merge == "concat" && c.Config.Activation != "sigmoid" {
 				require.ErrorContains(t, err, "PyTorch has no counterpart to", c.Name)
 				continue
@@ -182,21 +184,19 @@ func TestImportTorch(t *testing.T) {
 			require.InDeltaSlice(t, want, c.run(t, s, layers), tolerance, c.Name)
 
 			back := filepath.Join(t.TempDir(), "back.safetensors")
-			require.NoError(t, ExportTorch(back, s, encoderRNN))
+			require.NoError(t, ExportTorch(back, s, module))
 			again := nodes.NewStore(dtype, 2)
 			require.NoError(t, nodes.Try(func() { layers = c.layers(again, true) }))
-			require.NoError(t, ImportTorch(back, again, encoderRNN))
+			require.NoError(t, ImportTorch(back, again, module))
 			require.Equal(t, s.Params()[0].Value().Data(), again.Params()[0].Value().Data())
 			require.InDeltaSlice(t, want, c.run(t, again, layers), tolerance, c.Name)
 			f, err := safetensors.ReadFile(back)
 			require.NoError(t, err)
-			if c.Config.Bias {
-				require.Len(t, f.Tensors, len(c.Params), c.Name)
-				for name, p := range c.Params {
-					found, ok := f.Find("encoder.rnn." + name)
-					require.True(t, ok, name)
-					require.Equal(t, p.Shape, found.Shape)
-				}
+			require.Len(t, f.Tensors, len(c.Params), c.Name)
+			for name, p := range c.Params {
+				found, ok := f.Find("encoder.rnn." + name)
+				require.True(t, ok, name)
+				require.Equal(t, p.Shape, found.Shape)
 			}
 			held++
 		}
@@ -245,6 +245,10 @@ func TestImportTorchErrors(t *testing.T) {
 		{"encoder.rnn.weight_hh_l0_reverse has no", with(safetensors.New("encoder.rnn.weight_hh_l0_reverse", []int{1}, []float64{1})), encoderRNN},
 		{fmt.Sprintf("bias_ih_l0 is [1], and rnn/l0/b in the model wants [%d]", rows), with(safetensors.New("encoder.rnn.bias_ih_l0", []int{1}, []float64{1})), encoderRNN},
 		{"bias_ih_l0: element 1 is NaN", with(safetensors.New("encoder.rnn.bias_ih_l0", []int{rows}, nan)), encoderRNN},
+		{"it is of the type F8_E4M3, which is not read", with(safetensors.Tensor{Name: "encoder.rnn.bias_ih_l0", DType: "F8_E4M3", Shape: []int{rows}, Data: make([]byte, rows)}), encoderRNN},
+		{"bias_ih_l0 is there, and the module is said to have no bias", nil, TorchModule{Torch: "encoder.rnn", Path: "rnn", NoBias: true}},
+		{"encoder.rnn.weight_ih_l1 is missing; the nearest is encoder.rnn.weight_hh_l1", without("encoder.rnn.weight_ih_l1"), encoderRNN},
+		{"the file holds encoder.other.weight, encoder.rnn.bias_hh_l0, ", without("encoder.rnn.weight_ih_l1"), encoderRNN},
 		{"it is of the type I64, which is no float", with(safetensors.New("encoder.rnn.bias_ih_l0", []int{rows}, make([]int64, rows))), encoderRNN},
 		{"decoder.weight_ih_l0 is missing", nil, TorchModule{Torch: "decoder", Path: "rnn"}},
 		{"the model has no parameter there", nil, TorchModule{Torch: "encoder.rnn", Path: "layers"}},
@@ -289,7 +293,7 @@ func TestTorchItself(t *testing.T) {
 		return logits
 	}
 	want := run("save")
-	modules := []TorchModule{{"embed", "embed"}, {"rnn", "layers"}, {"out", "out"}}
+	modules := []TorchModule{{Torch: "embed", Path: "embed"}, {Torch: "rnn", Path: "layers"}, {Torch: "out", Path: "out"}}
 	for cell := range want {
 		m, err := NewLanguageModel(LanguageModelConfig{Recurrent: Recurrent{Cell: cell, Hidden: 6, Layers: 2}, Embed: 3}, v, 1)
 		require.NoError(t, err)

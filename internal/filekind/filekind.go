@@ -9,6 +9,9 @@ import (
 // HeadBytes is how much of a file Of looks at.
 const HeadBytes = 512
 
+// Safetensors is the kind that the library writes.
+const Safetensors = "a safetensors file"
+
 // magics are how files of bytes begin.
 var magics = []struct{ begin, kind string }{
 	{"PK\x03\x04", "a zip archive, as torch.save and many downloads are"},
@@ -44,7 +47,7 @@ func Of(head []byte) string {
 		}
 	}
 	if len(head) > 8 && bytes.HasPrefix(head[8:], []byte(`{"`)) && bytes.Equal(head[4:8], make([]byte, 4)) {
-		return "a safetensors file"
+		return Safetensors
 	}
 	head = bytes.TrimLeft(bytes.TrimPrefix(head[:min(len(head), HeadBytes)], []byte("\ufeff")), " \t\r\n")
 	text := strings.ToLower(string(head[:min(len(head), 64)]))

@@ -11,6 +11,9 @@ func Nearest(want string, have []string) string {
 	best := len(x)
 	for _, name := range have {
 		y := fold(name)
+		if max(len(x), len(y))-min(len(x), len(y)) >= best {
+			continue // as many edits at least
+		}
 		if d := distance(x, y); d < best && 2*d <= max(len(x), len(y)) {
 			best, found = d, name
 		}

@@ -17,6 +17,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/seqzoo/seqzoo/internal/filekind"
 	"github.com/seqzoo/seqzoo/internal/safefile"
 )
 
@@ -118,9 +119,19 @@ func ReadFile(path string) (*File, error) {
 	defer r.Close()
 	f, err := Read(r, size)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, fmt.Errorf("%s%s: %w", path, instead(r), err)
 	}
 	return f, nil
+}
+
+// instead says what a file is that could not be read.
+func instead(r io.ReaderAt) string {
+	head := make([]byte, filekind.HeadBytes)
+	n, _ := r.ReadAt(head, 0)
+	if kind := filekind.Of(head[:n]); kind != "" && kind != filekind.Safetensors {
+		return " is " + kind + ", not of safetensors"
+	}
+	return ""
 }
 
 // Read reads a file of size bytes.
