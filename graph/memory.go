@@ -57,6 +57,9 @@ var ErrArenaInUse = exec.ErrArenaInUse
 // machines of one arena only one can run at a time: the others return ErrArenaInUse meanwhile.
 func In(a *Arena) Option { return func(c *config) { c.arena = &a.arena } }
 
-// MemoryLimit makes Compile fail, before it allocates, if the machine's values need more than this many bytes. See
-// Memory for what is counted.
+// ErrMemory is the error of Compile when a graph needs more than its MemoryLimit.
+var ErrMemory = exec.ErrMemory
+
+// MemoryLimit makes Compile fail with ErrMemory, before it allocates, if the machine's values need more than this many bytes.
+// See Memory for what is counted.
 func MemoryLimit(bytes int) Option { return func(c *config) { c.limit = bytes } }

@@ -8,6 +8,7 @@ import (
 	"gorgonia.org/tensor"
 
 	"github.com/seqzoo/seqzoo/graph"
+	"github.com/seqzoo/seqzoo/internal/sysmem"
 	"github.com/seqzoo/seqzoo/nodes"
 )
 
@@ -34,7 +35,7 @@ func (g gradient) Value() gorgonia.Value         { return g.param.Value() }
 func (g gradient) Grad() (gorgonia.Value, error) { return g.grad.Value(), nil }
 
 // NewStep compiles loss, a scalar, and the nodes to keep, whose values can be read after each run. In a graph for
-// training it adds the gradients of every parameter the graph uses.
+// training it adds the gradients of every parameter the graph uses. The error is ErrMemory if the values would not fit.
 func NewStep(loss *nodes.Node, keep ...*nodes.Node) (s *Step, err error) {
 	if loss == nil || loss.Graph() == nil {
 		return nil, errors.New("train: NewStep: the loss is nil")
@@ -76,11 +77,16 @@ func NewStep(loss *nodes.Node, keep ...*nodes.Node) (s *Step, err error) {
 	for _, n := range keep {
 		kept = append(kept, n.Gorgonia())
 	}
-	if s.machine, err = graph.Compile(g.Expr(), graph.Keep(kept...), graph.ReuseValues()); err != nil {
+	o := []graph.Option{graph.Keep(kept...), graph.ReuseValues(), graph.MemoryLimit(sysmem.Available())}
+	if s.machine, err = graph.Compile(g.Expr(), o...); err != nil {
 		return nil, err
 	}
 	return s, nil
 }
+
+// ErrMemory is the error of NewStep for a graph whose values need more memory than there is: the system would kill the process
+// as soon as they were written.
+var ErrMemory = graph.ErrMemory
 
 // Run computes the loss, the gradients and the kept nodes from the values bound to the inputs. Seed and counter make
 // the noise. If the loss is not finite, Check will say where that came from.

@@ -2,6 +2,7 @@ package zoo
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"sync"
@@ -83,6 +84,28 @@ func meanLoss(ctx context.Context, batches *train.Batches, run func(examples []i
 		n += b.Count
 	}
 	return sum / float64(max(n, 1)), nil
+}
+
+// longSequence is how many tokens, or steps, an example may have before the memory that it takes is looked at.
+const longSequence = 128
+
+// foresee has the graph for the longest of n examples built before a training starts, since one long example decides what a
+// batch takes: if there is no memory for it, that is told now, with its number and its tokens, and not after hours.
+func foresee(n int, tokens func(i int) int, build func(i int) error) error {
+	longest, most := 0, 0
+	for i := range n {
+		if k := tokens(i); k > most {
+			longest, most = i, k
+		}
+	}
+	if most < longSequence {
+		return nil
+	}
+	err := build(longest)
+	if errors.Is(err, train.ErrMemory) {
+		return fmt.Errorf("example %d has %d tokens: %w; leave it out, cut it, or put fewer side by side", longest, most, err)
+	}
+	return err
 }
 
 // lengthStep is what lengths are rounded up to a multiple of, so that few compiled graphs serve all.

@@ -147,6 +147,16 @@ func (m *HRED) Task(d HREDData) (train.Task, error) {
 		return p
 	})
 	runner := newDialogueRunner(m, d, true)
+	tokens := func(i int) (n int) {
+		for _, turn := range d.Train[i] {
+			n += len(turn)
+		}
+		return n
+	}
+	err = foresee(len(d.Train), tokens, func(i int) error { _, _, _, err := runner.graph(d.Train, []int{i}); return err })
+	if err != nil {
+		return nil, fmt.Errorf("zoo: hred: training: %w", err)
+	}
 	task := &exampleTask{taskData: data, params: m.store.Params(), batches: batches}
 	task.run = func(examples []int, seed uint64, counter int) (b train.Batch, err error) {
 		g, err := runner.run(d.Train, examples, seed, counter)
@@ -498,8 +508,8 @@ func roundTurns(n int) int {
 	return roundUp(n)
 }
 
-// run runs a batch. What it returns holds until the next call.
-func (r *dialogueRunner) run(ds []Dialogue, examples []int, seed uint64, counter int) (*dialogueGraph, error) {
+// graph is that of a batch, with its turns in order.
+func (r *dialogueRunner) graph(ds []Dialogue, examples []int) (*dialogueGraph, []turn, dialogueShape, error) {
 	shape := dialogueShape{B: r.data.Batch}
 	tokens := 0
 	for _, e := range examples {
@@ -528,6 +538,12 @@ func (r *dialogueRunner) run(ds []Dialogue, examples []int, seed uint64, counter
 	shape.Tokens = tokens
 	shape = r.profile.fit(shape)
 	g, err := r.graphs.get(shape)
+	return g, turns, shape, err
+}
+
+// run runs a batch. What it returns holds until the next call.
+func (r *dialogueRunner) run(ds []Dialogue, examples []int, seed uint64, counter int) (*dialogueGraph, error) {
+	g, turns, shape, err := r.graph(ds, examples)
 	if err != nil {
 		return nil, fmt.Errorf("zoo: hred: %w", err)
 	}

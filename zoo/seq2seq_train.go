@@ -135,6 +135,13 @@ func (m *Seq2Seq) Task(d Seq2SeqData) (train.Task, error) {
 	}
 	overlap(&data, d.Train, d.Valid, func(p Pair) fingerprint { return noPrint.ids(p.Source).ids(p.Target) })
 	runner := newPairRunner(m, d, true)
+	err = foresee(len(d.Train), func(i int) int { return len(d.Train[i].Source) + len(d.Train[i].Target) }, func(i int) error {
+		_, err := runner.graph(d.Train, []int{i})
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("zoo: seq2seq: training: %w", err)
+	}
 	task := &exampleTask{taskData: data, params: m.store.Params(), batches: batches}
 	task.run = func(examples []int, seed uint64, counter int) (train.Batch, error) {
 		return runner.run(d.Train, examples, seed, counter)
@@ -237,11 +244,7 @@ func newPairRunner(m *Seq2Seq, d Seq2SeqData, training bool) *pairRunner {
 }
 
 func (r *pairRunner) run(pairs []Pair, examples []int, seed uint64, counter int) (b train.Batch, err error) {
-	S, T := 1, 1
-	for _, e := range examples {
-		S, T = max(S, len(pairs[e].Source)), max(T, len(pairs[e].Target)+1)
-	}
-	g, err := r.graphs.get(pairShape{coarse(S, lengthStep), coarse(T, lengthStep/2)})
+	g, err := r.graph(pairs, examples)
 	if err != nil {
 		return b, fmt.Errorf("zoo: seq2seq: %w", err)
 	}
@@ -276,6 +279,15 @@ func (r *pairRunner) run(pairs []Pair, examples []int, seed uint64, counter int)
 	}
 	b.Grads = g.Grads()
 	return b, nil
+}
+
+// graph is that of a batch.
+func (r *pairRunner) graph(pairs []Pair, examples []int) (*pairGraph, error) {
+	S, T := 1, 1
+	for _, e := range examples {
+		S, T = max(S, len(pairs[e].Source)), max(T, len(pairs[e].Target)+1)
+	}
+	return r.graphs.get(pairShape{coarse(S, lengthStep), coarse(T, lengthStep/2)})
 }
 
 // coarse rounds a length up to a multiple of step, of twice that beyond six steps, of four times beyond twelve, and so on:

@@ -54,6 +54,13 @@ func (m *labeller) Task(d SequenceData) (train.Task, error) {
 	}
 	m.doubts(&data, d)
 	graphs := m.graphs(batch, d.Unroll, labelsLearned)
+	err = foresee(len(d.Train), func(i int) int { return m.steps(d.Train[i].Sequence) }, func(i int) error {
+		_, err := m.load(graphs, d.Train, []int{i})
+		return err
+	})
+	if err != nil {
+		return nil, m.errorf("training: %w", err)
+	}
 	task := &exampleTask{taskData: data, params: m.store.Params(), batches: batches}
 	task.run = func(examples []int, seed uint64, counter int) (b train.Batch, err error) {
 		g, err := m.load(graphs, d.Train, examples)

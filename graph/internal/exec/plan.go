@@ -1,6 +1,7 @@
 package exec
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -8,6 +9,9 @@ import (
 
 	"github.com/seqzoo/seqzoo/internal/ops"
 )
+
+// ErrMemory says that the values of a graph need more bytes than the limit.
+var ErrMemory = errors.New("the values of the graph need")
 
 // buffer is memory that some value or several have for a time.
 type buffer struct {
@@ -109,7 +113,7 @@ func (b *builder[F]) plan(touched [][]int, bodies map[int]uses) error {
 	p, size := b.p, b.elementSize()
 	p.memory = top[0].bytes(size) + top[1].bytes(size)
 	if limit := b.cfg.Limit; limit > 0 && p.memory > limit {
-		return fmt.Errorf("the values of the graph need %d bytes, more than the limit of %d", p.memory, limit)
+		return fmt.Errorf("%w %d bytes, more than the limit of %d", ErrMemory, p.memory, limit)
 	}
 	p.buffers, p.touched = b.buffers, touched
 	p.bufs, p.ints = make([][]F, len(b.buffers)), make([][]int, len(b.buffers))
