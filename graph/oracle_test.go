@@ -173,11 +173,10 @@ func (a *attentive) Parts() []cells.Part { return []cells.Part{{Name: "h", Width
 
 func (a *attentive) Step(x *nodes.Node, s cells.State) cells.State {
 	h := s[0]
-	b, n := a.memory.Dim(0), a.memory.Dim(1)
+	b := a.memory.Dim(0)
 	scores := nodes.MatMulT(nodes.Reshape(h, b, 1, a.hidden), a.memory) // [B, 1, S]
 	weights := nodes.Softmax(scores)
 	read := nodes.Reshape(nodes.MatMul(weights, a.memory), b, a.hidden)
-	_ = n
 	return cells.State{nodes.Tanh(nodes.Add(nodes.MatMul(x, a.w), nodes.MatMul(read, a.u), h))}
 }
 

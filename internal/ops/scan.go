@@ -145,7 +145,7 @@ func (s Scan) Key() string {
 	return fmt.Sprintf("scan{%d %d %t %d}", s.Step.id, s.T, s.Reverse, s.Segment)
 }
 
-// stepTypes are the types of one time's worth of Inputs.
+// operandTypes are the types of the operands of a Scan: of the step's inputs, the sequences with a time axis.
 func (s Scan) operandTypes() []Type {
 	var ts []Type
 	for i, n := range s.Step.Inputs() {

@@ -19,18 +19,18 @@ func (k *block[F]) emitLoop(v *ir.Value, l *ir.Loop) {
 	skip := k.maskedRows(v, l)
 	body := newBlock(k.builder, k, roots)
 	body.loop = l
-	var touched []*loc
-	touch := func(l *loc) *loc { touched = append(touched, l); return l }
+	var touched []*layout
+	touch := func(l *layout) *layout { touched = append(touched, l); return l }
 
 	for _, p := range l.Seqs {
-		a := touch(k.loc(v.Args[p.Arg]))
+		a := touch(k.layout(v.Args[p.Arg]))
 		leaf := *a
 		leaf.shape, leaf.strides = a.shape[1:], a.strides[1:]
 		leaf.clock, leaf.tick = byTime, a.strides[0]
-		body.locs[p.Leaf] = &leaf
+		body.layouts[p.Leaf] = &leaf
 	}
 	for _, p := range l.Consts {
-		body.locs[p.Leaf] = touch(k.loc(v.Args[p.Arg]))
+		body.layouts[p.Leaf] = touch(k.layout(v.Args[p.Arg]))
 	}
 	for _, c := range l.Carries {
 		touch(k.carry(v, body, c, outs))
@@ -54,12 +54,12 @@ func (k *block[F]) emitLoop(v *ir.Value, l *ir.Loop) {
 	}
 	for _, o := range outs {
 		if p := o.Fn.(ir.Output); p.Kind == ir.Stored {
-			inside := body.loc(p.Value)
+			inside := body.layout(p.Value)
 			out := *inside
 			out.clock, out.tick = still, 0
 			out.shape = append([]int{l.T}, inside.shape...)
 			out.strides = append([]int{inside.tick}, inside.strides...)
-			k.locs[o] = touch(&out)
+			k.layouts[o] = touch(&out)
 		}
 	}
 	in := &loop[F]{name: l.Name, T: l.T, reverse: l.Reverse, first: l.First, body: body.code, rows: max(body.batch, 1)}
@@ -67,16 +67,16 @@ func (k *block[F]) emitLoop(v *ir.Value, l *ir.Loop) {
 		in.segment = l.T
 	}
 	if skip != nil && body.batch > 0 {
-		in.skipped, in.mask = body.emitSkipped(skip, roots), body.locs[l.Mask]
+		in.skipped, in.mask = body.emitSkipped(skip, roots), body.layouts[l.Mask]
 		for _, o := range outs {
 			if p := o.Fn.(ir.Output); p.Kind == ir.Stored && skip.rows[p.Value] != nil && skip.rows[p.Value].IsZero() {
-				k.zeroRows[o] = touch(k.loc(skip.mask))
+				k.zeroRows[o] = touch(k.layout(skip.mask))
 			}
 		}
 	}
 	in.meet.n = int64(k.cfg.Workers)
 	in.team = team
-	k.locs[v] = &loc{}
+	k.layouts[v] = &layout{}
 	k.add(in, touched...)
 	last := len(k.touched) - 1
 	for _, t := range body.touched {
@@ -96,7 +96,7 @@ func (k *block[F]) outputs(l *ir.Loop) []*ir.Value {
 }
 
 // carry gives a carry its memory: all times of it if an output shows them, else two places in turn.
-func (k *block[F]) carry(v *ir.Value, body *block[F], c *ir.Carry, outs []*ir.Value) *loc {
+func (k *block[F]) carry(v *ir.Value, body *block[F], c *ir.Carry, outs []*ir.Value) *layout {
 	l := body.loop
 	n := c.Leaf.Size()
 	var before, stored, final *ir.Value
@@ -116,12 +116,12 @@ func (k *block[F]) carry(v *ir.Value, body *block[F], c *ir.Carry, outs []*ir.Va
 	}
 	t := ops.Type{Dtype: c.Leaf.Dtype, Shape: append([]int{places}, c.Leaf.Shape...)}
 	all := k.freshFor(c.Next, t)
-	part := func(from, count int) *loc {
+	part := func(from, count int) *layout {
 		s := *all
 		s.off, s.shape = from*n, append([]int{count}, c.Leaf.Shape...)
 		return &s
 	}
-	place := func(i, clock int) *loc {
+	place := func(i, clock int) *layout {
 		s := *all
 		s.off, s.shape, s.strides = i*n, c.Leaf.Shape, all.strides[1:]
 		if clock != still {
@@ -134,25 +134,25 @@ func (k *block[F]) carry(v *ir.Value, body *block[F], c *ir.Carry, outs []*ir.Va
 		was, is, first, last = 1, 0, l.T, 0
 	}
 	if places == 2 && (before == nil && stored == nil) {
-		body.locs[c.Leaf], body.dest[c.Next] = place(0, byStep), place(0, byStep1)
+		body.layouts[c.Leaf], body.dest[c.Next] = place(0, byStep), place(0, byStep1)
 		first, last = 0, l.T&1
 	} else {
-		body.locs[c.Leaf], body.dest[c.Next] = place(was, byTime), place(is, byTime)
+		body.layouts[c.Leaf], body.dest[c.Next] = place(was, byTime), place(is, byTime)
 	}
 	if before != nil {
-		k.locs[before] = part(was, l.T)
+		k.layouts[before] = part(was, l.T)
 	}
 	if stored != nil {
-		k.locs[stored] = part(is, l.T)
+		k.layouts[stored] = part(is, l.T)
 	}
 	if final != nil {
-		k.locs[final] = place(last, still)
+		k.layouts[final] = place(last, still)
 	}
 	start := place(first, still)
 	if f, ok := v.Args[c.Init].Fill(); ok {
 		k.fill(start, f)
 	} else {
-		k.copy(start, k.loc(v.Args[c.Init]))
+		k.copy(start, k.layout(v.Args[c.Init]))
 	}
 	return all
 }
@@ -160,11 +160,11 @@ func (k *block[F]) carry(v *ir.Value, body *block[F], c *ir.Carry, outs []*ir.Va
 // storeAt gives a value of the body memory for all times.
 func (k *block[F]) storeAt(v *ir.Value) {
 	if _, ok := v.Fn.(ir.MatMulAcc); ok && k.consumable(v.Args[0]) {
-		k.dest[v] = k.locs[v.Args[0]]
+		k.dest[v] = k.layouts[v.Args[0]]
 		return
 	}
 	all := k.freshFor(v, ops.Type{Dtype: v.Dtype, Shape: append([]int{k.loop.T}, v.Shape...)})
-	k.dest[v] = &loc{buf: all.buf, clock: byTime, tick: v.Size(), shape: v.Shape, strides: all.strides[1:], ints: all.ints}
+	k.dest[v] = &layout{buf: all.buf, clock: byTime, tick: v.Size(), shape: v.Shape, strides: all.strides[1:], ints: all.ints}
 	k.placeOperands(v)
 }
 
@@ -183,11 +183,11 @@ func (k *block[F]) fixed(v *ir.Value) bool {
 
 // pack has B of a product packed, once for all products with it, and gives the index of the packed matrix.
 func (k *block[F]) pack(g *gemm[F]) int {
-	key := packKey{g.b.loc.buf, g.b.loc.off, g.k, g.n, g.b.ld, g.transB}
+	key := packKey{g.b.layout.buf, g.b.layout.off, g.k, g.n, g.b.ld, g.transB}
 	if i, ok := k.packOf[key]; ok {
 		return i
 	}
-	if k.above != nil && g.b.loc.segment == 0 && k.constant(g.b.loc.buf) { // the same in every segment
+	if k.above != nil && g.b.layout.segment == 0 && k.constant(g.b.layout.buf) { // the same in every segment
 		i := k.above.pack(g)
 		k.lasting = append(k.lasting, k.packBufs[i])
 		return i
@@ -196,7 +196,7 @@ func (k *block[F]) pack(g *gemm[F]) int {
 	i := len(k.p.packs)
 	k.p.packs = append(k.p.packs, kernels.Packed[F]{})
 	k.packBufs = append(k.packBufs, buf.buf)
-	k.add(&pack[F]{b: g.b, trans: g.transB, k: g.k, n: g.n, buf: buf.buf, target: i}, g.b.loc, buf)
+	k.add(&pack[F]{b: g.b, trans: g.transB, k: g.k, n: g.n, buf: buf.buf, target: i}, g.b.layout, buf)
 	if k.packOf == nil {
 		k.packOf = map[packKey]int{}
 	}

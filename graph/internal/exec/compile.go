@@ -30,9 +30,9 @@ func compile[F kernels.Float](r *ir.Region, results []*ir.Value, c Config) (p *p
 		k.emit(v)
 	}
 	used := map[int]bool{}
-	locs := make([]*loc, len(results))
+	layouts := make([]*layout, len(results))
 	for i, v := range results {
-		l := k.loc(v)
+		l := k.layout(v)
 		if buf := b.buffers[l.buf]; !l.contiguous() || buf.kind == external || used[l.buf] {
 			to := k.fresh(v.Type, permanent)
 			k.copy(to, l)
@@ -40,7 +40,7 @@ func compile[F kernels.Float](r *ir.Region, results []*ir.Value, c Config) (p *p
 		}
 		b.buffers[l.buf].kind = permanent
 		used[l.buf] = true
-		locs[i] = l
+		layouts[i] = l
 	}
 	p.code = k.code
 	if err := b.plan(k.touched, k.bodies); err != nil {
@@ -48,11 +48,11 @@ func compile[F kernels.Float](r *ir.Region, results []*ir.Value, c Config) (p *p
 		return nil, err
 	}
 	for w := range c.Workers {
-		p.ctx = append(p.ctx, &ctx[F]{p: p, worker: w, slots: make([][]F, b.slots), offs: make([]int, b.slots),
+		p.workers = append(p.workers, &worker[F]{p: p, number: w, slots: make([][]F, b.slots), offs: make([]int, b.slots),
 			regs: make([]F, b.regs*tileLen), row: make([]F, b.row), lefts: make([]kernels.Left[F], 0, b.lefts), runs: make([]kernels.Run, 0, b.runs), tensor: make([]ops.Tensor, 0, 8)})
 	}
 	for i, v := range results {
-		t := whole(p.ctx[0], locs[i])
+		t := whole(p.workers[0], layouts[i])
 		t.Shape = v.Shape
 		p.results = append(p.results, t)
 	}
@@ -65,7 +65,7 @@ type builder[F kernels.Float] struct {
 	p       *program[F]
 	cfg     Config
 	buffers []*buffer
-	slots   int // most that an instruction needs of a ctx
+	slots   int // most that an instruction needs of a worker
 	regs    int
 	row     int
 	lefts   int
@@ -85,10 +85,10 @@ type block[F kernels.Float] struct {
 	users    map[*ir.Value]int
 	readers  map[*ir.Value][]*ir.Value
 	roots    map[*ir.Value]bool
-	locs     map[*ir.Value]*loc   // what has been compiled
-	dest     map[*ir.Value]*loc   // where a value is to be written, if that is decided
-	placed   map[*ir.Value]bool   // whose operands have been placed
-	also     map[*ir.Value][]*loc // further places that an element-wise value is written to
+	layouts  map[*ir.Value]*layout   // what has been compiled
+	dest     map[*ir.Value]*layout   // where a value is to be written, if that is decided
+	placed   map[*ir.Value]bool      // whose operands have been placed
+	also     map[*ir.Value][]*layout // further places that an element-wise value is written to
 	groups   map[*ir.Value]*group
 	gradOf   map[*ir.Value]*ir.Value // of a loss: the gradient of its logits, if one instruction computes both
 	lossOf   map[*ir.Value]*ir.Value // the same turned round
@@ -101,13 +101,13 @@ type block[F kernels.Float] struct {
 	lasting  []int                 // buffers of above that every segment uses
 	skips    map[*ir.Value]*masked // of loops
 	found    map[*ir.Value]*masked // of loops, before it is known whether all that they store can be skipped
-	zeroRows map[*ir.Value]*loc    // stored values that are 0 in the rows where a mask [T, B, 1] is 0
+	zeroRows map[*ir.Value]*layout // stored values that are 0 in the rows where a mask [T, B, 1] is 0
 	packOf   map[packKey]int
 }
 
 func newBlock[F kernels.Float](b *builder[F], outer *block[F], roots []*ir.Value) *block[F] {
 	k := &block[F]{builder: b, outer: outer, users: map[*ir.Value]int{}, readers: map[*ir.Value][]*ir.Value{},
-		roots: map[*ir.Value]bool{}, locs: map[*ir.Value]*loc{}, dest: map[*ir.Value]*loc{}, also: map[*ir.Value][]*loc{}, placed: map[*ir.Value]bool{}, zeroRows: map[*ir.Value]*loc{}}
+		roots: map[*ir.Value]bool{}, layouts: map[*ir.Value]*layout{}, dest: map[*ir.Value]*layout{}, also: map[*ir.Value][]*layout{}, placed: map[*ir.Value]bool{}, zeroRows: map[*ir.Value]*layout{}}
 	seen := map[*ir.Value]bool{}
 	var visit func(v *ir.Value)
 	visit = func(v *ir.Value) {
@@ -205,7 +205,7 @@ func (k *block[F]) placeOperands(v *ir.Value) {
 
 // placeStored has what a loop over segments stores, of which v is a reshaping, written to where it
 // is joined with others.
-func (k *block[F]) placeStored(v *ir.Value, to *loc) {
+func (k *block[F]) placeStored(v *ir.Value, to *layout) {
 	o := unshaped(v)
 	out, ok := o.Fn.(ir.Output)
 	if !ok || out.Kind != ir.Stored || k.dest[o] != nil || k.roots[o] || !o.Args[0].Fn.(*ir.Loop).Segments {
@@ -215,7 +215,7 @@ func (k *block[F]) placeStored(v *ir.Value, to *loc) {
 }
 
 // target is where v is to be written.
-func (k *block[F]) target(v *ir.Value) *loc {
+func (k *block[F]) target(v *ir.Value) *layout {
 	if k.dest[v] == nil {
 		k.dest[v] = k.freshFor(v, v.Type)
 	}
@@ -223,18 +223,18 @@ func (k *block[F]) target(v *ir.Value) *loc {
 }
 
 // freshFor is new memory for v, all times of it perhaps.
-func (k *block[F]) freshFor(v *ir.Value, t ops.Type) *loc {
+func (k *block[F]) freshFor(v *ir.Value, t ops.Type) *layout {
 	l := k.fresh(t, arena)
 	k.buffers[l.buf].at = []ops.Place{v.At}
 	return l
 }
 
-// add appends an instruction that reads or writes locs.
-func (k *block[F]) add(in instr[F], locs ...*loc) {
+// add appends an instruction that reads or writes layouts.
+func (k *block[F]) add(in instr[F], layouts ...*layout) {
 	k.code = append(k.code, in)
 	k.p.at[in] = k.at
 	var bufs []int
-	for _, l := range locs {
+	for _, l := range layouts {
 		bufs = append(bufs, l.buf)
 	}
 	k.touched = append(k.touched, bufs)
@@ -251,28 +251,28 @@ func placesOf(vs []*ir.Value) []ops.Place {
 	return at
 }
 
-// loc is where v lies. v is compiled if it was not yet.
-func (k *block[F]) loc(v *ir.Value) *loc {
+// layout is where v lies. v is compiled if it was not yet.
+func (k *block[F]) layout(v *ir.Value) *layout {
 	k.emit(v)
-	if k.locs[v] == nil { // a constant that an instruction wants in memory
+	if k.layouts[v] == nil { // a constant that an instruction wants in memory
 		f, _ := v.Fill()
 		l := k.target(v)
 		k.fill(l, f)
-		k.locs[v] = l
+		k.layouts[v] = l
 	}
-	return k.locs[v]
+	return k.layouts[v]
 }
 
 // dense is v in contiguous memory.
-func (k *block[F]) dense(v *ir.Value) *loc {
-	l := k.loc(v)
+func (k *block[F]) dense(v *ir.Value) *layout {
+	l := k.layout(v)
 	if l.contiguous() {
 		return l
 	}
 	return k.compact(l, v.Type)
 }
 
-func (k *block[F]) compact(l *loc, t ops.Type) *loc {
+func (k *block[F]) compact(l *layout, t ops.Type) *layout {
 	to := k.fresh(t, arena)
 	k.copy(to, l)
 	return to
@@ -280,7 +280,7 @@ func (k *block[F]) compact(l *loc, t ops.Type) *loc {
 
 // emit compiles v and what it needs.
 func (k *block[F]) emit(v *ir.Value) {
-	if k.locs[v] != nil {
+	if k.layouts[v] != nil {
 		return
 	}
 	defer func(at []ops.Place) { k.at = at }(k.at)
@@ -289,10 +289,10 @@ func (k *block[F]) emit(v *ir.Value) {
 	case ir.Input:
 		l := k.fresh(v.Type, external)
 		k.p.inputs = append(k.p.inputs, input{node: fn.Node, buf: l.buf, want: v.Type})
-		k.locs[v] = l
+		k.layouts[v] = l
 	case ops.Fill:
 	case ops.Slice, ops.Reshape, ops.Transpose, ops.Broadcast:
-		k.locs[v] = k.look(v)
+		k.layouts[v] = k.look(v)
 	case ir.Output:
 		k.emit(v.Args[0])
 	case *ir.Loop:
@@ -305,8 +305,8 @@ func (k *block[F]) emit(v *ir.Value) {
 		k.emitGroup(k.groups[v])
 	case ops.MatMul:
 		if fn.TransA && !fn.TransB && len(v.Shape) == 2 {
-			k.loc(v.Args[0])
-			k.loc(v.Args[1])
+			k.layout(v.Args[0])
+			k.layout(v.Args[1])
 			if k.emitGradients(v) {
 				return
 			}
@@ -324,7 +324,7 @@ func (k *block[F]) emit(v *ir.Value) {
 			k.fillOrCopy(l.slice(fn.Axis, at, at+a.Shape[fn.Axis]), a)
 			at += a.Shape[fn.Axis]
 		}
-		k.locs[v] = l
+		k.layouts[v] = l
 	case ops.Pad:
 		if v.Dtype == tensor.Int {
 			k.emitOther(v)
@@ -339,20 +339,20 @@ func (k *block[F]) emit(v *ir.Value) {
 			k.fill(l.slice(fn.Axis, end, fn.Total), 0)
 		}
 		k.fillOrCopy(l.slice(fn.Axis, fn.From, fn.From+n), a)
-		k.locs[v] = l
+		k.layouts[v] = l
 	default:
 		k.emitOther(v)
 	}
 }
 
 // fillOrCopy writes a to where it belongs, if it is not there.
-func (k *block[F]) fillOrCopy(to *loc, a *ir.Value) {
+func (k *block[F]) fillOrCopy(to *layout, a *ir.Value) {
 	if f, ok := a.Fill(); ok {
 		k.fill(to, f)
 		return
 	}
 	k.emit(a)
-	if l := k.locs[a]; !l.same(to) && !slices.ContainsFunc(k.also[a], to.same) {
+	if l := k.layouts[a]; !l.same(to) && !slices.ContainsFunc(k.also[a], to.same) {
 		k.note("%v is copied to where it is joined with others: %s", a.At, k.unplaced(a))
 		k.copy(to, l)
 	}
@@ -377,8 +377,8 @@ func (k *block[F]) unplaced(v *ir.Value) string {
 func (k *block[F]) note(format string, args ...any) { k.p.notes.Add(format, args...) }
 
 // look is a view.
-func (k *block[F]) look(v *ir.Value) *loc {
-	l := k.loc(v.Args[0])
+func (k *block[F]) look(v *ir.Value) *layout {
+	l := k.layout(v.Args[0])
 	switch fn := v.Fn.(type) {
 	case ops.Slice:
 		return l.slice(fn.Axis, fn.From, fn.To)
@@ -399,12 +399,12 @@ func (k *block[F]) emitOther(v *ir.Value) {
 	if k.emitRows(v) {
 		return
 	}
-	var in []*loc
+	var in []*layout
 	for _, a := range v.Args {
 		in = append(in, k.dense(a))
 	}
 	out := k.target(v)
-	k.locs[v] = out
+	k.layouts[v] = out
 	if fn, ok := v.Fn.(ir.Foreign); ok {
 		k.add(&foreign[F]{op: fn.Op, in: in, out: out}, append(in, out)...)
 		return
@@ -414,7 +414,7 @@ func (k *block[F]) emitOther(v *ir.Value) {
 }
 
 func (k *block[F]) emitAcc(v *ir.Value, fn ir.MatMulAcc) {
-	u := k.loc(v.Args[0])
+	u := k.layout(v.Args[0])
 	if k.dest[v] == nil && k.consumable(v.Args[0]) {
 		k.dest[v] = u
 	}
@@ -475,7 +475,7 @@ func (k *block[F]) alone(v *ir.Value) bool {
 	case ops.Reshape:
 		return k.alone(v.Args[0])
 	case ops.MatMul, ops.Elementwise, ir.Copy, ir.MatMulAcc:
-		return k.buffers[k.locs[v].buf].kind == arena
+		return k.buffers[k.layouts[v].buf].kind == arena
 	}
 	return false
 }
@@ -483,7 +483,7 @@ func (k *block[F]) alone(v *ir.Value) bool {
 func (k *block[F]) emitMatMul(v *ir.Value, fn ops.MatMul, av, bv *ir.Value, acc bool) {
 	g := &gemm[F]{acc: acc, pack: -1, count: 1}
 	operand := func(v *ir.Value) matrix {
-		l := k.loc(v)
+		l := k.layout(v)
 		m, ok := asMatrix(l)
 		if !ok {
 			m, _ = asMatrix(k.compact(l, v.Type))
@@ -499,21 +499,21 @@ func (k *block[F]) emitMatMul(v *ir.Value, fn ops.MatMul, av, bv *ir.Value, acc 
 	if g.k = av.Shape[n-1]; fn.TransA {
 		g.k = av.Shape[n-2]
 	}
-	k.locs[v] = c
+	k.layouts[v] = c
 	if n == 3 {
 		g.count, g.split = v.Shape[0], v.Shape[0]
 		if k.batch > 0 {
 			g.split = g.count
 		}
-		k.add(g, g.a.loc, g.b.loc, c)
+		k.add(g, g.a.layout, g.b.layout, c)
 		return
 	}
 	k.divide(g)
-	packable := k.loop != nil && g.b.loc.clock == still && k.fixed(bv) && k.loop.T*g.m >= packedUses
+	packable := k.loop != nil && g.b.layout.clock == still && k.fixed(bv) && k.loop.T*g.m >= packedUses
 	if packable && !k.cfg.Without[pass.Pack] {
 		g.pack = k.outer.pack(g)
 	}
-	k.add(g, g.a.loc, g.b.loc, c)
+	k.add(g, g.a.layout, g.b.layout, c)
 	if g.pack >= 0 {
 		last := len(k.touched) - 1
 		k.touched[last] = append(k.touched[last], k.packBufs[g.pack])

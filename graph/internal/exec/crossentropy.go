@@ -17,11 +17,11 @@ import (
 type crossEntropy[F kernels.Float] struct {
 	fn        ops.CrossEntropy
 	at        ops.Place
-	logits    *loc
-	bias      *loc // added to every row of logits; nil: none
-	ids       *loc
-	loss      *loc
-	dy, grad  *loc // of the loss, and of the logits: it may lie where they do; nil: not wanted
+	logits    *layout
+	bias      *layout // added to every row of logits; nil: none
+	ids       *layout
+	loss      *layout
+	dy, grad  *layout // of the loss, and of the logits: it may lie where they do; nil: not wanted
 	n, width  int
 	split     int
 	steps     steps
@@ -45,7 +45,7 @@ func (c *crossEntropy[F]) String() string {
 	return s
 }
 
-func (c *crossEntropy[F]) run(x *ctx[F], lo, hi int) error {
+func (c *crossEntropy[F]) run(x *worker[F], lo, hi int) error {
 	m := c.n / c.split
 	for i := lo * m; i < hi*m; i++ {
 		if err := c.row(x, i); err != nil {
@@ -55,7 +55,7 @@ func (c *crossEntropy[F]) run(x *ctx[F], lo, hi int) error {
 	return nil
 }
 
-func (c *crossEntropy[F]) row(x *ctx[F], i int) error {
+func (c *crossEntropy[F]) row(x *worker[F], i int) error {
 	id := whole(x, c.ids).Int[i]
 	counts, err := target(c.fn, id, c.width, i)
 	if err != nil {
@@ -117,16 +117,16 @@ func (k *block[F]) emitCrossEntropy(v *ir.Value, fn ops.CrossEntropy) {
 		c.logits = k.dense(logits)
 	}
 	c.ids, c.loss = k.dense(ids), k.target(v)
-	locs := []*loc{c.logits, c.ids, c.loss}
-	k.locs[v] = c.loss
+	layouts := []*layout{c.logits, c.ids, c.loss}
+	k.layouts[v] = c.loss
 	if c.bias != nil {
-		locs = append(locs, c.bias)
+		layouts = append(layouts, c.bias)
 	}
 	if grad != nil {
 		c.dy = k.dense(grad.Args[2])
 		if only && k.dest[grad] == nil && k.owned(logits) {
 			c.overwrite = true
-			k.dest[grad] = &loc{buf: c.logits.buf, off: c.logits.off, clock: c.logits.clock, tick: c.logits.tick, segment: c.logits.segment, shape: grad.Shape, strides: rowMajor(grad.Shape)}
+			k.dest[grad] = &layout{buf: c.logits.buf, off: c.logits.off, clock: c.logits.clock, tick: c.logits.tick, segment: c.logits.segment, shape: grad.Shape, strides: rowMajor(grad.Shape)}
 		} else {
 			why := "the gradient has its place elsewhere"
 			switch {
@@ -142,11 +142,11 @@ func (k *block[F]) emitCrossEntropy(v *ir.Value, fn ops.CrossEntropy) {
 			c.grad = k.fresh(grad.Type, arena)
 			defer k.copy(k.dest[grad], c.grad)
 		}
-		k.locs[grad] = k.dest[grad]
-		locs = append(locs, c.dy, c.grad)
+		k.layouts[grad] = k.dest[grad]
+		layouts = append(layouts, c.dy, c.grad)
 		k.at = placesOf([]*ir.Value{v, grad})
 	}
-	k.add(c, locs...)
+	k.add(c, layouts...)
 }
 
 // owned reports whether the memory of v, which one instruction reads, holds v alone: whether it may be written over.
@@ -159,7 +159,7 @@ func (k *block[F]) owned(v *ir.Value) bool {
 			}
 			continue
 		case ops.MatMul, ops.Elementwise, ir.Copy, ir.MatMulAcc:
-			return k.outer == nil && k.locs[v] != nil && k.buffers[k.locs[v].buf].kind == arena && k.locs[v].contiguous()
+			return k.outer == nil && k.layouts[v] != nil && k.buffers[k.layouts[v].buf].kind == arena && k.layouts[v].contiguous()
 		}
 		return false
 	}
@@ -167,7 +167,7 @@ func (k *block[F]) owned(v *ir.Value) bool {
 
 // biased takes v apart if it is x + b, with one number of b for each column of x; else x is nil.
 func (k *block[F]) biased(v *ir.Value) (x, b *ir.Value) {
-	if fn, ok := v.Fn.(ops.Elementwise); !ok || fn.Kind != ops.KindAdd || k.locs[v] != nil || k.groups[v] == nil || len(k.groups[v].members) > 1 || k.cfg.Without[pass.Fuse] {
+	if fn, ok := v.Fn.(ops.Elementwise); !ok || fn.Kind != ops.KindAdd || k.layouts[v] != nil || k.groups[v] == nil || len(k.groups[v].members) > 1 || k.cfg.Without[pass.Fuse] {
 		return nil, nil
 	}
 	for i, b := range v.Args {

@@ -26,7 +26,7 @@ type fused[F kernels.Float] struct {
 
 // operand is an argument or a result in memory.
 type operand struct {
-	loc
+	layout
 	strides []int // along fused.dims; 0 repeats
 	flat    bool  // in a tile, the elements lie one after another
 }
@@ -98,7 +98,7 @@ func (f *fused[F]) String() string {
 
 // A tile is part of one row, or several short rows. Operands that lie element after element in it
 // are worked on where they are; the others are brought to a register first, or taken from one last.
-func (f *fused[F]) run(x *ctx[F], lo, hi int) error {
+func (f *fused[F]) run(x *worker[F], lo, hi int) error {
 	slots := x.slots[:len(f.operands)+f.regs]
 	last := len(f.dims) - 1
 	n := f.dims[last]
@@ -153,14 +153,14 @@ func (f *fused[F]) run(x *ctx[F], lo, hi int) error {
 }
 
 // prepare fills a register that stays as it is.
-func (f *fused[F]) prepare(x *ctx[F], o *op[F], slots [][]F, rows int) {
+func (f *fused[F]) prepare(x *worker[F], o *op[F], slots [][]F, rows int) {
 	switch o.code {
 	case opFill:
 		kernels.Fill(slots[o.dst], F(o.p))
 	case opSpread:
-		kernels.Fill(slots[o.dst], at(x, &f.operands[o.a].loc)[0])
+		kernels.Fill(slots[o.dst], at(x, &f.operands[o.a].layout)[0])
 	case opRows:
-		dst, src := slots[o.dst], at(x, &f.operands[o.a].loc)
+		dst, src := slots[o.dst], at(x, &f.operands[o.a].layout)
 		n := len(dst) / rows
 		for r := range rows {
 			copy(dst[r*n:(r+1)*n], src)
@@ -169,7 +169,7 @@ func (f *fused[F]) prepare(x *ctx[F], o *op[F], slots [][]F, rows int) {
 }
 
 // block runs a tile of several rows of n elements.
-func (f *fused[F]) block(x *ctx[F], slots [][]F, rows, n int) {
+func (f *fused[F]) block(x *worker[F], slots [][]F, rows, n int) {
 	last := len(f.dims) - 1
 	regs := slots[len(f.operands):]
 	for i := range regs {
@@ -221,7 +221,7 @@ func (f *fused[F]) block(x *ctx[F], slots [][]F, rows, n int) {
 }
 
 // span runs the elements [from, to) of a row that starts at x.offs of every operand.
-func (f *fused[F]) span(x *ctx[F], slots [][]F, from, to int) {
+func (f *fused[F]) span(x *worker[F], slots [][]F, from, to int) {
 	last := len(f.dims) - 1
 	regs := slots[len(f.operands):]
 	for ; from < to; from += f.tile {

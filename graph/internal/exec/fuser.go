@@ -22,7 +22,7 @@ type fuser[F kernels.Float] struct {
 
 // slot is an operand in memory, a constant, or something in between.
 type slot[F kernels.Float] struct {
-	loc    *loc // nil: not in memory
+	layout *layout // nil: not in memory
 	result bool
 	fill   bool
 	value  F
@@ -43,8 +43,8 @@ func (f *fuser[F]) compute(fn ops.Elementwise, dst int, args ...int) {
 	f.ops = append(f.ops, compute[F](fn, dst, args...))
 }
 
-func (f *fuser[F]) temp() int         { return f.slot(slot[F]{}) }
-func (f *fuser[F]) result(l *loc) int { return f.slot(slot[F]{loc: l, result: true}) }
+func (f *fuser[F]) temp() int            { return f.slot(slot[F]{}) }
+func (f *fuser[F]) result(l *layout) int { return f.slot(slot[F]{layout: l, result: true}) }
 
 func (f *fuser[F]) constant(v F) int {
 	if i, ok := f.fills[v]; ok {
@@ -54,40 +54,40 @@ func (f *fuser[F]) constant(v F) int {
 	return f.fills[v]
 }
 
-func (f *fuser[F]) load(v *ir.Value, l *loc) int {
+func (f *fuser[F]) load(v *ir.Value, l *layout) int {
 	if v == nil {
-		return f.slot(slot[F]{loc: l})
+		return f.slot(slot[F]{layout: l})
 	}
 	if i, ok := f.loaded[v]; ok {
 		return i
 	}
-	f.loaded[v] = f.slot(slot[F]{loc: l})
+	f.loaded[v] = f.slot(slot[F]{layout: l})
 	return f.loaded[v]
 }
 
 // finish makes the instruction. With a batch, its units are that many parts of the first axis.
-func (f *fuser[F]) finish(batch int) (*fused[F], []*loc) {
+func (f *fuser[F]) finish(batch int) (*fused[F], []*layout) {
 	in := &fused[F]{unitCost: f.unitCost, tile: tileLen}
-	operandOf, locs := f.bind(in)
+	operandOf, layouts := f.bind(in)
 	r := newRegisters(f, in, operandOf)
 	for n, o := range f.ops {
 		r.place(n, o)
 	}
 	in.regs = r.count
 	in.divide(batch)
-	return in, locs
+	return in, layouts
 }
 
 // bind gives the instruction its operands, the slots that are in memory. operandOf is the operand
 // of each slot, or nowhere.
-func (f *fuser[F]) bind(in *fused[F]) (operandOf []int, locs []*loc) {
+func (f *fuser[F]) bind(in *fused[F]) (operandOf []int, layouts []*layout) {
 	operandOf = make([]int, len(f.slots))
 	for i, s := range f.slots {
-		if operandOf[i] = nowhere; s.loc != nil {
+		if operandOf[i] = nowhere; s.layout != nil {
 			operandOf[i] = len(in.operands)
-			l := s.loc.broadcast(f.shape)
-			in.operands = append(in.operands, operand{loc: *l, strides: slices.Clone(l.strides)})
-			locs = append(locs, s.loc)
+			l := s.layout.broadcast(f.shape)
+			in.operands = append(in.operands, operand{layout: *l, strides: slices.Clone(l.strides)})
+			layouts = append(layouts, s.layout)
 		}
 	}
 	in.joinDims(f.shape)
@@ -99,7 +99,7 @@ func (f *fuser[F]) bind(in *fused[F]) (operandOf []int, locs []*loc) {
 		inRow := o.strides[last] == 1 || n == 1 && last == 0
 		o.flat = inRow && (!in.many || o.strides[last-1] == n)
 	}
-	return operandOf, locs
+	return operandOf, layouts
 }
 
 // divide decides on the units: parts of the first axis, as many as the batch has rows, or tiles of

@@ -10,17 +10,17 @@ import (
 
 // matrix is how a matrix operand lies.
 type matrix struct {
-	loc   *loc
-	trans bool // stored transposed
-	ld    int
-	stack int // elements from one matrix of a stack to the next
+	layout *layout
+	trans  bool // stored transposed
+	ld     int
+	stack  int // elements from one matrix of a stack to the next
 }
 
 // asMatrix describes the last two axes of l, [rows, cols], for Gemm; false if neither axis is contiguous.
-func asMatrix(l *loc) (matrix, bool) {
+func asMatrix(l *layout) (matrix, bool) {
 	k := len(l.shape) - 2
 	rows, cols := l.shape[k], l.shape[k+1]
-	m := matrix{loc: l}
+	m := matrix{layout: l}
 	if k == 1 {
 		m.stack = l.strides[0]
 	}
@@ -92,9 +92,9 @@ func (g *gemm[F]) String() string {
 	return s
 }
 
-func (g *gemm[F]) run(x *ctx[F], lo, hi int) error {
-	a, b, c := at(x, g.a.loc), at(x, g.b.loc), at(x, g.c.loc)
-	if len(g.c.loc.shape) == 3 {
+func (g *gemm[F]) run(x *worker[F], lo, hi int) error {
+	a, b, c := at(x, g.a.layout), at(x, g.b.layout), at(x, g.c.layout)
+	if len(g.c.layout.shape) == 3 {
 		for i := lo; i < hi; i++ {
 			kernels.Gemm(g.transA, g.transB, g.m, g.n, g.k, a[i*g.a.stack:], g.a.ld, b[i*g.b.stack:], g.b.ld, c[i*g.c.stack:], g.c.ld, g.acc)
 		}
@@ -148,14 +148,14 @@ func (p *pack[F]) cost() int      { return p.k * p.n / 2 }
 func (p *pack[F]) String() string { return fmt.Sprintf("pack %d×%d", p.k, p.n) }
 
 // begin is called before run, by one worker.
-func (p *pack[F]) begin(x *ctx[F]) {
+func (p *pack[F]) begin(x *worker[F]) {
 	t := &x.p.packs[p.target]
 	t.Use(x.p.bufs[p.buf])
 	t.Layout(p.k, p.n)
 }
 
-func (p *pack[F]) run(x *ctx[F], lo, hi int) error {
-	t, b, of := &x.p.packs[p.target], at(x, p.b.loc), p.units()
+func (p *pack[F]) run(x *worker[F], lo, hi int) error {
+	t, b, of := &x.p.packs[p.target], at(x, p.b.layout), p.units()
 	for u := lo; u < hi; u++ {
 		t.PackPart(u, of, p.trans, b, p.b.ld)
 	}
@@ -166,15 +166,15 @@ func (p *pack[F]) run(x *ctx[F], lo, hi int) error {
 type evaluate[F kernels.Float] struct {
 	fn  ops.Operation
 	at  ops.Place
-	in  []*loc
-	out *loc
+	in  []*layout
+	out *layout
 }
 
 func (e *evaluate[F]) units() int     { return 1 }
 func (e *evaluate[F]) cost() int      { return 2 * ops.Size(e.out.shape) }
 func (e *evaluate[F]) String() string { return "eval " + e.fn.Key() }
 
-func (e *evaluate[F]) run(x *ctx[F], _, _ int) error {
+func (e *evaluate[F]) run(x *worker[F], _, _ int) error {
 	in := x.tensor[:0]
 	for _, l := range e.in {
 		in = append(in, whole(x, l))

@@ -18,8 +18,8 @@ type gradients[F kernels.Float] struct {
 	sums     []*sum[F]
 	k, n     int
 
-	mask *loc // [T, rows of a step, 1]: where it is 0, so are the rows of B, which are left out; nil: none
-	buf  *loc // [workers, each], to pack in
+	mask *layout // [T, rows of a step, 1]: where it is 0, so are the rows of B, which are left out; nil: none
+	buf  *layout // [workers, each], to pack in
 	each int
 }
 
@@ -46,11 +46,11 @@ func (g *gradients[F]) String() string {
 	return "together: " + strings.Join(parts, ", ")
 }
 
-func (g *gradients[F]) run(x *ctx[F], lo, hi int) error {
+func (g *gradients[F]) run(x *worker[F], lo, hi int) error {
 	from, to := lo*gradientCols, min(hi*gradientCols, g.n)
 	lefts := x.lefts[:0]
 	for _, p := range g.products {
-		lefts = append(lefts, kernels.Left[F]{M: p.m, A: at(x, p.a.loc), LDA: p.a.ld, C: at(x, p.c.loc)[from:], LDC: p.c.ld})
+		lefts = append(lefts, kernels.Left[F]{M: p.m, A: at(x, p.a.layout), LDA: p.a.ld, C: at(x, p.c.layout)[from:], LDC: p.c.ld})
 	}
 	for _, s := range g.sums {
 		lefts = append(lefts, kernels.Left[F]{M: 1, C: at(x, s.out)[from:], LDC: g.n})
@@ -60,12 +60,12 @@ func (g *gradients[F]) run(x *ctx[F], lo, hi int) error {
 		runs = g.counting(x)
 	}
 	b := g.products[0].b
-	kernels.Together(lefts, to-from, g.k, at(x, b.loc)[from:], b.ld, false, runs, at(x, g.buf)[x.worker*g.each:][:g.each])
+	kernels.GemmMulti(lefts, to-from, g.k, at(x, b.layout)[from:], b.ld, false, runs, at(x, g.buf)[x.number*g.each:][:g.each])
 	return nil
 }
 
 // counting are the rows of B that count, step by step.
-func (g *gradients[F]) counting(x *ctx[F]) []kernels.Run {
+func (g *gradients[F]) counting(x *worker[F]) []kernels.Run {
 	mask := at(x, g.mask)
 	steps, batch := g.mask.shape[0], g.mask.shape[1]
 	runs := x.runs[:0]
@@ -87,11 +87,11 @@ func (k *block[F]) emitGradients(v *ir.Value) bool {
 	for _, u := range k.order {
 		switch fn := u.Fn.(type) {
 		case ops.MatMul:
-			if k.locs[u] == nil && fn.TransA && !fn.TransB && len(u.Shape) == 2 && u.Args[1] == v.Args[1] && (u == v || k.ready(u.Args[0])) {
+			if k.layouts[u] == nil && fn.TransA && !fn.TransB && len(u.Shape) == 2 && u.Args[1] == v.Args[1] && (u == v || k.ready(u.Args[0])) {
 				products = append(products, u)
 			}
 		case ops.SumTo:
-			if k.locs[u] == nil && unshaped(u.Args[0]) == base && u.Size() == v.Shape[1] && len(fn.Shape) > 0 &&
+			if k.layouts[u] == nil && unshaped(u.Args[0]) == base && u.Size() == v.Shape[1] && len(fn.Shape) > 0 &&
 				fn.Shape[len(fn.Shape)-1] == v.Shape[1] && u.Args[0].Shape[len(u.Args[0].Shape)-1] == v.Shape[1] {
 				sums = append(sums, u)
 			}
@@ -101,21 +101,21 @@ func (k *block[F]) emitGradients(v *ir.Value) bool {
 	if m := k.zeroRows[base]; m != nil && m.shape[0]*m.shape[1] == g.k {
 		g.mask = m
 	}
-	var locs []*loc
+	var layouts []*layout
 	for _, u := range products {
-		a, okA := asMatrix(k.loc(u.Args[0]))
-		b, okB := asMatrix(k.loc(u.Args[1]))
+		a, okA := asMatrix(k.layout(u.Args[0]))
+		b, okB := asMatrix(k.layout(u.Args[1]))
 		if !okA || !okB || a.trans || b.trans {
 			return false
 		}
 		c, _ := asMatrix(k.target(u))
 		g.products = append(g.products, &gemm[F]{a: a, b: b, c: c, transA: true, m: u.Shape[0], n: g.n, k: g.k, count: 1, pack: -1})
-		locs = append(locs, a.loc, b.loc, c.loc)
+		layouts = append(layouts, a.layout, b.layout, c.layout)
 	}
 	for _, u := range sums {
 		l := k.target(u)
-		g.sums = append(g.sums, &sum[F]{in: g.products[0].b.loc, out: l, outer: 1, n: g.k, inner: g.n})
-		locs = append(locs, l)
+		g.sums = append(g.sums, &sum[F]{in: g.products[0].b.layout, out: l, outer: 1, n: g.k, inner: g.n})
+		layouts = append(layouts, l)
 	}
 	// the first packs B while it works, if it has rows enough for that
 	slices.SortStableFunc(g.products, func(p, q *gemm[F]) int { return q.m - p.m })
@@ -123,20 +123,20 @@ func (k *block[F]) emitGradients(v *ir.Value) bool {
 	for _, p := range g.products {
 		rows += p.m
 	}
-	g.each = kernels.TogetherLen(rows, g.n, g.k)
+	g.each = kernels.GemmMultiLen(rows, g.n, g.k)
 	g.buf = k.fresh(ops.Type{Dtype: k.floatType(), Shape: []int{k.cfg.Workers, g.each}}, arena)
-	locs = append(locs, g.buf)
+	layouts = append(layouts, g.buf)
 	k.lefts = max(k.lefts, len(products)+len(sums))
 	if g.mask != nil {
-		locs = append(locs, g.mask)
+		layouts = append(layouts, g.mask)
 		k.runs = max(k.runs, g.mask.shape[0])
 	}
 	all := slices.Concat(products, sums)
 	for _, u := range all {
-		k.locs[u] = k.dest[u]
+		k.layouts[u] = k.dest[u]
 	}
 	k.at = placesOf(all)
-	k.add(g, locs...)
+	k.add(g, layouts...)
 	return true
 }
 
@@ -144,7 +144,7 @@ func (k *block[F]) emitGradients(v *ir.Value) bool {
 func (k *block[F]) ready(v *ir.Value) bool {
 	v = unshaped(v)
 	_, input := v.Fn.(ir.Input)
-	return input || k.locs[v] != nil
+	return input || k.layouts[v] != nil
 }
 
 // unshaped is what v is a reshaping of.

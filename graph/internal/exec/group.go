@@ -220,13 +220,13 @@ func (k *block[F]) emitGroup(g *group) {
 			case ok:
 				args[i] = f.constant(F(fill))
 			default:
-				args[i] = f.load(a, k.loc(a))
+				args[i] = f.load(a, k.layout(a))
 			}
 		}
 		out := f.temp()
 		if k.kept(v, in) {
 			l := k.target(v)
-			k.locs[v] = l
+			k.layouts[v] = l
 			out = f.result(l)
 		}
 		f.of[v] = out
@@ -235,9 +235,9 @@ func (k *block[F]) emitGroup(g *group) {
 			f.ops = append(f.ops, compute[F](copying, f.result(l), out))
 		}
 	}
-	inst, locs := f.finish(k.batch)
+	inst, layouts := f.finish(k.batch)
 	k.regs, k.slots = max(k.regs, inst.regs), max(k.slots, inst.regs+len(inst.operands))
-	k.add(inst, locs...)
+	k.add(inst, layouts...)
 }
 
 // kept reports whether a member of a group is needed in memory.
@@ -254,7 +254,7 @@ func (k *block[F]) kept(v *ir.Value, in map[*ir.Value]bool) bool {
 }
 
 // copy copies what lies at from to another place of the same shape.
-func (k *block[F]) copy(to, from *loc) {
+func (k *block[F]) copy(to, from *layout) {
 	if to.ints {
 		k.add(&copyInts[F]{to, from}, to, from)
 		return
@@ -266,7 +266,7 @@ func (k *block[F]) copy(to, from *loc) {
 }
 
 // fill writes one number everywhere.
-func (k *block[F]) fill(to *loc, v float64) {
+func (k *block[F]) fill(to *layout, v float64) {
 	if to.ints {
 		k.add(&copyInts[F]{to, nil}, to)
 		return
@@ -277,12 +277,12 @@ func (k *block[F]) fill(to *loc, v float64) {
 	k.addFused(f, to)
 }
 
-func (k *block[F]) addFused(f *fuser[F], to *loc) {
+func (k *block[F]) addFused(f *fuser[F], to *layout) {
 	batch := k.batch
 	if batch > 0 && (len(to.shape) == 0 || to.shape[0]%batch != 0) {
 		batch = 0
 	}
-	inst, locs := f.finish(batch)
+	inst, layouts := f.finish(batch)
 	k.regs, k.slots = max(k.regs, inst.regs), max(k.slots, inst.regs+len(inst.operands))
-	k.add(inst, locs...)
+	k.add(inst, layouts...)
 }

@@ -7,9 +7,10 @@ import (
 	"github.com/seqzoo/seqzoo/internal/ops"
 )
 
-// loop runs its body once for every time. If every instruction of the body works on rows of the batch, so does the
-// loop: its units are the rows, and workers need not meet before the end. Otherwise, or where the weights are too
-// large for one core's cache, the workers form a team that shares every instruction.
+// loop runs its body once for every time. If every instruction of the body works on rows of the
+// batch, so does the loop: its units are the rows, and workers need not meet before the end.
+// Otherwise, or where the weights are too large for one core's cache, the workers form a team that
+// shares every instruction.
 type loop[F kernels.Float] struct {
 	name    string
 	T       int
@@ -17,7 +18,7 @@ type loop[F kernels.Float] struct {
 	body    []instr[F]
 	rows    int // units; 1 if the body cannot be divided by rows
 	team    bool
-	mask    *loc       // of one time: rows where it is 0 may be skipped; nil: none
+	mask    *layout    // of one time: rows where it is 0 may be skipped; nil: none
 	skipped []instr[F] // what is done in their place
 	meet    barrier
 	first   int // the time at which it begins in the recurrence that it is a part of
@@ -49,7 +50,7 @@ func (l *loop[F]) String() string {
 }
 
 // tick sets the clocks for step i.
-func (l *loop[F]) tick(x *ctx[F], i int) (t int) {
+func (l *loop[F]) tick(x *worker[F], i int) (t int) {
 	if t = i; l.reverse {
 		t = l.T - 1 - i
 	}
@@ -57,7 +58,7 @@ func (l *loop[F]) tick(x *ctx[F], i int) (t int) {
 	return t
 }
 
-func (l *loop[F]) run(x *ctx[F], lo, hi int) error {
+func (l *loop[F]) run(x *worker[F], lo, hi int) error {
 	defer func() { x.clock = [4]int{} }()
 	for i := range l.T {
 		t := l.tick(x, i)
@@ -72,7 +73,7 @@ func (l *loop[F]) run(x *ctx[F], lo, hi int) error {
 }
 
 // step runs the body on the rows lo ≤ i < hi.
-func (l *loop[F]) step(x *ctx[F], lo, hi int) error {
+func (l *loop[F]) step(x *worker[F], lo, hi int) error {
 	all := func(body []instr[F], lo, hi int) error {
 		for _, in := range body {
 			if l.rows == 1 {
@@ -106,7 +107,7 @@ func (l *loop[F]) step(x *ctx[F], lo, hi int) error {
 }
 
 // together is what one worker of the team does. After an error it still meets the others.
-func (l *loop[F]) together(x *ctx[F]) (err error) {
+func (l *loop[F]) together(x *worker[F]) (err error) {
 	defer func() { x.clock = [4]int{} }()
 	for i := range l.T {
 		t := l.tick(x, i)
@@ -114,7 +115,7 @@ func (l *loop[F]) together(x *ctx[F]) (err error) {
 			err = x.p.stopped()
 		}
 		for _, in := range l.body {
-			lo, hi := part(in.units(), x.worker, len(x.p.ctx))
+			lo, hi := part(in.units(), x.number, len(x.p.workers))
 			if lo < hi && err == nil {
 				if err = in.run(x, lo, hi); err != nil {
 					err = ops.AtStep(l.first+x.segment*l.segment+t, err)

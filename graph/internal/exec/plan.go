@@ -36,9 +36,9 @@ const (
 const alignment = 16
 
 // fresh is new contiguous memory for a value.
-func (b *builder[F]) fresh(t ops.Type, k kind) *loc {
+func (b *builder[F]) fresh(t ops.Type, k kind) *layout {
 	b.buffers = append(b.buffers, &buffer{kind: k, of: t, at: b.at, size: t.Size(), ints: t.Dtype == tensor.Int, first: -1})
-	return &loc{buf: len(b.buffers) - 1, shape: slices.Clone(t.Shape), strides: rowMajor(t.Shape), ints: t.Dtype == tensor.Int}
+	return &layout{buf: len(b.buffers) - 1, shape: slices.Clone(t.Shape), strides: rowMajor(t.Shape), ints: t.Dtype == tensor.Int}
 }
 
 // plan gives every buffer its place: buffers that are alive at the same time lie apart, others may share memory. The

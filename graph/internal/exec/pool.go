@@ -7,13 +7,14 @@ import (
 	"time"
 )
 
-// pool is a fixed set of goroutines that work on one job at a time together with the caller. Waiting workers spin for a
-// short time, since the next job of a run mostly follows at once, and then sleep. To wake one takes a tenth of a
-// millisecond and more, so a run rouses them before it has work for them.
+// pool is a fixed set of goroutines that work on one job at a time together with the caller.
+// Waiting workers spin for a short time, since the next job of a run mostly follows at once, and
+// then sleep. To wake one takes a tenth of a millisecond and more, so a run rouses them before it
+// has work for them.
 type pool struct {
 	n       int // workers, the caller included
 	start   sync.Once
-	job     worker
+	job     job
 	epoch   atomic.Int64
 	left    atomic.Int64
 	closed  atomic.Bool
@@ -22,8 +23,8 @@ type pool struct {
 	running bool
 }
 
-// worker is a job; work(w) is called once for every worker.
-type worker interface{ work(w int) }
+// job is work for all workers; work(w) is called once for every worker.
+type job interface{ work(w int) }
 
 func newPool(n int) *pool {
 	p := &pool{n: n, wake: make([]chan struct{}, n), asleep: make([]atomic.Bool, n)}
@@ -45,12 +46,12 @@ func (p *pool) ready() {
 }
 
 // run does a job, after ready. Only one may run at a time.
-func (p *pool) run(job worker) {
-	p.job = job
+func (p *pool) run(j job) {
+	p.job = j
 	p.left.Store(int64(p.n - 1))
 	p.epoch.Add(1)
 	p.rouse()
-	job.work(0)
+	j.work(0)
 	for s := (spinner{}); p.left.Load() > 0; {
 		s.wait()
 	}
@@ -125,7 +126,8 @@ const (
 	patience = time.Millisecond       // how long a worker spins for another's part of a job
 )
 
-// spin lets a moment pass; false if that has been going on for the limit. Now and then it lets other goroutines run.
+// spin lets a moment pass; false if that has been going on for the limit. Now and then it lets
+// other goroutines run.
 func (s *spinner) spin(limit time.Duration) bool {
 	if s.rounds++; s.rounds%512 != 0 {
 		return true
@@ -138,8 +140,8 @@ func (s *spinner) spin(limit time.Duration) bool {
 	return time.Since(s.since) < limit
 }
 
-// wait is spin without an end. When a worker has been waited for as long as only a busy machine keeps it, it sleeps, and
-// leaves the core to others.
+// wait is spin without an end. When a worker has been waited for as long as only a busy machine
+// keeps it, it sleeps, and leaves the core to others.
 func (s *spinner) wait() {
 	if !s.spin(patience) {
 		time.Sleep(20 * time.Microsecond)

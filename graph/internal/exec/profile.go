@@ -27,7 +27,7 @@ func (p *program[F]) Profile(n int) ([]Timing, error) {
 		return nil, err
 	}
 	defer p.leave()
-	x := p.ctx[0]
+	x := p.workers[0]
 	var out []Timing
 	for range n {
 		now, err := profile(x, p.code)
@@ -40,7 +40,7 @@ func (p *program[F]) Profile(n int) ([]Timing, error) {
 }
 
 // profile times instructions one by one.
-func profile[F kernels.Float](x *ctx[F], code []instr[F]) ([]Timing, error) {
+func profile[F kernels.Float](x *worker[F], code []instr[F]) ([]Timing, error) {
 	var out []Timing
 	for _, in := range code {
 		var ts []Timing
@@ -72,7 +72,7 @@ func fastest(before, now []Timing) []Timing {
 }
 
 // profile is the fastest segment, as often as there are segments.
-func (s *segments[F]) profile(x *ctx[F]) ([]Timing, error) {
+func (s *segments[F]) profile(x *worker[F]) ([]Timing, error) {
 	defer x.p.enterSegment(0)
 	var least []Timing
 	for i := range s.n {
@@ -96,7 +96,7 @@ func (s *segments[F]) profile(x *ctx[F]) ([]Timing, error) {
 }
 
 // clock is the time that an instruction takes. Of a tall product it is that of its fastest block times their number.
-func clock[F kernels.Float](x *ctx[F], in instr[F]) (time.Duration, error) {
+func clock[F kernels.Float](x *worker[F], in instr[F]) (time.Duration, error) {
 	units := in.units()
 	if p, ok := in.(*pack[F]); ok {
 		p.begin(x)
@@ -120,7 +120,7 @@ func clock[F kernels.Float](x *ctx[F], in instr[F]) (time.Duration, error) {
 	return time.Duration(float64(least) * float64(g.m) / float64(min(g.block, g.m))), nil
 }
 
-func timing[F kernels.Float](x *ctx[F], in instr[F], depth int, d time.Duration, times int) Timing {
+func timing[F kernels.Float](x *worker[F], in instr[F], depth int, d time.Duration, times int) Timing {
 	return Timing{What: in.String(), At: x.p.at[in], Depth: depth, Time: d, Flop: flop(in) * float64(times)}
 }
 
@@ -139,7 +139,7 @@ func flop[F kernels.Float](in instr[F]) float64 {
 	return 0
 }
 
-func (l *loop[F]) profile(x *ctx[F]) ([]Timing, error) {
+func (l *loop[F]) profile(x *worker[F]) ([]Timing, error) {
 	defer func() { x.clock = [4]int{} }()
 	least := make([]time.Duration, len(l.body))
 	for i := range l.T {

@@ -87,7 +87,7 @@ type program[F kernels.Float] struct {
 	inputs  []input
 	code    []instr[F]
 	results []ops.Tensor
-	ctx     []*ctx[F] // one a worker
+	workers []*worker[F]
 	pool    *pool
 	memory  int
 	notes   ir.Notes
@@ -122,15 +122,15 @@ type instr[F kernels.Float] interface {
 	// cost is about how many nanoseconds all units take.
 	cost() int
 	// run does the units [lo, hi).
-	run(x *ctx[F], lo, hi int) error
+	run(x *worker[F], lo, hi int) error
 	String() string
 }
 
-// ctx is what a worker knows while it runs.
-type ctx[F kernels.Float] struct {
+// worker is what a worker knows while it runs.
+type worker[F kernels.Float] struct {
 	p       *program[F]
-	worker  int
-	clock   [4]int // 0, the time, and the parity of the steps done and to be done: see loc
+	number  int
+	clock   [4]int // 0, the time, and the parity of the steps done and to be done: see layout
 	segment int    // of a recurrence that is cut into segments
 	slots   [][]F
 	regs    []F
@@ -172,16 +172,16 @@ func (p *program[F]) do(in instr[F]) error {
 	case *segments[F]:
 		return in.each(p)
 	case *pack[F]:
-		in.begin(p.ctx[0])
+		in.begin(p.workers[0])
 	}
 	if p.shares(in) {
 		return p.share(in)
 	}
-	return in.run(p.ctx[0], 0, in.units())
+	return in.run(p.workers[0], 0, in.units())
 }
 
 func (p *program[F]) shares(in instr[F]) bool {
-	if len(p.ctx) == 1 {
+	if len(p.workers) == 1 {
 		return false
 	}
 	switch l := in.(type) {
@@ -210,12 +210,12 @@ func (p *program[F]) share(in instr[F]) error {
 // work is what worker w does of the job.
 func (p *program[F]) work(w int) {
 	if l, ok := p.job.(*loop[F]); ok && l.team {
-		p.errs[w] = l.together(p.ctx[w])
+		p.errs[w] = l.together(p.workers[w])
 		return
 	}
-	lo, hi := part(p.job.units(), w, len(p.ctx))
+	lo, hi := part(p.job.units(), w, len(p.workers))
 	if lo < hi {
-		p.errs[w] = p.job.run(p.ctx[w], lo, hi)
+		p.errs[w] = p.job.run(p.workers[w], lo, hi)
 	}
 }
 

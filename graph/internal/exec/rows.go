@@ -35,7 +35,7 @@ func (k *block[F]) emitRows(v *ir.Value) bool {
 		if u := k.lossOf[v]; u != nil {
 			k.emit(u)
 		}
-		if k.locs[v] != nil {
+		if k.layouts[v] != nil {
 			return true
 		}
 	}
@@ -50,9 +50,9 @@ func (k *block[F]) emitRows(v *ir.Value) bool {
 	case ops.Gather:
 		r.each = gatherRow[F]
 	case ops.ScatterAdd:
-		in := []*loc{k.dense(v.Args[0]), k.dense(v.Args[1])}
+		in := []*layout{k.dense(v.Args[0]), k.dense(v.Args[1])}
 		out := k.target(v)
-		k.locs[v] = out
+		k.layouts[v] = out
 		k.add(&scatter[F]{fn: fn, at: v.At, ids: in[0], rows: in[1], out: out}, in[0], in[1], out)
 		return true
 	case ops.SumTo:
@@ -70,7 +70,7 @@ func (k *block[F]) emitRows(v *ir.Value) bool {
 	if k.batch > 0 {
 		r.split = k.batch
 	}
-	k.locs[v] = r.out
+	k.layouts[v] = r.out
 	k.add(r, append(slices.Clone(r.in), r.out)...)
 	return true
 }
@@ -79,12 +79,12 @@ func (k *block[F]) emitRows(v *ir.Value) bool {
 type rows[F kernels.Float] struct {
 	fn       ops.Fn
 	at       ops.Place
-	in       []*loc
-	out      *loc
+	in       []*layout
+	out      *layout
 	n, width int
 	split    int
 	steps    steps
-	each     func(x *ctx[F], r *rows[F], lo, hi int) error
+	each     func(x *worker[F], r *rows[F], lo, hi int) error
 	row      func(dst, x, scratch []F) // of eachRow
 }
 
@@ -92,7 +92,7 @@ func (r *rows[F]) units() int     { return r.split }
 func (r *rows[F]) cost() int      { return r.n * (r.width + 20) }
 func (r *rows[F]) String() string { return fmt.Sprintf("rows %d×%d: %s", r.n, r.width, r.fn.Key()) }
 
-func (r *rows[F]) run(x *ctx[F], lo, hi int) error {
+func (r *rows[F]) run(x *worker[F], lo, hi int) error {
 	m := r.n / r.split
 	err := r.each(x, r, lo*m, hi*m)
 	if err == nil {
@@ -119,7 +119,7 @@ func failed(err error, at ops.Place, s steps, n, segment int) error {
 }
 
 // eachRow computes a row-wise operation.
-func eachRow[F kernels.Float](x *ctx[F], r *rows[F], lo, hi int) error {
+func eachRow[F kernels.Float](x *worker[F], r *rows[F], lo, hi int) error {
 	src, dst, scratch := at(x, r.in[0]), at(x, r.out), x.row[:r.width]
 	for i := lo; i < hi; i++ {
 		r.row(dst[i*r.width:(i+1)*r.width], src[i*r.width:(i+1)*r.width], scratch)
@@ -154,7 +154,7 @@ func (e *badID) Error() string {
 	return fmt.Sprintf("%s %d at position %d is outside 0 … %d", e.what, e.id, e.at, e.n-1)
 }
 
-func crossEntropyGradRow[F kernels.Float](x *ctx[F], r *rows[F], lo, hi int) error {
+func crossEntropyGradRow[F kernels.Float](x *worker[F], r *rows[F], lo, hi int) error {
 	c := r.fn.(ops.CrossEntropyGrad).CrossEntropy
 	logits, dy, dst, ids := at(x, r.in[0]), at(x, r.in[2]), at(x, r.out), whole(x, r.in[1]).Int
 	for i := lo; i < hi; i++ {
@@ -177,7 +177,7 @@ func crossEntropyGradRow[F kernels.Float](x *ctx[F], r *rows[F], lo, hi int) err
 	return nil
 }
 
-func gatherRow[F kernels.Float](x *ctx[F], r *rows[F], lo, hi int) error {
+func gatherRow[F kernels.Float](x *worker[F], r *rows[F], lo, hi int) error {
 	table, dst, ids := at(x, r.in[0]), at(x, r.out), whole(x, r.in[1]).Int
 	v := r.in[0].shape[0]
 	for i := lo; i < hi; i++ {
@@ -193,7 +193,7 @@ func gatherRow[F kernels.Float](x *ctx[F], r *rows[F], lo, hi int) error {
 type scatter[F kernels.Float] struct {
 	fn             ops.ScatterAdd
 	at             ops.Place
-	ids, rows, out *loc
+	ids, rows, out *layout
 }
 
 const scatterCols = 32
@@ -203,7 +203,7 @@ func (s *scatter[F]) units() int     { return (s.width() + scatterCols - 1) / sc
 func (s *scatter[F]) cost() int      { return (ops.Size(s.rows.shape) + ops.Size(s.out.shape)) / 8 }
 func (s *scatter[F]) String() string { return s.fn.Key() }
 
-func (s *scatter[F]) run(x *ctx[F], lo, hi int) error {
+func (s *scatter[F]) run(x *worker[F], lo, hi int) error {
 	ids, src, dst := whole(x, s.ids).Int, at(x, s.rows), at(x, s.out)
 	e := s.width()
 	from, to := lo*scatterCols, min(hi*scatterCols, e)
@@ -225,15 +225,15 @@ func (s *scatter[F]) run(x *ctx[F], lo, hi int) error {
 // foreign runs an op of somebody else's through its Do method.
 type foreign[F kernels.Float] struct {
 	op  ir.Doer
-	in  []*loc
-	out *loc
+	in  []*layout
+	out *layout
 }
 
 func (f *foreign[F]) units() int     { return 1 }
 func (f *foreign[F]) cost() int      { return 0 }
 func (f *foreign[F]) String() string { return "foreign " + f.op.String() }
 
-func (f *foreign[F]) run(x *ctx[F], _, _ int) (err error) {
+func (f *foreign[F]) run(x *worker[F], _, _ int) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("%v: %v", f.op, r)
@@ -260,13 +260,13 @@ func (f *foreign[F]) run(x *ctx[F], _, _ int) (err error) {
 }
 
 // copyInts copies integers from one place to another of the same shape; without a source it writes 0.
-type copyInts[F kernels.Float] struct{ to, from *loc }
+type copyInts[F kernels.Float] struct{ to, from *layout }
 
 func (c *copyInts[F]) units() int     { return 1 }
 func (c *copyInts[F]) cost() int      { return 2 * ops.Size(c.to.shape) }
 func (c *copyInts[F]) String() string { return fmt.Sprintf("copy ints %v", c.to.shape) }
 
-func (c *copyInts[F]) run(x *ctx[F], _, _ int) error {
+func (c *copyInts[F]) run(x *worker[F], _, _ int) error {
 	for i := range ops.Size(c.to.shape) {
 		to := &x.p.ints[c.to.buf][place(c.to, x.clock, x.segment, i)]
 		if *to = 0; c.from != nil {
@@ -277,7 +277,7 @@ func (c *copyInts[F]) run(x *ctx[F], _, _ int) error {
 }
 
 // place is the index of the i-th element of l in its buffer.
-func place(l *loc, clock [4]int, segment, i int) int {
+func place(l *layout, clock [4]int, segment, i int) int {
 	at := l.first(clock, segment)
 	for d := len(l.shape) - 1; d >= 0; d-- {
 		at += i % l.shape[d] * l.strides[d]

@@ -35,7 +35,7 @@ func (k *block[F]) emitSum(v *ir.Value, fn ops.SumTo) bool {
 			return false
 		}
 	}
-	s.in = k.loc(v.Args[0])
+	s.in = k.layout(v.Args[0])
 	as := s.in.reshape([]int{s.outer, s.n, s.inner})
 	if as == nil || s.inner > 1 && as.strides[2] != 1 || s.inner == 1 && s.n > 1 && as.strides[1] != 1 {
 		s.in = k.compact(s.in, v.Args[0].Type)
@@ -43,7 +43,7 @@ func (k *block[F]) emitSum(v *ir.Value, fn ops.SumTo) bool {
 	}
 	s.stride = as.strides[:2]
 	s.out = k.target(v)
-	k.locs[v] = s.out
+	k.layouts[v] = s.out
 	if k.batch > 0 {
 		s.split = k.batch
 	} else if s.inner == 1 {
@@ -58,7 +58,7 @@ func (k *block[F]) emitSum(v *ir.Value, fn ops.SumTo) bool {
 
 // sum adds up the middle axis of [outer, n, inner]. The order of the additions depends on the shape alone.
 type sum[F kernels.Float] struct {
-	in, out         *loc
+	in, out         *layout
 	outer, n, inner int
 	stride          []int // of outer and n
 	split           int
@@ -74,7 +74,7 @@ func (s *sum[F]) units() int     { return s.split }
 func (s *sum[F]) cost() int      { return s.outer * (10 + s.n*(2+s.inner/8)) }
 func (s *sum[F]) String() string { return fmt.Sprintf("sum %d×[%d]×%d", s.outer, s.n, s.inner) }
 
-func (s *sum[F]) run(x *ctx[F], lo, hi int) error {
+func (s *sum[F]) run(x *worker[F], lo, hi int) error {
 	src, dst := at(x, s.in), at(x, s.out)
 	switch {
 	case s.byBatch:
@@ -107,7 +107,7 @@ func (s *sum[F]) total(v []F) F {
 	return F(t)
 }
 
-func (s *sum[F]) columns(x *ctx[F], dst, src []F, i, from, to int) {
+func (s *sum[F]) columns(x *worker[F], dst, src []F, i, from, to int) {
 	if s.inner == 1 {
 		dst[i] = s.total(src[i*s.stride[0]:][:s.n])
 		return

@@ -10,16 +10,16 @@ import (
 	"github.com/seqzoo/seqzoo/internal/rng"
 )
 
-// TestTogether holds products that share their right operand to the bits of one product after another, with the memory
+// TestGemmMulti holds products that share their right operand to the bits of one product after another, with the memory
 // that they want and with less.
-func TestTogether(t *testing.T) {
+func TestGemmMulti(t *testing.T) {
 	eachLevel(t, func(t *testing.T) {
-		t.Run("float32", testTogether[float32])
-		t.Run("float64", testTogether[float64])
+		t.Run("float32", testGemmMulti[float32])
+		t.Run("float64", testGemmMulti[float64])
 	})
 }
 
-func testTogether[F Float](t *testing.T) {
+func testGemmMulti[F Float](t *testing.T) {
 	sizes := [][4]int{{1, 1, 1, 1}, {1, 128, 512, 100}, {130, 67, 97, 1100}, {0, 40, 48, 30}, {9, 10, 144, 513}, {5, 5, 5, 0}, {200, 31, 16, 700}}
 	for i := range 60 {
 		sizes = append(sizes, [4]int{i * 7 % 41, i * 11 % 37, i * 13 % 151, i * 5 % 67})
@@ -69,7 +69,7 @@ func testTogether[F Float](t *testing.T) {
 				Gemm(true, false, l.M, n, 0, nil, l.LDA, nil, b.ld, l.C, l.LDC, false)
 			}
 		}
-		size := TogetherLen(m, n, k)
+		size := GemmMultiLen(m, n, k)
 		if i%3 == 1 {
 			size = min(size, m+panelCols+align+draw.Intn(size+1))
 		}
@@ -77,7 +77,7 @@ func testTogether[F Float](t *testing.T) {
 		for j := range buf {
 			buf[j] = F(math.NaN())
 		}
-		Together(lefts, n, k, b.data(), b.ld, acc, runs, buf[:size])
+		GemmMulti(lefts, n, k, b.data(), b.ld, acc, runs, buf[:size])
 		for j := range results {
 			results[j].intact(t)
 			for r := range results[j].rows {
@@ -90,21 +90,21 @@ func testTogether[F Float](t *testing.T) {
 			}
 		}
 	}
-	x, y, buf := random[F](400, 1), make([]F, 400), make([]F, TogetherLen(40, 20, 20))
+	x, y, buf := random[F](400, 1), make([]F, 400), make([]F, GemmMultiLen(40, 20, 20))
 	lefts := []Left[F]{{20, x, 20, y, 20}, {20, x, 20, y, 20}}
-	require.Zero(t, testing.AllocsPerRun(5, func() { Together(lefts, 20, 20, x, 20, false, nil, buf) }))
-	Together[F](nil, 20, 20, x, 20, false, nil, buf) // nothing to do
+	require.Zero(t, testing.AllocsPerRun(5, func() { GemmMulti(lefts, 20, 20, x, 20, false, nil, buf) }))
+	GemmMulti[F](nil, 20, 20, x, 20, false, nil, buf) // nothing to do
 	short := func(l Left[F], n, k int) func() {
-		return func() { Together([]Left[F]{l}, n, k, x[:6], 3, false, nil, buf) }
+		return func() { GemmMulti([]Left[F]{l}, n, k, x[:6], 3, false, nil, buf) }
 	}
-	require.PanicsWithValue(t, "kernels: Together: A is too short", short(Left[F]{2, x[:3], 2, y, 3}, 3, 2))
-	require.PanicsWithValue(t, "kernels: Together: B is too short", short(Left[F]{2, x, 2, y, 3}, 3, 3))
-	require.PanicsWithValue(t, "kernels: Together: C is too short", short(Left[F]{2, x, 2, y[:5], 3}, 3, 2))
-	require.PanicsWithValue(t, "kernels: Together: terms out of range", func() {
-		Together([]Left[F]{{2, x, 2, y, 3}}, 3, 2, x, 3, false, []Run{{0, 3}}, buf)
+	require.PanicsWithValue(t, "kernels: GemmMulti: A is too short", short(Left[F]{2, x[:3], 2, y, 3}, 3, 2))
+	require.PanicsWithValue(t, "kernels: GemmMulti: B is too short", short(Left[F]{2, x, 2, y, 3}, 3, 3))
+	require.PanicsWithValue(t, "kernels: GemmMulti: C is too short", short(Left[F]{2, x, 2, y[:5], 3}, 3, 2))
+	require.PanicsWithValue(t, "kernels: GemmMulti: terms out of range", func() {
+		GemmMulti([]Left[F]{{2, x, 2, y, 3}}, 3, 2, x, 3, false, []Run{{0, 3}}, buf)
 	})
-	require.PanicsWithValue(t, "kernels: Together: no memory to pack in", func() {
-		Together([]Left[F]{{2, x, 2, y, 3}}, 3, 2, x, 3, false, nil, nil)
+	require.PanicsWithValue(t, "kernels: GemmMulti: no memory to pack in", func() {
+		GemmMulti([]Left[F]{{2, x, 2, y, 3}}, 3, 2, x, 3, false, nil, nil)
 	})
-	require.PanicsWithValue(t, "kernels: Together: negative size", short(Left[F]{-1, x, 2, y, 3}, 3, 2))
+	require.PanicsWithValue(t, "kernels: GemmMulti: negative size", short(Left[F]{-1, x, 2, y, 3}, 3, 2))
 }

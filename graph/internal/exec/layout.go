@@ -7,13 +7,14 @@ import (
 	"github.com/seqzoo/seqzoo/internal/ops"
 )
 
-// loc is where a value lies: element (i, j, …) at off + i·strides[0] + j·strides[1] + … of a buffer. In a loop the
-// whole moves on by tick elements with a clock, and by segment elements with each segment of a recurrence that is cut into
-// segments. A loc may be a view of what other locs cover.
-type loc struct {
+// layout is where a value lies: element (i, j, …) at off + i·strides[0] + j·strides[1] + … of a
+// buffer. In a loop the whole moves on by tick elements with a clock, and by segment elements with
+// each segment of a recurrence that is cut into segments. A layout may be a view of what others
+// cover.
+type layout struct {
 	buf     int
 	off     int
-	clock   int // index in ctx.clock
+	clock   int // index in worker.clock
 	tick    int
 	segment int
 	shape   []int
@@ -41,7 +42,7 @@ func rowMajor(shape []int) []int {
 }
 
 // contiguous reports whether the elements lie one after another.
-func (l *loc) contiguous() bool {
+func (l *layout) contiguous() bool {
 	n := 1
 	for i := len(l.shape) - 1; i >= 0; i-- {
 		if l.shape[i] != 1 && l.strides[i] != n {
@@ -53,22 +54,22 @@ func (l *loc) contiguous() bool {
 }
 
 // at is the buffer from the first element of l on.
-func at[F kernels.Float](x *ctx[F], l *loc) []F {
+func at[F kernels.Float](x *worker[F], l *layout) []F {
 	return x.p.bufs[l.buf][l.first(x.clock, x.segment):]
 }
 
 // first is where the first element lies in its buffer.
-func (l *loc) first(clock [4]int, segment int) int {
+func (l *layout) first(clock [4]int, segment int) int {
 	return l.off + l.tick*clock[l.clock] + l.segment*segment
 }
 
-// same reports whether two locs of one shape begin at one place at all times.
-func (l *loc) same(m *loc) bool {
+// same reports whether two layouts of one shape begin at one place at all times.
+func (l *layout) same(m *layout) bool {
 	return l.buf == m.buf && l.off == m.off && l.clock == m.clock && l.segment == m.segment
 }
 
 // whole is l as a tensor; it must be contiguous.
-func whole[F kernels.Float](x *ctx[F], l *loc) ops.Tensor {
+func whole[F kernels.Float](x *worker[F], l *layout) ops.Tensor {
 	n := ops.Size(l.shape)
 	off := l.first(x.clock, x.segment)
 	t := ops.Tensor{Shape: l.shape}
@@ -90,7 +91,7 @@ func setFloats[F kernels.Float](t *ops.Tensor, s []F) {
 }
 
 // slice is [from, to) of an axis.
-func (l *loc) slice(axis, from, to int) *loc {
+func (l *layout) slice(axis, from, to int) *layout {
 	s := *l
 	s.off += from * l.strides[axis]
 	s.shape = slices.Clone(l.shape)
@@ -99,7 +100,7 @@ func (l *loc) slice(axis, from, to int) *loc {
 }
 
 // transpose reorders the axes.
-func (l *loc) transpose(perm []int) *loc {
+func (l *layout) transpose(perm []int) *layout {
 	s := *l
 	s.shape, s.strides = make([]int, len(perm)), make([]int, len(perm))
 	for i, a := range perm {
@@ -109,7 +110,7 @@ func (l *loc) transpose(perm []int) *loc {
 }
 
 // broadcast repeats l to a shape.
-func (l *loc) broadcast(shape []int) *loc {
+func (l *layout) broadcast(shape []int) *layout {
 	s := *l
 	s.shape, s.strides = slices.Clone(shape), make([]int, len(shape))
 	skip := len(shape) - len(l.shape)
@@ -121,15 +122,17 @@ func (l *loc) broadcast(shape []int) *loc {
 	return &s
 }
 
-// reshape gives the elements another shape; nil if they do not lie so that it can be said with strides.
-func (l *loc) reshape(shape []int) *loc {
+// reshape gives the elements another shape; nil if they do not lie so that it can be said with
+// strides.
+func (l *layout) reshape(shape []int) *layout {
 	s := *l
 	s.shape = slices.Clone(shape)
 	if l.contiguous() {
 		s.strides = rowMajor(shape)
 		return &s
 	}
-	// Match groups of axes of equal size from the left; within a group the old axes must lie contiguous.
+	// Match groups of axes of equal size from the left; within a group the old axes must lie
+	// contiguous.
 	s.strides = make([]int, len(shape))
 	i, j := 0, 0
 	for i < len(l.shape) || j < len(shape) {

@@ -2,8 +2,8 @@ package kernels
 
 import "math"
 
-// Left is a product of Together: its left operand, the transpose of A [k, M], stored row by row, and its result C [M, n].
-// Without A it is the sum of B's rows: M is 1, and A all ones.
+// Left is a product of GemmMulti: its left operand, the transpose of A [k, M], stored row by row,
+// and its result C [M, n]. Without A it is the sum of B's rows: M is 1, and A all ones.
 type Left[F Float] struct {
 	M   int
 	A   []F
@@ -17,21 +17,22 @@ type Run struct{ From, To int }
 
 func (r Run) len() int { return r.To - r.From }
 
-// The number of rows of B in a pass of Together. Every pass reads and writes all of C, so there are few if that outgrows the
-// cache; more pack less memory full. togetherMost limits the elements that are packed: those of some hundred terms flow in fast
-// enough from any cache.
+// The number of rows of B in a pass of GemmMulti. Every pass reads and writes all of C, so there
+// are few if that outgrows the cache; more pack less memory full. multiMemory limits the elements
+// that are packed: those of some hundred terms flow in fast enough from any cache.
 const (
-	togetherDepth = 768
-	togetherNear  = 256     // if C stays in the cache
-	togetherCache = 1 << 18 // elements of such a C
-	togetherMost  = 5 << 18
+	multiDepth  = 768
+	multiNear   = 256     // if C stays in the cache
+	multiCache  = 1 << 18 // elements of such a C
+	multiMemory = 5 << 18
 )
 
-// TogetherLen is the length of the memory that Together wants for k terms and m rows of C in all, of n columns.
-func TogetherLen(m, n, k int) int {
-	depth := min(togetherDepth, max(64, togetherMost/(m+panelCols)))
-	if m*n <= togetherCache {
-		depth = min(depth, togetherNear)
+// GemmMultiLen is the length of the memory that GemmMulti wants for k terms and m rows of C in all,
+// of n columns.
+func GemmMultiLen(m, n, k int) int {
+	depth := min(multiDepth, max(64, multiMemory/(m+panelCols)))
+	if m*n <= multiCache {
+		depth = min(depth, multiNear)
 	}
 	passes := max(1, (k+depth-1)/depth)
 	return (k+passes-1)/passes*(m+panelCols) + align
@@ -39,37 +40,38 @@ func TogetherLen(m, n, k int) int {
 
 const panelCols = 48 // of the widest panel
 
-// Together is C = Aᵀ·B, or C += Aᵀ·B if acc is set, for several left operands and one B [k, n], stored row by row: what the
-// gradients of a layer's weights and biases are. The sums go over the terms in runs alone, which are in ascending order;
-// nil is all k. No C may overlap anything else.
+// GemmMulti is C = Aᵀ·B, or C += Aᵀ·B if acc is set, for several left operands and one B [k, n],
+// stored row by row: what the gradients of a layer's weights and biases are. The sums go over the
+// terms in runs alone, which are in ascending order; nil is all k. No C may overlap anything else.
 //
-// In a pass over some terms the left operands are packed once, and every panel of B is packed once for all of them. buf
-// is memory for that; with less of it than TogetherLen there are more passes. The bits are those of Gemm.
-func Together[F Float](lefts []Left[F], n, k int, b []F, ldb int, acc bool, runs []Run, buf []F) {
+// In a pass over some terms the left operands are packed once, and every panel of B is packed once
+// for all of them. buf is memory for that; with less of it than GemmMultiLen there are more passes.
+// The bits are those of Gemm.
+func GemmMulti[F Float](lefts []Left[F], n, k int, b []F, ldb int, acc bool, runs []Run, buf []F) {
 	m := 0
 	for _, l := range lefts {
 		if l.M < 0 || n < 0 || k < 0 {
-			panic("kernels: Together: negative size")
+			panic("kernels: GemmMulti: negative size")
 		}
 		if l.A == nil && l.M > 1 || l.A != nil && !fits(len(l.A), k, l.M, l.LDA) {
-			panic("kernels: Together: A is too short")
+			panic("kernels: GemmMulti: A is too short")
 		}
 		if !fits(len(l.C), l.M, n, l.LDC) {
-			panic("kernels: Together: C is too short")
+			panic("kernels: GemmMulti: C is too short")
 		}
 		m += l.M
 	}
 	if !fits(len(b), k, n, ldb) {
-		panic("kernels: Together: B is too short")
+		panic("kernels: GemmMulti: B is too short")
 	}
-	t := together[F]{lefts: lefts, n: n, b: b, ldb: ldb, grid: gridOf[F](level)}
+	t := multi[F]{lefts: lefts, n: n, b: b, ldb: ldb, grid: gridOf[F](level)}
 	if t.runs = runs; runs == nil {
 		t.all[0] = Run{0, k}
 	}
 	terms := t.all[0].len()
 	for _, r := range runs {
 		if r.From < 0 || r.len() < 0 || r.To > k {
-			panic("kernels: Together: terms out of range")
+			panic("kernels: GemmMulti: terms out of range")
 		}
 		terms += r.len()
 	}
@@ -84,18 +86,18 @@ func Together[F Float](lefts []Left[F], n, k int, b []F, ldb int, acc bool, runs
 	depth := len(buf) / (m + width)
 	switch {
 	case depth == 0:
-		panic("kernels: Together: no memory to pack in")
+		panic("kernels: GemmMulti: no memory to pack in")
 	case level == Portable:
 		t.plain(acc)
 		return
 	}
-	for k0, kb := range pieces(terms, min(depth, togetherDepth)) {
+	for k0, kb := range pieces(terms, min(depth, multiDepth)) {
 		t.pass(kb, acc || k0 > 0, buf[:kb*width], buf[kb*width:])
 	}
 }
 
-// together is a call of Together at work.
-type together[F Float] struct {
+// multi is a call of GemmMulti at work.
+type multi[F Float] struct {
 	lefts []Left[F]
 	n     int
 	b     []F
@@ -115,7 +117,7 @@ type cursor struct {
 }
 
 // next visits what follows in one run, as long as no more than k terms have been visited.
-func (t *together[F]) next(c *cursor, k int) bool {
+func (t *multi[F]) next(c *cursor, k int) bool {
 	runs := t.runs
 	if runs == nil {
 		runs = t.all[:]
@@ -133,7 +135,7 @@ func (t *together[F]) next(c *cursor, k int) bool {
 }
 
 // turn goes to a left operand, for k terms.
-func (t *together[F]) turn(l *Left[F], k int, acc bool) {
+func (t *multi[F]) turn(l *Left[F], k int, acc bool) {
 	t.p.start(level, true, l.A, l.LDA, l.C, l.LDC)
 	t.p.depth = k
 	t.p.terms(0, k, acc)
@@ -141,7 +143,7 @@ func (t *together[F]) turn(l *Left[F], k int, acc bool) {
 }
 
 // pass adds the next k terms, with memory for a panel and for the left operands.
-func (t *together[F]) pass(k int, acc bool, panel, packed []F) {
+func (t *multi[F]) pass(k int, acc bool, panel, packed []F) {
 	end := t.at.terms + k
 	rest := packed
 	for i := range t.lefts {
@@ -158,7 +160,8 @@ func (t *together[F]) pass(k int, acc bool, panel, packed []F) {
 		}
 		rest = rest[l.M*k:]
 	}
-	// If the rows of B lie one after another, the first block of rows packs them while it works on them.
+	// If the rows of B lie one after another, the first block of rows packs them while it works on
+	// them.
 	first := t.at
 	t.next(&first, end)
 	begin := first.part.From * t.ldb
@@ -200,8 +203,8 @@ func (t *together[F]) pass(k int, acc bool, panel, packed []F) {
 	}
 }
 
-// plain is Together, one product after another.
-func (t *together[F]) plain(acc bool) {
+// plain is GemmMulti, one product after another.
+func (t *multi[F]) plain(acc bool) {
 	for c := t.at; t.next(&c, math.MaxInt); acc = true {
 		r := c.part
 		for i := range t.lefts {

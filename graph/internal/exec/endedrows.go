@@ -261,7 +261,7 @@ func (k *block[F]) emitSkipped(m *masked, roots []*ir.Value) []instr[F] {
 	before := k.code
 	k.code = nil
 	for _, root := range roots {
-		to, r := k.locs[root], m.rows[root]
+		to, r := k.layouts[root], m.rows[root]
 		if r == nil {
 			continue
 		}
@@ -275,7 +275,7 @@ func (k *block[F]) emitSkipped(m *masked, roots []*ir.Value) []instr[F] {
 			k.addFused(f, to)
 			continue
 		}
-		if from := k.loc(r); !from.same(to) {
+		if from := k.layout(r); !from.same(to) {
 			k.copy(to, from)
 		}
 	}
@@ -292,7 +292,7 @@ func (k *block[F]) expression(f *fuser[F], v *ir.Value, result int) int {
 	}
 	fn, ok := ir.Elementwise(v)
 	if !ok {
-		return f.load(v, k.loc(v))
+		return f.load(v, k.layout(v))
 	}
 	args := make([]int, len(v.Args))
 	for i, a := range v.Args {
