@@ -4,7 +4,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seqzoo/seqzoo/nodes"
-	"github.com/seqzoo/seqzoo/zoo"
+	"github.com/seqzoo/seqzoo/zoo/dialogue"
 )
 
 // runHRED runs the family hred.
@@ -12,7 +12,7 @@ func runHRED(r *goldenRun) {
 	c := r.config
 	B, N, T, V := c.whole("B"), c.whole("N"), c.whole("T"), c.whole("V")
 	encoder, context, decoder := c.object("utterance_encoder"), c.object("context_encoder"), c.object("decoder")
-	cfg := zoo.HREDConfig{
+	cfg := dialogue.Config{
 		Bidirectional: encoder.flag("bidirectional"), ContextInput: c.flag("context_input"), Embed: c.whole("E"), Float64: r.dtype == nodes.Float64,
 	}
 	require.Zero(r, c.whole("bos"))
@@ -27,7 +27,7 @@ func runHRED(r *goldenRun) {
 		delete(c.keys, "latent")
 	} else {
 		latent := c.object("latent")
-		cfg.Latent = zoo.Latent{Width: latent.whole("Z"), Hidden: latent.whole("hidden"), Variance: latent.word("variance", "exp", "softplus")}
+		cfg.Latent = dialogue.Latent{Width: latent.whole("Z"), Hidden: latent.whole("hidden"), Variance: latent.word("variance", "exp", "softplus")}
 		klWeight = latent.number("kl_weight")
 		latent.done()
 	}
@@ -35,7 +35,7 @@ func runHRED(r *goldenRun) {
 		s.done()
 	}
 
-	m, err := zoo.NewHRED(cfg, numbered(r, V), 1)
+	m, err := dialogue.New(cfg, numbered(r, V), 1)
 	require.NoError(r, err)
 	r.store = m.Params()
 	placeHRED(r, cfg)
@@ -43,7 +43,7 @@ func runHRED(r *goldenRun) {
 	g := r.start(nodes.Options{})
 	lengths := r.ints("turn_lengths", N, B)
 	turns := nodes.Transpose(r.ints("turns", N, T, B), 1, 0, 2) // [T, N, B]
-	in := zoo.HREDInputs{
+	in := dialogue.Inputs{
 		Words: turns, Before: r.bind(g.IntInput("before", T, N, B), before(r.raw("turns", N, T, B), N, T, B)), Lengths: lengths,
 		Turns: r.ints("dialogue_lengths", B),
 	}
@@ -87,7 +87,7 @@ func before(turns []float64, N, T, B int) []float64 {
 }
 
 // placeHRED says where the parameters of a case are in the model.
-func placeHRED(r *goldenRun, cfg zoo.HREDConfig) {
+func placeHRED(r *goldenRun, cfg dialogue.Config) {
 	root := r.store.Root()
 	r.place("embed.weight", verbatim(root.In("embed").Shared("E")))
 	r.place("out.weight", all(root.In("out").Shared("W")))

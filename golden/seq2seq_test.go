@@ -8,6 +8,7 @@ import (
 	"github.com/seqzoo/seqzoo/cells"
 	"github.com/seqzoo/seqzoo/nodes"
 	"github.com/seqzoo/seqzoo/zoo"
+	"github.com/seqzoo/seqzoo/zoo/seq2seq"
 	"github.com/seqzoo/seqzoo/zoo/text"
 )
 
@@ -17,7 +18,7 @@ func runSeq2Seq(r *goldenRun) {
 	B, S, T := c.whole("B"), c.whole("S"), c.whole("T")
 	Vs, Vt := c.whole("V_src"), c.whole("V_tgt")
 	enc, dec, attention := c.object("encoder"), c.object("decoder"), c.object("attention")
-	cfg := zoo.Seq2SeqConfig{
+	cfg := seq2seq.Config{
 		Bidirectional: enc.flag("bidirectional"), Bridge: c.word("bridge", "none", "tanh"),
 		EmbedSource: c.whole("E_src"), EmbedTarget: c.whole("E_tgt"), Float64: r.dtype == nodes.Float64,
 		Attention: attention.word("kind", "none", "bahdanau", "luong"),
@@ -34,7 +35,7 @@ func runSeq2Seq(r *goldenRun) {
 		s.done()
 	}
 
-	m, err := zoo.NewSeq2Seq(cfg, numbered(r, Vs), numbered(r, Vt), 1)
+	m, err := seq2seq.New(cfg, numbered(r, Vs), numbered(r, Vt), 1)
 	require.NoError(r, err)
 	r.store = m.Params()
 	placeSeq2Seq(r, cfg)
@@ -92,7 +93,7 @@ func numbered(r *goldenRun, n int) *text.Vocabulary {
 }
 
 // placeSeq2Seq says where the parameters of a case are in the model.
-func placeSeq2Seq(r *goldenRun, cfg zoo.Seq2SeqConfig) {
+func placeSeq2Seq(r *goldenRun, cfg seq2seq.Config) {
 	root := r.store.Root()
 	r.place("src_embed.weight", verbatim(root.In("source").Shared("E")))
 	r.place("tgt_embed.weight", verbatim(root.In("target").Shared("E")))

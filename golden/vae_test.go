@@ -6,7 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seqzoo/seqzoo/nodes"
-	"github.com/seqzoo/seqzoo/zoo"
+	"github.com/seqzoo/seqzoo/zoo/reduce"
 )
 
 // runVAE runs the family vae: variational, denoising and linear autoencoders, and PCA.
@@ -40,12 +40,12 @@ func (r *goldenRun) dense(name string, s *nodes.Scope, bias bool) {
 func runVariational(r *goldenRun) {
 	c := r.config
 	B, D, Z := c.whole("B"), c.whole("D"), c.whole("Z")
-	cfg := zoo.VAEConfig{
+	cfg := reduce.VAEConfig{
 		Features: D, Widths: []int{c.whole("H")}, Code: Z, Activation: "tanh",
-		Likelihood: c.word("likelihood", zoo.BernoulliDecoder, zoo.GaussianDecoder),
+		Likelihood: c.word("likelihood", reduce.BernoulliDecoder, reduce.GaussianDecoder),
 		Beta:       c.number("beta"), FreeBits: c.number("free_bits"), Float64: r.dtype == nodes.Float64,
 	}
-	m, err := zoo.NewVAE(cfg, 1)
+	m, err := reduce.NewVAE(cfg, 1)
 	require.NoError(r, err)
 	r.store = m.Params()
 	root := r.store.Root()
@@ -63,7 +63,7 @@ func runVariational(r *goldenRun) {
 	r.output("mu", g.Mu)
 	r.output("logvar", g.LogVar)
 	r.output("z", g.Z)
-	if cfg.Likelihood == zoo.BernoulliDecoder {
+	if cfg.Likelihood == reduce.BernoulliDecoder {
 		r.output("logits", g.Logits)
 	} else {
 		r.output("mean", g.Logits)
@@ -77,18 +77,18 @@ func runVariational(r *goldenRun) {
 func runDenoising(r *goldenRun) {
 	c := r.config
 	B, D := c.whole("B"), c.whole("D")
-	cfg := zoo.AutoencoderConfig{
-		Features: D, Widths: []int{c.whole("H")}, CodeActivation: "sigmoid", Loss: zoo.BinaryCrossEntropy, Tied: c.flag("tied"),
+	cfg := reduce.AutoencoderConfig{
+		Features: D, Widths: []int{c.whole("H")}, CodeActivation: "sigmoid", Loss: reduce.BinaryCrossEntropy, Tied: c.flag("tied"),
 		Float64: r.dtype == nodes.Float64,
 	}
 	noise, kind := "noise", nodes.StandardNormal
 	if c.word("corruption", "mask", "gaussian") == "mask" {
 		noise, kind = "mask", nodes.Bernoulli
-		cfg.Corruption = zoo.Corruption{Kind: zoo.Masking, Amount: 0.3}
+		cfg.Corruption = reduce.Corruption{Kind: reduce.Masking, Amount: 0.3}
 	} else {
-		cfg.Corruption = zoo.Corruption{Kind: zoo.GaussianNoise, Amount: 1} // the noise is given as it is
+		cfg.Corruption = reduce.Corruption{Kind: reduce.GaussianNoise, Amount: 1} // the noise is given as it is
 	}
-	m, err := zoo.NewAutoencoder(cfg, 1)
+	m, err := reduce.NewAutoencoder(cfg, 1)
 	require.NoError(r, err)
 	r.store = m.Params()
 	root := r.store.Root()
@@ -109,8 +109,8 @@ func runDenoising(r *goldenRun) {
 }
 
 // linearAutoencoder has no biases.
-func linearAutoencoder(r *goldenRun, tied bool) *zoo.Autoencoder {
-	m, err := zoo.NewAutoencoder(zoo.AutoencoderConfig{
+func linearAutoencoder(r *goldenRun, tied bool) *reduce.Autoencoder {
+	m, err := reduce.NewAutoencoder(reduce.AutoencoderConfig{
 		Features: r.config.whole("D"), Widths: []int{r.config.whole("K")}, NoBias: true, Tied: tied, Float64: r.dtype == nodes.Float64,
 	}, 1)
 	require.NoError(r, err)
@@ -127,7 +127,7 @@ func runPCA(r *goldenRun) {
 	m := linearAutoencoder(r, false)
 	N, D := r.config.whole("N"), m.Features()
 	x := r.raw("x", N, D)
-	pca := fitPCA(r, x, zoo.PCAConfig{Features: D, Components: m.Codes()})
+	pca := fitPCA(r, x, reduce.PCAConfig{Features: D, Components: m.Codes()})
 
 	g := r.start(nodes.Options{})
 	given := func(name string, values []float64, shape ...int) *nodes.Node {
@@ -158,16 +158,16 @@ func runPCA(r *goldenRun) {
 }
 
 // fitPCA fits to numbers as the mode has them.
-func fitPCA(r *goldenRun, x []float64, cfg zoo.PCAConfig) (m *zoo.PCA) {
+func fitPCA(r *goldenRun, x []float64, cfg reduce.PCAConfig) (m *reduce.PCA) {
 	var err error
 	if r.dtype == nodes.Float64 {
-		m, err = zoo.FitPCA(x, cfg)
+		m, err = reduce.FitPCA(x, cfg)
 	} else {
 		single := make([]float32, len(x))
 		for i, v := range x {
 			single[i] = float32(v)
 		}
-		m, err = zoo.FitPCA(single, cfg)
+		m, err = reduce.FitPCA(single, cfg)
 	}
 	require.NoError(r, err)
 	return m

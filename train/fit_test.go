@@ -21,6 +21,7 @@ import (
 	"github.com/seqzoo/seqzoo/train"
 	"github.com/seqzoo/seqzoo/unroll"
 	"github.com/seqzoo/seqzoo/zoo"
+	"github.com/seqzoo/seqzoo/zoo/lm"
 	"github.com/seqzoo/seqzoo/zoo/text"
 )
 
@@ -46,12 +47,12 @@ func letters(t testing.TB, n, V int) (ids []int, v *text.Vocabulary) {
 // smallLM is a language model with dropout of every kind, on 13 batches an epoch, the last of them short.
 func smallLM(t testing.TB, window unroll.Window) train.Task {
 	ids, v := letters(t, 250, 9)
-	m, err := zoo.NewLanguageModel(zoo.LanguageModelConfig{
+	m, err := lm.New(lm.Config{
 		Recurrent: zoo.Recurrent{Cell: "gru", Hidden: 5, Layers: 2, Dropout: 0.2, HiddenDropout: 0.1, Zoneout: 0.1},
 		Level:     "char", IODropout: 0.2,
 	}, v, 1)
 	require.NoError(t, err)
-	task, err := m.Task(zoo.LanguageModelData{Train: ids[:190], Valid: ids[190:], Batch: 3, Window: window})
+	task, err := m.Task(lm.Data{Train: ids[:190], Valid: ids[190:], Batch: 3, Window: window})
 	require.NoError(t, err)
 	return task
 }

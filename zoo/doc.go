@@ -1,7 +1,7 @@
 // Package zoo holds whole sequence models, each a short assembly of cells and unrollers that trains through package
 // train, is saved as a directory, and has the inference methods that its users expect.
 //
-// PCA, Autoencoder, VAE and RecurrentAutoencoder reduce rows of numbers to codes of fewer, and are one [Reducer], so that they
+// reduce.PCA, reduce.Autoencoder, reduce.VAE and reduce.RecurrentAutoencoder reduce rows of numbers to codes of fewer, and are one [reduce.Reducer], so that they
 // are compared like with like.
 //
 // A model's directory holds config.json (architecture and sizes), model.safetensors (weights) and, for models of text,

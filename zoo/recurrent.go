@@ -10,6 +10,7 @@ import (
 	"github.com/seqzoo/seqzoo/cells"
 	"github.com/seqzoo/seqzoo/nodes"
 	"github.com/seqzoo/seqzoo/unroll"
+	"github.com/seqzoo/seqzoo/zoo/internal/shared"
 )
 
 // Recurrent describes a stack of recurrent layers of one kind. The zero value of a field is its default.
@@ -39,13 +40,13 @@ type Recurrent struct {
 }
 
 // MaxLayers bounds a stack; a deeper one is a slip.
-const MaxLayers = 64
+const MaxLayers = shared.MaxLayers
 
 // maxMemory bounds the steps that gates are to remember; the sigmoid of a larger bias is 1.
 const maxMemory = 1 << 20
 
 // withDefaults fills in what is not set.
-func (r Recurrent) withDefaults() Recurrent {
+func (r Recurrent) WithDefaults() Recurrent {
 	r.Cell = cmp.Or(r.Cell, "lstm")
 	r.Layers = cmp.Or(r.Layers, 1)
 	return r
@@ -53,7 +54,7 @@ func (r Recurrent) withDefaults() Recurrent {
 
 // Validate reports every field that is out of range, or that the cell does not have.
 func (r Recurrent) Validate() error {
-	r = r.withDefaults()
+	r = r.WithDefaults()
 	var errs []error
 	report := func(ok bool, format string, args ...any) {
 		if !ok {
@@ -61,7 +62,7 @@ func (r Recurrent) Validate() error {
 		}
 	}
 	report(r.Hidden >= 1 && r.Hidden <= cells.MaxWidth, "hidden is %d, want 1 … %d", r.Hidden, cells.MaxWidth)
-	report(r.Layers >= 1 && r.Layers <= MaxLayers, "layers is %d, want 1 … %d", r.Layers, MaxLayers)
+	report(r.Layers >= 1 && r.Layers <= shared.MaxLayers, "layers is %d, want 1 … %d", r.Layers, shared.MaxLayers)
 	if !slices.Contains([]string{"rnn", "gru", "lstm"}, r.Cell) {
 		report(false, "cell is %q, want rnn, gru or lstm", r.Cell)
 	} else {
@@ -129,7 +130,7 @@ func (r Recurrent) lstm(in int) cells.LSTMConfig {
 }
 
 // cell declares layer k under s.
-func (r Recurrent) cell(s *nodes.Scope, in int) (c cells.Cell) {
+func (r Recurrent) NewCell(s *nodes.Scope, in int) (c cells.Cell) {
 	switch r.Cell {
 	case "rnn":
 		c = cells.NewRNN(s, r.rnn(in))
@@ -148,33 +149,22 @@ func (r Recurrent) cell(s *nodes.Scope, in int) (c cells.Cell) {
 }
 
 // build declares the layers l0, l1, … under s for inputs of width in.
-func (r Recurrent) build(s *nodes.Scope, in int) unroll.Layer { return r.layers(s, in, false) }
+func (r Recurrent) Build(s *nodes.Scope, in int) unroll.Layer { return r.Stack(s, in, false) }
 
 // layers declares the layers l0, l1, … under s for inputs of width in. One that reads both ways has its cells below it, in
 // forward and backward, and is twice as wide.
-func (r Recurrent) layers(s *nodes.Scope, in int, bothWays bool) unroll.Stack {
+func (r Recurrent) Stack(s *nodes.Scope, in int, bothWays bool) unroll.Stack {
 	stack := unroll.Stack{Dropout: r.Dropout, Residual: r.Residual}
 	for k := range max(r.Layers, 1) {
 		s := s.In("l%d", k)
 		if bothWays {
 			stack.Layers = append(stack.Layers, unroll.Bidirectional{
-				Forward: unroll.Over(r.cell(s.In("forward"), in)), Backward: unroll.Over(r.cell(s.In("backward"), in)),
+				Forward: unroll.Over(r.NewCell(s.In("forward"), in)), Backward: unroll.Over(r.NewCell(s.In("backward"), in)),
 			})
 		} else {
-			stack.Layers = append(stack.Layers, unroll.Over(r.cell(s, in)))
+			stack.Layers = append(stack.Layers, unroll.Over(r.NewCell(s, in)))
 		}
 		in = stack.Width()
 	}
 	return stack
-}
-
-// finalOutput is the output of the top layer after the last step [B, width], those of both directions side by side if it
-// reads both ways, from the final state of all layers.
-func finalOutput(layers unroll.Stack, final cells.State) *nodes.Node {
-	top := layers.Layers[len(layers.Layers)-1]
-	final = final[len(final)-len(top.Parts()):]
-	if b, ok := top.(unroll.Bidirectional); ok {
-		return nodes.Concat(-1, final[0], final[len(b.Forward.Parts())])
-	}
-	return final[0]
 }

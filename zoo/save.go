@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	"gorgonia.org/tensor"
 
@@ -18,7 +19,6 @@ import (
 	"github.com/seqzoo/seqzoo/internal/safetensors"
 	"github.com/seqzoo/seqzoo/internal/strictjson"
 	"github.com/seqzoo/seqzoo/nodes"
-	"github.com/seqzoo/seqzoo/zoo/text"
 )
 
 // Model is what every model of the zoo has in common.
@@ -36,17 +36,12 @@ type Model interface {
 const (
 	configFile     = modeldir.ConfigFile
 	weightsFile    = modeldir.WeightsFile
-	vocabularyFile = "vocabulary.json"
-	tokenizerFile  = "tokenizer.json" // of models that cut text by byte pairs
-	labelsFile     = "labels.json"
+	VocabularyFile = "vocabulary.json"
+	TokenizerFile  = "tokenizer.json" // of models that cut text by byte pairs
+	LabelsFile     = "labels.json"
 	formatVersion  = 1
 	maxConfigBytes = 1 << 20
 )
-
-// filesOfModels are the names that files of a model may have, beside the weights.
-var filesOfModels = []string{
-	configFile, vocabularyFile, sourceFile, targetFile, labelsFile, scaleFile, tokenizerFile, wordsFile,
-}
 
 // envelope is config.json.
 type envelope struct {
@@ -55,28 +50,75 @@ type envelope struct {
 	Config       json.RawMessage `json:"config"`
 }
 
-// architectures is the closed list of what Load makes: it gives the model of a directory without its weights.
-var architectures = map[string]func(d *modeldir.Dir, config []byte) (Model, error){
-	"Autoencoder":          func(_ *modeldir.Dir, config []byte) (Model, error) { return openAutoencoder(config) },
-	"Captioner":            func(d *modeldir.Dir, config []byte) (Model, error) { return openCaptioner(d, config) },
-	"Emoji2Vec":            func(d *modeldir.Dir, config []byte) (Model, error) { return openEmoji2Vec(d, config) },
-	"Forecaster":           func(d *modeldir.Dir, config []byte) (Model, error) { return openForecaster(d, config) },
-	"HRED":                 func(d *modeldir.Dir, config []byte) (Model, error) { return openHRED(d, config) },
-	"LanguageModel":        func(d *modeldir.Dir, config []byte) (Model, error) { return openLanguageModel(d, config) },
-	"PCA":                  func(_ *modeldir.Dir, config []byte) (Model, error) { return openPCA(config) },
-	"RecurrentAutoencoder": func(_ *modeldir.Dir, config []byte) (Model, error) { return openRecurrentAutoencoder(config) },
-	"Seq2Seq":              func(d *modeldir.Dir, config []byte) (Model, error) { return openSeq2Seq(d, config) },
-	"SequenceClassifier":   func(d *modeldir.Dir, config []byte) (Model, error) { return openSequenceClassifier(d, config) },
-	"Tagger":               func(d *modeldir.Dir, config []byte) (Model, error) { return openTagger(d, config) },
-	"VAE":                  func(_ *modeldir.Dir, config []byte) (Model, error) { return openVAE(config) },
+// Dir is a model's directory, held open while the model is made from it.
+type Dir = modeldir.Dir
+
+// architectures are the models that Load knows, by the name in config.json.
+var architectures = struct {
+	sync.RWMutex
+	known map[string]architecture
+}{known: map[string]architecture{}}
+
+type architecture struct {
+	files []string // beside configuration and weights
+	open  func(d *Dir, config []byte) (Model, error)
+}
+
+// Register makes an architecture known to Load: open gives the model of a directory from its configuration, without its
+// weights, and files are the names of what the directory holds beside configuration and weights. The package of a model calls
+// it when it is imported. It panics if the name is empty or taken, or if a file's name is not a plain one, as of a mistake in
+// the program itself.
+func Register[C any, M Model](name string, open func(d *Dir, cfg C) (M, error), files ...string) {
+	architectures.Lock()
+	defer architectures.Unlock()
+	if _, taken := architectures.known[name]; taken || name == "" {
+		panic(fmt.Sprintf("zoo: Register(%q): the name is empty, or registered already", name))
+	}
+	for _, f := range files {
+		if f != filepath.Base(f) || f == configFile || f == weightsFile || strings.HasPrefix(f, ".") {
+			panic(fmt.Sprintf("zoo: Register(%q): %q is no name for a file beside %s and %s", name, f, configFile, weightsFile))
+		}
+	}
+	architectures.known[name] = architecture{files, func(d *Dir, config []byte) (Model, error) {
+		var cfg C
+		if err := strictjson.Decode(config, &cfg); err != nil {
+			return nil, fmt.Errorf("%s: config: %w", configFile, err)
+		}
+		return open(d, cfg)
+	}}
+}
+
+// filesOfModels are the names that files of a model may have, beside the weights.
+func filesOfModels() []string {
+	architectures.RLock()
+	defer architectures.RUnlock()
+	names := []string{configFile}
+	for _, a := range architectures.known {
+		names = append(names, a.files...)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// find is a registered architecture.
+func find(name string) (architecture, error) {
+	architectures.RLock()
+	defer architectures.RUnlock()
+	a, ok := architectures.known[name]
+	if !ok {
+		return a, fmt.Errorf("architecture %q is unknown; known are %s. The package of a model makes it known when it is "+
+			"imported, and zoo/all imports all of the library's", name,
+			strings.Join(slices.Sorted(maps.Keys(architectures.known)), ", "))
+	}
+	return a, nil
 }
 
 // Load reads the model that Save wrote to dir, also while it is saved anew.
 func Load(dir string) (Model, error) {
-	d, err := modeldir.Open(dir, filesOfModels)
+	d, err := modeldir.Open(dir, filesOfModels())
 	if err != nil {
-		if newer := fromTheFuture(dir); newer != nil {
-			err = newer
+		if why := unreadable(dir); why != nil {
+			err = why
 		}
 		return nil, fmt.Errorf("zoo: %w", err)
 	}
@@ -94,12 +136,11 @@ func load(d *modeldir.Dir) (Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	open, ok := architectures[e.Architecture]
-	if !ok {
-		return nil, fmt.Errorf("%s: architecture %q is unknown; known are %s", path, e.Architecture,
-			strings.Join(slices.Sorted(maps.Keys(architectures)), ", "))
+	a, err := find(e.Architecture)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	m, err := open(d, e.Config)
+	m, err := a.open(d, e.Config)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", filepath.Dir(path), err)
 	}
@@ -107,7 +148,7 @@ func load(d *modeldir.Dir) (Model, error) {
 }
 
 // loadAs is Load for a directory that must hold a model of type M, which errors call want.
-func loadAs[M Model](dir, want string) (m M, err error) {
+func LoadAs[M Model](dir, want string) (m M, err error) {
 	loaded, err := Load(dir)
 	if err != nil {
 		return m, err
@@ -153,35 +194,29 @@ func checkFormat(path string, text []byte) error {
 	return nil
 }
 
-// fromTheFuture is the error of a directory that cannot be opened because a newer version of the library wrote it.
-func fromTheFuture(dir string) error {
+// unreadable is the error of a directory that cannot be opened because a newer version of the library wrote it, or because
+// nobody has registered its architecture, so that its files are unknown; nil if there is another reason.
+func unreadable(dir string) error {
 	path := filepath.Join(dir, configFile)
 	text, err := safefile.ReadFile(path, maxConfigBytes)
 	if err != nil {
 		return nil
 	}
-	var version struct{ Format int }
-	if json.Unmarshal(text, &version) != nil || version.Format <= formatVersion {
+	var e envelope
+	if json.Unmarshal(text, &e) != nil {
 		return nil
 	}
-	return checkFormat(path, text)
-}
-
-// readVocabulary reads a vocabulary of a model's directory.
-func readVocabulary(d *modeldir.Dir, name string) (*text.Vocabulary, error) {
-	f, err := d.File(name)
-	if err != nil {
-		return nil, err
+	if e.Format > formatVersion {
+		return checkFormat(path, text)
 	}
-	v, err := text.ReadVocabulary(f, f.Size())
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
+	if _, err := find(e.Architecture); err != nil && e.Architecture != "" {
+		return fmt.Errorf("%s: %w", path, err)
 	}
-	return v, nil
+	return nil
 }
 
 // saveModel writes a model, whose other files than config.json extra writes.
-func saveModel(dir string, m Model, config any, extra map[string]func(io.Writer) error) error {
+func Save(dir string, m Model, config any, extra map[string]func(io.Writer) error) error {
 	raw, err := json.Marshal(config)
 	if err != nil {
 		return fmt.Errorf("zoo: %w", err)
@@ -203,7 +238,7 @@ func saveModel(dir string, m Model, config any, extra map[string]func(io.Writer)
 	}
 	err = modeldir.Save(safefile.OS, dir, modeldir.Model{
 		Files: files, Tensors: tensors, Metadata: map[string]string{"format": "pt"}, // what PyTorch's loaders look for
-	}, filesOfModels)
+	}, filesOfModels())
 	if err != nil {
 		return fmt.Errorf("zoo: %w", err)
 	}

@@ -13,8 +13,8 @@ import (
 
 	"github.com/seqzoo/seqzoo/examples/internal/cli"
 	"github.com/seqzoo/seqzoo/internal/safefile"
-	"github.com/seqzoo/seqzoo/zoo"
 	"github.com/seqzoo/seqzoo/zoo/images"
+	"github.com/seqzoo/seqzoo/zoo/reduce"
 )
 
 var pictures = []string{"reconstructions", "samples", "interpolation", "traversal", "codes"}
@@ -49,7 +49,7 @@ func (d *drawCommand) check() error {
 }
 
 func (d *drawCommand) run(_ context.Context, s cli.Std) error {
-	m, err := zoo.LoadReducer(d.model)
+	m, err := reduce.Load(d.model)
 	if err != nil {
 		return err
 	}
@@ -77,7 +77,7 @@ func (d *drawCommand) run(_ context.Context, s cli.Std) error {
 }
 
 // grid draws pictures side by side.
-func (d *drawCommand) grid(w io.Writer, m zoo.Reducer, r *rows) (err error) {
+func (d *drawCommand) grid(w io.Writer, m reduce.Reducer, r *rows) (err error) {
 	if r.rows == 0 {
 		return errors.New("only pictures can be drawn, and these are rows of numbers; -what codes draws any")
 	}
@@ -90,19 +90,19 @@ func (d *drawCommand) grid(w io.Writer, m zoo.Reducer, r *rows) (err error) {
 	case "reconstructions":
 		x = append(x, r.x[:d.n*r.width]...)
 		given := x
-		if a, ok := m.(*zoo.Autoencoder); ok && a.Config().Corruption.Kind != "" {
+		if a, ok := m.(*reduce.Autoencoder); ok && a.Config().Corruption.Kind != "" {
 			if given, err = a.Config().Corruption.Apply(x, r.width, d.seed); err != nil {
 				return err
 			}
 			x = append(x, given...)
 		}
-		y, err := zoo.Reconstruct(m, given)
+		y, err := reduce.Reconstruct(m, given)
 		if err != nil {
 			return err
 		}
 		x = append(x, y...)
 	case "samples":
-		v, ok := m.(*zoo.VAE)
+		v, ok := m.(*reduce.VAE)
 		if !ok {
 			return fmt.Errorf("%s is a %s, and only a VAE can be sampled", d.model, m.Architecture())
 		}
@@ -111,7 +111,7 @@ func (d *drawCommand) grid(w io.Writer, m zoo.Reducer, r *rows) (err error) {
 		}
 	case "interpolation":
 		for i := range min(d.n/2, r.len()/2, 5) {
-			y, err := zoo.Interpolate(m, row(2*i), row(2*i+1), d.n)
+			y, err := reduce.Interpolate(m, row(2*i), row(2*i+1), d.n)
 			if err != nil {
 				return err
 			}
@@ -124,7 +124,7 @@ func (d *drawCommand) grid(w io.Writer, m zoo.Reducer, r *rows) (err error) {
 		}
 		for k := range min(m.Codes(), 10) {
 			mean, deviation := spread(codes, m.Codes(), k)
-			y, err := zoo.Traverse(m, row(0), k, mean-3*deviation, mean+3*deviation, d.n)
+			y, err := reduce.Traverse(m, row(0), k, mean-3*deviation, mean+3*deviation, d.n)
 			if err != nil {
 				return err
 			}
@@ -151,7 +151,7 @@ func spread(codes []float32, K, k int) (mean, deviation float64) {
 var colours = []string{"#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#8c564b", "#7f7f7f", "#9467bd"}
 
 // codes draws the first two numbers of the codes of rows, coloured by label.
-func (d *drawCommand) codes(w io.Writer, m zoo.Reducer, r *rows) error {
+func (d *drawCommand) codes(w io.Writer, m reduce.Reducer, r *rows) error {
 	if m.Codes() < 2 {
 		return fmt.Errorf("the codes of %s have one number; want two or more", d.model)
 	}

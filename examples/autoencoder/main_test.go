@@ -13,8 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seqzoo/seqzoo/examples/internal/cli"
-	"github.com/seqzoo/seqzoo/zoo"
 	"github.com/seqzoo/seqzoo/zoo/images"
+	"github.com/seqzoo/seqzoo/zoo/reduce"
 )
 
 func call(t *testing.T, stdin string, args ...string) (out, messages string, err error) {
@@ -64,7 +64,7 @@ func TestPictures(t *testing.T) {
 	for _, kind := range kinds {
 		out := must(t, "", "train", "-quick", "-kind", kind, "-code", "3", "-save", model(kind))
 		require.Contains(t, out, "validation, 20 rows: squared error 0.")
-		m, err := zoo.LoadReducer(model(kind))
+		m, err := reduce.Load(model(kind))
 		require.NoError(t, err)
 		require.Equal(t, 3, m.Codes())
 		require.Positive(t, m.Threshold())

@@ -11,8 +11,8 @@ import (
 	"strings"
 
 	"github.com/seqzoo/seqzoo/examples/internal/cli"
-	"github.com/seqzoo/seqzoo/zoo"
 	"github.com/seqzoo/seqzoo/zoo/metrics"
+	"github.com/seqzoo/seqzoo/zoo/reduce"
 )
 
 // outliersCommand is the flags of outliers.
@@ -138,7 +138,7 @@ func (o *outliersCommand) run(ctx context.Context, s cli.Std) error {
 }
 
 // validate measures a model on validation rows, and chooses the threshold of -score on those that are not of the label.
-func (o *outliersCommand) validate(m zoo.Reducer, valid *rows, label int) (a [3]float64, threshold float64, err error) {
+func (o *outliersCommand) validate(m reduce.Reducer, valid *rows, label int) (a [3]float64, threshold float64, err error) {
 	by, err := scores(m, valid.x)
 	if err != nil {
 		return a, 0, err

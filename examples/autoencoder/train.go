@@ -14,6 +14,7 @@ import (
 	"github.com/seqzoo/seqzoo/train"
 	"github.com/seqzoo/seqzoo/zoo"
 	"github.com/seqzoo/seqzoo/zoo/metrics"
+	"github.com/seqzoo/seqzoo/zoo/reduce"
 )
 
 var kinds = []string{"autoencoder", "denoising", "vae", "linear", "pca", "recurrent"}
@@ -38,7 +39,7 @@ func (s *shape) register(f *flag.FlagSet) {
 	f.BoolVar(&s.raw, "raw", false, "take numbers beyond [0, 1] as they are, instead of standardising them")
 }
 
-func (s *shape) corruption() (c zoo.Corruption, err error) {
+func (s *shape) corruption() (c reduce.Corruption, err error) {
 	kind, amount, ok := strings.Cut(s.noise, ":")
 	if c.Kind = kind; ok {
 		c.Amount, err = strconv.ParseFloat(amount, 64)
@@ -65,36 +66,36 @@ func (s *shape) layers(otherwise string) (widths []int, err error) {
 }
 
 // model makes a model for rows of the kind of r, with its task; the task is nil if the model is fitted already.
-func (s *shape) model(r, valid *rows, d zoo.RowData, seed uint64) (m zoo.Reducer, task train.Task, err error) {
+func (s *shape) model(r, valid *rows, d reduce.RowData, seed uint64) (m reduce.Reducer, task train.Task, err error) {
 	unit := r.unit() && valid.unit()
 	d.Train, d.Valid = r.x, valid.x
 	standardise := !unit && !s.raw
 	switch s.kind {
 	case "pca":
-		m, err = zoo.FitPCA(r.x, zoo.PCAConfig{Features: r.width, Components: s.code, Standardise: standardise})
+		m, err = reduce.FitPCA(r.x, reduce.PCAConfig{Features: r.width, Components: s.code, Standardise: standardise})
 		return m, nil, err
 	case "vae":
-		cfg := zoo.VAEConfig{
+		cfg := reduce.VAEConfig{
 			Features: r.width, Code: s.code, Activation: s.activation, Beta: s.beta, FreeBits: s.freeBits, Standardise: standardise,
 		}
 		if !unit {
-			cfg.Likelihood = zoo.GaussianDecoder
+			cfg.Likelihood = reduce.GaussianDecoder
 		}
 		if cfg.Widths, err = s.layers("400"); err != nil {
 			return nil, nil, err
 		}
-		v, err := zoo.NewVAE(cfg, seed)
+		v, err := reduce.NewVAE(cfg, seed)
 		if err != nil {
 			return nil, nil, err
 		}
-		task, err = v.Task(zoo.VAEData{RowData: d})
+		task, err = v.Task(reduce.VAEData{RowData: d})
 		return v, task, err
 	case "recurrent":
 		widths, err := s.layers("64")
 		if err != nil || len(widths) != 1 {
 			return nil, nil, fmt.Errorf("-widths is %q; want one number, that of the recurrent layers", s.widths)
 		}
-		v, err := zoo.NewRecurrentAutoencoder(zoo.RecurrentAutoencoderConfig{
+		v, err := reduce.NewRecurrentAutoencoder(reduce.RecurrentAutoencoderConfig{
 			Recurrent: zoo.Recurrent{Cell: s.cell, Hidden: widths[0]}, Variables: r.variables, Window: r.width / r.variables,
 			Code: s.code, Standardise: standardise,
 		}, seed)
@@ -104,7 +105,7 @@ func (s *shape) model(r, valid *rows, d zoo.RowData, seed uint64) (m zoo.Reducer
 		task, err = v.Task(d)
 		return v, task, err
 	}
-	cfg := zoo.AutoencoderConfig{Features: r.width, Activation: s.activation, Tied: s.tied, Standardise: standardise}
+	cfg := reduce.AutoencoderConfig{Features: r.width, Activation: s.activation, Tied: s.tied, Standardise: standardise}
 	if s.kind == "linear" {
 		cfg.Activation, cfg.Centre = "linear", !standardise
 	} else {
@@ -121,7 +122,7 @@ func (s *shape) model(r, valid *rows, d zoo.RowData, seed uint64) (m zoo.Reducer
 			return nil, nil, err
 		}
 	}
-	a, err := zoo.NewAutoencoder(cfg, seed)
+	a, err := reduce.NewAutoencoder(cfg, seed)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -224,16 +225,16 @@ func (t *trainCommand) run(ctx context.Context, s cli.Std) error {
 }
 
 // fit fits a model to rows and sets its threshold: the error that a share of the validation rows stays below.
-func fit(ctx context.Context, s cli.Std, t *cli.Training, sh shape, r, valid *rows, quantile float64, describe map[string]string) (zoo.Reducer, error) {
+func fit(ctx context.Context, s cli.Std, t *cli.Training, sh shape, r, valid *rows, quantile float64, describe map[string]string) (reduce.Reducer, error) {
 	// Of the validation rows, which stand behind those that are fitted, an error counts from the first row of all.
 	placed := func(err error) error {
-		var bad *zoo.RowError
+		var bad *reduce.RowError
 		if !errors.As(err, &bad) {
 			return err
 		}
 		return fmt.Errorf("%w; this is row %d of those read, counted from 0", err, r.len()+bad.Row)
 	}
-	m, task, err := sh.model(r, valid, zoo.RowData{Batch: t.Batch, Seed: t.Seed}, t.Seed)
+	m, task, err := sh.model(r, valid, reduce.RowData{Batch: t.Batch, Seed: t.Seed}, t.Seed)
 	if err != nil {
 		return nil, err
 	}

@@ -12,34 +12,34 @@ import (
 	"strings"
 
 	"github.com/seqzoo/seqzoo/examples/internal/cli"
-	"github.com/seqzoo/seqzoo/zoo"
 	"github.com/seqzoo/seqzoo/zoo/metrics"
+	"github.com/seqzoo/seqzoo/zoo/reduce"
 )
 
 // report writes what a model reaches on rows.
-func report(ctx context.Context, s cli.Std, m zoo.Reducer, r *rows, name string) error {
+func report(ctx context.Context, s cli.Std, m reduce.Reducer, r *rows, name string) error {
 	if r.width != m.Features() {
 		return fmt.Errorf("a row has %d numbers, and the model reads rows of %d", r.width, m.Features())
 	}
-	mean, err := zoo.MeanError(m, r.x)
+	mean, err := reduce.MeanError(m, r.x)
 	if err != nil {
 		return err
 	}
 	fmt.Fprintf(s.Out, "%s, %d rows: squared error %.5f a feature, code of %d numbers for %d\n", name, r.len(), mean, m.Codes(), m.Features())
 	switch m := m.(type) {
-	case *zoo.PCA:
+	case *reduce.PCA:
 		var kept float64
 		for _, v := range m.ExplainedVarianceRatio() {
 			kept += v
 		}
 		fmt.Fprintf(s.Out, "the components keep %.1f %% of the variance of the rows they were fitted to\n", 100*kept)
-	case *zoo.VAE:
+	case *reduce.VAE:
 		b, err := m.Bound(ctx, r.x)
 		if err != nil {
 			return err
 		}
 		fmt.Fprintf(s.Out, "negative evidence lower bound %.2f nats a row: reconstruction %.2f, divergence %.2f\n", b.Total(), b.Reconstruction, b.KL)
-	case *zoo.Autoencoder:
+	case *reduce.Autoencoder:
 		if c := m.Config().Corruption; c.Kind != "" {
 			return reportNoise(s, m, c, r)
 		}
@@ -48,12 +48,12 @@ func report(ctx context.Context, s cli.Std, m zoo.Reducer, r *rows, name string)
 }
 
 // reportNoise writes how much noise of its own kind a denoising autoencoder takes away.
-func reportNoise(s cli.Std, m zoo.Reducer, c zoo.Corruption, r *rows) error {
+func reportNoise(s cli.Std, m reduce.Reducer, c reduce.Corruption, r *rows) error {
 	noisy, err := c.Apply(r.x, r.width, 1)
 	if err != nil {
 		return err
 	}
-	clean, err := zoo.Reconstruct(m, noisy)
+	clean, err := reduce.Reconstruct(m, noisy)
 	if err != nil {
 		return err
 	}
@@ -87,11 +87,11 @@ func reportNoise(s cli.Std, m zoo.Reducer, c zoo.Corruption, r *rows) error {
 var scoreNames = []string{"error", "relative", "mean"}
 
 // scores are those of rows, by the names above.
-func scores(m zoo.Reducer, x []float32) (by [3][]float64, err error) {
+func scores(m reduce.Reducer, x []float32) (by [3][]float64, err error) {
 	if by[0], err = m.Errors(x); err != nil {
 		return by, err
 	}
-	if by[1], err = zoo.RelativeErrors(m, x); err != nil {
+	if by[1], err = reduce.RelativeErrors(m, x); err != nil {
 		return by, err
 	}
 	for i, e := range by[0] {
@@ -136,7 +136,7 @@ func (e *evaluateCommand) check() error {
 }
 
 func (e *evaluateCommand) run(ctx context.Context, s cli.Std) error {
-	m, err := zoo.LoadReducer(e.model)
+	m, err := reduce.Load(e.model)
 	if err != nil {
 		return err
 	}
@@ -186,22 +186,22 @@ func (c *compareCommand) run(_ context.Context, s cli.Std) error {
 		return err
 	}
 	fmt.Fprintf(s.Out, "%-24s %-20s %5s %10s %9s %8s %10s\n", "model", "architecture", "code", "parameters", "error", "of PCA's", "angle")
-	pcas := map[int]*zoo.PCA{}
+	pcas := map[int]*reduce.PCA{}
 	pcaErrors := map[int]float64{}
 	for _, dir := range strings.Split(c.models, ",") {
-		m, err := zoo.LoadReducer(strings.TrimSpace(dir))
+		m, err := reduce.Load(strings.TrimSpace(dir))
 		if err != nil {
 			return err
 		}
 		if r.width != m.Features() {
 			return fmt.Errorf("a row has %d numbers, and %s reads rows of %d", r.width, dir, m.Features())
 		}
-		mean, err := zoo.MeanError(m, r.x)
+		mean, err := reduce.MeanError(m, r.x)
 		if err != nil {
 			return err
 		}
 		k := m.Codes()
-		if p, ok := m.(*zoo.PCA); ok && pcas[k] == nil {
+		if p, ok := m.(*reduce.PCA); ok && pcas[k] == nil {
 			pcas[k], pcaErrors[k] = p, mean
 		}
 		share, angle := "", ""
@@ -219,8 +219,8 @@ func (c *compareCommand) run(_ context.Context, s cli.Std) error {
 }
 
 // angleTo is the largest angle between the components and the space of a linear autoencoder, or "" for another model.
-func angleTo(p *zoo.PCA, m zoo.Reducer) (string, error) {
-	a, ok := m.(*zoo.Autoencoder)
+func angleTo(p *reduce.PCA, m reduce.Reducer) (string, error) {
+	a, ok := m.(*reduce.Autoencoder)
 	if !ok || len(a.Config().Widths) != 1 || a.Config().CodeActivation != "linear" || a.Config().Output != "linear" {
 		return "", nil
 	}
@@ -237,7 +237,7 @@ func angleTo(p *zoo.PCA, m zoo.Reducer) (string, error) {
 			basis[i%K*D+i/K] = float64(v)
 		}
 	}
-	angles, err := zoo.PrincipalAngles(p.Components(), basis, D)
+	angles, err := reduce.PrincipalAngles(p.Components(), basis, D)
 	if err != nil {
 		return "", err
 	}
@@ -279,7 +279,7 @@ func (d *denoiseCommand) register(f *flag.FlagSet) {
 func (d *denoiseCommand) check() error { return cli.Required("model", d.model) }
 
 func (d *denoiseCommand) run(ctx context.Context, s cli.Std) error {
-	m, err := zoo.LoadReducer(d.model)
+	m, err := reduce.Load(d.model)
 	if err != nil {
 		return err
 	}
@@ -288,7 +288,7 @@ func (d *denoiseCommand) run(ctx context.Context, s cli.Std) error {
 		if err != nil {
 			return err
 		}
-		y, err := zoo.Reconstruct(m, x)
+		y, err := reduce.Reconstruct(m, x)
 		if err != nil {
 			return err
 		}
@@ -315,7 +315,7 @@ func (a *anomalyCommand) check() error {
 
 // run answers each line. A recurrent model reads the variables of one time a line, and judges the window that ends there.
 func (a *anomalyCommand) run(ctx context.Context, s cli.Std) error {
-	m, err := zoo.LoadReducer(a.model)
+	m, err := reduce.Load(a.model)
 	if err != nil {
 		return err
 	}
@@ -327,7 +327,7 @@ func (a *anomalyCommand) run(ctx context.Context, s cli.Std) error {
 		return fmt.Errorf("%s has no threshold; give one by -threshold", a.model)
 	}
 	width := m.Features()
-	if r, ok := m.(*zoo.RecurrentAutoencoder); ok {
+	if r, ok := m.(*reduce.RecurrentAutoencoder); ok {
 		width = r.Config().Variables
 	}
 	var window []float32

@@ -17,13 +17,14 @@ import (
 	"github.com/seqzoo/seqzoo/examples/internal/cli"
 	"github.com/seqzoo/seqzoo/internal/rng"
 	"github.com/seqzoo/seqzoo/internal/safefile"
-	"github.com/seqzoo/seqzoo/zoo"
+	"github.com/seqzoo/seqzoo/zoo/caption"
+	"github.com/seqzoo/seqzoo/zoo/decode"
 	"github.com/seqzoo/seqzoo/zoo/images"
 )
 
 func captionCommand() cli.Command {
 	var model, maps string
-	var o zoo.TranslateOptions
+	var o decode.SearchOptions
 	return cli.Command{
 		Name: "caption", About: "reads paths of pictures, a line each, and says what they show",
 		Flags: func(f *flag.FlagSet) {
@@ -33,7 +34,7 @@ func captionCommand() cli.Command {
 		},
 		Check: func() error { return cli.Required("model", model) },
 		Run: func(ctx context.Context, s cli.Std) error {
-			m, err := zoo.LoadCaptioner(model)
+			m, err := caption.Load(model)
 			if err != nil {
 				return err
 			}
@@ -94,8 +95,8 @@ func openPicture(sets map[string]*images.Set, line string) (image.Image, error) 
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w; PNG, JPEG and GIF are read, and IDX with the number of a picture behind it", path, err)
 	}
-	if c.Width > zoo.MaxPicture || c.Height > zoo.MaxPicture {
-		return nil, fmt.Errorf("%s is %d × %d pixels; the limit is %d", path, c.Width, c.Height, zoo.MaxPicture)
+	if c.Width > caption.MaxPicture || c.Height > caption.MaxPicture {
+		return nil, fmt.Errorf("%s is %d × %d pixels; the limit is %d", path, c.Width, c.Height, caption.MaxPicture)
 	}
 	if _, err := f.Seek(0, 0); err != nil {
 		return nil, err

@@ -11,7 +11,8 @@ import (
 
 	"github.com/seqzoo/seqzoo/examples/internal/cli"
 	"github.com/seqzoo/seqzoo/internal/rng"
-	"github.com/seqzoo/seqzoo/zoo"
+	"github.com/seqzoo/seqzoo/zoo/caption"
+	"github.com/seqzoo/seqzoo/zoo/decode"
 )
 
 func evaluateCommand() cli.Command {
@@ -34,7 +35,7 @@ func evaluateCommand() cli.Command {
 			return errors.Join(errs...)
 		},
 		Run: func(ctx context.Context, s cli.Std) error {
-			m, err := zoo.LoadCaptioner(model)
+			m, err := caption.Load(model)
 			if err != nil {
 				return err
 			}
@@ -42,7 +43,7 @@ func evaluateCommand() cli.Command {
 			if err != nil {
 				return err
 			}
-			return evaluate(ctx, s, m, scenes, zoo.TranslateOptions{Beam: beam})
+			return evaluate(ctx, s, m, scenes, decode.SearchOptions{Beam: beam})
 		},
 	}
 }
@@ -73,7 +74,7 @@ func (t tally) String() string {
 }
 
 // evaluate captions scenes and compares with their sentences.
-func evaluate(ctx context.Context, s cli.Std, m *zoo.Captioner, scenes []scene, o zoo.TranslateOptions) error {
+func evaluate(ctx context.Context, s cli.Std, m *caption.Model, scenes []scene, o decode.SearchOptions) error {
 	captions, err := m.CaptionAll(ctx, pictures(scenes), o)
 	if err != nil {
 		return err

@@ -10,12 +10,14 @@ import (
 	"github.com/seqzoo/seqzoo/examples/internal/cli"
 	"github.com/seqzoo/seqzoo/internal/rng"
 	"github.com/seqzoo/seqzoo/zoo"
+	"github.com/seqzoo/seqzoo/zoo/caption"
+	"github.com/seqzoo/seqzoo/zoo/decode"
 	"github.com/seqzoo/seqzoo/zoo/text"
 )
 
 func trainCommand() cli.Command {
 	t := cli.Training{Epochs: 3, Batch: 32, LR: 2e-3, Warmup: 200, Clip: 5, Seed: 1}
-	cfg := zoo.CaptionerConfig{Patch: digitSide, Stride: 4, Hidden: 384, Features: 128, Decoder: zoo.Recurrent{Hidden: 128}, Dropout: 0.2}
+	cfg := caption.Config{Patch: digitSide, Stride: 4, Hidden: 384, Features: 128, Decoder: zoo.Recurrent{Hidden: 128}, Dropout: 0.2}
 	var given files
 	n := 160_000
 	return cli.Command{
@@ -50,7 +52,7 @@ func trainCommand() cli.Command {
 	}
 }
 
-func runTrain(ctx context.Context, s cli.Std, t *cli.Training, cfg zoo.CaptionerConfig, given files, n int) error {
+func runTrain(ctx context.Context, s cli.Std, t *cli.Training, cfg caption.Config, given files, n int) error {
 	scenes, valid, err := trainingScenes(given, n)
 	if err != nil {
 		return err
@@ -65,11 +67,11 @@ func runTrain(ctx context.Context, s cli.Std, t *cli.Training, cfg zoo.Captioner
 	}
 	size := scenes[0].picture.Bounds().Size()
 	cfg.Height, cfg.Width = size.Y, size.X
-	m, err := zoo.NewCaptioner(cfg, words, t.Seed)
+	m, err := caption.New(cfg, words, t.Seed)
 	if err != nil {
 		return err
 	}
-	var d zoo.CaptionerData
+	var d caption.Data
 	if d.Train, err = examples(m, scenes); err != nil {
 		return err
 	}
@@ -92,7 +94,7 @@ func runTrain(ctx context.Context, s cli.Std, t *cli.Training, cfg zoo.Captioner
 		return err
 	}
 	if len(valid) > 0 {
-		return evaluate(ctx, cli.Std{Out: s.Messages}, m, valid, zoo.TranslateOptions{})
+		return evaluate(ctx, cli.Std{Out: s.Messages}, m, valid, decode.SearchOptions{})
 	}
 	return nil
 }
@@ -126,14 +128,14 @@ func trainingScenes(given files, n int) (learn, valid []scene, err error) {
 }
 
 // examples are scenes with words as ids.
-func examples(m *zoo.Captioner, scenes []scene) ([]zoo.Captioned, error) {
-	out := make([]zoo.Captioned, len(scenes))
+func examples(m *caption.Model, scenes []scene) ([]caption.Captioned, error) {
+	out := make([]caption.Captioned, len(scenes))
 	for i, s := range scenes {
 		ids, err := m.Vocabulary().Encode(s.words)
 		if err != nil {
 			return nil, fmt.Errorf("sentence %d: %w", i+1, err)
 		}
-		out[i] = zoo.Captioned{Picture: s.picture, Caption: ids}
+		out[i] = caption.Captioned{Picture: s.picture, Caption: ids}
 	}
 	return out, nil
 }

@@ -9,8 +9,8 @@ import (
 	"strings"
 
 	"github.com/seqzoo/seqzoo/examples/internal/cli"
-	"github.com/seqzoo/seqzoo/zoo"
 	"github.com/seqzoo/seqzoo/zoo/images"
+	"github.com/seqzoo/seqzoo/zoo/label"
 	"github.com/seqzoo/seqzoo/zoo/text"
 )
 
@@ -116,7 +116,7 @@ func mnist(part string) (*images.Set, error) {
 }
 
 // examples are what m learns from and what it is validated with.
-func (d *dataset) examples(m *zoo.SequenceClassifier) (train, valid []zoo.Labelled, err error) {
+func (d *dataset) examples(m *label.Classifier) (train, valid []label.Labelled, err error) {
 	if d.pictures != nil {
 		all, err := pictures(m, d.pictures)
 		if err != nil {
@@ -132,8 +132,8 @@ func (d *dataset) examples(m *zoo.SequenceClassifier) (train, valid []zoo.Labell
 	return train, valid, err
 }
 
-func texts(m *zoo.SequenceClassifier, lines []text.Labelled) ([]zoo.Labelled, error) {
-	examples := make([]zoo.Labelled, len(lines))
+func texts(m *label.Classifier, lines []text.Labelled) ([]label.Labelled, error) {
+	examples := make([]label.Labelled, len(lines))
 	for i, l := range lines {
 		var err error
 		if examples[i], err = m.EncodeLabelled(words(l.Text), l.Label); err != nil {
@@ -144,8 +144,8 @@ func texts(m *zoo.SequenceClassifier, lines []text.Labelled) ([]zoo.Labelled, er
 }
 
 // pictures are sequences of pixels, row by row from the top left, from 0 to 1.
-func pictures(m *zoo.SequenceClassifier, set *images.Set) ([]zoo.Labelled, error) {
-	examples := make([]zoo.Labelled, set.Len())
+func pictures(m *label.Classifier, set *images.Set) ([]label.Labelled, error) {
+	examples := make([]label.Labelled, set.Len())
 	x := set.Floats()
 	n := set.Rows * set.Cols
 	for i := range examples {
@@ -153,13 +153,13 @@ func pictures(m *zoo.SequenceClassifier, set *images.Set) ([]zoo.Labelled, error
 		if !ok {
 			return nil, fmt.Errorf("picture %d has the label %d, which the model does not know", i, set.Labels[i])
 		}
-		examples[i] = zoo.Labelled{Sequence: zoo.Sequence{Features: x[i*n : (i+1)*n]}, Labels: []int{id}}
+		examples[i] = label.Labelled{Sequence: label.Sequence{Features: x[i*n : (i+1)*n]}, Labels: []int{id}}
 	}
 	return examples, nil
 }
 
 // read is the data that the flags name, for a model that reads texts or pictures.
-func (e *evaluateCommand) read(m *zoo.SequenceClassifier) (examples []zoo.Labelled, name string, err error) {
+func (e *evaluateCommand) read(m *label.Classifier) (examples []label.Labelled, name string, err error) {
 	if m.Vocabulary() == nil {
 		if e.data != "" {
 			return nil, "", cli.Usagef("-data is a file of texts, and the model reads pictures; want -images and -labels")
@@ -200,7 +200,7 @@ func (e *evaluateCommand) read(m *zoo.SequenceClassifier) (examples []zoo.Labell
 }
 
 // parsePixels reads the pixels of a picture, numbers from 0 to 255.
-func parsePixels(line string) (x zoo.Sequence, err error) {
+func parsePixels(line string) (x label.Sequence, err error) {
 	numbers, err := cli.Numbers(line, 0)
 	if err != nil {
 		return x, fmt.Errorf("pixels: %w", err)
@@ -215,7 +215,7 @@ func parsePixels(line string) (x zoo.Sequence, err error) {
 }
 
 // report prints how well m does on examples.
-func report(ctx context.Context, out io.Writer, m *zoo.SequenceClassifier, examples []zoo.Labelled, name string) error {
+func report(ctx context.Context, out io.Writer, m *label.Classifier, examples []label.Labelled, name string) error {
 	e, err := m.Evaluate(ctx, examples)
 	if err != nil {
 		return err

@@ -13,7 +13,7 @@ import (
 	"github.com/seqzoo/seqzoo/examples/internal/cli"
 	"github.com/seqzoo/seqzoo/internal/lineplot"
 	"github.com/seqzoo/seqzoo/internal/safefile"
-	"github.com/seqzoo/seqzoo/zoo"
+	"github.com/seqzoo/seqzoo/zoo/label"
 	"github.com/seqzoo/seqzoo/zoo/text"
 )
 
@@ -51,7 +51,7 @@ func (c *flowCommand) run(ctx context.Context, s cli.Std) error {
 	plot := lineplot.Plot{
 		Title: "Gradient of the loss in the state, sequential MNIST", X: "step", Y: "‖dL/dh‖", LogY: true,
 	}
-	add := func(name string, m *zoo.SequenceClassifier) error {
+	add := func(name string, m *label.Classifier) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -84,7 +84,7 @@ func (c *flowCommand) run(ctx context.Context, s cli.Std) error {
 		if err != nil {
 			return err
 		}
-		m, err := zoo.NewSequenceClassifier(t.config(), nil, labels, c.seed)
+		m, err := label.NewClassifier(t.config(), nil, labels, c.seed)
 		if err != nil {
 			return err
 		}
@@ -96,7 +96,7 @@ func (c *flowCommand) run(ctx context.Context, s cli.Std) error {
 		if dir = strings.TrimSpace(dir); dir == "" {
 			continue
 		}
-		m, err := zoo.LoadSequenceClassifier(dir)
+		m, err := label.LoadClassifier(dir)
 		if err != nil {
 			return err
 		}

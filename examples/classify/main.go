@@ -10,6 +10,7 @@ import (
 
 	"github.com/seqzoo/seqzoo/examples/internal/cli"
 	"github.com/seqzoo/seqzoo/zoo"
+	"github.com/seqzoo/seqzoo/zoo/label"
 )
 
 const about = `Learns to classify sequences: texts, word by word, or pictures, pixel by pixel (sequential MNIST).
@@ -105,9 +106,9 @@ func pick[T any](yes bool, a, b T) T {
 	return b
 }
 
-func (t *trainCommand) config() zoo.SequenceClassifierConfig {
-	c := zoo.SequenceClassifierConfig{
-		SequenceConfig: zoo.SequenceConfig{
+func (t *trainCommand) config() label.ClassifierConfig {
+	c := label.ClassifierConfig{
+		Config: label.Config{
 			Recurrent: zoo.Recurrent{Cell: t.cell, Hidden: t.hidden, Layers: t.layers, Dropout: t.dropout, Memory: t.memory},
 			IODropout: t.dropout,
 		},
@@ -126,7 +127,7 @@ func (t *trainCommand) run(ctx context.Context, s cli.Std) error {
 	if err != nil {
 		return err
 	}
-	m, err := zoo.NewSequenceClassifier(t.config(), d.tokens, d.labels, t.Seed)
+	m, err := label.NewClassifier(t.config(), d.tokens, d.labels, t.Seed)
 	if err != nil {
 		return err
 	}
@@ -140,7 +141,7 @@ func (t *trainCommand) run(ctx context.Context, s cli.Std) error {
 	fmt.Fprintf(s.Out, "%s: %d to learn from, %d to validate, %d classes, %d parameters\n",
 		d.name, len(train), len(valid), d.labels.Len(), m.Params().Count())
 	d.baselines(s.Out)
-	task, err := m.Task(zoo.SequenceData{Train: train, Valid: valid, Batch: t.Batch, Seed: t.Seed})
+	task, err := m.Task(label.Data{Train: train, Valid: valid, Batch: t.Batch, Seed: t.Seed})
 	if err != nil {
 		return err
 	}
@@ -176,7 +177,7 @@ func (e *evaluateCommand) check() error {
 }
 
 func (e *evaluateCommand) run(ctx context.Context, s cli.Std) error {
-	m, err := zoo.LoadSequenceClassifier(e.model)
+	m, err := label.LoadClassifier(e.model)
 	if err != nil {
 		return err
 	}
@@ -188,12 +189,12 @@ func (e *evaluateCommand) run(ctx context.Context, s cli.Std) error {
 }
 
 func classify(ctx context.Context, s cli.Std, dir string) error {
-	m, err := zoo.LoadSequenceClassifier(dir)
+	m, err := label.LoadClassifier(dir)
 	if err != nil {
 		return err
 	}
 	return cli.Lines(ctx, s.In, s.Messages, func(line string) error {
-		var x zoo.Sequence
+		var x label.Sequence
 		var err error
 		if m.Vocabulary() == nil {
 			x, err = parsePixels(line)

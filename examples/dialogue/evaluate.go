@@ -11,7 +11,9 @@ import (
 
 	"github.com/seqzoo/seqzoo/examples/internal/cli"
 	"github.com/seqzoo/seqzoo/zoo"
+	"github.com/seqzoo/seqzoo/zoo/dialogue"
 	"github.com/seqzoo/seqzoo/zoo/metrics"
+	"github.com/seqzoo/seqzoo/zoo/seq2seq"
 	"github.com/seqzoo/seqzoo/zoo/text"
 )
 
@@ -56,7 +58,7 @@ func (e *evaluation) run(ctx context.Context, s cli.Std) error {
 	e.count(s, path, vocabularyOf(m), dialogues)
 	start := time.Now()
 	switch m := m.(type) {
-	case *zoo.Seq2Seq:
+	case *seq2seq.Model:
 		p, err := pairs(m, dialogues)
 		if err != nil {
 			return err
@@ -66,7 +68,7 @@ func (e *evaluation) run(ctx context.Context, s cli.Std) error {
 			return err
 		}
 		fmt.Fprintf(s.Out, "perplexity %.3f (%.4f nats a word), from the turn before alone\n", math.Exp(loss), loss)
-	case *zoo.HRED:
+	case *dialogue.Model:
 		if err := e.hred(ctx, s, m, dialogues); err != nil {
 			return err
 		}
@@ -92,12 +94,12 @@ func (e *evaluation) count(s cli.Std, path string, v *text.Vocabulary, dialogues
 		path, len(dialogues), all, 100*float64(unknown)/float64(all), text.Unk)
 }
 
-func (e *evaluation) hred(ctx context.Context, s cli.Std, m *zoo.HRED, dialogues [][][]string) error {
+func (e *evaluation) hred(ctx context.Context, s cli.Std, m *dialogue.Model, dialogues [][][]string) error {
 	ds, err := encoded(m, dialogues)
 	if err != nil {
 		return err
 	}
-	score, err := m.Evaluate(ctx, ds, zoo.EvaluateOptions{Samples: e.samples, Seed: e.seed})
+	score, err := m.Evaluate(ctx, ds, dialogue.EvaluateOptions{Samples: e.samples, Seed: e.seed})
 	if err != nil {
 		return err
 	}

@@ -12,6 +12,8 @@ import (
 	"github.com/seqzoo/seqzoo/internal/safefile"
 	"github.com/seqzoo/seqzoo/zoo"
 	"github.com/seqzoo/seqzoo/zoo/decode"
+	"github.com/seqzoo/seqzoo/zoo/dialogue"
+	"github.com/seqzoo/seqzoo/zoo/seq2seq"
 	"github.com/seqzoo/seqzoo/zoo/text"
 	"github.com/seqzoo/seqzoo/zoo/text/japanese"
 )
@@ -68,7 +70,7 @@ func load(dir string) (zoo.Model, text.Tokeniser, error) {
 		return nil, nil, err
 	}
 	switch m.(type) {
-	case *zoo.HRED, *zoo.Seq2Seq:
+	case *dialogue.Model, *seq2seq.Model:
 		words, err := loadLevel(dir)
 		return m, words, err
 	}
@@ -77,11 +79,11 @@ func load(dir string) (zoo.Model, text.Tokeniser, error) {
 
 // vocabularyOf is that of a model of dialogues.
 func vocabularyOf(m zoo.Model) *text.Vocabulary {
-	if s, ok := m.(*zoo.Seq2Seq); ok {
+	if s, ok := m.(*seq2seq.Model); ok {
 		v, _ := s.Vocabularies()
 		return v
 	}
-	return m.(*zoo.HRED).Vocabulary()
+	return m.(*dialogue.Model).Vocabulary()
 }
 
 // replier is a model that says what comes next.
@@ -93,20 +95,20 @@ type replier interface {
 
 // newReplier makes a model talk.
 func newReplier(m zoo.Model) replier {
-	if s, ok := m.(*zoo.Seq2Seq); ok {
+	if s, ok := m.(*seq2seq.Model); ok {
 		return &oneTurn{m: s}
 	}
-	return hierarchical{m.(*zoo.HRED).NewConversation()}
+	return hierarchical{m.(*dialogue.Model).NewConversation()}
 }
 
 // hierarchical talks with all turns in mind.
-type hierarchical struct{ *zoo.Conversation }
+type hierarchical struct{ *dialogue.Conversation }
 
 func (h hierarchical) begin()                   { h.Reset() }
 func (h hierarchical) read(turn []string) error { return h.Read(turn) }
 
 func (h hierarchical) reply(ctx context.Context, d decoding) ([]string, error) {
-	found, err := h.Reply(ctx, zoo.ReplyOptions{Beam: d.beam, Alpha: 0.6, Sample: *d.sampler(), Seed: d.seed})
+	found, err := h.Reply(ctx, dialogue.ReplyOptions{Beam: d.beam, Alpha: 0.6, Sample: *d.sampler(), Seed: d.seed})
 	if err != nil || len(found) == 0 {
 		return nil, err
 	}
@@ -115,7 +117,7 @@ func (h hierarchical) reply(ctx context.Context, d decoding) ([]string, error) {
 
 // oneTurn knows the last turn only.
 type oneTurn struct {
-	m    *zoo.Seq2Seq
+	m    *seq2seq.Model
 	last []string
 }
 
@@ -130,7 +132,7 @@ func (o *oneTurn) read(turn []string) error {
 }
 
 func (o *oneTurn) reply(ctx context.Context, d decoding) ([]string, error) {
-	found, err := o.m.Translate(ctx, o.last, zoo.TranslateOptions{Beam: d.beam, Alpha: 0.6, Max: 60, Sample: *d.sampler(), Seed: d.seed})
+	found, err := o.m.Translate(ctx, o.last, decode.SearchOptions{Beam: d.beam, Alpha: 0.6, Max: 60, Sample: *d.sampler(), Seed: d.seed})
 	if err != nil || len(found) == 0 {
 		return nil, err
 	}
@@ -138,7 +140,7 @@ func (o *oneTurn) reply(ctx context.Context, d decoding) ([]string, error) {
 }
 
 // pairs are the turns of dialogues, each with the one after it.
-func pairs(m *zoo.Seq2Seq, dialogues [][][]string) ([]zoo.Pair, error) {
+func pairs(m *seq2seq.Model, dialogues [][][]string) ([]seq2seq.Pair, error) {
 	var from, to [][]string
 	for _, d := range dialogues {
 		from, to = append(from, d[:len(d)-1]...), append(to, d[1:]...)
@@ -147,8 +149,8 @@ func pairs(m *zoo.Seq2Seq, dialogues [][][]string) ([]zoo.Pair, error) {
 }
 
 // encoded are dialogues as ids.
-func encoded(m *zoo.HRED, dialogues [][][]string) ([]zoo.Dialogue, error) {
-	out := make([]zoo.Dialogue, len(dialogues))
+func encoded(m *dialogue.Model, dialogues [][][]string) ([]dialogue.Dialogue, error) {
+	out := make([]dialogue.Dialogue, len(dialogues))
 	for i, turns := range dialogues {
 		var err error
 		if out[i], err = m.Dialogue(turns); err != nil {

@@ -9,6 +9,8 @@ import (
 	"github.com/seqzoo/seqzoo/examples/internal/cli"
 	"github.com/seqzoo/seqzoo/train"
 	"github.com/seqzoo/seqzoo/zoo"
+	"github.com/seqzoo/seqzoo/zoo/dialogue"
+	"github.com/seqzoo/seqzoo/zoo/seq2seq"
 	"github.com/seqzoo/seqzoo/zoo/text"
 )
 
@@ -149,14 +151,14 @@ func read(path string, words text.Tokeniser) ([][][]string, error) {
 func (t *training) build(v *text.Vocabulary, learn, valid [][][]string) (zoo.Model, train.Task, error) {
 	encoder, layer := zoo.Recurrent{Cell: t.cell, Hidden: t.hidden / 2}, zoo.Recurrent{Cell: t.cell, Hidden: t.hidden}
 	if t.kind == "seq2seq" {
-		m, err := zoo.NewSeq2Seq(zoo.Seq2SeqConfig{
+		m, err := seq2seq.New(seq2seq.Config{
 			Encoder: encoder, Decoder: layer, Bidirectional: true, EmbedSource: t.embed, EmbedTarget: t.embed, IODropout: t.dropout,
 			Peeky: true, Readout: t.hidden, EmbedStd: 1, // as of HRED
 		}, v, v, t.Seed)
 		if err != nil {
 			return nil, nil, err
 		}
-		d := zoo.Seq2SeqData{Batch: t.Batch, Seed: t.Seed}
+		d := seq2seq.Data{Batch: t.Batch, Seed: t.Seed}
 		if d.Train, err = pairs(m, learn); err != nil {
 			return nil, nil, err
 		}
@@ -166,15 +168,15 @@ func (t *training) build(v *text.Vocabulary, learn, valid [][][]string) (zoo.Mod
 		task, err := m.Task(d)
 		return m, task, err
 	}
-	cfg := zoo.HREDConfig{
+	cfg := dialogue.Config{
 		Encoder: encoder, Context: layer, Decoder: layer, Bidirectional: true, ContextInput: true, Embed: t.embed, IODropout: t.dropout,
 	}
-	d := zoo.HREDData{Batch: t.Batch, Seed: t.Seed}
+	d := dialogue.Data{Batch: t.Batch, Seed: t.Seed}
 	if t.kind == "vhred" {
-		cfg.Latent = zoo.Latent{Width: t.latent}
-		d.KLWeight, d.FreeBits, d.WordDropout = zoo.RisingTo(t.annealing), t.freeBits, t.wordDropout
+		cfg.Latent = dialogue.Latent{Width: t.latent}
+		d.KLWeight, d.FreeBits, d.WordDropout = dialogue.RisingTo(t.annealing), t.freeBits, t.wordDropout
 	}
-	m, err := zoo.NewHRED(cfg, v, t.Seed)
+	m, err := dialogue.New(cfg, v, t.Seed)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -12,7 +12,7 @@ import (
 
 	"github.com/seqzoo/seqzoo/examples/internal/cli"
 	"github.com/seqzoo/seqzoo/train"
-	"github.com/seqzoo/seqzoo/zoo"
+	"github.com/seqzoo/seqzoo/zoo/emoji"
 	"github.com/seqzoo/seqzoo/zoo/text"
 	"github.com/seqzoo/seqzoo/zoo/vectors"
 	"github.com/seqzoo/seqzoo/zoo/word2vec"
@@ -37,12 +37,12 @@ func program() cli.Program {
 // training is the command line of train.
 type training struct {
 	cli.Training
-	zoo.Emoji2VecConfig
+	emoji.Config
 	vectors, pairs, valid string
 }
 
 func trainCommand() cli.Command {
-	t := training{Training: cli.Training{Epochs: 20, Batch: 64, LR: 0.01, Seed: 1}, Emoji2VecConfig: zoo.Emoji2VecConfig{Negatives: 1, Mean: true}}
+	t := training{Training: cli.Training{Epochs: 20, Batch: 64, LR: 0.01, Seed: 1}, Config: emoji.Config{Negatives: 1, Mean: true}}
 	return cli.Command{
 		Name: "train", About: "learns the vectors of emoji",
 		Flags: func(f *flag.FlagSet) {
@@ -55,7 +55,7 @@ func trainCommand() cli.Command {
 			f.BoolVar(&t.Mean, "mean", t.Mean, "a description is the mean of its words' vectors, not their sum")
 			f.BoolVar(&t.Raw, "raw", false, "words' vectors as they are, not centred")
 		},
-		Check: func() error { return errors.Join(t.Training.Check(), t.Emoji2VecConfig.Validate()) },
+		Check: func() error { return errors.Join(t.Training.Check(), t.Config.Validate()) },
 		Run:   func(ctx context.Context, s cli.Std) error { return t.run(ctx, s) },
 	}
 }
@@ -76,18 +76,18 @@ func (t *training) run(ctx context.Context, s cli.Std) error {
 	if err != nil {
 		return err
 	}
-	m, err := zoo.NewEmoji2Vec(t.Emoji2VecConfig, words, pairs)
+	m, err := emoji.New(t.Config, words, pairs)
 	if err != nil {
 		return err
 	}
-	task, err := m.Task(zoo.Emoji2VecData{Train: pairs, Valid: valid, Batch: t.Batch, Seed: t.Seed})
+	task, err := m.Task(emoji.Data{Train: pairs, Valid: valid, Batch: t.Batch, Seed: t.Seed})
 	if err != nil {
 		return err
 	}
 	fmt.Fprintf(s.Messages, "%d pairs, %d emoji, %d words of width %d\n", len(pairs), len(m.Emoji()), words.Len(), words.Dim())
 	_, err = t.Fit(ctx, s, cli.Run{
 		Model: m, Task: task, Name: "emoji2vec", Unit: "pairs", Monitor: "valid_loss",
-		Describe: map[string]string{"model": fmt.Sprintf("%+v", t.Emoji2VecConfig), "emoji": fmt.Sprint(len(m.Emoji())), "words": fmt.Sprint(words.Len(), "×", words.Dim())},
+		Describe: map[string]string{"model": fmt.Sprintf("%+v", t.Config), "emoji": fmt.Sprint(len(m.Emoji())), "words": fmt.Sprint(words.Len(), "×", words.Dim())},
 	})
 	if err != nil {
 		return err
@@ -159,15 +159,15 @@ func (t *training) words(ctx context.Context, s cli.Std) (*vectors.Vectors, erro
 }
 
 // readPairs reads the file that a flag gave, or that of the data set.
-func readPairs(given, name, flag string) ([]zoo.EmojiPair, error) {
+func readPairs(given, name, flag string) ([]emoji.Pair, error) {
 	path, err := cli.File(given, "emoji2vec/"+name+".txt", "give pairs by "+flag)
 	if err != nil {
 		return nil, err
 	}
-	return zoo.ReadEmojiPairs(path)
+	return emoji.ReadPairs(path)
 }
 
-func report(s cli.Std, m *zoo.Emoji2Vec, pairs []zoo.EmojiPair, of string) error {
+func report(s cli.Std, m *emoji.Model, pairs []emoji.Pair, of string) error {
 	r, err := m.Evaluate(pairs)
 	if err != nil {
 		return err
@@ -187,7 +187,7 @@ func evaluateCommand() cli.Command {
 		},
 		Check: func() error { return cli.Required("model", model) },
 		Run: func(_ context.Context, s cli.Std) error {
-			m, err := zoo.LoadEmoji2Vec(model)
+			m, err := emoji.Load(model)
 			if err != nil {
 				return err
 			}
@@ -221,7 +221,7 @@ func emojiCommand() cli.Command {
 			return cli.Required("model", model)
 		},
 		Run: func(ctx context.Context, s cli.Std) error {
-			m, err := zoo.LoadEmoji2Vec(model)
+			m, err := emoji.Load(model)
 			if err != nil {
 				return err
 			}

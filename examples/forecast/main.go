@@ -14,6 +14,7 @@ import (
 
 	"github.com/seqzoo/seqzoo/examples/internal/cli"
 	"github.com/seqzoo/seqzoo/zoo"
+	"github.com/seqzoo/seqzoo/zoo/forecast"
 	"github.com/seqzoo/seqzoo/zoo/series"
 )
 
@@ -189,8 +190,8 @@ func (t *trainCommand) check() error {
 	return errors.Join(err, t.source.check(), t.Training.Check(), t.config([]string{"x"}, nil).Validate())
 }
 
-func (t *trainCommand) config(variables, targets []string) zoo.ForecasterConfig {
-	return zoo.ForecasterConfig{
+func (t *trainCommand) config(variables, targets []string) forecast.Config {
+	return forecast.Config{
 		Recurrent: zoo.Recurrent{Cell: t.cell, Hidden: t.hidden, Layers: t.layers, Dropout: t.dropout},
 		Variables: variables, Targets: targets, Lookback: t.lookback, Horizon: t.horizon, Patch: t.patch,
 		Shared: !t.together, Level: t.level, IODropout: t.dropout,
@@ -210,12 +211,12 @@ func (t *trainCommand) run(ctx context.Context, s cli.Std) error {
 	if t.targets != "" {
 		targets = cli.List(t.targets)
 	}
-	m, err := zoo.NewForecaster(t.config(all.Names, targets), scale, t.Seed)
+	m, err := forecast.New(t.config(all.Names, targets), scale, t.Seed)
 	if err != nil {
 		return err
 	}
 	valid := t.valid(all, t.lookback)
-	task, err := m.Task(zoo.ForecastData{Train: t.train(all), Valid: valid, Batch: t.Batch, Seed: t.Seed})
+	task, err := m.Task(forecast.Data{Train: t.train(all), Valid: valid, Batch: t.Batch, Seed: t.Seed})
 	if err != nil {
 		return err
 	}
@@ -249,7 +250,7 @@ func (e *evaluateCommand) check() error {
 }
 
 func (e *evaluateCommand) run(ctx context.Context, s cli.Std) error {
-	m, err := zoo.LoadForecaster(e.model)
+	m, err := forecast.Load(e.model)
 	if err != nil {
 		return err
 	}

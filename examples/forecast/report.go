@@ -12,13 +12,13 @@ import (
 	"strings"
 
 	"github.com/seqzoo/seqzoo/examples/internal/cli"
-	"github.com/seqzoo/seqzoo/zoo"
+	"github.com/seqzoo/seqzoo/zoo/forecast"
 	"github.com/seqzoo/seqzoo/zoo/metrics"
 	"github.com/seqzoo/seqzoo/zoo/series"
 )
 
 // report prints the errors of m on a part of a series, and beside them those of naive forecasts of the same windows.
-func report(ctx context.Context, out io.Writer, m *zoo.Forecaster, part *series.Series, season int, name string) error {
+func report(ctx context.Context, out io.Writer, m *forecast.Model, part *series.Series, season int, name string) error {
 	e, err := m.Evaluate(ctx, part)
 	if err != nil {
 		return err
@@ -43,7 +43,7 @@ func report(ctx context.Context, out io.Writer, m *zoo.Forecaster, part *series.
 }
 
 // naive is the errors of a forecast that repeats the last rows of each window, over the windows that m is evaluated on.
-func naive(m *zoo.Forecaster, part *series.Series, season int) (mse, mae float64, err error) {
+func naive(m *forecast.Model, part *series.Series, season int) (mse, mae float64, err error) {
 	c := m.Config()
 	if season > c.Lookback {
 		return 0, 0, fmt.Errorf("a season of %d rows is longer than the %d that the model reads", season, c.Lookback)
@@ -91,7 +91,7 @@ func (c *forecastCommand) check() error {
 
 // run reads rows and writes forecasts, as CSV in the units of the series.
 func (c *forecastCommand) run(ctx context.Context, s cli.Std) error {
-	m, err := zoo.LoadForecaster(c.model)
+	m, err := forecast.Load(c.model)
 	if err != nil {
 		return err
 	}

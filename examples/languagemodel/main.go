@@ -11,8 +11,8 @@ import (
 	"strings"
 
 	"github.com/seqzoo/seqzoo/examples/internal/cli"
-	"github.com/seqzoo/seqzoo/zoo"
 	"github.com/seqzoo/seqzoo/zoo/decode"
+	"github.com/seqzoo/seqzoo/zoo/lm"
 	"github.com/seqzoo/seqzoo/zoo/text"
 )
 
@@ -86,7 +86,7 @@ func (e *evaluator) check() error {
 }
 
 func (e *evaluator) run(ctx context.Context, s cli.Std) error {
-	m, err := zoo.LoadLanguageModel(e.model)
+	m, err := lm.Load(e.model)
 	if err != nil {
 		return err
 	}
@@ -111,7 +111,7 @@ func (e *evaluator) run(ctx context.Context, s cli.Std) error {
 	if id, ok := start(m.Vocabulary()); ok { // so that the first token is predicted too
 		ids = append([]int{id}, ids...)
 	}
-	r, err := m.Measure(ctx, ids, zoo.MeasureOptions{Tracks: e.tracks, Window: e.window})
+	r, err := m.Measure(ctx, ids, lm.MeasureOptions{Tracks: e.tracks, Window: e.window})
 	if err != nil {
 		return fmt.Errorf("%s: %w", e.text, err)
 	}
@@ -153,13 +153,13 @@ func (g *generator) check() error {
 }
 
 func (g *generator) run(ctx context.Context, s cli.Std) error {
-	m, err := zoo.LoadLanguageModel(g.model)
+	m, err := lm.Load(g.model)
 	if err != nil {
 		return err
 	}
 	seed := g.seed
 	return cli.Lines(ctx, s.In, s.Messages, func(line string) error {
-		r, err := m.Generate(ctx, line, zoo.GenerateOptions{Max: g.length, Sample: g.sampler(), Seed: seed})
+		r, err := m.Generate(ctx, line, lm.GenerateOptions{Max: g.length, Sample: g.sampler(), Seed: seed})
 		seed++
 		if err != nil {
 			return err
@@ -183,7 +183,7 @@ func (p *scorer) check() error { return cli.Required("model", p.model) }
 
 // run measures each line for itself, from an empty state and the token that ends a line before it.
 func (p *scorer) run(ctx context.Context, s cli.Std) error {
-	m, err := zoo.LoadLanguageModel(p.model)
+	m, err := lm.Load(p.model)
 	if err != nil {
 		return err
 	}

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seqzoo/seqzoo/examples/internal/cli"
-	"github.com/seqzoo/seqzoo/zoo"
+	"github.com/seqzoo/seqzoo/zoo/lm"
 )
 
 // do runs a command line.
@@ -71,7 +71,7 @@ func TestEvaluateAsPyTorchDoes(t *testing.T) {
 	path, dir := write(t, story), filepath.Join(t.TempDir(), "model")
 	_, messages, err := do("", "train", "-quick", "-preset", "wikitext2", "-train", path, "-save", dir)
 	require.NoError(t, err, messages)
-	m, err := zoo.LoadLanguageModel(dir)
+	m, err := lm.Load(dir)
 	require.NoError(t, err)
 	for _, word := range []string{"The", "the", "<unk>", "<eos>", "=", "!"} {
 		_, ok := m.Vocabulary().ID(word)

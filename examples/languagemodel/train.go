@@ -16,6 +16,7 @@ import (
 	"github.com/seqzoo/seqzoo/train"
 	"github.com/seqzoo/seqzoo/unroll"
 	"github.com/seqzoo/seqzoo/zoo"
+	"github.com/seqzoo/seqzoo/zoo/lm"
 	"github.com/seqzoo/seqzoo/zoo/text"
 	_ "github.com/seqzoo/seqzoo/zoo/text/japanese" // level ja
 )
@@ -170,8 +171,8 @@ func (t *trainer) check() error {
 	return errors.Join(errors.Join(errs...), err, t.Training.Check())
 }
 
-func (t *trainer) config() (c zoo.LanguageModelConfig, err error) {
-	c = zoo.LanguageModelConfig{
+func (t *trainer) config() (c lm.Config, err error) {
+	c = lm.Config{
 		Recurrent: zoo.Recurrent{Cell: t.cell, Hidden: t.hidden, Layers: t.layers, Dropout: t.dropout, Init: t.init},
 		Level:     t.level, Spaced: t.spaced, KeepCase: t.keepCase,
 		Embed: t.embed, EmbedStd: t.embedStd, Tied: t.tied, IODropout: t.dropout,
@@ -193,7 +194,7 @@ type corpus struct {
 
 // read cuts the texts into tokens, and numbers them by a vocabulary of the training text alone, from which the pieces of
 // level bpe are learned too: it completes cfg with them.
-func (t *trainer) read(cfg *zoo.LanguageModelConfig) (*corpus, error) {
+func (t *trainer) read(cfg *lm.Config) (*corpus, error) {
 	p := presets[t.preset]
 	trainPath, validPath := t.train, t.valid
 	var err error
@@ -269,7 +270,7 @@ func (t *trainer) run(ctx context.Context, s cli.Std) error {
 	if err != nil {
 		return err
 	}
-	m, err := zoo.NewLanguageModel(cfg, c.vocabulary, t.Seed)
+	m, err := lm.New(cfg, c.vocabulary, t.Seed)
 	if err != nil {
 		return err
 	}
@@ -279,7 +280,7 @@ func (t *trainer) run(ctx context.Context, s cli.Std) error {
 	if t.validate > 0 {
 		measured = c.valid[:min(len(c.valid), t.validate)]
 	}
-	task, err := m.Task(zoo.LanguageModelData{
+	task, err := m.Task(lm.Data{
 		Train: c.train, Valid: measured, Batch: t.Batch, Window: unroll.Window{Stride: t.window}, Sampled: t.sampled,
 	})
 	if err != nil {
@@ -302,7 +303,7 @@ func (t *trainer) run(ctx context.Context, s cli.Std) error {
 	}
 	loss := math.NaN()
 	if len(c.valid) > 1 {
-		measurement, err := m.Measure(ctx, c.valid, zoo.MeasureOptions{Tracks: 10})
+		measurement, err := m.Measure(ctx, c.valid, lm.MeasureOptions{Tracks: 10})
 		if err != nil {
 			return err
 		}

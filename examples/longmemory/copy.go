@@ -4,7 +4,7 @@ import (
 	"strconv"
 
 	"github.com/seqzoo/seqzoo/internal/rng"
-	"github.com/seqzoo/seqzoo/zoo"
+	"github.com/seqzoo/seqzoo/zoo/lm"
 	"github.com/seqzoo/seqzoo/zoo/text"
 )
 
@@ -54,7 +54,7 @@ func (e *episodes) draw(n int, seed uint64) []int {
 }
 
 // recalled is the share of symbols that the model finds likeliest when they are asked for, in a stream of new episodes.
-func (e *episodes) recalled(m *zoo.LanguageModel, n int, seed uint64) (float64, error) {
+func (e *episodes) recalled(m *lm.Model, n int, seed uint64) (float64, error) {
 	s, err := m.NewSession()
 	if err != nil {
 		return 0, err

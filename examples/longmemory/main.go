@@ -14,6 +14,7 @@ import (
 	"github.com/seqzoo/seqzoo/train"
 	"github.com/seqzoo/seqzoo/unroll"
 	"github.com/seqzoo/seqzoo/zoo"
+	"github.com/seqzoo/seqzoo/zoo/lm"
 )
 
 const about = `Two tasks that need memory and nothing else.
@@ -160,8 +161,8 @@ func (c *copyCommand) check() error {
 	return errors.Join(errors.Join(errs...), c.Training.Check(), c.config().Validate())
 }
 
-func (c *copyCommand) config() zoo.LanguageModelConfig {
-	return zoo.LanguageModelConfig{Recurrent: zoo.Recurrent{Cell: c.cell, Hidden: c.hidden}, Embed: 16}
+func (c *copyCommand) config() lm.Config {
+	return lm.Config{Recurrent: zoo.Recurrent{Cell: c.cell, Hidden: c.hidden}, Embed: 16}
 }
 
 func (c *copyCommand) run(ctx context.Context, s cli.Std) error {
@@ -188,12 +189,12 @@ func (c *copyCommand) learn(ctx context.Context, s cli.Std, k2 int) (float64, er
 	if err != nil {
 		return 0, err
 	}
-	m, err := zoo.NewLanguageModel(c.config(), stream.vocabulary, c.Seed)
+	m, err := lm.New(c.config(), stream.vocabulary, c.Seed)
 	if err != nil {
 		return 0, err
 	}
 	ids := stream.draw(c.Batch*(c.updates*c.k1+1)/stream.period()+1, c.Seed)
-	task, err := m.Task(zoo.LanguageModelData{Train: ids, Batch: c.Batch, Window: unroll.Window{Stride: c.k1, Length: k2}})
+	task, err := m.Task(lm.Data{Train: ids, Batch: c.Batch, Window: unroll.Window{Stride: c.k1, Length: k2}})
 	if err != nil {
 		return 0, err
 	}

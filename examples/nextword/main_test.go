@@ -13,7 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/seqzoo/seqzoo/zoo"
+	"github.com/seqzoo/seqzoo/zoo/lm"
 )
 
 // asProgram, in the environment, makes the test binary the program itself.
@@ -210,7 +210,7 @@ func TestSave(t *testing.T) {
 	text, dir := story(t), t.TempDir()
 	out, errOut, code := nextword(t, program(small("-text", text, "-save", dir, "-prompt", "the cat")...))
 	require.Zero(t, code, errOut)
-	m, err := zoo.LoadLanguageModel(filepath.Join(dir, "gru"))
+	m, err := lm.Load(filepath.Join(dir, "gru"))
 	require.NoError(t, err)
 	next, _, err := m.Next("the cat", 1)
 	require.NoError(t, err)

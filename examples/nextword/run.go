@@ -16,6 +16,7 @@ import (
 	"github.com/seqzoo/seqzoo/train"
 	"github.com/seqzoo/seqzoo/unroll"
 	"github.com/seqzoo/seqzoo/zoo"
+	"github.com/seqzoo/seqzoo/zoo/lm"
 	"github.com/seqzoo/seqzoo/zoo/text"
 )
 
@@ -160,7 +161,7 @@ func (s *settings) mention(unknown []string, out io.Writer) {
 type job struct {
 	cell   string
 	dir    string // where the model is saved, or ""
-	model  *zoo.LanguageModel
+	model  *lm.Model
 	task   stopwatch
 	config train.Config
 
@@ -168,8 +169,8 @@ type job struct {
 	trainPPL, validPPL float64 // without dropout; the former on a part as long as the validation text
 }
 
-func (s *settings) modelConfig(cell string) zoo.LanguageModelConfig {
-	return zoo.LanguageModelConfig{
+func (s *settings) modelConfig(cell string) lm.Config {
+	return lm.Config{
 		Recurrent: zoo.Recurrent{Cell: cell, Hidden: s.hidden, Layers: s.layers, Dropout: s.dropout},
 		Level:     s.level, Tied: s.tied, IODropout: s.dropout,
 	}
@@ -179,11 +180,11 @@ func (s *settings) modelConfig(cell string) zoo.LanguageModelConfig {
 func (s *settings) prepare(cell string, c *corpus, progress io.Writer) (*job, error) {
 	j := &job{cell: cell}
 	var err error
-	if j.model, err = zoo.NewLanguageModel(s.modelConfig(cell), c.vocabulary, s.seed); err != nil {
+	if j.model, err = lm.New(s.modelConfig(cell), c.vocabulary, s.seed); err != nil {
 		return nil, err
 	}
 	batch := min(s.batch, (len(c.train)-1)/s.window)
-	j.task.Task, err = j.model.Task(zoo.LanguageModelData{Train: c.train, Valid: c.valid, Batch: batch, Window: unroll.Window{Stride: s.window}})
+	j.task.Task, err = j.model.Task(lm.Data{Train: c.train, Valid: c.valid, Batch: batch, Window: unroll.Window{Stride: s.window}})
 	if err != nil {
 		return nil, err
 	}
@@ -321,7 +322,7 @@ func (s *settings) continuePrompt(ctx context.Context, j *job, out io.Writer) er
 	if err != nil {
 		return err
 	}
-	g, err := j.model.Generate(ctx, s.prompt, zoo.GenerateOptions{Max: s.generate, Seed: s.seed, Sample: *s.sampler()})
+	g, err := j.model.Generate(ctx, s.prompt, lm.GenerateOptions{Max: s.generate, Seed: s.seed, Sample: *s.sampler()})
 	if err != nil {
 		return err
 	}

@@ -9,7 +9,7 @@ import (
 	"strings"
 
 	"github.com/seqzoo/seqzoo/examples/internal/cli"
-	"github.com/seqzoo/seqzoo/zoo"
+	"github.com/seqzoo/seqzoo/zoo/label"
 	"github.com/seqzoo/seqzoo/zoo/metrics"
 	"github.com/seqzoo/seqzoo/zoo/text"
 )
@@ -114,8 +114,8 @@ func (e *evaluateCommand) read(messages io.Writer) (test []text.Tagged, name str
 	return slices.Concat(all...), "SGD dialogues kept apart", err
 }
 
-func encode(m *zoo.Tagger, sentences []text.Tagged) ([]zoo.Labelled, error) {
-	examples := make([]zoo.Labelled, len(sentences))
+func encode(m *label.Tagger, sentences []text.Tagged) ([]label.Labelled, error) {
+	examples := make([]label.Labelled, len(sentences))
 	for i, s := range sentences {
 		var err error
 		if examples[i], err = m.EncodeLabelled(s.Tokens, s.Tags...); err != nil {
@@ -175,7 +175,7 @@ func (c *counts) tag(tokens []string, i int) (best string) {
 }
 
 // report prints how well m, and counting if c is not nil, do on sentences.
-func report(ctx context.Context, out io.Writer, m *zoo.Tagger, c *counts, sentences []text.Tagged, name string) error {
+func report(ctx context.Context, out io.Writer, m *label.Tagger, c *counts, sentences []text.Tagged, name string) error {
 	examples, err := encode(m, sentences)
 	if err != nil {
 		return err

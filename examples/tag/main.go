@@ -10,6 +10,7 @@ import (
 
 	"github.com/seqzoo/seqzoo/examples/internal/cli"
 	"github.com/seqzoo/seqzoo/zoo"
+	"github.com/seqzoo/seqzoo/zoo/label"
 	"github.com/seqzoo/seqzoo/zoo/text"
 )
 
@@ -72,8 +73,8 @@ func (t *trainCommand) check() error {
 	return errors.Join(err, t.columns.Validate(), t.Training.Check(), t.config().Validate())
 }
 
-func (t *trainCommand) config() zoo.TaggerConfig {
-	return zoo.TaggerConfig{SequenceConfig: zoo.SequenceConfig{
+func (t *trainCommand) config() label.TaggerConfig {
+	return label.TaggerConfig{Config: label.Config{
 		Recurrent:     zoo.Recurrent{Cell: t.cell, Hidden: t.hidden, Layers: t.layers, Dropout: t.dropout},
 		Bidirectional: !t.oneWay, IODropout: t.dropout,
 	}}
@@ -99,7 +100,7 @@ func (t *trainCommand) run(ctx context.Context, s cli.Std) error {
 	if err != nil {
 		return err
 	}
-	m, err := zoo.NewTagger(t.config(), vocabulary, tags, t.Seed)
+	m, err := label.NewTagger(t.config(), vocabulary, tags, t.Seed)
 	if err != nil {
 		return err
 	}
@@ -113,7 +114,7 @@ func (t *trainCommand) run(ctx context.Context, s cli.Std) error {
 	}
 	fmt.Fprintf(s.Out, "%d sentences, %d tokens to learn from, %d sentences to validate; %d tags, vocabulary %d, %d parameters\n",
 		len(train), len(tokens), len(valid), tags.Len(), vocabulary.Len(), m.Params().Count())
-	task, err := m.Task(zoo.SequenceData{Train: examples, Valid: watched, Batch: t.Batch, Seed: t.Seed})
+	task, err := m.Task(label.Data{Train: examples, Valid: watched, Batch: t.Batch, Seed: t.Seed})
 	if err != nil {
 		return err
 	}
@@ -154,7 +155,7 @@ func (e *evaluateCommand) check() error {
 }
 
 func (e *evaluateCommand) run(ctx context.Context, s cli.Std) error {
-	m, err := zoo.LoadTagger(e.model)
+	m, err := label.LoadTagger(e.model)
 	if err != nil {
 		return err
 	}
@@ -191,7 +192,7 @@ func (c *tagCommand) check() error {
 }
 
 func (c *tagCommand) run(ctx context.Context, s cli.Std) error {
-	m, err := zoo.LoadTagger(c.model)
+	m, err := label.LoadTagger(c.model)
 	if err != nil {
 		return err
 	}
@@ -243,7 +244,7 @@ func (c *tagCommand) run(ctx context.Context, s cli.Std) error {
 }
 
 // lower folds the case of tokens that the model knows in lower case only.
-func lower(tokens []string, m *zoo.Tagger) []string {
+func lower(tokens []string, m *label.Tagger) []string {
 	out := make([]string, len(tokens))
 	for i, token := range tokens {
 		out[i] = token

@@ -16,8 +16,9 @@ import (
 	"github.com/seqzoo/seqzoo/internal/rng"
 	"github.com/seqzoo/seqzoo/internal/safefile"
 	"github.com/seqzoo/seqzoo/internal/strictjson"
-	"github.com/seqzoo/seqzoo/zoo"
+	"github.com/seqzoo/seqzoo/zoo/decode"
 	"github.com/seqzoo/seqzoo/zoo/metrics"
+	"github.com/seqzoo/seqzoo/zoo/seq2seq"
 	"github.com/seqzoo/seqzoo/zoo/text"
 )
 
@@ -25,8 +26,8 @@ import (
 const styleFile = "style.json"
 
 // load reads a model and how it reads.
-func load(dir string) (m *zoo.Seq2Seq, s style, t task, err error) {
-	if m, err = zoo.LoadSeq2Seq(dir); err != nil {
+func load(dir string) (m *seq2seq.Model, s style, t task, err error) {
+	if m, err = seq2seq.Load(dir); err != nil {
 		return nil, s, t, err
 	}
 	path := filepath.Join(dir, styleFile)
@@ -44,7 +45,7 @@ func load(dir string) (m *zoo.Seq2Seq, s style, t task, err error) {
 }
 
 // answers are the likeliest targets of sources, greedily.
-func answers(ctx context.Context, m *zoo.Seq2Seq, s style, sources [][]string) ([]zoo.Translation, error) {
+func answers(ctx context.Context, m *seq2seq.Model, s style, sources [][]string) ([]decode.Found, error) {
 	order := make([]int, len(sources))
 	for i := range order {
 		order[i] = i
@@ -54,11 +55,11 @@ func answers(ctx context.Context, m *zoo.Seq2Seq, s style, sources [][]string) (
 	for k, i := range order {
 		sorted[k] = sources[i]
 	}
-	found, err := m.TranslateAll(ctx, s.read(sorted), zoo.TranslateOptions{})
+	found, err := m.TranslateAll(ctx, s.read(sorted), decode.SearchOptions{})
 	if err != nil {
 		return nil, err
 	}
-	out := make([]zoo.Translation, len(sources))
+	out := make([]decode.Found, len(sources))
 	for k, i := range order {
 		out[i] = found[k][0]
 		out[i].Alignment = s.seen(out[i].Alignment)
@@ -67,7 +68,7 @@ func answers(ctx context.Context, m *zoo.Seq2Seq, s style, sources [][]string) (
 }
 
 // exact is the share of answers that are right to the last token, in percent.
-func exact(found []zoo.Translation, targets [][]string) float64 {
+func exact(found []decode.Found, targets [][]string) float64 {
 	n := 0
 	for i, f := range found {
 		if f.Ended && slices.Equal(f.Tokens, targets[i]) {
@@ -78,7 +79,7 @@ func exact(found []zoo.Translation, targets [][]string) float64 {
 }
 
 // backwards is the share of tokens whose attention is greatest where a reversal takes them from, in percent.
-func backwards(found []zoo.Translation, sources [][]string) float64 {
+func backwards(found []decode.Found, sources [][]string) float64 {
 	right, all := 0, 0
 	for i, f := range found {
 		for k, row := range f.Alignment {
@@ -174,7 +175,7 @@ func (a *answerer) run(ctx context.Context, std cli.Std) error {
 		if err == nil {
 			tokens, err = t.tokens.Tokens(strings.TrimSpace(line))
 		}
-		var found []zoo.Translation
+		var found []decode.Found
 		if err == nil {
 			found, err = answers(ctx, m, style, [][]string{tokens})
 		}

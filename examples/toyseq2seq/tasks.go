@@ -8,7 +8,7 @@ import (
 
 	"github.com/seqzoo/seqzoo/examples/internal/cli"
 	"github.com/seqzoo/seqzoo/internal/rng"
-	"github.com/seqzoo/seqzoo/zoo"
+	"github.com/seqzoo/seqzoo/zoo/seq2seq"
 	"github.com/seqzoo/seqzoo/zoo/text"
 )
 
@@ -28,8 +28,8 @@ type task struct {
 // variant is one way to learn a task.
 type variant struct {
 	name   string
-	change func(*zoo.Seq2SeqConfig) // of the model without attention that reads one way
-	style                           // of the task's pairs
+	change func(*seq2seq.Config) // of the model without attention that reads one way
+	style                        // of the task's pairs
 }
 
 // style is how a model reads. It is saved beside the model.
@@ -42,7 +42,7 @@ var tasks = []task{
 	{
 		name: "reversal", pair: reversal, tokens: text.Words{Spaced: true}, train: 50_000, cell: "gru", hidden: 64, embed: 32,
 		training: cli.Training{Epochs: 1, Batch: 16, LR: 0.004, Warmup: 100, Clip: 1},
-		variants: []variant{{name: "attention", change: func(c *zoo.Seq2SeqConfig) { c.Bidirectional, c.Attention = true, "bahdanau" }}},
+		variants: []variant{{name: "attention", change: func(c *seq2seq.Config) { c.Bidirectional, c.Attention = true, "bahdanau" }}},
 	},
 	{
 		name: "addition", pair: addition, tokens: text.Chars{}, train: 45_000, cell: "lstm", hidden: 128, embed: 16,
@@ -50,15 +50,15 @@ var tasks = []task{
 		variants: []variant{
 			{name: "plain"},
 			{name: "reversed", style: style{Reversed: true}},
-			{name: "peeky", style: style{Reversed: true}, change: func(c *zoo.Seq2SeqConfig) { c.Peeky = true }},
+			{name: "peeky", style: style{Reversed: true}, change: func(c *seq2seq.Config) { c.Peeky = true }},
 		},
 	},
 	{
 		name: "dates", pair: date, tokens: text.Chars{}, train: 45_000, cell: "gru", hidden: 64, embed: 16,
 		training: cli.Training{Epochs: 5, Batch: 64, LR: 0.004, Warmup: 100, Clip: 1},
 		variants: []variant{
-			{name: "none", change: func(c *zoo.Seq2SeqConfig) { c.Bidirectional = true }},
-			{name: "attention", change: func(c *zoo.Seq2SeqConfig) { c.Bidirectional, c.Attention = true, "bahdanau" }},
+			{name: "none", change: func(c *seq2seq.Config) { c.Bidirectional = true }},
+			{name: "attention", change: func(c *seq2seq.Config) { c.Bidirectional, c.Attention = true, "bahdanau" }},
 		},
 	},
 }

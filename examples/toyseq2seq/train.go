@@ -16,6 +16,7 @@ import (
 	"github.com/seqzoo/seqzoo/internal/safefile"
 	"github.com/seqzoo/seqzoo/train"
 	"github.com/seqzoo/seqzoo/zoo"
+	"github.com/seqzoo/seqzoo/zoo/seq2seq"
 	"github.com/seqzoo/seqzoo/zoo/text"
 )
 
@@ -79,9 +80,9 @@ func (t *trainer) check() (err error) {
 	return errors.Join(errs...)
 }
 
-func (t *trainer) config(v variant) zoo.Seq2SeqConfig {
+func (t *trainer) config(v variant) seq2seq.Config {
 	r := zoo.Recurrent{Cell: t.cell, Hidden: t.hidden}
-	c := zoo.Seq2SeqConfig{Encoder: r, EmbedSource: t.embed, EmbedTarget: t.embed}
+	c := seq2seq.Config{Encoder: r, EmbedSource: t.embed, EmbedTarget: t.embed}
 	if v.change != nil {
 		v.change(&c)
 	}
@@ -150,7 +151,7 @@ func (t *trainer) learn(ctx context.Context, std cli.Std, v variant, train, vali
 	if err != nil {
 		return nil, err
 	}
-	m, err := zoo.NewSeq2Seq(t.config(v), source, target, t.Seed)
+	m, err := seq2seq.New(t.config(v), source, target, t.Seed)
 	if err != nil {
 		return nil, err
 	}
@@ -158,7 +159,7 @@ func (t *trainer) learn(ctx context.Context, std cli.Std, v variant, train, vali
 	if err != nil {
 		return nil, err
 	}
-	task, err := m.Task(zoo.Seq2SeqData{Train: learned, Batch: t.Batch, Seed: t.Seed})
+	task, err := m.Task(seq2seq.Data{Train: learned, Batch: t.Batch, Seed: t.Seed})
 	if err != nil {
 		return nil, err
 	}
@@ -192,7 +193,7 @@ func (t *trainer) learn(ctx context.Context, std cli.Std, v variant, train, vali
 // exactly is a task whose validation counts exact answers.
 type exactly struct {
 	train.Task
-	m     *zoo.Seq2Seq
+	m     *seq2seq.Model
 	style style
 	valid pairs
 }

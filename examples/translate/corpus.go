@@ -7,7 +7,7 @@ import (
 	"io"
 
 	"github.com/seqzoo/seqzoo/examples/internal/cli"
-	"github.com/seqzoo/seqzoo/zoo"
+	"github.com/seqzoo/seqzoo/zoo/seq2seq"
 	"github.com/seqzoo/seqzoo/zoo/text"
 )
 
@@ -63,19 +63,19 @@ type filter struct {
 
 func (f *filter) flags(set *flag.FlagSet) {
 	set.BoolVar(&f.skipBlank, "skip-blank", false, "leave out pairs of lines of which a side is blank; by default they are an error")
-	set.IntVar(&f.maxWords, "max-words", 0, fmt.Sprintf("leave out pairs of which a side has more `words`; by default one of more than %d is an error", zoo.MaxTokens))
+	set.IntVar(&f.maxWords, "max-words", 0, fmt.Sprintf("leave out pairs of which a side has more `words`; by default one of more than %d is an error", seq2seq.MaxTokens))
 }
 
 func (f *filter) check() error {
-	if f.maxWords < 0 || f.maxWords > zoo.MaxTokens {
-		return fmt.Errorf("-max-words is %d; want 1 … %d, or 0", f.maxWords, zoo.MaxTokens)
+	if f.maxWords < 0 || f.maxWords > seq2seq.MaxTokens {
+		return fmt.Errorf("-max-words is %d; want 1 … %d, or 0", f.maxWords, seq2seq.MaxTokens)
 	}
 	return nil
 }
 
 // read reads two files, and says which pairs are left out.
 func (f files) read(leave filter, messages io.Writer) (s sentences, err error) {
-	o := text.ParallelOptions{SkipBlank: leave.skipBlank, MaxTokens: zoo.MaxTokens}
+	o := text.ParallelOptions{SkipBlank: leave.skipBlank, MaxTokens: seq2seq.MaxTokens}
 	if leave.maxWords > 0 {
 		o.MaxTokens, o.SkipLong = leave.maxWords, true
 	}
@@ -95,7 +95,7 @@ func (f files) read(leave filter, messages io.Writer) (s sentences, err error) {
 	return s, nil
 }
 
-func (s sentences) pairs(m *zoo.Seq2Seq, f files) ([]zoo.Pair, error) {
+func (s sentences) pairs(m *seq2seq.Model, f files) ([]seq2seq.Pair, error) {
 	pairs, err := m.Pairs(s.sources, s.targets)
 	if err != nil {
 		return nil, fmt.Errorf("%s and %s: %w", f.source, f.target, err)

@@ -10,8 +10,9 @@ import (
 	"slices"
 
 	"github.com/seqzoo/seqzoo/examples/internal/cli"
-	"github.com/seqzoo/seqzoo/zoo"
+	"github.com/seqzoo/seqzoo/zoo/decode"
 	"github.com/seqzoo/seqzoo/zoo/metrics"
+	"github.com/seqzoo/seqzoo/zoo/seq2seq"
 )
 
 // evaluator is the command evaluate.
@@ -39,7 +40,7 @@ func (e *evaluator) check() error {
 }
 
 func (e *evaluator) run(ctx context.Context, std cli.Std) error {
-	model, err := zoo.LoadSeq2Seq(e.model)
+	model, err := seq2seq.Load(e.model)
 	if err != nil {
 		return err
 	}
@@ -50,11 +51,11 @@ func (e *evaluator) run(ctx context.Context, std cli.Std) error {
 	if err != nil {
 		return err
 	}
-	searches := []zoo.TranslateOptions{{}}
+	searches := []decode.SearchOptions{{}}
 	switch {
 	case e.alphas:
 		for k := range 11 {
-			searches = append(searches, zoo.TranslateOptions{Beam: e.beam, Alpha: float64(k) / 5})
+			searches = append(searches, decode.SearchOptions{Beam: e.beam, Alpha: float64(k) / 5})
 		}
 	case e.beam > 1:
 		searches = append(searches, e.options())
@@ -63,7 +64,7 @@ func (e *evaluator) run(ctx context.Context, std cli.Std) error {
 }
 
 // measure prints what a model makes of sentences: perplexity, and BLEU by each way to search, in all and by length.
-func measure(ctx context.Context, out io.Writer, m *zoo.Seq2Seq, s sentences, f files, searches []zoo.TranslateOptions) error {
+func measure(ctx context.Context, out io.Writer, m *seq2seq.Model, s sentences, f files, searches []decode.SearchOptions) error {
 	pairs, err := s.pairs(m, f)
 	if err != nil {
 		return err
@@ -94,7 +95,7 @@ func measure(ctx context.Context, out io.Writer, m *zoo.Seq2Seq, s sentences, f 
 	return byLength(out, s, found, searches)
 }
 
-func name(o zoo.TranslateOptions) string {
+func name(o decode.SearchOptions) string {
 	if o.Beam > 1 {
 		return fmt.Sprintf("beam %d, alpha %g", o.Beam, o.Alpha)
 	}
@@ -102,7 +103,7 @@ func name(o zoo.TranslateOptions) string {
 }
 
 // translateAll is the best translation of each source. They are taken by their lengths, which is faster.
-func translateAll(ctx context.Context, m *zoo.Seq2Seq, sources [][]string, o zoo.TranslateOptions) ([][]string, error) {
+func translateAll(ctx context.Context, m *seq2seq.Model, sources [][]string, o decode.SearchOptions) ([][]string, error) {
 	order := make([]int, len(sources))
 	for i := range order {
 		order[i] = i
@@ -127,7 +128,7 @@ func translateAll(ctx context.Context, m *zoo.Seq2Seq, sources [][]string, o zoo
 const lengths = 3
 
 // byLength prints BLEU by the length of the source.
-func byLength(out io.Writer, s sentences, found [][][]string, searches []zoo.TranslateOptions) error {
+func byLength(out io.Writer, s sentences, found [][][]string, searches []decode.SearchOptions) error {
 	longest := 0
 	for _, tokens := range s.sources {
 		longest = max(longest, len(tokens))

@@ -7,7 +7,7 @@ import (
 	"fmt"
 
 	"github.com/seqzoo/seqzoo/examples/internal/cli"
-	"github.com/seqzoo/seqzoo/zoo"
+	"github.com/seqzoo/seqzoo/zoo/decode"
 )
 
 const about = `Learns to translate from pairs of sentences, one a line in two files, tokens separated by spaces; and translates.
@@ -56,6 +56,6 @@ func (s *search) check() error {
 	return errors.Join(errs...)
 }
 
-func (s *search) options() zoo.TranslateOptions {
-	return zoo.TranslateOptions{Beam: s.beam, Alpha: s.alpha}
+func (s *search) options() decode.SearchOptions {
+	return decode.SearchOptions{Beam: s.beam, Alpha: s.alpha}
 }

@@ -12,6 +12,8 @@ import (
 	"github.com/seqzoo/seqzoo/examples/internal/cli"
 	"github.com/seqzoo/seqzoo/train"
 	"github.com/seqzoo/seqzoo/zoo"
+	"github.com/seqzoo/seqzoo/zoo/decode"
+	"github.com/seqzoo/seqzoo/zoo/seq2seq"
 	"github.com/seqzoo/seqzoo/zoo/text"
 )
 
@@ -89,9 +91,9 @@ func (t *trainer) check() error {
 	return t.config().Validate()
 }
 
-func (t *trainer) config() zoo.Seq2SeqConfig {
+func (t *trainer) config() seq2seq.Config {
 	r := zoo.Recurrent{Cell: t.cell, Hidden: t.hidden, Layers: t.layers, Dropout: t.dropout}
-	return zoo.Seq2SeqConfig{
+	return seq2seq.Config{
 		Encoder: r, Decoder: r, Bidirectional: !t.oneWay, Attention: t.attention, Score: cells.Score(t.score),
 		EmbedSource: t.embed, EmbedTarget: t.embed, Readout: t.readout, Tied: t.tied, IODropout: t.dropout,
 	}
@@ -111,11 +113,11 @@ func (t *trainer) run(ctx context.Context, std cli.Std) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", t.train.target, err)
 	}
-	model, err := zoo.NewSeq2Seq(t.config(), source, target, t.Seed)
+	model, err := seq2seq.New(t.config(), source, target, t.Seed)
 	if err != nil {
 		return err
 	}
-	data := zoo.Seq2SeqData{Batch: t.Batch, Seed: t.Seed, Smoothing: t.smoothing, BLEU: t.best == "bleu"}
+	data := seq2seq.Data{Batch: t.Batch, Seed: t.Seed, Smoothing: t.smoothing, BLEU: t.best == "bleu"}
 	if data.Train, err = learn.pairs(model, t.train); err != nil {
 		return err
 	}
@@ -148,7 +150,7 @@ func (t *trainer) run(ctx context.Context, std cli.Std) error {
 	if err != nil {
 		return err
 	}
-	return measure(ctx, std.Out, model, dev, t.dev, []zoo.TranslateOptions{{}})
+	return measure(ctx, std.Out, model, dev, t.dev, []decode.SearchOptions{{}})
 }
 
 // plateau is the schedule if it is one, else nil, which is a cosine.

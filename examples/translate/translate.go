@@ -13,7 +13,8 @@ import (
 	"github.com/seqzoo/seqzoo/examples/internal/cli"
 	"github.com/seqzoo/seqzoo/internal/heatmap"
 	"github.com/seqzoo/seqzoo/internal/safefile"
-	"github.com/seqzoo/seqzoo/zoo"
+	"github.com/seqzoo/seqzoo/zoo/decode"
+	"github.com/seqzoo/seqzoo/zoo/seq2seq"
 )
 
 // translator is the command translate.
@@ -39,7 +40,7 @@ func (a *translator) check() error {
 }
 
 func (a *translator) run(ctx context.Context, std cli.Std) error {
-	model, err := zoo.LoadSeq2Seq(a.model)
+	model, err := seq2seq.Load(a.model)
 	if err != nil {
 		return err
 	}
@@ -66,7 +67,7 @@ func (a *translator) run(ctx context.Context, std cli.Std) error {
 			if unknown := sources.Unknowns(tokens); len(unknown) > 0 {
 				fmt.Fprintf(std.Messages, "line %d: unknown to the model: %s\n", n, strings.Join(unknown, " "))
 			}
-			var found []zoo.Translation
+			var found []decode.Found
 			if found, err = model.Translate(ctx, tokens, o); err == nil {
 				return a.write(std, n, tokens, found)
 			}
@@ -77,7 +78,7 @@ func (a *translator) run(ctx context.Context, std cli.Std) error {
 }
 
 // write writes what was found for line n.
-func (a *translator) write(std cli.Std, n int, source []string, found []zoo.Translation) error {
+func (a *translator) write(std cli.Std, n int, source []string, found []decode.Found) error {
 	for _, t := range found {
 		line := spaced.Join(t.Tokens)
 		if a.best > 1 {

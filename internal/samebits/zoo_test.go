@@ -16,6 +16,14 @@ import (
 	"github.com/seqzoo/seqzoo/train"
 	"github.com/seqzoo/seqzoo/unroll"
 	"github.com/seqzoo/seqzoo/zoo"
+	"github.com/seqzoo/seqzoo/zoo/caption"
+	"github.com/seqzoo/seqzoo/zoo/dialogue"
+	zooemoji "github.com/seqzoo/seqzoo/zoo/emoji"
+	"github.com/seqzoo/seqzoo/zoo/forecast"
+	"github.com/seqzoo/seqzoo/zoo/label"
+	"github.com/seqzoo/seqzoo/zoo/lm"
+	"github.com/seqzoo/seqzoo/zoo/reduce"
+	zooseq2seq "github.com/seqzoo/seqzoo/zoo/seq2seq"
 	"github.com/seqzoo/seqzoo/zoo/series"
 	"github.com/seqzoo/seqzoo/zoo/text"
 	"github.com/seqzoo/seqzoo/zoo/vectors"
@@ -24,22 +32,22 @@ import (
 
 // The configurations, under short names.
 type (
-	lmConfig         = zoo.LanguageModelConfig
-	lmData           = zoo.LanguageModelData
-	seq2seqConfig    = zoo.Seq2SeqConfig
-	seq2seqData      = zoo.Seq2SeqData
-	sequenceConfig   = zoo.SequenceConfig
-	classifierConfig = zoo.SequenceClassifierConfig
-	forecasterConfig = zoo.ForecasterConfig
-	hredConfig       = zoo.HREDConfig
-	hredData         = zoo.HREDData
-	latent           = zoo.Latent
-	captionerConfig  = zoo.CaptionerConfig
-	aeConfig         = zoo.AutoencoderConfig
-	raeConfig        = zoo.RecurrentAutoencoderConfig
-	vaeConfig        = zoo.VAEConfig
+	lmConfig         = lm.Config
+	lmData           = lm.Data
+	seq2seqConfig    = zooseq2seq.Config
+	seq2seqData      = zooseq2seq.Data
+	sequenceConfig   = label.Config
+	classifierConfig = label.ClassifierConfig
+	forecasterConfig = forecast.Config
+	hredConfig       = dialogue.Config
+	hredData         = dialogue.Data
+	latent           = dialogue.Latent
+	captionerConfig  = caption.Config
+	aeConfig         = reduce.AutoencoderConfig
+	raeConfig        = reduce.RecurrentAutoencoderConfig
+	vaeConfig        = reduce.VAEConfig
 	recurrent        = zoo.Recurrent
-	emojiConfig      = zoo.Emoji2VecConfig
+	emojiConfig      = zooemoji.Config
 )
 
 const (
@@ -94,13 +102,13 @@ var trainings = func() map[string]training {
 		"tagger, both ways": tagger(sequenceConfig{Recurrent: gru, Bidirectional: true, Embed: 6}),
 		"tagger, float64":   tagger(sequenceConfig{Recurrent: lstm, Float64: true}),
 		"classifier, last": classifier(
-			classifierConfig{SequenceConfig: sequenceConfig{Recurrent: lstm, Bidirectional: true}},
+			classifierConfig{Config: sequenceConfig{Recurrent: lstm, Bidirectional: true}},
 		),
 		"classifier, mean": classifier(
-			classifierConfig{SequenceConfig: sequenceConfig{Recurrent: gru}, Pool: "mean"},
+			classifierConfig{Config: sequenceConfig{Recurrent: gru}, Pool: "mean"},
 		),
 		"classifier, features": classifier(
-			classifierConfig{SequenceConfig: sequenceConfig{Recurrent: gru, Features: 3}},
+			classifierConfig{Config: sequenceConfig{Recurrent: gru, Features: 3}},
 		),
 
 		"forecaster": forecaster(forecasterConfig{Recurrent: gru, Lookback: 12, Horizon: 4}),
@@ -118,7 +126,7 @@ var trainings = func() map[string]training {
 		),
 		"vhred": hred(
 			hredConfig{Encoder: gru, Latent: latent{Width: 3}},
-			hredData{KLWeight: zoo.RisingTo(50), FreeBits: 0.01},
+			hredData{KLWeight: dialogue.RisingTo(50), FreeBits: 0.01},
 		),
 		"vhred, exp": hred(
 			hredConfig{Encoder: lstm, Latent: latent{Width: 2, Hidden: 5, Variance: "exp"}, Bidirectional: true},
@@ -132,14 +140,14 @@ var trainings = func() map[string]training {
 		"autoencoder": autoencoder(aeConfig{Widths: []int{7, 3}}),
 		"autoencoder, denoising": autoencoder(aeConfig{
 			Widths: []int{9, 4}, Activation: "tanh", Tied: true, Standardise: true,
-			Corruption: zoo.Corruption{Kind: zoo.GaussianNoise, Amount: 0.3},
+			Corruption: reduce.Corruption{Kind: reduce.GaussianNoise, Amount: 0.3},
 		}),
 		"autoencoder, bernoulli": autoencoder(
-			aeConfig{Widths: []int{5}, Output: "sigmoid", Loss: zoo.BinaryCrossEntropy, NoBias: true},
+			aeConfig{Widths: []int{5}, Output: "sigmoid", Loss: reduce.BinaryCrossEntropy, NoBias: true},
 		),
 		"vae": vae(vaeConfig{Widths: []int{8}, Code: 3}),
 		"vae, gaussian": vae(vaeConfig{
-			Widths: []int{8, 6}, Code: 2, Likelihood: zoo.GaussianDecoder, Activation: "tanh",
+			Widths: []int{8, 6}, Code: 2, Likelihood: reduce.GaussianDecoder, Activation: "tanh",
 			Beta: 0.5, FreeBits: 0.1, Standardise: true,
 		}),
 		"recurrent autoencoder": recurrentAutoencoder(raeConfig{Recurrent: gru, Code: 3}),
@@ -170,7 +178,7 @@ func translations() map[string]training {
 		),
 		"seq2seq, scheduled": seq2seq(
 			seq2seqConfig{Encoder: gru},
-			seq2seqData{Teacher: zoo.InverseSigmoid(20)},
+			seq2seqData{Teacher: zooseq2seq.InverseSigmoid(20)},
 		),
 		"seq2seq, coverage": seq2seq(
 			seq2seqConfig{Encoder: gru, Attention: "bahdanau", Coverage: 1},
@@ -190,7 +198,7 @@ func translations() map[string]training {
 
 func languageModel(cfg lmConfig, d lmData) training {
 	return func(t *testing.T) (model, train.Task) {
-		m, err := zoo.NewLanguageModel(cfg, vocabulary(t), seed)
+		m, err := lm.New(cfg, vocabulary(t), seed)
 		require.NoError(t, err)
 		d.Train, d.Batch = sentence(random("text"), 500), 7
 		if d.Window.Stride == 0 {
@@ -203,12 +211,12 @@ func languageModel(cfg lmConfig, d lmData) training {
 func seq2seq(cfg seq2seqConfig, d seq2seqData) training {
 	return func(t *testing.T) (model, train.Task) {
 		d := d // each call has data of its own
-		m, err := zoo.NewSeq2Seq(cfg, vocabulary(t), vocabulary(t), seed)
+		m, err := zooseq2seq.New(cfg, vocabulary(t), vocabulary(t), seed)
 		require.NoError(t, err)
 		r := random("pairs")
 		for range 24 {
 			n := 3 + r.Intn(3)
-			d.Train = append(d.Train, zoo.Pair{Source: sentence(r, n), Target: sentence(r, n+1)})
+			d.Train = append(d.Train, zooseq2seq.Pair{Source: sentence(r, n), Target: sentence(r, n+1)})
 		}
 		d.Batch = 6
 		return ready(t, m)(m.Task(d))
@@ -216,13 +224,13 @@ func seq2seq(cfg seq2seqConfig, d seq2seqData) training {
 }
 
 // labelled are sequences of tokens, or of features, with as many labels each, or 0 for one a step.
-func labelled(features, labels int) (out []zoo.Labelled) {
+func labelled(features, labels int) (out []label.Labelled) {
 	r := random("labelled")
 	for range 30 {
 		n := 3 + r.Intn(3)
-		l := zoo.Labelled{Sequence: zoo.Sequence{IDs: sentence(r, n)}}
+		l := label.Labelled{Sequence: label.Sequence{IDs: sentence(r, n)}}
 		if features > 0 {
-			l.Sequence = zoo.Sequence{Features: numbers(r, n*features)}
+			l.Sequence = label.Sequence{Features: numbers(r, n*features)}
 		}
 		for range cmp.Or(labels, n) {
 			l.Labels = append(l.Labels, r.Intn(3))
@@ -234,9 +242,9 @@ func labelled(features, labels int) (out []zoo.Labelled) {
 
 func tagger(cfg sequenceConfig) training {
 	return func(t *testing.T) (model, train.Task) {
-		m, err := zoo.NewTagger(zoo.TaggerConfig{SequenceConfig: cfg}, vocabulary(t), classes(t), seed)
+		m, err := label.NewTagger(label.TaggerConfig{Config: cfg}, vocabulary(t), classes(t), seed)
 		require.NoError(t, err)
-		return ready(t, m)(m.Task(zoo.SequenceData{Train: labelled(0, 0), Batch: 8}))
+		return ready(t, m)(m.Task(label.Data{Train: labelled(0, 0), Batch: 8}))
 	}
 }
 
@@ -246,9 +254,9 @@ func classifier(cfg classifierConfig) training {
 		if cfg.Features > 0 {
 			tokens = nil
 		}
-		m, err := zoo.NewSequenceClassifier(cfg, tokens, classes(t), seed)
+		m, err := label.NewClassifier(cfg, tokens, classes(t), seed)
 		require.NoError(t, err)
-		return ready(t, m)(m.Task(zoo.SequenceData{Train: labelled(cfg.Features, 1), Batch: 8}))
+		return ready(t, m)(m.Task(label.Data{Train: labelled(cfg.Features, 1), Batch: 8}))
 	}
 }
 
@@ -264,20 +272,20 @@ func forecaster(cfg forecasterConfig) training {
 		scale, err := s.Scale()
 		require.NoError(t, err)
 		cfg.Variables = s.Names
-		m, err := zoo.NewForecaster(cfg, scale, seed)
+		m, err := forecast.New(cfg, scale, seed)
 		require.NoError(t, err)
-		return ready(t, m)(m.Task(zoo.ForecastData{Train: s, Batch: 11}))
+		return ready(t, m)(m.Task(forecast.Data{Train: s, Batch: 11}))
 	}
 }
 
 func hred(cfg hredConfig, d hredData) training {
 	return func(t *testing.T) (model, train.Task) {
 		d := d // each call has data of its own
-		m, err := zoo.NewHRED(cfg, vocabulary(t), seed)
+		m, err := dialogue.New(cfg, vocabulary(t), seed)
 		require.NoError(t, err)
 		r := random("dialogues")
 		for range 9 {
-			var turns zoo.Dialogue
+			var turns dialogue.Dialogue
 			for range 2 + r.Intn(2) {
 				turns = append(turns, sentence(r, 2+r.Intn(2)))
 			}
@@ -291,16 +299,16 @@ func hred(cfg hredConfig, d hredData) training {
 func captioner(cfg captionerConfig) training {
 	return func(t *testing.T) (model, train.Task) {
 		cfg.Height, cfg.Width, cfg.Patch = 6, 9, 3
-		m, err := zoo.NewCaptioner(cfg, vocabulary(t), seed)
+		m, err := caption.New(cfg, vocabulary(t), seed)
 		require.NoError(t, err)
 		r := random("pictures")
-		d := zoo.CaptionerData{Batch: 5}
+		d := caption.Data{Batch: 5}
 		for range 20 {
 			p := image.NewGray(image.Rect(0, 0, cfg.Width, cfg.Height))
 			for i := range cfg.Width * cfg.Height {
 				p.SetGray(i%cfg.Width, i/cfg.Width, color.Gray{Y: uint8(r.Intn(256))})
 			}
-			d.Train = append(d.Train, zoo.Captioned{Picture: p, Caption: sentence(r, 2+r.Intn(2))})
+			d.Train = append(d.Train, caption.Captioned{Picture: p, Caption: sentence(r, 2+r.Intn(2))})
 		}
 		return ready(t, m)(m.Task(d))
 	}
@@ -310,19 +318,19 @@ func captioner(cfg captionerConfig) training {
 const features = 11
 
 // rows are numbers in [0, 1).
-func rows() zoo.RowData {
+func rows() reduce.RowData {
 	r := random("rows")
 	x := make([]float32, 50*features)
 	for i := range x {
 		x[i] = float32(r.Float64())
 	}
-	return zoo.RowData{Train: x, Batch: 10}
+	return reduce.RowData{Train: x, Batch: 10}
 }
 
 func autoencoder(cfg aeConfig) training {
 	return func(t *testing.T) (model, train.Task) {
 		cfg.Features = features
-		m, err := zoo.NewAutoencoder(cfg, seed)
+		m, err := reduce.NewAutoencoder(cfg, seed)
 		require.NoError(t, err)
 		return ready(t, m)(m.Task(rows()))
 	}
@@ -331,19 +339,19 @@ func autoencoder(cfg aeConfig) training {
 func vae(cfg vaeConfig) training {
 	return func(t *testing.T) (model, train.Task) {
 		cfg.Features = features
-		m, err := zoo.NewVAE(cfg, seed)
+		m, err := reduce.NewVAE(cfg, seed)
 		require.NoError(t, err)
-		return ready(t, m)(m.Task(zoo.VAEData{RowData: rows(), Warmup: 30}))
+		return ready(t, m)(m.Task(reduce.VAEData{RowData: rows(), Warmup: 30}))
 	}
 }
 
 func recurrentAutoencoder(cfg raeConfig) training {
 	return func(t *testing.T) (model, train.Task) {
 		cfg.Variables, cfg.Window = 2, 6
-		m, err := zoo.NewRecurrentAutoencoder(cfg, seed)
+		m, err := reduce.NewRecurrentAutoencoder(cfg, seed)
 		require.NoError(t, err)
 		r := random("series of two variables")
-		d := zoo.SeriesData{Batch: 7}
+		d := reduce.SeriesData{Batch: 7}
 		for range 21 {
 			d.Train = append(d.Train, numbers(r, 2*(4+r.Intn(3))))
 		}
@@ -356,15 +364,15 @@ func emoji2vec(cfg emojiConfig) training {
 		words := []string{"happy", "sad", "angry", "face", "tears", "joy", "cat", "dog"}
 		v, err := vectors.New(words, 10, numbers(random("vectors"), 10*len(words)))
 		require.NoError(t, err)
-		var pairs []zoo.EmojiPair
+		var pairs []zooemoji.Pair
 		for i, emoji := range []string{"😀", "😢", "😠", "😂", "🐈", "🐕"} {
 			pairs = append(pairs,
-				zoo.EmojiPair{Phrase: words[i] + " " + words[(3*i+3)%8], Emoji: emoji, Match: true},
-				zoo.EmojiPair{Phrase: words[(i+5)%8], Emoji: emoji, Match: i%2 == 0})
+				zooemoji.Pair{Phrase: words[i] + " " + words[(3*i+3)%8], Emoji: emoji, Match: true},
+				zooemoji.Pair{Phrase: words[(i+5)%8], Emoji: emoji, Match: i%2 == 0})
 		}
-		m, err := zoo.NewEmoji2Vec(cfg, v, pairs)
+		m, err := zooemoji.New(cfg, v, pairs)
 		require.NoError(t, err)
-		return ready(t, m)(m.Task(zoo.Emoji2VecData{Train: pairs, Batch: 3}))
+		return ready(t, m)(m.Task(zooemoji.Data{Train: pairs, Batch: 3}))
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/seqzoo/seqzoo/examples/internal/cli"
 	"github.com/seqzoo/seqzoo/train"
 	"github.com/seqzoo/seqzoo/zoo"
+	"github.com/seqzoo/seqzoo/zoo/lm"
 	"github.com/seqzoo/seqzoo/zoo/text"
 )
 
@@ -101,16 +102,16 @@ func TestDataFile(t *testing.T) {
 }
 
 // fit trains a small language model by the flags given.
-func fit(t *testing.T, ctx context.Context, save string, change func(*cli.Training, *cli.Run)) (*zoo.LanguageModel, string, error) {
+func fit(t *testing.T, ctx context.Context, save string, change func(*cli.Training, *cli.Run)) (*lm.Model, string, error) {
 	t.Helper()
 	tokens := strings.Split(strings.Repeat("a b c d e ", 40), " ")
 	v, err := text.NewVocabulary(text.VocabularyConfig{Specials: []string{text.Unk}}, tokens)
 	require.NoError(t, err)
 	ids, err := v.Encode(tokens)
 	require.NoError(t, err)
-	m, err := zoo.NewLanguageModel(zoo.LanguageModelConfig{Recurrent: zoo.Recurrent{Cell: "rnn", Hidden: 8}}, v, 1)
+	m, err := lm.New(lm.Config{Recurrent: zoo.Recurrent{Cell: "rnn", Hidden: 8}}, v, 1)
 	require.NoError(t, err)
-	task, err := m.Task(zoo.LanguageModelData{Train: ids, Valid: ids[:50], Batch: 4})
+	task, err := m.Task(lm.Data{Train: ids, Valid: ids[:50], Batch: 4})
 	require.NoError(t, err)
 	training := cli.Training{Epochs: 3, Batch: 4, LR: 0.01, Clip: 1, Save: save}
 	training.Register(flag.NewFlagSet("", flag.ContinueOnError))
@@ -133,7 +134,7 @@ func TestFit(t *testing.T) {
 	m, said, err := fit(t, ctx, dir, nil)
 	require.NoError(t, err)
 	require.Contains(t, said, "saved in "+dir)
-	loaded, err := zoo.LoadLanguageModel(dir)
+	loaded, err := lm.Load(dir)
 	require.NoError(t, err)
 	for i, p := range m.Params().Params() {
 		require.Equal(t, p.Value().Data(), loaded.Params().Params()[i].Value().Data(), p.Name())

@@ -1,0 +1,141 @@
+package caption
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"image"
+	"image/color"
+
+	"gorgonia.org/tensor"
+
+	"github.com/seqzoo/seqzoo/cells"
+	"github.com/seqzoo/seqzoo/nodes"
+	"github.com/seqzoo/seqzoo/zoo/decode"
+	"github.com/seqzoo/seqzoo/zoo/internal/shared"
+)
+
+// Caption is what a Model says of a picture.
+type Caption struct {
+	Tokens   []string
+	LogProb  float64     // of all tokens, <eos> included
+	Score    float64     // by which captions are ranked
+	LogProbs []float64   // of each token
+	Maps     [][]float64 // [len(Tokens)][S]: how much each token looked at each patch (see Model.Cell); a row sums to 1
+	Ended    bool        // by <eos>, not by Max
+}
+
+// Peak is the patch that token t looked at most.
+func (c Caption) Peak(t int) (cell int) {
+	for i, w := range c.Maps[t] {
+		if w > c.Maps[t][cell] {
+			cell = i
+		}
+	}
+	return cell
+}
+
+// captionMax is how long a caption is if nobody says otherwise.
+const captionMax = 64
+
+// Caption says what a picture shows, best first. The options are those of seq2seq.Model.Translate; Max is 64 tokens by default.
+// A cancelled context ends it with what there is and the context's error.
+func (m *Model) Caption(ctx context.Context, picture image.Image, o decode.SearchOptions) ([]Caption, error) {
+	all, err := m.CaptionAll(ctx, []image.Image{picture}, o)
+	if len(all) == 0 {
+		return nil, err
+	}
+	return all[0], err
+}
+
+// CaptionAll is Caption for many pictures, which are looked at side by side.
+func (m *Model) CaptionAll(ctx context.Context, pictures []image.Image, o decode.SearchOptions) ([][]Caption, error) {
+	if err := o.Check(); err != nil {
+		return nil, fmt.Errorf("zoo: captioner: %w", err)
+	}
+	for i, p := range pictures {
+		if err := m.checkPicture(p); err != nil {
+			return nil, fmt.Errorf("zoo: captioner: picture %d: %w", i, err)
+		}
+	}
+	var out [][]Caption
+	for i := 0; i < len(pictures); i += shared.SourcesAtATime {
+		chunk, err := m.caption(ctx, pictures[i:min(i+shared.SourcesAtATime, len(pictures))], i, o)
+		out = append(out, chunk...)
+		if err != nil {
+			return out, fmt.Errorf("zoo: captioner: %w", err)
+		}
+	}
+	return out, nil
+}
+
+// caption is that of a few pictures, the first of which has number first.
+func (m *Model) caption(ctx context.Context, pictures []image.Image, first int, o decode.SearchOptions) ([][]Caption, error) {
+	size := captionSize{len(pictures), max(o.Beam, 1)}
+	w, err := m.writers.Take(size, m.newWriter)
+	if err != nil {
+		return nil, err
+	}
+	defer m.writers.Put(size, w)
+	for k, p := range pictures {
+		if err := m.feed(w.patches, k, size.pictures, p); err != nil {
+			return nil, err
+		}
+	}
+	if err := w.Start(nil); err != nil {
+		return nil, err
+	}
+	common := decode.Options{End: m.eos, Max: cmp.Or(o.Max, captionMax), Never: shared.Silent(m.words)}
+	found, err := w.Write(ctx, m.bos, common, o, first, m.words)
+	out := make([][]Caption, len(found))
+	for i, hs := range found {
+		for _, h := range hs {
+			t := shared.Found(h, m.words)
+			out[i] = append(out[i], Caption{
+				Tokens: t.Tokens, LogProb: t.LogProb, Score: t.Score, LogProbs: t.LogProbs, Maps: t.Alignment, Ended: t.Ended,
+			})
+		}
+	}
+	return out, err
+}
+
+// captionSize is what a captionWriter is compiled for.
+type captionSize struct{ pictures, width int }
+
+// captionWriter is a model compiled to caption.
+type captionWriter struct {
+	*shared.Writer
+	patches *tensor.Dense // [S, pictures, Patch²]
+}
+
+func (m *Model) newWriter(size captionSize) (w *captionWriter, err error) {
+	w = &captionWriter{}
+	var patches *nodes.Node
+	var step decode.StepGraph
+	var from, inputs []*nodes.Node
+	err = nodes.Try(func() {
+		g := nodes.NewGraph(nodes.Options{Dtype: m.store.Dtype()})
+		patches = g.Input("patches", m.Cells(), size.pictures, m.cfg.Patch*m.cfg.Patch)
+		memory, start := m.look(patches)
+
+		rows, sg := size.pictures*size.width, nodes.NewGraph(nodes.Options{Dtype: m.store.Dtype()})
+		in := memory.Input(sg, rows)
+		from, inputs = append(memory.Nodes(), start...), in.Nodes()
+		decoder := cells.Bahdanau{Layers: m.decoder, Memory: in}
+		step.Tokens, step.State = sg.IntInput("tokens", rows), shared.InputState(sg, decoder.Parts(), rows)
+		step.Next = decoder.Step(nodes.Embedding(m.embedding, step.Tokens, -1), step.State)
+		step.Logits, step.Attention = m.logits(step.Next[0]), step.Next[len(step.Next)-1]
+	})
+	if err != nil {
+		return nil, err
+	}
+	if w.Writer, err = shared.NewWriter(size.pictures, size.width, from, inputs, step); err != nil {
+		return nil, err
+	}
+	var f shared.Feeds
+	w.patches = f.Dense(patches)
+	return w, f.Err
+}
+
+// grey is the brightness of a colour.
+func grey(c color.Color) uint8 { return color.GrayModel.Convert(c).(color.Gray).Y }

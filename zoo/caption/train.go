@@ -1,0 +1,210 @@
+package caption
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"image"
+
+	"gorgonia.org/tensor"
+
+	"github.com/seqzoo/seqzoo/nodes"
+	"github.com/seqzoo/seqzoo/train"
+	"github.com/seqzoo/seqzoo/unroll"
+	"github.com/seqzoo/seqzoo/zoo/internal/shared"
+)
+
+// Captioned is a picture and what it shows, as ids of the vocabulary, without <bos> and <eos>.
+type Captioned struct {
+	Picture image.Image
+	Caption []int
+}
+
+// Data says on what a Model is trained, and how it is read. The zero value of an optional field is its
+// default.
+type Data struct {
+	Train  []Captioned
+	Valid  []Captioned     // empty: nothing is validated
+	Batch  int             // pictures side by side; default 32
+	Seed   uint64          // of the order
+	Unroll unroll.Strategy // default: Scan
+}
+
+func (m *Model) checkCaptioned(examples []Captioned) error {
+	for i, e := range examples {
+		if err := errors.Join(m.checkPicture(e.Picture), shared.CheckIDs("caption", e.Caption, m.words.Len())); err != nil {
+			return fmt.Errorf("picture %d: %w", i, err)
+		}
+	}
+	return nil
+}
+
+// Task makes a task for train.Fit. Its loss is the cross-entropy in nats a word, <eos> included; its validation measures
+// the same as valid_loss. It keeps the examples, which must not change.
+func (m *Model) Task(d Data) (train.Task, error) {
+	if err := m.checkCaptioned(d.Train); err != nil {
+		return nil, fmt.Errorf("zoo: captioner: training: %w", err)
+	}
+	if err := m.checkCaptioned(d.Valid); err != nil {
+		return nil, fmt.Errorf("zoo: captioner: validation: %w", err)
+	}
+	batches, err := train.NewBatches(len(d.Train), nil, train.BatchesConfig{Batch: cmp.Or(d.Batch, 32), Seed: d.Seed})
+	if err != nil {
+		return nil, fmt.Errorf("zoo: captioner: training: %w", err)
+	}
+	data, err := m.taskData(d)
+	if err != nil {
+		return nil, fmt.Errorf("zoo: captioner: %w", err)
+	}
+	r := newCaptionRunner(m, d, true)
+	task := &shared.ExampleTask{TaskData: data, Weights: m.store.Params(), Order: batches}
+	task.RunBatch = func(examples []int, seed uint64, counter int) (train.Batch, error) {
+		return r.run(d.Train, examples, seed, counter)
+	}
+	if len(d.Valid) > 0 {
+		task.Measure = func(ctx context.Context) (map[string]float64, error) {
+			loss, err := m.Loss(ctx, d.Valid)
+			return map[string]float64{"valid_loss": loss}, err
+		}
+	}
+	return task, nil
+}
+
+// taskData digests the pictures by their pixels as the model sees them.
+func (m *Model) taskData(d Data) (data shared.TaskData, err error) {
+	digests := func(examples []Captioned) []string {
+		all := make([]string, len(examples))
+		for i, e := range examples {
+			pixels, e1 := m.pixels(e.Picture)
+			digest, e2 := train.DigestOf(pixels, e.Caption)
+			all[i], err = digest, errors.Join(err, e1, e2)
+		}
+		return all
+	}
+	parts := shared.TaskParts{
+		Train: digests(d.Train), Valid: digests(d.Valid), Vocabulary: []any{m.words}, Model: m.cfg,
+		Settings: []any{cmp.Or(d.Batch, 32), d.Seed, d.Unroll},
+	}
+	if err != nil {
+		return data, err
+	}
+	if data, err = shared.NewTaskData(parts); err != nil {
+		return data, err
+	}
+	data.Empty(d.Valid != nil, len(d.Valid))
+	data.Unknown("training captions", m.words, shared.SequencesOf(d.Train, func(e Captioned) []int { return e.Caption }))
+	data.Unknown("validation captions", m.words, shared.SequencesOf(d.Valid, func(e Captioned) []int { return e.Caption }))
+	shared.Overlap(&data, parts.Train.([]string), parts.Valid.([]string), shared.NoPrint.Text)
+	return data, nil
+}
+
+// Loss is the mean cross-entropy of captions in nats a word, <eos> included, each word predicted from the true ones before
+// it.
+func (m *Model) Loss(ctx context.Context, examples []Captioned) (float64, error) {
+	if err := m.checkCaptioned(examples); err != nil {
+		return 0, fmt.Errorf("zoo: captioner: %w", err)
+	}
+	batches, err := train.NewBatches(len(examples), nil, train.BatchesConfig{Batch: 32, InOrder: true})
+	if err != nil {
+		return 0, fmt.Errorf("zoo: captioner: %w", err)
+	}
+	r := newCaptionRunner(m, Data{Batch: 32}, false)
+	defer r.graphs.Close()
+	return shared.MeanLoss(ctx, batches, func(batch []int) (train.Batch, error) { return r.run(examples, batch, 0, 0) })
+}
+
+// captionRunner runs batches, with a compiled graph for each length of captions.
+type captionRunner struct {
+	m        *Model
+	data     Data
+	training bool
+	graphs   shared.Compiled[int, *captionGraph]
+}
+
+// captionGraph is the graph of batches of one length.
+type captionGraph struct {
+	*train.Step
+	patches *tensor.Dense
+	in, out []int
+	B       int
+}
+
+func newCaptionRunner(m *Model, d Data, training bool) *captionRunner {
+	d.Batch = cmp.Or(d.Batch, 32)
+	r := &captionRunner{m: m, data: d, training: training}
+	r.graphs.Build = r.build
+	return r
+}
+
+func (r *captionRunner) build(T int) (p *captionGraph, err error) {
+	B, m := r.data.Batch, r.m
+	p = &captionGraph{B: B}
+	var patches, in, out, loss *nodes.Node
+	err = nodes.Try(func() {
+		g := nodes.NewGraph(nodes.Options{Dtype: m.store.Dtype(), Training: r.training})
+		patches, in, out = g.Input("patches", m.Cells(), B, m.cfg.Patch*m.cfg.Patch), g.IntInput("words in", T, B), g.IntInput("words out", T, B)
+		y := m.Forward(patches, in, r.data.Unroll)
+		loss = nodes.CrossEntropy(y.Logits, out, nodes.CrossEntropyOptions{Ignore: []int{shared.Ignored}})
+	})
+	if err != nil {
+		return nil, err
+	}
+	if p.Step, err = train.NewStep(loss); err != nil {
+		return nil, err
+	}
+	var f shared.Feeds
+	p.patches, p.in, p.out = f.Dense(patches), f.Ints(in), f.Ints(out)
+	return p, f.Err
+}
+
+func (r *captionRunner) run(all []Captioned, examples []int, seed uint64, counter int) (b train.Batch, err error) {
+	T := 1
+	for _, e := range examples {
+		T = max(T, len(all[e].Caption)+1)
+	}
+	g, err := r.graphs.Get(shared.RoundUp(T))
+	if err != nil {
+		return b, fmt.Errorf("zoo: captioner: %w", err)
+	}
+	for i := range g.out {
+		g.out[i] = shared.Ignored
+	}
+	clear(g.in)
+	g.patches.Zero()
+	for k, e := range examples {
+		if err := r.m.feed(g.patches, k, g.B, all[e].Picture); err != nil {
+			return b, fmt.Errorf("zoo: captioner: %w", err)
+		}
+		caption := all[e].Caption
+		g.in[k] = r.m.bos
+		for t, id := range caption {
+			g.in[(t+1)*g.B+k], g.out[t*g.B+k] = id, id
+		}
+		g.out[len(caption)*g.B+k] = r.m.eos
+		b.Count += len(caption) + 1
+	}
+	if b.Loss, err = g.Run(seed, counter); err != nil {
+		return b, fmt.Errorf("zoo: captioner: %w", err)
+	}
+	b.Grads = g.Grads()
+	return b, nil
+}
+
+// feed writes the patches of picture k of B to [S, B, Patch²].
+func (m *Model) feed(patches *tensor.Dense, k, B int, picture image.Image) error {
+	pixels, err := m.pixels(picture)
+	if err != nil {
+		return err
+	}
+	n := m.cfg.Patch * m.cfg.Patch
+	for s := range m.Cells() {
+		switch d := patches.Data().(type) {
+		case []float32:
+			cutPatch(m, d[(s*B+k)*n:][:n], pixels, s)
+		case []float64:
+			cutPatch(m, d[(s*B+k)*n:][:n], pixels, s)
+		}
+	}
+	return nil
+}

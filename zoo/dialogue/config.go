@@ -1,0 +1,88 @@
+package dialogue
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+
+	"github.com/seqzoo/seqzoo/cells"
+	"github.com/seqzoo/seqzoo/zoo"
+)
+
+// Config sizes an Model. The zero value of an optional field is its default.
+type Config struct {
+	Encoder       zoo.Recurrent `json:"encoder"`                 // of the tokens of an utterance
+	Bidirectional bool          `json:"bidirectional,omitempty"` // the encoder reads both ways, and is twice as wide
+	Context       zoo.Recurrent `json:"context"`                 // over the utterances; default: as Encoder
+	Decoder       zoo.Recurrent `json:"decoder"`                 // default: as Encoder
+	ContextInput  bool          `json:"context_input,omitempty"` // the decoder reads what it is conditioned on at every step
+	Latent        Latent        `json:"latent,omitzero"`         // makes it a VHRED
+	Embed         int           `json:"embed"`                   // default the encoder's width
+	IODropout     float64       `json:"io_dropout,omitempty"`    // of the embedded inputs, and of what the output layer reads
+	Float64       bool          `json:"float64,omitempty"`       // weights of double precision
+}
+
+// Latent describes the latent variable of an utterance.
+type Latent struct {
+	Width    int    `json:"width"`    // 0: there is none
+	Hidden   int    `json:"hidden"`   // of the prior and posterior networks; default the context's width
+	Variance string `json:"variance"` // how a network gives it: "softplus" (default), "exp"
+}
+
+// withDefaults fills in what is left open.
+func (c Config) withDefaults() Config {
+	if c.Context == (zoo.Recurrent{}) {
+		c.Context = c.Encoder
+	}
+	if c.Decoder == (zoo.Recurrent{}) {
+		c.Decoder = c.Encoder
+	}
+	for _, r := range []*zoo.Recurrent{&c.Encoder, &c.Context, &c.Decoder} {
+		*r = r.WithDefaults()
+	}
+	c.Embed = cmp.Or(c.Embed, c.Encoder.Hidden)
+	if c.Latent.Width != 0 {
+		c.Latent.Hidden, c.Latent.Variance = cmp.Or(c.Latent.Hidden, c.Context.Hidden), cmp.Or(c.Latent.Variance, "softplus")
+	}
+	return c
+}
+
+// utterance is the width of an utterance's vector.
+func (c Config) utterance() int {
+	if c.Bidirectional {
+		return 2 * c.Encoder.Hidden
+	}
+	return c.Encoder.Hidden
+}
+
+// condition is the width of what the decoder is conditioned on.
+func (c Config) condition() int { return c.Context.Hidden + c.Latent.Width }
+
+// Validate reports every field that is out of range.
+func (c Config) Validate() error {
+	c = c.withDefaults()
+	var errs []error
+	check := func(ok bool, format string, args ...any) {
+		if !ok {
+			errs = append(errs, fmt.Errorf(format, args...))
+		}
+	}
+	for _, r := range []struct {
+		name string
+		zoo.Recurrent
+	}{{"encoder", c.Encoder}, {"context", c.Context}, {"decoder", c.Decoder}} {
+		if err := r.Validate(); err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", r.name, err))
+		}
+	}
+	check(c.Embed >= 0 && c.Embed <= cells.MaxWidth, "embed is %d, want 1 … %d", c.Embed, cells.MaxWidth)
+	check(c.IODropout >= 0 && c.IODropout < 1, "io_dropout is %g, want [0, 1)", c.IODropout)
+	if l := c.Latent; l.Width == 0 {
+		check(l == Latent{}, "latent: it has hidden %d and variance %q, but width 0, which is none", l.Hidden, l.Variance)
+	} else {
+		check(l.Width >= 1 && l.Width <= cells.MaxWidth, "latent: width is %d, want 1 … %d, or 0 for none", l.Width, cells.MaxWidth)
+		check(l.Hidden >= 0 && l.Hidden <= cells.MaxWidth, "latent: hidden is %d, want 1 … %d", l.Hidden, cells.MaxWidth)
+		check(l.Variance == "softplus" || l.Variance == "exp", "latent: variance is %q, want softplus or exp", l.Variance)
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,539 @@
+package dialogue_test
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seqzoo/seqzoo/internal/rng"
+	"github.com/seqzoo/seqzoo/nodes"
+	"github.com/seqzoo/seqzoo/train"
+	"github.com/seqzoo/seqzoo/unroll"
+	"github.com/seqzoo/seqzoo/zoo"
+	"github.com/seqzoo/seqzoo/zoo/decode"
+	"github.com/seqzoo/seqzoo/zoo/dialogue"
+	"github.com/seqzoo/seqzoo/zoo/internal/shared"
+	"github.com/seqzoo/seqzoo/zoo/internal/zootest"
+	"github.com/seqzoo/seqzoo/zoo/seq2seq"
+	"github.com/seqzoo/seqzoo/zoo/text"
+)
+
+// newHRED is a model over 5 letters with weights that are not small, so that its predictions are not all alike.
+func newHRED(t testing.TB, cfg dialogue.Config) *dialogue.Model {
+	var tokens []string
+	for i := range 5 {
+		tokens = append(tokens, string(rune('a'+i)))
+	}
+	v, err := text.NewVocabulary(text.VocabularyConfig{Specials: []string{text.BOS, text.EOS, text.Unk}}, tokens)
+	require.NoError(t, err)
+	m, err := dialogue.New(cfg, v, 1)
+	require.NoError(t, err)
+	for _, p := range m.Params().Params() {
+		key := rng.New(5).Named(p.Name())
+		switch v := p.Value().Data().(type) {
+		case []float32:
+			for i := range v {
+				v[i] = float32(0.6 * key.Normal(uint64(i)))
+			}
+		case []float64:
+			for i := range v {
+				v[i] = 0.6 * key.Normal(uint64(i))
+			}
+		}
+	}
+	return m
+}
+
+var hredConfigs = map[string]dialogue.Config{
+	"plain":      {Encoder: zoo.Recurrent{Cell: "rnn", Hidden: 4}},
+	"both ways":  {Encoder: zoo.Recurrent{Cell: "gru", Hidden: 3}, Context: zoo.Recurrent{Hidden: 2}, Bidirectional: true, ContextInput: true, Embed: 2},
+	"stacked":    {Encoder: zoo.Recurrent{Hidden: 3, Layers: 2}, Context: zoo.Recurrent{Cell: "gru", Hidden: 4, Layers: 2}, Bidirectional: true},
+	"latent":     {Encoder: zoo.Recurrent{Cell: "gru", Hidden: 3}, Bidirectional: true, ContextInput: true, Latent: dialogue.Latent{Width: 2}},
+	"latent exp": {Encoder: zoo.Recurrent{Hidden: 4}, Latent: dialogue.Latent{Width: 1, Hidden: 3, Variance: "exp"}},
+	"in float64": {Encoder: zoo.Recurrent{Hidden: 1}, Latent: dialogue.Latent{Width: 1}, Float64: true},
+}
+
+// dialogues are drawn at random, of 2 … turns turns of 0 … longest tokens.
+func dialogues(n, turns, longest int, seed uint64) []dialogue.Dialogue {
+	r := rng.Stream{Key: rng.New(seed)}
+	out := make([]dialogue.Dialogue, n)
+	for i := range out {
+		out[i] = make(dialogue.Dialogue, 2+r.Intn(turns-1))
+		for k := range out[i] {
+			out[i][k] = []int{}
+			for range r.Intn(longest + 1) {
+				out[i][k] = append(out[i][k], 3+r.Intn(5))
+			}
+		}
+	}
+	return out
+}
+
+// oracle is the loss of one dialogue, laid out plainly: log p of each predicted turn, and its KL(q‖p). With eps 0 the
+// latent variable is the posterior's mean.
+func oracle(t *testing.T, m *dialogue.Model, d dialogue.Dialogue, s unroll.Strategy) (nll, kl []float64) {
+	N, T := len(d), 1
+	for _, ids := range d {
+		T = max(T, len(ids)+1)
+	}
+	var in dialogue.Inputs
+	var loss, each *nodes.Node
+	var out dialogue.Graph
+	var target *nodes.Node
+	require.NoError(t, nodes.Try(func() {
+		g := nodes.NewGraph(nodes.Options{Dtype: m.Params().Dtype()})
+		in = dialogue.Inputs{
+			Words: g.IntInput("words", T, N, 1), Before: g.IntInput("before", T, N, 1), Lengths: g.IntInput("lengths", N, 1), Turns: g.IntInput("turns", 1),
+		}
+		if z := m.Config().Latent.Width; z > 0 {
+			in.Eps = g.Const(0, N-1, 1, z)
+		}
+		out = m.Forward(in, s)
+		target = g.IntInput("target", T, N-1, 1)
+		each = nodes.Sum(nodes.CrossEntropy(out.Logits, target, nodes.CrossEntropyOptions{Ignore: []int{-1}, Reduction: nodes.ReduceNone}), 0, 2)
+		loss = nodes.Sum(each)
+	}))
+	keep := []*nodes.Node{each}
+	if out.KL != nil {
+		keep = append(keep, out.KL)
+	}
+	step, err := train.NewStep(loss, keep...)
+	require.NoError(t, err)
+	defer step.Close()
+	feed := func(n *nodes.Node) []int {
+		v, err := train.Feed(n)
+		require.NoError(t, err)
+		return v.Data().([]int)
+	}
+	words, before, lengths, targets := feed(in.Words), feed(in.Before), feed(in.Lengths), feed(target)
+	feed(in.Turns)[0] = N
+	for i := range targets {
+		targets[i] = -1
+	}
+	for n, ids := range d {
+		lengths[n] = len(ids) + 1
+		last := 0
+		for k, id := range append(slices.Clone(ids), 1) {
+			words[k*N+n], before[k*N+n] = id, last
+			if last = id; n > 0 {
+				targets[k*(N-1)+n-1] = id
+			}
+		}
+	}
+	_, err = step.Run(0, 0)
+	require.NoError(t, err)
+	return valuesOf(each), valuesOf(out.KL)
+}
+
+func valuesOf(n *nodes.Node) (out []float64) {
+	if n == nil {
+		return nil
+	}
+	switch d := n.Value().Data().(type) {
+	case []float32:
+		for _, x := range d {
+			out = append(out, float64(x))
+		}
+	case []float64:
+		out = slices.Clone(d)
+	}
+	return out
+}
+
+func total(xs ...float64) (sum float64) {
+	for _, x := range xs {
+		sum += x
+	}
+	return sum
+}
+
+// What is measured of many dialogues side by side, sorted and cut into groups, is what each gives alone, laid out plainly.
+func TestHREDEvaluatesAsLaidOutPlainly(t *testing.T) {
+	for name, cfg := range hredConfigs {
+		t.Run(name, func(t *testing.T) {
+			m := newHRED(t, cfg)
+			ds := dialogues(11, 7, 9, 3)
+			score, err := m.Evaluate(context.Background(), ds, dialogue.EvaluateOptions{Samples: 2})
+			require.NoError(t, err)
+			var nll, kl float64
+			var turns, tokens int
+			for i, d := range ds {
+				a, b := oracle(t, m, d, unroll.Strategy(i%2))
+				nll, kl = nll+total(a...), kl+total(b...)
+				turns += len(d) - 1
+				for _, ids := range d[1:] {
+					tokens += len(ids) + 1
+				}
+			}
+			require.Equal(t, turns, score.Turns)
+			require.Equal(t, tokens, score.Tokens)
+			require.InDelta(t, kl/float64(turns), score.KL, 1e-4)
+			require.InDelta(t, score.Bound, score.Reconstruction+kl/float64(tokens), 1e-5)
+			if cfg.Latent.Width == 0 {
+				require.InDelta(t, nll/float64(tokens), score.Bound, 1e-5)
+				require.InDelta(t, score.Bound, score.Weighted, 1e-9)
+				require.InDelta(t, math.Exp(score.Bound), score.Perplexity(), 1e-9)
+			} else {
+				require.Less(t, score.Weighted, score.Bound)
+			}
+		})
+	}
+}
+
+// spoken are the tokens of a dialogue.
+func spoken(t *testing.T, m *dialogue.Model, d dialogue.Dialogue) (turns [][]string) {
+	for _, ids := range d {
+		tokens, err := m.Vocabulary().Decode(ids)
+		require.NoError(t, err)
+		turns = append(turns, tokens)
+	}
+	return turns
+}
+
+// A conversation that is read turn by turn replies as the model does that reads it whole, and what a reply is said to be
+// worth is what the model, laid out plainly, thinks of it.
+func TestConversation(t *testing.T) {
+	ctx := context.Background()
+	for name, cfg := range hredConfigs {
+		t.Run(name, func(t *testing.T) {
+			m := newHRED(t, cfg)
+			c := m.NewConversation()
+			for _, d := range dialogues(2, 6, 6, 4) {
+				c.Reset()
+				for n, turn := range spoken(t, m, d) {
+					require.NoError(t, c.Read(turn))
+					require.Equal(t, n+1, c.Turns())
+					for _, o := range []dialogue.ReplyOptions{
+						{Max: 8, Seed: 2}, {Max: 8, Beam: 3, Best: 2, Seed: 2}, {Max: 5, Sample: decode.Sampler{Temperature: 1}, Seed: 2},
+					} {
+						got, err := c.Reply(ctx, o)
+						require.NoError(t, err)
+						require.NotEmpty(t, got)
+						whole, err := m.Reply(ctx, spoken(t, m, d[:n+1]), o)
+						require.NoError(t, err)
+						require.Equal(t, whole, got)
+						for _, r := range got {
+							require.Len(t, r.LogProbs, len(r.Tokens))
+						}
+					}
+				}
+			}
+		})
+	}
+
+	m := newHRED(t, hredConfigs["both ways"])
+	b, ok := m.Params().Get("out/b") // no <bos>, <unk>: replies leave them out
+	require.True(t, ok)
+	copy(b.Value().Data().([]float32), []float32{-40, 2, -40})
+	d := dialogues(1, 6, 6, 4)[0]
+	for _, beam := range []int{0, 3} {
+		found, err := m.Reply(ctx, spoken(t, m, d), dialogue.ReplyOptions{Beam: beam, Max: 40})
+		require.NoError(t, err)
+		require.True(t, found[0].Ended)
+		ids, err := m.Vocabulary().Encode(found[0].Tokens)
+		require.NoError(t, err)
+		nll, _ := oracle(t, m, append(slices.Clone(d), ids), unroll.Scan)
+		require.InDelta(t, -nll[len(nll)-1], found[0].LogProb, 1e-4)
+	}
+
+	m = newHRED(t, hredConfigs["latent"]) // another draw, another reply
+	said := map[string]bool{}
+	for seed := range uint64(20) {
+		found, err := m.Reply(ctx, spoken(t, m, d), dialogue.ReplyOptions{Seed: seed, Max: 10})
+		require.NoError(t, err)
+		said[strings.Join(found[0].Tokens, " ")] = true
+		mean, err := m.Reply(ctx, spoken(t, m, d), dialogue.ReplyOptions{Seed: seed, Max: 10, MeanLatent: true})
+		require.NoError(t, err)
+		said["mean: "+strings.Join(mean[0].Tokens, " ")] = true
+	}
+	require.Greater(t, len(said), 2)
+	means := 0
+	for s := range said {
+		if strings.HasPrefix(s, "mean: ") {
+			means++
+		}
+	}
+	require.Equal(t, 1, means)
+}
+
+// Many conversations of one model go on at once as they do alone.
+func TestConversationsSideBySide(t *testing.T) {
+	for _, name := range []string{"both ways", "latent"} {
+		m := newHRED(t, hredConfigs[name])
+		ds := dialogues(8, 5, 5, 6)
+		talk := func(d dialogue.Dialogue) (said []string, err error) {
+			c := m.NewConversation()
+			for _, ids := range d {
+				tokens, err := m.Vocabulary().Decode(ids)
+				if err != nil {
+					return nil, err
+				}
+				if err := c.Read(tokens); err != nil {
+					return nil, err
+				}
+				found, err := c.Reply(context.Background(), dialogue.ReplyOptions{Max: 6, Beam: 1 + len(ids)%2})
+				if err != nil {
+					return nil, err
+				}
+				said = append(said, fmt.Sprint(found))
+			}
+			return said, nil
+		}
+		var want [8][]string
+		for i, d := range ds {
+			var err error
+			want[i], err = talk(d)
+			require.NoError(t, err)
+		}
+		var wg sync.WaitGroup
+		var got [32][]string
+		var errs [32]error
+		for i := range got {
+			wg.Go(func() { got[i], errs[i] = talk(ds[i%8]) })
+		}
+		wg.Wait()
+		for i := range got {
+			require.NoError(t, errs[i])
+			require.Equal(t, want[i%8], got[i])
+		}
+	}
+}
+
+// echoes are dialogues in which the answer to the last turn was said in the first, so that one turn alone does not do.
+func echoes(n int, seed uint64) []dialogue.Dialogue {
+	r := rng.Stream{Key: rng.New(seed)}
+	out := make([]dialogue.Dialogue, n)
+	for i := range out {
+		secret := []int{3 + r.Intn(4), 3 + r.Intn(4)}
+		out[i] = dialogue.Dialogue{secret, {7}, {7, 7}, secret}
+	}
+	return out
+}
+
+// fitHRED trains a model.
+func fitHRED(t *testing.T, m *dialogue.Model, d dialogue.Data, c train.Config) *train.Result {
+	task, err := m.Task(d)
+	require.NoError(t, err)
+	c.Optimizer, err = train.NewAdam(train.AdamConfig{LR: 0.01})
+	require.NoError(t, err)
+	r, err := train.Fit(context.Background(), task, c)
+	require.NoError(t, err)
+	return r
+}
+
+// What was said turns ago is remembered, and a saved model does the same.
+func TestHREDRemembers(t *testing.T) {
+	v := newHRED(t, hredConfigs["plain"]).Vocabulary()
+	m, err := dialogue.New(dialogue.Config{Encoder: zoo.Recurrent{Cell: "gru", Hidden: 24}, Embed: 8}, v, 1)
+	require.NoError(t, err)
+	fitHRED(t, m, dialogue.Data{Train: echoes(400, 1), Batch: 16}, train.Config{Epochs: 40, Clip: train.Clip{Norm: 1}})
+	test := echoes(50, 2)
+	score, err := m.Evaluate(context.Background(), test, dialogue.EvaluateOptions{})
+	require.NoError(t, err)
+	require.Less(t, score.Perplexity(), 1.05)
+	dir := t.TempDir()
+	require.NoError(t, m.Save(dir))
+	loaded, err := dialogue.Load(dir)
+	require.NoError(t, err)
+	require.Equal(t, m.Config(), loaded.Config())
+	right := 0
+	for _, d := range test {
+		turns := spoken(t, m, d)
+		found, err := loaded.Reply(context.Background(), turns[:3], dialogue.ReplyOptions{})
+		require.NoError(t, err)
+		if slices.Equal(found[0].Tokens, turns[3]) {
+			right++
+		}
+	}
+	require.GreaterOrEqual(t, right, 48)
+}
+
+// Where what comes next cannot be known, the latent variable learns to tell it, and replies vary as dialogues do.
+func TestVHREDUsesItsLatentVariable(t *testing.T) {
+	r := rng.Stream{Key: rng.New(8)}
+	ds := make([]dialogue.Dialogue, 400)
+	for i := range ds {
+		a := 3 + r.Intn(4)
+		ds[i] = dialogue.Dialogue{{7}, {a, a, a, a}} // 1.4 nats that only the latent variable can know before the first word
+	}
+	v := newHRED(t, hredConfigs["plain"]).Vocabulary()
+	m, err := dialogue.New(dialogue.Config{
+		Encoder: zoo.Recurrent{Cell: "gru", Hidden: 16}, Embed: 8, ContextInput: true, Latent: dialogue.Latent{Width: 4},
+	}, v, 1)
+	require.NoError(t, err)
+	fitHRED(t, m, dialogue.Data{Train: ds, Batch: 16, WordDropout: 0.5, KLWeight: dialogue.RisingTo(200), FreeBits: 0.2}, train.Config{Epochs: 16, Clip: train.Clip{Norm: 1}})
+	score, err := m.Evaluate(context.Background(), ds[:100], dialogue.EvaluateOptions{Samples: 5})
+	require.NoError(t, err)
+	t.Logf("%+v", score)
+	require.Greater(t, score.KL, 0.7)
+	require.NotZero(t, score.ActiveUnits)
+	require.NotZero(t, score.InformativeUnits)
+	require.Less(t, score.Weighted, score.Bound)
+	require.InDelta(t, math.Log(4), score.Bound*5, 1) // of 5 tokens a turn
+	said := map[string]int{}
+	for seed := range uint64(60) {
+		found, err := m.Reply(context.Background(), [][]string{{"e"}}, dialogue.ReplyOptions{Seed: seed})
+		require.NoError(t, err)
+		said[strings.Join(found[0].Tokens, " ")]++
+	}
+	require.GreaterOrEqual(t, len(said), 3, "%v", said)
+}
+
+// A training with everything on is resumed to the bit, from any step.
+func TestHREDResumes(t *testing.T) {
+	ds := dialogues(12, 4, 5, 3)
+	run := func(dir string, steps ...int) [][]float32 {
+		var m *dialogue.Model
+		for i, n := range steps {
+			var err error
+			m, err = dialogue.New(dialogue.Config{
+				Encoder: zoo.Recurrent{Cell: "gru", Hidden: 4, Layers: 2, Dropout: 0.2, HiddenDropout: 0.1}, Bidirectional: true, ContextInput: true,
+				Latent: dialogue.Latent{Width: 2}, IODropout: 0.1,
+			}, newHRED(t, hredConfigs["plain"]).Vocabulary(), 1)
+			require.NoError(t, err)
+			checkpoints, err := train.OpenCheckpoints(dir, 0)
+			require.NoError(t, err)
+			fitHRED(t, m, dialogue.Data{
+				Train: ds, Valid: ds[:3], Batch: 4, Bucket: 2, WordDropout: 0.3, KLWeight: dialogue.RisingTo(5), FreeBits: 0.01,
+			}, train.Config{Epochs: 3, MaxSteps: n, Seed: 4, Checkpoints: checkpoints, Resume: i > 0})
+			require.NoError(t, checkpoints.Close())
+		}
+		var values [][]float32
+		for _, p := range m.Params().Params() {
+			values = append(values, p.Value().Data().([]float32))
+		}
+		return values
+	}
+	want := run(t.TempDir(), 8)
+	for _, at := range []int{1, 2, 3, 4, 7} {
+		require.Equal(t, want, run(t.TempDir(), at, 8), "resumed after step %d", at)
+	}
+}
+
+func TestHREDErrors(t *testing.T) {
+	gru := zoo.Recurrent{Cell: "gru", Hidden: 3}
+	v := newHRED(t, hredConfigs["plain"]).Vocabulary()
+	for want, cfg := range map[string]dialogue.Config{
+		"encoder: hidden is 0":       {},
+		"context: cell is \"elman\"": {Encoder: gru, Context: zoo.Recurrent{Cell: "elman", Hidden: 1}},
+		"decoder: layers is -1":      {Encoder: gru, Decoder: zoo.Recurrent{Hidden: 1, Layers: -1}},
+		"embed is -1":                {Encoder: gru, Embed: -1},
+		"io_dropout is 1":            {Encoder: gru, IODropout: 1},
+		"io_dropout is NaN":          {Encoder: gru, IODropout: math.NaN()},
+		"but width 0, which is none": {Encoder: gru, Latent: dialogue.Latent{Hidden: 3}},
+		"width is -2":                {Encoder: gru, Latent: dialogue.Latent{Width: -2}},
+		"hidden is -1":               {Encoder: gru, Latent: dialogue.Latent{Width: 2, Hidden: -1}},
+		"variance is \"linear\"":     {Encoder: gru, Latent: dialogue.Latent{Width: 2, Variance: "linear"}},
+	} {
+		_, err := dialogue.New(cfg, v, 1)
+		require.ErrorContains(t, err, want)
+	}
+	_, err := dialogue.New(dialogue.Config{Encoder: gru}, nil, 1)
+	require.ErrorContains(t, err, "it needs a vocabulary")
+	_, err = dialogue.New(dialogue.Config{Encoder: gru}, zootest.Letters(t, 2, text.EOS), 1)
+	require.ErrorContains(t, err, "needs the special tokens <bos> and <eos>")
+
+	m, latent := newHRED(t, hredConfigs["plain"]), newHRED(t, hredConfigs["latent"])
+	strict, err := dialogue.New(dialogue.Config{Encoder: gru, Latent: dialogue.Latent{Width: 1}}, zootest.Letters(t, 2, text.BOS, text.EOS), 1)
+	require.NoError(t, err)
+	ctx := context.Background()
+	long, many := strings.Split(strings.Repeat("a", shared.MaxTokens+1), ""), make([][]string, dialogue.MaxTurns+1)
+	ok := []dialogue.Dialogue{{{3}, {4}}}
+	task := func(m *dialogue.Model, d dialogue.Data) error { _, err := m.Task(d); return err }
+	reply := func(o dialogue.ReplyOptions) error { _, err := m.Reply(ctx, [][]string{{"a"}}, o); return err }
+	for want, run := range map[string]func() error{
+		"nothing to reply to":                     func() error { _, err := m.Reply(ctx, nil, dialogue.ReplyOptions{}); return err },
+		"turn 1: the utterance has 8193 tokens":   func() error { _, err := m.Reply(ctx, [][]string{{"a"}, long}, dialogue.ReplyOptions{}); return err },
+		"has 1025 turns":                          func() error { _, err := m.Reply(ctx, many, dialogue.ReplyOptions{}); return err },
+		"1025 turns; at most":                     func() error { _, err := m.Dialogue(many); return err },
+		"turn 0: the utterance has 8193":          func() error { _, err := m.Dialogue([][]string{long}); return err },
+		"zebra":                                   func() error { _, err := strict.Dialogue([][]string{{"zebra"}}); return err },
+		"Max is -1":                               func() error { return reply(dialogue.ReplyOptions{Max: -1}) },
+		"Beam is 5000":                            func() error { return reply(dialogue.ReplyOptions{Beam: 5000}) },
+		"Temperature is -1":                       func() error { return reply(dialogue.ReplyOptions{Sample: decode.Sampler{Temperature: -1}}) },
+		"Alpha is -1":                             func() error { return reply(dialogue.ReplyOptions{Beam: 2, Alpha: -1}) },
+		"training: batches: there are 0 examples": func() error { return task(m, dialogue.Data{}) },
+		"training: dialogue 1 has 1 turns":        func() error { return task(m, dialogue.Data{Train: append(ok, dialogue.Dialogue{{3}})}) },
+		"validation: dialogue 0: turn 1: the utt": func() error { return task(m, dialogue.Data{Train: ok, Valid: []dialogue.Dialogue{{{3}, {8}}}}) },
+		"the model has none":                      func() error { return task(m, dialogue.Data{Train: ok, FreeBits: 1}) },
+		"FreeBits is NaN":                         func() error { return task(latent, dialogue.Data{Train: ok, FreeBits: math.NaN()}) },
+		"WordDropout is 1":                        func() error { return task(m, dialogue.Data{Train: ok, WordDropout: 1}) },
+		"has no <unk> to read instead": func() error {
+			return task(strict, dialogue.Data{Train: []dialogue.Dialogue{{{2}, {3}}}, WordDropout: 0.5})
+		},
+		"KLWeight(0) is -1": func() error {
+			task, err := latent.Task(dialogue.Data{Train: ok, KLWeight: func(int) float64 { return -1 }})
+			require.NoError(t, err)
+			_, err = task.Next(0, 0)
+			return err
+		},
+		"Samples is -1":                 func() error { _, err := m.Evaluate(ctx, ok, dialogue.EvaluateOptions{Samples: -1}); return err },
+		"batches: there are 0 examples": func() error { _, err := m.Evaluate(ctx, nil, dialogue.EvaluateOptions{}); return err },
+		"turn 0: the utterance has id -1": func() error {
+			_, err := m.Evaluate(ctx, []dialogue.Dialogue{{{-1}, {3}}}, dialogue.EvaluateOptions{})
+			return err
+		},
+	} {
+		require.ErrorContains(t, run(), want)
+	}
+
+	cancelled, cancel := context.WithCancel(ctx)
+	cancel()
+	_, err = m.Evaluate(cancelled, ok, dialogue.EvaluateOptions{})
+	require.ErrorIs(t, err, context.Canceled)
+	_, err = m.Reply(cancelled, [][]string{{"a"}}, dialogue.ReplyOptions{})
+	require.ErrorIs(t, err, context.Canceled)
+
+	c := m.NewConversation() // a turn that cannot be read changes nothing
+	require.NoError(t, c.Read([]string{"a", "zebra"}))
+	before, err := c.Reply(ctx, dialogue.ReplyOptions{Max: 5})
+	require.NoError(t, err)
+	require.Error(t, c.Read(long))
+	after, err := c.Reply(ctx, dialogue.ReplyOptions{Max: 5})
+	require.NoError(t, err)
+	require.Equal(t, before, after)
+
+	dir := t.TempDir()
+	other, err := seq2seq.New(seq2seq.Config{Encoder: zoo.Recurrent{Hidden: 2}},
+		zootest.Letters(t, 3, text.Unk), zootest.Letters(t, 3, text.BOS, text.EOS, text.Unk), 1)
+	require.NoError(t, err)
+	require.NoError(t, other.Save(dir))
+	_, err = dialogue.Load(dir)
+	require.ErrorContains(t, err, "holds a Seq2Seq, not an HRED")
+	err = nodes.Try(func() {
+		g := nodes.NewGraph(nodes.Options{})
+		m.Forward(dialogue.Inputs{Words: g.IntInput("words", 3, 1, 2)}, unroll.Scan)
+	})
+	require.ErrorContains(t, err, "N at least 2")
+}
+
+// Gradients of the whole model, with turns that are absent, are those of central differences (trial 12).
+func TestHREDGradients(t *testing.T) {
+	var ds []dialogue.Dialogue
+	for n, d := range dialogues(3, 5, 4, 9) { // of 2, 3 and 4 turns, so that every epoch has them in the same order
+		for len(d) < n+2 {
+			d = append(d, []int{3, 6})
+		}
+		ds = append(ds, d[:n+2])
+	}
+	for name, cfg := range hredConfigs {
+		for _, s := range []unroll.Strategy{unroll.Scan, unroll.Expand} {
+			t.Run(fmt.Sprint(name, " ", s), func(t *testing.T) {
+				cfg.Float64, cfg.IODropout = true, 0.2
+				data := dialogue.Data{Train: ds, Batch: 4, Unroll: s, WordDropout: 0.3}
+				if cfg.Latent.Width > 0 {
+					data.KLWeight, data.FreeBits = func(int) float64 { return 0.7 }, 0.05
+				}
+				task, err := newHRED(t, cfg).Task(data)
+				require.NoError(t, err)
+				zootest.CheckGradients(t, task)
+			})
+		}
+	}
+}

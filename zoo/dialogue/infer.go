@@ -1,0 +1,260 @@
+package dialogue
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"gorgonia.org/tensor"
+
+	"github.com/seqzoo/seqzoo/cells"
+	"github.com/seqzoo/seqzoo/internal/interrupt"
+	"github.com/seqzoo/seqzoo/internal/rng"
+	"github.com/seqzoo/seqzoo/nodes"
+	"github.com/seqzoo/seqzoo/train"
+	"github.com/seqzoo/seqzoo/unroll"
+	"github.com/seqzoo/seqzoo/zoo/decode"
+	"github.com/seqzoo/seqzoo/zoo/internal/shared"
+)
+
+// ReplyOptions say how a reply is found. The zero value takes the likeliest token each time; with a latent variable,
+// given one that is drawn from the prior by Seed.
+type ReplyOptions struct {
+	Beam      int     // width of a beam search; 0 and 1: none
+	Best      int     // replies to return at most, with a beam; default 1
+	Max       int     // tokens at most, <eos> included; default 60
+	Alpha     float64 // of the beam: length normalisation, see decode.BeamOptions
+	EarlyStop bool    // of the beam
+
+	Sample     decode.Sampler // without a beam: temperature, top-k, nucleus
+	Seed       uint64         // of the latent variable and of the sampling
+	MeanLatent bool           // the latent variable is its prior mean instead of a draw
+
+	Each func(tokens []string) // is called with the tokens so far, as decode.SearchOptions.Each is
+}
+
+// Reply is an utterance that was found.
+type Reply struct {
+	Tokens   []string
+	LogProb  float64   // of all tokens, <eos> included; given the latent variable, if there is one
+	Score    float64   // by which replies are ranked
+	LogProbs []float64 // of each token
+	Ended    bool      // by <eos>, not by Max
+}
+
+// Conversation is a dialogue as it goes on. It keeps the state of the context after the turns so far, so that a turn is
+// read once. It is for one goroutine at a time; any number of conversations of one model may go on at once. It holds
+// nothing that needs closing.
+type Conversation struct {
+	m     *Model
+	turns int
+	state [][]float64 // of the context layers, [width] each; the output is context
+	after []float64   // the context after the last turn, [C]
+}
+
+// NewConversation begins a dialogue.
+func (m *Model) NewConversation() *Conversation {
+	c := &Conversation{m: m}
+	c.Reset()
+	return c
+}
+
+// Reset begins a new dialogue.
+func (c *Conversation) Reset() {
+	c.turns, c.state, c.after = 0, nil, nil
+	for _, p := range c.m.context.Parts() {
+		c.state = append(c.state, make([]float64, p.Width))
+	}
+}
+
+// Turns is how many were read.
+func (c *Conversation) Turns() int { return c.turns }
+
+// Read takes in the next turn, whoever says it. Tokens that the vocabulary lacks are read as <unk>. After an error the
+// conversation is as before.
+func (c *Conversation) Read(tokens []string) error {
+	ids, err := c.m.vocabulary.Encode(tokens)
+	if err == nil {
+		err = shared.CheckIDs("utterance", ids, c.m.vocabulary.Len())
+	}
+	if err != nil {
+		return fmt.Errorf("zoo: hred: turn %d: %w", c.turns, err)
+	}
+	length := shared.RoundUp(len(ids) + 1)
+	r, err := c.m.readers.Take(length, c.m.newTurnReader)
+	if err != nil {
+		return fmt.Errorf("zoo: hred: %w", err)
+	}
+	defer c.m.readers.Put(length, r)
+	clear(r.words)
+	copy(r.words, ids)
+	r.words[len(ids)], r.length[0] = c.m.eos, len(ids)+1
+	for i, s := range c.state {
+		shared.CopyFloats(r.state[i], 0, s)
+	}
+	if _, err := r.Run(0, 0); err != nil {
+		return fmt.Errorf("zoo: hred: turn %d: %w", c.turns, err)
+	}
+	for i, n := range r.next {
+		c.state[i] = shared.Kept(n)
+	}
+	c.after = shared.Kept(r.after)
+	c.turns++
+	return nil
+}
+
+// Reply finds what may be said next, best first. The conversation stays as it is: Read takes in what is said indeed. A
+// cancelled context ends it with what there is and the context's error.
+func (c *Conversation) Reply(ctx context.Context, o ReplyOptions) ([]Reply, error) {
+	if c.turns == 0 {
+		return nil, errors.New("zoo: hred: there is nothing to reply to: the conversation has no turn yet")
+	}
+	t := decode.SearchOptions{Beam: o.Beam, Best: o.Best, Max: o.Max, Alpha: o.Alpha, EarlyStop: o.EarlyStop, Sample: o.Sample, Seed: o.Seed}
+	if o.Each != nil {
+		t.Each = func(_ int, tokens []string) { o.Each(tokens) }
+	}
+	if err := t.Check(); err != nil {
+		return nil, fmt.Errorf("zoo: hred: %w", err)
+	}
+	width := max(o.Beam, 1)
+	r, err := c.m.responders.Take(width, c.m.newResponder)
+	if err != nil {
+		return nil, fmt.Errorf("zoo: hred: %w", err)
+	}
+	defer c.m.responders.Put(width, r)
+	shared.CopyFloats(r.after, 0, c.after)
+	if r.eps != nil {
+		eps := make([]float64, c.m.cfg.Latent.Width)
+		random := rng.Stream{Key: rng.New(o.Seed).Named("latent").Numbered(uint64(c.turns))}
+		for i := range eps {
+			if !o.MeanLatent {
+				eps[i] = random.Normal()
+			}
+		}
+		shared.CopyFloats(r.eps, 0, eps)
+	}
+	if err := r.Start(nil); err != nil {
+		return nil, fmt.Errorf("zoo: hred: %w", err)
+	}
+	common := decode.Options{End: c.m.eos, Max: cmp.Or(o.Max, longestReply), Never: shared.Silent(c.m.vocabulary)}
+	found, err := r.Write(ctx, c.m.bos, common, t, 0, c.m.vocabulary)
+	var out []Reply
+	if len(found) > 0 {
+		for _, h := range found[0] {
+			p := Reply{Tokens: shared.Written(c.m.vocabulary, h.Tokens), LogProb: h.LogProb, Score: h.Score, Ended: h.Ended}
+			p.LogProbs = h.LogProbs[:len(p.Tokens)]
+			out = append(out, p)
+		}
+	}
+	if err != nil {
+		err = fmt.Errorf("zoo: hred: %w", err)
+	}
+	return out, err
+}
+
+// longestReply is the default of ReplyOptions.Max.
+const longestReply = 60
+
+// Reply finds what may be said after the turns of a dialogue, best first. To go on with the dialogue, a Conversation need
+// not read it again.
+func (m *Model) Reply(ctx context.Context, dialogue [][]string, o ReplyOptions) ([]Reply, error) {
+	if len(dialogue) > MaxTurns {
+		return nil, fmt.Errorf("zoo: hred: the dialogue has %d turns; at most %d are taken", len(dialogue), MaxTurns)
+	}
+	c := m.NewConversation()
+	for _, tokens := range dialogue {
+		if err := interrupt.Err(ctx); err != nil {
+			return nil, fmt.Errorf("zoo: hred: %w", err)
+		}
+		if err := c.Read(tokens); err != nil {
+			return nil, err
+		}
+	}
+	return c.Reply(ctx, o)
+}
+
+// turnReader is the encoder and one step of the context layers, compiled for utterances of a length.
+type turnReader struct {
+	*train.Step
+	words, length []int
+	state         []*tensor.Dense
+	next          []*nodes.Node
+	after         *nodes.Node
+}
+
+func (m *Model) newTurnReader(length int) (r *turnReader, err error) {
+	r = &turnReader{}
+	var words, n, nothing *nodes.Node
+	var state cells.State
+	err = nodes.Try(func() {
+		g := nodes.NewGraph(nodes.Options{Dtype: m.store.Dtype()})
+		words, n, nothing = g.IntInput("words", length, 1), g.IntInput("length", 1), g.Const(0)
+		state = shared.InputState(g, m.context.Parts(), 1)
+		u := nodes.Reshape(m.utterances(words, n, unroll.Scan), 1, 1, -1)
+		context := m.context.Unroll(u, state, unroll.Options{Strategy: unroll.Expand})
+		r.next, r.after = context.Final(), nodes.Reshape(context.Y(), -1)
+	})
+	if err != nil {
+		return nil, err
+	}
+	if r.Step, err = train.NewStep(nothing, append(slices.Clone(r.next), r.after)...); err != nil {
+		return nil, err
+	}
+	var f shared.Feeds
+	r.words, r.length = f.Ints(words), f.Ints(n)
+	for _, n := range state {
+		r.state = append(r.state, f.Dense(n))
+	}
+	return r, f.Err
+}
+
+// responder is the decoder with what starts it, compiled for a beam of a width.
+type responder struct {
+	*shared.Writer
+	after, eps *tensor.Dense // eps is nil without a latent variable
+}
+
+func (m *Model) newResponder(width int) (r *responder, err error) {
+	r = &responder{}
+	var after, eps *nodes.Node
+	var from, inputs []*nodes.Node
+	var step decode.StepGraph
+	err = nodes.Try(func() {
+		g := nodes.NewGraph(nodes.Options{Dtype: m.store.Dtype()})
+		after = g.Input("context", 1, m.cfg.Context.Hidden)
+		d := after
+		if z := m.cfg.Latent.Width; z > 0 {
+			eps = g.Input("eps", 1, z)
+			mu, logvar := m.prior.of(after, m.cfg.Latent.Variance)
+			d = nodes.Concat(-1, after, nodes.Add(mu, nodes.Mul(nodes.Exp(nodes.Scale(logvar, 0.5)), eps)))
+		}
+		sg := nodes.NewGraph(nodes.Options{Dtype: m.store.Dtype()})
+		step.Tokens = sg.IntInput("tokens", width)
+		state := shared.InputState(sg, m.decoder.Parts(), width)
+		var own *nodes.Node // d of each row
+		if m.cfg.ContextInput {
+			own = sg.Input("condition", width, m.cfg.condition())
+			from, inputs = append(from, d), append(inputs, own)
+		}
+		from = append(from, m.start(d)...)
+		y := m.decode(state, nodes.Reshape(step.Tokens, 1, width), own, unroll.Expand)
+		output := nodes.Reshape(y.Y(), width, -1)
+		step.State = append(cells.State{sg.Input("output", output.Shape()...)}, state...)
+		step.Next = append(cells.State{output}, y.Final()...)
+		step.Logits = m.logits(output)
+	})
+	if err != nil {
+		return nil, err
+	}
+	if r.Writer, err = shared.NewWriter(1, width, from, inputs, step); err != nil {
+		return nil, err
+	}
+	var f shared.Feeds
+	r.after = f.Dense(after)
+	if eps != nil {
+		r.eps = f.Dense(eps)
+	}
+	return r, f.Err
+}

@@ -1,0 +1,274 @@
+package dialogue
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/seqzoo/seqzoo/cells"
+	"github.com/seqzoo/seqzoo/nodes"
+	"github.com/seqzoo/seqzoo/unroll"
+	"github.com/seqzoo/seqzoo/zoo"
+	"github.com/seqzoo/seqzoo/zoo/internal/shared"
+	"github.com/seqzoo/seqzoo/zoo/text"
+)
+
+// Model is the hierarchical recurrent encoder-decoder for dialogues (Sordoni et al., 2015; Serban et al., 2016): it
+// predicts each utterance from all those before it.
+//
+//	u_n = last state of the encoder over utterance n,  c_n = context layers over u_1 … u_n
+//	d = c_{n−1},  s_0 = tanh(d·W + b) for each part of the decoder's state
+//	h_t = decoder(e_t),  or decoder([e_t; d]) with ContextInput,  logits = h_t·W + b
+//
+// where e_t is the embedding of the token before, <bos> first. The first utterance of a dialogue is only read. With a
+// latent variable it is the VHRED (Serban et al., 2017), where d = [c_{n−1}; z_n]:
+//
+//	prior      p(z_n) = N(μ, σ²),  μ and σ² from tanh(c_{n−1}·W + b)
+//	posterior  q(z_n) = N(μ, σ²),  μ and σ² from tanh([c_{n−1}; u_n]·W + b)
+//
+// In training z_n is drawn from the posterior, as μ + σ∘ε, and the bound is Σ log p(utterance | z) − KL(q‖p); a reply
+// draws it from the prior.
+//
+// Its parameters are embed/E [V, E], which all parts share, encoder/l0/… (forward and backward below, if it reads both
+// ways), context/l0/…, decoder/l0/…, init/l0/W_h …, out/W and out/b, and, with a latent variable, hidden, mu and var
+// under prior and posterior, each with W and b.
+//
+// Its methods other than training are safe for concurrent use.
+type Model struct {
+	cfg              Config
+	vocabulary       *text.Vocabulary
+	bos, eos         int
+	store            *nodes.Store
+	embed            *nodes.Param
+	encoder          unroll.Stack
+	context, decoder unroll.Stack
+	init             []affine // one for each part of the decoder's state
+	prior, posterior gaussian
+	out              affine
+
+	readers    shared.Pool[int, *turnReader]
+	responders shared.Pool[int, *responder]
+}
+
+// affine is x·W + b.
+type affine struct{ w, b *nodes.Param }
+
+func newAffine(s *nodes.Scope, suffix string, in, out int) affine {
+	return affine{s.Param("W"+suffix, nodes.XavierUniform(1), in, out), s.Param("b"+suffix, nodes.Zeros(), out)}
+}
+
+func (a affine) of(x *nodes.Node) *nodes.Node { return nodes.Add(nodes.MatMul(x, a.w), a.b) }
+
+// gaussian is a network that gives a diagonal normal distribution.
+type gaussian struct{ hidden, mu, variance affine }
+
+func newGaussian(s *nodes.Scope, in int, l Latent) gaussian {
+	return gaussian{
+		newAffine(s.In("hidden"), "", in, l.Hidden), newAffine(s.In("mu"), "", l.Hidden, l.Width), newAffine(s.In("var"), "", l.Hidden, l.Width),
+	}
+}
+
+// tiny keeps the logarithm of a variance finite where softplus is 0 in float32.
+const tiny = 1e-30
+
+// of gives mean and logarithm of the variance.
+func (g gaussian) of(x *nodes.Node, variance string) (mu, logvar *nodes.Node) {
+	h := nodes.Tanh(g.hidden.of(x))
+	v := g.variance.of(h)
+	if variance == "softplus" {
+		v = nodes.Log(nodes.Maximum(nodes.Softplus(v), nodes.Scalar(tiny)))
+	}
+	return g.mu.of(h), v
+}
+
+// New makes a model with initial weights drawn from seed. The vocabulary needs <bos> and <eos>.
+func New(cfg Config, v *text.Vocabulary, seed uint64) (m *Model, err error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, fmt.Errorf("zoo: hred: %w", err)
+	}
+	if v == nil {
+		return nil, errors.New("zoo: hred: it needs a vocabulary")
+	}
+	dtype := nodes.Float32
+	if cfg.Float64 {
+		dtype = nodes.Float64
+	}
+	m = &Model{cfg: cfg.withDefaults(), vocabulary: v, store: nodes.NewStore(dtype, seed)}
+	var begins, ends bool
+	m.bos, begins = v.ID(text.BOS)
+	m.eos, ends = v.ID(text.EOS)
+	if !begins || !ends {
+		return nil, fmt.Errorf("zoo: hred: the vocabulary needs the special tokens %s and %s", text.BOS, text.EOS)
+	}
+	if err := nodes.Try(m.declare); err != nil {
+		return nil, fmt.Errorf("zoo: hred: %w", err)
+	}
+	return m, nil
+}
+
+func (m *Model) declare() {
+	c, root := m.cfg, m.store.Root()
+	m.embed = root.In("embed").Param("E", nodes.Normal(0, 1), m.vocabulary.Len(), c.Embed)
+	m.encoder = c.Encoder.Stack(root.In("encoder"), c.Embed, c.Bidirectional)
+	m.context = c.Context.Stack(root.In("context"), c.utterance(), false)
+	in := c.Embed
+	if c.ContextInput {
+		in += c.condition()
+	}
+	m.decoder = c.Decoder.Stack(root.In("decoder"), in, false)
+	for k, l := range m.decoder.Layers {
+		for _, p := range l.Parts() {
+			m.init = append(m.init, newAffine(root.In("init").In("l%d", k), "_"+p.Name, c.condition(), p.Width))
+		}
+	}
+	if c.Latent.Width > 0 {
+		m.prior = newGaussian(root.In("prior"), c.Context.Hidden, c.Latent)
+		m.posterior = newGaussian(root.In("posterior"), c.Context.Hidden+c.utterance(), c.Latent)
+	}
+	m.out = newAffine(root.In("out"), "", c.Decoder.Hidden, m.vocabulary.Len())
+}
+
+// embedded looks ids up.
+func (m *Model) embedded(ids *nodes.Node) *nodes.Node {
+	return nodes.Dropout(nodes.Embedding(m.embed, ids, -1), m.cfg.IODropout)
+}
+
+// utterances reads tokens [T, R] with lengths [R] and returns the vectors of the utterances, [R, U].
+func (m *Model) utterances(words, lengths *nodes.Node, s unroll.Strategy) *nodes.Node {
+	return shared.FinalOutput(m.encoder, m.encoder.Unroll(m.embedded(words), nil, unroll.Options{Strategy: s, Lengths: lengths}).Final())
+}
+
+// start is the state in which the decoder starts, conditioned on d [R, D].
+func (m *Model) start(d *nodes.Node) (start cells.State) {
+	for _, a := range m.init {
+		start = append(start, nodes.Tanh(a.of(d)))
+	}
+	return start
+}
+
+// decode reads tokens [T, R], each after the one before, conditioned on d [R, D].
+func (m *Model) decode(start cells.State, in, d *nodes.Node, s unroll.Strategy) *unroll.Result {
+	x := m.embedded(in)
+	if m.cfg.ContextInput {
+		x = nodes.Concat(-1, x, nodes.Broadcast(d, in.Dim(0), d.Dim(0), d.Dim(1)))
+	}
+	return m.decoder.Unroll(x, start, unroll.Options{Strategy: s})
+}
+
+// logits of outputs of the decoder, [..., H] to [..., V].
+func (m *Model) logits(y *nodes.Node) *nodes.Node { return m.out.of(nodes.Dropout(y, m.cfg.IODropout)) }
+
+// latent is the latent variable of utterances with its two distributions, [R, Z] each.
+type latent struct{ muPrior, logvarPrior, muPosterior, logvarPosterior, z *nodes.Node }
+
+// condition is what the decoder of utterances is conditioned on, from the contexts before them [R, C] and their vectors
+// [R, U]. Eps are standard normal numbers [R, Z]; nil: drawn by the graph. The latent is nil if there is none.
+func (m *Model) condition(before, utterances, eps *nodes.Node) (d *nodes.Node, l *latent) {
+	if m.cfg.Latent.Width == 0 {
+		return before, nil
+	}
+	l = &latent{}
+	l.muPrior, l.logvarPrior = m.prior.of(before, m.cfg.Latent.Variance)
+	l.muPosterior, l.logvarPosterior = m.posterior.of(nodes.Concat(-1, before, utterances), m.cfg.Latent.Variance)
+	if eps == nil {
+		eps = before.Graph().Noise(nodes.NoiseRequest{Label: "latent", Kind: nodes.StandardNormal, Shape: l.muPosterior.Shape()})
+	}
+	l.z = nodes.Add(l.muPosterior, nodes.Mul(nodes.Exp(nodes.Scale(l.logvarPosterior, 0.5)), eps))
+	return nodes.Concat(-1, before, l.z), l
+}
+
+// kl is KL(q‖p) of every unit, [R, Z].
+func (l *latent) kl() *nodes.Node {
+	unit := func(x *nodes.Node) *nodes.Node { return nodes.Reshape(x, append(x.Shape(), 1)...) }
+	return nodes.KLGaussians(unit(l.muPosterior), unit(l.logvarPosterior), unit(l.muPrior), unit(l.logvarPrior))
+}
+
+// logRatio is log p(z)/q(z) of the z that was drawn, [R].
+func (l *latent) logRatio() *nodes.Node {
+	halves := func(mu, logvar *nodes.Node) *nodes.Node { // −2·log of the density, without what both have
+		return nodes.Add(logvar, nodes.Mul(nodes.Square(nodes.Sub(l.z, mu)), nodes.Exp(nodes.Neg(logvar))))
+	}
+	return nodes.Scale(nodes.Sum(nodes.Sub(halves(l.muPosterior, l.logvarPosterior), halves(l.muPrior, l.logvarPrior)), -1), 0.5)
+}
+
+// Inputs are dialogues of N turns, B side by side, as nodes of one graph.
+type Inputs struct {
+	Words   *nodes.Node // ids [T, N, B]: the tokens of each turn, with the <eos> that ends it
+	Before  *nodes.Node // ids [T, N, B]: the token before each, <bos> first
+	Lengths *nodes.Node // [N, B]: tokens of each turn, 0 for one that is absent; only the last turns may be
+	Turns   *nodes.Node // [B]: turns of each dialogue
+	Eps     *nodes.Node // standard normal numbers [N−1, B, Z] of the latent variable; nil: drawn by the graph
+}
+
+// Graph is an Model in a graph. What it says of an absent turn means nothing.
+type Graph struct {
+	Utterances *nodes.Node // [N, B, U]
+	Context    *nodes.Node // after each turn, [N, B, C]
+	Logits     *nodes.Node // of the turns but the first, [T, N−1, B, V]
+
+	// Of the turns but the first, [N−1, B, Z] and KL(q‖p) [N−1, B]; nil without a latent variable.
+	MuPrior, LogvarPrior, MuPosterior, LogvarPosterior, KL *nodes.Node
+}
+
+// Forward builds the model into the graph of its inputs, for two turns or more. It panics with a *nodes.BuildError, as
+// package nodes does.
+func (m *Model) Forward(in Inputs, s unroll.Strategy) (out Graph) {
+	if shape := in.Words.Shape(); len(shape) != 3 || shape[1] < 2 {
+		nodes.Failf("HRED", "words are %v, want [T, N, B] with N at least 2: the first turn is only read", shape)
+	}
+	T, N, B := in.Words.Dim(0), in.Words.Dim(1), in.Words.Dim(2)
+	flat := func(x *nodes.Node) *nodes.Node { return nodes.Reshape(x, T, -1) }
+	turns := func(x *nodes.Node, from, to int) *nodes.Node {
+		return nodes.Reshape(nodes.Slice(x, 0, from, to), (to-from)*B, -1)
+	}
+
+	u := m.utterances(flat(in.Words), nodes.Reshape(in.Lengths, N*B), s)
+	out.Utterances = nodes.Reshape(u, N, B, -1)
+	out.Context = m.context.Unroll(out.Utterances, nil, unroll.Options{Strategy: s, Lengths: in.Turns}).Y()
+	eps := in.Eps
+	if eps != nil {
+		eps = nodes.Reshape(eps, (N-1)*B, -1)
+	}
+	d, l := m.condition(turns(out.Context, 0, N-1), turns(out.Utterances, 1, N), eps)
+	y := m.decode(m.start(d), flat(nodes.Slice(in.Before, 1, 1, N)), d, s).Y()
+	out.Logits = nodes.Reshape(m.logits(y), T, N-1, B, -1)
+	if l != nil {
+		grid := func(x *nodes.Node) *nodes.Node { return nodes.Reshape(x, N-1, B, -1) }
+		out.MuPrior, out.LogvarPrior = grid(l.muPrior), grid(l.logvarPrior)
+		out.MuPosterior, out.LogvarPosterior = grid(l.muPosterior), grid(l.logvarPosterior)
+		out.KL = nodes.Sum(grid(l.kl()), -1)
+	}
+	return out
+}
+
+// Architecture is "Model".
+func (m *Model) Architecture() string { return "HRED" }
+
+// Params holds the weights.
+func (m *Model) Params() *nodes.Store { return m.store }
+
+// Config is the configuration that the model was made with, defaults filled in.
+func (m *Model) Config() Config { return m.cfg }
+
+// Vocabulary are the model's tokens.
+func (m *Model) Vocabulary() *text.Vocabulary { return m.vocabulary }
+
+// Save writes config.json, vocabulary.json and model.safetensors to dir.
+func (m *Model) Save(dir string) error {
+	return zoo.Save(dir, m, m.cfg, map[string]func(io.Writer) error{
+		zoo.VocabularyFile: func(w io.Writer) error { _, err := m.vocabulary.WriteTo(w); return err },
+	})
+}
+
+func init() { zoo.Register("HRED", open, zoo.VocabularyFile) }
+
+func open(d *zoo.Dir, cfg Config) (*Model, error) {
+	v, err := shared.ReadVocabulary(d, zoo.VocabularyFile)
+	if err != nil {
+		return nil, err
+	}
+	return New(cfg, v, 0)
+}
+
+// Load is Load for a directory that must hold an Model.
+func Load(dir string) (*Model, error) { return zoo.LoadAs[*Model](dir, "an HRED") }

@@ -1,0 +1,228 @@
+package forecast
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/seqzoo/seqzoo/cells"
+	"github.com/seqzoo/seqzoo/internal/strictjson"
+	"github.com/seqzoo/seqzoo/nodes"
+	"github.com/seqzoo/seqzoo/unroll"
+	"github.com/seqzoo/seqzoo/zoo"
+	"github.com/seqzoo/seqzoo/zoo/internal/shared"
+	"github.com/seqzoo/seqzoo/zoo/series"
+)
+
+// Config sizes a Model. The zero value of an optional field is its default.
+type Config struct {
+	zoo.Recurrent
+	Variables []string `json:"variables"`         // of the series, by name; all are read
+	Targets   []string `json:"targets,omitempty"` // those that are forecast; default all
+	Lookback  int      `json:"lookback"`          // steps of the series that are read
+	Horizon   int      `json:"horizon"`           // steps that are forecast
+	Patch     int      `json:"patch"`             // steps of the series to a step of the recurrence, a divisor of Lookback; default 1
+
+	// Shared makes every variable a sequence of its own, read by the same weights, so that the forecast of one does not see
+	// the others (channel independence; Nie et al., 2023). Then all are forecast.
+	Shared bool `json:"shared,omitempty"`
+
+	// Level is what a window is measured from, so that a series whose level drifts looks alike at all times: "last" (default),
+	// the last value of each variable; "mean", the mean over the window; "none".
+	Level string `json:"level"`
+
+	IODropout float64 `json:"io_dropout,omitempty"` // of what the output layer reads
+	Float64   bool    `json:"float64,omitempty"`    // weights of double precision
+}
+
+// withDefaults fills in what is not set.
+func (c Config) withDefaults() Config {
+	c.Recurrent = c.Recurrent.WithDefaults()
+	if len(c.Targets) == 0 {
+		c.Targets = c.Variables
+	}
+	c.Patch, c.Level = cmp.Or(c.Patch, 1), cmp.Or(c.Level, "last")
+	return c
+}
+
+// maxWindow bounds the steps of a window; a longer one is a slip.
+const maxWindow = 1 << 16
+
+// Validate reports every field that is out of range.
+func (c Config) Validate() error {
+	c = c.withDefaults()
+	errs := []error{c.Recurrent.Validate()}
+	report := func(ok bool, format string, args ...any) {
+		if !ok {
+			errs = append(errs, fmt.Errorf(format, args...))
+		}
+	}
+	report(len(c.Variables) >= 1 && len(c.Variables) <= series.MaxColumns, "variables are %d, want 1 … %d", len(c.Variables), series.MaxColumns)
+	distinct := func(what string, names []string) {
+		sorted := slices.Sorted(slices.Values(names))
+		report(len(slices.Compact(sorted)) == len(names), "%s: a name comes twice in %.200q", what, names)
+	}
+	distinct("variables", c.Variables)
+	distinct("targets", c.Targets)
+	for _, name := range c.Targets {
+		report(slices.Contains(c.Variables, name), "target %q is no variable; they are %.200q", name, c.Variables)
+	}
+	report(!c.Shared || slices.Equal(c.Targets, c.Variables), "shared forecasts every variable; targets must be left out")
+	report(c.Lookback >= 1 && c.Lookback <= maxWindow, "lookback is %d, want 1 … %d", c.Lookback, maxWindow)
+	report(c.Horizon >= 1 && c.Horizon <= maxWindow, "horizon is %d, want 1 … %d", c.Horizon, maxWindow)
+	report(c.Patch >= 1 && c.Lookback%max(c.Patch, 1) == 0, "patch is %d, want a divisor of lookback, %d", c.Patch, c.Lookback)
+	report(c.Level == "last" || c.Level == "mean" || c.Level == "none", "level is %q, want last, mean or none", c.Level)
+	report(c.IODropout >= 0 && c.IODropout < 1, "io_dropout is %g, want at least 0 and less than 1", c.IODropout)
+	return errors.Join(errs...)
+}
+
+// Model reads a window of a series and forecasts the steps behind it, all at once:
+//
+//	z_t = standardised x_t − level,  h = recurrent layers over z_1 … z_L,  ŷ = h·W + b + level
+//
+// where the level is measured anew in each window (compare reversible instance normalisation; Kim et al., 2022), and
+// several steps may make one step of the recurrence (as in SegRNN; Lin et al., 2023). A Horizon of 1 and one target is
+// regression of a single value.
+//
+// Its parameters are layers/l0/…, out/W [Hidden, Horizon·Targets] and out/b; if shared, out/W is [Hidden, Horizon].
+//
+// Its methods other than training are safe for concurrent use.
+type Model struct {
+	cfg     Config
+	scale   *series.Scale // of the variables
+	targets []int         // places of the targets among the variables
+	store   *nodes.Store
+	layers  unroll.Stack
+	w, b    *nodes.Param
+	idle    shared.Pool[int, *forecastGraph]
+}
+
+// New makes a model with initial weights drawn from seed. Scale is that of the training part, by which all series
+// are standardised.
+func New(cfg Config, scale *series.Scale, seed uint64) (*Model, error) {
+	fail := func(err error) (*Model, error) { return nil, fmt.Errorf("zoo: forecaster: %w", err) }
+	if err := cfg.Validate(); err != nil {
+		return fail(err)
+	}
+	if scale == nil {
+		return fail(errors.New("it needs the scale of the training part"))
+	}
+	cfg = cfg.withDefaults()
+	if err := scale.Check(len(cfg.Variables)); err != nil {
+		return fail(err)
+	}
+	dtype := nodes.Float32
+	if cfg.Float64 {
+		dtype = nodes.Float64
+	}
+	m := &Model{cfg: cfg, scale: scale, store: nodes.NewStore(dtype, seed)}
+	for _, name := range cfg.Targets {
+		m.targets = append(m.targets, slices.Index(cfg.Variables, name))
+	}
+	in, out := cfg.Patch*len(cfg.Variables), cfg.Horizon*len(cfg.Targets)
+	if cfg.Shared {
+		in, out = cfg.Patch, cfg.Horizon
+	}
+	if max(in, out) > cells.MaxWidth {
+		return fail(fmt.Errorf("a step of %d numbers and a forecast of %d; at most %d are taken", in, out, cells.MaxWidth))
+	}
+	err := nodes.Try(func() {
+		root := m.store.Root()
+		m.layers = cfg.Recurrent.Stack(root.In("layers"), in, false)
+		m.w = root.In("out").Param("W", nodes.XavierUniform(1), cfg.Hidden, out)
+		m.b = root.In("out").Param("b", nodes.Zeros(), out)
+	})
+	if err != nil {
+		return fail(err)
+	}
+	return m, nil
+}
+
+// Forward builds the model into the graph of its operand, standardised windows [Lookback, B, Variables], and returns
+// standardised forecasts [Horizon, B, Targets]. It panics with a *nodes.BuildError, as package nodes does.
+func (m *Model) Forward(x *nodes.Node, s unroll.Strategy) *nodes.Node {
+	c := m.cfg
+	L, B, V := x.Dim(0), x.Dim(1), x.Dim(2)
+	if L != c.Lookback || V != len(c.Variables) {
+		nodes.Failf("Forecaster", "a window of %d steps of %d variables: want %d of %d", L, V, c.Lookback, len(c.Variables))
+	}
+	var level *nodes.Node // [1, B, V]
+	switch c.Level {
+	case "last":
+		level = nodes.Slice(x, 0, L-1, L)
+	case "mean":
+		level = nodes.MeanKeep(x, 0)
+	}
+	if level != nil {
+		x = nodes.Sub(x, level)
+	}
+	rows, width := B, c.Patch*V
+	if c.Shared {
+		rows, width = B*V, c.Patch
+		x = nodes.Reshape(x, L, rows, 1)
+	}
+	if c.Patch > 1 { // the steps of a patch side by side
+		x = nodes.Transpose(nodes.Reshape(x, L/c.Patch, c.Patch, rows, width/c.Patch), 0, 2, 1, 3)
+		x = nodes.Reshape(x, L/c.Patch, rows, width)
+	}
+	h := shared.FinalOutput(m.layers, m.layers.Unroll(x, nil, unroll.Options{Strategy: s}).Final())
+	y := nodes.Add(nodes.MatMul(nodes.Dropout(h, c.IODropout), m.w), m.b)
+	if c.Shared {
+		y = nodes.Transpose(nodes.Reshape(y, B, V, c.Horizon), 2, 0, 1)
+	} else {
+		y = nodes.Transpose(nodes.Reshape(y, B, c.Horizon, len(m.targets)), 1, 0, 2)
+	}
+	if level == nil {
+		return y
+	}
+	if !slices.Equal(c.Targets, c.Variables) {
+		var picked []*nodes.Node
+		for _, i := range m.targets {
+			picked = append(picked, nodes.Slice(level, -1, i, i+1))
+		}
+		level = nodes.Concat(-1, picked...)
+	}
+	return nodes.Add(y, level)
+}
+
+// Architecture is "Model".
+func (m *Model) Architecture() string { return "Forecaster" }
+
+// Params holds the weights.
+func (m *Model) Params() *nodes.Store { return m.store }
+
+// Config is the configuration that the model was made with, defaults filled in.
+func (m *Model) Config() Config { return m.cfg }
+
+// Scale is that by which the variables are standardised.
+func (m *Model) Scale() *series.Scale { return m.scale }
+
+// scaleFile holds the scale of a Model.
+const scaleFile = "scale.json"
+
+// Save writes config.json, scale.json and model.safetensors to dir.
+func (m *Model) Save(dir string) error {
+	return zoo.Save(dir, m, m.cfg, map[string]func(io.Writer) error{
+		scaleFile: func(w io.Writer) error { return json.NewEncoder(w).Encode(m.scale) },
+	})
+}
+
+func init() { zoo.Register("Forecaster", open, scaleFile) }
+
+func open(d *zoo.Dir, cfg Config) (*Model, error) {
+	content, err := d.ReadFile(scaleFile, 1<<20)
+	if err != nil {
+		return nil, err
+	}
+	var scale series.Scale
+	if err := strictjson.Decode(content, &scale); err != nil {
+		return nil, fmt.Errorf("%s: %w", scaleFile, err)
+	}
+	return New(cfg, &scale, 0)
+}
+
+// Load is Load for a directory that must hold a Model.
+func Load(dir string) (*Model, error) { return zoo.LoadAs[*Model](dir, "a Forecaster") }

@@ -1,0 +1,272 @@
+package forecast
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+
+	"gorgonia.org/tensor"
+
+	"github.com/seqzoo/seqzoo/internal/interrupt"
+	"github.com/seqzoo/seqzoo/nodes"
+	"github.com/seqzoo/seqzoo/train"
+	"github.com/seqzoo/seqzoo/unroll"
+	"github.com/seqzoo/seqzoo/zoo/internal/shared"
+	"github.com/seqzoo/seqzoo/zoo/series"
+)
+
+// Data says on what a Model is trained, in the units of the series. The zero value of an optional field is its
+// default.
+type Data struct {
+	Train  *series.Series  // every window of Lookback steps with Horizon steps behind it is an example
+	Valid  *series.Series  // nil: nothing is validated. It begins with the Lookback steps before the first that is forecast
+	Batch  int             // windows side by side; default 32
+	Seed   uint64          // of the order
+	Unroll unroll.Strategy // default: Scan
+}
+
+// Task makes a task for train.Fit. Its loss is the mean squared error of the standardised targets. Its validation measures
+// valid_loss, the same, and valid_mae. It keeps nothing of the series.
+func (m *Model) Task(d Data) (train.Task, error) {
+	w, err := m.windows(d.Train)
+	if err != nil {
+		return nil, fmt.Errorf("zoo: forecaster: training: %w", err)
+	}
+	valid := &windows{}
+	if d.Valid != nil {
+		if valid, err = m.windows(d.Valid); err != nil {
+			return nil, fmt.Errorf("zoo: forecaster: validation: %w", err)
+		}
+	}
+	batches, err := train.NewBatches(w.len(), nil, train.BatchesConfig{Batch: cmp.Or(d.Batch, 32), Seed: d.Seed})
+	if err != nil {
+		return nil, fmt.Errorf("zoo: forecaster: training: %w", err)
+	}
+	data, err := shared.NewTaskData(shared.TaskParts{
+		Train: w.x, Valid: valid.x, Model: []any{m.cfg, m.scale}, Settings: []any{cmp.Or(d.Batch, 32), d.Seed, d.Unroll},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("zoo: forecaster: %w", err)
+	}
+	shared.Part(&data, "series", w.x, valid.x)
+	graphs := m.graphs(d.Unroll, true)
+	task := &shared.ExampleTask{TaskData: data, Weights: m.store.Params(), Order: batches}
+	task.RunBatch = func(starts []int, seed uint64, counter int) (b train.Batch, err error) {
+		g, err := graphs.Get(len(starts))
+		if err != nil {
+			return b, fmt.Errorf("zoo: forecaster: %w", err)
+		}
+		g.load(w, starts)
+		b.Count = len(starts)
+		b.Loss, err = g.Run(seed, counter)
+		b.Grads = g.Grads()
+		return b, err
+	}
+	if d.Valid != nil {
+		task.Measure = func(ctx context.Context) (map[string]float64, error) {
+			e, err := m.Evaluate(ctx, d.Valid)
+			if err != nil {
+				return nil, err
+			}
+			return map[string]float64{"valid_loss": e.MSE, "valid_mae": e.MAE}, nil
+		}
+	}
+	return task, nil
+}
+
+// windows are the examples of a series, standardised: window i begins at time i.
+type windows struct {
+	cfg     Config
+	targets []int
+	T, V    int
+	x       []float64 // [T, V]
+}
+
+func (m *Model) windows(s *series.Series) (*windows, error) {
+	if s == nil {
+		return nil, errors.New("there is no series")
+	}
+	if !slices.Equal(s.Names, m.cfg.Variables) {
+		return nil, fmt.Errorf("the series has the variables %.200q; the model was made for %.200q", s.Names, m.cfg.Variables)
+	}
+	if need := m.cfg.Lookback + m.cfg.Horizon; s.Len() < need {
+		return nil, fmt.Errorf("the series has %d times; a window and what is behind it take %d", s.Len(), need)
+	}
+	w := &windows{cfg: m.cfg, targets: m.targets, T: s.Len(), V: len(s.Names)}
+	for t := range s.Len() {
+		x, err := m.standardise(s.Row(t), t)
+		if err != nil {
+			return nil, err
+		}
+		w.x = append(w.x, x...)
+	}
+	return w, nil
+}
+
+// standardise is a row of a series on the scale of the model.
+func (m *Model) standardise(row []float64, t int) ([]float64, error) {
+	if len(row) != len(m.cfg.Variables) {
+		return nil, fmt.Errorf("row %d has %d values; there are %d variables: %.200q", t, len(row), len(m.cfg.Variables), m.cfg.Variables)
+	}
+	z := make([]float64, len(row))
+	for i, x := range row {
+		z[i] = (x - m.scale.Mean[i]) / m.scale.Deviation[i]
+		if !(math.Abs(z[i]) <= math.MaxFloat32) {
+			return nil, fmt.Errorf("%s is %g at row %d: want a finite number", m.cfg.Variables[i], x, t)
+		}
+	}
+	return z, nil
+}
+
+func (w *windows) len() int { return w.T - w.cfg.Lookback - w.cfg.Horizon + 1 }
+
+// ForecastErrors are those of forecasts, in standardised units, over all windows of a series, steps and targets.
+type ForecastErrors struct {
+	Windows   int
+	MSE, MAE  float64
+	ByTarget  []float64 // MSE of each target
+	ByHorizon []float64 // MSE of each step ahead
+}
+
+// Evaluate forecasts behind every window of a series and compares. The series begins with the Lookback steps before the
+// first that is forecast.
+func (m *Model) Evaluate(ctx context.Context, s *series.Series) (*ForecastErrors, error) {
+	w, err := m.windows(s)
+	if err != nil {
+		return nil, fmt.Errorf("zoo: forecaster: %w", err)
+	}
+	H, V := m.cfg.Horizon, len(m.targets)
+	e := &ForecastErrors{Windows: w.len(), ByTarget: make([]float64, V), ByHorizon: make([]float64, H)}
+	graphs := m.graphs(unroll.Scan, false)
+	defer graphs.Close()
+	starts := make([]int, w.len())
+	for i := range starts {
+		starts[i] = i
+	}
+	for batch := range slices.Chunk(starts, 64) {
+		if err := interrupt.Err(ctx); err != nil {
+			return nil, err
+		}
+		g, err := graphs.Get(len(batch))
+		if err != nil {
+			return nil, fmt.Errorf("zoo: forecaster: %w", err)
+		}
+		g.load(w, batch)
+		if _, err := g.Run(0, 0); err != nil {
+			return nil, fmt.Errorf("zoo: forecaster: %w", err)
+		}
+		y := shared.Floats(g.forecast)
+		for k, i := range batch {
+			for h := range H {
+				for v, from := range m.targets {
+					d := y[(h*len(batch)+k)*V+v] - w.x[(i+m.cfg.Lookback+h)*w.V+from]
+					if d-d != 0 {
+						return nil, fmt.Errorf("zoo: forecaster: the window at row %d: step %d of %s: %w", i, h+1, m.cfg.Targets[v], shared.ErrOverflow)
+					}
+					e.MAE += math.Abs(d) / float64(w.len()*H*V)
+					e.MSE += d * d / float64(w.len()*H*V)
+					e.ByTarget[v] += d * d / float64(w.len()*H)
+					e.ByHorizon[h] += d * d / float64(w.len()*V)
+				}
+			}
+		}
+	}
+	return e, nil
+}
+
+// Forecast forecasts the Horizon steps behind a history [times][Variables], of which the last Lookback rows are read:
+// [Horizon][Targets], in the units of the series.
+func (m *Model) Forecast(history [][]float64) ([][]float64, error) {
+	c := m.cfg
+	if len(history) < c.Lookback {
+		return nil, fmt.Errorf("zoo: forecaster: the history has %d rows; it reads %d", len(history), c.Lookback)
+	}
+	w := &windows{cfg: c, targets: m.targets, T: c.Lookback, V: len(c.Variables)}
+	for t, row := range history[len(history)-c.Lookback:] {
+		x, err := m.standardise(row, len(history)-c.Lookback+t)
+		if err != nil {
+			return nil, fmt.Errorf("zoo: forecaster: %w", err)
+		}
+		w.x = append(w.x, x...)
+	}
+	const alone = 1
+	g, err := m.idle.Take(alone, func(B int) (*forecastGraph, error) { return m.build(B, unroll.Scan, false) })
+	if err != nil {
+		return nil, fmt.Errorf("zoo: forecaster: %w", err)
+	}
+	g.load(w, []int{0})
+	if _, err := g.Run(0, 0); err != nil {
+		return nil, fmt.Errorf("zoo: forecaster: %w", err)
+	}
+	y := shared.Floats(g.forecast)
+	forecast := make([][]float64, c.Horizon)
+	for h := range forecast {
+		for v, i := range m.targets {
+			x := y[h*len(m.targets)+v]*m.scale.Deviation[i] + m.scale.Mean[i]
+			if forecast[h] = append(forecast[h], x); x-x != 0 {
+				err = fmt.Errorf("zoo: forecaster: step %d of %s is %g: %w", h+1, m.cfg.Targets[v], x, shared.ErrOverflow)
+			}
+		}
+	}
+	m.idle.Put(alone, g) // not before its output is read
+	if err != nil {
+		return nil, err
+	}
+	return forecast, nil
+}
+
+// forecastGraph is the graph of B windows, with what feeds it.
+type forecastGraph struct {
+	*train.Step
+	B        int
+	x        *tensor.Dense // [Lookback, B, Variables]
+	y        *tensor.Dense // [Horizon, B, Targets]
+	forecast *nodes.Node   // likewise; nil in training
+}
+
+func (m *Model) graphs(s unroll.Strategy, training bool) *shared.Compiled[int, *forecastGraph] {
+	return &shared.Compiled[int, *forecastGraph]{Build: func(B int) (*forecastGraph, error) { return m.build(B, s, training) }}
+}
+
+func (m *Model) build(B int, s unroll.Strategy, training bool) (*forecastGraph, error) {
+	fg := &forecastGraph{B: B}
+	var x, y, loss *nodes.Node
+	var kept []*nodes.Node
+	err := nodes.Try(func() {
+		g := nodes.NewGraph(nodes.Options{Dtype: m.store.Dtype(), Training: training})
+		x = g.Input("window", m.cfg.Lookback, B, len(m.cfg.Variables))
+		y = g.Input("behind it", m.cfg.Horizon, B, len(m.targets))
+		forecast := m.Forward(x, s)
+		loss = nodes.MSE(forecast, y, nodes.ReduceMean)
+		if !training {
+			fg.forecast = forecast
+			kept = append(kept, forecast)
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	if fg.Step, err = train.NewStep(loss, kept...); err != nil {
+		return nil, err
+	}
+	var f shared.Feeds
+	fg.x, fg.y = f.Dense(x), f.Dense(y)
+	return fg, f.Err
+}
+
+// load puts the windows that begin at starts into the graph, and what is behind them as far as the series goes.
+func (g *forecastGraph) load(w *windows, starts []int) {
+	for k, start := range starts {
+		for t := range w.cfg.Lookback {
+			shared.CopyFloats(g.x, (t*g.B+k)*w.V, w.x[(start+t)*w.V:(start+t+1)*w.V])
+		}
+		for h := range min(w.cfg.Horizon, w.T-start-w.cfg.Lookback) {
+			for v, from := range w.targets {
+				shared.CopyFloats(g.y, (h*g.B+k)*len(w.targets)+v, w.x[(start+w.cfg.Lookback+h)*w.V+from:][:1])
+			}
+		}
+	}
+}

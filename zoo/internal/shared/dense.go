@@ -1,0 +1,114 @@
+package shared
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/seqzoo/seqzoo/cells"
+	"github.com/seqzoo/seqzoo/nodes"
+)
+
+// The activations of the layers of a feed-forward network: those of the cells, and none.
+const (
+	Linear  = "linear"
+	Relu    = string(cells.ReLU)
+	Tanh    = string(cells.Tanh)
+	Sigmoid = string(cells.Sigmoid)
+)
+
+var Activations = []string{Linear, Relu, Tanh, Sigmoid}
+
+func CheckActivation(field, a string, known ...string) error {
+	if slices.Contains(known, a) {
+		return nil
+	}
+	return fmt.Errorf("%s is %q, want one of %s", field, a, strings.Join(known, ", "))
+}
+
+func Activate(a string, x *nodes.Node) *nodes.Node {
+	switch a {
+	case Relu:
+		return nodes.ReLU(x)
+	case Tanh:
+		return nodes.Tanh(x)
+	case Sigmoid:
+		return nodes.Sigmoid(x)
+	}
+	return x
+}
+
+// initial is how the weights before an activation are drawn: for rectifiers as by He et al., 2015, else as by Glorot and
+// Bengio, 2010.
+func Initial(a string) nodes.Init {
+	if a == Relu {
+		return nodes.HeNormal(math.Sqrt2)
+	}
+	return nodes.XavierUniform(1)
+}
+
+// dense is a layer x·W + b, W [in, out].
+type Dense struct {
+	W, B       *nodes.Param // b may be nil
+	transposed bool         // x·Wᵀ + b, with the W of another layer
+}
+
+func NewDense(s *nodes.Scope, in, out int, init nodes.Init, noBias bool) Dense {
+	d := Dense{W: s.Param("W", init, in, out)}
+	if !noBias {
+		d.B = s.Param("b", nodes.Zeros(), out)
+	}
+	return d
+}
+
+// tied declares the layer back from that of d, with the same weights and a bias of its own.
+func (d Dense) Tied(s *nodes.Scope) Dense {
+	back := Dense{W: d.W, transposed: true}
+	if d.B != nil {
+		back.B = s.Param("b", nodes.Zeros(), d.W.Shape()[0])
+	}
+	return back
+}
+
+func (d Dense) Of(x *nodes.Node) *nodes.Node {
+	if d.transposed {
+		x = nodes.MatMulT(x, d.W)
+	} else {
+		x = nodes.MatMul(x, d.W)
+	}
+	if d.B == nil {
+		return x
+	}
+	return nodes.Add(x, d.B)
+}
+
+// hidden declares layers l0, l1, … of the given widths under s, for inputs of width in.
+func Hidden(s *nodes.Scope, in int, widths []int, activation string, noBias bool) (layers []Dense) {
+	for k, out := range widths {
+		layers = append(layers, NewDense(s.In("l%d", k), in, out, Initial(activation), noBias))
+		in = out
+	}
+	return layers
+}
+
+// through is x behind all layers, each followed by the activation.
+func Through(layers []Dense, activation string, x *nodes.Node) *nodes.Node {
+	for _, d := range layers {
+		x = Activate(activation, d.Of(x))
+	}
+	return x
+}
+
+// checkWidths reports widths of layers that are out of range.
+func CheckWidths(field string, widths []int) error {
+	if len(widths) > MaxLayers {
+		return fmt.Errorf("%s names %d layers, want at most %d", field, len(widths), MaxLayers)
+	}
+	for k, w := range widths {
+		if w < 1 || w > cells.MaxWidth {
+			return fmt.Errorf("%s: the width of layer %d is %d, want 1 … %d", field, k, w, cells.MaxWidth)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,106 @@
+package label
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/seqzoo/seqzoo/zoo"
+	"github.com/seqzoo/seqzoo/zoo/text"
+)
+
+// ClassifierConfig sizes a Classifier. The zero value of an optional field is its default.
+type ClassifierConfig struct {
+	Config
+	Pool string `json:"pool"` // what is classified: "last" (default), the output after the last step, or "mean", over all steps
+}
+
+// withDefaults fills in what is not set.
+func (c ClassifierConfig) withDefaults() ClassifierConfig {
+	c.Config = c.Config.withDefaults()
+	c.Pool = cmp.Or(c.Pool, poolLast)
+	return c
+}
+
+// Validate reports every field that is out of range.
+func (c ClassifierConfig) Validate() error {
+	err := c.Config.Validate()
+	if c.Pool != "" && c.Pool != poolLast && c.Pool != poolMean {
+		err = errors.Join(err, fmt.Errorf("pool is %q, want last or mean", c.Pool))
+	}
+	return err
+}
+
+// Classifier gives a sequence a label:
+//
+//	h_1 … h_T = recurrent layers over x_1 … x_T,  p(label) = softmax(h·W + b)
+//
+// where x is embedded tokens or vectors of features, and h is h_T (of a layer that reads both ways: what either direction
+// puts out at its own end), or the mean of h_1 … h_T.
+//
+// Its parameters are embed/E [V, Embed] (tokens only), layers/l0/… (forward and backward below, if it reads both ways),
+// out/W [Hidden or twice that, labels] and out/b [labels].
+//
+// Its methods other than training are safe for concurrent use.
+type Classifier struct {
+	*labeller
+	cfg ClassifierConfig
+}
+
+// NewClassifier makes a model with initial weights drawn from seed. A model that reads features has no vocabulary of
+// tokens: nil.
+func NewClassifier(cfg ClassifierConfig, tokens, labels *text.Vocabulary, seed uint64) (*Classifier, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, fmt.Errorf("zoo: sequence classifier: %w", err)
+	}
+	cfg = cfg.withDefaults()
+	m, err := newLabeller("sequence classifier", cfg.Config, cfg.Pool, tokens, labels, seed)
+	if err != nil {
+		return nil, err
+	}
+	return &Classifier{m, cfg}, nil
+}
+
+// Architecture is "Classifier".
+func (m *Classifier) Architecture() string { return "SequenceClassifier" }
+
+// Config is the configuration that the model was made with, defaults filled in.
+func (m *Classifier) Config() ClassifierConfig { return m.cfg }
+
+// Predict finds the label of a sequence.
+func (m *Classifier) Predict(s Sequence) (Prediction, error) {
+	all, err := m.PredictAll(context.Background(), []Sequence{s})
+	if err != nil {
+		return Prediction{}, err
+	}
+	return all[0], nil
+}
+
+// PredictAll finds the labels of sequences, many at a time.
+func (m *Classifier) PredictAll(ctx context.Context, sequences []Sequence) ([]Prediction, error) {
+	predictions := make([]Prediction, len(sequences))
+	err := m.predict(ctx, sequences, func(example int, probs [][]float64) { predictions[example] = m.prediction(probs[0]) })
+	if err != nil {
+		return nil, err
+	}
+	return predictions, nil
+}
+
+// Save writes config.json, vocabulary.json (tokens only), labels.json and model.safetensors to dir.
+func (m *Classifier) Save(dir string) error { return zoo.Save(dir, m, m.cfg, m.files()) }
+
+func init() { zoo.Register("SequenceClassifier", openClassifier, zoo.VocabularyFile, zoo.LabelsFile) }
+
+func openClassifier(d *zoo.Dir, cfg ClassifierConfig) (*Classifier, error) {
+	tokens, labels, err := openVocabularies(d, cfg.Config)
+	if err != nil {
+		return nil, err
+	}
+	return NewClassifier(cfg, tokens, labels, 0)
+}
+
+// LoadClassifier is Load for a directory that must hold a Classifier.
+func LoadClassifier(dir string) (*Classifier, error) {
+	return zoo.LoadAs[*Classifier](dir, "a SequenceClassifier")
+}

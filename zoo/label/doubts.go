@@ -1,0 +1,28 @@
+package label
+
+import (
+	"github.com/seqzoo/seqzoo/zoo/internal/shared"
+	"github.com/seqzoo/seqzoo/zoo/text"
+)
+
+// doubtLabels doubts examples that all have one label, or nearly as many labels as there are things that
+// are labelled.
+func doubtLabels(d *shared.TaskData, labels *text.Vocabulary, learn []Labelled, things string) {
+	seen := map[int]bool{}
+	n := 0
+	for _, e := range learn {
+		for _, id := range e.Labels {
+			seen[id] = true
+		}
+		n += len(e.Labels)
+	}
+	switch {
+	case len(seen) == 1 && n > 1:
+		label, _ := labels.Token(learn[0].Labels[0])
+		d.Doubt("all %d %s of the training data have the label %.40q: there is nothing to tell apart", n, things, label)
+	case n >= shared.FewExamples && 2*len(seen) > n:
+		d.Doubt("there are %d labels for %d %s (%.0f %%): hardly any comes twice, so that nothing can be learned of them. "+
+			"Have labels and %s changed places? In a file the columns are label TAB text, and token TAB tag",
+			len(seen), n, things, 100*float64(len(seen))/float64(n), things)
+	}
+}

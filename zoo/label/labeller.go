@@ -1,0 +1,293 @@
+package label
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+
+	"github.com/seqzoo/seqzoo/cells"
+	"github.com/seqzoo/seqzoo/nodes"
+	"github.com/seqzoo/seqzoo/unroll"
+	"github.com/seqzoo/seqzoo/zoo"
+	"github.com/seqzoo/seqzoo/zoo/internal/shared"
+	"github.com/seqzoo/seqzoo/zoo/text"
+)
+
+// Sequence is what a Classifier and a Tagger read: tokens, or a vector of features at every step.
+type Sequence struct {
+	IDs      []int     // of tokens; or
+	Features []float32 // [T, Features], step after step
+}
+
+// Labelled is a sequence with the ids of its labels: one for a Classifier, one a step for a Tagger.
+type Labelled struct {
+	Sequence
+	Labels []int
+}
+
+// Config says how a Classifier and a Tagger read. The zero value of an optional field is its default.
+type Config struct {
+	zoo.Recurrent
+	Bidirectional bool    `json:"bidirectional,omitempty"` // every layer reads both ways, and is twice as wide
+	Features      int     `json:"features,omitempty"`      // width of the vectors that it reads; 0: it reads tokens
+	Embed         int     `json:"embed,omitempty"`         // tokens: width of the embedding; default Hidden
+	IODropout     float64 `json:"io_dropout,omitempty"`    // of what the first layer and the output layer read
+	Float64       bool    `json:"float64,omitempty"`       // weights of double precision
+}
+
+// withDefaults fills in what is not set.
+func (c Config) withDefaults() Config {
+	c.Recurrent = c.Recurrent.WithDefaults()
+	if c.Features == 0 {
+		c.Embed = cmp.Or(c.Embed, c.Hidden)
+	}
+	return c
+}
+
+// Validate reports every field that is out of range.
+func (c Config) Validate() error {
+	errs := []error{c.Recurrent.Validate()}
+	report := func(ok bool, format string, args ...any) {
+		if !ok {
+			errs = append(errs, fmt.Errorf(format, args...))
+		}
+	}
+	report(c.Features >= 0 && c.Features <= cells.MaxWidth, "features is %d, want 1 … %d, or 0 to read tokens", c.Features, cells.MaxWidth)
+	report(c.Embed >= 0 && c.Embed <= cells.MaxWidth, "embed is %d, want 1 … %d, or 0 for the hidden width", c.Embed, cells.MaxWidth)
+	report(c.Features == 0 || c.Embed == 0, "embed is %d, and only tokens are embedded; features is %d", c.Embed, c.Features)
+	report(c.IODropout >= 0 && c.IODropout < 1, "io_dropout is %g, want at least 0 and less than 1", c.IODropout)
+	return errors.Join(errs...)
+}
+
+// labeller is what a Classifier and a Tagger have in common: layers that read a sequence, and the logits of labels
+// for what they put out, be it at every step or once.
+type labeller struct {
+	kind           string // "tagger", in messages
+	cfg            Config
+	pool           string // poolLast, poolMean or eachStep
+	tokens, labels *text.Vocabulary
+	store          *nodes.Store
+	embed          *nodes.Param // nil: it reads features
+	layers         unroll.Stack
+	w, b           *nodes.Param
+	idle           shared.Pool[labelShape, *labelGraph]
+}
+
+// How a labeller makes of the outputs of all steps what it labels.
+const (
+	poolLast = "last"
+	poolMean = "mean"
+	eachStep = "" // it labels every step
+)
+
+func newLabeller(kind string, cfg Config, pool string, tokens, labels *text.Vocabulary, seed uint64) (*labeller, error) {
+	cfg = cfg.withDefaults()
+	m := &labeller{kind: kind, cfg: cfg, pool: pool, tokens: tokens, labels: labels}
+	switch {
+	case labels == nil || labels.Len() < 1:
+		return nil, m.errorf("it needs labels, at least 1")
+	case cfg.Features == 0 && (tokens == nil || tokens.Len() < 1):
+		return nil, m.errorf("it reads tokens, since features is 0, and needs a vocabulary of them")
+	case cfg.Features > 0 && tokens != nil:
+		return nil, m.errorf("it reads features, %d a step, and takes no vocabulary of tokens", cfg.Features)
+	}
+	dtype := nodes.Float32
+	if cfg.Float64 {
+		dtype = nodes.Float64
+	}
+	m.store = nodes.NewStore(dtype, seed)
+	err := nodes.Try(func() {
+		root, in := m.store.Root(), cfg.Features
+		if in == 0 {
+			in = cfg.Embed
+			m.embed = root.In("embed").Param("E", nodes.Uniform(-0.1, 0.1), tokens.Len(), in)
+		}
+		m.layers = cfg.Recurrent.Stack(root.In("layers"), in, cfg.Bidirectional)
+		out := root.In("out")
+		m.w = out.Param("W", nodes.XavierUniform(1), m.layers.Width(), labels.Len())
+		m.b = out.Param("b", nodes.Zeros(), labels.Len())
+	})
+	if err != nil {
+		return nil, m.errorf("%w", err)
+	}
+	return m, nil
+}
+
+func (m *labeller) errorf(format string, args ...any) error {
+	return fmt.Errorf("zoo: "+m.kind+": "+format, args...)
+}
+
+// Params holds the weights.
+func (m *labeller) Params() *nodes.Store { return m.store }
+
+// Vocabulary are the tokens that the model reads, or nil if it reads features.
+func (m *labeller) Vocabulary() *text.Vocabulary { return m.tokens }
+
+// Labels are the labels that it gives.
+func (m *labeller) Labels() *text.Vocabulary { return m.labels }
+
+// Forward builds the model into the graph of its operands: x is ids [T, B] or features [T, B, Features], and lengths are [B],
+// or nil if all sequences have T steps. It returns logits, [B, labels] of a classifier and [T, B, labels] of a tagger. It
+// panics with a *nodes.BuildError, as package nodes does.
+func (m *labeller) Forward(x, lengths *nodes.Node, s unroll.Strategy) *nodes.Node {
+	if m.embed != nil {
+		x = nodes.Embedding(m.embed, x, -1)
+	}
+	r := m.layers.Unroll(nodes.Dropout(x, m.cfg.IODropout), nil, unroll.Options{Strategy: s, Lengths: lengths})
+	var y *nodes.Node
+	switch m.pool {
+	case poolLast:
+		y = shared.FinalOutput(m.layers, r.Final())
+	case poolMean:
+		if lengths == nil {
+			y = nodes.Mean(r.Y(), 0)
+			break
+		}
+		steps := nodes.Sum(nodes.LengthMask(lengths, x.Dim(0)), 0) // [B, 1]
+		y = nodes.Div(nodes.Sum(r.Y(), 0), nodes.Maximum(steps, nodes.Scalar(1)))
+	default:
+		y = r.Y()
+	}
+	return nodes.Add(nodes.MatMul(nodes.Dropout(y, m.cfg.IODropout), m.w), m.b)
+}
+
+// steps is the length of a sequence that the model has checked.
+func (m *labeller) steps(s Sequence) int {
+	if m.embed == nil {
+		return len(s.Features) / m.cfg.Features
+	}
+	return len(s.IDs)
+}
+
+// maxSteps bounds a sequence; a longer one is a slip, such as a file without line ends.
+const maxSteps = 1 << 17
+
+func (m *labeller) check(s Sequence) error {
+	if m.embed != nil {
+		switch {
+		case len(s.Features) > 0:
+			return errors.New("the sequence has features, and the model reads tokens")
+		case len(s.IDs) == 0:
+			return errors.New("the sequence is empty")
+		case len(s.IDs) > maxSteps:
+			return fmt.Errorf("the sequence has %d tokens; at most %d are taken", len(s.IDs), maxSteps)
+		}
+		for i, id := range s.IDs {
+			if id < 0 || id >= m.tokens.Len() {
+				return fmt.Errorf("the sequence has id %d at position %d; the vocabulary has ids 0 … %d", id, i, m.tokens.Len()-1)
+			}
+		}
+		return nil
+	}
+	n := m.cfg.Features
+	switch {
+	case len(s.IDs) > 0:
+		return errors.New("the sequence has tokens, and the model reads features")
+	case len(s.Features) == 0:
+		return errors.New("the sequence is empty")
+	case len(s.Features)%n != 0:
+		return fmt.Errorf("the sequence has %d numbers; want a multiple of %d, the features of a step", len(s.Features), n)
+	case len(s.Features)/n > maxSteps:
+		return fmt.Errorf("the sequence has %d steps; at most %d are taken", len(s.Features)/n, maxSteps)
+	}
+	for i, x := range s.Features {
+		if x-x != 0 { // NaN or infinite
+			return fmt.Errorf("the sequence has %g at step %d, feature %d: want a finite number", x, i/n, i%n)
+		}
+	}
+	return nil
+}
+
+func (m *labeller) checkAll(examples []Labelled) error {
+	for i, e := range examples {
+		if err := m.check(e.Sequence); err != nil {
+			return fmt.Errorf("example %d: %w", i, err)
+		}
+		want := 1
+		if m.pool == eachStep {
+			want = m.steps(e.Sequence)
+		}
+		if len(e.Labels) != want {
+			return fmt.Errorf("example %d: it has %d labels; want %d", i, len(e.Labels), want)
+		}
+		for k, id := range e.Labels {
+			if id < 0 || id >= m.labels.Len() {
+				return fmt.Errorf("example %d: label %d has id %d; there are labels 0 … %d", i, k, id, m.labels.Len()-1)
+			}
+		}
+	}
+	return nil
+}
+
+// Encode is a sequence of tokens. Those that the vocabulary lacks become its <unk>.
+func (m *labeller) Encode(tokens []string) (s Sequence, err error) {
+	if m.embed == nil {
+		return s, m.errorf("it reads features, %d a step, not tokens", m.cfg.Features)
+	}
+	if s.IDs, err = m.tokens.Encode(tokens); err == nil {
+		err = m.check(s)
+	}
+	if err != nil {
+		return s, m.errorf("%w", err)
+	}
+	return s, nil
+}
+
+// EncodeLabelled is a sequence of tokens with its labels, which must be known: one for a classifier, one a token for a tagger.
+func (m *labeller) EncodeLabelled(tokens []string, labels ...string) (e Labelled, err error) {
+	if e.Sequence, err = m.Encode(tokens); err != nil {
+		return e, err
+	}
+	for _, l := range labels {
+		id, ok := m.labels.ID(l)
+		if !ok {
+			return e, m.errorf("the label %q is unknown; there are %d", l, m.labels.Len())
+		}
+		e.Labels = append(e.Labels, id)
+	}
+	if err := m.checkAll([]Labelled{e}); err != nil {
+		return e, m.errorf("%w", err)
+	}
+	return e, nil
+}
+
+// Prediction is a label with its probability, and those of all.
+type Prediction struct {
+	Label string
+	ID    int
+	Prob  float64
+	Probs []float64 // of every label, by id
+}
+
+func (m *labeller) prediction(probs []float64) (p Prediction) {
+	p = Prediction{Prob: math.Inf(-1), Probs: probs}
+	for id, q := range probs {
+		if q > p.Prob {
+			p.ID, p.Prob = id, q
+		}
+	}
+	p.Label, _ = m.labels.Token(p.ID)
+	return p
+}
+
+// files are what a model's directory holds besides configuration and weights.
+func (m *labeller) files() map[string]func(io.Writer) error {
+	files := map[string]func(io.Writer) error{
+		zoo.LabelsFile: func(w io.Writer) error { _, err := m.labels.WriteTo(w); return err },
+	}
+	if m.tokens != nil {
+		files[zoo.VocabularyFile] = func(w io.Writer) error { _, err := m.tokens.WriteTo(w); return err }
+	}
+	return files
+}
+
+// openVocabularies reads what files wrote.
+func openVocabularies(d *zoo.Dir, c Config) (tokens, labels *text.Vocabulary, err error) {
+	if labels, err = shared.ReadVocabulary(d, zoo.LabelsFile); err != nil || c.Features > 0 {
+		return nil, labels, err
+	}
+	tokens, err = shared.ReadVocabulary(d, zoo.VocabularyFile)
+	return tokens, labels, err
+}

@@ -1,0 +1,82 @@
+package label
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/seqzoo/seqzoo/zoo"
+	"github.com/seqzoo/seqzoo/zoo/text"
+)
+
+// TaggerConfig sizes a Tagger. The zero value of an optional field is its default.
+type TaggerConfig struct{ Config }
+
+// Tagger gives every step of a sequence a label (with layers that read both ways: Graves and Schmidhuber, 2005):
+//
+//	h_1 … h_T = recurrent layers over x_1 … x_T,  p(label_t) = softmax(h_t·W + b)
+//
+// where x is embedded tokens or vectors of features. Its parameters are those of a Classifier.
+//
+// Its methods other than training are safe for concurrent use.
+type Tagger struct {
+	*labeller
+	cfg TaggerConfig
+}
+
+// NewTagger makes a model with initial weights drawn from seed. A model that reads features has no vocabulary of tokens: nil.
+func NewTagger(cfg TaggerConfig, tokens, labels *text.Vocabulary, seed uint64) (*Tagger, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, fmt.Errorf("zoo: tagger: %w", err)
+	}
+	cfg.Config = cfg.withDefaults()
+	m, err := newLabeller("tagger", cfg.Config, eachStep, tokens, labels, seed)
+	if err != nil {
+		return nil, err
+	}
+	return &Tagger{m, cfg}, nil
+}
+
+// Architecture is "Tagger".
+func (m *Tagger) Architecture() string { return "Tagger" }
+
+// Config is the configuration that the model was made with, defaults filled in.
+func (m *Tagger) Config() TaggerConfig { return m.cfg }
+
+// Predict finds the label of every step of a sequence.
+func (m *Tagger) Predict(s Sequence) ([]Prediction, error) {
+	all, err := m.PredictAll(context.Background(), []Sequence{s})
+	if err != nil {
+		return nil, err
+	}
+	return all[0], nil
+}
+
+// PredictAll finds the labels of the steps of sequences, many sequences at a time.
+func (m *Tagger) PredictAll(ctx context.Context, sequences []Sequence) ([][]Prediction, error) {
+	predictions := make([][]Prediction, len(sequences))
+	err := m.predict(ctx, sequences, func(example int, probs [][]float64) {
+		for _, p := range probs {
+			predictions[example] = append(predictions[example], m.prediction(p))
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	return predictions, nil
+}
+
+// Save writes config.json, vocabulary.json (tokens only), labels.json and model.safetensors to dir.
+func (m *Tagger) Save(dir string) error { return zoo.Save(dir, m, m.cfg, m.files()) }
+
+func init() { zoo.Register("Tagger", openTagger, zoo.VocabularyFile, zoo.LabelsFile) }
+
+func openTagger(d *zoo.Dir, cfg TaggerConfig) (*Tagger, error) {
+	tokens, labels, err := openVocabularies(d, cfg.Config)
+	if err != nil {
+		return nil, err
+	}
+	return NewTagger(cfg, tokens, labels, 0)
+}
+
+// LoadTagger is Load for a directory that must hold a Tagger.
+func LoadTagger(dir string) (*Tagger, error) { return zoo.LoadAs[*Tagger](dir, "a Tagger") }

@@ -1,0 +1,231 @@
+package lm
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+
+	"github.com/seqzoo/seqzoo/cells"
+	"github.com/seqzoo/seqzoo/nodes"
+	"github.com/seqzoo/seqzoo/unroll"
+	"github.com/seqzoo/seqzoo/zoo"
+	"github.com/seqzoo/seqzoo/zoo/internal/shared"
+	"github.com/seqzoo/seqzoo/zoo/text"
+)
+
+// Config sizes a Model. The zero value of an optional field is its default.
+type Config struct {
+	zoo.Recurrent
+	// Level is how text is cut: "word" (default), "char", "bpe" by the pieces of BPE, or the name of a registered
+	// tokeniser, such as "ja", which zoo/text/japanese brings (see text.zoo.Register).
+	Level     string  `json:"level"`
+	KeepCase  bool    `json:"keep_case,omitempty"`  // words: do not fold to lower case
+	Spaced    bool    `json:"spaced,omitempty"`     // words: the text is tokenised already, and cut at white space alone
+	Embed     int     `json:"embed"`                // width of the embedding; default Hidden
+	Tied      bool    `json:"tied,omitempty"`       // the output layer is the embedding, transposed; Embed = Hidden
+	EmbedStd  float64 `json:"embed_std,omitempty"`  // deviation of the first embedding, normal; default: uniform ±0.1
+	IODropout float64 `json:"io_dropout,omitempty"` // of the embedded input and of the output of the top layer
+
+	// Cutoffs, if there are any, make the output an adaptive softmax with these clusters of the vocabulary, of which
+	// each is Div times narrower than the one before; see nodes.AdaptiveSoftmaxConfig. It cannot be Tied.
+	Cutoffs []int   `json:"cutoffs,omitempty"`
+	Div     float64 `json:"div,omitempty"` // default 4
+
+	BPE *text.BPE `json:"-"` // of the level bpe; is saved in a file of its own
+}
+
+// withDefaults fills in what is not set.
+func (c Config) withDefaults() Config {
+	c.Recurrent = c.Recurrent.WithDefaults()
+	c.Level = cmp.Or(c.Level, "word")
+	c.Embed = cmp.Or(c.Embed, c.Hidden)
+	return c
+}
+
+// Validate reports every field that is out of range.
+func (c Config) Validate() error {
+	errs := []error{c.Recurrent.Validate()}
+	report := func(ok bool, format string, args ...any) {
+		if !ok {
+			errs = append(errs, fmt.Errorf(format, args...))
+		}
+	}
+	words := c.Level == "" || c.Level == "word"
+	if _, err := c.tokenizer(); err != nil {
+		errs = append(errs, err)
+	}
+	report(!c.KeepCase || words, "keep_case is set, and only words are folded to lower case, not the level %q", c.Level)
+	report(!c.Spaced || words, "spaced is set, and only words are cut at spaces, not the level %q", c.Level)
+	report(c.BPE == nil || c.Level == "bpe", "a BPE is given, and the level is %q", c.Level)
+	report(c.Embed >= 0 && c.Embed <= cells.MaxWidth, "embed is %d, want 1 … %d, or 0 for the hidden width", c.Embed, cells.MaxWidth)
+	report(!c.Tied || c.Embed == 0 || c.Embed == c.Hidden, "tied: embed is %d, and must equal hidden, which is %d", c.Embed, c.Hidden)
+	report(c.EmbedStd >= 0 && c.EmbedStd <= 100, "embed_std is %g, want 0 … 100", c.EmbedStd)
+	report(c.IODropout >= 0 && c.IODropout < 1, "io_dropout is %g, want at least 0 and less than 1", c.IODropout)
+	report(!c.Tied || len(c.Cutoffs) == 0, "tied is set, and an adaptive softmax (cutoffs) has no output layer of the embedding's shape to share")
+	report(c.Div == 0 || len(c.Cutoffs) > 0, "div is set, and only an adaptive softmax (cutoffs) has it")
+	if len(c.Cutoffs) > 0 && c.Hidden >= 1 {
+		errs = append(errs, c.adaptive(math.MaxInt, nil).Validate())
+	}
+	return errors.Join(errs...)
+}
+
+// adaptive sizes the output layer for a vocabulary of v tokens.
+func (c Config) adaptive(v int, shares []float64) nodes.AdaptiveSoftmaxConfig {
+	return nodes.AdaptiveSoftmaxConfig{In: c.Hidden, V: v, Cutoffs: c.Cutoffs, Div: c.Div, Shares: shares}
+}
+
+// Tokenizer cuts text into the tokens of a vocabulary, and joins tokens to text.
+type Tokenizer interface {
+	Tokens(s string) ([]string, error)
+	Join(tokens []string) string
+}
+
+// Tokenizer is what cuts text for a model of this configuration. If there is none (see Validate), its Tokens says why.
+func (c Config) Tokenizer() Tokenizer {
+	t, err := c.tokenizer()
+	if err != nil {
+		return noTokenizer{err}
+	}
+	return t
+}
+
+func (c Config) tokenizer() (Tokenizer, error) {
+	switch c.Level {
+	case "", "word":
+		return text.Words{Lower: !c.KeepCase, Lines: true, Spaced: c.Spaced}, nil
+	case "char":
+		return text.Chars{}, nil
+	case "bpe":
+		if c.BPE == nil {
+			return nil, errors.New("level is \"bpe\", and no BPE is given")
+		}
+		return c.BPE, nil
+	}
+	t, err := text.Registered(c.Level)
+	if err != nil {
+		return nil, fmt.Errorf("level is %q, want word, char, bpe or that of a registered tokeniser: %w", c.Level, err)
+	}
+	return t, nil
+}
+
+type noTokenizer struct{ err error }
+
+func (t noTokenizer) Tokens(string) ([]string, error) { return nil, t.err }
+func (t noTokenizer) Join(tokens []string) string     { return text.Words{Spaced: true}.Join(tokens) }
+
+// Model predicts the next token of a text (Mikolov et al., 2010):
+//
+//	x_t = E[token_t],  h_t = recurrent layers over x,  p(token_{t+1}) = softmax(h_t·W + b)
+//
+// Its parameters are embed/E [V, Embed], those of the layers under layers/l0, layers/l1, …, and out/W [Hidden, V] (absent
+// if tied: then W is Eᵀ; Press and Wolf, 2017) and out/b [V]; or those of nodes.AdaptiveSoftmax under out.
+//
+// Its methods other than training are safe for concurrent use.
+type Model struct {
+	cfg        Config
+	vocabulary *text.Vocabulary
+	tokenizer  Tokenizer
+	store      *nodes.Store
+	embed      *nodes.Param
+	layers     unroll.Layer
+	out        output
+}
+
+// New makes a model with initial weights drawn from seed.
+func New(cfg Config, v *text.Vocabulary, seed uint64) (*Model, error) {
+	return NewIn(cfg, v, nodes.NewStore(nodes.Float32, seed))
+}
+
+func NewIn(cfg Config, v *text.Vocabulary, store *nodes.Store) (m *Model, err error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, fmt.Errorf("zoo: language model: %w", err)
+	}
+	if v == nil || v.Len() < 2 {
+		return nil, errors.New("zoo: language model: the vocabulary needs at least 2 tokens")
+	}
+	cfg = cfg.withDefaults()
+	m = &Model{cfg: cfg, vocabulary: v, tokenizer: cfg.Tokenizer(), store: store}
+	err = nodes.Try(func() {
+		root := m.store.Root()
+		m.embed = root.In("embed").Param("E", cfg.embedInit(), v.Len(), cfg.Embed)
+		m.layers = cfg.Recurrent.Build(root.In("layers"), cfg.Embed)
+		m.out = newOutput(root.In("out"), cfg, v, m.embed)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("zoo: language model: %w", err)
+	}
+	return m, nil
+}
+
+func (c Config) embedInit() nodes.Init {
+	if c.EmbedStd > 0 {
+		return nodes.Normal(0, c.EmbedStd)
+	}
+	return nodes.Uniform(-0.1, 0.1)
+}
+
+// Architecture is "Model".
+func (m *Model) Architecture() string { return "LanguageModel" }
+
+// Params holds the weights.
+func (m *Model) Params() *nodes.Store { return m.store }
+
+// Config is the configuration that the model was made with, its defaults filled in.
+func (m *Model) Config() Config { return m.cfg }
+
+// Vocabulary are the model's tokens.
+func (m *Model) Vocabulary() *text.Vocabulary { return m.vocabulary }
+
+// Encode cuts text into tokens and returns their ids.
+func (m *Model) Encode(s string) ([]int, error) {
+	tokens, err := m.tokenizer.Tokens(s)
+	if err != nil {
+		return nil, err
+	}
+	return m.vocabulary.Encode(tokens)
+}
+
+// run maps ids [T, B] and a state to the output y [T', B, Hidden] of the top layer at the steps from scored on, and the
+// layers unrolled.
+func (m *Model) run(ids *nodes.Node, init cells.State, scored int, s unroll.Strategy) (y *nodes.Node, r *unroll.Result) {
+	x := nodes.Dropout(nodes.Embedding(m.embed, ids, -1), m.cfg.IODropout)
+	r = m.layers.Unroll(x, init, unroll.Options{Strategy: s})
+	return nodes.Dropout(nodes.Slice(r.Y(), 0, scored, ids.Dim(0)), m.cfg.IODropout), r
+}
+
+// Save writes config.json, vocabulary.json, model.safetensors, and tokenizer.json if the level is bpe, to dir.
+func (m *Model) Save(dir string) error {
+	extra := map[string]func(io.Writer) error{
+		zoo.VocabularyFile: func(w io.Writer) error { _, err := m.vocabulary.WriteTo(w); return err },
+	}
+	if m.cfg.BPE != nil {
+		extra[zoo.TokenizerFile] = func(w io.Writer) error { _, err := m.cfg.BPE.WriteTo(w); return err }
+	}
+	return zoo.Save(dir, m, m.cfg, extra)
+}
+
+func init() { zoo.Register("LanguageModel", open, zoo.VocabularyFile, zoo.TokenizerFile) }
+
+func open(d *zoo.Dir, cfg Config) (*Model, error) {
+	v, err := shared.ReadVocabulary(d, zoo.VocabularyFile)
+	if err != nil {
+		return nil, err
+	}
+	if cfg.Level == "bpe" {
+		f, err := d.File(zoo.TokenizerFile)
+		if err != nil {
+			return nil, err
+		}
+		if cfg.BPE, err = text.ReadBPE(f, f.Size()); err != nil {
+			return nil, fmt.Errorf("%s: %w", zoo.TokenizerFile, err)
+		}
+	}
+	return New(cfg, v, 0)
+}
+
+// Load is Load for a directory that must hold a language model.
+func Load(dir string) (*Model, error) {
+	return zoo.LoadAs[*Model](dir, "a LanguageModel")
+}

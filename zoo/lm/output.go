@@ -1,0 +1,149 @@
+package lm
+
+import (
+	"errors"
+
+	"gorgonia.org/tensor"
+
+	"github.com/seqzoo/seqzoo/nodes"
+	"github.com/seqzoo/seqzoo/zoo/text"
+)
+
+// lmOutput is what a language model makes of the output of its top layer, y [..., Hidden].
+type output interface {
+	// logits are [..., V]; their softmax are the probabilities of the next token.
+	logits(y *nodes.Node) *nodes.Node
+	// loss is exact.
+	loss() loss
+}
+
+// lmLoss is a cross-entropy with the inputs that it needs.
+type loss interface {
+	// variant says which of several graphs a batch of targets takes.
+	variant(targets []int) int
+	inputs(g *nodes.Graph, n, variant int) []*nodes.Node
+	// of is the mean over n targets of y, n rows in all.
+	of(y *nodes.Node, inputs []*nodes.Node) *nodes.Node
+	fill(inputs []*tensor.Dense, targets []int, seed uint64, counter int) error
+}
+
+func newOutput(out *nodes.Scope, cfg Config, v *text.Vocabulary, embed *nodes.Param) output {
+	if len(cfg.Cutoffs) > 0 {
+		return adaptiveOutput{nodes.NewAdaptiveSoftmax(out, cfg.adaptive(v.Len(), tailShares(v, cfg.Cutoffs)))}
+	}
+	o := fullOutput{embed: embed}
+	if !cfg.Tied {
+		o.w = out.Param("W", nodes.XavierUniform(1), cfg.Hidden, v.Len())
+	}
+	o.b = out.Param("b", nodes.Zeros(), v.Len())
+	return o
+}
+
+// tailShares are the shares of a text that fall behind each cutoff; nil if the vocabulary has counted nothing.
+func tailShares(v *text.Vocabulary, cutoffs []int) []float64 {
+	var total float64
+	shares := make([]float64, len(cutoffs))
+	tail := -1
+	for id := range v.Len() {
+		for tail+1 < len(cutoffs) && id >= cutoffs[tail+1] {
+			tail++
+		}
+		total += float64(v.Count(id))
+		if tail >= 0 {
+			shares[tail] += float64(v.Count(id))
+		}
+	}
+	if total == 0 {
+		return nil
+	}
+	for i := range shares {
+		shares[i] /= total
+	}
+	return shares
+}
+
+// fullOutput is a softmax over the vocabulary.
+type fullOutput struct {
+	embed *nodes.Param // E [V, Hidden], the weights if w is nil
+	w     *nodes.Param // W [Hidden, V]
+	b     *nodes.Param // [V]
+}
+
+func (o fullOutput) logits(y *nodes.Node) *nodes.Node {
+	if o.w == nil {
+		return nodes.Add(nodes.MatMulT(y, o.embed), o.b)
+	}
+	return nodes.Add(nodes.MatMul(y, o.w), o.b)
+}
+
+func (o fullOutput) loss() loss { return fullLoss{o} }
+
+type fullLoss struct{ fullOutput }
+
+func (fullLoss) variant([]int) int { return 0 }
+
+func (fullLoss) inputs(g *nodes.Graph, n, _ int) []*nodes.Node {
+	return []*nodes.Node{g.IntInput("targets", n)}
+}
+
+func (l fullLoss) of(y *nodes.Node, inputs []*nodes.Node) *nodes.Node {
+	logits := l.logits(y)
+	n := inputs[0].Dim(0)
+	return nodes.CrossEntropy(nodes.Reshape(logits, n, l.b.Shape()[0]), inputs[0], nodes.CrossEntropyOptions{})
+}
+
+func (fullLoss) fill(inputs []*tensor.Dense, targets []int, _ uint64, _ int) error {
+	copy(inputs[0].Data().([]int), targets)
+	return nil
+}
+
+// trainingLoss is the loss to train on: the exact one, or a sampled softmax.
+func (m *Model) trainingLoss(samples int) (loss, error) {
+	if samples == 0 {
+		return m.out.loss(), nil
+	}
+	full, ok := m.out.(fullOutput)
+	if !ok {
+		return nil, errors.New("the field Sampled is set, and the model has an adaptive softmax, which is trained as it is")
+	}
+	s := sampledLoss{full, nodes.SampledSoftmax{V: m.vocabulary.Len(), Samples: samples}}
+	return s, s.sampled.Validate()
+}
+
+type sampledLoss struct {
+	fullOutput
+	sampled nodes.SampledSoftmax
+}
+
+func (sampledLoss) variant([]int) int { return 0 }
+
+func (l sampledLoss) inputs(g *nodes.Graph, n, _ int) []*nodes.Node { return l.sampled.Inputs(g, n) }
+
+func (l sampledLoss) of(y *nodes.Node, inputs []*nodes.Node) *nodes.Node {
+	if l.w == nil {
+		return l.sampled.Loss(y, l.embed, l.b, inputs)
+	}
+	return l.sampled.Loss(y, nodes.Transpose(y.Graph().Param(l.w)), l.b, inputs)
+}
+
+func (l sampledLoss) fill(inputs []*tensor.Dense, targets []int, seed uint64, counter int) error {
+	return l.sampled.Fill(inputs, targets, seed, counter)
+}
+
+// adaptiveOutput is a softmax in two steps, which is its own loss.
+type adaptiveOutput struct{ *nodes.AdaptiveSoftmax }
+
+func (o adaptiveOutput) logits(y *nodes.Node) *nodes.Node { return o.LogProb(y) }
+func (o adaptiveOutput) loss() loss                       { return o }
+
+func (o adaptiveOutput) variant(targets []int) int { return o.Level(targets) }
+
+func (o adaptiveOutput) inputs(g *nodes.Graph, n, level int) []*nodes.Node {
+	return o.Inputs(g, n, level)
+}
+
+func (o adaptiveOutput) of(y *nodes.Node, inputs []*nodes.Node) *nodes.Node { return o.Loss(y, inputs) }
+
+func (o adaptiveOutput) fill(inputs []*tensor.Dense, targets []int, _ uint64, _ int) error {
+	return o.Fill(inputs, targets)
+}

@@ -1,0 +1,259 @@
+package lm
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"math"
+
+	"gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+
+	"github.com/seqzoo/seqzoo/internal/interrupt"
+	"github.com/seqzoo/seqzoo/nodes"
+	"github.com/seqzoo/seqzoo/train"
+	"github.com/seqzoo/seqzoo/unroll"
+	"github.com/seqzoo/seqzoo/zoo/internal/shared"
+)
+
+// Data says on what a Model is trained, and how it is read.
+type Data struct {
+	Train  []int           // token ids
+	Valid  []int           // token ids; empty: nothing is validated
+	Batch  int             // tracks of the text read side by side; default 32
+	Window unroll.Window   // default: a Stride of 35
+	Unroll unroll.Strategy // default: Scan
+
+	// Sampled, if positive, trains on a sampled softmax: targets compete with so many tokens drawn for each window and
+	// not with all (see nodes.SampledSoftmax). Validation measures the full softmax all the same. Not with an adaptive
+	// softmax.
+	Sampled int
+}
+
+// Task makes a task for train.Fit of truncated backpropagation through time: the state goes on from window to window
+// and is zero at the start of each epoch; the gradient is cut as Window says. Its validation measures valid_loss, in
+// nats a token, and valid_perplexity, as Perplexity does. It keeps the texts, which must not change.
+func (m *Model) Task(d Data) (train.Task, error) {
+	d.Batch = cmp.Or(d.Batch, 32)
+	if d.Window == (unroll.Window{}) {
+		d.Window.Stride = 35
+	}
+	fail := func(text string, err error) (train.Task, error) {
+		return nil, fmt.Errorf("zoo: language model: %s text: %w", text, err)
+	}
+	if err := m.checkIDs(d.Train); err != nil {
+		return fail("training", err)
+	}
+	if err := m.checkIDs(d.Valid); err != nil {
+		return fail("validation", err)
+	}
+	if len(d.Valid) == 1 {
+		return fail("validation", errNothingToPredict)
+	}
+	stream, err := train.NewStream(d.Train, d.Batch, d.Window)
+	if err != nil {
+		return fail("training", err)
+	}
+	loss, err := m.trainingLoss(d.Sampled)
+	if err != nil {
+		return nil, fmt.Errorf("zoo: language model: %w", err)
+	}
+	runner, err := newWindowRunner(m, loss, d.Batch, true, d.Unroll)
+	if err != nil {
+		return nil, err
+	}
+	data, err := shared.NewTaskData(shared.TaskParts{
+		Train: d.Train, Valid: d.Valid, Vocabulary: []any{m.vocabulary}, Model: m.cfg,
+		Settings: []any{d.Batch, d.Window, d.Unroll, d.Sampled},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("zoo: language model: %w", err)
+	}
+	data.Empty(d.Valid != nil, len(d.Valid))
+	data.Unknown("training text", m.vocabulary, shared.Alone(d.Train))
+	data.Unknown("validation text", m.vocabulary, shared.Alone(d.Valid))
+	shared.Part(&data, "text", d.Train, d.Valid)
+	return &task{data, m, d.Valid, stream, runner}, nil
+}
+
+func (m *Model) checkIDs(ids []int) error {
+	for i, id := range ids {
+		if id < 0 || id >= m.vocabulary.Len() {
+			return fmt.Errorf("id %d at position %d; the vocabulary has ids 0 … %d", id, i, m.vocabulary.Len()-1)
+		}
+	}
+	return nil
+}
+
+type task struct {
+	shared.TaskData
+	m      *Model
+	valid  []int
+	stream *train.Stream
+	runner *windowRunner
+}
+
+func (t *task) Params() []*nodes.Param { return t.m.store.Params() }
+func (t *task) Len() int               { return t.stream.Len() }
+
+func (t *task) Next(seed uint64, counter int) (train.Batch, error) {
+	w, ok := t.stream.Next()
+	if !ok {
+		w, _ = t.stream.Next()
+	}
+	return t.runner.run(w, seed, counter)
+}
+
+func (t *task) Validate(ctx context.Context) (map[string]float64, error) {
+	if len(t.valid) == 0 {
+		return nil, nil
+	}
+	loss, err := t.m.loss(ctx, t.valid)
+	if err != nil {
+		return nil, err
+	}
+	return map[string]float64{"valid_loss": loss, "valid_perplexity": math.Exp(loss)}, nil
+}
+
+func (t *task) Save(c *train.Checkpoint) {
+	p := t.stream.Position()
+	c.Counters["data_epoch"], c.Counters["data_next"] = uint64(p.Epoch), uint64(p.Next)
+	t.runner.carried.Save(c, "carried")
+	t.SaveDigests(c)
+}
+
+func (t *task) Load(c *train.Checkpoint) error {
+	err := t.stream.Seek(train.Position{Epoch: int(c.Counters["data_epoch"]), Next: int(c.Counters["data_next"])})
+	if err != nil {
+		return err
+	}
+	return t.runner.carried.Load(c, "carried")
+}
+
+// Perplexity is exp of the mean cross-entropy a token of a text, each predicted from those before it. The text is read in
+// up to 16 tracks side by side, of at least 32 tokens: each begins with an empty state, and up to 15 tokens at the end of
+// the text are left out. Measure reads it otherwise.
+func (m *Model) Perplexity(ctx context.Context, ids []int) (float64, error) {
+	if err := m.checkIDs(ids); err != nil {
+		return 0, fmt.Errorf("zoo: language model: %w", err)
+	}
+	loss, err := m.loss(ctx, ids)
+	if err != nil {
+		return 0, err
+	}
+	return math.Exp(loss), nil
+}
+
+// loss is the mean cross-entropy of a text in nats a token, as Perplexity reads it.
+func (m *Model) loss(ctx context.Context, ids []int) (float64, error) {
+	const tracks, window = 16, 32
+	r, err := m.measure(ctx, ids, MeasureOptions{Tracks: min(tracks, max(1, (len(ids)-1)/window)), Window: window})
+	return r.Loss, err
+}
+
+// MeasureOptions says how Measure reads a text. The zero value reads it as one.
+type MeasureOptions struct {
+	// Tracks is into how many parts the text is cut that are read side by side, each beginning with an empty state; up to
+	// Tracks−1 tokens at the end are left out. Default 1: one stream, of which every token but the first is predicted once.
+	// PyTorch's word_language_model example reads its test text in 10.
+	Tracks int
+	Window int // steps at a time; has an influence on speed alone. Default 35
+}
+
+// Measurement is what Measure found.
+type Measurement struct {
+	Loss   float64 // mean cross-entropy, in nats a token
+	Tokens int     // that were predicted
+}
+
+// Perplexity is exp of the loss.
+func (m Measurement) Perplexity() float64 { return math.Exp(m.Loss) }
+
+// Measure reads a text, the state carried from its start to its end, and predicts each token from all before it.
+func (m *Model) Measure(ctx context.Context, ids []int, o MeasureOptions) (Measurement, error) {
+	if err := m.checkIDs(ids); err != nil {
+		return Measurement{}, fmt.Errorf("zoo: language model: %w", err)
+	}
+	o.Tracks, o.Window = cmp.Or(o.Tracks, 1), cmp.Or(o.Window, 35)
+	if o.Tracks < 1 || o.Window < 1 {
+		return Measurement{}, fmt.Errorf("zoo: language model: %d tracks, windows of %d steps; want at least 1 of both", o.Tracks, o.Window)
+	}
+	return m.measure(ctx, ids, o)
+}
+
+var errNothingToPredict = errors.New("fewer than 2 tokens leave nothing to predict")
+
+func (m *Model) measure(ctx context.Context, ids []int, o MeasureOptions) (sum Measurement, err error) {
+	if len(ids) < 2 {
+		return sum, fmt.Errorf("zoo: language model: %w", errNothingToPredict)
+	}
+	stream, err := train.NewStream(ids, o.Tracks, unroll.Window{Stride: min(o.Window, max(1, (len(ids)-1)/o.Tracks))})
+	if err != nil {
+		return sum, fmt.Errorf("zoo: language model: %w", err)
+	}
+	r, err := newWindowRunner(m, m.out.loss(), o.Tracks, false, unroll.Scan)
+	if err != nil {
+		return sum, err
+	}
+	defer r.close()
+	for w, ok := stream.Next(); ok; w, ok = stream.Next() {
+		if err := interrupt.Err(ctx); err != nil {
+			return sum, err
+		}
+		batch, err := r.run(w, 0, 0)
+		if err != nil {
+			return sum, err
+		}
+		sum.Loss += batch.Loss * float64(batch.Count)
+		sum.Tokens += batch.Count
+	}
+	sum.Loss /= float64(sum.Tokens)
+	return sum, shared.CheckLoss(sum.Loss)
+}
+
+// windowRunner runs the windows of a stream and carries the state from one to the next.
+type windowRunner struct {
+	carried *train.Carry // the state at the start of the next window
+	windows *train.Truncated
+	loss    loss
+}
+
+func newWindowRunner(m *Model, loss loss, batch int, training bool, s unroll.Strategy) (*windowRunner, error) {
+	carried, err := train.NewCarry(m.layers.Parts(), batch, m.store.Dtype())
+	if err != nil {
+		return nil, fmt.Errorf("zoo: language model: %w", err)
+	}
+	build := func(w train.WindowShape) (*train.WindowGraph, error) {
+		g := nodes.NewGraph(nodes.Options{Dtype: m.store.Dtype(), Training: training})
+		ids, targets := g.IntInput("ids", w.T, batch), loss.inputs(g, (w.T-w.Scored)*batch, w.Variant)
+		start := shared.InputState(g, m.layers.Parts(), batch)
+		y, layers := m.run(ids, start, w.Scored, s)
+		return &train.WindowGraph{
+			Loss: loss.of(y, targets), Start: start, Recurrence: layers, Inputs: append([]*nodes.Node{ids}, targets...),
+		}, nil
+	}
+	return &windowRunner{carried, train.NewTruncated(carried, build), loss}, nil
+}
+
+func (r *windowRunner) run(w train.Window, seed uint64, counter int) (b train.Batch, err error) {
+	if w.First() {
+		r.carried.Zero()
+	}
+	c, err := r.windows.Window(train.WindowShape{T: w.T, Scored: w.Scored, Next: w.Next, Variant: r.loss.variant(w.Targets)})
+	if err != nil {
+		return b, err
+	}
+	copy(c.Inputs[0].Data().([]int), w.IDs)
+	if err := r.loss.fill(c.Inputs[1:], w.Targets, seed, counter); err != nil {
+		return b, err
+	}
+	loss, err := r.windows.Run(c, seed, counter)
+	return train.Batch{Loss: loss, Count: len(w.Targets), Grads: c.Step.Grads()}, err
+}
+
+func (r *windowRunner) close() { r.windows.Close() }
+
+func copyDense(to *tensor.Dense, from gorgonia.Value) {
+	copy(to.Data().([]float32), from.Data().([]float32))
+}

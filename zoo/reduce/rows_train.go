@@ -1,0 +1,198 @@
+package reduce
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+
+	"gorgonia.org/tensor"
+
+	"github.com/seqzoo/seqzoo/internal/interrupt"
+	"github.com/seqzoo/seqzoo/nodes"
+	"github.com/seqzoo/seqzoo/train"
+	"github.com/seqzoo/seqzoo/zoo/internal/shared"
+)
+
+// RowData says on what an Autoencoder or a VAE is trained. The zero value of an optional field is its default.
+type RowData struct {
+	Train []float32 // rows [N, D]
+	Valid []float32 // rows; empty: nothing is validated
+	Batch int       // rows side by side; default 128
+	Seed  uint64    // of the order
+}
+
+// check reports what is wrong with the data, for a model of a width whose features must be in [0, 1] if unit is set.
+func (d RowData) check(features int, unit bool) error {
+	if d.Batch < 0 || d.Batch > 1<<16 {
+		return fmt.Errorf("the batch is %d, want 1 … %d, or 0 for the default", d.Batch, 1<<16)
+	}
+	for _, part := range []struct {
+		name string
+		rows []float32
+	}{{"training", d.Train}, {"validation", d.Valid}} {
+		if part.name == "validation" && len(part.rows) == 0 {
+			continue
+		}
+		if err := checkRows(part.rows, features, "features"); err != nil {
+			return fmt.Errorf("%s: %w", part.name, err)
+		}
+		for i, v := range part.rows {
+			if unit && !(v >= 0 && v <= 1) {
+				return fmt.Errorf("%s: row %d: feature %d is %v; the model's output is a probability, and features must be in [0, 1]",
+					part.name, i/features, i%features, v)
+			}
+		}
+	}
+	return nil
+}
+
+// newRowTask trains a model of configuration cfg on rows x [N, width], as the model sees them, by the loss that build makes of a node [B, width]. The
+// second node, if warmup is not 0, is a number [1] that rises from 0 to 1 in as many batches.
+func newRowTask(store *nodes.Store, cfg any, x []float32, width int, d RowData, warmup int,
+	build func(x, warm *nodes.Node) *nodes.Node) (*shared.ExampleTask, error) {
+	batches, err := train.NewBatches(len(x)/width, nil, train.BatchesConfig{Batch: cmp.Or(d.Batch, 128), Seed: d.Seed})
+	if err != nil {
+		return nil, err
+	}
+	data, err := shared.NewTaskData(shared.TaskParts{
+		Train: d.Train, Valid: d.Valid, Model: cfg, Settings: []any{cmp.Or(d.Batch, 128), d.Seed, warmup},
+	})
+	if err != nil {
+		return nil, err
+	}
+	data.Empty(d.Valid != nil, len(d.Valid))
+	shared.Overlap(&data, slices.Collect(slices.Chunk(d.Train, width)), slices.Collect(slices.Chunk(d.Valid, width)), shared.NoPrint.Floats)
+	var warm *nodes.Node
+	graphs := rowLosses(store.Dtype(), width, true, func(x *nodes.Node) []*nodes.Node {
+		if warmup > 0 {
+			warm = x.Graph().Input("warm", 1)
+		}
+		return []*nodes.Node{build(x, warm)}
+	})
+	compile := graphs.Build
+	graphs.Build = func(B int) (l *lossGraph, err error) {
+		if l, err = compile(B); err == nil && warm != nil {
+			var f shared.Feeds
+			l.warm, err = f.Dense(warm), f.Err
+		}
+		return l, err
+	}
+	task := &shared.ExampleTask{TaskData: data, Weights: store.Params(), Order: batches}
+	task.RunBatch = func(examples []int, seed uint64, counter int) (b train.Batch, err error) {
+		g, err := graphs.Get(len(examples)) // the last batch of an epoch may have fewer
+		if err != nil {
+			return b, err
+		}
+		for i, e := range examples {
+			copyRow(g.in, i, x[e*width:(e+1)*width])
+		}
+		if g.warm != nil {
+			shared.FillDense(g.warm, min(1, float64(counter)/float64(warmup)))
+		}
+		b.Count = len(examples)
+		b.Loss, err = g.Run(seed, counter)
+		b.Grads = g.Grads()
+		return b, err
+	}
+	return task, nil
+}
+
+// lossGraph is a graph of losses of rows.
+type lossGraph struct {
+	*train.Step
+	in, warm *tensor.Dense
+	losses   []*nodes.Node
+}
+
+// rowLosses compiles the losses that build makes of a node [B, width], by B.
+func rowLosses(dtype tensor.Dtype, width int, training bool, build func(*nodes.Node) []*nodes.Node) *shared.Compiled[int, *lossGraph] {
+	return &shared.Compiled[int, *lossGraph]{Build: func(B int) (l *lossGraph, err error) {
+		l = &lossGraph{}
+		var x *nodes.Node
+		err = nodes.Try(func() {
+			x = nodes.NewGraph(nodes.Options{Dtype: dtype, Training: training}).Input("x", B, width)
+			l.losses = build(x)
+		})
+		if err != nil {
+			return nil, err
+		}
+		if l.Step, err = train.NewStep(l.losses[0], l.losses...); err != nil {
+			return nil, err
+		}
+		var f shared.Feeds
+		l.in = f.Dense(x)
+		return l, f.Err
+	}}
+}
+
+// meanRowLoss is the mean over rows [N, width] of losses, each a mean over the rows of a batch. Noise is the same in every
+// call. A loss that is not finite is an error, which names the row if one alone has such a loss too.
+func meanRowLoss(ctx context.Context, dtype tensor.Dtype, x []float32, width int, build func(*nodes.Node) []*nodes.Node) ([]float64, error) {
+	const B = 250
+	graphs := rowLosses(dtype, width, false, build)
+	defer graphs.Close()
+	rows := len(x) / width
+	var sums []float64
+	for batch := 0; len(x) > 0; batch++ {
+		if err := interrupt.Err(ctx); err != nil {
+			return nil, err
+		}
+		n := min(len(x)/width, B)
+		g, err := graphs.Get(n)
+		if err != nil {
+			return nil, err
+		}
+		for i := range n {
+			copyRow(g.in, i, x[i*width:(i+1)*width])
+		}
+		if _, err := g.Run(0, batch); err != nil {
+			return nil, err
+		}
+		if sums == nil {
+			sums = make([]float64, len(g.losses))
+		}
+		for k, l := range g.losses {
+			sums[k] += scalarOf(l) * float64(n)
+			if sums[k]-sums[k] != 0 {
+				return nil, notFiniteRow(graphs, x[:n*width], width, rows-len(x)/width)
+			}
+		}
+		x = x[n*width:]
+	}
+	for k := range sums {
+		sums[k] /= float64(rows)
+	}
+	return sums, nil
+}
+
+// notFiniteRow finds the first of some rows, of which there are before others, whose loss is not finite, and why.
+func notFiniteRow(graphs *shared.Compiled[int, *lossGraph], x []float32, width, before int) error {
+	g, err := graphs.Get(1)
+	if err != nil {
+		return err
+	}
+	n := len(x) / width
+	for i := range n {
+		copyRow(g.in, 0, x[i*width:(i+1)*width])
+		if _, err := g.Run(0, 0); err != nil {
+			return err
+		}
+		for _, l := range g.losses {
+			if v := scalarOf(l); v-v != 0 {
+				return &RowError{before + i, fmt.Errorf("its loss is %g: %w", v, cmp.Or(g.Check(), shared.ErrOverflow))}
+			}
+		}
+	}
+	return fmt.Errorf("rows %d to %d: the sum of their losses is not finite: %w", before, before+n-1, shared.ErrOverflow)
+}
+
+func scalarOf(n *nodes.Node) float64 {
+	switch v := n.Value().Data().(type) {
+	case float32:
+		return float64(v)
+	case float64:
+		return v
+	}
+	return 0
+}

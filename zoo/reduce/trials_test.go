@@ -1,0 +1,155 @@
+package reduce
+
+import (
+	"fmt"
+	"math"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/seqzoo/seqzoo/internal/rng"
+	"github.com/seqzoo/seqzoo/nodes"
+	"github.com/seqzoo/seqzoo/train"
+	"github.com/seqzoo/seqzoo/unroll"
+	"github.com/seqzoo/seqzoo/zoo"
+	"github.com/seqzoo/seqzoo/zoo/internal/shared"
+)
+
+// Trial 12: the derivative of the loss along a random direction of all parameters, against central differences.
+func TestReducerGradients(t *testing.T) {
+	corrupted := Corruption{Kind: SaltAndPepper, Amount: 0.3}
+	for name, model := range map[string]func(seed uint64) (zoo.Model, func(g *nodes.Graph, x *nodes.Node) *nodes.Node){
+		"autoencoder": func(seed uint64) (zoo.Model, func(g *nodes.Graph, x *nodes.Node) *nodes.Node) {
+			m, err := NewAutoencoder(AutoencoderConfig{
+				Features: 5, Widths: []int{4, 2}, Activation: "tanh", CodeActivation: "sigmoid", Output: "sigmoid", Corruption: corrupted, Float64: true,
+			}, seed)
+			require.NoError(t, err)
+			return m, func(_ *nodes.Graph, x *nodes.Node) *nodes.Node { return m.Forward(x).Loss }
+		},
+		"tied": func(seed uint64) (zoo.Model, func(g *nodes.Graph, x *nodes.Node) *nodes.Node) {
+			m, err := NewAutoencoder(AutoencoderConfig{Features: 5, Widths: []int{4, 3, 2}, Activation: "sigmoid", Loss: "bce", Tied: true, Float64: true}, seed)
+			require.NoError(t, err)
+			return m, func(_ *nodes.Graph, x *nodes.Node) *nodes.Node { return m.Forward(x).Loss }
+		},
+		"VAE": func(seed uint64) (zoo.Model, func(g *nodes.Graph, x *nodes.Node) *nodes.Node) {
+			m, err := NewVAE(VAEConfig{Features: 5, Widths: []int{4}, Code: 2, Activation: "tanh", Beta: 2, FreeBits: 0.01, Float64: true}, seed)
+			require.NoError(t, err)
+			return m, func(_ *nodes.Graph, x *nodes.Node) *nodes.Node { return m.Forward(x, nil).Loss }
+		},
+		"recurrent": func(seed uint64) (zoo.Model, func(g *nodes.Graph, x *nodes.Node) *nodes.Node) {
+			m, err := NewRecurrentAutoencoder(RecurrentAutoencoderConfig{
+				Recurrent: zoo.Recurrent{Cell: "lstm", Hidden: 3, Layers: 2}, Variables: 1, Window: 5, Code: 2, Float64: true,
+			}, seed)
+			require.NoError(t, err)
+			return m, func(g *nodes.Graph, x *nodes.Node) *nodes.Node {
+				x = nodes.Transpose(nodes.Reshape(x, 3, 5, 1), 1, 0, 2)
+				lengths := g.IntInput("lengths", 3)
+				var f shared.Feeds
+				copy(f.Ints(lengths), []int{5, 1, 3})
+				require.NoError(t, f.Err)
+				return m.Forward(x, lengths, unroll.Scan).Loss
+			}
+		},
+	} {
+		for seed := range uint64(3) {
+			t.Run(fmt.Sprint(name, seed), func(t *testing.T) {
+				m, build := model(seed)
+				var loss, x *nodes.Node
+				require.NoError(t, nodes.Try(func() {
+					g := nodes.NewGraph(nodes.Options{Dtype: nodes.Float64, Training: true})
+					x = g.Input("x", 3, 5)
+					loss = build(g, x)
+				}))
+				step, err := train.NewStep(loss)
+				require.NoError(t, err)
+				defer step.Close()
+				var f shared.Feeds
+				random := rng.Stream{Key: rng.New(seed).Named(name)}
+				values := f.Dense(x).Float64s()
+				require.NoError(t, f.Err)
+				for i := range values {
+					values[i] = random.Float64()
+				}
+				run := func() float64 {
+					l, err := step.Run(7, 3)
+					require.NoError(t, err)
+					return l
+				}
+				run()
+				var slope float64
+				directions := map[string][]float64{}
+				for _, p := range step.Grads() {
+					g, err := p.Grad()
+					require.NoError(t, err)
+					d := make([]float64, len(g.Data().([]float64)))
+					for i, v := range g.Data().([]float64) {
+						d[i] = random.Normal()
+						slope += v * d[i]
+					}
+					directions[p.(interface{ Name() string }).Name()] = d
+				}
+				move := func(by float64) {
+					for _, p := range m.Params().Params() {
+						for i, d := range directions[p.Name()] {
+							p.Value().Float64s()[i] += by * d
+						}
+					}
+				}
+				const h = 1e-5
+				move(h)
+				up := run()
+				move(-2 * h)
+				down := run()
+				require.InEpsilon(t, slope, (up-down)/(2*h), 1e-6)
+			})
+		}
+	}
+}
+
+// Trial 10: whatever a configuration says, a model comes of it that maps rows to finite rows, or an error.
+func TestReducersOfAnyShape(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		width := func(name string) int { return rapid.IntRange(-1, 9).Draw(t, name) }
+		word := func(name string, words ...string) string {
+			return rapid.SampledFrom(append(words, "", "x")).Draw(t, name)
+		}
+		flip := func(name string) bool { return rapid.IntRange(0, 3).Draw(t, name) == 0 }
+		widths := rapid.SliceOfN(rapid.IntRange(0, 9), 0, 3).Draw(t, "widths")
+		var m Reducer
+		var err error
+		switch rapid.IntRange(0, 2).Draw(t, "kind") {
+		case 0:
+			m, err = NewAutoencoder(AutoencoderConfig{
+				Features: width("features"), Widths: widths, Activation: word("activation", shared.Activations...), CodeActivation: word("code", shared.Activations...),
+				Output: word("output", "linear", "sigmoid"), Loss: word("loss", "mse", "bce"), NoBias: flip("bias"), Tied: flip("tied"),
+				Centre: flip("centre"), Standardise: flip("standardise"), Float64: flip("float64"),
+				Corruption: Corruption{Kind: word("corruption", GaussianNoise, Masking, SaltAndPepper), Amount: rapid.Float64Range(-0.2, 1.2).Draw(t, "amount")},
+			}, 1)
+		case 1:
+			m, err = NewVAE(VAEConfig{
+				Features: width("features"), Widths: widths, Code: width("code"), Activation: word("activation", shared.Activations...),
+				Likelihood: word("likelihood", BernoulliDecoder, GaussianDecoder), Beta: rapid.Float64Range(-1, 4).Draw(t, "beta"),
+				FreeBits: rapid.Float64Range(-0.5, 2).Draw(t, "free bits"), Standardise: flip("standardise"), Float64: flip("float64"),
+			}, 1)
+		case 2:
+			m, err = NewRecurrentAutoencoder(RecurrentAutoencoderConfig{
+				Recurrent: zoo.Recurrent{Cell: word("cell", "rnn", "gru", "lstm"), Hidden: width("hidden"), Layers: rapid.IntRange(0, 3).Draw(t, "layers")},
+				Variables: width("variables"), Window: width("window"), Code: width("code"), Forward: flip("forward"),
+				Standardise: flip("standardise"), Float64: flip("float64"),
+			}, 1)
+		}
+		if err != nil {
+			return
+		}
+		x := someRows(rapid.IntRange(1, 18).Draw(t, "rows"), m.Features(), 1)
+		y, err := Reconstruct(m, x)
+		require.NoError(t, err)
+		require.Len(t, y, len(x))
+		errs, err := m.Errors(x)
+		require.NoError(t, err)
+		for _, e := range errs {
+			require.False(t, math.IsNaN(e) || math.IsInf(e, 0))
+		}
+	})
+}

@@ -1,0 +1,355 @@
+package reduce
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/seqzoo/seqzoo/cells"
+	"github.com/seqzoo/seqzoo/internal/rng"
+	"github.com/seqzoo/seqzoo/nodes"
+	"github.com/seqzoo/seqzoo/train"
+	"github.com/seqzoo/seqzoo/zoo"
+	"github.com/seqzoo/seqzoo/zoo/internal/shared"
+)
+
+// The decoders of a VAE: what a feature is, given the code.
+const (
+	BernoulliDecoder = "bernoulli" // 1 with probability σ(logit); features in [0, 1] count as probabilities
+	GaussianDecoder  = "gaussian"  // normal with variance 1
+)
+
+// VAEConfig sizes a VAE. The zero value of an optional field is its default.
+type VAEConfig struct {
+	Features int   `json:"features"`         // D
+	Widths   []int `json:"widths,omitempty"` // of the encoder's layers before μ and log σ², outermost first; the decoder's are the same, backwards
+	Code     int   `json:"code"`             // K, the width of a code
+
+	Activation  string  `json:"activation,omitempty"`  // of the layers between: relu (default), tanh, sigmoid
+	Likelihood  string  `json:"likelihood,omitempty"`  // bernoulli (default), gaussian
+	Beta        float64 `json:"beta,omitempty"`        // weight of the divergence (Higgins et al., 2017); 0 means 1
+	FreeBits    float64 `json:"free_bits,omitempty"`   // nats of each number of a code that cost no more than this (Kingma et al., 2016)
+	Standardise bool    `json:"standardise,omitempty"` // bring the features to mean 0 and variance 1 first; gaussian only
+	Float64     bool    `json:"float64,omitempty"`     // weights of 64 bits
+	Threshold   float64 `json:"threshold,omitempty"`   // the error above which a row is an anomaly; 0: not chosen. See SetThreshold
+}
+
+func (c VAEConfig) withDefaults() VAEConfig {
+	c.Widths = slices.Clone(c.Widths)
+	c.Activation = cmp.Or(c.Activation, shared.Relu)
+	c.Likelihood = cmp.Or(c.Likelihood, BernoulliDecoder)
+	c.Beta = cmp.Or(c.Beta, 1)
+	return c
+}
+
+// Validate reports every field that is out of range.
+func (c VAEConfig) Validate() error {
+	c = c.withDefaults()
+	var errs []error
+	report := func(ok bool, format string, args ...any) {
+		if !ok {
+			errs = append(errs, fmt.Errorf(format, args...))
+		}
+	}
+	report(c.Features >= 1 && c.Features <= cells.MaxWidth, "features is %d, want 1 … %d", c.Features, cells.MaxWidth)
+	report(c.Code >= 1 && c.Code <= cells.MaxWidth, "code is %d, want 1 … %d", c.Code, cells.MaxWidth)
+	errs = append(errs, shared.CheckWidths("widths", c.Widths), shared.CheckActivation("activation", c.Activation, shared.Relu, shared.Tanh, shared.Sigmoid),
+		checkThreshold(c.Threshold))
+	switch c.Likelihood {
+	case BernoulliDecoder:
+		report(!c.Standardise, "likelihood is bernoulli and standardise is set: Bernoulli features are in [0, 1] as they are")
+	case GaussianDecoder:
+	default:
+		report(false, "likelihood is %q, want %s or %s", c.Likelihood, BernoulliDecoder, GaussianDecoder)
+	}
+	const most = 1e6
+	report(c.Beta > 0 && c.Beta <= most, "beta is %g, want more than 0 and at most %g", c.Beta, most)
+	report(c.FreeBits >= 0 && c.FreeBits <= most, "free_bits is %g, want 0 … %g", c.FreeBits, most)
+	return errors.Join(errs...)
+}
+
+// VAE is a variational autoencoder (Kingma and Welling, 2014): a code is not a point but a normal distribution, kept near
+// the standard normal, so that codes can be drawn and rows made of them:
+//
+//	μ, log σ² = encoder(x),  z = μ + σ∘ε,  ε standard normal,  p(x|z) by the decoder
+//	loss = −log p(x|z) + β·KL(N(μ, σ²) ‖ N(0, 1))
+//
+// With β = 1 and no free bits the loss is the negative evidence lower bound, in nats a row.
+//
+// Its parameters are encoder/l0/W [D, Widths[0]], encoder/l0/b, …, mu/W, mu/b, logvar/W, logvar/b, decoder/l0/W, …, out/W, out/b
+// and, if it standardises, input/mean and input/scale [D].
+//
+// Its methods other than training and SetThreshold are safe for concurrent use.
+type VAE struct {
+	cfg              VAEConfig
+	store            *nodes.Store
+	encoder, decoder []shared.Dense
+	mu, logvar, out  shared.Dense
+	scaling          *scaling
+	graphs           rowGraphs
+}
+
+var _ Reducer = (*VAE)(nil)
+
+// NewVAE makes a model with initial weights drawn from seed.
+func NewVAE(cfg VAEConfig, seed uint64) (*VAE, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, fmt.Errorf("zoo: VAE: %w", err)
+	}
+	m := &VAE{cfg: cfg.withDefaults(), store: nodes.NewStore(shared.DtypeOf(cfg.Float64), seed)}
+	if err := nodes.Try(m.declare); err != nil {
+		return nil, fmt.Errorf("zoo: VAE: %w", err)
+	}
+	return m, nil
+}
+
+func (m *VAE) declare() {
+	c, root := m.cfg, m.store.Root()
+	if c.Standardise {
+		m.scaling = newScaling(root.In("input"), c.Features, false)
+	}
+	m.encoder = shared.Hidden(root.In("encoder"), c.Features, c.Widths, c.Activation, false)
+	inner := append([]int{c.Features}, c.Widths...)[len(c.Widths)] // the width beside the code
+	m.mu = shared.NewDense(root.In("mu"), inner, c.Code, shared.Initial(shared.Linear), false)
+	m.logvar = shared.NewDense(root.In("logvar"), inner, c.Code, shared.Initial(shared.Linear), false)
+	back := slices.Clone(c.Widths)
+	slices.Reverse(back)
+	m.decoder = shared.Hidden(root.In("decoder"), c.Code, back, c.Activation, false)
+	outer := append([]int{c.Code}, back...)[len(back)]
+	m.out = shared.NewDense(root.In("out"), outer, c.Features, shared.Initial(shared.Linear), false)
+}
+
+func (m *VAE) posterior(x *nodes.Node) (mu, logvar *nodes.Node) {
+	h := shared.Through(m.encoder, m.cfg.Activation, x)
+	return m.mu.Of(h), m.logvar.Of(h)
+}
+
+// logits is what the decoder says of codes: logits of probabilities, or means.
+func (m *VAE) logits(z *nodes.Node) *nodes.Node {
+	return m.out.Of(shared.Through(m.decoder, m.cfg.Activation, z))
+}
+
+func (m *VAE) decode(z *nodes.Node) *nodes.Node {
+	if m.cfg.Likelihood == BernoulliDecoder {
+		return nodes.Sigmoid(m.logits(z))
+	}
+	return m.logits(z)
+}
+
+// VAEGraph is a VAE in a graph.
+type VAEGraph struct {
+	Mu, LogVar *nodes.Node // of the posterior, [B, K]
+	Z          *nodes.Node // drawn from it, [B, K]
+	Logits     *nodes.Node // [B, D]: logits of the Bernoulli decoder, means of the Gaussian
+
+	Reconstruction *nodes.Node // −log p(x|z), mean over the rows; Gaussian: ½Σ(x − mean)², without the constant
+	KL             *nodes.Node // of each number of the code, mean over the rows, [K]
+	Penalty        *nodes.Node // Σ KL, each number counted as at least the free bits
+	Loss           *nodes.Node // Reconstruction + β·Penalty
+}
+
+// Forward builds the model into the graph of rows x [B, D]; ε is noise of that graph. Warm, a number [1] or nil for 1, is a
+// factor to β. It panics with a *nodes.BuildError, as package nodes does.
+func (m *VAE) Forward(x, warm *nodes.Node) (g VAEGraph) {
+	B := float64(x.Dim(0))
+	g.Mu, g.LogVar = m.posterior(x)
+	eps := x.Graph().Noise(nodes.NoiseRequest{Label: "latent", Kind: nodes.StandardNormal, Shape: g.Mu.Shape()})
+	g.Z = nodes.Add(g.Mu, nodes.Mul(nodes.Exp(nodes.Scale(g.LogVar, 0.5)), eps))
+	g.Logits = m.logits(g.Z)
+	if m.cfg.Likelihood == BernoulliDecoder {
+		g.Reconstruction = nodes.Scale(nodes.BCEWithLogits(g.Logits, x, nodes.ReduceSum), 1/B)
+	} else {
+		g.Reconstruction = nodes.Scale(nodes.MSE(g.Logits, x, nodes.ReduceSum), 0.5/B)
+	}
+	// By number rather than by row, for the free bits.
+	kl := nodes.Sub(nodes.Add(nodes.Square(g.Mu), nodes.Exp(g.LogVar)), nodes.Shift(g.LogVar, 1))
+	g.KL = nodes.Scale(nodes.Sum(kl, 0), 0.5/B)
+	g.Penalty = g.KL
+	if m.cfg.FreeBits > 0 {
+		g.Penalty = nodes.Maximum(g.KL, nodes.Scalar(m.cfg.FreeBits))
+	}
+	g.Penalty = nodes.Sum(g.Penalty)
+	weighted := nodes.Scale(g.Penalty, m.cfg.Beta)
+	if warm != nil {
+		weighted = nodes.Sum(nodes.Mul(warm, weighted))
+	}
+	g.Loss = nodes.Add(g.Reconstruction, weighted)
+	return g
+}
+
+// Architecture is "VAE".
+func (m *VAE) Architecture() string { return "VAE" }
+
+// Params holds the weights.
+func (m *VAE) Params() *nodes.Store { return m.store }
+
+// Config is the configuration that the model was made with, defaults filled in.
+func (m *VAE) Config() VAEConfig { return m.cfg }
+
+// Features is D, the width of a row.
+func (m *VAE) Features() int { return m.cfg.Features }
+
+// Codes is K, the width of a code.
+func (m *VAE) Codes() int { return m.cfg.Code }
+
+// Threshold is the error above which a row is an anomaly; 0: none was set.
+func (m *VAE) Threshold() float64 { return m.cfg.Threshold }
+
+// SetThreshold sets the error above which a row is an anomaly. Choose it on data kept apart from the training's.
+func (m *VAE) SetThreshold(t float64) error { return setThreshold(&m.cfg.Threshold, t) }
+
+// Transform returns the means μ [N, K] of the codes of rows [N, D].
+func (m *VAE) Transform(x []float32) ([]float32, error) {
+	mu, _, err := m.Posterior(x)
+	return mu, err
+}
+
+// Posterior returns means and log variances of the codes of rows [N, D], [N, K] each.
+func (m *VAE) Posterior(x []float32) (mu, logvar []float32, err error) {
+	if err := checkRows(x, m.Features(), "features"); err != nil {
+		return nil, nil, fmt.Errorf("zoo: VAE: %w", err)
+	}
+	both, err := m.run("posterior", m.scaling.apply(x), m.Features(), func(x *nodes.Node) *nodes.Node {
+		mu, logvar := m.posterior(x)
+		return nodes.Concat(-1, mu, logvar)
+	})
+	if both, err = finiteRows("VAE", both, 2*m.Codes(), err); err != nil {
+		return nil, nil, err
+	}
+	for k := m.Codes(); len(both) > 0; both = both[2*k:] {
+		mu, logvar = append(mu, both[:k]...), append(logvar, both[k:2*k]...)
+	}
+	return mu, logvar, nil
+}
+
+// InverseTransform returns the rows [N, D] that codes [N, K] stand for: probabilities of the Bernoulli decoder, means of the
+// Gaussian.
+func (m *VAE) InverseTransform(codes []float32) ([]float32, error) {
+	if err := checkRows(codes, m.Codes(), "code"); err != nil {
+		return nil, fmt.Errorf("zoo: VAE: %w", err)
+	}
+	y, err := m.run("decode", codes, m.Codes(), m.decode)
+	return finiteRows("VAE", m.scaling.restore(y), m.Features(), err)
+}
+
+// Errors is the squared error a feature of each row, [N], brought back from the mean of its code, after standardising if
+// the model does that.
+func (m *VAE) Errors(x []float32) ([]float64, error) {
+	if err := checkRows(x, m.Features(), "features"); err != nil {
+		return nil, fmt.Errorf("zoo: VAE: %w", err)
+	}
+	x = m.scaling.apply(x)
+	y, err := m.run("both", x, m.Features(), func(x *nodes.Node) *nodes.Node {
+		mu, _ := m.posterior(x)
+		return m.decode(mu)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return rowErrors(x, y, m.Features()), nil
+}
+
+// Sample draws n codes from the standard normal, by seed, and returns the rows [n, D] that they stand for.
+func (m *VAE) Sample(n int, seed uint64) ([]float32, error) {
+	if n < 1 || n > 1<<20 {
+		return nil, fmt.Errorf("zoo: VAE: sample: %d rows, want 1 … %d", n, 1<<20)
+	}
+	random := rng.Stream{Key: rng.New(seed).Named("sample")}
+	codes := make([]float32, n*m.Codes())
+	for i := range codes {
+		codes[i] = float32(random.Normal())
+	}
+	return m.InverseTransform(codes)
+}
+
+func (m *VAE) run(what string, x []float32, in int, build func(*nodes.Node) *nodes.Node) ([]float32, error) {
+	y, err := m.graphs.run(what, m.store.Dtype(), x, in, build)
+	if err != nil {
+		return nil, fmt.Errorf("zoo: VAE: %w", err)
+	}
+	return y, nil
+}
+
+// Bound is the negative evidence lower bound of rows, in nats a row, by one drawn code for each.
+type Bound struct {
+	Reconstruction float64 // −log p(x|z); Gaussian: without the constant ½·log 2π a feature
+	KL             float64
+}
+
+// Total is the bound: at least −log p(x), up to the error of drawing.
+func (b Bound) Total() float64 { return b.Reconstruction + b.KL }
+
+// Bound measures rows [N, D]. The codes drawn are the same in every call.
+func (m *VAE) Bound(ctx context.Context, x []float32) (b Bound, err error) {
+	if err := (RowData{Train: x}).check(m.Features(), m.cfg.Likelihood == BernoulliDecoder); err != nil {
+		return b, fmt.Errorf("zoo: VAE: bound: %w", err)
+	}
+	return m.bound(ctx, m.scaling.apply(x))
+}
+
+// bound is Bound of rows as the model sees them.
+func (m *VAE) bound(ctx context.Context, x []float32) (b Bound, err error) {
+	sums, err := meanRowLoss(ctx, m.store.Dtype(), x, m.Features(), func(x *nodes.Node) []*nodes.Node {
+		g := m.Forward(x, nil)
+		return []*nodes.Node{g.Reconstruction, nodes.Sum(g.KL)}
+	})
+	if err != nil {
+		return b, fmt.Errorf("zoo: VAE: %w", err)
+	}
+	return Bound{sums[0], sums[1]}, nil
+}
+
+// VAEData says on what a VAE is trained. The zero value of an optional field is its default.
+type VAEData struct {
+	RowData
+	Warmup int // batches in which β rises from 0 (Bowman et al., 2016); 0: it is what it is from the start
+}
+
+// Task makes a task for train.Fit. Its loss is that of the model; its validation measures valid_loss, the negative evidence
+// lower bound in nats a row without β and free bits, valid_reconstruction and valid_kl. It keeps the rows, which must not
+// change.
+func (m *VAE) Task(d VAEData) (train.Task, error) {
+	fail := func(err error) (train.Task, error) { return nil, fmt.Errorf("zoo: VAE: %w", err) }
+	if err := d.check(m.Features(), m.cfg.Likelihood == BernoulliDecoder); err != nil {
+		return fail(err)
+	}
+	if d.Warmup < 0 {
+		return fail(fmt.Errorf("the warmup is %d batches, want 0 or more", d.Warmup))
+	}
+	if m.scaling != nil {
+		m.scaling.fit(d.Train)
+	}
+	cfg := m.cfg
+	cfg.Threshold = 0 // training knows nothing of it
+	x, valid := m.scaling.apply(d.Train), m.scaling.apply(d.Valid)
+	task, err := newRowTask(m.store, cfg, x, m.Features(), d.RowData, d.Warmup, func(x, warm *nodes.Node) *nodes.Node {
+		return m.Forward(x, warm).Loss
+	})
+	if err != nil {
+		return fail(err)
+	}
+	if len(valid) > 0 {
+		task.Measure = func(ctx context.Context) (map[string]float64, error) {
+			b, err := m.bound(ctx, valid)
+			if err != nil {
+				return nil, err
+			}
+			return map[string]float64{"valid_loss": b.Total(), "valid_reconstruction": b.Reconstruction, "valid_kl": b.KL}, nil
+		}
+	}
+	return task, nil
+}
+
+// Save writes config.json and model.safetensors to dir.
+func (m *VAE) Save(dir string) error { return zoo.Save(dir, m, m.cfg, nil) }
+
+func init() { zoo.Register("VAE", openVAE) }
+
+func openVAE(_ *zoo.Dir, cfg VAEConfig) (*VAE, error) {
+	return NewVAE(cfg, 0)
+}
+
+// LoadVAE is Load for a directory that must hold a VAE.
+func LoadVAE(dir string) (*VAE, error) { return zoo.LoadAs[*VAE](dir, "a VAE") }

@@ -1,0 +1,121 @@
+package seq2seq
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+
+	"github.com/seqzoo/seqzoo/cells"
+	"github.com/seqzoo/seqzoo/zoo"
+)
+
+// Config sizes a Model. The zero value of an optional field is its default.
+type Config struct {
+	Encoder       zoo.Recurrent `json:"encoder"`
+	Decoder       zoo.Recurrent `json:"decoder"`                 // default: as Encoder. As many layers, and states of the same parts
+	Bidirectional bool          `json:"bidirectional,omitempty"` // the encoder reads both ways, and is twice as wide
+	Bridge        string        `json:"bridge"`                  // "none", "tanh"; default none if the states have one width, else tanh
+	Attention     string        `json:"attention"`               // "none" (default), "bahdanau", "luong"
+	Score         cells.Score   `json:"score,omitempty"`         // default additive, or general if luong
+	ScoreHidden   int           `json:"score_hidden,omitempty"`  // of the scores additive and concat; default the decoder's width
+	Coverage      float64       `json:"coverage,omitempty"`      // weight of the coverage loss (See, Liu and Manning, 2017: 1); 0: no coverage
+	EmbedSource   int           `json:"embed_source"`            // default the encoder's width
+	EmbedTarget   int           `json:"embed_target"`            // default the decoder's width
+	EmbedStd      float64       `json:"embed_std,omitempty"`     // deviation of the first embeddings, normal; default: uniform ±0.1
+	Peeky         bool          `json:"peeky,omitempty"`         // layers of the decoder and output read the source's summary at every step
+	Readout       int           `json:"readout,omitempty"`       // width of a tanh layer between the decoder and the output layer; 0: none
+	Tied          bool          `json:"tied,omitempty"`          // the output layer is the target's embedding, transposed; needs that width
+	IODropout     float64       `json:"io_dropout,omitempty"`    // of the embedded inputs, and of what the output layer reads
+	Float64       bool          `json:"float64,omitempty"`       // weights of double precision
+}
+
+// withDefaults fills in what is left open.
+func (c Config) withDefaults() Config {
+	if c.Decoder == (zoo.Recurrent{}) {
+		c.Decoder = c.Encoder
+	}
+	c.Attention = cmp.Or(c.Attention, "none")
+	if c.Bridge == "" {
+		c.Bridge = "none"
+		if c.Bidirectional || c.Encoder.Hidden != c.Decoder.Hidden {
+			c.Bridge = "tanh"
+		}
+	}
+	switch c.Attention {
+	case "bahdanau":
+		c.Score = cmp.Or(c.Score, cells.AdditiveScore)
+	case "luong":
+		c.Score = cmp.Or(c.Score, cells.GeneralScore)
+	}
+	c.EmbedSource, c.EmbedTarget = cmp.Or(c.EmbedSource, c.Encoder.Hidden), cmp.Or(c.EmbedTarget, c.Decoder.Hidden)
+	return c
+}
+
+// memory is the width of what the decoder attends to.
+func (c Config) memory() int {
+	if c.Bidirectional {
+		return 2 * c.Encoder.Hidden
+	}
+	return c.Encoder.Hidden
+}
+
+// read is the width of what the decoder shows to the readout, or to the output layer if there is none.
+func (c Config) read() int {
+	n := c.Decoder.Hidden
+	if c.Attention == "bahdanau" {
+		n += c.memory()
+	}
+	if c.Peeky {
+		n += c.Decoder.Hidden
+	}
+	return n
+}
+
+func (c Config) attention() cells.AttentionConfig {
+	return cells.AttentionConfig{
+		Score: c.Score, Query: c.Decoder.Hidden, Key: c.memory(), Hidden: c.ScoreHidden, Coverage: c.Coverage > 0,
+	}
+}
+
+// Validate reports every field that is out of range.
+func (c Config) Validate() error {
+	c = c.withDefaults()
+	var errs []error
+	check := func(ok bool, format string, args ...any) {
+		if !ok {
+			errs = append(errs, fmt.Errorf(format, args...))
+		}
+	}
+	for name, r := range map[string]zoo.Recurrent{"encoder": c.Encoder, "decoder": c.Decoder} {
+		if err := r.Validate(); err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", name, err))
+		}
+	}
+	lstm := func(r zoo.Recurrent) bool { return r.Cell == "" || r.Cell == "lstm" }
+	check(max(c.Encoder.Layers, 1) == max(c.Decoder.Layers, 1), "the encoder has %d layers, the decoder %d; want as many",
+		max(c.Encoder.Layers, 1), max(c.Decoder.Layers, 1))
+	check(lstm(c.Encoder) == lstm(c.Decoder), "the states of an encoder of %q and a decoder of %q have different parts", c.Encoder.Cell, c.Decoder.Cell)
+	check(c.Bridge == "none" || c.Bridge == "tanh", "bridge is %q, want none or tanh", c.Bridge)
+	check(c.Bridge != "none" || !c.Bidirectional && c.Encoder.Hidden == c.Decoder.Hidden,
+		"bridge is none: the encoder must read one way and be as wide as the decoder; else it is tanh")
+	check(c.Coverage >= 0 && c.Coverage <= 1e6, "coverage is %g, want a number of 0 or more", c.Coverage)
+	check(c.IODropout >= 0 && c.IODropout < 1, "io_dropout is %g, want [0, 1)", c.IODropout)
+	check(c.EmbedStd >= 0 && c.EmbedStd <= 100, "embed_std is %g, want 0 … 100", c.EmbedStd)
+	check(c.Readout >= 0 && c.Readout <= cells.MaxWidth, "readout is %d, want 0 (none) … %d", c.Readout, cells.MaxWidth)
+	if width := cmp.Or(c.Readout, c.read()); c.Tied {
+		check(width == c.EmbedTarget, "tied: the output layer reads %d numbers and embed_target is %d; want as many, "+
+			"which a readout of %d gives", width, c.EmbedTarget, c.EmbedTarget)
+	}
+	for name, n := range map[string]int{"embed_source": c.EmbedSource, "embed_target": c.EmbedTarget} {
+		check(n >= 0 && n <= cells.MaxWidth, "%s is %d, want 1 … %d", name, n, cells.MaxWidth)
+	}
+	switch c.Attention {
+	case "none":
+		check(c.Score == "" && c.Coverage == 0, "score and coverage are of an attention, and attention is none")
+	case "bahdanau", "luong":
+		errs = append(errs, c.attention().Validate())
+	default:
+		check(false, "attention is %q, want none, bahdanau or luong", c.Attention)
+	}
+	return errors.Join(errs...)
+}

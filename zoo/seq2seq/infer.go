@@ -1,0 +1,142 @@
+package seq2seq
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+
+	"github.com/seqzoo/seqzoo/cells"
+	"github.com/seqzoo/seqzoo/nodes"
+	"github.com/seqzoo/seqzoo/unroll"
+	"github.com/seqzoo/seqzoo/zoo/decode"
+	"github.com/seqzoo/seqzoo/zoo/internal/shared"
+)
+
+// Translate finds targets of a source, best first. Tokens that the vocabulary lacks are read as <unk>; none is ever
+// written. A cancelled context ends it with what there is and the context's error.
+func (m *Model) Translate(ctx context.Context, source []string, o decode.SearchOptions) ([]decode.Found, error) {
+	all, err := m.TranslateAll(ctx, [][]string{source}, o)
+	if len(all) == 0 {
+		return nil, err
+	}
+	return all[0], err
+}
+
+// TranslateAll is Translate for many sources, which are translated side by side.
+func (m *Model) TranslateAll(ctx context.Context, sources [][]string, o decode.SearchOptions) ([][]decode.Found, error) {
+	ids := make([][]int, len(sources))
+	for i, tokens := range sources {
+		var err error
+		if ids[i], err = m.sources.Encode(tokens); err == nil {
+			err = checkSource(ids[i], m.sources.Len())
+		}
+		if err != nil {
+			return nil, fmt.Errorf("zoo: seq2seq: source %d: %w", i, err)
+		}
+	}
+	var out [][]decode.Found
+	for i := 0; i < len(ids); i += shared.SourcesAtATime {
+		chunk, err := m.translate(ctx, ids[i:min(i+shared.SourcesAtATime, len(ids))], i, o)
+		out = append(out, chunk...)
+		if err != nil {
+			return out, fmt.Errorf("zoo: seq2seq: %w", err)
+		}
+	}
+	return out, nil
+}
+
+// translate finds targets of a few sources, the first of which has number first.
+func (m *Model) translate(ctx context.Context, sources [][]int, first int, o decode.SearchOptions) ([][]decode.Found, error) {
+	longest := 1
+	for _, s := range sources {
+		longest = max(longest, len(s))
+	}
+	if err := o.Check(); err != nil {
+		return nil, err
+	}
+	size := translatorSize{len(sources), max(o.Beam, 1), shared.RoundUp(longest)}
+	t, err := m.translators.Take(size, m.newTranslator)
+	if err != nil {
+		return nil, err
+	}
+	defer m.translators.Put(size, t)
+	if err := t.read(sources); err != nil {
+		return nil, err
+	}
+	common := decode.Options{End: m.eos, Max: cmp.Or(o.Max, 2*longest+10), Never: shared.Silent(m.targets)}
+	found, err := t.Write(ctx, m.bos, common, o, first, m.targets)
+	out := make([][]decode.Found, len(found))
+	for i, hs := range found {
+		for _, h := range hs {
+			out[i] = append(out[i], shared.Found(h, m.targets))
+		}
+	}
+	return out, err
+}
+
+// translatorSize is what a translator is compiled for.
+type translatorSize struct{ sources, width, length int }
+
+// translator is a model compiled to translate.
+type translator struct {
+	*shared.Writer
+	src, lengths []int
+}
+
+func (m *Model) newTranslator(size translatorSize) (t *translator, err error) {
+	t = &translator{}
+	var src, lengths *nodes.Node
+	var step decode.StepGraph
+	var from, inputs []*nodes.Node
+	err = nodes.Try(func() {
+		g := nodes.NewGraph(nodes.Options{Dtype: m.store.Dtype()})
+		src, lengths = g.IntInput("source", size.length, size.sources), g.IntInput("lengths", size.sources)
+		memory, start := m.encode(src, lengths, unroll.Scan)
+
+		rows, sg := size.sources*size.width, nodes.NewGraph(nodes.Options{Dtype: m.store.Dtype()})
+		var in *cells.Memory
+		if memory != nil {
+			in = memory.Input(sg, rows)
+			from, inputs = memory.Nodes(), in.Nodes()
+		}
+		summary := m.summary(start)
+		if summary != nil {
+			from = append(from, summary)
+			summary = sg.Input("summary", rows, summary.Dim(-1))
+			inputs = append(inputs, summary)
+		}
+		from = append(from, start...)
+		decoder := m.over(in, summary)
+		step.Tokens, step.State = sg.IntInput("tokens", rows), shared.InputState(sg, decoder.Parts(), rows)
+		step.Next = decoder.Step(nodes.Embedding(m.target, step.Tokens, -1), step.State)
+		step.Logits = m.logits(step.Next[0], summary, 0)
+		if in != nil {
+			parts := len(step.Next)
+			if m.cfg.Coverage > 0 {
+				parts--
+			}
+			step.Attention = step.Next[parts-1]
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	if t.Writer, err = shared.NewWriter(size.sources, size.width, from, inputs, step); err != nil {
+		return nil, err
+	}
+	var f shared.Feeds
+	t.src, t.lengths = f.Ints(src), f.Ints(lengths)
+	return t, f.Err
+}
+
+// read encodes sources and makes the decoder start from them.
+func (t *translator) read(sources [][]int) error {
+	clear(t.src)
+	for i, s := range sources {
+		t.lengths[i] = len(s)
+		for k, id := range s {
+			t.src[k*t.Sources+i] = id
+		}
+	}
+	return t.Start(t.lengths)
+}

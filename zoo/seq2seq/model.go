@@ -1,0 +1,317 @@
+package seq2seq
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/seqzoo/seqzoo/cells"
+	"github.com/seqzoo/seqzoo/nodes"
+	"github.com/seqzoo/seqzoo/unroll"
+	"github.com/seqzoo/seqzoo/zoo"
+	"github.com/seqzoo/seqzoo/zoo/internal/shared"
+	"github.com/seqzoo/seqzoo/zoo/text"
+)
+
+// Model turns a sequence into another one (Sutskever, Vinyals and Le, 2014; Cho et al., 2014), with attention to the
+// former if wanted:
+//
+//	memory, final = encoder(source),  s_0 = bridge(final)
+//	none      h_t = decoder(e_t),                logits = h_t·W + b
+//	bahdanau  as cells.Bahdanau over the memory,  logits = [h_t; context]·W + b
+//	luong     as cells.Luong over the memory,     logits = h̃_t·W + b
+//
+// where e_t is the embedding of the target's token before. The bridge tanh is, for each layer and part of the state,
+// tanh([forward; backward]·W + b).
+//
+// A peeky model sees the summary c of the source, which is the h of s_0's top layer, at every step: [e_t; c] takes the
+// place of e_t, and [y; c] that of what the output layer reads (Cho et al., 2014). With a readout the output layer reads
+// tanh(y·W_r + b_r) instead of y, a narrower vector, which is cheaper where the vocabulary is large.
+//
+// Its parameters are source/E [Vs, Es], encoder/l0/… (forward and backward below, if it reads both ways), target/E
+// [Vt, Et], decoder/l0/…, bridge/l0/W_h …, attention/…, combine/W_c (luong), readout/W and readout/b, out/W (not if tied:
+// then it is Eᵀ) and out/b.
+//
+// Its methods other than training are safe for concurrent use.
+type Model struct {
+	cfg              Config
+	sources, targets *text.Vocabulary
+	bos, eos         int
+	store            *nodes.Store
+	source, target   *nodes.Param // embeddings
+	encoder          unroll.Stack
+	decoder          cells.Layers
+	attention        *cells.Attention // or nil
+	combine          *nodes.Param     // of luong
+	bridge           [][2]*nodes.Param
+	readW, readB     *nodes.Param // nil without a readout
+	w, b             *nodes.Param // w is nil if tied
+	translators      shared.Pool[translatorSize, *translator]
+}
+
+// New makes a model with initial weights drawn from seed. The vocabulary of the targets needs <bos> and <eos>.
+func New(cfg Config, source, target *text.Vocabulary, seed uint64) (m *Model, err error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, fmt.Errorf("zoo: seq2seq: %w", err)
+	}
+	if source == nil || target == nil || source.Len() < 1 {
+		return nil, errors.New("zoo: seq2seq: it needs a vocabulary of the sources and one of the targets, with tokens in them")
+	}
+	cfg = cfg.withDefaults()
+	dtype := nodes.Float32
+	if cfg.Float64 {
+		dtype = nodes.Float64
+	}
+	m = &Model{cfg: cfg, sources: source, targets: target, store: nodes.NewStore(dtype, seed)}
+	var begins, ends bool
+	m.bos, begins = target.ID(text.BOS)
+	m.eos, ends = target.ID(text.EOS)
+	if !begins || !ends {
+		return nil, fmt.Errorf("zoo: seq2seq: the vocabulary of the targets needs the special tokens %s and %s", text.BOS, text.EOS)
+	}
+	if err := nodes.Try(m.declare); err != nil {
+		return nil, fmt.Errorf("zoo: seq2seq: %w", err)
+	}
+	return m, nil
+}
+
+func (m *Model) declare() {
+	c, root := m.cfg, m.store.Root()
+	embedding := nodes.Uniform(-0.1, 0.1)
+	if c.EmbedStd > 0 {
+		embedding = nodes.Normal(0, c.EmbedStd)
+	}
+	m.source = root.In("source").Param("E", embedding, m.sources.Len(), c.EmbedSource)
+	m.target = root.In("target").Param("E", embedding, m.targets.Len(), c.EmbedTarget)
+	m.encoder = unroll.Stack{Dropout: c.Encoder.Dropout, Residual: c.Encoder.Residual}
+	m.decoder = cells.Layers{Dropout: c.Decoder.Dropout, Residual: c.Decoder.Residual}
+
+	in, feed := c.EmbedSource, c.EmbedTarget // widths of what the layers read
+	switch c.Attention {
+	case "bahdanau":
+		feed += c.memory()
+	case "luong":
+		feed += c.Decoder.Hidden
+		m.combine = root.In("combine").Param("W_c", nodes.XavierUniform(1), c.memory()+c.Decoder.Hidden, c.Decoder.Hidden)
+	}
+	if c.Attention != "none" {
+		m.attention = cells.NewAttention(root.In("attention"), c.attention())
+	}
+	if c.Peeky {
+		feed += c.Decoder.Hidden
+	}
+	for k := range max(c.Encoder.Layers, 1) {
+		s := root.In("encoder").In("l%d", k)
+		if c.Bidirectional {
+			m.encoder.Layers = append(m.encoder.Layers, unroll.Bidirectional{
+				Forward: unroll.Over(c.Encoder.NewCell(s.In("forward"), in)), Backward: unroll.Over(c.Encoder.NewCell(s.In("backward"), in)),
+			})
+		} else {
+			m.encoder.Layers = append(m.encoder.Layers, unroll.Over(c.Encoder.NewCell(s, in)))
+		}
+		cell := c.Decoder.NewCell(root.In("decoder").In("l%d", k), feed)
+		m.decoder.Cells = append(m.decoder.Cells, cell)
+		in, feed = c.memory(), c.Decoder.Hidden
+		if c.Bridge == "tanh" {
+			s := root.In("bridge").In("l%d", k)
+			for _, p := range cell.Parts() {
+				m.bridge = append(m.bridge, [2]*nodes.Param{
+					s.Param("W_"+p.Name, nodes.XavierUniform(1), c.memory(), p.Width), s.Param("b_"+p.Name, nodes.Zeros(), p.Width),
+				})
+			}
+		}
+	}
+	read := c.read()
+	if c.Readout > 0 {
+		s := root.In("readout")
+		m.readW, m.readB = s.Param("W", nodes.XavierUniform(1), read, c.Readout), s.Param("b", nodes.Zeros(), c.Readout)
+		read = c.Readout
+	}
+	out := root.In("out")
+	if !c.Tied {
+		m.w = out.Param("W", nodes.XavierUniform(1), read, m.targets.Len())
+	}
+	m.b = out.Param("b", nodes.Zeros(), m.targets.Len())
+}
+
+// encode reads sources [S, B] with lengths [B] and returns what the decoder attends to (nil if it does not) and the state
+// in which its layers start, from which summary takes what it peeks at.
+func (m *Model) encode(src, lengths *nodes.Node, s unroll.Strategy) (memory *cells.Memory, start cells.State) {
+	x := nodes.Dropout(nodes.Embedding(m.source, src, -1), m.cfg.IODropout)
+	r := m.encoder.Unroll(x, nil, unroll.Options{Strategy: s, Lengths: lengths})
+	if m.attention != nil {
+		memory = m.attention.Over(r.Y(), nil, lengths)
+	}
+	final := r.Final()
+	if m.bridge == nil {
+		return memory, final
+	}
+	for k, c := range m.decoder.Cells {
+		n := len(c.Parts())
+		for i, x := range final[:n] {
+			if m.cfg.Bidirectional {
+				x = nodes.Concat(-1, x, final[n+i])
+			}
+			b := m.bridge[k*n+i]
+			start = append(start, nodes.Tanh(nodes.Add(nodes.MatMul(x, b[0]), b[1])))
+		}
+		final = final[len(m.encoder.Layers[k].Parts()):]
+	}
+	return memory, start
+}
+
+// decoderCell is a cell with the state that starts from that of its layers.
+type decoderCell interface {
+	cells.Cell
+	Initial(layers cells.State) cells.State
+}
+
+// summary is the source as a peeky decoder sees it, [B, H]: the h of the top layer in which it starts. Nil if it does not
+// peek.
+func (m *Model) summary(start cells.State) *nodes.Node {
+	if !m.cfg.Peeky {
+		return nil
+	}
+	top := m.decoder.Cells[len(m.decoder.Cells)-1]
+	return start[len(start)-len(top.Parts())]
+}
+
+// over is the decoder as it attends to a memory and peeks at a summary, which are nil if it does not.
+func (m *Model) over(memory *cells.Memory, summary *nodes.Node) (d decoderCell) {
+	switch m.cfg.Attention {
+	case "bahdanau":
+		d = cells.Bahdanau{Layers: m.decoder, Memory: memory}
+	case "luong":
+		d = cells.Luong{Layers: m.decoder, Memory: memory, Combine: m.combine}
+	default:
+		d = cells.Stacked{Layers: m.decoder}
+	}
+	if summary != nil {
+		d = peeking{d, summary}
+	}
+	return d
+}
+
+// peeking is a decoder that reads [x; summary].
+type peeking struct {
+	decoderCell
+	summary *nodes.Node
+}
+
+func (p peeking) Step(x *nodes.Node, s cells.State) cells.State {
+	return p.decoderCell.Step(nodes.Concat(-1, x, p.summary), s)
+}
+
+// logits of outputs y of the decoder, [..., H] to [..., V], with the given dropout before the output layer. The summary is
+// nil if it does not peek.
+func (m *Model) logits(y, summary *nodes.Node, dropout float64) *nodes.Node {
+	if summary != nil {
+		shape := slices.Clone(y.Shape())
+		shape[len(shape)-1] = summary.Dim(-1)
+		y = nodes.Concat(-1, y, nodes.Broadcast(summary, shape...))
+	}
+	if m.readW != nil {
+		y = nodes.Tanh(nodes.Add(nodes.MatMul(y, m.readW), m.readB))
+	}
+	if y = nodes.Dropout(y, dropout); m.w == nil {
+		return nodes.Add(nodes.MatMulT(y, m.target), m.b)
+	}
+	return nodes.Add(nodes.MatMul(y, m.w), m.b)
+}
+
+// Graph is a Model in a graph.
+type Graph struct {
+	Logits   *nodes.Node // [T, B, V]
+	Weights  *nodes.Node // of the attention, [T, B, S]; nil if there is none
+	Coverage *nodes.Node // after each step, [T, B, S]; nil without coverage
+}
+
+// Forward builds the model into the graph of its operands: source ids [S, B] with lengths [B], and the target's tokens as
+// the decoder reads them, [T, B], each after the one before, <bos> first. All steps are decoded, also behind the end of a
+// target; a loss masks them. It panics with a *nodes.BuildError, as package nodes does.
+//
+// Teacher, if not nil, is scheduled sampling (Bengio et al., 2015): an input [1], the probability with which each step but
+// the first reads the true token; otherwise it reads the likeliest token by the step before.
+func (m *Model) Forward(src, lengths, tgtIn, teacher *nodes.Node, s unroll.Strategy) Graph {
+	memory, start := m.encode(src, lengths, s)
+	summary := m.summary(start)
+	decoder := m.over(memory, summary)
+	var cell cells.Cell = decoder
+	x := nodes.Dropout(nodes.Embedding(m.target, tgtIn, -1), m.cfg.IODropout)
+	if T, B := tgtIn.Dim(0), tgtIn.Dim(1); teacher != nil && T > 1 {
+		g := x.Graph()
+		u := g.Noise(nodes.NoiseRequest{Label: "scheduled sampling", Kind: nodes.UniformNoise, Shape: []int{T - 1, B, 1}})
+		x = nodes.Concat(-1, x, nodes.Concat(0, g.Const(1, 1, B, 1), nodes.Less(u, teacher)))
+		cell = scheduled{decoder, m, summary}
+	}
+	r := unroll.Over(cell).Unroll(x, decoder.Initial(start), unroll.Options{Strategy: s})
+	out := Graph{Logits: m.logits(r.Y(), summary, m.cfg.IODropout)}
+	n := len(decoder.Parts())
+	if m.cfg.Coverage > 0 {
+		n--
+		out.Coverage = r.Part(n)
+	}
+	if memory != nil {
+		out.Weights = r.Part(n - 1)
+	}
+	return out
+}
+
+// scheduled is a decoder that reads [e; coin]: the embedding of the true token where the coin is 1, else that of the token
+// that it found likeliest itself.
+type scheduled struct {
+	cells.Cell
+	m       *Model
+	summary *nodes.Node
+}
+
+func (c scheduled) Step(x *nodes.Node, s cells.State) cells.State {
+	n := x.Dim(-1) - 1
+	said := nodes.ArgMax(c.m.logits(s[0], c.summary, 0))
+	own := nodes.Embedding(c.m.target, said, -1)
+	return c.Cell.Step(nodes.Select(nodes.Slice(x, -1, n, n+1), nodes.Slice(x, -1, 0, n), own), s)
+}
+
+// Architecture is "Model".
+func (m *Model) Architecture() string { return "Seq2Seq" }
+
+// Params holds the weights.
+func (m *Model) Params() *nodes.Store { return m.store }
+
+// Config is the configuration that the model was made with, defaults filled in.
+func (m *Model) Config() Config { return m.cfg }
+
+// Vocabularies are the tokens of the sources and those of the targets.
+func (m *Model) Vocabularies() (source, target *text.Vocabulary) { return m.sources, m.targets }
+
+// The vocabularies of a Model.
+const (
+	sourceFile = "source.json"
+	targetFile = "target.json"
+)
+
+// Save writes config.json, source.json and target.json, which are the vocabularies, and model.safetensors to dir.
+func (m *Model) Save(dir string) error {
+	return zoo.Save(dir, m, m.cfg, map[string]func(io.Writer) error{
+		sourceFile: func(w io.Writer) error { _, err := m.sources.WriteTo(w); return err },
+		targetFile: func(w io.Writer) error { _, err := m.targets.WriteTo(w); return err },
+	})
+}
+
+func init() { zoo.Register("Seq2Seq", open, sourceFile, targetFile) }
+
+func open(d *zoo.Dir, cfg Config) (*Model, error) {
+	source, err := shared.ReadVocabulary(d, sourceFile)
+	if err != nil {
+		return nil, err
+	}
+	target, err := shared.ReadVocabulary(d, targetFile)
+	if err != nil {
+		return nil, err
+	}
+	return New(cfg, source, target, 0)
+}
+
+// Load is Load for a directory that must hold a Model.
+func Load(dir string) (*Model, error) { return zoo.LoadAs[*Model](dir, "a Seq2Seq") }

@@ -1,0 +1,327 @@
+package seq2seq
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+
+	"gorgonia.org/tensor"
+
+	"github.com/seqzoo/seqzoo/cells"
+	"github.com/seqzoo/seqzoo/nodes"
+	"github.com/seqzoo/seqzoo/train"
+	"github.com/seqzoo/seqzoo/unroll"
+	"github.com/seqzoo/seqzoo/zoo/decode"
+	"github.com/seqzoo/seqzoo/zoo/internal/shared"
+	"github.com/seqzoo/seqzoo/zoo/metrics"
+)
+
+// Pair is a source and its target, as ids of their vocabularies, without <bos> and <eos>.
+type Pair struct{ Source, Target []int }
+
+// Pairs turns the tokens of sources and targets, line by line, into ids. Tokens that a vocabulary lacks become its <unk>.
+func (m *Model) Pairs(sources, targets [][]string) ([]Pair, error) {
+	if len(sources) != len(targets) {
+		return nil, fmt.Errorf("zoo: seq2seq: %d sources and %d targets: want as many", len(sources), len(targets))
+	}
+	pairs := make([]Pair, len(sources))
+	for i := range pairs {
+		var errs [2]error
+		pairs[i].Source, errs[0] = m.sources.Encode(sources[i])
+		pairs[i].Target, errs[1] = m.targets.Encode(targets[i])
+		if err := errors.Join(errs[:]...); err != nil {
+			return nil, fmt.Errorf("zoo: seq2seq: pair %d: %w", i, err)
+		}
+	}
+	if err := m.checkPairs(pairs); err != nil {
+		return nil, fmt.Errorf("zoo: seq2seq: %w", err)
+	}
+	return pairs, nil
+}
+
+func (m *Model) checkPairs(pairs []Pair) error {
+	for i, p := range pairs {
+		if err := errors.Join(checkSource(p.Source, m.sources.Len()), shared.CheckIDs("target", p.Target, m.targets.Len())); err != nil {
+			return fmt.Errorf("pair %d: %w", i, err)
+		}
+	}
+	return nil
+}
+
+func checkSource(ids []int, n int) error {
+	if len(ids) == 0 {
+		return errors.New("the source is empty")
+	}
+	return shared.CheckIDs("source", ids, n)
+}
+
+// MaxTokens bounds a source and a target; a longer one is a slip, such as a file without line ends.
+const MaxTokens = shared.MaxTokens
+
+// Data says on what a Model is trained, and how it is read. The zero value of an optional field is its default.
+type Data struct {
+	Train  []Pair
+	Valid  []Pair          // empty: nothing is validated
+	Batch  int             // pairs side by side; default 32
+	Bucket int             // of train.BatchesConfig; default 50
+	Seed   uint64          // of the order
+	Unroll unroll.Strategy // default: Scan
+
+	// Smoothing is the label smoothing ε of the loss in training, in [0, 1) (Szegedy et al., 2016); 0: none.
+	Smoothing float64
+
+	// BLEU has validation translate the sources too, greedily: valid_bleu, and valid_bleu_gap, which is 100 less that, for
+	// train.Config.Monitor.
+	BLEU bool
+
+	// Teacher is the probability with which the decoder reads the true token rather than its own, in batch number n
+	// (scheduled sampling; Bengio et al., 2015); nil: always. See InverseSigmoid.
+	Teacher func(n int) float64
+}
+
+// InverseSigmoid is the schedule k/(k + exp(n/k)) for Data.Teacher (Bengio et al., 2015): near 1 at first, ½ at
+// n = k·ln k. K is at least 1.
+func InverseSigmoid(k float64) func(n int) float64 {
+	return func(n int) float64 { return k / (k + math.Exp(float64(n)/k)) }
+}
+
+// Task makes a task for train.Fit. Its loss is the cross-entropy in nats a token of the target, <eos> included, smoothed if
+// asked for, and of the coverage loss what the configuration says. Its validation measures valid_loss, without those two,
+// and valid_perplexity, with the true tokens read. It keeps the pairs, which must not change.
+func (m *Model) Task(d Data) (train.Task, error) {
+	if err := m.checkPairs(d.Train); err != nil {
+		return nil, fmt.Errorf("zoo: seq2seq: training: %w", err)
+	}
+	if err := m.checkPairs(d.Valid); err != nil {
+		return nil, fmt.Errorf("zoo: seq2seq: validation: %w", err)
+	}
+	if !(d.Smoothing >= 0 && d.Smoothing < 1) {
+		return nil, fmt.Errorf("zoo: seq2seq: Smoothing is %g, want [0, 1)", d.Smoothing)
+	}
+	batches, err := pairBatches(d.Train, train.BatchesConfig{
+		Batch: cmp.Or(d.Batch, 32), Bucket: cmp.Or(d.Bucket, 50), Seed: d.Seed,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("zoo: seq2seq: training: %w", err)
+	}
+	data, err := shared.NewTaskData(shared.TaskParts{
+		Train: d.Train, Valid: d.Valid, Vocabulary: []any{m.sources, m.targets}, Model: m.cfg,
+		Settings:  []any{cmp.Or(d.Batch, 32), cmp.Or(d.Bucket, 50), d.Seed, d.Unroll, d.Smoothing, d.BLEU},
+		Schedules: []func(int) float64{d.Teacher},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("zoo: seq2seq: %w", err)
+	}
+	data.Empty(d.Valid != nil, len(d.Valid))
+	for _, part := range []struct {
+		name  string
+		pairs []Pair
+	}{{"training", d.Train}, {"validation", d.Valid}} {
+		data.Unknown(part.name+" sources", m.sources, shared.SequencesOf(part.pairs, func(p Pair) []int { return p.Source }))
+		data.Unknown(part.name+" targets", m.targets, shared.SequencesOf(part.pairs, func(p Pair) []int { return p.Target }))
+	}
+	shared.Overlap(&data, d.Train, d.Valid, func(p Pair) shared.Fingerprint { return shared.NoPrint.Ids(p.Source).Ids(p.Target) })
+	runner := newPairRunner(m, d, true)
+	err = shared.Foresee(len(d.Train), func(i int) int { return len(d.Train[i].Source) + len(d.Train[i].Target) }, func(i int) error {
+		_, err := runner.graph(d.Train, []int{i})
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("zoo: seq2seq: training: %w", err)
+	}
+	task := &shared.ExampleTask{TaskData: data, Weights: m.store.Params(), Order: batches}
+	task.RunBatch = func(examples []int, seed uint64, counter int) (train.Batch, error) {
+		return runner.run(d.Train, examples, seed, counter)
+	}
+	if len(d.Valid) > 0 {
+		task.Measure = func(ctx context.Context) (map[string]float64, error) {
+			loss, err := m.Loss(ctx, d.Valid)
+			if err != nil {
+				return nil, err
+			}
+			measured := map[string]float64{"valid_loss": loss, "valid_perplexity": math.Exp(loss)}
+			if d.BLEU {
+				b, err := m.bleu(ctx, d.Valid)
+				if err != nil {
+					return nil, err
+				}
+				measured["valid_bleu"], measured["valid_bleu_gap"] = b, 100-b
+			}
+			return measured, nil
+		}
+	}
+	return task, nil
+}
+
+// pairBatches puts targets of one length side by side, since a step of the decoder, with the output layer, costs most; and
+// of those, sources of like length.
+func pairBatches(pairs []Pair, c train.BatchesConfig) (*train.Batches, error) {
+	lengths := make([]int, len(pairs))
+	for i, p := range pairs {
+		lengths[i] = len(p.Target)*(shared.MaxTokens+1) + len(p.Source)
+	}
+	return train.NewBatches(len(pairs), lengths, c)
+}
+
+// Loss is the mean cross-entropy of targets in nats a token, <eos> included, each token predicted from the true ones
+// before it. Exp of it is the perplexity.
+func (m *Model) Loss(ctx context.Context, pairs []Pair) (float64, error) {
+	if err := m.checkPairs(pairs); err != nil {
+		return 0, fmt.Errorf("zoo: seq2seq: %w", err)
+	}
+	batches, err := pairBatches(pairs, train.BatchesConfig{Batch: 32, Bucket: len(pairs), InOrder: true})
+	if err != nil {
+		return 0, fmt.Errorf("zoo: seq2seq: %w", err)
+	}
+	r := newPairRunner(m, Data{Batch: 32}, false)
+	defer r.graphs.Close()
+	return shared.MeanLoss(ctx, batches, func(examples []int) (train.Batch, error) { return r.run(pairs, examples, 0, 0) })
+}
+
+// bleu is the BLEU of greedy translations of the sources. What the vocabulary lacks matches nothing in it.
+func (m *Model) bleu(ctx context.Context, pairs []Pair) (float64, error) {
+	pairs = slices.Clone(pairs)
+	slices.SortStableFunc(pairs, func(a, b Pair) int { return cmp.Compare(len(a.Source), len(b.Source)) }) // for fewer shapes
+	var score metrics.BLEU
+	for i := 0; i < len(pairs); i += shared.SourcesAtATime {
+		chunk := pairs[i:min(i+shared.SourcesAtATime, len(pairs))]
+		sources := make([][]int, len(chunk))
+		for k, p := range chunk {
+			sources[k] = p.Source
+		}
+		found, err := m.translate(ctx, sources, i, decode.SearchOptions{})
+		if err != nil {
+			return 0, fmt.Errorf("zoo: seq2seq: %w", err)
+		}
+		for k, p := range chunk {
+			if err := score.Add(found[k][0].Tokens, shared.Written(m.targets, p.Target)); err != nil {
+				return 0, err
+			}
+		}
+	}
+	return score.Score().BLEU, nil
+}
+
+// pairRunner runs batches of pairs, with a compiled graph for each pair of lengths. Lengths are rounded up, those of targets
+// and short ones less so, and batches filled up with pairs of length 0, so that few graphs serve all.
+type pairRunner struct {
+	m        *Model
+	data     Data
+	training bool
+	graphs   shared.Compiled[pairShape, *pairGraph]
+}
+
+// pairShape is the lengths of the sources and targets of a batch.
+type pairShape struct{ S, T int }
+
+// pairGraph is the graph of batches of one shape, with what feeds it.
+type pairGraph struct {
+	*train.Step
+	src, in, out []int
+	lengths      []int
+	teacher      *tensor.Dense
+	B            int
+}
+
+func newPairRunner(m *Model, d Data, training bool) *pairRunner {
+	d.Batch = cmp.Or(d.Batch, 32)
+	r := &pairRunner{m: m, data: d, training: training}
+	r.graphs.Build = r.build
+	return r
+}
+
+func (r *pairRunner) run(pairs []Pair, examples []int, seed uint64, counter int) (b train.Batch, err error) {
+	g, err := r.graph(pairs, examples)
+	if err != nil {
+		return b, fmt.Errorf("zoo: seq2seq: %w", err)
+	}
+	for i := range g.out {
+		g.out[i] = shared.Ignored
+	}
+	clear(g.src)
+	clear(g.in)
+	clear(g.lengths)
+	for k, e := range examples {
+		p := pairs[e]
+		g.lengths[k] = len(p.Source)
+		for s, id := range p.Source {
+			g.src[s*g.B+k] = id
+		}
+		g.in[k] = r.m.bos
+		for t, id := range p.Target {
+			g.in[(t+1)*g.B+k], g.out[t*g.B+k] = id, id
+		}
+		g.out[len(p.Target)*g.B+k] = r.m.eos
+		b.Count += len(p.Target) + 1
+	}
+	if g.teacher != nil {
+		rate := r.data.Teacher(counter)
+		if !(rate >= 0 && rate <= 1) {
+			return b, fmt.Errorf("zoo: seq2seq: Teacher(%d) is %g, want [0, 1]", counter, rate)
+		}
+		shared.FillDense(g.teacher, rate)
+	}
+	if b.Loss, err = g.Run(seed, counter); err != nil {
+		return b, fmt.Errorf("zoo: seq2seq: %w", err)
+	}
+	b.Grads = g.Grads()
+	return b, nil
+}
+
+// graph is that of a batch.
+func (r *pairRunner) graph(pairs []Pair, examples []int) (*pairGraph, error) {
+	S, T := 1, 1
+	for _, e := range examples {
+		S, T = max(S, len(pairs[e].Source)), max(T, len(pairs[e].Target)+1)
+	}
+	return r.graphs.Get(pairShape{shared.Coarse(S, shared.LengthStep), shared.Coarse(T, shared.LengthStep/2)})
+}
+
+func (r *pairRunner) build(shape pairShape) (p *pairGraph, err error) {
+	S, T, B := shape.S, shape.T, r.data.Batch
+	p = &pairGraph{B: B}
+	var src, lengths, in, out, teacher, loss *nodes.Node
+	err = nodes.Try(func() {
+		g := nodes.NewGraph(nodes.Options{Dtype: r.m.store.Dtype(), Training: r.training})
+		src, lengths = g.IntInput("source", S, B), g.IntInput("source lengths", B)
+		in, out = g.IntInput("target in", T, B), g.IntInput("target out", T, B)
+		if r.training && r.data.Teacher != nil {
+			teacher = g.Input("teacher", 1)
+		}
+		y := r.m.Forward(src, lengths, in, teacher, r.data.Unroll)
+		loss = nodes.CrossEntropy(y.Logits, out, r.loss())
+		if r.training && y.Coverage != nil {
+			loss = nodes.Add(loss, nodes.Scale(y.coverageLoss(out), r.m.cfg.Coverage))
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	if p.Step, err = train.NewStep(loss); err != nil {
+		return nil, err
+	}
+	var f shared.Feeds
+	p.src, p.lengths, p.in, p.out = f.Ints(src), f.Ints(lengths), f.Ints(in), f.Ints(out)
+	if teacher != nil {
+		p.teacher = f.Dense(teacher)
+	}
+	return p, f.Err
+}
+
+func (r *pairRunner) loss() nodes.CrossEntropyOptions {
+	o := nodes.CrossEntropyOptions{Ignore: []int{shared.Ignored}}
+	if r.training {
+		o.Smoothing = r.data.Smoothing
+	}
+	return o
+}
+
+// coverageLoss is the mean over the tokens of targets [T, B].
+func (y Graph) coverageLoss(targets *nodes.Node) *nodes.Node {
+	counts := nodes.NotIn(targets, shared.Ignored)
+	again := nodes.Mul(cells.CoverageLoss(y.Weights, y.Coverage), counts)
+	return nodes.Div(nodes.Sum(again), nodes.Maximum(nodes.Sum(counts), nodes.Scalar(1)))
+}
