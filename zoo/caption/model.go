@@ -124,7 +124,7 @@ type Model struct {
 	start            [][2]*nodes.Param
 	attention        *cells.Attention
 	decoder          cells.Layers
-	w, b             *nodes.Param
+	out              nodes.Linear
 	writers          shared.Pool[captionSize, *captionWriter]
 }
 
@@ -175,7 +175,7 @@ func (m *Model) declare() {
 		in = c.Decoder.Hidden
 	}
 	out := root.In("out")
-	m.w, m.b = out.Param("W", xavier, c.Decoder.Hidden+c.Features, m.words.Len()), out.Param("b", nodes.Zeros(), m.words.Len())
+	m.out = nodes.NewLinear(out, nodes.LinearConfig{In: c.Decoder.Hidden + c.Features, Out: m.words.Len()})
 }
 
 // look reads patches [S, B, Patch²] and returns what the decoder attends to and the state in which its layers start.
@@ -193,7 +193,7 @@ func (m *Model) look(patches *nodes.Node) (memory *cells.Memory, start cells.Sta
 
 // logits of outputs of the decoder, [..., H + F] to [..., V].
 func (m *Model) logits(y *nodes.Node) *nodes.Node {
-	return nodes.Add(nodes.MatMul(nodes.Dropout(y, m.cfg.Dropout), m.w), m.b)
+	return m.out.Of(nodes.Dropout(y, m.cfg.Dropout))
 }
 
 // Graph is a Model in a graph.

@@ -42,29 +42,22 @@ type Model struct {
 	embed            *nodes.Param
 	encoder          unroll.Stack
 	context, decoder unroll.Stack
-	init             []affine // one for each part of the decoder's state
+	init             []nodes.Linear // one for each part of the decoder's state
 	prior, posterior gaussian
-	out              affine
+	out              nodes.Linear
 
 	readers    shared.Pool[int, *turnReader]
 	responders shared.Pool[int, *responder]
 }
 
-// affine is x·W + b.
-type affine struct{ w, b *nodes.Param }
-
-func newAffine(s *nodes.Scope, suffix string, in, out int) affine {
-	return affine{s.Param("W"+suffix, nodes.XavierUniform(1), in, out), s.Param("b"+suffix, nodes.Zeros(), out)}
-}
-
-func (a affine) of(x *nodes.Node) *nodes.Node { return nodes.Add(nodes.MatMul(x, a.w), a.b) }
-
 // gaussian is a network that gives a diagonal normal distribution.
-type gaussian struct{ hidden, mu, variance affine }
+type gaussian struct{ hidden, mu, variance nodes.Linear }
 
 func newGaussian(s *nodes.Scope, in int, l Latent) gaussian {
 	return gaussian{
-		newAffine(s.In("hidden"), "", in, l.Hidden), newAffine(s.In("mu"), "", l.Hidden, l.Width), newAffine(s.In("var"), "", l.Hidden, l.Width),
+		hidden:   nodes.NewLinear(s.In("hidden"), nodes.LinearConfig{In: in, Out: l.Hidden}),
+		mu:       nodes.NewLinear(s.In("mu"), nodes.LinearConfig{In: l.Hidden, Out: l.Width}),
+		variance: nodes.NewLinear(s.In("var"), nodes.LinearConfig{In: l.Hidden, Out: l.Width}),
 	}
 }
 
@@ -73,12 +66,12 @@ const tiny = 1e-30
 
 // of gives mean and logarithm of the variance.
 func (g gaussian) of(x *nodes.Node, variance string) (mu, logvar *nodes.Node) {
-	h := nodes.Tanh(g.hidden.of(x))
-	v := g.variance.of(h)
+	h := nodes.Tanh(g.hidden.Of(x))
+	v := g.variance.Of(h)
 	if variance == "softplus" {
 		v = nodes.Log(nodes.Maximum(nodes.Softplus(v), nodes.Scalar(tiny)))
 	}
-	return g.mu.of(h), v
+	return g.mu.Of(h), v
 }
 
 // New makes a model with initial weights drawn from seed. The vocabulary needs <bos> and <eos>.
@@ -118,14 +111,16 @@ func (m *Model) declare() {
 	m.decoder = c.Decoder.Stack(root.In("decoder"), in, false)
 	for k, l := range m.decoder.Layers {
 		for _, p := range l.Parts() {
-			m.init = append(m.init, newAffine(root.In("init").In("l%d", k), "_"+p.Name, c.condition(), p.Width))
+			m.init = append(m.init, nodes.NewLinear(root.In("init").In("l%d", k), nodes.LinearConfig{
+				In: c.condition(), Out: p.Width, Suffix: "_" + p.Name,
+			}))
 		}
 	}
 	if c.Latent.Width > 0 {
 		m.prior = newGaussian(root.In("prior"), c.Context.Hidden, c.Latent)
 		m.posterior = newGaussian(root.In("posterior"), c.Context.Hidden+c.utterance(), c.Latent)
 	}
-	m.out = newAffine(root.In("out"), "", c.Decoder.Hidden, m.vocabulary.Len())
+	m.out = nodes.NewLinear(root.In("out"), nodes.LinearConfig{In: c.Decoder.Hidden, Out: m.vocabulary.Len()})
 }
 
 // embedded looks ids up.
@@ -141,7 +136,7 @@ func (m *Model) utterances(words, lengths *nodes.Node, s unroll.Strategy) *nodes
 // start is the state in which the decoder starts, conditioned on d [R, D].
 func (m *Model) start(d *nodes.Node) (start cells.State) {
 	for _, a := range m.init {
-		start = append(start, nodes.Tanh(a.of(d)))
+		start = append(start, nodes.Tanh(a.Of(d)))
 	}
 	return start
 }
@@ -156,7 +151,7 @@ func (m *Model) decode(start cells.State, in, d *nodes.Node, s unroll.Strategy) 
 }
 
 // logits of outputs of the decoder, [..., H] to [..., V].
-func (m *Model) logits(y *nodes.Node) *nodes.Node { return m.out.of(nodes.Dropout(y, m.cfg.IODropout)) }
+func (m *Model) logits(y *nodes.Node) *nodes.Node { return m.out.Of(nodes.Dropout(y, m.cfg.IODropout)) }
 
 // latent is the latent variable of utterances with its two distributions, [R, Z] each.
 type latent struct{ muPrior, logvarPrior, muPosterior, logvarPosterior, z *nodes.Node }

@@ -96,7 +96,7 @@ type Model struct {
 	targets []int         // places of the targets among the variables
 	store   *nodes.Store
 	layers  unroll.Stack
-	w, b    *nodes.Param
+	out     nodes.Linear
 	idle    shared.Pool[int, *forecastGraph]
 }
 
@@ -132,8 +132,7 @@ func New(cfg Config, scale *series.Scale, seed uint64) (*Model, error) {
 	err := nodes.Try(func() {
 		root := m.store.Root()
 		m.layers = cfg.Recurrent.Stack(root.In("layers"), in, false)
-		m.w = root.In("out").Param("W", nodes.XavierUniform(1), cfg.Hidden, out)
-		m.b = root.In("out").Param("b", nodes.Zeros(), out)
+		m.out = nodes.NewLinear(root.In("out"), nodes.LinearConfig{In: cfg.Hidden, Out: out})
 	})
 	if err != nil {
 		return fail(err)
@@ -169,7 +168,7 @@ func (m *Model) Forward(x *nodes.Node, s unroll.Strategy) *nodes.Node {
 		x = nodes.Reshape(x, L/c.Patch, rows, width)
 	}
 	h := shared.FinalOutput(m.layers, m.layers.Unroll(x, nil, unroll.Options{Strategy: s}).Final())
-	y := nodes.Add(nodes.MatMul(nodes.Dropout(h, c.IODropout), m.w), m.b)
+	y := m.out.Of(nodes.Dropout(h, c.IODropout))
 	if c.Shared {
 		y = nodes.Transpose(nodes.Reshape(y, B, V, c.Horizon), 2, 0, 1)
 	} else {

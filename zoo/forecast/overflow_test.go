@@ -15,11 +15,11 @@ func TestForecastThatOverflows(t *testing.T) {
 	scale := &series.Scale{Mean: []float64{0}, Deviation: []float64{1e300}}
 	m, err := New(Config{Recurrent: zoo.Recurrent{Cell: "rnn", Hidden: 2}, Variables: []string{"a"}, Lookback: 2, Horizon: 1}, scale, 1)
 	require.NoError(t, err)
-	w := m.w.Value().Float32s()
+	w := m.out.W.Value().Float32s()
 	for i := range w {
 		w[i] = 3e38
 	}
-	m.b.Value().Float32s()[0] = 3e38
+	m.out.B.Value().Float32s()[0] = 3e38
 	_, err = m.Forecast([][]float64{{1e300}, {-1e300}})
 	require.ErrorContains(t, err, "step 1 of a is")
 	for i := range w {

@@ -71,7 +71,7 @@ type labeller struct {
 	store          *nodes.Store
 	embed          *nodes.Param // nil: it reads features
 	layers         unroll.Stack
-	w, b           *nodes.Param
+	out            nodes.Linear
 	idle           shared.Pool[labelShape, *labelGraph]
 }
 
@@ -106,8 +106,7 @@ func newLabeller(kind string, cfg Config, pool string, tokens, labels *text.Voca
 		}
 		m.layers = cfg.Recurrent.Stack(root.In("layers"), in, cfg.Bidirectional)
 		out := root.In("out")
-		m.w = out.Param("W", nodes.XavierUniform(1), m.layers.Width(), labels.Len())
-		m.b = out.Param("b", nodes.Zeros(), labels.Len())
+		m.out = nodes.NewLinear(out, nodes.LinearConfig{In: m.layers.Width(), Out: labels.Len()})
 	})
 	if err != nil {
 		return nil, m.errorf("%w", err)
@@ -150,7 +149,7 @@ func (m *labeller) Forward(x, lengths *nodes.Node, s unroll.Strategy) *nodes.Nod
 	default:
 		y = r.Y()
 	}
-	return nodes.Add(nodes.MatMul(nodes.Dropout(y, m.cfg.IODropout), m.w), m.b)
+	return m.out.Of(nodes.Dropout(y, m.cfg.IODropout))
 }
 
 // steps is the length of a sequence that the model has checked.

@@ -18,7 +18,7 @@ func TestLabelsOfNaN(t *testing.T) {
 		m, err := NewClassifier(ClassifierConfig{Config: Config{Features: 2, Recurrent: zoo.Recurrent{Cell: "gru", Hidden: 3}}},
 			nil, labels, 1)
 		require.NoError(t, err)
-		m.w.Value().Float32s()[0] = bad
+		m.out.W.Value().Float32s()[0] = bad
 		s := Sequence{Features: []float32{1, 2, 3, 4}}
 		_, err = m.Predict(s)
 		require.ErrorContains(t, err, "the probability of label")

@@ -31,12 +31,11 @@ func newOutput(out *nodes.Scope, cfg Config, v *text.Vocabulary, embed *nodes.Pa
 	if len(cfg.Cutoffs) > 0 {
 		return adaptiveOutput{nodes.NewAdaptiveSoftmax(out, cfg.adaptive(v.Len(), tailShares(v, cfg.Cutoffs)))}
 	}
-	o := fullOutput{embed: embed}
-	if !cfg.Tied {
-		o.w = out.Param("W", nodes.XavierUniform(1), cfg.Hidden, v.Len())
+	full := nodes.LinearConfig{In: cfg.Hidden, Out: v.Len()}
+	if cfg.Tied {
+		full.Tied = embed
 	}
-	o.b = out.Param("b", nodes.Zeros(), v.Len())
-	return o
+	return fullOutput{nodes.NewLinear(out, full)}
 }
 
 // tailShares are the shares of a text that fall behind each cutoff; nil if the vocabulary has counted nothing.
@@ -63,18 +62,9 @@ func tailShares(v *text.Vocabulary, cutoffs []int) []float64 {
 }
 
 // fullOutput is a softmax over the vocabulary.
-type fullOutput struct {
-	embed *nodes.Param // E [V, Hidden], the weights if w is nil
-	w     *nodes.Param // W [Hidden, V]
-	b     *nodes.Param // [V]
-}
+type fullOutput struct{ nodes.Linear }
 
-func (o fullOutput) logits(y *nodes.Node) *nodes.Node {
-	if o.w == nil {
-		return nodes.Add(nodes.MatMulT(y, o.embed), o.b)
-	}
-	return nodes.Add(nodes.MatMul(y, o.w), o.b)
-}
+func (o fullOutput) logits(y *nodes.Node) *nodes.Node { return o.Of(y) }
 
 func (o fullOutput) loss() loss { return fullLoss{o} }
 
@@ -89,7 +79,7 @@ func (fullLoss) inputs(g *nodes.Graph, n, _ int) []*nodes.Node {
 func (l fullLoss) of(y *nodes.Node, inputs []*nodes.Node) *nodes.Node {
 	logits := l.logits(y)
 	n := inputs[0].Dim(0)
-	return nodes.CrossEntropy(nodes.Reshape(logits, n, l.b.Shape()[0]), inputs[0], nodes.CrossEntropyOptions{})
+	return nodes.CrossEntropy(nodes.Reshape(logits, n, l.B.Shape()[0]), inputs[0], nodes.CrossEntropyOptions{})
 }
 
 func (fullLoss) fill(inputs []*tensor.Dense, targets []int, _ uint64, _ int) error {
@@ -120,10 +110,10 @@ func (sampledLoss) variant([]int) int { return 0 }
 func (l sampledLoss) inputs(g *nodes.Graph, n, _ int) []*nodes.Node { return l.sampled.Inputs(g, n) }
 
 func (l sampledLoss) of(y *nodes.Node, inputs []*nodes.Node) *nodes.Node {
-	if l.w == nil {
-		return l.sampled.Loss(y, l.embed, l.b, inputs)
+	if l.Transposed {
+		return l.sampled.Loss(y, l.W, l.B, inputs)
 	}
-	return l.sampled.Loss(y, nodes.Transpose(y.Graph().Param(l.w)), l.b, inputs)
+	return l.sampled.Loss(y, nodes.Transpose(y.Graph().Param(l.W)), l.B, inputs)
 }
 
 func (l sampledLoss) fill(inputs []*tensor.Dense, targets []int, seed uint64, counter int) error {

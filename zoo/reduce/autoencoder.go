@@ -95,7 +95,7 @@ func (c AutoencoderConfig) Validate() error {
 type Autoencoder struct {
 	cfg              AutoencoderConfig
 	store            *nodes.Store
-	encoder, decoder []shared.Dense
+	encoder, decoder []nodes.Linear
 	scaling          *scaling
 	graphs           rowGraphs
 }
@@ -129,7 +129,7 @@ func (m *Autoencoder) declare() {
 		return
 	}
 	for k := range back {
-		m.decoder = append(m.decoder, m.encoder[len(back)-1-k].Tied(root.In("decoder").In("l%d", k)))
+		m.decoder = append(m.decoder, m.encoder[len(back)-1-k].Back(root.In("decoder").In("l%d", k)))
 	}
 }
 

@@ -71,8 +71,8 @@ type RecurrentAutoencoder struct {
 	store            *nodes.Store
 	encoder, decoder unroll.Layer
 	top              int // of the encoder's state, the part that is the top layer's output
-	code, out        shared.Dense
-	start            []shared.Dense
+	code, out        nodes.Linear
+	start            []nodes.Linear
 	scaling          *scaling
 	graphs           shared.Pool[seriesShape, *seriesGraph]
 }
@@ -98,18 +98,16 @@ func (m *RecurrentAutoencoder) declare() {
 		m.scaling = newScaling(root.In("input"), c.Variables, false)
 	}
 	m.encoder = c.Recurrent.Build(root.In("encoder"), c.Variables)
-	m.code = shared.NewDense(root.In("code"), c.Hidden, c.Code, shared.Initial(shared.Linear), false)
+	m.code = nodes.NewLinear(root.In("code"), nodes.LinearConfig{In: c.Hidden, Out: c.Code})
 	m.decoder = c.Recurrent.Build(root.In("decoder"), c.Code)
 	parts := m.decoder.Parts()
 	m.top = len(parts) - len(parts)/c.Layers
 	for i, p := range parts {
 		name := p.Name[strings.LastIndexByte(p.Name, ' ')+1:] // a stack names its parts l0 h, l0 c, …
 		s := root.In("start").In("l%d", i/(len(parts)/c.Layers))
-		m.start = append(m.start, shared.Dense{
-			W: s.Param("W_"+name, nodes.XavierUniform(1), c.Code, p.Width), B: s.Param("b_"+name, nodes.Zeros(), p.Width),
-		})
+		m.start = append(m.start, nodes.NewLinear(s, nodes.LinearConfig{In: c.Code, Out: p.Width, Suffix: "_" + name}))
 	}
-	m.out = shared.NewDense(root.In("out"), c.Hidden, c.Variables, shared.Initial(shared.Linear), false)
+	m.out = nodes.NewLinear(root.In("out"), nodes.LinearConfig{In: c.Hidden, Out: c.Variables})
 }
 
 func (m *RecurrentAutoencoder) encode(x, lengths *nodes.Node, s unroll.Strategy) *nodes.Node {

@@ -85,8 +85,8 @@ func (c VAEConfig) Validate() error {
 type VAE struct {
 	cfg              VAEConfig
 	store            *nodes.Store
-	encoder, decoder []shared.Dense
-	mu, logvar, out  shared.Dense
+	encoder, decoder []nodes.Linear
+	mu, logvar, out  nodes.Linear
 	scaling          *scaling
 	graphs           rowGraphs
 }
@@ -112,13 +112,13 @@ func (m *VAE) declare() {
 	}
 	m.encoder = shared.Hidden(root.In("encoder"), c.Features, c.Widths, c.Activation, false)
 	inner := append([]int{c.Features}, c.Widths...)[len(c.Widths)] // the width beside the code
-	m.mu = shared.NewDense(root.In("mu"), inner, c.Code, shared.Initial(shared.Linear), false)
-	m.logvar = shared.NewDense(root.In("logvar"), inner, c.Code, shared.Initial(shared.Linear), false)
+	m.mu = nodes.NewLinear(root.In("mu"), nodes.LinearConfig{In: inner, Out: c.Code})
+	m.logvar = nodes.NewLinear(root.In("logvar"), nodes.LinearConfig{In: inner, Out: c.Code})
 	back := slices.Clone(c.Widths)
 	slices.Reverse(back)
 	m.decoder = shared.Hidden(root.In("decoder"), c.Code, back, c.Activation, false)
 	outer := append([]int{c.Code}, back...)[len(back)]
-	m.out = shared.NewDense(root.In("out"), outer, c.Features, shared.Initial(shared.Linear), false)
+	m.out = nodes.NewLinear(root.In("out"), nodes.LinearConfig{In: outer, Out: c.Features})
 }
 
 func (m *VAE) posterior(x *nodes.Node) (mu, logvar *nodes.Node) {

@@ -46,7 +46,7 @@ type Model struct {
 	combine          *nodes.Param     // of luong
 	bridge           [][2]*nodes.Param
 	readW, readB     *nodes.Param // nil without a readout
-	w, b             *nodes.Param // w is nil if tied
+	out              nodes.Linear
 	translators      shared.Pool[translatorSize, *translator]
 }
 
@@ -128,11 +128,11 @@ func (m *Model) declare() {
 		m.readW, m.readB = s.Param("W", nodes.XavierUniform(1), read, c.Readout), s.Param("b", nodes.Zeros(), c.Readout)
 		read = c.Readout
 	}
-	out := root.In("out")
-	if !c.Tied {
-		m.w = out.Param("W", nodes.XavierUniform(1), read, m.targets.Len())
+	out := nodes.LinearConfig{In: read, Out: m.targets.Len()}
+	if c.Tied {
+		out.Tied = m.target
 	}
-	m.b = out.Param("b", nodes.Zeros(), m.targets.Len())
+	m.out = nodes.NewLinear(root.In("out"), out)
 }
 
 // encode reads sources [S, B] with lengths [B] and returns what the decoder attends to (nil if it does not) and the state
@@ -214,10 +214,7 @@ func (m *Model) logits(y, summary *nodes.Node, dropout float64) *nodes.Node {
 	if m.readW != nil {
 		y = nodes.Tanh(nodes.Add(nodes.MatMul(y, m.readW), m.readB))
 	}
-	if y = nodes.Dropout(y, dropout); m.w == nil {
-		return nodes.Add(nodes.MatMulT(y, m.target), m.b)
-	}
-	return nodes.Add(nodes.MatMul(y, m.w), m.b)
+	return m.out.Of(nodes.Dropout(y, dropout))
 }
 
 // Graph is a Model in a graph.

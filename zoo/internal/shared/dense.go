@@ -48,52 +48,19 @@ func Initial(a string) nodes.Init {
 	return nodes.XavierUniform(1)
 }
 
-// dense is a layer x·W + b, W [in, out].
-type Dense struct {
-	W, B       *nodes.Param // b may be nil
-	transposed bool         // x·Wᵀ + b, with the W of another layer
-}
-
-func NewDense(s *nodes.Scope, in, out int, init nodes.Init, noBias bool) Dense {
-	d := Dense{W: s.Param("W", init, in, out)}
-	if !noBias {
-		d.B = s.Param("b", nodes.Zeros(), out)
-	}
-	return d
-}
-
-// tied declares the layer back from that of d, with the same weights and a bias of its own.
-func (d Dense) Tied(s *nodes.Scope) Dense {
-	back := Dense{W: d.W, transposed: true}
-	if d.B != nil {
-		back.B = s.Param("b", nodes.Zeros(), d.W.Shape()[0])
-	}
-	return back
-}
-
-func (d Dense) Of(x *nodes.Node) *nodes.Node {
-	if d.transposed {
-		x = nodes.MatMulT(x, d.W)
-	} else {
-		x = nodes.MatMul(x, d.W)
-	}
-	if d.B == nil {
-		return x
-	}
-	return nodes.Add(x, d.B)
-}
-
 // hidden declares layers l0, l1, … of the given widths under s, for inputs of width in.
-func Hidden(s *nodes.Scope, in int, widths []int, activation string, noBias bool) (layers []Dense) {
+func Hidden(s *nodes.Scope, in int, widths []int, activation string, noBias bool) (layers []nodes.Linear) {
 	for k, out := range widths {
-		layers = append(layers, NewDense(s.In("l%d", k), in, out, Initial(activation), noBias))
+		layers = append(layers, nodes.NewLinear(s.In("l%d", k), nodes.LinearConfig{
+			In: in, Out: out, Init: Initial(activation), NoBias: noBias,
+		}))
 		in = out
 	}
 	return layers
 }
 
 // through is x behind all layers, each followed by the activation.
-func Through(layers []Dense, activation string, x *nodes.Node) *nodes.Node {
+func Through(layers []nodes.Linear, activation string, x *nodes.Node) *nodes.Node {
 	for _, d := range layers {
 		x = Activate(activation, d.Of(x))
 	}
