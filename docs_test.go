@@ -17,7 +17,8 @@ var (
 	command = regexp.MustCompile(`go (?:run|test|build) (?:-\S+ )*(\./[A-Za-z0-9_/]+)`)
 )
 
-// TestDocs holds every page to what is there: the files that it links to, and the packages of the commands that it names.
+// TestDocs holds every page to what is there: the files that it links to, and the packages of the
+// commands that it names.
 func TestDocs(t *testing.T) {
 	var pages, broken []string
 	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
@@ -41,7 +42,8 @@ func TestDocs(t *testing.T) {
 				broken = append(broken, page+": "+what)
 			}
 		}
-		for _, m := range link.FindAllStringSubmatch(fenced.ReplaceAllString(string(content), ""), -1) {
+		for _, m := range link.FindAllStringSubmatch(fenced.ReplaceAllString(string(content), ""),
+			-1) {
 			if !strings.Contains(m[1], "://") {
 				report("links to "+m[1], filepath.Join(filepath.Dir(page), m[1]))
 			}

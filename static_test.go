@@ -11,7 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// goTool runs the go command and returns what it printed, or skips the test where there is no go command.
+// goTool runs the go command and returns what it printed, or skips the test where there is no go
+// command.
 func goTool(t *testing.T, args ...string) string {
 	t.Helper()
 	path, err := exec.LookPath("go")
@@ -26,8 +27,9 @@ func goTool(t *testing.T, args ...string) string {
 	return string(out)
 }
 
-// A program is one static binary, whether or not there is a C compiler: the packages that Go links to libc if it can,
-// net, os/user and plugin, are in no program and in no package that others may import, nor is any other use of cgo.
+// A program is one static binary, whether or not there is a C compiler: the packages that Go links
+// to libc if it can, net, os/user and plugin, are in no program and in no package that others may
+// import, nor is any other use of cgo.
 func TestNoCgo(t *testing.T) {
 	var packages []string
 	for p := range strings.Lines(goTool(t, "list", "./...")) {
@@ -36,11 +38,13 @@ func TestNoCgo(t *testing.T) {
 		}
 	}
 	require.Greater(t, len(packages), 20)
-	deps := goTool(t, append([]string{"list", "-deps", "-f", "{{.ImportPath}} {{if .CgoFiles}}cgo{{end}}"}, packages...)...)
+	deps := goTool(t, append([]string{"list", "-deps", "-f",
+		"{{.ImportPath}} {{if .CgoFiles}}cgo{{end}}"}, packages...)...)
 	require.Contains(t, deps, "gorgonia.org/gorgonia ")
 	for line := range strings.Lines(deps) {
 		path, cgo, _ := strings.Cut(strings.TrimSpace(line), " ")
-		require.NotContains(t, []string{"net", "os/user", "plugin", "runtime/cgo"}, path, "go list -deps ./... says how it comes in")
+		require.NotContains(t, []string{"net", "os/user", "plugin", "runtime/cgo"}, path,
+			"go list -deps ./... says how it comes in")
 		require.Empty(t, cgo, "%s uses cgo", path)
 	}
 }
