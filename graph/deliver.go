@@ -127,7 +127,7 @@ func (w *wanted) gradient(input *gorgonia.Node) {
 // delivery puts the results of a program where Gorgonia's users look for them.
 type delivery struct {
 	values []value
-	grads  []value
+	grads  []gradient
 	reads  []read
 	boxed  []boxed
 	reuse  bool // values are the same memory after each run
@@ -176,14 +176,10 @@ func (p *compiled) deliver(w *wanted, c *config) *delivery {
 			d.boxed = append(d.boxed, boxed{Box: b, grad: n})
 			continue
 		}
-		v := value{node: n, from: p.result(n.Deriv())}
+		v := gradient{node: n, from: p.result(n.Deriv()), reuse: d.reuse, first: -1}
 		if d.reuse && !d.add {
 			// Solvers write to gradients, so of inputs with one derivative only one may take its value as it is.
-			own, ok := shared[n.Deriv()]
-			if !ok {
-				own, v.copy = clone(v.from), true
-			}
-			v.own = own
+			v.own, v.shared = shared[n.Deriv()]
 			delete(shared, n.Deriv())
 		}
 		d.grads = append(d.grads, v)
@@ -209,11 +205,14 @@ func (p *compiled) shown(n *gorgonia.Node) ops.Tensor {
 	return t
 }
 
-// clone is a value of its own that equals t.
+// clone is a value of its own that equals t. Its memory is not set to 0 before it is written.
 func clone(t ops.Tensor) gorgonia.Value {
-	own := ops.NewTensor(ops.Type{Dtype: t.Dtype(), Shape: slices.Clone(t.Shape)})
-	own.CopyFrom(t)
-	return own.Value()
+	return ops.Tensor{
+		Shape: slices.Clone(t.Shape),
+		F32:   slices.Clone(t.F32),
+		F64:   slices.Clone(t.F64),
+		Int:   slices.Clone(t.Int),
+	}.Value()
 }
 
 // write makes a value equal t, if it is of the same type and shape.
@@ -237,28 +236,6 @@ func write(to gorgonia.Value, t ops.Tensor) bool {
 	case *tensor.Dense:
 		if u, ok := within(to, t); ok {
 			u.CopyFrom(t)
-			return true
-		}
-	}
-	return false
-}
-
-// add adds t to a value, if it is of the same type and shape.
-func add(to gorgonia.Value, t ops.Tensor) bool {
-	switch to := to.(type) {
-	case *gorgonia.F32:
-		if len(t.Shape) == 0 && t.F32 != nil {
-			*to += gorgonia.F32(t.F32[0])
-			return true
-		}
-	case *gorgonia.F64:
-		if len(t.Shape) == 0 && t.F64 != nil {
-			*to += gorgonia.F64(t.F64[0])
-			return true
-		}
-	case *tensor.Dense:
-		if u, ok := within(to, t); ok {
-			u.Add(t)
 			return true
 		}
 	}
@@ -338,58 +315,9 @@ func let(n *gorgonia.Node, v gorgonia.Value) error {
 	return gorgonia.UnsafeLet(n, v)
 }
 
-// gradient delivers that of an input.
-func (d *delivery) gradient(v *value) error {
-	if v.node.Value() == nil {
-		return nil
-	}
-	had, err := v.node.Grad()
-	if d.add && err == nil && had != nil && had != v.node.Deriv().Value() && add(had, v.from) {
-		return nil
-	}
-	now := v.now()
-	if err == nil && had == now {
-		return nil
-	}
-	return bindGradient(v.node, now)
-}
-
-// bindGradient makes an option for new nodes serve an old one: it is the only public way to a node's gradient.
-func bindGradient(n *gorgonia.Node, v gorgonia.Value) (err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("gradient of %v, whose value is %v: %v", n, n.Value().Shape(), r)
-		}
-	}()
-	gorgonia.WithGrad(v)(n)
-	return nil
-}
-
 // deliver copies into a value that is there and fits, as Gorgonia's machine does, or gives the reader a new one.
 func (r read) deliver() {
 	if *r.into == nil || !write(*r.into, r.from) {
 		*r.into = clone(r.from)
 	}
-}
-
-// box delivers a value that the engine cannot hold.
-func (d *delivery) box(b boxed) error {
-	v, err := gorgonia.CloneValue(b.Value())
-	switch {
-	case err != nil:
-		return err
-	case b.into != nil:
-		*b.into = v
-		return nil
-	case b.node != nil:
-		return gorgonia.UnsafeLet(b.node, v)
-	case b.grad.Value() == nil:
-		return nil
-	}
-	if had, err := b.grad.Grad(); d.add && err == nil && had != nil && had != b.grad.Deriv().Value() {
-		if t, err := ops.TensorOf(v); err == nil && add(had, t) {
-			return nil
-		}
-	}
-	return bindGradient(b.grad, v)
 }

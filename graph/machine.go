@@ -44,8 +44,9 @@ var _ gorgonia.VM = (*Machine)(nil)
 //     it. Gorgonia's machine has a value for each, which may be another node's.
 //   - Gradients are assigned. Gorgonia's machine adds to them in each run, with BindDualValues: see AddGradients.
 //   - Value and Grad are new memory after each run, so that values of several runs may be collected, and Grad is apart from
-//     the derivative's Value. See ReuseValues for runs that allocate nothing. What Read gave is written over by the next
-//     run, unless its place is set to nil, as with Gorgonia's machine.
+//     the derivative's Value. Only a gradient that a solver has used, and set to 0 as solvers do, is written over by the
+//     next run. See ReuseValues for runs that allocate nothing. What Read gave is written over by the next run, unless its
+//     place is set to nil, as with Gorgonia's machine.
 //
 // A run takes what the program has changed since the last one: values, also those of constants, ranges that
 // gorgonia.UnsafeLet gave to slices, and the training or evaluation that an operation was set to. Shapes stay as they were

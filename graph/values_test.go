@@ -127,6 +127,64 @@ func TestSolversLeaveDerivatives(t *testing.T) {
 	require.Equal(t, []float64{0, 0}, grad(t, q.w).Data())
 }
 
+// A gradient is written over once a solver has set it to 0. One that was only looked at, masked, or
+// was 0 from the start stays what it was.
+func TestGradientsOfATraining(t *testing.T) {
+	for _, dt := range []tensor.Dtype{tensor.Float32, tensor.Float64} {
+		g := G.NewGraph()
+		value := func(vs ...float64) *tensor.Dense {
+			d := tensor.New(tensor.Of(dt), tensor.WithShape(len(vs)))
+			for i, v := range vs {
+				if dt == tensor.Float32 {
+					d.Float32s()[i] = float32(v)
+				} else {
+					d.Float64s()[i] = v
+				}
+			}
+			return d
+		}
+		x := G.NewVector(g, dt, G.WithShape(3), G.WithName("x"))
+		w := G.NewVector(g, dt, G.WithShape(3), G.WithName("w"), G.WithValue(value(1, 1, 1)))
+		s := G.NewScalar(g, dt, G.WithName("s"))
+		if dt == tensor.Float32 {
+			require.NoError(t, G.Let(s, G.NewF32(1)))
+		} else {
+			require.NoError(t, G.Let(s, G.NewF64(1)))
+		}
+		cost := G.Must(G.Mul(G.Must(G.Sum(G.Must(G.HadamardProd(w, x)))), s))
+		must(G.Grad(cost, w, s))
+		vm := compiled(t, g)
+		solver := G.NewVanillaSolver(G.WithLearnRate(0))
+		run := func(vs ...float64) (ofW, ofS G.Value) {
+			require.NoError(t, G.Let(x, value(vs...)))
+			require.NoError(t, vm.RunAll())
+			return grad(t, w), grad(t, s)
+		}
+		step := func() { require.NoError(t, solver.Step(G.NodesToValueGrads(G.Nodes{w, s}))) }
+
+		zero, zeroS := run(0, 0, 0)
+		first, firstS := run(0, 1e-40, 2)
+		require.Equal(t, value(0, 0, 0).Data(), zero.Data(), "it was 0 from the start")
+		require.EqualValues(t, 0, zeroS.Data())
+		first.(*tensor.Dense).Set(1, value(0).Get(0)) // masked
+		second, secondS := run(0, 3, 4)
+		require.Equal(t, value(0, 0, 2).Data(), first.Data(), "it was not all set to 0")
+		require.NotSame(t, firstS, secondS)
+		step()
+		third, thirdS := run(5, 6, 7)
+		require.Same(t, second, third, "a solver took it")
+		require.Same(t, secondS, thirdS)
+		require.Equal(t, value(5, 6, 7).Data(), third.Data())
+		require.EqualValues(t, 18, thirdS.Data())
+		step()
+		fourth, _ := run(0, 0, 0)
+		require.Same(t, third, fourth)
+		step()
+		last, _ := run(1, 2, 3)
+		require.NotSame(t, fourth, last, "whether a gradient of 0 was taken cannot be told")
+	}
+}
+
 // Gradients are assigned, or added up as on Gorgonia's machine, until a solver takes them.
 func TestAddGradients(t *testing.T) {
 	type seen struct{ w, s any }

@@ -2,4 +2,6 @@
 // and prints their losses and times side by side:
 //
 //	go run ./benchmarks/dropin
+//
+// A time is the median of the steps: the machine's run and the solver, without the making of the data.
 package main
