@@ -83,7 +83,7 @@ func TestMeasure(t *testing.T) {
 	require.Equal(t, []found{{"b.go", 458}}, s.files)
 	require.Equal(t, []found{{"other", 152}, {"a.T.long", 81}}, s.functions)
 	require.Equal(t, []found{{"a.table", 94}}, s.tables)
-	require.Equal(t, []string{"b.go:157", "b.go:159"}, s.long)
+	require.Equal(t, []string{"b.go:156", "b.go:158"}, s.long)
 	require.InDelta(t, 100*2/float64(s.lines), s.longShare(), 1e-9, fmt.Sprint(s.lines))
 
 	write("broken.go", "package")
