@@ -98,7 +98,7 @@ func newGoldenStepper(r *goldenRun, cell settings, B, width, V, E int) *decode.R
 				repeated = append(repeated, values[b*part.Width:(b+1)*part.Width]...)
 			}
 		}
-		fill(to, repeated)
+		to.Put64(0, repeated)
 	}
 	return stepper
 }

@@ -1,6 +1,7 @@
 package run
 
 import (
+	"errors"
 	"fmt"
 
 	"gorgonia.org/gorgonia"
@@ -9,8 +10,8 @@ import (
 	"github.com/seqzoo/seqzoo/nodes"
 )
 
-// Inputs gives inputs of a graph their memory: what is written into it feeds the runs to come. The first error stays, so
-// that many inputs need one look at Err. The zero value is ready.
+// Inputs gives inputs of a graph their memory: what is written into it feeds the runs to come. The
+// first error stays, so that many inputs need one look at Err. The zero value is ready.
 type Inputs struct{ err error }
 
 // Ints is the memory of an integer input, in row-major order; nil after an error.
@@ -19,11 +20,11 @@ func (in *Inputs) Ints(input *nodes.Node) []int {
 	if v == nil {
 		return nil
 	}
-	ids, ok := v.Data().([]int)
-	if !ok {
+	if v.Dtype() != tensor.Int {
 		in.fail(fmt.Errorf("run: input %s is of %v, not of integers", name(input), v.Dtype()))
+		return nil
 	}
-	return ids
+	return v.Ints()
 }
 
 // Floats is the memory of an input of numbers; empty after an error.
@@ -37,6 +38,15 @@ func (in *Inputs) Floats(input *nodes.Node) Floats {
 		in.fail(fmt.Errorf("run: input %s: %w", name(input), err))
 	}
 	return f
+}
+
+// State is the memory of the inputs that are the parts of a state.
+func (in *Inputs) State(inputs []*nodes.Node) []Floats {
+	parts := make([]Floats, len(inputs))
+	for i, n := range inputs {
+		parts[i] = in.Floats(n)
+	}
+	return parts
 }
 
 // Err is the first error.
@@ -57,10 +67,11 @@ func (in *Inputs) feed(input *nodes.Node) *tensor.Dense {
 	return v
 }
 
-// Feed makes a tensor of zeros the value of an input, and returns it: writing to its elements feeds the runs to come.
+// Feed makes a tensor of zeros the value of an input, of whatever type, and returns it: writing to
+// its elements feeds the runs to come. Inputs has them typed.
 func Feed(input *nodes.Node) (*tensor.Dense, error) {
-	if input == nil {
-		return nil, fmt.Errorf("run: the input is nil")
+	if input == nil || input.Graph() == nil {
+		return nil, errors.New("run: the input is nil")
 	}
 	v := tensor.New(tensor.Of(input.Dtype()), tensor.WithShape(input.Shape()...))
 	if err := gorgonia.Let(input.Gorgonia(), v); err != nil {

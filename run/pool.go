@@ -1,6 +1,7 @@
 package run
 
 import (
+	"errors"
 	"io"
 	"sync"
 )
@@ -25,12 +26,17 @@ func NewCache[K comparable, G io.Closer](build func(K) (G, error)) *Cache[K, G] 
 	return &Cache[K, G]{build: build, graphs: map[K]*cached[G]{}}
 }
 
+var errNoBuilder = errors.New("run: there is no function that builds a graph")
+
 // Get is the graph of a shape, built by the first call for it.
 func (c *Cache[K, G]) Get(shape K) (graph G, err error) {
 	c.uses++
 	if g := c.graphs[shape]; g != nil {
 		g.lastUsed = c.uses
 		return g.graph, nil
+	}
+	if c.build == nil {
+		return graph, errNoBuilder
 	}
 	if len(c.graphs) == cacheSize {
 		if err := c.makeRoom(); err != nil {
@@ -59,15 +65,17 @@ func (c *Cache[K, G]) makeRoom() error {
 }
 
 // Close releases the memory of all graphs.
-func (c *Cache[K, G]) Close() {
+func (c *Cache[K, G]) Close() error {
+	var errs []error
 	for _, g := range c.graphs {
-		g.graph.Close()
+		errs = append(errs, g.graph.Close())
 	}
 	clear(c.graphs)
+	return errors.Join(errs...)
 }
 
-// Pool keeps compiled graphs that are not at work, by shape, for models that many goroutines use at once: the ones used
-// last. Its zero value is ready.
+// Pool keeps compiled graphs that are not at work, by shape, for models that many goroutines use at
+// once: the ones used last. Its zero value is ready.
 type Pool[K comparable, G io.Closer] struct {
 	mu   sync.Mutex
 	idle []pooled[K, G]
@@ -81,8 +89,9 @@ type pooled[K comparable, G any] struct {
 // poolSize is how many graphs a Pool keeps.
 const poolSize = 8
 
-// Take is a graph of a shape that nobody else has; build makes one if none is idle. Put gives it back.
-func (p *Pool[K, G]) Take(shape K, build func(K) (G, error)) (G, error) {
+// Take is a graph of a shape that nobody else has; build makes one if none is idle. Put gives it
+// back.
+func (p *Pool[K, G]) Take(shape K, build func(K) (G, error)) (graph G, err error) {
 	p.mu.Lock()
 	for i := len(p.idle) - 1; i >= 0; i-- {
 		if e := p.idle[i]; e.shape == shape {
@@ -92,6 +101,9 @@ func (p *Pool[K, G]) Take(shape K, build func(K) (G, error)) (G, error) {
 		}
 	}
 	p.mu.Unlock()
+	if build == nil {
+		return graph, errNoBuilder
+	}
 	return build(shape)
 }
 

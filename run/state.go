@@ -9,58 +9,55 @@ import (
 	"github.com/seqzoo/seqzoo/internal/ops"
 )
 
-// State is the state of a recurrence between two runs: a tensor [B, Width] for each part. It begins as zeros.
+// State is the state of a recurrence between two runs: a tensor [B, Width] for each part. It begins
+// as zeros.
 type State struct {
-	parts   []cells.Part
+	parts   []Floats
 	tensors []*tensor.Dense
 }
 
 // NewState makes the state of a batch, of nodes.Float32 or nodes.Float64.
 func NewState(parts []cells.Part, batch int, dtype tensor.Dtype) (*State, error) {
-	s := &State{parts: parts}
+	s := &State{}
 	for _, p := range parts {
 		shape := []int{batch, p.Width}
 		if err := ops.CheckShape(shape); err != nil {
 			return nil, fmt.Errorf("run: state %q: %w", p.Name, err)
 		}
 		if dtype != tensor.Float32 && dtype != tensor.Float64 {
-			return nil, fmt.Errorf("run: state %q: the type is %v, want float32 or float64", p.Name, dtype)
+			return nil, fmt.Errorf("run: state %q is of %v, want float32 or float64", p.Name, dtype)
 		}
-		s.tensors = append(s.tensors, tensor.New(tensor.Of(dtype), tensor.WithShape(shape...)))
+		t := tensor.New(tensor.Of(dtype), tensor.WithShape(shape...))
+		f, err := floatsOfDense(t)
+		if err != nil {
+			return nil, err
+		}
+		s.tensors, s.parts = append(s.tensors, t), append(s.parts, f)
 	}
 	return s, nil
 }
 
-// Parts describes the parts of the state.
-func (s *State) Parts() []cells.Part { return s.parts }
-
-// Tensors are the parts, to be read or changed, and kept by checkpoints.
+// Tensors are the parts as tensors, such as a checkpoint keeps.
 func (s *State) Tensors() []*tensor.Dense { return s.tensors }
 
-// Part is part i of the state, [B, Width], in place.
-func (s *State) Part(i int) Floats {
-	f, err := floatsOfDense(s.tensors[i])
-	if err != nil {
-		return Floats{} // NewState makes no such tensor
-	}
-	return f
-}
+// Parts are the numbers of the parts, [B, Width], to be read or changed.
+func (s *State) Parts() []Floats { return s.parts }
 
 // Zero starts every sequence of the batch anew.
 func (s *State) Zero() {
-	for _, t := range s.tensors {
-		t.Zero()
+	for _, p := range s.parts {
+		p.Fill(0)
 	}
 }
 
 // Reset starts single sequences of the batch anew, where others go on.
 func (s *State) Reset(rows ...int) error {
-	for i, t := range s.tensors {
+	for _, p := range s.parts {
 		for _, r := range rows {
-			if batch := t.Shape()[0]; r < 0 || r >= batch {
+			if batch := p.shape[0]; r < 0 || r >= batch {
 				return fmt.Errorf("run: reset of sequence %d in a batch of %d", r, batch)
 			}
-			s.Part(i).Rows(r, r+1).Fill(0)
+			p.Rows(r, r+1).Fill(0)
 		}
 	}
 	return nil

@@ -7,8 +7,13 @@ import (
 	"gorgonia.org/gorgonia"
 
 	"github.com/seqzoo/seqzoo/graph"
+	"github.com/seqzoo/seqzoo/internal/sysmem"
 	"github.com/seqzoo/seqzoo/nodes"
 )
+
+// ErrMemory is the error of New for a graph whose values need more memory than there is: the system
+// would kill the process as soon as they were written.
+var ErrMemory = graph.ErrMemory
 
 // Step is a compiled graph.
 type Step struct {
@@ -17,15 +22,16 @@ type Step struct {
 	key     []int // the value of the graph's noise key
 }
 
-// New compiles the graph of the outputs, which are kept for reading after each run. The options are those of
-// graph.Compile.
+// New compiles the graph of the outputs, whose values can be read after each run. It reuses their
+// memory from run to run and is limited to what memory there is; options are those of graph.Compile,
+// and take precedence.
 func New(outputs []*nodes.Node, options ...graph.Option) (*Step, error) {
 	if len(outputs) == 0 {
 		return nil, errors.New("run: a step needs at least one output")
 	}
 	kept := make([]*gorgonia.Node, len(outputs))
 	for i, n := range outputs {
-		if n == nil {
+		if n == nil || n.Graph() == nil {
 			return nil, fmt.Errorf("run: output %d is nil", i)
 		}
 		if n.Graph() != outputs[0].Graph() {
@@ -35,26 +41,28 @@ func New(outputs []*nodes.Node, options ...graph.Option) (*Step, error) {
 	}
 	s := &Step{outputs: outputs}
 	g := outputs[0].Graph()
-	if err := nodes.Try(func() { s.key = g.NoiseKey().Value().Data().([]int) }); err != nil {
+	err := nodes.Try(func() { s.key = g.NoiseKey().Value().Data().([]int) })
+	if err != nil {
 		return nil, err
 	}
-	var err error
-	s.machine, err = graph.Compile(g.Expr(), append(options[:len(options):len(options)], graph.Keep(kept...))...)
-	if err != nil {
+	all := []graph.Option{
+		graph.Keep(kept...), graph.ReuseValues(), graph.MemoryLimit(sysmem.Available()),
+	}
+	if s.machine, err = graph.Compile(g.Expr(), append(all, options...)...); err != nil {
 		return nil, err
 	}
 	return s, nil
 }
 
-// Run computes the outputs from what the inputs hold. Seed and counter make the noise, such as dropout, of graphs that have
-// some.
+// Run computes the outputs from what the inputs hold. Seed and counter make the noise, such as
+// dropout, of graphs that have some.
 func (s *Step) Run(seed uint64, counter int) error {
 	s.key[0], s.key[1] = int(seed), counter
 	return s.machine.RunAll()
 }
 
-// Output is the value of output i of New, as the last run left it. It holds until the next run. Before the first run, and
-// if the output is of integers, it is empty.
+// Output is the value of output i of New, as the last run left it. It holds until the next run.
+// Before the first run, and if the output is of integers, it is empty.
 func (s *Step) Output(i int) Floats {
 	f, err := FloatsOf(s.outputs[i].Value())
 	if err != nil {
@@ -63,8 +71,8 @@ func (s *Step) Output(i int) Floats {
 	return f
 }
 
-// Machine is the compiled graph, which says what it needs (Memory, Buffers), what was done to it (Explain), where its time
-// goes (Profile) and where a NaN came from (Check).
+// Machine is the compiled graph, which says what it needs (Memory, Buffers), what was done to it
+// (Explain), where its time goes (Profile) and where a NaN came from (Check).
 func (s *Step) Machine() *graph.Machine { return s.machine }
 
 // Close releases the memory of the compiled graph.

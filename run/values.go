@@ -6,10 +6,12 @@ import (
 
 	"gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
+
+	"github.com/seqzoo/seqzoo/nodes"
 )
 
-// Floats are the numbers of an input or an output in place and in row-major order, of float32 or of float64, whichever the
-// model has. The zero value has none.
+// Floats are numbers in place and in row-major order, of float32 or of float64, whichever the model
+// has. The zero value has none. As with a slice, a place that is out of range panics.
 type Floats struct {
 	shape []int
 	f32   []float32 // these, or
@@ -32,31 +34,43 @@ func FloatsOf(value gorgonia.Value) (Floats, error) {
 			return floatsOfDense(v)
 		}
 	}
-	return Floats{}, fmt.Errorf("run: the value is %T, want a tensor or a scalar of float32 or float64", value)
+	return Floats{}, fmt.Errorf("run: the value is %T, want a tensor or a scalar of float32 or float64",
+		value)
+}
+
+// ParamFloats are the numbers of a parameter, in place.
+func ParamFloats(p *nodes.Param) Floats {
+	f, err := floatsOfDense(p.Value())
+	if err != nil {
+		return Floats{} // a store makes no such tensor
+	}
+	return f
 }
 
 func floatsOfDense(v *tensor.Dense) (Floats, error) {
 	f := Floats{shape: v.Shape()}
-	switch d := v.Data().(type) {
-	case []float32:
-		f.f32 = d
-	case []float64:
-		f.f64 = d
-	case float32: // a tensor without axes gives its number, not its memory
+	strides, size := v.Strides(), 1
+	contiguous := len(strides) == len(f.shape) || len(f.shape) == 0
+	for i := len(f.shape) - 1; i >= 0; i-- {
+		contiguous = contiguous && (f.shape[i] == 1 || strides[i] == size)
+		size *= f.shape[i]
+	}
+	switch v.Dtype() {
+	case tensor.Float32:
 		f.f32 = v.Float32s()
-	case float64:
+	case tensor.Float64:
 		f.f64 = v.Float64s()
 	default:
 		return Floats{}, fmt.Errorf("run: the tensor is of %v, want float32 or float64", v.Dtype())
 	}
-	if n := v.Shape().TotalSize(); f.Len() != n {
-		return Floats{}, fmt.Errorf("run: the tensor %v is a view of %d numbers, want one whose rows lie one behind the other",
-			v.Shape(), f.Len())
+	if size > 0 && (!contiguous || v.IsMasked()) || f.Len() != size {
+		return Floats{}, fmt.Errorf("run: the tensor %v is transposed, masked or a view with gaps; "+
+			"want one that is contiguous and row-major", v.Shape())
 	}
 	return f, nil
 }
 
-// Shape is the shape of the node; a scalar has none.
+// Shape is that of the tensor; a scalar has none.
 func (f Floats) Shape() []int { return f.shape }
 
 // Len is how many numbers there are.
@@ -104,26 +118,64 @@ func (f Floats) Fill(x float64) {
 	}
 }
 
-// Put32 copies numbers to the places from at on.
+// Put32 copies x to the places from at on.
 func (f Floats) Put32(at int, x []float32) {
 	if f.f64 == nil {
-		copy(f.f32[at:], x)
+		copy(f.f32[at:at+len(x)], x)
 		return
 	}
+	to := f.f64[at : at+len(x)]
 	for i, v := range x {
-		f.f64[at+i] = float64(v)
+		to[i] = float64(v)
 	}
 }
 
-// Put64 copies numbers to the places from at on, rounded if the model is of float32.
+// Put64 copies x to the places from at on, rounded if the model is of float32.
 func (f Floats) Put64(at int, x []float64) {
 	if f.f64 != nil {
-		copy(f.f64[at:], x)
+		copy(f.f64[at:at+len(x)], x)
 		return
 	}
+	to := f.f32[at : at+len(x)]
 	for i, v := range x {
-		f.f32[at+i] = float32(v)
+		to[i] = float32(v)
 	}
+}
+
+// Read32 fills to with the numbers from place at on, rounded if the model is of float64.
+func (f Floats) Read32(at int, to []float32) {
+	if f.f64 == nil {
+		copy(to, f.f32[at:at+len(to)])
+		return
+	}
+	for i, v := range f.f64[at : at+len(to)] {
+		to[i] = float32(v)
+	}
+}
+
+// Read64 fills to with the numbers from place at on.
+func (f Floats) Read64(at int, to []float64) {
+	if f.f64 != nil {
+		copy(to, f.f64[at:at+len(to)])
+		return
+	}
+	for i, v := range f.f32[at : at+len(to)] {
+		to[i] = float64(v)
+	}
+}
+
+// Float32s is a copy of the numbers, rounded if the model is of float64.
+func (f Floats) Float32s() []float32 {
+	out := make([]float32, f.Len())
+	f.Read32(0, out)
+	return out
+}
+
+// Float64s is a copy of the numbers.
+func (f Floats) Float64s() []float64 {
+	out := make([]float64, f.Len())
+	f.Read64(0, out)
+	return out
 }
 
 // Copy copies the numbers of from, of which there must be as many, and of the same type.
@@ -136,49 +188,25 @@ func (f Floats) Copy(from Floats) error {
 	return nil
 }
 
-// Gather makes row i of f a copy of row rows[i] of from, by the first axis.
+// Gather cuts f into as many rows as are named, and makes each of them a copy of a row of from of
+// the same width: row i of row rows[i]. The two must not share memory.
 func (f Floats) Gather(from Floats, rows []int) error {
 	if len(rows) == 0 || f.Len()%len(rows) != 0 || (f.f64 == nil) != (from.f64 == nil) {
 		return fmt.Errorf("run: %v does not take %d rows of %v", f, len(rows), from)
 	}
 	width := f.Len() / len(rows)
+	if width == 0 {
+		return nil
+	}
 	for i, k := range rows {
-		if k < 0 || (k+1)*width > from.Len() {
-			return fmt.Errorf("run: row %d of %v: there are %d", k, from, from.Len()/max(width, 1))
+		if n := from.Len() / width; k < 0 || k >= n {
+			return fmt.Errorf("run: %v has no row %d: there are %d", from, k, n)
 		}
-		if err := f.slice(i*width, (i+1)*width).Copy(from.slice(k*width, (k+1)*width)); err != nil {
-			return err
-		}
+		to, row := f.slice(i*width, (i+1)*width), from.slice(k*width, (k+1)*width)
+		copy(to.f32, row.f32)
+		copy(to.f64, row.f64)
 	}
 	return nil
-}
-
-// Float64s is a copy of the numbers.
-func (f Floats) Float64s() []float64 {
-	out := make([]float64, f.Len())
-	f.Read64(0, out)
-	return out
-}
-
-// Float32s is a copy of the numbers, rounded if the model is of float64.
-func (f Floats) Float32s() []float32 {
-	out := make([]float32, f.Len())
-	copy(out, f.f32)
-	for i, v := range f.f64 {
-		out[i] = float32(v)
-	}
-	return out
-}
-
-// Read64 copies the numbers from place at on to to.
-func (f Floats) Read64(at int, to []float64) {
-	if f.f64 != nil {
-		copy(to, f.f64[at:])
-		return
-	}
-	for i, v := range f.f32[at:min(at+len(to), len(f.f32))] {
-		to[i] = float64(v)
-	}
 }
 
 // String names shape and type.
@@ -187,5 +215,5 @@ func (f Floats) String() string {
 	if f.f64 != nil {
 		kind = "float64"
 	}
-	return fmt.Sprintf("%d numbers %v of %s", f.Len(), f.shape, kind)
+	return fmt.Sprintf("%s %v", kind, f.shape)
 }

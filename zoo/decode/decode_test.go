@@ -316,8 +316,8 @@ func TestRecurrent(t *testing.T) {
 		require.NoError(t, err)
 		defer r.Close()
 		for range 2 {
-			for i, v := range r.Start([]int{2, 1, 0}) {
-				require.NoError(t, v.Memset(cast(dtype, 100)), i)
+			for _, part := range r.Start([]int{2, 1, 0}) {
+				part.Fill(100)
 			}
 			p, err := r.Step([]int{0, 1, 2}, []int{1, 2, 3})
 			require.NoError(t, err)
@@ -339,11 +339,4 @@ func TestRecurrent(t *testing.T) {
 	}
 	_, err := decode.NewRecurrent(decode.StepGraph{})
 	require.ErrorContains(t, err, "a step needs tokens")
-}
-
-func cast(dtype tensor.Dtype, x float64) any {
-	if dtype == nodes.Float32 {
-		return float32(x)
-	}
-	return x
 }

@@ -5,12 +5,9 @@ import (
 	"fmt"
 	"slices"
 
-	"gorgonia.org/gorgonia"
-	"gorgonia.org/tensor"
-
 	"github.com/seqzoo/seqzoo/cells"
 	"github.com/seqzoo/seqzoo/nodes"
-	"github.com/seqzoo/seqzoo/train"
+	"github.com/seqzoo/seqzoo/run"
 )
 
 // StepGraph is one step of a recurrence as a graph, for N rows.
@@ -23,10 +20,9 @@ type StepGraph struct {
 
 // Recurrent is the Stepper of a StepGraph.
 type Recurrent struct {
-	step    *train.Step
+	step    *run.Step // logits, the parts of the state after it, attention
 	tokens  []int
-	state   []*tensor.Dense
-	graph   StepGraph
+	state   []run.Floats
 	places  []int
 	started bool
 	out     Prediction
@@ -44,35 +40,25 @@ func NewRecurrent(g StepGraph) (r *Recurrent, err error) {
 				i, n.Shape(), g.Next[i].Shape(), rows)
 		}
 	}
-	var nothing *nodes.Node
-	err = nodes.Try(func() { nothing = g.Logits.Graph().Const(0) }) // a step has a loss; decoding has none
-	if err != nil {
-		return nil, err
-	}
 	keep := append([]*nodes.Node{g.Logits}, g.Next...)
 	if g.Attention != nil {
 		keep = append(keep, g.Attention)
 	}
-	r = &Recurrent{graph: g, out: Prediction{Logits: cut(rows, g.Logits.Dim(1))}}
+	r = &Recurrent{out: Prediction{Logits: cut(rows, g.Logits.Dim(1))}}
 	if g.Attention != nil {
 		r.out.Attention = cut(rows, g.Attention.Dim(1))
 	}
-	if r.step, err = train.NewStep(nothing, keep...); err != nil {
+	if r.step, err = run.New(keep); err != nil {
 		return nil, err
 	}
-	v, err := train.Feed(g.Tokens)
-	if err != nil {
-		return nil, err
+	var in run.Inputs
+	r.tokens, r.state = in.Ints(g.Tokens), in.State(g.State)
+	if in.Err() != nil {
+		return nil, in.Err()
 	}
-	if r.tokens = v.Data().([]int); len(r.tokens) != rows {
-		return nil, fmt.Errorf("decode: the tokens are %v for logits of %d rows", g.Tokens.Shape(), rows)
-	}
-	for _, n := range g.State {
-		v, err := train.Feed(n)
-		if err != nil {
-			return nil, err
-		}
-		r.state = append(r.state, v)
+	if len(r.tokens) != rows {
+		return nil, fmt.Errorf("decode: the tokens are %v for logits of %d rows",
+			g.Tokens.Shape(), rows)
 	}
 	return r, nil
 }
@@ -86,9 +72,10 @@ func cut(rows, width int) [][]float64 {
 	return out
 }
 
-// Start begins anew: the next Step starts from the state in the tensors it returns, which the caller fills. Places says
-// how much of the attention of each row belongs to its own source; nil: all.
-func (r *Recurrent) Start(places []int) []*tensor.Dense {
+// Start begins anew: the next Step starts from the state that it returns, [N, width] each part, which
+// the caller fills. Places says how much of the attention of each row belongs to its own source; nil:
+// all.
+func (r *Recurrent) Start(places []int) []run.Floats {
 	r.started, r.places = false, places
 	return r.state
 }
@@ -105,19 +92,21 @@ func (r *Recurrent) Step(from, tokens []int) (Prediction, error) {
 		}
 	}
 	if r.started {
-		for i, n := range r.graph.Next {
-			pick(r.state[i].Data(), n.Value().Data(), from)
+		for i, part := range r.state {
+			if err := part.Gather(r.step.Output(1+i), from); err != nil {
+				return Prediction{}, fmt.Errorf("decode: %w", err)
+			}
 		}
 	}
 	copy(r.tokens, tokens)
-	if _, err := r.step.Run(0, 0); err != nil {
+	if err := r.step.Run(0, 0); err != nil {
 		return Prediction{}, fmt.Errorf("decode: %w", err)
 	}
 	r.started = true
-	read(r.out.Logits, r.graph.Logits.Value())
+	read(r.out.Logits, r.step.Output(0))
 	p := Prediction{Logits: r.out.Logits}
-	if r.graph.Attention != nil {
-		read(r.out.Attention, r.graph.Attention.Value())
+	if r.out.Attention != nil {
+		read(r.out.Attention, r.step.Output(1+len(r.state)))
 		p.Attention = slices.Clone(r.out.Attention)
 		for i, n := range r.places {
 			p.Attention[i] = p.Attention[i][:n]
@@ -129,37 +118,9 @@ func (r *Recurrent) Step(from, tokens []int) (Prediction, error) {
 // Close releases the memory of the compiled step.
 func (r *Recurrent) Close() error { return r.step.Close() }
 
-// pick writes rows from[0], from[1], … of src to dst.
-func pick(dst, src any, from []int) {
-	switch d := dst.(type) {
-	case []float32:
-		pickRows(d, src.([]float32), from)
-	case []float64:
-		pickRows(d, src.([]float64), from)
-	}
-}
-
-func pickRows[F Float](dst, src []F, from []int) {
-	w := len(src) / len(from)
-	for i, k := range from {
-		copy(dst[i*w:(i+1)*w], src[k*w:(k+1)*w])
-	}
-}
-
-// read copies a value to rows.
-func read(rows [][]float64, v gorgonia.Value) {
-	switch d := v.Data().(type) {
-	case []float32:
-		readRows(rows, d)
-	case []float64:
-		readRows(rows, d)
-	}
-}
-
-func readRows[F Float](rows [][]float64, v []F) {
+// read copies an output to rows.
+func read(rows [][]float64, from run.Floats) {
 	for i, row := range rows {
-		for j, x := range v[i*len(row) : (i+1)*len(row)] {
-			row[j] = float64(x)
-		}
+		from.Read64(i*len(row), row)
 	}
 }

@@ -4,11 +4,10 @@ import (
 	"cmp"
 	"context"
 	"errors"
-
-	"gorgonia.org/tensor"
+	"slices"
 
 	"github.com/seqzoo/seqzoo/nodes"
-	"github.com/seqzoo/seqzoo/train"
+	"github.com/seqzoo/seqzoo/run"
 	"github.com/seqzoo/seqzoo/zoo/decode"
 	"github.com/seqzoo/seqzoo/zoo/text"
 )
@@ -16,30 +15,27 @@ import (
 // writer is a decoder compiled to write about several sources side by side: the graph that encodes them, run once, and
 // one step of the decoder that starts from there.
 type Writer struct {
-	Sources, width int // width is of the beam, 1 without
-	encoder        *train.Step
-	from           []*nodes.Node   // what the encoder computes, [sources·k, …]: what the decoder reads, then the state of its layers
-	to             []*tensor.Dense // where the former goes, [sources·width·k, …]
+	Sources, width int       // width is of the beam, 1 without
+	encoder        *run.Step // its outputs, [sources·k, …], are what the decoder reads, then the state of its layers
+	outputs        int
+	to             []run.Floats // where the former goes, [sources·width·k, …]
+	source         []int        // of each row of the decoder
 	stepper        *decode.Recurrent
 }
 
 // newWriter compiles the graph of from, and a step of sources·width rows whose inputs are for the first of from; the
 // others start the state of its layers, which stands between its output and whatever else it carries.
 func NewWriter(sources, width int, from, inputs []*nodes.Node, step decode.StepGraph) (w *Writer, err error) {
-	w = &Writer{Sources: sources, width: width, from: from}
-	var nothing *nodes.Node
-	if err := nodes.Try(func() { nothing = from[0].Graph().Const(0) }); err != nil { // a step has a loss; encoding has none
+	w = &Writer{Sources: sources, width: width, outputs: len(from), source: make([]int, sources*width)}
+	for i := range w.source {
+		w.source[i] = i / width
+	}
+	if w.encoder, err = run.New(from); err != nil {
 		return nil, err
 	}
-	if w.encoder, err = train.NewStep(nothing, from...); err != nil {
-		return nil, err
-	}
-	var f Feeds
-	for _, n := range inputs {
-		w.to = append(w.to, f.Dense(n))
-	}
-	if f.Err != nil {
-		return nil, f.Err
+	var in run.Inputs
+	if w.to = in.State(inputs); in.Err() != nil {
+		return nil, in.Err()
 	}
 	w.stepper, err = decode.NewRecurrent(step)
 	return w, err
@@ -48,48 +44,29 @@ func NewWriter(sources, width int, from, inputs []*nodes.Node, step decode.StepG
 // start encodes what the inputs hold and makes the decoder start from it. Places says how many places of each source the
 // decoder may attend to; nil: all.
 func (w *Writer) Start(places []int) error {
-	if _, err := w.encoder.Run(0, 0); err != nil {
+	if err := w.encoder.Run(0, 0); err != nil {
 		return err
 	}
 	var rows []int
 	if places != nil {
-		rows = make([]int, w.Sources*w.width)
-		for i := range rows {
-			rows[i] = places[i/w.width]
+		rows = make([]int, len(w.source))
+		for i, k := range w.source {
+			rows[i] = places[k]
 		}
 	}
 	state := w.stepper.Start(rows)
-	for i, n := range w.from {
-		if i < len(w.to) {
-			w.repeat(w.to[i], n)
-		} else {
-			w.repeat(state[1+i-len(w.to)], n) // behind the output
+	layers := w.outputs - len(w.to)
+	for i, part := range state {
+		if i == 0 || i > layers { // the output, and what else is carried behind the layers
+			part.Fill(0)
 		}
 	}
-	layers := len(w.from) - len(w.to)
-	for i, v := range state {
-		if i == 0 || i > layers {
-			v.Zero()
+	for i, part := range append(slices.Clone(w.to), state[1:1+layers]...) {
+		if err := part.Gather(w.encoder.Output(i), w.source); err != nil {
+			return err
 		}
 	}
 	return nil
-}
-
-// repeat copies what the encoder computed of each source to all rows of it.
-func (w *Writer) repeat(to *tensor.Dense, from *nodes.Node) {
-	switch d := to.Data().(type) {
-	case []float32:
-		repeatRows(d, from.Value().Data().([]float32), w.Sources, w.width)
-	case []float64:
-		repeatRows(d, from.Value().Data().([]float64), w.Sources, w.width)
-	}
-}
-
-func repeatRows[F any](to, from []F, sources, times int) {
-	n := len(from) / sources
-	for i := range sources * times {
-		copy(to[i*n:(i+1)*n], from[i/times*n:(i/times+1)*n])
-	}
 }
 
 // write decodes every source from the token bos, best first. First is the number of the first source, for o.Each and the
