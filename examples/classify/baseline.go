@@ -21,10 +21,10 @@ func (d *dataset) baselines(out io.Writer) {
 		fmt.Fprintf(out, "always the commonest class: accuracy %.2f %%\n", 100*float64(most)/float64(valid.Len()))
 		return
 	}
-	b := newBayes(d.train)
+	b := newBayes(d.unicode, d.train)
 	var byBayes, byCount int
 	for _, l := range d.valid {
-		if b.classify(words(l.Text)) == l.Label {
+		if b.classify(words(d.unicode, l.Text)) == l.Label {
 			byBayes++
 		}
 		if b.commonest == l.Label {
@@ -46,7 +46,7 @@ type bayes struct {
 	n         int
 }
 
-func newBayes(lines []text.Labelled) *bayes {
+func newBayes(form text.Form, lines []text.Labelled) *bayes {
 	b := &bayes{texts: map[string]int{}, words: map[string]map[string]int{}, total: map[string]int{}, known: map[string]bool{}, n: len(lines)}
 	for _, l := range lines {
 		if b.words[l.Label] == nil {
@@ -54,7 +54,7 @@ func newBayes(lines []text.Labelled) *bayes {
 			b.words[l.Label] = map[string]int{}
 		}
 		b.texts[l.Label]++
-		for _, w := range words(l.Text) {
+		for _, w := range words(form, l.Text) {
 			b.words[l.Label][w]++
 			b.total[l.Label]++
 			b.known[w] = true

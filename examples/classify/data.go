@@ -20,6 +20,7 @@ const pixels = 784
 // dataset is what train learns from and validates with: texts or pictures.
 type dataset struct {
 	name, unit     string
+	unicode        text.Form        // of the words
 	tokens, labels *text.Vocabulary // tokens nil for pictures
 	train, valid   []text.Labelled  // texts
 	pictures       *images.Set      // or pictures, the last validPictures of which are validated with
@@ -44,7 +45,7 @@ func (t *trainCommand) read() (d *dataset, err error) {
 		labels, err := digits()
 		return &dataset{name: "sequential MNIST", unit: "pictures", labels: labels, pictures: set}, err
 	}
-	d = &dataset{name: t.train, unit: "texts"}
+	d = &dataset{name: t.train, unit: "texts", unicode: t.unicode}
 	if t.train == "" {
 		d.name = "who says it, SGD dialogues"
 		path, err := cli.DataFile("sgd-dialogues/train.txt.gz", "give files by -train and -valid")
@@ -64,7 +65,7 @@ func (t *trainCommand) read() (d *dataset, err error) {
 	}
 	var tokens, labels []string
 	for _, l := range d.train {
-		tokens, labels = append(tokens, words(l.Text)...), append(labels, l.Label)
+		tokens, labels = append(tokens, words(t.unicode, l.Text)...), append(labels, l.Label)
 	}
 	if d.labels, err = text.NewVocabulary(text.VocabularyConfig{}, labels); err != nil {
 		return nil, err
@@ -73,8 +74,10 @@ func (t *trainCommand) read() (d *dataset, err error) {
 	return d, err
 }
 
-// words are the tokens of a text that is tokenised already.
-func words(s string) []string { return strings.Fields(strings.ToLower(s)) }
+// words are the tokens of a text that is tokenised already, in a Unicode form.
+func words(form text.Form, s string) []string {
+	return form.Tokens(strings.Fields(strings.ToLower(form.Of(s))))
+}
 
 // readDialogues reads a dialogue a line, turns separated by tabs.
 func readDialogues(path string) ([][]string, error) {
@@ -136,7 +139,7 @@ func texts(m *label.Classifier, lines []text.Labelled) ([]label.Labelled, error)
 	examples := make([]label.Labelled, len(lines))
 	for i, l := range lines {
 		var err error
-		if examples[i], err = m.EncodeLabelled(words(l.Text), l.Label); err != nil {
+		if examples[i], err = m.EncodeLabelled(words(m.Config().Text.Unicode, l.Text), l.Label); err != nil {
 			return nil, fmt.Errorf("text %d: %w", i+1, err)
 		}
 	}

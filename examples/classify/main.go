@@ -6,11 +6,11 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"strings"
 
 	"github.com/seqzoo/seqzoo/examples/internal/cli"
 	"github.com/seqzoo/seqzoo/zoo"
 	"github.com/seqzoo/seqzoo/zoo/label"
+	"github.com/seqzoo/seqzoo/zoo/text"
 )
 
 const about = `Learns to classify sequences: texts, word by word, or pictures, pixel by pixel (sequential MNIST).
@@ -54,6 +54,7 @@ type trainCommand struct {
 	memory                         int
 	dropout                        float64
 	oneWay                         bool
+	unicode                        text.Form
 }
 
 func (t *trainCommand) register(f *flag.FlagSet) {
@@ -66,6 +67,7 @@ func (t *trainCommand) register(f *flag.FlagSet) {
 	f.IntVar(&t.layers, "layers", 1, "recurrent layers")
 	f.IntVar(&t.step, "step", 1, "mnist: pixels a step, a divisor of 784: 1 is pixel by pixel, 28 row by row")
 	f.IntVar(&t.memory, "memory", 0, "`steps` that the gates of gru and lstm are to remember at the start; 0: forget bias 1 for lstm")
+	cli.UnicodeFlag(f, &t.unicode)
 	f.IntVar(&t.minCount, "min-count", 2, "text: words seen less often become <unk>")
 	f.Float64Var(&t.dropout, "dropout", -1, "share of the inputs and outputs of the layers that is dropped (default 0.3 for text, 0 for mnist)")
 	f.BoolVar(&t.oneWay, "one-way", false, "text: read from left to right only; mnist is read so anyway")
@@ -118,6 +120,7 @@ func (t *trainCommand) config() label.ClassifierConfig {
 		c.Features = t.step
 	} else {
 		c.Bidirectional = !t.oneWay
+		c.Text = text.Cut{Spaced: true, Unicode: t.unicode}
 	}
 	return c
 }
@@ -148,7 +151,7 @@ func (t *trainCommand) run(ctx context.Context, s cli.Std) error {
 	_, err = t.Fit(ctx, s, cli.Run{
 		Model: m, Task: task, Name: t.cell, Unit: d.unit, Monitor: "valid_loss",
 		Describe: map[string]string{
-			"-task": t.task, "-cell": t.cell, "-step": fmt.Sprint(t.step), "-dropout": fmt.Sprint(t.dropout), "-pool": t.pool, "-memory": fmt.Sprint(t.memory),
+			"-unicode": string(t.unicode), "-task": t.task, "-cell": t.cell, "-step": fmt.Sprint(t.step), "-dropout": fmt.Sprint(t.dropout), "-pool": t.pool, "-memory": fmt.Sprint(t.memory),
 			"data": fmt.Sprintf("of %d examples", len(train)),
 		},
 	})
@@ -199,7 +202,7 @@ func classify(ctx context.Context, s cli.Std, dir string) error {
 		if m.Vocabulary() == nil {
 			x, err = parsePixels(line)
 		} else {
-			x, err = m.Encode(strings.Fields(strings.ToLower(line)))
+			x, err = m.Encode(words(m.Config().Text.Unicode, line))
 		}
 		if err != nil {
 			return err

@@ -76,3 +76,44 @@ func TestDialogue(t *testing.T) {
 		require.ErrorContains(t, err, want)
 	}
 }
+
+// How a model cuts what is said is part of its configuration, so that one that was killed behind its first save talks as it
+// learned to; half-width and decomposed characters are read as it learned them.
+func TestCutIsSavedWithTheModel(t *testing.T) {
+	dir := t.TempDir()
+	data := filepath.Join(dir, "train.txt")
+	require.NoError(t, os.WriteFile(data, []byte(strings.Repeat("ガラス\tカフェ\nか゛\tcafé\n", 30)), 0o600))
+	for _, kind := range []string{"hred", "seq2seq"} {
+		model := filepath.Join(dir, kind)
+		_, _, err := talk(t, "", "train", "-model", kind, "-level", "char", "-unicode", "nfkc", "-quick", "-data", data, "-save", model)
+		require.NoError(t, err)
+		config, err := os.ReadFile(filepath.Join(model, "config.json"))
+		require.NoError(t, err)
+		require.Contains(t, string(config), `"level": "char"`)
+		require.Contains(t, string(config), `"unicode": "nfkc"`)
+		out, messages, err := talk(t, "ｶﾞﾗｽ\ncafe\u0301\n", "reply", "-model", model, "-listen")
+		require.NoError(t, err)
+		require.NotContains(t, messages, "unknown")
+		require.Equal(t, 2, strings.Count(out, "\n"))
+		_, messages, err = talk(t, "犬\n", "reply", "-model", model)
+		require.NoError(t, err)
+		require.Contains(t, messages, "unknown")
+	}
+
+	// A model from before says so in a file beside it.
+	model := filepath.Join(dir, "old")
+	_, _, err := talk(t, "", "train", "-quick", "-data", data, "-save", model)
+	require.NoError(t, err)
+	config, err := os.ReadFile(filepath.Join(model, "config.json"))
+	require.NoError(t, err)
+	require.Contains(t, string(config), `"level": "word"`)
+	_, err = oldLevel(model)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(model, levelFile), []byte(`"ja"`), 0o600))
+	cut, err := oldLevel(model)
+	require.NoError(t, err)
+	require.Equal(t, "ja", cut.Level)
+	require.NoError(t, os.WriteFile(filepath.Join(model, levelFile), []byte(`"syllable"`), 0o600))
+	_, err = oldLevel(model)
+	require.ErrorContains(t, err, levelFile)
+}

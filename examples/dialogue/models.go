@@ -5,58 +5,38 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 
-	"github.com/seqzoo/seqzoo/internal/safefile"
 	"github.com/seqzoo/seqzoo/zoo"
 	"github.com/seqzoo/seqzoo/zoo/decode"
 	"github.com/seqzoo/seqzoo/zoo/dialogue"
 	"github.com/seqzoo/seqzoo/zoo/seq2seq"
 	"github.com/seqzoo/seqzoo/zoo/text"
-	"github.com/seqzoo/seqzoo/zoo/text/japanese"
+	_ "github.com/seqzoo/seqzoo/zoo/text/japanese" // level ja
 )
 
-// levels are what the models can speak in.
-var levels = map[string]text.Tokeniser{"word": text.Words{Lower: true}, "char": text.Chars{}, "ja": japanese.Words{}}
-
-// checkLevel refuses a level that there is not.
-func checkLevel(level string) error {
-	if levels[level] == nil {
-		return fmt.Errorf("the level is %q; want word, char or ja", level)
-	}
-	return nil
-}
-
-// levelFile is a file in the model's directory that holds its level. Models of the level word need none.
+// levelFile held the level of a model before its own configuration did. Models of the level word had none.
 const levelFile = "level.json"
 
-// saveLevel writes the level of a model.
-func saveLevel(dir, level string) error {
-	return safefile.Write(safefile.OS, filepath.Join(dir, levelFile), func(w io.Writer) error {
-		return json.NewEncoder(w).Encode(level)
-	})
-}
-
-// loadLevel is how the model in a directory cuts what is said.
-func loadLevel(dir string) (text.Tokeniser, error) {
+// oldLevel is how a model was said to cut what is said by a file beside it.
+func oldLevel(dir string) (cut text.Cut, err error) {
+	cut.Level = "word"
 	path := filepath.Join(dir, levelFile)
 	s, err := text.ReadFile(path)
 	if errors.Is(err, os.ErrNotExist) {
-		return levels["word"], nil
+		return cut, nil
 	}
 	if err != nil {
-		return nil, err
+		return cut, err
 	}
-	var level string
-	if err = json.Unmarshal([]byte(s), &level); err == nil {
-		err = checkLevel(level)
+	if err = json.Unmarshal([]byte(s), &cut.Level); err == nil {
+		err = cut.Validate()
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return cut, fmt.Errorf("%s: %w", path, err)
 	}
-	return levels[level], nil
+	return cut, nil
 }
 
 func (d *decoding) sampler() *decode.Sampler {
@@ -69,12 +49,22 @@ func load(dir string) (zoo.Model, text.Tokeniser, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	switch m.(type) {
-	case *dialogue.Model, *seq2seq.Model:
-		words, err := loadLevel(dir)
-		return m, words, err
+	var cut text.Cut
+	switch m := m.(type) {
+	case *dialogue.Model:
+		cut = m.Config().Text
+	case *seq2seq.Model:
+		cut = m.Config().Text
+	default:
+		return nil, nil, fmt.Errorf("%s holds a %s, not a model of dialogues", dir, m.Architecture())
 	}
-	return nil, nil, fmt.Errorf("%s holds a %s, not a model of dialogues", dir, m.Architecture())
+	if cut == (text.Cut{}) {
+		if cut, err = oldLevel(dir); err != nil {
+			return nil, nil, err
+		}
+	}
+	words, err := cut.Tokeniser()
+	return m, words, err
 }
 
 // vocabularyOf is that of a model of dialogues.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"slices"
 
 	"github.com/seqzoo/seqzoo/examples/internal/cli"
 	"github.com/seqzoo/seqzoo/train"
@@ -18,7 +19,7 @@ import (
 type training struct {
 	cli.Training
 	kind, data, valid string
-	level             string
+	cut               text.Cut
 	cell              string
 	hidden, embed     int
 	minCount, holdOut int
@@ -41,7 +42,8 @@ func (t *training) register(f *flag.FlagSet) {
 	f.StringVar(&t.valid, "valid", "", "`file` of dialogues to validate on; without it the last of -data are kept apart for that")
 	f.IntVar(&t.holdOut, "hold-out", 300, "dialogues at the end of -data that are kept apart, without -valid")
 	f.IntVar(&t.minCount, "min-count", 5, "words seen less often become <unk>")
-	f.StringVar(&t.level, "level", "word", "`unit` that is predicted: word, char, or ja (Japanese words)")
+	cli.UnicodeFlag(f, &t.cut.Unicode)
+	f.StringVar(&t.cut.Level, "level", "word", "`unit` that is predicted: word, char, or ja (Japanese words)")
 	f.StringVar(&t.cell, "cell", "gru", "rnn, gru or lstm")
 	f.IntVar(&t.hidden, "hidden", 128, "width of context and decoder; the encoder has half of it in each direction")
 	f.IntVar(&t.embed, "embed", 64, "width of the embedding")
@@ -53,7 +55,10 @@ func (t *training) register(f *flag.FlagSet) {
 }
 
 func (t *training) check() error {
-	errs := []error{checkLevel(t.level)}
+	var errs []error
+	if !slices.Contains([]string{"word", "char", "ja"}, t.cut.Level) {
+		errs = append(errs, fmt.Errorf("the level is %q; want word, char or ja", t.cut.Level))
+	}
 	if t.kind != "hred" && t.kind != "vhred" && t.kind != "seq2seq" {
 		errs = append(errs, fmt.Errorf("-model is %q; want hred, vhred or seq2seq", t.kind))
 	}
@@ -110,11 +115,8 @@ func (t *training) run(ctx context.Context, s cli.Std) error {
 		"-model": t.kind, "-data": t.data, "-valid": t.valid, "-hold-out": fmt.Sprint(t.holdOut), "-min-count": fmt.Sprint(t.minCount),
 		"-cell": t.cell, "-hidden": fmt.Sprint(t.hidden), "-embed": fmt.Sprint(t.embed), "-dropout": fmt.Sprint(t.dropout),
 		"-latent": fmt.Sprint(t.latent), "-annealing": fmt.Sprint(t.annealing), "-free-bits": fmt.Sprint(t.freeBits),
-		"-word-dropout": fmt.Sprint(t.wordDropout), "-level": t.level,
+		"-word-dropout": fmt.Sprint(t.wordDropout), "-level": t.cut.Level, "-unicode": string(t.cut.Unicode),
 	}})
-	if err == nil && t.Save != "" && t.level != "word" {
-		err = saveLevel(t.Save, t.level)
-	}
 	return err
 }
 
@@ -124,11 +126,15 @@ func (t *training) read() (learn, valid [][][]string, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	if learn, err = read(path, levels[t.level]); err != nil {
+	words, err := t.cut.Tokeniser()
+	if err != nil {
+		return nil, nil, err
+	}
+	if learn, err = read(path, words); err != nil {
 		return nil, nil, err
 	}
 	if t.valid != "" {
-		valid, err = read(t.valid, levels[t.level])
+		valid, err = read(t.valid, words)
 		return learn, valid, err
 	}
 	if t.holdOut >= len(learn) {
@@ -152,7 +158,7 @@ func (t *training) build(v *text.Vocabulary, learn, valid [][][]string) (zoo.Mod
 	encoder, layer := zoo.Recurrent{Cell: t.cell, Hidden: t.hidden / 2}, zoo.Recurrent{Cell: t.cell, Hidden: t.hidden}
 	if t.kind == "seq2seq" {
 		m, err := seq2seq.New(seq2seq.Config{
-			Encoder: encoder, Decoder: layer, Bidirectional: true, EmbedSource: t.embed, EmbedTarget: t.embed, IODropout: t.dropout,
+			Text: t.cut, Encoder: encoder, Decoder: layer, Bidirectional: true, EmbedSource: t.embed, EmbedTarget: t.embed, IODropout: t.dropout,
 			Peeky: true, Readout: t.hidden, EmbedStd: 1, // as of HRED
 		}, v, v, t.Seed)
 		if err != nil {
@@ -169,7 +175,7 @@ func (t *training) build(v *text.Vocabulary, learn, valid [][][]string) (zoo.Mod
 		return m, task, err
 	}
 	cfg := dialogue.Config{
-		Encoder: encoder, Context: layer, Decoder: layer, Bidirectional: true, ContextInput: true, Embed: t.embed, IODropout: t.dropout,
+		Text: t.cut, Encoder: encoder, Context: layer, Decoder: layer, Bidirectional: true, ContextInput: true, Embed: t.embed, IODropout: t.dropout,
 	}
 	d := dialogue.Data{Batch: t.Batch, Seed: t.Seed}
 	if t.kind == "vhred" {

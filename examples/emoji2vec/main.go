@@ -53,6 +53,7 @@ func trainCommand() cli.Command {
 			f.IntVar(&t.Negatives, "negatives", t.Negatives, "emoji drawn for each description that they do not have")
 			f.Float64Var(&t.Dropout, "dropout", t.Dropout, "share of a description's numbers that are dropped at random")
 			f.BoolVar(&t.Mean, "mean", t.Mean, "a description is the mean of its words' vectors, not their sum")
+			cli.UnicodeFlag(f, &t.Unicode)
 			f.BoolVar(&t.Raw, "raw", false, "words' vectors as they are, not centred")
 		},
 		Check: func() error { return errors.Join(t.Training.Check(), t.Config.Validate()) },
@@ -235,6 +236,11 @@ func emojiCommand() cli.Command {
 					return err
 				}
 				fmt.Fprintln(s.Out, strings.TrimSpace(line))
+				for _, term := range append(positive, negative...) {
+					if known, exact, err := m.Lookup(term); err == nil && !exact {
+						fmt.Fprintf(s.Out, "    %s is not known, and taken for %s\n", term, known)
+					}
+				}
 				for _, found := range append(emoji[:min(n, len(emoji))], near[:min(words, len(near))]...) {
 					fmt.Fprintf(s.Out, "    %.4f  %s\n", found.Similarity, found.Word)
 				}

@@ -59,6 +59,7 @@ type trainer struct {
 	train, valid          string
 	level, cell           string
 	spaced, keepCase      bool
+	unicode               text.Form
 	minCount, maxVocab    int
 	bpeSize               int
 	layers, hidden, embed int
@@ -88,6 +89,7 @@ func (t *trainer) flags(f *flag.FlagSet) {
 	f.IntVar(&t.bpeSize, "bpe-size", 4000, "pieces that level bpe learns")
 	f.BoolVar(&t.spaced, "spaced", false, "words: the text is tokenised already, and cut at white space alone")
 	f.BoolVar(&t.keepCase, "keep-case", false, "words: do not fold to lower case")
+	cli.UnicodeFlag(f, &t.unicode)
 	f.IntVar(&t.minCount, "min-count", 1, "tokens seen less often become <unk>")
 	f.IntVar(&t.maxVocab, "max-vocab", 0, "size of the vocabulary at most; 0 for no limit")
 	f.StringVar(&t.cell, "cell", "lstm", "`kind` of the layers: rnn, gru or lstm")
@@ -174,7 +176,7 @@ func (t *trainer) check() error {
 func (t *trainer) config() (c lm.Config, err error) {
 	c = lm.Config{
 		Recurrent: zoo.Recurrent{Cell: t.cell, Hidden: t.hidden, Layers: t.layers, Dropout: t.dropout, Init: t.init},
-		Level:     t.level, Spaced: t.spaced, KeepCase: t.keepCase,
+		Level:     t.level, Spaced: t.spaced, KeepCase: t.keepCase, Unicode: t.unicode,
 		Embed: t.embed, EmbedStd: t.embedStd, Tied: t.tied, IODropout: t.dropout,
 	}
 	if t.layers == 1 {
@@ -217,7 +219,7 @@ func (t *trainer) read(cfg *lm.Config) (*corpus, error) {
 		if validPath == "" {
 			learn = strings.ToValidUTF8(raw[:len(raw)*9/10], "")
 		}
-		if cfg.BPE, err = text.TrainBPE(text.BPEConfig{Size: t.bpeSize}, learn); err != nil {
+		if cfg.BPE, err = text.TrainBPE(text.BPEConfig{Size: t.bpeSize}, cfg.Unicode.Of(learn)); err != nil {
 			return nil, fmt.Errorf("%s: %w", trainPath, err)
 		}
 	}
@@ -290,7 +292,7 @@ func (t *trainer) run(ctx context.Context, s cli.Std) error {
 	r := cli.Run{
 		Model: m, Task: watch, Name: t.cell, Unit: unit(t.level), Monitor: "valid_loss",
 		Describe: map[string]string{
-			"-window": fmt.Sprint(t.window), "-sampled": fmt.Sprint(t.sampled), "-optimizer": t.optimizer, "-schedule": t.schedule,
+			"-unicode": string(t.unicode), "-window": fmt.Sprint(t.window), "-sampled": fmt.Sprint(t.sampled), "-optimizer": t.optimizer, "-schedule": t.schedule,
 			"-average": fmt.Sprint(t.average), "-dropout": fmt.Sprint(t.dropout), "text": fmt.Sprintf("of %d and %d %s", len(c.train), len(measured), unit(t.level)),
 		},
 	}

@@ -36,12 +36,12 @@ func strip(tokens []string) (t text.Tagged) {
 }
 
 // dialogues are the turns of a file of dialogues, a dialogue a line and a tab between turns, by dialogue.
-func dialogues(path string) (all [][]text.Tagged, err error) {
+func dialogues(path string, form text.Form) (all [][]text.Tagged, err error) {
 	s, err := text.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
-	for line := range strings.Lines(s) {
+	for line := range strings.Lines(form.Of(s)) {
 		var turns []text.Tagged
 		for _, turn := range strings.Split(line, "\t") {
 			if t := strip(strings.Fields(strings.ToLower(turn))); len(t.Tokens) > 0 {
@@ -67,8 +67,8 @@ func (c *columns) register(f *flag.FlagSet) {
 	f.StringVar(&c.Tag, "tag", "", "`column` of the tags, likewise")
 }
 
-// read reads a file, and says how.
-func (c *columns) read(messages io.Writer, path string) ([]text.Tagged, error) {
+// read reads a file, and says how. Its tokens are brought to the form.
+func (c *columns) read(messages io.Writer, path string, form text.Form) ([]text.Tagged, error) {
 	f, err := c.Read(path)
 	if err != nil {
 		return nil, err
@@ -78,22 +78,25 @@ func (c *columns) read(messages io.Writer, path string) ([]text.Tagged, error) {
 		fmt.Fprintf(messages, "; %d lines of ranges and empty nodes are left out", f.Ranges)
 	}
 	fmt.Fprintln(messages)
+	for i, s := range f.Sentences {
+		f.Sentences[i].Tokens = form.Tokens(s.Tokens)
+	}
 	return f.Sentences, nil
 }
 
 func (t *trainCommand) read(messages io.Writer) (train, valid []text.Tagged, err error) {
 	if t.train != "" {
-		if train, err = t.columns.read(messages, t.train); err != nil {
+		if train, err = t.columns.read(messages, t.train, t.unicode); err != nil {
 			return nil, nil, err
 		}
-		valid, err = t.columns.read(messages, t.valid)
+		valid, err = t.columns.read(messages, t.valid, t.unicode)
 		return train, valid, err
 	}
 	path, err := cli.DataFile("sgd-dialogues/train.txt.gz", "give files by -train and -valid")
 	if err != nil {
 		return nil, nil, err
 	}
-	all, err := dialogues(path)
+	all, err := dialogues(path, t.unicode)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -101,16 +104,16 @@ func (t *trainCommand) read(messages io.Writer) (train, valid []text.Tagged, err
 	return slices.Concat(all[:cut]...), slices.Concat(all[cut:]...), nil
 }
 
-func (e *evaluateCommand) read(messages io.Writer) (test []text.Tagged, name string, err error) {
+func (e *evaluateCommand) read(messages io.Writer, form text.Form) (test []text.Tagged, name string, err error) {
 	if e.data != "" {
-		test, err = e.columns.read(messages, e.data)
+		test, err = e.columns.read(messages, e.data, form)
 		return test, e.data, err
 	}
 	path, err := cli.DataFile("sgd-dialogues/valid.txt", "give a file by -data")
 	if err != nil {
 		return nil, "", err
 	}
-	all, err := dialogues(path)
+	all, err := dialogues(path, form)
 	return slices.Concat(all...), "SGD dialogues kept apart", err
 }
 

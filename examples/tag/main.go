@@ -47,6 +47,7 @@ type trainCommand struct {
 	hidden, layers, minCount int
 	dropout                  float64
 	oneWay                   bool
+	unicode                  text.Form
 }
 
 func (t *trainCommand) register(f *flag.FlagSet) {
@@ -56,6 +57,7 @@ func (t *trainCommand) register(f *flag.FlagSet) {
 	f.StringVar(&t.cell, "cell", "lstm", "rnn, gru or lstm")
 	f.IntVar(&t.hidden, "hidden", 64, "width of the layers, in each direction")
 	f.IntVar(&t.layers, "layers", 1, "recurrent layers")
+	cli.UnicodeFlag(f, &t.unicode)
 	f.IntVar(&t.minCount, "min-count", 2, "words seen less often become <unk>")
 	f.Float64Var(&t.dropout, "dropout", 0.2, "share of the inputs and outputs of the layers that is dropped")
 	f.BoolVar(&t.oneWay, "one-way", false, "read from left to right only")
@@ -75,8 +77,8 @@ func (t *trainCommand) check() error {
 
 func (t *trainCommand) config() label.TaggerConfig {
 	return label.TaggerConfig{Config: label.Config{
-		Recurrent:     zoo.Recurrent{Cell: t.cell, Hidden: t.hidden, Layers: t.layers, Dropout: t.dropout},
-		Bidirectional: !t.oneWay, IODropout: t.dropout,
+		Recurrent: zoo.Recurrent{Cell: t.cell, Hidden: t.hidden, Layers: t.layers, Dropout: t.dropout},
+		Text:      text.Cut{Spaced: true, KeepCase: true, Unicode: t.unicode}, Bidirectional: !t.oneWay, IODropout: t.dropout,
 	}}
 }
 
@@ -159,13 +161,13 @@ func (e *evaluateCommand) run(ctx context.Context, s cli.Std) error {
 	if err != nil {
 		return err
 	}
-	test, name, err := e.read(s.Messages)
+	test, name, err := e.read(s.Messages, m.Config().Text.Unicode)
 	if err != nil {
 		return err
 	}
 	var counted *counts
 	if e.counting {
-		train, _, err := (&trainCommand{columns: e.columns, train: e.train, valid: e.train}).read(s.Messages)
+		train, _, err := (&trainCommand{columns: e.columns, train: e.train, valid: e.train, unicode: m.Config().Text.Unicode}).read(s.Messages)
 		if err != nil {
 			return err
 		}
@@ -211,7 +213,7 @@ func (c *tagCommand) run(ctx context.Context, s cli.Std) error {
 			_, err := fmt.Fprintln(s.Out)
 			return err
 		}
-		x, err := m.Encode(lower(tokens, m))
+		x, err := m.Encode(lower(m.Config().Text.Unicode.Tokens(tokens), m))
 		if err != nil {
 			return err
 		}

@@ -53,7 +53,13 @@ func (f files) check(flag string) error {
 // sentences are pairs of sentences as tokens.
 type sentences struct{ sources, targets [][]string }
 
-var spaced = text.Words{Spaced: true}
+// spaced is how sentences are cut: at white space.
+func spaced(form text.Form) text.Cut { return text.Cut{Spaced: true, KeepCase: true, Unicode: form} }
+
+// cut is how a model cuts sentences.
+func cut(m *seq2seq.Model) (text.Tokeniser, error) {
+	return spaced(m.Config().Text.Unicode).Tokeniser()
+}
 
 // filter is the flags that say which pairs are left out.
 type filter struct {
@@ -74,7 +80,7 @@ func (f *filter) check() error {
 }
 
 // read reads two files, and says which pairs are left out.
-func (f files) read(leave filter, messages io.Writer) (s sentences, err error) {
+func (f files) read(leave filter, words text.Tokeniser, messages io.Writer) (s sentences, err error) {
 	o := text.ParallelOptions{SkipBlank: leave.skipBlank, MaxTokens: seq2seq.MaxTokens}
 	if leave.maxWords > 0 {
 		o.MaxTokens, o.SkipLong = leave.maxWords, true
@@ -86,7 +92,7 @@ func (f files) read(leave filter, messages io.Writer) (s sentences, err error) {
 	if err != nil {
 		return s, err
 	}
-	if s.sources, s.targets, err = p.Tokens(spaced, spaced); err != nil {
+	if s.sources, s.targets, err = p.Tokens(words, words); err != nil {
 		return s, err
 	}
 	if out := p.LeftOut(); out != "" {

@@ -47,7 +47,11 @@ func (e *evaluator) run(ctx context.Context, std cli.Std) error {
 	if e.files, err = e.corpus.both(e.files, "dev", ""); err != nil {
 		return err
 	}
-	s, err := e.files.read(e.leave, std.Messages)
+	words, err := cut(model)
+	if err != nil {
+		return err
+	}
+	s, err := e.files.read(e.leave, words, std.Messages)
 	if err != nil {
 		return err
 	}

@@ -35,6 +35,7 @@ type trainer struct {
 	smoothing    float64
 	minCount     int
 	best         string
+	unicode      text.Form
 	schedule     string
 }
 
@@ -58,6 +59,7 @@ func (t *trainer) flags(f *flag.FlagSet) {
 	f.BoolVar(&t.tied, "tied", true, "the output layer is the target's embedding, transposed")
 	f.Float64Var(&t.dropout, "dropout", 0.3, "share of embeddings and readout, and of what goes between layers, that is dropped")
 	f.Float64Var(&t.smoothing, "smoothing", 0.1, "label smoothing")
+	cli.UnicodeFlag(f, &t.unicode)
 	f.IntVar(&t.minCount, "min-count", 2, "words seen less often become <unk>")
 	f.StringVar(&t.best, "best", "bleu", "by what the best epoch is chosen: loss, or bleu, which takes longer to measure")
 	f.StringVar(&t.schedule, "schedule", "cosine", "of the learning rate: cosine, or plateau, which halves it after an epoch that is not the best")
@@ -94,6 +96,7 @@ func (t *trainer) check() error {
 func (t *trainer) config() seq2seq.Config {
 	r := zoo.Recurrent{Cell: t.cell, Hidden: t.hidden, Layers: t.layers, Dropout: t.dropout}
 	return seq2seq.Config{
+		Text:    spaced(t.unicode),
 		Encoder: r, Decoder: r, Bidirectional: !t.oneWay, Attention: t.attention, Score: cells.Score(t.score),
 		EmbedSource: t.embed, EmbedTarget: t.embed, Readout: t.readout, Tied: t.tied, IODropout: t.dropout,
 	}
@@ -169,10 +172,14 @@ func (t *trainer) read(messages io.Writer) (learn, dev sentences, err error) {
 	if t.dev, err = t.corpus.both(t.dev, "dev", "dev-"); err != nil {
 		return learn, dev, err
 	}
-	if learn, err = t.train.read(t.leave, messages); err != nil {
+	words, err := spaced(t.unicode).Tokeniser()
+	if err != nil {
 		return learn, dev, err
 	}
-	if dev, err = t.dev.read(t.leave, messages); err != nil {
+	if learn, err = t.train.read(t.leave, words, messages); err != nil {
+		return learn, dev, err
+	}
+	if dev, err = t.dev.read(t.leave, words, messages); err != nil {
 		return learn, dev, err
 	}
 	if t.Quick {

@@ -15,6 +15,7 @@ import (
 	"github.com/seqzoo/seqzoo/internal/safefile"
 	"github.com/seqzoo/seqzoo/zoo/decode"
 	"github.com/seqzoo/seqzoo/zoo/seq2seq"
+	"github.com/seqzoo/seqzoo/zoo/text"
 )
 
 // translator is the command translate.
@@ -53,12 +54,16 @@ func (a *translator) run(ctx context.Context, std cli.Std) error {
 		}
 	}
 	sources, _ := model.Vocabularies()
+	words, err := cut(model)
+	if err != nil {
+		return err
+	}
 	o := a.options()
 	o.Best = a.best
 	return cli.EachLine(ctx, std.In, std.Messages, func(n int, line string, err error) error {
 		var tokens []string
 		if err == nil {
-			tokens, err = spaced.Tokens(line)
+			tokens, err = words.Tokens(line)
 		}
 		if err == nil && len(tokens) == 0 {
 			err = errors.New("there is nothing to translate")
@@ -80,7 +85,7 @@ func (a *translator) run(ctx context.Context, std cli.Std) error {
 // write writes what was found for line n.
 func (a *translator) write(std cli.Std, n int, source []string, found []decode.Found) error {
 	for _, t := range found {
-		line := spaced.Join(t.Tokens)
+		line := text.Words{Spaced: true}.Join(t.Tokens)
 		if a.best > 1 {
 			line = fmt.Sprintf("%.3f\t%s", t.Score, line)
 		}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/seqzoo/seqzoo/examples/internal/cli"
 	"github.com/seqzoo/seqzoo/internal/safefile"
+	"github.com/seqzoo/seqzoo/zoo/text"
 	"github.com/seqzoo/seqzoo/zoo/vectors"
 	"github.com/seqzoo/seqzoo/zoo/word2vec"
 )
@@ -100,14 +101,24 @@ func open(path string, s cli.Std) (*vectors.Vectors, error) {
 	return v, nil
 }
 
-// known is a word as it is looked up: in small letters, or as it is written if there is no such word.
+// known is a word as it is looked up: in small letters; as it is written if there is no such word; or else in another Unicode form.
 func (a asked) known(v *vectors.Vectors, word string) string {
 	lower := strings.ToLower(word)
 	if _, ok := v.Index(lower); ok && !a.keepCase {
 		return lower
 	}
-	if _, ok := v.Index(word); ok || a.keepCase {
+	if _, ok := v.Index(word); ok {
 		return word
+	}
+	if a.keepCase {
+		lower = word
+	}
+	for _, form := range []text.Form{text.NFC, text.NFD, text.NFKC} { // as it may be written in the vectors
+		if w := form.Of(lower); w != lower {
+			if _, ok := v.Index(w); ok {
+				return w
+			}
+		}
 	}
 	return lower
 }

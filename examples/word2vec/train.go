@@ -34,6 +34,7 @@ func trainCommand() cli.Command {
 			f.StringVar(&t.save, "save", "", "`directory` for the model; it is saved after each epoch")
 			f.BoolVar(&t.tokenise, "tokenise", false, "set punctuation apart; otherwise words are what stands between white space")
 			f.BoolVar(&t.keepCase, "case", false, "keep capital letters")
+			cli.UnicodeFlag(f, &t.Unicode)
 			f.IntVar(&t.phrases, "phrases", 0, "`times` to join frequent neighbours to phrases first")
 			f.IntVar(&t.workers, "workers", 0, "cores to use; 0 for all")
 			f.StringVar(&t.Model, "arch", word2vec.SkipGram, "skipgram or cbow")
@@ -58,7 +59,7 @@ func (t *training) run(ctx context.Context, s cli.Std) error {
 	if err != nil {
 		return err
 	}
-	sentences, err := read(path, text.Words{Lower: !t.keepCase, Spaced: !t.tokenise})
+	sentences, err := read(path, t.Unicode.Tokeniser(text.Words{Lower: !t.keepCase, Spaced: !t.tokenise}))
 	if err != nil {
 		return err
 	}
@@ -119,7 +120,7 @@ func (t *training) run(ctx context.Context, s cli.Std) error {
 	return nil
 }
 
-func read(path string, words text.Words) ([][]string, error) {
+func read(path string, words text.Tokeniser) ([][]string, error) {
 	s, err := text.ReadFile(path)
 	if err != nil {
 		return nil, err

@@ -7,10 +7,12 @@ import (
 
 	"github.com/seqzoo/seqzoo/cells"
 	"github.com/seqzoo/seqzoo/zoo"
+	"github.com/seqzoo/seqzoo/zoo/text"
 )
 
 // Config sizes an Model. The zero value of an optional field is its default.
 type Config struct {
+	Text          text.Cut      `json:"text,omitzero"`           // how texts are cut; tokens that are given are brought to its Unicode form
 	Encoder       zoo.Recurrent `json:"encoder"`                 // of the tokens of an utterance
 	Bidirectional bool          `json:"bidirectional,omitempty"` // the encoder reads both ways, and is twice as wide
 	Context       zoo.Recurrent `json:"context"`                 // over the utterances; default: as Encoder
@@ -74,6 +76,9 @@ func (c Config) Validate() error {
 		if err := r.Validate(); err != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", r.name, err))
 		}
+	}
+	if err := c.Text.Validate(); err != nil {
+		errs = append(errs, fmt.Errorf("text: %w", err))
 	}
 	check(c.Embed >= 0 && c.Embed <= cells.MaxWidth, "embed is %d, want 1 … %d", c.Embed, cells.MaxWidth)
 	check(c.IODropout >= 0 && c.IODropout < 1, "io_dropout is %g, want [0, 1)", c.IODropout)

@@ -75,7 +75,7 @@ func (c *Conversation) Turns() int { return c.turns }
 // Read takes in the next turn, whoever says it. Tokens that the vocabulary lacks are read as <unk>. After an error the
 // conversation is as before.
 func (c *Conversation) Read(tokens []string) error {
-	ids, err := c.m.vocabulary.Encode(tokens)
+	ids, err := c.m.vocabulary.Encode(c.m.cfg.Text.Unicode.Tokens(tokens))
 	if err == nil {
 		err = shared.CheckIDs("utterance", ids, c.m.vocabulary.Len())
 	}

@@ -82,6 +82,9 @@ func New(cfg Config, v *text.Vocabulary, seed uint64) (m *Model, err error) {
 	if v == nil {
 		return nil, errors.New("zoo: hred: it needs a vocabulary")
 	}
+	if err := cfg.Text.Unicode.Check(v); err != nil {
+		return nil, fmt.Errorf("zoo: hred: %w", err)
+	}
 	dtype := nodes.Float32
 	if cfg.Float64 {
 		dtype = nodes.Float64

@@ -32,7 +32,7 @@ func (m *Model) Dialogue(turns [][]string) (Dialogue, error) {
 	d := make(Dialogue, len(turns))
 	for n, tokens := range turns {
 		var err error
-		if d[n], err = m.vocabulary.Encode(tokens); err != nil {
+		if d[n], err = m.vocabulary.Encode(m.cfg.Text.Unicode.Tokens(tokens)); err != nil {
 			return nil, fmt.Errorf("zoo: hred: turn %d: %w", n, err)
 		}
 	}

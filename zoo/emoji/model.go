@@ -19,10 +19,11 @@ import (
 
 // Config says how an Model learns. The zero value of a field is its default.
 type Config struct {
-	Negatives int     `json:"negatives"`         // emoji drawn for each description that they do not have, anew each time; default 1
-	Dropout   float64 `json:"dropout,omitempty"` // of the numbers of a description's vector, in training
-	Mean      bool    `json:"mean,omitempty"`    // a description is the mean of its words' vectors, not their sum
-	Raw       bool    `json:"raw,omitempty"`     // words' vectors as they are; by default they are centred: less their mean, and then of length 1
+	Negatives int       `json:"negatives"`         // emoji drawn for each description that they do not have, anew each time; default 1
+	Dropout   float64   `json:"dropout,omitempty"` // of the numbers of a description's vector, in training
+	Mean      bool      `json:"mean,omitempty"`    // a description is the mean of its words' vectors, not their sum
+	Unicode   text.Form `json:"unicode,omitempty"` // words and descriptions are brought to this form; as they are by default
+	Raw       bool      `json:"raw,omitempty"`     // words' vectors as they are; by default they are centred: less their mean, and then of length 1
 }
 
 // Validate reports every field that is out of range.
@@ -34,6 +35,7 @@ func (c Config) Validate() error {
 	if !(c.Dropout >= 0 && c.Dropout < 1) {
 		errs = append(errs, fmt.Errorf("dropout is %g, want [0, 1)", c.Dropout))
 	}
+	errs = append(errs, c.Unicode.Validate())
 	return errors.Join(errs...)
 }
 
@@ -43,7 +45,8 @@ func (c Config) Validate() error {
 //
 //	P(the description is that of the emoji) = σ(x·v)
 //
-// An emoji is known with and without the variation selector U+FE0F, which chooses its looks. Words are looked up as they
+// An emoji is known with and without variation selectors, which choose its looks, and by [Model.Lookup] one that is not known may
+// be found as a plainer one; what is learned and evaluated is always the emoji itself. Words are looked up as they
 // are, then in lower case, then piece by piece ("stuck-out"); those without a vector are passed over. By default words'
 // vectors are centred, since what all have in common tells no two descriptions apart (Mu and Viswanath, 2018). Vectors of
 // emoji start at 0, so they are made of their descriptions and those of others alone.
@@ -67,7 +70,10 @@ func New(cfg Config, words *vectors.Vectors, pairs []Pair) (*Model, error) {
 	if words == nil || words.Len() == 0 {
 		return nil, errors.New("zoo: emoji2vec: it needs vectors of words")
 	}
-	words, err := singleWords(words)
+	if err := cfg.Validate(); err != nil {
+		return nil, fmt.Errorf("zoo: emoji2vec: %w", err)
+	}
+	words, err := singleWords(cfg, words)
 	if err != nil {
 		return nil, err
 	}
@@ -97,16 +103,22 @@ func New(cfg Config, words *vectors.Vectors, pairs []Pair) (*Model, error) {
 	return newEmoji2Vec(cfg, words, space, emoji)
 }
 
-// singleWords leaves out words with blanks in them: no description can have one, and the model's file cannot hold them.
-func singleWords(words *vectors.Vectors) (*vectors.Vectors, error) {
+// singleWords brings words to their form, and leaves out those with blanks in them, since no description can have one and the
+// model's file cannot hold them, and all but the first of those that have become the same.
+func singleWords(cfg Config, words *vectors.Vectors) (*vectors.Vectors, error) {
 	var names []string
 	var data []float32
+	same := true
+	seen := make(map[string]bool, words.Len())
 	for i := range words.Len() {
-		if w := words.Word(i); !strings.ContainsFunc(w, unicode.IsSpace) {
+		w := cfg.Unicode.Of(words.Word(i))
+		same = same && w == words.Word(i)
+		if !seen[w] && !strings.ContainsFunc(w, unicode.IsSpace) {
+			seen[w] = true
 			names, data = append(names, w), append(data, words.Row(i)...)
 		}
 	}
-	if len(names) == words.Len() {
+	if same && len(names) == words.Len() {
 		return words, nil
 	}
 	single, err := vectors.New(names, words.Dim(), data)
@@ -169,9 +181,6 @@ func newEmoji2Vec(cfg Config, words, space *vectors.Vectors, emoji *text.Vocabul
 	return m, nil
 }
 
-// bare is an emoji without variation selectors.
-func bare(emoji string) string { return strings.ReplaceAll(emoji, "\uFE0F", "") }
-
 // describe is the vector of a description, whether any of its words is known, and the words that are not.
 func (m *Model) describe(phrase string) (v []float32, known bool, unknown []string) {
 	v = make([]float32, m.words.Dim())
@@ -186,7 +195,7 @@ func (m *Model) describe(phrase string) (v []float32, known bool, unknown []stri
 		}
 		return false
 	}
-	for _, word := range strings.Fields(phrase) {
+	for _, word := range strings.Fields(m.cfg.Unicode.Of(phrase)) {
 		if add(word) {
 			continue
 		}
@@ -246,9 +255,9 @@ func (m *Model) Words() *vectors.Vectors { return m.words }
 
 func (m *Model) rows() []float32 { return m.table.Value().Data().([]float32) }
 
-// Vector is a copy of an emoji's vector. The error is a [*NoDescriptionError].
+// Vector is a copy of the vector of an emoji, or of the one that stands for it by [Model.Lookup]. The error is a [*NoDescriptionError].
 func (m *Model) Vector(emoji string) ([]float32, error) {
-	i, ok := m.ids[bare(emoji)]
+	i, _, ok := m.find(emoji)
 	if !ok {
 		return nil, &NoDescriptionError{emoji}
 	}
@@ -256,7 +265,7 @@ func (m *Model) Vector(emoji string) ([]float32, error) {
 	return append([]float32(nil), m.rows()[i*D:(i+1)*D]...), nil
 }
 
-// Probability is how likely a description is that of an emoji, in [0, 1]. The error is a [*NoDescriptionError], or a
+// Probability is how likely a description is that of an emoji, or of the one that stands for it by [Model.Lookup], in [0, 1]. The error is a [*NoDescriptionError], or a
 // [*vectors.UnknownError] if none of the words has a vector.
 func (m *Model) Probability(phrase, emoji string) (float64, error) {
 	x, err := m.Vector(emoji)
@@ -275,7 +284,7 @@ func (m *Model) Probability(phrase, emoji string) (float64, error) {
 }
 
 // Similar lists the n emoji and the n words whose vectors are nearest to the sum of the positive terms less the negative
-// ones, each at length 1, best first and without the terms themselves. A term is an emoji or a word. The error is a
+// ones, each at length 1, best first and without the terms themselves. A term is an emoji, which [Model.Lookup] finds, or a word. The error is a
 // [*NoDescriptionError] or a [*vectors.UnknownError].
 func (m *Model) Similar(positive, negative []string, n int) (emoji, words []vectors.Match, err error) {
 	if len(positive)+len(negative) == 0 {
@@ -318,11 +327,12 @@ func (m *Model) Similar(positive, negative []string, n int) (emoji, words []vect
 
 // term is the vector of an emoji or a word, which is noted in given as it is listed.
 func (m *Model) term(term string, given map[string]bool) ([]float32, error) {
-	if i, ok := m.ids[bare(term)]; ok {
+	if i, _, ok := m.find(term); ok {
 		e, _ := m.emoji.Token(i)
 		given[e] = true
 		return m.Vector(e)
 	}
+	term = m.cfg.Unicode.Of(term)
 	for _, w := range [2]string{term, strings.ToLower(term)} {
 		if x, err := m.space.Vector(w); err == nil {
 			given[w] = true

@@ -30,11 +30,12 @@ type Labelled struct {
 // Config says how a Classifier and a Tagger read. The zero value of an optional field is its default.
 type Config struct {
 	zoo.Recurrent
-	Bidirectional bool    `json:"bidirectional,omitempty"` // every layer reads both ways, and is twice as wide
-	Features      int     `json:"features,omitempty"`      // width of the vectors that it reads; 0: it reads tokens
-	Embed         int     `json:"embed,omitempty"`         // tokens: width of the embedding; default Hidden
-	IODropout     float64 `json:"io_dropout,omitempty"`    // of what the first layer and the output layer read
-	Float64       bool    `json:"float64,omitempty"`       // weights of double precision
+	Bidirectional bool     `json:"bidirectional,omitempty"` // every layer reads both ways, and is twice as wide
+	Text          text.Cut `json:"text,omitzero"`           // how texts are cut; tokens that are given are brought to its Unicode form
+	Features      int      `json:"features,omitempty"`      // width of the vectors that it reads; 0: it reads tokens
+	Embed         int      `json:"embed,omitempty"`         // tokens: width of the embedding; default Hidden
+	IODropout     float64  `json:"io_dropout,omitempty"`    // of what the first layer and the output layer read
+	Float64       bool     `json:"float64,omitempty"`       // weights of double precision
 }
 
 // withDefaults fills in what is not set.
@@ -57,6 +58,10 @@ func (c Config) Validate() error {
 	report(c.Features >= 0 && c.Features <= cells.MaxWidth, "features is %d, want 1 … %d, or 0 to read tokens", c.Features, cells.MaxWidth)
 	report(c.Embed >= 0 && c.Embed <= cells.MaxWidth, "embed is %d, want 1 … %d, or 0 for the hidden width", c.Embed, cells.MaxWidth)
 	report(c.Features == 0 || c.Embed == 0, "embed is %d, and only tokens are embedded; features is %d", c.Embed, c.Features)
+	report(c.Features == 0 || c.Text == text.Cut{}, "text says how texts are cut, and features is %d: it reads none", c.Features)
+	if err := c.Text.Validate(); err != nil {
+		errs = append(errs, fmt.Errorf("text: %w", err))
+	}
 	report(c.IODropout >= 0 && c.IODropout < 1, "io_dropout is %g, want at least 0 and less than 1", c.IODropout)
 	return errors.Join(errs...)
 }
@@ -92,6 +97,9 @@ func newLabeller(kind string, cfg Config, pool string, tokens, labels *text.Voca
 		return nil, m.errorf("it reads tokens, since features is 0, and needs a vocabulary of them")
 	case cfg.Features > 0 && tokens != nil:
 		return nil, m.errorf("it reads features, %d a step, and takes no vocabulary of tokens", cfg.Features)
+	}
+	if err := cfg.Text.Unicode.Check(tokens); err != nil {
+		return nil, m.errorf("%w", err)
 	}
 	dtype := nodes.Float32
 	if cfg.Float64 {
@@ -225,7 +233,7 @@ func (m *labeller) Encode(tokens []string) (s Sequence, err error) {
 	if m.embed == nil {
 		return s, m.errorf("it reads features, %d a step, not tokens", m.cfg.Features)
 	}
-	if s.IDs, err = m.tokens.Encode(tokens); err == nil {
+	if s.IDs, err = m.tokens.Encode(m.cfg.Text.Unicode.Tokens(tokens)); err == nil {
 		err = m.check(s)
 	}
 	if err != nil {

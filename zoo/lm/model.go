@@ -20,13 +20,14 @@ type Config struct {
 	zoo.Recurrent
 	// Level is how text is cut: "word" (default), "char", "bpe" by the pieces of BPE, or the name of a registered
 	// tokeniser, such as "ja", which zoo/text/japanese brings (see text.zoo.Register).
-	Level     string  `json:"level"`
-	KeepCase  bool    `json:"keep_case,omitempty"`  // words: do not fold to lower case
-	Spaced    bool    `json:"spaced,omitempty"`     // words: the text is tokenised already, and cut at white space alone
-	Embed     int     `json:"embed"`                // width of the embedding; default Hidden
-	Tied      bool    `json:"tied,omitempty"`       // the output layer is the embedding, transposed; Embed = Hidden
-	EmbedStd  float64 `json:"embed_std,omitempty"`  // deviation of the first embedding, normal; default: uniform ±0.1
-	IODropout float64 `json:"io_dropout,omitempty"` // of the embedded input and of the output of the top layer
+	Level     string    `json:"level"`
+	KeepCase  bool      `json:"keep_case,omitempty"`  // words: do not fold to lower case
+	Spaced    bool      `json:"spaced,omitempty"`     // words: the text is tokenised already, and cut at white space alone
+	Unicode   text.Form `json:"unicode,omitempty"`    // texts are brought to this form before they are cut
+	Embed     int       `json:"embed"`                // width of the embedding; default Hidden
+	Tied      bool      `json:"tied,omitempty"`       // the output layer is the embedding, transposed; Embed = Hidden
+	EmbedStd  float64   `json:"embed_std,omitempty"`  // deviation of the first embedding, normal; default: uniform ±0.1
+	IODropout float64   `json:"io_dropout,omitempty"` // of the embedded input and of the output of the top layer
 
 	// Cutoffs, if there are any, make the output an adaptive softmax with these clusters of the vocabulary, of which
 	// each is Div times narrower than the one before; see nodes.AdaptiveSoftmaxConfig. It cannot be Tied.
@@ -92,6 +93,15 @@ func (c Config) Tokenizer() Tokenizer {
 }
 
 func (c Config) tokenizer() (Tokenizer, error) {
+	t, err := c.cutter()
+	if err = errors.Join(err, c.Unicode.Validate()); err != nil {
+		return nil, err
+	}
+	return c.Unicode.Tokeniser(t), nil
+}
+
+// cutter is the tokenizer for texts that are in the form.
+func (c Config) cutter() (text.Tokeniser, error) {
 	switch c.Level {
 	case "", "word":
 		return text.Words{Lower: !c.KeepCase, Lines: true, Spaced: c.Spaced}, nil
@@ -146,6 +156,11 @@ func NewIn(cfg Config, v *text.Vocabulary, store *nodes.Store) (m *Model, err er
 		return nil, errors.New("zoo: language model: the vocabulary needs at least 2 tokens")
 	}
 	cfg = cfg.withDefaults()
+	if cfg.Level != "bpe" { // whose pieces are written in bytes
+		if err := cfg.Unicode.Check(v); err != nil {
+			return nil, fmt.Errorf("zoo: language model: %w", err)
+		}
+	}
 	m = &Model{cfg: cfg, vocabulary: v, tokenizer: cfg.Tokenizer(), store: store}
 	err = nodes.Try(func() {
 		root := m.store.Root()

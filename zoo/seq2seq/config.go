@@ -7,10 +7,12 @@ import (
 
 	"github.com/seqzoo/seqzoo/cells"
 	"github.com/seqzoo/seqzoo/zoo"
+	"github.com/seqzoo/seqzoo/zoo/text"
 )
 
 // Config sizes a Model. The zero value of an optional field is its default.
 type Config struct {
+	Text          text.Cut      `json:"text,omitzero"` // how texts are cut, on both sides; tokens that are given are brought to its Unicode form
 	Encoder       zoo.Recurrent `json:"encoder"`
 	Decoder       zoo.Recurrent `json:"decoder"`                 // default: as Encoder. As many layers, and states of the same parts
 	Bidirectional bool          `json:"bidirectional,omitempty"` // the encoder reads both ways, and is twice as wide
@@ -90,6 +92,9 @@ func (c Config) Validate() error {
 		if err := r.Validate(); err != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", name, err))
 		}
+	}
+	if err := c.Text.Validate(); err != nil {
+		errs = append(errs, fmt.Errorf("text: %w", err))
 	}
 	lstm := func(r zoo.Recurrent) bool { return r.Cell == "" || r.Cell == "lstm" }
 	check(max(c.Encoder.Layers, 1) == max(c.Decoder.Layers, 1), "the encoder has %d layers, the decoder %d; want as many",

@@ -27,7 +27,7 @@ func (m *Model) TranslateAll(ctx context.Context, sources [][]string, o decode.S
 	ids := make([][]int, len(sources))
 	for i, tokens := range sources {
 		var err error
-		if ids[i], err = m.sources.Encode(tokens); err == nil {
+		if ids[i], err = m.sources.Encode(m.cfg.Text.Unicode.Tokens(tokens)); err == nil {
 			err = checkSource(ids[i], m.sources.Len())
 		}
 		if err != nil {

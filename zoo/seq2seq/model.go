@@ -58,6 +58,9 @@ func New(cfg Config, source, target *text.Vocabulary, seed uint64) (m *Model, er
 	if source == nil || target == nil || source.Len() < 1 {
 		return nil, errors.New("zoo: seq2seq: it needs a vocabulary of the sources and one of the targets, with tokens in them")
 	}
+	if err := cfg.Text.Unicode.Check(source, target); err != nil {
+		return nil, fmt.Errorf("zoo: seq2seq: %w", err)
+	}
 	cfg = cfg.withDefaults()
 	dtype := nodes.Float32
 	if cfg.Float64 {

@@ -30,8 +30,8 @@ func (m *Model) Pairs(sources, targets [][]string) ([]Pair, error) {
 	pairs := make([]Pair, len(sources))
 	for i := range pairs {
 		var errs [2]error
-		pairs[i].Source, errs[0] = m.sources.Encode(sources[i])
-		pairs[i].Target, errs[1] = m.targets.Encode(targets[i])
+		pairs[i].Source, errs[0] = m.sources.Encode(m.cfg.Text.Unicode.Tokens(sources[i]))
+		pairs[i].Target, errs[1] = m.targets.Encode(m.cfg.Text.Unicode.Tokens(targets[i]))
 		if err := errors.Join(errs[:]...); err != nil {
 			return nil, fmt.Errorf("zoo: seq2seq: pair %d: %w", i, err)
 		}

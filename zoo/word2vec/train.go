@@ -120,7 +120,7 @@ func (m *Model) encode(sentences [][]string) *corpus {
 		}
 	}
 	for _, words := range sentences {
-		for _, w := range words {
+		for _, w := range m.cfg.Unicode.Tokens(words) {
 			if id, ok := m.vocabulary.ID(w); ok {
 				c.ids = append(c.ids, uint32(id))
 				if len(c.ids)-c.starts[len(c.starts)-1] == maxSentence {

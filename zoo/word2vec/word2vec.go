@@ -24,18 +24,19 @@ const (
 // Config is all that a training depends on besides the text. The zero value is a skip-gram with negative sampling; the
 // defaults are gensim's.
 type Config struct {
-	Model     string  `json:"model"`     // SkipGram (default) or CBOW
-	Output    string  `json:"output"`    // Negative (default) or Hierarchical
-	Dim       int     `json:"dim"`       // width of the vectors; 0 means 100
-	Window    int     `json:"window"`    // neighbours on either side; each word draws its own reach from 1 to Window; 0 means 5
-	MinCount  int     `json:"min_count"` // words seen less often are left out of the text; 0 means 5
-	MaxVocab  int     `json:"max_vocab"` // keep the most frequent words; 0 means no limit
-	Negatives int     `json:"negatives"` // words drawn for each pair; 0 means 5
-	Sample    float64 `json:"sample"`    // share of the text above which a word is left out at random; 0 means 1e-3, 1 never
-	LR        float64 `json:"lr"`        // learning rate at the start; 0 means 0.025
-	MinLR     float64 `json:"min_lr"`    // at the end, to which it falls linearly; 0 means 0.0001
-	Epochs    int     `json:"epochs"`    // passes over the text; 0 means 5
-	Seed      uint64  `json:"seed"`
+	Model     string    `json:"model"`     // SkipGram (default) or CBOW
+	Output    string    `json:"output"`    // Negative (default) or Hierarchical
+	Dim       int       `json:"dim"`       // width of the vectors; 0 means 100
+	Window    int       `json:"window"`    // neighbours on either side; each word draws its own reach from 1 to Window; 0 means 5
+	MinCount  int       `json:"min_count"` // words seen less often are left out of the text; 0 means 5
+	MaxVocab  int       `json:"max_vocab"` // keep the most frequent words; 0 means no limit
+	Negatives int       `json:"negatives"` // words drawn for each pair; 0 means 5
+	Sample    float64   `json:"sample"`    // share of the text above which a word is left out at random; 0 means 1e-3, 1 never
+	LR        float64   `json:"lr"`        // learning rate at the start; 0 means 0.025
+	MinLR     float64   `json:"min_lr"`    // at the end, to which it falls linearly; 0 means 0.0001
+	Epochs    int       `json:"epochs"`    // passes over the text; 0 means 5
+	Seed      uint64    `json:"seed"`
+	Unicode   text.Form `json:"unicode,omitempty"` // words are brought to this form; as they are by default
 }
 
 // maxDim keeps sizes from overflowing.
@@ -90,6 +91,9 @@ func (c Config) Validate() error {
 	report(c.Sample > 0 && c.Sample <= 1, "Sample is %g; want more than 0 and at most 1", c.Sample)
 	report(c.LR > 0 && c.LR <= 10, "LR is %g; want more than 0 and at most 10", c.LR)
 	report(c.MinLR > 0 && c.MinLR <= c.LR, "MinLR is %g; want more than 0 and at most LR, %g", c.MinLR, c.LR)
+	if err := c.Unicode.Validate(); err != nil {
+		errs = append(errs, fmt.Errorf("word2vec: %w", err))
+	}
 	report(c.Epochs > 0, "Epochs is %d; want at least 1", c.Epochs)
 	return errors.Join(errs...)
 }
@@ -113,7 +117,7 @@ func New(cfg Config, sentences [][]string) (*Model, error) {
 		return nil, err
 	}
 	cfg = cfg.withDefaults()
-	v, err := text.NewVocabulary(text.VocabularyConfig{MinCount: cfg.MinCount, MaxSize: cfg.MaxVocab, FirstSeen: true}, sentences...)
+	v, err := text.NewVocabulary(text.VocabularyConfig{MinCount: cfg.MinCount, MaxSize: cfg.MaxVocab, FirstSeen: true}, cfg.formed(sentences)...)
 	if err != nil {
 		return nil, fmt.Errorf("word2vec: %w", err)
 	}
@@ -128,6 +132,18 @@ func New(cfg Config, sentences [][]string) (*Model, error) {
 		m.in[i] = float32((key.Float64(uint64(i)) - 0.5) / float64(cfg.Dim))
 	}
 	return m, nil
+}
+
+// formed are sentences in the form of the words.
+func (c Config) formed(sentences [][]string) [][]string {
+	if c.Unicode == text.AsIs {
+		return sentences
+	}
+	out := make([][]string, len(sentences))
+	for i, s := range sentences {
+		out[i] = c.Unicode.Tokens(s)
+	}
+	return out
 }
 
 // newModel makes a model without weights.

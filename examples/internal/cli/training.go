@@ -14,6 +14,7 @@ import (
 	"github.com/seqzoo/seqzoo/internal/safefile"
 	"github.com/seqzoo/seqzoo/train"
 	"github.com/seqzoo/seqzoo/zoo"
+	"github.com/seqzoo/seqzoo/zoo/text"
 )
 
 // Training is the flags of a training, and what Fit makes of them. Set the defaults before Register.
@@ -195,4 +196,13 @@ func takeBest(r Run, from *train.Checkpoints) error {
 		params[p.Name()] = p.Value()
 	}
 	return best.Apply(params)
+}
+
+// UnicodeFlag registers -unicode, the form that texts are brought to.
+func UnicodeFlag(f *flag.FlagSet, to *text.Form) {
+	f.Func("unicode", "bring texts to this Unicode `form`, in training and ever after: nfc or nfd (é as one character, or as an e and an accent), "+
+		"nfkc or nfkd (half and full width made ordinary as well); by default they stay as they are", func(s string) error {
+		*to = text.Form(s)
+		return to.Validate()
+	})
 }
