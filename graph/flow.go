@@ -16,11 +16,11 @@ import (
 // GradientFlow shows how the gradient travels through the recurrences of a graph: whether it vanishes or explodes on its
 // way back in time (Hochreiter, 1991; Bengio et al., 1994).
 //
-//	grads := g.Gradients(loss, …)                            // first
-//	flow, err := graph.NewGradientFlow(g.Expr())             // adds what it takes to the graph
-//	vm, err := graph.Compile(g.Expr(), graph.Keep(flow.Nodes()...))
-//	err = vm.RunAll()
-//	report := flow.Report()
+//	grads := g.Gradients(loss, weights)          // first
+//	flow, err := graph.NewGradientFlow(g.Expr()) // adds its nodes to the graph
+//	machine, err := graph.Compile(g.Expr(), graph.Keep(flow.Nodes()...))
+//	err = machine.RunAll()
+//	report, err := flow.Report()
 //
 // Without it a run computes nothing for it. In a task of package train, Step.GradientFlow does all that.
 type GradientFlow struct{ flows []ops.Flow }

@@ -14,8 +14,7 @@ type AccumulatorConfig struct {
 
 // Accumulator gathers the gradients of several micro-batches for one step, for batches that do not fit into memory:
 //
-//	for each micro-batch {
-//		… run it …
+//	for range batches { // of each, compute the gradients first
 //		full, err := accumulator.Add(params)
 //		if full {
 //			err = optimizer.Step(accumulator.Take())

@@ -27,7 +27,7 @@ type BatchesConfig struct {
 //
 //	for examples, ok := batches.Next(); ok; examples, ok = batches.Next() {
 //		err := errors.Join(source.Fill(sources, examples, pad), target.Fill(targets, examples, pad))
-//		…
+//		// … and a step
 //	}
 type Batches struct {
 	cfg     BatchesConfig

@@ -8,7 +8,7 @@
 //	ctx, stop := train.Interruptible(context.Background())
 //	defer stop()
 //	checkpoints, err := train.OpenCheckpoints("run1", 0)
-//	…
+//	// …
 //	result, err := train.Fit(ctx, task, train.Config{
 //		Optimizer: adam, Epochs: 10, Checkpoints: checkpoints, SaveEvery: 500, Resume: true,
 //	})

@@ -9,7 +9,7 @@ import (
 //
 //	for step := 0; ; step++ {
 //		optimizer.SetLR(schedule.LR(step))
-//		…
+//		// … a step
 //		schedule.Observe(loss) // of every step, or now and then of the validation
 //	}
 type Schedule interface {
