@@ -43,7 +43,10 @@ var given = map[string]string{
 		var g *nodes.Graph
 		var loss, weights *nodes.Node`,
 	"graph/machine.go": `var g *gorgonia.ExprGraph`,
-	"nodes/doc.go":     `var x, h, wIH, wHH, b *nodes.Node`,
+	"run/doc.go": `
+		var logits, tokens *nodes.Node
+		var err error`,
+	"nodes/doc.go": `var x, h, wIH, wHH, b *nodes.Node`,
 	"train/accumulate.go": `
 		var accumulator *train.Accumulator
 		var optimizer train.Optimizer

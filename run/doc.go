@@ -5,7 +5,7 @@
 //	var in run.Inputs
 //	ids := in.Ints(tokens) // [T, B], time major
 //	err = errors.Join(err, in.Err())
-//	…
+//	// …
 //	ids[0] = 7
 //	err = step.Run(0, 0)
 //	scores := step.Output(0).Float64s()
