@@ -16,7 +16,8 @@
 //	final := s
 //
 // So the final state is each sequence's own last, and a reversed pass starts at each sequence's own last step. What x holds
-// behind the end of a sequence is not read: it may be NaN, or an id that no table has, and its gradient is 0.
+// behind the end of a sequence is not read: it may be NaN, or an id that no table has, and its gradient is 0. The initial state
+// of a sequence of length 0 is its final state, and nothing else reads it.
 //
 // # Strategies
 //

@@ -161,7 +161,9 @@ type problem struct {
 	StateAt       int   // a time whose state enters the loss, or −1
 	Training      bool
 	Generator     bool    // noise from the library's generator, not given (and no reference then)
-	Behind        float64 // what x holds behind the ends of the sequences; 0: numbers like all others
+	// Behind is what x holds behind the ends of the sequences, and the initial state for those of
+	// length 0; 0: numbers like all others.
+	Behind float64
 }
 
 func drawProblem(t *rapid.T) problem {
@@ -236,6 +238,17 @@ func (p problem) sequence() []float64 {
 	return x
 }
 
+// state is a part of the initial state.
+func (p problem) state(name string, width int) []float64 {
+	s := numbers(name, p.B*width)
+	for i := range s {
+		if p.Behind != 0 && p.Lengths[i/width] == 0 {
+			s[i] = p.Behind
+		}
+	}
+	return s
+}
+
 // named is a value under the name that a failure reports.
 type named struct {
 	name  string
@@ -265,7 +278,8 @@ func (s setting) run(t tb, strategy unroll.Strategy, on engine) []named {
 		var init cells.State
 		for i, p := range s.layer.Parts() {
 			if s.Init {
-				n := random(g, fmt.Sprint("init ", i), s.B, p.Width)
+				name := fmt.Sprint("init ", i)
+				n := input(g, name, s.state(name, p.Width), s.B, p.Width)
 				init, wrt = append(init, n), append(wrt, n)
 			}
 		}

@@ -103,9 +103,9 @@ func (l over) Width() int { return l.Parts()[0].Width }
 func (l over) Unroll(x *nodes.Node, init cells.State, o Options) *Result {
 	p := newPass(l.Cell, x, init, o)
 	if o.Strategy == Expand {
-		return p.expand()
+		return p.unstarted(p.expand())
 	}
-	return p.scan()
+	return p.unstarted(p.scan())
 }
 
 // pass is what both strategies start from.
@@ -117,6 +117,9 @@ type pass struct {
 	init  cells.State
 	masks *nodes.Node // [T, B, 1], or nil
 	o     Options
+
+	started *nodes.Node // [B, 1]: 0 for sequences of length 0, whose state is given and not init; or nil
+	given   cells.State
 }
 
 func newPass(c cells.Cell, x *nodes.Node, init cells.State, o Options) *pass {
@@ -141,7 +144,8 @@ func newPass(c cells.Cell, x *nodes.Node, init cells.State, o Options) *pass {
 	}
 	g, batch := nodes.Innermost(meet...), x.Dim(1)
 	p := &pass{cell: c, g: g, x: g.Lift(x), T: x.Dim(0), o: o}
-	if init == nil {
+	zero := init == nil
+	if zero {
 		init = cells.Zero(g, c, batch)
 	}
 	p.init = checkState(g, "the initial state", init, c.Parts(), batch)
@@ -151,6 +155,13 @@ func newPass(c cells.Cell, x *nodes.Node, init cells.State, o Options) *pass {
 		}
 		p.masks = nodes.LengthMask(g.Lift(o.Lengths), p.T)
 		p.x = p.ended(p.x)
+		if !zero {
+			p.given, p.started = p.init, nodes.TimeSlice(p.masks, 0)
+			p.init = make(cells.State, len(p.given))
+			for i, s := range p.given {
+				p.init[i] = nodes.Select(p.started, s, nodes.Scalar(0))
+			}
+		}
 	}
 	return p
 }
@@ -167,6 +178,29 @@ func (p *pass) ended(x *nodes.Node) *nodes.Node {
 		return p.g.Op("Unroll", ops.MaskIDs{}, nodes.Broadcast(mask, x.Shape()...), x)
 	}
 	return nodes.Select(mask, x, nodes.Scalar(0))
+}
+
+// unstarted gives sequences of length 0 the state that they began with. The steps have a state of 0
+// for them, since they compute something for such rows too: see ended.
+func (p *pass) unstarted(r *Result) *Result {
+	if p.started == nil {
+		return r
+	}
+	state := func(s cells.State) cells.State {
+		for i := range s {
+			s[i] = nodes.Select(p.started, s[i], p.given[i])
+		}
+		return s
+	}
+	return &Result{
+		y:       r.y,
+		final:   func() cells.State { return state(r.final()) },
+		stateAt: func(t int) cells.State { return state(r.stateAt(t)) },
+		part: func(i int) *nodes.Node {
+			all := r.part(i)
+			return nodes.Select(p.started, all, p.given[i])
+		},
+	}
 }
 
 // checkState holds a state against its description and returns it as nodes of g.
