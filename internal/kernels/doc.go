@@ -31,7 +31,7 @@
 //
 //	  - Tiles of 9 rows by 3 vectors use 27 of the 32 registers for sums, 3 for B and 2 for broadcasts of A. They load 12
 //	    times for 27 multiply-adds, a tile of 14 by 2 16 times for 28; loads that run beside multiply-adds cost some of
-//	    them, and 9 by 3 measured 92 % of the peak where 14 by 2 measured 86 to 90 %. With AVX2, 6 by 2 fill 16 registers.
+//	    them, and 9 by 3 measured faster (docs/design/0006-what-was-tried.md). With AVX2, 6 by 2 fill 16 registers.
 //	  - Rows are divided evenly: 32 are 4 blocks of 8, not 3 of 9 and one of 5. There is a kernel for every height.
 //	  - With one or two rows a tile spans several panels, since a multiply-add takes 4 cycles and two start in each:
 //	    with fewer than 8 sums the multipliers wait. Such products run at the speed of the cache that B lies in.
@@ -43,23 +43,7 @@
 //	  - While a panel is at work the next one is fetched into the second-level cache, and the next tile of C into the
 //	    first.
 //
-// On one Xeon (AVX-512, 48 KB and 2 MB of cache a core, a virtual machine with other programs running), one core,
-// float32, GFLOP/s and share of the loop of multiply-adds on registers that ran in turn with the product; its own rate
-// was 184 to 229, with the clock:
-//
-//	step, B = 32       x·W [64, 512]      167   91 %    h·U [128, 512]      172   93 %    h·U [256, 1024]     172   90 %
-//	backwards          dg·Wᵀ [512, 64]    170   92 %    dg·Uᵀ [512, 128]    162   88 %    dg·Uᵀ [1024, 256]   171   89 %
-//	step, B = 8        h·U [128, 512]     168   91 %    dg·Uᵀ [512, 128]    170   92 %
-//	step, H = 32       h·U [32, 128]      156   84 %    dg·Uᵀ [128, 32]     168   91 %
-//	step, B = 64       h·U [1024, 4096]   156   79 %    dg·Uᵀ [4096, 1024]  147   78 %
-//	all inputs         [1600, 64]·[64, 512]      159   80 %    [2240, 1024]·[1024, 4096]  160   81 %
-//	weight gradients   [64, 1600]·[1600, 512]    153   83 %    [256, 1120]·[1120, 1024]   156   84 %
-//	                   [128, 1600]·[1600, 512]   157   84 %    [1024, 2240]·[2240, 4096]  146   72 %
-//	one row            [128, 512]          72          [256, 1024]          75          [512, 2048]          15
-//
-// The last line is bounded by the caches: a row reads 4 bytes for 2 operations, 150 GB/s from the second level and 30
-// from the third. The products with the largest matrices vary most with what else runs: 145 to 188 for [64, 1024]·[1024,
-// 4096] on one day. Measure with
+// What share of a core's peak the products reach is measured with
 //
 //	go test -run Share -share . ./internal/kernels
 //	go test -run '^$' -bench 'Peak|Gemm' ./internal/kernels
@@ -76,7 +60,6 @@
 //	tanh           2.56         0.51
 //	sigmoid        2.41         0.51
 //
-// Infinities, NaNs, denormal numbers and results that overflow or vanish are right. 1,024 elements in the first-level
-// cache take 0.17 (exp), 0.23 (log), 0.26 (tanh and sigmoid) ns an element with AVX-512. The other functions, and all
-// of float64, call package math.
+// Infinities, NaNs, denormal numbers and results that overflow or vanish are right. The other functions,
+// and all of float64, call package math.
 package kernels
