@@ -4,8 +4,8 @@
 // results where a Gorgonia user looks for them, in Node.Value and Node.Grad.
 //
 //	g := gorgonia.NewGraph()
-//	x := gorgonia.NewMatrix(g, tensor.Float32, gorgonia.WithShape(32, 8), gorgonia.WithName("x"))
-//	w := gorgonia.NewMatrix(g, tensor.Float32, gorgonia.WithShape(8, 4), gorgonia.WithInit(gorgonia.GlorotU(1)))
+//	x := gorgonia.NewMatrix(g, gorgonia.Float32, gorgonia.WithShape(32, 8), gorgonia.WithInit(gorgonia.Gaussian(0, 1)))
+//	w := gorgonia.NewMatrix(g, gorgonia.Float32, gorgonia.WithShape(8, 4), gorgonia.WithInit(gorgonia.GlorotU(1)))
 //	loss := gorgonia.Must(gorgonia.Mean(gorgonia.Must(gorgonia.Tanh(gorgonia.Must(gorgonia.Mul(x, w))))))
 //	if _, err := gorgonia.Grad(loss, w); err != nil {
 //		log.Fatal(err)
@@ -15,9 +15,6 @@
 //		log.Fatal(err)
 //	}
 //	defer machine.Close()
-//	if err := gorgonia.Let(x, tensor.New(tensor.WithShape(32, 8), tensor.Of(tensor.Float32))); err != nil {
-//		log.Fatal(err)
-//	}
 //	if err := machine.RunAll(); err != nil {
 //		log.Fatal(err)
 //	}
