@@ -10,7 +10,7 @@ import (
 
 	"gorgonia.org/gorgonia"
 
-	"github.com/seqzoo/seqzoo/graph/internal/exec"
+	"github.com/seqzoo/seqzoo/graph/internal/vm"
 	"github.com/seqzoo/seqzoo/internal/ops"
 )
 
@@ -159,8 +159,8 @@ func (m *Machine) WriteDOT(w io.Writer) error {
 			d.line("i%d [label=%s];", i, quote(label))
 			last := fmt.Sprintf("i%d", i)
 			n := 0
-			var body func(in exec.Planned)
-			body = func(in exec.Planned) {
+			var body func(in vm.Planned)
+			body = func(in vm.Planned) {
 				for _, b := range in.Body {
 					name := fmt.Sprintf("i%d_%d", i, n)
 					n++

@@ -8,12 +8,13 @@ import (
 
 	"gorgonia.org/gorgonia"
 
-	"github.com/seqzoo/seqzoo/graph/internal/exec"
 	"github.com/seqzoo/seqzoo/graph/internal/ir"
 	"github.com/seqzoo/seqzoo/graph/internal/lower"
 	"github.com/seqzoo/seqzoo/graph/internal/native"
 	"github.com/seqzoo/seqzoo/graph/internal/optimise"
 	"github.com/seqzoo/seqzoo/graph/internal/pass"
+	"github.com/seqzoo/seqzoo/graph/internal/plan"
+	"github.com/seqzoo/seqzoo/graph/internal/vm"
 	"github.com/seqzoo/seqzoo/internal/ops"
 )
 
@@ -123,7 +124,7 @@ func (m *Machine) assemble() error {
 
 // compiled is a program and where it has the values of nodes.
 type compiled struct {
-	exec.Program
+	vm.Program
 	index  map[*gorgonia.Node]int // of the program's results
 	boxes  map[*gorgonia.Node]*lower.Box
 	fixed  []*lower.Fixed
@@ -155,7 +156,7 @@ func (c *config) build(nodes []*gorgonia.Node) (*compiled, error) {
 	p.boxes, p.fixed, p.moving = low.Boxes, low.Fixed, low.Moving
 	values = optimise.Run(low.Region, values, c.without, low.Notes)
 	p.notes = low.Notes.Lines()
-	p.Program, err = exec.New(low.Region, values, exec.Config{Workers: c.workers, Shard: c.shard, Without: c.without, Arena: c.arena, Limit: c.limit, Least: c.least})
+	p.Program, err = plan.New(low.Region, values, plan.Config{Workers: c.workers, Shard: c.shard, Without: c.without, Arena: c.arena, Limit: c.limit, Least: c.least})
 	return p, err
 }
 

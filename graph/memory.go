@@ -4,7 +4,8 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/seqzoo/seqzoo/graph/internal/exec"
+	"github.com/seqzoo/seqzoo/graph/internal/plan"
+	"github.com/seqzoo/seqzoo/graph/internal/vm"
 )
 
 // Buffer is a part of a machine's memory.
@@ -42,7 +43,7 @@ func (b Buffer) String() string {
 
 // Arena is memory for the values of several machines that run one after another, such as those of a training window, of
 // evaluation and of single steps. It is as large as the largest of them needs.
-type Arena struct{ arena exec.Arena }
+type Arena struct{ arena vm.Arena }
 
 // NewArena is an empty arena, for the option In.
 func NewArena() *Arena { return &Arena{} }
@@ -51,14 +52,14 @@ func NewArena() *Arena { return &Arena{} }
 func (a *Arena) Memory() int { return a.arena.Bytes() }
 
 // ErrArenaInUse is what a run returns while another machine of the same arena runs.
-var ErrArenaInUse = exec.ErrArenaInUse
+var ErrArenaInUse = vm.ErrArenaInUse
 
 // In has a machine keep its intermediate values in an arena that other machines use too. Its results stay its own. Of the
 // machines of one arena only one can run at a time: the others return ErrArenaInUse meanwhile.
 func In(a *Arena) Option { return func(c *config) { c.arena = &a.arena } }
 
 // ErrMemory is the error of Compile when a graph needs more than its MemoryLimit.
-var ErrMemory = exec.ErrMemory
+var ErrMemory = plan.ErrMemory
 
 // MemoryLimit makes Compile fail with ErrMemory, before it allocates, if the machine's values need more than this many bytes.
 // See Memory for what is counted.

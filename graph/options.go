@@ -7,8 +7,9 @@ import (
 
 	"gorgonia.org/gorgonia"
 
-	"github.com/seqzoo/seqzoo/graph/internal/exec"
 	"github.com/seqzoo/seqzoo/graph/internal/pass"
+	"github.com/seqzoo/seqzoo/graph/internal/plan"
+	"github.com/seqzoo/seqzoo/graph/internal/vm"
 )
 
 // Option changes how a graph is compiled.
@@ -23,13 +24,13 @@ type config struct {
 	eval    bool
 	plain   bool
 	workers int
-	shard   exec.Shard
+	shard   plan.Shard
 	without map[pass.Name]bool
 	moving  map[*gorgonia.Node]bool // what was changed after compiling
 	watch   bool
-	arena   *exec.Arena
+	arena   *vm.Arena
 	limit   int
-	least   int // of exec.Config, for tests
+	least   int // of plan.Config, for tests
 }
 
 // Keep names the nodes whose values are wanted. Everything that they do not need is left out: a
@@ -79,12 +80,12 @@ func Workers(n int) Option { return func(c *config) { c.workers = min(n, maxWork
 const maxWorkers = 1024
 
 // Sharing says how workers share a recurrence.
-type Sharing = exec.Shard
+type Sharing = plan.Shard
 
 const (
-	ShareAuto       = exec.ShardAuto // chosen by the sizes: the default
-	ShareRows       = exec.ShardRows // each takes its sequences of the batch through all steps
-	ShareOperations = exec.ShardTeam // all share every operation of a step, and meet after it
+	ShareAuto       = plan.ShardAuto // chosen by the sizes: the default
+	ShareRows       = plan.ShardRows // each takes its sequences of the batch through all steps
+	ShareOperations = plan.ShardTeam // all share every operation of a step, and meet after it
 )
 
 // Share sets how workers share recurrences. A way that a recurrence does not allow is not used for

@@ -6,7 +6,7 @@ import (
 
 	"gorgonia.org/gorgonia"
 
-	"github.com/seqzoo/seqzoo/graph/internal/exec"
+	"github.com/seqzoo/seqzoo/graph/internal/vm"
 	"github.com/seqzoo/seqzoo/internal/ops"
 )
 
@@ -47,12 +47,12 @@ func (m *plain) Run() error {
 func (m *plain) Result(i int) ops.Tensor { return m.out[i] }
 func (m *plain) Memory() int             { return 0 }
 func (m *plain) Listing() []string       { return nil }
-func (m *plain) Buffers() []exec.Buffer  { return nil }
-func (m *plain) Plan() []exec.Planned    { return nil }
+func (m *plain) Buffers() []vm.Part      { return nil }
+func (m *plain) Plan() []vm.Planned      { return nil }
 func (m *plain) Close()                  {}
 
 func (m *plain) StopAt(stop *atomic.Bool) { m.stop = stop }
 
-func (m *plain) Profile(int) ([]exec.Timing, error) {
+func (m *plain) Profile(int) ([]vm.Timing, error) {
 	return nil, errors.New("a plain machine has no instructions to time")
 }

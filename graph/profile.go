@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/seqzoo/seqzoo/graph/internal/exec"
+	"github.com/seqzoo/seqzoo/graph/internal/vm"
 	"github.com/seqzoo/seqzoo/internal/ops"
 )
 
@@ -55,7 +55,7 @@ func (m *Machine) Profile(n int) (*Profile, error) {
 	return newProfile(ts), nil
 }
 
-func newProfile(ts []exec.Timing) *Profile {
+func newProfile(ts []vm.Timing) *Profile {
 	p := &Profile{}
 	for i, t := range ts {
 		if t.Depth == 0 {

@@ -25,7 +25,7 @@ type Stage int
 const (
 	Lowering   Stage = iota // package lower, while it makes values of a graph
 	Optimising              // package optimise, one pass after another on all values
-	Emission                // package exec, while it makes instructions of values
+	Emission                // package plan, while it makes instructions of values
 )
 
 // Pass is an improvement of a program.

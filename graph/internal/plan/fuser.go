@@ -1,9 +1,10 @@
-package exec
+package plan
 
 import (
 	"slices"
 
 	"github.com/seqzoo/seqzoo/graph/internal/ir"
+	"github.com/seqzoo/seqzoo/graph/internal/vm"
 	"github.com/seqzoo/seqzoo/internal/kernels"
 	"github.com/seqzoo/seqzoo/internal/ops"
 )
@@ -16,13 +17,13 @@ type fuser[F kernels.Float] struct {
 	of       map[*ir.Value]int
 	loaded   map[*ir.Value]int
 	fills    map[F]int
-	ops      []op[F]
+	ops      []vm.Op[F]
 	unitCost int // nanoseconds for 1,024 elements
 }
 
 // slot is an operand in memory, a constant, or something in between.
 type slot[F kernels.Float] struct {
-	layout *layout // nil: not in memory
+	layout *vm.Layout // nil: not in memory
 	result bool
 	fill   bool
 	value  F
@@ -43,8 +44,9 @@ func (f *fuser[F]) compute(fn ops.Elementwise, dst int, args ...int) {
 	f.ops = append(f.ops, compute[F](fn, dst, args...))
 }
 
-func (f *fuser[F]) temp() int            { return f.slot(slot[F]{}) }
-func (f *fuser[F]) result(l *layout) int { return f.slot(slot[F]{layout: l, result: true}) }
+func (f *fuser[F]) temp() int { return f.slot(slot[F]{}) }
+
+func (f *fuser[F]) result(l *vm.Layout) int { return f.slot(slot[F]{layout: l, result: true}) }
 
 func (f *fuser[F]) constant(v F) int {
 	if i, ok := f.fills[v]; ok {
@@ -54,7 +56,7 @@ func (f *fuser[F]) constant(v F) int {
 	return f.fills[v]
 }
 
-func (f *fuser[F]) load(v *ir.Value, l *layout) int {
+func (f *fuser[F]) load(v *ir.Value, l *vm.Layout) int {
 	if v == nil {
 		return f.slot(slot[F]{layout: l})
 	}
@@ -66,87 +68,87 @@ func (f *fuser[F]) load(v *ir.Value, l *layout) int {
 }
 
 // finish makes the instruction. With a batch, its units are that many parts of the first axis.
-func (f *fuser[F]) finish(batch int) (*fused[F], []*layout) {
-	in := &fused[F]{unitCost: f.unitCost, tile: tileLen}
+func (f *fuser[F]) finish(batch int) (*vm.Fused[F], []*vm.Layout) {
+	in := &vm.Fused[F]{UnitCost: f.unitCost, Tile: vm.TileLen}
 	operandOf, layouts := f.bind(in)
 	r := newRegisters(f, in, operandOf)
 	for n, o := range f.ops {
 		r.place(n, o)
 	}
-	in.regs = r.count
-	in.divide(batch)
+	in.Regs = r.count
+	divide(in, batch)
 	return in, layouts
 }
 
 // bind gives the instruction its operands, the slots that are in memory. operandOf is the operand
 // of each slot, or nowhere.
-func (f *fuser[F]) bind(in *fused[F]) (operandOf []int, layouts []*layout) {
+func (f *fuser[F]) bind(in *vm.Fused[F]) (operandOf []int, layouts []*vm.Layout) {
 	operandOf = make([]int, len(f.slots))
 	for i, s := range f.slots {
 		if operandOf[i] = nowhere; s.layout != nil {
-			operandOf[i] = len(in.operands)
-			l := s.layout.broadcast(f.shape)
-			in.operands = append(in.operands, operand{layout: *l, strides: slices.Clone(l.strides)})
+			operandOf[i] = len(in.Operands)
+			l := s.layout.Broadcast(f.shape)
+			in.Operands = append(in.Operands, vm.Operand{Layout: *l, Strides: slices.Clone(l.Strides)})
 			layouts = append(layouts, s.layout)
 		}
 	}
-	in.joinDims(f.shape)
-	last := len(in.dims) - 1
-	n := in.dims[last]
-	in.many = last > 0 && n <= tileLen/2
-	for i := range in.operands {
-		o := &in.operands[i]
-		inRow := o.strides[last] == 1 || n == 1 && last == 0
-		o.flat = inRow && (!in.many || o.strides[last-1] == n)
+	joinDims(in, f.shape)
+	last := len(in.Dims) - 1
+	n := in.Dims[last]
+	in.Many = last > 0 && n <= vm.TileLen/2
+	for i := range in.Operands {
+		o := &in.Operands[i]
+		inRow := o.Strides[last] == 1 || n == 1 && last == 0
+		o.Flat = inRow && (!in.Many || o.Strides[last-1] == n)
 	}
 	return operandOf, layouts
 }
 
 // divide decides on the units: parts of the first axis, as many as the batch has rows, or tiles of
 // one row.
-func (in *fused[F]) divide(batch int) {
+func divide[F kernels.Float](in *vm.Fused[F], batch int) {
 	switch {
 	case batch > 0:
-		in.split = batch
-	case len(in.dims) > 1:
-		in.split = in.dims[0]
+		in.Split = batch
+	case len(in.Dims) > 1:
+		in.Split = in.Dims[0]
 	default:
-		in.chunked = true
-		in.split = (in.dims[0] + in.tile - 1) / in.tile
+		in.Chunked = true
+		in.Split = (in.Dims[0] + in.Tile - 1) / in.Tile
 	}
 }
 
-// args are the slots that o reads.
-func (o op[F]) args() []int {
-	if o.code == opFill {
+// argsOf are the slots that o reads.
+func argsOf[F kernels.Float](o vm.Op[F]) []int {
+	if o.Code == vm.OpFill {
 		return nil
 	}
-	return []int{o.a, o.b, o.c}[:o.kind.Arity()]
+	return []int{o.A, o.B, o.C}[:o.Kind.Arity()]
 }
 
 // joinDims drops axes of size 1 and joins neighbours along which every operand lies evenly.
-func (in *fused[F]) joinDims(shape []int) {
+func joinDims[F kernels.Float](in *vm.Fused[F], shape []int) {
 	var dims []int
-	strides := make([][]int, len(in.operands))
+	strides := make([][]int, len(in.Operands))
 	for d, n := range shape {
 		if n == 1 {
 			continue
 		}
 		k := len(dims) - 1
 		even := k >= 0
-		for i := range in.operands {
-			even = even && strides[i][k] == in.operands[i].strides[d]*n
+		for i := range in.Operands {
+			even = even && strides[i][k] == in.Operands[i].Strides[d]*n
 		}
 		if even {
 			dims[k] *= n
-			for i := range in.operands {
-				strides[i][k] = in.operands[i].strides[d]
+			for i := range in.Operands {
+				strides[i][k] = in.Operands[i].Strides[d]
 			}
 			continue
 		}
 		dims = append(dims, n)
-		for i := range in.operands {
-			strides[i] = append(strides[i], in.operands[i].strides[d])
+		for i := range in.Operands {
+			strides[i] = append(strides[i], in.Operands[i].Strides[d])
 		}
 	}
 	if len(dims) == 0 {
@@ -155,8 +157,19 @@ func (in *fused[F]) joinDims(shape []int) {
 			strides[i] = []int{1}
 		}
 	}
-	in.dims = dims
-	for i := range in.operands {
-		in.operands[i].strides = strides[i]
+	in.Dims = dims
+	for i := range in.Operands {
+		in.Operands[i].Strides = strides[i]
 	}
+}
+
+// compute is fn of the slots in args. Its parameters are rounded to F.
+func compute[F kernels.Float](fn ops.Elementwise, dst int, args ...int) vm.Op[F] {
+	o := vm.Op[F]{
+		Kind: fn.Kind, Kernel: ops.FastKernel[F](fn.Kind), Dst: dst, P: float64(F(fn.P)), Q: float64(F(fn.Q)),
+	}
+	for i, to := range []*int{&o.A, &o.B, &o.C}[:len(args)] {
+		*to = args[i]
+	}
+	return o
 }

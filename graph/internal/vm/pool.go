@@ -1,4 +1,4 @@
-package exec
+package vm
 
 import (
 	"runtime"
@@ -96,16 +96,15 @@ func (p *pool) close() {
 	}
 }
 
-// barrier lets n workers wait for each other, again and again.
+// barrier lets workers wait for each other, again and again.
 type barrier struct {
-	n       int64
 	arrived atomic.Int64
 	phase   atomic.Int64
 }
 
-func (b *barrier) wait() {
+func (b *barrier) wait(n int) {
 	phase := b.phase.Load()
-	if b.arrived.Add(1) == b.n {
+	if b.arrived.Add(1) == int64(n) {
 		b.arrived.Store(0)
 		b.phase.Add(1)
 		return

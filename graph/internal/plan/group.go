@@ -1,4 +1,4 @@
-package exec
+package plan
 
 import (
 	"fmt"
@@ -8,9 +8,6 @@ import (
 	"github.com/seqzoo/seqzoo/graph/internal/pass"
 	"github.com/seqzoo/seqzoo/internal/ops"
 )
-
-// copying is the function that copies.
-var copying = ops.Elementwise{Kind: ops.KindStop}
 
 // group is element-wise values of one shape that are computed in one pass.
 type group struct {
@@ -189,100 +186,4 @@ func (k *block[F]) between(a, v *ir.Value) string {
 		}
 	}
 	return "that is computed with its own readers, which wait for more"
-}
-
-// emitGroup compiles a group to one instruction.
-func (k *block[F]) emitGroup(g *group) {
-	if g.done {
-		return
-	}
-	g.done = true
-	in := map[*ir.Value]bool{}
-	for _, v := range g.members {
-		in[v] = true
-	}
-	for _, v := range g.members {
-		for _, a := range v.Args {
-			if !in[a] {
-				k.emit(a)
-			}
-		}
-	}
-	k.at = placesOf(g.members)
-	f := newFuser[F](g.members[0].Shape)
-	for _, v := range g.members {
-		fn, _ := ir.Elementwise(v)
-		args := make([]int, len(v.Args))
-		for i, a := range v.Args {
-			switch fill, ok := a.Fill(); {
-			case in[a]:
-				args[i] = f.of[a]
-			case ok:
-				args[i] = f.constant(F(fill))
-			default:
-				args[i] = f.load(a, k.layout(a))
-			}
-		}
-		out := f.temp()
-		if k.kept(v, in) {
-			l := k.target(v)
-			k.layouts[v] = l
-			out = f.result(l)
-		}
-		f.of[v] = out
-		f.compute(fn, out, args...)
-		for _, l := range k.also[v] {
-			f.ops = append(f.ops, compute[F](copying, f.result(l), out))
-		}
-	}
-	inst, layouts := f.finish(k.batch)
-	k.regs, k.slots = max(k.regs, inst.regs), max(k.slots, inst.regs+len(inst.operands))
-	k.add(inst, layouts...)
-}
-
-// kept reports whether a member of a group is needed in memory.
-func (k *block[F]) kept(v *ir.Value, in map[*ir.Value]bool) bool {
-	if k.roots[v] || k.dest[v] != nil {
-		return true
-	}
-	for _, u := range k.readers[v] {
-		if !in[u] {
-			return true
-		}
-	}
-	return false
-}
-
-// copy copies what lies at from to another place of the same shape.
-func (k *block[F]) copy(to, from *layout) {
-	if to.ints {
-		k.add(&copyInts[F]{to, from}, to, from)
-		return
-	}
-	f := newFuser[F](to.shape)
-	loaded := f.load(nil, from)
-	f.compute(copying, f.result(to), loaded)
-	k.addFused(f, to)
-}
-
-// fill writes one number everywhere.
-func (k *block[F]) fill(to *layout, v float64) {
-	if to.ints {
-		k.add(&copyInts[F]{to, nil}, to)
-		return
-	}
-	f := newFuser[F](to.shape)
-	f.unitCost = 30
-	f.ops = append(f.ops, op[F]{code: opFill, dst: f.result(to), p: float64(F(v))})
-	k.addFused(f, to)
-}
-
-func (k *block[F]) addFused(f *fuser[F], to *layout) {
-	batch := k.batch
-	if batch > 0 && (len(to.shape) == 0 || to.shape[0]%batch != 0) {
-		batch = 0
-	}
-	inst, layouts := f.finish(batch)
-	k.regs, k.slots = max(k.regs, inst.regs), max(k.slots, inst.regs+len(inst.operands))
-	k.add(inst, layouts...)
 }

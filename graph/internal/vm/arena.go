@@ -1,4 +1,4 @@
-package exec
+package vm
 
 import (
 	"errors"
@@ -26,14 +26,14 @@ func (a *Arena) Bytes() int {
 	return len(a.f32.floats)*4 + len(a.f64.floats)*8 + (len(a.f32.ints)+len(a.f64.ints))*8
 }
 
-// extent is an amount of memory, in elements.
-type extent struct{ floats, ints int }
+// Extent is an amount of memory, in elements.
+type Extent struct{ Floats, Ints int }
 
-func (e extent) bytes(size int) int {
-	if e.floats > 0 {
-		e.floats += alignment
+func (e Extent) bytes(size int) int {
+	if e.Floats > 0 {
+		e.Floats += Alignment
 	}
-	return e.floats*size + e.ints*8
+	return e.Floats*size + e.Ints*8
 }
 
 // memory is what buffers are parts of.
@@ -43,13 +43,13 @@ type memory[F kernels.Float] struct {
 }
 
 // allocate makes memory whose floats begin at a cache line.
-func allocate[F kernels.Float](e extent) memory[F] {
-	m := memory[F]{ints: make([]int, e.ints)}
-	if e.floats == 0 {
+func allocate[F kernels.Float](e Extent) memory[F] {
+	m := memory[F]{ints: make([]int, e.Ints)}
+	if e.Floats == 0 {
 		return m
 	}
 	var z F
-	m.floats = make([]F, e.floats+alignment)
+	m.floats = make([]F, e.Floats+Alignment)
 	if past := int(uintptr(unsafe.Pointer(unsafe.SliceData(m.floats)))) % 64; past != 0 {
 		m.floats = m.floats[(64-past)/int(unsafe.Sizeof(z)):]
 	}
@@ -64,14 +64,14 @@ func memoryOf[F kernels.Float](a *Arena) *memory[F] {
 }
 
 // reserve makes the arena large enough.
-func reserve[F kernels.Float](a *Arena, e extent) {
+func reserve[F kernels.Float](a *Arena, e Extent) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	m := memoryOf[F](a)
-	if e.floats <= len(m.floats) && e.ints <= len(m.ints) {
+	if e.Floats <= len(m.floats) && e.Ints <= len(m.ints) {
 		return
 	}
-	*m = allocate[F](extent{max(e.floats, len(m.floats)), max(e.ints, len(m.ints))})
+	*m = allocate[F](Extent{max(e.Floats, len(m.floats)), max(e.Ints, len(m.ints))})
 	a.age++
 }
 
@@ -84,7 +84,7 @@ func (p *program[F]) enter() error {
 		return ErrArenaInUse
 	}
 	if p.age != p.arena.age {
-		p.place(*memoryOf[F](p.arena), arena)
+		p.place(*memoryOf[F](p.arena), InArena)
 		p.age = p.arena.age
 	}
 	return nil

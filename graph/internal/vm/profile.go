@@ -1,4 +1,4 @@
-package exec
+package vm
 
 import (
 	"time"
@@ -30,7 +30,7 @@ func (p *program[F]) Profile(n int) ([]Timing, error) {
 	x := p.workers[0]
 	var out []Timing
 	for range n {
-		now, err := profile(x, p.code)
+		now, err := profile(x, p.code.Instrs)
 		if err != nil {
 			return nil, err
 		}
@@ -40,15 +40,15 @@ func (p *program[F]) Profile(n int) ([]Timing, error) {
 }
 
 // profile times instructions one by one.
-func profile[F kernels.Float](x *worker[F], code []instr[F]) ([]Timing, error) {
+func profile[F kernels.Float](x *worker[F], code []Instruction[F]) ([]Timing, error) {
 	var out []Timing
 	for _, in := range code {
 		var ts []Timing
 		var err error
 		switch in := in.(type) {
-		case *loop[F]:
+		case *Loop[F]:
 			ts, err = in.profile(x)
-		case *segments[F]:
+		case *Segments[F]:
 			ts, err = in.profile(x)
 		default:
 			var d time.Duration
@@ -72,20 +72,20 @@ func fastest(before, now []Timing) []Timing {
 }
 
 // profile is the fastest segment, as often as there are segments.
-func (s *segments[F]) profile(x *worker[F]) ([]Timing, error) {
+func (s *Segments[F]) profile(x *worker[F]) ([]Timing, error) {
 	defer x.p.enterSegment(0)
 	var least []Timing
-	for i := range s.n {
+	for i := range s.N {
 		x.p.enterSegment(s.index(i))
-		now, err := profile(x, s.body)
+		now, err := profile(x, s.Body)
 		if err != nil {
 			return nil, err
 		}
 		least = fastest(least, now)
 	}
-	out := []Timing{{What: s.String(), At: x.p.at[s]}}
+	out := []Timing{{What: s.String(), At: x.p.code.At[s]}}
 	for _, t := range least {
-		t.Time, t.Flop = t.Time*time.Duration(s.n), t.Flop*float64(s.n)
+		t.Time, t.Flop = t.Time*time.Duration(s.N), t.Flop*float64(s.N)
 		if t.Depth == 0 {
 			out[0].Time += t.Time
 		}
@@ -96,13 +96,13 @@ func (s *segments[F]) profile(x *worker[F]) ([]Timing, error) {
 }
 
 // clock is the time that an instruction takes. Of a tall product it is that of its fastest block times their number.
-func clock[F kernels.Float](x *worker[F], in instr[F]) (time.Duration, error) {
+func clock[F kernels.Float](x *worker[F], in Instruction[F]) (time.Duration, error) {
 	units := in.units()
-	if p, ok := in.(*pack[F]); ok {
+	if p, ok := in.(*Pack[F]); ok {
 		p.begin(x)
 	}
-	g, ok := in.(*gemm[F])
-	if !ok || !g.tall {
+	g, ok := in.(*Gemm[F])
+	if !ok || !g.Tall {
 		start := time.Now()
 		err := in.run(x, 0, units)
 		return time.Since(start), err
@@ -113,25 +113,25 @@ func clock[F kernels.Float](x *worker[F], in instr[F]) (time.Duration, error) {
 		if err := in.run(x, u, u+1); err != nil {
 			return 0, err
 		}
-		if d := time.Since(start); u == 0 || d < least && (u+1)*g.block <= g.m {
+		if d := time.Since(start); u == 0 || d < least && (u+1)*g.Block <= g.M {
 			least = d
 		}
 	}
-	return time.Duration(float64(least) * float64(g.m) / float64(min(g.block, g.m))), nil
+	return time.Duration(float64(least) * float64(g.M) / float64(min(g.Block, g.M))), nil
 }
 
-func timing[F kernels.Float](x *worker[F], in instr[F], depth int, d time.Duration, times int) Timing {
-	return Timing{What: in.String(), At: x.p.at[in], Depth: depth, Time: d, Flop: flop(in) * float64(times)}
+func timing[F kernels.Float](x *worker[F], in Instruction[F], depth int, d time.Duration, times int) Timing {
+	return Timing{What: in.String(), At: x.p.code.At[in], Depth: depth, Time: d, Flop: flop(in) * float64(times)}
 }
 
 // flop is the number of floating-point operations of an instruction's products.
-func flop[F kernels.Float](in instr[F]) float64 {
+func flop[F kernels.Float](in Instruction[F]) float64 {
 	switch in := in.(type) {
-	case *gemm[F]:
-		return 2 * float64(in.m) * float64(in.n) * float64(in.k) * float64(in.count)
-	case *gradients[F]:
+	case *Gemm[F]:
+		return 2 * float64(in.M) * float64(in.N) * float64(in.K) * float64(in.Count)
+	case *Gradients[F]:
 		var n float64
-		for _, p := range in.products {
+		for _, p := range in.Products {
 			n += flop[F](p)
 		}
 		return n
@@ -139,12 +139,12 @@ func flop[F kernels.Float](in instr[F]) float64 {
 	return 0
 }
 
-func (l *loop[F]) profile(x *worker[F]) ([]Timing, error) {
+func (l *Loop[F]) profile(x *worker[F]) ([]Timing, error) {
 	defer func() { x.clock = [4]int{} }()
-	least := make([]time.Duration, len(l.body))
+	least := make([]time.Duration, len(l.Body))
 	for i := range l.T {
 		t := l.tick(x, i)
-		for k, in := range l.body {
+		for k, in := range l.Body {
 			start := time.Now()
 			if err := in.run(x, 0, in.units()); err != nil {
 				return nil, ops.AtStep(t, err)
@@ -156,11 +156,11 @@ func (l *loop[F]) profile(x *worker[F]) ([]Timing, error) {
 	}
 	var total time.Duration
 	out := []Timing{{}}
-	for k, in := range l.body {
+	for k, in := range l.Body {
 		d := least[k] * time.Duration(l.T)
 		total += d
 		out = append(out, timing(x, in, 1, d, l.T))
 	}
-	out[0] = Timing{What: l.String(), At: x.p.at[l], Time: total}
+	out[0] = Timing{What: l.String(), At: x.p.code.At[l], Time: total}
 	return out, nil
 }

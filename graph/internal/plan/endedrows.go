@@ -1,10 +1,11 @@
-package exec
+package plan
 
 import (
 	"slices"
 
 	"github.com/seqzoo/seqzoo/graph/internal/ir"
 	"github.com/seqzoo/seqzoo/graph/internal/pass"
+	"github.com/seqzoo/seqzoo/graph/internal/vm"
 	"github.com/seqzoo/seqzoo/internal/ops"
 )
 
@@ -241,25 +242,11 @@ func absorbed(r *ir.Region, v *ir.Value, args []*ir.Value) *ir.Value {
 	return nil
 }
 
-// rootsOf are the values that a body computes: what is carried on, then what is stored.
-func rootsOf(l *ir.Loop, outs []*ir.Value) []*ir.Value {
-	var roots []*ir.Value
-	for _, c := range l.Carries {
-		roots = append(roots, c.Next)
-	}
-	for _, o := range outs {
-		if p := o.Fn.(ir.Output); p.Kind == ir.Stored && !slices.Contains(roots, p.Value) {
-			roots = append(roots, p.Value)
-		}
-	}
-	return roots
-}
-
 // emitSkipped compiles what is left of the body in rows that are skipped. The block k is the body,
 // compiled.
-func (k *block[F]) emitSkipped(m *masked, roots []*ir.Value) []instr[F] {
-	before := k.code
-	k.code = nil
+func (k *block[F]) emitSkipped(m *masked, roots []*ir.Value) []vm.Instruction[F] {
+	before := k.instrs
+	k.instrs = nil
 	for _, root := range roots {
 		to, r := k.layouts[root], m.rows[root]
 		if r == nil {
@@ -275,42 +262,11 @@ func (k *block[F]) emitSkipped(m *masked, roots []*ir.Value) []instr[F] {
 			k.addFused(f, to)
 			continue
 		}
-		if from := k.layout(r); !from.same(to) {
+		if from := k.layout(r); !from.Same(to) {
 			k.copy(to, from)
 		}
 	}
-	skipped := k.code
-	k.code = before
+	skipped := k.instrs
+	k.instrs = before
 	return skipped
-}
-
-// expression computes v, an element-wise value or an operand of one, into a slot of its own, or
-// into that of the result.
-func (k *block[F]) expression(f *fuser[F], v *ir.Value, result int) int {
-	if fill, ok := v.Fill(); ok {
-		return f.constant(F(fill))
-	}
-	fn, ok := ir.Elementwise(v)
-	if !ok {
-		return f.load(v, k.layout(v))
-	}
-	args := make([]int, len(v.Args))
-	for i, a := range v.Args {
-		args[i] = k.expression(f, a, -1)
-	}
-	if result < 0 {
-		result = f.temp()
-	}
-	f.compute(fn, result, args...)
-	return result
-}
-
-// counting is the first row and the one past the last of n for which a mask of one time is not 0.
-func counting[F ~float32 | ~float64](mask []F, n, stride int) (from, to int) {
-	for from < n && mask[from*stride] == 0 {
-		from++
-	}
-	for to = n; to > from && mask[(to-1)*stride] == 0; to-- {
-	}
-	return from, to
 }

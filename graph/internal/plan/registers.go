@@ -1,8 +1,9 @@
-package exec
+package plan
 
 import (
 	"slices"
 
+	"github.com/seqzoo/seqzoo/graph/internal/vm"
 	"github.com/seqzoo/seqzoo/internal/kernels"
 	"github.com/seqzoo/seqzoo/internal/ops"
 )
@@ -14,7 +15,7 @@ const nowhere = -1
 // Constants and scalars keep a register for the whole instruction, others until they are read last.
 type registers[F kernels.Float] struct {
 	f         *fuser[F]
-	in        *fused[F]
+	in        *vm.Fused[F]
 	operandOf []int        // by slot
 	of        []int        // by slot: the register or operand that holds its elements, or nowhere
 	lastUse   []int        // by slot: the last operation that reads it
@@ -23,7 +24,7 @@ type registers[F kernels.Float] struct {
 	count     int
 }
 
-func newRegisters[F kernels.Float](f *fuser[F], in *fused[F], operandOf []int) *registers[F] {
+func newRegisters[F kernels.Float](f *fuser[F], in *vm.Fused[F], operandOf []int) *registers[F] {
 	r := &registers[F]{
 		f: f, in: in, operandOf: operandOf, of: make([]int, len(f.slots)),
 		lastUse: make([]int, len(f.slots)), pinned: map[int]bool{},
@@ -33,7 +34,7 @@ func newRegisters[F kernels.Float](f *fuser[F], in *fused[F], operandOf []int) *
 		r.start(i, s)
 	}
 	for n, o := range f.ops {
-		for _, a := range o.args() {
+		for _, a := range argsOf(o) {
 			r.lastUse[a] = n
 		}
 	}
@@ -48,53 +49,53 @@ func (r *registers[F]) take() int {
 		return last
 	}
 	r.count++
-	return len(r.in.operands) + r.count - 1
+	return len(r.in.Operands) + r.count - 1
 }
 
 // start places a slot that has a place before the first operation: a constant, a scalar, a row that
 // repeats, or an operand that is worked on where it lies.
 func (r *registers[F]) start(i int, s slot[F]) {
-	pin := func(o op[F]) {
+	pin := func(o vm.Op[F]) {
 		r.of[i] = r.take()
-		o.dst = r.of[i]
-		r.pinned[o.dst] = true
-		r.in.setup = append(r.in.setup, o)
+		o.Dst = r.of[i]
+		r.pinned[o.Dst] = true
+		r.in.Setup = append(r.in.Setup, o)
 	}
 	if s.fill {
-		pin(op[F]{code: opFill, p: float64(s.value)})
+		pin(vm.Op[F]{Code: vm.OpFill, P: float64(s.value)})
 		return
 	}
 	o := r.operandOf[i]
 	if o == nowhere {
 		return
 	}
-	strides := r.in.operands[o].strides
+	strides := r.in.Operands[o].Strides
 	last := len(strides) - 1
 	repeats := func(strides []int) bool {
 		return !slices.ContainsFunc(strides, func(n int) bool { return n != 0 })
 	}
 	switch {
-	case r.in.operands[o].flat:
+	case r.in.Operands[o].Flat:
 		r.of[i] = o
 	case s.result:
 	case repeats(strides):
-		pin(op[F]{code: opSpread, a: o})
-	case r.in.many && strides[last] == 1 && repeats(strides[:last]):
-		pin(op[F]{code: opRows, a: o})
+		pin(vm.Op[F]{Code: vm.OpSpread, A: o})
+	case r.in.Many && strides[last] == 1 && repeats(strides[:last]):
+		pin(vm.Op[F]{Code: vm.OpRows, A: o})
 	}
 }
 
 // place writes the code of operation n: loads what is not in a register, computes, and stores the
 // result if it belongs in memory elsewhere.
-func (r *registers[F]) place(n int, o op[F]) {
-	args := o.args()
+func (r *registers[F]) place(n int, o vm.Op[F]) {
+	args := argsOf(o)
 	for _, a := range args {
 		if r.of[a] == nowhere {
 			r.load(a)
 		}
 	}
 	c := o
-	for i, to := range []*int{&c.a, &c.b, &c.c}[:len(args)] {
+	for i, to := range []*int{&c.A, &c.B, &c.C}[:len(args)] {
 		*to = r.of[args[i]]
 	}
 	for i, a := range args {
@@ -102,36 +103,36 @@ func (r *registers[F]) place(n int, o op[F]) {
 			r.free = append(r.free, r.of[a])
 		}
 	}
-	to := r.operandOf[o.dst]
-	if o.kind == ops.KindStop && r.of[o.dst] == nowhere && to != nowhere { // a copy straight to memory
-		r.in.code = append(r.in.code, op[F]{code: opScatter, dst: to, a: c.a})
+	to := r.operandOf[o.Dst]
+	if o.Kind == ops.KindStop && r.of[o.Dst] == nowhere && to != nowhere { // a copy straight to memory
+		r.in.Code = append(r.in.Code, vm.Op[F]{Code: vm.OpScatter, Dst: to, A: c.A})
 		return
 	}
-	if r.of[o.dst] == nowhere {
-		r.of[o.dst] = r.take()
+	if r.of[o.Dst] == nowhere {
+		r.of[o.Dst] = r.take()
 	}
-	c.dst = r.of[o.dst]
-	r.in.code = append(r.in.code, c)
-	if to != nowhere && c.dst != to {
-		r.in.code = append(r.in.code, op[F]{code: opScatter, dst: to, a: c.dst})
+	c.Dst = r.of[o.Dst]
+	r.in.Code = append(r.in.Code, c)
+	if to != nowhere && c.Dst != to {
+		r.in.Code = append(r.in.Code, vm.Op[F]{Code: vm.OpScatter, Dst: to, A: c.Dst})
 	}
 }
 
 // load brings an operand whose elements do not lie one after another to a register.
 func (r *registers[F]) load(slot int) {
 	r.of[slot] = r.take()
-	strides := r.in.operands[r.operandOf[slot]].strides
-	c := opGather
+	strides := r.in.Operands[r.operandOf[slot]].Strides
+	c := vm.OpGather
 	switch s := strides[len(strides)-1]; {
 	case s == 0:
-		c = opSpread
-	case s == 1 && r.in.many:
-		c = opRows
+		c = vm.OpSpread
+	case s == 1 && r.in.Many:
+		c = vm.OpRows
 	}
-	r.in.code = append(r.in.code, op[F]{code: c, dst: r.of[slot], a: r.operandOf[slot]})
+	r.in.Code = append(r.in.Code, vm.Op[F]{Code: c, Dst: r.of[slot], A: r.operandOf[slot]})
 }
 
 // owned reports whether a slot lies in a register that is free when it was read last.
 func (r *registers[F]) owned(slot int) bool {
-	return !r.f.slots[slot].fill && r.of[slot] >= len(r.in.operands) && !r.pinned[r.of[slot]]
+	return !r.f.slots[slot].fill && r.of[slot] >= len(r.in.Operands) && !r.pinned[r.of[slot]]
 }

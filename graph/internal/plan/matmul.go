@@ -1,0 +1,189 @@
+package plan
+
+import (
+	"github.com/seqzoo/seqzoo/graph/internal/ir"
+	"github.com/seqzoo/seqzoo/graph/internal/pass"
+	"github.com/seqzoo/seqzoo/graph/internal/vm"
+	"github.com/seqzoo/seqzoo/internal/kernels"
+	"github.com/seqzoo/seqzoo/internal/ops"
+)
+
+func (k *block[F]) emitAcc(v *ir.Value, fn ir.MatMulAcc) {
+	u := k.layout(v.Args[0])
+	if k.dest[v] == nil && k.consumable(v.Args[0]) {
+		k.dest[v] = u
+	}
+	if l := k.target(v); !l.Same(u) {
+		k.note("%v is not added to where it lies, but to a copy: %s", v.Args[0].At, k.needed(v.Args[0]))
+		k.copy(l, u)
+	}
+	k.emitMatMul(v, fn.MatMul, v.Args[1], v.Args[2], true)
+}
+
+// needed says why the memory of a value cannot be written over.
+func (k *block[F]) needed(v *ir.Value) string {
+	_, leaf := v.Fn.(ir.BodyLeaf)
+	switch {
+	case k.users[v] > 1:
+		return "something else reads it too"
+	case k.roots[v]:
+		return "it is a result"
+	case leaf:
+		return "it comes from outside of the loop, where it is needed"
+	case len(v.Args) == 0:
+		return "it is an input"
+	case view(v):
+		return "it is a view of something else"
+	}
+	return "the result has its place elsewhere"
+}
+
+// consumable reports whether the memory of a leaf of a body may be written over: it is one time of
+// a sequence that was computed for this loop alone.
+func (k *block[F]) consumable(leaf *ir.Value) bool {
+	if k.loop == nil || k.users[leaf] != 1 {
+		return false
+	}
+	for _, p := range k.loop.Seqs {
+		if p.Leaf == leaf {
+			return k.outer.alone(k.outer.loopValue(k.loop).Args[p.Arg])
+		}
+	}
+	return false
+}
+
+func (k *block[F]) loopValue(l *ir.Loop) *ir.Value {
+	for _, v := range k.order {
+		if v.Fn == ops.Fn(l) {
+			return v
+		}
+	}
+	return nil
+}
+
+// alone reports whether one user alone needs the memory of v.
+func (k *block[F]) alone(v *ir.Value) bool {
+	if k.users[v] != 1 || k.roots[v] {
+		return false
+	}
+	switch v.Fn.(type) {
+	case ops.Reshape:
+		return k.alone(v.Args[0])
+	case ops.MatMul, ops.Elementwise, ir.Copy, ir.MatMulAcc:
+		return k.code.Buffers[k.layouts[v].Buf].Kind == vm.InArena
+	}
+	return false
+}
+
+func (k *block[F]) emitMatMul(v *ir.Value, fn ops.MatMul, av, bv *ir.Value, acc bool) {
+	g := &vm.Gemm[F]{Acc: acc, Pack: -1, Count: 1}
+	operand := func(v *ir.Value) vm.Matrix {
+		l := k.layout(v)
+		m, ok := vm.AsMatrix(l)
+		if !ok {
+			m, _ = vm.AsMatrix(k.compact(l, v.Type))
+		}
+		return m
+	}
+	g.A, g.B = operand(av), operand(bv)
+	c := k.target(v)
+	g.C, _ = vm.AsMatrix(c)
+	n := len(v.Shape)
+	g.M, g.N = v.Shape[n-2], v.Shape[n-1]
+	g.TransA, g.TransB = fn.TransA != g.A.Trans, fn.TransB != g.B.Trans
+	if g.K = av.Shape[n-1]; fn.TransA {
+		g.K = av.Shape[n-2]
+	}
+	k.layouts[v] = c
+	if n == 3 {
+		g.Count, g.Split = v.Shape[0], v.Shape[0]
+		if k.batch > 0 {
+			g.Split = g.Count
+		}
+		k.add(g, g.A.Layout, g.B.Layout, c)
+		return
+	}
+	k.divide(g)
+	packable := k.loop != nil && g.B.Layout.Clock == vm.Still && k.fixed(bv) && k.loop.T*g.M >= packedUses
+	if packable && !k.cfg.Without[pass.Pack] {
+		g.Pack = k.outer.pack(g)
+	}
+	k.add(g, g.A.Layout, g.B.Layout, c)
+	if g.Pack >= 0 {
+		last := len(k.touched) - 1
+		k.touched[last] = append(k.touched[last], k.packBufs[g.Pack])
+	}
+}
+
+// divide decides on the units of a product of two matrices: rows of the batch, blocks of rows with
+// packed weights, panels of columns, or blocks of rows.
+func (k *block[F]) divide(g *vm.Gemm[F]) {
+	tall := k.loop == nil && !g.TransA && g.M >= tallRows && g.N >= tallCols
+	switch {
+	case k.batch > 0:
+		g.Split, g.Block = k.batch, g.M/k.batch
+	case tall && !k.cfg.Without[pass.Pack]:
+		g.Tall, g.Block = true, packedRows
+		if g.K*g.N*k.elementSize() > packedCache {
+			g.Block = k.largeBlock(g)
+		}
+		g.Split = (g.M + g.Block - 1) / g.Block
+		g.Pack = k.pack(g)
+	case g.N >= g.M && g.N >= panelCols:
+		g.ByCols, g.Block = true, panelCols
+		g.Split = (g.N + panelCols - 1) / panelCols
+	default:
+		g.Block = blockRows
+		g.Split = (g.M + blockRows - 1) / blockRows
+	}
+}
+
+// largeBlock is how many rows are taken at a time where the packed weights outgrow a core's cache
+// and are fetched anew for each block: as many as the left operand may have in it, and as many
+// blocks for every worker, all about as large.
+func (k *block[F]) largeBlock(g *vm.Gemm[F]) int {
+	fit := blockBytes / (g.K * k.elementSize() * packedRows)
+	rows := max(4, min(8, fit)) * packedRows
+	rounds := (g.M + rows*k.cfg.Workers - 1) / (rows * k.cfg.Workers) * k.cfg.Workers
+	return ((g.M+rounds-1)/rounds + gemmRows - 1) / gemmRows * gemmRows
+}
+
+const (
+	packedRows  = 32      // rows at a time of a tall product with packed weights; more if those outgrow the cache
+	gemmRows    = 16      // what a block of rows is a multiple of
+	packedCache = 3 << 19 // bytes of packed weights that stay in a core's cache
+
+	tallRows   = 4 * packedRows // rows from which packing the weights once is less than what it saves
+	tallCols   = 16             // columns, likewise: narrower products leave most of a packed panel empty
+	blockBytes = 1 << 20        // of the left operand in a block, where the weights are not in the cache
+	packedUses = 16             // rows, over all steps of a loop, that are multiplied by weights worth packing
+	panelCols  = 64             // columns of a unit of a wide product
+	blockRows  = 32             // rows of a unit of any other product
+)
+
+// pack has B of a product packed, once for all products with it, and gives the index of the packed matrix.
+func (k *block[F]) pack(g *vm.Gemm[F]) int {
+	key := packKey{g.B.Layout.Buf, g.B.Layout.Off, g.K, g.N, g.B.Ld, g.TransB}
+	if i, ok := k.packOf[key]; ok {
+		return i
+	}
+	if k.above != nil && g.B.Layout.Segment == 0 && k.constant(g.B.Layout.Buf) { // the same in every segment
+		i := k.above.pack(g)
+		k.lasting = append(k.lasting, k.packBufs[i])
+		return i
+	}
+	buf := k.fresh(ops.Type{Dtype: k.floatType(), Shape: []int{kernels.PackedLen(g.K, g.N)}}, vm.InArena)
+	i := len(k.packBufs)
+	k.packBufs = append(k.packBufs, buf.Buf)
+	k.add(&vm.Pack[F]{B: g.B, Trans: g.TransB, K: g.K, N: g.N, Buf: buf.Buf, Target: i}, g.B.Layout, buf)
+	if k.packOf == nil {
+		k.packOf = map[packKey]int{}
+	}
+	k.packOf[key] = i
+	return i
+}
+
+type packKey struct {
+	buf, off, k, n, ld int
+	trans              bool
+}

@@ -1,0 +1,158 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/seqzoo/seqzoo/graph/internal/ir"
+	"github.com/seqzoo/seqzoo/graph/internal/vm"
+	"github.com/seqzoo/seqzoo/internal/ops"
+)
+
+// asTeam decides whether workers share every operation of a loop, rather than its rows, of which there are batch.
+func (k *block[F]) asTeam(batch int) bool {
+	if k.cfg.Workers == 1 {
+		return false
+	}
+	var weights, largest, all int
+	size := k.elementSize()
+	for _, v := range k.order {
+		cost := 0
+		switch fn := v.Fn.(type) {
+		case ops.Elementwise, ir.Copy:
+			cost = v.Size() / 8
+		case ops.MatMul, ir.MatMulAcc:
+			_, acc := fn.(ir.MatMulAcc)
+			b := v.Args[1]
+			if acc {
+				b = v.Args[2]
+			}
+			n := v.Shape[len(v.Shape)-1]
+			inner := b.Size() / (n * max(1, v.Size()/(n*v.Shape[len(v.Shape)-2])))
+			cost = vm.ProductCost(v.Size()/n, n, inner, size)
+			if k.fixed(b) {
+				weights += b.Size() * size
+			}
+		}
+		largest, all = max(largest, cost), all+cost
+	}
+	// Bytes of weights that stay with a core, and those that it pays to let each worker fetch for many rows at every step, since
+	// to wait for one another costs as much.
+	const cache, far = 3 << 19, 16 << 20
+	switch {
+	case all*k.loop.T < 2*k.cfg.Least:
+		return false // not worth sharing at all
+	case k.cfg.Shard == ShardTeam:
+		return true
+	case k.cfg.Shard == ShardRows && batch > 1:
+		return false
+	case batch >= 2*k.cfg.Workers && weights <= cache, batch >= 16*k.cfg.Workers && weights <= far:
+		return false
+	}
+	return largest > teamCost
+}
+
+// teamCost is the least cost in nanoseconds of the largest operation of a step at which it pays that workers meet
+// after every operation.
+const teamCost = 4_000
+
+// rows is the number of units that every instruction of the body has if all of them work row by row on the batch; 0 if
+// not.
+func (k *block[F]) rows() int {
+	if k.why = "its state has no batch"; len(k.loop.Carries) == 0 {
+		return 0
+	}
+	shape := k.loop.Carries[0].Leaf.Shape
+	if len(shape) == 0 {
+		return 0
+	}
+	batch := shape[0]
+	const (
+		shared = iota
+		byRow
+		mixed
+	)
+	of := map[*ir.Value]int{}
+	for _, c := range k.loop.Carries {
+		if of[c.Leaf] = byRow; len(c.Leaf.Shape) == 0 || c.Leaf.Shape[0] != batch {
+			k.why = fmt.Sprintf("what it carries for %v, %v, adds up over the batch", c.Next.At, c.Leaf.Type)
+			return 0
+		}
+	}
+	for _, p := range k.loop.Seqs {
+		if len(p.Leaf.Shape) > 1 && p.Leaf.Shape[0] == batch {
+			of[p.Leaf] = byRow
+		}
+	}
+	for _, v := range k.order {
+		if len(v.Args) == 0 {
+			continue
+		}
+		any := false
+		for _, a := range v.Args {
+			any = any || of[a] == byRow
+		}
+		if !any {
+			if !view(v) {
+				k.why = fmt.Sprintf("%v does not depend on it", v.At)
+				return 0
+			}
+			continue
+		}
+		ok := len(v.Shape) > 0 && v.Shape[0]%batch == 0
+		a := v.Args[0]
+		switch fn := v.Fn.(type) {
+		case ops.Elementwise, ir.Copy:
+			for _, a := range v.Args {
+				if of[a] == byRow {
+					ok = ok && len(a.Shape) == len(v.Shape) && a.Shape[0] == v.Shape[0]
+				}
+			}
+		case ops.MatMul:
+			ok = ok && byRows(fn, a, v.Args[1], of[a] == byRow, of[v.Args[1]] == byRow)
+		case ir.MatMulAcc:
+			ok = ok && of[v.Args[0]] == byRow && byRows(fn.MatMul, v.Args[1], v.Args[2], of[v.Args[1]] == byRow, of[v.Args[2]] == byRow)
+		case ops.Slice:
+			ok = ok && fn.Axis > 0
+		case ops.Pad:
+			ok = ok && fn.Axis > 0
+		case ops.Concat:
+			ok = ok && fn.Axis > 0
+		case ops.Reshape:
+		case ops.Transpose:
+			ok = ok && fn.Perm[0] == 0
+		case ops.Broadcast:
+			ok = ok && len(a.Shape) == len(v.Shape) && a.Shape[0] == v.Shape[0]
+		default:
+			ok = ok && k.byRow(v)
+		}
+		if !ok {
+			k.why = fmt.Sprintf("%v does not work row by row", v.At)
+			return 0
+		}
+		of[v] = byRow
+	}
+	return batch
+}
+
+// byRows reports whether a product's rows depend on the same rows of its operands.
+func byRows(fn ops.MatMul, a, b *ir.Value, aRows, bRows bool) bool {
+	if len(a.Shape) == 3 {
+		return true // stack by stack
+	}
+	return aRows && !bRows && !fn.TransA
+}
+
+// byRow reports whether an operation that is neither element-wise, a product nor a view has an instruction whose units
+// are the rows of its first axis.
+func (k *block[F]) byRow(v *ir.Value) bool {
+	switch fn := v.Fn.(type) {
+	case ops.RowWise:
+		return len(v.Shape) > 1
+	case ops.SumTo:
+		in := v.Args[0].Shape
+		n := len(in)
+		return n > 1 && len(fn.Shape) == n && slices.Equal(fn.Shape[:n-1], in[:n-1])
+	}
+	return false
+}
