@@ -1,11 +1,10 @@
 package cells
 
 import (
-	"errors"
-	"fmt"
 	"math"
 	"slices"
 
+	"github.com/seqzoo/seqzoo/internal/check"
 	"github.com/seqzoo/seqzoo/nodes"
 )
 
@@ -33,27 +32,21 @@ type AttentionConfig struct {
 
 // Validate reports every field that is out of range.
 func (c AttentionConfig) Validate() error {
-	errs := []error{checkWidths("Attention", "Query", c.Query)}
+	bad := checkWidths("Attention", "Query", c.Query)
 	switch c.Score {
 	case "", AdditiveScore, GeneralScore, ConcatScore:
-		errs = append(errs, checkWidths("Attention", "Key", c.Key))
+		bad.Int("Key", c.Key, 1, MaxWidth)
 	case DotScore, ScaledDotScore:
-		if c.Key != 0 && c.Key != c.Query {
-			errs = append(errs, fmt.Errorf("Attention: the score %s of queries %d and keys %d wide: want equal widths", c.Score, c.Query, c.Key))
-		}
+		bad.That(c.Key == 0 || c.Key == c.Query,
+			"the score %s of queries %d and keys %d wide: want equal widths", c.Score, c.Query, c.Key)
 	default:
-		errs = append(errs, fmt.Errorf("Attention: Score is %q, want additive, dot, general, concat or scaled_dot", c.Score))
+		check.OneOf(bad, "Score", c.Score, AdditiveScore, DotScore, GeneralScore, ConcatScore, ScaledDotScore)
 	}
-	if c.Hidden < 0 || c.Hidden > MaxWidth {
-		errs = append(errs, fmt.Errorf("Attention: Hidden is %d, want 1 … %d, or 0 for the width of a query", c.Hidden, MaxWidth))
-	}
-	if additive := c.Score == "" || c.Score == AdditiveScore; !additive && (c.Bias || c.Coverage) {
-		errs = append(errs, fmt.Errorf("Attention: Bias and Coverage belong to the additive score, not to %s", c.Score))
-	}
-	if c.Causal && c.Coverage {
-		errs = append(errs, errors.New("Attention: Causal is for whole sequences of queries, Coverage for one query after another"))
-	}
-	return errors.Join(errs...)
+	bad.Optional("Hidden", c.Hidden, 1, MaxWidth, "or 0 for the width of a query")
+	bad.That(c.Score == "" || c.Score == AdditiveScore || !c.Bias && !c.Coverage,
+		"Bias and Coverage belong to the additive score, not to %s", c.Score)
+	bad.That(!c.Causal || !c.Coverage, "Causal is for whole sequences of queries, Coverage for one query after another")
+	return bad.Err()
 }
 
 // Attention reads a memory of S places, each a key with a value, such as the words of a sentence or the cells of a
@@ -179,11 +172,9 @@ func (c MultiHeadConfig) withDefaults() MultiHeadConfig {
 // Validate reports every field that is out of range.
 func (c MultiHeadConfig) Validate() error {
 	c = c.withDefaults()
-	err := checkWidths("MultiHead", "Query", c.Query, "Key", c.Key, "Value", c.Value, "Width", c.Width, "Heads", c.Heads)
-	if err == nil && c.Width%c.Heads != 0 {
-		err = fmt.Errorf("MultiHead: Width is %d, want a multiple of the %d heads", c.Width, c.Heads)
-	}
-	return err
+	bad := checkWidths("MultiHead", "Query", c.Query, "Key", c.Key, "Value", c.Value, "Width", c.Width, "Heads", c.Heads)
+	bad.That(!bad.None() || c.Width%c.Heads == 0, "Width is %d, want a multiple of the %d heads", c.Width, c.Heads)
+	return bad.Err()
 }
 
 // MultiHead is attention by several heads side by side, each with its own share of the width E (Vaswani et al., 2017):

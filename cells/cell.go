@@ -1,10 +1,10 @@
 package cells
 
 import (
-	"errors"
-	"fmt"
+	"cmp"
 	"math"
 
+	"github.com/seqzoo/seqzoo/internal/check"
 	"github.com/seqzoo/seqzoo/nodes"
 )
 
@@ -48,12 +48,8 @@ const (
 )
 
 // checkActivation reports an activation that is none of the three.
-func checkActivation(cell string, a Activation) error {
-	switch a {
-	case "", Tanh, ReLU, Sigmoid:
-		return nil
-	}
-	return fmt.Errorf("%s: Activation is %q, want tanh, relu or sigmoid", cell, a)
+func checkActivation(bad *check.Problems, a Activation) {
+	check.OneOf(bad, "Activation", cmp.Or(a, Tanh), Tanh, ReLU, Sigmoid)
 }
 
 func (a Activation) of(x *nodes.Node) *nodes.Node {
@@ -69,15 +65,13 @@ func (a Activation) of(x *nodes.Node) *nodes.Node {
 // MaxWidth is the largest width of a cell: 2²⁰, far beyond use, and small enough that no product of sizes overflows.
 const MaxWidth = 1 << 20
 
-// checkWidths reports every width outside of 1 … MaxWidth by name.
-func checkWidths(cell string, widths ...any) error {
-	var errs []error
+// checkWidths begins to gather what is wrong with a cell: every width outside of 1 … MaxWidth, by name.
+func checkWidths(cell string, widths ...any) *check.Problems {
+	bad := &check.Problems{Prefix: cell + ": "}
 	for i := 0; i < len(widths); i += 2 {
-		if n := widths[i+1].(int); n < 1 || n > MaxWidth {
-			errs = append(errs, fmt.Errorf("%s: %s is %d, want 1 … %d", cell, widths[i], n, MaxWidth))
-		}
+		bad.Int(widths[i].(string), widths[i+1].(int), 1, MaxWidth)
 	}
-	return errors.Join(errs...)
+	return bad
 }
 
 // must panics with the mistakes of a configuration as a *nodes.BuildError.
@@ -107,14 +101,9 @@ func setUniform(hidden int, inits ...*nodes.Init) {
 const maxMemory = 1 << 20
 
 // checkMemory reports a memory out of range, or set beside another start of the biases.
-func checkMemory(cell string, memory int, uniform bool) error {
-	if memory != 0 && (memory < 2 || memory > maxMemory) {
-		return fmt.Errorf("%s: Memory is %d, want 2 … %d steps, or 0", cell, memory, maxMemory)
-	}
-	if memory != 0 && uniform {
-		return fmt.Errorf("%s: Memory and Uniform both say how biases begin; set one of them", cell)
-	}
-	return nil
+func checkMemory(bad *check.Problems, memory int, uniform bool) {
+	bad.Optional("Memory", memory, 2, maxMemory, "or 0")
+	bad.That(memory == 0 || !uniform, "Memory and Uniform both say how biases begin; set one of them")
 }
 
 // affine is x·w + b, without b if the cell has none.

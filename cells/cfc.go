@@ -1,9 +1,6 @@
 package cells
 
 import (
-	"errors"
-	"fmt"
-
 	"github.com/seqzoo/seqzoo/nodes"
 )
 
@@ -20,14 +17,10 @@ type CfCConfig struct {
 
 // Validate reports every field that is out of range.
 func (c CfCConfig) Validate() error {
-	err := checkWidths("CfC", "In", c.In, "Hidden", c.Hidden)
-	if c.Backbone != 0 {
-		err = errors.Join(err, checkWidths("CfC", "Backbone", c.Backbone))
-	}
-	if c.Gaps && c.In == 1 {
-		err = errors.Join(err, fmt.Errorf("CfC: In is 1 and Gaps is set: want at least one feature beside the gap"))
-	}
-	return err
+	bad := checkWidths("CfC", "In", c.In, "Hidden", c.Hidden)
+	bad.Optional("Backbone", c.Backbone, 1, MaxWidth, "or 0 for none")
+	bad.That(!c.Gaps || c.In != 1, "In is 1 and Gaps is set: want at least one feature beside the gap")
+	return bad.Err()
 }
 
 // Sized is the configuration for the given widths.

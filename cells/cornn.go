@@ -1,8 +1,6 @@
 package cells
 
 import (
-	"errors"
-	"fmt"
 	"math"
 
 	"github.com/seqzoo/seqzoo/nodes"
@@ -19,16 +17,11 @@ type CoRNNConfig struct {
 
 // Validate reports every field that is out of range.
 func (c CoRNNConfig) Validate() error {
-	err := checkWidths("CoRNN", "In", c.In, "Hidden", c.Hidden)
-	for _, f := range []struct {
-		name  string
-		value float64
-	}{{"Dt", c.Dt}, {"Gamma", c.Gamma}, {"Epsilon", c.Epsilon}} {
-		if !(f.value >= 0) || math.IsInf(f.value, 1) {
-			err = errors.Join(err, fmt.Errorf("CoRNN: %s is %g, want a number above 0, or 0 for the default", f.name, f.value))
-		}
-	}
-	return err
+	bad := checkWidths("CoRNN", "In", c.In, "Hidden", c.Hidden)
+	bad.NotNegative("Dt", c.Dt, "0 for the default")
+	bad.NotNegative("Gamma", c.Gamma, "0 for the default")
+	bad.NotNegative("Epsilon", c.Epsilon, "0 for the default")
+	return bad.Err()
 }
 
 // Sized is the configuration for the given widths.

@@ -1,7 +1,6 @@
 package cells
 
 import (
-	"errors"
 	"math"
 
 	"github.com/seqzoo/seqzoo/nodes"
@@ -16,7 +15,9 @@ type GatedDeltaConfig struct {
 
 // Validate reports every field that is out of range.
 func (c GatedDeltaConfig) Validate() error {
-	return errors.Join(checkWidths("GatedDelta", "In", c.In, "Hidden", c.Hidden), checkHeads("GatedDelta", c.Heads, c.Hidden))
+	bad := checkWidths("GatedDelta", "In", c.In, "Hidden", c.Hidden)
+	checkHeads(bad, c.Heads, c.Hidden)
+	return bad.Err()
 }
 
 // Sized is the configuration for the given widths.

@@ -1,8 +1,6 @@
 package cells
 
 import (
-	"errors"
-
 	"github.com/seqzoo/seqzoo/nodes"
 )
 
@@ -23,7 +21,9 @@ type GRUConfig struct {
 
 // Validate reports every field that is out of range.
 func (c GRUConfig) Validate() error {
-	return errors.Join(checkWidths("GRU", "In", c.In, "Hidden", c.Hidden), checkMemory("GRU", c.Memory, c.Uniform))
+	bad := checkWidths("GRU", "In", c.In, "Hidden", c.Hidden)
+	checkMemory(bad, c.Memory, c.Uniform)
+	return bad.Err()
 }
 
 // Sized is the configuration for the given widths.

@@ -1,8 +1,6 @@
 package cells
 
 import (
-	"errors"
-	"fmt"
 	"math"
 
 	"github.com/seqzoo/seqzoo/nodes"
@@ -20,11 +18,10 @@ type IndRNNConfig struct {
 
 // Validate reports every field that is out of range.
 func (c IndRNNConfig) Validate() error {
-	err := checkWidths("IndRNN", "In", c.In, "Hidden", c.Hidden)
-	if c.Steps < 0 {
-		err = errors.Join(err, fmt.Errorf("IndRNN: Steps is %d, want at least 1, or 0 for 100", c.Steps))
-	}
-	return errors.Join(err, checkActivation("IndRNN", c.Activation))
+	bad := checkWidths("IndRNN", "In", c.In, "Hidden", c.Hidden)
+	bad.Optional("Steps", c.Steps, 1, math.MaxInt, "or 0 for 100")
+	checkActivation(bad, c.Activation)
+	return bad.Err()
 }
 
 // Sized is the configuration for the given widths.

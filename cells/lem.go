@@ -1,8 +1,6 @@
 package cells
 
 import (
-	"errors"
-	"fmt"
 	"math"
 
 	"github.com/seqzoo/seqzoo/nodes"
@@ -17,11 +15,9 @@ type LEMConfig struct {
 
 // Validate reports every field that is out of range.
 func (c LEMConfig) Validate() error {
-	err := checkWidths("LEM", "In", c.In, "Hidden", c.Hidden)
-	if !(c.Dt >= 0) || math.IsInf(c.Dt, 1) {
-		err = errors.Join(err, fmt.Errorf("LEM: Dt is %g, want a number above 0, or 0 for 1", c.Dt))
-	}
-	return err
+	bad := checkWidths("LEM", "In", c.In, "Hidden", c.Hidden)
+	bad.NotNegative("Dt", c.Dt, "0 for 1")
+	return bad.Err()
 }
 
 // Sized is the configuration for the given widths.

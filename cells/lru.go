@@ -1,8 +1,6 @@
 package cells
 
 import (
-	"errors"
-	"fmt"
 	"math"
 
 	"github.com/seqzoo/seqzoo/nodes"
@@ -20,15 +18,11 @@ type LRUConfig struct {
 // Validate reports every field that is out of range.
 func (c LRUConfig) Validate() error {
 	c = c.withDefaults()
-	err := checkWidths("LRU", "In", c.In, "Hidden", c.Hidden, "Units", c.Units)
-	if !(0 < c.MinRadius && c.MinRadius < c.MaxRadius && c.MaxRadius < 1) {
-		err = errors.Join(err, fmt.Errorf("LRU: MinRadius is %g and MaxRadius %g, want 0 < MinRadius < MaxRadius < 1",
-			c.MinRadius, c.MaxRadius))
-	}
-	if !(0 < c.MaxPhase && c.MaxPhase <= 2*math.Pi) {
-		err = errors.Join(err, fmt.Errorf("LRU: MaxPhase is %g, want above 0 and at most 2π", c.MaxPhase))
-	}
-	return err
+	bad := checkWidths("LRU", "In", c.In, "Hidden", c.Hidden, "Units", c.Units)
+	bad.That(0 < c.MinRadius && c.MinRadius < c.MaxRadius && c.MaxRadius < 1,
+		"MinRadius is %g and MaxRadius %g, want 0 < MinRadius < MaxRadius < 1", c.MinRadius, c.MaxRadius)
+	bad.That(0 < c.MaxPhase && c.MaxPhase <= 2*math.Pi, "MaxPhase is %g, want more than 0 and at most 2π", c.MaxPhase)
+	return bad.Err()
 }
 
 // Sized is the configuration for the given widths.

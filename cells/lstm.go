@@ -1,10 +1,6 @@
 package cells
 
 import (
-	"errors"
-	"fmt"
-	"math"
-
 	"github.com/seqzoo/seqzoo/nodes"
 )
 
@@ -47,21 +43,15 @@ type LSTMConfig struct {
 
 // Validate reports every field that is out of range.
 func (c LSTMConfig) Validate() error {
-	err := checkWidths("LSTM", "In", c.In, "Hidden", c.Hidden)
-	if c.Projection != 0 {
-		err = errors.Join(err, checkWidths("LSTM", "Projection", c.Projection))
-	}
-	if c.Peephole != NoPeephole && c.Peephole != Diagonal && c.Peephole != Full {
-		err = errors.Join(err, fmt.Errorf("LSTM: Peephole is %q, want none, diagonal or full", c.Peephole))
-	}
-	if c.LayerNorm != NoNorm && c.LayerNorm != NormGates && c.LayerNorm != NormGate {
-		err = errors.Join(err, fmt.Errorf("LSTM: LayerNorm is %q, want none, gates or gate", c.LayerNorm))
-	}
-	err = errors.Join(err, checkMemory("LSTM", c.Memory, c.Uniform))
-	if !(c.NormEps >= 0) || math.IsInf(c.NormEps, 1) {
-		err = errors.Join(err, fmt.Errorf("LSTM: NormEps is %g, want a number of 0 or more", c.NormEps))
-	}
-	return err
+	bad := checkWidths("LSTM", "In", c.In, "Hidden", c.Hidden)
+	bad.Optional("Projection", c.Projection, 1, MaxWidth)
+	bad.That(c.Peephole == NoPeephole || c.Peephole == Diagonal || c.Peephole == Full,
+		"Peephole is %q, want none, diagonal or full", c.Peephole)
+	bad.That(c.LayerNorm == NoNorm || c.LayerNorm == NormGates || c.LayerNorm == NormGate,
+		"LayerNorm is %q, want none, gates or gate", c.LayerNorm)
+	checkMemory(bad, c.Memory, c.Uniform)
+	bad.NotNegative("NormEps", c.NormEps)
+	return bad.Err()
 }
 
 // Sized is the configuration for the given widths.

@@ -13,7 +13,7 @@ type MinGRUConfig struct {
 
 // Validate reports every field that is out of range.
 func (c MinGRUConfig) Validate() error {
-	return checkWidths("MinGRU", "In", c.In, "Hidden", c.Hidden)
+	return checkWidths("MinGRU", "In", c.In, "Hidden", c.Hidden).Err()
 }
 
 // Sized is the configuration for the given widths.

@@ -13,7 +13,7 @@ type MinLSTMConfig struct {
 
 // Validate reports every field that is out of range.
 func (c MinLSTMConfig) Validate() error {
-	return checkWidths("MinLSTM", "In", c.In, "Hidden", c.Hidden)
+	return checkWidths("MinLSTM", "In", c.In, "Hidden", c.Hidden).Err()
 }
 
 // Sized is the configuration for the given widths.

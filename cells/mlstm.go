@@ -1,7 +1,6 @@
 package cells
 
 import (
-	"errors"
 	"math"
 
 	"github.com/seqzoo/seqzoo/nodes"
@@ -17,7 +16,9 @@ type MLSTMConfig struct {
 
 // Validate reports every field that is out of range.
 func (c MLSTMConfig) Validate() error {
-	return errors.Join(checkWidths("MLSTM", "In", c.In, "Hidden", c.Hidden), checkHeads("MLSTM", c.Heads, c.Hidden))
+	bad := checkWidths("MLSTM", "In", c.In, "Hidden", c.Hidden)
+	checkHeads(bad, c.Heads, c.Hidden)
+	return bad.Err()
 }
 
 // Sized is the configuration for the given widths.

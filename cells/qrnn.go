@@ -1,9 +1,6 @@
 package cells
 
 import (
-	"errors"
-	"fmt"
-
 	"github.com/seqzoo/seqzoo/nodes"
 )
 
@@ -18,11 +15,9 @@ type QRNNConfig struct {
 
 // Validate reports every field that is out of range.
 func (c QRNNConfig) Validate() error {
-	err := checkWidths("QRNN", "In", c.In, "Hidden", c.Hidden)
-	if c.Width < 0 || c.Width > 2 {
-		err = errors.Join(err, fmt.Errorf("QRNN: Width is %d, want 1 or 2 steps, or 0 for 2", c.Width))
-	}
-	return err
+	bad := checkWidths("QRNN", "In", c.In, "Hidden", c.Hidden)
+	bad.That(c.Width >= 0 && c.Width <= 2, "Width is %d, want 1 or 2 steps, or 0 for 2", c.Width)
+	return bad.Err()
 }
 
 // Sized is the configuration for the given widths.

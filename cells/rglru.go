@@ -15,7 +15,7 @@ type RGLRUConfig struct {
 
 // Validate reports every field that is out of range.
 func (c RGLRUConfig) Validate() error {
-	return checkWidths("RGLRU", "In", c.In, "Hidden", c.Hidden)
+	return checkWidths("RGLRU", "In", c.In, "Hidden", c.Hidden).Err()
 }
 
 // Sized is the configuration for the given widths.

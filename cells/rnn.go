@@ -1,8 +1,6 @@
 package cells
 
 import (
-	"errors"
-
 	"github.com/seqzoo/seqzoo/nodes"
 )
 
@@ -20,7 +18,9 @@ type RNNConfig struct {
 
 // Validate reports every field that is out of range.
 func (c RNNConfig) Validate() error {
-	return errors.Join(checkWidths("RNN", "In", c.In, "Hidden", c.Hidden), checkActivation("RNN", c.Activation))
+	bad := checkWidths("RNN", "In", c.In, "Hidden", c.Hidden)
+	checkActivation(bad, c.Activation)
+	return bad.Err()
 }
 
 // Sized is the configuration for the given widths.

@@ -1,10 +1,9 @@
 package cells
 
 import (
-	"errors"
-	"fmt"
 	"math"
 
+	"github.com/seqzoo/seqzoo/internal/check"
 	"github.com/seqzoo/seqzoo/nodes"
 )
 
@@ -19,7 +18,9 @@ type SLSTMConfig struct {
 
 // Validate reports every field that is out of range.
 func (c SLSTMConfig) Validate() error {
-	return errors.Join(checkWidths("SLSTM", "In", c.In, "Hidden", c.Hidden), checkHeads("SLSTM", c.Heads, c.Hidden))
+	bad := checkWidths("SLSTM", "In", c.In, "Hidden", c.Hidden)
+	checkHeads(bad, c.Heads, c.Hidden)
+	return bad.Err()
 }
 
 // Sized is the configuration for the given widths.
@@ -34,11 +35,9 @@ func (c SLSTMConfig) New(s *nodes.Scope) Cell { return NewSLSTM(s, c) }
 func init() { Register("slstm", SLSTMConfig{}) }
 
 // checkHeads reports a number of heads that does not divide the width.
-func checkHeads(cell string, heads, hidden int) error {
-	if heads < 0 || heads > hidden || heads > 0 && hidden%heads != 0 {
-		return fmt.Errorf("%s: Heads is %d, want a number that divides Hidden, which is %d", cell, heads, hidden)
-	}
-	return nil
+func checkHeads(bad *check.Problems, heads, hidden int) {
+	bad.That(heads == 0 || heads > 0 && heads <= hidden && hidden%heads == 0,
+		"Heads is %d, want a number that divides Hidden, which is %d", heads, hidden)
 }
 
 // SLSTM is one step of the scalar LSTM of xLSTM (Beck et al., 2024): an LSTM with an exponential input gate, and a

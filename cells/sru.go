@@ -10,7 +10,7 @@ type SRUConfig struct {
 }
 
 // Validate reports every field that is out of range.
-func (c SRUConfig) Validate() error { return checkWidths("SRU", "In", c.In, "Hidden", c.Hidden) }
+func (c SRUConfig) Validate() error { return checkWidths("SRU", "In", c.In, "Hidden", c.Hidden).Err() }
 
 // Sized is the configuration for the given widths.
 func (c SRUConfig) Sized(in, hidden int) Config {

@@ -18,11 +18,10 @@ func (c SSMConfig) Validate() error {
 	if c.Units == 0 {
 		c.Units = 16
 	}
-	err := checkWidths("SSM", "In", c.In, "Hidden", c.Hidden, "Units", c.Units)
-	if err != nil {
+	if err := checkWidths("SSM", "In", c.In, "Hidden", c.Hidden, "Units", c.Units).Err(); err != nil {
 		return err
 	}
-	return checkWidths("SSM", "Hidden·Units", c.Hidden*c.Units)
+	return checkWidths("SSM", "Hidden·Units", c.Hidden*c.Units).Err()
 }
 
 // Sized is the configuration for the given widths.

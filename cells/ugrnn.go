@@ -1,8 +1,6 @@
 package cells
 
 import (
-	"errors"
-
 	"github.com/seqzoo/seqzoo/nodes"
 )
 
@@ -17,7 +15,9 @@ type UGRNNConfig struct {
 
 // Validate reports every field that is out of range.
 func (c UGRNNConfig) Validate() error {
-	return errors.Join(checkWidths("UGRNN", "In", c.In, "Hidden", c.Hidden), checkActivation("UGRNN", c.Activation))
+	bad := checkWidths("UGRNN", "In", c.In, "Hidden", c.Hidden)
+	checkActivation(bad, c.Activation)
+	return bad.Err()
 }
 
 // Sized is the configuration for the given widths.

@@ -42,7 +42,7 @@ func runVariational(r *goldenRun) {
 	B, D, Z := c.whole("B"), c.whole("D"), c.whole("Z")
 	cfg := reduce.VAEConfig{
 		Features: D, Widths: []int{c.whole("H")}, Code: Z, Activation: "tanh",
-		Likelihood: c.word("likelihood", reduce.BernoulliDecoder, reduce.GaussianDecoder),
+		Likelihood: reduce.Likelihood(c.word("likelihood", "bernoulli", "gaussian")),
 		Beta:       c.number("beta"), FreeBits: c.number("free_bits"), Float64: r.dtype == nodes.Float64,
 	}
 	m, err := reduce.NewVAE(cfg, 1)

@@ -10,8 +10,8 @@ func runWord2Vec(r *goldenRun) {
 	c := r.config
 	B, V, E := c.whole("B"), c.whole("V"), c.whole("E")
 	cfg := word2vec.NetworkConfig{
-		Model:  c.word("model", word2vec.SkipGram, word2vec.CBOW),
-		Output: c.word("output", word2vec.Negative, word2vec.Hierarchical, word2vec.Full),
+		Model:  word2vec.Architecture(c.word("model", "skipgram", "cbow")),
+		Output: word2vec.Output(c.word("output", "negative", "hierarchical", "full")),
 		V:      V, E: E,
 	}
 	if cfg.Model == word2vec.CBOW {

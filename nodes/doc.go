@@ -20,6 +20,8 @@
 // what would be right. Every exported edge that builds (a model's constructor, say) recovers that type alone and
 // returns it; Try does so for building code of one's own. No other panic is swallowed.
 //
+// A configuration that is out of range is a *ConfigError, here as in all packages. Match both with errors.As.
+//
 // # Randomness
 //
 // Dropout and every other noise is drawn from a counter-based generator: a pure function of a seed and a counter that

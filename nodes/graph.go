@@ -8,6 +8,7 @@ import (
 	"gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 
+	"github.com/seqzoo/seqzoo/internal/check"
 	"github.com/seqzoo/seqzoo/internal/ops"
 )
 
@@ -20,6 +21,10 @@ var (
 
 // BuildError is a mistake found while a graph was being built.
 type BuildError = ops.BuildError
+
+// ConfigError is what every Validate of the library returns, and what constructors return for a configuration that does
+// not validate: all that is wrong with it, in the order of its fields, a line for each.
+type ConfigError = check.Error
 
 // Try runs building code and returns the *BuildError it panicked with, if any. Other panics pass.
 func Try(build func()) (err error) {

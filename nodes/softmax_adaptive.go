@@ -1,13 +1,13 @@
 package nodes
 
 import (
-	"errors"
 	"fmt"
 	"math"
 	"slices"
 
 	"gorgonia.org/tensor"
 
+	"github.com/seqzoo/seqzoo/internal/check"
 	"github.com/seqzoo/seqzoo/internal/ops"
 )
 
@@ -31,29 +31,24 @@ type AdaptiveSoftmaxConfig struct {
 
 // Validate reports every field that is out of range.
 func (c AdaptiveSoftmaxConfig) Validate() error {
-	var errs []error
-	report := func(ok bool, format string, args ...any) {
-		if !ok {
-			errs = append(errs, fmt.Errorf("adaptive softmax: "+format, args...))
-		}
-	}
-	report(c.In >= 1, "In is %d, want at least 1", c.In)
-	report(c.V >= 2, "V is %d, want at least 2", c.V)
-	report(len(c.Cutoffs) > 0, "no cutoffs: want at least one, such as a tenth of the vocabulary")
+	bad := check.Problems{Prefix: "adaptive softmax: "}
+	bad.Int("In", c.In, 1, math.MaxInt)
+	bad.Int("V", c.V, 2, math.MaxInt)
+	bad.That(len(c.Cutoffs) > 0, "no cutoffs: want at least one, such as a tenth of the vocabulary")
 	last := 0
 	for _, at := range c.Cutoffs {
-		report(at > last && at < c.V, "cutoffs are %v, want rising ones in 1 … %d, the vocabulary less one", c.Cutoffs, c.V-1)
+		bad.That(at > last && at < c.V, "cutoffs are %v, want rising ones in 1 … %d, the vocabulary less one", c.Cutoffs, c.V-1)
 		if at <= last || at >= c.V {
 			break
 		}
 		last = at
 	}
-	report(c.Div == 0 || c.Div >= 1 && !math.IsInf(c.Div, 0), "Div is %g, want at least 1, or 0 for 4", c.Div)
-	report(c.Shares == nil || len(c.Shares) == len(c.Cutoffs), "%d shares for %d tails", len(c.Shares), len(c.Cutoffs))
+	bad.That(c.Div == 0 || c.Div >= 1 && !math.IsInf(c.Div, 0), "Div is %g, want at least 1, or 0 for 4", c.Div)
+	bad.That(c.Shares == nil || len(c.Shares) == len(c.Cutoffs), "%d shares for %d tails", len(c.Shares), len(c.Cutoffs))
 	for _, s := range c.Shares {
-		report(s >= 0 && s <= 1, "a share is %g, want 0 … 1", s)
+		bad.That(s >= 0 && s <= 1, "a share is %g, want 0 … 1", s)
 	}
-	return errors.Join(errs...)
+	return bad.Err()
 }
 
 // AdaptiveSoftmax is a softmax over a large vocabulary in two steps (Grave et al., 2017): frequent tokens stand in a head,

@@ -6,6 +6,7 @@ import (
 
 	"gorgonia.org/tensor"
 
+	"github.com/seqzoo/seqzoo/internal/check"
 	"github.com/seqzoo/seqzoo/internal/ops"
 	"github.com/seqzoo/seqzoo/internal/rng"
 )
@@ -32,10 +33,10 @@ type SampledSoftmax struct {
 
 // Validate reports every field that is out of range.
 func (s SampledSoftmax) Validate() error {
-	if s.V < 1 || s.Samples < 1 || s.Samples > s.V {
-		return fmt.Errorf("sampled softmax: %d samples of a vocabulary of %d; want 1 … V of them", s.Samples, s.V)
-	}
-	return nil
+	bad := check.Problems{Prefix: "sampled softmax: "}
+	bad.That(s.V >= 1 && s.Samples >= 1 && s.Samples <= s.V,
+		"%d samples of a vocabulary of %d; want 1 … V of them", s.Samples, s.V)
+	return bad.Err()
 }
 
 // absent is added to the score of the target where the sample holds it too. Its exponential is 0.

@@ -2,11 +2,11 @@ package train
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"math"
 	"slices"
 
+	"github.com/seqzoo/seqzoo/internal/check"
 	"github.com/seqzoo/seqzoo/internal/rng"
 )
 
@@ -42,21 +42,14 @@ type Batches struct {
 // NewBatches gathers n examples. The lengths of the sequences are used, and then needed, if cfg.Bucket asks for them;
 // else they may be nil.
 func NewBatches(n int, lengths []int, cfg BatchesConfig) (*Batches, error) {
-	var errs []error
-	if n < 1 || n > math.MaxInt32 {
-		errs = append(errs, fmt.Errorf("batches: there are %d examples; it takes 1 to %d", n, math.MaxInt32))
-	}
-	if cfg.Batch < 1 {
-		errs = append(errs, fmt.Errorf("batches: Batch is %d; it needs at least 1", cfg.Batch))
-	}
-	if cfg.Bucket < 0 {
-		errs = append(errs, fmt.Errorf("batches: Bucket is %d; it must not be negative", cfg.Bucket))
-	}
-	if cfg.Bucket > 1 && len(lengths) != n {
-		errs = append(errs, fmt.Errorf("batches: Bucket is %d, and there are %d lengths for %d examples", cfg.Bucket, len(lengths), n))
-	}
-	if len(errs) > 0 {
-		return nil, errors.Join(errs...)
+	bad := check.Problems{Prefix: "batches: "}
+	bad.That(n >= 1 && n <= math.MaxInt32, "there are %d examples; it takes 1 to %d", n, math.MaxInt32)
+	bad.Int("Batch", cfg.Batch, 1, math.MaxInt)
+	bad.Int("Bucket", cfg.Bucket, 0, math.MaxInt)
+	bad.That(cfg.Bucket <= 1 || len(lengths) == n,
+		"Bucket is %d, and there are %d lengths for %d examples", cfg.Bucket, len(lengths), n)
+	if err := bad.Err(); err != nil {
+		return nil, err
 	}
 	cfg.Batch = min(cfg.Batch, n)
 	b := &Batches{cfg: cfg, lengths: lengths, n: n, ready: -1}

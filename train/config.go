@@ -1,9 +1,9 @@
 package train
 
 import (
-	"errors"
-	"fmt"
 	"math"
+
+	"github.com/seqzoo/seqzoo/internal/check"
 )
 
 // Zero means 0 in a field of a configuration whose own 0 selects a default: AdamConfig{Beta1: train.Zero}. It is the
@@ -21,17 +21,19 @@ func or(x, otherwise float64) float64 {
 	return x
 }
 
+// ConfigError is all that is wrong with a configuration, a line for each field: what NewAdam, Fit, NewBatches and every
+// Validate return for one that is out of range.
+type ConfigError = check.Error
+
 // checks gathers everything that is wrong with one configuration.
 type checks struct {
 	config string
-	errs   []error
+	bad    check.Problems
 }
 
 // field notes a field that is not ok; want completes "it must be".
 func (c *checks) field(ok bool, name string, value any, want string) {
-	if !ok {
-		c.errs = append(c.errs, fmt.Errorf("train: %s.%s is %v; it must be %s", c.config, name, value, want))
-	}
+	c.bad.That(ok, "train: %s.%s is %v; it must be %s", c.config, name, value, want)
 }
 
 func (c *checks) rate(name string, value float64) {
@@ -58,7 +60,7 @@ func (c *checks) eps(value float64) {
 	c.field(value >= smallest && !math.IsInf(value, 1), "Eps", value, "finite and at least 1.2e-38")
 }
 
-func (c *checks) err() error { return errors.Join(c.errs...) }
+func (c *checks) err() error { return c.bad.Err() }
 
 // nonNegative is false for NaN too.
 func nonNegative(x float64) bool { return x >= 0 && !math.IsInf(x, 1) }

@@ -1,6 +1,11 @@
 package unroll
 
-import "fmt"
+import (
+	"fmt"
+	"math"
+
+	"github.com/seqzoo/seqzoo/internal/check"
+)
 
 // Window says how truncated backpropagation through time cuts a sequence (Williams and Peng, 1990): every Stride steps
 // (k1) the loss of those steps is backpropagated through the last Length steps (k2). Equal values are the common case:
@@ -16,13 +21,12 @@ type Span struct{ Start, Scored, End int }
 
 // Validate checks the sizes.
 func (w Window) Validate() error {
-	if w.Stride < 1 {
-		return fmt.Errorf("Window: Stride is %d, want at least 1", w.Stride)
+	bad := check.Problems{Prefix: "Window: "}
+	bad.Int("Stride", w.Stride, 1, math.MaxInt)
+	if bad.None() {
+		bad.That(w.Length == 0 || w.Length >= w.Stride, "Length is %d, want at least Stride, which is %d", w.Length, w.Stride)
 	}
-	if w.Length != 0 && w.Length < w.Stride {
-		return fmt.Errorf("Window: Length is %d, want at least Stride, which is %d", w.Length, w.Stride)
-	}
-	return nil
+	return bad.Err()
 }
 
 // Plan lists the windows of a sequence of T steps. They lie on a grid of Stride, so the last one may score fewer steps.

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/seqzoo/seqzoo/cells"
 	"github.com/seqzoo/seqzoo/examples/internal/cli"
 	"github.com/seqzoo/seqzoo/train"
 	"github.com/seqzoo/seqzoo/zoo"
@@ -41,7 +42,7 @@ func (s *shape) register(f *flag.FlagSet) {
 
 func (s *shape) corruption() (c reduce.Corruption, err error) {
 	kind, amount, ok := strings.Cut(s.noise, ":")
-	if c.Kind = kind; ok {
+	if c.Kind = reduce.CorruptionKind(kind); ok {
 		c.Amount, err = strconv.ParseFloat(amount, 64)
 	}
 	if !ok || err != nil {
@@ -76,7 +77,7 @@ func (s *shape) model(r, valid *rows, d reduce.RowData, seed uint64) (m reduce.R
 		return m, nil, err
 	case "vae":
 		cfg := reduce.VAEConfig{
-			Features: r.width, Code: s.code, Activation: s.activation, Beta: s.beta, FreeBits: s.freeBits, Standardise: standardise,
+			Features: r.width, Code: s.code, Activation: cells.Activation(s.activation), Beta: s.beta, FreeBits: s.freeBits, Standardise: standardise,
 		}
 		if !unit {
 			cfg.Likelihood = reduce.GaussianDecoder
@@ -105,7 +106,7 @@ func (s *shape) model(r, valid *rows, d reduce.RowData, seed uint64) (m reduce.R
 		task, err = v.Task(d)
 		return v, task, err
 	}
-	cfg := reduce.AutoencoderConfig{Features: r.width, Activation: s.activation, Tied: s.tied, Standardise: standardise}
+	cfg := reduce.AutoencoderConfig{Features: r.width, Activation: cells.Activation(s.activation), Tied: s.tied, Standardise: standardise}
 	if s.kind == "linear" {
 		cfg.Activation, cfg.Centre = "linear", !standardise
 	} else {

@@ -114,7 +114,7 @@ func (t *trainCommand) config() label.ClassifierConfig {
 			Recurrent: zoo.Recurrent{Cell: t.cell, Hidden: t.hidden, Layers: t.layers, Dropout: t.dropout, Memory: t.memory},
 			IODropout: t.dropout,
 		},
-		Pool: t.pool,
+		Pool: label.Pool(t.pool),
 	}
 	if t.task == "mnist" {
 		c.Features = t.step

@@ -194,7 +194,7 @@ func (t *trainCommand) config(variables, targets []string) forecast.Config {
 	return forecast.Config{
 		Recurrent: zoo.Recurrent{Cell: t.cell, Hidden: t.hidden, Layers: t.layers, Dropout: t.dropout},
 		Variables: variables, Targets: targets, Lookback: t.lookback, Horizon: t.horizon, Patch: t.patch,
-		Shared: !t.together, Level: t.level, IODropout: t.dropout,
+		Shared: !t.together, Level: forecast.Level(t.level), IODropout: t.dropout,
 	}
 }
 

@@ -42,7 +42,7 @@ func program() cli.Program {
 }
 
 // units are what a text of a level is made of.
-func unit(level string) string {
+func unit(level lm.Level) string {
 	switch level {
 	case "char":
 		return "characters"

@@ -57,7 +57,8 @@ type trainer struct {
 
 	preset                string
 	train, valid          string
-	level, cell           string
+	level                 lm.Level
+	cell                  string
 	spaced, keepCase      bool
 	unicode               text.Form
 	minCount, maxVocab    int
@@ -85,7 +86,7 @@ func (t *trainer) flags(f *flag.FlagSet) {
 	f.StringVar(&t.preset, "preset", "shakespeare", "`task` whose settings hold where a flag does not say otherwise:\n"+strings.Join(names, "\n"))
 	f.StringVar(&t.train, "train", "", "`file` to train on, UTF-8 or gzip of it, instead of the preset's")
 	f.StringVar(&t.valid, "valid", "", "`file` to validate on; the default with -train is the last tenth of that")
-	f.StringVar(&t.level, "level", "word", "`unit` that is predicted: word, char, bpe (pieces that are learned) or ja (Japanese words)")
+	f.StringVar((*string)(&t.level), "level", string(lm.Words), "`unit` that is predicted: word, char, bpe (pieces that are learned) or ja (Japanese words)")
 	f.IntVar(&t.bpeSize, "bpe-size", 4000, "pieces that level bpe learns")
 	f.BoolVar(&t.spaced, "spaced", false, "words: the text is tokenised already, and cut at white space alone")
 	f.BoolVar(&t.keepCase, "keep-case", false, "words: do not fold to lower case")

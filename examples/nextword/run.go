@@ -172,7 +172,7 @@ type job struct {
 func (s *settings) modelConfig(cell string) lm.Config {
 	return lm.Config{
 		Recurrent: zoo.Recurrent{Cell: cell, Hidden: s.hidden, Layers: s.layers, Dropout: s.dropout},
-		Level:     s.level, Tied: s.tied, IODropout: s.dropout,
+		Level:     lm.Level(s.level), Tied: s.tied, IODropout: s.dropout,
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/sha256"
+	"fmt"
 	"image"
 	"image/color"
 	"maps"
@@ -388,8 +389,8 @@ func wordVectors(t *testing.T) map[string]string {
 		}
 		sentences = append(sentences, words)
 	}
-	for _, kind := range []string{word2vec.SkipGram, word2vec.CBOW} {
-		for _, output := range []string{word2vec.Negative, word2vec.Hierarchical} {
+	for _, kind := range []word2vec.Architecture{word2vec.SkipGram, word2vec.CBOW} {
+		for _, output := range []word2vec.Output{word2vec.Negative, word2vec.Hierarchical} {
 			m, err := word2vec.New(word2vec.Config{
 				Model: kind, Output: output, Dim: 19, Window: 3, MinCount: 1, Sample: 0.05, Epochs: 2, Seed: seed,
 			}, sentences)
@@ -401,7 +402,7 @@ func wordVectors(t *testing.T) map[string]string {
 			for i := range v.Len() {
 				write(h, v.Row(i))
 			}
-			out["word2vec, "+kind+" "+output] = short(h)
+			out[fmt.Sprint("word2vec, ", kind, " ", output)] = short(h)
 		}
 	}
 	return out

@@ -2,11 +2,12 @@ package decode
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math"
 	"slices"
 	"sort"
+
+	"github.com/seqzoo/seqzoo/internal/check"
 )
 
 // BeamOptions say how Beam searches. The zero value of an optional field is its default.
@@ -32,20 +33,13 @@ type BeamOptions struct {
 }
 
 func (o BeamOptions) check(starts []int) error {
-	errs := []error{o.Options.check(starts)}
-	if o.Width < 1 || o.Width > 1<<20 {
-		errs = append(errs, fmt.Errorf("decode: Width is %d; it must be 1 to %d", o.Width, 1<<20))
-	}
-	if o.Best < 0 || o.Best > o.Width {
-		errs = append(errs, fmt.Errorf("decode: Best is %d; it must be 1 to Width, which is %d, or 0 for Width", o.Best, o.Width))
-	}
-	if !(o.Alpha >= 0) || math.IsInf(o.Alpha, 1) {
-		errs = append(errs, fmt.Errorf("decode: Alpha is %g; it must be finite and not negative", o.Alpha))
-	}
-	if !(o.Beta >= 0) || math.IsInf(o.Beta, 1) {
-		errs = append(errs, fmt.Errorf("decode: Beta is %g; it must be finite and not negative", o.Beta))
-	}
-	return errors.Join(errs...)
+	bad := check.Problems{Prefix: "decode: "}
+	bad.Add(o.Options.check(starts))
+	bad.Int("Width", o.Width, 1, 1<<20)
+	bad.Optional("Best", o.Best, 1, o.Width, "which is Width, or 0 for Width")
+	bad.NotNegative("Alpha", o.Alpha)
+	bad.NotNegative("Beta", o.Beta)
+	return bad.Err()
 }
 
 // Beam searches for the likeliest sequences of each source, which starts from the token starts[b]. The model has Width

@@ -7,6 +7,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/seqzoo/seqzoo/internal/check"
 	"github.com/seqzoo/seqzoo/internal/interrupt"
 	"github.com/seqzoo/seqzoo/internal/rng"
 )
@@ -33,14 +34,10 @@ type Options struct {
 }
 
 func (o Options) check(starts []int) error {
-	var errs []error
-	if len(starts) == 0 {
-		errs = append(errs, errors.New("decode: there is nothing to start from; one token a sequence is needed"))
-	}
-	if o.Max < 1 {
-		errs = append(errs, fmt.Errorf("decode: Max is %d; it must be at least 1", o.Max))
-	}
-	return errors.Join(errs...)
+	bad := check.Problems{Prefix: "decode: "}
+	bad.That(len(starts) > 0, "there is nothing to start from; one token a sequence is needed")
+	bad.Int("Max", o.Max, 1, math.MaxInt)
+	return bad.Err()
 }
 
 // Hypothesis is a sequence as a model continued it.

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
+
+	"github.com/seqzoo/seqzoo/internal/check"
 )
 
 // Float is the type of logits.
@@ -53,17 +55,13 @@ var errNoSampler = errors.New("sampler: it is nil")
 
 // Validate reports every field that is out of range.
 func (s *Sampler) Validate() error {
-	var errs []error
-	if !(s.Temperature >= 0) || math.IsInf(s.Temperature, 1) {
-		errs = append(errs, fmt.Errorf("sampler: Temperature is %g; it must be finite and not negative", s.Temperature))
-	}
-	if s.TopK < 0 {
-		errs = append(errs, fmt.Errorf("sampler: TopK is %d; it must not be negative", s.TopK))
-	}
+	bad := check.Problems{Prefix: "sampler: "}
+	bad.NotNegative("Temperature", s.Temperature)
+	bad.Int("TopK", s.TopK, 0, math.MaxInt)
 	if !(s.TopP >= 0 && s.TopP <= 1) {
-		errs = append(errs, fmt.Errorf("sampler: TopP is %g; it must lie between 0 and 1", s.TopP))
+		bad.That(false, "TopP is %g; it must lie between 0 and 1", s.TopP)
 	}
-	return errors.Join(errs...)
+	return bad.Err()
 }
 
 // Sample draws the id of a token. Greedy sampling draws no number, and r may then be nil. The error says which field of s

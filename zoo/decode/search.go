@@ -1,8 +1,7 @@
 package decode
 
 import (
-	"errors"
-	"fmt"
+	"github.com/seqzoo/seqzoo/internal/check"
 )
 
 // SearchOptions say how a target is found. The zero value takes the likeliest token each time.
@@ -33,14 +32,10 @@ type Found struct {
 
 // check refuses what no search can do.
 func (o SearchOptions) Check() error {
-	var errs []error
-	if o.Max < 0 || o.Max > 1<<20 {
-		errs = append(errs, fmt.Errorf("the option Max is %d, want 1 … %d, or 0 for the default", o.Max, 1<<20))
-	}
-	if o.Beam < 0 || o.Beam > maxBeam {
-		errs = append(errs, fmt.Errorf("the option Beam is %d, want 0 … %d", o.Beam, maxBeam))
-	}
-	return errors.Join(errs...)
+	bad := check.Problems{Prefix: "the option "}
+	bad.Optional("Max", o.Max, 1, 1<<20, "or 0 for the default")
+	bad.Int("Beam", o.Beam, 0, maxBeam)
+	return bad.Err()
 }
 
 // maxBeam is a width beyond all use.

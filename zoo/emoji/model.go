@@ -9,6 +9,7 @@ import (
 	"strings"
 	"unicode"
 
+	"github.com/seqzoo/seqzoo/internal/check"
 	"github.com/seqzoo/seqzoo/internal/kernels"
 	"github.com/seqzoo/seqzoo/nodes"
 	"github.com/seqzoo/seqzoo/zoo"
@@ -28,15 +29,11 @@ type Config struct {
 
 // Validate reports every field that is out of range.
 func (c Config) Validate() error {
-	var errs []error
-	if c.Negatives < 0 || c.Negatives > 1000 {
-		errs = append(errs, fmt.Errorf("negatives is %d, want 1 … 1000, or 0 for 1", c.Negatives))
-	}
-	if !(c.Dropout >= 0 && c.Dropout < 1) {
-		errs = append(errs, fmt.Errorf("dropout is %g, want [0, 1)", c.Dropout))
-	}
-	errs = append(errs, c.Unicode.Validate())
-	return errors.Join(errs...)
+	var bad check.Problems
+	bad.Optional("negatives", c.Negatives, 1, 1000, "or 0 for 1")
+	bad.Rate("dropout", c.Dropout)
+	bad.Add(c.Unicode.Validate())
+	return bad.Err()
 }
 
 // Model gives emoji vectors in the space of words, from what they are said to show (Eisner et al., 2016): the vector x

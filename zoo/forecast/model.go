@@ -9,12 +9,22 @@ import (
 	"slices"
 
 	"github.com/seqzoo/seqzoo/cells"
+	"github.com/seqzoo/seqzoo/internal/check"
 	"github.com/seqzoo/seqzoo/internal/strictjson"
 	"github.com/seqzoo/seqzoo/nodes"
 	"github.com/seqzoo/seqzoo/unroll"
 	"github.com/seqzoo/seqzoo/zoo"
 	"github.com/seqzoo/seqzoo/zoo/internal/shared"
 	"github.com/seqzoo/seqzoo/zoo/series"
+)
+
+// Level is what the values of a window are measured from, so that a series whose level drifts looks alike at all times.
+type Level string
+
+const (
+	LevelLast Level = "last" // the last value of each variable: the default
+	LevelMean Level = "mean" // the mean of each variable over the window
+	LevelNone Level = "none" // 0
 )
 
 // Config sizes a Model. The zero value of an optional field is its default.
@@ -30,9 +40,8 @@ type Config struct {
 	// the others (channel independence; Nie et al., 2023). Then all are forecast.
 	Shared bool `json:"shared,omitempty"`
 
-	// Level is what a window is measured from, so that a series whose level drifts looks alike at all times: "last" (default),
-	// the last value of each variable; "mean", the mean over the window; "none".
-	Level string `json:"level"`
+	// Level is what a window is measured from; default LevelLast.
+	Level Level `json:"level"`
 
 	IODropout float64 `json:"io_dropout,omitempty"` // of what the output layer reads
 	Float64   bool    `json:"float64,omitempty"`    // weights of double precision
@@ -44,7 +53,7 @@ func (c Config) withDefaults() Config {
 	if len(c.Targets) == 0 {
 		c.Targets = c.Variables
 	}
-	c.Patch, c.Level = cmp.Or(c.Patch, 1), cmp.Or(c.Level, "last")
+	c.Patch, c.Level = cmp.Or(c.Patch, 1), cmp.Or(c.Level, LevelLast)
 	return c
 }
 
@@ -54,29 +63,25 @@ const maxWindow = 1 << 16
 // Validate reports every field that is out of range.
 func (c Config) Validate() error {
 	c = c.withDefaults()
-	errs := []error{c.Recurrent.Validate()}
-	report := func(ok bool, format string, args ...any) {
-		if !ok {
-			errs = append(errs, fmt.Errorf(format, args...))
-		}
-	}
-	report(len(c.Variables) >= 1 && len(c.Variables) <= series.MaxColumns, "variables are %d, want 1 … %d", len(c.Variables), series.MaxColumns)
+	var bad check.Problems
+	bad.Add(c.Recurrent.Validate())
+	bad.That(len(c.Variables) >= 1 && len(c.Variables) <= series.MaxColumns, "variables are %d, want 1 … %d", len(c.Variables), series.MaxColumns)
 	distinct := func(what string, names []string) {
 		sorted := slices.Sorted(slices.Values(names))
-		report(len(slices.Compact(sorted)) == len(names), "%s: a name comes twice in %.200q", what, names)
+		bad.That(len(slices.Compact(sorted)) == len(names), "%s: a name comes twice in %.200q", what, names)
 	}
 	distinct("variables", c.Variables)
 	distinct("targets", c.Targets)
 	for _, name := range c.Targets {
-		report(slices.Contains(c.Variables, name), "target %q is no variable; they are %.200q", name, c.Variables)
+		bad.That(slices.Contains(c.Variables, name), "target %q is no variable; they are %.200q", name, c.Variables)
 	}
-	report(!c.Shared || slices.Equal(c.Targets, c.Variables), "shared forecasts every variable; targets must be left out")
-	report(c.Lookback >= 1 && c.Lookback <= maxWindow, "lookback is %d, want 1 … %d", c.Lookback, maxWindow)
-	report(c.Horizon >= 1 && c.Horizon <= maxWindow, "horizon is %d, want 1 … %d", c.Horizon, maxWindow)
-	report(c.Patch >= 1 && c.Lookback%max(c.Patch, 1) == 0, "patch is %d, want a divisor of lookback, %d", c.Patch, c.Lookback)
-	report(c.Level == "last" || c.Level == "mean" || c.Level == "none", "level is %q, want last, mean or none", c.Level)
-	report(c.IODropout >= 0 && c.IODropout < 1, "io_dropout is %g, want at least 0 and less than 1", c.IODropout)
-	return errors.Join(errs...)
+	bad.That(!c.Shared || slices.Equal(c.Targets, c.Variables), "shared forecasts every variable; targets must be left out")
+	bad.Int("lookback", c.Lookback, 1, maxWindow)
+	bad.Int("horizon", c.Horizon, 1, maxWindow)
+	bad.That(c.Patch >= 1 && c.Lookback%max(c.Patch, 1) == 0, "patch is %d, want a divisor of lookback, %d", c.Patch, c.Lookback)
+	check.OneOf(&bad, "level", c.Level, LevelLast, LevelMean, LevelNone)
+	bad.Rate("io_dropout", c.IODropout)
+	return bad.Err()
 }
 
 // Model reads a window of a series and forecasts the steps behind it, all at once:
@@ -150,9 +155,9 @@ func (m *Model) Forward(x *nodes.Node, s unroll.Strategy) *nodes.Node {
 	}
 	var level *nodes.Node // [1, B, V]
 	switch c.Level {
-	case "last":
+	case LevelLast:
 		level = nodes.Slice(x, 0, L-1, L)
-	case "mean":
+	case LevelMean:
 		level = nodes.MeanKeep(x, 0)
 	}
 	if level != nil {

@@ -3,9 +3,9 @@ package label
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 
+	"github.com/seqzoo/seqzoo/internal/check"
 	"github.com/seqzoo/seqzoo/zoo"
 	"github.com/seqzoo/seqzoo/zoo/text"
 )
@@ -13,23 +13,23 @@ import (
 // ClassifierConfig sizes a Classifier. The zero value of an optional field is its default.
 type ClassifierConfig struct {
 	Config
-	Pool string `json:"pool"` // what is classified: "last" (default), the output after the last step, or "mean", over all steps
+	Pool Pool `json:"pool"` // what is classified; default PoolLast
 }
 
 // withDefaults fills in what is not set.
 func (c ClassifierConfig) withDefaults() ClassifierConfig {
 	c.Config = c.Config.withDefaults()
-	c.Pool = cmp.Or(c.Pool, poolLast)
+	c.Pool = cmp.Or(c.Pool, PoolLast)
 	return c
 }
 
 // Validate reports every field that is out of range.
 func (c ClassifierConfig) Validate() error {
-	err := c.Config.Validate()
-	if c.Pool != "" && c.Pool != poolLast && c.Pool != poolMean {
-		err = errors.Join(err, fmt.Errorf("pool is %q, want last or mean", c.Pool))
-	}
-	return err
+	c = c.withDefaults()
+	var bad check.Problems
+	bad.Add(c.Config.Validate())
+	check.OneOf(&bad, "pool", c.Pool, PoolLast, PoolMean)
+	return bad.Err()
 }
 
 // Classifier gives a sequence a label:

@@ -53,8 +53,8 @@ func eachLabeller(t *testing.T, change func(*label.Config), test func(t *testing
 		if cfg.Features == 0 {
 			tokens = zootest.Letters(t, 5, text.Unk)
 		}
-		for _, kind := range []string{"last", "mean", "tagger"} {
-			t.Run(name+"/"+kind, func(t *testing.T) {
+		for _, kind := range []label.Pool{label.PoolLast, label.PoolMean, "tagger"} {
+			t.Run(name+"/"+string(kind), func(t *testing.T) {
 				var m labeller
 				var err error
 				if kind == "tagger" {

@@ -8,6 +8,7 @@ import (
 	"math"
 
 	"github.com/seqzoo/seqzoo/cells"
+	"github.com/seqzoo/seqzoo/internal/check"
 	"github.com/seqzoo/seqzoo/nodes"
 	"github.com/seqzoo/seqzoo/unroll"
 	"github.com/seqzoo/seqzoo/zoo"
@@ -49,21 +50,15 @@ func (c Config) withDefaults() Config {
 
 // Validate reports every field that is out of range.
 func (c Config) Validate() error {
-	errs := []error{c.Recurrent.Validate()}
-	report := func(ok bool, format string, args ...any) {
-		if !ok {
-			errs = append(errs, fmt.Errorf(format, args...))
-		}
-	}
-	report(c.Features >= 0 && c.Features <= cells.MaxWidth, "features is %d, want 1 … %d, or 0 to read tokens", c.Features, cells.MaxWidth)
-	report(c.Embed >= 0 && c.Embed <= cells.MaxWidth, "embed is %d, want 1 … %d, or 0 for the hidden width", c.Embed, cells.MaxWidth)
-	report(c.Features == 0 || c.Embed == 0, "embed is %d, and only tokens are embedded; features is %d", c.Embed, c.Features)
-	report(c.Features == 0 || c.Text == text.Cut{}, "text says how texts are cut, and features is %d: it reads none", c.Features)
-	if err := c.Text.Validate(); err != nil {
-		errs = append(errs, fmt.Errorf("text: %w", err))
-	}
-	report(c.IODropout >= 0 && c.IODropout < 1, "io_dropout is %g, want at least 0 and less than 1", c.IODropout)
-	return errors.Join(errs...)
+	var bad check.Problems
+	bad.Add(c.Recurrent.Validate())
+	bad.Optional("features", c.Features, 1, cells.MaxWidth, "or 0 to read tokens")
+	bad.Optional("embed", c.Embed, 1, cells.MaxWidth, "or 0 for the hidden width")
+	bad.That(c.Features == 0 || c.Embed == 0, "embed is %d, and only tokens are embedded; features is %d", c.Embed, c.Features)
+	bad.That(c.Features == 0 || c.Text == text.Cut{}, "text says how texts are cut, and features is %d: it reads none", c.Features)
+	bad.In("text", c.Text.Validate())
+	bad.Rate("io_dropout", c.IODropout)
+	return bad.Err()
 }
 
 // labeller is what a Classifier and a Tagger have in common: layers that read a sequence, and the logits of labels
@@ -71,7 +66,7 @@ func (c Config) Validate() error {
 type labeller struct {
 	kind           string // "tagger", in messages
 	cfg            Config
-	pool           string // poolLast, poolMean or eachStep
+	pool           Pool // PoolLast, PoolMean or eachStep
 	tokens, labels *text.Vocabulary
 	store          *nodes.Store
 	embed          *nodes.Param // nil: it reads features
@@ -80,14 +75,17 @@ type labeller struct {
 	idle           shared.Pool[labelShape, *labelGraph]
 }
 
-// How a labeller makes of the outputs of all steps what it labels.
+// Pool is how a Classifier makes one vector of the outputs of all steps.
+type Pool string
+
 const (
-	poolLast = "last"
-	poolMean = "mean"
-	eachStep = "" // it labels every step
+	PoolLast Pool = "last" // the output after the last step: the default
+	PoolMean Pool = "mean" // the mean over all steps
+
+	eachStep Pool = "" // of a Tagger, which labels every step
 )
 
-func newLabeller(kind string, cfg Config, pool string, tokens, labels *text.Vocabulary, seed uint64) (*labeller, error) {
+func newLabeller(kind string, cfg Config, pool Pool, tokens, labels *text.Vocabulary, seed uint64) (*labeller, error) {
 	cfg = cfg.withDefaults()
 	m := &labeller{kind: kind, cfg: cfg, pool: pool, tokens: tokens, labels: labels}
 	switch {
@@ -145,9 +143,9 @@ func (m *labeller) Forward(x, lengths *nodes.Node, s unroll.Strategy) *nodes.Nod
 	r := m.layers.Unroll(nodes.Dropout(x, m.cfg.IODropout), nil, unroll.Options{Strategy: s, Lengths: lengths})
 	var y *nodes.Node
 	switch m.pool {
-	case poolLast:
+	case PoolLast:
 		y = shared.FinalOutput(m.layers, r.Final())
-	case poolMean:
+	case PoolMean:
 		if lengths == nil {
 			y = nodes.Mean(r.Y(), 0)
 			break

@@ -8,6 +8,7 @@ import (
 	"math"
 
 	"github.com/seqzoo/seqzoo/cells"
+	"github.com/seqzoo/seqzoo/internal/check"
 	"github.com/seqzoo/seqzoo/nodes"
 	"github.com/seqzoo/seqzoo/unroll"
 	"github.com/seqzoo/seqzoo/zoo"
@@ -15,12 +16,21 @@ import (
 	"github.com/seqzoo/seqzoo/zoo/text"
 )
 
+// Level is how a Model cuts text: one of these constants, or the name of a registered tokeniser, such as "ja", which
+// zoo/text/japanese brings (see text.Register).
+type Level string
+
+const (
+	Words      Level = "word" // the default
+	Characters Level = "char"
+	BytePairs  Level = "bpe" // the pieces of Config.BPE
+)
+
 // Config sizes a Model. The zero value of an optional field is its default.
 type Config struct {
 	zoo.Recurrent
-	// Level is how text is cut: "word" (default), "char", "bpe" by the pieces of BPE, or the name of a registered
-	// tokeniser, such as "ja", which zoo/text/japanese brings (see text.zoo.Register).
-	Level     string    `json:"level"`
+	// Level is how text is cut; default Words.
+	Level     Level     `json:"level"`
 	KeepCase  bool      `json:"keep_case,omitempty"`  // words: do not fold to lower case
 	Spaced    bool      `json:"spaced,omitempty"`     // words: the text is tokenised already, and cut at white space alone
 	Unicode   text.Form `json:"unicode,omitempty"`    // texts are brought to this form before they are cut
@@ -40,36 +50,31 @@ type Config struct {
 // withDefaults fills in what is not set.
 func (c Config) withDefaults() Config {
 	c.Recurrent = c.Recurrent.WithDefaults()
-	c.Level = cmp.Or(c.Level, "word")
+	c.Level = cmp.Or(c.Level, Words)
 	c.Embed = cmp.Or(c.Embed, c.Hidden)
 	return c
 }
 
 // Validate reports every field that is out of range.
 func (c Config) Validate() error {
-	errs := []error{c.Recurrent.Validate()}
-	report := func(ok bool, format string, args ...any) {
-		if !ok {
-			errs = append(errs, fmt.Errorf(format, args...))
-		}
-	}
-	words := c.Level == "" || c.Level == "word"
-	if _, err := c.tokenizer(); err != nil {
-		errs = append(errs, err)
-	}
-	report(!c.KeepCase || words, "keep_case is set, and only words are folded to lower case, not the level %q", c.Level)
-	report(!c.Spaced || words, "spaced is set, and only words are cut at spaces, not the level %q", c.Level)
-	report(c.BPE == nil || c.Level == "bpe", "a BPE is given, and the level is %q", c.Level)
-	report(c.Embed >= 0 && c.Embed <= cells.MaxWidth, "embed is %d, want 1 … %d, or 0 for the hidden width", c.Embed, cells.MaxWidth)
-	report(!c.Tied || c.Embed == 0 || c.Embed == c.Hidden, "tied: embed is %d, and must equal hidden, which is %d", c.Embed, c.Hidden)
-	report(c.EmbedStd >= 0 && c.EmbedStd <= 100, "embed_std is %g, want 0 … 100", c.EmbedStd)
-	report(c.IODropout >= 0 && c.IODropout < 1, "io_dropout is %g, want at least 0 and less than 1", c.IODropout)
-	report(!c.Tied || len(c.Cutoffs) == 0, "tied is set, and an adaptive softmax (cutoffs) has no output layer of the embedding's shape to share")
-	report(c.Div == 0 || len(c.Cutoffs) > 0, "div is set, and only an adaptive softmax (cutoffs) has it")
+	var bad check.Problems
+	bad.Add(c.Recurrent.Validate())
+	words := c.Level == "" || c.Level == Words
+	_, err := c.tokenizer()
+	bad.Add(err)
+	bad.That(!c.KeepCase || words, "keep_case is set, and only words are folded to lower case, not the level %q", c.Level)
+	bad.That(!c.Spaced || words, "spaced is set, and only words are cut at spaces, not the level %q", c.Level)
+	bad.That(c.BPE == nil || c.Level == BytePairs, "a BPE is given, and the level is %q", c.Level)
+	bad.Optional("embed", c.Embed, 1, cells.MaxWidth, "or 0 for the hidden width")
+	bad.That(!c.Tied || c.Embed == 0 || c.Embed == c.Hidden, "tied: embed is %d, and must equal hidden, which is %d", c.Embed, c.Hidden)
+	bad.Number("embed_std", c.EmbedStd, 0, 100)
+	bad.Rate("io_dropout", c.IODropout)
+	bad.That(!c.Tied || len(c.Cutoffs) == 0, "tied is set, and an adaptive softmax (cutoffs) has no output layer of the embedding's shape to share")
+	bad.That(c.Div == 0 || len(c.Cutoffs) > 0, "div is set, and only an adaptive softmax (cutoffs) has it")
 	if len(c.Cutoffs) > 0 && c.Hidden >= 1 {
-		errs = append(errs, c.adaptive(math.MaxInt, nil).Validate())
+		bad.Add(c.adaptive(math.MaxInt, nil).Validate())
 	}
-	return errors.Join(errs...)
+	return bad.Err()
 }
 
 // adaptive sizes the output layer for a vocabulary of v tokens.
@@ -103,17 +108,17 @@ func (c Config) tokenizer() (Tokenizer, error) {
 // cutter is the tokenizer for texts that are in the form.
 func (c Config) cutter() (text.Tokeniser, error) {
 	switch c.Level {
-	case "", "word":
+	case "", Words:
 		return text.Words{Lower: !c.KeepCase, Lines: true, Spaced: c.Spaced}, nil
-	case "char":
+	case Characters:
 		return text.Chars{}, nil
-	case "bpe":
+	case BytePairs:
 		if c.BPE == nil {
 			return nil, errors.New("level is \"bpe\", and no BPE is given")
 		}
 		return c.BPE, nil
 	}
-	t, err := text.Registered(c.Level)
+	t, err := text.Registered(string(c.Level))
 	if err != nil {
 		return nil, fmt.Errorf("level is %q, want word, char, bpe or that of a registered tokeniser: %w", c.Level, err)
 	}
@@ -228,7 +233,7 @@ func open(d *zoo.Dir, cfg Config) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	if cfg.Level == "bpe" {
+	if cfg.Level == BytePairs {
 		f, err := d.File(zoo.TokenizerFile)
 		if err != nil {
 			return nil, err

@@ -3,21 +3,26 @@ package reduce
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 
 	"github.com/seqzoo/seqzoo/cells"
+	"github.com/seqzoo/seqzoo/internal/check"
 	"github.com/seqzoo/seqzoo/nodes"
 	"github.com/seqzoo/seqzoo/train"
 	"github.com/seqzoo/seqzoo/zoo"
 	"github.com/seqzoo/seqzoo/zoo/internal/shared"
 )
 
-// The losses of an Autoencoder.
+// Linear is the activation of a layer that has none, beside those of the cells.
+const Linear = shared.Linear
+
+// Loss is what an Autoencoder makes small.
+type Loss string
+
 const (
-	SquaredError       = "mse" // Σ (y − x)² over the features
-	BinaryCrossEntropy = "bce" // Σ −x·log y − (1−x)·log(1−y) over features in [0, 1]; the output is a sigmoid
+	SquaredError       Loss = "mse" // Σ (y − x)² over the features
+	BinaryCrossEntropy Loss = "bce" // Σ −x·log y − (1−x)·log(1−y) over features in [0, 1]; the output is a sigmoid
 )
 
 // AutoencoderConfig sizes an Autoencoder. The zero value of an optional field is its default.
@@ -25,28 +30,28 @@ type AutoencoderConfig struct {
 	Features int   `json:"features"` // D
 	Widths   []int `json:"widths"`   // of the encoder's layers, outermost first; the last is the code. The decoder goes back the same way
 
-	Activation     string     `json:"activation,omitempty"`      // of the layers between: relu (default), tanh, sigmoid, linear
-	CodeActivation string     `json:"code_activation,omitempty"` // of the code; default linear
-	Output         string     `json:"output,omitempty"`          // of the reconstruction: linear (default), or sigmoid for features in [0, 1]
-	Loss           string     `json:"loss,omitempty"`            // mse (default), bce
-	NoBias         bool       `json:"no_bias,omitempty"`
-	Tied           bool       `json:"tied,omitempty"`        // the decoder's weights are the encoder's, transposed
-	Corruption     Corruption `json:"corruption,omitzero"`   // of the input in training: a denoising autoencoder
-	Centre         bool       `json:"centre,omitempty"`      // bring the features to mean 0 first
-	Standardise    bool       `json:"standardise,omitempty"` // bring the features to mean 0 and variance 1 first
-	Float64        bool       `json:"float64,omitempty"`     // weights of 64 bits
-	Threshold      float64    `json:"threshold,omitempty"`   // the error above which a row is an anomaly; 0: not chosen. See SetThreshold
+	Activation     cells.Activation `json:"activation,omitempty"`      // of the layers between: relu (default), tanh, sigmoid, linear
+	CodeActivation cells.Activation `json:"code_activation,omitempty"` // of the code; default linear
+	Output         cells.Activation `json:"output,omitempty"`          // of the reconstruction: linear (default), or sigmoid for features in [0, 1]
+	Loss           Loss             `json:"loss,omitempty"`            // mse (default), bce
+	NoBias         bool             `json:"no_bias,omitempty"`
+	Tied           bool             `json:"tied,omitempty"`        // the decoder's weights are the encoder's, transposed
+	Corruption     Corruption       `json:"corruption,omitzero"`   // of the input in training: a denoising autoencoder
+	Centre         bool             `json:"centre,omitempty"`      // bring the features to mean 0 first
+	Standardise    bool             `json:"standardise,omitempty"` // bring the features to mean 0 and variance 1 first
+	Float64        bool             `json:"float64,omitempty"`     // weights of 64 bits
+	Threshold      float64          `json:"threshold,omitempty"`   // the error above which a row is an anomaly; 0: not chosen. See SetThreshold
 }
 
 func (c AutoencoderConfig) withDefaults() AutoencoderConfig {
 	c.Widths = slices.Clone(c.Widths)
-	c.Activation = cmp.Or(c.Activation, shared.Relu)
-	c.CodeActivation = cmp.Or(c.CodeActivation, shared.Linear)
+	c.Activation = cmp.Or(c.Activation, cells.ReLU)
+	c.CodeActivation = cmp.Or(c.CodeActivation, Linear)
 	c.Loss = cmp.Or(c.Loss, SquaredError)
 	if c.Output == "" {
-		c.Output = shared.Linear
+		c.Output = Linear
 		if c.Loss == BinaryCrossEntropy {
-			c.Output = shared.Sigmoid
+			c.Output = cells.Sigmoid
 		}
 	}
 	return c
@@ -55,29 +60,22 @@ func (c AutoencoderConfig) withDefaults() AutoencoderConfig {
 // Validate reports every field that is out of range.
 func (c AutoencoderConfig) Validate() error {
 	c = c.withDefaults()
-	var errs []error
-	report := func(ok bool, format string, args ...any) {
-		if !ok {
-			errs = append(errs, fmt.Errorf(format, args...))
-		}
+	var bad check.Problems
+	bad.Int("features", c.Features, 1, cells.MaxWidth)
+	bad.That(len(c.Widths) > 0, "widths is empty, want those of the encoder's layers, the last the code's")
+	bad.Add(shared.CheckWidths("widths", c.Widths))
+	check.OneOf(&bad, "activation", c.Activation, shared.Activations...)
+	check.OneOf(&bad, "code_activation", c.CodeActivation, shared.Activations...)
+	check.OneOf(&bad, "output", c.Output, Linear, cells.Sigmoid)
+	bad.Add(c.Corruption.Validate(), checkThreshold(c.Threshold))
+	check.OneOf(&bad, "loss", c.Loss, SquaredError, BinaryCrossEntropy)
+	if c.Loss == BinaryCrossEntropy {
+		bad.That(c.Output == cells.Sigmoid, "loss is bce and output %s: want sigmoid, which is a probability", c.Output)
+		bad.That(!c.Standardise && !c.Centre, "loss is bce and standardise or centre is set: cross-entropy is for features in [0, 1] as they are")
 	}
-	report(c.Features >= 1 && c.Features <= cells.MaxWidth, "features is %d, want 1 … %d", c.Features, cells.MaxWidth)
-	report(len(c.Widths) > 0, "widths is empty, want those of the encoder's layers, the last the code's")
-	errs = append(errs,
-		shared.CheckWidths("widths", c.Widths), shared.CheckActivation("activation", c.Activation, shared.Activations...),
-		shared.CheckActivation("code_activation", c.CodeActivation, shared.Activations...), shared.CheckActivation("output", c.Output, shared.Linear, shared.Sigmoid),
-		c.Corruption.Validate(), checkThreshold(c.Threshold))
-	switch c.Loss {
-	case SquaredError:
-	case BinaryCrossEntropy:
-		report(c.Output == shared.Sigmoid, "loss is bce and output %s: want sigmoid, which is a probability", c.Output)
-		report(!c.Standardise && !c.Centre, "loss is bce and standardise or centre is set: cross-entropy is for features in [0, 1] as they are")
-	default:
-		report(false, "loss is %q, want %s or %s", c.Loss, SquaredError, BinaryCrossEntropy)
-	}
-	report(c.Output != shared.Sigmoid || !c.Standardise && !c.Centre, "output is sigmoid and standardise or centre is set: the features leave [0, 1]")
-	report(!c.Standardise || !c.Centre, "standardise and centre are both set, and the former does both")
-	return errors.Join(errs...)
+	bad.That(c.Output != cells.Sigmoid || !c.Standardise && !c.Centre, "output is sigmoid and standardise or centre is set: the features leave [0, 1]")
+	bad.That(!c.Standardise || !c.Centre, "standardise and centre are both set, and the former does both")
+	return bad.Err()
 }
 
 // Autoencoder squeezes rows of features through a narrow layer, the code, and learns to bring them back (Hinton and
@@ -236,7 +234,7 @@ func (m *Autoencoder) run(what string, x []float32, in int, build func(*nodes.No
 // is the same each time. It keeps the rows, which must not change.
 func (m *Autoencoder) Task(d RowData) (train.Task, error) {
 	fail := func(err error) (train.Task, error) { return nil, fmt.Errorf("zoo: autoencoder: %w", err) }
-	if err := d.check(m.Features(), m.cfg.Output == shared.Sigmoid); err != nil {
+	if err := d.check(m.Features(), m.cfg.Output == cells.Sigmoid); err != nil {
 		return fail(err)
 	}
 	if m.scaling != nil {

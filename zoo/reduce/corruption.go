@@ -2,55 +2,49 @@ package reduce
 
 import (
 	"fmt"
-	"math"
 
+	"github.com/seqzoo/seqzoo/internal/check"
 	"github.com/seqzoo/seqzoo/internal/rng"
 	"github.com/seqzoo/seqzoo/nodes"
 )
 
-// The kinds of Corruption.
+// CorruptionKind is what a Corruption does to a number.
+type CorruptionKind string
+
 const (
-	GaussianNoise = "gaussian"        // x + Amount·ε, ε standard normal
-	Masking       = "masking"         // 0 with probability Amount
-	SaltAndPepper = "salt-and-pepper" // Low or High, each with probability Amount/2
+	GaussianNoise CorruptionKind = "gaussian"        // x + Amount·ε, ε standard normal
+	Masking       CorruptionKind = "masking"         // 0 with probability Amount
+	SaltAndPepper CorruptionKind = "salt-and-pepper" // Low or High, each with probability Amount/2
 )
 
 // Corruption is the noise that a denoising autoencoder is to take away (Vincent et al., 2008 and 2010). The zero value
 // is none.
 type Corruption struct {
-	Kind   string  `json:"kind,omitempty"`   // GaussianNoise, Masking or SaltAndPepper
-	Amount float64 `json:"amount,omitempty"` // standard deviation, or probability
-	Low    float64 `json:"low,omitempty"`    // pepper
-	High   float64 `json:"high,omitempty"`   // salt; 0 and 1 if both are 0
+	Kind   CorruptionKind `json:"kind,omitempty"`   // GaussianNoise, Masking or SaltAndPepper
+	Amount float64        `json:"amount,omitempty"` // standard deviation, or probability
+	Low    float64        `json:"low,omitempty"`    // pepper
+	High   float64        `json:"high,omitempty"`   // salt; 0 and 1 if both are 0
 }
 
 // Validate reports what is out of range.
 func (c Corruption) Validate() error {
 	finite := func(x float64) bool { return x-x == 0 }
+	bad := check.Problems{Prefix: "corruption: "}
 	switch c.Kind {
 	case "":
-		if c != (Corruption{}) {
-			return fmt.Errorf("corruption: amount, low or high is set, and no kind: want %s, %s or %s", GaussianNoise, Masking, SaltAndPepper)
-		}
-		return nil
+		bad.That(c == Corruption{}, "amount, low or high is set, and no kind: want %s, %s or %s", GaussianNoise, Masking, SaltAndPepper)
+		return bad.Err()
 	case GaussianNoise:
-		if !(c.Amount > 0) || math.IsInf(c.Amount, 0) {
-			return fmt.Errorf("corruption: the amount of gaussian noise is %g, want a standard deviation above 0", c.Amount)
-		}
+		bad.That(c.Amount > 0 && finite(c.Amount), "the amount of gaussian noise is %g, want a standard deviation above 0", c.Amount)
 	case Masking, SaltAndPepper:
-		if !(c.Amount > 0 && c.Amount < 1) {
-			return fmt.Errorf("corruption: the amount of %s is %g, want a probability in (0, 1)", c.Kind, c.Amount)
-		}
+		bad.That(c.Amount > 0 && c.Amount < 1, "the amount of %s is %g, want a probability in (0, 1)", c.Kind, c.Amount)
 	default:
-		return fmt.Errorf("corruption: kind is %q, want %s, %s or %s", c.Kind, GaussianNoise, Masking, SaltAndPepper)
+		check.OneOf(&bad, "kind", c.Kind, GaussianNoise, Masking, SaltAndPepper)
+		return bad.Err()
 	}
-	if c.Kind != SaltAndPepper && (c.Low != 0 || c.High != 0) {
-		return fmt.Errorf("corruption: low or high is set, and only %s has them, not %s", SaltAndPepper, c.Kind)
-	}
-	if !finite(c.Low) || !finite(c.High) {
-		return fmt.Errorf("corruption: low is %g and high is %g, want finite numbers", c.Low, c.High)
-	}
-	return nil
+	bad.That(c.Kind == SaltAndPepper || c.Low == 0 && c.High == 0, "low or high is set, and only %s has them, not %s", SaltAndPepper, c.Kind)
+	bad.That(finite(c.Low) && finite(c.High), "low is %g and high is %g, want finite numbers", c.Low, c.High)
+	return bad.Err()
 }
 
 // Of is x, corrupted by the noise of its graph.

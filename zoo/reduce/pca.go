@@ -10,6 +10,7 @@ import (
 	"gonum.org/v1/gonum/mat"
 
 	"github.com/seqzoo/seqzoo/cells"
+	"github.com/seqzoo/seqzoo/internal/check"
 	"github.com/seqzoo/seqzoo/internal/kernels"
 	"github.com/seqzoo/seqzoo/nodes"
 	"github.com/seqzoo/seqzoo/zoo"
@@ -29,13 +30,13 @@ const maxPCA = 1 << 13
 
 // Validate reports every field that is out of range.
 func (c PCAConfig) Validate() error {
-	var errs []error
-	if c.Features < 1 || c.Features > cells.MaxWidth {
-		errs = append(errs, fmt.Errorf("features is %d, want 1 … %d", c.Features, cells.MaxWidth))
-	} else if c.Components < 1 || c.Components > c.Features {
-		errs = append(errs, fmt.Errorf("components is %d, want 1 … %d, which is features", c.Components, c.Features))
+	var bad check.Problems
+	bad.Int("features", c.Features, 1, cells.MaxWidth)
+	if bad.None() {
+		bad.Int("components", c.Components, 1, c.Features, "which is features")
 	}
-	return errors.Join(append(errs, checkThreshold(c.Threshold))...)
+	bad.Add(checkThreshold(c.Threshold))
+	return bad.Err()
 }
 
 // PCA is principal component analysis (Pearson, 1901; Hotelling, 1933): the K directions along which rows vary most, which

@@ -10,6 +10,7 @@ import (
 	"gorgonia.org/tensor"
 
 	"github.com/seqzoo/seqzoo/cells"
+	"github.com/seqzoo/seqzoo/internal/check"
 	"github.com/seqzoo/seqzoo/nodes"
 	"github.com/seqzoo/seqzoo/train"
 	"github.com/seqzoo/seqzoo/unroll"
@@ -34,22 +35,15 @@ const MaxSteps = 1 << 16
 
 // Validate reports every field that is out of range.
 func (c RecurrentAutoencoderConfig) Validate() error {
-	errs := []error{c.Recurrent.Validate(), checkThreshold(c.Threshold)}
-	for _, f := range []struct {
-		name        string
-		value, most int
-	}{{"variables", c.Variables, cells.MaxWidth}, {"window", c.Window, MaxSteps}, {"code", c.Code, cells.MaxWidth}} {
-		if f.value < 1 || f.value > f.most {
-			errs = append(errs, fmt.Errorf("%s is %d, want 1 … %d", f.name, f.value, f.most))
-		}
+	var bad check.Problems
+	bad.Add(c.Recurrent.Validate(), checkThreshold(c.Threshold))
+	bad.Int("variables", c.Variables, 1, cells.MaxWidth)
+	bad.Int("window", c.Window, 1, MaxSteps)
+	bad.Int("code", c.Code, 1, cells.MaxWidth)
+	if bad.None() {
+		bad.That(c.Window <= cells.MaxWidth/c.Variables, "window·variables is %d·%d, want at most %d", c.Window, c.Variables, cells.MaxWidth)
 	}
-	if err := errors.Join(errs...); err != nil {
-		return err
-	}
-	if c.Window > cells.MaxWidth/c.Variables {
-		return fmt.Errorf("window·variables is %d·%d, want at most %d", c.Window, c.Variables, cells.MaxWidth)
-	}
-	return nil
+	return bad.Err()
 }
 
 // RecurrentAutoencoder reads a series of any length into one code, and writes the series again from that code alone (Srivastava,

@@ -3,11 +3,13 @@ package reduce
 import (
 	"fmt"
 	"math"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"github.com/seqzoo/seqzoo/cells"
 	"github.com/seqzoo/seqzoo/internal/rng"
 	"github.com/seqzoo/seqzoo/nodes"
 	"github.com/seqzoo/seqzoo/train"
@@ -107,13 +109,15 @@ func TestReducerGradients(t *testing.T) {
 	}
 }
 
-// Trial 10: whatever a configuration says, a model comes of it that maps rows to finite rows, or an error.
+// drawWord draws one of the words, none, or one that there is not.
+func drawWord[S ~string](t *rapid.T, name string, words ...S) S {
+	return rapid.SampledFrom(append(slices.Clone(words), "", "x")).Draw(t, name)
+}
+
+// Whatever a configuration says, a model comes of it that maps rows to finite rows, or an error.
 func TestReducersOfAnyShape(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		width := func(name string) int { return rapid.IntRange(-1, 9).Draw(t, name) }
-		word := func(name string, words ...string) string {
-			return rapid.SampledFrom(append(words, "", "x")).Draw(t, name)
-		}
 		flip := func(name string) bool { return rapid.IntRange(0, 3).Draw(t, name) == 0 }
 		widths := rapid.SliceOfN(rapid.IntRange(0, 9), 0, 3).Draw(t, "widths")
 		var m Reducer
@@ -121,20 +125,20 @@ func TestReducersOfAnyShape(t *testing.T) {
 		switch rapid.IntRange(0, 2).Draw(t, "kind") {
 		case 0:
 			m, err = NewAutoencoder(AutoencoderConfig{
-				Features: width("features"), Widths: widths, Activation: word("activation", shared.Activations...), CodeActivation: word("code", shared.Activations...),
-				Output: word("output", "linear", "sigmoid"), Loss: word("loss", "mse", "bce"), NoBias: flip("bias"), Tied: flip("tied"),
+				Features: width("features"), Widths: widths, Activation: drawWord(t, "activation", shared.Activations...), CodeActivation: drawWord(t, "code", shared.Activations...),
+				Output: drawWord(t, "output", Linear, cells.Sigmoid), Loss: drawWord(t, "loss", SquaredError, BinaryCrossEntropy), NoBias: flip("bias"), Tied: flip("tied"),
 				Centre: flip("centre"), Standardise: flip("standardise"), Float64: flip("float64"),
-				Corruption: Corruption{Kind: word("corruption", GaussianNoise, Masking, SaltAndPepper), Amount: rapid.Float64Range(-0.2, 1.2).Draw(t, "amount")},
+				Corruption: Corruption{Kind: drawWord(t, "corruption", GaussianNoise, Masking, SaltAndPepper), Amount: rapid.Float64Range(-0.2, 1.2).Draw(t, "amount")},
 			}, 1)
 		case 1:
 			m, err = NewVAE(VAEConfig{
-				Features: width("features"), Widths: widths, Code: width("code"), Activation: word("activation", shared.Activations...),
-				Likelihood: word("likelihood", BernoulliDecoder, GaussianDecoder), Beta: rapid.Float64Range(-1, 4).Draw(t, "beta"),
+				Features: width("features"), Widths: widths, Code: width("code"), Activation: drawWord(t, "activation", shared.Activations...),
+				Likelihood: drawWord(t, "likelihood", BernoulliDecoder, GaussianDecoder), Beta: rapid.Float64Range(-1, 4).Draw(t, "beta"),
 				FreeBits: rapid.Float64Range(-0.5, 2).Draw(t, "free bits"), Standardise: flip("standardise"), Float64: flip("float64"),
 			}, 1)
 		case 2:
 			m, err = NewRecurrentAutoencoder(RecurrentAutoencoderConfig{
-				Recurrent: zoo.Recurrent{Cell: word("cell", "rnn", "gru", "lstm"), Hidden: width("hidden"), Layers: rapid.IntRange(0, 3).Draw(t, "layers")},
+				Recurrent: zoo.Recurrent{Cell: drawWord(t, "cell", "rnn", "gru", "lstm"), Hidden: width("hidden"), Layers: rapid.IntRange(0, 3).Draw(t, "layers")},
 				Variables: width("variables"), Window: width("window"), Code: width("code"), Forward: flip("forward"),
 				Standardise: flip("standardise"), Float64: flip("float64"),
 			}, 1)

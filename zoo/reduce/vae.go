@@ -3,11 +3,11 @@ package reduce
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 
 	"github.com/seqzoo/seqzoo/cells"
+	"github.com/seqzoo/seqzoo/internal/check"
 	"github.com/seqzoo/seqzoo/internal/rng"
 	"github.com/seqzoo/seqzoo/nodes"
 	"github.com/seqzoo/seqzoo/train"
@@ -15,10 +15,12 @@ import (
 	"github.com/seqzoo/seqzoo/zoo/internal/shared"
 )
 
-// The decoders of a VAE: what a feature is, given the code.
+// Likelihood is what a VAE takes a feature to be, given the code.
+type Likelihood string
+
 const (
-	BernoulliDecoder = "bernoulli" // 1 with probability σ(logit); features in [0, 1] count as probabilities
-	GaussianDecoder  = "gaussian"  // normal with variance 1
+	BernoulliDecoder Likelihood = "bernoulli" // 1 with probability σ(logit); features in [0, 1] count as probabilities
+	GaussianDecoder  Likelihood = "gaussian"  // normal with variance 1
 )
 
 // VAEConfig sizes a VAE. The zero value of an optional field is its default.
@@ -27,18 +29,18 @@ type VAEConfig struct {
 	Widths   []int `json:"widths,omitempty"` // of the encoder's layers before μ and log σ², outermost first; the decoder's are the same, backwards
 	Code     int   `json:"code"`             // K, the width of a code
 
-	Activation  string  `json:"activation,omitempty"`  // of the layers between: relu (default), tanh, sigmoid
-	Likelihood  string  `json:"likelihood,omitempty"`  // bernoulli (default), gaussian
-	Beta        float64 `json:"beta,omitempty"`        // weight of the divergence (Higgins et al., 2017); 0 means 1
-	FreeBits    float64 `json:"free_bits,omitempty"`   // nats of each number of a code that cost no more than this (Kingma et al., 2016)
-	Standardise bool    `json:"standardise,omitempty"` // bring the features to mean 0 and variance 1 first; gaussian only
-	Float64     bool    `json:"float64,omitempty"`     // weights of 64 bits
-	Threshold   float64 `json:"threshold,omitempty"`   // the error above which a row is an anomaly; 0: not chosen. See SetThreshold
+	Activation  cells.Activation `json:"activation,omitempty"`  // of the layers between: relu (default), tanh, sigmoid
+	Likelihood  Likelihood       `json:"likelihood,omitempty"`  // bernoulli (default), gaussian
+	Beta        float64          `json:"beta,omitempty"`        // weight of the divergence (Higgins et al., 2017); 0 means 1
+	FreeBits    float64          `json:"free_bits,omitempty"`   // nats of each number of a code that cost no more than this (Kingma et al., 2016)
+	Standardise bool             `json:"standardise,omitempty"` // bring the features to mean 0 and variance 1 first; gaussian only
+	Float64     bool             `json:"float64,omitempty"`     // weights of 64 bits
+	Threshold   float64          `json:"threshold,omitempty"`   // the error above which a row is an anomaly; 0: not chosen. See SetThreshold
 }
 
 func (c VAEConfig) withDefaults() VAEConfig {
 	c.Widths = slices.Clone(c.Widths)
-	c.Activation = cmp.Or(c.Activation, shared.Relu)
+	c.Activation = cmp.Or(c.Activation, cells.ReLU)
 	c.Likelihood = cmp.Or(c.Likelihood, BernoulliDecoder)
 	c.Beta = cmp.Or(c.Beta, 1)
 	return c
@@ -47,27 +49,20 @@ func (c VAEConfig) withDefaults() VAEConfig {
 // Validate reports every field that is out of range.
 func (c VAEConfig) Validate() error {
 	c = c.withDefaults()
-	var errs []error
-	report := func(ok bool, format string, args ...any) {
-		if !ok {
-			errs = append(errs, fmt.Errorf(format, args...))
-		}
-	}
-	report(c.Features >= 1 && c.Features <= cells.MaxWidth, "features is %d, want 1 … %d", c.Features, cells.MaxWidth)
-	report(c.Code >= 1 && c.Code <= cells.MaxWidth, "code is %d, want 1 … %d", c.Code, cells.MaxWidth)
-	errs = append(errs, shared.CheckWidths("widths", c.Widths), shared.CheckActivation("activation", c.Activation, shared.Relu, shared.Tanh, shared.Sigmoid),
-		checkThreshold(c.Threshold))
-	switch c.Likelihood {
-	case BernoulliDecoder:
-		report(!c.Standardise, "likelihood is bernoulli and standardise is set: Bernoulli features are in [0, 1] as they are")
-	case GaussianDecoder:
-	default:
-		report(false, "likelihood is %q, want %s or %s", c.Likelihood, BernoulliDecoder, GaussianDecoder)
+	var bad check.Problems
+	bad.Int("features", c.Features, 1, cells.MaxWidth)
+	bad.Int("code", c.Code, 1, cells.MaxWidth)
+	bad.Add(shared.CheckWidths("widths", c.Widths))
+	check.OneOf(&bad, "activation", c.Activation, cells.ReLU, cells.Tanh, cells.Sigmoid)
+	bad.Add(checkThreshold(c.Threshold))
+	check.OneOf(&bad, "likelihood", c.Likelihood, BernoulliDecoder, GaussianDecoder)
+	if c.Likelihood == BernoulliDecoder {
+		bad.That(!c.Standardise, "likelihood is bernoulli and standardise is set: Bernoulli features are in [0, 1] as they are")
 	}
 	const most = 1e6
-	report(c.Beta > 0 && c.Beta <= most, "beta is %g, want more than 0 and at most %g", c.Beta, most)
-	report(c.FreeBits >= 0 && c.FreeBits <= most, "free_bits is %g, want 0 … %g", c.FreeBits, most)
-	return errors.Join(errs...)
+	bad.Above("beta", c.Beta, most)
+	bad.Number("free_bits", c.FreeBits, 0, most)
+	return bad.Err()
 }
 
 // VAE is a variational autoencoder (Kingma and Welling, 2014): a code is not a point but a normal distribution, kept near

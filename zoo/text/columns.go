@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/seqzoo/seqzoo/internal/check"
 )
 
 // Columns says in which columns of a file the tokens and their tags stand. The zero value finds
@@ -56,16 +58,12 @@ const plain = "plain"
 
 // Validate reports a format or a number of a column that is none.
 func (c Columns) Validate() error {
-	var errs []error
-	if c.Format != "" && c.Format != plain && c.format() == nil {
-		errs = append(errs, fmt.Errorf("columns: the format is %q; want conllu, germeval, conll2003, conll2000 or plain", c.Format))
-	}
-	for name, column := range map[string]string{"token": c.Token, "tag": c.Tag} {
-		if column == "0" {
-			errs = append(errs, fmt.Errorf("columns: the %s is in column 0; the first is 1, the last -1", name))
-		}
-	}
-	return errors.Join(errs...)
+	bad := check.Problems{Prefix: "columns: "}
+	bad.That(c.Format == "" || c.Format == plain || c.format() != nil,
+		"the format is %q; want conllu, germeval, conll2003, conll2000 or plain", c.Format)
+	bad.That(c.Token != "0", "the token is in column 0; the first is 1, the last -1")
+	bad.That(c.Tag != "0", "the tag is in column 0; the first is 1, the last -1")
+	return bad.Err()
 }
 
 // format is the one that is asked for, or nil.

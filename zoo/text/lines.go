@@ -81,7 +81,7 @@ func (l *LineReader) Next() (string, error) {
 		return "", &LineError{l.line, fmt.Errorf("the line is too long: it has %d bytes, and at most %d are taken", length, most)}
 	}
 	s := string(line)
-	if err := check(s); err != nil {
+	if err := checkText(s); err != nil {
 		var encoding *EncodingError
 		errors.As(err, &encoding)
 		return "", &LineError{l.line, &EncodingError{Line: l.line, Offset: start + encoding.Offset, Byte: encoding.Byte}}

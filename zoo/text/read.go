@@ -108,7 +108,7 @@ func expand(r io.ReadSeeker) (io.Reader, error) {
 // ownText is content for a text of which nobody else has the memory, which becomes that of the result, and must not be
 // empty.
 func ownText(b []byte) (string, error) {
-	if err := check(unsafe.String(unsafe.SliceData(b), len(b))); err != nil {
+	if err := checkText(unsafe.String(unsafe.SliceData(b), len(b))); err != nil {
 		return "", err
 	}
 	b = endLines(b)
@@ -122,7 +122,7 @@ func ownText(b []byte) (string, error) {
 // content is clean for the content of a file. One with a byte 0 is no text, or text in UTF-16; one with carriage returns
 // and not a single line feed has carriage returns for line ends, as old Macintosh computers wrote them.
 func content(s string) (string, error) {
-	if err := check(s); err != nil {
+	if err := checkText(s); err != nil {
 		return "", err
 	}
 	if strings.Contains(s, "\r") {
@@ -131,8 +131,8 @@ func content(s string) (string, error) {
 	return strings.TrimPrefix(s, "\ufeff"), nil
 }
 
-// check refuses what is not UTF-8, and a byte 0.
-func check(s string) error {
+// checkText refuses what is not UTF-8, and a byte 0.
+func checkText(s string) error {
 	zero := strings.IndexByte(s, 0)
 	if !utf8.ValidString(s) {
 		if err := invalid(s); zero < 0 || err.Offset < zero {

@@ -6,9 +6,10 @@ import (
 
 // NetworkConfig sizes a Network.
 type NetworkConfig struct {
-	Model, Output string
-	V, E          int  // words, width
-	Sum           bool // CBOW: h is the sum of the neighbours' vectors, not their mean
+	Model  Architecture
+	Output Output
+	V, E   int  // words, width
+	Sum    bool // CBOW: h is the sum of the neighbours' vectors, not their mean
 }
 
 // Network is the model as a symbolic graph: the definition that the trainer is held to.

@@ -1,42 +1,50 @@
 package word2vec
 
 import (
-	"errors"
+	"cmp"
 	"fmt"
 	"math"
 
+	"github.com/seqzoo/seqzoo/internal/check"
 	"github.com/seqzoo/seqzoo/internal/kernels"
 	"github.com/seqzoo/seqzoo/internal/rng"
 	"github.com/seqzoo/seqzoo/zoo/text"
 	"github.com/seqzoo/seqzoo/zoo/vectors"
 )
 
-// The models and their outputs.
-const (
-	SkipGram = "skipgram"
-	CBOW     = "cbow"
+// Architecture is what is predicted from what.
+type Architecture string
 
-	Negative     = "negative"
-	Hierarchical = "hierarchical"
-	Full         = "full" // softmax over all words; of the Network alone
+const (
+	SkipGram Architecture = "skipgram" // each neighbour from the word: the default
+	CBOW     Architecture = "cbow"     // the word from the mean of its neighbours
+)
+
+// Output is how a word is scored among the others.
+type Output string
+
+const (
+	Negative     Output = "negative"     // against a few words that are drawn: the default
+	Hierarchical Output = "hierarchical" // along its path in a Huffman tree
+	Full         Output = "full"         // by a softmax over all words; of the Network alone
 )
 
 // Config is all that a training depends on besides the text. The zero value is a skip-gram with negative sampling; the
 // defaults are gensim's.
 type Config struct {
-	Model     string    `json:"model"`     // SkipGram (default) or CBOW
-	Output    string    `json:"output"`    // Negative (default) or Hierarchical
-	Dim       int       `json:"dim"`       // width of the vectors; 0 means 100
-	Window    int       `json:"window"`    // neighbours on either side; each word draws its own reach from 1 to Window; 0 means 5
-	MinCount  int       `json:"min_count"` // words seen less often are left out of the text; 0 means 5
-	MaxVocab  int       `json:"max_vocab"` // keep the most frequent words; 0 means no limit
-	Negatives int       `json:"negatives"` // words drawn for each pair; 0 means 5
-	Sample    float64   `json:"sample"`    // share of the text above which a word is left out at random; 0 means 1e-3, 1 never
-	LR        float64   `json:"lr"`        // learning rate at the start; 0 means 0.025
-	MinLR     float64   `json:"min_lr"`    // at the end, to which it falls linearly; 0 means 0.0001
-	Epochs    int       `json:"epochs"`    // passes over the text; 0 means 5
-	Seed      uint64    `json:"seed"`
-	Unicode   text.Form `json:"unicode,omitempty"` // words are brought to this form; as they are by default
+	Model     Architecture `json:"model"`     // SkipGram (default) or CBOW
+	Output    Output       `json:"output"`    // Negative (default) or Hierarchical
+	Dim       int          `json:"dim"`       // width of the vectors; 0 means 100
+	Window    int          `json:"window"`    // neighbours on either side; each word draws its own reach from 1 to Window; 0 means 5
+	MinCount  int          `json:"min_count"` // words seen less often are left out of the text; 0 means 5
+	MaxVocab  int          `json:"max_vocab"` // keep the most frequent words; 0 means no limit
+	Negatives int          `json:"negatives"` // words drawn for each pair; 0 means 5
+	Sample    float64      `json:"sample"`    // share of the text above which a word is left out at random; 0 means 1e-3, 1 never
+	LR        float64      `json:"lr"`        // learning rate at the start; 0 means 0.025
+	MinLR     float64      `json:"min_lr"`    // at the end, to which it falls linearly; 0 means 0.0001
+	Epochs    int          `json:"epochs"`    // passes over the text; 0 means 5
+	Seed      uint64       `json:"seed"`
+	Unicode   text.Form    `json:"unicode,omitempty"` // words are brought to this form; as they are by default
 }
 
 // maxDim keeps sizes from overflowing.
@@ -44,58 +52,33 @@ const maxDim = 1 << 16
 
 // withDefaults puts defaults in the place of zeros.
 func (c Config) withDefaults() Config {
-	text := func(p *string, to string) {
-		if *p == "" {
-			*p = to
-		}
-	}
-	whole := func(p *int, to int) {
-		if *p == 0 {
-			*p = to
-		}
-	}
-	number := func(p *float64, to float64) {
-		if *p == 0 {
-			*p = to
-		}
-	}
-	text(&c.Model, SkipGram)
-	text(&c.Output, Negative)
-	whole(&c.Dim, 100)
-	whole(&c.Window, 5)
-	whole(&c.MinCount, 5)
-	whole(&c.Negatives, 5)
-	number(&c.Sample, 1e-3)
-	number(&c.LR, 0.025)
-	number(&c.MinLR, min(0.0001, c.LR))
-	whole(&c.Epochs, 5)
+	c.Model, c.Output = cmp.Or(c.Model, SkipGram), cmp.Or(c.Output, Negative)
+	c.Dim, c.Window = cmp.Or(c.Dim, 100), cmp.Or(c.Window, 5)
+	c.MinCount, c.Negatives = cmp.Or(c.MinCount, 5), cmp.Or(c.Negatives, 5)
+	c.Sample, c.LR = cmp.Or(c.Sample, 1e-3), cmp.Or(c.LR, 0.025)
+	c.MinLR, c.Epochs = cmp.Or(c.MinLR, min(0.0001, c.LR)), cmp.Or(c.Epochs, 5)
 	return c
 }
 
 // Validate reports everything that is out of range.
 func (c Config) Validate() error {
 	c = c.withDefaults()
-	var errs []error
-	report := func(ok bool, format string, args ...any) {
-		if !ok {
-			errs = append(errs, fmt.Errorf("word2vec: "+format, args...))
-		}
-	}
-	report(c.Model == SkipGram || c.Model == CBOW, "Model is %q; want %q or %q", c.Model, SkipGram, CBOW)
-	report(c.Output == Negative || c.Output == Hierarchical, "Output is %q; want %q or %q", c.Output, Negative, Hierarchical)
-	report(c.Dim > 0 && c.Dim <= maxDim, "Dim is %d; want 1 to %d", c.Dim, maxDim)
-	report(c.Window > 0 && c.Window <= maxSentence, "Window is %d; want 1 to %d", c.Window, maxSentence)
-	report(c.MinCount > 0, "MinCount is %d; want at least 1", c.MinCount)
-	report(c.MaxVocab >= 0, "MaxVocab is %d; want at least 0", c.MaxVocab)
-	report(c.Negatives > 0 && c.Negatives <= 1000, "Negatives is %d; want 1 to 1000", c.Negatives)
-	report(c.Sample > 0 && c.Sample <= 1, "Sample is %g; want more than 0 and at most 1", c.Sample)
-	report(c.LR > 0 && c.LR <= 10, "LR is %g; want more than 0 and at most 10", c.LR)
-	report(c.MinLR > 0 && c.MinLR <= c.LR, "MinLR is %g; want more than 0 and at most LR, %g", c.MinLR, c.LR)
+	bad := check.Problems{Prefix: "word2vec: "}
+	check.OneOf(&bad, "Model", c.Model, SkipGram, CBOW)
+	check.OneOf(&bad, "Output", c.Output, Negative, Hierarchical)
+	bad.Int("Dim", c.Dim, 1, maxDim)
+	bad.Int("Window", c.Window, 1, maxSentence)
+	bad.Int("MinCount", c.MinCount, 1, math.MaxInt)
+	bad.Int("MaxVocab", c.MaxVocab, 0, math.MaxInt)
+	bad.Int("Negatives", c.Negatives, 1, 1000)
+	bad.Above("Sample", c.Sample, 1)
+	bad.Above("LR", c.LR, 10)
+	bad.Above("MinLR", c.MinLR, c.LR)
 	if err := c.Unicode.Validate(); err != nil {
-		errs = append(errs, fmt.Errorf("word2vec: %w", err))
+		bad.That(false, "%w", err)
 	}
-	report(c.Epochs > 0, "Epochs is %d; want at least 1", c.Epochs)
-	return errors.Join(errs...)
+	bad.Int("Epochs", c.Epochs, 1, math.MaxInt)
+	return bad.Err()
 }
 
 // Model is a vocabulary with its vectors, in training or after. It is not safe for concurrent use.

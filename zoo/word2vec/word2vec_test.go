@@ -46,7 +46,7 @@ var settings = []Config{
 
 func each(t *testing.T, run func(t *testing.T, cfg Config)) {
 	for _, cfg := range settings {
-		t.Run(cfg.Model+" "+cfg.Output, func(t *testing.T) { run(t, cfg) })
+		t.Run(fmt.Sprint(cfg.Model, " ", cfg.Output), func(t *testing.T) { run(t, cfg) })
 	}
 }
 

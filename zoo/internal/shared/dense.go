@@ -3,37 +3,25 @@ package shared
 import (
 	"fmt"
 	"math"
-	"slices"
-	"strings"
 
 	"github.com/seqzoo/seqzoo/cells"
 	"github.com/seqzoo/seqzoo/nodes"
 )
 
-// The activations of the layers of a feed-forward network: those of the cells, and none.
-const (
-	Linear  = "linear"
-	Relu    = string(cells.ReLU)
-	Tanh    = string(cells.Tanh)
-	Sigmoid = string(cells.Sigmoid)
-)
+// Linear is the activation of a layer that has none.
+const Linear cells.Activation = "linear"
 
-var Activations = []string{Linear, Relu, Tanh, Sigmoid}
+// Activations are those that a layer of a feed-forward network may have.
+var Activations = []cells.Activation{Linear, cells.ReLU, cells.Tanh, cells.Sigmoid}
 
-func CheckActivation(field, a string, known ...string) error {
-	if slices.Contains(known, a) {
-		return nil
-	}
-	return fmt.Errorf("%s is %q, want one of %s", field, a, strings.Join(known, ", "))
-}
-
-func Activate(a string, x *nodes.Node) *nodes.Node {
+// Activate applies a to x.
+func Activate(a cells.Activation, x *nodes.Node) *nodes.Node {
 	switch a {
-	case Relu:
+	case cells.ReLU:
 		return nodes.ReLU(x)
-	case Tanh:
+	case cells.Tanh:
 		return nodes.Tanh(x)
-	case Sigmoid:
+	case cells.Sigmoid:
 		return nodes.Sigmoid(x)
 	}
 	return x
@@ -41,15 +29,15 @@ func Activate(a string, x *nodes.Node) *nodes.Node {
 
 // initial is how the weights before an activation are drawn: for rectifiers as by He et al., 2015, else as by Glorot and
 // Bengio, 2010.
-func Initial(a string) nodes.Init {
-	if a == Relu {
+func Initial(a cells.Activation) nodes.Init {
+	if a == cells.ReLU {
 		return nodes.HeNormal(math.Sqrt2)
 	}
 	return nodes.XavierUniform(1)
 }
 
 // hidden declares layers l0, l1, … of the given widths under s, for inputs of width in.
-func Hidden(s *nodes.Scope, in int, widths []int, activation string, noBias bool) (layers []nodes.Linear) {
+func Hidden(s *nodes.Scope, in int, widths []int, activation cells.Activation, noBias bool) (layers []nodes.Linear) {
 	for k, out := range widths {
 		layers = append(layers, nodes.NewLinear(s.In("l%d", k), nodes.LinearConfig{
 			In: in, Out: out, Init: Initial(activation), NoBias: noBias,
@@ -60,7 +48,7 @@ func Hidden(s *nodes.Scope, in int, widths []int, activation string, noBias bool
 }
 
 // through is x behind all layers, each followed by the activation.
-func Through(layers []nodes.Linear, activation string, x *nodes.Node) *nodes.Node {
+func Through(layers []nodes.Linear, activation cells.Activation, x *nodes.Node) *nodes.Node {
 	for _, d := range layers {
 		x = Activate(activation, d.Of(x))
 	}
