@@ -2,10 +2,10 @@ package golden_test
 
 import (
 	"github.com/stretchr/testify/require"
-	"gorgonia.org/tensor"
 
 	"github.com/seqzoo/seqzoo/cells"
 	"github.com/seqzoo/seqzoo/nodes"
+	"github.com/seqzoo/seqzoo/run"
 	"github.com/seqzoo/seqzoo/train"
 	"github.com/seqzoo/seqzoo/unroll"
 )
@@ -46,20 +46,17 @@ func runBinaryAddition(r *goldenRun) {
 	step, err := train.NewStep(nodes.Scale(nodes.Sum(nodes.Square(nodes.Sub(y, ds))), 0.5), y)
 	require.NoError(r, err)
 	defer step.Close()
-	feed := func(in *nodes.Node) *tensor.Dense {
-		v, err := train.Feed(in)
-		require.NoError(r, err)
-		return v
-	}
-	xv, dv := feed(xs), feed(ds)
+	var in run.Inputs
+	xv, dv := in.Floats(xs), in.Floats(ds)
+	require.NoError(r, in.Err())
 
 	sgd, err := train.NewSGD(train.SGDConfig{LR: lr})
 	require.NoError(r, err)
 	model := newTheirs(r)
 	var losses, ys []float64
 	for k := range n {
-		fill(xv, block(x, k, n))
-		fill(dv, block(target, k, n))
+		xv.Put64(0, block(x, k, n))
+		dv.Put64(0, block(target, k, n))
 		r.load(model.values())
 		loss, err := step.Run(0, k)
 		require.NoError(r, err)
@@ -68,7 +65,7 @@ func runBinaryAddition(r *goldenRun) {
 			r.compareLoss(loss)
 			r.compareAll("gradient", r.Grads, grads)
 		}
-		losses, ys = append(losses, loss), append(ys, floats(y.Value())...)
+		losses, ys = append(losses, loss), append(ys, step.Output(0).Float64s()...)
 		model.step(sgd, grads)
 	}
 	outputs := map[string]array{"losses": vector(losses), "y": {Shape: []int{n, bits}, Data: ys}}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/seqzoo/seqzoo/cells"
 	"github.com/seqzoo/seqzoo/nodes"
+	"github.com/seqzoo/seqzoo/run"
 	"github.com/seqzoo/seqzoo/train"
 	"github.com/seqzoo/seqzoo/unroll"
 )
@@ -30,7 +31,7 @@ func runTruncated(r *goldenRun) {
 	}
 	w, b := r.affine("out", s.Width(), Out)
 
-	state, err := train.NewCarry(s.Parts(), B, r.dtype)
+	state, err := run.NewState(s.Parts(), B, r.dtype)
 	require.NoError(r, err)
 	windows := train.NewTruncated(state, func(shape train.WindowShape) (*train.WindowGraph, error) {
 		g := r.start(nodes.Options{Training: true})
@@ -87,16 +88,16 @@ func runTruncated(r *goldenRun) {
 		} {
 			got[name] = append(got[name], v)
 		}
-		got["y"] = append(got["y"], floats(win.Keep[0].Value())...)
+		got["y"] = append(got["y"], win.Step.Output(0).Float64s()...)
 		ours := r.gradients(win.Step)
 		for p, d := range ours {
 			sums[p] = plus(sums[p], d)
 		}
-		copy(grads["x"].Data[span.Start*B*s.in:], plus(grads["x"].Data[span.Start*B*s.in:span.End*B*s.in], floats(win.Keep[1].Value())))
+		copy(grads["x"].Data[span.Start*B*s.in:], plus(grads["x"].Data[span.Start*B*s.in:span.End*B*s.in], win.Step.Output(1).Float64s()))
 		if given && span.Start == 0 {
-			for j, d := range win.Keep[2:] {
+			for j := range s.Parts() {
 				to := block(grads[s.states[j%len(s.states)]+"0"].Data, j/len(s.states), s.cells)
-				copy(to, plus(to, floats(d.Value())))
+				copy(to, plus(to, win.Step.Output(2+j).Float64s()))
 			}
 		}
 		if update {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
 
 	"github.com/seqzoo/seqzoo/graph"
 	"github.com/seqzoo/seqzoo/internal/sysmem"
@@ -69,6 +70,14 @@ func (s *Step) Output(i int) Floats {
 		return Floats{}
 	}
 	return f
+}
+
+// Ints is the value of output i if it is of integers, such as what ArgMax gives; nil if it is not.
+func (s *Step) Ints(i int) []int {
+	if v, ok := s.outputs[i].Value().(*tensor.Dense); ok && v.Dtype() == tensor.Int {
+		return v.Ints()
+	}
+	return nil
 }
 
 // Machine is the compiled graph, which says what it needs (Memory, Buffers), what was done to it

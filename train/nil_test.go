@@ -22,7 +22,6 @@ func TestNil(t *testing.T) {
 			_, err := train.NewStep(nodes.NewGraph(nodes.Options{}).Const(1), none)
 			return err
 		},
-		"the input is nil": func() error { _, err := train.Feed(nil); return err },
 	} {
 		require.ErrorContains(t, call(), want)
 	}

@@ -3,6 +3,7 @@ package train
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
@@ -10,17 +11,19 @@ import (
 	"github.com/seqzoo/seqzoo/graph"
 	"github.com/seqzoo/seqzoo/internal/sysmem"
 	"github.com/seqzoo/seqzoo/nodes"
+	"github.com/seqzoo/seqzoo/run"
 )
 
-// Step is a graph with a loss, compiled: what a task runs for each batch.
+// Step is a compiled graph with a loss: what a task runs for each batch. Its outputs are the nodes to
+// keep, as NewStep was given them.
 type Step struct {
-	loss    *nodes.Node
-	machine *graph.Machine
-	key     []int // the noise key's value
-	grads   []gorgonia.ValueGrad
-	flow    *graph.GradientFlow // made by the first GradientFlow
-	flows   *graph.Machine
-	found   error // what the last run, if its loss was not finite, has to blame for it
+	*run.Step
+	loss  *nodes.Node
+	kept  int // outputs before the loss
+	grads []gorgonia.ValueGrad
+	flow  *graph.GradientFlow // made by the first GradientFlow
+	flows *graph.Machine
+	found error // what the last run, if its loss was not finite, has to blame for it
 }
 
 // gradient is a parameter and its gradient, for a solver.
@@ -34,78 +37,79 @@ func (g gradient) Name() string                  { return g.param.Name() }
 func (g gradient) Value() gorgonia.Value         { return g.param.Value() }
 func (g gradient) Grad() (gorgonia.Value, error) { return g.grad.Value(), nil }
 
-// NewStep compiles loss, a scalar, and the nodes to keep, whose values can be read after each run. In a graph for
-// training it adds the gradients of every parameter the graph uses. The error is ErrMemory if the values would not fit.
+// NewStep compiles loss, a scalar, and the nodes to keep, whose values can be read after each run:
+// Output(i) is that of node i. In a graph for training it adds the gradients of every parameter the
+// graph uses. The error is ErrMemory if the values would not fit.
 func NewStep(loss *nodes.Node, keep ...*nodes.Node) (s *Step, err error) {
+	return NewStepWith(nil, loss, keep...)
+}
+
+// NewStepWith is NewStep with options of graph.Compile.
+func NewStepWith(options []graph.Option, loss *nodes.Node, keep ...*nodes.Node) (s *Step, err error) {
 	if loss == nil || loss.Graph() == nil {
 		return nil, errors.New("train: NewStep: the loss is nil")
+	}
+	if len(loss.Shape()) != 0 || loss.Dtype() == tensor.Int {
+		return nil, fmt.Errorf("train: NewStep: the loss is %v of %v, want a scalar of floats",
+			loss.Shape(), loss.Dtype())
 	}
 	for i, n := range keep {
 		if n == nil || n.Graph() == nil {
 			return nil, fmt.Errorf("train: NewStep: node %d of those to keep is nil", i)
 		}
 	}
-	g := loss.Graph()
-	s = &Step{loss: loss}
-	kept := []*gorgonia.Node{loss.Gorgonia()}
+	s = &Step{loss: loss, kept: len(keep)}
+	outputs := append(slices.Clone(keep), loss)
+	if loss.Graph().Training() {
+		grads, err := s.gradients(keep)
+		if err != nil {
+			return nil, err
+		}
+		outputs = append(outputs, grads...)
+	}
+	s.Step, err = run.New(outputs, options...)
+	return s, err
+}
+
+// gradients adds those of the parameters to the graph.
+func (s *Step) gradients(keep []*nodes.Node) (grads []*nodes.Node, err error) {
+	g := s.loss.Graph()
+	params := g.Parameters()
+	wrt := make([]nodes.Operand, len(params))
+	for i, p := range params {
+		wrt[i] = p
+	}
+	seen := map[*gorgonia.Node]bool{}
+	for _, n := range keep {
+		seen[n.Gorgonia()] = true
+	}
 	err = nodes.Try(func() {
-		s.key = g.NoiseKey().Value().Data().([]int)
-		if !g.Training() {
-			return
-		}
-		params := g.Parameters()
-		wrt := make([]nodes.Operand, len(params))
-		for i, p := range params {
-			wrt[i] = p
-		}
-		seen := map[*gorgonia.Node]bool{}
-		for _, n := range keep {
-			seen[n.Gorgonia()] = true
-		}
-		for i, d := range g.Gradients(loss, wrt...) {
+		for i, d := range g.Gradients(s.loss, wrt...) {
 			for seen[d.Gorgonia()] { // clipping and solvers write to gradients: each needs its own
 				d = nodes.Scale(d, 1)
 			}
 			seen[d.Gorgonia()] = true
 			s.grads = append(s.grads, gradient{s, params[i], d})
-			kept = append(kept, d.Gorgonia())
+			grads = append(grads, d)
 		}
 	})
-	if err != nil {
-		return nil, err
-	}
-	for _, n := range keep {
-		kept = append(kept, n.Gorgonia())
-	}
-	o := []graph.Option{graph.Keep(kept...), graph.ReuseValues(), graph.MemoryLimit(sysmem.Available())}
-	if s.machine, err = graph.Compile(g.Expr(), o...); err != nil {
-		return nil, err
-	}
-	return s, nil
+	return grads, err
 }
 
-// ErrMemory is the error of NewStep for a graph whose values need more memory than there is: the system would kill the process
-// as soon as they were written.
-var ErrMemory = graph.ErrMemory
+// ErrMemory is the error of NewStep for a graph whose values need more memory than there is: the
+// system would kill the process as soon as they were written.
+var ErrMemory = run.ErrMemory
 
-// Run computes the loss, the gradients and the kept nodes from the values bound to the inputs. Seed and counter make
-// the noise. If the loss is not finite, Check will say where that came from.
+// Run computes the loss, the gradients and the kept nodes from the values bound to the inputs. Seed
+// and counter make the noise. If the loss is not finite, Check will say where that came from.
 func (s *Step) Run(seed uint64, counter int) (loss float64, err error) {
-	s.key[0], s.key[1] = int(seed), counter
 	s.found = nil
-	if err := s.machine.RunAll(); err != nil {
+	if err := s.Step.Run(seed, counter); err != nil {
 		return 0, err
 	}
-	switch v := s.loss.Value().Data().(type) {
-	case float32:
-		loss = float64(v)
-	case float64:
-		loss = v
-	default:
-		return 0, fmt.Errorf("train: the loss is %v: want a scalar", s.loss.Value())
-	}
+	loss = s.Output(s.kept).At(0)
 	if loss-loss != 0 {
-		s.found = s.machine.Check() // now, while the inputs are what they were
+		s.found = s.Machine().Check() // now, while the inputs are what they were
 	}
 	return loss, nil
 }
@@ -116,7 +120,7 @@ func (s *Step) Check() error {
 	if s.found != nil {
 		return s.found
 	}
-	return s.machine.Check()
+	return s.Machine().Check()
 }
 
 // blame names the first value that is not finite in the step that gradients come from, in words that follow a colon;
@@ -140,16 +144,7 @@ func (s *Step) Close() error {
 	if s.flows != nil {
 		s.flows.Close()
 	}
-	return s.machine.Close()
-}
-
-// Feed makes a tensor the value of an input, and returns it: writing to its elements feeds the runs to come.
-func Feed(input *nodes.Node) (*tensor.Dense, error) {
-	if input == nil || input.Graph() == nil {
-		return nil, errors.New("train: Feed: the input is nil")
-	}
-	v := tensor.New(tensor.Of(input.Dtype()), tensor.WithShape(input.Shape()...))
-	return v, gorgonia.Let(input.Gorgonia(), v)
+	return s.Step.Close()
 }
 
 // GradientFlow runs the graph once more on the values of the last Run, and measures the gradients in the states of its
@@ -169,7 +164,8 @@ func (s *Step) GradientFlow() (*graph.FlowReport, error) {
 		for _, v := range s.grads {
 			keep = append(keep, v.(gradient).grad.Gorgonia())
 		}
-		m, err := graph.Compile(g, graph.Keep(keep...), graph.ReuseValues())
+		m, err := graph.Compile(g,
+			graph.Keep(keep...), graph.ReuseValues(), graph.MemoryLimit(sysmem.Available()))
 		if err != nil {
 			return nil, err
 		}

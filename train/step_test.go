@@ -10,6 +10,7 @@ import (
 	"github.com/seqzoo/seqzoo/cells"
 	"github.com/seqzoo/seqzoo/graph"
 	"github.com/seqzoo/seqzoo/nodes"
+	"github.com/seqzoo/seqzoo/run"
 	"github.com/seqzoo/seqzoo/train"
 	"github.com/seqzoo/seqzoo/unroll"
 )
@@ -19,7 +20,7 @@ func squares(t *testing.T, training bool) (s *train.Step, x []float32) {
 	require.NoError(t, nodes.Try(func() {
 		g := nodes.NewGraph(nodes.Options{Training: training})
 		in := g.Input("x", 6, 2, 3)
-		v, err := train.Feed(in)
+		v, err := run.Feed(in)
 		require.NoError(t, err)
 		x = v.Float32s()
 		cell := cells.NewRNN(nodes.NewStore(nodes.Float32, 1).Root().In("layer"), cells.RNNConfig{In: 3, Hidden: 4, Activation: cells.ReLU})

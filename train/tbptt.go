@@ -9,6 +9,7 @@ import (
 
 	"github.com/seqzoo/seqzoo/cells"
 	"github.com/seqzoo/seqzoo/nodes"
+	"github.com/seqzoo/seqzoo/run"
 	"github.com/seqzoo/seqzoo/unroll"
 )
 
@@ -19,7 +20,7 @@ import (
 // A window starts from the state as it was last computed for that time, which is by the window before. If the weights
 // have changed since, the steps that are run again see the new weights and that older state.
 type Truncated struct {
-	state   *Carry
+	state   *run.State
 	build   func(WindowShape) (*WindowGraph, error)
 	windows map[WindowShape]*CompiledWindow
 }
@@ -59,17 +60,16 @@ type WindowGraph struct {
 // CompiledWindow is a window, ready for Truncated.Run.
 type CompiledWindow struct {
 	Inputs []*tensor.Dense // the values of WindowGraph.Inputs, to be written to
-	Keep   []*nodes.Node   // as in WindowGraph
-	Step   *Step           // of which Grads is wanted
+	Step   *Step           // of which Grads is wanted; Output(i) is that of Keep[i]
 
 	shape WindowShape
-	start []*tensor.Dense
-	next  cells.State // where the next window starts; nil if the state stays
+	start []run.Floats
+	next  int // of the outputs, the first of the state at which the next window starts, if it moves on
 }
 
 // NewTruncated makes graphs with build, which may panic with a *nodes.BuildError. If they are for training, the windows
 // have the gradients of all parameters. State is that at the start of the first window, and then of each that follows.
-func NewTruncated(state *Carry, build func(WindowShape) (*WindowGraph, error)) *Truncated {
+func NewTruncated(state *run.State, build func(WindowShape) (*WindowGraph, error)) *Truncated {
 	return &Truncated{state: state, build: build, windows: map[WindowShape]*CompiledWindow{}}
 }
 
@@ -86,6 +86,7 @@ func (t *Truncated) Window(s WindowShape) (w *CompiledWindow, err error) {
 			"0 ≤ Scored < T and 0 ≤ Next ≤ T", s.T, s.Scored, s.Next)
 	}
 	var g *WindowGraph
+	var next cells.State
 	w = &CompiledWindow{shape: s}
 	failed := nodes.Try(func() {
 		if g, err = t.build(s); err != nil {
@@ -95,38 +96,33 @@ func (t *Truncated) Window(s WindowShape) (w *CompiledWindow, err error) {
 			nodes.Failf("Truncated", "the graph of a window lacks its Loss or its Recurrence")
 		}
 		if s.Next > 0 {
-			w.next = g.Recurrence.StateAt(s.Next - 1)
+			next = g.Recurrence.StateAt(s.Next - 1)
 		}
-		if want := len(t.state.Tensors()); len(g.Start) != want || s.Next > 0 && len(w.next) != want {
-			nodes.Failf("Truncated", "a window from a state of %d parts to one of %d: want %d", len(g.Start), len(w.next), want)
+		if want := len(t.state.Parts()); len(g.Start) != want || s.Next > 0 && len(next) != want {
+			nodes.Failf("Truncated", "a window from a state of %d parts to one of %d: want %d",
+				len(g.Start), len(next), want)
 		}
 	})
 	if err := errors.Join(failed, err); err != nil {
 		return nil, err
 	}
-	w.Keep = g.Keep
-	if w.Step, err = NewStep(g.Loss, slices.Concat(g.Keep, w.next)...); err != nil {
+	w.next = len(g.Keep)
+	if w.Step, err = NewStep(g.Loss, slices.Concat(g.Keep, next)...); err != nil {
 		return nil, err
 	}
-	if w.start, err = feedAll(g.Start); err != nil {
-		return nil, err
+	var in run.Inputs
+	if w.start = in.State(g.Start); in.Err() != nil {
+		return nil, in.Err()
 	}
-	if w.Inputs, err = feedAll(g.Inputs); err != nil {
-		return nil, err
-	}
-	t.windows[s] = w
-	return w, nil
-}
-
-func feedAll(inputs []*nodes.Node) (values []*tensor.Dense, err error) {
-	for _, n := range inputs {
-		v, err := Feed(n)
+	for _, n := range g.Inputs {
+		v, err := run.Feed(n)
 		if err != nil {
 			return nil, err
 		}
-		values = append(values, v)
+		w.Inputs = append(w.Inputs, v)
 	}
-	return values, nil
+	t.windows[s] = w
+	return w, nil
 }
 
 // Run runs a window of t on what its Inputs hold, from the state, and moves the state on. Seed and counter make the
@@ -135,17 +131,20 @@ func (t *Truncated) Run(w *CompiledWindow, seed uint64, counter int) (loss float
 	if w == nil || t.windows[w.shape] != w {
 		return 0, errors.New("train: the window is not one of this Truncated")
 	}
-	for i, v := range w.start {
-		if err := t.state.CopyTo(i, v); err != nil {
-			return 0, err
+	state := t.state.Parts()
+	for i, part := range w.start {
+		if err := part.Copy(state[i]); err != nil {
+			return 0, fmt.Errorf("train: the state at the start of a window: %w", err)
 		}
 	}
 	if loss, err = w.Step.Run(seed, counter); err != nil {
 		return 0, err
 	}
-	for i, n := range w.next {
-		if err := t.state.Set(i, n.Value()); err != nil {
-			return 0, err
+	if w.shape.Next > 0 {
+		for i, part := range state {
+			if err := part.Copy(w.Step.Output(w.next + i)); err != nil {
+				return 0, fmt.Errorf("train: the state after a window: %w", err)
+			}
 		}
 	}
 	return loss, nil

@@ -10,6 +10,7 @@ import (
 
 	"github.com/seqzoo/seqzoo/cells"
 	"github.com/seqzoo/seqzoo/nodes"
+	"github.com/seqzoo/seqzoo/run"
 	"github.com/seqzoo/seqzoo/unroll"
 )
 
@@ -23,7 +24,7 @@ func (counter) Step(x *nodes.Node, s cells.State) cells.State {
 }
 
 // counting makes windows of a counter that goes on from state, and notes what shapes were built.
-func counting(state *Carry, built *[]WindowShape) *Truncated {
+func counting(state *run.State, built *[]WindowShape) *Truncated {
 	return NewTruncated(state, func(shape WindowShape) (*WindowGraph, error) {
 		*built = append(*built, shape)
 		g := nodes.NewGraph(nodes.Options{})
@@ -63,7 +64,7 @@ func TestTruncatedCarriesTheState(t *testing.T) {
 					want += float64(100 + k + 1)
 				}
 				require.Equal(t, want, loss, "window %d", i)
-				require.Equal(t, float32(100+s.Start+1), w.Keep[0].Value().Data().([]float32)[0], "window %d", i)
+				require.Equal(t, float64(100+s.Start+1), w.Step.Output(0).At(0), "window %d", i)
 			}
 			require.Equal(t, float32(100+c.T), state.Tensors()[0].Float32s()[0], "the state after the sequence")
 			require.Len(t, built, c.built, "%v", built)
@@ -109,12 +110,12 @@ func TestTruncatedErrors(t *testing.T) {
 }
 
 // newCarry is a state of zeros for a batch of 1.
-func newCarry(t *testing.T, widths ...int) *Carry {
+func newCarry(t *testing.T, widths ...int) *run.State {
 	var parts []cells.Part
 	for _, w := range widths {
 		parts = append(parts, cells.Part{Name: "h", Width: w})
 	}
-	c, err := NewCarry(parts, 1, tensor.Float32)
+	c, err := run.NewState(parts, 1, tensor.Float32)
 	require.NoError(t, err)
 	return c
 }

@@ -16,7 +16,7 @@ import (
 	"github.com/seqzoo/seqzoo/internal/safefile"
 	"github.com/seqzoo/seqzoo/internal/safetensors"
 	"github.com/seqzoo/seqzoo/nodes"
-	"github.com/seqzoo/seqzoo/zoo/internal/shared"
+	"github.com/seqzoo/seqzoo/run"
 )
 
 // TorchModule is a module of PyTorch and what it is in a model.
@@ -111,7 +111,7 @@ func ImportTorch(file string, s *nodes.Store, modules ...TorchModule) error {
 		}
 	}
 	for p, v := range sums {
-		shared.CopyFloats(p.Value(), 0, v)
+		run.ParamFloats(p).Put64(0, v)
 	}
 	return nil
 }
@@ -130,7 +130,7 @@ func ExportTorch(file string, s *nodes.Store, modules ...TorchModule) error {
 	for _, e := range entries {
 		for _, p := range e.parts {
 			if ours[p.param] == nil {
-				ours[p.param] = shared.FloatsOf(p.param.Value())
+				ours[p.param] = run.ParamFloats(p.param).Float64s()
 			}
 		}
 		n := 1

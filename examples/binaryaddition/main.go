@@ -17,6 +17,7 @@ import (
 	"github.com/seqzoo/seqzoo/internal/lineplot"
 	"github.com/seqzoo/seqzoo/internal/safefile"
 	"github.com/seqzoo/seqzoo/nodes"
+	compiled "github.com/seqzoo/seqzoo/run"
 	"github.com/seqzoo/seqzoo/train"
 	"github.com/seqzoo/seqzoo/unroll"
 )
@@ -62,7 +63,7 @@ type adder struct {
 	setting
 	step   *train.Step
 	sgd    train.Optimizer
-	x, d   []float32 // digits
+	x, d   compiled.Floats // digits
 	y      *nodes.Node
 	random *rand.Rand
 	a, b   int
@@ -74,7 +75,7 @@ func newAdder(s setting, seed uint64) (*adder, error) {
 	if n.sgd, err = train.NewSGD(train.SGDConfig{LR: s.lr}); err != nil {
 		return nil, err
 	}
-	var loss, x, d *nodes.Node
+	var loss, x, d, y *nodes.Node
 	err = nodes.Try(func() {
 		root := nodes.NewStore(nodes.Float32, seed).Root()
 		init := inits[s.init]
@@ -85,23 +86,17 @@ func newAdder(s setting, seed uint64) (*adder, error) {
 		g := nodes.NewGraph(nodes.Options{Training: true})
 		x, d = g.Input("x", bits, 1, 2), g.Input("d", bits, 1, 1)
 		h := unroll.Over(cell).Unroll(x, nil, unroll.Options{}).Y()
-		n.y = nodes.Sigmoid(nodes.MatMul(h, out))
-		loss = nodes.Scale(nodes.Sum(nodes.Square(nodes.Sub(n.y, d))), 0.5)
+		y = nodes.Sigmoid(nodes.MatMul(h, out))
+		loss = nodes.Scale(nodes.Sum(nodes.Square(nodes.Sub(y, d))), 0.5)
 	})
 	if err != nil {
 		return nil, err
 	}
-	for _, in := range []struct {
-		node *nodes.Node
-		to   *[]float32
-	}{{x, &n.x}, {d, &n.d}} {
-		v, err := train.Feed(in.node)
-		if err != nil {
-			return nil, err
-		}
-		*in.to = v.Float32s()
+	var in compiled.Inputs
+	if n.x, n.d = in.Floats(x), in.Floats(d); in.Err() != nil {
+		return nil, in.Err()
 	}
-	n.step, err = train.NewStep(loss, n.y)
+	n.step, err = train.NewStep(loss, y)
 	return n, err
 }
 
@@ -109,14 +104,16 @@ func newAdder(s setting, seed uint64) (*adder, error) {
 func (n *adder) draw() {
 	n.a, n.b = n.random.IntN(1<<(bits-1)), n.random.IntN(1<<(bits-1))
 	for t := range bits {
-		n.x[2*t], n.x[2*t+1], n.d[t] = float32(n.a>>t&1), float32(n.b>>t&1), float32((n.a+n.b)>>t&1)
+		n.x.Set(2*t, float64(n.a>>t&1))
+		n.x.Set(2*t+1, float64(n.b>>t&1))
+		n.d.Set(t, float64((n.a+n.b)>>t&1))
 	}
 }
 
 // answer is the sum that the network gives, each digit rounded.
 func (n *adder) answer() int {
 	sum := 0
-	for t, y := range n.y.Value().Data().([]float32) {
+	for t, y := range n.step.Output(0).Float64s() {
 		if y > 0.5 {
 			sum |= 1 << t
 		}

@@ -14,6 +14,7 @@ import (
 	"github.com/seqzoo/seqzoo/internal/lineplot"
 	"github.com/seqzoo/seqzoo/internal/safefile"
 	"github.com/seqzoo/seqzoo/nodes"
+	compiled "github.com/seqzoo/seqzoo/run"
 	"github.com/seqzoo/seqzoo/train"
 	"github.com/seqzoo/seqzoo/unroll"
 )
@@ -59,16 +60,15 @@ func rnn(init nodes.Init) func(s *nodes.Scope) cells.Cell {
 type task struct {
 	T       int
 	step    *train.Step
-	x       []float32 // [T, B, symbols], one-hot
-	targets []int     // [B]
-	right   *nodes.Node
+	x       compiled.Floats // [T, B, symbols], one-hot
+	targets []int           // [B]
 	random  *rand.Rand
 	adam    train.Optimizer
 }
 
 func newTask(cell func(*nodes.Scope) cells.Cell, T int, seed uint64) (*task, error) {
 	k := &task{T: T, random: rand.New(rand.NewPCG(seed, 7))}
-	var loss, x, targets *nodes.Node
+	var loss, x, targets, right *nodes.Node
 	err := nodes.Try(func() {
 		root := nodes.NewStore(nodes.Float32, seed).Root()
 		g := nodes.NewGraph(nodes.Options{Training: true})
@@ -76,34 +76,29 @@ func newTask(cell func(*nodes.Scope) cells.Cell, T int, seed uint64) (*task, err
 		h := unroll.Over(cell(root.In("layer"))).Unroll(x, nil, unroll.Options{}).Final()[0]
 		logits := nodes.Add(nodes.MatMul(h, root.Param("W_out", nodes.XavierUniform(1), hidden, symbols)), root.Param("b_out", nodes.Zeros(), symbols))
 		loss = nodes.CrossEntropy(logits, targets, nodes.CrossEntropyOptions{})
-		k.right = nodes.ArgMax(logits)
+		right = nodes.ArgMax(logits)
 	})
 	if err != nil {
 		return nil, err
 	}
-	v, err := train.Feed(x)
-	if err != nil {
-		return nil, err
+	var in compiled.Inputs
+	if k.x, k.targets = in.Floats(x), in.Ints(targets); in.Err() != nil {
+		return nil, in.Err()
 	}
-	w, err := train.Feed(targets)
-	if err != nil {
-		return nil, err
-	}
-	k.x, k.targets = v.Float32s(), w.Ints()
 	if k.adam, err = train.NewAdam(train.AdamConfig{LR: 0.003}); err != nil {
 		return nil, err
 	}
-	k.step, err = train.NewStep(loss, k.right)
+	k.step, err = train.NewStep(loss, right)
 	return k, err
 }
 
 // draw makes the next batch.
 func (k *task) draw() {
-	clear(k.x)
+	k.x.Fill(0)
 	for t := range k.T {
 		for b := range batch {
 			s := k.random.IntN(symbols)
-			k.x[(t*batch+b)*symbols+s] = 1
+			k.x.Set((t*batch+b)*symbols+s, 1)
 			if t == 0 {
 				k.targets[b] = s
 			}
@@ -114,7 +109,7 @@ func (k *task) draw() {
 // accuracy is the share of right answers in the last run.
 func (k *task) accuracy() float64 {
 	right := 0
-	for b, y := range k.right.Value().Data().([]int) {
+	for b, y := range k.step.Ints(0) {
 		if y == k.targets[b] {
 			right++
 		}

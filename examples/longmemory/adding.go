@@ -4,11 +4,10 @@ import (
 	"context"
 	"fmt"
 
-	"gorgonia.org/tensor"
-
 	"github.com/seqzoo/seqzoo/cells"
 	"github.com/seqzoo/seqzoo/internal/rng"
 	"github.com/seqzoo/seqzoo/nodes"
+	compiled "github.com/seqzoo/seqzoo/run"
 	"github.com/seqzoo/seqzoo/train"
 	"github.com/seqzoo/seqzoo/unroll"
 	"github.com/seqzoo/seqzoo/zoo"
@@ -59,7 +58,7 @@ func (a *adder) says(x *nodes.Node) *nodes.Node {
 // step is the model with its loss, compiled, and what feeds it.
 type step struct {
 	*train.Step
-	x, y []float32 // [T, B, 2], [B, 1]
+	x, y compiled.Floats // [T, B, 2], [B, 1]
 	T, B int
 }
 
@@ -77,17 +76,9 @@ func (a *adder) compile(T, B int, training bool) (s *step, err error) {
 	if s.Step, err = train.NewStep(loss); err != nil {
 		return nil, err
 	}
-	for _, f := range []struct {
-		to *[]float32
-		n  *nodes.Node
-	}{{&s.x, x}, {&s.y, y}} {
-		var v *tensor.Dense
-		if v, err = train.Feed(f.n); err != nil {
-			return nil, err
-		}
-		*f.to = v.Float32s()
-	}
-	return s, nil
+	var in compiled.Inputs
+	s.x, s.y = in.Floats(x), in.Floats(y)
+	return s, in.Err()
 }
 
 // draw fills the batch with sequences that depend on the key alone: numbers in [0, 1), one of them marked in either half.
@@ -95,16 +86,16 @@ func (s *step) draw(key rng.Key) {
 	r := rng.Stream{Key: key}
 	for b := range s.B {
 		marked := [2]int{r.Intn(s.T / 2), s.T/2 + r.Intn(s.T-s.T/2)}
-		s.y[b] = 0
+		sum := float32(0)
 		for t := range s.T {
-			x := float32(r.Float64())
-			mark := float32(0)
+			x, mark := float32(r.Float64()), float32(0)
 			if t == marked[0] || t == marked[1] {
 				mark = 1
-				s.y[b] += x
+				sum += x
 			}
-			s.x[(t*s.B+b)*2], s.x[(t*s.B+b)*2+1] = x, mark
+			s.x.Put32((t*s.B+b)*2, []float32{x, mark})
 		}
+		s.y.Set(b, float64(sum))
 	}
 }
 

@@ -42,14 +42,14 @@ func TestDraw(t *testing.T) {
 	defer s.Close()
 	s.draw(rng.New(1))
 	for b := range 20 {
-		var sum, marks float32
+		var sum, marks float64
 		for i := range 5 {
-			x, mark := s.x[(i*20+b)*2], s.x[(i*20+b)*2+1]
+			x, mark := s.x.At((i*20+b)*2), s.x.At((i*20+b)*2+1)
 			sum, marks = sum+x*mark, marks+mark
 			require.True(t, x >= 0 && x < 1)
 		}
-		require.Equal(t, float32(2), marks)
-		require.Equal(t, s.y[b], sum)
+		require.Equal(t, 2., marks)
+		require.InDelta(t, sum, s.y.At(b), 1e-6)
 	}
 }
 

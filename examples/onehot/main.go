@@ -11,6 +11,7 @@ import (
 	"github.com/seqzoo/seqzoo/examples/internal/cli"
 	"github.com/seqzoo/seqzoo/internal/rng"
 	"github.com/seqzoo/seqzoo/nodes"
+	compiled "github.com/seqzoo/seqzoo/run"
 	"github.com/seqzoo/seqzoo/train"
 )
 
@@ -46,32 +47,28 @@ type model struct {
 	*train.Step
 	table *nodes.Param // [V, E]
 	ids   []int        // [B]
-	y     *nodes.Node
 }
 
 func newModel(v, e, b int, look func(table *nodes.Param, ids *nodes.Node) *nodes.Node) (m *model, err error) {
 	m = &model{}
-	var ids, loss *nodes.Node
+	var ids, y, loss *nodes.Node
 	err = nodes.Try(func() {
 		store := nodes.NewStore(nodes.Float32, 1) // the same seed for both, so the same table
 		m.table = store.Root().Param("E", nodes.Uniform(-1, 1), v, e)
 		g := nodes.NewGraph(nodes.Options{Dtype: nodes.Float32, Training: true})
 		ids = g.IntInput("ids", b)
-		m.y = look(m.table, ids)
-		loss = nodes.Scale(nodes.Sum(nodes.Square(m.y)), 0.5)
+		y = look(m.table, ids)
+		loss = nodes.Scale(nodes.Sum(nodes.Square(y)), 0.5)
 	})
 	if err != nil {
 		return nil, err
 	}
-	if m.Step, err = train.NewStep(loss, m.y); err != nil {
+	if m.Step, err = train.NewStep(loss, y); err != nil {
 		return nil, err
 	}
-	fed, err := train.Feed(ids)
-	if err != nil {
-		return nil, err
-	}
-	m.ids = fed.Data().([]int)
-	return m, nil
+	var in compiled.Inputs
+	m.ids = in.Ints(ids)
+	return m, in.Err()
 }
 
 // The two ways.
@@ -102,7 +99,7 @@ func both(v, e, b int, id func(i int) int) (product, lookup *model, err error) {
 	return product, lookup, nil
 }
 
-func (m *model) values() []float32 { return m.y.Value().Data().([]float32) }
+func (m *model) values() []float32 { return m.Output(0).Float32s() }
 
 func (m *model) gradient() ([]float32, error) {
 	g, err := m.Grads()[0].Grad()

@@ -7,10 +7,9 @@ import (
 	"image"
 	"image/color"
 
-	"gorgonia.org/tensor"
-
 	"github.com/seqzoo/seqzoo/cells"
 	"github.com/seqzoo/seqzoo/nodes"
+	"github.com/seqzoo/seqzoo/run"
 	"github.com/seqzoo/seqzoo/zoo/decode"
 	"github.com/seqzoo/seqzoo/zoo/internal/shared"
 )
@@ -105,7 +104,7 @@ type captionSize struct{ pictures, width int }
 // captionWriter is a model compiled to caption.
 type captionWriter struct {
 	*shared.Writer
-	patches *tensor.Dense // [S, pictures, Patch²]
+	patches run.Floats // [S, pictures, Patch²]
 }
 
 func (m *Model) newWriter(size captionSize) (w *captionWriter, err error) {
@@ -132,9 +131,9 @@ func (m *Model) newWriter(size captionSize) (w *captionWriter, err error) {
 	if w.Writer, err = shared.NewWriter(size.pictures, size.width, from, inputs, step); err != nil {
 		return nil, err
 	}
-	var f shared.Feeds
-	w.patches = f.Dense(patches)
-	return w, f.Err
+	var in run.Inputs
+	w.patches = in.Floats(patches)
+	return w, in.Err()
 }
 
 // grey is the brightness of a colour.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/seqzoo/seqzoo/cells"
 	"github.com/seqzoo/seqzoo/nodes"
+	"github.com/seqzoo/seqzoo/run"
 	"github.com/seqzoo/seqzoo/unroll"
 	"github.com/seqzoo/seqzoo/zoo"
 	"github.com/seqzoo/seqzoo/zoo/internal/shared"
@@ -125,7 +126,7 @@ type Model struct {
 	attention        *cells.Attention
 	decoder          cells.Layers
 	out              nodes.Linear
-	writers          shared.Pool[captionSize, *captionWriter]
+	writers          run.Pool[captionSize, *captionWriter]
 }
 
 // New makes a model with initial weights drawn from seed. The vocabulary needs <bos> and <eos>.

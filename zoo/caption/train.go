@@ -7,9 +7,8 @@ import (
 	"fmt"
 	"image"
 
-	"gorgonia.org/tensor"
-
 	"github.com/seqzoo/seqzoo/nodes"
+	"github.com/seqzoo/seqzoo/run"
 	"github.com/seqzoo/seqzoo/train"
 	"github.com/seqzoo/seqzoo/unroll"
 	"github.com/seqzoo/seqzoo/zoo/internal/shared"
@@ -119,13 +118,13 @@ type captionRunner struct {
 	m        *Model
 	data     Data
 	training bool
-	graphs   shared.Compiled[int, *captionGraph]
+	graphs   *run.Cache[int, *captionGraph]
 }
 
 // captionGraph is the graph of batches of one length.
 type captionGraph struct {
 	*train.Step
-	patches *tensor.Dense
+	patches run.Floats
 	in, out []int
 	B       int
 }
@@ -133,7 +132,7 @@ type captionGraph struct {
 func newCaptionRunner(m *Model, d Data, training bool) *captionRunner {
 	d.Batch = cmp.Or(d.Batch, 32)
 	r := &captionRunner{m: m, data: d, training: training}
-	r.graphs.Build = r.build
+	r.graphs = run.NewCache(r.build)
 	return r
 }
 
@@ -153,9 +152,9 @@ func (r *captionRunner) build(T int) (p *captionGraph, err error) {
 	if p.Step, err = train.NewStep(loss); err != nil {
 		return nil, err
 	}
-	var f shared.Feeds
-	p.patches, p.in, p.out = f.Dense(patches), f.Ints(in), f.Ints(out)
-	return p, f.Err
+	var inputs run.Inputs
+	p.patches, p.in, p.out = inputs.Floats(patches), inputs.Ints(in), inputs.Ints(out)
+	return p, inputs.Err()
 }
 
 func (r *captionRunner) run(all []Captioned, examples []int, seed uint64, counter int) (b train.Batch, err error) {
@@ -163,7 +162,7 @@ func (r *captionRunner) run(all []Captioned, examples []int, seed uint64, counte
 	for _, e := range examples {
 		T = max(T, len(all[e].Caption)+1)
 	}
-	g, err := r.graphs.Get(shared.RoundUp(T))
+	g, err := r.graphs.Get(shared.Lengths.Up(T))
 	if err != nil {
 		return b, fmt.Errorf("zoo: captioner: %w", err)
 	}
@@ -171,7 +170,7 @@ func (r *captionRunner) run(all []Captioned, examples []int, seed uint64, counte
 		g.out[i] = shared.Ignored
 	}
 	clear(g.in)
-	g.patches.Zero()
+	g.patches.Fill(0)
 	for k, e := range examples {
 		if err := r.m.feed(g.patches, k, g.B, all[e].Picture); err != nil {
 			return b, fmt.Errorf("zoo: captioner: %w", err)
@@ -192,19 +191,16 @@ func (r *captionRunner) run(all []Captioned, examples []int, seed uint64, counte
 }
 
 // feed writes the patches of picture k of B to [S, B, Patch²].
-func (m *Model) feed(patches *tensor.Dense, k, B int, picture image.Image) error {
+func (m *Model) feed(patches run.Floats, k, B int, picture image.Image) error {
 	pixels, err := m.pixels(picture)
 	if err != nil {
 		return err
 	}
 	n := m.cfg.Patch * m.cfg.Patch
+	patch := make([]float64, n)
 	for s := range m.Cells() {
-		switch d := patches.Data().(type) {
-		case []float32:
-			cutPatch(m, d[(s*B+k)*n:][:n], pixels, s)
-		case []float64:
-			cutPatch(m, d[(s*B+k)*n:][:n], pixels, s)
-		}
+		cutPatch(m, patch, pixels, s)
+		patches.Put64((s*B+k)*n, patch)
 	}
 	return nil
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/seqzoo/seqzoo/internal/rng"
 	"github.com/seqzoo/seqzoo/nodes"
+	"github.com/seqzoo/seqzoo/run"
 	"github.com/seqzoo/seqzoo/train"
 	"github.com/seqzoo/seqzoo/unroll"
 	"github.com/seqzoo/seqzoo/zoo"
@@ -106,13 +107,11 @@ func oracle(t *testing.T, m *dialogue.Model, d dialogue.Dialogue, s unroll.Strat
 	step, err := train.NewStep(loss, keep...)
 	require.NoError(t, err)
 	defer step.Close()
-	feed := func(n *nodes.Node) []int {
-		v, err := train.Feed(n)
-		require.NoError(t, err)
-		return v.Data().([]int)
-	}
-	words, before, lengths, targets := feed(in.Words), feed(in.Before), feed(in.Lengths), feed(target)
-	feed(in.Turns)[0] = N
+	var fed run.Inputs
+	words, before, lengths := fed.Ints(in.Words), fed.Ints(in.Before), fed.Ints(in.Lengths)
+	targets := fed.Ints(target)
+	fed.Ints(in.Turns)[0] = N
+	require.NoError(t, fed.Err())
 	for i := range targets {
 		targets[i] = -1
 	}

@@ -7,13 +7,11 @@ import (
 	"fmt"
 	"slices"
 
-	"gorgonia.org/tensor"
-
 	"github.com/seqzoo/seqzoo/cells"
 	"github.com/seqzoo/seqzoo/internal/interrupt"
 	"github.com/seqzoo/seqzoo/internal/rng"
 	"github.com/seqzoo/seqzoo/nodes"
-	"github.com/seqzoo/seqzoo/train"
+	"github.com/seqzoo/seqzoo/run"
 	"github.com/seqzoo/seqzoo/unroll"
 	"github.com/seqzoo/seqzoo/zoo/decode"
 	"github.com/seqzoo/seqzoo/zoo/internal/shared"
@@ -82,7 +80,7 @@ func (c *Conversation) Read(tokens []string) error {
 	if err != nil {
 		return fmt.Errorf("zoo: hred: turn %d: %w", c.turns, err)
 	}
-	length := shared.RoundUp(len(ids) + 1)
+	length := shared.Lengths.Up(len(ids) + 1)
 	r, err := c.m.readers.Take(length, c.m.newTurnReader)
 	if err != nil {
 		return fmt.Errorf("zoo: hred: %w", err)
@@ -92,15 +90,15 @@ func (c *Conversation) Read(tokens []string) error {
 	copy(r.words, ids)
 	r.words[len(ids)], r.length[0] = c.m.eos, len(ids)+1
 	for i, s := range c.state {
-		shared.CopyFloats(r.state[i], 0, s)
+		r.state[i].Put64(0, s)
 	}
-	if _, err := r.Run(0, 0); err != nil {
+	if err := r.Run(0, 0); err != nil {
 		return fmt.Errorf("zoo: hred: turn %d: %w", c.turns, err)
 	}
-	for i, n := range r.next {
-		c.state[i] = shared.Kept(n)
+	for i := range r.state {
+		c.state[i] = r.Output(i).Float64s()
 	}
-	c.after = shared.Kept(r.after)
+	c.after = r.Output(len(r.state)).Float64s()
 	c.turns++
 	return nil
 }
@@ -124,8 +122,8 @@ func (c *Conversation) Reply(ctx context.Context, o ReplyOptions) ([]Reply, erro
 		return nil, fmt.Errorf("zoo: hred: %w", err)
 	}
 	defer c.m.responders.Put(width, r)
-	shared.CopyFloats(r.after, 0, c.after)
-	if r.eps != nil {
+	r.after.Put64(0, c.after)
+	if r.eps.Len() > 0 {
 		eps := make([]float64, c.m.cfg.Latent.Width)
 		random := rng.Stream{Key: rng.New(o.Seed).Named("latent").Numbered(uint64(c.turns))}
 		for i := range eps {
@@ -133,7 +131,7 @@ func (c *Conversation) Reply(ctx context.Context, o ReplyOptions) ([]Reply, erro
 				eps[i] = random.Normal()
 			}
 		}
-		shared.CopyFloats(r.eps, 0, eps)
+		r.eps.Put64(0, eps)
 	}
 	if err := r.Start(nil); err != nil {
 		return nil, fmt.Errorf("zoo: hred: %w", err)
@@ -177,43 +175,39 @@ func (m *Model) Reply(ctx context.Context, dialogue [][]string, o ReplyOptions) 
 
 // turnReader is the encoder and one step of the context layers, compiled for utterances of a length.
 type turnReader struct {
-	*train.Step
+	*run.Step     // outputs: the parts of the state after the turn, and the context
 	words, length []int
-	state         []*tensor.Dense
-	next          []*nodes.Node
-	after         *nodes.Node
+	state         []run.Floats
 }
 
 func (m *Model) newTurnReader(length int) (r *turnReader, err error) {
 	r = &turnReader{}
-	var words, n, nothing *nodes.Node
+	var words, n *nodes.Node
+	var outputs []*nodes.Node
 	var state cells.State
 	err = nodes.Try(func() {
 		g := nodes.NewGraph(nodes.Options{Dtype: m.store.Dtype()})
-		words, n, nothing = g.IntInput("words", length, 1), g.IntInput("length", 1), g.Const(0)
+		words, n = g.IntInput("words", length, 1), g.IntInput("length", 1)
 		state = shared.InputState(g, m.context.Parts(), 1)
 		u := nodes.Reshape(m.utterances(words, n, unroll.Scan), 1, 1, -1)
 		context := m.context.Unroll(u, state, unroll.Options{Strategy: unroll.Expand})
-		r.next, r.after = context.Final(), nodes.Reshape(context.Y(), -1)
+		outputs = append(slices.Clone(context.Final()), nodes.Reshape(context.Y(), -1))
 	})
 	if err != nil {
 		return nil, err
 	}
-	if r.Step, err = train.NewStep(nothing, append(slices.Clone(r.next), r.after)...); err != nil {
+	if r.Step, err = run.New(outputs); err != nil {
 		return nil, err
 	}
-	var f shared.Feeds
-	r.words, r.length = f.Ints(words), f.Ints(n)
-	for _, n := range state {
-		r.state = append(r.state, f.Dense(n))
-	}
-	return r, f.Err
+	var in run.Inputs
+	r.words, r.length, r.state = in.Ints(words), in.Ints(n), in.State(state)
+	return r, in.Err()
 }
 
 // responder is the decoder with what starts it, compiled for a beam of a width.
 type responder struct {
 	*shared.Writer
-	after, eps *tensor.Dense // eps is nil without a latent variable
+	after, eps run.Floats // eps is empty without a latent variable
 }
 
 func (m *Model) newResponder(width int) (r *responder, err error) {
@@ -251,10 +245,10 @@ func (m *Model) newResponder(width int) (r *responder, err error) {
 	if r.Writer, err = shared.NewWriter(1, width, from, inputs, step); err != nil {
 		return nil, err
 	}
-	var f shared.Feeds
-	r.after = f.Dense(after)
+	var in run.Inputs
+	r.after = in.Floats(after)
 	if eps != nil {
-		r.eps = f.Dense(eps)
+		r.eps = in.Floats(eps)
 	}
-	return r, f.Err
+	return r, in.Err()
 }

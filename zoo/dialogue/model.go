@@ -7,6 +7,7 @@ import (
 
 	"github.com/seqzoo/seqzoo/cells"
 	"github.com/seqzoo/seqzoo/nodes"
+	"github.com/seqzoo/seqzoo/run"
 	"github.com/seqzoo/seqzoo/unroll"
 	"github.com/seqzoo/seqzoo/zoo"
 	"github.com/seqzoo/seqzoo/zoo/internal/shared"
@@ -46,8 +47,8 @@ type Model struct {
 	prior, posterior gaussian
 	out              nodes.Linear
 
-	readers    shared.Pool[int, *turnReader]
-	responders shared.Pool[int, *responder]
+	readers    run.Pool[int, *turnReader]
+	responders run.Pool[int, *responder]
 }
 
 // gaussian is a network that gives a diagonal normal distribution.

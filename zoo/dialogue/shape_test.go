@@ -4,6 +4,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/seqzoo/seqzoo/zoo/internal/shared"
 )
 
 // A shape has room for what it was made for, and not much more, whatever the data are like.
@@ -33,8 +35,8 @@ func TestDialogueShapes(t *testing.T) {
 		require.Less(t, len(shapes), 160)
 	}
 	for n := 2; n <= MaxTurns; n++ {
-		require.GreaterOrEqual(t, roundTurns(n), n)
-		require.Less(t, roundTurns(n), n+8)
+		require.GreaterOrEqual(t, shared.Turns.Up(n), n)
+		require.Less(t, shared.Turns.Up(n), n+8)
 	}
 	require.Zero(t, profileOf(nil))
 }

@@ -9,11 +9,10 @@ import (
 	"math"
 	"slices"
 
-	"gorgonia.org/tensor"
-
 	"github.com/seqzoo/seqzoo/internal/interrupt"
 	"github.com/seqzoo/seqzoo/internal/rng"
 	"github.com/seqzoo/seqzoo/nodes"
+	"github.com/seqzoo/seqzoo/run"
 	"github.com/seqzoo/seqzoo/train"
 	"github.com/seqzoo/seqzoo/unroll"
 	"github.com/seqzoo/seqzoo/zoo/internal/shared"
@@ -290,7 +289,7 @@ type totals struct {
 // add counts a batch as it was run for one sample, and returns log p(u|z)·p(z)/q(z) of each turn that was predicted.
 func (t *totals) add(g *dialogueGraph, first bool) []float64 {
 	rows := make([]float64, len(g.live)) // log p(u|z)
-	for i, x := range shared.Kept(g.nll)[:len(g.rowOf)] {
+	for i, x := range g.Output(keptNLL).Float64s()[:len(g.rowOf)] {
 		t.nll += x
 		rows[g.rowOf[i]] -= x
 	}
@@ -298,7 +297,7 @@ func (t *totals) add(g *dialogueGraph, first bool) []float64 {
 		t.turns += len(g.predicted)
 		t.tokens += len(g.rowOf)
 	}
-	if g.kl != nil {
+	if g.latent {
 		t.addLatent(g, rows, first)
 	}
 	weights := make([]float64, len(g.predicted))
@@ -309,7 +308,8 @@ func (t *totals) add(g *dialogueGraph, first bool) []float64 {
 }
 
 func (t *totals) addLatent(g *dialogueGraph, rows []float64, first bool) {
-	ratio, kl, mu := shared.Kept(g.logRatio), shared.Kept(g.kl), shared.Kept(g.muPosterior)
+	ratio, kl := g.Output(keptLogRatio).Float64s(), g.Output(keptKL).Float64s()
+	mu := g.Output(keptMu).Float64s()
 	z := len(kl) / len(rows)
 	if t.kls == nil {
 		t.means, t.squares, t.kls = make([]float64, z), make([]float64, z), make([]float64, z)
@@ -416,7 +416,7 @@ func (p profile) fit(need dialogueShape) dialogueShape {
 		if n := int(math.Ceil(of*scale - 1e-6)); n <= 2*need+8 {
 			return n
 		}
-		return stepped(need)
+		return shared.Outliers.Up(need)
 	}
 	for k, n := range rows {
 		if n > 0 {
@@ -425,15 +425,6 @@ func (p profile) fit(need dialogueShape) dialogueShape {
 	}
 	need.Tokens = scaled(need.Tokens, p.tokens*turns)
 	return need
-}
-
-// stepped is n rounded up to the next of a few numbers, by half of it or less, but at least to lengthStep.
-func stepped(n int) int {
-	step := shared.LengthStep
-	for step*4 <= n {
-		step *= 2
-	}
-	return (max(n, 1) + step - 1) / step * step
 }
 
 // rows is the number of turns in each group.
@@ -456,14 +447,14 @@ type dialogueRunner struct {
 	profile  profile
 	training bool
 	unknown  int
-	graphs   shared.Compiled[dialogueShape, *dialogueGraph]
+	graphs   *run.Cache[dialogueShape, *dialogueGraph]
 }
 
 // newDialogueRunner makes one for the dialogues to train on.
 func newDialogueRunner(m *Model, d Data, training bool) *dialogueRunner {
 	r := &dialogueRunner{m: m, data: d, profile: profileOf(d.Train), training: training}
 	r.unknown, _ = m.vocabulary.ID(text.Unk)
-	r.graphs.Build = r.build
+	r.graphs = run.NewCache(r.build)
 	return r
 }
 
@@ -471,19 +462,27 @@ func newDialogueRunner(m *Model, d Data, training bool) *dialogueRunner {
 type dialogueGraph struct {
 	*train.Step
 	groups          [turnGroups]turnGroup
-	place           []int // [N, B]: the row of each turn
-	previous        []int // [R]: the place of the turn before each
-	live            []int // [R]: 1 for a turn that is predicted
-	turns           []int // [B]
-	tokens, targets []int // [P]: where each token is predicted in the rows of all groups, and what it is
-	klWeight        *tensor.Dense
+	place           []int      // [N, B]: the row of each turn
+	previous        []int      // [R]: the place of the turn before each
+	live            []int      // [R]: 1 for a turn that is predicted
+	turns           []int      // [B]
+	tokens, targets []int      // [P]: where each token is predicted in the rows of all groups, and what it is
+	klWeight        run.Floats // empty without a latent variable
 
-	nll, kl, logRatio, muPosterior *nodes.Node // for evaluation: [P], [R, Z], [R], [R, Z]
+	latent bool // there is a latent variable, and what is kept of it
 
 	loss      float64
 	rowOf     []int // the row of each predicted token
 	predicted []int // the rows of predicted turns
 }
+
+// What is kept for evaluation, and its shape.
+const (
+	keptNLL      = iota // [P]
+	keptKL              // [R, Z]
+	keptLogRatio        // [R]
+	keptMu              // [R, Z], of the posterior
+)
 
 // turnGroup is the turns of like length: ids [T, R] and lengths [R].
 type turnGroup struct {
@@ -498,20 +497,12 @@ type turn struct {
 	live bool // it is there
 }
 
-// roundTurns rounds a number of turns up.
-func roundTurns(n int) int {
-	if n > 2*shared.LengthStep {
-		return (n + 2*shared.LengthStep - 1) / (2 * shared.LengthStep) * 2 * shared.LengthStep
-	}
-	return shared.RoundUp(n)
-}
-
 // graph is that of a batch, with its turns in order.
 func (r *dialogueRunner) graph(ds []Dialogue, examples []int) (*dialogueGraph, []turn, dialogueShape, error) {
 	shape := dialogueShape{B: r.data.Batch}
 	tokens := 0
 	for _, e := range examples {
-		shape.N = max(shape.N, roundTurns(len(ds[e])))
+		shape.N = max(shape.N, shared.Turns.Up(len(ds[e])))
 		for _, ids := range ds[e][1:] {
 			tokens += len(ids) + 1
 		}
@@ -622,7 +613,7 @@ func (r *dialogueRunner) disturb(g *dialogueGraph, seed uint64, counter int) err
 			}
 		}
 	}
-	if g.klWeight != nil {
+	if g.klWeight.Len() > 0 {
 		w := 1.0
 		if r.data.KLWeight != nil {
 			w = r.data.KLWeight(counter)
@@ -630,7 +621,7 @@ func (r *dialogueRunner) disturb(g *dialogueGraph, seed uint64, counter int) err
 		if !(w >= 0) || math.IsInf(w, 1) {
 			return fmt.Errorf("KLWeight(%d) is %g, want 0 or more", counter, w)
 		}
-		shared.FillDense(g.klWeight, w)
+		g.klWeight.Fill(w)
 	}
 	return nil
 }
@@ -641,6 +632,7 @@ func (r *dialogueRunner) build(shape dialogueShape) (out *dialogueGraph, err err
 	type inputs struct{ words, before, lengths *nodes.Node }
 	var in [turnGroups]inputs
 	var place, previous, live, turns, tokens, targets, klWeight, loss *nodes.Node
+	var nll, kl, ratio, mu *nodes.Node // for evaluation
 	err = nodes.Try(func() {
 		g := nodes.NewGraph(nodes.Options{Dtype: m.store.Dtype(), Training: r.training})
 		N, B, R := shape.N, shape.B, shape.N*shape.B
@@ -673,16 +665,16 @@ func (r *dialogueRunner) build(shape dialogueShape) (out *dialogueGraph, err err
 			row += n
 		}
 		logits := m.logits(nodes.Embedding(nodes.Concat(0, ys...), tokens, -1)) // [P, V]
-		out.nll = nodes.CrossEntropy(logits, targets, nodes.CrossEntropyOptions{Ignore: []int{shared.Ignored}, Reduction: nodes.ReduceNone})
+		nll = nodes.CrossEntropy(logits, targets, nodes.CrossEntropyOptions{Ignore: []int{shared.Ignored}, Reduction: nodes.ReduceNone})
 		count := nodes.Maximum(nodes.Sum(nodes.NotIn(targets, shared.Ignored)), nodes.Scalar(1))
-		loss = nodes.Div(nodes.Sum(out.nll), count)
+		loss = nodes.Div(nodes.Sum(nll), count)
 		if l == nil {
 			return
 		}
 		alive := nodes.NotIn(live, 0)
 		n := nodes.Maximum(nodes.Sum(alive), nodes.Scalar(1))
-		out.kl, out.muPosterior, out.logRatio = l.kl(), l.muPosterior, l.logRatio()
-		units := nodes.Div(nodes.Sum(nodes.Mul(out.kl, nodes.Reshape(alive, R, 1)), 0), n) // [Z]
+		kl, mu, ratio = l.kl(), l.muPosterior, l.logRatio()
+		units := nodes.Div(nodes.Sum(nodes.Mul(kl, nodes.Reshape(alive, R, 1)), 0), n) // [Z]
 		klWeight = g.Input("kl weight", 1)
 		cost := nodes.Sum(nodes.Mul(nodes.Maximum(units, nodes.Scalar(r.data.FreeBits)), klWeight))
 		loss = nodes.Add(loss, nodes.Div(nodes.Mul(cost, n), count))
@@ -692,15 +684,15 @@ func (r *dialogueRunner) build(shape dialogueShape) (out *dialogueGraph, err err
 	}
 	var keep []*nodes.Node
 	if !r.training {
-		keep = append(keep, out.nll)
-		if out.kl != nil {
-			keep = append(keep, out.kl, out.logRatio, out.muPosterior)
+		keep = append(keep, nll)
+		if kl != nil {
+			keep, out.latent = append(keep, kl, ratio, mu), true
 		}
 	}
 	if out.Step, err = train.NewStep(loss, keep...); err != nil {
 		return nil, err
 	}
-	var f shared.Feeds
+	var f run.Inputs
 	for k, i := range in {
 		if i.words != nil {
 			out.groups[k].words, out.groups[k].before, out.groups[k].lengths = f.Ints(i.words), f.Ints(i.before), f.Ints(i.lengths)
@@ -709,8 +701,8 @@ func (r *dialogueRunner) build(shape dialogueShape) (out *dialogueGraph, err err
 	out.place, out.previous, out.turns = f.Ints(place), f.Ints(previous), f.Ints(turns)
 	out.tokens, out.targets, out.live = f.Ints(tokens), f.Ints(targets), make([]int, shape.N*shape.B)
 	if klWeight != nil {
-		out.live, out.klWeight = f.Ints(live), f.Dense(klWeight)
-		shared.FillDense(out.klWeight, 1)
+		out.live, out.klWeight = f.Ints(live), f.Floats(klWeight)
+		out.klWeight.Fill(1)
 	}
-	return out, f.Err
+	return out, f.Err()
 }

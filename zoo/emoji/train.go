@@ -9,6 +9,7 @@ import (
 	"github.com/seqzoo/seqzoo/internal/kernels"
 	"github.com/seqzoo/seqzoo/internal/rng"
 	"github.com/seqzoo/seqzoo/nodes"
+	"github.com/seqzoo/seqzoo/run"
 	"github.com/seqzoo/seqzoo/train"
 	"github.com/seqzoo/seqzoo/zoo/internal/shared"
 	"github.com/seqzoo/seqzoo/zoo/metrics"
@@ -97,9 +98,9 @@ type emojiRunner struct {
 	has      map[described]bool // which descriptions an emoji has
 	slots    int                // decisions in a batch
 	ids      []int
-	v        []float32 // [slots, D]
-	target   []float32
-	weight   []float32
+	v        run.Floats // [slots, D]
+	target   run.Floats
+	weight   run.Floats
 }
 
 // described is a description of an emoji.
@@ -129,19 +130,20 @@ func newEmojiRunner(m *Model, examples []emojiExample, d Data) (r *emojiRunner, 
 	if r.Step, err = train.NewStep(loss); err != nil {
 		return nil, err
 	}
-	var f shared.Feeds
-	floats := func(n *nodes.Node) []float32 { return f.Dense(n).Data().([]float32) }
-	r.ids, r.v, r.target, r.weight = f.Ints(ids), floats(v), floats(target), floats(weight)
-	return r, f.Err
+	var in run.Inputs
+	r.ids, r.v = in.Ints(ids), in.Floats(v)
+	r.target, r.weight = in.Floats(target), in.Floats(weight)
+	return r, in.Err()
 }
 
 func (r *emojiRunner) run(batch []int, seed uint64, counter int) (b train.Batch, err error) {
 	random := rng.Stream{Key: rng.New(seed).Named("emoji2vec").Numbered(uint64(counter))}
-	clear(r.weight) // of what a short batch leaves over
+	r.weight.Fill(0) // of what a short batch leaves over
 	D := r.m.words.Dim()
-	decide := func(e *emojiExample, id int, match float32) {
-		r.ids[b.Count], r.target[b.Count], r.weight[b.Count] = id, match, 1
-		copy(r.v[b.Count*D:][:D], e.v)
+	decide := func(e *emojiExample, id int, match float64) {
+		r.ids[b.Count] = id
+		r.target.Set(b.Count, match)
+		r.v.Put32(b.Count*D, e.v)
 		b.Count++
 	}
 	for _, k := range batch {
@@ -158,7 +160,7 @@ func (r *emojiRunner) run(batch []int, seed uint64, counter int) (b train.Batch,
 		}
 	}
 	for i := range b.Count {
-		r.weight[i] /= float32(b.Count)
+		r.weight.Set(i, 1/float64(b.Count))
 	}
 	if b.Loss, err = r.Run(seed, counter); err != nil {
 		return b, fmt.Errorf("zoo: emoji2vec: %w", err)

@@ -12,6 +12,7 @@ import (
 	"github.com/seqzoo/seqzoo/internal/check"
 	"github.com/seqzoo/seqzoo/internal/strictjson"
 	"github.com/seqzoo/seqzoo/nodes"
+	"github.com/seqzoo/seqzoo/run"
 	"github.com/seqzoo/seqzoo/unroll"
 	"github.com/seqzoo/seqzoo/zoo"
 	"github.com/seqzoo/seqzoo/zoo/internal/shared"
@@ -102,7 +103,7 @@ type Model struct {
 	store   *nodes.Store
 	layers  unroll.Stack
 	out     nodes.Linear
-	idle    shared.Pool[int, *forecastGraph]
+	idle    run.Pool[int, *forecastGraph]
 }
 
 // New makes a model with initial weights drawn from seed. Scale is that of the training part, by which all series

@@ -8,10 +8,9 @@ import (
 	"math"
 	"slices"
 
-	"gorgonia.org/tensor"
-
 	"github.com/seqzoo/seqzoo/internal/interrupt"
 	"github.com/seqzoo/seqzoo/nodes"
+	"github.com/seqzoo/seqzoo/run"
 	"github.com/seqzoo/seqzoo/train"
 	"github.com/seqzoo/seqzoo/unroll"
 	"github.com/seqzoo/seqzoo/zoo/internal/shared"
@@ -61,8 +60,8 @@ func (m *Model) Task(d Data) (train.Task, error) {
 		}
 		g.load(w, starts)
 		b.Count = len(starts)
-		b.Loss, err = g.Run(seed, counter)
-		b.Grads = g.Grads()
+		b.Loss, err = g.learned.Run(seed, counter)
+		b.Grads = g.learned.Grads()
 		return b, err
 	}
 	if d.Valid != nil {
@@ -155,10 +154,10 @@ func (m *Model) Evaluate(ctx context.Context, s *series.Series) (*ForecastErrors
 			return nil, fmt.Errorf("zoo: forecaster: %w", err)
 		}
 		g.load(w, batch)
-		if _, err := g.Run(0, 0); err != nil {
+		if err := g.Run(0, 0); err != nil {
 			return nil, fmt.Errorf("zoo: forecaster: %w", err)
 		}
-		y := shared.Floats(g.forecast)
+		y := g.Output(0).Float64s()
 		for k, i := range batch {
 			for h := range H {
 				for v, from := range m.targets {
@@ -198,10 +197,10 @@ func (m *Model) Forecast(history [][]float64) ([][]float64, error) {
 		return nil, fmt.Errorf("zoo: forecaster: %w", err)
 	}
 	g.load(w, []int{0})
-	if _, err := g.Run(0, 0); err != nil {
+	if err := g.Run(0, 0); err != nil {
 		return nil, fmt.Errorf("zoo: forecaster: %w", err)
 	}
-	y := shared.Floats(g.forecast)
+	y := g.Output(0).Float64s()
 	forecast := make([][]float64, c.Horizon)
 	for h := range forecast {
 		for v, i := range m.targets {
@@ -220,52 +219,59 @@ func (m *Model) Forecast(history [][]float64) ([][]float64, error) {
 
 // forecastGraph is the graph of B windows, with what feeds it.
 type forecastGraph struct {
-	*train.Step
-	B        int
-	x        *tensor.Dense // [Lookback, B, Variables]
-	y        *tensor.Dense // [Horizon, B, Targets]
-	forecast *nodes.Node   // likewise; nil in training
+	*run.Step // its output is the forecasts [Horizon, B, Targets]
+	B         int
+	x         run.Floats  // [Lookback, B, Variables]
+	y         run.Floats  // [Horizon, B, Targets]; empty but in training
+	learned   *train.Step // the same with the loss; nil but in training
 }
 
-func (m *Model) graphs(s unroll.Strategy, training bool) *shared.Compiled[int, *forecastGraph] {
-	return &shared.Compiled[int, *forecastGraph]{Build: func(B int) (*forecastGraph, error) { return m.build(B, s, training) }}
+func (m *Model) graphs(s unroll.Strategy, training bool) *run.Cache[int, *forecastGraph] {
+	return run.NewCache(func(B int) (*forecastGraph, error) { return m.build(B, s, training) })
 }
 
 func (m *Model) build(B int, s unroll.Strategy, training bool) (*forecastGraph, error) {
 	fg := &forecastGraph{B: B}
 	var x, y, loss *nodes.Node
-	var kept []*nodes.Node
+	var forecast *nodes.Node
 	err := nodes.Try(func() {
 		g := nodes.NewGraph(nodes.Options{Dtype: m.store.Dtype(), Training: training})
 		x = g.Input("window", m.cfg.Lookback, B, len(m.cfg.Variables))
-		y = g.Input("behind it", m.cfg.Horizon, B, len(m.targets))
-		forecast := m.Forward(x, s)
-		loss = nodes.MSE(forecast, y, nodes.ReduceMean)
-		if !training {
-			fg.forecast = forecast
-			kept = append(kept, forecast)
+		if forecast = m.Forward(x, s); training {
+			y = g.Input("behind it", m.cfg.Horizon, B, len(m.targets))
+			loss = nodes.MSE(forecast, y, nodes.ReduceMean)
 		}
 	})
 	if err != nil {
 		return nil, err
 	}
-	if fg.Step, err = train.NewStep(loss, kept...); err != nil {
+	if !training {
+		fg.Step, err = run.New([]*nodes.Node{forecast})
+	} else if fg.learned, err = train.NewStep(loss); err == nil {
+		fg.Step = fg.learned.Step
+	}
+	if err != nil {
 		return nil, err
 	}
-	var f shared.Feeds
-	fg.x, fg.y = f.Dense(x), f.Dense(y)
-	return fg, f.Err
+	var in run.Inputs
+	if fg.x = in.Floats(x); training {
+		fg.y = in.Floats(y)
+	}
+	return fg, in.Err()
 }
 
-// load puts the windows that begin at starts into the graph, and what is behind them as far as the series goes.
+// load puts the windows that begin at starts into the graph, and in training what is behind them.
 func (g *forecastGraph) load(w *windows, starts []int) {
 	for k, start := range starts {
 		for t := range w.cfg.Lookback {
-			shared.CopyFloats(g.x, (t*g.B+k)*w.V, w.x[(start+t)*w.V:(start+t+1)*w.V])
+			g.x.Put64((t*g.B+k)*w.V, w.x[(start+t)*w.V:(start+t+1)*w.V])
 		}
-		for h := range min(w.cfg.Horizon, w.T-start-w.cfg.Lookback) {
+		if g.learned == nil {
+			continue
+		}
+		for h := range w.cfg.Horizon {
 			for v, from := range w.targets {
-				shared.CopyFloats(g.y, (h*g.B+k)*len(w.targets)+v, w.x[(start+w.cfg.Lookback+h)*w.V+from:][:1])
+				g.y.Set((h*g.B+k)*len(w.targets)+v, w.x[(start+w.cfg.Lookback+h)*w.V+from])
 			}
 		}
 	}

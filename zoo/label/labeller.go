@@ -10,6 +10,7 @@ import (
 	"github.com/seqzoo/seqzoo/cells"
 	"github.com/seqzoo/seqzoo/internal/check"
 	"github.com/seqzoo/seqzoo/nodes"
+	"github.com/seqzoo/seqzoo/run"
 	"github.com/seqzoo/seqzoo/unroll"
 	"github.com/seqzoo/seqzoo/zoo"
 	"github.com/seqzoo/seqzoo/zoo/internal/shared"
@@ -72,7 +73,7 @@ type labeller struct {
 	embed          *nodes.Param // nil: it reads features
 	layers         unroll.Stack
 	out            nodes.Linear
-	idle           shared.Pool[labelShape, *labelGraph]
+	idle           run.Pool[labelShape, *labelGraph]
 }
 
 // Pool is how a Classifier makes one vector of the outputs of all steps.

@@ -6,11 +6,10 @@ import (
 	"fmt"
 	"slices"
 
-	"gorgonia.org/tensor"
-
 	"github.com/seqzoo/seqzoo/graph"
 	"github.com/seqzoo/seqzoo/internal/interrupt"
 	"github.com/seqzoo/seqzoo/nodes"
+	"github.com/seqzoo/seqzoo/run"
 	"github.com/seqzoo/seqzoo/train"
 	"github.com/seqzoo/seqzoo/unroll"
 	"github.com/seqzoo/seqzoo/zoo/internal/shared"
@@ -68,10 +67,10 @@ func (m *labeller) Task(d Data) (train.Task, error) {
 		if err != nil {
 			return b, err
 		}
-		if b.Loss, err = g.Run(seed, counter); err != nil {
+		if b.Loss, err = g.measured.Run(seed, counter); err != nil {
 			return b, m.errorf("%w", err)
 		}
-		b.Count, b.Grads = g.counted, g.Grads()
+		b.Count, b.Grads = g.counted, g.measured.Grads()
 		return b, nil
 	}
 	if len(d.Valid) > 0 {
@@ -139,7 +138,7 @@ func (m *labeller) Evaluate(ctx context.Context, examples []Labelled) (*Evaluati
 		if err != nil {
 			return b, err
 		}
-		if b.Loss, err = g.Run(0, 0); err != nil {
+		if b.Loss, err = g.measured.Run(0, 0); err != nil {
 			return b, m.errorf("%w", err)
 		}
 		b.Count = g.counted
@@ -190,7 +189,7 @@ func (m *labeller) predict(ctx context.Context, sequences []Sequence, found func
 		for k := range batch {
 			g.put(k, of(k))
 		}
-		if _, err := g.Run(0, 0); err != nil {
+		if err := g.Run(0, 0); err != nil {
 			return m.errorf("%w", err)
 		}
 		probabilities := g.probabilities()
@@ -236,22 +235,23 @@ func (m *labeller) shape(B, n int, of func(k int) Sequence) labelShape {
 		}
 		shortest = min(shortest, steps)
 	}
-	T := shared.RoundUp(longest)
+	T := shared.Lengths.Up(longest)
 	return labelShape{T: T, B: B, padded: n < B || shortest < T}
 }
 
 // labelGraph is the graph of batches of one shape, with what feeds it.
 type labelGraph struct {
-	*train.Step
+	*run.Step // its output is the probabilities [targets, labels], but in training
 	labelShape
+	measured *train.Step // the same with the loss; nil if it predicts
 	perStep  bool
-	width    int           // features of a step
-	ids      []int         // [T, B]; nil if it reads features
-	features *tensor.Dense // [T, B, width]; nil if it reads tokens
-	lengths  []int         // [B]; nil if not padded
-	targets  []int         // [B] or [T, B]; nil if unknown
-	probs    *nodes.Node   // [targets, labels]; nil in training
-	counted  int           // targets in the batch at hand
+	width    int        // features of a step
+	classes  int        // labels
+	ids      []int      // [T, B]; nil if it reads features
+	features run.Floats // [T, B, width]; empty if it reads tokens
+	lengths  []int      // [B]; nil if not padded
+	targets  []int      // [B] or [T, B]; nil if unknown
+	counted  int        // targets in the batch at hand
 }
 
 // labelUse is what a graph is for.
@@ -263,21 +263,32 @@ const (
 	labelsLearned                 // it measures the loss, with gradients
 )
 
+// Close releases the memory of the compiled graph.
+func (g *labelGraph) Close() error {
+	if g.measured != nil {
+		return g.measured.Close()
+	}
+	return g.Step.Close()
+}
+
 // labelGraphs are the graphs of batches of one size.
 type labelGraphs struct {
-	shared.Compiled[labelShape, *labelGraph]
+	*run.Cache[labelShape, *labelGraph]
 	batch int
 }
 
 func (m *labeller) graphs(batch int, s unroll.Strategy, use labelUse) *labelGraphs {
 	build := func(shape labelShape) (*labelGraph, error) { return m.build(shape, s, use) }
-	return &labelGraphs{shared.Compiled[labelShape, *labelGraph]{Build: build}, batch}
+	return &labelGraphs{run.NewCache(build), batch}
 }
 
 // build makes the graph of a shape.
 func (m *labeller) build(shape labelShape, s unroll.Strategy, use labelUse) (*labelGraph, error) {
-	lg := &labelGraph{labelShape: shape, perStep: m.pool == eachStep, width: m.cfg.Features}
+	lg := &labelGraph{
+		labelShape: shape, perStep: m.pool == eachStep, width: m.cfg.Features, classes: m.labels.Len(),
+	}
 	var x, lengths, targets, loss *nodes.Node
+	var outputs []*nodes.Node
 	err := nodes.Try(func() {
 		g := nodes.NewGraph(nodes.Options{Dtype: m.store.Dtype(), Training: use == labelsLearned})
 		if m.embed != nil {
@@ -289,31 +300,30 @@ func (m *labeller) build(shape labelShape, s unroll.Strategy, use labelUse) (*la
 			lengths = g.IntInput("lengths", shape.B)
 		}
 		logits := m.Forward(x, lengths, s)
-		if use == labelsUnknown {
-			loss = g.Const(0) // a step has a loss; predicting has none
-		} else {
+		if use != labelsUnknown {
 			targets = g.IntInput("labels", logits.Shape()[:len(logits.Shape())-1]...)
 			loss = nodes.CrossEntropy(logits, targets, nodes.CrossEntropyOptions{Ignore: []int{shared.Ignored}})
 		}
 		if use != labelsLearned {
-			lg.probs = nodes.Softmax(nodes.Reshape(logits, -1, m.labels.Len()))
+			outputs = append(outputs, nodes.Softmax(nodes.Reshape(logits, -1, m.labels.Len())))
 		}
 	})
 	if err != nil {
 		return nil, err
 	}
-	var kept []*nodes.Node
-	if lg.probs != nil {
-		kept = append(kept, lg.probs)
+	if loss == nil {
+		lg.Step, err = run.New(outputs)
+	} else if lg.measured, err = train.NewStep(loss, outputs...); err == nil {
+		lg.Step = lg.measured.Step
 	}
-	if lg.Step, err = train.NewStep(loss, kept...); err != nil {
+	if err != nil {
 		return nil, err
 	}
-	var f shared.Feeds
+	var f run.Inputs
 	if m.embed != nil {
 		lg.ids = f.Ints(x)
 	} else {
-		lg.features = f.Dense(x)
+		lg.features = f.Floats(x)
 	}
 	if lengths != nil {
 		lg.lengths = f.Ints(lengths)
@@ -321,7 +331,7 @@ func (m *labeller) build(shape labelShape, s unroll.Strategy, use labelUse) (*la
 	if targets != nil {
 		lg.targets = f.Ints(targets)
 	}
-	return lg, f.Err
+	return lg, f.Err()
 }
 
 // load is the graph for a batch of examples, with the batch in it.
@@ -346,9 +356,7 @@ func (m *labeller) load(graphs *labelGraphs, examples []Labelled, order []int) (
 func (g *labelGraph) clear() {
 	clear(g.ids)
 	clear(g.lengths)
-	if g.features != nil {
-		g.features.Zero()
-	}
+	g.features.Fill(0)
 	for i := range g.targets {
 		g.targets[i] = shared.Ignored
 	}
@@ -361,18 +369,10 @@ func (g *labelGraph) put(k int, s Sequence) {
 	for t, id := range s.IDs {
 		g.ids[t*g.B+k] = id
 	}
-	if g.features != nil {
+	if g.ids == nil {
 		steps = len(s.Features) / g.width
 		for t := range steps {
-			x, at := s.Features[t*g.width:(t+1)*g.width], (t*g.B+k)*g.width
-			switch to := g.features.Data().(type) {
-			case []float32:
-				copy(to[at:], x)
-			case []float64:
-				for i, v := range x {
-					to[at+i] = float64(v)
-				}
-			}
+			g.features.Put32((t*g.B+k)*g.width, s.Features[t*g.width:(t+1)*g.width])
 		}
 	}
 	if g.lengths != nil {
@@ -382,7 +382,7 @@ func (g *labelGraph) put(k int, s Sequence) {
 
 // probabilities are those of the sequences of a batch, by their place in it.
 func (g *labelGraph) probabilities() func(k, steps int) [][]float64 {
-	all, classes := shared.Floats(g.probs), g.probs.Dim(-1)
+	all, classes := g.Output(0).Float64s(), g.classes
 	return func(k, steps int) [][]float64 {
 		if !g.perStep {
 			steps = 1
@@ -414,8 +414,8 @@ func (m *labeller) GradientFlow(examples []Labelled) (*graph.FlowReport, error) 
 	if err != nil {
 		return nil, err
 	}
-	if _, err := g.Run(0, 0); err != nil {
+	if _, err := g.measured.Run(0, 0); err != nil {
 		return nil, m.errorf("%w", err)
 	}
-	return g.GradientFlow()
+	return g.measured.GradientFlow()
 }

@@ -5,15 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
-
-	"gorgonia.org/tensor"
 
 	"github.com/seqzoo/seqzoo/cells"
 	"github.com/seqzoo/seqzoo/internal/interrupt"
 	"github.com/seqzoo/seqzoo/internal/rng"
 	"github.com/seqzoo/seqzoo/nodes"
-	"github.com/seqzoo/seqzoo/train"
+	"github.com/seqzoo/seqzoo/run"
 	"github.com/seqzoo/seqzoo/unroll"
 	"github.com/seqzoo/seqzoo/zoo/decode"
 	"github.com/seqzoo/seqzoo/zoo/internal/shared"
@@ -24,52 +23,40 @@ import (
 // of one model may run at once.
 type Session struct {
 	m      *Model
-	step   *train.Step
+	step   *run.Step // outputs: the parts of the state after the token, and the logits
 	id     []int
-	init   []*tensor.Dense
-	final  []*nodes.Node
-	logits *nodes.Node
+	state  []run.Floats
+	logits []float32 // [V]
 }
 
 // NewSession compiles one step of the model, with an empty state.
 func (m *Model) NewSession() (*Session, error) {
-	s := &Session{m: m}
+	s := &Session{m: m, logits: make([]float32, m.vocabulary.Len())}
+	var ids *nodes.Node
 	var init cells.State
-	var ids, nothing *nodes.Node
+	var outputs []*nodes.Node
 	err := nodes.Try(func() {
 		g := nodes.NewGraph(nodes.Options{Dtype: m.store.Dtype()})
 		ids = g.IntInput("id", 1, 1)
 		init = shared.InputState(g, m.layers.Parts(), 1)
 		y, layers := m.run(ids, init, 0, unroll.Expand)
-		s.logits = nodes.Reshape(m.out.logits(y), m.vocabulary.Len())
-		s.final = layers.Final()
-		nothing = g.Const(0) // a step has a loss; reading has none
+		outputs = append(slices.Clone(layers.Final()), nodes.Reshape(m.out.logits(y), m.vocabulary.Len()))
 	})
 	if err != nil {
 		return nil, fmt.Errorf("zoo: language model: %w", err)
 	}
-	if s.step, err = train.NewStep(nothing, append(s.final, s.logits)...); err != nil {
+	if s.step, err = run.New(outputs); err != nil {
 		return nil, fmt.Errorf("zoo: language model: %w", err)
 	}
-	v, err := train.Feed(ids)
-	if err != nil {
-		return nil, err
-	}
-	s.id = v.Data().([]int)
-	for _, n := range init {
-		v, err := train.Feed(n)
-		if err != nil {
-			return nil, err
-		}
-		s.init = append(s.init, v)
-	}
-	return s, nil
+	var in run.Inputs
+	s.id, s.state = in.Ints(ids), in.State(init)
+	return s, in.Err()
 }
 
 // Reset empties the state.
 func (s *Session) Reset() {
-	for _, v := range s.init {
-		v.Zero()
+	for _, part := range s.state {
+		part.Fill(0)
 	}
 }
 
@@ -79,13 +66,16 @@ func (s *Session) Step(id int) ([]float32, error) {
 		return nil, fmt.Errorf("zoo: language model: %w", err)
 	}
 	s.id[0] = id
-	if _, err := s.step.Run(0, 0); err != nil {
+	if err := s.step.Run(0, 0); err != nil {
 		return nil, fmt.Errorf("zoo: language model: %w", err)
 	}
-	for i, n := range s.final {
-		copyDense(s.init[i], n.Value())
+	for i, part := range s.state {
+		if err := part.Copy(s.step.Output(i)); err != nil {
+			return nil, fmt.Errorf("zoo: language model: %w", err)
+		}
 	}
-	return s.logits.Value().Data().([]float32), nil
+	s.step.Output(len(s.state)).Read32(0, s.logits)
+	return s.logits, nil
 }
 
 // Close releases the memory of the compiled step.

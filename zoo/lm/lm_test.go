@@ -296,15 +296,15 @@ func TestWindowsByHand(t *testing.T) {
 }
 
 func getState(s *Session) (parts [][]float32) {
-	for _, v := range s.init {
-		parts = append(parts, slices.Clone(v.Float32s()))
+	for _, v := range s.state {
+		parts = append(parts, v.Float32s())
 	}
 	return parts
 }
 
 func setState(s *Session, parts [][]float32) {
-	for i, v := range s.init {
-		copy(v.Float32s(), parts[i])
+	for i, v := range s.state {
+		v.Put32(0, parts[i])
 	}
 }
 

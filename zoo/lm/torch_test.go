@@ -8,21 +8,18 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
-	"gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 
 	"github.com/seqzoo/seqzoo/cells"
-	"github.com/seqzoo/seqzoo/graph"
 	"github.com/seqzoo/seqzoo/internal/safetensors"
 	"github.com/seqzoo/seqzoo/nodes"
+	"github.com/seqzoo/seqzoo/run"
 	"github.com/seqzoo/seqzoo/unroll"
 	"github.com/seqzoo/seqzoo/zoo"
-	"github.com/seqzoo/seqzoo/zoo/internal/shared"
 	"github.com/seqzoo/seqzoo/zoo/text"
 )
 
@@ -105,9 +102,9 @@ func (c torchCase) run(t *testing.T, s *nodes.Store, layers unroll.Stack) []floa
 	g := nodes.NewGraph(nodes.Options{Dtype: s.Dtype()})
 	input := func(name string, a goldenArray, shape ...int) *nodes.Node {
 		n := g.Input(name, shape...)
-		v := tensor.New(tensor.Of(s.Dtype()), tensor.WithShape(shape...))
-		shared.CopyFloats(v, 0, a.Data)
-		require.NoError(t, gorgonia.Let(n.Gorgonia(), v))
+		var in run.Inputs
+		in.Floats(n).Put64(0, a.Data)
+		require.NoError(t, in.Err())
 		return n
 	}
 	var y *nodes.Node
@@ -127,11 +124,11 @@ func (c torchCase) run(t *testing.T, s *nodes.Store, layers unroll.Stack) []floa
 		}
 		y = layers.Unroll(input("x", x, x.Shape...), init, unroll.Options{}).Y()
 	}))
-	m, err := graph.Compile(g.Expr(), graph.Keep(y.Gorgonia()))
+	step, err := run.New([]*nodes.Node{y})
 	require.NoError(t, err)
-	defer m.Close()
-	require.NoError(t, m.RunAll())
-	return slices.Clone(shared.Floats(y))
+	defer step.Close()
+	require.NoError(t, step.Run(0, 0))
+	return step.Output(0).Float64s()
 }
 
 // stateDict writes the parameters of a case as PyTorch would save a module called encoder.rnn.

@@ -7,11 +7,9 @@ import (
 	"fmt"
 	"math"
 
-	"gorgonia.org/gorgonia"
-	"gorgonia.org/tensor"
-
 	"github.com/seqzoo/seqzoo/internal/interrupt"
 	"github.com/seqzoo/seqzoo/nodes"
+	"github.com/seqzoo/seqzoo/run"
 	"github.com/seqzoo/seqzoo/train"
 	"github.com/seqzoo/seqzoo/unroll"
 	"github.com/seqzoo/seqzoo/zoo/internal/shared"
@@ -119,7 +117,7 @@ func (t *task) Validate(ctx context.Context) (map[string]float64, error) {
 func (t *task) Save(c *train.Checkpoint) {
 	p := t.stream.Position()
 	c.Counters["data_epoch"], c.Counters["data_next"] = uint64(p.Epoch), uint64(p.Next)
-	t.runner.carried.Save(c, "carried")
+	train.SaveState(c, "carried", t.runner.carried)
 	t.SaveDigests(c)
 }
 
@@ -128,7 +126,7 @@ func (t *task) Load(c *train.Checkpoint) error {
 	if err != nil {
 		return err
 	}
-	return t.runner.carried.Load(c, "carried")
+	return train.LoadState(c, "carried", t.runner.carried)
 }
 
 // Perplexity is exp of the mean cross-entropy a token of a text, each predicted from those before it. The text is read in
@@ -214,13 +212,13 @@ func (m *Model) measure(ctx context.Context, ids []int, o MeasureOptions) (sum M
 
 // windowRunner runs the windows of a stream and carries the state from one to the next.
 type windowRunner struct {
-	carried *train.Carry // the state at the start of the next window
+	carried *run.State // the state at the start of the next window
 	windows *train.Truncated
 	loss    loss
 }
 
 func newWindowRunner(m *Model, loss loss, batch int, training bool, s unroll.Strategy) (*windowRunner, error) {
-	carried, err := train.NewCarry(m.layers.Parts(), batch, m.store.Dtype())
+	carried, err := run.NewState(m.layers.Parts(), batch, m.store.Dtype())
 	if err != nil {
 		return nil, fmt.Errorf("zoo: language model: %w", err)
 	}
@@ -253,7 +251,3 @@ func (r *windowRunner) run(w train.Window, seed uint64, counter int) (b train.Ba
 }
 
 func (r *windowRunner) close() { r.windows.Close() }
-
-func copyDense(to *tensor.Dense, from gorgonia.Value) {
-	copy(to.Data().([]float32), from.Data().([]float32))
-}

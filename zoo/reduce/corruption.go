@@ -90,11 +90,11 @@ func (c Corruption) Apply(x []float32, features int, seed uint64) ([]float32, er
 	var out []float32
 	for batch := 0; len(x) > 0; batch++ {
 		n := min(len(x), B*features)
-		copy(g.in.Float32s(), x[:n])
-		if _, err := g.Run(key, batch); err != nil {
+		g.in.Put32(0, x[:n])
+		if err := g.Run(key, batch); err != nil {
 			return nil, fmt.Errorf("zoo: corruption: %w", err)
 		}
-		out = append(out, g.out.Value().Data().([]float32)[:n]...)
+		out = append(out, g.Output(0).Float32s()[:n]...)
 		x = x[n:]
 	}
 	return out, nil

@@ -13,8 +13,8 @@ import (
 	"github.com/seqzoo/seqzoo/internal/check"
 	"github.com/seqzoo/seqzoo/internal/kernels"
 	"github.com/seqzoo/seqzoo/nodes"
+	"github.com/seqzoo/seqzoo/run"
 	"github.com/seqzoo/seqzoo/zoo"
-	"github.com/seqzoo/seqzoo/zoo/internal/shared"
 )
 
 // PCAConfig sizes a PCA.
@@ -119,12 +119,12 @@ func (m *PCA) fit(n int, x func(i int) float64) error {
 	}
 	if m.scaling != nil {
 		deviation = deviations(n, x, mean)
-		shared.CopyFloats(m.scaling.mean.Value(), 0, mean)
-		shared.CopyFloats(m.scaling.scale.Value(), 0, deviation)
+		run.ParamFloats(m.scaling.mean).Put64(0, mean)
+		run.ParamFloats(m.scaling.scale).Put64(0, deviation)
 	} else {
-		shared.CopyFloats(m.mean.Value(), 0, mean)
+		run.ParamFloats(m.mean).Put64(0, mean)
 	}
-	shared.CopyFloats(m.rows.Value(), 0, []float64{float64(N)})
+	run.ParamFloats(m.rows).Put64(0, []float64{float64(N)})
 	most := 0.0
 	for i := range n {
 		most = max(most, math.Abs(x(i)-mean[i%D])/deviation[i%D])
@@ -150,8 +150,8 @@ func (m *PCA) fit(n int, x func(i int) float64) error {
 	if !ok {
 		return errors.New("the decomposition did not converge")
 	}
-	shared.CopyFloats(m.variance.Value(), 0, variance)
-	v := shared.FloatsOf(m.components.Value())
+	run.ParamFloats(m.variance).Put64(0, variance)
+	v := run.ParamFloats(m.components).Float64s()
 	for k := range K {
 		row := v[k*D : (k+1)*D]
 		mat.Col(row, k, directions)
@@ -231,14 +231,14 @@ func (m *PCA) Threshold() float64 { return m.cfg.Threshold }
 func (m *PCA) SetThreshold(t float64) error { return setThreshold(&m.cfg.Threshold, t) }
 
 // Components are the directions [K, D], orthonormal, by falling variance.
-func (m *PCA) Components() []float64 { return slices.Clone(shared.FloatsOf(m.components.Value())) }
+func (m *PCA) Components() []float64 { return run.ParamFloats(m.components).Float64s() }
 
 // Mean is what the directions start from, [D]; zeros if the model standardises.
-func (m *PCA) Mean() []float64 { return slices.Clone(shared.FloatsOf(m.mean.Value())) }
+func (m *PCA) Mean() []float64 { return run.ParamFloats(m.mean).Float64s() }
 
 // Variance is the variance of the rows, with N−1 degrees of freedom, along all directions, [D]: first those of the components,
 // then those that were left out.
-func (m *PCA) Variance() []float64 { return slices.Clone(shared.FloatsOf(m.variance.Value())) }
+func (m *PCA) Variance() []float64 { return run.ParamFloats(m.variance).Float64s() }
 
 // ExplainedVarianceRatio is the share of each component in the variance, [K]; 0 if nothing varied.
 func (m *PCA) ExplainedVarianceRatio() []float64 {
@@ -260,7 +260,7 @@ func (m *PCA) ExplainedVarianceRatio() []float64 {
 func (m *PCA) SingularValues() []float64 {
 	s := m.Variance()
 	for k, v := range s {
-		s[k] = math.Sqrt(v * (shared.FloatsOf(m.rows.Value())[0] - 1))
+		s[k] = math.Sqrt(v * (run.ParamFloats(m.rows).At(0) - 1))
 	}
 	return s
 }
@@ -275,7 +275,7 @@ func (m *PCA) Transform(x []float32) ([]float32, error) {
 
 func (m *PCA) transform(x []float32) []float32 {
 	D, K := m.Features(), m.Codes()
-	mean, v := shared.FloatsOf(m.mean.Value()), shared.FloatsOf(m.components.Value())
+	mean, v := run.ParamFloats(m.mean).Float64s(), run.ParamFloats(m.components).Float64s()
 	return inBlocks(x, D, K, func(rows, codes []float64) {
 		for i := range rows {
 			rows[i] -= mean[i%D]
@@ -294,7 +294,7 @@ func (m *PCA) InverseTransform(codes []float32) ([]float32, error) {
 
 func (m *PCA) inverse(codes []float32) []float32 {
 	D, K := m.Features(), m.Codes()
-	mean, v := shared.FloatsOf(m.mean.Value()), shared.FloatsOf(m.components.Value())
+	mean, v := run.ParamFloats(m.mean).Float64s(), run.ParamFloats(m.components).Float64s()
 	return inBlocks(codes, K, D, func(codes, rows []float64) {
 		kernels.Gemm(false, false, len(codes)/K, D, K, codes, K, v, D, rows, D, false)
 		for i := range rows {

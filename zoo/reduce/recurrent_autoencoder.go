@@ -7,11 +7,10 @@ import (
 	"fmt"
 	"strings"
 
-	"gorgonia.org/tensor"
-
 	"github.com/seqzoo/seqzoo/cells"
 	"github.com/seqzoo/seqzoo/internal/check"
 	"github.com/seqzoo/seqzoo/nodes"
+	"github.com/seqzoo/seqzoo/run"
 	"github.com/seqzoo/seqzoo/train"
 	"github.com/seqzoo/seqzoo/unroll"
 	"github.com/seqzoo/seqzoo/zoo"
@@ -68,7 +67,7 @@ type RecurrentAutoencoder struct {
 	code, out        nodes.Linear
 	start            []nodes.Linear
 	scaling          *scaling
-	graphs           shared.Pool[seriesShape, *seriesGraph]
+	graphs           run.Pool[seriesShape, *seriesGraph]
 }
 
 var _ Reducer = (*RecurrentAutoencoder)(nil)
@@ -183,7 +182,7 @@ func (m *RecurrentAutoencoder) EncodeSeries(series [][]float32) ([]float32, erro
 	}
 	var codes []float32
 	err := m.run(encodeSeries, scaled(m.scaling, series), nil, nil, func(g *seriesGraph, n int, _ []int) {
-		codes = appendRows(codes, g.code.Value().(*tensor.Dense), n*m.cfg.Code)
+		codes = append(codes, g.Output(0).Rows(0, n).Float32s()...)
 	})
 	return finiteRows("recurrent autoencoder", codes, m.cfg.Code, err)
 }
@@ -316,35 +315,30 @@ const (
 
 // seriesGraph is the graph of a shape; what its use has no need of is nil.
 type seriesGraph struct {
-	*train.Step
-	x, codes  *tensor.Dense // what it is fed: series [T, B, V], codes [B, K]
+	*run.Step             // its output, but in training and validation, is codes [B, K] or series [T, B, V]
+	measured  *train.Step // the same with the loss, in training and validation
+	x, codes  run.Floats  // what it is fed: series [T, B, V], codes [B, K]
 	lengths   []int
-	code, y   *nodes.Node
 	variables int
 }
 
 func (m *RecurrentAutoencoder) compile(shape seriesShape) (s *seriesGraph, err error) {
 	s = &seriesGraph{variables: m.cfg.Variables}
-	var x, codes, lengths, loss *nodes.Node
-	var keep []*nodes.Node
+	var x, codes, lengths, out, loss *nodes.Node
 	err = nodes.Try(func() {
 		g := nodes.NewGraph(nodes.Options{Dtype: m.store.Dtype(), Training: shape.use == trainSeries})
 		lengths = g.IntInput("lengths", shape.B)
-		loss = g.Const(0)
 		if shape.use == decodeSeries {
 			codes = g.Input("codes", shape.B, m.cfg.Code)
-			s.y = m.decode(codes, lengths, shape.T, unroll.Scan)
-			keep = append(keep, s.y)
+			out = m.decode(codes, lengths, shape.T, unroll.Scan)
 			return
 		}
 		x = g.Input("x", shape.T, shape.B, m.cfg.Variables)
 		switch shape.use {
 		case encodeSeries:
-			s.code = m.encode(x, lengths, unroll.Scan)
-			keep = append(keep, s.code)
+			out = m.encode(x, lengths, unroll.Scan)
 		case bothWays:
-			s.y = m.Forward(x, lengths, unroll.Scan).Output
-			keep = append(keep, s.y)
+			out = m.Forward(x, lengths, unroll.Scan).Output
 		default:
 			loss = m.Forward(x, lengths, unroll.Scan).Loss
 		}
@@ -352,28 +346,33 @@ func (m *RecurrentAutoencoder) compile(shape seriesShape) (s *seriesGraph, err e
 	if err != nil {
 		return nil, err
 	}
-	if s.Step, err = train.NewStep(loss, keep...); err != nil {
+	if loss == nil {
+		s.Step, err = run.New([]*nodes.Node{out})
+	} else if s.measured, err = train.NewStep(loss); err == nil {
+		s.Step = s.measured.Step
+	}
+	if err != nil {
 		return nil, err
 	}
-	var f shared.Feeds
-	s.lengths = f.Ints(lengths)
+	var in run.Inputs
+	s.lengths = in.Ints(lengths)
 	if x != nil {
-		s.x = f.Dense(x)
+		s.x = in.Floats(x)
 	} else {
-		s.codes = f.Dense(codes)
+		s.codes = in.Floats(codes)
 	}
-	return s, f.Err
+	return s, in.Err()
 }
 
 // feed writes series into the graph; those that are missing have no length.
 func (s *seriesGraph) feed(series [][]float32) {
-	s.x.Zero()
+	s.x.Fill(0)
 	clear(s.lengths)
 	B := len(s.lengths)
 	for b, x := range series {
 		s.lengths[b] = len(x) / s.variables
 		for t := range s.lengths[b] {
-			copyRow(s.x, t*B+b, x[t*s.variables:(t+1)*s.variables])
+			s.x.Put32((t*B+b)*s.variables, x[t*s.variables:(t+1)*s.variables])
 		}
 	}
 }
@@ -394,7 +393,7 @@ func (m *RecurrentAutoencoder) run(use string, series [][]float32, codes []float
 			shape.B = 1
 		}
 		for _, T := range lengths[:n] {
-			shape.T = max(shape.T, shared.RoundUp(T))
+			shape.T = max(shape.T, shared.Lengths.Up(T))
 		}
 		g, err := m.graphs.Take(shape, m.compile)
 		if err != nil {
@@ -404,15 +403,13 @@ func (m *RecurrentAutoencoder) run(use string, series [][]float32, codes []float
 			g.feed(series[:n])
 			series = series[n:]
 		} else {
-			g.codes.Zero()
+			g.codes.Fill(0)
 			clear(g.lengths)
-			for b := range n {
-				copyRow(g.codes, b, codes[b*m.cfg.Code:(b+1)*m.cfg.Code])
-			}
+			g.codes.Put32(0, codes[:n*m.cfg.Code])
 			copy(g.lengths, lengths[:n])
 			codes = codes[n*m.cfg.Code:]
 		}
-		if _, err := g.Run(0, 0); err != nil {
+		if err := g.Run(0, 0); err != nil {
 			return fmt.Errorf("zoo: recurrent autoencoder: %w", err)
 		}
 		each(g, n, lengths[:n])
@@ -426,14 +423,12 @@ func (m *RecurrentAutoencoder) run(use string, series [][]float32, codes []float
 func (m *RecurrentAutoencoder) written(use string, series [][]float32, codes []float32, lengths []int) (out [][]float32, err error) {
 	V := m.cfg.Variables
 	err = m.run(use, series, codes, lengths, func(g *seriesGraph, n int, lengths []int) {
-		y := shared.FloatsOf(g.y.Value().(*tensor.Dense))
+		y := g.Output(0)
 		B := len(g.lengths)
 		for b := range n {
-			x := make([]float32, 0, lengths[b]*V)
+			x := make([]float32, lengths[b]*V)
 			for t := range lengths[b] {
-				for _, v := range y[(t*B+b)*V : (t*B+b+1)*V] {
-					x = append(x, float32(v))
-				}
+				y.Read32((t*B+b)*V, x[t*V:(t+1)*V])
 			}
 			out = append(out, x)
 		}
@@ -506,27 +501,27 @@ func (m *RecurrentAutoencoder) SeriesTask(d SeriesData) (train.Task, error) {
 	}
 	data.Empty(d.Valid != nil, len(d.Valid))
 	shared.Overlap(&data, d.Train, d.Valid, shared.NoPrint.Floats)
-	graphs := shared.Compiled[seriesShape, *seriesGraph]{Build: m.compile}
-	run := func(use string, series [][]float32, examples []int, seed uint64, counter int) (b train.Batch, err error) {
+	graphs := run.NewCache(m.compile)
+	batch := func(use string, series [][]float32, examples []int, seed uint64, counter int) (b train.Batch, err error) {
 		shape := seriesShape{use: use, B: len(examples)}
-		batch := make([][]float32, len(examples))
+		some := make([][]float32, len(examples))
 		for i, e := range examples {
-			batch[i] = series[e]
-			shape.T = max(shape.T, shared.RoundUp(len(series[e])/m.cfg.Variables))
+			some[i] = series[e]
+			shape.T = max(shape.T, shared.Lengths.Up(len(series[e])/m.cfg.Variables))
 		}
 		g, err := graphs.Get(shape)
 		if err != nil {
 			return b, err
 		}
-		g.feed(batch)
+		g.feed(some)
 		b.Count = len(examples)
-		b.Loss, err = g.Run(seed, counter)
-		b.Grads = g.Grads()
+		b.Loss, err = g.measured.Run(seed, counter)
+		b.Grads = g.measured.Grads()
 		return b, err
 	}
 	task := &shared.ExampleTask{TaskData: data, Weights: m.store.Params(), Order: batches}
 	task.RunBatch = func(examples []int, seed uint64, counter int) (train.Batch, error) {
-		return run(trainSeries, x, examples, seed, counter)
+		return batch(trainSeries, x, examples, seed, counter)
 	}
 	if len(valid) > 0 {
 		values := 0
@@ -539,7 +534,7 @@ func (m *RecurrentAutoencoder) SeriesTask(d SeriesData) (train.Task, error) {
 				return nil, err
 			}
 			loss, err := shared.MeanLoss(ctx, batches, func(examples []int) (train.Batch, error) {
-				return run(validSeries, valid, examples, 0, 0)
+				return batch(validSeries, valid, examples, 0, 0)
 			})
 			if err != nil {
 				return nil, err

@@ -9,10 +9,10 @@ import (
 
 	"github.com/seqzoo/seqzoo/internal/rng"
 	"github.com/seqzoo/seqzoo/nodes"
+	"github.com/seqzoo/seqzoo/run"
 	"github.com/seqzoo/seqzoo/train"
 	"github.com/seqzoo/seqzoo/unroll"
 	"github.com/seqzoo/seqzoo/zoo"
-	"github.com/seqzoo/seqzoo/zoo/internal/shared"
 	"github.com/seqzoo/seqzoo/zoo/internal/zootest"
 )
 
@@ -109,15 +109,15 @@ func TestRecurrentAutoencoderStrategies(t *testing.T) {
 			}))
 			step, err := train.NewStep(loss)
 			require.NoError(t, err)
-			var f shared.Feeds
-			values, ls := f.Dense(x).Float64s(), f.Ints(lengths)
-			require.NoError(t, f.Err)
-			for i := range values {
-				values[i] = math.Sin(float64(i))
+			var f run.Inputs
+			values, ls := f.Floats(x), f.Ints(lengths)
+			require.NoError(t, f.Err())
+			for i := range values.Len() {
+				values.Set(i, math.Sin(float64(i)))
 			}
 			copy(ls, []int{4, 2})
 			for step := 2; step < 4; step++ {
-				values[step*4+2], values[step*4+3] = pad, pad // series 1 ended
+				values.Put64(step*4+2, []float64{pad, pad}) // series 1 ended
 			}
 			l, err := step.Run(0, 0)
 			require.NoError(t, err)

@@ -9,7 +9,7 @@ import (
 
 	"github.com/seqzoo/seqzoo/internal/moments"
 	"github.com/seqzoo/seqzoo/nodes"
-	"github.com/seqzoo/seqzoo/train"
+	"github.com/seqzoo/seqzoo/run"
 	"github.com/seqzoo/seqzoo/zoo"
 	"github.com/seqzoo/seqzoo/zoo/internal/shared"
 )
@@ -261,7 +261,7 @@ func (s *scaling) fit(x []float32) {
 	for i := range x {
 		mean[i%d] += at(i) / float64(len(x)/d)
 	}
-	shared.CopyFloats(s.mean.Value(), 0, mean)
+	run.ParamFloats(s.mean).Put64(0, mean)
 	if !s.centre {
 		scale = deviations(len(x), at, mean)
 		for j, v := range scale {
@@ -269,7 +269,7 @@ func (s *scaling) fit(x []float32) {
 				scale[j] = 1
 			}
 		}
-		shared.CopyFloats(s.scale.Value(), 0, scale)
+		run.ParamFloats(s.scale).Put64(0, scale)
 	}
 }
 
@@ -286,7 +286,7 @@ func deviations(n int, x func(i int) float64, mean []float64) []float64 {
 }
 
 func (s *scaling) values() (mean, scale []float64) {
-	return shared.FloatsOf(s.mean.Value()), shared.FloatsOf(s.scale.Value())
+	return run.ParamFloats(s.mean).Float64s(), run.ParamFloats(s.scale).Float64s()
 }
 
 // apply returns rows as the model sees them; without a scaling, x itself.
@@ -335,7 +335,7 @@ func rowErrors(x, y []float32, d int) []float64 {
 
 // rowGraphs runs rows through compiled graphs, batch by batch. Many goroutines may use one at a time.
 type rowGraphs struct {
-	pool shared.Pool[rowShape, *rowGraph]
+	pool run.Pool[rowShape, *rowGraph]
 }
 
 // rowShape is which mapping, and how many rows at a time.
@@ -345,9 +345,8 @@ type rowShape struct {
 }
 
 type rowGraph struct {
-	*train.Step
-	in  *tensor.Dense
-	out *nodes.Node
+	*run.Step // its output is what comes of the rows
+	in        run.Floats
 }
 
 // Rows run side by side: the least of these that holds them all, and more than the last batch by batch.
@@ -367,15 +366,12 @@ func (r *rowGraphs) run(what string, dtype tensor.Dtype, x []float32, in int, bu
 		if err != nil {
 			return nil, err
 		}
-		g.in.Zero()
-		for i := range rows {
-			copyRow(g.in, i, x[i*in:(i+1)*in])
-		}
-		if _, err = g.Run(0, 0); err != nil {
+		g.in.Fill(0)
+		g.in.Put32(0, x[:rows*in])
+		if err = g.Run(0, 0); err != nil {
 			return nil, err
 		}
-		width := g.out.Dim(-1)
-		out = appendRows(out, g.out.Value().(*tensor.Dense), rows*width)
+		out = append(out, g.Output(0).Rows(0, rows).Float32s()...)
 		r.pool.Put(shape, g)
 		x, n = x[rows*in:], n-rows
 	}
@@ -384,45 +380,19 @@ func (r *rowGraphs) run(what string, dtype tensor.Dtype, x []float32, in int, bu
 
 func newRowGraph(B, in int, dtype tensor.Dtype, build func(x *nodes.Node) *nodes.Node) (r *rowGraph, err error) {
 	r = &rowGraph{}
-	var x, nothing *nodes.Node
+	var x, y *nodes.Node
 	err = nodes.Try(func() {
 		g := nodes.NewGraph(nodes.Options{Dtype: dtype})
 		x = g.Input("x", B, in)
-		r.out = build(x)
-		nothing = g.Const(0) // a step has a loss; a mapping has none
+		y = build(x)
 	})
 	if err != nil {
 		return nil, err
 	}
-	if r.Step, err = train.NewStep(nothing, r.out); err != nil {
+	if r.Step, err = run.New([]*nodes.Node{y}); err != nil {
 		return nil, err
 	}
-	var f shared.Feeds
-	r.in = f.Dense(x)
-	return r, f.Err
-}
-
-// copyRow writes a row to row i of a tensor.
-func copyRow(to *tensor.Dense, i int, row []float32) {
-	switch d := to.Data().(type) {
-	case []float32:
-		copy(d[i*len(row):], row)
-	case []float64:
-		for j, v := range row {
-			d[i*len(row)+j] = float64(v)
-		}
-	}
-}
-
-// appendRows appends the first n elements of a tensor.
-func appendRows(to []float32, from *tensor.Dense, n int) []float32 {
-	switch d := from.Data().(type) {
-	case []float32:
-		return append(to, d[:n]...)
-	case []float64:
-		for _, v := range d[:n] {
-			to = append(to, float32(v))
-		}
-	}
-	return to
+	var inputs run.Inputs
+	r.in = inputs.Floats(x)
+	return r, inputs.Err()
 }

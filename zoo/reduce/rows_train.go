@@ -10,6 +10,7 @@ import (
 
 	"github.com/seqzoo/seqzoo/internal/interrupt"
 	"github.com/seqzoo/seqzoo/nodes"
+	"github.com/seqzoo/seqzoo/run"
 	"github.com/seqzoo/seqzoo/train"
 	"github.com/seqzoo/seqzoo/zoo/internal/shared"
 )
@@ -63,21 +64,21 @@ func newRowTask(store *nodes.Store, cfg any, x []float32, width int, d RowData, 
 	}
 	data.Empty(d.Valid != nil, len(d.Valid))
 	shared.Overlap(&data, slices.Collect(slices.Chunk(d.Train, width)), slices.Collect(slices.Chunk(d.Valid, width)), shared.NoPrint.Floats)
-	var warm *nodes.Node
-	graphs := rowLosses(store.Dtype(), width, true, func(x *nodes.Node) []*nodes.Node {
-		if warmup > 0 {
-			warm = x.Graph().Input("warm", 1)
+	graphs := run.NewCache(func(B int) (l *lossGraph, err error) {
+		var warm *nodes.Node
+		l, err = newLossGraph(B, store.Dtype(), width, true, func(x *nodes.Node) []*nodes.Node {
+			if warmup > 0 {
+				warm = x.Graph().Input("warm", 1)
+			}
+			return []*nodes.Node{build(x, warm)}
+		})
+		if err != nil || warm == nil {
+			return l, err
 		}
-		return []*nodes.Node{build(x, warm)}
+		var in run.Inputs
+		l.warm = in.Floats(warm)
+		return l, in.Err()
 	})
-	compile := graphs.Build
-	graphs.Build = func(B int) (l *lossGraph, err error) {
-		if l, err = compile(B); err == nil && warm != nil {
-			var f shared.Feeds
-			l.warm, err = f.Dense(warm), f.Err
-		}
-		return l, err
-	}
 	task := &shared.ExampleTask{TaskData: data, Weights: store.Params(), Order: batches}
 	task.RunBatch = func(examples []int, seed uint64, counter int) (b train.Batch, err error) {
 		g, err := graphs.Get(len(examples)) // the last batch of an epoch may have fewer
@@ -85,10 +86,10 @@ func newRowTask(store *nodes.Store, cfg any, x []float32, width int, d RowData, 
 			return b, err
 		}
 		for i, e := range examples {
-			copyRow(g.in, i, x[e*width:(e+1)*width])
+			g.in.Put32(i*width, x[e*width:(e+1)*width])
 		}
-		if g.warm != nil {
-			shared.FillDense(g.warm, min(1, float64(counter)/float64(warmup)))
+		if warmup > 0 {
+			g.warm.Fill(min(1, float64(counter)/float64(warmup)))
 		}
 		b.Count = len(examples)
 		b.Loss, err = g.Run(seed, counter)
@@ -100,37 +101,38 @@ func newRowTask(store *nodes.Store, cfg any, x []float32, width int, d RowData, 
 
 // lossGraph is a graph of losses of rows.
 type lossGraph struct {
-	*train.Step
-	in, warm *tensor.Dense
-	losses   []*nodes.Node
+	*train.Step // its outputs are the losses
+	in, warm    run.Floats
+	losses      int
 }
 
-// rowLosses compiles the losses that build makes of a node [B, width], by B.
-func rowLosses(dtype tensor.Dtype, width int, training bool, build func(*nodes.Node) []*nodes.Node) *shared.Compiled[int, *lossGraph] {
-	return &shared.Compiled[int, *lossGraph]{Build: func(B int) (l *lossGraph, err error) {
-		l = &lossGraph{}
-		var x *nodes.Node
-		err = nodes.Try(func() {
-			x = nodes.NewGraph(nodes.Options{Dtype: dtype, Training: training}).Input("x", B, width)
-			l.losses = build(x)
-		})
-		if err != nil {
-			return nil, err
-		}
-		if l.Step, err = train.NewStep(l.losses[0], l.losses...); err != nil {
-			return nil, err
-		}
-		var f shared.Feeds
-		l.in = f.Dense(x)
-		return l, f.Err
-	}}
+// newLossGraph compiles the losses that build makes of a node [B, width].
+func newLossGraph(B int, dtype tensor.Dtype, width int, training bool, build func(*nodes.Node) []*nodes.Node) (*lossGraph, error) {
+	var x *nodes.Node
+	var losses []*nodes.Node
+	err := nodes.Try(func() {
+		x = nodes.NewGraph(nodes.Options{Dtype: dtype, Training: training}).Input("x", B, width)
+		losses = build(x)
+	})
+	if err != nil {
+		return nil, err
+	}
+	l := &lossGraph{losses: len(losses)}
+	if l.Step, err = train.NewStep(losses[0], losses...); err != nil {
+		return nil, err
+	}
+	var in run.Inputs
+	l.in = in.Floats(x)
+	return l, in.Err()
 }
 
 // meanRowLoss is the mean over rows [N, width] of losses, each a mean over the rows of a batch. Noise is the same in every
 // call. A loss that is not finite is an error, which names the row if one alone has such a loss too.
 func meanRowLoss(ctx context.Context, dtype tensor.Dtype, x []float32, width int, build func(*nodes.Node) []*nodes.Node) ([]float64, error) {
 	const B = 250
-	graphs := rowLosses(dtype, width, false, build)
+	graphs := run.NewCache(func(B int) (*lossGraph, error) {
+		return newLossGraph(B, dtype, width, false, build)
+	})
 	defer graphs.Close()
 	rows := len(x) / width
 	var sums []float64
@@ -143,17 +145,15 @@ func meanRowLoss(ctx context.Context, dtype tensor.Dtype, x []float32, width int
 		if err != nil {
 			return nil, err
 		}
-		for i := range n {
-			copyRow(g.in, i, x[i*width:(i+1)*width])
-		}
+		g.in.Put32(0, x[:n*width])
 		if _, err := g.Run(0, batch); err != nil {
 			return nil, err
 		}
 		if sums == nil {
-			sums = make([]float64, len(g.losses))
+			sums = make([]float64, g.losses)
 		}
-		for k, l := range g.losses {
-			sums[k] += scalarOf(l) * float64(n)
+		for k := range sums {
+			sums[k] += g.Output(k).At(0) * float64(n)
 			if sums[k]-sums[k] != 0 {
 				return nil, notFiniteRow(graphs, x[:n*width], width, rows-len(x)/width)
 			}
@@ -167,32 +167,22 @@ func meanRowLoss(ctx context.Context, dtype tensor.Dtype, x []float32, width int
 }
 
 // notFiniteRow finds the first of some rows, of which there are before others, whose loss is not finite, and why.
-func notFiniteRow(graphs *shared.Compiled[int, *lossGraph], x []float32, width, before int) error {
+func notFiniteRow(graphs *run.Cache[int, *lossGraph], x []float32, width, before int) error {
 	g, err := graphs.Get(1)
 	if err != nil {
 		return err
 	}
 	n := len(x) / width
 	for i := range n {
-		copyRow(g.in, 0, x[i*width:(i+1)*width])
+		g.in.Put32(0, x[i*width:(i+1)*width])
 		if _, err := g.Run(0, 0); err != nil {
 			return err
 		}
-		for _, l := range g.losses {
-			if v := scalarOf(l); v-v != 0 {
+		for k := range g.losses {
+			if v := g.Output(k).At(0); v-v != 0 {
 				return &RowError{before + i, fmt.Errorf("its loss is %g: %w", v, cmp.Or(g.Check(), shared.ErrOverflow))}
 			}
 		}
 	}
 	return fmt.Errorf("rows %d to %d: the sum of their losses is not finite: %w", before, before+n-1, shared.ErrOverflow)
-}
-
-func scalarOf(n *nodes.Node) float64 {
-	switch v := n.Value().Data().(type) {
-	case float32:
-		return float64(v)
-	case float64:
-		return v
-	}
-	return 0
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/seqzoo/seqzoo/cells"
 	"github.com/seqzoo/seqzoo/internal/rng"
 	"github.com/seqzoo/seqzoo/nodes"
+	"github.com/seqzoo/seqzoo/run"
 	"github.com/seqzoo/seqzoo/train"
 	"github.com/seqzoo/seqzoo/unroll"
 	"github.com/seqzoo/seqzoo/zoo"
@@ -47,9 +48,9 @@ func TestReducerGradients(t *testing.T) {
 			return m, func(g *nodes.Graph, x *nodes.Node) *nodes.Node {
 				x = nodes.Transpose(nodes.Reshape(x, 3, 5, 1), 1, 0, 2)
 				lengths := g.IntInput("lengths", 3)
-				var f shared.Feeds
+				var f run.Inputs
 				copy(f.Ints(lengths), []int{5, 1, 3})
-				require.NoError(t, f.Err)
+				require.NoError(t, f.Err())
 				return m.Forward(x, lengths, unroll.Scan).Loss
 			}
 		},
@@ -66,12 +67,12 @@ func TestReducerGradients(t *testing.T) {
 				step, err := train.NewStep(loss)
 				require.NoError(t, err)
 				defer step.Close()
-				var f shared.Feeds
+				var f run.Inputs
 				random := rng.Stream{Key: rng.New(seed).Named(name)}
-				values := f.Dense(x).Float64s()
-				require.NoError(t, f.Err)
-				for i := range values {
-					values[i] = random.Float64()
+				values := f.Floats(x)
+				require.NoError(t, f.Err())
+				for i := range values.Len() {
+					values.Set(i, random.Float64())
 				}
 				run := func() float64 {
 					l, err := step.Run(7, 3)

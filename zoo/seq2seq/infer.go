@@ -7,6 +7,7 @@ import (
 
 	"github.com/seqzoo/seqzoo/cells"
 	"github.com/seqzoo/seqzoo/nodes"
+	"github.com/seqzoo/seqzoo/run"
 	"github.com/seqzoo/seqzoo/unroll"
 	"github.com/seqzoo/seqzoo/zoo/decode"
 	"github.com/seqzoo/seqzoo/zoo/internal/shared"
@@ -54,7 +55,7 @@ func (m *Model) translate(ctx context.Context, sources [][]int, first int, o dec
 	if err := o.Check(); err != nil {
 		return nil, err
 	}
-	size := translatorSize{len(sources), max(o.Beam, 1), shared.RoundUp(longest)}
+	size := translatorSize{len(sources), max(o.Beam, 1), shared.Lengths.Up(longest)}
 	t, err := m.translators.Take(size, m.newTranslator)
 	if err != nil {
 		return nil, err
@@ -124,9 +125,9 @@ func (m *Model) newTranslator(size translatorSize) (t *translator, err error) {
 	if t.Writer, err = shared.NewWriter(size.sources, size.width, from, inputs, step); err != nil {
 		return nil, err
 	}
-	var f shared.Feeds
-	t.src, t.lengths = f.Ints(src), f.Ints(lengths)
-	return t, f.Err
+	var in run.Inputs
+	t.src, t.lengths = in.Ints(src), in.Ints(lengths)
+	return t, in.Err()
 }
 
 // read encodes sources and makes the decoder start from them.

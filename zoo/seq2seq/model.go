@@ -8,6 +8,7 @@ import (
 
 	"github.com/seqzoo/seqzoo/cells"
 	"github.com/seqzoo/seqzoo/nodes"
+	"github.com/seqzoo/seqzoo/run"
 	"github.com/seqzoo/seqzoo/unroll"
 	"github.com/seqzoo/seqzoo/zoo"
 	"github.com/seqzoo/seqzoo/zoo/internal/shared"
@@ -47,7 +48,7 @@ type Model struct {
 	bridge           [][2]*nodes.Param
 	readW, readB     *nodes.Param // nil without a readout
 	out              nodes.Linear
-	translators      shared.Pool[translatorSize, *translator]
+	translators      run.Pool[translatorSize, *translator]
 }
 
 // New makes a model with initial weights drawn from seed. The vocabulary of the targets needs <bos> and <eos>.

@@ -8,10 +8,9 @@ import (
 	"math"
 	"slices"
 
-	"gorgonia.org/tensor"
-
 	"github.com/seqzoo/seqzoo/cells"
 	"github.com/seqzoo/seqzoo/nodes"
+	"github.com/seqzoo/seqzoo/run"
 	"github.com/seqzoo/seqzoo/train"
 	"github.com/seqzoo/seqzoo/unroll"
 	"github.com/seqzoo/seqzoo/zoo/decode"
@@ -211,7 +210,7 @@ type pairRunner struct {
 	m        *Model
 	data     Data
 	training bool
-	graphs   shared.Compiled[pairShape, *pairGraph]
+	graphs   *run.Cache[pairShape, *pairGraph]
 }
 
 // pairShape is the lengths of the sources and targets of a batch.
@@ -222,14 +221,14 @@ type pairGraph struct {
 	*train.Step
 	src, in, out []int
 	lengths      []int
-	teacher      *tensor.Dense
+	teacher      run.Floats // empty without
 	B            int
 }
 
 func newPairRunner(m *Model, d Data, training bool) *pairRunner {
 	d.Batch = cmp.Or(d.Batch, 32)
 	r := &pairRunner{m: m, data: d, training: training}
-	r.graphs.Build = r.build
+	r.graphs = run.NewCache(r.build)
 	return r
 }
 
@@ -257,12 +256,12 @@ func (r *pairRunner) run(pairs []Pair, examples []int, seed uint64, counter int)
 		g.out[len(p.Target)*g.B+k] = r.m.eos
 		b.Count += len(p.Target) + 1
 	}
-	if g.teacher != nil {
+	if g.teacher.Len() > 0 {
 		rate := r.data.Teacher(counter)
 		if !(rate >= 0 && rate <= 1) {
 			return b, fmt.Errorf("zoo: seq2seq: Teacher(%d) is %g, want [0, 1]", counter, rate)
 		}
-		shared.FillDense(g.teacher, rate)
+		g.teacher.Fill(rate)
 	}
 	if b.Loss, err = g.Run(seed, counter); err != nil {
 		return b, fmt.Errorf("zoo: seq2seq: %w", err)
@@ -277,7 +276,7 @@ func (r *pairRunner) graph(pairs []Pair, examples []int) (*pairGraph, error) {
 	for _, e := range examples {
 		S, T = max(S, len(pairs[e].Source)), max(T, len(pairs[e].Target)+1)
 	}
-	return r.graphs.Get(pairShape{shared.Coarse(S, shared.LengthStep), shared.Coarse(T, shared.LengthStep/2)})
+	return r.graphs.Get(pairShape{shared.Sources.Up(S), shared.Targets.Up(T)})
 }
 
 func (r *pairRunner) build(shape pairShape) (p *pairGraph, err error) {
@@ -303,12 +302,13 @@ func (r *pairRunner) build(shape pairShape) (p *pairGraph, err error) {
 	if p.Step, err = train.NewStep(loss); err != nil {
 		return nil, err
 	}
-	var f shared.Feeds
-	p.src, p.lengths, p.in, p.out = f.Ints(src), f.Ints(lengths), f.Ints(in), f.Ints(out)
+	var inputs run.Inputs
+	p.src, p.lengths = inputs.Ints(src), inputs.Ints(lengths)
+	p.in, p.out = inputs.Ints(in), inputs.Ints(out)
 	if teacher != nil {
-		p.teacher = f.Dense(teacher)
+		p.teacher = inputs.Floats(teacher)
 	}
-	return p, f.Err
+	return p, inputs.Err()
 }
 
 func (r *pairRunner) loss() nodes.CrossEntropyOptions {

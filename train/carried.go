@@ -1,0 +1,35 @@
+package train
+
+import (
+	"fmt"
+
+	"github.com/seqzoo/seqzoo/run"
+)
+
+// SaveState adds a state to a checkpoint under a name.
+func SaveState(to *Checkpoint, name string, s *run.State) {
+	for i, t := range s.Tensors() {
+		to.Tensors[stateName(name, i)] = t
+	}
+}
+
+// LoadState takes back what SaveState added. After an error part of the state may be the old one.
+func LoadState(from *Checkpoint, name string, s *run.State) error {
+	for i, part := range s.Parts() {
+		key := stateName(name, i)
+		saved := from.Tensors[key]
+		if saved == nil {
+			return fmt.Errorf("train: the checkpoint has no state %q: it was made with other layers", key)
+		}
+		numbers, err := run.FloatsOf(saved)
+		if err == nil {
+			err = part.Copy(numbers)
+		}
+		if err != nil {
+			return fmt.Errorf("train: state %q: %w: the checkpoint was made with other sizes", key, err)
+		}
+	}
+	return nil
+}
+
+func stateName(name string, part int) string { return fmt.Sprintf("%s %d", name, part) }
