@@ -151,15 +151,15 @@ func (m *PCA) fit(n int, x func(i int) float64) error {
 		return errors.New("the decomposition did not converge")
 	}
 	run.ParamFloats(m.variance).Put64(0, variance)
-	v := run.ParamFloats(m.components).Float64s()
+	row := make([]float64, D)
 	for k := range K {
-		row := v[k*D : (k+1)*D]
 		mat.Col(row, k, directions)
 		if largest := slices.MaxFunc(row, func(a, b float64) int { return cmp.Compare(math.Abs(a), math.Abs(b)) }); largest < 0 {
 			for j := range row {
 				row[j] = -row[j]
 			}
 		}
+		run.ParamFloats(m.components).Put64(k*D, row)
 	}
 	return nil
 }
