@@ -25,7 +25,7 @@ type BatchesConfig struct {
 //
 // Pairs, such as a source and its target, need one Batches and a [Padded] each:
 //
-//	for examples, ok := batches.Next(); ok; examples, ok = batches.Next() {
+//	for examples := range batches.Epoch() {
 //		err := errors.Join(source.Fill(sources, examples, pad), target.Fill(targets, examples, pad))
 //		// … and a step
 //	}

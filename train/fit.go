@@ -85,8 +85,16 @@ type Result struct {
 	Warnings      []string // what may make the outcome another than expected; Progress has shown it too
 }
 
-// ErrInterrupted says that the context was cancelled and the state saved, if there was anywhere to save it.
-var ErrInterrupted = errors.New("interrupted")
+// ErrInterrupted says that the context was cancelled and the state saved, if there was anywhere to save it. It wraps
+// context.Canceled, and where a deadline has passed the error of Fit is context.DeadlineExceeded as well.
+var ErrInterrupted error = interruption{}
+
+type interruption struct{}
+
+func (interruption) Error() string { return "interrupted" }
+
+// Unwrap says that a context was cancelled.
+func (interruption) Unwrap() error { return context.Canceled }
 
 // Fit trains a task. Its history has the columns loss (mean since the row before), lr, grad_norm (mean, before
 // clipping), and what Validate measures at the end of each epoch.
@@ -265,7 +273,7 @@ func (f *fit) run(ctx context.Context) error {
 		if f.between() {
 			// Nothing can stop it here.
 		} else if ctx.Err() != nil {
-			return f.interrupted()
+			return f.interrupted(ctx)
 		} else if f.inEpoch() == f.len {
 			if err := f.endEpoch(ctx); err != nil {
 				return err
@@ -298,9 +306,12 @@ func (f *fit) total() int {
 }
 
 // interrupted saves and returns ErrInterrupted, or why it could not save.
-func (f *fit) interrupted() error {
+func (f *fit) interrupted(ctx context.Context) error {
 	if err := f.save(); err != nil {
 		return err
+	}
+	if err := ctx.Err(); !errors.Is(err, context.Canceled) {
+		return fmt.Errorf("%w: %w", ErrInterrupted, err)
 	}
 	return ErrInterrupted
 }
@@ -385,7 +396,7 @@ func (f *fit) endEpoch(ctx context.Context) error {
 	})
 	if err != nil {
 		if ctx.Err() != nil {
-			return f.interrupted()
+			return f.interrupted(ctx)
 		}
 		return fmt.Errorf("train: validation after epoch %d: %w", f.epoch+1, err)
 	}

@@ -2,43 +2,51 @@ package train
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
 )
 
 // Interruptible returns a context that the first SIGINT (Ctrl-C), SIGTERM or SIGHUP (the terminal is gone) cancels, so that
-// Fit can save and return. A second signal ends the process at once; what was saved before stays whole. ExitCode says with
-// which status to end. A SIGHUP that the process was started to ignore, as nohup does it, stays ignored.
-// Call stop when done; signals then do again what they did before.
-func Interruptible(parent context.Context) (ctx context.Context, stop func()) {
+// Fit can save and return. ExitCode says with which status to end. A SIGHUP that the process was started to ignore, as nohup
+// does it, stays ignored. Call stop when done; signals then do again what they did before.
+//
+// With each signal tell is called, which may print and may end the process: code is the status to end with, and again is
+// false the first time. Without tell a second signal does what it did before Interruptible, which is to end the process at
+// once. What was saved before stays whole.
+func Interruptible(parent context.Context, tell ...func(code int, again bool)) (ctx context.Context, stop func()) {
 	if parent == nil {
 		parent = context.Background()
 	}
+	tell = slices.DeleteFunc(slices.Clone(tell), func(f func(int, bool)) bool { return f == nil })
 	ctx, cancel := context.WithCancel(parent)
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	notifyHangup(signals)
 	done := make(chan struct{})
 	go func() {
-		select {
-		case s := <-signals:
-			received.Store(int32(codeOf(s)))
-			if codeOf(s) == exitHangup {
-				survivePipes()
+		for again := false; ; again = true {
+			select {
+			case s := <-signals:
+				if !again {
+					received.Store(int32(codeOf(s)))
+					if codeOf(s) == exitHangup {
+						survivePipes()
+					}
+					if len(tell) == 0 {
+						signal.Stop(signals)
+					}
+				}
+				for _, f := range tell {
+					f(codeOf(s), again)
+				}
+				cancel()
+			case <-done:
+				return
 			}
-			fmt.Fprintln(os.Stderr, "\nstopping after this step; once more to stop at once")
-			cancel()
-		case <-done:
-			return
-		}
-		select {
-		case s := <-signals:
-			os.Exit(codeOf(s))
-		case <-done:
 		}
 	}()
 	return ctx, sync.OnceFunc(func() {

@@ -33,7 +33,12 @@ func TestTrainingChild(t *testing.T) {
 	if dir == "" {
 		return
 	}
-	ctx, stop := train.Interruptible(context.Background())
+	ctx, stop := train.Interruptible(context.Background(), func(code int, again bool) {
+		if again {
+			os.Exit(code)
+		}
+		fmt.Fprintln(os.Stderr, "\nstopping after this step; once more to stop at once")
+	})
 	defer stop()
 	c := childConfig()
 	pause, _ := time.ParseDuration(os.Getenv(stepPause))

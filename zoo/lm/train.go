@@ -96,11 +96,7 @@ func (t *task) Params() []*nodes.Param { return t.m.store.Params() }
 func (t *task) Len() int               { return t.stream.Len() }
 
 func (t *task) Next(seed uint64, counter int) (train.Batch, error) {
-	w, ok := t.stream.Next()
-	if !ok {
-		w, _ = t.stream.Next()
-	}
-	return t.runner.run(w, seed, counter)
+	return t.runner.run(t.stream.Cycle(), seed, counter)
 }
 
 func (t *task) Validate(ctx context.Context) (map[string]float64, error) {
@@ -195,7 +191,7 @@ func (m *Model) measure(ctx context.Context, ids []int, o MeasureOptions) (sum M
 		return sum, err
 	}
 	defer r.close()
-	for w, ok := stream.Next(); ok; w, ok = stream.Next() {
+	for w := range stream.Epoch() {
 		if err := interrupt.Err(ctx); err != nil {
 			return sum, err
 		}

@@ -56,7 +56,12 @@ func temporaryDir(pattern string) (dir string, remove func(), err error) {
 // end by itself soon after a signal, because what it does at the time looks at no context, such as reading a large file.
 // Files are only ever replaced whole, so nothing is lost but what [Hold] holds.
 func Interruptible(name string) (ctx context.Context, stop func()) {
-	ctx, ignore := train.Interruptible(context.Background())
+	ctx, ignore := train.Interruptible(context.Background(), func(code int, again bool) {
+		if again {
+			os.Exit(code)
+		}
+		fmt.Fprintln(os.Stderr, "\nstopping after this step; once more to stop at once")
+	})
 	ended := make(chan struct{})
 	wait := func() (goOn bool) {
 		select {

@@ -23,11 +23,7 @@ func (t *ExampleTask) Params() []*nodes.Param { return t.Weights }
 func (t *ExampleTask) Len() int               { return t.Order.Len() }
 
 func (t *ExampleTask) Next(seed uint64, counter int) (train.Batch, error) {
-	examples, ok := t.Order.Next()
-	if !ok {
-		examples, _ = t.Order.Next()
-	}
-	return t.RunBatch(examples, seed, counter)
+	return t.RunBatch(t.Order.Cycle(), seed, counter)
 }
 
 func (t *ExampleTask) Validate(ctx context.Context) (map[string]float64, error) {
@@ -60,7 +56,7 @@ func CheckLoss(loss float64) error {
 func MeanLoss(ctx context.Context, batches *train.Batches, run func(examples []int) (train.Batch, error)) (float64, error) {
 	var sum float64
 	var n int
-	for examples, ok := batches.Next(); ok; examples, ok = batches.Next() {
+	for examples := range batches.Epoch() {
 		if err := interrupt.Err(ctx); err != nil {
 			return 0, err
 		}
