@@ -26,6 +26,23 @@ type Cell interface {
 	Step(x *nodes.Node, s State) State
 }
 
+// Free is a cell some parts of whose state have a meaning that only the cell itself knows, such as the scale of its
+// other parts. FreeParts names the others: those that may start as any numbers, for example as those that another network
+// computes. What is not named starts at zero, or as a cell of the same kind left it. In a cell without the method all parts
+// are free.
+type Free interface{ FreeParts() []string }
+
+// FreeParts names the parts of a state that may start as any numbers; see Free.
+func FreeParts(c interface{ Parts() []Part }) (names []string) {
+	if f, ok := c.(Free); ok {
+		return f.FreeParts()
+	}
+	for _, p := range c.Parts() {
+		names = append(names, p.Name)
+	}
+	return names
+}
+
 // Zero is the state of zeros for a batch.
 func Zero(g *nodes.Graph, c interface{ Parts() []Part }, batch int) State {
 	if g == nil || c == nil {

@@ -73,6 +73,17 @@ func NewCfC(s *nodes.Scope, cfg CfCConfig) *CfC {
 // Parts is {h}.
 func (c *CfC) Parts() []Part { return []Part{{"h", c.cfg.Hidden}} }
 
+// Role tells the weights of input and state from those of the heads behind them.
+func (c *CfC) Role(leaf string) Role {
+	switch leaf {
+	case "W_ih":
+		return OfInput
+	case "W_hh":
+		return OfState
+	}
+	return NoRole
+}
+
 // Step advances one time step.
 func (c *CfC) Step(x *nodes.Node, s State) State {
 	var gap nodes.Operand = nodes.Scalar(1)

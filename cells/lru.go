@@ -94,6 +94,14 @@ func (c *LRU) Parts() []Part {
 	return []Part{{"y", c.cfg.Hidden}, {"re", c.cfg.Units}, {"im", c.cfg.Units}}
 }
 
+// Role tells the weights of the input from those that only read the state.
+func (c *LRU) Role(leaf string) Role {
+	if leaf == "W_ih" || leaf == "W_skip" {
+		return OfInput
+	}
+	return NoRole
+}
+
 // Step advances one time step.
 func (c *LRU) Step(x *nodes.Node, s State) State {
 	re, im := s[1], s[2]

@@ -152,6 +152,17 @@ func (l *LSTM) Parts() []Part {
 	return []Part{{"h", l.cfg.output()}, {"c", l.cfg.Hidden}}
 }
 
+// Role tells the weights of the gates from projection and peepholes, which also multiply what depends on the state.
+func (l *LSTM) Role(leaf string) Role {
+	switch leaf {
+	case "W_ih":
+		return OfInput
+	case "W_hh":
+		return OfState
+	}
+	return NoRole
+}
+
 // Step advances one time step.
 func (l *LSTM) Step(x *nodes.Node, s State) State {
 	h, c := s[0], s[1]

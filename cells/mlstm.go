@@ -72,6 +72,9 @@ func (c *MLSTM) Parts() []Part {
 	return []Part{{"h", H}, {"C", H * H / heads}, {"n", H}, {"m", heads}}
 }
 
+// FreeParts are h and C, which with an m of 0 has the scale 1; n is the sum of the keys that are in it, and m a scale.
+func (c *MLSTM) FreeParts() []string { return []string{"h", "C"} }
+
 // Step advances one time step.
 func (c *MLSTM) Step(x *nodes.Node, s State) State {
 	B, heads, d := x.Dim(0), c.cfg.Heads, c.cfg.Hidden/c.cfg.Heads

@@ -69,6 +69,12 @@ func (c *QRNN) Parts() []Part {
 	return parts
 }
 
+// FreeParts are h and c: x is an input.
+func (c *QRNN) FreeParts() []string { return []string{"h", "c"} }
+
+// Role is of the input for all weights: what of the state they multiply is the input of the step before.
+func (c *QRNN) Role(string) Role { return OfInput }
+
 // Step advances one time step.
 func (c *QRNN) Step(x *nodes.Node, s State) State {
 	a := affine(x, c.wIH, c.b)

@@ -87,6 +87,9 @@ func (c *SLSTM) Parts() []Part {
 	return []Part{{"h", H}, {"c", H}, {"n", H}, {"m", H}}
 }
 
+// FreeParts is {h}: c, n and m are of one scale, and where n is 0 the cell takes the step for the first.
+func (c *SLSTM) FreeParts() []string { return []string{"h"} }
+
 // recurrent is h·W_hh, head by head, as [B, 4H] in the order of the gates.
 func (c *SLSTM) recurrent(h *nodes.Node) *nodes.Node {
 	if c.cfg.Heads == 1 {

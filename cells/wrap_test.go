@@ -90,6 +90,17 @@ func newProducts(s *nodes.Scope) products {
 	return products{one("W_ih"), one("W_hh"), one("W_hh_n"), one("W_out")}
 }
 
+// Role says of W_out that it is none that Variational is for.
+func (products) Role(leaf string) cells.Role {
+	switch {
+	case leaf == "W_ih":
+		return cells.OfInput
+	case leaf == "W_out":
+		return cells.NoRole
+	}
+	return cells.OfState
+}
+
 func (products) Parts() []cells.Part { return []cells.Part{{Name: "h", Width: 1}} }
 
 func (p products) Step(x *nodes.Node, s cells.State) cells.State {
@@ -141,6 +152,60 @@ func TestVariational(t *testing.T) {
 }
 
 // Operands of two widths have a mask each.
+// named is a cell whose weights are named as nobody else's: h·u + x·a + (x∘h)·m + [x; h]·both.
+type named struct{ u, a, m, both *nodes.Param }
+
+func newNamed(s *nodes.Scope) named {
+	one := func(name string, n int) *nodes.Param { return s.Param(name, nodes.Ones(), n, 1) }
+	return named{one("u", 1), one("a", 1), one("m", 1), one("both", 2)}
+}
+
+func (named) Parts() []cells.Part { return []cells.Part{{Name: "h", Width: 1}} }
+
+func (c named) Step(x *nodes.Node, s cells.State) cells.State {
+	return cells.State{nodes.Add(nodes.MatMul(s[0], c.u), nodes.MatMul(x, c.a),
+		nodes.MatMul(nodes.Mul(x, s[0]), c.m), nodes.MatMul(nodes.Concat(-1, x, s[0]), c.both))}
+}
+
+// Of a cell that says nothing of its weights, the operands say which are of the state: what depends on it.
+func TestVariationalByOperand(t *testing.T) {
+	cell := newNamed(nodes.NewStore(nodes.Float64, 1).Root())
+	for _, c := range []struct{ in, hidden, want float64 }{
+		{0, 0, 1 + 100 + 100 + 101}, // of x = 100, h = 1
+		{0, 0.5, 2 + 100 + 200 + 102},
+		{0.5, 0, 1 + 200 + 100 + 201},
+		{0.5, 0.5, 2 + 200 + 200 + 202},
+	} {
+		var g *nodes.Graph
+		var asked []string
+		g = nodes.NewGraph(nodes.Options{Dtype: nodes.Float64, Training: true, Noise: func(r nodes.NoiseRequest) *nodes.Node {
+			asked = append(asked, r.Label)
+			return g.Const(1, r.Shape...)
+		}})
+		next := cells.Variational{Cell: cell, Input: c.in, Hidden: c.hidden}.Step(g.Const(100, 1, 1), cells.State{g.Const(1, 1, 1)})
+		require.NoError(t, compile(t, g, next...).RunAll())
+		require.Equal(t, []float64{c.want}, floats(next[0].Value()), "%g %g: %v", c.in, c.hidden, asked)
+	}
+}
+
+func TestZoneoutByPart(t *testing.T) {
+	g, asked := given(t, true, []float64{1, 0, 0})
+	x := constant(g, "x", []float64{10, 20, 30}, 1, 3)
+	s := cells.State{constant(g, "a", []float64{1, 2, 3}, 1, 3), constant(g, "b", []float64{4, 5, 6}, 1, 3)}
+	next := cells.Zoneout{Cell: shift{3}, ByPart: map[string]float64{"b": 0.5}}.Step(x, s)
+	require.NoError(t, compile(t, g, next...).RunAll())
+	require.Equal(t, []float64{10, 20, 30}, floats(next[0].Value()))
+	require.Equal(t, []float64{4, 2, 3}, floats(next[1].Value()))
+	require.Len(t, *asked, 1)
+	for want, z := range map[string]cells.Zoneout{
+		"rates of the parts [c]": {Cell: shift{3}, ByPart: map[string]float64{"c": 0.5}},
+		"the probability 1":      {Cell: shift{3}, ByPart: map[string]float64{"b": 1}},
+		"both set":               {Cell: shift{3}, ByPart: map[string]float64{"b": 0.5}, Rates: []float64{0.5}},
+	} {
+		require.ErrorContains(t, nodes.Try(z.Check), want)
+	}
+}
+
 func TestVariationalOverTwoWidths(t *testing.T) {
 	s := nodes.NewStore(nodes.Float64, 1).Root()
 	a, b := s.Param("W_hh_a", nodes.Ones(), 1, 1), s.Param("W_hh_b", nodes.Ones(), 2, 1)

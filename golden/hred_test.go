@@ -2,6 +2,7 @@ package golden_test
 
 import (
 	"github.com/stretchr/testify/require"
+	"strings"
 
 	"github.com/seqzoo/seqzoo/nodes"
 	"github.com/seqzoo/seqzoo/zoo/dialogue"
@@ -102,7 +103,7 @@ func placeHRED(r *goldenRun, cfg dialogue.Config) {
 	placeCell(r, root.In("context").In("l0"), "context.", "_l0", cfg.Context)
 	placeCell(r, root.In("decoder").In("l0"), "decoder.", "_l0", cfg.Decoder)
 	parts := []string{"h"}
-	if cfg.Decoder.Cell == "lstm" {
+	if strings.HasPrefix(cfg.Decoder.Cell, "lstm") {
 		parts = append(parts, "c")
 	}
 	for _, p := range parts {

@@ -2,6 +2,7 @@ package golden_test
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/stretchr/testify/require"
 
@@ -66,7 +67,7 @@ func recurrent(c settings) zoo.Recurrent {
 	c.word("merge", "concat")
 	switch r.Cell {
 	case "rnn":
-		r.Activation = cells.Activation(c.word("activation", "tanh"))
+		r.Cell += ",activation=" + c.word("activation", "tanh")
 	case "lstm":
 		c.word("peephole", "none")
 		require.False(c.t, c.flag("coupled"))
@@ -100,7 +101,7 @@ func placeSeq2Seq(r *goldenRun, cfg seq2seq.Config) {
 	r.place("out.weight", all(root.In("out").Shared("W")))
 	r.place("out.bias", all(root.In("out").Shared("b")))
 	parts := []string{"h"}
-	if cfg.Encoder.Cell == "lstm" {
+	if strings.HasPrefix(cfg.Encoder.Cell, "lstm") {
 		parts = append(parts, "c")
 	}
 	for k := range cfg.Encoder.Layers {
@@ -134,7 +135,7 @@ func placeCell(r *goldenRun, s *nodes.Scope, prefix, suffix string, c zoo.Recurr
 	r.place(prefix+"weight_hh"+suffix, all(s.Shared("W_hh")))
 	r.place(prefix+"bias_ih"+suffix, all(s.Shared("b")))
 	r.place(prefix+"bias_hh"+suffix, all(s.Shared("b")))
-	if c.Cell == "gru" {
+	if strings.HasPrefix(c.Cell, "gru") {
 		r.place(prefix+"bias_hh"+suffix, []part{{param: s.Shared("b"), n: 2 * c.Hidden}, {param: s.Shared("b_hn"), from: 2 * c.Hidden, n: c.Hidden}})
 	}
 }

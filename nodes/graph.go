@@ -65,6 +65,7 @@ type Graph struct {
 	label   string
 	near    string // scope of the parameter used last
 	product func(x *Node, w *Param) *Node
+	traces  []*Trace
 }
 
 // Lift is a node of an outer graph and the input that stands for it in the graph of a step.
@@ -91,7 +92,7 @@ func checkFloat(op string, t tensor.Dtype) {
 // the inner graph, which Lifts lists; noise comes from loop.
 func (g *Graph) Inner(loop Loop, build func(in *Graph)) {
 	in := NewGraph(g.opts)
-	in.parent, in.loop, in.product = g, loop, g.product
+	in.parent, in.loop, in.product, in.traces = g, loop, g.product, g.traces
 	old := g.step
 	g.step = in
 	defer func() { g.step, in.done = old, true }()
@@ -277,6 +278,9 @@ func (g *Graph) lift(n *Node) *Node {
 		name = fmt.Sprintf("outer %d", k)
 	}
 	in := g.input(name, ops.TypeOf(outer.n))
+	for _, t := range g.traces {
+		t.reached[in.n] = t.reached[in.n] || t.Reaches(outer)
+	}
 	g.lifted[n.n] = in
 	g.lifts = append(g.lifts, Lift{outer, in})
 	return in
@@ -316,6 +320,9 @@ func (g *Graph) apply(op string, fn ops.Operation, in ...*Node) *Node {
 	first := len(g.expr.AllNodes())
 	n := &Node{g, ops.Apply(fn, raw...)}
 	ops.Mark(g.expr, first, ops.Place{Path: g.place(), Name: op})
+	for _, t := range g.traces {
+		t.made(n, fn, in)
+	}
 	return n
 }
 

@@ -95,6 +95,12 @@ func (s *Scope) check() {
 	}
 }
 
+// Dtype is the float type of the scope's parameters.
+func (s *Scope) Dtype() tensor.Dtype {
+	s.check()
+	return s.store.dtype
+}
+
 // Path is the scope's path; the root's is empty.
 func (s *Scope) Path() string {
 	s.check()

@@ -98,6 +98,9 @@ func Over(c cells.Cell) Layer {
 
 type over struct{ cells.Cell }
 
+// FreeParts is the cell's.
+func (l over) FreeParts() []string { return cells.FreeParts(l.Cell) }
+
 func (l over) Width() int { return l.Parts()[0].Width }
 
 func (l over) Unroll(x *nodes.Node, init cells.State, o Options) *Result {

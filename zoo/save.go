@@ -81,7 +81,11 @@ func Register[C any, M Model](name string, open func(d *Dir, cfg C) (M, error), 
 	}
 	architectures.known[name] = architecture{files, func(d *Dir, config []byte) (Model, error) {
 		var cfg C
-		if err := strictjson.Decode(config, &cfg); err != nil {
+		config, err := translated(config)
+		if err == nil {
+			err = strictjson.Decode(config, &cfg)
+		}
+		if err != nil {
 			return nil, fmt.Errorf("%s: config: %w", configFile, err)
 		}
 		return open(d, cfg)

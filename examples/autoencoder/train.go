@@ -33,7 +33,7 @@ func (s *shape) register(f *flag.FlagSet) {
 	f.StringVar(&s.widths, "widths", "", "`widths` of the layers before the code, such as 512,128, which is the default; vae: 400; recurrent: 64")
 	f.StringVar(&s.activation, "activation", "relu", "relu, tanh or sigmoid, of these layers")
 	f.StringVar(&s.noise, "noise", "gaussian:0.5", "denoising: gaussian:DEVIATION, masking:SHARE or salt-and-pepper:SHARE")
-	f.StringVar(&s.cell, "cell", "gru", "recurrent: rnn, gru or lstm")
+	cli.CellFlag(f, &s.cell, "gru", "; for -model recurrent")
 	f.Float64Var(&s.beta, "beta", 1, "vae: weight of the divergence")
 	f.Float64Var(&s.freeBits, "free-bits", 0, "vae: nats of each number of a code that cost nothing")
 	f.BoolVar(&s.tied, "tied", false, "autoencoder, denoising, linear: the decoder's weights are the encoder's")

@@ -30,7 +30,8 @@ func trainCommand() cli.Command {
 			f.IntVar(&cfg.Stride, "stride", cfg.Stride, "pixels from one patch to the next")
 			f.IntVar(&cfg.Hidden, "hidden", cfg.Hidden, "width of the layer that reads a patch")
 			f.IntVar(&cfg.Features, "features", cfg.Features, "width of what is known of a patch")
-			f.IntVar(&cfg.Decoder.Hidden, "decoder", cfg.Decoder.Hidden, "width of the decoder, an LSTM")
+			f.IntVar(&cfg.Decoder.Hidden, "decoder", cfg.Decoder.Hidden, "width of the decoder")
+			cli.CellFlag(f, &cfg.Decoder.Cell, "lstm", "; of the decoder")
 			f.Float64Var(&cfg.Dropout, "dropout", cfg.Dropout, "share of features that are dropped at random")
 		},
 		Check: func() error {

@@ -61,12 +61,12 @@ func (t *trainCommand) register(f *flag.FlagSet) {
 	f.StringVar(&t.task, "task", "text", "what to classify: text or mnist")
 	f.StringVar(&t.train, "train", "", "text: `file` to learn from instead of the SGD dialogues, label TAB text")
 	f.StringVar(&t.valid, "valid", "", "text: `file` of validation data, label TAB text")
-	f.StringVar(&t.cell, "cell", "gru", "rnn, gru or lstm")
+	cli.CellFlag(f, &t.cell, "gru", "")
 	f.StringVar(&t.pool, "pool", "last", "what is classified: the last output, or the mean of all")
 	f.IntVar(&t.hidden, "hidden", 0, "width of the layers (default 64 for text, 128 for mnist)")
 	f.IntVar(&t.layers, "layers", 1, "recurrent layers")
 	f.IntVar(&t.step, "step", 1, "mnist: pixels a step, a divisor of 784: 1 is pixel by pixel, 28 row by row")
-	f.IntVar(&t.memory, "memory", 0, "`steps` that the gates of gru and lstm are to remember at the start; 0: forget bias 1 for lstm")
+	f.IntVar(&t.memory, "memory", 0, "`steps` that the gates of gru and lstm are to remember at the start, the option memory of -cell; 0: forget bias 1 for lstm")
 	cli.UnicodeFlag(f, &t.unicode)
 	f.IntVar(&t.minCount, "min-count", 2, "text: words seen less often become <unk>")
 	f.Float64Var(&t.dropout, "dropout", -1, "share of the inputs and outputs of the layers that is dropped (default 0.3 for text, 0 for mnist)")
@@ -111,7 +111,10 @@ func pick[T any](yes bool, a, b T) T {
 func (t *trainCommand) config() label.ClassifierConfig {
 	c := label.ClassifierConfig{
 		Config: label.Config{
-			Recurrent: zoo.Recurrent{Cell: t.cell, Hidden: t.hidden, Layers: t.layers, Dropout: t.dropout, Memory: t.memory},
+			Recurrent: zoo.Recurrent{
+				Cell:   cli.WithOption(t.cell, fmt.Sprintf("memory=%d", t.memory), t.memory != 0),
+				Hidden: t.hidden, Layers: cli.Layers(t.cell, t.layers), Dropout: t.dropout,
+			},
 			IODropout: t.dropout,
 		},
 		Pool: label.Pool(t.pool),

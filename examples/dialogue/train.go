@@ -44,7 +44,7 @@ func (t *training) register(f *flag.FlagSet) {
 	f.IntVar(&t.minCount, "min-count", 5, "words seen less often become <unk>")
 	cli.UnicodeFlag(f, &t.cut.Unicode)
 	f.StringVar(&t.cut.Level, "level", "word", "`unit` that is predicted: word, char, or ja (Japanese words)")
-	f.StringVar(&t.cell, "cell", "gru", "rnn, gru or lstm")
+	cli.CellFlag(f, &t.cell, "gru", "")
 	f.IntVar(&t.hidden, "hidden", 128, "width of context and decoder; the encoder has half of it in each direction")
 	f.IntVar(&t.embed, "embed", 64, "width of the embedding")
 	f.Float64Var(&t.dropout, "dropout", 0, "share of the embedding and of the output that is dropped")

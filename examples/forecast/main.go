@@ -169,7 +169,7 @@ func (t *trainCommand) register(f *flag.FlagSet) {
 	f.IntVar(&t.horizon, "horizon", 24, "rows to forecast")
 	f.IntVar(&t.lookback, "lookback", 336, "rows to forecast them from")
 	f.IntVar(&t.patch, "patch", 24, "rows to a step of the recurrence, a divisor of -lookback")
-	f.StringVar(&t.cell, "cell", "gru", "rnn, gru or lstm")
+	cli.CellFlag(f, &t.cell, "gru", "")
 	f.IntVar(&t.hidden, "hidden", 64, "width of the layers")
 	f.IntVar(&t.layers, "layers", 1, "recurrent layers")
 	f.Float64Var(&t.dropout, "dropout", 0.3, "share of what the output layer reads that is dropped")
@@ -192,7 +192,7 @@ func (t *trainCommand) check() error {
 
 func (t *trainCommand) config(variables, targets []string) forecast.Config {
 	return forecast.Config{
-		Recurrent: zoo.Recurrent{Cell: t.cell, Hidden: t.hidden, Layers: t.layers, Dropout: t.dropout},
+		Recurrent: zoo.Recurrent{Cell: t.cell, Hidden: t.hidden, Layers: cli.Layers(t.cell, t.layers), Dropout: t.dropout},
 		Variables: variables, Targets: targets, Lookback: t.lookback, Horizon: t.horizon, Patch: t.patch,
 		Shared: !t.together, Level: forecast.Level(t.level), IODropout: t.dropout,
 	}

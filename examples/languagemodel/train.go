@@ -93,12 +93,12 @@ func (t *trainer) flags(f *flag.FlagSet) {
 	cli.UnicodeFlag(f, &t.unicode)
 	f.IntVar(&t.minCount, "min-count", 1, "tokens seen less often become <unk>")
 	f.IntVar(&t.maxVocab, "max-vocab", 0, "size of the vocabulary at most; 0 for no limit")
-	f.StringVar(&t.cell, "cell", "lstm", "`kind` of the layers: rnn, gru or lstm")
+	cli.CellFlag(f, &t.cell, "lstm", "")
 	f.IntVar(&t.layers, "layers", 2, "recurrent layers")
 	f.IntVar(&t.hidden, "hidden", 200, "width of a layer")
 	f.IntVar(&t.embed, "embed", 0, "width of the embedding; 0 for that of a layer")
 	f.Float64Var(&t.embedStd, "embed-std", 0, "deviation of the first embedding, normal; 0 for uniform in ±0.1")
-	f.StringVar(&t.init, "init", "", "first weights of the layers: uniform, in ±1/√hidden as PyTorch has them; by default Xavier and orthogonal ones")
+	f.StringVar(&t.init, "init", "", "first weights of the layers: uniform, the option of -cell, in ±1/√hidden as PyTorch has them; by default Xavier and orthogonal ones")
 	f.IntVar(&t.window, "window", 35, "steps that the gradient goes back")
 	f.Float64Var(&t.dropout, "dropout", 0, "share of embedding, output and what goes between layers that is dropped")
 	f.BoolVar(&t.tied, "tied", false, "the embedding is the output layer too")
@@ -176,11 +176,14 @@ func (t *trainer) check() error {
 
 func (t *trainer) config() (c lm.Config, err error) {
 	c = lm.Config{
-		Recurrent: zoo.Recurrent{Cell: t.cell, Hidden: t.hidden, Layers: t.layers, Dropout: t.dropout, Init: t.init},
-		Level:     t.level, Spaced: t.spaced, KeepCase: t.keepCase, Unicode: t.unicode,
+		Recurrent: zoo.Recurrent{
+			Cell:   cli.WithOption(t.cell, t.init, t.init != ""),
+			Hidden: t.hidden, Layers: cli.Layers(t.cell, t.layers), Dropout: t.dropout,
+		},
+		Level: t.level, Spaced: t.spaced, KeepCase: t.keepCase, Unicode: t.unicode,
 		Embed: t.embed, EmbedStd: t.embedStd, Tied: t.tied, IODropout: t.dropout,
 	}
-	if t.layers == 1 {
+	if c.WithDefaults().Layers == 1 {
 		c.Dropout = 0 // there is nothing between layers
 	}
 	if t.cutoffs != "" && json.Unmarshal([]byte("["+t.cutoffs+"]"), &c.Cutoffs) != nil {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/seqzoo/seqzoo/cells"
 	"github.com/seqzoo/seqzoo/internal/rng"
 	"github.com/seqzoo/seqzoo/nodes"
 	compiled "github.com/seqzoo/seqzoo/run"
@@ -25,25 +24,8 @@ func newAdder(c zoo.Recurrent, seed uint64) (*adder, error) {
 	a := &adder{store: nodes.NewStore(nodes.Float32, seed)}
 	err := nodes.Try(func() {
 		root := a.store.Root()
-		var cell cells.Cell
-		switch c.Cell {
-		case "rnn":
-			cell = cells.NewRNN(root.In("rnn"), cells.RNNConfig{In: 2, Hidden: c.Hidden})
-		case "gru":
-			g := cells.GRUConfig{In: 2, Hidden: c.Hidden}
-			if c.Memory > 0 {
-				g.InitBias = nodes.Blocks(nodes.Zeros(), nodes.Chrono(float64(c.Memory), 1), nodes.Zeros())
-			}
-			cell = cells.NewGRU(root.In("gru"), g)
-		default:
-			l := cells.LSTMConfig{In: 2, Hidden: c.Hidden}
-			if c.Memory > 0 {
-				l.InitBias = nodes.Blocks(nodes.Chrono(float64(c.Memory), -1), nodes.Chrono(float64(c.Memory), 1), nodes.Zeros(), nodes.Zeros())
-			}
-			cell = cells.NewLSTM(root.In("lstm"), l)
-		}
-		a.layer = unroll.Over(cell)
-		a.w = root.In("out").Param("W", nodes.XavierUniform(1), c.Hidden, 1)
+		a.layer = c.Build(root, 2)
+		a.w = root.In("out").Param("W", nodes.XavierUniform(1), a.layer.Width(), 1)
 		a.b = root.In("out").Param("b", nodes.Zeros(), 1)
 	})
 	return a, err

@@ -50,10 +50,10 @@ type addingCommand struct {
 }
 
 func (a *addingCommand) register(f *flag.FlagSet) {
-	f.StringVar(&a.cell, "cell", "gru", "rnn, gru or lstm")
+	cli.CellFlag(f, &a.cell, "gru", "")
 	f.IntVar(&a.hidden, "hidden", 64, "width of the layer")
 	f.IntVar(&a.length, "length", 600, "numbers in a sequence")
-	f.IntVar(&a.memory, "memory", 0, "`steps` that the gates of gru and lstm are to remember at the start; 0: forget bias 1 for lstm")
+	f.IntVar(&a.memory, "memory", 0, "`steps` that the gates of gru and lstm are to remember at the start, the option memory of -cell; 0: forget bias 1 for lstm")
 	f.IntVar(&a.epoch, "epoch", 200, "batches to an epoch, after which it is measured")
 	f.Float64Var(&a.enough, "enough", 1e-4, "stop at this mean squared error; 0 for never")
 	a.Register(f)
@@ -76,7 +76,7 @@ func (a *addingCommand) check() error {
 }
 
 func (a *addingCommand) recurrent() zoo.Recurrent {
-	return zoo.Recurrent{Cell: a.cell, Hidden: a.hidden, Memory: a.memory}
+	return zoo.Recurrent{Cell: cli.WithOption(a.cell, fmt.Sprintf("memory=%d", a.memory), a.memory != 0), Hidden: a.hidden}
 }
 
 // errEnough ends a training that is good enough.
@@ -123,7 +123,7 @@ type copyCommand struct {
 }
 
 func (c *copyCommand) register(f *flag.FlagSet) {
-	f.StringVar(&c.cell, "cell", "gru", "rnn, gru or lstm")
+	cli.CellFlag(f, &c.cell, "gru", "")
 	f.IntVar(&c.hidden, "hidden", 64, "width of the layer")
 	f.IntVar(&c.lag, "lag", 20, "steps from a symbol to its recall")
 	f.IntVar(&c.show, "show", 1, "symbols that are shown at a time, less than -lag")

@@ -9,8 +9,10 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/seqzoo/seqzoo/cells"
 	"github.com/seqzoo/seqzoo/examples/internal/cli"
 	"github.com/seqzoo/seqzoo/train"
+	"github.com/seqzoo/seqzoo/zoo"
 	"github.com/seqzoo/seqzoo/zoo/decode"
 )
 
@@ -50,7 +52,8 @@ func parse(args []string, out io.Writer) (*settings, error) {
 	f := flag.NewFlagSet("nextword", flag.ContinueOnError)
 	f.StringVar(&s.text, "text", "", "train on this `file`, UTF-8 or gzip of it, instead of the embedded Shakespeare")
 	f.StringVar(&s.level, "level", "word", "`unit` that is predicted: word or char")
-	f.StringVar(&s.cells, "cells", "rnn,gru,lstm", "comma-separated `list` of cells to train and compare")
+	f.StringVar(&s.cells, "cells", "rnn,gru,lstm", "comma-separated `list` of cells to train and compare; options stand\n"+
+		"behind their cell, as in gru,reset_before,lstm, and / parts layers.\n"+cli.CellsHelp())
 	f.IntVar(&s.layers, "layers", 1, "recurrent layers")
 	f.IntVar(&s.hidden, "hidden", 0, "width of the layers and of the embedding (default 128 for words, 256 for characters)")
 	f.IntVar(&s.batch, "batch", 32, "tracks of the text read side by side")
@@ -115,8 +118,6 @@ func (s *settings) complete(given map[string]bool) {
 	}
 }
 
-var cellNames = []string{"rnn", "gru", "lstm"}
-
 // check reports everything that is out of range.
 func (s *settings) check() error {
 	var errs []error
@@ -127,7 +128,8 @@ func (s *settings) check() error {
 	}
 	report(s.level == "word" || s.level == "char", "-level is %q; want word or char", s.level)
 	for _, c := range s.cellList() {
-		report(slices.Contains(cellNames, c), "-cells: %q is unknown; want some of %s", c, strings.Join(cellNames, ","))
+		err := zoo.Recurrent{Cell: c, Hidden: 1}.Validate()
+		report(err == nil, "-cells: %w", err)
 	}
 	for _, size := range []struct {
 		flag         string
@@ -146,13 +148,30 @@ func (s *settings) check() error {
 }
 
 func (s *settings) cellList() []string {
-	var cells []string
-	for _, c := range strings.Split(s.cells, ",") {
-		if c = strings.TrimSpace(c); !slices.Contains(cells, c) {
-			cells = append(cells, c)
+	names := cells.Registered()
+	var list []string
+	for i, piece := range strings.Split(s.cells, ",") {
+		piece = strings.TrimSpace(piece)
+		if name, _, _ := strings.Cut(piece, "/"); i == 0 || slices.Contains(names, name) || !hasOption(list[len(list)-1], piece) {
+			list = append(list, piece)
+		} else {
+			list[len(list)-1] += "," + piece
 		}
 	}
-	return cells
+	var distinct []string
+	for _, c := range list {
+		if !slices.Contains(distinct, c) {
+			distinct = append(distinct, c)
+		}
+	}
+	return distinct
+}
+
+// hasOption reports whether the last layer's cell of a spec has an option, which then belongs to it in a list.
+func hasOption(spec, option string) bool {
+	last := spec[strings.LastIndex(spec, "/")+1:]
+	_, err := cells.Parse(last + "," + option)
+	return err == nil || strings.HasPrefix(option, "hidden=")
 }
 
 func (s *settings) sampler() *decode.Sampler {

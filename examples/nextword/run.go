@@ -171,7 +171,7 @@ type job struct {
 
 func (s *settings) modelConfig(cell string) lm.Config {
 	return lm.Config{
-		Recurrent: zoo.Recurrent{Cell: cell, Hidden: s.hidden, Layers: s.layers, Dropout: s.dropout},
+		Recurrent: zoo.Recurrent{Cell: cell, Hidden: s.hidden, Layers: cli.Layers(cell, s.layers), Dropout: s.dropout},
 		Level:     lm.Level(s.level), Tied: s.tied, IODropout: s.dropout,
 	}
 }
@@ -216,7 +216,7 @@ func (s *settings) prepare(cell string, c *corpus, progress io.Writer) (*job, er
 	if s.save == "" {
 		return j, nil
 	}
-	j.dir = filepath.Join(s.save, cell)
+	j.dir = filepath.Join(s.save, strings.ReplaceAll(cell, "/", "+"))
 	if j.config.Checkpoints, err = train.OpenCheckpoints(filepath.Join(j.dir, "checkpoints"), 0); err != nil {
 		return nil, err
 	}

@@ -54,7 +54,7 @@ func (t *trainCommand) register(f *flag.FlagSet) {
 	t.columns.register(f)
 	f.StringVar(&t.train, "train", "", "`file` to learn from instead of the SGD dialogues, token TAB tag")
 	f.StringVar(&t.valid, "valid", "", "`file` of validation data, token TAB tag")
-	f.StringVar(&t.cell, "cell", "lstm", "rnn, gru or lstm")
+	cli.CellFlag(f, &t.cell, "lstm", "")
 	f.IntVar(&t.hidden, "hidden", 64, "width of the layers, in each direction")
 	f.IntVar(&t.layers, "layers", 1, "recurrent layers")
 	cli.UnicodeFlag(f, &t.unicode)
@@ -77,7 +77,7 @@ func (t *trainCommand) check() error {
 
 func (t *trainCommand) config() label.TaggerConfig {
 	return label.TaggerConfig{Config: label.Config{
-		Recurrent: zoo.Recurrent{Cell: t.cell, Hidden: t.hidden, Layers: t.layers, Dropout: t.dropout},
+		Recurrent: zoo.Recurrent{Cell: t.cell, Hidden: t.hidden, Layers: cli.Layers(t.cell, t.layers), Dropout: t.dropout},
 		Text:      text.Cut{Spaced: true, KeepCase: true, Unicode: t.unicode}, Bidirectional: !t.oneWay, IODropout: t.dropout,
 	}}
 }

@@ -36,7 +36,7 @@ func (t *trainer) flags(f *flag.FlagSet) {
 	f.StringVar(&t.variant, "variant", "", "train this `one` only (default: all of the task)")
 	t.Training.Seed = 1
 	t.Register(f)
-	f.StringVar(&t.cell, "cell", "", "rnn, gru or lstm (default lstm for addition, else gru)")
+	cli.CellFlag(f, &t.cell, "", "; default lstm for addition, else gru")
 	f.IntVar(&t.hidden, "hidden", 0, "width of the layers")
 	f.IntVar(&t.embed, "embed", 0, "width of the embeddings")
 	f.StringVar(&t.plot, "plot", "", "`file` to draw the share of exact answers by epoch in, SVG")

@@ -48,7 +48,7 @@ func (t *trainer) flags(f *flag.FlagSet) {
 	f.StringVar(&t.train.target, "target", "", "`file` of their translations")
 	f.StringVar(&t.dev.source, "dev-source", "", "`file` of other sentences, by which the best epoch is chosen")
 	f.StringVar(&t.dev.target, "dev-target", "", "`file` of their translations")
-	f.StringVar(&t.cell, "cell", "gru", "rnn, gru or lstm")
+	cli.CellFlag(f, &t.cell, "gru", "")
 	f.IntVar(&t.hidden, "hidden", 384, "width of the layers")
 	f.IntVar(&t.embed, "embed", 256, "width of the embeddings")
 	f.IntVar(&t.layers, "layers", 1, "layers of encoder and decoder")
@@ -94,7 +94,7 @@ func (t *trainer) check() error {
 }
 
 func (t *trainer) config() seq2seq.Config {
-	r := zoo.Recurrent{Cell: t.cell, Hidden: t.hidden, Layers: t.layers, Dropout: t.dropout}
+	r := zoo.Recurrent{Cell: t.cell, Hidden: t.hidden, Layers: cli.Layers(t.cell, t.layers), Dropout: t.dropout}
 	return seq2seq.Config{
 		Text:    spaced(t.unicode),
 		Encoder: r, Decoder: r, Bidirectional: !t.oneWay, Attention: t.attention, Score: cells.Score(t.score),

@@ -42,13 +42,13 @@ const (
 func (c Config) withDefaults() Config {
 	c.Stride = cmp.Or(c.Stride, max(c.Patch/2, 1))
 	c.Hidden, c.Features = cmp.Or(c.Hidden, 256), cmp.Or(c.Features, 128)
-	c.Embed = cmp.Or(c.Embed, c.Decoder.Hidden)
+	c.Embed = cmp.Or(c.Embed, c.Decoder.Width())
 	c.Score = cmp.Or(c.Score, cells.AdditiveScore)
 	return c
 }
 
 func (c Config) attention() cells.AttentionConfig {
-	return cells.AttentionConfig{Score: c.Score, Query: c.Decoder.Hidden, Key: c.Features, Hidden: c.ScoreHidden}
+	return cells.AttentionConfig{Score: c.Score, Query: c.Decoder.Width(), Key: c.Features, Hidden: c.ScoreHidden}
 }
 
 // Validate reports every field that is out of range.
@@ -122,7 +122,7 @@ type Model struct {
 	store            *nodes.Store
 	w1, b1, w2, b2   *nodes.Param
 	place, embedding *nodes.Param
-	start            [][2]*nodes.Param
+	start            shared.Starts
 	attention        *cells.Attention
 	decoder          cells.Layers
 	out              nodes.Linear
@@ -156,7 +156,7 @@ func New(cfg Config, words *text.Vocabulary, seed uint64) (m *Model, err error) 
 }
 
 func (m *Model) declare() {
-	c, root, xavier := m.cfg, m.store.Root(), nodes.XavierUniform(1)
+	c, root := m.cfg, m.store.Root()
 	patch := root.In("patch")
 	m.w1, m.b1 = patch.Param("W_1", nodes.HeNormal(1), c.Patch*c.Patch, c.Hidden), patch.Param("b_1", nodes.Zeros(), c.Hidden)
 	m.w2, m.b2 = patch.Param("W_2", nodes.HeNormal(1), c.Hidden, c.Features), patch.Param("b_2", nodes.Zeros(), c.Features)
@@ -165,18 +165,14 @@ func (m *Model) declare() {
 	m.attention = cells.NewAttention(root.In("attention"), c.attention())
 	m.decoder = cells.Layers{Dropout: c.Decoder.Dropout, Residual: c.Decoder.Residual}
 	in := c.Embed + c.Features
-	for k := range max(c.Decoder.Layers, 1) {
-		cell, s := c.Decoder.NewCell(root.In("decoder").In("l%d", k), in), root.In("start").In("l%d", k)
+	for k := range c.Decoder.WithDefaults().Layers {
+		cell := c.Decoder.NewCell(root.In("decoder").In("l%d", k), k, in)
 		m.decoder.Cells = append(m.decoder.Cells, cell)
-		for _, p := range cell.Parts() {
-			m.start = append(m.start, [2]*nodes.Param{
-				s.Param("W_"+p.Name, xavier, c.Features, p.Width), s.Param("b_"+p.Name, nodes.Zeros(), p.Width),
-			})
-		}
-		in = c.Decoder.Hidden
+		m.start.Add(root.In("start").In("l%d", k), cell, func(int) int { return c.Features })
+		in = c.Decoder.LayerWidth(k)
 	}
 	out := root.In("out")
-	m.out = nodes.NewLinear(out, nodes.LinearConfig{In: c.Decoder.Hidden + c.Features, Out: m.words.Len()})
+	m.out = nodes.NewLinear(out, nodes.LinearConfig{In: c.Decoder.Width() + c.Features, Out: m.words.Len()})
 }
 
 // look reads patches [S, B, Patch²] and returns what the decoder attends to and the state in which its layers start.
@@ -185,10 +181,7 @@ func (m *Model) look(patches *nodes.Node) (memory *cells.Memory, start cells.Sta
 	hidden := nodes.ReLU(nodes.Add(nodes.MatMul(patches, m.w1), m.b1))
 	a := nodes.Add(nodes.MatMul(hidden, m.w2), m.b2, nodes.Reshape(patches.Graph().Param(m.place), S, 1, F))
 	a = nodes.Dropout(nodes.ReLU(a), m.cfg.Dropout) // [S, B, F]
-	mean := nodes.Mean(a, 0)
-	for _, p := range m.start {
-		start = append(start, nodes.Tanh(nodes.Add(nodes.MatMul(mean, p[0]), p[1])))
-	}
+	start = m.start.From(nodes.Mean(a, 0))
 	return m.attention.Over(a, nil, nil), start
 }
 

@@ -42,9 +42,9 @@ func (c Config) withDefaults() Config {
 	for _, r := range []*zoo.Recurrent{&c.Encoder, &c.Context, &c.Decoder} {
 		*r = r.WithDefaults()
 	}
-	c.Embed = cmp.Or(c.Embed, c.Encoder.Hidden)
+	c.Embed = cmp.Or(c.Embed, c.Encoder.Width())
 	if c.Latent.Width != 0 {
-		c.Latent.Hidden, c.Latent.Variance = cmp.Or(c.Latent.Hidden, c.Context.Hidden), cmp.Or(c.Latent.Variance, "softplus")
+		c.Latent.Hidden, c.Latent.Variance = cmp.Or(c.Latent.Hidden, c.Context.Width()), cmp.Or(c.Latent.Variance, "softplus")
 	}
 	return c
 }
@@ -52,13 +52,13 @@ func (c Config) withDefaults() Config {
 // utterance is the width of an utterance's vector.
 func (c Config) utterance() int {
 	if c.Bidirectional {
-		return 2 * c.Encoder.Hidden
+		return 2 * c.Encoder.Width()
 	}
-	return c.Encoder.Hidden
+	return c.Encoder.Width()
 }
 
 // condition is the width of what the decoder is conditioned on.
-func (c Config) condition() int { return c.Context.Hidden + c.Latent.Width }
+func (c Config) condition() int { return c.Context.Width() + c.Latent.Width }
 
 // Validate reports every field that is out of range.
 func (c Config) Validate() error {

@@ -217,7 +217,7 @@ func (m *Model) newResponder(width int) (r *responder, err error) {
 	var step decode.StepGraph
 	err = nodes.Try(func() {
 		g := nodes.NewGraph(nodes.Options{Dtype: m.store.Dtype()})
-		after = g.Input("context", 1, m.cfg.Context.Hidden)
+		after = g.Input("context", 1, m.cfg.Context.Width())
 		d := after
 		if z := m.cfg.Latent.Width; z > 0 {
 			eps = g.Input("eps", 1, z)

@@ -18,7 +18,7 @@ import (
 // predicts each utterance from all those before it.
 //
 //	u_n = last state of the encoder over utterance n,  c_n = context layers over u_1 … u_n
-//	d = c_{n−1},  s_0 = tanh(d·W + b) for each part of the decoder's state
+//	d = c_{n−1},  s_0 = tanh(d·W + b) for each part of the decoder's state that may start as any numbers
 //	h_t = decoder(e_t),  or decoder([e_t; d]) with ContextInput,  logits = h_t·W + b
 //
 // where e_t is the embedding of the token before, <bos> first. The first utterance of a dialogue is only read. With a
@@ -43,7 +43,7 @@ type Model struct {
 	embed            *nodes.Param
 	encoder          unroll.Stack
 	context, decoder unroll.Stack
-	init             []nodes.Linear // one for each part of the decoder's state
+	init             shared.Starts // of the decoder
 	prior, posterior gaussian
 	out              nodes.Linear
 
@@ -114,17 +114,13 @@ func (m *Model) declare() {
 	}
 	m.decoder = c.Decoder.Stack(root.In("decoder"), in, false)
 	for k, l := range m.decoder.Layers {
-		for _, p := range l.Parts() {
-			m.init = append(m.init, nodes.NewLinear(root.In("init").In("l%d", k), nodes.LinearConfig{
-				In: c.condition(), Out: p.Width, Suffix: "_" + p.Name,
-			}))
-		}
+		m.init.Add(root.In("init").In("l%d", k), l, func(int) int { return c.condition() })
 	}
 	if c.Latent.Width > 0 {
-		m.prior = newGaussian(root.In("prior"), c.Context.Hidden, c.Latent)
-		m.posterior = newGaussian(root.In("posterior"), c.Context.Hidden+c.utterance(), c.Latent)
+		m.prior = newGaussian(root.In("prior"), c.Context.Width(), c.Latent)
+		m.posterior = newGaussian(root.In("posterior"), c.Context.Width()+c.utterance(), c.Latent)
 	}
-	m.out = nodes.NewLinear(root.In("out"), nodes.LinearConfig{In: c.Decoder.Hidden, Out: m.vocabulary.Len()})
+	m.out = nodes.NewLinear(root.In("out"), nodes.LinearConfig{In: c.Decoder.Width(), Out: m.vocabulary.Len()})
 }
 
 // embedded looks ids up.
@@ -138,12 +134,7 @@ func (m *Model) utterances(words, lengths *nodes.Node, s unroll.Strategy) *nodes
 }
 
 // start is the state in which the decoder starts, conditioned on d [R, D].
-func (m *Model) start(d *nodes.Node) (start cells.State) {
-	for _, a := range m.init {
-		start = append(start, nodes.Tanh(a.Of(d)))
-	}
-	return start
-}
+func (m *Model) start(d *nodes.Node) cells.State { return m.init.From(d) }
 
 // decode reads tokens [T, R], each after the one before, conditioned on d [R, D].
 func (m *Model) decode(start cells.State, in, d *nodes.Node, s unroll.Strategy) *unroll.Result {

@@ -661,7 +661,7 @@ func (r *dialogueRunner) build(shape dialogueShape) (out *dialogueGraph, err err
 			}
 			n := k.words.Dim(1)
 			own := nodes.Slice(d, 0, row, row+n)
-			ys = append(ys, nodes.Reshape(m.decode(m.start(own), k.before, own, s).Y(), -1, m.cfg.Decoder.Hidden))
+			ys = append(ys, nodes.Reshape(m.decode(m.start(own), k.before, own, s).Y(), -1, m.cfg.Decoder.Width()))
 			row += n
 		}
 		logits := m.logits(nodes.Embedding(nodes.Concat(0, ys...), tokens, -1)) // [P, V]

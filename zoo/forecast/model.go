@@ -138,7 +138,7 @@ func New(cfg Config, scale *series.Scale, seed uint64) (*Model, error) {
 	err := nodes.Try(func() {
 		root := m.store.Root()
 		m.layers = cfg.Recurrent.Stack(root.In("layers"), in, false)
-		m.out = nodes.NewLinear(root.In("out"), nodes.LinearConfig{In: cfg.Hidden, Out: out})
+		m.out = nodes.NewLinear(root.In("out"), nodes.LinearConfig{In: cfg.Width(), Out: out})
 	})
 	if err != nil {
 		return fail(err)

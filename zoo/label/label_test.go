@@ -33,11 +33,11 @@ type labeller interface {
 
 var sequenceConfigs = map[string]label.Config{
 	"rnn":             {Recurrent: zoo.Recurrent{Cell: "rnn", Hidden: 3}},
-	"gru, both ways":  {Recurrent: zoo.Recurrent{Cell: "gru", Hidden: 4, Memory: 9}, Bidirectional: true, Embed: 3},
-	"lstm, two":       {Recurrent: zoo.Recurrent{Hidden: 3, Layers: 2, Residual: true, Memory: 9}},
-	"lstm, two, both": {Recurrent: zoo.Recurrent{Hidden: 2, Layers: 2, Peephole: "full"}, Bidirectional: true},
+	"gru, both ways":  {Recurrent: zoo.Recurrent{Cell: "gru,memory=9", Hidden: 4}, Bidirectional: true, Embed: 3},
+	"lstm, two":       {Recurrent: zoo.Recurrent{Cell: "lstm,memory=9", Hidden: 3, Layers: 2, Residual: true}},
+	"lstm, two, both": {Recurrent: zoo.Recurrent{Cell: "lstm,peephole=full", Hidden: 2, Layers: 2}, Bidirectional: true},
 	"features":        {Recurrent: zoo.Recurrent{Cell: "gru", Hidden: 3}, Features: 2, Bidirectional: true},
-	"one feature":     {Recurrent: zoo.Recurrent{Cell: "lstm", Coupled: true, Hidden: 1, Memory: 5}, Features: 1},
+	"one feature":     {Recurrent: zoo.Recurrent{Cell: "lstm,coupled,memory=5", Hidden: 1}, Features: 1},
 }
 
 // eachLabeller runs a test with a classifier of both pools and a tagger for every configuration.
@@ -277,10 +277,9 @@ func TestSequenceErrors(t *testing.T) {
 		"io_dropout is NaN":     {Config: label.Config{Recurrent: gru, IODropout: math.NaN()}},
 		`pool is "max"`:         {Config: label.Config{Recurrent: gru}, Pool: "max"},
 		"takes no vocabulary":   {Config: label.Config{Recurrent: gru, Features: 1}},
-		`init is "zero"`:        {Config: label.Config{Recurrent: zoo.Recurrent{Hidden: 1, Init: "zero"}}},
-		"both say how biases":   {Config: label.Config{Recurrent: zoo.Recurrent{Hidden: 1, Init: "uniform", Memory: 3}}},
-		"memory is 1":           {Config: label.Config{Recurrent: zoo.Recurrent{Cell: "gru", Hidden: 1, Memory: 1}}},
-		"has no gates to rem":   {Config: label.Config{Recurrent: zoo.Recurrent{Cell: "rnn", Hidden: 1, Memory: 9}}},
+		"both say how biases":   {Config: label.Config{Recurrent: zoo.Recurrent{Cell: "lstm,uniform,memory=3", Hidden: 1}}},
+		"Memory is 1":           {Config: label.Config{Recurrent: zoo.Recurrent{Cell: "gru,memory=1", Hidden: 1}}},
+		`no option "memory"`:    {Config: label.Config{Recurrent: zoo.Recurrent{Cell: "rnn,memory=9", Hidden: 1}}},
 		"hidden is 10995116277": {Config: label.Config{Recurrent: zoo.Recurrent{Hidden: 1 << 40}}},
 	} {
 		_, err := label.NewClassifier(c, tokens, labels, 1)

@@ -44,7 +44,7 @@ type Config struct {
 func (c Config) withDefaults() Config {
 	c.Recurrent = c.Recurrent.WithDefaults()
 	if c.Features == 0 {
-		c.Embed = cmp.Or(c.Embed, c.Hidden)
+		c.Embed = cmp.Or(c.Embed, c.Width())
 	}
 	return c
 }

@@ -17,7 +17,7 @@ func TestInitUniform(t *testing.T) {
 	v, err := text.NewVocabulary(text.VocabularyConfig{}, []string{"a", "b"})
 	require.NoError(t, err)
 	for _, cell := range []string{"rnn", "gru", "lstm"} {
-		m, err := lm.New(lm.Config{Recurrent: zoo.Recurrent{Cell: cell, Hidden: 64, Layers: 2, Init: "uniform"}}, v, 1)
+		m, err := lm.New(lm.Config{Recurrent: zoo.Recurrent{Cell: cell + ",uniform", Hidden: 64, Layers: 2}}, v, 1)
 		require.NoError(t, err)
 		seen := 0
 		for _, p := range m.Params().Params() {

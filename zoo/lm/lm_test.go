@@ -104,11 +104,17 @@ func TestLanguageModelConfigErrors(t *testing.T) {
 		"dropout is -0.1":                          func(c *Config) { c.Dropout = -0.1 },
 		"hidden_dropout is NaN":                    func(c *Config) { c.HiddenDropout = math.NaN() },
 		"zoneout is +Inf":                          func(c *Config) { c.Zoneout = math.Inf(1) },
-		"activation is set, and only the cell rnn has it": func(c *Config) { c.Activation = "relu" },
-		"peephole is set":        func(c *Config) { c.Peephole = "full" },
-		"reset_before is set":    func(c *Config) { c.Cell, c.ResetBefore = "lstm", true },
-		"Activation is \"gelu\"": func(c *Config) { c.Cell, c.Activation = "rnn", "gelu" },
-		"Peephole is \"some\"":   func(c *Config) { c.Cell, c.Peephole = "", "some" },
+		"no option \"activation\"":                 func(c *Config) { c.Cell = "gru,activation=relu" },
+		"no option \"reset_before\"":               func(c *Config) { c.Cell = "lstm,reset_before" },
+		"Activation is \"gelu\"":                   func(c *Config) { c.Cell = "rnn,activation=gelu" },
+		"Peephole is \"some\"":                     func(c *Config) { c.Cell = "lstm,peephole=some" },
+		"cell names 2 layers":                      func(c *Config) { c.Cell, c.Layers = "gru/lstm", 3 },
+		"the cell \"\" is not":                     func(c *Config) { c.Cell = "gru/" },
+		"hidden is \"0\", want 1":                  func(c *Config) { c.Cell = "gru,hidden=0" },
+		"zoneout is 0":                             func(c *Config) { c.ZoneoutParts = "h" },
+		"rates of the parts [c]":                   func(c *Config) { c.Zoneout, c.ZoneoutParts = 0.1, "c" },
+		"by no matrix":                             func(c *Config) { c.Cell, c.HiddenDropout = "mingru", 0.1 },
+		"layer 1 is 4 wide":                        func(c *Config) { c.Cell, c.Residual = "gru/gru,hidden=4", true },
 	} {
 		c := smallGRU
 		change(&c)
@@ -134,13 +140,13 @@ func TestLanguageModelOptions(t *testing.T) {
 		"char":           {Recurrent: zoo.Recurrent{Cell: "lstm", Hidden: 8}, Level: "char", Embed: 3},
 		"zoneout":        {Recurrent: zoo.Recurrent{Cell: "lstm", Hidden: 8, Zoneout: 0.2}},
 		"hidden dropout": {Recurrent: zoo.Recurrent{Cell: "gru", Hidden: 8, HiddenDropout: 0.2}},
-		"both":           {Recurrent: zoo.Recurrent{Cell: "rnn", Hidden: 8, HiddenDropout: 0.1, Zoneout: 0.1, Activation: "sigmoid"}},
+		"both":           {Recurrent: zoo.Recurrent{Cell: "rnn,activation=sigmoid", Hidden: 8, HiddenDropout: 0.1, Zoneout: 0.1}},
 		"residual":       {Recurrent: zoo.Recurrent{Cell: "gru", Hidden: 8, Layers: 3, Residual: true, Dropout: 0.1}, IODropout: 0.1},
-		"reset before":   {Recurrent: zoo.Recurrent{Cell: "gru", Hidden: 8, ResetBefore: true}},
-		"peephole":       {Recurrent: zoo.Recurrent{Cell: "lstm", Hidden: 8, Peephole: "full", Coupled: true}},
+		"reset before":   {Recurrent: zoo.Recurrent{Cell: "gru,reset_before", Hidden: 8}},
+		"peephole":       {Recurrent: zoo.Recurrent{Cell: "lstm,peephole=full,coupled", Hidden: 8}},
 		"adaptive":       {Recurrent: zoo.Recurrent{Cell: "gru", Hidden: 8, Dropout: 0.1}, IODropout: 0.1, Cutoffs: []int{3, 7}, Div: 2},
 		"normal":         {Recurrent: zoo.Recurrent{Cell: "rnn", Hidden: 8}, EmbedStd: 1},
-		"layer norm":     {Recurrent: zoo.Recurrent{Cell: "lstm", Hidden: 8, LayerNorm: "gates", Peephole: "diagonal"}},
+		"layer norm":     {Recurrent: zoo.Recurrent{Cell: "lstm,layer_norm=gates,peephole=diagonal", Hidden: 8}},
 	} {
 		for _, strategy := range []unroll.Strategy{unroll.Scan, unroll.Expand} {
 			t.Run(fmt.Sprint(name, " ", strategy), func(t *testing.T) {

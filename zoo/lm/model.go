@@ -51,7 +51,7 @@ type Config struct {
 func (c Config) withDefaults() Config {
 	c.Recurrent = c.Recurrent.WithDefaults()
 	c.Level = cmp.Or(c.Level, Words)
-	c.Embed = cmp.Or(c.Embed, c.Hidden)
+	c.Embed = cmp.Or(c.Embed, c.Width())
 	return c
 }
 
@@ -66,7 +66,7 @@ func (c Config) Validate() error {
 	bad.That(!c.Spaced || words, "spaced is set, and only words are cut at spaces, not the level %q", c.Level)
 	bad.That(c.BPE == nil || c.Level == BytePairs, "a BPE is given, and the level is %q", c.Level)
 	bad.Optional("embed", c.Embed, 1, cells.MaxWidth, "or 0 for the hidden width")
-	bad.That(!c.Tied || c.Embed == 0 || c.Embed == c.Hidden, "tied: embed is %d, and must equal hidden, which is %d", c.Embed, c.Hidden)
+	bad.That(!c.Tied || c.Embed == 0 || c.Embed == c.Width(), "tied: embed is %d, and must equal hidden, which is %d", c.Embed, c.Width())
 	bad.Number("embed_std", c.EmbedStd, 0, 100)
 	bad.Rate("io_dropout", c.IODropout)
 	bad.That(!c.Tied || len(c.Cutoffs) == 0, "tied is set, and an adaptive softmax (cutoffs) has no output layer of the embedding's shape to share")
@@ -79,7 +79,7 @@ func (c Config) Validate() error {
 
 // adaptive sizes the output layer for a vocabulary of v tokens.
 func (c Config) adaptive(v int, shares []float64) nodes.AdaptiveSoftmaxConfig {
-	return nodes.AdaptiveSoftmaxConfig{In: c.Hidden, V: v, Cutoffs: c.Cutoffs, Div: c.Div, Shares: shares}
+	return nodes.AdaptiveSoftmaxConfig{In: c.Width(), V: v, Cutoffs: c.Cutoffs, Div: c.Div, Shares: shares}
 }
 
 // Tokenizer cuts text into the tokens of a vocabulary, and joins tokens to text.

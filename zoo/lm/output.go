@@ -31,7 +31,7 @@ func newOutput(out *nodes.Scope, cfg Config, v *text.Vocabulary, embed *nodes.Pa
 	if len(cfg.Cutoffs) > 0 {
 		return adaptiveOutput{nodes.NewAdaptiveSoftmax(out, cfg.adaptive(v.Len(), tailShares(v, cfg.Cutoffs)))}
 	}
-	full := nodes.LinearConfig{In: cfg.Hidden, Out: v.Len()}
+	full := nodes.LinearConfig{In: cfg.Width(), Out: v.Len()}
 	if cfg.Tied {
 		full.Tied = embed
 	}

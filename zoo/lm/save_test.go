@@ -60,9 +60,9 @@ func TestSavedBPE(t *testing.T) {
 
 func TestSaveLoad(t *testing.T) {
 	for _, cfg := range []Config{
-		{Recurrent: zoo.Recurrent{Cell: "rnn", Hidden: 1, Activation: "relu"}, Level: "char"},
-		{Recurrent: zoo.Recurrent{Cell: "gru", Hidden: 5, Layers: 2, ResetBefore: true}, Tied: true},
-		{Recurrent: zoo.Recurrent{Hidden: 4, Peephole: "diagonal", LayerNorm: "gate", Layers: 3, Residual: true, Dropout: 0.1}, Embed: 7, KeepCase: true},
+		{Recurrent: zoo.Recurrent{Cell: "rnn,activation=relu", Hidden: 1}, Level: "char"},
+		{Recurrent: zoo.Recurrent{Cell: "gru,reset_before", Hidden: 5, Layers: 2}, Tied: true},
+		{Recurrent: zoo.Recurrent{Cell: "lstm,peephole=diagonal,layer_norm=gate", Hidden: 4, Layers: 3, Residual: true, Dropout: 0.1}, Embed: 7, KeepCase: true},
 		{Recurrent: zoo.Recurrent{Hidden: 4}, Cutoffs: []int{2, 7}, Div: 3, EmbedStd: 0.5, Spaced: true},
 		{Recurrent: zoo.Recurrent{Hidden: 3}, Level: "bpe", BPE: smallBPE},
 	} {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/seqzoo/seqzoo/cells"
 	"github.com/seqzoo/seqzoo/internal/check"
@@ -62,10 +61,9 @@ func (c RecurrentAutoencoderConfig) Validate() error {
 type RecurrentAutoencoder struct {
 	cfg              RecurrentAutoencoderConfig
 	store            *nodes.Store
-	encoder, decoder unroll.Layer
-	top              int // of the encoder's state, the part that is the top layer's output
+	encoder, decoder unroll.Stack
 	code, out        nodes.Linear
-	start            []nodes.Linear
+	start            shared.Starts
 	scaling          *scaling
 	graphs           run.Pool[seriesShape, *seriesGraph]
 }
@@ -90,30 +88,24 @@ func (m *RecurrentAutoencoder) declare() {
 	if c.Standardise {
 		m.scaling = newScaling(root.In("input"), c.Variables, false)
 	}
-	m.encoder = c.Recurrent.Build(root.In("encoder"), c.Variables)
-	m.code = nodes.NewLinear(root.In("code"), nodes.LinearConfig{In: c.Hidden, Out: c.Code})
-	m.decoder = c.Recurrent.Build(root.In("decoder"), c.Code)
-	parts := m.decoder.Parts()
-	m.top = len(parts) - len(parts)/c.Layers
-	for i, p := range parts {
-		name := p.Name[strings.LastIndexByte(p.Name, ' ')+1:] // a stack names its parts l0 h, l0 c, …
-		s := root.In("start").In("l%d", i/(len(parts)/c.Layers))
-		m.start = append(m.start, nodes.NewLinear(s, nodes.LinearConfig{In: c.Code, Out: p.Width, Suffix: "_" + name}))
+	m.encoder = c.Recurrent.Stack(root.In("encoder"), c.Variables, false)
+	m.code = nodes.NewLinear(root.In("code"), nodes.LinearConfig{In: c.Width(), Out: c.Code})
+	m.decoder = c.Recurrent.Stack(root.In("decoder"), c.Code, false)
+	for k, l := range m.decoder.Layers {
+		m.start.Add(root.In("start").In("l%d", k), l, func(int) int { return c.Code })
 	}
-	m.out = nodes.NewLinear(root.In("out"), nodes.LinearConfig{In: c.Hidden, Out: c.Variables})
+	m.out = nodes.NewLinear(root.In("out"), nodes.LinearConfig{In: c.Width(), Out: c.Variables})
 }
 
 func (m *RecurrentAutoencoder) encode(x, lengths *nodes.Node, s unroll.Strategy) *nodes.Node {
-	return m.code.Of(m.encoder.Unroll(x, nil, unroll.Options{Strategy: s, Lengths: lengths}).Final()[m.top])
+	final := m.encoder.Unroll(x, nil, unroll.Options{Strategy: s, Lengths: lengths}).Final()
+	return m.code.Of(shared.FinalOutput(m.encoder, final))
 }
 
 func (m *RecurrentAutoencoder) decode(code, lengths *nodes.Node, T int, s unroll.Strategy) *nodes.Node {
 	B, K := code.Dim(0), m.cfg.Code
 	x := nodes.Broadcast(nodes.Reshape(code, 1, B, K), T, B, K)
-	var init cells.State
-	for _, d := range m.start {
-		init = append(init, nodes.Tanh(d.Of(code)))
-	}
+	init := m.start.From(code)
 	return m.out.Of(m.decoder.Unroll(x, init, unroll.Options{Strategy: s, Lengths: lengths, Reverse: !m.cfg.Forward}).Y())
 }
 

@@ -14,9 +14,9 @@ import (
 type Config struct {
 	Text          text.Cut      `json:"text,omitzero"` // how texts are cut, on both sides; tokens that are given are brought to its Unicode form
 	Encoder       zoo.Recurrent `json:"encoder"`
-	Decoder       zoo.Recurrent `json:"decoder"`                 // default: as Encoder. As many layers, and states of the same parts
+	Decoder       zoo.Recurrent `json:"decoder"`                 // default: as Encoder. As many layers, of any cells
 	Bidirectional bool          `json:"bidirectional,omitempty"` // the encoder reads both ways, and is twice as wide
-	Bridge        string        `json:"bridge"`                  // "none", "tanh"; default none if the states have one width, else tanh
+	Bridge        string        `json:"bridge"`                  // "none", "tanh"; default none if every part of the decoder's state has its like in the encoder's, else tanh
 	Attention     string        `json:"attention"`               // "none" (default), "bahdanau", "luong"
 	Score         cells.Score   `json:"score,omitempty"`         // default additive, or general if luong
 	ScoreHidden   int           `json:"score_hidden,omitempty"`  // of the scores additive and concat; default the decoder's width
@@ -37,45 +37,48 @@ func (c Config) withDefaults() Config {
 		c.Decoder = c.Encoder
 	}
 	c.Attention = cmp.Or(c.Attention, "none")
-	if c.Bridge == "" {
-		c.Bridge = "none"
-		if c.Bidirectional || c.Encoder.Hidden != c.Decoder.Hidden {
-			c.Bridge = "tanh"
-		}
-	}
 	switch c.Attention {
 	case "bahdanau":
 		c.Score = cmp.Or(c.Score, cells.AdditiveScore)
 	case "luong":
 		c.Score = cmp.Or(c.Score, cells.GeneralScore)
 	}
-	c.EmbedSource, c.EmbedTarget = cmp.Or(c.EmbedSource, c.Encoder.Hidden), cmp.Or(c.EmbedTarget, c.Decoder.Hidden)
+	c.EmbedSource, c.EmbedTarget = cmp.Or(c.EmbedSource, c.Encoder.Width()), cmp.Or(c.EmbedTarget, c.Decoder.Width())
+	if c.Bridge == "" {
+		c.Bridge = "none"
+		if missing, err := c.missing(); err != nil || missing > 0 {
+			c.Bridge = "tanh"
+		}
+	}
 	return c
 }
 
 // memory is the width of what the decoder attends to.
-func (c Config) memory() int {
+func (c Config) memory() int { return c.memoryOf(c.Encoder.WithDefaults().Layers - 1) }
+
+// memoryOf is the width of the outputs of layer k of the encoder.
+func (c Config) memoryOf(k int) int {
 	if c.Bidirectional {
-		return 2 * c.Encoder.Hidden
+		return 2 * c.Encoder.LayerWidth(k)
 	}
-	return c.Encoder.Hidden
+	return c.Encoder.LayerWidth(k)
 }
 
 // read is the width of what the decoder shows to the readout, or to the output layer if there is none.
 func (c Config) read() int {
-	n := c.Decoder.Hidden
+	n := c.Decoder.Width()
 	if c.Attention == "bahdanau" {
 		n += c.memory()
 	}
 	if c.Peeky {
-		n += c.Decoder.Hidden
+		n += c.Decoder.Width()
 	}
 	return n
 }
 
 func (c Config) attention() cells.AttentionConfig {
 	return cells.AttentionConfig{
-		Score: c.Score, Query: c.Decoder.Hidden, Key: c.memory(), Hidden: c.ScoreHidden, Coverage: c.Coverage > 0,
+		Score: c.Score, Query: c.Decoder.Width(), Key: c.memory(), Hidden: c.ScoreHidden, Coverage: c.Coverage > 0,
 	}
 }
 
@@ -96,13 +99,15 @@ func (c Config) Validate() error {
 	if err := c.Text.Validate(); err != nil {
 		errs = append(errs, fmt.Errorf("text: %w", err))
 	}
-	lstm := func(r zoo.Recurrent) bool { return r.Cell == "" || r.Cell == "lstm" }
-	check(max(c.Encoder.Layers, 1) == max(c.Decoder.Layers, 1), "the encoder has %d layers, the decoder %d; want as many",
-		max(c.Encoder.Layers, 1), max(c.Decoder.Layers, 1))
-	check(lstm(c.Encoder) == lstm(c.Decoder), "the states of an encoder of %q and a decoder of %q have different parts", c.Encoder.Cell, c.Decoder.Cell)
+	layers := c.Encoder.WithDefaults().Layers
+	check(layers == c.Decoder.WithDefaults().Layers, "the encoder has %d layers, the decoder %d; want as many",
+		layers, c.Decoder.WithDefaults().Layers)
 	check(c.Bridge == "none" || c.Bridge == "tanh", "bridge is %q, want none or tanh", c.Bridge)
-	check(c.Bridge != "none" || !c.Bidirectional && c.Encoder.Hidden == c.Decoder.Hidden,
-		"bridge is none: the encoder must read one way and be as wide as the decoder; else it is tanh")
+	check(c.Bridge != "none" || !c.Bidirectional, "bridge is none: the encoder must read one way; else it is tanh")
+	if c.Bridge == "none" && len(errs) == 0 {
+		_, err := c.missing()
+		check(err == nil, "%w", err)
+	}
 	check(c.Coverage >= 0 && c.Coverage <= 1e6, "coverage is %g, want a number of 0 or more", c.Coverage)
 	check(c.IODropout >= 0 && c.IODropout < 1, "io_dropout is %g, want [0, 1)", c.IODropout)
 	check(c.EmbedStd >= 0 && c.EmbedStd <= 100, "embed_std is %g, want 0 … 100", c.EmbedStd)

@@ -45,8 +45,8 @@ type Model struct {
 	decoder          cells.Layers
 	attention        *cells.Attention // or nil
 	combine          *nodes.Param     // of luong
-	bridge           [][2]*nodes.Param
-	readW, readB     *nodes.Param // nil without a readout
+	bridge           []shared.Starts  // of each layer; none without a bridge
+	readW, readB     *nodes.Param     // nil without a readout
 	out              nodes.Linear
 	translators      run.Pool[translatorSize, *translator]
 }
@@ -91,40 +91,18 @@ func (m *Model) declare() {
 	m.encoder = unroll.Stack{Dropout: c.Encoder.Dropout, Residual: c.Encoder.Residual}
 	m.decoder = cells.Layers{Dropout: c.Decoder.Dropout, Residual: c.Decoder.Residual}
 
-	in, feed := c.EmbedSource, c.EmbedTarget // widths of what the layers read
-	switch c.Attention {
-	case "bahdanau":
-		feed += c.memory()
-	case "luong":
-		feed += c.Decoder.Hidden
-		m.combine = root.In("combine").Param("W_c", nodes.XavierUniform(1), c.memory()+c.Decoder.Hidden, c.Decoder.Hidden)
+	if c.Attention == "luong" {
+		H := c.Decoder.Width()
+		m.combine = root.In("combine").Param("W_c", nodes.XavierUniform(1), c.memory()+H, H)
 	}
 	if c.Attention != "none" {
 		m.attention = cells.NewAttention(root.In("attention"), c.attention())
 	}
-	if c.Peeky {
-		feed += c.Decoder.Hidden
-	}
-	for k := range max(c.Encoder.Layers, 1) {
-		s := root.In("encoder").In("l%d", k)
-		if c.Bidirectional {
-			m.encoder.Layers = append(m.encoder.Layers, unroll.Bidirectional{
-				Forward: unroll.Over(c.Encoder.NewCell(s.In("forward"), in)), Backward: unroll.Over(c.Encoder.NewCell(s.In("backward"), in)),
-			})
-		} else {
-			m.encoder.Layers = append(m.encoder.Layers, unroll.Over(c.Encoder.NewCell(s, in)))
-		}
-		cell := c.Decoder.NewCell(root.In("decoder").In("l%d", k), feed)
-		m.decoder.Cells = append(m.decoder.Cells, cell)
-		in, feed = c.memory(), c.Decoder.Hidden
-		if c.Bridge == "tanh" {
-			s := root.In("bridge").In("l%d", k)
-			for _, p := range cell.Parts() {
-				m.bridge = append(m.bridge, [2]*nodes.Param{
-					s.Param("W_"+p.Name, nodes.XavierUniform(1), c.memory(), p.Width), s.Param("b_"+p.Name, nodes.Zeros(), p.Width),
-				})
-			}
-		}
+	for k := range c.Decoder.WithDefaults().Layers {
+		encoder, decoder := c.layer(root, k)
+		m.encoder.Layers = append(m.encoder.Layers, encoder)
+		m.decoder.Cells = append(m.decoder.Cells, decoder)
+		m.declareBridge(k, decoder)
 	}
 	read := c.read()
 	if c.Readout > 0 {
@@ -147,22 +125,7 @@ func (m *Model) encode(src, lengths *nodes.Node, s unroll.Strategy) (memory *cel
 	if m.attention != nil {
 		memory = m.attention.Over(r.Y(), nil, lengths)
 	}
-	final := r.Final()
-	if m.bridge == nil {
-		return memory, final
-	}
-	for k, c := range m.decoder.Cells {
-		n := len(c.Parts())
-		for i, x := range final[:n] {
-			if m.cfg.Bidirectional {
-				x = nodes.Concat(-1, x, final[n+i])
-			}
-			b := m.bridge[k*n+i]
-			start = append(start, nodes.Tanh(nodes.Add(nodes.MatMul(x, b[0]), b[1])))
-		}
-		final = final[len(m.encoder.Layers[k].Parts()):]
-	}
-	return memory, start
+	return memory, m.start(r.Final())
 }
 
 // decoderCell is a cell with the state that starts from that of its layers.

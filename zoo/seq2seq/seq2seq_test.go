@@ -424,7 +424,7 @@ func TestSeq2SeqErrors(t *testing.T) {
 		"encoder: hidden is 0":         {},
 		"decoder: cell is \"elman\"":   {Encoder: gru, Decoder: zoo.Recurrent{Cell: "elman", Hidden: 1}},
 		"1 layers, the decoder 2":      {Encoder: gru, Decoder: zoo.Recurrent{Cell: "gru", Hidden: 3, Layers: 2}},
-		"have different parts":         {Encoder: gru, Decoder: zoo.Recurrent{Hidden: 3}},
+		"of the same names and widths": {Encoder: gru, Decoder: zoo.Recurrent{Hidden: 4}, Bridge: "none"},
 		"bridge is \"linear\"":         {Encoder: gru, Bridge: "linear"},
 		"must read one way":            {Encoder: gru, Bridge: "none", Bidirectional: true},
 		"coverage is NaN":              {Encoder: gru, Attention: "bahdanau", Coverage: math.NaN()},

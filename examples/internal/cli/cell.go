@@ -1,0 +1,49 @@
+package cli
+
+import (
+	"flag"
+	"strings"
+
+	"github.com/seqzoo/seqzoo/cells"
+)
+
+// CellFlag declares -cell, the spec of recurrent layers as zoo.Recurrent reads it.
+func CellFlag(f *flag.FlagSet, spec *string, value, more string) {
+	f.StringVar(spec, "cell", value, "`spec` of the recurrent layers: a cell, its options behind commas, layers parted by /,\n"+
+		"such as gru,reset_before or gru/lstm,peephole=diagonal"+more+".\n"+CellsHelp())
+}
+
+// CellsHelp names all cells that are registered, in lines for a help.
+func CellsHelp() string {
+	help, line := "", "Cells:"
+	for i, name := range cells.Registered() {
+		if i > 0 {
+			line += ","
+		}
+		if len(line)+len(name) > 80 {
+			help, line = help+line+"\n", ""
+		}
+		line = strings.TrimPrefix(line+" "+name, " ")
+	}
+	return help + line
+}
+
+// WithOption is a spec whose layers all have one option more, if they are to have it.
+func WithOption(spec, option string, have bool) string {
+	if !have {
+		return spec
+	}
+	layers := strings.Split(spec, "/")
+	for i := range layers {
+		layers[i] += "," + option
+	}
+	return strings.Join(layers, "/")
+}
+
+// Layers is what -layers says, or, if it is 1 and the spec names several layers, 0: as many as those.
+func Layers(spec string, layers int) int {
+	if layers == 1 && strings.Contains(spec, "/") {
+		return 0
+	}
+	return layers
+}
