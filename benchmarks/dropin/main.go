@@ -19,13 +19,31 @@ import (
 func main() {
 	steps := flag.Int("steps", 30, "steps of training of each")
 	threads := flag.Int("threads", 1, "threads")
+	all := flag.Bool("all", false, "with graph.KeepAll")
+	reuse := flag.Bool("reuse", false, "with graph.ReuseValues")
+	cpu := flag.Bool("cpu", false, "processor time, which other programs do not lengthen; on Linux")
 	flag.Parse()
 	if *steps < 2 || *threads < 1 || flag.NArg() > 0 {
 		fmt.Fprintln(os.Stderr, "dropin: want at least 2 -steps, 1 of -threads, and nothing else")
 		os.Exit(2)
 	}
 	runtime.GOMAXPROCS(*threads)
-	if err := run(*steps); err != nil {
+	var options []graph.Option
+	if *all {
+		options = append(options, graph.KeepAll())
+	}
+	if *reuse {
+		options = append(options, graph.ReuseValues())
+	}
+	began := time.Now()
+	now := func() time.Duration { return time.Since(began) }
+	if *cpu {
+		if now = processorTime; runtime.GOOS != "linux" {
+			fmt.Fprintln(os.Stderr, "dropin: -cpu is for Linux")
+			os.Exit(2)
+		}
+	}
+	if err := run(*steps, now, options); err != nil {
 		fmt.Fprintln(os.Stderr, "dropin:", err)
 		os.Exit(1)
 	}
@@ -51,7 +69,7 @@ var programs = []struct {
 	}},
 }
 
-func run(steps int) error {
+func run(steps int, now func() time.Duration, options []graph.Option) error {
 	fmt.Printf("%-46s %14s %14s %8s %12s %12s\n", "", "TapeMachine", "graph.Compile", "ratio", "last loss", "its")
 	for _, p := range programs {
 		var ms [2]float64
@@ -65,30 +83,18 @@ func run(steps int) error {
 			var vm gorgonia.VM
 			if i == 0 {
 				vm = gorgonia.NewTapeMachine(program.Graph, gorgonia.BindDualValues(program.Learnables...))
-			} else if vm, err = graph.Compile(program.Graph); err != nil { // the line that is changed
+			} else if vm, err = graph.Compile(program.Graph, options...); err != nil { // the line that is changed
 				return err
 			}
-			var times []float64
-			last := time.Now()
-			clocked := clock{vm, func() {
-				now := time.Now()
-				times = append(times, float64(now.Sub(last).Nanoseconds())/1e6)
-				last = now
-			}}
+			c := &clock{VM: vm, now: now}
 			feed := program.Feed
-			program.Feed = func(step int) error { // making the data is not counted
-				began := time.Now()
-				defer func() { last = last.Add(time.Since(began)) }()
-				return feed(step)
-			}
-			losses[i], err = program.Train(clocked, gorgonia.NewVanillaSolver(gorgonia.WithLearnRate(0.05)), steps)
+			program.Feed = func(step int) error { return c.without(func() error { return feed(step) }) }
+			losses[i], err = program.Train(c, gorgonia.NewVanillaSolver(gorgonia.WithLearnRate(0.05)), steps)
 			vm.Close()
 			if err != nil {
 				return err
 			}
-			times = times[1:]
-			slices.Sort(times)
-			ms[i] = times[len(times)/2]
+			ms[i] = c.median()
 		}
 		if losses[1] == nil {
 			continue
@@ -104,15 +110,32 @@ func run(steps int) error {
 	return nil
 }
 
-// clock is a machine that tells of the end of each run, so that a step is timed from one to the
-// next, solver included.
+// clock is a machine that times a step from the end of a run to that of the next, solver included.
 type clock struct {
 	gorgonia.VM
-	tick func()
+	now  func() time.Duration
+	last time.Duration
+	ms   []float64
 }
 
-func (c clock) RunAll() error {
+func (c *clock) RunAll() error {
 	err := c.VM.RunAll()
-	c.tick()
+	now := c.now()
+	c.ms = append(c.ms, (now-c.last).Seconds()*1e3)
+	c.last = now
 	return err
+}
+
+// without runs f, whose time is not counted.
+func (c *clock) without(f func() error) error {
+	began := c.now()
+	defer func() { c.last += c.now() - began }()
+	return f()
+}
+
+// median leaves the first step out, which has no run before it.
+func (c *clock) median() float64 {
+	ms := c.ms[1:]
+	slices.Sort(ms)
+	return ms[len(ms)/2]
 }
