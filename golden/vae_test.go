@@ -1,6 +1,7 @@
 package golden_test
 
 import (
+	"context"
 	"slices"
 
 	"github.com/stretchr/testify/require"
@@ -161,13 +162,13 @@ func runPCA(r *goldenRun) {
 func fitPCA(r *goldenRun, x []float64, cfg reduce.PCAConfig) (m *reduce.PCA) {
 	var err error
 	if r.dtype == nodes.Float64 {
-		m, err = reduce.FitPCA(x, cfg)
+		m, err = reduce.FitPCA(context.Background(), x, cfg)
 	} else {
 		single := make([]float32, len(x))
 		for i, v := range x {
 			single[i] = float32(v)
 		}
-		m, err = reduce.FitPCA(single, cfg)
+		m, err = reduce.FitPCA(context.Background(), single, cfg)
 	}
 	require.NoError(r, err)
 	return m

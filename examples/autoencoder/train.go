@@ -67,13 +67,13 @@ func (s *shape) layers(otherwise string) (widths []int, err error) {
 }
 
 // model makes a model for rows of the kind of r, with its task; the task is nil if the model is fitted already.
-func (s *shape) model(r, valid *rows, d reduce.RowData, seed uint64) (m reduce.Reducer, task train.Task, err error) {
+func (s *shape) model(ctx context.Context, r, valid *rows, d reduce.RowData, seed uint64) (m reduce.Reducer, task train.Task, err error) {
 	unit := r.unit() && valid.unit()
 	d.Train, d.Valid = r.x, valid.x
 	standardise := !unit && !s.raw
 	switch s.kind {
 	case "pca":
-		m, err = reduce.FitPCA(r.x, reduce.PCAConfig{Features: r.width, Components: s.code, Standardise: standardise})
+		m, err = reduce.FitPCA(ctx, r.x, reduce.PCAConfig{Features: r.width, Components: s.code, Standardise: standardise})
 		return m, nil, err
 	case "vae":
 		cfg := reduce.VAEConfig{
@@ -235,7 +235,7 @@ func fit(ctx context.Context, s cli.Std, t *cli.Training, sh shape, r, valid *ro
 		}
 		return fmt.Errorf("%w; this is row %d of those read, counted from 0", err, r.len()+bad.Row)
 	}
-	m, task, err := sh.model(r, valid, reduce.RowData{Batch: t.Batch, Seed: t.Seed}, t.Seed)
+	m, task, err := sh.model(ctx, r, valid, reduce.RowData{Batch: t.Batch, Seed: t.Seed}, t.Seed)
 	if err != nil {
 		return nil, err
 	}

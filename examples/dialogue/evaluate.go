@@ -51,7 +51,7 @@ func (e *evaluation) run(ctx context.Context, s cli.Std) error {
 	if err != nil {
 		return err
 	}
-	dialogues, err := read(path, words)
+	dialogues, err := read(ctx, path, words)
 	if err != nil {
 		return err
 	}

@@ -86,7 +86,7 @@ func (t *training) check() error {
 }
 
 func (t *training) run(ctx context.Context, s cli.Std) error {
-	learn, valid, err := t.read()
+	learn, valid, err := t.read(ctx)
 	if err != nil {
 		return err
 	}
@@ -96,7 +96,7 @@ func (t *training) run(ctx context.Context, s cli.Std) error {
 		all = append(all, d...)
 		turns += len(d)
 	}
-	v, err := text.NewVocabulary(text.VocabularyConfig{
+	v, err := text.NewVocabularyContext(ctx, text.VocabularyConfig{
 		MinCount: t.minCount, Specials: []string{text.BOS, text.EOS, text.Unk},
 	}, all...)
 	if err != nil {
@@ -121,7 +121,7 @@ func (t *training) run(ctx context.Context, s cli.Std) error {
 }
 
 // read gives the dialogues to learn from and those to validate on.
-func (t *training) read() (learn, valid [][][]string, err error) {
+func (t *training) read(ctx context.Context) (learn, valid [][][]string, err error) {
 	path, err := cli.File(t.data, "sgd-dialogues/train.txt.gz", "give a file by -data")
 	if err != nil {
 		return nil, nil, err
@@ -130,11 +130,11 @@ func (t *training) read() (learn, valid [][][]string, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	if learn, err = read(path, words); err != nil {
+	if learn, err = read(ctx, path, words); err != nil {
 		return nil, nil, err
 	}
 	if t.valid != "" {
-		valid, err = read(t.valid, words)
+		valid, err = read(ctx, t.valid, words)
 		return learn, valid, err
 	}
 	if t.holdOut >= len(learn) {
@@ -145,12 +145,12 @@ func (t *training) read() (learn, valid [][][]string, err error) {
 }
 
 // read gives the tokens of a file of dialogues.
-func read(path string, words text.Tokeniser) ([][][]string, error) {
+func read(ctx context.Context, path string, words text.Tokeniser) ([][][]string, error) {
 	d, err := text.ReadDialogues(path)
 	if err != nil {
 		return nil, err
 	}
-	return d.Tokens(words)
+	return d.Tokens(ctx, words)
 }
 
 // build makes the model and its task.

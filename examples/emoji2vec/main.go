@@ -99,7 +99,7 @@ func (t *training) run(ctx context.Context, s cli.Std) error {
 // words are the vectors of words that were given; or else they are learned, and kept beside the model.
 func (t *training) words(ctx context.Context, s cli.Std) (*vectors.Vectors, error) {
 	if t.vectors != "" {
-		v, err := word2vec.OpenVectors(t.vectors)
+		v, err := word2vec.OpenVectors(ctx, t.vectors)
 		if err == nil {
 			cli.Warn(s.Messages, t.vectors, v.Warnings())
 		}
@@ -121,7 +121,7 @@ func (t *training) words(ctx context.Context, s cli.Std) (*vectors.Vectors, erro
 	if t.Quick {
 		cfg.Epochs, cfg.Dim, sentences = 1, 16, sentences[:min(len(sentences), 2000)]
 	}
-	m, err := word2vec.New(cfg, sentences)
+	m, err := word2vec.New(ctx, cfg, sentences)
 	if err != nil {
 		return nil, err
 	}

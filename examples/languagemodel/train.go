@@ -200,7 +200,7 @@ type corpus struct {
 
 // read cuts the texts into tokens, and numbers them by a vocabulary of the training text alone, from which the pieces of
 // level bpe are learned too: it completes cfg with them.
-func (t *trainer) read(cfg *lm.Config) (*corpus, error) {
+func (t *trainer) read(ctx context.Context, cfg *lm.Config) (*corpus, error) {
 	p := presets[t.preset]
 	trainPath, validPath := t.train, t.valid
 	var err error
@@ -223,11 +223,11 @@ func (t *trainer) read(cfg *lm.Config) (*corpus, error) {
 		if validPath == "" {
 			learn = strings.ToValidUTF8(raw[:len(raw)*9/10], "")
 		}
-		if cfg.BPE, err = text.TrainBPE(text.BPEConfig{Size: t.bpeSize}, cfg.Unicode.Of(learn)); err != nil {
+		if cfg.BPE, err = text.TrainBPE(ctx, text.BPEConfig{Size: t.bpeSize}, cfg.Unicode.Of(learn)); err != nil {
 			return nil, fmt.Errorf("%s: %w", trainPath, err)
 		}
 	}
-	tokens, err := cfg.Tokenizer().Tokens(raw)
+	tokens, err := text.TokensContext(ctx, cfg.Tokenizer(), raw)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", trainPath, err)
 	}
@@ -237,7 +237,7 @@ func (t *trainer) read(cfg *lm.Config) (*corpus, error) {
 		tokens, valid = tokens[:cut], tokens[cut:]
 	} else if raw, err = t.text(validPath); err != nil {
 		return nil, err
-	} else if valid, err = cfg.Tokenizer().Tokens(raw); err != nil {
+	} else if valid, err = text.TokensContext(ctx, cfg.Tokenizer(), raw); err != nil {
 		return nil, fmt.Errorf("%s: %w", validPath, err)
 	}
 	c := &corpus{}
@@ -248,7 +248,7 @@ func (t *trainer) read(cfg *lm.Config) (*corpus, error) {
 		}
 	}
 	vocabulary := text.VocabularyConfig{MinCount: t.minCount, MaxSize: t.maxVocab, Specials: []string{text.Unk}}
-	c.vocabulary, err = text.NewVocabulary(vocabulary, tokens, pieces)
+	c.vocabulary, err = text.NewVocabularyContext(ctx, vocabulary, tokens, pieces)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", trainPath, err)
 	}
@@ -272,7 +272,7 @@ func (t *trainer) run(ctx context.Context, s cli.Std) error {
 	if err != nil {
 		return err
 	}
-	c, err := t.read(&cfg)
+	c, err := t.read(ctx, &cfg)
 	if err != nil {
 		return err
 	}

@@ -124,7 +124,7 @@ func (e *evaluator) run(ctx context.Context, std cli.Std) error {
 	} else {
 		var both *text.Parallel
 		if both, err = text.ReadParallel(e.source, e.target); err == nil {
-			p.sources, p.targets, err = both.Tokens(t.tokens, t.tokens)
+			p.sources, p.targets, err = both.Tokens(ctx, t.tokens, t.tokens)
 		}
 	}
 	if err != nil {

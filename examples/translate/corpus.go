@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"fmt"
@@ -80,7 +81,7 @@ func (f *filter) check() error {
 }
 
 // read reads two files, and says which pairs are left out.
-func (f files) read(leave filter, words text.Tokeniser, messages io.Writer) (s sentences, err error) {
+func (f files) read(ctx context.Context, leave filter, words text.Tokeniser, messages io.Writer) (s sentences, err error) {
 	o := text.ParallelOptions{SkipBlank: leave.skipBlank, MaxTokens: seq2seq.MaxTokens}
 	if leave.maxWords > 0 {
 		o.MaxTokens, o.SkipLong = leave.maxWords, true
@@ -92,7 +93,7 @@ func (f files) read(leave filter, words text.Tokeniser, messages io.Writer) (s s
 	if err != nil {
 		return s, err
 	}
-	if s.sources, s.targets, err = p.Tokens(words, words); err != nil {
+	if s.sources, s.targets, err = p.Tokens(ctx, words, words); err != nil {
 		return s, err
 	}
 	if out := p.LeftOut(); out != "" {

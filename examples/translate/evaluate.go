@@ -51,7 +51,7 @@ func (e *evaluator) run(ctx context.Context, std cli.Std) error {
 	if err != nil {
 		return err
 	}
-	s, err := e.files.read(e.leave, words, std.Messages)
+	s, err := e.files.read(ctx, e.leave, words, std.Messages)
 	if err != nil {
 		return err
 	}

@@ -103,7 +103,7 @@ func (t *trainer) config() seq2seq.Config {
 }
 
 func (t *trainer) run(ctx context.Context, std cli.Std) error {
-	learn, dev, err := t.read(std.Messages)
+	learn, dev, err := t.read(ctx, std.Messages)
 	if err != nil {
 		return err
 	}
@@ -165,7 +165,7 @@ func (t *trainer) plateau() (train.Schedule, error) {
 }
 
 // read reads the files, of which a quick run takes a part.
-func (t *trainer) read(messages io.Writer) (learn, dev sentences, err error) {
+func (t *trainer) read(ctx context.Context, messages io.Writer) (learn, dev sentences, err error) {
 	if t.train, err = t.corpus.both(t.train, "train", ""); err != nil {
 		return learn, dev, err
 	}
@@ -176,10 +176,10 @@ func (t *trainer) read(messages io.Writer) (learn, dev sentences, err error) {
 	if err != nil {
 		return learn, dev, err
 	}
-	if learn, err = t.train.read(t.leave, words, messages); err != nil {
+	if learn, err = t.train.read(ctx, t.leave, words, messages); err != nil {
 		return learn, dev, err
 	}
-	if dev, err = t.dev.read(t.leave, words, messages); err != nil {
+	if dev, err = t.dev.read(ctx, t.leave, words, messages); err != nil {
 		return learn, dev, err
 	}
 	if t.Quick {

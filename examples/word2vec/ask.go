@@ -61,7 +61,7 @@ func askCommand(name, about string, answer func(*vectors.Vectors, []string, aske
 			return cli.Required("model", a.model)
 		},
 		Run: func(ctx context.Context, s cli.Std) error {
-			v, err := open(a.model, s)
+			v, err := open(ctx, a.model, s)
 			if err != nil {
 				return err
 			}
@@ -92,8 +92,8 @@ func askCommand(name, about string, answer func(*vectors.Vectors, []string, aske
 }
 
 // open opens vectors, and says what was passed over in their file.
-func open(path string, s cli.Std) (*vectors.Vectors, error) {
-	v, err := word2vec.OpenVectors(path)
+func open(ctx context.Context, path string, s cli.Std) (*vectors.Vectors, error) {
+	v, err := word2vec.OpenVectors(ctx, path)
 	if err != nil {
 		return nil, err
 	}
@@ -161,7 +161,7 @@ func evaluateCommand() cli.Command {
 			}
 			return cli.Required("model", model)
 		},
-		Run: func(_ context.Context, s cli.Std) (err error) {
+		Run: func(ctx context.Context, s cli.Std) (err error) {
 			if analogies == "" && pairs == "" {
 				if analogies, err = cli.DataFile("word-eval/questions-words.txt", "give a file by -analogies or -pairs"); err != nil {
 					return err
@@ -170,31 +170,31 @@ func evaluateCommand() cli.Command {
 					return err
 				}
 			}
-			v, err := open(model, s)
+			v, err := open(ctx, model, s)
 			if err != nil {
 				return err
 			}
 			v = v.First(first)
 			if analogies != "" {
-				if err := evaluateAnalogies(v, analogies, s.Out); err != nil {
+				if err := evaluateAnalogies(ctx, v, analogies, s.Out); err != nil {
 					return err
 				}
 			}
 			if pairs != "" {
-				return evaluatePairs(v, pairs, s.Out)
+				return evaluatePairs(ctx, v, pairs, s.Out)
 			}
 			return nil
 		},
 	}
 }
 
-func evaluateAnalogies(v *vectors.Vectors, path string, out io.Writer) error {
+func evaluateAnalogies(ctx context.Context, v *vectors.Vectors, path string, out io.Writer) error {
 	f, _, err := safefile.Open(path)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	r, err := v.Analogies(f)
+	r, err := v.Analogies(ctx, f)
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
@@ -205,13 +205,13 @@ func evaluateAnalogies(v *vectors.Vectors, path string, out io.Writer) error {
 	return nil
 }
 
-func evaluatePairs(v *vectors.Vectors, path string, out io.Writer) error {
+func evaluatePairs(ctx context.Context, v *vectors.Vectors, path string, out io.Writer) error {
 	f, _, err := safefile.Open(path)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	r, err := v.Pairs(f)
+	r, err := v.Pairs(ctx, f)
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
@@ -237,8 +237,8 @@ func exportCommand() cli.Command {
 			}
 			return errors.Join(fmt.Errorf("-format is %q; want text, binary or glove", name), cli.Required("model", model, "to", to))
 		},
-		Run: func(_ context.Context, s cli.Std) error {
-			v, err := open(model, s)
+		Run: func(ctx context.Context, s cli.Std) error {
+			v, err := open(ctx, model, s)
 			if err != nil {
 				return err
 			}

@@ -59,12 +59,12 @@ func (t *training) run(ctx context.Context, s cli.Std) error {
 	if err != nil {
 		return err
 	}
-	sentences, err := read(path, t.Unicode.Tokeniser(text.Words{Lower: !t.keepCase, Spaced: !t.tokenise}))
+	sentences, err := read(ctx, path, t.Unicode.Tokeniser(text.Words{Lower: !t.keepCase, Spaced: !t.tokenise}))
 	if err != nil {
 		return err
 	}
 	for range t.phrases {
-		p, err := word2vec.FindPhrases(word2vec.PhrasesConfig{MinCount: t.MinCount}, sentences)
+		p, err := word2vec.FindPhrases(ctx, word2vec.PhrasesConfig{MinCount: t.MinCount}, sentences)
 		if err != nil {
 			return err
 		}
@@ -73,7 +73,7 @@ func (t *training) run(ctx context.Context, s cli.Std) error {
 			sentences[i] = p.Join(sentence)
 		}
 	}
-	m, lock, err := begin(t.Config, sentences, t.save)
+	m, lock, err := begin(ctx, t.Config, sentences, t.save)
 	if err != nil {
 		return err
 	}
@@ -120,14 +120,14 @@ func (t *training) run(ctx context.Context, s cli.Std) error {
 	return nil
 }
 
-func read(path string, words text.Tokeniser) ([][]string, error) {
+func read(ctx context.Context, path string, words text.Tokeniser) ([][]string, error) {
 	s, err := text.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
 	var sentences [][]string
 	for line := range strings.Lines(s) {
-		tokens, err := words.Tokens(line)
+		tokens, err := text.TokensContext(ctx, words, line)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", path, err)
 		}
@@ -139,8 +139,8 @@ func read(path string, words text.Tokeniser) ([][]string, error) {
 }
 
 // begin makes a new model, or takes up the one that an earlier call of the same command left in dir, which is locked.
-func begin(cfg word2vec.Config, sentences [][]string, dir string) (m *word2vec.Model, lock *safefile.Lock, err error) {
-	m, err = word2vec.New(cfg, sentences)
+func begin(ctx context.Context, cfg word2vec.Config, sentences [][]string, dir string) (m *word2vec.Model, lock *safefile.Lock, err error) {
+	m, err = word2vec.New(ctx, cfg, sentences)
 	if err != nil || dir == "" {
 		return m, nil, err
 	}

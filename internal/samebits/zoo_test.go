@@ -391,7 +391,7 @@ func wordVectors(t *testing.T) map[string]string {
 	}
 	for _, kind := range []word2vec.Architecture{word2vec.SkipGram, word2vec.CBOW} {
 		for _, output := range []word2vec.Output{word2vec.Negative, word2vec.Hierarchical} {
-			m, err := word2vec.New(word2vec.Config{
+			m, err := word2vec.New(context.Background(), word2vec.Config{
 				Model: kind, Output: output, Dim: 19, Window: 3, MinCount: 1, Sample: 0.05, Epochs: 2, Seed: seed,
 			}, sentences)
 			require.NoError(t, err)

@@ -107,7 +107,7 @@ func TestModelsReadUnicodeForms(t *testing.T) {
 	_, err = dialogue.New(dialogue.Config{Encoder: layer, Text: cut}, raw, 1)
 	require.ErrorContains(t, err, "not in the Unicode form nfc")
 
-	vectors, err := word2vec.New(word2vec.Config{MinCount: 2, Dim: 2, Unicode: text.NFC}, [][]string{tokens(composed), tokens(decomposed)})
+	vectors, err := word2vec.New(context.Background(), word2vec.Config{MinCount: 2, Dim: 2, Unicode: text.NFC}, [][]string{tokens(composed), tokens(decomposed)})
 	require.NoError(t, err)
 	require.Equal(t, 3, vectors.Vocabulary().Len())
 	require.NoError(t, vectors.Train(ctx, [][]string{tokens(composed), tokens(decomposed)}, word2vec.TrainOptions{

@@ -3,6 +3,7 @@
 package all_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -35,13 +36,16 @@ var readers = map[string]func(path string) error{
 	"text.LoadVocabulary": func(path string) error { _, err := text.LoadVocabulary(path); return err },
 	"text.LoadBPE":        func(path string) error { _, err := text.LoadBPE(path); return err },
 	"series.ReadFile":     func(path string) error { _, err := series.ReadFile(path, series.Options{}); return err },
-	"vectors.ReadFile":    func(path string) error { _, err := vectors.ReadFile(path, vectors.ReadOptions{}); return err },
-	"images.Read":         func(path string) error { _, err := images.Read(path); return err },
-	"images.ReadLabels":   func(path string) error { _, err := images.ReadLabels(path); return err },
-	"safetensors":         func(path string) error { _, err := safetensors.ReadFile(path); return err },
-	"checkpoint":          func(path string) error { _, err := train.ReadCheckpoint(path); return err },
+	"vectors.ReadFile": func(path string) error {
+		_, err := vectors.ReadFile(context.Background(), path, vectors.ReadOptions{})
+		return err
+	},
+	"images.Read":       func(path string) error { _, err := images.Read(path); return err },
+	"images.ReadLabels": func(path string) error { _, err := images.ReadLabels(path); return err },
+	"safetensors":       func(path string) error { _, err := safetensors.ReadFile(path); return err },
+	"checkpoint":        func(path string) error { _, err := train.ReadCheckpoint(path); return err },
 	"word2vec.OpenVectors": func(path string) error {
-		_, err := word2vec.OpenVectors(path)
+		_, err := word2vec.OpenVectors(context.Background(), path)
 		return err
 	},
 	"text.ReadDialogues": func(path string) error { _, err := text.ReadDialogues(path); return err },

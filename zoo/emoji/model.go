@@ -2,6 +2,7 @@ package emoji
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -376,7 +377,7 @@ func open(d *zoo.Dir, cfg Config) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	words, err := vectors.Read(f, f.Size(), vectors.ReadOptions{Format: vectors.Binary})
+	words, err := vectors.Read(context.Background(), f, f.Size(), vectors.ReadOptions{Format: vectors.Binary})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", wordsFile, err)
 	}

@@ -2,6 +2,7 @@ package lm
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"fmt"
 	"os"
@@ -29,7 +30,7 @@ func saved(t testing.TB) (dir string, m *Model) {
 
 // smallBPE has learned a few pieces.
 var smallBPE = func() *text.BPE {
-	b, err := text.TrainBPE(text.BPEConfig{Size: 262}, "abc abc abd")
+	b, err := text.TrainBPE(context.Background(), text.BPEConfig{Size: 262}, "abc abc abd")
 	if err != nil {
 		panic(err)
 	}
@@ -41,7 +42,7 @@ func TestSavedBPE(t *testing.T) {
 	dir := t.TempDir()
 	m := newLM(t, Config{Recurrent: zoo.Recurrent{Hidden: 3}, Level: "bpe", BPE: smallBPE})
 	require.NoError(t, m.Save(dir))
-	other, err := text.TrainBPE(text.BPEConfig{Size: 262}, "xyz xyz xyw")
+	other, err := text.TrainBPE(context.Background(), text.BPEConfig{Size: 262}, "xyz xyz xyw")
 	require.NoError(t, err)
 	var file bytes.Buffer
 	_, err = other.WriteTo(&file)

@@ -1,6 +1,7 @@
 package reduce_test
 
 import (
+	"context"
 	"fmt"
 	"log"
 
@@ -19,7 +20,7 @@ func ExampleFitPCA() {
 		t := float32(i) / 10
 		x = append(x, t, 2*t+0.1, -t)
 	}
-	m, err := reduce.FitPCA(x, reduce.PCAConfig{Features: 3, Components: 1})
+	m, err := reduce.FitPCA(context.Background(), x, reduce.PCAConfig{Features: 3, Components: 1})
 	check(err)
 	fmt.Printf("kept %.1f %% of the variance\n", 100*m.ExplainedVarianceRatio()[0])
 	codes, err := m.Transform([]float32{1, 2.1, -1})

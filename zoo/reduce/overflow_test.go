@@ -116,7 +116,7 @@ func TestPCAOfHugeAndTinyNumbers(t *testing.T) {
 				for _, v := range someRows(rows, 7, 1) {
 					x = append(x, float64(v)*unit)
 				}
-				return FitPCA(x, PCAConfig{Features: 7, Components: 2, Standardise: standardise})
+				return FitPCA(context.Background(), x, PCAConfig{Features: 7, Components: 2, Standardise: standardise})
 			}
 			want, err := fit(1)
 			require.NoError(t, err)
@@ -134,9 +134,9 @@ func TestPCAOfHugeAndTinyNumbers(t *testing.T) {
 			}
 		}
 	}
-	_, err := FitPCA([]float64{1e308, -1e308, -1e308, 1e308, 1e308, 1e308}, PCAConfig{Features: 2, Components: 1})
+	_, err := FitPCA(context.Background(), []float64{1e308, -1e308, -1e308, 1e308, 1e308, 1e308}, PCAConfig{Features: 2, Components: 1})
 	require.Error(t, err)
-	still, err := FitPCA([]float64{1, 2, 1, 2}, PCAConfig{Features: 2, Components: 1})
+	still, err := FitPCA(context.Background(), []float64{1, 2, 1, 2}, PCAConfig{Features: 2, Components: 1})
 	require.NoError(t, err)
 	require.Equal(t, []float64{0}, still.ExplainedVarianceRatio())
 	_, err = PrincipalAngles([]float64{1, math.NaN()}, []float64{1, 0}, 2)

@@ -2,6 +2,7 @@ package reduce
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/seqzoo/seqzoo/cells"
 	"github.com/seqzoo/seqzoo/internal/check"
+	"github.com/seqzoo/seqzoo/internal/interrupt"
 	"github.com/seqzoo/seqzoo/internal/kernels"
 	"github.com/seqzoo/seqzoo/nodes"
 	"github.com/seqzoo/seqzoo/run"
@@ -81,19 +83,25 @@ func newPCA(cfg PCAConfig) (*PCA, error) {
 
 // FitPCA fits a PCA to rows x [N, D], by the eigenvectors of their covariances, or where there are fewer rows than features
 // by a singular value decomposition of the rows. N must be at least Components, and at least 2.
-func FitPCA[F float32 | float64](x []F, cfg PCAConfig) (*PCA, error) {
+//
+// A cancelled context ends it soon with its error; a decomposition that has begun goes on behind it until it is done, for which
+// a thousand features take seconds and the most that are taken minutes.
+func FitPCA[F float32 | float64](ctx context.Context, x []F, cfg PCAConfig) (*PCA, error) {
+	if err := interrupt.Err(ctx); err != nil {
+		return nil, fmt.Errorf("zoo: PCA: %w", err)
+	}
 	m, err := newPCA(cfg)
 	if err != nil {
 		return nil, err
 	}
-	if err := m.fit(len(x), func(i int) float64 { return float64(x[i]) }); err != nil {
+	if err := m.fit(ctx, len(x), func(i int) float64 { return float64(x[i]) }); err != nil {
 		return nil, fmt.Errorf("zoo: PCA: %w", err)
 	}
 	return m, nil
 }
 
 // fit fits the model to n numbers.
-func (m *PCA) fit(n int, x func(i int) float64) error {
+func (m *PCA) fit(ctx context.Context, n int, x func(i int) float64) error {
 	D, K := m.cfg.Features, m.cfg.Components
 	N := n / D
 	switch {
@@ -108,6 +116,9 @@ func (m *PCA) fit(n int, x func(i int) float64) error {
 	}
 	mean, deviation := make([]float64, D), make([]float64, D)
 	for i := range n {
+		if i%checkedEvery == 0 && ctx.Err() != nil {
+			return ctx.Err()
+		}
 		v := x(i)
 		if v-v != 0 {
 			return fmt.Errorf("row %d: feature %d is %v; want finite numbers", i/D, i%D, v)
@@ -139,16 +150,9 @@ func (m *PCA) fit(n int, x func(i int) float64) error {
 			to[i] = (x(from*D+i) - mean[j]) / deviation[j]
 		}
 	}
-	var directions *mat.Dense // [D, ·], in its columns
-	var variance []float64
-	var ok bool
-	if N < D {
-		directions, variance, ok = directionsOfRows(N, D, centred)
-	} else {
-		directions, variance, ok = directionsOfCovariances(N, D, centred)
-	}
-	if !ok {
-		return errors.New("the decomposition did not converge")
+	directions, variance, err := decompose(ctx, N, D, centred)
+	if err != nil {
+		return err
 	}
 	run.ParamFloats(m.variance).Put64(0, variance)
 	row := make([]float64, D)
@@ -164,10 +168,50 @@ func (m *PCA) fit(n int, x func(i int) float64) error {
 	return nil
 }
 
+// checkedEvery is how many numbers are read between two looks at a context.
+const checkedEvery = 1 << 16
+
+// decompose finds the directions [D, ·] along which rows vary, in the columns, and the variance along each. What it runs in
+// has its own memory, so that it may be left alone.
+func decompose(ctx context.Context, N, D int, centred func(to []float64, from int)) (*mat.Dense, []float64, error) {
+	var rows, c []float64
+	if N < D {
+		rows = make([]float64, N*D)
+		centred(rows, 0)
+	} else {
+		var err error
+		if c, err = covariances(ctx, N, D, centred); err != nil {
+			return nil, nil, err
+		}
+	}
+	type found struct {
+		directions *mat.Dense
+		variance   []float64
+		ok         bool
+	}
+	done := make(chan found, 1)
+	go func() {
+		var f found
+		if N < D {
+			f.directions, f.variance, f.ok = directionsOfRows(N, D, rows)
+		} else {
+			f.directions, f.variance, f.ok = directionsOfCovariances(D, c)
+		}
+		done <- f
+	}()
+	select {
+	case <-ctx.Done():
+		return nil, nil, ctx.Err()
+	case f := <-done:
+		if !f.ok {
+			return nil, nil, errors.New("the decomposition did not converge")
+		}
+		return f.directions, f.variance, nil
+	}
+}
+
 // directionsOfRows is for N < D rows: their right singular vectors, and the variance along each.
-func directionsOfRows(N, D int, centred func(to []float64, from int)) (*mat.Dense, []float64, bool) {
-	rows := make([]float64, N*D)
-	centred(rows, 0)
+func directionsOfRows(N, D int, rows []float64) (*mat.Dense, []float64, bool) {
 	var svd mat.SVD
 	if !svd.Factorize(mat.NewDense(N, D, rows), mat.SVDThin) {
 		return nil, nil, false
@@ -181,11 +225,14 @@ func directionsOfRows(N, D int, centred func(to []float64, from int)) (*mat.Dens
 	return &v, variance, true
 }
 
-// directionsOfCovariances is for N ≥ D rows: the eigenvectors of their covariances, and the variance along each.
-func directionsOfCovariances(N, D int, centred func(to []float64, from int)) (*mat.Dense, []float64, bool) {
+// covariances are those of the features of N rows, [D, D].
+func covariances(ctx context.Context, N, D int, centred func(to []float64, from int)) ([]float64, error) {
 	block := max(1, min(512, N))
 	rows, c := make([]float64, block*D), make([]float64, D*D)
 	for from := 0; from < N; from += block {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
 		n := min(block, N-from)
 		centred(rows[:n*D], from)
 		kernels.Gemm(true, false, D, D, n, rows[:n*D], D, rows[:n*D], D, c, D, true)
@@ -193,6 +240,11 @@ func directionsOfCovariances(N, D int, centred func(to []float64, from int)) (*m
 	for i := range c {
 		c[i] /= float64(N - 1)
 	}
+	return c, nil
+}
+
+// directionsOfCovariances is for N ≥ D rows: the eigenvectors of their covariances c, and the variance along each.
+func directionsOfCovariances(D int, c []float64) (*mat.Dense, []float64, bool) {
 	var eigen mat.EigenSym
 	if !eigen.Factorize(mat.NewSymDense(D, c), true) {
 		return nil, nil, false

@@ -56,7 +56,7 @@ func reducers(t testing.TB) map[string]Reducer {
 	for name, cfg := range map[string]PCAConfig{
 		"PCA": {Features: 7, Components: 2}, "PCA, standardised": {Features: 7, Components: 7, Standardise: true},
 	} {
-		out[name], err = FitPCA(x, cfg)
+		out[name], err = FitPCA(context.Background(), x, cfg)
 		require.NoError(t, err)
 	}
 	out["recurrent"], err = NewRecurrentAutoencoder(RecurrentAutoencoderConfig{
@@ -254,7 +254,7 @@ func TestReducerConfigErrors(t *testing.T) {
 		"components is 4":   {Features: 3, Components: 4},
 		"threshold is +Inf": {Features: 3, Components: 1, Threshold: math.Inf(1)},
 	} {
-		_, err := FitPCA([]float64{1, 2, 3, 4, 5, 6}, cfg)
+		_, err := FitPCA(context.Background(), []float64{1, 2, 3, 4, 5, 6}, cfg)
 		require.ErrorContains(t, err, want)
 	}
 	for want, x := range map[string][]float64{
@@ -263,12 +263,12 @@ func TestReducerConfigErrors(t *testing.T) {
 		"1 row does not vary":       {1, 2},
 		"row 1: feature 0 is NaN":   {1, 2, math.NaN(), 4},
 	} {
-		_, err := FitPCA(x, PCAConfig{Features: 2, Components: 1})
+		_, err := FitPCA(context.Background(), x, PCAConfig{Features: 2, Components: 1})
 		require.ErrorContains(t, err, want)
 	}
-	_, err := FitPCA(make([]float32, 2*9), PCAConfig{Features: 9, Components: 3})
+	_, err := FitPCA(context.Background(), make([]float32, 2*9), PCAConfig{Features: 9, Components: 3})
 	require.ErrorContains(t, err, "2 rows span no 3 components")
-	_, err = FitPCA(make([]float32, 9000*9000), PCAConfig{Features: 9000, Components: 3})
+	_, err = FitPCA(context.Background(), make([]float32, 9000*9000), PCAConfig{Features: 9000, Components: 3})
 	require.ErrorContains(t, err, "the covariances of more than 8192")
 }
 
@@ -322,7 +322,7 @@ func TestLinearAutoencoderIsPCA(t *testing.T) {
 			x = append(x, float32(3+random.Normal()*math.Pow(0.6, float64(j))))
 		}
 	}
-	pca, err := FitPCA(x, PCAConfig{Features: D, Components: K})
+	pca, err := FitPCA(context.Background(), x, PCAConfig{Features: D, Components: K})
 	require.NoError(t, err)
 	want, err := MeanError(pca, x)
 	require.NoError(t, err)
@@ -356,7 +356,7 @@ func TestPCA(t *testing.T) {
 		N, D, K := size[0], size[1], size[2]
 		x := someRows(N, D, uint64(N))
 		for _, standardise := range []bool{false, true} {
-			m, err := FitPCA(x, PCAConfig{Features: D, Components: K, Standardise: standardise})
+			m, err := FitPCA(context.Background(), x, PCAConfig{Features: D, Components: K, Standardise: standardise})
 			require.NoError(t, err)
 			v := m.Components()
 			for a := range K {

@@ -3,6 +3,7 @@ package text
 import (
 	"bufio"
 	"container/heap"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -11,6 +12,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/seqzoo/seqzoo/internal/interrupt"
 	"github.com/seqzoo/seqzoo/internal/safefile"
 )
 
@@ -44,10 +46,13 @@ type BPEConfig struct {
 }
 
 // TrainBPE learns from texts. Of pairs that are equally frequent the one with the smaller ids goes first. It ends early,
-// with a smaller Size, if no pair is frequent enough.
-func TrainBPE(cfg BPEConfig, texts ...string) (*BPE, error) {
+// with a smaller Size, if no pair is frequent enough, and soon with the context's error if that is cancelled.
+func TrainBPE(ctx context.Context, cfg BPEConfig, texts ...string) (*BPE, error) {
 	if cfg.Size < 256 || cfg.Size > MaxBPE || cfg.Min < 0 {
 		return nil, fmt.Errorf("bpe: Size is %d, Min is %d; want 256 … %d, and 0 or more", cfg.Size, cfg.Min, MaxBPE)
+	}
+	if err := interrupt.Err(ctx); err != nil {
+		return nil, fmt.Errorf("bpe: %w", err)
 	}
 	if cfg.Min == 0 {
 		cfg.Min = 2
@@ -59,7 +64,10 @@ func TrainBPE(cfg BPEConfig, texts ...string) (*BPE, error) {
 		if err != nil {
 			return nil, fmt.Errorf("bpe: %w", err)
 		}
-		for len(s) > 0 {
+		for k := 0; len(s) > 0; k++ {
+			if k%often == 0 && ctx.Err() != nil {
+				return nil, fmt.Errorf("bpe: %w", ctx.Err())
+			}
 			n := nextChunk(s)
 			counts[s[:n]]++
 			s = s[n:]
@@ -67,6 +75,9 @@ func TrainBPE(cfg BPEConfig, texts ...string) (*BPE, error) {
 	}
 	l := newBPELearner(counts)
 	for 256+len(b.merges) < cfg.Size {
+		if err := ctx.Err(); err != nil {
+			return nil, fmt.Errorf("bpe: %w", err)
+		}
 		pair, ok := l.best(int64(cfg.Min))
 		if !ok {
 			break
@@ -281,7 +292,7 @@ func chunkKind(r rune) int {
 // Encode returns the ids of s. The error is an [*EncodingError].
 func (b *BPE) Encode(s string) ([]int, error) {
 	ids := make([]int, 0, len(s)/3)
-	err := b.encode(s, func(chunk []uint32) {
+	err := b.encode(context.Background(), s, func(chunk []uint32) {
 		for _, id := range chunk {
 			ids = append(ids, int(id))
 		}
@@ -289,14 +300,17 @@ func (b *BPE) Encode(s string) ([]int, error) {
 	return ids, err
 }
 
-func (b *BPE) encode(s string, each func(ids []uint32)) error {
+func (b *BPE) encode(ctx context.Context, s string, each func(ids []uint32)) error {
 	s, err := b.clean(s)
 	if err != nil {
 		return err
 	}
 	const remembered, longest = 1 << 16, 64 // chunks, and their bytes
 	known := map[string][]uint32{}
-	for len(s) > 0 {
+	for k := 0; len(s) > 0; k++ {
+		if k%often == 0 && ctx.Err() != nil {
+			return ctx.Err()
+		}
 		n := nextChunk(s)
 		ids, ok := known[s[:n]]
 		if !ok {
@@ -416,10 +430,13 @@ var printable, bytesOf = func() (runes [256]rune, back map[rune]byte) {
 const LineEnd = "Ċ"
 
 // Tokens returns the pieces of s in printable form.
-func (b *BPE) Tokens(s string) ([]string, error) {
+func (b *BPE) Tokens(s string) ([]string, error) { return b.TokensContext(context.Background(), s) }
+
+// TokensContext is Tokens until ctx is cancelled.
+func (b *BPE) TokensContext(ctx context.Context, s string) ([]string, error) {
 	tokens := make([]string, 0, len(s)/3)
 	written := map[uint32]string{}
-	err := b.encode(s, func(ids []uint32) {
+	err := b.encode(ctx, s, func(ids []uint32) {
 		for _, id := range ids {
 			token, ok := written[id]
 			if !ok {

@@ -2,6 +2,7 @@ package text_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
@@ -19,7 +20,7 @@ import (
 )
 
 func trainBPE(t testing.TB, cfg text.BPEConfig, texts ...string) *text.BPE {
-	b, err := text.TrainBPE(cfg, texts...)
+	b, err := text.TrainBPE(context.Background(), cfg, texts...)
 	require.NoError(t, err)
 	return b
 }
@@ -211,12 +212,12 @@ func TestBPERoundTrip(t *testing.T) {
 
 func TestBPEErrors(t *testing.T) {
 	for _, size := range []int{-1, 0, 255, text.MaxBPE + 1} {
-		_, err := text.TrainBPE(text.BPEConfig{Size: size}, "a")
+		_, err := text.TrainBPE(context.Background(), text.BPEConfig{Size: size}, "a")
 		require.ErrorContains(t, err, fmt.Sprintf("Size is %d", size))
 	}
-	_, err := text.TrainBPE(text.BPEConfig{Size: 300, Min: -1}, "a")
+	_, err := text.TrainBPE(context.Background(), text.BPEConfig{Size: 300, Min: -1}, "a")
 	require.ErrorContains(t, err, "Min is -1")
-	_, err = text.TrainBPE(text.BPEConfig{Size: 300}, "a\n\xff")
+	_, err = text.TrainBPE(context.Background(), text.BPEConfig{Size: 300}, "a\n\xff")
 	var bad *text.EncodingError
 	require.ErrorAs(t, err, &bad)
 	require.Equal(t, 2, bad.Line)
@@ -371,7 +372,7 @@ func TestBPEDeterministic(t *testing.T) {
 
 // Pieces are learned from a text, and then write any other.
 func ExampleTrainBPE() {
-	b, err := text.TrainBPE(text.BPEConfig{Size: 256 + 8}, "the cat sat on the mat, the rat on the cat")
+	b, err := text.TrainBPE(context.Background(), text.BPEConfig{Size: 256 + 8}, "the cat sat on the mat, the rat on the cat")
 	if err != nil {
 		panic(err)
 	}

@@ -1,6 +1,7 @@
 package text
 
 import (
+	"context"
 	"fmt"
 	"iter"
 	"strings"
@@ -94,13 +95,13 @@ func (d *Dialogues) All() iter.Seq[[]string] {
 
 // Tokens cuts every utterance into tokens: [dialogues][turns][tokens]. An utterance in which the tokeniser finds none is an
 // error.
-func (d *Dialogues) Tokens(t Tokeniser) ([][][]string, error) {
+func (d *Dialogues) Tokens(ctx context.Context, t Tokeniser) ([][][]string, error) {
 	all := make([][][]string, 0, d.dialogues)
 	for utterances := range d.All() {
 		turns := make([][]string, len(utterances))
 		for n, s := range utterances {
 			var err error
-			if turns[n], err = t.Tokens(s); err == nil && len(turns[n]) == 0 {
+			if turns[n], err = TokensContext(ctx, t, s); err == nil && len(turns[n]) == 0 {
 				err = fmt.Errorf("there are no tokens in %q", s)
 			}
 			if err != nil {

@@ -1,6 +1,7 @@
 package text_test
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -42,7 +43,7 @@ func TestReadDialogues(t *testing.T) {
 				return
 			}
 			require.NoError(t, err)
-			tokens, err := d.Tokens(text.Words{Spaced: true})
+			tokens, err := d.Tokens(context.Background(), text.Words{Spaced: true})
 			require.NoError(t, err)
 			require.Len(t, tokens, d.Len())
 			turns := 0

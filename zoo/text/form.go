@@ -1,6 +1,7 @@
 package text
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -145,7 +146,9 @@ type formed struct {
 	form Form
 }
 
-func (f formed) Tokens(s string) ([]string, error) {
+func (f formed) Tokens(s string) ([]string, error) { return f.TokensContext(context.Background(), s) }
+
+func (f formed) TokensContext(ctx context.Context, s string) ([]string, error) {
 	s, err := clean(s) // so that an error says where it is in what was given
 	if err != nil {
 		return nil, err
@@ -153,13 +156,17 @@ func (f formed) Tokens(s string) ([]string, error) {
 	if w, ok := f.Tokeniser.(Words); ok && w.Lower {
 		s = strings.ToLower(f.form.Of(s))
 	}
-	return f.Tokeniser.Tokens(f.form.Of(s))
+	return TokensContext(ctx, f.Tokeniser, f.form.Of(s))
 }
 
 // withoutLines is a registered tokeniser without the ends of lines.
 type withoutLines struct{ Tokeniser }
 
 func (w withoutLines) Tokens(s string) ([]string, error) {
-	tokens, err := w.Tokeniser.Tokens(s)
+	return w.TokensContext(context.Background(), s)
+}
+
+func (w withoutLines) TokensContext(ctx context.Context, s string) ([]string, error) {
+	tokens, err := TokensContext(ctx, w.Tokeniser, s)
 	return slices.DeleteFunc(tokens, func(token string) bool { return token == EOS }), err
 }

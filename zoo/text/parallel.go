@@ -1,6 +1,7 @@
 package text
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"iter"
@@ -180,7 +181,7 @@ func (p *Parallel) Lines() iter.Seq2[string, string] {
 // Tokens cuts each line into tokens; Words{Spaced: true} is for files that are tokenised already. A
 // line in which the tokeniser finds none is an error, as are lines of more than MaxTokens, unless
 // SkipLong is set.
-func (p *Parallel) Tokens(source, target Tokeniser) (sources, targets [][]string, err error) {
+func (p *Parallel) Tokens(ctx context.Context, source, target Tokeniser) (sources, targets [][]string, err error) {
 	sources, targets = make([][]string, 0, p.lines), make([][]string, 0, p.lines)
 	p.lines, p.long = p.lines+p.long.n, tally{}
 	longest := "" // what is said of the first line that is too long
@@ -194,7 +195,7 @@ func (p *Parallel) Tokens(source, target Tokeniser) (sources, targets [][]string
 			if i == 1 {
 				name, side = p.targetName, "target"
 			}
-			if tokens[i], err = t.Tokens(pair[i]); err == nil && len(tokens[i]) == 0 {
+			if tokens[i], err = TokensContext(ctx, t, pair[i]); err == nil && len(tokens[i]) == 0 {
 				err = fmt.Errorf("there are no tokens in %q", pair[i])
 			}
 			if err != nil {

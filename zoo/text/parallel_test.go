@@ -1,6 +1,7 @@
 package text_test
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -48,7 +49,7 @@ func TestReadParallel(t *testing.T) {
 				return
 			}
 			require.NoError(t, err)
-			s, u, err := p.Tokens(spaced, spaced)
+			s, u, err := p.Tokens(context.Background(), spaced, spaced)
 			require.NoError(t, err)
 			require.Len(t, s, p.Len())
 			var got []string
@@ -66,7 +67,7 @@ func TestReadParallel(t *testing.T) {
 	for range p.Lines() {
 		break // a loop may end early
 	}
-	_, _, err = p.Tokens(none{}, spaced)
+	_, _, err = p.Tokens(context.Background(), none{}, spaced)
 	require.ErrorContains(t, err, "s.txt: line 1: there are no tokens")
 	_, err = text.ReadParallel(a, filepath.Join(filepath.Dir(a), "absent"))
 	require.ErrorContains(t, err, "absent")
@@ -95,7 +96,7 @@ func TestParallelLeavesOut(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, 4, p.Len())
 		for range 2 {
-			s, u, err := p.Tokens(spaced, spaced)
+			s, u, err := p.Tokens(context.Background(), spaced, spaced)
 			if c.err != "" {
 				require.ErrorContains(t, err, c.err)
 				break
@@ -152,7 +153,7 @@ func FuzzReadParallel(f *testing.F) {
 			require.ErrorContains(t, err, dir)
 			return
 		}
-		s, u, err := p.Tokens(text.Words{Spaced: true}, text.Words{Spaced: true})
+		s, u, err := p.Tokens(context.Background(), text.Words{Spaced: true}, text.Words{Spaced: true})
 		require.NoError(t, err)
 		require.Len(t, s, p.Len())
 		require.Len(t, u, p.Len())

@@ -1,9 +1,14 @@
 package text
 
 import (
+	"context"
+	"errors"
+	"reflect"
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/seqzoo/seqzoo/internal/interrupt"
 )
 
 // Tokeniser cuts a text into tokens and puts tokens together for display.
@@ -15,17 +20,59 @@ type Tokeniser interface {
 	Join(tokens []string) string
 }
 
+// TokensContext is t.Tokens(s) that ends soon with the context's error when that is cancelled, if t has a method of this name,
+// as the tokenisers of this library do: to cut a large text takes long.
+func TokensContext(ctx context.Context, t Tokeniser, s string) ([]string, error) {
+	if err := interrupt.Err(ctx); err != nil {
+		return nil, err
+	}
+	if t == nil {
+		return nil, errors.New("there is no tokeniser: it is nil")
+	}
+	if t, ok := t.(interface {
+		TokensContext(ctx context.Context, s string) ([]string, error)
+	}); ok && !promoted(t, "TokensContext") {
+		return t.TokensContext(ctx, s)
+	}
+	return t.Tokens(s)
+}
+
+// promoted reports whether a method may be that of an embedded field: a type that embeds a tokeniser, and has Tokens of its
+// own, means that one to be called.
+func promoted(x any, method string) bool {
+	t := reflect.TypeOf(x)
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	for i := 0; t.Kind() == reflect.Struct && i < t.NumField(); i++ {
+		f := t.Field(i)
+		if _, has := f.Type.MethodByName(method); f.Anonymous && has {
+			return true
+		}
+	}
+	return false
+}
+
+// often is how many tokens are cut, or counted, between two looks at a context.
+const often = 1 << 12
+
 // Chars makes every rune a token, line ends included.
 type Chars struct{}
 
 // Tokens returns the runes of s.
-func (Chars) Tokens(s string) ([]string, error) {
+func (c Chars) Tokens(s string) ([]string, error) { return c.TokensContext(context.Background(), s) }
+
+// TokensContext is Tokens until ctx is cancelled.
+func (Chars) TokensContext(ctx context.Context, s string) ([]string, error) {
 	s, err := clean(s)
 	if err != nil {
 		return nil, err
 	}
 	tokens := make([]string, 0, utf8.RuneCountInString(s))
 	for len(s) > 0 {
+		if len(tokens)%often == 0 && ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
 		_, n := utf8.DecodeRuneInString(s)
 		tokens = append(tokens, s[:n])
 		s = s[n:]
@@ -56,7 +103,10 @@ type Words struct {
 }
 
 // Tokens returns the words and punctuation marks of s.
-func (w Words) Tokens(s string) ([]string, error) {
+func (w Words) Tokens(s string) ([]string, error) { return w.TokensContext(context.Background(), s) }
+
+// TokensContext is Tokens until ctx is cancelled.
+func (w Words) TokensContext(ctx context.Context, s string) ([]string, error) {
 	s, err := clean(s)
 	if err != nil {
 		return nil, err
@@ -75,6 +125,9 @@ func (w Words) Tokens(s string) ([]string, error) {
 			line = strings.TrimLeftFunc(line, unicode.IsSpace)
 			if line == "" {
 				break
+			}
+			if len(tokens)%often == 0 && ctx.Err() != nil {
+				return nil, ctx.Err()
 			}
 			n := w.next(line)
 			tokens = append(tokens, line[:n])

@@ -3,6 +3,7 @@ package text
 import (
 	"bufio"
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"hash/maphash"
@@ -14,6 +15,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/seqzoo/seqzoo/internal/interrupt"
 	"github.com/seqzoo/seqzoo/internal/safefile"
 )
 
@@ -53,6 +55,15 @@ var seed = maphash.MakeSeed()
 // asks for, save those that are empty, not UTF-8 or too long. If [Unk] is one of the specials it is credited with the
 // count of all that was left out.
 func NewVocabulary(cfg VocabularyConfig, sequences ...[]string) (*Vocabulary, error) {
+	return NewVocabularyContext(context.Background(), cfg, sequences...)
+}
+
+// NewVocabularyContext is NewVocabulary, and ends soon with the context's error when that is cancelled: to count a large text
+// takes seconds.
+func NewVocabularyContext(ctx context.Context, cfg VocabularyConfig, sequences ...[]string) (*Vocabulary, error) {
+	if err := interrupt.Err(ctx); err != nil {
+		return nil, fmt.Errorf("vocabulary: %w", err)
+	}
 	var errs []error
 	if cfg.MinCount < 0 {
 		errs = append(errs, fmt.Errorf("vocabulary: MinCount is %d; it must not be negative", cfg.MinCount))
@@ -68,9 +79,12 @@ func NewVocabulary(cfg VocabularyConfig, sequences ...[]string) (*Vocabulary, er
 			errs = append(errs, fmt.Errorf("vocabulary: Specials[%d]: %q stands there twice", i, special))
 		}
 	}
-	counts, first := map[string]int64{}, map[string]int{}
+	counts, first, n := map[string]int64{}, map[string]int{}, 0
 	for _, tokens := range sequences {
 		for _, token := range tokens {
+			if n++; n%often == 0 && ctx.Err() != nil {
+				return nil, fmt.Errorf("vocabulary: %w", ctx.Err())
+			}
 			if cfg.FirstSeen && counts[token] == 0 {
 				first[token] = len(first)
 			}

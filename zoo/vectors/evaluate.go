@@ -1,6 +1,7 @@
 package vectors
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -8,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/seqzoo/seqzoo/internal/interrupt"
 	"github.com/seqzoo/seqzoo/internal/kernels"
 	"github.com/seqzoo/seqzoo/zoo/metrics"
 	"github.com/seqzoo/seqzoo/zoo/text"
@@ -39,14 +41,21 @@ type AnalogyResult struct {
 // words, the fourth of which is what the third is to as the second is to the first. The answer is the word nearest to
 // second − first + third (3CosAdd) that is none of the three. Case does not count, and of words that differ in case the
 // first one, which is the most frequent, stands for all. Lines of another form are passed over. See First and [Restrict]
-// for a smaller vocabulary.
-func (v *Vectors) Analogies(r io.Reader) (AnalogyResult, error) {
+// for a smaller vocabulary. A cancelled context ends it soon with its error.
+func (v *Vectors) Analogies(ctx context.Context, r io.Reader) (AnalogyResult, error) {
+	if err := interrupt.Err(ctx); err != nil {
+		return AnalogyResult{}, fmt.Errorf("vectors: analogies: %w", err)
+	}
 	folded, fold := v.fold()
 	var result AnalogyResult
 	var batch [][4]int
 	var of []int // sections of the questions
-	flush := func() {
-		for k, ok := range v.answer(batch, folded) {
+	flush := func() error {
+		right, err := v.answer(ctx, batch, folded)
+		if err != nil {
+			return fmt.Errorf("vectors: analogies: %w", err)
+		}
+		for k, ok := range right {
 			s := &result.Sections[of[k]]
 			s.Asked++
 			if ok {
@@ -54,6 +63,7 @@ func (v *Vectors) Analogies(r io.Reader) (AnalogyResult, error) {
 			}
 		}
 		batch, of = batch[:0], of[:0]
+		return nil
 	}
 	lines := text.NewLineReader(r)
 	lines.Max = maxLine
@@ -87,10 +97,14 @@ func (v *Vectors) Analogies(r io.Reader) (AnalogyResult, error) {
 		}
 		batch, of = append(batch, q), append(of, len(result.Sections)-1)
 		if len(batch) == 64 {
-			flush()
+			if err := flush(); err != nil {
+				return AnalogyResult{}, err
+			}
 		}
 	}
-	flush()
+	if err := flush(); err != nil {
+		return AnalogyResult{}, err
+	}
 	result.Total.Name = "total"
 	for _, s := range result.Sections {
 		result.Total.Asked += s.Asked
@@ -113,10 +127,10 @@ func (v *Vectors) fold() (folded []int, byText map[string]int) {
 }
 
 // answer reports which questions have the right answer.
-func (v *Vectors) answer(questions [][4]int, folded []int) []bool {
+func (v *Vectors) answer(ctx context.Context, questions [][4]int, folded []int) ([]bool, error) {
 	ok := make([]bool, len(questions))
 	if len(questions) == 0 {
-		return ok
+		return ok, nil
 	}
 	query, u := make([]float32, len(questions)*v.dim), v.units()
 	for k, q := range questions {
@@ -130,6 +144,9 @@ func (v *Vectors) answer(questions [][4]int, folded []int) []bool {
 	best, top := make([]int, len(questions)), make([]float32, len(questions))
 	kernels.Fill(top, float32(math.Inf(-1)))
 	for from := 0; from < v.n; from += strip {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
 		n := min(strip, v.n-from)
 		kernels.Gemm(false, true, len(questions), n, v.dim, query, v.dim, u[from*v.dim:], v.dim, scores, n, false)
 		for k, q := range questions {
@@ -143,7 +160,7 @@ func (v *Vectors) answer(questions [][4]int, folded []int) []bool {
 	for k, q := range questions {
 		ok[k] = top[k] > float32(math.Inf(-1)) && best[k] == q[3]
 	}
-	return ok
+	return ok, nil
 }
 
 // PairResult is the outcome of [Vectors.Pairs].
@@ -155,8 +172,12 @@ type PairResult struct {
 
 // Pairs compares the vectors with people's judgements of similarity, in a file as wordsim353's: lines of two words and a
 // number, separated by tabs. Case does not count, as in Analogies. Lines that begin with # and lines of another form are
-// passed over. If the judgements or the cosines do not vary, as those of one pair, there is no correlation: an error.
-func (v *Vectors) Pairs(r io.Reader) (PairResult, error) {
+// passed over. If the judgements or the cosines do not vary, as those of one pair, there is no correlation: an error. A
+// cancelled context ends it soon with its error.
+func (v *Vectors) Pairs(ctx context.Context, r io.Reader) (PairResult, error) {
+	if err := interrupt.Err(ctx); err != nil {
+		return PairResult{}, fmt.Errorf("vectors: pairs: %w", err)
+	}
 	_, fold := v.fold()
 	var result PairResult
 	var people, ours []float64
@@ -167,6 +188,9 @@ func (v *Vectors) Pairs(r io.Reader) (PairResult, error) {
 		if err == io.EOF {
 			break
 		} else if err != nil {
+			return PairResult{}, fmt.Errorf("vectors: pairs: %w", err)
+		}
+		if err := ctx.Err(); err != nil {
 			return PairResult{}, fmt.Errorf("vectors: pairs: %w", err)
 		}
 		fields := strings.Split(line, "\t")

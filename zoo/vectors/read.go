@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"compress/gzip"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +14,7 @@ import (
 	"unsafe"
 
 	"github.com/seqzoo/seqzoo/internal/filekind"
+	"github.com/seqzoo/seqzoo/internal/interrupt"
 	"github.com/seqzoo/seqzoo/internal/safefile"
 )
 
@@ -54,14 +56,14 @@ type ReadOptions struct {
 	SkipInvalid bool // leave out words that are not UTF-8, which old tools wrote when they cut words short; Warnings counts them
 }
 
-// ReadFile reads the regular file at path.
-func ReadFile(path string, o ReadOptions) (*Vectors, error) {
+// ReadFile reads the regular file at path. A cancelled context ends it soon with its error.
+func ReadFile(ctx context.Context, path string, o ReadOptions) (*Vectors, error) {
 	f, size, err := safefile.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	v, err := Read(f, size, o)
+	v, err := Read(ctx, f, size, o)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
@@ -69,15 +71,19 @@ func ReadFile(path string, o ReadOptions) (*Vectors, error) {
 }
 
 // Read reads a file of size bytes, plain or compressed by gzip. Of a word that comes again, the first vector counts. Numbers
-// must be finite. What was passed over is in Warnings.
-func Read(r io.ReaderAt, size int64, o ReadOptions) (*Vectors, error) {
+// must be finite. What was passed over is in Warnings. A cancelled context ends it soon with its
+// error.
+func Read(ctx context.Context, r io.ReaderAt, size int64, o ReadOptions) (*Vectors, error) {
 	if r == nil || size < 0 {
 		return nil, fmt.Errorf("vectors: %d bytes of a reader that must not be nil", size)
+	}
+	if err := interrupt.Err(ctx); err != nil {
+		return nil, fmt.Errorf("vectors: %w", err)
 	}
 	if o.Limit < 0 {
 		return nil, fmt.Errorf("vectors: Limit is %d; it must not be negative", o.Limit)
 	}
-	p := &parser{file: r, size: size, ReadOptions: o}
+	p := &parser{file: untilCancelled{ctx, r}, size: size, ReadOptions: o}
 	v, err := p.readAny()
 	if err != nil {
 		return nil, fmt.Errorf("vectors: %w", err)
@@ -90,6 +96,19 @@ const (
 	slack       = 64 << 10
 	fixedBytes  = bufferBytes + 8<<10 // what reading takes besides the vectors: the buffer, and room for small things
 )
+
+// untilCancelled reads as long as its context lasts.
+type untilCancelled struct {
+	ctx context.Context
+	r   io.ReaderAt
+}
+
+func (u untilCancelled) ReadAt(b []byte, at int64) (int, error) {
+	if err := u.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return u.r.ReadAt(b, at)
+}
 
 // parser reads a file twice: first it counts, so that everything can be allocated once and at its size.
 type parser struct {

@@ -3,6 +3,7 @@ package vectors_test
 import (
 	"bytes"
 	"compress/gzip"
+	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -164,7 +165,7 @@ func TestConcurrentUse(t *testing.T) {
 }
 
 func load(file []byte, o vectors.ReadOptions) (*vectors.Vectors, error) {
-	return vectors.Read(bytes.NewReader(file), int64(len(file)), o)
+	return vectors.Read(context.Background(), bytes.NewReader(file), int64(len(file)), o)
 }
 
 var formats = []vectors.Format{vectors.Text, vectors.Binary, vectors.GloVe}
@@ -221,13 +222,13 @@ func TestReadFile(t *testing.T) {
 	for _, f := range formats {
 		path := filepath.Join(dir, "von "+f.String()+" 猫")
 		require.NoError(t, v.WriteFile(path, f))
-		got, err := vectors.ReadFile(path, vectors.ReadOptions{})
+		got, err := vectors.ReadFile(context.Background(), path, vectors.ReadOptions{})
 		require.NoError(t, err)
 		same(t, v, got)
 	}
-	_, err := vectors.ReadFile(dir, vectors.ReadOptions{})
+	_, err := vectors.ReadFile(context.Background(), dir, vectors.ReadOptions{})
 	require.ErrorContains(t, err, "not a regular file")
-	_, err = vectors.ReadFile(filepath.Join(dir, "none"), vectors.ReadOptions{})
+	_, err = vectors.ReadFile(context.Background(), filepath.Join(dir, "none"), vectors.ReadOptions{})
 	require.ErrorIs(t, err, os.ErrNotExist)
 }
 
@@ -432,7 +433,7 @@ func TestAttacks(t *testing.T) {
 			var err error
 			n := memtest.Allocated(1<<20, func() {
 				e.read = 0
-				_, err = vectors.Read(e, 1<<30, vectors.ReadOptions{Format: format})
+				_, err = vectors.Read(context.Background(), e, 1<<30, vectors.ReadOptions{Format: format})
 			})
 			require.Error(t, err)
 			require.Less(t, n, 1<<20)
@@ -529,10 +530,10 @@ func FuzzEvaluate(f *testing.F) {
 	f.Add("no section", "#\n\t\t\n")
 	v := royals(f)
 	f.Fuzz(func(t *testing.T, analogies, pairs string) {
-		if a, err := v.Analogies(strings.NewReader(analogies)); err == nil && a.Total.Correct > a.Total.Asked {
+		if a, err := v.Analogies(context.Background(), strings.NewReader(analogies)); err == nil && a.Total.Correct > a.Total.Asked {
 			t.Fatal(a)
 		}
-		if p, err := v.Pairs(strings.NewReader(pairs)); err == nil && math.Abs(p.Spearman) > 1+1e-9 {
+		if p, err := v.Pairs(context.Background(), strings.NewReader(pairs)); err == nil && math.Abs(p.Spearman) > 1+1e-9 {
 			t.Fatal(p)
 		}
 	})
@@ -540,7 +541,7 @@ func FuzzEvaluate(f *testing.F) {
 
 func TestAnalogies(t *testing.T) {
 	v := royals(t)
-	got, err := v.Analogies(strings.NewReader(": royal\nMan king Woman queen\nman king woman apple\r\n\nfour words or less\n: other\nking pear man woman\n"))
+	got, err := v.Analogies(context.Background(), strings.NewReader(": royal\nMan king Woman queen\nman king woman apple\r\n\nfour words or less\n: other\nking pear man woman\n"))
 	require.NoError(t, err)
 	require.Equal(t, vectors.AnalogyResult{
 		Sections: []vectors.Section{{Name: "royal", Correct: 1, Asked: 2}, {Name: "other"}},
@@ -548,25 +549,25 @@ func TestAnalogies(t *testing.T) {
 		Unknown:  2,
 	}, got)
 	require.Equal(t, 0.5, got.Total.Accuracy())
-	_, err = v.Analogies(strings.NewReader("man king woman queen\n"))
+	_, err = v.Analogies(context.Background(), strings.NewReader("man king woman queen\n"))
 	require.ErrorContains(t, err, "line 1: a section")
-	_, err = v.Analogies(strings.NewReader(": x\n" + strings.Repeat("a", 1<<20)))
+	_, err = v.Analogies(context.Background(), strings.NewReader(": x\n"+strings.Repeat("a", 1<<20)))
 	require.ErrorContains(t, err, "line 2: the line is too long")
-	got, err = v.First(0).Analogies(strings.NewReader(": royal\nman king woman queen\n"))
+	got, err = v.First(0).Analogies(context.Background(), strings.NewReader(": royal\nman king woman queen\n"))
 	require.NoError(t, err)
 	require.Equal(t, 1, got.Unknown)
 }
 
 func TestPairs(t *testing.T) {
 	v := royals(t)
-	got, err := v.Pairs(strings.NewReader("# Words\nKing\tman\t9\r\nking\tqueen\t5\nking\twoman\t1\nking\tpear\t1\nno number\tx\ty\n"))
+	got, err := v.Pairs(context.Background(), strings.NewReader("# Words\nKing\tman\t9\r\nking\tqueen\t5\nking\twoman\t1\nking\tpear\t1\nno number\tx\ty\n"))
 	require.NoError(t, err)
 	require.Equal(t, 3, got.Pairs)
 	require.Equal(t, 1, got.Unknown)
 	require.InDelta(t, 1, got.Spearman, 1e-9)
-	_, err = v.Pairs(strings.NewReader("x\ty\t1\n"))
+	_, err = v.Pairs(context.Background(), strings.NewReader("x\ty\t1\n"))
 	require.ErrorContains(t, err, "there is no line")
-	_, err = v.Pairs(strings.NewReader("king\tman\t9\n"))
+	_, err = v.Pairs(context.Background(), strings.NewReader("king\tman\t9\n"))
 	require.ErrorContains(t, err, "does not vary")
 }
 
@@ -640,7 +641,7 @@ p, s, o = t.evaluate_word_pairs("pairs")
 print("%.6f %.6f" % (p[0], s[0]))`)
 
 	for _, f := range formats {
-		got, err := vectors.ReadFile(filepath.Join(dir, "their."+f.String()), vectors.ReadOptions{})
+		got, err := vectors.ReadFile(context.Background(), filepath.Join(dir, "their."+f.String()), vectors.ReadOptions{})
 		require.NoError(t, err)
 		same(t, v, got)
 	}
@@ -659,9 +660,9 @@ print("%.6f %.6f" % (p[0], s[0]))`)
 	require.NoError(t, err)
 	similarity, err := v.Similarity(words[1], words[2])
 	require.NoError(t, err)
-	a, err := v.Analogies(strings.NewReader(questions.String()))
+	a, err := v.Analogies(context.Background(), strings.NewReader(questions.String()))
 	require.NoError(t, err)
-	p, err := v.Pairs(strings.NewReader(pairs.String()))
+	p, err := v.Pairs(context.Background(), strings.NewReader(pairs.String()))
 	require.NoError(t, err)
 	fmt.Fprintf(&ours, "%s\n%d\n%.6f\n[(%d, %d), (0, 0), (%[4]d, %[5]d)]\n%.6f %.6f\n",
 		odd, rank, similarity, a.Total.Correct, a.Total.Asked, p.Pearson, p.Spearman)

@@ -1,11 +1,17 @@
 package word2vec
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math"
 	"strings"
+
+	"github.com/seqzoo/seqzoo/internal/interrupt"
 )
+
+// often is how many words are looked at between two looks at a context.
+const often = 1 << 12
 
 // PhrasesConfig says which pairs of neighbours become one word. The zero value is the original tool's choice.
 type PhrasesConfig struct {
@@ -25,13 +31,16 @@ type Phrases struct {
 	scores map[[2]string]float64
 }
 
-// FindPhrases finds the phrases of a text.
-func FindPhrases(cfg PhrasesConfig, sentences [][]string) (*Phrases, error) {
+// FindPhrases finds the phrases of a text. A cancelled context ends it soon with its error.
+func FindPhrases(ctx context.Context, cfg PhrasesConfig, sentences [][]string) (*Phrases, error) {
 	if cfg.MinCount < 0 || cfg.Threshold < 0 || math.IsNaN(cfg.Threshold) {
 		return nil, fmt.Errorf("word2vec: phrases: MinCount is %d and Threshold %g; neither may be negative", cfg.MinCount, cfg.Threshold)
 	}
 	if strings.ContainsAny(cfg.Joiner, " \t\r\n") {
 		return nil, errors.New("word2vec: phrases: Joiner must not hold white space")
+	}
+	if err := interrupt.Err(ctx); err != nil {
+		return nil, fmt.Errorf("word2vec: phrases: %w", err)
 	}
 	if cfg.MinCount == 0 {
 		cfg.MinCount = 5
@@ -47,6 +56,9 @@ func FindPhrases(cfg PhrasesConfig, sentences [][]string) (*Phrases, error) {
 	for _, s := range sentences {
 		total += len(s)
 		for i, w := range s {
+			if i%often == 0 && ctx.Err() != nil {
+				return nil, fmt.Errorf("word2vec: phrases: %w", ctx.Err())
+			}
 			words[w]++
 			if i > 0 {
 				pairs[[2]string{s[i-1], w}]++

@@ -2,6 +2,7 @@ package word2vec
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -74,13 +75,13 @@ func (m *Model) shape(weights []float32) []int { return []int{len(weights) / m.c
 
 // OpenVectors gives the vectors of a model's directory, or of a file in word2vec's text or binary form or in GloVe's; words
 // in a file that are not UTF-8 are left out.
-func OpenVectors(path string) (*vectors.Vectors, error) {
+func OpenVectors(ctx context.Context, path string) (*vectors.Vectors, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, err
 	}
 	if !info.IsDir() {
-		return vectors.ReadFile(path, vectors.ReadOptions{SkipInvalid: true})
+		return vectors.ReadFile(ctx, path, vectors.ReadOptions{SkipInvalid: true})
 	}
 	m, err := Load(path)
 	if err != nil {

@@ -69,7 +69,10 @@ func (m *Model) Train(ctx context.Context, sentences [][]string, o TrainOptions)
 	if o.Workers == 0 {
 		o.Workers = runtime.GOMAXPROCS(0)
 	}
-	c := m.encode(sentences)
+	c, err := m.encode(ctx, sentences)
+	if err != nil {
+		return fmt.Errorf("word2vec: %w", err)
+	}
 	if m.digest != 0 && m.digest != c.digest {
 		return errors.New("word2vec: this is not the text that the training began with")
 	}
@@ -112,15 +115,19 @@ type corpus struct {
 	digest uint64
 }
 
-func (m *Model) encode(sentences [][]string) *corpus {
+func (m *Model) encode(ctx context.Context, sentences [][]string) (*corpus, error) {
 	c := &corpus{starts: []int{0}}
 	end := func() {
 		if last := c.starts[len(c.starts)-1]; len(c.ids) > last {
 			c.starts = append(c.starts, len(c.ids))
 		}
 	}
+	n := 0
 	for _, words := range sentences {
 		for _, w := range m.cfg.Unicode.Tokens(words) {
+			if n++; n%(1<<20) == 0 && ctx.Err() != nil {
+				return nil, ctx.Err()
+			}
 			if id, ok := m.vocabulary.ID(w); ok {
 				c.ids = append(c.ids, uint32(id))
 				if len(c.ids)-c.starts[len(c.starts)-1] == maxSentence {
@@ -142,7 +149,7 @@ func (m *Model) encode(sentences [][]string) *corpus {
 		b = b[:0]
 	}
 	c.digest = max(1, h.Sum64())
-	return c
+	return c, nil
 }
 
 // trainer works on a chunk of text at a time, in phases whose tasks touch no common rows:

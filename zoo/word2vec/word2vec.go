@@ -2,6 +2,7 @@ package word2vec
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"math"
 
@@ -94,13 +95,13 @@ type Model struct {
 	instructions    string // that the weights were computed with; "" if a file did not say
 }
 
-// New makes an untrained model with the words of the sentences.
-func New(cfg Config, sentences [][]string) (*Model, error) {
+// New makes an untrained model with the words of the sentences. A cancelled context ends it soon with its error.
+func New(ctx context.Context, cfg Config, sentences [][]string) (*Model, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
 	cfg = cfg.withDefaults()
-	v, err := text.NewVocabulary(text.VocabularyConfig{MinCount: cfg.MinCount, MaxSize: cfg.MaxVocab, FirstSeen: true}, cfg.formed(sentences)...)
+	v, err := text.NewVocabularyContext(ctx, text.VocabularyConfig{MinCount: cfg.MinCount, MaxSize: cfg.MaxVocab, FirstSeen: true}, cfg.formed(sentences)...)
 	if err != nil {
 		return nil, fmt.Errorf("word2vec: %w", err)
 	}
@@ -112,6 +113,9 @@ func New(cfg Config, sentences [][]string) (*Model, error) {
 	m.in, m.out = make([]float32, v.Len()*cfg.Dim), make([]float32, m.outputs()*cfg.Dim)
 	key := rng.New(cfg.Seed).Named("word2vec/in")
 	for i := range m.in {
+		if i%often == 0 && ctx.Err() != nil {
+			return nil, fmt.Errorf("word2vec: %w", ctx.Err())
+		}
 		m.in[i] = float32((key.Float64(uint64(i)) - 0.5) / float64(cfg.Dim))
 	}
 	return m, nil

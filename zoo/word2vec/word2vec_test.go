@@ -54,7 +54,7 @@ func TestLearnsTopics(t *testing.T) {
 	each(t, func(t *testing.T, cfg Config) {
 		cfg.Dim, cfg.Epochs, cfg.Sample, cfg.LR = 16, 10, 1, 0.05
 		sentences := topics(1500)
-		m, err := New(cfg, sentences)
+		m, err := New(context.Background(), cfg, sentences)
 		require.NoError(t, err)
 		var last Progress
 		require.NoError(t, m.Train(context.Background(), sentences, TrainOptions{Workers: 2, Progress: func(p Progress) { last = p }}))
@@ -81,7 +81,7 @@ func TestSameBits(t *testing.T) {
 			sentences = topics(5000)
 		}
 		train := func(workers int) *Model {
-			m, err := New(cfg, sentences)
+			m, err := New(context.Background(), cfg, sentences)
 			require.NoError(t, err)
 			require.NoError(t, m.Train(context.Background(), sentences, TrainOptions{Workers: workers}))
 			return m
@@ -93,7 +93,7 @@ func TestSameBits(t *testing.T) {
 			require.Equal(t, want.out, got.out, "%d workers", workers)
 		}
 
-		m, err := New(cfg, sentences)
+		m, err := New(context.Background(), cfg, sentences)
 		require.NoError(t, err)
 		dir := filepath.Join(t.TempDir(), "model")
 		stops := 0
@@ -133,7 +133,7 @@ func TestUpdateIsTheGradient(t *testing.T) {
 	each(t, func(t *testing.T, cfg Config) {
 		cfg.Dim, cfg.MinCount, cfg.Window, cfg.Negatives, cfg.Sample, cfg.LR = 5, 1, 2, 3, 1, 1e-4
 		sentences := topics(6)
-		m, err := New(cfg, sentences)
+		m, err := New(context.Background(), cfg, sentences)
 		require.NoError(t, err)
 		key := rng.New(3)
 		for i := range m.in {
@@ -143,7 +143,7 @@ func TestUpdateIsTheGradient(t *testing.T) {
 			m.out[i] = float32(key.Named("out").Normal(uint64(i))) / 2
 		}
 		in, out := wide(m.in), wide(m.out)
-		tr := newTrainer(m, m.encode(sentences), 1)
+		tr := newTrainer(m, must(m.encode(context.Background(), sentences)), 1)
 		tr.key, tr.rate = rng.New(9), 1e-4
 		require.Equal(t, len(tr.text.starts)-1, tr.chunk(0))
 		if tr.tree != nil {
@@ -268,9 +268,9 @@ func gradients(t *testing.T, tr *trainer, in, out []float64) (dIn, dOut []float6
 // The steps of a word are itself and what was drawn.
 func TestSteps(t *testing.T) {
 	sentences := [][]string{strings.Fields("a b c a b a d e f g h")}
-	m, err := New(Config{MinCount: 1, Window: 1, Negatives: 4, Sample: 1}, sentences)
+	m, err := New(context.Background(), Config{MinCount: 1, Window: 1, Negatives: 4, Sample: 1}, sentences)
 	require.NoError(t, err)
-	tr := newTrainer(m, m.encode(sentences), 1)
+	tr := newTrainer(m, must(m.encode(context.Background(), sentences)), 1)
 	tr.chunk(0)
 	positives, pairs := 0, map[step]int{}
 	for i := range tr.parts {
@@ -364,7 +364,7 @@ func TestSmallTexts(t *testing.T) {
 	each(t, func(t *testing.T, cfg Config) {
 		cfg.MinCount, cfg.Dim = 1, 1
 		for _, sentences := range [][][]string{{{"a"}}, {{"a", "a"}}, {{"a"}, nil, {"b"}}, {{"a", "b"}}} {
-			m, err := New(cfg, sentences)
+			m, err := New(context.Background(), cfg, sentences)
 			require.NoError(t, err)
 			require.NoError(t, m.Train(context.Background(), sentences, TrainOptions{}))
 			dir := t.TempDir()
@@ -377,9 +377,9 @@ func TestSmallTexts(t *testing.T) {
 		for i := range long[0] {
 			long[0][i] = fmt.Sprint(i % 10)
 		}
-		m, err := New(cfg, long)
+		m, err := New(context.Background(), cfg, long)
 		require.NoError(t, err)
-		require.Len(t, m.encode(long).starts, 4)
+		require.Len(t, must(m.encode(context.Background(), long)).starts, 4)
 	})
 }
 
@@ -395,13 +395,13 @@ func TestRefusals(t *testing.T) {
 		{Config{LR: math.Inf(1)}, "LR"}, {Config{LR: -1}, "LR"}, {Config{MinLR: 1}, "MinLR"}, {Config{Epochs: -1}, "Epochs"},
 		{Config{MinCount: 1e9}, "no token"},
 	} {
-		_, err := New(c.cfg, sentences)
+		_, err := New(context.Background(), c.cfg, sentences)
 		require.ErrorContains(t, err, c.want)
 	}
-	_, err := New(Config{}, nil)
+	_, err := New(context.Background(), Config{}, nil)
 	require.ErrorContains(t, err, "no tokens")
 
-	m, err := New(Config{Dim: 4}, sentences)
+	m, err := New(context.Background(), Config{Dim: 4}, sentences)
 	require.NoError(t, err)
 	ctx := context.Background()
 	require.ErrorContains(t, m.Train(ctx, sentences, TrainOptions{Workers: -1}), "Workers is -1")
@@ -413,7 +413,7 @@ func TestRefusals(t *testing.T) {
 }
 
 func TestLoadRefuses(t *testing.T) {
-	m, err := New(Config{Dim: 3}, topics(50))
+	m, err := New(context.Background(), Config{Dim: 3}, topics(50))
 	require.NoError(t, err)
 	_, err = Load(t.TempDir())
 	require.ErrorIs(t, err, ErrNoModel)
@@ -456,14 +456,14 @@ func TestPhrases(t *testing.T) {
 	for i := range 200 {
 		sentences = append(sentences, strings.Fields(fmt.Sprintf("w%d new york w%d the w%d", i%17, i%13, i%19)))
 	}
-	p, err := FindPhrases(PhrasesConfig{Threshold: 5}, sentences)
+	p, err := FindPhrases(context.Background(), PhrasesConfig{Threshold: 5}, sentences)
 	require.NoError(t, err)
 	require.Equal(t, 1, p.Len())
 	require.InDelta(t, 195./200/200*1200, p.Score("new", "york"), 1e-9)
 	require.Equal(t, strings.Fields("in new_york new new_york new"), p.Join(strings.Fields("in new york new new york new")))
 	require.Empty(t, p.Join(nil))
 	for _, cfg := range []PhrasesConfig{{MinCount: -1}, {Threshold: -1}, {Threshold: math.NaN()}, {Joiner: " "}} {
-		_, err := FindPhrases(cfg, sentences)
+		_, err := FindPhrases(context.Background(), cfg, sentences)
 		require.Error(t, err)
 	}
 }
@@ -479,7 +479,7 @@ func BenchmarkTrain(b *testing.B) {
 			b.Run(fmt.Sprintf("model=%s/output=%s/workers=%d", cfg.Model, cfg.Output, workers), func(b *testing.B) {
 				cfg.Epochs, cfg.Sample = 1, 1
 				for b.Loop() {
-					m, err := New(cfg, sentences)
+					m, err := New(context.Background(), cfg, sentences)
 					require.NoError(b, err)
 					require.NoError(b, m.Train(context.Background(), sentences, TrainOptions{Workers: workers}))
 				}
@@ -497,7 +497,7 @@ func TestInstructions(t *testing.T) {
 	cfg := Config{Dim: 2, MinCount: 1, Epochs: 2, Sample: 1}
 	for _, level := range kernels.Levels() {
 		kernels.SetLevel(level)
-		m, err := New(cfg, sentences)
+		m, err := New(context.Background(), cfg, sentences)
 		require.NoError(t, err)
 		require.NoError(t, m.Train(context.Background(), sentences, TrainOptions{}))
 		dir, want := t.TempDir(), kernels.Instructions()
@@ -516,10 +516,17 @@ func TestWarnOfLeftOutWords(t *testing.T) {
 		words = append(words, fmt.Sprint("rare", i))
 	}
 	var warned []string
-	m, err := New(Config{Dim: 2, MinCount: 2, Epochs: 1}, [][]string{words})
+	m, err := New(context.Background(), Config{Dim: 2, MinCount: 2, Epochs: 1}, [][]string{words})
 	require.NoError(t, err)
 	o := TrainOptions{Warn: func(message string) { warned = append(warned, message) }}
 	require.NoError(t, m.Train(context.Background(), [][]string{words}, o))
 	require.Len(t, warned, 1)
 	require.Contains(t, warned[0], "4 of the 10 words of the text (40.0 %) are left out")
+}
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
 }

@@ -154,7 +154,11 @@ func (p Program) command(ctx context.Context, c Command, args []string, s Std) e
 			return usageError{err}
 		}
 	}
-	return c.Run(ctx, s)
+	err := c.Run(ctx, s)
+	if errors.Is(err, context.Canceled) && !errors.Is(err, train.ErrInterrupted) { // before or behind a training
+		return fmt.Errorf("%w: %w", train.ErrInterrupted, err)
+	}
+	return err
 }
 
 func (p Program) help(w io.Writer) {

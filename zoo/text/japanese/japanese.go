@@ -5,6 +5,7 @@
 package japanese
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"sync"
@@ -40,8 +41,11 @@ var analyser = sync.OnceValues(func() (*tokenizer.Tokenizer, error) {
 })
 
 // Tokens returns the words of s. The error is a [*text.EncodingError].
-func (w Words) Tokens(s string) ([]string, error) {
-	parts, err := text.Words{Spaced: true, Lines: true}.Tokens(s) // what stands between white space
+func (w Words) Tokens(s string) ([]string, error) { return w.TokensContext(context.Background(), s) }
+
+// TokensContext is Tokens until ctx is cancelled.
+func (w Words) TokensContext(ctx context.Context, s string) ([]string, error) {
+	parts, err := text.Words{Spaced: true, Lines: true}.TokensContext(ctx, s) // what stands between white space
 	if err != nil {
 		return nil, err
 	}
@@ -58,6 +62,9 @@ func (w Words) Tokens(s string) ([]string, error) {
 			continue
 		}
 		for len(part) > 0 {
+			if err := ctx.Err(); err != nil {
+				return nil, err
+			}
 			n := sentence(part)
 			for _, token := range t.Analyze(part[:n], tokenizer.Normal) {
 				if token.Surface != "" {
