@@ -8,6 +8,7 @@ import (
 
 	"gorgonia.org/gorgonia"
 
+	"github.com/seqzoo/seqzoo/internal/check"
 	"github.com/seqzoo/seqzoo/internal/kernels"
 	"github.com/seqzoo/seqzoo/internal/ops"
 )
@@ -57,6 +58,9 @@ func (e *NotFinite) Error() string {
 	return b.String()
 }
 
+// Unwrap makes it a train.ErrNotFinite and a zoo.ErrNotFinite.
+func (e *NotFinite) Unwrap() error { return check.ErrNotFinite }
+
 // Check runs the graph by its plain definitions on the values that its inputs have now, and returns a *NotFinite if any
 // value on the way to the machine's results is not finite, the first of them, or nil. It is as slow as Plain, and leaves
 // the results of the last run as they are.
@@ -85,7 +89,7 @@ func (m *Machine) watch() error {
 			return err
 		}
 		if found == nil {
-			return fmt.Errorf("%v is not finite, but it is if the graph is run by its plain definitions: it overflows by a hair", ops.PlaceOf(n))
+			return check.Kind(check.ErrNotFinite, fmt.Errorf("%v is not finite, but it is if the graph is run by its plain definitions: it overflows by a hair", ops.PlaceOf(n)))
 		}
 		return found
 	}

@@ -322,7 +322,7 @@ func (c *Checkpoint) match(params map[string]*tensor.Dense) (pairs []weightPair,
 		if n > most {
 			differ = append(differ[:most-1], fmt.Sprintf("and %d more", n-most+1))
 		}
-		return nil, fmt.Errorf("train: the checkpoint is of another architecture, %d parameters differ:\n\t%s",
+		return nil, errorOf(ErrOtherModel, "train: the checkpoint is of another architecture, %d parameters differ:\n\t%s",
 			n, strings.Join(differ, "\n\t"))
 	}
 	return pairs, nil

@@ -40,6 +40,12 @@
 // What must survive an interruption is a [State]. An object that is built from the same configuration and given that
 // state goes on to the bit as if it had never stopped.
 //
+// # Errors
+//
+// What a caller may want to act on is found by errors.Is and errors.As: a *[ConfigError] for a configuration out of range,
+// [ErrInterrupted] (a context.Canceled), [ErrMemory], [ErrNotFinite] where a training has diverged, [ErrNoCheckpoint], and
+// [ErrCheckpoint], [ErrOtherModel], [ErrOtherSettings] and [ErrOtherData] for a checkpoint that is not to be resumed from.
+//
 // # Defaults
 //
 // The zero value of a configuration is the default that its comments state, and the defaults are PyTorch's wherever

@@ -145,7 +145,7 @@ func (f *fit) neverFinite() error {
 	if len(values) == 0 {
 		return nil
 	}
-	return fmt.Errorf("train: %s is %v after the last of %d epochs, and was not finite after any: the validation tells nothing of the weights",
+	return errorOf(ErrNotFinite, "train: %s is %v after the last of %d epochs, and was not finite after any: the validation tells nothing of the weights",
 		f.Monitor, values[len(values)-1], len(values))
 }
 
@@ -320,7 +320,7 @@ func (f *fit) interrupted(ctx context.Context) error {
 func (f *fit) update(b Batch) error {
 	const advice = "the training has diverged; try a lower learning rate, or clipping"
 	if math.IsNaN(b.Loss) || math.IsInf(b.Loss, 0) {
-		return fmt.Errorf("train: step %d: the loss is %v: %s%s", f.step, b.Loss, blame(b.Grads), advice)
+		return errorOf(ErrNotFinite, "train: step %d: the loss is %v: %s%s", f.step, b.Loss, blame(b.Grads), advice)
 	}
 	grads := b.Grads
 	f.sum.loss.add(b)
@@ -337,7 +337,7 @@ func (f *fit) update(b Batch) error {
 		return fmt.Errorf("train: step %d: %w", f.step, err)
 	}
 	if math.IsNaN(norm) || math.IsInf(norm, 0) {
-		return fmt.Errorf("train: step %d: the norm of the gradient is %v: %s%s", f.step, norm, blame(b.Grads), advice)
+		return errorOf(ErrNotFinite, "train: step %d: the norm of the gradient is %v: %s%s", f.step, norm, blame(b.Grads), advice)
 	}
 	if f.Schedule != nil {
 		f.Optimizer.SetLR(f.Schedule.LR(f.step))

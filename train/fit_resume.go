@@ -104,11 +104,11 @@ func (f *fit) resume() error {
 		return err
 	}
 	if !f.Resume {
-		return fmt.Errorf("train: %s holds a checkpoint of step %d already; resume from it, or use another directory",
+		return errorOf(ErrCheckpoint, "train: %s holds a checkpoint of step %d already; resume from it, or use another directory",
 			f.Checkpoints.dir, c.Step)
 	}
 	if err := f.checkSettings(c); err != nil {
-		return fmt.Errorf("train: the checkpoint of step %d in %s was made %w; resume with the settings of the run that made it",
+		return errorOf(ErrOtherSettings, "train: the checkpoint of step %d in %s was made %w; resume with the settings of the run that made it",
 			c.Step, f.Checkpoints.dir, err)
 	}
 	if _, err := c.match(f.params()); err != nil { // it tells more than that the configuration differs
@@ -142,7 +142,7 @@ func (f *fit) checkData(c *Checkpoint) error {
 	slices.Sort(differ)
 	slices.Sort(unknown)
 	if differ != nil {
-		return fmt.Errorf("train: the checkpoint of step %d in %s was made with other data, and is left as it is: what differs is the %s. "+
+		return errorOf(ErrOtherData, "train: the checkpoint of step %d in %s was made with other data, and is left as it is: what differs is the %s. "+
 			"Resume with the data of the run that made it, or train in another directory",
 			c.Step, f.Checkpoints.dir, strings.Join(differ, ", the "))
 	}

@@ -1,7 +1,24 @@
 package zoo
 
-import "github.com/seqzoo/seqzoo/internal/check"
+import (
+	"errors"
+
+	"github.com/seqzoo/seqzoo/internal/check"
+)
 
 // ConfigError is all that is wrong with a configuration, a line for each field: what the constructors of all models, and
 // every Validate, return for one that is out of range.
 type ConfigError = check.Error
+
+// What Load and the models' own Load functions return errors of, beside those of files (fs.ErrNotExist, …).
+var (
+	// ErrArchitecture: nobody has registered the architecture, or it is another than the one asked for.
+	ErrArchitecture = errors.New("architecture")
+	// ErrFormat: a newer version of the library wrote the model, or config.json is none of a model.
+	ErrFormat = errors.New("format")
+	// ErrMisfit: a file of the model, or the weights in it, do not belong to the others.
+	ErrMisfit = check.ErrMisfit
+)
+
+// ErrNotFinite: numbers that a model was given are so large that what comes of them is infinite, or no number.
+var ErrNotFinite = check.ErrNotFinite

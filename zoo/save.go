@@ -13,6 +13,7 @@ import (
 
 	"gorgonia.org/tensor"
 
+	"github.com/seqzoo/seqzoo/internal/check"
 	"github.com/seqzoo/seqzoo/internal/modeldir"
 	"github.com/seqzoo/seqzoo/internal/ops"
 	"github.com/seqzoo/seqzoo/internal/safefile"
@@ -64,6 +65,11 @@ type architecture struct {
 	open  func(d *Dir, config []byte) (Model, error)
 }
 
+// errorOf is fmt.Errorf for an error of a kind.
+func errorOf(kind error, format string, args ...any) error {
+	return check.Kind(kind, fmt.Errorf(format, args...))
+}
+
 // Register makes an architecture known to Load: open gives the model of a directory from its configuration, without its
 // weights, and files are the names of what the directory holds beside configuration and weights. The package of a model calls
 // it when it is imported. It panics if the name is empty or taken, or if a file's name is not a plain one, as of a mistake in
@@ -110,7 +116,7 @@ func find(name string) (architecture, error) {
 	defer architectures.RUnlock()
 	a, ok := architectures.known[name]
 	if !ok {
-		return a, fmt.Errorf("architecture %q is unknown; known are %s. The package of a model makes it known when it is "+
+		return a, errorOf(ErrArchitecture, "architecture %q is unknown; known are %s. The package of a model makes it known when it is "+
 			"imported, and zoo/all imports all of the library's", name,
 			strings.Join(slices.Sorted(maps.Keys(architectures.known)), ", "))
 	}
@@ -159,7 +165,7 @@ func LoadAs[M Model](dir, want string) (m M, err error) {
 	}
 	m, ok := loaded.(M)
 	if !ok {
-		return m, fmt.Errorf("zoo: %s holds a %s, not %s", dir, loaded.Architecture(), want)
+		return m, errorOf(ErrArchitecture, "zoo: %s holds a %s, not %s", dir, loaded.Architecture(), want)
 	}
 	return m, nil
 }
@@ -191,9 +197,9 @@ func checkFormat(path string, text []byte) error {
 	}
 	switch v := version.Format; {
 	case v > formatVersion:
-		return fmt.Errorf("%s was made by model format %d, this is format %d: a newer version of the library reads it", path, v, formatVersion)
+		return errorOf(ErrFormat, "%s was made by model format %d, this is format %d: a newer version of the library reads it", path, v, formatVersion)
 	case v < 1:
-		return fmt.Errorf("%s says no format, such as \"format\": %d: it is no model's configuration", path, formatVersion)
+		return errorOf(ErrFormat, "%s says no format, such as \"format\": %d: it is no model's configuration", path, formatVersion)
 	}
 	return nil
 }
@@ -303,7 +309,7 @@ func misfit(path string, differ []string) error {
 	if n := len(differ); n > 10 {
 		differ = append(differ[:9], fmt.Sprintf("and %d more", n-9))
 	}
-	return fmt.Errorf("%s does not fit its configuration:\n\t%s", path, strings.Join(differ, "\n\t"))
+	return errorOf(ErrMisfit, "%s does not fit its configuration:\n\t%s", path, strings.Join(differ, "\n\t"))
 }
 
 func fillParam(p *nodes.Param, t safetensors.Tensor) error {

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/seqzoo/seqzoo/internal/check"
 	"github.com/seqzoo/seqzoo/internal/safefile"
 	"github.com/seqzoo/seqzoo/internal/safetensors"
 )
@@ -79,7 +80,8 @@ func open(dir string, names []string) (d *Dir, err error) {
 		if digest, ok := d.header.Metadata[digestPrefix+name]; ok {
 			if d.files[name], err = d.find(name, digest); errors.Is(err, errDiffers) {
 				// Whoever reads the file may have more to say of it. The weights are not given out.
-				d.alien = fmt.Errorf("%s does not belong to %s: one of them was changed; save the model again", d.Path(name), WeightsFile)
+				d.alien = check.Kind(check.ErrMisfit, fmt.Errorf("%s does not belong to %s: one of them was changed; "+
+					"save the model again", d.Path(name), WeightsFile))
 				d.files[name], _, err = safefile.Open(d.Path(name))
 			}
 			if err != nil {

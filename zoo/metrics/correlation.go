@@ -28,7 +28,7 @@ func Spearman(x, y []float64) (float64, error) {
 // checkPaired wants two lists of finite numbers, as many in either, and some.
 func checkPaired(what string, x, y []float64) error {
 	if len(x) != len(y) {
-		return fmt.Errorf("metrics: %s: %d numbers and %d: want as many", what, len(x), len(y))
+		return lengthError("metrics: %s: %d numbers and %d: want as many", what, len(x), len(y))
 	}
 	if len(x) == 0 {
 		return fmt.Errorf("metrics: %s: there is nothing to measure", what)

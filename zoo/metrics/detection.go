@@ -35,7 +35,7 @@ func ROCAUC(scores []float64, positive []bool) (float64, error) {
 // ranked returns the order of rising scores, and the number of positives.
 func ranked(what string, scores []float64, positive []bool) (order []int, positives int, err error) {
 	if len(scores) != len(positive) {
-		return nil, 0, fmt.Errorf("metrics: %s: %d scores and %d labels: want as many", what, len(scores), len(positive))
+		return nil, 0, lengthError("metrics: %s: %d scores and %d labels: want as many", what, len(scores), len(positive))
 	}
 	for i, s := range scores {
 		if math.IsNaN(s) {
@@ -84,7 +84,7 @@ func part(of, rest int) float64 {
 func DetectAbove(threshold float64, scores []float64, positive []bool) (Detection, error) {
 	d := Detection{Threshold: threshold}
 	if len(scores) != len(positive) {
-		return d, fmt.Errorf("metrics: DetectAbove: %d scores and %d labels: want as many", len(scores), len(positive))
+		return d, lengthError("metrics: DetectAbove: %d scores and %d labels: want as many", len(scores), len(positive))
 	}
 	if math.IsNaN(threshold) {
 		return d, errors.New("metrics: DetectAbove: the threshold is NaN")

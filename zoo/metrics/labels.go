@@ -22,7 +22,7 @@ func Accuracy[L comparable](predicted, truth []L) (float64, error) {
 func sameLength(what string, predicted, truth int) error {
 	switch {
 	case predicted != truth:
-		return fmt.Errorf("metrics: %s: %d predictions and %d true values: want as many", what, predicted, truth)
+		return lengthError("metrics: %s: %d predictions and %d true values: want as many", what, predicted, truth)
 	case truth == 0:
 		return fmt.Errorf("metrics: %s: there is nothing to measure", what)
 	}

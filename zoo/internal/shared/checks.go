@@ -3,13 +3,16 @@ package shared
 import (
 	"errors"
 	"fmt"
+
+	"github.com/seqzoo/seqzoo/internal/check"
 )
 
 // MaxLayers bounds a stack; a deeper one is a slip.
 const MaxLayers = 64
 
-// errOverflow says what is wrong with a row that left the range of its numbers.
-var ErrOverflow = errors.New("numbers too large for the model: what comes of them is not finite")
+// ErrOverflow says what is wrong with a row that left the range of its numbers.
+var ErrOverflow = check.Kind(check.ErrNotFinite,
+	errors.New("numbers too large for the model: what comes of them is not finite"))
 
 func CheckIDs(what string, ids []int, n int) error {
 	if len(ids) > MaxTokens {

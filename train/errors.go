@@ -1,0 +1,29 @@
+package train
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/seqzoo/seqzoo/internal/check"
+)
+
+// What Fit and Checkpoint.Restore return errors of, beside ErrInterrupted, ErrMemory and ErrNoCheckpoint. All leave the
+// checkpoints as they are.
+var (
+	// ErrCheckpoint: there is a checkpoint, and Fit is not to resume from it.
+	ErrCheckpoint = errors.New("checkpoint")
+	// ErrOtherModel: the checkpoint has other parameters than the model.
+	ErrOtherModel = errors.New("other model")
+	// ErrOtherSettings: the checkpoint was made with another configuration.
+	ErrOtherSettings = errors.New("other settings")
+	// ErrOtherData: the checkpoint was made with other data.
+	ErrOtherData = errors.New("other data")
+)
+
+// ErrNotFinite: a loss, a gradient or what Validate measures became infinite, or no number.
+var ErrNotFinite = check.ErrNotFinite
+
+// errorOf is fmt.Errorf for an error of a kind.
+func errorOf(kind error, format string, args ...any) error {
+	return check.Kind(kind, fmt.Errorf(format, args...))
+}
