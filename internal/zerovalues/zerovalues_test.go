@@ -54,8 +54,9 @@ var byConstructor = map[string]bool{
 	"nodes.Graph":              true,
 	"nodes.Node":               true,
 	"nodes.Param":              true,
+	"run.Floats":               true, // as a slice does, out of its range
+	"run.Step":                 true,
 	"train.Batches":            true,
-	"train.Carry":              true,
 	"train.Checkpoint":         true,
 	"train.Checkpoints":        true,
 	"train.History":            true,
