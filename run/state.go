@@ -38,10 +38,20 @@ func NewState(parts []cells.Part, batch int, dtype tensor.Dtype) (*State, error)
 }
 
 // Tensors are the parts as tensors, such as a checkpoint keeps.
-func (s *State) Tensors() []*tensor.Dense { return s.tensors }
+func (s *State) Tensors() []*tensor.Dense {
+	if s == nil {
+		return nil
+	}
+	return s.tensors
+}
 
 // Parts are the numbers of the parts, [B, Width], to be read or changed.
-func (s *State) Parts() []Floats { return s.parts }
+func (s *State) Parts() []Floats {
+	if s == nil {
+		return nil
+	}
+	return s.parts
+}
 
 // Zero starts every sequence of the batch anew.
 func (s *State) Zero() {

@@ -38,8 +38,11 @@ func FloatsOf(value gorgonia.Value) (Floats, error) {
 		value)
 }
 
-// ParamFloats are the numbers of a parameter, in place.
+// ParamFloats are the numbers of a parameter, in place. Without a parameter there are none.
 func ParamFloats(p *nodes.Param) Floats {
+	if p == nil || p.Name() == "" { // nil, or not of a store
+		return Floats{}
+	}
 	f, err := floatsOfDense(p.Value())
 	if err != nil {
 		return Floats{} // a store makes no such tensor

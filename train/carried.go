@@ -1,7 +1,10 @@
 package train
 
 import (
+	"errors"
 	"fmt"
+
+	"gorgonia.org/tensor"
 
 	"github.com/seqzoo/seqzoo/run"
 )
@@ -9,12 +12,18 @@ import (
 // SaveState adds a state to a checkpoint under a name.
 func SaveState(to *Checkpoint, name string, s *run.State) {
 	for i, t := range s.Tensors() {
+		if to.Tensors == nil {
+			to.Tensors = map[string]*tensor.Dense{}
+		}
 		to.Tensors[stateName(name, i)] = t
 	}
 }
 
 // LoadState takes back what SaveState added. After an error part of the state may be the old one.
 func LoadState(from *Checkpoint, name string, s *run.State) error {
+	if from == nil || s == nil {
+		return errors.New("train: LoadState: the checkpoint or the state is nil")
+	}
 	for i, part := range s.Parts() {
 		key := stateName(name, i)
 		saved := from.Tensors[key]

@@ -15,6 +15,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"go/types"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -30,62 +31,62 @@ const module = "github.com/seqzoo/seqzoo"
 // byConstructor are the types whose zero value has methods that panic: only their constructors make usable ones. A type that
 // is not here must do better, and no type should be added.
 var byConstructor = map[string]bool{
-	"cells.Attention":          true,
-	"cells.Bahdanau":           true,
-	"cells.CoRNN":              true,
-	"cells.GRU":                true,
-	"cells.GatedDelta":         true,
-	"cells.LEM":                true,
-	"cells.LRU":                true,
-	"cells.LSTM":               true,
-	"cells.Luong":              true,
-	"cells.MLSTM":              true,
-	"cells.Memory":             true,
-	"cells.MultiHead":          true,
-	"cells.RNN":                true,
-	"cells.SLSTM":              true,
-	"cells.SRU":                true,
-	"cells.SSM":                true,
-	"cells.Stacked":            true,
-	"cells.UGRNN":              true,
-	"graph.FlowReport":         true,
-	"graph.Machine":            true,
-	"nodes.AdaptiveSoftmax":    true,
-	"nodes.Graph":              true,
-	"nodes.Node":               true,
-	"nodes.Param":              true,
-	"run.Floats":               true, // as a slice does, out of its range
-	"run.Step":                 true,
-	"train.Batches":            true,
-	"train.Checkpoint":         true,
-	"train.Checkpoints":        true,
-	"train.History":            true,
-	"train.Step":               true,
-	"unroll.Result":            true,
-	"zoo.Autoencoder":          true,
-	"zoo.Caption":              true,
-	"zoo.Captioner":            true,
-	"zoo.Conversation":         true,
-	"zoo.Emoji2Vec":            true,
-	"zoo.Forecaster":           true,
-	"zoo.HRED":                 true,
-	"zoo.LanguageModel":        true,
-	"zoo.PCA":                  true,
-	"zoo.RecurrentAutoencoder": true,
-	"zoo.Seq2Seq":              true,
-	"zoo.SequenceClassifier":   true,
-	"zoo.Session":              true,
-	"zoo.Tagger":               true,
-	"zoo.VAE":                  true,
-	"zoo/decode.Recurrent":     true,
-	"zoo/metrics.Confusion":    true,
-	"zoo/text.BPE":             true,
-	"zoo/text.Dialogues":       true,
-	"zoo/text.LineReader":      true,
-	"zoo/text.Vocabulary":      true,
-	"zoo/vectors.Vectors":      true,
-	"zoo/word2vec.Model":       true,
-	"zoo/word2vec.Network":     true,
+	"cells.Attention":                 true,
+	"cells.Bahdanau":                  true,
+	"cells.CoRNN":                     true,
+	"cells.GRU":                       true,
+	"cells.GatedDelta":                true,
+	"cells.LEM":                       true,
+	"cells.LRU":                       true,
+	"cells.LSTM":                      true,
+	"cells.Luong":                     true,
+	"cells.MLSTM":                     true,
+	"cells.Memory":                    true,
+	"cells.MultiHead":                 true,
+	"cells.RNN":                       true,
+	"cells.SLSTM":                     true,
+	"cells.SRU":                       true,
+	"cells.SSM":                       true,
+	"cells.Stacked":                   true,
+	"cells.UGRNN":                     true,
+	"graph.FlowReport":                true,
+	"graph.Machine":                   true,
+	"nodes.AdaptiveSoftmax":           true,
+	"nodes.Graph":                     true,
+	"nodes.Node":                      true,
+	"nodes.Param":                     true,
+	"run.Floats":                      true, // as a slice does, out of its range
+	"run.Step":                        true,
+	"train.Batches":                   true,
+	"train.Checkpoint":                true,
+	"train.Checkpoints":               true,
+	"train.History":                   true,
+	"train.Step":                      true,
+	"unroll.Result":                   true,
+	"zoo/caption.Caption":             true,
+	"zoo/caption.Model":               true,
+	"zoo/decode.Recurrent":            true,
+	"zoo/dialogue.Conversation":       true,
+	"zoo/dialogue.Model":              true,
+	"zoo/emoji.Model":                 true,
+	"zoo/forecast.Model":              true,
+	"zoo/label.Classifier":            true,
+	"zoo/label.Tagger":                true,
+	"zoo/lm.Model":                    true,
+	"zoo/lm.Session":                  true,
+	"zoo/metrics.Confusion":           true,
+	"zoo/reduce.Autoencoder":          true,
+	"zoo/reduce.PCA":                  true,
+	"zoo/reduce.RecurrentAutoencoder": true,
+	"zoo/reduce.VAE":                  true,
+	"zoo/seq2seq.Model":               true,
+	"zoo/text.BPE":                    true,
+	"zoo/text.Dialogues":              true,
+	"zoo/text.LineReader":             true,
+	"zoo/text.Vocabulary":             true,
+	"zoo/vectors.Vectors":             true,
+	"zoo/word2vec.Model":              true,
+	"zoo/word2vec.Network":            true,
 }
 
 // panics are the functions that are documented to panic: they are for the start of a program, with arguments in its source.
@@ -98,7 +99,9 @@ func allowed(line string) bool {
 }
 
 // instances are the types that stand for type parameters, by their constraint.
-var instances = map[string]string{"any": "int", "comparable": "string"}
+var instances = map[string]string{
+	"any": "int", "comparable": "string", "io.Closer": "io.Closer", "Model": "p_zoo.Model",
+}
 
 // publicPackages are the folders of the packages that other modules can import, from the root.
 func publicPackages(t *testing.T, root string) (dirs []string) {
@@ -171,8 +174,8 @@ func arguments(params *ast.FieldList) string {
 	var args []string
 	for _, f := range params.List {
 		of := "float64"
-		if id, ok := f.Type.(*ast.Ident); ok && instances[id.Name] != "" {
-			of = instances[id.Name]
+		if known := instances[types.ExprString(f.Type)]; known != "" {
+			of = known
 		}
 		for range f.Names {
 			args = append(args, of)
@@ -196,7 +199,7 @@ func TestZeroValues(t *testing.T) {
 	dir := t.TempDir()
 	caller, err := os.ReadFile("testdata/caller.go.txt")
 	require.NoError(t, err)
-	table := fmt.Sprintf("package main\n\nimport (\n%s)\n\nvar functions = []entry{\n%s}\n\nvar types = []entry{\n%s}\n", &imports, &functions, &types)
+	table := fmt.Sprintf("package main\n\nimport (\n\t\"io\"\n%s)\n\nvar _ io.Closer\n\nvar functions = []entry{\n%s}\n\nvar types = []entry{\n%s}\n", &imports, &functions, &types)
 	program := filepath.Join(root, "internal", "zerovalues", "caller") // which is on no disk
 	overlay := map[string]map[string]string{"Replace": {}}
 	for name, content := range map[string]string{"caller.go": string(caller), "table.go": table} {
