@@ -12,12 +12,15 @@ import (
 	"github.com/seqzoo/seqzoo/train"
 	"github.com/seqzoo/seqzoo/unroll"
 	"github.com/seqzoo/seqzoo/zoo"
+	"github.com/seqzoo/seqzoo/zoo/caption"
 	"github.com/seqzoo/seqzoo/zoo/decode"
+	"github.com/seqzoo/seqzoo/zoo/dialogue"
 	"github.com/seqzoo/seqzoo/zoo/emoji"
 	"github.com/seqzoo/seqzoo/zoo/forecast"
 	"github.com/seqzoo/seqzoo/zoo/label"
 	"github.com/seqzoo/seqzoo/zoo/lm"
 	"github.com/seqzoo/seqzoo/zoo/reduce"
+	"github.com/seqzoo/seqzoo/zoo/seq2seq"
 	"github.com/seqzoo/seqzoo/zoo/text"
 	"github.com/seqzoo/seqzoo/zoo/word2vec"
 )
@@ -32,6 +35,10 @@ func wrong() map[string]interface{ Validate() error } {
 		"cells.MultiHeadConfig":             cells.MultiHeadConfig{},
 		"unroll.Window":                     unroll.Window{},
 		"train.Clip":                        train.Clip{Norm: math.NaN(), Value: -1},
+		"zoo.Recurrent":                     bad,
+		"seq2seq.Config":                    seq2seq.Config{Encoder: bad, EmbedSource: -1, EmbedTarget: -1},
+		"dialogue.Config":                   dialogue.Config{Encoder: bad, Latent: dialogue.Latent{Width: -1, Variance: "x"}},
+		"caption.Config":                    caption.Config{Height: -1, Patch: -1, Dropout: 2},
 		"lm.Config":                         lm.Config{Recurrent: bad, IODropout: 1, EmbedStd: -1},
 		"label.Config":                      label.Config{Recurrent: bad, IODropout: 1, Embed: -1},
 		"label.ClassifierConfig":            label.ClassifierConfig{Pool: "x"},

@@ -502,3 +502,11 @@ func ExampleModel() {
 	// light 9 weights
 	// dark 9 weights
 }
+
+// A model's configuration says what was left open, of its decoder too.
+func TestConfigHasDefaults(t *testing.T) {
+	cfg := zoocaption.Config{Height: 4, Width: 4, Patch: 2, Hidden: 2, Features: 2, Decoder: zoo.Recurrent{Hidden: 3}}
+	m, err := zoocaption.New(cfg, zootest.Letters(t, 3, text.BOS, text.EOS), 1)
+	require.NoError(t, err)
+	require.Equal(t, zoo.Recurrent{Cell: "lstm", Hidden: 3, Layers: 1}, m.Config().Decoder)
+}

@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"image"
 	"io"
+	"math"
 
 	"github.com/seqzoo/seqzoo/cells"
+	"github.com/seqzoo/seqzoo/internal/check"
 	"github.com/seqzoo/seqzoo/nodes"
 	"github.com/seqzoo/seqzoo/run"
 	"github.com/seqzoo/seqzoo/unroll"
@@ -40,6 +42,7 @@ const (
 )
 
 func (c Config) withDefaults() Config {
+	c.Decoder = c.Decoder.WithDefaults()
 	c.Stride = cmp.Or(c.Stride, max(c.Patch/2, 1))
 	c.Hidden, c.Features = cmp.Or(c.Hidden, 256), cmp.Or(c.Features, 128)
 	c.Embed = cmp.Or(c.Embed, c.Decoder.Width())
@@ -54,41 +57,33 @@ func (c Config) attention() cells.AttentionConfig {
 // Validate reports every field that is out of range.
 func (c Config) Validate() error {
 	c = c.withDefaults()
-	var errs []error
-	check := func(ok bool, format string, args ...any) {
-		if !ok {
-			errs = append(errs, fmt.Errorf(format, args...))
-		}
-	}
+	var bad check.Problems
 	for _, side := range []struct {
 		name string
 		n    int
 	}{{"height", c.Height}, {"width", c.Width}} {
 		ok := side.n >= 1 && side.n <= MaxPicture
-		check(ok, "%s is %d, want 1 … %d", side.name, side.n, MaxPicture)
+		bad.Int(side.name, side.n, 1, MaxPicture)
 		if ok && c.Patch >= 1 && c.Stride >= 1 {
-			check(c.Patch <= side.n && (side.n-c.Patch)%c.Stride == 0,
+			bad.That(c.Patch <= side.n && (side.n-c.Patch)%c.Stride == 0,
 				"patches of %d every %d pixels do not cover a %s of %d to its end", c.Patch, c.Stride, side.name, side.n)
 		}
 	}
-	check(c.Patch >= 1, "patch is %d, want at least 1", c.Patch)
-	check(c.Stride >= 1, "stride is %d, want at least 1", c.Stride)
-	if len(errs) == 0 {
-		check(c.cells() <= MaxPatches, "%d patches of %d every %d pixels, want at most %d", c.cells(), c.Patch, c.Stride, MaxPatches)
+	bad.Int("patch", c.Patch, 1, math.MaxInt)
+	bad.Int("stride", c.Stride, 1, math.MaxInt)
+	if bad.None() {
+		bad.That(c.cells() <= MaxPatches, "%d patches of %d every %d pixels, want at most %d", c.cells(), c.Patch, c.Stride, MaxPatches)
 	}
-	for _, f := range []struct {
-		name string
-		n    int
-	}{{"hidden", c.Hidden}, {"features", c.Features}, {"embed", c.Embed}} {
-		check(f.n >= 1 && f.n <= cells.MaxWidth, "%s is %d, want 1 … %d", f.name, f.n, cells.MaxWidth)
-	}
-	check(c.Dropout >= 0 && c.Dropout < 1, "dropout is %g, want [0, 1)", c.Dropout)
+	bad.Int("hidden", c.Hidden, 1, cells.MaxWidth)
+	bad.Int("features", c.Features, 1, cells.MaxWidth)
+	bad.Int("embed", c.Embed, 1, cells.MaxWidth)
+	bad.Rate("dropout", c.Dropout)
 	if err := c.Decoder.Validate(); err != nil {
-		errs = append(errs, fmt.Errorf("decoder: %w", err))
+		bad.In("decoder", err)
 	} else {
-		errs = append(errs, c.attention().Validate())
+		bad.Add(c.attention().Validate())
 	}
-	return errors.Join(errs...)
+	return bad.Err()
 }
 
 // grid is how many patches lie below each other and side by side.

@@ -2,10 +2,9 @@ package dialogue
 
 import (
 	"cmp"
-	"errors"
-	"fmt"
 
 	"github.com/seqzoo/seqzoo/cells"
+	"github.com/seqzoo/seqzoo/internal/check"
 	"github.com/seqzoo/seqzoo/zoo"
 	"github.com/seqzoo/seqzoo/zoo/text"
 )
@@ -63,31 +62,19 @@ func (c Config) condition() int { return c.Context.Width() + c.Latent.Width }
 // Validate reports every field that is out of range.
 func (c Config) Validate() error {
 	c = c.withDefaults()
-	var errs []error
-	check := func(ok bool, format string, args ...any) {
-		if !ok {
-			errs = append(errs, fmt.Errorf(format, args...))
-		}
-	}
-	for _, r := range []struct {
-		name string
-		zoo.Recurrent
-	}{{"encoder", c.Encoder}, {"context", c.Context}, {"decoder", c.Decoder}} {
-		if err := r.Validate(); err != nil {
-			errs = append(errs, fmt.Errorf("%s: %w", r.name, err))
-		}
-	}
-	if err := c.Text.Validate(); err != nil {
-		errs = append(errs, fmt.Errorf("text: %w", err))
-	}
-	check(c.Embed >= 0 && c.Embed <= cells.MaxWidth, "embed is %d, want 1 … %d", c.Embed, cells.MaxWidth)
-	check(c.IODropout >= 0 && c.IODropout < 1, "io_dropout is %g, want [0, 1)", c.IODropout)
+	var bad check.Problems
+	bad.In("encoder", c.Encoder.Validate())
+	bad.In("context", c.Context.Validate())
+	bad.In("decoder", c.Decoder.Validate())
+	bad.In("text", c.Text.Validate())
+	bad.Optional("embed", c.Embed, 1, cells.MaxWidth)
+	bad.Rate("io_dropout", c.IODropout)
 	if l := c.Latent; l.Width == 0 {
-		check(l == Latent{}, "latent: it has hidden %d and variance %q, but width 0, which is none", l.Hidden, l.Variance)
+		bad.That(l == Latent{}, "latent: it has hidden %d and variance %q, but width 0, which is none", l.Hidden, l.Variance)
 	} else {
-		check(l.Width >= 1 && l.Width <= cells.MaxWidth, "latent: width is %d, want 1 … %d, or 0 for none", l.Width, cells.MaxWidth)
-		check(l.Hidden >= 0 && l.Hidden <= cells.MaxWidth, "latent: hidden is %d, want 1 … %d", l.Hidden, cells.MaxWidth)
-		check(l.Variance == "softplus" || l.Variance == "exp", "latent: variance is %q, want softplus or exp", l.Variance)
+		bad.Int("latent: width", l.Width, 1, cells.MaxWidth, "or 0 for none")
+		bad.Optional("latent: hidden", l.Hidden, 1, cells.MaxWidth)
+		check.OneOf(&bad, "latent: variance", l.Variance, "softplus", "exp")
 	}
-	return errors.Join(errs...)
+	return bad.Err()
 }

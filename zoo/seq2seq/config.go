@@ -2,10 +2,9 @@ package seq2seq
 
 import (
 	"cmp"
-	"errors"
-	"fmt"
 
 	"github.com/seqzoo/seqzoo/cells"
+	"github.com/seqzoo/seqzoo/internal/check"
 	"github.com/seqzoo/seqzoo/zoo"
 	"github.com/seqzoo/seqzoo/zoo/text"
 )
@@ -36,6 +35,7 @@ func (c Config) withDefaults() Config {
 	if c.Decoder == (zoo.Recurrent{}) {
 		c.Decoder = c.Encoder
 	}
+	c.Encoder, c.Decoder = c.Encoder.WithDefaults(), c.Decoder.WithDefaults()
 	c.Attention = cmp.Or(c.Attention, "none")
 	switch c.Attention {
 	case "bahdanau":
@@ -85,47 +85,35 @@ func (c Config) attention() cells.AttentionConfig {
 // Validate reports every field that is out of range.
 func (c Config) Validate() error {
 	c = c.withDefaults()
-	var errs []error
-	check := func(ok bool, format string, args ...any) {
-		if !ok {
-			errs = append(errs, fmt.Errorf(format, args...))
-		}
-	}
-	for name, r := range map[string]zoo.Recurrent{"encoder": c.Encoder, "decoder": c.Decoder} {
-		if err := r.Validate(); err != nil {
-			errs = append(errs, fmt.Errorf("%s: %w", name, err))
-		}
-	}
-	if err := c.Text.Validate(); err != nil {
-		errs = append(errs, fmt.Errorf("text: %w", err))
-	}
-	layers := c.Encoder.WithDefaults().Layers
-	check(layers == c.Decoder.WithDefaults().Layers, "the encoder has %d layers, the decoder %d; want as many",
-		layers, c.Decoder.WithDefaults().Layers)
-	check(c.Bridge == "none" || c.Bridge == "tanh", "bridge is %q, want none or tanh", c.Bridge)
-	check(c.Bridge != "none" || !c.Bidirectional, "bridge is none: the encoder must read one way; else it is tanh")
-	if c.Bridge == "none" && len(errs) == 0 {
+	var bad check.Problems
+	bad.In("encoder", c.Encoder.Validate())
+	bad.In("decoder", c.Decoder.Validate())
+	bad.In("text", c.Text.Validate())
+	bad.That(c.Encoder.Layers == c.Decoder.Layers, "the encoder has %d layers, the decoder %d; want as many",
+		c.Encoder.Layers, c.Decoder.Layers)
+	check.OneOf(&bad, "bridge", c.Bridge, "none", "tanh")
+	bad.That(c.Bridge != "none" || !c.Bidirectional, "bridge is none: the encoder must read one way; else it is tanh")
+	if c.Bridge == "none" && bad.None() {
 		_, err := c.missing()
-		check(err == nil, "%w", err)
+		bad.Add(err)
 	}
-	check(c.Coverage >= 0 && c.Coverage <= 1e6, "coverage is %g, want a number of 0 or more", c.Coverage)
-	check(c.IODropout >= 0 && c.IODropout < 1, "io_dropout is %g, want [0, 1)", c.IODropout)
-	check(c.EmbedStd >= 0 && c.EmbedStd <= 100, "embed_std is %g, want 0 … 100", c.EmbedStd)
-	check(c.Readout >= 0 && c.Readout <= cells.MaxWidth, "readout is %d, want 0 (none) … %d", c.Readout, cells.MaxWidth)
+	bad.That(c.Coverage >= 0 && c.Coverage <= 1e6, "coverage is %g, want a number of 0 or more", c.Coverage)
+	bad.Rate("io_dropout", c.IODropout)
+	bad.Number("embed_std", c.EmbedStd, 0, 100)
+	bad.Optional("readout", c.Readout, 1, cells.MaxWidth, "or 0 for none")
 	if width := cmp.Or(c.Readout, c.read()); c.Tied {
-		check(width == c.EmbedTarget, "tied: the output layer reads %d numbers and embed_target is %d; want as many, "+
+		bad.That(width == c.EmbedTarget, "tied: the output layer reads %d numbers and embed_target is %d; want as many, "+
 			"which a readout of %d gives", width, c.EmbedTarget, c.EmbedTarget)
 	}
-	for name, n := range map[string]int{"embed_source": c.EmbedSource, "embed_target": c.EmbedTarget} {
-		check(n >= 0 && n <= cells.MaxWidth, "%s is %d, want 1 … %d", name, n, cells.MaxWidth)
-	}
+	bad.Optional("embed_source", c.EmbedSource, 1, cells.MaxWidth)
+	bad.Optional("embed_target", c.EmbedTarget, 1, cells.MaxWidth)
 	switch c.Attention {
 	case "none":
-		check(c.Score == "" && c.Coverage == 0, "score and coverage are of an attention, and attention is none")
+		bad.That(c.Score == "" && c.Coverage == 0, "score and coverage are of an attention, and attention is none")
 	case "bahdanau", "luong":
-		errs = append(errs, c.attention().Validate())
+		bad.Add(c.attention().Validate())
 	default:
-		check(false, "attention is %q, want none, bahdanau or luong", c.Attention)
+		check.OneOf(&bad, "attention", c.Attention, "none", "bahdanau", "luong")
 	}
-	return errors.Join(errs...)
+	return bad.Err()
 }

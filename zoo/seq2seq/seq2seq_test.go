@@ -505,3 +505,10 @@ func TestSeq2SeqErrors(t *testing.T) {
 	_, err = lm.Load(dir)
 	require.Error(t, err)
 }
+
+// A model's configuration says what was left open, of its recurrent layers too.
+func TestConfigHasDefaults(t *testing.T) {
+	c := newSeq2Seq(t, seq2seq.Config{Encoder: zoo.Recurrent{Hidden: 3}}).Config()
+	require.Equal(t, zoo.Recurrent{Cell: "lstm", Hidden: 3, Layers: 1}, c.Encoder)
+	require.Equal(t, c.Encoder, c.Decoder)
+}
