@@ -63,7 +63,7 @@ var rooms = []room{
 	{"zoo/images", everywhere},
 	{"zoo/vectors", "zoo/text zoo/metrics " + everywhere},
 	{"zoo/series", "zoo/text " + everywhere},
-	{"zoo/metrics", ""},
+	{"zoo/metrics", everywhere},
 	{"zoo/text/japanese", "zoo/text"},
 	{"zoo/text", everywhere},
 
