@@ -20,6 +20,7 @@ import (
 
 	"github.com/seqzoo/seqzoo/cells"
 	"github.com/seqzoo/seqzoo/graph"
+	"github.com/seqzoo/seqzoo/internal/owncells"
 	"github.com/seqzoo/seqzoo/nodes"
 	"github.com/seqzoo/seqzoo/unroll"
 )
@@ -271,9 +272,9 @@ func newCell(s *nodes.Scope, kind string, in, hidden int) cells.Cell {
 	case "lstm":
 		return cells.NewLSTM(s, cells.LSTMConfig{In: in, Hidden: hidden})
 	case "mgu":
-		return newMGU(s, in, hidden)
+		return owncells.NewMinimalGatedUnit(s, in, hidden)
 	case "indrnn":
-		return newIndRNN(s, in, hidden)
+		return owncells.NewIndependent(s, in, hidden, nodes.ReLU)
 	case "sru":
 		if in != hidden {
 			panic(&nodes.BuildError{Op: "sru", Msg: fmt.Sprintf("its input, %d wide, is a part of its output, %d wide: want equal widths", in, hidden)})

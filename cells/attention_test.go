@@ -14,6 +14,7 @@ import (
 	"github.com/seqzoo/seqzoo/cells"
 	"github.com/seqzoo/seqzoo/internal/gradcheck"
 	"github.com/seqzoo/seqzoo/internal/ops"
+	"github.com/seqzoo/seqzoo/internal/testkit"
 	"github.com/seqzoo/seqzoo/nodes"
 	"github.com/seqzoo/seqzoo/unroll"
 )
@@ -70,14 +71,14 @@ func TestAttentionLengths(t *testing.T) {
 				context, weights = m.Attend(randomInput(g, "query", 3, 2), nil)
 			}))
 			require.NoError(t, compile(t, g, context, weights).RunAll())
-			w := floats(weights.Value())
+			w := testkit.Floats(weights.Value())
 			sum := func(b int) float64 { return w[b*3] + w[b*3+1] + w[b*3+2] }
 			require.InDelta(t, 1, sum(0), 1e-6, score)
 			require.Zero(t, w[2], score)
 			require.Zero(t, sum(1), score)
 			require.InDelta(t, 1, sum(2), 1e-6, score)
-			require.Equal(t, []float64{0, 0}, floats(context.Value())[2:4], score)
-			for _, c := range floats(context.Value()) {
+			require.Equal(t, []float64{0, 0}, testkit.Floats(context.Value())[2:4], score)
+			for _, c := range testkit.Floats(context.Value()) {
 				require.False(t, math.IsNaN(c), score)
 			}
 		}
@@ -100,7 +101,7 @@ func TestAttentionCoverage(t *testing.T) {
 		randomise(p.Value(), p.Name())
 	}
 	require.NoError(t, compile(t, g, got, loss).RunAll())
-	w, q, k, c := weights{store}, floats(query.Value()), floats(keys.Value()), floats(coverage.Value())
+	w, q, k, c := weights{store}, testkit.Floats(query.Value()), testkit.Floats(keys.Value()), testkit.Floats(coverage.Value())
 	for b := range B {
 		e, z := make([]float64, S), 0.0
 		for s := range S {
@@ -116,8 +117,8 @@ func TestAttentionCoverage(t *testing.T) {
 			e[s] /= z
 			overlap += min(e[s], c[b*S+s])
 		}
-		requireClose(t, e, floats(got.Value())[b*S:(b+1)*S], 1e-12, "weights")
-		require.InDelta(t, overlap, floats(loss.Value())[b], 1e-12)
+		testkit.RequireClose(t, e, testkit.Floats(got.Value())[b*S:(b+1)*S], 1e-12, "weights")
+		require.InDelta(t, overlap, testkit.Floats(loss.Value())[b], 1e-12)
 	}
 }
 
@@ -184,7 +185,7 @@ func TestMemoryInput(t *testing.T) {
 	}))
 	require.NoError(t, compile(t, g, append(m.Nodes(), want)...).RunAll())
 	for i, n := range m.Nodes() {
-		v := floats(n.Value())
+		v := testkit.Floats(n.Value())
 		fed := make([]float32, 0, 2*len(v))
 		for range 2 {
 			for _, x := range v {
@@ -195,7 +196,7 @@ func TestMemoryInput(t *testing.T) {
 		require.NoError(t, gorgonia.Let(to.Gorgonia(), tensor.New(tensor.WithShape(to.Shape()...), tensor.WithBacking(fed))))
 	}
 	require.NoError(t, compile(t, step, got).RunAll())
-	requireClose(t, append(floats(want.Value()), floats(want.Value())...), floats(got.Value()), 1e-6, "context")
+	testkit.RequireClose(t, append(testkit.Floats(want.Value()), testkit.Floats(want.Value())...), testkit.Floats(got.Value()), 1e-6, "context")
 }
 
 func TestAttentionErrors(t *testing.T) {

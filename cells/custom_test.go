@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seqzoo/seqzoo/cells"
+	"github.com/seqzoo/seqzoo/internal/testkit"
 	"github.com/seqzoo/seqzoo/nodes"
 )
 
@@ -82,7 +83,7 @@ func TestZeroState(t *testing.T) {
 	require.Equal(t, []int{4, 2}, s[0].Shape())
 	require.Equal(t, []int{4, 3}, s[1].Shape())
 	require.NoError(t, compile(t, g, s...).RunAll())
-	require.Equal(t, make([]float64, 12), floats(s[1].Value()))
+	require.Equal(t, make([]float64, 12), testkit.Floats(s[1].Value()))
 
 	require.EqualError(t, nodes.Try(func() { cells.Zero(g, l, 0) }), "Const: shape [0, 2]: every size must be at least 1")
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/seqzoo/seqzoo/cells"
 	"github.com/seqzoo/seqzoo/graph"
 	"github.com/seqzoo/seqzoo/internal/rng"
+	"github.com/seqzoo/seqzoo/internal/testkit"
 	"github.com/seqzoo/seqzoo/nodes"
 )
 
@@ -115,35 +116,6 @@ func compile(t *testing.T, g *nodes.Graph, want ...*nodes.Node) *graph.Machine {
 	return m
 }
 
-// floats is a copy of a value in float64.
-func floats(v gorgonia.Value) []float64 {
-	var out []float64
-	switch d := v.Data().(type) {
-	case float32:
-		return []float64{float64(d)}
-	case float64:
-		return []float64{d}
-	case []float32:
-		for _, f := range d {
-			out = append(out, float64(f))
-		}
-	case []float64:
-		out = append(out, d...)
-	}
-	return out
-}
-
-// requireClose wants |got − want| ≤ tol·max(1, |want|).
-func requireClose(t *testing.T, want, got []float64, tol float64, what string) {
-	t.Helper()
-	require.Len(t, got, len(want), what)
-	for i := range want {
-		// Written so that NaN fails.
-		require.Truef(t, math.Abs(got[i]-want[i]) <= tol*max(1, math.Abs(want[i])),
-			"%s[%d]: got %.17g, want %.17g", what, i, got[i], want[i])
-	}
-}
-
 // weights are the parameters of a cell as plain numbers, for the oracles.
 type weights struct{ store *nodes.Store }
 
@@ -173,7 +145,7 @@ func requireOracle(t *testing.T, o *oneStep, oracle func(w weights, x []float64,
 	o.run(t, o.next...)
 	rows := func(n *nodes.Node, b int) []float64 {
 		width := n.Dim(1)
-		return floats(n.Value())[b*width : (b+1)*width]
+		return testkit.Floats(n.Value())[b*width : (b+1)*width]
 	}
 	for b := range o.x.Dim(0) {
 		var s [][]float64
@@ -183,7 +155,7 @@ func requireOracle(t *testing.T, o *oneStep, oracle func(w weights, x []float64,
 		want := oracle(weights{o.store}, rows(o.x, b), s)
 		require.Len(t, o.next, len(want))
 		for i, part := range o.cell.Parts() {
-			requireClose(t, want[i], rows(o.next[i], b), 1e-12, fmt.Sprintf("row %d of %s", b, part.Name))
+			testkit.RequireClose(t, want[i], rows(o.next[i], b), 1e-12, fmt.Sprintf("row %d of %s", b, part.Name))
 		}
 	}
 }
@@ -202,7 +174,7 @@ func requireGradients(t *testing.T, batch, in int, training bool, newCell build)
 			loss := func(v float64) float64 {
 				data[i] = v
 				require.NoError(t, m.RunAll())
-				return floats(o.loss.Value())[0]
+				return testkit.Floats(o.loss.Value())[0]
 			}
 			want := (8*(loss(at+h)-loss(at-h)) - (loss(at+2*h) - loss(at-2*h))) / (12 * h)
 			data[i] = at
@@ -214,17 +186,17 @@ func requireGradients(t *testing.T, batch, in int, training bool, newCell build)
 	single.run(t, append(append([]*nodes.Node{}, single.grads...), single.next...)...)
 	o.run(t, o.next...)
 	for i := range o.next {
-		requireClose(t, floats(o.next[i].Value()), floats(single.next[i].Value()), 1e-5, "float32 value")
+		testkit.RequireClose(t, testkit.Floats(o.next[i].Value()), testkit.Floats(single.next[i].Value()), 1e-5, "float32 value")
 	}
 	for k := range exact {
-		requireClose(t, exact[k], floats(single.grads[k].Value()), 1e-4, "float32 dL/d("+o.names[k]+")")
+		testkit.RequireClose(t, exact[k], testkit.Floats(single.grads[k].Value()), 1e-4, "float32 dL/d("+o.names[k]+")")
 	}
 }
 
 func allFloats(ns []*nodes.Node) [][]float64 {
 	var out [][]float64
 	for _, n := range ns {
-		out = append(out, floats(n.Value()))
+		out = append(out, testkit.Floats(n.Value()))
 	}
 	return out
 }

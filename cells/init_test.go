@@ -6,6 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seqzoo/seqzoo/cells"
+	"github.com/seqzoo/seqzoo/internal/testkit"
 	"github.com/seqzoo/seqzoo/nodes"
 )
 
@@ -59,7 +60,7 @@ func TestForgetBiasForgets(t *testing.T) {
 	next := l.Step(g.Zeros(1, 1), cells.State{g.Zeros(1, 1), g.Const(1, 1, 1)})
 	m := compile(t, g, next...)
 	require.NoError(t, m.RunAll())
-	requireClose(t, []float64{sigmoid(1)}, floats(next[1].Value()), 1e-12, "c'")
+	testkit.RequireClose(t, []float64{sigmoid(1)}, testkit.Floats(next[1].Value()), 1e-12, "c'")
 }
 
 // Orthogonal means gate by gate: a matrix [H, 4H] that is orthogonal as a whole has gates that are not.

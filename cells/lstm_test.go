@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seqzoo/seqzoo/cells"
+	"github.com/seqzoo/seqzoo/internal/testkit"
 	"github.com/seqzoo/seqzoo/nodes"
 )
 
@@ -134,7 +135,7 @@ func TestLSTMNormEps(t *testing.T) {
 	value := func(eps float64) []float64 {
 		o := newStep(t, nodes.Float64, 2, 3, false, newLSTM(cells.LSTMConfig{In: 3, Hidden: 4, LayerNorm: cells.NormGates, NormEps: eps}))
 		o.run(t, o.next...)
-		return floats(o.next[0].Value())
+		return testkit.Floats(o.next[0].Value())
 	}
 	require.Equal(t, value(0), value(1e-5))
 	require.NotEqual(t, value(0), value(1e-2))

@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seqzoo/seqzoo/cells"
+	"github.com/seqzoo/seqzoo/internal/testkit"
 	"github.com/seqzoo/seqzoo/nodes"
 )
 
@@ -467,9 +468,9 @@ func TestSLSTMStart(t *testing.T) {
 		w.Value().Zero()
 		o.run(t, append(append([]*nodes.Node{}, o.next...), o.grads...)...)
 		h := sigmoid(2) * math.Tanh(0.5)
-		requireClose(t, []float64{h, -h, h, -h}, floats(o.next[0].Value()), 1e-6, "h")
+		testkit.RequireClose(t, []float64{h, -h, h, -h}, testkit.Floats(o.next[0].Value()), 1e-6, "h")
 		for k, g := range o.grads {
-			for _, v := range floats(g.Value()) {
+			for _, v := range testkit.Floats(g.Value()) {
 				require.False(t, math.IsNaN(v) || math.IsInf(v, 0), "gate %g, gradient of %s", gate, o.names[k])
 			}
 		}

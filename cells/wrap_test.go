@@ -11,6 +11,7 @@ import (
 
 	"github.com/seqzoo/seqzoo/cells"
 	"github.com/seqzoo/seqzoo/internal/ops"
+	"github.com/seqzoo/seqzoo/internal/testkit"
 	"github.com/seqzoo/seqzoo/nodes"
 )
 
@@ -68,8 +69,8 @@ func TestZoneout(t *testing.T) {
 			z := cells.Zoneout{Cell: shift{3}, Rates: c.rates}
 			next := z.Step(x, s)
 			require.NoError(t, compile(t, g, next...).RunAll())
-			require.Equal(t, c.a, floats(next[0].Value()))
-			require.Equal(t, c.b, floats(next[1].Value()))
+			require.Equal(t, c.a, testkit.Floats(next[0].Value()))
+			require.Equal(t, c.b, testkit.Floats(next[1].Value()))
 			require.Len(t, *asked, c.asked)
 			for _, r := range *asked {
 				require.False(t, r.PerSequence)
@@ -133,12 +134,12 @@ func TestVariational(t *testing.T) {
 			v := cells.Variational{Cell: cell, Input: c.in, Hidden: c.hid}
 			next := v.Step(g.Const(100, 1, 1), cells.State{g.Const(1, 1, 1)})
 			require.NoError(t, compile(t, g, next...).RunAll())
-			require.Equal(t, []float64{c.want}, floats(next[0].Value()))
+			require.Equal(t, []float64{c.want}, testkit.Floats(next[0].Value()))
 			require.Equal(t, c.wantAsked, *asked)
 			// What is built after the step is not masked.
 			after := nodes.MatMul(g.Const(100, 1, 1), cell.wIH)
 			require.NoError(t, compile(t, g, after).RunAll())
-			require.Equal(t, []float64{100}, floats(after.Value()))
+			require.Equal(t, []float64{100}, testkit.Floats(after.Value()))
 		})
 	}
 	t.Run("twice", func(t *testing.T) { // each wrapper masks what it was asked to
@@ -146,7 +147,7 @@ func TestVariational(t *testing.T) {
 		v := cells.Variational{Cell: cells.Variational{Cell: cell, Input: 0.5}, Hidden: 0.5}
 		next := v.Step(g.Const(100, 1, 1), cells.State{g.Const(1, 1, 1)})
 		require.NoError(t, compile(t, g, next...).RunAll())
-		require.Equal(t, []float64{200 + 2 + 2 + 1 + 1}, floats(next[0].Value()))
+		require.Equal(t, []float64{200 + 2 + 2 + 1 + 1}, testkit.Floats(next[0].Value()))
 		require.Len(t, *asked, 2)
 	})
 }
@@ -212,7 +213,7 @@ func TestVariationalOverTwoWidths(t *testing.T) {
 	g, asked := given(t, true, []float64{1}, []float64{0, 1})
 	next := cells.Variational{Cell: sums{a, b}, Hidden: 0.5}.Step(g.Zeros(1, 1), cells.State{g.Const(1, 1, 1), g.Const(1, 1, 2)})
 	require.NoError(t, compile(t, g, next...).RunAll())
-	require.Equal(t, []float64{2 + 2}, floats(next[0].Value()))
+	require.Equal(t, []float64{2 + 2}, testkit.Floats(next[0].Value()))
 	require.Len(t, *asked, 2)
 }
 

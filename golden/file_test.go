@@ -8,13 +8,12 @@ import (
 	"math"
 	"os"
 	"path/filepath"
-	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
-	"gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 
+	"github.com/seqzoo/seqzoo/internal/testkit"
 	"github.com/seqzoo/seqzoo/nodes"
 )
 
@@ -112,28 +111,7 @@ func size(shape []int) int {
 }
 
 // arrayOf is a node's value.
-func arrayOf(n *nodes.Node) array { return array{Shape: n.Shape(), Data: floats(n.Value())} }
-
-// floats copies the elements of a value.
-func floats(v gorgonia.Value) (out []float64) {
-	switch d := v.Data().(type) {
-	case float32:
-		return []float64{float64(d)}
-	case float64:
-		return []float64{d}
-	case []float64:
-		return slices.Clone(d)
-	case []float32:
-		for _, x := range d {
-			out = append(out, float64(x))
-		}
-	case []int:
-		for _, x := range d {
-			out = append(out, float64(x))
-		}
-	}
-	return out
-}
+func arrayOf(n *nodes.Node) array { return array{Shape: n.Shape(), Data: testkit.Floats(n.Value())} }
 
 // fill writes data to a tensor of the same size.
 func fill(to *tensor.Dense, data []float64) {

@@ -5,6 +5,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/seqzoo/seqzoo/internal/testkit"
 	"github.com/seqzoo/seqzoo/nodes"
 )
 
@@ -44,7 +45,7 @@ func runInitialisers(r *goldenRun) {
 	known := []string{"mean", "variance", "std"}
 	var sum, squares, largest, n float64
 	for draw := 0; n < 2e4; draw++ {
-		w := floats(r.store.Root().In("draw%d", draw).Param("W", init, cols, rows).Value())
+		w := testkit.Floats(r.store.Root().In("draw%d", draw).Param("W", init, cols, rows).Value())
 		for _, x := range w {
 			sum, squares, largest, n = sum+x, squares+x*x, max(largest, math.Abs(x)), n+1
 		}

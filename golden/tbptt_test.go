@@ -9,6 +9,7 @@ import (
 	"gorgonia.org/tensor"
 
 	"github.com/seqzoo/seqzoo/cells"
+	"github.com/seqzoo/seqzoo/internal/testkit"
 	"github.com/seqzoo/seqzoo/nodes"
 	"github.com/seqzoo/seqzoo/run"
 	"github.com/seqzoo/seqzoo/train"
@@ -107,7 +108,7 @@ func runTruncated(r *goldenRun) {
 
 	for j, v := range state.Tensors() {
 		name := s.states[j%len(s.states)] + "_n"
-		got[name] = append(got[name], floats(v)...)
+		got[name] = append(got[name], testkit.Floats(v)...)
 	}
 	outputs := map[string]array{
 		"y": {Shape: []int{T, B, Out}, Data: got["y"]},
@@ -166,7 +167,7 @@ func (r *goldenRun) gradients(s *train.Step) map[*nodes.Param][]float64 {
 		require.True(r, ok)
 		d, err := vg.Grad()
 		require.NoError(r, err)
-		grads[p] = floats(d)
+		grads[p] = testkit.Floats(d)
 	}
 	require.Len(r, grads, len(r.store.Params()), "parameters that the graph uses")
 	return grads
@@ -204,7 +205,7 @@ func (t theirs) values() map[string]array {
 	values := map[string]array{}
 	for _, vg := range t.params {
 		p := vg.(theirParam)
-		values[p.name] = array{Shape: p.value.Shape(), Data: floats(p.value)}
+		values[p.name] = array{Shape: p.value.Shape(), Data: testkit.Floats(p.value)}
 	}
 	return values
 }

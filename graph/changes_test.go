@@ -12,6 +12,7 @@ import (
 
 	"github.com/seqzoo/seqzoo/cells"
 	"github.com/seqzoo/seqzoo/graph"
+	"github.com/seqzoo/seqzoo/internal/owncells"
 	"github.com/seqzoo/seqzoo/nodes"
 	"github.com/seqzoo/seqzoo/unroll"
 )
@@ -258,13 +259,13 @@ func TestInputsThatChangeInPlace(t *testing.T) {
 
 // scaled is a cell that multiplies its input by a constant of Gorgonia's.
 type scaled struct {
-	*mgu
+	*owncells.MinimalGatedUnit
 	by *G.Node
 }
 
 func (s scaled) Step(x *nodes.Node, state cells.State) cells.State {
 	g := x.Graph()
-	return s.mgu.Step(g.Of(G.Must(G.Mul(x.Gorgonia(), s.by))), state)
+	return s.MinimalGatedUnit.Step(g.Of(G.Must(G.Mul(x.Gorgonia(), s.by))), state)
 }
 
 // In a step of a recurrence what was changed is refused.
@@ -274,7 +275,7 @@ func TestChangesInARecurrence(t *testing.T) {
 	g := nodes.NewGraph(nodes.Options{Dtype: nodes.Float64})
 	x := g.Input("x", 3, 5, 3)
 	random(t, rand.New(rand.NewPCG(1, 1)), x)
-	y := unroll.Over(scaled{newMGU(store.Root(), 3, 4), by}).Unroll(x, nil, unroll.Options{}).Y()
+	y := unroll.Over(scaled{owncells.NewMinimalGatedUnit(store.Root(), 3, 4), by}).Unroll(x, nil, unroll.Options{}).Y()
 	vm, err := graph.Compile(g.Expr(), graph.Keep(y.Gorgonia()))
 	require.NoError(t, err)
 	defer vm.Close()

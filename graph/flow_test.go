@@ -12,6 +12,7 @@ import (
 
 	"github.com/seqzoo/seqzoo/graph"
 	"github.com/seqzoo/seqzoo/internal/gradcheck"
+	"github.com/seqzoo/seqzoo/internal/testkit"
 	"github.com/seqzoo/seqzoo/nodes"
 	"github.com/seqzoo/seqzoo/unroll"
 )
@@ -81,7 +82,7 @@ func TestGradientFlow(t *testing.T) {
 				want := flowOf(t, m)
 				for at := range states["top h"] {
 					direct := 0.0
-					for _, v := range floats(t, grads[at].Gorgonia()) {
+					for _, v := range testkit.Floats(grads[at].Value()) {
 						direct += v * v
 					}
 					for _, l := range want.Layers {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/seqzoo/seqzoo/graph"
 	"github.com/seqzoo/seqzoo/internal/gorgoniatest"
+	"github.com/seqzoo/seqzoo/internal/testkit"
 	"github.com/seqzoo/seqzoo/nodes"
 	"github.com/seqzoo/seqzoo/unroll"
 	"gorgonia.org/tensor"
@@ -37,7 +38,7 @@ func TestCheckGradients(t *testing.T) {
 			loss = l.Gorgonia()
 			d = nodes.Scale(g.Of(grads[1]), 1.01).Gorgonia() // a mistake
 		}))
-		before := floats(t, inputs[1])
+		before := testkit.Floats(inputs[1].Value())
 		for _, opts := range [][]graph.Option{nil, {graph.Plain()}} {
 			r, err := graph.CheckGradients(loss, inputs, grads, graph.GradientCheck{Samples: 20, Directions: 3}, opts...)
 			require.NoError(t, err)
@@ -47,7 +48,7 @@ func TestCheckGradients(t *testing.T) {
 			require.Equal(t, 20, r.Inputs[1].Checked)
 			require.Equal(t, "lstm/W_ih", r.Inputs[1].Name)
 			require.Contains(t, r.String(), "lstm/W_hh")
-			require.Equal(t, before, floats(t, inputs[1]), "values are put back")
+			require.Equal(t, before, testkit.Floats(inputs[1].Value()), "values are put back")
 		}
 		grads[1] = d
 		r, err := graph.CheckGradients(loss, inputs, grads, graph.GradientCheck{Tolerance: 1e-4})

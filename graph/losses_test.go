@@ -9,6 +9,7 @@ import (
 	"gorgonia.org/tensor"
 
 	"github.com/seqzoo/seqzoo/graph"
+	"github.com/seqzoo/seqzoo/internal/testkit"
 	"github.com/seqzoo/seqzoo/nodes"
 )
 
@@ -53,7 +54,7 @@ func TestLossesAgainstPlain(t *testing.T) {
 				require.NoError(t, gorgonia.Let(ids.Gorgonia(), tensor.New(tensor.WithShape(3, 2), tensor.WithBacking(id))))
 				require.NoError(t, m.RunAll())
 				for _, n := range keep {
-					got[i] = append(got[i], floats(t, n))
+					got[i] = append(got[i], testkit.Floats(n.Value()))
 				}
 			}
 			for i := range got[0] {
@@ -91,7 +92,7 @@ func TestIgnoredTargetsHideTheirLogits(t *testing.T) {
 				require.NoError(t, m.RunAll())
 				var got [][]float64
 				for _, n := range keep {
-					got = append(got, floats(t, n))
+					got = append(got, testkit.Floats(n.Value()))
 				}
 				require.NoError(t, m.Close())
 				if want == nil {

@@ -12,6 +12,7 @@ import (
 	"gorgonia.org/tensor"
 
 	"github.com/seqzoo/seqzoo/graph"
+	"github.com/seqzoo/seqzoo/internal/owncells"
 	"github.com/seqzoo/seqzoo/nodes"
 	"github.com/seqzoo/seqzoo/unroll"
 )
@@ -41,7 +42,13 @@ func language(t require.TestingT, store *nodes.Store, T, B, V, H int) model {
 			return s.Param(name, nodes.Normal(0, 0.1), shape...)
 		}
 		x := nodes.Dropout(nodes.Embedding(param("E", V, H), ids, 0), 0.1)
-		y := unroll.Over(&mgu{H, param("W_f", H, H), param("U_f", H, H), param("W_h", H, H), param("U_h", H, H), param("b", H)}).Unroll(x, nil, unroll.Options{}).Y()
+		cell := &owncells.MinimalGatedUnit{
+			Hidden: H,
+			WF:     param("W_f", H, H), UF: param("U_f", H, H),
+			WH: param("W_h", H, H), UH: param("U_h", H, H),
+			B: param("b", H),
+		}
+		y := unroll.Over(cell).Unroll(x, nil, unroll.Options{}).Y()
 		logits := nodes.Add(nodes.MatMul(y, param("W", H, V)), param("c", V))
 		loss := nodes.CrossEntropy(logits, targets, nodes.CrossEntropyOptions{Ignore: []int{0}, Smoothing: 0.1})
 		m.keep = append(m.keep, loss.Gorgonia())

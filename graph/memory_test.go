@@ -10,13 +10,14 @@ import (
 
 	"github.com/seqzoo/seqzoo/graph"
 	"github.com/seqzoo/seqzoo/internal/memtest"
+	"github.com/seqzoo/seqzoo/internal/testkit"
 )
 
 // values are copies of what a machine left in the nodes of a model.
 func values(t require.TestingT, m model) [][]float64 {
 	var out [][]float64
 	for _, n := range m.keep {
-		out = append(out, floats(t, n))
+		out = append(out, testkit.Floats(n.Value()))
 	}
 	return out
 }

@@ -14,6 +14,8 @@ import (
 
 	"github.com/seqzoo/seqzoo/cells"
 	"github.com/seqzoo/seqzoo/graph"
+	"github.com/seqzoo/seqzoo/internal/owncells"
+	"github.com/seqzoo/seqzoo/internal/testkit"
 	"github.com/seqzoo/seqzoo/nodes"
 	"github.com/seqzoo/seqzoo/unroll"
 )
@@ -22,26 +24,6 @@ import (
 type model struct {
 	g    *nodes.Graph
 	keep []*gorgonia.Node
-}
-
-// floats are the elements of a node's value.
-func floats(t require.TestingT, n *gorgonia.Node) []float64 {
-	switch v := n.Value().Data().(type) {
-	case float64:
-		return []float64{v}
-	case float32:
-		return []float64{float64(v)}
-	case []float64:
-		return append([]float64(nil), v...)
-	case []float32:
-		out := make([]float64, len(v))
-		for i, x := range v {
-			out[i] = float64(x)
-		}
-		return out
-	}
-	require.FailNow(t, "no floats")
-	return nil
 }
 
 // outcome compiles and runs a model, twice, and gives the values of its nodes.
@@ -53,7 +35,7 @@ func (m model) outcome(t require.TestingT, opts ...graph.Option) [][]float64 {
 	require.NoError(t, vm.RunAll())
 	var out [][]float64
 	for _, n := range m.keep {
-		out = append(out, floats(t, n))
+		out = append(out, testkit.Floats(n.Value()))
 	}
 	return out
 }
@@ -109,39 +91,7 @@ func bindInts(t require.TestingT, n *nodes.Node, v []int) {
 	require.NoError(t, gorgonia.Let(n.Gorgonia(), tensor.New(tensor.WithShape(n.Shape()...), tensor.WithBacking(v))))
 }
 
-// mgu is a cell of a user's own, with two products one after the other.
-type mgu struct {
-	hidden             int
-	wF, uF, wH, uH, bF *nodes.Param
-}
-
-func newMGU(s *nodes.Scope, in, hidden int) *mgu {
-	p := func(name string, shape ...int) *nodes.Param { return s.Param(name, nodes.Normal(0, 0.4), shape...) }
-	return &mgu{hidden, p("W_f", in, hidden), p("U_f", hidden, hidden), p("W_h", in, hidden), p("U_h", hidden, hidden), p("b", hidden)}
-}
-
-func (m *mgu) Parts() []cells.Part { return []cells.Part{{Name: "h", Width: m.hidden}} }
-
-func (m *mgu) Step(x *nodes.Node, s cells.State) cells.State {
-	h := s[0]
-	f := nodes.Sigmoid(nodes.Add(nodes.MatMul(x, m.wF), nodes.MatMul(h, m.uF), m.bF))
-	n := nodes.Tanh(nodes.Add(nodes.MatMul(x, m.wH), nodes.MatMul(nodes.Mul(f, h), m.uH)))
-	return cells.State{nodes.Add(nodes.Mul(nodes.OneMinus(f), h), nodes.Mul(f, n))}
-}
-
-// independent is a cell of a user's own whose units see only themselves (IndRNN; Li et al., 2018): no product with h.
-type independent struct {
-	hidden  int
-	w, u, b *nodes.Param
-}
-
-func (c *independent) Parts() []cells.Part { return []cells.Part{{Name: "h", Width: c.hidden}} }
-
-func (c *independent) Step(x *nodes.Node, s cells.State) cells.State {
-	return cells.State{nodes.Softplus(nodes.Add(nodes.MatMul(x, c.w), nodes.Mul(s[0], c.u), c.b))}
-}
-
-// simple is another (SRU; Lei et al., 2018): all its products are of x, and the gates look at the last state element by
+// simple is a cell of a user's own (SRU; Lei et al., 2018): all its products are of x, and the gates look at the last state element by
 // element, so that everything but a few products of elements can be taken out of the loop.
 type simple struct {
 	hidden     int
@@ -291,9 +241,9 @@ func newCell(s *nodes.Scope, kind string, in, hidden int, memory *nodes.Node) ce
 	case "gru", "gru before":
 		return cells.NewGRU(s, cells.GRUConfig{In: in, Hidden: hidden, ResetBefore: kind == "gru before"})
 	case "mgu":
-		return newMGU(s, in, hidden)
+		return owncells.NewMinimalGatedUnit(s, in, hidden)
 	case "independent":
-		return &independent{hidden, s.Param("W", nodes.Normal(0, 0.5), in, hidden), s.Param("u", nodes.Normal(0, 0.5), hidden), s.Param("b", nodes.Zeros(), hidden)}
+		return owncells.NewIndependent(s, in, hidden, nodes.Softplus)
 	case "simple":
 		return &simple{hidden, s.Param("W", nodes.Normal(0, 0.5), in, 3*hidden), s.Param("v", nodes.Normal(0, 0.5), 2*hidden),
 			s.Param("b", nodes.Zeros(), 2*hidden), s.Param("W_p", nodes.Normal(0, 0.5), in, hidden)}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/seqzoo/seqzoo/cells"
 	"github.com/seqzoo/seqzoo/graph"
+	"github.com/seqzoo/seqzoo/internal/owncells"
 	"github.com/seqzoo/seqzoo/nodes"
 	"github.com/seqzoo/seqzoo/unroll"
 )
@@ -145,11 +146,11 @@ func recomputing(t require.TestingT, kind string, T, B, I, H, recompute int) mod
 // embedded looks its input up inside of the step.
 type embedded struct {
 	table *nodes.Param
-	*mgu
+	*owncells.MinimalGatedUnit
 }
 
 func (e *embedded) Step(x *nodes.Node, s cells.State) cells.State {
-	return e.mgu.Step(nodes.Embedding(e.table, x, -1), s)
+	return e.MinimalGatedUnit.Step(nodes.Embedding(e.table, x, -1), s)
 }
 
 // An error inside of a segment names the step of the whole sequence.
@@ -163,7 +164,7 @@ func TestRecomputeErrorNamesTheStep(t *testing.T) {
 			v := make([]int, T*B)
 			v[bad*B+1] = 99
 			bindInts(t, ids, v)
-			cell := &embedded{store.Root().Param("E", nodes.Normal(0, 1), 5, 4), newMGU(store.Root(), 4, 6)}
+			cell := &embedded{store.Root().Param("E", nodes.Normal(0, 1), 5, 4), owncells.NewMinimalGatedUnit(store.Root(), 4, 6)}
 			y := unroll.Over(cell).Unroll(ids, nil, unroll.Options{Recompute: 3, Reverse: reverse}).Y()
 			for _, opts := range [][]graph.Option{nil, {graph.Without("hoist")}} {
 				vm, err := graph.Compile(g.Expr(), append(opts, graph.Keep(y.Gorgonia()))...)
@@ -208,7 +209,7 @@ func TestRecomputeSeen(t *testing.T) {
 func TestRecomputeMistake(t *testing.T) {
 	err := nodes.Try(func() {
 		g := nodes.NewGraph(nodes.Options{})
-		unroll.Over(newMGU(nodes.NewStore(nodes.Float32, 1).Root(), 2, 3)).Unroll(g.Input("x", 4, 1, 2), nil, unroll.Options{Recompute: -2})
+		unroll.Over(owncells.NewMinimalGatedUnit(nodes.NewStore(nodes.Float32, 1).Root(), 2, 3)).Unroll(g.Input("x", 4, 1, 2), nil, unroll.Options{Recompute: -2})
 	})
 	require.ErrorContains(t, err, "Recompute is -2: want the number of steps from one kept state to the next, 0 to keep all, or SqrtT")
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/seqzoo/seqzoo/cells"
 	"github.com/seqzoo/seqzoo/graph"
+	"github.com/seqzoo/seqzoo/internal/owncells"
 	"github.com/seqzoo/seqzoo/nodes"
 	"github.com/seqzoo/seqzoo/unroll"
 )
@@ -341,7 +342,7 @@ func TestOperationsWithStateInARecurrence(t *testing.T) {
 		return nodes.Try(func() {
 			store := nodes.NewStore(nodes.Float64, 1)
 			g := nodes.NewGraph(nodes.Options{Dtype: nodes.Float64, Training: true})
-			cell := normalised{newMGU(store.Root(), 3, 4)}
+			cell := normalised{owncells.NewMinimalGatedUnit(store.Root(), 3, 4)}
 			res := unroll.Over(cell).Unroll(g.Input("x", 3, 5, 3), nil, o)
 			ds := g.Gradients(nodes.Mean(nodes.Square(res.Y())), store.Params()[0])
 			x := g.Expr().ByName("x")[0]
@@ -361,7 +362,7 @@ func TestOperationsWithStateInARecurrence(t *testing.T) {
 }
 
 // normalised is a cell over a batch normalised input.
-type normalised struct{ *mgu }
+type normalised struct{ *owncells.MinimalGatedUnit }
 
 func (n normalised) Step(x *nodes.Node, s cells.State) cells.State {
 	g := x.Graph()
@@ -370,5 +371,5 @@ func (n normalised) Step(x *nodes.Node, s cells.State) cells.State {
 	if err != nil {
 		panic(err)
 	}
-	return n.mgu.Step(g.Of(y), s)
+	return n.MinimalGatedUnit.Step(g.Of(y), s)
 }

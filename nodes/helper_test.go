@@ -9,7 +9,7 @@ import (
 
 	"github.com/seqzoo/seqzoo/graph"
 	"github.com/seqzoo/seqzoo/internal/gradcheck"
-	"github.com/seqzoo/seqzoo/internal/ops"
+	"github.com/seqzoo/seqzoo/internal/testkit"
 	"github.com/seqzoo/seqzoo/nodes"
 )
 
@@ -33,20 +33,9 @@ func run(t *testing.T, g *nodes.Graph, want ...*nodes.Node) [][]float64 {
 	require.NoError(t, m.RunAll())
 	var out [][]float64
 	for _, n := range want {
-		v, err := ops.TensorOf(n.Value())
-		require.NoError(t, err)
-		out = append(out, gradcheck.Floats(v))
+		out = append(out, testkit.Floats(n.Value()))
 	}
 	return out
-}
-
-// floats are the elements of a parameter.
-func floats(p *nodes.Param) []float64 {
-	v, err := ops.TensorOf(p.Value())
-	if err != nil {
-		panic(err)
-	}
-	return gradcheck.Floats(v)
 }
 
 func f64() *nodes.Graph { return nodes.NewGraph(nodes.Options{Dtype: nodes.Float64}) }

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"github.com/seqzoo/seqzoo/internal/testkit"
 	"github.com/seqzoo/seqzoo/nodes"
 )
 
@@ -105,11 +106,11 @@ func TestInitialValuesDependOnSeedAndPathAlone(t *testing.T) {
 		got := declare(other, some)
 		slices.Reverse(some)
 		for _, i := range some {
-			w := floats(want[names[i]])
-			if !slices.Equal(w, floats(got[names[i]])) {
+			w := testkit.Floats(want[names[i]].Value())
+			if !slices.Equal(w, testkit.Floats(got[names[i]].Value())) {
 				t.Fatalf("%s depends on more than its path", names[i])
 			}
-			for k, v := range floats(half[names[i]]) {
+			for k, v := range testkit.Floats(half[names[i]].Value()) {
 				if v != float64(float32(w[k])) {
 					t.Fatalf("%s in float32 is %v, want %v", names[i], v, w[k])
 				}
@@ -124,7 +125,7 @@ func TestInitialValuesDependOnSeedAndPathAlone(t *testing.T) {
 	require.Equal(t, value(1, "a"), value(1, "a"))
 	s := nodes.NewStore(nodes.Float64, 1).Root()
 	l0, l1 := s.In("l0").Param("W", nodes.Normal(0, 1), 8), s.In("l1").Param("W", nodes.Normal(0, 1), 8)
-	require.NotEqual(t, floats(l0), floats(l1), "layers must not start alike")
+	require.NotEqual(t, testkit.Floats(l0.Value()), testkit.Floats(l1.Value()), "layers must not start alike")
 }
 
 func TestValueIsMadeOnce(t *testing.T) {
@@ -218,7 +219,7 @@ func TestOrthogonal(t *testing.T) {
 func TestBlocks(t *testing.T) {
 	s := nodes.NewStore(nodes.Float64, 1).Root()
 	b := s.Param("b", nodes.Blocks(nodes.Zeros(), nodes.Ones(), nodes.Constant(2)), 6)
-	require.Equal(t, []float64{0, 0, 1, 1, 2, 2}, floats(b))
+	require.Equal(t, []float64{0, 0, 1, 1, 2, 2}, testkit.Floats(b.Value()))
 	w := floats(s.Param("W", nodes.Blocks(nodes.Orthogonal(1), nodes.Blocks(nodes.Constant(3), nodes.Constant(4))), 2, 4))
 	require.InDelta(t, 0, w[0]*w[4]+w[1]*w[5], 1e-15)
 	require.InDelta(t, 1, w[0]*w[0]+w[1]*w[1], 1e-15)

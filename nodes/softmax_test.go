@@ -13,6 +13,7 @@ import (
 
 	"github.com/seqzoo/seqzoo/internal/gradcheck"
 	"github.com/seqzoo/seqzoo/internal/rng"
+	"github.com/seqzoo/seqzoo/internal/testkit"
 	"github.com/seqzoo/seqzoo/nodes"
 )
 
@@ -53,7 +54,7 @@ func adaptive(t testing.TB, dtype tensor.Dtype, c nodes.AdaptiveSoftmaxConfig) (
 	var a *nodes.AdaptiveSoftmax
 	require.NoError(t, nodes.Try(func() { a = nodes.NewAdaptiveSoftmax(s.Root(), c) }))
 	for _, p := range s.Params() {
-		set(p, drawn(p.Name(), len(floats(p))))
+		set(p, drawn(p.Name(), len(testkit.Floats(p.Value()))))
 	}
 	return s, a
 }
@@ -78,7 +79,7 @@ func TestAdaptiveSoftmaxGolden(t *testing.T) {
 		s, a := adaptive(t, c.dtype, nodes.AdaptiveSoftmaxConfig{In: 6, V: 17, Cutoffs: []int{5, 11}, Div: 2})
 		require.Len(t, s.Params(), len(golden.Params))
 		for _, p := range s.Params() {
-			require.Len(t, floats(p), len(golden.Params[p.Name()]), p.Name())
+			require.Len(t, testkit.Floats(p.Value()), len(golden.Params[p.Name()]), p.Name())
 			set(p, golden.Params[p.Name()])
 		}
 		g := nodes.NewGraph(nodes.Options{Dtype: c.dtype})
@@ -102,7 +103,7 @@ func TestAdaptiveSoftmaxGolden(t *testing.T) {
 
 // slowAdaptive is the definition, in loops: the log probabilities of all tokens for one x.
 func slowAdaptive(s *nodes.Store, c nodes.AdaptiveSoftmaxConfig, x []float64) []float64 {
-	param := func(name string) []float64 { p, _ := s.Get(name); return floats(p) }
+	param := func(name string) []float64 { p, _ := s.Get(name); return testkit.Floats(p.Value()) }
 	times := func(x, w []float64) []float64 {
 		y := make([]float64, len(w)/len(x))
 		for i := range y {

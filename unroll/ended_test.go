@@ -11,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/seqzoo/seqzoo/cells"
+	"github.com/seqzoo/seqzoo/internal/testkit"
 	"github.com/seqzoo/seqzoo/nodes"
 	"github.com/seqzoo/seqzoo/unroll"
 )
@@ -21,7 +22,7 @@ var engines = map[string]engine{"plain": plain, "compiled": compiled, "tape mach
 // checkEnded wants the values and gradients of p whatever stands behind the ends of its sequences,
 // and in the initial state of those without a step, which is their last state too; and gradients of
 // 0 there.
-func (p problem) checkEnded(t tb, dtype tensor.Dtype, behind float64, strategy unroll.Strategy, on engine, what string) {
+func (p problem) checkEnded(t testkit.T, dtype tensor.Dtype, behind float64, strategy unroll.Strategy, on engine, what string) {
 	t.Helper()
 	s := p.setting(t, dtype)
 	want := s.run(t, strategy, on)

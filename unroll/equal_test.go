@@ -11,28 +11,11 @@ import (
 	"gorgonia.org/tensor"
 
 	"github.com/seqzoo/seqzoo/cells"
+	"github.com/seqzoo/seqzoo/internal/owncells"
+	"github.com/seqzoo/seqzoo/internal/testkit"
 	"github.com/seqzoo/seqzoo/nodes"
 	"github.com/seqzoo/seqzoo/unroll"
 )
-
-// indRNN is a cell of another kind: every unit sees itself alone (Li et al., 2018).
-//
-//	h' = relu(x·W_ih + u∘h + b)
-type indRNN struct{ wIH, u, b *nodes.Param }
-
-func newIndRNN(s *nodes.Scope, in, hidden int) indRNN {
-	return indRNN{
-		wIH: s.Param("W_ih", nodes.XavierUniform(1), in, hidden),
-		u:   s.Param("u", nodes.Uniform(-1, 1), hidden),
-		b:   s.Param("b", nodes.Zeros(), hidden),
-	}
-}
-
-func (c indRNN) Parts() []cells.Part { return []cells.Part{{Name: "h", Width: c.u.Shape()[0]}} }
-
-func (c indRNN) Step(x *nodes.Node, s cells.State) cells.State {
-	return cells.State{nodes.ReLU(nodes.Add(nodes.MatMul(x, c.wIH), nodes.Mul(s[0], c.u), c.b))}
-}
 
 // zoo are the cells that the property tests draw from; each has an output of the given width.
 var zoo = map[string]func(s *nodes.Scope, in, out int) cells.Cell{
@@ -100,7 +83,7 @@ var zoo = map[string]func(s *nodes.Scope, in, out int) cells.Cell{
 	"cfc": func(s *nodes.Scope, in, out int) cells.Cell {
 		return cells.NewCfC(s, cells.CfCConfig{In: in, Hidden: out})
 	},
-	"indrnn": func(s *nodes.Scope, in, out int) cells.Cell { return newIndRNN(s, in, out) },
+	"indrnn": func(s *nodes.Scope, in, out int) cells.Cell { return owncells.NewIndependent(s, in, out, nodes.ReLU) },
 }
 
 // layerSpec describes a layer; exactly one of its three kinds is set.
@@ -160,7 +143,7 @@ type problem struct {
 	Init          bool  // an initial state is given
 	StateAt       int   // a time whose state enters the loss, or −1
 	Training      bool
-	Generator     bool    // noise from the library's generator, not given (and no reference then)
+	Generator     bool // noise from the library's generator, not given (and no reference then)
 	// Behind is what x holds behind the ends of the sequences, and the initial state for those of
 	// length 0; 0: numbers like all others.
 	Behind float64
@@ -220,7 +203,7 @@ type setting struct {
 	layer unroll.Layer
 }
 
-func (p problem) setting(t tb, dtype tensor.Dtype) setting {
+func (p problem) setting(t testkit.T, dtype tensor.Dtype) setting {
 	s := setting{problem: p, store: nodes.NewStore(dtype, 1)}
 	try(t, func() { s.layer = p.Layer.build(s.store.Root(), p.In, p.Out) })
 	randomise(s.store)
@@ -256,7 +239,7 @@ type named struct {
 }
 
 // run unrolls one way and returns outputs, final states, the state asked for, and all gradients.
-func (s setting) run(t tb, strategy unroll.Strategy, on engine) []named {
+func (s setting) run(t testkit.T, strategy unroll.Strategy, on engine) []named {
 	t.Helper()
 	var want []*nodes.Node
 	var names []string
@@ -320,7 +303,7 @@ func (s setting) run(t tb, strategy unroll.Strategy, on engine) []named {
 }
 
 // reference is what run must return for outputs and states.
-func (s setting) reference(t tb) []named {
+func (s setting) reference(t testkit.T) []named {
 	r := &reference{t: t, store: s.store, T: s.T, B: s.B, training: s.Training, lengths: s.Lengths}
 	all := numbers("x", s.T*s.B*s.In)
 	x := make(seq, s.T)
@@ -351,16 +334,16 @@ func (s setting) reference(t tb) []named {
 	return out
 }
 
-func requireSame(t tb, want, got []named, tol float64, what string) {
+func requireSame(t testkit.T, want, got []named, tol float64, what string) {
 	t.Helper()
 	require.GreaterOrEqual(t, len(got), len(want)) // the reference has no gradients
 	for i, w := range want {
 		require.Equal(t, w.name, got[i].name)
-		requireClose(t, w.value, got[i].value, tol, what+": "+w.name)
+		testkit.RequireClose(t, w.value, got[i].value, tol, what+": "+w.name)
 	}
 }
 
-func (p problem) check(t tb, dtype tensor.Dtype, tol float64) {
+func (p problem) check(t testkit.T, dtype tensor.Dtype, tol float64) {
 	t.Helper()
 	s := p.setting(t, dtype)
 	expand := s.run(t, unroll.Expand, plain)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/seqzoo/seqzoo/cells"
 	"github.com/seqzoo/seqzoo/graph"
+	"github.com/seqzoo/seqzoo/internal/testkit"
 	"github.com/seqzoo/seqzoo/nodes"
 	"github.com/seqzoo/seqzoo/unroll"
 )
@@ -259,7 +260,7 @@ func TestSecondDerivative(t *testing.T) {
 	require.EqualError(t, err, "Scan: its gradient has no derivative of its own; unroll with Expand where a second derivative is needed")
 	g, d, err := second(unroll.Expand)
 	require.NoError(t, err)
-	requireClose(t, []float64{6, 12}, compiled(t, g, []*nodes.Node{d})[0], 1e-12, "6x")
+	testkit.RequireClose(t, []float64{6, 12}, compiled(t, g, []*nodes.Node{d})[0], 1e-12, "6x")
 }
 
 func TestStrategyString(t *testing.T) {

@@ -1,8 +1,6 @@
 package unroll_test
 
 import (
-	"fmt"
-	"math"
 	"regexp"
 	"strings"
 	"testing"
@@ -13,15 +11,10 @@ import (
 
 	"github.com/seqzoo/seqzoo/graph"
 	"github.com/seqzoo/seqzoo/internal/rng"
+	"github.com/seqzoo/seqzoo/internal/testkit"
 	"github.com/seqzoo/seqzoo/nodes"
 	"github.com/seqzoo/seqzoo/unroll"
 )
-
-// tb is what *testing.T and *rapid.T have in common.
-type tb interface {
-	require.TestingT
-	Helper()
-}
 
 // numbers are n normal numbers that float32 holds exactly, a function of name alone.
 func numbers(name string, n int) []float64 {
@@ -84,39 +77,21 @@ func set(v gorgonia.Value, values []float64) {
 	}
 }
 
-// floats is a copy of a value in float64.
-func floats(v gorgonia.Value) []float64 {
-	var out []float64
-	switch d := v.Data().(type) {
-	case float32:
-		return []float64{float64(d)}
-	case float64:
-		return []float64{d}
-	case []float32:
-		for _, f := range d {
-			out = append(out, float64(f))
-		}
-	case []float64:
-		out = append(out, d...)
-	}
-	return out
-}
-
 // engine runs a graph once and returns the values of some nodes.
-type engine func(t tb, g *nodes.Graph, want []*nodes.Node) [][]float64
+type engine func(t testkit.T, g *nodes.Graph, want []*nodes.Node) [][]float64
 
-func compiled(t tb, g *nodes.Graph, want []*nodes.Node) [][]float64 {
+func compiled(t testkit.T, g *nodes.Graph, want []*nodes.Node) [][]float64 {
 	t.Helper()
 	return runOnce(t, g, want)
 }
 
 // plain runs every operation by its definition.
-func plain(t tb, g *nodes.Graph, want []*nodes.Node) [][]float64 {
+func plain(t testkit.T, g *nodes.Graph, want []*nodes.Node) [][]float64 {
 	t.Helper()
 	return runOnce(t, g, want, graph.Plain())
 }
 
-func runOnce(t tb, g *nodes.Graph, want []*nodes.Node, options ...graph.Option) [][]float64 {
+func runOnce(t testkit.T, g *nodes.Graph, want []*nodes.Node, options ...graph.Option) [][]float64 {
 	t.Helper()
 	m, err := graph.Compile(g.Expr(), append(options, keep(want...))...)
 	require.NoError(t, err)
@@ -136,13 +111,13 @@ func keep(ns ...*nodes.Node) graph.Option {
 func values(ns []*nodes.Node) [][]float64 {
 	out := make([][]float64, len(ns))
 	for i, n := range ns {
-		out[i] = floats(n.Value())
+		out[i] = testkit.Floats(n.Value())
 	}
 	return out
 }
 
 // tape runs on Gorgonia's own machine, and reads results the only way that is safe there.
-func tape(t tb, g *nodes.Graph, want []*nodes.Node) [][]float64 {
+func tape(t testkit.T, g *nodes.Graph, want []*nodes.Node) [][]float64 {
 	t.Helper()
 	read := make([]gorgonia.Value, len(want))
 	for i, n := range want {
@@ -158,26 +133,15 @@ func tape(t tb, g *nodes.Graph, want []*nodes.Node) [][]float64 {
 		if read[i] == nil {
 			read[i] = n.Value() // an input
 		}
-		out[i] = floats(read[i])
+		out[i] = testkit.Floats(read[i])
 	}
 	return out
 }
 
 // try builds and wants no mistake.
-func try(t tb, build func()) {
+func try(t testkit.T, build func()) {
 	t.Helper()
 	require.NoError(t, nodes.Try(build))
-}
-
-// requireClose wants |got − want| ≤ tol·max(1, |want|).
-func requireClose(t tb, want, got []float64, tol float64, what string) {
-	t.Helper()
-	require.Len(t, got, len(want), what)
-	for i := range want {
-		if !(math.Abs(got[i]-want[i]) <= tol*max(1, math.Abs(want[i]))) {
-			require.FailNow(t, fmt.Sprintf("%s[%d]: got %.17g, want %.17g", what, i, got[i], want[i]))
-		}
-	}
 }
 
 // operands are the parameters of a store, for Gradients.

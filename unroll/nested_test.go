@@ -10,6 +10,7 @@ import (
 
 	"github.com/seqzoo/seqzoo/cells"
 	"github.com/seqzoo/seqzoo/graph"
+	"github.com/seqzoo/seqzoo/internal/testkit"
 	"github.com/seqzoo/seqzoo/nodes"
 	"github.com/seqzoo/seqzoo/unroll"
 )
@@ -51,7 +52,7 @@ func requireAgreement(t *testing.T, store *nodes.Store, training bool, p program
 				continue
 			}
 			for i := range got {
-				requireClose(t, first[i], got[i], 1e-10, fmt.Sprintf("%s, value %d", name, i))
+				testkit.RequireClose(t, first[i], got[i], 1e-10, fmt.Sprintf("%s, value %d", name, i))
 			}
 		}
 	}
@@ -80,7 +81,7 @@ func requireDifferences(t *testing.T, g *nodes.Graph, loss *nodes.Node, at []*te
 			f := func(x float64) float64 {
 				data[i] = x
 				require.NoError(t, m.RunAll())
-				return floats(loss.Value())[0]
+				return testkit.Floats(loss.Value())[0]
 			}
 			want := (8*(f(x+h)-f(x-h)) - (f(x+2*h) - f(x-2*h))) / (12 * h)
 			data[i] = x

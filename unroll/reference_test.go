@@ -8,6 +8,7 @@ import (
 	"github.com/seqzoo/seqzoo/cells"
 	"github.com/seqzoo/seqzoo/graph"
 	"github.com/seqzoo/seqzoo/internal/rng"
+	"github.com/seqzoo/seqzoo/internal/testkit"
 	"github.com/seqzoo/seqzoo/nodes"
 	"github.com/seqzoo/seqzoo/unroll"
 )
@@ -23,7 +24,7 @@ func over(c cells.Cell) unroll.Layer { return leaf{unroll.Over(c), c} }
 // reference runs layers the plain way: a cell's step, compiled once for one time, is run again and again by the loop of
 // the package's documentation. Layers of layers are done on slices.
 type reference struct {
-	t        tb
+	t        testkit.T
 	store    *nodes.Store
 	T, B     int
 	training bool

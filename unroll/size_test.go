@@ -11,12 +11,13 @@ import (
 
 	"github.com/seqzoo/seqzoo/cells"
 	"github.com/seqzoo/seqzoo/graph"
+	"github.com/seqzoo/seqzoo/internal/testkit"
 	"github.com/seqzoo/seqzoo/nodes"
 	"github.com/seqzoo/seqzoo/unroll"
 )
 
 // model is a two-layer network over T steps with all that hangs on a step: lengths, dropout, zoneout, gradients.
-func model(t tb, T int, strategy unroll.Strategy) (g *nodes.Graph, loss *nodes.Node, grads []*nodes.Node) {
+func model(t testkit.T, T int, strategy unroll.Strategy) (g *nodes.Graph, loss *nodes.Node, grads []*nodes.Node) {
 	store := nodes.NewStore(nodes.Float32, 1)
 	g = nodes.NewGraph(nodes.Options{Training: true})
 	try(t, func() {
@@ -51,7 +52,7 @@ func TestScanGraphDoesNotGrow(t *testing.T) {
 			require.False(t, f != f, "NaN")
 		}
 	}
-	require.Positive(t, floats(loss.Value())[0])
+	require.Positive(t, testkit.Floats(loss.Value())[0])
 }
 
 // A slice beyond 255 is where Gorgonia's own would be merged with another one: Expand must not be.

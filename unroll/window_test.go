@@ -9,6 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/seqzoo/seqzoo/cells"
+	"github.com/seqzoo/seqzoo/internal/testkit"
 	"github.com/seqzoo/seqzoo/nodes"
 	"github.com/seqzoo/seqzoo/unroll"
 )
@@ -101,14 +102,14 @@ func TestWindowPlanProperties(t *testing.T) {
 
 // truncation is a cell run over a sequence in windows.
 type truncation struct {
-	t     tb
+	t     testkit.T
 	T, B  int
 	store *nodes.Store
 	cell  cells.Cell
 	how   unroll.Strategy
 }
 
-func newTruncation(t tb, T int, how unroll.Strategy) truncation {
+func newTruncation(t testkit.T, T int, how unroll.Strategy) truncation {
 	tr := truncation{t: t, T: T, B: 2, store: nodes.NewStore(nodes.Float64, 1), how: how}
 	tr.cell = cells.NewLSTM(tr.store.Root(), cells.LSTMConfig{In: 2, Hidden: 3})
 	randomise(tr.store)
@@ -195,13 +196,13 @@ func TestWindowsCutTheGradientWhereTheySay(t *testing.T) {
 		require.NoError(t, err)
 		want, got := tr.inOneGraph(spans), tr.inWindows(spans)
 		for i := range want {
-			requireClose(t, want[i], got[i], 1e-10, fmt.Sprint("value ", i))
+			testkit.RequireClose(t, want[i], got[i], 1e-10, fmt.Sprint("value ", i))
 		}
 		full := tr.full()
-		requireClose(t, full[0], got[0], 1e-10, "the loss, which truncation does not change")
+		testkit.RequireClose(t, full[0], got[0], 1e-10, "the loss, which truncation does not change")
 		if max(w.Length, w.Stride) >= T {
 			for i := range full {
-				requireClose(t, full[i], got[i], 1e-10, fmt.Sprint("full backpropagation, value ", i))
+				testkit.RequireClose(t, full[i], got[i], 1e-10, fmt.Sprint("full backpropagation, value ", i))
 			}
 		}
 	})

@@ -13,6 +13,7 @@ import (
 
 	"github.com/seqzoo/seqzoo/graph/internal/native"
 	"github.com/seqzoo/seqzoo/internal/gorgoniatest"
+	"github.com/seqzoo/seqzoo/internal/gradcheck"
 	"github.com/seqzoo/seqzoo/internal/ops"
 )
 
@@ -110,7 +111,7 @@ func translate(n *G.Node, operands []*G.Node, values []G.Value) (ops.Tensor, err
 
 // near compares with a tolerance relative to the largest number.
 func near(t require.TestingT, want, got ops.Tensor, tolerance float64, n *G.Node) {
-	w, g := floats(want), floats(got)
+	w, g := gradcheck.Floats(want), gradcheck.Floats(got)
 	require.Len(t, g, len(w), "%v", n)
 	scale := 1.0
 	for _, v := range w {
@@ -124,15 +125,4 @@ func near(t require.TestingT, want, got ops.Tensor, tolerance float64, n *G.Node
 		}
 		require.InDelta(t, w[i], g[i], tolerance*scale, "element %d of %v, %v", i, n, n.Shape())
 	}
-}
-
-func floats(t ops.Tensor) []float64 {
-	if t.F64 != nil {
-		return t.F64
-	}
-	out := make([]float64, len(t.F32))
-	for i, v := range t.F32 {
-		out[i] = float64(v)
-	}
-	return out
 }
