@@ -38,6 +38,9 @@ func run(t *testing.T, g *nodes.Graph, want ...*nodes.Node) [][]float64 {
 	return out
 }
 
+// elements are those of a parameter.
+func elements(p *nodes.Param) []float64 { return testkit.Floats(p.Value()) }
+
 func f64() *nodes.Graph { return nodes.NewGraph(nodes.Options{Dtype: nodes.Float64}) }
 
 // fails wants building to stop with this message.

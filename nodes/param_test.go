@@ -118,7 +118,7 @@ func TestInitialValuesDependOnSeedAndPathAlone(t *testing.T) {
 		}
 	})
 	value := func(seed uint64, name string) []float64 {
-		return floats(nodes.NewStore(nodes.Float64, seed).Root().Param(name, nodes.Normal(0, 1), 8))
+		return elements(nodes.NewStore(nodes.Float64, seed).Root().Param(name, nodes.Normal(0, 1), 8))
 	}
 	require.NotEqual(t, value(1, "a"), value(2, "a"))
 	require.NotEqual(t, value(1, "a"), value(1, "b"))
@@ -164,7 +164,7 @@ func TestInitialiserStatistics(t *testing.T) {
 		{nodes.Gates(4, nodes.XavierNormal(1)), 0, math.Sqrt(2.0 / (in + out/4)), 0},
 	} {
 		t.Run(c.init.String(), func(t *testing.T) {
-			w := floats(nodes.NewStore(nodes.Float64, 3).Root().Param("W", c.init, in, out))
+			w := elements(nodes.NewStore(nodes.Float64, 3).Root().Param("W", c.init, in, out))
 			mean := sum(w) / n
 			variance, third, top := 0.0, 0.0, math.Inf(-1)
 			for _, v := range w {
@@ -185,15 +185,15 @@ func TestInitialiserStatistics(t *testing.T) {
 	}
 	require.True(t, nodes.Zeros().IsZero())
 	require.False(t, nodes.Ones().IsZero())
-	require.Equal(t, []float64{0, 0}, floats(nodes.NewStore(nodes.Float64, 1).Root().Param("b", nodes.Zeros(), 2)))
-	require.Equal(t, []float64{-0.5, -0.5}, floats(nodes.NewStore(nodes.Float64, 1).Root().Param("b", nodes.Constant(-0.5), 2)))
+	require.Equal(t, []float64{0, 0}, elements(nodes.NewStore(nodes.Float64, 1).Root().Param("b", nodes.Zeros(), 2)))
+	require.Equal(t, []float64{-0.5, -0.5}, elements(nodes.NewStore(nodes.Float64, 1).Root().Param("b", nodes.Constant(-0.5), 2)))
 }
 
 func TestOrthogonal(t *testing.T) {
 	for _, s := range [][2]int{{1, 1}, {1, 7}, {7, 1}, {2, 2}, {5, 3}, {3, 5}, {32, 32}, {33, 33}, {97, 64}, {64, 97}, {131, 131}} {
 		for _, gain := range []float64{1, 0.3, -2} {
 			t.Run(fmt.Sprint(s, gain), func(t *testing.T) {
-				w := floats(nodes.NewStore(nodes.Float64, 5).Root().Param("W", nodes.Orthogonal(gain), s[0], s[1]))
+				w := elements(nodes.NewStore(nodes.Float64, 5).Root().Param("W", nodes.Orthogonal(gain), s[0], s[1]))
 				n, length := min(s[0], s[1]), max(s[0], s[1])
 				at := func(v, k int) float64 {
 					if s[0] > s[1] {
@@ -220,12 +220,12 @@ func TestBlocks(t *testing.T) {
 	s := nodes.NewStore(nodes.Float64, 1).Root()
 	b := s.Param("b", nodes.Blocks(nodes.Zeros(), nodes.Ones(), nodes.Constant(2)), 6)
 	require.Equal(t, []float64{0, 0, 1, 1, 2, 2}, testkit.Floats(b.Value()))
-	w := floats(s.Param("W", nodes.Blocks(nodes.Orthogonal(1), nodes.Blocks(nodes.Constant(3), nodes.Constant(4))), 2, 4))
+	w := elements(s.Param("W", nodes.Blocks(nodes.Orthogonal(1), nodes.Blocks(nodes.Constant(3), nodes.Constant(4))), 2, 4))
 	require.InDelta(t, 0, w[0]*w[4]+w[1]*w[5], 1e-15)
 	require.InDelta(t, 1, w[0]*w[0]+w[1]*w[1], 1e-15)
 	require.Equal(t, []float64{3, 4, 3, 4}, []float64{w[2], w[3], w[6], w[7]})
-	gates := floats(s.Param("G", nodes.Gates(2, nodes.Normal(0, 1)), 3, 4))
+	gates := elements(s.Param("G", nodes.Gates(2, nodes.Normal(0, 1)), 3, 4))
 	require.NotEqual(t, gates[0:2], gates[2:4], "the gates must not be copies")
-	cube := floats(s.Param("C", nodes.Blocks(nodes.Zeros(), nodes.Ones()), 2, 1, 2))
+	cube := elements(s.Param("C", nodes.Blocks(nodes.Zeros(), nodes.Ones()), 2, 1, 2))
 	require.Equal(t, []float64{0, 1, 0, 1}, cube)
 }
