@@ -71,6 +71,7 @@ var rooms = []room{
 	{"train", "run graph " + description},
 	{"run", "graph " + description},
 	{"internal/gradcheck", "nodes graph " + everywhere},
+	{"internal/owncells", "cells nodes"},
 
 	// The symbolic half never imports the engine.
 	{"unroll", "cells nodes nodes/internal/* " + everywhere},

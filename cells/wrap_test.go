@@ -185,7 +185,7 @@ func TestVariationalByOperand(t *testing.T) {
 		}})
 		next := cells.Variational{Cell: cell, Input: c.in, Hidden: c.hidden}.Step(g.Const(100, 1, 1), cells.State{g.Const(1, 1, 1)})
 		require.NoError(t, compile(t, g, next...).RunAll())
-		require.Equal(t, []float64{c.want}, floats(next[0].Value()), "%g %g: %v", c.in, c.hidden, asked)
+		require.Equal(t, []float64{c.want}, testkit.Floats(next[0].Value()), "%g %g: %v", c.in, c.hidden, asked)
 	}
 }
 
@@ -195,8 +195,8 @@ func TestZoneoutByPart(t *testing.T) {
 	s := cells.State{constant(g, "a", []float64{1, 2, 3}, 1, 3), constant(g, "b", []float64{4, 5, 6}, 1, 3)}
 	next := cells.Zoneout{Cell: shift{3}, ByPart: map[string]float64{"b": 0.5}}.Step(x, s)
 	require.NoError(t, compile(t, g, next...).RunAll())
-	require.Equal(t, []float64{10, 20, 30}, floats(next[0].Value()))
-	require.Equal(t, []float64{4, 2, 3}, floats(next[1].Value()))
+	require.Equal(t, []float64{10, 20, 30}, testkit.Floats(next[0].Value()))
+	require.Equal(t, []float64{4, 2, 3}, testkit.Floats(next[1].Value()))
 	require.Len(t, *asked, 1)
 	for want, z := range map[string]cells.Zoneout{
 		"rates of the parts [c]": {Cell: shift{3}, ByPart: map[string]float64{"c": 0.5}},
