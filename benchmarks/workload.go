@@ -27,7 +27,7 @@ import (
 
 // Workload is something to measure, in float32.
 type Workload struct {
-	Cell        string // rnn, gru, lstm, or a user's own: mgu, a minimal gated unit; indrnn; sru
+	Cell        string // the spec of any registered cell, or a user's own: mgu, a minimal gated unit; indrnn; sru
 	B, T, I, H  int    // batch, steps, input and hidden widths
 	V, Layers   int    // of Generate: vocabulary and stacked layers; of Words: vocabulary
 	Mode        string // Train, Infer, Generate or Words
@@ -88,13 +88,41 @@ func (w Workload) Build() (*Job, error) {
 	return nil, fmt.Errorf("no mode %q: want %s, %s, %s or %s", w.Mode, Train, Infer, Generate, Words)
 }
 
+// gates are how many matrices, as wide as the layer, multiply the input and the state.
+func (w Workload) gates() (input, state float64) {
+	if gates, ok := map[string]float64{"rnn": 1, "gru": 3, "lstm": 4, "mgu": 2}[w.Cell]; ok {
+		return gates, gates
+	}
+	if gates, ok := map[string]float64{"indrnn": 1, "sru": 3}[w.Cell]; ok {
+		return gates, 0
+	}
+	const H = 8
+	products := map[bool]float64{}
+	err := nodes.Try(func() {
+		cell := newCell(nodes.NewStore(nodes.Float32, 0).Root(), w.Cell, H, H)
+		g := nodes.NewGraph(nodes.Options{})
+		s := cells.Zero(g, cell, 1)
+		trace, stop := g.Trace(s...)
+		defer stop()
+		defer g.OnProduct(func(x *nodes.Node, p *nodes.Param) *nodes.Node {
+			size := 1
+			for _, n := range p.Shape() {
+				size *= n
+			}
+			products[trace.Reaches(x)] += float64(size) / (H * H)
+			return x
+		})()
+		cell.Step(g.Input("x", 1, H), s)
+	})
+	if err != nil {
+		return 0, 0 // building it says why
+	}
+	return products[false], products[true]
+}
+
 // Flops counts the multiplications and additions of the matrix products of a step.
 func (w Workload) Flops() float64 {
-	gates := float64(map[string]int{"rnn": 1, "gru": 3, "lstm": 4, "mgu": 2, "indrnn": 1, "sru": 3}[w.Cell])
-	recurrent := gates // those that multiply the state by a matrix
-	if w.Cell == "indrnn" || w.Cell == "sru" {
-		recurrent = 0
-	}
+	gates, recurrent := w.gates()
 	steps, in, h := float64(w.B*w.T), float64(w.I), float64(w.H)
 	if w.Mode == Words {
 		in = h
@@ -265,12 +293,6 @@ func norm(v gorgonia.Value) float64 {
 
 func newCell(s *nodes.Scope, kind string, in, hidden int) cells.Cell {
 	switch kind {
-	case "rnn":
-		return cells.NewRNN(s, cells.RNNConfig{In: in, Hidden: hidden})
-	case "gru":
-		return cells.NewGRU(s, cells.GRUConfig{In: in, Hidden: hidden})
-	case "lstm":
-		return cells.NewLSTM(s, cells.LSTMConfig{In: in, Hidden: hidden})
 	case "mgu":
 		return owncells.NewMinimalGatedUnit(s, in, hidden)
 	case "indrnn":
@@ -281,5 +303,9 @@ func newCell(s *nodes.Scope, kind string, in, hidden int) cells.Cell {
 		}
 		return newSRU(s, in)
 	}
-	panic(&nodes.BuildError{Op: "cell", Msg: fmt.Sprintf("no cell %q: want rnn, gru, lstm, mgu, indrnn or sru", kind)})
+	cfg, err := cells.Parse(kind)
+	if err != nil {
+		panic(&nodes.BuildError{Op: "cell", Msg: fmt.Sprintf("%v; or mgu, a minimal gated unit", err), Err: err})
+	}
+	return cfg.Sized(in, hidden).New(s)
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"github.com/seqzoo/seqzoo/cells"
 	"math"
 	"os"
 	"runtime"
@@ -49,7 +50,7 @@ type result struct {
 
 func main() {
 	var c config
-	flag.StringVar(&c.Cell, "cell", "lstm", "rnn, gru, lstm, mgu (minimal gated unit), indrnn or sru")
+	flag.StringVar(&c.Cell, "cell", "lstm", "spec of a cell, such as gru,reset_before: mgu (minimal gated unit), "+strings.Join(cells.Registered(), ", "))
 	flag.IntVar(&c.B, "b", 32, "batch")
 	flag.IntVar(&c.T, "t", 50, "steps")
 	flag.IntVar(&c.I, "i", 64, "input width")

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/seqzoo/seqzoo/cells"
 	"github.com/seqzoo/seqzoo/examples/internal/cli"
@@ -29,11 +30,13 @@ const (
 	batch   = 32
 )
 
-// networks are the cells to compare.
-var networks = []struct {
+type network struct {
 	name string
 	cell func(s *nodes.Scope) cells.Cell
-}{
+}
+
+// networks are the cells to compare.
+var networks = []network{
 	{"RNN", rnn(nodes.Normal(0, 0.5/5.66))},
 	{"RNN, large weights", rnn(nodes.Normal(0, 3/5.66))},
 	{"RNN, orthogonal", rnn(nodes.Orthogonal(1))},
@@ -156,6 +159,7 @@ func run(args []string, out io.Writer) error {
 	T := f.Int("t", 40, "length of the sequences: how long the first symbol must be remembered")
 	steps := f.Int("steps", 1500, "steps of training")
 	seed := f.Uint64("seed", 1, "seed of weights and data")
+	own := f.String("cell", "", "`spec` of one more cell to compare, such as slstm or gru,memory=40\n"+cli.CellsHelp())
 	if err := cli.Parse(f, args, "Shows how gradients vanish and explode in recurrent networks, and what mends it.", out); err != nil {
 		return err
 	}
@@ -181,6 +185,18 @@ func run(args []string, out io.Writer) error {
 	say("Of %d random symbols, which was the first? After the last one the network must say. What it gets wrong has to", *T)
 	say("travel back over all steps to where the symbol was seen: dL/dh_t = dL/dh_{t+1} · ∂h_{t+1}/∂h_t, again and again.")
 	say("If the factor is mostly below 1, nothing arrives, and if it is above 1, it explodes.\n")
+	networks := slices.Clone(networks)
+	if *own != "" {
+		cfg, err := cells.Parse(*own)
+		if err == nil {
+			cfg = cfg.Sized(symbols, hidden)
+			err = cfg.Validate()
+		}
+		if err != nil {
+			return cli.Usagef("-cell: %w", err)
+		}
+		networks = append(networks, network{*own, cfg.New})
+	}
 	tasks := make([]*task, len(networks))
 	for i, n := range networks {
 		var err error
