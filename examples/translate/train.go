@@ -67,9 +67,12 @@ func (t *trainer) flags(f *flag.FlagSet) {
 
 func (t *trainer) check() error {
 	var errs []error
-	for name, n := range map[string]int{"hidden": t.hidden, "embed": t.embed, "layers": t.layers, "min-count": t.minCount} {
-		if n < 1 {
-			errs = append(errs, fmt.Errorf("-%s is %d; want at least 1", name, n))
+	for _, f := range []struct {
+		name string
+		n    int
+	}{{"hidden", t.hidden}, {"embed", t.embed}, {"layers", t.layers}, {"min-count", t.minCount}} {
+		if f.n < 1 {
+			errs = append(errs, fmt.Errorf("-%s is %d; want at least 1", f.name, f.n))
 		}
 	}
 	if t.best != "loss" && t.best != "bleu" {

@@ -139,11 +139,7 @@ func New(cfg Config, words *text.Vocabulary, seed uint64) (m *Model, err error) 
 	if !begins || !ends {
 		return nil, fmt.Errorf("zoo: captioner: the vocabulary needs the special tokens %s and %s", text.BOS, text.EOS)
 	}
-	dtype := nodes.Float32
-	if cfg.Float64 {
-		dtype = nodes.Float64
-	}
-	m.store = nodes.NewStore(dtype, seed)
+	m.store = nodes.NewStore(shared.DtypeOf(cfg.Float64), seed)
 	if err := nodes.Try(m.declare); err != nil {
 		return nil, fmt.Errorf("zoo: captioner: %w", err)
 	}

@@ -86,11 +86,7 @@ func New(cfg Config, v *text.Vocabulary, seed uint64) (m *Model, err error) {
 	if err := cfg.Text.Unicode.Check(v); err != nil {
 		return nil, fmt.Errorf("zoo: hred: %w", err)
 	}
-	dtype := nodes.Float32
-	if cfg.Float64 {
-		dtype = nodes.Float64
-	}
-	m = &Model{cfg: cfg.withDefaults(), vocabulary: v, store: nodes.NewStore(dtype, seed)}
+	m = &Model{cfg: cfg.withDefaults(), vocabulary: v, store: nodes.NewStore(shared.DtypeOf(cfg.Float64), seed)}
 	var begins, ends bool
 	m.bos, begins = v.ID(text.BOS)
 	m.eos, ends = v.ID(text.EOS)

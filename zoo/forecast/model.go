@@ -120,11 +120,7 @@ func New(cfg Config, scale *series.Scale, seed uint64) (*Model, error) {
 	if err := scale.Check(len(cfg.Variables)); err != nil {
 		return fail(err)
 	}
-	dtype := nodes.Float32
-	if cfg.Float64 {
-		dtype = nodes.Float64
-	}
-	m := &Model{cfg: cfg, scale: scale, store: nodes.NewStore(dtype, seed)}
+	m := &Model{cfg: cfg, scale: scale, store: nodes.NewStore(shared.DtypeOf(cfg.Float64), seed)}
 	for _, name := range cfg.Targets {
 		m.targets = append(m.targets, slices.Index(cfg.Variables, name))
 	}

@@ -100,11 +100,7 @@ func newLabeller(kind string, cfg Config, pool Pool, tokens, labels *text.Vocabu
 	if err := cfg.Text.Unicode.Check(tokens); err != nil {
 		return nil, m.errorf("%w", err)
 	}
-	dtype := nodes.Float32
-	if cfg.Float64 {
-		dtype = nodes.Float64
-	}
-	m.store = nodes.NewStore(dtype, seed)
+	m.store = nodes.NewStore(shared.DtypeOf(cfg.Float64), seed)
 	err := nodes.Try(func() {
 		root, in := m.store.Root(), cfg.Features
 		if in == 0 {

@@ -345,6 +345,3 @@ func init() { zoo.Register("VAE", openVAE) }
 func openVAE(_ *zoo.Dir, cfg VAEConfig) (*VAE, error) {
 	return NewVAE(cfg, 0)
 }
-
-// LoadVAE is Load for a directory that must hold a VAE.
-func LoadVAE(dir string) (*VAE, error) { return zoo.LoadAs[*VAE](dir, "a VAE") }

@@ -63,11 +63,7 @@ func New(cfg Config, source, target *text.Vocabulary, seed uint64) (m *Model, er
 		return nil, fmt.Errorf("zoo: seq2seq: %w", err)
 	}
 	cfg = cfg.withDefaults()
-	dtype := nodes.Float32
-	if cfg.Float64 {
-		dtype = nodes.Float64
-	}
-	m = &Model{cfg: cfg, sources: source, targets: target, store: nodes.NewStore(dtype, seed)}
+	m = &Model{cfg: cfg, sources: source, targets: target, store: nodes.NewStore(shared.DtypeOf(cfg.Float64), seed)}
 	var begins, ends bool
 	m.bos, begins = target.ID(text.BOS)
 	m.eos, ends = target.ID(text.EOS)
