@@ -1,0 +1,25 @@
+// Package seq2seq holds models that read one sequence of tokens and write another one:
+// translation, spelling out, copying. An encoder reads the source (in both directions, if
+// Bidirectional); a decoder writes the target, and may look back at the source by the attention of
+// Bahdanau or of Luong.
+//
+//	source, err := text.NewVocabulary(text.VocabularyConfig{Specials: []string{text.Unk}},
+//		[]string{"a", "b", "c"})
+//	target, err := text.NewVocabulary(text.VocabularyConfig{Specials: []string{text.Unk, text.BOS, text.EOS}},
+//		[]string{"x", "y", "z"})
+//	model, err := seq2seq.New(seq2seq.Config{
+//		Encoder:       zoo.Recurrent{Cell: "gru", Hidden: 64},
+//		Bidirectional: true,
+//		Attention:     "bahdanau",
+//	}, source, target, 1)
+//	pairs, err := model.Pairs([][]string{{"a", "b"}}, [][]string{{"y", "x"}})
+//	task, err := model.Task(seq2seq.Data{Train: pairs}) // for train.Fit
+//	found, err := model.Translate(context.Background(), []string{"b", "c"}, decode.SearchOptions{Beam: 5})
+//
+// [Config] describes a model, [New] makes one, [Load] reads one that Save has written. Pairs
+// brings tokens to ids, [Data] is what Task trains on, and Translate and TranslateAll search for
+// the best target, greedily, by a beam or by sampling. [Graph] is what Forward builds, for those
+// who want to see the attention or to add a loss of their own.
+//
+// A model may be used by many goroutines at once.
+package seq2seq
