@@ -58,6 +58,9 @@ var given = map[string]string{
 		var source, target *train.Padded
 		var sources, targets [][]int
 		var pad int`,
+	"train/epoch.go": `
+		var stream *train.Stream
+		var batches *train.Batches`,
 	"train/doc.go": `
 		var task train.Task
 		var adam train.Optimizer`,
