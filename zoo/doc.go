@@ -32,7 +32,7 @@
 // for models of text, vocabulary.json, or source.json and target.json. Files hold data only: an
 // architecture is one of the names that the program knows, and an unknown name or field is refused
 // by name. Saving over a model replaces it in one step, for readers and for crashes alike
-// (docs/design/0021-saving-in-one-step.md).
+// (docs/design/0019-saving-in-one-step.md).
 //
 // # Errors
 //
