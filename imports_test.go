@@ -39,7 +39,7 @@ var rooms = []room{
 	{"examples/*", "examples/internal/cli examples/nextword/data zoo/* zoo/text/* " + model},
 	{"examples/internal/cli", "examples/internal/datatest " + model},
 	{"examples/*/*", ""},
-	{"benchmarks/step", "benchmarks graph"},
+	{"benchmarks/step", "benchmarks cells graph"},
 	{"benchmarks/dropin", "graph " + everywhere},
 	{"benchmarks", "graph " + description},
 
