@@ -38,7 +38,7 @@ func descriptors(t *testing.T) int {
 	return len(fds)
 }
 
-// Trial 18: compile, run and Close leave nothing behind. TestMain looks for goroutines once more.
+// Compile, run and Close leave nothing behind. TestMain looks for goroutines once more.
 func TestCompileRunClose(t *testing.T) {
 	m := training(t, "lstm", 5, 3, 4, 6)
 	// Something large enough that a machine that stayed would be seen.
@@ -84,7 +84,7 @@ func resident(t *testing.T) float64 {
 	return pages * float64(os.Getpagesize())
 }
 
-// Trial 19: many steps of training neither allocate, nor grow, nor slow down.
+// Many steps of training neither allocate, nor grow, nor slow down.
 func TestSoak(t *testing.T) {
 	steps, interval := 100_000, 10_000
 	if *long {
@@ -140,7 +140,7 @@ func TestSoak(t *testing.T) {
 	require.Less(t, seconds[len(seconds)-1], 1.25*seconds[0], "on a machine that does other work at the time")
 }
 
-// Trial 15: training gives the same bits with any number of workers, again and again, whatever GOMAXPROCS is.
+// Training gives the same bits with any number of workers, again and again, whatever GOMAXPROCS is.
 func TestSameBits(t *testing.T) {
 	procs := runtime.GOMAXPROCS(0)
 	defer runtime.GOMAXPROCS(procs)
@@ -171,7 +171,7 @@ func TestSameBits(t *testing.T) {
 	}
 }
 
-// Trial 27: what a machine says it needs is what it takes.
+// What a machine says it needs is what it takes.
 func TestMemoryForecast(t *testing.T) {
 	r := rand.New(rand.NewPCG(27, 27))
 	worst := 0.0
@@ -195,7 +195,7 @@ func TestMemoryForecast(t *testing.T) {
 	t.Logf("at most %.1f %% off", 100*worst)
 }
 
-// Trial 10: any shapes build a model whose Scan, Expand and Gorgonia's machine agree, or are refused by a *BuildError.
+// Any shapes build a model whose Scan, Expand and Gorgonia's machine agree, or are refused by a *BuildError.
 func TestShapeFuzz(t *testing.T) {
 	trials := 150
 	if *long {

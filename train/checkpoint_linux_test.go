@@ -30,7 +30,7 @@ func mount(t *testing.T, options string) (dir string) {
 	return dir
 }
 
-// Trial 4: a disk of 1.5 MB that fills up.
+// A disk of 1.5 MB that fills up.
 func TestDiskFull(t *testing.T) {
 	dir := mount(t, "size=1536k")
 	s := openCheckpoints(t, dir, 1)
@@ -48,7 +48,7 @@ func TestDiskFull(t *testing.T) {
 	require.NoError(t, s.Close())
 }
 
-// Trial 4: a directory that turns read-only, as file systems do after an error, and one that is from the start.
+// A directory that turns read-only, as file systems do after an error, and one that is from the start.
 func TestReadOnlyDirectory(t *testing.T) {
 	dir := mount(t, "size=4m")
 	s := openCheckpoints(t, dir, 1)
@@ -111,14 +111,14 @@ func saveInChild(t *testing.T, env string, prefix ...string) (message string, st
 	return string(out), latest.Step
 }
 
-// Trial 4: a limit on the size of files, of 64 kB.
+// A limit on the size of files, of 64 kB.
 func TestFileSizeLimit(t *testing.T) {
 	message, step := saveInChild(t, "SEQZOO_TEST_FSIZE=1")
 	require.Contains(t, message, syscall.EFBIG.Error())
 	require.Equal(t, 1, step)
 }
 
-// Trial 3, on the program as the kernel sees it: errors injected into its system calls.
+// Errors injected into its system calls.
 func TestInjectedSystemCallErrors(t *testing.T) {
 	strace, err := exec.LookPath("strace")
 	if err != nil {

@@ -391,7 +391,7 @@ func twoSaved(t *testing.T) string {
 	return dir
 }
 
-// Trial 2: a crash at every call of a save, and a disk that kept all, some or nothing of what was not synced.
+// A crash at every call of a save, and a disk that kept all, some or nothing of what was not synced.
 func TestCrashAtEveryCallOfSave(t *testing.T) {
 	outcomes := map[string]int{}
 	saved := twoSaved(t)
@@ -414,14 +414,14 @@ func TestCrashAtEveryCallOfSave(t *testing.T) {
 			outcomes[got]++
 		}
 		if err == nil {
-			t.Logf("trial 2: a crash at each of %d calls; best (negative) and steps found after it: %v", k-1, outcomes)
+			t.Logf("a crash at each of %d calls; best (negative) and steps found after it: %v", k-1, outcomes)
 			return
 		}
 		require.ErrorIs(t, err, safefiletest.ErrCrash)
 	}
 }
 
-// Trial 3: an error at every call of a save. The next save succeeds.
+// An error at every call of a save. The next save succeeds.
 func TestErrorAtEveryCallOfSave(t *testing.T) {
 	for k := 1; ; k++ {
 		dir := twoSaved(t)
@@ -430,7 +430,7 @@ func TestErrorAtEveryCallOfSave(t *testing.T) {
 		err := s.Save(sampleCheckpoint(3))
 		if err == nil {
 			require.Less(t, s.fs.(*safefiletest.Faulty).Calls, k)
-			t.Logf("trial 3: an error at each of %d calls", k-1)
+			t.Logf("an error at each of %d calls", k-1)
 			return
 		}
 		require.ErrorIs(t, err, syscall.ENOSPC)
@@ -449,7 +449,7 @@ func TestErrorAtEveryCallOfSave(t *testing.T) {
 	}
 }
 
-// Trial 5: every byte of a checkpoint flipped, every prefix, an insertion at every byte.
+// Every byte of a checkpoint flipped, every prefix, an insertion at every byte.
 func TestEveryDamageToACheckpoint(t *testing.T) {
 	whole := checkpointBytes(t, &Checkpoint{
 		Step:   5,
@@ -477,10 +477,10 @@ func TestEveryDamageToACheckpoint(t *testing.T) {
 			try(slices.Insert(slices.Clone(whole), i, extra))
 		}
 	}
-	t.Logf("trial 5: %d damaged files of a checkpoint of %d bytes, all refused", n, len(whole))
+	t.Logf("%d damaged files of a checkpoint of %d bytes, all refused", n, len(whole))
 }
 
-// Trial 25: a directory with spaces, of another script, of 200 letters; a clock that has gone back.
+// A directory with spaces, of another script, of 200 letters; a clock that has gone back.
 func TestCheckpointPaths(t *testing.T) {
 	for _, name := range []string{"with spaces", "日本語", strings.Repeat("x", 200)} {
 		dir := filepath.Join(t.TempDir(), name)
@@ -552,7 +552,7 @@ func TestMemoryOfLoading(t *testing.T) {
 	t.Logf("most memory beyond twice the file: %d bytes", most)
 }
 
-// FuzzCheckpoint is trial 6: no panic, bounded memory, and what is accepted is written back to the same checkpoint.
+// FuzzCheckpoint holds: no panic, bounded memory, and what is accepted is written back to the same checkpoint.
 func FuzzCheckpoint(f *testing.F) {
 	f.Add(checkpointBytes(f, sampleCheckpoint(1)))
 	f.Add(unchecked(f, sampleCheckpoint(1)))

@@ -229,7 +229,7 @@ func (i *interrupting) Validate(ctx context.Context) (map[string]float64, error)
 	return i.Task.Validate(ctx)
 }
 
-// Trial 16: a training stopped after any step and resumed is one that never stopped, to the bit.
+// A training stopped after any step and resumed is one that never stopped, to the bit.
 func TestResumeIsNeverStopped(t *testing.T) {
 	for _, p := range plans() {
 		t.Run(p.name, func(t *testing.T) {
@@ -253,7 +253,7 @@ func TestResumeIsNeverStopped(t *testing.T) {
 				require.True(t, want == got, "stopped after step %d", k)
 			}
 			t.Logf("a training of %d steps (%s)", r.Steps, r.Stopped)
-			t.Logf("trial 16: stopped at %d steps and resumed, equal to the bit", (p.steps+stride-1)/stride)
+			t.Logf("stopped at %d steps and resumed, equal to the bit", (p.steps+stride-1)/stride)
 		})
 	}
 }

@@ -101,7 +101,7 @@ func finish(t *testing.T, c *exec.Cmd) (exitCode int) {
 
 var interruptedAfter = regexp.MustCompile(`interrupted after step (\d+)`)
 
-// Trial 21: SIGINT, by Ctrl-C, SIGTERM and SIGHUP at random moments, to a training on a terminal.
+// SIGINT, by Ctrl-C, SIGTERM and SIGHUP at random moments, to a training on a terminal.
 func TestSignals(t *testing.T) {
 	rounds := 100
 	if testing.Short() {
@@ -138,7 +138,7 @@ func TestSignals(t *testing.T) {
 				}
 			}
 			require.Positive(t, odd)
-			t.Logf("trial 21: %d × %s: exit %d and a checkpoint of the step at hand each time; the slowest took %v",
+			t.Logf("%d × %s: exit %d and a checkpoint of the step at hand each time; the slowest took %v",
 				rounds, name, s.code, slowest.Round(time.Millisecond))
 		})
 	}

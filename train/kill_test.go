@@ -85,7 +85,7 @@ func child(dir string, env ...string) *exec.Cmd {
 	return c
 }
 
-// Trial 1: kill −9 at random moments, of a process that trains.
+// Kill −9 at random moments, of a process that trains.
 func TestKill(t *testing.T) {
 	kills := 300
 	switch {
@@ -123,5 +123,5 @@ func TestKill(t *testing.T) {
 		}
 		require.True(t, want == outcomeOf(t, dir), "after %d kills", killed)
 	}
-	t.Logf("trial 1: %d kills in %d trainings, 0 unreadable, all equal to the bit", killed, trainings)
+	t.Logf("%d kills in %d trainings, 0 unreadable, all equal to the bit", killed, trainings)
 }

@@ -63,7 +63,7 @@ gru epoch 10  batch 53 of 100  loss 1.000  2k items/s  47s left
 `, out.String())
 }
 
-// Trial 25: the clock goes back an hour, stands still, or jumps ahead a year.
+// The clock goes back an hour, stands still, or jumps ahead a year.
 func TestProgressClockJumps(t *testing.T) {
 	for _, jump := range []time.Duration{-time.Hour, 0, 365 * 24 * time.Hour} {
 		p, out, clock := testProgress()

@@ -25,7 +25,7 @@ func mount(t *testing.T, flags uintptr, options string) (dir string) {
 	return dir
 }
 
-// Trial 4: a disk that fills up, a directory that cannot be written to.
+// A disk that fills up, a directory that cannot be written to.
 func TestNoRoom(t *testing.T) {
 	dir := mount(t, 0, "size=32k")
 	args := small("-text", story(t), "-save", dir, "-save-every", "5")

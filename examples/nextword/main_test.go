@@ -155,7 +155,7 @@ func TestAllMistakes(t *testing.T) {
 	}
 }
 
-// Trial 26: texts as they come.
+// Texts as they come.
 func TestTexts(t *testing.T) {
 	plain := strings.Repeat("the cat sat on the mat .\n", 60)
 	want, _, code := nextword(t, program(small("-text", write(t, plain), "-prompt", "the cat")...))
@@ -187,7 +187,7 @@ func TestTexts(t *testing.T) {
 	}
 }
 
-// Trial 25: neither the locale nor the path matters.
+// Neither the locale nor the path matters.
 func TestLocaleAndPath(t *testing.T) {
 	text := story(t)
 	var want []byte
@@ -246,7 +246,7 @@ func TestSave(t *testing.T) {
 	}
 }
 
-// Trial 23: two at once on one directory.
+// Two at once on one directory.
 func TestTwoAtOnce(t *testing.T) {
 	text, dir := story(t), t.TempDir()
 	first := program(small("-text", text, "-save", dir, "-epochs", "1000000")...)

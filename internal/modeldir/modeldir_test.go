@@ -141,7 +141,7 @@ func TestSaveLeavesOtherFiles(t *testing.T) {
 	require.ErrorContains(t, err, "x is no name")
 }
 
-// Trial 2 for directories: a loss of power at every call of a save, the disk having kept any part of what was not
+// A loss of power at every call of a save, the disk having kept any part of what was not
 // synced, and then again during the save that follows. The old model or the new one is there each time, and once a
 // save has ended nothing else is.
 func TestCrashAtEveryCall(t *testing.T) {
@@ -188,7 +188,7 @@ func TestCrashAtEveryCall(t *testing.T) {
 	t.Logf("%d disks after a crash", crashes)
 }
 
-// Trial 3 for directories: an error at every call.
+// An error at every call.
 func TestErrorAtEveryCall(t *testing.T) {
 	for k := 1; ; k++ {
 		dir := t.TempDir()

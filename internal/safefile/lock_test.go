@@ -46,7 +46,7 @@ func TestLock(t *testing.T) {
 	require.Equal(t, "d is in use by another process", (&safefile.LockedError{Dir: "d"}).Error())
 }
 
-// Trial 23: while a process lives its lock holds and the error names it; kill -9 sets the lock free.
+// While a process lives its lock holds and the error names it; kill -9 sets the lock free.
 func TestLockOfKilledProcess(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("needs SIGKILL")
@@ -75,7 +75,7 @@ func TestLockOfKilledProcess(t *testing.T) {
 		require.NoError(t, err, "stale lock")
 		require.NoError(t, lock.Close())
 	}
-	t.Logf("trial 23: %d rounds", rounds)
+	t.Logf("%d rounds", rounds)
 }
 
 // A lock's file is written to, so what is not a lock's file is refused and stays as it is.

@@ -109,7 +109,7 @@ func TestMkdirAll(t *testing.T) {
 	require.ErrorContains(t, safefile.MkdirAll(safefile.OS, filepath.Join(file, "a")), file)
 }
 
-// Trial 3: an error at every call of a Write, on the file system there is.
+// An error at every call of a Write, on the file system there is.
 func TestErrorAtEveryCall(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "a")
@@ -129,10 +129,10 @@ func TestErrorAtEveryCall(t *testing.T) {
 		require.Len(t, names(t, dir), 1)
 	}
 	require.GreaterOrEqual(t, failures, 7) // create, 3 writes, sync, close, rename, sync of the directory, …
-	t.Logf("trial 3: %d calls, each failed once", failures)
+	t.Logf("%d calls, each failed once", failures)
 }
 
-// Trial 2: a loss of power at every call, the disk having kept of what was not synced all, some or nothing.
+// A loss of power at every call, the disk having kept of what was not synced all, some or nothing.
 func TestCrashAtEveryCall(t *testing.T) {
 	crashes, olds, news := 0, 0, 0
 	for k := 1; ; k++ {
@@ -168,7 +168,7 @@ func TestCrashAtEveryCall(t *testing.T) {
 			}
 		}
 		if done {
-			t.Logf("trial 2: %d disks after a crash: %d old, %d new, 0 other", crashes, olds, news)
+			t.Logf("%d disks after a crash: %d old, %d new, 0 other", crashes, olds, news)
 			return
 		}
 	}

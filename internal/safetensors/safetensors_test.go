@@ -321,7 +321,7 @@ type attack struct {
 	want error
 }
 
-// Trial 8: a named error each, within twice the file's size and 64 kB. The time is shown, not judged: the machine
+// A named error each, within twice the file's size and 64 kB. The time is shown, not judged: the machine
 // may be busy.
 func TestAttacks(t *testing.T) {
 	var most int
@@ -342,7 +342,7 @@ func TestAttacks(t *testing.T) {
 			require.LessOrEqual(t, n, 2*len(a.file)+memtest.Slack)
 		})
 	}
-	t.Logf("trial 8: %d files, slowest %v, most memory beyond twice the file %d bytes",
+	t.Logf("%d files, slowest %v, most memory beyond twice the file %d bytes",
 		len(attacks()), slowest, most)
 }
 
@@ -378,7 +378,7 @@ func TestBudget(t *testing.T) {
 	t.Logf("%d files, %d refused, most memory beyond twice the file %d bytes", read, refused, most)
 }
 
-// Trial 5: no change of a byte, no prefix and no insertion of a file by Write goes unnoticed.
+// No change of a byte, no prefix and no insertion of a file by Write goes unnoticed.
 func TestEveryDamageIsNoticed(t *testing.T) {
 	whole := written(t, sample(), map[string]string{"format": "pt"})
 	files, unchecked := 0, 0
@@ -402,7 +402,7 @@ func TestEveryDamageIsNoticed(t *testing.T) {
 		}
 	}
 	try("insertion", len(whole), append(slices.Clone(whole), 0))
-	t.Logf("trial 5: %d damaged files of %d bytes: all noticed, %d of them as lacking a checksum", files, len(whole), unchecked)
+	t.Logf("%d damaged files of %d bytes: all noticed, %d of them as lacking a checksum", files, len(whole), unchecked)
 }
 
 func TestReadFileRefuses(t *testing.T) {
@@ -418,7 +418,7 @@ func TestReadFileRefuses(t *testing.T) {
 	require.ErrorContains(t, err, path)
 }
 
-// Trial 25: spaces, other scripts, long names.
+// Spaces, other scripts, long names.
 func TestPaths(t *testing.T) {
 	for _, name := range []string{"with spaces", "日本語", strings.Repeat("x", 200)} {
 		path := filepath.Join(t.TempDir(), name)
@@ -435,7 +435,7 @@ func TestShrunk(t *testing.T) {
 	require.ErrorIs(t, err, ErrTruncated)
 }
 
-// FuzzRead is trial 6: no panic, bounded memory, and what is accepted is what encoding/json sees and is written
+// FuzzRead holds: no panic, bounded memory, and what is accepted is what encoding/json sees and is written
 // back to the same values.
 func FuzzRead(f *testing.F) {
 	for _, a := range attacks() {

@@ -70,7 +70,7 @@ var gradientTasks = map[string]func(t *testing.T, seed uint64) (train.Task, erro
 	},
 }
 
-// Trial 12: the gradients of every model along random directions in the space of all its parameters.
+// The gradients of every model along random directions in the space of all its parameters.
 func TestModelGradients(t *testing.T) {
 	for name, start := range gradientTasks {
 		t.Run(name, func(t *testing.T) {

@@ -512,7 +512,7 @@ func TestHREDErrors(t *testing.T) {
 	require.ErrorContains(t, err, "N at least 2")
 }
 
-// Gradients of the whole model, with turns that are absent, are those of central differences (trial 12).
+// Gradients of the whole model, with turns that are absent, are those of central differences.
 func TestHREDGradients(t *testing.T) {
 	var ds []dialogue.Dialogue
 	for n, d := range dialogues(3, 5, 4, 9) { // of 2, 3 and 4 turns, so that every epoch has them in the same order

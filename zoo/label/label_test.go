@@ -237,7 +237,7 @@ func TestSequenceGradientFlow(t *testing.T) {
 	require.ErrorContains(t, err, "there are 0 examples")
 }
 
-// Trial 17: 32 goroutines use one model at once.
+// 32 goroutines use one model at once.
 func TestTaggerConcurrently(t *testing.T) {
 	cfg := sequenceConfigs["gru, both ways"]
 	m, err := label.NewTagger(label.TaggerConfig{Config: cfg}, zootest.Letters(t, 5, text.Unk), zootest.Letters(t, 3), 1)

@@ -77,7 +77,7 @@ var smallGRU = Config{Recurrent: zoo.Recurrent{Cell: "gru", Hidden: 6, Layers: 2
 var smallAdaptive = Config{Recurrent: zoo.Recurrent{Cell: "gru", Hidden: 5}, Cutoffs: []int{3, 6, 9}, Div: 2}
 
 func TestLanguageModelConfigErrors(t *testing.T) {
-	for want, change := range map[string]func(c *Config){ // trial 9
+	for want, change := range map[string]func(c *Config){
 		"hidden is 0":                              func(c *Config) { c.Hidden = 0 },
 		"hidden is -1":                             func(c *Config) { c.Hidden = -1 },
 		"hidden is 1099511627776":                  func(c *Config) { c.Hidden = 1 << 40 },
@@ -470,7 +470,7 @@ func TestGenerate(t *testing.T) {
 	require.ErrorContains(t, err, "TopP is 2")
 }
 
-// Trial 17 at the level of a model: 32 goroutines use one model at once.
+// 32 goroutines use one model at once.
 func TestLanguageModelConcurrently(t *testing.T) {
 	for name, cfg := range map[string]Config{"full": {Recurrent: zoo.Recurrent{Hidden: 7, Layers: 2}}, "adaptive": smallAdaptive} {
 		t.Run(name, func(t *testing.T) { testConcurrently(t, newLM(t, cfg)) })
@@ -637,7 +637,7 @@ func TestSampledTraining(t *testing.T) {
 	require.ErrorContains(t, err, "the model has an adaptive softmax")
 }
 
-// Trial 16: resumed in the midst of an epoch, dropout on, is never stopped, to the bit; for each loss.
+// Resumed in the midst of an epoch, dropout on, is never stopped, to the bit; for each loss.
 func TestLanguageModelResumes(t *testing.T) {
 	for name, c := range map[string]struct {
 		cfg     Config
@@ -671,7 +671,7 @@ func TestLanguageModelResumes(t *testing.T) {
 	}
 }
 
-// Trial 12: the gradients of all weights along a random direction, in float64, of each loss, whole and truncated.
+// The gradients of all weights along a random direction, in float64, of each loss, whole and truncated.
 func TestLanguageModelGradients(t *testing.T) {
 	for name, c := range map[string]struct {
 		cfg     Config
@@ -722,7 +722,7 @@ func TestLanguageModelGradients(t *testing.T) {
 	}
 }
 
-// Trial 10 for the output layers: random clusters and sizes build and agree with each other, or say what is wrong.
+// Random clusters and sizes build and agree with each other, or say what is wrong.
 func TestLanguageModelRandomCutoffs(t *testing.T) {
 	r := rng.Stream{Key: rng.New(9).Named("cutoffs")}
 	rounds := 60

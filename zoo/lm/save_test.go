@@ -68,7 +68,7 @@ func TestSaveLoad(t *testing.T) {
 		{Recurrent: zoo.Recurrent{Hidden: 3}, Level: "bpe", BPE: smallBPE},
 	} {
 		m := newLM(t, cfg)
-		for _, name := range []string{"a", "with spaces", "日本語", strings.Repeat("x", 200), "new/and/deep"} { // trial 25
+		for _, name := range []string{"a", "with spaces", "日本語", strings.Repeat("x", 200), "new/and/deep"} {
 			dir := filepath.Join(t.TempDir(), name)
 			require.NoError(t, m.Save(dir))
 			require.NoError(t, m.Save(dir), "again, over the first")

@@ -585,7 +585,7 @@ func TestRowModelsLearn(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 }
 
-// Trial 17: one model, many goroutines.
+// One model, many goroutines.
 func TestReducersConcurrently(t *testing.T) {
 	x := someRows(33, 7, 3)
 	for name, m := range reducers(t) {

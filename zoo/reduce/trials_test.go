@@ -19,7 +19,7 @@ import (
 	"github.com/seqzoo/seqzoo/zoo/internal/shared"
 )
 
-// Trial 12: the derivative of the loss along a random direction of all parameters, against central differences.
+// The derivative of the loss along a random direction of all parameters, against central differences.
 func TestReducerGradients(t *testing.T) {
 	corrupted := Corruption{Kind: SaltAndPepper, Amount: 0.3}
 	for name, model := range map[string]func(seed uint64) (zoo.Model, func(g *nodes.Graph, x *nodes.Node) *nodes.Node){

@@ -208,7 +208,7 @@ func TestSeq2SeqLearnsReversal(t *testing.T) {
 }
 
 // A training with everything on that is stopped after each of its 15 steps, and goes on in new objects, ends in the weights
-// and the history of one that never stopped, to the bit (trial 16).
+// and the history of one that never stopped, to the bit.
 func TestSeq2SeqResumes(t *testing.T) {
 	sources := phrases(40, 4, 5, 3)
 	run := func(stops ...int) (values [][]float32, history string) {
@@ -273,7 +273,7 @@ func TestScheduledSampling(t *testing.T) {
 	require.InDelta(t, 0.5, seq2seq.InverseSigmoid(math.E)(2), 0.08)
 }
 
-// Whole-model gradients (trial 12), with sources and targets of unlike lengths and a smoothed loss.
+// Whole-model gradients, with sources and targets of unlike lengths and a smoothed loss.
 func TestSeq2SeqGradients(t *testing.T) {
 	sources := [][]string{{"a"}, {"b", "c", "a"}, {"d", "a"}, {"a", "b", "c", "d", "e"}}
 	targets := [][]string{{}, {"a"}, {"c", "b", "e"}, {"d", "d", "a", "c"}}
@@ -330,7 +330,7 @@ func TestSeq2SeqValidates(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 }
 
-// Random configurations (trial 10): each is refused, or builds, and then Scan says what Expand says.
+// Random configurations: each is refused, or builds, and then Scan says what Expand says.
 func TestSeq2SeqShapes(t *testing.T) {
 	built := 0
 	r := rng.Stream{Key: rng.New(10)}
@@ -385,7 +385,7 @@ func TestSeq2SeqShapes(t *testing.T) {
 	require.Greater(t, built, configs/4)
 }
 
-// One model, used by 32 goroutines at once (trial 17).
+// One model, used by 32 goroutines at once.
 func TestSeq2SeqConcurrently(t *testing.T) {
 	sources := phrases(5, 6, 5, 2)
 	m := newSeq2Seq(t, seq2seqConfigs["peeky both ways"])

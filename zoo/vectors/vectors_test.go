@@ -365,7 +365,7 @@ func (e *endless) ReadAt(b []byte, at int64) (int, error) {
 	return len(b), nil
 }
 
-// Trial 8: a named error each, within twice the file's size and 64 kB.
+// A named error each, within twice the file's size and 64 kB.
 func TestAttacks(t *testing.T) {
 	var slowest time.Duration
 	for _, c := range []struct {
@@ -442,7 +442,7 @@ func TestAttacks(t *testing.T) {
 			}
 		}
 	}
-	t.Logf("trial 8: slowest %v", slowest)
+	t.Logf("slowest %v", slowest)
 
 	_, err := load([]byte("a 1\n"), vectors.ReadOptions{Limit: -1})
 	require.ErrorContains(t, err, "Limit is -1")
@@ -485,7 +485,7 @@ func TestMemory(t *testing.T) {
 		}
 	}
 	require.LessOrEqual(t, most, memtest.Slack)
-	t.Logf("trial 6: at most %d bytes beyond twice the file; %d files refused", most, refused)
+	t.Logf("at most %d bytes beyond twice the file; %d files refused", most, refused)
 }
 
 func FuzzRead(f *testing.F) {

@@ -24,7 +24,7 @@ func Weights(m zoo.Model) map[string][]float32 {
 	return w
 }
 
-// forgetDigests writes the weights as another program would, that knows nothing of the files beside them.
+// ForgetDigests writes the weights as another program would, that knows nothing of the files beside them.
 func ForgetDigests(t testing.TB, dir string) {
 	path := filepath.Join(dir, "model.safetensors")
 	f, err := safetensors.ReadFile(path)
@@ -34,7 +34,7 @@ func ForgetDigests(t testing.TB, dir string) {
 	require.NoError(t, os.WriteFile(path, b.Bytes(), 0o666))
 }
 
-// letters is a vocabulary of a … a+n−1 and the special tokens.
+// Letters is a vocabulary of a … a+n−1 and the special tokens.
 func Letters(t *testing.T, n int, specials ...string) *text.Vocabulary {
 	var tokens []string
 	for i := range n {
@@ -45,7 +45,7 @@ func Letters(t *testing.T, n int, specials ...string) *text.Vocabulary {
 	return v
 }
 
-// scramble gives a model weights that are not small, so that its predictions are not all alike.
+// Scramble gives a model weights that are not small, so that its predictions are not all alike.
 func Scramble(m interface{ Params() *nodes.Store }) {
 	for _, p := range m.Params().Params() {
 		key := rng.New(5).Named(p.Name())
@@ -62,7 +62,7 @@ func Scramble(m interface{ Params() *nodes.Store }) {
 	}
 }
 
-// checkGradients holds the gradient of a batch in all weights, along a random direction, to central differences (trial 12).
+// CheckGradients holds the gradient of a batch in all weights, along a random direction, to central differences.
 // The task must give the same batch again and again.
 func CheckGradients(t *testing.T, task train.Task) {
 	t.Helper()
@@ -102,7 +102,7 @@ func CheckGradients(t *testing.T, task train.Task) {
 	require.InEpsilon(t, (8*(at[0]-at[2])-(at[1]-at[3]))/(12*h), slope, 1e-6)
 }
 
-// last is the last value of a column of a training's history.
+// Last is the last value of a column of a training's history.
 func Last(r *train.Result, column string) float64 {
 	_, values := r.History.Column(column)
 	return values[len(values)-1]

@@ -34,7 +34,7 @@ func TestWords(t *testing.T) {
 	require.Equal(t, 2, bad.Line)
 }
 
-// Trial 26: a line of a megabyte without a full stop is cut between runes, and nothing is lost.
+// A line of a megabyte without a full stop is cut between runes, and nothing is lost.
 func TestLongLine(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes a second")
@@ -55,7 +55,7 @@ func TestRegistered(t *testing.T) {
 	require.Panics(t, func() { text.Register(japanese.Level, func() (text.Tokeniser, error) { return nil, nil }) })
 }
 
-// Trial 17: many goroutines at once give what one gives.
+// Many goroutines at once give what one gives.
 func TestConcurrently(t *testing.T) {
 	s := "吾輩は猫である。名前はまだ無い。どこで生れたかとんと見当がつかぬ。"
 	want, err := japanese.Words{}.Tokens(s)
