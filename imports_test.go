@@ -82,7 +82,8 @@ var rooms = []room{
 	{"graph", "graph/internal/* " + everywhere},
 	{"graph/internal/plan", "graph/internal/* " + everywhere},
 	{"graph/internal/vm", everywhere},
-	{"graph/internal/lower", "graph/internal/native graph/internal/ir graph/internal/pass " + everywhere},
+	{"graph/internal/lower", "graph/internal/native graph/internal/ir graph/internal/pass " +
+		everywhere},
 	{"graph/internal/native", everywhere},
 	{"graph/internal/optimise", "graph/internal/ir graph/internal/pass " + everywhere},
 	{"graph/internal/pass", ""},
@@ -156,7 +157,8 @@ func TestInferenceLinksNoTraining(t *testing.T) {
 		deps := list(t, "-deps", "./"+pkg)
 		for _, dep := range deps {
 			ours, within := strings.CutPrefix(dep, thisModule+"/")
-			require.False(t, dep == "os/signal" || within && ours == "train", "%s links %s", pkg, dep)
+			require.False(t, dep == "os/signal" || within && ours == "train", "%s links %s", pkg,
+				dep)
 			if pkg != "zoo/decode" {
 				require.False(t, within && strings.HasPrefix(ours, "zoo"), "%s links %s", pkg, dep)
 			}

@@ -19,9 +19,12 @@ var cellNames = []string{"rnn", "gru", "lstm"}
 
 // known are the losses and the norms of dL/dU that PyTorch 1.13.1 computes.
 var known = map[string][2]float64{
-	"XS rnn": {0.1153711155, 0.04100626707}, "XS gru": {0.03012434952, 0.004311882425}, "XS lstm": {0.007717694156, 0.001439219224},
-	"S rnn": {0.06798008084, 0.01144543476}, "S gru": {0.01788610779, 0.001085319207}, "S lstm": {0.004393653478, 0.0002569851058},
-	"M rnn": {0.1175122634, 0.01142196357}, "M gru": {0.03280632943, 0.001410434372}, "M lstm": {0.007933114655, 0.0003232843301},
+	"XS rnn": {0.1153711155, 0.04100626707}, "XS gru": {0.03012434952, 0.004311882425},
+	"XS lstm": {0.007717694156, 0.001439219224},
+	"S rnn":   {0.06798008084, 0.01144543476}, "S gru": {0.01788610779, 0.001085319207},
+	"S lstm": {0.004393653478, 0.0002569851058},
+	"M rnn":  {0.1175122634, 0.01142196357}, "M gru": {0.03280632943, 0.001410434372},
+	"M lstm":   {0.007933114655, 0.0003232843301},
 	"LONG rnn": {0.001336946152, 0.001697984757}, "LONG gru": {0.0003138528846, 0.0001264185936},
 	"LONG lstm": {7.703424490e-05, 2.988326014e-05},
 }
@@ -80,7 +83,8 @@ func measure(b *testing.B, j *benchmarks.Job, w benchmarks.Workload) {
 	b.ReportMetric(w.Flops()*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFLOP/s")
 }
 
-// each runs a benchmark for every cell and engine, on TapeMachine only where it ends in reasonable time.
+// each runs a benchmark for every cell and engine, on TapeMachine only where it ends in reasonable
+// time.
 func each(b *testing.B, mode string, sizes map[string]benchmarks.Workload, onTape ...string) {
 	names := []string{"XS", "S", "M", "LONG", "L"}
 	for name := range sizes {
@@ -99,13 +103,14 @@ func each(b *testing.B, mode string, sizes map[string]benchmarks.Workload, onTap
 				continue
 			}
 			for _, cell := range cellNames {
-				b.Run(fmt.Sprintf("workload=%s/cell=%s/engine=%s", name, cell, engine), func(b *testing.B) {
-					w := w
-					w.Mode, w.Engine, w.Cell = mode, engine, cell
-					j := start(b, w)
-					check(b, j, map[bool]string{true: name}[mode == benchmarks.Train], cell)
-					measure(b, j, w)
-				})
+				b.Run(fmt.Sprintf("workload=%s/cell=%s/engine=%s", name, cell, engine),
+					func(b *testing.B) {
+						w := w
+						w.Mode, w.Engine, w.Cell = mode, engine, cell
+						j := start(b, w)
+						check(b, j, map[bool]string{true: name}[mode == benchmarks.Train], cell)
+						measure(b, j, w)
+					})
 			}
 		}
 	}
@@ -129,7 +134,8 @@ func BenchmarkGenerate(b *testing.B) {
 	}, "chars100")
 }
 
-// BenchmarkMinimalGatedUnit is a user's own cell beside a GRU, whose products are 1.5 times as many.
+// BenchmarkMinimalGatedUnit is a user's own cell beside a GRU, whose products are 1.5 times as
+// many.
 func BenchmarkMinimalGatedUnit(b *testing.B) {
 	for _, cell := range []string{"mgu", "gru"} {
 		b.Run("workload=S/cell="+cell, func(b *testing.B) {
@@ -148,7 +154,8 @@ func BenchmarkLengths(b *testing.B) {
 		for _, with := range []bool{false, true} {
 			b.Run(fmt.Sprintf("workload=S/cell=%s/lengths=%t", cell, with), func(b *testing.B) {
 				w := benchmarks.Sizes["S"]
-				w.Mode, w.Engine, w.Cell, w.WithLengths = benchmarks.Train, benchmarks.Seqzoo, cell, with
+				w.Mode, w.Engine, w.Cell, w.WithLengths = benchmarks.Train, benchmarks.Seqzoo, cell,
+					with
 				j := start(b, w)
 				check(b, j, map[bool]string{false: "S"}[with], cell)
 				measure(b, j, w)
@@ -157,13 +164,17 @@ func BenchmarkLengths(b *testing.B) {
 	}
 }
 
-// BenchmarkPlainGorgonia is a training step, solver included, of programs written for Gorgonia alone.
+// BenchmarkPlainGorgonia is a training step, solver included, of programs written for Gorgonia
+// alone.
 func BenchmarkPlainGorgonia(b *testing.B) {
 	programs := []struct {
 		name  string
 		build func() (*gorgoniatest.Program, error)
 	}{
-		{"mlp", func() (*gorgoniatest.Program, error) { return gorgoniatest.MLP(tensor.Float32, 64, 32, 128) }},
+		{"mlp", func() (*gorgoniatest.Program, error) {
+			return gorgoniatest.MLP(tensor.Float32, 64,
+				32, 128)
+		}},
 		{"mnist", func() (*gorgoniatest.Program, error) {
 			data, err := gorgoniatest.MNIST("../../shared/data", 1000)
 			if err != nil {
@@ -171,7 +182,10 @@ func BenchmarkPlainGorgonia(b *testing.B) {
 			}
 			return gorgoniatest.Classifier(tensor.Float32, data, 100, 128)
 		}},
-		{"rnn", func() (*gorgoniatest.Program, error) { return gorgoniatest.RNN(tensor.Float32, 25, 32, 32, 128) }},
+		{"rnn", func() (*gorgoniatest.Program, error) {
+			return gorgoniatest.RNN(tensor.Float32, 25,
+				32, 32, 128)
+		}},
 	}
 	for _, p := range programs {
 		for _, engine := range []string{benchmarks.Seqzoo, benchmarks.TapeMachine} {
@@ -185,7 +199,8 @@ func BenchmarkPlainGorgonia(b *testing.B) {
 					vm, err = graph.Compile(program.Graph)
 					require.NoError(b, err)
 				} else {
-					vm = gorgonia.NewTapeMachine(program.Graph, gorgonia.BindDualValues(program.Learnables...))
+					vm = gorgonia.NewTapeMachine(program.Graph,
+						gorgonia.BindDualValues(program.Learnables...))
 				}
 				defer vm.Close()
 				require.NoError(b, program.Feed(0))
@@ -208,7 +223,8 @@ func BenchmarkPlainGorgonia(b *testing.B) {
 
 // A word model starts at the loss of even guesses.
 func TestWords(t *testing.T) {
-	j := start(t, benchmarks.Workload{Mode: benchmarks.Words, Engine: benchmarks.Seqzoo, Cell: "lstm", B: 2, T: 3, H: 8, V: 101, Threads: 1})
+	j := start(t, benchmarks.Workload{Mode: benchmarks.Words, Engine: benchmarks.Seqzoo,
+		Cell: "lstm", B: 2, T: 3, H: 8, V: 101, Threads: 1})
 	require.NoError(t, j.Step())
 	loss, grad := j.Outcome()
 	require.InDelta(t, math.Log(101), loss, 0.05)

@@ -16,8 +16,12 @@ type sru struct {
 }
 
 func newSRU(s *nodes.Scope, width int) cells.Cell {
-	vector := func(name string) *nodes.Param { return s.Param(name, nodes.Uniform(-0.5, 0.5), width) }
-	return &sru{width, s.Param("W", nodes.XavierUniform(1), width, 3*width), vector("v_f"), vector("v_r"), vector("b_f"), vector("b_r")}
+	vector := func(name string) *nodes.Param {
+		return s.Param(name, nodes.Uniform(-0.5, 0.5),
+			width)
+	}
+	return &sru{width, s.Param("W", nodes.XavierUniform(1), width, 3*width), vector("v_f"),
+		vector("v_r"), vector("b_f"), vector("b_r")}
 }
 
 func (c *sru) Parts() []cells.Part {

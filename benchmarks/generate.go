@@ -10,7 +10,8 @@ import (
 	"github.com/seqzoo/seqzoo/nodes"
 )
 
-// generate samples T characters from stacked layers and a projection, one step of the network at a time.
+// generate samples T characters from stacked layers and a projection, one step of the network at a
+// time.
 func (w Workload) generate() (*Job, error) {
 	store := nodes.NewStore(nodes.Float32, 1)
 	var g *nodes.Graph
@@ -30,7 +31,8 @@ func (w Workload) generate() (*Job, error) {
 			states, next = append(states, s...), append(next, after...)
 			x = after[0]
 		}
-		probs = nodes.Softmax(nodes.MatMul(x, store.Root().Param("V", nodes.XavierUniform(1), w.H, w.V)))
+		probs = nodes.Softmax(nodes.MatMul(x, store.Root().Param("V", nodes.XavierUniform(1), w.H,
+			w.V)))
 	})
 	if err != nil {
 		return nil, err

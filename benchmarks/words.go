@@ -7,8 +7,8 @@ import (
 	"github.com/seqzoo/seqzoo/unroll"
 )
 
-// words is a training step of a word model: an embedding of V words, a recurrent layer, an output layer with its bias, and
-// the mean cross-entropy, back to all parameters.
+// words is a training step of a word model: an embedding of V words, a recurrent layer, an output
+// layer with its bias, and the mean cross-entropy, back to all parameters.
 func (w Workload) words() (*Job, error) {
 	store := nodes.NewStore(nodes.Float32, 1)
 	var g *nodes.Graph
@@ -19,7 +19,8 @@ func (w Workload) words() (*Job, error) {
 		root := store.Root()
 		ids, targets = g.IntInput("ids", w.T, w.B), g.IntInput("targets", w.T, w.B)
 		x := nodes.Embedding(root.Param("E", nodes.Uniform(-0.1, 0.1), w.V, w.H), ids, -1)
-		y := unroll.Over(newCell(root.In("layer"), w.Cell, w.H, w.H)).Unroll(x, nil, unroll.Options{}).Y()
+		y := unroll.Over(newCell(root.In("layer"), w.Cell, w.H, w.H)).Unroll(x, nil,
+			unroll.Options{}).Y()
 		out := root.Param("W", nodes.XavierUniform(1), w.H, w.V)
 		logits := nodes.Add(nodes.MatMul(y, out), root.Param("b", nodes.Zeros(), w.V))
 		loss = nodes.CrossEntropy(logits, targets, nodes.CrossEntropyOptions{})

@@ -12,7 +12,8 @@ import (
 type Score string
 
 const (
-	AdditiveScore  Score = "additive"   // tanh(q·W_q + k·W_k + b)·v (Bahdanau, Cho and Bengio, 2015): the default
+	// tanh(q·W_q + k·W_k + b)·v (Bahdanau, Cho and Bengio, 2015): the default
+	AdditiveScore  Score = "additive"
 	DotScore       Score = "dot"        // q·k (Luong, Pham and Manning, 2015)
 	GeneralScore   Score = "general"    // q·W·k (Luong, Pham and Manning, 2015)
 	ConcatScore    Score = "concat"     // tanh([q; k]·W)·v (Luong, Pham and Manning, 2015)
@@ -21,13 +22,15 @@ const (
 
 // AttentionConfig sizes an Attention. The zero value of an optional field is its default.
 type AttentionConfig struct {
-	Score    Score // default AdditiveScore
-	Query    int   // width of a query
-	Key      int   // width of a key; dot and scaled dot: that of a query, and may be 0
-	Hidden   int   // additive, concat: width of the hidden layer A; default Query
-	Bias     bool  // additive: b, which is left out by default
-	Coverage bool  // additive: the score also sees how much each place was attended to before, c·w_c (See, Liu and Manning, 2017)
-	Causal   bool  // query t sees places 0 … t alone; for whole sequences of queries
+	Score  Score // default AdditiveScore
+	Query  int   // width of a query
+	Key    int   // width of a key; dot and scaled dot: that of a query, and may be 0
+	Hidden int   // additive, concat: width of the hidden layer A; default Query
+	Bias   bool  // additive: b, which is left out by default
+	// additive: the score also sees how much each place was attended to before, c·w_c (See, Liu and
+	// Manning, 2017)
+	Coverage bool
+	Causal   bool // query t sees places 0 … t alone; for whole sequences of queries
 }
 
 // Validate reports every field that is out of range.
@@ -38,19 +41,23 @@ func (c AttentionConfig) Validate() error {
 		bad.Int("Key", c.Key, 1, MaxWidth)
 	case DotScore, ScaledDotScore:
 		bad.That(c.Key == 0 || c.Key == c.Query,
-			"the score %s of queries %d and keys %d wide: want equal widths", c.Score, c.Query, c.Key)
+			"the score %s of queries %d and keys %d wide: want equal widths", c.Score, c.Query,
+			c.Key)
 	default:
-		check.OneOf(bad, "Score", c.Score, AdditiveScore, DotScore, GeneralScore, ConcatScore, ScaledDotScore)
+		check.OneOf(bad, "Score", c.Score, AdditiveScore, DotScore, GeneralScore, ConcatScore,
+			ScaledDotScore)
 	}
 	bad.Optional("Hidden", c.Hidden, 1, MaxWidth, "or 0 for the width of a query")
 	bad.That(c.Score == "" || c.Score == AdditiveScore || !c.Bias && !c.Coverage,
 		"Bias and Coverage belong to the additive score, not to %s", c.Score)
-	bad.That(!c.Causal || !c.Coverage, "Causal is for whole sequences of queries, Coverage for one query after another")
+	bad.That(!c.Causal || !c.Coverage,
+		"Causal is for whole sequences of queries, Coverage for one query after another")
 	return bad.Err()
 }
 
-// Attention reads a memory of S places, each a key with a value, such as the words of a sentence or the cells of a
-// picture. A query takes the mean of the values, weighted by how well it fits their keys:
+// Attention reads a memory of S places, each a key with a value, such as the words of a sentence or
+// the cells of a picture. A query takes the mean of the values, weighted by how well it fits their
+// keys:
 //
 //	w = softmax over s of score(q, k_s),  context = Σ_s w_s·v_s
 type Attention struct {
@@ -59,8 +66,9 @@ type Attention struct {
 	w                *nodes.Param
 }
 
-// NewAttention declares under s what the score needs: additive W_q [Query, A], W_k [Key, A], v [A], and b [A] and w_c [A]
-// if asked for; general W [Query, Key]; concat W [Query+Key, A] and v [A]; the others nothing.
+// NewAttention declares under s what the score needs: additive W_q [Query, A], W_k [Key, A], v [A],
+// and b [A] and w_c [A] if asked for; general W [Query, Key]; concat W [Query+Key, A] and v [A];
+// the others nothing.
 func NewAttention(s *nodes.Scope, cfg AttentionConfig) *Attention {
 	must(s, "NewAttention", cfg.Validate())
 	if cfg.Score == "" {
@@ -87,9 +95,10 @@ func NewAttention(s *nodes.Scope, cfg AttentionConfig) *Attention {
 	return a
 }
 
-// Over makes a memory of keys [S, B, Key] and values [S, B, Vd]; nil values are the keys. Lengths, ints [B], say how many
-// places of each sequence count (the weight of the others is exactly 0); nil: all. A sequence of length 0 has weights and
-// a context of 0. What concerns the keys alone is computed here, once, outside of any recurrence that attends to them.
+// Over makes a memory of keys [S, B, Key] and values [S, B, Vd]; nil values are the keys. Lengths,
+// ints [B], say how many places of each sequence count (the weight of the others is exactly 0);
+// nil: all. A sequence of length 0 has weights and a context of 0. What concerns the keys alone is
+// computed here, once, outside of any recurrence that attends to them.
 func (a *Attention) Over(keys, values, lengths *nodes.Node) *Memory {
 	m := newMemory("Attention", 1, keys, values, lengths)
 	if want := max(a.cfg.Key, a.keyWidth()); keys.Dim(-1) != want {
@@ -119,7 +128,8 @@ func (a *Attention) keyWidth() int {
 	return a.cfg.Key
 }
 
-// score maps queries [Tq, B, Query], keys as Over left them [B, S, ·] and a coverage [B, S] or nil to [B, Tq, S].
+// score maps queries [Tq, B, Query], keys as Over left them [B, S, ·] and a coverage [B, S] or nil
+// to [B, Tq, S].
 func (a *Attention) score(q, keys, coverage *nodes.Node) *nodes.Node {
 	if q.Dim(-1) != a.cfg.Query {
 		nodes.Failf("Attention", "queries are %d wide, want %d", q.Dim(-1), a.cfg.Query)
@@ -172,12 +182,15 @@ func (c MultiHeadConfig) withDefaults() MultiHeadConfig {
 // Validate reports every field that is out of range.
 func (c MultiHeadConfig) Validate() error {
 	c = c.withDefaults()
-	bad := checkWidths("MultiHead", "Query", c.Query, "Key", c.Key, "Value", c.Value, "Width", c.Width, "Heads", c.Heads)
-	bad.That(!bad.None() || c.Width%c.Heads == 0, "Width is %d, want a multiple of the %d heads", c.Width, c.Heads)
+	bad := checkWidths("MultiHead", "Query", c.Query, "Key", c.Key, "Value", c.Value, "Width",
+		c.Width, "Heads", c.Heads)
+	bad.That(!bad.None() || c.Width%c.Heads == 0, "Width is %d, want a multiple of the %d heads",
+		c.Width, c.Heads)
 	return bad.Err()
 }
 
-// MultiHead is attention by several heads side by side, each with its own share of the width E (Vaswani et al., 2017):
+// MultiHead is attention by several heads side by side, each with its own share of the width E
+// (Vaswani et al., 2017):
 //
 //	context = concat over heads i of scaled-dot attention(q·W_qⁱ, k·W_kⁱ, v·W_vⁱ) · W_o + b_o
 type MultiHead struct {
@@ -185,14 +198,15 @@ type MultiHead struct {
 	wQ, wK, wV, wO, bQ, bK, bV, bO *nodes.Param
 }
 
-// NewMultiHead declares W_q [Query, E], W_k [Key, E], W_v [Value, E] and W_o [E, E] under s, and biases b_q, b_k, b_v and
-// b_o [E].
+// NewMultiHead declares W_q [Query, E], W_k [Key, E], W_v [Value, E] and W_o [E, E] under s, and
+// biases b_q, b_k, b_v and b_o [E].
 func NewMultiHead(s *nodes.Scope, cfg MultiHeadConfig) *MultiHead {
 	must(s, "NewMultiHead", cfg.Validate())
 	cfg = cfg.withDefaults()
 	m := &MultiHead{cfg: cfg}
 	declare := func(leaf string, in int) (w, b *nodes.Param) {
-		return s.Param("W_"+leaf, nodes.XavierUniform(1), in, cfg.Width), bias(s, cfg.NoBias, "b_"+leaf, nodes.Zeros(), cfg.Width)
+		return s.Param("W_"+leaf, nodes.XavierUniform(1), in, cfg.Width),
+			bias(s, cfg.NoBias, "b_"+leaf, nodes.Zeros(), cfg.Width)
 	}
 	m.wQ, m.bQ = declare("q", cfg.Query)
 	m.wK, m.bK = declare("k", cfg.Key)
@@ -201,7 +215,8 @@ func NewMultiHead(s *nodes.Scope, cfg MultiHeadConfig) *MultiHead {
 	return m
 }
 
-// Over makes a memory, as Attention.Over does. Its weights are [B, Heads, Tq, S], those of one step [B, Heads, S].
+// Over makes a memory, as Attention.Over does. Its weights are [B, Heads, Tq, S], those of one step
+// [B, Heads, S].
 func (m *MultiHead) Over(keys, values, lengths *nodes.Node) *Memory {
 	memory := newMemory("MultiHead", m.cfg.Heads, keys, values, lengths)
 	memory.multi, memory.causal = true, m.cfg.Causal
@@ -222,8 +237,8 @@ func (m *MultiHead) heads(x *nodes.Node) *nodes.Node {
 	return nodes.Reshape(x, B*n, T, m.cfg.Width/n)
 }
 
-// Memory is what an attention attends to. It belongs to the graph in which it was made; a step of a recurrence over that
-// graph may attend to it as it is.
+// Memory is what an attention attends to. It belongs to the graph in which it was made; a step of a
+// recurrence over that graph may attend to it as it is.
 type Memory struct {
 	heads          int
 	multi          bool        // weights have an axis of heads
@@ -242,7 +257,8 @@ func newMemory(op string, heads int, keys, values, lengths *nodes.Node) *Memory 
 		values = keys
 	}
 	if len(values.Shape()) != 3 || !slices.Equal(values.Shape()[:2], keys.Shape()[:2]) {
-		nodes.Failf(op, "values %v for keys %v: want [S, B, Vd] with the same S and B", values.Shape(), keys.Shape())
+		nodes.Failf(op, "values %v for keys %v: want [S, B, Vd] with the same S and B",
+			values.Shape(), keys.Shape())
 	}
 	m := &Memory{heads: heads, values: values, keys: keys}
 	S, B := keys.Dim(0), keys.Dim(1)
@@ -267,7 +283,8 @@ func (m *Memory) Places() int { return m.keys.Dim(1) }
 // Width is that of a context.
 func (m *Memory) Width() int { return m.values.Dim(2) * m.heads }
 
-// Nodes are what a memory consists of; the first axis of each counts sequences (and heads). See Input.
+// Nodes are what a memory consists of; the first axis of each counts sequences (and heads). See
+// Input.
 func (m *Memory) Nodes() []*nodes.Node {
 	ns := []*nodes.Node{m.keys, m.values}
 	if m.mask != nil {
@@ -276,8 +293,9 @@ func (m *Memory) Nodes() []*nodes.Node {
 	return ns
 }
 
-// Input is a memory of the same kind in a graph of its own, for batch sequences: its Nodes are inputs, to be fed with the
-// values of m's. So a graph of a single step of decoding attends to what an encoder's graph computed once.
+// Input is a memory of the same kind in a graph of its own, for batch sequences: its Nodes are
+// inputs, to be fed with the values of m's. So a graph of a single step of decoding attends to what
+// an encoder's graph computed once.
 func (m *Memory) Input(g *nodes.Graph, batch int) *Memory {
 	in := *m
 	B := m.keys.Dim(0) / m.heads
@@ -292,9 +310,10 @@ func (m *Memory) Input(g *nodes.Graph, batch int) *Memory {
 	return &in
 }
 
-// Attend reads the memory with a sequence of queries [Tq, B, Query], for contexts [Tq, B, Width] and weights [B, Tq, S], or
-// with those of one step [B, Query], for [B, Width] and [B, S]. Coverage [B, S], the sum of the weights of the steps before,
-// is for an attention with Coverage, one step at a time; else nil.
+// Attend reads the memory with a sequence of queries [Tq, B, Query], for contexts [Tq, B, Width]
+// and weights [B, Tq, S], or with those of one step [B, Query], for [B, Width] and [B, S]. Coverage
+// [B, S], the sum of the weights of the steps before, is for an attention with Coverage, one step
+// at a time; else nil.
 func (m *Memory) Attend(query, coverage *nodes.Node) (context, weights *nodes.Node) {
 	if query == nil {
 		nodes.Failf("Attend", "the query is nil")

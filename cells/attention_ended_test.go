@@ -56,7 +56,8 @@ func (a attended) run(t *testing.T, options ...graph.Option) [][]float64 {
 			values = places("values")
 			wrt = append(wrt, values)
 		}
-		context, weights := a.declare(store.Root()).Over(keys, values, lengthsOf(g, a.lengths...)).Attend(query, nil)
+		context, weights := a.declare(store.Root()).Over(keys, values,
+			lengthsOf(g, a.lengths...)).Attend(query, nil)
 		loss := nodes.Add(nodes.Sum(nodes.Square(context)), nodes.Sum(nodes.Square(weights)))
 		for _, p := range store.Params() {
 			wrt = append(wrt, p)
@@ -87,18 +88,22 @@ func TestPlacesBehindTheEndAreNotRead(t *testing.T) {
 			return cells.NewAttention(s, cells.AttentionConfig{Query: 4, Key: 4, Causal: true})
 		},
 	}
-	for _, score := range []cells.Score{cells.AdditiveScore, cells.DotScore, cells.GeneralScore, cells.ConcatScore, cells.ScaledDotScore} {
+	for _, score := range []cells.Score{cells.AdditiveScore, cells.DotScore, cells.GeneralScore,
+		cells.ConcatScore, cells.ScaledDotScore} {
 		attentions[string(score)] = func(s *nodes.Scope) memories {
-			return cells.NewAttention(s, cells.AttentionConfig{Score: score, Query: 4, Key: 4, Bias: score == cells.AdditiveScore})
+			return cells.NewAttention(s, cells.AttentionConfig{Score: score, Query: 4, Key: 4,
+				Bias: score == cells.AdditiveScore})
 		}
 	}
 	for name, declare := range attentions {
 		for _, own := range []bool{false, true} {
 			for i, options := range [][]graph.Option{nil, {graph.Plain()}} {
-				a := attended{dtype: []tensor.Dtype{nodes.Float32, nodes.Float64}[i], lengths: []int{2, 0, 3, 1}, own: own, declare: declare}
+				a := attended{dtype: []tensor.Dtype{nodes.Float32, nodes.Float64}[i],
+					lengths: []int{2, 0, 3, 1}, own: own, declare: declare}
 				want := a.run(t, options...)
 				for _, a.behind = range []float64{math.NaN(), math.Inf(1), math.Inf(-1)} {
-					require.Equal(t, want, a.run(t, options...), fmt.Sprintf("%s, own values %t, %v behind the ends", name, own, a.behind))
+					require.Equal(t, want, a.run(t, options...),
+						fmt.Sprintf("%s, own values %t, %v behind the ends", name, own, a.behind))
 				}
 			}
 		}

@@ -9,9 +9,10 @@ import (
 
 // Layers are the cells of a decoder, from the bottom up.
 type Layers struct {
-	Cells    []Cell
-	Dropout  float64 // probability of dropping an input of the layers above the first
-	Residual bool    // adds its input to the output of every layer above the first (Wu et al., 2016)
+	Cells   []Cell
+	Dropout float64 // probability of dropping an input of the layers above the first
+	// adds its input to the output of every layer above the first (Wu et al., 2016)
+	Residual bool
 }
 
 // parts of a decoder with outputs of the given width: its output, and those of all layers.
@@ -57,7 +58,8 @@ func (l Layers) outputWidth() int {
 	return l.Cells[len(l.Cells)-1].Parts()[0].Width
 }
 
-// step runs all layers on x and the state s of the decoder, and returns the output of the top layer and their states.
+// step runs all layers on x and the state s of the decoder, and returns the output of the top layer
+// and their states.
 func (l Layers) step(x *nodes.Node, s State) (h *nodes.Node, next State) {
 	h, s = x, s[1:]
 	for i, c := range l.Cells {
@@ -91,7 +93,8 @@ func attend(m *Memory, query *nodes.Node, s State) (context *nodes.Node, next St
 // initial is the state of the layers, between zeros for the other parts.
 func initial(parts []Part, layers State) State {
 	if len(layers) == 0 || len(layers) >= len(parts) || slices.Contains(layers, nil) {
-		nodes.Failf("Initial", "a state of %d parts for the layers of a decoder that carries %v", len(layers), parts)
+		nodes.Failf("Initial", "a state of %d parts for the layers of a decoder that carries %v",
+			len(layers), parts)
 	}
 	zeros := Zero(layers[0].Graph(), partsOf(parts), layers[0].Dim(0))
 	return slices.Concat(zeros[:1], layers, zeros[1+len(layers):])
@@ -101,8 +104,9 @@ type partsOf []Part
 
 func (p partsOf) Parts() []Part { return p }
 
-// Stacked is one step of a decoder that does not attend. State: the output, which is that of the top layer, and the states
-// of the layers from the bottom up. To run layers over a whole sequence unroll.Stack does more at once.
+// Stacked is one step of a decoder that does not attend. State: the output, which is that of the
+// top layer, and the states of the layers from the bottom up. To run layers over a whole sequence
+// unroll.Stack does more at once.
 type Stacked struct{ Layers }
 
 // Parts are output and those of the layers.
@@ -117,14 +121,16 @@ func (d Stacked) Step(x *nodes.Node, s State) State {
 	return slices.Concat(State{h}, next)
 }
 
-// Bahdanau is one step of a decoder that looks before it moves (Bahdanau, Cho and Bengio, 2015). The query is the output
-// of its top layer at the step before; the layers read [x; context], and its output is [h; context]:
+// Bahdanau is one step of a decoder that looks before it moves (Bahdanau, Cho and Bengio, 2015).
+// The query is the output of its top layer at the step before; the layers read [x; context], and
+// its output is [h; context]:
 //
 //	context = attend(h),  h' = layers([x; context]),  output = [h'; context]
 //
-// So the lowest layer is In + Memory.Width() wide, and the query as wide as the top layer. The memory is a node of the
-// graph that the decoder is unrolled in. State: the output, the states of the layers from the bottom up, the weights
-// [B, S] of the step, and the coverage [B, S] if the attention keeps one.
+// So the lowest layer is In + Memory.Width() wide, and the query as wide as the top layer. The
+// memory is a node of the graph that the decoder is unrolled in. State: the output, the states of
+// the layers from the bottom up, the weights [B, S] of the step, and the coverage [B, S] if the
+// attention keeps one.
 type Bahdanau struct {
 	Layers
 	Memory *Memory
@@ -146,13 +152,14 @@ func (d Bahdanau) Step(x *nodes.Node, s State) State {
 	return slices.Concat(State{nodes.Concat(-1, h, context)}, next, seen)
 }
 
-// Luong is one step of a decoder that looks after it has moved, and is fed with what it saw at the step before (input
-// feeding; Luong, Pham and Manning, 2015). The query is the output of its top layer:
+// Luong is one step of a decoder that looks after it has moved, and is fed with what it saw at the
+// step before (input feeding; Luong, Pham and Manning, 2015). The query is the output of its top
+// layer:
 //
 //	h' = layers([x; h̃]),  context = attend(h'),  h̃' = tanh([context; h']·W_c)
 //
-// Its output is the attentional vector h̃, as wide as W_c has columns; the lowest layer is In + that wide. State: as
-// Bahdanau's.
+// Its output is the attentional vector h̃, as wide as W_c has columns; the lowest layer is In +
+// that wide. State: as Bahdanau's.
 type Luong struct {
 	Layers
 	Memory  *Memory
@@ -178,8 +185,9 @@ func (d Luong) Step(x *nodes.Node, s State) State {
 	return slices.Concat(State{out}, next, seen)
 }
 
-// CoverageLoss punishes attending to a place again: Σ_s min(w_s, c_s), where c is the coverage before the step (See, Liu
-// and Manning, 2017). It takes the weights of steps and the coverage after them, [..., S] each, and gives [...].
+// CoverageLoss punishes attending to a place again: Σ_s min(w_s, c_s), where c is the coverage
+// before the step (See, Liu and Manning, 2017). It takes the weights of steps and the coverage
+// after them, [..., S] each, and gives [...].
 func CoverageLoss(weights, coverage *nodes.Node) *nodes.Node {
 	return nodes.Sum(nodes.Minimum(weights, nodes.Sub(coverage, weights)), -1)
 }

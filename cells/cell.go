@@ -21,15 +21,15 @@ type Part struct {
 type Cell interface {
 	// Parts describes the state, output first.
 	Parts() []Part
-	// Step maps x [B, In] and the state to the next state, whose part 0 is the output of the step. It may be called
-	// more than once for one model, so it must do the same every time.
+	// Step maps x [B, In] and the state to the next state, whose part 0 is the output of the step.
+	// It may be called more than once for one model, so it must do the same every time.
 	Step(x *nodes.Node, s State) State
 }
 
-// Free is a cell some parts of whose state have a meaning that only the cell itself knows, such as the scale of its
-// other parts. FreeParts names the others: those that may start as any numbers, for example as those that another network
-// computes. What is not named starts at zero, or as a cell of the same kind left it. In a cell without the method all parts
-// are free.
+// Free is a cell some parts of whose state have a meaning that only the cell itself knows, such as
+// the scale of its other parts. FreeParts names the others: those that may start as any numbers,
+// for example as those that another network computes. What is not named starts at zero, or as a
+// cell of the same kind left it. In a cell without the method all parts are free.
 type Free interface{ FreeParts() []string }
 
 // FreeParts names the parts of a state that may start as any numbers; see Free.
@@ -79,10 +79,12 @@ func (a Activation) of(x *nodes.Node) *nodes.Node {
 	return nodes.Tanh(x)
 }
 
-// MaxWidth is the largest width of a cell: 2²⁰, far beyond use, and small enough that no product of sizes overflows.
+// MaxWidth is the largest width of a cell: 2²⁰, far beyond use, and small enough that no product of
+// sizes overflows.
 const MaxWidth = 1 << 20
 
-// checkWidths begins to gather what is wrong with a cell: every width outside of 1 … MaxWidth, by name.
+// checkWidths begins to gather what is wrong with a cell: every width outside of 1 … MaxWidth, by
+// name.
 func checkWidths(cell string, widths ...any) *check.Problems {
 	bad := &check.Problems{Prefix: cell + ": "}
 	for i := 0; i < len(widths); i += 2 {
@@ -120,7 +122,8 @@ const maxMemory = 1 << 20
 // checkMemory reports a memory out of range, or set beside another start of the biases.
 func checkMemory(bad *check.Problems, memory int, uniform bool) {
 	bad.Optional("Memory", memory, 2, maxMemory, "or 0")
-	bad.That(memory == 0 || !uniform, "Memory and Uniform both say how biases begin; set one of them")
+	bad.That(memory == 0 || !uniform,
+		"Memory and Uniform both say how biases begin; set one of them")
 }
 
 // affine is x·w + b, without b if the cell has none.

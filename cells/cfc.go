@@ -7,10 +7,11 @@ import (
 // CfCConfig sizes a CfC cell. The zero value of an optional field is its default.
 type CfCConfig struct {
 	In, Hidden int
-	// Gaps: the last feature of the input is the time that has gone by since the step before, in units of which the network
-	// learns what is long. Default: every step takes 1.
+	// Gaps: the last feature of the input is the time that has gone by since the step before, in
+	// units of which the network learns what is long. Default: every step takes 1.
 	Gaps bool `json:"gaps,omitempty"`
-	// Backbone is the width of a tanh layer that the four heads read; 0: they read input and state themselves.
+	// Backbone is the width of a tanh layer that the four heads read; 0: they read input and state
+	// themselves.
 	Backbone  int        `json:"backbone,omitempty"`
 	InitInput nodes.Init // of W_ih and W; default Xavier uniform
 }
@@ -19,7 +20,8 @@ type CfCConfig struct {
 func (c CfCConfig) Validate() error {
 	bad := checkWidths("CfC", "In", c.In, "Hidden", c.Hidden)
 	bad.Optional("Backbone", c.Backbone, 1, MaxWidth, "or 0 for none")
-	bad.That(!c.Gaps || c.In != 1, "In is 1 and Gaps is set: want at least one feature beside the gap")
+	bad.That(!c.Gaps || c.In != 1,
+		"In is 1 and Gaps is set: want at least one feature beside the gap")
 	return bad.Err()
 }
 
@@ -34,13 +36,14 @@ func (c CfCConfig) New(s *nodes.Scope) Cell { return NewCfC(s, c) }
 
 func init() { Register("cfc", CfCConfig{}) }
 
-// CfC is one step of a closed-form continuous-time network (Hasani et al., 2022), the solution of a liquid time-constant
-// equation, so that the time between steps may differ:
+// CfC is one step of a closed-form continuous-time network (Hasani et al., 2022), the solution of a
+// liquid time-constant equation, so that the time between steps may differ:
 //
 //	u  = [x, h], or tanh(x·W_ih + h·W_hh + b) with a backbone
 //	h' = tanh(u·W_f + b_f)∘(1 − σ(t)) + tanh(u·W_g + b_g)∘σ(t),   t = (u·W_a + b_a)·Δ + u·W_b + b_b
 //
-// where Δ is the gap of time. The activation of the authors' backbone is 1.7159·tanh(⅔u); this one is tanh.
+// where Δ is the gap of time. The activation of the authors' backbone is 1.7159·tanh(⅔u); this one
+// is tanh.
 //
 // Its state is {h}.
 type CfC struct {
@@ -50,8 +53,9 @@ type CfC struct {
 	wHead, bHead *nodes.Param // with a backbone
 }
 
-// NewCfC declares, without a backbone, W_ih [F, 4H], W_hh [H, 4H] and b [4H], the heads in the order f, g, a, b, where F is In, less 1
-// with Gaps; with one of width K, W_ih [F, K], W_hh [H, K], b [K], W [K, 4H] and b_heads [4H].
+// NewCfC declares, without a backbone, W_ih [F, 4H], W_hh [H, 4H] and b [4H], the heads in the
+// order f, g, a, b, where F is In, less 1 with Gaps; with one of width K, W_ih [F, K], W_hh [H, K],
+// b [K], W [K, 4H] and b_heads [4H].
 func NewCfC(s *nodes.Scope, cfg CfCConfig) *CfC {
 	must(s, "NewCfC", cfg.Validate())
 	c := &CfC{cfg: cfg, features: cfg.In}
@@ -62,10 +66,12 @@ func NewCfC(s *nodes.Scope, cfg CfCConfig) *CfC {
 	if K := cfg.Backbone; K > 0 {
 		c.wIH, c.wHH = s.Param("W_ih", init, c.features, K), s.Param("W_hh", init, H, K)
 		c.b = s.Param("b", nodes.Zeros(), K)
-		c.wHead, c.bHead = s.Param("W", nodes.Gates(4, init), K, 4*H), s.Param("b_heads", nodes.Zeros(), 4*H)
+		c.wHead, c.bHead = s.Param("W", nodes.Gates(4, init), K, 4*H),
+			s.Param("b_heads", nodes.Zeros(), 4*H)
 		return c
 	}
-	c.wIH, c.wHH = s.Param("W_ih", nodes.Gates(4, init), c.features, 4*H), s.Param("W_hh", nodes.Gates(4, init), H, 4*H)
+	c.wIH, c.wHH = s.Param("W_ih", nodes.Gates(4, init), c.features, 4*H),
+		s.Param("W_hh", nodes.Gates(4, init), H, 4*H)
 	c.b = s.Param("b", nodes.Zeros(), 4*H)
 	return c
 }

@@ -9,10 +9,13 @@ import (
 // CoRNNConfig sizes a CoRNN cell. The zero value of an optional field is its default.
 type CoRNNConfig struct {
 	In, Hidden int
-	Dt         float64    `json:"dt,omitempty"`      // time step; default 0.042, as the authors use for sequential MNIST
-	Gamma      float64    `json:"gamma,omitempty"`   // frequency: how strongly y pulls back; default 2.7
-	Epsilon    float64    `json:"epsilon,omitempty"` // damping; default 4.7
-	Init       nodes.Init // of all weights and biases; default uniform in ±1/√(In + 2·Hidden), as PyTorch has it
+	// time step; default 0.042, as the authors use for sequential MNIST
+	Dt float64 `json:"dt,omitempty"`
+	// frequency: how strongly y pulls back; default 2.7
+	Gamma   float64 `json:"gamma,omitempty"`
+	Epsilon float64 `json:"epsilon,omitempty"` // damping; default 4.7
+	// of all weights and biases; default uniform in ±1/√(In + 2·Hidden), as PyTorch has it
+	Init nodes.Init
 }
 
 // Validate reports every field that is out of range.
@@ -35,8 +38,8 @@ func (c CoRNNConfig) New(s *nodes.Scope) Cell { return NewCoRNN(s, c) }
 
 func init() { Register("cornn", CoRNNConfig{}) }
 
-// CoRNN is one step of a coupled oscillatory network (Rusch and Mishra, 2021): units that swing, driven by the input and by
-// each other:
+// CoRNN is one step of a coupled oscillatory network (Rusch and Mishra, 2021): units that swing,
+// driven by the input and by each other:
 //
 //	z' = z + Δt·(tanh(x·V + y·W + z·𝒲 + b) − γy − εz)
 //	y' = y + Δt·z'
@@ -75,7 +78,8 @@ func (c *CoRNN) Parts() []Part { return []Part{{"y", c.cfg.Hidden}, {"z", c.cfg.
 // Step advances one time step.
 func (c *CoRNN) Step(x *nodes.Node, s State) State {
 	y, z := s[0], s[1]
-	drive := nodes.Tanh(nodes.Add(affine(x, c.wIH, c.b), nodes.MatMul(y, c.wY), nodes.MatMul(z, c.wZ)))
+	drive := nodes.Tanh(nodes.Add(affine(x, c.wIH, c.b), nodes.MatMul(y, c.wY),
+		nodes.MatMul(z, c.wZ)))
 	force := nodes.Sub(nodes.Sub(drive, nodes.Scale(y, c.cfg.Gamma)), nodes.Scale(z, c.cfg.Epsilon))
 	z = nodes.Add(z, nodes.Scale(force, c.cfg.Dt))
 	return State{nodes.Add(y, nodes.Scale(z, c.cfg.Dt)), z}

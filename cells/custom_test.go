@@ -22,13 +22,15 @@ func TestMinimalGatedUnit(t *testing.T) {
 			o := newStep(t, nodes.Float64, z.B, z.In, false, newMGU(z.In, z.H))
 			requireOracle(t, o, func(w weights, x []float64, s [][]float64) [][]float64 {
 				h := s[0]
-				f, forgotten, next := make([]float64, z.H), make([]float64, z.H), make([]float64, z.H)
+				f, forgotten, next := make([]float64, z.H), make([]float64, z.H),
+					make([]float64, z.H)
 				for j := range f {
 					f[j] = sigmoid(w.row(x, "W_ih", j) + w.row(h, "W_hh_f", j) + w.at("b", 0, j))
 					forgotten[j] = f[j] * h[j]
 				}
 				for j := range next {
-					n := math.Tanh(w.row(x, "W_ih", z.H+j) + w.row(forgotten, "W_hh_n", j) + w.at("b", 0, z.H+j))
+					n := math.Tanh(w.row(x, "W_ih", z.H+j) + w.row(forgotten, "W_hh_n", j) +
+						w.at("b", 0, z.H+j))
 					next[j] = (1-f[j])*h[j] + f[j]*n
 				}
 				return [][]float64{next}
@@ -41,7 +43,10 @@ func TestMinimalGatedUnit(t *testing.T) {
 func TestIndependentRNN(t *testing.T) {
 	for _, z := range sizes {
 		t.Run(z.String(), func(t *testing.T) {
-			newCell := func(s *nodes.Scope) cells.Cell { return newIndependentRNN(s, z.In, z.H, 10) }
+			newCell := func(s *nodes.Scope) cells.Cell {
+				return newIndependentRNN(s, z.In, z.H,
+					10)
+			}
 			o := newStep(t, nodes.Float64, z.B, z.In, false, newCell)
 			requireOracle(t, o, func(w weights, x []float64, s [][]float64) [][]float64 {
 				next := make([]float64, z.H)
@@ -63,8 +68,10 @@ func TestSimpleRecurrentUnit(t *testing.T) {
 			requireOracle(t, o, func(w weights, x []float64, s [][]float64) [][]float64 {
 				h, c := make([]float64, z.H), make([]float64, z.H)
 				for j := range h {
-					f := sigmoid(w.row(x, "W_ih", z.H+j) + w.at("v", 0, j)*s[1][j] + w.at("b", 0, j))
-					r := sigmoid(w.row(x, "W_ih", 2*z.H+j) + w.at("v", 0, z.H+j)*s[1][j] + w.at("b", 0, z.H+j))
+					f := sigmoid(w.row(x, "W_ih", z.H+j) + w.at("v", 0, j)*s[1][j] +
+						w.at("b", 0, j))
+					r := sigmoid(w.row(x, "W_ih", 2*z.H+j) + w.at("v", 0, z.H+j)*s[1][j] +
+						w.at("b", 0, z.H+j))
 					c[j] = f*s[1][j] + (1-f)*w.row(x, "W_ih", j)
 					h[j] = r*c[j] + (1-r)*x[j]
 				}
@@ -77,7 +84,8 @@ func TestSimpleRecurrentUnit(t *testing.T) {
 
 func TestZeroState(t *testing.T) {
 	g := nodes.NewGraph(nodes.Options{Dtype: nodes.Float64})
-	l := cells.NewLSTM(nodes.NewStore(nodes.Float64, 1).Root(), cells.LSTMConfig{In: 1, Hidden: 3, Projection: 2})
+	l := cells.NewLSTM(nodes.NewStore(nodes.Float64, 1).Root(),
+		cells.LSTMConfig{In: 1, Hidden: 3, Projection: 2})
 	s := cells.Zero(g, l, 4)
 	require.Len(t, s, 2)
 	require.Equal(t, []int{4, 2}, s[0].Shape())
@@ -85,14 +93,16 @@ func TestZeroState(t *testing.T) {
 	require.NoError(t, compile(t, g, s...).RunAll())
 	require.Equal(t, make([]float64, 12), testkit.Floats(s[1].Value()))
 
-	require.EqualError(t, nodes.Try(func() { cells.Zero(g, l, 0) }), "Const: shape [0, 2]: every size must be at least 1")
+	require.EqualError(t, nodes.Try(func() { cells.Zero(g, l, 0) }),
+		"Const: shape [0, 2]: every size must be at least 1")
 }
 
 // A width that does not fit is reported with the place, both shapes and both sizes.
 func TestInputOfTheWrongWidth(t *testing.T) {
 	for name, newCell := range map[string]build{
-		"rnn": newRNN(cells.RNNConfig{In: 3, Hidden: 4}), "lstm": newLSTM(cells.LSTMConfig{In: 3, Hidden: 1}),
-		"gru": newGRU(cells.GRUConfig{In: 3, Hidden: 2}), "mgu": newMGU(3, 2),
+		"rnn":  newRNN(cells.RNNConfig{In: 3, Hidden: 4}),
+		"lstm": newLSTM(cells.LSTMConfig{In: 3, Hidden: 1}),
+		"gru":  newGRU(cells.GRUConfig{In: 3, Hidden: 2}), "mgu": newMGU(3, 2),
 	} {
 		t.Run(name, func(t *testing.T) {
 			store := nodes.NewStore(nodes.Float32, 1)

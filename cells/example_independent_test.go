@@ -18,8 +18,8 @@ import (
 //
 //	h' = relu(x·W_ih + u∘h + b)
 //
-// A unit's gradient over T steps is a power of its own u, so |u| ≤ 2^(1/T) keeps it from exploding. Layers of it are stacked,
-// so that units meet.
+// A unit's gradient over T steps is a power of its own u, so |u| ≤ 2^(1/T) keeps it from exploding.
+// Layers of it are stacked, so that units meet.
 type independentRNN struct {
 	hidden    int
 	wIH, u, b *nodes.Param
@@ -40,8 +40,8 @@ func (c *independentRNN) Step(x *nodes.Node, s cells.State) cells.State {
 	return cells.State{nodes.ReLU(nodes.Add(nodes.MatMul(x, c.wIH), nodes.Mul(s[0], c.u), c.b))}
 }
 
-// Three units read the numbers 1 to 5. With u = 1 a unit adds up, with 0 it has no memory, and with ½ it forgets. The
-// gradient of the last outputs' sum in u is what each unit remembered.
+// Three units read the numbers 1 to 5. With u = 1 a unit adds up, with 0 it has no memory, and with
+// ½ it forgets. The gradient of the last outputs' sum in u is what each unit remembered.
 func Example_independentRNN() {
 	const T = 5
 	store := nodes.NewStore(nodes.Float64, 1)
@@ -53,7 +53,8 @@ func Example_independentRNN() {
 	var y, du *nodes.Node
 	err := nodes.Try(func() {
 		x := g.Input("x", T, 1, 1)
-		gorgonia.Let(x.Gorgonia(), tensor.New(tensor.WithShape(T, 1, 1), tensor.WithBacking([]float64{1, 2, 3, 4, 5})))
+		gorgonia.Let(x.Gorgonia(), tensor.New(tensor.WithShape(T, 1, 1),
+			tensor.WithBacking([]float64{1, 2, 3, 4, 5})))
 		h := unroll.Over(cell).Unroll(x, nil, unroll.Options{})
 		y = h.Y()
 		du = g.Gradients(nodes.Sum(h.Final()[0]), cell.u)[0]

@@ -34,7 +34,10 @@ func newMinimalGatedUnit(s *nodes.Scope, in, hidden int) *minimalGatedUnit {
 	}
 }
 
-func (m *minimalGatedUnit) Parts() []cells.Part { return []cells.Part{{Name: "h", Width: m.hidden}} }
+func (m *minimalGatedUnit) Parts() []cells.Part {
+	return []cells.Part{{Name: "h",
+		Width: m.hidden}}
+}
 
 func (m *minimalGatedUnit) Step(x *nodes.Node, s cells.State) cells.State {
 	h := s[0]
@@ -44,7 +47,8 @@ func (m *minimalGatedUnit) Step(x *nodes.Node, s cells.State) cells.State {
 	return cells.State{nodes.Add(nodes.Mul(nodes.OneMinus(f), h), nodes.Mul(f, n))}
 }
 
-// A cell of one's own is its equations. Both ways to unroll it, and the gradients, come with the library.
+// A cell of one's own is its equations. Both ways to unroll it, and the gradients, come with the
+// library.
 func Example_minimalGatedUnit() {
 	const T, B, In, H = 5, 1, 2, 3
 	store := nodes.NewStore(nodes.Float64, 1)
@@ -53,7 +57,8 @@ func Example_minimalGatedUnit() {
 	for _, p := range store.Params() {
 		params = append(params, p)
 	}
-	sequence := tensor.New(tensor.WithShape(T, B, In), tensor.WithBacking([]float64{1, 0, 0, 1, -1, 0, 0, -1, 1, 1}))
+	sequence := tensor.New(tensor.WithShape(T, B, In),
+		tensor.WithBacking([]float64{1, 0, 0, 1, -1, 0, 0, -1, 1, 1}))
 
 	for _, strategy := range []unroll.Strategy{unroll.Scan, unroll.Expand} {
 		g := nodes.NewGraph(nodes.Options{Dtype: nodes.Float64})

@@ -14,7 +14,8 @@ import (
 	"github.com/seqzoo/seqzoo/unroll"
 )
 
-// simpleRecurrentUnit multiplies its input alone by matrices; its gates see the last c unit by unit (Lei et al., 2018):
+// simpleRecurrentUnit multiplies its input alone by matrices; its gates see the last c unit by unit
+// (Lei et al., 2018):
 //
 //	f  = σ(x·W_f + v_f∘c + b_f)
 //	c' = f∘c + (1 − f)∘(x·W)
@@ -41,15 +42,16 @@ func (c *simpleRecurrentUnit) Parts() []cells.Part {
 func (c *simpleRecurrentUnit) Step(x *nodes.Node, s cells.State) cells.State {
 	last := s[1]
 	of := nodes.Split(nodes.MatMul(x, c.wIH), 3, -1)
-	gates := nodes.Add(nodes.Concat(-1, of[1], of[2]), nodes.Mul(nodes.Concat(-1, last, last), c.v), c.b)
+	gates := nodes.Add(nodes.Concat(-1, of[1], of[2]), nodes.Mul(nodes.Concat(-1, last, last), c.v),
+		c.b)
 	fr := nodes.Split(nodes.Sigmoid(gates), 2, -1)
 	f, r := fr[0], fr[1]
 	next := nodes.Add(nodes.Mul(f, last), nodes.Mul(nodes.OneMinus(f), of[0]))
 	return cells.State{nodes.Add(nodes.Mul(r, next), nodes.Mul(nodes.OneMinus(r), x)), next}
 }
 
-// The cell is written step by step. The engine finds that its products do not need the state, and takes them for all steps
-// at once; the gradients are checked against finite differences.
+// The cell is written step by step. The engine finds that its products do not need the state, and
+// takes them for all steps at once; the gradients are checked against finite differences.
 func Example_simpleRecurrentUnit() {
 	const T, B, width = 6, 2, 3
 	store := nodes.NewStore(nodes.Float64, 1)
@@ -63,7 +65,8 @@ func Example_simpleRecurrentUnit() {
 	var inputs, grads []*gorgonia.Node
 	err := nodes.Try(func() {
 		x := g.Input("x", T, B, width)
-		gorgonia.Let(x.Gorgonia(), tensor.New(tensor.WithShape(T, B, width), tensor.WithBacking(numbers)))
+		gorgonia.Let(x.Gorgonia(), tensor.New(tensor.WithShape(T, B, width),
+			tensor.WithBacking(numbers)))
 		y := layer.Unroll(x, nil, unroll.Options{}).Y()
 		sum := nodes.Mean(nodes.Square(y))
 		loss = sum.Gorgonia()

@@ -9,8 +9,9 @@ import (
 // GatedDeltaConfig sizes a GatedDelta cell. The zero value of an optional field is its default.
 type GatedDeltaConfig struct {
 	In, Hidden int
-	Heads      int        `json:"heads,omitempty"` // each with a memory of its own, a matrix [Hidden/Heads, Hidden/Heads]; default 1
-	InitInput  nodes.Init // of W_ih, every block; default Xavier uniform
+	// each with a memory of its own, a matrix [Hidden/Heads, Hidden/Heads]; default 1
+	Heads     int        `json:"heads,omitempty"`
+	InitInput nodes.Init // of W_ih, every block; default Xavier uniform
 }
 
 // Validate reports every field that is out of range.
@@ -31,15 +32,17 @@ func (c GatedDeltaConfig) New(s *nodes.Scope) Cell { return NewGatedDelta(s, c) 
 
 func init() { Register("gateddelta", GatedDeltaConfig{}) }
 
-// GatedDelta is one step of linear attention with the gated delta rule (Yang, Kautz and Hatamizadeh, 2024): a memory S a
-// head that forgets as a whole by α, and in which what stands at a key is replaced by a new value by the share β:
+// GatedDelta is one step of linear attention with the gated delta rule (Yang, Kautz and
+// Hatamizadeh, 2024): a memory S a head that forgets as a whole by α, and in which what stands at a
+// key is replaced by a new value by the share β:
 //
 //	q, k, v = split(x·W_ih)             q and k of each head divided by their lengths
 //	α = exp(−exp(A)·softplus(x·W_α + b_α)),  β = σ(x·W_β + b_β)       one number a head each
 //	S' = α·S + k·(β·(v − α·k·S))ᵀ
 //	h  = q·S'/√d                        d = Hidden/Heads
 //
-// The authors' layer puts a convolution and SiLU before q, k and v, and an output gate and a norm behind h.
+// The authors' layer puts a convolution and SiLU before q, k and v, and an output gate and a norm
+// behind h.
 //
 // Its state is {h, S}: S is [B, Heads·d·d], row by row.
 type GatedDelta struct {
@@ -47,8 +50,8 @@ type GatedDelta struct {
 	wIH, wAB, bAB, decay *nodes.Param
 }
 
-// NewGatedDelta declares W_ih [In, 3H] in the order q, k, v, W_ab [In, 2·Heads] and b_ab [2·Heads] in the order α, β, and A
-// [Heads].
+// NewGatedDelta declares W_ih [In, 3H] in the order q, k, v, W_ab [In, 2·Heads] and b_ab [2·Heads]
+// in the order α, β, and A [Heads].
 func NewGatedDelta(s *nodes.Scope, cfg GatedDeltaConfig) *GatedDelta {
 	must(s, "NewGatedDelta", cfg.Validate())
 	cfg.Heads = max(cfg.Heads, 1)
@@ -56,8 +59,9 @@ func NewGatedDelta(s *nodes.Scope, cfg GatedDeltaConfig) *GatedDelta {
 	inverse := func(dt float64) float64 { return math.Log(math.Expm1(dt)) }
 	start := nodes.Blocks(nodes.Uniform(inverse(0.001), inverse(0.1)), nodes.Zeros())
 	return &GatedDelta{
-		cfg:   cfg,
-		wIH:   s.Param("W_ih", nodes.Gates(3, or(cfg.InitInput, nodes.XavierUniform(1))), cfg.In, 3*cfg.Hidden),
+		cfg: cfg,
+		wIH: s.Param("W_ih", nodes.Gates(3, or(cfg.InitInput, nodes.XavierUniform(1))), cfg.In,
+			3*cfg.Hidden),
 		wAB:   s.Param("W_ab", nodes.Gates(2, nodes.XavierUniform(1)), cfg.In, 2*cfg.Heads),
 		bAB:   s.Param("b_ab", start, 2*cfg.Heads),
 		decay: s.Param("A", nodes.Uniform(0, math.Log(16)), cfg.Heads),

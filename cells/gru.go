@@ -6,13 +6,16 @@ import (
 
 // GRUConfig sizes a GRU cell. The zero value of an optional field is its default.
 type GRUConfig struct {
-	In, Hidden  int
-	ResetBefore bool `json:"reset_before,omitempty"` // reset h before its product, as Cho et al. wrote it; default: reset the product, as cuDNN and PyTorch
+	In, Hidden int
+	// reset h before its product, as Cho et al. wrote it; default: reset the product, as cuDNN and
+	// PyTorch
+	ResetBefore bool `json:"reset_before,omitempty"`
 	NoBias      bool `json:"no_bias,omitempty"`
-	// Uniform draws all first weights and biases that no Init sets from ±1/√Hidden, as PyTorch does (b_hn begins at 0).
+	// Uniform draws all first weights and biases that no Init sets from ±1/√Hidden, as PyTorch does
+	// (b_hn begins at 0).
 	Uniform bool `json:"uniform,omitempty"`
-	// Memory is how many steps the cell is to remember at the start: its units are spread over all times up to it
-	// (nodes.Chrono; Tallec and Ollivier, 2018). 0: the biases begin as said below.
+	// Memory is how many steps the cell is to remember at the start: its units are spread over all
+	// times up to it (nodes.Chrono; Tallec and Ollivier, 2018). 0: the biases begin as said below.
 	Memory     int        `json:"memory,omitempty"`
 	InitInput  nodes.Init // of W_ih, every gate; default Xavier uniform
 	InitHidden nodes.Init // of W_hh, every gate; default orthogonal
@@ -53,15 +56,16 @@ type GRU struct {
 	b, bHN   *nodes.Param // or nil; bHN only where the reset comes after
 }
 
-// NewGRU declares W_ih [In, 3H] and b [3H] under s, gates in the order r, z, n. Reset after: W_hh [H, 3H] and b_hn [H].
-// Reset before: W_hh [H, 2H] of r and z, and W_hh_n [H, H].
+// NewGRU declares W_ih [In, 3H] and b [3H] under s, gates in the order r, z, n. Reset after: W_hh
+// [H, 3H] and b_hn [H]. Reset before: W_hh [H, 2H] of r and z, and W_hh_n [H, H].
 func NewGRU(s *nodes.Scope, cfg GRUConfig) *GRU {
 	must(s, "NewGRU", cfg.Validate())
 	if cfg.Uniform {
 		setUniform(cfg.Hidden, &cfg.InitInput, &cfg.InitHidden, &cfg.InitBias)
 	}
 	if cfg.Memory > 0 {
-		cfg.InitBias = or(cfg.InitBias, nodes.Blocks(nodes.Zeros(), nodes.Chrono(float64(cfg.Memory), 1), nodes.Zeros()))
+		cfg.InitBias = or(cfg.InitBias, nodes.Blocks(nodes.Zeros(),
+			nodes.Chrono(float64(cfg.Memory), 1), nodes.Zeros()))
 	}
 	H := cfg.Hidden
 	hidden := or(cfg.InitHidden, nodes.Orthogonal(1))
@@ -71,7 +75,8 @@ func NewGRU(s *nodes.Scope, cfg GRUConfig) *GRU {
 	}
 	g := &GRU{
 		cfg: cfg, gates: gates,
-		wIH: s.Param("W_ih", nodes.Gates(3, or(cfg.InitInput, nodes.XavierUniform(1))), cfg.In, 3*H),
+		wIH: s.Param("W_ih", nodes.Gates(3, or(cfg.InitInput, nodes.XavierUniform(1))), cfg.In,
+			3*H),
 		wHH: s.Param("W_hh", nodes.Gates(gates, hidden), H, gates*H),
 		b:   bias(s, cfg.NoBias, "b", cfg.InitBias, 3*H),
 	}

@@ -64,7 +64,8 @@ func TestGRUValidate(t *testing.T) {
 	}{
 		{cells.GRUConfig{In: 1, Hidden: 1, ResetBefore: true}, ""},
 		{cells.GRUConfig{In: 1}, "GRU: Hidden is 0, want 1 … 1048576"},
-		{cells.GRUConfig{In: -1, Hidden: -1}, "GRU: In is -1, want 1 … 1048576\nGRU: Hidden is -1, want 1 … 1048576"},
+		{cells.GRUConfig{In: -1, Hidden: -1},
+			"GRU: In is -1, want 1 … 1048576\nGRU: Hidden is -1, want 1 … 1048576"},
 	} {
 		requireRefused(t, c.want, c.cfg.Validate(), "model/l0: NewGRU: ", newGRU(c.cfg))
 	}

@@ -26,8 +26,8 @@ func (s size) String() string { return fmt.Sprintf("B=%d,In=%d,H=%d", s.B, s.In,
 // build makes a cell in a scope. A mistake in it fails the test.
 type build func(s *nodes.Scope) cells.Cell
 
-// oneStep is one step of a cell, built into a graph with its inputs bound to random numbers. All of its parameters are
-// random too: an initial bias or peephole of 0 would hide that it is not used.
+// oneStep is one step of a cell, built into a graph with its inputs bound to random numbers. All of
+// its parameters are random too: an initial bias or peephole of 0 would hide that it is not used.
 type oneStep struct {
 	store *nodes.Store
 	cell  cells.Cell
@@ -41,7 +41,8 @@ type oneStep struct {
 	grads []*nodes.Node
 }
 
-func newStep(t *testing.T, dtype tensor.Dtype, batch, in int, training bool, newCell build) *oneStep {
+func newStep(t *testing.T, dtype tensor.Dtype, batch, in int, training bool,
+	newCell build) *oneStep {
 	t.Helper()
 	o := &oneStep{store: nodes.NewStore(dtype, 1)}
 	require.NoError(t, nodes.Try(func() {
@@ -60,7 +61,8 @@ func newStep(t *testing.T, dtype tensor.Dtype, batch, in int, training bool, new
 			o.wrt, o.names = append(o.wrt, n), append(o.names, name)
 		}
 		o.next = o.cell.Step(o.x, o.state)
-		// Random weights on every element of every part, so that no two errors of a gradient cancel.
+		// Random weights on every element of every part, so that no two errors of a gradient
+		// cancel.
 		o.loss = o.g.Const(0)
 		for i, n := range o.next {
 			probe := randomInput(o.g, fmt.Sprintf("probe %d", i), n.Shape()...)
@@ -119,7 +121,8 @@ func compile(t *testing.T, g *nodes.Graph, want ...*nodes.Node) *graph.Machine {
 // weights are the parameters of a cell as plain numbers, for the oracles.
 type weights struct{ store *nodes.Store }
 
-// at is element [i, j] of a matrix, or j of a vector with i = 0. A parameter that the cell lacks is 0.
+// at is element [i, j] of a matrix, or j of a vector with i = 0. A parameter that the cell lacks is
+// 0.
 func (w weights) at(name string, i, j int) float64 {
 	p, ok := w.store.Get("cell/" + name)
 	if !ok {
@@ -140,7 +143,8 @@ func (w weights) row(x []float64, name string, j int) (sum float64) {
 func sigmoid(x float64) float64 { return 1 / (1 + math.Exp(-x)) }
 
 // requireOracle compares one step in float64 with a loop over the rows of the batch.
-func requireOracle(t *testing.T, o *oneStep, oracle func(w weights, x []float64, s [][]float64) [][]float64) {
+func requireOracle(t *testing.T, o *oneStep, oracle func(w weights, x []float64,
+	s [][]float64) [][]float64) {
 	t.Helper()
 	o.run(t, o.next...)
 	rows := func(n *nodes.Node, b int) []float64 {
@@ -155,12 +159,14 @@ func requireOracle(t *testing.T, o *oneStep, oracle func(w weights, x []float64,
 		want := oracle(weights{o.store}, rows(o.x, b), s)
 		require.Len(t, o.next, len(want))
 		for i, part := range o.cell.Parts() {
-			testkit.RequireClose(t, want[i], rows(o.next[i], b), 1e-12, fmt.Sprintf("row %d of %s", b, part.Name))
+			testkit.RequireClose(t, want[i], rows(o.next[i], b), 1e-12,
+				fmt.Sprintf("row %d of %s", b, part.Name))
 		}
 	}
 }
 
-// requireGradients compares every derivative in float64 with differences of fourth order, and float32 with float64.
+// requireGradients compares every derivative in float64 with differences of fourth order, and
+// float32 with float64.
 func requireGradients(t *testing.T, batch, in int, training bool, newCell build) {
 	t.Helper()
 	o := newStep(t, nodes.Float64, batch, in, training, newCell)
@@ -178,7 +184,8 @@ func requireGradients(t *testing.T, batch, in int, training bool, newCell build)
 			}
 			want := (8*(loss(at+h)-loss(at-h)) - (loss(at+2*h) - loss(at-2*h))) / (12 * h)
 			data[i] = at
-			require.InDeltaf(t, want, got[i], 1e-8*max(1, math.Abs(want)), "dL/d(%s)[%d]", o.names[k], i)
+			require.InDeltaf(t, want, got[i], 1e-8*max(1, math.Abs(want)), "dL/d(%s)[%d]",
+				o.names[k], i)
 		}
 	}
 
@@ -186,10 +193,12 @@ func requireGradients(t *testing.T, batch, in int, training bool, newCell build)
 	single.run(t, append(append([]*nodes.Node{}, single.grads...), single.next...)...)
 	o.run(t, o.next...)
 	for i := range o.next {
-		testkit.RequireClose(t, testkit.Floats(o.next[i].Value()), testkit.Floats(single.next[i].Value()), 1e-5, "float32 value")
+		testkit.RequireClose(t, testkit.Floats(o.next[i].Value()),
+			testkit.Floats(single.next[i].Value()), 1e-5, "float32 value")
 	}
 	for k := range exact {
-		testkit.RequireClose(t, exact[k], testkit.Floats(single.grads[k].Value()), 1e-4, "float32 dL/d("+o.names[k]+")")
+		testkit.RequireClose(t, exact[k], testkit.Floats(single.grads[k].Value()), 1e-4,
+			"float32 dL/d("+o.names[k]+")")
 	}
 }
 

@@ -10,10 +10,11 @@ import (
 type IndRNNConfig struct {
 	In, Hidden int
 	Activation Activation `json:"activation,omitempty"` // default relu, as in the paper
-	Steps      int        `json:"steps,omitempty"`      // over how many steps a unit is to remember: u begins within 2^(1/Steps); default 100
-	NoBias     bool       `json:"no_bias,omitempty"`
-	InitInput  nodes.Init // of W_ih; default He uniform
-	InitBias   nodes.Init // of b; default zeros
+	// over how many steps a unit is to remember: u begins within 2^(1/Steps); default 100
+	Steps     int        `json:"steps,omitempty"`
+	NoBias    bool       `json:"no_bias,omitempty"`
+	InitInput nodes.Init // of W_ih; default He uniform
+	InitBias  nodes.Init // of b; default zeros
 }
 
 // Validate reports every field that is out of range.
@@ -35,12 +36,13 @@ func (c IndRNNConfig) New(s *nodes.Scope) Cell { return NewIndRNN(s, c) }
 
 func init() { Register("indrnn", IndRNNConfig{}) }
 
-// IndRNN is one step of an independently recurrent network (Li et al., 2018), whose units see only themselves in the state:
+// IndRNN is one step of an independently recurrent network (Li et al., 2018), whose units see only
+// themselves in the state:
 //
 //	h' = relu(x·W_ih + u∘h + b)
 //
-// A unit's gradient over T steps has the factor u^T at most, so |u| ≤ 2^(1/T) keeps it from exploding. Units meet in the
-// layer above.
+// A unit's gradient over T steps has the factor u^T at most, so |u| ≤ 2^(1/T) keeps it from
+// exploding. Units meet in the layer above.
 //
 // Its state is {h}.
 type IndRNN struct {

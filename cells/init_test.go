@@ -33,27 +33,35 @@ func TestInitialBias(t *testing.T) {
 		cell build
 		want []float64
 	}{
-		"rnn":                            {newRNN(cells.RNNConfig{In: 2, Hidden: 2}), []float64{0, 0}},
-		"gru":                            {newGRU(cells.GRUConfig{In: 2, Hidden: 2}), make([]float64, 6)},
-		"lstm: 1 for the forget gate":    {newLSTM(lstm), []float64{0, 0, 1, 1, 0, 0, 0, 0}},
-		"lstm: coupled, no forget gate":  {with(func(c *cells.LSTMConfig) { c.Coupled = true }), make([]float64, 6)},
-		"lstm: with projection":          {with(func(c *cells.LSTMConfig) { c.Projection = 1 }), []float64{0, 0, 1, 1, 0, 0, 0, 0}},
+		"rnn": {newRNN(cells.RNNConfig{In: 2, Hidden: 2}),
+			[]float64{0, 0}},
+		"gru": {newGRU(cells.GRUConfig{In: 2, Hidden: 2}),
+			make([]float64, 6)},
+		"lstm: 1 for the forget gate": {newLSTM(lstm), []float64{0, 0, 1, 1, 0, 0, 0, 0}},
+		"lstm: coupled, no forget gate": {with(func(c *cells.LSTMConfig) { c.Coupled = true }),
+			make([]float64, 6)},
+		"lstm: with projection": {with(func(c *cells.LSTMConfig) { c.Projection = 1 }),
+			[]float64{0, 0, 1, 1, 0, 0, 0, 0}},
 		"lstm: a true 0":                 {with(func(c *cells.LSTMConfig) { c.InitBias = nodes.Constant(0) }), make([]float64, 8)},
 		"lstm: one value for every gate": {with(func(c *cells.LSTMConfig) { c.InitBias = nodes.Constant(3) }), []float64{3, 3, 3, 3, 3, 3, 3, 3}},
 		"lstm: another forget bias": {with(func(c *cells.LSTMConfig) {
-			c.InitBias = nodes.Blocks(nodes.Zeros(), nodes.Constant(-2), nodes.Zeros(), nodes.Zeros())
+			c.InitBias = nodes.Blocks(nodes.Zeros(), nodes.Constant(-2), nodes.Zeros(),
+				nodes.Zeros())
 		}), []float64{0, 0, -2, -2, 0, 0, 0, 0}},
-		"gru: asked for": {newGRU(cells.GRUConfig{In: 2, Hidden: 1, InitBias: nodes.Ones()}), []float64{1, 1, 1}},
+		"gru: asked for": {newGRU(cells.GRUConfig{In: 2, Hidden: 1, InitBias: nodes.Ones()}),
+			[]float64{1, 1, 1}},
 	} {
 		require.Equal(t, [][]float64{c.want}, initial(t, c.cell, "b"), name)
 	}
-	require.Equal(t, [][]float64{{0, 0}}, initial(t, newGRU(cells.GRUConfig{In: 2, Hidden: 2}), "b_hn"))
+	require.Equal(t, [][]float64{{0, 0}}, initial(t, newGRU(cells.GRUConfig{In: 2, Hidden: 2}),
+		"b_hn"))
 }
 
-// With all else at 0, a forget bias of 1 keeps σ(1) of the cell state. This says which gate the bias is on without
-// looking at the order of the gates.
+// With all else at 0, a forget bias of 1 keeps σ(1) of the cell state. This says which gate the
+// bias is on without looking at the order of the gates.
 func TestForgetBiasForgets(t *testing.T) {
-	cfg := cells.LSTMConfig{In: 1, Hidden: 1, InitInput: nodes.Constant(0), InitHidden: nodes.Constant(0)}
+	cfg := cells.LSTMConfig{In: 1, Hidden: 1, InitInput: nodes.Constant(0),
+		InitHidden: nodes.Constant(0)}
 	store := nodes.NewStore(nodes.Float64, 1)
 	l := cells.NewLSTM(store.Root(), cfg)
 	g := nodes.NewGraph(nodes.Options{Dtype: nodes.Float64})
@@ -63,7 +71,8 @@ func TestForgetBiasForgets(t *testing.T) {
 	testkit.RequireClose(t, []float64{sigmoid(1)}, testkit.Floats(next[1].Value()), 1e-12, "c'")
 }
 
-// Orthogonal means gate by gate: a matrix [H, 4H] that is orthogonal as a whole has gates that are not.
+// Orthogonal means gate by gate: a matrix [H, 4H] that is orthogonal as a whole has gates that are
+// not.
 func TestHiddenWeightsAreOrthogonalGateByGate(t *testing.T) {
 	for name, c := range map[string]struct {
 		cell  build
@@ -72,14 +81,18 @@ func TestHiddenWeightsAreOrthogonalGateByGate(t *testing.T) {
 		cols  int // of a gate
 		gates int
 	}{
-		"rnn":              {newRNN(cells.RNNConfig{In: 2, Hidden: 5}), "W_hh", 5, 5, 1},
-		"lstm":             {newLSTM(cells.LSTMConfig{In: 2, Hidden: 5}), "W_hh", 5, 5, 4},
-		"lstm, coupled":    {newLSTM(cells.LSTMConfig{In: 2, Hidden: 5, Coupled: true}), "W_hh", 5, 5, 3},
-		"lstm, projection": {newLSTM(cells.LSTMConfig{In: 2, Hidden: 5, Projection: 3}), "W_hh", 3, 5, 4},
-		"lstm, one unit":   {newLSTM(cells.LSTMConfig{In: 1, Hidden: 1}), "W_hh", 1, 1, 4},
-		"gru":              {newGRU(cells.GRUConfig{In: 2, Hidden: 5}), "W_hh", 5, 5, 3},
-		"gru, before":      {newGRU(cells.GRUConfig{In: 2, Hidden: 5, ResetBefore: true}), "W_hh", 5, 5, 2},
-		"gru, candidate":   {newGRU(cells.GRUConfig{In: 2, Hidden: 5, ResetBefore: true}), "W_hh_n", 5, 5, 1},
+		"rnn":  {newRNN(cells.RNNConfig{In: 2, Hidden: 5}), "W_hh", 5, 5, 1},
+		"lstm": {newLSTM(cells.LSTMConfig{In: 2, Hidden: 5}), "W_hh", 5, 5, 4},
+		"lstm, coupled": {newLSTM(cells.LSTMConfig{In: 2, Hidden: 5, Coupled: true}), "W_hh", 5,
+			5, 3},
+		"lstm, projection": {newLSTM(cells.LSTMConfig{In: 2, Hidden: 5, Projection: 3}), "W_hh", 3,
+			5, 4},
+		"lstm, one unit": {newLSTM(cells.LSTMConfig{In: 1, Hidden: 1}), "W_hh", 1, 1, 4},
+		"gru":            {newGRU(cells.GRUConfig{In: 2, Hidden: 5}), "W_hh", 5, 5, 3},
+		"gru, before": {newGRU(cells.GRUConfig{In: 2, Hidden: 5, ResetBefore: true}), "W_hh",
+			5, 5, 2},
+		"gru, candidate": {newGRU(cells.GRUConfig{In: 2, Hidden: 5, ResetBefore: true}), "W_hh_n",
+			5, 5, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := initial(t, c.cell, c.param)

@@ -9,8 +9,9 @@ import (
 // LEMConfig sizes a LEM cell. The zero value of an optional field is its default.
 type LEMConfig struct {
 	In, Hidden int
-	Dt         float64    `json:"dt,omitempty"` // the largest time step; default 1
-	Init       nodes.Init // of all weights and biases; default uniform in ±1/√Hidden, as in the authors' code
+	Dt         float64 `json:"dt,omitempty"` // the largest time step; default 1
+	// of all weights and biases; default uniform in ±1/√Hidden, as in the authors' code
+	Init nodes.Init
 }
 
 // Validate reports every field that is out of range.
@@ -31,8 +32,8 @@ func (c LEMConfig) New(s *nodes.Scope) Cell { return NewLEM(s, c) }
 
 func init() { Register("lem", LEMConfig{}) }
 
-// LEM is one step of long expressive memory (Rusch et al., 2022), two coupled equations of motion whose time steps are
-// learned:
+// LEM is one step of long expressive memory (Rusch et al., 2022), two coupled equations of motion
+// whose time steps are learned:
 //
 //	Δ₁, Δ₂ = Δt·σ(x·V₁ + y·W₁ + b₁), Δt·σ(x·V₂ + y·W₂ + b₂)
 //	z'     = (1 − Δ₁)∘z + Δ₁∘tanh(x·V_z + y·W_z + b_z)
@@ -45,7 +46,8 @@ type LEM struct {
 	wZ          *nodes.Param
 }
 
-// NewLEM declares W_ih [In, 4H] in the order 1, 2, z, y, W_hh [H, 3H] in the order 1, 2, z, W_hh_y [H, H], and b [4H].
+// NewLEM declares W_ih [In, 4H] in the order 1, 2, z, y, W_hh [H, 3H] in the order 1, 2, z, W_hh_y
+// [H, H], and b [4H].
 func NewLEM(s *nodes.Scope, cfg LEMConfig) *LEM {
 	must(s, "NewLEM", cfg.Validate())
 	if cfg.Dt == 0 {
@@ -72,7 +74,8 @@ func (c *LEM) Step(x *nodes.Node, s State) State {
 	ay := nodes.Split(nodes.MatMul(y, c.wHH), 3, -1)
 	d1 := nodes.Scale(nodes.Sigmoid(nodes.Add(ax[0], ay[0])), c.cfg.Dt)
 	d2 := nodes.Scale(nodes.Sigmoid(nodes.Add(ax[1], ay[1])), c.cfg.Dt)
-	z = nodes.Add(nodes.Mul(nodes.OneMinus(d1), z), nodes.Mul(d1, nodes.Tanh(nodes.Add(ax[2], ay[2]))))
+	z = nodes.Add(nodes.Mul(nodes.OneMinus(d1), z),
+		nodes.Mul(d1, nodes.Tanh(nodes.Add(ax[2], ay[2]))))
 	n := nodes.Tanh(nodes.Add(ax[3], nodes.MatMul(z, c.wZ)))
 	return State{nodes.Add(nodes.Mul(nodes.OneMinus(d2), y), nodes.Mul(d2, n)), z}
 }

@@ -9,10 +9,11 @@ import (
 // LRUConfig sizes an LRU cell. The zero value of an optional field is its default.
 type LRUConfig struct {
 	In, Hidden int
-	Units      int     `json:"units,omitempty"`      // complex numbers in the state; default Hidden
-	MinRadius  float64 `json:"min_radius,omitempty"` // the eigenvalues begin with |λ| in [MinRadius, MaxRadius]; default 0.9 …
-	MaxRadius  float64 `json:"max_radius,omitempty"` // … to 0.999
-	MaxPhase   float64 `json:"max_phase,omitempty"`  // and arguments in [0, MaxPhase]; default π/10
+	Units      int `json:"units,omitempty"` // complex numbers in the state; default Hidden
+	// the eigenvalues begin with |λ| in [MinRadius, MaxRadius]; default 0.9 …
+	MinRadius float64 `json:"min_radius,omitempty"`
+	MaxRadius float64 `json:"max_radius,omitempty"` // … to 0.999
+	MaxPhase  float64 `json:"max_phase,omitempty"`  // and arguments in [0, MaxPhase]; default π/10
 }
 
 // Validate reports every field that is out of range.
@@ -20,8 +21,10 @@ func (c LRUConfig) Validate() error {
 	c = c.withDefaults()
 	bad := checkWidths("LRU", "In", c.In, "Hidden", c.Hidden, "Units", c.Units)
 	bad.That(0 < c.MinRadius && c.MinRadius < c.MaxRadius && c.MaxRadius < 1,
-		"MinRadius is %g and MaxRadius %g, want 0 < MinRadius < MaxRadius < 1", c.MinRadius, c.MaxRadius)
-	bad.That(0 < c.MaxPhase && c.MaxPhase <= 2*math.Pi, "MaxPhase is %g, want more than 0 and at most 2π", c.MaxPhase)
+		"MinRadius is %g and MaxRadius %g, want 0 < MinRadius < MaxRadius < 1", c.MinRadius,
+		c.MaxRadius)
+	bad.That(0 < c.MaxPhase && c.MaxPhase <= 2*math.Pi,
+		"MaxPhase is %g, want more than 0 and at most 2π", c.MaxPhase)
 	return bad.Err()
 }
 
@@ -52,13 +55,15 @@ func (c LRUConfig) withDefaults() LRUConfig {
 	return c
 }
 
-// LRU is one step of a linear recurrent unit (Orvieto et al., 2023), a linear recurrence with a complex diagonal matrix:
+// LRU is one step of a linear recurrent unit (Orvieto et al., 2023), a linear recurrence with a
+// complex diagonal matrix:
 //
 //	λ  = exp(−exp(ν) + i·exp(θ))
 //	s' = λ∘s + exp(γ)∘(x·B)       s and B complex
 //	y  = Re(s'·C) + x·D
 //
-// A complex number is a pair of reals here. |λ| < 1 whatever is learned, so the state cannot explode.
+// A complex number is a pair of reals here. |λ| < 1 whatever is learned, so the state cannot
+// explode.
 //
 // Its state is {y, re, im}: the output, and s.
 type LRU struct {
@@ -67,10 +72,10 @@ type LRU struct {
 	wIH, wRe, wIm, wSkip *nodes.Param
 }
 
-// NewLRU declares nu, theta and gamma [N], W_ih [In, 2N] (B, real parts first), W_re and W_im [N, H] (C, whose imaginary part
-// has the sign of −Im C), and W_skip [In, H] (D) under s, N being Units. Radii begin uniform over the area of the ring,
-// arguments uniform in their logarithm's domain as the paper draws them, and γ so that the state has the variance of its
-// input.
+// NewLRU declares nu, theta and gamma [N], W_ih [In, 2N] (B, real parts first), W_re and W_im [N,
+// H] (C, whose imaginary part has the sign of −Im C), and W_skip [In, H] (D) under s, N being
+// Units. Radii begin uniform over the area of the ring, arguments uniform in their logarithm's
+// domain as the paper draws them, and γ so that the state has the variance of its input.
 func NewLRU(s *nodes.Scope, cfg LRUConfig) *LRU {
 	must(s, "NewLRU", cfg.Validate())
 	cfg = cfg.withDefaults()
@@ -112,6 +117,7 @@ func (c *LRU) Step(x *nodes.Node, s State) State {
 	scale := nodes.Exp(x.Graph().Param(c.gamma))
 	nextRe := nodes.Add(nodes.Sub(nodes.Mul(a, re), nodes.Mul(b, im)), nodes.Mul(scale, in[0]))
 	nextIm := nodes.Add(nodes.Mul(a, im), nodes.Mul(b, re), nodes.Mul(scale, in[1]))
-	y := nodes.Add(nodes.MatMul(nextRe, c.wRe), nodes.MatMul(nextIm, c.wIm), nodes.MatMul(x, c.wSkip))
+	y := nodes.Add(nodes.MatMul(nextRe, c.wRe), nodes.MatMul(nextIm, c.wIm),
+		nodes.MatMul(x, c.wSkip))
 	return State{y, nextRe, nextIm}
 }

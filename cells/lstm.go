@@ -8,9 +8,10 @@ import (
 type Peephole string
 
 const (
-	NoPeephole Peephole = ""         // they do not
-	Diagonal   Peephole = "diagonal" // each unit its own: P(c) = p∘c (Gers, Schraudolph and Schmidhuber, 2002)
-	Full       Peephole = "full"     // all units: P(c) = c·P with a matrix
+	NoPeephole Peephole = "" // they do not
+	// each unit its own: P(c) = p∘c (Gers, Schraudolph and Schmidhuber, 2002)
+	Diagonal Peephole = "diagonal"
+	Full     Peephole = "full" // all units: P(c) = c·P with a matrix
 )
 
 // Norm says where an LSTM is layer-normalised.
@@ -25,20 +26,24 @@ const (
 // LSTMConfig sizes an LSTM cell. The zero value of an optional field is its default.
 type LSTMConfig struct {
 	In, Hidden int
-	Peephole   Peephole `json:"peephole,omitempty"`   // default none
-	Coupled    bool     `json:"coupled,omitempty"`    // f = 1 − i, three gates (Greff et al., 2017)
-	Projection int      `json:"projection,omitempty"` // width of h if it is projected (Sak et al., 2014); 0: none, h has the width Hidden
-	LayerNorm  Norm     `json:"layer_norm,omitempty"` // default none (Ba, Kiros and Hinton, 2016)
-	NormEps    float64  `json:"norm_eps,omitempty"`   // inside the root of the normalisation; default 1e-5
-	NoBias     bool     `json:"no_bias,omitempty"`
-	// Uniform draws all first weights and biases that no Init sets from ±1/√Hidden, as PyTorch does.
+	Peephole   Peephole `json:"peephole,omitempty"` // default none
+	Coupled    bool     `json:"coupled,omitempty"`  // f = 1 − i, three gates (Greff et al., 2017)
+	// width of h if it is projected (Sak et al., 2014); 0: none, h has the width Hidden
+	Projection int  `json:"projection,omitempty"`
+	LayerNorm  Norm `json:"layer_norm,omitempty"` // default none (Ba, Kiros and Hinton, 2016)
+	// inside the root of the normalisation; default 1e-5
+	NormEps float64 `json:"norm_eps,omitempty"`
+	NoBias  bool    `json:"no_bias,omitempty"`
+	// Uniform draws all first weights and biases that no Init sets from ±1/√Hidden, as PyTorch
+	// does.
 	Uniform bool `json:"uniform,omitempty"`
-	// Memory is how many steps the cell is to remember at the start: its units are spread over all times up to it
-	// (nodes.Chrono; Tallec and Ollivier, 2018). 0: the biases begin as said below.
+	// Memory is how many steps the cell is to remember at the start: its units are spread over all
+	// times up to it (nodes.Chrono; Tallec and Ollivier, 2018). 0: the biases begin as said below.
 	Memory     int        `json:"memory,omitempty"`
 	InitInput  nodes.Init // of W_ih, every gate; default Xavier uniform
 	InitHidden nodes.Init // of W_hh, every gate; default orthogonal
-	InitBias   nodes.Init // of b; default 1 for the forget gate (Jozefowicz et al., 2015), else 0; Constant(0): all 0
+	// of b; default 1 for the forget gate (Jozefowicz et al., 2015), else 0; Constant(0): all 0
+	InitBias nodes.Init
 }
 
 // Validate reports every field that is out of range.
@@ -73,16 +78,17 @@ func (c LSTMConfig) output() int {
 	return c.Hidden
 }
 
-// LSTM is one step of a long short-term memory (Hochreiter and Schmidhuber, 1997; with forget gate: Gers, Schmidhuber
-// and Cummins, 2000):
+// LSTM is one step of a long short-term memory (Hochreiter and Schmidhuber, 1997; with forget gate:
+// Gers, Schmidhuber and Cummins, 2000):
 //
 //	i, f, g, o = split(x·W_ih + h·W_hh + b)
 //	c' = σ(f + P_f(c))∘c + σ(i + P_i(c))∘tanh(g)
 //	h' = σ(o + P_o(c'))∘tanh(c')
 //
-// The sum that makes c' is the constant error carousel: what a gate of 1 lets pass comes back through time unchanged.
-// The P are the peepholes, 0 by default. Coupled gates are i, g, o with σ(f) = 1 − σ(i). A projection multiplies h' by
-// W_hr. Layer normalisation makes it LN(x·W_ih) + LN(h·W_hh) + b, and tanh(LN(c')) in the last line.
+// The sum that makes c' is the constant error carousel: what a gate of 1 lets pass comes back
+// through time unchanged. The P are the peepholes, 0 by default. Coupled gates are i, g, o with
+// σ(f) = 1 − σ(i). A projection multiplies h' by W_hr. Layer normalisation makes it LN(x·W_ih) +
+// LN(h·W_hh) + b, and tanh(LN(c')) in the last line.
 //
 // Its state is {h, c}.
 type LSTM struct {
@@ -94,9 +100,9 @@ type LSTM struct {
 	normX, normH, normC *layerNorm   // or nil
 }
 
-// NewLSTM declares W_ih [In, 4H], W_hh [H, 4H] and b [4H] under s, gates in the order i, f, g, o (i, g, o if coupled),
-// and what the options ask for: peephole_i, _f, _o, [H] or [H, H]; W_hr [H, P], with W_hh [P, 4H]; gains and biases of
-// the normalisations.
+// NewLSTM declares W_ih [In, 4H], W_hh [H, 4H] and b [4H] under s, gates in the order i, f, g, o
+// (i, g, o if coupled), and what the options ask for: peephole_i, _f, _o, [H] or [H, H]; W_hr [H,
+// P], with W_hh [P, 4H]; gains and biases of the normalisations.
 func NewLSTM(s *nodes.Scope, cfg LSTMConfig) *LSTM {
 	must(s, "NewLSTM", cfg.Validate())
 	if cfg.Uniform {
@@ -107,7 +113,8 @@ func NewLSTM(s *nodes.Scope, cfg LSTMConfig) *LSTM {
 		gates, forget = 3, nodes.Zeros()
 	}
 	if cfg.Memory > 0 {
-		input, keep, zeros := nodes.Chrono(float64(cfg.Memory), -1), nodes.Chrono(float64(cfg.Memory), 1), nodes.Zeros()
+		input, keep, zeros := nodes.Chrono(float64(cfg.Memory), -1),
+			nodes.Chrono(float64(cfg.Memory), 1), nodes.Zeros()
 		if forget = nodes.Blocks(input, keep, zeros, zeros); cfg.Coupled {
 			forget = nodes.Blocks(input, zeros, zeros)
 		}
@@ -115,9 +122,11 @@ func NewLSTM(s *nodes.Scope, cfg LSTMConfig) *LSTM {
 	H, out := cfg.Hidden, cfg.output()
 	l := &LSTM{
 		cfg: cfg, gates: gates,
-		wIH: s.Param("W_ih", nodes.Gates(gates, or(cfg.InitInput, nodes.XavierUniform(1))), cfg.In, gates*H),
-		wHH: s.Param("W_hh", nodes.Gates(gates, or(cfg.InitHidden, nodes.Orthogonal(1))), out, gates*H),
-		b:   bias(s, cfg.NoBias, "b", or(cfg.InitBias, forget), gates*H),
+		wIH: s.Param("W_ih", nodes.Gates(gates, or(cfg.InitInput, nodes.XavierUniform(1))), cfg.In,
+			gates*H),
+		wHH: s.Param("W_hh", nodes.Gates(gates, or(cfg.InitHidden, nodes.Orthogonal(1))), out,
+			gates*H),
+		b: bias(s, cfg.NoBias, "b", or(cfg.InitBias, forget), gates*H),
 	}
 	if cfg.Projection > 0 {
 		l.wHR = s.Param("W_hr", nodes.XavierUniform(1), H, out)
@@ -152,7 +161,8 @@ func (l *LSTM) Parts() []Part {
 	return []Part{{"h", l.cfg.output()}, {"c", l.cfg.Hidden}}
 }
 
-// Role tells the weights of the gates from projection and peepholes, which also multiply what depends on the state.
+// Role tells the weights of the gates from projection and peepholes, which also multiply what
+// depends on the state.
 func (l *LSTM) Role(leaf string) Role {
 	switch leaf {
 	case "W_ih":
@@ -204,7 +214,8 @@ type layerNorm struct {
 
 // newLayerNorm declares gain_<name> and bias_<name>, [width].
 func newLayerNorm(s *nodes.Scope, name string, width, blocks int, eps float64) *layerNorm {
-	return &layerNorm{s.Param("gain_"+name, nodes.Ones(), width), s.Param("bias_"+name, nodes.Zeros(), width), blocks, eps}
+	return &layerNorm{s.Param("gain_"+name, nodes.Ones(), width),
+		s.Param("bias_"+name, nodes.Zeros(), width), blocks, eps}
 }
 
 func (n *layerNorm) of(x *nodes.Node) *nodes.Node {

@@ -20,11 +20,14 @@ func eachLSTM(t *testing.T, sizes []size, test func(t *testing.T, z size, cfg ce
 		for _, peephole := range []cells.Peephole{cells.NoPeephole, cells.Diagonal, cells.Full} {
 			for _, coupled := range []bool{false, true} {
 				for _, projection := range []int{0, 2} {
-					for _, norm := range []cells.Norm{cells.NoNorm, cells.NormGates, cells.NormGate} {
+					for _, norm := range []cells.Norm{cells.NoNorm, cells.NormGates,
+						cells.NormGate} {
 						cfg := cells.LSTMConfig{
-							In: z.In, Hidden: z.H, Peephole: peephole, Coupled: coupled, Projection: projection, LayerNorm: norm,
+							In: z.In, Hidden: z.H, Peephole: peephole, Coupled: coupled,
+							Projection: projection, LayerNorm: norm,
 						}
-						cfg.NoBias = norm == cells.NormGates // as often with a normalisation, which has biases of its own
+						// as often with a normalisation, which has biases of its own
+						cfg.NoBias = norm == cells.NormGates
 						t.Run(z.String()+","+describe(cfg), func(t *testing.T) { test(t, z, cfg) })
 					}
 				}
@@ -49,7 +52,8 @@ func lstmOracle(cfg cells.LSTMConfig, w weights, x, h, c []float64) [][]float64 
 	}
 	next := make([]float64, H)
 	if cfg.LayerNorm != cells.NoNorm {
-		width := map[cells.Norm]int{cells.NormGates: len(order) * H, cells.NormGate: H}[cfg.LayerNorm]
+		width := map[cells.Norm]int{cells.NormGates: len(order) * H,
+			cells.NormGate: H}[cfg.LayerNorm]
 		ax, ah = normalise(w, "x", width, ax), normalise(w, "h", width, ah)
 	}
 	gate := func(name byte, j int, seen []float64) float64 { // before its function
@@ -105,7 +109,8 @@ func normalise(w weights, name string, width int, x []float64) []float64 {
 			variance += (v - mean) * (v - mean) / float64(width)
 		}
 		for k := at; k < at+width; k++ {
-			y[k] = (x[k]-mean)/math.Sqrt(variance+1e-5)*w.at("gain_"+name, 0, k) + w.at("bias_"+name, 0, k)
+			y[k] = (x[k]-mean)/math.Sqrt(variance+1e-5)*w.at("gain_"+name, 0, k) +
+				w.at("bias_"+name, 0, k)
 		}
 	}
 	return y
@@ -126,14 +131,17 @@ func TestLSTMGradients(t *testing.T) {
 	})
 }
 
-// One unit normalised on its own is always at its mean: the result is the bias, and no gradient comes through.
+// One unit normalised on its own is always at its mean: the result is the bias, and no gradient
+// comes through.
 func TestLayerNormOfOneUnit(t *testing.T) {
-	requireGradients(t, 2, 1, false, newLSTM(cells.LSTMConfig{In: 1, Hidden: 1, LayerNorm: cells.NormGate}))
+	requireGradients(t, 2, 1, false,
+		newLSTM(cells.LSTMConfig{In: 1, Hidden: 1, LayerNorm: cells.NormGate}))
 }
 
 func TestLSTMNormEps(t *testing.T) {
 	value := func(eps float64) []float64 {
-		o := newStep(t, nodes.Float64, 2, 3, false, newLSTM(cells.LSTMConfig{In: 3, Hidden: 4, LayerNorm: cells.NormGates, NormEps: eps}))
+		o := newStep(t, nodes.Float64, 2, 3, false,
+			newLSTM(cells.LSTMConfig{In: 3, Hidden: 4, LayerNorm: cells.NormGates, NormEps: eps}))
 		o.run(t, o.next...)
 		return testkit.Floats(o.next[0].Value())
 	}
@@ -153,32 +161,46 @@ func TestLSTMValidate(t *testing.T) {
 			c.Peephole, c.LayerNorm, c.Projection, c.NormEps = cells.Full, cells.NormGate, 5, 1e-3
 		}), ""},
 		{with(func(c *cells.LSTMConfig) { c.In = 0 }), "LSTM: In is 0, want 1 … 1048576"},
-		{with(func(c *cells.LSTMConfig) { c.Hidden = cells.MaxWidth + 1 }), "LSTM: Hidden is 1048577, want 1 … 1048576"},
-		{with(func(c *cells.LSTMConfig) { c.Hidden = math.MinInt }), "LSTM: Hidden is -9223372036854775808, want 1 … 1048576"},
-		{with(func(c *cells.LSTMConfig) { c.Projection = -1 }), "LSTM: Projection is -1, want 1 … 1048576"},
-		{with(func(c *cells.LSTMConfig) { c.Peephole = "both" }), `LSTM: Peephole is "both", want none, diagonal or full`},
-		{with(func(c *cells.LSTMConfig) { c.LayerNorm = "all" }), `LSTM: LayerNorm is "all", want none, gates or gate`},
-		{with(func(c *cells.LSTMConfig) { c.NormEps = -1 }), "LSTM: NormEps is -1, want a number of 0 or more"},
-		{with(func(c *cells.LSTMConfig) { c.NormEps = math.NaN() }), "LSTM: NormEps is NaN, want a number of 0 or more"},
-		{with(func(c *cells.LSTMConfig) { c.NormEps = math.Inf(1) }), "LSTM: NormEps is +Inf, want a number of 0 or more"},
+		{with(func(c *cells.LSTMConfig) { c.Hidden = cells.MaxWidth + 1 }),
+			"LSTM: Hidden is 1048577, want 1 … 1048576"},
+		{with(func(c *cells.LSTMConfig) { c.Hidden = math.MinInt }),
+			"LSTM: Hidden is -9223372036854775808, want 1 … 1048576"},
+		{with(func(c *cells.LSTMConfig) { c.Projection = -1 }),
+			"LSTM: Projection is -1, want 1 … 1048576"},
+		{with(func(c *cells.LSTMConfig) { c.Peephole = "both" }),
+			`LSTM: Peephole is "both", want none, diagonal or full`},
+		{with(func(c *cells.LSTMConfig) { c.LayerNorm = "all" }),
+			`LSTM: LayerNorm is "all", want none, gates or gate`},
+		{with(func(c *cells.LSTMConfig) { c.NormEps = -1 }),
+			"LSTM: NormEps is -1, want a number of 0 or more"},
+		{with(func(c *cells.LSTMConfig) { c.NormEps = math.NaN() }),
+			"LSTM: NormEps is NaN, want a number of 0 or more"},
+		{with(func(c *cells.LSTMConfig) { c.NormEps = math.Inf(1) }),
+			"LSTM: NormEps is +Inf, want a number of 0 or more"},
 		{with(func(c *cells.LSTMConfig) { c.In, c.Projection, c.Peephole = -1, -2, "x" }),
-			"LSTM: In is -1, want 1 … 1048576\nLSTM: Projection is -2, want 1 … 1048576\n" + `LSTM: Peephole is "x", want none, diagonal or full`},
+			"LSTM: In is -1, want 1 … 1048576\nLSTM: Projection is -2, want 1 … 1048576\n" +
+				`LSTM: Peephole is "x", want none, diagonal or full`},
 	} {
 		requireRefused(t, c.want, c.cfg.Validate(), "model/l0: NewLSTM: ", newLSTM(c.cfg))
 	}
 }
 
-// Widths that are fine on their own may make a matrix that is not. Nothing is allocated before that is known.
+// Widths that are fine on their own may make a matrix that is not. Nothing is allocated before that
+// is known.
 func TestMatrixTooLarge(t *testing.T) {
 	wide := cells.MaxWidth
 	for _, c := range []struct {
 		cell build
 		want string
 	}{
-		{newRNN(cells.RNNConfig{In: wide, Hidden: wide}), "W_ih: shape [1048576, 1048576] has more than 2³¹−1 elements"},
-		{newRNN(cells.RNNConfig{In: 1, Hidden: wide}), "W_hh: shape [1048576, 1048576] has more than 2³¹−1 elements"},
-		{newLSTM(cells.LSTMConfig{In: wide, Hidden: wide}), "W_ih: shape [1048576, 4194304] has more than 2³¹−1 elements"},
-		{newGRU(cells.GRUConfig{In: wide, Hidden: wide}), "W_ih: shape [1048576, 3145728] has more than 2³¹−1 elements"},
+		{newRNN(cells.RNNConfig{In: wide, Hidden: wide}),
+			"W_ih: shape [1048576, 1048576] has more than 2³¹−1 elements"},
+		{newRNN(cells.RNNConfig{In: 1, Hidden: wide}),
+			"W_hh: shape [1048576, 1048576] has more than 2³¹−1 elements"},
+		{newLSTM(cells.LSTMConfig{In: wide, Hidden: wide}),
+			"W_ih: shape [1048576, 4194304] has more than 2³¹−1 elements"},
+		{newGRU(cells.GRUConfig{In: wide, Hidden: wide}),
+			"W_ih: shape [1048576, 3145728] has more than 2³¹−1 elements"},
 	} {
 		err := nodes.Try(func() { c.cell(nodes.NewStore(nodes.Float32, 1).Root().In("l0")) })
 		require.EqualError(t, err, "l0: Param: l0/"+c.want)
@@ -188,14 +210,18 @@ func TestMatrixTooLarge(t *testing.T) {
 // An initialiser that does not fit is reported with the parameter.
 func TestInitialiserThatDoesNotFit(t *testing.T) {
 	bad := map[string]build{
-		"l0: Param: l0/b: initialiser orthogonal(1) wants a matrix": newLSTM(cells.LSTMConfig{In: 2, Hidden: 3, InitBias: nodes.Orthogonal(1)}),
+		"l0: Param: l0/b: initialiser orthogonal(1) wants a matrix": newLSTM(cells.LSTMConfig{In: 2,
+			Hidden: 3, InitBias: nodes.Orthogonal(1)}),
 		"l0: Param: l0/W_hh: initialiser normal(0, -1): the standard deviation is negative": newGRU(
 			cells.GRUConfig{In: 2, Hidden: 3, InitHidden: nodes.Normal(0, -1)}),
 		"l0: Param: l0/W_ih: initialiser blocks(zeros, zeros): 2 parts do not divide a last axis of 3": newRNN(
 			cells.RNNConfig{In: 2, Hidden: 3, InitInput: nodes.Gates(2, nodes.Zeros())}),
 	}
 	for want, newCell := range bad {
-		require.EqualError(t, nodes.Try(func() { newCell(nodes.NewStore(nodes.Float32, 1).Root().In("l0")) }), want)
+		require.EqualError(t, nodes.Try(func() {
+			newCell(nodes.NewStore(nodes.Float32,
+				1).Root().In("l0"))
+		}), want)
 	}
 }
 

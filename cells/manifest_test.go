@@ -17,7 +17,8 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files instead of comparing with them")
 
-// Saved models are found again by the paths and shapes of their parameters. A change here makes older files unreadable.
+// Saved models are found again by the paths and shapes of their parameters. A change here makes
+// older files unreadable.
 func TestManifest(t *testing.T) {
 	const in, hidden = 3, 4
 	lstm := func(change func(c *cells.LSTMConfig)) build {
@@ -26,20 +27,23 @@ func TestManifest(t *testing.T) {
 		return newLSTM(cfg)
 	}
 	all := map[string]build{
-		"rnn":                   newRNN(cells.RNNConfig{In: in, Hidden: hidden}),
-		"rnn_no_bias":           newRNN(cells.RNNConfig{In: in, Hidden: hidden, NoBias: true}),
-		"lstm":                  lstm(func(*cells.LSTMConfig) {}),
-		"lstm_no_bias":          lstm(func(c *cells.LSTMConfig) { c.NoBias = true }),
-		"lstm_peephole":         lstm(func(c *cells.LSTMConfig) { c.Peephole = cells.Diagonal }),
-		"lstm_peephole_full":    lstm(func(c *cells.LSTMConfig) { c.Peephole = cells.Full }),
-		"lstm_coupled":          lstm(func(c *cells.LSTMConfig) { c.Coupled = true }),
-		"lstm_coupled_peephole": lstm(func(c *cells.LSTMConfig) { c.Coupled, c.Peephole = true, cells.Diagonal }),
-		"lstm_projection":       lstm(func(c *cells.LSTMConfig) { c.Projection = 2 }),
-		"lstm_norm":             lstm(func(c *cells.LSTMConfig) { c.LayerNorm = cells.NormGates }),
-		"gru":                   newGRU(cells.GRUConfig{In: in, Hidden: hidden}),
-		"gru_no_bias":           newGRU(cells.GRUConfig{In: in, Hidden: hidden, NoBias: true}),
-		"gru_reset_before":      newGRU(cells.GRUConfig{In: in, Hidden: hidden, ResetBefore: true}),
-		"minimal_gated_unit":    newMGU(in, hidden),
+		"rnn":                newRNN(cells.RNNConfig{In: in, Hidden: hidden}),
+		"rnn_no_bias":        newRNN(cells.RNNConfig{In: in, Hidden: hidden, NoBias: true}),
+		"lstm":               lstm(func(*cells.LSTMConfig) {}),
+		"lstm_no_bias":       lstm(func(c *cells.LSTMConfig) { c.NoBias = true }),
+		"lstm_peephole":      lstm(func(c *cells.LSTMConfig) { c.Peephole = cells.Diagonal }),
+		"lstm_peephole_full": lstm(func(c *cells.LSTMConfig) { c.Peephole = cells.Full }),
+		"lstm_coupled":       lstm(func(c *cells.LSTMConfig) { c.Coupled = true }),
+		"lstm_coupled_peephole": lstm(func(c *cells.LSTMConfig) {
+			c.Coupled, c.Peephole = true,
+				cells.Diagonal
+		}),
+		"lstm_projection":    lstm(func(c *cells.LSTMConfig) { c.Projection = 2 }),
+		"lstm_norm":          lstm(func(c *cells.LSTMConfig) { c.LayerNorm = cells.NormGates }),
+		"gru":                newGRU(cells.GRUConfig{In: in, Hidden: hidden}),
+		"gru_no_bias":        newGRU(cells.GRUConfig{In: in, Hidden: hidden, NoBias: true}),
+		"gru_reset_before":   newGRU(cells.GRUConfig{In: in, Hidden: hidden, ResetBefore: true}),
+		"minimal_gated_unit": newMGU(in, hidden),
 	}
 	for name, c := range newerCells {
 		all[name] = c.build(size{B: 1, In: in, H: hidden * max(c.wide, 1)})
@@ -50,7 +54,8 @@ func TestManifest(t *testing.T) {
 			newCell(store.Root().In("cell"))
 			var b strings.Builder
 			for _, p := range store.Params() {
-				fmt.Fprintf(&b, "%-16s %-8s %4d\n", p.Name(), ops.ShapeString(p.Shape()), ops.Size(p.Shape()))
+				fmt.Fprintf(&b, "%-16s %-8s %4d\n", p.Name(), ops.ShapeString(p.Shape()),
+					ops.Size(p.Shape()))
 			}
 			fmt.Fprintf(&b, "%-25s %4d\n", "all", store.Count())
 			requireGolden(t, filepath.Join("testdata", "manifest", name+".txt"), b.String())

@@ -5,10 +5,11 @@ import "github.com/seqzoo/seqzoo/nodes"
 // MinGRUConfig sizes a MinGRU cell. The zero value of an optional field is its default.
 type MinGRUConfig struct {
 	In, Hidden int
-	Positive   bool       `json:"positive,omitempty"` // the candidate goes through g, as in the authors' log-space form: every state is then above 0
-	NoBias     bool       `json:"no_bias,omitempty"`
-	InitInput  nodes.Init // of W_ih, every block; default Xavier uniform
-	InitBias   nodes.Init // of b; default zeros
+	// the candidate goes through g, as in the authors' log-space form: every state is then above 0
+	Positive  bool       `json:"positive,omitempty"`
+	NoBias    bool       `json:"no_bias,omitempty"`
+	InitInput nodes.Init // of W_ih, every block; default Xavier uniform
+	InitBias  nodes.Init // of b; default zeros
 }
 
 // Validate reports every field that is out of range.
@@ -27,14 +28,15 @@ func (c MinGRUConfig) New(s *nodes.Scope) Cell { return NewMinGRU(s, c) }
 
 func init() { Register("mingru", MinGRUConfig{}) }
 
-// MinGRU is one step of a minimal gated recurrent unit (Feng et al., 2024), whose gate and candidate do not see the state:
+// MinGRU is one step of a minimal gated recurrent unit (Feng et al., 2024), whose gate and
+// candidate do not see the state:
 //
 //	z  = σ(x·W_z + b_z)
 //	n  = x·W_n + b_n                       or g(x·W_n + b_n) if Positive
 //	h' = (1 − z)∘h + z∘n
 //
-// where g(u) is u + ½ for u ≥ 0 and σ(u) below. All products are taken for all steps at once; only the last line is left
-// in the loop.
+// where g(u) is u + ½ for u ≥ 0 and σ(u) below. All products are taken for all steps at once; only
+// the last line is left in the loop.
 //
 // Its state is {h}.
 type MinGRU struct {
@@ -48,8 +50,9 @@ func NewMinGRU(s *nodes.Scope, cfg MinGRUConfig) *MinGRU {
 	H := cfg.Hidden
 	return &MinGRU{
 		cfg: cfg,
-		wIH: s.Param("W_ih", nodes.Gates(2, or(cfg.InitInput, nodes.XavierUniform(1))), cfg.In, 2*H),
-		b:   bias(s, cfg.NoBias, "b", cfg.InitBias, 2*H),
+		wIH: s.Param("W_ih", nodes.Gates(2, or(cfg.InitInput, nodes.XavierUniform(1))), cfg.In,
+			2*H),
+		b: bias(s, cfg.NoBias, "b", cfg.InitBias, 2*H),
 	}
 }
 
@@ -68,5 +71,6 @@ func candidate(u *nodes.Node, positive bool) *nodes.Node {
 	if !positive {
 		return u
 	}
-	return nodes.Select(nodes.GreaterEqual(u, nodes.Scalar(0)), nodes.Shift(u, 0.5), nodes.Sigmoid(u))
+	return nodes.Select(nodes.GreaterEqual(u, nodes.Scalar(0)), nodes.Shift(u, 0.5),
+		nodes.Sigmoid(u))
 }

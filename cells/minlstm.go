@@ -5,10 +5,11 @@ import "github.com/seqzoo/seqzoo/nodes"
 // MinLSTMConfig sizes a MinLSTM cell. The zero value of an optional field is its default.
 type MinLSTMConfig struct {
 	In, Hidden int
-	Positive   bool       `json:"positive,omitempty"` // the candidate goes through g, as in the authors' log-space form; see MinGRU
-	NoBias     bool       `json:"no_bias,omitempty"`
-	InitInput  nodes.Init // of W_ih, every block; default Xavier uniform
-	InitBias   nodes.Init // of b; default zeros
+	// the candidate goes through g, as in the authors' log-space form; see MinGRU
+	Positive  bool       `json:"positive,omitempty"`
+	NoBias    bool       `json:"no_bias,omitempty"`
+	InitInput nodes.Init // of W_ih, every block; default Xavier uniform
+	InitBias  nodes.Init // of b; default zeros
 }
 
 // Validate reports every field that is out of range.
@@ -27,7 +28,8 @@ func (c MinLSTMConfig) New(s *nodes.Scope) Cell { return NewMinLSTM(s, c) }
 
 func init() { Register("minlstm", MinLSTMConfig{}) }
 
-// MinLSTM is one step of a minimal LSTM (Feng et al., 2024), whose gates and candidate do not see the state:
+// MinLSTM is one step of a minimal LSTM (Feng et al., 2024), whose gates and candidate do not see
+// the state:
 //
 //	f, i = σ(x·W_f + b_f), σ(x·W_i + b_i)
 //	n    = x·W_n + b_n                     or g(x·W_n + b_n) if Positive
@@ -47,19 +49,22 @@ func NewMinLSTM(s *nodes.Scope, cfg MinLSTMConfig) *MinLSTM {
 	H := cfg.Hidden
 	return &MinLSTM{
 		cfg: cfg,
-		wIH: s.Param("W_ih", nodes.Gates(3, or(cfg.InitInput, nodes.XavierUniform(1))), cfg.In, 3*H),
-		b:   bias(s, cfg.NoBias, "b", cfg.InitBias, 3*H),
+		wIH: s.Param("W_ih", nodes.Gates(3, or(cfg.InitInput, nodes.XavierUniform(1))), cfg.In,
+			3*H),
+		b: bias(s, cfg.NoBias, "b", cfg.InitBias, 3*H),
 	}
 }
 
 // Parts is {h}.
 func (c *MinLSTM) Parts() []Part { return []Part{{"h", c.cfg.Hidden}} }
 
-// Step advances one time step. The share of the old state, f/(f + i), is σ of the difference of the logarithms of the
-// gates, log σ(u) = −softplus(−u): where both gates are near 0 their quotient would lose its digits.
+// Step advances one time step. The share of the old state, f/(f + i), is σ of the difference of the
+// logarithms of the gates, log σ(u) = −softplus(−u): where both gates are near 0 their quotient
+// would lose its digits.
 func (c *MinLSTM) Step(x *nodes.Node, s State) State {
 	a := nodes.Split(affine(x, c.wIH, c.b), 3, -1)
-	keep := nodes.Sigmoid(nodes.Sub(nodes.Softplus(nodes.Neg(a[1])), nodes.Softplus(nodes.Neg(a[0]))))
+	keep := nodes.Sigmoid(nodes.Sub(nodes.Softplus(nodes.Neg(a[1])),
+		nodes.Softplus(nodes.Neg(a[0]))))
 	n := candidate(a[2], c.cfg.Positive)
 	return State{nodes.Add(nodes.Mul(keep, s[0]), nodes.Mul(nodes.OneMinus(keep), n))}
 }

@@ -9,9 +9,10 @@ import (
 // MLSTMConfig sizes an MLSTM cell. The zero value of an optional field is its default.
 type MLSTMConfig struct {
 	In, Hidden int
-	Heads      int        `json:"heads,omitempty"` // each with a memory of its own, a matrix [Hidden/Heads, Hidden/Heads]; default 1
-	InitInput  nodes.Init // of W_ih, every block; default Xavier uniform
-	InitGates  nodes.Init // of b_if; default −10 for i and 3 to 6 for f, as in the authors' code
+	// each with a memory of its own, a matrix [Hidden/Heads, Hidden/Heads]; default 1
+	Heads     int        `json:"heads,omitempty"`
+	InitInput nodes.Init // of W_ih, every block; default Xavier uniform
+	InitGates nodes.Init // of b_if; default −10 for i and 3 to 6 for f, as in the authors' code
 }
 
 // Validate reports every field that is out of range.
@@ -32,8 +33,9 @@ func (c MLSTMConfig) New(s *nodes.Scope) Cell { return NewMLSTM(s, c) }
 
 func init() { Register("mlstm", MLSTMConfig{}) }
 
-// MLSTM is one step of the matrix LSTM of xLSTM (Beck et al., 2024), whose memory is a matrix C a head that is written by
-// the outer product of a key and a value, and read by a query. Nothing of it sees the state through weights:
+// MLSTM is one step of the matrix LSTM of xLSTM (Beck et al., 2024), whose memory is a matrix C a
+// head that is written by the outer product of a key and a value, and read by a query. Nothing of
+// it sees the state through weights:
 //
 //	q, k, v, o = split(x·W_ih + b)             k divided by √d, d = Hidden/Heads
 //	i, f       = split(x·W_if + b_if)          one number a head each
@@ -42,8 +44,8 @@ func init() { Register("mlstm", MLSTMConfig{}) }
 //	n' = exp(m + log σ(f) − m')·n + exp(i − m')·k
 //	h' = σ(o)∘(q·C')/max(|q·n'|, exp(−m'))
 //
-// m only keeps the exponentials in range. The query, key and value come from x itself, without the convolution of the block
-// that the authors put round the cell.
+// m only keeps the exponentials in range. The query, key and value come from x itself, without the
+// convolution of the block that the authors put round the cell.
 //
 // Its state is {h, C, n, m}: C is [B, Heads·d·d], row by row, n is [B, Hidden] and m [B, Heads].
 type MLSTM struct {
@@ -51,18 +53,20 @@ type MLSTM struct {
 	wIH, b, wIF, bIF *nodes.Param
 }
 
-// NewMLSTM declares W_ih [In, 4H] and b [4H] in the order q, k, v, o, and W_if [In, 2·Heads] and b_if [2·Heads] in the order
-// i, f.
+// NewMLSTM declares W_ih [In, 4H] and b [4H] in the order q, k, v, o, and W_if [In, 2·Heads] and
+// b_if [2·Heads] in the order i, f.
 func NewMLSTM(s *nodes.Scope, cfg MLSTMConfig) *MLSTM {
 	must(s, "NewMLSTM", cfg.Validate())
 	cfg.Heads = max(cfg.Heads, 1)
 	H := cfg.Hidden
 	return &MLSTM{
 		cfg: cfg,
-		wIH: s.Param("W_ih", nodes.Gates(4, or(cfg.InitInput, nodes.XavierUniform(1))), cfg.In, 4*H),
+		wIH: s.Param("W_ih", nodes.Gates(4, or(cfg.InitInput, nodes.XavierUniform(1))), cfg.In,
+			4*H),
 		b:   s.Param("b", nodes.Zeros(), 4*H),
 		wIF: s.Param("W_if", nodes.Zeros(), cfg.In, 2*cfg.Heads),
-		bIF: s.Param("b_if", or(cfg.InitGates, nodes.Blocks(nodes.Constant(-10), nodes.Uniform(3, 6))), 2*cfg.Heads),
+		bIF: s.Param("b_if", or(cfg.InitGates, nodes.Blocks(nodes.Constant(-10),
+			nodes.Uniform(3, 6))), 2*cfg.Heads),
 	}
 }
 
@@ -72,7 +76,8 @@ func (c *MLSTM) Parts() []Part {
 	return []Part{{"h", H}, {"C", H * H / heads}, {"n", H}, {"m", heads}}
 }
 
-// FreeParts are h and C, which with an m of 0 has the scale 1; n is the sum of the keys that are in it, and m a scale.
+// FreeParts are h and C, which with an m of 0 has the scale 1; n is the sum of the keys that are in
+// it, and m a scale.
 func (c *MLSTM) FreeParts() []string { return []string{"h", "C"} }
 
 // Step advances one time step.
@@ -88,14 +93,17 @@ func (c *MLSTM) Step(x *nodes.Node, s State) State {
 
 	i, kept := gates[0], nodes.Sub(m, nodes.Softplus(nodes.Neg(gates[1]))) // m + log σ(f)
 	next := nodes.Maximum(i, kept)
-	keep, take := nodes.Exp(nodes.Sub(kept, next)), nodes.Exp(nodes.Sub(i, next)) // [B, heads, 1, 1]
+	// [B, heads, 1, 1]
+	keep, take := nodes.Exp(nodes.Sub(kept, next)), nodes.Exp(nodes.Sub(i, next))
 	memory = nodes.Add(nodes.Mul(keep, memory), nodes.Mul(nodes.Mul(take, k), v))
 	n = nodes.Add(nodes.Mul(keep, n), nodes.Mul(take, k))
 
 	read := nodes.Reshape(nodes.Sum(nodes.Mul(q, memory), 2), B, heads, 1, d)
-	norm := nodes.Maximum(nodes.Abs(nodes.SumKeep(nodes.Mul(q, n), 2)), nodes.Exp(nodes.Neg(next))) // [B, heads, 1, 1]
+	// [B, heads, 1, 1]
+	norm := nodes.Maximum(nodes.Abs(nodes.SumKeep(nodes.Mul(q, n), 2)), nodes.Exp(nodes.Neg(next)))
 	h := nodes.Mul(nodes.Sigmoid(qkvo[3]), nodes.Reshape(nodes.Div(read, norm), B, c.cfg.Hidden))
 	return State{
-		h, nodes.Reshape(memory, B, heads*d*d), nodes.Reshape(n, B, c.cfg.Hidden), nodes.Reshape(next, B, heads),
+		h, nodes.Reshape(memory, B, heads*d*d), nodes.Reshape(n, B, c.cfg.Hidden),
+		nodes.Reshape(next, B, heads),
 	}
 }

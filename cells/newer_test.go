@@ -11,7 +11,8 @@ import (
 	"github.com/seqzoo/seqzoo/nodes"
 )
 
-// newer is a cell of the tables below: how it is made, and its equations as plain loops over one row.
+// newer is a cell of the tables below: how it is made, and its equations as plain loops over one
+// row.
 type newer struct {
 	build  func(z size) build
 	oracle func(z size) func(w weights, x []float64, s [][]float64) [][]float64
@@ -37,7 +38,10 @@ func units(n int, f func(j int) float64) []float64 {
 var newerCells = map[string]newer{
 	"mingru": {
 		build: func(z size) build {
-			return func(s *nodes.Scope) cells.Cell { return cells.NewMinGRU(s, cells.MinGRUConfig{In: z.In, Hidden: z.H}) }
+			return func(s *nodes.Scope) cells.Cell {
+				return cells.NewMinGRU(s,
+					cells.MinGRUConfig{In: z.In, Hidden: z.H})
+			}
 		},
 		oracle: minGRU(false),
 	},
@@ -58,7 +62,8 @@ var newerCells = map[string]newer{
 		oracle: func(z size) func(w weights, x []float64, s [][]float64) [][]float64 {
 			return func(w weights, x []float64, s [][]float64) [][]float64 {
 				return [][]float64{units(z.H, func(j int) float64 {
-					f, i := sigmoid(linear(w, x, "W_ih", "b", j)), sigmoid(linear(w, x, "W_ih", "b", z.H+j))
+					f, i := sigmoid(linear(w, x, "W_ih", "b", j)),
+						sigmoid(linear(w, x, "W_ih", "b", z.H+j))
 					return (f*s[0][j] + i*linear(w, x, "W_ih", "b", 2*z.H+j)) / (f + i)
 				})}
 			}
@@ -66,7 +71,10 @@ var newerCells = map[string]newer{
 	},
 	"indrnn": {
 		build: func(z size) build {
-			return func(s *nodes.Scope) cells.Cell { return cells.NewIndRNN(s, cells.IndRNNConfig{In: z.In, Hidden: z.H}) }
+			return func(s *nodes.Scope) cells.Cell {
+				return cells.NewIndRNN(s,
+					cells.IndRNNConfig{In: z.In, Hidden: z.H})
+			}
 		},
 		oracle: func(z size) func(w weights, x []float64, s [][]float64) [][]float64 {
 			return func(w weights, x []float64, s [][]float64) [][]float64 {
@@ -78,14 +86,19 @@ var newerCells = map[string]newer{
 	},
 	"sru": {
 		build: func(z size) build {
-			return func(s *nodes.Scope) cells.Cell { return cells.NewSRU(s, cells.SRUConfig{In: z.In, Hidden: z.H}) }
+			return func(s *nodes.Scope) cells.Cell {
+				return cells.NewSRU(s,
+					cells.SRUConfig{In: z.In, Hidden: z.H})
+			}
 		},
 		oracle: func(z size) func(w weights, x []float64, s [][]float64) [][]float64 {
 			return func(w weights, x []float64, s [][]float64) [][]float64 {
 				h, c := make([]float64, z.H), make([]float64, z.H)
 				for j := range h {
-					f := sigmoid(w.row(x, "W_ih", z.H+j) + w.at("v", 0, j)*s[1][j] + w.at("b", 0, j))
-					r := sigmoid(w.row(x, "W_ih", 2*z.H+j) + w.at("v", 0, z.H+j)*s[1][j] + w.at("b", 0, z.H+j))
+					f := sigmoid(w.row(x, "W_ih", z.H+j) + w.at("v", 0, j)*s[1][j] +
+						w.at("b", 0, j))
+					r := sigmoid(w.row(x, "W_ih", 2*z.H+j) + w.at("v", 0, z.H+j)*s[1][j] +
+						w.at("b", 0, z.H+j))
 					var skip float64
 					if z.In == z.H {
 						skip = x[j]
@@ -101,16 +114,23 @@ var newerCells = map[string]newer{
 	},
 	"qrnn": {
 		build: func(z size) build {
-			return func(s *nodes.Scope) cells.Cell { return cells.NewQRNN(s, cells.QRNNConfig{In: z.In, Hidden: z.H}) }
+			return func(s *nodes.Scope) cells.Cell {
+				return cells.NewQRNN(s,
+					cells.QRNNConfig{In: z.In, Hidden: z.H})
+			}
 		},
 		oracle: func(z size) func(w weights, x []float64, s [][]float64) [][]float64 {
 			return func(w weights, x []float64, s [][]float64) [][]float64 {
-				a := func(j int) float64 { return linear(w, x, "W_ih", "b", j) + w.row(s[2], "W_last", j) }
+				a := func(j int) float64 {
+					return linear(w, x, "W_ih", "b", j) +
+						w.row(s[2], "W_last", j)
+				}
 				c := units(z.H, func(j int) float64 {
 					f := sigmoid(a(z.H + j))
 					return f*s[1][j] + (1-f)*math.Tanh(a(j))
 				})
-				return [][]float64{units(z.H, func(j int) float64 { return sigmoid(a(2*z.H+j)) * c[j] }), c, x}
+				return [][]float64{units(z.H,
+					func(j int) float64 { return sigmoid(a(2*z.H+j)) * c[j] }), c, x}
 			}
 		},
 	},
@@ -126,17 +146,27 @@ var newerCells = map[string]newer{
 					f := sigmoid(linear(w, x, "W_ih", "b", z.H+j))
 					return f*s[1][j] + (1-f)*math.Tanh(linear(w, x, "W_ih", "b", j))
 				})
-				return [][]float64{units(z.H, func(j int) float64 { return sigmoid(linear(w, x, "W_ih", "b", 2*z.H+j)) * c[j] }), c}
+				return [][]float64{units(z.H,
+					func(j int) float64 {
+						return sigmoid(linear(w, x, "W_ih", "b",
+							2*z.H+j)) * c[j]
+					}), c}
 			}
 		},
 	},
 	"ugrnn": {
 		build: func(z size) build {
-			return func(s *nodes.Scope) cells.Cell { return cells.NewUGRNN(s, cells.UGRNNConfig{In: z.In, Hidden: z.H}) }
+			return func(s *nodes.Scope) cells.Cell {
+				return cells.NewUGRNN(s,
+					cells.UGRNNConfig{In: z.In, Hidden: z.H})
+			}
 		},
 		oracle: func(z size) func(w weights, x []float64, s [][]float64) [][]float64 {
 			return func(w weights, x []float64, s [][]float64) [][]float64 {
-				a := func(j int) float64 { return linear(w, x, "W_ih", "b", j) + w.row(s[0], "W_hh", j) }
+				a := func(j int) float64 {
+					return linear(w, x, "W_ih", "b", j) +
+						w.row(s[0], "W_hh", j)
+				}
 				return [][]float64{units(z.H, func(j int) float64 {
 					g := sigmoid(a(z.H + j))
 					return g*s[0][j] + (1-g)*math.Tanh(a(j))
@@ -152,14 +182,18 @@ var newerCells = map[string]newer{
 		},
 		oracle: func(z size) func(w weights, x []float64, s [][]float64) [][]float64 {
 			return func(w weights, x []float64, s [][]float64) [][]float64 {
-				a := func(j int) float64 { return linear(w, x, "W_ih", "b", j) + w.row(s[0], "W_hh", j) }
+				a := func(j int) float64 {
+					return linear(w, x, "W_ih", "b", j) +
+						w.row(s[0], "W_hh", j)
+				}
 				next := units(z.H, func(j int) float64 {
 					d := 0.7 * sigmoid(a(j))
 					return (1-d)*s[1][j] + d*math.Tanh(a(2*z.H+j))
 				})
 				return [][]float64{units(z.H, func(j int) float64 {
 					d := 0.7 * sigmoid(a(z.H+j))
-					return (1-d)*s[0][j] + d*math.Tanh(linear(w, x, "W_ih", "b", 3*z.H+j)+w.row(next, "W_hh_y", j))
+					return (1-d)*s[0][j] + d*math.Tanh(linear(w, x, "W_ih", "b",
+						3*z.H+j)+w.row(next, "W_hh_y", j))
 				}), next}
 			}
 		},
@@ -167,16 +201,19 @@ var newerCells = map[string]newer{
 	"cornn": {
 		build: func(z size) build {
 			return func(s *nodes.Scope) cells.Cell {
-				return cells.NewCoRNN(s, cells.CoRNNConfig{In: z.In, Hidden: z.H, Dt: 0.3, Gamma: 1.5, Epsilon: 0.5})
+				return cells.NewCoRNN(s, cells.CoRNNConfig{In: z.In, Hidden: z.H, Dt: 0.3,
+					Gamma: 1.5, Epsilon: 0.5})
 			}
 		},
 		oracle: func(z size) func(w weights, x []float64, s [][]float64) [][]float64 {
 			return func(w weights, x []float64, s [][]float64) [][]float64 {
 				next := units(z.H, func(j int) float64 {
-					drive := math.Tanh(linear(w, x, "W_ih", "b", j) + w.row(s[0], "W_hh_y", j) + w.row(s[1], "W_hh_z", j))
+					drive := math.Tanh(linear(w, x, "W_ih", "b", j) + w.row(s[0], "W_hh_y", j) +
+						w.row(s[1], "W_hh_z", j))
 					return s[1][j] + 0.3*(drive-1.5*s[0][j]-0.5*s[1][j])
 				})
-				return [][]float64{units(z.H, func(j int) float64 { return s[0][j] + 0.3*next[j] }), next}
+				return [][]float64{units(z.H, func(j int) float64 { return s[0][j] + 0.3*next[j] }),
+					next}
 			}
 		},
 	},
@@ -191,26 +228,36 @@ var newerCells = map[string]newer{
 				N := z.H + 1
 				re, im := make([]float64, N), make([]float64, N)
 				for j := range re {
-					radius, phase := math.Exp(-math.Exp(w.at("nu", 0, j))), math.Exp(w.at("theta", 0, j))
+					radius, phase := math.Exp(-math.Exp(w.at("nu", 0, j))),
+						math.Exp(w.at("theta", 0, j))
 					lambda := complex(radius*math.Cos(phase), radius*math.Sin(phase))
-					in := complex(w.row(x, "W_ih", j), w.row(x, "W_ih", N+j)) * complex(math.Exp(w.at("gamma", 0, j)), 0)
+					in := complex(w.row(x, "W_ih", j),
+						w.row(x, "W_ih", N+j)) * complex(math.Exp(w.at("gamma", 0, j)), 0)
 					next := lambda*complex(s[1][j], s[2][j]) + in
 					re[j], im[j] = real(next), imag(next)
 				}
-				y := units(z.H, func(j int) float64 { return w.row(re, "W_re", j) + w.row(im, "W_im", j) + w.row(x, "W_skip", j) })
+				y := units(z.H, func(j int) float64 {
+					return w.row(re, "W_re", j) +
+						w.row(im, "W_im", j) + w.row(x, "W_skip", j)
+				})
 				return [][]float64{y, re, im}
 			}
 		},
 	},
 	"rglru": {
 		build: func(z size) build {
-			return func(s *nodes.Scope) cells.Cell { return cells.NewRGLRU(s, cells.RGLRUConfig{In: z.In, Hidden: z.H}) }
+			return func(s *nodes.Scope) cells.Cell {
+				return cells.NewRGLRU(s,
+					cells.RGLRUConfig{In: z.In, Hidden: z.H})
+			}
 		},
 		oracle: func(z size) func(w weights, x []float64, s [][]float64) [][]float64 {
 			return func(w weights, x []float64, s [][]float64) [][]float64 {
 				return [][]float64{units(z.H, func(j int) float64 {
-					a := math.Exp(-8 * softplus(w.at("Lambda", 0, j)) * sigmoid(linear(w, x, "W_ih", "b", z.H+j)))
-					return a*s[0][j] + math.Sqrt(1-a*a)*sigmoid(linear(w, x, "W_ih", "b", 2*z.H+j))*linear(w, x, "W_ih", "b", j)
+					a := math.Exp(-8 * softplus(w.at("Lambda", 0, j)) * sigmoid(linear(w, x, "W_ih",
+						"b", z.H+j)))
+					return a*s[0][j] + math.Sqrt(1-a*a)*sigmoid(linear(w, x, "W_ih", "b",
+						2*z.H+j))*linear(w, x, "W_ih", "b", j)
 				})}
 			}
 		},
@@ -232,10 +279,12 @@ var newerCells = map[string]newer{
 				const N = 3
 				state := make([]float64, z.H*N)
 				y := units(z.H, func(j int) (y float64) {
-					u, delta := w.row(x, "W_ih", j), softplus(w.row(x, "W_ih", z.H+j)+w.at("b_delta", 0, j))
+					u, delta := w.row(x, "W_ih", j),
+						softplus(w.row(x, "W_ih", z.H+j)+w.at("b_delta", 0, j))
 					for n := range N {
 						k := j*N + n
-						state[k] = math.Exp(-delta*math.Exp(w.at("A_log", j, n)))*s[1][k] + delta*u*w.row(x, "W_bc", n)
+						state[k] = math.Exp(-delta*math.Exp(w.at("A_log", j, n)))*s[1][k] +
+							delta*u*w.row(x, "W_bc", n)
 						y += state[k] * w.row(x, "W_bc", N+n)
 					}
 					return y + w.at("D", 0, j)*u
@@ -246,11 +295,17 @@ var newerCells = map[string]newer{
 	},
 	"cfc": {
 		build: func(z size) build {
-			return func(s *nodes.Scope) cells.Cell { return cells.NewCfC(s, cells.CfCConfig{In: z.In, Hidden: z.H}) }
+			return func(s *nodes.Scope) cells.Cell {
+				return cells.NewCfC(s,
+					cells.CfCConfig{In: z.In, Hidden: z.H})
+			}
 		},
 		oracle: func(z size) func(w weights, x []float64, s [][]float64) [][]float64 {
 			return func(w weights, x []float64, s [][]float64) [][]float64 {
-				a := func(j int) float64 { return linear(w, x, "W_ih", "b", j) + w.row(s[0], "W_hh", j) }
+				a := func(j int) float64 {
+					return linear(w, x, "W_ih", "b", j) +
+						w.row(s[0], "W_hh", j)
+				}
 				return [][]float64{closedForm(z.H, a, 1)}
 			}
 		},
@@ -258,14 +313,19 @@ var newerCells = map[string]newer{
 	"cfc_gaps_backbone": {
 		build: func(z size) build {
 			return func(s *nodes.Scope) cells.Cell {
-				return cells.NewCfC(s, cells.CfCConfig{In: z.In + 1, Hidden: z.H, Gaps: true, Backbone: 2})
+				return cells.NewCfC(s, cells.CfCConfig{In: z.In + 1, Hidden: z.H, Gaps: true,
+					Backbone: 2})
 			}
 		},
 		oracle: func(z size) func(w weights, x []float64, s [][]float64) [][]float64 {
 			return func(w weights, x []float64, s [][]float64) [][]float64 {
 				gap, x := x[len(x)-1], x[:len(x)-1]
-				u := units(2, func(j int) float64 { return math.Tanh(linear(w, x, "W_ih", "b", j) + w.row(s[0], "W_hh", j)) })
-				return [][]float64{closedForm(z.H, func(j int) float64 { return linear(w, u, "W", "b_heads", j) }, gap)}
+				u := units(2, func(j int) float64 {
+					return math.Tanh(linear(w, x, "W_ih", "b", j) +
+						w.row(s[0], "W_hh", j))
+				})
+				return [][]float64{closedForm(z.H,
+					func(j int) float64 { return linear(w, u, "W", "b_heads", j) }, gap)}
 			}
 		},
 	},
@@ -315,7 +375,8 @@ func sLSTM(heads int) func(z size) func(w weights, x []float64, s [][]float64) [
 				}
 				return a
 			}
-			h, c, n, m := make([]float64, z.H), make([]float64, z.H), make([]float64, z.H), make([]float64, z.H)
+			h, c, n, m := make([]float64, z.H), make([]float64, z.H), make([]float64, z.H),
+				make([]float64, z.H)
 			for j := range h {
 				i, kept := gate(0, j), s[3][j]-softplus(-gate(1, j))
 				m[j] = max(i, kept)
@@ -341,9 +402,11 @@ func mLSTM(heads int) func(z size) func(w weights, x []float64, s [][]float64) [
 		return func(w weights, x []float64, s [][]float64) [][]float64 {
 			d := z.H / heads
 			of := func(k, j int) float64 { return linear(w, x, "W_ih", "b", k*z.H+j) }
-			h, C, n, m := make([]float64, z.H), make([]float64, z.H*d), make([]float64, z.H), make([]float64, heads)
+			h, C, n, m := make([]float64, z.H), make([]float64, z.H*d), make([]float64, z.H),
+				make([]float64, heads)
 			for a := range heads {
-				i, kept := linear(w, x, "W_if", "b_if", a), s[3][a]-softplus(-linear(w, x, "W_if", "b_if", heads+a))
+				i, kept := linear(w, x, "W_if", "b_if", a),
+					s[3][a]-softplus(-linear(w, x, "W_if", "b_if", heads+a))
 				m[a] = max(i, kept)
 				keep, take := math.Exp(kept-m[a]), math.Exp(i-m[a])
 				var norm float64
@@ -361,7 +424,8 @@ func mLSTM(heads int) func(z size) func(w weights, x []float64, s [][]float64) [
 					for r := range d {
 						read += of(0, a*d+r) * C[(a*d+r)*d+col]
 					}
-					h[a*d+col] = sigmoid(of(3, a*d+col)) * read / max(math.Abs(norm), math.Exp(-m[a]))
+					h[a*d+col] = sigmoid(of(3, a*d+col)) * read / max(math.Abs(norm),
+						math.Exp(-m[a]))
 				}
 			}
 			return [][]float64{h, C, n, m}
@@ -372,7 +436,8 @@ func mLSTM(heads int) func(z size) func(w weights, x []float64, s [][]float64) [
 func newGatedDelta(heads int) func(z size) build {
 	return func(z size) build {
 		return func(s *nodes.Scope) cells.Cell {
-			return cells.NewGatedDelta(s, cells.GatedDeltaConfig{In: z.In, Hidden: z.H, Heads: heads})
+			return cells.NewGatedDelta(s, cells.GatedDeltaConfig{In: z.In, Hidden: z.H,
+				Heads: heads})
 		}
 	}
 }
@@ -391,7 +456,8 @@ func gatedDelta(heads int) func(z size) func(w weights, x []float64, s [][]float
 			}
 			h, S := make([]float64, z.H), make([]float64, z.H*d)
 			for a := range heads {
-				alpha := math.Exp(-math.Exp(w.at("A", 0, a)) * softplus(linear(w, x, "W_ab", "b_ab", a)))
+				alpha := math.Exp(-math.Exp(w.at("A", 0, a)) * softplus(linear(w, x, "W_ab", "b_ab",
+					a)))
 				beta := sigmoid(linear(w, x, "W_ab", "b_ab", heads+a))
 				q, k := unit(0, a), unit(1, a)
 				for col := range d {
@@ -411,7 +477,8 @@ func gatedDelta(heads int) func(z size) func(w weights, x []float64, s [][]float
 	}
 }
 
-// Every cell equals its equations as plain loops, and its gradients equal finite differences, in float64 and float32.
+// Every cell equals its equations as plain loops, and its gradients equal finite differences, in
+// float64 and float32.
 func TestNewerCells(t *testing.T) {
 	for name, c := range newerCells {
 		for _, z := range sizes {
@@ -435,27 +502,32 @@ func TestNewerCellsBadConfig(t *testing.T) {
 		cfg  interface{ Validate() error }
 		want string
 	}{
-		"mingru":      {cells.MinGRUConfig{Hidden: 3}, "MinGRU: In is 0"},
-		"minlstm":     {cells.MinLSTMConfig{In: 1, Hidden: -1}, "MinLSTM: Hidden is -1"},
-		"indrnn":      {cells.IndRNNConfig{In: 1, Hidden: 1, Activation: "x"}, `IndRNN: Activation is "x"`},
-		"sru":         {cells.SRUConfig{In: 1}, "SRU: Hidden is 0"},
-		"qrnn":        {cells.QRNNConfig{In: 1, Hidden: 1, Width: 3}, "QRNN: Width is 3"},
-		"ugrnn":       {cells.UGRNNConfig{In: 1, Hidden: 1 << 21}, "UGRNN: Hidden is 2097152"},
-		"lem":         {cells.LEMConfig{In: 1, Hidden: 1, Dt: math.NaN()}, "LEM: Dt is NaN"},
-		"cornn":       {cells.CoRNNConfig{In: 1, Hidden: 1, Gamma: -1}, "CoRNN: Gamma is -1"},
-		"lru":         {cells.LRUConfig{In: 1, Hidden: 1, MaxRadius: 1}, "MaxRadius 1, want"},
-		"rglru":       {cells.RGLRUConfig{}, "RGLRU: Hidden is 0"},
-		"slstm":       {cells.SLSTMConfig{In: 1, Hidden: 3, Heads: 2}, "SLSTM: Heads is 2, want a number that divides Hidden, which is 3"},
-		"mlstm":       {cells.MLSTMConfig{In: 1, Hidden: 3, Heads: -1}, "MLSTM: Heads is -1"},
-		"gated_delta": {cells.GatedDeltaConfig{In: 1, Hidden: 2, Heads: 4}, "GatedDelta: Heads is 4"},
-		"ssm":         {cells.SSMConfig{In: 1, Hidden: 1 << 20}, "SSM: Hidden·Units is 16777216"},
-		"cfc":         {cells.CfCConfig{In: 1, Hidden: 1, Gaps: true}, "want at least one feature beside the gap"},
+		"mingru":  {cells.MinGRUConfig{Hidden: 3}, "MinGRU: In is 0"},
+		"minlstm": {cells.MinLSTMConfig{In: 1, Hidden: -1}, "MinLSTM: Hidden is -1"},
+		"indrnn": {cells.IndRNNConfig{In: 1, Hidden: 1, Activation: "x"},
+			`IndRNN: Activation is "x"`},
+		"sru":   {cells.SRUConfig{In: 1}, "SRU: Hidden is 0"},
+		"qrnn":  {cells.QRNNConfig{In: 1, Hidden: 1, Width: 3}, "QRNN: Width is 3"},
+		"ugrnn": {cells.UGRNNConfig{In: 1, Hidden: 1 << 21}, "UGRNN: Hidden is 2097152"},
+		"lem":   {cells.LEMConfig{In: 1, Hidden: 1, Dt: math.NaN()}, "LEM: Dt is NaN"},
+		"cornn": {cells.CoRNNConfig{In: 1, Hidden: 1, Gamma: -1}, "CoRNN: Gamma is -1"},
+		"lru":   {cells.LRUConfig{In: 1, Hidden: 1, MaxRadius: 1}, "MaxRadius 1, want"},
+		"rglru": {cells.RGLRUConfig{}, "RGLRU: Hidden is 0"},
+		"slstm": {cells.SLSTMConfig{In: 1, Hidden: 3, Heads: 2},
+			"SLSTM: Heads is 2, want a number that divides Hidden, which is 3"},
+		"mlstm": {cells.MLSTMConfig{In: 1, Hidden: 3, Heads: -1}, "MLSTM: Heads is -1"},
+		"gated_delta": {cells.GatedDeltaConfig{In: 1, Hidden: 2, Heads: 4},
+			"GatedDelta: Heads is 4"},
+		"ssm": {cells.SSMConfig{In: 1, Hidden: 1 << 20}, "SSM: Hidden·Units is 16777216"},
+		"cfc": {cells.CfCConfig{In: 1, Hidden: 1, Gaps: true},
+			"want at least one feature beside the gap"},
 	} {
 		require.ErrorContains(t, cfg.cfg.Validate(), cfg.want, name)
 	}
 }
 
-// The first step of an SLSTM is σ(o)∘tanh(z), however far its gates are from 0, and nothing overflows on the way.
+// The first step of an SLSTM is σ(o)∘tanh(z), however far its gates are from 0, and nothing
+// overflows on the way.
 func TestSLSTMStart(t *testing.T) {
 	for _, gate := range []float64{-1000, -1, 0, 1, 1000} {
 		o := newStep(t, nodes.Float32, 2, 3, false, newSLSTM(1)(size{B: 2, In: 3, H: 2}))
@@ -463,15 +535,18 @@ func TestSLSTMStart(t *testing.T) {
 			leaf(n).Zero()
 		}
 		b, _ := o.store.Get("cell/b")
-		copy(b.Value().Data().([]float32), []float32{float32(gate), float32(gate), -float32(gate), -float32(gate), 0.5, -0.5, 2, 2})
+		copy(b.Value().Data().([]float32), []float32{float32(gate), float32(gate), -float32(gate),
+			-float32(gate), 0.5, -0.5, 2, 2})
 		w, _ := o.store.Get("cell/W_ih")
 		w.Value().Zero()
 		o.run(t, append(append([]*nodes.Node{}, o.next...), o.grads...)...)
 		h := sigmoid(2) * math.Tanh(0.5)
-		testkit.RequireClose(t, []float64{h, -h, h, -h}, testkit.Floats(o.next[0].Value()), 1e-6, "h")
+		testkit.RequireClose(t, []float64{h, -h, h, -h}, testkit.Floats(o.next[0].Value()), 1e-6,
+			"h")
 		for k, g := range o.grads {
 			for _, v := range testkit.Floats(g.Value()) {
-				require.False(t, math.IsNaN(v) || math.IsInf(v, 0), "gate %g, gradient of %s", gate, o.names[k])
+				require.False(t, math.IsNaN(v) || math.IsInf(v, 0), "gate %g, gradient of %s", gate,
+					o.names[k])
 			}
 		}
 	}

@@ -7,10 +7,11 @@ import (
 // QRNNConfig sizes a QRNN cell. The zero value of an optional field is its default.
 type QRNNConfig struct {
 	In, Hidden int
-	Width      int        `json:"width,omitempty"` // of the convolution over time: 1 or 2 steps; default 2, this step and the last
-	NoBias     bool       `json:"no_bias,omitempty"`
-	InitInput  nodes.Init // of W_ih, every block; default Xavier uniform
-	InitBias   nodes.Init // of b; default zeros
+	// of the convolution over time: 1 or 2 steps; default 2, this step and the last
+	Width     int        `json:"width,omitempty"`
+	NoBias    bool       `json:"no_bias,omitempty"`
+	InitInput nodes.Init // of W_ih, every block; default Xavier uniform
+	InitBias  nodes.Init // of b; default zeros
 }
 
 // Validate reports every field that is out of range.
@@ -37,7 +38,8 @@ func init() { Register("qrnn", QRNNConfig{}) }
 //	c'      = σ(f)∘c + (1 − σ(f))∘tanh(z)
 //	h       = σ(o)∘c'
 //
-// where x₋₁ is the input of the step before, zeros at the start; a convolution of width 1 leaves it out.
+// where x₋₁ is the input of the step before, zeros at the start; a convolution of width 1 leaves it
+// out.
 //
 // Its state is {h, c, x}, without x for a width of 1.
 type QRNN struct {
@@ -72,7 +74,8 @@ func (c *QRNN) Parts() []Part {
 // FreeParts are h and c: x is an input.
 func (c *QRNN) FreeParts() []string { return []string{"h", "c"} }
 
-// Role is of the input for all weights: what of the state they multiply is the input of the step before.
+// Role is of the input for all weights: what of the state they multiply is the input of the step
+// before.
 func (c *QRNN) Role(string) Role { return OfInput }
 
 // Step advances one time step.

@@ -15,8 +15,9 @@ import (
 	"github.com/seqzoo/seqzoo/nodes"
 )
 
-// Config is a cell as data: its options, without its widths until Sized sets them. It is a struct; its fields with a json tag
-// are the options, which a spec can name (see Parse). A cell of one's own needs three lines to be one:
+// Config is a cell as data: its options, without its widths until Sized sets them. It is a struct;
+// its fields with a json tag are the options, which a spec can name (see Parse). A cell of one's
+// own needs three lines to be one:
 //
 //	func (c MineConfig) Sized(in, hidden int) cells.Config { c.In, c.Hidden = in, hidden; return c }
 //	func (c MineConfig) Validate() error                   { return nil }
@@ -30,7 +31,8 @@ type Config interface {
 	Sized(in, hidden int) Config
 	// Validate reports every field that is out of range, once sized.
 	Validate() error
-	// New declares the parameters of a cell under s. It panics with a *nodes.BuildError if Validate reports something.
+	// New declares the parameters of a cell under s. It panics with a *nodes.BuildError if Validate
+	// reports something.
 	New(s *nodes.Scope) Cell
 }
 
@@ -39,9 +41,10 @@ var registry = struct {
 	configs map[string]Config
 }{configs: map[string]Config{}}
 
-// Register makes a cell known by a name, under which models, programs and saved files speak of it. The configuration holds
-// the defaults. It panics if the name is taken or has other characters than letters, digits, hyphens and underscores, or if the
-// configuration is not a struct whose options are booleans, numbers and strings: as of a mistake in the program itself.
+// Register makes a cell known by a name, under which models, programs and saved files speak of it.
+// The configuration holds the defaults. It panics if the name is taken or has other characters than
+// letters, digits, hyphens and underscores, or if the configuration is not a struct whose options
+// are booleans, numbers and strings: as of a mistake in the program itself.
 func Register(name string, c Config) {
 	registry.Lock()
 	defer registry.Unlock()
@@ -52,7 +55,10 @@ func Register(name string, c Config) {
 }
 
 func checkEntry(name string, c Config) error {
-	other := func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) && r != '-' && r != '_' }
+	other := func(r rune) bool {
+		return !unicode.IsLetter(r) && !unicode.IsDigit(r) && r != '-' &&
+			r != '_'
+	}
 	if name == "" || strings.ContainsFunc(name, other) {
 		return errors.New("want letters, digits, hyphens and underscores")
 	}
@@ -66,7 +72,8 @@ func checkEntry(name string, c Config) error {
 		switch f.Kind() {
 		case reflect.Bool, reflect.Int, reflect.Float64, reflect.String:
 		default:
-			return fmt.Errorf("the option %s is of %v, want bool, int, float64 or a string", option, f.Type())
+			return fmt.Errorf("the option %s is of %v, want bool, int, float64 or a string", option,
+				f.Type())
 		}
 	}
 	return nil
@@ -98,7 +105,8 @@ func optionsOf(v reflect.Value) map[string]reflect.Value {
 //	lstm,peephole=diagonal,coupled
 //	qrnn,width=1
 //
-// An option without a value is a switch that is turned on. An unknown name or option is an error that lists the known ones.
+// An option without a value is a switch that is turned on. An unknown name or option is an error
+// that lists the known ones.
 func Parse(spec string) (Config, error) {
 	fields := strings.Split(spec, ",")
 	name := strings.TrimSpace(fields[0])
@@ -164,8 +172,8 @@ func setOption(option reflect.Value, value string, given bool) error {
 	return nil
 }
 
-// Spec is the spec from which Parse makes a configuration again: the name under which its type is registered, and the options
-// that differ from their defaults, in the order of the fields.
+// Spec is the spec from which Parse makes a configuration again: the name under which its type is
+// registered, and the options that differ from their defaults, in the order of the fields.
 func Spec(c Config) (string, error) {
 	registry.RLock()
 	defer registry.RUnlock()
@@ -182,7 +190,8 @@ func Spec(c Config) (string, error) {
 			}
 			value := fmt.Sprint(v.Field(i).Interface())
 			if strings.ContainsAny(value, ",/=") {
-				return "", fmt.Errorf("cells: %s: the option %s is %q, which a spec cannot hold", name, option, value)
+				return "", fmt.Errorf("cells: %s: the option %s is %q, which a spec cannot hold",
+					name, option, value)
 			}
 			spec += "," + option
 			if value != "true" {

@@ -17,7 +17,10 @@ type mguConfig struct {
 
 func (c mguConfig) Sized(in, hidden int) cells.Config { c.In, c.Hidden = in, hidden; return c }
 func (c mguConfig) Validate() error                   { return nil }
-func (c mguConfig) New(s *nodes.Scope) cells.Cell     { return newMinimalGatedUnit(s, c.In, c.Hidden) }
+func (c mguConfig) New(s *nodes.Scope) cells.Cell {
+	return newMinimalGatedUnit(s, c.In,
+		c.Hidden)
+}
 
 func init() { cells.Register("mgu", mguConfig{}) }
 
@@ -61,7 +64,8 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// Every registered cell is built from its name alone for any widths, and has the width that was asked for.
+// Every registered cell is built from its name alone for any widths, and has the width that was
+// asked for.
 func TestRegistered(t *testing.T) {
 	names := cells.Registered()
 	require.True(t, slices.IsSorted(names))
@@ -95,7 +99,8 @@ type badConfig struct {
 
 func TestRegisterTwice(t *testing.T) {
 	for name, c := range map[string]cells.Config{
-		"gru": mguConfig{}, "": mguConfig{}, "a b": mguConfig{}, "a/b": mguConfig{}, "x": nil, "y": &mguConfig{}, "z": badConfig{},
+		"gru": mguConfig{}, "": mguConfig{}, "a b": mguConfig{}, "a/b": mguConfig{}, "x": nil,
+		"y": &mguConfig{}, "z": badConfig{},
 	} {
 		require.Panics(t, func() { cells.Register(name, c) }, name)
 	}
@@ -105,7 +110,8 @@ func TestRegisterTwice(t *testing.T) {
 
 // Memory and Uniform are said once for all cells that have them.
 func TestStart(t *testing.T) {
-	for _, spec := range []string{"gru,memory=1", "lstm,memory=-3", "gru,memory=2000000", "lstm,memory=10,uniform"} {
+	for _, spec := range []string{"gru,memory=1", "lstm,memory=-3", "gru,memory=2000000",
+		"lstm,memory=10,uniform"} {
 		cfg, err := cells.Parse(spec)
 		require.NoError(t, err)
 		require.ErrorContains(t, cfg.Sized(1, 1).Validate(), "Memory", spec)

@@ -29,16 +29,18 @@ func (c RGLRUConfig) New(s *nodes.Scope) Cell { return NewRGLRU(s, c) }
 
 func init() { Register("rglru", RGLRUConfig{}) }
 
-// RGLRU is one step of a real-gated linear recurrent unit (De et al., 2024), the recurrence of Griffin:
+// RGLRU is one step of a real-gated linear recurrent unit (De et al., 2024), the recurrence of
+// Griffin:
 //
 //	u, r, i = split(x·W_ih + b)
 //	a       = exp(−8·softplus(Λ)∘σ(r))
 //	h'      = a∘h + √(1 − a²)∘σ(i)∘u
 //
-// It differs from the authors' code in three ways. Their u is x itself, behind a linear layer of the block around it: here
-// that layer is part of the cell, so that In and Hidden may differ. Their gates are products with block-diagonal matrices,
-// these with full ones. Their first step has a factor of 1 for √(1 − a²); a cell does not know which step it is. Like them,
-// the root's derivative is bounded by 1,000.
+// It differs from the authors' code in three ways. Their u is x itself, behind a linear layer of
+// the block around it: here that layer is part of the cell, so that In and Hidden may differ. Their
+// gates are products with block-diagonal matrices, these with full ones. Their first step has a
+// factor of 1 for √(1 − a²); a cell does not know which step it is. Like them, the root's
+// derivative is bounded by 1,000.
 //
 // Its state is {h}.
 type RGLRU struct {
@@ -46,15 +48,17 @@ type RGLRU struct {
 	wIH, b, lambda *nodes.Param
 }
 
-// NewRGLRU declares W_ih [In, 3H] and b [3H] in the order u, r, i, and Lambda [H] under s. Λ begins so that a is 0.9 to 0.999
-// where the gate is open.
+// NewRGLRU declares W_ih [In, 3H] and b [3H] in the order u, r, i, and Lambda [H] under s. Λ begins
+// so that a is 0.9 to 0.999 where the gate is open.
 func NewRGLRU(s *nodes.Scope, cfg RGLRUConfig) *RGLRU {
 	must(s, "NewRGLRU", cfg.Validate())
 	H := cfg.Hidden
-	inverse := func(a float64) float64 { return math.Log(math.Expm1(-math.Log(a))) } // softplus(Λ) = −log a
+	// softplus(Λ) = −log a
+	inverse := func(a float64) float64 { return math.Log(math.Expm1(-math.Log(a))) }
 	return &RGLRU{
-		cfg:    cfg,
-		wIH:    s.Param("W_ih", nodes.Gates(3, or(cfg.InitInput, nodes.LeCunNormal())), cfg.In, 3*H),
+		cfg: cfg,
+		wIH: s.Param("W_ih", nodes.Gates(3, or(cfg.InitInput, nodes.LeCunNormal())), cfg.In,
+			3*H),
 		b:      s.Param("b", cfg.InitBias, 3*H),
 		lambda: s.Param("Lambda", nodes.Uniform(inverse(0.999), inverse(0.9)), H),
 	}
@@ -69,8 +73,10 @@ const steepest = 2.5e-7
 // Step advances one time step.
 func (c *RGLRU) Step(x *nodes.Node, s State) State {
 	uri := nodes.Split(affine(x, c.wIH, c.b), 3, -1)
-	logA := nodes.Mul(nodes.Scale(nodes.Softplus(x.Graph().Param(c.lambda)), -8), nodes.Sigmoid(uri[1]))
-	left := nodes.Neg(nodes.Expm1(nodes.Scale(logA, 2))) // 1 − a², with its digits where a is near 1
+	logA := nodes.Mul(nodes.Scale(nodes.Softplus(x.Graph().Param(c.lambda)), -8),
+		nodes.Sigmoid(uri[1]))
+	// 1 − a², with its digits where a is near 1
+	left := nodes.Neg(nodes.Expm1(nodes.Scale(logA, 2)))
 	root := nodes.Sqrt(nodes.Maximum(left, nodes.Scalar(steepest)))
 	in := nodes.Mul(nodes.Mul(root, nodes.Sigmoid(uri[2])), uri[0])
 	return State{nodes.Add(nodes.Mul(nodes.Exp(logA), s[0]), in)}

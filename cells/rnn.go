@@ -9,7 +9,8 @@ type RNNConfig struct {
 	In, Hidden int
 	Activation Activation `json:"activation,omitempty"` // Tanh (default), ReLU or Sigmoid
 	NoBias     bool       `json:"no_bias,omitempty"`
-	// Uniform draws all first weights and biases that no Init sets from ±1/√Hidden, as PyTorch does.
+	// Uniform draws all first weights and biases that no Init sets from ±1/√Hidden, as PyTorch
+	// does.
 	Uniform    bool       `json:"uniform,omitempty"`
 	InitInput  nodes.Init // of W_ih; default Xavier uniform
 	InitHidden nodes.Init // of W_hh; default orthogonal

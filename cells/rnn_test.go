@@ -35,7 +35,8 @@ func TestRNNIsItsEquation(t *testing.T) {
 		requireOracle(t, o, func(w weights, x []float64, s [][]float64) [][]float64 {
 			h := make([]float64, z.H)
 			for j := range h {
-				h[j] = act[cfg.Activation](w.row(x, "W_ih", j) + w.row(s[0], "W_hh", j) + w.at("b", 0, j))
+				h[j] = act[cfg.Activation](w.row(x, "W_ih", j) + w.row(s[0], "W_hh", j) +
+					w.at("b", 0, j))
 			}
 			return [][]float64{h}
 		})
@@ -57,19 +58,26 @@ func TestRNNValidate(t *testing.T) {
 		{cells.RNNConfig{In: cells.MaxWidth, Hidden: 1, Activation: cells.ReLU}, ""},
 		{cells.RNNConfig{}, "RNN: In is 0, want 1 … 1048576\nRNN: Hidden is 0, want 1 … 1048576"},
 		{cells.RNNConfig{In: -3, Hidden: 2}, "RNN: In is -3, want 1 … 1048576"},
-		{cells.RNNConfig{In: 2, Hidden: math.MaxInt}, "RNN: Hidden is 9223372036854775807, want 1 … 1048576"},
-		{cells.RNNConfig{In: 2, Hidden: 2, Activation: "swish"}, `RNN: Activation is "swish", want tanh, relu or sigmoid`},
+		{cells.RNNConfig{In: 2, Hidden: math.MaxInt},
+			"RNN: Hidden is 9223372036854775807, want 1 … 1048576"},
+		{cells.RNNConfig{In: 2, Hidden: 2, Activation: "swish"},
+			`RNN: Activation is "swish", want tanh, relu or sigmoid`},
 		{cells.RNNConfig{In: 2, Activation: "TANH"},
-			"RNN: Hidden is 0, want 1 … 1048576\n" + `RNN: Activation is "TANH", want tanh, relu or sigmoid`},
+			"RNN: Hidden is 0, want 1 … 1048576\n" +
+				`RNN: Activation is "TANH", want tanh, relu or sigmoid`},
 	} {
 		requireRefused(t, c.want, c.cfg.Validate(), "model/l0: NewRNN: ", newRNN(c.cfg))
 	}
 }
 
-// requireRefused wants a configuration's error, from Validate and with the scope in front from the constructor.
+// requireRefused wants a configuration's error, from Validate and with the scope in front from the
+// constructor.
 func requireRefused(t *testing.T, want string, got error, prefix string, newCell build) {
 	t.Helper()
-	err := nodes.Try(func() { newCell(nodes.NewStore(nodes.Float32, 1).Root().In("model").In("l0")) })
+	err := nodes.Try(func() {
+		newCell(nodes.NewStore(nodes.Float32,
+			1).Root().In("model").In("l0"))
+	})
 	if want == "" {
 		require.NoError(t, got)
 		require.NoError(t, err)

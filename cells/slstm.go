@@ -10,9 +10,12 @@ import (
 // SLSTMConfig sizes an SLSTM cell. The zero value of an optional field is its default.
 type SLSTMConfig struct {
 	In, Hidden int
-	Heads      int        `json:"heads,omitempty"` // the units see those of their own head alone in the state; default 1. Hidden must be a multiple
-	InitInput  nodes.Init // of W_ih, every gate; default Xavier uniform
-	InitHidden nodes.Init // of W_hh, every gate; default orthogonal, with several heads uniform in ±√(Heads/Hidden)
+	// the units see those of their own head alone in the state; default 1. Hidden must be a
+	// multiple
+	Heads     int        `json:"heads,omitempty"`
+	InitInput nodes.Init // of W_ih, every gate; default Xavier uniform
+	// of W_hh, every gate; default orthogonal, with several heads uniform in ±√(Heads/Hidden)
+	InitHidden nodes.Init
 	InitBias   nodes.Init // of b; default 0 for i, z, o, and 3 for f, which then begins near 1
 }
 
@@ -40,8 +43,8 @@ func checkHeads(bad *check.Problems, heads, hidden int) {
 		"Heads is %d, want a number that divides Hidden, which is %d", heads, hidden)
 }
 
-// SLSTM is one step of the scalar LSTM of xLSTM (Beck et al., 2024): an LSTM with an exponential input gate, and a
-// normaliser n that keeps its output within bounds:
+// SLSTM is one step of the scalar LSTM of xLSTM (Beck et al., 2024): an LSTM with an exponential
+// input gate, and a normaliser n that keeps its output within bounds:
 //
 //	i, f, z, o = split(x·W_ih + h·W_hh + b)
 //	m'  = max(i, m + log σ(f))                 i at the first step
@@ -49,8 +52,9 @@ func checkHeads(bad *check.Problems, heads, hidden int) {
 //	n'  = exp(m + log σ(f) − m')∘n + exp(i − m')
 //	h'  = σ(o)∘c'/n'
 //
-// m only keeps the exponentials in range: h does not depend on it. W_hh is block-diagonal, a block a head. As in the authors'
-// code the forget gate is a sigmoid, and a step is the first of a sequence where n is 0.
+// m only keeps the exponentials in range: h does not depend on it. W_hh is block-diagonal, a block
+// a head. As in the authors' code the forget gate is a sigmoid, and a step is the first of a
+// sequence where n is 0.
 //
 // Its state is {h, c, n, m}.
 type SLSTM struct {
@@ -58,8 +62,8 @@ type SLSTM struct {
 	wIH, wHH, b *nodes.Param
 }
 
-// NewSLSTM declares W_ih [In, 4H] and b [4H] in the order i, f, z, o, and W_hh: [H, 4H], or [Heads, H/Heads, 4·H/Heads] if
-// there are several heads.
+// NewSLSTM declares W_ih [In, 4H] and b [4H] in the order i, f, z, o, and W_hh: [H, 4H], or [Heads,
+// H/Heads, 4·H/Heads] if there are several heads.
 func NewSLSTM(s *nodes.Scope, cfg SLSTMConfig) *SLSTM {
 	must(s, "NewSLSTM", cfg.Validate())
 	cfg.Heads = max(cfg.Heads, 1)
@@ -75,9 +79,11 @@ func NewSLSTM(s *nodes.Scope, cfg SLSTMConfig) *SLSTM {
 	}
 	return &SLSTM{
 		cfg: cfg,
-		wIH: s.Param("W_ih", nodes.Gates(4, or(cfg.InitInput, nodes.XavierUniform(1))), cfg.In, 4*H),
+		wIH: s.Param("W_ih", nodes.Gates(4, or(cfg.InitInput, nodes.XavierUniform(1))), cfg.In,
+			4*H),
 		wHH: s.Param("W_hh", nodes.Gates(4, or(cfg.InitHidden, hidden)), shape...),
-		b:   s.Param("b", or(cfg.InitBias, nodes.Blocks(zeros, nodes.Constant(3), zeros, zeros)), 4*H),
+		b: s.Param("b", or(cfg.InitBias, nodes.Blocks(zeros, nodes.Constant(3), zeros, zeros)),
+			4*H),
 	}
 }
 
@@ -87,7 +93,8 @@ func (c *SLSTM) Parts() []Part {
 	return []Part{{"h", H}, {"c", H}, {"n", H}, {"m", H}}
 }
 
-// FreeParts is {h}: c, n and m are of one scale, and where n is 0 the cell takes the step for the first.
+// FreeParts is {h}: c, n and m are of one scale, and where n is 0 the cell takes the step for the
+// first.
 func (c *SLSTM) FreeParts() []string { return []string{"h"} }
 
 // recurrent is h·W_hh, head by head, as [B, 4H] in the order of the gates.
@@ -109,7 +116,8 @@ func (c *SLSTM) Step(x *nodes.Node, s State) State {
 	kept := nodes.Sub(m, nodes.Softplus(nodes.Neg(f))) // m + log σ(f)
 	first := nodes.Equal(n, nodes.Scalar(0))
 	next := nodes.Select(first, i, nodes.Maximum(i, kept))
-	// Where n is 0 there is nothing to keep, and the exponential of the difference could exceed every number.
+	// Where n is 0 there is nothing to keep, and the exponential of the difference could exceed
+	// every number.
 	keep := nodes.Exp(nodes.Select(first, nodes.Scalar(-1e4), nodes.Sub(kept, next)))
 	take := nodes.Exp(nodes.Sub(i, next))
 	cell = nodes.Add(nodes.Mul(keep, cell), nodes.Mul(take, nodes.Tanh(z)))

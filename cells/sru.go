@@ -10,7 +10,10 @@ type SRUConfig struct {
 }
 
 // Validate reports every field that is out of range.
-func (c SRUConfig) Validate() error { return checkWidths("SRU", "In", c.In, "Hidden", c.Hidden).Err() }
+func (c SRUConfig) Validate() error {
+	return checkWidths("SRU", "In", c.In, "Hidden",
+		c.Hidden).Err()
+}
 
 // Sized is the configuration for the given widths.
 func (c SRUConfig) Sized(in, hidden int) Config {
@@ -23,7 +26,8 @@ func (c SRUConfig) New(s *nodes.Scope) Cell { return NewSRU(s, c) }
 
 func init() { Register("sru", SRUConfig{}) }
 
-// SRU is one step of a simple recurrent unit (Lei et al., 2018), whose gates see the last c unit by unit:
+// SRU is one step of a simple recurrent unit (Lei et al., 2018), whose gates see the last c unit by
+// unit:
 //
 //	f  = σ(x·W_f + v_f∘c + b_f)
 //	r  = σ(x·W_r + v_r∘c + b_r)
@@ -39,8 +43,8 @@ type SRU struct {
 	wIH, v, b *nodes.Param
 }
 
-// NewSRU declares W_ih [In, 3H] in the order W, f, r, or [In, 4H] with W_x behind if In and Hidden differ, v [2H] and b [2H]
-// in the order f, r.
+// NewSRU declares W_ih [In, 3H] in the order W, f, r, or [In, 4H] with W_x behind if In and Hidden
+// differ, v [2H] and b [2H] in the order f, r.
 func NewSRU(s *nodes.Scope, cfg SRUConfig) *SRU {
 	must(s, "NewSRU", cfg.Validate())
 	H, blocks := cfg.Hidden, 3
@@ -49,9 +53,10 @@ func NewSRU(s *nodes.Scope, cfg SRUConfig) *SRU {
 	}
 	return &SRU{
 		cfg: cfg, blocks: blocks,
-		wIH: s.Param("W_ih", nodes.Gates(blocks, or(cfg.InitInput, nodes.XavierUniform(1))), cfg.In, blocks*H),
-		v:   s.Param("v", nodes.Uniform(-1, 1), 2*H),
-		b:   s.Param("b", cfg.InitBias, 2*H),
+		wIH: s.Param("W_ih", nodes.Gates(blocks, or(cfg.InitInput, nodes.XavierUniform(1))), cfg.In,
+			blocks*H),
+		v: s.Param("v", nodes.Uniform(-1, 1), 2*H),
+		b: s.Param("b", cfg.InitBias, 2*H),
 	}
 }
 
@@ -62,7 +67,8 @@ func (c *SRU) Parts() []Part { return []Part{{"h", c.cfg.Hidden}, {"c", c.cfg.Hi
 func (c *SRU) Step(x *nodes.Node, s State) State {
 	last := s[1]
 	a := nodes.Split(nodes.MatMul(x, c.wIH), c.blocks, -1)
-	gates := nodes.Add(nodes.Concat(-1, a[1], a[2]), nodes.Mul(nodes.Concat(-1, last, last), c.v), c.b)
+	gates := nodes.Add(nodes.Concat(-1, a[1], a[2]), nodes.Mul(nodes.Concat(-1, last, last), c.v),
+		c.b)
 	fr := nodes.Split(nodes.Sigmoid(gates), 2, -1)
 	f, r := fr[0], fr[1]
 	if c.blocks == 4 {

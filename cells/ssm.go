@@ -9,8 +9,9 @@ import (
 // SSMConfig sizes an SSM cell. The zero value of an optional field is its default.
 type SSMConfig struct {
 	In, Hidden int
-	Units      int        `json:"units,omitempty"` // numbers in the state of each of the Hidden channels; default 16
-	InitInput  nodes.Init // of W_ih, W_bc; default Xavier uniform
+	// numbers in the state of each of the Hidden channels; default 16
+	Units     int        `json:"units,omitempty"`
+	InitInput nodes.Init // of W_ih, W_bc; default Xavier uniform
 }
 
 // Validate reports every field that is out of range.
@@ -18,7 +19,8 @@ func (c SSMConfig) Validate() error {
 	if c.Units == 0 {
 		c.Units = 16
 	}
-	if err := checkWidths("SSM", "In", c.In, "Hidden", c.Hidden, "Units", c.Units).Err(); err != nil {
+	if err := checkWidths("SSM", "In", c.In, "Hidden", c.Hidden, "Units",
+		c.Units).Err(); err != nil {
 		return err
 	}
 	return checkWidths("SSM", "Hidden·Units", c.Hidden*c.Units).Err()
@@ -35,16 +37,18 @@ func (c SSMConfig) New(s *nodes.Scope) Cell { return NewSSM(s, c) }
 
 func init() { Register("ssm", SSMConfig{}) }
 
-// SSM is one step of a selective state space with a diagonal matrix, the recurrence of Mamba (Gu and Dao, 2023). Each of the
-// Hidden channels u has a state s of Units numbers, whose step Δ, input B and output C depend on x:
+// SSM is one step of a selective state space with a diagonal matrix, the recurrence of Mamba (Gu
+// and Dao, 2023). Each of the Hidden channels u has a state s of Units numbers, whose step Δ, input
+// B and output C depend on x:
 //
 //	u, Δ = x·W_u, softplus(x·W_Δ + b_Δ)      [Hidden] each
 //	B, C = x·W_B, x·W_C                      [Units] each, the same for all channels
 //	s'   = exp(Δ·A)∘s + Δ·u·B                A = −exp(A_log)
 //	y    = s'·C + D∘u
 //
-// It is the recurrence alone: Mamba's block has a convolution and SiLU before u and a gate behind y, u there is the input of
-// the recurrence from which Δ, B and C are computed, and W_Δ is a product of two narrow matrices.
+// It is the recurrence alone: Mamba's block has a convolution and SiLU before u and a gate behind
+// y, u there is the input of the recurrence from which Δ, B and C are computed, and W_Δ is a
+// product of two narrow matrices.
 //
 // Its state is {y, s}: s is [B, Hidden·Units], channel by channel.
 type SSM struct {
@@ -52,8 +56,9 @@ type SSM struct {
 	wIH, wBC, bDelta, aLog, dSkip *nodes.Param
 }
 
-// NewSSM declares W_ih [In, 2H] in the order u, Δ, W_bc [In, 2·Units] in the order B, C, b_delta [H], A_log [H, Units] and D
-// [H]. A begins at −1 … −Units in every channel (S4D-Real), and Δ between 0.001 and 0.1.
+// NewSSM declares W_ih [In, 2H] in the order u, Δ, W_bc [In, 2·Units] in the order B, C, b_delta
+// [H], A_log [H, Units] and D [H]. A begins at −1 … −Units in every channel (S4D-Real), and Δ
+// between 0.001 and 0.1.
 func NewSSM(s *nodes.Scope, cfg SSMConfig) *SSM {
 	must(s, "NewSSM", cfg.Validate())
 	if cfg.Units == 0 {

@@ -31,8 +31,8 @@ func (c UGRNNConfig) New(s *nodes.Scope) Cell { return NewUGRNN(s, c) }
 
 func init() { Register("ugrnn", UGRNNConfig{}) }
 
-// UGRNN is one step of an update gate network, a cell between the plain RNN and the GRU (Collins, Sohl-Dickstein and
-// Sussillo, 2017):
+// UGRNN is one step of an update gate network, a cell between the plain RNN and the GRU (Collins,
+// Sohl-Dickstein and Sussillo, 2017):
 //
 //	n  = tanh(x·W_in + h·W_hn + b_n)
 //	g  = σ(x·W_ig + h·W_hg + b_g)
@@ -50,7 +50,8 @@ func NewUGRNN(s *nodes.Scope, cfg UGRNNConfig) *UGRNN {
 	H := cfg.Hidden
 	return &UGRNN{
 		cfg: cfg,
-		wIH: s.Param("W_ih", nodes.Gates(2, or(cfg.InitInput, nodes.XavierUniform(1))), cfg.In, 2*H),
+		wIH: s.Param("W_ih", nodes.Gates(2, or(cfg.InitInput, nodes.XavierUniform(1))), cfg.In,
+			2*H),
 		wHH: s.Param("W_hh", nodes.Gates(2, or(cfg.InitHidden, nodes.Orthogonal(1))), H, 2*H),
 		b:   s.Param("b", or(cfg.InitBias, nodes.Blocks(nodes.Zeros(), nodes.Ones())), 2*H),
 	}

@@ -8,12 +8,14 @@ import (
 	"github.com/seqzoo/seqzoo/nodes"
 )
 
-// Zoneout keeps single elements of a cell's state at their old value at random (Krueger et al., 2017):
+// Zoneout keeps single elements of a cell's state at their old value at random (Krueger et al.,
+// 2017):
 //
 //	s' = m∘s + (1 − m)∘step(s)
 //
-// where m is 1 with the probability of its part of the state, anew at every step, in training, and is the probability itself
-// in evaluation. Parts that neither Rates nor ByPart speaks of are not touched.
+// where m is 1 with the probability of its part of the state, anew at every step, in training, and
+// is the probability itself in evaluation. Parts that neither Rates nor ByPart speaks of are not
+// touched.
 type Zoneout struct {
 	Cell
 	Rates  []float64          // of the parts in order; each in [0, 1)
@@ -26,7 +28,8 @@ func (z Zoneout) Parts() []Part { return wrapped("Zoneout", z.Cell).Parts() }
 // FreeParts is the wrapped cell's.
 func (z Zoneout) FreeParts() []string { return FreeParts(wrapped("Zoneout", z.Cell)) }
 
-// Check panics with a *nodes.BuildError if a rate is out of range, or speaks of a part that the cell does not have.
+// Check panics with a *nodes.BuildError if a rate is out of range, or speaks of a part that the
+// cell does not have.
 func (z Zoneout) Check() { z.rates() }
 
 // rates are those of all parts.
@@ -48,7 +51,8 @@ func (z Zoneout) rates() []float64 {
 		nodes.CheckRate("Zoneout", rates[i])
 	}
 	if found < len(z.ByPart) {
-		nodes.Failf("Zoneout", "rates of the parts %v; the cell has %v", slices.Sorted(maps.Keys(z.ByPart)), parts)
+		nodes.Failf("Zoneout", "rates of the parts %v; the cell has %v",
+			slices.Sorted(maps.Keys(z.ByPart)), parts)
 	}
 	return rates
 }
@@ -62,7 +66,8 @@ func (z Zoneout) Step(x *nodes.Node, s State) State {
 		case p == 0:
 		case x.Graph().Training():
 			keep := x.Graph().Noise(nodes.NoiseRequest{
-				Label: "zoneout " + parts[i].Name, Kind: nodes.Bernoulli, P: p, Shape: next[i].Shape(),
+				Label: "zoneout " + parts[i].Name, Kind: nodes.Bernoulli, P: p,
+				Shape: next[i].Shape(),
 			})
 			next[i] = nodes.Select(keep, s[i], next[i])
 		default:
@@ -89,14 +94,16 @@ const (
 	OfState             // the state before the step, or what is made of it
 )
 
-// Roles is a cell that says itself what its weights multiply, by the last names of their paths, such as "W_hh". Of a cell
-// without it a product of what depends on the state is of the state, and any other of the input.
+// Roles is a cell that says itself what its weights multiply, by the last names of their paths,
+// such as "W_hh". Of a cell without it a product of what depends on the state is of the state, and
+// any other of the input.
 type Roles interface{ Role(leaf string) Role }
 
-// Variational is dropout inside a cell, with the same mask at every step of a sequence (Gal and Ghahramani, 2016).
-// Input is the probability for what the cell multiplies by weights of its input, Hidden for what it multiplies by weights
-// of its state: the mask goes on the operand of the product alone, so a gate that passes h on unmultiplied passes all of it.
-// Where the operand is a concatenation, such as [x; h], each piece has the mask of its own kind. Which weights are of the
+// Variational is dropout inside a cell, with the same mask at every step of a sequence (Gal and
+// Ghahramani, 2016). Input is the probability for what the cell multiplies by weights of its input,
+// Hidden for what it multiplies by weights of its state: the mask goes on the operand of the
+// product alone, so a gate that passes h on unmultiplied passes all of it. Where the operand is a
+// concatenation, such as [x; h], each piece has the mask of its own kind. Which weights are of the
 // state is seen from the operands, unless the cell says it (see Roles).
 type Variational struct {
 	Cell

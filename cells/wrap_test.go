@@ -31,14 +31,16 @@ func (c shift) Step(x *nodes.Node, s cells.State) cells.State {
 }
 
 // given makes a graph whose noises are given one after another, and records what was asked for.
-func given(t *testing.T, training bool, masks ...[]float64) (g *nodes.Graph, asked *[]nodes.NoiseRequest) {
+func given(t *testing.T, training bool, masks ...[]float64) (g *nodes.Graph,
+	asked *[]nodes.NoiseRequest) {
 	asked = new([]nodes.NoiseRequest)
-	g = nodes.NewGraph(nodes.Options{Dtype: nodes.Float64, Training: training, Noise: func(r nodes.NoiseRequest) *nodes.Node {
-		k := len(*asked)
-		*asked = append(*asked, r)
-		require.Less(t, k, len(masks), "too many noises")
-		return constant(g, fmt.Sprint("mask ", k), masks[k], r.Shape...)
-	}})
+	g = nodes.NewGraph(nodes.Options{Dtype: nodes.Float64, Training: training,
+		Noise: func(r nodes.NoiseRequest) *nodes.Node {
+			k := len(*asked)
+			*asked = append(*asked, r)
+			require.Less(t, k, len(masks), "too many noises")
+			return constant(g, fmt.Sprint("mask ", k), masks[k], r.Shape...)
+		}})
 	return g, asked
 }
 
@@ -58,14 +60,17 @@ func TestZoneout(t *testing.T) {
 	}{
 		{"training", true, []float64{0.25, 0.5}, []float64{10, 2, 30}, []float64{4, 2, 3}, 2},
 		{"training, one rate", true, []float64{0.25}, []float64{10, 2, 30}, []float64{1, 2, 3}, 1},
-		{"training, second rate alone", true, []float64{0, 0.5}, []float64{10, 20, 30}, []float64{1, 5, 3}, 1},
-		{"evaluation", false, []float64{0.25, 0.5}, []float64{7.75, 15.5, 23.25}, []float64{2.5, 3.5, 4.5}, 0},
+		{"training, second rate alone", true, []float64{0, 0.5}, []float64{10, 20, 30},
+			[]float64{1, 5, 3}, 1},
+		{"evaluation", false, []float64{0.25, 0.5}, []float64{7.75, 15.5, 23.25},
+			[]float64{2.5, 3.5, 4.5}, 0},
 		{"no rates", true, nil, []float64{10, 20, 30}, []float64{1, 2, 3}, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			g, asked := given(t, c.training, []float64{0, 1, 0}, []float64{1, 0, 0})
 			x := constant(g, "x", []float64{10, 20, 30}, 1, 3)
-			s := cells.State{constant(g, "a", []float64{1, 2, 3}, 1, 3), constant(g, "b", []float64{4, 5, 6}, 1, 3)}
+			s := cells.State{constant(g, "a", []float64{1, 2, 3}, 1, 3),
+				constant(g, "b", []float64{4, 5, 6}, 1, 3)}
 			z := cells.Zoneout{Cell: shift{3}, Rates: c.rates}
 			next := z.Step(x, s)
 			require.NoError(t, compile(t, g, next...).RunAll())
@@ -120,11 +125,14 @@ func TestVariational(t *testing.T) {
 		wantAsked []nodes.NoiseRequest
 	}{
 		{"both", true, 0.5, 0.75, 200 + 0 + 0 + 1 + 1, []nodes.NoiseRequest{
-			{Label: "variational input", Kind: nodes.Bernoulli, P: 0.5, Shape: []int{1, 1}, PerSequence: true},
-			{Label: "variational hidden", Kind: nodes.Bernoulli, P: 0.25, Shape: []int{1, 1}, PerSequence: true},
+			{Label: "variational input", Kind: nodes.Bernoulli, P: 0.5, Shape: []int{1, 1},
+				PerSequence: true},
+			{Label: "variational hidden", Kind: nodes.Bernoulli, P: 0.25, Shape: []int{1, 1},
+				PerSequence: true},
 		}},
 		{"hidden alone", true, 0, 0.75, 100 + 4 + 4 + 1 + 1, []nodes.NoiseRequest{
-			{Label: "variational hidden", Kind: nodes.Bernoulli, P: 0.25, Shape: []int{1, 1}, PerSequence: true},
+			{Label: "variational hidden", Kind: nodes.Bernoulli, P: 0.25, Shape: []int{1, 1},
+				PerSequence: true},
 		}},
 		{"neither", true, 0, 0, 104, nil},
 		{"evaluation", false, 0.5, 0.75, 104, nil},
@@ -168,7 +176,8 @@ func (c named) Step(x *nodes.Node, s cells.State) cells.State {
 		nodes.MatMul(nodes.Mul(x, s[0]), c.m), nodes.MatMul(nodes.Concat(-1, x, s[0]), c.both))}
 }
 
-// Of a cell that says nothing of its weights, the operands say which are of the state: what depends on it.
+// Of a cell that says nothing of its weights, the operands say which are of the state: what depends
+// on it.
 func TestVariationalByOperand(t *testing.T) {
 	cell := newNamed(nodes.NewStore(nodes.Float64, 1).Root())
 	for _, c := range []struct{ in, hidden, want float64 }{
@@ -179,20 +188,24 @@ func TestVariationalByOperand(t *testing.T) {
 	} {
 		var g *nodes.Graph
 		var asked []string
-		g = nodes.NewGraph(nodes.Options{Dtype: nodes.Float64, Training: true, Noise: func(r nodes.NoiseRequest) *nodes.Node {
-			asked = append(asked, r.Label)
-			return g.Const(1, r.Shape...)
-		}})
-		next := cells.Variational{Cell: cell, Input: c.in, Hidden: c.hidden}.Step(g.Const(100, 1, 1), cells.State{g.Const(1, 1, 1)})
+		g = nodes.NewGraph(nodes.Options{Dtype: nodes.Float64, Training: true,
+			Noise: func(r nodes.NoiseRequest) *nodes.Node {
+				asked = append(asked, r.Label)
+				return g.Const(1, r.Shape...)
+			}})
+		next := cells.Variational{Cell: cell, Input: c.in,
+			Hidden: c.hidden}.Step(g.Const(100, 1, 1), cells.State{g.Const(1, 1, 1)})
 		require.NoError(t, compile(t, g, next...).RunAll())
-		require.Equal(t, []float64{c.want}, testkit.Floats(next[0].Value()), "%g %g: %v", c.in, c.hidden, asked)
+		require.Equal(t, []float64{c.want}, testkit.Floats(next[0].Value()), "%g %g: %v", c.in,
+			c.hidden, asked)
 	}
 }
 
 func TestZoneoutByPart(t *testing.T) {
 	g, asked := given(t, true, []float64{1, 0, 0})
 	x := constant(g, "x", []float64{10, 20, 30}, 1, 3)
-	s := cells.State{constant(g, "a", []float64{1, 2, 3}, 1, 3), constant(g, "b", []float64{4, 5, 6}, 1, 3)}
+	s := cells.State{constant(g, "a", []float64{1, 2, 3}, 1, 3),
+		constant(g, "b", []float64{4, 5, 6}, 1, 3)}
 	next := cells.Zoneout{Cell: shift{3}, ByPart: map[string]float64{"b": 0.5}}.Step(x, s)
 	require.NoError(t, compile(t, g, next...).RunAll())
 	require.Equal(t, []float64{10, 20, 30}, testkit.Floats(next[0].Value()))
@@ -201,7 +214,8 @@ func TestZoneoutByPart(t *testing.T) {
 	for want, z := range map[string]cells.Zoneout{
 		"rates of the parts [c]": {Cell: shift{3}, ByPart: map[string]float64{"c": 0.5}},
 		"the probability 1":      {Cell: shift{3}, ByPart: map[string]float64{"b": 1}},
-		"both set":               {Cell: shift{3}, ByPart: map[string]float64{"b": 0.5}, Rates: []float64{0.5}},
+		"both set": {Cell: shift{3}, ByPart: map[string]float64{"b": 0.5},
+			Rates: []float64{0.5}},
 	} {
 		require.ErrorContains(t, nodes.Try(z.Check), want)
 	}
@@ -211,7 +225,8 @@ func TestVariationalOverTwoWidths(t *testing.T) {
 	s := nodes.NewStore(nodes.Float64, 1).Root()
 	a, b := s.Param("W_hh_a", nodes.Ones(), 1, 1), s.Param("W_hh_b", nodes.Ones(), 2, 1)
 	g, asked := given(t, true, []float64{1}, []float64{0, 1})
-	next := cells.Variational{Cell: sums{a, b}, Hidden: 0.5}.Step(g.Zeros(1, 1), cells.State{g.Const(1, 1, 1), g.Const(1, 1, 2)})
+	next := cells.Variational{Cell: sums{a, b}, Hidden: 0.5}.Step(g.Zeros(1, 1),
+		cells.State{g.Const(1, 1, 1), g.Const(1, 1, 2)})
 	require.NoError(t, compile(t, g, next...).RunAll())
 	require.Equal(t, []float64{2 + 2}, testkit.Floats(next[0].Value()))
 	require.Len(t, *asked, 2)
@@ -220,7 +235,10 @@ func TestVariationalOverTwoWidths(t *testing.T) {
 // sums is a cell with hidden products of both parts of its state.
 type sums struct{ a, b *nodes.Param }
 
-func (sums) Parts() []cells.Part { return []cells.Part{{Name: "a", Width: 1}, {Name: "b", Width: 2}} }
+func (sums) Parts() []cells.Part {
+	return []cells.Part{{Name: "a", Width: 1},
+		{Name: "b", Width: 2}}
+}
 
 func (c sums) Step(_ *nodes.Node, s cells.State) cells.State {
 	return cells.State{nodes.Add(nodes.MatMul(s[0], c.a), nodes.MatMul(s[1], c.b)), s[1]}
@@ -231,9 +249,13 @@ func TestWrapperGradients(t *testing.T) {
 		"zoneout": func(c cells.Cell) cells.Cell {
 			return cells.Zoneout{Cell: c, Rates: []float64{0.3, 0.6}[:len(c.Parts())]}
 		},
-		"variational": func(c cells.Cell) cells.Cell { return cells.Variational{Cell: c, Input: 0.4, Hidden: 0.5} },
+		"variational": func(c cells.Cell) cells.Cell {
+			return cells.Variational{Cell: c, Input: 0.4,
+				Hidden: 0.5}
+		},
 		"both": func(c cells.Cell) cells.Cell {
-			return cells.Zoneout{Cell: cells.Variational{Cell: c, Input: 0.4, Hidden: 0.5}, Rates: []float64{0.3}}
+			return cells.Zoneout{Cell: cells.Variational{Cell: c, Input: 0.4, Hidden: 0.5},
+				Rates: []float64{0.3}}
 		},
 	} {
 		for inner, newCell := range map[string]build{
@@ -242,7 +264,8 @@ func TestWrapperGradients(t *testing.T) {
 		} {
 			for _, training := range []bool{true, false} {
 				t.Run(fmt.Sprintf("%s,%s,training=%t", name, inner, training), func(t *testing.T) {
-					requireGradients(t, 2, 2, training, func(s *nodes.Scope) cells.Cell { return wrap(newCell(s)) })
+					requireGradients(t, 2, 2, training,
+						func(s *nodes.Scope) cells.Cell { return wrap(newCell(s)) })
 				})
 			}
 		}
@@ -251,18 +274,27 @@ func TestWrapperGradients(t *testing.T) {
 
 func TestWrapperErrors(t *testing.T) {
 	for want, c := range map[string]cells.Cell{
-		"Zoneout: the probability 1: want [0, 1)":       cells.Zoneout{Cell: shift{1}, Rates: []float64{1}},
-		"Zoneout: the probability -0.5: want [0, 1)":    cells.Zoneout{Cell: shift{1}, Rates: []float64{0, -0.5}},
-		"Zoneout: 3 rates for a state of 2 parts":       cells.Zoneout{Cell: shift{1}, Rates: []float64{0, 0, 0}},
-		"Zoneout: the cell is nil":                      cells.Zoneout{Rates: []float64{0.5}},
-		"Variational: the probability 1.5: want [0, 1)": cells.Variational{Cell: shift{1}, Input: 1.5},
-		"Variational: the probability NaN: want [0, 1)": cells.Variational{Cell: shift{1}, Hidden: math.NaN()},
-		"Variational: the cell is nil":                  cells.Variational{},
+		"Zoneout: the probability 1: want [0, 1)": cells.Zoneout{Cell: shift{1},
+			Rates: []float64{1}},
+		"Zoneout: the probability -0.5: want [0, 1)": cells.Zoneout{Cell: shift{1},
+			Rates: []float64{0, -0.5}},
+		"Zoneout: 3 rates for a state of 2 parts": cells.Zoneout{Cell: shift{1},
+			Rates: []float64{0, 0, 0}},
+		"Zoneout: the cell is nil": cells.Zoneout{Rates: []float64{0.5}},
+		"Variational: the probability 1.5: want [0, 1)": cells.Variational{Cell: shift{1},
+			Input: 1.5},
+		"Variational: the probability NaN: want [0, 1)": cells.Variational{Cell: shift{1},
+			Hidden: math.NaN()},
+		"Variational: the cell is nil": cells.Variational{},
 	} {
 		g := nodes.NewGraph(nodes.Options{})
-		err := nodes.Try(func() { c.Step(g.Zeros(1, 1), cells.State{g.Zeros(1, 1), g.Zeros(1, 1)}) })
+		err := nodes.Try(func() {
+			c.Step(g.Zeros(1, 1),
+				cells.State{g.Zeros(1, 1), g.Zeros(1, 1)})
+		})
 		require.EqualError(t, err, want)
 	}
 	require.EqualError(t, nodes.Try(func() { cells.Zoneout{}.Parts() }), "Zoneout: the cell is nil")
-	require.EqualError(t, nodes.Try(func() { cells.Variational{}.Parts() }), "Variational: the cell is nil")
+	require.EqualError(t, nodes.Try(func() { cells.Variational{}.Parts() }),
+		"Variational: the cell is nil")
 }

@@ -30,13 +30,15 @@ func init() {
 	// Rows at the end of the range of float32 are anomalies for models of every kind.
 	checks["huge-rows"] = func(t *testing.T, c *input) {
 		for _, kind := range []string{"autoencoder", "pca", "vae", "recurrent"} {
-			args := []string{"train", "-kind", kind, "-data", "a.csv", "-code", "1", "-epochs", "1", "-save", kind, "-batch", "16"}
+			args := []string{"train", "-kind", kind, "-data", "a.csv", "-code", "1", "-epochs", "1",
+				"-save", kind, "-batch", "16"}
 			if kind == "autoencoder" || kind == "vae" {
 				args = append(args, "-widths", "4")
 			}
 			o := c.run(t, "", "autoencoder", args...)
 			require.Zero(t, o.code, o)
-			o = c.run(t, "3e38,1\n-3e38,3e38\n3e38,3e38\n", "autoencoder", "anomaly", "-model", kind)
+			o = c.run(t, "3e38,1\n-3e38,3e38\n3e38,3e38\n", "autoencoder", "anomaly", "-model",
+				kind)
 			require.Zero(t, o.code, o)
 			require.Equal(t, 3, strings.Count(o.out, "anomaly"), o)
 			o = c.run(t, "1,1\n", "autoencoder", "anomaly", "-model", kind, "-threshold", "Inf")

@@ -21,7 +21,8 @@ func init() {
 	checks["dates-unordered"] = func(t *testing.T, c *input) {
 		o := c.command(t)
 		require.Zero(t, o.code, o)
-		require.Contains(t, o.messages, `warning: a.csv: the times in column "date" run backwards at line 3`)
+		require.Contains(t, o.messages,
+			`warning: a.csv: the times in column "date" run backwards at line 3`)
 	}
 	checks["skip-typo"] = func(t *testing.T, c *input) {
 		command := c.read(t, "command.txt") // the shell takes what stands in quotes for one word
@@ -36,7 +37,8 @@ func init() {
 		args[slices.Index(args, skip)] = skip + "x"
 		o = c.run(t, "", args[0], args[1:]...)
 		require.Equal(t, 1, o.code, o)
-		require.Contains(t, o.messages, fmt.Sprintf("there is no column %q to leave out, but %q", last+"x", last))
+		require.Contains(t, o.messages, fmt.Sprintf("there is no column %q to leave out, but %q",
+			last+"x", last))
 	}
 	checks["forecast-gap-dropped"] = func(t *testing.T, c *input) {
 		train, _, _ := strings.Cut(c.read(t, "command.txt"), ";")
@@ -45,7 +47,8 @@ func init() {
 		require.Zero(t, o.code, o)
 		history := c.read(t, "history_gap.csv")
 		lines := strings.Split(history, "\n")
-		gap := slices.IndexFunc(lines, func(line string) bool { return strings.HasSuffix(line, "NaN") })
+		gap := slices.IndexFunc(lines,
+			func(line string) bool { return strings.HasSuffix(line, "NaN") })
 		for _, mode := range []string{"-each=false", "-each=true"} {
 			o = c.run(t, history, "forecast", "forecast", "-model", "DIR", mode)
 			require.Equal(t, 1, o.code, o)
@@ -56,6 +59,7 @@ func init() {
 		hour, _, _ := strings.Cut(lines[gap], ",")
 		_, before, _ := strings.Cut(lines[gap-1], ",")
 		lines[gap] = hour + "," + before
-		require.Equal(t, c.run(t, strings.Join(lines, "\n"), "forecast", "forecast", "-model", "DIR"), o)
+		require.Equal(t, c.run(t, strings.Join(lines, "\n"), "forecast", "forecast", "-model",
+			"DIR"), o)
 	}
 }

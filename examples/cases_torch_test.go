@@ -15,7 +15,10 @@ import (
 func importLSTM(t *testing.T, path, torch string) (*nodes.Store, error) {
 	t.Helper()
 	s := nodes.NewStore(nodes.Float32, 1)
-	require.NoError(t, nodes.Try(func() { cells.NewLSTM(s.Root().In("rnn"), cells.LSTMConfig{In: 3, Hidden: 4}) }))
+	require.NoError(t, nodes.Try(func() {
+		cells.NewLSTM(s.Root().In("rnn"),
+			cells.LSTMConfig{In: 3, Hidden: 4})
+	}))
 	return s, zoo.ImportTorch(path, s, zoo.TorchModule{Torch: torch, Path: "rnn"})
 }
 

@@ -11,8 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Every program says what it does with help, -h, -help and --help, and ends with 0; a mistake on the command line is told in
-// one line, with 2.
+// Every program says what it does with help, -h, -help and --help, and ends with 0; a mistake on
+// the command line is told in one line, with 2.
 func TestHelp(t *testing.T) {
 	mains, err := filepath.Glob("*/main.go")
 	require.NoError(t, err)
@@ -37,7 +37,8 @@ func TestHelp(t *testing.T) {
 				require.Zero(t, code, said)
 				require.Equal(t, want, said)
 			}
-			for _, mistake := range [][]string{{"-nosuch"}, {"-quick", "nosuch", "-x"}, {"nosuch", "nosuch"}} {
+			for _, mistake := range [][]string{{"-nosuch"}, {"-quick", "nosuch", "-x"},
+				{"nosuch", "nosuch"}} {
 				if program == "curves" && mistake[0] == "nosuch" {
 					continue // takes files
 				}
@@ -61,7 +62,8 @@ func TestHelp(t *testing.T) {
 				want, code := run(command, "-h")
 				require.Zero(t, code, want)
 				require.Contains(t, want, program+" "+command+": ")
-				for _, ask := range [][]string{{"help", command}, {command, "help"}, {command, "--help"}} {
+				for _, ask := range [][]string{{"help", command}, {command, "help"},
+					{command, "--help"}} {
 					said, code := run(ask...)
 					require.Zero(t, code, said)
 					require.Equal(t, want, said, ask)

@@ -17,10 +17,15 @@ var resumed = []struct {
 	args        string
 	data, other map[string]string
 }{
-	{"tag train -train a -valid a -min-count 1", both("a", strings.Repeat("x\tX\ny\tY\n\n", 30)), both("a", strings.Repeat("x\tY\ny\tX\n\n", 30))},
-	{"classify train -train a -valid a -min-count 1", both("a", strings.Repeat("X\tx y\nY\ty y\n", 30)), both("a", strings.Repeat("X\ty y\nY\tx y\n", 30))},
-	{"languagemodel train -level char -train a", both("a", strings.Repeat("abcd", 500)), both("a", strings.Repeat("abdc", 500))},
-	{"dialogue train -data a -hold-out 5", both("a", strings.Repeat("x y\ty x\n", 30)), both("a", strings.Repeat("y x\tx y\n", 30))},
+	{"tag train -train a -valid a -min-count 1", both("a", strings.Repeat("x\tX\ny\tY\n\n", 30)),
+		both("a", strings.Repeat("x\tY\ny\tX\n\n", 30))},
+	{"classify train -train a -valid a -min-count 1",
+		both("a", strings.Repeat("X\tx y\nY\ty y\n", 30)),
+		both("a", strings.Repeat("X\ty y\nY\tx y\n", 30))},
+	{"languagemodel train -level char -train a", both("a", strings.Repeat("abcd", 500)),
+		both("a", strings.Repeat("abdc", 500))},
+	{"dialogue train -data a -hold-out 5", both("a", strings.Repeat("x y\ty x\n", 30)),
+		both("a", strings.Repeat("y x\tx y\n", 30))},
 	{
 		"translate train -source a -target b -dev-source a -dev-target b",
 		both("a", strings.Repeat("x y\ny\n", 20), "b", strings.Repeat("X Y\nY\n", 20)),
@@ -30,12 +35,16 @@ var resumed = []struct {
 		"forecast train -data a -train-rows 50 -valid-rows 20 -test-rows 0 -lookback 12 -patch 4 -horizon 4 -season 4",
 		both("a", column(5)), both("a", column(7)),
 	},
-	{"autoencoder train -data a.csv -code 1 -widths 4 -epochs 2", both("a.csv", columns2(5)), both("a.csv", columns2(7))},
-	{"autoencoder train -kind vae -data a.csv -code 1 -widths 4 -epochs 2", both("a.csv", columns2(5)), both("a.csv", columns2(7))},
+	{"autoencoder train -data a.csv -code 1 -widths 4 -epochs 2", both("a.csv", columns2(5)),
+		both("a.csv", columns2(7))},
+	{"autoencoder train -kind vae -data a.csv -code 1 -widths 4 -epochs 2",
+		both("a.csv", columns2(5)), both("a.csv", columns2(7))},
 	{
 		"emoji2vec train -vectors w.vec -pairs a -valid b",
-		both("w.vec", vec, "a", "sun\t☀\tTrue\nmoon\t☾\tTrue\n", "b", "sun\t☀\tTrue\nsun\t☾\tFalse\n"),
-		both("w.vec", vec, "a", "moon\t☀\tTrue\nsun\t☾\tTrue\n", "b", "sun\t☀\tTrue\nsun\t☾\tFalse\n"),
+		both("w.vec", vec, "a", "sun\t☀\tTrue\nmoon\t☾\tTrue\n", "b",
+			"sun\t☀\tTrue\nsun\t☾\tFalse\n"),
+		both("w.vec", vec, "a", "moon\t☀\tTrue\nsun\t☾\tTrue\n", "b",
+			"sun\t☀\tTrue\nsun\t☾\tFalse\n"),
 	},
 }
 
@@ -88,7 +97,8 @@ func TestProgramsResumeOnTheirData(t *testing.T) {
 			write(p.other)
 			o = c.run(t, "", args[0], args[1:]...)
 			require.Equal(t, 1, o.code, o)
-			require.Contains(t, o.messages, "was made with other data, and is left as it is: what differs is the ")
+			require.Contains(t, o.messages,
+				"was made with other data, and is left as it is: what differs is the ")
 			require.Equal(t, saved, c.model(t))
 			write(p.data)
 			o = c.run(t, "", args[0], args[1:]...)
@@ -102,14 +112,15 @@ func TestProgramsResumeOnTheirData(t *testing.T) {
 func (c *input) model(t *testing.T) map[string]string {
 	t.Helper()
 	files := map[string]string{}
-	require.NoError(t, filepath.WalkDir(c.file("model"), func(path string, d fs.DirEntry, err error) error {
-		if err != nil || !d.Type().IsRegular() || strings.HasSuffix(path, "lock") {
+	require.NoError(t, filepath.WalkDir(c.file("model"),
+		func(path string, d fs.DirEntry, err error) error {
+			if err != nil || !d.Type().IsRegular() || strings.HasSuffix(path, "lock") {
+				return err
+			}
+			b, err := os.ReadFile(path)
+			files[path] = string(b)
 			return err
-		}
-		b, err := os.ReadFile(path)
-		files[path] = string(b)
-		return err
-	}))
+		}))
 	require.NotEmpty(t, files)
 	return files
 }

@@ -86,14 +86,15 @@ func (l *large) vectors(t *testing.T, n, dim, questions int) {
 	}
 	fmt.Fprintln(&q, ": all")
 	for range questions {
-		fmt.Fprintf(&q, "w%d w%d w%d w%d\n", l.random.Intn(n), l.random.Intn(n), l.random.Intn(n), l.random.Intn(n))
+		fmt.Fprintf(&q, "w%d w%d w%d w%d\n", l.random.Intn(n), l.random.Intn(n), l.random.Intn(n),
+			l.random.Intn(n))
 	}
 	l.write(t, "vectors.bin", b.Bytes())
 	l.write(t, "questions.txt", q.Bytes())
 }
 
-// The first signal ends a program soon, at whatever stage it comes: none of these would end by itself within the time that
-// the test takes. How long each took is logged.
+// The first signal ends a program soon, at whatever stage it comes: none of these would end by
+// itself within the time that the test takes. How long each took is logged.
 func TestFirstSignalEndsEveryStage(t *testing.T) {
 	if testing.Short() {
 		t.Skip("makes large files")
@@ -101,7 +102,10 @@ func TestFirstSignalEndsEveryStage(t *testing.T) {
 	l := &large{t.TempDir(), rng.Stream{Key: rng.New(uint64(time.Now().UnixNano())).Named("signals")}}
 	nothing := func() string { return "" }
 	l.words(t, "words.txt", 8<<20, nothing)
-	l.words(t, "labelled.txt", 8<<20, func() string { return string('a'+rune(l.random.Intn(3))) + "\t" })
+	l.words(t, "labelled.txt", 8<<20, func() string {
+		return string('a'+rune(l.random.Intn(3))) +
+			"\t"
+	})
 	l.line(t, "japanese.txt", "吾輩は猫である名前はまだ無いどこで生れたかとんと見当がつかぬ", 20<<20)
 	l.line(t, "chunk.txt", "abcdefghij", 4<<20)
 	l.idx(t, "rows.idx", 4200, 64)
@@ -143,31 +147,35 @@ func TestFirstSignalEndsEveryStage(t *testing.T) {
 		for i, row := range rows {
 			sent := signals[l.random.Intn(len(signals))]
 			wait := time.Duration(200+l.random.Intn(3000)) * time.Millisecond
-			t.Run(strings.Join(strings.Fields(row)[:min(2, len(strings.Fields(row)))], " "), func(t *testing.T) {
-				t.Parallel()
-				args := strings.Fields(strings.ReplaceAll(row, "{}", l.path(fmt.Sprint("out", i))))
-				ctx, cancel := context.WithTimeout(context.Background(), wait+patience)
-				defer cancel()
-				c := exec.CommandContext(ctx, build(t, args[0]), args[1:]...)
-				var messages bytes.Buffer
-				c.Dir, c.Stderr = l.dir, &messages
-				require.NoError(t, c.Start())
-				time.Sleep(wait)
-				began := time.Now()
-				if c.Process.Signal(sent.Signal) != nil {
+			t.Run(strings.Join(strings.Fields(row)[:min(2, len(strings.Fields(row)))], " "),
+				func(t *testing.T) {
+					t.Parallel()
+					args := strings.Fields(strings.ReplaceAll(row, "{}", l.path(fmt.Sprint("out", i))))
+					ctx, cancel := context.WithTimeout(context.Background(), wait+patience)
+					defer cancel()
+					c := exec.CommandContext(ctx, build(t, args[0]), args[1:]...)
+					var messages bytes.Buffer
+					c.Dir, c.Stderr = l.dir, &messages
+					require.NoError(t, c.Start())
+					time.Sleep(wait)
+					began := time.Now()
+					if c.Process.Signal(sent.Signal) != nil {
+						c.Wait()
+						require.Zero(t, c.ProcessState.ExitCode(), messages.String())
+						t.Skip("it was done before the signal came")
+					}
 					c.Wait()
-					require.Zero(t, c.ProcessState.ExitCode(), messages.String())
-					t.Skip("it was done before the signal came")
-				}
-				c.Wait()
-				require.NoError(t, ctx.Err(), "%v after %v is not obeyed: %s", sent, wait, messages.String())
-				status := c.ProcessState.Sys().(syscall.WaitStatus)
-				if !status.Signaled() || status.Signal() != sent.Signal { // what has nothing to save is ended by the signal itself
-					require.Contains(t, []int{sent.code, 0}, status.ExitStatus(), messages.String())
-				}
-				t.Logf("%v after %v: ended %v later", sent.Signal, wait, time.Since(began).Round(time.Millisecond))
-				slowest.Store(row, time.Since(began))
-			})
+					require.NoError(t, ctx.Err(), "%v after %v is not obeyed: %s", sent, wait,
+						messages.String())
+					status := c.ProcessState.Sys().(syscall.WaitStatus)
+					// what has nothing to save is ended by the signal itself
+					if !status.Signaled() || status.Signal() != sent.Signal {
+						require.Contains(t, []int{sent.code, 0}, status.ExitStatus(), messages.String())
+					}
+					t.Logf("%v after %v: ended %v later", sent.Signal, wait,
+						time.Since(began).Round(time.Millisecond))
+					slowest.Store(row, time.Since(began))
+				})
 		}
 	})
 	most := time.Duration(0)

@@ -11,7 +11,8 @@ import (
 // whole is no strategy: all queries of a case at once.
 const whole unroll.Strategy = -1
 
-var attentions = append([]mode{{"whole/float64", nodes.Float64, whole}, {"whole/float32", nodes.Float32, whole}}, unrolled...)
+var attentions = append([]mode{{"whole/float64", nodes.Float64, whole},
+	{"whole/float32", nodes.Float32, whole}}, unrolled...)
 
 // runAttention runs the family attention: all queries at once, and as the steps of a recurrence
 // that attends.
@@ -32,7 +33,8 @@ func runAttention(r *goldenRun) {
 		if !c.flag("self_attention") {
 			keys, values = r.input("keys", S, B, E), r.input("values", S, B, E)
 		}
-		over = multiHead(r, cells.MultiHeadConfig{Query: E, Heads: heads, NoBias: !c.flag("bias"), Causal: causal}).Over
+		over = multiHead(r, cells.MultiHeadConfig{Query: E, Heads: heads, NoBias: !c.flag("bias"),
+			Causal: causal}).Over
 	} else {
 		Q, K := c.whole("Q"), c.whole("K")
 		query, keys = r.input("query", Tq, B, Q), r.input("keys", S, B, K)
@@ -40,7 +42,8 @@ func runAttention(r *goldenRun) {
 			values = r.input("values", S, B, Vd)
 		}
 		over = attention(r, "", cells.AttentionConfig{
-			Score: cells.Score(score), Query: Q, Key: K, Hidden: c.whole("A"), Bias: c.flag("bias"), Causal: causal,
+			Score: cells.Score(score), Query: Q, Key: K, Hidden: c.whole("A"), Bias: c.flag("bias"),
+			Causal: causal,
 		}).Over
 	}
 	memory := over(keys, values, r.ints("source_lengths", B))
@@ -49,9 +52,11 @@ func runAttention(r *goldenRun) {
 	if r.strategy == whole || causal {
 		context, weights = memory.Attend(query, nil)
 	} else {
-		result := unroll.Over(attendCell{memory, heads}).Unroll(query, nil, unroll.Options{Strategy: r.strategy})
+		result := unroll.Over(attendCell{memory, heads}).Unroll(query, nil,
+			unroll.Options{Strategy: r.strategy})
 		context = result.Y()
-		weights = nodes.Reshape(nodes.Transpose(nodes.Reshape(result.Part(1), Tq, B, heads, S), 1, 2, 0, 3), B*heads, Tq, S)
+		weights = nodes.Reshape(nodes.Transpose(nodes.Reshape(result.Part(1), Tq, B, heads, S), 1,
+			2, 0, 3), B*heads, Tq, S)
 		if score == "multihead" {
 			weights = nodes.Reshape(weights, B, heads, Tq, S)
 		}
@@ -68,7 +73,8 @@ type attendCell struct {
 }
 
 func (a attendCell) Parts() []cells.Part {
-	return []cells.Part{{Name: "context", Width: a.Width()}, {Name: "weights", Width: a.heads * a.Places()}}
+	return []cells.Part{{Name: "context", Width: a.Width()},
+		{Name: "weights", Width: a.heads * a.Places()}}
 }
 
 func (a attendCell) Step(x *nodes.Node, _ cells.State) cells.State {

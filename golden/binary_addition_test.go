@@ -33,7 +33,8 @@ func runBinaryAddition(r *goldenRun) {
 	}
 
 	root := r.store.Root()
-	cell := cells.NewRNN(root, cells.RNNConfig{In: In, Hidden: H, Activation: activation, NoBias: true})
+	cell := cells.NewRNN(root, cells.RNNConfig{In: In, Hidden: H, Activation: activation,
+		NoBias: true})
 	out := root.Param("W_out", nodes.Zeros(), H, 1)
 	r.place("weight_ih_l0", all(root.Shared("W_ih")))
 	r.place("weight_hh_l0", all(root.Shared("W_hh")))

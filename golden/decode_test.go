@@ -35,14 +35,16 @@ func runDecode(r *goldenRun) {
 	}
 	var found [][]decode.Hypothesis
 	if method == "greedy" {
-		hs, err := decode.Generate(context.Background(), stepper, starts, decode.GenerateOptions{Options: o})
+		hs, err := decode.Generate(context.Background(), stepper, starts,
+			decode.GenerateOptions{Options: o})
 		require.NoError(r, err)
 		for _, h := range hs {
 			found = append(found, []decode.Hypothesis{h})
 		}
 	} else {
 		var err error
-		found, err = decode.Beam(context.Background(), stepper, starts, decode.BeamOptions{Options: o, Width: width, Alpha: alpha})
+		found, err = decode.Beam(context.Background(), stepper, starts,
+			decode.BeamOptions{Options: o, Width: width, Alpha: alpha})
 		require.NoError(r, err)
 	}
 	n := len(slices.MinFunc(found, func(a, b []decode.Hypothesis) int { return len(a) - len(b) }))
@@ -84,7 +86,8 @@ func newGoldenStepper(r *goldenRun, cell settings, B, width, V, E int) *decode.R
 	for _, p := range s.Parts() {
 		graph.State = append(graph.State, g.Input(p.Name, rows, p.Width))
 	}
-	result := s.Unroll(nodes.Embedding(table, graph.Tokens, -1), graph.State, unroll.Options{Strategy: r.strategy})
+	result := s.Unroll(nodes.Embedding(table, graph.Tokens, -1), graph.State,
+		unroll.Options{Strategy: r.strategy})
 	graph.Next = result.Final()
 	graph.Logits = nodes.Reshape(nodes.Add(nodes.MatMul(result.Y(), w), b), rows, V)
 	stepper, err := decode.NewRecurrent(graph)
@@ -106,7 +109,8 @@ func newGoldenStepper(r *goldenRun, cell settings, B, width, V, E int) *decode.R
 // runFilter checks what a sampler may draw.
 func runFilter(r *goldenRun, B, V int) {
 	c := r.config
-	sampler := decode.Sampler{Temperature: c.number("temperature"), TopK: c.whole("top_k"), TopP: c.number("top_p")}
+	sampler := decode.Sampler{Temperature: c.number("temperature"), TopK: c.whole("top_k"),
+		TopP: c.number("top_p")}
 	logits := r.raw("logits", B, V)
 	keep, probs := make([]float64, B*V), make([]float64, B*V)
 	for b := range B {

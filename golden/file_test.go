@@ -111,7 +111,10 @@ func size(shape []int) int {
 }
 
 // arrayOf is a node's value.
-func arrayOf(n *nodes.Node) array { return array{Shape: n.Shape(), Data: testkit.Floats(n.Value())} }
+func arrayOf(n *nodes.Node) array {
+	return array{Shape: n.Shape(),
+		Data: testkit.Floats(n.Value())}
+}
 
 // fill writes data to a tensor of the same size.
 func fill(to *tensor.Dense, data []float64) {

@@ -55,8 +55,10 @@ type mode struct {
 
 var (
 	unrolled = []mode{
-		{"scan/float64", nodes.Float64, unroll.Scan}, {"expand/float64", nodes.Float64, unroll.Expand},
-		{"scan/float32", nodes.Float32, unroll.Scan}, {"expand/float32", nodes.Float32, unroll.Expand},
+		{"scan/float64", nodes.Float64, unroll.Scan},
+		{"expand/float64", nodes.Float64, unroll.Expand},
+		{"scan/float32", nodes.Float32, unroll.Scan},
+		{"expand/float32", nodes.Float32, unroll.Expand},
 	}
 	plain = []mode{{"float64", nodes.Float64, 0}, {"float32", nodes.Float32, 0}}
 	once  = []mode{{"float64", nodes.Float64, 0}}
@@ -87,7 +89,10 @@ func TestGolden(t *testing.T) {
 					require.True(t, ok, "%s: unknown family %q", path, file.Family)
 					c := readCase(t, raw)
 					for _, m := range family.modes {
-						t.Run(m.name, func(t *testing.T) { runGolden(t, family, file.Family, c, m) })
+						t.Run(m.name, func(t *testing.T) {
+							runGolden(t, family, file.Family, c,
+								m)
+						})
 					}
 				})
 			}

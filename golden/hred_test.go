@@ -12,9 +12,11 @@ import (
 func runHRED(r *goldenRun) {
 	c := r.config
 	B, N, T, V := c.whole("B"), c.whole("N"), c.whole("T"), c.whole("V")
-	encoder, context, decoder := c.object("utterance_encoder"), c.object("context_encoder"), c.object("decoder")
+	encoder, context, decoder := c.object("utterance_encoder"), c.object("context_encoder"),
+		c.object("decoder")
 	cfg := dialogue.Config{
-		Bidirectional: encoder.flag("bidirectional"), ContextInput: c.flag("context_input"), Embed: c.whole("E"), Float64: r.dtype == nodes.Float64,
+		Bidirectional: encoder.flag("bidirectional"), ContextInput: c.flag("context_input"),
+		Embed: c.whole("E"), Float64: r.dtype == nodes.Float64,
 	}
 	require.Zero(r, c.whole("bos"))
 	require.EqualValues(r, cfg.Embed, encoder.whole("In"))
@@ -22,13 +24,15 @@ func runHRED(r *goldenRun) {
 		require.False(r, s.flag("bidirectional"))
 		s.whole("In")
 	}
-	cfg.Encoder, cfg.Context, cfg.Decoder = recurrent(encoder), recurrent(context), recurrent(decoder)
+	cfg.Encoder, cfg.Context, cfg.Decoder = recurrent(encoder), recurrent(context),
+		recurrent(decoder)
 	klWeight := 0.0
 	if v, ok := c.keys["latent"]; ok && v == nil {
 		delete(c.keys, "latent")
 	} else {
 		latent := c.object("latent")
-		cfg.Latent = dialogue.Latent{Width: latent.whole("Z"), Hidden: latent.whole("hidden"), Variance: latent.word("variance", "exp", "softplus")}
+		cfg.Latent = dialogue.Latent{Width: latent.whole("Z"), Hidden: latent.whole("hidden"),
+			Variance: latent.word("variance", "exp", "softplus")}
 		klWeight = latent.number("kl_weight")
 		latent.done()
 	}
@@ -45,7 +49,8 @@ func runHRED(r *goldenRun) {
 	lengths := r.ints("turn_lengths", N, B)
 	turns := nodes.Transpose(r.ints("turns", N, T, B), 1, 0, 2) // [T, N, B]
 	in := dialogue.Inputs{
-		Words: turns, Before: r.bind(g.IntInput("before", T, N, B), before(r.raw("turns", N, T, B), N, T, B)), Lengths: lengths,
+		Words: turns, Before: r.bind(g.IntInput("before", T, N, B),
+			before(r.raw("turns", N, T, B), N, T, B)), Lengths: lengths,
 		Turns: r.ints("dialogue_lengths", B),
 	}
 	if cfg.Latent.Width > 0 {
@@ -57,14 +62,16 @@ func runHRED(r *goldenRun) {
 	r.output("utterances", out.Utterances)
 	r.output("context", out.Context)
 	r.output("logits", nodes.Transpose(nodes.Mul(out.Logits, live), 1, 0, 2, 3))
-	nll := nodes.CrossEntropy(out.Logits, nodes.Slice(turns, 1, 1, N), nodes.CrossEntropyOptions{Reduction: nodes.ReduceNone})
+	nll := nodes.CrossEntropy(out.Logits, nodes.Slice(turns, 1, 1, N),
+		nodes.CrossEntropyOptions{Reduction: nodes.ReduceNone})
 	loss, tokens := nodes.Sum(nodes.Mul(nll, nodes.Reshape(live, T, N-1, B))), nodes.Sum(live)
 	r.output("nll_sum", loss)
 	r.output("tokens", tokens)
 	if cfg.Latent.Width > 0 {
 		present := nodes.NotIn(predicted, 0)
 		for name, n := range map[string]*nodes.Node{
-			"mu_prior": out.MuPrior, "logvar_prior": out.LogvarPrior, "mu_posterior": out.MuPosterior, "logvar_posterior": out.LogvarPosterior,
+			"mu_prior": out.MuPrior, "logvar_prior": out.LogvarPrior,
+			"mu_posterior": out.MuPosterior, "logvar_posterior": out.LogvarPosterior,
 		} {
 			r.output(name, nodes.Mul(n, nodes.Reshape(present, N-1, B, 1)))
 		}

@@ -14,8 +14,10 @@ import (
 // deviations of what is estimated.
 func runInitialisers(r *goldenRun) {
 	c := r.config
-	rows, cols, gain := c.whole("rows"), c.whole("cols"), c.number("gain") // PyTorch's: fan-out, fan-in
-	scheme := c.word("scheme", "xavier", "he", "he_fan_out", "lecun", "orthogonal", "torch_recurrent")
+	// PyTorch's: fan-out, fan-in
+	rows, cols, gain := c.whole("rows"), c.whole("cols"), c.number("gain")
+	scheme := c.word("scheme", "xavier", "he", "he_fan_out", "lecun", "orthogonal",
+		"torch_recurrent")
 	distribution := c.word("distribution", "uniform", "normal", "orthogonal")
 	init, ok := map[string]nodes.Init{
 		"xavier uniform":        nodes.XavierUniform(gain),
@@ -57,7 +59,8 @@ func runInitialisers(r *goldenRun) {
 	require.InDelta(r, want("mean"), sum/n, 6*math.Sqrt(variance/n), "mean")
 	// The square of a normal number varies most: by 2·variance².
 	require.InDelta(r, variance, squares/n, 6*variance*math.Sqrt(2/n), "variance")
-	require.InDelta(r, want("std"), math.Sqrt(squares/n), 6*want("std")*math.Sqrt(0.5/n), "standard deviation")
+	require.InDelta(r, want("std"), math.Sqrt(squares/n), 6*want("std")*math.Sqrt(0.5/n),
+		"standard deviation")
 	switch distribution {
 	case "uniform":
 		known = append(known, "bound")

@@ -4,13 +4,15 @@ import (
 	"github.com/seqzoo/seqzoo/nodes"
 )
 
-var reductions = map[string]nodes.Reduction{"mean": nodes.ReduceMean, "sum": nodes.ReduceSum, "none": nodes.ReduceNone}
+var reductions = map[string]nodes.Reduction{"mean": nodes.ReduceMean, "sum": nodes.ReduceSum,
+	"none": nodes.ReduceNone}
 
 // runLosses runs the family losses.
 func runLosses(r *goldenRun) {
 	c := r.config
 	B, T, V := c.whole("B"), c.whole("T"), c.whole("V")
-	kind := c.word("loss", "cross_entropy", "perplexity", "bce_with_logits", "mse", "l1", "huber", "kl_standard_normal",
+	kind := c.word("loss", "cross_entropy", "perplexity", "bce_with_logits", "mse", "l1", "huber",
+		"kl_standard_normal",
 		"kl_diag_gaussians", "log_sum_exp", "log_softmax", "softmax")
 	how := c.word("reduction", "mean", "sum", "none")
 	c.number("scale") // how the inputs were drawn
@@ -57,7 +59,8 @@ func runLosses(r *goldenRun) {
 		if kind == "kl_standard_normal" {
 			kl = nodes.KLStandardNormal(r.input("mu", B, V), r.input("logvar", B, V))
 		} else {
-			kl = nodes.KLGaussians(r.input("mu_q", B, V), r.input("logvar_q", B, V), r.input("mu_p", B, V), r.input("logvar_p", B, V))
+			kl = nodes.KLGaussians(r.input("mu_q", B, V), r.input("logvar_q", B, V),
+				r.input("mu_p", B, V), r.input("logvar_p", B, V))
 		}
 		r.output("kl", kl)
 		if how == "sum" {
@@ -67,7 +70,8 @@ func runLosses(r *goldenRun) {
 		}
 	default:
 		f := map[string]func(nodes.Operand) *nodes.Node{
-			"log_sum_exp": nodes.LogSumExp, "log_softmax": nodes.LogSoftmax, "softmax": nodes.Softmax,
+			"log_sum_exp": nodes.LogSumExp, "log_softmax": nodes.LogSoftmax,
+			"softmax": nodes.Softmax,
 		}[kind]
 		done("y", f(r.input("x", T, B, V)))
 	}
@@ -79,7 +83,10 @@ func runEmbedding(r *goldenRun) {
 	B, T, V, E := c.whole("B"), c.whole("T"), c.whole("V"), c.whole("E")
 	padding := c.whole("padding_index")
 	s := r.store.Root()
-	param := func(name string, shape ...int) *nodes.Param { return s.Param(name, nodes.Zeros(), shape...) }
+	param := func(name string, shape ...int) *nodes.Param {
+		return s.Param(name, nodes.Zeros(),
+			shape...)
+	}
 	table := param("E", V, E)
 	r.place("embed.weight", verbatim(table))
 	r.start(nodes.Options{})

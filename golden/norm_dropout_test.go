@@ -13,9 +13,11 @@ import (
 func runNormDropout(r *goldenRun) {
 	c := r.config
 	B, T, In, H := c.whole("B"), c.whole("T"), c.whole("In"), c.whole("H")
-	switch kind := c.word("kind", "layer_norm", "dropout", "layer_norm_lstm", "variational", "zoneout", "between_layers"); kind {
+	switch kind := c.word("kind", "layer_norm", "dropout", "layer_norm_lstm", "variational",
+		"zoneout", "between_layers"); kind {
 	case "layer_norm":
-		gain, bias := r.store.Root().Param("gain", nodes.Ones(), In), r.store.Root().Param("bias", nodes.Zeros(), In)
+		gain, bias := r.store.Root().Param("gain", nodes.Ones(), In),
+			r.store.Root().Param("bias", nodes.Zeros(), In)
 		r.place("weight", verbatim(gain))
 		r.place("bias", verbatim(bias))
 		r.start(nodes.Options{})
@@ -92,9 +94,11 @@ func (r *goldenRun) training() map[string][]*nodes.Node {
 }
 
 func runLayerNormLSTM(r *goldenRun, B, T, In, H int) {
-	over := map[string]cells.Norm{"gates": cells.NormGates, "gate": cells.NormGate}[r.config.word("norm_over", "gates", "gate")]
+	over := map[string]cells.Norm{"gates": cells.NormGates,
+		"gate": cells.NormGate}[r.config.word("norm_over", "gates", "gate")]
 	root := r.store.Root()
-	cell := cells.NewLSTM(root, cells.LSTMConfig{In: In, Hidden: H, LayerNorm: over, NormEps: r.config.number("eps")})
+	cell := cells.NewLSTM(root, cells.LSTMConfig{In: In, Hidden: H, LayerNorm: over,
+		NormEps: r.config.number("eps")})
 	r.place("weight_ih_l0", all(root.Shared("W_ih")))
 	r.place("weight_hh_l0", all(root.Shared("W_hh")))
 	r.place("bias_l0", all(root.Shared("b")))
@@ -102,7 +106,8 @@ func runLayerNormLSTM(r *goldenRun, B, T, In, H int) {
 		r.place(theirs+".weight", all(root.Shared("gain_"+ours)))
 		r.place(theirs+".bias", all(root.Shared("bias_"+ours)))
 	}
-	s := stack{Stack: unroll.Stack{Layers: []unroll.Layer{unroll.Over(cell)}}, in: In, hidden: H, states: []string{"h", "c"}, cells: 1}
+	s := stack{Stack: unroll.Stack{Layers: []unroll.Layer{unroll.Over(cell)}}, in: In, hidden: H,
+		states: []string{"h", "c"}, cells: 1}
 	r.start(nodes.Options{})
 	s.run(r, r.input("x", T, B, In), s.initial(r, B), unroll.Options{})
 }

@@ -61,7 +61,8 @@ func runOptim(r *goldenRun) {
 		outputs[name] = vector(data)
 	}
 	for name, v := range r.Params {
-		outputs["traj."+name] = array{Shape: append([]int{steps}, v.Shape...), Data: rows["traj."+name]}
+		outputs["traj."+name] = array{Shape: append([]int{steps}, v.Shape...),
+			Data: rows["traj."+name]}
 	}
 	r.compareAll("output", r.Outputs, outputs)
 }
@@ -75,7 +76,8 @@ func quadraticLSTM(r *goldenRun) *train.Step {
 	cell := cells.NewLSTM(root, cells.LSTMConfig{In: In, Hidden: H})
 	w, b := r.affine("out", H, 1)
 	q := root.Param("q", nodes.Zeros(), N)
-	for theirs, ours := range map[string]string{"weight_ih_l0": "W_ih", "weight_hh_l0": "W_hh", "bias_ih_l0": "b", "bias_hh_l0": "b", "q": "q"} {
+	for theirs, ours := range map[string]string{"weight_ih_l0": "W_ih", "weight_hh_l0": "W_hh",
+		"bias_ih_l0": "b", "bias_hh_l0": "b", "q": "q"} {
 		r.place(theirs, all(root.Shared(ours)))
 	}
 	r.start(nodes.Options{Training: true})
@@ -84,7 +86,8 @@ func quadraticLSTM(r *goldenRun) *train.Step {
 	y := nodes.Add(nodes.MatMul(h, w), b)
 	d := nodes.Reshape(nodes.Sub(q, r.constant("a", N)), 1, N)
 	bowl := nodes.Sum(nodes.Mul(nodes.MatMul(d, r.constant("A", N, N)), d))
-	step, err := train.NewStep(nodes.Add(nodes.MSE(y, r.constant("target", T, B, 1), nodes.ReduceMean), nodes.Scale(bowl, 0.5)))
+	step, err := train.NewStep(nodes.Add(nodes.MSE(y, r.constant("target", T, B, 1),
+		nodes.ReduceMean), nodes.Scale(bowl, 0.5)))
 	require.NoError(r, err)
 	return step
 }
@@ -99,25 +102,32 @@ func (s settings) exact(key string) float64 {
 
 func newOptimizer(c settings, lr float64) (o train.Optimizer) {
 	var err error
-	switch kind := c.word("optimizer", "sgd", "adam", "adamw", "rmsprop", "adagrad", "adadelta"); kind {
+	switch kind := c.word("optimizer", "sgd", "adam", "adamw", "rmsprop", "adagrad",
+		"adadelta"); kind {
 	case "sgd":
 		o, err = train.NewSGD(train.SGDConfig{
-			LR: lr, Momentum: c.number("momentum"), Nesterov: c.flag("nesterov"), WeightDecay: c.number("weight_decay"),
+			LR: lr, Momentum: c.number("momentum"), Nesterov: c.flag("nesterov"),
+			WeightDecay: c.number("weight_decay"),
 		})
 	case "adam", "adamw":
-		build := map[string]func(train.AdamConfig) (train.Optimizer, error){"adam": train.NewAdam, "adamw": train.NewAdamW}[kind]
+		build := map[string]func(train.AdamConfig) (train.Optimizer, error){"adam": train.NewAdam,
+			"adamw": train.NewAdamW}[kind]
 		o, err = build(train.AdamConfig{
-			LR: lr, Beta1: c.exact("beta1"), Beta2: c.exact("beta2"), Eps: c.exact("eps"), WeightDecay: c.number("weight_decay"),
-			AMSGrad: c.flag("amsgrad"),
+			LR: lr, Beta1: c.exact("beta1"), Beta2: c.exact("beta2"), Eps: c.exact("eps"),
+			WeightDecay: c.number("weight_decay"),
+			AMSGrad:     c.flag("amsgrad"),
 		})
 	case "rmsprop":
 		o, err = train.NewRMSProp(train.RMSPropConfig{
-			LR: lr, Alpha: c.exact("alpha"), Eps: c.exact("eps"), Momentum: c.number("momentum"), Centered: c.flag("centered"),
+			LR: lr, Alpha: c.exact("alpha"), Eps: c.exact("eps"), Momentum: c.number("momentum"),
+			Centered: c.flag("centered"),
 		})
 	case "adagrad":
-		o, err = train.NewAdagrad(train.AdagradConfig{LR: lr, LRDecay: c.number("lr_decay"), Eps: c.exact("eps")})
+		o, err = train.NewAdagrad(train.AdagradConfig{LR: lr, LRDecay: c.number("lr_decay"),
+			Eps: c.exact("eps")})
 	case "adadelta":
-		o, err = train.NewAdadelta(train.AdadeltaConfig{LR: lr, Rho: c.exact("rho"), Eps: c.exact("eps")})
+		o, err = train.NewAdadelta(train.AdadeltaConfig{LR: lr, Rho: c.exact("rho"),
+			Eps: c.exact("eps")})
 	}
 	require.NoError(c.t, err)
 	return o
@@ -140,16 +150,19 @@ func newSchedule(c settings, lr float64) (schedule train.Schedule) {
 	case "none":
 		schedule, err = train.NewConstant(lr)
 	case "step":
-		schedule, err = train.NewStepDecay(train.StepDecayConfig{LR: lr, Every: c.whole("step_size"), Gamma: c.number("gamma")})
+		schedule, err = train.NewStepDecay(train.StepDecayConfig{LR: lr,
+			Every: c.whole("step_size"), Gamma: c.number("gamma")})
 	case "exponential":
-		schedule, err = train.NewExponential(train.ExponentialConfig{LR: lr, Gamma: c.number("gamma")})
+		schedule, err = train.NewExponential(train.ExponentialConfig{LR: lr,
+			Gamma: c.number("gamma")})
 	case "cosine_warmup":
 		schedule, err = train.NewCosine(train.CosineConfig{
 			LR: lr, MinLR: c.number("min_lr"), Warmup: c.whole("warmup"), Total: c.whole("total"),
 		})
 	case "reduce_on_plateau":
 		schedule, err = train.NewPlateau(train.PlateauConfig{
-			LR: lr, Factor: c.number("factor"), Patience: c.whole("patience"), Threshold: c.number("threshold"), MinLR: c.number("min_lr"),
+			LR: lr, Factor: c.number("factor"), Patience: c.whole("patience"),
+			Threshold: c.number("threshold"), MinLR: c.number("min_lr"),
 		})
 	}
 	require.NoError(c.t, err)

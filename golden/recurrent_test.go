@@ -159,17 +159,20 @@ func cellBuilder(r *goldenRun, c settings, H int) func(in int, suffix string) ce
 	case "rnn":
 		activation := cells.Activation(c.word("activation", "tanh", "relu", "sigmoid"))
 		return func(in int, suffix string) cells.Cell {
-			cell := cells.NewRNN(scope(suffix), cells.RNNConfig{In: in, Hidden: H, Activation: activation, NoBias: noBias})
+			cell := cells.NewRNN(scope(suffix), cells.RNNConfig{In: in, Hidden: H,
+				Activation: activation, NoBias: noBias})
 			common(scope(suffix), suffix)
 			return cell
 		}
 	case "lstm":
-		peephole := map[string]cells.Peephole{"none": cells.NoPeephole, "diagonal": cells.Diagonal, "full": cells.Full}[c.word("peephole", "none", "diagonal", "full")]
+		peephole := map[string]cells.Peephole{"none": cells.NoPeephole, "diagonal": cells.Diagonal,
+			"full": cells.Full}[c.word("peephole", "none", "diagonal", "full")]
 		coupled, projection := c.flag("coupled"), c.whole("proj_size")
 		return func(in int, suffix string) cells.Cell {
 			s := scope(suffix)
 			cell := cells.NewLSTM(s, cells.LSTMConfig{
-				In: in, Hidden: H, Peephole: peephole, Coupled: coupled, Projection: projection, NoBias: noBias,
+				In: in, Hidden: H, Peephole: peephole, Coupled: coupled, Projection: projection,
+				NoBias: noBias,
 			})
 			common(s, suffix)
 			if projection > 0 {
@@ -188,13 +191,16 @@ func cellBuilder(r *goldenRun, c settings, H int) func(in int, suffix string) ce
 	before := c.word("reset", "after", "before") == "before"
 	return func(in int, suffix string) cells.Cell {
 		s := scope(suffix)
-		cell := cells.NewGRU(s, cells.GRUConfig{In: in, Hidden: H, ResetBefore: before, NoBias: noBias})
+		cell := cells.NewGRU(s, cells.GRUConfig{In: in, Hidden: H, ResetBefore: before,
+			NoBias: noBias})
 		common(s, suffix)
 		// The gate n, whose product with h stands alone.
 		if before {
-			r.place("weight_hh"+suffix, []part{{param: s.Shared("W_hh"), n: 2 * H}, {param: s.Shared("W_hh_n"), from: 2 * H, n: H}})
+			r.place("weight_hh"+suffix, []part{{param: s.Shared("W_hh"), n: 2 * H},
+				{param: s.Shared("W_hh_n"), from: 2 * H, n: H}})
 		} else if !noBias {
-			r.place("bias_hh"+suffix, []part{{param: s.Shared("b"), n: 2 * H}, {param: s.Shared("b_hn"), from: 2 * H, n: H}})
+			r.place("bias_hh"+suffix, []part{{param: s.Shared("b"), n: 2 * H},
+				{param: s.Shared("b_hn"), from: 2 * H, n: H}})
 		}
 		return cell
 	}

@@ -21,7 +21,8 @@ func runSeq2Seq(r *goldenRun) {
 	enc, dec, attention := c.object("encoder"), c.object("decoder"), c.object("attention")
 	cfg := seq2seq.Config{
 		Bidirectional: enc.flag("bidirectional"), Bridge: c.word("bridge", "none", "tanh"),
-		EmbedSource: c.whole("E_src"), EmbedTarget: c.whole("E_tgt"), Float64: r.dtype == nodes.Float64,
+		EmbedSource: c.whole("E_src"), EmbedTarget: c.whole("E_tgt"),
+		Float64:   r.dtype == nodes.Float64,
 		Attention: attention.word("kind", "none", "bahdanau", "luong"),
 	}
 	if cfg.Attention != "none" {
@@ -43,13 +44,15 @@ func runSeq2Seq(r *goldenRun) {
 
 	g := r.start(nodes.Options{})
 	lengths := r.ints("tgt_lengths", B)
-	out := m.Forward(r.ints("src", S, B), r.ints("src_lengths", B), r.ints("tgt_in", T, B), nil, r.strategy)
+	out := m.Forward(r.ints("src", S, B), r.ints("src_lengths", B), r.ints("tgt_in", T, B), nil,
+		r.strategy)
 	live := nodes.LengthMask(lengths, T) // [T, B, 1]
 	r.output("logits", nodes.Mul(out.Logits, live))
 	if out.Weights != nil {
 		r.output("weights", nodes.Transpose(nodes.Mul(out.Weights, live), 1, 0, 2))
 	}
-	nll := nodes.CrossEntropy(out.Logits, r.ints("tgt_out", T, B), nodes.CrossEntropyOptions{Reduction: nodes.ReduceNone})
+	nll := nodes.CrossEntropy(out.Logits, r.ints("tgt_out", T, B),
+		nodes.CrossEntropyOptions{Reduction: nodes.ReduceNone})
 	sum, tokens := nodes.Sum(nodes.Mul(nll, nodes.Reshape(live, T, B))), nodes.Sum(live)
 	r.output("nll_sum", sum)
 	r.output("tokens", tokens)
@@ -62,7 +65,8 @@ func runSeq2Seq(r *goldenRun) {
 
 // recurrent reads what a cell configuration says of a stack.
 func recurrent(c settings) zoo.Recurrent {
-	r := zoo.Recurrent{Cell: c.word("cell", "rnn", "lstm", "gru"), Hidden: c.whole("H"), Layers: c.whole("layers")}
+	r := zoo.Recurrent{Cell: c.word("cell", "rnn", "lstm", "gru"), Hidden: c.whole("H"),
+		Layers: c.whole("layers")}
 	require.True(c.t, c.flag("bias"))
 	c.word("merge", "concat")
 	switch r.Cell {
@@ -88,7 +92,8 @@ func numbered(r *goldenRun, n int) *text.Vocabulary {
 	for i := range n - len(specials) {
 		tokens = append(tokens, fmt.Sprint(i))
 	}
-	v, err := text.NewVocabulary(text.VocabularyConfig{Specials: specials}, append(tokens, specials...))
+	v, err := text.NewVocabulary(text.VocabularyConfig{Specials: specials},
+		append(tokens, specials...))
 	require.NoError(r, err)
 	return v
 }
@@ -116,8 +121,10 @@ func placeSeq2Seq(r *goldenRun, cfg seq2seq.Config) {
 		placeCell(r, root.In("decoder").In("l%d", k), "decoder.", suffix, cfg.Decoder)
 		if cfg.Bridge == "tanh" {
 			for _, p := range parts {
-				r.place(fmt.Sprintf("bridge_%s_l%d.weight", p, k), all(root.In("bridge").In("l%d", k).Shared("W_"+p)))
-				r.place(fmt.Sprintf("bridge_%s_l%d.bias", p, k), all(root.In("bridge").In("l%d", k).Shared("b_"+p)))
+				r.place(fmt.Sprintf("bridge_%s_l%d.weight", p, k),
+					all(root.In("bridge").In("l%d", k).Shared("W_"+p)))
+				r.place(fmt.Sprintf("bridge_%s_l%d.bias", p, k),
+					all(root.In("bridge").In("l%d", k).Shared("b_"+p)))
 			}
 		}
 	}
@@ -136,6 +143,7 @@ func placeCell(r *goldenRun, s *nodes.Scope, prefix, suffix string, c zoo.Recurr
 	r.place(prefix+"bias_ih"+suffix, all(s.Shared("b")))
 	r.place(prefix+"bias_hh"+suffix, all(s.Shared("b")))
 	if strings.HasPrefix(c.Cell, "gru") {
-		r.place(prefix+"bias_hh"+suffix, []part{{param: s.Shared("b"), n: 2 * c.Hidden}, {param: s.Shared("b_hn"), from: 2 * c.Hidden, n: c.Hidden}})
+		r.place(prefix+"bias_hh"+suffix, []part{{param: s.Shared("b"), n: 2 * c.Hidden},
+			{param: s.Shared("b_hn"), from: 2 * c.Hidden, n: c.Hidden}})
 	}
 }

@@ -23,7 +23,8 @@ func runTruncated(r *goldenRun) {
 	window := unroll.Window{Stride: c.whole("k1"), Length: c.whole("k2")}
 	update := c.word("update", "none", "sgd") == "sgd"
 	lr := c.number("lr")
-	reduce := map[string]func(nodes.Operand, ...int) *nodes.Node{"sum": nodes.Sum, "mean": nodes.Mean}[c.word("reduction", "sum", "mean")]
+	reduce := map[string]func(nodes.Operand, ...int) *nodes.Node{"sum": nodes.Sum,
+		"mean": nodes.Mean}[c.word("reduction", "sum", "mean")]
 	given := c.word("initial_state", "given", "zero") == "given"
 	s := newStack(r, c, nil)
 	x, target := r.raw("x", T, B, s.in), r.raw("target", T, B, Out)
@@ -85,7 +86,8 @@ func runTruncated(r *goldenRun) {
 
 		total += loss
 		for name, v := range map[string]float64{
-			"window_losses": loss, "window_start": float64(span.Start), "window_scored": float64(span.Scored), "window_end": float64(span.End),
+			"window_losses": loss, "window_start": float64(span.Start),
+			"window_scored": float64(span.Scored), "window_end": float64(span.End),
 		} {
 			got[name] = append(got[name], v)
 		}
@@ -94,7 +96,8 @@ func runTruncated(r *goldenRun) {
 		for p, d := range ours {
 			sums[p] = plus(sums[p], d)
 		}
-		copy(grads["x"].Data[span.Start*B*s.in:], plus(grads["x"].Data[span.Start*B*s.in:span.End*B*s.in], win.Step.Output(1).Float64s()))
+		copy(grads["x"].Data[span.Start*B*s.in:],
+			plus(grads["x"].Data[span.Start*B*s.in:span.End*B*s.in], win.Step.Output(1).Float64s()))
 		if given && span.Start == 0 {
 			for j := range s.Parts() {
 				to := block(grads[s.states[j%len(s.states)]+"0"].Data, j/len(s.states), s.cells)
@@ -117,7 +120,8 @@ func runTruncated(r *goldenRun) {
 		outputs[name] = vector(got[name])
 	}
 	for i, name := range s.states {
-		outputs[name+"_n"] = array{Shape: []int{s.cells, B, s.Parts()[i].Width}, Data: got[name+"_n"]}
+		outputs[name+"_n"] = array{Shape: []int{s.cells, B, s.Parts()[i].Width},
+			Data: got[name+"_n"]}
 	}
 	if update {
 		for name, v := range model.values() {
@@ -193,7 +197,8 @@ func (p theirParam) Grad() (gorgonia.Value, error) { return p.grad, nil }
 func newTheirs(r *goldenRun) theirs {
 	t := theirs{r: r}
 	for name, v := range r.Params {
-		p := theirParam{name, tensor.New(tensor.Of(r.dtype), tensor.WithShape(v.Shape...)), tensor.New(tensor.Of(r.dtype), tensor.WithShape(v.Shape...))}
+		p := theirParam{name, tensor.New(tensor.Of(r.dtype), tensor.WithShape(v.Shape...)),
+			tensor.New(tensor.Of(r.dtype), tensor.WithShape(v.Shape...))}
 		fill(p.value, v.Data)
 		t.params = append(t.params, p)
 	}

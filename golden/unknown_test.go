@@ -54,7 +54,8 @@ func TestUnknownCases(t *testing.T) {
 	output, err := run.CombinedOutput()
 	require.Error(t, err)
 	want := []string{
-		"FAIL: TestGolden/novel/" + firstCase(t, "rnn.json")["name"].(string), `unknown family "novel"`,
+		"FAIL: TestGolden/novel/" + firstCase(t, "rnn.json")["name"].(string),
+		`unknown family "novel"`,
 		"FAIL: TestGolden/b.json",
 		"PASS: TestGolden/lstm/" + firstCase(t, "lstm.json")["name"].(string),
 		"PASS: TestGolden/rnn/a_known_case",

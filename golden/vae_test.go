@@ -44,7 +44,8 @@ func runVariational(r *goldenRun) {
 	cfg := reduce.VAEConfig{
 		Features: D, Widths: []int{c.whole("H")}, Code: Z, Activation: "tanh",
 		Likelihood: reduce.Likelihood(c.word("likelihood", "bernoulli", "gaussian")),
-		Beta:       c.number("beta"), FreeBits: c.number("free_bits"), Float64: r.dtype == nodes.Float64,
+		Beta:       c.number("beta"), FreeBits: c.number("free_bits"),
+		Float64: r.dtype == nodes.Float64,
 	}
 	m, err := reduce.NewVAE(cfg, 1)
 	require.NoError(r, err)
@@ -79,7 +80,8 @@ func runDenoising(r *goldenRun) {
 	c := r.config
 	B, D := c.whole("B"), c.whole("D")
 	cfg := reduce.AutoencoderConfig{
-		Features: D, Widths: []int{c.whole("H")}, CodeActivation: "sigmoid", Loss: reduce.BinaryCrossEntropy, Tied: c.flag("tied"),
+		Features: D, Widths: []int{c.whole("H")}, CodeActivation: "sigmoid",
+		Loss: reduce.BinaryCrossEntropy, Tied: c.flag("tied"),
 		Float64: r.dtype == nodes.Float64,
 	}
 	noise, kind := "noise", nodes.StandardNormal
@@ -87,7 +89,8 @@ func runDenoising(r *goldenRun) {
 		noise, kind = "mask", nodes.Bernoulli
 		cfg.Corruption = reduce.Corruption{Kind: reduce.Masking, Amount: 0.3}
 	} else {
-		cfg.Corruption = reduce.Corruption{Kind: reduce.GaussianNoise, Amount: 1} // the noise is given as it is
+		// the noise is given as it is
+		cfg.Corruption = reduce.Corruption{Kind: reduce.GaussianNoise, Amount: 1}
 	}
 	m, err := reduce.NewAutoencoder(cfg, 1)
 	require.NoError(r, err)
@@ -112,7 +115,8 @@ func runDenoising(r *goldenRun) {
 // linearAutoencoder has no biases.
 func linearAutoencoder(r *goldenRun, tied bool) *reduce.Autoencoder {
 	m, err := reduce.NewAutoencoder(reduce.AutoencoderConfig{
-		Features: r.config.whole("D"), Widths: []int{r.config.whole("K")}, NoBias: true, Tied: tied, Float64: r.dtype == nodes.Float64,
+		Features: r.config.whole("D"), Widths: []int{r.config.whole("K")}, NoBias: true, Tied: tied,
+		Float64: r.dtype == nodes.Float64,
 	}, 1)
 	require.NoError(r, err)
 	r.store = m.Params()
@@ -146,7 +150,8 @@ func runPCA(r *goldenRun) {
 	}
 	r.output("pca_error", nodes.Sum(r.bind(g.Input("pca_error", 1), []float64{left})))
 
-	if r.dtype == nodes.Float32 { // the optimum, rounded, is not quite one: where weights are large it shows in their gradients
+	// the optimum, rounded, is not quite one: where weights are large it shows in their gradients
+	if r.dtype == nodes.Float32 {
 		large := 1.0
 		for _, p := range r.Params {
 			large = max(large, slices.Max(p.Data), -slices.Min(p.Data))

@@ -26,7 +26,8 @@ func runWord2Vec(r *goldenRun) {
 	var x word2vec.Examples
 	r.used["targets"] = true // stands in every file; a path says it all
 	if cfg.Model == word2vec.CBOW {
-		x.Contexts, x.ContextLengths = r.ints("contexts", B, c.whole("W")), r.ints("context_lengths", B)
+		x.Contexts, x.ContextLengths = r.ints("contexts", B, c.whole("W")),
+			r.ints("context_lengths", B)
 	} else {
 		x.Centers = r.ints("centers", B)
 	}
@@ -35,7 +36,8 @@ func runWord2Vec(r *goldenRun) {
 		x.Targets, x.Negatives = r.ints("targets", B), r.ints("negatives", B, c.whole("K"))
 	case word2vec.Hierarchical:
 		L := c.whole("L")
-		x.Points, x.Codes, x.Lengths = r.ints("points", B, L), r.ints("codes", B, L), r.ints("code_lengths", B)
+		x.Points, x.Codes, x.Lengths = r.ints("points", B, L), r.ints("codes", B, L),
+			r.ints("code_lengths", B)
 	case word2vec.Full:
 		x.Targets = r.ints("targets", B)
 	}

@@ -25,7 +25,8 @@ type changing struct {
 }
 
 // sliced is Σ (x[range]·w)² with the derivative of x, for ranges that are bound before each run.
-func sliced(shape []int, axis int, ranges ...tensor.Slice) func(t *testing.T, dt tensor.Dtype) changing {
+func sliced(shape []int, axis int, ranges ...tensor.Slice) func(t *testing.T,
+	dt tensor.Dtype) changing {
 	return func(t *testing.T, dt tensor.Dtype) changing {
 		g := G.NewGraph()
 		x := input(g, dt, "x", 1, shape...)
@@ -121,7 +122,8 @@ func tensorConstant(n int) func(t *testing.T, dt tensor.Dtype) changing {
 		require.NoError(t, err)
 		return changing{g, []*G.Node{y, cost, x.Deriv()}, func(t *testing.T, run int) {
 			if run > 0 {
-				require.NoError(t, k.Value().(*tensor.Dense).Memset(drawn(uint64(run), dt, 1).Get(0)))
+				require.NoError(t, k.Value().(*tensor.Dense).Memset(drawn(uint64(run), dt,
+					1).Get(0)))
 				k.Value().(*tensor.Dense).Set(run%n, drawn(uint64(run), dt, 2).Get(1))
 			}
 		}}
@@ -142,7 +144,8 @@ func sliceAndConstant(t *testing.T, dt tensor.Dtype) changing {
 // machine.
 func TestChangesAfterCompiling(t *testing.T) {
 	for name, build := range changes {
-		for dt, tolerance := range map[tensor.Dtype]float64{tensor.Float64: 1e-12, tensor.Float32: 1e-5} {
+		for dt, tolerance := range map[tensor.Dtype]float64{tensor.Float64: 1e-12,
+			tensor.Float32: 1e-5} {
 			t.Run(fmt.Sprint(name, "/", dt), func(t *testing.T) {
 				tape, ours := build(t, dt), build(t, dt)
 				want := make([]G.Value, len(tape.results))
@@ -231,7 +234,8 @@ func TestInputsThatChangeInPlace(t *testing.T) {
 		x := G.NewMatrix(g, dt, G.WithName("x"), G.WithShape(2, 2), G.WithValue(v))
 		var y *G.Node
 		if dt == tensor.Int {
-			y = G.Must(G.ByIndices(input(g, tensor.Float64, "table", 1, 5, 2), G.Must(G.Reshape(x, tensor.Shape{4})), 0))
+			y = G.Must(G.ByIndices(input(g, tensor.Float64, "table", 1, 5, 2),
+				G.Must(G.Reshape(x, tensor.Shape{4})), 0))
 		} else {
 			y = G.Must(G.Square(x))
 		}
@@ -275,7 +279,8 @@ func TestChangesInARecurrence(t *testing.T) {
 	g := nodes.NewGraph(nodes.Options{Dtype: nodes.Float64})
 	x := g.Input("x", 3, 5, 3)
 	random(t, rand.New(rand.NewPCG(1, 1)), x)
-	y := unroll.Over(scaled{owncells.NewMinimalGatedUnit(store.Root(), 3, 4), by}).Unroll(x, nil, unroll.Options{}).Y()
+	y := unroll.Over(scaled{owncells.NewMinimalGatedUnit(store.Root(), 3, 4), by}).Unroll(x, nil,
+		unroll.Options{}).Y()
 	vm, err := graph.Compile(g.Expr(), graph.Keep(y.Gorgonia()))
 	require.NoError(t, err)
 	defer vm.Close()

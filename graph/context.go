@@ -6,8 +6,9 @@ import (
 	"sync/atomic"
 )
 
-// RunContext is RunAll, ended early when ctx is done: between instructions, and in a recurrence between steps. What the
-// results then hold is undefined until a later run has ended well. The error wraps the context's cause.
+// RunContext is RunAll, ended early when ctx is done: between instructions, and in a recurrence
+// between steps. What the results then hold is undefined until a later run has ended well. The
+// error wraps the context's cause.
 func (m *Machine) RunContext(ctx context.Context) error {
 	if err := context.Cause(ctx); err != nil {
 		return fmt.Errorf("graph: %w", err)

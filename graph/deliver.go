@@ -62,11 +62,13 @@ func want(g *gorgonia.ExprGraph, children map[*gorgonia.Node][]*gorgonia.Node, c
 	return w
 }
 
-// hasUnit reports whether the derivative of n is the constant 1, as it is of what was differentiated, and of terms of it.
+// hasUnit reports whether the derivative of n is the constant 1, as it is of what was
+// differentiated, and of terms of it.
 func hasUnit(n *gorgonia.Node) bool { return n.Deriv() != nil && native.IsConstant(n.Deriv().Op()) }
 
 // differentiated are the nodes that gorgonia.Grad was called with.
-func differentiated(all []*gorgonia.Node, children map[*gorgonia.Node][]*gorgonia.Node) []*gorgonia.Node {
+func differentiated(all []*gorgonia.Node,
+	children map[*gorgonia.Node][]*gorgonia.Node) []*gorgonia.Node {
 	terms := map[*gorgonia.Node]bool{}
 	for _, n := range all {
 		if hasUnit(n) {
@@ -178,7 +180,8 @@ func (p *compiled) deliver(w *wanted, c *config) *delivery {
 		}
 		v := gradient{node: n, from: p.result(n.Deriv()), reuse: d.reuse, first: -1}
 		if d.reuse && !d.add {
-			// Solvers write to gradients, so of inputs with one derivative only one may take its value as it is.
+			// Solvers write to gradients, so of inputs with one derivative only one may take its
+			// value as it is.
 			v.own, v.shared = shared[n.Deriv()]
 			delete(shared, n.Deriv())
 		}
@@ -242,9 +245,11 @@ func write(to gorgonia.Value, t ops.Tensor) bool {
 	return false
 }
 
-// within is the memory of a tensor that has the type and shape of t, and its elements one after another.
+// within is the memory of a tensor that has the type and shape of t, and its elements one after
+// another.
 func within(to *tensor.Dense, t ops.Tensor) (ops.Tensor, bool) {
-	if len(t.Shape) == 0 || to.Dtype() != t.Dtype() || !slices.Equal([]int(to.Shape()), t.Shape) || !contiguous(to) {
+	if len(t.Shape) == 0 || to.Dtype() != t.Dtype() || !slices.Equal([]int(to.Shape()), t.Shape) ||
+		!contiguous(to) {
 		return ops.Tensor{}, false
 	}
 	u := ops.Tensor{Shape: t.Shape}
@@ -315,7 +320,8 @@ func let(n *gorgonia.Node, v gorgonia.Value) error {
 	return gorgonia.UnsafeLet(n, v)
 }
 
-// deliver copies into a value that is there and fits, as Gorgonia's machine does, or gives the reader a new one.
+// deliver copies into a value that is there and fits, as Gorgonia's machine does, or gives the
+// reader a new one.
 func (r read) deliver() {
 	if *r.into == nil || !write(*r.into, r.from) {
 		*r.into = clone(r.from)

@@ -29,7 +29,8 @@ func compiled(t *testing.T, g *G.ExprGraph, opts ...graph.Option) *graph.Machine
 
 func TestRead(t *testing.T) {
 	g := G.NewGraph()
-	x := G.NewVector(g, G.Float64, G.WithShape(3), G.WithName("x"), G.WithValue(dense([]float64{1, 2, 3}, 3)))
+	x := G.NewVector(g, G.Float64, G.WithShape(3), G.WithName("x"),
+		G.WithValue(dense([]float64{1, 2, 3}, 3)))
 	y := G.Must(G.Square(x))
 	z := G.Must(G.Sum(y))
 	theirs := dense([]float64{9, 9, 9}, 3)
@@ -58,7 +59,8 @@ func TestRead(t *testing.T) {
 	require.Equal(t, []float64{1, 4, 9}, two.Data())
 	require.NoError(t, G.Let(x, dense([]float64{2, 3, 4}, 3)))
 	require.NoError(t, vm.RunAll())
-	require.Equal(t, []float64{4, 9, 16}, held.Data(), "the pointer that was given first is written to again")
+	require.Equal(t, []float64{4, 9, 16}, held.Data(),
+		"the pointer that was given first is written to again")
 	require.Equal(t, []float64{4, 9, 16}, theirs.Data())
 	require.Equal(t, []float64{2, 3, 4}, input.Data())
 }
@@ -66,7 +68,8 @@ func TestRead(t *testing.T) {
 func TestKeepAndAlso(t *testing.T) {
 	build := func() (g *G.ExprGraph, w, h, cost, read *G.Node, into *G.Value) {
 		g = G.NewGraph()
-		w = G.NewVector(g, G.Float64, G.WithShape(2), G.WithName("w"), G.WithValue(dense([]float64{1, 2}, 2)))
+		w = G.NewVector(g, G.Float64, G.WithShape(2), G.WithName("w"),
+			G.WithValue(dense([]float64{1, 2}, 2)))
 		h = G.Must(G.Square(w))
 		cost = G.Must(G.Exp(G.Must(G.Neg(G.Must(G.Sum(h)))))) // its derivative uses it
 		into = new(G.Value)
@@ -116,10 +119,12 @@ func TestKeepAndAlso(t *testing.T) {
 	})
 }
 
-// Gradients are assigned, and each input has its own, also where Gorgonia has one derivative for several.
+// Gradients are assigned, and each input has its own, also where Gorgonia has one derivative for
+// several.
 func TestGradients(t *testing.T) {
 	g := G.NewGraph()
-	a := G.NewVector(g, G.Float64, G.WithShape(2), G.WithName("a"), G.WithValue(dense([]float64{1, 2}, 2)))
+	a := G.NewVector(g, G.Float64, G.WithShape(2), G.WithName("a"),
+		G.WithValue(dense([]float64{1, 2}, 2)))
 	b := G.NewVector(g, G.Float64, G.WithShape(2), G.WithName("b"))
 	s := G.NewScalar(g, G.Float64, G.WithName("s"), G.WithValue(3.0))
 	u := G.NewScalar(g, G.Float64, G.WithName("u"), G.WithValue(5.0))
@@ -143,7 +148,8 @@ func TestGradients(t *testing.T) {
 		require.Equal(t, []float64{4, 6}, grad(b))
 		require.Equal(t, 1.0, grad(s))
 	}
-	require.NoError(t, G.NewVanillaSolver(G.WithLearnRate(0.5)).Step(G.NodesToValueGrads(G.Nodes{a, b, s, u})))
+	require.NoError(t, G.NewVanillaSolver(G.WithLearnRate(0.5)).Step(G.NodesToValueGrads(G.Nodes{a,
+		b, s, u})))
 	require.Equal(t, []float64{-1, -1}, a.Value().Data())
 	require.Equal(t, []float64{-1, -2}, b.Value().Data())
 	require.Equal(t, 2.5, s.Value().Data())
@@ -189,7 +195,8 @@ func TestSeveralMachinesOfOneGraph(t *testing.T) {
 
 func TestWarnings(t *testing.T) {
 	g := G.NewGraph()
-	x := G.NewMatrix(g, G.Float64, G.WithShape(300, 2), G.WithName("x"), G.WithValue(dense(make([]float64, 600), 300, 2)))
+	x := G.NewMatrix(g, G.Float64, G.WithShape(300, 2), G.WithName("x"),
+		G.WithValue(dense(make([]float64, 600), 300, 2)))
 	G.Must(G.Slice(x, G.S(7)))
 	G.Must(G.Dropout(x, 0.5))
 	vm := compiled(t, g)
@@ -201,14 +208,19 @@ func TestWarnings(t *testing.T) {
 	require.NoError(t, vm.RunAll())
 }
 
-// isTrue turns booleans into floats: an op of a user's own, with an operand that the engine has no memory for.
+// isTrue turns booleans into floats: an op of a user's own, with an operand that the engine has no
+// memory for.
 type isTrue struct{}
 
 func (isTrue) Arity() int { return 1 }
 func (isTrue) Type() hm.Type {
-	return hm.NewFnType(G.TensorType{Dims: 1, Of: tensor.Bool}, G.TensorType{Dims: 1, Of: tensor.Float64})
+	return hm.NewFnType(G.TensorType{Dims: 1, Of: tensor.Bool},
+		G.TensorType{Dims: 1, Of: tensor.Float64})
 }
-func (isTrue) InferShape(in ...G.DimSizer) (tensor.Shape, error) { return in[0].(tensor.Shape), nil }
+func (isTrue) InferShape(in ...G.DimSizer) (tensor.Shape, error) {
+	return in[0].(tensor.Shape),
+		nil
+}
 func (isTrue) Do(in ...G.Value) (G.Value, error) {
 	bs := in[0].Data().([]bool)
 	out := make([]float64, len(bs))
@@ -237,8 +249,10 @@ func (explodes) String() string                 { return "explodes" }
 
 func TestValuesTheEngineCannotHold(t *testing.T) {
 	g := G.NewGraph()
-	x := G.NewVector(g, G.Float64, G.WithShape(3), G.WithName("x"), G.WithValue(dense([]float64{1, 2, 3}, 3)))
-	y := G.NewVector(g, G.Float64, G.WithShape(3), G.WithName("y"), G.WithValue(dense([]float64{3, 2, 1}, 3)))
+	x := G.NewVector(g, G.Float64, G.WithShape(3), G.WithName("x"),
+		G.WithValue(dense([]float64{1, 2, 3}, 3)))
+	y := G.NewVector(g, G.Float64, G.WithShape(3), G.WithName("y"),
+		G.WithValue(dense([]float64{3, 2, 1}, 3)))
 	less := G.Must(G.Lt(G.Must(G.Square(x)), G.Must(G.Square(y)), false)) // booleans
 	asFloat := G.Must(G.ApplyOp(isTrue{}, less))
 	out := G.Must(G.Sum(G.Must(G.HadamardProd(asFloat, x))))
@@ -270,11 +284,13 @@ func TestValuesTheEngineCannotHold(t *testing.T) {
 // Operations without a translation: their Do is run, anew each time.
 func TestForeignOperations(t *testing.T) {
 	g := G.NewGraph()
-	x := G.NewMatrix(g, G.Float64, G.WithShape(2, 2), G.WithName("x"), G.WithValue(dense([]float64{1, 2, 3, 4}, 2, 2)))
+	x := G.NewMatrix(g, G.Float64, G.WithShape(2, 2), G.WithName("x"),
+		G.WithValue(dense([]float64{1, 2, 3, 4}, 2, 2)))
 	diagonal := G.Must(G.DiagFlat(x))
 	noise := G.GaussianRandomNode(g, G.Float64, 0, 1, 2, 2)
 	noisy := G.Must(G.Add(x, noise))
-	ints := G.NewVector(g, tensor.Int, G.WithShape(4), G.WithName("ints"), G.WithValue(tensor.New(tensor.WithShape(4), tensor.WithBacking([]int{1, 2, 3, 4}))))
+	ints := G.NewVector(g, tensor.Int, G.WithShape(4), G.WithName("ints"),
+		G.WithValue(tensor.New(tensor.WithShape(4), tensor.WithBacking([]int{1, 2, 3, 4}))))
 	square := G.Must(G.Reshape(ints, tensor.Shape{2, 2}))
 	converted := G.Must(G.ConvType(ints, tensor.Int, tensor.Float64))
 	sparse := G.Must(G.Sparsemax(x))
@@ -285,14 +301,16 @@ func TestForeignOperations(t *testing.T) {
 		seen[noisy.Value().Data().([]float64)[0]] = true
 	}
 	require.Len(t, seen, 3, "noise is drawn anew")
-	require.Equal(t, []float64{1, 0, 0, 0, 0, 2, 0, 0, 0, 0, 3, 0, 0, 0, 0, 4}, diagonal.Value().Data())
+	require.Equal(t, []float64{1, 0, 0, 0, 0, 2, 0, 0, 0, 0, 3, 0, 0, 0, 0, 4},
+		diagonal.Value().Data())
 	require.Equal(t, []int{1, 2, 3, 4}, square.Value().Data())
 	require.Equal(t, []float64{1, 2, 3, 4}, converted.Value().Data())
 	require.Equal(t, []float64{0, 1, 0, 1}, sparse.Value().Data())
 
 	// A panic in an op is an error of the run, not the end of the process.
 	g = G.NewGraph()
-	v := G.NewVector(g, tensor.Bool, G.WithShape(1), G.WithName("v"), G.WithValue(tensor.New(tensor.WithShape(1), tensor.WithBacking([]bool{true}))))
+	v := G.NewVector(g, tensor.Bool, G.WithShape(1), G.WithName("v"),
+		G.WithValue(tensor.New(tensor.WithShape(1), tensor.WithBacking([]bool{true}))))
 	G.Must(G.ApplyOp(explodes{}, v))
 	require.ErrorContains(t, compiled(t, g).RunAll(), "explodes: it did")
 }
@@ -300,7 +318,8 @@ func TestForeignOperations(t *testing.T) {
 func TestEvalMode(t *testing.T) {
 	for _, eval := range []bool{false, true} {
 		g := G.NewGraph()
-		x := G.NewVector(g, G.Float64, G.WithShape(1000), G.WithName("x"), G.WithValue(dense(make([]float64, 1000), 1000)))
+		x := G.NewVector(g, G.Float64, G.WithShape(1000), G.WithName("x"),
+			G.WithValue(dense(make([]float64, 1000), 1000)))
 		y := G.Must(G.Dropout(G.Must(G.Exp(x)), 0.5))
 		var opts []graph.Option
 		if eval {
@@ -317,8 +336,10 @@ func TestEvalMode(t *testing.T) {
 
 func TestWrongInputsOfPlainPrograms(t *testing.T) {
 	g := G.NewGraph()
-	x := G.NewMatrix(g, G.Float64, G.WithShape(2, 3), G.WithName("x"), G.WithValue(dense(make([]float64, 4), 2, 2)))
-	w := G.NewMatrix(g, G.Float64, G.WithShape(2, 3), G.WithName("w"), G.WithValue(dense(make([]float64, 6), 2, 3)))
+	x := G.NewMatrix(g, G.Float64, G.WithShape(2, 3), G.WithName("x"),
+		G.WithValue(dense(make([]float64, 4), 2, 2)))
+	w := G.NewMatrix(g, G.Float64, G.WithShape(2, 3), G.WithName("w"),
+		G.WithValue(dense(make([]float64, 6), 2, 3)))
 	cost := G.Must(G.Sum(G.Must(G.HadamardProd(x, w))))
 	_, err := G.Grad(cost, w, x)
 	require.NoError(t, err)
@@ -335,7 +356,8 @@ func TestWrongInputsOfPlainPrograms(t *testing.T) {
 func TestPlainProgramsDoNotAllocate(t *testing.T) {
 	rnn, err := gorgoniatest.RNN(tensor.Float32, 5, 4, 3, 8)
 	require.NoError(t, err)
-	mlp, err := gorgoniatest.MLP(tensor.Float64, 1, 1, 1) // with a scalar to learn, and tensors of one element
+	// with a scalar to learn, and tensors of one element
+	mlp, err := gorgoniatest.MLP(tensor.Float64, 1, 1, 1)
 	require.NoError(t, err)
 	for _, p := range []*gorgoniatest.Program{rnn, mlp} {
 		require.NoError(t, p.Feed(0))

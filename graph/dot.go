@@ -14,9 +14,9 @@ import (
 	"github.com/seqzoo/seqzoo/internal/ops"
 )
 
-// WriteDOT draws a graph in the language of Graphviz: `dot -Tsvg graph.dot > graph.svg`. Inputs are boxes, gradients
-// grey, and what was written in one scope of the model stands in a frame. The step of a recurrence is drawn beside it,
-// with its state going round.
+// WriteDOT draws a graph in the language of Graphviz: `dot -Tsvg graph.dot > graph.svg`. Inputs are
+// boxes, gradients grey, and what was written in one scope of the model stands in a frame. The step
+// of a recurrence is drawn beside it, with its state going round.
 func WriteDOT(w io.Writer, g *gorgonia.ExprGraph) error {
 	if w == nil || g == nil {
 		return errors.New("graph.WriteDOT: the writer or the graph is nil")
@@ -83,7 +83,8 @@ func (d *dot) graph(g *gorgonia.ExprGraph, prefix string) error {
 		}
 	}
 	for _, n := range scans {
-		if err := d.step(n.Op().(*ops.Op).Fn.(ops.Scan), ops.PlaceOf(n).Path, fmt.Sprintf("%s%d", prefix, number[n])); err != nil {
+		if err := d.step(n.Op().(*ops.Op).Fn.(ops.Scan), ops.PlaceOf(n).Path,
+			fmt.Sprintf("%s%d", prefix, number[n])); err != nil {
 			return err
 		}
 	}
@@ -96,7 +97,8 @@ func (d *dot) node(n *gorgonia.Node, name string) {
 		shape = "\n" + strings.Join(strings.Fields(fmt.Sprint([]int(n.Shape()))), ", ")
 	}
 	if n.Op() == nil {
-		d.line("%s [shape=box style=filled fillcolor=%q label=%s];", name, "#e8f0fe", quote(n.Name()+shape))
+		d.line("%s [shape=box style=filled fillcolor=%q label=%s];", name, "#e8f0fe",
+			quote(n.Name()+shape))
 		return
 	}
 	at := ops.PlaceOf(n)
@@ -104,10 +106,12 @@ func (d *dot) node(n *gorgonia.Node, name string) {
 	if op, ok := n.Op().(*ops.Op); ok {
 		label = ops.Title(op.Fn)
 		if s, ok := op.Fn.(ops.Scan); ok {
-			label, style = fmt.Sprintf("Scan, %d steps", s.T), ` style=filled fillcolor="#fff4ce" peripheries=2`
+			label, style = fmt.Sprintf("Scan, %d steps", s.T),
+				` style=filled fillcolor="#fff4ce" peripheries=2`
 		}
 		if s, ok := op.Fn.(ops.ScanGrad); ok {
-			label, style = fmt.Sprintf("gradient of Scan, %d steps", s.T), ` style=filled fillcolor="#eeeeee" peripheries=2`
+			label, style = fmt.Sprintf("gradient of Scan, %d steps", s.T),
+				` style=filled fillcolor="#eeeeee" peripheries=2`
 		}
 	}
 	if at.Grad && style == "" {
@@ -124,7 +128,8 @@ func (d *dot) step(s ops.Scan, path, scan string) error {
 	d.seen = append(d.seen, s.Step)
 	prefix := fmt.Sprintf("s%d_", len(d.seen))
 	inner := s.Step.Inputs()[0].Graph()
-	d.line("subgraph cluster_%s { label=%s; style=dashed; fontname=Helvetica; fontsize=11;", prefix, quote(strings.TrimSpace(path+" step")))
+	d.line("subgraph cluster_%s { label=%s; style=dashed; fontname=Helvetica; fontsize=11;", prefix,
+		quote(strings.TrimSpace(path+" step")))
 	if err := d.graph(inner, prefix); err != nil {
 		return err
 	}
@@ -134,14 +139,15 @@ func (d *dot) step(s ops.Scan, path, scan string) error {
 		number[n] = i
 	}
 	for i, next := range s.Step.Next {
-		d.line("%s%d -> %s%d [style=dashed constraint=false label=%s];", prefix, number[next], prefix, number[s.Step.States[i]], quote("next step"))
+		d.line("%s%d -> %s%d [style=dashed constraint=false label=%s];", prefix, number[next],
+			prefix, number[s.Step.States[i]], quote("next step"))
 	}
 	d.line("%s%d -> %s [style=dotted arrowhead=none];", prefix, number[s.Step.Next[0]], scan)
 	return nil
 }
 
-// WriteDOT draws the machine's program: its instructions in the order in which they run, with the bytes that go from one
-// to the next, and those of a loop in its frame.
+// WriteDOT draws the machine's program: its instructions in the order in which they run, with the
+// bytes that go from one to the next, and those of a loop in its frame.
 func (m *Machine) WriteDOT(w io.Writer) error {
 	d := dot{w: bufio.NewWriter(w)}
 	d.line("digraph plan {")
@@ -173,16 +179,19 @@ func (m *Machine) WriteDOT(w io.Writer) error {
 					if len(b.Body) > 0 {
 						first := name
 						body(b)
-						d.line("%s -> %s [style=dashed constraint=false label=%s];", last, first, quote("next step"))
+						d.line("%s -> %s [style=dashed constraint=false label=%s];", last, first,
+							quote("next step"))
 					}
 				}
 			}
 			body(in)
 			if len(in.Body) > 0 {
-				d.line("%s -> i%d [style=dashed constraint=false label=%s]; }", last, i, quote("next step"))
+				d.line("%s -> i%d [style=dashed constraint=false label=%s]; }", last, i,
+					quote("next step"))
 			}
 			for _, from := range in.From {
-				d.line("i%d -> i%d [label=%s];", from.Instruction, i, quote(fmt.Sprintf("%d B", from.Bytes)))
+				d.line("i%d -> i%d [label=%s];", from.Instruction, i,
+					quote(fmt.Sprintf("%d B", from.Bytes)))
 			}
 		}
 	}

@@ -15,7 +15,8 @@ func TestWriteDOT(t *testing.T) {
 	m := training(t, "gru", 5, 2, 3, 4)
 	var model strings.Builder
 	require.NoError(t, graph.WriteDOT(&model, m.g.Expr()))
-	for _, s := range []string{"Scan, 5 steps", "gradient of Scan, 5 steps", "MatMul", "next step", "W_hh", "cluster_s1_"} {
+	for _, s := range []string{"Scan, 5 steps", "gradient of Scan, 5 steps", "MatMul", "next step",
+		"W_hh", "cluster_s1_"} {
 		require.Contains(t, model.String(), s)
 	}
 	vm, err := graph.Compile(m.g.Expr(), graph.Keep(m.keep...), graph.Workers(1))

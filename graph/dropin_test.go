@@ -18,7 +18,8 @@ var solvers = map[string]func() G.Solver{
 	"momentum": func() G.Solver { return G.NewMomentum(G.WithLearnRate(0.02)) },
 }
 
-// A program written for Gorgonia alone has the same losses with its machine replaced, for 20 steps of each solver.
+// A program written for Gorgonia alone has the same losses with its machine replaced, for 20 steps
+// of each solver.
 func TestPlainGorgoniaPrograms(t *testing.T) {
 	programs := map[string]func(t *testing.T, dt tensor.Dtype) (*gorgoniatest.Program, error){
 		"mlp": func(_ *testing.T, dt tensor.Dtype) (*gorgoniatest.Program, error) {
@@ -39,7 +40,8 @@ func TestPlainGorgoniaPrograms(t *testing.T) {
 		},
 	}
 	for name, program := range programs {
-		for dt, tolerance := range map[tensor.Dtype]float64{tensor.Float64: 1e-9, tensor.Float32: 2e-4} {
+		for dt, tolerance := range map[tensor.Dtype]float64{tensor.Float64: 1e-9,
+			tensor.Float32: 2e-4} {
 			for solver, newSolver := range solvers {
 				t.Run(name+"/"+dt.String()+"/"+solver, func(t *testing.T) {
 					p, err := program(t, dt)

@@ -19,12 +19,14 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-// training is the step of training that benchmarks time: an LSTM, the mean of its squared outputs, all gradients.
+// training is the step of training that benchmarks time: an LSTM, the mean of its squared outputs,
+// all gradients.
 func training(t require.TestingT, kind string, T, B, I, H int) model {
 	return recomputing(t, kind, T, B, I, H, 0)
 }
 
-// Each pass leaves its mark on the program: the golden files are programs with all passes, and without each.
+// Each pass leaves its mark on the program: the golden files are programs with all passes, and
+// without each.
 func TestExplain(t *testing.T) {
 	for _, kind := range []string{"lstm", "gru", "mgu"} {
 		for _, off := range append([]graph.Pass{""}, graph.Passes()...) {
@@ -73,8 +75,10 @@ func TestProfile(t *testing.T) {
 	for _, e := range p.ByKernel() {
 		flop, total, share = flop+e.Flop, total+e.Time, share+e.Share
 	}
-	require.EqualValues(t, 3*2*3*2*(2*8+2*8), flop, "three products of 2·B·(I·4H + H·4H) at each of three steps")
-	require.LessOrEqual(t, total, p.Total, "the least times of a loop's instructions may belong to different runs")
+	require.EqualValues(t, 3*2*3*2*(2*8+2*8), flop,
+		"three products of 2·B·(I·4H + H·4H) at each of three steps")
+	require.LessOrEqual(t, total, p.Total,
+		"the least times of a loop's instructions may belong to different runs")
 	require.InDelta(t, float64(total)/float64(p.Total), share, 1e-3)
 	var paths []string
 	for _, e := range p.ByPath() {
@@ -99,7 +103,8 @@ func TestBuffers(t *testing.T) {
 			states++
 		}
 		for _, c := range bs[:i] { // what is needed at one time lies apart
-			apart := b.Offset+b.Bytes <= c.Offset || c.Offset+c.Bytes <= b.Offset || b.Last < c.First || c.Last < b.First
+			apart := b.Offset+b.Bytes <= c.Offset || c.Offset+c.Bytes <= b.Offset ||
+				b.Last < c.First || c.Last < b.First
 			require.True(t, apart, "%v\n%v", b, c)
 		}
 	}
@@ -131,12 +136,14 @@ type awkward struct {
 func (c *awkward) Parts() []cells.Part { return []cells.Part{{Name: "h", Width: c.hidden}} }
 
 func (c *awkward) Step(x *nodes.Node, s cells.State) cells.State {
-	mixed := nodes.MatMul(c.rows, x)                            // mixes the sequences of a batch
-	input := nodes.MatMul(x, c.w)                               // hoisted
-	read := nodes.MatMul(s[0], c.u)                             // read twice: by the sum, and as it is
+	mixed := nodes.MatMul(c.rows, x) // mixes the sequences of a batch
+	input := nodes.MatMul(x, c.w)    // hoisted
+	// read twice: by the sum, and as it is
+	read := nodes.MatMul(s[0], c.u)
 	column := nodes.Sigmoid(nodes.SumKeep(nodes.Mul(x, x), -1)) // [B, 1]
 	sum := nodes.Add(input, read, nodes.Mul(read, column))      // column is repeated
-	scaled := nodes.Mul(nodes.Softmax(nodes.Tanh(sum)), sum)    // a softmax between element-wise operations
+	// a softmax between element-wise operations
+	scaled := nodes.Mul(nodes.Softmax(nodes.Tanh(sum)), sum)
 	return cells.State{nodes.Add(nodes.MatMul(scaled, c.v), mixed)}
 }
 
@@ -151,11 +158,14 @@ func TestExplainSaysWhyNot(t *testing.T) {
 		}
 		m.g = nodes.NewGraph(nodes.Options{})
 		x, ids := m.g.Input("x", T, B, H), m.g.IntInput("ids", T*B)
-		y := unroll.Over(&awkward{H, p("W", H, H), p("U", H, H), p("V", H, H), p("R", B, B)}).Unroll(x, nil, unroll.Options{}).Y()
-		logits := nodes.MatMul(nodes.Reshape(y, T*B, H), store.Root().Param("out", nodes.Normal(0, 0.4), H, V))
+		y := unroll.Over(&awkward{H, p("W", H, H), p("U", H, H), p("V", H, H),
+			p("R", B, B)}).Unroll(x, nil, unroll.Options{}).Y()
+		logits := nodes.MatMul(nodes.Reshape(y, T*B, H),
+			store.Root().Param("out", nodes.Normal(0, 0.4), H, V))
 		loss := nodes.CrossEntropy(logits, ids, nodes.CrossEntropyOptions{})
 		m.keep = append(m.keep, loss.Gorgonia(), logits.Gorgonia())
-		for _, d := range m.g.Gradients(loss, store.Params()[0], store.Params()[len(store.Params())-1]) {
+		for _, d := range m.g.Gradients(loss, store.Params()[0],
+			store.Params()[len(store.Params())-1]) {
 			m.keep = append(m.keep, d.Gorgonia())
 		}
 	}))

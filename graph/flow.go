@@ -13,8 +13,8 @@ import (
 	"github.com/seqzoo/seqzoo/internal/ops"
 )
 
-// GradientFlow shows how the gradient travels through the recurrences of a graph: whether it vanishes or explodes on its
-// way back in time (Hochreiter, 1991; Bengio et al., 1994).
+// GradientFlow shows how the gradient travels through the recurrences of a graph: whether it
+// vanishes or explodes on its way back in time (Hochreiter, 1991; Bengio et al., 1994).
 //
 //	grads := g.Gradients(loss, weights)          // first
 //	flow, err := graph.NewGradientFlow(g.Expr()) // adds its nodes to the graph
@@ -22,11 +22,13 @@ import (
 //	err = machine.RunAll()
 //	report, err := flow.Report()
 //
-// Without it a run computes nothing for it. In a task of package train, Step.GradientFlow does all that.
+// Without it a run computes nothing for it. In a task of package train, Step.GradientFlow does all
+// that.
 type GradientFlow struct{ flows []ops.Flow }
 
-// NewGradientFlow finds the layers of a graph, unrolled by Scan or by Expand, through which gradients were taken with
-// the methods of nodes.Graph, and adds to it the gradients in their states.
+// NewGradientFlow finds the layers of a graph, unrolled by Scan or by Expand, through which
+// gradients were taken with the methods of nodes.Graph, and adds to it the gradients in their
+// states.
 func NewGradientFlow(g *gorgonia.ExprGraph) (*GradientFlow, error) {
 	if g == nil {
 		return nil, errors.New("graph.NewGradientFlow: the graph is nil")
@@ -61,9 +63,9 @@ type FlowReport struct {
 type LayerFlow struct {
 	Path string // scope of the layer, such as "encoder/l0"
 	Part string // part of the state, such as "h"
-	// Norms are ‖dL/ds_t‖, the square root of the sum of squares over [B, width], at every time, where s_t is the state
-	// as step t left it. All that depends on it counts: what the step puts out, and every later step. For sequences that
-	// have ended by then it is 0.
+	// Norms are ‖dL/ds_t‖, the square root of the sum of squares over [B, width], at every time,
+	// where s_t is the state as step t left it. All that depends on it counts: what the step puts
+	// out, and every later step. For sequences that have ended by then it is 0.
 	Norms []float64
 }
 
@@ -140,15 +142,16 @@ func (r *FlowReport) Param(name string, p gorgonia.ValueGrad) error {
 	if err != nil {
 		return fmt.Errorf("graph: gradient flow of %s: its gradient: %w", name, err)
 	}
-	r.Params = append(r.Params, ParamFlow{name, norm(d, 0, ops.Size(d.Shape)), norm(w, 0, ops.Size(w.Shape))})
+	r.Params = append(r.Params, ParamFlow{name, norm(d, 0, ops.Size(d.Shape)),
+		norm(w, 0, ops.Size(w.Shape))})
 	return nil
 }
 
 // Name is "encoder/l0 h".
 func (l LayerFlow) Name() string { return strings.TrimSpace(l.Path + " " + l.Part) }
 
-// Decay is the factor by which the norm changes on the way back over one step, on average: below 1 it vanishes, above it
-// explodes. It is NaN if the norm is 0 at the first or the last time.
+// Decay is the factor by which the norm changes on the way back over one step, on average: below 1
+// it vanishes, above it explodes. It is NaN if the norm is 0 at the first or the last time.
 func (l LayerFlow) Decay() float64 {
 	n := len(l.Norms) - 1
 	if n < 1 || l.Norms[0] == 0 || l.Norms[n] == 0 {
@@ -157,15 +160,18 @@ func (l LayerFlow) Decay() float64 {
 	return math.Pow(l.Norms[0]/l.Norms[n], 1/float64(n))
 }
 
-// String is a table: for each layer the norm at the first, middle and last step, then the parameters.
+// String is a table: for each layer the norm at the first, middle and last step, then the
+// parameters.
 func (r *FlowReport) String() string {
 	var b strings.Builder
 	for i, l := range r.Layers {
 		if i == 0 {
-			fmt.Fprintf(&b, "%-24s %12s %12s %12s %10s\n", "‖dL/dstate‖", "first step", "middle", "last step", "each step")
+			fmt.Fprintf(&b, "%-24s %12s %12s %12s %10s\n", "‖dL/dstate‖", "first step", "middle",
+				"last step", "each step")
 		}
 		n := len(l.Norms)
-		fmt.Fprintf(&b, "%-24s %12.4g %12.4g %12.4g %10.4g\n", l.Name(), l.Norms[0], l.Norms[n/2], l.Norms[n-1], l.Decay())
+		fmt.Fprintf(&b, "%-24s %12.4g %12.4g %12.4g %10.4g\n", l.Name(), l.Norms[0], l.Norms[n/2],
+			l.Norms[n-1], l.Decay())
 	}
 	for i, p := range r.Params {
 		if i == 0 {

@@ -17,8 +17,10 @@ import (
 	"github.com/seqzoo/seqzoo/unroll"
 )
 
-// flowModel is a bidirectional layer under another one, with a loss of some outputs and the final state.
-func flowModel(t *testing.T, kind string, strategy unroll.Strategy, T, B, H int, lengths []int) (m model, wrt []*nodes.Node, states map[string][]*nodes.Node) {
+// flowModel is a bidirectional layer under another one, with a loss of some outputs and the final
+// state.
+func flowModel(t *testing.T, kind string, strategy unroll.Strategy, T, B, H int,
+	lengths []int) (m model, wrt []*nodes.Node, states map[string][]*nodes.Node) {
 	states = map[string][]*nodes.Node{}
 	require.NoError(t, nodes.Try(func() {
 		store := nodes.NewStore(nodes.Float64, 5)
@@ -36,7 +38,8 @@ func flowModel(t *testing.T, kind string, strategy unroll.Strategy, T, B, H int,
 		}
 		r := low.Unroll(x, nil, o)
 		top := unroll.Over(newCell(s.In("top"), "gru", low.Width(), H, nil)).Unroll(r.Y(), nil, o)
-		loss := nodes.Add(gradcheck.Weigh(nodes.Square(nodes.Slice(top.Y(), 0, T/2, T))), nodes.Mean(nodes.Square(top.Final()[0])))
+		loss := nodes.Add(gradcheck.Weigh(nodes.Square(nodes.Slice(top.Y(), 0, T/2, T))),
+			nodes.Mean(nodes.Square(top.Final()[0])))
 		loss = nodes.Add(loss, nodes.Sum(nodes.Tanh(r.Final()[0])))
 		var ops []nodes.Operand
 		for _, p := range store.Params() {
@@ -61,7 +64,8 @@ func flowModel(t *testing.T, kind string, strategy unroll.Strategy, T, B, H int,
 func flowOf(t *testing.T, m model, opts ...graph.Option) *graph.FlowReport {
 	f, err := graph.NewGradientFlow(m.g.Expr())
 	require.NoError(t, err)
-	vm, err := graph.Compile(m.g.Expr(), append(opts, graph.Keep(append(f.Nodes(), m.keep...)...))...)
+	vm, err := graph.Compile(m.g.Expr(), append(opts,
+		graph.Keep(append(f.Nodes(), m.keep...)...))...)
 	require.NoError(t, err)
 	defer vm.Close()
 	require.NoError(t, vm.RunAll())
@@ -78,7 +82,8 @@ func TestGradientFlow(t *testing.T) {
 			lengths []int
 		}{{1, 1, 1, nil}, {6, 3, 4, nil}, {5, 4, 3, []int{5, 1, 0, 3}}} {
 			t.Run(fmt.Sprint(kind, size), func(t *testing.T) {
-				m, grads, states := flowModel(t, kind, unroll.Expand, size.T, size.B, size.H, size.lengths)
+				m, grads, states := flowModel(t, kind, unroll.Expand, size.T, size.B, size.H,
+					size.lengths)
 				want := flowOf(t, m)
 				for at := range states["top h"] {
 					direct := 0.0
@@ -97,7 +102,8 @@ func TestGradientFlow(t *testing.T) {
 					paths = append(paths, l.Name())
 				}
 				require.Subset(t, paths, []string{"low/forward h", "low/backward h", "top h"})
-				for _, opts := range [][]graph.Option{{graph.Plain()}, nil, {graph.Without(graph.Passes()...)}} {
+				for _, opts := range [][]graph.Option{{graph.Plain()}, nil,
+					{graph.Without(graph.Passes()...)}} {
 					m, _, _ = flowModel(t, kind, unroll.Scan, size.T, size.B, size.H, size.lengths)
 					got := flowOf(t, m, opts...)
 					require.Len(t, got.Layers, len(want.Layers))

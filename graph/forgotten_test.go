@@ -15,7 +15,8 @@ func TestForgottenMachine(t *testing.T) {
 	before := runtime.NumGoroutine()
 	func() {
 		m := training(t, "rnn", 3, 2, 2, 2)
-		vm, err := graph.Compile(m.g.Expr(), graph.Keep(m.keep...), graph.Workers(4), graph.ShareAll())
+		vm, err := graph.Compile(m.g.Expr(), graph.Keep(m.keep...), graph.Workers(4),
+			graph.ShareAll())
 		require.NoError(t, err)
 		require.NoError(t, vm.RunAll())
 	}()

@@ -17,10 +17,11 @@ import (
 	"github.com/seqzoo/seqzoo/internal/ops"
 )
 
-// Random graphs of Gorgonia's own operations, with gradients where Gorgonia can give them, against their ops run one
-// after another and against TapeMachine.
+// Random graphs of Gorgonia's own operations, with gradients where Gorgonia can give them, against
+// their ops run one after another and against TapeMachine.
 func TestGorgoniaGraphs(t *testing.T) {
-	for dt, tolerance := range map[tensor.Dtype]float64{tensor.Float64: 1e-10, tensor.Float32: 1e-4} {
+	for dt, tolerance := range map[tensor.Dtype]float64{tensor.Float64: 1e-10,
+		tensor.Float32: 1e-4} {
 		t.Run(dt.String(), func(t *testing.T) {
 			gradients, onTape := 0, 0
 			rapid.Check(t, func(t *rapid.T) {
@@ -42,7 +43,8 @@ func TestGorgoniaGraphs(t *testing.T) {
 						want[n] = tape[i]
 					}
 				}
-				vm, err := graph.Compile(g.G, graph.Also(keep...), graph.Workers(rapid.IntRange(1, 3).Draw(t, "workers")))
+				vm, err := graph.Compile(g.G, graph.Also(keep...),
+					graph.Workers(rapid.IntRange(1, 3).Draw(t, "workers")))
 				require.NoError(t, err)
 				defer vm.Close()
 				for range 2 {
@@ -68,11 +70,12 @@ func TestGorgoniaGraphs(t *testing.T) {
 	}
 }
 
-// runTape reads the values of nodes off Gorgonia's own machine. It has At among the operations that it does wrong, and
-// dies of the derivative of ByIndices.
+// runTape reads the values of nodes off Gorgonia's own machine. It has At among the operations that
+// it does wrong, and dies of the derivative of ByIndices.
 func runTape(g *G.ExprGraph, nodes []*G.Node) ([]G.Value, error) {
 	for _, n := range g.AllNodes() {
-		if n.Op() != nil && (strings.HasPrefix(n.Op().String(), "At(") || strings.HasPrefix(n.Op().String(), "ByIndicesOpDiff")) {
+		if n.Op() != nil && (strings.HasPrefix(n.Op().String(), "At(") ||
+			strings.HasPrefix(n.Op().String(), "ByIndicesOpDiff")) {
 			return nil, errors.New("not for this machine")
 		}
 	}
@@ -87,7 +90,8 @@ func runTape(g *G.ExprGraph, nodes []*G.Node) ([]G.Value, error) {
 
 func near(t require.TestingT, want, got G.Value, tolerance float64, what any) {
 	require.NotNil(t, got, "%v", what)
-	require.True(t, want.Shape().Eq(got.Shape()) || ops.Size(want.Shape()) == 1, "%v: shape %v, want %v", what, got.Shape(), want.Shape())
+	require.True(t, want.Shape().Eq(got.Shape()) || ops.Size(want.Shape()) == 1,
+		"%v: shape %v, want %v", what, got.Shape(), want.Shape())
 	w, g := numbers(t, want), numbers(t, got)
 	require.Len(t, g, len(w))
 	scale := 1.0

@@ -16,15 +16,16 @@ import (
 
 // GradientCheck says how CheckGradients checks. The zero value is its defaults.
 type GradientCheck struct {
-	// Samples is how many elements of each input are checked, spread evenly over it; 0 means 60, and less than 0 none.
+	// Samples is how many elements of each input are checked, spread evenly over it; 0 means 60,
+	// and less than 0 none.
 	Samples int
-	// Directions is how many random directions in the space of all inputs are checked: each tests all elements at once,
-	// for the price of five runs.
+	// Directions is how many random directions in the space of all inputs are checked: each tests
+	// all elements at once, for the price of five runs.
 	Directions int
 	Seed       uint64 // of the directions
-	// Tolerance is how far a gradient may be off, relative to the largest element of the input's gradient, or to 0.1 if
-	// that is smaller; 0 means 1e-7 for float64 and 5e-3 for float32. In a direction it is relative to the norm of the
-	// whole gradient.
+	// Tolerance is how far a gradient may be off, relative to the largest element of the input's
+	// gradient, or to 0.1 if that is smaller; 0 means 1e-7 for float64 and 5e-3 for float32. In a
+	// direction it is relative to the norm of the whole gradient.
 	Tolerance float64
 }
 
@@ -53,17 +54,21 @@ type Derivative struct {
 	Error    float64 // their difference, relative as Tolerance says
 }
 
-// CheckGradients holds gradients against central finite differences of fourth order: the loss is computed four times for
-// every element that is checked. Inputs are nodes with values; grads are the nodes of their gradients, and if grads is
-// nil, what gorgonia.Grad made (gorgonia.Node.Deriv). The loss must be smooth near those values: at a kink, such as that
-// of ReLU at 0, differences and gradients differ rightly. Noise must not change from run to run, as that of package nodes
-// does not.
+// CheckGradients holds gradients against central finite differences of fourth order: the loss is
+// computed four times for every element that is checked. Inputs are nodes with values; grads are
+// the nodes of their gradients, and if grads is nil, what gorgonia.Grad made (gorgonia.Node.Deriv).
+// The loss must be smooth near those values: at a kink, such as that of ReLU at 0, differences and
+// gradients differ rightly. Noise must not change from run to run, as that of package nodes does
+// not.
 //
-// The graph is compiled with opts; Plain checks the definitions of the operations instead. Values are changed while it
-// runs, and are what they were in the end. float64 tells mistakes from rounding much better than float32 does.
+// The graph is compiled with opts; Plain checks the definitions of the operations instead. Values
+// are changed while it runs, and are what they were in the end. float64 tells mistakes from
+// rounding much better than float32 does.
 //
-// An error says that the check could not be done. Whether the gradients are right is in the report: see its Err.
-func CheckGradients(loss *gorgonia.Node, inputs, grads []*gorgonia.Node, c GradientCheck, opts ...Option) (*GradientReport, error) {
+// An error says that the check could not be done. Whether the gradients are right is in the report:
+// see its Err.
+func CheckGradients(loss *gorgonia.Node, inputs, grads []*gorgonia.Node, c GradientCheck,
+	opts ...Option) (*GradientReport, error) {
 	r, err := checkGradients(loss, inputs, grads, c, opts)
 	if err != nil {
 		return nil, fmt.Errorf("graph.CheckGradients: %w", err)
@@ -80,12 +85,14 @@ type checked struct {
 	grad  []float64
 }
 
-func checkGradients(loss *gorgonia.Node, inputs, grads []*gorgonia.Node, c GradientCheck, opts []Option) (*GradientReport, error) {
+func checkGradients(loss *gorgonia.Node, inputs, grads []*gorgonia.Node, c GradientCheck,
+	opts []Option) (*GradientReport, error) {
 	if loss == nil || len(inputs) == 0 {
 		return nil, errors.New("want a loss and at least one input")
 	}
 	if grads != nil && len(grads) != len(inputs) {
-		return nil, fmt.Errorf("%d gradients for %d inputs: want one for each", len(grads), len(inputs))
+		return nil, fmt.Errorf("%d gradients for %d inputs: want one for each", len(grads),
+			len(inputs))
 	}
 	if len(loss.Shape()) > 0 {
 		return nil, fmt.Errorf("the loss is %v: want a scalar", loss.Shape())
@@ -105,7 +112,8 @@ func checkGradients(loss *gorgonia.Node, inputs, grads []*gorgonia.Node, c Gradi
 			return nil, fmt.Errorf("input %q has no gradient: give one, or take it with gorgonia.Grad", n.Name())
 		}
 		if !slices.Equal([]int(ds[i].Shape()), []int(n.Shape())) {
-			return nil, fmt.Errorf("the gradient of %q is %v, the input %v", n.Name(), ds[i].Shape(), n.Shape())
+			return nil, fmt.Errorf("the gradient of %q is %v, the input %v", n.Name(),
+				ds[i].Shape(), n.Shape())
 		}
 		keep = append(keep, ds[i])
 	}
@@ -144,10 +152,12 @@ type valueGrad struct {
 
 func (v valueGrad) Grad() (gorgonia.Value, error) { return v.grad, nil }
 
-// CheckLoss is CheckGradients for anything that computes a loss from parameters, compiled or not. The gradients are those
-// that the parameters have now; loss computes the same loss anew whenever it is called, and leaves them as they are, or
-// computes them anew: they are copied first. Parameters that have a Name method are reported by it.
-func CheckLoss(loss func() (float64, error), params []gorgonia.ValueGrad, c GradientCheck) (*GradientReport, error) {
+// CheckLoss is CheckGradients for anything that computes a loss from parameters, compiled or not.
+// The gradients are those that the parameters have now; loss computes the same loss anew whenever
+// it is called, and leaves them as they are, or computes them anew: they are copied first.
+// Parameters that have a Name method are reported by it.
+func CheckLoss(loss func() (float64, error), params []gorgonia.ValueGrad,
+	c GradientCheck) (*GradientReport, error) {
 	if loss == nil || len(params) == 0 {
 		return nil, errors.New("graph.CheckLoss: want a loss and at least one parameter")
 	}
@@ -187,7 +197,8 @@ func CheckLoss(loss func() (float64, error), params []gorgonia.ValueGrad, c Grad
 		r.Inputs = append(r.Inputs, x.check(f, c.Samples, width))
 	}
 	for k := range c.Directions {
-		r.Directions = append(r.Directions, checkDirection(xs, f, rng.New(c.Seed).Named(fmt.Sprintf("direction %d", k)), width))
+		r.Directions = append(r.Directions, checkDirection(xs, f,
+			rng.New(c.Seed).Named(fmt.Sprintf("direction %d", k)), width))
 	}
 	if failed != nil {
 		return nil, failed
@@ -226,7 +237,8 @@ func newChecked(i int, p gorgonia.ValueGrad) (x checked, err error) {
 		return x, fmt.Errorf("gradient of %s: %w", x.name, err)
 	}
 	if !slices.Equal(g.Shape, x.value.Shape) {
-		return x, fmt.Errorf("the gradient of %s is %s, its value %s", x.name, ops.ShapeString(g.Shape), ops.ShapeString(x.value.Shape))
+		return x, fmt.Errorf("the gradient of %s is %s, its value %s", x.name,
+			ops.ShapeString(g.Shape), ops.ShapeString(x.value.Shape))
 	}
 	for _, v := range g.F32 {
 		x.grad = append(x.grad, float64(v))
@@ -316,7 +328,8 @@ func (x checked) check(f func() float64, samples int, width float64) InputGradie
 	return r
 }
 
-// difference is the derivative at 0 of what moved gives, with how far it moved, by central differences of fourth order.
+// difference is the derivative at 0 of what moved gives, with how far it moved, by central
+// differences of fourth order.
 func difference(moved func(d float64) (f, at float64), h float64) float64 {
 	slope := func(h float64) float64 {
 		up, a := moved(h)
@@ -354,7 +367,8 @@ func checkDirection(xs []checked, f func() float64, key rng.Key, width float64) 
 			}
 		}
 	}
-	// Each element moves by about width/√n, so the loss changes little: a longer way is smooth still, and rounds less.
+	// Each element moves by about width/√n, so the loss changes little: a longer way is smooth
+	// still, and rounds less.
 	d.Numeric = difference(func(by float64) (float64, float64) {
 		move(by)
 		return f(), by
@@ -374,7 +388,8 @@ func (r *GradientReport) Err() error {
 	for _, x := range r.Inputs {
 		if !(x.Worst.Error <= r.Tolerance) {
 			errs = append(errs, fmt.Errorf("gradient of %s %s: element %v is %.10g, by finite differences %.10g: off by %.3g, allowed is %.3g",
-				x.Name, ops.ShapeString(x.Shape), x.Index, x.Worst.Symbolic, x.Worst.Numeric, x.Worst.Error, r.Tolerance))
+				x.Name, ops.ShapeString(x.Shape), x.Index, x.Worst.Symbolic, x.Worst.Numeric,
+				x.Worst.Error, r.Tolerance))
 		}
 	}
 	for i, d := range r.Directions {
@@ -389,7 +404,8 @@ func (r *GradientReport) Err() error {
 // String is a table: every input with its worst element, then the directions.
 func (r *GradientReport) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%-24s %-16s %8s %12s %16s %16s %10s\n", "input", "shape", "checked", "‖gradient‖", "symbolic", "numeric", "error")
+	fmt.Fprintf(&b, "%-24s %-16s %8s %12s %16s %16s %10s\n", "input", "shape", "checked",
+		"‖gradient‖", "symbolic", "numeric", "error")
 	verdict := func(e float64) string {
 		if e <= r.Tolerance {
 			return ""
@@ -400,11 +416,13 @@ func (r *GradientReport) String() string {
 		if x.Checked == 0 {
 			continue
 		}
-		fmt.Fprintf(&b, "%-24s %-16s %8d %12.4g %16.9g %16.9g %10.2g%s\n", x.Name, ops.ShapeString(x.Shape), x.Checked, x.Norm,
+		fmt.Fprintf(&b, "%-24s %-16s %8d %12.4g %16.9g %16.9g %10.2g%s\n", x.Name,
+			ops.ShapeString(x.Shape), x.Checked, x.Norm,
 			x.Worst.Symbolic, x.Worst.Numeric, x.Worst.Error, verdict(x.Worst.Error))
 	}
 	for i, d := range r.Directions {
-		fmt.Fprintf(&b, "%-63s %16.9g %16.9g %10.2g%s\n", fmt.Sprintf("direction %d", i), d.Symbolic, d.Numeric, d.Error, verdict(d.Error))
+		fmt.Fprintf(&b, "%-63s %16.9g %16.9g %10.2g%s\n", fmt.Sprintf("direction %d", i),
+			d.Symbolic, d.Numeric, d.Error, verdict(d.Error))
 	}
 	return b.String()
 }

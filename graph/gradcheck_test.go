@@ -32,7 +32,8 @@ func TestCheckGradients(t *testing.T) {
 				wrt = append(wrt, p)
 			}
 			for i, n := range g.Gradients(l, wrt...) {
-				inputs = append(inputs, append([]*nodes.Node{x}, paramsOf(g, store)...)[i].Gorgonia())
+				inputs = append(inputs, append([]*nodes.Node{x},
+					paramsOf(g, store)...)[i].Gorgonia())
 				grads = append(grads, n.Gorgonia())
 			}
 			loss = l.Gorgonia()
@@ -40,7 +41,8 @@ func TestCheckGradients(t *testing.T) {
 		}))
 		before := testkit.Floats(inputs[1].Value())
 		for _, opts := range [][]graph.Option{nil, {graph.Plain()}} {
-			r, err := graph.CheckGradients(loss, inputs, grads, graph.GradientCheck{Samples: 20, Directions: 3}, opts...)
+			r, err := graph.CheckGradients(loss, inputs, grads,
+				graph.GradientCheck{Samples: 20, Directions: 3}, opts...)
 			require.NoError(t, err)
 			require.NoError(t, r.Err(), "%v", r)
 			require.Len(t, r.Inputs, 4)
@@ -68,7 +70,8 @@ func paramsOf(g *nodes.Graph, s *nodes.Store) (ns []*nodes.Node) {
 	return ns
 }
 
-// A plain Gorgonia program has its derivatives in its nodes. Gorgonia gets that of InverseSqrt wrong.
+// A plain Gorgonia program has its derivatives in its nodes. Gorgonia gets that of InverseSqrt
+// wrong.
 func TestCheckGradientsOfGorgonia(t *testing.T) {
 	p, err := gorgoniatest.MLP(tensor.Float64, 7, 5, 6)
 	require.NoError(t, err)
@@ -78,7 +81,8 @@ func TestCheckGradientsOfGorgonia(t *testing.T) {
 	require.NoError(t, r.Err())
 
 	g := G.NewGraph()
-	x := G.NewVector(g, G.Float64, G.WithShape(2), G.WithName("x"), G.WithValue(dense([]float64{1, 2}, 2)))
+	x := G.NewVector(g, G.Float64, G.WithShape(2), G.WithName("x"),
+		G.WithValue(dense([]float64{1, 2}, 2)))
 	cost := G.Must(G.Sum(G.Must(G.InverseSqrt(x))))
 	_, err = G.Grad(cost, x)
 	require.NoError(t, err)
@@ -89,7 +93,8 @@ func TestCheckGradientsOfGorgonia(t *testing.T) {
 
 func TestCheckGradientsRefuses(t *testing.T) {
 	g := G.NewGraph()
-	x := G.NewVector(g, G.Float64, G.WithShape(2), G.WithName("x"), G.WithValue(dense([]float64{1, math.NaN()}, 2)))
+	x := G.NewVector(g, G.Float64, G.WithShape(2), G.WithName("x"),
+		G.WithValue(dense([]float64{1, math.NaN()}, 2)))
 	s := G.NewScalar(g, G.Float64, G.WithName("s"), G.WithValue(1.0))
 	y := G.Must(G.Mul(x, s))
 	loss := G.Must(G.Sum(y))

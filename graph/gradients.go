@@ -18,7 +18,8 @@ type gradient struct {
 	own    gorgonia.Value // what Grad returned last
 	shared bool           // own is from itself
 	reuse  bool           // own is the same after each run
-	first  int            // element of what Grad returned last that is not 0, or −1: unknown or none
+	// element of what Grad returned last that is not 0, or −1: unknown or none
+	first int
 }
 
 // gradient delivers that of an input.
@@ -75,8 +76,8 @@ func allZero[F kernels.Float](x []F, i int) bool {
 	return x != nil && x[i] == 0 && kernels.SumSquares(x) == 0
 }
 
-// bindGradient makes an option for new nodes serve an old one: it is the only public way to a node's
-// gradient.
+// bindGradient makes an option for new nodes serve an old one: it is the only public way to a
+// node's gradient.
 func bindGradient(n *gorgonia.Node, v gorgonia.Value) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -123,7 +124,8 @@ func (d *delivery) box(b boxed) error {
 	case b.grad.Value() == nil:
 		return nil
 	}
-	if had, err := b.grad.Grad(); d.add && err == nil && had != nil && had != b.grad.Deriv().Value() {
+	if had, err := b.grad.Grad(); d.add && err == nil && had != nil &&
+		had != b.grad.Deriv().Value() {
 		if t, err := ops.TensorOf(v); err == nil && add(had, t) {
 			return nil
 		}

@@ -35,9 +35,12 @@ func TestLengthsAgainstPlain(t *testing.T) {
 					bindInts(t, l, n)
 					require.NoError(t, nodes.Try(func() {
 						cell := newCell(store.Root(), kind, I, H, nil)
-						u := unroll.Over(cell).Unroll(x, nil, unroll.Options{Lengths: l, Reverse: reverse})
-						loss := nodes.Add(nodes.Mean(nodes.Square(u.Y())), nodes.Mean(nodes.Square(u.Final()[0])))
-						m.keep = []*gorgonia.Node{loss.Gorgonia(), u.Y().Gorgonia(), u.Final()[0].Gorgonia()}
+						u := unroll.Over(cell).Unroll(x, nil,
+							unroll.Options{Lengths: l, Reverse: reverse})
+						loss := nodes.Add(nodes.Mean(nodes.Square(u.Y())),
+							nodes.Mean(nodes.Square(u.Final()[0])))
+						m.keep = []*gorgonia.Node{loss.Gorgonia(), u.Y().Gorgonia(),
+							u.Final()[0].Gorgonia()}
 						wrt := []nodes.Operand{x}
 						for _, p := range store.Params() {
 							wrt = append(wrt, p)
@@ -54,8 +57,10 @@ func TestLengthsAgainstPlain(t *testing.T) {
 					one := m.outcome(t, graph.Workers(1))
 					requireSame(t, want, one, 1e-10, "one worker")
 					requireSame(t, want, m.outcome(t, graph.Without("skip")), 1e-10, "without skip")
-					requireBits(t, one, m.outcome(t, graph.Workers(3), graph.ShareAll()), "three workers")
-					requireBits(t, one, m.outcome(t, graph.Workers(2), graph.ShareAll(), graph.Share(graph.ShareOperations)), "shared by operation")
+					requireBits(t, one, m.outcome(t, graph.Workers(3), graph.ShareAll()),
+						"three workers")
+					requireBits(t, one, m.outcome(t, graph.Workers(2), graph.ShareAll(),
+						graph.Share(graph.ShareOperations)), "shared by operation")
 				})
 			}
 		}

@@ -18,9 +18,9 @@ import (
 	"github.com/seqzoo/seqzoo/internal/ops"
 )
 
-// Machine is a compiled graph. It is not safe for concurrent use; several machines may share bound tensors, such as
-// parameters, as long as none of them is written during a run. A node of a graph with several machines shows the value
-// of the last run that was to deliver it.
+// Machine is a compiled graph. It is not safe for concurrent use; several machines may share bound
+// tensors, such as parameters, as long as none of them is written during a run. A node of a graph
+// with several machines shows the value of the last run that was to deliver it.
 type Machine struct {
 	config   *config
 	graph    *gorgonia.ExprGraph
@@ -33,13 +33,15 @@ type Machine struct {
 
 var _ gorgonia.VM = (*Machine)(nil)
 
-// Compile makes a machine of a graph, and is used where a program for Gorgonia alone has gorgonia.NewTapeMachine:
+// Compile makes a machine of a graph, and is used where a program for Gorgonia alone has
+// gorgonia.NewTapeMachine:
 //
 //	vm, err := graph.Compile(g)
 //
-// Inputs need no value yet; they are looked up anew in every run. After a run, results are where Gorgonia's own machine
-// leaves them: in Value of the graph's roots and of what was differentiated, in what Read was given, and in Grad of
-// every input that gorgonia.Grad was asked for, ready for a gorgonia.Solver. What is different there:
+// Inputs need no value yet; they are looked up anew in every run. After a run, results are where
+// Gorgonia's own machine leaves them: in Value of the graph's roots and of what was differentiated,
+// in what Read was given, and in Grad of every input that gorgonia.Grad was asked for, ready for a
+// gorgonia.Solver. What is different there:
 //
 //   - Value of an inner node is nil, since most are never computed by themselves, unless Also, Keep or KeepAll asked for
 //     it. Gorgonia's machine has a value for each, which may be another node's.
@@ -49,13 +51,14 @@ var _ gorgonia.VM = (*Machine)(nil)
 //     next run. See ReuseValues for runs that allocate nothing. What Read gave is written over by the next run, unless its
 //     place is set to nil, as with Gorgonia's machine.
 //
-// A run takes what the program has changed since the last one: values, also those of constants, ranges that
-// gorgonia.UnsafeLet gave to slices, and the training or evaluation that an operation was set to. Shapes stay as they were
-// when the graph was built; anything else is an error.
+// A run takes what the program has changed since the last one: values, also those of constants,
+// ranges that gorgonia.UnsafeLet gave to slices, and the training or evaluation that an operation
+// was set to. Shapes stay as they were when the graph was built; anything else is an error.
 //
-// Every operation of Gorgonia runs, those the engine does not know by their own Do method (see Explain). Numbers are
-// those of the graph as it stands, including the derivatives that Gorgonia gets wrong, and row 0 for an id beyond the
-// table of ByIndices. What Gorgonia merged while the graph was built cannot be told apart again: see Warnings.
+// Every operation of Gorgonia runs, those the engine does not know by their own Do method (see
+// Explain). Numbers are those of the graph as it stands, including the derivatives that Gorgonia
+// gets wrong, and row 0 for an id beyond the table of ByIndices. What Gorgonia merged while the
+// graph was built cannot be told apart again: see Warnings.
 func Compile(g *gorgonia.ExprGraph, opts ...Option) (*Machine, error) {
 	m, err := compile(g, opts)
 	if err != nil {
@@ -99,8 +102,10 @@ func compile(g *gorgonia.ExprGraph, opts []Option) (*Machine, error) {
 		}
 	}
 	if costs := differentiated(g.AllNodes(), children); len(costs) > 1 {
-		m.warnings = append(m.warnings, fmt.Sprintf("gorgonia.Grad was called for %v and then for %v: of a node that has a "+
-			"derivative already, gorgonia.Grad returns no more than a part of the next one", costs[0], costs[1]))
+		m.warnings = append(m.warnings,
+			fmt.Sprintf("gorgonia.Grad was called for %v and then for %v: of a node that has a "+
+				"derivative already, gorgonia.Grad returns no more than a part of the next one",
+				costs[0], costs[1]))
 	}
 	m.config, m.wanted = &c, want(g, children, &c)
 	if err := m.assemble(); err != nil {
@@ -156,7 +161,8 @@ func (c *config) build(nodes []*gorgonia.Node) (*compiled, error) {
 	p.boxes, p.fixed, p.moving = low.Boxes, low.Fixed, low.Moving
 	values = optimise.Run(low.Region, values, c.without, low.Notes)
 	p.notes = low.Notes.Lines()
-	p.Program, err = plan.New(low.Region, values, plan.Config{Workers: c.workers, Shard: c.shard, Without: c.without, Arena: c.arena, Limit: c.limit, Least: c.least})
+	p.Program, err = plan.New(low.Region, values, plan.Config{Workers: c.workers, Shard: c.shard,
+		Without: c.without, Arena: c.arena, Limit: c.limit, Least: c.least})
 	return p, err
 }
 
@@ -193,8 +199,9 @@ func (m *Machine) Let(n *gorgonia.Node, be any) error {
 	return nil
 }
 
-// Set makes a copy of the value of b the value of a, such as the last state of a recurrence that of the first in the
-// next run. Both are nodes of the machine's graph. An inner node has a value if Also or KeepAll asked for it.
+// Set makes a copy of the value of b the value of a, such as the last state of a recurrence that of
+// the first in the next run. Both are nodes of the machine's graph. An inner node has a value if
+// Also or KeepAll asked for it.
 func (m *Machine) Set(a, b *gorgonia.Node) error {
 	if err := errors.Join(m.has(a), m.has(b)); err != nil {
 		return fmt.Errorf("graph: Set: %w", err)
@@ -227,10 +234,11 @@ func (m *Machine) has(n *gorgonia.Node) error {
 // Reset does nothing: a machine can be run again at once. It is there for gorgonia.VM.
 func (m *Machine) Reset() {}
 
-// Memory is what the machine allocated for values, in bytes: intermediate values, activations kept for the backward
-// pass, results. It is known, and allocated, before the first run; inputs and parameters are not in it, nor is the
-// scratch memory of matrix products, some 0.6 MB a worker for all machines of a process together, nor the copies of
-// results that a run makes without ReuseValues.
+// Memory is what the machine allocated for values, in bytes: intermediate values, activations kept
+// for the backward pass, results. It is known, and allocated, before the first run; inputs and
+// parameters are not in it, nor is the scratch memory of matrix products, some 0.6 MB a worker for
+// all machines of a process together, nor the copies of results that a run makes without
+// ReuseValues.
 func (m *Machine) Memory() int {
 	if m.closed {
 		return 0
@@ -238,7 +246,8 @@ func (m *Machine) Memory() int {
 	return m.program.Memory()
 }
 
-// Explain lists the instructions of the machine in the order in which they run, and what the compiler noticed.
+// Explain lists the instructions of the machine in the order in which they run, and what the
+// compiler noticed.
 func (m *Machine) Explain() string {
 	if m.closed {
 		return ""
@@ -251,8 +260,9 @@ func (m *Machine) Explain() string {
 	return strings.Join(lines, "\n") + "\n"
 }
 
-// Warnings tells of nodes in whose place Gorgonia may have built another graph than was meant: it takes some different
-// operations for one. The library's own operations, in package nodes, are free of that.
+// Warnings tells of nodes in whose place Gorgonia may have built another graph than was meant: it
+// takes some different operations for one. The library's own operations, in package nodes, are free
+// of that.
 func (m *Machine) Warnings() []string { return slices.Clone(m.warnings) }
 
 // Close releases the machine's memory. A closed machine refuses to run.

@@ -19,7 +19,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// language is a language model of one layer: embedding, recurrence, projection, cross-entropy, all gradients.
+// language is a language model of one layer: embedding, recurrence, projection, cross-entropy, all
+// gradients.
 func language(t require.TestingT, store *nodes.Store, T, B, V, H int) model {
 	var m model
 	r := rand.New(rand.NewPCG(1, 2))
@@ -50,7 +51,8 @@ func language(t require.TestingT, store *nodes.Store, T, B, V, H int) model {
 		}
 		y := unroll.Over(cell).Unroll(x, nil, unroll.Options{}).Y()
 		logits := nodes.Add(nodes.MatMul(y, param("W", H, V)), param("c", V))
-		loss := nodes.CrossEntropy(logits, targets, nodes.CrossEntropyOptions{Ignore: []int{0}, Smoothing: 0.1})
+		loss := nodes.CrossEntropy(logits, targets,
+			nodes.CrossEntropyOptions{Ignore: []int{0}, Smoothing: 0.1})
 		m.keep = append(m.keep, loss.Gorgonia())
 		var wrt []nodes.Operand
 		for _, p := range store.Params() {
@@ -79,7 +81,8 @@ func TestLanguageModelAgainstPlain(t *testing.T) {
 func TestRunsDoNotAllocate(t *testing.T) {
 	for _, workers := range []int{1, 2} {
 		m := language(t, nodes.NewStore(nodes.Float32, 1), 9, 4, 50, 32)
-		vm, err := graph.Compile(m.g.Expr(), graph.Keep(m.keep...), graph.ReuseValues(), graph.Workers(workers), graph.ShareAll())
+		vm, err := graph.Compile(m.g.Expr(), graph.Keep(m.keep...), graph.ReuseValues(),
+			graph.Workers(workers), graph.ShareAll())
 		require.NoError(t, err)
 		defer vm.Close()
 		require.NoError(t, vm.RunAll())
@@ -112,7 +115,8 @@ func TestMachinesInParallel(t *testing.T) {
 	}
 }
 
-// The size of a machine and the time to make it do not depend on the number of steps: the program is the same.
+// The size of a machine and the time to make it do not depend on the number of steps: the program
+// is the same.
 func TestProgramDoesNotGrowWithTime(t *testing.T) {
 	lines := func(T int) int {
 		m := language(t, nodes.NewStore(nodes.Float32, 1), T, 2, 5, 4)
@@ -168,16 +172,19 @@ func TestInputs(t *testing.T) {
 	require.NoError(t, vm.Close())
 }
 
-// Results that are inputs, views of each other or of inputs, constants, or the same value twice, each have memory of
-// their own.
+// Results that are inputs, views of each other or of inputs, constants, or the same value twice,
+// each have memory of their own.
 func TestResultsAreApart(t *testing.T) {
 	g := nodes.NewGraph(nodes.Options{})
 	x := g.Input("x", 2, 3)
-	require.NoError(t, gorgonia.Let(x.Gorgonia(), tensor.New(tensor.WithShape(2, 3), tensor.WithBacking([]float32{1, 2, 3, 4, 5, 6}))))
+	require.NoError(t, gorgonia.Let(x.Gorgonia(), tensor.New(tensor.WithShape(2, 3),
+		tensor.WithBacking([]float32{1, 2, 3, 4, 5, 6}))))
 	double := nodes.Scale(x, 2)
 	results := []*nodes.Node{
-		double, nodes.Reshape(double, 3, 2), nodes.Slice(double, 1, 0, 2), nodes.Transpose(x), nodes.Reshape(x, 6), g.Const(7, 2, 2),
-		nodes.Add(x, x), nodes.Sum(x), nodes.Slice(x, 0, 1, 2), nodes.Concat(0, x, double, g.Zeros(1, 3)), nodes.StopGradient(x), g.Const(3),
+		double, nodes.Reshape(double, 3, 2), nodes.Slice(double, 1, 0, 2), nodes.Transpose(x),
+		nodes.Reshape(x, 6), g.Const(7, 2, 2),
+		nodes.Add(x, x), nodes.Sum(x), nodes.Slice(x, 0, 1, 2),
+		nodes.Concat(0, x, double, g.Zeros(1, 3)), nodes.StopGradient(x), g.Const(3),
 	}
 	var keep []*gorgonia.Node
 	for _, n := range results {
@@ -210,10 +217,12 @@ type workload struct {
 	B, T, I, H int
 }
 
-var workloads = []workload{{"S", 32, 50, 64, 128}, {"M", 32, 35, 256, 256}, {"LONG", 8, 784, 1, 128}}
+var workloads = []workload{{"S", 32, 50, 64, 128}, {"M", 32, 35, 256, 256},
+	{"LONG", 8, 784, 1, 128}}
 
-// need is what a training step cannot do without, in bytes: what the way back reads of every step, the gradients of what
-// the products of every step gave, the gradients of the input and of the parameters.
+// need is what a training step cannot do without, in bytes: what the way back reads of every step,
+// the gradients of what the products of every step gave, the gradients of the input and of the
+// parameters.
 func (w workload) need(kind string) int {
 	saved, products, gates, biases := 1, 1, 1, 1 // h; its gradient before the activation
 	switch kind {
@@ -233,7 +242,8 @@ func TestMemoryIsPlanned(t *testing.T) {
 			vm, err := graph.Compile(m.g.Expr(), graph.Keep(m.keep...), graph.Workers(1))
 			require.NoError(t, err)
 			ratio := float64(vm.Memory()) / float64(w.need(kind))
-			t.Logf("%-4s %-4s %6.2f MB, %.2f times what it needs", w.name, kind, float64(vm.Memory())/1e6, ratio)
+			t.Logf("%-4s %-4s %6.2f MB, %.2f times what it needs", w.name, kind,
+				float64(vm.Memory())/1e6, ratio)
 			require.Less(t, ratio, 1.3, "%s %s", w.name, kind)
 			require.NoError(t, vm.Close())
 		}

@@ -10,12 +10,14 @@ import (
 
 // Buffer is a part of a machine's memory.
 type Buffer struct {
-	Path   string // the scope in the model and the operation whose value it holds first
-	Shape  []int  // with the number of steps in front, if it holds all steps of a recurrence
-	Bytes  int
-	Offset int  // bytes from the start of the arena. Buffers that are needed at different times may overlap
+	Path  string // the scope in the model and the operation whose value it holds first
+	Shape []int  // with the number of steps in front, if it holds all steps of a recurrence
+	Bytes int
+	// bytes from the start of the arena. Buffers that are needed at different times may overlap
+	Offset int
 	Result bool // it keeps its value until the next run
-	// First and Last are the numbers of the instructions that use it, in the order of Explain, those in loops not counted.
+	// First and Last are the numbers of the instructions that use it, in the order of Explain,
+	// those in loops not counted.
 	First, Last int
 }
 
@@ -26,7 +28,8 @@ func (m *Machine) Buffers() []Buffer {
 	}
 	var out []Buffer
 	for _, b := range m.program.Buffers() {
-		out = append(out, Buffer{Path: places(b.At), Shape: b.Type.Shape, Bytes: b.Bytes, Offset: b.Offset, Result: b.Result, First: b.First, Last: b.Last})
+		out = append(out, Buffer{Path: places(b.At), Shape: b.Type.Shape, Bytes: b.Bytes,
+			Offset: b.Offset, Result: b.Result, First: b.First, Last: b.Last})
 	}
 	return out
 }
@@ -37,12 +40,13 @@ func (b Buffer) String() string {
 	if b.Result {
 		kind = "  result"
 	}
-	return fmt.Sprintf("%12d B at %12d, instructions %d–%d%s  %s  %s", b.Bytes, b.Offset, b.First, b.Last, kind,
+	return fmt.Sprintf("%12d B at %12d, instructions %d–%d%s  %s  %s", b.Bytes, b.Offset, b.First,
+		b.Last, kind,
 		strings.Join(strings.Fields(fmt.Sprint(b.Shape)), ", "), b.Path)
 }
 
-// Arena is memory for the values of several machines that run one after another, such as those of a training window, of
-// evaluation and of single steps. It is as large as the largest of them needs.
+// Arena is memory for the values of several machines that run one after another, such as those of a
+// training window, of evaluation and of single steps. It is as large as the largest of them needs.
 type Arena struct{ arena vm.Arena }
 
 // NewArena is an empty arena, for the option In.
@@ -54,13 +58,14 @@ func (a *Arena) Memory() int { return a.arena.Bytes() }
 // ErrArenaInUse is what a run returns while another machine of the same arena runs.
 var ErrArenaInUse = vm.ErrArenaInUse
 
-// In has a machine keep its intermediate values in an arena that other machines use too. Its results stay its own. Of the
-// machines of one arena only one can run at a time: the others return ErrArenaInUse meanwhile.
+// In has a machine keep its intermediate values in an arena that other machines use too. Its
+// results stay its own. Of the machines of one arena only one can run at a time: the others return
+// ErrArenaInUse meanwhile.
 func In(a *Arena) Option { return func(c *config) { c.arena = &a.arena } }
 
 // ErrMemory is the error of Compile when a graph needs more than its MemoryLimit.
 var ErrMemory = plan.ErrMemory
 
-// MemoryLimit makes Compile fail with ErrMemory, before it allocates, if the machine's values need more than this many bytes.
-// See Memory for what is counted.
+// MemoryLimit makes Compile fail with ErrMemory, before it allocates, if the machine's values need
+// more than this many bytes. See Memory for what is counted.
 func MemoryLimit(bytes int) Option { return func(c *config) { c.limit = bytes } }

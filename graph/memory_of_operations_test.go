@@ -42,7 +42,10 @@ func (b base) Type() hm.Type {
 	return hm.NewFnType(append(make([]hm.Type, 0, 3), []hm.Type{t, t, t}[:b.arity+1]...)...)
 }
 
-func (b base) InferShape(in ...G.DimSizer) (tensor.Shape, error) { return in[0].(tensor.Shape), nil }
+func (b base) InferShape(in ...G.DimSizer) (tensor.Shape, error) {
+	return in[0].(tensor.Shape),
+		nil
+}
 
 func (b base) SymDiff(G.Nodes, *G.Node, *G.Node) (G.Nodes, error) {
 	return nil, errors.New("no derivative")
@@ -93,7 +96,8 @@ type squareDiffOp struct {
 }
 
 func (s squareDiffOp) Do(in ...G.Value) (G.Value, error) {
-	return mapped(in[0], func(i int, dy float64) float64 { return 2 * s.of.memory().x[i] * dy }), nil
+	return mapped(in[0], func(i int, dy float64) float64 { return 2 * s.of.memory().x[i] * dy }),
+		nil
 }
 
 type placeDiffOp struct {
@@ -110,10 +114,16 @@ func (s *placeDiffOp) Do(in ...G.Value) (G.Value, error) {
 func TestOperationsOfUsersWithState(t *testing.T) {
 	for _, shared := range []bool{false, true} {
 		for name, opts := range map[string]func(d *G.Node) []graph.Option{
-			"all":        func(*G.Node) []graph.Option { return nil },
-			"gradient":   func(d *G.Node) []graph.Option { return []graph.Option{graph.Keep(d)} },
-			"plain":      func(d *G.Node) []graph.Option { return []graph.Option{graph.Keep(d), graph.Plain()} },
-			"on workers": func(d *G.Node) []graph.Option { return []graph.Option{graph.Keep(d), graph.Workers(3)} },
+			"all":      func(*G.Node) []graph.Option { return nil },
+			"gradient": func(d *G.Node) []graph.Option { return []graph.Option{graph.Keep(d)} },
+			"plain": func(d *G.Node) []graph.Option {
+				return []graph.Option{graph.Keep(d),
+					graph.Plain()}
+			},
+			"on workers": func(d *G.Node) []graph.Option {
+				return []graph.Option{graph.Keep(d),
+					graph.Workers(3)}
+			},
 		} {
 			t.Run(fmt.Sprint(name, shared), func(t *testing.T) {
 				build := func(square func(x *G.Node) *G.Node) *G.Node {

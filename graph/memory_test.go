@@ -22,7 +22,8 @@ func values(t require.TestingT, m model) [][]float64 {
 	return out
 }
 
-// Machines of several sizes share an arena: it is as large as the largest, and results are those of machines of their own.
+// Machines of several sizes share an arena: it is as large as the largest, and results are those of
+// machines of their own.
 func TestSharedArena(t *testing.T) {
 	arena := graph.NewArena()
 	var models []model
@@ -33,7 +34,8 @@ func TestSharedArena(t *testing.T) {
 		m := training(t, "lstm", T, 4, 3, 5)
 		models = append(models, m)
 		want = append(want, m.outcome(t))
-		vm, err := graph.Compile(m.g.Expr(), graph.Keep(m.keep...), graph.ReuseValues(), graph.In(arena))
+		vm, err := graph.Compile(m.g.Expr(), graph.Keep(m.keep...), graph.ReuseValues(),
+			graph.In(arena))
 		require.NoError(t, err)
 		t.Cleanup(func() { vm.Close() })
 		machines = append(machines, vm)
@@ -64,7 +66,8 @@ func TestSharedArenaIsNotSharedAtOnce(t *testing.T) {
 	var machines []*graph.Machine
 	for i := range goroutines {
 		m := training(t, "gru", 2+i%5, 3, 4, 5)
-		vm, err := graph.Compile(m.g.Expr(), graph.Keep(m.keep...), graph.In(arena), graph.Workers(1+i%2))
+		vm, err := graph.Compile(m.g.Expr(), graph.Keep(m.keep...), graph.In(arena),
+			graph.Workers(1+i%2))
 		require.NoError(t, err)
 		t.Cleanup(func() { vm.Close() })
 		models, machines = append(models, m), append(machines, vm)
@@ -122,7 +125,10 @@ func equal(a, b [][]float64) bool {
 func TestMemoryLimit(t *testing.T) {
 	m := training(t, "lstm", 1<<14, 64, 1, 64) // 3 GB
 	var err error
-	n := memtest.Allocated(4<<20, func() { _, err = graph.Compile(m.g.Expr(), graph.Keep(m.keep...), graph.MemoryLimit(1<<30)) })
+	n := memtest.Allocated(4<<20, func() {
+		_,
+			err = graph.Compile(m.g.Expr(), graph.Keep(m.keep...), graph.MemoryLimit(1<<30))
+	})
 	require.ErrorContains(t, err, "graph.Compile: the values of the graph need ")
 	require.ErrorContains(t, err, "more than the limit of 1073741824")
 	require.Less(t, n, 4<<20)

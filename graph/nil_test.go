@@ -9,7 +9,8 @@ import (
 	"github.com/seqzoo/seqzoo/nodes"
 )
 
-// Options that are nil are errors, and a number of workers beyond all machines takes no memory for each.
+// Options that are nil are errors, and a number of workers beyond all machines takes no memory for
+// each.
 func TestOptionsBeyondUse(t *testing.T) {
 	g := nodes.NewGraph(nodes.Options{})
 	y := nodes.Tanh(g.Const(1))

@@ -97,14 +97,16 @@ type Pass = pass.Name
 
 // The passes, in the order of their names.
 const (
-	PassAccumulate = pass.Accumulate // products that are terms of a sum are added straight to another term
-	PassFuse       = pass.Fuse       // element-wise operations are computed in one pass over tiles
-	PassGates      = pass.Gates      // products read in slices become a product for each slice
-	PassHoist      = pass.Hoist      // products of inputs are taken out of loops
-	PassPack       = pass.Pack       // weights are laid out once for all products with them
-	PassPull       = pass.Pull       // element-wise operations go into the only loop that reads them
-	PassSkip       = pass.Skip       // rows of sequences that have ended are left out
-	PassSlice      = pass.Slice      // slices of element-wise results are taken of the operands
+	// products that are terms of a sum are added straight to another term
+	PassAccumulate = pass.Accumulate
+	PassFuse       = pass.Fuse  // element-wise operations are computed in one pass over tiles
+	PassGates      = pass.Gates // products read in slices become a product for each slice
+	PassHoist      = pass.Hoist // products of inputs are taken out of loops
+	PassPack       = pass.Pack  // weights are laid out once for all products with them
+	// element-wise operations go into the only loop that reads them
+	PassPull  = pass.Pull
+	PassSkip  = pass.Skip  // rows of sequences that have ended are left out
+	PassSlice = pass.Slice // slices of element-wise results are taken of the operands
 )
 
 // Without switches passes of the compiler off, for finding out what each does.

@@ -50,8 +50,10 @@ func requireSame(t require.TestingT, want, got [][]float64, tol float64, what st
 			top = max(top, math.Abs(v))
 		}
 		for k := range want[i] {
-			if math.Abs(want[i][k]-got[i][k]) > tol*top || math.IsNaN(got[i][k]) != math.IsNaN(want[i][k]) {
-				require.FailNow(t, "differs from the plain run", "%s: value %d, element %d: want %v, got %v", what, i, k, want[i][k], got[i][k])
+			if math.Abs(want[i][k]-got[i][k]) > tol*top ||
+				math.IsNaN(got[i][k]) != math.IsNaN(want[i][k]) {
+				require.FailNow(t, "differs from the plain run",
+					"%s: value %d, element %d: want %v, got %v", what, i, k, want[i][k], got[i][k])
 			}
 		}
 	}
@@ -64,7 +66,8 @@ func requireBits(t require.TestingT, want, got [][]float64, what string) {
 		require.Equal(t, len(want[i]), len(got[i]))
 		for k, w := range want[i] {
 			if g := got[i][k]; w != g && !(math.IsNaN(w) && math.IsNaN(g)) {
-				require.FailNow(t, "differs", "%s: value %d, element %d: want %v, got %v", what, i, k, w, g)
+				require.FailNow(t, "differs", "%s: value %d, element %d: want %v, got %v", what, i,
+					k, w, g)
 			}
 		}
 	}
@@ -88,11 +91,13 @@ func random(t require.TestingT, r *rand.Rand, n *nodes.Node) {
 }
 
 func bindInts(t require.TestingT, n *nodes.Node, v []int) {
-	require.NoError(t, gorgonia.Let(n.Gorgonia(), tensor.New(tensor.WithShape(n.Shape()...), tensor.WithBacking(v))))
+	require.NoError(t, gorgonia.Let(n.Gorgonia(), tensor.New(tensor.WithShape(n.Shape()...),
+		tensor.WithBacking(v))))
 }
 
-// simple is a cell of a user's own (SRU; Lei et al., 2018): all its products are of x, and the gates look at the last state element by
-// element, so that everything but a few products of elements can be taken out of the loop.
+// simple is a cell of a user's own (SRU; Lei et al., 2018): all its products are of x, and the
+// gates look at the last state element by element, so that everything but a few products of
+// elements can be taken out of the loop.
 type simple struct {
 	hidden     int
 	w, v, b, p *nodes.Param
@@ -109,10 +114,12 @@ func (c *simple) Step(x *nodes.Node, s cells.State) cells.State {
 	f := nodes.Sigmoid(nodes.Add(parts[1], nodes.Mul(m, v[0]), b[0]))
 	r := nodes.Sigmoid(nodes.Add(parts[2], nodes.Mul(m, v[1]), b[1]))
 	m = nodes.Add(nodes.Mul(f, m), nodes.Mul(nodes.OneMinus(f), parts[0]))
-	return cells.State{nodes.Add(nodes.Mul(r, m), nodes.Mul(nodes.OneMinus(r), nodes.MatMul(x, c.p))), m}
+	return cells.State{nodes.Add(nodes.Mul(r, m), nodes.Mul(nodes.OneMinus(r),
+		nodes.MatMul(x, c.p))), m}
 }
 
-// attentive reads the whole input at every step, weighted by how it fits its state: products of stacks, a softmax, sums.
+// attentive reads the whole input at every step, weighted by how it fits its state: products of
+// stacks, a softmax, sums.
 type attentive struct {
 	hidden int
 	memory *nodes.Node // [B, S, H]
@@ -134,13 +141,16 @@ func (a *attentive) Step(x *nodes.Node, s cells.State) cells.State {
 func draw(t *rapid.T) (model, string) {
 	size := rapid.SampledFrom([]int{1, 2, 3, 5, 7, 16, 17})
 	T, B, I, H := size.Draw(t, "T"), size.Draw(t, "B"), size.Draw(t, "I"), size.Draw(t, "H")
-	kind := rapid.SampledFrom([]string{"rnn", "relu", "gru", "gru before", "lstm", "lstm diagonal", "lstm full", "lstm coupled", "lstm projected",
+	kind := rapid.SampledFrom([]string{"rnn", "relu", "gru", "gru before", "lstm", "lstm diagonal",
+		"lstm full", "lstm coupled", "lstm projected",
 		"lstm norm", "lstm norm each", "mgu", "independent", "simple", "attentive"}).Draw(t, "cell")
 	layers := rapid.IntRange(1, 2).Draw(t, "layers")
 	bidirectional := rapid.Bool().Draw(t, "bidirectional")
 	o := unroll.Options{Reverse: rapid.Bool().Draw(t, "reverse")}
-	lengths, embed, zoneout, variational, final, given := rapid.Bool().Draw(t, "lengths"), rapid.Bool().Draw(t, "embed"),
-		rapid.Bool().Draw(t, "zoneout"), rapid.Bool().Draw(t, "variational"), rapid.Bool().Draw(t, "final"), rapid.Bool().Draw(t, "given state")
+	lengths, embed, zoneout, variational, final, given := rapid.Bool().Draw(t, "lengths"),
+		rapid.Bool().Draw(t, "embed"),
+		rapid.Bool().Draw(t, "zoneout"), rapid.Bool().Draw(t, "variational"),
+		rapid.Bool().Draw(t, "final"), rapid.Bool().Draw(t, "given state")
 	dtype := nodes.Float64
 	if rapid.Bool().Draw(t, "float32") {
 		dtype = nodes.Float32
@@ -150,7 +160,8 @@ func draw(t *rapid.T) (model, string) {
 	}
 	o.Recompute = rapid.SampledFrom([]int{0, 0, unroll.SqrtT, 1, 2, 3, 5}).Draw(t, "recompute")
 	r := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 1))
-	what := fmt.Sprintf("%s T=%d B=%d I=%d H=%d %v recompute=%d", kind, T, B, I, H, dtype, o.Recompute)
+	what := fmt.Sprintf("%s T=%d B=%d I=%d H=%d %v recompute=%d", kind, T, B, I, H, dtype,
+		o.Recompute)
 
 	var m model
 	require.NoError(t, nodes.Try(func() {
@@ -166,7 +177,8 @@ func draw(t *rapid.T) (model, string) {
 				v[i] = r.IntN(11)
 			}
 			bindInts(t, ids, v)
-			x = nodes.Embedding(store.Root().Param("E", nodes.Normal(0, 1), 11, I), ids, r.IntN(3)-1)
+			x = nodes.Embedding(store.Root().Param("E", nodes.Normal(0, 1), 11, I), ids,
+				r.IntN(3)-1)
 		} else {
 			x = g.Input("x", T, B, I)
 			random(t, r, x)
@@ -239,16 +251,19 @@ func newCell(s *nodes.Scope, kind string, in, hidden int, memory *nodes.Node) ce
 	case "relu":
 		return cells.NewRNN(s, cells.RNNConfig{In: in, Hidden: hidden, Activation: cells.ReLU})
 	case "gru", "gru before":
-		return cells.NewGRU(s, cells.GRUConfig{In: in, Hidden: hidden, ResetBefore: kind == "gru before"})
+		return cells.NewGRU(s, cells.GRUConfig{In: in, Hidden: hidden,
+			ResetBefore: kind == "gru before"})
 	case "mgu":
 		return owncells.NewMinimalGatedUnit(s, in, hidden)
 	case "independent":
 		return owncells.NewIndependent(s, in, hidden, nodes.Softplus)
 	case "simple":
-		return &simple{hidden, s.Param("W", nodes.Normal(0, 0.5), in, 3*hidden), s.Param("v", nodes.Normal(0, 0.5), 2*hidden),
+		return &simple{hidden, s.Param("W", nodes.Normal(0, 0.5), in, 3*hidden),
+			s.Param("v", nodes.Normal(0, 0.5), 2*hidden),
 			s.Param("b", nodes.Zeros(), 2*hidden), s.Param("W_p", nodes.Normal(0, 0.5), in, hidden)}
 	case "attentive":
-		return &attentive{hidden, memory, s.Param("W", nodes.Normal(0, 0.5), in, hidden), s.Param("U", nodes.Normal(0, 0.5), hidden, hidden)}
+		return &attentive{hidden, memory, s.Param("W", nodes.Normal(0, 0.5), in, hidden),
+			s.Param("U", nodes.Normal(0, 0.5), hidden, hidden)}
 	case "lstm diagonal":
 		l.Peephole = cells.Diagonal
 	case "lstm full":
@@ -271,18 +286,22 @@ func TestRecurrentModelsAgainstPlain(t *testing.T) {
 		tol := 1e-10
 		if m.g.Dtype() == nodes.Float32 {
 			if tol = 3e-4; strings.HasPrefix(what, "lstm norm") {
-				tol = 1e-2 // a normalisation of two numbers that are nearly equal magnifies rounding errors
+				// a normalisation of two numbers that are nearly equal magnifies rounding errors
+				tol = 1e-2
 			}
 		}
 		want := m.outcome(t, graph.Plain())
 		got := m.outcome(t, graph.Workers(1))
 		requireSame(t, want, got, tol, what)
-		share := rapid.SampledFrom([]graph.Sharing{graph.ShareAuto, graph.ShareRows, graph.ShareOperations}).Draw(t, "share")
+		share := rapid.SampledFrom([]graph.Sharing{graph.ShareAuto, graph.ShareRows,
+			graph.ShareOperations}).Draw(t, "share")
 		for _, n := range []int{2, 3} {
-			requireBits(t, got, m.outcome(t, graph.Workers(n), graph.Share(share), graph.ShareAll()), fmt.Sprintf("%s: %d workers", what, n))
+			requireBits(t, got, m.outcome(t, graph.Workers(n), graph.Share(share),
+				graph.ShareAll()), fmt.Sprintf("%s: %d workers", what, n))
 		}
 		off := rapid.SampledFrom(graph.Passes()).Draw(t, "off")
 		requireSame(t, want, m.outcome(t, graph.Without(off)), tol, what+" without "+string(off))
-		requireSame(t, want, m.outcome(t, graph.Without(graph.Passes()...)), tol, what+" without passes")
+		requireSame(t, want, m.outcome(t, graph.Without(graph.Passes()...)), tol,
+			what+" without passes")
 	})
 }

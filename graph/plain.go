@@ -10,7 +10,8 @@ import (
 	"github.com/seqzoo/seqzoo/internal/ops"
 )
 
-// plain runs a graph by the plain definition of every operation: slow, and what the engine is tested against.
+// plain runs a graph by the plain definition of every operation: slow, and what the engine is
+// tested against.
 type plain struct {
 	program *ops.Program
 	index   []int

@@ -19,18 +19,20 @@ type Profile struct {
 
 // Timing is the time of one instruction, or of several that have something in common.
 type Timing struct {
-	What   string        // the instruction, or what the several have in common
-	Path   string        // the scopes in the model that it computes for, and which operations
-	Time   time.Duration // in one run; in a loop, of all steps together
-	Flop   float64       // floating-point operations of matrix products in one run; 0 if it has none
-	Share  float64       // of the total
-	InLoop bool          // it runs once a step of the loop before it
+	What string        // the instruction, or what the several have in common
+	Path string        // the scopes in the model that it computes for, and which operations
+	Time time.Duration // in one run; in a loop, of all steps together
+	// floating-point operations of matrix products in one run; 0 if it has none
+	Flop   float64
+	Share  float64 // of the total
+	InLoop bool    // it runs once a step of the loop before it
 	loop   bool
 	depth  int
 	scopes string // those of Path alone
 }
 
-// Gflops is the achieved rate of matrix products, in 10⁹ floating-point operations a second; 0 if there are none.
+// Gflops is the achieved rate of matrix products, in 10⁹ floating-point operations a second; 0 if
+// there are none.
 func (t Timing) Gflops() float64 {
 	if t.Time <= 0 {
 		return 0
@@ -38,9 +40,10 @@ func (t Timing) Gflops() float64 {
 	return t.Flop / float64(t.Time.Nanoseconds())
 }
 
-// Profile runs the machine n times on one worker with a clock around every instruction, and keeps the shortest time of
-// each. That of an instruction in a loop is its shortest step times the number of steps: what it takes when nothing
-// disturbs it. What runs through the Do of an operation of Gorgonia's, or of a user's own, is "foreign" with its name.
+// Profile runs the machine n times on one worker with a clock around every instruction, and keeps
+// the shortest time of each. That of an instruction in a loop is its shortest step times the number
+// of steps: what it takes when nothing disturbs it. What runs through the Do of an operation of
+// Gorgonia's, or of a user's own, is "foreign" with its name.
 func (m *Machine) Profile(n int) (*Profile, error) {
 	if m.closed {
 		return nil, errors.New("graph: the machine is closed")
@@ -62,7 +65,8 @@ func newProfile(ts []vm.Timing) *Profile {
 			p.Total += t.Time
 		}
 		loop := i+1 < len(ts) && ts[i+1].Depth > t.Depth
-		p.Instructions = append(p.Instructions, Timing{What: t.What, Path: places(t.At), Time: t.Time, Flop: t.Flop,
+		p.Instructions = append(p.Instructions, Timing{What: t.What, Path: places(t.At),
+			Time: t.Time, Flop: t.Flop,
 			InLoop: t.Depth > 0, loop: loop, depth: t.Depth, scopes: scopes(t.At)})
 	}
 	p.share(p.Instructions)
@@ -75,7 +79,8 @@ func (p *Profile) share(ts []Timing) {
 	}
 }
 
-// places says what an instruction computes: "encoder/l0 step: MatMul, Add". Operations of one scope are listed after it.
+// places says what an instruction computes: "encoder/l0 step: MatMul, Add". Operations of one scope
+// are listed after it.
 func places(at []ops.Place) string {
 	var paths []string
 	names := map[string][]string{}
@@ -127,8 +132,8 @@ func scopes(at []ops.Place) string {
 	return strings.Join(out, "; ")
 }
 
-// ByKernel adds the times up by what kind of instruction it was: gemm, fused and so on, each foreign operation for
-// itself; the most expensive first.
+// ByKernel adds the times up by what kind of instruction it was: gemm, fused and so on, each
+// foreign operation for itself; the most expensive first.
 func (p *Profile) ByKernel() []Timing {
 	return p.by(func(t Timing) string {
 		if op, ok := strings.CutPrefix(t.What, "foreign "); ok {
@@ -148,8 +153,8 @@ func (p *Profile) ByKernel() []Timing {
 	})
 }
 
-// ByPath adds the times up by the scope in the model, such as "encoder/l0 step"; the most expensive first. What computes
-// for several scopes counts for all of them together.
+// ByPath adds the times up by the scope in the model, such as "encoder/l0 step"; the most expensive
+// first. What computes for several scopes counts for all of them together.
 func (p *Profile) ByPath() []Timing {
 	return p.by(func(t Timing) string { return t.scopes })
 }

@@ -17,7 +17,8 @@ import (
 	"github.com/seqzoo/seqzoo/internal/ops"
 )
 
-// gorgoniaIsWrong has the operations whose values Gorgonia's machine gets wrong, or of which it dies.
+// gorgoniaIsWrong has the operations whose values Gorgonia's machine gets wrong, or of which it
+// dies.
 var gorgoniaIsWrong = map[string]string{
 	"At(":             "it has no value on the machine",
 	"ByIndicesOpDiff": "it reads beyond its memory along the last axis, and the process ends",
@@ -31,7 +32,9 @@ var gorgoniaIsWrong = map[string]string{
 // wrongInGorgonia reports whether n is in the table. Sums and maxima are wrong of four axes alone.
 func wrongInGorgonia(n *G.Node, operands []*G.Node) bool {
 	for name := range gorgoniaIsWrong {
-		if strings.HasPrefix(n.Op().String(), name) && (!strings.HasSuffix(name, "[") && !strings.HasPrefix(name, "Σ") || operands[0].Dims() == 4) {
+		if strings.HasPrefix(n.Op().String(), name) &&
+			(!strings.HasSuffix(name, "[") && !strings.HasPrefix(name, "Σ") ||
+				operands[0].Dims() == 4) {
 			return true
 		}
 	}
@@ -45,7 +48,8 @@ func TestThirdOfFourAxes(t *testing.T) {
 	for i := range data {
 		data[i] = float64(i * i)
 	}
-	x := G.NewTensor(g, G.Float64, 4, G.WithShape(2, 3, 5, 4), G.WithName("x"), G.WithValue(dense(data, 2, 3, 5, 4)))
+	x := G.NewTensor(g, G.Float64, 4, G.WithShape(2, 3, 5, 4), G.WithName("x"),
+		G.WithValue(dense(data, 2, 3, 5, 4)))
 	sum, largest := G.Must(G.Sum(x, 2)), G.Must(G.Max(x, 2))
 	require.NoError(t, compiled(t, g).RunAll())
 	sums, maxima := make([]float64, 2*3*4), make([]float64, 2*3*4)
@@ -58,12 +62,13 @@ func TestThirdOfFourAxes(t *testing.T) {
 	require.Equal(t, maxima, largest.Value().Data())
 }
 
-// Random programs of Gorgonia's operations, run several times with other values in their inputs, have the values that
-// Gorgonia's machine reads, of all nodes, and gradients.
+// Random programs of Gorgonia's operations, run several times with other values in their inputs,
+// have the values that Gorgonia's machine reads, of all nodes, and gradients.
 func TestRandomPrograms(t *testing.T) {
 	log.SetOutput(io.Discard) // what GroupNorm's derivative prints
 	defer log.SetOutput(os.Stderr)
-	for dt, tolerance := range map[tensor.Dtype]float64{tensor.Float64: 1e-12, tensor.Float32: 1e-5} {
+	for dt, tolerance := range map[tensor.Dtype]float64{tensor.Float64: 1e-12,
+		tensor.Float32: 1e-5} {
 		t.Run(dt.String(), func(t *testing.T) {
 			compared := 0
 			rapid.Check(t, func(t *rapid.T) {
@@ -83,7 +88,9 @@ func TestRandomPrograms(t *testing.T) {
 					}
 				}
 				if _, err := gorgoniatest.Run(p.G); err != nil {
-					return // an operation refuses its operands; on Gorgonia's machine, some end the process
+					// an operation refuses its operands; on Gorgonia's machine, some end the
+					// process
+					return
 				}
 				values := make([]G.Value, len(nodes))
 				for i, n := range nodes {
@@ -91,7 +98,8 @@ func TestRandomPrograms(t *testing.T) {
 				}
 				tape := G.NewTapeMachine(p.G)
 				defer tape.Close()
-				vm, err := graph.Compile(p.G, graph.KeepAll(), graph.Workers(rapid.IntRange(1, 2).Draw(t, "workers")))
+				vm, err := graph.Compile(p.G, graph.KeepAll(),
+					graph.Workers(rapid.IntRange(1, 2).Draw(t, "workers")))
 				require.NoError(t, err)
 				defer vm.Close()
 				for run := range 3 {

@@ -18,10 +18,11 @@ import (
 	"github.com/seqzoo/seqzoo/unroll"
 )
 
-// deep is a step of training over a sequence of T steps, with dropout on the state, two layers, and sequences of several
-// lengths if they are wanted. It keeps the loss, the outputs, the gradients of x and of the first state, and how many of
-// those come before the gradients of the parameters.
-func deep(t require.TestingT, kind string, T, recompute int, dtype tensor.Dtype, lengths bool) (m model, exact int) {
+// deep is a step of training over a sequence of T steps, with dropout on the state, two layers, and
+// sequences of several lengths if they are wanted. It keeps the loss, the outputs, the gradients of
+// x and of the first state, and how many of those come before the gradients of the parameters.
+func deep(t require.TestingT, kind string, T, recompute int, dtype tensor.Dtype,
+	lengths bool) (m model, exact int) {
 	const B, I, H = 8, 5, 6
 	r := rand.New(rand.NewPCG(3, 4))
 	require.NoError(t, nodes.Try(func() {
@@ -42,7 +43,8 @@ func deep(t require.TestingT, kind string, T, recompute int, dtype tensor.Dtype,
 		layer := func(name string, in int) unroll.Layer {
 			return unroll.Over(cells.Variational{Cell: cells.Zoneout{Cell: newCell(store.Root().In("%s", name), kind, in, H, nil), Rates: []float64{0.2}}, Hidden: 0.3})
 		}
-		stack := unroll.Stack{Dropout: 0.25, Layers: []unroll.Layer{layer("l0", I), unroll.Bidirectional{Forward: layer("l1", H), Backward: layer("b1", H)}}}
+		stack := unroll.Stack{Dropout: 0.25, Layers: []unroll.Layer{layer("l0", I),
+			unroll.Bidirectional{Forward: layer("l1", H), Backward: layer("b1", H)}}}
 		var init cells.State
 		for i, p := range stack.Parts() {
 			s := m.g.Input(fmt.Sprintf("init %d", i), B, p.Width)
@@ -66,8 +68,8 @@ func deep(t require.TestingT, kind string, T, recompute int, dtype tensor.Dtype,
 	return m, exact
 }
 
-// Running steps again changes nothing: outputs, gradients of inputs and of states to the bit, those of parameters but for
-// the order in which their terms are added up.
+// Running steps again changes nothing: outputs, gradients of inputs and of states to the bit, those
+// of parameters but for the order in which their terms are added up.
 func TestRecompute(t *testing.T) {
 	for i, kind := range []string{"rnn", "gru", "lstm", "mgu", "lstm norm", "simple"} {
 		for j, T := range []int{1, 2, 23, 100} {
@@ -83,13 +85,15 @@ func TestRecompute(t *testing.T) {
 					if k == 0 {
 						continue
 					}
-					what := fmt.Sprintf("%s T=%d %v lengths=%t recompute=%d", kind, T, dtype, lengths, k)
+					what := fmt.Sprintf("%s T=%d %v lengths=%t recompute=%d", kind, T, dtype,
+						lengths, k)
 					again, _ := deep(t, kind, T, k, dtype, lengths)
 					got := again.outcome(t, graph.Workers(1))
 					requireSame(t, want[exact:], got[exact:], tol, what)
 					requireBits(t, want[:exact], got[:exact], what)
 					if k == unroll.SqrtT {
-						requireBits(t, got, again.outcome(t, graph.Workers(2), graph.ShareAll()), what+", 2 workers")
+						requireBits(t, got, again.outcome(t, graph.Workers(2), graph.ShareAll()),
+							what+", 2 workers")
 					}
 				}
 			}
@@ -97,7 +101,8 @@ func TestRecompute(t *testing.T) {
 	}
 }
 
-// The memory of a training step grows with √T, is known before the run, and is what the process uses.
+// The memory of a training step grows with √T, is known before the run, and is what the process
+// uses.
 func TestRecomputeMemory(t *testing.T) {
 	memory := func(T, recompute int) int {
 		m := recomputing(t, "lstm", T, 8, 16, 64, recompute)
@@ -109,13 +114,16 @@ func TestRecomputeMemory(t *testing.T) {
 		runtime.ReadMemStats(&before)
 		require.NoError(t, vm.RunAll())
 		runtime.ReadMemStats(&after)
-		require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(10_000), "a run allocates nothing")
+		require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(10_000),
+			"a run allocates nothing")
 		return vm.Memory()
 	}
 	all, some := memory(1000, 0), memory(1000, unroll.SqrtT)
-	t.Logf("LSTM, T=1000: %d bytes, with recomputation %d, %.1f times less", all, some, float64(all)/float64(some))
+	t.Logf("LSTM, T=1000: %d bytes, with recomputation %d, %.1f times less", all, some,
+		float64(all)/float64(some))
 	require.Greater(t, all, 3*some)
-	// Beside the outputs and the gradients of outputs and inputs, which are whole, what is left grows with √T.
+	// Beside the outputs and the gradients of outputs and inputs, which are whole, what is left
+	// grows with √T.
 	whole := func(T int) int { return 4 * T * 8 * (64 + 64 + 16) }
 	four := memory(4000, unroll.SqrtT)
 	require.Less(t, four-whole(4000), 5*(some-whole(1000))/2)
@@ -129,7 +137,8 @@ func recomputing(t require.TestingT, kind string, T, B, I, H, recompute int) mod
 		m.g = nodes.NewGraph(nodes.Options{})
 		x := m.g.Input("x", T, B, I)
 		random(t, rand.New(rand.NewPCG(1, 2)), x)
-		y := unroll.Over(newCell(store.Root(), kind, I, H, nil)).Unroll(x, nil, unroll.Options{Recompute: recompute}).Y()
+		y := unroll.Over(newCell(store.Root(), kind, I, H, nil)).Unroll(x, nil,
+			unroll.Options{Recompute: recompute}).Y()
 		loss := nodes.Mean(nodes.Square(y))
 		wrt := []nodes.Operand{x}
 		for _, p := range store.Params() {
@@ -164,8 +173,10 @@ func TestRecomputeErrorNamesTheStep(t *testing.T) {
 			v := make([]int, T*B)
 			v[bad*B+1] = 99
 			bindInts(t, ids, v)
-			cell := &embedded{store.Root().Param("E", nodes.Normal(0, 1), 5, 4), owncells.NewMinimalGatedUnit(store.Root(), 4, 6)}
-			y := unroll.Over(cell).Unroll(ids, nil, unroll.Options{Recompute: 3, Reverse: reverse}).Y()
+			cell := &embedded{store.Root().Param("E", nodes.Normal(0, 1), 5, 4),
+				owncells.NewMinimalGatedUnit(store.Root(), 4, 6)}
+			y := unroll.Over(cell).Unroll(ids, nil,
+				unroll.Options{Recompute: 3, Reverse: reverse}).Y()
 			for _, opts := range [][]graph.Option{nil, {graph.Without("hoist")}} {
 				vm, err := graph.Compile(g.Expr(), append(opts, graph.Keep(y.Gorgonia()))...)
 				require.NoError(t, err)
@@ -192,11 +203,13 @@ func TestRecomputeSeen(t *testing.T) {
 	for _, k := range p.ByKernel() {
 		flop += k.Flop
 	}
-	require.Equal(t, 3*forward+forward*9/11, flop, "forward, backward, and three segments of three steps once more")
+	require.Equal(t, 3*forward+forward*9/11, flop,
+		"forward, backward, and three segments of three steps once more")
 	bs := vm.Buffers()
 	for i, b := range bs {
 		for _, c := range bs[:i] {
-			apart := b.Offset+b.Bytes <= c.Offset || c.Offset+c.Bytes <= b.Offset || b.Last < c.First || c.Last < b.First
+			apart := b.Offset+b.Bytes <= c.Offset || c.Offset+c.Bytes <= b.Offset ||
+				b.Last < c.First || c.Last < b.First
 			require.True(t, apart, "%v\n%v", b, c)
 		}
 	}
@@ -209,7 +222,9 @@ func TestRecomputeSeen(t *testing.T) {
 func TestRecomputeMistake(t *testing.T) {
 	err := nodes.Try(func() {
 		g := nodes.NewGraph(nodes.Options{})
-		unroll.Over(owncells.NewMinimalGatedUnit(nodes.NewStore(nodes.Float32, 1).Root(), 2, 3)).Unroll(g.Input("x", 4, 1, 2), nil, unroll.Options{Recompute: -2})
+		unroll.Over(owncells.NewMinimalGatedUnit(nodes.NewStore(nodes.Float32, 1).Root(), 2,
+			3)).Unroll(g.Input("x", 4, 1, 2), nil, unroll.Options{Recompute: -2})
 	})
-	require.ErrorContains(t, err, "Recompute is -2: want the number of steps from one kept state to the next, 0 to keep all, or SqrtT")
+	require.ErrorContains(t, err,
+		"Recompute is -2: want the number of steps from one kept state to the next, 0 to keep all, or SqrtT")
 }

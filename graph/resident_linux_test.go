@@ -17,9 +17,10 @@ import (
 
 const residentEnv = "SEQZOO_TEST_RESIDENT"
 
-// inUse is the memory that the process has written to and needs, in bytes: what the kernel counts page by page (statm and
-// VmRSS are sums of counters that may lag behind, and count pages of the program's file too), without the free pages that Go's
-// runtime has not given back. On a busy machine it keeps some in the caches of processors that had no turn.
+// inUse is the memory that the process has written to and needs, in bytes: what the kernel counts
+// page by page (statm and VmRSS are sums of counters that may lag behind, and count pages of the
+// program's file too), without the free pages that Go's runtime has not given back. On a busy
+// machine it keeps some in the caches of processors that had no turn.
 func inUse(t require.TestingT) int {
 	for range 3 {
 		debug.FreeOSMemory()
@@ -38,19 +39,21 @@ func inUse(t require.TestingT) int {
 	return 0
 }
 
-// A fresh process has as much more memory in use after a training step as the plan says before it, within 5 %, or what the
-// runtime takes where that is more.
+// A fresh process has as much more memory in use after a training step as the plan says before it,
+// within 5 %, or what the runtime takes where that is more.
 func TestResidentMemory(t *testing.T) {
 	if s := os.Getenv(residentEnv); s != "" {
 		var kind string
 		var w workload
 		_, err := fmt.Sscan(s, &kind, &w.B, &w.T, &w.I, &w.H)
 		require.NoError(t, err)
-		small := training(t, kind, 400/w.B, w.B, w.I, w.H) // the scratch memory of products, which Memory does not count
+		// the scratch memory of products, which Memory does not count
+		small := training(t, kind, 400/w.B, w.B, w.I, w.H)
 		small.outcome(t, graph.Workers(1), graph.ReuseValues())
 		m := training(t, kind, w.T, w.B, w.I, w.H)
 		before := inUse(t)
-		vm, err := graph.Compile(m.g.Expr(), graph.Keep(m.keep...), graph.ReuseValues(), graph.Workers(1))
+		vm, err := graph.Compile(m.g.Expr(), graph.Keep(m.keep...), graph.ReuseValues(),
+			graph.Workers(1))
 		require.NoError(t, err)
 		planned := vm.Memory()
 		require.NoError(t, vm.RunAll())
@@ -63,22 +66,27 @@ func TestResidentMemory(t *testing.T) {
 	if _, err := os.Stat("/proc/self/smaps_rollup"); err != nil {
 		t.Skip("the kernel does not say what memory is in use: ", err)
 	}
-	if info, ok := debug.ReadBuildInfo(); ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"}) {
+	if info, ok := debug.ReadBuildInfo(); ok && slices.Contains(info.Settings,
+		debug.BuildSetting{Key: "-race", Value: "true"}) {
 		t.Skip("the race detector has memory of its own for every byte")
 	}
 	for _, w := range workloads {
 		for _, kind := range []string{"rnn", "gru", "lstm"} {
 			cmd := exec.Command(os.Args[0], "-test.run", "^TestResidentMemory$")
-			cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%s %d %d %d %d", residentEnv, kind, w.B, w.T, w.I, w.H))
+			cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%s %d %d %d %d", residentEnv, kind, w.B,
+				w.T, w.I, w.H))
 			out, err := cmd.CombinedOutput()
 			require.NoError(t, err, "%s", out)
 			var planned, took int
-			_, err = fmt.Sscanf(string(out[strings.Index(string(out), "memory "):]), "memory %d %d", &planned, &took)
+			_, err = fmt.Sscanf(string(out[strings.Index(string(out), "memory "):]), "memory %d %d",
+				&planned, &took)
 			require.NoError(t, err, "%s", out)
 			off := float64(took-planned) / float64(planned)
-			t.Logf("%-4s %-4s planned %6.2f MB, resident %+.1f %%", w.name, kind, float64(planned)/1e6, 100*off)
+			t.Logf("%-4s %-4s planned %6.2f MB, resident %+.1f %%", w.name, kind,
+				float64(planned)/1e6, 100*off)
 			const runtimes = 256 << 10 // bytes that Go's runtime takes and gives back on its own
-			require.InDelta(t, planned, took, max(0.05*float64(planned), runtimes), "%s %s", w.name, kind)
+			require.InDelta(t, planned, took, max(0.05*float64(planned), runtimes), "%s %s", w.name,
+				kind)
 		}
 	}
 }

@@ -59,12 +59,14 @@ func drawn(seed uint64, dt tensor.Dtype, shape ...int) *tensor.Dense {
 }
 
 func constantLike(n *G.Node, seed uint64) *G.Node {
-	return G.NewTensor(n.Graph(), n.Dtype(), n.Dims(), G.WithName(fmt.Sprintf("c%d", seed)), G.WithShape(n.Shape()...),
+	return G.NewTensor(n.Graph(), n.Dtype(), n.Dims(), G.WithName(fmt.Sprintf("c%d", seed)),
+		G.WithShape(n.Shape()...),
 		G.WithValue(drawn(seed, n.Dtype(), n.Shape()...)))
 }
 
 func input(g *G.ExprGraph, dt tensor.Dtype, name string, seed uint64, shape ...int) *G.Node {
-	return G.NewTensor(g, dt, len(shape), G.WithName(name), G.WithShape(shape...), G.WithValue(drawn(seed, dt, shape...)))
+	return G.NewTensor(g, dt, len(shape), G.WithName(name), G.WithShape(shape...),
+		G.WithValue(drawn(seed, dt, shape...)))
 }
 
 func batchNorm(t *testing.T, dt tensor.Dtype, shape ...int) (*stateful, *G.BatchNormOp) {
@@ -123,7 +125,8 @@ var statefuls = map[string]func(t *testing.T, dt tensor.Dtype) *stateful{
 		}
 		logits, err := G.LogSoftMax(s.x, 2)
 		require.NoError(t, err)
-		s.y, err = G.CTCLoss(logits, ints("targets", []int{1, 2, 3, 4, 2, 2}, 3, 2), ints("input lengths", []int{4, 4, 3}, 3),
+		s.y, err = G.CTCLoss(logits, ints("targets", []int{1, 2, 3, 4, 2, 2}, 3, 2),
+			ints("input lengths", []int{4, 4, 3}, 3),
 			ints("target lengths", []int{2, 2, 1}, 3), G.ReductionSum)
 		require.NoError(t, err)
 		s.cost, s.wrt = s.y, []*G.Node{s.x}
@@ -137,12 +140,14 @@ var statefuls = map[string]func(t *testing.T, dt tensor.Dtype) *stateful{
 // of Gorgonia's own machine in every run, whatever is asked for and on any number of workers.
 func TestOperationsWithState(t *testing.T) {
 	for name, build := range statefuls {
-		for dt, tolerance := range map[tensor.Dtype]float64{tensor.Float64: 1e-12, tensor.Float32: 1e-5} {
+		for dt, tolerance := range map[tensor.Dtype]float64{tensor.Float64: 1e-12,
+			tensor.Float32: 1e-5} {
 			for what, options := range map[string]func(s *stateful) []graph.Option{
 				"all":              func(*stateful) []graph.Option { return nil },
 				"derivatives only": func(s *stateful) []graph.Option { return []graph.Option{graph.Keep(s.derivatives()...)} },
 				"and values": func(s *stateful) []graph.Option {
-					return []graph.Option{graph.Also(append(s.derivatives(), s.y)...), graph.Workers(3)}
+					return []graph.Option{graph.Also(append(s.derivatives(), s.y)...),
+						graph.Workers(3)}
 				},
 			} {
 				t.Run(fmt.Sprint(name, "/", dt, "/", what), func(t *testing.T) {
@@ -170,13 +175,15 @@ func TestOperationsWithState(t *testing.T) {
 						reference.Reset()
 						require.NoError(t, vm.RunAll())
 						for i, n := range ours.derivatives() {
-							near(t, want[i], n.Value(), tolerance, fmt.Sprintf("run %d: derivative of %v", run, ours.wrt[i]))
+							near(t, want[i], n.Value(), tolerance,
+								fmt.Sprintf("run %d: derivative of %v", run, ours.wrt[i]))
 						}
 						if what != "derivatives only" {
 							near(t, want[len(want)-1], ours.cost.Value(), tolerance, "cost")
 						}
 						if ours.stats != nil {
-							for i, s := range ours.stats() { // a forward pass too many would move them
+							// a forward pass too many would move them
+							for i, s := range ours.stats() {
 								near(t, tape.stats()[i], s, tolerance, "statistics")
 							}
 						}
@@ -226,7 +233,8 @@ func TestBatchNormUnderALinearHead(t *testing.T) {
 		g := G.NewGraph()
 		x := input(g, dt, "x", 1, 8, 3)
 		ones := G.NewTensor(g, dt, 2, G.WithName("scale"), G.WithShape(8, 3), G.WithInit(G.Ones()))
-		zeros := G.NewTensor(g, dt, 2, G.WithName("bias"), G.WithShape(8, 3), G.WithInit(G.Zeroes()))
+		zeros := G.NewTensor(g, dt, 2, G.WithName("bias"), G.WithShape(8, 3),
+			G.WithInit(G.Zeroes()))
 		y, _, _, _, err := G.BatchNorm(x, ones, zeros, 0.9, 1e-5)
 		require.NoError(t, err)
 		_, err = G.Grad(G.Must(G.Mean(y)), x)
@@ -261,7 +269,8 @@ func TestTrainingModes(t *testing.T) {
 		require.NoError(t, tapeOp.SetTraining(training))
 		require.NoError(t, op.SetTraining(training))
 		if !training {
-			mean, variance := drawn(uint64(i), tensor.Float64, 3), tensor.New(tensor.WithBacking([]float64{0.5, 1, 2}))
+			mean, variance := drawn(uint64(i), tensor.Float64, 3),
+				tensor.New(tensor.WithBacking([]float64{0.5, 1, 2}))
 			require.NoError(t, tapeOp.SetStats(mean, variance))
 			require.NoError(t, op.SetStats(mean, variance))
 		}
@@ -305,7 +314,8 @@ func TestRandomNodesAreDrawnOnce(t *testing.T) {
 		}
 		r := G.GaussianRandomNode(g, tensor.Float64, 0, 1, 7)
 		a, b := G.Must(G.Add(r, r)), G.Must(G.Neg(r))
-		positive, negative := G.Must(G.Gt(r, G.NewConstant(0.0), false)), G.Must(G.Lt(r, G.NewConstant(0.0), false))
+		positive, negative := G.Must(G.Gt(r, G.NewConstant(0.0), false)),
+			G.Must(G.Lt(r, G.NewConstant(0.0), false))
 		vm, err := graph.Compile(g, graph.Also(r, a, b, positive, negative))
 		require.NoError(t, err)
 		defer vm.Close()
@@ -367,7 +377,8 @@ type normalised struct{ *owncells.MinimalGatedUnit }
 func (n normalised) Step(x *nodes.Node, s cells.State) cells.State {
 	g := x.Graph()
 	shape := x.Shape()
-	y, _, _, _, err := G.BatchNorm(x.Gorgonia(), g.Const(1, shape...).Gorgonia(), g.Zeros(shape...).Gorgonia(), 0.9, 1e-3)
+	y, _, _, _, err := G.BatchNorm(x.Gorgonia(), g.Const(1, shape...).Gorgonia(),
+		g.Zeros(shape...).Gorgonia(), 0.9, 1e-3)
 	if err != nil {
 		panic(err)
 	}

@@ -62,7 +62,8 @@ func TestCompileRunClose(t *testing.T) {
 		}
 	}
 	last := [3]int{heap(), descriptors(t), runtime.NumGoroutine()}
-	t.Logf("heap %d and %d bytes, descriptors %d and %d, goroutines %d and %d after 100 and 1000", first[0], last[0], first[1], last[1], first[2], last[2])
+	t.Logf("heap %d and %d bytes, descriptors %d and %d, goroutines %d and %d after 100 and 1000",
+		first[0], last[0], first[1], last[1], first[2], last[2])
 	require.Less(t, float64(last[0]), 1.01*float64(first[0]))
 	require.Equal(t, first[1], last[1])
 	require.LessOrEqual(t, last[2], first[2]+3, "workers that have not ended yet")
@@ -94,7 +95,8 @@ func TestSoak(t *testing.T) {
 		steps, interval = 20_000, 2_000
 	}
 	m := training(t, "gru", 3, 2, 3, 4)
-	vm, err := graph.Compile(m.g.Expr(), graph.Keep(m.keep...), graph.ReuseValues(), graph.Workers(1))
+	vm, err := graph.Compile(m.g.Expr(), graph.Keep(m.keep...), graph.ReuseValues(),
+		graph.Workers(1))
 	require.NoError(t, err)
 	defer vm.Close()
 	weights := m.g.Expr().ByName("W_hh")[0].Value().Data().([]float32)
@@ -123,9 +125,12 @@ func TestSoak(t *testing.T) {
 		seconds = append(seconds, cpu(t)-start)
 		runtime.GC() // what the readings themselves leave behind
 		rss = append(rss, resident(t))
-		require.Less(t, after.Mallocs-before.Mallocs, uint64(interval/100), "allocations in %d steps: the runtime's own few aside, there are none", interval)
+		require.Less(t, after.Mallocs-before.Mallocs, uint64(interval/100),
+			"allocations in %d steps: the runtime's own few aside, there are none", interval)
 	}
-	slope := 0.0 // least squares, bytes an interval, over the second half: in the first the runtime comes to touch its pages
+	// least squares, bytes an interval, over the second half: in the first the runtime comes to
+	// touch its pages
+	slope := 0.0
 	half := rss[len(rss)/2:]
 	n := float64(len(half))
 	for i, y := range half {
@@ -133,11 +138,13 @@ func TestSoak(t *testing.T) {
 	}
 	slope /= n * (n*n - 1) / 12
 	t.Logf("%d steps: resident memory grows by %.0f bytes in %d steps; %.3f s CPU for the first, %.3f s for the last", steps, slope, interval, seconds[0], seconds[len(seconds)-1])
-	require.Less(t, float64(after.HeapAlloc)-float64(first.HeapAlloc), float64(1024*steps/interval), "live memory")
+	require.Less(t, float64(after.HeapAlloc)-float64(first.HeapAlloc), float64(1024*steps/interval),
+		"live memory")
 	if *long { // in the short form the few pages that the runtime touches late would count too much
 		require.Less(t, slope, 1024.0, "resident memory")
 	}
-	require.Less(t, seconds[len(seconds)-1], 1.25*seconds[0], "on a machine that does other work at the time")
+	require.Less(t, seconds[len(seconds)-1], 1.25*seconds[0],
+		"on a machine that does other work at the time")
 }
 
 // Training gives the same bits with any number of workers, again and again, whatever GOMAXPROCS is.
@@ -146,7 +153,8 @@ func TestSameBits(t *testing.T) {
 	defer runtime.GOMAXPROCS(procs)
 	train := func(workers int) (hash uint64) {
 		m := training(t, "lstm", 9, 17, 5, 33)
-		vm, err := graph.Compile(m.g.Expr(), graph.Keep(m.keep...), graph.Workers(workers), graph.ShareAll())
+		vm, err := graph.Compile(m.g.Expr(), graph.Keep(m.keep...), graph.Workers(workers),
+			graph.ShareAll())
 		require.NoError(t, err)
 		defer vm.Close()
 		h := fnv.New64a()
@@ -154,7 +162,8 @@ func TestSameBits(t *testing.T) {
 			require.NoError(t, vm.RunAll())
 			fmt.Fprint(h, m.keep[0].Value())
 			for i, name := range []string{"W_ih", "W_hh", "b"} {
-				w, d := m.g.Expr().ByName(name)[0].Value().Data().([]float32), m.keep[2+i].Value().Data().([]float32)
+				w, d := m.g.Expr().ByName(name)[0].Value().Data().([]float32),
+					m.keep[2+i].Value().Data().([]float32)
 				for k := range w {
 					w[k] -= 0.1 * d[k]
 					fmt.Fprint(h, math.Float32bits(w[k]))
@@ -175,27 +184,31 @@ func TestSameBits(t *testing.T) {
 func TestMemoryForecast(t *testing.T) {
 	r := rand.New(rand.NewPCG(27, 27))
 	worst := 0.0
-	training(t, "lstm", 20, 32, 64, 128).outcome(t, graph.Workers(2)) // products have scratch memory, for all machines together
+	// products have scratch memory, for all machines together
+	training(t, "lstm", 20, 32, 64, 128).outcome(t, graph.Workers(2))
 	for i := range 20 {
 		kind := []string{"rnn", "gru", "lstm", "mgu"}[i%4]
 		T, B, I, H := 60+r.IntN(40), 24+r.IntN(24), 8+r.IntN(56), 64+r.IntN(64)
 		m := training(t, kind, T, B, I, H)
 		before := heap()
-		vm, err := graph.Compile(m.g.Expr(), graph.Keep(m.keep...), graph.ReuseValues(), graph.Workers(1+i%2))
+		vm, err := graph.Compile(m.g.Expr(), graph.Keep(m.keep...), graph.ReuseValues(),
+			graph.Workers(1+i%2))
 		require.NoError(t, err)
 		forecast := vm.Memory()
 		require.NoError(t, vm.RunAll())
 		took := heap() - before
 		off := float64(took-forecast) / float64(forecast)
 		worst = max(worst, math.Abs(off))
-		require.InDelta(t, 0, off, 0.05, "%s T=%d B=%d I=%d H=%d: forecast %d, took %d", kind, T, B, I, H, forecast, took)
+		require.InDelta(t, 0, off, 0.05, "%s T=%d B=%d I=%d H=%d: forecast %d, took %d", kind, T, B,
+			I, H, forecast, took)
 		runtime.KeepAlive(m)
 		require.NoError(t, vm.Close())
 	}
 	t.Logf("at most %.1f %% off", 100*worst)
 }
 
-// Any shapes build a model whose Scan, Expand and Gorgonia's machine agree, or are refused by a *BuildError.
+// Any shapes build a model whose Scan, Expand and Gorgonia's machine agree, or are refused by a
+// *BuildError.
 func TestShapeFuzz(t *testing.T) {
 	trials := 150
 	if *long {
@@ -208,14 +221,16 @@ func TestShapeFuzz(t *testing.T) {
 	for seed := range trials {
 		r := rand.New(rand.NewPCG(uint64(seed), 10))
 		size := func() int { return 1 + r.IntN(17) }
-		kind := []string{"rnn", "relu", "gru", "gru before", "lstm", "lstm diagonal", "lstm full", "lstm coupled", "lstm projected", "lstm norm",
+		kind := []string{"rnn", "relu", "gru", "gru before", "lstm", "lstm diagonal", "lstm full",
+			"lstm coupled", "lstm projected", "lstm norm",
 			"mgu"}[r.IntN(11)]
 		T, B, I, H := 1+r.IntN(6), size(), size(), size()
 		dtype, tol := nodes.Float64, 1e-10
 		if r.IntN(2) == 0 {
 			dtype, tol = nodes.Float32, 1e-4
 			if kind == "lstm norm" {
-				tol = 1e-2 // a normalisation of numbers that are nearly equal magnifies rounding errors
+				// a normalisation of numbers that are nearly equal magnifies rounding errors
+				tol = 1e-2
 			}
 		}
 		what := fmt.Sprintf("seed %d: %s T=%d B=%d I=%d H=%d %v", seed, kind, T, B, I, H, dtype)

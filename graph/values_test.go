@@ -10,7 +10,8 @@ import (
 	"github.com/seqzoo/seqzoo/graph"
 )
 
-// quadratic is Σ (w·x)² with its gradient in w, of n elements; v of a second scalar parameter is added.
+// quadratic is Σ (w·x)² with its gradient in w, of n elements; v of a second scalar parameter is
+// added.
 type quadratic struct {
 	g            *G.ExprGraph
 	x, w, s      *G.Node
@@ -22,8 +23,10 @@ type quadratic struct {
 
 func newQuadratic(t *testing.T) *quadratic {
 	q := &quadratic{g: G.NewGraph(), wBack: []float64{1, 2}, xBack: []float64{1, 1}}
-	q.x = G.NewVector(q.g, G.Float64, G.WithShape(2), G.WithName("x"), G.WithValue(dense(q.xBack, 2)))
-	q.w = G.NewVector(q.g, G.Float64, G.WithShape(2), G.WithName("w"), G.WithValue(dense(q.wBack, 2)))
+	q.x = G.NewVector(q.g, G.Float64, G.WithShape(2), G.WithName("x"),
+		G.WithValue(dense(q.xBack, 2)))
+	q.w = G.NewVector(q.g, G.Float64, G.WithShape(2), G.WithName("w"),
+		G.WithValue(dense(q.wBack, 2)))
 	q.s = G.NewScalar(q.g, G.Float64, G.WithName("s"), G.WithValue(1.0))
 	q.y = G.Must(G.HadamardProd(q.w, q.x))
 	q.cost = G.Must(G.Add(G.Must(G.Sum(G.Must(G.Square(q.y)))), G.Must(G.Square(q.s))))
@@ -44,7 +47,8 @@ func grad(t *testing.T, n *G.Node) G.Value {
 
 // What runs leave is theirs: values and gradients that a program collects stay what they were.
 func TestValuesOutliveTheNextRun(t *testing.T) {
-	for name, opts := range map[string][]graph.Option{"": nil, "all": {graph.KeepAll()}, "plain": {graph.Plain(), graph.KeepAll()}} {
+	for name, opts := range map[string][]graph.Option{"": nil, "all": {graph.KeepAll()},
+		"plain": {graph.Plain(), graph.KeepAll()}} {
 		t.Run(name, func(t *testing.T) {
 			q := newQuadratic(t)
 			vm := compiled(t, q.g, append(opts, graph.Also(q.y))...)
@@ -54,7 +58,8 @@ func TestValuesOutliveTheNextRun(t *testing.T) {
 				q.xBack[0] = float64(i + 1)
 				require.NoError(t, vm.RunAll())
 				vm.Reset()
-				ys, costs, ws, ss = append(ys, q.y.Value()), append(costs, q.cost.Value()), append(ws, grad(t, q.w)), append(ss, grad(t, q.s))
+				ys, costs, ws, ss = append(ys, q.y.Value()), append(costs, q.cost.Value()),
+					append(ws, grad(t, q.w)), append(ss, grad(t, q.s))
 				ds, dss = append(ds, q.derivs[0].Value()), append(dss, q.derivs[1].Value())
 			}
 			for i := range 3 {
@@ -74,8 +79,10 @@ func TestValuesOutliveTheNextRun(t *testing.T) {
 func TestResultsAsInputs(t *testing.T) {
 	build := func() (x, y *G.Node) {
 		g := G.NewGraph()
-		x = G.NewVector(g, G.Float64, G.WithShape(3), G.WithName("x"), G.WithValue(dense([]float64{1, 2, 3}, 3)))
-		turn := G.NewMatrix(g, G.Float64, G.WithShape(3, 3), G.WithName("turn"), G.WithValue(dense([]float64{0, 1, 0, 0, 0, 1, 1, 0, 0}, 3, 3)))
+		x = G.NewVector(g, G.Float64, G.WithShape(3), G.WithName("x"),
+			G.WithValue(dense([]float64{1, 2, 3}, 3)))
+		turn := G.NewMatrix(g, G.Float64, G.WithShape(3, 3), G.WithName("turn"),
+			G.WithValue(dense([]float64{0, 1, 0, 0, 0, 1, 1, 0, 0}, 3, 3)))
 		return x, G.Must(G.Mul(turn, x))
 	}
 	x, y := build()
@@ -90,7 +97,8 @@ func TestResultsAsInputs(t *testing.T) {
 	vm = compiled(t, x.Graph(), graph.ReuseValues())
 	require.NoError(t, vm.RunAll())
 	require.NoError(t, G.Let(x, y.Value())) // the memory that the run writes to
-	require.ErrorContains(t, vm.RunAll(), `input "x" is bound to memory of the machine's own results`)
+	require.ErrorContains(t, vm.RunAll(),
+		`input "x" is bound to memory of the machine's own results`)
 	view, err := y.Value().(*tensor.Dense).Slice(tensor.S(0, 3))
 	require.NoError(t, err)
 	require.NoError(t, G.Let(x, view))
@@ -206,9 +214,16 @@ func TestAddGradients(t *testing.T) {
 		}
 		return out
 	}
-	want := run(func(q *quadratic) G.VM { return G.NewTapeMachine(q.g, G.BindDualValues(q.w, q.s)) })
-	for _, opts := range [][]graph.Option{nil, {graph.ReuseValues()}, {graph.Plain()}, {graph.KeepAll()}} {
-		got := run(func(q *quadratic) G.VM { return compiled(t, q.g, append(opts, graph.AddGradients())...) })
+	want := run(func(q *quadratic) G.VM {
+		return G.NewTapeMachine(q.g,
+			G.BindDualValues(q.w, q.s))
+	})
+	for _, opts := range [][]graph.Option{nil, {graph.ReuseValues()}, {graph.Plain()},
+		{graph.KeepAll()}} {
+		got := run(func(q *quadratic) G.VM {
+			return compiled(t, q.g,
+				append(opts, graph.AddGradients())...)
+		})
 		require.Equal(t, want, got)
 	}
 	assigned := run(func(q *quadratic) G.VM { return compiled(t, q.g) })
@@ -228,9 +243,11 @@ func TestReadAnew(t *testing.T) {
 }
 
 func TestKeepAll(t *testing.T) {
-	t.Run("merged", func(t *testing.T) { // the mean is made of the sum; other nodes equal one another
+	// the mean is made of the sum; other nodes equal one another
+	t.Run("merged", func(t *testing.T) {
 		g := G.NewGraph()
-		x := G.NewMatrix(g, G.Float64, G.WithShape(2, 2), G.WithName("x"), G.WithValue(dense([]float64{1, 2, 3, 4}, 2, 2)))
+		x := G.NewMatrix(g, G.Float64, G.WithShape(2, 2), G.WithName("x"),
+			G.WithValue(dense([]float64{1, 2, 3, 4}, 2, 2)))
 		sum, mean := G.Must(G.Sum(x)), G.Must(G.Mean(x))
 		twice, same := G.Must(G.Transpose(G.Must(G.Transpose(x)))), G.Must(G.Neg(G.Must(G.Neg(x))))
 		flat := G.Must(G.Reshape(x, tensor.Shape{4}))
@@ -262,7 +279,8 @@ func TestKeepAll(t *testing.T) {
 		require.Contains(t, vm.Warnings()[0], "gorgonia.Grad was called for ")
 		require.NoError(t, vm.RunAll())
 		// The second derivative is 12. Of the sum that it is, the second Grad gives one term.
-		require.Equal(t, []any{8.0, 12.0, 6.0}, []any{y.Value().Data(), first.Value().Data(), second.Value().Data()})
+		require.Equal(t, []any{8.0, 12.0, 6.0}, []any{y.Value().Data(), first.Value().Data(),
+			second.Value().Data()})
 	})
 	t.Run("gradients of inner nodes", func(t *testing.T) {
 		q := newQuadratic(t)
@@ -296,7 +314,8 @@ func TestLetAndSet(t *testing.T) {
 	require.ErrorContains(t, vm.Let(q.y, dense([]float64{3, 4}, 2)), "non input node")
 	require.ErrorContains(t, vm.Set(q.x, q.y), "has no value")
 	other := G.NewVector(G.NewGraph(), G.Float64, G.WithShape(2), G.WithName("other"))
-	require.ErrorContains(t, vm.Let(other, dense([]float64{3, 4}, 2)), "not a node of the machine's graph")
+	require.ErrorContains(t, vm.Let(other, dense([]float64{3, 4}, 2)),
+		"not a node of the machine's graph")
 	require.ErrorContains(t, vm.Let(nil, 1.0), "nil")
 	require.ErrorContains(t, vm.Set(q.x, other), "not a node of the machine's graph")
 	require.ErrorContains(t, vm.Set(other, q.x), "not a node of the machine's graph")
@@ -310,8 +329,8 @@ func TestLetAndSet(t *testing.T) {
 	require.Equal(t, []float64{3, 4}, q.x.Value().Data())
 }
 
-// An id beyond the table takes its first row, and gives it its gradient, as on Gorgonia's machine; one before it, of which
-// Gorgonia's dies, is an error.
+// An id beyond the table takes its first row, and gives it its gradient, as on Gorgonia's machine;
+// one before it, of which Gorgonia's dies, is an error.
 func TestIdsBeyondTheTable(t *testing.T) {
 	build := func(ids []int, axis int, shape ...int) (table, y *G.Node) {
 		g := G.NewGraph()
@@ -333,17 +352,20 @@ func TestIdsBeyondTheTable(t *testing.T) {
 		vm := compiled(t, y.Graph(), graph.KeepAll())
 		require.NoError(t, vm.RunAll())
 		require.Equal(t, want, y.Value().Data())
-		require.Equal(t, [][]float64{{6, 12, 6, 8, 0, 0, 14, 16}, {6, 4, 0, 8, 30, 12, 0, 16}}[axis], grad(t, table).Data())
+		require.Equal(t, [][]float64{{6, 12, 6, 8, 0, 0, 14, 16},
+			{6, 4, 0, 8, 30, 12, 0, 16}}[axis], grad(t, table).Data())
 
 		_, y = build([]int{0, -1}, axis, shape...)
 		require.ErrorContains(t, compiled(t, y.Graph()).RunAll(), "outside 0 … 3")
 	}
 }
 
-// What runs outside of the program is in its listing and its profile, under the name of the operation.
+// What runs outside of the program is in its listing and its profile, under the name of the
+// operation.
 func TestForeignOperationsAreListed(t *testing.T) {
 	g := G.NewGraph()
-	x := G.NewVector(g, G.Float64, G.WithShape(3), G.WithName("x"), G.WithValue(dense([]float64{1, 2, 3}, 3)))
+	x := G.NewVector(g, G.Float64, G.WithShape(3), G.WithName("x"),
+		G.WithValue(dense([]float64{1, 2, 3}, 3)))
 	less := G.Must(G.Lt(G.Must(G.Square(x)), x, false)) // booleans
 	diagonal := G.Must(G.DiagFlat(G.Must(G.Exp(x))))
 	vm := compiled(t, g)
@@ -365,12 +387,15 @@ func TestForeignOperationsAreListed(t *testing.T) {
 	}
 }
 
-// The product of two vectors is a scalar node whose value, in Gorgonia, is a scalar for Mul and a vector for Tensordot.
+// The product of two vectors is a scalar node whose value, in Gorgonia, is a scalar for Mul and a
+// vector for Tensordot.
 func TestScalarOfTwoVectors(t *testing.T) {
 	build := func() (mul, dot *G.Node, read *G.Value) {
 		g := G.NewGraph()
-		a := G.NewVector(g, G.Float64, G.WithShape(3), G.WithName("a"), G.WithValue(dense([]float64{1, 2, 3}, 3)))
-		b := G.NewVector(g, G.Float64, G.WithShape(3), G.WithName("b"), G.WithValue(dense([]float64{1, 2, 4}, 3)))
+		a := G.NewVector(g, G.Float64, G.WithShape(3), G.WithName("a"),
+			G.WithValue(dense([]float64{1, 2, 3}, 3)))
+		b := G.NewVector(g, G.Float64, G.WithShape(3), G.WithName("b"),
+			G.WithValue(dense([]float64{1, 2, 4}, 3)))
 		mul, dot = G.Must(G.Mul(a, b)), G.Must(G.Tensordot([]int{0}, []int{0}, a, b))
 		read = new(G.Value)
 		G.Read(dot, read)

@@ -13,27 +13,30 @@ import (
 	"github.com/seqzoo/seqzoo/internal/ops"
 )
 
-// Watch has every run examine its results. If one is not finite, the run returns a *NotFinite, which names the operation
-// that the first NaN or infinity came from: it is found by running the graph once more, by its plain definitions. What is
-// not finite on the way, but leaves no trace in the results, such as a saturated sigmoid or what a mask leaves out, is
-// no error; Machine.Check finds that too.
+// Watch has every run examine its results. If one is not finite, the run returns a *NotFinite,
+// which names the operation that the first NaN or infinity came from: it is found by running the
+// graph once more, by its plain definitions. What is not finite on the way, but leaves no trace in
+// the results, such as a saturated sigmoid or what a mask leaves out, is no error; Machine.Check
+// finds that too.
 //
-// The results are still delivered. Their examination costs one addition for each of their elements; without Watch, a run
-// does nothing of the kind.
+// The results are still delivered. Their examination costs one addition for each of their elements;
+// without Watch, a run does nothing of the kind.
 func Watch() Option { return func(c *config) { c.watch = true } }
 
 // NotFinite is where the first value that is not finite came from.
 type NotFinite struct {
-	Node      *gorgonia.Node // in a recurrence, a node of the step's own graph
-	Path      string         // scope in the model, such as "encoder/l0 step"; empty if the model has none there
-	Operation string         // public name, such as "Sigmoid"; "input x" if it was given
-	Gradient  bool           // it belongs to the gradient of that operation
-	Steps     []int          // times of the recurrences that it lies in, the outermost first; empty outside of them
-	Backward  bool           // it came up on the way back through a recurrence
-	Index     []int          // of the first element that is not finite
-	Value     float64        // NaN or an infinity
-	Text      string         // the expression, down to the third operation
-	Operands  []string       // each with the range of its elements
+	Node *gorgonia.Node // in a recurrence, a node of the step's own graph
+	// scope in the model, such as "encoder/l0 step"; empty if the model has none there
+	Path      string
+	Operation string // public name, such as "Sigmoid"; "input x" if it was given
+	Gradient  bool   // it belongs to the gradient of that operation
+	// times of the recurrences that it lies in, the outermost first; empty outside of them
+	Steps    []int
+	Backward bool     // it came up on the way back through a recurrence
+	Index    []int    // of the first element that is not finite
+	Value    float64  // NaN or an infinity
+	Text     string   // the expression, down to the third operation
+	Operands []string // each with the range of its elements
 }
 
 // Step is the time in the innermost recurrence, −1 outside of all.
@@ -61,9 +64,9 @@ func (e *NotFinite) Error() string {
 // Unwrap makes it a train.ErrNotFinite and a zoo.ErrNotFinite.
 func (e *NotFinite) Unwrap() error { return check.ErrNotFinite }
 
-// Check runs the graph by its plain definitions on the values that its inputs have now, and returns a *NotFinite if any
-// value on the way to the machine's results is not finite, the first of them, or nil. It is as slow as Plain, and leaves
-// the results of the last run as they are.
+// Check runs the graph by its plain definitions on the values that its inputs have now, and returns
+// a *NotFinite if any value on the way to the machine's results is not finite, the first of them,
+// or nil. It is as slow as Plain, and leaves the results of the last run as they are.
 func (m *Machine) Check() error {
 	if m.closed {
 		return fmt.Errorf("graph: the machine is closed")
@@ -89,7 +92,8 @@ func (m *Machine) watch() error {
 			return err
 		}
 		if found == nil {
-			return check.Kind(check.ErrNotFinite, fmt.Errorf("%v is not finite, but it is if the graph is run by its plain definitions: it overflows by a hair", ops.PlaceOf(n)))
+			return check.Kind(check.ErrNotFinite,
+				fmt.Errorf("%v is not finite, but it is if the graph is run by its plain definitions: it overflows by a hair", ops.PlaceOf(n)))
 		}
 		return found
 	}
@@ -130,7 +134,8 @@ func (m *Machine) locate() (*NotFinite, error) {
 
 func notFinite(a *ops.Anomaly) *NotFinite {
 	at := ops.PlaceOf(a.Node)
-	e := &NotFinite{Node: a.Node, Path: at.Path, Operation: at.Name, Gradient: at.Grad, Steps: slices.Clone(a.Steps), Backward: a.Backward,
+	e := &NotFinite{Node: a.Node, Path: at.Path, Operation: at.Name, Gradient: at.Grad,
+		Steps: slices.Clone(a.Steps), Backward: a.Backward,
 		Index: a.Index, Value: a.Value, Text: ops.Expression(a.Node, 3)}
 	for _, r := range a.Operands {
 		s := ops.Expression(r.Node, 1)

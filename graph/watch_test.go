@@ -16,8 +16,8 @@ import (
 	"github.com/seqzoo/seqzoo/unroll"
 )
 
-// poisoned is an LSTM whose input carries a number for each gate beside its features. Every gate is multiplied by a
-// function of its own of that number, whose value at 1 is 1.
+// poisoned is an LSTM whose input carries a number for each gate beside its features. Every gate is
+// multiplied by a function of its own of that number, whose value at 1 is 1.
 type poisoned struct {
 	in, hidden int
 	w, u       *nodes.Param
@@ -40,16 +40,19 @@ var gates = []struct {
 
 func (c *poisoned) Step(x *nodes.Node, s cells.State) cells.State {
 	h, m := s[0], s[1]
-	a := nodes.Split(nodes.Add(nodes.MatMul(nodes.Slice(x, 1, 0, c.in), c.w), nodes.MatMul(h, c.u)), 4, -1)
+	a := nodes.Split(nodes.Add(nodes.MatMul(nodes.Slice(x, 1, 0, c.in), c.w), nodes.MatMul(h, c.u)),
+		4, -1)
 	gate := func(k int, y *nodes.Node) *nodes.Node {
 		return nodes.Mul(y, gates[k].fn(nodes.Slice(x, 1, c.in+k, c.in+k+1)))
 	}
-	i, f, g, o := gate(0, nodes.Sigmoid(a[0])), gate(1, nodes.Sigmoid(a[1])), gate(2, nodes.Tanh(a[2])), gate(3, nodes.Sigmoid(a[3]))
+	i, f, g, o := gate(0, nodes.Sigmoid(a[0])), gate(1, nodes.Sigmoid(a[1])),
+		gate(2, nodes.Tanh(a[2])), gate(3, nodes.Sigmoid(a[3]))
 	m = nodes.Add(nodes.Mul(f, m), nodes.Mul(i, g))
 	return cells.State{nodes.Mul(o, nodes.Tanh(m)), m}
 }
 
-// NaN and infinities that come up in one gate of one layer at one step are named: layer, operation and step.
+// NaN and infinities that come up in one gate of one layer at one step are named: layer, operation
+// and step.
 func TestWatchNamesTheFirst(t *testing.T) {
 	const T, B, I, H, layers = 9, 3, 4, 5, 2
 	var m model
@@ -65,7 +68,8 @@ func TestWatchNamesTheFirst(t *testing.T) {
 			poison[l] = m.g.Input(fmt.Sprintf("poison %d", l), T, B, len(gates))
 			wrt = append(wrt, poison[l])
 			s := store.Root().In("l%d", l)
-			c := &poisoned{y.Dim(-1), H, s.Param("W", nodes.Normal(0, 0.5), y.Dim(-1), 4*H), s.Param("U", nodes.Normal(0, 0.5), H, 4*H)}
+			c := &poisoned{y.Dim(-1), H, s.Param("W", nodes.Normal(0, 0.5), y.Dim(-1), 4*H),
+				s.Param("U", nodes.Normal(0, 0.5), H, 4*H)}
 			r := unroll.Over(c).Unroll(nodes.Concat(-1, y, poison[l]), nil, unroll.Options{})
 			y = r.Y()
 			for _, s := range r.Final() {
@@ -109,7 +113,8 @@ func TestWatchNamesTheFirst(t *testing.T) {
 		}
 		*p = bad
 		err := vm.RunAll()
-		where := fmt.Sprintf("trial %d: layer %d, %s at step %d, given %v: %v", trial, l, gates[k].name, at, bad, err)
+		where := fmt.Sprintf("trial %d: layer %d, %s at step %d, given %v: %v", trial, l,
+			gates[k].name, at, bad, err)
 		var found *graph.NotFinite
 		require.True(t, errors.As(err, &found), where)
 		require.Equal(t, fmt.Sprintf("l%d step", l), found.Path, where)
@@ -170,8 +175,10 @@ func TestWatchNamesOverflow(t *testing.T) {
 // What leaves no trace in the results is for Check alone.
 func TestCheckFindsWhatVanishes(t *testing.T) {
 	g := gorgonia.NewGraph()
-	x := gorgonia.NewVector(g, gorgonia.Float64, gorgonia.WithShape(2), gorgonia.WithName("x"), gorgonia.WithValue(dense([]float64{1, 1e308}, 2)))
-	y := gorgonia.Must(gorgonia.Sum(gorgonia.Must(gorgonia.Sigmoid(gorgonia.Must(gorgonia.Add(x, x))))))
+	x := gorgonia.NewVector(g, gorgonia.Float64, gorgonia.WithShape(2), gorgonia.WithName("x"),
+		gorgonia.WithValue(dense([]float64{1, 1e308}, 2)))
+	y := gorgonia.Must(gorgonia.Sum(gorgonia.Must(gorgonia.Sigmoid(gorgonia.Must(gorgonia.Add(x,
+		x))))))
 	vm := compiled(t, g, graph.Keep(y), graph.Watch())
 	require.NoError(t, vm.RunAll())
 	var found *graph.NotFinite

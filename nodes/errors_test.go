@@ -31,9 +31,18 @@ func TestMistakes(t *testing.T) {
 	var none *nodes.Node
 	for want, build := range map[string]func(){
 		// shapes
-		"Add: x is [2, 3], y is [4]: " + nodot:                                                            func() { nodes.Add(x, y) },
-		"Mul: x is [2, 3], tanh(…) is [4]: " + nodot:                                                      func() { nodes.Mul(x, nodes.Tanh(y)) },
-		"Select: s is [], x is [2, 3], y is [4]: " + nodot:                                                func() { nodes.Select(s, x, y) },
+		"Add: x is [2, 3], y is [4]: " +
+			nodot: func() {
+			nodes.Add(x,
+				y)
+		},
+		"Mul: x is [2, 3], tanh(…) is [4]: " +
+			nodot: func() {
+			nodes.Mul(x,
+				nodes.Tanh(y))
+		},
+		"Select: s is [], x is [2, 3], y is [4]: " +
+			nodot: func() { nodes.Select(s, x, y) },
 		"MatMul: v is [5], x is [2, 3]: want two matrices; a vector is a matrix of one row or one column": func() { nodes.MatMul(v, x) },
 		"decoder: MatMul: seq is [6, 2, 5], W is [3, 7]: inner dimensions 5 and 3 differ: to fit the second operand, the first must be [6, 2, 3]": func() {
 			nodes.MatMul(seq, w)
@@ -44,7 +53,8 @@ func TestMistakes(t *testing.T) {
 		"MatMul: x is [2, 3], seq is [6, 2, 5]: inner dimensions 3 and 2 differ: to fit the second operand, the first must be [2, 2]": func() { nodes.MatMul(x, seq) },
 		"MatMul: transpose(…) is [3, 2], seq is [6, 2, 5]: want two matrices, or two stacks [N, rows, columns] of matrices":           func() { nodes.MatMul(nodes.Transpose(x), seq) },
 		"MatMul: reshape(…) is [3, 5, 4], reshape(…) is [4, 4, 3]: stacks of 3 and 4 matrices: want as many": func() {
-			nodes.MatMul(nodes.Reshape(g.Input("60", 60), 3, 5, 4), nodes.Reshape(g.Input("48", 48), 4, 4, 3))
+			nodes.MatMul(nodes.Reshape(g.Input("60", 60), 3, 5, 4),
+				nodes.Reshape(g.Input("48", 48), 4, 4, 3))
 		},
 		"Reshape: x is [2, 3]: 6 elements do not fill [4, 2], which has 8":                                  func() { nodes.Reshape(x, 4, 2) },
 		"Reshape: x is [2, 3]: no size in place of −1 makes [4, -1] of its 6 elements":                      func() { nodes.Reshape(x, 4, -1) },
@@ -135,21 +145,42 @@ func TestMistakes(t *testing.T) {
 		"Mul: operand 1 is nil": func() { nodes.Mul(x, &nodes.Node{}) },
 		"MatMul: operand 1 is nil: want a parameter that Scope.Param declared":  func() { nodes.MatMul(x, (*nodes.Param)(nil)) },
 		"MatMulT: operand 1 is nil: want a parameter that Scope.Param declared": func() { nodes.MatMulT(x, &nodes.Param{}) },
-		"Concat: operand 1 is nil":                                        func() { nodes.Concat(0, x, nil) },
-		"Stack: operand 0 is nil":                                         func() { nodes.Stack(nil, x) },
-		"OneHot: operand 0 is nil":                                        func() { nodes.OneHot(nil, 3) },
-		"LengthMask: operand 0 is nil":                                    func() { nodes.LengthMask(nil, 3) },
-		"NotIn: operand 0 is nil":                                         func() { nodes.NotIn(nil, 3) },
-		"CrossEntropy: operand 0 is nil":                                  func() { nodes.CrossEntropy(nil, ids, nodes.CrossEntropyOptions{}) },
-		"CrossEntropy: operand 1 is nil":                                  func() { nodes.CrossEntropy(x, nil, nodes.CrossEntropyOptions{}) },
-		"MSE: operand 1 is nil":                                           func() { nodes.MSE(x, nil, nodes.ReduceMean) },
-		"Square: operand 0 is nil":                                        func() { nodes.KLStandardNormal(nil, x) },
-		"Gradients: the node is nil":                                      func() { g.Gradients(nil, x) },
-		"Backward: operand 0 is nil":                                      func() { g.Gradients(nodes.Sum(x), nil) },
-		"InputLike: the node is nil":                                      func() { g.InputLike(nil, "n") },
+		"Concat: operand 1 is nil": func() {
+			nodes.Concat(0,
+				x, nil)
+		},
+		"Stack: operand 0 is nil": func() {
+			nodes.Stack(nil,
+				x)
+		},
+		"OneHot: operand 0 is nil":     func() { nodes.OneHot(nil, 3) },
+		"LengthMask: operand 0 is nil": func() { nodes.LengthMask(nil, 3) },
+		"NotIn: operand 0 is nil": func() {
+			nodes.NotIn(nil,
+				3)
+		},
+		"CrossEntropy: operand 0 is nil": func() { nodes.CrossEntropy(nil, ids, nodes.CrossEntropyOptions{}) },
+		"CrossEntropy: operand 1 is nil": func() { nodes.CrossEntropy(x, nil, nodes.CrossEntropyOptions{}) },
+		"MSE: operand 1 is nil": func() {
+			nodes.MSE(x,
+				nil, nodes.ReduceMean)
+		},
+		"Square: operand 0 is nil": func() { nodes.KLStandardNormal(nil, x) },
+		"Gradients: the node is nil": func() {
+			g.Gradients(nil,
+				x)
+		},
+		"Backward: operand 0 is nil": func() { g.Gradients(nodes.Sum(x), nil) },
+		"InputLike: the node is nil": func() {
+			g.InputLike(nil,
+				"n")
+		},
 		"Param: the parameter is nil: want one that Scope.Param declared": func() { g.Param(nil) },
-		"Apply: the op is nil":                                            func() { nodes.Apply(nil, x) },
-		"Dropout: operand 0 is nil":                                       func() { nodes.Dropout(nil, 0.5) },
+		"Apply: the op is nil": func() {
+			nodes.Apply(nil,
+				x)
+		},
+		"Dropout: operand 0 is nil": func() { nodes.Dropout(nil, 0.5) },
 
 		// sizes
 		"Input: \"big\": shape [1099511627776] has more than 2³¹−1 elements":                          func() { g.Input("big", 1<<40) },
@@ -176,14 +207,19 @@ func TestMistakes(t *testing.T) {
 func TestSizesAreRefusedBeforeAllocation(t *testing.T) {
 	n := memtest.Allocated(10<<20, func() {
 		for _, n := range []int{-1, 0, 1 << 31, 1 << 40, math.MaxInt, math.MinInt} {
-			require.Error(t, nodes.Try(func() { nodes.NewStore(nodes.Float32, 1).Root().Param("W", nodes.Normal(0, 1), n, 4*n) }))
+			require.Error(t, nodes.Try(func() {
+				nodes.NewStore(nodes.Float32, 1).Root().Param("W",
+					nodes.Normal(0, 1), n, 4*n)
+			}))
 			require.Error(t, nodes.Try(func() { f64().Input("x", n) }))
 			require.Error(t, nodes.Try(func() { f64().Zeros(n, n) }))
 			require.Error(t, nodes.Try(func() { nodes.OneHot(f64().IntInput("x", 2), n) }))
 		}
-		// A large tensor that is allowed is allocated by a run, or by the first look at a value, not before.
+		// A large tensor that is allowed is allocated by a run, or by the first look at a value,
+		// not before.
 		require.NoError(t, nodes.Try(func() {
-			p := nodes.NewStore(nodes.Float32, 1).Root().Param("W", nodes.Normal(0, 1), 1<<15, 1<<15)
+			p := nodes.NewStore(nodes.Float32, 1).Root().Param("W", nodes.Normal(0, 1), 1<<15,
+				1<<15)
 			require.Equal(t, []int{1 << 15, 1 << 15}, p.Shape())
 			nodes.Square(f64().Zeros(1<<15, 1<<15))
 		}))
@@ -202,7 +238,10 @@ func TestTrySwallowsBuildErrorsOnly(t *testing.T) {
 	g := f64()
 	require.PanicsWithError(t, "runtime error: index out of range [5] with length 0", func() {
 		_ = nodes.Try(func() {
-			g.Within("step", func() { g.Inner(nil, func(*nodes.Graph) { var none []int; _ = none[len(g.Parameters())+5] }) })
+			g.Within("step", func() {
+				g.Inner(nil,
+					func(*nodes.Graph) { var none []int; _ = none[len(g.Parameters())+5] })
+			})
 		})
 	})
 	// What a failed build leaves behind is a graph that goes on working.
@@ -211,7 +250,8 @@ func TestTrySwallowsBuildErrorsOnly(t *testing.T) {
 	require.Equal(t, [][]float64{{1, 4}}, run(t, g, nodes.Square(x)))
 }
 
-// A bad id is an error of the run that names the operation, the position and the bounds; the next run is right again.
+// A bad id is an error of the run that names the operation, the position and the bounds; the next
+// run is right again.
 func TestBadIdsAtRunTime(t *testing.T) {
 	for name, c := range map[string]struct {
 		build func(g *nodes.Graph, ids *nodes.Node) *nodes.Node
@@ -219,16 +259,30 @@ func TestBadIdsAtRunTime(t *testing.T) {
 		bad   []int
 		want  string
 	}{
-		"embedding": {func(g *nodes.Graph, ids *nodes.Node) *nodes.Node { return nodes.Embedding(g.Const(1, 3, 2), ids, -1) },
+		"embedding": {func(g *nodes.Graph,
+			ids *nodes.Node) *nodes.Node {
+			return nodes.Embedding(g.Const(1, 3, 2), ids, -1)
+		},
 			[]int{0, 2}, []int{1, 3}, "id 3 at position 1 is outside 0 … 2"},
-		"negative": {func(g *nodes.Graph, ids *nodes.Node) *nodes.Node { return nodes.Embedding(g.Const(1, 3, 2), ids, -1) },
+		"negative": {func(g *nodes.Graph,
+			ids *nodes.Node) *nodes.Node {
+			return nodes.Embedding(g.Const(1, 3, 2), ids, -1)
+		},
 			[]int{0, 2}, []int{-1, 0}, "id -1 at position 0 is outside 0 … 2"},
-		"one-hot": {func(_ *nodes.Graph, ids *nodes.Node) *nodes.Node { return nodes.OneHot(ids, 3) },
-			[]int{0, 2}, []int{0, math.MaxInt}, "id 9223372036854775807 at position 1 is outside 0 … 2"},
+		"one-hot": {func(_ *nodes.Graph, ids *nodes.Node) *nodes.Node {
+			return nodes.OneHot(ids,
+				3)
+		},
+			[]int{0, 2}, []int{0, math.MaxInt},
+			"id 9223372036854775807 at position 1 is outside 0 … 2"},
 		"cross-entropy": {func(g *nodes.Graph, ids *nodes.Node) *nodes.Node {
-			return nodes.CrossEntropy(g.Const(1, 2, 3), ids, nodes.CrossEntropyOptions{Ignore: []int{-1}})
+			return nodes.CrossEntropy(g.Const(1, 2, 3), ids,
+				nodes.CrossEntropyOptions{Ignore: []int{-1}})
 		}, []int{-1, 2}, []int{0, -2}, "target -2 at position 1 is outside 0 … 2"},
-		"lengths": {func(_ *nodes.Graph, ids *nodes.Node) *nodes.Node { return nodes.LengthMask(ids, 3) },
+		"lengths": {func(_ *nodes.Graph, ids *nodes.Node) *nodes.Node {
+			return nodes.LengthMask(ids,
+				3)
+		},
 			[]int{0, 3}, []int{0, 4}, "length 4 of sequence 1 is outside 0 … 3"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -240,7 +294,8 @@ func TestBadIdsAtRunTime(t *testing.T) {
 				require.NoError(t, err)
 				defer m.Close()
 				bind := func(values []int) {
-					require.NoError(t, gorgonia.Let(ids.Gorgonia(), ops.Tensor{Shape: []int{2}, Int: values}.Value()))
+					require.NoError(t, gorgonia.Let(ids.Gorgonia(),
+						ops.Tensor{Shape: []int{2}, Int: values}.Value()))
 				}
 				require.NoError(t, m.RunAll())
 				bind(c.bad)

@@ -36,7 +36,8 @@ func row(values ...float64) gradcheck.Input {
 	return gradcheck.Input{Shape: []int{len(values)}, Values: values}
 }
 
-func of1(f func(x nodes.Operand) *nodes.Node, want func(x float64) float64, values ...float64) []expression {
+func of1(f func(x nodes.Operand) *nodes.Node, want func(x float64) float64,
+	values ...float64) []expression {
 	return []expression{{
 		in: []gradcheck.Input{row(values...)}, shape: []int{len(values)},
 		build: func(_ *nodes.Graph, in []*nodes.Node) *nodes.Node { return f(in[0]) },
@@ -109,17 +110,23 @@ type (
 	xs = [][]float64
 )
 
-// expressions has an entry for every function that makes nodes; TestEveryFunctionIsTested sees to it.
+// expressions has an entry for every function that makes nodes; TestEveryFunctionIsTested sees to
+// it.
 func expressions() map[string][]expression {
 	around := []float64{-2, -0.5, 0.25, 3}
 	positive := []float64{0.25, 1.5, 3}
 	x23 := []gradcheck.Input{between(-2, 2, 1, 2, 3)}
-	one := func(f func(x *nodes.Node) *nodes.Node, shape []int, want func(x []float64) []float64) expression {
-		return expression{in: x23, shape: shape, build: func(_ *nodes.Graph, in ns) *nodes.Node { return f(in[0]) },
+	one := func(f func(x *nodes.Node) *nodes.Node, shape []int,
+		want func(x []float64) []float64) expression {
+		return expression{in: x23, shape: shape, build: func(_ *nodes.Graph,
+			in ns) *nodes.Node {
+			return f(in[0])
+		},
 			want: func(x xs) []float64 { return want(x[0]) }}
 	}
 	same := func(x []float64) []float64 { return x }
-	reduced := func(name string, f func(x, target nodes.Operand, r nodes.Reduction) *nodes.Node, want func(x, t float64) float64) []expression {
+	reduced := func(name string, f func(x, target nodes.Operand, r nodes.Reduction) *nodes.Node,
+		want func(x, t float64) float64) []expression {
 		var out []expression
 		for _, r := range []nodes.Reduction{nodes.ReduceMean, nodes.ReduceSum, nodes.ReduceNone} {
 			e := expression{
@@ -144,7 +151,10 @@ func expressions() map[string][]expression {
 			out = append(out, e)
 		}
 		return append(out, expression{
-			in: x23, build: func(_ *nodes.Graph, in ns) *nodes.Node { return f(in[0], nodes.Scalar(1), nodes.ReduceSum) },
+			in: x23, build: func(_ *nodes.Graph, in ns) *nodes.Node {
+				return f(in[0],
+					nodes.Scalar(1), nodes.ReduceSum)
+			},
 			want: func(x xs) []float64 {
 				return scalar(sum(each(x[0], func(v float64) float64 { return want(v, 1) })))
 			},
@@ -155,113 +165,172 @@ func expressions() map[string][]expression {
 		"Mul":     of2(nodes.Mul, func(a, b float64) float64 { return a * b }),
 		"Div":     of2(nodes.Div, func(a, b float64) float64 { return a / b }),
 		"Maximum": of2(nodes.Maximum, math.Max), "Minimum": of2(nodes.Minimum, math.Min),
-		"Less":         of2(nodes.Less, func(a, b float64) float64 { return truth(a < b) }),
-		"LessEqual":    of2(nodes.LessEqual, func(a, b float64) float64 { return truth(a <= b) }),
-		"Greater":      of2(nodes.Greater, func(a, b float64) float64 { return truth(a > b) }),
-		"GreaterEqual": of2(nodes.GreaterEqual, func(a, b float64) float64 { return truth(a >= b) }),
-		"Equal":        of2(nodes.Equal, func(a, b float64) float64 { return truth(a == b) }),
-		"NotEqual":     of2(nodes.NotEqual, func(a, b float64) float64 { return truth(a != b) }),
-		"Tanh":         of1(nodes.Tanh, math.Tanh, around...),
-		"Sigmoid":      of1(nodes.Sigmoid, func(x float64) float64 { return 1 / (1 + math.Exp(-x)) }, around...),
-		"ReLU":         of1(nodes.ReLU, func(x float64) float64 { return math.Max(x, 0) }, around...),
-		"Softplus":     of1(nodes.Softplus, func(x float64) float64 { return math.Log1p(math.Exp(x)) }, around...),
-		"Exp":          of1(nodes.Exp, math.Exp, around...), "Expm1": of1(nodes.Expm1, math.Expm1, around...),
-		"Log": of1(nodes.Log, math.Log, positive...), "Log1p": of1(nodes.Log1p, math.Log1p, positive...),
-		"Sqrt": of1(nodes.Sqrt, math.Sqrt, positive...), "Abs": of1(nodes.Abs, math.Abs, around...),
-		"Sign":     of1(nodes.Sign, func(x float64) float64 { return math.Copysign(1, x) }, around...),
+		"Less":      of2(nodes.Less, func(a, b float64) float64 { return truth(a < b) }),
+		"LessEqual": of2(nodes.LessEqual, func(a, b float64) float64 { return truth(a <= b) }),
+		"Greater":   of2(nodes.Greater, func(a, b float64) float64 { return truth(a > b) }),
+		"GreaterEqual": of2(nodes.GreaterEqual, func(a,
+			b float64) float64 {
+			return truth(a >= b)
+		}),
+		"Equal":    of2(nodes.Equal, func(a, b float64) float64 { return truth(a == b) }),
+		"NotEqual": of2(nodes.NotEqual, func(a, b float64) float64 { return truth(a != b) }),
+		"Tanh":     of1(nodes.Tanh, math.Tanh, around...),
+		"Sigmoid": of1(nodes.Sigmoid,
+			func(x float64) float64 { return 1 / (1 + math.Exp(-x)) }, around...),
+		"ReLU": of1(nodes.ReLU, func(x float64) float64 { return math.Max(x, 0) },
+			around...),
+		"Softplus": of1(nodes.Softplus,
+			func(x float64) float64 { return math.Log1p(math.Exp(x)) }, around...),
+		"Exp":   of1(nodes.Exp, math.Exp, around...),
+		"Expm1": of1(nodes.Expm1, math.Expm1, around...),
+		"Log":   of1(nodes.Log, math.Log, positive...),
+		"Log1p": of1(nodes.Log1p, math.Log1p, positive...),
+		"Sqrt":  of1(nodes.Sqrt, math.Sqrt, positive...), "Abs": of1(nodes.Abs, math.Abs, around...),
+		"Sign": of1(nodes.Sign, func(x float64) float64 { return math.Copysign(1, x) },
+			around...),
 		"Square":   of1(nodes.Square, func(x float64) float64 { return x * x }, around...),
 		"Inverse":  of1(nodes.Inverse, func(x float64) float64 { return 1 / x }, around...),
 		"Sin":      of1(nodes.Sin, math.Sin, around...),
 		"Cos":      of1(nodes.Cos, math.Cos, around...),
 		"Neg":      of1(nodes.Neg, func(x float64) float64 { return -x }, around...),
 		"OneMinus": of1(nodes.OneMinus, func(x float64) float64 { return 1 - x }, around...),
-		"Scale":    of1(func(x nodes.Operand) *nodes.Node { return nodes.Scale(x, 3) }, func(x float64) float64 { return 3 * x }, around...),
-		"Shift":    of1(func(x nodes.Operand) *nodes.Node { return nodes.Shift(x, 3) }, func(x float64) float64 { return x + 3 }, around...),
-		"Affine":   of1(func(x nodes.Operand) *nodes.Node { return nodes.Affine(x, 3, -2) }, func(x float64) float64 { return 3*x - 2 }, around...),
-		"Power":    of1(func(x nodes.Operand) *nodes.Node { return nodes.Power(x, 1.5) }, func(x float64) float64 { return x * math.Sqrt(x) }, positive...),
+		"Scale": of1(func(x nodes.Operand) *nodes.Node { return nodes.Scale(x, 3) },
+			func(x float64) float64 { return 3 * x }, around...),
+		"Shift": of1(func(x nodes.Operand) *nodes.Node { return nodes.Shift(x, 3) },
+			func(x float64) float64 { return x + 3 }, around...),
+		"Affine": of1(func(x nodes.Operand) *nodes.Node { return nodes.Affine(x, 3, -2) },
+			func(x float64) float64 { return 3*x - 2 }, around...),
+		"Power": of1(func(x nodes.Operand) *nodes.Node { return nodes.Power(x, 1.5) },
+			func(x float64) float64 { return x * math.Sqrt(x) }, positive...),
 		"Clip": of1(func(x nodes.Operand) *nodes.Node { return nodes.Clip(x, -1, 1) },
 			func(x float64) float64 { return math.Max(-1, math.Min(1, x)) }, around...),
-		"Add": append(of2(func(a, b nodes.Operand) *nodes.Node { return nodes.Add(a, b) }, func(a, b float64) float64 { return a + b }), expression{
-			in: []gradcheck.Input{between(-1, 1, 1, 2, 1), between(-1, 1, 2, 1, 3)}, shape: []int{2, 3},
-			build: func(_ *nodes.Graph, in ns) *nodes.Node { return nodes.Add(in[0], in[1], nodes.Scalar(2)) },
+		"Add": append(of2(func(a, b nodes.Operand) *nodes.Node { return nodes.Add(a, b) },
+			func(a, b float64) float64 { return a + b }), expression{
+			in:    []gradcheck.Input{between(-1, 1, 1, 2, 1), between(-1, 1, 2, 1, 3)},
+			shape: []int{2, 3},
+			build: func(_ *nodes.Graph, in ns) *nodes.Node {
+				return nodes.Add(in[0], in[1],
+					nodes.Scalar(2))
+			},
 			want: func(x xs) []float64 {
 				a, b := x[0], x[1]
-				return []float64{a[0] + b[0] + 2, a[0] + b[1] + 2, a[0] + b[2] + 2, a[1] + b[0] + 2, a[1] + b[1] + 2, a[1] + b[2] + 2}
+				return []float64{a[0] + b[0] + 2, a[0] + b[1] + 2, a[0] + b[2] + 2, a[1] + b[0] + 2,
+					a[1] + b[1] + 2, a[1] + b[2] + 2}
 			},
 		}),
 		"Select": {{
 			in: []gradcheck.Input{row(1, 2, 3), row(10, 20, 30)}, shape: []int{3},
 			build: func(g *nodes.Graph, in ns) *nodes.Node {
-				return nodes.Select(nodes.Concat(0, g.Const(1, 1), g.Const(0, 1), g.Const(-0.5, 1)), in[0], in[1])
+				return nodes.Select(nodes.Concat(0, g.Const(1, 1), g.Const(0, 1), g.Const(-0.5, 1)),
+					in[0], in[1])
 			},
 			want: func(x xs) []float64 { return []float64{x[0][0], x[1][1], x[0][2]} },
 		}},
 		"StopGradient": {{in: x23, shape: []int{2, 3}, jumps: true,
-			build: func(_ *nodes.Graph, in ns) *nodes.Node { return nodes.StopGradient(in[0]) }, want: func(x xs) []float64 { return x[0] }}},
+			build: func(_ *nodes.Graph, in ns) *nodes.Node { return nodes.StopGradient(in[0]) },
+			want:  func(x xs) []float64 { return x[0] }}},
 		"Reshape": {
-			one(func(x *nodes.Node) *nodes.Node { return nodes.Reshape(x, 3, 2) }, []int{3, 2}, same),
+			one(func(x *nodes.Node) *nodes.Node { return nodes.Reshape(x, 3, 2) }, []int{3, 2},
+				same),
 			one(func(x *nodes.Node) *nodes.Node { return nodes.Reshape(x, -1) }, []int{6}, same),
-			one(func(x *nodes.Node) *nodes.Node { return nodes.Reshape(x, 1, 2, -1, 1) }, []int{1, 2, 3, 1}, same),
-			one(func(x *nodes.Node) *nodes.Node { return nodes.Reshape(x, 6, -1) }, []int{6, 1}, same),
-			one(func(x *nodes.Node) *nodes.Node { return nodes.Reshape(x, 2, 3) }, []int{2, 3}, same),
+			one(func(x *nodes.Node) *nodes.Node { return nodes.Reshape(x, 1, 2, -1, 1) },
+				[]int{1, 2, 3, 1}, same),
+			one(func(x *nodes.Node) *nodes.Node { return nodes.Reshape(x, 6, -1) }, []int{6, 1},
+				same),
+			one(func(x *nodes.Node) *nodes.Node { return nodes.Reshape(x, 2, 3) }, []int{2, 3},
+				same),
 		},
 		"Transpose": {
-			one(func(x *nodes.Node) *nodes.Node { return nodes.Transpose(x) }, []int{3, 2}, func(x []float64) []float64 {
-				return []float64{x[0], x[3], x[1], x[4], x[2], x[5]}
-			}),
-			one(func(x *nodes.Node) *nodes.Node { return nodes.Transpose(x, 0, 1) }, []int{2, 3}, same),
+			one(func(x *nodes.Node) *nodes.Node { return nodes.Transpose(x) }, []int{3, 2},
+				func(x []float64) []float64 {
+					return []float64{x[0], x[3], x[1], x[4], x[2], x[5]}
+				}),
+			one(func(x *nodes.Node) *nodes.Node { return nodes.Transpose(x, 0, 1) }, []int{2, 3},
+				same),
 		},
 		"Slice": {
-			one(func(x *nodes.Node) *nodes.Node { return nodes.Slice(x, -1, 1, 2) }, []int{2, 1}, func(x []float64) []float64 { return []float64{x[1], x[4]} }),
-			one(func(x *nodes.Node) *nodes.Node { return nodes.Slice(x, 0, 0, 2) }, []int{2, 3}, same),
+			one(func(x *nodes.Node) *nodes.Node { return nodes.Slice(x, -1, 1, 2) }, []int{2, 1},
+				func(x []float64) []float64 { return []float64{x[1], x[4]} }),
+			one(func(x *nodes.Node) *nodes.Node { return nodes.Slice(x, 0, 0, 2) }, []int{2, 3},
+				same),
 		},
-		"TimeSlice": {one(func(x *nodes.Node) *nodes.Node { return nodes.TimeSlice(x, 1) }, []int{3}, func(x []float64) []float64 { return x[3:] })},
+		"TimeSlice": {one(func(x *nodes.Node) *nodes.Node { return nodes.TimeSlice(x, 1) },
+			[]int{3}, func(x []float64) []float64 { return x[3:] })},
 		"Split": {one(func(x *nodes.Node) *nodes.Node {
 			parts := nodes.Split(x, 3, 1)
 			return nodes.Sub(parts[2], parts[0])
-		}, []int{2, 1}, func(x []float64) []float64 { return []float64{x[2] - x[0], x[5] - x[3]} })},
-		"Stack": {one(func(x *nodes.Node) *nodes.Node { return nodes.Stack(x, nodes.Neg(x)) }, []int{2, 2, 3}, func(x []float64) []float64 {
-			return append(slices.Clone(x), each(x, func(v float64) float64 { return -v })...)
+		}, []int{2, 1}, func(x []float64) []float64 {
+			return []float64{x[2] - x[0],
+				x[5] - x[3]}
 		})},
+		"Stack": {one(func(x *nodes.Node) *nodes.Node { return nodes.Stack(x, nodes.Neg(x)) },
+			[]int{2, 2, 3}, func(x []float64) []float64 {
+				return append(slices.Clone(x), each(x, func(v float64) float64 { return -v })...)
+			})},
 		"Concat": {
-			one(func(x *nodes.Node) *nodes.Node { return nodes.Concat(-1, x, nodes.Slice(x, 1, 0, 1)) }, []int{2, 4}, func(x []float64) []float64 {
+			one(func(x *nodes.Node) *nodes.Node {
+				return nodes.Concat(-1, x,
+					nodes.Slice(x, 1, 0, 1))
+			}, []int{2, 4}, func(x []float64) []float64 {
 				return []float64{x[0], x[1], x[2], x[0], x[3], x[4], x[5], x[3]}
 			}),
 			one(func(x *nodes.Node) *nodes.Node { return nodes.Concat(0, x) }, []int{2, 3}, same),
 		},
 		"Sum": {
-			one(func(x *nodes.Node) *nodes.Node { return nodes.Sum(x) }, nil, func(x []float64) []float64 { return scalar(sum(x)) }),
-			one(func(x *nodes.Node) *nodes.Node { return nodes.Sum(x, 0) }, []int{3}, func(x []float64) []float64 {
-				return []float64{x[0] + x[3], x[1] + x[4], x[2] + x[5]}
-			}),
-			one(func(x *nodes.Node) *nodes.Node { return nodes.Sum(x, -1, -2) }, nil, func(x []float64) []float64 { return scalar(sum(x)) }),
+			one(func(x *nodes.Node) *nodes.Node { return nodes.Sum(x) }, nil,
+				func(x []float64) []float64 { return scalar(sum(x)) }),
+			one(func(x *nodes.Node) *nodes.Node { return nodes.Sum(x, 0) }, []int{3},
+				func(x []float64) []float64 {
+					return []float64{x[0] + x[3], x[1] + x[4], x[2] + x[5]}
+				}),
+			one(func(x *nodes.Node) *nodes.Node { return nodes.Sum(x, -1, -2) }, nil,
+				func(x []float64) []float64 { return scalar(sum(x)) }),
 		},
-		"SumKeep": {one(func(x *nodes.Node) *nodes.Node { return nodes.SumKeep(x, 1) }, []int{2, 1}, func(x []float64) []float64 {
-			return []float64{x[0] + x[1] + x[2], x[3] + x[4] + x[5]}
-		})},
-		"Mean": {one(func(x *nodes.Node) *nodes.Node { return nodes.Mean(x, -1) }, []int{2}, func(x []float64) []float64 {
-			return []float64{(x[0] + x[1] + x[2]) / 3, (x[3] + x[4] + x[5]) / 3}
-		})},
-		"MeanKeep": {one(func(x *nodes.Node) *nodes.Node { return nodes.MeanKeep(x, 0) }, []int{1, 3}, func(x []float64) []float64 {
-			return []float64{(x[0] + x[3]) / 2, (x[1] + x[4]) / 2, (x[2] + x[5]) / 2}
-		})},
-		"Max": {one(func(x *nodes.Node) *nodes.Node { return nodes.Max(x, 1) }, []int{2}, func(x []float64) []float64 {
-			return []float64{slices.Max(x[:3]), slices.Max(x[3:])}
-		})},
+		"SumKeep": {one(func(x *nodes.Node) *nodes.Node { return nodes.SumKeep(x, 1) }, []int{2, 1},
+			func(x []float64) []float64 {
+				return []float64{x[0] + x[1] + x[2], x[3] + x[4] + x[5]}
+			})},
+		"Mean": {one(func(x *nodes.Node) *nodes.Node { return nodes.Mean(x, -1) }, []int{2},
+			func(x []float64) []float64 {
+				return []float64{(x[0] + x[1] + x[2]) / 3, (x[3] + x[4] + x[5]) / 3}
+			})},
+		"MeanKeep": {one(func(x *nodes.Node) *nodes.Node { return nodes.MeanKeep(x, 0) },
+			[]int{1, 3}, func(x []float64) []float64 {
+				return []float64{(x[0] + x[3]) / 2, (x[1] + x[4]) / 2, (x[2] + x[5]) / 2}
+			})},
+		"Max": {one(func(x *nodes.Node) *nodes.Node { return nodes.Max(x, 1) }, []int{2},
+			func(x []float64) []float64 {
+				return []float64{slices.Max(x[:3]), slices.Max(x[3:])}
+			})},
 		"Broadcast": {
-			one(func(x *nodes.Node) *nodes.Node { return nodes.Broadcast(x, 2, 2, 3) }, []int{2, 2, 3}, func(x []float64) []float64 { return append(slices.Clone(x), x...) }),
-			one(func(x *nodes.Node) *nodes.Node { return nodes.Broadcast(x, 2, 3) }, []int{2, 3}, same),
+			one(func(x *nodes.Node) *nodes.Node { return nodes.Broadcast(x, 2, 2, 3) },
+				[]int{2, 2, 3}, func(x []float64) []float64 {
+					return append(slices.Clone(x),
+						x...)
+				}),
+			one(func(x *nodes.Node) *nodes.Node { return nodes.Broadcast(x, 2, 3) }, []int{2, 3},
+				same),
 		},
-		"Softmax": {one(func(x *nodes.Node) *nodes.Node { return nodes.Softmax(x) }, []int{2, 3}, func(x []float64) []float64 { return rows(x, 3, softmax) })},
-		"LogSoftmax": {one(func(x *nodes.Node) *nodes.Node { return nodes.LogSoftmax(x) }, []int{2, 3}, func(x []float64) []float64 {
-			return each(rows(x, 3, softmax), math.Log)
-		})},
-		"LogSumExp": {one(func(x *nodes.Node) *nodes.Node { return nodes.LogSumExp(x) }, []int{2}, func(x []float64) []float64 {
-			return rows(x, 3, func(r []float64) []float64 { return scalar(math.Log(sum(each(r, math.Exp)))) })
-		})},
+		"Softmax": {one(func(x *nodes.Node) *nodes.Node { return nodes.Softmax(x) }, []int{2, 3},
+			func(x []float64) []float64 { return rows(x, 3, softmax) })},
+		"LogSoftmax": {one(func(x *nodes.Node) *nodes.Node { return nodes.LogSoftmax(x) },
+			[]int{2, 3}, func(x []float64) []float64 {
+				return each(rows(x, 3, softmax), math.Log)
+			})},
+		"LogSumExp": {one(func(x *nodes.Node) *nodes.Node { return nodes.LogSumExp(x) }, []int{2},
+			func(x []float64) []float64 {
+				return rows(x, 3, func(r []float64) []float64 {
+					return scalar(math.Log(sum(each(r,
+						math.Exp))))
+				})
+			})},
 		"LayerNorm": {{
-			in: []gradcheck.Input{between(-2, 2, 1, 2, 3), row(1.5, -0.5, 2), row(0.1, 0.2, 0.3)}, shape: []int{2, 3},
-			build: func(_ *nodes.Graph, in ns) *nodes.Node { return nodes.LayerNorm(in[0], in[1], in[2], 0.01) },
+			in:    []gradcheck.Input{between(-2, 2, 1, 2, 3), row(1.5, -0.5, 2), row(0.1, 0.2, 0.3)},
+			shape: []int{2, 3},
+			build: func(_ *nodes.Graph, in ns) *nodes.Node {
+				return nodes.LayerNorm(in[0], in[1],
+					in[2], 0.01)
+			},
 			want: func(x xs) []float64 {
 				return rows(x[0], 3, func(r []float64) (y []float64) {
 					mean := sum(r) / 3
@@ -278,7 +347,10 @@ func expressions() map[string][]expression {
 			build: func(g *nodes.Graph, in ns) *nodes.Node {
 				return nodes.Embedding(in[0], gradcheck.Ints(g, "ids", []int{1, 0, 0, 1}, 4), -7)
 			},
-			want: func(x xs) []float64 { return slices.Concat(x[0][3:], x[0][:3], x[0][:3], x[0][3:]) },
+			want: func(x xs) []float64 {
+				return slices.Concat(x[0][3:], x[0][:3], x[0][:3],
+					x[0][3:])
+			},
 		}},
 		"CrossEntropy": nil, // below
 		"BCEWithLogits": reduced("BCEWithLogits", nodes.BCEWithLogits, func(x, t float64) float64 {
@@ -287,16 +359,24 @@ func expressions() map[string][]expression {
 		}),
 		"MSE": reduced("MSE", nodes.MSE, func(x, t float64) float64 { return (x - t) * (x - t) }),
 		"L1":  reduced("L1", nodes.L1, func(x, t float64) float64 { return math.Abs(x - t) }),
-		"Huber": reduced("Huber", func(x, t nodes.Operand, r nodes.Reduction) *nodes.Node { return nodes.Huber(x, t, 0.75, r) }, func(x, t float64) float64 {
-			e := math.Abs(x - t)
-			if e <= 0.75 {
-				return e * e / 2
-			}
-			return 0.75 * (e - 0.375)
-		}),
+		"Huber": reduced("Huber", func(x, t nodes.Operand,
+			r nodes.Reduction) *nodes.Node {
+			return nodes.Huber(x, t, 0.75, r)
+		},
+			func(x, t float64) float64 {
+				e := math.Abs(x - t)
+				if e <= 0.75 {
+					return e * e / 2
+				}
+				return 0.75 * (e - 0.375)
+			}),
 		"KLStandardNormal": {{
-			in: []gradcheck.Input{between(-1, 1, 1, 2, 3), between(-1, 1, 2, 2, 3)}, shape: []int{2},
-			build: func(_ *nodes.Graph, in ns) *nodes.Node { return nodes.KLStandardNormal(in[0], in[1]) },
+			in:    []gradcheck.Input{between(-1, 1, 1, 2, 3), between(-1, 1, 2, 2, 3)},
+			shape: []int{2},
+			build: func(_ *nodes.Graph, in ns) *nodes.Node {
+				return nodes.KLStandardNormal(in[0],
+					in[1])
+			},
 			want: func(x xs) []float64 {
 				y := make([]float64, 2)
 				for i, mu := range x[0] {
@@ -306,9 +386,13 @@ func expressions() map[string][]expression {
 			},
 		}},
 		"KLGaussians": {{
-			in:    []gradcheck.Input{between(-1, 1, 1, 2, 3), between(-1, 1, 2, 2, 3), between(-1, 1, 3, 2, 3), between(-1, 1, 4, 2, 3)},
+			in: []gradcheck.Input{between(-1, 1, 1, 2, 3), between(-1, 1, 2, 2, 3),
+				between(-1, 1, 3, 2, 3), between(-1, 1, 4, 2, 3)},
 			shape: []int{2},
-			build: func(_ *nodes.Graph, in ns) *nodes.Node { return nodes.KLGaussians(in[0], in[1], in[2], in[3]) },
+			build: func(_ *nodes.Graph, in ns) *nodes.Node {
+				return nodes.KLGaussians(in[0], in[1],
+					in[2], in[3])
+			},
 			want: func(x xs) []float64 {
 				y := make([]float64, 2)
 				for i := range x[0] {
@@ -320,13 +404,18 @@ func expressions() map[string][]expression {
 		}},
 		"Masked": {{
 			in: []gradcheck.Input{row(1, 2, 3), row(1, 0, 1)}, shape: []int{3},
-			build: func(_ *nodes.Graph, in ns) *nodes.Node { return nodes.Masked(in[0], in[1], 0.75) },
+			build: func(_ *nodes.Graph, in ns) *nodes.Node {
+				return nodes.Masked(in[0], in[1],
+					0.75)
+			},
 			want: func(x xs) []float64 {
-				return []float64{4 * x[0][0] * x[1][0], 4 * x[0][1] * x[1][1], 4 * x[0][2] * x[1][2]}
+				return []float64{4 * x[0][0] * x[1][0], 4 * x[0][1] * x[1][1],
+					4 * x[0][2] * x[1][2]}
 			},
 		}},
 	}
-	for _, shapes := range [][2][]int{{{2, 3}, {3, 5}}, {{1, 1}, {1, 1}}, {{2, 7, 3}, {3, 1}}, {{2, 1, 2, 3}, {3, 2}}, {{2, 5, 3}, {2, 3, 1}}} {
+	for _, shapes := range [][2][]int{{{2, 3}, {3, 5}}, {{1, 1}, {1, 1}}, {{2, 7, 3}, {3, 1}},
+		{{2, 1, 2, 3}, {3, 2}}, {{2, 5, 3}, {2, 3, 1}}} {
 		k := len(shapes[0]) - 1
 		m, inner, n := shapes[0][k-1], shapes[0][k], shapes[1][len(shapes[1])-1]
 		want := func(x xs) (y []float64) {
@@ -346,7 +435,8 @@ func expressions() map[string][]expression {
 			return y
 		}
 		e := expression{
-			in: []gradcheck.Input{between(-1, 1, 1, shapes[0]...), between(-1, 1, 2, shapes[1]...)}, want: want,
+			in:    []gradcheck.Input{between(-1, 1, 1, shapes[0]...), between(-1, 1, 2, shapes[1]...)},
+			want:  want,
 			shape: append(slices.Clone(shapes[0][:k]), n),
 			build: func(_ *nodes.Graph, in ns) *nodes.Node { return nodes.MatMul(in[0], in[1]) },
 		}
@@ -360,8 +450,10 @@ func expressions() map[string][]expression {
 		}
 		table["MatMulT"] = append(table["MatMulT"], e)
 	}
-	for _, o := range []nodes.CrossEntropyOptions{{}, {Reduction: nodes.ReduceSum}, {Reduction: nodes.ReduceNone, Smoothing: 0.2},
-		{Ignore: []int{2, -1}}, {Ignore: []int{0, 1, 2}}, {Ignore: []int{2}, Smoothing: 0.5, Reduction: nodes.ReduceSum}} {
+	for _, o := range []nodes.CrossEntropyOptions{{}, {Reduction: nodes.ReduceSum},
+		{Reduction: nodes.ReduceNone, Smoothing: 0.2},
+		{Ignore: []int{2, -1}}, {Ignore: []int{0, 1, 2}},
+		{Ignore: []int{2}, Smoothing: 0.5, Reduction: nodes.ReduceSum}} {
 		ids := []int{2, 0, 2, 1}
 		e := expression{
 			in: []gradcheck.Input{between(-1, 1, 1, 2, 2, 3)},
@@ -398,7 +490,8 @@ func expressions() map[string][]expression {
 	return table
 }
 
-// elsewhere are the functions whose results are ints, or random, or that take ints alone; they have tests of their own.
+// elsewhere are the functions whose results are ints, or random, or that take ints alone; they have
+// tests of their own.
 var elsewhere = []string{"OneHot", "LengthMask", "NotIn", "ArgMax", "Dropout", "Apply"}
 
 func TestEveryFunctionIsTested(t *testing.T) {
@@ -424,8 +517,10 @@ func TestEveryFunctionIsTested(t *testing.T) {
 			if !ok {
 				continue
 			}
-			if id, ok := star.X.(*ast.Ident); ok && id.Name == "Node" && !slices.Contains(elsewhere, f.Name.Name) {
-				require.NotEmpty(t, table[f.Name.Name], "%s makes nodes and needs an entry in expressions", f.Name.Name)
+			if id, ok := star.X.(*ast.Ident); ok && id.Name == "Node" &&
+				!slices.Contains(elsewhere, f.Name.Name) {
+				require.NotEmpty(t, table[f.Name.Name],
+					"%s makes nodes and needs an entry in expressions", f.Name.Name)
 			}
 		}
 	}
@@ -445,11 +540,15 @@ func TestExpressions(t *testing.T) {
 					}
 					y := e.build(g, ins)
 					require.True(t, slices.Equal(e.shape, y.Shape()), "shape %v", y.Shape())
-					tol := map[tensor.Dtype]float64{nodes.Float64: 1e-13, nodes.Float32: 2e-6}[dtype]
+					tol := map[tensor.Dtype]float64{nodes.Float64: 1e-13,
+						nodes.Float32: 2e-6}[dtype]
 					gradcheck.Close(t, e.want(values), run(t, g, y)[0], tol, dtype.String())
 				}
 				if !e.jumps {
-					gradcheck.Check(t, func(g *nodes.Graph, in ns) *nodes.Node { return gradcheck.Weigh(e.build(g, in)) }, e.in...)
+					gradcheck.Check(t, func(g *nodes.Graph,
+						in ns) *nodes.Node {
+						return gradcheck.Weigh(e.build(g, in))
+					}, e.in...)
 				}
 			}
 		})
@@ -469,7 +568,8 @@ func TestFunctionsOfIds(t *testing.T) {
 		require.Equal(t, []int{3, 3, 1}, mask.Shape())
 		require.Equal(t, nodes.Int, best.Dtype())
 		require.Equal(t, xs{
-			{0, 0, 1, 1, 0, 0, 0, 1, 0, 0, 0, 1}, {0, 1, 1, 0}, {1, 0, 1, 1, 0, 1, 0, 0, 1}, {2, 2, 1, 2},
+			{0, 0, 1, 1, 0, 0, 0, 1, 0, 0, 0, 1}, {0, 1, 1, 0}, {1, 0, 1, 1, 0, 1, 0, 0, 1},
+			{2, 2, 1, 2},
 		}, run(t, g, oneHot, notIn, mask, best))
 	}
 }
@@ -479,12 +579,16 @@ func TestStability(t *testing.T) {
 	for _, dtype := range dtypes {
 		g := nodes.NewGraph(nodes.Options{Dtype: dtype})
 		x := in(g, "x", []float64{1000, 0, -1000}, 3)
-		loss := nodes.CrossEntropy(nodes.Reshape(x, 1, 3), gradcheck.Ints(g, "target", []int{2}, 1), nodes.CrossEntropyOptions{})
+		loss := nodes.CrossEntropy(nodes.Reshape(x, 1, 3), gradcheck.Ints(g, "target", []int{2}, 1),
+			nodes.CrossEntropyOptions{})
 		bce := nodes.BCEWithLogits(x, nodes.Scalar(0), nodes.ReduceNone)
-		out := run(t, g, nodes.Softmax(x), nodes.LogSoftmax(x), nodes.LogSumExp(x), nodes.Softplus(x), nodes.Sigmoid(x), loss, bce,
-			g.Gradients(loss, x)[0], g.Gradients(nodes.Sum(bce), x)[0], g.Gradients(nodes.LogSumExp(x), x)[0])
+		out := run(t, g, nodes.Softmax(x), nodes.LogSoftmax(x), nodes.LogSumExp(x),
+			nodes.Softplus(x), nodes.Sigmoid(x), loss, bce,
+			g.Gradients(loss, x)[0], g.Gradients(nodes.Sum(bce), x)[0],
+			g.Gradients(nodes.LogSumExp(x), x)[0])
 		require.Equal(t, xs{
-			{1, 0, 0}, {0, -1000, -2000}, {1000}, {1000, math.Log(2), 0}, {1, 0.5, 0}, {2000}, {1000, math.Log(2), 0},
+			{1, 0, 0}, {0, -1000, -2000}, {1000}, {1000, math.Log(2), 0}, {1, 0.5, 0}, {2000},
+			{1000, math.Log(2), 0},
 			{1, 0, -1}, {1, 0.5, 0}, {1, 0, 0},
 		}, func() xs {
 			for _, v := range out {
@@ -503,7 +607,8 @@ func TestLayerNormDefault(t *testing.T) {
 	g := f64()
 	x := in(g, "x", []float64{-0.01, 0.01}, 2)
 	y := 0.01 / math.Sqrt(1e-4+1e-5)
-	gradcheck.Close(t, []float64{-y, y}, run(t, g, nodes.LayerNorm(x, nodes.Scalar(1), nodes.Scalar(0), 0))[0], 1e-14, "eps")
+	gradcheck.Close(t, []float64{-y, y}, run(t, g,
+		nodes.LayerNorm(x, nodes.Scalar(1), nodes.Scalar(0), 0))[0], 1e-14, "eps")
 }
 
 func TestScalarsAndParametersAsOperands(t *testing.T) {
@@ -513,13 +618,15 @@ func TestScalarsAndParametersAsOperands(t *testing.T) {
 	x := in(g, "x", []float64{1, 2}, 2)
 	y := nodes.Add(nodes.Mul(x, w), nodes.Scalar(1), w, x)
 	ds := g.Gradients(nodes.Sum(nodes.Square(y)), w, x)
-	require.Equal(t, xs{{8, 12}, {2 * 8 * 2, 2 * 12 * 3}, {2 * 8 * 4, 2 * 12 * 4}}, run(t, g, y, ds[0], ds[1]))
+	require.Equal(t, xs{{8, 12}, {2 * 8 * 2, 2 * 12 * 3}, {2 * 8 * 4, 2 * 12 * 4}},
+		run(t, g, y, ds[0], ds[1]))
 	require.Equal(t, []*nodes.Param{w}, g.Parameters())
 	require.Same(t, g.Param(w), g.Param(w))
 	require.Same(t, w.Value(), g.Param(w).Value(), "the graph must share the parameter's tensor")
 }
 
-// What does not depend on an operand has gradient 0; an operand may be asked for twice, or be the loss.
+// What does not depend on an operand has gradient 0; an operand may be asked for twice, or be the
+// loss.
 func TestGradientsOfWhatIsThere(t *testing.T) {
 	g := f64()
 	x, other := in(g, "x", []float64{1, 2}, 2), in(g, "other", []float64{5}, 1)
@@ -527,7 +634,8 @@ func TestGradientsOfWhatIsThere(t *testing.T) {
 	loss := nodes.Sum(nodes.Square(x))
 	ds := g.Gradients(loss, x, other, w, x, loss)
 	second := g.Gradients(nodes.Sum(nodes.Mul(ds[0], x)), x)[0] // a second call on the same graph
-	require.Equal(t, xs{{2, 4}, {0}, {0, 0, 0}, {2, 4}, {1}, {4, 8}}, run(t, g, ds[0], ds[1], ds[2], ds[3], ds[4], second))
+	require.Equal(t, xs{{2, 4}, {0}, {0, 0, 0}, {2, 4}, {1}, {4, 8}},
+		run(t, g, ds[0], ds[1], ds[2], ds[3], ds[4], second))
 	require.Empty(t, g.Gradients(loss))
 
 	// Several outputs, of which one feeds the other, and one is there twice.

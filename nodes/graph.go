@@ -22,8 +22,9 @@ var (
 // BuildError is a mistake found while a graph was being built.
 type BuildError = ops.BuildError
 
-// ConfigError is what every Validate of the library returns, and what constructors return for a configuration that does
-// not validate: all that is wrong with it, in the order of its fields, a line for each.
+// ConfigError is what every Validate of the library returns, and what constructors return for a
+// configuration that does not validate: all that is wrong with it, in the order of its fields, a
+// line for each.
 type ConfigError = check.Error
 
 // Try runs building code and returns the *BuildError it panicked with, if any. Other panics pass.
@@ -36,14 +37,16 @@ func Try(build func()) (err error) {
 	return nil
 }
 
-// Failf panics with a *BuildError: for building code that finds a mistake of its own. Op is what was being built.
+// Failf panics with a *BuildError: for building code that finds a mistake of its own. Op is what
+// was being built.
 func Failf(op, format string, args ...any) { ops.Failf(op, format, args...) }
 
 // Options of a graph. The zero value is a float32 graph for evaluation.
 type Options struct {
 	Dtype    tensor.Dtype // Float32 (default) or Float64
 	Training bool         // dropout and the like are active
-	// Noise, if set, supplies every noise tensor in place of the generator, for tests with given masks.
+	// Noise, if set, supplies every noise tensor in place of the generator, for tests with given
+	// masks.
 	Noise func(NoiseRequest) *Node
 }
 
@@ -78,7 +81,8 @@ func NewGraph(o Options) *Graph {
 	}
 	checkFloat("NewGraph", o.Dtype)
 	return &Graph{
-		expr: gorgonia.NewGraph(), opts: o, names: map[string]bool{}, params: map[*Param]*Node{}, lifted: map[*gorgonia.Node]*Node{},
+		expr: gorgonia.NewGraph(), opts: o, names: map[string]bool{}, params: map[*Param]*Node{},
+		lifted: map[*gorgonia.Node]*Node{},
 	}
 }
 
@@ -88,8 +92,8 @@ func checkFloat(op string, t tensor.Dtype) {
 	}
 }
 
-// Inner builds the graph of a step of g, for an unroller. Nodes of g and parameters that the step uses become inputs of
-// the inner graph, which Lifts lists; noise comes from loop.
+// Inner builds the graph of a step of g, for an unroller. Nodes of g and parameters that the step
+// uses become inputs of the inner graph, which Lifts lists; noise comes from loop.
 func (g *Graph) Inner(loop Loop, build func(in *Graph)) {
 	in := NewGraph(g.opts)
 	in.parent, in.loop, in.product, in.traces = g, loop, g.product, g.traces
@@ -99,8 +103,9 @@ func (g *Graph) Inner(loop Loop, build func(in *Graph)) {
 	build(in)
 }
 
-// current is the graph of the innermost step that is being built on g, or g. What belongs to a step (its noise, its
-// dropout inside products) belongs to it also where the operand at hand is a node of an outer graph.
+// current is the graph of the innermost step that is being built on g, or g. What belongs to a step
+// (its noise, its dropout inside products) belongs to it also where the operand at hand is a node
+// of an outer graph.
 func (g *Graph) current() *Graph {
 	for g.step != nil {
 		g = g.step
@@ -132,7 +137,8 @@ func (g *Graph) Within(label string, build func()) {
 	build()
 }
 
-// place is where building is, for errors: the scope, and the labels of all graphs that are being built.
+// place is where building is, for errors: the scope, and the labels of all graphs that are being
+// built.
 func (g *Graph) place() string {
 	words := []string{g.near}
 	root := g
@@ -167,7 +173,8 @@ func (g *Graph) locate(op string) {
 	}
 }
 
-// Input declares a float input. Its value is bound before a run (see Node.Gorgonia and gorgonia.Let).
+// Input declares a float input. Its value is bound before a run (see Node.Gorgonia and
+// gorgonia.Let).
 func (g *Graph) Input(name string, shape ...int) *Node {
 	return g.input(name, ops.Type{Dtype: g.opts.Dtype, Shape: shape})
 }
@@ -177,7 +184,8 @@ func (g *Graph) IntInput(name string, shape ...int) *Node {
 	return g.input(name, ops.Type{Dtype: Int, Shape: shape})
 }
 
-// InputLike declares an input of the type of n, which may belong to another graph, and of the given shape.
+// InputLike declares an input of the type of n, which may belong to another graph, and of the given
+// shape.
 func (g *Graph) InputLike(n *Node, name string, shape ...int) *Node {
 	checkNode("InputLike", n)
 	return g.input(name, ops.Type{Dtype: n.Dtype(), Shape: shape})
@@ -203,8 +211,8 @@ func (g *Graph) anchor() *gorgonia.Node { return g.NoiseKey().n }
 
 const noiseKey = "noise/key"
 
-// NoiseKey is the input [2] of ints from which every noise of the graph is drawn: the seed and a counter, such as the
-// number of the training step. It is bound to {0, 0} until another value is.
+// NoiseKey is the input [2] of ints from which every noise of the graph is drawn: the seed and a
+// counter, such as the number of the training step. It is bound to {0, 0} until another value is.
 func (g *Graph) NoiseKey() *Node {
 	if g.key == nil {
 		if g.names[noiseKey] {
@@ -224,13 +232,15 @@ func (g *Graph) Const(value float64, shape ...int) *Node {
 	if err := ops.CheckShape(shape); err != nil {
 		ops.Failf("Const", "%w", err)
 	}
-	return g.apply("Const", ops.Fill{Dtype: g.opts.Dtype, Shape: slices.Clone(shape), Value: value}, &Node{g, g.anchor()})
+	return g.apply("Const", ops.Fill{Dtype: g.opts.Dtype, Shape: slices.Clone(shape), Value: value},
+		&Node{g, g.anchor()})
 }
 
 // Zeros is a tensor of zeros.
 func (g *Graph) Zeros(shape ...int) *Node { return g.Const(0, shape...) }
 
-// Param is the input that stands for p. It shares p's tensor: what a solver writes there the next run reads.
+// Param is the input that stands for p. It shares p's tensor: what a solver writes there the next
+// run reads.
 func (g *Graph) Param(p *Param) *Node {
 	if p == nil || p.store == nil {
 		ops.Failf("Param", "the parameter is nil: want one that Scope.Param declared")
@@ -267,7 +277,8 @@ func (g *Graph) lift(n *Node) *Node {
 		return in
 	}
 	if g.parent == nil {
-		ops.Failf("", "%s, in another graph: all operands must be nodes of one graph", ops.Describe(n.n))
+		ops.Failf("", "%s, in another graph: all operands must be nodes of one graph",
+			ops.Describe(n.n))
 	}
 	outer := g.parent.lift(n)
 	name := outer.n.Name()
@@ -286,7 +297,8 @@ func (g *Graph) lift(n *Node) *Node {
 	return in
 }
 
-// Op makes a node of one of the library's own operations. It is for the library's packages: the package ops is internal.
+// Op makes a node of one of the library's own operations. It is for the library's packages: the
+// package ops is internal.
 func (g *Graph) Op(name string, fn ops.Operation, in ...*Node) *Node {
 	g.noteScope(nil)
 	defer g.locate(name)
@@ -306,7 +318,8 @@ func (g *Graph) apply(op string, fn ops.Operation, in ...*Node) *Node {
 				if e.Path == "" {
 					e.Path = g.place()
 				}
-				for i, s := range e.Operands { // "W_ih" reads better than "encoder/l0/W_ih" behind "encoder/l0 step"
+				// "W_ih" reads better than "encoder/l0/W_ih" behind "encoder/l0 step"
+				for i, s := range e.Operands {
 					e.Operands[i] = strings.TrimPrefix(s, g.near+"/")
 				}
 			}
@@ -326,29 +339,35 @@ func (g *Graph) apply(op string, fn ops.Operation, in ...*Node) *Node {
 	return n
 }
 
-// Gradients adds dL/d(wrt) to the graph, where L is a scalar. What does not depend on an operand has a gradient of 0.
+// Gradients adds dL/d(wrt) to the graph, where L is a scalar. What does not depend on an operand
+// has a gradient of 0.
 func (g *Graph) Gradients(loss *Node, wrt ...Operand) []*Node {
 	g.noteScope(nil)
 	defer g.locate("Gradients")
 	loss = g.lift(loss)
 	if len(loss.Shape()) != 0 {
-		ops.Failf("Gradients", "the loss is %s: want a scalar; take Sum or Mean", ops.ShapeString(loss.Shape()))
+		ops.Failf("Gradients", "the loss is %s: want a scalar; take Sum or Mean",
+			ops.ShapeString(loss.Shape()))
 	}
 	return g.Backward([]*Node{loss}, []*Node{g.Const(1)}, wrt...)
 }
 
-// Backward adds Σ_o ⟨cotangents[o], ∂outs[o]/∂wrt⟩ to the graph: the vector-Jacobian product of several outputs.
+// Backward adds Σ_o ⟨cotangents[o], ∂outs[o]/∂wrt⟩ to the graph: the vector-Jacobian product of
+// several outputs.
 func (g *Graph) Backward(outs, cotangents []*Node, wrt ...Operand) []*Node {
 	g.noteScope(nil)
 	defer g.locate("Backward")
 	if len(outs) != len(cotangents) {
-		ops.Failf("Backward", "%d outputs, %d cotangents: want one for each output", len(outs), len(cotangents))
+		ops.Failf("Backward", "%d outputs, %d cotangents: want one for each output", len(outs),
+			len(cotangents))
 	}
 	var o, c, w []*gorgonia.Node
 	for i := range outs {
 		out, cot := g.lift(outs[i]), g.lift(cotangents[i])
-		if a, b := ops.TypeOf(out.n), ops.TypeOf(cot.n); !slices.Equal(a.Shape, b.Shape) || a.Dtype != b.Dtype || !a.IsFloat() {
-			ops.Failf("Backward", "output %d is %v, its cotangent %v: want the same, of floats", i, a, b)
+		if a, b := ops.TypeOf(out.n), ops.TypeOf(cot.n); !slices.Equal(a.Shape, b.Shape) ||
+			a.Dtype != b.Dtype || !a.IsFloat() {
+			ops.Failf("Backward", "output %d is %v, its cotangent %v: want the same, of floats", i,
+				a, b)
 		}
 		o, c = append(o, out.n), append(c, cot.n)
 	}
@@ -374,9 +393,9 @@ func (g *Graph) Backward(outs, cotangents []*Node, wrt ...Operand) []*Node {
 	return grads
 }
 
-// OnProduct makes every MatMul(x, w) with a parameter w use f(x, w) in place of x, until the returned function is
-// called; what an earlier call asked for is done first. Variational dropout masks the inputs of a cell's products with
-// it, whatever the cell.
+// OnProduct makes every MatMul(x, w) with a parameter w use f(x, w) in place of x, until the
+// returned function is called; what an earlier call asked for is done first. Variational dropout
+// masks the inputs of a cell's products with it, whatever the cell.
 func (g *Graph) OnProduct(f func(x *Node, w *Param) *Node) (restore func()) {
 	old := g.product
 	g.product = f

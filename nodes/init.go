@@ -11,8 +11,8 @@ import (
 
 // Init says how a parameter is initialised. The zero value is Zeros.
 //
-// A weight is [in, out], so its fan-in is its first size and its fan-out the last; a vector has both equal to its
-// length.
+// A weight is [in, out], so its fan-in is its first size and its fan-out the last; a vector has
+// both equal to its length.
 type Init struct {
 	kind   string
 	a, b   float64
@@ -30,8 +30,8 @@ func Uniform(low, high float64) Init { return Init{kind: "uniform", a: low, b: h
 // Normal draws from the normal distribution.
 func Normal(mean, std float64) Init { return Init{kind: "normal", a: mean, b: std} }
 
-// XavierUniform and XavierNormal have the variance gain²·2/(fan-in + fan-out) (Glorot and Bengio, 2010). Gain 1 suits
-// linear and sigmoid units, 5/3 tanh.
+// XavierUniform and XavierNormal have the variance gain²·2/(fan-in + fan-out) (Glorot and Bengio,
+// 2010). Gain 1 suits linear and sigmoid units, 5/3 tanh.
 func XavierUniform(gain float64) Init { return Init{kind: "xavier uniform", a: gain} }
 func XavierNormal(gain float64) Init  { return Init{kind: "xavier normal", a: gain} }
 
@@ -39,7 +39,8 @@ func XavierNormal(gain float64) Init  { return Init{kind: "xavier normal", a: ga
 func HeUniform(gain float64) Init { return Init{kind: "he uniform", a: gain} }
 func HeNormal(gain float64) Init  { return Init{kind: "he normal", a: gain} }
 
-// HeUniformOut and HeNormalOut divide by the fan-out instead, which keeps the size of gradients instead of values.
+// HeUniformOut and HeNormalOut divide by the fan-out instead, which keeps the size of gradients
+// instead of values.
 func HeUniformOut(gain float64) Init { return Init{kind: "he_out uniform", a: gain} }
 func HeNormalOut(gain float64) Init  { return Init{kind: "he_out normal", a: gain} }
 
@@ -47,17 +48,18 @@ func HeNormalOut(gain float64) Init  { return Init{kind: "he_out normal", a: gai
 func LeCunUniform() Init { return Init{kind: "he uniform", a: 1} }
 func LeCunNormal() Init  { return Init{kind: "he normal", a: 1} }
 
-// Orthogonal draws a matrix whose rows or columns, whichever are fewer, are orthogonal and of length gain (Saxe et al.,
-// 2014).
+// Orthogonal draws a matrix whose rows or columns, whichever are fewer, are orthogonal and of
+// length gain (Saxe et al., 2014).
 func Orthogonal(gain float64) Init { return Init{kind: "orthogonal", a: gain} }
 
-// Chrono is sign·log(u), with u spread evenly over 1 … steps (Tallec and Ollivier, 2018, who draw it): as biases of forget or
-// update gates, with sign 1, they make the units of a cell remember for times of all lengths up to so many steps. The input
-// gates that belong to them have sign −1. Steps is at least 2.
+// Chrono is sign·log(u), with u spread evenly over 1 … steps (Tallec and Ollivier, 2018, who draw
+// it): as biases of forget or update gates, with sign 1, they make the units of a cell remember for
+// times of all lengths up to so many steps. The input gates that belong to them have sign −1. Steps
+// is at least 2.
 func Chrono(steps, sign float64) Init { return Init{kind: "chrono", a: steps, b: sign} }
 
-// Blocks divides the last axis evenly and initialises each part by its own: the gates of a cell whose weights are one
-// matrix, or a bias of 1 for the forget gate alone.
+// Blocks divides the last axis evenly and initialises each part by its own: the gates of a cell
+// whose weights are one matrix, or a bias of 1 for the forget gate alone.
 func Blocks(parts ...Init) Init { return Init{kind: "blocks", blocks: parts} }
 
 // Gates is Blocks with n times the same.
@@ -103,7 +105,8 @@ func (i Init) check(shape []int) error {
 	switch i.kind {
 	case "blocks":
 		if len(i.blocks) == 0 || last%len(i.blocks) != 0 {
-			return fmt.Errorf("initialiser %v: %d parts do not divide a last axis of %d", i, len(i.blocks), last)
+			return fmt.Errorf("initialiser %v: %d parts do not divide a last axis of %d", i,
+				len(i.blocks), last)
 		}
 		part := append(append([]int{}, shape[:len(shape)-1]...), last/len(i.blocks))
 		for _, b := range i.blocks {
@@ -187,8 +190,9 @@ func (i Init) fill(r *rng.Stream, shape []int, w []float64) {
 	}
 }
 
-// orthogonal fills w with n orthogonal vectors of the given length, which are its rows or its columns. Normal vectors
-// are orthogonalised by Gram-Schmidt, twice for accuracy, in blocks, so that most of the work is matrix products.
+// orthogonal fills w with n orthogonal vectors of the given length, which are its rows or its
+// columns. Normal vectors are orthogonalised by Gram-Schmidt, twice for accuracy, in blocks, so
+// that most of the work is matrix products.
 func orthogonal(r *rng.Stream, rows, cols int, gain float64, w []float64) {
 	n, length := min(rows, cols), max(rows, cols)
 	q := make([]float64, n*length)
@@ -217,11 +221,13 @@ func orthogonal(r *rng.Stream, rows, cols int, gain float64, w []float64) {
 		if from > 0 {
 			for range 2 {
 				c := parts[:(to-from)*from]
-				kernels.Gemm(false, true, to-from, from, length, x, length, q, length, c, from, false)
+				kernels.Gemm(false, true, to-from, from, length, x, length, q, length, c, from,
+					false)
 				for i := range c {
 					c[i] = -c[i]
 				}
-				kernels.Gemm(false, false, to-from, length, from, c, from, q, length, x, length, true)
+				kernels.Gemm(false, false, to-from, length, from, c, from, q, length, x, length,
+					true)
 			}
 		}
 		for v := from; v < to; v++ {

@@ -15,7 +15,8 @@ func TestLinear(t *testing.T) {
 	store := nodes.NewStore(nodes.Float64, 1)
 	l := nodes.NewLinear(store.Root(), nodes.LinearConfig{In: 3, Out: 2, Suffix: "_x"})
 	back := l.Back(store.Root().In("back"))
-	bare := nodes.NewLinear(store.Root().In("bare"), nodes.LinearConfig{In: 2, Out: 1, Init: nodes.Ones(), NoBias: true})
+	bare := nodes.NewLinear(store.Root().In("bare"),
+		nodes.LinearConfig{In: 2, Out: 1, Init: nodes.Ones(), NoBias: true})
 	var names []string
 	for _, p := range store.Params() {
 		names = append(names, p.Name())

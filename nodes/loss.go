@@ -29,8 +29,8 @@ func (r Reduction) of(x *Node) *Node {
 	return nil
 }
 
-// loss is what f makes of x and target, reduced. A tensor as target must have the shape of x: repeated along an axis it
-// is far more often a slip, such as [B] beside [B, 1], than a wish.
+// loss is what f makes of x and target, reduced. A tensor as target must have the shape of x:
+// repeated along an axis it is far more often a slip, such as [B] beside [B, 1], than a wish.
 func loss(op string, x, target Operand, r Reduction, f func(x, target Operand) *Node) *Node {
 	g := common(op, []Operand{x, target})
 	defer g.locate(op)
@@ -45,32 +45,42 @@ func loss(op string, x, target Operand, r Reduction, f func(x, target Operand) *
 
 // CrossEntropyOptions are the rarer wishes; the zero value is the mean over all targets.
 type CrossEntropyOptions struct {
-	Ignore    []int   // targets that count nothing, such as padding
-	Smoothing float64 // label smoothing ε in [0, 1): (1−ε)·NLL + ε·mean over V of −log p (Szegedy et al., 2016)
+	Ignore []int // targets that count nothing, such as padding
+	// label smoothing ε in [0, 1): (1−ε)·NLL + ε·mean over V of −log p (Szegedy et al., 2016)
+	Smoothing float64
 	Reduction Reduction
 }
 
-// CrossEntropy is −log softmax(logits)[target]: logits [..., V], targets [...] of ids. It is computed from the logits in
-// one piece, so no probability underflows. The mean over targets that are all ignored is 0.
+// CrossEntropy is −log softmax(logits)[target]: logits [..., V], targets [...] of ids. It is
+// computed from the logits in one piece, so no probability underflows. The mean over targets that
+// are all ignored is 0.
 func CrossEntropy(logits, targets *Node, o CrossEntropyOptions) *Node {
 	if !(o.Smoothing >= 0 && o.Smoothing < 1) {
 		ops.Failf("CrossEntropy", "label smoothing %g: want [0, 1)", o.Smoothing)
 	}
-	losses := call("CrossEntropy", ops.CrossEntropy{Ignore: slices.Clone(o.Ignore), Smoothing: o.Smoothing}, logits, targets)
+	losses := call("CrossEntropy", ops.CrossEntropy{Ignore: slices.Clone(o.Ignore),
+		Smoothing: o.Smoothing}, logits, targets)
 	if o.Reduction != ReduceMean || len(o.Ignore) == 0 {
 		return o.Reduction.of(losses)
 	}
 	return Div(Sum(losses), Maximum(Sum(NotIn(targets, o.Ignore...)), Scalar(1)))
 }
 
-// BCEWithLogits is −t·log σ(x) − (1−t)·log(1 − σ(x)), computed as softplus(x) − x·t. Targets t are in [0, 1].
+// BCEWithLogits is −t·log σ(x) − (1−t)·log(1 − σ(x)), computed as softplus(x) − x·t. Targets t are
+// in [0, 1].
 func BCEWithLogits(x, target Operand, r Reduction) *Node {
-	return loss("BCEWithLogits", x, target, r, func(x, target Operand) *Node { return Sub(Softplus(x), Mul(x, target)) })
+	return loss("BCEWithLogits", x, target, r, func(x,
+		target Operand) *Node {
+		return Sub(Softplus(x), Mul(x, target))
+	})
 }
 
 // MSE is the squared error (x − target)², without a factor ½.
 func MSE(x, target Operand, r Reduction) *Node {
-	return loss("MSE", x, target, r, func(x, target Operand) *Node { return Square(Sub(x, target)) })
+	return loss("MSE", x, target, r, func(x,
+		target Operand) *Node {
+		return Square(Sub(x, target))
+	})
 }
 
 // L1 is the absolute error |x − target|.
@@ -90,7 +100,8 @@ func Huber(x, target Operand, delta float64, r Reduction) *Node {
 	})
 }
 
-// KLStandardNormal is KL(N(mu, exp(logvar)) ‖ N(0, 1)) = ½Σ(mu² + exp(logvar) − 1 − logvar) over the last axis.
+// KLStandardNormal is KL(N(mu, exp(logvar)) ‖ N(0, 1)) = ½Σ(mu² + exp(logvar) − 1 − logvar) over
+// the last axis.
 func KLStandardNormal(mu, logvar *Node) *Node {
 	k := Sub(Add(Square(mu), Exp(logvar)), Shift(logvar, 1))
 	return Scale(Sum(k, -1), 0.5)

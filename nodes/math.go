@@ -31,11 +31,13 @@ func Sub(a, b Operand) *Node { return binary("Sub", ops.KindSub, a, b) }
 func Mul(a, b Operand) *Node { return binary("Mul", ops.KindMul, a, b) }
 func Div(a, b Operand) *Node { return binary("Div", ops.KindDiv, a, b) }
 
-// Maximum and Minimum take the larger and the smaller of two elements; at a tie the gradient goes to a.
+// Maximum and Minimum take the larger and the smaller of two elements; at a tie the gradient goes
+// to a.
 func Maximum(a, b Operand) *Node { return binary("Maximum", ops.KindMax, a, b) }
 func Minimum(a, b Operand) *Node { return binary("Minimum", ops.KindMin, a, b) }
 
-// Less, LessEqual, Greater, GreaterEqual, Equal and NotEqual are 1 where they hold and 0 elsewhere, without gradient.
+// Less, LessEqual, Greater, GreaterEqual, Equal and NotEqual are 1 where they hold and 0 elsewhere,
+// without gradient.
 func Less(a, b Operand) *Node         { return binary("Less", ops.KindLt, a, b) }
 func LessEqual(a, b Operand) *Node    { return binary("LessEqual", ops.KindLe, a, b) }
 func Greater(a, b Operand) *Node      { return binary("Greater", ops.KindGt, a, b) }
@@ -43,7 +45,8 @@ func GreaterEqual(a, b Operand) *Node { return binary("GreaterEqual", ops.KindGe
 func Equal(a, b Operand) *Node        { return binary("Equal", ops.KindEq, a, b) }
 func NotEqual(a, b Operand) *Node     { return binary("NotEqual", ops.KindNe, a, b) }
 
-// Select takes the element of a where cond is not 0, else that of b. What is not taken may be NaN or infinite.
+// Select takes the element of a where cond is not 0, else that of b. What is not taken may be NaN
+// or infinite.
 func Select(cond, a, b Operand) *Node {
 	return call("Select", ops.Elementwise{Kind: ops.KindSelect}, cond, a, b)
 }
@@ -69,10 +72,12 @@ func Expm1(x Operand) *Node    { return unary("Expm1", ops.KindExpm1, x) } // e�
 func Sqrt(x Operand) *Node     { return unary("Sqrt", ops.KindSqrt, x) }
 func Square(x Operand) *Node   { return unary("Square", ops.KindSquare, x) }
 func Abs(x Operand) *Node      { return unary("Abs", ops.KindAbs, x) }
-func Sign(x Operand) *Node     { return unary("Sign", ops.KindSign, x) } // −1, 0 or 1, without gradient
-func Inverse(x Operand) *Node  { return unary("Inverse", ops.KindInverse, x) }
-func Sin(x Operand) *Node      { return unary("Sin", ops.KindSin, x) }
-func Cos(x Operand) *Node      { return unary("Cos", ops.KindCos, x) }
+
+// −1, 0 or 1, without gradient
+func Sign(x Operand) *Node    { return unary("Sign", ops.KindSign, x) }
+func Inverse(x Operand) *Node { return unary("Inverse", ops.KindInverse, x) }
+func Sin(x Operand) *Node     { return unary("Sin", ops.KindSin, x) }
+func Cos(x Operand) *Node     { return unary("Cos", ops.KindCos, x) }
 
 // Power is x to a constant exponent.
 func Power(x Operand, exponent float64) *Node {
@@ -90,8 +95,8 @@ func Clip(x Operand, low, high float64) *Node {
 // StopGradient is x with a gradient of 0.
 func StopGradient(x Operand) *Node { return unary("StopGradient", ops.KindStop, x) }
 
-// MatMul is x·w. If w is a matrix [in, out], x is [..., in] and the result [..., out]; two stacks [N, a, b] and
-// [N, b, c] are multiplied pair by pair.
+// MatMul is x·w. If w is a matrix [in, out], x is [..., in] and the result [..., out]; two stacks
+// [N, a, b] and [N, b, c] are multiplied pair by pair.
 func MatMul(x, w Operand) *Node { return matMul("MatMul", x, w, false) }
 
 // MatMulT is x·wᵀ: w is [out, in], or a stack [N, c, b].
@@ -121,7 +126,8 @@ func matMul(op string, xo, wo Operand, trans bool) *Node {
 	return Reshape(y, append(xs[:len(xs)-1], y.Dim(-1))...)
 }
 
-// Reshape gives the same elements another shape. At most one size may be −1: it is what the others leave.
+// Reshape gives the same elements another shape. At most one size may be −1: it is what the others
+// leave.
 func Reshape(x Operand, shape ...int) *Node {
 	n := one("Reshape", x)
 	shape = slices.Clone(shape)
@@ -134,7 +140,8 @@ func Reshape(x Operand, shape ...int) *Node {
 		}
 		size := ops.Size(n.Shape())
 		if rest < 1 || size%rest != 0 {
-			n.g.failf("Reshape", "%s: no size in place of −1 makes %s of its %d elements", ops.Describe(n.n), ops.ShapeString(shape), size)
+			n.g.failf("Reshape", "%s: no size in place of −1 makes %s of its %d elements",
+				ops.Describe(n.n), ops.ShapeString(shape), size)
 		}
 		shape[k] = size / rest
 	}
@@ -144,7 +151,8 @@ func Reshape(x Operand, shape ...int) *Node {
 	return n.g.apply("Reshape", ops.Reshape{Shape: shape}, n)
 }
 
-// Transpose reorders the axes: axis i of the result is axis perm[i] of x. Without perm it reverses their order.
+// Transpose reorders the axes: axis i of the result is axis perm[i] of x. Without perm it reverses
+// their order.
 func Transpose(x Operand, perm ...int) *Node {
 	n := one("Transpose", x)
 	if len(perm) == 0 {
@@ -167,7 +175,8 @@ func axisOf(op string, n *Node, axis int) int {
 	return k
 }
 
-// Slice takes [from, to) of an axis and keeps the axis, also where one place is left. Negative axes count from the last.
+// Slice takes [from, to) of an axis and keeps the axis, also where one place is left. Negative axes
+// count from the last.
 func Slice(x Operand, axis, from, to int) *Node {
 	n := one("Slice", x)
 	axis = axisOf("Slice", n, axis)
@@ -183,7 +192,8 @@ func Split(x Operand, n, axis int) []*Node {
 	axis = axisOf("Split", node, axis)
 	size := node.Dim(axis)
 	if n < 1 || size%n != 0 {
-		node.g.failf("Split", "%s: %d parts do not divide axis %d of size %d", ops.Describe(node.n), n, axis, size)
+		node.g.failf("Split", "%s: %d parts do not divide axis %d of size %d", ops.Describe(node.n),
+			n, axis, size)
 	}
 	parts := make([]*Node, n)
 	for i := range parts {
@@ -300,8 +310,9 @@ func LogSumExp(x Operand) *Node {
 	return Reshape(s, s.Shape()[:len(s.Shape())-1]...)
 }
 
-// LayerNorm normalises the last axis to mean 0 and variance 1, then scales by gain and adds bias, each [H] (Ba, Kiros
-// and Hinton, 2016). The variance is the biased one; eps, inside the root, is 1e-5 if 0.
+// LayerNorm normalises the last axis to mean 0 and variance 1, then scales by gain and adds bias,
+// each [H] (Ba, Kiros and Hinton, 2016). The variance is the biased one; eps, inside the root, is
+// 1e-5 if 0.
 func LayerNorm(x, gain, bias Operand, eps float64) *Node {
 	if eps == 0 {
 		eps = 1e-5
@@ -315,8 +326,8 @@ func LayerNorm(x, gain, bias Operand, eps float64) *Node {
 	return Add(Mul(Div(centred, Sqrt(Shift(variance, eps))), gain), bias)
 }
 
-// Embedding looks up rows of a table [V, E]: ids [...] become [..., E]. An id outside the table is an error of the run.
-// If padding is not negative, lookups of that id give no gradient.
+// Embedding looks up rows of a table [V, E]: ids [...] become [..., E]. An id outside the table is
+// an error of the run. If padding is not negative, lookups of that id give no gradient.
 func Embedding(table, ids Operand, padding int) *Node {
 	return call("Embedding", ops.Gather{Padding: max(padding, -1)}, table, ids)
 }
@@ -341,8 +352,8 @@ func (g *Graph) Range(n int) *Node {
 	return g.apply("Range", ops.Range{Dtype: g.opts.Dtype, N: n}, &Node{g, g.anchor()})
 }
 
-// ArgMax is the place of the largest element along the last axis, which disappears: ids, without gradient. Of equals it
-// is the first.
+// ArgMax is the place of the largest element along the last axis, which disappears: ids, without
+// gradient. Of equals it is the first.
 func ArgMax(x Operand) *Node { return call("ArgMax", ops.ArgMax{}, x) }
 
 // NotIn is 1 where an id is none of values, else 0.

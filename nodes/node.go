@@ -57,7 +57,8 @@ func (n *Node) Dim(axis int) int {
 // Dtype is the type of the elements.
 func (n *Node) Dtype() tensor.Dtype { return n.n.Dtype() }
 
-// Value is what the last run left in the node, a *tensor.Dense or a Gorgonia scalar; nil before any.
+// Value is what the last run left in the node, a *tensor.Dense or a Gorgonia scalar; nil before
+// any.
 func (n *Node) Value() gorgonia.Value { return n.n.Value() }
 
 func (n *Node) in(g *Graph) *Node { return g.lift(n) }
@@ -72,7 +73,8 @@ type Scalar float64
 func (s Scalar) in(g *Graph) *Node { return g.Const(float64(s)) }
 func (s Scalar) graph() *Graph     { return nil }
 
-// common is the graph in which operands meet: the innermost one that any of them belongs to. It notes their place.
+// common is the graph in which operands meet: the innermost one that any of them belongs to. It
+// notes their place.
 func common(op string, xs []Operand) *Graph {
 	var g *Graph
 	for i, x := range xs {
@@ -113,7 +115,8 @@ func checkNode(op string, n *Node) {
 	}
 }
 
-// Innermost is the graph in which nodes can meet: of those that they belong to, the one of the innermost step.
+// Innermost is the graph in which nodes can meet: of those that they belong to, the one of the
+// innermost step.
 func Innermost(ns ...*Node) *Graph {
 	xs := make([]Operand, len(ns))
 	for i, n := range ns {
@@ -143,8 +146,8 @@ func call(op string, fn ops.Operation, xs ...Operand) *Node {
 	return g.apply(op, fn, in...)
 }
 
-// noteScope remembers where the parameters among the operands live, for errors. Within a label, such as that of a step,
-// they tell the place of what follows too.
+// noteScope remembers where the parameters among the operands live, for errors. Within a label,
+// such as that of a step, they tell the place of what follows too.
 func (g *Graph) noteScope(xs []Operand) {
 	if g.label == "" {
 		g.near = ""

@@ -25,8 +25,8 @@ type NoiseRequest struct {
 	PerSequence bool // inside a step: the same numbers at every time
 }
 
-// Loop lends the graph of a step its noise: numbers of their own for each time, drawn outside of the step, so that every
-// way to unroll it sees the same ones.
+// Loop lends the graph of a step its noise: numbers of their own for each time, drawn outside of
+// the step, so that every way to unroll it sees the same ones.
 type Loop interface {
 	Noise(in *Graph, r NoiseRequest) *Node
 }
@@ -39,7 +39,8 @@ func (g *Graph) WithLoop(loop Loop, build func()) {
 	build()
 }
 
-// Noise is a tensor of random numbers. In the graph of a step it differs from time to time, unless PerSequence is set.
+// Noise is a tensor of random numbers. In the graph of a step it differs from time to time, unless
+// PerSequence is set.
 func (g *Graph) Noise(r NoiseRequest) *Node {
 	r.Shape = slices.Clone(r.Shape)
 	g = g.current()
@@ -51,12 +52,14 @@ func (g *Graph) Noise(r NoiseRequest) *Node {
 	if g.opts.Noise != nil {
 		n := g.lift(g.opts.Noise(r))
 		if !slices.Equal(n.Shape(), r.Shape) {
-			ops.Failf("Noise", "%q: the given noise is %s, want %s", r.Label, ops.ShapeString(n.Shape()), ops.ShapeString(r.Shape))
+			ops.Failf("Noise", "%q: the given noise is %s, want %s", r.Label,
+				ops.ShapeString(n.Shape()), ops.ShapeString(r.Shape))
 		}
 		return n
 	}
 	g.noises++
-	fn := ops.Noise{Dtype: g.Dtype(), Shape: r.Shape, Kind: string(r.Kind), P: r.P, Label: fmt.Sprintf("%s %d", r.Label, g.noises)}
+	fn := ops.Noise{Dtype: g.Dtype(), Shape: r.Shape, Kind: string(r.Kind), P: r.P,
+		Label: fmt.Sprintf("%s %d", r.Label, g.noises)}
 	return g.apply("Noise", fn, g.NoiseKey())
 }
 
@@ -71,8 +74,9 @@ func (g *Graph) OuterNoise(outside Loop, r NoiseRequest) *Node {
 // CurrentLoop is the loop that g's noise comes from, or nil.
 func (g *Graph) CurrentLoop() Loop { return g.loop }
 
-// Dropout zeroes elements of x with probability p and divides the others by 1−p (Srivastava et al., 2014). In a graph
-// for evaluation it is x. In the graph of a step every time has a mask of its own.
+// Dropout zeroes elements of x with probability p and divides the others by 1−p (Srivastava et al.,
+// 2014). In a graph for evaluation it is x. In the graph of a step every time has a mask of its
+// own.
 func Dropout(x Operand, p float64) *Node {
 	n := one("Dropout", x)
 	CheckRate("Dropout", p)

@@ -26,7 +26,8 @@ func request(label string, n int) nodes.NoiseRequest {
 	return nodes.NoiseRequest{Label: label, Kind: nodes.UniformNoise, Shape: []int{n}}
 }
 
-// Noise is a function of seed, counter, label and place among the noises: nothing else, and all of them.
+// Noise is a function of seed, counter, label and place among the noises: nothing else, and all of
+// them.
 func TestNoiseIsAFunctionOfItsKey(t *testing.T) {
 	draw := func(s, counter int, label string, dtype tensor.Dtype) []float64 {
 		g := training(dtype)
@@ -35,8 +36,10 @@ func TestNoiseIsAFunctionOfItsKey(t *testing.T) {
 	}
 	first := draw(1, 0, "a", nodes.Float64)
 	require.Equal(t, first, draw(1, 0, "a", nodes.Float64))
-	for _, other := range [][]float64{draw(2, 0, "a", nodes.Float64), draw(1, 1, "a", nodes.Float64), draw(1, 0, "b", nodes.Float64),
-		draw(0, 1, "a", nodes.Float64), draw(-1, 0, "a", nodes.Float64), draw(1, math.MaxInt, "a", nodes.Float64)} {
+	for _, other := range [][]float64{draw(2, 0, "a", nodes.Float64),
+		draw(1, 1, "a", nodes.Float64), draw(1, 0, "b", nodes.Float64),
+		draw(0, 1, "a", nodes.Float64), draw(-1, 0, "a", nodes.Float64),
+		draw(1, math.MaxInt, "a", nodes.Float64)} {
 		require.NotEqual(t, first, other)
 	}
 	for i, v := range draw(1, 0, "a", nodes.Float32) {
@@ -49,7 +52,8 @@ func TestNoiseIsAFunctionOfItsKey(t *testing.T) {
 	require.NotEqual(t, values[0], values[1], "two requests must not be one node")
 	require.Equal(t, []float64{0, 0}, values[2], "the key is 0, 0 until another is bound")
 
-	// A new counter gives new numbers to a machine that is there already; an old one gives the old ones back.
+	// A new counter gives new numbers to a machine that is there already; an old one gives the old
+	// ones back.
 	outcome := func(counter int) []float64 {
 		seed(t, g, 7, counter)
 		return run(t, g, a)[0]
@@ -66,10 +70,13 @@ func TestDistributions(t *testing.T) {
 		noise := func(kind nodes.NoiseKind, p float64) *nodes.Node {
 			return g.Noise(nodes.NoiseRequest{Label: "test", Kind: kind, P: p, Shape: []int{n}})
 		}
-		out := run(t, g, noise(nodes.Bernoulli, 0.3), noise(nodes.UniformNoise, 0), noise(nodes.StandardNormal, 0), noise(nodes.Bernoulli, 0), noise(nodes.Bernoulli, 1))
-		for i, want := range []struct{ mean, variance float64 }{{0.3, 0.21}, {0.5, 1.0 / 12}, {0, 1}, {0, 0}, {1, 0}} {
+		out := run(t, g, noise(nodes.Bernoulli, 0.3), noise(nodes.UniformNoise, 0),
+			noise(nodes.StandardNormal, 0), noise(nodes.Bernoulli, 0), noise(nodes.Bernoulli, 1))
+		for i, want := range []struct{ mean, variance float64 }{{0.3, 0.21}, {0.5, 1.0 / 12},
+			{0, 1}, {0, 0}, {1, 0}} {
 			mean := sum(out[i]) / n
-			variance := sum(each(out[i], func(v float64) float64 { return (v - mean) * (v - mean) / n }))
+			variance := sum(each(out[i],
+				func(v float64) float64 { return (v - mean) * (v - mean) / n }))
 			require.InDelta(t, want.mean, mean, 5*math.Sqrt(want.variance/n)+1e-9)
 			require.InDelta(t, want.variance, variance, 5*math.Sqrt2*math.Sqrt(1.0/n))
 		}
@@ -115,13 +122,15 @@ func TestGivenNoise(t *testing.T) {
 	var g *nodes.Graph
 	var asked []nodes.NoiseRequest
 	answer := func(r nodes.NoiseRequest) *nodes.Node { return in(g, "mask", []float64{1, 0, 1}, 3) }
-	g = nodes.NewGraph(nodes.Options{Dtype: nodes.Float64, Training: true, Noise: func(r nodes.NoiseRequest) *nodes.Node {
-		asked = append(asked, r)
-		return answer(r)
-	}})
+	g = nodes.NewGraph(nodes.Options{Dtype: nodes.Float64, Training: true,
+		Noise: func(r nodes.NoiseRequest) *nodes.Node {
+			asked = append(asked, r)
+			return answer(r)
+		}})
 	x := in(g, "x", []float64{1, 2, 3}, 3)
 	require.Equal(t, []float64{2, 0, 6}, run(t, g, nodes.Dropout(x, 0.5))[0])
-	require.Equal(t, []nodes.NoiseRequest{{Label: "dropout", Kind: nodes.Bernoulli, P: 0.5, Shape: []int{3}}}, asked)
+	require.Equal(t, []nodes.NoiseRequest{{Label: "dropout", Kind: nodes.Bernoulli, P: 0.5,
+		Shape: []int{3}}}, asked)
 
 	answer = func(nodes.NoiseRequest) *nodes.Node { return g.Const(1, 2) }
 	fails(t, `Noise: "dropout": the given noise is [2], want [3]`, func() { nodes.Dropout(x, 0.5) })

@@ -15,8 +15,9 @@ import (
 	"github.com/seqzoo/seqzoo/internal/rng"
 )
 
-// Store holds the parameters of a model: a tensor for every path, outside of any graph. All graphs of the model
-// (a training window, evaluation, one step of inference) bind the same tensors, so nothing is copied or goes stale.
+// Store holds the parameters of a model: a tensor for every path, outside of any graph. All graphs
+// of the model (a training window, evaluation, one step of inference) bind the same tensors, so
+// nothing is copied or goes stale.
 type Store struct {
 	dtype  tensor.Dtype
 	seed   uint64
@@ -24,8 +25,9 @@ type Store struct {
 	order  []*Param
 }
 
-// NewStore starts an empty store of Float32 or Float64 parameters, initialised from seed. The initial value of a
-// parameter depends on the seed and its own path alone, not on what else is declared, nor in which order.
+// NewStore starts an empty store of Float32 or Float64 parameters, initialised from seed. The
+// initial value of a parameter depends on the seed and its own path alone, not on what else is
+// declared, nor in which order.
 func NewStore(dtype tensor.Dtype, seed uint64) *Store {
 	checkFloat("NewStore", dtype)
 	return &Store{dtype: dtype, seed: seed, params: map[string]*Param{}}
@@ -107,10 +109,14 @@ func (s *Scope) Path() string {
 	return s.path
 }
 
-// Param declares a parameter. Declaring one path twice is a mistake: to use a parameter again, use Shared.
+// Param declares a parameter. Declaring one path twice is a mistake: to use a parameter again, use
+// Shared.
 func (s *Scope) Param(name string, init Init, shape ...int) *Param {
 	path := s.join(name)
-	fail := func(err error) { panic(&BuildError{Path: s.path, Op: "Param", Msg: err.Error(), Err: err}) }
+	fail := func(err error) {
+		panic(&BuildError{Path: s.path, Op: "Param", Msg: err.Error(),
+			Err: err})
+	}
 	if err := checkName(name); err != nil {
 		fail(err)
 	}
@@ -133,12 +139,14 @@ func (s *Scope) Param(name string, init Init, shape ...int) *Param {
 func (s *Scope) Shared(name string) *Param {
 	p := s.store.params[s.join(name)]
 	if p == nil {
-		panic(&BuildError{Path: s.path, Op: "Shared", Msg: fmt.Sprintf("%s is not declared; declare it with Param first", s.join(name))})
+		panic(&BuildError{Path: s.path, Op: "Shared",
+			Msg: fmt.Sprintf("%s is not declared; declare it with Param first", s.join(name))})
 	}
 	return p
 }
 
-// Param is a parameter of a model: a name and a tensor. As an operand it becomes an input of the graph at hand.
+// Param is a parameter of a model: a name and a tensor. As an operand it becomes an input of the
+// graph at hand.
 type Param struct {
 	store *Store
 	path  string
@@ -166,8 +174,8 @@ func (p *Param) scope() string {
 // Shape is a copy of the parameter's shape.
 func (p *Param) Shape() []int { return slices.Clone(p.shape) }
 
-// Value is the parameter's tensor. It is allocated and initialised by the first call; changing its elements changes
-// the model.
+// Value is the parameter's tensor. It is allocated and initialised by the first call; changing its
+// elements changes the model.
 func (p *Param) Value() *tensor.Dense {
 	p.once.Do(func() {
 		v := ops.NewTensor(ops.Type{Dtype: p.store.dtype, Shape: p.shape})

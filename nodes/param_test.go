@@ -80,18 +80,20 @@ func TestDeclarationMistakes(t *testing.T) {
 	require.NoError(t, nodes.Try(func() { scope.Param("größe_日本語", nodes.Zeros(), 1) }))
 }
 
-// A value depends on the seed and the path alone: not on the order of declaration, on what else there is, on what was
-// looked at first, or on the float type.
+// A value depends on the seed and the path alone: not on the order of declaration, on what else
+// there is, on what was looked at first, or on the float type.
 func TestInitialValuesDependOnSeedAndPathAlone(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		inits := []nodes.Init{nodes.XavierUniform(1), nodes.Normal(0, 1), nodes.Orthogonal(1), nodes.Gates(2, nodes.HeNormal(1)), nodes.Uniform(-1, 1)}
+		inits := []nodes.Init{nodes.XavierUniform(1), nodes.Normal(0, 1), nodes.Orthogonal(1),
+			nodes.Gates(2, nodes.HeNormal(1)), nodes.Uniform(-1, 1)}
 		seed := rapid.Uint64().Draw(t, "seed")
 		names := []string{"a", "b", "c/W", "c/d/W", "W"}
 		declare := func(s *nodes.Store, order []int) map[string]*nodes.Param {
 			m := map[string]*nodes.Param{}
 			for _, i := range order {
 				scope, leaf := s.Root(), names[i]
-				for k := slices.Index([]byte(leaf), '/'); k >= 0; k = slices.Index([]byte(leaf), '/') {
+				for k := slices.Index([]byte(leaf), '/'); k >= 0; k = slices.Index([]byte(leaf),
+					'/') {
 					scope, leaf = scope.In("%s", leaf[:k]), leaf[k+1:]
 				}
 				m[names[i]] = scope.Param(leaf, inits[i], 3, 4)
@@ -118,14 +120,17 @@ func TestInitialValuesDependOnSeedAndPathAlone(t *testing.T) {
 		}
 	})
 	value := func(seed uint64, name string) []float64 {
-		return elements(nodes.NewStore(nodes.Float64, seed).Root().Param(name, nodes.Normal(0, 1), 8))
+		return elements(nodes.NewStore(nodes.Float64, seed).Root().Param(name, nodes.Normal(0, 1),
+			8))
 	}
 	require.NotEqual(t, value(1, "a"), value(2, "a"))
 	require.NotEqual(t, value(1, "a"), value(1, "b"))
 	require.Equal(t, value(1, "a"), value(1, "a"))
 	s := nodes.NewStore(nodes.Float64, 1).Root()
-	l0, l1 := s.In("l0").Param("W", nodes.Normal(0, 1), 8), s.In("l1").Param("W", nodes.Normal(0, 1), 8)
-	require.NotEqual(t, testkit.Floats(l0.Value()), testkit.Floats(l1.Value()), "layers must not start alike")
+	l0, l1 := s.In("l0").Param("W", nodes.Normal(0, 1), 8),
+		s.In("l1").Param("W", nodes.Normal(0, 1), 8)
+	require.NotEqual(t, testkit.Floats(l0.Value()), testkit.Floats(l1.Value()),
+		"layers must not start alike")
 }
 
 func TestValueIsMadeOnce(t *testing.T) {
@@ -152,7 +157,8 @@ func TestInitialiserStatistics(t *testing.T) {
 		{nodes.Uniform(-1, 3), 1, 4 / math.Sqrt(12), 3},
 		{nodes.Normal(2, 0.5), 2, 0.5, 0},
 		{nodes.XavierUniform(1), 0, math.Sqrt(2.0 / (in + out)), math.Sqrt(6.0 / (in + out))},
-		{nodes.XavierUniform(5.0 / 3), 0, 5.0 / 3 * math.Sqrt(2.0/(in+out)), 5.0 / 3 * math.Sqrt(6.0/(in+out))},
+		{nodes.XavierUniform(5.0 / 3), 0, 5.0 / 3 * math.Sqrt(2.0/(in+out)),
+			5.0 / 3 * math.Sqrt(6.0/(in+out))},
 		{nodes.XavierNormal(2), 0, 2 * math.Sqrt(2.0/(in+out)), 0},
 		{nodes.HeUniform(math.Sqrt2), 0, math.Sqrt(2.0 / in), math.Sqrt(6.0 / in)},
 		{nodes.HeNormal(math.Sqrt2), 0, math.Sqrt(2.0 / in), 0},
@@ -185,15 +191,19 @@ func TestInitialiserStatistics(t *testing.T) {
 	}
 	require.True(t, nodes.Zeros().IsZero())
 	require.False(t, nodes.Ones().IsZero())
-	require.Equal(t, []float64{0, 0}, elements(nodes.NewStore(nodes.Float64, 1).Root().Param("b", nodes.Zeros(), 2)))
-	require.Equal(t, []float64{-0.5, -0.5}, elements(nodes.NewStore(nodes.Float64, 1).Root().Param("b", nodes.Constant(-0.5), 2)))
+	require.Equal(t, []float64{0, 0},
+		elements(nodes.NewStore(nodes.Float64, 1).Root().Param("b", nodes.Zeros(), 2)))
+	require.Equal(t, []float64{-0.5, -0.5},
+		elements(nodes.NewStore(nodes.Float64, 1).Root().Param("b", nodes.Constant(-0.5), 2)))
 }
 
 func TestOrthogonal(t *testing.T) {
-	for _, s := range [][2]int{{1, 1}, {1, 7}, {7, 1}, {2, 2}, {5, 3}, {3, 5}, {32, 32}, {33, 33}, {97, 64}, {64, 97}, {131, 131}} {
+	for _, s := range [][2]int{{1, 1}, {1, 7}, {7, 1}, {2, 2}, {5, 3}, {3, 5}, {32, 32}, {33, 33},
+		{97, 64}, {64, 97}, {131, 131}} {
 		for _, gain := range []float64{1, 0.3, -2} {
 			t.Run(fmt.Sprint(s, gain), func(t *testing.T) {
-				w := elements(nodes.NewStore(nodes.Float64, 5).Root().Param("W", nodes.Orthogonal(gain), s[0], s[1]))
+				w := elements(nodes.NewStore(nodes.Float64, 5).Root().Param("W",
+					nodes.Orthogonal(gain), s[0], s[1]))
 				n, length := min(s[0], s[1]), max(s[0], s[1])
 				at := func(v, k int) float64 {
 					if s[0] > s[1] {
@@ -220,7 +230,8 @@ func TestBlocks(t *testing.T) {
 	s := nodes.NewStore(nodes.Float64, 1).Root()
 	b := s.Param("b", nodes.Blocks(nodes.Zeros(), nodes.Ones(), nodes.Constant(2)), 6)
 	require.Equal(t, []float64{0, 0, 1, 1, 2, 2}, testkit.Floats(b.Value()))
-	w := elements(s.Param("W", nodes.Blocks(nodes.Orthogonal(1), nodes.Blocks(nodes.Constant(3), nodes.Constant(4))), 2, 4))
+	w := elements(s.Param("W", nodes.Blocks(nodes.Orthogonal(1),
+		nodes.Blocks(nodes.Constant(3), nodes.Constant(4))), 2, 4))
 	require.InDelta(t, 0, w[0]*w[4]+w[1]*w[5], 1e-15)
 	require.InDelta(t, 1, w[0]*w[0]+w[1]*w[1], 1e-15)
 	require.Equal(t, []float64{3, 4, 3, 4}, []float64{w[2], w[3], w[6], w[7]})

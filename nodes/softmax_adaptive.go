@@ -16,16 +16,17 @@ type AdaptiveSoftmaxConfig struct {
 	In int // H, the width of what is read
 	V  int // vocabulary, ids by falling frequency
 
-	// Cutoffs are where clusters end, rising, each in 1 … V−1: ids below the first are the head, and the others fall into
-	// a tail for each cutoff, the last of which ends with the vocabulary.
+	// Cutoffs are where clusters end, rising, each in 1 … V−1: ids below the first are the head,
+	// and the others fall into a tail for each cutoff, the last of which ends with the vocabulary.
 	Cutoffs []int
 
-	// Div is by how much the width of a tail is smaller than that of the one before: tail i = 0, 1, … has the width
-	// In/Div^(i+1), at least 1. 0 means 4.
+	// Div is by how much the width of a tail is smaller than that of the one before: tail i = 0, 1,
+	// … has the width In/Div^(i+1), at least 1. 0 means 4.
 	Div float64
 
-	// Shares are the shares of the targets that are expected in each tail. They say how much room a batch gets, which
-	// has an influence on speed only. Nil: as if every token were equally frequent.
+	// Shares are the shares of the targets that are expected in each tail. They say how much room a
+	// batch gets, which has an influence on speed only. Nil: as if every token were equally
+	// frequent.
 	Shares []float64
 }
 
@@ -37,35 +38,40 @@ func (c AdaptiveSoftmaxConfig) Validate() error {
 	bad.That(len(c.Cutoffs) > 0, "no cutoffs: want at least one, such as a tenth of the vocabulary")
 	last := 0
 	for _, at := range c.Cutoffs {
-		bad.That(at > last && at < c.V, "cutoffs are %v, want rising ones in 1 … %d, the vocabulary less one", c.Cutoffs, c.V-1)
+		bad.That(at > last && at < c.V,
+			"cutoffs are %v, want rising ones in 1 … %d, the vocabulary less one", c.Cutoffs, c.V-1)
 		if at <= last || at >= c.V {
 			break
 		}
 		last = at
 	}
-	bad.That(c.Div == 0 || c.Div >= 1 && !math.IsInf(c.Div, 0), "Div is %g, want at least 1, or 0 for 4", c.Div)
-	bad.That(c.Shares == nil || len(c.Shares) == len(c.Cutoffs), "%d shares for %d tails", len(c.Shares), len(c.Cutoffs))
+	bad.That(c.Div == 0 || c.Div >= 1 && !math.IsInf(c.Div, 0),
+		"Div is %g, want at least 1, or 0 for 4", c.Div)
+	bad.That(c.Shares == nil || len(c.Shares) == len(c.Cutoffs), "%d shares for %d tails",
+		len(c.Shares), len(c.Cutoffs))
 	for _, s := range c.Shares {
 		bad.That(s >= 0 && s <= 1, "a share is %g, want 0 … 1", s)
 	}
 	return bad.Err()
 }
 
-// AdaptiveSoftmax is a softmax over a large vocabulary in two steps (Grave et al., 2017): frequent tokens stand in a head,
-// beside an entry for each cluster of rarer ones, and a cluster is scored only where the target is in it.
+// AdaptiveSoftmax is a softmax over a large vocabulary in two steps (Grave et al., 2017): frequent
+// tokens stand in a head, beside an entry for each cluster of rarer ones, and a cluster is scored
+// only where the target is in it.
 //
 //	p(id) = softmax(x·W_head + b)[id]                                    in the head
 //	p(id) = softmax(x·W_head + b)[C+i] · softmax(x·P_i·W_i)[id − start_i] in tail i
 //
-// where C is the first cutoff. Probabilities are exact, in training as in use. PyTorch's AdaptiveLogSoftmaxWithLoss with
-// head_bias is the same, its weights transposed.
+// where C is the first cutoff. Probabilities are exact, in training as in use. PyTorch's
+// AdaptiveLogSoftmaxWithLoss with head_bias is the same, its weights transposed.
 //
 // # Batches
 //
-// How many targets fall into a tail differs from batch to batch, and the shapes of a graph do not. So the rows whose
-// targets are in a tail are gathered into room for a fixed number of them, and what is not needed of it counts nothing.
-// The room comes in levels: Level gives the lowest that holds a batch, a graph is built for a level, and Fill lays the
-// targets out. The level depends on the batch alone, so a training that is resumed has the same graphs.
+// How many targets fall into a tail differs from batch to batch, and the shapes of a graph do not.
+// So the rows whose targets are in a tail are gathered into room for a fixed number of them, and
+// what is not needed of it counts nothing. The room comes in levels: Level gives the lowest that
+// holds a batch, a graph is built for a level, and Fill lays the targets out. The level depends on
+// the batch alone, so a training that is resumed has the same graphs.
 type AdaptiveSoftmax struct {
 	cfg   AdaptiveSoftmaxConfig
 	head  *Param // [In, C + tails]
@@ -79,8 +85,8 @@ type adaptiveTail struct {
 	weight   *Param // W [width, to−from]
 }
 
-// NewAdaptiveSoftmax declares under s: W_head [In, C + tails], b [C + tails], and for each tail, in a scope tail0, tail1, …,
-// P [In, width] and W [width, size].
+// NewAdaptiveSoftmax declares under s: W_head [In, C + tails], b [C + tails], and for each tail, in
+// a scope tail0, tail1, …, P [In, width] and W [width, size].
 func NewAdaptiveSoftmax(s *Scope, c AdaptiveSoftmaxConfig) *AdaptiveSoftmax {
 	if err := c.Validate(); err != nil {
 		ops.Failf("AdaptiveSoftmax", "%w", err)
@@ -110,8 +116,8 @@ func NewAdaptiveSoftmax(s *Scope, c AdaptiveSoftmaxConfig) *AdaptiveSoftmax {
 	return a
 }
 
-// room is for how many targets of n a tail has rows at a level: what is expected and half as much again at level 0, and
-// twice as much at every level above, all n in the end.
+// room is for how many targets of n a tail has rows at a level: what is expected and half as much
+// again at level 0, and twice as much at every level above, all n in the end.
 func (a *AdaptiveSoftmax) room(tail, n, level int) int {
 	expected := max(1, a.cfg.Shares[tail]*float64(n))
 	room := math.Ceil(1.5 * expected * math.Pow(2, float64(level)))
@@ -147,15 +153,18 @@ func (a *AdaptiveSoftmax) tailOf(id int) int {
 	return i - 1
 }
 
-// Inputs declares what Loss needs to know of n targets at a level, to be filled by Fill before each run.
+// Inputs declares what Loss needs to know of n targets at a level, to be filled by Fill before each
+// run.
 func (a *AdaptiveSoftmax) Inputs(g *Graph, n, level int) []*Node {
 	if n < 1 || level < 0 {
-		ops.Failf("AdaptiveSoftmax", "%d targets at level %d: want at least 1 at level 0 or above", n, level)
+		ops.Failf("AdaptiveSoftmax", "%d targets at level %d: want at least 1 at level 0 or above",
+			n, level)
 	}
 	inputs := []*Node{g.IntInput("head targets", n)}
 	for i := range a.tails {
 		room := a.room(i, n, level)
-		inputs = append(inputs, g.IntInput(fmt.Sprintf("tail %d rows", i), room), g.IntInput(fmt.Sprintf("tail %d targets", i), room))
+		inputs = append(inputs, g.IntInput(fmt.Sprintf("tail %d rows", i), room),
+			g.IntInput(fmt.Sprintf("tail %d targets", i), room))
 	}
 	return inputs
 }
@@ -166,13 +175,15 @@ const unused = -1
 // Fill lays out targets in the values of Inputs. It is an error if they do not fit the level.
 func (a *AdaptiveSoftmax) Fill(inputs []*tensor.Dense, targets []int) error {
 	if len(inputs) != 1+2*len(a.tails) || inputs[0].Size() != len(targets) {
-		return fmt.Errorf("adaptive softmax: the values are not those of Inputs for %d targets", len(targets))
+		return fmt.Errorf("adaptive softmax: the values are not those of Inputs for %d targets",
+			len(targets))
 	}
 	head := inputs[0].Data().([]int)
 	used := make([]int, len(a.tails))
 	for at, id := range targets {
 		if id < 0 || id >= a.cfg.V {
-			return fmt.Errorf("adaptive softmax: target %d at position %d is outside 0 … %d", id, at, a.cfg.V-1)
+			return fmt.Errorf("adaptive softmax: target %d at position %d is outside 0 … %d", id,
+				at, a.cfg.V-1)
 		}
 		i := a.tailOf(id)
 		if i < 0 {
@@ -207,18 +218,21 @@ func (a *AdaptiveSoftmax) rows(x Operand) *Node {
 	return Reshape(h, ops.Size(shape)/a.cfg.In, a.cfg.In)
 }
 
-// Loss is the mean cross-entropy of n targets, laid out in inputs: x is [..., In] with n rows in all.
+// Loss is the mean cross-entropy of n targets, laid out in inputs: x is [..., In] with n rows in
+// all.
 func (a *AdaptiveSoftmax) Loss(x Operand, inputs []*Node) *Node {
 	h := a.rows(x)
 	n := h.Dim(0)
 	if len(inputs) != 1+2*len(a.tails) || inputs[0].Dim(0) != n {
-		ops.Failf("AdaptiveSoftmax", "the inputs are not those that Inputs declares for %d targets", n)
+		ops.Failf("AdaptiveSoftmax", "the inputs are not those that Inputs declares for %d targets",
+			n)
 	}
 	sum := CrossEntropyOptions{Reduction: ReduceSum, Ignore: []int{unused}}
 	loss := CrossEntropy(Add(MatMul(h, a.head), a.bias), inputs[0], sum)
 	for i, t := range a.tails {
 		rows := Embedding(h, inputs[1+2*i], -1) // [room, In]
-		loss = Add(loss, CrossEntropy(MatMul(MatMul(rows, t.project), t.weight), inputs[2+2*i], sum))
+		loss = Add(loss, CrossEntropy(MatMul(MatMul(rows, t.project), t.weight), inputs[2+2*i],
+			sum))
 	}
 	return Scale(loss, 1/float64(n))
 }

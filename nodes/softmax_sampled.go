@@ -11,21 +11,22 @@ import (
 	"github.com/seqzoo/seqzoo/internal/rng"
 )
 
-// SampledSoftmax is a cross-entropy for training with a large vocabulary: a target competes with a few tokens that are
-// drawn anew for each batch, instead of with all (Bengio and Senécal, 2008; Jean et al., 2015).
+// SampledSoftmax is a cross-entropy for training with a large vocabulary: a target competes with a
+// few tokens that are drawn anew for each batch, instead of with all (Bengio and Senécal, 2008;
+// Jean et al., 2015).
 //
 // The sample is S distinct ids from the log-uniform distribution
 //
 //	q(id) = log((id+2)/(id+1)) / log(V+1)
 //
-// which is close to that of words if ids are given by falling frequency, as text.NewVocabulary gives them. So that the
-// scores learned are those of the full softmax, each score is lowered by log π(id), where π is the probability that the
-// sample holds the id:
+// which is close to that of words if ids are given by falling frequency, as text.NewVocabulary
+// gives them. So that the scores learned are those of the full softmax, each score is lowered by
+// log π(id), where π is the probability that the sample holds the id:
 //
 //	loss = −log( e^(s_target − log π_target) / Σ e^(s_j − log π_j) ),  j over the target and the sample
 //
-// A target that the sample holds counts once. The loss is an estimate, biased for a small S, and only good for training:
-// measure a model with CrossEntropy over all its scores.
+// A target that the sample holds counts once. The loss is an estimate, biased for a small S, and
+// only good for training: measure a model with CrossEntropy over all its scores.
 type SampledSoftmax struct {
 	V       int // vocabulary
 	Samples int // S, in 1 … V
@@ -47,11 +48,14 @@ func (s SampledSoftmax) Inputs(g *Graph, n int) []*Node {
 	if err := s.Validate(); err != nil {
 		ops.Failf("SampledSoftmax", "%w", err)
 	}
-	return []*Node{g.IntInput("scored ids", n+s.Samples), g.Input("scored shifts", n+s.Samples), g.IntInput("target places", n)}
+	return []*Node{g.IntInput("scored ids", n+s.Samples), g.Input("scored shifts", n+s.Samples),
+		g.IntInput("target places", n)}
 }
 
-// Fill draws a sample for a batch of targets from seed and counter, and writes it to the values of Inputs.
-func (s SampledSoftmax) Fill(inputs []*tensor.Dense, targets []int, seed uint64, counter int) error {
+// Fill draws a sample for a batch of targets from seed and counter, and writes it to the values of
+// Inputs.
+func (s SampledSoftmax) Fill(inputs []*tensor.Dense, targets []int, seed uint64,
+	counter int) error {
 	if err := s.Validate(); err != nil {
 		return err
 	}
@@ -63,7 +67,8 @@ func (s SampledSoftmax) Fill(inputs []*tensor.Dense, targets []int, seed uint64,
 	tries, place := s.draw(ids[n:], seed, counter)
 	for i, id := range targets {
 		if id < 0 || id >= s.V {
-			return fmt.Errorf("sampled softmax: target %d at position %d is outside 0 … %d", id, i, s.V-1)
+			return fmt.Errorf("sampled softmax: target %d at position %d is outside 0 … %d", id, i,
+				s.V-1)
 		}
 		at, sampled := place[id]
 		if places[i] = 0; sampled {
@@ -91,8 +96,10 @@ func (s SampledSoftmax) Fill(inputs []*tensor.Dense, targets []int, seed uint64,
 	return nil
 }
 
-// draw fills samples with distinct ids, and gives the number of tries that it took and where each id stands.
-func (s SampledSoftmax) draw(samples []int, seed uint64, counter int) (tries int, place map[int]int) {
+// draw fills samples with distinct ids, and gives the number of tries that it took and where each
+// id stands.
+func (s SampledSoftmax) draw(samples []int, seed uint64, counter int) (tries int,
+	place map[int]int) {
 	r := rng.Stream{Key: rng.New(seed).Numbered(uint64(counter)).Named("sampled softmax")}
 	place = make(map[int]int, len(samples))
 	if len(samples) == s.V { // no need to wait for the rarest
@@ -120,8 +127,9 @@ func (s SampledSoftmax) draw(samples []int, seed uint64, counter int) (tries int
 	return tries, place
 }
 
-// Loss is the mean over n targets of the sampled cross-entropy: x [..., H] with n rows in all, table [V, H] and bias [V]
-// give the scores x·tableᵀ + bias, and inputs are those of Inputs. Only the rows of the table that are scored are read.
+// Loss is the mean over n targets of the sampled cross-entropy: x [..., H] with n rows in all,
+// table [V, H] and bias [V] give the scores x·tableᵀ + bias, and inputs are those of Inputs. Only
+// the rows of the table that are scored are read.
 func (s SampledSoftmax) Loss(x, table, bias Operand, inputs []*Node) *Node {
 	if len(inputs) != 3 {
 		ops.Failf("SampledSoftmax", "%d inputs; want those that Inputs declares", len(inputs))
@@ -130,7 +138,8 @@ func (s SampledSoftmax) Loss(x, table, bias Operand, inputs []*Node) *Node {
 	ids, shifts, places := inputs[0], inputs[1], inputs[2]
 	n := places.Dim(0)
 	h = Reshape(h, n, h.Dim(-1))
-	rows := Embedding(table, ids, -1) // one lookup, so that there is one gradient of the table to fill
+	// one lookup, so that there is one gradient of the table to fill
+	rows := Embedding(table, ids, -1)
 	biases := Add(Reshape(Embedding(Reshape(bias.in(h.g), s.V, 1), ids, -1), n+s.Samples), shifts)
 	own := Add(Sum(Mul(h, Slice(rows, 0, 0, n)), -1), Slice(biases, 0, 0, n))
 	others := Add(MatMulT(h, Slice(rows, 0, n, n+s.Samples)), Slice(biases, 0, n, n+s.Samples))

@@ -49,7 +49,8 @@ func set(p *nodes.Param, values []float64) {
 }
 
 // adaptive is an adaptive softmax with strong weights.
-func adaptive(t testing.TB, dtype tensor.Dtype, c nodes.AdaptiveSoftmaxConfig) (*nodes.Store, *nodes.AdaptiveSoftmax) {
+func adaptive(t testing.TB, dtype tensor.Dtype, c nodes.AdaptiveSoftmaxConfig) (*nodes.Store,
+	*nodes.AdaptiveSoftmax) {
 	s := nodes.NewStore(dtype, 1)
 	var a *nodes.AdaptiveSoftmax
 	require.NoError(t, nodes.Try(func() { a = nodes.NewAdaptiveSoftmax(s.Root(), c) }))
@@ -76,7 +77,8 @@ func TestAdaptiveSoftmaxGolden(t *testing.T) {
 		dtype tensor.Dtype
 		tol   float64
 	}{{nodes.Float64, 1e-12}, {nodes.Float32, 2e-6}} {
-		s, a := adaptive(t, c.dtype, nodes.AdaptiveSoftmaxConfig{In: 6, V: 17, Cutoffs: []int{5, 11}, Div: 2})
+		s, a := adaptive(t, c.dtype, nodes.AdaptiveSoftmaxConfig{In: 6, V: 17,
+			Cutoffs: []int{5, 11}, Div: 2})
 		require.Len(t, s.Params(), len(golden.Params))
 		for _, p := range s.Params() {
 			require.Len(t, testkit.Floats(p.Value()), len(golden.Params[p.Name()]), p.Name())
@@ -130,14 +132,16 @@ func slowAdaptive(s *nodes.Store, c nodes.AdaptiveSoftmaxConfig, x []float64) []
 	head = logSoftmax(head)
 	out := head[:c.Cutoffs[0]:c.Cutoffs[0]]
 	for i := range c.Cutoffs {
-		for _, l := range logSoftmax(times(times(x, param(fmt.Sprintf("tail%d/P", i))), param(fmt.Sprintf("tail%d/W", i)))) {
+		for _, l := range logSoftmax(times(times(x, param(fmt.Sprintf("tail%d/P", i))),
+			param(fmt.Sprintf("tail%d/W", i)))) {
 			out = append(out, head[c.Cutoffs[0]+i]+l)
 		}
 	}
 	return out
 }
 
-// Sizes of 1, tails of one token, batches that are all in one cluster; at every level that holds the batch.
+// Sizes of 1, tails of one token, batches that are all in one cluster; at every level that holds
+// the batch.
 func TestAdaptiveSoftmaxAgainstLoops(t *testing.T) {
 	for _, c := range []nodes.AdaptiveSoftmaxConfig{
 		{In: 1, V: 2, Cutoffs: []int{1}},
@@ -170,7 +174,8 @@ func TestAdaptiveSoftmaxAgainstLoops(t *testing.T) {
 				x := in(g, "x", xs, n, 1, c.In)
 				inputs := a.Inputs(g, n, level)
 				values := bound(inputs)
-				require.NoError(t, a.Fill(values, make([]int, n)), "what was there before is forgotten")
+				require.NoError(t, a.Fill(values, make([]int, n)),
+					"what was there before is forgotten")
 				require.NoError(t, a.Fill(values, targets))
 				got := run(t, g, a.Loss(x, inputs), a.LogProb(x))
 				gradcheck.Close(t, []float64{want}, got[0], 1e-12, name)
@@ -178,7 +183,8 @@ func TestAdaptiveSoftmaxAgainstLoops(t *testing.T) {
 			}
 			if level := a.Level(targets); level > 0 {
 				g := f64()
-				require.ErrorContains(t, a.Fill(bound(a.Inputs(g, n, level-1)), targets), "build the graph for the level that Level gives")
+				require.ErrorContains(t, a.Fill(bound(a.Inputs(g, n, level-1)), targets),
+					"build the graph for the level that Level gives")
 			}
 		}
 	}
@@ -204,23 +210,47 @@ func must(err error) {
 func TestAdaptiveSoftmaxMistakes(t *testing.T) {
 	good := nodes.AdaptiveSoftmaxConfig{In: 4, V: 10, Cutoffs: []int{3, 6}}
 	for want, change := range map[string]func(c *nodes.AdaptiveSoftmaxConfig){
-		"In is 0":                   func(c *nodes.AdaptiveSoftmaxConfig) { c.In = 0 },
-		"V is 1":                    func(c *nodes.AdaptiveSoftmaxConfig) { c.V = 1 },
-		"no cutoffs":                func(c *nodes.AdaptiveSoftmaxConfig) { c.Cutoffs = nil },
-		"cutoffs are [6 3]":         func(c *nodes.AdaptiveSoftmaxConfig) { c.Cutoffs = []int{6, 3} },
-		"cutoffs are [3 3]":         func(c *nodes.AdaptiveSoftmaxConfig) { c.Cutoffs = []int{3, 3} },
-		"cutoffs are [0 3]":         func(c *nodes.AdaptiveSoftmaxConfig) { c.Cutoffs = []int{0, 3} },
-		"rising ones in 1 … 9":      func(c *nodes.AdaptiveSoftmaxConfig) { c.Cutoffs = []int{3, 10} },
-		"Div is 0.5":                func(c *nodes.AdaptiveSoftmaxConfig) { c.Div = 0.5 },
-		"Div is NaN":                func(c *nodes.AdaptiveSoftmaxConfig) { c.Div = math.NaN() },
-		"1 shares for 2 tails":      func(c *nodes.AdaptiveSoftmaxConfig) { c.Shares = []float64{1} },
-		"a share is -1":             func(c *nodes.AdaptiveSoftmaxConfig) { c.Shares = []float64{-1, 0} },
-		"a share is NaN":            func(c *nodes.AdaptiveSoftmaxConfig) { c.Shares = []float64{0, math.NaN()} },
-		"its size overflows an int": func(c *nodes.AdaptiveSoftmaxConfig) { c.In, c.V, c.Cutoffs = 1<<40, 1<<40, []int{1 << 39} },
+		"In is 0":    func(c *nodes.AdaptiveSoftmaxConfig) { c.In = 0 },
+		"V is 1":     func(c *nodes.AdaptiveSoftmaxConfig) { c.V = 1 },
+		"no cutoffs": func(c *nodes.AdaptiveSoftmaxConfig) { c.Cutoffs = nil },
+		"cutoffs are [6 3]": func(c *nodes.AdaptiveSoftmaxConfig) {
+			c.Cutoffs = []int{6,
+				3}
+		},
+		"cutoffs are [3 3]": func(c *nodes.AdaptiveSoftmaxConfig) {
+			c.Cutoffs = []int{3,
+				3}
+		},
+		"cutoffs are [0 3]": func(c *nodes.AdaptiveSoftmaxConfig) {
+			c.Cutoffs = []int{0,
+				3}
+		},
+		"rising ones in 1 … 9": func(c *nodes.AdaptiveSoftmaxConfig) {
+			c.Cutoffs = []int{3,
+				10}
+		},
+		"Div is 0.5":           func(c *nodes.AdaptiveSoftmaxConfig) { c.Div = 0.5 },
+		"Div is NaN":           func(c *nodes.AdaptiveSoftmaxConfig) { c.Div = math.NaN() },
+		"1 shares for 2 tails": func(c *nodes.AdaptiveSoftmaxConfig) { c.Shares = []float64{1} },
+		"a share is -1": func(c *nodes.AdaptiveSoftmaxConfig) {
+			c.Shares = []float64{-1,
+				0}
+		},
+		"a share is NaN": func(c *nodes.AdaptiveSoftmaxConfig) {
+			c.Shares = []float64{0,
+				math.NaN()}
+		},
+		"its size overflows an int": func(c *nodes.AdaptiveSoftmaxConfig) {
+			c.In, c.V,
+				c.Cutoffs = 1<<40, 1<<40, []int{1 << 39}
+		},
 	} {
 		c := good
 		change(&c)
-		err := nodes.Try(func() { nodes.NewAdaptiveSoftmax(nodes.NewStore(nodes.Float32, 1).Root(), c) })
+		err := nodes.Try(func() {
+			nodes.NewAdaptiveSoftmax(nodes.NewStore(nodes.Float32, 1).Root(),
+				c)
+		})
 		var be *nodes.BuildError
 		require.ErrorAs(t, err, &be, want)
 		if want != "its size overflows an int" {
@@ -233,7 +263,8 @@ func TestAdaptiveSoftmaxMistakes(t *testing.T) {
 	inputs := a.Inputs(g, 5, 0)
 	values := bound(inputs)
 	for _, id := range []int{-1, 10} {
-		require.ErrorContains(t, a.Fill(values, []int{0, id, 0, 0, 0}), fmt.Sprintf("target %d at position 1", id))
+		require.ErrorContains(t, a.Fill(values, []int{0, id, 0, 0, 0}),
+			fmt.Sprintf("target %d at position 1", id))
 	}
 	require.ErrorContains(t, a.Fill(values, []int{0}), "not those of Inputs for 1 targets")
 	require.ErrorContains(t, a.Fill(nil, []int{0}), "not those of Inputs")
@@ -252,7 +283,8 @@ func TestAdaptiveSoftmaxMistakes(t *testing.T) {
 }
 
 // slowSampled is the definition of SampledSoftmax.Loss for given inputs.
-func slowSampled(s nodes.SampledSoftmax, xs, table, bias []float64, targets, samples []int, logPi func(id int) float64) float64 {
+func slowSampled(s nodes.SampledSoftmax, xs, table, bias []float64, targets, samples []int,
+	logPi func(id int) float64) float64 {
 	n, h := len(targets), len(table)/s.V
 	var sum float64
 	for i, target := range targets {
@@ -275,16 +307,19 @@ func slowSampled(s nodes.SampledSoftmax, xs, table, bias []float64, targets, sam
 }
 
 func TestSampledSoftmaxAgainstLoops(t *testing.T) {
-	for _, c := range []struct{ v, samples, h int }{{1, 1, 1}, {2, 1, 3}, {17, 5, 7}, {17, 16, 2}, {17, 17, 4}, {1000, 100, 5}} {
+	for _, c := range []struct{ v, samples, h int }{{1, 1, 1}, {2, 1, 3}, {17, 5, 7}, {17, 16, 2},
+		{17, 17, 4}, {1000, 100, 5}} {
 		s := nodes.SampledSoftmax{V: c.v, Samples: c.samples}
 		targets := []int{0, c.v - 1, c.v / 2, 0, c.v / 3}
 		xs, table, bias := drawn("x", len(targets)*c.h), drawn("table", c.v*c.h), drawn("bias", c.v)
 		g := f64()
-		x, e, b := in(g, "x", xs, len(targets), c.h), in(g, "E", table, c.v, c.h), in(g, "b", bias, c.v)
+		x, e, b := in(g, "x", xs, len(targets), c.h), in(g, "E", table, c.v, c.h),
+			in(g, "b", bias, c.v)
 		inputs := s.Inputs(g, len(targets))
 		values := bound(inputs)
 		require.NoError(t, s.Fill(values, targets, 1, 2))
-		ids, shifts, places := values[0].Data().([]int), values[1].Data().([]float64), values[2].Data().([]int)
+		ids, shifts, places := values[0].Data().([]int), values[1].Data().([]float64),
+			values[2].Data().([]int)
 		n := len(targets)
 		samples := ids[n:]
 		pi := map[int]float64{}
@@ -301,10 +336,13 @@ func TestSampledSoftmaxAgainstLoops(t *testing.T) {
 				pi[id] = -shifts[i]
 			}
 		}
-		want := slowSampled(s, xs, table, bias, targets, samples, func(id int) float64 { return pi[id] })
-		gradcheck.Close(t, []float64{want}, run(t, g, s.Loss(x, e, b, inputs))[0], 1e-12, fmt.Sprint(c))
+		want := slowSampled(s, xs, table, bias, targets, samples,
+			func(id int) float64 { return pi[id] })
+		gradcheck.Close(t, []float64{want}, run(t, g, s.Loss(x, e, b, inputs))[0], 1e-12,
+			fmt.Sprint(c))
 		if c.samples == c.v { // all of them: the full softmax
-			full := nodes.CrossEntropy(nodes.Add(nodes.MatMulT(x, e), b), gradcheck.Ints(g, "targets", targets, len(targets)), nodes.CrossEntropyOptions{})
+			full := nodes.CrossEntropy(nodes.Add(nodes.MatMulT(x, e), b),
+				gradcheck.Ints(g, "targets", targets, len(targets)), nodes.CrossEntropyOptions{})
 			gradcheck.Close(t, run(t, g, full)[0], []float64{want}, 1e-12, "the full softmax")
 		}
 	}
@@ -316,11 +354,12 @@ func TestSampledSoftmaxGradients(t *testing.T) {
 		inputs := s.Inputs(g, len(targets))
 		must(s.Fill(bound(inputs), targets, 5, 6))
 		return s.Loss(x[0], x[1], x[2], inputs)
-	}, gradcheck.Between(-1, 1, 1, 4, 3), gradcheck.Between(-1, 1, 2, 11, 3), gradcheck.Between(-1, 1, 3, 11))
+	}, gradcheck.Between(-1, 1, 1, 4, 3), gradcheck.Between(-1, 1, 2, 11, 3),
+		gradcheck.Between(-1, 1, 3, 11))
 }
 
-// The corrections make the estimate of the sum over the vocabulary right: the mean over many samples of Σ 1/π is V, and
-// each id is in a sample as often as π says.
+// The corrections make the estimate of the sum over the vocabulary right: the mean over many
+// samples of Σ 1/π is V, and each id is in a sample as often as π says.
 func TestSampledSoftmaxCorrection(t *testing.T) {
 	s := nodes.SampledSoftmax{V: 50, Samples: 10}
 	g := f64()
@@ -354,7 +393,8 @@ func TestSampledSoftmaxRepeats(t *testing.T) {
 }
 
 func TestSampledSoftmaxMistakes(t *testing.T) {
-	for _, s := range []nodes.SampledSoftmax{{V: 0, Samples: 1}, {V: 5}, {V: 5, Samples: -1}, {V: 5, Samples: 6}} {
+	for _, s := range []nodes.SampledSoftmax{{V: 0, Samples: 1}, {V: 5}, {V: 5, Samples: -1},
+		{V: 5, Samples: 6}} {
 		require.ErrorContains(t, s.Validate(), "want 1 … V of them")
 		var be *nodes.BuildError
 		require.ErrorAs(t, nodes.Try(func() { s.Inputs(f64(), 3) }), &be)
@@ -364,7 +404,8 @@ func TestSampledSoftmaxMistakes(t *testing.T) {
 	g := f64()
 	inputs := s.Inputs(g, 2)
 	values := bound(inputs)
-	require.ErrorContains(t, s.Fill(values, []int{0, 5}, 0, 0), "target 5 at position 1 is outside 0 … 4")
+	require.ErrorContains(t, s.Fill(values, []int{0, 5}, 0, 0),
+		"target 5 at position 1 is outside 0 … 4")
 	require.ErrorContains(t, s.Fill(values, []int{0}, 0, 0), "not those of Inputs for 1 targets")
 	require.ErrorContains(t, s.Fill(values[1:], []int{0, 1}, 0, 0), "not those of Inputs")
 	for _, build := range []func(){

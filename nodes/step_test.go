@@ -15,7 +15,8 @@ func (o outside) Noise(_ *nodes.Graph, r nodes.NoiseRequest) *nodes.Node {
 	return o.g.OuterNoise(nil, r)
 }
 
-// Steps may use whatever is around them: nodes of every outer graph and parameters become inputs, once each.
+// Steps may use whatever is around them: nodes of every outer graph and parameters become inputs,
+// once each.
 func TestStepsCaptureWhatTheyUse(t *testing.T) {
 	g := f64()
 	x := g.Input("x", 2)
@@ -28,7 +29,8 @@ func TestStepsCaptureWhatTheyUse(t *testing.T) {
 		require.Same(t, a, y.Graph())
 		require.Same(t, a, nodes.Innermost(x, y))
 		a.Inner(outside{a}, func(b *nodes.Graph) {
-			require.Same(t, a, nodes.Add(x, y, h, w).Graph(), "what needs nothing of a step stands outside of it")
+			require.Same(t, a, nodes.Add(x, y, h, w).Graph(),
+				"what needs nothing of a step stands outside of it")
 			z := nodes.Add(b.Input("own", 2), x, y, h, w)
 			z = nodes.Add(z, nodes.Add(z, w), x)
 			require.Same(t, b, z.Graph())
@@ -71,7 +73,10 @@ func TestCapturedNamesGiveWay(t *testing.T) {
 	g.Inner(outside{g}, func(a *nodes.Graph) {
 		mine := a.Input("x", 3)
 		also := a.Input("outer 1", 3)
-		require.NoError(t, nodes.Try(func() { nodes.Add(nodes.Add(a.Const(1), x), taken, nodes.Tanh(x)) }))
+		require.NoError(t, nodes.Try(func() {
+			nodes.Add(nodes.Add(a.Const(1), x), taken,
+				nodes.Tanh(x))
+		}))
 		require.Equal(t, []int{3}, mine.Shape())
 		require.Equal(t, []int{3}, also.Shape())
 		require.Len(t, a.Lifts(), 3)
@@ -91,7 +96,10 @@ func TestMistakesInSteps(t *testing.T) {
 	})
 	fails(t, "encoder/l0 window step: Add: matmul(…) is [2, 16], affine(…) is [2, 5]: shapes [2, 16] and [2, 5] do not broadcast: sizes 16 and 5 differ, and neither is 1", func() {
 		g.Within("window", func() {
-			g.Within("step", func() { nodes.Add(nodes.MatMul(g.Input("y", 2, 3), w), nodes.Neg(x)) })
+			g.Within("step", func() {
+				nodes.Add(nodes.MatMul(g.Input("y", 2, 3), w),
+					nodes.Neg(x))
+			})
 		})
 	})
 	require.NoError(t, nodes.Try(func() { nodes.Neg(x) }), "a failed step leaves nothing behind")
@@ -137,10 +145,14 @@ func TestOnProduct(t *testing.T) {
 		}
 		return x
 	})
-	undo2 := g.OnProduct(func(x *nodes.Node, _ *nodes.Param) *nodes.Node { return nodes.Shift(x, 1) })
+	undo2 := g.OnProduct(func(x *nodes.Node, _ *nodes.Param) *nodes.Node {
+		return nodes.Shift(x,
+			1)
+	})
 	both, one := nodes.MatMul(x, w), nodes.MatMul(x, v)
 	undo2()
 	first := nodes.MatMul(x, w)
 	undo()
-	require.Equal(t, xs{{32}, {5}, {30}, {3}, {3}}, run(t, g, both, one, first, nodes.MatMul(x, w), nodes.MatMul(x, g.Param(v))))
+	require.Equal(t, xs{{32}, {5}, {30}, {3}, {3}},
+		run(t, g, both, one, first, nodes.MatMul(x, w), nodes.MatMul(x, g.Param(v))))
 }

@@ -8,7 +8,8 @@ import (
 	"github.com/seqzoo/seqzoo/internal/ops"
 )
 
-// Trace knows which of the nodes that are made while it runs depend on some given ones, such as the state of a cell.
+// Trace knows which of the nodes that are made while it runs depend on some given ones, such as the
+// state of a cell.
 type Trace struct {
 	reached map[*gorgonia.Node]bool
 	pieces  map[*gorgonia.Node][]*Node
@@ -29,7 +30,8 @@ func (g *Graph) Trace(from ...*Node) (t *Trace, stop func()) {
 // Reaches reports whether n is one of the nodes that are followed, or was computed from one.
 func (t *Trace) Reaches(n *Node) bool { return t.reached[n.n] }
 
-// Pieces are the nodes that n joins along its last axis, if Concat made it while the trace ran; nil if not.
+// Pieces are the nodes that n joins along its last axis, if Concat made it while the trace ran; nil
+// if not.
 func (t *Trace) Pieces(n *Node) []*Node { return t.pieces[n.n] }
 
 // made notes that g made n.

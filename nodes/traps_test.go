@@ -40,11 +40,15 @@ func TestWhatDiffersIsNotMerged(t *testing.T) {
 	distinct := []*nodes.Node{
 		nodes.Softmax(x), nodes.LogSoftmax(x),
 		nodes.Dropout(x, 0.1), nodes.Dropout(x, 0.9), nodes.Dropout(x, 0.9),
-		g.Const(0, 20, 20), g.Const(1e-300, 20, 20), g.Const(1, 20, 20), g.Const(1+1e-15, 20, 20), g.Const(1, 400),
-		nodes.Scale(x, 2), nodes.Scale(x, 2+1e-15), nodes.Shift(x, 2), nodes.Power(x, 2), nodes.Clip(x, 0, 2), nodes.Clip(x, 0, 3),
-		nodes.Add(x, nodes.Scalar(1)), nodes.Add(x, nodes.Scalar(2)), nodes.Sub(x, nodes.Scalar(1)), nodes.Sub(nodes.Scalar(1), x),
+		g.Const(0, 20, 20), g.Const(1e-300, 20, 20), g.Const(1, 20, 20), g.Const(1+1e-15, 20, 20),
+		g.Const(1, 400),
+		nodes.Scale(x, 2), nodes.Scale(x, 2+1e-15), nodes.Shift(x, 2), nodes.Power(x, 2),
+		nodes.Clip(x, 0, 2), nodes.Clip(x, 0, 3),
+		nodes.Add(x, nodes.Scalar(1)), nodes.Add(x, nodes.Scalar(2)), nodes.Sub(x, nodes.Scalar(1)),
+		nodes.Sub(nodes.Scalar(1), x),
 		nodes.Reshape(x, 1, 2), nodes.Reshape(x, 2, 1), nodes.Sum(x), nodes.SumKeep(x),
-		nodes.OneHot(gradcheck.Ints(g, "ids", []int{0}, 1), 2), nodes.OneHot(gradcheck.Ints(g, "ids2", []int{0}, 1), 2),
+		nodes.OneHot(gradcheck.Ints(g, "ids", []int{0}, 1), 2),
+		nodes.OneHot(gradcheck.Ints(g, "ids2", []int{0}, 1), 2),
 	}
 	seen := map[*gorgonia.Node]int{}
 	for i, n := range distinct {
@@ -59,7 +63,8 @@ func TestConstantsCarryTheDtypeOfTheirGraph(t *testing.T) {
 		g := nodes.NewGraph(nodes.Options{Dtype: dtype})
 		x := in(g, "x", []float64{1, 2}, 2)
 		require.Equal(t, dtype, g.Const(1).Dtype())
-		require.Equal(t, [][]float64{{2, 3}, {0, 0, 0}}, run(t, g, nodes.Add(x, nodes.Scalar(1)), g.Zeros(3)))
+		require.Equal(t, [][]float64{{2, 3}, {0, 0, 0}},
+			run(t, g, nodes.Add(x, nodes.Scalar(1)), g.Zeros(3)))
 	}
 }
 
@@ -72,7 +77,8 @@ func TestSizeOneKeepsItsAxis(t *testing.T) {
 	require.Equal(t, []int{1}, nodes.TimeSlice(nodes.Slice(x, 1, 2, 3), 0).Shape())
 	require.Equal(t, [][]float64{{1, 2, 3, 4}, {10}}, run(t, g, nodes.Mul(x, s), nodes.Sum(x)))
 	p := nodes.NewStore(nodes.Float64, 1).Root().Param("w", nodes.Constant(2), 1)
-	require.Equal(t, [][]float64{{2, 4, 6, 8}, {10}}, run(t, g, nodes.Mul(x, p), g.Gradients(nodes.Sum(nodes.Mul(x, p)), p)[0]))
+	require.Equal(t, [][]float64{{2, 4, 6, 8}, {10}},
+		run(t, g, nodes.Mul(x, p), g.Gradients(nodes.Sum(nodes.Mul(x, p)), p)[0]))
 }
 
 // Gorgonia's second Grad on a graph returns wrong gradients; ours do not.
@@ -85,7 +91,8 @@ func TestGradientsTwice(t *testing.T) {
 	require.Equal(t, [][]float64{{2, 4}, {6, 192}}, run(t, g, first, second))
 }
 
-// Operands that add up, each with a gradient of its own: sharing one buffer would let a solver zero both.
+// Operands that add up, each with a gradient of its own: sharing one buffer would let a solver zero
+// both.
 func TestGradientsOfASumOfTwo(t *testing.T) {
 	g := f64()
 	a, b := in(g, "a", []float64{1, 2}, 2), in(g, "b", []float64{3, 4}, 2)
@@ -99,7 +106,8 @@ func TestGorgoniaOperations(t *testing.T) {
 	x := in(g, "x", []float64{1, 2}, 2)
 	cube := g.Of(gorgonia.Must(gorgonia.Cube(nodes.Shift(x, 1).Gorgonia())))
 	loss := nodes.Sum(nodes.Mul(cube, x))
-	require.Equal(t, [][]float64{{8, 27}, {8 + 12, 27 + 54}}, run(t, g, cube, g.Gradients(loss, x)[0]))
+	require.Equal(t, [][]float64{{8, 27}, {8 + 12, 27 + 54}},
+		run(t, g, cube, g.Gradients(loss, x)[0]))
 	var v gorgonia.Value
 	read := gorgonia.Read(cube.Gorgonia(), &v)
 	err := nodes.Try(func() { g.Of(read) })

@@ -6,7 +6,8 @@ import (
 	"sync"
 )
 
-// Cache keeps compiled graphs by their shape, for one goroutine. The one used longest ago makes room.
+// Cache keeps compiled graphs by their shape, for one goroutine. The one used longest ago makes
+// room.
 type Cache[K comparable, G io.Closer] struct {
 	build  func(K) (G, error)
 	graphs map[K]*cached[G]

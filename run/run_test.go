@@ -18,7 +18,8 @@ import (
 var dtypes = []tensor.Dtype{nodes.Float32, nodes.Float64}
 
 // squares is a step without a loss: the squares of x [T, 2], rows of a table by ids, and their sum.
-func squares(t testing.TB, dtype tensor.Dtype, T int, o ...graph.Option) (*run.Step, run.Floats, []int) {
+func squares(t testing.TB, dtype tensor.Dtype, T int, o ...graph.Option) (*run.Step, run.Floats,
+	[]int) {
 	var x, ids *nodes.Node
 	var outputs []*nodes.Node
 	require.NoError(t, nodes.Try(func() {
@@ -83,7 +84,8 @@ func TestStepNoise(t *testing.T) {
 		g := nodes.NewGraph(nodes.Options{Training: true})
 		y = nodes.Dropout(g.Const(1), 0.5)
 		for range 6 {
-			y = nodes.Concat(0, nodes.Reshape(y, -1), nodes.Reshape(nodes.Dropout(g.Const(1), 0.5), -1))
+			y = nodes.Concat(0, nodes.Reshape(y, -1),
+				nodes.Reshape(nodes.Dropout(g.Const(1), 0.5), -1))
 		}
 	}))
 	s, err := run.New([]*nodes.Node{y})
@@ -130,7 +132,10 @@ func TestInputErrors(t *testing.T) {
 	for want, feed := range map[string]func(in *run.Inputs){
 		"the input is nil":                    func(in *run.Inputs) { in.Ints(nil); in.Ints(g.Input("x", 1)) },
 		"input y is of float32, not of integ": func(in *run.Inputs) { in.Ints(g.Input("y", 1)) },
-		"want float32 or float64":             func(in *run.Inputs) { in.Floats(g.IntInput("ids", 1)) },
+		"want float32 or float64": func(in *run.Inputs) {
+			in.Floats(g.IntInput("ids",
+				1))
+		},
 	} {
 		var in run.Inputs
 		require.NoError(t, in.Err())
@@ -174,7 +179,8 @@ func TestFloats(t *testing.T) {
 		require.ErrorContains(t, g.Gather(f, []int{0, -1}), "no row -1")
 		require.ErrorContains(t, g.Gather(f, []int{0, 0, 0}), "does not take 3 rows")
 		require.ErrorContains(t, g.Gather(f, nil), "does not take 0 rows")
-		require.ErrorContains(t, g.Copy(f), dtype.String()+" [2 2] does not take "+dtype.String()+" [3 2]")
+		require.ErrorContains(t, g.Copy(f),
+			dtype.String()+" [2 2] does not take "+dtype.String()+" [3 2]")
 		require.NoError(t, g.Copy(f.Rows(0, 2)))
 		require.Equal(t, want[:4], g.Float64s())
 		require.Panics(t, func() { f.Put32(5, []float32{1, 2}) }, "not half of it")
@@ -188,7 +194,8 @@ func TestFloats(t *testing.T) {
 
 	turned := tensor.New(tensor.WithShape(2, 3), tensor.WithBacking([]float64{1, 2, 3, 4, 5, 6}))
 	require.NoError(t, turned.T())
-	column, err := tensor.New(tensor.WithShape(2, 3), tensor.Of(tensor.Float32)).Slice(nil, gorgonia.S(1))
+	column, err := tensor.New(tensor.WithShape(2, 3), tensor.Of(tensor.Float32)).Slice(nil,
+		gorgonia.S(1))
 	require.NoError(t, err)
 	for want, v := range map[string]gorgonia.Value{
 		"the value is <nil>":        nil,

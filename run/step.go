@@ -24,8 +24,8 @@ type Step struct {
 }
 
 // New compiles the graph of the outputs, whose values can be read after each run. It reuses their
-// memory from run to run and is limited to what memory there is; options are those of graph.Compile,
-// and take precedence.
+// memory from run to run and is limited to what memory there is; options are those of
+// graph.Compile, and take precedence.
 func New(outputs []*nodes.Node, options ...graph.Option) (*Step, error) {
 	if len(outputs) == 0 {
 		return nil, errors.New("run: a step needs at least one output")

@@ -6,13 +6,15 @@ import (
 	"gorgonia.org/gorgonia"
 )
 
-// AccumulatorConfig configures [NewAccumulator]. The zero value passes the mean of one micro-batch on.
+// AccumulatorConfig configures [NewAccumulator]. The zero value passes the mean of one micro-batch
+// on.
 type AccumulatorConfig struct {
 	Batches int  // micro-batches to a step; 0 means 1
 	Sum     bool // add the gradients up instead of taking their mean
 }
 
-// Accumulator gathers the gradients of several micro-batches for one step, for batches that do not fit into memory:
+// Accumulator gathers the gradients of several micro-batches for one step, for batches that do not
+// fit into memory:
 //
 //	for range batches { // of each, compute the gradients first
 //		full, err := accumulator.Add(params)
@@ -21,8 +23,8 @@ type AccumulatorConfig struct {
 //		}
 //	}
 //
-// The mean equals the gradient of the whole batch's mean loss where the micro-batches count equally. A checkpoint
-// belongs after Take, when nothing is gathered.
+// The mean equals the gradient of the whole batch's mean loss where the micro-batches count
+// equally. A checkpoint belongs after Take, when nothing is gathered.
 type Accumulator struct {
 	config AccumulatorConfig
 	count  int // micro-batches since Take
@@ -52,12 +54,14 @@ func NewAccumulator(c AccumulatorConfig) (*Accumulator, error) {
 	return &Accumulator{config: c}, nil
 }
 
-// Add takes the gradients of one micro-batch and reports whether the batch is now full. It checks the whole list first
-// and treats the gradients as [Optimizer.Step] does; every Add must list the same parameters in the same order. To Add
-// to a full batch is an error. After the first call it does not allocate.
+// Add takes the gradients of one micro-batch and reports whether the batch is now full. It checks
+// the whole list first and treats the gradients as [Optimizer.Step] does; every Add must list the
+// same parameters in the same order. To Add to a full batch is an error. After the first call it
+// does not allocate.
 func (a *Accumulator) Add(params []gorgonia.ValueGrad) (full bool, err error) {
 	if a.count == a.config.Batches {
-		return true, fmt.Errorf("train: accumulate: all %d micro-batches are in; Take them first", a.count)
+		return true, fmt.Errorf("train: accumulate: all %d micro-batches are in; Take them first",
+			a.count)
 	}
 	if a.sums == nil {
 		if err := a.begin(params); err != nil {
@@ -111,9 +115,9 @@ func (a *Accumulator) begin(params []gorgonia.ValueGrad) error {
 	return nil
 }
 
-// Take returns the parameters with the gradient gathered so far, and empties the accumulator; a last batch may be
-// taken before it is full. Its mean is over the micro-batches that are in. The result is good until the next Add, and
-// nil if there was none since the last Take.
+// Take returns the parameters with the gradient gathered so far, and empties the accumulator; a
+// last batch may be taken before it is full. Its mean is over the micro-batches that are in. The
+// result is good until the next Add, and nil if there was none since the last Take.
 func (a *Accumulator) Take() []gorgonia.ValueGrad {
 	if a.count == 0 {
 		return nil

@@ -20,7 +20,8 @@ func testAccumulator[T float](t *testing.T) {
 		a, err := NewAccumulator(AccumulatorConfig{Batches: 3, Sum: sum})
 		require.NoError(t, err)
 		require.Nil(t, a.Take())
-		params := []gorgonia.ValueGrad{newParam("w", normals[T](rng.New(1), 5), 5), newParam("s", []T{2})}
+		params := []gorgonia.ValueGrad{newParam("w", normals[T](rng.New(1), 5), 5),
+			newParam("s", []T{2})}
 		for round, batches := range []int{3, 3, 2, 1, 3} { // some taken before they are full
 			want := make([]float64, 6)
 			for n := range batches {
@@ -66,8 +67,10 @@ func TestAccumulatorErrors(t *testing.T) {
 	dataOf[float64](w.grad)[0] = 7
 	require.NoError(t, add(w, b))
 	require.ErrorContains(t, add(w), "1 parameters are listed, but 2 were at first")
-	require.ErrorContains(t, add(b, w), `parameter 0 is "b", float64 [1], but was "w", float64 [2], at first`)
-	require.ErrorContains(t, add(w, newParam("b", []float32{3}, 1)), `parameter 1 is "b", float32 [1]`)
+	require.ErrorContains(t, add(b, w),
+		`parameter 0 is "b", float64 [1], but was "w", float64 [2], at first`)
+	require.ErrorContains(t, add(w, newParam("b", []float32{3}, 1)),
+		`parameter 1 is "b", float32 [1]`)
 	require.NoError(t, add(w, b), "still the second")
 	full, err := a.Add(list(w, b))
 	require.True(t, full)
@@ -83,13 +86,15 @@ func TestAccumulatorErrors(t *testing.T) {
 	require.Empty(t, one.Take())
 }
 
-// Two half batches make the same step as the whole batch, in a plain Gorgonia program, and for Gorgonia's solver too.
+// Two half batches make the same step as the whole batch, in a plain Gorgonia program, and for
+// Gorgonia's solver too.
 func TestAccumulatorInGorgonia(t *testing.T) {
 	weights := func(rows, times int, solver gorgonia.Solver) []float64 {
 		g := gorgonia.NewGraph()
 		w := gorgonia.NewVector(g, tensor.Float64, gorgonia.WithName("w"), gorgonia.WithShape(3),
 			gorgonia.WithInit(gorgonia.Ones()))
-		x := gorgonia.NewMatrix(g, tensor.Float64, gorgonia.WithName("x"), gorgonia.WithShape(rows, 3))
+		x := gorgonia.NewMatrix(g, tensor.Float64, gorgonia.WithName("x"),
+			gorgonia.WithShape(rows, 3))
 		loss := gorgonia.Must(gorgonia.Mean(gorgonia.Must(gorgonia.Square(gorgonia.Must(gorgonia.Mul(x, w))))))
 		_, err := gorgonia.Grad(loss, w)
 		require.NoError(t, err)
@@ -100,7 +105,8 @@ func TestAccumulatorInGorgonia(t *testing.T) {
 		for round := range 5 {
 			data := normals[float64](rng.New(uint64(round)), 12)
 			for n := range times {
-				part := tensor.New(tensor.WithShape(rows, 3), tensor.WithBacking(data[3*rows*n:3*rows*(n+1)]))
+				part := tensor.New(tensor.WithShape(rows, 3),
+					tensor.WithBacking(data[3*rows*n:3*rows*(n+1)]))
 				require.NoError(t, gorgonia.Let(x, part))
 				require.NoError(t, vm.RunAll())
 				_, err := a.Add(gorgonia.NodesToValueGrads(gorgonia.Nodes{w}))
@@ -118,5 +124,6 @@ func TestAccumulatorInGorgonia(t *testing.T) {
 	}
 	want := weights(4, 1, sgd())
 	require.InDeltaSlice(t, want, weights(2, 2, sgd()), 1e-12)
-	require.InDeltaSlice(t, want, weights(2, 2, gorgonia.NewVanillaSolver(gorgonia.WithLearnRate(0.05))), 1e-12)
+	require.InDeltaSlice(t, want, weights(2, 2,
+		gorgonia.NewVanillaSolver(gorgonia.WithLearnRate(0.05))), 1e-12)
 }

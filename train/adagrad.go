@@ -2,8 +2,9 @@ package train
 
 // AdagradConfig configures [NewAdagrad]. The zero value is Adagrad with PyTorch's defaults.
 type AdagradConfig struct {
-	LR      float64 // learning rate; 0 means 0.01
-	LRDecay float64 // how fast the rate falls: at a parameter's n-th update it is LR/(1 + (n−1)·LRDecay)
+	LR float64 // learning rate; 0 means 0.01
+	// how fast the rate falls: at a parameter's n-th update it is LR/(1 + (n−1)·LRDecay)
+	LRDecay float64
 	Eps     float64 // added to the root; 0 means 1e-10
 }
 
@@ -56,7 +57,8 @@ func NewAdadelta(c AdadeltaConfig) (Optimizer, error) {
 	if err := check.err(); err != nil {
 		return nil, err
 	}
-	return newOptimizer("adadelta", c.LR, adadelta[float32](c), adadelta[float64](c), "square_avg", "acc_delta"), nil
+	return newOptimizer("adadelta", c.LR, adadelta[float32](c), adadelta[float64](c), "square_avg",
+		"acc_delta"), nil
 }
 
 func adadelta[T float](c AdadeltaConfig) update[T] {

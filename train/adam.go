@@ -8,12 +8,13 @@ import (
 
 // AdamConfig configures [NewAdam] and [NewAdamW]. The zero value is Adam as published.
 type AdamConfig struct {
-	LR          float64 // learning rate; 0 means 0.001
-	Beta1       float64 // β₁, decay of the mean gradient, in [0, 1); 0 means 0.9, Zero means 0
-	Beta2       float64 // β₂, decay of the mean square, in [0, 1); 0 means 0.999, Zero means 0
-	Eps         float64 // added to the root; 0 means 1e-8
-	WeightDecay float64 // λ: an L2 penalty of ½λp² for Adam, decoupled for AdamW; 0 is none for both
-	AMSGrad     bool    // divide by the largest mean square so far (Reddi et al., 2018)
+	LR    float64 // learning rate; 0 means 0.001
+	Beta1 float64 // β₁, decay of the mean gradient, in [0, 1); 0 means 0.9, Zero means 0
+	Beta2 float64 // β₂, decay of the mean square, in [0, 1); 0 means 0.999, Zero means 0
+	Eps   float64 // added to the root; 0 means 1e-8
+	// λ: an L2 penalty of ½λp² for Adam, decoupled for AdamW; 0 is none for both
+	WeightDecay float64
+	AMSGrad     bool // divide by the largest mean square so far (Reddi et al., 2018)
 }
 
 // NewAdam is Adam (Kingma and Ba, 2015), at a parameter's n-th update:
@@ -25,12 +26,13 @@ type AdamConfig struct {
 // The error names every field that is out of its range.
 func NewAdam(c AdamConfig) (Optimizer, error) { return newAdam("adam", c) }
 
-// NewAdamW is Adam with decoupled weight decay (Loshchilov and Hutter, 2019): λ is kept out of g, and each update
-// begins with p −= lr·λ·p.
+// NewAdamW is Adam with decoupled weight decay (Loshchilov and Hutter, 2019): λ is kept out of g,
+// and each update begins with p −= lr·λ·p.
 func NewAdamW(c AdamConfig) (Optimizer, error) { return newAdam("adamw", c) }
 
 func newAdam(kind string, c AdamConfig) (Optimizer, error) {
-	c.LR, c.Beta1, c.Beta2, c.Eps = or(c.LR, 0.001), or(c.Beta1, 0.9), or(c.Beta2, 0.999), or(c.Eps, 1e-8)
+	c.LR, c.Beta1, c.Beta2, c.Eps = or(c.LR, 0.001), or(c.Beta1, 0.9), or(c.Beta2, 0.999),
+		or(c.Eps, 1e-8)
 	check := checks{config: "AdamConfig"}
 	check.rate("LR", c.LR)
 	check.fraction("Beta1", c.Beta1)
@@ -45,7 +47,8 @@ func newAdam(kind string, c AdamConfig) (Optimizer, error) {
 		slots = append(slots, "max_exp_avg_sq")
 	}
 	decoupled := kind == "adamw"
-	return newOptimizer(kind, c.LR, adam[float32](c, decoupled), adam[float64](c, decoupled), slots...), nil
+	return newOptimizer(kind, c.LR, adam[float32](c, decoupled), adam[float64](c, decoupled),
+		slots...), nil
 }
 
 func adam[T float](c AdamConfig, decoupled bool) update[T] {

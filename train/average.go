@@ -9,13 +9,15 @@ import (
 
 // AverageConfig configures [NewAverage]. The zero value is the running mean.
 type AverageConfig struct {
-	// Decay is the share of the average that an update keeps, in [0, 1), such as 0.999: an exponential moving average.
-	// 0 is the plain mean of all updates (Polyak and Juditsky, 1992; SWA, Izmailov et al., 2018).
+	// Decay is the share of the average that an update keeps, in [0, 1), such as 0.999: an
+	// exponential moving average. 0 is the plain mean of all updates (Polyak and Juditsky, 1992;
+	// SWA, Izmailov et al., 2018).
 	Decay float64
 }
 
-// Average is the average of the parameters over the course of a training, which often generalises better than the
-// last of them. Update it after each step, or for SWA once an epoch near the end; Swap it in to evaluate:
+// Average is the average of the parameters over the course of a training, which often generalises
+// better than the last of them. Update it after each step, or for SWA once an epoch near the end;
+// Swap it in to evaluate:
 //
 //	Decay d     average = d·average + (1−d)·parameter, beginning with the parameter
 //	otherwise   average = mean of the parameter over the updates
@@ -43,8 +45,8 @@ func NewAverage(c AverageConfig) (*Average, error) {
 	return &Average{config: c, kind: kind, buffers: buffers{slots: []string{"average"}}}, nil
 }
 
-// Update takes the present values into the average; gradients are not looked at. It checks the list as
-// [Optimizer.Step] does, and is an error while the averages are swapped in.
+// Update takes the present values into the average; gradients are not looked at. It checks the list
+// as [Optimizer.Step] does, and is an error while the averages are swapped in.
 func (a *Average) Update(params []gorgonia.ValueGrad) error {
 	if a.swapped {
 		return errors.New("train: average: Update while the averages are swapped in; swap them out first")
@@ -66,8 +68,8 @@ func (a *Average) Update(params []gorgonia.ValueGrad) error {
 	return nil
 }
 
-// Swap exchanges the parameters with their averages; called again, it puts them back to the bit. params must be all
-// the parameters that have been averaged.
+// Swap exchanges the parameters with their averages; called again, it puts them back to the bit.
+// params must be all the parameters that have been averaged.
 func (a *Average) Swap(params []gorgonia.ValueGrad) error {
 	members, err := a.buffers.open(params, openValue)
 	if err != nil {
@@ -80,7 +82,8 @@ func (a *Average) Swap(params []gorgonia.ValueGrad) error {
 		}
 	}
 	if all := len(a.buffers.byName); len(members) < all {
-		return fmt.Errorf("train: average: %d of %d averaged parameters are listed; all must be", len(members), all)
+		return fmt.Errorf("train: average: %d of %d averaged parameters are listed; all must be",
+			len(members), all)
 	}
 	for _, m := range members {
 		exchange(m.slots[0].f32, m.value.f32)

@@ -53,7 +53,8 @@ func TestAverageResume(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		decay := rapid.SampledFrom([]float64{0, 0.5, 0.99}).Draw(t, "decay")
 		stop := rapid.IntRange(0, 9).Draw(t, "stop")
-		swapped := rapid.Bool().Draw(t, "swapped") && stop > 0 // saved in the midst of an evaluation
+		// saved in the midst of an evaluation
+		swapped := rapid.Bool().Draw(t, "swapped") && stop > 0
 		build := func() *Average {
 			a, err := NewAverage(AverageConfig{Decay: decay})
 			require.NoError(t, err)
@@ -97,7 +98,8 @@ func TestAverageErrors(t *testing.T) {
 	require.Empty(t, a.State().Tensors)
 	require.NoError(t, a.Update(list(w, b)))
 	require.ErrorContains(t, a.Swap(list(w)), "1 of 2 averaged parameters")
-	require.ErrorContains(t, a.Swap(list(w, b, newParam("c", []float64{3}, 1))), `"c" has no average yet`)
+	require.ErrorContains(t, a.Swap(list(w, b, newParam("c", []float64{3}, 1))),
+		`"c" has no average yet`)
 	require.ErrorContains(t, a.Update(list(newParam("w", []float64{1, 2}, 1, 2))),
 		`"w" is float64 [1 2], but "average" of it is kept as float64 [2]`)
 	require.NoError(t, a.Swap(list(b, w)), "in any order")

@@ -6,7 +6,8 @@ import (
 	"github.com/seqzoo/seqzoo/unroll"
 )
 
-// Position is how far an iterator over batches has come. It is all that a checkpoint need keep of one.
+// Position is how far an iterator over batches has come. It is all that a checkpoint need keep of
+// one.
 type Position struct {
 	Epoch int `json:"epoch"` // passes over the data completed
 	Next  int `json:"next"`  // the batch of this epoch that comes next
@@ -14,22 +15,26 @@ type Position struct {
 
 func (p Position) check(batches int) error {
 	if p.Epoch < 0 || p.Next < 0 || p.Next > batches {
-		return fmt.Errorf("position: epoch %d, batch %d; an epoch has batches 0 to %d", p.Epoch, p.Next, batches-1)
+		return fmt.Errorf("position: epoch %d, batch %d; an epoch has batches 0 to %d", p.Epoch,
+			p.Next, batches-1)
 	}
 	return nil
 }
 
-// Window is one batch of a [Stream]: the tokens of T steps in B tracks, and at each step that is scored the token that
-// follows it.
+// Window is one batch of a [Stream]: the tokens of T steps in B tracks, and at each step that is
+// scored the token that follows it.
 //
-// IDs are [T, B] and Targets [T−Scored, B], time major: those of step t in track b are at t·B+b. They hold until the next
-// call.
+// IDs are [T, B] and Targets [T−Scored, B], time major: those of step t in track b are at t·B+b.
+// They hold until the next call.
 type Window struct {
 	IDs, Targets []int
 	T, B         int
-	Scored       int // the first step whose target counts; those before it only pass the gradient on
-	Start        int // step of the tracks at which the window begins
-	Next         int // steps from here to the start of the next window of the epoch; 0 if that starts here too, or there is none
+	// the first step whose target counts; those before it only pass the gradient on
+	Scored int
+	Start  int // step of the tracks at which the window begins
+	// steps from here to the start of the next window of the epoch; 0 if that starts here too, or
+	// there is none
+	Next int
 }
 
 // First reports whether the window is the first of an epoch: its state is the initial one.
@@ -37,9 +42,10 @@ func (w Window) First() bool { return w.Start == 0 && w.Scored == 0 }
 
 // Stream reads one long sequence of tokens as a language model is trained on it by truncated BPTT.
 //
-// The N tokens are cut into B tracks of L = ⌊(N−1)/B⌋ steps which follow one another in the text, and the tracks are read
-// side by side in windows as an unroll.Window lays them out. If its stride does not divide L the last window of an epoch
-// is shorter. At the end of the text up to B−1 tokens are not read.
+// The N tokens are cut into B tracks of L = ⌊(N−1)/B⌋ steps which follow one another in the text,
+// and the tracks are read side by side in windows as an unroll.Window lays them out. If its stride
+// does not divide L the last window of an epoch is shorter. At the end of the text up to B−1 tokens
+// are not read.
 type Stream struct {
 	ids           []int
 	batch         int
@@ -49,8 +55,8 @@ type Stream struct {
 	inputs, nexts []int // room for a window
 }
 
-// NewStream reads ids in tracks and windows as given. It keeps ids, which must not change. It is an error if the text
-// does not fill one stride.
+// NewStream reads ids in tracks and windows as given. It keeps ids, which must not change. It is an
+// error if the text does not fill one stride.
 func NewStream(ids []int, tracks int, window unroll.Window) (*Stream, error) {
 	if err := window.Validate(); err != nil {
 		return nil, fmt.Errorf("stream: %w", err)
@@ -61,7 +67,8 @@ func NewStream(ids []int, tracks int, window unroll.Window) (*Stream, error) {
 	steps := (len(ids) - 1) / tracks
 	if len(ids) == 0 || steps < window.Stride {
 		return nil, fmt.Errorf("stream: the text has %d tokens; a batch of %d tracks with a window of %d steps needs at least %.0f",
-			len(ids), tracks, window.Stride, float64(tracks)*float64(window.Stride)+1) // the product may exceed an int
+			// the product may exceed an int
+			len(ids), tracks, window.Stride, float64(tracks)*float64(window.Stride)+1)
 	}
 	spans, err := window.Plan(steps)
 	if err != nil {
@@ -80,7 +87,8 @@ func NewStream(ids []int, tracks int, window unroll.Window) (*Stream, error) {
 // Len is the number of windows in an epoch.
 func (s *Stream) Len() int { return len(s.spans) }
 
-// Next returns the next window; false marks the end of an epoch, and the call after it begins the next one.
+// Next returns the next window; false marks the end of an epoch, and the call after it begins the
+// next one.
 func (s *Stream) Next() (w Window, ok bool) {
 	if s.at.Next == s.Len() {
 		s.at = Position{Epoch: s.at.Epoch + 1}

@@ -12,12 +12,15 @@ import (
 
 // BatchesConfig says how examples are gathered into batches.
 type BatchesConfig struct {
-	Batch   int    // examples a batch; the last one of an epoch may have fewer, or come anywhere if the order is shuffled
+	// examples a batch; the last one of an epoch may have fewer, or come anywhere if the order is
+	// shuffled
+	Batch   int
 	Seed    uint64 // of the order, which is another one each epoch
 	InOrder bool   // keep the examples in the order of the data
 
-	// Bucket gathers sequences of like length, for less padding: the examples of so many batches are sorted by length
-	// before they are cut into batches. 0 and 1 sort nothing; a Bucket of a whole epoch pads least and mixes least.
+	// Bucket gathers sequences of like length, for less padding: the examples of so many batches
+	// are sorted by length before they are cut into batches. 0 and 1 sort nothing; a Bucket of a
+	// whole epoch pads least and mixes least.
 	Bucket int
 }
 
@@ -39,11 +42,12 @@ type Batches struct {
 	ready   int   // the epoch for which order and turns are laid out; -1 for none
 }
 
-// NewBatches gathers n examples. The lengths of the sequences are used, and then needed, if cfg.Bucket asks for them;
-// else they may be nil.
+// NewBatches gathers n examples. The lengths of the sequences are used, and then needed, if
+// cfg.Bucket asks for them; else they may be nil.
 func NewBatches(n int, lengths []int, cfg BatchesConfig) (*Batches, error) {
 	bad := check.Problems{Prefix: "batches: "}
-	bad.That(n >= 1 && n <= math.MaxInt32, "there are %d examples; it takes 1 to %d", n, math.MaxInt32)
+	bad.That(n >= 1 && n <= math.MaxInt32, "there are %d examples; it takes 1 to %d", n,
+		math.MaxInt32)
 	bad.Int("Batch", cfg.Batch, 1, math.MaxInt)
 	bad.Int("Bucket", cfg.Bucket, 0, math.MaxInt)
 	bad.That(cfg.Bucket <= 1 || len(lengths) == n,
@@ -60,8 +64,8 @@ func NewBatches(n int, lengths []int, cfg BatchesConfig) (*Batches, error) {
 // Len is the number of batches in an epoch.
 func (b *Batches) Len() int { return (b.n-1)/b.cfg.Batch + 1 }
 
-// Next returns the examples of the next batch, valid until the next call; false marks the end of an epoch, and the call
-// after it begins the next one.
+// Next returns the examples of the next batch, valid until the next call; false marks the end of an
+// epoch, and the call after it begins the next one.
 func (b *Batches) Next() (examples []int, ok bool) {
 	if b.at.Next == b.Len() {
 		b.at = Position{Epoch: b.at.Epoch + 1}
@@ -77,7 +81,8 @@ func (b *Batches) Next() (examples []int, ok bool) {
 	return b.order[start:end:end], true
 }
 
-// layOut decides the order of an epoch, which depends on nothing but the configuration and its number.
+// layOut decides the order of an epoch, which depends on nothing but the configuration and its
+// number.
 func (b *Batches) layOut(epoch int) {
 	for i := range b.order {
 		b.order[i] = i
@@ -126,20 +131,23 @@ func (b *Batches) Seek(p Position) error {
 	return nil
 }
 
-// Padded is a batch of B sequences, filled up to the length T of the longest. Its zero value is ready to be filled.
+// Padded is a batch of B sequences, filled up to the length T of the longest. Its zero value is
+// ready to be filled.
 type Padded struct {
 	IDs     []int // [T, B], time major: step t of sequence b is at t·B+b
 	Lengths []int // [B]
 	T, B    int
 }
 
-// Fill takes the given examples of sequences, in that order, and writes pad after the end of each. The room of earlier
-// batches is used again. A sequence may be empty (its length is then 0); T is at least 1.
+// Fill takes the given examples of sequences, in that order, and writes pad after the end of each.
+// The room of earlier batches is used again. A sequence may be empty (its length is then 0); T is
+// at least 1.
 func (p *Padded) Fill(sequences [][]int, examples []int, pad int) error {
 	t := 1
 	for i, example := range examples {
 		if example < 0 || example >= len(sequences) {
-			return fmt.Errorf("pad: examples[%d] is %d; there are %d sequences", i, example, len(sequences))
+			return fmt.Errorf("pad: examples[%d] is %d; there are %d sequences", i, example,
+				len(sequences))
 		}
 		t = max(t, len(sequences[example]))
 	}

@@ -24,7 +24,8 @@ func TestBatchesInOrder(t *testing.T) {
 	for range 2 {
 		require.Equal(t, [][]int{{0, 1}, {2, 3}, {4}}, epoch(b))
 	}
-	b, err = NewBatches(5, []int{3, 1, 2, 9, 1}, BatchesConfig{Batch: 2, InOrder: true, Bucket: math.MaxInt})
+	b, err = NewBatches(5, []int{3, 1, 2, 9, 1}, BatchesConfig{Batch: 2, InOrder: true,
+		Bucket: math.MaxInt})
 	require.NoError(t, err)
 	require.Equal(t, [][]int{{1, 4}, {2, 0}, {3}}, epoch(b))
 	b, err = NewBatches(3, nil, BatchesConfig{Batch: math.MaxInt, InOrder: true})
@@ -49,7 +50,8 @@ func TestBatchesDependOnSeedAndEpoch(t *testing.T) {
 	require.Equal(t, e0, epoch(same))
 }
 
-// Each example comes once an epoch, and an epoch that is taken up in the middle goes on as it would have.
+// Each example comes once an epoch, and an epoch that is taken up in the middle goes on as it would
+// have.
 func TestBatchesProperties(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		lengths := rapid.SliceOfN(rapid.IntRange(0, 30), 1, 60).Draw(t, "lengths")
@@ -98,7 +100,8 @@ func TestBatchesErrors(t *testing.T) {
 		{1, nil, BatchesConfig{}, "Batch is 0"},
 		{1, nil, BatchesConfig{Batch: -3}, "Batch is -3"},
 		{1, nil, BatchesConfig{Batch: 1, Bucket: -1}, "Bucket is -1"},
-		{3, []int{1}, BatchesConfig{Batch: 1, Bucket: 2}, "Bucket is 2, and there are 1 lengths for 3 examples"},
+		{3, []int{1}, BatchesConfig{Batch: 1, Bucket: 2},
+			"Bucket is 2, and there are 1 lengths for 3 examples"},
 	} {
 		_, err := NewBatches(c.n, c.lengths, c.cfg)
 		require.ErrorContains(t, err, c.want)
@@ -122,6 +125,8 @@ func TestPadded(t *testing.T) {
 	require.Equal(t, Padded{IDs: []int{7}, Lengths: []int{0}, T: 1, B: 1}, p)
 	require.NoError(t, p.Fill(sequences, nil, 7))
 	require.Empty(t, p.IDs)
-	require.EqualError(t, p.Fill(sequences, []int{0, 4}, 0), "pad: examples[1] is 4; there are 4 sequences")
-	require.EqualError(t, p.Fill(nil, []int{-1}, 0), "pad: examples[0] is -1; there are 0 sequences")
+	require.EqualError(t, p.Fill(sequences, []int{0, 4}, 0),
+		"pad: examples[1] is 4; there are 4 sequences")
+	require.EqualError(t, p.Fill(nil, []int{-1}, 0),
+		"pad: examples[0] is -1; there are 0 sequences")
 }

@@ -76,11 +76,13 @@ func TestStreamErrors(t *testing.T) {
 	require.Equal(t, Position{}, s.Position())
 }
 
-// Every step but the last few is read once an epoch, each target follows its token, the tracks go on from window to
-// window, and a stream that goes on from a saved position reads what the other reads.
+// Every step but the last few is read once an epoch, each target follows its token, the tracks go
+// on from window to window, and a stream that goes on from a saved position reads what the other
+// reads.
 func TestStreamProperties(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		tracks, window := rapid.IntRange(1, 7).Draw(t, "tracks"), rapid.IntRange(1, 9).Draw(t, "window")
+		tracks, window := rapid.IntRange(1, 7).Draw(t, "tracks"),
+			rapid.IntRange(1, 9).Draw(t, "window")
 		n := tracks*window + 1 + rapid.IntRange(0, 100).Draw(t, "more")
 		s, err := NewStream(count(n), tracks, unroll.Window{Stride: window})
 		require.NoError(t, err)

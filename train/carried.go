@@ -35,7 +35,8 @@ func LoadState(from *Checkpoint, name string, s *run.State) error {
 			err = part.Copy(numbers)
 		}
 		if err != nil {
-			return fmt.Errorf("train: state %q: %w: the checkpoint was made with other sizes", key, err)
+			return fmt.Errorf("train: state %q: %w: the checkpoint was made with other sizes", key,
+				err)
 		}
 	}
 	return nil

@@ -17,7 +17,8 @@ import (
 // largeCheckpoint takes 800 kB.
 func largeCheckpoint(step int) *Checkpoint {
 	c := sampleCheckpoint(step)
-	c.Tensors["large"] = dense64([]int{100_000}, slices.Repeat([]float64{float64(step)}, 100_000)...)
+	c.Tensors["large"] = dense64([]int{100_000}, slices.Repeat([]float64{float64(step)},
+		100_000)...)
 	return c
 }
 
@@ -48,13 +49,15 @@ func TestDiskFull(t *testing.T) {
 	require.NoError(t, s.Close())
 }
 
-// A directory that turns read-only, as file systems do after an error, and one that is from the start.
+// A directory that turns read-only, as file systems do after an error, and one that is from the
+// start.
 func TestReadOnlyDirectory(t *testing.T) {
 	dir := mount(t, "size=4m")
 	s := openCheckpoints(t, dir, 1)
 	require.NoError(t, s.Save(sampleCheckpoint(1)))
 	require.NoError(t, s.Close())
-	require.NoError(t, syscall.Mount("tmpfs", dir, "tmpfs", syscall.MS_REMOUNT|syscall.MS_RDONLY, ""))
+	require.NoError(t, syscall.Mount("tmpfs", dir, "tmpfs", syscall.MS_REMOUNT|syscall.MS_RDONLY,
+		""))
 	err := s.Save(sampleCheckpoint(2))
 	require.ErrorContains(t, err, s.path(2))
 	_, err = OpenCheckpoints(dir, 1)
@@ -70,14 +73,16 @@ func TestReadOnlyDirectory(t *testing.T) {
 // childDir names, in the environment of a child process, the directory in which it saves.
 const childDir = "SEQZOO_TEST_CHECKPOINTS"
 
-// TestSaveChild is that child process, and nothing elsewhere. Its exit status is 0 if its save went wrong.
+// TestSaveChild is that child process, and nothing elsewhere. Its exit status is 0 if its save went
+// wrong.
 func TestSaveChild(t *testing.T) {
 	dir := os.Getenv(childDir)
 	if dir == "" {
 		return
 	}
 	if os.Getenv("SEQZOO_TEST_FSIZE") != "" {
-		require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: 64 << 10, Max: 64 << 10}))
+		require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_FSIZE,
+			&syscall.Rlimit{Cur: 64 << 10, Max: 64 << 10}))
 	}
 	runtime.LockOSThread() // strace counts calls by thread
 	s := openCheckpoints(t, dir, 1)
@@ -87,8 +92,8 @@ func TestSaveChild(t *testing.T) {
 	fmt.Println(err)
 }
 
-// saveInChild runs TestSaveChild behind the command prefix, on a directory with checkpoint 1, and returns the error that
-// Save gave there and the step found afterwards.
+// saveInChild runs TestSaveChild behind the command prefix, on a directory with checkpoint 1, and
+// returns the error that Save gave there and the step found afterwards.
 func saveInChild(t *testing.T, env string, prefix ...string) (message string, step int) {
 	dir := t.TempDir()
 	s := openCheckpoints(t, dir, 1)
@@ -124,7 +129,8 @@ func TestInjectedSystemCallErrors(t *testing.T) {
 	if err != nil {
 		t.Skip("needs strace")
 	}
-	if out, err := exec.Command(strace, "-f", "-e", "trace=none", "true").CombinedOutput(); err != nil {
+	if out, err := exec.Command(strace, "-f", "-e", "trace=none",
+		"true").CombinedOutput(); err != nil {
 		t.Skipf("strace may not trace here: %s", out)
 	}
 	for _, c := range []struct {

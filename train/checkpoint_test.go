@@ -40,7 +40,8 @@ func dense64(shape []int, values ...float64) *tensor.Dense {
 // sampleCheckpoint has one of everything; its values are functions of step.
 func sampleCheckpoint(step int) *Checkpoint {
 	k := rng.New(uint64(step))
-	w := dense32([]int{2, 3}, float32(k.Normal(0)), 1, -2, 1e-45, float32(math.Inf(-1)), math.Float32frombits(0x7fc00001))
+	w := dense32([]int{2, 3}, float32(k.Normal(0)), 1, -2, 1e-45, float32(math.Inf(-1)),
+		math.Float32frombits(0x7fc00001))
 	return &Checkpoint{
 		Step: step,
 		Params: map[string]*tensor.Dense{
@@ -49,13 +50,17 @@ func sampleCheckpoint(step int) *Checkpoint {
 			"scale":           tensor.New(tensor.FromScalar(k.Normal(2))),
 		},
 		States: map[string]State{
-			"optimizer": {Kind: "adam", Step: step, Scalars: map[string]float64{"lr": 1e-3, "encoder/l0/W_ih/steps": float64(step)},
+			"optimizer": {Kind: "adam", Step: step,
+				Scalars: map[string]float64{"lr": 1e-3, "encoder/l0/W_ih/steps": float64(step)},
 				Tensors: map[string]*tensor.Dense{"encoder/l0/W_ih/exp_avg": w.Clone().(*tensor.Dense)}},
-			"schedule": {Kind: "plateau", Scalars: map[string]float64{"best": math.Inf(1)}, Tensors: map[string]*tensor.Dense{}},
+			"schedule": {Kind: "plateau", Scalars: map[string]float64{"best": math.Inf(1)},
+				Tensors: map[string]*tensor.Dense{}},
 		},
-		Tensors:  map[string]*tensor.Dense{"carry/0": dense32([]int{1, 1}, float32(step)), "x": tensor.New(tensor.FromScalar(float32(0.5)))},
+		Tensors: map[string]*tensor.Dense{"carry/0": dense32([]int{1, 1}, float32(step)),
+			"x": tensor.New(tensor.FromScalar(float32(0.5)))},
 		Counters: map[string]uint64{"seed": math.MaxUint64, "data/batch": uint64(step)},
-		Text:     map[string]string{"config": `{"cell":"lstm","hidden":7}`, "history": "step,loss\n1,0.5\n", "日本": ""},
+		Text: map[string]string{"config": `{"cell":"lstm","hidden":7}`,
+			"history": "step,loss\n1,0.5\n", "日本": ""},
 	}
 }
 
@@ -65,10 +70,12 @@ func checkpointBytes(t testing.TB, c *Checkpoint) []byte {
 	return b.Bytes()
 }
 
-// sameCheckpoint compares through the file format, in which equal means equal to the bit, NaNs included.
+// sameCheckpoint compares through the file format, in which equal means equal to the bit, NaNs
+// included.
 func sameCheckpoint(t testing.TB, want, got *Checkpoint) {
 	require.Equal(t, want.Step, got.Step)
-	require.True(t, bytes.Equal(checkpointBytes(t, want), checkpointBytes(t, got)), "checkpoints differ")
+	require.True(t, bytes.Equal(checkpointBytes(t, want), checkpointBytes(t, got)),
+		"checkpoints differ")
 }
 
 func openCheckpoints(t testing.TB, dir string, keep int) *Checkpoints {
@@ -107,7 +114,8 @@ func TestCheckpointRoundTrip(t *testing.T) {
 	require.Equal(t, want.States["schedule"], got.States["schedule"])
 	require.Equal(t, want.Text, got.Text)
 	require.Equal(t, want.Counters, got.Counters)
-	require.Equal(t, math.Float32bits(want.Params["encoder/l0/W_ih"].Float32s()[5]), math.Float32bits(got.Params["encoder/l0/W_ih"].Float32s()[5]))
+	require.Equal(t, math.Float32bits(want.Params["encoder/l0/W_ih"].Float32s()[5]),
+		math.Float32bits(got.Params["encoder/l0/W_ih"].Float32s()[5]))
 }
 
 func TestCheckpointRoundTripRandom(t *testing.T) {
@@ -139,7 +147,8 @@ func TestCheckpointRoundTripRandom(t *testing.T) {
 			Params:  arrays.Draw(t, "params"),
 			Tensors: arrays.Draw(t, "tensors"),
 			States: map[string]State{
-				"": {Scalars: rapid.MapOfN(name, number, 0, 4).Draw(t, "scalars"), Tensors: arrays.Draw(t, "moments")},
+				"": {Scalars: rapid.MapOfN(name, number, 0, 4).Draw(t, "scalars"),
+					Tensors: arrays.Draw(t, "moments")},
 			},
 			Counters: rapid.MapOfN(name, rapid.Uint64(), 0, 4).Draw(t, "counters"),
 			Text:     rapid.MapOfN(name, rapid.String(), 0, 4).Draw(t, "text"),
@@ -166,7 +175,8 @@ func TestCheckpointsKeepTheLastAndTheBest(t *testing.T) {
 		require.NoError(t, s.Save(sampleCheckpoint(step)))
 	}
 	require.NoError(t, s.SaveBest(sampleCheckpoint(1)))
-	want := []string{".lock", "best.safetensors", "checkpoint-0000000003.safetensors", "checkpoint-0000000004.safetensors"}
+	want := []string{".lock", "best.safetensors", "checkpoint-0000000003.safetensors",
+		"checkpoint-0000000004.safetensors"}
 	require.Equal(t, want, files(t, dir))
 	require.NoError(t, s.Save(sampleCheckpoint(4)), "the same step again")
 	require.Equal(t, want, files(t, dir))
@@ -180,7 +190,8 @@ func TestCheckpointsKeepTheLastAndTheBest(t *testing.T) {
 	require.NoError(t, s.Close())
 	require.NoError(t, s.Close())
 	require.ErrorContains(t, s.Save(sampleCheckpoint(9)), "closed")
-	for _, name := range []string{"checkpoint-9.safetensors", "checkpoint-0000000008.safetensors.bak", "checkpoint-.safetensors",
+	for _, name := range []string{"checkpoint-9.safetensors",
+		"checkpoint-0000000008.safetensors.bak", "checkpoint-.safetensors",
 		"checkpoint--000000001.safetensors", "notes.txt", ".seqzoo-1-1.tmp"} {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name), nil, 0o666))
 	}
@@ -208,7 +219,8 @@ func TestOpenCheckpointsErrors(t *testing.T) {
 	_, err = OpenCheckpoints(dir, 1)
 	var locked *safefile.LockedError
 	require.ErrorAs(t, err, &locked)
-	require.EqualError(t, err, fmt.Sprintf("train: checkpoints: %s is in use by process %d", dir, os.Getpid()))
+	require.EqualError(t, err, fmt.Sprintf("train: checkpoints: %s is in use by process %d", dir,
+		os.Getpid()))
 	require.NoError(t, first.Close())
 	openCheckpoints(t, dir, 1)
 
@@ -256,12 +268,14 @@ func TestCheckpointRefusesToBeWritten(t *testing.T) {
 	require.NoError(t, transposed.T())
 	one := func(d *tensor.Dense) map[string]*tensor.Dense { return map[string]*tensor.Dense{"W": d} }
 	for want, c := range map[string]*Checkpoint{
-		"Step is -1":                           {Step: -1},
-		`"param/W" has no values`:              {Params: one(nil)},
-		`"tensor/W" has no values`:             {Tensors: one(new(tensor.Dense))},
-		`"param/W" of shape (3, 2)`:            {Params: one(transposed)},
-		`"param/W" has type int`:               {Params: one(tensor.New(tensor.WithShape(1), tensor.WithBacking([]int{1})))},
-		"at most 8 axes":                       {Params: one(dense64(slices.Repeat([]int{1}, 9), 1))},
+		"Step is -1":                {Step: -1},
+		`"param/W" has no values`:   {Params: one(nil)},
+		`"tensor/W" has no values`:  {Tensors: one(new(tensor.Dense))},
+		`"param/W" of shape (3, 2)`: {Params: one(transposed)},
+		`"param/W" has type int`: {Params: one(tensor.New(tensor.WithShape(1),
+			tensor.WithBacking([]int{1})))},
+		"at most 8 axes": {Params: one(dense64(slices.Repeat([]int{1}, 9),
+			1))},
 		`state "a/b"`:                          {States: map[string]State{"a/b": {}}},
 		`state "a" at step -2`:                 {States: map[string]State{"a": {Step: -2}}},
 		`"state/a/tensor/W" has no values`:     {States: map[string]State{"a": {Tensors: one(nil)}}},
@@ -279,30 +293,47 @@ func TestCheckpointRefusesToBeWritten(t *testing.T) {
 // Files that are whole safetensors and yet no checkpoints.
 func TestForeignCheckpoints(t *testing.T) {
 	type tensors = []safetensors.Tensor
-	scalar := func(name string, v uint64) safetensors.Tensor { return safetensors.New(name, nil, []uint64{v}) }
+	scalar := func(name string, v uint64) safetensors.Tensor {
+		return safetensors.New(name, nil,
+			[]uint64{v})
+	}
 	good := map[string]string{formatKey: "1"}
-	with := func(key, value string) map[string]string { return map[string]string{formatKey: "1", key: value} }
+	with := func(key, value string) map[string]string {
+		return map[string]string{formatKey: "1",
+			key: value}
+	}
 	for want, c := range map[string]struct {
 		tensors  tensors
 		metadata map[string]string
 	}{
-		"holds no checkpoint":                           {tensors{safetensors.New("W", []int{1}, []float32{1})}, map[string]string{"format": "pt"}},
-		"it holds no checkpoint of a training run":      {nil, map[string]string{formatKey: "0"}},
-		"made by checkpoint format 2, this is format 1": {tensors{scalar("step", 1)}, map[string]string{formatKey: "2", "new": "thing"}},
-		"its step is missing":                           {nil, good},
-		`metadata "later": unknown`:                     {tensors{scalar("step", 1)}, with("later", "")},
-		`metadata "state/a/b": unknown`:                 {tensors{scalar("step", 1)}, with("state/a/b", "")},
-		`state "a": its step is missing`:                {tensors{scalar("step", 1)}, with("state/a", "sgd")},
-		`tensor "W": unknown`:                           {tensors{scalar("W", 1)}, good},
-		`tensor "state/a/step": unknown`:                {tensors{scalar("state/a/step", 1)}, good},
-		`tensor "state/a/speed": unknown`:               {tensors{scalar("state/a/speed", 1)}, with("state/a", "sgd")},
-		`tensor "step": 9223372036854775808 overf`:      {tensors{scalar("step", 1<<63)}, good},
-		`tensor "step": shape [1]`:                      {tensors{safetensors.New("step", []int{1}, []uint64{1})}, good},
-		`"step" is I64, not U64`:                        {tensors{safetensors.New("step", nil, []int64{1})}, good},
-		`tensor "param/a": I64: it must be`:             {tensors{safetensors.New("param/a", []int{1}, []int64{1})}, good},
-		`tensor "param/a": 1 axes, 0 bytes`:             {tensors{safetensors.New("param/a", []int{0}, []float32{})}, good},
-		`tensor "param/a": 9 axes`:                      {tensors{safetensors.New("param/a", slices.Repeat([]int{1}, 9), []float32{1})}, good},
-		`tensor "state/a/scalar/lr": shape [0]`:         {tensors{safetensors.New("state/a/scalar/lr", []int{0}, []float64{})}, with("state/a", "")},
+		"holds no checkpoint": {tensors{safetensors.New("W", []int{1},
+			[]float32{1})}, map[string]string{"format": "pt"}},
+		"it holds no checkpoint of a training run": {nil, map[string]string{formatKey: "0"}},
+		"made by checkpoint format 2, this is format 1": {tensors{scalar("step", 1)},
+			map[string]string{formatKey: "2", "new": "thing"}},
+		"its step is missing": {nil, good},
+		`metadata "later": unknown`: {tensors{scalar("step", 1)},
+			with("later", "")},
+		`metadata "state/a/b": unknown`: {tensors{scalar("step", 1)},
+			with("state/a/b", "")},
+		`state "a": its step is missing`: {tensors{scalar("step", 1)},
+			with("state/a", "sgd")},
+		`tensor "W": unknown`:            {tensors{scalar("W", 1)}, good},
+		`tensor "state/a/step": unknown`: {tensors{scalar("state/a/step", 1)}, good},
+		`tensor "state/a/speed": unknown`: {tensors{scalar("state/a/speed", 1)},
+			with("state/a", "sgd")},
+		`tensor "step": 9223372036854775808 overf`: {tensors{scalar("step", 1<<63)}, good},
+		`tensor "step": shape [1]`: {tensors{safetensors.New("step", []int{1},
+			[]uint64{1})}, good},
+		`"step" is I64, not U64`: {tensors{safetensors.New("step", nil,
+			[]int64{1})}, good},
+		`tensor "param/a": I64: it must be`: {tensors{safetensors.New("param/a",
+			[]int{1}, []int64{1})}, good},
+		`tensor "param/a": 1 axes, 0 bytes`: {tensors{safetensors.New("param/a",
+			[]int{0}, []float32{})}, good},
+		`tensor "param/a": 9 axes`: {tensors{safetensors.New("param/a",
+			slices.Repeat([]int{1}, 9), []float32{1})}, good},
+		`tensor "state/a/scalar/lr": shape [0]`: {tensors{safetensors.New("state/a/scalar/lr", []int{0}, []float64{})}, with("state/a", "")},
 	} {
 		path := filepath.Join(t.TempDir(), "a.safetensors")
 		var b bytes.Buffer
@@ -353,11 +384,13 @@ func TestApply(t *testing.T) {
 	}
 	err := (&Checkpoint{Params: many}).Apply(nil)
 	require.Equal(t, 11, len(strings.Split(err.Error(), "\n")))
-	require.True(t, strings.HasSuffix(err.Error(), "l08/W: in the checkpoint, but not in the model\n\tand 31 more"), err)
+	require.True(t, strings.HasSuffix(err.Error(),
+		"l08/W: in the checkpoint, but not in the model\n\tand 31 more"), err)
 	require.NoError(t, new(Checkpoint).Apply(nil))
 }
 
-// storedSteps opens dir as the next start would, and checks that nothing is left over and all is whole.
+// storedSteps opens dir as the next start would, and checks that nothing is left over and all is
+// whole.
 func storedSteps(t *testing.T, dir string) (steps []int) {
 	s, err := OpenCheckpoints(dir, 2)
 	require.NoError(t, err)
@@ -391,7 +424,8 @@ func twoSaved(t *testing.T) string {
 	return dir
 }
 
-// A crash at every call of a save, and a disk that kept all, some or nothing of what was not synced.
+// A crash at every call of a save, and a disk that kept all, some or nothing of what was not
+// synced.
 func TestCrashAtEveryCallOfSave(t *testing.T) {
 	outcomes := map[string]int{}
 	saved := twoSaved(t)
@@ -406,7 +440,8 @@ func TestCrashAtEveryCallOfSave(t *testing.T) {
 			dir := t.TempDir()
 			require.NoError(t, disk.WriteTo(dir, variant&1 > 0, variant&2 > 0))
 			got := fmt.Sprint(storedSteps(t, dir))
-			require.Contains(t, []string{"[-1 1 2]", "[-1 1 2 3]", "[-1 2 3]", "[-3 2 3]", "[-3 1 2 3]"}, got, "crash at call %d", k)
+			require.Contains(t, []string{"[-1 1 2]", "[-1 1 2 3]", "[-1 2 3]", "[-3 2 3]",
+				"[-3 1 2 3]"}, got, "crash at call %d", k)
 			if err == nil {
 				require.Contains(t, got, "3]", "saved, and gone")
 				require.Contains(t, got, "[-3", "saved as best, and gone")
@@ -414,7 +449,8 @@ func TestCrashAtEveryCallOfSave(t *testing.T) {
 			outcomes[got]++
 		}
 		if err == nil {
-			t.Logf("a crash at each of %d calls; best (negative) and steps found after it: %v", k-1, outcomes)
+			t.Logf("a crash at each of %d calls; best (negative) and steps found after it: %v", k-1,
+				outcomes)
 			return
 		}
 		require.ErrorIs(t, err, safefiletest.ErrCrash)
@@ -454,8 +490,9 @@ func TestEveryDamageToACheckpoint(t *testing.T) {
 	whole := checkpointBytes(t, &Checkpoint{
 		Step:   5,
 		Params: map[string]*tensor.Dense{"W": dense32([]int{2, 2}, 1, 2, 3, 4)},
-		States: map[string]State{"optimizer": {Kind: "sgd", Step: 5, Scalars: map[string]float64{"lr": 0.1}}},
-		Text:   map[string]string{"config": "{}"},
+		States: map[string]State{"optimizer": {Kind: "sgd", Step: 5,
+			Scalars: map[string]float64{"lr": 0.1}}},
+		Text: map[string]string{"config": "{}"},
 	})
 	n := 0
 	try := func(b []byte) {
@@ -499,7 +536,8 @@ func TestCheckpointPaths(t *testing.T) {
 	}
 }
 
-// unchecked is the file of c without a checksum, by a changed letter in its key, so that a fuzzer gets past it.
+// unchecked is the file of c without a checksum, by a changed letter in its key, so that a fuzzer
+// gets past it.
 func unchecked(t testing.TB, c *Checkpoint) []byte {
 	return bytes.Replace(checkpointBytes(t, c), []byte("seqzoo.sha256"), []byte("text/o.sha256"), 1)
 }
@@ -518,8 +556,10 @@ func TestMemoryOfLoading(t *testing.T) {
 	refused := 0
 	for n := 1; n <= 1024; n *= 2 {
 		for _, size := range []int{1, 50, 1000} {
-			c := &Checkpoint{Params: map[string]*tensor.Dense{}, Text: map[string]string{}, Counters: map[string]uint64{},
-				States: map[string]State{"optimizer": {Scalars: map[string]float64{}, Tensors: map[string]*tensor.Dense{}}}}
+			c := &Checkpoint{Params: map[string]*tensor.Dense{}, Text: map[string]string{},
+				Counters: map[string]uint64{},
+				States: map[string]State{"optimizer": {Scalars: map[string]float64{},
+					Tensors: map[string]*tensor.Dense{}}}}
 			for i := range n {
 				name := strings.Repeat("n", i%40) + fmt.Sprint(i)
 				c.Params[name] = dense64([]int{1, 1, size, 1, 1, 1, 1, 1}, make([]float64, size)...)
@@ -537,27 +577,32 @@ func TestMemoryOfLoading(t *testing.T) {
 
 			// The same file from someone who left out the padding that makes room for it.
 			header := b[8 : 8+binary.LittleEndian.Uint64(b)]
-			bare := bytes.TrimRight(bytes.Replace(header, []byte("seqzoo.sha256"), []byte("text/o.sha256"), 1), " ")
+			bare := bytes.TrimRight(bytes.Replace(header, []byte("seqzoo.sha256"),
+				[]byte("text/o.sha256"), 1), " ")
 			file := append(binary.LittleEndian.AppendUint64(nil, uint64(len(bare))), bare...)
 			file = append(file, b[8+len(header):]...)
-			got = memtest.Allocated(2*len(file)+memtest.Slack, func() { _, err = loadUnchecked(file) })
+			got = memtest.Allocated(2*len(file)+memtest.Slack,
+				func() { _, err = loadUnchecked(file) })
 			if err != nil {
 				require.ErrorIs(t, err, safetensors.ErrCrowded)
 				refused++
 			}
-			require.LessOrEqual(t, got, 2*len(file)+memtest.Slack, "%d tensors of %d, unpadded", n, size)
+			require.LessOrEqual(t, got, 2*len(file)+memtest.Slack, "%d tensors of %d, unpadded", n,
+				size)
 		}
 	}
 	require.Positive(t, refused)
 	t.Logf("most memory beyond twice the file: %d bytes", most)
 }
 
-// FuzzCheckpoint holds: no panic, bounded memory, and what is accepted is written back to the same checkpoint.
+// FuzzCheckpoint holds: no panic, bounded memory, and what is accepted is written back to the same
+// checkpoint.
 func FuzzCheckpoint(f *testing.F) {
 	f.Add(checkpointBytes(f, sampleCheckpoint(1)))
 	f.Add(unchecked(f, sampleCheckpoint(1)))
 	f.Add(unchecked(f, &Checkpoint{}))
-	f.Add(unchecked(f, &Checkpoint{Params: map[string]*tensor.Dense{"W": dense32([]int{2, 1}, 1, 2)}, Counters: map[string]uint64{"": 0}}))
+	f.Add(unchecked(f, &Checkpoint{Params: map[string]*tensor.Dense{"W": dense32([]int{2, 1}, 1,
+		2)}, Counters: map[string]uint64{"": 0}}))
 	f.Add(binary.LittleEndian.AppendUint64(nil, math.MaxUint64))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var c *Checkpoint
@@ -569,7 +614,8 @@ func FuzzCheckpoint(f *testing.F) {
 		again, err := loadUnchecked(checkpointBytes(t, c))
 		require.NoError(t, err)
 		sameCheckpoint(t, c, again)
-		require.ElementsMatch(t, slices.Collect(maps.Keys(c.Params)), slices.Collect(maps.Keys(again.Params)))
+		require.ElementsMatch(t, slices.Collect(maps.Keys(c.Params)),
+			slices.Collect(maps.Keys(again.Params)))
 	})
 }
 
@@ -580,7 +626,8 @@ func BenchmarkSave(b *testing.B) {
 			w := func() map[string]*tensor.Dense {
 				return map[string]*tensor.Dense{"W": dense32([]int{n}, make([]float32, n)...)}
 			}
-			c := &Checkpoint{Params: w(), States: map[string]State{"optimizer": {Tensors: map[string]*tensor.Dense{"m": w()["W"], "v": w()["W"]}}}}
+			c := &Checkpoint{Params: w(),
+				States: map[string]State{"optimizer": {Tensors: map[string]*tensor.Dense{"m": w()["W"], "v": w()["W"]}}}}
 			b.SetBytes(int64(3 * 4 * n))
 			for b.Loop() {
 				c.Step++
@@ -608,6 +655,7 @@ func TestSaveLooksAtTheLock(t *testing.T) {
 	require.NoError(t, err)
 	defer other.Close()
 	require.ErrorContains(t, s.Save(&Checkpoint{Step: 3}), "was removed while this process held it")
-	require.ErrorContains(t, s.SaveBest(&Checkpoint{Step: 3}), "was removed while this process held it")
+	require.ErrorContains(t, s.SaveBest(&Checkpoint{Step: 3}),
+		"was removed while this process held it")
 	require.NoError(t, other.Save(&Checkpoint{Step: 3}))
 }

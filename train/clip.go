@@ -11,12 +11,14 @@ import (
 	"github.com/seqzoo/seqzoo/internal/kernels"
 )
 
-// Clip limits gradients before a step (Pascanu, Mikolov and Bengio, 2013). The zero value limits nothing and only
-// measures.
+// Clip limits gradients before a step (Pascanu, Mikolov and Bengio, 2013). The zero value limits
+// nothing and only measures.
 type Clip struct {
 	Norm  float64 // limit of the global norm, that of all gradients taken as one vector; 0 is none
 	Value float64 // limit of the magnitude of each element; 0 is none; not together with Norm
-	Eps   float64 // added to the norm before dividing by it; 0 means 1e-6 as in PyTorch, Zero means 0 as in the paper
+	// added to the norm before dividing by it; 0 means 1e-6 as in PyTorch, Zero means 0 as in the
+	// paper
+	Eps float64
 }
 
 // Validate reports every field that is out of its range.
@@ -36,11 +38,12 @@ func (c Clip) Validate() error {
 //	Norm    g·min(1, Norm/(norm + Eps))
 //	Value   g clamped to [−Value, Value]
 //
-// The norm is summed in float64, in the order of the list. If it is not finite, because a gradient is NaN or infinite,
-// the gradients stay as they are and the error is nil: the caller sees it in the norm, and may skip the step.
+// The norm is summed in float64, in the order of the list. If it is not finite, because a gradient
+// is NaN or infinite, the gradients stay as they are and the error is nil: the caller sees it in
+// the norm, and may skip the step.
 //
-// A gradient that two parameters share is clipped once. The error names a parameter without a gradient, or a
-// *gorgonia.Node whose gradient is not its own (see the package comment).
+// A gradient that two parameters share is clipped once. The error names a parameter without a
+// gradient, or a *gorgonia.Node whose gradient is not its own (see the package comment).
 func (c Clip) Apply(params []gorgonia.ValueGrad) (norm float64, err error) {
 	if err := c.Validate(); err != nil {
 		return 0, err

@@ -36,7 +36,8 @@ func TestClip(t *testing.T) {
 		{"none", Clip{}, []float64{3, 0, -12, 4}},
 		{"norm", Clip{Norm: 6.5, Eps: Zero}, []float64{1.5, 0, -6, 2}},
 		{"norm with eps", Clip{Norm: 7, Eps: 1}, []float64{1.5, 0, -6, 2}},
-		{"norm with the default eps", Clip{Norm: 1}, []float64{3 / 13.000001, 0, -12 / 13.000001, 4 / 13.000001}},
+		{"norm with the default eps", Clip{Norm: 1},
+			[]float64{3 / 13.000001, 0, -12 / 13.000001, 4 / 13.000001}},
 		{"norm within the limit", Clip{Norm: 13.1}, []float64{3, 0, -12, 4}},
 		{"norm at the limit", Clip{Norm: 13, Eps: Zero}, []float64{3, 0, -12, 4}},
 		{"value", Clip{Value: 3.5}, []float64{3, 0, -3.5, 3.5}},
@@ -81,7 +82,8 @@ func TestClipNotFinite(t *testing.T) {
 			norm, err := clip.Apply(params)
 			require.NoError(t, err)
 			require.True(t, math.IsNaN(norm) || math.IsInf(norm, 1))
-			require.Equal(t, []float64{3, 5}, gradsOf[float64](params[:1]), "the gradients stay as they are")
+			require.Equal(t, []float64{3, 5}, gradsOf[float64](params[:1]),
+				"the gradients stay as they are")
 			require.Equal(t, 4.0, gradsOf[float64](params)[3])
 		}
 	}
@@ -99,12 +101,14 @@ func TestClipExplodedGradient(t *testing.T) {
 	norm, err = Clip{Norm: 1}.Apply(params)
 	require.NoError(t, err)
 	require.InEpsilon(t, 3e38*math.Sqrt2, norm, 1e-6)
-	require.InDeltaSlice(t, []float64{math.Sqrt2 / 2, 0, math.Sqrt2 / 2}, gradsOf[float32](params), 1e-6)
+	require.InDeltaSlice(t, []float64{math.Sqrt2 / 2, 0, math.Sqrt2 / 2}, gradsOf[float32](params),
+		1e-6)
 }
 
 func TestClipProperties(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		grads := rapid.SliceOfN(rapid.SliceOfN(rapid.Float64Range(-100, 100), 1, 9), 1, 4).Draw(t, "grads")
+		grads := rapid.SliceOfN(rapid.SliceOfN(rapid.Float64Range(-100, 100), 1, 9), 1, 4).Draw(t,
+			"grads")
 		limit := rapid.Float64Range(0.01, 100).Draw(t, "limit")
 		params := withGrads(grads...)
 		before := gradsOf[float64](params)
@@ -127,10 +131,13 @@ func TestClipErrors(t *testing.T) {
 	_, err = Clip{Norm: 1}.Apply([]gorgonia.ValueGrad{&broken{*newParam("w", []float64{1, 2}, 2)}})
 	require.ErrorContains(t, err, `parameter "w" has no gradient: not run yet`)
 
-	// Without BindDualValues two nodes can share the value of one derivative node: scaling it twice would be wrong.
+	// Without BindDualValues two nodes can share the value of one derivative node: scaling it twice
+	// would be wrong.
 	g := gorgonia.NewGraph()
-	x := gorgonia.NewVector(g, tensor.Float64, gorgonia.WithShape(3), gorgonia.WithName("x"), gorgonia.WithInit(gorgonia.Ones()))
-	y := gorgonia.NewVector(g, tensor.Float64, gorgonia.WithShape(3), gorgonia.WithName("y"), gorgonia.WithInit(gorgonia.Ones()))
+	x := gorgonia.NewVector(g, tensor.Float64, gorgonia.WithShape(3), gorgonia.WithName("x"),
+		gorgonia.WithInit(gorgonia.Ones()))
+	y := gorgonia.NewVector(g, tensor.Float64, gorgonia.WithShape(3), gorgonia.WithName("y"),
+		gorgonia.WithInit(gorgonia.Ones()))
 	sum := gorgonia.Must(gorgonia.Square(gorgonia.Must(gorgonia.Add(x, y))))
 	_, err = gorgonia.Grad(gorgonia.Must(gorgonia.Sum(sum)), x, y)
 	require.NoError(t, err)

@@ -6,8 +6,9 @@ import (
 	"github.com/seqzoo/seqzoo/internal/check"
 )
 
-// Zero means 0 in a field of a configuration whose own 0 selects a default: AdamConfig{Beta1: train.Zero}. It is the
-// smallest positive float64, and like every number it survives being written to a file.
+// Zero means 0 in a field of a configuration whose own 0 selects a default: AdamConfig{Beta1:
+// train.Zero}. It is the smallest positive float64, and like every number it survives being written
+// to a file.
 const Zero = math.SmallestNonzeroFloat64
 
 // or is x, or the default if x is 0.
@@ -21,8 +22,8 @@ func or(x, otherwise float64) float64 {
 	return x
 }
 
-// ConfigError is all that is wrong with a configuration, a line for each field: what NewAdam, Fit, NewBatches and every
-// Validate return for one that is out of range.
+// ConfigError is all that is wrong with a configuration, a line for each field: what NewAdam, Fit,
+// NewBatches and every Validate return for one that is out of range.
 type ConfigError = check.Error
 
 // checks gathers everything that is wrong with one configuration.

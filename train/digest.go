@@ -127,7 +127,8 @@ func (d *digester) value(v reflect.Value, depth int) {
 		d.uint32(uint32(map[bool]int{true: 1}[v.Bool()]))
 	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
 		d.uint64(uint64(v.Int()))
-	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64, reflect.Uintptr:
+	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64,
+		reflect.Uintptr:
 		d.uint64(v.Uint())
 	case reflect.Float32, reflect.Float64:
 		d.uint64(math.Float64bits(v.Float()))
@@ -165,7 +166,8 @@ func (d *digester) list(v reflect.Value, depth int) {
 		case reflect.Int:
 			for _, x := range unsafe.Slice((*int)(p), n) {
 				d.room(binary.MaxVarintLen64)
-				d.buf = binary.AppendVarint(d.buf, int64(x)) // few bytes, since ids of tokens are small
+				// few bytes, since ids of tokens are small
+				d.buf = binary.AppendVarint(d.buf, int64(x))
 			}
 			return
 		case reflect.Float32:

@@ -33,10 +33,14 @@ func TestDigestOf(t *testing.T) {
 	seen := map[string]int{}
 	for i, v := range []any{
 		nil, 0, 1, int8(1), uint(1), 1.0, float32(1), true, false, "", "1", 1i, &one, (*int)(nil),
-		[]int(nil), []int{0}, []int{0, 0}, []int{0, 1}, []int{1, 0}, [2]int{1, 0}, []int32{1, 0}, []float64{1, 0}, []float32{1, 0},
-		[][]int{{1}, {}}, [][]int{{}, {1}}, [][]int{{1}}, []string{"a", "b"}, []string{"ab", ""}, []string{"", "ab"}, []byte("ab"),
-		[]any{1, "a"}, []any{"a", 1}, map[string]int{"a": 1, "b": 2}, map[string]int{"a": 2, "b": 1}, map[string]int{},
-		struct{ a, b []int }{[]int{1}, nil}, struct{ a, b []int }{nil, []int{1}}, written("a"), written("b"), big, changed, big[1:],
+		[]int(nil), []int{0}, []int{0, 0}, []int{0, 1}, []int{1, 0}, [2]int{1, 0}, []int32{1, 0},
+		[]float64{1, 0}, []float32{1, 0},
+		[][]int{{1}, {}}, [][]int{{}, {1}}, [][]int{{1}}, []string{"a", "b"}, []string{"ab", ""},
+		[]string{"", "ab"}, []byte("ab"),
+		[]any{1, "a"}, []any{"a", 1}, map[string]int{"a": 1, "b": 2},
+		map[string]int{"a": 2, "b": 1}, map[string]int{},
+		struct{ a, b []int }{[]int{1}, nil}, struct{ a, b []int }{nil, []int{1}}, written("a"),
+		written("b"), big, changed, big[1:],
 	} {
 		digest, err := train.DigestOf(v)
 		require.NoError(t, err)
@@ -63,7 +67,8 @@ func TestDigestOf(t *testing.T) {
 	ring := &list{}
 	ring.left, ring.right = ring, ring
 	for want, v := range map[string]any{
-		"a func() has no digest": []any{func() {}}, "a chan int has": make(chan int), "give it by itself": hidden{"x"},
+		"a func() has no digest": []any{func() {}}, "a chan int has": make(chan int),
+		"give it by itself":             hidden{"x"},
 		"a []interface {} holds itself": loop, "holds itself": ring,
 	} {
 		_, err := train.DigestOf(v)
@@ -86,7 +91,8 @@ func (l *labelled) Save(c *train.Checkpoint) {
 
 func (*labelled) Warnings() []string { return []string{"it is a bowl"} }
 
-// A checkpoint of other data is refused and left as it is; one that does not tell its data is gone on from with a warning.
+// A checkpoint of other data is refused and left as it is; one that does not tell its data is gone
+// on from with a warning.
 func TestResumeLooksAtTheData(t *testing.T) {
 	dir := t.TempDir()
 	var warned []string
@@ -117,13 +123,15 @@ func TestResumeLooksAtTheData(t *testing.T) {
 	require.Len(t, warned, 1)
 	before := content()
 	for want, digests := range map[string]map[string]string{
-		"what differs is the vocabulary. Resume":                    {"training data": "1", "vocabulary": "3"},
+		"what differs is the vocabulary. Resume": {"training data": "1",
+			"vocabulary": "3"},
 		"what differs is the training data, the vocabulary. Resume": {"training data": "2"},
 	} {
 		require.ErrorContains(t, run(5, digests), want)
 		require.Equal(t, before, content())
 	}
-	require.NoError(t, run(5, map[string]string{"training data": "1", "vocabulary": "2", "labels": "9"}))
+	require.NoError(t, run(5, map[string]string{"training data": "1", "vocabulary": "2",
+		"labels": "9"}))
 	require.Contains(t, warned[1], "the same labels")
 }
 
@@ -132,7 +140,8 @@ func TestWarningsAreLogged(t *testing.T) {
 	var b bytes.Buffer
 	log.SetOutput(&b)
 	defer log.SetOutput(os.Stderr)
-	_, err := train.Fit(context.Background(), &labelled{newBowl(7), nil}, train.Config{Optimizer: adam(0.1), Epochs: 1})
+	_, err := train.Fit(context.Background(), &labelled{newBowl(7), nil},
+		train.Config{Optimizer: adam(0.1), Epochs: 1})
 	require.NoError(t, err)
 	require.Contains(t, b.String(), "train: it is a bowl")
 	require.Nil(t, train.Warnings(newBowl(1)))

@@ -2,13 +2,16 @@ package train
 
 import "math"
 
-// EarlyStopConfig configures [NewEarlyStop]. The zero value stops at the first metric that is no better than the best.
+// EarlyStopConfig configures [NewEarlyStop]. The zero value stops at the first metric that is no
+// better than the best.
 type EarlyStopConfig struct {
-	Patience int     // observations without progress, one after another, that are borne; the next one stops
+	// observations without progress, one after another, that are borne; the next one stops
+	Patience int
 	MinDelta float64 // how far below the best a metric must be to count as progress
 }
 
-// EarlyStop tells when to stop a training: when a metric, smaller being better, has stopped falling (Prechelt, 1998).
+// EarlyStop tells when to stop a training: when a metric, smaller being better, has stopped falling
+// (Prechelt, 1998).
 type EarlyStop struct {
 	config   EarlyStopConfig
 	best     float64
@@ -27,8 +30,8 @@ func NewEarlyStop(c EarlyStopConfig) (*EarlyStop, error) {
 	return &EarlyStop{config: c, best: math.Inf(1)}, nil
 }
 
-// Observe reports the next metric and whether to stop now. A metric below best − MinDelta is progress and becomes the
-// best; NaN and infinities are no progress.
+// Observe reports the next metric and whether to stop now. A metric below best − MinDelta is
+// progress and becomes the best; NaN and infinities are no progress.
 func (e *EarlyStop) Observe(metric float64) (stop bool) {
 	e.observed++
 	if metric-metric == 0 && metric < e.best-e.config.MinDelta {
@@ -40,7 +43,8 @@ func (e *EarlyStop) Observe(metric float64) (stop bool) {
 // Stopped is the last answer of Observe.
 func (e *EarlyStop) Stopped() bool { return e.observed-e.bestAt > e.config.Patience }
 
-// Best is the best metric and the number of its observation, counted from 1; +Inf and 0 before any progress.
+// Best is the best metric and the number of its observation, counted from 1; +Inf and 0 before any
+// progress.
 func (e *EarlyStop) Best() (metric float64, observation int) { return e.best, e.bestAt }
 
 // State copies what has been observed.

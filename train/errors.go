@@ -7,8 +7,8 @@ import (
 	"github.com/seqzoo/seqzoo/internal/check"
 )
 
-// What Fit and Checkpoint.Restore return errors of, beside ErrInterrupted, ErrMemory and ErrNoCheckpoint. All leave the
-// checkpoints as they are.
+// What Fit and Checkpoint.Restore return errors of, beside ErrInterrupted, ErrMemory and
+// ErrNoCheckpoint. All leave the checkpoints as they are.
 var (
 	// ErrCheckpoint: there is a checkpoint, and Fit is not to resume from it.
 	ErrCheckpoint = errors.New("checkpoint")

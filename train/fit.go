@@ -20,25 +20,28 @@ type Task interface {
 	Params() []*nodes.Param
 	// Len is the number of batches in an epoch, the same in all.
 	Len() int
-	// Next computes loss and gradients of the next batch; after Len of them the next epoch begins. All noise is drawn
-	// from seed and counter.
+	// Next computes loss and gradients of the next batch; after Len of them the next epoch begins.
+	// All noise is drawn from seed and counter.
 	Next(seed uint64, counter int) (Batch, error)
-	// Validate measures the model on data kept apart, under names other than loss, lr and grad_norm. It leaves the
-	// course of the training as it is. Without such data it returns nothing.
+	// Validate measures the model on data kept apart, under names other than loss, lr and
+	// grad_norm. It leaves the course of the training as it is. Without such data it returns
+	// nothing.
 	Validate(ctx context.Context) (map[string]float64, error)
-	// Save adds the position in the data, and whatever state goes from batch to batch, to a checkpoint; Load takes it
-	// back. Save also adds, by Checkpoint.SetDigest, digests of the data and of all else that the batches to come depend
-	// on: Fit calls it before it resumes, and refuses a checkpoint with other digests. A task that gives none is resumed
-	// with a warning, as nobody knows whether its data are the same.
+	// Save adds the position in the data, and whatever state goes from batch to batch, to a
+	// checkpoint; Load takes it back. Save also adds, by Checkpoint.SetDigest, digests of the data
+	// and of all else that the batches to come depend on: Fit calls it before it resumes, and
+	// refuses a checkpoint with other digests. A task that gives none is resumed with a warning, as
+	// nobody knows whether its data are the same.
 	Save(c *Checkpoint)
 	Load(c *Checkpoint) error
 }
 
-// Warner is a Task that has doubts about its data: that it is hardly of use, such as a text of unknown words. Fit passes
-// them to Config.Warn before it trains.
+// Warner is a Task that has doubts about its data: that it is hardly of use, such as a text of
+// unknown words. Fit passes them to Config.Warn before it trains.
 type Warner interface{ Warnings() []string }
 
-// Warnings are those of a task, or nil if it is no Warner. A Task that wraps another one passes them on.
+// Warnings are those of a task, or nil if it is no Warner. A Task that wraps another one passes
+// them on.
 func Warnings(t Task) []string {
 	if w, ok := t.(Warner); ok {
 		return w.Warnings()
@@ -55,38 +58,48 @@ type Batch struct {
 
 // Config says how Fit trains. The zero value of an optional field is its default.
 type Config struct {
-	Optimizer  Optimizer  // required
-	Epochs     int        // required
-	MaxSteps   int        // stop after as many updates, those before a resume included; 0: no limit
-	Seed       uint64     // of all noise
-	Clip       Clip       // zero: none
-	Schedule   Schedule   // nil: the optimizer's own rate throughout
-	Accumulate int        // batches to an update; 0 means 1. The last update of an epoch may have fewer
-	Average    *Average   // if set, what is validated, what is best and what remains in the end are averaged weights
-	EarlyStop  *EarlyStop // if set, stops on Monitor
-	Monitor    string     // metric of Validate that schedule and early stop observe, smaller is better; "" means valid_loss
+	Optimizer Optimizer // required
+	Epochs    int       // required
+	MaxSteps  int       // stop after as many updates, those before a resume included; 0: no limit
+	Seed      uint64    // of all noise
+	Clip      Clip      // zero: none
+	Schedule  Schedule  // nil: the optimizer's own rate throughout
+	// batches to an update; 0 means 1. The last update of an epoch may have fewer
+	Accumulate int
+	// if set, what is validated, what is best and what remains in the end are averaged weights
+	Average   *Average
+	EarlyStop *EarlyStop // if set, stops on Monitor
+	// metric of Validate that schedule and early stop observe, smaller is better; "" means
+	// valid_loss
+	Monitor string
 
-	Checkpoints *Checkpoints      // where to save; nil: nowhere. With EarlyStop the best is saved too
-	SaveEvery   int               // updates between saves; 0: at the end of each epoch only
-	Resume      bool              // go on from the latest checkpoint, if there is one
-	Describe    map[string]string // settings that go into each checkpoint; Resume refuses one with others
+	// where to save; nil: nowhere. With EarlyStop the best is saved too
+	Checkpoints *Checkpoints
+	SaveEvery   int  // updates between saves; 0: at the end of each epoch only
+	Resume      bool // go on from the latest checkpoint, if there is one
+	// settings that go into each checkpoint; Resume refuses one with others
+	Describe map[string]string
 
-	RecordEvery int                  // updates between rows of the history; 0 means 50
-	Progress    *Progress            // nil: silent
-	Warn        func(message string) // is told what is likely a mistake, before the training; nil: the standard logger
-	AfterStep   func(step int) error // is called after each update, and ends the training by an error
+	RecordEvery int       // updates between rows of the history; 0 means 50
+	Progress    *Progress // nil: silent
+	// is told what is likely a mistake, before the training; nil: the standard logger
+	Warn func(message string)
+	// is called after each update, and ends the training by an error
+	AfterStep func(step int) error
 }
 
 // Result is how a training ended.
 type Result struct {
 	Steps, Epochs int // done, those before a resume included
 	History       *History
-	Stopped       string   // why it ended before all epochs were done, or ""
-	Warnings      []string // what may make the outcome another than expected; Progress has shown it too
+	Stopped       string // why it ended before all epochs were done, or ""
+	// what may make the outcome another than expected; Progress has shown it too
+	Warnings []string
 }
 
-// ErrInterrupted says that the context was cancelled and the state saved, if there was anywhere to save it. It wraps
-// context.Canceled, and where a deadline has passed the error of Fit is context.DeadlineExceeded as well.
+// ErrInterrupted says that the context was cancelled and the state saved, if there was anywhere to
+// save it. It wraps context.Canceled, and where a deadline has passed the error of Fit is
+// context.DeadlineExceeded as well.
 var ErrInterrupted error = interruption{}
 
 type interruption struct{}
@@ -96,23 +109,25 @@ func (interruption) Error() string { return "interrupted" }
 // Unwrap says that a context was cancelled.
 func (interruption) Unwrap() error { return context.Canceled }
 
-// Fit trains a task. Its history has the columns loss (mean since the row before), lr, grad_norm (mean, before
-// clipping), and what Validate measures at the end of each epoch.
+// Fit trains a task. Its history has the columns loss (mean since the row before), lr, grad_norm
+// (mean, before clipping), and what Validate measures at the end of each epoch.
 //
-// A cancelled context ends it after the update at hand, with a checkpoint and ErrInterrupted, or the error of that save.
-// A training that was resumed, with the same task and configuration and by the same program on a machine with the same
-// instruction set, gives the same numbers, to the bit, as one that was never interrupted. On another instruction set (AVX-512
-// or AVX2, amd64 or arm64) sums are rounded in another order; it goes on, and warns. Epochs and MaxSteps may be raised to go
+// A cancelled context ends it after the update at hand, with a checkpoint and ErrInterrupted, or
+// the error of that save. A training that was resumed, with the same task and configuration and by
+// the same program on a machine with the same instruction set, gives the same numbers, to the bit,
+// as one that was never interrupted. On another instruction set (AVX-512 or AVX2, amd64 or arm64)
+// sums are rounded in another order; it goes on, and warns. Epochs and MaxSteps may be raised to go
 // on from where a training ended.
 //
-// A metric of Validate that is not finite is recorded and named by Progress, and is never the best. If Monitor was not finite
-// after any epoch, the training ends with an error once all is done and saved.
+// A metric of Validate that is not finite is recorded and named by Progress, and is never the best.
+// If Monitor was not finite after any epoch, the training ends with an error once all is done and
+// saved.
 //
-// It is an error if the directory of Checkpoints holds one and Resume is not set, if that one was made with other data
-// (see Task.Save) or settings, which changes nothing, if a save fails (what was saved before stays), and if the loss or the
-// gradient is no longer finite. That error names the operation, its scope and the time
-// step in which the first NaN or infinity came up, if the gradients are those of a Step. After an error the weights are
-// those of the last update.
+// It is an error if the directory of Checkpoints holds one and Resume is not set, if that one was
+// made with other data (see Task.Save) or settings, which changes nothing, if a save fails (what
+// was saved before stays), and if the loss or the gradient is no longer finite. That error names
+// the operation, its scope and the time step in which the first NaN or infinity came up, if the
+// gradients are those of a Step. After an error the weights are those of the last update.
 func Fit(ctx context.Context, t Task, c Config) (*Result, error) {
 	if ctx == nil {
 		return nil, errors.New("train: Fit: the context is nil; context.Background() is one that never ends")
@@ -131,7 +146,8 @@ func Fit(ctx context.Context, t Task, c Config) (*Result, error) {
 	if err = f.run(ctx); err == nil {
 		err = f.neverFinite()
 	}
-	return &Result{Steps: f.step, Epochs: f.epoch, History: &f.history, Stopped: f.stopped(), Warnings: f.warnings}, err
+	return &Result{Steps: f.step, Epochs: f.epoch, History: &f.history, Stopped: f.stopped(),
+		Warnings: f.warnings}, err
 }
 
 // neverFinite reports a Monitor of which no epoch knew a number.
@@ -145,7 +161,8 @@ func (f *fit) neverFinite() error {
 	if len(values) == 0 {
 		return nil
 	}
-	return errorOf(ErrNotFinite, "train: %s is %v after the last of %d epochs, and was not finite after any: the validation tells nothing of the weights",
+	return errorOf(ErrNotFinite,
+		"train: %s is %v after the last of %d epochs, and was not finite after any: the validation tells nothing of the weights",
 		f.Monitor, values[len(values)-1], len(values))
 }
 
@@ -193,7 +210,8 @@ func newFit(t Task, c Config) (*fit, error) {
 		return nil, errors.New("train: Fit: the task is nil")
 	}
 	_, plateau := c.Schedule.(*plateau)
-	f := &fit{Config: c, task: t, len: t.Len(), monitored: c.Monitor != "" || c.EarlyStop != nil || plateau}
+	f := &fit{Config: c, task: t, len: t.Len(), monitored: c.Monitor != "" || c.EarlyStop != nil ||
+		plateau}
 	if f.Accumulate == 0 {
 		f.Accumulate = 1
 	}
@@ -249,7 +267,8 @@ func (w weight) Grad() (gorgonia.Value, error) {
 // inEpoch is the number of batches done of the epoch at hand.
 func (f *fit) inEpoch() int { return f.batches - f.epoch*f.len }
 
-// between reports whether batches are gathered for an update that is still to come. No checkpoint is made then.
+// between reports whether batches are gathered for an update that is still to come. No checkpoint
+// is made then.
 func (f *fit) between() bool {
 	n := f.inEpoch()
 	return n%f.Accumulate != 0 && n < f.len
@@ -320,7 +339,8 @@ func (f *fit) interrupted(ctx context.Context) error {
 func (f *fit) update(b Batch) error {
 	const advice = "the training has diverged; try a lower learning rate, or clipping"
 	if math.IsNaN(b.Loss) || math.IsInf(b.Loss, 0) {
-		return errorOf(ErrNotFinite, "train: step %d: the loss is %v: %s%s", f.step, b.Loss, blame(b.Grads), advice)
+		return errorOf(ErrNotFinite, "train: step %d: the loss is %v: %s%s", f.step, b.Loss,
+			blame(b.Grads), advice)
 	}
 	grads := b.Grads
 	f.sum.loss.add(b)
@@ -337,7 +357,8 @@ func (f *fit) update(b Batch) error {
 		return fmt.Errorf("train: step %d: %w", f.step, err)
 	}
 	if math.IsNaN(norm) || math.IsInf(norm, 0) {
-		return errorOf(ErrNotFinite, "train: step %d: the norm of the gradient is %v: %s%s", f.step, norm, blame(b.Grads), advice)
+		return errorOf(ErrNotFinite, "train: step %d: the norm of the gradient is %v: %s%s", f.step,
+			norm, blame(b.Grads), advice)
 	}
 	if f.Schedule != nil {
 		f.Optimizer.SetLR(f.Schedule.LR(f.step))
@@ -387,7 +408,8 @@ func (f *fit) record(metrics map[string]float64) error {
 	return f.history.Add(f.step, f.epoch, row)
 }
 
-// endEpoch validates and saves. A validation that was interrupted is done again, from its start, after a resume.
+// endEpoch validates and saves. A validation that was interrupted is done again, from its start,
+// after a resume.
 func (f *fit) endEpoch(ctx context.Context) error {
 	var metrics map[string]float64
 	err := f.averaged(func() (err error) {
@@ -427,14 +449,16 @@ func (f *fit) averaged(do func() error) error {
 	return errors.Join(do(), f.Average.Swap(f.values))
 }
 
-// observe tells schedule and early stop of a validation, and reports whether it was the best so far.
+// observe tells schedule and early stop of a validation, and reports whether it was the best so
+// far.
 func (f *fit) observe(metrics map[string]float64) (best bool, err error) {
 	m, ok := metrics[f.Monitor]
 	if !ok && f.monitored {
 		if len(metrics) == 0 {
 			return false, fmt.Errorf("train: Monitor is %s, but Validate measures nothing: there are no data to validate on", f.Monitor)
 		}
-		return false, fmt.Errorf("train: Monitor is %s, but all that Validate measures is %q", f.Monitor, slices.Sorted(maps.Keys(metrics)))
+		return false, fmt.Errorf("train: Monitor is %s, but all that Validate measures is %q",
+			f.Monitor, slices.Sorted(maps.Keys(metrics)))
 	}
 	if !ok {
 		return false, nil

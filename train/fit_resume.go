@@ -15,7 +15,8 @@ import (
 	"github.com/seqzoo/seqzoo/internal/kernels"
 )
 
-// checkpoint is everything that the rest of the training depends on. None is made between the batches of an update.
+// checkpoint is everything that the rest of the training depends on. None is made between the
+// batches of an update.
 func (f *fit) checkpoint() *Checkpoint {
 	c := newCheckpoint()
 	c.Step, c.Params = f.step, f.params()
@@ -70,17 +71,20 @@ func (f *fit) states() map[string]stateful {
 // settingPrefix begins the names of settings among a checkpoint's texts.
 const settingPrefix = "setting/"
 
-// instructionsText is the name of the checkpoint's text that says which instructions its numbers were computed with.
+// instructionsText is the name of the checkpoint's text that says which instructions its numbers
+// were computed with.
 const instructionsText = "instructions"
 
-// settings are what a run must have in common with the one that it goes on from, apart from states and parameters.
+// settings are what a run must have in common with the one that it goes on from, apart from states
+// and parameters.
 func (f *fit) settings() map[string]string {
 	m := maps.Clone(f.Describe)
 	if m == nil {
 		m = map[string]string{}
 	}
 	m["seed"] = strconv.FormatUint(f.Seed, 10)
-	m["batches to an update"], m["batches to an epoch"] = strconv.Itoa(f.Accumulate), strconv.Itoa(f.len)
+	m["batches to an update"], m["batches to an epoch"] = strconv.Itoa(f.Accumulate),
+		strconv.Itoa(f.len)
 	return m
 }
 
@@ -104,14 +108,17 @@ func (f *fit) resume() error {
 		return err
 	}
 	if !f.Resume {
-		return errorOf(ErrCheckpoint, "train: %s holds a checkpoint of step %d already; resume from it, or use another directory",
+		return errorOf(ErrCheckpoint,
+			"train: %s holds a checkpoint of step %d already; resume from it, or use another directory",
 			f.Checkpoints.dir, c.Step)
 	}
 	if err := f.checkSettings(c); err != nil {
-		return errorOf(ErrOtherSettings, "train: the checkpoint of step %d in %s was made %w; resume with the settings of the run that made it",
+		return errorOf(ErrOtherSettings,
+			"train: the checkpoint of step %d in %s was made %w; resume with the settings of the run that made it",
 			c.Step, f.Checkpoints.dir, err)
 	}
-	if _, err := c.match(f.params()); err != nil { // it tells more than that the configuration differs
+	// it tells more than that the configuration differs
+	if _, err := c.match(f.params()); err != nil {
 		return err
 	}
 	if err := f.checkData(c); err != nil {
@@ -119,13 +126,14 @@ func (f *fit) resume() error {
 	}
 	if was, is := c.Text[instructionsText], kernels.Instructions(); was != "" && was != is {
 		f.warn("the checkpoint of step %d in %s was made with the instructions %s, and this machine goes on with %s: "+
-			"the outcome is not, to the bit, that of a training on one of them", c.Step, f.Checkpoints.dir, was, is)
+			"the outcome is not, to the bit, that of a training on one of them", c.Step,
+			f.Checkpoints.dir, was, is)
 	}
 	return f.restore(c)
 }
 
-// checkData is an error if the data of the task are not those that c was made with, as far as both have digests. It
-// warns of what could not be compared.
+// checkData is an error if the data of the task are not those that c was made with, as far as both
+// have digests. It warns of what could not be compared.
 func (f *fit) checkData(c *Checkpoint) error {
 	now := newCheckpoint()
 	f.task.Save(now)
@@ -142,8 +150,9 @@ func (f *fit) checkData(c *Checkpoint) error {
 	slices.Sort(differ)
 	slices.Sort(unknown)
 	if differ != nil {
-		return errorOf(ErrOtherData, "train: the checkpoint of step %d in %s was made with other data, and is left as it is: what differs is the %s. "+
-			"Resume with the data of the run that made it, or train in another directory",
+		return errorOf(ErrOtherData,
+			"train: the checkpoint of step %d in %s was made with other data, and is left as it is: what differs is the %s. "+
+				"Resume with the data of the run that made it, or train in another directory",
 			c.Step, f.Checkpoints.dir, strings.Join(differ, ", the "))
 	}
 	if unknown != nil {
@@ -152,7 +161,8 @@ func (f *fit) checkData(c *Checkpoint) error {
 			c.Step, f.Checkpoints.dir, strings.Join(unknown, ", ")))
 	} else if len(is) == 0 {
 		f.Warn(fmt.Sprintf("the task gives no digest of its data (see train.Checkpoint.SetDigest): "+
-			"nobody has checked that the checkpoint of step %d in %s was made with the same", c.Step, f.Checkpoints.dir))
+			"nobody has checked that the checkpoint of step %d in %s was made with the same",
+			c.Step, f.Checkpoints.dir))
 	}
 	return nil
 }
@@ -160,11 +170,13 @@ func (f *fit) checkData(c *Checkpoint) error {
 // newCheckpoint has room for what a Task saves.
 func newCheckpoint() *Checkpoint {
 	return &Checkpoint{
-		States: map[string]State{}, Counters: map[string]uint64{}, Text: map[string]string{}, Tensors: map[string]*tensor.Dense{},
+		States: map[string]State{}, Counters: map[string]uint64{}, Text: map[string]string{},
+		Tensors: map[string]*tensor.Dense{},
 	}
 }
 
-// checkSettings is an error if the run that made c differs from this one in its settings. It names them all.
+// checkSettings is an error if the run that made c differs from this one in its settings. It names
+// them all.
 func (f *fit) checkSettings(c *Checkpoint) error {
 	was, is := map[string]string{}, f.settings()
 	for name, v := range c.Text {
@@ -228,9 +240,11 @@ func (f *fit) restore(c *Checkpoint) error {
 	}
 	f.step, f.epoch, f.batches = c.Step, int(epoch), int(batches)
 	mean := func(name string) weightedMean {
-		return weightedMean{math.Float64frombits(c.Counters[name+"_loss"]), int(c.Counters[name+"_count"])}
+		return weightedMean{math.Float64frombits(c.Counters[name+"_loss"]),
+			int(c.Counters[name+"_count"])}
 	}
-	f.sum = recordSums{mean("sum"), math.Float64frombits(c.Counters["sum_norm"]), int(c.Counters["sum_updates"])}
+	f.sum = recordSums{mean("sum"), math.Float64frombits(c.Counters["sum_norm"]),
+		int(c.Counters["sum_updates"])}
 	f.mean = mean("epoch")
 	return f.task.Load(c)
 }

@@ -25,7 +25,8 @@ import (
 	"github.com/seqzoo/seqzoo/zoo/text"
 )
 
-// letters is a text of n tokens out of V, in which each depends on the one before, and its vocabulary.
+// letters is a text of n tokens out of V, in which each depends on the one before, and its
+// vocabulary.
 func letters(t testing.TB, n, V int) (ids []int, v *text.Vocabulary) {
 	r := rng.Stream{Key: rng.New(7).Named("letters")}
 	tokens, last := make([]string, n), 0
@@ -44,12 +45,14 @@ func letters(t testing.TB, n, V int) (ids []int, v *text.Vocabulary) {
 	return ids, v
 }
 
-// smallLM is a language model with dropout of every kind, on 13 batches an epoch, the last of them short.
+// smallLM is a language model with dropout of every kind, on 13 batches an epoch, the last of them
+// short.
 func smallLM(t testing.TB, window unroll.Window) train.Task {
 	ids, v := letters(t, 250, 9)
 	m, err := lm.New(lm.Config{
-		Recurrent: zoo.Recurrent{Cell: "gru", Hidden: 5, Layers: 2, Dropout: 0.2, HiddenDropout: 0.1, Zoneout: 0.1},
-		Level:     "char", IODropout: 0.2,
+		Recurrent: zoo.Recurrent{Cell: "gru", Hidden: 5, Layers: 2, Dropout: 0.2,
+			HiddenDropout: 0.1, Zoneout: 0.1},
+		Level: "char", IODropout: 0.2,
 	}, v, 1)
 	require.NoError(t, err)
 	task, err := m.Task(lm.Data{Train: ids[:190], Valid: ids[190:], Batch: 3, Window: window})
@@ -57,7 +60,8 @@ func smallLM(t testing.TB, window unroll.Window) train.Task {
 	return task
 }
 
-// bowl is a task without a graph: the loss is the squared distance of w to a point that moves from batch to batch.
+// bowl is a task without a graph: the loss is the squared distance of w to a point that moves from
+// batch to batch.
 type bowl struct {
 	w        *nodes.Param
 	n        int     // batches in an epoch
@@ -128,7 +132,8 @@ func (b *bowl) Load(c *train.Checkpoint) error {
 	return nil
 }
 
-// tempDir is in memory where the system has such a place: these tests make thousands of checkpoints, and are not about disks.
+// tempDir is in memory where the system has such a place: these tests make thousands of
+// checkpoints, and are not about disks.
 func tempDir(t testing.TB) string {
 	dir, err := os.MkdirTemp("/dev/shm", "seqzoo")
 	if err != nil {
@@ -148,7 +153,8 @@ func must[T any](v T, err error) T {
 
 func adam(lr float64) train.Optimizer { return must(train.NewAdam(train.AdamConfig{LR: lr})) }
 
-// plan is a way to train that is stopped and resumed. Everything in it is made anew for each run, as a new process does.
+// plan is a way to train that is stopped and resumed. Everything in it is made anew for each run,
+// as a new process does.
 type plan struct {
 	name   string
 	task   func(t testing.TB) train.Task
@@ -168,29 +174,36 @@ func plans() []plan {
 				Schedule: must(train.NewCosine(train.CosineConfig{LR: 0.05, Warmup: 5, Total: 52})),
 			}
 		}, 50},
-		{"LM, overlapping windows, accumulation, average", lm(unroll.Window{Stride: 5, Length: 8}), func() train.Config {
-			return train.Config{
-				Optimizer: must(train.NewSGD(train.SGDConfig{LR: 0.5, Momentum: 0.9})), Epochs: 10, Seed: 3, Accumulate: 3,
-				Average: must(train.NewAverage(train.AverageConfig{Decay: 0.9})), SaveEvery: 4, RecordEvery: 7,
-			}
-		}, 50},
+		{"LM, overlapping windows, accumulation, average", lm(unroll.Window{Stride: 5, Length: 8}),
+			func() train.Config {
+				return train.Config{
+					Optimizer: must(train.NewSGD(train.SGDConfig{LR: 0.5, Momentum: 0.9})), Epochs: 10,
+					Seed: 3, Accumulate: 3,
+					Average: must(train.NewAverage(train.AverageConfig{Decay: 0.9})), SaveEvery: 4,
+					RecordEvery: 7,
+				}
+			}, 50},
 		{"toy, plateau, average, early stop", toy, func() train.Config {
 			return train.Config{
-				Optimizer: must(train.NewRMSProp(train.RMSPropConfig{LR: 0.1})), Epochs: 100, Seed: 5,
-				Schedule:  must(train.NewPlateau(train.PlateauConfig{LR: 0.1, Factor: 0.5})),
-				Average:   must(train.NewAverage(train.AverageConfig{})),
-				EarlyStop: must(train.NewEarlyStop(train.EarlyStopConfig{Patience: 2, MinDelta: 0.005})),
+				Optimizer: must(train.NewRMSProp(train.RMSPropConfig{LR: 0.1})), Epochs: 100,
+				Seed:     5,
+				Schedule: must(train.NewPlateau(train.PlateauConfig{LR: 0.1, Factor: 0.5})),
+				Average:  must(train.NewAverage(train.AverageConfig{})),
+				EarlyStop: must(train.NewEarlyStop(train.EarlyStopConfig{Patience: 2,
+					MinDelta: 0.005})),
 			}
 		}, 50}, // it stops early
 		{"toy, accumulation", toy, func() train.Config {
-			return train.Config{Optimizer: adam(0.1), Epochs: 20, Seed: 5, Accumulate: 4, SaveEvery: 1, RecordEvery: 1}
+			return train.Config{Optimizer: adam(0.1), Epochs: 20, Seed: 5, Accumulate: 4,
+				SaveEvery: 1, RecordEvery: 1}
 		}, 40},
 	}
 }
 
-// fit trains in dir. Its outcome is everything that a training leaves: the last checkpoint, with weights, optimizer and
-// history, and the weights as the model then has them.
-func fit(t testing.TB, ctx context.Context, dir string, task train.Task, c train.Config) (outcome string, r *train.Result, err error) {
+// fit trains in dir. Its outcome is everything that a training leaves: the last checkpoint, with
+// weights, optimizer and history, and the weights as the model then has them.
+func fit(t testing.TB, ctx context.Context, dir string, task train.Task,
+	c train.Config) (outcome string, r *train.Result, err error) {
 	cp := must(train.OpenCheckpoints(dir, 0))
 	defer cp.Close()
 	c.Checkpoints, c.Resume = cp, true
@@ -267,7 +280,8 @@ func TestInterruptAndResume(t *testing.T) {
 			dir, runs := tempDir(t), 0
 			for batch := 0; ; batch += 5 {
 				ctx, cancel := context.WithCancel(context.Background())
-				got, r, err := fit(t, ctx, dir, &interrupting{Task: p.task(t), batch: batch, validation: -1, cancel: cancel}, p.config())
+				got, r, err := fit(t, ctx, dir, &interrupting{Task: p.task(t), batch: batch,
+					validation: -1, cancel: cancel}, p.config())
 				cancel()
 				runs++
 				if err == nil {
@@ -303,7 +317,8 @@ func TestInterruptDuringValidation(t *testing.T) {
 				if b, ok := task.(*bowl); ok {
 					b.validate = func(ctx context.Context) error { return ctx.Err() }
 				}
-				_, _, err := fit(t, ctx, dir, &interrupting{Task: task, batch: -1, validation: 1, cancel: cancel}, p.config())
+				_, _, err := fit(t, ctx, dir, &interrupting{Task: task, batch: -1, validation: 1,
+					cancel: cancel}, p.config())
 				require.Equal(t, train.ErrInterrupted, err)
 			}
 			got, _, err := fit(t, context.Background(), dir, p.task(t), p.config())
@@ -323,7 +338,8 @@ func TestFitBeforeTheFirstStep(t *testing.T) {
 	_, _, err = fit(t, ctx, dir, newBowl(3), train.Config{Optimizer: adam(0.1), Epochs: 1})
 	require.Equal(t, train.ErrInterrupted, err)
 	require.Zero(t, lastStep(t, dir))
-	_, r, err = fit(t, context.Background(), dir, newBowl(3), train.Config{Optimizer: adam(0.1), Epochs: 1})
+	_, r, err = fit(t, context.Background(), dir, newBowl(3),
+		train.Config{Optimizer: adam(0.1), Epochs: 1})
 	require.NoError(t, err)
 	require.Equal(t, 3, r.Steps)
 }
@@ -337,7 +353,8 @@ func TestFitGoesOn(t *testing.T) {
 	require.NoError(t, err)
 	dir := tempDir(t)
 	for _, next := range []struct{ epochs, max, steps, done int }{
-		{2, 3, 3, 0}, {2, 3, 3, 0}, {2, 2, 3, 0}, {2, 5, 5, 0}, {2, 10, 10, 1}, {2, 0, 10, 2}, {3, 12, 12, 2}, {4, 0, 20, 4}, {4, 0, 20, 4}, {1, 0, 20, 4},
+		{2, 3, 3, 0}, {2, 3, 3, 0}, {2, 2, 3, 0}, {2, 5, 5, 0}, {2, 10, 10, 1}, {2, 0, 10, 2},
+		{3, 12, 12, 2}, {4, 0, 20, 4}, {4, 0, 20, 4}, {1, 0, 20, 4},
 	} {
 		got, r, err := fit(t, context.Background(), dir, newBowl(5), config(next.epochs, next.max))
 		require.NoError(t, err)
@@ -351,7 +368,8 @@ func TestFitGoesOn(t *testing.T) {
 
 func TestFitHistory(t *testing.T) {
 	b := newBowl(5)
-	r, err := train.Fit(context.Background(), b, train.Config{Optimizer: adam(0.1), Epochs: 2, Accumulate: 2, RecordEvery: 2})
+	r, err := train.Fit(context.Background(), b, train.Config{Optimizer: adam(0.1), Epochs: 2,
+		Accumulate: 2, RecordEvery: 2})
 	require.NoError(t, err)
 	require.Equal(t, 6, r.Steps, "three updates an epoch, the last of one batch")
 	require.Empty(t, r.Stopped)
@@ -394,7 +412,8 @@ func TestFitEarlyStopKeepsTheBest(t *testing.T) {
 		best, err := cp.Best()
 		require.NoError(t, err)
 		require.Equal(t, 8, best.Step)
-		require.Equal(t, weights[1], best.Params["w"].Float64s(), "the weights that were measured, averaged %v", averaged)
+		require.Equal(t, weights[1], best.Params["w"].Float64s(),
+			"the weights that were measured, averaged %v", averaged)
 		require.NoError(t, cp.Close())
 		require.Equal(t, weights[3], b.w.Value().Float64s(), "the weights stay the last ones")
 	}
@@ -420,10 +439,12 @@ func TestFitDiverges(t *testing.T) {
 				return nil
 			}
 			var before []float64
-			r, err := train.Fit(context.Background(), b, train.Config{Optimizer: adam(0.1), Epochs: 3, Clip: clip, AfterStep: func(int) error {
-				before = append([]float64{}, b.w.Value().Float64s()...)
-				return nil
-			}})
+			r, err := train.Fit(context.Background(), b,
+				train.Config{Optimizer: adam(0.1), Epochs: 3, Clip: clip,
+					AfterStep: func(int) error {
+						before = append([]float64{}, b.w.Value().Float64s()...)
+						return nil
+					}})
 			require.ErrorContains(t, err, name)
 			require.Equal(t, 4, r.Steps)
 			require.Equal(t, before, b.w.Value().Float64s(), "the weights are those before")
@@ -443,7 +464,8 @@ func TestLanguageModelDiverges(t *testing.T) {
 	})
 	require.ErrorContains(t, err, "diverged")
 	// Which operation overflows first is named, with its operands.
-	require.Regexp(t, `(MatMul|Add|Sub|Embedding|CrossEntropy|Mul|input) .*(NaN|Inf) at \[`, err.Error())
+	require.Regexp(t, `(MatMul|Add|Sub|Embedding|CrossEntropy|Mul|input) .*(NaN|Inf) at \[`,
+		err.Error())
 	t.Log(err)
 }
 
@@ -459,16 +481,26 @@ func TestFitErrors(t *testing.T) {
 		"Clip.Norm":           func(b *bowl, c *train.Config) { c.Clip.Norm = -1 },
 		"has 0 batches":       func(b *bowl, c *train.Config) { b.n = 0 },
 		"learning rate is -1": func(b *bowl, c *train.Config) { c.Optimizer.SetLR(-1) },
-		"stop here":           func(b *bowl, c *train.Config) { c.AfterStep = func(int) error { return errors.New("stop here") } },
+		"stop here": func(b *bowl,
+			c *train.Config) {
+			c.AfterStep = func(int) error { return errors.New("stop here") }
+		},
 		"validation after epoch 1: no data": func(b *bowl, c *train.Config) {
 			b.validate = func(context.Context) error { return errors.New("no data") }
 		},
-		`Monitor is accuracy, but all that Validate measures is ["valid_loss"]`: func(b *bowl, c *train.Config) { c.Monitor = "accuracy" },
-		`Monitor is valid_loss, but all that Validate measures is ["x"]`: func(b *bowl, c *train.Config) {
+		`Monitor is accuracy, but all that Validate measures is ["valid_loss"]`: func(b *bowl,
+			c *train.Config) {
+			c.Monitor = "accuracy"
+		},
+		`Monitor is valid_loss, but all that Validate measures is ["x"]`: func(b *bowl,
+			c *train.Config) {
 			b.measured = map[string]float64{"x": 1}
 			c.EarlyStop = must(train.NewEarlyStop(train.EarlyStopConfig{}))
 		},
-		"must be valid UTF-8": func(b *bowl, c *train.Config) { b.measured = map[string]float64{"\xff": 1} },
+		"must be valid UTF-8": func(b *bowl,
+			c *train.Config) {
+			b.measured = map[string]float64{"\xff": 1}
+		},
 	} {
 		b, c := newBowl(3), ok()
 		change(b, &c)
@@ -486,7 +518,8 @@ func TestFitErrors(t *testing.T) {
 // What a checkpoint was made with must be what it is resumed with.
 func TestResumeErrors(t *testing.T) {
 	config := func() train.Config {
-		return train.Config{Optimizer: adam(0.1), Epochs: 2, MaxSteps: 4, Describe: map[string]string{"text": "A", "cell": "gru"}}
+		return train.Config{Optimizer: adam(0.1), Epochs: 2, MaxSteps: 4,
+			Describe: map[string]string{"text": "A", "cell": "gru"}}
 	}
 	dir := tempDir(t)
 	_, _, err := fit(t, context.Background(), dir, newBowl(3), config())
@@ -494,16 +527,38 @@ func TestResumeErrors(t *testing.T) {
 	before, err := os.ReadDir(dir)
 	require.NoError(t, err)
 	for want, change := range map[string]func(b *bowl, c *train.Config){
-		`with text "A", not "B"`:                 func(b *bowl, c *train.Config) { c.Describe["text"] = "B" },
-		`with text "A", not ""`:                  func(b *bowl, c *train.Config) { delete(c.Describe, "text") },
-		`with size "", not "3"`:                  func(b *bowl, c *train.Config) { c.Describe["size"] = "3" },
-		`with seed "0", not "8"`:                 func(b *bowl, c *train.Config) { c.Seed = 8 },
-		`with batches to an update "1", not "2"`: func(b *bowl, c *train.Config) { c.Accumulate = 2 },
-		"made without schedule;":                 func(b *bowl, c *train.Config) { c.Schedule = must(train.NewConstant(0.1)) },
-		"made without average;":                  func(b *bowl, c *train.Config) { c.Average = must(train.NewAverage(train.AverageConfig{})) },
-		`state is that of "adam"`:                func(b *bowl, c *train.Config) { c.Optimizer = must(train.NewSGD(train.SGDConfig{LR: 1})) },
-		`with batches to an epoch "3", not "2"`:  func(b *bowl, c *train.Config) { b.n = 2 },
-		"w: float64 [3] in the checkpoint, float64 [4] in the model": func(b *bowl, c *train.Config) {
+		`with text "A", not "B"`: func(b *bowl,
+			c *train.Config) {
+			c.Describe["text"] = "B"
+		},
+		`with text "A", not ""`: func(b *bowl,
+			c *train.Config) {
+			delete(c.Describe, "text")
+		},
+		`with size "", not "3"`: func(b *bowl,
+			c *train.Config) {
+			c.Describe["size"] = "3"
+		},
+		`with seed "0", not "8"`: func(b *bowl, c *train.Config) { c.Seed = 8 },
+		`with batches to an update "1", not "2"`: func(b *bowl,
+			c *train.Config) {
+			c.Accumulate = 2
+		},
+		"made without schedule;": func(b *bowl,
+			c *train.Config) {
+			c.Schedule = must(train.NewConstant(0.1))
+		},
+		"made without average;": func(b *bowl,
+			c *train.Config) {
+			c.Average = must(train.NewAverage(train.AverageConfig{}))
+		},
+		`state is that of "adam"`: func(b *bowl,
+			c *train.Config) {
+			c.Optimizer = must(train.NewSGD(train.SGDConfig{LR: 1}))
+		},
+		`with batches to an epoch "3", not "2"`: func(b *bowl, c *train.Config) { b.n = 2 },
+		"w: float64 [3] in the checkpoint, float64 [4] in the model": func(b *bowl,
+			c *train.Config) {
 			b.w = nodes.NewStore(nodes.Float64, 1).Root().Param("w", nodes.Zeros(), 4)
 		},
 		"v: missing in the checkpoint": func(b *bowl, c *train.Config) {
@@ -519,13 +574,15 @@ func TestResumeErrors(t *testing.T) {
 	several := config()
 	several.Seed, several.Describe["text"] = 8, "B"
 	_, _, err = fit(t, context.Background(), dir, newBowl(3), several)
-	require.EqualError(t, err, fmt.Sprintf(`train: the checkpoint of step 4 in %s was made with seed "0", not "8"; with text "A", not "B"; `+
-		"resume with the settings of the run that made it", dir))
+	require.EqualError(t, err,
+		fmt.Sprintf(`train: the checkpoint of step 4 in %s was made with seed "0", not "8"; with text "A", not "B"; `+
+			"resume with the settings of the run that made it", dir))
 	cp := must(train.OpenCheckpoints(dir, 0))
 	c := config()
 	c.Checkpoints = cp
 	_, err = train.Fit(context.Background(), newBowl(3), c)
-	require.EqualError(t, err, fmt.Sprintf("train: %s holds a checkpoint of step 4 already; resume from it, or use another directory", dir))
+	require.EqualError(t, err,
+		fmt.Sprintf("train: %s holds a checkpoint of step 4 already; resume from it, or use another directory", dir))
 	require.NoError(t, cp.Close())
 	after, err := os.ReadDir(dir)
 	require.NoError(t, err)
@@ -541,7 +598,8 @@ func TestResumeErrors(t *testing.T) {
 	require.ErrorContains(t, err, "made with average, not without;")
 }
 
-// A checkpoint that somebody else made, for instance a loop of one's own, is refused and no index runs away.
+// A checkpoint that somebody else made, for instance a loop of one's own, is refused and no index
+// runs away.
 func TestResumeFromForeignCheckpoint(t *testing.T) {
 	for want, counters := range map[string]map[string]uint64{
 		"line 1":                   {},
@@ -552,18 +610,21 @@ func TestResumeFromForeignCheckpoint(t *testing.T) {
 		dir := tempDir(t)
 		cp := must(train.OpenCheckpoints(dir, 0))
 		require.NoError(t, cp.Save(&train.Checkpoint{
-			Step: 1, Params: map[string]*tensor.Dense{"w": newBowl(1).w.Value()}, Counters: counters,
-			States: map[string]train.State{"optimizer": adam(0.1).State()},
-			Text:   map[string]string{"setting/seed": "0", "setting/batches to an update": "1", "setting/batches to an epoch": "3"},
+			Step: 1, Params: map[string]*tensor.Dense{"w": newBowl(1).w.Value()},
+			Counters: counters,
+			States:   map[string]train.State{"optimizer": adam(0.1).State()},
+			Text: map[string]string{"setting/seed": "0", "setting/batches to an update": "1",
+				"setting/batches to an epoch": "3"},
 		}))
 		require.NoError(t, cp.Close())
-		_, _, err := fit(t, context.Background(), dir, newBowl(3), train.Config{Optimizer: adam(0.1), Epochs: 9})
+		_, _, err := fit(t, context.Background(), dir, newBowl(3),
+			train.Config{Optimizer: adam(0.1), Epochs: 9})
 		require.ErrorContains(t, err, want)
 	}
 }
 
-// The line at the end of an epoch has the mean of the epoch, each batch weighted by its count, whether or not the
-// training was stopped within the epoch.
+// The line at the end of an epoch has the mean of the epoch, each batch weighted by its count,
+// whether or not the training was stopped within the epoch.
 func TestProgressEpochMean(t *testing.T) {
 	losses, counts := []float64{8, 1, 1, 2, 2, 5}, []int{1, 1, 2, 10, 10, 20}
 	run := func(dir string, steps int, out *bytes.Buffer) {
@@ -573,7 +634,8 @@ func TestProgressEpochMean(t *testing.T) {
 			return nil
 		}
 		_, _, err := fit(t, context.Background(), dir, b, train.Config{
-			Optimizer: adam(0.1), Epochs: 2, MaxSteps: steps, SaveEvery: 1, Progress: train.NewProgress(out, "bowl", ""),
+			Optimizer: adam(0.1), Epochs: 2, MaxSteps: steps, SaveEvery: 1,
+			Progress: train.NewProgress(out, "bowl", ""),
 		})
 		require.NoError(t, err)
 	}
@@ -586,7 +648,8 @@ func TestProgressEpochMean(t *testing.T) {
 		run(dir, 0, &out)
 		require.Equal(t, 2, strings.Count(out.String(), " done "), out.String())
 		require.Contains(t, out.String(), "bowl epoch 1 done  loss 2.750  ") // (8 + 1 + 2·1)/4
-		require.Contains(t, out.String(), "bowl epoch 2 done  loss 3.500  ") // (10·2 + 10·2 + 20·5)/40
+		// (10·2 + 10·2 + 20·5)/40
+		require.Contains(t, out.String(), "bowl epoch 2 done  loss 3.500  ")
 	}
 }
 
@@ -616,7 +679,8 @@ func TestResumeOnOtherInstructions(t *testing.T) {
 			}
 			require.Len(t, r.Warnings, 1)
 			require.Contains(t, r.Warnings[0], "checkpoint of step 3 in "+dir)
-			require.Contains(t, r.Warnings[0], made+", and this machine goes on with "+kernels.Instructions())
+			require.Contains(t, r.Warnings[0],
+				made+", and this machine goes on with "+kernels.Instructions())
 			require.Contains(t, out.String(), "bowl warning: "+r.Warnings[0]+"\n")
 		}
 	}

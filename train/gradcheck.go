@@ -9,10 +9,11 @@ import (
 	"github.com/seqzoo/seqzoo/graph"
 )
 
-// CheckGradients holds the gradients of a whole model, on the next batch of its task, against finite differences: those
-// of single elements, and derivatives along random directions in the space of all parameters, each of which tests every
-// parameter at once (see graph.GradientCheck; Samples below 0 leaves the elements out). The batch is computed again and
-// again: for each time the task's position, state and noise are put back. In the end they, and the parameters, are what
+// CheckGradients holds the gradients of a whole model, on the next batch of its task, against
+// finite differences: those of single elements, and derivatives along random directions in the
+// space of all parameters, each of which tests every parameter at once (see graph.GradientCheck;
+// Samples below 0 leaves the elements out). The batch is computed again and again: for each time
+// the task's position, state and noise are put back. In the end they, and the parameters, are what
 // they were.
 //
 // Build the model in float64 if it can be: float32 hides small mistakes behind rounding.
@@ -20,7 +21,8 @@ func CheckGradients(t Task, c graph.GradientCheck) (*graph.GradientReport, error
 	if t == nil {
 		return nil, errors.New("train: CheckGradients: the task is nil")
 	}
-	start := &Checkpoint{States: map[string]State{}, Tensors: map[string]*tensor.Dense{}, Counters: map[string]uint64{}, Text: map[string]string{}}
+	start := &Checkpoint{States: map[string]State{}, Tensors: map[string]*tensor.Dense{},
+		Counters: map[string]uint64{}, Text: map[string]string{}}
 	t.Save(start)
 	for name, v := range start.Tensors {
 		start.Tensors[name] = v.Clone().(*tensor.Dense) // the task's own goes on

@@ -41,7 +41,8 @@ func (p *param) Name() string                  { return p.name }
 func (p *param) Value() gorgonia.Value         { return p.value }
 func (p *param) Grad() (gorgonia.Value, error) { return p.grad, nil }
 
-// newParam has a gradient of zeros. data becomes the value, or is copied where the shape is that of a scalar.
+// newParam has a gradient of zeros. data becomes the value, or is copied where the shape is that of
+// a scalar.
 func newParam[T float](name string, data []T, shape ...int) *param {
 	if len(shape) == 0 {
 		if dtypeOf[T]() == tensor.Float32 {

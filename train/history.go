@@ -14,8 +14,9 @@ import (
 	"unicode/utf8"
 )
 
-// History is what was measured in the course of a training: rows of a step, an epoch and named metrics. A row need not
-// have every metric: a validation may come once an epoch. The zero value is empty and ready to use.
+// History is what was measured in the course of a training: rows of a step, an epoch and named
+// metrics. A row need not have every metric: a validation may come once an epoch. The zero value is
+// empty and ready to use.
 type History struct {
 	rows    []moment
 	columns []*column
@@ -34,9 +35,9 @@ type column struct {
 // Len is the number of rows.
 func (h *History) Len() int { return len(h.rows) }
 
-// Add appends a row. A metric that comes for the first time becomes a new last column; several at once do so in the
-// order of their names. It is an error, and nothing is added, if a name is empty, "step" or "epoch", or has control
-// characters or invalid UTF-8 in it.
+// Add appends a row. A metric that comes for the first time becomes a new last column; several at
+// once do so in the order of their names. It is an error, and nothing is added, if a name is empty,
+// "step" or "epoch", or has control characters or invalid UTF-8 in it.
 func (h *History) Add(step, epoch int, metrics map[string]float64) error {
 	names := slices.Sorted(maps.Keys(metrics))
 	for _, name := range names {
@@ -60,7 +61,8 @@ func checkMetric(name string) error {
 		return fmt.Errorf("a metric is named %q; it must not be empty, step or epoch", name)
 	}
 	if !utf8.ValidString(name) || slices.ContainsFunc([]rune(name), unicode.IsControl) {
-		return fmt.Errorf("a metric is named %q; it must be valid UTF-8 without control characters", name)
+		return fmt.Errorf("a metric is named %q; it must be valid UTF-8 without control characters",
+			name)
 	}
 	return nil
 }
@@ -83,7 +85,8 @@ func (h *History) Names() []string {
 	return names
 }
 
-// Column returns the values of a metric and the steps of the rows that have it; both are empty for an unknown name.
+// Column returns the values of a metric and the steps of the rows that have it; both are empty for
+// an unknown name.
 func (h *History) Column(name string) (steps []int, values []float64) {
 	c := h.byName[name]
 	if c == nil {
@@ -95,12 +98,14 @@ func (h *History) Column(name string) (steps []int, values []float64) {
 	return steps, slices.Clone(c.values)
 }
 
-// WriteCSV writes a header, step,epoch and the metrics, and a line for each row, with an empty field where a row lacks
-// a metric. Numbers have as many digits as it takes to read them back to the bit.
+// WriteCSV writes a header, step,epoch and the metrics, and a line for each row, with an empty
+// field where a row lacks a metric. Numbers have as many digits as it takes to read them back to
+// the bit.
 func (h *History) WriteCSV(w io.Writer) error {
 	out := csv.NewWriter(w)
 	out.Write(append([]string{"step", "epoch"}, h.Names()...)) // its error is kept for out.Error
-	next := make([]int, len(h.columns))                        // of each column, the first value not yet written
+	// of each column, the first value not yet written
+	next := make([]int, len(h.columns))
 	fields := make([]string, 2+len(h.columns))
 	for row, at := range h.rows {
 		fields[0], fields[1] = strconv.Itoa(at.step), strconv.Itoa(at.epoch)
@@ -120,8 +125,8 @@ func (h *History) WriteCSV(w io.Writer) error {
 	return nil
 }
 
-// ReadCSV replaces the history by one that WriteCSV wrote; a byte order mark and CRLF are accepted. An error names the
-// line, and leaves the history as it was.
+// ReadCSV replaces the history by one that WriteCSV wrote; a byte order mark and CRLF are accepted.
+// An error names the line, and leaves the history as it was.
 func (h *History) ReadCSV(r io.Reader) error {
 	read, err := readCSV(r)
 	if err != nil {

@@ -17,7 +17,8 @@ func TestHistory(t *testing.T) {
 	var h History
 	require.NoError(t, h.Add(1, 0, map[string]float64{"loss": 2.5, "lr": 0.1}))
 	require.NoError(t, h.Add(2, 0, map[string]float64{"loss": 1.25}))
-	require.NoError(t, h.Add(2, 1, map[string]float64{"validation, \"words\"": math.Inf(1), "lr": 0.05}))
+	require.NoError(t, h.Add(2, 1, map[string]float64{"validation, \"words\"": math.Inf(1),
+		"lr": 0.05}))
 	require.NoError(t, h.Add(3, 1, nil))
 
 	require.Equal(t, 4, h.Len())
@@ -51,8 +52,10 @@ func TestHistoryRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var h, read History
 		for range rapid.IntRange(0, 6).Draw(t, "rows") {
-			metrics := rapid.MapOfN(name.Filter(func(s string) bool { return s != "" }), rapid.Float64(), 0, 4).Draw(t, "metrics")
-			require.NoError(t, h.Add(rapid.Int().Draw(t, "step"), rapid.Int().Draw(t, "epoch"), metrics))
+			metrics := rapid.MapOfN(name.Filter(func(s string) bool { return s != "" }),
+				rapid.Float64(), 0, 4).Draw(t, "metrics")
+			require.NoError(t, h.Add(rapid.Int().Draw(t, "step"), rapid.Int().Draw(t, "epoch"),
+				metrics))
 		}
 		var first, second bytes.Buffer
 		require.NoError(t, h.WriteCSV(&first))
@@ -74,7 +77,8 @@ func TestHistoryRoundTrip(t *testing.T) {
 
 func TestHistoryNaNAndNegativeZero(t *testing.T) {
 	var h, read History
-	require.NoError(t, h.Add(1, 1, map[string]float64{"nan": math.NaN(), "zero": math.Copysign(0, -1), "small": Zero}))
+	require.NoError(t, h.Add(1, 1, map[string]float64{"nan": math.NaN(),
+		"zero": math.Copysign(0, -1), "small": Zero}))
 	var out bytes.Buffer
 	require.NoError(t, h.WriteCSV(&out))
 	require.NoError(t, read.ReadCSV(&out))
@@ -89,7 +93,8 @@ func TestHistoryNaNAndNegativeZero(t *testing.T) {
 func TestHistoryAddErrors(t *testing.T) {
 	var h History
 	for _, name := range []string{"", "step", "epoch", "a\nb", "a\r", "\x00", "\xff"} {
-		require.ErrorContains(t, h.Add(1, 1, map[string]float64{"loss": 1, name: 1}), "a metric is named")
+		require.ErrorContains(t, h.Add(1, 1, map[string]float64{"loss": 1, name: 1}),
+			"a metric is named")
 	}
 	require.Zero(t, h.Len())
 	require.Empty(t, h.Names())
@@ -138,7 +143,8 @@ func TestReadCSV(t *testing.T) {
 	}
 	full := errors.New("disk full")
 	var h History
-	require.ErrorIs(t, h.ReadCSV(io.MultiReader(strings.NewReader("step,epoch\n1,"), iotest.ErrReader(full))), full)
+	require.ErrorIs(t, h.ReadCSV(io.MultiReader(strings.NewReader("step,epoch\n1,"),
+		iotest.ErrReader(full))), full)
 	require.ErrorIs(t, h.WriteCSV(failing{full}), full)
 }
 

@@ -10,14 +10,16 @@ import (
 	"syscall"
 )
 
-// Interruptible returns a context that the first SIGINT (Ctrl-C), SIGTERM or SIGHUP (the terminal is gone) cancels, so that
-// Fit can save and return. ExitCode says with which status to end. A SIGHUP that the process was started to ignore, as nohup
-// does it, stays ignored. Call stop when done; signals then do again what they did before.
+// Interruptible returns a context that the first SIGINT (Ctrl-C), SIGTERM or SIGHUP (the terminal
+// is gone) cancels, so that Fit can save and return. ExitCode says with which status to end. A
+// SIGHUP that the process was started to ignore, as nohup does it, stays ignored. Call stop when
+// done; signals then do again what they did before.
 //
-// With each signal tell is called, which may print and may end the process: code is the status to end with, and again is
-// false the first time. Without tell a second signal does what it did before Interruptible, which is to end the process at
-// once. What was saved before stays whole.
-func Interruptible(parent context.Context, tell ...func(code int, again bool)) (ctx context.Context, stop func()) {
+// With each signal tell is called, which may print and may end the process: code is the status to
+// end with, and again is false the first time. Without tell a second signal does what it did before
+// Interruptible, which is to end the process at once. What was saved before stays whole.
+func Interruptible(parent context.Context, tell ...func(code int, again bool)) (ctx context.Context,
+	stop func()) {
 	if parent == nil {
 		parent = context.Background()
 	}
@@ -71,7 +73,8 @@ func codeOf(s os.Signal) int {
 	return exitInterrupt
 }
 
-// ExitCode is 129 after a SIGHUP, 130 after a SIGINT, 143 after a SIGTERM that Interruptible received, else 1.
+// ExitCode is 129 after a SIGHUP, 130 after a SIGINT, 143 after a SIGTERM that Interruptible
+// received, else 1.
 func ExitCode() int {
 	if c := received.Load(); c != 0 {
 		return int(c)

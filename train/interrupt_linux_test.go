@@ -22,7 +22,8 @@ import (
 	"github.com/seqzoo/seqzoo/train"
 )
 
-// terminal is a pseudo-terminal: what a person types goes into the master, a program has the other end.
+// terminal is a pseudo-terminal: what a person types goes into the master, a program has the other
+// end.
 type terminal struct {
 	master, slave *os.File
 
@@ -67,7 +68,8 @@ func (tty *terminal) text() string {
 
 // waitFor waits until the program has written s.
 func (tty *terminal) waitFor(t *testing.T, s string) {
-	for deadline := time.Now().Add(time.Minute); !strings.Contains(tty.text(), s); time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); !strings.Contains(tty.text(),
+		s); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("no %q in %q", s, tty.text())
 		}
@@ -111,9 +113,19 @@ func TestSignals(t *testing.T) {
 		send func(tty *terminal, c *exec.Cmd) error
 		code int
 	}{
-		"SIGINT":  {func(tty *terminal, c *exec.Cmd) error { _, err := tty.master.Write([]byte{3}); return err }, 130},
-		"SIGTERM": {func(tty *terminal, c *exec.Cmd) error { return c.Process.Signal(syscall.SIGTERM) }, 143},
-		"SIGHUP":  {func(tty *terminal, c *exec.Cmd) error { return c.Process.Signal(syscall.SIGHUP) }, 129},
+		"SIGINT": {func(tty *terminal, c *exec.Cmd) error {
+			_,
+				err := tty.master.Write([]byte{3})
+			return err
+		}, 130},
+		"SIGTERM": {func(tty *terminal,
+			c *exec.Cmd) error {
+			return c.Process.Signal(syscall.SIGTERM)
+		}, 143},
+		"SIGHUP": {func(tty *terminal,
+			c *exec.Cmd) error {
+			return c.Process.Signal(syscall.SIGHUP)
+		}, 129},
 	} {
 		t.Run(name, func(t *testing.T) {
 			random := rng.Stream{Key: rng.New(1).Named(name)}
@@ -170,7 +182,8 @@ func TestHangupWithoutReader(t *testing.T) {
 func TestNohup(t *testing.T) {
 	dir := tempDir(t)
 	c := child(dir, stepPause+"=1ms")
-	c.Path, c.Args = "/bin/sh", []string{"sh", "-c", `trap "" HUP; exec "$0" "$@"`, c.Path, c.Args[1]}
+	c.Path, c.Args = "/bin/sh", []string{"sh", "-c", `trap "" HUP; exec "$0" "$@"`, c.Path,
+		c.Args[1]}
 	r, w, err := os.Pipe()
 	require.NoError(t, err)
 	defer r.Close()

@@ -26,8 +26,9 @@ const trainDir = "SEQZOO_TEST_TRAIN"
 // stepPause names the time that the child waits after each step.
 const stepPause = "SEQZOO_TEST_PAUSE"
 
-// TestTrainingChild is that child process, and nothing elsewhere: a training that is resumed and saves every 5 steps. It
-// says when it has begun, and ends as a program that uses Interruptible should.
+// TestTrainingChild is that child process, and nothing elsewhere: a training that is resumed and
+// saves every 5 steps. It says when it has begun, and ends as a program that uses Interruptible
+// should.
 func TestTrainingChild(t *testing.T) {
 	dir := os.Getenv(trainDir)
 	if dir == "" {
@@ -67,8 +68,9 @@ func childTask(t testing.TB) train.Task { return smallLM(t, unroll.Window{Stride
 
 func childConfig() train.Config {
 	return train.Config{
-		Optimizer: adam(0.01), Epochs: 40, Seed: 3, Clip: train.Clip{Norm: 1}, SaveEvery: 5, RecordEvery: 5,
-		Schedule: must(train.NewCosine(train.CosineConfig{LR: 0.01, Total: 520})),
+		Optimizer: adam(0.01), Epochs: 40, Seed: 3, Clip: train.Clip{Norm: 1}, SaveEvery: 5,
+		RecordEvery: 5,
+		Schedule:    must(train.NewCosine(train.CosineConfig{LR: 0.01, Total: 520})),
 	}
 }
 

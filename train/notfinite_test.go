@@ -43,7 +43,8 @@ func TestNotFiniteIsNeverTheBest(t *testing.T) {
 		require.NoError(t, err)
 		task := &measuring{bowl: newBowl(2), values: []float64{bad, 3, bad}}
 		r, err := train.Fit(context.Background(), task, train.Config{
-			Optimizer: adam(0.1), Epochs: 3, Checkpoints: checkpoints, Progress: train.NewProgress(&said, "bowl", "points"),
+			Optimizer: adam(0.1), Epochs: 3, Checkpoints: checkpoints,
+			Progress:  train.NewProgress(&said, "bowl", "points"),
 			EarlyStop: must(train.NewEarlyStop(train.EarlyStopConfig{Patience: 9})),
 		})
 		require.NoError(t, err)
@@ -61,7 +62,8 @@ func TestNotFiniteIsNeverTheBest(t *testing.T) {
 func TestValidationThatIsNeverFinite(t *testing.T) {
 	task := &measuring{bowl: newBowl(2), values: []float64{math.NaN(), math.Inf(1)}}
 	r, err := train.Fit(context.Background(), task, train.Config{Optimizer: adam(0.1), Epochs: 2})
-	require.ErrorContains(t, err, "valid_loss is +Inf after the last of 2 epochs, and was not finite after any")
+	require.ErrorContains(t, err,
+		"valid_loss is +Inf after the last of 2 epochs, and was not finite after any")
 	require.Equal(t, 2, r.Epochs)
 	require.Equal(t, 4, r.Steps)
 }

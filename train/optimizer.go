@@ -7,16 +7,17 @@ import (
 	"gorgonia.org/gorgonia"
 )
 
-// Optimizer changes parameters against their gradients. It is a [gorgonia.Solver]: it serves wherever one does.
-// An optimizer belongs to one training run at a time.
+// Optimizer changes parameters against their gradients. It is a [gorgonia.Solver]: it serves
+// wherever one does. An optimizer belongs to one training run at a time.
 type Optimizer interface {
-	// Step updates every parameter listed; the package comment says what becomes of the gradients. It first checks the whole list, and on an error
-	// nothing has changed. The error names the parameter: one without a value or gradient, a gradient of another shape
-	// or type than its value, a shape or type that has changed since the last step, a name listed twice.
+	// Step updates every parameter listed; the package comment says what becomes of the gradients.
+	// It first checks the whole list, and on an error nothing has changed. The error names the
+	// parameter: one without a value or gradient, a gradient of another shape or type than its
+	// value, a shape or type that has changed since the last step, a name listed twice.
 	//
-	// A parameter may be left out of a step, or join later: each counts its own updates. Gradients that are NaN or
-	// infinite are used as they are; [Clip] tells of them. Once every parameter has been seen Step does not allocate,
-	// provided that the names do not have to be made up.
+	// A parameter may be left out of a step, or join later: each counts its own updates. Gradients
+	// that are NaN or infinite are used as they are; [Clip] tells of them. Once every parameter has
+	// been seen Step does not allocate, provided that the names do not have to be made up.
 	gorgonia.Solver
 
 	// LR is the learning rate of the next step.
@@ -24,14 +25,17 @@ type Optimizer interface {
 	// SetLR sets it. The next Step refuses a rate that is negative, infinite or NaN.
 	SetLR(lr float64)
 
-	// State copies what the optimizer has gathered, and the learning rate. The rest of the configuration is not in it.
+	// State copies what the optimizer has gathered, and the learning rate. The rest of the
+	// configuration is not in it.
 	State() State
-	// Restore goes on from a state of the same kind. It refuses one in which a slot of a parameter is missing, unknown
-	// or of a wrong shape, naming it, and then changes nothing. Shapes are compared with the parameters at the next Step.
+	// Restore goes on from a state of the same kind. It refuses one in which a slot of a parameter
+	// is missing, unknown or of a wrong shape, naming it, and then changes nothing. Shapes are
+	// compared with the parameters at the next Step.
 	Restore(State) error
 }
 
-// update changes the parameter p against its gradient g at p's n-th update, n = 1, 2, …; s are p's slots.
+// update changes the parameter p against its gradient g at p's n-th update, n = 1, 2, …; s are p's
+// slots.
 type update[T float] func(n int, lr float64, p, g []T, s [][]T)
 
 // optimizer is every Optimizer: they differ in their slots and their update alone.
@@ -44,13 +48,16 @@ type optimizer struct {
 	update64 update[float64]
 }
 
-func newOptimizer(kind string, lr float64, update32 update[float32], update64 update[float64], slots ...string) *optimizer {
-	return &optimizer{kind: kind, lr: lr, buffers: buffers{slots: slots}, update32: update32, update64: update64}
+func newOptimizer(kind string, lr float64, update32 update[float32], update64 update[float64],
+	slots ...string) *optimizer {
+	return &optimizer{kind: kind, lr: lr, buffers: buffers{slots: slots}, update32: update32,
+		update64: update64}
 }
 
 func (o *optimizer) Step(params []gorgonia.ValueGrad) error {
 	if !nonNegative(o.lr) {
-		return fmt.Errorf("train: %s: the learning rate is %v; it must be finite and not negative", o.kind, o.lr)
+		return fmt.Errorf("train: %s: the learning rate is %v; it must be finite and not negative",
+			o.kind, o.lr)
 	}
 	members, err := o.buffers.open(params, openValueGrad)
 	if err != nil {

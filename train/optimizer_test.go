@@ -25,10 +25,23 @@ type family struct {
 
 var families = []family{
 	{"sgd", func() (Optimizer, error) { return NewSGD(SGDConfig{}) },
-		func() func(p, g float64) float64 { return func(p, g float64) float64 { return p - 0.01*g } }},
+		func() func(p, g float64) float64 {
+			return func(p,
+				g float64) float64 {
+				return p - 0.01*g
+			}
+		}},
 	{"sgd_decay", func() (Optimizer, error) { return NewSGD(SGDConfig{LR: 0.1, WeightDecay: 0.3}) },
-		func() func(p, g float64) float64 { return func(p, g float64) float64 { return p - 0.1*g - 0.03*p } }},
-	{"momentum", func() (Optimizer, error) { return NewSGD(SGDConfig{LR: 0.1, Momentum: 0.8, WeightDecay: 0.1}) },
+		func() func(p, g float64) float64 {
+			return func(p,
+				g float64) float64 {
+				return p - 0.1*g - 0.03*p
+			}
+		}},
+	{"momentum", func() (Optimizer,
+		error) {
+		return NewSGD(SGDConfig{LR: 0.1, Momentum: 0.8, WeightDecay: 0.1})
+	},
 		func() func(p, g float64) float64 {
 			velocity := 0.0 // the textbook's: the step itself
 			return func(p, g float64) float64 {
@@ -36,7 +49,10 @@ var families = []family{
 				return p + velocity
 			}
 		}},
-	{"nesterov", func() (Optimizer, error) { return NewSGD(SGDConfig{LR: 0.1, Momentum: 0.8, Nesterov: true}) },
+	{"nesterov", func() (Optimizer,
+		error) {
+		return NewSGD(SGDConfig{LR: 0.1, Momentum: 0.8, Nesterov: true})
+	},
 		func() func(p, g float64) float64 {
 			velocity := 0.0
 			return func(p, g float64) float64 {
@@ -44,20 +60,28 @@ var families = []family{
 				return p + 0.8*velocity - 0.1*g
 			}
 		}},
-	{"adam", func() (Optimizer, error) { return NewAdam(AdamConfig{}) }, oracleAdam(0.001, 0, 0, false)},
+	{"adam", func() (Optimizer, error) { return NewAdam(AdamConfig{}) },
+		oracleAdam(0.001, 0, 0, false)},
 	{"adam_l2", func() (Optimizer, error) { return NewAdam(AdamConfig{LR: 0.1, WeightDecay: 0.2}) },
 		oracleAdam(0.1, 0.2, 0, false)},
 	{"adamw", func() (Optimizer, error) { return NewAdamW(AdamConfig{LR: 0.1, WeightDecay: 0.2}) },
 		oracleAdam(0.1, 0, 0.2, false)},
 	{"amsgrad", func() (Optimizer, error) { return NewAdam(AdamConfig{LR: 0.1, AMSGrad: true}) },
 		oracleAdam(0.1, 0, 0, true)},
-	{"rmsprop", func() (Optimizer, error) { return NewRMSProp(RMSPropConfig{}) }, oracleRMSProp(0.01, 0.99, 0, false)},
-	{"rmsprop_momentum", func() (Optimizer, error) { return NewRMSProp(RMSPropConfig{LR: 0.02, Alpha: 0.9, Momentum: 0.5}) },
+	{"rmsprop", func() (Optimizer, error) { return NewRMSProp(RMSPropConfig{}) },
+		oracleRMSProp(0.01, 0.99, 0, false)},
+	{"rmsprop_momentum", func() (Optimizer,
+		error) {
+		return NewRMSProp(RMSPropConfig{LR: 0.02, Alpha: 0.9, Momentum: 0.5})
+	},
 		oracleRMSProp(0.02, 0.9, 0.5, false)},
 	{"rmsprop_centered", func() (Optimizer, error) {
 		return NewRMSProp(RMSPropConfig{LR: 0.02, Alpha: 0.9, Momentum: 0.5, Centered: true})
 	}, oracleRMSProp(0.02, 0.9, 0.5, true)},
-	{"adagrad", func() (Optimizer, error) { return NewAdagrad(AdagradConfig{LR: 0.1, LRDecay: 0.1}) },
+	{"adagrad", func() (Optimizer,
+		error) {
+		return NewAdagrad(AdagradConfig{LR: 0.1, LRDecay: 0.1})
+	},
 		func() func(p, g float64) float64 {
 			n, sum := 0.0, 0.0
 			return func(p, g float64) float64 {
@@ -166,7 +190,8 @@ func againstOracle[T float](t *testing.T, f family, tolerance float64) {
 				want[i] = step[i](want[i], slope(i, want[i]))
 			}
 		}
-		requireClose(t, fmt.Sprint(shape), want, convert[float64](dataOf[T](p.value)), tolerance, tolerance)
+		requireClose(t, fmt.Sprint(shape), want, convert[float64](dataOf[T](p.value)), tolerance,
+			tolerance)
 	}
 }
 
@@ -254,42 +279,47 @@ func TestConfigErrors(t *testing.T) {
 	nan, inf := math.NaN(), math.Inf(1)
 	try := func(_ any, err error) error { return err }
 	for want, err := range map[string]error{
-		"SGDConfig.LR is -1":                   try(NewSGD(SGDConfig{LR: -1})),
-		"SGDConfig.LR is NaN":                  try(NewSGD(SGDConfig{LR: nan})),
-		"SGDConfig.Momentum is 1":              try(NewSGD(SGDConfig{Momentum: 1})),
-		"SGDConfig.Nesterov is true":           try(NewSGD(SGDConfig{Nesterov: true})),
-		"SGDConfig.WeightDecay is +Inf":        try(NewSGD(SGDConfig{WeightDecay: inf})),
-		"AdamConfig.Beta1 is 1":                try(NewAdam(AdamConfig{Beta1: 1})),
-		"AdamConfig.Beta2 is -0.5":             try(NewAdamW(AdamConfig{Beta2: -0.5})),
-		"AdamConfig.Eps is 0":                  try(NewAdam(AdamConfig{Eps: Zero})),
-		"AdamConfig.WeightDecay is -1":         try(NewAdam(AdamConfig{WeightDecay: -1})),
-		"RMSPropConfig.Alpha is 2":             try(NewRMSProp(RMSPropConfig{Alpha: 2})),
-		"RMSPropConfig.Momentum is NaN":        try(NewRMSProp(RMSPropConfig{Momentum: nan})),
-		"RMSPropConfig.LR is +Inf":             try(NewRMSProp(RMSPropConfig{LR: inf})),
-		"AdagradConfig.LRDecay is -1":          try(NewAdagrad(AdagradConfig{LRDecay: -1})),
-		"AdagradConfig.Eps is NaN":             try(NewAdagrad(AdagradConfig{Eps: nan})),
-		"AdadeltaConfig.Rho is 1":              try(NewAdadelta(AdadeltaConfig{Rho: 1})),
-		"AdadeltaConfig.LR is -1":              try(NewAdadelta(AdadeltaConfig{LR: -1})),
-		"NewConstant.lr is -1":                 try(NewConstant(-1)),
-		"StepDecayConfig.LR is 0":              try(NewStepDecay(StepDecayConfig{Every: 1})),
-		"StepDecayConfig.Every is 0":           try(NewStepDecay(StepDecayConfig{LR: 1})),
-		"StepDecayConfig.Gamma is 2":           try(NewStepDecay(StepDecayConfig{LR: 1, Every: 1, Gamma: 2})),
-		"ExponentialConfig.Gamma is 0":         try(NewExponential(ExponentialConfig{LR: 1})),
-		"CosineConfig.Total is 3":              try(NewCosine(CosineConfig{LR: 1, Warmup: 3, Total: 3})),
-		"CosineConfig.Warmup is -1":            try(NewCosine(CosineConfig{LR: 1, Warmup: -1, Total: 3})),
-		"CosineConfig.MinLR is 2":              try(NewCosine(CosineConfig{LR: 1, MinLR: 2, Total: 3})),
-		"PlateauConfig.Factor is 1":            try(NewPlateau(PlateauConfig{LR: 1, Factor: 1})),
-		"PlateauConfig.Patience is -1":         try(NewPlateau(PlateauConfig{LR: 1, Patience: -1})),
-		"PlateauConfig.Threshold is 1":         try(NewPlateau(PlateauConfig{LR: 1, Threshold: 1})),
-		"PlateauConfig.MinLR is NaN":           try(NewPlateau(PlateauConfig{LR: 1, MinLR: nan})),
-		"EarlyStopConfig.Patience is -1":       try(NewEarlyStop(EarlyStopConfig{Patience: -1})),
-		"EarlyStopConfig.MinDelta is NaN":      try(NewEarlyStop(EarlyStopConfig{MinDelta: nan})),
-		"AverageConfig.Decay is 1":             try(NewAverage(AverageConfig{Decay: 1})),
-		"AccumulatorConfig.Batches is -1":      try(NewAccumulator(AccumulatorConfig{Batches: -1})),
-		"Clip.Norm is -1":                      Clip{Norm: -1}.Validate(),
-		"Clip.Value is 1":                      Clip{Norm: 1, Value: 1}.Validate(),
-		"Clip.Eps is NaN":                      Clip{Norm: 1, Eps: nan}.Validate(),
-		"Momentum is 2; it must be at least 0": try(NewSGD(SGDConfig{LR: -1, Momentum: 2})), // all at once
+		"SGDConfig.LR is -1":            try(NewSGD(SGDConfig{LR: -1})),
+		"SGDConfig.LR is NaN":           try(NewSGD(SGDConfig{LR: nan})),
+		"SGDConfig.Momentum is 1":       try(NewSGD(SGDConfig{Momentum: 1})),
+		"SGDConfig.Nesterov is true":    try(NewSGD(SGDConfig{Nesterov: true})),
+		"SGDConfig.WeightDecay is +Inf": try(NewSGD(SGDConfig{WeightDecay: inf})),
+		"AdamConfig.Beta1 is 1":         try(NewAdam(AdamConfig{Beta1: 1})),
+		"AdamConfig.Beta2 is -0.5":      try(NewAdamW(AdamConfig{Beta2: -0.5})),
+		"AdamConfig.Eps is 0":           try(NewAdam(AdamConfig{Eps: Zero})),
+		"AdamConfig.WeightDecay is -1":  try(NewAdam(AdamConfig{WeightDecay: -1})),
+		"RMSPropConfig.Alpha is 2":      try(NewRMSProp(RMSPropConfig{Alpha: 2})),
+		"RMSPropConfig.Momentum is NaN": try(NewRMSProp(RMSPropConfig{Momentum: nan})),
+		"RMSPropConfig.LR is +Inf":      try(NewRMSProp(RMSPropConfig{LR: inf})),
+		"AdagradConfig.LRDecay is -1":   try(NewAdagrad(AdagradConfig{LRDecay: -1})),
+		"AdagradConfig.Eps is NaN":      try(NewAdagrad(AdagradConfig{Eps: nan})),
+		"AdadeltaConfig.Rho is 1":       try(NewAdadelta(AdadeltaConfig{Rho: 1})),
+		"AdadeltaConfig.LR is -1":       try(NewAdadelta(AdadeltaConfig{LR: -1})),
+		"NewConstant.lr is -1":          try(NewConstant(-1)),
+		"StepDecayConfig.LR is 0":       try(NewStepDecay(StepDecayConfig{Every: 1})),
+		"StepDecayConfig.Every is 0":    try(NewStepDecay(StepDecayConfig{LR: 1})),
+		"StepDecayConfig.Gamma is 2": try(NewStepDecay(StepDecayConfig{LR: 1, Every: 1,
+			Gamma: 2})),
+		"ExponentialConfig.Gamma is 0": try(NewExponential(ExponentialConfig{LR: 1})),
+		"CosineConfig.Total is 3": try(NewCosine(CosineConfig{LR: 1, Warmup: 3,
+			Total: 3})),
+		"CosineConfig.Warmup is -1": try(NewCosine(CosineConfig{LR: 1, Warmup: -1,
+			Total: 3})),
+		"CosineConfig.MinLR is 2": try(NewCosine(CosineConfig{LR: 1, MinLR: 2,
+			Total: 3})),
+		"PlateauConfig.Factor is 1":       try(NewPlateau(PlateauConfig{LR: 1, Factor: 1})),
+		"PlateauConfig.Patience is -1":    try(NewPlateau(PlateauConfig{LR: 1, Patience: -1})),
+		"PlateauConfig.Threshold is 1":    try(NewPlateau(PlateauConfig{LR: 1, Threshold: 1})),
+		"PlateauConfig.MinLR is NaN":      try(NewPlateau(PlateauConfig{LR: 1, MinLR: nan})),
+		"EarlyStopConfig.Patience is -1":  try(NewEarlyStop(EarlyStopConfig{Patience: -1})),
+		"EarlyStopConfig.MinDelta is NaN": try(NewEarlyStop(EarlyStopConfig{MinDelta: nan})),
+		"AverageConfig.Decay is 1":        try(NewAverage(AverageConfig{Decay: 1})),
+		"AccumulatorConfig.Batches is -1": try(NewAccumulator(AccumulatorConfig{Batches: -1})),
+		"Clip.Norm is -1":                 Clip{Norm: -1}.Validate(),
+		"Clip.Value is 1":                 Clip{Norm: 1, Value: 1}.Validate(),
+		"Clip.Eps is NaN":                 Clip{Norm: 1, Eps: nan}.Validate(),
+		// all at once
+		"Momentum is 2; it must be at least 0": try(NewSGD(SGDConfig{LR: -1, Momentum: 2})),
 	} {
 		require.ErrorContains(t, err, want)
 	}
@@ -333,7 +363,8 @@ func TestStepErrors(t *testing.T) {
 	}{
 		{"nil", nil, "parameter 1 is nil"},
 		{"nil node", (*gorgonia.Node)(nil), "parameter 1 is nil"},
-		{"unbound node", gorgonia.NewScalar(g, tensor.Float64, gorgonia.WithName("x")), `"x": its value is missing`},
+		{"unbound node", gorgonia.NewScalar(g, tensor.Float64, gorgonia.WithName("x")),
+			`"x": its value is missing`},
 		{"no value", &param{"w", nil, value()}, `"w": its value is missing`},
 		{"nil value", &param{"w", (*tensor.Dense)(nil), value()}, `"w": its value is missing`},
 		{"nil scalar", &param{"w", (*gorgonia.F64)(nil), value()}, `"w": its value is missing`},
@@ -344,7 +375,8 @@ func TestStepErrors(t *testing.T) {
 		{"dtype", &param{"w", value(), dense(make([]float32, 6), 2, 3)},
 			`"w": its value is float64 [2 3] and its gradient float32 [2 3]`},
 		{"scalar", &param{"w", value(), gorgonia.NewF64(1)}, "its gradient float64 []"},
-		{"integers", &param{"w", dense(make([]int, 6), 2, 3), dense(make([]int, 6), 2, 3)}, "type int"},
+		{"integers", &param{"w", dense(make([]int, 6), 2, 3), dense(make([]int, 6), 2, 3)},
+			"type int"},
 		{"boolean", &param{"w", gorgonia.NewB(true), nil}, "is a *gorgonia.B"},
 		{"transposed", &param{"w", transposed, transposed}, "contiguous"},
 		{"columns", &param{"w", columns, columns}, "contiguous"},
@@ -380,7 +412,10 @@ func TestStepErrors(t *testing.T) {
 func TestEmptyTensorAndRowsOfAMatrix(t *testing.T) {
 	o, err := NewAdam(AdamConfig{})
 	require.NoError(t, err)
-	empty := func() *tensor.Dense { return tensor.New(tensor.Of(tensor.Float32), tensor.WithShape(0, 3)) }
+	empty := func() *tensor.Dense {
+		return tensor.New(tensor.Of(tensor.Float32),
+			tensor.WithShape(0, 3))
+	}
 	table := tensor.New(tensor.WithShape(3, 2), tensor.WithBacking([]float64{1, 1, 1, 1, 1, 1}))
 	row, err := table.Slice(tensor.S(1))
 	require.NoError(t, err)
@@ -444,7 +479,8 @@ func TestRestoreErrors(t *testing.T) {
 
 	amsgrad, err := NewAdam(AdamConfig{AMSGrad: true})
 	require.NoError(t, err)
-	require.ErrorContains(t, amsgrad.Restore(step(adam()).State()), `tensor "w/max_exp_avg_sq" is missing`)
+	require.ErrorContains(t, amsgrad.Restore(step(adam()).State()),
+		`tensor "w/max_exp_avg_sq" is missing`)
 }
 
 // In a plain Gorgonia program an Optimizer stands where a Solver did.
@@ -459,7 +495,8 @@ func TestOptimizersInGorgonia(t *testing.T) {
 	}
 }
 
-// inGorgonia minimises sum(c∘(w + v − a)²) + s²: w and v share a derivative node, and s is a scalar.
+// inGorgonia minimises sum(c∘(w + v − a)²) + s²: w and v share a derivative node, and s is a
+// scalar.
 func inGorgonia(t *testing.T, f family, dtype tensor.Dtype, bind bool, tolerance float64) {
 	c, a := []float64{0.5, 1, 2}, []float64{1, -1, 3}
 	w0, v0, s0 := []float64{0.1, 0.2, 0.3}, []float64{-1, 0, 1}, 0.7
@@ -480,7 +517,8 @@ func inGorgonia(t *testing.T, f family, dtype tensor.Dtype, bind bool, tolerance
 	cn, an, w, v := node("c", c), node("a", a), node("w", w0), node("v", v0)
 	s := gorgonia.NewScalar(g, dtype, gorgonia.WithName("s"), scalar)
 	diff := gorgonia.Must(gorgonia.Sub(gorgonia.Must(gorgonia.Add(w, v)), an))
-	loss := gorgonia.Must(gorgonia.Sum(gorgonia.Must(gorgonia.HadamardProd(cn, gorgonia.Must(gorgonia.Square(diff))))))
+	loss := gorgonia.Must(gorgonia.Sum(gorgonia.Must(gorgonia.HadamardProd(cn,
+		gorgonia.Must(gorgonia.Square(diff))))))
 	loss = gorgonia.Must(gorgonia.Add(loss, gorgonia.Must(gorgonia.Square(s))))
 	params := gorgonia.Nodes{w, v, s}
 	_, err := gorgonia.Grad(loss, params...)
@@ -502,7 +540,8 @@ func inGorgonia(t *testing.T, f family, dtype tensor.Dtype, bind bool, tolerance
 		require.NoError(t, solver.Step(gorgonia.NodesToValueGrads(params)))
 		grad, err := s.Grad()
 		require.NoError(t, err)
-		require.Equal(t, bind, fmt.Sprint(grad.Data()) == "0", "set to 0 if the next run adds to it")
+		require.Equal(t, bind, fmt.Sprint(grad.Data()) == "0",
+			"set to 0 if the next run adds to it")
 		vm.Reset()
 		for i := range c {
 			grad := 2 * c[i] * (w0[i] + v0[i] - a[i])
@@ -521,12 +560,16 @@ func inGorgonia(t *testing.T, f family, dtype tensor.Dtype, bind bool, tolerance
 	requireClose(t, "s", []float64{s0}, got(s), tolerance, tolerance)
 }
 
-// Nodes without a name go by their position, though Gorgonia makes the same name up for all of them.
+// Nodes without a name go by their position, though Gorgonia makes the same name up for all of
+// them.
 func TestUnnamedNodes(t *testing.T) {
 	g := gorgonia.NewGraph()
-	x := gorgonia.NewVector(g, tensor.Float64, gorgonia.WithShape(3), gorgonia.WithInit(gorgonia.Ones()))
-	y := gorgonia.NewVector(g, tensor.Float64, gorgonia.WithShape(2), gorgonia.WithInit(gorgonia.Ones()))
-	loss := gorgonia.Must(gorgonia.Add(gorgonia.Must(gorgonia.Sum(x)), gorgonia.Must(gorgonia.Sum(y))))
+	x := gorgonia.NewVector(g, tensor.Float64, gorgonia.WithShape(3),
+		gorgonia.WithInit(gorgonia.Ones()))
+	y := gorgonia.NewVector(g, tensor.Float64, gorgonia.WithShape(2),
+		gorgonia.WithInit(gorgonia.Ones()))
+	loss := gorgonia.Must(gorgonia.Add(gorgonia.Must(gorgonia.Sum(x)),
+		gorgonia.Must(gorgonia.Sum(y))))
 	_, err := gorgonia.Grad(loss, x, y)
 	require.NoError(t, err)
 	vm := gorgonia.NewTapeMachine(g, gorgonia.BindDualValues(x, y))

@@ -12,10 +12,10 @@ import (
 	"golang.org/x/term"
 )
 
-// Progress shows how a training goes: on a terminal a bar with loss, rate and time left, elsewhere a plain line every
-// Interval, and in both a line at the end of each epoch. The loss of a bar or line is a running mean over about the last
-// fifty batches; that of the line at the end of an epoch is the mean of the epoch, weighted by Batch.Count. A nil
-// *Progress shows nothing.
+// Progress shows how a training goes: on a terminal a bar with loss, rate and time left, elsewhere
+// a plain line every Interval, and in both a line at the end of each epoch. The loss of a bar or
+// line is a running mean over about the last fifty batches; that of the line at the end of an epoch
+// is the mean of the epoch, weighted by Batch.Count. A nil *Progress shows nothing.
 type Progress struct {
 	Name     string        // stands before everything
 	Unit     string        // what Batch.Count counts: "words"; "" means "items"
@@ -29,7 +29,8 @@ type Progress struct {
 	done            int     // batches, those before a resume included
 	loss            float64 // running mean
 
-	// The first batch of a run, for which graphs are compiled, counts neither for the rate nor for the time left.
+	// The first batch of a run, for which graphs are compiled, counts neither for the rate nor for
+	// the time left.
 	ran      int // batches after the first
 	units    int // in these
 	busy     time.Duration
@@ -83,7 +84,8 @@ func (p *Progress) batch(epoch int, b Batch) {
 	if p.bar != nil {
 		if now.Sub(p.bar.drawn).Abs() >= 100*time.Millisecond || p.done == p.total {
 			p.bar.drawn = now
-			p.bar.draw(p.done, p.total, fmt.Sprintf("%s epoch %d  loss %.3f%s%s", p.Name, epoch+1, p.loss, p.rate(), p.left(now)))
+			p.bar.draw(p.done, p.total, fmt.Sprintf("%s epoch %d  loss %.3f%s%s", p.Name, epoch+1,
+				p.loss, p.rate(), p.left(now)))
 		}
 		return
 	}
@@ -102,13 +104,15 @@ func (p *Progress) rate() string {
 	return fmt.Sprintf("  %s %s/s", short(float64(p.units)/p.busy.Seconds()), p.Unit)
 }
 
-// left estimates the time to the end, validations as they were so far included; "" before there is an estimate.
+// left estimates the time to the end, validations as they were so far included; "" before there is
+// an estimate.
 func (p *Progress) left(now time.Time) string {
 	if p.ran == 0 || p.total <= p.done {
 		return ""
 	}
 	each := max(0, now.Sub(p.first).Seconds()) / float64(p.ran)
-	return fmt.Sprintf("  %v left", time.Duration(each*float64(p.total-p.done)*float64(time.Second)).Round(time.Second))
+	return fmt.Sprintf("  %v left",
+		time.Duration(each*float64(p.total-p.done)*float64(time.Second)).Round(time.Second))
 }
 
 // epoch reports that n epochs are done, the last of which had the given mean loss.
@@ -126,7 +130,8 @@ func (p *Progress) epoch(n int, loss float64, metrics map[string]float64) {
 	}
 	p.bar.clear()
 	p.last = p.now()
-	fmt.Fprintf(p.out, "%s epoch %d done  loss %.3f%s%s  %v\n", p.Name, n, loss, b.String(), p.rate(),
+	fmt.Fprintf(p.out, "%s epoch %d done  loss %.3f%s%s  %v\n", p.Name, n, loss, b.String(),
+		p.rate(),
 		max(0, p.last.Sub(p.began)).Round(100*time.Millisecond))
 	if bad != nil {
 		fmt.Fprintf(p.out, "%s epoch %d: not finite: %s\n", p.Name, n, strings.Join(bad, ", "))

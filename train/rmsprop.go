@@ -6,7 +6,8 @@ type RMSPropConfig struct {
 	Alpha    float64 // α, decay of the mean square, in [0, 1); 0 means 0.99, Zero means 0
 	Eps      float64 // added to the root; 0 means 1e-8
 	Momentum float64 // μ, in [0, 1)
-	Centered bool    // divide by the standard deviation instead of the root mean square (Graves, 2013)
+	// divide by the standard deviation instead of the root mean square (Graves, 2013)
+	Centered bool
 }
 
 // NewRMSProp is RMSProp (Tieleman and Hinton, 2012):

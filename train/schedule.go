@@ -15,7 +15,8 @@ import (
 type Schedule interface {
 	// LR is the rate of step 0, 1, ….
 	LR(step int) float64
-	// Observe reports a metric, smaller being better. [NewPlateau] goes by it, the others by the step alone.
+	// Observe reports a metric, smaller being better. [NewPlateau] goes by it, the others by the
+	// step alone.
 	Observe(metric float64)
 
 	State() State
@@ -80,7 +81,8 @@ func NewExponential(c ExponentialConfig) (Schedule, error) {
 	if err := check.err(); err != nil {
 		return nil, err
 	}
-	return &curve{"exponential", func(step int) float64 { return c.LR * math.Pow(c.Gamma, float64(step)) }}, nil
+	return &curve{"exponential",
+		func(step int) float64 { return c.LR * math.Pow(c.Gamma, float64(step)) }}, nil
 }
 
 // CosineConfig configures [NewCosine].
@@ -91,8 +93,8 @@ type CosineConfig struct {
 	Total  int     // steps of the whole schedule, more than Warmup; required
 }
 
-// NewCosine falls along half a cosine (Loshchilov and Hutter, 2017, without restarts), after a linear rise (Goyal et
-// al., 2017):
+// NewCosine falls along half a cosine (Loshchilov and Hutter, 2017, without restarts), after a
+// linear rise (Goyal et al., 2017):
 //
 //	step < Warmup   LR·(step+1)/Warmup
 //	otherwise       MinLR + (LR − MinLR)·½(1 + cos(π·min(1, (step − Warmup)/(Total − Warmup))))
@@ -118,16 +120,18 @@ func NewCosine(c CosineConfig) (Schedule, error) {
 
 // PlateauConfig configures [NewPlateau].
 type PlateauConfig struct {
-	LR        float64 // rate until the first fall; required
-	Factor    float64 // what a fall multiplies the rate by, in (0, 1); 0 means 0.1
-	Patience  int     // observations without progress, one after another, that are borne; the next one lowers the rate
+	LR     float64 // rate until the first fall; required
+	Factor float64 // what a fall multiplies the rate by, in (0, 1); 0 means 0.1
+	// observations without progress, one after another, that are borne; the next one lowers the
+	// rate
+	Patience  int
 	Threshold float64 // share of the best metric that counts as progress, in [0, 1)
 	MinLR     float64 // lowest rate; at most LR
 }
 
-// NewPlateau lowers the rate when the metric stops falling. A metric below best·(1 − Threshold) is progress and
-// becomes the best; NaN and infinities are no progress. Metrics must not be negative, as losses and perplexities are not.
-// The error names every field that is out of its range.
+// NewPlateau lowers the rate when the metric stops falling. A metric below best·(1 − Threshold) is
+// progress and becomes the best; NaN and infinities are no progress. Metrics must not be negative,
+// as losses and perplexities are not. The error names every field that is out of its range.
 func NewPlateau(c PlateauConfig) (Schedule, error) {
 	c.Factor = or(c.Factor, 0.1)
 	check := checks{config: "PlateauConfig"}

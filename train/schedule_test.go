@@ -14,10 +14,14 @@ func TestSchedules(t *testing.T) {
 		build func() (Schedule, error)
 		want  []float64 // rates of the steps 0, 1, …
 	}{
-		{"constant", func() (Schedule, error) { return NewConstant(0.3) }, []float64{0.3, 0.3, 0.3}},
+		{"constant", func() (Schedule, error) { return NewConstant(0.3) },
+			[]float64{0.3, 0.3, 0.3}},
 		{"step", func() (Schedule, error) { return NewStepDecay(StepDecayConfig{LR: 1, Every: 2}) },
 			[]float64{1, 1, 0.1, 0.1, 0.01}},
-		{"exponential", func() (Schedule, error) { return NewExponential(ExponentialConfig{LR: 8, Gamma: 0.5}) },
+		{"exponential", func() (Schedule,
+			error) {
+			return NewExponential(ExponentialConfig{LR: 8, Gamma: 0.5})
+		},
 			[]float64{8, 4, 2, 1}},
 		{"cosine", func() (Schedule, error) { return NewCosine(CosineConfig{LR: 1, Total: 2}) },
 			[]float64{1, 0.5, 0, 0, 0}},

@@ -8,8 +8,8 @@ type SGDConfig struct {
 	WeightDecay float64 // λ, an L2 penalty of ½λp²
 }
 
-// NewSGD is stochastic gradient descent (Robbins and Monro, 1951), with momentum (Polyak, 1964) or Nesterov's
-// accelerated gradient (1983) in the form of Sutskever et al. (2013):
+// NewSGD is stochastic gradient descent (Robbins and Monro, 1951), with momentum (Polyak, 1964) or
+// Nesterov's accelerated gradient (1983) in the form of Sutskever et al. (2013):
 //
 //	g += λp;  buf = μ·buf + g
 //	p −= lr·buf               Momentum (without momentum buf is g)

@@ -11,14 +11,16 @@ import (
 	"gorgonia.org/tensor"
 )
 
-// State is all that an optimiser, schedule, average or early stop must remember to go on as if it had never stopped.
-// It is a copy and shares no memory with its source. What belongs to a parameter has the parameter's name as a
-// prefix: encoder/l0/W_ih/exp_avg.
+// State is all that an optimiser, schedule, average or early stop must remember to go on as if it
+// had never stopped. It is a copy and shares no memory with its source. What belongs to a parameter
+// has the parameter's name as a prefix: encoder/l0/W_ih/exp_avg.
 type State struct {
-	Kind    string                   // what wrote it ("adam"): nothing else restores it
-	Step    int                      // steps, updates or observations so far
-	Scalars map[string]float64       // may be infinite, as the best metric is before the first; never NaN
-	Tensors map[string]*tensor.Dense // float32 or float64, contiguous; shape [] for a scalar parameter
+	Kind string // what wrote it ("adam"): nothing else restores it
+	Step int    // steps, updates or observations so far
+	// may be infinite, as the best metric is before the first; never NaN
+	Scalars map[string]float64
+	// float32 or float64, contiguous; shape [] for a scalar parameter
+	Tensors map[string]*tensor.Dense
 }
 
 // check reports whether s was written by kind and holds exactly the named scalars and no tensors.
@@ -44,7 +46,8 @@ func (s State) whole(name string, least, limit int) (int, error) {
 	if n := int(v); float64(n) == v && least <= n && n <= limit {
 		return n, nil
 	}
-	return 0, fmt.Errorf("scalar %q is %v, and must be a whole number from %d to %d", name, v, least, limit)
+	return 0, fmt.Errorf("scalar %q is %v, and must be a whole number from %d to %d", name, v,
+		least, limit)
 }
 
 // buffers keeps the tensors that go with each parameter, by the parameter's name.
@@ -55,7 +58,8 @@ type buffers struct {
 	opened []member
 }
 
-// buffer is what is kept for one parameter. The numbers of slots[i] are f32[i] or f64[i], as with vector.
+// buffer is what is kept for one parameter. The numbers of slots[i] are f32[i] or f64[i], as with
+// vector.
 type buffer struct {
 	updates int // how often the parameter was updated
 	walk    int
@@ -121,7 +125,8 @@ func (b *buffers) join(p parameter) error {
 		return fmt.Errorf("parameter %q is listed twice; names must be unique", p.name)
 	}
 	if len(buf.slots) > 0 && !buf.slots[0].like(p.value) {
-		return fmt.Errorf("parameter %q is %v, but %q of it is kept as %v", p.name, p.value, b.slots[0], buf.slots[0])
+		return fmt.Errorf("parameter %q is %v, but %q of it is kept as %v", p.name, p.value,
+			b.slots[0], buf.slots[0])
 	}
 	buf.walk = b.walk
 	b.opened = append(b.opened, member{p, buf})
@@ -140,13 +145,18 @@ func (b *buffers) save(kind string, step int, scalars map[string]float64) State 
 	return s
 }
 
-// load makes buffers of a copy of s, which must hold all that save writes, the scalars named included, and nothing else.
+// load makes buffers of a copy of s, which must hold all that save writes, the scalars named
+// included, and nothing else.
 func (b *buffers) load(kind string, s State, scalars ...string) (map[string]*buffer, error) {
 	if s.Kind != kind {
-		return nil, fmt.Errorf("train: %s: the state is that of %q; it must be that of %q", kind, s.Kind, kind)
+		return nil, fmt.Errorf("train: %s: the state is that of %q; it must be that of %q", kind,
+			s.Kind, kind)
 	}
 	var wrong []string
-	report := func(format string, args ...any) { wrong = append(wrong, fmt.Sprintf(format, args...)) }
+	report := func(format string, args ...any) {
+		wrong = append(wrong,
+			fmt.Sprintf(format, args...))
+	}
 
 	if s.Step < 0 {
 		report("Step is %d, and must not be negative", s.Step)

@@ -14,8 +14,8 @@ import (
 	"github.com/seqzoo/seqzoo/run"
 )
 
-// Step is a compiled graph with a loss: what a task runs for each batch. Its outputs are the nodes to
-// keep, as NewStep was given them.
+// Step is a compiled graph with a loss: what a task runs for each batch. Its outputs are the nodes
+// to keep, as NewStep was given them.
 type Step struct {
 	*run.Step
 	loss  *nodes.Node
@@ -45,7 +45,8 @@ func NewStep(loss *nodes.Node, keep ...*nodes.Node) (s *Step, err error) {
 }
 
 // NewStepWith is NewStep with options of graph.Compile.
-func NewStepWith(options []graph.Option, loss *nodes.Node, keep ...*nodes.Node) (s *Step, err error) {
+func NewStepWith(options []graph.Option, loss *nodes.Node, keep ...*nodes.Node) (s *Step,
+	err error) {
 	if loss == nil || loss.Graph() == nil {
 		return nil, errors.New("train: NewStep: the loss is nil")
 	}
@@ -114,8 +115,9 @@ func (s *Step) Run(seed uint64, counter int) (loss float64, err error) {
 	return loss, nil
 }
 
-// Check names the first value of the last run that is not finite: a *graph.NotFinite, or nil if there is none. It takes
-// as long as many runs do. If the loss was finite, the inputs must still be what they were.
+// Check names the first value of the last run that is not finite: a *graph.NotFinite, or nil if
+// there is none. It takes as long as many runs do. If the loss was finite, the inputs must still be
+// what they were.
 func (s *Step) Check() error {
 	if s.found != nil {
 		return s.found
@@ -123,8 +125,8 @@ func (s *Step) Check() error {
 	return s.Machine().Check()
 }
 
-// blame names the first value that is not finite in the step that gradients come from, in words that follow a colon;
-// it is empty if they come from elsewhere, or nothing is found.
+// blame names the first value that is not finite in the step that gradients come from, in words
+// that follow a colon; it is empty if they come from elsewhere, or nothing is found.
 func blame(grads []gorgonia.ValueGrad) string {
 	if len(grads) == 0 {
 		return ""
@@ -136,7 +138,8 @@ func blame(grads []gorgonia.ValueGrad) string {
 	return ""
 }
 
-// Grads are the parameters with their gradients, for an Optimizer. They are written anew by every Run.
+// Grads are the parameters with their gradients, for an Optimizer. They are written anew by every
+// Run.
 func (s *Step) Grads() []gorgonia.ValueGrad { return s.grads }
 
 // Close releases the memory of the compiled graph.
@@ -147,9 +150,10 @@ func (s *Step) Close() error {
 	return s.Step.Close()
 }
 
-// GradientFlow runs the graph once more on the values of the last Run, and measures the gradients in the states of its
-// recurrent layers, step by step, and in its parameters. It compiles a machine of its own for that; Run is as fast as
-// without. A graph for evaluation has no gradients to measure.
+// GradientFlow runs the graph once more on the values of the last Run, and measures the gradients
+// in the states of its recurrent layers, step by step, and in its parameters. It compiles a machine
+// of its own for that; Run is as fast as without. A graph for evaluation has no gradients to
+// measure.
 func (s *Step) GradientFlow() (*graph.FlowReport, error) {
 	if len(s.grads) == 0 {
 		return nil, errors.New("train: GradientFlow: the graph has no gradients: build it with Training set")

@@ -23,8 +23,10 @@ func squares(t *testing.T, training bool) (s *train.Step, x []float32) {
 		v, err := run.Feed(in)
 		require.NoError(t, err)
 		x = v.Float32s()
-		cell := cells.NewRNN(nodes.NewStore(nodes.Float32, 1).Root().In("layer"), cells.RNNConfig{In: 3, Hidden: 4, Activation: cells.ReLU})
-		s, err = train.NewStep(nodes.Mean(nodes.Square(unroll.Over(cell).Unroll(in, nil, unroll.Options{}).Y())))
+		cell := cells.NewRNN(nodes.NewStore(nodes.Float32, 1).Root().In("layer"),
+			cells.RNNConfig{In: 3, Hidden: 4, Activation: cells.ReLU})
+		s, err = train.NewStep(nodes.Mean(nodes.Square(unroll.Over(cell).Unroll(in, nil,
+			unroll.Options{}).Y())))
 		require.NoError(t, err)
 	}))
 	t.Cleanup(func() { s.Close() })

@@ -13,12 +13,14 @@ import (
 	"github.com/seqzoo/seqzoo/unroll"
 )
 
-// Truncated runs truncated backpropagation through time (Williams and Peng, 1990): the windows of a sequence one after
-// another, the state carried over and the gradient cut between them. It makes a graph of each shape of window that
-// comes up and keeps it: in the steady course of a sequence there is one.
+// Truncated runs truncated backpropagation through time (Williams and Peng, 1990): the windows of a
+// sequence one after another, the state carried over and the gradient cut between them. It makes a
+// graph of each shape of window that comes up and keeps it: in the steady course of a sequence
+// there is one.
 //
-// A window starts from the state as it was last computed for that time, which is by the window before. If the weights
-// have changed since, the steps that are run again see the new weights and that older state.
+// A window starts from the state as it was last computed for that time, which is by the window
+// before. If the weights have changed since, the steps that are run again see the new weights and
+// that older state.
 type Truncated struct {
 	state   *run.State
 	build   func(WindowShape) (*WindowGraph, error)
@@ -29,10 +31,11 @@ type Truncated struct {
 type WindowShape struct {
 	T      int // steps
 	Scored int // the first step that counts in the loss, from 0
-	// Next is the step, from 0 to T, at which the next window starts. 0 leaves the state as it is; so the last window of
-	// a sequence has 0, or T for the state after the sequence.
+	// Next is the step, from 0 to T, at which the next window starts. 0 leaves the state as it is;
+	// so the last window of a sequence has 0, or T for the state after the sequence.
 	Next int
-	// Variant tells apart graphs of equal windows that differ in something else, as their builder says.
+	// Variant tells apart graphs of equal windows that differ in something else, as their builder
+	// says.
 	Variant int
 }
 
@@ -40,7 +43,8 @@ type WindowShape struct {
 func Shapes(spans []unroll.Span) []WindowShape {
 	shapes := make([]WindowShape, len(spans))
 	for i, s := range spans {
-		shapes[i] = WindowShape{T: s.End - s.Start, Scored: s.Scored - s.Start, Next: s.End - s.Start}
+		shapes[i] = WindowShape{T: s.End - s.Start, Scored: s.Scored - s.Start,
+			Next: s.End - s.Start}
 		if i+1 < len(spans) {
 			shapes[i].Next = spans[i+1].Start - s.Start
 		}
@@ -64,11 +68,13 @@ type CompiledWindow struct {
 
 	shape WindowShape
 	start []run.Floats
-	next  int // of the outputs, the first of the state at which the next window starts, if it moves on
+	// of the outputs, the first of the state at which the next window starts, if it moves on
+	next int
 }
 
-// NewTruncated makes graphs with build, which may panic with a *nodes.BuildError. If they are for training, the windows
-// have the gradients of all parameters. State is that at the start of the first window, and then of each that follows.
+// NewTruncated makes graphs with build, which may panic with a *nodes.BuildError. If they are for
+// training, the windows have the gradients of all parameters. State is that at the start of the
+// first window, and then of each that follows.
 func NewTruncated(state *run.State, build func(WindowShape) (*WindowGraph, error)) *Truncated {
 	return &Truncated{state: state, build: build, windows: map[WindowShape]*CompiledWindow{}}
 }
@@ -125,8 +131,8 @@ func (t *Truncated) Window(s WindowShape) (w *CompiledWindow, err error) {
 	return w, nil
 }
 
-// Run runs a window of t on what its Inputs hold, from the state, and moves the state on. Seed and counter make the
-// noise.
+// Run runs a window of t on what its Inputs hold, from the state, and moves the state on. Seed and
+// counter make the noise.
 func (t *Truncated) Run(w *CompiledWindow, seed uint64, counter int) (loss float64, err error) {
 	if w == nil || t.windows[w.shape] != w {
 		return 0, errors.New("train: the window is not one of this Truncated")

@@ -14,7 +14,8 @@ import (
 	"github.com/seqzoo/seqzoo/unroll"
 )
 
-// counter is a cell whose state is the sum of its inputs so far: it makes visible where a window starts.
+// counter is a cell whose state is the sum of its inputs so far: it makes visible where a window
+// starts.
 type counter struct{}
 
 func (counter) Parts() []cells.Part { return []cells.Part{{Name: "h", Width: 1}} }
@@ -32,8 +33,9 @@ func counting(state *run.State, built *[]WindowShape) *Truncated {
 		r := unroll.Over(counter{}).Unroll(x, cells.State{start}, unroll.Options{})
 		y := r.Y()
 		return &WindowGraph{
-			Loss: nodes.Sum(nodes.Slice(y, 0, shape.Scored, shape.T)), Start: cells.State{start}, Recurrence: r,
-			Inputs: []*nodes.Node{x}, Keep: []*nodes.Node{y},
+			Loss: nodes.Sum(nodes.Slice(y, 0, shape.Scored, shape.T)), Start: cells.State{start},
+			Recurrence: r,
+			Inputs:     []*nodes.Node{x}, Keep: []*nodes.Node{y},
 		}, nil
 	})
 }
@@ -42,7 +44,8 @@ func TestTruncatedCarriesTheState(t *testing.T) {
 	for _, c := range []struct {
 		k1, k2, T int
 		built     int // graphs
-	}{{1, 1, 1, 1}, {1, 1, 5, 1}, {3, 3, 7, 2}, {3, 3, 6, 1}, {2, 5, 7, 4}, {2, 5, 21, 4}, {2, 3, 12, 3}, {3, 9, 8, 3}, {7, 7, 7, 1}, {9, 9, 7, 1}} {
+	}{{1, 1, 1, 1}, {1, 1, 5, 1}, {3, 3, 7, 2}, {3, 3, 6, 1}, {2, 5, 7, 4}, {2, 5, 21, 4},
+		{2, 3, 12, 3}, {3, 9, 8, 3}, {7, 7, 7, 1}, {9, 9, 7, 1}} {
 		t.Run(fmt.Sprintf("k1=%d,k2=%d,T=%d", c.k1, c.k2, c.T), func(t *testing.T) {
 			spans, err := unroll.Window{Stride: c.k1, Length: c.k2}.Plan(c.T)
 			require.NoError(t, err)
@@ -66,7 +69,8 @@ func TestTruncatedCarriesTheState(t *testing.T) {
 				require.Equal(t, want, loss, "window %d", i)
 				require.Equal(t, float64(100+s.Start+1), w.Step.Output(0).At(0), "window %d", i)
 			}
-			require.Equal(t, float32(100+c.T), state.Tensors()[0].Float32s()[0], "the state after the sequence")
+			require.Equal(t, float32(100+c.T), state.Tensors()[0].Float32s()[0],
+				"the state after the sequence")
 			require.Len(t, built, c.built, "%v", built)
 			require.NoError(t, windows.Close())
 		})
@@ -76,7 +80,8 @@ func TestTruncatedCarriesTheState(t *testing.T) {
 func TestTruncatedErrors(t *testing.T) {
 	var built []WindowShape
 	windows := counting(newCarry(t, 1), &built)
-	for _, s := range []WindowShape{{}, {T: -1}, {T: 2, Scored: 2}, {T: 2, Scored: -1}, {T: 2, Next: 3}, {T: 2, Next: -1}} {
+	for _, s := range []WindowShape{{}, {T: -1}, {T: 2, Scored: 2}, {T: 2, Scored: -1},
+		{T: 2, Next: 3}, {T: 2, Next: -1}} {
 		_, err := windows.Window(s)
 		require.ErrorContains(t, err, "want 0 ≤ Scored < T", "%v", s)
 	}
@@ -99,10 +104,23 @@ func TestTruncatedErrors(t *testing.T) {
 
 	failing := errors.New("no such window")
 	for want, build := range map[string]func(WindowShape) (*WindowGraph, error){
-		"no such window":                 func(WindowShape) (*WindowGraph, error) { return nil, failing },
-		"lacks its Loss":                 func(WindowShape) (*WindowGraph, error) { return nil, nil },
-		"width is odd":                   func(WindowShape) (*WindowGraph, error) { nodes.Failf("Test", "width is odd"); return nil, nil },
-		"a state of 0 parts to one of 1": func(s WindowShape) (*WindowGraph, error) { return startless(s), nil },
+		"no such window": func(WindowShape) (*WindowGraph, error) {
+			return nil,
+				failing
+		},
+		"lacks its Loss": func(WindowShape) (*WindowGraph, error) {
+			return nil,
+				nil
+		},
+		"width is odd": func(WindowShape) (*WindowGraph,
+			error) {
+			nodes.Failf("Test", "width is odd")
+			return nil, nil
+		},
+		"a state of 0 parts to one of 1": func(s WindowShape) (*WindowGraph,
+			error) {
+			return startless(s), nil
+		},
 	} {
 		_, err := NewTruncated(newCarry(t, 1), build).Window(WindowShape{T: 1, Next: 1})
 		require.ErrorContains(t, err, want)

@@ -15,8 +15,8 @@ import (
 
 type float interface{ float32 | float64 }
 
-// vector is the numbers of a value, in place and in row-major order. They are in f32 or in f64 and the other is nil:
-// a loop over both needs no branch.
+// vector is the numbers of a value, in place and in row-major order. They are in f32 or in f64 and
+// the other is nil: a loop over both needs no branch.
 type vector struct {
 	shape tensor.Shape
 	dtype tensor.Dtype

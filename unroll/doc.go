@@ -15,30 +15,35 @@
 //	}
 //	final := s
 //
-// So the final state is each sequence's own last, and a reversed pass starts at each sequence's own last step. What x holds
-// behind the end of a sequence is not read: it may be NaN, or an id that no table has, and its gradient is 0. The initial state
-// of a sequence of length 0 is its final state, and nothing else reads it.
+// So the final state is each sequence's own last, and a reversed pass starts at each sequence's own
+// last step. What x holds behind the end of a sequence is not read: it may be NaN, or an id that no
+// table has, and its gradient is 0. The initial state of a sequence of length 0 is its final state,
+// and nothing else reads it.
 //
 // # Strategies
 //
-// Scan traces the step once and makes one node of the whole loop, with one more for its gradient: the graph does not
-// grow with T. Expand lays every step out as nodes of its own, for drawing, for looking at single steps, for Gorgonia's
-// own machines, for second derivatives, and as the oracle that Scan is tested against. Both take the same cells.
+// Scan traces the step once and makes one node of the whole loop, with one more for its gradient:
+// the graph does not grow with T. Expand lays every step out as nodes of its own, for drawing, for
+// looking at single steps, for Gorgonia's own machines, for second derivatives, and as the oracle
+// that Scan is tested against. Both take the same cells.
 //
 // # Noise
 //
-// The noise that a step asks for (dropout, zoneout) is drawn outside of the loop, for all times at once, so it is the
-// same under both strategies. A step must ask for the same noises, in the same order, every time that it is built.
+// The noise that a step asks for (dropout, zoneout) is drawn outside of the loop, for all times at
+// once, so it is the same under both strategies. A step must ask for the same noises, in the same
+// order, every time that it is built.
 //
 // # Memory
 //
-// Training keeps what the steps leave for the way back, for an LSTM some twelve numbers a unit and step. Where that is too
-// much, Options.Recompute has a Scan keep the state before every k-th step only, and run the steps between again.
+// Training keeps what the steps leave for the way back, for an LSTM some twelve numbers a unit and
+// step. Where that is too much, Options.Recompute has a Scan keep the state before every k-th step
+// only, and run the steps between again.
 //
 // # Layers
 //
-// Over makes a Layer of a cell. Bidirectional and Stack make layers of layers. The state of a layer is the list of the
-// states of its cells, in the order layer 0 forward, layer 0 backward, layer 1 forward, and so on.
+// Over makes a Layer of a cell. Bidirectional and Stack make layers of layers. The state of a layer
+// is the list of the states of its cells, in the order layer 0 forward, layer 0 backward, layer 1
+// forward, and so on.
 //
 // # Truncation
 //

@@ -22,7 +22,8 @@ var engines = map[string]engine{"plain": plain, "compiled": compiled, "tape mach
 // checkEnded wants the values and gradients of p whatever stands behind the ends of its sequences,
 // and in the initial state of those without a step, which is their last state too; and gradients of
 // 0 there.
-func (p problem) checkEnded(t testkit.T, dtype tensor.Dtype, behind float64, strategy unroll.Strategy, on engine, what string) {
+func (p problem) checkEnded(t testkit.T, dtype tensor.Dtype, behind float64,
+	strategy unroll.Strategy, on engine, what string) {
 	t.Helper()
 	s := p.setting(t, dtype)
 	want := s.run(t, strategy, on)
@@ -30,7 +31,8 @@ func (p problem) checkEnded(t testkit.T, dtype tensor.Dtype, behind float64, str
 	got := s.run(t, strategy, on)
 	what = fmt.Sprintf("%s, %v, %v behind the ends", what, dtype, behind)
 	for i, d := range got {
-		if state := strings.HasPrefix(d.name, "final ") || strings.HasPrefix(d.name, "state "); !state || !p.Init {
+		if state := strings.HasPrefix(d.name, "final ") ||
+			strings.HasPrefix(d.name, "state "); !state || !p.Init {
 			continue
 		}
 		for k, v := range d.value {
@@ -53,15 +55,18 @@ func (p problem) checkEnded(t testkit.T, dtype tensor.Dtype, behind float64, str
 	}
 }
 
-// What stands behind the end of a sequence is not read: neither values nor gradients know of it, whatever the cell, the
-// direction, the layers, the order of the lengths and the machine.
+// What stands behind the end of a sequence is not read: neither values nor gradients know of it,
+// whatever the cell, the direction, the layers, the order of the lengths and the machine.
 func TestStepsBehindTheEndAreNotRead(t *testing.T) {
 	lengths := [][]int{{3, 0, 5, 1, 4}, {5, 5, 3, 1, 0}, {0, 1, 3, 5, 5}, {0, 0, 0, 0, 0}}
 	layers := map[string]layerSpec{
 		"bidirectional": {Both: []layerSpec{{Cell: "gru"}, {Cell: "lstm"}}},
-		"stack":         {Stack: []layerSpec{{Cell: "rnn"}, {Cell: "gru"}, {Cell: "lstm"}}, Residual: true, Dropout: 0.5},
-		"wrapped":       {Cell: "lstm", Zoneout: []float64{0.5, 0.25}, Variational: []float64{0.5, 0.5}},
-		"both stacked":  {Stack: []layerSpec{{Both: []layerSpec{{Cell: "rnn"}, {Cell: "gru"}}}, {Cell: "lstm"}}},
+		"stack": {Stack: []layerSpec{{Cell: "rnn"}, {Cell: "gru"}, {Cell: "lstm"}},
+			Residual: true, Dropout: 0.5},
+		"wrapped": {Cell: "lstm", Zoneout: []float64{0.5, 0.25},
+			Variational: []float64{0.5, 0.5}},
+		"both stacked": {Stack: []layerSpec{{Both: []layerSpec{{Cell: "rnn"}, {Cell: "gru"}}},
+			{Cell: "lstm"}}},
 	}
 	for name := range zoo {
 		layers[name] = layerSpec{Cell: name}
@@ -69,14 +74,17 @@ func TestStepsBehindTheEndAreNotRead(t *testing.T) {
 	for name, layer := range layers {
 		t.Run(name, func(t *testing.T) {
 			for i, n := range lengths {
-				p := problem{Layer: layer, T: 5, B: 5, In: 3, Out: 2, StateAt: -1, Lengths: n, Init: i%2 == 0, Reverse: i%3 == 1, Training: true}
+				p := problem{Layer: layer, T: 5, B: 5, In: 3, Out: 2, StateAt: -1, Lengths: n,
+					Init: i%2 == 0, Reverse: i%3 == 1, Training: true}
 				for _, strategy := range []unroll.Strategy{unroll.Scan, unroll.Expand} {
 					for on, engine := range engines {
 						if on == "tape machine" && i > 0 {
 							continue // it is slow
 						}
 						behind := []float64{math.NaN(), math.Inf(1), math.Inf(-1)}[i%3]
-						p.checkEnded(t, []tensor.Dtype{nodes.Float32, nodes.Float64}[i%2], behind, strategy, engine, fmt.Sprintf("%v on the %s, lengths %v", strategy, on, n))
+						p.checkEnded(t, []tensor.Dtype{nodes.Float32, nodes.Float64}[i%2], behind,
+							strategy, engine, fmt.Sprintf("%v on the %s, lengths %v", strategy, on,
+								n))
 					}
 				}
 			}
@@ -90,7 +98,8 @@ func TestStepsBehindTheEndAreNotReadAtRandom(t *testing.T) {
 		p := drawProblem(t)
 		p.Generator = false
 		p.Lengths = rapid.SliceOfN(rapid.IntRange(0, p.T), p.B, p.B).Draw(t, "lengths")
-		strategy := rapid.SampledFrom([]unroll.Strategy{unroll.Scan, unroll.Expand}).Draw(t, "strategy")
+		strategy := rapid.SampledFrom([]unroll.Strategy{unroll.Scan, unroll.Expand}).Draw(t,
+			"strategy")
 		dtype := rapid.SampledFrom([]tensor.Dtype{nodes.Float32, nodes.Float64}).Draw(t, "dtype")
 		p.checkEnded(t, dtype, math.NaN(), strategy, compiled, strategy.String())
 	})
@@ -115,11 +124,16 @@ func TestIDsBehindTheEndAreNotRead(t *testing.T) {
 				g := nodes.NewGraph(nodes.Options{Dtype: nodes.Float64})
 				var want []*nodes.Node
 				try(t, func() {
-					c := lookup{cells.NewGRU(store.Root(), cells.GRUConfig{In: 3, Hidden: 2}), store.Root().Param("table", nodes.Normal(0, 1), 4, 3)}
-					ids := ints(g, "ids", []int{1, behind, 3, 2, behind, 1, behind, behind, 0}, 3, 3)
-					r := unroll.Over(c).Unroll(ids, nil, unroll.Options{Strategy: strategy, Lengths: ints(g, "lengths", []int{2, 0, 3}, 3)})
+					c := lookup{cells.NewGRU(store.Root(), cells.GRUConfig{In: 3, Hidden: 2}),
+						store.Root().Param("table", nodes.Normal(0, 1), 4, 3)}
+					ids := ints(g, "ids", []int{1, behind, 3, 2, behind, 1, behind, behind, 0}, 3,
+						3)
+					r := unroll.Over(c).Unroll(ids, nil,
+						unroll.Options{Strategy: strategy,
+							Lengths: ints(g, "lengths", []int{2, 0, 3}, 3)})
 					want = append(want, r.Y(), r.Final()[0])
-					want = append(want, g.Gradients(nodes.Sum(nodes.Square(r.Y())), operands(store)...)...)
+					want = append(want, g.Gradients(nodes.Sum(nodes.Square(r.Y())),
+						operands(store)...)...)
 				})
 				return engine(t, g, want)
 			}

@@ -23,17 +23,20 @@ var zoo = map[string]func(s *nodes.Scope, in, out int) cells.Cell{
 		return cells.NewRNN(s, cells.RNNConfig{In: in, Hidden: out})
 	},
 	"rnn relu": func(s *nodes.Scope, in, out int) cells.Cell {
-		return cells.NewRNN(s, cells.RNNConfig{In: in, Hidden: out, Activation: cells.ReLU, NoBias: true})
+		return cells.NewRNN(s, cells.RNNConfig{In: in, Hidden: out, Activation: cells.ReLU,
+			NoBias: true})
 	},
 	"lstm": func(s *nodes.Scope, in, out int) cells.Cell {
 		return cells.NewLSTM(s, cells.LSTMConfig{In: in, Hidden: out})
 	},
 	"lstm projection": func(s *nodes.Scope, in, out int) cells.Cell {
-		return cells.NewLSTM(s, cells.LSTMConfig{In: in, Hidden: out + 1, Projection: out, Coupled: true, Peephole: cells.Full})
+		return cells.NewLSTM(s, cells.LSTMConfig{In: in, Hidden: out + 1, Projection: out,
+			Coupled: true, Peephole: cells.Full})
 	},
 	"lstm norm": func(s *nodes.Scope, in, out int) cells.Cell {
 		// The larger ε keeps the gradients of narrow layers of a size that float32 can follow.
-		return cells.NewLSTM(s, cells.LSTMConfig{In: in, Hidden: out, LayerNorm: cells.NormGate, Peephole: cells.Diagonal, NormEps: 0.1})
+		return cells.NewLSTM(s, cells.LSTMConfig{In: in, Hidden: out, LayerNorm: cells.NormGate,
+			Peephole: cells.Diagonal, NormEps: 0.1})
 	},
 	"gru": func(s *nodes.Scope, in, out int) cells.Cell {
 		return cells.NewGRU(s, cells.GRUConfig{In: in, Hidden: out})
@@ -83,7 +86,10 @@ var zoo = map[string]func(s *nodes.Scope, in, out int) cells.Cell{
 	"cfc": func(s *nodes.Scope, in, out int) cells.Cell {
 		return cells.NewCfC(s, cells.CfCConfig{In: in, Hidden: out})
 	},
-	"indrnn": func(s *nodes.Scope, in, out int) cells.Cell { return owncells.NewIndependent(s, in, out, nodes.ReLU) },
+	"indrnn": func(s *nodes.Scope, in, out int) cells.Cell {
+		return owncells.NewIndependent(s, in,
+			out, nodes.ReLU)
+	},
 }
 
 // layerSpec describes a layer; exactly one of its three kinds is set.
@@ -104,7 +110,8 @@ func (l layerSpec) build(s *nodes.Scope, in, out int) unroll.Layer {
 	switch {
 	case l.Both != nil:
 		return unroll.Bidirectional{
-			Forward: l.Both[0].build(s.In("forward"), in, out), Backward: l.Both[1].build(s.In("backward"), in, out), Merge: l.Merge,
+			Forward:  l.Both[0].build(s.In("forward"), in, out),
+			Backward: l.Both[1].build(s.In("backward"), in, out), Merge: l.Merge,
 		}
 	case l.Stack != nil:
 		stack := unroll.Stack{Dropout: l.Dropout, Residual: l.Residual}
@@ -153,7 +160,8 @@ func drawProblem(t *rapid.T) problem {
 	size := rapid.IntRange(1, 7)
 	chance := func(label string) bool { return rapid.Bool().Draw(t, label) }
 	rate := rapid.SampledFrom([]float64{0, 0.25, 0.5, 0.8})
-	names := rapid.SampledFrom([]string{"rnn", "rnn relu", "lstm", "lstm projection", "lstm norm", "gru", "gru before", "indrnn"})
+	names := rapid.SampledFrom([]string{"rnn", "rnn relu", "lstm", "lstm projection", "lstm norm",
+		"gru", "gru before", "indrnn"})
 	cell := func() layerSpec {
 		l := layerSpec{Cell: names.Draw(t, "cell")}
 		if chance("zoneout") {
@@ -166,13 +174,16 @@ func drawProblem(t *rapid.T) problem {
 	}
 	layer := func(merges ...unroll.Merge) layerSpec {
 		if chance("bidirectional") {
-			return layerSpec{Both: []layerSpec{cell(), cell()}, Merge: rapid.SampledFrom(merges).Draw(t, "merge")}
+			return layerSpec{Both: []layerSpec{cell(), cell()},
+				Merge: rapid.SampledFrom(merges).Draw(t, "merge")}
 		}
 		return cell()
 	}
 	p := problem{
-		T: size.Draw(t, "T"), B: rapid.IntRange(1, 4).Draw(t, "B"), In: size.Draw(t, "In"), Out: rapid.IntRange(1, 5).Draw(t, "Out"),
-		Reverse: chance("reverse"), Init: chance("init"), Training: chance("training"), Generator: chance("generator"), StateAt: -1,
+		T: size.Draw(t, "T"), B: rapid.IntRange(1, 4).Draw(t, "B"), In: size.Draw(t, "In"),
+		Out:     rapid.IntRange(1, 5).Draw(t, "Out"),
+		Reverse: chance("reverse"), Init: chance("init"), Training: chance("training"),
+		Generator: chance("generator"), StateAt: -1,
 	}
 	if chance("stack") {
 		l := layerSpec{Dropout: rate.Draw(t, "dropout"), Residual: chance("residual")}
@@ -250,12 +261,14 @@ func (s setting) run(t testkit.T, strategy unroll.Strategy, on engine) []named {
 		asked := 0
 		options.Noise = func(q nodes.NoiseRequest) *nodes.Node {
 			asked++
-			return input(g, fmt.Sprint("noise ", asked), draw(asked, q.Kind, q.P, product(q.Shape)), q.Shape...)
+			return input(g, fmt.Sprint("noise ", asked), draw(asked, q.Kind, q.P, product(q.Shape)),
+				q.Shape...)
 		}
 	}
 	g = nodes.NewGraph(options)
 	try(t, func() {
-		gorgonia.Let(g.NoiseKey().Gorgonia(), tensor.New(tensor.WithShape(2), tensor.WithBacking([]int{5, 17})))
+		gorgonia.Let(g.NoiseKey().Gorgonia(), tensor.New(tensor.WithShape(2),
+			tensor.WithBacking([]int{5, 17})))
 		x := input(g, "x", s.sequence(), s.T, s.B, s.In)
 		wrt := append(operands(s.store), x)
 		var init cells.State
@@ -282,7 +295,8 @@ func (s setting) run(t testkit.T, strategy unroll.Strategy, on engine) []named {
 		}
 		loss := g.Const(0)
 		for i, n := range want {
-			loss = nodes.Add(loss, nodes.Sum(nodes.Mul(random(g, "probe "+names[i], n.Shape()...), n)))
+			loss = nodes.Add(loss, nodes.Sum(nodes.Mul(random(g, "probe "+names[i], n.Shape()...),
+				n)))
 		}
 		for i, d := range g.Gradients(loss, wrt...) {
 			name := "x"
@@ -348,13 +362,15 @@ func (p problem) check(t testkit.T, dtype tensor.Dtype, tol float64) {
 	s := p.setting(t, dtype)
 	expand := s.run(t, unroll.Expand, plain)
 	requireSame(t, expand, s.run(t, unroll.Scan, plain), tol, "scan, held against expand")
-	requireSame(t, expand, s.run(t, unroll.Scan, compiled), tol, "compiled scan, held against expand")
+	requireSame(t, expand, s.run(t, unroll.Scan, compiled), tol,
+		"compiled scan, held against expand")
 	if !p.Generator {
 		requireSame(t, s.reference(t), expand, tol, "expand, held against the loop")
 	}
 }
 
-// The property on which the package stands: Scan, Expand and the plain loop agree, gradients and all.
+// The property on which the package stands: Scan, Expand and the plain loop agree, gradients and
+// all.
 func TestScanEqualsExpandEqualsTheLoop(t *testing.T) {
 	t.Run("float64", func(t *testing.T) {
 		rapid.Check(t, func(t *rapid.T) { drawProblem(t).check(t, nodes.Float64, 1e-10) })

@@ -43,42 +43,67 @@ func TestMisuse(t *testing.T) {
 			"Unroll: x is []: want a sequence [T, B, In], or ids [T, B]"},
 		{"x too wide", args{x: func(g *nodes.Graph) *nodes.Node { return g.Input("x", 5, 2, 7) }},
 			"encoder/l0 step: MatMul: * is [2, 7], W_ih is [3, 16]: inner dimensions 7 and 3 differ: to fit the second operand, the first must be [2, 3]"},
-		{"x without its last axis", args{x: func(g *nodes.Graph) *nodes.Node { return g.Input("x", 5, 2) }},
+		{"x without its last axis",
+			args{x: func(g *nodes.Graph) *nodes.Node { return g.Input("x", 5, 2) }},
 			"encoder/l0 step: MatMul: * is [2], W_ih is [3, 16]: want two matrices; a vector is a matrix of one row or one column"},
-		{"x of ids, for a cell that wants floats", args{x: func(g *nodes.Graph) *nodes.Node { return g.IntInput("x", 5, 2, 3) }},
+		{"x of ids, for a cell that wants floats",
+			args{x: func(g *nodes.Graph) *nodes.Node { return g.IntInput("x", 5, 2, 3) }},
 			"encoder/l0 step: MatMul: * is [2, 3], W_ih is [3, 16]: an operand is int: want float32 or float64; ids become floats by OneHot or Embedding"},
 		{"unknown strategy", args{o: func(_ *nodes.Graph, o *unroll.Options) { o.Strategy = 7 }},
 			"Unroll: no strategy Strategy(7): want Scan or Expand"},
-		{"one length too many", args{o: func(g *nodes.Graph, o *unroll.Options) { o.Lengths = g.IntInput("n", 3) }},
+		{"one length too many", args{o: func(g *nodes.Graph,
+			o *unroll.Options) {
+			o.Lengths = g.IntInput("n", 3)
+		}},
 			"Unroll: lengths are [3]: want one a sequence, [2]"},
-		{"lengths as a column", args{o: func(g *nodes.Graph, o *unroll.Options) { o.Lengths = g.IntInput("n", 2, 1) }},
+		{"lengths as a column", args{o: func(g *nodes.Graph,
+			o *unroll.Options) {
+			o.Lengths = g.IntInput("n", 2, 1)
+		}},
 			"Unroll: lengths are [2, 1]: want one a sequence, [2]"},
-		{"lengths as floats", args{o: func(g *nodes.Graph, o *unroll.Options) { o.Lengths = g.Input("n", 2) }},
+		{"lengths as floats", args{o: func(g *nodes.Graph,
+			o *unroll.Options) {
+			o.Lengths = g.Input("n", 2)
+		}},
 			"LengthMask: n is [2]: the lengths are float32: want int, as Graph.IntInput declares"},
 		{"lengths of another graph", args{o: func(_ *nodes.Graph, o *unroll.Options) {
 			o.Lengths = nodes.NewGraph(nodes.Options{}).IntInput("n", 2)
 		}}, "n is [2], in another graph: all operands must be nodes of one graph"},
 
-		{"half a state", args{init: func(g *nodes.Graph) cells.State { return cells.State{g.Zeros(2, 4)} }},
+		{"half a state", args{init: func(g *nodes.Graph) cells.State {
+			return cells.State{g.Zeros(2,
+				4)}
+		}},
 			"Unroll: the initial state has 1 parts, want 2: h [B, 4], c [B, 4]"},
 		{"an empty state", args{init: func(g *nodes.Graph) cells.State { return cells.State{} }},
 			"Unroll: the initial state has 0 parts, want 2: h [B, 4], c [B, 4]"},
 		{"a state too wide", args{init: func(g *nodes.Graph) cells.State { return cells.State{g.Zeros(2, 4), g.Zeros(2, 5)} }},
 			`Unroll: the initial state: part "c" is float32 [2, 5], want float32 [2, 4]`},
-		{"a state of another batch", args{init: func(g *nodes.Graph) cells.State { return cells.State{g.Zeros(1, 4), g.Zeros(2, 4)} }},
+		{"a state of another batch",
+			args{init: func(g *nodes.Graph) cells.State {
+				return cells.State{g.Zeros(1, 4),
+					g.Zeros(2, 4)}
+			}},
 			`Unroll: the initial state: part "h" is float32 [1, 4], want float32 [2, 4]`},
 		{"a state of ints", args{init: func(g *nodes.Graph) cells.State { return cells.State{g.IntInput("h", 2, 4), g.Zeros(2, 4)} }},
 			`Unroll: the initial state: part "h" is int [2, 4], want float32 [2, 4]`},
-		{"a part that is nil", args{init: func(g *nodes.Graph) cells.State { return cells.State{nil, g.Zeros(2, 4)} }},
+		{"a part that is nil", args{init: func(g *nodes.Graph) cells.State {
+			return cells.State{nil,
+				g.Zeros(2, 4)}
+		}},
 			`Unroll: the initial state: part "h" is nil, want float32 [2, 4]`},
 		{"a part of another graph", args{init: func(g *nodes.Graph) cells.State {
 			return cells.State{g.Zeros(2, 4), nodes.NewGraph(nodes.Options{}).Input("c", 2, 4)}
 		}}, "c is [2, 4], in another graph: all operands must be nodes of one graph"},
 
-		{"no cell", args{l: func() unroll.Layer { return unroll.Over(nil) }}, "Over: the cell is nil"},
+		{"no cell", args{l: func() unroll.Layer { return unroll.Over(nil) }},
+			"Over: the cell is nil"},
 		{"a cell without state", args{l: func() unroll.Layer { return unroll.Over(toy{nil, nil}) }},
 			"Unroll: the cell has no state: Parts must list at least the output"},
-		{"a part of width 0", args{l: func() unroll.Layer { return unroll.Over(toy{parts(0), nil}) }},
+		{"a part of width 0", args{l: func() unroll.Layer {
+			return unroll.Over(toy{parts(0),
+				nil})
+		}},
 			"Const: shape [2, 0]: every size must be at least 1"},
 		{"a step that returns too little", args{l: func() unroll.Layer {
 			return one(func(*nodes.Node, cells.State) cells.State { return nil })
@@ -87,10 +112,16 @@ func TestMisuse(t *testing.T) {
 			return one(func(*nodes.Node, cells.State) cells.State { return cells.State{nil} })
 		}}, `step: Unroll: the state after a step: part "a" is nil, want float32 [2, 1]`},
 		{"a step that returns another shape", args{l: func() unroll.Layer {
-			return one(func(x *nodes.Node, s cells.State) cells.State { return cells.State{nodes.Add(x, s[0])} })
+			return one(func(x *nodes.Node,
+				s cells.State) cells.State {
+				return cells.State{nodes.Add(x, s[0])}
+			})
 		}}, `step: Unroll: the state after a step: part "a" is float32 [2, 3], want float32 [2, 1]`},
 		{"a step that returns a scalar", args{l: func() unroll.Layer {
-			return one(func(x *nodes.Node, s cells.State) cells.State { return cells.State{nodes.Sum(x)} })
+			return one(func(x *nodes.Node,
+				s cells.State) cells.State {
+				return cells.State{nodes.Sum(x)}
+			})
 		}}, `step: Unroll: the state after a step: part "a" is float32 [], want float32 [2, 1]`},
 		{"a step that returns ids", args{
 			x: func(g *nodes.Graph) *nodes.Node { return g.IntInput("ids", 5, 2, 1) },
@@ -99,10 +130,17 @@ func TestMisuse(t *testing.T) {
 			},
 		}, `step: Unroll: the state after a step: part "a" is int [2, 1], want float32 [2, 1]`},
 		{"a step that finds a mistake of its own", args{l: func() unroll.Layer {
-			return one(func(*nodes.Node, cells.State) cells.State { nodes.Failf("Toy", "%d is odd", 3); return nil })
+			return one(func(*nodes.Node, cells.State) cells.State {
+				nodes.Failf("Toy", "%d is odd",
+					3)
+				return nil
+			})
 		}}, "step: Toy: 3 is odd"},
 		{"a step that uses nil", args{l: func() unroll.Layer {
-			return one(func(x *nodes.Node, s cells.State) cells.State { return cells.State{nodes.Add(s[0], nil)} })
+			return one(func(x *nodes.Node,
+				s cells.State) cells.State {
+				return cells.State{nodes.Add(s[0], nil)}
+			})
 		}}, "step: Add: operand 1 is nil"},
 		{"a step within a step", args{l: func() unroll.Layer {
 			inner := one(func(x *nodes.Node, s cells.State) cells.State { return cells.State{x} })
@@ -113,8 +151,10 @@ func TestMisuse(t *testing.T) {
 		{"a wrapper's rate", args{l: func() unroll.Layer { return unroll.Over(cells.Zoneout{Cell: lstm(), Rates: []float64{2}}) }},
 			"encoder/l0 step: Zoneout: the probability 2: want [0, 1)"},
 
-		{"a time before the first", args{then: func(r *unroll.Result) { r.StateAt(-1) }}, "StateAt: time -1 is outside 0 … 4"},
-		{"a time after the last", args{then: func(r *unroll.Result) { r.StateAt(5) }}, "StateAt: time 5 is outside 0 … 4"},
+		{"a time before the first", args{then: func(r *unroll.Result) { r.StateAt(-1) }},
+			"StateAt: time -1 is outside 0 … 4"},
+		{"a time after the last", args{then: func(r *unroll.Result) { r.StateAt(5) }},
+			"StateAt: time 5 is outside 0 … 4"},
 
 		{"one direction", args{l: func() unroll.Layer { return bi(unroll.Bidirectional{Forward: count}) }},
 			"Bidirectional: Forward and Backward must both be set"},
@@ -124,16 +164,23 @@ func TestMisuse(t *testing.T) {
 			return bi(unroll.Bidirectional{Forward: count, Backward: wide, Merge: unroll.Sum})
 		}}, "Bidirectional: the sum of outputs 1 and 2 wide: want equal widths"},
 		{"state of one direction", args{
-			l:    func() unroll.Layer { return bi(unroll.Bidirectional{Forward: count, Backward: wide}) },
+			l: func() unroll.Layer {
+				return bi(unroll.Bidirectional{Forward: count,
+					Backward: wide})
+			},
 			init: func(g *nodes.Graph) cells.State { return cells.State{g.Zeros(2, 1)} },
 		}, "Bidirectional: the initial state has 1 parts, want 2: a [B, 1], a [B, 2]"},
 		{"a time of both directions", args{
-			x:    func(g *nodes.Graph) *nodes.Node { return g.Zeros(5, 2, 1) },
-			l:    func() unroll.Layer { return bi(unroll.Bidirectional{Forward: count, Backward: count}) },
+			x: func(g *nodes.Graph) *nodes.Node { return g.Zeros(5, 2, 1) },
+			l: func() unroll.Layer {
+				return bi(unroll.Bidirectional{Forward: count,
+					Backward: count})
+			},
 			then: func(r *unroll.Result) { r.StateAt(2) },
 		}, "StateAt: a bidirectional layer has no state between two steps: its directions are at different times"},
 
-		{"an empty stack", args{l: func() unroll.Layer { return unroll.Stack{} }}, "Stack: no layers"},
+		{"an empty stack", args{l: func() unroll.Layer { return unroll.Stack{} }},
+			"Stack: no layers"},
 		{"a hole in a stack", args{l: func() unroll.Layer { return unroll.Stack{Layers: []unroll.Layer{count, nil}} }}, "Stack: layer 1 is nil"},
 		{"dropout of everything", args{l: func() unroll.Layer { return unroll.Stack{Layers: []unroll.Layer{count}, Dropout: 1} }},
 			"Stack: the probability 1: want [0, 1)"},
@@ -143,7 +190,10 @@ func TestMisuse(t *testing.T) {
 		}, "Stack: the initial state has 1 parts, want 2: l0 a [B, 1], l1 a [B, 1]"},
 		{"residual over a change of width", args{
 			x: func(g *nodes.Graph) *nodes.Node { return g.Zeros(5, 2, 1) },
-			l: func() unroll.Layer { return unroll.Stack{Layers: []unroll.Layer{count, wide}, Residual: true} },
+			l: func() unroll.Layer {
+				return unroll.Stack{Layers: []unroll.Layer{count, wide},
+					Residual: true}
+			},
 		}, "Stack: layer 1 cannot be residual: its input is 1 wide, its output 2"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -222,16 +272,23 @@ func TestStepThatFailsInTheRun(t *testing.T) {
 		return cells.State{nodes.Embedding(table, x, -1)}
 	}}
 	g := nodes.NewGraph(nodes.Options{})
-	try(t, func() { unroll.Over(cell).Unroll(ints(g, "ids", []int{0, 1, 2, 9}, 4, 1), nil, unroll.Options{}).Y() })
+	try(t, func() {
+		unroll.Over(cell).Unroll(ints(g, "ids", []int{0, 1, 2, 9}, 4, 1), nil,
+			unroll.Options{}).Y()
+	})
 	m, err := graph.Compile(g.Expr())
 	require.NoError(t, err)
-	require.ErrorContains(t, m.RunAll(), "graph: step 3: Embedding: id 9 at position 0 is outside 0 … 2")
+	require.ErrorContains(t, m.RunAll(),
+		"graph: step 3: Embedding: id 9 at position 0 is outside 0 … 2")
 }
 
 // A fault of the program is not a mistake of its user: it is not turned into an error.
 func TestFaultsPass(t *testing.T) {
 	strategies(t, func(t *testing.T, strategy unroll.Strategy) {
-		cell := toy{parts(1), func(_ *nodes.Node, s cells.State) cells.State { return cells.State{s[1]} }}
+		cell := toy{parts(1), func(_ *nodes.Node,
+			s cells.State) cells.State {
+			return cells.State{s[1]}
+		}}
 		require.PanicsWithError(t, "runtime error: index out of range [1] with length 1", func() {
 			nodes.Try(func() {
 				g := nodes.NewGraph(nodes.Options{})
@@ -257,7 +314,8 @@ func TestSecondDerivative(t *testing.T) {
 		return g, d, err
 	}
 	_, _, err := second(unroll.Scan)
-	require.EqualError(t, err, "Scan: its gradient has no derivative of its own; unroll with Expand where a second derivative is needed")
+	require.EqualError(t, err,
+		"Scan: its gradient has no derivative of its own; unroll with Expand where a second derivative is needed")
 	g, d, err := second(unroll.Expand)
 	require.NoError(t, err)
 	testkit.RequireClose(t, []float64{6, 12}, compiled(t, g, []*nodes.Node{d})[0], 1e-12, "6x")

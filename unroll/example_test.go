@@ -23,12 +23,16 @@ func Example() {
 	err := nodes.Try(func() {
 		encoder := store.Root().In("encoder")
 		layer := unroll.Bidirectional{
-			Forward:  unroll.Over(cells.NewLSTM(encoder.In("forward"), cells.LSTMConfig{In: In, Hidden: H})),
-			Backward: unroll.Over(cells.NewLSTM(encoder.In("backward"), cells.LSTMConfig{In: In, Hidden: H})),
+			Forward: unroll.Over(cells.NewLSTM(encoder.In("forward"),
+				cells.LSTMConfig{In: In, Hidden: H})),
+			Backward: unroll.Over(cells.NewLSTM(encoder.In("backward"),
+				cells.LSTMConfig{In: In, Hidden: H})),
 		}
 		x, lengths := g.Input("x", T, B, In), g.IntInput("lengths", B)
-		gorgonia.Let(x.Gorgonia(), tensor.New(tensor.Of(tensor.Float32), tensor.WithShape(T, B, In)))
-		gorgonia.Let(lengths.Gorgonia(), tensor.New(tensor.WithShape(B), tensor.WithBacking([]int{4, 2})))
+		gorgonia.Let(x.Gorgonia(), tensor.New(tensor.Of(tensor.Float32),
+			tensor.WithShape(T, B, In)))
+		gorgonia.Let(lengths.Gorgonia(), tensor.New(tensor.WithShape(B),
+			tensor.WithBacking([]int{4, 2})))
 		r := layer.Unroll(x, nil, unroll.Options{Lengths: lengths})
 		y, final = r.Y(), r.Final()
 	})
@@ -54,7 +58,8 @@ func Example() {
 func Example_mistake() {
 	store := nodes.NewStore(nodes.Float32, 1)
 	err := nodes.Try(func() {
-		cell := cells.NewLSTM(store.Root().In("encoder").In("l0"), cells.LSTMConfig{In: 128, Hidden: 256})
+		cell := cells.NewLSTM(store.Root().In("encoder").In("l0"),
+			cells.LSTMConfig{In: 128, Hidden: 256})
 		x := nodes.NewGraph(nodes.Options{}).Input("x", 20, 32, 64)
 		unroll.Over(cell).Unroll(x, nil, unroll.Options{})
 	})
@@ -70,7 +75,8 @@ func ExampleWindow_Plan() {
 		log.Fatal(err)
 	}
 	for _, s := range spans {
-		fmt.Printf("from the state at %d: run steps %d–%d, score steps %d–%d\n", s.Start, s.Start, s.End-1, s.Scored, s.End-1)
+		fmt.Printf("from the state at %d: run steps %d–%d, score steps %d–%d\n", s.Start, s.Start,
+			s.End-1, s.Scored, s.End-1)
 	}
 	// Output:
 	// from the state at 0: run steps 0–1, score steps 0–1

@@ -44,7 +44,8 @@ func random(g *nodes.Graph, name string, shape ...int) *nodes.Node {
 
 func ints(g *nodes.Graph, name string, values []int, shape ...int) *nodes.Node {
 	n := g.IntInput(name, shape...)
-	if err := gorgonia.Let(n.Gorgonia(), tensor.New(tensor.WithShape(shape...), tensor.WithBacking(values))); err != nil {
+	if err := gorgonia.Let(n.Gorgonia(), tensor.New(tensor.WithShape(shape...),
+		tensor.WithBacking(values))); err != nil {
 		panic(err)
 	}
 	return n

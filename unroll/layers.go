@@ -18,7 +18,8 @@ const (
 	Product Merge = "product"
 )
 
-// Bidirectional runs one layer forward and one backward over the same sequence (Schuster and Paliwal, 1997).
+// Bidirectional runs one layer forward and one backward over the same sequence (Schuster and
+// Paliwal, 1997).
 type Bidirectional struct {
 	Forward, Backward Layer
 	Merge             Merge
@@ -37,7 +38,8 @@ func (b Bidirectional) check() {
 		nodes.Failf("Bidirectional", "Merge is %q, want concat, sum, mean or product", b.Merge)
 	}
 	if f, r := b.Forward.Width(), b.Backward.Width(); f != r {
-		nodes.Failf("Bidirectional", "the %s of outputs %d and %d wide: want equal widths", b.Merge, f, r)
+		nodes.Failf("Bidirectional", "the %s of outputs %d and %d wide: want equal widths", b.Merge,
+			f, r)
 	}
 }
 
@@ -98,15 +100,17 @@ func (b Bidirectional) merge(f, r *nodes.Node) *nodes.Node {
 
 func checkParts(what string, s cells.State, parts []cells.Part) {
 	if len(s) != len(parts) {
-		nodes.Failf(what, "the initial state has %d parts, want %d: %s", len(s), len(parts), partNames(parts))
+		nodes.Failf(what, "the initial state has %d parts, want %d: %s", len(s), len(parts),
+			partNames(parts))
 	}
 }
 
 // Stack runs layers on top of each other.
 type Stack struct {
-	Layers   []Layer
-	Dropout  float64 // probability of dropping an input of the layers above the first
-	Residual bool    // adds its input to the output of every layer above the first (Wu et al., 2016)
+	Layers  []Layer
+	Dropout float64 // probability of dropping an input of the layers above the first
+	// adds its input to the output of every layer above the first (Wu et al., 2016)
+	Residual bool
 }
 
 // check refuses a stack that has nothing to run.

@@ -15,12 +15,12 @@ import (
 	"github.com/seqzoo/seqzoo/unroll"
 )
 
-// program builds something with steps in it and returns its outputs and what to differentiate by, parameters aside.
-// The strategies are those of an outer and an inner recurrence.
+// program builds something with steps in it and returns its outputs and what to differentiate by,
+// parameters aside. The strategies are those of an outer and an inner recurrence.
 type program func(g *nodes.Graph, outer, inner unroll.Strategy) (outs, wrt []*nodes.Node)
 
-// requireAgreement runs a program under every pair of strategies, wants equal outputs and gradients, and holds the
-// gradients against finite differences.
+// requireAgreement runs a program under every pair of strategies, wants equal outputs and
+// gradients, and holds the gradients against finite differences.
 func requireAgreement(t *testing.T, store *nodes.Store, training bool, p program) {
 	t.Helper()
 	randomise(store)
@@ -31,11 +31,13 @@ func requireAgreement(t *testing.T, store *nodes.Store, training bool, p program
 			var loss *nodes.Node
 			var outs, wrt, grads []*nodes.Node
 			try(t, func() {
-				gorgonia.Let(g.NoiseKey().Gorgonia(), tensor.New(tensor.WithShape(2), tensor.WithBacking([]int{3, 4})))
+				gorgonia.Let(g.NoiseKey().Gorgonia(),
+					tensor.New(tensor.WithShape(2), tensor.WithBacking([]int{3, 4})))
 				outs, wrt = p(g, outer, inner)
 				loss = g.Const(0)
 				for i, n := range outs {
-					loss = nodes.Add(loss, nodes.Sum(nodes.Mul(random(g, fmt.Sprint("probe ", i), n.Shape()...), n)))
+					loss = nodes.Add(loss, nodes.Sum(nodes.Mul(random(g, fmt.Sprint("probe ", i),
+						n.Shape()...), n)))
 				}
 				all := operands(store)
 				for _, n := range wrt {
@@ -52,7 +54,8 @@ func requireAgreement(t *testing.T, store *nodes.Store, training bool, p program
 				continue
 			}
 			for i := range got {
-				testkit.RequireClose(t, first[i], got[i], 1e-10, fmt.Sprintf("%s, value %d", name, i))
+				testkit.RequireClose(t, first[i], got[i], 1e-10,
+					fmt.Sprintf("%s, value %d", name, i))
 			}
 		}
 	}
@@ -70,7 +73,8 @@ func leaves(store *nodes.Store, inputs []*nodes.Node) []*tensor.Dense {
 }
 
 // requireDifferences holds gradients against differences of fourth order.
-func requireDifferences(t *testing.T, g *nodes.Graph, loss *nodes.Node, at []*tensor.Dense, grads [][]float64) {
+func requireDifferences(t *testing.T, g *nodes.Graph, loss *nodes.Node, at []*tensor.Dense,
+	grads [][]float64) {
 	t.Helper()
 	m, err := graph.Compile(g.Expr(), keep(loss))
 	require.NoError(t, err)
@@ -85,7 +89,8 @@ func requireDifferences(t *testing.T, g *nodes.Graph, loss *nodes.Node, at []*te
 			}
 			want := (8*(f(x+h)-f(x-h)) - (f(x+2*h) - f(x-2*h))) / (12 * h)
 			data[i] = x
-			require.InDelta(t, want, grads[k][i], 1e-8*max(1, want, -want), "derivative %d of leaf %d", i, k)
+			require.InDelta(t, want, grads[k][i], 1e-8*max(1, want, -want),
+				"derivative %d of leaf %d", i, k)
 		}
 	}
 }
@@ -93,51 +98,59 @@ func requireDifferences(t *testing.T, g *nodes.Graph, loss *nodes.Node, at []*te
 // Whole layers against finite differences: Scan and Expand might agree on something wrong.
 func TestLayerGradients(t *testing.T) {
 	for _, p := range []problem{
-		{Layer: layerSpec{Cell: "lstm"}, T: 4, B: 2, In: 2, Out: 2, Init: true, StateAt: 1, Lengths: []int{4, 2}},
-		{Layer: layerSpec{Cell: "gru before", Zoneout: []float64{0.4}, Variational: []float64{0.3, 0.3}},
+		{Layer: layerSpec{Cell: "lstm"}, T: 4, B: 2, In: 2, Out: 2, Init: true, StateAt: 1,
+			Lengths: []int{4, 2}},
+		{Layer: layerSpec{Cell: "gru before", Zoneout: []float64{0.4},
+			Variational: []float64{0.3, 0.3}},
 			T: 3, B: 2, In: 2, Out: 2, Reverse: true, Training: true, StateAt: -1},
-		{Layer: layerSpec{Both: []layerSpec{{Cell: "rnn"}, {Cell: "lstm projection"}}, Merge: unroll.Product},
+		{Layer: layerSpec{Both: []layerSpec{{Cell: "rnn"}, {Cell: "lstm projection"}},
+			Merge: unroll.Product},
 			T: 3, B: 2, In: 1, Out: 2, Init: true, StateAt: -1, Lengths: []int{0, 3}},
-		{Layer: layerSpec{Stack: []layerSpec{{Cell: "gru"}, {Cell: "rnn"}}, Residual: true, Dropout: 0.5},
+		{Layer: layerSpec{Stack: []layerSpec{{Cell: "gru"}, {Cell: "rnn"}}, Residual: true,
+			Dropout: 0.5},
 			T: 3, B: 1, In: 2, Out: 2, Training: true, StateAt: 2},
 	} {
 		t.Run(fmt.Sprintf("%+v", p.Layer), func(t *testing.T) {
 			s := p.setting(t, nodes.Float64)
-			requireAgreement(t, s.store, p.Training, func(g *nodes.Graph, strategy, _ unroll.Strategy) (outs, wrt []*nodes.Node) {
-				x := random(g, "x", p.T, p.B, p.In)
-				wrt = append(wrt, x)
-				var init cells.State
-				if p.Init {
-					for i, part := range s.layer.Parts() {
-						init = append(init, random(g, fmt.Sprint("init ", i), p.B, part.Width))
+			requireAgreement(t, s.store, p.Training,
+				func(g *nodes.Graph, strategy, _ unroll.Strategy) (outs, wrt []*nodes.Node) {
+					x := random(g, "x", p.T, p.B, p.In)
+					wrt = append(wrt, x)
+					var init cells.State
+					if p.Init {
+						for i, part := range s.layer.Parts() {
+							init = append(init, random(g, fmt.Sprint("init ", i), p.B, part.Width))
+						}
+						wrt = append(wrt, init...)
 					}
-					wrt = append(wrt, init...)
-				}
-				o := unroll.Options{Strategy: strategy, Reverse: p.Reverse}
-				if p.Lengths != nil {
-					o.Lengths = ints(g, "lengths", p.Lengths, p.B)
-				}
-				r := s.layer.Unroll(x, init, o)
-				outs = append([]*nodes.Node{r.Y()}, r.Final()...)
-				if p.StateAt >= 0 {
-					outs = append(outs, r.StateAt(p.StateAt)...)
-				}
-				return outs, wrt
-			})
+					o := unroll.Options{Strategy: strategy, Reverse: p.Reverse}
+					if p.Lengths != nil {
+						o.Lengths = ints(g, "lengths", p.Lengths, p.B)
+					}
+					r := s.layer.Unroll(x, init, o)
+					outs = append([]*nodes.Node{r.Y()}, r.Final()...)
+					if p.StateAt >= 0 {
+						outs = append(outs, r.StateAt(p.StateAt)...)
+					}
+					return outs, wrt
+				})
 		})
 	}
 }
 
-// A step may use what lies outside of it: inputs, results, parameters' products, and any of them at two depths.
+// A step may use what lies outside of it: inputs, results, parameters' products, and any of them at
+// two depths.
 func TestStepThatCapturesOuterNodes(t *testing.T) {
 	store := nodes.NewStore(nodes.Float64, 1)
 	s := store.Root()
 	w, u := s.Param("w", nodes.Zeros(), 2, 3), s.Param("u", nodes.Zeros(), 3, 3)
-	requireAgreement(t, store, false, func(g *nodes.Graph, outer, _ unroll.Strategy) (outs, wrt []*nodes.Node) {
+	requireAgreement(t, store, false, func(g *nodes.Graph, outer, _ unroll.Strategy) (outs,
+		wrt []*nodes.Node) {
 		x, source := random(g, "x", 4, 2, 2), random(g, "source", 2, 2)
 		context := nodes.Tanh(nodes.MatMul(source, w)) // [2, 3], the same at every step
 		cell := toy{parts(3), func(x *nodes.Node, s cells.State) cells.State {
-			h := nodes.Tanh(nodes.Add(nodes.MatMul(x, w), nodes.MatMul(s[0], u), nodes.Mul(context, s[0])))
+			h := nodes.Tanh(nodes.Add(nodes.MatMul(x, w), nodes.MatMul(s[0], u),
+				nodes.Mul(context, s[0])))
 			return cells.State{nodes.Sub(h, nodes.Square(context))}
 		}}
 		r := unroll.Over(cell).Unroll(x, nil, unroll.Options{Strategy: outer})
@@ -147,18 +160,19 @@ func TestStepThatCapturesOuterNodes(t *testing.T) {
 
 // The next state itself may be an outer node.
 func TestStateThatIsAnOuterNode(t *testing.T) {
-	requireAgreement(t, nodes.NewStore(nodes.Float64, 1), false, func(g *nodes.Graph, outer, _ unroll.Strategy) (outs, wrt []*nodes.Node) {
-		x, other := random(g, "x", 3, 2, 1), random(g, "other", 2, 1)
-		cell := toy{parts(1, 1), func(x *nodes.Node, s cells.State) cells.State {
-			return cells.State{nodes.Add(s[1], x), other}
-		}}
-		r := unroll.Over(cell).Unroll(x, nil, unroll.Options{Strategy: outer})
-		return append([]*nodes.Node{r.Y()}, r.Final()...), []*nodes.Node{x, other}
-	})
+	requireAgreement(t, nodes.NewStore(nodes.Float64, 1), false,
+		func(g *nodes.Graph, outer, _ unroll.Strategy) (outs, wrt []*nodes.Node) {
+			x, other := random(g, "x", 3, 2, 1), random(g, "other", 2, 1)
+			cell := toy{parts(1, 1), func(x *nodes.Node, s cells.State) cells.State {
+				return cells.State{nodes.Add(s[1], x), other}
+			}}
+			r := unroll.Over(cell).Unroll(x, nil, unroll.Options{Strategy: outer})
+			return append([]*nodes.Node{r.Y()}, r.Final()...), []*nodes.Node{x, other}
+		})
 }
 
-// words is a cell over words of letters: x is [B, S·In], S letters side by side, which an inner layer reads from
-// the cell's state on.
+// words is a cell over words of letters: x is [B, S·In], S letters side by side, which an inner
+// layer reads from the cell's state on.
 type words struct {
 	letters  int
 	inner    unroll.Layer
@@ -193,67 +207,79 @@ func TestScanInScan(t *testing.T) {
 		}},
 		"noise at every depth": {true, func(s *nodes.Scope) unroll.Layer {
 			lstm := cells.NewLSTM(s, cells.LSTMConfig{In: 2, Hidden: 2})
-			return unroll.Over(cells.Zoneout{Cell: cells.Variational{Cell: lstm, Input: 0.3, Hidden: 0.3}, Rates: []float64{0.4, 0.4}})
+			return unroll.Over(cells.Zoneout{Cell: cells.Variational{Cell: lstm, Input: 0.3,
+				Hidden: 0.3}, Rates: []float64{0.4, 0.4}})
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			store := nodes.NewStore(nodes.Float64, 1)
 			layer := c.inner(store.Root())
-			requireAgreement(t, store, c.training, func(g *nodes.Graph, outer, inner unroll.Strategy) (outs, wrt []*nodes.Node) {
-				x, extra := random(g, "x", 3, 2, 3*2), random(g, "extra", 2, 2)
-				var cell cells.Cell = words{3, layer, inner, extra}
-				if c.training {
-					cell = cells.Zoneout{Cell: cell, Rates: []float64{0.5}}
-				}
-				r := unroll.Over(cell).Unroll(x, nil, unroll.Options{Strategy: outer})
-				return append([]*nodes.Node{r.Y()}, r.Final()...), []*nodes.Node{x, extra}
-			})
+			requireAgreement(t, store, c.training,
+				func(g *nodes.Graph, outer, inner unroll.Strategy) (outs, wrt []*nodes.Node) {
+					x, extra := random(g, "x", 3, 2, 3*2), random(g, "extra", 2, 2)
+					var cell cells.Cell = words{3, layer, inner, extra}
+					if c.training {
+						cell = cells.Zoneout{Cell: cell, Rates: []float64{0.5}}
+					}
+					r := unroll.Over(cell).Unroll(x, nil, unroll.Options{Strategy: outer})
+					return append([]*nodes.Node{r.Y()}, r.Final()...), []*nodes.Node{x, extra}
+				})
 		})
 	}
 }
 
-// Results of an outer graph and of a step around are told apart at the innermost depth, in whatever order they are met.
+// Results of an outer graph and of a step around are told apart at the innermost depth, in whatever
+// order they are met.
 func TestResultsCapturedAtTwoDepths(t *testing.T) {
-	requireAgreement(t, nodes.NewStore(nodes.Float64, 1), false, func(g *nodes.Graph, outer, inner unroll.Strategy) (outs, wrt []*nodes.Node) {
-		x, u, v := random(g, "x", 3, 2, 1), random(g, "u", 2, 1), random(g, "v", 2, 1)
-		a, b := nodes.Tanh(u), nodes.Tanh(v)
-		cell := toy{parts(1), func(x *nodes.Node, s cells.State) cells.State {
-			around := nodes.Mul(nodes.Add(x, a), nodes.Mul(s[0], b))
-			within := toy{parts(1), func(y *nodes.Node, s cells.State) cells.State {
-				return cells.State{nodes.Add(nodes.Mul(y, b), nodes.Mul(around, s[0]), a)}
+	requireAgreement(t, nodes.NewStore(nodes.Float64, 1), false,
+		func(g *nodes.Graph, outer, inner unroll.Strategy) (outs, wrt []*nodes.Node) {
+			x, u, v := random(g, "x", 3, 2, 1), random(g, "u", 2, 1), random(g, "v", 2, 1)
+			a, b := nodes.Tanh(u), nodes.Tanh(v)
+			cell := toy{parts(1), func(x *nodes.Node, s cells.State) cells.State {
+				around := nodes.Mul(nodes.Add(x, a), nodes.Mul(s[0], b))
+				within := toy{parts(1), func(y *nodes.Node, s cells.State) cells.State {
+					return cells.State{nodes.Add(nodes.Mul(y, b), nodes.Mul(around, s[0]), a)}
+				}}
+				return unroll.Over(within).Unroll(nodes.Stack(x, x), s,
+					unroll.Options{Strategy: inner}).Final()
 			}}
-			return unroll.Over(within).Unroll(nodes.Stack(x, x), s, unroll.Options{Strategy: inner}).Final()
-		}}
-		return []*nodes.Node{unroll.Over(cell).Unroll(x, nil, unroll.Options{Strategy: outer}).Y()}, []*nodes.Node{x, u, v}
-	})
+			return []*nodes.Node{unroll.Over(cell).Unroll(x, nil, unroll.Options{Strategy: outer}).Y()},
+				[]*nodes.Node{x, u, v}
+		})
 }
 
-// Inside a step, a recurrence may run over a captured sequence from the state at hand, as one that reads a source does.
+// Inside a step, a recurrence may run over a captured sequence from the state at hand, as one that
+// reads a source does.
 func TestInnerRecurrenceOverACapturedSequence(t *testing.T) {
 	store := nodes.NewStore(nodes.Float64, 1)
 	reader := cells.NewGRU(store.Root(), cells.GRUConfig{In: 2, Hidden: 3})
-	requireAgreement(t, store, false, func(g *nodes.Graph, outer, inner unroll.Strategy) (outs, wrt []*nodes.Node) {
+	requireAgreement(t, store, false, func(g *nodes.Graph, outer, inner unroll.Strategy) (outs,
+		wrt []*nodes.Node) {
 		x, source := random(g, "x", 3, 2, 3), random(g, "source", 4, 2, 2)
 		lengths := ints(g, "lengths", []int{4, 2}, 2)
 		cell := toy{parts(3), func(x *nodes.Node, s cells.State) cells.State {
 			from := cells.State{nodes.Tanh(nodes.Add(x, s[0]))}
-			return unroll.Over(reader).Unroll(source, from, unroll.Options{Strategy: inner, Lengths: lengths}).Final()
+			return unroll.Over(reader).Unroll(source, from,
+				unroll.Options{Strategy: inner, Lengths: lengths}).Final()
 		}}
 		r := unroll.Over(cell).Unroll(x, nil, unroll.Options{Strategy: outer})
 		return []*nodes.Node{r.Y(), r.StateAt(1)[0]}, []*nodes.Node{x, source}
 	})
 }
 
-// The noise of a step is the step's own, anew at every time, also where what it falls on lies outside.
+// The noise of a step is the step's own, anew at every time, also where what it falls on lies
+// outside.
 func TestNoiseOnCapturedNodes(t *testing.T) {
 	store := nodes.NewStore(nodes.Float64, 1)
 	wIH := store.Root().Param("W_ih", nodes.Zeros(), 2, 2)
 	program := func(g *nodes.Graph, outer, _ unroll.Strategy) (outs, wrt []*nodes.Node) {
 		x, source := random(g, "x", 5, 3, 2), random(g, "source", 3, 2)
 		cell := toy{parts(2), func(x *nodes.Node, s cells.State) cells.State {
-			return cells.State{nodes.Add(nodes.Dropout(source, 0.5), nodes.MatMul(source, wIH), nodes.Dropout(x, 0.5))}
+			return cells.State{nodes.Add(nodes.Dropout(source, 0.5), nodes.MatMul(source, wIH),
+				nodes.Dropout(x, 0.5))}
 		}}
-		r := unroll.Over(cells.Variational{Cell: cell, Input: 0.5}).Unroll(x, nil, unroll.Options{Strategy: outer})
+		r := unroll.Over(cells.Variational{Cell: cell, Input: 0.5}).Unroll(x, nil,
+			unroll.Options{Strategy: outer})
 		return []*nodes.Node{r.Y()}, []*nodes.Node{x, source}
 	}
 	requireAgreement(t, store, true, program)
@@ -274,10 +300,12 @@ func TestNoiseOnCapturedNodes(t *testing.T) {
 func TestManyLayersInOneGraph(t *testing.T) {
 	store := nodes.NewStore(nodes.Float64, 1)
 	cell := cells.NewRNN(store.Root(), cells.RNNConfig{In: 2, Hidden: 2})
-	requireAgreement(t, store, false, func(g *nodes.Graph, outer, inner unroll.Strategy) (outs, wrt []*nodes.Node) {
+	requireAgreement(t, store, false, func(g *nodes.Graph, outer, inner unroll.Strategy) (outs,
+		wrt []*nodes.Node) {
 		x := random(g, "x", 3, 1, 2)
 		a := unroll.Over(cell).Unroll(x, nil, unroll.Options{Strategy: outer})
-		b := unroll.Over(cell).Unroll(a.Y(), a.Final(), unroll.Options{Strategy: inner, Reverse: true})
+		b := unroll.Over(cell).Unroll(a.Y(), a.Final(),
+			unroll.Options{Strategy: inner, Reverse: true})
 		c := unroll.Over(cell).Unroll(x, b.StateAt(0), unroll.Options{Strategy: outer})
 		return []*nodes.Node{c.Y(), b.Y(), a.Y()}, []*nodes.Node{x}
 	})

@@ -21,7 +21,8 @@ func TestPart(t *testing.T) {
 		var got, want []*nodes.Node
 		require.NoError(t, nodes.Try(func() {
 			lstm := func(name string, in int) unroll.Layer {
-				return unroll.Over(cells.NewLSTM(root.In("%s", name), cells.LSTMConfig{In: in, Hidden: H}))
+				return unroll.Over(cells.NewLSTM(root.In("%s", name),
+					cells.LSTMConfig{In: in, Hidden: H}))
 			}
 			x := random(g, "x", T, B, In)
 			stack := unroll.Stack{Layers: []unroll.Layer{lstm("l0", In), lstm("l1", H)}}

@@ -21,8 +21,8 @@ type leaf struct {
 
 func over(c cells.Cell) unroll.Layer { return leaf{unroll.Over(c), c} }
 
-// reference runs layers the plain way: a cell's step, compiled once for one time, is run again and again by the loop of
-// the package's documentation. Layers of layers are done on slices.
+// reference runs layers the plain way: a cell's step, compiled once for one time, is run again and
+// again by the loop of the package's documentation. Layers of layers are done on slices.
 type reference struct {
 	t        testkit.T
 	store    *nodes.Store
@@ -35,7 +35,8 @@ type reference struct {
 // seq is a sequence: T rows of B·width numbers.
 type seq [][]float64
 
-func (r *reference) layer(l unroll.Layer, x seq, init [][]float64, reverse bool) (y seq, final [][]float64, at [][][]float64) {
+func (r *reference) layer(l unroll.Layer, x seq, init [][]float64, reverse bool) (y seq,
+	final [][]float64, at [][][]float64) {
 	switch l := l.(type) {
 	case leaf:
 		return r.cell(l.cell, x, init, reverse)
@@ -103,7 +104,8 @@ func (r *reference) merge(l unroll.Bidirectional, f, b seq) seq {
 }
 
 // cell is the loop that unrolling means.
-func (r *reference) cell(c cells.Cell, x seq, init [][]float64, reverse bool) (y seq, final [][]float64, at [][][]float64) {
+func (r *reference) cell(c cells.Cell, x seq, init [][]float64, reverse bool) (y seq,
+	final [][]float64, at [][][]float64) {
 	type noise struct {
 		n      *nodes.Node
 		steady bool
@@ -111,16 +113,18 @@ func (r *reference) cell(c cells.Cell, x seq, init [][]float64, reverse bool) (y
 	}
 	var noises []noise
 	var g *nodes.Graph
-	g = nodes.NewGraph(nodes.Options{Dtype: r.store.Dtype(), Training: r.training, Noise: func(q nodes.NoiseRequest) *nodes.Node {
-		n := product(q.Shape)
-		z := noise{steady: q.PerSequence, n: input(g, fmt.Sprint("noise ", len(noises)), make([]float64, n), q.Shape...)}
-		if !q.PerSequence {
-			n *= r.T
-		}
-		z.values = r.draw(q.Kind, q.P, n)
-		noises = append(noises, z)
-		return z.n
-	}})
+	g = nodes.NewGraph(nodes.Options{Dtype: r.store.Dtype(), Training: r.training,
+		Noise: func(q nodes.NoiseRequest) *nodes.Node {
+			n := product(q.Shape)
+			z := noise{steady: q.PerSequence, n: input(g, fmt.Sprint("noise ", len(noises)),
+				make([]float64, n), q.Shape...)}
+			if !q.PerSequence {
+				n *= r.T
+			}
+			z.values = r.draw(q.Kind, q.P, n)
+			noises = append(noises, z)
+			return z.n
+		}})
 	var in *nodes.Node
 	var state, next cells.State
 	try(r.t, func() {

@@ -16,8 +16,10 @@ import (
 	"github.com/seqzoo/seqzoo/unroll"
 )
 
-// model is a two-layer network over T steps with all that hangs on a step: lengths, dropout, zoneout, gradients.
-func model(t testkit.T, T int, strategy unroll.Strategy) (g *nodes.Graph, loss *nodes.Node, grads []*nodes.Node) {
+// model is a two-layer network over T steps with all that hangs on a step: lengths, dropout,
+// zoneout, gradients.
+func model(t testkit.T, T int, strategy unroll.Strategy) (g *nodes.Graph, loss *nodes.Node,
+	grads []*nodes.Node) {
 	store := nodes.NewStore(nodes.Float32, 1)
 	g = nodes.NewGraph(nodes.Options{Training: true})
 	try(t, func() {
@@ -27,11 +29,13 @@ func model(t testkit.T, T int, strategy unroll.Strategy) (g *nodes.Graph, loss *
 				Forward:  unroll.Over(cells.NewLSTM(s.In("f"), cells.LSTMConfig{In: 2, Hidden: 3})),
 				Backward: unroll.Over(cells.NewLSTM(s.In("b"), cells.LSTMConfig{In: 2, Hidden: 3})),
 			},
-			unroll.Over(cells.Zoneout{Cell: cells.NewGRU(s.In("top"), cells.GRUConfig{In: 6, Hidden: 4}), Rates: []float64{0.1}}),
+			unroll.Over(cells.Zoneout{Cell: cells.NewGRU(s.In("top"),
+				cells.GRUConfig{In: 6, Hidden: 4}), Rates: []float64{0.1}}),
 		}}
 		x := g.Input("x", T, 2, 2)
 		gorgonia.Let(x.Gorgonia(), tensor.New(tensor.Of(tensor.Float32), tensor.WithShape(T, 2, 2)))
-		r := layer.Unroll(x, nil, unroll.Options{Strategy: strategy, Lengths: ints(g, "lengths", []int{T, T / 2}, 2)})
+		r := layer.Unroll(x, nil, unroll.Options{Strategy: strategy,
+			Lengths: ints(g, "lengths", []int{T, T / 2}, 2)})
 		loss = nodes.Mean(nodes.Square(nodes.Add(r.Y(), nodes.Scalar(0.1))))
 		grads = g.Gradients(loss, operands(store)...)
 	})
@@ -66,7 +70,8 @@ func TestExpandBeyond255Steps(t *testing.T) {
 	}
 	var y *nodes.Node
 	try(t, func() {
-		y = unroll.Over(last).Unroll(input(g, "x", x, T, 1, 1), nil, unroll.Options{Strategy: unroll.Expand}).Y()
+		y = unroll.Over(last).Unroll(input(g, "x", x, T, 1, 1), nil,
+			unroll.Options{Strategy: unroll.Expand}).Y()
 	})
 	require.Equal(t, x, compiled(t, g, []*nodes.Node{y})[0])
 }

@@ -38,17 +38,20 @@ type Options struct {
 	Lengths  *nodes.Node // ints [B], each 0 … T; nil: all T
 	Reverse  bool        // from the last step to the first
 
-	// Recompute saves memory in training: of what the steps of a Scan leave for the way back, only the state before every
-	// Recompute-th step is kept, and the steps between are run again when the way back reaches them (Chen et al., 2016;
-	// Gruslys et al., 2016). With SqrtT, the best choice, memory grows with √T in place of T, but for the sequences that
-	// come in and go out; it costs about one more pass forward. 0, the default, keeps everything. Outputs are the same;
+	// Recompute saves memory in training: of what the steps of a Scan leave for the way back, only
+	// the state before every Recompute-th step is kept, and the steps between are run again when
+	// the way back reaches them (Chen et al., 2016; Gruslys et al., 2016). With SqrtT, the best
+	// choice, memory grows with √T in place of T, but for the sequences that come in and go out; it
+	// costs about one more pass forward. 0, the default, keeps everything. Outputs are the same;
 	// gradients of parameters are the same sums added up in another order.
 	//
-	// It is for package graph: Gorgonia's own machines keep everything, and Expand takes no notice of it.
+	// It is for package graph: Gorgonia's own machines keep everything, and Expand takes no notice
+	// of it.
 	Recompute int
 }
 
-// SqrtT, as Options.Recompute, is the whole number next to the square root of the sequence's length.
+// SqrtT, as Options.Recompute, is the whole number next to the square root of the sequence's
+// length.
 const SqrtT = -1
 
 // Layer maps a sequence [T, B, In] to a sequence [T, B, Width].
@@ -78,7 +81,8 @@ func (r *Result) Final() cells.State { return r.final() }
 // StateAt is the state as step t left it. Bidirectional layers have none.
 func (r *Result) StateAt(t int) cells.State { return r.stateAt(t) }
 
-// Part is part i of the state, by its place among the layer's Parts, as every step left it: [T, B, width].
+// Part is part i of the state, by its place among the layer's Parts, as every step left it: [T, B,
+// width].
 func (r *Result) Part(i int) *nodes.Node { return r.part(i) }
 
 // checkPart refuses a part that a state of n parts does not have.
@@ -121,7 +125,8 @@ type pass struct {
 	masks *nodes.Node // [T, B, 1], or nil
 	o     Options
 
-	started *nodes.Node // [B, 1]: 0 for sequences of length 0, whose state is given and not init; or nil
+	// [B, 1]: 0 for sequences of length 0, whose state is given and not init; or nil
+	started *nodes.Node
 	given   cells.State
 }
 
@@ -136,9 +141,11 @@ func newPass(c cells.Cell, x *nodes.Node, init cells.State, o Options) *pass {
 		nodes.Failf("Unroll", "Recompute is %d: want the number of steps from one kept state to the next, 0 to keep all, or SqrtT", o.Recompute)
 	}
 	if len(x.Shape()) < 2 {
-		nodes.Failf("Unroll", "x is %s: want a sequence [T, B, In], or ids [T, B]", ops.ShapeString(x.Shape()))
+		nodes.Failf("Unroll", "x is %s: want a sequence [T, B, In], or ids [T, B]",
+			ops.ShapeString(x.Shape()))
 	}
-	// Inside a step, x may come from outside while the initial state does not, or the other way round.
+	// Inside a step, x may come from outside while the initial state does not, or the other way
+	// round.
 	meet := []*nodes.Node{x}
 	for _, n := range append(slices.Clone(init), o.Lengths) {
 		if n != nil {
@@ -154,7 +161,8 @@ func newPass(c cells.Cell, x *nodes.Node, init cells.State, o Options) *pass {
 	p.init = checkState(g, "the initial state", init, c.Parts(), batch)
 	if o.Lengths != nil {
 		if !slices.Equal(o.Lengths.Shape(), []int{batch}) {
-			nodes.Failf("Unroll", "lengths are %s: want one a sequence, [%d]", ops.ShapeString(o.Lengths.Shape()), batch)
+			nodes.Failf("Unroll", "lengths are %s: want one a sequence, [%d]",
+				ops.ShapeString(o.Lengths.Shape()), batch)
 		}
 		p.masks = nodes.LengthMask(g.Lift(o.Lengths), p.T)
 		p.x = p.ended(p.x)
@@ -169,8 +177,8 @@ func newPass(c cells.Cell, x *nodes.Node, init cells.State, o Options) *pass {
 	return p
 }
 
-// ended is x with 0 behind the ends of the sequences. A step computes something for ended rows too, and throws it away; but
-// its gradient multiplies what it read by 0, and 0·NaN is NaN.
+// ended is x with 0 behind the ends of the sequences. A step computes something for ended rows too,
+// and throws it away; but its gradient multiplies what it read by 0, and 0·NaN is NaN.
 func (p *pass) ended(x *nodes.Node) *nodes.Node {
 	shape := x.Shape()
 	for i := range shape[2:] {
@@ -207,12 +215,14 @@ func (p *pass) unstarted(r *Result) *Result {
 }
 
 // checkState holds a state against its description and returns it as nodes of g.
-func checkState(g *nodes.Graph, what string, s cells.State, parts []cells.Part, batch int) cells.State {
+func checkState(g *nodes.Graph, what string, s cells.State, parts []cells.Part,
+	batch int) cells.State {
 	if len(parts) == 0 {
 		nodes.Failf("Unroll", "the cell has no state: Parts must list at least the output")
 	}
 	if len(s) != len(parts) {
-		nodes.Failf("Unroll", "%s has %d parts, want %d: %s", what, len(s), len(parts), partNames(parts))
+		nodes.Failf("Unroll", "%s has %d parts, want %d: %s", what, len(s), len(parts),
+			partNames(parts))
 	}
 	in := make(cells.State, len(s))
 	for i, p := range parts {
@@ -237,9 +247,10 @@ func partNames(parts []cells.Part) string {
 	return strings.Join(names, ", ")
 }
 
-// step runs the cell once. With a mask [B, 1], rows where it is 0 keep their state and have output 0; raw is the state
-// that the cell left.
-func (p *pass) step(x *nodes.Node, s cells.State, mask *nodes.Node) (y *nodes.Node, next, raw cells.State) {
+// step runs the cell once. With a mask [B, 1], rows where it is 0 keep their state and have output
+// 0; raw is the state that the cell left.
+func (p *pass) step(x *nodes.Node, s cells.State, mask *nodes.Node) (y *nodes.Node, next,
+	raw cells.State) {
 	x.Graph().Within("step", func() {
 		next = p.cell.Step(x, slices.Clone(s))
 		next = checkState(x.Graph(), "the state after a step", next, p.cell.Parts(), p.x.Dim(1))
@@ -316,7 +327,8 @@ func checkTime(t, T int) {
 	}
 }
 
-// expandLoop lends steps laid out in one graph their noise: request k of every step is a slice of one tensor.
+// expandLoop lends steps laid out in one graph their noise: request k of every step is a slice of
+// one tensor.
 type expandLoop struct {
 	outside nodes.Loop // that the steps stand in, or nil
 	T, t    int
@@ -362,7 +374,8 @@ func (p *pass) scan() *Result {
 		}
 		var s cells.State
 		for i, part := range p.cell.Parts() {
-			s = append(s, in.InputLike(p.init[i], fmt.Sprintf("state %d %s", i, part.Name), p.init[i].Shape()...))
+			s = append(s, in.InputLike(p.init[i], fmt.Sprintf("state %d %s", i, part.Name),
+				p.init[i].Shape()...))
 		}
 		y, next, left = p.step(x, s, mask)
 		step.States, step.Next = raw(s), raw(next)
@@ -451,7 +464,8 @@ func raw(ns []*nodes.Node) []*gorgonia.Node {
 	return out
 }
 
-// scanLoop collects the sequences that a step reads: those given, and one for every noise that it asks for.
+// scanLoop collects the sequences that a step reads: those given, and one for every noise that it
+// asks for.
 type scanLoop struct {
 	outer, in *nodes.Graph
 	outside   nodes.Loop // that the scan stands in, or nil

@@ -6,13 +6,15 @@ import (
 	"github.com/seqzoo/seqzoo/internal/check"
 )
 
-// ConfigError is all that is wrong with a configuration, a line for each field: what the constructors of all models, and
-// every Validate, return for one that is out of range.
+// ConfigError is all that is wrong with a configuration, a line for each field: what the
+// constructors of all models, and every Validate, return for one that is out of range.
 type ConfigError = check.Error
 
-// What Load and the models' own Load functions return errors of, beside those of files (fs.ErrNotExist, …).
+// What Load and the models' own Load functions return errors of, beside those of files
+// (fs.ErrNotExist, …).
 var (
-	// ErrArchitecture: nobody has registered the architecture, or it is another than the one asked for.
+	// ErrArchitecture: nobody has registered the architecture, or it is another than the one asked
+	// for.
 	ErrArchitecture = errors.New("architecture")
 	// ErrFormat: a newer version of the library wrote the model, or config.json is none of a model.
 	ErrFormat = errors.New("format")
@@ -20,5 +22,6 @@ var (
 	ErrMisfit = check.ErrMisfit
 )
 
-// ErrNotFinite: numbers that a model was given are so large that what comes of them is infinite, or no number.
+// ErrNotFinite: numbers that a model was given are so large that what comes of them is infinite, or
+// no number.
 var ErrNotFinite = check.ErrNotFinite

@@ -14,20 +14,25 @@ import (
 	"github.com/seqzoo/seqzoo/zoo/internal/shared"
 )
 
-// Recurrent describes a stack of recurrent layers of any registered cells. The zero value of a field is its default.
+// Recurrent describes a stack of recurrent layers of any registered cells. The zero value of a
+// field is its default.
 type Recurrent struct {
-	// Cell is the spec of the cells as cells.Parse reads it, such as "gru,reset_before"; default "lstm". Specs parted by
-	// slashes are of a layer each, from the bottom up: "gru/lstm,peephole=diagonal". Besides the options of its cell every
-	// spec has hidden, which takes the place of Hidden for its layer: "gru,hidden=32/lstm".
+	// Cell is the spec of the cells as cells.Parse reads it, such as "gru,reset_before"; default
+	// "lstm". Specs parted by slashes are of a layer each, from the bottom up:
+	// "gru/lstm,peephole=diagonal". Besides the options of its cell every spec has hidden, which
+	// takes the place of Hidden for its layer: "gru,hidden=32/lstm".
 	Cell   string `json:"cell"`
 	Hidden int    `json:"hidden"` // width of a layer
 	Layers int    `json:"layers"` // default 1, or as many as Cell names
 
-	Dropout       float64 `json:"dropout,omitempty"`        // between layers
-	HiddenDropout float64 `json:"hidden_dropout,omitempty"` // variational, on the state inside the cells; see cells.Variational
-	Zoneout       float64 `json:"zoneout,omitempty"`        // see cells.Zoneout; of the output, in every layer, …
-	ZoneoutParts  string  `json:"zoneout_parts,omitempty"`  // … or of these parts of the state: names parted by commas, or "all"
-	Residual      bool    `json:"residual,omitempty"`       // see unroll.Stack
+	Dropout float64 `json:"dropout,omitempty"` // between layers
+	// variational, on the state inside the cells; see cells.Variational
+	HiddenDropout float64 `json:"hidden_dropout,omitempty"`
+	// see cells.Zoneout; of the output, in every layer, …
+	Zoneout float64 `json:"zoneout,omitempty"`
+	// … or of these parts of the state: names parted by commas, or "all"
+	ZoneoutParts string `json:"zoneout_parts,omitempty"`
+	Residual     bool   `json:"residual,omitempty"` // see unroll.Stack
 }
 
 // MaxLayers bounds a stack; a deeper one is a slip.
@@ -40,14 +45,16 @@ func (r Recurrent) WithDefaults() Recurrent {
 	return r
 }
 
-// Validate reports every field that is out of range, and every cell that is unknown or cannot be as it is asked for.
+// Validate reports every field that is out of range, and every cell that is unknown or cannot be as
+// it is asked for.
 func (r Recurrent) Validate() error {
 	r = r.WithDefaults()
 	var bad check.Problems
 	bad.Int("hidden", r.Hidden, 1, cells.MaxWidth)
 	bad.Int("layers", r.Layers, 1, MaxLayers)
 	specs := strings.Count(r.Cell, "/") + 1
-	bad.That(specs == 1 || specs == r.Layers, "cell names %d layers, and layers is %d; want as many, or one for all", specs, r.Layers)
+	bad.That(specs == 1 || specs == r.Layers,
+		"cell names %d layers, and layers is %d; want as many, or one for all", specs, r.Layers)
 	for k := range min(specs, MaxLayers) {
 		if _, _, err := r.layer(k); err != nil {
 			bad.Add(err)
@@ -56,7 +63,8 @@ func (r Recurrent) Validate() error {
 	bad.Rate("dropout", r.Dropout)
 	bad.Rate("hidden_dropout", r.HiddenDropout)
 	bad.Rate("zoneout", r.Zoneout)
-	bad.That(r.ZoneoutParts == "" || r.Zoneout != 0, "zoneout_parts is %q, and zoneout is 0: nothing of them would be kept", r.ZoneoutParts)
+	bad.That(r.ZoneoutParts == "" || r.Zoneout != 0,
+		"zoneout_parts is %q, and zoneout is 0: nothing of them would be kept", r.ZoneoutParts)
 	if !bad.None() {
 		return bad.Err()
 	}
@@ -84,7 +92,8 @@ func (r Recurrent) layer(k int) (cfg cells.Config, hidden int, err error) {
 			continue
 		}
 		if hidden, err = strconv.Atoi(value); err != nil || hidden < 1 || hidden > cells.MaxWidth {
-			return nil, 0, fmt.Errorf("cell is %q: hidden is %q, want 1 … %d", r.Cell, value, cells.MaxWidth)
+			return nil, 0, fmt.Errorf("cell is %q: hidden is %q, want 1 … %d", r.Cell, value,
+				cells.MaxWidth)
 		}
 	}
 	if cfg, err = cells.Parse(strings.Join(rest, ",")); err != nil {
@@ -93,23 +102,23 @@ func (r Recurrent) layer(k int) (cfg cells.Config, hidden int, err error) {
 	return cfg, hidden, nil
 }
 
-// Same reports whether layer k of both stacks has the same kind of cell, whatever its options, so that the parts of its state
-// mean the same.
+// Same reports whether layer k of both stacks has the same kind of cell, whatever its options, so
+// that the parts of its state mean the same.
 func (r Recurrent) Same(k int, other Recurrent) bool {
 	a, _, err := r.layer(k)
 	b, _, err2 := other.layer(k)
 	return err == nil && err2 == nil && fmt.Sprintf("%T", a) == fmt.Sprintf("%T", b)
 }
 
-// probe declares layer k in a store of its own, whose weights are never drawn. How wide its inputs are does not matter to what
-// is asked of it.
+// probe declares layer k in a store of its own, whose weights are never drawn. How wide its inputs
+// are does not matter to what is asked of it.
 func (r Recurrent) probe(k int) (c cells.Cell, err error) {
 	err = nodes.Try(func() { c = r.NewCell(nodes.NewStore(nodes.Float32, 0).Root(), k, 4) })
 	return c, err
 }
 
-// LayerWidth is how wide the outputs of layer k are, in one direction: its hidden width, unless its cell says otherwise, as a
-// projected LSTM does.
+// LayerWidth is how wide the outputs of layer k are, in one direction: its hidden width, unless its
+// cell says otherwise, as a projected LSTM does.
 func (r Recurrent) LayerWidth(k int) int {
 	c, err := r.probe(k)
 	if err != nil {
@@ -166,8 +175,9 @@ func (r Recurrent) zoneout(c cells.Cell) cells.Cell {
 	return z
 }
 
-// tried runs one step of a cell in a graph that is thrown away, so that a cell that is not one, or a wrapper that can do nothing
-// with it, is an error where a model is made. It says which noises the step draws.
+// tried runs one step of a cell in a graph that is thrown away, so that a cell that is not one, or
+// a wrapper that can do nothing with it, is an error where a model is made. It says which noises
+// the step draws.
 func tried(c cells.Cell, s *nodes.Scope, in int) (drawn []string) {
 	parts := c.Parts()
 	if len(parts) == 0 {
@@ -182,17 +192,19 @@ func tried(c cells.Cell, s *nodes.Scope, in int) (drawn []string) {
 	}
 	const B = 2
 	var g *nodes.Graph
-	g = nodes.NewGraph(nodes.Options{Dtype: s.Dtype(), Training: true, Noise: func(n nodes.NoiseRequest) *nodes.Node {
-		drawn = append(drawn, n.Label)
-		return g.Zeros(n.Shape...)
-	}})
+	g = nodes.NewGraph(nodes.Options{Dtype: s.Dtype(), Training: true,
+		Noise: func(n nodes.NoiseRequest) *nodes.Node {
+			drawn = append(drawn, n.Label)
+			return g.Zeros(n.Shape...)
+		}})
 	state := cells.State{}
 	for i, p := range parts {
 		state = append(state, g.Input(fmt.Sprintf("part %d", i), B, p.Width))
 	}
 	next := c.Step(g.Input("x", B, in), state)
 	if len(next) != len(parts) {
-		nodes.Failf("Recurrent", "the cell %T has %d parts, and its step gives %d", c, len(parts), len(next))
+		nodes.Failf("Recurrent", "the cell %T has %d parts, and its step gives %d", c, len(parts),
+			len(next))
 	}
 	for i, p := range parts {
 		if next[i] == nil || !slices.Equal(next[i].Shape(), []int{B, p.Width}) {
@@ -212,8 +224,8 @@ func shapeOf(n *nodes.Node) any {
 // Build declares the layers l0, l1, … under s for inputs of width in.
 func (r Recurrent) Build(s *nodes.Scope, in int) unroll.Layer { return r.Stack(s, in, false) }
 
-// Stack declares the layers l0, l1, … under s for inputs of width in. One that reads both ways has its cells below it, in
-// forward and backward, and is twice as wide.
+// Stack declares the layers l0, l1, … under s for inputs of width in. One that reads both ways has
+// its cells below it, in forward and backward, and is twice as wide.
 func (r Recurrent) Stack(s *nodes.Scope, in int, bothWays bool) unroll.Stack {
 	stack := unroll.Stack{Dropout: r.Dropout, Residual: r.Residual}
 	for k := range r.WithDefaults().Layers {

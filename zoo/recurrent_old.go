@@ -10,7 +10,8 @@ import (
 	"github.com/seqzoo/seqzoo/internal/strictjson"
 )
 
-// oldRecurrent are the fields that configurations had before a cell was a spec, and the options that took their place.
+// oldRecurrent are the fields that configurations had before a cell was a spec, and the options
+// that took their place.
 type oldRecurrent struct {
 	Cell        string `json:"cell"`
 	Activation  string `json:"activation"`
@@ -52,17 +53,20 @@ func (o oldRecurrent) spec() (string, error) {
 	return spec, nil
 }
 
-// translated is a configuration with specs in place of the fields that an older version of the library wrote beside "cell", in
-// the configuration itself and in those of its parts, such as "encoder". One that has none comes back as it is.
+// translated is a configuration with specs in place of the fields that an older version of the
+// library wrote beside "cell", in the configuration itself and in those of its parts, such as
+// "encoder". One that has none comes back as it is.
 func translated(config []byte) ([]byte, error) {
 	var top map[string]json.RawMessage
-	if err := strictjson.Decode(config, &top); err != nil { // it also refuses what comes twice, at every depth
+	// it also refuses what comes twice, at every depth
+	if err := strictjson.Decode(config, &top); err != nil {
 		return nil, err
 	}
 	changed := false
 	for name, raw := range top {
 		var part map[string]json.RawMessage
-		if !bytes.HasPrefix(bytes.TrimSpace(raw), []byte("{")) || json.Unmarshal(raw, &part) != nil {
+		if !bytes.HasPrefix(bytes.TrimSpace(raw), []byte("{")) ||
+			json.Unmarshal(raw, &part) != nil {
 			continue
 		}
 		ok, err := translate(raw, part)
@@ -83,13 +87,15 @@ func translated(config []byte) ([]byte, error) {
 	return json.Marshal(top)
 }
 
-// translate does so for one object, whose text is raw, and reports whether there was anything to do.
+// translate does so for one object, whose text is raw, and reports whether there was anything to
+// do.
 func translate(raw []byte, fields map[string]json.RawMessage) (bool, error) {
 	if _, ok := fields["cell"]; !ok {
 		return false, nil
 	}
 	found := false
-	for _, name := range []string{"activation", "reset_before", "peephole", "coupled", "layer_norm", "memory", "init"} {
+	for _, name := range []string{"activation", "reset_before", "peephole", "coupled", "layer_norm",
+		"memory", "init"} {
 		if _, ok := fields[name]; ok {
 			found = true
 			delete(fields, name)

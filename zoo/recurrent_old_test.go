@@ -6,7 +6,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Configurations that were written before a cell was a spec say the same cell as a spec, at every place where layers are.
+// Configurations that were written before a cell was a spec say the same cell as a spec, at every
+// place where layers are.
 func TestTranslated(t *testing.T) {
 	for old, want := range map[string]string{
 		`{"cell":"gru","hidden":3}`:                                      `{"cell":"gru","hidden":3}`,

@@ -28,8 +28,9 @@ type Model interface {
 	Architecture() string
 	// Params holds the model's weights.
 	Params() *nodes.Store
-	// Save writes the model to a directory, which is made if need be. A model that is there is replaced in one step: killed
-	// at any moment, and read at any moment, the directory holds the old model or the new one, whole.
+	// Save writes the model to a directory, which is made if need be. A model that is there is
+	// replaced in one step: killed at any moment, and read at any moment, the directory holds the
+	// old model or the new one, whole.
 	Save(dir string) error
 }
 
@@ -70,10 +71,11 @@ func errorOf(kind error, format string, args ...any) error {
 	return check.Kind(kind, fmt.Errorf(format, args...))
 }
 
-// Register makes an architecture known to Load: open gives the model of a directory from its configuration, without its
-// weights, and files are the names of what the directory holds beside configuration and weights. The package of a model calls
-// it when it is imported. It panics if the name is empty or taken, or if a file's name is not a plain one, as of a mistake in
-// the program itself.
+// Register makes an architecture known to Load: open gives the model of a directory from its
+// configuration, without its weights, and files are the names of what the directory holds beside
+// configuration and weights. The package of a model calls it when it is imported. It panics if the
+// name is empty or taken, or if a file's name is not a plain one, as of a mistake in the program
+// itself.
 func Register[C any, M Model](name string, open func(d *Dir, cfg C) (M, error), files ...string) {
 	architectures.Lock()
 	defer architectures.Unlock()
@@ -81,8 +83,10 @@ func Register[C any, M Model](name string, open func(d *Dir, cfg C) (M, error), 
 		panic(fmt.Sprintf("zoo: Register(%q): the name is empty, or registered already", name))
 	}
 	for _, f := range files {
-		if f != filepath.Base(f) || f == configFile || f == weightsFile || strings.HasPrefix(f, ".") {
-			panic(fmt.Sprintf("zoo: Register(%q): %q is no name for a file beside %s and %s", name, f, configFile, weightsFile))
+		if f != filepath.Base(f) || f == configFile || f == weightsFile ||
+			strings.HasPrefix(f, ".") {
+			panic(fmt.Sprintf("zoo: Register(%q): %q is no name for a file beside %s and %s", name,
+				f, configFile, weightsFile))
 		}
 	}
 	architectures.known[name] = architecture{files, func(d *Dir, config []byte) (Model, error) {
@@ -116,8 +120,9 @@ func find(name string) (architecture, error) {
 	defer architectures.RUnlock()
 	a, ok := architectures.known[name]
 	if !ok {
-		return a, errorOf(ErrArchitecture, "architecture %q is unknown; known are %s. The package of a model makes it known when it is "+
-			"imported, and zoo/all imports all of the library's", name,
+		return a, errorOf(ErrArchitecture,
+			"architecture %q is unknown; known are %s. The package of a model makes it known when it is "+
+				"imported, and zoo/all imports all of the library's", name,
 			strings.Join(slices.Sorted(maps.Keys(architectures.known)), ", "))
 	}
 	return a, nil
@@ -165,7 +170,8 @@ func LoadAs[M Model](dir, want string) (m M, err error) {
 	}
 	m, ok := loaded.(M)
 	if !ok {
-		return m, errorOf(ErrArchitecture, "zoo: %s holds a %s, not %s", dir, loaded.Architecture(), want)
+		return m, errorOf(ErrArchitecture, "zoo: %s holds a %s, not %s", dir, loaded.Architecture(),
+			want)
 	}
 	return m, nil
 }
@@ -204,8 +210,9 @@ func checkFormat(path string, text []byte) error {
 	return nil
 }
 
-// unreadable is the error of a directory that cannot be opened because a newer version of the library wrote it, or because
-// nobody has registered its architecture, so that its files are unknown; nil if there is another reason.
+// unreadable is the error of a directory that cannot be opened because a newer version of the
+// library wrote it, or because nobody has registered its architecture, so that its files are
+// unknown; nil if there is another reason.
 func unreadable(dir string) error {
 	path := filepath.Join(dir, configFile)
 	text, err := safefile.ReadFile(path, maxConfigBytes)
@@ -232,7 +239,8 @@ func Save(dir string, m Model, config any, extra map[string]func(io.Writer) erro
 		return fmt.Errorf("zoo: %w", err)
 	}
 	files := map[string][]byte{}
-	if files[configFile], err = json.MarshalIndent(envelope{m.Architecture(), formatVersion, raw}, "", "  "); err != nil {
+	if files[configFile], err = json.MarshalIndent(envelope{m.Architecture(), formatVersion, raw},
+		"", "  "); err != nil {
 		return fmt.Errorf("zoo: %w", err)
 	}
 	for name, write := range extra {
@@ -247,7 +255,8 @@ func Save(dir string, m Model, config any, extra map[string]func(io.Writer) erro
 		tensors = append(tensors, encodeParam(p))
 	}
 	err = modeldir.Save(safefile.OS, dir, modeldir.Model{
-		Files: files, Tensors: tensors, Metadata: map[string]string{"format": "pt"}, // what PyTorch's loaders look for
+		// what PyTorch's loaders look for
+		Files: files, Tensors: tensors, Metadata: map[string]string{"format": "pt"},
 	}, filesOfModels())
 	if err != nil {
 		return fmt.Errorf("zoo: %w", err)
@@ -264,8 +273,9 @@ func encodeParam(p *nodes.Param) safetensors.Tensor {
 	}
 }
 
-// loadWeights fills the parameters of s from a model's weights. Every parameter must be there, and nothing else: that is
-// looked at before the values are read, since a file that takes little room on a disk may claim any number of them.
+// loadWeights fills the parameters of s from a model's weights. Every parameter must be there, and
+// nothing else: that is looked at before the values are read, since a file that takes little room
+// on a disk may claim any number of them.
 func loadWeights(d *modeldir.Dir, s *nodes.Store) error {
 	path := d.Path(weightsFile)
 	f, err := d.Weights()
@@ -278,7 +288,8 @@ func loadWeights(d *modeldir.Dir, s *nodes.Store) error {
 		if !ok {
 			differ = append(differ, p.Name()+" is missing")
 		} else if !slices.Equal(t.Shape, p.Shape()) {
-			differ = append(differ, fmt.Sprintf("%s is %s, the configuration says %s", p.Name(), ops.ShapeString(t.Shape), ops.ShapeString(p.Shape())))
+			differ = append(differ, fmt.Sprintf("%s is %s, the configuration says %s", p.Name(),
+				ops.ShapeString(t.Shape), ops.ShapeString(p.Shape())))
 		}
 	}
 	for _, t := range f.Tensors {
@@ -309,7 +320,8 @@ func misfit(path string, differ []string) error {
 	if n := len(differ); n > 10 {
 		differ = append(differ[:9], fmt.Sprintf("and %d more", n-9))
 	}
-	return errorOf(ErrMisfit, "%s does not fit its configuration:\n\t%s", path, strings.Join(differ, "\n\t"))
+	return errorOf(ErrMisfit, "%s does not fit its configuration:\n\t%s", path,
+		strings.Join(differ, "\n\t"))
 }
 
 func fillParam(p *nodes.Param, t safetensors.Tensor) error {

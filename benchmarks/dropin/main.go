@@ -49,7 +49,8 @@ func main() {
 	}
 }
 
-// programs are what is run: each builds its graph with gorgonia.NewGraph, NewMatrix, Must and Grad, and steps a solver.
+// programs are what is run: each builds its graph with gorgonia.NewGraph, NewMatrix, Must and Grad,
+// and steps a solver.
 var programs = []struct {
 	name string
 	make func() (*gorgoniatest.Program, error)
@@ -70,7 +71,8 @@ var programs = []struct {
 }
 
 func run(steps int, now func() time.Duration, options []graph.Option) error {
-	fmt.Printf("%-46s %14s %14s %8s %12s %12s\n", "", "TapeMachine", "graph.Compile", "ratio", "last loss", "its")
+	fmt.Printf("%-46s %14s %14s %8s %12s %12s\n", "", "TapeMachine", "graph.Compile", "ratio",
+		"last loss", "its")
 	for _, p := range programs {
 		var ms [2]float64
 		var losses [2][]float64
@@ -82,14 +84,17 @@ func run(steps int, now func() time.Duration, options []graph.Option) error {
 			}
 			var vm gorgonia.VM
 			if i == 0 {
-				vm = gorgonia.NewTapeMachine(program.Graph, gorgonia.BindDualValues(program.Learnables...))
-			} else if vm, err = graph.Compile(program.Graph, options...); err != nil { // the line that is changed
+				vm = gorgonia.NewTapeMachine(program.Graph,
+					gorgonia.BindDualValues(program.Learnables...))
+				// the line that is changed
+			} else if vm, err = graph.Compile(program.Graph, options...); err != nil {
 				return err
 			}
 			c := &clock{VM: vm, now: now}
 			feed := program.Feed
 			program.Feed = func(step int) error { return c.without(func() error { return feed(step) }) }
-			losses[i], err = program.Train(c, gorgonia.NewVanillaSolver(gorgonia.WithLearnRate(0.05)), steps)
+			losses[i], err = program.Train(c,
+				gorgonia.NewVanillaSolver(gorgonia.WithLearnRate(0.05)), steps)
 			vm.Close()
 			if err != nil {
 				return err
@@ -101,11 +106,13 @@ func run(steps int, now func() time.Duration, options []graph.Option) error {
 		}
 		for k := range losses[0] {
 			if d := math.Abs(losses[0][k] - losses[1][k]); !(d <= 1e-3*math.Abs(losses[0][k])) {
-				return fmt.Errorf("%s: step %d: the losses differ: %v and %v", p.name, k, losses[0][k], losses[1][k])
+				return fmt.Errorf("%s: step %d: the losses differ: %v and %v", p.name, k,
+					losses[0][k], losses[1][k])
 			}
 		}
 		n := len(losses[0]) - 1
-		fmt.Printf("%-46s %11.3f ms %11.3f ms %7.1f× %12.6f %12.6f\n", p.name, ms[0], ms[1], ms[0]/ms[1], losses[0][n], losses[1][n])
+		fmt.Printf("%-46s %11.3f ms %11.3f ms %7.1f× %12.6f %12.6f\n", p.name, ms[0], ms[1],
+			ms[0]/ms[1], losses[0][n], losses[1][n])
 	}
 	return nil
 }

@@ -22,10 +22,13 @@ type source struct {
 
 func (s *source) register(f *flag.FlagSet) {
 	f.StringVar(&s.data, "data", "", "IDX or CSV `file`, plain or gzip, instead of MNIST")
-	f.StringVar(&s.labels, "labels", "", "IDX `file` of the labels of -data; without -data it is MNIST's")
+	f.StringVar(&s.labels, "labels", "",
+		"IDX `file` of the labels of -data; without -data it is MNIST's")
 	s.Table.Register(f)
-	f.StringVar(&s.label, "label", "", "CSV: `name` of a column of whole numbers that is no feature but a label")
-	f.IntVar(&s.window, "window", 1, "CSV: lines to a row, each row beginning a line later than the one before")
+	f.StringVar(&s.label, "label", "",
+		"CSV: `name` of a column of whole numbers that is no feature but a label")
+	f.IntVar(&s.window, "window", 1,
+		"CSV: lines to a row, each row beginning a line later than the one before")
 	f.IntVar(&s.limit, "limit", 0, "read so many rows only, from the start; 0 for all")
 }
 
@@ -91,8 +94,8 @@ func (r *rows) split(share float64) (train, valid *rows) {
 	return r.slice(0, k), r.slice(k, n)
 }
 
-// read reads the file that the flags name, or a part of MNIST, "train" or "t10k". With labels if they are wanted. What looks
-// wrong about the file is told on messages.
+// read reads the file that the flags name, or a part of MNIST, "train" or "t10k". With labels if
+// they are wanted. What looks wrong about the file is told on messages.
 func (s *source) read(messages io.Writer, part string, labelled bool) (r *rows, err error) {
 	switch {
 	case s.data == "":
@@ -101,7 +104,8 @@ func (s *source) read(messages io.Writer, part string, labelled bool) (r *rows, 
 			return nil, err
 		}
 		if labels := s.labels; labelled {
-			if labels, err = cli.File(labels, "mnist/"+part+"-labels-idx1-ubyte.gz", "give a file by -labels"); err != nil {
+			if labels, err = cli.File(labels, "mnist/"+part+"-labels-idx1-ubyte.gz",
+				"give a file by -labels"); err != nil {
 				return nil, err
 			}
 			r, err = pictured(images.ReadLabelled(pictures, labels))
@@ -113,7 +117,8 @@ func (s *source) read(messages io.Writer, part string, labelled bool) (r *rows, 
 		}
 	case strings.HasSuffix(s.data, ".csv") || strings.HasSuffix(s.data, ".csv.gz"):
 		if labelled && s.label == "" {
-			return nil, cli.Usagef("labels are wanted, and -label names no column of %s", filepath.Base(s.data))
+			return nil, cli.Usagef("labels are wanted, and -label names no column of %s",
+				filepath.Base(s.data))
 		}
 		if r, err = s.table(messages); err != nil {
 			return nil, err
@@ -138,7 +143,8 @@ func pictured(set *images.Set, err error) (*rows, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &rows{x: set.Floats(), width: set.Rows * set.Cols, variables: set.Cols, rows: set.Rows, cols: set.Cols}
+	r := &rows{x: set.Floats(), width: set.Rows * set.Cols, variables: set.Cols, rows: set.Rows,
+		cols: set.Cols}
 	for _, l := range set.Labels {
 		r.labels = append(r.labels, int(l))
 	}
@@ -158,7 +164,8 @@ func (s *source) table(messages io.Writer) (*rows, error) {
 		}
 	}
 	if s.label != "" && at < 0 {
-		return nil, fmt.Errorf("%s: there is no column %q; there are %s", s.data, s.label, strings.Join(t.Names, ", "))
+		return nil, fmt.Errorf("%s: there is no column %q; there are %s", s.data, s.label,
+			strings.Join(t.Names, ", "))
 	}
 	r := &rows{variables: len(t.Names)}
 	if at >= 0 {
@@ -172,18 +179,21 @@ func (s *source) table(messages io.Writer) (*rows, error) {
 	}
 	r.width = r.variables * s.window
 	if n := t.Len() - s.window + 1; n > math.MaxInt32/r.width {
-		return nil, fmt.Errorf("%s: %d rows of %d numbers are too many; take a smaller -window", s.data, n, r.width)
+		return nil, fmt.Errorf("%s: %d rows of %d numbers are too many; take a smaller -window",
+			s.data, n, r.width)
 	}
 	for i := range t.Len() - s.window + 1 {
 		label := 0
 		for k := i; k < i+s.window; k++ {
 			for j, v := range t.Row(k) {
 				if j != at && math.IsInf(float64(float32(v)), 0) {
-					return nil, fmt.Errorf("%s: row %d: %s is %g; numbers are taken up to %g", s.data, k, t.Names[j], v, math.MaxFloat32)
+					return nil, fmt.Errorf("%s: row %d: %s is %g; numbers are taken up to %g",
+						s.data, k, t.Names[j], v, math.MaxFloat32)
 				} else if j != at {
 					r.x = append(r.x, float32(v))
 				} else if v != math.Trunc(v) || math.Abs(v) > 1e9 {
-					return nil, fmt.Errorf("%s: row %d: the label is %g; want a whole number", s.data, k, v)
+					return nil, fmt.Errorf("%s: row %d: the label is %g; want a whole number",
+						s.data, k, v)
 				} else {
 					label = max(label, int(v))
 				}

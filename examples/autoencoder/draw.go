@@ -30,7 +30,9 @@ type drawCommand struct {
 func (d *drawCommand) register(f *flag.FlagSet) {
 	d.source.register(f)
 	f.StringVar(&d.model, "model", "", "`directory` of the model")
-	f.StringVar(&d.what, "what", "reconstructions", "`one` of "+strings.Join(pictures, ", ")+"; codes makes an SVG of the first two numbers, the others PNG")
+	f.StringVar(&d.what, "what", "reconstructions",
+		"`one` of "+strings.Join(pictures,
+			", ")+"; codes makes an SVG of the first two numbers, the others PNG")
 	f.StringVar(&d.out, "o", "", "`file` to write")
 	f.IntVar(&d.n, "n", 10, "pictures side by side; codes: hundreds of points")
 	f.IntVar(&d.scale, "scale", 2, "screen pixels to a pixel")
@@ -40,12 +42,15 @@ func (d *drawCommand) register(f *flag.FlagSet) {
 func (d *drawCommand) check() error {
 	var errs []error
 	if !slices.Contains(pictures, d.what) {
-		errs = append(errs, fmt.Errorf("-what is %q; want one of %s", d.what, strings.Join(pictures, ", ")))
+		errs = append(errs, fmt.Errorf("-what is %q; want one of %s", d.what,
+			strings.Join(pictures, ", ")))
 	}
 	if d.n < 2 || d.n > 100 || d.scale < 1 || d.scale > 16 {
-		errs = append(errs, fmt.Errorf("-n is %d and -scale %d; want 2 … 100 and 1 … 16", d.n, d.scale))
+		errs = append(errs, fmt.Errorf("-n is %d and -scale %d; want 2 … 100 and 1 … 16", d.n,
+			d.scale))
 	}
-	return errors.Join(append(errs, cli.Required("model", d.model, "o", d.out), d.source.check())...)
+	return errors.Join(append(errs, cli.Required("model", d.model, "o", d.out),
+		d.source.check())...)
 }
 
 func (d *drawCommand) run(_ context.Context, s cli.Std) error {
@@ -58,7 +63,8 @@ func (d *drawCommand) run(_ context.Context, s cli.Std) error {
 		return err
 	}
 	if r.width != m.Features() {
-		return fmt.Errorf("a row has %d numbers, and the model reads rows of %d", r.width, m.Features())
+		return fmt.Errorf("a row has %d numbers, and the model reads rows of %d", r.width,
+			m.Features())
 	}
 	var b bytes.Buffer
 	if d.what == "codes" {
@@ -69,7 +75,11 @@ func (d *drawCommand) run(_ context.Context, s cli.Std) error {
 	if err != nil {
 		return err
 	}
-	if err := safefile.Write(safefile.OS, d.out, func(w io.Writer) error { _, err := w.Write(b.Bytes()); return err }); err != nil {
+	if err := safefile.Write(safefile.OS, d.out, func(w io.Writer) error {
+		_,
+			err := w.Write(b.Bytes())
+		return err
+	}); err != nil {
 		return err
 	}
 	_, err = fmt.Fprintf(s.Messages, "wrote %s\n", d.out)
@@ -104,7 +114,8 @@ func (d *drawCommand) grid(w io.Writer, m reduce.Reducer, r *rows) (err error) {
 	case "samples":
 		v, ok := m.(*reduce.VAE)
 		if !ok {
-			return fmt.Errorf("%s is a %s, and only a VAE can be sampled", d.model, m.Architecture())
+			return fmt.Errorf("%s is a %s, and only a VAE can be sampled", d.model,
+				m.Architecture())
 		}
 		if x, err = v.Sample(d.n*d.n, d.seed); err != nil {
 			return err
@@ -148,7 +159,8 @@ func spread(codes []float32, K, k int) (mean, deviation float64) {
 }
 
 // colours of labels 0 … 9.
-var colours = []string{"#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#8c564b", "#7f7f7f", "#9467bd"}
+var colours = []string{"#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000",
+	"#8c564b", "#7f7f7f", "#9467bd"}
 
 // codes draws the first two numbers of the codes of rows, coloured by label.
 func (d *drawCommand) codes(w io.Writer, m reduce.Reducer, r *rows) error {
@@ -181,7 +193,8 @@ func (d *drawCommand) codes(w io.Writer, m reduce.Reducer, r *rows) error {
 	fmt.Fprintf(w, `<rect width="%g" height="%g" fill="#ffffff"/>`+"\n", size+40, size)
 	labels := slices.Compact(slices.Sorted(slices.Values(r.labels)))
 	for _, label := range labels {
-		fmt.Fprintf(w, `<g fill="%s" fill-opacity="0.7">`+"\n", colours[((label%len(colours))+len(colours))%len(colours)])
+		fmt.Fprintf(w, `<g fill="%s" fill-opacity="0.7">`+"\n",
+			colours[((label%len(colours))+len(colours))%len(colours)])
 		for i := range n {
 			if r.labels[i] == label {
 				if px, py := x(i), y(i); px >= 0 && px <= size && py >= 0 && py <= size {
@@ -192,7 +205,8 @@ func (d *drawCommand) codes(w io.Writer, m reduce.Reducer, r *rows) error {
 		fmt.Fprintf(w, "\n</g>\n")
 	}
 	for i, label := range labels[:min(len(labels), len(colours))] {
-		fmt.Fprintf(w, `<text x="%g" y="%d" fill="%s">%d</text>`+"\n", size+16, 20+16*i, colours[((label%len(colours))+len(colours))%len(colours)], label)
+		fmt.Fprintf(w, `<text x="%g" y="%d" fill="%s">%d</text>`+"\n", size+16, 20+16*i,
+			colours[((label%len(colours))+len(colours))%len(colours)], label)
 	}
 	_, err = io.WriteString(w, "</svg>\n")
 	return err

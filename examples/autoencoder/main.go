@@ -1,6 +1,6 @@
-// Autoencoder squeezes pictures, or any rows of numbers, through a few numbers and brings them back: PCA, deep, denoising,
-// variational and recurrent autoencoders, compared like with like, as reducers, as filters of noise and as finders of
-// anomalies.
+// Autoencoder squeezes pictures, or any rows of numbers, through a few numbers and brings them
+// back: PCA, deep, denoising, variational and recurrent autoencoders, compared like with like, as
+// reducers, as filters of noise and as finders of anomalies.
 package main
 
 import (
@@ -27,16 +27,24 @@ denoise and anomaly answer line by line: numbers parted by commas or spaces.`
 func main() { program().Main() }
 
 func program() cli.Program {
-	t := &trainCommand{Training: cli.Training{Epochs: 10, Warmup: 100, Seed: 1}} // rate and batch: see defaults
-	o := &outliersCommand{Training: cli.Training{Epochs: 10, Batch: 64, LR: 0.002, Warmup: 100, Seed: 1}}
-	e, c, d, n, w := &evaluateCommand{}, &compareCommand{}, &denoiseCommand{}, &anomalyCommand{}, &drawCommand{}
+	// rate and batch: see defaults
+	t := &trainCommand{Training: cli.Training{Epochs: 10, Warmup: 100, Seed: 1}}
+	o := &outliersCommand{Training: cli.Training{Epochs: 10, Batch: 64, LR: 0.002, Warmup: 100,
+		Seed: 1}}
+	e, c, d, n, w := &evaluateCommand{}, &compareCommand{}, &denoiseCommand{}, &anomalyCommand{},
+		&drawCommand{}
 	return cli.Program{Name: "autoencoder", About: about, Commands: []cli.Command{
-		{Name: "train", About: "fits a model and chooses its threshold on rows kept apart", Flags: t.register, Check: t.check, Run: t.run},
-		{Name: "evaluate", About: "measures a model on a file", Flags: e.register, Check: e.check, Run: e.run},
-		{Name: "compare", About: "measures several models on a file, beside one another", Flags: c.register, Check: c.check, Run: c.run},
-		{Name: "denoise", About: "brings back the rows on standard input", Flags: d.register, Check: d.check, Run: d.run},
+		{Name: "train", About: "fits a model and chooses its threshold on rows kept apart",
+			Flags: t.register, Check: t.check, Run: t.run},
+		{Name: "evaluate", About: "measures a model on a file", Flags: e.register, Check: e.check,
+			Run: e.run},
+		{Name: "compare", About: "measures several models on a file, beside one another",
+			Flags: c.register, Check: c.check, Run: c.run},
+		{Name: "denoise", About: "brings back the rows on standard input", Flags: d.register,
+			Check: d.check, Run: d.run},
 		{Name: "anomaly", About: "tells the error of each row on standard input, and whether it is an anomaly", Flags: n.register, Check: n.check, Run: n.run},
 		{Name: "outliers", About: "leaves out each label in turn, and measures how well it is told from the others", Flags: o.register, Check: o.check, Run: o.run},
-		{Name: "draw", About: "draws reconstructions, samples, interpolations, traversals or codes", Flags: w.register, Check: w.check, Run: w.run},
+		{Name: "draw", About: "draws reconstructions, samples, interpolations, traversals or codes",
+			Flags: w.register, Check: w.check, Run: w.run},
 	}}
 }

@@ -20,7 +20,8 @@ import (
 func call(t *testing.T, stdin string, args ...string) (out, messages string, err error) {
 	t.Helper()
 	var o, m bytes.Buffer
-	err = program().Run(context.Background(), args, cli.Std{In: strings.NewReader(stdin), Out: &o, Messages: &m})
+	err = program().Run(context.Background(), args,
+		cli.Std{In: strings.NewReader(stdin), Out: &o, Messages: &m})
 	return o.String(), m.String(), err
 }
 
@@ -31,7 +32,8 @@ func must(t *testing.T, stdin string, args ...string) string {
 	return out
 }
 
-// bars is a folder with pictures of 6 by 6 that have one bright row (label 0) or column (label 1), in place of MNIST.
+// bars is a folder with pictures of 6 by 6 that have one bright row (label 0) or column (label 1),
+// in place of MNIST.
 func bars(t *testing.T, n int) string {
 	dir := t.TempDir()
 	s := &images.Set{Rows: 6, Cols: 6, Pixels: make([]uint8, n*36)}
@@ -50,8 +52,10 @@ func bars(t *testing.T, n int) string {
 		var pictures, labels bytes.Buffer
 		require.NoError(t, s.Write(&pictures))
 		require.NoError(t, images.WriteLabels(&labels, s.Labels))
-		require.NoError(t, os.WriteFile(filepath.Join(dir, "mnist", part+"-images-idx3-ubyte.gz"), pictures.Bytes(), 0o666))
-		require.NoError(t, os.WriteFile(filepath.Join(dir, "mnist", part+"-labels-idx1-ubyte.gz"), labels.Bytes(), 0o666))
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "mnist", part+"-images-idx3-ubyte.gz"),
+			pictures.Bytes(), 0o666))
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "mnist", part+"-labels-idx1-ubyte.gz"),
+			labels.Bytes(), 0o666))
 	}
 	t.Setenv("SEQZOO_DATA", dir)
 	return filepath.Join(dir, "mnist")
@@ -68,7 +72,8 @@ func TestPictures(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, 3, m.Codes())
 		require.Positive(t, m.Threshold())
-		require.Contains(t, must(t, "", "evaluate", "-model", model(kind), "-anomalous", "1"), "label 1 as anomaly: AUC ")
+		require.Contains(t, must(t, "", "evaluate", "-model", model(kind), "-anomalous", "1"),
+			"label 1 as anomaly: AUC ")
 		zeros := strings.Repeat("0 ", 36) + "\n"
 		require.Equal(t, 36, strings.Count(must(t, zeros, "denoise", "-model", model(kind)), ",")+1)
 		require.NoError(t, err)
@@ -76,13 +81,15 @@ func TestPictures(t *testing.T) {
 	require.Contains(t, must(t, "", "evaluate", "-model", model("vae")), "nats a row")
 	require.Contains(t, must(t, "", "evaluate", "-model", model("denoising")), "a gain of")
 
-	table := must(t, "", "compare", "-models", model("pca")+","+model("linear")+", "+model("autoencoder"))
+	table := must(t, "", "compare", "-models",
+		model("pca")+","+model("linear")+", "+model("autoencoder"))
 	require.Len(t, strings.Split(strings.TrimSpace(table), "\n"), 4)
 	require.Contains(t, table, "100.0 %")
 	require.Contains(t, table, "°")
 
 	for what, kind := range map[string]string{
-		"reconstructions": "denoising", "samples": "vae", "interpolation": "autoencoder", "traversal": "pca", "codes": "linear",
+		"reconstructions": "denoising", "samples": "vae", "interpolation": "autoencoder",
+		"traversal": "pca", "codes": "linear",
 	} {
 		path := filepath.Join(dir, what)
 		must(t, "", "draw", "-model", model(kind), "-what", what, "-n", "4", "-o", path)
@@ -95,13 +102,16 @@ func TestPictures(t *testing.T) {
 		}
 	}
 
-	out := must(t, "", "outliers", "-quick", "-codes", "1,2", "-save", filepath.Join(dir, "out"), "-widths", "8")
+	out := must(t, "", "outliers", "-quick", "-codes", "1,2", "-save", filepath.Join(dir, "out"),
+		"-widths", "8")
 	require.Equal(t, 2, strings.Count(out, "\nmean "))
-	again := must(t, "", "outliers", "-quick", "-codes", "1,2", "-save", filepath.Join(dir, "out"), "-widths", "8")
+	again := must(t, "", "outliers", "-quick", "-codes", "1,2", "-save", filepath.Join(dir, "out"),
+		"-widths", "8")
 	require.Equal(t, out, again, "from what was saved")
 
 	other := []string{"-data", filepath.Join(mnist, "t10k-images-idx3-ubyte.gz")}
-	require.Contains(t, must(t, "", append([]string{"evaluate", "-model", model("pca")}, other...)...), "200 rows")
+	require.Contains(t, must(t, "", append([]string{"evaluate", "-model", model("pca")},
+		other...)...), "200 rows")
 }
 
 // csv is a file of two waves, with a fault if one is wanted.
@@ -115,7 +125,9 @@ func csv(t *testing.T, n, fault int) (path, rows string) {
 		fmt.Fprintf(&b, "%.4f,%.4f\n", x, y)
 	}
 	path = filepath.Join(t.TempDir(), "waves.csv")
-	require.NoError(t, os.WriteFile(path, []byte("date,x,y\n1,"+strings.ReplaceAll(strings.TrimSpace(b.String()), "\n", "\n1,")+"\n"), 0o666))
+	require.NoError(t, os.WriteFile(path,
+		[]byte("date,x,y\n1,"+strings.ReplaceAll(strings.TrimSpace(b.String()), "\n", "\n1,")+"\n"),
+		0o666))
 	return path, b.String()
 }
 
@@ -123,10 +135,13 @@ func TestSeries(t *testing.T) {
 	path, _ := csv(t, 300, -1)
 	_, faulty := csv(t, 60, 40)
 	dir := t.TempDir()
-	must(t, "", "train", "-kind", "recurrent", "-data", path, "-window", "8", "-code", "2", "-widths", "16", "-epochs", "40", "-lr", "0.01", "-quantile", "1", "-save", dir)
-	// The seven rows before a window is full have no score, and the fault at row 40 is in eight windows.
+	must(t, "", "train", "-kind", "recurrent", "-data", path, "-window", "8", "-code", "2",
+		"-widths", "16", "-epochs", "40", "-lr", "0.01", "-quantile", "1", "-save", dir)
+	// The seven rows before a window is full have no score, and the fault at row 40 is in eight
+	// windows.
 	ask := func(flags ...string) []string {
-		lines := strings.Split(strings.TrimSpace(must(t, faulty, append([]string{"anomaly", "-model", dir}, flags...)...)), "\n")
+		lines := strings.Split(strings.TrimSpace(must(t, faulty,
+			append([]string{"anomaly", "-model", dir}, flags...)...)), "\n")
 		require.Len(t, lines, 60)
 		return lines
 	}
@@ -149,14 +164,18 @@ func TestSeries(t *testing.T) {
 	}
 	require.Greater(t, fault, 5*normal)
 	for i, line := range ask("-threshold", fmt.Sprint(math.Sqrt(normal*fault))) {
-		require.Equal(t, i >= 40 && i < 48, strings.Contains(line, "anomaly"), "line %d: %q", i, line)
+		require.Equal(t, i >= 40 && i < 48, strings.Contains(line, "anomaly"), "line %d: %q", i,
+			line)
 	}
 	out := must(t, faulty, "anomaly", "-model", dir, "-threshold", "1000")
 	require.NotContains(t, out, "anomaly")
-	require.Contains(t, must(t, "", "evaluate", "-model", dir, "-data", path, "-window", "8"), "293 rows")
+	require.Contains(t, must(t, "", "evaluate", "-model", dir, "-data", path, "-window", "8"),
+		"293 rows")
 
-	must(t, "", "train", "-kind", "pca", "-data", path, "-code", "1", "-save", filepath.Join(dir, "pca"))
-	out, said, err := call(t, "0.5,100\nx,1\n1\nNaN,2\n1 1e39\n", "anomaly", "-model", filepath.Join(dir, "pca"))
+	must(t, "", "train", "-kind", "pca", "-data", path, "-code", "1", "-save",
+		filepath.Join(dir, "pca"))
+	out, said, err := call(t, "0.5,100\nx,1\n1\nNaN,2\n1 1e39\n", "anomaly", "-model",
+		filepath.Join(dir, "pca"))
 	require.NoError(t, err)
 	require.Equal(t, 1, strings.Count(out, "\n"))
 	require.Contains(t, said, `line 2: number 1 is "x"; want a finite number`)
@@ -189,13 +208,15 @@ func TestMistakes(t *testing.T) {
 		{"train -data " + labels, "as files of labels have; images have three"},
 		{"train -data " + path + " -window 100", "has 20 lines; a row takes 100"},
 		{"train -data " + path + " -without 1", "-label names no column"},
-		{"train -data " + path + " -label z -without 1", "there is no column \"z\"; there are x, y"},
+		{"train -data " + path + " -label z -without 1",
+			"there is no column \"z\"; there are x, y"},
 		{"train -data " + path + " -label x -without 1", "the label is"},
 		{"train -data none.csv", "none.csv"},
 		{"train -kind recurrent -widths 3,4", "want one number"},
 		{"evaluate", "-model is missing"},
 		{"evaluate -model " + mnist, "config.json"},
-		{"evaluate -model " + dir + " -data " + path, "a row has 2 numbers, and the model reads rows of 36"},
+		{"evaluate -model " + dir + " -data " + path,
+			"a row has 2 numbers, and the model reads rows of 36"},
 		{"compare -models " + dir + " -data " + path, "a row has 2 numbers"},
 		{"draw -model " + dir + " -o x -what samples", "only a VAE can be sampled"},
 		{"draw -model " + dir + " -o x -what cats", "-what is \"cats\""},

@@ -29,11 +29,15 @@ func (o *outliersCommand) register(f *flag.FlagSet) {
 	o.source.register(f)
 	o.shape.register(f)
 	f.StringVar(&o.codes, "codes", "2", "comma-separated `numbers` of the widths of code to try")
-	f.StringVar(&o.test, "test", "", "IDX or CSV `file` to measure on, instead of MNIST's test file")
+	f.StringVar(&o.test, "test", "",
+		"IDX or CSV `file` to measure on, instead of MNIST's test file")
 	f.StringVar(&o.testLabels, "test-labels", "", "IDX `file` of its labels")
-	f.Float64Var(&o.valid, "valid", 0.1, "share of the rows, from the end, that validate; they are measured on too")
-	f.StringVar(&o.score, "score", "mean", "score that the threshold is of, `one` of "+strings.Join(scoreNames, ", "))
-	f.Float64Var(&o.quantile, "quantile", 0.95, "share of the normal validation rows whose score the threshold is above")
+	f.Float64Var(&o.valid, "valid", 0.1,
+		"share of the rows, from the end, that validate; they are measured on too")
+	f.StringVar(&o.score, "score", "mean",
+		"score that the threshold is of, `one` of "+strings.Join(scoreNames, ", "))
+	f.Float64Var(&o.quantile, "quantile", 0.95,
+		"share of the normal validation rows whose score the threshold is above")
 	o.Training.Register(f)
 }
 
@@ -52,13 +56,15 @@ func (o *outliersCommand) check() error {
 		errs = append(errs, err)
 	}
 	if !slices.Contains(scoreNames, o.score) {
-		errs = append(errs, fmt.Errorf("-score is %q; want one of %s", o.score, strings.Join(scoreNames, ", ")))
+		errs = append(errs, fmt.Errorf("-score is %q; want one of %s", o.score,
+			strings.Join(scoreNames, ", ")))
 	}
 	if (o.data == "") != (o.test == "") {
 		errs = append(errs, errors.New("-data and -test go together"))
 	}
 	if !(o.valid > 0 && o.valid < 1) || !(o.quantile > 0 && o.quantile <= 1) {
-		errs = append(errs, fmt.Errorf("-valid is %g and -quantile %g; want shares", o.valid, o.quantile))
+		errs = append(errs, fmt.Errorf("-valid is %g and -quantile %g; want shares", o.valid,
+			o.quantile))
 	}
 	o.code = 1
 	return errors.Join(append(errs, o.source.check(), o.shape.check(), o.Training.Check())...)
@@ -92,7 +98,8 @@ func (o *outliersCommand) run(ctx context.Context, s cli.Std) error {
 	}
 	labels := slices.Compact(slices.Sorted(slices.Values(all.labels)))
 	fmt.Fprintf(s.Out, "AUC of validation and of test rows by the error, the relative error and their geometric mean; precision and recall by -score\n")
-	fmt.Fprintf(s.Out, "%-8s %5s  %8s %8s %8s  %8s %8s %8s  %9s %7s\n", "left out", "code", "error", "relative", "mean", "error", "relative", "mean", "precision", "recall")
+	fmt.Fprintf(s.Out, "%-8s %5s  %8s %8s %8s  %8s %8s %8s  %9s %7s\n", "left out", "code", "error",
+		"relative", "mean", "error", "relative", "mean", "precision", "recall")
 	for _, k := range codes {
 		var means [6]float64
 		for _, label := range labels {
@@ -102,9 +109,11 @@ func (o *outliersCommand) run(ctx context.Context, s cli.Std) error {
 				t.Save = filepath.Join(o.Save, fmt.Sprintf("without-%d-code-%d", label, k))
 			}
 			fitted, valid := all.split(o.valid)
-			m, err := fit(ctx, s, &t, sh, fitted.without(label), valid.without(label), o.quantile, map[string]string{
-				"-data": o.data, "-limit": strconv.Itoa(o.limit), "-without": strconv.Itoa(label), "-valid": fmt.Sprint(o.valid),
-			})
+			m, err := fit(ctx, s, &t, sh, fitted.without(label), valid.without(label), o.quantile,
+				map[string]string{
+					"-data": o.data, "-limit": strconv.Itoa(o.limit), "-without": strconv.Itoa(label),
+					"-valid": fmt.Sprint(o.valid),
+				})
 			if err != nil {
 				return err
 			}
@@ -121,7 +130,8 @@ func (o *outliersCommand) run(ctx context.Context, s cli.Std) error {
 			if err != nil {
 				return err
 			}
-			d, err := metrics.DetectAbove(threshold, by[slices.Index(scoreNames, o.score)], positive)
+			d, err := metrics.DetectAbove(threshold, by[slices.Index(scoreNames, o.score)],
+				positive)
 			if err != nil {
 				return err
 			}
@@ -129,16 +139,20 @@ func (o *outliersCommand) run(ctx context.Context, s cli.Std) error {
 				means[i] += v[i] / float64(len(labels))
 				means[3+i] += a[i] / float64(len(labels))
 			}
-			fmt.Fprintf(s.Out, "%-8d %5d  %8.3f %8.3f %8.3f  %8.3f %8.3f %8.3f  %9.3f %7.3f\n", label, k, v[0], v[1], v[2], a[0], a[1], a[2],
+			fmt.Fprintf(s.Out, "%-8d %5d  %8.3f %8.3f %8.3f  %8.3f %8.3f %8.3f  %9.3f %7.3f\n",
+				label, k, v[0], v[1], v[2], a[0], a[1], a[2],
 				d.Precision(), d.Recall())
 		}
-		fmt.Fprintf(s.Out, "%-8s %5d  %8.3f %8.3f %8.3f  %8.3f %8.3f %8.3f\n", "mean", k, means[0], means[1], means[2], means[3], means[4], means[5])
+		fmt.Fprintf(s.Out, "%-8s %5d  %8.3f %8.3f %8.3f  %8.3f %8.3f %8.3f\n", "mean", k, means[0],
+			means[1], means[2], means[3], means[4], means[5])
 	}
 	return nil
 }
 
-// validate measures a model on validation rows, and chooses the threshold of -score on those that are not of the label.
-func (o *outliersCommand) validate(m reduce.Reducer, valid *rows, label int) (a [3]float64, threshold float64, err error) {
+// validate measures a model on validation rows, and chooses the threshold of -score on those that
+// are not of the label.
+func (o *outliersCommand) validate(m reduce.Reducer, valid *rows, label int) (a [3]float64,
+	threshold float64, err error) {
 	by, err := scores(m, valid.x)
 	if err != nil {
 		return a, 0, err

@@ -30,14 +30,19 @@ type shape struct {
 
 func (s *shape) register(f *flag.FlagSet) {
 	f.StringVar(&s.kind, "kind", "autoencoder", "`one` of "+strings.Join(kinds, ", "))
-	f.StringVar(&s.widths, "widths", "", "`widths` of the layers before the code, such as 512,128, which is the default; vae: 400; recurrent: 64")
+	f.StringVar(&s.widths, "widths", "",
+		"`widths` of the layers before the code, such as 512,128, which is the default; vae: 400; recurrent: 64")
 	f.StringVar(&s.activation, "activation", "relu", "relu, tanh or sigmoid, of these layers")
-	f.StringVar(&s.noise, "noise", "gaussian:0.5", "denoising: gaussian:DEVIATION, masking:SHARE or salt-and-pepper:SHARE")
+	f.StringVar(&s.noise, "noise", "gaussian:0.5",
+		"denoising: gaussian:DEVIATION, masking:SHARE or salt-and-pepper:SHARE")
 	cli.CellFlag(f, &s.cell, "gru", "; for -model recurrent")
 	f.Float64Var(&s.beta, "beta", 1, "vae: weight of the divergence")
-	f.Float64Var(&s.freeBits, "free-bits", 0, "vae: nats of each number of a code that cost nothing")
-	f.BoolVar(&s.tied, "tied", false, "autoencoder, denoising, linear: the decoder's weights are the encoder's")
-	f.BoolVar(&s.raw, "raw", false, "take numbers beyond [0, 1] as they are, instead of standardising them")
+	f.Float64Var(&s.freeBits, "free-bits", 0,
+		"vae: nats of each number of a code that cost nothing")
+	f.BoolVar(&s.tied, "tied", false,
+		"autoencoder, denoising, linear: the decoder's weights are the encoder's")
+	f.BoolVar(&s.raw, "raw", false,
+		"take numbers beyond [0, 1] as they are, instead of standardising them")
 }
 
 func (s *shape) corruption() (c reduce.Corruption, err error) {
@@ -66,18 +71,22 @@ func (s *shape) layers(otherwise string) (widths []int, err error) {
 	return widths, nil
 }
 
-// model makes a model for rows of the kind of r, with its task; the task is nil if the model is fitted already.
-func (s *shape) model(ctx context.Context, r, valid *rows, d reduce.RowData, seed uint64) (m reduce.Reducer, task train.Task, err error) {
+// model makes a model for rows of the kind of r, with its task; the task is nil if the model is
+// fitted already.
+func (s *shape) model(ctx context.Context, r, valid *rows, d reduce.RowData,
+	seed uint64) (m reduce.Reducer, task train.Task, err error) {
 	unit := r.unit() && valid.unit()
 	d.Train, d.Valid = r.x, valid.x
 	standardise := !unit && !s.raw
 	switch s.kind {
 	case "pca":
-		m, err = reduce.FitPCA(ctx, r.x, reduce.PCAConfig{Features: r.width, Components: s.code, Standardise: standardise})
+		m, err = reduce.FitPCA(ctx, r.x, reduce.PCAConfig{Features: r.width, Components: s.code,
+			Standardise: standardise})
 		return m, nil, err
 	case "vae":
 		cfg := reduce.VAEConfig{
-			Features: r.width, Code: s.code, Activation: cells.Activation(s.activation), Beta: s.beta, FreeBits: s.freeBits, Standardise: standardise,
+			Features: r.width, Code: s.code, Activation: cells.Activation(s.activation),
+			Beta: s.beta, FreeBits: s.freeBits, Standardise: standardise,
 		}
 		if !unit {
 			cfg.Likelihood = reduce.GaussianDecoder
@@ -97,8 +106,9 @@ func (s *shape) model(ctx context.Context, r, valid *rows, d reduce.RowData, see
 			return nil, nil, fmt.Errorf("-widths is %q; want one number, that of the recurrent layers", s.widths)
 		}
 		v, err := reduce.NewRecurrentAutoencoder(reduce.RecurrentAutoencoderConfig{
-			Recurrent: zoo.Recurrent{Cell: s.cell, Hidden: widths[0]}, Variables: r.variables, Window: r.width / r.variables,
-			Code: s.code, Standardise: standardise,
+			Recurrent: zoo.Recurrent{Cell: s.cell, Hidden: widths[0]}, Variables: r.variables,
+			Window: r.width / r.variables,
+			Code:   s.code, Standardise: standardise,
 		}, seed)
 		if err != nil {
 			return nil, nil, err
@@ -106,7 +116,8 @@ func (s *shape) model(ctx context.Context, r, valid *rows, d reduce.RowData, see
 		task, err = v.Task(d)
 		return v, task, err
 	}
-	cfg := reduce.AutoencoderConfig{Features: r.width, Activation: cells.Activation(s.activation), Tied: s.tied, Standardise: standardise}
+	cfg := reduce.AutoencoderConfig{Features: r.width, Activation: cells.Activation(s.activation),
+		Tied: s.tied, Standardise: standardise}
 	if s.kind == "linear" {
 		cfg.Activation, cfg.Centre = "linear", !standardise
 	} else {
@@ -134,7 +145,8 @@ func (s *shape) model(ctx context.Context, r, valid *rows, d reduce.RowData, see
 func (s *shape) check() error {
 	var errs []error
 	if !slices.Contains(kinds, s.kind) {
-		errs = append(errs, fmt.Errorf("-kind is %q; want one of %s", s.kind, strings.Join(kinds, ", ")))
+		errs = append(errs, fmt.Errorf("-kind is %q; want one of %s", s.kind,
+			strings.Join(kinds, ", ")))
 	}
 	if s.code < 1 {
 		errs = append(errs, fmt.Errorf("-code is %d; want at least 1", s.code))
@@ -147,8 +159,10 @@ func (s *shape) check() error {
 // describe is what a resumed training must have in common.
 func (s *shape) describe() map[string]string {
 	return map[string]string{
-		"-kind": s.kind, "-code": strconv.Itoa(s.code), "-widths": s.widths, "-activation": s.activation, "-noise": s.noise,
-		"-cell": s.cell, "-beta": fmt.Sprint(s.beta), "-free-bits": fmt.Sprint(s.freeBits), "-tied": fmt.Sprint(s.tied), "-raw": fmt.Sprint(s.raw),
+		"-kind": s.kind, "-code": strconv.Itoa(s.code), "-widths": s.widths,
+		"-activation": s.activation, "-noise": s.noise,
+		"-cell": s.cell, "-beta": fmt.Sprint(s.beta), "-free-bits": fmt.Sprint(s.freeBits),
+		"-tied": fmt.Sprint(s.tied), "-raw": fmt.Sprint(s.raw),
 	}
 }
 
@@ -166,17 +180,20 @@ func (t *trainCommand) register(f *flag.FlagSet) {
 	t.shape.register(f)
 	f.IntVar(&t.code, "code", 32, "numbers to a code")
 	f.Float64Var(&t.valid, "valid", 0.1, "share of the rows, from the end, that validate")
-	f.Float64Var(&t.quantile, "quantile", 0.99, "share of the validation rows whose error the threshold of anomalies is above")
+	f.Float64Var(&t.quantile, "quantile", 0.99,
+		"share of the validation rows whose error the threshold of anomalies is above")
 	f.IntVar(&t.without, "without", -1, "leave out the rows of this label")
 	t.Training.Register(f)
 }
 
-// defaults are the learning rate and the batch of each kind, by its validation error on MNIST, or of recurrent on ETTh1.
+// defaults are the learning rate and the batch of each kind, by its validation error on MNIST, or
+// of recurrent on ETTh1.
 var defaults = map[string]struct {
 	rate  float64
 	batch int
 }{
-	"autoencoder": {0.001, 128}, "denoising": {0.001, 128}, "linear": {0.003, 128}, "vae": {0.003, 64}, "recurrent": {0.005, 32}, "pca": {1, 1},
+	"autoencoder": {0.001, 128}, "denoising": {0.001, 128}, "linear": {0.003, 128},
+	"vae": {0.003, 64}, "recurrent": {0.005, 32}, "pca": {1, 1},
 }
 
 func (t *trainCommand) check() error {
@@ -216,8 +233,9 @@ func (t *trainCommand) run(ctx context.Context, s cli.Std) error {
 	}
 	fitted, valid := all.split(t.valid)
 	m, err := fit(ctx, s, &t.Training, t.shape, fitted, valid, t.quantile, map[string]string{
-		"-data": t.data, "-window": strconv.Itoa(t.window), "-limit": strconv.Itoa(t.limit), "-without": strconv.Itoa(t.without),
-		"-valid": fmt.Sprint(t.valid),
+		"-data": t.data, "-window": strconv.Itoa(t.window), "-limit": strconv.Itoa(t.limit),
+		"-without": strconv.Itoa(t.without),
+		"-valid":   fmt.Sprint(t.valid),
 	})
 	if err != nil {
 		return err
@@ -225,9 +243,12 @@ func (t *trainCommand) run(ctx context.Context, s cli.Std) error {
 	return report(ctx, s, m, valid, "validation")
 }
 
-// fit fits a model to rows and sets its threshold: the error that a share of the validation rows stays below.
-func fit(ctx context.Context, s cli.Std, t *cli.Training, sh shape, r, valid *rows, quantile float64, describe map[string]string) (reduce.Reducer, error) {
-	// Of the validation rows, which stand behind those that are fitted, an error counts from the first row of all.
+// fit fits a model to rows and sets its threshold: the error that a share of the validation rows
+// stays below.
+func fit(ctx context.Context, s cli.Std, t *cli.Training, sh shape, r, valid *rows,
+	quantile float64, describe map[string]string) (reduce.Reducer, error) {
+	// Of the validation rows, which stand behind those that are fitted, an error counts from the
+	// first row of all.
 	placed := func(err error) error {
 		var bad *reduce.RowError
 		if !errors.As(err, &bad) {
@@ -244,7 +265,8 @@ func fit(ctx context.Context, s cli.Std, t *cli.Training, sh shape, r, valid *ro
 			describe[k] = v
 		}
 		describe["-seed"] = fmt.Sprint(t.Seed)
-		_, err := t.Fit(ctx, s, cli.Run{Model: m, Task: task, Name: sh.kind, Unit: "rows", Monitor: "valid_loss", Describe: describe})
+		_, err := t.Fit(ctx, s, cli.Run{Model: m, Task: task, Name: sh.kind, Unit: "rows",
+			Monitor: "valid_loss", Describe: describe})
 		if err != nil {
 			return nil, placed(err)
 		}
@@ -258,7 +280,8 @@ func fit(ctx context.Context, s cli.Std, t *cli.Training, sh shape, r, valid *ro
 		return nil, err
 	}
 	if err := m.SetThreshold(threshold); err != nil {
-		return nil, fmt.Errorf("the error that %g of the validation rows stay below: %w", quantile, err)
+		return nil, fmt.Errorf("the error that %g of the validation rows stay below: %w", quantile,
+			err)
 	}
 	if t.Save == "" {
 		return m, nil

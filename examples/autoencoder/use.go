@@ -19,13 +19,15 @@ import (
 // report writes what a model reaches on rows.
 func report(ctx context.Context, s cli.Std, m reduce.Reducer, r *rows, name string) error {
 	if r.width != m.Features() {
-		return fmt.Errorf("a row has %d numbers, and the model reads rows of %d", r.width, m.Features())
+		return fmt.Errorf("a row has %d numbers, and the model reads rows of %d", r.width,
+			m.Features())
 	}
 	mean, err := reduce.MeanError(m, r.x)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(s.Out, "%s, %d rows: squared error %.5f a feature, code of %d numbers for %d\n", name, r.len(), mean, m.Codes(), m.Features())
+	fmt.Fprintf(s.Out, "%s, %d rows: squared error %.5f a feature, code of %d numbers for %d\n",
+		name, r.len(), mean, m.Codes(), m.Features())
 	switch m := m.(type) {
 	case *reduce.PCA:
 		var kept float64
@@ -74,7 +76,8 @@ func reportNoise(s cli.Std, m reduce.Reducer, c reduce.Corruption, r *rows) erro
 		return err
 	}
 	if before == 0 {
-		fmt.Fprintf(s.Out, "%s noise of %g changed nothing: there is none to take away\n", c.Kind, c.Amount)
+		fmt.Fprintf(s.Out, "%s noise of %g changed nothing: there is none to take away\n", c.Kind,
+			c.Amount)
 		return nil
 	}
 	p, q := metrics.PSNR(before, float64(high-low)), metrics.PSNR(after, float64(high-low))
@@ -82,8 +85,8 @@ func reportNoise(s cli.Std, m reduce.Reducer, c reduce.Corruption, r *rows) erro
 	return nil
 }
 
-// scoreNames are the ways to say how unlike the others a row is: by its error, by its error relative to what is in the row,
-// and by the geometric mean of the two.
+// scoreNames are the ways to say how unlike the others a row is: by its error, by its error
+// relative to what is in the row, and by the geometric mean of the two.
 var scoreNames = []string{"error", "relative", "mean"}
 
 // scores are those of rows, by the names above.
@@ -128,7 +131,8 @@ type evaluateCommand struct {
 func (e *evaluateCommand) register(f *flag.FlagSet) {
 	e.source.register(f)
 	f.StringVar(&e.model, "model", "", "`directory` of the model")
-	f.IntVar(&e.anomalous, "anomalous", -1, "measure how well the rows of this label are found as anomalies")
+	f.IntVar(&e.anomalous, "anomalous", -1,
+		"measure how well the rows of this label are found as anomalies")
 }
 
 func (e *evaluateCommand) check() error {
@@ -173,7 +177,8 @@ type compareCommand struct {
 
 func (c *compareCommand) register(f *flag.FlagSet) {
 	c.source.register(f)
-	f.StringVar(&c.models, "models", "", "comma-separated `directories` of models; linear ones are compared with the first PCA of their size")
+	f.StringVar(&c.models, "models", "",
+		"comma-separated `directories` of models; linear ones are compared with the first PCA of their size")
 }
 
 func (c *compareCommand) check() error {
@@ -185,7 +190,8 @@ func (c *compareCommand) run(_ context.Context, s cli.Std) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(s.Out, "%-24s %-20s %5s %10s %9s %8s %10s\n", "model", "architecture", "code", "parameters", "error", "of PCA's", "angle")
+	fmt.Fprintf(s.Out, "%-24s %-20s %5s %10s %9s %8s %10s\n", "model", "architecture", "code",
+		"parameters", "error", "of PCA's", "angle")
 	pcas := map[int]*reduce.PCA{}
 	pcaErrors := map[int]float64{}
 	for _, dir := range strings.Split(c.models, ",") {
@@ -194,7 +200,8 @@ func (c *compareCommand) run(_ context.Context, s cli.Std) error {
 			return err
 		}
 		if r.width != m.Features() {
-			return fmt.Errorf("a row has %d numbers, and %s reads rows of %d", r.width, dir, m.Features())
+			return fmt.Errorf("a row has %d numbers, and %s reads rows of %d", r.width, dir,
+				m.Features())
 		}
 		mean, err := reduce.MeanError(m, r.x)
 		if err != nil {
@@ -213,15 +220,18 @@ func (c *compareCommand) run(_ context.Context, s cli.Std) error {
 				return err
 			}
 		}
-		fmt.Fprintf(s.Out, "%-24s %-20s %5d %10d %9.5f %8s %10s\n", filepath.Base(dir), m.Architecture(), k, m.Params().Count(), mean, share, angle)
+		fmt.Fprintf(s.Out, "%-24s %-20s %5d %10d %9.5f %8s %10s\n", filepath.Base(dir),
+			m.Architecture(), k, m.Params().Count(), mean, share, angle)
 	}
 	return nil
 }
 
-// angleTo is the largest angle between the components and the space of a linear autoencoder, or "" for another model.
+// angleTo is the largest angle between the components and the space of a linear autoencoder, or ""
+// for another model.
 func angleTo(p *reduce.PCA, m reduce.Reducer) (string, error) {
 	a, ok := m.(*reduce.Autoencoder)
-	if !ok || len(a.Config().Widths) != 1 || a.Config().CodeActivation != "linear" || a.Config().Output != "linear" {
+	if !ok || len(a.Config().Widths) != 1 || a.Config().CodeActivation != "linear" ||
+		a.Config().Output != "linear" {
 		return "", nil
 	}
 	w, ok := a.Params().Get("decoder/l0/W") // [K, D]; tied, the encoder's [D, K]
@@ -303,7 +313,8 @@ type anomalyCommand struct {
 
 func (a *anomalyCommand) register(f *flag.FlagSet) {
 	f.StringVar(&a.model, "model", "", "`directory` of the model")
-	f.Float64Var(&a.threshold, "threshold", 0, "error above which a row is an anomaly; 0 for the model's")
+	f.Float64Var(&a.threshold, "threshold", 0,
+		"error above which a row is an anomaly; 0 for the model's")
 }
 
 func (a *anomalyCommand) check() error {
@@ -313,7 +324,8 @@ func (a *anomalyCommand) check() error {
 	return cli.Required("model", a.model)
 }
 
-// run answers each line. A recurrent model reads the variables of one time a line, and judges the window that ends there.
+// run answers each line. A recurrent model reads the variables of one time a line, and judges the
+// window that ends there.
 func (a *anomalyCommand) run(ctx context.Context, s cli.Std) error {
 	m, err := reduce.Load(a.model)
 	if err != nil {

@@ -80,7 +80,8 @@ func newAdder(s setting, seed uint64) (*adder, error) {
 		root := nodes.NewStore(nodes.Float32, seed).Root()
 		init := inits[s.init]
 		cell := cells.NewRNN(root.In("rnn"), cells.RNNConfig{
-			In: 2, Hidden: hidden, Activation: s.activation, NoBias: true, InitInput: init(2), InitHidden: init(hidden),
+			In: 2, Hidden: hidden, Activation: s.activation, NoBias: true, InitInput: init(2),
+			InitHidden: init(hidden),
 		})
 		out := root.Param("W_out", init(hidden), hidden, 1)
 		g := nodes.NewGraph(nodes.Options{Training: true})
@@ -207,7 +208,8 @@ func run(args []string, out io.Writer) error {
 	dir := f.String("svg", "", "write the figures into this `folder`")
 	examples := f.Int("examples", 10000, "additions that a network is trained on, one at a time")
 	seeds := f.Int("seeds", 3, "networks of each kind")
-	if err := cli.Parse(f, args, "Trains small networks on adding binary numbers, and shows what first weights and activations decide.", out); err != nil {
+	if err := cli.Parse(f, args,
+		"Trains small networks on adding binary numbers, and shows what first weights and activations decide.", out); err != nil {
 		return err
 	}
 	if *quick {
@@ -299,7 +301,8 @@ func (s *story) initialising() error {
 	s.say("2. How one begins decides how it goes\n")
 	s.say("Xavier draws weights from N(0, 1/fan_in), which keeps the size of what goes forward and back where the")
 	s.say("activation is about linear; He from N(0, 2/fan_in), since ReLU drops half. Means over %d seeds:\n", s.seeds)
-	s.say("%-18s %12s %10s %22s %s", "", "last losses", "wrong", "100 right in a row at", "loss, logarithmic")
+	s.say("%-18s %12s %10s %22s %s", "", "last losses", "wrong", "100 right in a row at",
+		"loss, logarithmic")
 	p := lineplot.Plot{Title: "Binary addition", X: "example", Y: "loss, mean of 100", LogY: true}
 	for _, activation := range []cells.Activation{cells.Sigmoid, cells.Tanh, cells.ReLU} {
 		for _, init := range []string{"normal", "xavier", "he"} {
@@ -326,7 +329,8 @@ func (s *story) initialising() error {
 				learned = append(learned, at)
 				xs, ys := smooth(r.losses(), 100)
 				if init != "normal" || activation == cells.Sigmoid {
-					p.Curves = append(p.Curves, lineplot.Curve{Name: c.String(), Label: fmt.Sprintf("%v, seed %d", c, seed+1), X: xs, Y: ys})
+					p.Curves = append(p.Curves, lineplot.Curve{Name: c.String(),
+						Label: fmt.Sprintf("%v, seed %d", c, seed+1), X: xs, Y: ys})
 				}
 				curve = ys
 			}
@@ -339,7 +343,8 @@ func (s *story) initialising() error {
 			if broken > 0 {
 				extra = fmt.Sprintf("  (%d of %d runs broke off: not finite)", broken, s.seeds)
 			}
-			s.say("%-18s %12.4f %9.1f%% %22s %s%s", c, loss/n, 100*wrong/n, strings.Join(learned, " "), lineplot.Spark(curve, 30, true), extra)
+			s.say("%-18s %12.4f %9.1f%% %22s %s%s", c, loss/n, 100*wrong/n,
+				strings.Join(learned, " "), lineplot.Spark(curve, 30, true), extra)
 		}
 	}
 	s.say(`
@@ -380,10 +385,13 @@ func (s *story) spikes() error {
 	s.say("With ReLU there is another reason. Nothing bounds a hidden value, so where W_hh makes it grow from step to step,")
 	s.say("the gradient grows as well on its way back, and one step of descent throws the network far off. Clipping the")
 	s.say("norm of the gradient at 1 (Pascanu et al., 2013) takes the leaps away. The largest norms, over %d seeds:\n", s.seeds)
-	s.say("%-28s %14s %14s %18s %s", "", "median norm", "largest norm", "after it, loss up", "norm, logarithmic")
-	p := lineplot.Plot{Title: "Binary addition, seed 1", X: "example", Y: "loss, mean of 20", LogY: true}
+	s.say("%-28s %14s %14s %18s %s", "", "median norm", "largest norm", "after it, loss up",
+		"norm, logarithmic")
+	p := lineplot.Plot{Title: "Binary addition, seed 1", X: "example", Y: "loss, mean of 20",
+		LogY: true}
 	var worst *spike
-	for _, c := range []setting{{cells.Sigmoid, "xavier", 0.1, 0}, {cells.ReLU, "xavier", 0.1, 0}, {cells.ReLU, "he", 0.1, 0}, {cells.ReLU, "he", 0.1, 1}} {
+	for _, c := range []setting{{cells.Sigmoid, "xavier", 0.1, 0}, {cells.ReLU, "xavier", 0.1, 0},
+		{cells.ReLU, "he", 0.1, 0}, {cells.ReLU, "he", 0.1, 1}} {
 		var norms []float64
 		var top spike
 		var curve []float64
@@ -399,7 +407,8 @@ func (s *story) spikes() error {
 			for k, e := range r.records {
 				own = append(own, e.norm)
 				if k >= 20 && k+20 < len(r.records) && e.norm > top.norm {
-					top = spike{c, seed + 1, k, e.norm, mean(r.records[k+1:k+21]) - mean(r.records[k-20:k])}
+					top = spike{c, seed + 1, k, e.norm,
+						mean(r.records[k+1:k+21]) - mean(r.records[k-20:k])}
 				}
 			}
 			norms = append(norms, own...)
@@ -410,8 +419,10 @@ func (s *story) spikes() error {
 			}
 		}
 		slices.Sort(norms)
-		s.say("%-28s %14.3g %14.3g %18.3f %s", c, norms[len(norms)/2], top.norm, top.rise, lineplot.Spark(curve, 30, true))
-		if c.clip == 0 && c.activation == cells.ReLU && (worst == nil || cmp.Compare(top.norm, worst.norm) > 0) {
+		s.say("%-28s %14.3g %14.3g %18.3f %s", c, norms[len(norms)/2], top.norm, top.rise,
+			lineplot.Spark(curve, 30, true))
+		if c.clip == 0 && c.activation == cells.ReLU &&
+			(worst == nil || cmp.Compare(top.norm, worst.norm) > 0) {
 			worst = &top
 		}
 	}
@@ -437,7 +448,8 @@ func mean(es []record) float64 {
 	return sum / float64(len(es))
 }
 
-// anatomy shows what the gradient does on its way back at a spike, and at an ordinary example before it.
+// anatomy shows what the gradient does on its way back at a spike, and at an ordinary example
+// before it.
 func (s *story) anatomy(top *spike) error {
 	s.say("What happened there: %v, seed %d, example %d. The norm of dL/dh at each digit, the lowest first, ten examples", top.setting, top.seed, top.at+1)
 	s.say("before and at the spike:\n")

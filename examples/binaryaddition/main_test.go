@@ -39,7 +39,8 @@ func TestLearnsToAdd(t *testing.T) {
 }
 
 func TestCarries(t *testing.T) {
-	for _, c := range []struct{ a, b, want int }{{0, 0, 0}, {1, 1, 1}, {127, 1, 7}, {5, 5, 1}, {3, 1, 2}, {85, 42, 0}} {
+	for _, c := range []struct{ a, b, want int }{{0, 0, 0}, {1, 1, 1}, {127, 1, 7}, {5, 5, 1},
+		{3, 1, 2}, {85, 42, 0}} {
 		require.Equal(t, c.want, carries(c.a, c.b), "%d + %d", c.a, c.b)
 	}
 }

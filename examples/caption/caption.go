@@ -30,7 +30,8 @@ func captionCommand() cli.Command {
 		Flags: func(f *flag.FlagSet) {
 			f.StringVar(&model, "model", "", "`directory` of a model")
 			f.StringVar(&maps, "map", "", "`directory` for drawings of where each word looked")
-			f.IntVar(&o.Beam, "beam", 0, "width of a beam search; 0 takes the likeliest word each time")
+			f.IntVar(&o.Beam, "beam", 0,
+				"width of a beam search; 0 takes the likeliest word each time")
 		},
 		Check: func() error { return cli.Required("model", model) },
 		Run: func(ctx context.Context, s cli.Std) error {
@@ -66,7 +67,8 @@ func captionCommand() cli.Command {
 	}
 }
 
-// openPicture reads what a line names: a PNG, JPEG or GIF, or a file in IDX form and the number of a picture in it, from
+// openPicture reads what a line names: a PNG, JPEG or GIF, or a file in IDX form and the number of
+// a picture in it, from
 // 0. Sets keeps the IDX files that were read.
 func openPicture(sets map[string]*images.Set, line string) (image.Image, error) {
 	path := strings.TrimSpace(line)
@@ -96,7 +98,8 @@ func openPicture(sets map[string]*images.Set, line string) (image.Image, error) 
 		return nil, fmt.Errorf("%s: %w; PNG, JPEG and GIF are read, and IDX with the number of a picture behind it", path, err)
 	}
 	if c.Width > caption.MaxPicture || c.Height > caption.MaxPicture {
-		return nil, fmt.Errorf("%s is %d × %d pixels; the limit is %d", path, c.Width, c.Height, caption.MaxPicture)
+		return nil, fmt.Errorf("%s is %d × %d pixels; the limit is %d", path, c.Width, c.Height,
+			caption.MaxPicture)
 	}
 	if _, err := f.Seek(0, 0); err != nil {
 		return nil, err

@@ -16,11 +16,12 @@ import (
 )
 
 func drawFile(path string, m *caption.Model, p image.Image, c caption.Caption) error {
-	return safefile.Write(safefile.OS, path, func(w io.Writer) error { return drawMaps(w, m, p, c) })
+	return safefile.Write(safefile.OS, path,
+		func(w io.Writer) error { return drawMaps(w, m, p, c) })
 }
 
-// drawMaps draws a picture once for each word of its caption, with the places that the word looked at in colour. A patch's
-// weight colours the field around its middle, a stride wide.
+// drawMaps draws a picture once for each word of its caption, with the places that the word looked
+// at in colour. A patch's weight colours the field around its middle, a stride wide.
 func drawMaps(w io.Writer, m *caption.Model, p image.Image, c caption.Caption) error {
 	const zoom, gap, top = 2, 8, 20 // pixels: of one of the picture, between pictures, for a word
 	cfg := m.Config()

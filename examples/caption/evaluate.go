@@ -25,7 +25,8 @@ func evaluateCommand() cli.Command {
 			f.StringVar(&model, "model", "", "`directory` of a model")
 			given.register(f, "to evaluate on instead")
 			f.IntVar(&n, "n", n, "scenes to make of MNIST's test images")
-			f.IntVar(&beam, "beam", beam, "width of a beam search; 0 takes the likeliest word each time")
+			f.IntVar(&beam, "beam", beam,
+				"width of a beam search; 0 takes the likeliest word each time")
 		},
 		Check: func() error {
 			errs := []error{cli.Required("model", model), given.check()}
@@ -74,7 +75,8 @@ func (t tally) String() string {
 }
 
 // evaluate captions scenes and compares with their sentences.
-func evaluate(ctx context.Context, s cli.Std, m *caption.Model, scenes []scene, o decode.SearchOptions) error {
+func evaluate(ctx context.Context, s cli.Std, m *caption.Model, scenes []scene,
+	o decode.SearchOptions) error {
 	captions, err := m.CaptionAll(ctx, pictures(scenes), o)
 	if err != nil {
 		return err

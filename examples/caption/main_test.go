@@ -21,7 +21,8 @@ import (
 // do runs a command line.
 func do(in string, args ...string) (out, messages string, err error) {
 	var o, m bytes.Buffer
-	err = program().Run(context.Background(), args, cli.Std{In: strings.NewReader(in), Out: &o, Messages: &m})
+	err = program().Run(context.Background(), args,
+		cli.Std{In: strings.NewReader(in), Out: &o, Messages: &m})
 	return o.String(), m.String(), err
 }
 
@@ -39,7 +40,8 @@ func blots(n int) *images.Set {
 	return s
 }
 
-// A sentence is read back from its picture by somebody who knows the grammar alone, and boxes keep apart.
+// A sentence is read back from its picture by somebody who knows the grammar alone, and boxes keep
+// apart.
 func TestScenesSayWhatTheyShow(t *testing.T) {
 	scenes, err := makeScenes(blots(100), rng.New(3), 2000)
 	require.NoError(t, err)
@@ -54,7 +56,8 @@ func TestScenesSayWhatTheyShow(t *testing.T) {
 			require.True(t, n.box.In(s.picture.Rect))
 			for y := n.box.Min.Y; y < n.box.Max.Y; y++ {
 				for x := n.box.Min.X; x < n.box.Max.X; x++ {
-					require.Equal(t, s.picture.GrayAt(n.box.Min.X, n.box.Min.Y), s.picture.GrayAt(x, y))
+					require.Equal(t, s.picture.GrayAt(n.box.Min.X, n.box.Min.Y),
+						s.picture.GrayAt(x, y))
 				}
 			}
 			for _, m := range s.named[:i] {
@@ -100,8 +103,10 @@ func TestFromScenesToCaptions(t *testing.T) {
 		var b, l bytes.Buffer
 		require.NoError(t, set.Write(&b))
 		require.NoError(t, images.WriteLabels(&l, set.Labels))
-		require.NoError(t, os.WriteFile(filepath.Join(data, "mnist", name+"-images-idx3-ubyte.gz"), b.Bytes(), 0o666))
-		require.NoError(t, os.WriteFile(filepath.Join(data, "mnist", name+"-labels-idx1-ubyte.gz"), l.Bytes(), 0o666))
+		require.NoError(t, os.WriteFile(filepath.Join(data, "mnist", name+"-images-idx3-ubyte.gz"),
+			b.Bytes(), 0o666))
+		require.NoError(t, os.WriteFile(filepath.Join(data, "mnist", name+"-labels-idx1-ubyte.gz"),
+			l.Bytes(), 0o666))
 	}
 	model, maps := filepath.Join(dir, "a model"), filepath.Join(dir, "maps")
 	_, messages, err := do("", "train", "-quick", "-save", model)
@@ -113,7 +118,8 @@ func TestFromScenesToCaptions(t *testing.T) {
 	require.Contains(t, out, "of 20\n")
 
 	pictures, sentences := filepath.Join(dir, "some.idx"), filepath.Join(dir, "some.txt")
-	out, _, err = do("", "scenes", "-part", "test", "-n", "12", "-pictures", pictures, "-sentences", sentences)
+	out, _, err = do("", "scenes", "-part", "test", "-n", "12", "-pictures", pictures, "-sentences",
+		sentences)
 	require.NoError(t, err)
 	require.Contains(t, out, "12 scenes")
 	scenes, err := readScenes(pictures, sentences)
@@ -121,7 +127,8 @@ func TestFromScenesToCaptions(t *testing.T) {
 	test, err := testScenes(files{}, 12)
 	require.NoError(t, err)
 	require.Equal(t, test, scenes)
-	fromFile, _, err := do("", "evaluate", "-model", model, "-pictures", pictures, "-sentences", sentences)
+	fromFile, _, err := do("", "evaluate", "-model", model, "-pictures", pictures, "-sentences",
+		sentences)
 	require.NoError(t, err)
 	made, _, err := do("", "evaluate", "-model", model, "-n", "12")
 	require.NoError(t, err)
@@ -131,12 +138,14 @@ func TestFromScenesToCaptions(t *testing.T) {
 	require.Contains(t, messages, "12 scenes of 56 × 56")
 
 	photo, small := filepath.Join(dir, "a photo.png"), filepath.Join(dir, "small.png")
-	for path, p := range map[string]image.Image{photo: scenes[0].picture, small: image.NewGray(image.Rect(0, 0, 3, 4))} {
+	for path, p := range map[string]image.Image{photo: scenes[0].picture,
+		small: image.NewGray(image.Rect(0, 0, 3, 4))} {
 		var b bytes.Buffer
 		require.NoError(t, png.Encode(&b, p))
 		require.NoError(t, os.WriteFile(path, b.Bytes(), 0o666))
 	}
-	lines := []string{photo, pictures + " 0", "", small, "nothing.png", sentences, pictures + " 12", pictures}
+	lines := []string{photo, pictures + " 0", "", small, "nothing.png", sentences, pictures + " 12",
+		pictures}
 	out, messages, err = do(strings.Join(lines, "\n"), "caption", "-model", model, "-map", maps)
 	require.NoError(t, err)
 	said := strings.Split(out, "\n")
@@ -144,7 +153,8 @@ func TestFromScenesToCaptions(t *testing.T) {
 	require.Equal(t, said[0], said[1])
 	for _, want := range []string{
 		"line 4: zoo: captioner: picture 0: the picture is 3 × 4 pixels, the model was made for 56 × 56", "line 5: open nothing.png",
-		"line 6: " + sentences + ": image: unknown format; PNG, JPEG and GIF are read", "line 7: " + pictures + " has pictures 0 … 11, not 12", "line 8: ",
+		"line 6: " + sentences + ": image: unknown format; PNG, JPEG and GIF are read", "line 7: " +
+			pictures + " has pictures 0 … 11, not 12", "line 8: ",
 	} {
 		require.Contains(t, messages, want)
 	}

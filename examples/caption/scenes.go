@@ -16,15 +16,17 @@ import (
 	"github.com/seqzoo/seqzoo/zoo/text"
 )
 
-// A scene is a picture of two or three digits with the sentence that says what they are and how they lie:
+// A scene is a picture of two or three digits with the sentence that says what they are and how
+// they lie:
 //
 //	sentence = pair | pair "and" third
 //	pair     = digit ("left of" | "above") digit
 //	third    = digit ("above" | "below") "the" ("left" | "right") "digit"    beside a pair whose digits are left and right
 //	digit    = "zero" | … | "nine"
 //
-// Exactly one sentence of the grammar fits a scene. There are no articles: to choose between "a" and "an" the digit must be
-// read a word before its name, and then the name is written without looking.
+// Exactly one sentence of the grammar fits a scene. There are no articles: to choose between "a"
+// and "an" the digit must be read a word before its name, and then the name is written without
+// looking.
 type scene struct {
 	picture *image.Gray
 	words   []string
@@ -40,17 +42,22 @@ type named struct {
 const (
 	sceneSide = 56 // of a scene
 	digitSide = 28 // of an image of MNIST
-	inkSide   = 20 // of the box in its middle to which MNIST's digits were scaled; these boxes do not overlap in a scene
-	slack     = 6  // what lies left and right differs by at most so much in height, and the like
-	room      = sceneSide - digitSide
+	// of the box in its middle to which MNIST's digits were scaled; these boxes do not overlap in a
+	// scene
+	inkSide = 20
+	slack   = 6 // what lies left and right differs by at most so much in height, and the like
+	room    = sceneSide - digitSide
 )
 
-var digitWords = []string{"zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"}
+var digitWords = []string{"zero", "one", "two", "three", "four", "five", "six", "seven", "eight",
+	"nine"}
 
-// makeScenes draws n scenes from images of digits. Scene i depends on the images, the key and i alone.
+// makeScenes draws n scenes from images of digits. Scene i depends on the images, the key and i
+// alone.
 func makeScenes(digits *images.Set, key rng.Key, n int) ([]scene, error) {
 	if digits.Rows != digitSide || digits.Cols != digitSide || len(digits.Labels) != digits.Len() {
-		return nil, fmt.Errorf("scenes need labelled images of %d × %d pixels, these are %d × %d", digitSide, digitSide, digits.Cols, digits.Rows)
+		return nil, fmt.Errorf("scenes need labelled images of %d × %d pixels, these are %d × %d",
+			digitSide, digitSide, digits.Cols, digits.Rows)
 	}
 	scenes := make([]scene, n)
 	for i := range scenes {
@@ -65,7 +72,8 @@ func makeScenes(digits *images.Set, key rng.Key, n int) ([]scene, error) {
 func makeScene(digits *images.Set, key rng.Key) (scene, error) {
 	random := &rng.Stream{Key: key}
 	s := scene{picture: image.NewGray(image.Rect(0, 0, sceneSide, sceneSide))}
-	// apart are two places along one axis that leave the boxes apart; near is a place beside another one.
+	// apart are two places along one axis that leave the boxes apart; near is a place beside
+	// another one.
 	apart := func() (low, high int) {
 		low = random.Intn(room - inkSide + 1)
 		return low, low + inkSide + random.Intn(room-inkSide-low+1)
@@ -75,7 +83,8 @@ func makeScene(digits *images.Set, key rng.Key) (scene, error) {
 	put := func(x, y int) {
 		k := random.Intn(digits.Len())
 		if digits.Labels[k] > 9 {
-			failed = fmt.Errorf("image %d has label %d; scenes are made of the digits 0 … 9", k, digits.Labels[k])
+			failed = fmt.Errorf("image %d has label %d; scenes are made of the digits 0 … 9", k,
+				digits.Labels[k])
 			return
 		}
 		for i, v := range digits.At(k) {
@@ -84,7 +93,8 @@ func makeScene(digits *images.Set, key rng.Key) (scene, error) {
 		}
 		s.words = append(s.words, digitWords[digits.Labels[k]])
 		corner := image.Pt(x+(digitSide-inkSide)/2, y+(digitSide-inkSide)/2)
-		s.named = append(s.named, named{len(s.words) - 1, image.Rectangle{corner, corner.Add(image.Pt(inkSide, inkSide))}})
+		s.named = append(s.named, named{len(s.words) - 1,
+			image.Rectangle{corner, corner.Add(image.Pt(inkSide, inkSide))}})
 	}
 	say := func(sentence string) { s.words = append(s.words, strings.Fields(sentence)...) }
 
@@ -123,8 +133,9 @@ func makeScene(digits *images.Set, key rng.Key) (scene, error) {
 	return s, failed
 }
 
-// writeScenes writes pictures as an IDX file, and to another file a line for each: the sentence, and behind tabs, for each
-// digit that it names, the number of its word and the corners of its box: "0 4 4 24 24".
+// writeScenes writes pictures as an IDX file, and to another file a line for each: the sentence,
+// and behind tabs, for each digit that it names, the number of its word and the corners of its box:
+// "0 4 4 24 24".
 func writeScenes(pictures, sentences string, scenes []scene) error {
 	set := &images.Set{Rows: sceneSide, Cols: sceneSide}
 	for _, s := range scenes {
@@ -139,7 +150,8 @@ func writeScenes(pictures, sentences string, scenes []scene) error {
 		for _, s := range scenes {
 			b.WriteString(strings.Join(s.words, " "))
 			for _, n := range s.named {
-				fmt.Fprintf(b, "\t%d %d %d %d %d", n.word, n.box.Min.X, n.box.Min.Y, n.box.Max.X, n.box.Max.Y)
+				fmt.Fprintf(b, "\t%d %d %d %d %d", n.word, n.box.Min.X, n.box.Min.Y, n.box.Max.X,
+					n.box.Max.Y)
 			}
 			b.WriteByte('\n')
 		}
@@ -162,7 +174,8 @@ func readScenes(pictures, sentences string) ([]scene, error) {
 		return nil, fmt.Errorf("%s: %w", sentences, err)
 	}
 	if len(scenes) != set.Len() {
-		return nil, fmt.Errorf("%s has %d pictures, %s has %d lines: they do not belong together", pictures, set.Len(), sentences, len(scenes))
+		return nil, fmt.Errorf("%s has %d pictures, %s has %d lines: they do not belong together",
+			pictures, set.Len(), sentences, len(scenes))
 	}
 	for i := range scenes {
 		scenes[i].picture = picture(set, i)
@@ -218,8 +231,8 @@ func parseSentence(line string) (s scene, err error) {
 	return s, nil
 }
 
-// mnist reads the part of MNIST that pictures are made of: "train", "valid" (the last 5,000 images of the training set) or
-// "test".
+// mnist reads the part of MNIST that pictures are made of: "train", "valid" (the last 5,000 images
+// of the training set) or "test".
 func mnist(part string) (*images.Set, error) {
 	name := "train"
 	if part == "test" {

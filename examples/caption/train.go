@@ -17,7 +17,8 @@ import (
 
 func trainCommand() cli.Command {
 	t := cli.Training{Epochs: 3, Batch: 32, LR: 2e-3, Warmup: 200, Clip: 5, Seed: 1}
-	cfg := caption.Config{Patch: digitSide, Stride: 4, Hidden: 384, Features: 128, Decoder: zoo.Recurrent{Hidden: 128}, Dropout: 0.2}
+	cfg := caption.Config{Patch: digitSide, Stride: 4, Hidden: 384, Features: 128,
+		Decoder: zoo.Recurrent{Hidden: 128}, Dropout: 0.2}
 	var given files
 	n := 160_000
 	return cli.Command{
@@ -32,7 +33,8 @@ func trainCommand() cli.Command {
 			f.IntVar(&cfg.Features, "features", cfg.Features, "width of what is known of a patch")
 			f.IntVar(&cfg.Decoder.Hidden, "decoder", cfg.Decoder.Hidden, "width of the decoder")
 			cli.CellFlag(f, &cfg.Decoder.Cell, "lstm", "; of the decoder")
-			f.Float64Var(&cfg.Dropout, "dropout", cfg.Dropout, "share of features that are dropped at random")
+			f.Float64Var(&cfg.Dropout, "dropout", cfg.Dropout,
+				"share of features that are dropped at random")
 		},
 		Check: func() error {
 			if t.Quick {
@@ -49,11 +51,15 @@ func trainCommand() cli.Command {
 			}
 			return errors.Join(errs...)
 		},
-		Run: func(ctx context.Context, s cli.Std) error { return runTrain(ctx, s, &t, cfg, given, n) },
+		Run: func(ctx context.Context, s cli.Std) error {
+			return runTrain(ctx, s, &t, cfg, given,
+				n)
+		},
 	}
 }
 
-func runTrain(ctx context.Context, s cli.Std, t *cli.Training, cfg caption.Config, given files, n int) error {
+func runTrain(ctx context.Context, s cli.Std, t *cli.Training, cfg caption.Config, given files,
+	n int) error {
 	scenes, valid, err := trainingScenes(given, n)
 	if err != nil {
 		return err
@@ -62,7 +68,8 @@ func runTrain(ctx context.Context, s cli.Std, t *cli.Training, cfg caption.Confi
 	for _, s := range scenes {
 		sentences = append(sentences, s.words)
 	}
-	words, err := text.NewVocabulary(text.VocabularyConfig{Specials: []string{text.Unk, text.BOS, text.EOS}}, sentences...)
+	words, err := text.NewVocabulary(text.VocabularyConfig{Specials: []string{text.Unk, text.BOS,
+		text.EOS}}, sentences...)
 	if err != nil {
 		return err
 	}
@@ -84,10 +91,12 @@ func runTrain(ctx context.Context, s cli.Std, t *cli.Training, cfg caption.Confi
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(s.Messages, "%d scenes of %d × %d pixels, %d words, %d patches\n", len(scenes), size.X, size.Y, words.Len(), m.Cells())
-	r := cli.Run{Model: m, Task: task, Name: "captioner", Unit: "words", Describe: map[string]string{
-		"model": fmt.Sprintf("%+v", cfg), "scenes": fmt.Sprint(len(scenes)),
-	}}
+	fmt.Fprintf(s.Messages, "%d scenes of %d × %d pixels, %d words, %d patches\n", len(scenes),
+		size.X, size.Y, words.Len(), m.Cells())
+	r := cli.Run{Model: m, Task: task, Name: "captioner", Unit: "words",
+		Describe: map[string]string{
+			"model": fmt.Sprintf("%+v", cfg), "scenes": fmt.Sprint(len(scenes)),
+		}}
 	if len(valid) > 0 {
 		r.Monitor = "valid_loss"
 	}
@@ -100,8 +109,8 @@ func runTrain(ctx context.Context, s cli.Std, t *cli.Training, cfg caption.Confi
 	return nil
 }
 
-// trainingScenes are those to learn from and those to validate on. Of scenes that were given the last twentieth is for
-// the latter.
+// trainingScenes are those to learn from and those to validate on. Of scenes that were given the
+// last twentieth is for the latter.
 func trainingScenes(given files, n int) (learn, valid []scene, err error) {
 	if given.pictures != "" {
 		all, err := readScenes(given.pictures, given.sentences)

@@ -8,7 +8,8 @@ import (
 	"github.com/seqzoo/seqzoo/zoo/text"
 )
 
-// baselines prints what needs no recurrence: always the commonest class, and for texts naive Bayes over their words.
+// baselines prints what needs no recurrence: always the commonest class, and for texts naive Bayes
+// over their words.
 func (d *dataset) baselines(out io.Writer) {
 	if d.pictures != nil {
 		valid := d.pictures.Slice(d.pictures.Len()-validPictures, d.pictures.Len())
@@ -18,7 +19,8 @@ func (d *dataset) baselines(out io.Writer) {
 			counts[l]++
 			most = max(most, counts[l])
 		}
-		fmt.Fprintf(out, "always the commonest class: accuracy %.2f %%\n", 100*float64(most)/float64(valid.Len()))
+		fmt.Fprintf(out, "always the commonest class: accuracy %.2f %%\n",
+			100*float64(most)/float64(valid.Len()))
 		return
 	}
 	b := newBayes(d.unicode, d.train)
@@ -47,7 +49,8 @@ type bayes struct {
 }
 
 func newBayes(form text.Form, lines []text.Labelled) *bayes {
-	b := &bayes{texts: map[string]int{}, words: map[string]map[string]int{}, total: map[string]int{}, known: map[string]bool{}, n: len(lines)}
+	b := &bayes{texts: map[string]int{}, words: map[string]map[string]int{},
+		total: map[string]int{}, known: map[string]bool{}, n: len(lines)}
 	for _, l := range lines {
 		if b.words[l.Label] == nil {
 			b.classes = append(b.classes, l.Label)

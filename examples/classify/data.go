@@ -23,10 +23,12 @@ type dataset struct {
 	unicode        text.Form        // of the words
 	tokens, labels *text.Vocabulary // tokens nil for pictures
 	train, valid   []text.Labelled  // texts
-	pictures       *images.Set      // or pictures, the last validPictures of which are validated with
+	// or pictures, the last validPictures of which are validated with
+	pictures *images.Set
 }
 
-// validPictures is how many of MNIST's training pictures are kept apart for validation, and validDialogues how many of SGD's.
+// validPictures is how many of MNIST's training pictures are kept apart for validation, and
+// validDialogues how many of SGD's.
 const (
 	validPictures  = 5000
 	validDialogues = 500
@@ -43,7 +45,8 @@ func (t *trainCommand) read() (d *dataset, err error) {
 			return nil, fmt.Errorf("MNIST's training set has %d pictures of %d by %d: it is not whole", set.Len(), set.Rows, set.Cols)
 		}
 		labels, err := digits()
-		return &dataset{name: "sequential MNIST", unit: "pictures", labels: labels, pictures: set}, err
+		return &dataset{name: "sequential MNIST", unit: "pictures", labels: labels, pictures: set},
+			err
 	}
 	d = &dataset{name: t.train, unit: "texts", unicode: t.unicode}
 	if t.train == "" {
@@ -70,7 +73,8 @@ func (t *trainCommand) read() (d *dataset, err error) {
 	if d.labels, err = text.NewVocabulary(text.VocabularyConfig{}, labels); err != nil {
 		return nil, err
 	}
-	d.tokens, err = text.NewVocabulary(text.VocabularyConfig{MinCount: t.minCount, Specials: []string{text.Unk}}, tokens)
+	d.tokens, err = text.NewVocabulary(text.VocabularyConfig{MinCount: t.minCount,
+		Specials: []string{text.Unk}}, tokens)
 	return d, err
 }
 
@@ -94,7 +98,8 @@ func readDialogues(path string) ([][]string, error) {
 	return dialogues, nil
 }
 
-// turns are the utterances of dialogues, labelled by who says them. The user begins, and they speak by turns.
+// turns are the utterances of dialogues, labelled by who says them. The user begins, and they speak
+// by turns.
 func turns(dialogues [][]string) (all []text.Labelled) {
 	for _, d := range dialogues {
 		for i, turn := range d {
@@ -111,7 +116,8 @@ func mnist(part string) (*images.Set, error) {
 	var paths [2]string
 	for i, kind := range []string{"images-idx3", "labels-idx1"} {
 		var err error
-		if paths[i], err = cli.DataFile("mnist/"+part+"-"+kind+"-ubyte.gz", "give files by -images and -labels"); err != nil {
+		if paths[i], err = cli.DataFile("mnist/"+part+"-"+kind+"-ubyte.gz",
+			"give files by -images and -labels"); err != nil {
 			return nil, err
 		}
 	}
@@ -139,7 +145,8 @@ func texts(m *label.Classifier, lines []text.Labelled) ([]label.Labelled, error)
 	examples := make([]label.Labelled, len(lines))
 	for i, l := range lines {
 		var err error
-		if examples[i], err = m.EncodeLabelled(words(m.Config().Text.Unicode, l.Text), l.Label); err != nil {
+		if examples[i], err = m.EncodeLabelled(words(m.Config().Text.Unicode, l.Text),
+			l.Label); err != nil {
 			return nil, fmt.Errorf("text %d: %w", i+1, err)
 		}
 	}
@@ -154,15 +161,18 @@ func pictures(m *label.Classifier, set *images.Set) ([]label.Labelled, error) {
 	for i := range examples {
 		id, ok := m.Labels().ID(strconv.Itoa(int(set.Labels[i])))
 		if !ok {
-			return nil, fmt.Errorf("picture %d has the label %d, which the model does not know", i, set.Labels[i])
+			return nil, fmt.Errorf("picture %d has the label %d, which the model does not know", i,
+				set.Labels[i])
 		}
-		examples[i] = label.Labelled{Sequence: label.Sequence{Features: x[i*n : (i+1)*n]}, Labels: []int{id}}
+		examples[i] = label.Labelled{Sequence: label.Sequence{Features: x[i*n : (i+1)*n]},
+			Labels: []int{id}}
 	}
 	return examples, nil
 }
 
 // read is the data that the flags name, for a model that reads texts or pictures.
-func (e *evaluateCommand) read(m *label.Classifier) (examples []label.Labelled, name string, err error) {
+func (e *evaluateCommand) read(m *label.Classifier) (examples []label.Labelled, name string,
+	err error) {
 	if m.Vocabulary() == nil {
 		if e.data != "" {
 			return nil, "", cli.Usagef("-data is a file of texts, and the model reads pictures; want -images and -labels")
@@ -218,15 +228,18 @@ func parsePixels(line string) (x label.Sequence, err error) {
 }
 
 // report prints how well m does on examples.
-func report(ctx context.Context, out io.Writer, m *label.Classifier, examples []label.Labelled, name string) error {
+func report(ctx context.Context, out io.Writer, m *label.Classifier, examples []label.Labelled,
+	name string) error {
 	e, err := m.Evaluate(ctx, examples)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "%s: %d examples, accuracy %.2f %%, loss %.4f nats\n", name, len(examples), 100*e.Confusion.Accuracy(), e.Loss)
+	fmt.Fprintf(out, "%s: %d examples, accuracy %.2f %%, loss %.4f nats\n", name, len(examples),
+		100*e.Confusion.Accuracy(), e.Loss)
 	if v := m.Vocabulary(); v != nil {
 		if unk, ok := v.ID(text.Unk); ok {
-			cli.WarnUnknown(out, name, unk, len(examples), func(i int) []int { return examples[i].IDs })
+			cli.WarnUnknown(out, name, unk, len(examples),
+				func(i int) []int { return examples[i].IDs })
 		}
 	}
 	fmt.Fprintf(out, "%-12s %10s %10s %10s %10s\n", "class", "precision", "recall", "F1", "members")
@@ -242,12 +255,14 @@ func report(ctx context.Context, out io.Writer, m *label.Classifier, examples []
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(out, "%-12s %10.4f %10.4f %10.4f %10d\n", label(id), s.Precision, s.Recall, s.F1, s.Support)
+		fmt.Fprintf(out, "%-12s %10.4f %10.4f %10.4f %10d\n", label(id), s.Precision, s.Recall,
+			s.F1, s.Support)
 	}
 	macro, err := e.Confusion.Macro()
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "%-12s %10.4f %10.4f %10.4f %10d\n", "macro mean", macro.Precision, macro.Recall, macro.F1, macro.Support)
+	fmt.Fprintf(out, "%-12s %10.4f %10.4f %10.4f %10d\n", "macro mean", macro.Precision,
+		macro.Recall, macro.F1, macro.Support)
 	return nil
 }

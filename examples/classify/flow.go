@@ -25,7 +25,8 @@ type flowCommand struct {
 }
 
 func (c *flowCommand) register(f *flag.FlagSet) {
-	f.StringVar(&c.models, "models", "", "comma-separated `directories` of models of pictures, to draw beside untrained ones")
+	f.StringVar(&c.models, "models", "",
+		"comma-separated `directories` of models of pictures, to draw beside untrained ones")
 	f.StringVar(&c.to, "to", "", "SVG `file` to draw to")
 	f.IntVar(&c.hidden, "hidden", 64, "width of the untrained layers")
 	f.IntVar(&c.step, "step", 1, "pixels a step of the untrained ones, a divisor of 784")
@@ -35,13 +36,15 @@ func (c *flowCommand) register(f *flag.FlagSet) {
 
 func (c *flowCommand) check() error {
 	err := cli.Required("to", c.to)
-	if c.step < 1 || pixels%c.step != 0 || c.batch < 1 || c.batch > 1000 || c.hidden < 1 || c.hidden > 1<<12 {
+	if c.step < 1 || pixels%c.step != 0 || c.batch < 1 || c.batch > 1000 || c.hidden < 1 ||
+		c.hidden > 1<<12 {
 		err = errors.Join(err, fmt.Errorf("-step %d, -batch %d, -hidden %d: want a divisor of %d, 1 … 1000, 1 … 4096", c.step, c.batch, c.hidden, pixels))
 	}
 	return err
 }
 
-// run draws how large the gradient of the loss is in the state h at every step, on its way back from the last.
+// run draws how large the gradient of the loss is in the state h at every step, on its way back
+// from the last.
 func (c *flowCommand) run(ctx context.Context, s cli.Std) error {
 	set, err := mnist("train")
 	if err != nil {
@@ -49,7 +52,8 @@ func (c *flowCommand) run(ctx context.Context, s cli.Std) error {
 	}
 	set = set.Slice(0, min(c.batch, set.Len()))
 	plot := lineplot.Plot{
-		Title: "Gradient of the loss in the state, sequential MNIST", X: "step", Y: "‖dL/dh‖", LogY: true,
+		Title: "Gradient of the loss in the state, sequential MNIST", X: "step", Y: "‖dL/dh‖",
+		LogY: true,
 	}
 	add := func(name string, m *label.Classifier) error {
 		if err := ctx.Err(); err != nil {
@@ -79,7 +83,8 @@ func (c *flowCommand) run(ctx context.Context, s cli.Std) error {
 		return nil
 	}
 	for _, cell := range []string{"rnn", "gru", "lstm"} {
-		t := &trainCommand{task: "mnist", cell: cell, hidden: c.hidden, layers: 1, step: c.step, pool: "last"}
+		t := &trainCommand{task: "mnist", cell: cell, hidden: c.hidden, layers: 1, step: c.step,
+			pool: "last"}
 		labels, err := digits()
 		if err != nil {
 			return err
@@ -103,7 +108,8 @@ func (c *flowCommand) run(ctx context.Context, s cli.Std) error {
 		if m.Vocabulary() != nil {
 			return fmt.Errorf("%s reads texts; flow is drawn for pictures", dir)
 		}
-		if err := add(fmt.Sprintf("%s, trained (%s)", m.Config().Cell, filepath.Base(dir)), m); err != nil {
+		if err := add(fmt.Sprintf("%s, trained (%s)", m.Config().Cell, filepath.Base(dir)),
+			m); err != nil {
 			return err
 		}
 	}

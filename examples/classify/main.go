@@ -1,4 +1,5 @@
-// Classify learns to tell classes of texts or of pictures apart, evaluates what it learned, and classifies standard input.
+// Classify learns to tell classes of texts or of pictures apart, evaluates what it learned, and
+// classifies standard input.
 package main
 
 import (
@@ -29,20 +30,27 @@ answers with a label, a tab and its probability.`
 func main() { program().Main() }
 
 func program() cli.Program {
-	t := &trainCommand{Training: cli.Training{Epochs: 4, Batch: 32, LR: 0.003, Warmup: 100, Clip: 1, Seed: 1}}
+	t := &trainCommand{Training: cli.Training{Epochs: 4, Batch: 32, LR: 0.003, Warmup: 100, Clip: 1,
+		Seed: 1}}
 	e := &evaluateCommand{}
 	w := &flowCommand{}
 	var model string
 	return cli.Program{Name: "classify", About: about, Commands: []cli.Command{
-		{Name: "train", About: "trains a model and evaluates it on validation data", Flags: t.register, Check: t.check, Run: t.run},
-		{Name: "evaluate", About: "evaluates a model on test data", Flags: e.register, Check: e.check, Run: e.run},
+		{Name: "train", About: "trains a model and evaluates it on validation data",
+			Flags: t.register, Check: t.check, Run: t.run},
+		{Name: "evaluate", About: "evaluates a model on test data", Flags: e.register,
+			Check: e.check, Run: e.run},
 		{
 			Name: "classify", About: "classifies each line of standard input",
-			Flags: func(f *flag.FlagSet) { f.StringVar(&model, "model", "", "`directory` of the model") },
+			Flags: func(f *flag.FlagSet) {
+				f.StringVar(&model, "model", "",
+					"`directory` of the model")
+			},
 			Check: func() error { return cli.Required("model", model) },
 			Run:   func(ctx context.Context, s cli.Std) error { return classify(ctx, s, model) },
 		},
-		{Name: "flow", About: "draws how the gradient travels back through sequential MNIST", Flags: w.register, Check: w.check, Run: w.run},
+		{Name: "flow", About: "draws how the gradient travels back through sequential MNIST",
+			Flags: w.register, Check: w.check, Run: w.run},
 	}}
 }
 
@@ -59,18 +67,23 @@ type trainCommand struct {
 
 func (t *trainCommand) register(f *flag.FlagSet) {
 	f.StringVar(&t.task, "task", "text", "what to classify: text or mnist")
-	f.StringVar(&t.train, "train", "", "text: `file` to learn from instead of the SGD dialogues, label TAB text")
+	f.StringVar(&t.train, "train", "",
+		"text: `file` to learn from instead of the SGD dialogues, label TAB text")
 	f.StringVar(&t.valid, "valid", "", "text: `file` of validation data, label TAB text")
 	cli.CellFlag(f, &t.cell, "gru", "")
 	f.StringVar(&t.pool, "pool", "last", "what is classified: the last output, or the mean of all")
 	f.IntVar(&t.hidden, "hidden", 0, "width of the layers (default 64 for text, 128 for mnist)")
 	f.IntVar(&t.layers, "layers", 1, "recurrent layers")
-	f.IntVar(&t.step, "step", 1, "mnist: pixels a step, a divisor of 784: 1 is pixel by pixel, 28 row by row")
-	f.IntVar(&t.memory, "memory", 0, "`steps` that the gates of gru and lstm are to remember at the start, the option memory of -cell; 0: forget bias 1 for lstm")
+	f.IntVar(&t.step, "step", 1,
+		"mnist: pixels a step, a divisor of 784: 1 is pixel by pixel, 28 row by row")
+	f.IntVar(&t.memory, "memory", 0,
+		"`steps` that the gates of gru and lstm are to remember at the start, the option memory of -cell; 0: forget bias 1 for lstm")
 	cli.UnicodeFlag(f, &t.unicode)
 	f.IntVar(&t.minCount, "min-count", 2, "text: words seen less often become <unk>")
-	f.Float64Var(&t.dropout, "dropout", -1, "share of the inputs and outputs of the layers that is dropped (default 0.3 for text, 0 for mnist)")
-	f.BoolVar(&t.oneWay, "one-way", false, "text: read from left to right only; mnist is read so anyway")
+	f.Float64Var(&t.dropout, "dropout", -1,
+		"share of the inputs and outputs of the layers that is dropped (default 0.3 for text, 0 for mnist)")
+	f.BoolVar(&t.oneWay, "one-way", false,
+		"text: read from left to right only; mnist is read so anyway")
 	t.Register(f)
 }
 
@@ -154,8 +167,10 @@ func (t *trainCommand) run(ctx context.Context, s cli.Std) error {
 	_, err = t.Fit(ctx, s, cli.Run{
 		Model: m, Task: task, Name: t.cell, Unit: d.unit, Monitor: "valid_loss",
 		Describe: map[string]string{
-			"-unicode": string(t.unicode), "-task": t.task, "-cell": t.cell, "-step": fmt.Sprint(t.step), "-dropout": fmt.Sprint(t.dropout), "-pool": t.pool, "-memory": fmt.Sprint(t.memory),
-			"data": fmt.Sprintf("of %d examples", len(train)),
+			"-unicode": string(t.unicode), "-task": t.task, "-cell": t.cell,
+			"-step": fmt.Sprint(t.step), "-dropout": fmt.Sprint(t.dropout), "-pool": t.pool,
+			"-memory": fmt.Sprint(t.memory),
+			"data":    fmt.Sprintf("of %d examples", len(train)),
 		},
 	})
 	if err != nil {
@@ -169,7 +184,8 @@ type evaluateCommand struct{ model, data, images, labels string }
 
 func (e *evaluateCommand) register(f *flag.FlagSet) {
 	f.StringVar(&e.model, "model", "", "`directory` of the model")
-	f.StringVar(&e.data, "data", "", "`file` of label TAB text instead of the SGD dialogues kept apart")
+	f.StringVar(&e.data, "data", "",
+		"`file` of label TAB text instead of the SGD dialogues kept apart")
 	f.StringVar(&e.images, "images", "", "IDX `file` of pictures instead of MNIST's test set")
 	f.StringVar(&e.labels, "labels", "", "IDX `file` of their labels")
 }

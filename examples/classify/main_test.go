@@ -18,7 +18,8 @@ import (
 func run(t *testing.T, in string, args ...string) (out, messages string, err error) {
 	t.Helper()
 	var o, m bytes.Buffer
-	err = program().Run(context.Background(), args, cli.Std{In: strings.NewReader(in), Out: &o, Messages: &m})
+	err = program().Run(context.Background(), args,
+		cli.Std{In: strings.NewReader(in), Out: &o, Messages: &m})
 	return o.String(), m.String(), err
 }
 
@@ -32,11 +33,13 @@ func TestText(t *testing.T) {
 	}
 	require.NoError(t, os.WriteFile(data, []byte(b.String()), 0o666))
 	model := filepath.Join(dir, "model")
-	out, messages, err := run(t, "", "train", "-train", data, "-valid", data, "-hidden", "8", "-epochs", "8", "-lr", "0.02", "-save", model)
+	out, messages, err := run(t, "", "train", "-train", data, "-valid", data, "-hidden", "8",
+		"-epochs", "8", "-lr", "0.02", "-save", model)
 	require.NoError(t, err, messages)
 	require.Contains(t, out, "accuracy 100.00 %, loss")
 	require.Contains(t, out, "naive Bayes over words: 100.00 %")
-	again, messages, err := run(t, "", "train", "-train", data, "-valid", data, "-hidden", "8", "-epochs", "8", "-lr", "0.02", "-save", model)
+	again, messages, err := run(t, "", "train", "-train", data, "-valid", data, "-hidden", "8",
+		"-epochs", "8", "-lr", "0.02", "-save", model)
 	require.NoError(t, err)
 	require.Contains(t, messages, "going on from step")
 	require.Equal(t, out, again)
@@ -54,7 +57,8 @@ func TestText(t *testing.T) {
 func TestQuick(t *testing.T) {
 	datatest.Need(t, "mnist/train-images-idx3-ubyte.gz")
 	dir := filepath.Join(t.TempDir(), "rows")
-	out, messages, err := run(t, "", "train", "-task", "mnist", "-step", "28", "-quick", "-save", dir)
+	out, messages, err := run(t, "", "train", "-task", "mnist", "-step", "28", "-quick", "-save",
+		dir)
 	require.NoError(t, err, messages)
 	require.Contains(t, out, "sequential MNIST: 960 to learn from")
 	out, messages, err = run(t, strings.Repeat("0 ", 784)+"\n1 x\n", "classify", "-model", dir)
@@ -62,7 +66,8 @@ func TestQuick(t *testing.T) {
 	require.Regexp(t, `^\d\t0\.\d+\n$`, out)
 	require.Contains(t, messages, `line 2: pixels: number 2 is "x"`)
 	svg := filepath.Join(dir, "flow.svg")
-	out, _, err = run(t, "", "flow", "-to", svg, "-step", "28", "-batch", "4", "-hidden", "8", "-models", dir)
+	out, _, err = run(t, "", "flow", "-to", svg, "-step", "28", "-batch", "4", "-hidden", "8",
+		"-models", dir)
 	require.NoError(t, err)
 	require.Contains(t, out, "gru, trained (rows)")
 	require.FileExists(t, svg)

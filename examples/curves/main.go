@@ -44,16 +44,20 @@ func run(args []string, out io.Writer) error {
 		steps, values := h.Column(*metric)
 		if len(steps) == 0 {
 			if len(h.Names()) == 0 {
-				return fmt.Errorf("%s has no %q, and no other metric: nothing was recorded yet", name, *metric)
+				return fmt.Errorf("%s has no %q, and no other metric: nothing was recorded yet",
+					name, *metric)
 			}
-			return fmt.Errorf("%s has no %q; it has %s", name, *metric, strings.Join(h.Names(), ", "))
+			return fmt.Errorf("%s has no %q; it has %s", name, *metric,
+				strings.Join(h.Names(), ", "))
 		}
 		x := make([]float64, len(steps))
 		for i, s := range steps {
 			x[i] = float64(s)
 		}
-		p.Curves = append(p.Curves, lineplot.Curve{Name: filepath.Base(filepath.Dir(name)), Label: name, X: x, Y: values})
-		fmt.Fprintf(out, "%s: %s %.4g at step %d\n", name, *metric, values[len(values)-1], steps[len(steps)-1])
+		p.Curves = append(p.Curves, lineplot.Curve{Name: filepath.Base(filepath.Dir(name)),
+			Label: name, X: x, Y: values})
+		fmt.Fprintf(out, "%s: %s %.4g at step %d\n", name, *metric, values[len(values)-1],
+			steps[len(steps)-1])
 	}
 	for _, l := range strings.Split(*levels, ",") {
 		if l == "" {

@@ -13,7 +13,8 @@ func TestCurves(t *testing.T) {
 	dir := t.TempDir()
 	csv := filepath.Join(dir, "lstm", "history.csv")
 	require.NoError(t, os.MkdirAll(filepath.Dir(csv), 0o755))
-	require.NoError(t, os.WriteFile(csv, []byte("step,epoch,valid_perplexity\n10,1,90\n20,2,70\n"), 0o644))
+	require.NoError(t, os.WriteFile(csv, []byte("step,epoch,valid_perplexity\n10,1,90\n20,2,70\n"),
+		0o644))
 	svg := filepath.Join(dir, "out.svg")
 	require.NoError(t, run([]string{"-o", svg, "-levels", "bigram=83.2", csv}, io.Discard))
 	figure, err := os.ReadFile(svg)

@@ -29,15 +29,18 @@ func newEvaluation() *evaluation { return &evaluation{} }
 func (e *evaluation) register(f *flag.FlagSet) {
 	e.decoding.register(f)
 	f.StringVar(&e.model, "model", "", "`directory` of the model")
-	f.StringVar(&e.data, "data", "", "`file` of dialogues (default those of the Schema-Guided Dialogues to validate on)")
-	f.IntVar(&e.replies, "replies", 100, "dialogues in which the model replies to every turn, for distinct-1 and -2; 0 for none")
+	f.StringVar(&e.data, "data", "",
+		"`file` of dialogues (default those of the Schema-Guided Dialogues to validate on)")
+	f.IntVar(&e.replies, "replies", 100,
+		"dialogues in which the model replies to every turn, for distinct-1 and -2; 0 for none")
 	f.IntVar(&e.samples, "samples", 10, "vhred: draws of the latent variable")
 }
 
 func (e *evaluation) check() error {
 	errs := []error{cli.Required("model", e.model), e.decoding.check()}
 	if e.replies < 0 || e.samples < 1 {
-		errs = append(errs, fmt.Errorf("-replies is %d and -samples %d; want 0 or more, 1 or more", e.replies, e.samples))
+		errs = append(errs, fmt.Errorf("-replies is %d and -samples %d; want 0 or more, 1 or more",
+			e.replies, e.samples))
 	}
 	return errors.Join(errs...)
 }
@@ -67,7 +70,8 @@ func (e *evaluation) run(ctx context.Context, s cli.Std) error {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(s.Out, "perplexity %.3f (%.4f nats a word), from the turn before alone\n", math.Exp(loss), loss)
+		fmt.Fprintf(s.Out, "perplexity %.3f (%.4f nats a word), from the turn before alone\n",
+			math.Exp(loss), loss)
 	case *dialogue.Model:
 		if err := e.hred(ctx, s, m, dialogues); err != nil {
 			return err
@@ -94,7 +98,8 @@ func (e *evaluation) count(s cli.Std, path string, v *text.Vocabulary, dialogues
 		path, len(dialogues), all, 100*float64(unknown)/float64(all), text.Unk)
 }
 
-func (e *evaluation) hred(ctx context.Context, s cli.Std, m *dialogue.Model, dialogues [][][]string) error {
+func (e *evaluation) hred(ctx context.Context, s cli.Std, m *dialogue.Model,
+	dialogues [][][]string) error {
 	ds, err := encoded(m, dialogues)
 	if err != nil {
 		return err
@@ -104,18 +109,23 @@ func (e *evaluation) hred(ctx context.Context, s cli.Std, m *dialogue.Model, dia
 		return err
 	}
 	if m.Config().Latent.Width == 0 {
-		fmt.Fprintf(s.Out, "perplexity %.3f (%.4f nats a word), from all turns before\n", score.Perplexity(), score.Bound)
+		fmt.Fprintf(s.Out, "perplexity %.3f (%.4f nats a word), from all turns before\n",
+			score.Perplexity(), score.Bound)
 		return nil
 	}
 	fmt.Fprintf(s.Out, "bound of the perplexity %.3f (%.4f nats a word), with the mean of %d draws\n", score.Perplexity(), score.Bound, e.samples)
-	fmt.Fprintf(s.Out, "    reconstruction %.4f nats a word, divergence %.3f nats a turn\n", score.Reconstruction, score.KL)
-	fmt.Fprintf(s.Out, "importance-weighted bound %.3f (%.4f nats a word)\n", math.Exp(score.Weighted), score.Weighted)
-	fmt.Fprintf(s.Out, "of %d latent units %d are active, and %d diverge by more than 0.01 nats\n", m.Config().Latent.Width, score.ActiveUnits, score.InformativeUnits)
+	fmt.Fprintf(s.Out, "    reconstruction %.4f nats a word, divergence %.3f nats a turn\n",
+		score.Reconstruction, score.KL)
+	fmt.Fprintf(s.Out, "importance-weighted bound %.3f (%.4f nats a word)\n",
+		math.Exp(score.Weighted), score.Weighted)
+	fmt.Fprintf(s.Out, "of %d latent units %d are active, and %d diverge by more than 0.01 nats\n",
+		m.Config().Latent.Width, score.ActiveUnits, score.InformativeUnits)
 	return nil
 }
 
 // vary measures how varied the replies to all turns are.
-func (e *evaluation) vary(ctx context.Context, s cli.Std, m zoo.Model, dialogues [][][]string) error {
+func (e *evaluation) vary(ctx context.Context, s cli.Std, m zoo.Model,
+	dialogues [][][]string) error {
 	if len(dialogues) == 0 {
 		return nil
 	}
@@ -142,7 +152,8 @@ func (e *evaluation) vary(ctx context.Context, s cli.Std, m zoo.Model, dialogues
 		}
 	}
 	fmt.Fprintf(s.Out, "%d replies in %d dialogues, %.1f words each, %d exact: distinct-1 %.4f, distinct-2 %.4f (what was said indeed: %.4f, %.4f)\n",
-		n, len(dialogues), float64(tokens)/float64(n), same, said.Unigrams(), said.Bigrams(), spoken.Unigrams(), spoken.Bigrams())
+		n, len(dialogues), float64(tokens)/float64(n), same, said.Unigrams(), said.Bigrams(),
+		spoken.Unigrams(), spoken.Bigrams())
 	return nil
 }
 
@@ -156,7 +167,8 @@ type replying struct {
 func (r *replying) register(f *flag.FlagSet) {
 	r.decoding.register(f)
 	f.StringVar(&r.model, "model", "", "`directory` of the model")
-	f.BoolVar(&r.listen, "listen", false, "the lines are the turns of both sides; replies are not taken for turns")
+	f.BoolVar(&r.listen, "listen", false,
+		"the lines are the turns of both sides; replies are not taken for turns")
 }
 
 func (r *replying) check() error {

@@ -23,8 +23,10 @@ func program() cli.Program {
 	t, e, r := newTraining(), newEvaluation(), &replying{}
 	return cli.Program{Name: "dialogue", About: about, Commands: []cli.Command{
 		{Name: "train", About: "trains a model", Flags: t.register, Check: t.check, Run: t.run},
-		{Name: "evaluate", About: "measures a model on dialogues", Flags: e.register, Check: e.check, Run: e.run},
-		{Name: "reply", About: "answers each line of standard input", Flags: r.register, Check: r.check, Run: r.run},
+		{Name: "evaluate", About: "measures a model on dialogues", Flags: e.register,
+			Check: e.check, Run: e.run},
+		{Name: "reply", About: "answers each line of standard input", Flags: r.register,
+			Check: r.check, Run: r.run},
 	}}
 }
 
@@ -39,8 +41,10 @@ type decoding struct {
 
 func (d *decoding) register(f *flag.FlagSet) {
 	f.IntVar(&d.beam, "beam", 1, "width of a beam search; 1 takes the likeliest word each time")
-	f.Float64Var(&d.temperature, "temperature", 0, "sample the words at this temperature; 0 takes the likeliest")
-	f.Float64Var(&d.topP, "top-p", 1, "with a temperature: sample from the likeliest words that make up this share")
+	f.Float64Var(&d.temperature, "temperature", 0,
+		"sample the words at this temperature; 0 takes the likeliest")
+	f.Float64Var(&d.topP, "top-p", 1,
+		"with a temperature: sample from the likeliest words that make up this share")
 	f.Uint64Var(&d.seed, "seed", 1, "of the latent variable and of sampling")
 }
 

@@ -17,7 +17,8 @@ import (
 func talk(t *testing.T, in string, args ...string) (out, messages string, err error) {
 	t.Helper()
 	var o, m bytes.Buffer
-	err = program().Run(context.Background(), args, cli.Std{In: strings.NewReader(in), Out: &o, Messages: &m})
+	err = program().Run(context.Background(), args,
+		cli.Std{In: strings.NewReader(in), Out: &o, Messages: &m})
 	return o.String(), m.String(), err
 }
 
@@ -25,15 +26,18 @@ func talk(t *testing.T, in string, args ...string) (out, messages string, err er
 func TestDialogue(t *testing.T) {
 	dir := t.TempDir()
 	data, valid := filepath.Join(dir, "train.txt"), filepath.Join(dir, "valid.txt")
-	require.NoError(t, os.WriteFile(data, []byte(strings.Repeat("hello there\thi .\thow are you ?\tfine !\nhi\thello\n", 30)), 0o600))
-	require.NoError(t, os.WriteFile(valid, []byte("hi there\thello\thow is the zebra ?\tfine\n"), 0o600))
+	require.NoError(t, os.WriteFile(data,
+		[]byte(strings.Repeat("hello there\thi .\thow are you ?\tfine !\nhi\thello\n", 30)), 0o600))
+	require.NoError(t, os.WriteFile(valid, []byte("hi there\thello\thow is the zebra ?\tfine\n"),
+		0o600))
 	for _, kind := range []string{"hred", "vhred", "seq2seq"} {
 		t.Run(kind, func(t *testing.T) {
 			model := filepath.Join(dir, kind)
 			train := []string{"train", "-model", kind, "-quick", "-data", data, "-save", model}
 			_, messages, err := talk(t, "", train...)
 			require.NoError(t, err)
-			require.Contains(t, messages, "40 dialogues of 120 turns to learn from and 20 to validate on")
+			require.Contains(t, messages,
+				"40 dialogues of 120 turns to learn from and 20 to validate on")
 			_, messages, err = talk(t, "", train...) // complete already
 			require.NoError(t, err)
 			require.Contains(t, messages, "going on from step")
@@ -45,8 +49,10 @@ func TestDialogue(t *testing.T) {
 			require.Contains(t, out, "3 replies in 1 dialogues")
 			require.Equal(t, kind == "vhred", strings.Contains(out, "latent units"))
 
-			for _, flags := range [][]string{nil, {"-beam", "2"}, {"-temperature", "1", "-top-p", "0.9"}, {"-listen"}} {
-				out, messages, err := talk(t, "hi there\nyou zebra\n\nhi there\n/new\n", append([]string{"reply", "-model", model}, flags...)...)
+			for _, flags := range [][]string{nil, {"-beam", "2"},
+				{"-temperature", "1", "-top-p", "0.9"}, {"-listen"}} {
+				out, messages, err := talk(t, "hi there\nyou zebra\n\nhi there\n/new\n",
+					append([]string{"reply", "-model", model}, flags...)...)
 				require.NoError(t, err)
 				require.Equal(t, 5, strings.Count(out, "\n"))
 				require.Contains(t, messages, "zebra")
@@ -54,19 +60,20 @@ func TestDialogue(t *testing.T) {
 		})
 	}
 	for want, args := range map[string][]string{
-		"-model is \"gpt\"":               {"train", "-model", "gpt"},
-		`the level is "syllable"`:         {"train", "-level", "syllable"},
-		"-hidden is 3":                    {"train", "-hidden", "3"},
-		"-latent 0":                       {"train", "-latent", "0"},
-		"-hold-out is -1":                 {"train", "-hold-out", "-1"},
-		"-epochs is 0":                    {"train", "-epochs", "0"},
-		"none is left to learn from":      {"train", "-quick", "-data", valid, "-hold-out", "1"},
-		"-model is missing":               {"evaluate"},
-		"-samples 0":                      {"evaluate", "-model", "x", "-samples", "0"},
-		"config.json":                     {"reply", "-model", dir},
-		"-beam is 0":                      {"reply", "-model", dir, "-beam", "0"},
-		"-beam and -temperature are both": {"reply", "-model", dir, "-beam", "2", "-temperature", "1"},
-		"single utterance":                {"train", "-quick", "-data", os.Args[0] + ".absent"},
+		"-model is \"gpt\"":          {"train", "-model", "gpt"},
+		`the level is "syllable"`:    {"train", "-level", "syllable"},
+		"-hidden is 3":               {"train", "-hidden", "3"},
+		"-latent 0":                  {"train", "-latent", "0"},
+		"-hold-out is -1":            {"train", "-hold-out", "-1"},
+		"-epochs is 0":               {"train", "-epochs", "0"},
+		"none is left to learn from": {"train", "-quick", "-data", valid, "-hold-out", "1"},
+		"-model is missing":          {"evaluate"},
+		"-samples 0":                 {"evaluate", "-model", "x", "-samples", "0"},
+		"config.json":                {"reply", "-model", dir},
+		"-beam is 0":                 {"reply", "-model", dir, "-beam", "0"},
+		"-beam and -temperature are both": {"reply", "-model", dir, "-beam", "2", "-temperature",
+			"1"},
+		"single utterance": {"train", "-quick", "-data", os.Args[0] + ".absent"},
 	} {
 		if want == "single utterance" {
 			args[3] = filepath.Join(dir, "flat.txt")
@@ -77,15 +84,18 @@ func TestDialogue(t *testing.T) {
 	}
 }
 
-// How a model cuts what is said is part of its configuration, so that one that was killed behind its first save talks as it
-// learned to; half-width and decomposed characters are read as it learned them.
+// How a model cuts what is said is part of its configuration, so that one that was killed behind
+// its first save talks as it learned to; half-width and decomposed characters are read as it
+// learned them.
 func TestCutIsSavedWithTheModel(t *testing.T) {
 	dir := t.TempDir()
 	data := filepath.Join(dir, "train.txt")
-	require.NoError(t, os.WriteFile(data, []byte(strings.Repeat("ガラス\tカフェ\nか゛\tcafé\n", 30)), 0o600))
+	require.NoError(t, os.WriteFile(data, []byte(strings.Repeat("ガラス\tカフェ\nか゛\tcafé\n", 30)),
+		0o600))
 	for _, kind := range []string{"hred", "seq2seq"} {
 		model := filepath.Join(dir, kind)
-		_, _, err := talk(t, "", "train", "-model", kind, "-level", "char", "-unicode", "nfkc", "-quick", "-data", data, "-save", model)
+		_, _, err := talk(t, "", "train", "-model", kind, "-level", "char", "-unicode", "nfkc",
+			"-quick", "-data", data, "-save", model)
 		require.NoError(t, err)
 		config, err := os.ReadFile(filepath.Join(model, "config.json"))
 		require.NoError(t, err)

@@ -16,7 +16,8 @@ import (
 	_ "github.com/seqzoo/seqzoo/zoo/text/japanese" // level ja
 )
 
-// levelFile held the level of a model before its own configuration did. Models of the level word had none.
+// levelFile held the level of a model before its own configuration did. Models of the level word
+// had none.
 const levelFile = "level.json"
 
 // oldLevel is how a model was said to cut what is said by a file beside it.
@@ -56,7 +57,8 @@ func load(dir string) (zoo.Model, text.Tokeniser, error) {
 	case *seq2seq.Model:
 		cut = m.Config().Text
 	default:
-		return nil, nil, fmt.Errorf("%s holds a %s, not a model of dialogues", dir, m.Architecture())
+		return nil, nil, fmt.Errorf("%s holds a %s, not a model of dialogues", dir,
+			m.Architecture())
 	}
 	if cut == (text.Cut{}) {
 		if cut, err = oldLevel(dir); err != nil {
@@ -98,7 +100,8 @@ func (h hierarchical) begin()                   { h.Reset() }
 func (h hierarchical) read(turn []string) error { return h.Read(turn) }
 
 func (h hierarchical) reply(ctx context.Context, d decoding) ([]string, error) {
-	found, err := h.Reply(ctx, dialogue.ReplyOptions{Beam: d.beam, Alpha: 0.6, Sample: *d.sampler(), Seed: d.seed})
+	found, err := h.Reply(ctx, dialogue.ReplyOptions{Beam: d.beam, Alpha: 0.6, Sample: *d.sampler(),
+		Seed: d.seed})
 	if err != nil || len(found) == 0 {
 		return nil, err
 	}
@@ -122,7 +125,8 @@ func (o *oneTurn) read(turn []string) error {
 }
 
 func (o *oneTurn) reply(ctx context.Context, d decoding) ([]string, error) {
-	found, err := o.m.Translate(ctx, o.last, decode.SearchOptions{Beam: d.beam, Alpha: 0.6, Max: 60, Sample: *d.sampler(), Seed: d.seed})
+	found, err := o.m.Translate(ctx, o.last, decode.SearchOptions{Beam: d.beam, Alpha: 0.6, Max: 60,
+		Sample: *d.sampler(), Seed: d.seed})
 	if err != nil || len(found) == 0 {
 		return nil, err
 	}

@@ -38,20 +38,29 @@ func (t *training) register(f *flag.FlagSet) {
 	t.Training.Register(f)
 	f.Lookup("batch").Usage = "dialogues side by side; for seq2seq pairs of turns (default 8; 128)"
 	f.StringVar(&t.kind, "model", "hred", "`kind` of model: hred, vhred or seq2seq")
-	f.StringVar(&t.data, "data", "", "`file` of dialogues to learn from (default the Schema-Guided Dialogues)")
-	f.StringVar(&t.valid, "valid", "", "`file` of dialogues to validate on; without it the last of -data are kept apart for that")
-	f.IntVar(&t.holdOut, "hold-out", 300, "dialogues at the end of -data that are kept apart, without -valid")
+	f.StringVar(&t.data, "data", "",
+		"`file` of dialogues to learn from (default the Schema-Guided Dialogues)")
+	f.StringVar(&t.valid, "valid", "",
+		"`file` of dialogues to validate on; without it the last of -data are kept apart for that")
+	f.IntVar(&t.holdOut, "hold-out", 300,
+		"dialogues at the end of -data that are kept apart, without -valid")
 	f.IntVar(&t.minCount, "min-count", 5, "words seen less often become <unk>")
 	cli.UnicodeFlag(f, &t.cut.Unicode)
-	f.StringVar(&t.cut.Level, "level", "word", "`unit` that is predicted: word, char, or ja (Japanese words)")
+	f.StringVar(&t.cut.Level, "level", "word",
+		"`unit` that is predicted: word, char, or ja (Japanese words)")
 	cli.CellFlag(f, &t.cell, "gru", "")
-	f.IntVar(&t.hidden, "hidden", 128, "width of context and decoder; the encoder has half of it in each direction")
+	f.IntVar(&t.hidden, "hidden", 128,
+		"width of context and decoder; the encoder has half of it in each direction")
 	f.IntVar(&t.embed, "embed", 64, "width of the embedding")
-	f.Float64Var(&t.dropout, "dropout", 0, "share of the embedding and of the output that is dropped")
+	f.Float64Var(&t.dropout, "dropout", 0,
+		"share of the embedding and of the output that is dropped")
 	f.IntVar(&t.latent, "latent", 32, "vhred: units of the latent variable")
-	f.IntVar(&t.annealing, "annealing", 800, "vhred: batches in which the weight of the divergence rises to 1")
-	f.Float64Var(&t.freeBits, "free-bits", 0.08, "vhred: nats an utterance and unit that cost nothing")
-	f.Float64Var(&t.wordDropout, "word-dropout", 0.25, "vhred: share of words that the decoder does not get to see")
+	f.IntVar(&t.annealing, "annealing", 800,
+		"vhred: batches in which the weight of the divergence rises to 1")
+	f.Float64Var(&t.freeBits, "free-bits", 0.08,
+		"vhred: nats an utterance and unit that cost nothing")
+	f.Float64Var(&t.wordDropout, "word-dropout", 0.25,
+		"vhred: share of words that the decoder does not get to see")
 }
 
 func (t *training) check() error {
@@ -77,7 +86,8 @@ func (t *training) check() error {
 		errs = append(errs, fmt.Errorf("-hidden is %d; want an even number of 2 or more", t.hidden))
 	}
 	if t.embed < 1 || t.latent < 1 {
-		errs = append(errs, fmt.Errorf("-embed is %d and -latent %d; want at least 1", t.embed, t.latent))
+		errs = append(errs, fmt.Errorf("-embed is %d and -latent %d; want at least 1", t.embed,
+			t.latent))
 	}
 	if t.holdOut < 0 || t.minCount < 1 || t.annealing < 0 {
 		errs = append(errs, fmt.Errorf("-hold-out is %d, -min-count %d and -annealing %d; want 0 or more, 1 or more, 0 or more", t.holdOut, t.minCount, t.annealing))
@@ -111,12 +121,17 @@ func (t *training) run(ctx context.Context, s cli.Std) error {
 	if len(valid) > 0 {
 		monitor = "valid_loss"
 	}
-	_, err = t.Fit(ctx, s, cli.Run{Model: m, Task: task, Name: t.kind, Unit: "words", Monitor: monitor, Describe: map[string]string{
-		"-model": t.kind, "-data": t.data, "-valid": t.valid, "-hold-out": fmt.Sprint(t.holdOut), "-min-count": fmt.Sprint(t.minCount),
-		"-cell": t.cell, "-hidden": fmt.Sprint(t.hidden), "-embed": fmt.Sprint(t.embed), "-dropout": fmt.Sprint(t.dropout),
-		"-latent": fmt.Sprint(t.latent), "-annealing": fmt.Sprint(t.annealing), "-free-bits": fmt.Sprint(t.freeBits),
-		"-word-dropout": fmt.Sprint(t.wordDropout), "-level": t.cut.Level, "-unicode": string(t.cut.Unicode),
-	}})
+	_, err = t.Fit(ctx, s, cli.Run{Model: m, Task: task, Name: t.kind, Unit: "words",
+		Monitor: monitor, Describe: map[string]string{
+			"-model": t.kind, "-data": t.data, "-valid": t.valid, "-hold-out": fmt.Sprint(t.holdOut),
+			"-min-count": fmt.Sprint(t.minCount),
+			"-cell":      t.cell, "-hidden": fmt.Sprint(t.hidden), "-embed": fmt.Sprint(t.embed),
+			"-dropout": fmt.Sprint(t.dropout),
+			"-latent":  fmt.Sprint(t.latent), "-annealing": fmt.Sprint(t.annealing),
+			"-free-bits":    fmt.Sprint(t.freeBits),
+			"-word-dropout": fmt.Sprint(t.wordDropout), "-level": t.cut.Level,
+			"-unicode": string(t.cut.Unicode),
+		}})
 	return err
 }
 
@@ -154,11 +169,14 @@ func read(ctx context.Context, path string, words text.Tokeniser) ([][][]string,
 }
 
 // build makes the model and its task.
-func (t *training) build(v *text.Vocabulary, learn, valid [][][]string) (zoo.Model, train.Task, error) {
-	encoder, layer := zoo.Recurrent{Cell: t.cell, Hidden: t.hidden / 2}, zoo.Recurrent{Cell: t.cell, Hidden: t.hidden}
+func (t *training) build(v *text.Vocabulary, learn, valid [][][]string) (zoo.Model, train.Task,
+	error) {
+	encoder, layer := zoo.Recurrent{Cell: t.cell, Hidden: t.hidden / 2},
+		zoo.Recurrent{Cell: t.cell, Hidden: t.hidden}
 	if t.kind == "seq2seq" {
 		m, err := seq2seq.New(seq2seq.Config{
-			Text: t.cut, Encoder: encoder, Decoder: layer, Bidirectional: true, EmbedSource: t.embed, EmbedTarget: t.embed, IODropout: t.dropout,
+			Text: t.cut, Encoder: encoder, Decoder: layer, Bidirectional: true,
+			EmbedSource: t.embed, EmbedTarget: t.embed, IODropout: t.dropout,
 			Peeky: true, Readout: t.hidden, EmbedStd: 1, // as of HRED
 		}, v, v, t.Seed)
 		if err != nil {
@@ -175,12 +193,14 @@ func (t *training) build(v *text.Vocabulary, learn, valid [][][]string) (zoo.Mod
 		return m, task, err
 	}
 	cfg := dialogue.Config{
-		Text: t.cut, Encoder: encoder, Context: layer, Decoder: layer, Bidirectional: true, ContextInput: true, Embed: t.embed, IODropout: t.dropout,
+		Text: t.cut, Encoder: encoder, Context: layer, Decoder: layer, Bidirectional: true,
+		ContextInput: true, Embed: t.embed, IODropout: t.dropout,
 	}
 	d := dialogue.Data{Batch: t.Batch, Seed: t.Seed}
 	if t.kind == "vhred" {
 		cfg.Latent = dialogue.Latent{Width: t.latent}
-		d.KLWeight, d.FreeBits, d.WordDropout = dialogue.RisingTo(t.annealing), t.freeBits, t.wordDropout
+		d.KLWeight, d.FreeBits, d.WordDropout = dialogue.RisingTo(t.annealing), t.freeBits,
+			t.wordDropout
 	}
 	m, err := dialogue.New(cfg, v, t.Seed)
 	if err != nil {

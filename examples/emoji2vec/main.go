@@ -31,7 +31,8 @@ SEQZOO_DATA names, else in ../shared/data. Ctrl-C stops a training; with -save, 
 func main() { program().Main() }
 
 func program() cli.Program {
-	return cli.Program{Name: "emoji2vec", About: about, Commands: []cli.Command{trainCommand(), evaluateCommand(), emojiCommand()}}
+	return cli.Program{Name: "emoji2vec", About: about,
+		Commands: []cli.Command{trainCommand(), evaluateCommand(), emojiCommand()}}
 }
 
 // training is the command line of train.
@@ -42,17 +43,23 @@ type training struct {
 }
 
 func trainCommand() cli.Command {
-	t := training{Training: cli.Training{Epochs: 20, Batch: 64, LR: 0.01, Seed: 1}, Config: emoji.Config{Negatives: 1, Mean: true}}
+	t := training{Training: cli.Training{Epochs: 20, Batch: 64, LR: 0.01, Seed: 1},
+		Config: emoji.Config{Negatives: 1, Mean: true}}
 	return cli.Command{
 		Name: "train", About: "learns the vectors of emoji",
 		Flags: func(f *flag.FlagSet) {
 			t.Register(f)
-			f.StringVar(&t.vectors, "vectors", "", "`file` of words' vectors, or directory of a model of examples/word2vec")
+			f.StringVar(&t.vectors, "vectors", "",
+				"`file` of words' vectors, or directory of a model of examples/word2vec")
 			f.StringVar(&t.pairs, "pairs", "", "`file` of pairs to learn from")
-			f.StringVar(&t.valid, "valid", "", "`file` of pairs by which the best weights are chosen")
-			f.IntVar(&t.Negatives, "negatives", t.Negatives, "emoji drawn for each description that they do not have")
-			f.Float64Var(&t.Dropout, "dropout", t.Dropout, "share of a description's numbers that are dropped at random")
-			f.BoolVar(&t.Mean, "mean", t.Mean, "a description is the mean of its words' vectors, not their sum")
+			f.StringVar(&t.valid, "valid", "",
+				"`file` of pairs by which the best weights are chosen")
+			f.IntVar(&t.Negatives, "negatives", t.Negatives,
+				"emoji drawn for each description that they do not have")
+			f.Float64Var(&t.Dropout, "dropout", t.Dropout,
+				"share of a description's numbers that are dropped at random")
+			f.BoolVar(&t.Mean, "mean", t.Mean,
+				"a description is the mean of its words' vectors, not their sum")
 			cli.UnicodeFlag(f, &t.Unicode)
 			f.BoolVar(&t.Raw, "raw", false, "words' vectors as they are, not centred")
 		},
@@ -85,10 +92,13 @@ func (t *training) run(ctx context.Context, s cli.Std) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(s.Messages, "%d pairs, %d emoji, %d words of width %d\n", len(pairs), len(m.Emoji()), words.Len(), words.Dim())
+	fmt.Fprintf(s.Messages, "%d pairs, %d emoji, %d words of width %d\n", len(pairs),
+		len(m.Emoji()), words.Len(), words.Dim())
 	_, err = t.Fit(ctx, s, cli.Run{
 		Model: m, Task: task, Name: "emoji2vec", Unit: "pairs", Monitor: "valid_loss",
-		Describe: map[string]string{"model": fmt.Sprintf("%+v", t.Config), "emoji": fmt.Sprint(len(m.Emoji())), "words": fmt.Sprint(words.Len(), "×", words.Dim())},
+		Describe: map[string]string{"model": fmt.Sprintf("%+v", t.Config),
+			"emoji": fmt.Sprint(len(m.Emoji())), "words": fmt.Sprint(words.Len(), "×",
+				words.Dim())},
 	})
 	if err != nil {
 		return err
@@ -96,7 +106,8 @@ func (t *training) run(ctx context.Context, s cli.Std) error {
 	return report(s, m, valid, "validation")
 }
 
-// words are the vectors of words that were given; or else they are learned, and kept beside the model.
+// words are the vectors of words that were given; or else they are learned, and kept beside the
+// model.
 func (t *training) words(ctx context.Context, s cli.Std) (*vectors.Vectors, error) {
 	if t.vectors != "" {
 		v, err := word2vec.OpenVectors(ctx, t.vectors)
@@ -137,8 +148,10 @@ func (t *training) words(ctx context.Context, s cli.Std) (*vectors.Vectors, erro
 	o := word2vec.TrainOptions{Progress: func(p word2vec.Progress) {
 		if p.Elapsed-last > 2*time.Second || p.Words == p.Total {
 			last = p.Elapsed
-			left := time.Duration(float64(p.Total-p.Words) / max(p.WordsPerSec, 1) * float64(time.Second))
-			fmt.Fprintf(s.Messages, "words: epoch %d/%d  %.0f words/s  %v left\n", p.Epoch, p.Epochs, p.WordsPerSec, left.Round(time.Second))
+			left := time.Duration(float64(p.Total-p.Words) / max(p.WordsPerSec,
+				1) * float64(time.Second))
+			fmt.Fprintf(s.Messages, "words: epoch %d/%d  %.0f words/s  %v left\n", p.Epoch,
+				p.Epochs, p.WordsPerSec, left.Round(time.Second))
 		}
 	}}
 	err = nil
@@ -241,7 +254,8 @@ func emojiCommand() cli.Command {
 						fmt.Fprintf(s.Out, "    %s is not known, and taken for %s\n", term, known)
 					}
 				}
-				for _, found := range append(emoji[:min(n, len(emoji))], near[:min(words, len(near))]...) {
+				for _, found := range append(emoji[:min(n, len(emoji))],
+					near[:min(words, len(near))]...) {
 					fmt.Fprintf(s.Out, "    %.4f  %s\n", found.Similarity, found.Word)
 				}
 				return nil
@@ -258,7 +272,8 @@ func parseSum(line string) (positive, negative []string, err error) {
 		switch term {
 		case "+", "-", "−":
 			if last != "" && (len(positive)+len(negative) > 0 || term == "+") {
-				return nil, nil, fmt.Errorf("%q: a term is missing before %q", strings.TrimSpace(line), term)
+				return nil, nil, fmt.Errorf("%q: a term is missing before %q",
+					strings.TrimSpace(line), term)
 			}
 			to, last = &positive, term
 			if term != "+" {
@@ -266,7 +281,8 @@ func parseSum(line string) (positive, negative []string, err error) {
 			}
 		default:
 			if last == "" {
-				return nil, nil, fmt.Errorf("%q: a + or - is missing before %q", strings.TrimSpace(line), term)
+				return nil, nil, fmt.Errorf("%q: a + or - is missing before %q",
+					strings.TrimSpace(line), term)
 			}
 			*to, last = append(*to, term), ""
 		}

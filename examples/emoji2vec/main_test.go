@@ -18,7 +18,8 @@ import (
 // do runs a command line.
 func do(in string, args ...string) (out, messages string, err error) {
 	var o, m bytes.Buffer
-	err = program().Run(context.Background(), args, cli.Std{In: strings.NewReader(in), Out: &o, Messages: &m})
+	err = program().Run(context.Background(), args,
+		cli.Std{In: strings.NewReader(in), Out: &o, Messages: &m})
 	return o.String(), m.String(), err
 }
 
@@ -48,7 +49,8 @@ func TestFromPairsToSums(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, out, "validation: AUC")
 	require.Contains(t, messages, "12 pairs, 3 emoji, ")
-	_, messages, err = do("", "train", "-quick", "-save", model, "-epochs", "2") // finds everything done
+	// finds everything done
+	_, messages, err = do("", "train", "-quick", "-save", model, "-epochs", "2")
 	require.NoError(t, err)
 	require.NotContains(t, messages, "words: epoch")
 	_, _, err = do("", "train", "-quick", "-vectors", filepath.Join(model, "word2vec"))
@@ -63,11 +65,13 @@ func TestFromPairsToSums(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, out, mine+": AUC")
 
-	out, messages, err = do("☀️ + 🌙\n\nsun+moon - 🗽\n🍞\nking\nsun moon\nsun +\n- sun\n", "emoji", "-model", model, "-n", "1", "-words", "2")
+	out, messages, err = do("☀️ + 🌙\n\nsun+moon - 🗽\n🍞\nking\nsun moon\nsun +\n- sun\n", "emoji",
+		"-model", model, "-n", "1", "-words", "2")
 	require.NoError(t, err)
 	require.Equal(t, 3*4, strings.Count(out, "\n"))
 	require.Contains(t, out, "☀️ + 🌙\n    ")
-	for _, want := range []string{"line 4: no vector for 🍞", `line 5: no vector for "king"`, `line 6: "sun moon": a + or - is missing before "moon"`,
+	for _, want := range []string{"line 4: no vector for 🍞", `line 5: no vector for "king"`,
+		`line 6: "sun moon": a + or - is missing before "moon"`,
 		"line 7: \"sun +\": a term is missing at the end"} {
 		require.Contains(t, messages, want)
 	}
@@ -89,7 +93,8 @@ func TestMistakes(t *testing.T) {
 		require.ErrorContains(t, err, want, args)
 	}
 	for line, want := range map[string]string{
-		"+ a": "before \"+\"", "a + - b": "before \"-\"", "a -": "at the end", "-": "at the end", "a b": "before \"b\"", "a ++ b": "before \"+\"",
+		"+ a": "before \"+\"", "a + - b": "before \"-\"", "a -": "at the end", "-": "at the end",
+		"a b": "before \"b\"", "a ++ b": "before \"+\"",
 	} {
 		_, _, err := parseSum(line)
 		require.ErrorContains(t, err, want, line)

@@ -1,5 +1,5 @@
-// Forecast learns to forecast a series of several variables, evaluates what it learned beside naive forecasts, and forecasts
-// what comes behind a history on standard input.
+// Forecast learns to forecast a series of several variables, evaluates what it learned beside naive
+// forecasts, and forecasts what comes behind a history on standard input.
 package main
 
 import (
@@ -34,13 +34,17 @@ unless -fill takes the value before.`
 func main() { program().Main() }
 
 func program() cli.Program {
-	t := &trainCommand{Training: cli.Training{Epochs: 10, Batch: 32, LR: 0.001, Warmup: 100, Clip: 1, Seed: 1, Patience: 3}}
+	t := &trainCommand{Training: cli.Training{Epochs: 10, Batch: 32, LR: 0.001, Warmup: 100,
+		Clip: 1, Seed: 1, Patience: 3}}
 	e := &evaluateCommand{}
 	f := &forecastCommand{}
 	return cli.Program{Name: "forecast", About: about, Commands: []cli.Command{
-		{Name: "train", About: "trains a model and evaluates it on the validation part", Flags: t.register, Check: t.check, Run: t.run},
-		{Name: "evaluate", About: "evaluates a model on the test part", Flags: e.register, Check: e.check, Run: e.run},
-		{Name: "forecast", About: "forecasts behind the rows on standard input", Flags: f.register, Check: f.check, Run: f.run},
+		{Name: "train", About: "trains a model and evaluates it on the validation part",
+			Flags: t.register, Check: t.check, Run: t.run},
+		{Name: "evaluate", About: "evaluates a model on the test part", Flags: e.register,
+			Check: e.check, Run: e.run},
+		{Name: "forecast", About: "forecasts behind the rows on standard input", Flags: f.register,
+			Check: f.check, Run: f.run},
 	}}
 }
 
@@ -98,9 +102,11 @@ func (d *source) register(f *flag.FlagSet) {
 	f.StringVar(&d.data, "data", "", "CSV `file`, plain or gzip, instead of ETTh1")
 	d.Table.Register(f)
 	d.trainRows, d.validRows, d.testRows = rows{n: 8640}, rows{n: 2880}, rows{n: 2880}
-	f.Var(&d.trainRows, "train-rows", "`rows` of the training part, or a share of all such as 0.7 or 70%")
+	f.Var(&d.trainRows, "train-rows",
+		"`rows` of the training part, or a share of all such as 0.7 or 70%")
 	f.Var(&d.validRows, "valid-rows", "`rows` of the validation part, or a share")
-	f.Var(&d.testRows, "test-rows", "`rows` of the test part, or a share; 0 for all that are left, as by default where fewer are left")
+	f.Var(&d.testRows, "test-rows",
+		"`rows` of the test part, or a share; 0 for all that are left, as by default where fewer are left")
 	f.IntVar(&d.season, "season", 24, "rows after which things repeat, for the naive forecast")
 }
 
@@ -111,10 +117,12 @@ func (d *source) check() error {
 		value rows
 		least int
 	}{
-		{"train-rows", d.trainRows, 1}, {"valid-rows", d.validRows, 1}, {"test-rows", d.testRows, 0}, {"season", rows{n: d.season}, 1},
+		{"train-rows", d.trainRows, 1}, {"valid-rows", d.validRows, 1},
+		{"test-rows", d.testRows, 0}, {"season", rows{n: d.season}, 1},
 	} {
 		if n.value.share == 0 && n.value.n < n.least {
-			errs = append(errs, fmt.Errorf("-%s is %d; want at least %d", n.flag, n.value.n, n.least))
+			errs = append(errs, fmt.Errorf("-%s is %d; want at least %d", n.flag, n.value.n,
+				n.least))
 		}
 	}
 	return errors.Join(append(errs, d.Table.Check())...)
@@ -143,8 +151,8 @@ func (d *source) read(messages io.Writer) (*series.Series, error) {
 	return s, nil
 }
 
-// The parts of the series. What is forecast in validation and test part begins with their first row, so the windows before
-// reach back into the part before.
+// The parts of the series. What is forecast in validation and test part begins with their first
+// row, so the windows before reach back into the part before.
 func (d *source) train(s *series.Series) *series.Series { return s.Slice(0, d.cut[0]) }
 func (d *source) valid(s *series.Series, lookback int) *series.Series {
 	return s.Slice(max(0, d.cut[0]-lookback), d.cut[1])
@@ -173,9 +181,12 @@ func (t *trainCommand) register(f *flag.FlagSet) {
 	f.IntVar(&t.hidden, "hidden", 64, "width of the layers")
 	f.IntVar(&t.layers, "layers", 1, "recurrent layers")
 	f.Float64Var(&t.dropout, "dropout", 0.3, "share of what the output layer reads that is dropped")
-	f.StringVar(&t.level, "level", "last", "what a window is measured from: its last value, its mean, or none")
-	f.BoolVar(&t.together, "together", false, "read all variables together, instead of each as a series of its own by the same weights")
-	f.StringVar(&t.targets, "targets", "", "with -together: comma-separated `names` of the variables to forecast; default all")
+	f.StringVar(&t.level, "level", "last",
+		"what a window is measured from: its last value, its mean, or none")
+	f.BoolVar(&t.together, "together", false,
+		"read all variables together, instead of each as a series of its own by the same weights")
+	f.StringVar(&t.targets, "targets", "",
+		"with -together: comma-separated `names` of the variables to forecast; default all")
 	t.Training.Register(f)
 }
 
@@ -187,13 +198,16 @@ func (t *trainCommand) check() error {
 	if t.targets != "" && !t.together {
 		err = errors.New("-targets needs -together: read by themselves, all variables are forecast")
 	}
-	return errors.Join(err, t.source.check(), t.Training.Check(), t.config([]string{"x"}, nil).Validate())
+	return errors.Join(err, t.source.check(), t.Training.Check(),
+		t.config([]string{"x"}, nil).Validate())
 }
 
 func (t *trainCommand) config(variables, targets []string) forecast.Config {
 	return forecast.Config{
-		Recurrent: zoo.Recurrent{Cell: t.cell, Hidden: t.hidden, Layers: cli.Layers(t.cell, t.layers), Dropout: t.dropout},
-		Variables: variables, Targets: targets, Lookback: t.lookback, Horizon: t.horizon, Patch: t.patch,
+		Recurrent: zoo.Recurrent{Cell: t.cell, Hidden: t.hidden,
+			Layers: cli.Layers(t.cell, t.layers), Dropout: t.dropout},
+		Variables: variables, Targets: targets, Lookback: t.lookback, Horizon: t.horizon,
+		Patch:  t.patch,
 		Shared: !t.together, Level: forecast.Level(t.level), IODropout: t.dropout,
 	}
 }
@@ -216,7 +230,8 @@ func (t *trainCommand) run(ctx context.Context, s cli.Std) error {
 		return err
 	}
 	valid := t.valid(all, t.lookback)
-	task, err := m.Task(forecast.Data{Train: t.train(all), Valid: valid, Batch: t.Batch, Seed: t.Seed})
+	task, err := m.Task(forecast.Data{Train: t.train(all), Valid: valid, Batch: t.Batch,
+		Seed: t.Seed})
 	if err != nil {
 		return err
 	}
@@ -224,7 +239,8 @@ func (t *trainCommand) run(ctx context.Context, s cli.Std) error {
 		len(all.Names), all.Len(), t.horizon, t.lookback, m.Params().Count())
 	_, err = t.Fit(ctx, s, cli.Run{
 		Model: m, Task: task, Name: t.cell, Unit: "windows", Monitor: "valid_loss",
-		Describe: map[string]string{"model": fmt.Sprintf("%+v", m.Config()), "data": fmt.Sprintf("of %d rows", t.cut[0])},
+		Describe: map[string]string{"model": fmt.Sprintf("%+v", m.Config()),
+			"data": fmt.Sprintf("of %d rows", t.cut[0])},
 	})
 	if err != nil {
 		return err
@@ -259,7 +275,8 @@ func (e *evaluateCommand) run(ctx context.Context, s cli.Std) error {
 		return err
 	}
 	if e.valid {
-		return report(ctx, s.Out, m, e.source.valid(all, m.Config().Lookback), e.season, "validation")
+		return report(ctx, s.Out, m, e.source.valid(all, m.Config().Lookback), e.season,
+			"validation")
 	}
 	return report(ctx, s.Out, m, e.test(all, m.Config().Lookback), e.season, "test")
 }

@@ -21,7 +21,8 @@ import (
 func run(t *testing.T, in string, args ...string) (out, messages string, err error) {
 	t.Helper()
 	var o, m bytes.Buffer
-	err = program().Run(context.Background(), args, cli.Std{In: strings.NewReader(in), Out: &o, Messages: &m})
+	err = program().Run(context.Background(), args,
+		cli.Std{In: strings.NewReader(in), Out: &o, Messages: &m})
 	return o.String(), m.String(), err
 }
 
@@ -40,9 +41,11 @@ func TestForecast(t *testing.T) {
 	dir := t.TempDir()
 	data, model := filepath.Join(dir, "waves.csv"), filepath.Join(dir, "model")
 	require.NoError(t, os.WriteFile(data, []byte("time,a,b\n"+waves(0, 400)), 0o666))
-	source := []string{"-data", data, "-skip", "time", "-train-rows", "280", "-valid-rows", "60", "-test-rows", "60", "-season", "12"}
-	out, messages, err := run(t, "", append([]string{"train", "-lookback", "24", "-patch", "4", "-horizon", "6", "-hidden", "16",
-		"-dropout", "0", "-lr", "0.02", "-epochs", "15", "-save", model}, source...)...)
+	source := []string{"-data", data, "-skip", "time", "-train-rows", "280", "-valid-rows", "60",
+		"-test-rows", "60", "-season", "12"}
+	out, messages, err := run(t, "",
+		append([]string{"train", "-lookback", "24", "-patch", "4", "-horizon", "6", "-hidden", "16",
+			"-dropout", "0", "-lr", "0.02", "-epochs", "15", "-save", model}, source...)...)
 	require.NoError(t, err, messages)
 	require.Contains(t, out, "2 variables, 400 rows; 6 steps from 24")
 	require.Regexp(t, `naive: the last 12 rows again +0\.0000`, out)
@@ -75,11 +78,13 @@ func TestForecast(t *testing.T) {
 	_, _, err = run(t, "", "forecast", "-model", model)
 	require.ErrorContains(t, err, "standard input is empty")
 	_, _, err = run(t, "", "evaluate", "-model", model, "-data", data, "-skip", "time")
-	require.ErrorContains(t, err, "has 400 rows; -train-rows, -valid-rows and -test-rows add up to 14400")
+	require.ErrorContains(t, err,
+		"has 400 rows; -train-rows, -valid-rows and -test-rows add up to 14400")
 	_, _, err = run(t, "", "evaluate", "-model", model, "-data", data)
 	require.Error(t, err, "time is a variable now")
 
-	// A row without a value is refused with its line, in whatever mode, or on request the value before stands in.
+	// A row without a value is refused with its line, in whatever mode, or on request the value
+	// before stands in.
 	rows := strings.SplitAfter(waves(0, 30), "\n")
 	for gap, cell := range map[int]string{3: "", 17: "NaN", 29: "?"} {
 		holes := slices.Clone(rows)
@@ -87,7 +92,8 @@ func TestForecast(t *testing.T) {
 		in := "time,a,b\n" + strings.Join(holes, "")
 		for _, each := range []string{"-each=false", "-each"} {
 			_, _, err = run(t, in, "forecast", "-model", model, each)
-			require.ErrorContains(t, err, fmt.Sprintf(`line %d: column "a": a value is missing: %q; -fill takes the value before`, gap+2, cell))
+			require.ErrorContains(t, err,
+				fmt.Sprintf(`line %d: column "a": a value is missing: %q; -fill takes the value before`, gap+2, cell))
 		}
 		got, _, err := run(t, in, "forecast", "-model", model, "-fill")
 		require.NoError(t, err)
@@ -112,10 +118,12 @@ func TestForecast(t *testing.T) {
 func TestParts(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "waves.csv")
 	require.NoError(t, os.WriteFile(data, []byte("time,a,b\n"+waves(0, 1000)), 0o666))
-	small := []string{"train", "-quick", "-steps", "1", "-lookback", "24", "-patch", "4", "-horizon", "6", "-data", data, "-skip", "time", "-season", "12"}
+	small := []string{"train", "-quick", "-steps", "1", "-lookback", "24", "-patch", "4",
+		"-horizon", "6", "-data", data, "-skip", "time", "-season", "12"}
 	var first string
 	for _, rows := range [][]string{
-		{"-train-rows", "700", "-valid-rows", "100"}, {"-train-rows", "0.7", "-valid-rows", "10%"}, {"-train-rows", "70%", "-valid-rows", "100", "-test-rows", "0.2"},
+		{"-train-rows", "700", "-valid-rows", "100"}, {"-train-rows", "0.7", "-valid-rows", "10%"},
+		{"-train-rows", "70%", "-valid-rows", "100", "-test-rows", "0.2"},
 	} {
 		out, _, err := run(t, "", append(small, rows...)...)
 		require.NoError(t, err)
@@ -126,7 +134,8 @@ func TestParts(t *testing.T) {
 		require.Equal(t, first, out, "the parts are the same")
 	}
 	for want, rows := range map[string][]string{
-		"add up to 1001": {"-train-rows", "0.7", "-valid-rows", "0.1", "-test-rows", "201"}, "add up to 3880": {"-train-rows", "1000", "-valid-rows", "0.0004"},
+		"add up to 1001":        {"-train-rows", "0.7", "-valid-rows", "0.1", "-test-rows", "201"},
+		"add up to 3880":        {"-train-rows", "1000", "-valid-rows", "0.0004"},
 		"want a number of rows": {"-train-rows", "1.5"}, "-test-rows is -1": {"-test-rows", "-1"},
 	} {
 		_, _, err := run(t, "", append(small, rows...)...)

@@ -17,19 +17,23 @@ import (
 	"github.com/seqzoo/seqzoo/zoo/series"
 )
 
-// report prints the errors of m on a part of a series, and beside them those of naive forecasts of the same windows.
-func report(ctx context.Context, out io.Writer, m *forecast.Model, part *series.Series, season int, name string) error {
+// report prints the errors of m on a part of a series, and beside them those of naive forecasts of
+// the same windows.
+func report(ctx context.Context, out io.Writer, m *forecast.Model, part *series.Series, season int,
+	name string) error {
 	e, err := m.Evaluate(ctx, part)
 	if err != nil {
 		return err
 	}
 	c := m.Config()
-	fmt.Fprintf(out, "%s: %d windows, %d steps ahead, standardised\n%-34s %8s %8s\n", name, e.Windows, c.Horizon, "", "MSE", "MAE")
+	fmt.Fprintf(out, "%s: %d windows, %d steps ahead, standardised\n%-34s %8s %8s\n", name,
+		e.Windows, c.Horizon, "", "MSE", "MAE")
 	fmt.Fprintf(out, "%-34s %8.4f %8.4f\n", "model", e.MSE, e.MAE)
 	for _, n := range []struct {
 		name  string
 		steps int
-	}{{"naive: the last value again", 1}, {fmt.Sprintf("naive: the last %d rows again", season), season}} {
+	}{{"naive: the last value again", 1}, {fmt.Sprintf("naive: the last %d rows again", season),
+		season}} {
 		mse, mae, err := naive(m, part, n.steps)
 		if err != nil {
 			return err
@@ -42,21 +46,25 @@ func report(ctx context.Context, out io.Writer, m *forecast.Model, part *series.
 	return nil
 }
 
-// naive is the errors of a forecast that repeats the last rows of each window, over the windows that m is evaluated on.
+// naive is the errors of a forecast that repeats the last rows of each window, over the windows
+// that m is evaluated on.
 func naive(m *forecast.Model, part *series.Series, season int) (mse, mae float64, err error) {
 	c := m.Config()
 	if season > c.Lookback {
-		return 0, 0, fmt.Errorf("a season of %d rows is longer than the %d that the model reads", season, c.Lookback)
+		return 0, 0, fmt.Errorf("a season of %d rows is longer than the %d that the model reads",
+			season, c.Lookback)
 	}
 	var predicted, truth []float64
 	n := 0.
-	for end := c.Lookback; end+c.Horizon <= part.Len(); end++ { // a window at a time, to hold little
+	// a window at a time, to hold little
+	for end := c.Lookback; end+c.Horizon <= part.Len(); end++ {
 		predicted, truth = predicted[:0], truth[:0]
 		for h := range c.Horizon {
 			for _, target := range c.Targets {
 				v := slices.Index(c.Variables, target)
 				z := func(t int) float64 { return (part.Row(t)[v] - m.Scale().Mean[v]) / m.Scale().Deviation[v] }
-				predicted, truth = append(predicted, z(end-season+h%season)), append(truth, z(end+h))
+				predicted, truth = append(predicted, z(end-season+h%season)),
+					append(truth, z(end+h))
 			}
 		}
 		squared, err := metrics.MSE(predicted, truth)
@@ -82,7 +90,8 @@ type forecastCommand struct {
 func (c *forecastCommand) register(f *flag.FlagSet) {
 	f.StringVar(&c.model, "model", "", "`directory` of the model")
 	c.Table.RegisterCells(f)
-	f.BoolVar(&c.each, "each", false, "forecast behind every row, as soon as there are enough, with an empty line after each forecast")
+	f.BoolVar(&c.each, "each", false,
+		"forecast behind every row, as soon as there are enough, with an empty line after each forecast")
 }
 
 func (c *forecastCommand) check() error {
@@ -123,7 +132,8 @@ func (c *forecastCommand) run(ctx context.Context, s cli.Std) error {
 	}
 	var history [][]float64
 	empty := true
-	inner, stop := context.WithCancelCause(ctx) // a row that cannot be read ends it: without it, those before would move
+	// a row that cannot be read ends it: without it, those before would move
+	inner, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	err = cli.EachLine(inner, s.In, s.Messages, func(_ int, line string, err error) error {
 		if err != nil {

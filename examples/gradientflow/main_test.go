@@ -23,8 +23,8 @@ func TestStory(t *testing.T) {
 	require.ErrorContains(t, run([]string{"-t", "1"}, &out), "want 2 to 10000")
 }
 
-// What the story says of the gradients before training: small weights let them vanish, large ones explode, and the
-// gates of an LSTM keep them.
+// What the story says of the gradients before training: small weights let them vanish, large ones
+// explode, and the gates of an LSTM keep them.
 func TestFlowBeforeTraining(t *testing.T) {
 	factor := map[string]float64{}
 	for _, n := range networks {

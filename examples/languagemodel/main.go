@@ -1,5 +1,5 @@
-// Languagemodel trains a language model on a text, of characters or words, measures it on any other, and lets it go on
-// from where a line stops.
+// Languagemodel trains a language model on a text, of characters or words, measures it on any
+// other, and lets it go on from where a line stops.
 package main
 
 import (
@@ -34,10 +34,14 @@ func program() cli.Program {
 	var g generator
 	var p scorer
 	return cli.Program{Name: "languagemodel", About: about, Commands: []cli.Command{
-		{Name: "train", About: "trains a model; Ctrl-C stops it after the step at hand", Flags: t.flags, Check: t.check, Run: t.run},
-		{Name: "evaluate", About: "prints the perplexity of a text, read as one stream", Flags: e.flags, Check: e.check, Run: e.run},
-		{Name: "generate", About: "continues each line of standard input", Flags: g.flags, Check: g.check, Run: g.run},
-		{Name: "perplexity", About: "prints the perplexity of each line of standard input", Flags: p.flags, Check: p.check, Run: p.run},
+		{Name: "train", About: "trains a model; Ctrl-C stops it after the step at hand",
+			Flags: t.flags, Check: t.check, Run: t.run},
+		{Name: "evaluate", About: "prints the perplexity of a text, read as one stream",
+			Flags: e.flags, Check: e.check, Run: e.run},
+		{Name: "generate", About: "continues each line of standard input", Flags: g.flags,
+			Check: g.check, Run: g.run},
+		{Name: "perplexity", About: "prints the perplexity of each line of standard input",
+			Flags: p.flags, Check: p.check, Run: p.run},
 	}}
 }
 
@@ -73,14 +77,16 @@ func (e *evaluator) flags(f *flag.FlagSet) {
 	f.StringVar(&e.model, "model", "", "`directory` of the model")
 	f.StringVar(&e.text, "text", "", "`file` to measure, UTF-8 or gzip of it")
 	f.IntVar(&e.last, "last", 0, "measure only so many tokens at the end of the text; 0 for all")
-	f.IntVar(&e.tracks, "tracks", 1, "parts of the text read side by side, each from an empty state; 10 is what PyTorch's example does")
+	f.IntVar(&e.tracks, "tracks", 1,
+		"parts of the text read side by side, each from an empty state; 10 is what PyTorch's example does")
 	f.IntVar(&e.window, "window", 35, "steps at a time; for speed alone")
 }
 
 func (e *evaluator) check() error {
 	var errs []error
 	if e.tracks < 1 || e.window < 1 || e.last < 0 {
-		errs = append(errs, fmt.Errorf("-tracks %d -window %d -last %d: want at least 1, 1 and 0", e.tracks, e.window, e.last))
+		errs = append(errs, fmt.Errorf("-tracks %d -window %d -last %d: want at least 1, 1 and 0",
+			e.tracks, e.window, e.last))
 	}
 	return errors.Join(append(errs, cli.Required("model", e.model, "text", e.text))...)
 }
@@ -135,7 +141,8 @@ func (g *generator) flags(f *flag.FlagSet) {
 	f.IntVar(&g.length, "length", 100, "tokens to add to each line")
 	f.Float64Var(&g.temperature, "temperature", 0.8, "0 takes the likeliest token each time")
 	f.IntVar(&g.topK, "top-k", 0, "draw among so many likeliest tokens; 0 for all")
-	f.Float64Var(&g.topP, "top-p", 0, "draw among the likeliest tokens that make up this share; 0 for all")
+	f.Float64Var(&g.topP, "top-p", 0,
+		"draw among the likeliest tokens that make up this share; 0 for all")
 	f.Uint64Var(&g.seed, "seed", 1, "of the drawing; the second line has the next seed, and so on")
 }
 
@@ -159,13 +166,15 @@ func (g *generator) run(ctx context.Context, s cli.Std) error {
 	}
 	seed := g.seed
 	return cli.Lines(ctx, s.In, s.Messages, func(line string) error {
-		r, err := m.Generate(ctx, line, lm.GenerateOptions{Max: g.length, Sample: g.sampler(), Seed: seed})
+		r, err := m.Generate(ctx, line, lm.GenerateOptions{Max: g.length, Sample: g.sampler(),
+			Seed: seed})
 		seed++
 		if err != nil {
 			return err
 		}
 		if len(r.Unknown) > 0 {
-			fmt.Fprintf(s.Messages, "not in the vocabulary, and read as %s: %s\n", text.Unk, strings.Join(r.Unknown, ", "))
+			fmt.Fprintf(s.Messages, "not in the vocabulary, and read as %s: %s\n", text.Unk,
+				strings.Join(r.Unknown, ", "))
 		}
 		fmt.Fprintln(s.Out, r.Text)
 		return nil

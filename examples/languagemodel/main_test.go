@@ -17,7 +17,8 @@ import (
 // do runs a command line.
 func do(in string, args ...string) (out, messages string, err error) {
 	var o, m bytes.Buffer
-	err = program().Run(context.Background(), args, cli.Std{In: strings.NewReader(in), Out: &o, Messages: &m})
+	err = program().Run(context.Background(), args,
+		cli.Std{In: strings.NewReader(in), Out: &o, Messages: &m})
 	return o.String(), m.String(), err
 }
 
@@ -36,7 +37,8 @@ func TestPresets(t *testing.T) {
 	for name, p := range presets {
 		t.Run(name, func(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "model")
-			quick := []string{"train", "-quick", "-preset", name, "-train", path, "-save", dir, "-steps", "12"}
+			quick := []string{"train", "-quick", "-preset", name, "-train", path, "-save", dir,
+				"-steps", "12"}
 			if strings.Contains(p.flags, "cutoffs") {
 				quick = append(quick, "-cutoffs", "3,9")
 			}
@@ -65,11 +67,12 @@ func TestPresets(t *testing.T) {
 	}
 }
 
-// Every token of a file counts once, a line end too, and nothing is folded, whatever else is in the line: the perplexity of a
-// file of one line is that of the line.
+// Every token of a file counts once, a line end too, and nothing is folded, whatever else is in the
+// line: the perplexity of a file of one line is that of the line.
 func TestEvaluateAsPyTorchDoes(t *testing.T) {
 	path, dir := write(t, story), filepath.Join(t.TempDir(), "model")
-	_, messages, err := do("", "train", "-quick", "-preset", "wikitext2", "-train", path, "-save", dir)
+	_, messages, err := do("", "train", "-quick", "-preset", "wikitext2", "-train", path, "-save",
+		dir)
 	require.NoError(t, err, messages)
 	m, err := lm.Load(dir)
 	require.NoError(t, err)
@@ -95,11 +98,14 @@ func TestEvaluateAsPyTorchDoes(t *testing.T) {
 	require.Contains(t, out, ": 100 words")
 }
 
-// Ended early and called again, with the same command, it ends where one that was never stopped does.
+// Ended early and called again, with the same command, it ends where one that was never stopped
+// does.
 func TestResume(t *testing.T) {
-	path, whole, parts := write(t, story), filepath.Join(t.TempDir(), "whole"), filepath.Join(t.TempDir(), "parts")
+	path, whole, parts := write(t, story), filepath.Join(t.TempDir(), "whole"),
+		filepath.Join(t.TempDir(), "parts")
 	args := func(dir, steps string) []string {
-		return []string{"train", "-quick", "-preset", "shakespeare", "-train", path, "-save", dir, "-steps", steps, "-epochs", "1", "-average", "0.9"}
+		return []string{"train", "-quick", "-preset", "shakespeare", "-train", path, "-save", dir,
+			"-steps", steps, "-epochs", "1", "-average", "0.9"}
 	}
 	_, messages, err := do("", args(whole, "30")...)
 	require.NoError(t, err, messages)
@@ -123,33 +129,59 @@ func TestMistakes(t *testing.T) {
 	for want, args := range map[string][]string{
 		"a command is missing": {},
 		`"learn" is no command; there are train, evaluate, generate, perplexity`: {"learn"},
-		`-preset is "x"; there are neko`:                                         {"train", "-preset", "x"},
-		`level is "sentence"`:                                                    {"train", "-level", "sentence"},
-		`-optimizer is "sdg"`:                                                    {"train", "-optimizer", "sdg"},
-		`-schedule is "linear"`:                                                  {"train", "-schedule", "linear"},
-		"-average is 1":                                                          {"train", "-average", "1"},
-		"-window is 0":                                                           {"train", "-window", "0"},
-		"-min-count 0":                                                           {"train", "-min-count", "0"},
-		"-sampled -1":                                                            {"train", "-sampled", "-1"},
-		"-bpe-size is 255":                                                       {"train", "-level", "bpe", "-bpe-size", "255"},
-		"-valid is set without -train":                                           {"train", "-valid", path},
-		"-lr is 0":                                                               {"train", "-lr", "0"},
-		"hidden is -1":                                                           {"train", "-hidden", "-1"},
-		"tied: embed is 3":                                                       {"train", "-tied", "-embed", "3"},
-		`-cutoffs is "many"`:                                                     {"train", "-cutoffs", "many"},
-		"cutoffs are [9 3]":                                                      {"train", "-cutoffs", "9,3"},
-		"no output layer of the embedding's shape":                               {"train", "-cutoffs", "3", "-tied"},
-		"absent: no such file":                                                   {"train", "-train", "absent"},
-		"rising ones in 1 … ":                                                    {"train", "-quick", "-train", path, "-cutoffs", "100000"},
-		"want 1 … V of them":                                                     {"train", "-quick", "-train", path, "-sampled", "100000"},
-		"-model is missing\n-text is missing":                                    {"evaluate"},
-		"-tracks 0":                                                              {"evaluate", "-model", "m", "-text", "t", "-tracks", "0"},
-		"-length is 0":                                                           {"generate", "-model", "m", "-length", "0"},
-		"TopP is 2":                                                              {"generate", "-model", "m", "-top-p", "2"},
-		"no-such-model":                                                          {"perplexity", "-model", "no-such-model"},
-		"the text has ":                                                          {"train", "-train", write(t, "this is too short for a batch of 50"), "-level", "char"},
-		"is not UTF-8":                                                           {"train", "-train", write(t, "bad \xff"), "-level", "char"},
-		"unexpected argument":                                                    {"train", "loudly"},
+		`-preset is "x"; there are neko`: {"train",
+			"-preset", "x"},
+		`level is "sentence"`: {"train",
+			"-level", "sentence"},
+		`-optimizer is "sdg"`: {"train",
+			"-optimizer", "sdg"},
+		`-schedule is "linear"`: {"train",
+			"-schedule", "linear"},
+		"-average is 1": {"train",
+			"-average", "1"},
+		"-window is 0": {"train",
+			"-window", "0"},
+		"-min-count 0": {"train",
+			"-min-count", "0"},
+		"-sampled -1": {"train",
+			"-sampled", "-1"},
+		"-bpe-size is 255": {"train",
+			"-level", "bpe", "-bpe-size", "255"},
+		"-valid is set without -train": {"train",
+			"-valid", path},
+		"-lr is 0": {"train", "-lr",
+			"0"},
+		"hidden is -1": {"train",
+			"-hidden", "-1"},
+		"tied: embed is 3": {"train", "-tied",
+			"-embed", "3"},
+		`-cutoffs is "many"`: {"train",
+			"-cutoffs", "many"},
+		"cutoffs are [9 3]": {"train",
+			"-cutoffs", "9,3"},
+		"no output layer of the embedding's shape": {"train",
+			"-cutoffs", "3", "-tied"},
+		"absent: no such file": {"train",
+			"-train", "absent"},
+		"rising ones in 1 … ": {"train",
+			"-quick", "-train", path, "-cutoffs", "100000"},
+		"want 1 … V of them": {"train",
+			"-quick", "-train", path, "-sampled", "100000"},
+		"-model is missing\n-text is missing": {"evaluate"},
+		"-tracks 0": {"evaluate",
+			"-model", "m", "-text", "t", "-tracks", "0"},
+		"-length is 0": {"generate",
+			"-model", "m", "-length", "0"},
+		"TopP is 2": {"generate",
+			"-model", "m", "-top-p", "2"},
+		"no-such-model": {"perplexity",
+			"-model", "no-such-model"},
+		"the text has ": {"train",
+			"-train", write(t, "this is too short for a batch of 50"), "-level", "char"},
+		"is not UTF-8": {"train",
+			"-train", write(t, "bad \xff"), "-level", "char"},
+		"unexpected argument": {"train",
+			"loudly"},
 		"flag provided but not defined: -louder; languagemodel tr": {"train", "-louder"},
 	} {
 		out, _, err := do("", args...)
@@ -161,9 +193,11 @@ func TestMistakes(t *testing.T) {
 // A line that cannot be read does not end the work.
 func TestLines(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "model")
-	_, messages, err := do("", "train", "-quick", "-preset", "wikitext2", "-train", write(t, story), "-save", dir, "-steps", "2")
+	_, messages, err := do("", "train", "-quick", "-preset", "wikitext2", "-train", write(t, story),
+		"-save", dir, "-steps", "2")
 	require.NoError(t, err, messages)
-	out, messages, err := do("xx yy\nthe xx\n\xff\nthe cat\n", "generate", "-model", dir, "-length", "2")
+	out, messages, err := do("xx yy\nthe xx\n\xff\nthe cat\n", "generate", "-model", dir, "-length",
+		"2")
 	require.NoError(t, err)
 	require.Equal(t, 2, strings.Count(out, "\n"))
 	require.Contains(t, messages, "line 1: ")

@@ -32,17 +32,22 @@ const wikitext = "-level word -spaced -keep-case -layers 2 -hidden 200 -dropout 
 	"-optimizer sgd -lr 20 -clip 0.25 -schedule cosine -validate 40000"
 
 var presets = map[string]preset{
-	"shakespeare": {"characters of tiny-shakespeare, 2 layers of 128, averaged weights", "tiny-shakespeare/input.txt.gz", "",
+	"shakespeare": {"characters of tiny-shakespeare, 2 layers of 128, averaged weights",
+		"tiny-shakespeare/input.txt.gz", "",
 		"-level char -layers 2 -hidden 128 -batch 50 -window 50 -epochs 14 -lr 0.002 -schedule constant -init uniform -embed-std 1 -average 0.998"},
 	"shakespeare-bpe": {"pieces of tiny-shakespeare", "tiny-shakespeare/input.txt.gz", "",
 		"-level bpe -bpe-size 2000 -layers 1 -hidden 256 -tied -batch 32 -window 35 -epochs 5 -lr 0.003 -warmup 50 -dropout 0.3 -clip 1"},
-	"shakespeare-large": {"the same with 2 layers of 256 and dropout", "tiny-shakespeare/input.txt.gz", "",
+	"shakespeare-large": {"the same with 2 layers of 256 and dropout",
+		"tiny-shakespeare/input.txt.gz", "",
 		"-level char -layers 2 -hidden 256 -batch 50 -window 50 -epochs 10 -lr 0.003 -schedule cosine -warmup 100 -dropout 0.25 -clip 1 -embed-std 1"},
-	"wikitext2": {"words of WikiText-2, a softmax over all 33,278", "wikitext-2/train.txt.gz", "wikitext-2/valid.txt.gz",
+	"wikitext2": {"words of WikiText-2, a softmax over all 33,278", "wikitext-2/train.txt.gz",
+		"wikitext-2/valid.txt.gz",
 		wikitext + " -tied"},
-	"wikitext2-sampled": {"the same, trained on a sampled softmax", "wikitext-2/train.txt.gz", "wikitext-2/valid.txt.gz",
+	"wikitext2-sampled": {"the same, trained on a sampled softmax", "wikitext-2/train.txt.gz",
+		"wikitext-2/valid.txt.gz",
 		wikitext + " -tied -sampled 2000"},
-	"wikitext2-adaptive": {"the same with an adaptive softmax", "wikitext-2/train.txt.gz", "wikitext-2/valid.txt.gz",
+	"wikitext2-adaptive": {"the same with an adaptive softmax", "wikitext-2/train.txt.gz",
+		"wikitext-2/valid.txt.gz",
 		wikitext + " -cutoffs 2000,10000"},
 	"neko-words": {"Japanese words of the same book", "neko/neko.txt", "",
 		"-level ja -layers 1 -hidden 200 -tied -batch 32 -window 35 -epochs 6 -lr 0.003 -warmup 50 -dropout 0.3 -clip 1 -min-count 3"},
@@ -81,14 +86,21 @@ func (t *trainer) flags(f *flag.FlagSet) {
 	t.Register(f)
 	var names []string
 	for _, name := range slices.Sorted(maps.Keys(presets)) {
-		names = append(names, fmt.Sprintf("%s (%s): %s", name, presets[name].about, presets[name].flags))
+		names = append(names, fmt.Sprintf("%s (%s): %s", name, presets[name].about,
+			presets[name].flags))
 	}
-	f.StringVar(&t.preset, "preset", "shakespeare", "`task` whose settings hold where a flag does not say otherwise:\n"+strings.Join(names, "\n"))
-	f.StringVar(&t.train, "train", "", "`file` to train on, UTF-8 or gzip of it, instead of the preset's")
-	f.StringVar(&t.valid, "valid", "", "`file` to validate on; the default with -train is the last tenth of that")
-	f.StringVar((*string)(&t.level), "level", string(lm.Words), "`unit` that is predicted: word, char, bpe (pieces that are learned) or ja (Japanese words)")
+	f.StringVar(&t.preset, "preset", "shakespeare",
+		"`task` whose settings hold where a flag does not say otherwise:\n"+strings.Join(names,
+			"\n"))
+	f.StringVar(&t.train, "train", "",
+		"`file` to train on, UTF-8 or gzip of it, instead of the preset's")
+	f.StringVar(&t.valid, "valid", "",
+		"`file` to validate on; the default with -train is the last tenth of that")
+	f.StringVar((*string)(&t.level), "level", string(lm.Words),
+		"`unit` that is predicted: word, char, bpe (pieces that are learned) or ja (Japanese words)")
 	f.IntVar(&t.bpeSize, "bpe-size", 4000, "pieces that level bpe learns")
-	f.BoolVar(&t.spaced, "spaced", false, "words: the text is tokenised already, and cut at white space alone")
+	f.BoolVar(&t.spaced, "spaced", false,
+		"words: the text is tokenised already, and cut at white space alone")
 	f.BoolVar(&t.keepCase, "keep-case", false, "words: do not fold to lower case")
 	cli.UnicodeFlag(f, &t.unicode)
 	f.IntVar(&t.minCount, "min-count", 1, "tokens seen less often become <unk>")
@@ -97,23 +109,32 @@ func (t *trainer) flags(f *flag.FlagSet) {
 	f.IntVar(&t.layers, "layers", 2, "recurrent layers")
 	f.IntVar(&t.hidden, "hidden", 200, "width of a layer")
 	f.IntVar(&t.embed, "embed", 0, "width of the embedding; 0 for that of a layer")
-	f.Float64Var(&t.embedStd, "embed-std", 0, "deviation of the first embedding, normal; 0 for uniform in ±0.1")
-	f.StringVar(&t.init, "init", "", "first weights of the layers: uniform, the option of -cell, in ±1/√hidden as PyTorch has them; by default Xavier and orthogonal ones")
+	f.Float64Var(&t.embedStd, "embed-std", 0,
+		"deviation of the first embedding, normal; 0 for uniform in ±0.1")
+	f.StringVar(&t.init, "init", "",
+		"first weights of the layers: uniform, the option of -cell, in ±1/√hidden as PyTorch has them; by default Xavier and orthogonal ones")
 	f.IntVar(&t.window, "window", 35, "steps that the gradient goes back")
-	f.Float64Var(&t.dropout, "dropout", 0, "share of embedding, output and what goes between layers that is dropped")
+	f.Float64Var(&t.dropout, "dropout", 0,
+		"share of embedding, output and what goes between layers that is dropped")
 	f.BoolVar(&t.tied, "tied", false, "the embedding is the output layer too")
-	f.StringVar(&t.cutoffs, "cutoffs", "", "make the output an adaptive softmax with clusters that end at these `ids`, such as 2000,10000")
-	f.IntVar(&t.sampled, "sampled", 0, "train on a softmax over the target and so many tokens drawn; 0 for all tokens")
+	f.StringVar(&t.cutoffs, "cutoffs", "",
+		"make the output an adaptive softmax with clusters that end at these `ids`, such as 2000,10000")
+	f.IntVar(&t.sampled, "sampled", 0,
+		"train on a softmax over the target and so many tokens drawn; 0 for all tokens")
 	f.StringVar(&t.optimizer, "optimizer", "adam", "adam or sgd")
-	f.StringVar(&t.schedule, "schedule", "cosine", "course of the rate: constant, cosine, or plateau (a quarter after an epoch without progress)")
-	f.Float64Var(&t.average, "average", 0, "share that a moving average of the weights keeps at each step, such as 0.999; 0 for none")
-	f.IntVar(&t.validate, "validate", 0, "tokens of the validation text that are measured after an epoch; 0 for all")
+	f.StringVar(&t.schedule, "schedule", "cosine",
+		"course of the rate: constant, cosine, or plateau (a quarter after an epoch without progress)")
+	f.Float64Var(&t.average, "average", 0,
+		"share that a moving average of the weights keeps at each step, such as 0.999; 0 for none")
+	f.IntVar(&t.validate, "validate", 0,
+		"tokens of the validation text that are measured after an epoch; 0 for all")
 }
 
 func (t *trainer) check() error {
 	p, ok := presets[t.preset]
 	if !ok {
-		return fmt.Errorf("-preset is %q; there are %s", t.preset, strings.Join(slices.Sorted(maps.Keys(presets)), ", "))
+		return fmt.Errorf("-preset is %q; there are %s", t.preset,
+			strings.Join(slices.Sorted(maps.Keys(presets)), ", "))
 	}
 	given := map[string]bool{}
 	t.set.Visit(func(f *flag.Flag) { given[f.Name] = true })
@@ -132,7 +153,8 @@ func (t *trainer) check() error {
 		}
 	}
 	if t.Quick {
-		small := map[string]string{"hidden": "16", "steps": "40", "batch": "4", "window": "10", "validate": "500"}
+		small := map[string]string{"hidden": "16", "steps": "40", "batch": "4", "window": "10",
+			"validate": "500"}
 		if t.level != "bpe" {
 			small["max-vocab"] = "300"
 		} else {
@@ -156,14 +178,20 @@ func (t *trainer) check() error {
 			errs = append(errs, fmt.Errorf(format, args...))
 		}
 	}
-	report(slices.Contains([]string{"adam", "sgd"}, t.optimizer), "-optimizer is %q; want adam or sgd", t.optimizer)
-	report(slices.Contains([]string{"constant", "cosine", "plateau"}, t.schedule), "-schedule is %q; want constant, cosine or plateau", t.schedule)
-	report(t.average >= 0 && t.average < 1, "-average is %g; want at least 0 and less than 1", t.average)
+	report(slices.Contains([]string{"adam", "sgd"}, t.optimizer),
+		"-optimizer is %q; want adam or sgd", t.optimizer)
+	report(slices.Contains([]string{"constant", "cosine", "plateau"}, t.schedule),
+		"-schedule is %q; want constant, cosine or plateau", t.schedule)
+	report(t.average >= 0 && t.average < 1, "-average is %g; want at least 0 and less than 1",
+		t.average)
 	report(t.window >= 1, "-window is %d; want at least 1", t.window)
-	report(t.minCount >= 1 && t.maxVocab >= 0, "-min-count %d -max-vocab %d: want at least 1 and 0", t.minCount, t.maxVocab)
-	report(t.sampled >= 0 && t.validate >= 0, "-sampled %d -validate %d: want 0 or more", t.sampled, t.validate)
+	report(t.minCount >= 1 && t.maxVocab >= 0, "-min-count %d -max-vocab %d: want at least 1 and 0",
+		t.minCount, t.maxVocab)
+	report(t.sampled >= 0 && t.validate >= 0, "-sampled %d -validate %d: want 0 or more", t.sampled,
+		t.validate)
 	report(t.valid == "" || t.train != "", "-valid is set without -train")
-	report(t.bpeSize >= 256 && t.bpeSize <= text.MaxBPE, "-bpe-size is %d; want 256 … %d", t.bpeSize, text.MaxBPE)
+	report(t.bpeSize >= 256 && t.bpeSize <= text.MaxBPE, "-bpe-size is %d; want 256 … %d",
+		t.bpeSize, text.MaxBPE)
 	cfg, err := t.config()
 	if err == nil {
 		if cfg.Level == "bpe" {
@@ -198,8 +226,8 @@ type corpus struct {
 	train, valid []int
 }
 
-// read cuts the texts into tokens, and numbers them by a vocabulary of the training text alone, from which the pieces of
-// level bpe are learned too: it completes cfg with them.
+// read cuts the texts into tokens, and numbers them by a vocabulary of the training text alone,
+// from which the pieces of level bpe are learned too: it completes cfg with them.
 func (t *trainer) read(ctx context.Context, cfg *lm.Config) (*corpus, error) {
 	p := presets[t.preset]
 	trainPath, validPath := t.train, t.valid
@@ -209,7 +237,8 @@ func (t *trainer) read(ctx context.Context, cfg *lm.Config) (*corpus, error) {
 			return nil, err
 		}
 		if p.valid != "" {
-			if validPath, err = cli.DataFile(p.valid, "give texts with -train and -valid"); err != nil {
+			if validPath, err = cli.DataFile(p.valid,
+				"give texts with -train and -valid"); err != nil {
 				return nil, err
 			}
 		}
@@ -223,7 +252,8 @@ func (t *trainer) read(ctx context.Context, cfg *lm.Config) (*corpus, error) {
 		if validPath == "" {
 			learn = strings.ToValidUTF8(raw[:len(raw)*9/10], "")
 		}
-		if cfg.BPE, err = text.TrainBPE(ctx, text.BPEConfig{Size: t.bpeSize}, cfg.Unicode.Of(learn)); err != nil {
+		if cfg.BPE, err = text.TrainBPE(ctx, text.BPEConfig{Size: t.bpeSize},
+			cfg.Unicode.Of(learn)); err != nil {
 			return nil, fmt.Errorf("%s: %w", trainPath, err)
 		}
 	}
@@ -247,7 +277,8 @@ func (t *trainer) read(ctx context.Context, cfg *lm.Config) (*corpus, error) {
 			pieces = append(pieces, cfg.BPE.Token(id))
 		}
 	}
-	vocabulary := text.VocabularyConfig{MinCount: t.minCount, MaxSize: t.maxVocab, Specials: []string{text.Unk}}
+	vocabulary := text.VocabularyConfig{MinCount: t.minCount, MaxSize: t.maxVocab,
+		Specials: []string{text.Unk}}
 	c.vocabulary, err = text.NewVocabularyContext(ctx, vocabulary, tokens, pieces)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", trainPath, err)
@@ -287,7 +318,8 @@ func (t *trainer) run(ctx context.Context, s cli.Std) error {
 		measured = c.valid[:min(len(c.valid), t.validate)]
 	}
 	task, err := m.Task(lm.Data{
-		Train: c.train, Valid: measured, Batch: t.Batch, Window: unroll.Window{Stride: t.window}, Sampled: t.sampled,
+		Train: c.train, Valid: measured, Batch: t.Batch, Window: unroll.Window{Stride: t.window},
+		Sampled: t.sampled,
 	})
 	if err != nil {
 		return err
@@ -296,8 +328,11 @@ func (t *trainer) run(ctx context.Context, s cli.Std) error {
 	r := cli.Run{
 		Model: m, Task: watch, Name: t.cell, Unit: unit(t.level), Monitor: "valid_loss",
 		Describe: map[string]string{
-			"-unicode": string(t.unicode), "-window": fmt.Sprint(t.window), "-sampled": fmt.Sprint(t.sampled), "-optimizer": t.optimizer, "-schedule": t.schedule,
-			"-average": fmt.Sprint(t.average), "-dropout": fmt.Sprint(t.dropout), "text": fmt.Sprintf("of %d and %d %s", len(c.train), len(measured), unit(t.level)),
+			"-unicode": string(t.unicode), "-window": fmt.Sprint(t.window),
+			"-sampled": fmt.Sprint(t.sampled), "-optimizer": t.optimizer,
+			"-schedule": t.schedule,
+			"-average":  fmt.Sprint(t.average), "-dropout": fmt.Sprint(t.dropout),
+			"text": fmt.Sprintf("of %d and %d %s", len(c.train), len(measured), unit(t.level)),
 		},
 	}
 	if err := t.optimise(&r, task.Len()); err != nil {
@@ -315,7 +350,8 @@ func (t *trainer) run(ctx context.Context, s cli.Std) error {
 		}
 		loss = measurement.Loss
 	}
-	fmt.Fprintf(s.Out, "%s: %d steps, %s; validation loss %.4f nats, perplexity %.2f\n", t.cell, result.Steps, watch.rate(unit(t.level)), loss, math.Exp(loss))
+	fmt.Fprintf(s.Out, "%s: %d steps, %s; validation loss %.4f nats, perplexity %.2f\n", t.cell,
+		result.Steps, watch.rate(unit(t.level)), loss, math.Exp(loss))
 	return nil
 }
 
@@ -338,7 +374,8 @@ func (t *trainer) optimise(r *cli.Run, batches int) (err error) {
 	return err
 }
 
-// stopwatch times a task from its second batch, as a graph is compiled in the first. Validation does not count.
+// stopwatch times a task from its second batch, as a graph is compiled in the first. Validation
+// does not count.
 type stopwatch struct {
 	train.Task
 	calls, tokens, last int // batches begun, tokens in those timed, tokens in the latest
@@ -374,5 +411,6 @@ func (w *stopwatch) rate(unit string) string {
 	if w.calls < 3 || took <= 0 {
 		return "too short to time"
 	}
-	return fmt.Sprintf("%.1f ms a step, %.0f %s a second", 1000*took.Seconds()/float64(w.calls-2), float64(w.tokens)/took.Seconds(), unit)
+	return fmt.Sprintf("%.1f ms a step, %.0f %s a second", 1000*took.Seconds()/float64(w.calls-2),
+		float64(w.tokens)/took.Seconds(), unit)
 }

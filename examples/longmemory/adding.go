@@ -12,8 +12,8 @@ import (
 	"github.com/seqzoo/seqzoo/zoo"
 )
 
-// adder reads pairs (number, mark) and says one number after the last. It is written from the library's parts, as a model of
-// one's own would be.
+// adder reads pairs (number, mark) and says one number after the last. It is written from the
+// library's parts, as a model of one's own would be.
 type adder struct {
 	store *nodes.Store
 	layer unroll.Layer
@@ -63,7 +63,8 @@ func (a *adder) compile(T, B int, training bool) (s *step, err error) {
 	return s, in.Err()
 }
 
-// draw fills the batch with sequences that depend on the key alone: numbers in [0, 1), one of them marked in either half.
+// draw fills the batch with sequences that depend on the key alone: numbers in [0, 1), one of them
+// marked in either half.
 func (s *step) draw(key rng.Key) {
 	r := rng.Stream{Key: key}
 	for b := range s.B {
@@ -90,8 +91,8 @@ type addingTask struct {
 	validated func(mse float64) error
 }
 
-// How many sequences a model is measured on, during the training and after it. Few are far off, and they make most of the
-// mean, so it takes many.
+// How many sequences a model is measured on, during the training and after it. Few are far off, and
+// they make most of the mean, so it takes many.
 const (
 	watchedSequences = 1000
 	testSequences    = 10000

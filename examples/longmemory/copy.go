@@ -8,8 +8,9 @@ import (
 	"github.com/seqzoo/seqzoo/zoo/text"
 )
 
-// episodes make a stream of tokens: symbols, blanks, a question, the same symbols again, and so on. The symbols come again
-// as tokens to predict, so a language model learns them like anything that repeats.
+// episodes make a stream of tokens: symbols, blanks, a question, the same symbols again, and so on.
+// The symbols come again as tokens to predict, so a language model learns them like anything that
+// repeats.
 type episodes struct {
 	vocabulary         *text.Vocabulary
 	lag, show, symbols int
@@ -24,7 +25,8 @@ func newEpisodes(lag, show, symbols int) (*episodes, error) {
 		names = append(names, strconv.Itoa(i))
 	}
 	var err error
-	if e.vocabulary, err = text.NewVocabulary(text.VocabularyConfig{Specials: []string{"blank", "question"}}, names); err != nil {
+	if e.vocabulary, err = text.NewVocabulary(text.VocabularyConfig{Specials: []string{"blank",
+		"question"}}, names); err != nil {
 		return nil, err
 	}
 	e.blank, e.question = 0, 1
@@ -32,8 +34,8 @@ func newEpisodes(lag, show, symbols int) (*episodes, error) {
 	return e, err
 }
 
-// period is the tokens of an episode. Symbol i is read at step i and, the question being read at step lag, must be
-// predicted at step lag + i.
+// period is the tokens of an episode. Symbol i is read at step i and, the question being read at
+// step lag, must be predicted at step lag + i.
 func (e *episodes) period() int { return e.lag + 1 + e.show }
 
 // draw is so many episodes, which depend on nothing but their number and the seed.
@@ -53,7 +55,8 @@ func (e *episodes) draw(n int, seed uint64) []int {
 	return ids
 }
 
-// recalled is the share of symbols that the model finds likeliest when they are asked for, in a stream of new episodes.
+// recalled is the share of symbols that the model finds likeliest when they are asked for, in a
+// stream of new episodes.
 func (e *episodes) recalled(m *lm.Model, n int, seed uint64) (float64, error) {
 	s, err := m.NewSession()
 	if err != nil {

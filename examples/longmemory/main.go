@@ -1,5 +1,5 @@
-// Longmemory shows what a recurrent network remembers: numbers over hundreds of steps, and symbols for as long as the gradient
-// goes back.
+// Longmemory shows what a recurrent network remembers: numbers over hundreds of steps, and symbols
+// for as long as the gradient goes back.
 package main
 
 import (
@@ -32,11 +32,15 @@ steps, which is more than k1. It can be learned where k2 exceeds the lag, and no
 func main() { program().Main() }
 
 func program() cli.Program {
-	a := &addingCommand{Training: cli.Training{Epochs: 20, Batch: 50, LR: 0.003, Warmup: 50, Clip: 1, Seed: 1}}
-	c := &copyCommand{Training: cli.Training{Epochs: 1, Batch: 32, LR: 0.01, Warmup: 50, Clip: 1, Seed: 1}}
+	a := &addingCommand{Training: cli.Training{Epochs: 20, Batch: 50, LR: 0.003, Warmup: 50,
+		Clip: 1, Seed: 1}}
+	c := &copyCommand{Training: cli.Training{Epochs: 1, Batch: 32, LR: 0.01, Warmup: 50, Clip: 1,
+		Seed: 1}}
 	return cli.Program{Name: "longmemory", About: about, Commands: []cli.Command{
-		{Name: "adding", About: "learns the sum of two marked numbers among many", Flags: a.register, Check: a.check, Run: a.run},
-		{Name: "copy", About: "learns to recall symbols, with truncations of several lengths", Flags: c.register, Check: c.check, Run: c.run},
+		{Name: "adding", About: "learns the sum of two marked numbers among many",
+			Flags: a.register, Check: a.check, Run: a.run},
+		{Name: "copy", About: "learns to recall symbols, with truncations of several lengths",
+			Flags: c.register, Check: c.check, Run: c.run},
 	}}
 }
 
@@ -53,7 +57,8 @@ func (a *addingCommand) register(f *flag.FlagSet) {
 	cli.CellFlag(f, &a.cell, "gru", "")
 	f.IntVar(&a.hidden, "hidden", 64, "width of the layer")
 	f.IntVar(&a.length, "length", 600, "numbers in a sequence")
-	f.IntVar(&a.memory, "memory", 0, "`steps` that the gates of gru and lstm are to remember at the start, the option memory of -cell; 0: forget bias 1 for lstm")
+	f.IntVar(&a.memory, "memory", 0,
+		"`steps` that the gates of gru and lstm are to remember at the start, the option memory of -cell; 0: forget bias 1 for lstm")
 	f.IntVar(&a.epoch, "epoch", 200, "batches to an epoch, after which it is measured")
 	f.Float64Var(&a.enough, "enough", 1e-4, "stop at this mean squared error; 0 for never")
 	a.Register(f)
@@ -69,14 +74,16 @@ func (a *addingCommand) check() error {
 		value, least int
 	}{{"length", a.length, 2}, {"epoch", a.epoch, 1}} {
 		if n.value < n.least || n.value > 1<<16 {
-			errs = append(errs, fmt.Errorf("-%s is %d; want %d … %d", n.flag, n.value, n.least, 1<<16))
+			errs = append(errs, fmt.Errorf("-%s is %d; want %d … %d", n.flag, n.value, n.least,
+				1<<16))
 		}
 	}
 	return errors.Join(errors.Join(errs...), a.Training.Check(), a.recurrent().Validate())
 }
 
 func (a *addingCommand) recurrent() zoo.Recurrent {
-	return zoo.Recurrent{Cell: cli.WithOption(a.cell, fmt.Sprintf("memory=%d", a.memory), a.memory != 0), Hidden: a.hidden}
+	return zoo.Recurrent{Cell: cli.WithOption(a.cell, fmt.Sprintf("memory=%d", a.memory),
+		a.memory != 0), Hidden: a.hidden}
 }
 
 // errEnough ends a training that is good enough.
@@ -97,10 +104,12 @@ func (a *addingCommand) run(ctx context.Context, s cli.Std) error {
 		}
 		return nil
 	}
-	fmt.Fprintf(s.Out, "adding problem, %d steps, %s of %d; always 1 is off by 0.1667\n", a.length, a.cell, a.hidden)
+	fmt.Fprintf(s.Out, "adding problem, %d steps, %s of %d; always 1 is off by 0.1667\n", a.length,
+		a.cell, a.hidden)
 	_, err = a.Fit(ctx, s, cli.Run{
 		Task: task, Name: a.cell, Unit: "sequences",
-		Describe: map[string]string{"task": fmt.Sprintf("adding, %d steps, %+v", a.length, a.recurrent())},
+		Describe: map[string]string{"task": fmt.Sprintf("adding, %d steps, %+v", a.length,
+			a.recurrent())},
 	})
 	if err != nil && !errors.Is(err, errEnough) {
 		return err
@@ -109,7 +118,8 @@ func (a *addingCommand) run(ctx context.Context, s cli.Std) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(s.Out, "mean squared error on %d new sequences: %.3g\n", testSequences, test)
+	_, err = fmt.Fprintf(s.Out, "mean squared error on %d new sequences: %.3g\n", testSequences,
+		test)
 	return err
 }
 
@@ -129,7 +139,8 @@ func (c *copyCommand) register(f *flag.FlagSet) {
 	f.IntVar(&c.show, "show", 1, "symbols that are shown at a time, less than -lag")
 	f.IntVar(&c.symbols, "symbols", 8, "different symbols")
 	f.IntVar(&c.k1, "k1", 7, "steps between two updates")
-	f.StringVar(&c.k2s, "k2", "7,14,20,21,22,28", "comma-separated `lengths` that the gradient goes back, at least -k1 each")
+	f.StringVar(&c.k2s, "k2", "7,14,20,21,22,28",
+		"comma-separated `lengths` that the gradient goes back, at least -k1 each")
 	f.IntVar(&c.updates, "updates", 10000, "updates for each length")
 	c.Register(f)
 }
@@ -150,9 +161,12 @@ func (c *copyCommand) check() error {
 	for _, n := range []struct {
 		flag                string
 		value, least, limit int
-	}{{"lag", c.lag, 2, 1 << 12}, {"show", c.show, 1, c.lag - 1}, {"symbols", c.symbols, 2, 1 << 10}, {"k1", c.k1, 1, 1 << 12}, {"updates", c.updates, 1, 1 << 20}} {
+	}{{"lag", c.lag, 2, 1 << 12}, {"show", c.show, 1, c.lag - 1},
+		{"symbols", c.symbols, 2, 1 << 10}, {"k1", c.k1, 1, 1 << 12},
+		{"updates", c.updates, 1, 1 << 20}} {
 		if n.value < n.least || n.value > n.limit {
-			errs = append(errs, fmt.Errorf("-%s is %d; want %d … %d", n.flag, n.value, n.least, n.limit))
+			errs = append(errs, fmt.Errorf("-%s is %d; want %d … %d", n.flag, n.value, n.least,
+				n.limit))
 		}
 	}
 	if c.Save != "" {
@@ -168,7 +182,8 @@ func (c *copyCommand) config() lm.Config {
 func (c *copyCommand) run(ctx context.Context, s cli.Std) error {
 	fmt.Fprintf(s.Out, "copy memory: %d of %d symbols, recalled %d steps later; %s of %d, an update every %d steps\n",
 		c.show, c.symbols, c.lag, c.cell, c.hidden, c.k1)
-	fmt.Fprintf(s.Out, "%8s %22s %20s\n", "k2", "symbols recalled, %", fmt.Sprintf("(chance %.1f %%)", 100/float64(c.symbols)))
+	fmt.Fprintf(s.Out, "%8s %22s %20s\n", "k2", "symbols recalled, %",
+		fmt.Sprintf("(chance %.1f %%)", 100/float64(c.symbols)))
 	for _, k2 := range c.lengths {
 		accuracy, err := c.learn(ctx, s, k2)
 		if err != nil {
@@ -194,13 +209,15 @@ func (c *copyCommand) learn(ctx context.Context, s cli.Std, k2 int) (float64, er
 		return 0, err
 	}
 	ids := stream.draw(c.Batch*(c.updates*c.k1+1)/stream.period()+1, c.Seed)
-	task, err := m.Task(lm.Data{Train: ids, Batch: c.Batch, Window: unroll.Window{Stride: c.k1, Length: k2}})
+	task, err := m.Task(lm.Data{Train: ids, Batch: c.Batch,
+		Window: unroll.Window{Stride: c.k1, Length: k2}})
 	if err != nil {
 		return 0, err
 	}
 	training := c.Training
 	training.Steps = c.updates
-	if _, err := training.Fit(ctx, s, cli.Run{Task: task, Name: fmt.Sprintf("k2 = %d", k2), Unit: "tokens"}); err != nil {
+	if _, err := training.Fit(ctx, s, cli.Run{Task: task, Name: fmt.Sprintf("k2 = %d", k2),
+		Unit: "tokens"}); err != nil {
 		return 0, err
 	}
 	return stream.recalled(m, 200, c.Seed+1)

@@ -29,7 +29,8 @@ func TestQuick(t *testing.T) {
 
 // A short task is learned: the sum of two of eight numbers.
 func TestAddingLearns(t *testing.T) {
-	out, err := run("adding", "-length", "8", "-hidden", "16", "-epochs", "6", "-lr", "0.01", "-enough", "0.01", "-save", t.TempDir())
+	out, err := run("adding", "-length", "8", "-hidden", "16", "-epochs", "6", "-lr", "0.01",
+		"-enough", "0.01", "-save", t.TempDir())
 	require.NoError(t, err)
 	require.Regexp(t, `sequences: (0\.00\d+|\d\.?\d*e-0\d)\n`, out)
 }

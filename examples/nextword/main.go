@@ -46,41 +46,53 @@ the step at hand; with -save, the same command and -resume go on from there.
 
 `
 
-// parse reads the command line. If it asks for help, that goes to out, and the error is flag.ErrHelp.
+// parse reads the command line. If it asks for help, that goes to out, and the error is
+// flag.ErrHelp.
 func parse(args []string, out io.Writer) (*settings, error) {
 	s := &settings{}
 	f := flag.NewFlagSet("nextword", flag.ContinueOnError)
-	f.StringVar(&s.text, "text", "", "train on this `file`, UTF-8 or gzip of it, instead of the embedded Shakespeare")
+	f.StringVar(&s.text, "text", "",
+		"train on this `file`, UTF-8 or gzip of it, instead of the embedded Shakespeare")
 	f.StringVar(&s.level, "level", "word", "`unit` that is predicted: word or char")
-	f.StringVar(&s.cells, "cells", "rnn,gru,lstm", "comma-separated `list` of cells to train and compare; options stand\n"+
-		"behind their cell, as in gru,reset_before,lstm, and / parts layers.\n"+cli.CellsHelp())
+	f.StringVar(&s.cells, "cells", "rnn,gru,lstm",
+		"comma-separated `list` of cells to train and compare; options stand\n"+
+			"behind their cell, as in gru,reset_before,lstm, and / parts layers.\n"+cli.CellsHelp())
 	f.IntVar(&s.layers, "layers", 1, "recurrent layers")
-	f.IntVar(&s.hidden, "hidden", 0, "width of the layers and of the embedding (default 128 for words, 256 for characters)")
+	f.IntVar(&s.hidden, "hidden", 0,
+		"width of the layers and of the embedding (default 128 for words, 256 for characters)")
 	f.IntVar(&s.batch, "batch", 32, "tracks of the text read side by side")
-	f.IntVar(&s.window, "window", 0, "steps that the gradient goes back (default 20 for words, 50 for characters)")
+	f.IntVar(&s.window, "window", 0,
+		"steps that the gradient goes back (default 20 for words, 50 for characters)")
 	f.IntVar(&s.epochs, "epochs", 0, "passes over the text (default 4 for words, 1 for characters)")
 	f.IntVar(&s.steps, "steps", 0, "stop each cell after so many steps; 0 for no limit")
 	f.IntVar(&s.minCount, "min-count", 3, "words seen less often become <unk>")
 	f.IntVar(&s.maxVocab, "max-vocab", 10000, "size of the vocabulary at most")
 	f.Float64Var(&s.lr, "lr", 0.003, "highest learning rate of Adam; it falls along a cosine")
 	f.Float64Var(&s.clip, "clip", 1, "limit of the gradient's norm; 0 for none")
-	f.Float64Var(&s.dropout, "dropout", 0.25, "share of embedding, output and what goes between layers that is dropped")
+	f.Float64Var(&s.dropout, "dropout", 0.25,
+		"share of embedding, output and what goes between layers that is dropped")
 	f.BoolVar(&s.tied, "tied", true, "the embedding is the output layer too")
 	f.Uint64Var(&s.seed, "seed", 1, "seed of weights and noise")
 	f.StringVar(&s.prompt, "prompt", "some of them looks like", "`phrase` to complete")
 	f.IntVar(&s.next, "next", 5, "likeliest next words to list")
-	f.IntVar(&s.generate, "generate", 0, "length of the continuation (default 20 words, 100 characters)")
-	f.Float64Var(&s.temperature, "temperature", 0.7, "of the continuation; 0 takes the likeliest word each time")
-	f.Float64Var(&s.topP, "top-p", 0.95, "nucleus of the continuation: the likeliest words that make up this share")
-	f.StringVar(&s.save, "save", "", "save each model in a folder of this `directory`, with checkpoints on the way")
+	f.IntVar(&s.generate, "generate", 0,
+		"length of the continuation (default 20 words, 100 characters)")
+	f.Float64Var(&s.temperature, "temperature", 0.7,
+		"of the continuation; 0 takes the likeliest word each time")
+	f.Float64Var(&s.topP, "top-p", 0.95,
+		"nucleus of the continuation: the likeliest words that make up this share")
+	f.StringVar(&s.save, "save", "",
+		"save each model in a folder of this `directory`, with checkpoints on the way")
 	f.IntVar(&s.saveEvery, "save-every", 200, "steps between checkpoints")
 	f.BoolVar(&s.resume, "resume", false, "go on from the checkpoints in the directory of -save")
-	f.BoolVar(&s.quick, "quick", false, "tiny models for a few seconds, to see that everything works")
+	f.BoolVar(&s.quick, "quick", false,
+		"tiny models for a few seconds, to see that everything works")
 	if err := cli.Parse(f, args, usage, out); err != nil {
 		return nil, err
 	}
 	if f.NArg() > 0 {
-		return nil, fmt.Errorf("unexpected argument %q; put a phrase of several words in quotes", f.Arg(0))
+		return nil, fmt.Errorf("unexpected argument %q; put a phrase of several words in quotes",
+			f.Arg(0))
 	}
 	given := map[string]bool{}
 	f.Visit(func(f *flag.Flag) { given[f.Name] = true })
@@ -135,16 +147,21 @@ func (s *settings) check() error {
 		flag         string
 		value, least int
 	}{
-		{"layers", s.layers, 1}, {"hidden", s.hidden, 1}, {"batch", s.batch, 1}, {"window", s.window, 1},
-		{"epochs", s.epochs, 1}, {"steps", s.steps, 0}, {"min-count", s.minCount, 1}, {"max-vocab", s.maxVocab, 10},
+		{"layers", s.layers, 1}, {"hidden", s.hidden, 1}, {"batch", s.batch, 1},
+		{"window", s.window, 1},
+		{"epochs", s.epochs, 1}, {"steps", s.steps, 0}, {"min-count", s.minCount, 1},
+		{"max-vocab", s.maxVocab, 10},
 		{"next", s.next, 1}, {"generate", s.generate, 1}, {"save-every", s.saveEvery, 1},
 	} {
-		report(size.value >= size.least, "-%s is %d; want at least %d", size.flag, size.value, size.least)
+		report(size.value >= size.least, "-%s is %d; want at least %d", size.flag, size.value,
+			size.least)
 	}
 	report(s.lr > 0 && s.lr < 1, "-lr is %g; want more than 0 and less than 1", s.lr)
-	report(s.dropout >= 0 && s.dropout < 1, "-dropout is %g; want at least 0 and less than 1", s.dropout)
+	report(s.dropout >= 0 && s.dropout < 1, "-dropout is %g; want at least 0 and less than 1",
+		s.dropout)
 	report(!s.resume || s.save != "", "-resume needs -save, the directory to resume from")
-	return errors.Join(errors.Join(errs...), train.Clip{Norm: s.clip}.Validate(), s.sampler().Validate())
+	return errors.Join(errors.Join(errs...), train.Clip{Norm: s.clip}.Validate(),
+		s.sampler().Validate())
 }
 
 func (s *settings) cellList() []string {
@@ -152,7 +169,8 @@ func (s *settings) cellList() []string {
 	var list []string
 	for i, piece := range strings.Split(s.cells, ",") {
 		piece = strings.TrimSpace(piece)
-		if name, _, _ := strings.Cut(piece, "/"); i == 0 || slices.Contains(names, name) || !hasOption(list[len(list)-1], piece) {
+		if name, _, _ := strings.Cut(piece, "/"); i == 0 || slices.Contains(names, name) ||
+			!hasOption(list[len(list)-1], piece) {
 			list = append(list, piece)
 		} else {
 			list[len(list)-1] += "," + piece
@@ -167,7 +185,8 @@ func (s *settings) cellList() []string {
 	return distinct
 }
 
-// hasOption reports whether the last layer's cell of a spec has an option, which then belongs to it in a list.
+// hasOption reports whether the last layer's cell of a spec has an option, which then belongs to it
+// in a list.
 func hasOption(spec, option string) bool {
 	last := spec[strings.LastIndex(spec, "/")+1:]
 	_, err := cells.Parse(last + "," + option)

@@ -35,7 +35,8 @@ func TestNoRoom(t *testing.T) {
 	require.Contains(t, errOut, "no space left on device")
 
 	dir = mount(t, syscall.MS_RDONLY, "")
-	out, errOut, code := nextword(t, program(small("-text", story(t), "-save", filepath.Join(dir, "models"))...))
+	out, errOut, code := nextword(t,
+		program(small("-text", story(t), "-save", filepath.Join(dir, "models"))...))
 	require.Equal(t, 1, code)
 	require.Empty(t, out, "found before anything is trained")
 	require.Contains(t, errOut, filepath.Join(dir, "models"))
@@ -71,7 +72,8 @@ func TestInterruptAndResume(t *testing.T) {
 	require.Positive(t, interrupted)
 	_, errOut, code = nextword(t, program(with("-save", dir, "-resume")...))
 	require.Zero(t, code, errOut)
-	for _, file := range []string{"rnn/model.safetensors", "gru/model.safetensors", "gru/history.csv", "gru/config.json"} {
+	for _, file := range []string{"rnn/model.safetensors", "gru/model.safetensors",
+		"gru/history.csv", "gru/config.json"} {
 		want, err := os.ReadFile(filepath.Join(undisturbed, file))
 		require.NoError(t, err)
 		got, err := os.ReadFile(filepath.Join(dir, file))
@@ -85,7 +87,8 @@ func TestInterruptAndResume(t *testing.T) {
 	c := program(with("-epochs", "1000000")...)
 	out, _ := interrupt(t, c, syscall.SIGINT)
 	require.Equal(t, 130, c.ProcessState.ExitCode(), out)
-	require.Regexp(t, `nextword: rnn: interrupted after step \d+; nothing is saved without -save`, out)
+	require.Regexp(t, `nextword: rnn: interrupted after step \d+; nothing is saved without -save`,
+		out)
 }
 
 // interrupt starts the program, and sends it a signal soon after it has begun to train.

@@ -44,7 +44,8 @@ func nextword(t testing.TB, c *exec.Cmd) (out, errOut string, code int) {
 
 // small are settings for a run of a fraction of a second.
 func small(more ...string) []string {
-	return append([]string{"-hidden", "8", "-window", "5", "-batch", "4", "-epochs", "1", "-max-vocab", "50", "-cells", "gru"}, more...)
+	return append([]string{"-hidden", "8", "-window", "5", "-batch", "4", "-epochs", "1",
+		"-max-vocab", "50", "-cells", "gru"}, more...)
 }
 
 // story is the path of a small text.
@@ -59,15 +60,19 @@ func write(t testing.TB, s string) string {
 }
 
 func TestNextword(t *testing.T) {
-	out, errOut, code := nextword(t, program(small("-text", story(t), "-cells", "rnn,gru,lstm,gru", "-prompt", "some zebra of okapi them")...))
+	out, errOut, code := nextword(t,
+		program(small("-text", story(t), "-cells", "rnn,gru,lstm,gru", "-prompt",
+			"some zebra of okapi them")...))
 	require.Zero(t, code, errOut)
 	require.Contains(t, out, "words to train on")
 	require.Contains(t, out, "unigram")
-	require.Equal(t, 2, strings.Count(out, "not in the vocabulary, and read as <unk>: zebra, okapi\n"), "before and after")
+	require.Equal(t, 2, strings.Count(out,
+		"not in the vocabulary, and read as <unk>: zebra, okapi\n"), "before and after")
 	for _, cell := range []string{"rnn", "gru", "lstm"} {
 		require.Regexp(t, `(?m)^`+cell+` +\d+ +\d+ +\d+\.\d\d +\d+ +\d+\.\d +\d+\.\d$`, out)
 		require.Regexp(t, `(?m)^`+cell+` +next:(  \S+ \d+\.\d %){5}$`, out)
-		require.Equal(t, 1, strings.Count(out, "\n"+cell+" "+strings.Repeat(" ", 4-len(cell))+"next:"))
+		require.Equal(t, 1, strings.Count(out, "\n"+cell+" "+strings.Repeat(" ",
+			4-len(cell))+"next:"))
 		require.Contains(t, errOut, "epoch 1 done", "a plain line, as it is not a terminal")
 	}
 	require.NotContains(t, errOut, "\x1b")
@@ -80,7 +85,8 @@ func TestHelp(t *testing.T) {
 	require.Zero(t, code)
 	require.Empty(t, out)
 	require.Contains(t, errOut, "go run ./examples/nextword\n")
-	for _, flag := range []string{"text", "cells", "level", "epochs", "seed", "prompt", "save", "resume"} {
+	for _, flag := range []string{"text", "cells", "level", "epochs", "seed", "prompt", "save",
+		"resume"} {
 		require.Contains(t, errOut, "\n  -"+flag)
 	}
 	for _, line := range strings.Split(errOut, "\n") {
@@ -98,9 +104,11 @@ func TestMistakes(t *testing.T) {
 		want string
 		args []string
 	}{
-		{"flag provided but not defined: -frobnicate; -h lists the flags\n", []string{"-frobnicate"}},
+		{"flag provided but not defined: -frobnicate; -h lists the flags\n",
+			[]string{"-frobnicate"}},
 		{`invalid value "many" for flag -epochs`, []string{"-epochs", "many"}},
-		{`unexpected argument "of"; put a phrase of several words in quotes`, []string{"-prompt", "some", "of", "them"}},
+		{`unexpected argument "of"; put a phrase of several words in quotes`,
+			[]string{"-prompt", "some", "of", "them"}},
 		{`-cells: "lstn" is unknown; want some of rnn,gru,lstm`, []string{"-cells", "gru,lstn"}},
 		{`-cells: "" is unknown`, []string{"-cells", ""}},
 		{`-level is "sentence"; want word or char`, []string{"-level", "sentence"}},
@@ -111,7 +119,8 @@ func TestMistakes(t *testing.T) {
 		{"layers is 65, want 1 … 64", []string{"-layers", "65", "-text", good}},
 		{"-batch is 0", []string{"-batch", "0"}},
 		{"-window is -5", []string{"-window", "-5"}},
-		{"-window 9223372036854775807 needs at least 92233720368547758", []string{"-window", "9223372036854775807", "-text", good}},
+		{"-window 9223372036854775807 needs at least 92233720368547758",
+			[]string{"-window", "9223372036854775807", "-text", good}},
 		{"-epochs is 0", []string{"-epochs", "0"}},
 		{"-steps is -1", []string{"-steps", "-1"}},
 		{"-min-count is 0", []string{"-min-count", "0"}},
@@ -131,9 +140,12 @@ func TestMistakes(t *testing.T) {
 		{"absent.txt: no such file", []string{"-text", filepath.Join(dir, "absent.txt")}},
 		{dir + " is a directory, not a text file", []string{"-text", dir}},
 		{"file: the file is empty", []string{"-text", file}},
-		{"has 8 words, line ends included; -window 5 needs at least 70", small("-text", write(t, "One line of very few words.\n"))},
-		{"has 27 characters", []string{"-level", "char", "-text", write(t, "One line of very few words.")}},
-		{"line 2: byte 0xff at offset 6 is not UTF-8", []string{"-text", write(t, "good\nb\xffd\n")}},
+		{"has 8 words, line ends included; -window 5 needs at least 70",
+			small("-text", write(t, "One line of very few words.\n"))},
+		{"has 27 characters", []string{"-level", "char", "-text",
+			write(t, "One line of very few words.")}},
+		{"line 2: byte 0xff at offset 6 is not UTF-8",
+			[]string{"-text", write(t, "good\nb\xffd\n")}},
 		{`-prompt: zoo: language model: the vocabulary has no word of the prompt: ["zebra" "okapi"]`, small("-text", good, "-prompt", "zebra okapi")},
 		{"not UTF-8", small("-text", good, "-prompt", "\xff")},
 		{"file: not a directory", small("-text", good, "-save", filepath.Join(file, "models"))},
@@ -148,7 +160,8 @@ func TestMistakes(t *testing.T) {
 
 // Several mistakes at once are all reported.
 func TestAllMistakes(t *testing.T) {
-	_, errOut, code := nextword(t, program("-hidden", "0", "-level", "x", "-cells", "y", "-top-p", "7"))
+	_, errOut, code := nextword(t, program("-hidden", "0", "-level", "x", "-cells", "y", "-top-p",
+		"7"))
 	require.Equal(t, 2, code)
 	for _, want := range []string{"-hidden", "-level", "-cells", "TopP"} {
 		require.Contains(t, errOut, want)
@@ -166,21 +179,25 @@ func TestTexts(t *testing.T) {
 		"CRLF":            strings.ReplaceAll(plain, "\n", "\r\n"),
 		"CR":              strings.ReplaceAll(plain, "\n", "\r"),
 	} {
-		got, errOut, code := nextword(t, program(small("-text", write(t, s), "-prompt", "the cat")...))
+		got, errOut, code := nextword(t,
+			program(small("-text", write(t, s), "-prompt", "the cat")...))
 		require.Zero(t, code, errOut)
 		_, want, _ := strings.Cut(want, "\n")
 		_, got, _ = strings.Cut(got, "\n") // behind the line with the path
-		require.Equal(t, timing.ReplaceAllString(want, "$1"), timing.ReplaceAllString(got, "$1"), name)
+		require.Equal(t, timing.ReplaceAllString(want, "$1"), timing.ReplaceAllString(got, "$1"),
+			name)
 	}
 	for name, s := range map[string]string{
 		"one line":       strings.Repeat("the cat sat on the mat . ", 60),
 		"one word":       strings.Repeat("la ", 500),
 		"a line of 1 MB": strings.Repeat("la li lu ", 1<<20/9),
 	} {
-		out, errOut, code := nextword(t, program(small("-text", write(t, s), "-prompt", "", "-steps", "3")...))
+		out, errOut, code := nextword(t,
+			program(small("-text", write(t, s), "-prompt", "", "-steps", "3")...))
 		if code != 0 { // a text of one line has no start of a line to begin at
 			require.Contains(t, errOut, "the prompt is empty", name)
-			out, errOut, code = nextword(t, program(small("-text", write(t, s), "-prompt", "la the", "-steps", "3")...))
+			out, errOut, code = nextword(t,
+				program(small("-text", write(t, s), "-prompt", "la the", "-steps", "3")...))
 		}
 		require.Zero(t, code, errOut)
 		require.Contains(t, out, "next:")
@@ -208,16 +225,19 @@ func TestLocaleAndPath(t *testing.T) {
 
 func TestSave(t *testing.T) {
 	text, dir := story(t), t.TempDir()
-	out, errOut, code := nextword(t, program(small("-text", text, "-save", dir, "-prompt", "the cat")...))
+	out, errOut, code := nextword(t,
+		program(small("-text", text, "-save", dir, "-prompt", "the cat")...))
 	require.Zero(t, code, errOut)
 	m, err := lm.Load(filepath.Join(dir, "gru"))
 	require.NoError(t, err)
 	next, _, err := m.Next("the cat", 1)
 	require.NoError(t, err)
-	require.Contains(t, out, fmt.Sprintf("next:  %s %.1f %%", show(next[0].Token), 100*next[0].Prob))
+	require.Contains(t, out, fmt.Sprintf("next:  %s %.1f %%", show(next[0].Token),
+		100*next[0].Prob))
 	history, err := os.ReadFile(filepath.Join(dir, "gru", "history.csv"))
 	require.NoError(t, err)
-	require.Contains(t, string(history), "step,epoch,grad_norm,loss,lr,valid_loss,valid_perplexity\n")
+	require.Contains(t, string(history),
+		"step,epoch,grad_norm,loss,lr,valid_loss,valid_perplexity\n")
 
 	// A second run does not write over the first.
 	out, errOut, code = nextword(t, program(small("-text", text, "-save", dir)...))
@@ -235,7 +255,8 @@ func TestSave(t *testing.T) {
 		`with -batch "4", not "3"`: small("-text", text, "-batch", "3"),
 		`, not "0.001"`:            small("-text", text, "-lr", "0.001"),
 		`with seed "1", not "2"`:   small("-text", text, "-seed", "2"),
-		`with text "of`:            small("-text", write(t, strings.Repeat("the cat sat on the dog .\n", 90)), "-prompt", "the"),
+		`with text "of`: small("-text",
+			write(t, strings.Repeat("the cat sat on the dog .\n", 90)), "-prompt", "the"),
 		"of another architecture, 5 parameters differ:\n\tembed/E: float32 [18 8] in the checkpoint, float32 [18 9] in the model": small("-text", text, "-hidden", "9"),
 		"layers/l1/W_ih: missing in the checkpoint": small("-text", text, "-layers", "2"),
 		"out/W: missing in the checkpoint":          small("-text", text, "-tied=false"),

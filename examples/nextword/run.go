@@ -20,7 +20,8 @@ import (
 	"github.com/seqzoo/seqzoo/zoo/text"
 )
 
-// run does everything. Whatever can be wrong with the settings is found before the first model is trained.
+// run does everything. Whatever can be wrong with the settings is found before the first model is
+// trained.
 func run(ctx context.Context, s *settings, out, progress io.Writer) error {
 	c, err := s.read()
 	if err != nil {
@@ -78,7 +79,8 @@ type corpus struct {
 
 // read gets the text and numbers its tokens. The vocabulary comes from the training part alone.
 func (s *settings) read() (*corpus, error) {
-	c := &corpus{name: s.text, unit: map[string]string{"word": "words", "char": "characters"}[s.level]}
+	c := &corpus{name: s.text, unit: map[string]string{"word": "words",
+		"char": "characters"}[s.level]}
 	var raw string
 	var err error
 	if s.text == "" {
@@ -94,11 +96,14 @@ func (s *settings) read() (*corpus, error) {
 	if err != nil {
 		return nil, err
 	}
-	if need := (float64(s.window) + 2) * 10; float64(len(tokens)) < need { // a tenth of it must fill a window
-		return nil, fmt.Errorf("%s has %d %s, line ends included; -window %d needs at least %.0f", c.name, len(tokens), c.unit, s.window, need)
+	// a tenth of it must fill a window
+	if need := (float64(s.window) + 2) * 10; float64(len(tokens)) < need {
+		return nil, fmt.Errorf("%s has %d %s, line ends included; -window %d needs at least %.0f",
+			c.name, len(tokens), c.unit, s.window, need)
 	}
 	cut := len(tokens) * 9 / 10
-	cfg := text.VocabularyConfig{MinCount: s.minCount, MaxSize: s.maxVocab, Specials: []string{text.Unk}}
+	cfg := text.VocabularyConfig{MinCount: s.minCount, MaxSize: s.maxVocab,
+		Specials: []string{text.Unk}}
 	if s.level == "char" {
 		cfg.MinCount = 1
 	}
@@ -121,7 +126,8 @@ func (c *corpus) describe(out io.Writer) {
 		}
 	}
 	fmt.Fprintf(out, "%s: %d %s to train on and %d to validate, of which %.1f %% are <unk>; vocabulary %d\n",
-		c.name, len(c.train), c.unit, len(c.valid), 100*float64(unknown)/float64(len(c.valid)), c.vocabulary.Len())
+		c.name, len(c.train), c.unit, len(c.valid), 100*float64(unknown)/float64(len(c.valid)),
+		c.vocabulary.Len())
 }
 
 // baseline is a model that only counts, which a recurrent one must beat.
@@ -153,7 +159,8 @@ func (c *corpus) trainPart() []int { return c.train[:min(len(c.train), len(c.val
 // mention names the words of the prompt that the models do not know.
 func (s *settings) mention(unknown []string, out io.Writer) {
 	if len(unknown) > 0 {
-		fmt.Fprintf(out, "not in the vocabulary, and read as <unk>: %s\n\n", strings.Join(unknown, ", "))
+		fmt.Fprintf(out, "not in the vocabulary, and read as <unk>: %s\n\n",
+			strings.Join(unknown, ", "))
 	}
 }
 
@@ -165,14 +172,16 @@ type job struct {
 	task   stopwatch
 	config train.Config
 
-	steps              int
-	trainPPL, validPPL float64 // without dropout; the former on a part as long as the validation text
+	steps int
+	// without dropout; the former on a part as long as the validation text
+	trainPPL, validPPL float64
 }
 
 func (s *settings) modelConfig(cell string) lm.Config {
 	return lm.Config{
-		Recurrent: zoo.Recurrent{Cell: cell, Hidden: s.hidden, Layers: cli.Layers(cell, s.layers), Dropout: s.dropout},
-		Level:     lm.Level(s.level), Tied: s.tied, IODropout: s.dropout,
+		Recurrent: zoo.Recurrent{Cell: cell, Hidden: s.hidden, Layers: cli.Layers(cell, s.layers),
+			Dropout: s.dropout},
+		Level: lm.Level(s.level), Tied: s.tied, IODropout: s.dropout,
 	}
 }
 
@@ -184,7 +193,8 @@ func (s *settings) prepare(cell string, c *corpus, progress io.Writer) (*job, er
 		return nil, err
 	}
 	batch := min(s.batch, (len(c.train)-1)/s.window)
-	j.task.Task, err = j.model.Task(lm.Data{Train: c.train, Valid: c.valid, Batch: batch, Window: unroll.Window{Stride: s.window}})
+	j.task.Task, err = j.model.Task(lm.Data{Train: c.train, Valid: c.valid, Batch: batch,
+		Window: unroll.Window{Stride: s.window}})
 	if err != nil {
 		return nil, err
 	}
@@ -196,17 +206,20 @@ func (s *settings) prepare(cell string, c *corpus, progress io.Writer) (*job, er
 	if s.steps > 0 {
 		steps = min(steps, s.steps)
 	}
-	schedule, err := train.NewCosine(train.CosineConfig{LR: s.lr, MinLR: s.lr / 50, Warmup: min(50, steps/10), Total: steps})
+	schedule, err := train.NewCosine(train.CosineConfig{LR: s.lr, MinLR: s.lr / 50,
+		Warmup: min(50, steps/10), Total: steps})
 	if err != nil {
 		return nil, err
 	}
 	j.config = train.Config{
 		Optimizer: optimizer, Schedule: schedule, Epochs: s.epochs, MaxSteps: s.steps, Seed: s.seed,
-		Clip: train.Clip{Norm: s.clip}, Progress: train.NewProgress(progress, fmt.Sprintf("%-4s", cell), c.unit),
+		Clip: train.Clip{Norm: s.clip}, Progress: train.NewProgress(progress,
+			fmt.Sprintf("%-4s", cell), c.unit),
 		SaveEvery: s.saveEvery, Resume: s.resume,
 		Warn: func(message string) { fmt.Fprintf(progress, "warning: %s\n", message) },
 		Describe: map[string]string{
-			"-cells": cell, "-level": s.level, "-batch": fmt.Sprint(batch), "-window": fmt.Sprint(s.window),
+			"-cells": cell, "-level": s.level, "-batch": fmt.Sprint(batch),
+			"-window": fmt.Sprint(s.window),
 			"-epochs": fmt.Sprint(s.epochs), "-steps": fmt.Sprint(s.steps), "-lr": fmt.Sprint(s.lr),
 			"-dropout": fmt.Sprint(s.dropout), "-clip": fmt.Sprint(s.clip),
 			"text": fmt.Sprintf("of %d %s", len(c.train)+len(c.valid), c.unit),
@@ -217,7 +230,8 @@ func (s *settings) prepare(cell string, c *corpus, progress io.Writer) (*job, er
 		return j, nil
 	}
 	j.dir = filepath.Join(s.save, strings.ReplaceAll(cell, "/", "+"))
-	if j.config.Checkpoints, err = train.OpenCheckpoints(filepath.Join(j.dir, "checkpoints"), 0); err != nil {
+	if j.config.Checkpoints, err = train.OpenCheckpoints(filepath.Join(j.dir, "checkpoints"),
+		0); err != nil {
 		return nil, err
 	}
 	switch latest, err := j.config.Checkpoints.Latest(); {
@@ -246,7 +260,8 @@ func (j *job) train(ctx context.Context, c *corpus) error {
 	case errors.Is(err, train.ErrInterrupted) && j.dir == "":
 		return fmt.Errorf("%w after step %d; nothing is saved without -save", err, r.Steps)
 	case errors.Is(err, train.ErrInterrupted):
-		return fmt.Errorf("%w after step %d; the same command with -resume goes on from there", err, r.Steps)
+		return fmt.Errorf("%w after step %d; the same command with -resume goes on from there", err,
+			r.Steps)
 	case err != nil:
 		return err
 	}
@@ -266,7 +281,8 @@ func (j *job) train(ctx context.Context, c *corpus) error {
 	return safefile.Write(safefile.OS, filepath.Join(j.dir, "history.csv"), r.History.WriteCSV)
 }
 
-// stopwatch times the steps of a task in this run. The first, in which the graph is compiled, does not count.
+// stopwatch times the steps of a task in this run. The first, in which the graph is compiled, does
+// not count.
 type stopwatch struct {
 	train.Task
 	begun  time.Time // the step at hand
@@ -296,20 +312,24 @@ func (w *stopwatch) stepped(int) error {
 	return nil
 }
 
-// rates are milliseconds a step and tokens a second, or dashes if this run did no more than one step.
+// rates are milliseconds a step and tokens a second, or dashes if this run did no more than one
+// step.
 func (w *stopwatch) rates() (perStep, perSecond string) {
 	if w.total <= 0 {
 		return "-", "-"
 	}
-	return fmt.Sprintf("%.2f", 1000*w.total.Seconds()/float64(w.ran-1)), fmt.Sprintf("%.0f", float64(w.count)/w.total.Seconds())
+	return fmt.Sprintf("%.2f", 1000*w.total.Seconds()/float64(w.ran-1)),
+		fmt.Sprintf("%.0f", float64(w.count)/w.total.Seconds())
 }
 
 func table(jobs []*job, counted []baseline, unit string, out io.Writer) {
 	const line = "%-18s %10s %7s %8s %13s %10.1f %10.1f\n"
-	fmt.Fprintf(out, "\n%-18s %10s %7s %8s %13s %10s %10s\n", "cell", "parameters", "steps", "ms/step", unit+"/s", "train ppl", "valid ppl")
+	fmt.Fprintf(out, "\n%-18s %10s %7s %8s %13s %10s %10s\n", "cell", "parameters", "steps",
+		"ms/step", unit+"/s", "train ppl", "valid ppl")
 	for _, j := range jobs {
 		perStep, perSecond := j.task.rates()
-		fmt.Fprintf(out, line, j.cell, fmt.Sprint(j.model.Params().Count()), fmt.Sprint(j.steps), perStep, perSecond, j.trainPPL, j.validPPL)
+		fmt.Fprintf(out, line, j.cell, fmt.Sprint(j.model.Params().Count()), fmt.Sprint(j.steps),
+			perStep, perSecond, j.trainPPL, j.validPPL)
 	}
 	for _, b := range counted {
 		fmt.Fprintf(out, line, b.name, "-", "-", "-", "-", b.trainPPL, b.validPPL)
@@ -322,7 +342,8 @@ func (s *settings) continuePrompt(ctx context.Context, j *job, out io.Writer) er
 	if err != nil {
 		return err
 	}
-	g, err := j.model.Generate(ctx, s.prompt, lm.GenerateOptions{Max: s.generate, Seed: s.seed, Sample: *s.sampler()})
+	g, err := j.model.Generate(ctx, s.prompt, lm.GenerateOptions{Max: s.generate, Seed: s.seed,
+		Sample: *s.sampler()})
 	if err != nil {
 		return err
 	}

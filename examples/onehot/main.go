@@ -1,5 +1,5 @@
-// Onehot shows, step by step, that looking up a word's vector is a product of a one-hot vector with a matrix, in value and
-// in gradient, and what it saves not to carry the product out.
+// Onehot shows, step by step, that looking up a word's vector is a product of a one-hot vector with
+// a matrix, in value and in gradient, and what it saves not to carry the product out.
 package main
 
 import (
@@ -21,7 +21,8 @@ func main() {
 		vocabulary := f.Int("v", 10_000, "words in the vocabulary")
 		width := f.Int("e", 128, "width of a vector")
 		batch := f.Int("b", 512, "words at a time")
-		if err := cli.Parse(f, args, "Shows that a word's vector is a product with a one-hot vector, and what a lookup saves.", out); err != nil {
+		if err := cli.Parse(f, args,
+			"Shows that a word's vector is a product with a one-hot vector, and what a lookup saves.", out); err != nil {
 			return err
 		}
 		if f.NArg() > 0 {
@@ -34,7 +35,8 @@ func main() {
 func run(out io.Writer, v, e, b int) error {
 	const most = 1 << 20
 	if v < 1 || v > most || e < 1 || e > most || b < 1 || b > most || v*e > 1<<28 || v*b > 1<<28 {
-		return cli.Usagef("-v %d, -e %d, -b %d: want 1 … %d each, and v·e and v·b at most %d", v, e, b, most, 1<<28)
+		return cli.Usagef("-v %d, -e %d, -b %d: want 1 … %d each, and v·e and v·b at most %d", v, e,
+			b, most, 1<<28)
 	}
 	if err := tell(out); err != nil {
 		return err
@@ -49,7 +51,8 @@ type model struct {
 	ids   []int        // [B]
 }
 
-func newModel(v, e, b int, look func(table *nodes.Param, ids *nodes.Node) *nodes.Node) (m *model, err error) {
+func newModel(v, e, b int, look func(table *nodes.Param, ids *nodes.Node) *nodes.Node) (m *model,
+	err error) {
 	m = &model{}
 	var ids, y, loss *nodes.Node
 	err = nodes.Try(func() {
@@ -154,7 +157,8 @@ func tell(out io.Writer) error {
 // race measures both ways at a size of practice.
 func race(out io.Writer, v, e, b int) error {
 	key := rng.New(7)
-	product, lookup, err := both(v, e, b, func(i int) int { return int(key.Uint64(uint64(i)) % uint64(v)) })
+	product, lookup, err := both(v, e, b,
+		func(i int) int { return int(key.Uint64(uint64(i)) % uint64(v)) })
 	if err != nil {
 		return err
 	}
@@ -179,7 +183,8 @@ func race(out io.Writer, v, e, b int) error {
 		return err
 	}
 	fmt.Fprintf(out, "    one-hot · E   %10v a step, there and back; %d numbers for the one-hot vectors\n", slow.Round(time.Microsecond), b*v)
-	fmt.Fprintf(out, "    E[id]         %10v a step; %d numbers for the ids\n", fast.Round(time.Microsecond), b)
+	fmt.Fprintf(out, "    E[id]         %10v a step; %d numbers for the ids\n",
+		fast.Round(time.Microsecond), b)
 	fmt.Fprintf(out, "    the lookup is %.0f times as fast; most of what is left is the gradient, a matrix as large as E\n", float64(slow)/float64(fast))
 	return nil
 }

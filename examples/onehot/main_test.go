@@ -7,10 +7,12 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Both ways agree to the bit where no word comes twice, and but for the order of the sums where one does.
+// Both ways agree to the bit where no word comes twice, and but for the order of the sums where one
+// does.
 func TestBothWays(t *testing.T) {
 	for _, size := range [][3]int{{1, 1, 1}, {7, 3, 5}, {50, 16, 200}} {
-		product, lookup, err := both(size[0], size[1], size[2], func(i int) int { return i * i % size[0] })
+		product, lookup, err := both(size[0], size[1], size[2],
+			func(i int) int { return i * i % size[0] })
 		require.NoError(t, err)
 		require.Equal(t, product.values(), lookup.values())
 		a, err := product.gradient()

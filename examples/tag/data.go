@@ -14,14 +14,15 @@ import (
 	"github.com/seqzoo/seqzoo/zoo/text"
 )
 
-// nothing is the tag of a word that no punctuation follows, as O is of what is outside in the tagging of names.
+// nothing is the tag of a word that no punctuation follows, as O is of what is outside in the
+// tagging of names.
 const nothing = "O"
 
 // isPunctuation says whether a token is what is taken away and restored.
 func isPunctuation(token string) bool { return len(token) == 1 && strings.Contains(",.?!", token) }
 
-// strip takes the punctuation of a sentence away and makes tags of it. Of several marks behind a word the first counts; one
-// before the first word is lost.
+// strip takes the punctuation of a sentence away and makes tags of it. Of several marks behind a
+// word the first counts; one before the first word is lost.
 func strip(tokens []string) (t text.Tagged) {
 	for _, token := range tokens {
 		n := len(t.Tokens)
@@ -35,7 +36,8 @@ func strip(tokens []string) (t text.Tagged) {
 	return t
 }
 
-// dialogues are the turns of a file of dialogues, a dialogue a line and a tab between turns, by dialogue.
+// dialogues are the turns of a file of dialogues, a dialogue a line and a tab between turns, by
+// dialogue.
 func dialogues(path string, form text.Form) (all [][]text.Tagged, err error) {
 	s, err := text.ReadFile(path)
 	if err != nil {
@@ -55,15 +57,18 @@ func dialogues(path string, form text.Form) (all [][]text.Tagged, err error) {
 	return all, nil
 }
 
-// validDialogues is how many of SGD's training dialogues, the last ones, are kept apart for validation.
+// validDialogues is how many of SGD's training dialogues, the last ones, are kept apart for
+// validation.
 const validDialogues = 250
 
 // columns is the flags that say where in a file the tokens and the tags are.
 type columns struct{ text.Columns }
 
 func (c *columns) register(f *flag.FlagSet) {
-	f.StringVar(&c.Format, "format", "", "`form` that the files must have: conllu, germeval, conll2003, conll2000 or plain (default: as they look)")
-	f.StringVar(&c.Token, "token", "", "`column` of the tokens: a number, 1 being the first and -1 the last, or a name that the format or the first line has")
+	f.StringVar(&c.Format, "format", "",
+		"`form` that the files must have: conllu, germeval, conll2003, conll2000 or plain (default: as they look)")
+	f.StringVar(&c.Token, "token", "",
+		"`column` of the tokens: a number, 1 being the first and -1 the last, or a name that the format or the first line has")
 	f.StringVar(&c.Tag, "tag", "", "`column` of the tags, likewise")
 }
 
@@ -104,7 +109,8 @@ func (t *trainCommand) read(messages io.Writer) (train, valid []text.Tagged, err
 	return slices.Concat(all[:cut]...), slices.Concat(all[cut:]...), nil
 }
 
-func (e *evaluateCommand) read(messages io.Writer, form text.Form) (test []text.Tagged, name string, err error) {
+func (e *evaluateCommand) read(messages io.Writer, form text.Form) (test []text.Tagged, name string,
+	err error) {
 	if e.data != "" {
 		test, err = e.columns.read(messages, e.data, form)
 		return test, e.data, err
@@ -128,12 +134,13 @@ func encode(m *label.Tagger, sentences []text.Tagged) ([]label.Labelled, error) 
 	return examples, nil
 }
 
-// counts tag by what was counted: the commonest tag of a word before the next one; where the pair was never seen, of the
-// word; where that was not, of all.
+// counts tag by what was counted: the commonest tag of a word before the next one; where the pair
+// was never seen, of the word; where that was not, of all.
 type counts struct{ pairs, words, all map[string]map[string]int }
 
 func newCounts(sentences []text.Tagged) *counts {
-	c := &counts{map[string]map[string]int{}, map[string]map[string]int{}, map[string]map[string]int{}}
+	c := &counts{map[string]map[string]int{}, map[string]map[string]int{},
+		map[string]map[string]int{}}
 	add := func(to map[string]map[string]int, key, tag string) {
 		if to[key] == nil {
 			to[key] = map[string]int{}
@@ -178,7 +185,8 @@ func (c *counts) tag(tokens []string, i int) (best string) {
 }
 
 // report prints how well m, and counting if c is not nil, do on sentences.
-func report(ctx context.Context, out io.Writer, m *label.Tagger, c *counts, sentences []text.Tagged, name string) error {
+func report(ctx context.Context, out io.Writer, m *label.Tagger, c *counts, sentences []text.Tagged,
+	name string) error {
 	examples, err := encode(m, sentences)
 	if err != nil {
 		return err
@@ -187,7 +195,8 @@ func report(ctx context.Context, out io.Writer, m *label.Tagger, c *counts, sent
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "%s: %d sentences, %d tokens, loss %.4f nats a token\n", name, len(sentences), e.Confusion.Total(), e.Loss)
+	fmt.Fprintf(out, "%s: %d sentences, %d tokens, loss %.4f nats a token\n", name, len(sentences),
+		e.Confusion.Total(), e.Loss)
 	if unk, ok := m.Vocabulary().ID(text.Unk); ok {
 		cli.WarnUnknown(out, name, unk, len(examples), func(i int) []int { return examples[i].IDs })
 	}
@@ -218,7 +227,8 @@ func report(ctx context.Context, out io.Writer, m *label.Tagger, c *counts, sent
 // hasEntities reports whether some tag begins an entity, as B-PER does.
 func hasEntities(labels *text.Vocabulary) bool {
 	for id := range labels.Len() {
-		if label, _ := labels.Token(id); strings.HasPrefix(label, "B-") || strings.HasPrefix(label, "I-") {
+		if label, _ := labels.Token(id); strings.HasPrefix(label, "B-") ||
+			strings.HasPrefix(label, "I-") {
 			return true
 		}
 	}
@@ -227,10 +237,12 @@ func hasEntities(labels *text.Vocabulary) bool {
 
 // table prints the scores of each tag, and of all but O together.
 func table(out io.Writer, name string, labels *text.Vocabulary, c *metrics.Confusion) error {
-	fmt.Fprintf(out, "%s: accuracy %.2f %%\n%-12s %10s %10s %10s %10s\n", name, 100*c.Accuracy(), "tag", "precision", "recall", "F1", "tokens")
+	fmt.Fprintf(out, "%s: accuracy %.2f %%\n%-12s %10s %10s %10s %10s\n", name, 100*c.Accuracy(),
+		"tag", "precision", "recall", "F1", "tokens")
 	row := func(name string, s metrics.Score, err error) error {
 		if err == nil {
-			_, err = fmt.Fprintf(out, "%-12s %10.4f %10.4f %10.4f %10d\n", name, s.Precision, s.Recall, s.F1, s.Support)
+			_, err = fmt.Fprintf(out, "%-12s %10.4f %10.4f %10.4f %10d\n", name, s.Precision,
+				s.Recall, s.F1, s.Support)
 		}
 		return err
 	}

@@ -1,4 +1,5 @@
-// Tag learns to give every token of a sentence a tag, evaluates what it learned, and tags standard input.
+// Tag learns to give every token of a sentence a tag, evaluates what it learned, and tags standard
+// input.
 package main
 
 import (
@@ -29,13 +30,17 @@ nothing. tag reads a sentence a line, cut at white space, and writes the tags; t
 func main() { program().Main() }
 
 func program() cli.Program {
-	t := &trainCommand{Training: cli.Training{Epochs: 2, Batch: 32, LR: 0.003, Warmup: 100, Clip: 1, Seed: 1}}
+	t := &trainCommand{Training: cli.Training{Epochs: 2, Batch: 32, LR: 0.003, Warmup: 100, Clip: 1,
+		Seed: 1}}
 	e := &evaluateCommand{}
 	c := &tagCommand{}
 	return cli.Program{Name: "tag", About: about, Commands: []cli.Command{
-		{Name: "train", About: "trains a model and evaluates it on validation data", Flags: t.register, Check: t.check, Run: t.run},
-		{Name: "evaluate", About: "evaluates a model on test data", Flags: e.register, Check: e.check, Run: e.run},
-		{Name: "tag", About: "tags each line of standard input", Flags: c.register, Check: c.check, Run: c.run},
+		{Name: "train", About: "trains a model and evaluates it on validation data",
+			Flags: t.register, Check: t.check, Run: t.run},
+		{Name: "evaluate", About: "evaluates a model on test data", Flags: e.register,
+			Check: e.check, Run: e.run},
+		{Name: "tag", About: "tags each line of standard input", Flags: c.register, Check: c.check,
+			Run: c.run},
 	}}
 }
 
@@ -52,14 +57,16 @@ type trainCommand struct {
 
 func (t *trainCommand) register(f *flag.FlagSet) {
 	t.columns.register(f)
-	f.StringVar(&t.train, "train", "", "`file` to learn from instead of the SGD dialogues, token TAB tag")
+	f.StringVar(&t.train, "train", "",
+		"`file` to learn from instead of the SGD dialogues, token TAB tag")
 	f.StringVar(&t.valid, "valid", "", "`file` of validation data, token TAB tag")
 	cli.CellFlag(f, &t.cell, "lstm", "")
 	f.IntVar(&t.hidden, "hidden", 64, "width of the layers, in each direction")
 	f.IntVar(&t.layers, "layers", 1, "recurrent layers")
 	cli.UnicodeFlag(f, &t.unicode)
 	f.IntVar(&t.minCount, "min-count", 2, "words seen less often become <unk>")
-	f.Float64Var(&t.dropout, "dropout", 0.2, "share of the inputs and outputs of the layers that is dropped")
+	f.Float64Var(&t.dropout, "dropout", 0.2,
+		"share of the inputs and outputs of the layers that is dropped")
 	f.BoolVar(&t.oneWay, "one-way", false, "read from left to right only")
 	t.Register(f)
 }
@@ -77,8 +84,10 @@ func (t *trainCommand) check() error {
 
 func (t *trainCommand) config() label.TaggerConfig {
 	return label.TaggerConfig{Config: label.Config{
-		Recurrent: zoo.Recurrent{Cell: t.cell, Hidden: t.hidden, Layers: cli.Layers(t.cell, t.layers), Dropout: t.dropout},
-		Text:      text.Cut{Spaced: true, KeepCase: true, Unicode: t.unicode}, Bidirectional: !t.oneWay, IODropout: t.dropout,
+		Recurrent: zoo.Recurrent{Cell: t.cell, Hidden: t.hidden,
+			Layers: cli.Layers(t.cell, t.layers), Dropout: t.dropout},
+		Text:          text.Cut{Spaced: true, KeepCase: true, Unicode: t.unicode},
+		Bidirectional: !t.oneWay, IODropout: t.dropout,
 	}}
 }
 
@@ -94,7 +103,8 @@ func (t *trainCommand) run(ctx context.Context, s cli.Std) error {
 	for _, sentence := range train {
 		tokens, labels = append(tokens, sentence.Tokens...), append(labels, sentence.Tags...)
 	}
-	vocabulary, err := text.NewVocabulary(text.VocabularyConfig{MinCount: t.minCount, Specials: []string{text.Unk}}, tokens)
+	vocabulary, err := text.NewVocabulary(text.VocabularyConfig{MinCount: t.minCount,
+		Specials: []string{text.Unk}}, tokens)
 	if err != nil {
 		return err
 	}
@@ -123,7 +133,8 @@ func (t *trainCommand) run(ctx context.Context, s cli.Std) error {
 	_, err = t.Fit(ctx, s, cli.Run{
 		Model: m, Task: task, Name: t.cell, Unit: "tokens", Monitor: "valid_loss",
 		Describe: map[string]string{
-			"model": fmt.Sprintf("%+v", m.Config()), "data": fmt.Sprintf("of %d sentences, %d tokens", len(train), len(tokens)),
+			"model": fmt.Sprintf("%+v", m.Config()),
+			"data":  fmt.Sprintf("of %d sentences, %d tokens", len(train), len(tokens)),
 		},
 	})
 	if err != nil {
@@ -143,9 +154,12 @@ type evaluateCommand struct {
 func (e *evaluateCommand) register(f *flag.FlagSet) {
 	f.StringVar(&e.model, "model", "", "`directory` of the model")
 	e.columns.register(f)
-	f.StringVar(&e.data, "data", "", "`file` of token TAB tag instead of the SGD dialogues kept apart")
-	f.BoolVar(&e.counting, "counting", false, "show beside it what counting the tags of words in the training data reaches")
-	f.StringVar(&e.train, "train", "", "with -counting: the training `file`, instead of the SGD dialogues")
+	f.StringVar(&e.data, "data", "",
+		"`file` of token TAB tag instead of the SGD dialogues kept apart")
+	f.BoolVar(&e.counting, "counting", false,
+		"show beside it what counting the tags of words in the training data reaches")
+	f.StringVar(&e.train, "train", "",
+		"with -counting: the training `file`, instead of the SGD dialogues")
 }
 
 func (e *evaluateCommand) check() error {
@@ -167,7 +181,8 @@ func (e *evaluateCommand) run(ctx context.Context, s cli.Std) error {
 	}
 	var counted *counts
 	if e.counting {
-		train, _, err := (&trainCommand{columns: e.columns, train: e.train, valid: e.train, unicode: m.Config().Text.Unicode}).read(s.Messages)
+		train, _, err := (&trainCommand{columns: e.columns, train: e.train, valid: e.train,
+			unicode: m.Config().Text.Unicode}).read(s.Messages)
 		if err != nil {
 			return err
 		}
@@ -181,8 +196,9 @@ type tagCommand struct{ model, show string }
 
 func (c *tagCommand) register(f *flag.FlagSet) {
 	f.StringVar(&c.model, "model", "", "`directory` of the model")
-	f.StringVar(&c.show, "show", "", "how: columns (token TAB tag), slash (token/tag), or behind (a tag that is not O behind its token)\n"+
-		"(default behind for punctuation, else slash)")
+	f.StringVar(&c.show, "show", "",
+		"how: columns (token TAB tag), slash (token/tag), or behind (a tag that is not O behind its token)\n"+
+			"(default behind for punctuation, else slash)")
 }
 
 func (c *tagCommand) check() error {

@@ -19,18 +19,21 @@ import (
 func run(t *testing.T, in string, args ...string) (out, messages string, err error) {
 	t.Helper()
 	var o, m bytes.Buffer
-	err = program().Run(context.Background(), args, cli.Std{In: strings.NewReader(in), Out: &o, Messages: &m})
+	err = program().Run(context.Background(), args,
+		cli.Std{In: strings.NewReader(in), Out: &o, Messages: &m})
 	return o.String(), m.String(), err
 }
 
 func TestStrip(t *testing.T) {
-	require.Equal(t, text.Tagged{Tokens: []string{"yes", "what", "is"}, Tags: []string{",", "O", "?"}},
+	require.Equal(t, text.Tagged{Tokens: []string{"yes", "what", "is"},
+		Tags: []string{",", "O", "?"}},
 		strip(strings.Fields(", yes , what is ? !")))
 	require.Empty(t, strip([]string{"?"}).Tokens)
 }
 
 func TestCounts(t *testing.T) {
-	c := newCounts([]text.Tagged{{Tokens: []string{"a", "b", "a"}, Tags: []string{"X", "Y", "Z"}}, {Tokens: []string{"a", "c"}, Tags: []string{"X", "X"}}})
+	c := newCounts([]text.Tagged{{Tokens: []string{"a", "b", "a"}, Tags: []string{"X", "Y", "Z"}},
+		{Tokens: []string{"a", "c"}, Tags: []string{"X", "X"}}})
 	require.Equal(t, "Z", c.tag([]string{"a"}, 0), "at the end")
 	require.Equal(t, "X", c.tag([]string{"a", "new"}, 0), "the word alone")
 	require.Equal(t, "X", c.tag([]string{"new"}, 0), "neither")
@@ -40,13 +43,16 @@ func TestCounts(t *testing.T) {
 func TestColumns(t *testing.T) {
 	dir := t.TempDir()
 	data := filepath.Join(dir, "data.tsv")
-	require.NoError(t, os.WriteFile(data, []byte(strings.Repeat("the\tD\ncat\tN\nsees\tV\n\na\tD\ndog\tN\n\n", 60)), 0o666))
+	require.NoError(t, os.WriteFile(data,
+		[]byte(strings.Repeat("the\tD\ncat\tN\nsees\tV\n\na\tD\ndog\tN\n\n", 60)), 0o666))
 	model := filepath.Join(dir, "model")
-	out, messages, err := run(t, "", "train", "-train", data, "-valid", data, "-hidden", "8", "-epochs", "8", "-lr", "0.02", "-save", model)
+	out, messages, err := run(t, "", "train", "-train", data, "-valid", data, "-hidden", "8",
+		"-epochs", "8", "-lr", "0.02", "-save", model)
 	require.NoError(t, err, messages)
 	require.Contains(t, out, "model: accuracy 100.00 %")
 	require.Contains(t, out, "counting words and pairs: accuracy 100.00 %")
-	out, _, err = run(t, "", "evaluate", "-model", model, "-data", data, "-counting", "-train", data)
+	out, _, err = run(t, "", "evaluate", "-model", model, "-data", data, "-counting", "-train",
+		data)
 	require.NoError(t, err)
 	require.Contains(t, out, "120 sentences, 300 tokens")
 	out, _, err = run(t, "The cat sees\n\n", "tag", "-model", model)

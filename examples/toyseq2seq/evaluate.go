@@ -45,12 +45,14 @@ func load(dir string) (m *seq2seq.Model, s style, t task, err error) {
 }
 
 // answers are the likeliest targets of sources, greedily.
-func answers(ctx context.Context, m *seq2seq.Model, s style, sources [][]string) ([]decode.Found, error) {
+func answers(ctx context.Context, m *seq2seq.Model, s style, sources [][]string) ([]decode.Found,
+	error) {
 	order := make([]int, len(sources))
 	for i := range order {
 		order[i] = i
 	}
-	slices.SortStableFunc(order, func(i, j int) int { return len(sources[i]) - len(sources[j]) }) // like lengths side by side
+	// like lengths side by side
+	slices.SortStableFunc(order, func(i, j int) int { return len(sources[i]) - len(sources[j]) })
 	sorted := make([][]string, len(sources))
 	for k, i := range order {
 		sorted[k] = sources[i]
@@ -78,7 +80,8 @@ func exact(found []decode.Found, targets [][]string) float64 {
 	return 100 * float64(n) / float64(max(1, len(targets)))
 }
 
-// backwards is the share of tokens whose attention is greatest where a reversal takes them from, in percent.
+// backwards is the share of tokens whose attention is greatest where a reversal takes them from, in
+// percent.
 func backwards(found []decode.Found, sources [][]string) float64 {
 	right, all := 0, 0
 	for i, f := range found {
@@ -100,9 +103,11 @@ type evaluator struct {
 
 func (e *evaluator) flags(f *flag.FlagSet) {
 	f.StringVar(&e.model, "model", "", "`directory` of the model")
-	f.StringVar(&e.source, "source", "", "`file` of questions, one a line (default: 5,000 that the training has not seen)")
+	f.StringVar(&e.source, "source", "",
+		"`file` of questions, one a line (default: 5,000 that the training has not seen)")
 	f.StringVar(&e.target, "target", "", "`file` of answers")
-	f.Uint64Var(&e.seed, "seed", 1, "seed that the model was trained with, for questions it has not seen")
+	f.Uint64Var(&e.seed, "seed", 1,
+		"seed that the model was trained with, for questions it has not seen")
 }
 
 func (e *evaluator) check() error {
@@ -140,7 +145,8 @@ func (e *evaluator) run(ctx context.Context, std cli.Std) error {
 			return err
 		}
 	}
-	fmt.Fprintf(std.Out, "%d questions: %.2f %% exact; %v\n", len(found), exact(found, p.targets), bleu.Score())
+	fmt.Fprintf(std.Out, "%d questions: %.2f %% exact; %v\n", len(found), exact(found, p.targets),
+		bleu.Score())
 	if t.name == "reversal" && m.Config().Attention != "none" {
 		fmt.Fprintf(std.Out, "the attention is greatest at the mirrored place for %.2f %% of the words\n", backwards(found, p.sources))
 	}
@@ -152,7 +158,8 @@ type answerer struct{ model, alignment string }
 
 func (a *answerer) flags(f *flag.FlagSet) {
 	f.StringVar(&a.model, "model", "", "`directory` of the model")
-	f.StringVar(&a.alignment, "alignment", "", "`directory` to draw in, line by line, where each token looked")
+	f.StringVar(&a.alignment, "alignment", "",
+		"`directory` to draw in, line by line, where each token looked")
 }
 
 func (a *answerer) check() error { return cli.Required("model", a.model) }
@@ -183,11 +190,14 @@ func (a *answerer) run(ctx context.Context, std cli.Std) error {
 			fmt.Fprintln(std.Out) // line i of the output stays the answer to line i
 			return err
 		}
-		if _, err := fmt.Fprintln(std.Out, t.tokens.Join(found[0].Tokens)); err != nil || a.alignment == "" {
+		if _, err := fmt.Fprintln(std.Out, t.tokens.Join(found[0].Tokens)); err != nil ||
+			a.alignment == "" {
 			return err
 		}
-		drawing := heatmap.Map{Values: found[0].Alignment, Rows: found[0].Tokens, Cols: tokens, High: 1, Gap: 1}
-		return safefile.Write(safefile.OS, filepath.Join(a.alignment, fmt.Sprintf("%d.svg", n)), drawing.Write)
+		drawing := heatmap.Map{Values: found[0].Alignment, Rows: found[0].Tokens, Cols: tokens,
+			High: 1, Gap: 1}
+		return safefile.Write(safefile.OS, filepath.Join(a.alignment, fmt.Sprintf("%d.svg", n)),
+			drawing.Write)
 	})
 }
 
@@ -227,7 +237,11 @@ func (g *generator) run(context.Context, cli.Std) error {
 		fmt.Fprintln(&targets, target)
 	}
 	write := func(path, s string) error {
-		return safefile.Write(safefile.OS, path, func(w io.Writer) error { _, err := io.WriteString(w, s); return err })
+		return safefile.Write(safefile.OS, path, func(w io.Writer) error {
+			_,
+				err := io.WriteString(w, s)
+			return err
+		})
 	}
 	return errors.Join(write(g.source, sources.String()), write(g.target, targets.String()))
 }

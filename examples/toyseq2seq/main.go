@@ -1,4 +1,5 @@
-// Toyseq2seq teaches sequence-to-sequence models three toy tasks, each in several variants, and compares them.
+// Toyseq2seq teaches sequence-to-sequence models three toy tasks, each in several variants, and
+// compares them.
 package main
 
 import (
@@ -25,10 +26,14 @@ func program() cli.Program {
 	var a answerer
 	var g generator
 	return cli.Program{Name: "toyseq2seq", About: about, Commands: []cli.Command{
-		{Name: "train", About: "trains the variants of a task and compares them", Flags: t.flags, Check: t.check, Run: t.run},
-		{Name: "evaluate", About: "measures a model on pairs it has never seen", Flags: e.flags, Check: e.check, Run: e.run},
-		{Name: "answer", About: "answers each line of standard input", Flags: a.flags, Check: a.check, Run: a.run},
-		{Name: "generate", About: "writes pairs of a task to files", Flags: g.flags, Check: g.check, Run: g.run},
+		{Name: "train", About: "trains the variants of a task and compares them", Flags: t.flags,
+			Check: t.check, Run: t.run},
+		{Name: "evaluate", About: "measures a model on pairs it has never seen", Flags: e.flags,
+			Check: e.check, Run: e.run},
+		{Name: "answer", About: "answers each line of standard input", Flags: a.flags,
+			Check: a.check, Run: a.run},
+		{Name: "generate", About: "writes pairs of a task to files", Flags: g.flags, Check: g.check,
+			Run: g.run},
 	}}
 }
 

@@ -19,7 +19,8 @@ import (
 // run is the program with arguments and standard input.
 func run(in string, args ...string) (out, messages string, err error) {
 	var o, m bytes.Buffer
-	err = program().Run(context.Background(), args, cli.Std{In: strings.NewReader(in), Out: &o, Messages: &m})
+	err = program().Run(context.Background(), args,
+		cli.Std{In: strings.NewReader(in), Out: &o, Messages: &m})
 	return o.String(), m.String(), err
 }
 
@@ -34,11 +35,13 @@ func TestPairs(t *testing.T) {
 		source, target = date(&r)
 		found := false
 		for _, f := range dateFormats {
-			if day, err := time.Parse(f.layout, source); err == nil && day.Format(time.DateOnly) == target {
+			if day, err := time.Parse(f.layout, source); err == nil &&
+				day.Format(time.DateOnly) == target {
 				found = true
 			}
 		}
-		require.True(t, found || strings.HasSuffix(target, source[strings.LastIndex(source, "/")+1:]) || len(source) < 9, "%s %s", source, target)
+		require.True(t, found || strings.HasSuffix(target,
+			source[strings.LastIndex(source, "/")+1:]) || len(source) < 9, "%s %s", source, target)
 	}
 	for name, want := range map[string]string{"addition": "+", "dates": "-"} {
 		task, err := findTask(name)
@@ -62,18 +65,22 @@ func TestPairs(t *testing.T) {
 
 func TestQuick(t *testing.T) {
 	for _, c := range []struct{ task, variant, question string }{
-		{"reversal", "attention", "1 2 3"}, {"addition", "peeky", "1+2"}, {"dates", "attention", "2/3/75"}, {"addition", "plain", "1+2"},
+		{"reversal", "attention", "1 2 3"}, {"addition", "peeky", "1+2"},
+		{"dates", "attention", "2/3/75"}, {"addition", "plain", "1+2"},
 	} {
 		t.Run(c.task+" "+c.variant, func(t *testing.T) {
 			dir := t.TempDir()
 			plot := filepath.Join(dir, "plot.svg")
-			out, _, err := run("", "train", "-quick", "-task", c.task, "-variant", c.variant, "-save", dir, "-plot", plot)
+			out, _, err := run("", "train", "-quick", "-task", c.task, "-variant", c.variant,
+				"-save", dir, "-plot", plot)
 			require.NoError(t, err)
 			require.Regexp(t, `(?m)^    1 +\d+\.\d\d$`, out)
 			require.FileExists(t, plot)
 
-			source, target, model := filepath.Join(dir, "s"), filepath.Join(dir, "t"), filepath.Join(dir, c.variant)
-			_, _, err = run("", "generate", "-task", c.task, "-n", "20", "-source", source, "-target", target)
+			source, target, model := filepath.Join(dir, "s"), filepath.Join(dir, "t"),
+				filepath.Join(dir, c.variant)
+			_, _, err = run("", "generate", "-task", c.task, "-n", "20", "-source", source,
+				"-target", target)
 			require.NoError(t, err)
 			out, _, err = run("", "evaluate", "-model", model, "-source", source, "-target", target)
 			require.NoError(t, err)
@@ -84,7 +91,8 @@ func TestQuick(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, 2, strings.Count(out, "\n"))
 			require.Contains(t, messages, "line 2: ")
-			_, _, err = run(c.question, "answer", "-model", model, "-alignment", filepath.Join(dir, "drawn"))
+			_, _, err = run(c.question, "answer", "-model", model, "-alignment",
+				filepath.Join(dir, "drawn"))
 			if c.task == "addition" {
 				require.ErrorContains(t, err, "has no attention")
 				return
@@ -127,7 +135,8 @@ func TestMistakes(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, messages, `line 1: `)
 	require.Contains(t, messages, "x")
-	require.NoError(t, os.WriteFile(filepath.Join(model, styleFile), []byte(`{"task": "division"}`), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(model, styleFile), []byte(`{"task": "division"}`),
+		0o600))
 	_, _, err = run("", "evaluate", "-model", model)
 	require.ErrorContains(t, err, "style.json: -task is")
 }

@@ -40,25 +40,35 @@ type style struct {
 
 var tasks = []task{
 	{
-		name: "reversal", pair: reversal, tokens: text.Words{Spaced: true}, train: 50_000, cell: "gru", hidden: 64, embed: 32,
+		name: "reversal", pair: reversal, tokens: text.Words{Spaced: true}, train: 50_000,
+		cell: "gru", hidden: 64, embed: 32,
 		training: cli.Training{Epochs: 1, Batch: 16, LR: 0.004, Warmup: 100, Clip: 1},
-		variants: []variant{{name: "attention", change: func(c *seq2seq.Config) { c.Bidirectional, c.Attention = true, "bahdanau" }}},
+		variants: []variant{{name: "attention", change: func(c *seq2seq.Config) {
+			c.Bidirectional,
+				c.Attention = true, "bahdanau"
+		}}},
 	},
 	{
-		name: "addition", pair: addition, tokens: text.Chars{}, train: 45_000, cell: "lstm", hidden: 128, embed: 16,
+		name: "addition", pair: addition, tokens: text.Chars{}, train: 45_000, cell: "lstm",
+		hidden: 128, embed: 16,
 		training: cli.Training{Epochs: 25, Batch: 128, LR: 0.004, Warmup: 100, Clip: 1},
 		variants: []variant{
 			{name: "plain"},
 			{name: "reversed", style: style{Reversed: true}},
-			{name: "peeky", style: style{Reversed: true}, change: func(c *seq2seq.Config) { c.Peeky = true }},
+			{name: "peeky", style: style{Reversed: true},
+				change: func(c *seq2seq.Config) { c.Peeky = true }},
 		},
 	},
 	{
-		name: "dates", pair: date, tokens: text.Chars{}, train: 45_000, cell: "gru", hidden: 64, embed: 16,
+		name: "dates", pair: date, tokens: text.Chars{}, train: 45_000, cell: "gru", hidden: 64,
+		embed:    16,
 		training: cli.Training{Epochs: 5, Batch: 64, LR: 0.004, Warmup: 100, Clip: 1},
 		variants: []variant{
 			{name: "none", change: func(c *seq2seq.Config) { c.Bidirectional = true }},
-			{name: "attention", change: func(c *seq2seq.Config) { c.Bidirectional, c.Attention = true, "bahdanau" }},
+			{name: "attention", change: func(c *seq2seq.Config) {
+				c.Bidirectional,
+					c.Attention = true, "bahdanau"
+			}},
 		},
 	},
 }
@@ -88,7 +98,8 @@ func reversal(r *rng.Stream) (source, target string) {
 	return source, strings.Join(words, " ")
 }
 
-// addition is the sum of two numbers of one to three digits, each number of digits as likely as the others.
+// addition is the sum of two numbers of one to three digits, each number of digits as likely as the
+// others.
 func addition(r *rng.Stream) (source, target string) {
 	number := func() int {
 		n := 0
@@ -106,9 +117,11 @@ var dateFormats = []struct {
 	layout string
 	change func(string) string
 }{
-	{"January 2, 2006", nil}, {"January 2, 2006", strings.ToLower}, {"January 2, 2006", strings.ToUpper},
+	{"January 2, 2006", nil}, {"January 2, 2006", strings.ToLower},
+	{"January 2, 2006", strings.ToUpper},
 	{"Jan 2, 2006", nil}, {"Jan 2, 2006", strings.ToUpper}, {"1/2/06", nil},
-	{"Monday, January 2, 2006", nil}, {"Monday, January 2, 2006", strings.ToUpper}, {"2 Jan 2006", nil},
+	{"Monday, January 2, 2006", nil}, {"Monday, January 2, 2006", strings.ToUpper},
+	{"2 Jan 2006", nil},
 }
 
 // date is a day of the years 1970 to 2029, in one of several formats and in that of ISO 8601.
@@ -139,11 +152,12 @@ func (p *pairs) add(t task, source, target string) error {
 	return err
 }
 
-// heldOut is how many pairs are kept apart to follow the training by, and as many again to measure with in the end.
+// heldOut is how many pairs are kept apart to follow the training by, and as many again to measure
+// with in the end.
 const heldOut = 5_000
 
-// corpus makes up pairs whose sources all differ: n to train on, then held to follow the training by, then held to measure
-// with.
+// corpus makes up pairs whose sources all differ: n to train on, then held to follow the training
+// by, then held to measure with.
 func (t task) corpus(n, held int, seed uint64) (train, valid, test pairs, err error) {
 	r := rng.Stream{Key: rng.New(seed).Named(t.name)}
 	var all pairs

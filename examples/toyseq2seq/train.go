@@ -32,7 +32,8 @@ type trainer struct {
 }
 
 func (t *trainer) flags(f *flag.FlagSet) {
-	f.StringVar(&t.taskName, "task", "addition", "reversal, addition or dates; sizes and rates that are 0 are then the task's own")
+	f.StringVar(&t.taskName, "task", "addition",
+		"reversal, addition or dates; sizes and rates that are 0 are then the task's own")
 	f.StringVar(&t.variant, "variant", "", "train this `one` only (default: all of the task)")
 	t.Training.Seed = 1
 	t.Register(f)
@@ -51,7 +52,8 @@ func (t *trainer) check() (err error) {
 		value    *int
 		standard int
 	}{
-		{&t.Epochs, d.Epochs}, {&t.Batch, d.Batch}, {&t.Warmup, d.Warmup}, {&t.hidden, t.task.hidden}, {&t.embed, t.task.embed},
+		{&t.Epochs, d.Epochs}, {&t.Batch, d.Batch}, {&t.Warmup, d.Warmup},
+		{&t.hidden, t.task.hidden}, {&t.embed, t.task.embed},
 	} {
 		if *o.value == 0 {
 			*o.value = o.standard
@@ -75,7 +77,8 @@ func (t *trainer) check() (err error) {
 	}
 	errs := []error{t.Training.Check(), t.config(variant{}).Validate()}
 	if t.variant != "" && !slices.Contains(names, t.variant) {
-		errs = append(errs, fmt.Errorf("-variant is %q; want one of %s", t.variant, strings.Join(names, ", ")))
+		errs = append(errs, fmt.Errorf("-variant is %q; want one of %s", t.variant,
+			strings.Join(names, ", ")))
 	}
 	return errors.Join(errs...)
 }
@@ -103,7 +106,8 @@ func (t *trainer) run(ctx context.Context, std cli.Std) error {
 		return err
 	}
 	for i := range min(3, len(train.sources)) {
-		fmt.Fprintf(std.Out, "%s  →  %s\n", t.task.tokens.Join(train.sources[i]), t.task.tokens.Join(train.targets[i]))
+		fmt.Fprintf(std.Out, "%s  →  %s\n", t.task.tokens.Join(train.sources[i]),
+			t.task.tokens.Join(train.targets[i]))
 	}
 	plot := lineplot.Plot{Title: t.taskName, X: "epoch", Y: "exact answers, %"}
 	var names []string
@@ -123,7 +127,8 @@ func (t *trainer) run(ctx context.Context, std cli.Std) error {
 		}
 		plot.Curves = append(plot.Curves, curve)
 	}
-	fmt.Fprintf(std.Out, "\nexact answers to %d questions that were not trained on, %%\nepoch", len(valid.sources))
+	fmt.Fprintf(std.Out, "\nexact answers to %d questions that were not trained on, %%\nepoch",
+		len(valid.sources))
 	for _, name := range names {
 		fmt.Fprintf(std.Out, " %10s", name)
 	}
@@ -142,12 +147,14 @@ func (t *trainer) run(ctx context.Context, std cli.Std) error {
 }
 
 // learn trains a variant and returns the share of exact answers by epoch, in percent.
-func (t *trainer) learn(ctx context.Context, std cli.Std, v variant, train, valid pairs) ([]float64, error) {
+func (t *trainer) learn(ctx context.Context, std cli.Std, v variant, train, valid pairs) ([]float64,
+	error) {
 	source, err := text.NewVocabulary(text.VocabularyConfig{}, train.sources...)
 	if err != nil {
 		return nil, err
 	}
-	target, err := text.NewVocabulary(text.VocabularyConfig{Specials: []string{text.BOS, text.EOS}}, train.targets...)
+	target, err := text.NewVocabulary(text.VocabularyConfig{Specials: []string{text.BOS, text.EOS}},
+		train.targets...)
 	if err != nil {
 		return nil, err
 	}
@@ -173,15 +180,17 @@ func (t *trainer) learn(ctx context.Context, std cli.Std, v variant, train, vali
 	}
 	result, err := training.Fit(ctx, std, cli.Run{
 		Model: m, Task: exactly{task, m, v.style, valid}, Name: v.name, Unit: "tokens",
-		Describe: map[string]string{"-task": t.taskName, "-seed": fmt.Sprint(t.Seed), "model": string(sizes), "reversed": fmt.Sprint(v.Reversed)},
+		Describe: map[string]string{"-task": t.taskName, "-seed": fmt.Sprint(t.Seed),
+			"model": string(sizes), "reversed": fmt.Sprint(v.Reversed)},
 	})
 	if err != nil {
 		return nil, err
 	}
 	if training.Save != "" {
-		err := safefile.Write(safefile.OS, filepath.Join(training.Save, styleFile), func(w io.Writer) error {
-			return json.NewEncoder(w).Encode(v.style)
-		})
+		err := safefile.Write(safefile.OS, filepath.Join(training.Save, styleFile),
+			func(w io.Writer) error {
+				return json.NewEncoder(w).Encode(v.style)
+			})
 		if err != nil {
 			return nil, err
 		}

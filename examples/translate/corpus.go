@@ -16,7 +16,8 @@ import (
 type corpus struct{ name, from, to string }
 
 func (c *corpus) flags(f *flag.FlagSet) {
-	f.StringVar(&c.name, "corpus", "small_parallel_enja", "`folder` of the data sets whose files are the defaults")
+	f.StringVar(&c.name, "corpus", "small_parallel_enja",
+		"`folder` of the data sets whose files are the defaults")
 	f.StringVar(&c.from, "from", "en", "`language` of the sources: the ending of the default files")
 	f.StringVar(&c.to, "to", "ja", "`language` of the targets")
 }
@@ -55,7 +56,10 @@ func (f files) check(flag string) error {
 type sentences struct{ sources, targets [][]string }
 
 // spaced is how sentences are cut: at white space.
-func spaced(form text.Form) text.Cut { return text.Cut{Spaced: true, KeepCase: true, Unicode: form} }
+func spaced(form text.Form) text.Cut {
+	return text.Cut{Spaced: true, KeepCase: true,
+		Unicode: form}
+}
 
 // cut is how a model cuts sentences.
 func cut(m *seq2seq.Model) (text.Tokeniser, error) {
@@ -69,8 +73,10 @@ type filter struct {
 }
 
 func (f *filter) flags(set *flag.FlagSet) {
-	set.BoolVar(&f.skipBlank, "skip-blank", false, "leave out pairs of lines of which a side is blank; by default they are an error")
-	set.IntVar(&f.maxWords, "max-words", 0, fmt.Sprintf("leave out pairs of which a side has more `words`; by default one of more than %d is an error", seq2seq.MaxTokens))
+	set.BoolVar(&f.skipBlank, "skip-blank", false,
+		"leave out pairs of lines of which a side is blank; by default they are an error")
+	set.IntVar(&f.maxWords, "max-words", 0,
+		fmt.Sprintf("leave out pairs of which a side has more `words`; by default one of more than %d is an error", seq2seq.MaxTokens))
 }
 
 func (f *filter) check() error {
@@ -81,7 +87,8 @@ func (f *filter) check() error {
 }
 
 // read reads two files, and says which pairs are left out.
-func (f files) read(ctx context.Context, leave filter, words text.Tokeniser, messages io.Writer) (s sentences, err error) {
+func (f files) read(ctx context.Context, leave filter, words text.Tokeniser,
+	messages io.Writer) (s sentences, err error) {
 	o := text.ParallelOptions{SkipBlank: leave.skipBlank, MaxTokens: seq2seq.MaxTokens}
 	if leave.maxWords > 0 {
 		o.MaxTokens, o.SkipLong = leave.maxWords, true

@@ -27,16 +27,19 @@ type evaluator struct {
 
 func (e *evaluator) flags(f *flag.FlagSet) {
 	f.StringVar(&e.model, "model", "", "`directory` of the model")
-	f.StringVar(&e.files.source, "source", "", "`file` of sentences, one a line (default: the corpus's dev part)")
+	f.StringVar(&e.files.source, "source", "",
+		"`file` of sentences, one a line (default: the corpus's dev part)")
 	f.StringVar(&e.files.target, "target", "", "`file` of their translations")
-	f.BoolVar(&e.alphas, "alphas", false, "measure the beam search with -alpha 0, 0.2, … 2, to choose one on dev data")
+	f.BoolVar(&e.alphas, "alphas", false,
+		"measure the beam search with -alpha 0, 0.2, … 2, to choose one on dev data")
 	e.corpus.flags(f)
 	e.leave.flags(f)
 	e.search.flags(f)
 }
 
 func (e *evaluator) check() error {
-	return errors.Join(cli.Required("model", e.model), e.files.check(""), e.search.check(), e.leave.check())
+	return errors.Join(cli.Required("model", e.model), e.files.check(""), e.search.check(),
+		e.leave.check())
 }
 
 func (e *evaluator) run(ctx context.Context, std cli.Std) error {
@@ -67,8 +70,10 @@ func (e *evaluator) run(ctx context.Context, std cli.Std) error {
 	return measure(ctx, std.Out, model, s, e.files, searches)
 }
 
-// measure prints what a model makes of sentences: perplexity, and BLEU by each way to search, in all and by length.
-func measure(ctx context.Context, out io.Writer, m *seq2seq.Model, s sentences, f files, searches []decode.SearchOptions) error {
+// measure prints what a model makes of sentences: perplexity, and BLEU by each way to search, in
+// all and by length.
+func measure(ctx context.Context, out io.Writer, m *seq2seq.Model, s sentences, f files,
+	searches []decode.SearchOptions) error {
 	pairs, err := s.pairs(m, f)
 	if err != nil {
 		return err
@@ -106,8 +111,10 @@ func name(o decode.SearchOptions) string {
 	return "greedy"
 }
 
-// translateAll is the best translation of each source. They are taken by their lengths, which is faster.
-func translateAll(ctx context.Context, m *seq2seq.Model, sources [][]string, o decode.SearchOptions) ([][]string, error) {
+// translateAll is the best translation of each source. They are taken by their lengths, which is
+// faster.
+func translateAll(ctx context.Context, m *seq2seq.Model, sources [][]string,
+	o decode.SearchOptions) ([][]string, error) {
 	order := make([]int, len(sources))
 	for i := range order {
 		order[i] = i
@@ -132,7 +139,8 @@ func translateAll(ctx context.Context, m *seq2seq.Model, sources [][]string, o d
 const lengths = 3
 
 // byLength prints BLEU by the length of the source.
-func byLength(out io.Writer, s sentences, found [][][]string, searches []decode.SearchOptions) error {
+func byLength(out io.Writer, s sentences, found [][][]string,
+	searches []decode.SearchOptions) error {
 	longest := 0
 	for _, tokens := range s.sources {
 		longest = max(longest, len(tokens))
@@ -157,7 +165,8 @@ func byLength(out io.Writer, s sentences, found [][][]string, searches []decode.
 		if scores[0].Score().Sentences == 0 {
 			continue
 		}
-		fmt.Fprintf(out, "%-12s %6d", fmt.Sprintf("%d … %d", from, from+lengths-1), scores[0].Score().Sentences)
+		fmt.Fprintf(out, "%-12s %6d", fmt.Sprintf("%d … %d", from, from+lengths-1),
+			scores[0].Score().Sentences)
 		for k := range searches {
 			fmt.Fprintf(out, " %20.2f", scores[k].Score().BLEU)
 		}

@@ -26,9 +26,12 @@ func program() cli.Program {
 	var e evaluator
 	var a translator
 	return cli.Program{Name: "translate", About: about, Commands: []cli.Command{
-		{Name: "train", About: "learns from pairs of sentences, and measures itself on others", Flags: t.flags, Check: t.check, Run: t.run},
-		{Name: "evaluate", About: "measures perplexity and BLEU on pairs of sentences", Flags: e.flags, Check: e.check, Run: e.run},
-		{Name: "translate", About: "translates each line of standard input", Flags: a.flags, Check: a.check, Run: a.run},
+		{Name: "train", About: "learns from pairs of sentences, and measures itself on others",
+			Flags: t.flags, Check: t.check, Run: t.run},
+		{Name: "evaluate", About: "measures perplexity and BLEU on pairs of sentences",
+			Flags: e.flags, Check: e.check, Run: e.run},
+		{Name: "translate", About: "translates each line of standard input", Flags: a.flags,
+			Check: a.check, Run: a.run},
 	}}
 }
 

@@ -18,7 +18,8 @@ import (
 // run is the program with arguments and standard input.
 func run(in string, args ...string) (out, messages string, err error) {
 	var o, m bytes.Buffer
-	err = program().Run(context.Background(), args, cli.Std{In: strings.NewReader(in), Out: &o, Messages: &m})
+	err = program().Run(context.Background(), args,
+		cli.Std{In: strings.NewReader(in), Out: &o, Messages: &m})
 	return o.String(), m.String(), err
 }
 
@@ -37,12 +38,15 @@ const (
 
 func TestTranslate(t *testing.T) {
 	dir := t.TempDir()
-	source, target := write(t, dir, "de", strings.Repeat(german, 20)), write(t, dir, "en", strings.Repeat(english, 20))
+	source, target := write(t, dir, "de", strings.Repeat(german, 20)),
+		write(t, dir, "en", strings.Repeat(english, 20))
 	dev := []string{write(t, dir, "dev.de", german), write(t, dir, "dev.en", english)}
 	model := filepath.Join(dir, "model")
 	train := []string{
-		"train", "-source", source, "-target", target, "-dev-source", dev[0], "-dev-target", dev[1], "-save", model,
-		"-hidden", "16", "-embed", "16", "-readout", "16", "-epochs", "15", "-batch", "8", "-lr", "0.03", "-warmup", "0", "-dropout", "0", "-best", "bleu", "-patience", "0",
+		"train", "-source", source, "-target", target, "-dev-source", dev[0], "-dev-target", dev[1],
+		"-save", model,
+		"-hidden", "16", "-embed", "16", "-readout", "16", "-epochs", "15", "-batch", "8", "-lr",
+		"0.03", "-warmup", "0", "-dropout", "0", "-best", "bleu", "-patience", "0",
 	}
 	out, messages, err := run("", train...)
 	require.NoError(t, err)
@@ -53,22 +57,27 @@ func TestTranslate(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, messages, "going on from step 225")
 
-	out, _, err = run("", "evaluate", "-model", model, "-source", dev[0], "-target", dev[1], "-beam", "2")
+	out, _, err = run("", "evaluate", "-model", model, "-source", dev[0], "-target", dev[1],
+		"-beam", "2")
 	require.NoError(t, err)
 	require.Contains(t, out, "6 pairs; 0.0 %")
 	require.Contains(t, out, "beam 2, alpha 1")
 	require.Contains(t, out, "BLEU 100.00 (100.0 / 100.0 / 100.0 / 100.0;")
-	out, _, err = run("", "evaluate", "-model", model, "-source", dev[0], "-target", dev[1], "-beam", "2", "-alphas")
+	out, _, err = run("", "evaluate", "-model", model, "-source", dev[0], "-target", dev[1],
+		"-beam", "2", "-alphas")
 	require.NoError(t, err)
 	require.Equal(t, 2, strings.Count(out, "beam 2, alpha 1.8"))
 
 	_, _, err = run("", "evaluate", "-model", model, "-source", dev[1], "-target", dev[0])
-	require.ErrorContains(t, err, "100.0 % of the words of the sources are unknown to the model: does it translate from that language?")
+	require.ErrorContains(t, err,
+		"100.0 % of the words of the sources are unknown to the model: does it translate from that language?")
 
-	plateau := append(slices.Clone(train), "-schedule", "plateau", "-save", filepath.Join(dir, "plateau"), "-epochs", "1")
+	plateau := append(slices.Clone(train), "-schedule", "plateau", "-save",
+		filepath.Join(dir, "plateau"), "-epochs", "1")
 	_, _, err = run("", plateau...)
 	require.NoError(t, err)
-	plateau[len(plateau)-1] = "2" // more epochs may follow, as the schedule does not depend on their number
+	// more epochs may follow, as the schedule does not depend on their number
+	plateau[len(plateau)-1] = "2"
 	_, messages, err = run("", plateau...)
 	require.NoError(t, err)
 	require.Contains(t, messages, "going on from step 15")
@@ -116,12 +125,18 @@ func TestMistakes(t *testing.T) {
 		{"train -best luck", `-best is "luck"`},
 		{"train -epochs 0", "-epochs is 0"},
 		{"train -corpus none", "there is no "},
-		{"train -source " + one + " -target " + two + " -dev-source x -dev-target y", "two: 2; each needs"},
-		{"train -source " + two + " -target " + blank + " -dev-source x -dev-target y", "blank: line 2 is empty"},
-		{"train -source " + empty + " -target " + two + " -dev-source x -dev-target y", "empty: the file is empty"},
-		{"train -source " + one + " -target " + one + " -dev-source x -dev-target y", "x: no such file"},
-		{"train -min-count 1 -source " + one + " -target " + long + " -dev-source " + one + " -dev-target " + one, "the target has 9000 tokens"},
-		{"train -source " + one + " -target " + one + " -dev-source " + one + " -dev-target " + one + " -smoothing 1", "Smoothing is 1"},
+		{"train -source " + one + " -target " + two + " -dev-source x -dev-target y",
+			"two: 2; each needs"},
+		{"train -source " + two + " -target " + blank + " -dev-source x -dev-target y",
+			"blank: line 2 is empty"},
+		{"train -source " + empty + " -target " + two + " -dev-source x -dev-target y",
+			"empty: the file is empty"},
+		{"train -source " + one + " -target " + one + " -dev-source x -dev-target y",
+			"x: no such file"},
+		{"train -min-count 1 -source " + one + " -target " + long + " -dev-source " + one +
+			" -dev-target " + one, "the target has 9000 tokens"},
+		{"train -source " + one + " -target " + one + " -dev-source " + one + " -dev-target " +
+			one + " -smoothing 1", "Smoothing is 1"},
 		{"evaluate", "-model is missing"},
 		{"evaluate -model " + dir, "config.json"},
 		{"evaluate -model " + dir + " -beam 0", "-beam is 0"},

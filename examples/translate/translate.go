@@ -27,8 +27,10 @@ type translator struct {
 
 func (a *translator) flags(f *flag.FlagSet) {
 	f.StringVar(&a.model, "model", "", "`directory` of the model")
-	f.IntVar(&a.best, "best", 1, "translations of each line, at most -beam; several are written with their scores")
-	f.StringVar(&a.alignment, "alignment", "", "`directory` to draw in, line by line, where each word looked; - writes it below the translation")
+	f.IntVar(&a.best, "best", 1,
+		"translations of each line, at most -beam; several are written with their scores")
+	f.StringVar(&a.alignment, "alignment", "",
+		"`directory` to draw in, line by line, where each word looked; - writes it below the translation")
 	a.search.flags(f)
 }
 
@@ -70,7 +72,8 @@ func (a *translator) run(ctx context.Context, std cli.Std) error {
 		}
 		if err == nil {
 			if unknown := sources.Unknowns(tokens); len(unknown) > 0 {
-				fmt.Fprintf(std.Messages, "line %d: unknown to the model: %s\n", n, strings.Join(unknown, " "))
+				fmt.Fprintf(std.Messages, "line %d: unknown to the model: %s\n", n,
+					strings.Join(unknown, " "))
 			}
 			var found []decode.Found
 			if found, err = model.Translate(ctx, tokens, o); err == nil {
@@ -99,11 +102,13 @@ func (a *translator) write(std cli.Std, n int, source []string, found []decode.F
 	case "-":
 		for i, word := range t.Tokens {
 			at := slices.Index(t.Alignment[i], slices.Max(t.Alignment[i]))
-			fmt.Fprintf(std.Out, "    %s  ←  %s  %.0f %%\n", word, source[at], 100*t.Alignment[i][at])
+			fmt.Fprintf(std.Out, "    %s  ←  %s  %.0f %%\n", word, source[at],
+				100*t.Alignment[i][at])
 		}
 		return nil
 	default:
 		drawing := heatmap.Map{Values: t.Alignment, Rows: t.Tokens, Cols: source, High: 1, Gap: 1}
-		return safefile.Write(safefile.OS, filepath.Join(a.alignment, fmt.Sprintf("%d.svg", n)), drawing.Write)
+		return safefile.Write(safefile.OS, filepath.Join(a.alignment, fmt.Sprintf("%d.svg", n)),
+			drawing.Write)
 	}
 }

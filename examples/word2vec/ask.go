@@ -25,32 +25,37 @@ type asked struct {
 }
 
 func similarCommand() cli.Command {
-	return askCommand("similar", "lists the words nearest to those of each line", func(v *vectors.Vectors, words []string, a asked) ([]vectors.Match, error) {
-		return v.Similar(words, nil, a.n)
-	})
+	return askCommand("similar", "lists the words nearest to those of each line",
+		func(v *vectors.Vectors, words []string, a asked) ([]vectors.Match, error) {
+			return v.Similar(words, nil, a.n)
+		})
 }
 
 func analogyCommand() cli.Command {
-	return askCommand("analogy", "completes analogies of three words a line", func(v *vectors.Vectors, words []string, a asked) ([]vectors.Match, error) {
-		if len(words) != 3 {
-			return nil, fmt.Errorf("%d words; want three, as in: man king woman", len(words))
-		}
-		if a.mul {
-			return v.SimilarMul(words[1:], words[:1], a.n)
-		}
-		return v.Similar(words[1:], words[:1], a.n)
-	})
+	return askCommand("analogy", "completes analogies of three words a line",
+		func(v *vectors.Vectors, words []string, a asked) ([]vectors.Match, error) {
+			if len(words) != 3 {
+				return nil, fmt.Errorf("%d words; want three, as in: man king woman", len(words))
+			}
+			if a.mul {
+				return v.SimilarMul(words[1:], words[:1], a.n)
+			}
+			return v.Similar(words[1:], words[:1], a.n)
+		})
 }
 
 // askCommand answers each line of standard input.
-func askCommand(name, about string, answer func(*vectors.Vectors, []string, asked) ([]vectors.Match, error)) cli.Command {
+func askCommand(name, about string, answer func(*vectors.Vectors, []string, asked) ([]vectors.Match,
+	error)) cli.Command {
 	var a asked
 	return cli.Command{
 		Name: name, About: about,
 		Flags: func(f *flag.FlagSet) {
 			f.StringVar(&a.model, "model", "", "`directory` of a model, or a file of vectors")
-			f.IntVar(&a.first, "first", 0, "answer with the most frequent so many `words` only; 0 for all")
-			f.BoolVar(&a.keepCase, "case", false, "keep capital letters; otherwise they count only where there is no word in small ones")
+			f.IntVar(&a.first, "first", 0,
+				"answer with the most frequent so many `words` only; 0 for all")
+			f.BoolVar(&a.keepCase, "case", false,
+				"keep capital letters; otherwise they count only where there is no word in small ones")
 			f.IntVar(&a.n, "n", 10, "answers to list")
 			f.BoolVar(&a.mul, "mul", false, "analogies by 3CosMul instead of 3CosAdd")
 		},
@@ -101,7 +106,8 @@ func open(ctx context.Context, path string, s cli.Std) (*vectors.Vectors, error)
 	return v, nil
 }
 
-// known is a word as it is looked up: in small letters; as it is written if there is no such word; or else in another Unicode form.
+// known is a word as it is looked up: in small letters; as it is written if there is no such word;
+// or else in another Unicode form.
 func (a asked) known(v *vectors.Vectors, word string) string {
 	lower := strings.ToLower(word)
 	if _, ok := v.Index(lower); ok && !a.keepCase {
@@ -113,7 +119,8 @@ func (a asked) known(v *vectors.Vectors, word string) string {
 	if a.keepCase {
 		lower = word
 	}
-	for _, form := range []text.Form{text.NFC, text.NFD, text.NFKC} { // as it may be written in the vectors
+	// as it may be written in the vectors
+	for _, form := range []text.Form{text.NFC, text.NFD, text.NFKC} {
 		if w := form.Of(lower); w != lower {
 			if _, ok := v.Index(w); ok {
 				return w
@@ -152,8 +159,10 @@ func evaluateCommand() cli.Command {
 		Flags: func(f *flag.FlagSet) {
 			f.StringVar(&model, "model", "", "`directory` of a model, or a file of vectors")
 			f.StringVar(&analogies, "analogies", "", "`file` of analogies as questions-words.txt")
-			f.StringVar(&pairs, "pairs", "", "`file` of pairs with people's judgements as wordsim353.txt")
-			f.IntVar(&first, "first", vectors.Restrict, "look at the most frequent so many `words` only")
+			f.StringVar(&pairs, "pairs", "",
+				"`file` of pairs with people's judgements as wordsim353.txt")
+			f.IntVar(&first, "first", vectors.Restrict,
+				"look at the most frequent so many `words` only")
 		},
 		Check: func() error {
 			if first < 1 {
@@ -163,10 +172,12 @@ func evaluateCommand() cli.Command {
 		},
 		Run: func(ctx context.Context, s cli.Std) (err error) {
 			if analogies == "" && pairs == "" {
-				if analogies, err = cli.DataFile("word-eval/questions-words.txt", "give a file by -analogies or -pairs"); err != nil {
+				if analogies, err = cli.DataFile("word-eval/questions-words.txt",
+					"give a file by -analogies or -pairs"); err != nil {
 					return err
 				}
-				if pairs, err = cli.DataFile("word-eval/wordsim353.txt", "give a file by -pairs"); err != nil {
+				if pairs, err = cli.DataFile("word-eval/wordsim353.txt",
+					"give a file by -pairs"); err != nil {
 					return err
 				}
 			}
@@ -199,7 +210,8 @@ func evaluateAnalogies(ctx context.Context, v *vectors.Vectors, path string, out
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	for _, s := range append(r.Sections, r.Total) {
-		fmt.Fprintf(out, "%-28s %6d of %6d  %6.2f %%\n", s.Name, s.Correct, s.Asked, 100*s.Accuracy())
+		fmt.Fprintf(out, "%-28s %6d of %6d  %6.2f %%\n", s.Name, s.Correct, s.Asked,
+			100*s.Accuracy())
 	}
 	fmt.Fprintf(out, "not asked, for unknown words: %d\n", r.Unknown)
 	return nil
@@ -235,7 +247,8 @@ func exportCommand() cli.Command {
 					return cli.Required("model", model, "to", to)
 				}
 			}
-			return errors.Join(fmt.Errorf("-format is %q; want text, binary or glove", name), cli.Required("model", model, "to", to))
+			return errors.Join(fmt.Errorf("-format is %q; want text, binary or glove", name),
+				cli.Required("model", model, "to", to))
 		},
 		Run: func(ctx context.Context, s cli.Std) error {
 			v, err := open(ctx, model, s)

@@ -1,4 +1,5 @@
-// Word2vec learns vectors of words from a text, evaluates them, and answers with them on standard input.
+// Word2vec learns vectors of words from a text, evaluates them, and answers with them on standard
+// input.
 package main
 
 import "github.com/seqzoo/seqzoo/examples/internal/cli"
@@ -18,7 +19,8 @@ func program() cli.Program {
 -model also takes a file of vectors in word2vec's text or binary form or in GloVe's. Without -text, and for evaluate
 without files, WikiText-2 and word-eval are looked for in the folder that SEQZOO_DATA names, else in ../shared/data.
 Ctrl-C stops a training; with -save, the same command goes on from there.`,
-		Commands: []cli.Command{trainCommand(), evaluateCommand(), similarCommand(), analogyCommand(), exportCommand()},
+		Commands: []cli.Command{trainCommand(), evaluateCommand(), similarCommand(),
+			analogyCommand(), exportCommand()},
 	}
 }
 

@@ -24,8 +24,11 @@ func do(ctx context.Context, in string, args ...string) (out, messages string, e
 func TestFromTextToAnswers(t *testing.T) {
 	dir, ctx := t.TempDir(), context.Background()
 	book, model := filepath.Join(dir, "book.txt"), filepath.Join(dir, "my model")
-	require.NoError(t, os.WriteFile(book, []byte(strings.Repeat("The sun and the moon .\nNew York has bread and butter\n\n", 300)), 0o666))
-	command := []string{"train", "-text", book, "-save", model, "-dim", "8", "-sample", "1", "-epochs", "3", "-phrases", "1"}
+	require.NoError(t, os.WriteFile(book,
+		[]byte(strings.Repeat("The sun and the moon .\nNew York has bread and butter\n\n", 300)),
+		0o666))
+	command := []string{"train", "-text", book, "-save", model, "-dim", "8", "-sample", "1",
+		"-epochs", "3", "-phrases", "1"}
 
 	stopped, stop := context.WithCancel(ctx)
 	stop()
@@ -39,7 +42,9 @@ func TestFromTextToAnswers(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, messages, "is complete already")
 	require.Contains(t, out, "saved in "+model)
-	require.NoError(t, os.WriteFile(book+"2", []byte(strings.Repeat("The moon and the sun .\nNew York has bread and butter\n\n", 300)), 0o666))
+	require.NoError(t, os.WriteFile(book+"2",
+		[]byte(strings.Repeat("The moon and the sun .\nNew York has bread and butter\n\n", 300)),
+		0o666))
 	_, _, err = do(ctx, "", append(command, "-text", book+"2")...)
 	require.ErrorContains(t, err, "not the text that the training began with")
 	_, _, err = do(ctx, "", append(command, "-window", "2")...)
@@ -49,18 +54,21 @@ func TestFromTextToAnswers(t *testing.T) {
 	_, _, err = do(ctx, "", "export", "-model", model, "-to", file, "-format", "binary")
 	require.NoError(t, err)
 	for _, from := range []string{model, file} {
-		out, messages, err = do(ctx, "SUN\n\nunheard\nsun moon", "similar", "-model", from, "-n", "2")
+		out, messages, err = do(ctx, "SUN\n\nunheard\nsun moon", "similar", "-model", from, "-n",
+			"2")
 		require.NoError(t, err)
 		require.Equal(t, 6, strings.Count(out, "\n"))
 		require.Contains(t, messages, `no vector for "unheard"`)
-		out, messages, err = do(ctx, "sun moon the\nsun moon\n", "analogy", "-model", from, "-mul", "-first", "50")
+		out, messages, err = do(ctx, "sun moon the\nsun moon\n", "analogy", "-model", from, "-mul",
+			"-first", "50")
 		require.NoError(t, err)
 		require.Contains(t, out, "sun moon the\n    ")
 		require.Contains(t, messages, "2 words; want three")
 	}
 	questions, pairs := filepath.Join(dir, "q"), filepath.Join(dir, "p")
 	require.NoError(t, os.WriteFile(questions, []byte(": a\nsun moon the .\n"), 0o666))
-	require.NoError(t, os.WriteFile(pairs, []byte("sun\tmoon\t9\nsun\tbread\t1\nsun\tand\t0\n"), 0o666))
+	require.NoError(t, os.WriteFile(pairs, []byte("sun\tmoon\t9\nsun\tbread\t1\nsun\tand\t0\n"),
+		0o666))
 	out, _, err = do(ctx, "", "evaluate", "-model", model, "-analogies", questions, "-pairs", pairs)
 	require.NoError(t, err)
 	require.Contains(t, out, "of      1")
@@ -70,10 +78,13 @@ func TestFromTextToAnswers(t *testing.T) {
 // Capitals are found where there are no small letters, or the error says how the word is written.
 func TestCapitals(t *testing.T) {
 	ctx, path := context.Background(), filepath.Join(t.TempDir(), "v.txt")
-	require.NoError(t, os.WriteFile(path, []byte("4 2\nBerlin 1 2\nParis 2 1\nthe 1 1\nThe 2 2\n"), 0o666))
+	require.NoError(t, os.WriteFile(path, []byte("4 2\nBerlin 1 2\nParis 2 1\nthe 1 1\nThe 2 2\n"),
+		0o666))
 	for _, c := range []struct{ in, out, messages string }{
-		{"Berlin", "Berlin\n    ", ""}, {"berlin", "", `no vector for "berlin"; there is "Berlin", as it is written here`},
-		{"The", "the\n", ""}, {"BERLIN paris rome", "", `no vector for "berlin", "paris", "rome"; there is "Berlin", "Paris"`},
+		{"Berlin", "Berlin\n    ", ""}, {"berlin", "",
+			`no vector for "berlin"; there is "Berlin", as it is written here`},
+		{"The", "the\n", ""}, {"BERLIN paris rome", "",
+			`no vector for "berlin", "paris", "rome"; there is "Berlin", "Paris"`},
 	} {
 		out, messages, err := do(ctx, c.in+"\n", "similar", "-model", path, "-n", "1")
 		require.NoError(t, err)

@@ -30,21 +30,27 @@ func trainCommand() cli.Command {
 	return cli.Command{
 		Name: "train", About: "learns vectors",
 		Flags: func(f *flag.FlagSet) {
-			f.StringVar(&t.text, "text", "", "`file` to learn from, UTF-8 or gzip of it, a sentence or paragraph a line")
-			f.StringVar(&t.save, "save", "", "`directory` for the model; it is saved after each epoch")
-			f.BoolVar(&t.tokenise, "tokenise", false, "set punctuation apart; otherwise words are what stands between white space")
+			f.StringVar(&t.text, "text", "",
+				"`file` to learn from, UTF-8 or gzip of it, a sentence or paragraph a line")
+			f.StringVar(&t.save, "save", "",
+				"`directory` for the model; it is saved after each epoch")
+			f.BoolVar(&t.tokenise, "tokenise", false,
+				"set punctuation apart; otherwise words are what stands between white space")
 			f.BoolVar(&t.keepCase, "case", false, "keep capital letters")
 			cli.UnicodeFlag(f, &t.Unicode)
-			f.IntVar(&t.phrases, "phrases", 0, "`times` to join frequent neighbours to phrases first")
+			f.IntVar(&t.phrases, "phrases", 0,
+				"`times` to join frequent neighbours to phrases first")
 			f.IntVar(&t.workers, "workers", 0, "cores to use; 0 for all")
 			f.StringVar((*string)(&t.Model), "arch", string(word2vec.SkipGram), "skipgram or cbow")
-			f.StringVar((*string)(&t.Output), "output", string(word2vec.Negative), "negative or hierarchical")
+			f.StringVar((*string)(&t.Output), "output", string(word2vec.Negative),
+				"negative or hierarchical")
 			f.IntVar(&t.Dim, "dim", 100, "width of the vectors")
 			f.IntVar(&t.Window, "window", 5, "neighbours on either side")
 			f.IntVar(&t.MinCount, "min-count", 5, "leave out words seen less often")
 			f.IntVar(&t.MaxVocab, "max-vocab", 0, "keep the most frequent words; 0 for all")
 			f.IntVar(&t.Negatives, "negatives", 5, "words drawn for each pair")
-			f.Float64Var(&t.Sample, "sample", 1e-3, "`share` of the text above which words are thinned out; 1 for never")
+			f.Float64Var(&t.Sample, "sample", 1e-3,
+				"`share` of the text above which words are thinned out; 1 for never")
 			f.Float64Var(&t.LR, "lr", 0.025, "learning `rate` at the start")
 			f.IntVar(&t.Epochs, "epochs", 5, "passes over the text")
 			f.Uint64Var(&t.Seed, "seed", 1, "seed of everything random")
@@ -59,7 +65,8 @@ func (t *training) run(ctx context.Context, s cli.Std) error {
 	if err != nil {
 		return err
 	}
-	sentences, err := read(ctx, path, t.Unicode.Tokeniser(text.Words{Lower: !t.keepCase, Spaced: !t.tokenise}))
+	sentences, err := read(ctx, path,
+		t.Unicode.Tokeniser(text.Words{Lower: !t.keepCase, Spaced: !t.tokenise}))
 	if err != nil {
 		return err
 	}
@@ -105,12 +112,14 @@ func (t *training) run(ctx context.Context, s cli.Std) error {
 	err = m.Train(ctx, sentences, options)
 	switch {
 	case errors.Is(err, context.Canceled) && t.save == "":
-		return fmt.Errorf("%w in epoch %d; nothing is saved without -save", train.ErrInterrupted, m.Epoch()+1)
+		return fmt.Errorf("%w in epoch %d; nothing is saved without -save", train.ErrInterrupted,
+			m.Epoch()+1)
 	case errors.Is(err, context.Canceled):
 		if err := save(m); err != nil {
 			return err
 		}
-		return fmt.Errorf("%w in epoch %d; the same command goes on from there", train.ErrInterrupted, m.Epoch()+1)
+		return fmt.Errorf("%w in epoch %d; the same command goes on from there",
+			train.ErrInterrupted, m.Epoch()+1)
 	case err != nil:
 		return err
 	}
@@ -138,8 +147,10 @@ func read(ctx context.Context, path string, words text.Tokeniser) ([][]string, e
 	return sentences, nil
 }
 
-// begin makes a new model, or takes up the one that an earlier call of the same command left in dir, which is locked.
-func begin(ctx context.Context, cfg word2vec.Config, sentences [][]string, dir string) (m *word2vec.Model, lock *safefile.Lock, err error) {
+// begin makes a new model, or takes up the one that an earlier call of the same command left in
+// dir, which is locked.
+func begin(ctx context.Context, cfg word2vec.Config, sentences [][]string,
+	dir string) (m *word2vec.Model, lock *safefile.Lock, err error) {
 	m, err = word2vec.New(ctx, cfg, sentences)
 	if err != nil || dir == "" {
 		return m, nil, err
@@ -173,8 +184,10 @@ func show(w io.Writer) func(word2vec.Progress) {
 			return
 		}
 		shown = p.Elapsed
-		left := time.Duration(float64(p.Total-p.Words) / max(p.WordsPerSec, 1) * float64(time.Second))
+		left := time.Duration(float64(p.Total-p.Words) / max(p.WordsPerSec,
+			1) * float64(time.Second))
 		fmt.Fprintf(w, "epoch %d/%d  %5.1f %%  lr %.5f  %.0f words/s  %v left\n",
-			p.Epoch, p.Epochs, 100*float64(p.Words)/float64(p.Total), p.LR, p.WordsPerSec, left.Round(time.Second))
+			p.Epoch, p.Epochs, 100*float64(p.Words)/float64(p.Total), p.LR, p.WordsPerSec,
+			left.Round(time.Second))
 	}
 }

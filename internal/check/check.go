@@ -1,6 +1,6 @@
-// Package check gathers what is wrong with a configuration, so that every Validate reports all of it at once, in the
-// order of the fields, and says a range in the same words. A field is named as a file names it if the configuration has a
-// form as JSON, and as Go names it otherwise.
+// Package check gathers what is wrong with a configuration, so that every Validate reports all of
+// it at once, in the order of the fields, and says a range in the same words. A field is named as a
+// file names it if the configuration has a form as JSON, and as Go names it otherwise.
 package check
 
 import (
@@ -11,7 +11,8 @@ import (
 	"strings"
 )
 
-// Error is what is wrong with a configuration: at least one problem, in the order of the fields, a line for each.
+// Error is what is wrong with a configuration: at least one problem, in the order of the fields, a
+// line for each.
 type Error struct{ Problems []error }
 
 func (e *Error) Error() string { return errors.Join(e.Problems...).Error() }
@@ -19,8 +20,9 @@ func (e *Error) Error() string { return errors.Join(e.Problems...).Error() }
 // Unwrap gives the problems to errors.Is and errors.As.
 func (e *Error) Unwrap() []error { return e.Problems }
 
-// Problems gathers what is wrong with one configuration. The zero value has none. To ask for numbers allocates nothing where
-// they are in range, so that options can be looked at in every step.
+// Problems gathers what is wrong with one configuration. The zero value has none. To ask for
+// numbers allocates nothing where they are in range, so that options can be looked at in every
+// step.
 type Problems struct {
 	// Prefix stands before each problem that is found here, such as "LSTM: ".
 	Prefix string
@@ -35,8 +37,8 @@ func (p *Problems) That(ok bool, format string, args ...any) {
 	}
 }
 
-// Int notes a whole number outside of low … high. A high of math.MaxInt is no bound. Besides, if given, completes what is
-// wanted: "or 0 for the default".
+// Int notes a whole number outside of low … high. A high of math.MaxInt is no bound. Besides, if
+// given, completes what is wanted: "or 0 for the default".
 func (p *Problems) Int(name string, n, low, high int, besides ...string) {
 	if n >= low && n <= high {
 		return
@@ -45,10 +47,12 @@ func (p *Problems) Int(name string, n, low, high int, besides ...string) {
 	if high == math.MaxInt {
 		want = fmt.Sprintf("at least %d", low)
 	}
-	p.That(false, "%s is %d, want %s", name, n, strings.Join(append([]string{want}, besides...), ", "))
+	p.That(false, "%s is %d, want %s", name, n, strings.Join(append([]string{want}, besides...),
+		", "))
 }
 
-// Optional is Int for a number whose 0 means something else, which besides may say: "or 0 for the default".
+// Optional is Int for a number whose 0 means something else, which besides may say: "or 0 for the
+// default".
 func (p *Problems) Optional(name string, n, low, high int, besides ...string) {
 	if n != 0 {
 		p.Int(name, n, low, high, besides...)
@@ -76,7 +80,8 @@ func (p *Problems) Above(name string, x, high float64) {
 	}
 }
 
-// NotNegative notes a number that is negative, infinite or NaN. Besides, if given, says what 0 means: "0 for 1".
+// NotNegative notes a number that is negative, infinite or NaN. Besides, if given, says what 0
+// means: "0 for 1".
 func (p *Problems) NotNegative(name string, x float64, besides ...string) {
 	if !(x >= 0) || math.IsInf(x, 1) {
 		want := append([]string{"a number of 0 or more"}, besides...)

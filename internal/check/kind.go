@@ -2,7 +2,8 @@ package check
 
 import "errors"
 
-// The kinds of errors that several packages return, each of which gives them under a name of its own.
+// The kinds of errors that several packages return, each of which gives them under a name of its
+// own.
 var (
 	ErrNotFinite = errors.New("not finite")
 	ErrLength    = errors.New("lengths differ")

@@ -38,18 +38,20 @@ var magics = []struct{ begin, kind string }{
 	{"PAR1\x15", "a Parquet file"},
 }
 
-// Of names what a file is that begins with head, such as "a zip archive", "" if that is not known. A file of text may begin so by
-// chance, and should be asked after only once it could not be read.
+// Of names what a file is that begins with head, such as "a zip archive", "" if that is not known.
+// A file of text may begin so by chance, and should be asked after only once it could not be read.
 func Of(head []byte) string {
 	for _, m := range magics {
 		if bytes.HasPrefix(head, []byte(m.begin)) {
 			return m.kind
 		}
 	}
-	if len(head) > 8 && bytes.HasPrefix(head[8:], []byte(`{"`)) && bytes.Equal(head[4:8], make([]byte, 4)) {
+	if len(head) > 8 && bytes.HasPrefix(head[8:], []byte(`{"`)) &&
+		bytes.Equal(head[4:8], make([]byte, 4)) {
 		return Safetensors
 	}
-	head = bytes.TrimLeft(bytes.TrimPrefix(head[:min(len(head), HeadBytes)], []byte("\ufeff")), " \t\r\n")
+	head = bytes.TrimLeft(bytes.TrimPrefix(head[:min(len(head), HeadBytes)], []byte("\ufeff")),
+		" \t\r\n")
 	text := strings.ToLower(string(head[:min(len(head), 64)]))
 	switch {
 	case strings.HasPrefix(text, "version https://git-lfs"):

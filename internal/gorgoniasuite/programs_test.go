@@ -62,7 +62,8 @@ func TestGorgoniasPrograms(t *testing.T) {
 				return aside.ReplaceAllString(string(out), ""), err
 			}
 			want, err := output("gorgonia")
-			if d.Name() != "logisticregression" { // Gorgonia's comparison dies in the second of its two graphs
+			// Gorgonia's comparison dies in the second of its two graphs
+			if d.Name() != "logisticregression" {
 				require.NoError(t, err, want)
 			}
 			got, err := output("")
@@ -107,5 +108,6 @@ func (s *suite) replaceMachine(t *testing.T, folder, pkg string) {
 		write(t, f, src)
 	}
 	require.True(t, replaced, "no machine in %s", folder)
-	write(t, filepath.Join(filepath.Dir(files[0]), name), bytes.ReplaceAll(machine, []byte("PACKAGE"), []byte(pkg)))
+	write(t, filepath.Join(filepath.Dir(files[0]), name),
+		bytes.ReplaceAll(machine, []byte("PACKAGE"), []byte(pkg)))
 }

@@ -96,7 +96,8 @@ func theSuite(t *testing.T) *suite {
 
 // copySources copies the files of the package and of those below it that its tests import or read.
 func copySources(t *testing.T, from, to string) {
-	for _, pattern := range []string{"*.go", "*.s", "internal/encoding/*.go", "cuda/*.go", "ops/nn/*.go",
+	for _, pattern := range []string{"*.go", "*.s", "internal/encoding/*.go", "cuda/*.go",
+		"ops/nn/*.go",
 		"examples/286/*.go", "examples/logisticregression/*.go",
 		"examples/tiny-yolo-v3-coco/data/test_yolo_op/*"} {
 		files, err := filepath.Glob(filepath.Join(from, filepath.FromSlash(pattern)))
@@ -188,7 +189,8 @@ func (s *suite) run(name, machine string) (string, error) {
 // named. Gorgonia's tests seed their random numbers, which Go does not allow since 1.24 unless it
 // is told so.
 func environment(machine string) []string {
-	return append(os.Environ(), "SEQZOO_SUITE_MACHINE="+machine, "GODEBUG=randseednop=0,randautoseed=0")
+	return append(os.Environ(), "SEQZOO_SUITE_MACHINE="+machine,
+		"GODEBUG=randseednop=0,randautoseed=0")
 }
 
 // tail is the end of what a test printed.

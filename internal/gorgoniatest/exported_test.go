@@ -12,7 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// notDrawn has the functions of Gorgonia that return nodes and are in no random program, with the reason.
+// notDrawn has the functions of Gorgonia that return nodes and are in no random program, with the
+// reason.
 var notDrawn = map[string]string{
 	"Broadcast":          "two nodes; those that are broadcast are drawn",
 	"Backpropagate":      "what Grad, which is drawn, is made of",
@@ -34,7 +35,8 @@ var notDrawn = map[string]string{
 	"YOLOv3":             "a whole network's head, in float32 alone; Gorgonia's own tests have it",
 }
 
-// Every function of Gorgonia that returns a node is among the random operations, or has a reason not to be.
+// Every function of Gorgonia that returns a node is among the random operations, or has a reason
+// not to be.
 func TestEveryFunctionIsDrawn(t *testing.T) {
 	out, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "gorgonia.org/gorgonia").Output()
 	if err != nil {
@@ -62,7 +64,8 @@ func TestEveryFunctionIsDrawn(t *testing.T) {
 			name := d.Name.Name
 			_, excused := notDrawn[name]
 			if used[name] == excused {
-				t.Errorf("%s is drawn: %v, and has a reason not to be: %v", name, used[name], excused)
+				t.Errorf("%s is drawn: %v, and has a reason not to be: %v", name, used[name],
+					excused)
 			}
 		}
 	})

@@ -18,7 +18,8 @@ type Graph struct {
 	Dtype  tensor.Dtype
 	Inputs []*G.Node // floats
 	Nodes  []*G.Node // what the operations made, in order
-	Cost   *G.Node   // a scalar that depends on every input, differentiated with respect to them where Gorgonia can
+	// a scalar that depends on every input, differentiated with respect to them where Gorgonia can
+	Cost *G.Node
 
 	t    *rapid.T
 	key  rng.Key
@@ -32,7 +33,8 @@ func Draw(t *rapid.T, dt tensor.Dtype) *Graph { return draw(t, dt, names) }
 
 func draw(t *rapid.T, dt tensor.Dtype, names []string) *Graph {
 	all := len(names) > len(operations)-len(layers)
-	g := &Graph{G: G.NewGraph(), Dtype: dt, t: t, flat: map[*G.Node]bool{}, key: rng.New(rapid.Uint64().Draw(t, "seed"))}
+	g := &Graph{G: G.NewGraph(), Dtype: dt, t: t, flat: map[*G.Node]bool{},
+		key: rng.New(rapid.Uint64().Draw(t, "seed"))}
 	for range g.int("inputs", 1, 3) {
 		g.Input(g.shape(0, 3)...)
 	}
@@ -71,8 +73,8 @@ func (g *Graph) try(op string, x *G.Node) (y *G.Node) {
 	return y
 }
 
-// jumping operations turn the smallest difference of an operand into a large one. They are applied to inputs alone,
-// since two ways to compute anything else may round differently.
+// jumping operations turn the smallest difference of an operand into a large one. They are applied
+// to inputs alone, since two ways to compute anything else may round differently.
 var jumping = []string{"sign", "ceil", "floor", "lt", "gt", "lte", "gte", "eq", "ne"}
 
 // undifferentiable operations have no gradient in Gorgonia.
@@ -92,7 +94,8 @@ func (g *Graph) differentiate() {
 		cost = G.Must(G.Add(cost, x))
 	}
 	g.Cost = cost
-	defer func() { _ = recover() }() // where Gorgonia cannot differentiate a graph, it is one without gradients
+	// where Gorgonia cannot differentiate a graph, it is one without gradients
+	defer func() { _ = recover() }()
 	_, _ = G.Grad(cost, g.Inputs...)
 }
 
@@ -130,7 +133,8 @@ func (g *Graph) Input(shape ...int) *G.Node {
 	if len(shape) == 0 {
 		n = G.NewScalar(g.G, g.Dtype, G.WithName(name), G.WithValue(v.Value()))
 	} else {
-		n = G.NewTensor(g.G, g.Dtype, len(shape), G.WithShape(shape...), G.WithName(name), G.WithValue(v.Dense()))
+		n = G.NewTensor(g.G, g.Dtype, len(shape), G.WithShape(shape...), G.WithName(name),
+			G.WithValue(v.Dense()))
 	}
 	g.Inputs = append(g.Inputs, n)
 	return n
@@ -142,7 +146,8 @@ func (g *Graph) ids(n, top int) *G.Node {
 	for i := range v {
 		v[i] = g.int("id", 0, top-1)
 	}
-	return G.NewVector(g.G, tensor.Int, G.WithShape(n), G.WithName(fmt.Sprintf("ids%d", len(g.G.AllNodes()))),
+	return G.NewVector(g.G, tensor.Int, G.WithShape(n),
+		G.WithName(fmt.Sprintf("ids%d", len(g.G.AllNodes()))),
 		G.WithValue(tensor.New(tensor.WithShape(n), tensor.WithBacking(v))))
 }
 
@@ -153,8 +158,9 @@ func (g *Graph) constant(v float64) *G.Node {
 	return G.NewConstant(v)
 }
 
-// Value runs one node by its op's Do on values of its operands, each of them copied. A panic becomes an error. The
-// derivative of ByIndices is done here, since Gorgonia's is wrong for vectors.
+// Value runs one node by its op's Do on values of its operands, each of them copied. A panic
+// becomes an error. The derivative of ByIndices is done here, since Gorgonia's is wrong for
+// vectors.
 func Value(n *G.Node, operands []G.Value) (v G.Value, err error) {
 	defer func() {
 		if r := recover(); r != nil {

@@ -9,19 +9,32 @@ import (
 	"pgregory.net/rapid"
 )
 
-// layers are operations that take pictures, channels or groups: most of them make the operand that they need.
+// layers are operations that take pictures, channels or groups: most of them make the operand that
+// they need.
 var layers = map[string]func(g *Graph, x *G.Node) (*G.Node, error){
 	"mish":      unary(G.Mish),
 	"ravel":     unary(G.Ravel),
 	"sparsemax": func(_ *Graph, x *G.Node) (*G.Node, error) { return G.Sparsemax(x) },
-	"logsumexp": func(g *Graph, x *G.Node) (*G.Node, error) { return G.LogSumExp(x, g.int("axis", 0, x.Dims()-1)) },
+	"logsumexp": func(g *Graph, x *G.Node) (*G.Node,
+		error) {
+		return G.LogSumExp(x, g.int("axis", 0, x.Dims()-1))
+	},
 	"norm": func(g *Graph, x *G.Node) (*G.Node, error) {
 		return G.Norm(above(g, x), g.int("axis", 0, x.Dims()-1), 2)
 	},
-	"dropout":    func(_ *Graph, x *G.Node) (*G.Node, error) { return G.Dropout(x, 0) },
-	"reduce add": func(g *Graph, x *G.Node) (*G.Node, error) { return G.ReduceAdd(G.Nodes{x, g.like(x), x}) },
-	"reduce mul": func(g *Graph, x *G.Node) (*G.Node, error) { return G.ReduceMul(G.Nodes{x, g.like(x)}) },
-	"divided":    func(g *Graph, x *G.Node) (*G.Node, error) { return G.Div(x, above(g, g.like(x))) },
+	"dropout": func(_ *Graph, x *G.Node) (*G.Node, error) { return G.Dropout(x, 0) },
+	"reduce add": func(g *Graph, x *G.Node) (*G.Node,
+		error) {
+		return G.ReduceAdd(G.Nodes{x, g.like(x), x})
+	},
+	"reduce mul": func(g *Graph, x *G.Node) (*G.Node,
+		error) {
+		return G.ReduceMul(G.Nodes{x, g.like(x)})
+	},
+	"divided": func(g *Graph, x *G.Node) (*G.Node,
+		error) {
+		return G.Div(x, above(g, g.like(x)))
+	},
 	"mul scalar": func(g *Graph, x *G.Node) (*G.Node, error) { return G.Mul(x, g.Input()) },
 	"cross entropy": func(g *Graph, x *G.Node) (*G.Node, error) {
 		return G.BinaryXent(G.Must(G.Sigmoid(x)), G.Must(G.Sigmoid(g.like(x))))
@@ -46,8 +59,10 @@ var layers = map[string]func(g *Graph, x *G.Node) (*G.Node, error){
 		axis := g.int("axis", 0, len(s)-1)
 		s[axis] = 1
 		compare := []func(a, b *G.Node, retSame bool, left, right []byte) (*G.Node, error){
-			G.BroadcastGt, G.BroadcastGte, G.BroadcastLt, G.BroadcastLte, G.BroadcastEq, G.BroadcastNe}
-		return compare[g.int("comparison", 0, len(compare)-1)](g.Input(x.Shape()...), g.Input(s...), true, nil, []byte{byte(axis)})
+			G.BroadcastGt, G.BroadcastGte, G.BroadcastLt, G.BroadcastLte, G.BroadcastEq,
+			G.BroadcastNe}
+		return compare[g.int("comparison", 0, len(compare)-1)](g.Input(x.Shape()...), g.Input(s...),
+			true, nil, []byte{byte(axis)})
 	},
 	"broadcast pow": func(g *Graph, x *G.Node) (*G.Node, error) {
 		s := x.Shape()
@@ -74,29 +89,47 @@ var layers = map[string]func(g *Graph, x *G.Node) (*G.Node, error){
 	},
 	"conv2d": func(g *Graph, _ *G.Node) (*G.Node, error) {
 		pad, stride := g.int("pad", 0, 1), g.int("stride", 1, 2)
-		return G.Conv2d(g.Input(2, 2, 7, 7), g.Input(3, 2, 3, 3), tensor.Shape{3, 3}, []int{pad, pad}, []int{stride, stride}, []int{1, 1})
+		return G.Conv2d(g.Input(2, 2, 7, 7), g.Input(3, 2, 3, 3), tensor.Shape{3, 3},
+			[]int{pad, pad}, []int{stride, stride}, []int{1, 1})
 	},
 	"im2col": func(g *Graph, _ *G.Node) (*G.Node, error) {
-		return G.Im2Col(g.Input(2, 2, 5, 5), tensor.Shape{3, 3}, tensor.Shape{1, 1}, tensor.Shape{1, 1}, tensor.Shape{1, 1})
+		return G.Im2Col(g.Input(2, 2, 5, 5), tensor.Shape{3, 3}, tensor.Shape{1, 1},
+			tensor.Shape{1, 1}, tensor.Shape{1, 1})
 	},
 	"max pool": func(g *Graph, _ *G.Node) (*G.Node, error) {
 		return G.MaxPool2D(g.Input(2, 3, 6, 6), tensor.Shape{2, 2}, []int{0, 0}, []int{2, 2})
 	},
-	"max pool 1d":         func(g *Graph, _ *G.Node) (*G.Node, error) { return G.MaxPool1D(g.Input(2, 3, 6), 2, 0, 2) },
-	"global average pool": func(g *Graph, _ *G.Node) (*G.Node, error) { return G.GlobalAveragePool2D(g.Input(2, 3, 4, 4)) },
+	"max pool 1d": func(g *Graph, _ *G.Node) (*G.Node,
+		error) {
+		return G.MaxPool1D(g.Input(2, 3, 6), 2, 0, 2)
+	},
+	"global average pool": func(g *Graph, _ *G.Node) (*G.Node,
+		error) {
+		return G.GlobalAveragePool2D(g.Input(2, 3, 4, 4))
+	},
 	"average pool": func(g *Graph, _ *G.Node) (*G.Node, error) {
 		return G.AveragePool2D(g.Input(2, 3, 6, 6), tensor.Shape{2, 2}, []int{0, 0}, []int{2, 2})
 	},
-	"average pool 1d": func(g *Graph, _ *G.Node) (*G.Node, error) { return G.AveragePool1D(g.Input(2, 3, 6), 2, 0, 2) },
-	"upsample":        func(g *Graph, _ *G.Node) (*G.Node, error) { return G.Upsample2D(g.Input(1, 2, 3, 3), 2) },
+	"average pool 1d": func(g *Graph, _ *G.Node) (*G.Node,
+		error) {
+		return G.AveragePool1D(g.Input(2, 3, 6), 2, 0, 2)
+	},
+	"upsample": func(g *Graph, _ *G.Node) (*G.Node,
+		error) {
+		return G.Upsample2D(g.Input(1, 2, 3, 3), 2)
+	},
 	"group norm": func(g *Graph, _ *G.Node) (*G.Node, error) {
-		return G.GroupNorm(g.Input(2, 4, 2, 2), g.Input(1, 4, 1, 1), g.Input(1, 4, 1, 1), 2, 4, 1e-2)
+		return G.GroupNorm(g.Input(2, 4, 2, 2), g.Input(1, 4, 1, 1), g.Input(1, 4, 1, 1), 2, 4,
+			1e-2)
 	},
 	"batch norm": func(g *Graph, _ *G.Node) (*G.Node, error) {
 		y, _, _, _, err := G.BatchNorm(g.Input(5, 3), g.Input(1, 3), g.Input(1, 3), 0.9, 1e-2)
 		return y, err
 	},
-	"row of": func(g *Graph, x *G.Node) (*G.Node, error) { return G.Slice(x, G.S(g.int("row", 0, x.Shape()[0]-1))) },
+	"row of": func(g *Graph, x *G.Node) (*G.Node, error) {
+		return G.Slice(x,
+			G.S(g.int("row", 0, x.Shape()[0]-1)))
+	},
 }
 
 // DrawAll is Draw with layers among the operations.

@@ -9,22 +9,31 @@ import (
 	"gorgonia.org/tensor"
 )
 
-// operations apply one of Gorgonia's functions to x, and to new inputs where it takes more operands.
+// operations apply one of Gorgonia's functions to x, and to new inputs where it takes more
+// operands.
 var operations = map[string]func(g *Graph, x *G.Node) (*G.Node, error){
-	"sin": unary(G.Sin), "cos": unary(G.Cos), "tanh": unary(G.Tanh), "sigmoid": unary(G.Sigmoid), "neg": unary(G.Neg),
-	"square": unary(G.Square), "abs": unary(G.Abs), "softplus": unary(G.Softplus), "rectify": unary(G.Rectify),
-	"sign": unary(G.Sign), "ceil": unary(G.Ceil), "floor": unary(G.Floor),
+	"sin": unary(G.Sin), "cos": unary(G.Cos), "tanh": unary(G.Tanh), "sigmoid": unary(G.Sigmoid),
+	"neg":    unary(G.Neg),
+	"square": unary(G.Square), "abs": unary(G.Abs), "softplus": unary(G.Softplus),
+	"rectify": unary(G.Rectify),
+	"sign":    unary(G.Sign), "ceil": unary(G.Ceil), "floor": unary(G.Floor),
 	"exp": bounded(G.Exp), "cube": bounded(G.Cube), "expm1": bounded(G.Expm1),
-	"log": positive(G.Log), "log2": positive(G.Log2), "sqrt": positive(G.Sqrt), "inverse": positive(G.Inverse),
+	"log": positive(G.Log), "log2": positive(G.Log2), "sqrt": positive(G.Sqrt),
+	"inverse":      positive(G.Inverse),
 	"inverse sqrt": positive(G.InverseSqrt), "log1p": positive(G.Log1p),
 	"leaky": func(_ *Graph, x *G.Node) (*G.Node, error) { return G.LeakyRelu(x, 0.1) },
 
-	"add": binary(G.Add), "sub": binary(G.Sub), "mul": binary(G.HadamardProd), "min": binary(G.MinBetween), "max": binary(G.MaxBetween),
-	"div": func(g *Graph, x *G.Node) (*G.Node, error) { return binary(G.HadamardDiv)(g, above(g, x)) },
+	"add": binary(G.Add), "sub": binary(G.Sub), "mul": binary(G.HadamardProd),
+	"min": binary(G.MinBetween), "max": binary(G.MaxBetween),
+	"div": func(g *Graph, x *G.Node) (*G.Node, error) {
+		return binary(G.HadamardDiv)(g,
+			above(g, x))
+	},
 	"pow": func(g *Graph, x *G.Node) (*G.Node, error) {
 		return G.Pow(above(g, x), G.Must(G.Tanh(g.like(x))))
 	},
-	"lt": compare(G.Lt), "gt": compare(G.Gt), "lte": compare(G.Lte), "gte": compare(G.Gte), "eq": compare(G.Eq), "ne": compare(G.Ne),
+	"lt": compare(G.Lt), "gt": compare(G.Gt), "lte": compare(G.Lte), "gte": compare(G.Gte),
+	"eq": compare(G.Eq), "ne": compare(G.Ne),
 	"times itself": func(_ *Graph, x *G.Node) (*G.Node, error) { return G.HadamardProd(x, x) },
 	"constant": func(g *Graph, x *G.Node) (*G.Node, error) {
 		return G.Add(G.Must(G.HadamardProd(x, g.constant(1.5))), g.constant(-0.25))
@@ -37,9 +46,18 @@ var operations = map[string]func(g *Graph, x *G.Node) (*G.Node, error){
 		}
 		return G.Mul(x, g.Input(s[len(s)-1], g.shape(1, 1)[0]))
 	},
-	"matrix mul": func(g *Graph, x *G.Node) (*G.Node, error) { return G.Mul(g.Input(g.shape(1, 1)[0], x.Shape()[0]), x) },
-	"mul vector": func(g *Graph, x *G.Node) (*G.Node, error) { return G.Mul(x, g.Input(x.Shape()[x.Dims()-1])) },
-	"outer":      func(g *Graph, x *G.Node) (*G.Node, error) { return G.OuterProd(x, g.Input(g.shape(1, 1)...)) },
+	"matrix mul": func(g *Graph, x *G.Node) (*G.Node,
+		error) {
+		return G.Mul(g.Input(g.shape(1, 1)[0], x.Shape()[0]), x)
+	},
+	"mul vector": func(g *Graph, x *G.Node) (*G.Node,
+		error) {
+		return G.Mul(x, g.Input(x.Shape()[x.Dims()-1]))
+	},
+	"outer": func(g *Graph, x *G.Node) (*G.Node,
+		error) {
+		return G.OuterProd(x, g.Input(g.shape(1, 1)...))
+	},
 	"batched": func(g *Graph, x *G.Node) (*G.Node, error) {
 		s := x.Shape()
 		if len(s) != 3 {
@@ -70,8 +88,14 @@ var operations = map[string]func(g *Graph, x *G.Node) (*G.Node, error){
 	"maximum": func(g *Graph, x *G.Node) (*G.Node, error) {
 		return G.Max(x, g.axes(x)...)
 	},
-	"softmax":    func(g *Graph, x *G.Node) (*G.Node, error) { return G.SoftMax(x, g.int("axis", -1, x.Dims()-1)) },
-	"logsoftmax": func(g *Graph, x *G.Node) (*G.Node, error) { return G.LogSoftMax(x, g.int("axis", -1, x.Dims()-1)) },
+	"softmax": func(g *Graph, x *G.Node) (*G.Node,
+		error) {
+		return G.SoftMax(x, g.int("axis", -1, x.Dims()-1))
+	},
+	"logsoftmax": func(g *Graph, x *G.Node) (*G.Node,
+		error) {
+		return G.LogSoftMax(x, g.int("axis", -1, x.Dims()-1))
+	},
 	"broadcast": func(g *Graph, x *G.Node) (*G.Node, error) {
 		s := x.Shape()
 		axis := g.int("axis", 0, len(s)-1)
@@ -173,7 +197,8 @@ func binary(f func(a, b *G.Node) (*G.Node, error)) func(*Graph, *G.Node) (*G.Nod
 	}
 }
 
-func compare(f func(a, b *G.Node, retSame bool) (*G.Node, error)) func(*Graph, *G.Node) (*G.Node, error) {
+func compare(f func(a, b *G.Node, retSame bool) (*G.Node, error)) func(*Graph, *G.Node) (*G.Node,
+	error) {
 	return func(g *Graph, x *G.Node) (*G.Node, error) { return f(x, g.like(x), true) }
 }
 

@@ -78,7 +78,8 @@ func (r *numbers) matrix(g *G.ExprGraph, name string, rows, cols int) *G.Node {
 }
 
 func (r *numbers) bias(g *G.ExprGraph, name string, cols int) *G.Node {
-	return G.NewMatrix(g, r.dt, G.WithShape(1, cols), G.WithName(name), G.WithValue(r.uniform(0.1, 1, cols)))
+	return G.NewMatrix(g, r.dt, G.WithShape(1, cols), G.WithName(name),
+		G.WithValue(r.uniform(0.1, 1, cols)))
 }
 
 // MLP fits the sine of a sum by two hidden layers and a trained scale.
@@ -89,7 +90,8 @@ func MLP(dt tensor.Dtype, batch, in, hidden int) (*Program, error) {
 	y := G.NewVector(g, dt, G.WithShape(batch), G.WithName("y"))
 	w1, b1 := r.matrix(g, "w1", in, hidden), r.bias(g, "b1", hidden)
 	w2, b2 := r.matrix(g, "w2", hidden, hidden), r.bias(g, "b2", hidden)
-	w3 := G.NewVector(g, dt, G.WithShape(hidden), G.WithName("w3"), G.WithValue(r.uniform(0.3, hidden)))
+	w3 := G.NewVector(g, dt, G.WithShape(hidden), G.WithName("w3"),
+		G.WithValue(r.uniform(0.3, hidden)))
 	one := any(1.0)
 	if dt == tensor.Float32 {
 		one = float32(1)
@@ -131,7 +133,8 @@ func MLP(dt tensor.Dtype, batch, in, hidden int) (*Program, error) {
 	}}, nil
 }
 
-// Classifier is a softmax classifier of images with one hidden layer, trained on batches of the data in order.
+// Classifier is a softmax classifier of images with one hidden layer, trained on batches of the
+// data in order.
 func Classifier(dt tensor.Dtype, data *Images, batch, hidden int) (*Program, error) {
 	g := G.NewGraph()
 	r := &numbers{dt: dt, key: rng.New(2)}
@@ -175,14 +178,16 @@ func Classifier(dt tensor.Dtype, data *Images, batch, hidden int) (*Program, err
 	}}, nil
 }
 
-// RNN is a recurrent network of the simplest kind, laid out step by step, that learns to repeat its input one step
-// later.
+// RNN is a recurrent network of the simplest kind, laid out step by step, that learns to repeat its
+// input one step later.
 func RNN(dt tensor.Dtype, T, batch, in, hidden int) (*Program, error) {
 	g := G.NewGraph()
 	r := &numbers{dt: dt, key: rng.New(3)}
-	wx, wh, wy := r.matrix(g, "wx", in, hidden), r.matrix(g, "wh", hidden, hidden), r.matrix(g, "wy", hidden, in)
+	wx, wh, wy := r.matrix(g, "wx", in, hidden), r.matrix(g, "wh", hidden, hidden),
+		r.matrix(g, "wy", hidden, in)
 	b := r.bias(g, "b", hidden)
-	h := G.NewMatrix(g, dt, G.WithShape(batch, hidden), G.WithName("h0"), G.WithValue(tensor.New(tensor.Of(dt), tensor.WithShape(batch, hidden))))
+	h := G.NewMatrix(g, dt, G.WithShape(batch, hidden), G.WithName("h0"),
+		G.WithValue(tensor.New(tensor.Of(dt), tensor.WithShape(batch, hidden))))
 	xs := make(G.Nodes, T)
 	var cost *G.Node
 	for t := range T {
@@ -223,12 +228,14 @@ func Convolutions(dt tensor.Dtype, batch, side int) (*Program, error) {
 	g := G.NewGraph()
 	r := &numbers{dt: dt, key: rng.New(4)}
 	x := G.NewTensor(g, dt, 4, G.WithShape(batch, 1, side, side), G.WithName("x"))
-	kernel := G.NewTensor(g, dt, 4, G.WithShape(2, 1, 3, 3), G.WithName("kernel"), G.WithValue(r.uniform(0.5, 2, 1, 3, 3)))
+	kernel := G.NewTensor(g, dt, 4, G.WithShape(2, 1, 3, 3), G.WithName("kernel"),
+		G.WithValue(r.uniform(0.5, 2, 1, 3, 3)))
 	y, err := G.Conv2d(x, kernel, tensor.Shape{3, 3}, []int{1, 1}, []int{1, 1}, []int{1, 1})
 	if err != nil {
 		return nil, err
 	}
-	if y, err = G.MaxPool2D(G.Must(G.Rectify(y)), tensor.Shape{2, 2}, []int{0, 0}, []int{2, 2}); err != nil {
+	if y, err = G.MaxPool2D(G.Must(G.Rectify(y)), tensor.Shape{2, 2}, []int{0, 0},
+		[]int{2, 2}); err != nil {
 		return nil, err
 	}
 	n := 2 * (side / 2) * (side / 2)
@@ -239,7 +246,8 @@ func Convolutions(dt tensor.Dtype, batch, side int) (*Program, error) {
 	if _, err := G.Grad(cost, learnables...); err != nil {
 		return nil, err
 	}
-	return &Program{g, cost, learnables, func(int) error { return G.Let(x, r.uniform(1, batch, 1, side, side)) }}, nil
+	return &Program{g, cost, learnables,
+		func(int) error { return G.Let(x, r.uniform(1, batch, 1, side, side)) }}, nil
 }
 
 // Images are pictures of digits.
@@ -248,8 +256,8 @@ type Images struct {
 	Labels []byte
 }
 
-// MNIST reads the first n training images from the folder of the data sets: that which the environment variable
-// SEQZOO_DATA names, else fallback.
+// MNIST reads the first n training images from the folder of the data sets: that which the
+// environment variable SEQZOO_DATA names, else fallback.
 func MNIST(fallback string, n int) (*Images, error) {
 	dir := os.Getenv("SEQZOO_DATA")
 	if dir == "" {

@@ -21,19 +21,20 @@ type T interface {
 	Helper()
 }
 
-// Build makes a scalar loss of inputs. It is called several times, for graphs of both float types, and must build the
-// same each time. Parameters that it uses come from a store that it makes itself, of type g.Dtype(). Other inputs than
-// those given it must bind.
+// Build makes a scalar loss of inputs. It is called several times, for graphs of both float types,
+// and must build the same each time. Parameters that it uses come from a store that it makes
+// itself, of type g.Dtype(). Other inputs than those given it must bind.
 type Build func(g *nodes.Graph, in []*nodes.Node) *nodes.Node
 
-// Input is an input of the function under check. The function must be smooth within 0.01 of its values.
+// Input is an input of the function under check. The function must be smooth within 0.01 of its
+// values.
 type Input struct {
 	Shape  []int
 	Values []float64
 }
 
-// Between is an input of numbers in [low, high) which float32 holds exactly. They depend on nothing but the arguments,
-// and are different for different seeds.
+// Between is an input of numbers in [low, high) which float32 holds exactly. They depend on nothing
+// but the arguments, and are different for different seeds.
 func Between(low, high float64, seed int, shape ...int) Input {
 	key := rng.New(uint64(seed)).Named("gradcheck")
 	in := Input{Shape: shape, Values: make([]float64, ops.Size(shape))}
@@ -66,8 +67,8 @@ func must(err error) {
 	}
 }
 
-// Weigh is the sum of x with fixed weights, which differ from element to element: a loss that no two errors in the
-// gradient of x cancel in.
+// Weigh is the sum of x with fixed weights, which differ from element to element: a loss that no
+// two errors in the gradient of x cancel in.
 func Weigh(x *nodes.Node) *nodes.Node {
 	g := x.Graph()
 	var w *nodes.Node
@@ -102,15 +103,16 @@ func wrt(g *nodes.Graph, in []*nodes.Node) []nodes.Operand {
 	return xs
 }
 
-// Check holds the gradients of build in all inputs and parameters, in float64, against central differences of fourth
-// order, element by element, to 1e-7 of the largest element. It also wants Gorgonia's own machine to find the same
-// loss and gradients, and float32 to find them to 2e-4.
+// Check holds the gradients of build in all inputs and parameters, in float64, against central
+// differences of fourth order, element by element, to 1e-7 of the largest element. It also wants
+// Gorgonia's own machine to find the same loss and gradients, and float32 to find them to 2e-4.
 func Check(t T, build Build, in ...Input) {
 	t.Helper()
 	p := newProblem(t, nodes.Float64, build, in)
 	want := p.run(t)
 	if len(p.wrt) > 0 {
-		report, err := graph.CheckGradients(p.keep[0].Gorgonia(), raw(p.wrt), raw(p.keep[1:]), graph.GradientCheck{}, graph.Plain())
+		report, err := graph.CheckGradients(p.keep[0].Gorgonia(), raw(p.wrt), raw(p.keep[1:]),
+			graph.GradientCheck{}, graph.Plain())
 		require.NoError(t, err)
 		require.NoError(t, report.Err())
 	}
@@ -118,13 +120,14 @@ func Check(t T, build Build, in ...Input) {
 	tape := newProblem(t, nodes.Float64, build, in).tape(t)
 	half := newProblem(t, nodes.Float32, build, in).run(t)
 	for i := range want {
-		Close(t, want[i], tape[i], 1e-12, fmt.Sprintf("(gradient of) %s on Gorgonia's machine", all[i]))
+		Close(t, want[i], tape[i], 1e-12, fmt.Sprintf("(gradient of) %s on Gorgonia's machine",
+			all[i]))
 		Close(t, want[i], half[i], 2e-4, fmt.Sprintf("(gradient of) %s in float32", all[i]))
 	}
 }
 
-// Close fails the test unless every element of got is within tol of want, relative to the largest element of want or
-// to 0.1 if all are smaller. NaN is never close.
+// Close fails the test unless every element of got is within tol of want, relative to the largest
+// element of want or to 0.1 if all are smaller. NaN is never close.
 func Close(t T, want, got []float64, tol float64, what string) {
 	t.Helper()
 	require.Len(t, got, len(want), what)
@@ -134,7 +137,8 @@ func Close(t T, want, got []float64, tol float64, what string) {
 	}
 	for i := range want {
 		if !(math.Abs(want[i]-got[i]) <= tol*top) {
-			require.FailNow(t, "not close", "%s: element %d is %v, want %v (%v, want %v)", what, i, got[i], want[i], got, want)
+			require.FailNow(t, "not close", "%s: element %d is %v, want %v (%v, want %v)", what, i,
+				got[i], want[i], got, want)
 		}
 	}
 }

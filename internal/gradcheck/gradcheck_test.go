@@ -18,7 +18,10 @@ func quadratic(g *nodes.Graph, in []*nodes.Node) *nodes.Node {
 func TestCheckAcceptsRightGradients(t *testing.T) {
 	gradcheck.Check(t, quadratic, gradcheck.Between(-1, 1, 1, 4, 3))
 	gradcheck.Check(t, gradcheck.Gradient(quadratic), gradcheck.Between(-1, 1, 1, 4, 3))
-	gradcheck.Check(t, func(_ *nodes.Graph, in []*nodes.Node) *nodes.Node { return nodes.Mul(in[0], in[1]) },
+	gradcheck.Check(t, func(_ *nodes.Graph, in []*nodes.Node) *nodes.Node {
+		return nodes.Mul(in[0],
+			in[1])
+	},
 		gradcheck.Between(1, 2, 1), gradcheck.Between(1, 2, 2))
 }
 
@@ -36,7 +39,8 @@ func TestCheckRefusesWrongGradients(t *testing.T) {
 		},
 		"one element of many": func(g *nodes.Graph, in []*nodes.Node) *nodes.Node {
 			x := in[0]
-			return nodes.Sum(nodes.Add(x, nodes.Concat(1, g.Zeros(2, 1), nodes.StopGradient(nodes.Slice(x, 1, 1, 2)))))
+			return nodes.Sum(nodes.Add(x, nodes.Concat(1, g.Zeros(2, 1),
+				nodes.StopGradient(nodes.Slice(x, 1, 1, 2)))))
 		},
 		"NaN": func(_ *nodes.Graph, in []*nodes.Node) *nodes.Node {
 			return nodes.Sum(nodes.Log(nodes.Shift(in[0], -5)))

@@ -11,15 +11,17 @@ import (
 	"unicode/utf8"
 )
 
-// Map is a picture of a matrix, row by row from the top, with a name beside each row and above each column.
+// Map is a picture of a matrix, row by row from the top, with a name beside each row and above each
+// column.
 type Map struct {
 	Title      string
 	Values     [][]float64 // rows of equal length; what is not a number stays blank
 	Rows, Cols []string    // names; missing ones are left out
-	Low, High  float64     // values of the lightest and the darkest cell; both 0: the least and the greatest there are
-	Cell       int         // side of a cell in pixels; 0 means 22
-	Gap        int         // pixels between cells; images want none
-	Numbers    bool        // write each value, in percent of High, into its cell
+	// values of the lightest and the darkest cell; both 0: the least and the greatest there are
+	Low, High float64
+	Cell      int  // side of a cell in pixels; 0 means 22
+	Gap       int  // pixels between cells; images want none
+	Numbers   bool // write each value, in percent of High, into its cell
 }
 
 // Write draws the map. Each cell shows its names and value when the mouse rests on it.
@@ -27,7 +29,8 @@ func (m *Map) Write(w io.Writer) error {
 	width := 0
 	for i, row := range m.Values {
 		if i > 0 && len(row) != width {
-			return fmt.Errorf("heatmap: row %d has %d values, those before it %d", i, len(row), width)
+			return fmt.Errorf("heatmap: row %d has %d values, those before it %d", i, len(row),
+				width)
 		}
 		width = len(row)
 	}
@@ -44,17 +47,20 @@ func (m *Map) Write(w io.Writer) error {
 	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" font-family="sans-serif" font-size="13">`+"\n", w1, h1)
 	fmt.Fprintf(&b, `<rect width="%d" height="%d" fill="white"/>`+"\n", w1, h1)
 	if m.Title != "" {
-		fmt.Fprintf(&b, `<text x="8" y="20" font-size="15">%s</text>`+"\n", html.EscapeString(m.Title))
+		fmt.Fprintf(&b, `<text x="8" y="20" font-size="15">%s</text>`+"\n",
+			html.EscapeString(m.Title))
 	}
 	for c, name := range m.Cols[:min(width, len(m.Cols))] {
 		x, y := left+c*cell+cell/2+4, top-6
-		fmt.Fprintf(&b, `<text transform="translate(%d %d) rotate(-90)">%s</text>`+"\n", x, y, html.EscapeString(name))
+		fmt.Fprintf(&b, `<text transform="translate(%d %d) rotate(-90)">%s</text>`+"\n", x, y,
+			html.EscapeString(name))
 	}
 	low, high := m.span()
 	for r, row := range m.Values {
 		y := top + r*cell
 		if r < len(m.Rows) {
-			fmt.Fprintf(&b, `<text x="%d" y="%d" text-anchor="end">%s</text>`+"\n", left-6, y+cell/2+5, html.EscapeString(m.Rows[r]))
+			fmt.Fprintf(&b, `<text x="%d" y="%d" text-anchor="end">%s</text>`+"\n", left-6,
+				y+cell/2+5, html.EscapeString(m.Rows[r]))
 		}
 		for c, v := range row {
 			if math.IsNaN(v) {
@@ -111,7 +117,8 @@ func shade(share float64) string {
 	return fmt.Sprintf("#%02x%02x%02x", mix(255, 8), mix(255, 48), mix(255, 107))
 }
 
-// textWidth is roughly the pixels that the longest of the names needs: letters of alphabets are narrow, signs wide.
+// textWidth is roughly the pixels that the longest of the names needs: letters of alphabets are
+// narrow, signs wide.
 func textWidth(names []string) int {
 	longest := 0.0
 	for _, name := range names {

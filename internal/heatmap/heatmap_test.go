@@ -54,9 +54,13 @@ func TestMap(t *testing.T) {
 
 func TestMapsOfOddShapes(t *testing.T) {
 	require.Equal(t, 1, elements(t, draw(t, heatmap.Map{}))["rect"])
-	require.Equal(t, 1, elements(t, draw(t, heatmap.Map{Values: [][]float64{{}, {}}, Rows: []string{"a", "b", "c"}}))["rect"])
-	require.Equal(t, 2, elements(t, draw(t, heatmap.Map{Values: [][]float64{{3}}, Gap: 1}))["rect"]) // no span
-	require.Contains(t, draw(t, heatmap.Map{Values: [][]float64{{-3, math.Inf(1), 5}}}), `fill="#08306b"><title>5<`)
-	require.ErrorContains(t, (&heatmap.Map{Values: [][]float64{{1, 2}, {1}}}).Write(io.Discard), "row 1 has 1 values")
+	require.Equal(t, 1, elements(t, draw(t,
+		heatmap.Map{Values: [][]float64{{}, {}}, Rows: []string{"a", "b", "c"}}))["rect"])
+	// no span
+	require.Equal(t, 2, elements(t, draw(t, heatmap.Map{Values: [][]float64{{3}}, Gap: 1}))["rect"])
+	require.Contains(t, draw(t, heatmap.Map{Values: [][]float64{{-3, math.Inf(1), 5}}}),
+		`fill="#08306b"><title>5<`)
+	require.ErrorContains(t, (&heatmap.Map{Values: [][]float64{{1, 2}, {1}}}).Write(io.Discard),
+		"row 1 has 1 values")
 	require.ErrorContains(t, (&heatmap.Map{Cell: 2, Gap: 2}).Write(io.Discard), "a gap of 2")
 }

@@ -58,17 +58,22 @@ var multiplications = []multiplication{
 	{"packed", false, false, 1600, 512, 64}, {"packed", false, true, 1600, 64, 512},
 	{"packed", false, false, 1120, 1024, 256}, {"packed", false, false, 2240, 4096, 1024},
 	// the gradients of weights
-	{"plain", true, false, 32, 128, 1600}, {"plain", true, false, 64, 512, 1600}, {"plain", true, false, 128, 512, 1600},
-	{"plain", true, false, 128, 512, 6272}, {"plain", true, false, 256, 1024, 1120}, {"plain", true, false, 1024, 4096, 2240},
+	{"plain", true, false, 32, 128, 1600}, {"plain", true, false, 64, 512, 1600},
+	{"plain", true, false, 128, 512, 1600},
+	{"plain", true, false, 128, 512, 6272}, {"plain", true, false, 256, 1024, 1120},
+	{"plain", true, false, 1024, 4096, 2240},
 	// inference
-	{"packed", false, false, 1, 512, 128}, {"packed", false, false, 1, 1024, 256}, {"packed", false, false, 1, 2048, 512},
+	{"packed", false, false, 1, 512, 128}, {"packed", false, false, 1, 1024, 256},
+	{"packed", false, false, 1, 2048, 512},
 	{"packed", false, false, 2, 512, 128}, {"packed", false, false, 4, 512, 128},
 	// others
-	{"plain", false, true, 32, 128, 512}, {"plain", false, false, 1024, 1024, 1024}, {"plain", false, false, 2048, 2048, 2048},
+	{"plain", false, true, 32, 128, 512}, {"plain", false, false, 1024, 1024, 1024},
+	{"plain", false, false, 2048, 2048, 2048},
 }
 
 func (s multiplication) String() string {
-	return fmt.Sprintf("b=%s/transA=%v/transB=%v/m=%d/n=%d/k=%d", s.how, s.transA, s.transB, s.m, s.n, s.k)
+	return fmt.Sprintf("b=%s/transA=%v/transB=%v/m=%d/n=%d/k=%d", s.how, s.transA, s.transB, s.m,
+		s.n, s.k)
 }
 
 func (s multiplication) flops() float64 { return 2 * float64(s.m) * float64(s.n) * float64(s.k) }
@@ -120,7 +125,8 @@ func BenchmarkPack(b *testing.B) {
 				for b.Loop() {
 					p.Pack(s.trans, s.k, s.n, y, ldb)
 				}
-				b.ReportMetric(float64(s.k*s.n)*float64(b.N)/float64(b.Elapsed().Nanoseconds()), "elements/ns")
+				b.ReportMetric(float64(s.k*s.n)*float64(b.N)/float64(b.Elapsed().Nanoseconds()),
+					"elements/ns")
 			})
 		})
 	}
@@ -144,14 +150,16 @@ func BenchmarkElementwise(b *testing.B) {
 	}
 }
 
-// BenchmarkAdamStep updates 13.3 million weights, those of a word model of 33,278 words and a width of 200.
+// BenchmarkAdamStep updates 13.3 million weights, those of a word model of 33,278 words and a width
+// of 200.
 func BenchmarkAdamStep(b *testing.B) {
 	const n = 2 * 33278 * 200
 	p, g, m, v := make([]float32, n), make([]float32, n), make([]float32, n), make([]float32, n)
 	for i := range g {
 		g[i] = float32(i%7) - 3
 	}
-	c := AdamStep[float32]{Beta1: 0.9, Rest1: 0.1, Beta2: 0.999, Rest2: 0.001, Rate: 0.001, Unbias: 1, Eps: 1e-8, Keep: 1}
+	c := AdamStep[float32]{Beta1: 0.9, Rest1: 0.1, Beta2: 0.999, Rest2: 0.001, Rate: 0.001,
+		Unbias: 1, Eps: 1e-8, Keep: 1}
 	b.SetBytes(7 * 4 * n)
 	for b.Loop() {
 		c.Update(p, g, m, v, v)

@@ -1,25 +1,26 @@
-// Package kernels is the arithmetic of the library on plain slices: matrix products, transcendental functions,
-// element-wise operations and reductions, for float32 and float64.
+// Package kernels is the arithmetic of the library on plain slices: matrix products, transcendental
+// functions, element-wise operations and reductions, for float32 and float64.
 //
 // # Levels
 //
-// Everything is written in portable Go, and what matters again in assembly for AVX2 and AVX-512. The level is chosen
-// once, from what the CPU can do; SetLevel chooses another, so that tests and benchmarks run them all. The build tag
-// noasm leaves the portable code alone. The assembly is generated: the programs are in _asm, a module of its own, and
-// go generate runs them.
+// Everything is written in portable Go, and what matters again in assembly for AVX2 and AVX-512.
+// The level is chosen once, from what the CPU can do; SetLevel chooses another, so that tests and
+// benchmarks run them all. The build tag noasm leaves the portable code alone. The assembly is
+// generated: the programs are in _asm, a module of its own, and go generate runs them.
 //
 // # Errors and concurrency
 //
-// Slices that are too short are mistakes of the caller: the exported functions panic with a constant string, and the
-// loops check nothing. All functions may run in many goroutines at once. Nothing starts goroutines, and nothing
-// allocates in a steady state.
+// Slices that are too short are mistakes of the caller: the exported functions panic with a
+// constant string, and the loops check nothing. All functions may run in many goroutines at once.
+// Nothing starts goroutines, and nothing allocates in a steady state.
 //
 // # Products
 //
-// C[i,j] is summed over p in order, each term by a fused multiply-add (by a multiplication and an addition where
-// portable code has no such instruction), beginning with the old C or with 0. Blocks over k leave the partial sum in C
-// and go on from there, which rounds nothing. So an element has the same bits however rows, columns or terms are
-// divided among calls and goroutines, and AVX2 and AVX-512 agree. TestGemmPieces and TestGemmLevels hold this.
+// C[i,j] is summed over p in order, each term by a fused multiply-add (by a multiplication and an
+// addition where portable code has no such instruction), beginning with the old C or with 0. Blocks
+// over k leave the partial sum in C and go on from there, which rounds nothing. So an element has
+// the same bits however rows, columns or terms are divided among calls and goroutines, and AVX2 and
+// AVX-512 agree. TestGemmPieces and TestGemmLevels hold this.
 //
 // A kernel computes tiles of C in registers. The loops around it:
 //
@@ -50,9 +51,9 @@
 //
 // # Transcendental functions
 //
-// exp, log, tanh and sigmoid of float32 are vectorised; the generator works out their polynomials. The greatest errors
-// over all float32 inputs (for sigmoid, over those from 2^−27 to 112 and a sample of the others), in units of the last
-// place (go test -run Ulps -long):
+// exp, log, tanh and sigmoid of float32 are vectorised; the generator works out their polynomials.
+// The greatest errors over all float32 inputs (for sigmoid, over those from 2^−27 to 112 and a
+// sample of the others), in units of the last place (go test -run Ulps -long):
 //
 //	          AVX2, AVX-512   portable
 //	exp            0.96         0.51
@@ -60,6 +61,6 @@
 //	tanh           2.56         0.51
 //	sigmoid        2.41         0.51
 //
-// Infinities, NaNs, denormal numbers and results that overflow or vanish are right. The other functions,
-// and all of float64, call package math.
+// Infinities, NaNs, denormal numbers and results that overflow or vanish are right. The other
+// functions, and all of float64, call package math.
 package kernels

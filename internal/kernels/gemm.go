@@ -5,8 +5,8 @@ import (
 	"math/bits"
 )
 
-// grid is how a level cuts a product: a tile of C has up to `rows` rows, and a panel of B up to `vectors` vectors of
-// `lanes` columns.
+// grid is how a level cuts a product: a tile of C has up to `rows` rows, and a panel of B up to
+// `vectors` vectors of `lanes` columns.
 type grid struct{ rows, vectors, lanes int }
 
 func gridOf[F Float](l Level) grid {
@@ -27,8 +27,9 @@ type panels struct {
 	cols    int // of a panel
 }
 
-// cut divides n columns into panels: full ones, then narrower ones, the last of which may reach past n. One vector
-// left over makes two panels of two vectors out of the last full one, since a lone vector is slow.
+// cut divides n columns into panels: full ones, then narrower ones, the last of which may reach
+// past n. One vector left over makes two panels of two vectors out of the last full one, since a
+// lone vector is slow.
 func (g grid) cut(n int) [4]panels {
 	v := (n + g.lanes - 1) / g.lanes
 	full, rest := v/g.vectors, v%g.vectors
@@ -49,7 +50,8 @@ func (g grid) cut(n int) [4]panels {
 		if p.count > 0 && col > n { // the last panel is a part of its own
 			p.count--
 			parts[3] = *p
-			parts[3].count, parts[3].col, parts[3].cols = 1, p.col+p.count*p.cols, n-p.col-p.count*p.cols
+			parts[3].count, parts[3].col, parts[3].cols = 1, p.col+p.count*p.cols,
+				n-p.col-p.count*p.cols
 			break
 		}
 	}
@@ -57,13 +59,15 @@ func (g grid) cut(n int) [4]panels {
 }
 
 const (
-	cache   = 1 << 20 // bytes that are counted on to stay in a core's second-level cache
-	strip   = 1 << 15 // bytes of the rows of A that go together if B stays in that cache
-	callOps = 1 << 22 // multiply-adds in one call of a kernel, about 0.05 ms: the garbage collector waits for it
+	cache = 1 << 20 // bytes that are counted on to stay in a core's second-level cache
+	strip = 1 << 15 // bytes of the rows of A that go together if B stays in that cache
+	// multiply-adds in one call of a kernel, about 0.05 ms: the garbage collector waits for it
+	callOps = 1 << 22
 )
 
-// depth is the number of rows of B in a pass. A panel of B is read once for every block of rows: from the second-level
-// cache, which is fast enough for that, while fewer passes mean less traffic of C, which is often larger.
+// depth is the number of rows of B in a pass. A panel of B is read once for every block of rows:
+// from the second-level cache, which is fast enough for that, while fewer passes mean less traffic
+// of C, which is often larger.
 func (g grid) depth() int {
 	if g.vectors == 3 {
 		return mostDepth
@@ -73,13 +77,15 @@ func (g grid) depth() int {
 
 const mostDepth = 384
 
-// Gemm is C = op(A)·op(B), or C += op(A)·op(B) if acc is set. op(A) is [m, k] and op(B) is [k, n]; an operand is
-// stored row by row, lda, ldb and ldc elements from row to row, and transposed if its flag is set. C must not overlap
-// A or B.
+// Gemm is C = op(A)·op(B), or C += op(A)·op(B) if acc is set. op(A) is [m, k] and op(B) is [k, n];
+// an operand is stored row by row, lda, ldb and ldc elements from row to row, and transposed if its
+// flag is set. C must not overlap A or B.
 //
-// An element of C is summed in the order of k, whatever m and n are: C computed at once and in pieces, by rows or by
-// columns, has the same bits, and so has a product over k done in several accumulating calls.
-func Gemm[F Float](transA, transB bool, m, n, k int, a []F, lda int, b []F, ldb int, c []F, ldc int, acc bool) {
+// An element of C is summed in the order of k, whatever m and n are: C computed at once and in
+// pieces, by rows or by columns, has the same bits, and so has a product over k done in several
+// accumulating calls.
+func Gemm[F Float](transA, transB bool, m, n, k int, a []F, lda int, b []F, ldb int, c []F, ldc int,
+	acc bool) {
 	ra, ca := dims(transA, m, k)
 	rb, cb := dims(transB, k, n)
 	if m < 0 || n < 0 || k < 0 {
@@ -101,7 +107,8 @@ func Gemm[F Float](transA, transB bool, m, n, k int, a []F, lda int, b []F, ldb 
 	p.start(level, transA, a, lda, c, ldc)
 	g := p.grid
 	if m <= g.rows && !transB && n >= g.lanes {
-		// every element of B is read once: take it where it lies, but for columns that are no whole vector
+		// every element of B is read once: take it where it lies, but for columns that are no whole
+		// vector
 		whole := n / g.lanes * g.lanes
 		p.terms(0, k, acc)
 		p.rows(0, m)
@@ -146,15 +153,17 @@ func Gemm[F Float](transA, transB bool, m, n, k int, a []F, lda int, b []F, ldb 
 	}
 }
 
-// GemmPacked is Gemm with a B that is packed: C = op(A)·B, or C += op(A)·B if acc is set. op(A) is [m, k] and C is
-// [m, n], with the k and n that B was packed with. Its bits are those of Gemm.
-func GemmPacked[F Float](transA bool, m int, a []F, lda int, b *Packed[F], c []F, ldc int, acc bool) {
+// GemmPacked is Gemm with a B that is packed: C = op(A)·B, or C += op(A)·B if acc is set. op(A) is
+// [m, k] and C is [m, n], with the k and n that B was packed with. Its bits are those of Gemm.
+func GemmPacked[F Float](transA bool, m int, a []F, lda int, b *Packed[F], c []F, ldc int,
+	acc bool) {
 	GemmPackedCols(transA, m, a, lda, b, c, ldc, acc, 0, b.n)
 }
 
-// GemmPackedCols computes the columns from ≤ j < to of GemmPacked's C and leaves the others alone, so that several
-// goroutines can share a product. It is fastest between columns that b.Cut gives.
-func GemmPackedCols[F Float](transA bool, m int, a []F, lda int, b *Packed[F], c []F, ldc int, acc bool, from, to int) {
+// GemmPackedCols computes the columns from ≤ j < to of GemmPacked's C and leaves the others alone,
+// so that several goroutines can share a product. It is fastest between columns that b.Cut gives.
+func GemmPackedCols[F Float](transA bool, m int, a []F, lda int, b *Packed[F], c []F, ldc int,
+	acc bool, from, to int) {
 	ra, ca := dims(transA, m, b.k)
 	if m < 0 {
 		panic("kernels: GemmPacked: negative size")
@@ -258,9 +267,9 @@ func (p *product[F]) rows(i0, m int) {
 	}
 }
 
-// scattered says whether the A of m rows should be packed for n columns: for every p the elements of a block are on
-// cache lines of their own, or these lines displace one another in the first-level cache, or the rows are long; and
-// there is enough to do with them.
+// scattered says whether the A of m rows should be packed for n columns: for every p the elements
+// of a block are on cache lines of their own, or these lines displace one another in the
+// first-level cache, or the rows are long; and there is enough to do with them.
 func (p *product[F]) scattered(m, n int) bool {
 	if p.level == Portable || m <= p.grid.rows {
 		return false
@@ -269,7 +278,8 @@ func (p *product[F]) scattered(m, n int) bool {
 	return n >= 128 && (p.colA != 1 || row%2048 == 0) || n >= 512 && row > 2048
 }
 
-// packA lays out the rows block by block, pass by pass, for each p the elements of a block side by side.
+// packA lays out the rows block by block, pass by pass, for each p the elements of a block side by
+// side.
 func (p *product[F]) packA(buf []F) {
 	t := &p.t
 	for k0, kb := range pieces(p.k, p.passDepth()) {
@@ -290,9 +300,9 @@ func (p *product[F]) packA(buf []F) {
 	p.usePacked(buf)
 }
 
-// packTerms packs terms of an A that is stored transposed, as the terms q, q+1, … of a pass of k terms. It takes as many rows of A
-// at a time as stay in the first-level cache, since a cache line of them serves several blocks: few if they are a power of two
-// apart.
+// packTerms packs terms of an A that is stored transposed, as the terms q, q+1, … of a pass of k
+// terms. It takes as many rows of A at a time as stay in the first-level cache, since a cache line
+// of them serves several blocks: few if they are a power of two apart.
 func (p *product[F]) packTerms(buf []F, k, q int, terms Run) {
 	t := &p.t
 	most := 8 << min(max(0, 12-bits.TrailingZeros(uint(p.colA*size[F]()))), 3)
@@ -317,7 +327,8 @@ func (p *product[F]) usePacked(buf []F) {
 	p.t.rowA, p.t.colA = 1, 0
 }
 
-// passDepth is how far a pass goes: a panel that is used for one block of rows need not stay in a cache.
+// passDepth is how far a pass goes: a panel that is used for one block of rows need not stay in a
+// cache.
 func (p *product[F]) passDepth() int {
 	if p.t.big+p.t.small == 1 {
 		return p.k
@@ -359,7 +370,8 @@ func (p *product[F]) multiply(part panels, b []F, rowB, panelB int) {
 		if depth < p.k {
 			t.steps = 1
 		} else {
-			t.steps = min(t.steps, max(1, int(callOps/(float64(p.m)*float64(p.k)*float64(t.stepC)))))
+			t.steps = min(t.steps, max(1,
+				int(callOps/(float64(p.m)*float64(p.k)*float64(t.stepC)))))
 		}
 		t.c = p.c[p.i0*t.rowC+part.col+j*part.cols:]
 		for k0, kb := range pieces(p.k, depth) {
@@ -388,9 +400,9 @@ func (p *product[F]) multiply(part panels, b []F, rowB, panelB int) {
 	}
 }
 
-// groups are the numbers of panels that a tile may span, the best first: several if there are so few rows that the sums of
-// one panel would leave the multipliers waiting for one another, and for one row, to which B comes from far away, as many as
-// the registers hold.
+// groups are the numbers of panels that a tile may span, the best first: several if there are so
+// few rows that the sums of one panel would leave the multipliers waiting for one another, and for
+// one row, to which B comes from far away, as many as the registers hold.
 func (p *product[F]) groups(vectors int) []int {
 	switch {
 	case vectors < p.grid.vectors:
@@ -407,7 +419,8 @@ func (p *product[F]) groups(vectors int) []int {
 	return nil
 }
 
-// pieces divides 0 ≤ i < n into as few pieces of at most `most` as possible, all nearly the same size.
+// pieces divides 0 ≤ i < n into as few pieces of at most `most` as possible, all nearly the same
+// size.
 func pieces(n, most int) iter.Seq2[int, int] {
 	return func(yield func(start, size int) bool) {
 		count := (n + most - 1) / most

@@ -174,7 +174,8 @@ func (t *multi[F]) pass(k int, acc bool, panel, packed []F) {
 			if ready {
 				for c := t.at; t.next(&c, end); {
 					dst := panel[(c.terms-t.at.terms-c.part.len())*width:]
-					packPanel(dst, false, t.b, t.ldb, c.part.From, one.col, c.part.len(), one.cols, width)
+					packPanel(dst, false, t.b, t.ldb, c.part.From, one.col, c.part.len(), one.cols,
+						width)
 				}
 			}
 			rest := packed
@@ -189,7 +190,8 @@ func (t *multi[F]) pass(k int, acc bool, panel, packed []F) {
 					t.p.multiply(one, panel, width, 0)
 				} else {
 					from := begin + one.col
-					t.p.next, t.p.rowNext, t.p.t.pack = t.b[min(from+one.cols, len(t.b)):], t.ldb, panel
+					t.p.next, t.p.rowNext, t.p.t.pack = t.b[min(from+one.cols, len(t.b)):], t.ldb,
+						panel
 					t.p.multiply(one, t.b[from:], t.ldb, 0)
 					t.p.next, t.p.t.pack = nil, nil
 					ready = true
@@ -210,7 +212,8 @@ func (t *multi[F]) plain(acc bool) {
 		for i := range t.lefts {
 			l := &t.lefts[i]
 			if l.A != nil {
-				Gemm(true, false, l.M, t.n, r.len(), l.A[min(r.From*l.LDA, len(l.A)):], l.LDA, t.b[r.From*t.ldb:], t.ldb, l.C, l.LDC, acc)
+				Gemm(true, false, l.M, t.n, r.len(), l.A[min(r.From*l.LDA, len(l.A)):], l.LDA,
+					t.b[r.From*t.ldb:], t.ldb, l.C, l.LDC, acc)
 				continue
 			}
 			for p := r.From; p < r.To && l.M > 0; p++ {

@@ -10,8 +10,8 @@ import (
 	"github.com/seqzoo/seqzoo/internal/rng"
 )
 
-// TestGemmMulti holds products that share their right operand to the bits of one product after another, with the memory
-// that they want and with less.
+// TestGemmMulti holds products that share their right operand to the bits of one product after
+// another, with the memory that they want and with less.
 func TestGemmMulti(t *testing.T) {
 	eachLevel(t, func(t *testing.T) {
 		t.Run("float32", testGemmMulti[float32])
@@ -20,7 +20,8 @@ func TestGemmMulti(t *testing.T) {
 }
 
 func testGemmMulti[F Float](t *testing.T) {
-	sizes := [][4]int{{1, 1, 1, 1}, {1, 128, 512, 100}, {130, 67, 97, 1100}, {0, 40, 48, 30}, {9, 10, 144, 513}, {5, 5, 5, 0}, {200, 31, 16, 700}}
+	sizes := [][4]int{{1, 1, 1, 1}, {1, 128, 512, 100}, {130, 67, 97, 1100}, {0, 40, 48, 30},
+		{9, 10, 144, 513}, {5, 5, 5, 0}, {200, 31, 16, 700}}
 	for i := range 60 {
 		sizes = append(sizes, [4]int{i * 7 % 41, i * 11 % 37, i * 13 % 151, i * 5 % 67})
 	}
@@ -61,7 +62,8 @@ func testGemmMulti[F Float](t *testing.T) {
 			more := acc
 			for _, r := range plainRuns {
 				if r.len() > 0 || k == 0 {
-					Gemm(true, false, l.M, n, r.len(), l.A[r.From*l.LDA:], l.LDA, b.data()[r.From*b.ld:], b.ld, l.C, l.LDC, more)
+					Gemm(true, false, l.M, n, r.len(), l.A[r.From*l.LDA:], l.LDA,
+						b.data()[r.From*b.ld:], b.ld, l.C, l.LDC, more)
 					more = true
 				}
 			}
@@ -92,19 +94,24 @@ func testGemmMulti[F Float](t *testing.T) {
 	}
 	x, y, buf := random[F](400, 1), make([]F, 400), make([]F, GemmMultiLen(40, 20, 20))
 	lefts := []Left[F]{{20, x, 20, y, 20}, {20, x, 20, y, 20}}
-	require.Zero(t, testing.AllocsPerRun(5, func() { GemmMulti(lefts, 20, 20, x, 20, false, nil, buf) }))
+	require.Zero(t, testing.AllocsPerRun(5,
+		func() { GemmMulti(lefts, 20, 20, x, 20, false, nil, buf) }))
 	GemmMulti[F](nil, 20, 20, x, 20, false, nil, buf) // nothing to do
 	short := func(l Left[F], n, k int) func() {
 		return func() { GemmMulti([]Left[F]{l}, n, k, x[:6], 3, false, nil, buf) }
 	}
-	require.PanicsWithValue(t, "kernels: GemmMulti: A is too short", short(Left[F]{2, x[:3], 2, y, 3}, 3, 2))
-	require.PanicsWithValue(t, "kernels: GemmMulti: B is too short", short(Left[F]{2, x, 2, y, 3}, 3, 3))
-	require.PanicsWithValue(t, "kernels: GemmMulti: C is too short", short(Left[F]{2, x, 2, y[:5], 3}, 3, 2))
+	require.PanicsWithValue(t, "kernels: GemmMulti: A is too short",
+		short(Left[F]{2, x[:3], 2, y, 3}, 3, 2))
+	require.PanicsWithValue(t, "kernels: GemmMulti: B is too short",
+		short(Left[F]{2, x, 2, y, 3}, 3, 3))
+	require.PanicsWithValue(t, "kernels: GemmMulti: C is too short",
+		short(Left[F]{2, x, 2, y[:5], 3}, 3, 2))
 	require.PanicsWithValue(t, "kernels: GemmMulti: terms out of range", func() {
 		GemmMulti([]Left[F]{{2, x, 2, y, 3}}, 3, 2, x, 3, false, []Run{{0, 3}}, buf)
 	})
 	require.PanicsWithValue(t, "kernels: GemmMulti: no memory to pack in", func() {
 		GemmMulti([]Left[F]{{2, x, 2, y, 3}}, 3, 2, x, 3, false, nil, nil)
 	})
-	require.PanicsWithValue(t, "kernels: GemmMulti: negative size", short(Left[F]{-1, x, 2, y, 3}, 3, 2))
+	require.PanicsWithValue(t, "kernels: GemmMulti: negative size",
+		short(Left[F]{-1, x, 2, y, 3}, 3, 2))
 }

@@ -85,7 +85,8 @@ func (g guarded[F]) intact(t *testing.T) {
 func TestTilesLayout(t *testing.T) {
 	var x tiles[float32]
 	for name, pair := range map[string][2]uintptr{
-		"a": {unsafe.Offsetof(x.a), 0}, "b": {unsafe.Offsetof(x.b), 24}, "c": {unsafe.Offsetof(x.c), 48},
+		"a": {unsafe.Offsetof(x.a), 0}, "b": {unsafe.Offsetof(x.b), 24},
+		"c":    {unsafe.Offsetof(x.c), 48},
 		"rowA": {unsafe.Offsetof(x.rowA), 120}, "lanes": {unsafe.Offsetof(x.lanes), 272},
 	} {
 		require.Equal(t, pair[1], pair[0], name)
@@ -100,7 +101,8 @@ func TestGemm(t *testing.T) {
 }
 
 func testGemm[F Float](t *testing.T) {
-	sizes := [][3]int{{1, 1, 1}, {10, 128, 14000}, {5, 7, 1000}, {64, 96, 300}, {2, 16, 140000}, {30, 130, 512}}
+	sizes := [][3]int{{1, 1, 1}, {10, 128, 14000}, {5, 7, 1000}, {64, 96, 300}, {2, 16, 140000},
+		{30, 130, 512}}
 	for i := range 1200 {
 		sizes = append(sizes, [3]int{i * 7 % 31, i * 11 % 71, i * 5 % 23})
 	}
@@ -145,7 +147,8 @@ func checkGemm[F Float](t *testing.T, m, n, k, variant int) {
 				t.Fatalf("%s: C[%d,%d] = %v, want %v", what, i, j, got, want)
 			}
 			if c.at(i, j) != d.at(i, j) {
-				t.Fatalf("%s: packed C[%d,%d] = %v, want the bits of Gemm, %v", what, i, j, d.at(i, j), got)
+				t.Fatalf("%s: packed C[%d,%d] = %v, want the bits of Gemm, %v", what, i, j,
+					d.at(i, j), got)
 			}
 		}
 	}
@@ -166,7 +169,8 @@ func same[F Float](t *testing.T, want, got []F) {
 	}
 }
 
-// TestGemmPieces holds the promise that an element of C has the same bits whatever it is computed with.
+// TestGemmPieces holds the promise that an element of C has the same bits whatever it is computed
+// with.
 func TestGemmPieces(t *testing.T) {
 	eachLevel(t, func(t *testing.T) {
 		t.Run("float32", testGemmPieces[float32])
@@ -175,7 +179,8 @@ func TestGemmPieces(t *testing.T) {
 }
 
 func testGemmPieces[F Float](t *testing.T) {
-	for i, s := range [][3]int{{1, 100, 30}, {2, 300, 40}, {7, 65, 200}, {33, 113, 257}, {64, 512, 16}, {40, 49, 600}, {130, 130, 450}} {
+	for i, s := range [][3]int{{1, 100, 30}, {2, 300, 40}, {7, 65, 200}, {33, 113, 257},
+		{64, 512, 16}, {40, 49, 600}, {130, 130, 450}} {
 		m, n, k := s[0], s[1], s[2]
 		transA, transB, acc := i&1 != 0, i&2 != 0, i&4 != 0
 		a, b, c := random[F](m*k, 1), random[F](k*n, 2), random[F](m*n, 3)
@@ -196,7 +201,8 @@ func testGemmPieces[F Float](t *testing.T) {
 					j1 = min(n, j0+1+step.Intn(n))
 					for k0, k1 := 0, 0; k0 < k; k0 = k1 {
 						k1 = min(k, k0+1+step.Intn(k))
-						Gemm(transA, transB, i1-i0, j1-j0, k1-k0, a[i0*rowA+k0*colA:], lda, b[k0*rowB+j0*colB:], ldb,
+						Gemm(transA, transB, i1-i0, j1-j0, k1-k0, a[i0*rowA+k0*colA:], lda,
+							b[k0*rowB+j0*colB:], ldb,
 							got[i0*n+j0:], n, acc || k0 > 0)
 					}
 				}
@@ -210,7 +216,8 @@ func testGemmPieces[F Float](t *testing.T) {
 		for parts := 1; parts < 6; parts++ {
 			got := clone(c)
 			for q := range parts {
-				GemmPackedCols(transA, m, a, lda, &p, got, n, acc, p.Cut(q, parts), p.Cut(q+1, parts))
+				GemmPackedCols(transA, m, a, lda, &p, got, n, acc, p.Cut(q, parts),
+					p.Cut(q+1, parts))
 			}
 			same(t, want, got)
 			got = clone(c)
@@ -223,7 +230,8 @@ func testGemmPieces[F Float](t *testing.T) {
 	}
 }
 
-// TestGemmLevels: the assembly sums in one order with the same instructions, however wide its vectors are.
+// TestGemmLevels: the assembly sums in one order with the same instructions, however wide its
+// vectors are.
 func TestGemmLevels(t *testing.T) {
 	if len(Levels()) < 3 {
 		t.Skip("this machine has one instruction set at most")
@@ -280,9 +288,12 @@ func TestPacked(t *testing.T) {
 		require.PanicsWithValue(t, "kernels: GemmPackedCols: columns out of range", func() {
 			GemmPackedCols(false, 2, a, 100, &p, c, 200, false, 0, 201)
 		})
-		require.PanicsWithValue(t, "kernels: GemmPacked: A is too short", func() { GemmPacked(false, 3, a, 100, &p, c, 200, false) })
-		require.PanicsWithValue(t, "kernels: GemmPacked: C is too short", func() { GemmPacked(true, 2, a, 2, &p, c[1:], 200, false) })
-		require.PanicsWithValue(t, "kernels: GemmPacked: negative size", func() { GemmPacked(false, -1, a, 100, &p, c, 200, false) })
+		require.PanicsWithValue(t, "kernels: GemmPacked: A is too short",
+			func() { GemmPacked(false, 3, a, 100, &p, c, 200, false) })
+		require.PanicsWithValue(t, "kernels: GemmPacked: C is too short",
+			func() { GemmPacked(true, 2, a, 2, &p, c[1:], 200, false) })
+		require.PanicsWithValue(t, "kernels: GemmPacked: negative size",
+			func() { GemmPacked(false, -1, a, 100, &p, c, 200, false) })
 
 		// an empty one multiplies to nothing, or to zeros
 		p.Pack(false, 0, 5, nil, 5)
@@ -295,7 +306,8 @@ func TestPacked(t *testing.T) {
 	})
 }
 
-// TestNoAllocations: nothing is allocated once the scratch memory is there and the packed buffer is large enough.
+// TestNoAllocations: nothing is allocated once the scratch memory is there and the packed buffer is
+// large enough.
 func TestNoAllocations(t *testing.T) {
 	eachLevel(t, func(t *testing.T) {
 		x, y := random[float32](128*128, 1), make([]float32, 128*128)
@@ -315,7 +327,8 @@ func TestNoAllocations(t *testing.T) {
 	})
 }
 
-// TestConcurrent lets goroutines share a packed matrix and the free scratches; it is for the race detector.
+// TestConcurrent lets goroutines share a packed matrix and the free scratches; it is for the race
+// detector.
 func TestConcurrent(t *testing.T) {
 	const m, n, k = 40, 96, 70
 	a, b := random[float32](m*k, 1), random[float32](k*n, 2)

@@ -13,7 +13,8 @@ func fenced[F Float](t *testing.T, n int) []F {
 	page := unix.Getpagesize()
 	bytes := n * size[F]()
 	body := (bytes + page - 1) / page * page
-	mem, err := unix.Mmap(-1, 0, body+page, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE)
+	mem, err := unix.Mmap(-1, 0, body+page, unix.PROT_READ|unix.PROT_WRITE,
+		unix.MAP_ANON|unix.MAP_PRIVATE)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, unix.Munmap(mem)) })
 	require.NoError(t, unix.Mprotect(mem[body:], unix.PROT_NONE))
@@ -32,7 +33,8 @@ func TestFences(t *testing.T) {
 }
 
 func testFences[F Float](t *testing.T) {
-	for _, s := range [][3]int{{1, 1, 1}, {1, 17, 3}, {2, 50, 9}, {3, 97, 5}, {9, 48, 7}, {11, 33, 200}, {17, 200, 13}, {40, 65, 130}, {8, 160, 33}} {
+	for _, s := range [][3]int{{1, 1, 1}, {1, 17, 3}, {2, 50, 9}, {3, 97, 5}, {9, 48, 7},
+		{11, 33, 200}, {17, 200, 13}, {40, 65, 130}, {8, 160, 33}} {
 		m, n, k := s[0], s[1], s[2]
 		a, b, c := fenced[F](t, m*k), fenced[F](t, k*n), fenced[F](t, m*n)
 		for variant := range 4 {

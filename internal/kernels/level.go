@@ -43,14 +43,16 @@ func Levels() []Level { return slices.Clone(levels) }
 // CurrentLevel is the level in use: at the start, the best of the machine.
 func CurrentLevel() Level { return level }
 
-// Instructions names the instruction sets that results depend on, such as "amd64 AVX-512" or "arm64 portable": the
-// architecture, with the variant that the program was compiled for if it was not the default, because the compiler may then
-// join a product and a sum into one rounding, and the level in use. On machines with one name, a program gives the same bits.
+// Instructions names the instruction sets that results depend on, such as "amd64 AVX-512" or "arm64
+// portable": the architecture, with the variant that the program was compiled for if it was not the
+// default, because the compiler may then join a product and a sum into one rounding, and the level
+// in use. On machines with one name, a program gives the same bits.
 func Instructions() string {
 	name := runtime.GOARCH
 	if info, ok := debug.ReadBuildInfo(); ok {
 		for _, s := range info.Settings {
-			if s.Key == "GO"+strings.ToUpper(runtime.GOARCH) && s.Value != "v1" && s.Value != "v8.0" {
+			if s.Key == "GO"+strings.ToUpper(runtime.GOARCH) && s.Value != "v1" &&
+				s.Value != "v8.0" {
 				name += " " + s.Value
 			}
 		}

@@ -2,8 +2,8 @@ package kernels
 
 import "math"
 
-// AdamStep is one update of parameters by Adam, AdamW or AMSGrad, with everything that is the same for all elements
-// worked out. The assembly reads its fields by offset.
+// AdamStep is one update of parameters by Adam, AdamW or AMSGrad, with everything that is the same
+// for all elements worked out. The assembly reads its fields by offset.
 type AdamStep[F Float] struct {
 	Beta1, Rest1 F // decay of the mean gradient, and 1 − Beta1
 	Beta2, Rest2 F // decay of the mean square, and 1 − Beta2
@@ -16,8 +16,8 @@ type AdamStep[F Float] struct {
 
 const updateLen = 1 << 15 // elements in one call of a kernel: the garbage collector waits for it
 
-// Update changes the parameters p against their gradient g. m and v are the mean gradient and square; largest is v
-// itself, or, for AMSGrad, the largest mean square so far:
+// Update changes the parameters p against their gradient g. m and v are the mean gradient and
+// square; largest is v itself, or, for AMSGrad, the largest mean square so far:
 //
 //	g' = g + Penalty·p;  m = Beta1·m + Rest1·g';  v = Beta2·v + Rest2·g'²;  largest = max(largest, v)
 //	p = Keep·p − Rate·m/(√(largest·Unbias) + Eps)
@@ -45,7 +45,8 @@ func (c *AdamStep[F]) update(p, g, m, v, largest []F) {
 	}
 }
 
-// SumSquares is Σ x[i]², 0 if x is empty, added up in float64. The order is fixed by the length and the level.
+// SumSquares is Σ x[i]², 0 if x is empty, added up in float64. The order is fixed by the length and
+// the level.
 func SumSquares[F Float](x []F) float64 {
 	var sum float64
 	for i := 0; i < len(x); i += updateLen {

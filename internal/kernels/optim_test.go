@@ -19,8 +19,10 @@ func testAdamStep[F Float](t *testing.T) {
 	nan := F(math.NaN())
 	for n := range 100 {
 		for _, amsgrad := range []bool{false, true} {
-			c := AdamStep[F]{Beta1: 0.9, Rest1: 0.1, Beta2: 0.999, Rest2: 0.001, Rate: 0.01, Unbias: 3, Eps: 1e-8, Penalty: 0.02, Keep: 0.999}
-			p, g, m, v, l := random[F](n, 1), random[F](n, 2), random[F](n, 3), random[F](n, 4), random[F](n, 5)
+			c := AdamStep[F]{Beta1: 0.9, Rest1: 0.1, Beta2: 0.999, Rest2: 0.001, Rate: 0.01,
+				Unbias: 3, Eps: 1e-8, Penalty: 0.02, Keep: 0.999}
+			p, g, m, v, l := random[F](n, 1), random[F](n, 2), random[F](n, 3), random[F](n, 4),
+				random[F](n, 5)
 			for i := range v {
 				v[i], l[i] = v[i]*v[i], l[i]*l[i]
 			}
@@ -55,7 +57,11 @@ func testAdamStep[F Float](t *testing.T) {
 			sameNumbers(t, l, largest)
 		}
 	}
-	require.PanicsWithValue(t, errLength, func() { (&AdamStep[F]{}).Update(make([]F, 2), make([]F, 2), make([]F, 2), make([]F, 2), make([]F, 1)) })
+	require.PanicsWithValue(t, errLength,
+		func() {
+			(&AdamStep[F]{}).Update(make([]F, 2), make([]F, 2), make([]F, 2), make([]F, 2),
+				make([]F, 1))
+		})
 }
 
 // sameNumbers holds x to y, NaNs being one.
@@ -76,13 +82,15 @@ func TestSumSquares(t *testing.T) {
 }
 
 func testSumSquares[F Float](t *testing.T) {
-	for _, n := range []int{0, 1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 99, updateLen - 1, updateLen, updateLen + 1, 2*updateLen + 77} {
+	for _, n := range []int{0, 1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 99,
+		updateLen - 1, updateLen, updateLen + 1, 2*updateLen + 77} {
 		x := random[F](n, 1)
 		var want float64
 		for _, v := range x {
 			want += float64(v) * float64(v)
 		}
-		require.InDelta(t, want, SumSquares(newGuarded(n%5, 1, n, n, x).row(0)), 1e-12*(1+want), "%d elements", n)
+		require.InDelta(t, want, SumSquares(newGuarded(n%5, 1, n, n, x).row(0)), 1e-12*(1+want),
+			"%d elements", n)
 		if n > 0 {
 			x[n/2] = F(math.NaN())
 			require.True(t, math.IsNaN(SumSquares(x)))

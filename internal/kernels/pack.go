@@ -13,9 +13,9 @@ func PackedLen(k, n int) int {
 	return k*((n+15)/16*16) + align
 }
 
-// Packed is a matrix B laid out for the kernel: panel after panel of columns, each row by row. Weights are packed once
-// and multiplied by many times. The zero value is ready to be packed into. A Packed that is not being packed into may
-// be used by many goroutines.
+// Packed is a matrix B laid out for the kernel: panel after panel of columns, each row by row.
+// Weights are packed once and multiplied by many times. The zero value is ready to be packed into.
+// A Packed that is not being packed into may be used by many goroutines.
 type Packed[F Float] struct {
 	level Level
 	k, n  int
@@ -24,18 +24,19 @@ type Packed[F Float] struct {
 	data  []F // buf from its first aligned element on
 }
 
-// Use makes buf the memory that Pack writes to, as long as the matrix fits: PackedLen(k, n) elements are enough.
+// Use makes buf the memory that Pack writes to, as long as the matrix fits: PackedLen(k, n)
+// elements are enough.
 func (p *Packed[F]) Use(buf []F) { *p = Packed[F]{buf: buf} }
 
-// Pack lays out op(B) [k, n]; B is stored row by row, ldb elements from row to row, transposed if trans is set. It
-// allocates only if the buffer is too small.
+// Pack lays out op(B) [k, n]; B is stored row by row, ldb elements from row to row, transposed if
+// trans is set. It allocates only if the buffer is too small.
 func (p *Packed[F]) Pack(trans bool, k, n int, b []F, ldb int) {
 	p.Layout(k, n)
 	p.PackPart(0, 1, trans, b, ldb)
 }
 
-// Layout prepares for PackPart, which several goroutines may then call for a part each. It allocates only if the buffer is
-// too small.
+// Layout prepares for PackPart, which several goroutines may then call for a part each. It
+// allocates only if the buffer is too small.
 func (p *Packed[F]) Layout(k, n int) {
 	if k < 0 || n < 0 {
 		panic("kernels: Pack: negative size")
@@ -67,7 +68,8 @@ func (p *Packed[F]) PackPart(i, of int, trans bool, b []F, ldb int) {
 		for j := range part.count {
 			if from <= panel && panel < to {
 				col := part.col + j*part.cols
-				packPanel(p.data[col*p.k:], trans, b, ldb, 0, col, p.k, part.cols, part.vectors*g.lanes)
+				packPanel(p.data[col*p.k:], trans, b, ldb, 0, col, p.k, part.cols,
+					part.vectors*g.lanes)
 			}
 			panel++
 		}
@@ -77,8 +79,8 @@ func (p *Packed[F]) PackPart(i, of int, trans bool, b []F, ldb int) {
 // Dims are the sizes k and n of the packed matrix.
 func (p *Packed[F]) Dims() (k, n int) { return p.k, p.n }
 
-// Cut is the column at which part i of `of` begins, for GemmPackedCols: Cut(0, of) is 0, Cut(of, of) is n, and between
-// them the columns are divided as evenly as the panels allow.
+// Cut is the column at which part i of `of` begins, for GemmPackedCols: Cut(0, of) is 0, Cut(of,
+// of) is n, and between them the columns are divided as evenly as the panels allow.
 func (p *Packed[F]) Cut(i, of int) int {
 	if of <= 0 || i < 0 || i > of {
 		panic("kernels: Cut: no such part")
@@ -96,8 +98,8 @@ func (p *Packed[F]) Cut(i, of int) int {
 
 func abs(i int) int { return max(i, -i) }
 
-// packPanel lays out the rows k0 ≤ p < k0+k, columns j0 ≤ j < j0+cols of op(B) as a panel with rows of the given
-// width, filled up with zeros.
+// packPanel lays out the rows k0 ≤ p < k0+k, columns j0 ≤ j < j0+cols of op(B) as a panel with rows
+// of the given width, filled up with zeros.
 func packPanel[F Float](dst []F, trans bool, b []F, ldb, k0, j0, k, cols, width int) {
 	dst = dst[:k*width]
 	if cols < width {
@@ -156,8 +158,8 @@ const (
 	scratchB = mostDepth * panelCols
 )
 
-// The free scratches, as many as may run at once on a large machine. Unlike a sync.Pool it is not emptied by the
-// garbage collector, so that a steady state does not allocate.
+// The free scratches, as many as may run at once on a large machine. Unlike a sync.Pool it is not
+// emptied by the garbage collector, so that a steady state does not allocate.
 var (
 	free32 = make(chan *scratch[float32], 256)
 	free64 = make(chan *scratch[float64], 256)

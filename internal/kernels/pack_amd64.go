@@ -32,8 +32,8 @@ func copyRowsFast[F Float](dst []F, ldd int, src []F, lds, rows, cols int) bool 
 	return true
 }
 
-// transposeFast is transpose, for at least one block of the instruction set; what is left over at the ends goes in
-// blocks that overlap the last whole ones.
+// transposeFast is transpose, for at least one block of the instruction set; what is left over at
+// the ends goes in blocks that overlap the last whole ones.
 func transposeFast[F Float](dst []F, ldd int, src []F, lds, rows, cols int) bool {
 	block := 32 / size[F]()
 	if level == Portable || rows < block || cols < block {
@@ -48,7 +48,8 @@ func transposeFast[F Float](dst []F, ldd int, src []F, lds, rows, cols int) bool
 		transposeBlocks(dst[(cols-block)*ldd:], ldd, src[cols-block:], lds, rows-i, block)
 	}
 	if i != 0 && j != 0 {
-		transposeBlocks(dst[(cols-block)*ldd+rows-block:], ldd, src[(rows-block)*lds+cols-block:], lds, block, block)
+		transposeBlocks(dst[(cols-block)*ldd+rows-block:], ldd, src[(rows-block)*lds+cols-block:],
+			lds, block, block)
 	}
 	return true
 }

@@ -2,7 +2,8 @@
 
 package kernels
 
-// peak is a loop of fused multiply-adds of a level, and the floating-point operations of one round of it.
+// peak is a loop of fused multiply-adds of a level, and the floating-point operations of one round
+// of it.
 func peak[F Float](l Level) (round func(int), flops int) {
 	single := size[F]() == 4
 	switch {

@@ -12,10 +12,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-var share = flag.String("share", "", "measure the products whose names match this against the peak of the core; . is all of them")
+var share = flag.String("share", "",
+	"measure the products whose names match this against the peak of the core; . is all of them")
 
-// TestShare prints the rate of products and their share of the peak. Times are the thread's own. Turns of
-// the product and of multiply-adds on registers alternate, since the clock of a core changes with what it does.
+// TestShare prints the rate of products and their share of the peak. Times are the thread's own.
+// Turns of the product and of multiply-adds on registers alternate, since the clock of a core
+// changes with what it does.
 func TestShare(t *testing.T) {
 	if *share == "" {
 		t.Skip("measures only with -share")
@@ -45,7 +47,8 @@ func measure[F Float](t *testing.T, name string, s multiplication) {
 	multiply := prepare[F](s)
 	multiply()
 	reps := max(1, int(2e7/s.flops()))
-	rounds := min(max(1, int(s.flops()*float64(reps)/float64(flops))), 30000) // as long, at most 1 ms or so
+	// as long, at most 1 ms or so
+	rounds := min(max(1, int(s.flops()*float64(reps)/float64(flops))), 30000)
 	var each, top []float64
 	for end := cpuTime() + 600*time.Millisecond; len(each) < 11 || cpuTime() < end; {
 		start := cpuTime()

@@ -1,9 +1,11 @@
 package kernels
 
-// tiles is one call of a matrix kernel: rows of A times panels of B. The assembly reads it by offset.
+// tiles is one call of a matrix kernel: rows of A times panels of B. The assembly reads it by
+// offset.
 //
-// A panel is the columns of B that one tile of C covers; row p of panel j starts at b[j*panelB+p*rowB]. The rows of A
-// go in big blocks of `rows` rows, then in small blocks of one row less, so that a tile is never a sliver.
+// A panel is the columns of B that one tile of C covers; row p of panel j starts at
+// b[j*panelB+p*rowB]. The rows of A go in big blocks of `rows` rows, then in small blocks of one
+// row less, so that a tile is never a sliver.
 type tiles[F Float] struct {
 	a, b, c  []F
 	ahead    []F // the panel to fetch while this one is at work

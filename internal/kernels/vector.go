@@ -2,8 +2,8 @@ package kernels
 
 import "math"
 
-// The element-wise functions work on slices of one length; dst may be an operand itself, but must not overlap one
-// otherwise.
+// The element-wise functions work on slices of one length; dst may be an operand itself, but must
+// not overlap one otherwise.
 
 // The kernels that have assembly, in the order in which it knows them.
 const (
@@ -94,7 +94,8 @@ func Div[F Float](dst, a, b []F) {
 	}
 }
 
-// Max is dst[i] = the greater of a[i] and b[i], NaN if one of them is. The sign of a zero is not specified.
+// Max is dst[i] = the greater of a[i] and b[i], NaN if one of them is. The sign of a zero is not
+// specified.
 func Max[F Float](dst, a, b []F) {
 	same3(dst, a, b)
 	if fastBinary(opMax, dst, a, b) {
@@ -105,7 +106,8 @@ func Max[F Float](dst, a, b []F) {
 	}
 }
 
-// Min is dst[i] = the lesser of a[i] and b[i], NaN if one of them is. The sign of a zero is not specified.
+// Min is dst[i] = the lesser of a[i] and b[i], NaN if one of them is. The sign of a zero is not
+// specified.
 func Min[F Float](dst, a, b []F) {
 	same3(dst, a, b)
 	if fastBinary(opMin, dst, a, b) {
@@ -154,7 +156,8 @@ func TanhGrad[F Float](dst, y, dy []F) {
 	}
 }
 
-// SigmoidGrad is dst[i] = dy[i]·y[i]·(1 − y[i]): the derivative of the logistic function, by its result y.
+// SigmoidGrad is dst[i] = dy[i]·y[i]·(1 − y[i]): the derivative of the logistic function, by its
+// result y.
 func SigmoidGrad[F Float](dst, y, dy []F) {
 	same3(dst, y, dy)
 	if fastBinary(opSigmoidGrad, dst, y, dy) {
@@ -292,7 +295,8 @@ func each[F Float](dst, x []F, single, double func(float64) float64) {
 	}
 }
 
-// exp is e^x with a relative error below 2^−31, which leaves a float32 off by hardly more than its rounding.
+// exp is e^x with a relative error below 2^−31, which leaves a float32 off by hardly more than its
+// rounding.
 func exp(x float64) float64 {
 	x = min(max(x, -200), 200)
 	n := math.Floor(x*math.Log2E + 0.5)
@@ -311,7 +315,8 @@ func tanh(x float64) float64 {
 
 func sigmoid(x float64) float64 { return 1 / (1 + exp(-x)) }
 
-// Sum is the sum of x, 0 if it is empty. The order of the additions is fixed by the length and the level.
+// Sum is the sum of x, 0 if it is empty. The order of the additions is fixed by the length and the
+// level.
 func Sum[F Float](x []F) F {
 	if s, ok := fastSum(x); ok {
 		return s
@@ -330,7 +335,8 @@ func Sum[F Float](x []F) F {
 	return (s[0] + s[1]) + (s[2] + s[3])
 }
 
-// Dot is Σ a[i]·b[i], 0 if the slices are empty. The order of the additions is fixed by the length and the level.
+// Dot is Σ a[i]·b[i], 0 if the slices are empty. The order of the additions is fixed by the length
+// and the level.
 func Dot[F Float](a, b []F) F {
 	same2(a, b)
 	if s, ok := fastDot(a, b); ok {
@@ -362,7 +368,8 @@ func MaxOf[F Float](x []F) F {
 	return m
 }
 
-// Transpose is dst[j*ldd+i] = src[i*lds+j]: src is [rows, cols], dst is [cols, rows]. They must not overlap.
+// Transpose is dst[j*ldd+i] = src[i*lds+j]: src is [rows, cols], dst is [cols, rows]. They must not
+// overlap.
 func Transpose[F Float](dst []F, ldd int, src []F, lds int, rows, cols int) {
 	if rows < 0 || cols < 0 {
 		panic("kernels: Transpose: negative size")

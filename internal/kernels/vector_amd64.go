@@ -91,7 +91,8 @@ func maxOfF64AVX2(x *float64, n int) float64
 func ptr32[F Float](s []F) *float32 { return (*float32)(unsafe.Pointer(unsafe.SliceData(s))) }
 func ptr64[F Float](s []F) *float64 { return (*float64)(unsafe.Pointer(unsafe.SliceData(s))) }
 
-// The fast functions do their work if the level and the type have an instruction set for it, and say whether they did.
+// The fast functions do their work if the level and the type have an instruction set for it, and
+// say whether they did.
 
 func fastBinary[F Float](op int, dst, a, b []F) bool {
 	single := size[F]() == 4

@@ -29,17 +29,22 @@ func elementwises[F Float]() []elementwise[F] {
 		{"Min", Min[F], func(_, a, b float64) float64 { return min(a, b) }, 0},
 		{"MulAdd", MulAdd[F], func(was, a, b float64) float64 { return was + a*b }, 8},
 		{"TanhGrad", TanhGrad[F], func(_, y, dy float64) float64 { return dy * (1 - y*y) }, 32},
-		{"SigmoidGrad", SigmoidGrad[F], func(_, y, dy float64) float64 { return dy * y * (1 - y) }, 64},
+		{"SigmoidGrad", SigmoidGrad[F], func(_, y, dy float64) float64 { return dy * y * (1 - y) },
+			64},
 		{"Select", func(dst, a, b []F) { Select(dst, a, b, a) }, func(_, a, b float64) float64 {
 			if a != 0 {
 				return b
 			}
 			return a
 		}, 0},
-		{"AddScalar", func(dst, a, _ []F) { AddScalar(dst, a, s) }, func(_, a, _ float64) float64 { return a + s }, 1},
-		{"MulScalar", func(dst, a, _ []F) { MulScalar(dst, a, s) }, func(_, a, _ float64) float64 { return a * s }, 1},
-		{"Axpy", func(dst, a, _ []F) { Axpy(dst, s, a) }, func(was, a, _ float64) float64 { return was + s*a }, 8},
-		{"Fill", func(dst, _, _ []F) { Fill(dst, s) }, func(_, _, _ float64) float64 { return s }, 0},
+		{"AddScalar", func(dst, a, _ []F) { AddScalar(dst, a, s) },
+			func(_, a, _ float64) float64 { return a + s }, 1},
+		{"MulScalar", func(dst, a, _ []F) { MulScalar(dst, a, s) },
+			func(_, a, _ float64) float64 { return a * s }, 1},
+		{"Axpy", func(dst, a, _ []F) { Axpy(dst, s, a) },
+			func(was, a, _ float64) float64 { return was + s*a }, 8},
+		{"Fill", func(dst, _, _ []F) { Fill(dst, s) }, func(_, _, _ float64) float64 { return s },
+			0},
 		{"Relu", unary(Relu[F]), func(_, a, _ float64) float64 { return max(a, 0) }, 0},
 		{"Sqrt", unary(Sqrt[F]), func(_, a, _ float64) float64 { return math.Sqrt(a) }, 1},
 		{"Exp", unary(Exp[F]), func(_, a, _ float64) float64 { return math.Exp(a) }, 4},
@@ -47,8 +52,14 @@ func elementwises[F Float]() []elementwise[F] {
 		{"Log", unary(Log[F]), func(_, a, _ float64) float64 { return math.Log(a) }, 4},
 		{"Log1p", unary(Log1p[F]), func(_, a, _ float64) float64 { return math.Log1p(a) }, 4},
 		{"Tanh", unary(Tanh[F]), func(_, a, _ float64) float64 { return math.Tanh(a) }, 6},
-		{"Sigmoid", unary(Sigmoid[F]), func(_, a, _ float64) float64 { return 1 / (1 + math.Exp(-a)) }, 6},
-		{"Softplus", unary(Softplus[F]), func(_, a, _ float64) float64 { return max(a, 0) + math.Log1p(math.Exp(-math.Abs(a))) }, 4},
+		{"Sigmoid", unary(Sigmoid[F]), func(_, a,
+			_ float64) float64 {
+			return 1 / (1 + math.Exp(-a))
+		}, 6},
+		{"Softplus", unary(Softplus[F]), func(_, a, _ float64) float64 {
+			return max(a, 0) +
+				math.Log1p(math.Exp(-math.Abs(a)))
+		}, 4},
 	}
 }
 
@@ -56,7 +67,8 @@ func elementwises[F Float]() []elementwise[F] {
 func specials[F Float]() []F {
 	tiny, huge := limits[F]()
 	inf, nan := F(math.Inf(1)), F(math.NaN())
-	return []F{0, 1, -1, 0.5, -2, tiny, -tiny, 1000 * tiny, 100, -100, 3e4, -3e4, huge, -huge, inf, -inf, nan}
+	return []F{0, 1, -1, 0.5, -2, tiny, -tiny, 1000 * tiny, 100, -100, 3e4, -3e4, huge, -huge, inf,
+		-inf, nan}
 }
 
 // limits are the smallest and the greatest positive number.
@@ -93,7 +105,8 @@ func testElementwise[F Float](t *testing.T) {
 						a[i], b[i] = odd[(i+n)%len(odd)], odd[(i+n)/len(odd)*(n/5)%len(odd)]
 					}
 				}
-				x, y, z := newGuarded(off, 1, n, n, a), newGuarded(off+1, 1, n, n, b), newGuarded(off+2, 1, n, n, was)
+				x, y, z := newGuarded(off, 1, n, n, a), newGuarded(off+1, 1, n, n, b),
+					newGuarded(off+2, 1, n, n, was)
 				before := [2][]F{clone(x.all), clone(y.all)}
 				f.run(z.row(0), x.row(0), y.row(0))
 				same(t, before[0], x.all)
@@ -141,7 +154,8 @@ func (f elementwise[F]) check(t *testing.T, got, was, a, b F) {
 	if f.name != "MulAdd" && f.name != "Axpy" {
 		bound = f.slack * eps[F]() * math.Abs(want)
 	}
-	if f.name == "TanhGrad" || f.name == "SigmoidGrad" { // y² may overflow on the way, and 1 − y² loses digits
+	// y² may overflow on the way, and 1 − y² loses digits
+	if f.name == "TanhGrad" || f.name == "SigmoidGrad" {
 		if math.Abs(float64(a)) > 1e4 || math.Abs(float64(b)) > 1e30 {
 			return
 		}
@@ -185,7 +199,8 @@ func testReductions[F Float](t *testing.T) {
 				for _, odd := range []F{F(math.NaN()), F(math.Inf(1))} {
 					a[i] = odd
 					require.True(t, Sum(a) != Sum(a) || Sum(a) == odd)
-					require.True(t, odd != odd && MaxOf(a) != MaxOf(a) || MaxOf(a) == odd, "MaxOf %d with %v at %d is %v", n, odd, i, MaxOf(a))
+					require.True(t, odd != odd && MaxOf(a) != MaxOf(a) || MaxOf(a) == odd,
+						"MaxOf %d with %v at %d is %v", n, odd, i, MaxOf(a))
 				}
 				a[i] = old
 			}
@@ -205,13 +220,15 @@ func testTranspose[F Float](t *testing.T) {
 	for _, rows := range sizes {
 		for _, cols := range sizes {
 			x := random[F](rows*cols, 1)
-			src, dst := newGuarded(rows%3, rows, cols, cols+rows%4, x), newGuarded(cols%3, cols, rows, rows+cols%4, make([]F, rows*cols))
+			src, dst := newGuarded(rows%3, rows, cols, cols+rows%4, x),
+				newGuarded(cols%3, cols, rows, rows+cols%4, make([]F, rows*cols))
 			Transpose(dst.data(), dst.ld, src.data(), src.ld, rows, cols)
 			dst.intact(t)
 			for i := range rows {
 				for j := range cols {
 					if src.at(i, j) != dst.at(j, i) {
-						t.Fatalf("[%d, %d]: element %d,%d is %v, want %v", rows, cols, i, j, dst.at(j, i), src.at(i, j))
+						t.Fatalf("[%d, %d]: element %d,%d is %v, want %v", rows, cols, i, j,
+							dst.at(j, i), src.at(i, j))
 					}
 				}
 			}
@@ -230,12 +247,30 @@ func TestLengths(t *testing.T) {
 	require.PanicsWithValue(t, errLength, func() { Add(x, x, y) })
 	require.PanicsWithValue(t, errLength, func() { Dot(x, y) })
 	for what, call := range map[string]func(){
-		"kernels: Gemm: A is too short":                   func() { Gemm(false, false, 2, 2, 2, x, 2, y, 2, y, 2, false) },
-		"kernels: Gemm: B is too short":                   func() { Gemm(false, false, 2, 2, 2, y, 2, y, 3, y, 2, false) },
-		"kernels: Gemm: C is too short":                   func() { Gemm(false, false, 2, 2, 2, y, 2, y, 2, y, 1, false) },
-		"kernels: Gemm: negative size":                    func() { Gemm(false, false, -1, 2, 2, y, 2, y, 2, y, 2, false) },
-		"kernels: Pack: B is too short":                   func() { new(Packed[float32]).Pack(false, 2, 2, x, 2) },
-		"kernels: Pack: negative size":                    func() { new(Packed[float32]).Pack(false, 2, -2, x, 2) },
+		"kernels: Gemm: A is too short": func() {
+			Gemm(false, false, 2, 2, 2, x,
+				2, y, 2, y, 2, false)
+		},
+		"kernels: Gemm: B is too short": func() {
+			Gemm(false, false, 2, 2, 2, y,
+				2, y, 3, y, 2, false)
+		},
+		"kernels: Gemm: C is too short": func() {
+			Gemm(false, false, 2, 2, 2, y,
+				2, y, 2, y, 1, false)
+		},
+		"kernels: Gemm: negative size": func() {
+			Gemm(false, false, -1, 2, 2, y,
+				2, y, 2, y, 2, false)
+		},
+		"kernels: Pack: B is too short": func() {
+			new(Packed[float32]).Pack(false,
+				2, 2, x, 2)
+		},
+		"kernels: Pack: negative size": func() {
+			new(Packed[float32]).Pack(false,
+				2, -2, x, 2)
+		},
 		"kernels: Transpose: src is too short":            func() { Transpose(y, 2, x, 2, 2, 2) },
 		"kernels: Transpose: dst is too short":            func() { Transpose(x, 2, y, 2, 2, 2) },
 		"kernels: SetLevel: this machine lacks the level": func() { SetLevel(99) },

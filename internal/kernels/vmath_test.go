@@ -8,10 +8,11 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-var long = flag.Bool("long", false, "test the transcendental functions on all float32 inputs; minutes")
+var long = flag.Bool("long", false,
+	"test the transcendental functions on all float32 inputs; minutes")
 
-// transcendental lists the functions of float32 with a bound of the error in units of the last place, hardly above what
-// was seen over all inputs, on any level.
+// transcendental lists the functions of float32 with a bound of the error in units of the last
+// place, hardly above what was seen over all inputs, on any level.
 var transcendental = []struct {
 	name string
 	run  func(dst, x []float32)
@@ -24,8 +25,8 @@ var transcendental = []struct {
 	{"sigmoid", Sigmoid[float32], func(x float64) float64 { return 1 / (1 + math.Exp(-x)) }, 2.5},
 }
 
-// TestUlps holds the functions to their bounds on every level: on a sample of all float32 bit patterns, or with -long
-// on all.
+// TestUlps holds the functions to their bounds on every level: on a sample of all float32 bit
+// patterns, or with -long on all.
 func TestUlps(t *testing.T) {
 	defer SetLevel(CurrentLevel())
 	step := uint64(9973)
@@ -69,15 +70,16 @@ func TestUlps(t *testing.T) {
 	}
 }
 
-// ulps is the distance from got to want in units of got's last place: 0 for the same special value, infinite for a
-// wrong one.
+// ulps is the distance from got to want in units of got's last place: 0 for the same special value,
+// infinite for a wrong one.
 func ulps(got float32, want float64) float64 {
 	rounded := float32(want)
 	if math.IsNaN(want) || math.IsInf(float64(rounded), 0) {
 		if got == rounded || got != got && want != want {
 			return 0
 		}
-		if !math.IsInf(want, 0) && want == want && float64(got) == math.Copysign(math.MaxFloat32, want) {
+		if !math.IsInf(want, 0) && want == want &&
+			float64(got) == math.Copysign(math.MaxFloat32, want) {
 			return math.Abs(want-float64(got)) / 0x1p104
 		}
 		return math.Inf(1)

@@ -19,7 +19,8 @@ type Plot struct {
 	Levels      []Level // horizontal lines
 }
 
-// Curve is a line through points. Points that are not finite, or not positive on a logarithmic axis, are left out.
+// Curve is a line through points. Points that are not finite, or not positive on a logarithmic
+// axis, are left out.
 type Curve struct {
 	Name  string // curves of one name share a colour and an entry in the legend
 	Label string // shown when the mouse rests on the curve; "" means Name
@@ -57,7 +58,10 @@ func (a *axis) include(v float64) {
 	}
 }
 
-func (a *axis) shows(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) && (!a.log || v > 0) }
+func (a *axis) shows(v float64) bool {
+	return !math.IsNaN(v) && !math.IsInf(v,
+		0) && (!a.log || v > 0)
+}
 
 // settle gives an axis without extent one.
 func (a *axis) settle() {
@@ -112,7 +116,8 @@ func (p *Plot) Write(w io.Writer) error {
 	const left, top, bottom = 64, 40, 48
 	right := 150.0
 	for _, c := range p.Curves {
-		right = max(right, 40+7*float64(utf8.RuneCountInString(c.Name))) // a letter is about 7 pixels wide
+		// a letter is about 7 pixels wide
+		right = max(right, 40+7*float64(utf8.RuneCountInString(c.Name)))
 	}
 	x := axis{low: math.Inf(1), high: math.Inf(-1), from: left, to: width - right}
 	y := axis{low: math.Inf(1), high: math.Inf(-1), from: height - bottom, to: top, log: p.LogY}
@@ -134,13 +139,16 @@ func (p *Plot) Write(w io.Writer) error {
 	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %.0f %.0f" font-family="sans-serif" font-size="12">`+"\n", width, height)
 	fmt.Fprintf(&b, `<rect width="%.0f" height="%.0f" fill="white"/>`+"\n", width, height)
 	text := func(x, y float64, anchor, extra, s string) {
-		fmt.Fprintf(&b, `<text x="%.1f" y="%.1f" text-anchor="%s"%s>%s</text>`+"\n", x, y, anchor, extra, html.EscapeString(s))
+		fmt.Fprintf(&b, `<text x="%.1f" y="%.1f" text-anchor="%s"%s>%s</text>`+"\n", x, y, anchor,
+			extra, html.EscapeString(s))
 	}
 	text(width/2, 22, "middle", ` font-size="15"`, p.Title)
 	text((x.from+x.to)/2, height-10, "middle", "", p.X)
-	text(16, (y.from+y.to)/2, "middle", fmt.Sprintf(` transform="rotate(-90 16 %.1f)"`, (y.from+y.to)/2), p.Y)
+	text(16, (y.from+y.to)/2, "middle", fmt.Sprintf(` transform="rotate(-90 16 %.1f)"`,
+		(y.from+y.to)/2), p.Y)
 	line := func(x1, y1, x2, y2 float64, style string) {
-		fmt.Fprintf(&b, `<line x1="%.1f" y1="%.1f" x2="%.1f" y2="%.1f" %s/>`+"\n", x1, y1, x2, y2, style)
+		fmt.Fprintf(&b, `<line x1="%.1f" y1="%.1f" x2="%.1f" y2="%.1f" %s/>`+"\n", x1, y1, x2, y2,
+			style)
 	}
 	for _, v := range x.ticks() {
 		line(x.at(v), y.from, x.at(v), y.to, `stroke="#e8e8e8"`)
@@ -184,8 +192,9 @@ func (p *Plot) Write(w io.Writer) error {
 	return err
 }
 
-// Spark draws numbers as one line of text: ▁ for the smallest to █ for the largest, a blank for what is not finite.
-// More numbers than columns are averaged. With log, equal steps are equal factors.
+// Spark draws numbers as one line of text: ▁ for the smallest to █ for the largest, a blank for
+// what is not finite. More numbers than columns are averaged. With log, equal steps are equal
+// factors.
 func Spark(y []float64, columns int, log bool) string {
 	columns = min(max(columns, 1), max(len(y), 1))
 	bars := []rune("▁▂▃▄▅▆▇█")

@@ -32,7 +32,8 @@ func TestPlot(t *testing.T) {
 	s := draw(t, Plot{
 		Title: "a < b & c", X: "step", Y: "loss", LogY: true,
 		Curves: []Curve{
-			{Name: "lstm", Label: "lstm, seed 1", X: []float64{0, 1, 2}, Y: []float64{100, math.NaN(), 10}},
+			{Name: "lstm", Label: "lstm, seed 1", X: []float64{0, 1, 2},
+				Y: []float64{100, math.NaN(), 10}},
 			{Name: "lstm", Label: "lstm, seed 2", X: []float64{0, 1, 2}, Y: []float64{90, 50, -1}},
 			{Name: "gru", X: []float64{0, 1}, Y: []float64{80, 40}},
 		},
@@ -43,7 +44,8 @@ func TestPlot(t *testing.T) {
 	require.Equal(t, 1, strings.Count(s, ">lstm</text>"), "one entry in the legend")
 	require.Contains(t, s, "<title>lstm, seed 2</title>")
 	require.Contains(t, s, ">bigram</text>")
-	require.Contains(t, s, `points="64.0,40.0 570.0,372.0"`, "the first curve goes from one corner to the other")
+	require.Contains(t, s, `points="64.0,40.0 570.0,372.0"`,
+		"the first curve goes from one corner to the other")
 }
 
 func TestLogarithmicTicks(t *testing.T) {
@@ -63,7 +65,8 @@ func TestLogarithmicTicks(t *testing.T) {
 func TestPlotWithNothingToShow(t *testing.T) {
 	draw(t, Plot{})
 	draw(t, Plot{LogY: true, Curves: []Curve{{X: []float64{1}, Y: []float64{0}}}})
-	draw(t, Plot{Curves: []Curve{{X: []float64{3}, Y: []float64{7}}, {X: []float64{1, 2}, Y: []float64{math.Inf(1)}}}})
+	draw(t, Plot{Curves: []Curve{{X: []float64{3}, Y: []float64{7}},
+		{X: []float64{1, 2}, Y: []float64{math.Inf(1)}}}})
 	draw(t, Plot{Levels: []Level{{"zero", 0}, {"none", math.NaN()}}})
 }
 

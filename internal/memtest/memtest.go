@@ -6,12 +6,14 @@ import (
 	"testing"
 )
 
-// Slack is what a reader of files may take beyond twice the bytes of its file: buffers, a decompressor's tables.
+// Slack is what a reader of files may take beyond twice the bytes of its file: buffers, a
+// decompressor's tables.
 const Slack = 64 << 10
 
-// Allocated is the number of bytes that f allocates, freed or not. What exceeds limit is measured again, four times at
-// most, and the least counts: the counter is of the whole process, where a fuzzing engine, a finalizer or the runtime
-// itself may allocate at that moment. So f must do the same each time.
+// Allocated is the number of bytes that f allocates, freed or not. What exceeds limit is measured
+// again, four times at most, and the least counts: the counter is of the whole process, where a
+// fuzzing engine, a finalizer or the runtime itself may allocate at that moment. So f must do the
+// same each time.
 func Allocated(limit int, f func()) int {
 	least := -1
 	for range 5 {

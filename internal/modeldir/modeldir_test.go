@@ -23,8 +23,8 @@ import (
 
 var names = []string{modeldir.ConfigFile, "vocabulary.json", "labels.json", "scale.json"}
 
-// model is one of which everything says which it is. Even ones have labels.json, odd ones have scale.json, every third
-// shares its vocabulary.json with its neighbours.
+// model is one of which everything says which it is. Even ones have labels.json, odd ones have
+// scale.json, every third shares its vocabulary.json with its neighbours.
 func model(i int) modeldir.Model {
 	files := map[string][]byte{
 		modeldir.ConfigFile: fmt.Appendf(nil, `{"model": %d}`, i),
@@ -137,13 +137,14 @@ func TestSaveLeavesOtherFiles(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, "mine", string(b))
 	}
-	err := modeldir.Save(safefile.OS, dir, modeldir.Model{Files: map[string][]byte{"x": nil}}, names)
+	err := modeldir.Save(safefile.OS, dir, modeldir.Model{Files: map[string][]byte{"x": nil}},
+		names)
 	require.ErrorContains(t, err, "x is no name")
 }
 
-// A loss of power at every call of a save, the disk having kept any part of what was not
-// synced, and then again during the save that follows. The old model or the new one is there each time, and once a
-// save has ended nothing else is.
+// A loss of power at every call of a save, the disk having kept any part of what was not synced,
+// and then again during the save that follows. The old model or the new one is there each time, and
+// once a save has ended nothing else is.
 func TestCrashAtEveryCall(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	first := t.TempDir()
@@ -159,7 +160,8 @@ func TestCrashAtEveryCall(t *testing.T) {
 			for k := 1; !done; k++ {
 				disk, err := safefiletest.ReadDisk(from)
 				require.NoError(t, err)
-				faulty := &safefiletest.Faulty{FS: disk, At: k, Err: safefiletest.ErrCrash, Crash: true}
+				faulty := &safefiletest.Faulty{FS: disk, At: k, Err: safefiletest.ErrCrash,
+					Crash: true}
 				err = modeldir.Save(faulty, from, model(round), names)
 				done = err == nil
 				require.True(t, done || errors.Is(err, safefiletest.ErrCrash), "%v", err)
@@ -169,7 +171,8 @@ func TestCrashAtEveryCall(t *testing.T) {
 					crashes++
 					got, err := load(dir)
 					require.NoError(t, err, "round %d, crash at call %d", round, k)
-					require.True(t, got == round || got == was && !done, "round %d, call %d: model %d", round, k, got)
+					require.True(t, got == round || got == was && !done,
+						"round %d, call %d: model %d", round, k, got)
 					if random.IntN(8) == 0 && len(next) < 4 {
 						next = append(next, dir)
 					}
@@ -177,7 +180,8 @@ func TestCrashAtEveryCall(t *testing.T) {
 					if random.IntN(4) == 0 {
 						again := t.TempDir()
 						require.NoError(t, os.CopyFS(again, os.DirFS(dir)))
-						require.NoError(t, modeldir.Save(unsynced{safefile.OS}, again, model(last), names))
+						require.NoError(t, modeldir.Save(unsynced{safefile.OS}, again, model(last),
+							names))
 						require.NoError(t, tidy(again, last))
 					}
 				}
@@ -265,7 +269,8 @@ func TestDamage(t *testing.T) {
 		}},
 		{"lacks its own", change("seqzoo.sha256", "seqzoo.sha257")},
 		{"the checksum does not match", change("sha256 labels.json", "sha256 Labels.json")},
-		{"model.safetensors: no such file", func(dir string) error { return os.Remove(filepath.Join(dir, modeldir.WeightsFile)) }},
+		{"model.safetensors: no such file",
+			func(dir string) error { return os.Remove(filepath.Join(dir, modeldir.WeightsFile)) }},
 	} {
 		dir := t.TempDir()
 		require.NoError(t, modeldir.Save(unsynced{safefile.OS}, dir, model(0), names))
@@ -282,7 +287,8 @@ func change(from, to string) func(dir string) error {
 		if err == nil && !strings.Contains(string(b), from) {
 			err = errors.New(from + " is not there")
 		}
-		return errors.Join(err, os.WriteFile(path, []byte(strings.Replace(string(b), from, to, 1)), 0o666))
+		return errors.Join(err, os.WriteFile(path, []byte(strings.Replace(string(b), from, to, 1)),
+			0o666))
 	}
 }
 
@@ -293,9 +299,10 @@ func TestWeightsOfAnotherProgram(t *testing.T) {
 	for name, content := range m.Files {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name), content, 0o666))
 	}
-	require.NoError(t, safefile.Write(safefile.OS, filepath.Join(dir, modeldir.WeightsFile), func(w io.Writer) error {
-		return safetensors.Write(w, m.Tensors, map[string]string{"format": "pt"})
-	}))
+	require.NoError(t, safefile.Write(safefile.OS, filepath.Join(dir, modeldir.WeightsFile),
+		func(w io.Writer) error {
+			return safetensors.Write(w, m.Tensors, map[string]string{"format": "pt"})
+		}))
 	got, err := load(dir)
 	require.NoError(t, err)
 	require.Zero(t, got)

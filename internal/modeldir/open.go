@@ -23,7 +23,8 @@ const (
 	ConfigFile  = "config.json"
 )
 
-// Keys of the weights' metadata: what a file hashes to, and what one hashed to that only the model before had.
+// Keys of the weights' metadata: what a file hashes to, and what one hashed to that only the model
+// before had.
 const (
 	digestPrefix = "sha256 "
 	formerPrefix = "former sha256 "
@@ -61,7 +62,8 @@ func open(dir string, names []string) (d *Dir, err error) {
 	}()
 	var size int64
 	if d.weights, size, err = safefile.Open(d.Path(WeightsFile)); errors.Is(err, fs.ErrNotExist) {
-		if f, _, missing := safefile.Open(d.Path(ConfigFile)); missing != nil { // what people look for first
+		// what people look for first
+		if f, _, missing := safefile.Open(d.Path(ConfigFile)); missing != nil {
 			err = missing
 		} else {
 			f.Close()
@@ -80,8 +82,9 @@ func open(dir string, names []string) (d *Dir, err error) {
 		if digest, ok := d.header.Metadata[digestPrefix+name]; ok {
 			if d.files[name], err = d.find(name, digest); errors.Is(err, errDiffers) {
 				// Whoever reads the file may have more to say of it. The weights are not given out.
-				d.alien = check.Kind(check.ErrMisfit, fmt.Errorf("%s does not belong to %s: one of them was changed; "+
-					"save the model again", d.Path(name), WeightsFile))
+				d.alien = check.Kind(check.ErrMisfit,
+					fmt.Errorf("%s does not belong to %s: one of them was changed; "+
+						"save the model again", d.Path(name), WeightsFile))
 				d.files[name], _, err = safefile.Open(d.Path(name))
 			}
 			if err != nil {
@@ -102,7 +105,8 @@ func (d *Dir) ours() bool {
 	return false
 }
 
-// find opens the file of that content. A Save at work moves it from its waiting name to its own between two looks.
+// find opens the file of that content. A Save at work moves it from its waiting name to its own
+// between two looks.
 func (d *Dir) find(name, digest string) (*os.File, error) {
 	plain := d.Path(name)
 	var first error
@@ -185,11 +189,12 @@ func (d *Dir) ReadFile(name string, limit int64) ([]byte, error) {
 	return io.ReadAll(r)
 }
 
-// Weights are the weights. Until their Load they have shapes and metadata, and no values. It is an error if one of the other
-// files does not belong to them.
+// Weights are the weights. Until their Load they have shapes and metadata, and no values. It is an
+// error if one of the other files does not belong to them.
 func (d *Dir) Weights() (*safetensors.File, error) { return d.header, d.alien }
 
-// Ours tells whether Save wrote the directory, so that the weights have a checksum, and hashes of the other files.
+// Ours tells whether Save wrote the directory, so that the weights have a checksum, and hashes of
+// the other files.
 func (d *Dir) Ours() bool { return d.ours() }
 
 // Close closes the files.

@@ -26,14 +26,16 @@ func waitingName(name, digest string) string {
 
 // Model is what Save writes.
 type Model struct {
-	Files    map[string][]byte // by name, ConfigFile among them
-	Tensors  []safetensors.Tensor
-	Metadata map[string]string // of the weights; what Save adds begins with "sha256 " or "former sha256 "
+	Files   map[string][]byte // by name, ConfigFile among them
+	Tensors []safetensors.Tensor
+	// of the weights; what Save adds begins with "sha256 " or "former sha256 "
+	Metadata map[string]string
 }
 
-// Save replaces the model in dir, which is made if need be, by m in one step: whatever happens, dir holds the old model or
-// the new one, whole, and whoever loads it meanwhile gets one of them. Names are all the names that models of this
-// kind of directory may have; of the model before, they alone are removed. Saves of one directory wait for one another.
+// Save replaces the model in dir, which is made if need be, by m in one step: whatever happens, dir
+// holds the old model or the new one, whole, and whoever loads it meanwhile gets one of them. Names
+// are all the names that models of this kind of directory may have; of the model before, they alone
+// are removed. Saves of one directory wait for one another.
 func Save(fsys safefile.FS, dir string, m Model, names []string) error {
 	if err := safefile.MkdirAll(fsys, dir); err != nil {
 		return err
@@ -77,12 +79,14 @@ func (s *saver) settle() error {
 	}
 	changed := false
 	for _, e := range entries {
-		if !strings.HasPrefix(e.Name(), waitingPrefix) || !strings.HasSuffix(e.Name(), waitingSuffix) {
+		if !strings.HasPrefix(e.Name(), waitingPrefix) ||
+			!strings.HasSuffix(e.Name(), waitingSuffix) {
 			continue
 		}
 		changed = true
 		name, ok := wanted[e.Name()]
-		if ok && !s.holds(name, s.was[digestPrefix+name]) && s.holds(e.Name(), s.was[digestPrefix+name]) {
+		if ok && !s.holds(name, s.was[digestPrefix+name]) &&
+			s.holds(e.Name(), s.was[digestPrefix+name]) {
 			err = s.fs.Rename(s.path(e.Name()), s.path(name))
 		} else {
 			err = s.fs.Remove(s.path(e.Name()))
@@ -158,7 +162,8 @@ func (s *saver) save(m Model) error {
 			continue
 		}
 		if info, err := os.Lstat(s.path(name)); err == nil && info.IsDir() {
-			return errors.Join(s.clear(waiting), &safefile.NotRegularError{Path: s.path(name), Mode: info.Mode()})
+			return errors.Join(s.clear(waiting), &safefile.NotRegularError{Path: s.path(name),
+				Mode: info.Mode()})
 		}
 		waiting = append(waiting, [2]string{waitingName(name, digest), name})
 		write := func(w io.Writer) error { _, err := w.Write(content); return err }
@@ -196,7 +201,8 @@ func (s *saver) finish(waiting [][2]string, former []string) error {
 	return s.fs.SyncDir(s.dir)
 }
 
-// replaced tells whether the weights of that metadata are in place, although writing them ended in an error.
+// replaced tells whether the weights of that metadata are in place, although writing them ended in
+// an error.
 func (s *saver) replaced(metadata map[string]string) bool {
 	now := s.metadata()
 	for key, value := range metadata {

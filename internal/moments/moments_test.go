@@ -15,7 +15,8 @@ func TestDeviations(t *testing.T) {
 		for i := range x {
 			x[i] *= unit
 		}
-		got := moments.Deviations(len(x), func(i int) float64 { return x[i] }, []float64{2 * unit, 5 * unit})
+		got := moments.Deviations(len(x), func(i int) float64 { return x[i] },
+			[]float64{2 * unit, 5 * unit})
 		require.InEpsilon(t, math.Sqrt(2./3)*unit, got[0], 1e-12)
 		require.Zero(t, got[1])
 	}

@@ -4,8 +4,9 @@ package names
 // longest is how many letters of a name are compared: the work grows with the square of it.
 const longest = 128
 
-// Nearest is the name in have that takes the fewest edits to become want (a letter more, less or another; a change of case
-// is none), the first of several. It is "" if there is none that shares at least half of its letters with want.
+// Nearest is the name in have that takes the fewest edits to become want (a letter more, less or
+// another; a change of case is none), the first of several. It is "" if there is none that shares
+// at least half of its letters with want.
 func Nearest(want string, have []string) string {
 	x, found := fold(want), ""
 	best := len(x)

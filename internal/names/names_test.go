@@ -12,7 +12,8 @@ import (
 func TestNearest(t *testing.T) {
 	have := []string{"date", "load", "target", "HUFL", "日付"}
 	for want, nearest := range map[string]string{
-		"Date": "date", " target": "target", "taget": "target", "hufl": "HUFL", "laod": "load", "日付け": "日付",
+		"Date": "date", " target": "target", "taget": "target", "hufl": "HUFL", "laod": "load",
+		"日付け":  "日付",
 		"wind": "", "": "", strings.Repeat("date", 100): "",
 	} {
 		require.Equal(t, nearest, names.Nearest(want, have), want)

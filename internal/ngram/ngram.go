@@ -37,15 +37,17 @@ func NewUnigram(ids []int, vocabulary int, alpha float64) (*Unigram, error) {
 // P is the probability of next, whatever the context.
 func (u *Unigram) P(_, next int) float64 { return u.p[next] }
 
-// Bigram is Kneser and Ney's model in its interpolated form, with one absolute discount for each order (Ney, Essen and
-// Kneser, 1994; Kneser and Ney, 1995; Chen and Goodman, 1998). With c(v,w) the count of the pair, c(v) that of v as a
-// context, n(v,·) the number of kinds of token seen after v, n(·,w) before w, and n(·,·) the number of kinds of pair,
+// Bigram is Kneser and Ney's model in its interpolated form, with one absolute discount for each
+// order (Ney, Essen and Kneser, 1994; Kneser and Ney, 1995; Chen and Goodman, 1998). With c(v,w)
+// the count of the pair, c(v) that of v as a context, n(v,·) the number of kinds of token seen
+// after v, n(·,w) before w, and n(·,·) the number of kinds of pair,
 //
 //	P(w|v) = max(c(v,w) − D, 0)/c(v) + D·n(v,·)/c(v) · P(w)
 //	P(w)   = max(n(·,w) − D′, 0)/n(·,·) + D′·|{w : n(·,w) > 0}|/n(·,·) · 1/V
 //
-// and P(w|v) = P(w) after a v that was no context. A discount is n₁/(n₁ + 2·n₂), where n₁ and n₂ are the numbers of
-// counts that are 1 and 2 (of c for D, of n(·,w) for D′), and 1/2 where no count is 1.
+// and P(w|v) = P(w) after a v that was no context. A discount is n₁/(n₁ + 2·n₂), where n₁ and n₂
+// are the numbers of counts that are 1 and 2 (of c for D, of n(·,w) for D′), and 1/2 where no count
+// is 1.
 type Bigram struct {
 	pairs   map[[2]int]float64 // the discounted count of a pair over that of its context
 	backoff []float64          // D·n(v,·)/c(v): the weight of lower after v
@@ -58,7 +60,8 @@ func NewBigram(ids []int, vocabulary int) (*Bigram, error) {
 		return nil, err
 	}
 	if len(ids) < 2 {
-		return nil, fmt.Errorf("ngram: there are %d tokens; a bigram model needs at least 2", len(ids))
+		return nil, fmt.Errorf("ngram: there are %d tokens; a bigram model needs at least 2",
+			len(ids))
 	}
 	pairs := map[[2]int]float64{}
 	contexts := make([]float64, vocabulary)
@@ -127,14 +130,15 @@ func check(ids []int, vocabulary int) error {
 	}
 	for i, id := range ids {
 		if id < 0 || id >= vocabulary {
-			return fmt.Errorf("ngram: ids[%d] is %d; the vocabulary has ids 0 to %d", i, id, vocabulary-1)
+			return fmt.Errorf("ngram: ids[%d] is %d; the vocabulary has ids 0 to %d", i, id,
+				vocabulary-1)
 		}
 	}
 	return nil
 }
 
-// Perplexity is exp of the mean of −ln P over ids but the first, each predicted from the one before.
-// It is NaN if there are fewer than two.
+// Perplexity is exp of the mean of −ln P over ids but the first, each predicted from the one
+// before. It is NaN if there are fewer than two.
 func Perplexity(m Model, ids []int) float64 {
 	if len(ids) < 2 {
 		return math.NaN()

@@ -6,8 +6,8 @@ import (
 	"github.com/seqzoo/seqzoo/internal/kernels"
 )
 
-// ElementKernel computes an element-wise function over slices of one length. One of its fields is set,
-// by the number of operands and whether there are parameters.
+// ElementKernel computes an element-wise function over slices of one length. One of its fields is
+// set, by the number of operands and whether there are parameters.
 type ElementKernel[F kernels.Float] struct {
 	Of1  func(dst, x []F)
 	Of2  func(dst, x, y []F)
@@ -74,7 +74,8 @@ func of3(f32 func(dst, x, y, z []float32), f64 func(dst, x, y, z []float64)) ker
 	return kernel{ElementKernel[float32]{Of3: f32}, ElementKernel[float64]{Of3: f64}, true}
 }
 
-func with(f32 func(dst, x []float32, p, q float64), f64 func(dst, x []float64, p, q float64)) kernel {
+func with(f32 func(dst, x []float32, p, q float64),
+	f64 func(dst, x []float64, p, q float64)) kernel {
 	return kernel{ElementKernel[float32]{With: f32}, ElementKernel[float64]{With: f64}, true}
 }
 

@@ -47,7 +47,8 @@ func sameFloat(ts ...Type) error {
 			return fmt.Errorf("an operand is %v: want float32 or float64; ids become floats by OneHot or Embedding", t.Dtype)
 		}
 		if t.Dtype != ts[0].Dtype {
-			return fmt.Errorf("dtypes %v and %v differ: a graph has one float type", ts[0].Dtype, t.Dtype)
+			return fmt.Errorf("dtypes %v and %v differ: a graph has one float type", ts[0].Dtype,
+				t.Dtype)
 		}
 	}
 	return nil

@@ -52,7 +52,8 @@ func sigmoid(x float64) float64 { return 1 / (1 + math.Exp(-x)) }
 
 // kinds has every element-wise function. TestEveryKindIsTested holds it against the package.
 var kinds = map[ops.Kind]kind{
-	"affine": {f: func(p, q float64, a []float64) float64 { return p*a[0] + q }, ranges: unary, p: -1.5, q: 0.25},
+	"affine": {f: func(p, q float64, a []float64) float64 { return p*a[0] + q }, ranges: unary,
+		p: -1.5, q: 0.25},
 	"clip": {f: func(p, q float64, a []float64) float64 {
 		switch {
 		case a[0] < p:
@@ -68,16 +69,18 @@ var kinds = map[ops.Kind]kind{
 		}
 		return 0
 	}, ranges: unary, p: -1, q: 0.5},
-	"power":    {f: func(p, _ float64, a []float64) float64 { return math.Pow(a[0], p) }, ranges: above0, p: 2.5},
-	"exp":      {f: of1(math.Exp), ranges: unary},
-	"log":      {f: of1(math.Log), ranges: above0},
-	"log2":     {f: of1(math.Log2), ranges: above0},
-	"log1p":    {f: of1(math.Log1p), ranges: above0},
-	"expm1":    {f: of1(math.Expm1), ranges: unary},
-	"tanh":     {f: of1(math.Tanh), ranges: unary},
-	"sigmoid":  {f: of1(sigmoid), ranges: unary},
-	"relu":     {f: of1(func(a float64) float64 { return (a + math.Abs(a)) / 2 }), ranges: unary},
-	"softplus": {f: of1(func(a float64) float64 { return math.Log(1 + math.Exp(a)) }), ranges: unary},
+	"power": {f: func(p, _ float64, a []float64) float64 { return math.Pow(a[0], p) },
+		ranges: above0, p: 2.5},
+	"exp":     {f: of1(math.Exp), ranges: unary},
+	"log":     {f: of1(math.Log), ranges: above0},
+	"log2":    {f: of1(math.Log2), ranges: above0},
+	"log1p":   {f: of1(math.Log1p), ranges: above0},
+	"expm1":   {f: of1(math.Expm1), ranges: unary},
+	"tanh":    {f: of1(math.Tanh), ranges: unary},
+	"sigmoid": {f: of1(sigmoid), ranges: unary},
+	"relu":    {f: of1(func(a float64) float64 { return (a + math.Abs(a)) / 2 }), ranges: unary},
+	"softplus": {f: of1(func(a float64) float64 { return math.Log(1 + math.Exp(a)) }),
+		ranges: unary},
 	"sqrt":     {f: of1(math.Sqrt), ranges: above0},
 	"square":   {f: of1(func(a float64) float64 { return a * a }), ranges: unary},
 	"abs":      {f: of1(math.Abs), ranges: unary},
@@ -93,7 +96,8 @@ var kinds = map[ops.Kind]kind{
 	"add": {f: of2(func(a, b float64) float64 { return a + b }), ranges: binary},
 	"sub": {f: of2(func(a, b float64) float64 { return a - b }), ranges: binary},
 	"mul": {f: of2(func(a, b float64) float64 { return a * b }), ranges: binary},
-	"div": {f: of2(func(a, b float64) float64 { return a / b }), ranges: [][2]float64{around, positive}},
+	"div": {f: of2(func(a, b float64) float64 { return a / b }),
+		ranges: [][2]float64{around, positive}},
 	"pow": {f: of2(math.Pow), ranges: [][2]float64{positive, around}},
 	"max": {f: of2(math.Max), ranges: binary},
 	"min": {f: of2(math.Min), ranges: binary},
@@ -104,8 +108,9 @@ var kinds = map[ops.Kind]kind{
 	"eq":  {f: indicator(func(a, b float64) bool { return a == b }), ranges: binary},
 	"ne":  {f: indicator(func(a, b float64) bool { return a != b }), ranges: binary},
 
-	"tanhgrad":    {f: of2(func(y, dy float64) float64 { return dy * (1 - y*y) }), ranges: binary},
-	"sigmoidgrad": {f: of2(func(y, dy float64) float64 { return dy * y * (1 - y) }), ranges: binary},
+	"tanhgrad": {f: of2(func(y, dy float64) float64 { return dy * (1 - y*y) }), ranges: binary},
+	"sigmoidgrad": {f: of2(func(y, dy float64) float64 { return dy * y * (1 - y) }),
+		ranges: binary},
 
 	"select": {f: func(_, _ float64, a []float64) float64 {
 		if a[0] != 0 {
@@ -126,10 +131,13 @@ func TestEveryKindIsTested(t *testing.T) {
 var shapes = map[int][][][]int{
 	1: {{{}}, {{1}}, {{7}}, {{2, 3}}, {{3, 1, 5}}},
 	2: {
-		{{2, 3}, {2, 3}}, {{}, {}}, {{}, {3}}, {{5}, {1}}, {{2, 3}, {3}}, {{2, 3}, {2, 1}}, {{3, 1}, {1, 5}}, {{1}, {1, 1, 1}},
-		{{2, 1, 3}, {7, 1}}, {{7, 1, 5}, {7, 3, 5}}, {{1, 1}, {}}, {{2, 1, 1, 3}, {2, 1, 1}}, {{1, 1, 2}, {3, 1, 1}},
+		{{2, 3}, {2, 3}}, {{}, {}}, {{}, {3}}, {{5}, {1}}, {{2, 3}, {3}}, {{2, 3}, {2, 1}},
+		{{3, 1}, {1, 5}}, {{1}, {1, 1, 1}},
+		{{2, 1, 3}, {7, 1}}, {{7, 1, 5}, {7, 3, 5}}, {{1, 1}, {}}, {{2, 1, 1, 3}, {2, 1, 1}},
+		{{1, 1, 2}, {3, 1, 1}},
 	},
-	3: {{{2, 3}, {2, 3}, {2, 3}}, {{2, 1}, {2, 3}, {}}, {{}, {3}, {2, 1}}, {{}, {}, {}}, {{5, 1, 1}, {1, 3, 1}, {1, 1, 2}}},
+	3: {{{2, 3}, {2, 3}, {2, 3}}, {{2, 1}, {2, 3}, {}}, {{}, {3}, {2, 1}}, {{}, {}, {}},
+		{{5, 1, 1}, {1, 3, 1}, {1, 1, 2}}},
 }
 
 // operands of a kind: no two lie close to each other, nor any to a multiple of ½.
@@ -177,10 +185,12 @@ func elementwiseCases() []opCase {
 
 // Every function at its edges: ties, zeros of both signs, infinities, what overflows, NaN.
 func TestElementwiseAtTheEdges(t *testing.T) {
-	edges := []float64{0, math.Copysign(0, -1), 1, -1, 0.5, -0.5, 1e-30, 1000, -1000, math.MaxFloat32, math.Inf(1), math.Inf(-1), math.NaN()}
+	edges := []float64{0, math.Copysign(0, -1), 1, -1, 0.5, -0.5, 1e-30, 1000, -1000,
+		math.MaxFloat32, math.Inf(1), math.Inf(-1), math.NaN()}
 	// Where the definition above is not the limit, or rounds badly.
 	exact := map[ops.Kind]func(a []float64) float64{
-		"max":  func(a []float64) float64 { return max(a[0], a[1]) }, // NaN wins, also against an infinity
+		// NaN wins, also against an infinity
+		"max":  func(a []float64) float64 { return max(a[0], a[1]) },
 		"min":  func(a []float64) float64 { return min(a[0], a[1]) },
 		"relu": func(a []float64) float64 { return math.Max(a[0], 0) },
 		"softplus": func(a []float64) float64 {
@@ -216,7 +226,11 @@ func TestElementwiseAtTheEdges(t *testing.T) {
 					in[i].Values = append(in[i].Values, edges[rest%len(edges)])
 				}
 			}
-			c := opCase{name: string(name), fn: func(tensor.Dtype) ops.Operation { return ops.Elementwise{Kind: name, P: k.p, Q: k.q} }, in: in}
+			c := opCase{name: string(name),
+				fn: func(tensor.Dtype) ops.Operation {
+					return ops.Elementwise{Kind: name, P: k.p,
+						Q: k.q}
+				}, in: in}
 			for _, dtype := range []tensor.Dtype{nodes.Float64, nodes.Float32} {
 				got := c.values(t, dtype, plainly)
 				for j := range total {
@@ -239,9 +253,12 @@ func TestElementwiseAtTheEdges(t *testing.T) {
 					if dtype == nodes.Float32 {
 						want, tol = float64(float32(want)), 3e-7
 					}
-					same := got[j] == want || math.IsNaN(want) && math.IsNaN(got[j]) || math.Abs(got[j]-want) <= tol*math.Abs(want)
-					// A float32 result below the normal numbers, or whose intermediate overflows, may go to 0.
-					same = same || dtype == nodes.Float32 && math.Abs(want) < 1e-36 && math.Abs(got[j]) < 1e-36
+					same := got[j] == want || math.IsNaN(want) && math.IsNaN(got[j]) ||
+						math.Abs(got[j]-want) <= tol*math.Abs(want)
+					// A float32 result below the normal numbers, or whose intermediate overflows,
+					// may go to 0.
+					same = same || dtype == nodes.Float32 && math.Abs(want) < 1e-36 &&
+						math.Abs(got[j]) < 1e-36
 					require.True(t, same, "%s%v in %v is %v, want %v", name, a, dtype, got[j], want)
 				}
 			}

@@ -7,8 +7,8 @@ import (
 	G "gorgonia.org/gorgonia"
 )
 
-// ScanFlow is the gradient of the loss in one part of the state, as every step of a scan left it, through everything
-// that follows: [T, ...]. Its operands are those of the ScanGrad beside it.
+// ScanFlow is the gradient of the loss in one part of the state, as every step of a scan left it,
+// through everything that follows: [T, ...]. Its operands are those of the ScanGrad beside it.
 type ScanFlow struct {
 	Scan
 	Part int
@@ -73,8 +73,8 @@ type Flow struct {
 	Nodes      []*G.Node // one [T, ...], or one a time, nil for 0
 }
 
-// Flows finds the gradients in the states of all recurrences of g through which a gradient was taken, and adds what it
-// takes to have them.
+// Flows finds the gradients in the states of all recurrences of g through which a gradient was
+// taken, and adds what it takes to have them.
 func Flows(g *G.ExprGraph) (flows []Flow, err error) {
 	defer Catch(&err)
 	children, err := Children(g)

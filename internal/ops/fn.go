@@ -14,8 +14,8 @@ import (
 	"gorgonia.org/tensor"
 )
 
-// MaxElements is the largest number of elements of one tensor: 2³¹−1, which is 8 GiB of float32. A size beyond it is
-// far more often a slip than a wish, and every index fits 32 bits below it.
+// MaxElements is the largest number of elements of one tensor: 2³¹−1, which is 8 GiB of float32. A
+// size beyond it is far more often a slip than a wish, and every index fits 32 bits below it.
 const MaxElements = 1<<31 - 1
 
 // Type is what an operation knows of a value before it runs. A scalar has an empty shape.
@@ -59,8 +59,8 @@ func CheckShape(shape []int) error {
 // ShapeString prints a shape as [T, B, H]; a scalar is [].
 func ShapeString(s []int) string { return strings.Join(strings.Fields(fmt.Sprint(s)), ", ") }
 
-// Fn is what is known of an operation before it runs. Implementations are values: equal Key means equal
-// operation.
+// Fn is what is known of an operation before it runs. Implementations are values: equal Key means
+// equal operation.
 type Fn interface {
 	// Key names the operation and everything that tells it from another.
 	Key() string
@@ -68,24 +68,26 @@ type Fn interface {
 	Infer(in []Type) (Type, error)
 }
 
-// Operation is an operation with its definition. Every node of a graph has one. The engine has operations
-// beside these that it compiles only, which are a Fn.
+// Operation is an operation with its definition. Every node of a graph has one. The engine has
+// operations beside these that it compiles only, which are a Fn.
 type Operation interface {
 	Fn
 	// Eval computes out from in. It writes every element of out and changes nothing else.
 	Eval(in []Tensor, out Tensor) error
 }
 
-// Differentiable is an operation that gradients pass. One that does not implement it has a gradient of 0.
+// Differentiable is an operation that gradients pass. One that does not implement it has a gradient
+// of 0.
 type Differentiable interface {
 	Operation
-	// Diff returns dL/d(in) for every operand with need, given the operands, the result y and dL/dy; nil where the
-	// operand has no gradient. It builds with Apply and panics with a *BuildError as Apply does.
+	// Diff returns dL/d(in) for every operand with need, given the operands, the result y and
+	// dL/dy; nil where the operand has no gradient. It builds with Apply and panics with a
+	// *BuildError as Apply does.
 	Diff(in []*G.Node, y, dy *G.Node, need []bool) []*G.Node
 }
 
-// BuildError is a mistake found while a graph is being built. It is the only value that building code panics with;
-// exported edges recover it and return it as an error.
+// BuildError is a mistake found while a graph is being built. It is the only value that building
+// code panics with; exported edges recover it and return it as an error.
 type BuildError struct {
 	Path     string   // scope, such as "encoder/l0 step"; may be empty
 	Op       string   // operation or constructor
@@ -122,11 +124,12 @@ type Op struct {
 	Fn  Operation
 	In  []Type
 	Out Type
-	// At and State are no part of the operation: where it was written, and which state of a recurrence it is, if it is.
+	// At and State are no part of the operation: where it was written, and which state of a
+	// recurrence it is, if it is.
 	At    Place
 	State *State
-	// salt makes the hash another one. Gorgonia merges nodes whose 32-bit hashes agree; Apply draws a new salt when
-	// that happened to two nodes that differ.
+	// salt makes the hash another one. Gorgonia merges nodes whose 32-bit hashes agree; Apply draws
+	// a new salt when that happened to two nodes that differ.
 	salt int
 }
 
@@ -174,7 +177,8 @@ func (o *Op) Hashcode() uint32 {
 	return h.Sum32()
 }
 
-// DiffWRT says which operands have gradients: all floats; whether a particular operation passes one on is for Diff.
+// DiffWRT says which operands have gradients: all floats; whether a particular operation passes one
+// on is for Diff.
 func (o *Op) DiffWRT(int) []bool {
 	d := make([]bool, len(o.In))
 	if differentiable(o.Fn) != nil && o.Out.IsFloat() {
@@ -215,8 +219,8 @@ func (o *Op) SymDiff(in G.Nodes, y, dy *G.Node) (ds G.Nodes, err error) {
 	return ds, nil
 }
 
-// Do runs Eval on Gorgonia values. A panic in it would kill the process, since Gorgonia's machines run ops in a
-// goroutine of their own, so every failure becomes an error here.
+// Do runs Eval on Gorgonia values. A panic in it would kill the process, since Gorgonia's machines
+// run ops in a goroutine of their own, so every failure becomes an error here.
 func (o *Op) Do(vs ...G.Value) (v G.Value, err error) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -232,7 +236,8 @@ func (o *Op) Do(vs ...G.Value) (v G.Value, err error) {
 			return nil, fmt.Errorf("%v: operand %d: %w", o.place(), i, err)
 		}
 		if !slices.Equal(in[i].Shape, o.In[i].Shape) || in[i].Dtype() != o.In[i].Dtype {
-			return nil, fmt.Errorf("%v: operand %d is %v %s, want %v", o.place(), i, in[i].Dtype(), ShapeString(in[i].Shape), o.In[i])
+			return nil, fmt.Errorf("%v: operand %d is %v %s, want %v", o.place(), i, in[i].Dtype(),
+				ShapeString(in[i].Shape), o.In[i])
 		}
 	}
 	out := NewTensor(o.Out)
@@ -251,7 +256,8 @@ func (o *Op) place() Place {
 	return p
 }
 
-// Catch turns a *BuildError panic into an error, and lets every other panic pass. Use it deferred at an exported edge.
+// Catch turns a *BuildError panic into an error, and lets every other panic pass. Use it deferred
+// at an exported edge.
 func Catch(err *error) {
 	switch r := recover().(type) {
 	case nil:
@@ -277,8 +283,8 @@ func Describe(n *G.Node) string {
 	return name + " is " + ShapeString(n.Shape())
 }
 
-// Apply makes the node fn(in...), or returns the one that is there already. It panics with a *BuildError if the
-// operands do not fit.
+// Apply makes the node fn(in...), or returns the one that is there already. It panics with a
+// *BuildError if the operands do not fit.
 func Apply(fn Operation, in ...*G.Node) *G.Node {
 	name, _, _ := strings.Cut(fn.Key(), "{")
 	fail := func(err error) {
@@ -321,7 +327,8 @@ func Apply(fn Operation, in ...*G.Node) *G.Node {
 	return nil
 }
 
-// sameNode reports whether Gorgonia gave back the node asked for, or another one whose hash happens to be equal.
+// sameNode reports whether Gorgonia gave back the node asked for, or another one whose hash happens
+// to be equal.
 func sameNode(n *G.Node, op *Op, in []*G.Node) bool {
 	got, ok := n.Op().(*Op)
 	if !ok || got.Key() != op.Key() || !slices.Equal([]int(n.Shape()), op.Out.Shape) {
@@ -344,8 +351,8 @@ func isConstant(n *G.Node) bool {
 	return n.Op() != nil && strings.HasPrefix(reflect.Indirect(reflect.ValueOf(n.Op())).Type().Name(), "constant")
 }
 
-// Children returns the operands of every node of g, in order and with repeats. Gorgonia keeps them in an unexported
-// field, and its From method goes wrong after RemoveNode.
+// Children returns the operands of every node of g, in order and with repeats. Gorgonia keeps them
+// in an unexported field, and its From method goes wrong after RemoveNode.
 func Children(g *G.ExprGraph) (map[*G.Node][]*G.Node, error) {
 	all := g.AllNodes()
 	byAddr := make(map[uintptr]*G.Node, len(all))

@@ -7,11 +7,12 @@ import (
 	G "gorgonia.org/gorgonia"
 )
 
-// Gradients adds to the graph the nodes of Σ_o ⟨cots[o], ∂outs[o]/∂wrt⟩ for every wrt; nil where nothing depends on it.
-// It visits each node once, in the reverse of the order in which they were made, so its cost is linear in the graph.
+// Gradients adds to the graph the nodes of Σ_o ⟨cots[o], ∂outs[o]/∂wrt⟩ for every wrt; nil where
+// nothing depends on it. It visits each node once, in the reverse of the order in which they were
+// made, so its cost is linear in the graph.
 //
-// It differs from gorgonia.Backpropagate in that outs may coincide, may feed each other, may be wrt themselves, or be
-// independent of all wrt, and in that it may be called more than once on a graph.
+// It differs from gorgonia.Backpropagate in that outs may coincide, may feed each other, may be wrt
+// themselves, or be independent of all wrt, and in that it may be called more than once on a graph.
 func Gradients(outs, cots, wrt []*G.Node) ([]*G.Node, error) {
 	if len(outs) == 0 || len(wrt) == 0 {
 		return make([]*G.Node, len(wrt)), nil
@@ -82,7 +83,8 @@ func Gradients(outs, cots, wrt []*G.Node) ([]*G.Node, error) {
 				nodes = nodes[:len(nodes)-1]
 			}
 			if len(nodes) != len(want) {
-				return nil, fmt.Errorf("gradient of %v: SymDiff gave %d nodes for %d operands", n.Op(), len(nodes), len(want))
+				return nil, fmt.Errorf("gradient of %v: SymDiff gave %d nodes for %d operands",
+					n.Op(), len(nodes), len(want))
 			}
 			ds = nodes
 		}
@@ -90,7 +92,8 @@ func Gradients(outs, cots, wrt []*G.Node) ([]*G.Node, error) {
 		for k, d := range ds {
 			if want[k] && d != nil {
 				if !slices.Equal([]int(d.Shape()), []int(children[n][k].Shape())) {
-					return nil, fmt.Errorf("gradient of %v: shape %v for operand %d, which is %v", n.Op(), d.Shape(), k, children[n][k].Shape())
+					return nil, fmt.Errorf("gradient of %v: shape %v for operand %d, which is %v",
+						n.Op(), d.Shape(), k, children[n][k].Shape())
 				}
 				parts[children[n][k]] = append(parts[children[n][k]], d)
 			}
@@ -103,8 +106,9 @@ func Gradients(outs, cots, wrt []*G.Node) ([]*G.Node, error) {
 	return out, nil
 }
 
-// sum adds contributions up. Slices of one tensor send back one Pad each; those that do not overlap are joined
-// instead, which turns the backward pass of a split, or of taking every time step, from quadratic into linear.
+// sum adds contributions up. Slices of one tensor send back one Pad each; those that do not overlap
+// are joined instead, which turns the backward pass of a split, or of taking every time step, from
+// quadratic into linear.
 func sum(parts []*G.Node) *G.Node {
 	type pad struct {
 		Pad
@@ -129,7 +133,8 @@ func sum(parts []*G.Node) *G.Node {
 		g := groups[axis]
 		slices.SortStableFunc(g, func(a, b pad) int { return a.From - b.From })
 		for len(g) > 0 {
-			// Take as many as follow each other without overlap; what is left goes into the next round.
+			// Take as many as follow each other without overlap; what is left goes into the next
+			// round.
 			var joined, left []pad
 			end := 0
 			for _, p := range g {
@@ -139,7 +144,11 @@ func sum(parts []*G.Node) *G.Node {
 					left = append(left, p)
 				}
 			}
-			rest = append(rest, joinPads(axis, len(joined), func(i int) (int, int, *G.Node) { return joined[i].From, joined[i].Total, joined[i].n }))
+			rest = append(rest, joinPads(axis, len(joined),
+				func(i int) (int, int, *G.Node) {
+					return joined[i].From, joined[i].Total,
+						joined[i].n
+				}))
 			g = left
 		}
 	}

@@ -29,7 +29,9 @@ func TestKeysTellOperationsApart(t *testing.T) {
 			for _, dtype := range []tensor.Dtype{nodes.Float32, nodes.Float64} {
 				fn := c.fn(dtype)
 				if old, ok := byKey[fn.Key()]; ok {
-					require.Truef(t, reflect.DeepEqual(old, fn) || fmt.Sprintf("%#v", old) == fmt.Sprintf("%#v", fn), "%#v and %#v have one key", old, fn)
+					require.Truef(t, reflect.DeepEqual(old, fn) ||
+						fmt.Sprintf("%#v", old) == fmt.Sprintf("%#v", fn),
+						"%#v and %#v have one key", old, fn)
 				}
 				byKey[fn.Key()] = fn
 			}
@@ -40,11 +42,15 @@ func TestKeysTellOperationsApart(t *testing.T) {
 		{ops.Elementwise{Kind: "affine", P: 1}, ops.Elementwise{Kind: "affine", P: 1 + 1e-15}},
 		{ops.Slice{From: 0, To: 256}, ops.Slice{From: 256, To: 512}},
 		{ops.Slice{Axis: 1, To: 1}, ops.Slice{Axis: 11, To: 1}},
-		{ops.Noise{Dtype: f32, Shape: []int{2}, Kind: "normal", Label: "a"}, ops.Noise{Dtype: f32, Shape: []int{2}, Kind: "normal", Label: "b"}},
-		{ops.Noise{Dtype: f32, Shape: []int{2}, Kind: "uniform"}, ops.Noise{Dtype: f32, Shape: []int{2}, Kind: "normal"}},
-		{ops.Noise{Dtype: f32, Shape: []int{2}, Kind: "bernoulli", P: 0.1}, ops.Noise{Dtype: f32, Shape: []int{2}, Kind: "bernoulli", P: 0.9}},
+		{ops.Noise{Dtype: f32, Shape: []int{2}, Kind: "normal", Label: "a"},
+			ops.Noise{Dtype: f32, Shape: []int{2}, Kind: "normal", Label: "b"}},
+		{ops.Noise{Dtype: f32, Shape: []int{2}, Kind: "uniform"},
+			ops.Noise{Dtype: f32, Shape: []int{2}, Kind: "normal"}},
+		{ops.Noise{Dtype: f32, Shape: []int{2}, Kind: "bernoulli", P: 0.1},
+			ops.Noise{Dtype: f32, Shape: []int{2}, Kind: "bernoulli", P: 0.9}},
 		{ops.Softmax{}, ops.LogSoftmax{}},
-		{ops.Fill{Dtype: f32, Shape: []int{20, 20}}, ops.Fill{Dtype: f32, Shape: []int{20, 20}, Value: 1}},
+		{ops.Fill{Dtype: f32, Shape: []int{20, 20}},
+			ops.Fill{Dtype: f32, Shape: []int{20, 20}, Value: 1}},
 		{ops.Differs{Dtype: f32, Values: []int{1, 2}}, ops.Differs{Dtype: f32, Values: []int{12}}},
 	} {
 		require.NotEqual(t, pair[0].Key(), pair[1].Key())
@@ -75,7 +81,8 @@ func TestCollidingHashes(t *testing.T) {
 	require.Same(t, second, ops.Apply(plus, c, d), "asked for again")
 
 	loss := ops.Apply(ops.SumTo{}, ops.Mul(first, second))
-	ds, err := ops.Gradients([]*G.Node{loss}, []*G.Node{ops.Apply(ops.Fill{Dtype: nodes.Float64, Value: 1}, a)}, []*G.Node{a, c})
+	ds, err := ops.Gradients([]*G.Node{loss},
+		[]*G.Node{ops.Apply(ops.Fill{Dtype: nodes.Float64, Value: 1}, a)}, []*G.Node{a, c})
 	require.NoError(t, err)
 	ng := nodes.NewGraph(nodes.Options{})
 	want := [][]float64{{4, 6}, {12, 14}, {12, 14}, {4, 6}}
@@ -142,7 +149,8 @@ func TestOpsOfOthers(t *testing.T) {
 	}
 	g, keep, err := gradients(alien{grads: 1})
 	require.NoError(t, err)
-	require.Equal(t, [][]float64{{1, 2, 3}, {2, 4, 6}}, plainly(t, g, []*G.Node{keep[0].Gorgonia(), keep[1].Gorgonia()}))
+	require.Equal(t, [][]float64{{1, 2, 3}, {2, 4, 6}},
+		plainly(t, g, []*G.Node{keep[0].Gorgonia(), keep[1].Gorgonia()}))
 
 	_, _, err = gradients(alien{grads: 2})
 	require.EqualError(t, err, "Backward: gradient of alien: SymDiff gave 2 nodes for 1 operands")
@@ -211,7 +219,8 @@ func TestTensorOfViews(t *testing.T) {
 	colMajor := tensor.New(tensor.WithShape(2, 3), tensor.AsFortran([]float64{1, 2, 3, 4, 5, 6}))
 	scalar, err := d.Slice(G.S(1), G.S(2))
 	require.NoError(t, err)
-	deep := tensor.New(tensor.WithShape(2, 2, 2), tensor.WithBacking([]float64{1, 2, 3, 4, 5, 6, 7, 8}))
+	deep := tensor.New(tensor.WithShape(2, 2, 2),
+		tensor.WithBacking([]float64{1, 2, 3, 4, 5, 6, 7, 8}))
 	require.NoError(t, deep.T(2, 0, 1))
 	every, err := deep.Clone().(*tensor.Dense).Slice(nil, nil, G.S(1))
 	require.NoError(t, err)
@@ -219,9 +228,12 @@ func TestTensorOfViews(t *testing.T) {
 		value G.Value
 		want  []float64
 	}{
-		"column": {column, []float64{2, 5}}, "rows": {rows, []float64{4, 5, 6}}, "transposed": {flipped, []float64{1, 4, 2, 5, 3, 6}},
-		"column-major": {colMajor, []float64{1, 2, 3, 4, 5, 6}}, "itself": {d, []float64{1, 2, 3, 4, 5, 6}},
-		"scalar": {scalar, []float64{6}}, "three axes": {deep, []float64{1, 3, 5, 7, 2, 4, 6, 8}}, "of a transposed one": {every, []float64{3, 7, 4, 8}},
+		"column": {column, []float64{2, 5}}, "rows": {rows, []float64{4, 5, 6}},
+		"transposed":   {flipped, []float64{1, 4, 2, 5, 3, 6}},
+		"column-major": {colMajor, []float64{1, 2, 3, 4, 5, 6}},
+		"itself":       {d, []float64{1, 2, 3, 4, 5, 6}},
+		"scalar":       {scalar, []float64{6}}, "three axes": {deep, []float64{1, 3, 5, 7, 2, 4, 6, 8}},
+		"of a transposed one": {every, []float64{3, 7, 4, 8}},
 	} {
 		got, err := ops.TensorOf(v.value)
 		require.NoError(t, err, name)
@@ -233,7 +245,8 @@ func TestTensorOfViews(t *testing.T) {
 	require.Equal(t, []float64{1, 2, 3, 4, 5, 6}, d.Data())
 }
 
-// Do is what Gorgonia's machines call, in a goroutine of their own: whatever happens must be an error.
+// Do is what Gorgonia's machines call, in a goroutine of their own: whatever happens must be an
+// error.
 func TestDoNeverPanics(t *testing.T) {
 	vector := ops.Type{Dtype: nodes.Float64, Shape: []int{2}}
 	op := &ops.Op{Fn: ops.Elementwise{Kind: "add"}, In: []ops.Type{vector, vector}, Out: vector}
@@ -244,7 +257,8 @@ func TestDoNeverPanics(t *testing.T) {
 	require.EqualError(t, err, "Add: operand 1 is float64 [3], want float64 [2]")
 	_, err = op.Do(x, nil)
 	require.EqualError(t, err, "Add: operand 1: no value is bound")
-	broken := &ops.Op{Fn: ops.Elementwise{Kind: "no such thing"}, In: []ops.Type{vector}, Out: vector}
+	broken := &ops.Op{Fn: ops.Elementwise{Kind: "no such thing"}, In: []ops.Type{vector},
+		Out: vector}
 	_, err = broken.Do(x)
 	require.ErrorContains(t, err, "no such thing")
 	v, err := op.Do(x, x)
@@ -255,7 +269,8 @@ func TestDoNeverPanics(t *testing.T) {
 // One step serves many runs at once: every run takes a program of its own from the pool.
 func TestScanRunsConcurrently(t *testing.T) {
 	s := scanSize{T: 5, B: 2, In: 3, H: 2}
-	c := opCase{in: []operand{floats(-1, 1, 1, s.T, s.B, s.In), floats(-1, 1, 2, s.B, s.H), floats(-1, 1, 3, s.B, s.H), floats(-1, 1, 4, s.In, s.H), floats(-1, 1, 5, s.H)}}
+	c := opCase{in: []operand{floats(-1, 1, 1, s.T, s.B, s.In), floats(-1, 1, 2, s.B, s.H),
+		floats(-1, 1, 3, s.B, s.H), floats(-1, 1, 4, s.In, s.H), floats(-1, 1, 5, s.H)}}
 	g := nodes.NewGraph(nodes.Options{Dtype: nodes.Float64})
 	in := c.inputs(g)
 	y := g.Op("Scan", s.scan(nodes.Float64), in...)
@@ -296,14 +311,24 @@ func TestRunErrors(t *testing.T) {
 		opCase
 		want string
 	}{
-		{opCase{fn: always(ops.Gather{Padding: -1}), in: []operand{table, ints([]int{0, 2, 3, 1}, 2, 2)}}, "Op: id 3 at position 2 is outside 0 … 2"},
-		{opCase{fn: always(ops.Gather{Padding: -1}), in: []operand{table, ints([]int{-1}, 1)}}, "Op: id -1 at position 0 is outside 0 … 2"},
-		{opCase{fn: always(ops.Gather{Padding: -1}), in: []operand{table, ints([]int{1 << 62}, 1)}}, "Op: id 4611686018427387904 at position 0 is outside 0 … 2"},
-		{opCase{fn: always(ops.ScatterAdd{V: 3, Padding: -1}), in: []operand{ints([]int{3}, 1), floats(0, 1, 1, 1, 2)}}, "Op: id 3 at position 0 is outside 0 … 2"},
-		{opCase{fn: always(ops.OneHot{Dtype: nodes.Float64, V: 3}), in: []operand{ints([]int{5}, 1)}}, "Op: id 5 at position 0 is outside 0 … 2"},
-		{opCase{fn: always(ops.LengthMask{Dtype: nodes.Float64, T: 3}), in: []operand{ints([]int{3, 4}, 2)}}, "Op: length 4 of sequence 1 is outside 0 … 3"},
-		{opCase{fn: always(ops.LengthMask{Dtype: nodes.Float64, T: 3}), in: []operand{ints([]int{-1}, 1)}}, "Op: length -1 of sequence 0 is outside 0 … 3"},
-		{opCase{fn: always(ops.CrossEntropy{Ignore: []int{-1}}), in: []operand{floats(0, 1, 1, 2, 3), ints([]int{-1, -2}, 2)}},
+		{opCase{fn: always(ops.Gather{Padding: -1}),
+			in: []operand{table, ints([]int{0, 2, 3, 1}, 2, 2)}},
+			"Op: id 3 at position 2 is outside 0 … 2"},
+		{opCase{fn: always(ops.Gather{Padding: -1}), in: []operand{table, ints([]int{-1}, 1)}},
+			"Op: id -1 at position 0 is outside 0 … 2"},
+		{opCase{fn: always(ops.Gather{Padding: -1}), in: []operand{table, ints([]int{1 << 62}, 1)}},
+			"Op: id 4611686018427387904 at position 0 is outside 0 … 2"},
+		{opCase{fn: always(ops.ScatterAdd{V: 3, Padding: -1}),
+			in: []operand{ints([]int{3}, 1), floats(0, 1, 1, 1, 2)}},
+			"Op: id 3 at position 0 is outside 0 … 2"},
+		{opCase{fn: always(ops.OneHot{Dtype: nodes.Float64, V: 3}),
+			in: []operand{ints([]int{5}, 1)}}, "Op: id 5 at position 0 is outside 0 … 2"},
+		{opCase{fn: always(ops.LengthMask{Dtype: nodes.Float64, T: 3}),
+			in: []operand{ints([]int{3, 4}, 2)}}, "Op: length 4 of sequence 1 is outside 0 … 3"},
+		{opCase{fn: always(ops.LengthMask{Dtype: nodes.Float64, T: 3}),
+			in: []operand{ints([]int{-1}, 1)}}, "Op: length -1 of sequence 0 is outside 0 … 3"},
+		{opCase{fn: always(ops.CrossEntropy{Ignore: []int{-1}}),
+			in: []operand{floats(0, 1, 1, 2, 3), ints([]int{-1, -2}, 2)}},
 			"Op: target -2 at position 1 is outside 0 … 2"},
 	} {
 		t.Run(c.want, func(t *testing.T) {
@@ -322,9 +347,12 @@ func TestRunErrors(t *testing.T) {
 // Gradients of slices of one tensor are joined where they do not overlap, and added where they do.
 func TestGradientsOfManySlices(t *testing.T) {
 	for name, ranges := range map[string][][3]int{ // axis, from, to
-		"one": {{0, 1, 3}}, "all places": {{0, 0, 1}, {0, 1, 2}, {0, 2, 3}, {0, 3, 4}, {0, 4, 5}}, "out of order with gaps": {{0, 4, 5}, {0, 1, 2}},
-		"overlapping": {{0, 0, 3}, {0, 2, 5}, {0, 1, 4}, {0, 1, 2}}, "the same length from one place": {{0, 1, 3}, {0, 1, 2}, {0, 1, 5}},
-		"two axes": {{0, 0, 2}, {1, 1, 2}, {0, 3, 5}, {1, 0, 2}, {1, 2, 3}}, "nested": {{0, 0, 4}, {2, 1, 3}, {2, 0, 2}},
+		"one": {{0, 1, 3}}, "all places": {{0, 0, 1}, {0, 1, 2}, {0, 2, 3}, {0, 3, 4}, {0, 4, 5}},
+		"out of order with gaps":         {{0, 4, 5}, {0, 1, 2}},
+		"overlapping":                    {{0, 0, 3}, {0, 2, 5}, {0, 1, 4}, {0, 1, 2}},
+		"the same length from one place": {{0, 1, 3}, {0, 1, 2}, {0, 1, 5}},
+		"two axes":                       {{0, 0, 2}, {1, 1, 2}, {0, 3, 5}, {1, 0, 2}, {1, 2, 3}},
+		"nested":                         {{0, 0, 4}, {2, 1, 3}, {2, 0, 2}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, whole := range []bool{false, true} {
@@ -335,7 +363,8 @@ func TestGradientsOfManySlices(t *testing.T) {
 						if r[0] == 2 { // a slice of a slice
 							r[0], x = 0, nodes.Slice(x, 0, 1, 5)
 						}
-						loss = nodes.Add(loss, gradcheck.Weigh(nodes.Square(nodes.Slice(x, r[0], r[1], r[2]))))
+						loss = nodes.Add(loss, gradcheck.Weigh(nodes.Square(nodes.Slice(x, r[0],
+							r[1], r[2]))))
 					}
 					if whole {
 						loss = nodes.Add(loss, gradcheck.Weigh(nodes.Square(in[0])))

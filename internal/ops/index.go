@@ -25,8 +25,8 @@ func checkID(id, n, at int, what string) error {
 	return nil
 }
 
-// Gather looks up rows: operands table [V, E] and ids [...], result [..., E]. Lookups of the id Padding, if it is not
-// negative, give the row's value but no gradient.
+// Gather looks up rows: operands table [V, E] and ids [...], result [..., E]. Lookups of the id
+// Padding, if it is not negative, give the row's value but no gradient.
 type Gather struct{ Padding int }
 
 func (g Gather) Key() string { return fmt.Sprintf("gather{%d}", g.Padding) }
@@ -60,7 +60,8 @@ func (g Gather) Diff(in []*G.Node, _, dy *G.Node, need []bool) []*G.Node {
 	return ds
 }
 
-// Within gives ids [...] as they are, but 0 in place of those of N and more, as gorgonia.ByIndices has them.
+// Within gives ids [...] as they are, but 0 in place of those of N and more, as gorgonia.ByIndices
+// has them.
 type Within struct{ N int }
 
 func (w Within) Key() string { return fmt.Sprintf("within{%d}", w.N) }
@@ -77,7 +78,8 @@ func (w Within) Eval(in []Tensor, out Tensor) error {
 	return nil
 }
 
-// ScatterAdd adds rows up by id: operands ids [...] and rows [..., E], result [V, E]. Rows of the id Padding are left out.
+// ScatterAdd adds rows up by id: operands ids [...] and rows [..., E], result [V, E]. Rows of the
+// id Padding are left out.
 type ScatterAdd struct{ V, Padding int }
 
 func (s ScatterAdd) Key() string { return fmt.Sprintf("scatteradd{%d %d}", s.V, s.Padding) }
@@ -94,7 +96,8 @@ func (s ScatterAdd) Infer(in []Type) (Type, error) {
 }
 
 func (s ScatterAdd) Eval(in []Tensor, out Tensor) error {
-	return evaluate(out, func() error { return evalScatterAdd[float32](s, in, out) }, func() error { return evalScatterAdd[float64](s, in, out) })
+	return evaluate(out, func() error { return evalScatterAdd[float32](s, in, out) },
+		func() error { return evalScatterAdd[float64](s, in, out) })
 }
 
 func evalScatterAdd[F kernels.Float](s ScatterAdd, in []Tensor, out Tensor) error {
@@ -199,21 +202,24 @@ func (MaskIDs) Key() string { return "maskids{}" }
 
 func (MaskIDs) Infer(in []Type) (Type, error) {
 	if !in[0].IsFloat() || !slices.Equal(in[0].Shape, in[1].Shape) {
-		return in[1], fmt.Errorf("a mask %v for ids %v: want floats of the same shape", in[0], in[1])
+		return in[1], fmt.Errorf("a mask %v for ids %v: want floats of the same shape", in[0],
+			in[1])
 	}
 	return in[1], wantInt(in[1], "ids")
 }
 
 func (MaskIDs) Eval(in []Tensor, out Tensor) error {
 	for i, id := range in[1].Int {
-		if out.Int[i] = 0; in[0].F32 != nil && in[0].F32[i] != 0 || in[0].F64 != nil && in[0].F64[i] != 0 {
+		if out.Int[i] = 0; in[0].F32 != nil && in[0].F32[i] != 0 || in[0].F64 != nil &&
+			in[0].F64[i] != 0 {
 			out.Int[i] = id
 		}
 	}
 	return nil
 }
 
-// ArgMax is the place of the largest element along the last axis, which disappears; of equals, the first.
+// ArgMax is the place of the largest element along the last axis, which disappears; of equals, the
+// first.
 type ArgMax struct{}
 
 func (ArgMax) Key() string { return "argmax{}" }
@@ -284,7 +290,9 @@ func (m LengthMask) Eval(in []Tensor, out Tensor) error {
 type Noise struct {
 	Dtype tensor.Dtype
 	Shape []int
-	Kind  string  // "bernoulli": 1 with probability P, else 0; "uniform" in [0, 1); "normal" with mean 0, variance 1
+	// "bernoulli": 1 with probability P, else 0; "uniform" in [0, 1); "normal" with mean 0,
+	// variance 1
+	Kind  string
 	P     float64 // of bernoulli
 	Label string
 }
@@ -316,8 +324,8 @@ func (n Noise) Eval(in []Tensor, out Tensor) error {
 	return nil
 }
 
-// draw visits the numbers in order. A coin takes one 32-bit word of the generator, of which a block has four; the others
-// take a block each.
+// draw visits the numbers in order. A coin takes one 32-bit word of the generator, of which a block
+// has four; the others take a block each.
 func (n Noise) draw(key rng.Key, visit func(i int, v float64)) {
 	size := Size(n.Shape)
 	switch n.Kind {
@@ -340,14 +348,17 @@ func (n Noise) draw(key rng.Key, visit func(i int, v float64)) {
 	}
 }
 
-// CrossEntropy is −log softmax(logits)[target] with label smoothing: operands logits [..., V] and targets [...], result
-// [...]. Targets in Ignore give 0 and no gradient.
+// CrossEntropy is −log softmax(logits)[target] with label smoothing: operands logits [..., V] and
+// targets [...], result [...]. Targets in Ignore give 0 and no gradient.
 type CrossEntropy struct {
 	Ignore    []int
 	Smoothing float64 // ε: (1−ε)·NLL + ε·mean over the vocabulary (Szegedy et al., 2016)
 }
 
-func (c CrossEntropy) Key() string { return fmt.Sprintf("crossentropy{%v %g}", c.Ignore, c.Smoothing) }
+func (c CrossEntropy) Key() string {
+	return fmt.Sprintf("crossentropy{%v %g}", c.Ignore,
+		c.Smoothing)
+}
 
 func (c CrossEntropy) Infer(in []Type) (Type, error) {
 	if err := wantInt(in[1], "targets"); err != nil {
@@ -361,7 +372,8 @@ func (c CrossEntropy) Infer(in []Type) (Type, error) {
 }
 
 func (c CrossEntropy) Eval(in []Tensor, out Tensor) error {
-	return evaluate(out, func() error { return evalCrossEntropy[float32](c, in, out) }, func() error { return evalCrossEntropy[float64](c, in, out) })
+	return evaluate(out, func() error { return evalCrossEntropy[float32](c, in, out) },
+		func() error { return evalCrossEntropy[float64](c, in, out) })
 }
 
 func (c CrossEntropy) checkTarget(id, v, at int) (counts bool, err error) {
@@ -406,7 +418,8 @@ func (c CrossEntropy) Diff(in []*G.Node, _, dy *G.Node, need []bool) []*G.Node {
 	return ds
 }
 
-// CrossEntropyGrad is dy·(softmax(logits) − q), where q is the smoothed one-hot target: operands logits, targets, dy.
+// CrossEntropyGrad is dy·(softmax(logits) − q), where q is the smoothed one-hot target: operands
+// logits, targets, dy.
 type CrossEntropyGrad struct{ CrossEntropy }
 
 func (c CrossEntropyGrad) Key() string {

@@ -121,8 +121,11 @@ func init() {
 	kinds = map[Kind]kindInfo{
 		KindAffine: {
 			arity: 1, cost: 60, title: "Scale", plain: with(affineRow[float32], affineRow[float64]),
-			fast:    with(affineKernel[float32], affineKernel[float64]),
-			diff:    func(e Elementwise, _ int, _ []*G.Node, _, dy *G.Node) *G.Node { return affine(dy, e.P, 0) },
+			fast: with(affineKernel[float32], affineKernel[float64]),
+			diff: func(e Elementwise, _ int, _ []*G.Node, _,
+				dy *G.Node) *G.Node {
+				return affine(dy, e.P, 0)
+			},
 			algebra: algebra{linearity: additive},
 		},
 		KindClip: {
@@ -132,7 +135,8 @@ func init() {
 			},
 		},
 		KindWithin: {
-			arity: 1, cost: 400, title: "gradient of Clip", plain: with(within[float32], within[float64]),
+			arity: 1, cost: 400, title: "gradient of Clip",
+			plain: with(within[float32], within[float64]),
 		},
 		KindPower: {
 			arity: 1, cost: 20000, stored: true, plain: with(power[float32], power[float64]),
@@ -145,21 +149,29 @@ func init() {
 		},
 
 		KindExp: {
-			arity: 1, cost: 300, stored: true, plain: of1(kernels.Exp[float32], kernels.Exp[float64]),
+			arity: 1, cost: 300, stored: true, plain: of1(kernels.Exp[float32],
+				kernels.Exp[float64]),
 			diff: unary(func(_, y, dy *G.Node) *G.Node { return Mul(dy, y) }),
 		},
 		KindLog: {
-			arity: 1, cost: 400, stored: true, plain: of1(kernels.Log[float32], kernels.Log[float64]),
+			arity: 1, cost: 400, stored: true, plain: of1(kernels.Log[float32],
+				kernels.Log[float64]),
 			diff: unary(func(x, _, dy *G.Node) *G.Node { return bin(KindDiv, dy, x) }),
 		},
 		KindLog2: {
 			arity: 1, cost: 10000, stored: true, plain: each(math.Log2),
-			diff: unary(func(x, _, dy *G.Node) *G.Node { return bin(KindDiv, dy, affine(x, math.Ln2, 0)) }),
+			diff: unary(func(x, _, dy *G.Node) *G.Node {
+				return bin(KindDiv, dy,
+					affine(x, math.Ln2, 0))
+			}),
 		},
 		KindLog1p: {
 			arity: 1, cost: 10000, stored: true, plain: each(math.Log1p),
 			fast: of1(kernels.Log1p[float32], kernels.Log1p[float64]),
-			diff: unary(func(x, _, dy *G.Node) *G.Node { return bin(KindDiv, dy, affine(x, 1, 1)) }),
+			diff: unary(func(x, _, dy *G.Node) *G.Node {
+				return bin(KindDiv, dy,
+					affine(x, 1, 1))
+			}),
 		},
 		KindExpm1: {
 			arity: 1, cost: 10000, stored: true, plain: each(math.Expm1),
@@ -167,11 +179,13 @@ func init() {
 			diff: unary(func(_, y, dy *G.Node) *G.Node { return Mul(dy, affine(y, 1, 1)) }),
 		},
 		KindTanh: {
-			arity: 1, cost: 400, stored: true, plain: of1(kernels.Tanh[float32], kernels.Tanh[float64]),
+			arity: 1, cost: 400, stored: true, plain: of1(kernels.Tanh[float32],
+				kernels.Tanh[float64]),
 			diff: unary(func(_, y, dy *G.Node) *G.Node { return bin(KindTanhGrad, y, dy) }),
 		},
 		KindSigmoid: {
-			arity: 1, cost: 300, stored: true, plain: of1(kernels.Sigmoid[float32], kernels.Sigmoid[float64]),
+			arity: 1, cost: 300, stored: true, plain: of1(kernels.Sigmoid[float32],
+				kernels.Sigmoid[float64]),
 			diff: unary(func(_, y, dy *G.Node) *G.Node { return bin(KindSigmoidGrad, y, dy) }),
 		},
 		KindReLU: {
@@ -187,7 +201,10 @@ func init() {
 		KindSqrt: {
 			arity: 1, cost: 300, stored: true, plain: each(math.Sqrt),
 			fast: of1(kernels.Sqrt[float32], kernels.Sqrt[float64]),
-			diff: unary(func(_, y, dy *G.Node) *G.Node { return bin(KindDiv, affine(dy, 0.5, 0), y) }),
+			diff: unary(func(_, y, dy *G.Node) *G.Node {
+				return bin(KindDiv, affine(dy, 0.5, 0),
+					y)
+			}),
 		},
 		KindSquare: {
 			arity: 1, cost: 50, plain: of1(square[float32], square[float64]),
@@ -199,7 +216,10 @@ func init() {
 		},
 		KindInverse: {
 			arity: 1, cost: 300, stored: true, plain: of1(inverse[float32], inverse[float64]),
-			diff: unary(func(_, y, dy *G.Node) *G.Node { return Mul(dy, affine(un(KindSquare, y), -1, 0)) }),
+			diff: unary(func(_, y, dy *G.Node) *G.Node {
+				return Mul(dy,
+					affine(un(KindSquare, y), -1, 0))
+			}),
 		},
 		KindSin: {
 			arity: 1, cost: 10000, stored: true, plain: each(math.Sin),
@@ -207,15 +227,20 @@ func init() {
 		},
 		KindCos: {
 			arity: 1, cost: 10000, stored: true, plain: each(math.Cos),
-			diff: unary(func(x, _, dy *G.Node) *G.Node { return Mul(dy, affine(un(KindSin, x), -1, 0)) }),
+			diff: unary(func(x, _, dy *G.Node) *G.Node {
+				return Mul(dy,
+					affine(un(KindSin, x), -1, 0))
+			}),
 		},
 		KindSign:  {arity: 1, cost: 800, plain: of1(sign[float32], sign[float64])},
 		KindFloor: {arity: 1, cost: 1000, plain: of1(floor[float32], floor[float64])},
 		KindCeil:  {arity: 1, cost: 1000, plain: of1(ceil[float32], ceil[float64])},
 		KindPositive: {
-			arity: 1, cost: 400, title: "gradient of ReLU", plain: of1(positive[float32], positive[float64]),
+			arity: 1, cost: 400, title: "gradient of ReLU",
+			plain: of1(positive[float32], positive[float64]),
 		},
-		KindStop: {arity: 1, cost: 40, title: "StopGradient", plain: of1(copyRow[float32], copyRow[float64])},
+		KindStop: {arity: 1, cost: 40, title: "StopGradient",
+			plain: of1(copyRow[float32], copyRow[float64])},
 
 		KindAdd: {
 			arity: 2, cost: 50, plain: of2(kernels.Add[float32], kernels.Add[float64]),
@@ -236,14 +261,18 @@ func init() {
 		},
 		KindMul: {
 			arity: 2, cost: 50, plain: of2(kernels.Mul[float32], kernels.Mul[float64]),
-			diff: func(_ Elementwise, i int, in []*G.Node, _, dy *G.Node) *G.Node { return Mul(dy, in[1-i]) },
+			diff: func(_ Elementwise, i int, in []*G.Node, _,
+				dy *G.Node) *G.Node {
+				return Mul(dy, in[1-i])
+			},
 			algebra: algebra{
 				left: one, right: one, withLeft: times, withRight: times, vanishes: first | second,
 				linearity: bilinear,
 			},
 		},
 		KindDiv: {
-			arity: 2, cost: 200, stored: true, plain: of2(kernels.Div[float32], kernels.Div[float64]),
+			arity: 2, cost: 200, stored: true, plain: of2(kernels.Div[float32],
+				kernels.Div[float64]),
 			diff: func(_ Elementwise, i int, in []*G.Node, y, dy *G.Node) *G.Node {
 				if i == 0 {
 					return bin(KindDiv, dy, in[1])
@@ -253,18 +282,25 @@ func init() {
 			algebra: algebra{right: one, vanishes: first},
 		},
 		KindPow: {
-			arity: 2, cost: 20000, stored: true, plain: of2(pow[float32], pow[float64]), diff: powDiff,
+			arity: 2, cost: 20000, stored: true, plain: of2(pow[float32], pow[float64]),
+			diff:    powDiff,
 			algebra: algebra{right: one, withRight: toThe},
 		},
 		KindMax: {
 			arity: 2, cost: 100, plain: of2(larger[float32], larger[float64]),
 			fast: of2(kernels.Max[float32], kernels.Max[float64]),
-			diff: func(_ Elementwise, i int, in []*G.Node, _, dy *G.Node) *G.Node { return Mul(dy, wins(i, KindGe, in)) },
+			diff: func(_ Elementwise, i int, in []*G.Node, _,
+				dy *G.Node) *G.Node {
+				return Mul(dy, wins(i, KindGe, in))
+			},
 		},
 		KindMin: {
 			arity: 2, cost: 100, plain: of2(smaller[float32], smaller[float64]),
 			fast: of2(kernels.Min[float32], kernels.Min[float64]),
-			diff: func(_ Elementwise, i int, in []*G.Node, _, dy *G.Node) *G.Node { return Mul(dy, wins(i, KindLe, in)) },
+			diff: func(_ Elementwise, i int, in []*G.Node, _,
+				dy *G.Node) *G.Node {
+				return Mul(dy, wins(i, KindLe, in))
+			},
 		},
 		KindLt: {arity: 2, cost: 400, plain: of2(less[float32], less[float64])},
 		KindLe: {arity: 2, cost: 400, plain: of2(lessEqual[float32], lessEqual[float64])},
@@ -315,7 +351,10 @@ func Affine(x *G.Node, scale, b float64) *G.Node { return affine(x, scale, b) }
 func unary(
 	d func(x, y, dy *G.Node) *G.Node,
 ) func(Elementwise, int, []*G.Node, *G.Node, *G.Node) *G.Node {
-	return func(_ Elementwise, _ int, in []*G.Node, y, dy *G.Node) *G.Node { return d(in[0], y, dy) }
+	return func(_ Elementwise, _ int, in []*G.Node, y,
+		dy *G.Node) *G.Node {
+		return d(in[0], y, dy)
+	}
 }
 
 // wins is 1 where operand i is the one taken by max (cmp ge) or min (cmp le).

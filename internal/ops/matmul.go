@@ -9,7 +9,8 @@ import (
 	"github.com/seqzoo/seqzoo/internal/kernels"
 )
 
-// MatMul is op(A)·op(B) of two matrices, or of two stacks of matrices [N, ·, ·] pair by pair; op transposes or not.
+// MatMul is op(A)·op(B) of two matrices, or of two stacks of matrices [N, ·, ·] pair by pair; op
+// transposes or not.
 type MatMul struct{ TransA, TransB bool }
 
 func (m MatMul) Key() string { return fmt.Sprintf("matmul{%t %t}", m.TransA, m.TransB) }
@@ -59,7 +60,8 @@ func (m MatMul) Infer(in []Type) (Type, error) {
 }
 
 func (m MatMul) Eval(in []Tensor, out Tensor) error {
-	return evaluate(out, func() error { return evalMatMul[float32](m, in, out) }, func() error { return evalMatMul[float64](m, in, out) })
+	return evaluate(out, func() error { return evalMatMul[float32](m, in, out) },
+		func() error { return evalMatMul[float64](m, in, out) })
 }
 
 func evalMatMul[F kernels.Float](m MatMul, in []Tensor, out Tensor) error {

@@ -113,7 +113,8 @@ func Expression(n *G.Node, depth int) string {
 			case Reshape, Broadcast:
 				return write(children[n][0], depth) // the shape is not what one looks for
 			case Slice:
-				name = "Slice[" + strings.Repeat(":, ", fn.Axis) + fmt.Sprintf("%d:%d]", fn.From, fn.To)
+				name = "Slice[" + strings.Repeat(":, ", fn.Axis) +
+					fmt.Sprintf("%d:%d]", fn.From, fn.To)
 			default:
 				name = Title(op.Fn)
 			}

@@ -7,8 +7,8 @@ import (
 	G "gorgonia.org/gorgonia"
 )
 
-// Program runs a graph the plain way: one node after another, each into a buffer of its own that is allocated once.
-// It is not safe for concurrent use.
+// Program runs a graph the plain way: one node after another, each into a buffer of its own that is
+// allocated once. It is not safe for concurrent use.
 type Program struct {
 	steps []instruction
 	index map[*G.Node]int
@@ -81,7 +81,8 @@ func (p *Program) Set(i int, v Tensor) {
 // At is the value at an index after a run. The next run overwrites it.
 func (p *Program) At(i int) Tensor { return p.vals[i] }
 
-// Run computes everything. Inputs without a value from Set take the one that is bound to their node.
+// Run computes everything. Inputs without a value from Set take the one that is bound to their
+// node.
 func (p *Program) Run() error {
 	for i := range p.steps {
 		s := &p.steps[i]
@@ -104,8 +105,10 @@ func (p *Program) Run() error {
 			if err != nil {
 				return fmt.Errorf("input %q: %w", s.node.Name(), err)
 			}
-			if want := TypeOf(s.node); !slices.Equal(v.Shape, want.Shape) || v.Dtype() != want.Dtype {
-				return fmt.Errorf("input %q is %v %s, want %v", s.node.Name(), v.Dtype(), ShapeString(v.Shape), want)
+			if want := TypeOf(s.node); !slices.Equal(v.Shape, want.Shape) ||
+				v.Dtype() != want.Dtype {
+				return fmt.Errorf("input %q is %v %s, want %v", s.node.Name(), v.Dtype(),
+					ShapeString(v.Shape), want)
 			}
 			p.vals[i] = v
 		}

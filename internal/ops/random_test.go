@@ -16,8 +16,9 @@ import (
 
 var sizes = []int{1, 2, 3, 5, 7}
 
-// recipe is a random expression that can be built again and again. Every value in it is smooth and stays small: what
-// the operations make is brought back by tanh, and operands of functions with a limited domain are squared first.
+// recipe is a random expression that can be built again and again. Every value in it is smooth and
+// stays small: what the operations make is brought back by tanh, and operands of functions with a
+// limited domain are squared first.
 type recipe struct {
 	inputs [][]int
 	steps  []func(pool []*nodes.Node) *nodes.Node
@@ -49,11 +50,13 @@ func draw(t *rapid.T) *recipe {
 		pool = append(pool, n)
 	}
 	unary := []func(x nodes.Operand) *nodes.Node{
-		nodes.Tanh, nodes.Sigmoid, nodes.Softplus, nodes.Exp, nodes.Expm1, nodes.Square, nodes.Sin, nodes.Cos, nodes.Neg, nodes.OneMinus,
+		nodes.Tanh, nodes.Sigmoid, nodes.Softplus, nodes.Exp, nodes.Expm1, nodes.Square, nodes.Sin,
+		nodes.Cos, nodes.Neg, nodes.OneMinus,
 	}
 	domain := []func(x nodes.Operand) *nodes.Node{nodes.Log, nodes.Log1p, nodes.Sqrt, nodes.Inverse}
 	axial := []func(x nodes.Operand) *nodes.Node{nodes.Softmax, nodes.LogSoftmax, nodes.LogSumExp}
-	binary := []func(a, b nodes.Operand) *nodes.Node{nodes.Sub, nodes.Mul, func(a, b nodes.Operand) *nodes.Node { return nodes.Add(a, b) }}
+	binary := []func(a, b nodes.Operand) *nodes.Node{nodes.Sub, nodes.Mul,
+		func(a, b nodes.Operand) *nodes.Node { return nodes.Add(a, b) }}
 	pick := func(n int, what string) int { return rapid.IntRange(0, n-1).Draw(t, what) }
 	bounded := func(n *nodes.Node) *nodes.Node { return nodes.Tanh(n) }
 	for range rapid.IntRange(1, 10).Draw(t, "steps") {
@@ -64,8 +67,10 @@ func draw(t *rapid.T) *recipe {
 		if len(s) > 0 {
 			axis = pick(len(s), "axis")
 		}
-		kind := rapid.SampledFrom([]string{"unary", "domain", "binary", "div", "select", "matmul", "stack matmul", "slice", "split", "concat",
-			"transpose", "reshape", "sum", "mean", "axial", "gather", "norm", "twice", "stop"}).Draw(t, "kind")
+		kind := rapid.SampledFrom([]string{"unary", "domain", "binary", "div", "select", "matmul",
+			"stack matmul", "slice", "split", "concat",
+			"transpose", "reshape", "sum", "mean", "axial", "gather", "norm", "twice",
+			"stop"}).Draw(t, "kind")
 		switch kind {
 		case "unary":
 			f := unary[pick(len(unary), "function")]
@@ -107,7 +112,9 @@ func draw(t *rapid.T) *recipe {
 			n, trans := size(), rapid.Bool().Draw(t, "transposed")
 			add(kind, func(p []*nodes.Node) *nodes.Node {
 				in := p[i].Dim(-1)
-				w := nodes.Broadcast(nodes.Sin(nodes.MeanKeep(nodes.Reshape(p[i], -1, in), 0)), n, in) // [n, in]
+				// [n, in]
+				w := nodes.Broadcast(nodes.Sin(nodes.MeanKeep(nodes.Reshape(p[i], -1, in), 0)), n,
+					in)
 				w = nodes.Mul(w, nodes.Reshape(nodes.Concat(0, ramp(p[i].Graph(), n)...), n, 1))
 				if trans {
 					return bounded(nodes.MatMulT(p[i], w))
@@ -118,14 +125,20 @@ func draw(t *rapid.T) *recipe {
 			if len(s) != 3 {
 				continue
 			}
-			add(kind, func(p []*nodes.Node) *nodes.Node { return bounded(nodes.MatMul(p[i], nodes.Transpose(p[i], 0, 2, 1))) })
+			add(kind, func(p []*nodes.Node) *nodes.Node {
+				return bounded(nodes.MatMul(p[i],
+					nodes.Transpose(p[i], 0, 2, 1)))
+			})
 		case "slice":
 			if len(s) == 0 {
 				continue
 			}
 			from := pick(s[axis], "from")
 			to := from + 1 + pick(s[axis]-from, "length")
-			add(kind, func(p []*nodes.Node) *nodes.Node { return nodes.Slice(p[i], axis, from, to) })
+			add(kind, func(p []*nodes.Node) *nodes.Node {
+				return nodes.Slice(p[i], axis, from,
+					to)
+			})
 		case "split":
 			if len(s) == 0 {
 				continue
@@ -141,7 +154,10 @@ func draw(t *rapid.T) *recipe {
 			if len(s) == 0 {
 				continue
 			}
-			add(kind, func(p []*nodes.Node) *nodes.Node { return nodes.Concat(axis, p[i], nodes.Sin(p[i]), p[i]) })
+			add(kind, func(p []*nodes.Node) *nodes.Node {
+				return nodes.Concat(axis, p[i],
+					nodes.Sin(p[i]), p[i])
+			})
 		case "transpose":
 			perm := rapid.Permutation([]int{0, 1, 2}[:len(s)]).Draw(t, "order")
 			add(kind, func(p []*nodes.Node) *nodes.Node { return nodes.Transpose(p[i], perm...) })
@@ -177,7 +193,8 @@ func draw(t *rapid.T) *recipe {
 			k := 0
 			add(kind, func(p []*nodes.Node) *nodes.Node {
 				k++
-				return nodes.Embedding(p[i], gradcheck.Ints(p[i].Graph(), fmt.Sprintf("%s.%d", name, k), ids, len(ids)), -1)
+				return nodes.Embedding(p[i], gradcheck.Ints(p[i].Graph(),
+					fmt.Sprintf("%s.%d", name, k), ids, len(ids)), -1)
 			})
 		case "norm":
 			if len(s) == 0 {
@@ -206,7 +223,8 @@ func ramp(g *nodes.Graph, n int) []*nodes.Node {
 	return out
 }
 
-// build adds the weighted sums of everything that the recipe makes, so that nothing is without effect.
+// build adds the weighted sums of everything that the recipe makes, so that nothing is without
+// effect.
 func (r *recipe) build(_ *nodes.Graph, in []*nodes.Node) *nodes.Node {
 	pool := slices.Clone(in)
 	loss := gradcheck.Weigh(in[0])
@@ -218,8 +236,8 @@ func (r *recipe) build(_ *nodes.Graph, in []*nodes.Node) *nodes.Node {
 	return loss
 }
 
-// Random expressions: the plain run against finite differences, Gorgonia's machine and float32 (in gradcheck), and the
-// compiled one against the plain one.
+// Random expressions: the plain run against finite differences, Gorgonia's machine and float32 (in
+// gradcheck), and the compiled one against the plain one.
 func TestRandomExpressions(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		r := draw(rt)
@@ -253,7 +271,8 @@ func TestRandomExpressions(t *testing.T) {
 			}
 			plain, engine := outcome(plainly), outcome(compiled)
 			for i := range plain {
-				gradcheck.Close(rt, plain[i], engine[i], tol, fmt.Sprintf("%v: value %d of the compiled run", dtype, i))
+				gradcheck.Close(rt, plain[i], engine[i], tol,
+					fmt.Sprintf("%v: value %d of the compiled run", dtype, i))
 			}
 		}
 	})

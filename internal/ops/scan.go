@@ -11,17 +11,18 @@ import (
 
 // Step is one step of a recurrence, traced into a graph of its own.
 type Step struct {
-	// The inputs of the step, as nodes of its graph: what it takes at each time from sequences, the state, and what
-	// does not change with time.
+	// The inputs of the step, as nodes of its graph: what it takes at each time from sequences, the
+	// state, and what does not change with time.
 	Seqs, States, Consts []*G.Node
 	// Next is the state after the step; Ys are outputs beside it.
 	Next, Ys []*G.Node
-	// Raw is the state as the cell left it, part by part, before a mask: what the gradient flow is measured at. It may
-	// be empty.
+	// Raw is the state as the cell left it, part by part, before a mask: what the gradient flow is
+	// measured at. It may be empty.
 	Raw   []*G.Node
 	Parts []string // their names
-	// Mask is the index in Seqs of a [B, 1] sequence of 0 and 1 that keeps the state and zeroes the outputs of the
-	// rows where it is 0, or −1. The step's graph does that itself; this tells an engine that such rows need no work.
+	// Mask is the index in Seqs of a [B, 1] sequence of 0 and 1 that keeps the state and zeroes the
+	// outputs of the rows where it is 0, or −1. The step's graph does that itself; this tells an
+	// engine that such rows need no work.
 	Mask int
 
 	id    int64
@@ -55,8 +56,8 @@ func (s *Step) Inputs() []*G.Node { return slices.Concat(s.Seqs, s.States, s.Con
 // Slots are the nodes that a scan stores for every step: the distinct ones of Next and Ys.
 func (s *Step) Slots() []*G.Node { return s.slots }
 
-// Backward returns the cotangent inputs, one a slot, and the gradients of Inputs, nil where they are 0. Their nodes
-// are added to the step's graph by the first call.
+// Backward returns the cotangent inputs, one a slot, and the gradients of Inputs, nil where they
+// are 0. Their nodes are added to the step's graph by the first call.
 func (s *Step) Backward() (cots, grads []*G.Node, err error) {
 	s.once.Do(func() {
 		defer Catch(&s.err)
@@ -90,8 +91,9 @@ func (s *Step) Backward() (cots, grads []*G.Node, err error) {
 	return s.cots, s.grads, s.err
 }
 
-// leavesState is an error if an operation of the step leaves something in itself for its derivative: all steps run
-// forward before one runs backward, so there would be what the last one has left.
+// leavesState is an error if an operation of the step leaves something in itself for its
+// derivative: all steps run forward before one runs backward, so there would be what the last one
+// has left.
 func (s *Step) leavesState() error {
 	before, err := Before(s.slots[0].Graph())
 	if err != nil {
@@ -130,14 +132,16 @@ func pooled(pool *sync.Pool, outs []*G.Node) (*Program, error) {
 	return NewProgram(outs)
 }
 
-// Scan runs a step along axis 0 of its sequences. Its operands are the sequences [T, ...], the initial state and the
-// constants; its value packs, slot by slot, what every step stored, [T, ...] each, in one vector. View cuts it.
+// Scan runs a step along axis 0 of its sequences. Its operands are the sequences [T, ...], the
+// initial state and the constants; its value packs, slot by slot, what every step stored, [T, ...]
+// each, in one vector. View cuts it.
 type Scan struct {
-	Step    *Step
-	T       int
-	Reverse bool // from the last time to the first; what a time stores stands at that time all the same
-	// Segment, if not 0, asks an engine to keep for the way back only the state before every Segment-th step, and to run the
-	// steps between again. It changes no value.
+	Step *Step
+	T    int
+	// from the last time to the first; what a time stores stands at that time all the same
+	Reverse bool
+	// Segment, if not 0, asks an engine to keep for the way back only the state before every
+	// Segment-th step, and to run the steps between again. It changes no value.
 	Segment int
 }
 
@@ -145,7 +149,8 @@ func (s Scan) Key() string {
 	return fmt.Sprintf("scan{%d %d %t %d}", s.Step.id, s.T, s.Reverse, s.Segment)
 }
 
-// operandTypes are the types of the operands of a Scan: of the step's inputs, the sequences with a time axis.
+// operandTypes are the types of the operands of a Scan: of the step's inputs, the sequences with a
+// time axis.
 func (s Scan) operandTypes() []Type {
 	var ts []Type
 	for i, n := range s.Step.Inputs() {
@@ -232,8 +237,8 @@ func (s Scan) eval(in []Tensor, out Tensor, w *Watch) error {
 	})
 }
 
-// load sets the inputs of the step at time t, whose state is the initial one if before is −1, else what packed holds
-// of that time.
+// load sets the inputs of the step at time t, whose state is the initial one if before is −1, else
+// what packed holds of that time.
 func (s Scan) load(p *Program, in []Tensor, packed Tensor, t, before int) {
 	st := s.Step
 	for i, n := range st.Inputs() {
@@ -258,7 +263,8 @@ func (s Scan) Diff(in []*G.Node, y, dy *G.Node, need []bool) []*G.Node {
 	}
 	want := slices.Clone(need)
 	for i, g := range grads {
-		// A state's gradient is carried along even where nobody asks for it, and may come from the step before.
+		// A state's gradient is carried along even where nobody asks for it, and may come from the
+		// step before.
 		isState := i >= len(s.Step.Seqs) && i < len(s.Step.Seqs)+len(s.Step.States)
 		want[i] = want[i] && (g != nil || isState)
 	}
@@ -279,8 +285,8 @@ func (s Scan) Diff(in []*G.Node, y, dy *G.Node, need []bool) []*G.Node {
 	return ds
 }
 
-// ScanGrad is the backward pass of a scan: its operands are those of the scan, the scan's value and its cotangent; its
-// value packs the gradients of the operands in Want.
+// ScanGrad is the backward pass of a scan: its operands are those of the scan, the scan's value and
+// its cotangent; its value packs the gradients of the operands in Want.
 type ScanGrad struct {
 	Scan
 	key  string
@@ -302,10 +308,14 @@ func (s ScanGrad) Infer(in []Type) (Type, error) {
 
 func (s ScanGrad) Eval(in []Tensor, out Tensor) error { return s.eval(in, out, nil) }
 
-func (s ScanGrad) eval(in []Tensor, out Tensor, w *Watch) error { return s.backwards(in, out, w, nil) }
+func (s ScanGrad) eval(in []Tensor, out Tensor, w *Watch) error {
+	return s.backwards(in, out, w,
+		nil)
+}
 
 // backwards goes back through all times. If visit is set, it sees the step's values at each.
-func (s ScanGrad) backwards(in []Tensor, out Tensor, w *Watch, visit func(t int, p *Program)) error {
+func (s ScanGrad) backwards(in []Tensor, out Tensor, w *Watch,
+	visit func(t int, p *Program)) error {
 	st := s.Step
 	cots, grads, err := st.Backward()
 	if err != nil {
@@ -325,7 +335,8 @@ func (s ScanGrad) backwards(in []Tensor, out Tensor, w *Watch, visit func(t int,
 
 	inputs := st.Inputs()
 	packed, dpacked := in[len(inputs)], in[len(inputs)+1]
-	acc := make([]Tensor, len(inputs)) // where the gradients gather: whole sequences, the running state's, constants'
+	// where the gradients gather: whole sequences, the running state's, constants'
+	acc := make([]Tensor, len(inputs))
 	at := 0
 	out.Zero()
 	for i := range inputs {

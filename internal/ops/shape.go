@@ -45,7 +45,8 @@ func (r Reshape) Infer(in []Type) (Type, error) {
 		return out, err
 	}
 	if out.Size() != in[0].Size() {
-		return out, fmt.Errorf("%d elements do not fill %s, which has %d", in[0].Size(), ShapeString(r.Shape), out.Size())
+		return out, fmt.Errorf("%d elements do not fill %s, which has %d", in[0].Size(),
+			ShapeString(r.Shape), out.Size())
 	}
 	return out, nil
 }
@@ -72,11 +73,13 @@ func (t Transpose) Infer(in []Type) (Type, error) {
 	sorted := slices.Sorted(slices.Values(t.Perm))
 	for i, a := range sorted {
 		if a != i {
-			return in[0], fmt.Errorf("axes %v are not an order of 0 … %d", t.Perm, len(in[0].Shape)-1)
+			return in[0], fmt.Errorf("axes %v are not an order of 0 … %d", t.Perm,
+				len(in[0].Shape)-1)
 		}
 	}
 	if len(t.Perm) != len(in[0].Shape) {
-		return in[0], fmt.Errorf("%d axes given for shape %s", len(t.Perm), ShapeString(in[0].Shape))
+		return in[0], fmt.Errorf("%d axes given for shape %s", len(t.Perm),
+			ShapeString(in[0].Shape))
 	}
 	out := Type{in[0].Dtype, make([]int, len(t.Perm))}
 	for i, a := range t.Perm {
@@ -137,7 +140,8 @@ func (s Slice) Infer(in []Type) (Type, error) {
 		return in[0], fmt.Errorf("axis %d of shape %s", s.Axis, ShapeString(in[0].Shape))
 	}
 	if s.From < 0 || s.To > in[0].Shape[s.Axis] || s.From >= s.To {
-		return in[0], fmt.Errorf("range [%d, %d) of axis %d, whose size is %d", s.From, s.To, s.Axis, in[0].Shape[s.Axis])
+		return in[0], fmt.Errorf("range [%d, %d) of axis %d, whose size is %d", s.From, s.To,
+			s.Axis, in[0].Shape[s.Axis])
 	}
 	out := Type{in[0].Dtype, slices.Clone(in[0].Shape)}
 	out.Shape[s.Axis] = s.To - s.From
@@ -184,7 +188,8 @@ func (p Pad) Infer(in []Type) (Type, error) {
 		return in[0], fmt.Errorf("axis %d of shape %s", p.Axis, ShapeString(in[0].Shape))
 	}
 	if p.From < 0 || p.From+in[0].Shape[p.Axis] > p.Total {
-		return in[0], fmt.Errorf("%d places from %d on do not fit into %d", in[0].Shape[p.Axis], p.From, p.Total)
+		return in[0], fmt.Errorf("%d places from %d on do not fit into %d", in[0].Shape[p.Axis],
+			p.From, p.Total)
 	}
 	out := Type{in[0].Dtype, slices.Clone(in[0].Shape)}
 	out.Shape[p.Axis] = p.Total
@@ -224,7 +229,8 @@ func (c Concat) Infer(in []Type) (Type, error) {
 			fits = fits && (i == c.Axis || t.Shape[i] == out.Shape[i])
 		}
 		if !fits {
-			return out, fmt.Errorf("%v and %v must agree in everything but axis %d", in[0], t, c.Axis)
+			return out, fmt.Errorf("%v and %v must agree in everything but axis %d", in[0], t,
+				c.Axis)
 		}
 		out.Shape[c.Axis] += t.Shape[c.Axis]
 	}
@@ -264,7 +270,8 @@ func slice(n *G.Node, axis, from, to int) *G.Node {
 	return Apply(Slice{axis, from, to}, n)
 }
 
-// SumTo adds up the axes along which Shape would be broadcast to the operand: the derivative of broadcasting.
+// SumTo adds up the axes along which Shape would be broadcast to the operand: the derivative of
+// broadcasting.
 type SumTo struct{ Shape []int }
 
 func (s SumTo) Key() string { return fmt.Sprintf("sumto{%v}", s.Shape) }
@@ -272,7 +279,8 @@ func (s SumTo) Key() string { return fmt.Sprintf("sumto{%v}", s.Shape) }
 func (s SumTo) Infer(in []Type) (Type, error) {
 	full, err := broadcast(in[0].Shape, s.Shape)
 	if err != nil || !slices.Equal(full, in[0].Shape) {
-		return in[0], fmt.Errorf("%s is not a sum of %s", ShapeString(s.Shape), ShapeString(in[0].Shape))
+		return in[0], fmt.Errorf("%s is not a sum of %s", ShapeString(s.Shape),
+			ShapeString(in[0].Shape))
 	}
 	if !in[0].IsFloat() {
 		return in[0], fmt.Errorf("cannot add up %v", in[0].Dtype)
@@ -281,7 +289,8 @@ func (s SumTo) Infer(in []Type) (Type, error) {
 }
 
 func (s SumTo) Eval(in []Tensor, out Tensor) error {
-	return evaluate(out, func() error { return evalSumTo[float32](in[0], out) }, func() error { return evalSumTo[float64](in[0], out) })
+	return evaluate(out, func() error { return evalSumTo[float32](in[0], out) },
+		func() error { return evalSumTo[float64](in[0], out) })
 }
 
 // evalSumTo adds in double precision, in the order of the elements.
@@ -333,7 +342,8 @@ func (b Broadcast) Key() string { return fmt.Sprintf("broadcast{%v}", b.Shape) }
 func (b Broadcast) Infer(in []Type) (Type, error) {
 	full, err := broadcast(in[0].Shape, b.Shape)
 	if err != nil || !slices.Equal(full, b.Shape) {
-		return in[0], fmt.Errorf("%s cannot be repeated to %s", ShapeString(in[0].Shape), ShapeString(b.Shape))
+		return in[0], fmt.Errorf("%s cannot be repeated to %s", ShapeString(in[0].Shape),
+			ShapeString(b.Shape))
 	}
 	if !in[0].IsFloat() {
 		return in[0], fmt.Errorf("cannot repeat %v", in[0].Dtype)
@@ -374,7 +384,8 @@ func (m Max) Infer(in []Type) (Type, error) {
 }
 
 func (m Max) Eval(in []Tensor, out Tensor) error {
-	return evaluate(out, func() error { return evalMax[float32](m, in[0], out) }, func() error { return evalMax[float64](m, in[0], out) })
+	return evaluate(out, func() error { return evalMax[float32](m, in[0], out) },
+		func() error { return evalMax[float64](m, in[0], out) })
 }
 
 func evalMax[F kernels.Float](m Max, in, out Tensor) error {

@@ -15,7 +15,10 @@ import (
 type LogSoftmax struct{}
 
 // Rows is how the engine computes it.
-func (LogSoftmax) Rows() RowKernel { return RowKernel{logSoftmaxRow[float32], logSoftmaxRow[float64]} }
+func (LogSoftmax) Rows() RowKernel {
+	return RowKernel{logSoftmaxRow[float32],
+		logSoftmaxRow[float64]}
+}
 
 func logSoftmaxRow[F kernels.Float](dst, x, scratch []F) {
 	top, sum := ExpRow(scratch, x)

@@ -100,7 +100,8 @@ func held(op G.Op, owners map[uintptr][]*G.Node) []uintptr {
 				add(v.Pointer())
 			}
 		case reflect.Pointer:
-			if t := v.Type().Elem(); t.Size() == 0 || t.PkgPath() == "reflect" || slices.Contains(common, t) {
+			if t := v.Type().Elem(); t.Size() == 0 || t.PkgPath() == "reflect" ||
+				slices.Contains(common, t) {
 				return
 			}
 			if add(v.Pointer()) && owners[v.Pointer()] == nil {
@@ -126,7 +127,8 @@ func Needed(keep []*G.Node, children, before map[*G.Node][]*G.Node) []*G.Node {
 	for _, n := range keep {
 		need[n] = true
 	}
-	all := keep[0].Graph().AllNodes() // in the order of creation: what a node needs stands before it
+	// in the order of creation: what a node needs stands before it
+	all := keep[0].Graph().AllNodes()
 	for i := len(all) - 1; i >= 0; i-- {
 		if need[all[i]] {
 			for _, m := range slices.Concat(children[all[i]], before[all[i]]) {

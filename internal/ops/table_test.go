@@ -67,8 +67,10 @@ func opCases() map[string][]opCase {
 		table[kind] = append(table[kind], c)
 	}
 
-	for _, m := range []struct{ n, rows, inner, cols int }{{0, 2, 3, 5}, {0, 1, 1, 1}, {0, 7, 1, 2}, {0, 1, 5, 1}, {3, 2, 5, 3}, {1, 1, 1, 1}, {2, 1, 3, 1}} {
-		for _, fn := range []ops.MatMul{{}, {TransA: true}, {TransB: true}, {TransA: true, TransB: true}} {
+	for _, m := range []struct{ n, rows, inner, cols int }{{0, 2, 3, 5}, {0, 1, 1, 1}, {0, 7, 1, 2},
+		{0, 1, 5, 1}, {3, 2, 5, 3}, {1, 1, 1, 1}, {2, 1, 3, 1}} {
+		for _, fn := range []ops.MatMul{{}, {TransA: true}, {TransB: true},
+			{TransA: true, TransB: true}} {
 			a, b, out := []int{m.rows, m.inner}, []int{m.inner, m.cols}, []int{m.rows, m.cols}
 			if fn.TransA {
 				slices.Reverse(a)
@@ -77,10 +79,12 @@ func opCases() map[string][]opCase {
 				slices.Reverse(b)
 			}
 			if m.n > 0 {
-				a, b, out = append([]int{m.n}, a...), append([]int{m.n}, b...), append([]int{m.n}, out...)
+				a, b, out = append([]int{m.n}, a...), append([]int{m.n}, b...),
+					append([]int{m.n}, out...)
 			}
 			add(opCase{
-				name: fmt.Sprintf("%v·%v %+v", a, b, fn), fn: always(fn), in: []operand{floats(-1, 1, 1, a...), floats(-1, 1, 2, b...)},
+				name: fmt.Sprintf("%v·%v %+v", a, b, fn), fn: always(fn),
+				in: []operand{floats(-1, 1, 1, a...), floats(-1, 1, 2, b...)},
 				want: func(in []array) array {
 					return generate(out, func(ix []int) (sum float64) {
 						k := len(ix) - 2
@@ -92,7 +96,8 @@ func opCases() map[string][]opCase {
 							if fn.TransB {
 								slices.Reverse(j)
 							}
-							sum += in[0].at(append(slices.Clone(ix[:k]), i...)...) * in[1].at(append(slices.Clone(ix[:k]), j...)...)
+							sum += in[0].at(append(slices.Clone(ix[:k]),
+								i...)...) * in[1].at(append(slices.Clone(ix[:k]), j...)...)
 						}
 						return sum
 					})
@@ -104,26 +109,34 @@ func opCases() map[string][]opCase {
 	for _, s := range [][]int{{}, {1}, {3, 5}} {
 		add(opCase{
 			name: fmt.Sprint(s), in: []operand{floats(-1, 1, 1, 2)},
-			fn:   func(d tensor.Dtype) ops.Operation { return ops.Fill{Dtype: d, Shape: s, Value: -1.25} },
+			fn: func(d tensor.Dtype) ops.Operation {
+				return ops.Fill{Dtype: d, Shape: s,
+					Value: -1.25}
+			},
 			want: func([]array) array { return generate(s, func([]int) float64 { return -1.25 }) },
 		}, "Fill")
 	}
 
-	for _, s := range [][2][]int{{{2, 3}, {3, 2}}, {{1}, {}}, {{}, {1, 1}}, {{2, 3, 5}, {30}}, {{7, 1}, {1, 7, 1}}} {
+	for _, s := range [][2][]int{{{2, 3}, {3, 2}}, {{1}, {}}, {{}, {1, 1}}, {{2, 3, 5}, {30}},
+		{{7, 1}, {1, 7, 1}}} {
 		add(opCase{
-			name: fmt.Sprint(s), fn: always(ops.Reshape{Shape: s[1]}), in: []operand{floats(-1, 1, 1, s[0]...)},
+			name: fmt.Sprint(s), fn: always(ops.Reshape{Shape: s[1]}),
+			in:   []operand{floats(-1, 1, 1, s[0]...)},
 			want: func(in []array) array { return array{s[1], in[0].v} },
 		}, "Reshape")
 	}
 
-	for _, s := range []struct{ shape, perm []int }{{[]int{2, 3}, []int{1, 0}}, {[]int{2, 3, 5}, []int{2, 0, 1}}, {[]int{2, 3, 5}, []int{0, 2, 1}},
-		{[]int{1, 7, 1}, []int{1, 2, 0}}, {[]int{4}, []int{0}}, {nil, nil}, {[]int{2, 1, 3, 2}, []int{3, 1, 0, 2}}} {
+	for _, s := range []struct{ shape, perm []int }{{[]int{2, 3}, []int{1, 0}},
+		{[]int{2, 3, 5}, []int{2, 0, 1}}, {[]int{2, 3, 5}, []int{0, 2, 1}},
+		{[]int{1, 7, 1}, []int{1, 2, 0}}, {[]int{4}, []int{0}}, {nil, nil},
+		{[]int{2, 1, 3, 2}, []int{3, 1, 0, 2}}} {
 		var out []int
 		for _, a := range s.perm {
 			out = append(out, s.shape[a])
 		}
 		add(opCase{
-			name: fmt.Sprint(s), fn: always(ops.Transpose{Perm: s.perm}), in: []operand{floats(-1, 1, 1, s.shape...)},
+			name: fmt.Sprint(s), fn: always(ops.Transpose{Perm: s.perm}),
+			in: []operand{floats(-1, 1, 1, s.shape...)},
 			want: func(in []array) array {
 				return generate(out, func(ix []int) float64 {
 					from := make([]int, len(ix))
@@ -139,16 +152,22 @@ func opCases() map[string][]opCase {
 	for _, s := range []struct {
 		shape          []int
 		axis, from, to int
-	}{{[]int{5}, 0, 1, 3}, {[]int{5}, 0, 4, 5}, {[]int{1}, 0, 0, 1}, {[]int{3, 7}, 1, 2, 7}, {[]int{3, 7}, 0, 0, 1}, {[]int{2, 5, 3}, 1, 1, 4}, {[]int{2, 1, 3}, 1, 0, 1}} {
+	}{{[]int{5}, 0, 1, 3}, {[]int{5}, 0, 4, 5}, {[]int{1}, 0, 0, 1}, {[]int{3, 7}, 1, 2, 7},
+		{[]int{3, 7}, 0, 0, 1}, {[]int{2, 5, 3}, 1, 1, 4}, {[]int{2, 1, 3}, 1, 0, 1}} {
 		out := with(s.shape, s.axis, s.to-s.from)
 		add(opCase{
-			name: fmt.Sprint(s), fn: always(ops.Slice{Axis: s.axis, From: s.from, To: s.to}), in: []operand{floats(-1, 1, 1, s.shape...)},
+			name: fmt.Sprint(s), fn: always(ops.Slice{Axis: s.axis, From: s.from, To: s.to}),
+			in: []operand{floats(-1, 1, 1, s.shape...)},
 			want: func(in []array) array {
-				return generate(out, func(ix []int) float64 { return in[0].at(with(ix, s.axis, ix[s.axis]+s.from)...) })
+				return generate(out, func(ix []int) float64 {
+					return in[0].at(with(ix, s.axis,
+						ix[s.axis]+s.from)...)
+				})
 			},
 		}, "Slice")
 		add(opCase{
-			name: fmt.Sprint(s), fn: always(ops.Pad{Axis: s.axis, From: s.from, Total: s.shape[s.axis]}), in: []operand{floats(-1, 1, 1, out...)},
+			name: fmt.Sprint(s), fn: always(ops.Pad{Axis: s.axis, From: s.from,
+				Total: s.shape[s.axis]}), in: []operand{floats(-1, 1, 1, out...)},
 			want: func(in []array) array {
 				return generate(s.shape, func(ix []int) float64 {
 					if at := ix[s.axis]; at < s.from || at >= s.to {
@@ -163,7 +182,8 @@ func opCases() map[string][]opCase {
 	for _, s := range []struct {
 		axis   int
 		shapes [][]int
-	}{{0, [][]int{{2, 3}, {1, 3}, {5, 3}}}, {1, [][]int{{2, 3}, {2, 1}}}, {0, [][]int{{1}, {1}}}, {1, [][]int{{2, 1, 3}, {2, 2, 3}}}, {2, [][]int{{1, 1, 1}, {1, 1, 7}}}, {0, [][]int{{3}}}} {
+	}{{0, [][]int{{2, 3}, {1, 3}, {5, 3}}}, {1, [][]int{{2, 3}, {2, 1}}}, {0, [][]int{{1}, {1}}},
+		{1, [][]int{{2, 1, 3}, {2, 2, 3}}}, {2, [][]int{{1, 1, 1}, {1, 1, 7}}}, {0, [][]int{{3}}}} {
 		var in []operand
 		for i, shape := range s.shapes {
 			in = append(in, floats(-1, 1, i, shape...))
@@ -189,10 +209,12 @@ func opCases() map[string][]opCase {
 		}, "Concat")
 	}
 
-	for _, s := range [][2][]int{{{2, 3}, {}}, {{2, 3}, {3}}, {{2, 3}, {1, 3}}, {{2, 3}, {2, 1}}, {{2, 3, 5}, {3, 1}}, {{7, 1, 2}, {1, 1, 2}}, {{1}, {}}, {{5, 2, 3}, {1, 2, 1}}} {
+	for _, s := range [][2][]int{{{2, 3}, {}}, {{2, 3}, {3}}, {{2, 3}, {1, 3}}, {{2, 3}, {2, 1}},
+		{{2, 3, 5}, {3, 1}}, {{7, 1, 2}, {1, 1, 2}}, {{1}, {}}, {{5, 2, 3}, {1, 2, 1}}} {
 		large, small := s[0], s[1]
 		add(opCase{
-			name: fmt.Sprint(s), fn: always(ops.SumTo{Shape: small}), in: []operand{floats(-1, 1, 1, large...)},
+			name: fmt.Sprint(s), fn: always(ops.SumTo{Shape: small}),
+			in: []operand{floats(-1, 1, 1, large...)},
 			want: func(in []array) array {
 				// Every element goes where the broadcast would have taken it from.
 				out := generate(small, func([]int) float64 { return 0 })
@@ -210,7 +232,8 @@ func opCases() map[string][]opCase {
 			},
 		}, "SumTo")
 		add(opCase{
-			name: fmt.Sprint(s), fn: always(ops.Broadcast{Shape: large}), in: []operand{floats(-1, 1, 1, small...)},
+			name: fmt.Sprint(s), fn: always(ops.Broadcast{Shape: large}),
+			in:   []operand{floats(-1, 1, 1, small...)},
 			want: func(in []array) array { return generate(large, in[0].repeated) },
 		}, "Broadcast")
 	}
@@ -218,7 +241,8 @@ func opCases() map[string][]opCase {
 	for _, s := range []struct {
 		shape []int
 		axis  int
-	}{{[]int{7}, 0}, {[]int{1}, 0}, {[]int{2, 3}, 0}, {[]int{2, 3}, 1}, {[]int{2, 5, 3}, 1}, {[]int{3, 1, 2}, 1}} {
+	}{{[]int{7}, 0}, {[]int{1}, 0}, {[]int{2, 3}, 0}, {[]int{2, 3}, 1}, {[]int{2, 5, 3}, 1},
+		{[]int{3, 1, 2}, 1}} {
 		x := floats(-1, 1, 1, s.shape...)
 		for i := range x.Values { // far from ties
 			x.Values[i] = float64(i*11%len(x.Values)) - 3
@@ -242,11 +266,14 @@ func opCases() map[string][]opCase {
 		ids     []int
 		shape   []int
 		padding int
-	}{{5, 3, []int{4, 0, 2, 2, 4, 1}, []int{2, 3}, -1}, {5, 3, []int{4, 0, 2, 2, 4, 1}, []int{6}, 2}, {1, 1, []int{0}, []int{1}, -1}, {3, 1, []int{2}, nil, -1},
+	}{{5, 3, []int{4, 0, 2, 2, 4, 1}, []int{2, 3}, -1},
+		{5, 3, []int{4, 0, 2, 2, 4, 1}, []int{6}, 2}, {1, 1, []int{0}, []int{1}, -1},
+		{3, 1, []int{2}, nil, -1},
 		{2, 7, []int{1, 0, 1}, []int{3, 1, 1}, 0}} {
 		rows := append(slices.Clone(s.shape), s.e)
 		c := opCase{
-			name: fmt.Sprint(s), fn: always(ops.Gather{Padding: s.padding}), in: []operand{floats(-1, 1, 1, s.v, s.e), ints(s.ids, s.shape...)},
+			name: fmt.Sprint(s), fn: always(ops.Gather{Padding: s.padding}),
+			in:    []operand{floats(-1, 1, 1, s.v, s.e), ints(s.ids, s.shape...)},
 			stops: s.padding >= 0,
 			want: func(in []array) array {
 				return generate(rows, func(ix []int) float64 {
@@ -257,7 +284,8 @@ func opCases() map[string][]opCase {
 		}
 		add(c, "Gather")
 		add(opCase{
-			name: fmt.Sprint(s), fn: always(ops.ScatterAdd{V: s.v, Padding: s.padding}), in: []operand{ints(s.ids, s.shape...), floats(-1, 1, 1, rows...)},
+			name: fmt.Sprint(s), fn: always(ops.ScatterAdd{V: s.v, Padding: s.padding}),
+			in: []operand{ints(s.ids, s.shape...), floats(-1, 1, 1, rows...)},
 			want: func(in []array) array {
 				out := generate([]int{s.v, s.e}, func([]int) float64 { return 0 })
 				each(rows, func(i int, ix []int) {
@@ -273,40 +301,59 @@ func opCases() map[string][]opCase {
 
 	ids := ints([]int{3, 0, 1, 1, 2, 4}, 2, 3)
 	add(opCase{
-		name: "[2 3]", in: []operand{ids}, fn: func(d tensor.Dtype) ops.Operation { return ops.OneHot{Dtype: d, V: 5} },
+		name: "[2 3]", in: []operand{ids},
+		fn: func(d tensor.Dtype) ops.Operation { return ops.OneHot{Dtype: d, V: 5} },
 		want: func(in []array) array {
-			return generate([]int{2, 3, 5}, func(ix []int) float64 { return truth(int(in[0].at(ix[:2]...)) == ix[2]) })
+			return generate([]int{2, 3, 5},
+				func(ix []int) float64 { return truth(int(in[0].at(ix[:2]...)) == ix[2]) })
 		},
 	}, "OneHot")
 	add(opCase{
-		name: "a scalar", in: []operand{ints([]int{0})}, fn: func(d tensor.Dtype) ops.Operation { return ops.OneHot{Dtype: d, V: 1} },
+		name: "a scalar", in: []operand{ints([]int{0})},
+		fn:   func(d tensor.Dtype) ops.Operation { return ops.OneHot{Dtype: d, V: 1} },
 		want: func([]array) array { return array{[]int{1}, []float64{1}} },
 	}, "OneHot")
 	add(opCase{
-		name: "[2 3]", in: []operand{ids}, fn: func(d tensor.Dtype) ops.Operation { return ops.Differs{Dtype: d, Values: []int{1, 3}} },
+		name: "[2 3]", in: []operand{ids},
+		fn: func(d tensor.Dtype) ops.Operation {
+			return ops.Differs{Dtype: d,
+				Values: []int{1, 3}}
+		},
 		want: func(in []array) array {
-			return generate([]int{2, 3}, func(ix []int) float64 { return truth(in[0].at(ix...) != 1 && in[0].at(ix...) != 3) })
+			return generate([]int{2, 3},
+				func(ix []int) float64 {
+					return truth(in[0].at(ix...) != 1 &&
+						in[0].at(ix...) != 3)
+				})
 		},
 	}, "Differs")
 	add(opCase{
 		name: "[2 3]", ids: true, in: []operand{ids}, fn: always(ops.Within{N: 2}),
 		want: func(in []array) array {
-			return generate([]int{2, 3}, func(ix []int) float64 { return in[0].at(ix...) * truth(in[0].at(ix...) < 2) })
+			return generate([]int{2, 3},
+				func(ix []int) float64 { return in[0].at(ix...) * truth(in[0].at(ix...) < 2) })
 		},
 	}, "Within")
 	add(opCase{
-		name: "[2 3]", ids: true, in: []operand{given([]float64{1, 0, -2, 0, 0.5, 0}, 2, 3), ids}, fn: always(ops.MaskIDs{}),
+		name: "[2 3]", ids: true, in: []operand{given([]float64{1, 0, -2, 0, 0.5, 0}, 2, 3), ids},
+		fn: always(ops.MaskIDs{}),
 		want: func(in []array) array {
-			return generate([]int{2, 3}, func(ix []int) float64 { return truth(in[0].at(ix...) != 0) * in[1].at(ix...) })
+			return generate([]int{2, 3},
+				func(ix []int) float64 { return truth(in[0].at(ix...) != 0) * in[1].at(ix...) })
 		},
 	}, "MaskIDs")
 	for _, n := range []int{1, 5} {
 		add(opCase{
-			name: fmt.Sprint(n), in: []operand{floats(-1, 1, 1, 2)}, fn: func(d tensor.Dtype) ops.Operation { return ops.Range{Dtype: d, N: n} },
-			want: func([]array) array { return generate([]int{n}, func(ix []int) float64 { return float64(ix[0]) }) },
+			name: fmt.Sprint(n), in: []operand{floats(-1, 1, 1, 2)},
+			fn: func(d tensor.Dtype) ops.Operation { return ops.Range{Dtype: d, N: n} },
+			want: func([]array) array {
+				return generate([]int{n},
+					func(ix []int) float64 { return float64(ix[0]) })
+			},
 		}, "Range")
 	}
-	for _, x := range []operand{floats(-1, 1, 1, 2, 3, 5), given([]float64{2, 7, 7, -1}, 4), given([]float64{-3}, 1, 1)} {
+	for _, x := range []operand{floats(-1, 1, 1, 2, 3, 5), given([]float64{2, 7, 7, -1}, 4),
+		given([]float64{-3}, 1, 1)} {
 		add(opCase{
 			name: fmt.Sprint(x.Shape), ids: true, in: []operand{x}, fn: always(ops.ArgMax{}),
 			want: func(in []array) array {
@@ -314,7 +361,8 @@ func opCases() map[string][]opCase {
 				return generate(x.Shape[:k], func(ix []int) float64 {
 					best := 0
 					for j := range x.Shape[k] {
-						if in[0].at(append(slices.Clone(ix), j)...) > in[0].at(append(slices.Clone(ix), best)...) {
+						if in[0].at(append(slices.Clone(ix),
+							j)...) > in[0].at(append(slices.Clone(ix), best)...) {
 							best = j
 						}
 					}
@@ -324,9 +372,11 @@ func opCases() map[string][]opCase {
 		}, "ArgMax")
 	}
 	add(opCase{
-		name: "[4]", in: []operand{ints([]int{3, 0, 1, 2}, 4)}, fn: func(d tensor.Dtype) ops.Operation { return ops.LengthMask{Dtype: d, T: 3} },
+		name: "[4]", in: []operand{ints([]int{3, 0, 1, 2}, 4)},
+		fn: func(d tensor.Dtype) ops.Operation { return ops.LengthMask{Dtype: d, T: 3} },
 		want: func(in []array) array {
-			return generate([]int{3, 4, 1}, func(ix []int) float64 { return truth(float64(ix[0]) < in[0].at(ix[1])) })
+			return generate([]int{3, 4, 1},
+				func(ix []int) float64 { return truth(float64(ix[0]) < in[0].at(ix[1])) })
 		},
 	}, "LengthMask")
 
@@ -361,7 +411,10 @@ func opCases() map[string][]opCase {
 		add(opCase{
 			name: fmt.Sprint(s), fn: always(ops.LogSoftmax{}), in: x,
 			want: func(in []array) array {
-				return generate(s, func(ix []int) float64 { return in[0].at(ix...) - logZ(in[0], ix) })
+				return generate(s, func(ix []int) float64 {
+					return in[0].at(ix...) - logZ(in[0],
+						ix)
+				})
 			},
 		}, "LogSoftmax")
 		add(opCase{
@@ -378,7 +431,8 @@ func opCases() map[string][]opCase {
 		fn      ops.CrossEntropy
 	}{
 		{[]int{2, 3, 5}, []int{4, 0, 2, 2, 4, 1}, ops.CrossEntropy{}},
-		{[]int{6, 5}, []int{4, 0, -1, 2, 4, 1}, ops.CrossEntropy{Ignore: []int{4, -1}, Smoothing: 0.1}},
+		{[]int{6, 5}, []int{4, 0, -1, 2, 4, 1}, ops.CrossEntropy{Ignore: []int{4, -1},
+			Smoothing: 0.1}},
 		{[]int{3}, []int{1}, ops.CrossEntropy{Smoothing: 0.5}},
 		{[]int{2, 1}, []int{0, 0}, ops.CrossEntropy{}},
 		{[]int{2, 7}, []int{9, 9}, ops.CrossEntropy{Ignore: []int{9}}},
@@ -398,7 +452,9 @@ func opCases() map[string][]opCase {
 		}
 		const refused = "CrossEntropy: it has no second derivative; build it from LogSoftmax where one is needed"
 		add(opCase{
-			name: fmt.Sprint(s), fn: always(s.fn), in: []operand{floats(-2, 2, 1, s.shape...), ints(s.targets, lead...)}, second: refused,
+			name: fmt.Sprint(s), fn: always(s.fn),
+			in:     []operand{floats(-2, 2, 1, s.shape...), ints(s.targets, lead...)},
+			second: refused,
 			want: func(in []array) array {
 				return generate(lead, func(ix []int) (loss float64) {
 					for j := range v {
@@ -411,8 +467,10 @@ func opCases() map[string][]opCase {
 			},
 		}, "CrossEntropy")
 		add(opCase{
-			name: fmt.Sprint(s), fn: always(ops.CrossEntropyGrad{CrossEntropy: s.fn}), first: refused,
-			in: []operand{floats(-2, 2, 1, s.shape...), ints(s.targets, lead...), floats(-1, 1, 2, lead...)},
+			name: fmt.Sprint(s), fn: always(ops.CrossEntropyGrad{CrossEntropy: s.fn}),
+			first: refused,
+			in: []operand{floats(-2, 2, 1, s.shape...), ints(s.targets, lead...),
+				floats(-1, 1, 2, lead...)},
 			want: func(in []array) array {
 				return generate(s.shape, func(ix []int) float64 {
 					at, j := ix[:k], ix[k]
@@ -426,8 +484,10 @@ func opCases() map[string][]opCase {
 		}, "CrossEntropyGrad")
 	}
 
-	for _, s := range []scanSize{{T: 3, B: 2, In: 3, H: 2}, {T: 1, B: 1, In: 1, H: 1}, {T: 5, B: 1, In: 2, H: 3, Reverse: true}} {
-		in := []operand{floats(-1, 1, 1, s.T, s.B, s.In), floats(-1, 1, 2, s.B, s.H), floats(-1, 1, 3, s.B, s.H), floats(-1, 1, 4, s.In, s.H), floats(-1, 1, 5, s.H)}
+	for _, s := range []scanSize{{T: 3, B: 2, In: 3, H: 2}, {T: 1, B: 1, In: 1, H: 1},
+		{T: 5, B: 1, In: 2, H: 3, Reverse: true}} {
+		in := []operand{floats(-1, 1, 1, s.T, s.B, s.In), floats(-1, 1, 2, s.B, s.H),
+			floats(-1, 1, 3, s.B, s.H), floats(-1, 1, 4, s.In, s.H), floats(-1, 1, 5, s.H)}
 		add(opCase{
 			name: fmt.Sprint(s), in: in, want: s.loop,
 			fn:     func(d tensor.Dtype) ops.Operation { return s.scan(d) },
@@ -438,7 +498,8 @@ func opCases() map[string][]opCase {
 			build: func(g *nodes.Graph, in []*nodes.Node) *nodes.Node {
 				y := g.Op("Scan", s.scan(g.Dtype()), slices.Clone(in)...)
 				var flat []*nodes.Node
-				for _, d := range g.Backward([]*nodes.Node{y}, []*nodes.Node{g.Const(1, y.Shape()...)}, operands(in)...) {
+				for _, d := range g.Backward([]*nodes.Node{y},
+					[]*nodes.Node{g.Const(1, y.Shape()...)}, operands(in)...) {
 					flat = append(flat, nodes.Reshape(d, -1))
 				}
 				return nodes.Concat(0, flat...)
@@ -466,7 +527,8 @@ func opCases() map[string][]opCase {
 			name: fmt.Sprint(s), in: in,
 			build: func(g *nodes.Graph, in []*nodes.Node) *nodes.Node {
 				y := g.Op("Scan", s.scan(g.Dtype()), slices.Clone(in)...)
-				g.Backward([]*nodes.Node{y}, []*nodes.Node{g.Const(1, y.Shape()...)}, operands(in)...)
+				g.Backward([]*nodes.Node{y}, []*nodes.Node{g.Const(1, y.Shape()...)},
+					operands(in)...)
 				flows, err := ops.Flows(g.Expr())
 				if err != nil {
 					panic(err)
@@ -537,15 +599,18 @@ func (s scanSize) scan(dtype tensor.Dtype) ops.Scan {
 	}
 	x, h, c := in("x", s.B, s.In), in("h", s.B, s.H), in("c", s.B, s.H)
 	w, b := in("W", s.In, s.H), in("b", s.H)
-	next := ops.Apply(ops.Elementwise{Kind: "tanh"}, ops.Add(ops.Add(ops.Apply(ops.MatMul{}, x, w), ops.Mul(h, c)), b))
+	next := ops.Apply(ops.Elementwise{Kind: "tanh"},
+		ops.Add(ops.Add(ops.Apply(ops.MatMul{}, x, w), ops.Mul(h, c)), b))
 	step := ops.NewStep(&ops.Step{
-		Seqs: []*G.Node{x}, States: []*G.Node{h, c}, Consts: []*G.Node{w, b}, Next: []*G.Node{next, h}, Ys: []*G.Node{ops.Mul(next, c)}, Mask: -1,
+		Seqs: []*G.Node{x}, States: []*G.Node{h, c}, Consts: []*G.Node{w, b},
+		Next: []*G.Node{next, h}, Ys: []*G.Node{ops.Mul(next, c)}, Mask: -1,
 		Raw: []*G.Node{next}, Parts: []string{"h"},
 	})
 	return ops.Scan{Step: step, T: s.T, Reverse: s.Reverse}
 }
 
-// loop is the recurrence as plain loops, packed as the scan packs: h' of all times, c', y. A sixth input is added to h'.
+// loop is the recurrence as plain loops, packed as the scan packs: h' of all times, c', y. A sixth
+// input is added to h'.
 func (s scanSize) loop(in []array) array {
 	x, h, c, w, b := in[0], in[1], in[2], in[3], in[4]
 	state := generate([]int{3, s.T, s.B, s.H}, func([]int) float64 { return math.NaN() })
@@ -565,7 +630,10 @@ func (s scanSize) loop(in []array) array {
 			return math.Tanh(sum)
 		})
 		each(h.shape, func(_ int, ix []int) {
-			put := func(slot int, v float64) { state.v[state.offset([]int{slot, t, ix[0], ix[1]})] = v }
+			put := func(slot int, v float64) {
+				state.v[state.offset([]int{slot, t, ix[0],
+					ix[1]})] = v
+			}
 			put(0, next.at(ix...))
 			put(1, h.at(ix...))
 			put(2, next.at(ix...)*c.at(ix...))

@@ -42,7 +42,8 @@ func (t Tensor) Dtype() tensor.Dtype {
 	return tensor.Int
 }
 
-// TensorOf looks into a Gorgonia value. The data is shared if it lies contiguous and row-major, else copied.
+// TensorOf looks into a Gorgonia value. The data is shared if it lies contiguous and row-major,
+// else copied.
 func TensorOf(v G.Value) (Tensor, error) {
 	switch v := v.(type) {
 	case *G.F32:
@@ -73,7 +74,8 @@ func TensorOf(v G.Value) (Tensor, error) {
 	case nil:
 		return Tensor{}, fmt.Errorf("no value is bound")
 	}
-	return Tensor{}, fmt.Errorf("a %T: want a *tensor.Dense or a scalar of float32, float64 or int", v)
+	return Tensor{}, fmt.Errorf("a %T: want a *tensor.Dense or a scalar of float32, float64 or int",
+		v)
 }
 
 // rowMajor is the elements of a strided tensor one after another: d itself if they lie like that.

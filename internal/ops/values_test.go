@@ -29,7 +29,8 @@ func TestValuesAgainstPlainLoops(t *testing.T) {
 		if c.build != nil {
 			tol = 1e-9 // the oracle itself is a difference
 		}
-		for name, run := range map[string]machine{"plain": plainly, "compiled": compiled, "tape": onTape} {
+		for name, run := range map[string]machine{"plain": plainly, "compiled": compiled,
+			"tape": onTape} {
 			gradcheck.Close(t, want.v, c.values(t, nodes.Float64, run), tol, name)
 			gradcheck.Close(t, want.v, c.values(t, nodes.Float32, run), 3e-6, name+" in float32")
 		}
@@ -104,7 +105,8 @@ func TestGorgoniaGradAgrees(t *testing.T) {
 		if c.ids || c.first != "" {
 			return
 		}
-		gradients := func(with func(g *nodes.Graph, loss *nodes.Node, wrt []*nodes.Node) []*G.Node) [][]float64 {
+		gradients := func(with func(g *nodes.Graph, loss *nodes.Node,
+			wrt []*nodes.Node) []*G.Node) [][]float64 {
 			g := nodes.NewGraph(nodes.Options{Dtype: nodes.Float64})
 			in := c.inputs(g)
 			var wrt []*nodes.Node
@@ -163,10 +165,13 @@ func TestStops(t *testing.T) {
 		d := g.Gradients(nodes.Sum(y), xs[0])[0]
 		return plainly(t, g, []*G.Node{d.Gorgonia()})[0]
 	}
-	require.Equal(t, []float64{0, 0}, gradient(ops.Elementwise{Kind: "stop"}, given([]float64{1, 2}, 2)))
+	require.Equal(t, []float64{0, 0}, gradient(ops.Elementwise{Kind: "stop"},
+		given([]float64{1, 2}, 2)))
 	table := floats(-1, 1, 1, 3, 2)
-	require.Equal(t, []float64{1, 1, 2, 2, 0, 0}, gradient(ops.Gather{Padding: -1}, table, ints([]int{1, 0, 1}, 3)))
-	require.Equal(t, []float64{1, 1, 0, 0, 0, 0}, gradient(ops.Gather{Padding: 1}, table, ints([]int{1, 0, 1}, 3)))
+	require.Equal(t, []float64{1, 1, 2, 2, 0, 0}, gradient(ops.Gather{Padding: -1}, table,
+		ints([]int{1, 0, 1}, 3)))
+	require.Equal(t, []float64{1, 1, 0, 0, 0, 0}, gradient(ops.Gather{Padding: 1}, table,
+		ints([]int{1, 0, 1}, 3)))
 }
 
 // Ties and kinks have the derivatives that the comments promise.
@@ -189,13 +194,16 @@ func TestDerivativesAtKinks(t *testing.T) {
 	zero := given([]float64{0, 1, -1}, 3)
 	require.Equal(t, [][]float64{{0, 1, 0}}, gradients(e("relu"), zero))
 	require.Equal(t, [][]float64{{0, 1, -1}}, gradients(e("abs"), zero))
-	require.Equal(t, [][]float64{{1, 1, 1}}, gradients(ops.Elementwise{Kind: "clip", P: -1, Q: 1}, zero))
-	require.Equal(t, [][]float64{{0.5, 0.5, 0}}, gradients(ops.Max{Axis: 0}, given([]float64{4, 4, 1}, 3)))
+	require.Equal(t, [][]float64{{1, 1, 1}}, gradients(ops.Elementwise{Kind: "clip", P: -1, Q: 1},
+		zero))
+	require.Equal(t, [][]float64{{0.5, 0.5, 0}}, gradients(ops.Max{Axis: 0},
+		given([]float64{4, 4, 1}, 3)))
 	// x⁰ is 1 everywhere, and x¹ and x² are smooth at 0.
 	require.Equal(t, [][]float64{{0, 0, 0}}, gradients(ops.Elementwise{Kind: "power", P: 0}, zero))
 	require.Equal(t, [][]float64{{1, 1, 1}}, gradients(ops.Elementwise{Kind: "power", P: 1}, zero))
 	require.Equal(t, [][]float64{{0, 2, -2}}, gradients(ops.Elementwise{Kind: "power", P: 2}, zero))
-	require.Equal(t, [][]float64{{0, 0, 1}, {0, 0, 0}}, gradients(e("pow"), given([]float64{0, 0, 0}, 3), given([]float64{0, 2, 1}, 3)))
+	require.Equal(t, [][]float64{{0, 0, 1}, {0, 0, 0}},
+		gradients(e("pow"), given([]float64{0, 0, 0}, 3), given([]float64{0, 2, 1}, 3)))
 	// A NaN in the part that is not taken stays out of values and gradients.
 	nan := given([]float64{0, 1}, 2)
 	ds := gradients(e("select"), given([]float64{0, 1}, 2), nan, nan)

@@ -10,7 +10,8 @@ import (
 
 // Watch looks for the first value that is not finite while a graph runs the plain way.
 type Watch struct {
-	// Infinite has infinite inputs count too. Without it a mask of infinities is taken as it is meant.
+	// Infinite has infinite inputs count too. Without it a mask of infinities is taken as it is
+	// meant.
 	Infinite bool
 	Found    *Anomaly
 
@@ -63,7 +64,8 @@ func (w *Watch) look(n *G.Node, in []Tensor, operands []*G.Node, out Tensor) err
 	if nan < 0 {
 		at = inf
 	}
-	a := &Anomaly{Node: n, Steps: slices.Clone(w.steps), Backward: w.backward, Index: IndexOf(at, out.Shape), Value: elementAt(out, at)}
+	a := &Anomaly{Node: n, Steps: slices.Clone(w.steps), Backward: w.backward,
+		Index: IndexOf(at, out.Shape), Value: elementAt(out, at)}
 	for i, t := range in {
 		low, high := span(t)
 		a.Operands = append(a.Operands, Span{operands[i], low, high})

@@ -12,7 +12,8 @@ type Key uint64
 // New is the stream of a user's seed.
 func New(seed uint64) Key { return Key(mix(seed ^ 0x5eed5eed5eed5eed)) }
 
-// Named is the stream of name under k: an own stream for every name, whatever the order of the calls.
+// Named is the stream of name under k: an own stream for every name, whatever the order of the
+// calls.
 func (k Key) Named(name string) Key {
 	h := fnv.New64a()
 	h.Write([]byte(name))
@@ -22,7 +23,8 @@ func (k Key) Named(name string) Key {
 // Numbered is the stream of number n under k, such as that of a training step.
 func (k Key) Numbered(n uint64) Key { return Key(mix(uint64(k) + mix(n+0x9e3779b97f4a7c15))) }
 
-// mix is the finaliser of splitmix64 (Steele, Lea, Flood, 2014): a bijection that spreads every bit.
+// mix is the finaliser of splitmix64 (Steele, Lea, Flood, 2014): a bijection that spreads every
+// bit.
 func mix(x uint64) uint64 {
 	x += 0x9e3779b97f4a7c15
 	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9

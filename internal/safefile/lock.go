@@ -12,7 +12,8 @@ import (
 	"time"
 )
 
-// Lock is the sole right to write into a directory, until Close or the end of the process, however it ends.
+// Lock is the sole right to write into a directory, until Close or the end of the process, however
+// it ends.
 type Lock struct {
 	dir, path string
 	f         *os.File
@@ -34,7 +35,8 @@ func (e *LockedError) Error() string {
 
 var errLocked = errors.New("locked")
 
-// The files that locks are taken on: one for as long as a process works in a directory, and one for the moment of a save.
+// The files that locks are taken on: one for as long as a process works in a directory, and one for
+// the moment of a save.
 const (
 	lockName = ".lock"
 	saveName = prefix + "save.lock"
@@ -43,15 +45,18 @@ const (
 // maxLock is more than the bytes of any lock's file, which holds a process number.
 const maxLock = 32
 
-// LockDir locks dir, by a lock of the operating system on the file .lock in it: flock, or LockFileEx on Windows.
-// The lock goes with the process, so what kill -9 leaves behind is no obstacle. The error is a *LockedError if
-// another process, or this one, has the lock. Other systems, and file systems without locks, lock nothing.
+// LockDir locks dir, by a lock of the operating system on the file .lock in it: flock, or
+// LockFileEx on Windows. The lock goes with the process, so what kill -9 leaves behind is no
+// obstacle. The error is a *LockedError if another process, or this one, has the lock. Other
+// systems, and file systems without locks, lock nothing.
 //
-// The file is written to, so it must be what this function makes: a regular file of one name that holds at most a number.
-// A link, or another program's file of that name, is an error and stays as it is.
+// The file is written to, so it must be what this function makes: a regular file of one name that
+// holds at most a number. A link, or another program's file of that name, is an error and stays as
+// it is.
 func LockDir(dir string) (*Lock, error) { return lockFile(dir, lockName) }
 
-// LockSave locks dir for one save, and waits for up to a minute for other saves to end. Its file is removed by Release.
+// LockSave locks dir for one save, and waits for up to a minute for other saves to end. Its file is
+// removed by Release.
 func LockSave(dir string) (*Lock, error) {
 	const pause = 5 * time.Millisecond
 	for waited := time.Duration(0); ; waited += pause {
@@ -98,7 +103,8 @@ func lockFile(dir, name string) (*Lock, error) {
 	return nil, fmt.Errorf("lock %s: it is removed again and again", path)
 }
 
-// openLock opens the file of a lock, or makes it. It follows no link: what the link leads to would be emptied.
+// openLock opens the file of a lock, or makes it. It follows no link: what the link leads to would
+// be emptied.
 func openLock(path string) (*os.File, error) {
 	if info, err := os.Lstat(path); err == nil && !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("lock: %w", &NotRegularError{path, info.Mode()})
@@ -117,7 +123,8 @@ func openLock(path string) (*os.File, error) {
 	case !info.Mode().IsRegular():
 		err = &NotRegularError{path, info.Mode()}
 	case names > 1:
-		err = fmt.Errorf("%s has %d names: it may be another program's file; remove this one", path, names)
+		err = fmt.Errorf("%s has %d names: it may be another program's file; remove this one", path,
+			names)
 	case info.Size() > maxLock:
 		err = fmt.Errorf("%s has %d bytes: it is another program's file and not a lock; remove or rename it", path, info.Size())
 	}
@@ -141,8 +148,9 @@ func (l *Lock) there() (bool, error) {
 	return err == nil && os.SameFile(mine, named), err
 }
 
-// Check is to be called before writing: somebody may have removed the lock's file. If nobody took a lock since, Check
-// takes it anew; otherwise the directory is another's by now, and that is an error.
+// Check is to be called before writing: somebody may have removed the lock's file. If nobody took a
+// lock since, Check takes it anew; otherwise the directory is another's by now, and that is an
+// error.
 func (l *Lock) Check() error {
 	there, err := l.there()
 	if err != nil || there {
@@ -160,18 +168,21 @@ func (l *Lock) Check() error {
 	return nil
 }
 
-// Close gives the lock back. The file stays, so that Check can tell a file that was removed from one that was not.
+// Close gives the lock back. The file stays, so that Check can tell a file that was removed from
+// one that was not.
 func (l *Lock) Close() error {
 	l.f.Truncate(0)
 	return l.f.Close()
 }
 
-// Release gives the lock back and removes its file. Who has opened that file before finds out by looking at its name.
+// Release gives the lock back and removes its file. Who has opened that file before finds out by
+// looking at its name.
 func (l *Lock) Release() error {
 	removed := os.Remove(l.path) == nil // before closing: afterwards it may be another's
 	err := l.f.Close()
 	if !removed {
-		os.Remove(l.path) // where open files cannot be removed, which keeps that of another safe too
+		// where open files cannot be removed, which keeps that of another safe too
+		os.Remove(l.path)
 	}
 	return err
 }

@@ -16,7 +16,8 @@ import (
 	"github.com/seqzoo/seqzoo/internal/safefile"
 )
 
-// holderDir names, in the environment, the directory that a test process is to lock, and to hold until it is killed.
+// holderDir names, in the environment, the directory that a test process is to lock, and to hold
+// until it is killed.
 const holderDir = "SEQZOO_TEST_LOCK"
 
 func TestMain(m *testing.M) {
@@ -67,7 +68,8 @@ func TestLockOfKilledProcess(t *testing.T) {
 		var locked *safefile.LockedError
 		require.True(t, errors.As(err, &locked), "%v", err)
 		require.Equal(t, child.Process.Pid, locked.PID)
-		require.EqualError(t, err, fmt.Sprintf("%s is in use by process %d", dir, child.Process.Pid))
+		require.EqualError(t, err, fmt.Sprintf("%s is in use by process %d", dir,
+			child.Process.Pid))
 
 		require.NoError(t, child.Process.Kill())
 		child.Wait()
@@ -89,16 +91,27 @@ func TestLockLeavesOtherFilesAlone(t *testing.T) {
 		return path
 	}
 	for name, spoil := range map[string]func(lock, target string) error{
-		"symbolic link":  func(lock, target string) error { return os.Symlink(target, lock) },
-		"hard link":      func(lock, target string) error { return os.Link(target, lock) },
-		"dangling link":  func(lock, target string) error { return os.Symlink(target+"-absent", lock) },
-		"circular link":  func(lock, _ string) error { return os.Symlink(lock, lock) },
-		"directory":      func(lock, _ string) error { return os.Mkdir(lock, 0o777) },
-		"device":         func(lock, _ string) error { return os.Symlink(os.DevNull, lock) },
-		"other's file":   func(lock, _ string) error { return os.WriteFile(lock, make([]byte, 100), 0o666) },
-		"link to a lock": func(lock, target string) error { os.Truncate(target, 0); return os.Symlink(target, lock) },
+		"symbolic link": func(lock, target string) error { return os.Symlink(target, lock) },
+		"hard link":     func(lock, target string) error { return os.Link(target, lock) },
+		"dangling link": func(lock, target string) error {
+			return os.Symlink(target+"-absent",
+				lock)
+		},
+		"circular link": func(lock, _ string) error { return os.Symlink(lock, lock) },
+		"directory":     func(lock, _ string) error { return os.Mkdir(lock, 0o777) },
+		"device":        func(lock, _ string) error { return os.Symlink(os.DevNull, lock) },
+		"other's file": func(lock, _ string) error {
+			return os.WriteFile(lock, make([]byte, 100),
+				0o666)
+		},
+		"link to a lock": func(lock, target string) error {
+			os.Truncate(target,
+				0)
+			return os.Symlink(target, lock)
+		},
 	} {
-		for _, take := range []func(string) (*safefile.Lock, error){safefile.LockDir, safefile.LockSave} {
+		for _, take := range []func(string) (*safefile.Lock, error){safefile.LockDir,
+			safefile.LockSave} {
 			dir, target := t.TempDir(), precious(t)
 			lock := filepath.Join(dir, ".lock")
 			require.NoError(t, spoil(lock, target), name)
@@ -114,7 +127,8 @@ func TestLockLeavesOtherFilesAlone(t *testing.T) {
 	}
 }
 
-// A lock whose file was removed is taken anew before the next save, unless another has taken one since.
+// A lock whose file was removed is taken anew before the next save, unless another has taken one
+// since.
 func TestLockRemovedWhileHeld(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("Windows removes no open file")
@@ -136,7 +150,8 @@ func TestLockRemovedWhileHeld(t *testing.T) {
 	require.ErrorContains(t, lock.Check(), "was removed while this process held it")
 	require.NoError(t, other.Check())
 	require.NoError(t, other.Close())
-	require.ErrorContains(t, lock.Check(), "was removed while this process held it", "the other may have written")
+	require.ErrorContains(t, lock.Check(), "was removed while this process held it",
+		"the other may have written")
 	require.NoError(t, lock.Close())
 }
 

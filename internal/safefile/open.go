@@ -30,8 +30,9 @@ func (e *NotRegularError) Error() string {
 // Unwrap lets errors.Is find fs.ErrInvalid.
 func (e *NotRegularError) Unwrap() error { return fs.ErrInvalid }
 
-// Open opens the regular file at path, or the one that a symbolic link there leads to, for reading, and tells its
-// size. Whatever else stands there is a *NotRegularError, at once: a pipe or a device might never answer, or never end.
+// Open opens the regular file at path, or the one that a symbolic link there leads to, for reading,
+// and tells its size. Whatever else stands there is a *NotRegularError, at once: a pipe or a device
+// might never answer, or never end.
 func Open(path string) (*os.File, int64, error) {
 	info, err := os.Stat(path) // first, since opening alone makes some devices do something
 	var failed *fs.PathError
@@ -69,7 +70,8 @@ func ReadFile(path string, limit int64) ([]byte, error) {
 		return nil, fmt.Errorf("%s has %d bytes, and at most %d are read", path, size, limit)
 	}
 	b, err := io.ReadAll(io.LimitReader(f, limit+1))
-	if err == nil && int64(len(b)) > limit { // it has grown, or has no size, as files that a kernel makes up
+	// it has grown, or has no size, as files that a kernel makes up
+	if err == nil && int64(len(b)) > limit {
 		err = fmt.Errorf("%s has more than %d bytes, which are not read", path, limit)
 	}
 	if err != nil {

@@ -38,6 +38,7 @@ func TestOpen(t *testing.T) {
 	for mode, want := range map[fs.FileMode]string{
 		fs.ModeNamedPipe: "a pipe", fs.ModeSocket: "a socket", fs.ModeSymlink: "a symbolic link",
 	} {
-		require.True(t, strings.Contains((&safefile.NotRegularError{Path: "p", Mode: mode}).Error(), want))
+		require.True(t, strings.Contains((&safefile.NotRegularError{Path: "p", Mode: mode}).Error(),
+			want))
 	}
 }

@@ -42,9 +42,9 @@ const prefix, suffix = ".seqzoo-", ".tmp"
 
 var written atomic.Int64 // temporary files of this process, for names that differ
 
-// Write replaces the file at path by what content writes. After an error the old content stands, or, if it was
-// the last step that failed, the new one; both whole. The error names path and wraps the cause. A symbolic link at
-// path is replaced, not followed.
+// Write replaces the file at path by what content writes. After an error the old content stands,
+// or, if it was the last step that failed, the new one; both whole. The error names path and wraps
+// the cause. A symbolic link at path is replaced, not followed.
 func Write(fsys FS, path string, content func(io.Writer) error) error {
 	if err := write(fsys, path, content); err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
@@ -82,11 +82,12 @@ func write(fsys FS, path string, content func(io.Writer) error) (err error) {
 	return fsys.SyncDir(dir)
 }
 
-// create opens a new temporary file. Its name is short: that of the file to replace may be as long as the file
-// system bears.
+// create opens a new temporary file. Its name is short: that of the file to replace may be as long
+// as the file system bears.
 func create(fsys FS, dir string) (f File, path string, err error) {
 	for {
-		path = filepath.Join(dir, fmt.Sprintf("%s%d-%d%s", prefix, os.Getpid(), written.Add(1), suffix))
+		path = filepath.Join(dir, fmt.Sprintf("%s%d-%d%s", prefix, os.Getpid(), written.Add(1),
+			suffix))
 		f, err = fsys.Create(path)
 		if !errors.Is(err, fs.ErrExist) {
 			return f, path, err

@@ -48,7 +48,8 @@ func read(t *testing.T, path string) string {
 }
 
 func TestWrite(t *testing.T) {
-	for _, name := range []string{"a", "with spaces", "日本語", strings.Repeat("x", 200), strings.Repeat("x", 255)} {
+	for _, name := range []string{"a", "with spaces", "日本語", strings.Repeat("x", 200),
+		strings.Repeat("x", 255)} {
 		dir := t.TempDir()
 		path := filepath.Join(dir, name)
 		for _, s := range []string{"", "1", before, after} {
@@ -128,7 +129,8 @@ func TestErrorAtEveryCall(t *testing.T) {
 		require.Contains(t, []string{before, after}, read(t, path))
 		require.Len(t, names(t, dir), 1)
 	}
-	require.GreaterOrEqual(t, failures, 7) // create, 3 writes, sync, close, rename, sync of the directory, …
+	// create, 3 writes, sync, close, rename, sync of the directory, …
+	require.GreaterOrEqual(t, failures, 7)
 	t.Logf("%d calls, each failed once", failures)
 }
 

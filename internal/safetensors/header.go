@@ -8,8 +8,9 @@ import (
 	"unicode/utf8"
 )
 
-// cursor scans the JSON of a header from left to right. It knows only the values that a header may hold, so
-// nothing nests deeper than the format. After the first error it stands still and returns zero values.
+// cursor scans the JSON of a header from left to right. It knows only the values that a header may
+// hold, so nothing nests deeper than the format. After the first error it stands still and returns
+// zero values.
 type cursor struct {
 	b      []byte // valid UTF-8
 	i      int
@@ -196,7 +197,8 @@ func (c *cursor) text() (t token) {
 	return token{}
 }
 
-// string returns what t stands for, in memory of its own: a part of the header would keep the whole of it alive.
+// string returns what t stands for, in memory of its own: a part of the header would keep the whole
+// of it alive.
 func (c *cursor) string(t token) string {
 	if c.charge(len(t.raw) + 8); c.err != nil {
 		return ""

@@ -35,7 +35,8 @@ func written(t testing.TB, tensors []Tensor, metadata map[string]string) []byte 
 
 func sample() []Tensor {
 	return []Tensor{
-		New("encoder/l0/W_ih", []int{2, 3}, []float32{1, -2, 3.5, float32(math.Inf(1)), 1e-45, float32(math.NaN())}),
+		New("encoder/l0/W_ih", []int{2, 3}, []float32{1, -2, 3.5, float32(math.Inf(1)), 1e-45,
+			float32(math.NaN())}),
 		New("b", []int{1, 2}, []float64{math.Pi, math.Copysign(0, -1)}),
 		New("step", nil, []int64{math.MinInt64}),
 		New("counter", []int{1}, []uint64{math.MaxUint64}),
@@ -83,7 +84,8 @@ func TestRoundTrip(t *testing.T) {
 
 func TestRoundTripRandom(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		names := rapid.SliceOfNDistinct(rapid.StringN(0, 20, -1).Filter(func(s string) bool { return s != metadataKey }),
+		names := rapid.SliceOfNDistinct(rapid.StringN(0, 20,
+			-1).Filter(func(s string) bool { return s != metadataKey }),
 			0, 12, rapid.ID).Draw(t, "names")
 		var tensors []Tensor
 		for _, name := range names {
@@ -136,7 +138,8 @@ func TestHalves(t *testing.T) {
 			if i>>15 == 1 {
 				want = -want
 			}
-			require.Equal(t, math.Float32bits(float32(want)), math.Float32bits(v), "%s %04x", c.dtype, i)
+			require.Equal(t, math.Float32bits(float32(want)), math.Float32bits(v), "%s %04x",
+				c.dtype, i)
 		}
 	}
 }
@@ -172,10 +175,14 @@ func TestWriteRefuses(t *testing.T) {
 		"metadata not UTF-8":  {nil, map[string]string{"a": "\xff"}, ErrUTF8},
 		"key not UTF-8":       {nil, map[string]string{"\xff": ""}, ErrUTF8},
 		"dtype":               {[]Tensor{{Name: "a", DType: "F31"}}, nil, ErrDType},
-		"too few values":      {[]Tensor{{Name: "a", DType: "F32", Shape: []int{2}, Data: make([]byte, 4)}}, nil, ErrSize},
-		"negative":            {[]Tensor{{Name: "a", DType: "F32", Shape: []int{-2}}}, nil, ErrNegative},
-		"overflow":            {[]Tensor{{Name: "a", DType: "F32", Shape: []int{math.MaxInt, 4}}}, nil, ErrOverflow},
-		"65 axes":             {[]Tensor{{Name: "a", DType: "U8", Shape: slices.Repeat([]int{1}, 65), Data: []byte{1}}}, nil, ErrSyntax},
+		"too few values": {[]Tensor{{Name: "a", DType: "F32", Shape: []int{2},
+			Data: make([]byte, 4)}}, nil, ErrSize},
+		"negative": {[]Tensor{{Name: "a", DType: "F32", Shape: []int{-2}}}, nil,
+			ErrNegative},
+		"overflow": {[]Tensor{{Name: "a", DType: "F32", Shape: []int{math.MaxInt, 4}}},
+			nil, ErrOverflow},
+		"65 axes": {[]Tensor{{Name: "a", DType: "U8",
+			Shape: slices.Repeat([]int{1}, 65), Data: []byte{1}}}, nil, ErrSyntax},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var b bytes.Buffer
@@ -194,9 +201,11 @@ func TestForeignFiles(t *testing.T) {
 
 	f, err = load(file("{ \"w\\u00e9\\ud83d\\ude00\\/\" :\n{\"data_offsets\": [ 4 ,\t8 ], \"dtype\":\"I8\", \"shape\":[2,\r2]},"+
 		`"e":{"dtype":"F64","shape":[3,0],"data_offsets":[4,4]},`+
-		`"a":{"dtype":"BF16","shape":[2],"data_offsets":[0,4]}, "__metadata__":{}}   `, 0, 0, 0x80, 0x3f, 1, 2, 3, 4))
+		`"a":{"dtype":"BF16","shape":[2],"data_offsets":[0,4]}, "__metadata__":{}}   `, 0, 0, 0x80,
+		0x3f, 1, 2, 3, 4))
 	require.NoError(t, err)
-	require.Equal(t, []string{"a", "e", "wé😀/"}, []string{f.Tensors[0].Name, f.Tensors[1].Name, f.Tensors[2].Name})
+	require.Equal(t, []string{"a", "e", "wé😀/"}, []string{f.Tensors[0].Name, f.Tensors[1].Name,
+		f.Tensors[2].Name})
 	v, err := Values[float32](f.Tensors[0])
 	require.NoError(t, err)
 	require.Equal(t, []float32{0, 1}, v)
@@ -218,7 +227,10 @@ func attacks() []attack {
 		}
 		return file("{" + b.String()[1:] + "}")
 	}
-	size := func(n uint64, rest string) []byte { return append(binary.LittleEndian.AppendUint64(nil, n), rest...) }
+	size := func(n uint64, rest string) []byte {
+		return append(binary.LittleEndian.AppendUint64(nil,
+			n), rest...)
+	}
 	return []attack{
 		{"empty file", nil, ErrTruncated},
 		{"seven bytes", make([]byte, 7), ErrTruncated},
@@ -244,9 +256,12 @@ func attacks() []attack {
 		{"short escape", file(`{"\u12":`+u8(0, 1)+`}`, 1), ErrSyntax},
 		{"unknown escape", file(`{"\x41":`+u8(0, 1)+`}`, 1), ErrSyntax},
 		{"invalid UTF-8", file("{\"a\xff\":"+u8(0, 1)+"}", 1), ErrUTF8},
-		{"escaped field name", file(`{"a":{"dtype":"U8","shape":[1],"data\u005foffsets":[0,1]}}`, 1), ErrSyntax},
-		{"unknown field", file(`{"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1],"file":"x"}}`, 1), ErrSyntax},
-		{"field twice", file(`{"a":{"dtype":"U8","dtype":"U8","shape":[1],"data_offsets":[0,1]}}`, 1), ErrSyntax},
+		{"escaped field name", file(`{"a":{"dtype":"U8","shape":[1],"data\u005foffsets":[0,1]}}`,
+			1), ErrSyntax},
+		{"unknown field", file(`{"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1],"file":"x"}}`,
+			1), ErrSyntax},
+		{"field twice", file(`{"a":{"dtype":"U8","dtype":"U8","shape":[1],"data_offsets":[0,1]}}`,
+			1), ErrSyntax},
 		{"no dtype", file(`{"a":{"shape":[1],"data_offsets":[0,1]}}`, 1), ErrSyntax},
 		{"no shape", file(`{"a":{"dtype":"U8","data_offsets":[0,1]}}`, 1), ErrSyntax},
 		{"no offsets", file(`{"a":{"dtype":"U8","shape":[1]}}`, 1), ErrSyntax},
@@ -262,27 +277,40 @@ func attacks() []attack {
 		{"metadata escaped", file(`{"__metadata_\u005f":`+u8(0, 1)+`}`, 1), ErrSyntax},
 		{"metadata key twice", file(`{"__metadata__":{"a":"","\u0061":""}}`), ErrDuplicate},
 		{"name twice", file(`{"a":`+u8(0, 1)+`,"a":`+u8(1, 2)+`}`, 1, 2), ErrDuplicate},
-		{"name twice, escaped", file(`{"a":`+u8(0, 1)+`,"\u0061":`+u8(1, 2)+`}`, 1, 2), ErrDuplicate},
-		{"dtype unknown", file(`{"a":`+entry("C64", "[1]", "[0,8]")+`}`, 1, 2, 3, 4, 5, 6, 7, 8), ErrDType},
+		{"name twice, escaped", file(`{"a":`+u8(0, 1)+`,"\u0061":`+u8(1, 2)+`}`, 1, 2),
+			ErrDuplicate},
+		{"dtype unknown", file(`{"a":`+entry("C64", "[1]", "[0,8]")+`}`, 1, 2, 3, 4, 5, 6, 7, 8),
+			ErrDType},
 		{"dtype in small letters", file(`{"a":`+entry("u8", "[1]", "[0,1]")+`}`, 1), ErrDType},
 		{"negative dimension", file(`{"a":`+entry("U8", "[-1]", "[0,1]")+`}`, 1), ErrNegative},
-		{"two negative dimensions", file(`{"a":`+entry("U8", "[-1,-1]", "[0,1]")+`}`, 1), ErrNegative},
+		{"two negative dimensions", file(`{"a":`+entry("U8", "[-1,-1]", "[0,1]")+`}`, 1),
+			ErrNegative},
 		{"negative offset", file(`{"a":`+entry("U8", "[1]", "[-1,0]")+`}`, 1), ErrNegative},
 		{"minus zero", file(`{"a":` + entry("U8", "[-0]", "[0,0]") + `}`), ErrNegative},
-		{"dimension of 2^64", file(`{"a":` + entry("U8", "[18446744073709551616]", "[0,0]") + `}`), ErrOverflow},
-		{"dimension of 10^1000", file(`{"a":` + entry("U8", "[1"+strings.Repeat("0", 1000)+"]", "[0,0]") + `}`), ErrOverflow},
-		{"2^62 times 4 bytes", file(`{"a":` + entry("F32", "[4611686018427387904]", "[0,0]") + `}`), ErrOverflow},
-		{"2^32 times 2^32", file(`{"a":` + entry("U8", "[4294967296,4294967296]", "[0,0]") + `}`), ErrOverflow},
-		{"2^62 times 2^62 times 0", file(`{"a":` + entry("U8", "[4611686018427387904,4611686018427387904,0]", "[0,0]") + `}`), ErrOverflow},
+		{"dimension of 2^64", file(`{"a":` + entry("U8", "[18446744073709551616]", "[0,0]") + `}`),
+			ErrOverflow},
+		{"dimension of 10^1000", file(`{"a":` + entry("U8", "[1"+strings.Repeat("0", 1000)+"]",
+			"[0,0]") + `}`), ErrOverflow},
+		{"2^62 times 4 bytes", file(`{"a":` + entry("F32", "[4611686018427387904]", "[0,0]") + `}`),
+			ErrOverflow},
+		{"2^32 times 2^32", file(`{"a":` + entry("U8", "[4294967296,4294967296]", "[0,0]") + `}`),
+			ErrOverflow},
+		{"2^62 times 2^62 times 0", file(`{"a":` +
+			entry("U8", "[4611686018427387904,4611686018427387904,0]", "[0,0]") + `}`),
+			ErrOverflow},
 		{"offsets reversed", file(`{"a":`+entry("U8", "[1]", "[1,0]")+`}`, 1), ErrSize},
-		{"shape too small", file(`{"a":`+entry("F32", "[1]", "[0,8]")+`}`, 1, 2, 3, 4, 5, 6, 7, 8), ErrSize},
-		{"shape too large", file(`{"a":`+entry("F32", "[3]", "[0,8]")+`}`, 1, 2, 3, 4, 5, 6, 7, 8), ErrSize},
+		{"shape too small", file(`{"a":`+entry("F32", "[1]", "[0,8]")+`}`, 1, 2, 3, 4, 5, 6, 7, 8),
+			ErrSize},
+		{"shape too large", file(`{"a":`+entry("F32", "[3]", "[0,8]")+`}`, 1, 2, 3, 4, 5, 6, 7, 8),
+			ErrSize},
 		{"no value of a scalar", file(`{"a":` + entry("F32", "[]", "[0,0]") + `}`), ErrSize},
-		{"1 GB of values in 80 bytes", file(`{"a":` + entry("U8", "[1073741824]", "[0,1073741824]") + `}`), ErrTruncated},
+		{"1 GB of values in 80 bytes", file(`{"a":` +
+			entry("U8", "[1073741824]", "[0,1073741824]") + `}`), ErrTruncated},
 		{"one byte missing", file(`{"a":`+u8(0, 3)+`}`, 1, 2), ErrTruncated},
 		{"overlap", file(`{"a":`+u8(0, 3)+`,"b":`+u8(2, 4)+`}`, 1, 2, 3, 4), ErrOverlap},
 		{"same bytes twice", file(`{"a":`+u8(0, 4)+`,"b":`+u8(0, 4)+`}`, 1, 2, 3, 4), ErrOverlap},
-		{"empty tensor inside another", file(`{"a":`+u8(0, 4)+`,"b":`+u8(2, 2)+`}`, 1, 2, 3, 4), ErrOverlap},
+		{"empty tensor inside another", file(`{"a":`+u8(0, 4)+`,"b":`+u8(2, 2)+`}`, 1, 2, 3, 4),
+			ErrOverlap},
 		{"hole", file(`{"a":`+u8(0, 1)+`,"b":`+u8(2, 4)+`}`, 1, 2, 3, 4), ErrHole},
 		{"hole before the first", file(`{"a":`+u8(1, 2)+`}`, 1, 2), ErrHole},
 		{"trailing byte", file(`{"a":`+u8(0, 1)+`}`, 1, 2), ErrTrailing},
@@ -290,18 +318,23 @@ func attacks() []attack {
 		{"10^5 arrays deep", file(`{"a":` + strings.Repeat("[", 100_000)), ErrSyntax},
 		{"10^5 objects deep", file(strings.Repeat(`{"a":`, 100_000)), ErrSyntax},
 		{"10^5 deep in a shape", file(`{"a":{"shape":` + strings.Repeat("[", 100_000)), ErrSyntax},
-		{"10^5 dimensions", file(`{"a":` + entry("U8", "[1"+strings.Repeat(",1", 100_000)+"]", "[0,1]") + `}`), ErrSyntax},
-		{"10^4 tensors of nothing", many(10_000, func(i int) string { return fmt.Sprint(i) }), ErrCrowded},
-		{"5,000 names of 100 letters", many(5_000, func(i int) string { return fmt.Sprintf("%0100d", i) }), ErrCrowded},
+		{"10^5 dimensions", file(`{"a":` + entry("U8", "[1"+strings.Repeat(",1", 100_000)+"]",
+			"[0,1]") + `}`), ErrSyntax},
+		{"10^4 tensors of nothing", many(10_000, func(i int) string { return fmt.Sprint(i) }),
+			ErrCrowded},
+		{"5,000 names of 100 letters", many(5_000,
+			func(i int) string { return fmt.Sprintf("%0100d", i) }), ErrCrowded},
 		{"600 tensors and one without offsets", many(600, func(i int) string {
 			if i == 599 {
 				return `x":{"dtype":"U8","shape":[]},"599`
 			}
 			return fmt.Sprint(i)
 		}), ErrSyntax},
-		{"10^4 names in one", file(`{"` + strings.Repeat(`\"data_offsets"`, 10_000) + `":0}`), ErrCrowded},
+		{"10^4 names in one", file(`{"` + strings.Repeat(`\"data_offsets"`, 10_000) + `":0}`),
+			ErrCrowded},
 		{"name of a megabyte", file(`{"`+strings.Repeat("n", 1<<20)+`":`+u8(0, 1)+`}`, 1), nil},
-		{"name of a megabyte of escapes", file(`{"`+strings.Repeat(`\n`, 1<<19)+`":`+u8(0, 1)+`}`, 1), nil},
+		{"name of a megabyte of escapes", file(`{"`+strings.Repeat(`\n`, 1<<19)+`":`+u8(0, 1)+`}`,
+			1), nil},
 		{"10^5 keys", file(`{"__metadata__":{"0":""` + func() string {
 			var b strings.Builder
 			for i := range 100_000 {
@@ -310,8 +343,10 @@ func attacks() []attack {
 			return b.String()
 		}() + `}}`), ErrCrowded},
 		{"checksum too short", file(`{"__metadata__":{"` + checksumKey + `":"00"}}`), ErrChecksum},
-		{"checksum escaped", file(`{"__metadata__":{"` + checksumKey + `":"\u0030` + noChecksum[1:] + `"}}`), ErrChecksum},
-		{"checksum of zeros", file(`{"__metadata__":{"` + checksumKey + `":"` + noChecksum + `"}}`), ErrChecksum},
+		{"checksum escaped", file(`{"__metadata__":{"` + checksumKey + `":"\u0030` +
+			noChecksum[1:] + `"}}`), ErrChecksum},
+		{"checksum of zeros", file(`{"__metadata__":{"` + checksumKey + `":"` + noChecksum + `"}}`),
+			ErrChecksum},
 	}
 }
 
@@ -321,8 +356,8 @@ type attack struct {
 	want error
 }
 
-// A named error each, within twice the file's size and 64 kB. The time is shown, not judged: the machine
-// may be busy.
+// A named error each, within twice the file's size and 64 kB. The time is shown, not judged: the
+// machine may be busy.
 func TestAttacks(t *testing.T) {
 	var most int
 	var slowest time.Duration
@@ -361,17 +396,20 @@ func TestBudget(t *testing.T) {
 				}
 				b.WriteString("}")
 				for i := range n * (1 - axes&1) {
-					fmt.Fprintf(&b, `,"%x":{"dtype":"U8","shape":[%s],"data_offsets":[%d,%d]}`, i, shape, values+i, values+i+1)
+					fmt.Fprintf(&b, `,"%x":{"dtype":"U8","shape":[%s],"data_offsets":[%d,%d]}`, i,
+						shape, values+i, values+i+1)
 				}
 				whole := file(b.String()+"}", make([]byte, values+n*(1-axes&1))...)
 				var err error
-				got := memtest.Allocated(2*len(whole)+memtest.Slack, func() { _, err = load(whole) })
+				got := memtest.Allocated(2*len(whole)+memtest.Slack,
+					func() { _, err = load(whole) })
 				if read++; err != nil {
 					require.ErrorIs(t, err, ErrCrowded)
 					refused++
 				}
 				most = max(most, got-2*len(whole))
-				require.LessOrEqual(t, got, 2*len(whole)+memtest.Slack, "n = %d, %d values, %d axes", n, values, axes)
+				require.LessOrEqual(t, got, 2*len(whole)+memtest.Slack,
+					"n = %d, %d values, %d axes", n, values, axes)
 			}
 		}
 	}
@@ -402,7 +440,8 @@ func TestEveryDamageIsNoticed(t *testing.T) {
 		}
 	}
 	try("insertion", len(whole), append(slices.Clone(whole), 0))
-	t.Logf("%d damaged files of %d bytes: all noticed, %d of them as lacking a checksum", files, len(whole), unchecked)
+	t.Logf("%d damaged files of %d bytes: all noticed, %d of them as lacking a checksum", files,
+		len(whole), unchecked)
 }
 
 func TestReadFileRefuses(t *testing.T) {
@@ -435,8 +474,8 @@ func TestShrunk(t *testing.T) {
 	require.ErrorIs(t, err, ErrTruncated)
 }
 
-// FuzzRead holds: no panic, bounded memory, and what is accepted is what encoding/json sees and is written
-// back to the same values.
+// FuzzRead holds: no panic, bounded memory, and what is accepted is what encoding/json sees and is
+// written back to the same values.
 func FuzzRead(f *testing.F) {
 	for _, a := range attacks() {
 		if len(a.file) < 4096 {

@@ -52,12 +52,13 @@ func New[E Element](name string, shape []int, values []E) Tensor {
 	return Tensor{Name: name, DType: dtypeOf[E](), Shape: shape, Data: data}
 }
 
-// Values returns a copy of t's values, row-major. The dtype must be that of E; only F16 and BF16 are widened, to
-// float32, which holds all their values.
+// Values returns a copy of t's values, row-major. The dtype must be that of E; only F16 and BF16
+// are widened, to float32, which holds all their values.
 func Values[E Element](t Tensor) ([]E, error) {
 	size := dtypes[t.DType]
 	if n, err := Size(t.DType, t.Shape); err != nil || n != len(t.Data) {
-		return nil, fmt.Errorf("safetensors: %.64q: %s %v in %d bytes: %w", t.Name, t.DType, t.Shape, len(t.Data), ErrSize)
+		return nil, fmt.Errorf("safetensors: %.64q: %s %v in %d bytes: %w", t.Name, t.DType,
+			t.Shape, len(t.Data), ErrSize)
 	}
 	values := make([]E, len(t.Data)/size)
 	var half func(uint16) float32
@@ -72,7 +73,8 @@ func Values[E Element](t Tensor) ([]E, error) {
 	}
 	floats, ok := any(values).([]float32)
 	if !ok || half == nil {
-		return nil, fmt.Errorf("safetensors: %.64q is %s, not %s: %w", t.Name, t.DType, dtypeOf[E](), ErrDType)
+		return nil, fmt.Errorf("safetensors: %.64q is %s, not %s: %w", t.Name, t.DType,
+			dtypeOf[E](), ErrDType)
 	}
 	for i := range floats {
 		floats[i] = half(binary.LittleEndian.Uint16(t.Data[2*i:]))

@@ -1,6 +1,7 @@
-// Package samebits_test holds what the library computes to the bit. It trains each model of the zoo on
-// made-up data from fixed seeds, hashes the weights, and compares the hashes with recorded ones. So a
-// change that only moves code, renames it or makes it faster shows that it computes what it did before.
+// Package samebits_test holds what the library computes to the bit. It trains each model of the zoo
+// on made-up data from fixed seeds, hashes the weights, and compares the hashes with recorded ones.
+// So a change that only moves code, renames it or makes it faster shows that it computes what it
+// did before.
 //
 // Each level of kernels has a file of hashes in testdata. A change that is meant to give other bits
 // records them anew and says why in its commit:
@@ -43,7 +44,8 @@ type model interface{ Params() *nodes.Store }
 type training func(t *testing.T) (model, train.Task)
 
 // TestSameBits trains everything in trainings at each level of kernels that the machine has. The
-// portable kernels round as the compiler chooses instructions, so the lists are of one architecture.
+// portable kernels round as the compiler chooses instructions, so the lists are of one
+// architecture.
 func TestSameBits(t *testing.T) {
 	if runtime.GOARCH != "amd64" {
 		t.Skipf("the hashes are those of amd64, and this is %s", runtime.GOARCH)
@@ -121,7 +123,8 @@ func compare(t *testing.T, path string, got map[string]string) {
 		"the models of %s: run with -update if one came or went", path)
 	for _, name := range names {
 		if got[name] != want[name] {
-			t.Errorf("%s: the weights after %d steps hash to %s, want %s", name, steps, got[name], want[name])
+			t.Errorf("%s: the weights after %d steps hash to %s, want %s", name, steps, got[name],
+				want[name])
 		}
 	}
 }

@@ -76,8 +76,9 @@ var stacks = map[string]recurrent{
 	"lstm coupled":     {Cell: "lstm,coupled,memory=20", Hidden: 10},
 	"lstm norm gates":  {Cell: "lstm,layer_norm=gates", Hidden: 10},
 	"lstm norm gate":   {Cell: "lstm,layer_norm=gate", Hidden: 10},
-	"lstm dropouts":    {Cell: "lstm", Hidden: 10, Layers: 2, Dropout: 0.2, HiddenDropout: 0.1, Zoneout: 0.1},
-	"gru residual":     {Cell: "gru", Hidden: 13, Layers: 3, Residual: true},
+	"lstm dropouts": {Cell: "lstm", Hidden: 10, Layers: 2, Dropout: 0.2, HiddenDropout: 0.1,
+		Zoneout: 0.1},
+	"gru residual": {Cell: "gru", Hidden: 13, Layers: 3, Residual: true},
 }
 
 // trainings are all models, each in the settings that compute something else.
@@ -114,15 +115,18 @@ var trainings = func() map[string]training {
 
 		"forecaster": forecaster(forecasterConfig{Recurrent: gru, Lookback: 12, Horizon: 4}),
 		"forecaster, shared": forecaster(
-			forecasterConfig{Recurrent: lstm, Lookback: 12, Patch: 3, Horizon: 5, Shared: true, Level: "mean"},
+			forecasterConfig{Recurrent: lstm, Lookback: 12, Patch: 3, Horizon: 5, Shared: true,
+				Level: "mean"},
 		),
 		"forecaster, target": forecaster(
-			forecasterConfig{Recurrent: rnn, Lookback: 7, Horizon: 1, Targets: []string{"b"}, Level: "none"},
+			forecasterConfig{Recurrent: rnn, Lookback: 7, Horizon: 1, Targets: []string{"b"},
+				Level: "none"},
 		),
 
 		"hred": hred(hredConfig{Encoder: gru}, hredData{}),
 		"hred, context": hred(
-			hredConfig{Encoder: gru, Context: rnn, Bidirectional: true, ContextInput: true, Embed: 6},
+			hredConfig{Encoder: gru, Context: rnn, Bidirectional: true, ContextInput: true,
+				Embed: 6},
 			hredData{WordDropout: 0.2},
 		),
 		"vhred": hred(
@@ -130,12 +134,15 @@ var trainings = func() map[string]training {
 			hredData{KLWeight: dialogue.RisingTo(50), FreeBits: 0.01},
 		),
 		"vhred, exp": hred(
-			hredConfig{Encoder: lstm, Latent: latent{Width: 2, Hidden: 5, Variance: "exp"}, Bidirectional: true},
+			hredConfig{Encoder: lstm, Latent: latent{Width: 2, Hidden: 5, Variance: "exp"},
+				Bidirectional: true},
 			hredData{},
 		),
-		"captioner": captioner(captionerConfig{Decoder: lstm, Hidden: 10, Features: 7, Dropout: 0.1}),
+		"captioner": captioner(captionerConfig{Decoder: lstm, Hidden: 10, Features: 7,
+			Dropout: 0.1}),
 		"captioner, general": captioner(
-			captionerConfig{Decoder: gru, Hidden: 10, Features: 12, Score: cells.GeneralScore, Stride: 1},
+			captionerConfig{Decoder: gru, Hidden: 10, Features: 12, Score: cells.GeneralScore,
+				Stride: 1},
 		),
 
 		"autoencoder": autoencoder(aeConfig{Widths: []int{7, 3}}),
@@ -144,7 +151,8 @@ var trainings = func() map[string]training {
 			Corruption: reduce.Corruption{Kind: reduce.GaussianNoise, Amount: 0.3},
 		}),
 		"autoencoder, bernoulli": autoencoder(
-			aeConfig{Widths: []int{5}, Output: "sigmoid", Loss: reduce.BinaryCrossEntropy, NoBias: true},
+			aeConfig{Widths: []int{5}, Output: "sigmoid", Loss: reduce.BinaryCrossEntropy,
+				NoBias: true},
 		),
 		"vae": vae(vaeConfig{Widths: []int{8}, Code: 3}),
 		"vae, gaussian": vae(vaeConfig{
@@ -156,8 +164,9 @@ var trainings = func() map[string]training {
 			raeConfig{Recurrent: lstm, Code: 4, Forward: true, Standardise: true},
 		),
 
-		"emoji2vec":       emoji2vec(emojiConfig{}),
-		"emoji2vec, mean": emoji2vec(emojiConfig{Mean: true, Raw: true, Negatives: 3, Dropout: 0.2}),
+		"emoji2vec": emoji2vec(emojiConfig{}),
+		"emoji2vec, mean": emoji2vec(emojiConfig{Mean: true, Raw: true, Negatives: 3,
+			Dropout: 0.2}),
 	}
 	for name, r := range stacks {
 		all["language model, "+name] = languageModel(lmConfig{Recurrent: r}, lmData{})
@@ -171,7 +180,8 @@ func translations() map[string]training {
 	out := map[string]training{
 		"seq2seq, no attention": seq2seq(seq2seqConfig{Encoder: lstm}, seq2seqData{}),
 		"seq2seq, peeky": seq2seq(seq2seqConfig{
-			Encoder: gru, Bidirectional: true, Bridge: "tanh", Peeky: true, Readout: 8, EmbedStd: 0.1,
+			Encoder: gru, Bidirectional: true, Bridge: "tanh", Peeky: true, Readout: 8,
+			EmbedStd: 0.1,
 		}, seq2seqData{Smoothing: 0.1}),
 		"seq2seq, tied": seq2seq(
 			seq2seqConfig{Encoder: gru, Tied: true, IODropout: 0.1},
@@ -188,7 +198,8 @@ func translations() map[string]training {
 	}
 	for _, attention := range []string{"bahdanau", "luong"} {
 		for _, score := range []cells.Score{
-			cells.AdditiveScore, cells.DotScore, cells.GeneralScore, cells.ConcatScore, cells.ScaledDotScore,
+			cells.AdditiveScore, cells.DotScore, cells.GeneralScore, cells.ConcatScore,
+			cells.ScaledDotScore,
 		} {
 			cfg := seq2seqConfig{Encoder: gru, Attention: attention, Score: score}
 			out["seq2seq, "+attention+" "+string(score)] = seq2seq(cfg, seq2seqData{})
@@ -217,7 +228,8 @@ func seq2seq(cfg seq2seqConfig, d seq2seqData) training {
 		r := random("pairs")
 		for range 24 {
 			n := 3 + r.Intn(3)
-			d.Train = append(d.Train, zooseq2seq.Pair{Source: sentence(r, n), Target: sentence(r, n+1)})
+			d.Train = append(d.Train, zooseq2seq.Pair{Source: sentence(r, n),
+				Target: sentence(r, n+1)})
 		}
 		d.Batch = 6
 		return ready(t, m)(m.Task(d))
@@ -309,7 +321,8 @@ func captioner(cfg captionerConfig) training {
 			for i := range cfg.Width * cfg.Height {
 				p.SetGray(i%cfg.Width, i/cfg.Width, color.Gray{Y: uint8(r.Intn(256))})
 			}
-			d.Train = append(d.Train, caption.Captioned{Picture: p, Caption: sentence(r, 2+r.Intn(2))})
+			d.Train = append(d.Train, caption.Captioned{Picture: p,
+				Caption: sentence(r, 2+r.Intn(2))})
 		}
 		return ready(t, m)(m.Task(d))
 	}
@@ -392,7 +405,8 @@ func wordVectors(t *testing.T) map[string]string {
 	for _, kind := range []word2vec.Architecture{word2vec.SkipGram, word2vec.CBOW} {
 		for _, output := range []word2vec.Output{word2vec.Negative, word2vec.Hierarchical} {
 			m, err := word2vec.New(context.Background(), word2vec.Config{
-				Model: kind, Output: output, Dim: 19, Window: 3, MinCount: 1, Sample: 0.05, Epochs: 2, Seed: seed,
+				Model: kind, Output: output, Dim: 19, Window: 3, MinCount: 1, Sample: 0.05,
+				Epochs: 2, Seed: seed,
 			}, sentences)
 			require.NoError(t, err)
 			require.NoError(t, m.Train(context.Background(), sentences, word2vec.TrainOptions{}))

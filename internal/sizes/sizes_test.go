@@ -43,8 +43,8 @@ func readLimits(t *testing.T) (share float64, allowed map[string]limit) {
 	return share, allowed
 }
 
-// Functions, files and lines are within their limits, but for what limits.txt excepts with a reason,
-// and an exception goes when it is no longer needed.
+// Functions, files and lines are within their limits, but for what limits.txt excepts with a
+// reason, and an exception goes when it is no longer needed.
 func TestSizes(t *testing.T) {
 	s, err := measure(filepath.Join("..", ".."))
 	require.NoError(t, err)
@@ -60,7 +60,8 @@ func TestSizes(t *testing.T) {
 		t.Errorf("%s is within the limit: take it out of limits.txt", name)
 	}
 	require.LessOrEqual(t, s.longShare(), share,
-		"percent of lines of more than %d columns; go run ./internal/sizes -lines lists them", maxLine)
+		"percent of lines of more than %d columns; go run ./internal/sizes -lines lists them",
+		maxLine)
 }
 
 func TestMeasure(t *testing.T) {

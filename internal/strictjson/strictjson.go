@@ -1,6 +1,7 @@
-// Package strictjson decodes the JSON of the library's own files, and refuses what encoding/json lets pass: a field that
-// comes twice, one that is not written as the Go type has it, letter for letter, unknown fields, null, and anything
-// behind the value. Two readers of a file then agree on what it says.
+// Package strictjson decodes the JSON of the library's own files, and refuses what encoding/json
+// lets pass: a field that comes twice, one that is not written as the Go type has it, letter for
+// letter, unknown fields, null, and anything behind the value. Two readers of a file then agree on
+// what it says.
 package strictjson
 
 import (
@@ -19,7 +20,8 @@ func Decode(text []byte, into any) error {
 	if !utf8.Valid(text) {
 		return errors.New("the JSON is not UTF-8")
 	}
-	if err := json.Unmarshal(text, new(json.RawMessage)); err != nil { // also if it is nested too deeply
+	// also if it is nested too deeply
+	if err := json.Unmarshal(text, new(json.RawMessage)); err != nil {
 		return err
 	}
 	c := checker{json.NewDecoder(bytes.NewReader(text))}
@@ -104,12 +106,14 @@ func (c checker) object(t reflect.Type) error {
 	return err
 }
 
-// fold writes the letters in which encoding/json sees no difference alike: k, K and the sign of Kelvin, s, S and ſ.
+// fold writes the letters in which encoding/json sees no difference alike: k, K and the sign of
+// Kelvin, s, S and ſ.
 func fold(name string) string {
 	return strings.ToLower(strings.ToUpper(name))
 }
 
-var unmarshaler, textUnmarshaler = reflect.TypeFor[json.Unmarshaler](), reflect.TypeFor[encoding.TextUnmarshaler]()
+var unmarshaler, textUnmarshaler = reflect.TypeFor[json.Unmarshaler](),
+	reflect.TypeFor[encoding.TextUnmarshaler]()
 
 // target is the type behind pointers, or nil if values of it decode themselves.
 func target(t reflect.Type) reflect.Type {
@@ -125,7 +129,8 @@ func target(t reflect.Type) reflect.Type {
 	return nil
 }
 
-// fieldsOf are the fields that encoding/json knows of a struct, those of embedded structs included; nil for other types.
+// fieldsOf are the fields that encoding/json knows of a struct, those of embedded structs included;
+// nil for other types.
 func fieldsOf(t reflect.Type) map[string]reflect.Type {
 	if t == nil || t.Kind() != reflect.Struct {
 		return nil

@@ -27,7 +27,8 @@ func TestDecode(t *testing.T) {
 	var v outer
 	require.NoError(t, strictjson.Decode([]byte(` {"hidden": 3, "skip": [{"hidden": 1}, {}], "map": {"Hidden": {"hidden": 2}},
 		"raw": {"Hidden": [1, {"x": 2}]}, "Plain": 1.5} `), &v))
-	require.Equal(t, outer{Inner{3}, []Inner{{1}, {0}}, map[string]Inner{"Hidden": {2}}, json.RawMessage(`{"Hidden": [1, {"x": 2}]}`), 1.5, 0}, v)
+	require.Equal(t, outer{Inner{3}, []Inner{{1}, {0}}, map[string]Inner{"Hidden": {2}},
+		json.RawMessage(`{"Hidden": [1, {"x": 2}]}`), 1.5, 0}, v)
 
 	for text, want := range map[string]string{
 		``:                            "unexpected end of JSON",

@@ -10,8 +10,9 @@ import (
 	"strconv"
 )
 
-// Available is the number of bytes that the process may still take before it is killed, by the system's own estimate, the
-// limit of its control group and GOMEMLIMIT; 0 if that is not known. Tests replace it.
+// Available is the number of bytes that the process may still take before it is killed, by the
+// system's own estimate, the limit of its control group and GOMEMLIMIT; 0 if that is not known.
+// Tests replace it.
 var Available = available
 
 func available() int {

@@ -1,11 +1,13 @@
-// Package zerovalues_test calls every exported function of every public package, and every method of the zero value of
-// every exported type, with nil, zero, negative and huge arguments. None may panic, hang or ask for much memory; building
-// code may panic with a *nodes.BuildError, which is how it reports mistakes.
+// Package zerovalues_test calls every exported function of every public package, and every method
+// of the zero value of every exported type, with nil, zero, negative and huge arguments. None may
+// panic, hang or ask for much memory; building code may panic with a *nodes.BuildError, which is
+// how it reports mistakes.
 //
-// A method of a nil pointer is not called: as everywhere in Go, that is a mistake of the caller which a panic shows at once.
+// A method of a nil pointer is not called: as everywhere in Go, that is a mistake of the caller
+// which a panic shows at once.
 //
-// What is called is found by parsing the packages, so that nothing exported is ever left out: a program is generated that
-// names it all, and compiled as if it stood in the module.
+// What is called is found by parsing the packages, so that nothing exported is ever left out: a
+// program is generated that names it all, and compiled as if it stood in the module.
 package zerovalues_test
 
 import (
@@ -28,8 +30,8 @@ import (
 
 const module = "github.com/seqzoo/seqzoo"
 
-// byConstructor are the types whose zero value has methods that panic: only their constructors make usable ones. A type that
-// is not here must do better, and no type should be added.
+// byConstructor are the types whose zero value has methods that panic: only their constructors make
+// usable ones. A type that is not here must do better, and no type should be added.
 var byConstructor = map[string]bool{
 	"cells.Attention":                 true,
 	"cells.Bahdanau":                  true,
@@ -89,13 +91,15 @@ var byConstructor = map[string]bool{
 	"zoo/word2vec.Network":            true,
 }
 
-// panics are the functions that are documented to panic: they are for the start of a program, with arguments in its source.
+// panics are the functions that are documented to panic: they are for the start of a program, with
+// arguments in its source.
 var panics = map[string]bool{"cells.Register": true, "zoo/text.Register": true}
 
 // allowed reports whether a line of the program is of what is known to panic.
 func allowed(line string) bool {
 	name, _, _ := strings.Cut(line, ",")
-	return strings.Contains(line, ": panic: ") && (panics[name] || byConstructor[name[:max(0, strings.LastIndexByte(name, '.'))]])
+	return strings.Contains(line, ": panic: ") && (panics[name] ||
+		byConstructor[name[:max(0, strings.LastIndexByte(name, '.'))]])
 }
 
 // instances are the types that stand for type parameters, by their constraint.
@@ -110,7 +114,8 @@ func publicPackages(t *testing.T, root string) (dirs []string) {
 			return err
 		}
 		name := d.Name()
-		if path != root && (name == "internal" || name == "testdata" || name == "examples" || name == "benchmarks" || name == "tools" ||
+		if path != root && (name == "internal" || name == "testdata" || name == "examples" ||
+			name == "benchmarks" || name == "tools" ||
 			name[0] == '.' || name[0] == '_') {
 			return filepath.SkipDir
 		}
@@ -142,13 +147,15 @@ func exported(t *testing.T, root, dir string, functions, types *strings.Builder)
 			case *ast.FuncDecl:
 				if d.Recv == nil && d.Name.IsExported() {
 					found = true
-					fmt.Fprintf(functions, "\t{%q, %s.%s%s},\n", dir+"."+d.Name.Name, alias, d.Name.Name, arguments(d.Type.TypeParams))
+					fmt.Fprintf(functions, "\t{%q, %s.%s%s},\n", dir+"."+d.Name.Name, alias,
+						d.Name.Name, arguments(d.Type.TypeParams))
 				}
 			case *ast.GenDecl:
 				for _, s := range d.Specs {
 					if s, ok := s.(*ast.TypeSpec); ok && s.Name.IsExported() && !isConstraint(s) {
 						found = true
-						fmt.Fprintf(types, "\t{%q, (*%s.%s%s)(nil)},\n", dir+"."+s.Name.Name, alias, s.Name.Name, arguments(s.TypeParams))
+						fmt.Fprintf(types, "\t{%q, (*%s.%s%s)(nil)},\n", dir+"."+s.Name.Name, alias,
+							s.Name.Name, arguments(s.TypeParams))
 					}
 				}
 			}
@@ -211,7 +218,8 @@ func TestZeroValues(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "overlay.json"), b, 0o600))
 	exe := filepath.Join(dir, "caller.exe")
-	build := exec.Command("go", "build", "-overlay", filepath.Join(dir, "overlay.json"), "-o", exe, "./internal/zerovalues/caller")
+	build := exec.Command("go", "build", "-overlay", filepath.Join(dir, "overlay.json"), "-o", exe,
+		"./internal/zerovalues/caller")
 	build.Dir = root
 	out, err := build.CombinedOutput()
 	require.NoError(t, err, "%s", out)

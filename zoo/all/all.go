@@ -1,5 +1,5 @@
-// Package all makes every model of the library known to zoo.Load. A program that loads models of any kind imports it for that
-// alone:
+// Package all makes every model of the library known to zoo.Load. A program that loads models of
+// any kind imports it for that alone:
 //
 //	import _ "github.com/seqzoo/seqzoo/zoo/all"
 //

@@ -41,7 +41,8 @@ func (c cancelling) ReadAt(b []byte, at int64) (int, error) {
 	return c.ReaderAt.ReadAt(b, at)
 }
 
-// What may take seconds ends with the error of its context: cancelled before, and in the midst of it. A nil context is refused.
+// What may take seconds ends with the error of its context: cancelled before, and in the midst of
+// it. A nil context is refused.
 func TestCancelledCalls(t *testing.T) {
 	long := strings.Repeat("lorem ipsum 猫である dolor. ", 3000)
 	words := strings.Fields(long)
@@ -59,7 +60,11 @@ func TestCancelledCalls(t *testing.T) {
 	var file strings.Builder
 	require.NoError(t, v.Write(&file, vectors.Text))
 	cut := func(tokeniser text.Tokeniser) func(context.Context) error {
-		return func(ctx context.Context) error { _, err := text.TokensContext(ctx, tokeniser, long); return err }
+		return func(ctx context.Context) error {
+			_,
+				err := text.TokensContext(ctx, tokeniser, long)
+			return err
+		}
 	}
 	for name, call := range map[string]func(context.Context) error{
 		"TrainBPE": func(ctx context.Context) error {
@@ -70,22 +75,29 @@ func TestCancelledCalls(t *testing.T) {
 			_, err := text.NewVocabularyContext(ctx, text.VocabularyConfig{}, words)
 			return err
 		},
-		"words": cut(text.Words{}), "characters": cut(text.Chars{}), "pieces": cut(bpe), "Japanese": cut(japanese.Words{}), "in a form": cut(nfc),
+		"words": cut(text.Words{}), "characters": cut(text.Chars{}), "pieces": cut(bpe),
+		"Japanese": cut(japanese.Words{}), "in a form": cut(nfc),
 		"FindPhrases": func(ctx context.Context) error {
 			_, err := word2vec.FindPhrases(ctx, word2vec.PhrasesConfig{}, sentences)
 			return err
 		},
-		"word2vec.New": func(ctx context.Context) error { _, err := word2vec.New(ctx, word2vec.Config{}, sentences); return err },
+		"word2vec.New": func(ctx context.Context) error {
+			_,
+				err := word2vec.New(ctx, word2vec.Config{}, sentences)
+			return err
+		},
 		"FitPCA of many rows": func(ctx context.Context) error {
 			_, err := reduce.FitPCA(ctx, rows, reduce.PCAConfig{Features: 3, Components: 1})
 			return err
 		},
 		"FitPCA of few rows": func(ctx context.Context) error {
-			_, err := reduce.FitPCA(ctx, rows, reduce.PCAConfig{Features: 150_000 / 3, Components: 1})
+			_, err := reduce.FitPCA(ctx, rows, reduce.PCAConfig{Features: 150_000 / 3,
+				Components: 1})
 			return err
 		},
 		"vectors.Read": func(ctx context.Context) error {
-			_, err := vectors.Read(ctx, strings.NewReader(file.String()), int64(file.Len()), vectors.ReadOptions{})
+			_, err := vectors.Read(ctx, strings.NewReader(file.String()), int64(file.Len()),
+				vectors.ReadOptions{})
 			return err
 		},
 		"Analogies": func(ctx context.Context) error {
@@ -102,13 +114,15 @@ func TestCancelledCalls(t *testing.T) {
 			cancelled, cancel := context.WithCancel(context.Background())
 			cancel()
 			require.ErrorIs(t, call(cancelled), context.Canceled)
-			require.ErrorIs(t, call(&looks{context.Background(), 1}), context.Canceled, "in the midst of it")
+			require.ErrorIs(t, call(&looks{context.Background(), 1}), context.Canceled,
+				"in the midst of it")
 			require.ErrorContains(t, call(nil), "the context is nil")
 		})
 	}
 
 	ctx, cancel := context.WithCancel(context.Background())
-	_, err = vectors.Read(ctx, cancelling{nil, strings.NewReader(file.String()), cancel}, int64(file.Len()), vectors.ReadOptions{})
+	_, err = vectors.Read(ctx, cancelling{nil, strings.NewReader(file.String()), cancel},
+		int64(file.Len()), vectors.ReadOptions{})
 	require.ErrorIs(t, err, context.Canceled)
 	ctx, cancel = context.WithCancel(context.Background())
 	_, err = v.Analogies(ctx, cancelling{strings.NewReader(": x\na b c d\n"), nil, cancel})

@@ -18,7 +18,8 @@ import (
 
 // Data of which hardly anything can be learned are trained on, and said.
 func TestDoubts(t *testing.T) {
-	v, err := text.NewVocabulary(text.VocabularyConfig{Specials: []string{text.BOS, text.EOS, text.Unk}}, []string{"a", "b", "c", "d"})
+	v, err := text.NewVocabulary(text.VocabularyConfig{Specials: []string{text.BOS, text.EOS,
+		text.Unk}}, []string{"a", "b", "c", "d"})
 	require.NoError(t, err)
 	names := []string{"X", "Y", "Z", "V", "W", "U"}
 	labels, err := text.NewVocabulary(text.VocabularyConfig{}, names)
@@ -35,7 +36,8 @@ func TestDoubts(t *testing.T) {
 	require.NoError(t, err)
 	hred, err := dialogue.New(dialogue.Config{Encoder: layer}, v, 1)
 	require.NoError(t, err)
-	autoencoder, err := reduce.NewAutoencoder(reduce.AutoencoderConfig{Features: 2, Widths: []int{1}}, 1)
+	autoencoder, err := reduce.NewAutoencoder(reduce.AutoencoderConfig{Features: 2,
+		Widths: []int{1}}, 1)
 	require.NoError(t, err)
 	one := func(label int, ids ...int) zoolabel.Labelled {
 		return zoolabel.Labelled{Sequence: zoolabel.Sequence{IDs: ids}, Labels: []int{label}}
@@ -48,9 +50,13 @@ func TestDoubts(t *testing.T) {
 		want []string
 	}{
 		"good texts": {func() (train.Task, error) {
-			return classifier.Task(zoolabel.Data{Train: good, Valid: []zoolabel.Labelled{one(0, a, b)}})
+			return classifier.Task(zoolabel.Data{Train: good,
+				Valid: []zoolabel.Labelled{one(0, a, b)}})
 		}, nil},
-		"not validated": {func() (train.Task, error) { return classifier.Task(zoolabel.Data{Train: good}) }, nil},
+		"not validated": {func() (train.Task,
+			error) {
+			return classifier.Task(zoolabel.Data{Train: good})
+		}, nil},
 		"nothing to validate with": {func() (train.Task, error) {
 			return classifier.Task(zoolabel.Data{Train: good, Valid: []zoolabel.Labelled{}})
 		}, []string{"the validation data are empty"}},
@@ -58,7 +64,8 @@ func TestDoubts(t *testing.T) {
 			return classifier.Task(zoolabel.Data{Train: []zoolabel.Labelled{one(1, a), one(1, b)}})
 		}, []string{`all 2 texts of the training data have the label "V"`}},
 		"as many classes as texts": {func() (train.Task, error) {
-			return classifier.Task(zoolabel.Data{Train: []zoolabel.Labelled{one(0, a), one(1, a), one(2, b), one(3, b)}})
+			return classifier.Task(zoolabel.Data{Train: []zoolabel.Labelled{one(0, a), one(1, a),
+				one(2, b), one(3, b)}})
 		}, []string{"there are 4 labels for 4 texts (100 %)"}},
 		"tags in place of tokens": {func() (train.Task, error) {
 			return tagger.Task(zoolabel.Data{Train: []zoolabel.Labelled{{Sequence: zoolabel.Sequence{IDs: []int{a, a, b, b}}, Labels: []int{0, 1, 2, 3}}}})
@@ -67,25 +74,34 @@ func TestDoubts(t *testing.T) {
 			return classifier.Task(zoolabel.Data{Train: good, Valid: good})
 		}, []string{"4 of the 4 validation examples (100 %)"}},
 		"another label": {func() (train.Task, error) {
-			return classifier.Task(zoolabel.Data{Train: good, Valid: []zoolabel.Labelled{one(1, a)}})
+			return classifier.Task(zoolabel.Data{Train: good,
+				Valid: []zoolabel.Labelled{one(1, a)}})
 		}, nil},
 		"unknown words": {func() (train.Task, error) {
-			return classifier.Task(zoolabel.Data{Train: []zoolabel.Labelled{one(0, unk, a), one(1, unk, unk), one(0, b), one(1, a, b)}})
+			return classifier.Task(zoolabel.Data{Train: []zoolabel.Labelled{one(0, unk, a),
+				one(1, unk, unk), one(0, b), one(1, a, b)}})
 		}, []string{"42.9 % of the 7 tokens of the training data are <unk>"}},
 		"unknown text": {func() (train.Task, error) {
-			return lm.Task(zoolm.Data{Train: []int{a, b, c, a, b, c}, Valid: []int{unk, unk, a}, Batch: 1, Window: unroll.Window{Stride: 2}})
+			return lm.Task(zoolm.Data{Train: []int{a, b, c, a, b, c}, Valid: []int{unk, unk, a},
+				Batch: 1, Window: unroll.Window{Stride: 2}})
 		}, []string{"66.7 % of the 3 tokens of the validation text"}},
 		"part of the text": {func() (train.Task, error) {
-			return lm.Task(zoolm.Data{Train: []int{a, b, c, a, b, c}, Valid: []int{c, a, b}, Batch: 1, Window: unroll.Window{Stride: 2}})
+			return lm.Task(zoolm.Data{Train: []int{a, b, c, a, b, c}, Valid: []int{c, a, b},
+				Batch: 1, Window: unroll.Window{Stride: 2}})
 		}, []string{"is a part of the training text"}},
 		"pairs": {func() (train.Task, error) {
-			return seq2seq.Task(zooseq2seq.Data{Train: []zooseq2seq.Pair{pair(a), pair(unk, unk, b)}, Valid: []zooseq2seq.Pair{pair(a)}})
-		}, []string{"50.0 % of the 4 tokens of the training sources", "50.0 % of the 4 tokens of the training targets", "1 of the 1 validation"}},
+			return seq2seq.Task(zooseq2seq.Data{Train: []zooseq2seq.Pair{pair(a),
+				pair(unk, unk, b)}, Valid: []zooseq2seq.Pair{pair(a)}})
+		}, []string{"50.0 % of the 4 tokens of the training sources",
+			"50.0 % of the 4 tokens of the training targets", "1 of the 1 validation"}},
 		"dialogues": {func() (train.Task, error) {
-			return hred.Task(dialogue.Data{Train: []dialogue.Dialogue{{{unk}, {unk}}}, Valid: []dialogue.Dialogue{{{unk}, {unk}}}})
-		}, []string{"100.0 % of the 2 tokens of the training dialogues", "validation dialogues", "1 of the 1 validation"}},
+			return hred.Task(dialogue.Data{Train: []dialogue.Dialogue{{{unk}, {unk}}},
+				Valid: []dialogue.Dialogue{{{unk}, {unk}}}})
+		}, []string{"100.0 % of the 2 tokens of the training dialogues", "validation dialogues",
+			"1 of the 1 validation"}},
 		"rows": {func() (train.Task, error) {
-			return autoencoder.Task(reduce.RowData{Train: []float32{1, 2, 3, 4}, Valid: []float32{3, 4}})
+			return autoencoder.Task(reduce.RowData{Train: []float32{1, 2, 3, 4},
+				Valid: []float32{3, 4}})
 		}, []string{"1 of the 1 validation"}},
 	} {
 		task, err := c.task()

@@ -33,7 +33,8 @@ func saved(t *testing.T, edit func(config string) string) string {
 	return dir
 }
 
-// An error that a caller may want to act on is of a kind, whatever it reads like, and of no other kind.
+// An error that a caller may want to act on is of a kind, whatever it reads like, and of no other
+// kind.
 func TestKindsOfErrors(t *testing.T) {
 	replace := func(old, with string) func(string) string {
 		return func(s string) string { return strings.Replace(s, old, with, 1) }
@@ -42,21 +43,31 @@ func TestKindsOfErrors(t *testing.T) {
 		_, err := zoo.Load(saved(t, edit))
 		return err
 	}
-	kinds := []error{zoo.ErrArchitecture, zoo.ErrFormat, zoo.ErrMisfit, os.ErrNotExist, metrics.ErrLength}
+	kinds := []error{zoo.ErrArchitecture, zoo.ErrFormat, zoo.ErrMisfit, os.ErrNotExist,
+		metrics.ErrLength}
 	for name, c := range map[string]struct {
 		kind error
 		err  error
 	}{
-		"an unknown architecture": {zoo.ErrArchitecture, load(replace(`"architecture": "`, `"architecture": "x`))},
+		"an unknown architecture": {zoo.ErrArchitecture,
+			load(replace(`"architecture": "`, `"architecture": "x`))},
 		"another architecture": {zoo.ErrArchitecture, func() error {
 			_, err := forecast.Load(saved(t, func(s string) string { return s }))
 			return err
 		}()},
-		"a newer format":   {zoo.ErrFormat, load(replace(`"format": 1`, `"format": 99`))},
-		"no format":        {zoo.ErrFormat, load(replace(`"format": 1`, `"format": 0`))},
-		"another width":    {zoo.ErrMisfit, load(replace(`"code": 1`, `"code": 2`))},
-		"no such model":    {os.ErrNotExist, func() error { _, err := zoo.Load(filepath.Join(t.TempDir(), "none")); return err }()},
-		"lists of lengths": {metrics.ErrLength, func() error { _, err := metrics.Accuracy([]int{1}, []int{1, 2}); return err }()},
+		"a newer format": {zoo.ErrFormat, load(replace(`"format": 1`, `"format": 99`))},
+		"no format":      {zoo.ErrFormat, load(replace(`"format": 1`, `"format": 0`))},
+		"another width":  {zoo.ErrMisfit, load(replace(`"code": 1`, `"code": 2`))},
+		"no such model": {os.ErrNotExist, func() error {
+			_,
+				err := zoo.Load(filepath.Join(t.TempDir(), "none"))
+			return err
+		}()},
+		"lists of lengths": {metrics.ErrLength, func() error {
+			_,
+				err := metrics.Accuracy([]int{1}, []int{1, 2})
+			return err
+		}()},
 	} {
 		t.Run(name, func(t *testing.T) {
 			require.Error(t, c.err)

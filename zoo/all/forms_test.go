@@ -16,7 +16,8 @@ import (
 	"github.com/seqzoo/seqzoo/zoo/word2vec"
 )
 
-// A model whose texts are in a Unicode form reads one that is in another as the same, before it is saved and after.
+// A model whose texts are in a Unicode form reads one that is in another as the same, before it is
+// saved and after.
 func TestModelsReadUnicodeForms(t *testing.T) {
 	const composed, decomposed = "un caf\u00e9 noir", "un cafe\u0301 noir"
 	layer := zoo.Recurrent{Cell: "gru", Hidden: 4}
@@ -30,9 +31,11 @@ func TestModelsReadUnicodeForms(t *testing.T) {
 	}
 	learn, err := words.Tokens(decomposed)
 	require.NoError(t, err)
-	v, err := text.NewVocabulary(text.VocabularyConfig{Specials: []string{text.BOS, text.EOS, text.Unk}}, learn)
+	v, err := text.NewVocabulary(text.VocabularyConfig{Specials: []string{text.BOS, text.EOS,
+		text.Unk}}, learn)
 	require.NoError(t, err)
-	raw, err := text.NewVocabulary(text.VocabularyConfig{Specials: []string{text.BOS, text.EOS, text.Unk}}, tokens(decomposed))
+	raw, err := text.NewVocabulary(text.VocabularyConfig{Specials: []string{text.BOS, text.EOS,
+		text.Unk}}, tokens(decomposed))
 	require.NoError(t, err)
 
 	save := func(m zoo.Model) (again zoo.Model) {
@@ -59,7 +62,8 @@ func TestModelsReadUnicodeForms(t *testing.T) {
 	_, err = lm.New(lm.Config{Recurrent: layer, Unicode: text.NFC}, raw, 1)
 	require.ErrorContains(t, err, "not in the Unicode form nfc")
 
-	tagger, err := label.NewTagger(label.TaggerConfig{Config: label.Config{Recurrent: layer, Text: cut}}, v, v, 1)
+	tagger, err := label.NewTagger(label.TaggerConfig{Config: label.Config{Recurrent: layer,
+		Text: cut}}, v, v, 1)
 	require.NoError(t, err)
 	for _, m := range []*label.Tagger{tagger, save(tagger).(*label.Tagger)} {
 		a, err := m.Encode(tokens(composed))
@@ -68,15 +72,18 @@ func TestModelsReadUnicodeForms(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, a, b)
 	}
-	_, err = label.NewTagger(label.TaggerConfig{Config: label.Config{Recurrent: layer, Text: cut}}, raw, v, 1)
+	_, err = label.NewTagger(label.TaggerConfig{Config: label.Config{Recurrent: layer, Text: cut}},
+		raw, v, 1)
 	require.ErrorContains(t, err, "not in the Unicode form nfc")
-	_, err = label.NewTagger(label.TaggerConfig{Config: label.Config{Recurrent: layer, Text: cut, Features: 1}}, nil, v, 1)
+	_, err = label.NewTagger(label.TaggerConfig{Config: label.Config{Recurrent: layer, Text: cut,
+		Features: 1}}, nil, v, 1)
 	require.ErrorContains(t, err, "text says how texts are cut")
 
 	translator, err := seq2seq.New(seq2seq.Config{Encoder: layer, Text: cut}, v, v, 1)
 	require.NoError(t, err)
 	for _, m := range []*seq2seq.Model{translator, save(translator).(*seq2seq.Model)} {
-		pairs, err := m.Pairs([][]string{tokens(composed), tokens(decomposed)}, [][]string{tokens(decomposed), tokens(composed)})
+		pairs, err := m.Pairs([][]string{tokens(composed), tokens(decomposed)},
+			[][]string{tokens(decomposed), tokens(composed)})
 		require.NoError(t, err)
 		require.Equal(t, pairs[0], pairs[1])
 		a, err := m.Translate(ctx, tokens(composed), decode.SearchOptions{Max: 3})
@@ -107,10 +114,13 @@ func TestModelsReadUnicodeForms(t *testing.T) {
 	_, err = dialogue.New(dialogue.Config{Encoder: layer, Text: cut}, raw, 1)
 	require.ErrorContains(t, err, "not in the Unicode form nfc")
 
-	vectors, err := word2vec.New(context.Background(), word2vec.Config{MinCount: 2, Dim: 2, Unicode: text.NFC}, [][]string{tokens(composed), tokens(decomposed)})
+	vectors, err := word2vec.New(context.Background(),
+		word2vec.Config{MinCount: 2, Dim: 2, Unicode: text.NFC},
+		[][]string{tokens(composed), tokens(decomposed)})
 	require.NoError(t, err)
 	require.Equal(t, 3, vectors.Vocabulary().Len())
-	require.NoError(t, vectors.Train(ctx, [][]string{tokens(composed), tokens(decomposed)}, word2vec.TrainOptions{
-		Warn: func(message string) { t.Error(message) },
-	}))
+	require.NoError(t, vectors.Train(ctx, [][]string{tokens(composed), tokens(decomposed)},
+		word2vec.TrainOptions{
+			Warn: func(message string) { t.Error(message) },
+		}))
 }

@@ -25,46 +25,59 @@ import (
 	"github.com/seqzoo/seqzoo/zoo/text"
 )
 
-// gradientTasks are small trainings of every model in float64. A new model joins by a line. Ids are 0 … 8: four special
-// tokens and five letters. Sequences of several lengths stand for masked, windows shorter than the text for truncated.
+// gradientTasks are small trainings of every model in float64. A new model joins by a line. Ids are
+// 0 … 8: four special tokens and five letters. Sequences of several lengths stand for masked,
+// windows shorter than the text for truncated.
 var gradientTasks = map[string]func(t *testing.T, seed uint64) (train.Task, error){
-	"LanguageModel full":        languageModelTaskOf(unroll.Window{Stride: 10}),
-	"LanguageModel truncated":   languageModelTaskOf(unroll.Window{Stride: 4}),
-	"LanguageModel k1 < k2":     languageModelTaskOf(unroll.Window{Stride: 2, Length: 5}),
-	"Seq2Seq full":              seq2seqTaskOf([]seq2seq.Pair{{Source: ids(5, 6, 7), Target: ids(7, 6)}, {Source: ids(8, 5, 5), Target: ids(5, 8)}}),
-	"Seq2Seq masked":            seq2seqTaskOf([]seq2seq.Pair{{Source: ids(5, 6, 7), Target: ids(7)}, {Source: ids(8), Target: ids(5, 8, 6)}}),
-	"Tagger full":               taggerTaskOf([]label.Labelled{labelled(ids(5, 6, 7), 0, 1, 0), labelled(ids(8, 7, 6), 1, 0, 0)}),
-	"Tagger masked":             taggerTaskOf([]label.Labelled{labelled(ids(5, 6, 7), 0, 1, 0), labelled(ids(8), 1)}),
-	"SequenceClassifier full":   classifierTaskOf([]label.Labelled{labelled(ids(5, 6, 7), 0), labelled(ids(8, 7, 6), 1)}),
-	"SequenceClassifier masked": classifierTaskOf([]label.Labelled{labelled(ids(5, 6, 7), 0), labelled(ids(8), 1)}),
-	"HRED masked":               hredTaskOf(dialogue.Latent{}),
-	"VHRED masked":              hredTaskOf(dialogue.Latent{Width: 2}),
+	"LanguageModel full":      languageModelTaskOf(unroll.Window{Stride: 10}),
+	"LanguageModel truncated": languageModelTaskOf(unroll.Window{Stride: 4}),
+	"LanguageModel k1 < k2":   languageModelTaskOf(unroll.Window{Stride: 2, Length: 5}),
+	"Seq2Seq full": seq2seqTaskOf([]seq2seq.Pair{{Source: ids(5, 6, 7),
+		Target: ids(7, 6)}, {Source: ids(8, 5, 5), Target: ids(5, 8)}}),
+	"Seq2Seq masked": seq2seqTaskOf([]seq2seq.Pair{{Source: ids(5, 6, 7),
+		Target: ids(7)}, {Source: ids(8), Target: ids(5, 8, 6)}}),
+	"Tagger full": taggerTaskOf([]label.Labelled{labelled(ids(5, 6, 7), 0, 1, 0),
+		labelled(ids(8, 7, 6), 1, 0, 0)}),
+	"Tagger masked": taggerTaskOf([]label.Labelled{labelled(ids(5, 6, 7), 0, 1, 0),
+		labelled(ids(8), 1)}),
+	"SequenceClassifier full": classifierTaskOf([]label.Labelled{labelled(ids(5, 6, 7), 0),
+		labelled(ids(8, 7, 6), 1)}),
+	"SequenceClassifier masked": classifierTaskOf([]label.Labelled{labelled(ids(5, 6, 7), 0),
+		labelled(ids(8), 1)}),
+	"HRED masked":  hredTaskOf(dialogue.Latent{}),
+	"VHRED masked": hredTaskOf(dialogue.Latent{Width: 2}),
 	"Forecaster full": func(t *testing.T, seed uint64) (train.Task, error) {
 		s, err := series.New([]string{"a", "b"}, numbers(24))
 		require.NoError(t, err)
 		scale, err := s.Scale()
 		require.NoError(t, err)
-		m, err := forecast.New(forecast.Config{Recurrent: smallLSTM, Variables: s.Names, Lookback: 6, Horizon: 2, Float64: true}, scale, seed)
+		m, err := forecast.New(forecast.Config{Recurrent: smallLSTM, Variables: s.Names,
+			Lookback: 6, Horizon: 2, Float64: true}, scale, seed)
 		require.NoError(t, err)
 		return m.Task(forecast.Data{Train: s, Batch: 4})
 	},
 	"Captioner masked": func(t *testing.T, seed uint64) (train.Task, error) {
-		m, err := caption.New(caption.Config{Height: 4, Width: 6, Patch: 2, Hidden: 3, Features: 3, Decoder: smallLSTM, Float64: true}, tokens(t), seed)
+		m, err := caption.New(caption.Config{Height: 4, Width: 6, Patch: 2, Hidden: 3, Features: 3,
+			Decoder: smallLSTM, Float64: true}, tokens(t), seed)
 		require.NoError(t, err)
-		return m.Task(caption.Data{Train: []caption.Captioned{{Picture: picture(1), Caption: ids(5, 6, 7)}, {Picture: picture(2), Caption: ids(8)}}, Batch: 2})
+		return m.Task(caption.Data{Train: []caption.Captioned{{Picture: picture(1),
+			Caption: ids(5, 6, 7)}, {Picture: picture(2), Caption: ids(8)}}, Batch: 2})
 	},
 	"RecurrentAutoencoder masked": func(t *testing.T, seed uint64) (train.Task, error) {
 		m, err := reduce.NewRecurrentAutoencoder(reduce.RecurrentAutoencoderConfig{Recurrent: smallLSTM, Variables: 2, Window: 3, Code: 2, Float64: true}, seed)
 		require.NoError(t, err)
-		return m.SeriesTask(reduce.SeriesData{Train: [][]float32{floats32(6), floats32(2), floats32(8)}, Batch: 3})
+		return m.SeriesTask(reduce.SeriesData{Train: [][]float32{floats32(6), floats32(2),
+			floats32(8)}, Batch: 3})
 	},
 	"Autoencoder": func(t *testing.T, seed uint64) (train.Task, error) {
-		m, err := reduce.NewAutoencoder(reduce.AutoencoderConfig{Features: 4, Widths: []int{3, 2}, Activation: "tanh", Float64: true}, seed)
+		m, err := reduce.NewAutoencoder(reduce.AutoencoderConfig{Features: 4, Widths: []int{3, 2},
+			Activation: "tanh", Float64: true}, seed)
 		require.NoError(t, err)
 		return m.Task(reduce.RowData{Train: floats32(20), Batch: 5})
 	},
 	"VAE": func(t *testing.T, seed uint64) (train.Task, error) {
-		m, err := reduce.NewVAE(reduce.VAEConfig{Features: 4, Widths: []int{3}, Code: 2, Activation: "tanh", Likelihood: reduce.GaussianDecoder, Float64: true}, seed)
+		m, err := reduce.NewVAE(reduce.VAEConfig{Features: 4, Widths: []int{3}, Code: 2,
+			Activation: "tanh", Likelihood: reduce.GaussianDecoder, Float64: true}, seed)
 		require.NoError(t, err)
 		return m.Task(reduce.VAEData{RowData: reduce.RowData{Train: floats32(20), Batch: 5}})
 	},
@@ -77,7 +90,8 @@ func TestModelGradients(t *testing.T) {
 			for seed := range uint64(3) {
 				task, err := start(t, seed)
 				require.NoError(t, err)
-				r, err := train.CheckGradients(task, graph.GradientCheck{Samples: -1, Directions: 1, Seed: seed, Tolerance: 1e-6})
+				r, err := train.CheckGradients(task,
+					graph.GradientCheck{Samples: -1, Directions: 1, Seed: seed, Tolerance: 1e-6})
 				require.NoError(t, err)
 				require.NoError(t, r.Err())
 				require.NotZero(t, r.Directions[0].Symbolic)
@@ -95,7 +109,8 @@ func labelled(tokens []int, labels ...int) label.Labelled {
 }
 
 func tokens(t *testing.T) *text.Vocabulary {
-	v, err := text.NewVocabulary(text.VocabularyConfig{Specials: []string{text.Pad, text.Unk, text.BOS, text.EOS}}, []string{"a", "b", "c", "d", "e"})
+	v, err := text.NewVocabulary(text.VocabularyConfig{Specials: []string{text.Pad, text.Unk,
+		text.BOS, text.EOS}}, []string{"a", "b", "c", "d", "e"})
 	require.NoError(t, err)
 	require.GreaterOrEqual(t, v.Len(), 9)
 	return v
@@ -133,14 +148,16 @@ func picture(seed int) image.Image {
 
 func languageModelTaskOf(w unroll.Window) func(t *testing.T, seed uint64) (train.Task, error) {
 	return func(t *testing.T, seed uint64) (train.Task, error) {
-		m, err := lm.NewIn(lm.Config{Recurrent: smallLSTM, Embed: 3}, tokens(t), nodes.NewStore(nodes.Float64, seed))
+		m, err := lm.NewIn(lm.Config{Recurrent: smallLSTM, Embed: 3}, tokens(t),
+			nodes.NewStore(nodes.Float64, seed))
 		require.NoError(t, err)
 		var text []int
 		for i := range 21 {
 			text = append(text, 4+i*i%5)
 		}
 		task, err := m.Task(lm.Data{Train: text, Batch: 2, Window: w})
-		if err == nil && cmp.Or(w.Length, w.Stride) < 10 { // a window in the middle of the text, with a state carried into it
+		// a window in the middle of the text, with a state carried into it
+		if err == nil && cmp.Or(w.Length, w.Stride) < 10 {
 			_, err = task.Next(1, 0)
 		}
 		return task, err
@@ -149,7 +166,8 @@ func languageModelTaskOf(w unroll.Window) func(t *testing.T, seed uint64) (train
 
 func seq2seqTaskOf(pairs []seq2seq.Pair) func(t *testing.T, seed uint64) (train.Task, error) {
 	return func(t *testing.T, seed uint64) (train.Task, error) {
-		m, err := seq2seq.New(seq2seq.Config{Encoder: smallLSTM, Attention: "bahdanau", Float64: true}, tokens(t), tokens(t), seed)
+		m, err := seq2seq.New(seq2seq.Config{Encoder: smallLSTM, Attention: "bahdanau",
+			Float64: true}, tokens(t), tokens(t), seed)
 		require.NoError(t, err)
 		return m.Task(seq2seq.Data{Train: pairs, Batch: 2})
 	}
@@ -157,13 +175,15 @@ func seq2seqTaskOf(pairs []seq2seq.Pair) func(t *testing.T, seed uint64) (train.
 
 func taggerTaskOf(examples []label.Labelled) func(t *testing.T, seed uint64) (train.Task, error) {
 	return func(t *testing.T, seed uint64) (train.Task, error) {
-		m, err := label.NewTagger(label.TaggerConfig{Config: label.Config{Recurrent: smallLSTM, Bidirectional: true, Float64: true}}, tokens(t), labelsOf(t), seed)
+		m, err := label.NewTagger(label.TaggerConfig{Config: label.Config{Recurrent: smallLSTM,
+			Bidirectional: true, Float64: true}}, tokens(t), labelsOf(t), seed)
 		require.NoError(t, err)
 		return m.Task(label.Data{Train: examples, Batch: 2})
 	}
 }
 
-func classifierTaskOf(examples []label.Labelled) func(t *testing.T, seed uint64) (train.Task, error) {
+func classifierTaskOf(examples []label.Labelled) func(t *testing.T, seed uint64) (train.Task,
+	error) {
 	return func(t *testing.T, seed uint64) (train.Task, error) {
 		cfg := label.ClassifierConfig{Config: label.Config{Recurrent: smallLSTM, Float64: true}}
 		m, err := label.NewClassifier(cfg, tokens(t), labelsOf(t), seed)
@@ -174,8 +194,10 @@ func classifierTaskOf(examples []label.Labelled) func(t *testing.T, seed uint64)
 
 func hredTaskOf(latent dialogue.Latent) func(t *testing.T, seed uint64) (train.Task, error) {
 	return func(t *testing.T, seed uint64) (train.Task, error) {
-		m, err := dialogue.New(dialogue.Config{Encoder: smallLSTM, Latent: latent, Float64: true}, tokens(t), seed)
+		m, err := dialogue.New(dialogue.Config{Encoder: smallLSTM, Latent: latent, Float64: true},
+			tokens(t), seed)
 		require.NoError(t, err)
-		return m.Task(dialogue.Data{Train: []dialogue.Dialogue{{ids(5), ids(6, 7, 8), ids(5, 5)}, {ids(8, 7), ids(6)}}, Batch: 2})
+		return m.Task(dialogue.Data{Train: []dialogue.Dialogue{{ids(5), ids(6, 7, 8), ids(5, 5)},
+			{ids(8, 7), ids(6)}}, Batch: 2})
 	}
 }

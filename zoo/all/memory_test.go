@@ -23,7 +23,8 @@ func little(t *testing.T, bytes int) {
 	t.Cleanup(func() { sysmem.Available = before })
 }
 
-// One long example among short ones, for which there is no memory, is named before a training starts.
+// One long example among short ones, for which there is no memory, is named before a training
+// starts.
 func TestLongExamples(t *testing.T) {
 	little(t, 40<<20)
 	layer := zoo.Recurrent{Cell: "gru", Hidden: 24}
@@ -40,7 +41,8 @@ func TestLongExamples(t *testing.T) {
 	translator, err := seq2seq.New(seq2seq.Config{Encoder: layer, Attention: "bahdanau"}, v, v, 1)
 	require.NoError(t, err)
 	short := seq2seq.Pair{Source: []int{4, 5}, Target: []int{4}}
-	check(translator.Task(seq2seq.Data{Train: []seq2seq.Pair{short, {Source: long, Target: long}, short}}))
+	check(translator.Task(seq2seq.Data{Train: []seq2seq.Pair{short, {Source: long, Target: long},
+		short}}))
 	_, err = translator.Task(seq2seq.Data{Train: []seq2seq.Pair{short, short}})
 	require.NoError(t, err)
 
@@ -49,11 +51,13 @@ func TestLongExamples(t *testing.T) {
 	text := func(ids []int) label.Labelled {
 		return label.Labelled{Sequence: label.Sequence{IDs: ids}, Labels: []int{1}}
 	}
-	check(classifier.Task(label.Data{Train: []label.Labelled{text([]int{4}), text(slices.Repeat(long, 10)), text([]int{4, 5})}}))
+	check(classifier.Task(label.Data{Train: []label.Labelled{text([]int{4}),
+		text(slices.Repeat(long, 10)), text([]int{4, 5})}}))
 
 	little(t, 2<<20)
 	hred, err := dialogue.New(dialogue.Config{Encoder: layer}, v, 1)
 	require.NoError(t, err)
 	talk := dialogue.Dialogue{{4}, {5, 4}}
-	check(hred.Task(dialogue.Data{Train: []dialogue.Dialogue{talk, {slices.Repeat(long, 8), slices.Repeat(long, 8)}, talk}}))
+	check(hred.Task(dialogue.Data{Train: []dialogue.Dialogue{talk,
+		{slices.Repeat(long, 8), slices.Repeat(long, 8)}, talk}}))
 }

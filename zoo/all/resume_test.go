@@ -28,7 +28,8 @@ import (
 	"github.com/seqzoo/seqzoo/zoo/vectors"
 )
 
-// The changes of data and settings that a resumed training must notice, with what the error calls them.
+// The changes of data and settings that a resumed training must notice, with what the error calls
+// them.
 const (
 	theSame    = ""
 	otherTrain = "training data"
@@ -72,7 +73,8 @@ func vocabularyFor(change string) *text.Vocabulary {
 	if change == otherWords {
 		words[2] = "d"
 	}
-	return must(text.NewVocabulary(text.VocabularyConfig{Specials: []string{text.BOS, text.EOS, text.Unk}}, words))
+	return must(text.NewVocabulary(text.VocabularyConfig{Specials: []string{text.BOS, text.EOS,
+		text.Unk}}, words))
 }
 
 // dropout tells configurations of one shape apart.
@@ -94,9 +96,11 @@ func emojiPairs(change string) (train, valid []emoji.Pair) {
 	words := []string{"sun", "moon", "star"}
 	for _, i := range orders(12, change) {
 		e := []string{"☀", "☾", "★"}[i%3]
-		train = append(train, emoji.Pair{Emoji: e, Phrase: words[i%3] + " " + words[(i/3+if1(change, otherTrain))%3], Match: true})
+		train = append(train, emoji.Pair{Emoji: e, Phrase: words[i%3] + " " +
+			words[(i/3+if1(change, otherTrain))%3], Match: true})
 	}
-	return train, []emoji.Pair{{Emoji: "☀", Phrase: "sun", Match: true}, {Emoji: "★", Phrase: words[if1(change, otherValid)], Match: false}}
+	return train, []emoji.Pair{{Emoji: "☀", Phrase: "sun", Match: true},
+		{Emoji: "★", Phrase: words[if1(change, otherValid)], Match: false}}
 }
 
 func pictures(change string) (train, valid []caption.Captioned) {
@@ -107,12 +111,14 @@ func pictures(change string) (train, valid []caption.Captioned) {
 	}
 	captions, held := ids(theSame) // the pictures are what changes
 	for i, c := range captions {
-		train = append(train, caption.Captioned{Picture: picture(20*i + if1(change, otherTrain)), Caption: c})
+		train = append(train, caption.Captioned{Picture: picture(20*i + if1(change, otherTrain)),
+			Caption: c})
 	}
 	if change == otherOrder {
 		slices.Reverse(train)
 	}
-	return train, []caption.Captioned{{Picture: picture(100 + if1(change, otherValid)), Caption: held[0]}}
+	return train, []caption.Captioned{{Picture: picture(100 + if1(change, otherValid)),
+		Caption: held[0]}}
 }
 
 // resumable makes the task of each model of the zoo, with a change.
@@ -120,7 +126,8 @@ var resumable = map[string]func(change string) (train.Task, error){
 	"language model": func(change string) (train.Task, error) {
 		learn, valid := ids(change)
 		m := must(lm.New(lm.Config{
-			Recurrent: zoo.Recurrent{Cell: "rnn", Hidden: 4}, IODropout: dropout(change)}, vocabularyFor(change), 1))
+			Recurrent: zoo.Recurrent{Cell: "rnn", Hidden: 4}, IODropout: dropout(change)},
+			vocabularyFor(change), 1))
 		d := lm.Data{Train: slices.Concat(learn...), Valid: slices.Concat(valid...), Batch: 2}
 		d.Window.Stride = 5
 		d.Sampled = 2 + if1(change, otherTask)
@@ -129,9 +136,11 @@ var resumable = map[string]func(change string) (train.Task, error){
 	"seq2seq": func(change string) (train.Task, error) {
 		learn, valid := ids(change)
 		layer := zoo.Recurrent{Cell: "gru", Hidden: 4}
-		m := must(seq2seq.New(seq2seq.Config{Encoder: layer, Decoder: layer, IODropout: dropout(change)},
+		m := must(seq2seq.New(seq2seq.Config{Encoder: layer, Decoder: layer,
+			IODropout: dropout(change)},
 			vocabularyFor(theSame), vocabularyFor(change), 1))
-		d := seq2seq.Data{Batch: 4, Seed: 1, Teacher: seq2seq.InverseSigmoid(10 + float64(if1(change, otherTask)))}
+		d := seq2seq.Data{Batch: 4, Seed: 1, Teacher: seq2seq.InverseSigmoid(10 +
+			float64(if1(change, otherTask)))}
 		for _, s := range learn {
 			d.Train = append(d.Train, seq2seq.Pair{Source: s, Target: s})
 		}
@@ -142,9 +151,11 @@ var resumable = map[string]func(change string) (train.Task, error){
 	},
 	"HRED": func(change string) (train.Task, error) {
 		learn, valid := ids(change)
-		m := must(dialogue.New(dialogue.Config{Encoder: zoo.Recurrent{Cell: "gru", Hidden: 4}, Latent: dialogue.Latent{Width: 2}, IODropout: dropout(change)},
+		m := must(dialogue.New(dialogue.Config{Encoder: zoo.Recurrent{Cell: "gru", Hidden: 4},
+			Latent: dialogue.Latent{Width: 2}, IODropout: dropout(change)},
 			vocabularyFor(change), 1))
-		d := dialogue.Data{Batch: 4, Seed: 1, KLWeight: dialogue.RisingTo(50 + 20*if1(change, otherTask))}
+		d := dialogue.Data{Batch: 4, Seed: 1, KLWeight: dialogue.RisingTo(50 +
+			20*if1(change, otherTask))}
 		for _, s := range learn {
 			d.Train = append(d.Train, dialogue.Dialogue{s, s[1:]})
 		}
@@ -158,7 +169,8 @@ var resumable = map[string]func(change string) (train.Task, error){
 			Task(label.Data) (train.Task, error)
 		} {
 			return must(label.NewTagger(label.TaggerConfig{Config: label.Config{
-				Recurrent: zoo.Recurrent{Cell: "gru", Hidden: 4}, IODropout: dropout(change)}}, tokens, labels, 1))
+				Recurrent: zoo.Recurrent{Cell: "gru", Hidden: 4}, IODropout: dropout(change)}},
+				tokens, labels, 1))
 		}, false)
 	},
 	"classifier": func(change string) (train.Task, error) {
@@ -166,7 +178,8 @@ var resumable = map[string]func(change string) (train.Task, error){
 			Task(label.Data) (train.Task, error)
 		} {
 			return must(label.NewClassifier(label.ClassifierConfig{Config: label.Config{
-				Recurrent: zoo.Recurrent{Cell: "gru", Hidden: 4}, IODropout: dropout(change)}}, tokens, labels, 1))
+				Recurrent: zoo.Recurrent{Cell: "gru", Hidden: 4}, IODropout: dropout(change)}},
+				tokens, labels, 1))
 		}, true)
 	},
 	"forecaster": func(change string) (train.Task, error) {
@@ -179,9 +192,11 @@ var resumable = map[string]func(change string) (train.Task, error){
 			return s
 		}
 		scale := &series.Scale{Mean: []float64{0.5}, Deviation: []float64{0.3}}
-		m := must(forecast.New(forecast.Config{Recurrent: zoo.Recurrent{Cell: "gru", Hidden: 4}, Variables: []string{"x"},
-			Lookback: 2, Horizon: 1, IODropout: dropout(change)}, scale, 1))
-		return m.Task(forecast.Data{Train: of(learn), Valid: of(valid), Batch: 8, Seed: batchSeed(change)})
+		m := must(forecast.New(forecast.Config{Recurrent: zoo.Recurrent{Cell: "gru", Hidden: 4},
+			Variables: []string{"x"},
+			Lookback:  2, Horizon: 1, IODropout: dropout(change)}, scale, 1))
+		return m.Task(forecast.Data{Train: of(learn), Valid: of(valid), Batch: 8,
+			Seed: batchSeed(change)})
 	},
 	"autoencoder": func(change string) (train.Task, error) {
 		learn, valid := rows(change)
@@ -191,8 +206,10 @@ var resumable = map[string]func(change string) (train.Task, error){
 	},
 	"VAE": func(change string) (train.Task, error) {
 		learn, valid := rows(change)
-		m := must(reduce.NewVAE(reduce.VAEConfig{Features: 4, Widths: []int{3}, Code: 2, Beta: dropout(change)}, 1))
-		return m.Task(reduce.VAEData{RowData: reduce.RowData{Train: learn, Valid: valid, Batch: 4, Seed: 1}, Warmup: 9 + if1(change, otherTask)})
+		m := must(reduce.NewVAE(reduce.VAEConfig{Features: 4, Widths: []int{3}, Code: 2,
+			Beta: dropout(change)}, 1))
+		return m.Task(reduce.VAEData{RowData: reduce.RowData{Train: learn, Valid: valid, Batch: 4,
+			Seed: 1}, Warmup: 9 + if1(change, otherTask)})
 	},
 	"recurrent autoencoder": func(change string) (train.Task, error) {
 		learn, valid := rows(change)
@@ -203,7 +220,8 @@ var resumable = map[string]func(change string) (train.Task, error){
 	"captioner": func(change string) (train.Task, error) {
 		learn, valid := pictures(change)
 		m := must(caption.New(caption.Config{Height: 4, Width: 4, Patch: 2, Hidden: 4, Features: 4,
-			Decoder: zoo.Recurrent{Cell: "gru", Hidden: 4}, Dropout: dropout(change)}, vocabularyFor(change), 1))
+			Decoder: zoo.Recurrent{Cell: "gru", Hidden: 4}, Dropout: dropout(change)},
+			vocabularyFor(change), 1))
 		return m.Task(caption.Data{Train: learn, Valid: valid, Batch: 4, Seed: batchSeed(change)})
 	},
 	"emoji2vec": func(change string) (train.Task, error) {
@@ -229,7 +247,8 @@ func sequenceTask(change string, make func(tokens, labels *text.Vocabulary) inte
 		}
 		return out
 	}
-	return make(vocabularyFor(change), labels).Task(label.Data{Train: examples(learn), Valid: examples(valid), Batch: 4, Seed: batchSeed(change)})
+	return make(vocabularyFor(change), labels).Task(label.Data{Train: examples(learn),
+		Valid: examples(valid), Batch: 4, Seed: batchSeed(change)})
 }
 
 // state is every number of a task's weights.
@@ -252,8 +271,8 @@ func content(t *testing.T, dir string) (all string) {
 	return all
 }
 
-// A training of any model goes on with the data that it began with, to the bits of one that never stopped, and refuses
-// other data of the same sizes, whose checkpoint stays as it is.
+// A training of any model goes on with the data that it began with, to the bits of one that never
+// stopped, and refuses other data of the same sizes, whose checkpoint stays as it is.
 func TestResumeWantsTheSameData(t *testing.T) {
 	for name, make := range resumable {
 		t.Run(name, func(t *testing.T) {
@@ -263,7 +282,8 @@ func TestResumeWantsTheSameData(t *testing.T) {
 				cp := must(train.OpenCheckpoints(dir, 0))
 				defer cp.Close()
 				_, err = train.Fit(context.Background(), task, train.Config{
-					Optimizer: must(train.NewAdam(train.AdamConfig{LR: 0.01})), Epochs: 3, MaxSteps: steps,
+					Optimizer: must(train.NewAdam(train.AdamConfig{LR: 0.01})), Epochs: 3,
+					MaxSteps:    steps,
 					Checkpoints: cp, Resume: true, Warn: func(string) {},
 				})
 				return state(task), err
@@ -274,15 +294,18 @@ func TestResumeWantsTheSameData(t *testing.T) {
 			_, err = fit(dir, theSame, 2)
 			require.NoError(t, err)
 			before := content(t, dir)
-			for _, change := range []string{otherTrain, otherOrder, otherValid, otherWords, otherModel, otherTask} {
+			for _, change := range []string{otherTrain, otherOrder, otherValid, otherWords,
+				otherModel, otherTask} {
 				if task, err := make(change); change == otherWords && err == nil {
 					other, _ := make(theSame)
-					if _, hasWords := digests(task)["vocabulary"]; !hasWords || digests(task)["vocabulary"] == digests(other)["vocabulary"] {
+					if _, hasWords := digests(task)["vocabulary"]; !hasWords ||
+						digests(task)["vocabulary"] == digests(other)["vocabulary"] {
 						continue // the model has no words that could be others
 					}
 				}
 				_, err := fit(dir, change, 0)
-				require.ErrorContains(t, err, "other data, and is left as it is: what differs is the ", "%q", change)
+				require.ErrorContains(t, err,
+					"other data, and is left as it is: what differs is the ", "%q", change)
 				require.ErrorContains(t, err, strings.TrimSpace(change))
 				require.Equal(t, before, content(t, dir), "%q", change)
 			}
@@ -295,7 +318,8 @@ func TestResumeWantsTheSameData(t *testing.T) {
 
 // digests are what a task says of its data.
 func digests(task train.Task) map[string]string {
-	c := &train.Checkpoint{Counters: map[string]uint64{}, Text: map[string]string{}, Tensors: map[string]*tensor.Dense{}}
+	c := &train.Checkpoint{Counters: map[string]uint64{}, Text: map[string]string{},
+		Tensors: map[string]*tensor.Dense{}}
 	task.Save(c)
 	found := map[string]string{}
 	for name, v := range c.Text {

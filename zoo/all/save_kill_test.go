@@ -25,7 +25,8 @@ import (
 	"github.com/seqzoo/seqzoo/zoo/text"
 )
 
-// saverDir names, in the environment, the directory in which a test process is to save models until it is killed.
+// saverDir names, in the environment, the directory in which a test process is to save models until
+// it is killed.
 const saverDir = "SEQZOO_TEST_SAVE"
 
 func TestMain(m *testing.M) {
@@ -35,9 +36,11 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// killed is a model that says by its size and its first weights which it is: models with files of several kinds and sizes.
+// killed is a model that says by its size and its first weights which it is: models with files of
+// several kinds and sizes.
 func killed(i int) (zoo.Model, error) {
-	words, err := text.NewVocabulary(text.VocabularyConfig{Specials: []string{text.Unk, text.BOS, text.EOS}}, []string{"a", fmt.Sprint("word", i%4)})
+	words, err := text.NewVocabulary(text.VocabularyConfig{Specials: []string{text.Unk, text.BOS,
+		text.EOS}}, []string{"a", fmt.Sprint("word", i%4)})
 	if err != nil {
 		return nil, err
 	}
@@ -47,7 +50,8 @@ func killed(i int) (zoo.Model, error) {
 	case 0:
 		m, err = lm.New(lm.Config{Recurrent: r}, words, uint64(i))
 	case 1:
-		m, err = label.NewTagger(label.TaggerConfig{Config: label.Config{Recurrent: r}}, words, words, uint64(i))
+		m, err = label.NewTagger(label.TaggerConfig{Config: label.Config{Recurrent: r}}, words,
+			words, uint64(i))
 	default:
 		m, err = seq2seq.New(seq2seq.Config{Encoder: r}, words, words, uint64(i))
 	}
@@ -73,7 +77,8 @@ func saveForEver(dir string) {
 	}
 }
 
-// whole tells whether dir holds one of the models of saveForEver, with all its weights as they were.
+// whole tells whether dir holds one of the models of saveForEver, with all its weights as they
+// were.
 func whole(dir string) error {
 	m, err := zoo.Load(dir)
 	if err != nil {
@@ -84,14 +89,15 @@ func whole(dir string) error {
 	if err != nil {
 		return err
 	}
-	if want.Architecture() != m.Architecture() || !maps.EqualFunc(zootest.Weights(want), zootest.Weights(m), slices.Equal) {
+	if want.Architecture() != m.Architecture() || !maps.EqualFunc(zootest.Weights(want),
+		zootest.Weights(m), slices.Equal) {
 		return fmt.Errorf("%s is not model %d", m.Architecture(), i)
 	}
 	return nil
 }
 
-// A process that saves over its own model is killed at any moment: one whole model is there each time, and the next
-// save leaves nothing else. SEQZOO_KILLS sets how often.
+// A process that saves over its own model is killed at any moment: one whole model is there each
+// time, and the next save leaves nothing else. SEQZOO_KILLS sets how often.
 func TestKilledSave(t *testing.T) {
 	kills := 40
 	if n, err := strconv.Atoi(os.Getenv("SEQZOO_KILLS")); err == nil {
@@ -125,7 +131,8 @@ func TestKilledSave(t *testing.T) {
 		names = append(names, e.Name())
 	}
 	require.Equal(t, []string{"config.json", "model.safetensors", "vocabulary.json"}, names)
-	t.Logf("%d kills; %d files after the last, %d after the save that followed", kills, len(left), len(entries))
+	t.Logf("%d kills; %d files after the last, %d after the save that followed", kills, len(left),
+		len(entries))
 }
 
 // A model that is loaded while it is saved is one of those that were saved.

@@ -32,23 +32,43 @@ import (
 
 // Everything that reads a file by its name.
 var readers = map[string]func(path string) error{
-	"text.ReadFile":       func(path string) error { _, err := text.ReadFile(path); return err },
-	"text.LoadVocabulary": func(path string) error { _, err := text.LoadVocabulary(path); return err },
-	"text.LoadBPE":        func(path string) error { _, err := text.LoadBPE(path); return err },
-	"series.ReadFile":     func(path string) error { _, err := series.ReadFile(path, series.Options{}); return err },
+	"text.ReadFile": func(path string) error { _, err := text.ReadFile(path); return err },
+	"text.LoadVocabulary": func(path string) error {
+		_,
+			err := text.LoadVocabulary(path)
+		return err
+	},
+	"text.LoadBPE": func(path string) error { _, err := text.LoadBPE(path); return err },
+	"series.ReadFile": func(path string) error {
+		_,
+			err := series.ReadFile(path, series.Options{})
+		return err
+	},
 	"vectors.ReadFile": func(path string) error {
 		_, err := vectors.ReadFile(context.Background(), path, vectors.ReadOptions{})
 		return err
 	},
 	"images.Read":       func(path string) error { _, err := images.Read(path); return err },
 	"images.ReadLabels": func(path string) error { _, err := images.ReadLabels(path); return err },
-	"safetensors":       func(path string) error { _, err := safetensors.ReadFile(path); return err },
-	"checkpoint":        func(path string) error { _, err := train.ReadCheckpoint(path); return err },
+	"safetensors": func(path string) error {
+		_,
+			err := safetensors.ReadFile(path)
+		return err
+	},
+	"checkpoint": func(path string) error {
+		_,
+			err := train.ReadCheckpoint(path)
+		return err
+	},
 	"word2vec.OpenVectors": func(path string) error {
 		_, err := word2vec.OpenVectors(context.Background(), path)
 		return err
 	},
-	"text.ReadDialogues": func(path string) error { _, err := text.ReadDialogues(path); return err },
+	"text.ReadDialogues": func(path string) error {
+		_,
+			err := text.ReadDialogues(path)
+		return err
+	},
 	"text.ReadLabelled":  func(path string) error { _, err := text.ReadLabelled(path); return err },
 	"text.ReadTagged":    func(path string) error { _, err := text.ReadTagged(path); return err },
 	"zoo.ReadEmojiPairs": func(path string) error { _, err := emoji.ReadPairs(path); return err },
@@ -81,7 +101,8 @@ func special(dir, kind string) (path string, err error) {
 	return path, err
 }
 
-// replaceBy puts what kind says in the place of path, itself or behind links, or a link that leads back to itself.
+// replaceBy puts what kind says in the place of path, itself or behind links, or a link that leads
+// back to itself.
 func replaceBy(path, kind string, links int) error {
 	if err := os.RemoveAll(path); err != nil {
 		return err
@@ -113,7 +134,8 @@ func replaceBy(path, kind string, links int) error {
 	return os.Symlink(target, path)
 }
 
-// refused fails unless read ends with an error that names the path, within the time that a person would call at once.
+// refused fails unless read ends with an error that names the path, within the time that a person
+// would call at once.
 func refused(t *testing.T, what, path string, read func() error) {
 	t.Helper()
 	done := make(chan error, 1)
@@ -122,7 +144,8 @@ func refused(t *testing.T, what, path string, read func() error) {
 	case err := <-done:
 		require.Error(t, err, what)
 		require.ErrorContains(t, err, filepath.Base(path), what)
-		ok := errors.Is(err, fs.ErrInvalid) || errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ELOOP) ||
+		ok := errors.Is(err, fs.ErrInvalid) || errors.Is(err, fs.ErrNotExist) ||
+			errors.Is(err, syscall.ELOOP) ||
 			errors.Is(err, word2vec.ErrNoModel)
 		isDir, _ := os.Stat(path)
 		require.True(t, ok || isDir != nil && isDir.IsDir(), "%s: %v", what, err)
@@ -131,8 +154,8 @@ func refused(t *testing.T, what, path string, read func() error) {
 	}
 }
 
-// Pipes, devices, sockets, directories and links to them, and links that lead nowhere, are refused at once by all that
-// reads a file.
+// Pipes, devices, sockets, directories and links to them, and links that lead nowhere, are refused
+// at once by all that reads a file.
 func TestSpecialFiles(t *testing.T) {
 	cases := 0
 	for name, read := range readers {
@@ -143,7 +166,8 @@ func TestSpecialFiles(t *testing.T) {
 				}
 				path := filepath.Join(t.TempDir(), "file")
 				require.NoError(t, replaceBy(path, kind, links))
-				refused(t, fmt.Sprintf("%s of a %s behind %d links", name, kind, links), path, func() error { return read(path) })
+				refused(t, fmt.Sprintf("%s of a %s behind %d links", name, kind, links), path,
+					func() error { return read(path) })
 				cases++
 			}
 		}
@@ -154,7 +178,8 @@ func TestSpecialFiles(t *testing.T) {
 // The same in place of each file of a model, and of a directory of checkpoints.
 func TestSpecialFilesInModels(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 1))
-	words, err := text.NewVocabulary(text.VocabularyConfig{Specials: []string{text.Unk}}, []string{"a", "b"})
+	words, err := text.NewVocabulary(text.VocabularyConfig{Specials: []string{text.Unk}},
+		[]string{"a", "b"})
 	require.NoError(t, err)
 	m, err := lm.New(lm.Config{Recurrent: zoo.Recurrent{Hidden: 3}}, words, 1)
 	require.NoError(t, err)
@@ -164,7 +189,11 @@ func TestSpecialFilesInModels(t *testing.T) {
 			require.NoError(t, m.Save(dir))
 			path := filepath.Join(dir, name)
 			require.NoError(t, replaceBy(path, kind, random.IntN(5)))
-			refused(t, kind+" for "+name, path, func() error { _, err := zoo.Load(dir); return err })
+			refused(t, kind+" for "+name, path, func() error {
+				_,
+					err := zoo.Load(dir)
+				return err
+			})
 		}
 		dir := t.TempDir()
 		path := filepath.Join(dir, "checkpoint-0000000003.safetensors")
@@ -181,7 +210,11 @@ func TestSpecialFilesInModels(t *testing.T) {
 		lock := filepath.Join(dir, ".lock")
 		if kind != "absent" {
 			require.NoError(t, replaceBy(lock, kind, random.IntN(5)))
-			refused(t, kind+" for a lock", lock, func() error { _, err := train.OpenCheckpoints(dir, 0); return err })
+			refused(t, kind+" for a lock", lock, func() error {
+				_,
+					err := train.OpenCheckpoints(dir, 0)
+				return err
+			})
 		}
 	}
 }

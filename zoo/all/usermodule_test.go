@@ -10,8 +10,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A user's module outside of the library has cells of its own, with parts and weights named as nobody else's and a matrix in
-// the state, which work in models of the zoo without a line about the models.
+// A user's module outside of the library has cells of its own, with parts and weights named as
+// nobody else's and a matrix in the state, which work in models of the zoo without a line about the
+// models.
 func TestUserModule(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds a module")
@@ -42,7 +43,8 @@ func TestUserModule(t *testing.T) {
 	require.NoError(t, err, out)
 	want := "LanguageModel 3\nSeq2Seq 3\nTagger 3\nHRED 3\nForecaster 3\n"
 	for i, cell := range []string{"fast", "leaky,start=2", "leaky/fast,hidden=3"} {
-		out, err = run("./user", "-cell", cell, "-dir", filepath.Join("models", string(rune('a'+i))))
+		out, err = run("./user", "-cell", cell, "-dir",
+			filepath.Join("models", string(rune('a'+i))))
 		require.NoError(t, err, out)
 		require.Equal(t, want, out, cell)
 	}

@@ -26,9 +26,10 @@ import (
 	"github.com/seqzoo/seqzoo/zoo/text"
 )
 
-// signs are pictures of 6 × 9 pixels with two signs of 3 × 3, a bar or a cross, one left of the other at any height, and
-// what a caption of them says.
-func signs(n int, seed uint64) (pictures []image.Image, captions [][]string, boxes [][2]image.Rectangle) {
+// signs are pictures of 6 × 9 pixels with two signs of 3 × 3, a bar or a cross, one left of the
+// other at any height, and what a caption of them says.
+func signs(n int, seed uint64) (pictures []image.Image, captions [][]string,
+	boxes [][2]image.Rectangle) {
 	shapes := map[string]string{"bar": "...###...", "cross": "#.#.#.#.#", "post": ".#..#..#."}
 	names := []string{"bar", "cross", "post"}
 	r := rng.Stream{Key: rng.New(seed)}
@@ -54,12 +55,14 @@ func signs(n int, seed uint64) (pictures []image.Image, captions [][]string, box
 }
 
 func signWords(t testing.TB, captions [][]string) *text.Vocabulary {
-	v, err := text.NewVocabulary(text.VocabularyConfig{Specials: []string{text.BOS, text.EOS}}, captions...)
+	v, err := text.NewVocabulary(text.VocabularyConfig{Specials: []string{text.BOS, text.EOS}},
+		captions...)
 	require.NoError(t, err)
 	return v
 }
 
-func captioned(t testing.TB, m *zoocaption.Model, pictures []image.Image, captions [][]string) []zoocaption.Captioned {
+func captioned(t testing.TB, m *zoocaption.Model, pictures []image.Image,
+	captions [][]string) []zoocaption.Captioned {
 	out := make([]zoocaption.Captioned, len(pictures))
 	for i := range out {
 		ids, err := m.Vocabulary().Encode(captions[i])
@@ -77,16 +80,18 @@ func newCaptioner(t testing.TB, cfg zoocaption.Config) *zoocaption.Model {
 	return m
 }
 
-// What signs there are is learned, attention looks at the one that is named, and a saved model says the same, also to many
-// at once.
+// What signs there are is learned, attention looks at the one that is named, and a saved model says
+// the same, also to many at once.
 func TestCaptionerLearns(t *testing.T) {
-	m := newCaptioner(t, zoocaption.Config{Stride: 1, Hidden: 24, Features: 16, Decoder: zoo.Recurrent{Cell: "gru", Hidden: 24}})
+	m := newCaptioner(t, zoocaption.Config{Stride: 1, Hidden: 24, Features: 16,
+		Decoder: zoo.Recurrent{Cell: "gru", Hidden: 24}})
 	pictures, captions, _ := signs(600, 1)
 	task, err := m.Task(zoocaption.Data{Train: captioned(t, m, pictures, captions)})
 	require.NoError(t, err)
 	adam, err := train.NewAdam(train.AdamConfig{LR: 0.01})
 	require.NoError(t, err)
-	_, err = train.Fit(context.Background(), task, train.Config{Optimizer: adam, Epochs: 12, Clip: train.Clip{Norm: 1}})
+	_, err = train.Fit(context.Background(), task,
+		train.Config{Optimizer: adam, Epochs: 12, Clip: train.Clip{Norm: 1}})
 	require.NoError(t, err)
 
 	pictures, captions, boxes := signs(100, 2)
@@ -124,7 +129,8 @@ func TestCaptionerLearns(t *testing.T) {
 	var errs [8]error
 	for i := range got {
 		wg.Go(func() {
-			got[i], errs[i] = loaded.CaptionAll(context.Background(), pictures[:20], decode.SearchOptions{})
+			got[i], errs[i] = loaded.CaptionAll(context.Background(), pictures[:20],
+				decode.SearchOptions{})
 		})
 	}
 	wg.Wait()
@@ -175,7 +181,8 @@ func each(x []float64, f func(float64) float64) []float64 {
 // The loss is that of the equations, written as loops; and both ways to unroll give it.
 func TestCaptionerIsItsEquations(t *testing.T) {
 	m := newCaptioner(t, zoocaption.Config{
-		Stride: 3, Hidden: 5, Features: 4, Embed: 2, Decoder: zoo.Recurrent{Cell: "rnn", Hidden: 3}, ScoreHidden: 6, Float64: true,
+		Stride: 3, Hidden: 5, Features: 4, Embed: 2, Decoder: zoo.Recurrent{Cell: "rnn", Hidden: 3},
+		ScoreHidden: 6, Float64: true,
 	})
 	for _, p := range m.Params().Params() {
 		key := rng.New(8).Named(p.Name())
@@ -201,15 +208,18 @@ func TestCaptionerIsItsEquations(t *testing.T) {
 			for k := range x {
 				x[k] = float64(patches[s*9+k])
 				at := m.Cell(s).Min.Add(image.Pt(k%3, k/3)).Add(picture.Bounds().Min)
-				require.InDelta(t, float64(picture.(*image.Gray).GrayAt(at.X, at.Y).Y)/255, x[k], 1e-6)
+				require.InDelta(t, float64(picture.(*image.Gray).GrayAt(at.X, at.Y).Y)/255, x[k],
+					1e-6)
 			}
 			h := each(sumOf(mulVec(x, numbers(m, "patch/W_1")), numbers(m, "patch/b_1")), relu)
-			a = append(a, each(sumOf(mulVec(h, numbers(m, "patch/W_2")), numbers(m, "patch/b_2"), numbers(m, "place/E")[s*4:s*4+4]), relu))
+			a = append(a, each(sumOf(mulVec(h, numbers(m, "patch/W_2")), numbers(m, "patch/b_2"),
+				numbers(m, "place/E")[s*4:s*4+4]), relu))
 			for k := range mean {
 				mean[k] += a[s][k] / float64(m.Cells())
 			}
 		}
-		h := each(sumOf(mulVec(mean, numbers(m, "start/l0/W_h")), numbers(m, "start/l0/b_h")), math.Tanh)
+		h := each(sumOf(mulVec(mean, numbers(m, "start/l0/W_h")), numbers(m, "start/l0/b_h")),
+			math.Tanh)
 		ids, err := m.Vocabulary().Encode(captions[i])
 		require.NoError(t, err)
 		end, _ := m.Vocabulary().ID(text.EOS)
@@ -217,7 +227,8 @@ func TestCaptionerIsItsEquations(t *testing.T) {
 		for _, id := range append(ids, end) {
 			weights, total := make([]float64, m.Cells()), 0.0
 			for s := range a {
-				e := each(sumOf(mulVec(h, numbers(m, "attention/W_q")), mulVec(a[s], numbers(m, "attention/W_k"))), math.Tanh)
+				e := each(sumOf(mulVec(h, numbers(m, "attention/W_q")),
+					mulVec(a[s], numbers(m, "attention/W_k"))), math.Tanh)
 				weights[s] = math.Exp(mulVec(e, numbers(m, "attention/v"))[0])
 				total += weights[s]
 			}
@@ -228,8 +239,10 @@ func TestCaptionerIsItsEquations(t *testing.T) {
 				}
 			}
 			x := append(slices.Clone(numbers(m, "words/E")[2*last:2*last+2]), context...)
-			h = each(sumOf(mulVec(x, numbers(m, "decoder/l0/W_ih")), mulVec(h, numbers(m, "decoder/l0/W_hh")), numbers(m, "decoder/l0/b")), math.Tanh)
-			logits := sumOf(mulVec(append(slices.Clone(h), context...), numbers(m, "out/W")), numbers(m, "out/b"))
+			h = each(sumOf(mulVec(x, numbers(m, "decoder/l0/W_ih")),
+				mulVec(h, numbers(m, "decoder/l0/W_hh")), numbers(m, "decoder/l0/b")), math.Tanh)
+			logits := sumOf(mulVec(append(slices.Clone(h), context...), numbers(m, "out/W")),
+				numbers(m, "out/b"))
 			all := 0.0
 			for _, l := range logits {
 				all += math.Exp(l)
@@ -252,7 +265,8 @@ func TestCaptionerIsItsEquations(t *testing.T) {
 	gradientAlong(t, task)
 
 	// A caption is worth what the model thinks of it.
-	found, err := m.Caption(context.Background(), pictures[0], decode.SearchOptions{Beam: 4, Best: 4, Max: 6})
+	found, err := m.Caption(context.Background(), pictures[0],
+		decode.SearchOptions{Beam: 4, Best: 4, Max: 6})
 	require.NoError(t, err)
 	require.NotEmpty(t, found)
 	for _, c := range found {
@@ -266,15 +280,16 @@ func TestCaptionerIsItsEquations(t *testing.T) {
 			require.Len(t, row, m.Cells())
 		}
 		if c.Ended {
-			loss, err := m.Loss(context.Background(), captioned(t, m, pictures[:1], [][]string{c.Tokens}))
+			loss, err := m.Loss(context.Background(),
+				captioned(t, m, pictures[:1], [][]string{c.Tokens}))
 			require.NoError(t, err)
 			require.InDelta(t, -loss*float64(len(c.Tokens)+1), c.LogProb, 1e-9)
 		}
 	}
 }
 
-// gradientAlong holds the gradients of a task whose batches are all alike to finite differences along random directions,
-// in double precision.
+// gradientAlong holds the gradients of a task whose batches are all alike to finite differences
+// along random directions, in double precision.
 func gradientAlong(t *testing.T, task train.Task) {
 	t.Helper()
 	at := func() (float64, []float64) {
@@ -318,16 +333,20 @@ func gradientAlong(t *testing.T, task train.Task) {
 	}
 }
 
-// Random sizes, 1 among them, either build and give the same loss both ways, or are refused by an error.
+// Random sizes, 1 among them, either build and give the same loss both ways, or are refused by an
+// error.
 func TestCaptionerShapes(t *testing.T) {
 	r := rng.Stream{Key: rng.New(11)}
 	built := 0
 	for range 30 {
 		n := func(most int) int { return 1 + r.Intn(most) }
 		cfg := zoocaption.Config{
-			Height: n(6), Width: n(6), Patch: n(3), Stride: n(3), Hidden: n(4), Features: n(4), Embed: n(4), ScoreHidden: n(3),
-			Decoder: zoo.Recurrent{Cell: []string{"rnn", "gru", "lstm", "tree"}[r.Intn(4)], Hidden: n(4), Layers: n(2)},
-			Score:   []cells.Score{"", cells.DotScore, cells.GeneralScore, cells.ConcatScore}[r.Intn(4)], Float64: true,
+			Height: n(6), Width: n(6), Patch: n(3), Stride: n(3), Hidden: n(4), Features: n(4),
+			Embed: n(4), ScoreHidden: n(3),
+			Decoder: zoo.Recurrent{Cell: []string{"rnn", "gru", "lstm", "tree"}[r.Intn(4)],
+				Hidden: n(4), Layers: n(2)},
+			Score: []cells.Score{"", cells.DotScore, cells.GeneralScore,
+				cells.ConcatScore}[r.Intn(4)], Float64: true,
 		}
 		m, err := zoocaption.New(cfg, zootest.Letters(t, 3, text.BOS, text.EOS), 1)
 		if err != nil {
@@ -356,7 +375,8 @@ func TestCaptionerShapes(t *testing.T) {
 			losses[i] = b.Loss
 		}
 		require.InDelta(t, losses[0], losses[1], 1e-10, "%+v", cfg)
-		_, err = m.Caption(context.Background(), examples[0].Picture, decode.SearchOptions{Beam: n(3), Max: 3})
+		_, err = m.Caption(context.Background(), examples[0].Picture,
+			decode.SearchOptions{Beam: n(3), Max: 3})
 		require.NoError(t, err)
 	}
 	require.Greater(t, built, 3)
@@ -367,7 +387,8 @@ func TestCaptionerResumes(t *testing.T) {
 	run := func(dir string, epochs ...int) map[string]any {
 		var m *zoocaption.Model
 		for i, n := range epochs {
-			m = newCaptioner(t, zoocaption.Config{Stride: 3, Hidden: 4, Features: 5, Decoder: zoo.Recurrent{Hidden: 4, Layers: 2, Dropout: 0.1}, Dropout: 0.2})
+			m = newCaptioner(t, zoocaption.Config{Stride: 3, Hidden: 4, Features: 5,
+				Decoder: zoo.Recurrent{Hidden: 4, Layers: 2, Dropout: 0.1}, Dropout: 0.2})
 			all := captioned(t, m, pictures, captions)
 			task, err := m.Task(zoocaption.Data{Train: all, Valid: all[:7], Batch: 6})
 			require.NoError(t, err)
@@ -375,7 +396,9 @@ func TestCaptionerResumes(t *testing.T) {
 			require.NoError(t, err)
 			checkpoints, err := train.OpenCheckpoints(dir, 0)
 			require.NoError(t, err)
-			_, err = train.Fit(context.Background(), task, train.Config{Optimizer: adam, Epochs: n, Seed: 3, Checkpoints: checkpoints, Resume: i > 0})
+			_, err = train.Fit(context.Background(), task,
+				train.Config{Optimizer: adam, Epochs: n, Seed: 3, Checkpoints: checkpoints,
+					Resume: i > 0})
 			require.NoError(t, err)
 			require.NoError(t, checkpoints.Close())
 		}
@@ -392,19 +415,26 @@ func TestCaptionerErrors(t *testing.T) {
 	gru := zoo.Recurrent{Cell: "gru", Hidden: 3}
 	words := signWords(t, [][]string{{"a"}})
 	for want, cfg := range map[string]zoocaption.Config{
-		"height is 0":                     {},
-		"width is -1":                     {Height: 1, Width: -1, Patch: 1, Decoder: gru},
-		"patch is 0":                      {Height: 4, Width: 4, Decoder: gru},
-		"do not cover a width of 6":       {Height: 7, Width: 6, Patch: 3, Stride: 2, Decoder: gru},
-		"do not cover a height of 2":      {Height: 2, Width: 6, Patch: 3, Stride: 1, Decoder: gru},
-		"stride is -1":                    {Height: 3, Width: 3, Patch: 3, Stride: -1, Decoder: gru},
-		"16777216 patches":                {Height: 4096, Width: 4096, Patch: 1, Stride: 1, Decoder: gru},
-		"features is -2":                  {Height: 3, Width: 3, Patch: 3, Features: -2, Decoder: gru},
-		"hidden is 1099511627776":         {Height: 3, Width: 3, Patch: 3, Hidden: 1 << 40, Decoder: gru},
-		"dropout is NaN":                  {Height: 3, Width: 3, Patch: 3, Dropout: math.NaN(), Decoder: gru},
-		"decoder: hidden is 0":            {Height: 3, Width: 3, Patch: 3},
-		"Score is \"hard\"":               {Height: 3, Width: 3, Patch: 3, Score: "hard", Decoder: gru},
-		"keys 128 wide: want equal width": {Height: 3, Width: 3, Patch: 3, Score: "dot", Decoder: gru},
+		"height is 0":                {},
+		"width is -1":                {Height: 1, Width: -1, Patch: 1, Decoder: gru},
+		"patch is 0":                 {Height: 4, Width: 4, Decoder: gru},
+		"do not cover a width of 6":  {Height: 7, Width: 6, Patch: 3, Stride: 2, Decoder: gru},
+		"do not cover a height of 2": {Height: 2, Width: 6, Patch: 3, Stride: 1, Decoder: gru},
+		"stride is -1": {Height: 3, Width: 3, Patch: 3, Stride: -1,
+			Decoder: gru},
+		"16777216 patches": {Height: 4096, Width: 4096, Patch: 1, Stride: 1,
+			Decoder: gru},
+		"features is -2": {Height: 3, Width: 3, Patch: 3, Features: -2,
+			Decoder: gru},
+		"hidden is 1099511627776": {Height: 3, Width: 3, Patch: 3, Hidden: 1 << 40,
+			Decoder: gru},
+		"dropout is NaN": {Height: 3, Width: 3, Patch: 3, Dropout: math.NaN(),
+			Decoder: gru},
+		"decoder: hidden is 0": {Height: 3, Width: 3, Patch: 3},
+		"Score is \"hard\"": {Height: 3, Width: 3, Patch: 3, Score: "hard",
+			Decoder: gru},
+		"keys 128 wide: want equal width": {Height: 3, Width: 3, Patch: 3, Score: "dot",
+			Decoder: gru},
 	} {
 		_, err := zoocaption.New(cfg, words, 1)
 		require.ErrorContains(t, err, want)
@@ -423,16 +453,30 @@ func TestCaptionerErrors(t *testing.T) {
 			_, err := m.Caption(ctx, other, decode.SearchOptions{})
 			return err
 		},
-		"the picture is nil":              func() error { _, err := m.Caption(ctx, nil, decode.SearchOptions{}); return err },
+		"the picture is nil": func() error {
+			_,
+				err := m.Caption(ctx, nil, decode.SearchOptions{})
+			return err
+		},
 		"captioner: the picture is 6 × 9": func() error { _, err := m.Patches(other); return err },
-		"Beam is -1":                      func() error { _, err := m.Caption(ctx, good, decode.SearchOptions{Beam: -1}); return err },
-		"Max is -1":                       func() error { _, err := m.Caption(ctx, good, decode.SearchOptions{Max: -1}); return err },
+		"Beam is -1": func() error {
+			_,
+				err := m.Caption(ctx, good, decode.SearchOptions{Beam: -1})
+			return err
+		},
+		"Max is -1": func() error {
+			_,
+				err := m.Caption(ctx, good, decode.SearchOptions{Max: -1})
+			return err
+		},
 		"training: picture 1: the picture": func() error {
-			_, err := m.Task(zoocaption.Data{Train: []zoocaption.Captioned{{Picture: good}, {Picture: other}}})
+			_, err := m.Task(zoocaption.Data{Train: []zoocaption.Captioned{{Picture: good},
+				{Picture: other}}})
 			return err
 		},
 		"caption has id 99": func() error {
-			_, err := m.Task(zoocaption.Data{Train: []zoocaption.Captioned{{good, nil}}, Valid: []zoocaption.Captioned{{good, []int{99}}}})
+			_, err := m.Task(zoocaption.Data{Train: []zoocaption.Captioned{{good, nil}},
+				Valid: []zoocaption.Captioned{{good, []int{99}}}})
 			return err
 		},
 		"there are 0 examples": func() error { _, err := m.Task(zoocaption.Data{}); return err },
@@ -467,11 +511,13 @@ func TestCaptionerErrors(t *testing.T) {
 
 // A model of pictures in miniature.
 func ExampleModel() {
-	words, err := text.NewVocabulary(text.VocabularyConfig{Specials: []string{text.BOS, text.EOS}}, []string{"dark", "light"})
+	words, err := text.NewVocabulary(text.VocabularyConfig{Specials: []string{text.BOS, text.EOS}},
+		[]string{"dark", "light"})
 	if err != nil {
 		panic(err)
 	}
-	m, err := zoocaption.New(zoocaption.Config{Height: 4, Width: 4, Patch: 2, Hidden: 8, Features: 8, Decoder: zoo.Recurrent{Hidden: 8}}, words, 1)
+	m, err := zoocaption.New(zoocaption.Config{Height: 4, Width: 4, Patch: 2, Hidden: 8,
+		Features: 8, Decoder: zoo.Recurrent{Hidden: 8}}, words, 1)
 	if err != nil {
 		panic(err)
 	}
@@ -480,7 +526,8 @@ func ExampleModel() {
 		light.Pix[i] = 200
 	}
 	say := func(word string) []int { id, _ := words.ID(word); return []int{id} }
-	task, err := m.Task(zoocaption.Data{Train: []zoocaption.Captioned{{light, say("light")}, {dark, say("dark")}}})
+	task, err := m.Task(zoocaption.Data{Train: []zoocaption.Captioned{{light, say("light")},
+		{dark, say("dark")}}})
 	if err != nil {
 		panic(err)
 	}
@@ -488,7 +535,8 @@ func ExampleModel() {
 	if err != nil {
 		panic(err)
 	}
-	if _, err := train.Fit(context.Background(), task, train.Config{Optimizer: adam, Epochs: 60}); err != nil {
+	if _, err := train.Fit(context.Background(), task,
+		train.Config{Optimizer: adam, Epochs: 60}); err != nil {
 		panic(err)
 	}
 	for _, p := range []image.Image{light, dark} {
@@ -505,7 +553,8 @@ func ExampleModel() {
 
 // A model's configuration says what was left open, of its decoder too.
 func TestConfigHasDefaults(t *testing.T) {
-	cfg := zoocaption.Config{Height: 4, Width: 4, Patch: 2, Hidden: 2, Features: 2, Decoder: zoo.Recurrent{Hidden: 3}}
+	cfg := zoocaption.Config{Height: 4, Width: 4, Patch: 2, Hidden: 2, Features: 2,
+		Decoder: zoo.Recurrent{Hidden: 3}}
 	m, err := zoocaption.New(cfg, zootest.Letters(t, 3, text.BOS, text.EOS), 1)
 	require.NoError(t, err)
 	require.Equal(t, zoo.Recurrent{Cell: "lstm", Hidden: 3, Layers: 1}, m.Config().Decoder)

@@ -17,11 +17,12 @@ import (
 // Caption is what a Model says of a picture.
 type Caption struct {
 	Tokens   []string
-	LogProb  float64     // of all tokens, <eos> included
-	Score    float64     // by which captions are ranked
-	LogProbs []float64   // of each token
-	Maps     [][]float64 // [len(Tokens)][S]: how much each token looked at each patch (see Model.Cell); a row sums to 1
-	Ended    bool        // by <eos>, not by Max
+	LogProb  float64   // of all tokens, <eos> included
+	Score    float64   // by which captions are ranked
+	LogProbs []float64 // of each token
+	// [len(Tokens)][S]: how much each token looked at each patch (see Model.Cell); a row sums to 1
+	Maps  [][]float64
+	Ended bool // by <eos>, not by Max
 }
 
 // Peak is the patch that token t looked at most.
@@ -37,9 +38,11 @@ func (c Caption) Peak(t int) (cell int) {
 // captionMax is how long a caption is if nobody says otherwise.
 const captionMax = 64
 
-// Caption says what a picture shows, best first. The options are those of seq2seq.Model.Translate; Max is 64 tokens by default.
-// A cancelled context ends it with what there is and the context's error.
-func (m *Model) Caption(ctx context.Context, picture image.Image, o decode.SearchOptions) ([]Caption, error) {
+// Caption says what a picture shows, best first. The options are those of seq2seq.Model.Translate;
+// Max is 64 tokens by default. A cancelled context ends it with what there is and the context's
+// error.
+func (m *Model) Caption(ctx context.Context, picture image.Image,
+	o decode.SearchOptions) ([]Caption, error) {
 	all, err := m.CaptionAll(ctx, []image.Image{picture}, o)
 	if len(all) == 0 {
 		return nil, err
@@ -48,7 +51,8 @@ func (m *Model) Caption(ctx context.Context, picture image.Image, o decode.Searc
 }
 
 // CaptionAll is Caption for many pictures, which are looked at side by side.
-func (m *Model) CaptionAll(ctx context.Context, pictures []image.Image, o decode.SearchOptions) ([][]Caption, error) {
+func (m *Model) CaptionAll(ctx context.Context, pictures []image.Image,
+	o decode.SearchOptions) ([][]Caption, error) {
 	if err := o.Check(); err != nil {
 		return nil, fmt.Errorf("zoo: captioner: %w", err)
 	}
@@ -69,7 +73,8 @@ func (m *Model) CaptionAll(ctx context.Context, pictures []image.Image, o decode
 }
 
 // caption is that of a few pictures, the first of which has number first.
-func (m *Model) caption(ctx context.Context, pictures []image.Image, first int, o decode.SearchOptions) ([][]Caption, error) {
+func (m *Model) caption(ctx context.Context, pictures []image.Image, first int,
+	o decode.SearchOptions) ([][]Caption, error) {
 	size := captionSize{len(pictures), max(o.Beam, 1)}
 	w, err := m.writers.Take(size, m.newWriter)
 	if err != nil {
@@ -84,14 +89,16 @@ func (m *Model) caption(ctx context.Context, pictures []image.Image, first int, 
 	if err := w.Start(nil); err != nil {
 		return nil, err
 	}
-	common := decode.Options{End: m.eos, Max: cmp.Or(o.Max, captionMax), Never: shared.Silent(m.words)}
+	common := decode.Options{End: m.eos, Max: cmp.Or(o.Max, captionMax),
+		Never: shared.Silent(m.words)}
 	found, err := w.Write(ctx, m.bos, common, o, first, m.words)
 	out := make([][]Caption, len(found))
 	for i, hs := range found {
 		for _, h := range hs {
 			t := shared.Found(h, m.words)
 			out[i] = append(out[i], Caption{
-				Tokens: t.Tokens, LogProb: t.LogProb, Score: t.Score, LogProbs: t.LogProbs, Maps: t.Alignment, Ended: t.Ended,
+				Tokens: t.Tokens, LogProb: t.LogProb, Score: t.Score, LogProbs: t.LogProbs,
+				Maps: t.Alignment, Ended: t.Ended,
 			})
 		}
 	}
@@ -121,7 +128,8 @@ func (m *Model) newWriter(size captionSize) (w *captionWriter, err error) {
 		in := memory.Input(sg, rows)
 		from, inputs = append(memory.Nodes(), start...), in.Nodes()
 		decoder := cells.Bahdanau{Layers: m.decoder, Memory: in}
-		step.Tokens, step.State = sg.IntInput("tokens", rows), shared.InputState(sg, decoder.Parts(), rows)
+		step.Tokens, step.State = sg.IntInput("tokens", rows),
+			shared.InputState(sg, decoder.Parts(), rows)
 		step.Next = decoder.Step(nodes.Embedding(m.embedding, step.Tokens, -1), step.State)
 		step.Logits, step.Attention = m.logits(step.Next[0]), step.Next[len(step.Next)-1]
 	})

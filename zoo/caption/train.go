@@ -20,8 +20,8 @@ type Captioned struct {
 	Caption []int
 }
 
-// Data says on what a Model is trained, and how it is read. The zero value of an optional field is its
-// default.
+// Data says on what a Model is trained, and how it is read. The zero value of an optional field is
+// its default.
 type Data struct {
 	Train  []Captioned
 	Valid  []Captioned     // empty: nothing is validated
@@ -32,15 +32,16 @@ type Data struct {
 
 func (m *Model) checkCaptioned(examples []Captioned) error {
 	for i, e := range examples {
-		if err := errors.Join(m.checkPicture(e.Picture), shared.CheckIDs("caption", e.Caption, m.words.Len())); err != nil {
+		if err := errors.Join(m.checkPicture(e.Picture),
+			shared.CheckIDs("caption", e.Caption, m.words.Len())); err != nil {
 			return fmt.Errorf("picture %d: %w", i, err)
 		}
 	}
 	return nil
 }
 
-// Task makes a task for train.Fit. Its loss is the cross-entropy in nats a word, <eos> included; its validation measures
-// the same as valid_loss. It keeps the examples, which must not change.
+// Task makes a task for train.Fit. Its loss is the cross-entropy in nats a word, <eos> included;
+// its validation measures the same as valid_loss. It keeps the examples, which must not change.
 func (m *Model) Task(d Data) (train.Task, error) {
 	if err := m.checkCaptioned(d.Train); err != nil {
 		return nil, fmt.Errorf("zoo: captioner: training: %w", err)
@@ -48,7 +49,8 @@ func (m *Model) Task(d Data) (train.Task, error) {
 	if err := m.checkCaptioned(d.Valid); err != nil {
 		return nil, fmt.Errorf("zoo: captioner: validation: %w", err)
 	}
-	batches, err := train.NewBatches(len(d.Train), nil, train.BatchesConfig{Batch: cmp.Or(d.Batch, 32), Seed: d.Seed})
+	batches, err := train.NewBatches(len(d.Train), nil,
+		train.BatchesConfig{Batch: cmp.Or(d.Batch, 32), Seed: d.Seed})
 	if err != nil {
 		return nil, fmt.Errorf("zoo: captioner: training: %w", err)
 	}
@@ -92,25 +94,31 @@ func (m *Model) taskData(d Data) (data shared.TaskData, err error) {
 		return data, err
 	}
 	data.Empty(d.Valid != nil, len(d.Valid))
-	data.Unknown("training captions", m.words, shared.SequencesOf(d.Train, func(e Captioned) []int { return e.Caption }))
-	data.Unknown("validation captions", m.words, shared.SequencesOf(d.Valid, func(e Captioned) []int { return e.Caption }))
+	data.Unknown("training captions", m.words, shared.SequencesOf(d.Train,
+		func(e Captioned) []int { return e.Caption }))
+	data.Unknown("validation captions", m.words, shared.SequencesOf(d.Valid,
+		func(e Captioned) []int { return e.Caption }))
 	shared.Overlap(&data, parts.Train.([]string), parts.Valid.([]string), shared.NoPrint.Text)
 	return data, nil
 }
 
-// Loss is the mean cross-entropy of captions in nats a word, <eos> included, each word predicted from the true ones before
-// it.
+// Loss is the mean cross-entropy of captions in nats a word, <eos> included, each word predicted
+// from the true ones before it.
 func (m *Model) Loss(ctx context.Context, examples []Captioned) (float64, error) {
 	if err := m.checkCaptioned(examples); err != nil {
 		return 0, fmt.Errorf("zoo: captioner: %w", err)
 	}
-	batches, err := train.NewBatches(len(examples), nil, train.BatchesConfig{Batch: 32, InOrder: true})
+	batches, err := train.NewBatches(len(examples), nil,
+		train.BatchesConfig{Batch: 32, InOrder: true})
 	if err != nil {
 		return 0, fmt.Errorf("zoo: captioner: %w", err)
 	}
 	r := newCaptionRunner(m, Data{Batch: 32}, false)
 	defer r.graphs.Close()
-	return shared.MeanLoss(ctx, batches, func(batch []int) (train.Batch, error) { return r.run(examples, batch, 0, 0) })
+	return shared.MeanLoss(ctx, batches, func(batch []int) (train.Batch,
+		error) {
+		return r.run(examples, batch, 0, 0)
+	})
 }
 
 // captionRunner runs batches, with a compiled graph for each length of captions.
@@ -142,9 +150,11 @@ func (r *captionRunner) build(T int) (p *captionGraph, err error) {
 	var patches, in, out, loss *nodes.Node
 	err = nodes.Try(func() {
 		g := nodes.NewGraph(nodes.Options{Dtype: m.store.Dtype(), Training: r.training})
-		patches, in, out = g.Input("patches", m.Cells(), B, m.cfg.Patch*m.cfg.Patch), g.IntInput("words in", T, B), g.IntInput("words out", T, B)
+		patches, in, out = g.Input("patches", m.Cells(), B, m.cfg.Patch*m.cfg.Patch),
+			g.IntInput("words in", T, B), g.IntInput("words out", T, B)
 		y := m.Forward(patches, in, r.data.Unroll)
-		loss = nodes.CrossEntropy(y.Logits, out, nodes.CrossEntropyOptions{Ignore: []int{shared.Ignored}})
+		loss = nodes.CrossEntropy(y.Logits, out,
+			nodes.CrossEntropyOptions{Ignore: []int{shared.Ignored}})
 	})
 	if err != nil {
 		return nil, err
@@ -157,7 +167,8 @@ func (r *captionRunner) build(T int) (p *captionGraph, err error) {
 	return p, inputs.Err()
 }
 
-func (r *captionRunner) run(all []Captioned, examples []int, seed uint64, counter int) (b train.Batch, err error) {
+func (r *captionRunner) run(all []Captioned, examples []int, seed uint64,
+	counter int) (b train.Batch, err error) {
 	T := 1
 	for _, e := range examples {
 		T = max(T, len(all[e].Caption)+1)

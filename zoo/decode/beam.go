@@ -16,19 +16,20 @@ type BeamOptions struct {
 	Width int // K: hypotheses that are kept
 	Best  int // hypotheses to return of each source at most; default Width
 
-	// Alpha is the strength of the length normalisation, and Beta that of the coverage penalty, which needs attention
-	// (Wu et al., 2016):
+	// Alpha is the strength of the length normalisation, and Beta that of the coverage penalty,
+	// which needs attention (Wu et al., 2016):
 	//
 	//	score = log p / ((5 + length)/6)^Alpha + Beta·Σ_s log min(1, Σ_t attention_ts)
 	//
 	// 0 is none. A place that was never looked at counts as 10⁻¹⁰ there.
 	Alpha, Beta float64
 
-	// EarlyStop ends the search of a source as soon as Width hypotheses have ended. Otherwise it goes on until none can
-	// come in front of those any more, or to Max tokens.
+	// EarlyStop ends the search of a source as soon as Width hypotheses have ended. Otherwise it
+	// goes on until none can come in front of those any more, or to Max tokens.
 	EarlyStop bool
 
-	// Each, if set, is called after every step with the best hypothesis of a source so far, ended or not.
+	// Each, if set, is called after every step with the best hypothesis of a source so far, ended
+	// or not.
 	Each func(source int, best Hypothesis)
 }
 
@@ -42,14 +43,15 @@ func (o BeamOptions) check(starts []int) error {
 	return bad.Err()
 }
 
-// Beam searches for the likeliest sequences of each source, which starts from the token starts[b]. The model has Width
-// rows a source: those of source b are b·Width … (b+1)·Width−1, and the state of a row only ever goes to a row of the same
-// source. Some rows may be idle.
+// Beam searches for the likeliest sequences of each source, which starts from the token starts[b].
+// The model has Width rows a source: those of source b are b·Width … (b+1)·Width−1, and the state
+// of a row only ever goes to a row of the same source. Some rows may be idle.
 //
-// At each step all extensions of the live hypotheses of a source are ranked by log-probability. Those among the best
-// 2·Width that end are put aside, and the best Width others live on; at Max tokens the live ones are put aside as they
-// are. The best by score of those put aside are returned, best first; there may be fewer than Best. A cancelled context
-// ends the search with what there is, unended hypotheses too, and the context's error.
+// At each step all extensions of the live hypotheses of a source are ranked by log-probability.
+// Those among the best 2·Width that end are put aside, and the best Width others live on; at Max
+// tokens the live ones are put aside as they are. The best by score of those put aside are
+// returned, best first; there may be fewer than Best. A cancelled context ends the search with what
+// there is, unended hypotheses too, and the context's error.
 func Beam(ctx context.Context, s Stepper, starts []int, o BeamOptions) ([][]Hypothesis, error) {
 	if err := o.check(starts); err != nil {
 		return nil, err
@@ -142,7 +144,8 @@ type search struct {
 
 func (s *search) going() bool { return len(s.live) > 0 }
 
-// extend takes the search one token further and says which token each row reads next, from which row's state.
+// extend takes the search one token further and says which token each row reads next, from which
+// row's state.
 func (s *search) extend(p Prediction, from, tokens []int) error {
 	candidates := top{size: 2 * s.o.Width}
 	for k, h := range s.live {
@@ -154,7 +157,8 @@ func (s *search) extend(p Prediction, from, tokens []int) error {
 		looked := s.look(h, attention)
 		for id, lp := range logProbs {
 			if total := h.total + lp; !math.IsInf(lp, -1) && candidates.takes(total) {
-				candidates.add(total, &path{h, id, s.row + k, h.length + 1, lp, total, attention, looked})
+				candidates.add(total, &path{h, id, s.row + k, h.length + 1, lp, total, attention,
+					looked})
 			}
 		}
 	}
@@ -194,8 +198,8 @@ func (s *search) finish(p *path) {
 	}
 }
 
-// settled reports whether what is done is the result. A live hypothesis can only lose log-probability; the most that its
-// score can come to is what it has now, at the greatest length.
+// settled reports whether what is done is the result. A live hypothesis can only lose
+// log-probability; the most that its score can come to is what it has now, at the greatest length.
 func (s *search) settled() bool {
 	if len(s.live) == 0 || len(s.done.ranked) < s.o.Width {
 		return false

@@ -10,10 +10,12 @@ import (
 	"github.com/seqzoo/seqzoo/zoo/decode"
 )
 
-// Copies of a sampler that was used may be at work in many goroutines at once, and each draws as it does alone.
+// Copies of a sampler that was used may be at work in many goroutines at once, and each draws as it
+// does alone.
 func TestSamplersConcurrently(t *testing.T) {
 	for name, s := range map[string]decode.Sampler{
-		"greedy": {}, "warm": {Temperature: 1.5}, "top k": {Temperature: 1, TopK: 7}, "nucleus": {Temperature: 0.8, TopP: 0.9},
+		"greedy": {}, "warm": {Temperature: 1.5}, "top k": {Temperature: 1, TopK: 7},
+		"nucleus": {Temperature: 0.8, TopP: 0.9},
 	} {
 		draw := func(s *decode.Sampler, seed uint64) (ids []int) {
 			random := rng.Stream{Key: rng.New(seed)}
@@ -32,7 +34,8 @@ func TestSamplersConcurrently(t *testing.T) {
 		}
 		alone := make([][]int, 32)
 		for i := range alone {
-			alone[i] = draw(&decode.Sampler{Temperature: s.Temperature, TopK: s.TopK, TopP: s.TopP}, uint64(i))
+			alone[i] = draw(&decode.Sampler{Temperature: s.Temperature, TopK: s.TopK, TopP: s.TopP},
+				uint64(i))
 		}
 		draw(&s, 99) // used, and then copied and shared
 		together := make([][]int, len(alone))

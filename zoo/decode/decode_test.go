@@ -110,7 +110,8 @@ func naive(m *tree, source, start int, o decode.BeamOptions) []decode.Hypothesis
 			lp := m.logits(source, l.read)
 			logSoftmax(lp)
 			for id, p := range lp {
-				h := decode.Hypothesis{Tokens: append(slices.Clone(l.h.Tokens), id), LogProbs: append(slices.Clone(l.h.LogProbs), p), LogProb: l.h.LogProb + p}
+				h := decode.Hypothesis{Tokens: append(slices.Clone(l.h.Tokens), id),
+					LogProbs: append(slices.Clone(l.h.LogProbs), p), LogProb: l.h.LogProb + p}
 				if m.places > 0 {
 					h.Attention = append(slices.Clone(l.h.Attention), m.attention(source, l.read))
 				}
@@ -118,7 +119,10 @@ func naive(m *tree, source, start int, o decode.BeamOptions) []decode.Hypothesis
 				all = append(all, live{h, append(slices.Clone(l.read), id)})
 			}
 		}
-		slices.SortStableFunc(all, func(a, b live) int { return cmp.Compare(b.h.LogProb, a.h.LogProb) })
+		slices.SortStableFunc(all, func(a,
+			b live) int {
+			return cmp.Compare(b.h.LogProb, a.h.LogProb)
+		})
 		beam = nil
 		for i, l := range all {
 			if l.h.Ended {
@@ -136,7 +140,10 @@ func naive(m *tree, source, start int, o decode.BeamOptions) []decode.Hypothesis
 	for i := range done {
 		done[i].Score = score(done[i])
 	}
-	slices.SortStableFunc(done, func(a, b decode.Hypothesis) int { return cmp.Compare(b.Score, a.Score) })
+	slices.SortStableFunc(done, func(a,
+		b decode.Hypothesis) int {
+		return cmp.Compare(b.Score, a.Score)
+	})
 	return done[:min(o.Width, len(done))]
 }
 
@@ -160,10 +167,11 @@ func TestBeamIsTheDefinition(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		v, sources := rapid.IntRange(1, 6).Draw(t, "V"), rapid.IntRange(1, 3).Draw(t, "sources")
 		o := decode.BeamOptions{
-			Options: decode.Options{End: rapid.IntRange(-1, v-1).Draw(t, "end"), Max: rapid.IntRange(1, 6).Draw(t, "max")},
-			Width:   rapid.IntRange(1, 5).Draw(t, "width"),
-			Alpha:   rapid.SampledFrom([]float64{0, 0.6, 2}).Draw(t, "alpha"),
-			Beta:    rapid.SampledFrom([]float64{0, 0.3}).Draw(t, "beta"),
+			Options: decode.Options{End: rapid.IntRange(-1, v-1).Draw(t, "end"),
+				Max: rapid.IntRange(1, 6).Draw(t, "max")},
+			Width: rapid.IntRange(1, 5).Draw(t, "width"),
+			Alpha: rapid.SampledFrom([]float64{0, 0.6, 2}).Draw(t, "alpha"),
+			Beta:  rapid.SampledFrom([]float64{0, 0.3}).Draw(t, "beta"),
 		}
 		m := newTree(v, sources, o.Width)
 		m.places = rapid.IntRange(0, 3).Draw(t, "places")
@@ -181,11 +189,12 @@ func TestGreedy(t *testing.T) {
 	o := decode.Options{End: 4, Max: 7}
 	var seen []int
 	m := newTree(5, 3, 1)
-	hs, err := decode.Generate(context.Background(), m, []int{0, 1, 2}, decode.GenerateOptions{Options: o, Each: func(row, token int) {
-		if row == 1 {
-			seen = append(seen, token)
-		}
-	}})
+	hs, err := decode.Generate(context.Background(), m, []int{0, 1, 2},
+		decode.GenerateOptions{Options: o, Each: func(row, token int) {
+			if row == 1 {
+				seen = append(seen, token)
+			}
+		}})
 	require.NoError(t, err)
 	require.Equal(t, hs[1].Tokens, seen)
 	for b, h := range hs {
@@ -204,7 +213,8 @@ func TestGreedy(t *testing.T) {
 
 // What a row draws depends on the seed and the row, not on how many there are.
 func TestSampling(t *testing.T) {
-	o := decode.GenerateOptions{Options: decode.Options{End: -1, Max: 20, Never: []int{2, 99}}, Sampler: decode.Sampler{Temperature: 3}, Seed: 5}
+	o := decode.GenerateOptions{Options: decode.Options{End: -1, Max: 20, Never: []int{2, 99}},
+		Sampler: decode.Sampler{Temperature: 3}, Seed: 5}
 	many, err := decode.Generate(context.Background(), newTree(4, 3, 1), []int{0, 0, 0}, o)
 	require.NoError(t, err)
 	one, err := decode.Generate(context.Background(), newTree(4, 1, 1), []int{0}, o)
@@ -222,7 +232,8 @@ func TestSampling(t *testing.T) {
 }
 
 func TestBeamOptions(t *testing.T) {
-	o := decode.BeamOptions{Options: decode.Options{End: 1, Max: 30, Never: []int{3}}, Width: 3, Best: 2, EarlyStop: true}
+	o := decode.BeamOptions{Options: decode.Options{End: 1, Max: 30, Never: []int{3}}, Width: 3,
+		Best: 2, EarlyStop: true}
 	m := newTree(5, 1, 3)
 	var steps []decode.Hypothesis
 	o.Each = func(source int, best decode.Hypothesis) { steps = append(steps, best) }
@@ -248,13 +259,15 @@ func TestDecodeCancelled(t *testing.T) {
 	hs, err := decode.Generate(ctx, newTree(5, 2, 1), []int{0, 0}, g)
 	require.ErrorIs(t, err, context.Canceled)
 	require.Len(t, hs[1].Tokens, 2)
-	found, err := decode.Beam(ctx, newTree(5, 1, 2), []int{0}, decode.BeamOptions{Options: g.Options, Width: 2})
+	found, err := decode.Beam(ctx, newTree(5, 1, 2), []int{0},
+		decode.BeamOptions{Options: g.Options, Width: 2})
 	require.ErrorIs(t, err, context.Canceled)
 	require.Len(t, found, 1)
 
 	broken := newTree(5, 1, 2)
 	broken.fails = errors.New("no power")
-	found, err = decode.Beam(context.Background(), broken, []int{0}, decode.BeamOptions{Options: g.Options, Width: 2})
+	found, err = decode.Beam(context.Background(), broken, []int{0},
+		decode.BeamOptions{Options: g.Options, Width: 2})
 	require.ErrorIs(t, err, broken.fails)
 	require.Len(t, found[0][0].Tokens, 2)
 }
@@ -269,20 +282,46 @@ func TestDecodeErrors(t *testing.T) {
 	inf := math.Inf(-1)
 	for want, run := range map[string]func() error{
 		"nothing to start from": func() error { return generate(newTree(2, 1, 1), nil, ok) },
-		"Max is 0":              func() error { return generate(newTree(2, 1, 1), []int{0}, decode.Options{}) },
-		"Width is 0":            func() error { return beam(newTree(2, 1, 1), decode.BeamOptions{Options: ok}) },
-		"Best is 2":             func() error { return beam(newTree(2, 1, 1), decode.BeamOptions{Options: ok, Width: 1, Best: 2}) },
+		"Max is 0": func() error {
+			return generate(newTree(2, 1, 1), []int{0},
+				decode.Options{})
+		},
+		"Width is 0": func() error {
+			return beam(newTree(2, 1, 1),
+				decode.BeamOptions{Options: ok})
+		},
+		"Best is 2": func() error {
+			return beam(newTree(2, 1, 1),
+				decode.BeamOptions{Options: ok, Width: 1, Best: 2})
+		},
 		"Alpha is NaN": func() error {
-			return beam(newTree(2, 1, 1), decode.BeamOptions{Options: ok, Width: 1, Alpha: math.NaN()})
+			return beam(newTree(2, 1, 1), decode.BeamOptions{Options: ok, Width: 1,
+				Alpha: math.NaN()})
 		},
-		"Beta is -1":        func() error { return beam(newTree(2, 1, 1), decode.BeamOptions{Options: ok, Width: 1, Beta: -1}) },
-		"logits for 2 rows": func() error { return generate(rowsOf{Logits: make([][]float64, 2)}, []int{0}, ok) },
-		"logits[1] is NaN":  func() error { return generate(rowsOf{Logits: [][]float64{{0, math.NaN()}}}, []int{0}, ok) },
+		"Beta is -1": func() error {
+			return beam(newTree(2, 1, 1),
+				decode.BeamOptions{Options: ok, Width: 1, Beta: -1})
+		},
+		"logits for 2 rows": func() error {
+			return generate(rowsOf{Logits: make([][]float64, 2)},
+				[]int{0}, ok)
+		},
+		"logits[1] is NaN": func() error {
+			return generate(rowsOf{Logits: [][]float64{{0,
+				math.NaN()}}}, []int{0}, ok)
+		},
 		"row 0: logits[0] is +": func() error {
-			return beam(rowsOf{Logits: [][]float64{{-inf}}}, decode.BeamOptions{Options: ok, Width: 1})
+			return beam(rowsOf{Logits: [][]float64{{-inf}}},
+				decode.BeamOptions{Options: ok, Width: 1})
 		},
-		"none of 2 tokens": func() error { return generate(rowsOf{Logits: [][]float64{{inf, inf}}}, []int{0}, ok) },
-		"none of 0 tokens": func() error { return generate(rowsOf{Logits: [][]float64{{}}}, []int{0}, ok) },
+		"none of 2 tokens": func() error {
+			return generate(rowsOf{Logits: [][]float64{{inf, inf}}},
+				[]int{0}, ok)
+		},
+		"none of 0 tokens": func() error {
+			return generate(rowsOf{Logits: [][]float64{{}}},
+				[]int{0}, ok)
+		},
 	} {
 		require.ErrorContains(t, run(), want)
 	}
@@ -298,7 +337,8 @@ func beam(s decode.Stepper, o decode.BeamOptions) error {
 	return err
 }
 
-// A counter as a recurrence: the state of a row adds up what the row, and those that it continues, have read.
+// A counter as a recurrence: the state of a row adds up what the row, and those that it continues,
+// have read.
 func TestRecurrent(t *testing.T) {
 	for _, dtype := range []tensor.Dtype{nodes.Float32, nodes.Float64} {
 		var g decode.StepGraph

@@ -12,25 +12,29 @@ import (
 	"github.com/seqzoo/seqzoo/internal/rng"
 )
 
-// Stepper is a model that reads many sequences side by side, each in a row of its own, one token of each at a time.
+// Stepper is a model that reads many sequences side by side, each in a row of its own, one token of
+// each at a time.
 type Stepper interface {
-	// Step gives every row i the state that row from[i] has, lets it read tokens[i], and says what may come next. Rows
-	// are as many in every call; in the first, from[i] is i. What it returns holds until the next call, and may be
-	// written to.
+	// Step gives every row i the state that row from[i] has, lets it read tokens[i], and says what
+	// may come next. Rows are as many in every call; in the first, from[i] is i. What it returns
+	// holds until the next call, and may be written to.
 	Step(from, tokens []int) (Prediction, error)
 }
 
 // Prediction is what a Stepper says of the tokens that may come next.
 type Prediction struct {
-	Logits    [][]float64 // [rows][V]
-	Attention [][]float64 // [rows][S]: where each row looked, as far as its own source goes; nil: the model does not attend
+	Logits [][]float64 // [rows][V]
+	// [rows][S]: where each row looked, as far as its own source goes; nil: the model does not
+	// attend
+	Attention [][]float64
 }
 
 // Options are those of every way to decode.
 type Options struct {
-	End   int   // the token that ends a sequence; −1: none does
-	Max   int   // tokens of a sequence at most, the end included; at least 1
-	Never []int // tokens that are never chosen; their probability is shared out among the others in proportion
+	End int // the token that ends a sequence; −1: none does
+	Max int // tokens of a sequence at most, the end included; at least 1
+	// tokens that are never chosen; their probability is shared out among the others in proportion
+	Never []int
 }
 
 func (o Options) check(starts []int) error {
@@ -42,12 +46,13 @@ func (o Options) check(starts []int) error {
 
 // Hypothesis is a sequence as a model continued it.
 type Hypothesis struct {
-	Tokens    []int       // without the one it started from, with the one that ended it
-	LogProbs  []float64   // of each token, given those before
-	Attention [][]float64 // [len(Tokens)][S]: where the model looked for each; nil if it does not attend
-	LogProb   float64     // of all together
-	Score     float64     // by which hypotheses are ranked
-	Ended     bool        // by the end token
+	Tokens   []int     // without the one it started from, with the one that ended it
+	LogProbs []float64 // of each token, given those before
+	// [len(Tokens)][S]: where the model looked for each; nil if it does not attend
+	Attention [][]float64
+	LogProb   float64 // of all together
+	Score     float64 // by which hypotheses are ranked
+	Ended     bool    // by the end token
 }
 
 func (h *Hypothesis) add(token int, logProb float64, attention []float64) {
@@ -69,10 +74,12 @@ type GenerateOptions struct {
 	Each func(row, token int)
 }
 
-// Generate continues one sequence in each row, row i from the token starts[i], until its end token or Max tokens. The
-// score of a hypothesis is its log-probability, which is that of the model, before temperature and filters. A cancelled
-// context ends it with what there is and the context's error.
-func Generate(ctx context.Context, s Stepper, starts []int, o GenerateOptions) ([]Hypothesis, error) {
+// Generate continues one sequence in each row, row i from the token starts[i], until its end token
+// or Max tokens. The score of a hypothesis is its log-probability, which is that of the model,
+// before temperature and filters. A cancelled context ends it with what there is and the context's
+// error.
+func Generate(ctx context.Context, s Stepper, starts []int, o GenerateOptions) ([]Hypothesis,
+	error) {
 	if err := errors.Join(o.check(starts), o.Sampler.Validate()); err != nil {
 		return nil, err
 	}

@@ -28,9 +28,11 @@ type Recurrent struct {
 	out     Prediction
 }
 
-// NewRecurrent compiles a graph. Its inputs other than tokens and state must be bound by whoever made it.
+// NewRecurrent compiles a graph. Its inputs other than tokens and state must be bound by whoever
+// made it.
 func NewRecurrent(g StepGraph) (r *Recurrent, err error) {
-	if g.Tokens == nil || g.Logits == nil || len(g.State) != len(g.Next) || len(g.Logits.Shape()) != 2 {
+	if g.Tokens == nil || g.Logits == nil || len(g.State) != len(g.Next) ||
+		len(g.Logits.Shape()) != 2 {
 		return nil, errors.New("decode: a step needs tokens, logits [N, V], and as many parts of the state after it as before")
 	}
 	rows := g.Logits.Dim(0)
@@ -72,9 +74,9 @@ func cut(rows, width int) [][]float64 {
 	return out
 }
 
-// Start begins anew: the next Step starts from the state that it returns, [N, width] each part, which
-// the caller fills. Places says how much of the attention of each row belongs to its own source; nil:
-// all.
+// Start begins anew: the next Step starts from the state that it returns, [N, width] each part,
+// which the caller fills. Places says how much of the attention of each row belongs to its own
+// source; nil: all.
 func (r *Recurrent) Start(places []int) []run.Floats {
 	r.started, r.places = false, places
 	return r.state

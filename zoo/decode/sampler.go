@@ -22,21 +22,22 @@ type Candidate struct {
 	Prob float64
 }
 
-// Sampler chooses the next token from logits [V]. It filters in this order: logits / Temperature, then TopK, then TopP
-// on the probabilities of what is left. Tokens with equal logits rank by id, the lower first; a token whose logit is
-// −Inf is never chosen.
+// Sampler chooses the next token from logits [V]. It filters in this order: logits / Temperature,
+// then TopK, then TopP on the probabilities of what is left. Tokens with equal logits rank by id,
+// the lower first; a token whose logit is −Inf is never chosen.
 //
-// The zero value is greedy. A Sampler keeps scratch memory, which its copies do not share: one goroutine at a time may use
-// one, and any number copies of it.
+// The zero value is greedy. A Sampler keeps scratch memory, which its copies do not share: one
+// goroutine at a time may use one, and any number copies of it.
 type Sampler struct {
-	// Temperature divides the logits: below 1 the likely become likelier. 0 always takes the likeliest token.
+	// Temperature divides the logits: below 1 the likely become likelier. 0 always takes the
+	// likeliest token.
 	Temperature float64
 
 	// TopK keeps the k likeliest tokens (Fan, Lewis and Dauphin, 2018). 0 keeps all.
 	TopK int
 
-	// TopP keeps the smallest set of likeliest tokens whose probability reaches it, the one that crosses it included
-	// (nucleus sampling; Holtzman et al., 2020). 0 and 1 keep all.
+	// TopP keeps the smallest set of likeliest tokens whose probability reaches it, the one that
+	// crosses it included (nucleus sampling; Holtzman et al., 2020). 0 and 1 keep all.
 	TopP float64
 
 	kept  []Candidate // memory of Sample
@@ -64,8 +65,9 @@ func (s *Sampler) Validate() error {
 	return bad.Err()
 }
 
-// Sample draws the id of a token. Greedy sampling draws no number, and r may then be nil. The error says which field of s
-// is out of range, or which logit is NaN or +Inf. Once s has seen logits of this length nothing is allocated.
+// Sample draws the id of a token. Greedy sampling draws no number, and r may then be nil. The error
+// says which field of s is out of range, or which logit is NaN or +Inf. Once s has seen logits of
+// this length nothing is allocated.
 func Sample[F Float](s *Sampler, logits []F, r Source) (int, error) {
 	if s == nil {
 		return 0, errNoSampler
@@ -94,7 +96,8 @@ func Sample[F Float](s *Sampler, logits []F, r Source) (int, error) {
 	return last, nil
 }
 
-// Filter returns the tokens that Sample may draw with their probabilities, which sum to 1, likeliest first.
+// Filter returns the tokens that Sample may draw with their probabilities, which sum to 1,
+// likeliest first.
 func Filter[F Float](s *Sampler, logits []F) ([]Candidate, error) {
 	kept, err := collect(s, nil, logits)
 	if err != nil {
@@ -103,8 +106,8 @@ func Filter[F Float](s *Sampler, logits []F) ([]Candidate, error) {
 	return s.filter(kept, true), nil
 }
 
-// TopN returns the n likeliest tokens (all, if there are fewer) with their probabilities among all tokens, likeliest
-// first.
+// TopN returns the n likeliest tokens (all, if there are fewer) with their probabilities among all
+// tokens, likeliest first.
 func TopN[F Float](logits []F, n int) ([]Candidate, error) {
 	if n < 1 {
 		return nil, fmt.Errorf("top %d: at least 1 token must be asked for", n)

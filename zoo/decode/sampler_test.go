@@ -56,8 +56,10 @@ func TestGoldenFilter(t *testing.T) {
 		}
 		ran++
 		t.Run(c.Name, func(t *testing.T) {
-			s := decode.Sampler{Temperature: c.Config.Temperature, TopK: c.Config.TopK, TopP: c.Config.TopP}
-			check := func(probs []float64, row int, kept []decode.Candidate, err error, rtol, atol float64) {
+			s := decode.Sampler{Temperature: c.Config.Temperature, TopK: c.Config.TopK,
+				TopP: c.Config.TopP}
+			check := func(probs []float64, row int, kept []decode.Candidate, err error, rtol,
+				atol float64) {
 				require.NoError(t, err)
 				got, keep := make([]float64, c.Config.V), make([]float64, c.Config.V)
 				for _, k := range kept {
@@ -68,7 +70,8 @@ func TestGoldenFilter(t *testing.T) {
 			}
 			for b := range c.Config.B {
 				row := b * c.Config.V
-				probs, logits := c.Outputs.Probs.Data[row:row+c.Config.V], c.Inputs.Logits.Data[row:row+c.Config.V]
+				probs, logits := c.Outputs.Probs.Data[row:row+c.Config.V],
+					c.Inputs.Logits.Data[row:row+c.Config.V]
 				kept, err := decode.Filter(&s, logits)
 				check(probs, row, kept, err, 1e-9, 1e-12)
 				kept, err = decode.Filter(&s, narrow(logits))
@@ -106,17 +109,23 @@ func TestFilter(t *testing.T) {
 		want   []int
 	}{
 		{"greedy", decode.Sampler{}, []float64{0, 3, 2}, []int{1}},
-		{"greedy takes the first of equals", decode.Sampler{TopK: 2, TopP: 0.5}, []float64{-inf, 2, 2}, []int{1}},
-		{"all, likeliest first", decode.Sampler{Temperature: 1}, []float64{0, 3, 2, 3}, []int{1, 3, 2, 0}},
+		{"greedy takes the first of equals", decode.Sampler{TopK: 2, TopP: 0.5},
+			[]float64{-inf, 2, 2}, []int{1}},
+		{"all, likeliest first", decode.Sampler{Temperature: 1}, []float64{0, 3, 2, 3},
+			[]int{1, 3, 2, 0}},
 		{"one token", decode.Sampler{Temperature: 1, TopK: 5, TopP: 0.5}, []float64{7}, []int{0}},
 		{"equals by id, top k", decode.Sampler{Temperature: 1, TopK: 2}, flat, []int{0, 1}},
 		{"equals by id, top p", decode.Sampler{Temperature: 1, TopP: 0.7}, flat, []int{0, 1, 2}},
 		{"top p reached exactly", decode.Sampler{Temperature: 1, TopP: 0.5}, flat, []int{0, 1}},
-		{"top p of what top k left", decode.Sampler{Temperature: 1, TopK: 2, TopP: 0.6}, flat, []int{0, 1}},
+		{"top p of what top k left", decode.Sampler{Temperature: 1, TopK: 2, TopP: 0.6}, flat,
+			[]int{0, 1}},
 		{"smallest top p", decode.Sampler{Temperature: 1, TopP: 5e-324}, flat, []int{0}},
-		{"masked tokens", decode.Sampler{Temperature: 1, TopK: 3}, []float64{-inf, 1, -inf, 2}, []int{3, 1}},
-		{"almost cold", decode.Sampler{Temperature: 5e-324, TopP: 0.9}, []float64{1, 2, 1.5}, []int{1}},
-		{"very hot", decode.Sampler{Temperature: math.MaxFloat64, TopK: 2}, []float64{-1e308, 1e308, 3}, []int{1, 2}},
+		{"masked tokens", decode.Sampler{Temperature: 1, TopK: 3}, []float64{-inf, 1, -inf, 2},
+			[]int{3, 1}},
+		{"almost cold", decode.Sampler{Temperature: 5e-324, TopP: 0.9}, []float64{1, 2, 1.5},
+			[]int{1}},
+		{"very hot", decode.Sampler{Temperature: math.MaxFloat64, TopK: 2},
+			[]float64{-1e308, 1e308, 3}, []int{1, 2}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			kept, err := decode.Filter(&c.s, c.logits)
@@ -141,11 +150,13 @@ func TestErrors(t *testing.T) {
 	}{
 		{decode.Sampler{Temperature: -1}, some, []string{"Temperature is -1"}},
 		{decode.Sampler{Temperature: inf}, some, []string{"Temperature is +Inf"}},
-		{decode.Sampler{Temperature: math.NaN(), TopK: -2, TopP: 1.5}, some, []string{"Temperature is NaN", "TopK is -2", "TopP is 1.5"}},
+		{decode.Sampler{Temperature: math.NaN(), TopK: -2, TopP: 1.5}, some,
+			[]string{"Temperature is NaN", "TopK is -2", "TopP is 1.5"}},
 		{decode.Sampler{TopP: math.NaN()}, some, []string{"TopP is NaN"}},
 		{decode.Sampler{TopP: -0.1}, some, []string{"TopP is -0.1; it must lie between 0 and 1"}},
 		{decode.Sampler{}, nil, []string{"none of 0 logits"}},
-		{decode.Sampler{Temperature: 1}, []float64{-inf, -inf}, []string{"none of 2 logits is above -Inf"}},
+		{decode.Sampler{Temperature: 1}, []float64{-inf, -inf},
+			[]string{"none of 2 logits is above -Inf"}},
 		{decode.Sampler{}, []float64{1, math.NaN()}, []string{"logits[1] is NaN"}},
 		{decode.Sampler{Temperature: 1}, []float64{inf, 1}, []string{"logits[0] is +Inf"}},
 	} {
@@ -168,7 +179,8 @@ func TestSampleFrequencies(t *testing.T) {
 	const n = 100_000
 	logits := []float32{0.3, -1, 2, 1.1, float32(-inf), 0}
 	for _, s := range []decode.Sampler{
-		{Temperature: 1}, {Temperature: 0.7, TopK: 3}, {Temperature: 1.3, TopP: 0.8}, {Temperature: 2, TopK: 4, TopP: 0.9},
+		{Temperature: 1}, {Temperature: 0.7, TopK: 3}, {Temperature: 1.3, TopP: 0.8},
+		{Temperature: 2, TopK: 4, TopP: 0.9},
 	} {
 		want := make([]float64, len(logits))
 		kept, err := decode.Filter(&s, logits)
@@ -199,7 +211,8 @@ func (c constant) Float64() float64 { return float64(c) }
 // A source that breaks its word, or stands at its very end, still draws a token that is possible.
 func TestSampleAtTheEnds(t *testing.T) {
 	logits := []float64{-5000, 1, 2, -5000}
-	for _, s := range []decode.Sampler{{Temperature: 1}, {Temperature: 1, TopP: 0.9999999}, {Temperature: 1, TopK: 3}} {
+	for _, s := range []decode.Sampler{{Temperature: 1}, {Temperature: 1, TopP: 0.9999999},
+		{Temperature: 1, TopK: 3}} {
 		for _, u := range []float64{0, math.Nextafter(1, 0), 1, 2, -1, math.NaN()} {
 			id, err := decode.Sample(&s, logits, constant(u))
 			require.NoError(t, err)
@@ -219,7 +232,8 @@ func TestSampleDoesNotAllocate(t *testing.T) {
 		logits[i] = float32(rng.New(2).Normal(uint64(i)))
 	}
 	r := &rng.Stream{}
-	for _, s := range []decode.Sampler{{}, {Temperature: 1}, {Temperature: 1, TopK: 40}, {Temperature: 1, TopP: 0.9}} {
+	for _, s := range []decode.Sampler{{}, {Temperature: 1}, {Temperature: 1, TopK: 40},
+		{Temperature: 1, TopP: 0.9}} {
 		require.Zero(t, testing.AllocsPerRun(20, func() {
 			if _, err := decode.Sample(&s, logits, r); err != nil {
 				panic(err)

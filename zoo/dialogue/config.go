@@ -11,22 +11,28 @@ import (
 
 // Config sizes an Model. The zero value of an optional field is its default.
 type Config struct {
-	Text          text.Cut      `json:"text,omitzero"`           // how texts are cut; tokens that are given are brought to its Unicode form
-	Encoder       zoo.Recurrent `json:"encoder"`                 // of the tokens of an utterance
-	Bidirectional bool          `json:"bidirectional,omitempty"` // the encoder reads both ways, and is twice as wide
-	Context       zoo.Recurrent `json:"context"`                 // over the utterances; default: as Encoder
-	Decoder       zoo.Recurrent `json:"decoder"`                 // default: as Encoder
-	ContextInput  bool          `json:"context_input,omitempty"` // the decoder reads what it is conditioned on at every step
-	Latent        Latent        `json:"latent,omitzero"`         // makes it a VHRED
-	Embed         int           `json:"embed"`                   // default the encoder's width
-	IODropout     float64       `json:"io_dropout,omitempty"`    // of the embedded inputs, and of what the output layer reads
-	Float64       bool          `json:"float64,omitempty"`       // weights of double precision
+	// how texts are cut; tokens that are given are brought to its Unicode form
+	Text    text.Cut      `json:"text,omitzero"`
+	Encoder zoo.Recurrent `json:"encoder"` // of the tokens of an utterance
+	// the encoder reads both ways, and is twice as wide
+	Bidirectional bool `json:"bidirectional,omitempty"`
+	// over the utterances; default: as Encoder
+	Context zoo.Recurrent `json:"context"`
+	Decoder zoo.Recurrent `json:"decoder"` // default: as Encoder
+	// the decoder reads what it is conditioned on at every step
+	ContextInput bool   `json:"context_input,omitempty"`
+	Latent       Latent `json:"latent,omitzero"` // makes it a VHRED
+	Embed        int    `json:"embed"`           // default the encoder's width
+	// of the embedded inputs, and of what the output layer reads
+	IODropout float64 `json:"io_dropout,omitempty"`
+	Float64   bool    `json:"float64,omitempty"` // weights of double precision
 }
 
 // Latent describes the latent variable of an utterance.
 type Latent struct {
-	Width    int    `json:"width"`    // 0: there is none
-	Hidden   int    `json:"hidden"`   // of the prior and posterior networks; default the context's width
+	Width int `json:"width"` // 0: there is none
+	// of the prior and posterior networks; default the context's width
+	Hidden   int    `json:"hidden"`
 	Variance string `json:"variance"` // how a network gives it: "softplus" (default), "exp"
 }
 
@@ -43,7 +49,8 @@ func (c Config) withDefaults() Config {
 	}
 	c.Embed = cmp.Or(c.Embed, c.Encoder.Width())
 	if c.Latent.Width != 0 {
-		c.Latent.Hidden, c.Latent.Variance = cmp.Or(c.Latent.Hidden, c.Context.Width()), cmp.Or(c.Latent.Variance, "softplus")
+		c.Latent.Hidden, c.Latent.Variance = cmp.Or(c.Latent.Hidden, c.Context.Width()),
+			cmp.Or(c.Latent.Variance, "softplus")
 	}
 	return c
 }

@@ -25,13 +25,15 @@ import (
 	"github.com/seqzoo/seqzoo/zoo/text"
 )
 
-// newHRED is a model over 5 letters with weights that are not small, so that its predictions are not all alike.
+// newHRED is a model over 5 letters with weights that are not small, so that its predictions are
+// not all alike.
 func newHRED(t testing.TB, cfg dialogue.Config) *dialogue.Model {
 	var tokens []string
 	for i := range 5 {
 		tokens = append(tokens, string(rune('a'+i)))
 	}
-	v, err := text.NewVocabulary(text.VocabularyConfig{Specials: []string{text.BOS, text.EOS, text.Unk}}, tokens)
+	v, err := text.NewVocabulary(text.VocabularyConfig{Specials: []string{text.BOS, text.EOS,
+		text.Unk}}, tokens)
 	require.NoError(t, err)
 	m, err := dialogue.New(cfg, v, 1)
 	require.NoError(t, err)
@@ -52,12 +54,17 @@ func newHRED(t testing.TB, cfg dialogue.Config) *dialogue.Model {
 }
 
 var hredConfigs = map[string]dialogue.Config{
-	"plain":      {Encoder: zoo.Recurrent{Cell: "rnn", Hidden: 4}},
-	"both ways":  {Encoder: zoo.Recurrent{Cell: "gru", Hidden: 3}, Context: zoo.Recurrent{Hidden: 2}, Bidirectional: true, ContextInput: true, Embed: 2},
-	"stacked":    {Encoder: zoo.Recurrent{Hidden: 3, Layers: 2}, Context: zoo.Recurrent{Cell: "gru", Hidden: 4, Layers: 2}, Bidirectional: true},
-	"latent":     {Encoder: zoo.Recurrent{Cell: "gru", Hidden: 3}, Bidirectional: true, ContextInput: true, Latent: dialogue.Latent{Width: 2}},
-	"latent exp": {Encoder: zoo.Recurrent{Hidden: 4}, Latent: dialogue.Latent{Width: 1, Hidden: 3, Variance: "exp"}},
-	"in float64": {Encoder: zoo.Recurrent{Hidden: 1}, Latent: dialogue.Latent{Width: 1}, Float64: true},
+	"plain": {Encoder: zoo.Recurrent{Cell: "rnn", Hidden: 4}},
+	"both ways": {Encoder: zoo.Recurrent{Cell: "gru", Hidden: 3},
+		Context: zoo.Recurrent{Hidden: 2}, Bidirectional: true, ContextInput: true, Embed: 2},
+	"stacked": {Encoder: zoo.Recurrent{Hidden: 3, Layers: 2},
+		Context: zoo.Recurrent{Cell: "gru", Hidden: 4, Layers: 2}, Bidirectional: true},
+	"latent": {Encoder: zoo.Recurrent{Cell: "gru", Hidden: 3}, Bidirectional: true,
+		ContextInput: true, Latent: dialogue.Latent{Width: 2}},
+	"latent exp": {Encoder: zoo.Recurrent{Hidden: 4},
+		Latent: dialogue.Latent{Width: 1, Hidden: 3, Variance: "exp"}},
+	"in float64": {Encoder: zoo.Recurrent{Hidden: 1}, Latent: dialogue.Latent{Width: 1},
+		Float64: true},
 }
 
 // dialogues are drawn at random, of 2 … turns turns of 0 … longest tokens.
@@ -76,9 +83,10 @@ func dialogues(n, turns, longest int, seed uint64) []dialogue.Dialogue {
 	return out
 }
 
-// oracle is the loss of one dialogue, laid out plainly: log p of each predicted turn, and its KL(q‖p). With eps 0 the
-// latent variable is the posterior's mean.
-func oracle(t *testing.T, m *dialogue.Model, d dialogue.Dialogue, s unroll.Strategy) (nll, kl []float64) {
+// oracle is the loss of one dialogue, laid out plainly: log p of each predicted turn, and its
+// KL(q‖p). With eps 0 the latent variable is the posterior's mean.
+func oracle(t *testing.T, m *dialogue.Model, d dialogue.Dialogue, s unroll.Strategy) (nll,
+	kl []float64) {
 	N, T := len(d), 1
 	for _, ids := range d {
 		T = max(T, len(ids)+1)
@@ -90,14 +98,16 @@ func oracle(t *testing.T, m *dialogue.Model, d dialogue.Dialogue, s unroll.Strat
 	require.NoError(t, nodes.Try(func() {
 		g := nodes.NewGraph(nodes.Options{Dtype: m.Params().Dtype()})
 		in = dialogue.Inputs{
-			Words: g.IntInput("words", T, N, 1), Before: g.IntInput("before", T, N, 1), Lengths: g.IntInput("lengths", N, 1), Turns: g.IntInput("turns", 1),
+			Words: g.IntInput("words", T, N, 1), Before: g.IntInput("before", T, N, 1),
+			Lengths: g.IntInput("lengths", N, 1), Turns: g.IntInput("turns", 1),
 		}
 		if z := m.Config().Latent.Width; z > 0 {
 			in.Eps = g.Const(0, N-1, 1, z)
 		}
 		out = m.Forward(in, s)
 		target = g.IntInput("target", T, N-1, 1)
-		each = nodes.Sum(nodes.CrossEntropy(out.Logits, target, nodes.CrossEntropyOptions{Ignore: []int{-1}, Reduction: nodes.ReduceNone}), 0, 2)
+		each = nodes.Sum(nodes.CrossEntropy(out.Logits, target,
+			nodes.CrossEntropyOptions{Ignore: []int{-1}, Reduction: nodes.ReduceNone}), 0, 2)
 		loss = nodes.Sum(each)
 	}))
 	keep := []*nodes.Node{each}
@@ -152,7 +162,8 @@ func total(xs ...float64) (sum float64) {
 	return sum
 }
 
-// What is measured of many dialogues side by side, sorted and cut into groups, is what each gives alone, laid out plainly.
+// What is measured of many dialogues side by side, sorted and cut into groups, is what each gives
+// alone, laid out plainly.
 func TestHREDEvaluatesAsLaidOutPlainly(t *testing.T) {
 	for name, cfg := range hredConfigs {
 		t.Run(name, func(t *testing.T) {
@@ -195,8 +206,8 @@ func spoken(t *testing.T, m *dialogue.Model, d dialogue.Dialogue) (turns [][]str
 	return turns
 }
 
-// A conversation that is read turn by turn replies as the model does that reads it whole, and what a reply is said to be
-// worth is what the model, laid out plainly, thinks of it.
+// A conversation that is read turn by turn replies as the model does that reads it whole, and what
+// a reply is said to be worth is what the model, laid out plainly, thinks of it.
 func TestConversation(t *testing.T) {
 	ctx := context.Background()
 	for name, cfg := range hredConfigs {
@@ -209,7 +220,8 @@ func TestConversation(t *testing.T) {
 					require.NoError(t, c.Read(turn))
 					require.Equal(t, n+1, c.Turns())
 					for _, o := range []dialogue.ReplyOptions{
-						{Max: 8, Seed: 2}, {Max: 8, Beam: 3, Best: 2, Seed: 2}, {Max: 5, Sample: decode.Sampler{Temperature: 1}, Seed: 2},
+						{Max: 8, Seed: 2}, {Max: 8, Beam: 3, Best: 2, Seed: 2},
+						{Max: 5, Sample: decode.Sampler{Temperature: 1}, Seed: 2},
 					} {
 						got, err := c.Reply(ctx, o)
 						require.NoError(t, err)
@@ -247,7 +259,8 @@ func TestConversation(t *testing.T) {
 		found, err := m.Reply(ctx, spoken(t, m, d), dialogue.ReplyOptions{Seed: seed, Max: 10})
 		require.NoError(t, err)
 		said[strings.Join(found[0].Tokens, " ")] = true
-		mean, err := m.Reply(ctx, spoken(t, m, d), dialogue.ReplyOptions{Seed: seed, Max: 10, MeanLatent: true})
+		mean, err := m.Reply(ctx, spoken(t, m, d),
+			dialogue.ReplyOptions{Seed: seed, Max: 10, MeanLatent: true})
 		require.NoError(t, err)
 		said["mean: "+strings.Join(mean[0].Tokens, " ")] = true
 	}
@@ -276,7 +289,8 @@ func TestConversationsSideBySide(t *testing.T) {
 				if err := c.Read(tokens); err != nil {
 					return nil, err
 				}
-				found, err := c.Reply(context.Background(), dialogue.ReplyOptions{Max: 6, Beam: 1 + len(ids)%2})
+				found, err := c.Reply(context.Background(),
+					dialogue.ReplyOptions{Max: 6, Beam: 1 + len(ids)%2})
 				if err != nil {
 					return nil, err
 				}
@@ -304,7 +318,8 @@ func TestConversationsSideBySide(t *testing.T) {
 	}
 }
 
-// echoes are dialogues in which the answer to the last turn was said in the first, so that one turn alone does not do.
+// echoes are dialogues in which the answer to the last turn was said in the first, so that one turn
+// alone does not do.
 func echoes(n int, seed uint64) []dialogue.Dialogue {
 	r := rng.Stream{Key: rng.New(seed)}
 	out := make([]dialogue.Dialogue, n)
@@ -329,9 +344,11 @@ func fitHRED(t *testing.T, m *dialogue.Model, d dialogue.Data, c train.Config) *
 // What was said turns ago is remembered, and a saved model does the same.
 func TestHREDRemembers(t *testing.T) {
 	v := newHRED(t, hredConfigs["plain"]).Vocabulary()
-	m, err := dialogue.New(dialogue.Config{Encoder: zoo.Recurrent{Cell: "gru", Hidden: 24}, Embed: 8}, v, 1)
+	m, err := dialogue.New(dialogue.Config{Encoder: zoo.Recurrent{Cell: "gru", Hidden: 24},
+		Embed: 8}, v, 1)
 	require.NoError(t, err)
-	fitHRED(t, m, dialogue.Data{Train: echoes(400, 1), Batch: 16}, train.Config{Epochs: 40, Clip: train.Clip{Norm: 1}})
+	fitHRED(t, m, dialogue.Data{Train: echoes(400, 1), Batch: 16},
+		train.Config{Epochs: 40, Clip: train.Clip{Norm: 1}})
 	test := echoes(50, 2)
 	score, err := m.Evaluate(context.Background(), test, dialogue.EvaluateOptions{})
 	require.NoError(t, err)
@@ -353,20 +370,25 @@ func TestHREDRemembers(t *testing.T) {
 	require.GreaterOrEqual(t, right, 48)
 }
 
-// Where what comes next cannot be known, the latent variable learns to tell it, and replies vary as dialogues do.
+// Where what comes next cannot be known, the latent variable learns to tell it, and replies vary as
+// dialogues do.
 func TestVHREDUsesItsLatentVariable(t *testing.T) {
 	r := rng.Stream{Key: rng.New(8)}
 	ds := make([]dialogue.Dialogue, 400)
 	for i := range ds {
 		a := 3 + r.Intn(4)
-		ds[i] = dialogue.Dialogue{{7}, {a, a, a, a}} // 1.4 nats that only the latent variable can know before the first word
+		// 1.4 nats that only the latent variable can know before the first word
+		ds[i] = dialogue.Dialogue{{7}, {a, a, a, a}}
 	}
 	v := newHRED(t, hredConfigs["plain"]).Vocabulary()
 	m, err := dialogue.New(dialogue.Config{
-		Encoder: zoo.Recurrent{Cell: "gru", Hidden: 16}, Embed: 8, ContextInput: true, Latent: dialogue.Latent{Width: 4},
+		Encoder: zoo.Recurrent{Cell: "gru", Hidden: 16}, Embed: 8, ContextInput: true,
+		Latent: dialogue.Latent{Width: 4},
 	}, v, 1)
 	require.NoError(t, err)
-	fitHRED(t, m, dialogue.Data{Train: ds, Batch: 16, WordDropout: 0.5, KLWeight: dialogue.RisingTo(200), FreeBits: 0.2}, train.Config{Epochs: 16, Clip: train.Clip{Norm: 1}})
+	fitHRED(t, m, dialogue.Data{Train: ds, Batch: 16, WordDropout: 0.5,
+		KLWeight: dialogue.RisingTo(200), FreeBits: 0.2},
+		train.Config{Epochs: 16, Clip: train.Clip{Norm: 1}})
 	score, err := m.Evaluate(context.Background(), ds[:100], dialogue.EvaluateOptions{Samples: 5})
 	require.NoError(t, err)
 	t.Logf("%+v", score)
@@ -377,7 +399,8 @@ func TestVHREDUsesItsLatentVariable(t *testing.T) {
 	require.InDelta(t, math.Log(4), score.Bound*5, 1) // of 5 tokens a turn
 	said := map[string]int{}
 	for seed := range uint64(60) {
-		found, err := m.Reply(context.Background(), [][]string{{"e"}}, dialogue.ReplyOptions{Seed: seed})
+		found, err := m.Reply(context.Background(), [][]string{{"e"}},
+			dialogue.ReplyOptions{Seed: seed})
 		require.NoError(t, err)
 		said[strings.Join(found[0].Tokens, " ")]++
 	}
@@ -392,15 +415,18 @@ func TestHREDResumes(t *testing.T) {
 		for i, n := range steps {
 			var err error
 			m, err = dialogue.New(dialogue.Config{
-				Encoder: zoo.Recurrent{Cell: "gru", Hidden: 4, Layers: 2, Dropout: 0.2, HiddenDropout: 0.1}, Bidirectional: true, ContextInput: true,
+				Encoder: zoo.Recurrent{Cell: "gru", Hidden: 4, Layers: 2, Dropout: 0.2,
+					HiddenDropout: 0.1}, Bidirectional: true, ContextInput: true,
 				Latent: dialogue.Latent{Width: 2}, IODropout: 0.1,
 			}, newHRED(t, hredConfigs["plain"]).Vocabulary(), 1)
 			require.NoError(t, err)
 			checkpoints, err := train.OpenCheckpoints(dir, 0)
 			require.NoError(t, err)
 			fitHRED(t, m, dialogue.Data{
-				Train: ds, Valid: ds[:3], Batch: 4, Bucket: 2, WordDropout: 0.3, KLWeight: dialogue.RisingTo(5), FreeBits: 0.01,
-			}, train.Config{Epochs: 3, MaxSteps: n, Seed: 4, Checkpoints: checkpoints, Resume: i > 0})
+				Train: ds, Valid: ds[:3], Batch: 4, Bucket: 2, WordDropout: 0.3,
+				KLWeight: dialogue.RisingTo(5), FreeBits: 0.01,
+			}, train.Config{Epochs: 3, MaxSteps: n, Seed: 4, Checkpoints: checkpoints,
+				Resume: i > 0})
 			require.NoError(t, checkpoints.Close())
 		}
 		var values [][]float32
@@ -419,8 +445,9 @@ func TestHREDErrors(t *testing.T) {
 	gru := zoo.Recurrent{Cell: "gru", Hidden: 3}
 	v := newHRED(t, hredConfigs["plain"]).Vocabulary()
 	for want, cfg := range map[string]dialogue.Config{
-		"encoder: hidden is 0":       {},
-		"context: cell is \"elman\"": {Encoder: gru, Context: zoo.Recurrent{Cell: "elman", Hidden: 1}},
+		"encoder: hidden is 0": {},
+		"context: cell is \"elman\"": {Encoder: gru,
+			Context: zoo.Recurrent{Cell: "elman", Hidden: 1}},
 		"decoder: layers is -1":      {Encoder: gru, Decoder: zoo.Recurrent{Hidden: 1, Layers: -1}},
 		"embed is -1":                {Encoder: gru, Embed: -1},
 		"io_dropout is 1":            {Encoder: gru, IODropout: 1},
@@ -428,7 +455,8 @@ func TestHREDErrors(t *testing.T) {
 		"but width 0, which is none": {Encoder: gru, Latent: dialogue.Latent{Hidden: 3}},
 		"width is -2":                {Encoder: gru, Latent: dialogue.Latent{Width: -2}},
 		"hidden is -1":               {Encoder: gru, Latent: dialogue.Latent{Width: 2, Hidden: -1}},
-		"variance is \"linear\"":     {Encoder: gru, Latent: dialogue.Latent{Width: 2, Variance: "linear"}},
+		"variance is \"linear\"": {Encoder: gru,
+			Latent: dialogue.Latent{Width: 2, Variance: "linear"}},
 	} {
 		_, err := dialogue.New(cfg, v, 1)
 		require.ErrorContains(t, err, want)
@@ -439,41 +467,96 @@ func TestHREDErrors(t *testing.T) {
 	require.ErrorContains(t, err, "needs the special tokens <bos> and <eos>")
 
 	m, latent := newHRED(t, hredConfigs["plain"]), newHRED(t, hredConfigs["latent"])
-	strict, err := dialogue.New(dialogue.Config{Encoder: gru, Latent: dialogue.Latent{Width: 1}}, zootest.Letters(t, 2, text.BOS, text.EOS), 1)
+	strict, err := dialogue.New(dialogue.Config{Encoder: gru, Latent: dialogue.Latent{Width: 1}},
+		zootest.Letters(t, 2, text.BOS, text.EOS), 1)
 	require.NoError(t, err)
 	ctx := context.Background()
-	long, many := strings.Split(strings.Repeat("a", shared.MaxTokens+1), ""), make([][]string, dialogue.MaxTurns+1)
+	long, many := strings.Split(strings.Repeat("a", shared.MaxTokens+1), ""),
+		make([][]string, dialogue.MaxTurns+1)
 	ok := []dialogue.Dialogue{{{3}, {4}}}
 	task := func(m *dialogue.Model, d dialogue.Data) error { _, err := m.Task(d); return err }
-	reply := func(o dialogue.ReplyOptions) error { _, err := m.Reply(ctx, [][]string{{"a"}}, o); return err }
+	reply := func(o dialogue.ReplyOptions) error {
+		_,
+			err := m.Reply(ctx, [][]string{{"a"}}, o)
+		return err
+	}
 	for want, run := range map[string]func() error{
-		"nothing to reply to":                     func() error { _, err := m.Reply(ctx, nil, dialogue.ReplyOptions{}); return err },
-		"turn 1: the utterance has 8193 tokens":   func() error { _, err := m.Reply(ctx, [][]string{{"a"}, long}, dialogue.ReplyOptions{}); return err },
-		"has 1025 turns":                          func() error { _, err := m.Reply(ctx, many, dialogue.ReplyOptions{}); return err },
-		"1025 turns; at most":                     func() error { _, err := m.Dialogue(many); return err },
-		"turn 0: the utterance has 8193":          func() error { _, err := m.Dialogue([][]string{long}); return err },
-		"zebra":                                   func() error { _, err := strict.Dialogue([][]string{{"zebra"}}); return err },
-		"Max is -1":                               func() error { return reply(dialogue.ReplyOptions{Max: -1}) },
-		"Beam is 5000":                            func() error { return reply(dialogue.ReplyOptions{Beam: 5000}) },
-		"Temperature is -1":                       func() error { return reply(dialogue.ReplyOptions{Sample: decode.Sampler{Temperature: -1}}) },
-		"Alpha is -1":                             func() error { return reply(dialogue.ReplyOptions{Beam: 2, Alpha: -1}) },
+		"nothing to reply to": func() error {
+			_,
+				err := m.Reply(ctx, nil, dialogue.ReplyOptions{})
+			return err
+		},
+		"turn 1: the utterance has 8193 tokens": func() error {
+			_,
+				err := m.Reply(ctx, [][]string{{"a"}, long}, dialogue.ReplyOptions{})
+			return err
+		},
+		"has 1025 turns": func() error {
+			_,
+				err := m.Reply(ctx, many, dialogue.ReplyOptions{})
+			return err
+		},
+		"1025 turns; at most": func() error {
+			_,
+				err := m.Dialogue(many)
+			return err
+		},
+		"turn 0: the utterance has 8193": func() error {
+			_,
+				err := m.Dialogue([][]string{long})
+			return err
+		},
+		"zebra": func() error {
+			_,
+				err := strict.Dialogue([][]string{{"zebra"}})
+			return err
+		},
+		"Max is -1":         func() error { return reply(dialogue.ReplyOptions{Max: -1}) },
+		"Beam is 5000":      func() error { return reply(dialogue.ReplyOptions{Beam: 5000}) },
+		"Temperature is -1": func() error { return reply(dialogue.ReplyOptions{Sample: decode.Sampler{Temperature: -1}}) },
+		"Alpha is -1":       func() error { return reply(dialogue.ReplyOptions{Beam: 2, Alpha: -1}) },
 		"training: batches: there are 0 examples": func() error { return task(m, dialogue.Data{}) },
-		"training: dialogue 1 has 1 turns":        func() error { return task(m, dialogue.Data{Train: append(ok, dialogue.Dialogue{{3}})}) },
-		"validation: dialogue 0: turn 1: the utt": func() error { return task(m, dialogue.Data{Train: ok, Valid: []dialogue.Dialogue{{{3}, {8}}}}) },
-		"the model has none":                      func() error { return task(m, dialogue.Data{Train: ok, FreeBits: 1}) },
-		"FreeBits is NaN":                         func() error { return task(latent, dialogue.Data{Train: ok, FreeBits: math.NaN()}) },
-		"WordDropout is 1":                        func() error { return task(m, dialogue.Data{Train: ok, WordDropout: 1}) },
+		"training: dialogue 1 has 1 turns": func() error {
+			return task(m,
+				dialogue.Data{Train: append(ok, dialogue.Dialogue{{3}})})
+		},
+		"validation: dialogue 0: turn 1: the utt": func() error {
+			return task(m,
+				dialogue.Data{Train: ok, Valid: []dialogue.Dialogue{{{3}, {8}}}})
+		},
+		"the model has none": func() error {
+			return task(m,
+				dialogue.Data{Train: ok, FreeBits: 1})
+		},
+		"FreeBits is NaN": func() error {
+			return task(latent,
+				dialogue.Data{Train: ok, FreeBits: math.NaN()})
+		},
+		"WordDropout is 1": func() error {
+			return task(m,
+				dialogue.Data{Train: ok, WordDropout: 1})
+		},
 		"has no <unk> to read instead": func() error {
-			return task(strict, dialogue.Data{Train: []dialogue.Dialogue{{{2}, {3}}}, WordDropout: 0.5})
+			return task(strict, dialogue.Data{Train: []dialogue.Dialogue{{{2}, {3}}},
+				WordDropout: 0.5})
 		},
 		"KLWeight(0) is -1": func() error {
-			task, err := latent.Task(dialogue.Data{Train: ok, KLWeight: func(int) float64 { return -1 }})
+			task, err := latent.Task(dialogue.Data{Train: ok,
+				KLWeight: func(int) float64 { return -1 }})
 			require.NoError(t, err)
 			_, err = task.Next(0, 0)
 			return err
 		},
-		"Samples is -1":                 func() error { _, err := m.Evaluate(ctx, ok, dialogue.EvaluateOptions{Samples: -1}); return err },
-		"batches: there are 0 examples": func() error { _, err := m.Evaluate(ctx, nil, dialogue.EvaluateOptions{}); return err },
+		"Samples is -1": func() error {
+			_,
+				err := m.Evaluate(ctx, ok, dialogue.EvaluateOptions{Samples: -1})
+			return err
+		},
+		"batches: there are 0 examples": func() error {
+			_,
+				err := m.Evaluate(ctx, nil, dialogue.EvaluateOptions{})
+			return err
+		},
 		"turn 0: the utterance has id -1": func() error {
 			_, err := m.Evaluate(ctx, []dialogue.Dialogue{{{-1}, {3}}}, dialogue.EvaluateOptions{})
 			return err
@@ -515,7 +598,8 @@ func TestHREDErrors(t *testing.T) {
 // Gradients of the whole model, with turns that are absent, are those of central differences.
 func TestHREDGradients(t *testing.T) {
 	var ds []dialogue.Dialogue
-	for n, d := range dialogues(3, 5, 4, 9) { // of 2, 3 and 4 turns, so that every epoch has them in the same order
+	// of 2, 3 and 4 turns, so that every epoch has them in the same order
+	for n, d := range dialogues(3, 5, 4, 9) {
 		for len(d) < n+2 {
 			d = append(d, []int{3, 6})
 		}

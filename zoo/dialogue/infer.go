@@ -17,8 +17,8 @@ import (
 	"github.com/seqzoo/seqzoo/zoo/internal/shared"
 )
 
-// ReplyOptions say how a reply is found. The zero value takes the likeliest token each time; with a latent variable,
-// given one that is drawn from the prior by Seed.
+// ReplyOptions say how a reply is found. The zero value takes the likeliest token each time; with a
+// latent variable, given one that is drawn from the prior by Seed.
 type ReplyOptions struct {
 	Beam      int     // width of a beam search; 0 and 1: none
 	Best      int     // replies to return at most, with a beam; default 1
@@ -42,9 +42,9 @@ type Reply struct {
 	Ended    bool      // by <eos>, not by Max
 }
 
-// Conversation is a dialogue as it goes on. It keeps the state of the context after the turns so far, so that a turn is
-// read once. It is for one goroutine at a time; any number of conversations of one model may go on at once. It holds
-// nothing that needs closing.
+// Conversation is a dialogue as it goes on. It keeps the state of the context after the turns so
+// far, so that a turn is read once. It is for one goroutine at a time; any number of conversations
+// of one model may go on at once. It holds nothing that needs closing.
 type Conversation struct {
 	m     *Model
 	turns int
@@ -70,8 +70,8 @@ func (c *Conversation) Reset() {
 // Turns is how many were read.
 func (c *Conversation) Turns() int { return c.turns }
 
-// Read takes in the next turn, whoever says it. Tokens that the vocabulary lacks are read as <unk>. After an error the
-// conversation is as before.
+// Read takes in the next turn, whoever says it. Tokens that the vocabulary lacks are read as <unk>.
+// After an error the conversation is as before.
 func (c *Conversation) Read(tokens []string) error {
 	ids, err := c.m.vocabulary.Encode(c.m.cfg.Text.Unicode.Tokens(tokens))
 	if err == nil {
@@ -103,13 +103,14 @@ func (c *Conversation) Read(tokens []string) error {
 	return nil
 }
 
-// Reply finds what may be said next, best first. The conversation stays as it is: Read takes in what is said indeed. A
-// cancelled context ends it with what there is and the context's error.
+// Reply finds what may be said next, best first. The conversation stays as it is: Read takes in
+// what is said indeed. A cancelled context ends it with what there is and the context's error.
 func (c *Conversation) Reply(ctx context.Context, o ReplyOptions) ([]Reply, error) {
 	if c.turns == 0 {
 		return nil, errors.New("zoo: hred: there is nothing to reply to: the conversation has no turn yet")
 	}
-	t := decode.SearchOptions{Beam: o.Beam, Best: o.Best, Max: o.Max, Alpha: o.Alpha, EarlyStop: o.EarlyStop, Sample: o.Sample, Seed: o.Seed}
+	t := decode.SearchOptions{Beam: o.Beam, Best: o.Best, Max: o.Max, Alpha: o.Alpha,
+		EarlyStop: o.EarlyStop, Sample: o.Sample, Seed: o.Seed}
 	if o.Each != nil {
 		t.Each = func(_ int, tokens []string) { o.Each(tokens) }
 	}
@@ -136,12 +137,14 @@ func (c *Conversation) Reply(ctx context.Context, o ReplyOptions) ([]Reply, erro
 	if err := r.Start(nil); err != nil {
 		return nil, fmt.Errorf("zoo: hred: %w", err)
 	}
-	common := decode.Options{End: c.m.eos, Max: cmp.Or(o.Max, longestReply), Never: shared.Silent(c.m.vocabulary)}
+	common := decode.Options{End: c.m.eos, Max: cmp.Or(o.Max, longestReply),
+		Never: shared.Silent(c.m.vocabulary)}
 	found, err := r.Write(ctx, c.m.bos, common, t, 0, c.m.vocabulary)
 	var out []Reply
 	if len(found) > 0 {
 		for _, h := range found[0] {
-			p := Reply{Tokens: shared.Written(c.m.vocabulary, h.Tokens), LogProb: h.LogProb, Score: h.Score, Ended: h.Ended}
+			p := Reply{Tokens: shared.Written(c.m.vocabulary, h.Tokens), LogProb: h.LogProb,
+				Score: h.Score, Ended: h.Ended}
 			p.LogProbs = h.LogProbs[:len(p.Tokens)]
 			out = append(out, p)
 		}
@@ -155,11 +158,12 @@ func (c *Conversation) Reply(ctx context.Context, o ReplyOptions) ([]Reply, erro
 // longestReply is the default of ReplyOptions.Max.
 const longestReply = 60
 
-// Reply finds what may be said after the turns of a dialogue, best first. To go on with the dialogue, a Conversation need
-// not read it again.
+// Reply finds what may be said after the turns of a dialogue, best first. To go on with the
+// dialogue, a Conversation need not read it again.
 func (m *Model) Reply(ctx context.Context, dialogue [][]string, o ReplyOptions) ([]Reply, error) {
 	if len(dialogue) > MaxTurns {
-		return nil, fmt.Errorf("zoo: hred: the dialogue has %d turns; at most %d are taken", len(dialogue), MaxTurns)
+		return nil, fmt.Errorf("zoo: hred: the dialogue has %d turns; at most %d are taken",
+			len(dialogue), MaxTurns)
 	}
 	c := m.NewConversation()
 	for _, tokens := range dialogue {
@@ -173,7 +177,8 @@ func (m *Model) Reply(ctx context.Context, dialogue [][]string, o ReplyOptions) 
 	return c.Reply(ctx, o)
 }
 
-// turnReader is the encoder and one step of the context layers, compiled for utterances of a length.
+// turnReader is the encoder and one step of the context layers, compiled for utterances of a
+// length.
 type turnReader struct {
 	*run.Step     // outputs: the parts of the state after the turn, and the context
 	words, length []int
@@ -222,7 +227,8 @@ func (m *Model) newResponder(width int) (r *responder, err error) {
 		if z := m.cfg.Latent.Width; z > 0 {
 			eps = g.Input("eps", 1, z)
 			mu, logvar := m.prior.of(after, m.cfg.Latent.Variance)
-			d = nodes.Concat(-1, after, nodes.Add(mu, nodes.Mul(nodes.Exp(nodes.Scale(logvar, 0.5)), eps)))
+			d = nodes.Concat(-1, after, nodes.Add(mu,
+				nodes.Mul(nodes.Exp(nodes.Scale(logvar, 0.5)), eps)))
 		}
 		sg := nodes.NewGraph(nodes.Options{Dtype: m.store.Dtype()})
 		step.Tokens = sg.IntInput("tokens", width)

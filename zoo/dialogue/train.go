@@ -25,8 +25,8 @@ type Dialogue [][]int
 // MaxTurns bounds a dialogue; a longer one is a slip, such as a file without line ends.
 const MaxTurns = 1 << 10
 
-// Dialogue turns the tokens of each turn into ids. Tokens that the vocabulary lacks become its <unk>. A turn without
-// tokens is one that says nothing.
+// Dialogue turns the tokens of each turn into ids. Tokens that the vocabulary lacks become its
+// <unk>. A turn without tokens is one that says nothing.
 func (m *Model) Dialogue(turns [][]string) (Dialogue, error) {
 	d := make(Dialogue, len(turns))
 	for n, tokens := range turns {
@@ -57,7 +57,8 @@ func (m *Model) checkDialogue(d Dialogue) error {
 func (m *Model) checkDialogues(ds []Dialogue) error {
 	for i, d := range ds {
 		if len(d) < 2 {
-			return fmt.Errorf("dialogue %d has %d turns, want 2 or more: the first is only read", i, len(d))
+			return fmt.Errorf("dialogue %d has %d turns, want 2 or more: the first is only read", i,
+				len(d))
 		}
 		if err := m.checkDialogue(d); err != nil {
 			return fmt.Errorf("dialogue %d: %w", i, err)
@@ -66,7 +67,8 @@ func (m *Model) checkDialogues(ds []Dialogue) error {
 	return nil
 }
 
-// Data says on what an Model is trained, and how. The zero value of an optional field is its default.
+// Data says on what an Model is trained, and how. The zero value of an optional field is its
+// default.
 type Data struct {
 	Train  []Dialogue
 	Valid  []Dialogue      // empty: nothing is validated
@@ -75,15 +77,16 @@ type Data struct {
 	Seed   uint64          // of the order
 	Unroll unroll.Strategy // default: Scan
 
-	// WordDropout is the probability with which the decoder reads <unk> in place of the token before, so that it cannot
-	// do without the latent variable (Bowman et al., 2016).
+	// WordDropout is the probability with which the decoder reads <unk> in place of the token
+	// before, so that it cannot do without the latent variable (Bowman et al., 2016).
 	WordDropout float64
 
-	// KLWeight is the weight of the divergence in batch number n (annealing; Bowman et al., 2016); nil: 1. See RisingTo.
+	// KLWeight is the weight of the divergence in batch number n (annealing; Bowman et al., 2016);
+	// nil: 1. See RisingTo.
 	KLWeight func(n int) float64
 
-	// FreeBits is the divergence, in nats an utterance and unit of the latent variable, that costs nothing: each unit
-	// counts with max(FreeBits, its mean over the batch) (Kingma et al., 2016).
+	// FreeBits is the divergence, in nats an utterance and unit of the latent variable, that costs
+	// nothing: each unit counts with max(FreeBits, its mean over the batch) (Kingma et al., 2016).
 	FreeBits float64
 }
 
@@ -115,16 +118,18 @@ func RisingTo(batches int) func(n int) float64 {
 	return func(n int) float64 { return min(1, float64(n)/float64(max(batches, 1))) }
 }
 
-// Task makes a task for train.Fit. Its loss is, in nats a predicted token, <eos> included, the cross-entropy, and with a
-// latent variable the divergence as KLWeight and FreeBits have it. Its validation measures valid_loss, which is the
-// bound, and valid_perplexity; with a latent variable also valid_reconstruction, a token, and valid_kl, an utterance.
-// It keeps the dialogues, which must not change.
+// Task makes a task for train.Fit. Its loss is, in nats a predicted token, <eos> included, the
+// cross-entropy, and with a latent variable the divergence as KLWeight and FreeBits have it. Its
+// validation measures valid_loss, which is the bound, and valid_perplexity; with a latent variable
+// also valid_reconstruction, a token, and valid_kl, an utterance. It keeps the dialogues, which
+// must not change.
 func (m *Model) Task(d Data) (train.Task, error) {
 	d.Batch, d.Bucket = cmp.Or(d.Batch, 8), cmp.Or(d.Bucket, 20)
 	if err := d.check(m); err != nil {
 		return nil, fmt.Errorf("zoo: hred: %w", err)
 	}
-	batches, err := dialogueBatches(d.Train, train.BatchesConfig{Batch: d.Batch, Bucket: d.Bucket, Seed: d.Seed})
+	batches, err := dialogueBatches(d.Train, train.BatchesConfig{Batch: d.Batch, Bucket: d.Bucket,
+		Seed: d.Seed})
 	if err != nil {
 		return nil, fmt.Errorf("zoo: hred: training: %w", err)
 	}
@@ -153,7 +158,11 @@ func (m *Model) Task(d Data) (train.Task, error) {
 		}
 		return n
 	}
-	err = shared.Foresee(len(d.Train), tokens, func(i int) error { _, _, _, err := runner.graph(d.Train, []int{i}); return err })
+	err = shared.Foresee(len(d.Train), tokens, func(i int) error {
+		_, _, _,
+			err := runner.graph(d.Train, []int{i})
+		return err
+	})
 	if err != nil {
 		return nil, fmt.Errorf("zoo: hred: training: %w", err)
 	}
@@ -171,7 +180,8 @@ func (m *Model) Task(d Data) (train.Task, error) {
 			if err != nil {
 				return nil, err
 			}
-			measured := map[string]float64{"valid_loss": s.Bound, "valid_perplexity": s.Perplexity()}
+			measured := map[string]float64{"valid_loss": s.Bound,
+				"valid_perplexity": s.Perplexity()}
 			if m.cfg.Latent.Width > 0 {
 				measured["valid_reconstruction"], measured["valid_kl"] = s.Reconstruction, s.KL
 			}
@@ -217,16 +227,21 @@ type EvaluateOptions struct {
 type Score struct {
 	Turns, Tokens int // that were predicted; tokens with the <eos> of each turn
 
-	Reconstruction float64 // mean of −log p(token | z), in nats a token; without a latent variable −log p(token)
+	// mean of −log p(token | z), in nats a token; without a latent variable −log p(token)
+	Reconstruction float64
 	KL             float64 // mean of KL(q‖p), in nats an utterance
-	Bound          float64 // mean of −log p(token) or, with a latent variable, a bound of it: both the above, in nats a token
+	// mean of −log p(token) or, with a latent variable, a bound of it: both the above, in nats a
+	// token
+	Bound float64
 
-	// Weighted is the tighter bound −log mean of p(u|z)·p(z)/q(z) over the samples (Burda et al., 2016), in nats a token.
+	// Weighted is the tighter bound −log mean of p(u|z)·p(z)/q(z) over the samples (Burda et al.,
+	// 2016), in nats a token.
 	Weighted float64
 
-	// ActiveUnits are those units of the latent variable whose posterior mean has a variance above 0.01 over all turns
-	// (Burda et al., 2016). Since the prior moves with the context too, that alone does not show that a unit says something
-	// of its utterance: InformativeUnits are those whose KL(q‖p) is above 0.01 nats on average.
+	// ActiveUnits are those units of the latent variable whose posterior mean has a variance above
+	// 0.01 over all turns (Burda et al., 2016). Since the prior moves with the context too, that
+	// alone does not show that a unit says something of its utterance: InformativeUnits are those
+	// whose KL(q‖p) is above 0.01 nats on average.
 	ActiveUnits, InformativeUnits int
 }
 
@@ -236,16 +251,19 @@ func (s Score) Perplexity() float64 { return math.Exp(s.Bound) }
 // maxSamples is a number beyond all use.
 const maxSamples = 1 << 16
 
-// Evaluate measures how well the model predicts dialogues, each turn from the true ones before it, each token from the
-// true ones before it.
-func (m *Model) Evaluate(ctx context.Context, ds []Dialogue, o EvaluateOptions) (s Score, err error) {
+// Evaluate measures how well the model predicts dialogues, each turn from the true ones before it,
+// each token from the true ones before it.
+func (m *Model) Evaluate(ctx context.Context, ds []Dialogue, o EvaluateOptions) (s Score,
+	err error) {
 	if o.Samples < 0 || o.Samples > maxSamples {
-		return s, fmt.Errorf("zoo: hred: the option Samples is %d, want 1 … %d, or 0 for 1", o.Samples, maxSamples)
+		return s, fmt.Errorf("zoo: hred: the option Samples is %d, want 1 … %d, or 0 for 1",
+			o.Samples, maxSamples)
 	}
 	if err := m.checkDialogues(ds); err != nil {
 		return s, fmt.Errorf("zoo: hred: %w", err)
 	}
-	batches, err := dialogueBatches(ds, train.BatchesConfig{Batch: 8, Bucket: max(len(ds), 1), InOrder: true})
+	batches, err := dialogueBatches(ds, train.BatchesConfig{Batch: 8, Bucket: max(len(ds), 1),
+		InOrder: true})
 	if err != nil {
 		return s, fmt.Errorf("zoo: hred: %w", err)
 	}
@@ -259,8 +277,10 @@ func (m *Model) Evaluate(ctx context.Context, ds []Dialogue, o EvaluateOptions) 
 	for counter := 0; ; counter += samples {
 		examples, ok := batches.Next()
 		if !ok {
-			if s = t.score(samples); shared.CheckLoss(s.Bound) != nil || shared.CheckLoss(s.Weighted) != nil {
-				return s, fmt.Errorf("zoo: hred: %w", errors.Join(shared.CheckLoss(s.Bound), shared.CheckLoss(s.Weighted)))
+			if s = t.score(samples); shared.CheckLoss(s.Bound) != nil ||
+				shared.CheckLoss(s.Weighted) != nil {
+				return s, fmt.Errorf("zoo: hred: %w",
+					errors.Join(shared.CheckLoss(s.Bound), shared.CheckLoss(s.Weighted)))
 			}
 			return s, nil
 		}
@@ -281,12 +301,14 @@ func (m *Model) Evaluate(ctx context.Context, ds []Dialogue, o EvaluateOptions) 
 
 // totals are sums over all that was evaluated.
 type totals struct {
-	turns, tokens       int
-	nll, kl, weighted   float64
-	means, squares, kls []float64 // of each unit of the latent variable: the posterior mean, its square, KL(q‖p)
+	turns, tokens     int
+	nll, kl, weighted float64
+	// of each unit of the latent variable: the posterior mean, its square, KL(q‖p)
+	means, squares, kls []float64
 }
 
-// add counts a batch as it was run for one sample, and returns log p(u|z)·p(z)/q(z) of each turn that was predicted.
+// add counts a batch as it was run for one sample, and returns log p(u|z)·p(z)/q(z) of each turn
+// that was predicted.
 func (t *totals) add(g *dialogueGraph, first bool) []float64 {
 	rows := make([]float64, len(g.live)) // log p(u|z)
 	for i, x := range g.Output(keptNLL).Float64s()[:len(g.rowOf)] {
@@ -357,11 +379,13 @@ func (t *totals) score(samples int) (s Score) {
 	return s
 }
 
-// A batch of dialogues is a pool of turns: they are read, and predicted, in rows side by side, sorted by length and cut
-// into a few groups, so that short turns are not padded to the length of the longest; and only true tokens are given
-// to the output layer, which is most of the work. The turns meet again where the context is computed.
+// A batch of dialogues is a pool of turns: they are read, and predicted, in rows side by side,
+// sorted by length and cut into a few groups, so that short turns are not padded to the length of
+// the longest; and only true tokens are given to the output layer, which is most of the work. The
+// turns meet again where the context is computed.
 
-// turnGroups is how many groups the turns of a batch are cut into, and groupTwentieths how large each is.
+// turnGroups is how many groups the turns of a batch are cut into, and groupTwentieths how large
+// each is.
 const turnGroups = 4
 
 var groupTwentieths = [turnGroups]int{10, 6, 3, 1}
@@ -373,8 +397,8 @@ type dialogueShape struct {
 	Tokens int             // that are predicted
 }
 
-// profile is what turns of the data are like, from which the shapes of all batches are scaled, so that there are few: the
-// tokens of a turn in each group, and those predicted a turn.
+// profile is what turns of the data are like, from which the shapes of all batches are scaled, so
+// that there are few: the tokens of a turn in each group, and those predicted a turn.
 type profile struct {
 	T      [turnGroups]float64
 	tokens float64
@@ -396,12 +420,13 @@ func profileOf(ds []Dialogue) (p profile) {
 	for k, q := range [turnGroups]float64{0.5, 0.8, 0.95, 0.995} {
 		p.T[k] = float64(lengths[int(q*float64(len(lengths)-1))])
 	}
-	p.tokens = 0.8 * float64(sum) / float64(len(lengths)) // some turns are absent, and the first are not predicted
+	// some turns are absent, and the first are not predicted
+	p.tokens = 0.8 * float64(sum) / float64(len(lengths))
 	return p
 }
 
-// fit is the least shape that has room for a batch and is the profile times a power of 1.15; but nothing is much more than
-// twice what is needed, as it would be beside an outlier.
+// fit is the least shape that has room for a batch and is the profile times a power of 1.15; but
+// nothing is much more than twice what is needed, as it would be beside an outlier.
 func (p profile) fit(need dialogueShape) dialogueShape {
 	rows, turns := need.rows(), float64(need.N*need.B)
 	level := math.Inf(-1) // the largest power that anything needs
@@ -461,12 +486,13 @@ func newDialogueRunner(m *Model, d Data, training bool) *dialogueRunner {
 // dialogueGraph is the graph of batches of one shape, with what feeds it and what was kept.
 type dialogueGraph struct {
 	*train.Step
-	groups          [turnGroups]turnGroup
-	place           []int      // [N, B]: the row of each turn
-	previous        []int      // [R]: the place of the turn before each
-	live            []int      // [R]: 1 for a turn that is predicted
-	turns           []int      // [B]
-	tokens, targets []int      // [P]: where each token is predicted in the rows of all groups, and what it is
+	groups   [turnGroups]turnGroup
+	place    []int // [N, B]: the row of each turn
+	previous []int // [R]: the place of the turn before each
+	live     []int // [R]: 1 for a turn that is predicted
+	turns    []int // [B]
+	// [P]: where each token is predicted in the rows of all groups, and what it is
+	tokens, targets []int
 	klWeight        run.Floats // empty without a latent variable
 
 	latent bool // there is a latent variable, and what is kept of it
@@ -498,7 +524,8 @@ type turn struct {
 }
 
 // graph is that of a batch, with its turns in order.
-func (r *dialogueRunner) graph(ds []Dialogue, examples []int) (*dialogueGraph, []turn, dialogueShape, error) {
+func (r *dialogueRunner) graph(ds []Dialogue, examples []int) (*dialogueGraph, []turn,
+	dialogueShape, error) {
 	shape := dialogueShape{B: r.data.Batch}
 	tokens := 0
 	for _, e := range examples {
@@ -531,7 +558,8 @@ func (r *dialogueRunner) graph(ds []Dialogue, examples []int) (*dialogueGraph, [
 }
 
 // run runs a batch. What it returns holds until the next call.
-func (r *dialogueRunner) run(ds []Dialogue, examples []int, seed uint64, counter int) (*dialogueGraph, error) {
+func (r *dialogueRunner) run(ds []Dialogue, examples []int, seed uint64,
+	counter int) (*dialogueGraph, error) {
 	g, turns, shape, err := r.graph(ds, examples)
 	if err != nil {
 		return nil, fmt.Errorf("zoo: hred: %w", err)
@@ -643,7 +671,8 @@ func (r *dialogueRunner) build(shape dialogueShape) (out *dialogueGraph, err err
 			}
 			T, label := shape.T[k], fmt.Sprintf("group %d ", k)
 			out.groups[k].T, out.groups[k].R = T, n
-			in[k] = inputs{g.IntInput(label+"words", T, n), g.IntInput(label+"before", T, n), g.IntInput(label+"lengths", n)}
+			in[k] = inputs{g.IntInput(label+"words", T, n), g.IntInput(label+"before", T, n),
+				g.IntInput(label+"lengths", n)}
 			us = append(us, m.utterances(in[k].words, in[k].lengths, s))
 		}
 		place, previous = g.IntInput("place", N, B), g.IntInput("previous", R)
@@ -651,7 +680,8 @@ func (r *dialogueRunner) build(shape dialogueShape) (out *dialogueGraph, err err
 		tokens, targets = g.IntInput("tokens", shape.Tokens), g.IntInput("targets", shape.Tokens)
 
 		u := nodes.Concat(0, us...) // [R, U]
-		context := m.context.Unroll(nodes.Embedding(u, place, -1), nil, unroll.Options{Strategy: s, Lengths: turns}).Y()
+		context := m.context.Unroll(nodes.Embedding(u, place, -1), nil,
+			unroll.Options{Strategy: s, Lengths: turns}).Y()
 		d, l := m.condition(nodes.Embedding(nodes.Reshape(context, R, -1), previous, -1), u, nil)
 		var ys []*nodes.Node
 		row := 0
@@ -661,11 +691,13 @@ func (r *dialogueRunner) build(shape dialogueShape) (out *dialogueGraph, err err
 			}
 			n := k.words.Dim(1)
 			own := nodes.Slice(d, 0, row, row+n)
-			ys = append(ys, nodes.Reshape(m.decode(m.start(own), k.before, own, s).Y(), -1, m.cfg.Decoder.Width()))
+			ys = append(ys, nodes.Reshape(m.decode(m.start(own), k.before, own, s).Y(), -1,
+				m.cfg.Decoder.Width()))
 			row += n
 		}
 		logits := m.logits(nodes.Embedding(nodes.Concat(0, ys...), tokens, -1)) // [P, V]
-		nll = nodes.CrossEntropy(logits, targets, nodes.CrossEntropyOptions{Ignore: []int{shared.Ignored}, Reduction: nodes.ReduceNone})
+		nll = nodes.CrossEntropy(logits, targets,
+			nodes.CrossEntropyOptions{Ignore: []int{shared.Ignored}, Reduction: nodes.ReduceNone})
 		count := nodes.Maximum(nodes.Sum(nodes.NotIn(targets, shared.Ignored)), nodes.Scalar(1))
 		loss = nodes.Div(nodes.Sum(nll), count)
 		if l == nil {
@@ -695,11 +727,13 @@ func (r *dialogueRunner) build(shape dialogueShape) (out *dialogueGraph, err err
 	var f run.Inputs
 	for k, i := range in {
 		if i.words != nil {
-			out.groups[k].words, out.groups[k].before, out.groups[k].lengths = f.Ints(i.words), f.Ints(i.before), f.Ints(i.lengths)
+			out.groups[k].words, out.groups[k].before, out.groups[k].lengths = f.Ints(i.words),
+				f.Ints(i.before), f.Ints(i.lengths)
 		}
 	}
 	out.place, out.previous, out.turns = f.Ints(place), f.Ints(previous), f.Ints(turns)
-	out.tokens, out.targets, out.live = f.Ints(tokens), f.Ints(targets), make([]int, shape.N*shape.B)
+	out.tokens, out.targets, out.live = f.Ints(tokens), f.Ints(targets),
+		make([]int, shape.N*shape.B)
 	if klWeight != nil {
 		out.live, out.klWeight = f.Ints(live), f.Floats(klWeight)
 		out.klWeight.Fill(1)

@@ -61,7 +61,8 @@ func fitEmoji(t testing.TB, m *zooemoji.Model, d zooemoji.Data, c train.Config) 
 	require.NoError(t, err)
 }
 
-// Descriptions are told apart, sums answer, what is unknown is said, and a saved model does the same.
+// Descriptions are told apart, sums answer, what is unknown is said, and a saved model does the
+// same.
 func TestEmoji2Vec(t *testing.T) {
 	pairs := parsePairs(t, moodPairs)
 	m, err := zooemoji.New(zooemoji.Config{Negatives: 2}, moods(t), pairs)
@@ -73,7 +74,8 @@ func TestEmoji2Vec(t *testing.T) {
 	test := parsePairs(t, "joy\t😀\tTrue\njoy\t😠\tFalse\ncat\t🐈\tTrue\ndog\t🐈\tFalse\nstuck\t😛\tTrue\nzebra\t🦓\tTrue\nzebra\t😀\tFalse\nhappy\t🦓\tFalse\n")
 	s, err := m.Evaluate(test)
 	require.NoError(t, err)
-	require.Equal(t, zooemoji.Score{AUC: 1, Loss: s.Loss, Accuracy: 1, F1: 1, Pairs: 5, UnknownWords: 2, Unknown: 1}, s)
+	require.Equal(t, zooemoji.Score{AUC: 1, Loss: s.Loss, Accuracy: 1, F1: 1, Pairs: 5,
+		UnknownWords: 2, Unknown: 1}, s)
 	require.Less(t, s.Loss, 0.3)
 	loss := 0.0
 	for _, p := range test[:5] {
@@ -98,7 +100,8 @@ func TestEmoji2Vec(t *testing.T) {
 	var none *zooemoji.NoDescriptionError
 	_, err = m.Vector("🦄")
 	require.ErrorAs(t, err, &none)
-	require.ErrorContains(t, err, "no vector for 🦄 (\"\\U0001f984\"): among the pairs learned from it has no description")
+	require.ErrorContains(t, err,
+		"no vector for 🦄 (\"\\U0001f984\"): among the pairs learned from it has no description")
 	_, _, err = m.Similar([]string{"🦓"}, nil, 1)
 	require.ErrorAs(t, err, &none)
 	var unknown *vectors.UnknownError
@@ -207,7 +210,8 @@ func TestEmoji2VecResumes(t *testing.T) {
 			checkpoints, err := train.OpenCheckpoints(dir, 0)
 			require.NoError(t, err)
 			valid := append(slices.Clone(pairs), zooemoji.Pair{Phrase: "cat", Emoji: "😀"})
-			fitEmoji(t, m, zooemoji.Data{Train: pairs, Valid: valid, Batch: 4}, train.Config{Epochs: n, Seed: 3, Checkpoints: checkpoints, Resume: i > 0})
+			fitEmoji(t, m, zooemoji.Data{Train: pairs, Valid: valid, Batch: 4},
+				train.Config{Epochs: n, Seed: 3, Checkpoints: checkpoints, Resume: i > 0})
 			require.NoError(t, checkpoints.Close())
 		}
 		p, _ := m.Params().Get("emoji/E")
@@ -242,12 +246,14 @@ func TestEmojiPairErrors(t *testing.T) {
 	require.ErrorContains(t, err, path)
 
 	for want, cfg := range map[string]zooemoji.Config{
-		"negatives is -1": {Negatives: -1}, "dropout is 1": {Dropout: 1}, "dropout is NaN": {Dropout: math.NaN()},
+		"negatives is -1": {Negatives: -1}, "dropout is 1": {Dropout: 1},
+		"dropout is NaN": {Dropout: math.NaN()},
 	} {
 		_, err := zooemoji.New(cfg, moods(t), parsePairs(t, moodPairs))
 		require.ErrorContains(t, err, want)
 	}
-	_, err = zooemoji.New(zooemoji.Config{}, moods(t), parsePairs(t, "zebra\t🦓\tTrue\ncat\t🐈\tFalse\n"))
+	_, err = zooemoji.New(zooemoji.Config{}, moods(t),
+		parsePairs(t, "zebra\t🦓\tTrue\ncat\t🐈\tFalse\n"))
 	require.ErrorContains(t, err, "none of 2 pairs is true and has a known word")
 	_, err = zooemoji.New(zooemoji.Config{}, nil, nil)
 	require.ErrorContains(t, err, "needs vectors of words")
@@ -275,7 +281,8 @@ func FuzzEmojiPairs(f *testing.F) {
 
 // Emoji in a space of three words.
 func ExampleModel() {
-	words, err := vectors.New([]string{"sun", "rain", "snow"}, 3, []float32{1, 0, 0, 0, 1, 0, 0, 0, 1})
+	words, err := vectors.New([]string{"sun", "rain", "snow"}, 3,
+		[]float32{1, 0, 0, 0, 1, 0, 0, 0, 1})
 	if err != nil {
 		panic(err)
 	}
@@ -295,7 +302,8 @@ func ExampleModel() {
 	if err != nil {
 		panic(err)
 	}
-	if _, err := train.Fit(context.Background(), task, train.Config{Optimizer: adam, Epochs: 200}); err != nil {
+	if _, err := train.Fit(context.Background(), task,
+		train.Config{Optimizer: adam, Epochs: 200}); err != nil {
 		panic(err)
 	}
 	near, _, err := m.Similar([]string{"☀", "rain"}, nil, 1)
@@ -307,11 +315,13 @@ func ExampleModel() {
 	// no vector for 🌵 ("\U0001f335"): among the pairs learned from it has no description, or none with a known word
 }
 
-// Vectors may have words with spaces, which no description can use: a model leaves them out and can be saved.
+// Vectors may have words with spaces, which no description can use: a model leaves them out and can
+// be saved.
 func TestEmoji2VecSpacedWords(t *testing.T) {
 	v, err := vectors.New([]string{"cat", ". . .", "dog"}, 2, []float32{1, 2, 3, 4, 5, -6})
 	require.NoError(t, err)
-	m, err := zooemoji.New(zooemoji.Config{Raw: true}, v, parsePairs(t, "cat	🐈	True\ndog	🐕	True\n"))
+	m, err := zooemoji.New(zooemoji.Config{Raw: true}, v,
+		parsePairs(t, "cat	🐈	True\ndog	🐕	True\n"))
 	require.NoError(t, err)
 	dir := t.TempDir()
 	require.NoError(t, m.Save(dir))

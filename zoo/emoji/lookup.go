@@ -17,7 +17,8 @@ const (
 
 var selectors = strings.NewReplacer(textStyle, "", pictureStyle, "")
 
-// bare is an emoji without variation selectors: ☀ as a character of the text, as a picture, or as it comes, is one emoji.
+// bare is an emoji without variation selectors: ☀ as a character of the text, as a picture, or as
+// it comes, is one emoji.
 func bare(emoji string) string { return selectors.Replace(emoji) }
 
 // plain is a bare emoji without skin tones.
@@ -33,9 +34,10 @@ func plain(emoji string) string {
 // persons are the people of sequences; who has a profession or a gesture may be any of them.
 var persons = []string{"\U0001F9D1", "\U0001F468", "\U0001F469"}
 
-// standIns are the emoji that may stand for a bare one that is not known, the nearest first: without skin tones; the same
-// profession of another person; and a sequence without its last parts, such as its sex, its hair or its profession. A flag has
-// none: that of one country is not that of another.
+// standIns are the emoji that may stand for a bare one that is not known, the nearest first:
+// without skin tones; the same profession of another person; and a sequence without its last parts,
+// such as its sex, its hair or its profession. A flag has none: that of one country is not that of
+// another.
 func standIns(emoji string) (as []string) {
 	if isFlag(emoji) {
 		return nil
@@ -66,7 +68,8 @@ func standIns(emoji string) (as []string) {
 	}
 }
 
-// isFlag reports whether an emoji is a flag: two letters of a country, or a sequence that begins with a plain flag.
+// isFlag reports whether an emoji is a flag: two letters of a country, or a sequence that begins
+// with a plain flag.
 func isFlag(emoji string) bool {
 	for _, r := range emoji {
 		if r >= '\U0001F1E6' && r <= '\U0001F1FF' || r >= firstTag && r <= tagsEnd {
@@ -77,10 +80,11 @@ func isFlag(emoji string) bool {
 	return strings.HasPrefix(emoji, whiteFlag) || strings.HasPrefix(emoji, blackFlag)
 }
 
-// Lookup finds an emoji among those of the model, whatever its variation selectors are. If it has none of that skin tone it
-// is the one without; a sequence that is not known is one of fewer parts, as 👩‍🦰 is 👩 (flags are not: another flag is another
-// country's). Known is the emoji that was found, as Emoji lists it, and exact whether it is the one that was asked for. The
-// error is a [*NoDescriptionError].
+// Lookup finds an emoji among those of the model, whatever its variation selectors are. If it has
+// none of that skin tone it is the one without; a sequence that is not known is one of fewer parts,
+// as 👩‍🦰 is 👩 (flags are not: another flag is another country's). Known is the emoji that was
+// found, as Emoji lists it, and exact whether it is the one that was asked for. The error is a
+// [*NoDescriptionError].
 func (m *Model) Lookup(emoji string) (known string, exact bool, err error) {
 	i, exact, ok := m.find(emoji)
 	if !ok {

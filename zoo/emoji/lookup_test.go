@@ -10,10 +10,12 @@ import (
 	"github.com/seqzoo/seqzoo/zoo/vectors"
 )
 
-// An emoji is found however it is written, and one that is not known as a plainer one, which is said; a flag is no other's.
+// An emoji is found however it is written, and one that is not known as a plainer one, which is
+// said; a flag is no other's.
 func TestLookup(t *testing.T) {
-	m, err := zooemoji.New(zooemoji.Config{}, moods(t), parsePairs(t, "happy\t☀\tTrue\nsad\t👍\tTrue\nface\t👩\tTrue\n"+
-		"tears\t🧑‍🚀\tTrue\njoy\t🏃\tTrue\ncat\t🇫🇷\tTrue\ndog\t1️⃣\tTrue\nstuck\t🏳️\tTrue\nout\t👨‍👩‍👧\tTrue\nangry\t👋🏿\tTrue\n"))
+	m, err := zooemoji.New(zooemoji.Config{}, moods(t),
+		parsePairs(t, "happy\t☀\tTrue\nsad\t👍\tTrue\nface\t👩\tTrue\n"+
+			"tears\t🧑‍🚀\tTrue\njoy\t🏃\tTrue\ncat\t🇫🇷\tTrue\ndog\t1️⃣\tTrue\nstuck\t🏳️\tTrue\nout\t👨‍👩‍👧\tTrue\nangry\t👋🏿\tTrue\n"))
 	require.NoError(t, err)
 	for asked, want := range map[string]struct {
 		known string
@@ -63,9 +65,11 @@ func TestLookup(t *testing.T) {
 	require.Equal(t, 1, s.Unknown)
 }
 
-// In a Unicode form, words are found however they are written, in vectors as in descriptions, before and after saving.
+// In a Unicode form, words are found however they are written, in vectors as in descriptions,
+// before and after saving.
 func TestEmojiForms(t *testing.T) {
-	words, err := vectors.New([]string{"cafe\u0301", "tea", "caf\u00e9"}, 2, []float32{1, 0, 0, 1, 5, 5})
+	words, err := vectors.New([]string{"cafe\u0301", "tea", "caf\u00e9"}, 2,
+		[]float32{1, 0, 0, 1, 5, 5})
 	require.NoError(t, err)
 	pairs := parsePairs(t, "caf\u00e9\t☕\tTrue\ntea\t🍵\tTrue\n")
 	m, err := zooemoji.New(zooemoji.Config{Raw: true, Unicode: text.NFC}, words, pairs)

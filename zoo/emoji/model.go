@@ -21,11 +21,17 @@ import (
 
 // Config says how an Model learns. The zero value of a field is its default.
 type Config struct {
-	Negatives int       `json:"negatives"`         // emoji drawn for each description that they do not have, anew each time; default 1
-	Dropout   float64   `json:"dropout,omitempty"` // of the numbers of a description's vector, in training
-	Mean      bool      `json:"mean,omitempty"`    // a description is the mean of its words' vectors, not their sum
-	Unicode   text.Form `json:"unicode,omitempty"` // words and descriptions are brought to this form; as they are by default
-	Raw       bool      `json:"raw,omitempty"`     // words' vectors as they are; by default they are centred: less their mean, and then of length 1
+	// emoji drawn for each description that they do not have, anew each time; default 1
+	Negatives int `json:"negatives"`
+	// of the numbers of a description's vector, in training
+	Dropout float64 `json:"dropout,omitempty"`
+	// a description is the mean of its words' vectors, not their sum
+	Mean bool `json:"mean,omitempty"`
+	// words and descriptions are brought to this form; as they are by default
+	Unicode text.Form `json:"unicode,omitempty"`
+	// words' vectors as they are; by default they are centred: less their mean, and then of length
+	// 1
+	Raw bool `json:"raw,omitempty"`
 }
 
 // Validate reports every field that is out of range.
@@ -37,17 +43,18 @@ func (c Config) Validate() error {
 	return bad.Err()
 }
 
-// Model gives emoji vectors in the space of words, from what they are said to show (Eisner et al., 2016): the vector x
-// of an emoji is to tell its descriptions from others, where a description is the sum v of its words' vectors, which stay
-// as they are:
+// Model gives emoji vectors in the space of words, from what they are said to show (Eisner et al.,
+// 2016): the vector x of an emoji is to tell its descriptions from others, where a description is
+// the sum v of its words' vectors, which stay as they are:
 //
 //	P(the description is that of the emoji) = σ(x·v)
 //
-// An emoji is known with and without variation selectors, which choose its looks, and by [Model.Lookup] one that is not known may
-// be found as a plainer one; what is learned and evaluated is always the emoji itself. Words are looked up as they
-// are, then in lower case, then piece by piece ("stuck-out"); those without a vector are passed over. By default words'
-// vectors are centred, since what all have in common tells no two descriptions apart (Mu and Viswanath, 2018). Vectors of
-// emoji start at 0, so they are made of their descriptions and those of others alone.
+// An emoji is known with and without variation selectors, which choose its looks, and by
+// [Model.Lookup] one that is not known may be found as a plainer one; what is learned and evaluated
+// is always the emoji itself. Words are looked up as they are, then in lower case, then piece by
+// piece ("stuck-out"); those without a vector are passed over. By default words' vectors are
+// centred, since what all have in common tells no two descriptions apart (Mu and Viswanath, 2018).
+// Vectors of emoji start at 0, so they are made of their descriptions and those of others alone.
 //
 // Its parameter is emoji/E [emoji, D], D being the width of the words' vectors.
 //
@@ -62,8 +69,8 @@ type Model struct {
 	table *nodes.Param
 }
 
-// New makes a model for the emoji that have a description with a known word among the true ones of pairs, with
-// initial vectors of 0.
+// New makes a model for the emoji that have a description with a known word among the true ones of
+// pairs, with initial vectors of 0.
 func New(cfg Config, words *vectors.Vectors, pairs []Pair) (*Model, error) {
 	if words == nil || words.Len() == 0 {
 		return nil, errors.New("zoo: emoji2vec: it needs vectors of words")
@@ -101,8 +108,9 @@ func New(cfg Config, words *vectors.Vectors, pairs []Pair) (*Model, error) {
 	return newEmoji2Vec(cfg, words, space, emoji)
 }
 
-// singleWords brings words to their form, and leaves out those with blanks in them, since no description can have one and the
-// model's file cannot hold them, and all but the first of those that have become the same.
+// singleWords brings words to their form, and leaves out those with blanks in them, since no
+// description can have one and the model's file cannot hold them, and all but the first of those
+// that have become the same.
 func singleWords(cfg Config, words *vectors.Vectors) (*vectors.Vectors, error) {
 	var names []string
 	var data []float32
@@ -156,12 +164,14 @@ func wordSpace(cfg Config, words *vectors.Vectors) (*vectors.Vectors, error) {
 	return space, nil
 }
 
-func newEmoji2Vec(cfg Config, words, space *vectors.Vectors, emoji *text.Vocabulary) (*Model, error) {
+func newEmoji2Vec(cfg Config, words, space *vectors.Vectors, emoji *text.Vocabulary) (*Model,
+	error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("zoo: emoji2vec: %w", err)
 	}
 	cfg.Negatives = cmp.Or(cfg.Negatives, 1)
-	m := &Model{cfg: cfg, words: words, space: space, emoji: emoji, ids: map[string]int{}, store: nodes.NewStore(nodes.Float32, 0)}
+	m := &Model{cfg: cfg, words: words, space: space, emoji: emoji, ids: map[string]int{},
+		store: nodes.NewStore(nodes.Float32, 0)}
 	for i := range emoji.Len() {
 		e, _ := emoji.Token(i)
 		if twin, ok := m.ids[bare(e)]; ok {
@@ -179,7 +189,8 @@ func newEmoji2Vec(cfg Config, words, space *vectors.Vectors, emoji *text.Vocabul
 	return m, nil
 }
 
-// describe is the vector of a description, whether any of its words is known, and the words that are not.
+// describe is the vector of a description, whether any of its words is known, and the words that
+// are not.
 func (m *Model) describe(phrase string) (v []float32, known bool, unknown []string) {
 	v = make([]float32, m.words.Dim())
 	n := 0
@@ -198,7 +209,8 @@ func (m *Model) describe(phrase string) (v []float32, known bool, unknown []stri
 			continue
 		}
 		found := false
-		for _, piece := range strings.FieldsFunc(word, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }) {
+		for _, piece := range strings.FieldsFunc(word,
+			func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }) {
 			found = piece != word && add(piece) || found
 		}
 		if !found {
@@ -253,7 +265,8 @@ func (m *Model) Words() *vectors.Vectors { return m.words }
 
 func (m *Model) rows() []float32 { return m.table.Value().Data().([]float32) }
 
-// Vector is a copy of the vector of an emoji, or of the one that stands for it by [Model.Lookup]. The error is a [*NoDescriptionError].
+// Vector is a copy of the vector of an emoji, or of the one that stands for it by [Model.Lookup].
+// The error is a [*NoDescriptionError].
 func (m *Model) Vector(emoji string) ([]float32, error) {
 	i, _, ok := m.find(emoji)
 	if !ok {
@@ -263,8 +276,9 @@ func (m *Model) Vector(emoji string) ([]float32, error) {
 	return append([]float32(nil), m.rows()[i*D:(i+1)*D]...), nil
 }
 
-// Probability is how likely a description is that of an emoji, or of the one that stands for it by [Model.Lookup], in [0, 1]. The error is a [*NoDescriptionError], or a
-// [*vectors.UnknownError] if none of the words has a vector.
+// Probability is how likely a description is that of an emoji, or of the one that stands for it by
+// [Model.Lookup], in [0, 1]. The error is a [*NoDescriptionError], or a [*vectors.UnknownError] if
+// none of the words has a vector.
 func (m *Model) Probability(phrase, emoji string) (float64, error) {
 	x, err := m.Vector(emoji)
 	if err != nil {
@@ -281,10 +295,12 @@ func (m *Model) Probability(phrase, emoji string) (float64, error) {
 	return 1 / (1 + math.Exp(-dot)), nil
 }
 
-// Similar lists the n emoji and the n words whose vectors are nearest to the sum of the positive terms less the negative
-// ones, each at length 1, best first and without the terms themselves. A term is an emoji, which [Model.Lookup] finds, or a word. The error is a
-// [*NoDescriptionError] or a [*vectors.UnknownError].
-func (m *Model) Similar(positive, negative []string, n int) (emoji, words []vectors.Match, err error) {
+// Similar lists the n emoji and the n words whose vectors are nearest to the sum of the positive
+// terms less the negative ones, each at length 1, best first and without the terms themselves. A
+// term is an emoji, which [Model.Lookup] finds, or a word. The error is a [*NoDescriptionError] or
+// a [*vectors.UnknownError].
+func (m *Model) Similar(positive, negative []string, n int) (emoji, words []vectors.Match,
+	err error) {
 	if len(positive)+len(negative) == 0 {
 		return nil, nil, errors.New("zoo: emoji2vec: there is no term to search for")
 	}
@@ -357,8 +373,8 @@ func (m *Model) Config() Config { return m.cfg }
 // wordsFile holds the vectors of words of an Model, in word2vec's binary form.
 const wordsFile = "words.bin"
 
-// Save writes config.json, vocabulary.json, which are the emoji, words.bin, the vectors of words in word2vec's binary form,
-// and model.safetensors to dir.
+// Save writes config.json, vocabulary.json, which are the emoji, words.bin, the vectors of words in
+// word2vec's binary form, and model.safetensors to dir.
 func (m *Model) Save(dir string) error {
 	return zoo.Save(dir, m, m.cfg, map[string]func(io.Writer) error{
 		zoo.VocabularyFile: func(w io.Writer) error { _, err := m.emoji.WriteTo(w); return err },
@@ -377,7 +393,8 @@ func open(d *zoo.Dir, cfg Config) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	words, err := vectors.Read(context.Background(), f, f.Size(), vectors.ReadOptions{Format: vectors.Binary})
+	words, err := vectors.Read(context.Background(), f, f.Size(),
+		vectors.ReadOptions{Format: vectors.Binary})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", wordsFile, err)
 	}

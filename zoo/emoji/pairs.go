@@ -21,8 +21,8 @@ const (
 	MaxPhraseBytes = 1 << 12
 )
 
-// ReadPairs reads a file of pairs, a line each: the description, the emoji, and True or False, separated by tabs (the
-// form of Eisner et al., 2016). Empty lines are passed over.
+// ReadPairs reads a file of pairs, a line each: the description, the emoji, and True or False,
+// separated by tabs (the form of Eisner et al., 2016). Empty lines are passed over.
 func ReadPairs(path string) ([]Pair, error) {
 	s, err := text.ReadFile(path)
 	if err != nil {
@@ -74,9 +74,11 @@ func parseEmojiPair(line string) (p Pair, err error) {
 	}
 	switch {
 	case p.Phrase == "" || len(p.Phrase) > MaxPhraseBytes:
-		return p, fmt.Errorf("the description has %d bytes, want 1 … %d", len(p.Phrase), MaxPhraseBytes)
+		return p, fmt.Errorf("the description has %d bytes, want 1 … %d", len(p.Phrase),
+			MaxPhraseBytes)
 	case bare(p.Emoji) == "" || len(p.Emoji) > MaxEmojiBytes:
-		return p, fmt.Errorf("the emoji has %d bytes, want 1 … %d", len(bare(p.Emoji)), MaxEmojiBytes)
+		return p, fmt.Errorf("the emoji has %d bytes, want 1 … %d", len(bare(p.Emoji)),
+			MaxEmojiBytes)
 	case strings.ContainsAny(p.Emoji, " \u00a0"):
 		return p, fmt.Errorf("the emoji %.40q has a space in it", p.Emoji)
 	}

@@ -47,18 +47,20 @@ func (m *Model) examples(pairs []Pair) (examples []emojiExample, unknownWords, u
 	return examples, unknownWords, unknownEmoji
 }
 
-// Forward builds the logits x·v of emoji [B] and descriptions [B, D] into the graph of its operands.
+// Forward builds the logits x·v of emoji [B] and descriptions [B, D] into the graph of its
+// operands.
 func (m *Model) Forward(emoji, descriptions *nodes.Node) *nodes.Node {
 	return nodes.Sum(nodes.Mul(nodes.Embedding(m.table, emoji, -1), descriptions), -1)
 }
 
-// Task makes a task for train.Fit. Its loss is the cross-entropy in nats of a decision, negatives counted as the pairs
-// are; its validation measures the same without drawing any, valid_loss, and valid_auc. Pairs without a known word, or
-// whose emoji is not known, are left out.
+// Task makes a task for train.Fit. Its loss is the cross-entropy in nats of a decision, negatives
+// counted as the pairs are; its validation measures the same without drawing any, valid_loss, and
+// valid_auc. Pairs without a known word, or whose emoji is not known, are left out.
 func (m *Model) Task(d Data) (train.Task, error) {
 	examples, unknownWords, unknownEmoji := m.examples(d.Train)
 	watched, _, _ := m.examples(d.Valid)
-	batches, err := train.NewBatches(len(examples), nil, train.BatchesConfig{Batch: cmp.Or(d.Batch, 16), Seed: d.Seed})
+	batches, err := train.NewBatches(len(examples), nil,
+		train.BatchesConfig{Batch: cmp.Or(d.Batch, 16), Seed: d.Seed})
 	if err != nil {
 		return nil, fmt.Errorf("zoo: emoji2vec: training: %w", err)
 	}
@@ -67,7 +69,8 @@ func (m *Model) Task(d Data) (train.Task, error) {
 		return nil, fmt.Errorf("zoo: emoji2vec: %w", err)
 	}
 	data, err := shared.NewTaskData(shared.TaskParts{
-		Train: examples, Valid: watched, Vocabulary: []any{m.emoji}, Model: m.cfg, Settings: []any{cmp.Or(d.Batch, 16), d.Seed},
+		Train: examples, Valid: watched, Vocabulary: []any{m.emoji}, Model: m.cfg,
+		Settings: []any{cmp.Or(d.Batch, 16), d.Seed},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("zoo: emoji2vec: %w", err)
@@ -80,7 +83,8 @@ func (m *Model) Task(d Data) (train.Task, error) {
 	shared.Overlap(&data, examples, watched, func(e emojiExample) shared.Fingerprint {
 		return shared.NoPrint.Floats(e.v).Ids([]int{e.id, map[bool]int{true: 1}[e.match]})
 	})
-	task := &shared.ExampleTask{TaskData: data, Weights: m.store.Params(), Order: batches, RunBatch: r.run}
+	task := &shared.ExampleTask{TaskData: data, Weights: m.store.Params(), Order: batches,
+		RunBatch: r.run}
 	if len(d.Valid) > 0 {
 		task.Measure = func(context.Context) (map[string]float64, error) {
 			s, err := m.Evaluate(d.Valid)
@@ -110,7 +114,8 @@ type described struct {
 }
 
 func newEmojiRunner(m *Model, examples []emojiExample, d Data) (r *emojiRunner, err error) {
-	r = &emojiRunner{m: m, examples: examples, has: map[described]bool{}, slots: cmp.Or(d.Batch, 16) * (1 + m.cfg.Negatives)}
+	r = &emojiRunner{m: m, examples: examples, has: map[described]bool{},
+		slots: cmp.Or(d.Batch, 16) * (1 + m.cfg.Negatives)}
 	for _, e := range examples {
 		if e.match {
 			r.has[e.described] = true
@@ -171,15 +176,16 @@ func (r *emojiRunner) run(batch []int, seed uint64, counter int) (b train.Batch,
 
 // Score is how well pairs are told apart.
 type Score struct {
-	AUC                   float64 // area under the ROC curve; 0.5 is chance
-	Loss                  float64 // mean cross-entropy, in nats
-	Accuracy, F1          float64 // of calling a pair true whose probability is above ½
-	Pairs                 int     // that were decided
-	UnknownWords, Unknown int     // pairs left out: none of the words has a vector; else the emoji has none
+	AUC          float64 // area under the ROC curve; 0.5 is chance
+	Loss         float64 // mean cross-entropy, in nats
+	Accuracy, F1 float64 // of calling a pair true whose probability is above ½
+	Pairs        int     // that were decided
+	// pairs left out: none of the words has a vector; else the emoji has none
+	UnknownWords, Unknown int
 }
 
-// Evaluate decides pairs. Those of unknown words and those of unknown emoji are left out and counted apart. There must be
-// both true and false ones among the others.
+// Evaluate decides pairs. Those of unknown words and those of unknown emoji are left out and
+// counted apart. There must be both true and false ones among the others.
 func (m *Model) Evaluate(pairs []Pair) (s Score, err error) {
 	var examples []emojiExample
 	examples, s.UnknownWords, s.Unknown = m.examples(pairs)

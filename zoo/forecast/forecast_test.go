@@ -40,11 +40,15 @@ func newForecaster(t *testing.T, c forecast.Config, s *series.Series) *forecast.
 }
 
 var forecasterConfigs = map[string]forecast.Config{
-	"together":      {Recurrent: zoo.Recurrent{Cell: "gru", Hidden: 3}, Lookback: 6, Horizon: 4},
-	"one value":     {Recurrent: zoo.Recurrent{Cell: "rnn", Hidden: 2}, Lookback: 5, Horizon: 1, Targets: []string{"b"}, Level: "none"},
-	"some":          {Recurrent: zoo.Recurrent{Hidden: 3, Layers: 2}, Lookback: 6, Patch: 3, Horizon: 2, Targets: []string{"c", "a"}, Level: "mean"},
-	"shared":        {Recurrent: zoo.Recurrent{Cell: "gru", Hidden: 3}, Lookback: 6, Horizon: 4, Shared: true},
-	"shared, patch": {Recurrent: zoo.Recurrent{Cell: "gru", Hidden: 3}, Lookback: 12, Patch: 4, Horizon: 5, Shared: true, Level: "mean"},
+	"together": {Recurrent: zoo.Recurrent{Cell: "gru", Hidden: 3}, Lookback: 6, Horizon: 4},
+	"one value": {Recurrent: zoo.Recurrent{Cell: "rnn", Hidden: 2}, Lookback: 5, Horizon: 1,
+		Targets: []string{"b"}, Level: "none"},
+	"some": {Recurrent: zoo.Recurrent{Hidden: 3, Layers: 2}, Lookback: 6, Patch: 3,
+		Horizon: 2, Targets: []string{"c", "a"}, Level: "mean"},
+	"shared": {Recurrent: zoo.Recurrent{Cell: "gru", Hidden: 3}, Lookback: 6, Horizon: 4,
+		Shared: true},
+	"shared, patch": {Recurrent: zoo.Recurrent{Cell: "gru", Hidden: 3}, Lookback: 12, Patch: 4,
+		Horizon: 5, Shared: true, Level: "mean"},
 }
 
 func TestForecasterGradients(t *testing.T) {
@@ -107,7 +111,8 @@ func TestForecastsAreWhatIsEvaluated(t *testing.T) {
 			require.Equal(t, e, again)
 			content, err := os.ReadFile(filepath.Join(dir, "scale.json"))
 			require.NoError(t, err)
-			require.NoError(t, os.WriteFile(filepath.Join(dir, "scale.json"), []byte(strings.Replace(string(content), "3", "4", 1)), 0o666))
+			require.NoError(t, os.WriteFile(filepath.Join(dir, "scale.json"),
+				[]byte(strings.Replace(string(content), "3", "4", 1)), 0o666))
 			_, err = zoo.Load(dir)
 			require.Error(t, err)
 		})
@@ -143,14 +148,17 @@ func TestForecasterLearns(t *testing.T) {
 	data := waves(t, 400)
 	for name, c := range map[string]forecast.Config{
 		"together": {Recurrent: zoo.Recurrent{Cell: "gru", Hidden: 24}, Lookback: 24, Horizon: 12},
-		"shared":   {Recurrent: zoo.Recurrent{Cell: "gru", Hidden: 24}, Lookback: 24, Horizon: 12, Patch: 4, Shared: true},
+		"shared": {Recurrent: zoo.Recurrent{Cell: "gru", Hidden: 24}, Lookback: 24, Horizon: 12,
+			Patch: 4, Shared: true},
 	} {
 		m := newForecaster(t, c, data.Slice(0, 300))
-		task, err := m.Task(forecast.Data{Train: data.Slice(0, 300), Valid: data.Slice(276, 400), Batch: 16})
+		task, err := m.Task(forecast.Data{Train: data.Slice(0, 300), Valid: data.Slice(276, 400),
+			Batch: 16})
 		require.NoError(t, err)
 		adam, err := train.NewAdam(train.AdamConfig{LR: 0.01})
 		require.NoError(t, err)
-		result, err := train.Fit(context.Background(), task, train.Config{Optimizer: adam, Epochs: 12, Clip: train.Clip{Norm: 1}})
+		result, err := train.Fit(context.Background(), task,
+			train.Config{Optimizer: adam, Epochs: 12, Clip: train.Clip{Norm: 1}})
 		require.NoError(t, err)
 		require.Less(t, zootest.Last(result, "valid_loss"), 0.01, name)
 	}
@@ -160,16 +168,23 @@ func TestForecasterErrors(t *testing.T) {
 	gru := zoo.Recurrent{Cell: "gru", Hidden: 2}
 	scale := &series.Scale{Mean: []float64{0, 0}, Deviation: []float64{1, 1}}
 	for want, c := range map[string]forecast.Config{
-		"variables are 0":         {Recurrent: gru, Lookback: 1, Horizon: 1},
-		"comes twice":             {Recurrent: gru, Lookback: 1, Horizon: 1, Variables: []string{"a", "a"}},
-		`target "x" is no`:        {Recurrent: gru, Lookback: 1, Horizon: 1, Variables: []string{"a", "b"}, Targets: []string{"x"}},
-		"lookback is 0":           {Recurrent: gru, Horizon: 1, Variables: []string{"a", "b"}},
-		"horizon is 0":            {Recurrent: gru, Lookback: 1, Variables: []string{"a", "b"}},
-		"patch is 2, want a":      {Recurrent: gru, Lookback: 3, Patch: 2, Horizon: 1, Variables: []string{"a", "b"}},
-		"patch is -1":             {Recurrent: gru, Lookback: 3, Patch: -1, Horizon: 1, Variables: []string{"a", "b"}},
-		`level is "max"`:          {Recurrent: gru, Lookback: 1, Horizon: 1, Variables: []string{"a", "b"}, Level: "max"},
-		"targets must be left":    {Recurrent: gru, Lookback: 1, Horizon: 1, Variables: []string{"a", "b"}, Targets: []string{"a"}, Shared: true},
-		"2 means and 2 deviation": {Recurrent: gru, Lookback: 1, Horizon: 1, Variables: []string{"a"}},
+		"variables are 0": {Recurrent: gru, Lookback: 1, Horizon: 1},
+		"comes twice": {Recurrent: gru, Lookback: 1, Horizon: 1,
+			Variables: []string{"a", "a"}},
+		`target "x" is no`: {Recurrent: gru, Lookback: 1, Horizon: 1,
+			Variables: []string{"a", "b"}, Targets: []string{"x"}},
+		"lookback is 0": {Recurrent: gru, Horizon: 1, Variables: []string{"a", "b"}},
+		"horizon is 0":  {Recurrent: gru, Lookback: 1, Variables: []string{"a", "b"}},
+		"patch is 2, want a": {Recurrent: gru, Lookback: 3, Patch: 2, Horizon: 1,
+			Variables: []string{"a", "b"}},
+		"patch is -1": {Recurrent: gru, Lookback: 3, Patch: -1, Horizon: 1,
+			Variables: []string{"a", "b"}},
+		`level is "max"`: {Recurrent: gru, Lookback: 1, Horizon: 1,
+			Variables: []string{"a", "b"}, Level: "max"},
+		"targets must be left": {Recurrent: gru, Lookback: 1, Horizon: 1,
+			Variables: []string{"a", "b"}, Targets: []string{"a"}, Shared: true},
+		"2 means and 2 deviation": {Recurrent: gru, Lookback: 1, Horizon: 1,
+			Variables: []string{"a"}},
 	} {
 		_, err := forecast.New(c, scale, 1)
 		require.ErrorContains(t, err, want)
@@ -185,12 +200,36 @@ func TestForecasterErrors(t *testing.T) {
 	two, err := short.Select("a", "b")
 	require.NoError(t, err)
 	for want, run := range map[string]func() error{
-		"there is no series":             func() error { _, err := m.Task(forecast.Data{}); return err },
-		"the series has the variables":   func() error { _, err := m.Task(forecast.Data{Train: short}); return err },
-		"has 4 times; a window and what": func() error { _, err := m.Evaluate(context.Background(), two); return err },
-		"the history has 2 rows":         func() error { _, err := m.Forecast([][]float64{{1, 2}, {3, 4}}); return err },
-		"row 1 has 1 values":             func() error { _, err := m.Forecast([][]float64{{1, 2}, {3}, {1, 2}}); return err },
-		"b is NaN at row 3":              func() error { _, err := m.Forecast([][]float64{{0, 0}, {1, 2}, {3, 3}, {1, math.NaN()}}); return err },
+		"there is no series": func() error {
+			_,
+				err := m.Task(forecast.Data{})
+			return err
+		},
+		"the series has the variables": func() error {
+			_,
+				err := m.Task(forecast.Data{Train: short})
+			return err
+		},
+		"has 4 times; a window and what": func() error {
+			_,
+				err := m.Evaluate(context.Background(), two)
+			return err
+		},
+		"the history has 2 rows": func() error {
+			_,
+				err := m.Forecast([][]float64{{1, 2}, {3, 4}})
+			return err
+		},
+		"row 1 has 1 values": func() error {
+			_,
+				err := m.Forecast([][]float64{{1, 2}, {3}, {1, 2}})
+			return err
+		},
+		"b is NaN at row 3": func() error {
+			_,
+				err := m.Forecast([][]float64{{0, 0}, {1, 2}, {3, 3}, {1, math.NaN()}})
+			return err
+		},
 	} {
 		require.ErrorContains(t, run(), want)
 	}

@@ -13,7 +13,8 @@ import (
 // A forecast that is not finite is an error, and so are errors of one.
 func TestForecastThatOverflows(t *testing.T) {
 	scale := &series.Scale{Mean: []float64{0}, Deviation: []float64{1e300}}
-	m, err := New(Config{Recurrent: zoo.Recurrent{Cell: "rnn", Hidden: 2}, Variables: []string{"a"}, Lookback: 2, Horizon: 1}, scale, 1)
+	m, err := New(Config{Recurrent: zoo.Recurrent{Cell: "rnn", Hidden: 2}, Variables: []string{"a"},
+		Lookback: 2, Horizon: 1}, scale, 1)
 	require.NoError(t, err)
 	w := m.out.W.Value().Float32s()
 	for i := range w {

@@ -17,18 +17,21 @@ import (
 	"github.com/seqzoo/seqzoo/zoo/series"
 )
 
-// Data says on what a Model is trained, in the units of the series. The zero value of an optional field is its
-// default.
+// Data says on what a Model is trained, in the units of the series. The zero value of an optional
+// field is its default.
 type Data struct {
-	Train  *series.Series  // every window of Lookback steps with Horizon steps behind it is an example
-	Valid  *series.Series  // nil: nothing is validated. It begins with the Lookback steps before the first that is forecast
+	// every window of Lookback steps with Horizon steps behind it is an example
+	Train *series.Series
+	// nil: nothing is validated. It begins with the Lookback steps before the first that is
+	// forecast
+	Valid  *series.Series
 	Batch  int             // windows side by side; default 32
 	Seed   uint64          // of the order
 	Unroll unroll.Strategy // default: Scan
 }
 
-// Task makes a task for train.Fit. Its loss is the mean squared error of the standardised targets. Its validation measures
-// valid_loss, the same, and valid_mae. It keeps nothing of the series.
+// Task makes a task for train.Fit. Its loss is the mean squared error of the standardised targets.
+// Its validation measures valid_loss, the same, and valid_mae. It keeps nothing of the series.
 func (m *Model) Task(d Data) (train.Task, error) {
 	w, err := m.windows(d.Train)
 	if err != nil {
@@ -40,12 +43,14 @@ func (m *Model) Task(d Data) (train.Task, error) {
 			return nil, fmt.Errorf("zoo: forecaster: validation: %w", err)
 		}
 	}
-	batches, err := train.NewBatches(w.len(), nil, train.BatchesConfig{Batch: cmp.Or(d.Batch, 32), Seed: d.Seed})
+	batches, err := train.NewBatches(w.len(), nil,
+		train.BatchesConfig{Batch: cmp.Or(d.Batch, 32), Seed: d.Seed})
 	if err != nil {
 		return nil, fmt.Errorf("zoo: forecaster: training: %w", err)
 	}
 	data, err := shared.NewTaskData(shared.TaskParts{
-		Train: w.x, Valid: valid.x, Model: []any{m.cfg, m.scale}, Settings: []any{cmp.Or(d.Batch, 32), d.Seed, d.Unroll},
+		Train: w.x, Valid: valid.x, Model: []any{m.cfg, m.scale},
+		Settings: []any{cmp.Or(d.Batch, 32), d.Seed, d.Unroll},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("zoo: forecaster: %w", err)
@@ -89,10 +94,12 @@ func (m *Model) windows(s *series.Series) (*windows, error) {
 		return nil, errors.New("there is no series")
 	}
 	if !slices.Equal(s.Names, m.cfg.Variables) {
-		return nil, fmt.Errorf("the series has the variables %.200q; the model was made for %.200q", s.Names, m.cfg.Variables)
+		return nil, fmt.Errorf("the series has the variables %.200q; the model was made for %.200q",
+			s.Names, m.cfg.Variables)
 	}
 	if need := m.cfg.Lookback + m.cfg.Horizon; s.Len() < need {
-		return nil, fmt.Errorf("the series has %d times; a window and what is behind it take %d", s.Len(), need)
+		return nil, fmt.Errorf("the series has %d times; a window and what is behind it take %d",
+			s.Len(), need)
 	}
 	w := &windows{cfg: m.cfg, targets: m.targets, T: s.Len(), V: len(s.Names)}
 	for t := range s.Len() {
@@ -108,13 +115,15 @@ func (m *Model) windows(s *series.Series) (*windows, error) {
 // standardise is a row of a series on the scale of the model.
 func (m *Model) standardise(row []float64, t int) ([]float64, error) {
 	if len(row) != len(m.cfg.Variables) {
-		return nil, fmt.Errorf("row %d has %d values; there are %d variables: %.200q", t, len(row), len(m.cfg.Variables), m.cfg.Variables)
+		return nil, fmt.Errorf("row %d has %d values; there are %d variables: %.200q", t, len(row),
+			len(m.cfg.Variables), m.cfg.Variables)
 	}
 	z := make([]float64, len(row))
 	for i, x := range row {
 		z[i] = (x - m.scale.Mean[i]) / m.scale.Deviation[i]
 		if !(math.Abs(z[i]) <= math.MaxFloat32) {
-			return nil, fmt.Errorf("%s is %g at row %d: want a finite number", m.cfg.Variables[i], x, t)
+			return nil, fmt.Errorf("%s is %g at row %d: want a finite number", m.cfg.Variables[i],
+				x, t)
 		}
 	}
 	return z, nil
@@ -122,7 +131,8 @@ func (m *Model) standardise(row []float64, t int) ([]float64, error) {
 
 func (w *windows) len() int { return w.T - w.cfg.Lookback - w.cfg.Horizon + 1 }
 
-// ForecastErrors are those of forecasts, in standardised units, over all windows of a series, steps and targets.
+// ForecastErrors are those of forecasts, in standardised units, over all windows of a series, steps
+// and targets.
 type ForecastErrors struct {
 	Windows   int
 	MSE, MAE  float64
@@ -130,15 +140,16 @@ type ForecastErrors struct {
 	ByHorizon []float64 // MSE of each step ahead
 }
 
-// Evaluate forecasts behind every window of a series and compares. The series begins with the Lookback steps before the
-// first that is forecast.
+// Evaluate forecasts behind every window of a series and compares. The series begins with the
+// Lookback steps before the first that is forecast.
 func (m *Model) Evaluate(ctx context.Context, s *series.Series) (*ForecastErrors, error) {
 	w, err := m.windows(s)
 	if err != nil {
 		return nil, fmt.Errorf("zoo: forecaster: %w", err)
 	}
 	H, V := m.cfg.Horizon, len(m.targets)
-	e := &ForecastErrors{Windows: w.len(), ByTarget: make([]float64, V), ByHorizon: make([]float64, H)}
+	e := &ForecastErrors{Windows: w.len(), ByTarget: make([]float64, V),
+		ByHorizon: make([]float64, H)}
 	graphs := m.graphs(unroll.Scan, false)
 	defer graphs.Close()
 	starts := make([]int, w.len())
@@ -176,12 +187,13 @@ func (m *Model) Evaluate(ctx context.Context, s *series.Series) (*ForecastErrors
 	return e, nil
 }
 
-// Forecast forecasts the Horizon steps behind a history [times][Variables], of which the last Lookback rows are read:
-// [Horizon][Targets], in the units of the series.
+// Forecast forecasts the Horizon steps behind a history [times][Variables], of which the last
+// Lookback rows are read: [Horizon][Targets], in the units of the series.
 func (m *Model) Forecast(history [][]float64) ([][]float64, error) {
 	c := m.cfg
 	if len(history) < c.Lookback {
-		return nil, fmt.Errorf("zoo: forecaster: the history has %d rows; it reads %d", len(history), c.Lookback)
+		return nil, fmt.Errorf("zoo: forecaster: the history has %d rows; it reads %d",
+			len(history), c.Lookback)
 	}
 	w := &windows{cfg: c, targets: m.targets, T: c.Lookback, V: len(c.Variables)}
 	for t, row := range history[len(history)-c.Lookback:] {
@@ -192,7 +204,10 @@ func (m *Model) Forecast(history [][]float64) ([][]float64, error) {
 		w.x = append(w.x, x...)
 	}
 	const alone = 1
-	g, err := m.idle.Take(alone, func(B int) (*forecastGraph, error) { return m.build(B, unroll.Scan, false) })
+	g, err := m.idle.Take(alone, func(B int) (*forecastGraph,
+		error) {
+		return m.build(B, unroll.Scan, false)
+	})
 	if err != nil {
 		return nil, fmt.Errorf("zoo: forecaster: %w", err)
 	}
@@ -206,7 +221,8 @@ func (m *Model) Forecast(history [][]float64) ([][]float64, error) {
 		for v, i := range m.targets {
 			x := y[h*len(m.targets)+v]*m.scale.Deviation[i] + m.scale.Mean[i]
 			if forecast[h] = append(forecast[h], x); x-x != 0 {
-				err = fmt.Errorf("zoo: forecaster: step %d of %s is %g: %w", h+1, m.cfg.Targets[v], x, shared.ErrOverflow)
+				err = fmt.Errorf("zoo: forecaster: step %d of %s is %g: %w", h+1, m.cfg.Targets[v],
+					x, shared.ErrOverflow)
 			}
 		}
 	}

@@ -16,11 +16,12 @@ type Grid struct {
 	Ink        bool // dark on light, as print is; false: light on dark, as the values are
 }
 
-// WritePNG draws the images x [N, Rows·Cols] from left to right, then downwards, with a thin line between them. Values
-// are brightness from 0 to 1, and cut off beyond.
+// WritePNG draws the images x [N, Rows·Cols] from left to right, then downwards, with a thin line
+// between them. Values are brightness from 0 to 1, and cut off beyond.
 func (g Grid) WritePNG(w io.Writer, x []float32) error {
 	const most = 1 << 14 // screen pixels a side
-	if g.Rows < 1 || g.Cols < 1 || g.Rows > most || g.Cols > most || g.Across < 0 || g.Scale < 0 || g.Across > most || g.Scale > most {
+	if g.Rows < 1 || g.Cols < 1 || g.Rows > most || g.Cols > most || g.Across < 0 || g.Scale < 0 ||
+		g.Across > most || g.Scale > most {
 		return fmt.Errorf("images: a grid cannot be laid out by %+v", g)
 	}
 	pixels := g.Rows * g.Cols

@@ -69,7 +69,8 @@ func ReadLabelled(imagesPath, labelsPath string) (*Set, error) {
 		return nil, err
 	}
 	if len(s.Labels) != s.Len() {
-		return nil, fmt.Errorf("%s has %d labels, %s has %d images: they do not belong together", labelsPath, len(s.Labels),
+		return nil, fmt.Errorf("%s has %d labels, %s has %d images: they do not belong together",
+			labelsPath, len(s.Labels),
 			imagesPath, s.Len())
 	}
 	return s, nil
@@ -90,7 +91,8 @@ func ReadLabels(path string) ([]uint8, error) {
 	return labels, err
 }
 
-// readFile returns the dimensions and elements of an IDX file of unsigned bytes, which must have ndims dimensions.
+// readFile returns the dimensions and elements of an IDX file of unsigned bytes, which must have
+// ndims dimensions.
 func readFile(path string, ndims int) ([]int, []uint8, error) {
 	f, size, err := safefile.Open(path)
 	var other *safefile.NotRegularError
@@ -125,7 +127,8 @@ func read(r io.Reader, size int64, ndims int) ([]int, []uint8, error) {
 	return decode(z, min(MaxBytes, 64<<20+100*min(size, MaxBytes)), -1, ndims)
 }
 
-// decode reads an IDX file of at most limit bytes; held is what it holds, header included, or -1 where that is unknown.
+// decode reads an IDX file of at most limit bytes; held is what it holds, header included, or -1
+// where that is unknown.
 func decode(r io.Reader, limit, held int64, ndims int) ([]int, []uint8, error) {
 	header := make([]byte, 4+4*ndims)
 	if _, err := io.ReadFull(r, header[:4]); err != nil {
@@ -133,7 +136,8 @@ func decode(r io.Reader, limit, held int64, ndims int) ([]int, []uint8, error) {
 	}
 	switch {
 	case header[0] != 0 || header[1] != 0:
-		return nil, nil, fmt.Errorf("not an IDX file: it starts with % x, an IDX file with 00 00", header[:4])
+		return nil, nil, fmt.Errorf("not an IDX file: it starts with % x, an IDX file with 00 00",
+			header[:4])
 	case header[2] != unsignedByte:
 		return nil, nil, fmt.Errorf("the elements are of type %#02x; unsigned bytes (0x08) are what images and labels are", header[2])
 	case int(header[3]) != ndims:
@@ -154,7 +158,8 @@ func decode(r io.Reader, limit, held int64, ndims int) ([]int, []uint8, error) {
 		total *= int64(dims[i])
 	}
 	if held -= int64(len(header)); held >= 0 && held != total {
-		return nil, nil, fmt.Errorf("the header says %v, that is %d bytes, and %d follow it", dims, total, held)
+		return nil, nil, fmt.Errorf("the header says %v, that is %d bytes, and %d follow it", dims,
+			total, held)
 	}
 	if total > limit {
 		return nil, nil, fmt.Errorf("the header says %v, that is %d bytes, more than a file of this size can hold (limit %d)",
@@ -165,15 +170,16 @@ func decode(r io.Reader, limit, held int64, ndims int) ([]int, []uint8, error) {
 		return nil, nil, fmt.Errorf("the header says %v, that is %d bytes: %w", dims, total, err)
 	}
 	if n, err := io.ReadFull(r, header[:1]); n > 0 {
-		return nil, nil, fmt.Errorf("the header says %v, that is %d bytes, and more follow", dims, total)
+		return nil, nil, fmt.Errorf("the header says %v, that is %d bytes, and more follow", dims,
+			total)
 	} else if err != io.EOF { // the checksum of a compressed file is tested here
 		return nil, nil, err
 	}
 	return dims, elements, nil
 }
 
-// readExactly reads n bytes. Where it is not sure that they are there, it takes memory for those that come rather than
-// for those that were promised.
+// readExactly reads n bytes. Where it is not sure that they are there, it takes memory for those
+// that come rather than for those that were promised.
 func readExactly(r io.Reader, n int64, sure bool) ([]byte, error) {
 	if sure {
 		all := make([]byte, n)
@@ -182,7 +188,8 @@ func readExactly(r io.Reader, n int64, sure bool) ([]byte, error) {
 	}
 	var chunks [][]byte
 	for have := int64(0); have < n; {
-		// Chunks grow with what has come: many for a large file, and none much larger than a file that ends early.
+		// Chunks grow with what has come: many for a large file, and none much larger than a file
+		// that ends early.
 		c := make([]byte, min(n-have, max(have, 4096), chunk))
 		got, err := io.ReadFull(r, c)
 		have += int64(got)
@@ -236,8 +243,10 @@ func wanted(ndims int) string {
 
 // Write writes the images as an uncompressed IDX file.
 func (s *Set) Write(w io.Writer) error {
-	if n := s.Rows * s.Cols; s.Rows < 1 || s.Cols < 1 || len(s.Pixels) == 0 || len(s.Pixels)%n != 0 {
-		return fmt.Errorf("images: %d pixels are no images of %d by %d", len(s.Pixels), s.Rows, s.Cols)
+	if n := s.Rows * s.Cols; s.Rows < 1 || s.Cols < 1 || len(s.Pixels) == 0 ||
+		len(s.Pixels)%n != 0 {
+		return fmt.Errorf("images: %d pixels are no images of %d by %d", len(s.Pixels), s.Rows,
+			s.Cols)
 	}
 	return write(w, s.Pixels, s.Len(), s.Rows, s.Cols)
 }

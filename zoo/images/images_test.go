@@ -17,7 +17,8 @@ import (
 )
 
 func small() *images.Set {
-	return &images.Set{Rows: 2, Cols: 3, Pixels: []uint8{0, 51, 102, 153, 204, 255, 1, 2, 3, 4, 5, 6}, Labels: []uint8{7, 9}}
+	return &images.Set{Rows: 2, Cols: 3, Pixels: []uint8{0, 51, 102, 153, 204, 255, 1, 2, 3, 4, 5,
+		6}, Labels: []uint8{7, 9}}
 }
 
 func idx(t testing.TB, s *images.Set) []byte {
@@ -50,13 +51,15 @@ func TestReadsWhatItWrites(t *testing.T) {
 		"gzip":  func(b []byte) []byte { return gzipped(t, b) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := images.ReadLabelled(file(t, pack(idx(t, want))), file(t, pack(labels.Bytes())))
+			got, err := images.ReadLabelled(file(t, pack(idx(t, want))),
+				file(t, pack(labels.Bytes())))
 			require.NoError(t, err)
 			require.Equal(t, want, got)
 			require.Equal(t, 2, got.Len())
 			require.Equal(t, []uint8{1, 2, 3, 4, 5, 6}, got.At(1))
 			require.Equal(t, []float32{0, 0.2, 0.4, 0.6, 0.8, 1}, got.Floats()[:6])
-			require.Equal(t, &images.Set{Rows: 2, Cols: 3, Pixels: want.Pixels[6:], Labels: []uint8{9}}, got.Slice(1, 2))
+			require.Equal(t, &images.Set{Rows: 2, Cols: 3, Pixels: want.Pixels[6:],
+				Labels: []uint8{9}}, got.Slice(1, 2))
 		})
 	}
 }
@@ -70,8 +73,10 @@ func TestALargeFileTakesTwiceItsBytes(t *testing.T) {
 		path := file(t, content)
 		var got *images.Set
 		var err error
-		// A decompressor makes new tables for every block, which are garbage at once: a thirty-second is for them.
-		memtest.Within(t, len(large.Pixels)+len(large.Pixels)/32, func() { got, err = images.Read(path) })
+		// A decompressor makes new tables for every block, which are garbage at once: a
+		// thirty-second is for them.
+		memtest.Within(t, len(large.Pixels)+len(large.Pixels)/32,
+			func() { got, err = images.Read(path) })
 		require.NoError(t, err)
 		require.True(t, bytes.Equal(large.Pixels, got.Pixels))
 	}
@@ -86,28 +91,39 @@ func TestBadFiles(t *testing.T) {
 		content []byte
 		want    string
 	}{
-		"empty":                {nil, "the file is empty"},
-		"text":                 {[]byte("5,0,0,0,0\n"), "not an IDX file: it starts with 35 2c 30 2c"},
-		"magic cut":            {good[:3], "the file ends in its magic number"},
-		"type":                 {with(2, 0x0d), "the elements are of type 0x0d; unsigned bytes (0x08)"},
-		"labels":               {with(3, 1), "the file has one dimension, as files of labels have; images have three: number, rows, columns"},
-		"dimensions":           {with(3, 4), "the file has 4 dimensions; images have three"},
-		"header cut":           {good[:13], "the file ends in its header"},
-		"truncated":            {good[:20], "the header says [2 2 3], that is 12 bytes, and 4 follow it"},
-		"too long":             {append(bytes.Clone(good), 1), "the header says [2 2 3], that is 12 bytes, and 13 follow it"},
-		"count lies":           {with(7, 200), "the header says [200 2 3], that is 1200 bytes, and 12 follow it"},
-		"count is huge":        {with(4, 255, 255, 255, 255), "elements, more than the limit"},
-		"product overflows":    {with(4, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255), "more than the limit"},
-		"no images":            {with(4, 0, 0, 0, 0), "the header says [0]: there is nothing in it"},
-		"no columns":           {with(12, 0, 0, 0, 0), "the header says [2 2 0]: there is nothing in it"},
-		"gzip, header only":    {[]byte{0x1f, 0x8b}, "unexpected EOF"},
-		"gzip, no content":     {gzipped(t, nil), "the file ends in its magic number"},
-		"gzip, content cut":    {gzipped(t, good[:20]), "the header says [2 2 3], that is 12 bytes: the file ends after 4"},
-		"gzip, cut":            {gzipped(t, good)[:30], "unexpected EOF"},
-		"gzip, count lies":     {gzipped(t, with(6, 2)), "the file ends after 12"},
-		"gzip, more follows":   {gzipped(t, append(bytes.Clone(good), 1)), "and more follow"},
-		"gzip, count is huge":  {gzipped(t, with(4, 127, 0, 0)), "more than the limit"},
-		"gzip, count is large": {gzipped(t, with(4, 2, 0, 0)), "more than a file of this size can hold"},
+		"empty": {nil, "the file is empty"},
+		"text": {[]byte("5,0,0,0,0\n"),
+			"not an IDX file: it starts with 35 2c 30 2c"},
+		"magic cut": {good[:3], "the file ends in its magic number"},
+		"type": {with(2, 0x0d),
+			"the elements are of type 0x0d; unsigned bytes (0x08)"},
+		"labels": {with(3, 1),
+			"the file has one dimension, as files of labels have; images have three: number, rows, columns"},
+		"dimensions": {with(3, 4), "the file has 4 dimensions; images have three"},
+		"header cut": {good[:13], "the file ends in its header"},
+		"truncated": {good[:20],
+			"the header says [2 2 3], that is 12 bytes, and 4 follow it"},
+		"too long": {append(bytes.Clone(good), 1),
+			"the header says [2 2 3], that is 12 bytes, and 13 follow it"},
+		"count lies": {with(7, 200),
+			"the header says [200 2 3], that is 1200 bytes, and 12 follow it"},
+		"count is huge": {with(4, 255, 255, 255, 255), "elements, more than the limit"},
+		"product overflows": {with(4, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255,
+			255), "more than the limit"},
+		"no images": {with(4, 0, 0, 0, 0),
+			"the header says [0]: there is nothing in it"},
+		"no columns": {with(12, 0, 0, 0, 0),
+			"the header says [2 2 0]: there is nothing in it"},
+		"gzip, header only": {[]byte{0x1f, 0x8b}, "unexpected EOF"},
+		"gzip, no content":  {gzipped(t, nil), "the file ends in its magic number"},
+		"gzip, content cut": {gzipped(t, good[:20]),
+			"the header says [2 2 3], that is 12 bytes: the file ends after 4"},
+		"gzip, cut":           {gzipped(t, good)[:30], "unexpected EOF"},
+		"gzip, count lies":    {gzipped(t, with(6, 2)), "the file ends after 12"},
+		"gzip, more follows":  {gzipped(t, append(bytes.Clone(good), 1)), "and more follow"},
+		"gzip, count is huge": {gzipped(t, with(4, 127, 0, 0)), "more than the limit"},
+		"gzip, count is large": {gzipped(t, with(4, 2, 0, 0)),
+			"more than a file of this size can hold"},
 		"gzip, bad checksum": {func() []byte {
 			b := gzipped(t, good)
 			b[len(b)-6]++
@@ -137,7 +153,8 @@ func TestBadFiles(t *testing.T) {
 
 func TestWriteRefusesWhatIsNoImages(t *testing.T) {
 	require.ErrorContains(t, (&images.Set{}).Write(io.Discard), "0 pixels are no images of 0 by 0")
-	require.ErrorContains(t, (&images.Set{Rows: 2, Cols: 2, Pixels: make([]uint8, 5)}).Write(io.Discard), "5 pixels")
+	require.ErrorContains(t, (&images.Set{Rows: 2, Cols: 2,
+		Pixels: make([]uint8, 5)}).Write(io.Discard), "5 pixels")
 	require.ErrorContains(t, images.WriteLabels(io.Discard, nil), "no labels")
 	require.Zero(t, (&images.Set{}).Len())
 }
@@ -146,7 +163,8 @@ func TestGrid(t *testing.T) {
 	var b bytes.Buffer
 	nan := float32(0)
 	nan /= nan
-	require.NoError(t, images.Grid{Rows: 1, Cols: 2, Across: 2, Scale: 2}.WritePNG(&b, []float32{0, 1, 0.5, 2, nan, -1}))
+	require.NoError(t, images.Grid{Rows: 1, Cols: 2, Across: 2, Scale: 2}.WritePNG(&b,
+		[]float32{0, 1, 0.5, 2, nan, -1}))
 	picture, err := png.Decode(&b)
 	require.NoError(t, err)
 	require.Equal(t, 11, picture.Bounds().Dx()) // two images of four and three lines
@@ -195,7 +213,8 @@ func FuzzRead(f *testing.F) {
 			require.NotZero(t, s.Len())
 			held = max(held, len(s.Pixels))
 		}
-		if !bytes.HasPrefix(content, []byte{0x1f, 0x8b}) { // what a broken compressed file expands to is not known here
+		// what a broken compressed file expands to is not known here
+		if !bytes.HasPrefix(content, []byte{0x1f, 0x8b}) {
 			memtest.Within(t, held, func() { _, _ = images.Read(path) })
 		}
 		_, _ = images.ReadLabels(path)
@@ -211,7 +230,8 @@ func TestMNIST(t *testing.T) {
 	if _, err := os.Stat(dir); err != nil {
 		t.Skipf("no MNIST: %v (SEQZOO_DATA names the folder of the data sets)", err)
 	}
-	test, err := images.ReadLabelled(filepath.Join(dir, "t10k-images-idx3-ubyte.gz"), filepath.Join(dir, "t10k-labels-idx1-ubyte.gz"))
+	test, err := images.ReadLabelled(filepath.Join(dir, "t10k-images-idx3-ubyte.gz"),
+		filepath.Join(dir, "t10k-labels-idx1-ubyte.gz"))
 	require.NoError(t, err)
 	require.Equal(t, []int{10000, 28, 28}, []int{test.Len(), test.Rows, test.Cols})
 	require.Equal(t, []uint8{7, 2, 1, 0, 4, 1, 4, 9}, test.Labels[:8])

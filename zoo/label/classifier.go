@@ -36,11 +36,11 @@ func (c ClassifierConfig) Validate() error {
 //
 //	h_1 … h_T = recurrent layers over x_1 … x_T,  p(label) = softmax(h·W + b)
 //
-// where x is embedded tokens or vectors of features, and h is h_T (of a layer that reads both ways: what either direction
-// puts out at its own end), or the mean of h_1 … h_T.
+// where x is embedded tokens or vectors of features, and h is h_T (of a layer that reads both ways:
+// what either direction puts out at its own end), or the mean of h_1 … h_T.
 //
-// Its parameters are embed/E [V, Embed] (tokens only), layers/l0/… (forward and backward below, if it reads both ways),
-// out/W [Hidden or twice that, labels] and out/b [labels].
+// Its parameters are embed/E [V, Embed] (tokens only), layers/l0/… (forward and backward below, if
+// it reads both ways), out/W [Hidden or twice that, labels] and out/b [labels].
 //
 // Its methods other than training are safe for concurrent use.
 type Classifier struct {
@@ -48,9 +48,10 @@ type Classifier struct {
 	cfg ClassifierConfig
 }
 
-// NewClassifier makes a model with initial weights drawn from seed. A model that reads features has no vocabulary of
-// tokens: nil.
-func NewClassifier(cfg ClassifierConfig, tokens, labels *text.Vocabulary, seed uint64) (*Classifier, error) {
+// NewClassifier makes a model with initial weights drawn from seed. A model that reads features has
+// no vocabulary of tokens: nil.
+func NewClassifier(cfg ClassifierConfig, tokens, labels *text.Vocabulary, seed uint64) (*Classifier,
+	error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("zoo: sequence classifier: %w", err)
 	}
@@ -80,7 +81,10 @@ func (m *Classifier) Predict(s Sequence) (Prediction, error) {
 // PredictAll finds the labels of sequences, many at a time.
 func (m *Classifier) PredictAll(ctx context.Context, sequences []Sequence) ([]Prediction, error) {
 	predictions := make([]Prediction, len(sequences))
-	err := m.predict(ctx, sequences, func(example int, probs [][]float64) { predictions[example] = m.prediction(probs[0]) })
+	err := m.predict(ctx, sequences, func(example int,
+		probs [][]float64) {
+		predictions[example] = m.prediction(probs[0])
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -90,7 +94,10 @@ func (m *Classifier) PredictAll(ctx context.Context, sequences []Sequence) ([]Pr
 // Save writes config.json, vocabulary.json (tokens only), labels.json and model.safetensors to dir.
 func (m *Classifier) Save(dir string) error { return zoo.Save(dir, m, m.cfg, m.files()) }
 
-func init() { zoo.Register("SequenceClassifier", openClassifier, zoo.VocabularyFile, zoo.LabelsFile) }
+func init() {
+	zoo.Register("SequenceClassifier", openClassifier, zoo.VocabularyFile,
+		zoo.LabelsFile)
+}
 
 func openClassifier(d *zoo.Dir, cfg ClassifierConfig) (*Classifier, error) {
 	tokens, labels, err := openVocabularies(d, cfg.Config)

@@ -5,8 +5,8 @@ import (
 	"github.com/seqzoo/seqzoo/zoo/text"
 )
 
-// doubtLabels doubts examples that all have one label, or nearly as many labels as there are things that
-// are labelled.
+// doubtLabels doubts examples that all have one label, or nearly as many labels as there are things
+// that are labelled.
 func doubtLabels(d *shared.TaskData, labels *text.Vocabulary, learn []Labelled, things string) {
 	seen := map[int]bool{}
 	n := 0

@@ -32,16 +32,22 @@ type labeller interface {
 }
 
 var sequenceConfigs = map[string]label.Config{
-	"rnn":             {Recurrent: zoo.Recurrent{Cell: "rnn", Hidden: 3}},
-	"gru, both ways":  {Recurrent: zoo.Recurrent{Cell: "gru,memory=9", Hidden: 4}, Bidirectional: true, Embed: 3},
-	"lstm, two":       {Recurrent: zoo.Recurrent{Cell: "lstm,memory=9", Hidden: 3, Layers: 2, Residual: true}},
-	"lstm, two, both": {Recurrent: zoo.Recurrent{Cell: "lstm,peephole=full", Hidden: 2, Layers: 2}, Bidirectional: true},
-	"features":        {Recurrent: zoo.Recurrent{Cell: "gru", Hidden: 3}, Features: 2, Bidirectional: true},
-	"one feature":     {Recurrent: zoo.Recurrent{Cell: "lstm,coupled,memory=5", Hidden: 1}, Features: 1},
+	"rnn": {Recurrent: zoo.Recurrent{Cell: "rnn", Hidden: 3}},
+	"gru, both ways": {Recurrent: zoo.Recurrent{Cell: "gru,memory=9", Hidden: 4},
+		Bidirectional: true, Embed: 3},
+	"lstm, two": {Recurrent: zoo.Recurrent{Cell: "lstm,memory=9", Hidden: 3, Layers: 2,
+		Residual: true}},
+	"lstm, two, both": {Recurrent: zoo.Recurrent{Cell: "lstm,peephole=full", Hidden: 2, Layers: 2},
+		Bidirectional: true},
+	"features": {Recurrent: zoo.Recurrent{Cell: "gru", Hidden: 3}, Features: 2,
+		Bidirectional: true},
+	"one feature": {Recurrent: zoo.Recurrent{Cell: "lstm,coupled,memory=5", Hidden: 1},
+		Features: 1},
 }
 
 // eachLabeller runs a test with a classifier of both pools and a tagger for every configuration.
-func eachLabeller(t *testing.T, change func(*label.Config), test func(t *testing.T, m labeller, cfg label.Config, perStep bool)) {
+func eachLabeller(t *testing.T, change func(*label.Config),
+	test func(t *testing.T, m labeller, cfg label.Config, perStep bool)) {
 	for name, cfg := range sequenceConfigs {
 		if testing.Short() && name != "gru, both ways" && name != "features" {
 			continue
@@ -58,9 +64,11 @@ func eachLabeller(t *testing.T, change func(*label.Config), test func(t *testing
 				var m labeller
 				var err error
 				if kind == "tagger" {
-					m, err = label.NewTagger(label.TaggerConfig{Config: cfg}, tokens, zootest.Letters(t, 3), 1)
+					m, err = label.NewTagger(label.TaggerConfig{Config: cfg}, tokens,
+						zootest.Letters(t, 3), 1)
 				} else {
-					m, err = label.NewClassifier(label.ClassifierConfig{Config: cfg, Pool: kind}, tokens, zootest.Letters(t, 3), 1)
+					m, err = label.NewClassifier(label.ClassifierConfig{Config: cfg, Pool: kind},
+						tokens, zootest.Letters(t, 3), 1)
 				}
 				require.NoError(t, err)
 				zootest.Scramble(m)
@@ -114,8 +122,8 @@ func predictAll(t *testing.T, m labeller, all []label.Labelled) (p [][]label.Pre
 	return p
 }
 
-// What is predicted for a sequence does not depend on the batch that it is read in, be it longer or shorter than the others,
-// and is what Evaluate measures.
+// What is predicted for a sequence does not depend on the batch that it is read in, be it longer or
+// shorter than the others, and is what Evaluate measures.
 func TestPredictionsDoNotDependOnTheBatch(t *testing.T) {
 	eachLabeller(t, nil, func(t *testing.T, m labeller, cfg label.Config, perStep bool) {
 		all := examples(cfg, perStep, 1, 7, 4, 4, 2, 13, 1, 8)
@@ -148,14 +156,16 @@ func TestSequenceGradients(t *testing.T) {
 	for _, s := range []unroll.Strategy{unroll.Scan, unroll.Expand} {
 		double := func(c *label.Config) { c.Float64, c.Dropout, c.IODropout = true, 0.2, 0.3 }
 		eachLabeller(t, double, func(t *testing.T, m labeller, cfg label.Config, perStep bool) {
-			task, err := m.Task(label.Data{Train: examples(cfg, perStep, 3, 5, 1), Batch: 4, Unroll: s})
+			task, err := m.Task(label.Data{Train: examples(cfg, perStep, 3, 5, 1), Batch: 4,
+				Unroll: s})
 			require.NoError(t, err)
 			zootest.CheckGradients(t, task)
 		})
 	}
 }
 
-// A tag that depends on the token after, and a class that depends on the first token, behind a long tail.
+// A tag that depends on the token after, and a class that depends on the first token, behind a long
+// tail.
 func TestTaggerAndClassifierLearn(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it trains")
@@ -178,10 +188,12 @@ func TestTaggerAndClassifierLearn(t *testing.T) {
 		classified = append(classified, label.Labelled{Sequence: e.Sequence, Labels: e.IDs[:1]})
 	}
 	cfg := label.Config{Recurrent: zoo.Recurrent{Cell: "gru", Hidden: 16}}
-	classifier, err := label.NewClassifier(label.ClassifierConfig{Config: cfg}, zootest.Letters(t, 3), zootest.Letters(t, 3), 1)
+	classifier, err := label.NewClassifier(label.ClassifierConfig{Config: cfg},
+		zootest.Letters(t, 3), zootest.Letters(t, 3), 1)
 	require.NoError(t, err)
 	cfg.Bidirectional = true
-	tagger, err := label.NewTagger(label.TaggerConfig{Config: cfg}, zootest.Letters(t, 3), zootest.Letters(t, 2), 1)
+	tagger, err := label.NewTagger(label.TaggerConfig{Config: cfg}, zootest.Letters(t, 3),
+		zootest.Letters(t, 2), 1)
 	require.NoError(t, err)
 	for _, c := range []struct {
 		m    labeller
@@ -191,7 +203,8 @@ func TestTaggerAndClassifierLearn(t *testing.T) {
 		require.NoError(t, err)
 		adam, err := train.NewAdam(train.AdamConfig{LR: 0.01})
 		require.NoError(t, err)
-		result, err := train.Fit(context.Background(), task, train.Config{Optimizer: adam, Epochs: 15, Clip: train.Clip{Norm: 1}})
+		result, err := train.Fit(context.Background(), task,
+			train.Config{Optimizer: adam, Epochs: 15, Clip: train.Clip{Norm: 1}})
 		require.NoError(t, err)
 		accuracy := zootest.Last(result, "valid_accuracy")
 		require.Greater(t, accuracy, 0.98, c.m.Architecture())
@@ -215,16 +228,19 @@ func TestSequenceModelsSaveAndLoad(t *testing.T) {
 		}
 		labels, err := os.ReadFile(filepath.Join(dir, "labels.json"))
 		require.NoError(t, err)
-		require.NoError(t, os.WriteFile(filepath.Join(dir, "labels.json"), []byte(strings.Replace(string(labels), `"a"`, `"q"`, 1)), 0o666))
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "labels.json"),
+			[]byte(strings.Replace(string(labels), `"a"`, `"q"`, 1)), 0o666))
 		_, err = zoo.Load(dir)
 		require.ErrorContains(t, err, "labels.json does not belong to")
 	})
 }
 
-// The gradient in the last state is there at the last step, and on its way back it passes every step of the sequence.
+// The gradient in the last state is there at the last step, and on its way back it passes every
+// step of the sequence.
 func TestSequenceGradientFlow(t *testing.T) {
 	cfg := label.Config{Recurrent: zoo.Recurrent{Cell: "gru", Hidden: 4}}
-	m, err := label.NewClassifier(label.ClassifierConfig{Config: cfg}, zootest.Letters(t, 5, text.Unk), zootest.Letters(t, 3), 1)
+	m, err := label.NewClassifier(label.ClassifierConfig{Config: cfg},
+		zootest.Letters(t, 5, text.Unk), zootest.Letters(t, 3), 1)
 	require.NoError(t, err)
 	flow, err := m.GradientFlow(examples(cfg, false, 8, 8, 8))
 	require.NoError(t, err)
@@ -240,7 +256,8 @@ func TestSequenceGradientFlow(t *testing.T) {
 // 32 goroutines use one model at once.
 func TestTaggerConcurrently(t *testing.T) {
 	cfg := sequenceConfigs["gru, both ways"]
-	m, err := label.NewTagger(label.TaggerConfig{Config: cfg}, zootest.Letters(t, 5, text.Unk), zootest.Letters(t, 3), 1)
+	m, err := label.NewTagger(label.TaggerConfig{Config: cfg}, zootest.Letters(t, 5, text.Unk),
+		zootest.Letters(t, 3), 1)
 	require.NoError(t, err)
 	zootest.Scramble(m)
 	all := examples(cfg, true, 1, 2, 3, 5, 8, 13)
@@ -257,7 +274,8 @@ func TestTaggerConcurrently(t *testing.T) {
 				}
 				for s, p := range got {
 					if d := p.Prob - want[at][s].Prob; math.Abs(d) > 1e-6 {
-						t.Errorf("sequence %d, step %d: %g, alone %g", at, s, p.Prob, want[at][s].Prob)
+						t.Errorf("sequence %d, step %d: %g, alone %g", at, s, p.Prob,
+							want[at][s].Prob)
 					}
 				}
 			}
@@ -299,30 +317,80 @@ func TestSequenceErrors(t *testing.T) {
 	ctx := context.Background()
 	nan := float32(math.NaN())
 	for want, run := range map[string]func() error{
-		"the sequence is empty": func() error { _, err := tagger.Predict(label.Sequence{}); return err },
+		"the sequence is empty": func() error {
+			_,
+				err := tagger.Predict(label.Sequence{})
+			return err
+		},
 		"sequence 1: the sequence has": func() error {
 			_, err := tagger.PredictAll(ctx, []label.Sequence{{IDs: []int{0}}, {IDs: []int{3}}})
 			return err
 		},
-		"id -1 at position 1":          func() error { _, err := tagger.Predict(label.Sequence{IDs: []int{0, -1}}); return err },
-		"the model reads tokens":       func() error { _, err := tagger.Predict(label.Sequence{Features: []float32{1}}); return err },
-		"the model reads features":     func() error { _, err := reader.Predict(label.Sequence{IDs: []int{1}}); return err },
-		"want a multiple of 2":         func() error { _, err := reader.Predict(label.Sequence{Features: []float32{1}}); return err },
-		"has NaN at step 1, feature 0": func() error { _, err := reader.Predict(label.Sequence{Features: []float32{1, 2, nan, 1}}); return err },
-		"not tokens":                   func() error { _, err := reader.Encode([]string{"a"}); return err },
-		`the label "z" is unknown`:     func() error { _, err := tagger.EncodeLabelled([]string{"a"}, "z"); return err },
-		"it has 2 labels; want 1":      func() error { _, err := tagger.EncodeLabelled([]string{"a"}, "a", "b"); return err },
-		"zebra":                        func() error { _, err := tagger.Encode([]string{"zebra"}); return err },
-		"there are 0 examples":         func() error { _, err := tagger.Task(label.Data{}); return err },
+		"id -1 at position 1": func() error {
+			_,
+				err := tagger.Predict(label.Sequence{IDs: []int{0, -1}})
+			return err
+		},
+		"the model reads tokens": func() error {
+			_,
+				err := tagger.Predict(label.Sequence{Features: []float32{1}})
+			return err
+		},
+		"the model reads features": func() error {
+			_,
+				err := reader.Predict(label.Sequence{IDs: []int{1}})
+			return err
+		},
+		"want a multiple of 2": func() error {
+			_,
+				err := reader.Predict(label.Sequence{Features: []float32{1}})
+			return err
+		},
+		"has NaN at step 1, feature 0": func() error {
+			_,
+				err := reader.Predict(label.Sequence{Features: []float32{1, 2, nan, 1}})
+			return err
+		},
+		"not tokens": func() error {
+			_,
+				err := reader.Encode([]string{"a"})
+			return err
+		},
+		`the label "z" is unknown`: func() error {
+			_,
+				err := tagger.EncodeLabelled([]string{"a"}, "z")
+			return err
+		},
+		"it has 2 labels; want 1": func() error {
+			_,
+				err := tagger.EncodeLabelled([]string{"a"}, "a", "b")
+			return err
+		},
+		"zebra": func() error {
+			_,
+				err := tagger.Encode([]string{"zebra"})
+			return err
+		},
+		"there are 0 examples": func() error {
+			_,
+				err := tagger.Task(label.Data{})
+			return err
+		},
 		"training: example 0: label 0": func() error {
-			_, err := tagger.Task(label.Data{Train: []label.Labelled{{label.Sequence{IDs: []int{1}}, []int{2}}}})
+			_, err := tagger.Task(label.Data{Train: []label.Labelled{{label.Sequence{IDs: []int{1}},
+				[]int{2}}}})
 			return err
 		},
 		"validation: example 0: it has": func() error {
-			_, err := tagger.Task(label.Data{Train: []label.Labelled{{label.Sequence{IDs: []int{1}}, []int{1}}}, Valid: []label.Labelled{{Sequence: label.Sequence{IDs: []int{1}}}}})
+			_, err := tagger.Task(label.Data{Train: []label.Labelled{{label.Sequence{IDs: []int{1}},
+				[]int{1}}}, Valid: []label.Labelled{{Sequence: label.Sequence{IDs: []int{1}}}}})
 			return err
 		},
-		"has 131073 tokens": func() error { _, err := tagger.Predict(label.Sequence{IDs: make([]int, 1<<17+1)}); return err },
+		"has 131073 tokens": func() error {
+			_,
+				err := tagger.Predict(label.Sequence{IDs: make([]int, 1<<17+1)})
+			return err
+		},
 	} {
 		require.ErrorContains(t, run(), want)
 	}

@@ -16,8 +16,8 @@ import (
 	"github.com/seqzoo/seqzoo/zoo/metrics"
 )
 
-// Data says on what a Classifier or a Tagger is trained, and how it is read. The zero value of an optional
-// field is its default.
+// Data says on what a Classifier or a Tagger is trained, and how it is read. The zero value of an
+// optional field is its default.
 type Data struct {
 	Train  []Labelled
 	Valid  []Labelled      // empty: nothing is validated
@@ -27,8 +27,8 @@ type Data struct {
 	Unroll unroll.Strategy // default: Scan
 }
 
-// Task makes a task for train.Fit. Its loss is the mean cross-entropy in nats a label. Its validation measures valid_loss
-// and valid_accuracy. It keeps the examples, which must not change.
+// Task makes a task for train.Fit. Its loss is the mean cross-entropy in nats a label. Its
+// validation measures valid_loss and valid_accuracy. It keeps the examples, which must not change.
 func (m *labeller) Task(d Data) (train.Task, error) {
 	if err := m.checkAll(d.Train); err != nil {
 		return nil, m.errorf("training: %w", err)
@@ -37,7 +37,8 @@ func (m *labeller) Task(d Data) (train.Task, error) {
 		return nil, m.errorf("validation: %w", err)
 	}
 	batch := cmp.Or(d.Batch, 32)
-	batches, err := m.batches(d.Train, train.BatchesConfig{Batch: batch, Bucket: cmp.Or(d.Bucket, 20), Seed: d.Seed})
+	batches, err := m.batches(d.Train, train.BatchesConfig{Batch: batch,
+		Bucket: cmp.Or(d.Bucket, 20), Seed: d.Seed})
 	if err != nil {
 		return nil, m.errorf("training: %w", err)
 	}
@@ -54,10 +55,11 @@ func (m *labeller) Task(d Data) (train.Task, error) {
 	}
 	m.doubts(&data, d)
 	graphs := m.graphs(batch, d.Unroll, labelsLearned)
-	err = shared.Foresee(len(d.Train), func(i int) int { return m.steps(d.Train[i].Sequence) }, func(i int) error {
-		_, err := m.load(graphs, d.Train, []int{i})
-		return err
-	})
+	err = shared.Foresee(len(d.Train), func(i int) int { return m.steps(d.Train[i].Sequence) },
+		func(i int) error {
+			_, err := m.load(graphs, d.Train, []int{i})
+			return err
+		})
 	if err != nil {
 		return nil, m.errorf("training: %w", err)
 	}
@@ -79,7 +81,8 @@ func (m *labeller) Task(d Data) (train.Task, error) {
 			if err != nil {
 				return nil, err
 			}
-			return map[string]float64{"valid_loss": e.Loss, "valid_accuracy": e.Confusion.Accuracy()}, nil
+			return map[string]float64{"valid_loss": e.Loss,
+				"valid_accuracy": e.Confusion.Accuracy()}, nil
 		}
 	}
 	return task, nil
@@ -97,10 +100,13 @@ func (m *labeller) doubts(data *shared.TaskData, d Data) {
 	data.Empty(d.Valid != nil, len(d.Valid))
 	doubtLabels(data, m.labels, d.Train, things)
 	if m.tokens != nil {
-		data.Unknown("training data", m.tokens, shared.SequencesOf(d.Train, func(e Labelled) []int { return e.IDs }))
-		data.Unknown("validation data", m.tokens, shared.SequencesOf(d.Valid, func(e Labelled) []int { return e.IDs }))
+		data.Unknown("training data", m.tokens, shared.SequencesOf(d.Train,
+			func(e Labelled) []int { return e.IDs }))
+		data.Unknown("validation data", m.tokens, shared.SequencesOf(d.Valid,
+			func(e Labelled) []int { return e.IDs }))
 	}
-	shared.Overlap(data, d.Train, d.Valid, func(e Labelled) shared.Fingerprint { return shared.NoPrint.Ids(e.IDs).Floats(e.Features).Ids(e.Labels) })
+	shared.Overlap(data, d.Train, d.Valid,
+		func(e Labelled) shared.Fingerprint { return shared.NoPrint.Ids(e.IDs).Floats(e.Features).Ids(e.Labels) })
 }
 
 func (m *labeller) batches(examples []Labelled, c train.BatchesConfig) (*train.Batches, error) {
@@ -126,7 +132,8 @@ func (m *labeller) Evaluate(ctx context.Context, examples []Labelled) (*Evaluati
 		return nil, m.errorf("%w", err)
 	}
 	batch := min(evaluationBatch, max(len(examples), 1))
-	batches, err := m.batches(examples, train.BatchesConfig{Batch: batch, Bucket: len(examples), InOrder: true})
+	batches, err := m.batches(examples, train.BatchesConfig{Batch: batch, Bucket: len(examples),
+		InOrder: true})
 	if err != nil {
 		return nil, m.errorf("%w", err)
 	}
@@ -148,7 +155,8 @@ func (m *labeller) Evaluate(ctx context.Context, examples []Labelled) (*Evaluati
 				if checkProbs(probs) != nil {
 					return b, nil // the loss is not finite either, and is named
 				}
-				if err := e.Confusion.Add(m.prediction(probs).ID, examples[i].Labels[t]); err != nil {
+				if err := e.Confusion.Add(m.prediction(probs).ID,
+					examples[i].Labels[t]); err != nil {
 					return b, m.errorf("%w", err)
 				}
 			}
@@ -161,8 +169,10 @@ func (m *labeller) Evaluate(ctx context.Context, examples []Labelled) (*Evaluati
 	return e, nil
 }
 
-// predict calls found with the probabilities [labels] of each sequence, once or for each step of it.
-func (m *labeller) predict(ctx context.Context, sequences []Sequence, found func(example int, probs [][]float64)) error {
+// predict calls found with the probabilities [labels] of each sequence, once or for each step of
+// it.
+func (m *labeller) predict(ctx context.Context, sequences []Sequence,
+	found func(example int, probs [][]float64)) error {
 	order := make([]int, len(sequences))
 	for i, s := range sequences {
 		if err := m.check(s); err != nil {
@@ -170,7 +180,10 @@ func (m *labeller) predict(ctx context.Context, sequences []Sequence, found func
 		}
 		order[i] = i
 	}
-	slices.SortStableFunc(order, func(i, j int) int { return cmp.Compare(m.steps(sequences[i]), m.steps(sequences[j])) })
+	slices.SortStableFunc(order, func(i,
+		j int) int {
+		return cmp.Compare(m.steps(sequences[i]), m.steps(sequences[j]))
+	})
 	for batch := range slices.Chunk(order, evaluationBatch) {
 		if err := interrupt.Err(ctx); err != nil {
 			return err
@@ -181,7 +194,10 @@ func (m *labeller) predict(ctx context.Context, sequences []Sequence, found func
 		}
 		of := func(k int) Sequence { return sequences[batch[k]] }
 		shape := m.shape(B, len(batch), of)
-		g, err := m.idle.Take(shape, func(s labelShape) (*labelGraph, error) { return m.build(s, unroll.Scan, labelsUnknown) })
+		g, err := m.idle.Take(shape, func(s labelShape) (*labelGraph,
+			error) {
+			return m.build(s, unroll.Scan, labelsUnknown)
+		})
 		if err != nil {
 			return m.errorf("%w", err)
 		}
@@ -217,8 +233,8 @@ func checkProbs(probs []float64) error {
 	return nil
 }
 
-// labelShape tells the graphs of batches apart. Lengths are rounded up, and batches filled up with sequences of length 0, so
-// that few graphs serve all.
+// labelShape tells the graphs of batches apart. Lengths are rounded up, and batches filled up with
+// sequences of length 0, so that few graphs serve all.
 type labelShape struct {
 	T, B   int
 	padded bool // some sequences are shorter than T
@@ -285,7 +301,8 @@ func (m *labeller) graphs(batch int, s unroll.Strategy, use labelUse) *labelGrap
 // build makes the graph of a shape.
 func (m *labeller) build(shape labelShape, s unroll.Strategy, use labelUse) (*labelGraph, error) {
 	lg := &labelGraph{
-		labelShape: shape, perStep: m.pool == eachStep, width: m.cfg.Features, classes: m.labels.Len(),
+		labelShape: shape, perStep: m.pool == eachStep, width: m.cfg.Features,
+		classes: m.labels.Len(),
 	}
 	var x, lengths, targets, loss *nodes.Node
 	var outputs []*nodes.Node
@@ -302,7 +319,8 @@ func (m *labeller) build(shape labelShape, s unroll.Strategy, use labelUse) (*la
 		logits := m.Forward(x, lengths, s)
 		if use != labelsUnknown {
 			targets = g.IntInput("labels", logits.Shape()[:len(logits.Shape())-1]...)
-			loss = nodes.CrossEntropy(logits, targets, nodes.CrossEntropyOptions{Ignore: []int{shared.Ignored}})
+			loss = nodes.CrossEntropy(logits, targets,
+				nodes.CrossEntropyOptions{Ignore: []int{shared.Ignored}})
 		}
 		if use != labelsLearned {
 			outputs = append(outputs, nodes.Softmax(nodes.Reshape(logits, -1, m.labels.Len())))
@@ -335,8 +353,10 @@ func (m *labeller) build(shape labelShape, s unroll.Strategy, use labelUse) (*la
 }
 
 // load is the graph for a batch of examples, with the batch in it.
-func (m *labeller) load(graphs *labelGraphs, examples []Labelled, order []int) (*labelGraph, error) {
-	shape := m.shape(graphs.batch, len(order), func(k int) Sequence { return examples[order[k]].Sequence })
+func (m *labeller) load(graphs *labelGraphs, examples []Labelled, order []int) (*labelGraph,
+	error) {
+	shape := m.shape(graphs.batch, len(order),
+		func(k int) Sequence { return examples[order[k]].Sequence })
 	g, err := graphs.Get(shape)
 	if err != nil {
 		return nil, m.errorf("%w", err)
@@ -396,7 +416,8 @@ func (g *labelGraph) probabilities() func(k, steps int) [][]float64 {
 	}
 }
 
-// GradientFlow measures how the gradient travels through the layers for a batch of examples, as in training.
+// GradientFlow measures how the gradient travels through the layers for a batch of examples, as in
+// training.
 func (m *labeller) GradientFlow(examples []Labelled) (*graph.FlowReport, error) {
 	if err := m.checkAll(examples); err != nil {
 		return nil, m.errorf("%w", err)

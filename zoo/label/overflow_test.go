@@ -15,7 +15,8 @@ func TestLabelsOfNaN(t *testing.T) {
 	for _, bad := range []float32{float32(math.NaN()), float32(math.Inf(1))} {
 		labels, err := text.NewVocabulary(text.VocabularyConfig{}, []string{"no", "yes"})
 		require.NoError(t, err)
-		m, err := NewClassifier(ClassifierConfig{Config: Config{Features: 2, Recurrent: zoo.Recurrent{Cell: "gru", Hidden: 3}}},
+		m, err := NewClassifier(ClassifierConfig{Config: Config{Features: 2,
+			Recurrent: zoo.Recurrent{Cell: "gru", Hidden: 3}}},
 			nil, labels, 1)
 		require.NoError(t, err)
 		m.out.W.Value().Float32s()[0] = bad

@@ -11,7 +11,8 @@ import (
 // TaggerConfig sizes a Tagger. The zero value of an optional field is its default.
 type TaggerConfig struct{ Config }
 
-// Tagger gives every step of a sequence a label (with layers that read both ways: Graves and Schmidhuber, 2005):
+// Tagger gives every step of a sequence a label (with layers that read both ways: Graves and
+// Schmidhuber, 2005):
 //
 //	h_1 … h_T = recurrent layers over x_1 … x_T,  p(label_t) = softmax(h_t·W + b)
 //
@@ -23,7 +24,8 @@ type Tagger struct {
 	cfg TaggerConfig
 }
 
-// NewTagger makes a model with initial weights drawn from seed. A model that reads features has no vocabulary of tokens: nil.
+// NewTagger makes a model with initial weights drawn from seed. A model that reads features has no
+// vocabulary of tokens: nil.
 func NewTagger(cfg TaggerConfig, tokens, labels *text.Vocabulary, seed uint64) (*Tagger, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("zoo: tagger: %w", err)

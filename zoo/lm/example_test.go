@@ -22,7 +22,8 @@ func Example() {
 	story := strings.Repeat("the cat sat on the mat .\nthe dog sat on the rug .\n", 50)
 	tokens, err := text.Words{Lower: true, Lines: true}.Tokens(story)
 	check(err)
-	vocabulary, err := text.NewVocabulary(text.VocabularyConfig{Specials: []string{text.Unk}}, tokens)
+	vocabulary, err := text.NewVocabulary(text.VocabularyConfig{Specials: []string{text.Unk}},
+		tokens)
 	check(err)
 	ids, err := vocabulary.Encode(tokens)
 	check(err)

@@ -19,8 +19,8 @@ import (
 	"github.com/seqzoo/seqzoo/zoo/text"
 )
 
-// Session reads a text token by token and keeps the state between them. One goroutine at a time; any number of sessions
-// of one model may run at once.
+// Session reads a text token by token and keeps the state between them. One goroutine at a time;
+// any number of sessions of one model may run at once.
 type Session struct {
 	m      *Model
 	step   *run.Step // outputs: the parts of the state after the token, and the logits
@@ -40,7 +40,8 @@ func (m *Model) NewSession() (*Session, error) {
 		ids = g.IntInput("id", 1, 1)
 		init = shared.InputState(g, m.layers.Parts(), 1)
 		y, layers := m.run(ids, init, 0, unroll.Expand)
-		outputs = append(slices.Clone(layers.Final()), nodes.Reshape(m.out.logits(y), m.vocabulary.Len()))
+		outputs = append(slices.Clone(layers.Final()),
+			nodes.Reshape(m.out.logits(y), m.vocabulary.Len()))
 	})
 	if err != nil {
 		return nil, fmt.Errorf("zoo: language model: %w", err)
@@ -88,8 +89,8 @@ type Prompt struct {
 	ids     []int
 }
 
-// Prompt cuts a prompt into tokens. An empty one stands for the start of a line. It is an error if the vocabulary has none
-// of the tokens.
+// Prompt cuts a prompt into tokens. An empty one stands for the start of a line. It is an error if
+// the vocabulary has none of the tokens.
 func (m *Model) Prompt(s string) (*Prompt, error) {
 	tokens, err := m.tokenizer.Tokens(s)
 	if err != nil {
@@ -114,7 +115,8 @@ func (m *Model) Prompt(s string) (*Prompt, error) {
 		known = known || ok
 	}
 	if !known {
-		return nil, fmt.Errorf("zoo: language model: the vocabulary has no word of the prompt: %q", p.Unknown)
+		return nil, fmt.Errorf("zoo: language model: the vocabulary has no word of the prompt: %q",
+			p.Unknown)
 	}
 	if p.ids, err = m.vocabulary.Encode(tokens); err != nil {
 		return nil, fmt.Errorf("zoo: language model: prompt: %w", err)
@@ -132,7 +134,8 @@ func (s *Session) read(p *Prompt) (logits []float32, err error) {
 	return logits, nil
 }
 
-// LogProbs are the logarithms of the probabilities of ids[1], ids[2], …, each predicted from those before it.
+// LogProbs are the logarithms of the probabilities of ids[1], ids[2], …, each predicted from those
+// before it.
 func (m *Model) LogProbs(ctx context.Context, ids []int) ([]float64, error) {
 	if err := m.checkIDs(ids); err != nil {
 		return nil, fmt.Errorf("zoo: language model: %w", err)
@@ -174,8 +177,8 @@ type TokenProb struct {
 	Prob  float64
 }
 
-// Next returns the k likeliest tokens after a prompt with their probabilities, best first. <unk> is left out, and its
-// probability shared out among the others in proportion.
+// Next returns the k likeliest tokens after a prompt with their probabilities, best first. <unk> is
+// left out, and its probability shared out among the others in proportion.
 func (m *Model) Next(prompt string, k int) ([]TokenProb, *Prompt, error) {
 	if k < 1 {
 		return nil, nil, fmt.Errorf("zoo: language model: k is %d, want at least 1", k)
@@ -208,7 +211,8 @@ func (m *Model) Next(prompt string, k int) ([]TokenProb, *Prompt, error) {
 	return out, p, nil
 }
 
-// GenerateOptions says how a text is continued. The zero value takes the likeliest token each time, up to 50.
+// GenerateOptions says how a text is continued. The zero value takes the likeliest token each time,
+// up to 50.
 type GenerateOptions struct {
 	Max    int            // tokens at most; 0 means 50
 	Sample decode.Sampler // temperature, top-k, nucleus
@@ -220,13 +224,16 @@ type GenerateOptions struct {
 // Generated is a continued text.
 type Generated struct {
 	*Prompt
-	New     []string // the tokens that were added
-	Text    string   // prompt and new tokens, joined
-	LogProb float64  // of the new tokens under the model, <unk> left out, before temperature and filters
+	New  []string // the tokens that were added
+	Text string   // prompt and new tokens, joined
+	// of the new tokens under the model, <unk> left out, before temperature and filters
+	LogProb float64
 }
 
-// Generate continues a prompt. A cancelled context ends it with what there is and the context's error.
-func (m *Model) Generate(ctx context.Context, prompt string, o GenerateOptions) (*Generated, error) {
+// Generate continues a prompt. A cancelled context ends it with what there is and the context's
+// error.
+func (m *Model) Generate(ctx context.Context, prompt string, o GenerateOptions) (*Generated,
+	error) {
 	if o.Max < 0 {
 		return nil, fmt.Errorf("zoo: language model: Max is %d, want 0 or more", o.Max)
 	}
@@ -268,7 +275,8 @@ func (m *Model) Generate(ctx context.Context, prompt string, o GenerateOptions) 
 		}
 		logits, err = s.Step(id)
 	}
-	out.Text = strings.TrimSpace(m.tokenizer.Join(append(append([]string{}, p.Tokens...), out.New...)))
+	out.Text = strings.TrimSpace(m.tokenizer.Join(append(append([]string{}, p.Tokens...),
+		out.New...)))
 	if err != nil {
 		return out, fmt.Errorf("zoo: language model: %w", err)
 	}

@@ -17,11 +17,13 @@ func TestInitUniform(t *testing.T) {
 	v, err := text.NewVocabulary(text.VocabularyConfig{}, []string{"a", "b"})
 	require.NoError(t, err)
 	for _, cell := range []string{"rnn", "gru", "lstm"} {
-		m, err := lm.New(lm.Config{Recurrent: zoo.Recurrent{Cell: cell + ",uniform", Hidden: 64, Layers: 2}}, v, 1)
+		m, err := lm.New(lm.Config{Recurrent: zoo.Recurrent{Cell: cell + ",uniform", Hidden: 64,
+			Layers: 2}}, v, 1)
 		require.NoError(t, err)
 		seen := 0
 		for _, p := range m.Params().Params() {
-			if !strings.Contains(p.Name(), "/l0/") && !strings.Contains(p.Name(), "/l1/") || p.Leaf() == "b_hn" {
+			if !strings.Contains(p.Name(), "/l0/") && !strings.Contains(p.Name(), "/l1/") ||
+				p.Leaf() == "b_hn" {
 				continue
 			}
 			seen++

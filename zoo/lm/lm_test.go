@@ -36,7 +36,8 @@ var lmText = func() []int {
 
 const lmTokens = 11
 
-// newLM makes a model of lmText. Its weights are larger than a fresh model's, so that its opinions are strong.
+// newLM makes a model of lmText. Its weights are larger than a fresh model's, so that its opinions
+// are strong.
 func newLM(t testing.TB, cfg Config) *Model {
 	tokens := make([]string, lmTokens)
 	for i := range tokens {
@@ -46,7 +47,8 @@ func newLM(t testing.TB, cfg Config) *Model {
 	if cfg.Level != "char" {
 		tokens[lmTokens-1] = text.EOS
 	}
-	v, err := text.NewVocabulary(text.VocabularyConfig{Specials: append([]string{text.Unk}, tokens[lmTokens-1])}, tokens[:lmTokens-2])
+	v, err := text.NewVocabulary(text.VocabularyConfig{Specials: append([]string{text.Unk},
+		tokens[lmTokens-1])}, tokens[:lmTokens-2])
 	require.NoError(t, err)
 	require.Equal(t, lmTokens, v.Len())
 	m, err := New(cfg, v, 1)
@@ -74,47 +76,75 @@ func logitsOf(t testing.TB, m *Model, ids []int) (all [][]float32) {
 
 var smallGRU = Config{Recurrent: zoo.Recurrent{Cell: "gru", Hidden: 6, Layers: 2}}
 
-var smallAdaptive = Config{Recurrent: zoo.Recurrent{Cell: "gru", Hidden: 5}, Cutoffs: []int{3, 6, 9}, Div: 2}
+var smallAdaptive = Config{Recurrent: zoo.Recurrent{Cell: "gru", Hidden: 5},
+	Cutoffs: []int{3, 6, 9}, Div: 2}
 
 func TestLanguageModelConfigErrors(t *testing.T) {
 	for want, change := range map[string]func(c *Config){
-		"hidden is 0":                              func(c *Config) { c.Hidden = 0 },
-		"hidden is -1":                             func(c *Config) { c.Hidden = -1 },
-		"hidden is 1099511627776":                  func(c *Config) { c.Hidden = 1 << 40 },
-		"2³¹−1 elements":                           func(c *Config) { c.Hidden = 1 << 20 },
-		"layers is -1":                             func(c *Config) { c.Layers = -1 },
-		"layers is 2147483648":                     func(c *Config) { c.Layers = 1 << 31 },
-		"embed is -1":                              func(c *Config) { c.Embed = -1 },
-		"embed is 9223372036854775807":             func(c *Config) { c.Embed = math.MaxInt },
-		"cell is \"lstn\"":                         func(c *Config) { c.Cell = "lstn" },
-		"level is \"sentence\"":                    func(c *Config) { c.Level = "sentence" },
-		"tied: embed is 5":                         func(c *Config) { c.Tied, c.Embed = true, 5 },
-		"embed_std is -1":                          func(c *Config) { c.EmbedStd = -1 },
-		"spaced":                                   func(c *Config) { c.Level, c.Spaced = "char", true },
-		"no BPE is given":                          func(c *Config) { c.Level = "bpe" },
-		"and the level is \"\"":                    func(c *Config) { c.BPE = &text.BPE{} },
-		"no tokeniser \"ja\"":                      func(c *Config) { c.Level = "ja" },
-		"no output layer of the embedding's shape": func(c *Config) { c.Tied, c.Cutoffs = true, []int{3} },
-		"div is set":                               func(c *Config) { c.Div = 2 },
-		"Div is 0.5":                               func(c *Config) { c.Cutoffs, c.Div = []int{3}, 0.5 },
-		"cutoffs are [5 5]":                        func(c *Config) { c.Cutoffs = []int{5, 5} },
-		"cutoffs are [4 11]":                       func(c *Config) { c.Cutoffs = []int{4, lmTokens} },
-		"keep_case":                                func(c *Config) { c.Level, c.KeepCase = "char", true },
-		"io_dropout is 1":                          func(c *Config) { c.IODropout = 1 },
-		"dropout is -0.1":                          func(c *Config) { c.Dropout = -0.1 },
-		"hidden_dropout is NaN":                    func(c *Config) { c.HiddenDropout = math.NaN() },
-		"zoneout is +Inf":                          func(c *Config) { c.Zoneout = math.Inf(1) },
-		"no option \"activation\"":                 func(c *Config) { c.Cell = "gru,activation=relu" },
-		"no option \"reset_before\"":               func(c *Config) { c.Cell = "lstm,reset_before" },
-		"Activation is \"gelu\"":                   func(c *Config) { c.Cell = "rnn,activation=gelu" },
-		"Peephole is \"some\"":                     func(c *Config) { c.Cell = "lstm,peephole=some" },
-		"cell names 2 layers":                      func(c *Config) { c.Cell, c.Layers = "gru/lstm", 3 },
-		"the cell \"\" is not":                     func(c *Config) { c.Cell = "gru/" },
-		"hidden is \"0\", want 1":                  func(c *Config) { c.Cell = "gru,hidden=0" },
-		"zoneout is 0":                             func(c *Config) { c.ZoneoutParts = "h" },
-		"rates of the parts [c]":                   func(c *Config) { c.Zoneout, c.ZoneoutParts = 0.1, "c" },
-		"by no matrix":                             func(c *Config) { c.Cell, c.HiddenDropout = "mingru", 0.1 },
-		"layer 1 is 4 wide":                        func(c *Config) { c.Cell, c.Residual = "gru/gru,hidden=4", true },
+		"hidden is 0":                  func(c *Config) { c.Hidden = 0 },
+		"hidden is -1":                 func(c *Config) { c.Hidden = -1 },
+		"hidden is 1099511627776":      func(c *Config) { c.Hidden = 1 << 40 },
+		"2³¹−1 elements":               func(c *Config) { c.Hidden = 1 << 20 },
+		"layers is -1":                 func(c *Config) { c.Layers = -1 },
+		"layers is 2147483648":         func(c *Config) { c.Layers = 1 << 31 },
+		"embed is -1":                  func(c *Config) { c.Embed = -1 },
+		"embed is 9223372036854775807": func(c *Config) { c.Embed = math.MaxInt },
+		"cell is \"lstn\"":             func(c *Config) { c.Cell = "lstn" },
+		"level is \"sentence\"":        func(c *Config) { c.Level = "sentence" },
+		"tied: embed is 5":             func(c *Config) { c.Tied, c.Embed = true, 5 },
+		"embed_std is -1":              func(c *Config) { c.EmbedStd = -1 },
+		"spaced": func(c *Config) {
+			c.Level, c.Spaced = "char",
+				true
+		},
+		"no BPE is given":       func(c *Config) { c.Level = "bpe" },
+		"and the level is \"\"": func(c *Config) { c.BPE = &text.BPE{} },
+		"no tokeniser \"ja\"":   func(c *Config) { c.Level = "ja" },
+		"no output layer of the embedding's shape": func(c *Config) {
+			c.Tied, c.Cutoffs = true,
+				[]int{3}
+		},
+		"div is set": func(c *Config) { c.Div = 2 },
+		"Div is 0.5": func(c *Config) {
+			c.Cutoffs, c.Div = []int{3},
+				0.5
+		},
+		"cutoffs are [5 5]": func(c *Config) { c.Cutoffs = []int{5, 5} },
+		"cutoffs are [4 11]": func(c *Config) {
+			c.Cutoffs = []int{4,
+				lmTokens}
+		},
+		"keep_case": func(c *Config) {
+			c.Level, c.KeepCase = "char",
+				true
+		},
+		"io_dropout is 1":            func(c *Config) { c.IODropout = 1 },
+		"dropout is -0.1":            func(c *Config) { c.Dropout = -0.1 },
+		"hidden_dropout is NaN":      func(c *Config) { c.HiddenDropout = math.NaN() },
+		"zoneout is +Inf":            func(c *Config) { c.Zoneout = math.Inf(1) },
+		"no option \"activation\"":   func(c *Config) { c.Cell = "gru,activation=relu" },
+		"no option \"reset_before\"": func(c *Config) { c.Cell = "lstm,reset_before" },
+		"Activation is \"gelu\"":     func(c *Config) { c.Cell = "rnn,activation=gelu" },
+		"Peephole is \"some\"":       func(c *Config) { c.Cell = "lstm,peephole=some" },
+		"cell names 2 layers": func(c *Config) {
+			c.Cell, c.Layers = "gru/lstm",
+				3
+		},
+		"the cell \"\" is not":    func(c *Config) { c.Cell = "gru/" },
+		"hidden is \"0\", want 1": func(c *Config) { c.Cell = "gru,hidden=0" },
+		"zoneout is 0":            func(c *Config) { c.ZoneoutParts = "h" },
+		"rates of the parts [c]": func(c *Config) {
+			c.Zoneout,
+				c.ZoneoutParts = 0.1, "c"
+		},
+		"by no matrix": func(c *Config) {
+			c.Cell,
+				c.HiddenDropout = "mingru", 0.1
+		},
+		"layer 1 is 4 wide": func(c *Config) {
+			c.Cell,
+				c.Residual = "gru/gru,hidden=4", true
+		},
 	} {
 		c := smallGRU
 		change(&c)
@@ -134,30 +164,37 @@ func TestLanguageModelConfigErrors(t *testing.T) {
 // Every option trains a few steps, and the loss falls.
 func TestLanguageModelOptions(t *testing.T) {
 	for name, cfg := range map[string]Config{
-		"defaults":       {Recurrent: zoo.Recurrent{Hidden: 8}},
-		"smallest":       {Recurrent: zoo.Recurrent{Cell: "rnn", Hidden: 1}, Embed: 1},
-		"tied":           {Recurrent: zoo.Recurrent{Cell: "gru", Hidden: 8}, Tied: true},
-		"char":           {Recurrent: zoo.Recurrent{Cell: "lstm", Hidden: 8}, Level: "char", Embed: 3},
+		"defaults": {Recurrent: zoo.Recurrent{Hidden: 8}},
+		"smallest": {Recurrent: zoo.Recurrent{Cell: "rnn", Hidden: 1}, Embed: 1},
+		"tied":     {Recurrent: zoo.Recurrent{Cell: "gru", Hidden: 8}, Tied: true},
+		"char": {Recurrent: zoo.Recurrent{Cell: "lstm", Hidden: 8}, Level: "char",
+			Embed: 3},
 		"zoneout":        {Recurrent: zoo.Recurrent{Cell: "lstm", Hidden: 8, Zoneout: 0.2}},
 		"hidden dropout": {Recurrent: zoo.Recurrent{Cell: "gru", Hidden: 8, HiddenDropout: 0.2}},
-		"both":           {Recurrent: zoo.Recurrent{Cell: "rnn,activation=sigmoid", Hidden: 8, HiddenDropout: 0.1, Zoneout: 0.1}},
-		"residual":       {Recurrent: zoo.Recurrent{Cell: "gru", Hidden: 8, Layers: 3, Residual: true, Dropout: 0.1}, IODropout: 0.1},
-		"reset before":   {Recurrent: zoo.Recurrent{Cell: "gru,reset_before", Hidden: 8}},
-		"peephole":       {Recurrent: zoo.Recurrent{Cell: "lstm,peephole=full,coupled", Hidden: 8}},
-		"adaptive":       {Recurrent: zoo.Recurrent{Cell: "gru", Hidden: 8, Dropout: 0.1}, IODropout: 0.1, Cutoffs: []int{3, 7}, Div: 2},
-		"normal":         {Recurrent: zoo.Recurrent{Cell: "rnn", Hidden: 8}, EmbedStd: 1},
-		"layer norm":     {Recurrent: zoo.Recurrent{Cell: "lstm,layer_norm=gates,peephole=diagonal", Hidden: 8}},
+		"both": {Recurrent: zoo.Recurrent{Cell: "rnn,activation=sigmoid", Hidden: 8,
+			HiddenDropout: 0.1, Zoneout: 0.1}},
+		"residual": {Recurrent: zoo.Recurrent{Cell: "gru", Hidden: 8, Layers: 3,
+			Residual: true, Dropout: 0.1}, IODropout: 0.1},
+		"reset before": {Recurrent: zoo.Recurrent{Cell: "gru,reset_before", Hidden: 8}},
+		"peephole":     {Recurrent: zoo.Recurrent{Cell: "lstm,peephole=full,coupled", Hidden: 8}},
+		"adaptive": {Recurrent: zoo.Recurrent{Cell: "gru", Hidden: 8, Dropout: 0.1},
+			IODropout: 0.1, Cutoffs: []int{3, 7}, Div: 2},
+		"normal": {Recurrent: zoo.Recurrent{Cell: "rnn", Hidden: 8}, EmbedStd: 1},
+		"layer norm": {Recurrent: zoo.Recurrent{Cell: "lstm,layer_norm=gates,peephole=diagonal",
+			Hidden: 8}},
 	} {
 		for _, strategy := range []unroll.Strategy{unroll.Scan, unroll.Expand} {
 			t.Run(fmt.Sprint(name, " ", strategy), func(t *testing.T) {
 				m := newLM(t, cfg)
-				task, err := m.Task(Data{Train: lmText, Valid: lmText, Batch: 7, Window: unroll.Window{Stride: 7, Length: 9}, Unroll: strategy})
+				task, err := m.Task(Data{Train: lmText, Valid: lmText, Batch: 7,
+					Window: unroll.Window{Stride: 7, Length: 9}, Unroll: strategy})
 				require.NoError(t, err)
 				before, err := m.Perplexity(context.Background(), lmText)
 				require.NoError(t, err)
 				adam, err := train.NewAdam(train.AdamConfig{LR: 0.01})
 				require.NoError(t, err)
-				r, err := train.Fit(context.Background(), task, train.Config{Optimizer: adam, Epochs: 3})
+				r, err := train.Fit(context.Background(), task,
+					train.Config{Optimizer: adam, Epochs: 3})
 				require.NoError(t, err)
 				require.Equal(t, 3*15, r.Steps)
 				_, after := r.History.Column("valid_perplexity")
@@ -174,13 +211,20 @@ func TestTaskErrors(t *testing.T) {
 	for want, d := range map[string]Data{
 		"training text: stream: the text has 0 tokens":                      {},
 		"training text: id 11 at position 1; the vocabulary has ids 0 … 10": {Train: []int{1, 11}},
-		"validation text: id -1 at position 0":                              {Train: lmText, Valid: []int{-1}},
-		"validation text: fewer than 2 tokens":                              {Train: lmText, Valid: []int{1}},
-		"a batch has -1 tracks":                                             {Train: lmText, Batch: -1},
-		"Stride is -1":                                                      {Train: lmText, Window: unroll.Window{Stride: -1}},
-		"Stride is 0":                                                       {Train: lmText, Window: unroll.Window{Length: 5}},
-		"Length is 2, want at least Stride":                                 {Train: lmText, Window: unroll.Window{Stride: 3, Length: 2}},
-		"needs at least 1121":                                               {Train: lmText, Window: unroll.Window{Stride: 35}},
+		"validation text: id -1 at position 0": {Train: lmText,
+			Valid: []int{-1}},
+		"validation text: fewer than 2 tokens": {Train: lmText,
+			Valid: []int{1}},
+		"a batch has -1 tracks": {Train: lmText,
+			Batch: -1},
+		"Stride is -1": {Train: lmText,
+			Window: unroll.Window{Stride: -1}},
+		"Stride is 0": {Train: lmText,
+			Window: unroll.Window{Length: 5}},
+		"Length is 2, want at least Stride": {Train: lmText,
+			Window: unroll.Window{Stride: 3, Length: 2}},
+		"needs at least 1121": {Train: lmText,
+			Window: unroll.Window{Stride: 35}},
 	} {
 		_, err := m.Task(d)
 		require.ErrorContains(t, err, want)
@@ -206,7 +250,9 @@ func crossEntropy(logits []float32, id int) float64 { return -logProb(logits, id
 
 // Perplexity equals what a session gives, token by token, track by track.
 func TestPerplexityBySession(t *testing.T) {
-	for _, cfg := range []Config{smallGRU, {Recurrent: zoo.Recurrent{Hidden: 5, Dropout: 0.5, HiddenDropout: 0.3, Zoneout: 0.2}, IODropout: 0.5, Tied: true}, smallAdaptive} {
+	for _, cfg := range []Config{smallGRU,
+		{Recurrent: zoo.Recurrent{Hidden: 5, Dropout: 0.5, HiddenDropout: 0.3, Zoneout: 0.2},
+			IODropout: 0.5, Tied: true}, smallAdaptive} {
 		m := newLM(t, cfg)
 		for _, n := range []int{2, 3, 33, 34, 65, 66, 513, 530, 700} {
 			ids := lmText[:n]
@@ -227,13 +273,15 @@ func TestPerplexityBySession(t *testing.T) {
 	}
 }
 
-// Truncated training by hand: the state of every track from sessions, the loss token by token, the gradient by finite
-// differences from the state at which a window starts.
+// Truncated training by hand: the state of every track from sessions, the loss token by token, the
+// gradient by finite differences from the state at which a window starts.
 func TestWindowsByHand(t *testing.T) {
 	const tracks = 3
 	ids := lmText[:100] // tracks of 33 steps
-	for _, window := range []unroll.Window{{Stride: 5}, {Stride: 5, Length: 8}, {Stride: 7, Length: 21}, {Stride: 33}, {Stride: 1}, {Stride: 40 - 7, Length: 99}} {
-		for _, cfg := range []Config{smallGRU, {Recurrent: zoo.Recurrent{Hidden: 4}, Tied: true}, smallAdaptive} {
+	for _, window := range []unroll.Window{{Stride: 5}, {Stride: 5, Length: 8},
+		{Stride: 7, Length: 21}, {Stride: 33}, {Stride: 1}, {Stride: 40 - 7, Length: 99}} {
+		for _, cfg := range []Config{smallGRU, {Recurrent: zoo.Recurrent{Hidden: 4}, Tied: true},
+			smallAdaptive} {
 			m := newLM(t, cfg)
 			task, err := m.Task(Data{Train: ids, Batch: tracks, Window: window})
 			require.NoError(t, err)
@@ -273,7 +321,8 @@ func TestWindowsByHand(t *testing.T) {
 					batch, err := task.Next(1, 0)
 					require.NoError(t, err)
 					require.Equal(t, tracks*(s.End-s.Scored), batch.Count)
-					require.InDelta(t, lossOf(s, state), batch.Loss, 2e-5, "%+v, epoch %d, window %d", window, epoch, k)
+					require.InDelta(t, lossOf(s, state), batch.Loss, 2e-5,
+						"%+v, epoch %d, window %d", window, epoch, k)
 					if epoch > 0 || k > 2 {
 						continue
 					}
@@ -292,7 +341,8 @@ func TestWindowsByHand(t *testing.T) {
 							w[i] = old - h
 							down := lossOf(s, state)
 							w[i] = old
-							require.InDelta(t, (up-down)/(2*h), d[i], 2e-3, "%+v, window %d: %s[%d]", window, k, p.Name(), i)
+							require.InDelta(t, (up-down)/(2*h), d[i], 2e-3,
+								"%+v, window %d: %s[%d]", window, k, p.Name(), i)
 						}
 					}
 				}
@@ -415,7 +465,8 @@ func TestGenerate(t *testing.T) {
 	ctx := context.Background()
 	sample := decode.Sampler{Temperature: 1, TopP: 0.95}
 	var streamed []string
-	one, err := m.Generate(ctx, "a b", GenerateOptions{Max: 40, Seed: 5, Sample: sample, Each: func(s string) { streamed = append(streamed, s) }})
+	one, err := m.Generate(ctx, "a b", GenerateOptions{Max: 40, Seed: 5, Sample: sample,
+		Each: func(s string) { streamed = append(streamed, s) }})
 	require.NoError(t, err)
 	require.Len(t, one.New, 40)
 	require.Equal(t, one.New, streamed)
@@ -428,7 +479,8 @@ func TestGenerate(t *testing.T) {
 	other, err := m.Generate(ctx, "a b", GenerateOptions{Max: 40, Seed: 6, Sample: sample})
 	require.NoError(t, err)
 	require.NotEqual(t, one.New, other.New)
-	require.Equal(t, decode.Sampler{Temperature: 1, TopP: 0.95}, sample, "the options are not changed")
+	require.Equal(t, decode.Sampler{Temperature: 1, TopP: 0.95}, sample,
+		"the options are not changed")
 
 	// Its probability, by a session.
 	ids, err := m.Vocabulary().Encode(append([]string{"a", "b"}, one.New...))
@@ -454,13 +506,15 @@ func TestGenerate(t *testing.T) {
 	// It stops before a token.
 	stop := one.New[len(one.New)/2]
 	at := slices.Index(one.New, stop)
-	short, err := m.Generate(ctx, "a b", GenerateOptions{Max: 40, Seed: 5, Sample: sample, Stop: stop})
+	short, err := m.Generate(ctx, "a b", GenerateOptions{Max: 40, Seed: 5, Sample: sample,
+		Stop: stop})
 	require.NoError(t, err)
 	require.Equal(t, one.New[:at], append([]string{}, short.New...))
 
 	// It stops when it is told to, and keeps what there is.
 	ctx, cancel := context.WithCancel(ctx)
-	cut, err := m.Generate(ctx, "a b", GenerateOptions{Max: 40, Seed: 5, Sample: sample, Each: func(string) { cancel() }})
+	cut, err := m.Generate(ctx, "a b", GenerateOptions{Max: 40, Seed: 5, Sample: sample,
+		Each: func(string) { cancel() }})
 	require.ErrorIs(t, err, context.Canceled)
 	require.Equal(t, one.New[:1], cut.New)
 
@@ -472,7 +526,8 @@ func TestGenerate(t *testing.T) {
 
 // 32 goroutines use one model at once.
 func TestLanguageModelConcurrently(t *testing.T) {
-	for name, cfg := range map[string]Config{"full": {Recurrent: zoo.Recurrent{Hidden: 7, Layers: 2}}, "adaptive": smallAdaptive} {
+	for name, cfg := range map[string]Config{"full": {Recurrent: zoo.Recurrent{Hidden: 7,
+		Layers: 2}}, "adaptive": smallAdaptive} {
 		t.Run(name, func(t *testing.T) { testConcurrently(t, newLM(t, cfg)) })
 	}
 }
@@ -484,7 +539,8 @@ func testConcurrently(t *testing.T, m *Model) {
 	}
 	prompt := func(i int) string { return string(rune('a' + i%9)) }
 	work := func(i int) (out []any, err error) {
-		g, err := m.Generate(context.Background(), prompt(i), GenerateOptions{Max: 20, Seed: uint64(i), Sample: decode.Sampler{Temperature: 1}})
+		g, err := m.Generate(context.Background(), prompt(i),
+			GenerateOptions{Max: 20, Seed: uint64(i), Sample: decode.Sampler{Temperature: 1}})
 		if err != nil {
 			return nil, err
 		}
@@ -517,7 +573,8 @@ func testConcurrently(t *testing.T, m *Model) {
 	wg.Wait()
 }
 
-// Two tasks of one seed give the same batches; a model's weights do not depend on what else was declared.
+// Two tasks of one seed give the same batches; a model's weights do not depend on what else was
+// declared.
 func TestLanguageModelSeed(t *testing.T) {
 	cfg := Config{Recurrent: zoo.Recurrent{Cell: "gru", Hidden: 3}}
 	v := newLM(t, cfg).Vocabulary()
@@ -558,7 +615,8 @@ func TestMeasure(t *testing.T) {
 				got, err := m.Measure(context.Background(), ids, MeasureOptions{Window: window})
 				require.NoError(t, err)
 				require.Equal(t, n-1, got.Tokens)
-				require.InEpsilon(t, sum/float64(n-1), got.Loss, 1e-5, "%d tokens, window %d", n, window)
+				require.InEpsilon(t, sum/float64(n-1), got.Loss, 1e-5, "%d tokens, window %d", n,
+					window)
 				require.InEpsilon(t, math.Exp(got.Loss), got.Perplexity(), 1e-12)
 			}
 			if n < 20 {
@@ -581,7 +639,8 @@ func TestMeasure(t *testing.T) {
 	}
 	m := newLM(t, smallGRU)
 	ctx := context.Background()
-	for want, o := range map[string]MeasureOptions{"-1 tracks": {Tracks: -1}, "windows of -2 steps": {Window: -2}, "a batch of 99 tracks": {Tracks: 99}} {
+	for want, o := range map[string]MeasureOptions{"-1 tracks": {Tracks: -1},
+		"windows of -2 steps": {Window: -2}, "a batch of 99 tracks": {Tracks: 99}} {
 		_, err := m.Measure(ctx, lmText[:50], o)
 		require.ErrorContains(t, err, want)
 	}
@@ -601,12 +660,13 @@ func TestMeasure(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 }
 
-// With a sample of the whole vocabulary the sampled softmax is the full one; with a part of it the text is learned too, and
-// the whole is measured.
+// With a sample of the whole vocabulary the sampled softmax is the full one; with a part of it the
+// text is learned too, and the whole is measured.
 func TestSampledTraining(t *testing.T) {
 	for _, tied := range []bool{false, true} {
 		cfg := Config{Recurrent: zoo.Recurrent{Cell: "gru", Hidden: 8}, Tied: tied}
-		data := Data{Train: lmText, Valid: lmText, Batch: 7, Window: unroll.Window{Stride: 7, Length: 9}}
+		data := Data{Train: lmText, Valid: lmText, Batch: 7,
+			Window: unroll.Window{Stride: 7, Length: 9}}
 		fit := func(sampled, epochs int) (losses []float64, m *Model) {
 			m = newLM(t, cfg)
 			data.Sampled = sampled
@@ -614,7 +674,8 @@ func TestSampledTraining(t *testing.T) {
 			require.NoError(t, err)
 			adam, err := train.NewAdam(train.AdamConfig{LR: 0.01})
 			require.NoError(t, err)
-			r, err := train.Fit(context.Background(), task, train.Config{Optimizer: adam, Epochs: epochs, Seed: 2})
+			r, err := train.Fit(context.Background(), task,
+				train.Config{Optimizer: adam, Epochs: epochs, Seed: 2})
 			require.NoError(t, err)
 			_, losses = r.History.Column("valid_loss")
 			return losses, m
@@ -643,9 +704,10 @@ func TestLanguageModelResumes(t *testing.T) {
 		cfg     Config
 		sampled int
 	}{
-		"full":     {Config{Recurrent: zoo.Recurrent{Hidden: 4}, IODropout: 0.2, Tied: true}, 0},
-		"sampled":  {Config{Recurrent: zoo.Recurrent{Hidden: 4}, IODropout: 0.2}, 4},
-		"adaptive": {Config{Recurrent: zoo.Recurrent{Hidden: 4}, IODropout: 0.2, Cutoffs: []int{3, 6}}, 0},
+		"full":    {Config{Recurrent: zoo.Recurrent{Hidden: 4}, IODropout: 0.2, Tied: true}, 0},
+		"sampled": {Config{Recurrent: zoo.Recurrent{Hidden: 4}, IODropout: 0.2}, 4},
+		"adaptive": {Config{Recurrent: zoo.Recurrent{Hidden: 4}, IODropout: 0.2,
+			Cutoffs: []int{3, 6}}, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			run := func(stops ...int) map[string][]float32 {
@@ -653,14 +715,16 @@ func TestLanguageModelResumes(t *testing.T) {
 				var m *Model
 				for _, steps := range stops {
 					m = newLM(t, c.cfg)
-					task, err := m.Task(Data{Train: lmText, Batch: 5, Window: unroll.Window{Stride: 9, Length: 12}, Sampled: c.sampled})
+					task, err := m.Task(Data{Train: lmText, Batch: 5,
+						Window: unroll.Window{Stride: 9, Length: 12}, Sampled: c.sampled})
 					require.NoError(t, err)
 					adam, err := train.NewAdam(train.AdamConfig{LR: 0.01})
 					require.NoError(t, err)
 					checkpoints, err := train.OpenCheckpoints(dir, 0)
 					require.NoError(t, err)
 					_, err = train.Fit(context.Background(), task, train.Config{
-						Optimizer: adam, Epochs: 9, MaxSteps: steps, Seed: 3, Checkpoints: checkpoints, SaveEvery: 50, Resume: true})
+						Optimizer: adam, Epochs: 9, MaxSteps: steps, Seed: 3,
+						Checkpoints: checkpoints, SaveEvery: 50, Resume: true})
 					require.NoError(t, err)
 					require.NoError(t, checkpoints.Close())
 				}
@@ -671,7 +735,8 @@ func TestLanguageModelResumes(t *testing.T) {
 	}
 }
 
-// The gradients of all weights along a random direction, in float64, of each loss, whole and truncated.
+// The gradients of all weights along a random direction, in float64, of each loss, whole and
+// truncated.
 func TestLanguageModelGradients(t *testing.T) {
 	for name, c := range map[string]struct {
 		cfg     Config
@@ -685,9 +750,12 @@ func TestLanguageModelGradients(t *testing.T) {
 	} {
 		for _, window := range []unroll.Window{{Stride: 10}, {Stride: 10, Length: 10}} {
 			for seed := range uint64(3) {
-				m, err := NewIn(c.cfg, newLM(t, smallGRU).Vocabulary(), nodes.NewStore(nodes.Float64, seed))
+				m, err := NewIn(c.cfg, newLM(t, smallGRU).Vocabulary(),
+					nodes.NewStore(nodes.Float64, seed))
 				require.NoError(t, err)
-				task, err := m.Task(Data{Train: lmText[:61], Batch: 6, Window: window, Sampled: c.sampled}) // one window
+				// one window
+				task, err := m.Task(Data{Train: lmText[:61], Batch: 6, Window: window,
+					Sampled: c.sampled})
 				require.NoError(t, err)
 				require.Equal(t, 1, task.Len())
 				batch, err := task.Next(3, 4)
@@ -716,7 +784,8 @@ func TestLanguageModelGradients(t *testing.T) {
 				}
 				const h = 1e-4
 				up, up2, down, down2 := loss(h), loss(h), loss(-3*h), loss(-h)
-				require.InEpsilon(t, (8*(up-down)-(up2-down2))/(12*h), slope, 1e-6, "%s, seed %d", name, seed)
+				require.InEpsilon(t, (8*(up-down)-(up2-down2))/(12*h), slope, 1e-6, "%s, seed %d",
+					name, seed)
 			}
 		}
 	}
@@ -731,7 +800,8 @@ func TestLanguageModelRandomCutoffs(t *testing.T) {
 	}
 	built := 0
 	for range rounds {
-		cfg := Config{Recurrent: zoo.Recurrent{Cell: []string{"rnn", "gru", "lstm"}[r.Intn(3)], Hidden: 1 + r.Intn(7)}, Div: float64(r.Intn(4))}
+		cfg := Config{Recurrent: zoo.Recurrent{Cell: []string{"rnn", "gru", "lstm"}[r.Intn(3)],
+			Hidden: 1 + r.Intn(7)}, Div: float64(r.Intn(4))}
 		for range 1 + r.Intn(3) {
 			cfg.Cutoffs = append(cfg.Cutoffs, r.Intn(lmTokens+1))
 		}
@@ -750,7 +820,8 @@ func TestLanguageModelRandomCutoffs(t *testing.T) {
 		for _, l := range logProbs {
 			sum -= l / 39
 		}
-		got, err := m.Measure(context.Background(), lmText[:40], MeasureOptions{Window: 1 + r.Intn(40)})
+		got, err := m.Measure(context.Background(), lmText[:40],
+			MeasureOptions{Window: 1 + r.Intn(40)})
 		require.NoError(t, err)
 		require.InEpsilon(t, sum, got.Loss, 1e-4, "%+v", cfg)
 	}

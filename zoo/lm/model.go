@@ -16,8 +16,8 @@ import (
 	"github.com/seqzoo/seqzoo/zoo/text"
 )
 
-// Level is how a Model cuts text: one of these constants, or the name of a registered tokeniser, such as "ja", which
-// zoo/text/japanese brings (see text.Register).
+// Level is how a Model cuts text: one of these constants, or the name of a registered tokeniser,
+// such as "ja", which zoo/text/japanese brings (see text.Register).
 type Level string
 
 const (
@@ -30,17 +30,23 @@ const (
 type Config struct {
 	zoo.Recurrent
 	// Level is how text is cut; default Words.
-	Level     Level     `json:"level"`
-	KeepCase  bool      `json:"keep_case,omitempty"`  // words: do not fold to lower case
-	Spaced    bool      `json:"spaced,omitempty"`     // words: the text is tokenised already, and cut at white space alone
-	Unicode   text.Form `json:"unicode,omitempty"`    // texts are brought to this form before they are cut
-	Embed     int       `json:"embed"`                // width of the embedding; default Hidden
-	Tied      bool      `json:"tied,omitempty"`       // the output layer is the embedding, transposed; Embed = Hidden
-	EmbedStd  float64   `json:"embed_std,omitempty"`  // deviation of the first embedding, normal; default: uniform ±0.1
-	IODropout float64   `json:"io_dropout,omitempty"` // of the embedded input and of the output of the top layer
+	Level    Level `json:"level"`
+	KeepCase bool  `json:"keep_case,omitempty"` // words: do not fold to lower case
+	// words: the text is tokenised already, and cut at white space alone
+	Spaced bool `json:"spaced,omitempty"`
+	// texts are brought to this form before they are cut
+	Unicode text.Form `json:"unicode,omitempty"`
+	Embed   int       `json:"embed"` // width of the embedding; default Hidden
+	// the output layer is the embedding, transposed; Embed = Hidden
+	Tied bool `json:"tied,omitempty"`
+	// deviation of the first embedding, normal; default: uniform ±0.1
+	EmbedStd float64 `json:"embed_std,omitempty"`
+	// of the embedded input and of the output of the top layer
+	IODropout float64 `json:"io_dropout,omitempty"`
 
-	// Cutoffs, if there are any, make the output an adaptive softmax with these clusters of the vocabulary, of which
-	// each is Div times narrower than the one before; see nodes.AdaptiveSoftmaxConfig. It cannot be Tied.
+	// Cutoffs, if there are any, make the output an adaptive softmax with these clusters of the
+	// vocabulary, of which each is Div times narrower than the one before; see
+	// nodes.AdaptiveSoftmaxConfig. It cannot be Tied.
 	Cutoffs []int   `json:"cutoffs,omitempty"`
 	Div     float64 `json:"div,omitempty"` // default 4
 
@@ -62,15 +68,20 @@ func (c Config) Validate() error {
 	words := c.Level == "" || c.Level == Words
 	_, err := c.tokenizer()
 	bad.Add(err)
-	bad.That(!c.KeepCase || words, "keep_case is set, and only words are folded to lower case, not the level %q", c.Level)
-	bad.That(!c.Spaced || words, "spaced is set, and only words are cut at spaces, not the level %q", c.Level)
+	bad.That(!c.KeepCase || words,
+		"keep_case is set, and only words are folded to lower case, not the level %q", c.Level)
+	bad.That(!c.Spaced || words,
+		"spaced is set, and only words are cut at spaces, not the level %q", c.Level)
 	bad.That(c.BPE == nil || c.Level == BytePairs, "a BPE is given, and the level is %q", c.Level)
 	bad.Optional("embed", c.Embed, 1, cells.MaxWidth, "or 0 for the hidden width")
-	bad.That(!c.Tied || c.Embed == 0 || c.Embed == c.Width(), "tied: embed is %d, and must equal hidden, which is %d", c.Embed, c.Width())
+	bad.That(!c.Tied || c.Embed == 0 || c.Embed == c.Width(),
+		"tied: embed is %d, and must equal hidden, which is %d", c.Embed, c.Width())
 	bad.Number("embed_std", c.EmbedStd, 0, 100)
 	bad.Rate("io_dropout", c.IODropout)
-	bad.That(!c.Tied || len(c.Cutoffs) == 0, "tied is set, and an adaptive softmax (cutoffs) has no output layer of the embedding's shape to share")
-	bad.That(c.Div == 0 || len(c.Cutoffs) > 0, "div is set, and only an adaptive softmax (cutoffs) has it")
+	bad.That(!c.Tied || len(c.Cutoffs) == 0,
+		"tied is set, and an adaptive softmax (cutoffs) has no output layer of the embedding's shape to share")
+	bad.That(c.Div == 0 || len(c.Cutoffs) > 0,
+		"div is set, and only an adaptive softmax (cutoffs) has it")
 	if len(c.Cutoffs) > 0 && c.Hidden >= 1 {
 		bad.Add(c.adaptive(math.MaxInt, nil).Validate())
 	}
@@ -79,7 +90,8 @@ func (c Config) Validate() error {
 
 // adaptive sizes the output layer for a vocabulary of v tokens.
 func (c Config) adaptive(v int, shares []float64) nodes.AdaptiveSoftmaxConfig {
-	return nodes.AdaptiveSoftmaxConfig{In: c.Width(), V: v, Cutoffs: c.Cutoffs, Div: c.Div, Shares: shares}
+	return nodes.AdaptiveSoftmaxConfig{In: c.Width(), V: v, Cutoffs: c.Cutoffs, Div: c.Div,
+		Shares: shares}
 }
 
 // Tokenizer cuts text into the tokens of a vocabulary, and joins tokens to text.
@@ -88,7 +100,8 @@ type Tokenizer interface {
 	Join(tokens []string) string
 }
 
-// Tokenizer is what cuts text for a model of this configuration. If there is none (see Validate), its Tokens says why.
+// Tokenizer is what cuts text for a model of this configuration. If there is none (see Validate),
+// its Tokens says why.
 func (c Config) Tokenizer() Tokenizer {
 	t, err := c.tokenizer()
 	if err != nil {
@@ -134,8 +147,9 @@ func (t noTokenizer) Join(tokens []string) string     { return text.Words{Spaced
 //
 //	x_t = E[token_t],  h_t = recurrent layers over x,  p(token_{t+1}) = softmax(h_t·W + b)
 //
-// Its parameters are embed/E [V, Embed], those of the layers under layers/l0, layers/l1, …, and out/W [Hidden, V] (absent
-// if tied: then W is Eᵀ; Press and Wolf, 2017) and out/b [V]; or those of nodes.AdaptiveSoftmax under out.
+// Its parameters are embed/E [V, Embed], those of the layers under layers/l0, layers/l1, …, and
+// out/W [Hidden, V] (absent if tied: then W is Eᵀ; Press and Wolf, 2017) and out/b [V]; or those of
+// nodes.AdaptiveSoftmax under out.
 //
 // Its methods other than training are safe for concurrent use.
 type Model struct {
@@ -207,21 +221,31 @@ func (m *Model) Encode(s string) ([]int, error) {
 	return m.vocabulary.Encode(tokens)
 }
 
-// run maps ids [T, B] and a state to the output y [T', B, Hidden] of the top layer at the steps from scored on, and the
-// layers unrolled.
-func (m *Model) run(ids *nodes.Node, init cells.State, scored int, s unroll.Strategy) (y *nodes.Node, r *unroll.Result) {
+// run maps ids [T, B] and a state to the output y [T', B, Hidden] of the top layer at the steps
+// from scored on, and the layers unrolled.
+func (m *Model) run(ids *nodes.Node, init cells.State, scored int,
+	s unroll.Strategy) (y *nodes.Node, r *unroll.Result) {
 	x := nodes.Dropout(nodes.Embedding(m.embed, ids, -1), m.cfg.IODropout)
 	r = m.layers.Unroll(x, init, unroll.Options{Strategy: s})
 	return nodes.Dropout(nodes.Slice(r.Y(), 0, scored, ids.Dim(0)), m.cfg.IODropout), r
 }
 
-// Save writes config.json, vocabulary.json, model.safetensors, and tokenizer.json if the level is bpe, to dir.
+// Save writes config.json, vocabulary.json, model.safetensors, and tokenizer.json if the level is
+// bpe, to dir.
 func (m *Model) Save(dir string) error {
 	extra := map[string]func(io.Writer) error{
-		zoo.VocabularyFile: func(w io.Writer) error { _, err := m.vocabulary.WriteTo(w); return err },
+		zoo.VocabularyFile: func(w io.Writer) error {
+			_,
+				err := m.vocabulary.WriteTo(w)
+			return err
+		},
 	}
 	if m.cfg.BPE != nil {
-		extra[zoo.TokenizerFile] = func(w io.Writer) error { _, err := m.cfg.BPE.WriteTo(w); return err }
+		extra[zoo.TokenizerFile] = func(w io.Writer) error {
+			_,
+				err := m.cfg.BPE.WriteTo(w)
+			return err
+		}
 	}
 	return zoo.Save(dir, m, m.cfg, extra)
 }

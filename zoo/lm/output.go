@@ -29,7 +29,8 @@ type loss interface {
 
 func newOutput(out *nodes.Scope, cfg Config, v *text.Vocabulary, embed *nodes.Param) output {
 	if len(cfg.Cutoffs) > 0 {
-		return adaptiveOutput{nodes.NewAdaptiveSoftmax(out, cfg.adaptive(v.Len(), tailShares(v, cfg.Cutoffs)))}
+		return adaptiveOutput{nodes.NewAdaptiveSoftmax(out,
+			cfg.adaptive(v.Len(), tailShares(v, cfg.Cutoffs)))}
 	}
 	full := nodes.LinearConfig{In: cfg.Width(), Out: v.Len()}
 	if cfg.Tied {
@@ -38,7 +39,8 @@ func newOutput(out *nodes.Scope, cfg Config, v *text.Vocabulary, embed *nodes.Pa
 	return fullOutput{nodes.NewLinear(out, full)}
 }
 
-// tailShares are the shares of a text that fall behind each cutoff; nil if the vocabulary has counted nothing.
+// tailShares are the shares of a text that fall behind each cutoff; nil if the vocabulary has
+// counted nothing.
 func tailShares(v *text.Vocabulary, cutoffs []int) []float64 {
 	var total float64
 	shares := make([]float64, len(cutoffs))
@@ -79,7 +81,8 @@ func (fullLoss) inputs(g *nodes.Graph, n, _ int) []*nodes.Node {
 func (l fullLoss) of(y *nodes.Node, inputs []*nodes.Node) *nodes.Node {
 	logits := l.logits(y)
 	n := inputs[0].Dim(0)
-	return nodes.CrossEntropy(nodes.Reshape(logits, n, l.B.Shape()[0]), inputs[0], nodes.CrossEntropyOptions{})
+	return nodes.CrossEntropy(nodes.Reshape(logits, n, l.B.Shape()[0]), inputs[0],
+		nodes.CrossEntropyOptions{})
 }
 
 func (fullLoss) fill(inputs []*tensor.Dense, targets []int, _ uint64, _ int) error {
@@ -107,7 +110,10 @@ type sampledLoss struct {
 
 func (sampledLoss) variant([]int) int { return 0 }
 
-func (l sampledLoss) inputs(g *nodes.Graph, n, _ int) []*nodes.Node { return l.sampled.Inputs(g, n) }
+func (l sampledLoss) inputs(g *nodes.Graph, n, _ int) []*nodes.Node {
+	return l.sampled.Inputs(g,
+		n)
+}
 
 func (l sampledLoss) of(y *nodes.Node, inputs []*nodes.Node) *nodes.Node {
 	if l.Transposed {
@@ -132,7 +138,10 @@ func (o adaptiveOutput) inputs(g *nodes.Graph, n, level int) []*nodes.Node {
 	return o.Inputs(g, n, level)
 }
 
-func (o adaptiveOutput) of(y *nodes.Node, inputs []*nodes.Node) *nodes.Node { return o.Loss(y, inputs) }
+func (o adaptiveOutput) of(y *nodes.Node, inputs []*nodes.Node) *nodes.Node {
+	return o.Loss(y,
+		inputs)
+}
 
 func (o adaptiveOutput) fill(inputs []*tensor.Dense, targets []int, _ uint64, _ int) error {
 	return o.Fill(inputs, targets)

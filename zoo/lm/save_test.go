@@ -63,12 +63,15 @@ func TestSaveLoad(t *testing.T) {
 	for _, cfg := range []Config{
 		{Recurrent: zoo.Recurrent{Cell: "rnn,activation=relu", Hidden: 1}, Level: "char"},
 		{Recurrent: zoo.Recurrent{Cell: "gru,reset_before", Hidden: 5, Layers: 2}, Tied: true},
-		{Recurrent: zoo.Recurrent{Cell: "lstm,peephole=diagonal,layer_norm=gate", Hidden: 4, Layers: 3, Residual: true, Dropout: 0.1}, Embed: 7, KeepCase: true},
-		{Recurrent: zoo.Recurrent{Hidden: 4}, Cutoffs: []int{2, 7}, Div: 3, EmbedStd: 0.5, Spaced: true},
+		{Recurrent: zoo.Recurrent{Cell: "lstm,peephole=diagonal,layer_norm=gate", Hidden: 4,
+			Layers: 3, Residual: true, Dropout: 0.1}, Embed: 7, KeepCase: true},
+		{Recurrent: zoo.Recurrent{Hidden: 4}, Cutoffs: []int{2, 7}, Div: 3, EmbedStd: 0.5,
+			Spaced: true},
 		{Recurrent: zoo.Recurrent{Hidden: 3}, Level: "bpe", BPE: smallBPE},
 	} {
 		m := newLM(t, cfg)
-		for _, name := range []string{"a", "with spaces", "日本語", strings.Repeat("x", 200), "new/and/deep"} {
+		for _, name := range []string{"a", "with spaces", "日本語", strings.Repeat("x", 200),
+			"new/and/deep"} {
 			dir := filepath.Join(t.TempDir(), name)
 			require.NoError(t, m.Save(dir))
 			require.NoError(t, m.Save(dir), "again, over the first")
@@ -77,7 +80,8 @@ func TestSaveLoad(t *testing.T) {
 			require.Equal(t, m.Config(), again.Config())
 			require.Equal(t, m.Vocabulary(), again.Vocabulary())
 			require.Equal(t, zootest.Weights(m), zootest.Weights(again))
-			require.Equal(t, logitsOf(t, m, lmText[:20]), logitsOf(t, again, lmText[:20]), "the same logits to the bit")
+			require.Equal(t, logitsOf(t, m, lmText[:20]), logitsOf(t, again, lmText[:20]),
+				"the same logits to the bit")
 			entries, err := os.ReadDir(dir)
 			require.NoError(t, err)
 			files := 3
@@ -110,9 +114,18 @@ func TestLoadErrors(t *testing.T) {
 		want  string
 		spoil func(t *testing.T, dir string)
 	}{
-		{"config.json: no such file", func(t *testing.T, dir string) { os.Remove(filepath.Join(dir, "config.json")) }},
-		{"vocabulary.json: no such file", func(t *testing.T, dir string) { os.Remove(filepath.Join(dir, "vocabulary.json")) }},
-		{"model.safetensors: no such file", func(t *testing.T, dir string) { os.Remove(filepath.Join(dir, "model.safetensors")) }},
+		{"config.json: no such file", func(t *testing.T,
+			dir string) {
+			os.Remove(filepath.Join(dir, "config.json"))
+		}},
+		{"vocabulary.json: no such file", func(t *testing.T,
+			dir string) {
+			os.Remove(filepath.Join(dir, "vocabulary.json"))
+		}},
+		{"model.safetensors: no such file", func(t *testing.T,
+			dir string) {
+			os.Remove(filepath.Join(dir, "model.safetensors"))
+		}},
 		{"config.json is not a regular file", func(t *testing.T, dir string) {
 			require.NoError(t, os.Remove(filepath.Join(dir, "config.json")))
 			require.NoError(t, os.Mkdir(filepath.Join(dir, "config.json"), 0o777))
@@ -128,20 +141,32 @@ func TestLoadErrors(t *testing.T) {
 		{`has no "config"`, config(`{"format": 1, "architecture": "LanguageModel"}`)},
 		{"null is no value", config(`{"format": 1, "architecture": "LanguageModel", "config": null}`)},
 		{"an object expected", config(`{"format": 1, "architecture": "LanguageModel", "config": 7}`)},
-		{"was made by model format 2, this is format 1: a newer version", config(`{"format": 2, "new": true}`)},
-		{`unknown field "lambda"`, config(`{"format": 1, "architecture": "LanguageModel", "config": {"hidden": 3}, "lambda": "os.system"}`)},
-		{`unknown field "lambda"`, config(`{"format": 1, "architecture": "LanguageModel", "config": {"hidden": 3, "lambda": "os.system"}}`)},
-		{`the field "Hidden" comes twice`, config(`{"format": 1, "architecture": "LanguageModel", "config": {"hidden": 3, "Hidden": 4}}`)},
-		{`the field "format" comes twice`, config(`{"format": 1, "format": 1, "architecture": "LanguageModel", "config": {}}`)},
-		{`architecture "os.system" is unknown; known are `, config(`{"format": 1, "architecture": "os.system", "config": {}}`)},
+		{"was made by model format 2, this is format 1: a newer version",
+			config(`{"format": 2, "new": true}`)},
+		{`unknown field "lambda"`,
+			config(`{"format": 1, "architecture": "LanguageModel", "config": {"hidden": 3}, "lambda": "os.system"}`)},
+		{`unknown field "lambda"`,
+			config(`{"format": 1, "architecture": "LanguageModel", "config": {"hidden": 3, "lambda": "os.system"}}`)},
+		{`the field "Hidden" comes twice`,
+			config(`{"format": 1, "architecture": "LanguageModel", "config": {"hidden": 3, "Hidden": 4}}`)},
+		{`the field "format" comes twice`,
+			config(`{"format": 1, "format": 1, "architecture": "LanguageModel", "config": {}}`)},
+		{`architecture "os.system" is unknown; known are `,
+			config(`{"format": 1, "architecture": "os.system", "config": {}}`)},
 		{"hidden is 0", config(`{"format": 1, "architecture": "LanguageModel", "config": {}}`)},
-		{"hidden is 1099511627776", config(`{"format": 1, "architecture": "LanguageModel", "config": {"hidden": 1099511627776}}`)},
-		{"cannot unmarshal number 1e99", config(`{"format": 1, "architecture": "LanguageModel", "config": {"hidden": 1e99}}`)},
-		{"exceeded max depth", config(`{"format": 1, "architecture": "LanguageModel", "config": ` + strings.Repeat("[", 100_000))},
+		{"hidden is 1099511627776",
+			config(`{"format": 1, "architecture": "LanguageModel", "config": {"hidden": 1099511627776}}`)},
+		{"cannot unmarshal number 1e99",
+			config(`{"format": 1, "architecture": "LanguageModel", "config": {"hidden": 1e99}}`)},
+		{"exceeded max depth", config(`{"format": 1, "architecture": "LanguageModel", "config": ` +
+			strings.Repeat("[", 100_000))},
 		{"longer than 1048576 bytes", config(strings.Repeat(" ", 1<<20) + "{}")},
-		{"layers/l0/W_ih is [3, 9], the configuration says [3, 12]", config(`{"format": 1, "architecture": "LanguageModel", "config": {"cell": "lstm", "hidden": 3, "level": "char"}}`)},
-		{"layers/l1/W_ih is missing", config(`{"format": 1, "architecture": "LanguageModel", "config": {"cell": "gru", "hidden": 3, "layers": 2, "level": "char"}}`)},
-		{"out/W is unknown to this architecture", config(`{"format": 1, "architecture": "LanguageModel", "config": {"cell": "gru", "hidden": 3, "tied": true, "level": "char"}}`)},
+		{"layers/l0/W_ih is [3, 9], the configuration says [3, 12]",
+			config(`{"format": 1, "architecture": "LanguageModel", "config": {"cell": "lstm", "hidden": 3, "level": "char"}}`)},
+		{"layers/l1/W_ih is missing",
+			config(`{"format": 1, "architecture": "LanguageModel", "config": {"cell": "gru", "hidden": 3, "layers": 2, "level": "char"}}`)},
+		{"out/W is unknown to this architecture",
+			config(`{"format": 1, "architecture": "LanguageModel", "config": {"cell": "gru", "hidden": 3, "tied": true, "level": "char"}}`)},
 		{"embed/E is [", func(t *testing.T, dir string) { // a vocabulary of another model
 			v, err := text.NewVocabulary(text.VocabularyConfig{}, []string{"x", "y"})
 			require.NoError(t, err)
@@ -155,7 +180,8 @@ func TestLoadErrors(t *testing.T) {
 			replace(t, filepath.Join(dir, "config.json"), `"format": 1`, `"format":  1`)
 		}},
 		{"vocabulary: line 1", func(t *testing.T, dir string) {
-			require.NoError(t, os.WriteFile(filepath.Join(dir, "vocabulary.json"), []byte("{}"), 0o666))
+			require.NoError(t, os.WriteFile(filepath.Join(dir, "vocabulary.json"), []byte("{}"),
+				0o666))
 		}},
 		{"model.safetensors", func(t *testing.T, dir string) {
 			require.NoError(t, os.Truncate(filepath.Join(dir, "model.safetensors"), 100))
@@ -212,7 +238,8 @@ func TestLoadLanguageModelOfAnotherArchitecture(t *testing.T) {
 	})
 	dir := t.TempDir()
 	config(`{"format": 1, "architecture": "Other", "config": {}}`)
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "config.json"), []byte(`{"format": 1, "architecture": "Other", "config": {}}`), 0o666))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "config.json"),
+		[]byte(`{"format": 1, "architecture": "Other", "config": {}}`), 0o666))
 	var b bytes.Buffer
 	require.NoError(t, safetensors.Write(&b, nil, nil))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "model.safetensors"), b.Bytes(), 0o666))
@@ -225,7 +252,8 @@ func TestSaveCutShort(t *testing.T) {
 	files := []string{"config.json", "vocabulary.json", "model.safetensors"}
 	for cut := 1; cut < len(files); cut++ {
 		dir, _ := saved(t)
-		other := newLM(t, Config{Recurrent: zoo.Recurrent{Cell: "gru", Hidden: 3, Dropout: 0.5}, Level: "char"})
+		other := newLM(t, Config{Recurrent: zoo.Recurrent{Cell: "gru", Hidden: 3, Dropout: 0.5},
+			Level: "char"})
 		next := t.TempDir()
 		require.NoError(t, other.Save(next))
 		for _, name := range files[:cut] {
@@ -238,7 +266,8 @@ func TestSaveCutShort(t *testing.T) {
 	}
 }
 
-// FuzzLoadConfig: whatever config.json holds, Load gives a model or an error; what it takes it writes again.
+// FuzzLoadConfig: whatever config.json holds, Load gives a model or an error; what it takes it
+// writes again.
 func FuzzLoadConfig(f *testing.F) {
 	dir, _ := saved(f)
 	zootest.ForgetDigests(f, dir)
@@ -267,11 +296,13 @@ func FuzzLoadConfig(f *testing.F) {
 	})
 }
 
-// Weights that claim much and take little room on a disk are compared with the configuration before they are read.
+// Weights that claim much and take little room on a disk are compared with the configuration before
+// they are read.
 func TestShapesAreComparedBeforeWeightsAreRead(t *testing.T) {
 	const size = 1 << 37 // more than fits into memory
 	dir, _ := saved(t)
-	header := fmt.Sprintf(`{"embed/E":{"dtype":"F32","shape":[%d],"data_offsets":[0,%d]}}`, size/4, size)
+	header := fmt.Sprintf(`{"embed/E":{"dtype":"F32","shape":[%d],"data_offsets":[0,%d]}}`, size/4,
+		size)
 	path := filepath.Join(dir, "model.safetensors")
 	b := append(binary.LittleEndian.AppendUint64(nil, uint64(len(header))), header...)
 	require.NoError(t, os.WriteFile(path, b, 0o666))

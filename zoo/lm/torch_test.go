@@ -64,7 +64,8 @@ func torchCases(t *testing.T) (all []torchCase) {
 // inTorch reports whether PyTorch's own modules can do it: the golden cells can do more.
 func (c torchCase) inTorch() bool {
 	f := c.Config
-	return (f.Peephole == "" || f.Peephole == "none") && !f.Coupled && f.Reset != "before" && f.Activation != "sigmoid" && f.Merge == "concat"
+	return (f.Peephole == "" || f.Peephole == "none") && !f.Coupled && f.Reset != "before" &&
+		f.Activation != "sigmoid" && f.Merge == "concat"
 }
 
 // layers declares the layers of a case under "rnn", of random weights.
@@ -73,22 +74,27 @@ func (c torchCase) layers(s *nodes.Store, bias bool) unroll.Stack {
 	cell := func(s *nodes.Scope, in int) unroll.Layer {
 		switch f.Cell {
 		case "rnn":
-			return unroll.Over(cells.NewRNN(s, cells.RNNConfig{In: in, Hidden: f.H, Activation: cells.Activation(f.Activation), NoBias: !bias}))
+			return unroll.Over(cells.NewRNN(s, cells.RNNConfig{In: in, Hidden: f.H,
+				Activation: cells.Activation(f.Activation), NoBias: !bias}))
 		case "gru":
-			return unroll.Over(cells.NewGRU(s, cells.GRUConfig{In: in, Hidden: f.H, NoBias: !bias, ResetBefore: f.Reset == "before"}))
+			return unroll.Over(cells.NewGRU(s, cells.GRUConfig{In: in, Hidden: f.H, NoBias: !bias,
+				ResetBefore: f.Reset == "before"}))
 		}
 		p := cells.Peephole(f.Peephole)
 		if p == "none" {
 			p = ""
 		}
-		return unroll.Over(cells.NewLSTM(s, cells.LSTMConfig{In: in, Hidden: f.H, Projection: f.Projection, NoBias: !bias, Peephole: p, Coupled: f.Coupled}))
+		return unroll.Over(cells.NewLSTM(s, cells.LSTMConfig{In: in, Hidden: f.H,
+			Projection: f.Projection, NoBias: !bias, Peephole: p, Coupled: f.Coupled}))
 	}
 	var stack unroll.Stack
 	in := f.In
 	for k := range f.Layers {
 		s := s.Root().In("rnn").In("l%d", k)
 		if f.Bidirectional {
-			stack.Layers = append(stack.Layers, unroll.Bidirectional{Forward: cell(s.In("forward"), in), Backward: cell(s.In("backward"), in)})
+			stack.Layers = append(stack.Layers,
+				unroll.Bidirectional{Forward: cell(s.In("forward"), in),
+					Backward: cell(s.In("backward"), in)})
 		} else {
 			stack.Layers = append(stack.Layers, cell(s, in))
 		}
@@ -132,12 +138,14 @@ func (c torchCase) run(t *testing.T, s *nodes.Store, layers unroll.Stack) []floa
 }
 
 // stateDict writes the parameters of a case as PyTorch would save a module called encoder.rnn.
-func (c torchCase) stateDict(t *testing.T, change func([]safetensors.Tensor) []safetensors.Tensor) string {
+func (c torchCase) stateDict(t *testing.T,
+	change func([]safetensors.Tensor) []safetensors.Tensor) string {
 	var tensors []safetensors.Tensor
 	for name, p := range c.Params {
 		tensors = append(tensors, safetensors.New("encoder.rnn."+name, p.Shape, p.Data))
 	}
-	tensors = append(tensors, safetensors.New("encoder.other.weight", []int{1}, []float64{1})) // of another module
+	// of another module
+	tensors = append(tensors, safetensors.New("encoder.other.weight", []int{1}, []float64{1}))
 	if change != nil {
 		tensors = change(tensors)
 	}
@@ -151,8 +159,8 @@ func (c torchCase) stateDict(t *testing.T, change func([]safetensors.Tensor) []s
 
 var encoderRNN = zoo.TorchModule{Torch: "encoder.rnn", Path: "rnn"}
 
-// PyTorch's weights give PyTorch's outputs, exported and imported again too, in float64 and float32; and what its modules
-// cannot do is refused.
+// PyTorch's weights give PyTorch's outputs, exported and imported again too, in float64 and
+// float32; and what its modules cannot do is refused.
 func TestImportTorch(t *testing.T) {
 	held := 0
 	for i, c := range torchCases(t) {
@@ -163,7 +171,8 @@ func TestImportTorch(t *testing.T) {
 		for _, dtype := range []tensor.Dtype{nodes.Float64, nodes.Float32} {
 			s := nodes.NewStore(dtype, 1)
 			var layers unroll.Stack
-			require.NoError(t, nodes.Try(func() { layers = c.layers(s, true) })) // a bias of 0 where PyTorch has none
+			// a bias of 0 where PyTorch has none
+			require.NoError(t, nodes.Try(func() { layers = c.layers(s, true) }))
 			module := encoderRNN
 			module.NoBias = !c.Config.Bias
 			err := zoo.ImportTorch(path, s, module)
@@ -206,7 +215,8 @@ func TestImportTorch(t *testing.T) {
 func TestImportTorchErrors(t *testing.T) {
 	var lstm, gru torchCase
 	for _, c := range torchCases(t) {
-		if c.inTorch() && c.Config.Bias && c.Config.Layers == 2 && c.Config.Projection == 0 && !c.Config.Bidirectional {
+		if c.inTorch() && c.Config.Bias && c.Config.Layers == 2 && c.Config.Projection == 0 &&
+			!c.Config.Bidirectional {
 			switch c.Config.Cell {
 			case "lstm":
 				lstm = c
@@ -240,17 +250,30 @@ func TestImportTorchErrors(t *testing.T) {
 	}{
 		{"encoder.rnn.weight_ih_l1 is missing", without("encoder.rnn.weight_ih_l1"), encoderRNN},
 		{"encoder.rnn.bias_hh_l0 is missing", without("encoder.rnn.bias_hh_l0"), encoderRNN},
-		{"encoder.rnn.weight_ih_l2 has no counterpart", with(safetensors.New("encoder.rnn.weight_ih_l2", []int{1}, []float64{1})), encoderRNN},
-		{"encoder.rnn.weight_hh_l0_reverse has no", with(safetensors.New("encoder.rnn.weight_hh_l0_reverse", []int{1}, []float64{1})), encoderRNN},
-		{fmt.Sprintf("bias_ih_l0 is [1], and rnn/l0/b in the model wants [%d]", rows), with(safetensors.New("encoder.rnn.bias_ih_l0", []int{1}, []float64{1})), encoderRNN},
-		{"bias_ih_l0: element 1 is NaN", with(safetensors.New("encoder.rnn.bias_ih_l0", []int{rows}, nan)), encoderRNN},
-		{"it is of the type F8_E4M3, which is not read", with(safetensors.Tensor{Name: "encoder.rnn.bias_ih_l0", DType: "F8_E4M3", Shape: []int{rows}, Data: make([]byte, rows)}), encoderRNN},
-		{"bias_ih_l0 is there, and the module is said to have no bias", nil, zoo.TorchModule{Torch: "encoder.rnn", Path: "rnn", NoBias: true}},
-		{"encoder.rnn.weight_ih_l1 is missing; the nearest is encoder.rnn.weight_hh_l1", without("encoder.rnn.weight_ih_l1"), encoderRNN},
-		{"the file holds encoder.other.weight, encoder.rnn.bias_hh_l0, ", without("encoder.rnn.weight_ih_l1"), encoderRNN},
-		{"it is of the type I64, which is no float", with(safetensors.New("encoder.rnn.bias_ih_l0", []int{rows}, make([]int64, rows))), encoderRNN},
+		{"encoder.rnn.weight_ih_l2 has no counterpart",
+			with(safetensors.New("encoder.rnn.weight_ih_l2", []int{1}, []float64{1})), encoderRNN},
+		{"encoder.rnn.weight_hh_l0_reverse has no",
+			with(safetensors.New("encoder.rnn.weight_hh_l0_reverse", []int{1}, []float64{1})),
+			encoderRNN},
+		{fmt.Sprintf("bias_ih_l0 is [1], and rnn/l0/b in the model wants [%d]", rows),
+			with(safetensors.New("encoder.rnn.bias_ih_l0", []int{1}, []float64{1})), encoderRNN},
+		{"bias_ih_l0: element 1 is NaN",
+			with(safetensors.New("encoder.rnn.bias_ih_l0", []int{rows}, nan)), encoderRNN},
+		{"it is of the type F8_E4M3, which is not read",
+			with(safetensors.Tensor{Name: "encoder.rnn.bias_ih_l0", DType: "F8_E4M3",
+				Shape: []int{rows}, Data: make([]byte, rows)}), encoderRNN},
+		{"bias_ih_l0 is there, and the module is said to have no bias", nil,
+			zoo.TorchModule{Torch: "encoder.rnn", Path: "rnn", NoBias: true}},
+		{"encoder.rnn.weight_ih_l1 is missing; the nearest is encoder.rnn.weight_hh_l1",
+			without("encoder.rnn.weight_ih_l1"), encoderRNN},
+		{"the file holds encoder.other.weight, encoder.rnn.bias_hh_l0, ",
+			without("encoder.rnn.weight_ih_l1"), encoderRNN},
+		{"it is of the type I64, which is no float",
+			with(safetensors.New("encoder.rnn.bias_ih_l0", []int{rows}, make([]int64, rows))),
+			encoderRNN},
 		{"decoder.weight_ih_l0 is missing", nil, zoo.TorchModule{Torch: "decoder", Path: "rnn"}},
-		{"the model has no parameter there", nil, zoo.TorchModule{Torch: "encoder.rnn", Path: "layers"}},
+		{"the model has no parameter there", nil, zoo.TorchModule{Torch: "encoder.rnn",
+			Path: "layers"}},
 		{`"rnn/l0" is no layer`, nil, zoo.TorchModule{Torch: "encoder.rnn"}},
 	} {
 		s := nodes.NewStore(nodes.Float64, 1)
@@ -263,14 +286,18 @@ func TestImportTorchErrors(t *testing.T) {
 	}
 	s := nodes.NewStore(nodes.Float64, 1)
 	require.NoError(t, nodes.Try(func() { lstm.layers(s, true) }))
-	require.ErrorContains(t, zoo.ImportTorch(gru.stateDict(t, nil), s, encoderRNN), "it does not fit the model")
+	require.ErrorContains(t, zoo.ImportTorch(gru.stateDict(t, nil), s, encoderRNN),
+		"it does not fit the model")
 	require.ErrorIs(t, zoo.ImportTorch("absent", s, encoderRNN), os.ErrNotExist)
 	require.ErrorContains(t, zoo.ImportTorch("absent", s), "there is no module")
-	require.ErrorContains(t, zoo.ExportTorch("absent", s, encoderRNN, encoderRNN), "belongs to two modules")
-	require.ErrorContains(t, zoo.ExportTorch(filepath.Join(t.TempDir(), "no", "such"), s, encoderRNN), "export to")
+	require.ErrorContains(t, zoo.ExportTorch("absent", s, encoderRNN, encoderRNN),
+		"belongs to two modules")
+	require.ErrorContains(t, zoo.ExportTorch(filepath.Join(t.TempDir(), "no", "such"), s,
+		encoderRNN), "export to")
 }
 
-// A whole language model, there and back: an embedding, two layers and a linear layer, by PyTorch itself.
+// A whole language model, there and back: an embedding, two layers and a linear layer, by PyTorch
+// itself.
 func TestTorchItself(t *testing.T) {
 	python := "/usr/bin/python3"
 	if testing.Short() {
@@ -292,9 +319,11 @@ func TestTorchItself(t *testing.T) {
 		return logits
 	}
 	want := run("save")
-	modules := []zoo.TorchModule{{Torch: "embed", Path: "embed"}, {Torch: "rnn", Path: "layers"}, {Torch: "out", Path: "out"}}
+	modules := []zoo.TorchModule{{Torch: "embed", Path: "embed"}, {Torch: "rnn", Path: "layers"},
+		{Torch: "out", Path: "out"}}
 	for cell := range want {
-		m, err := New(Config{Recurrent: zoo.Recurrent{Cell: cell, Hidden: 6, Layers: 2}, Embed: 3}, v, 1)
+		m, err := New(Config{Recurrent: zoo.Recurrent{Cell: cell, Hidden: 6, Layers: 2}, Embed: 3},
+			v, 1)
 		require.NoError(t, err)
 		path := filepath.Join(dir, cell+".safetensors")
 		require.NoError(t, zoo.ImportTorch(path, m.Params(), modules...))

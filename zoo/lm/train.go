@@ -23,15 +23,16 @@ type Data struct {
 	Window unroll.Window   // default: a Stride of 35
 	Unroll unroll.Strategy // default: Scan
 
-	// Sampled, if positive, trains on a sampled softmax: targets compete with so many tokens drawn for each window and
-	// not with all (see nodes.SampledSoftmax). Validation measures the full softmax all the same. Not with an adaptive
-	// softmax.
+	// Sampled, if positive, trains on a sampled softmax: targets compete with so many tokens drawn
+	// for each window and not with all (see nodes.SampledSoftmax). Validation measures the full
+	// softmax all the same. Not with an adaptive softmax.
 	Sampled int
 }
 
-// Task makes a task for train.Fit of truncated backpropagation through time: the state goes on from window to window
-// and is zero at the start of each epoch; the gradient is cut as Window says. Its validation measures valid_loss, in
-// nats a token, and valid_perplexity, as Perplexity does. It keeps the texts, which must not change.
+// Task makes a task for train.Fit of truncated backpropagation through time: the state goes on from
+// window to window and is zero at the start of each epoch; the gradient is cut as Window says. Its
+// validation measures valid_loss, in nats a token, and valid_perplexity, as Perplexity does. It
+// keeps the texts, which must not change.
 func (m *Model) Task(d Data) (train.Task, error) {
 	d.Batch = cmp.Or(d.Batch, 32)
 	if d.Window == (unroll.Window{}) {
@@ -78,7 +79,8 @@ func (m *Model) Task(d Data) (train.Task, error) {
 func (m *Model) checkIDs(ids []int) error {
 	for i, id := range ids {
 		if id < 0 || id >= m.vocabulary.Len() {
-			return fmt.Errorf("id %d at position %d; the vocabulary has ids 0 … %d", id, i, m.vocabulary.Len()-1)
+			return fmt.Errorf("id %d at position %d; the vocabulary has ids 0 … %d", id, i,
+				m.vocabulary.Len()-1)
 		}
 	}
 	return nil
@@ -118,16 +120,17 @@ func (t *task) Save(c *train.Checkpoint) {
 }
 
 func (t *task) Load(c *train.Checkpoint) error {
-	err := t.stream.Seek(train.Position{Epoch: int(c.Counters["data_epoch"]), Next: int(c.Counters["data_next"])})
+	err := t.stream.Seek(train.Position{Epoch: int(c.Counters["data_epoch"]),
+		Next: int(c.Counters["data_next"])})
 	if err != nil {
 		return err
 	}
 	return train.LoadState(c, "carried", t.runner.carried)
 }
 
-// Perplexity is exp of the mean cross-entropy a token of a text, each predicted from those before it. The text is read in
-// up to 16 tracks side by side, of at least 32 tokens: each begins with an empty state, and up to 15 tokens at the end of
-// the text are left out. Measure reads it otherwise.
+// Perplexity is exp of the mean cross-entropy a token of a text, each predicted from those before
+// it. The text is read in up to 16 tracks side by side, of at least 32 tokens: each begins with an
+// empty state, and up to 15 tokens at the end of the text are left out. Measure reads it otherwise.
 func (m *Model) Perplexity(ctx context.Context, ids []int) (float64, error) {
 	if err := m.checkIDs(ids); err != nil {
 		return 0, fmt.Errorf("zoo: language model: %w", err)
@@ -142,15 +145,17 @@ func (m *Model) Perplexity(ctx context.Context, ids []int) (float64, error) {
 // loss is the mean cross-entropy of a text in nats a token, as Perplexity reads it.
 func (m *Model) loss(ctx context.Context, ids []int) (float64, error) {
 	const tracks, window = 16, 32
-	r, err := m.measure(ctx, ids, MeasureOptions{Tracks: min(tracks, max(1, (len(ids)-1)/window)), Window: window})
+	r, err := m.measure(ctx, ids, MeasureOptions{Tracks: min(tracks, max(1, (len(ids)-1)/window)),
+		Window: window})
 	return r.Loss, err
 }
 
 // MeasureOptions says how Measure reads a text. The zero value reads it as one.
 type MeasureOptions struct {
-	// Tracks is into how many parts the text is cut that are read side by side, each beginning with an empty state; up to
-	// Tracks−1 tokens at the end are left out. Default 1: one stream, of which every token but the first is predicted once.
-	// PyTorch's word_language_model example reads its test text in 10.
+	// Tracks is into how many parts the text is cut that are read side by side, each beginning with
+	// an empty state; up to Tracks−1 tokens at the end are left out. Default 1: one stream, of
+	// which every token but the first is predicted once. PyTorch's word_language_model example
+	// reads its test text in 10.
 	Tracks int
 	Window int // steps at a time; has an influence on speed alone. Default 35
 }
@@ -164,7 +169,8 @@ type Measurement struct {
 // Perplexity is exp of the loss.
 func (m Measurement) Perplexity() float64 { return math.Exp(m.Loss) }
 
-// Measure reads a text, the state carried from its start to its end, and predicts each token from all before it.
+// Measure reads a text, the state carried from its start to its end, and predicts each token from
+// all before it.
 func (m *Model) Measure(ctx context.Context, ids []int, o MeasureOptions) (Measurement, error) {
 	if err := m.checkIDs(ids); err != nil {
 		return Measurement{}, fmt.Errorf("zoo: language model: %w", err)
@@ -178,11 +184,13 @@ func (m *Model) Measure(ctx context.Context, ids []int, o MeasureOptions) (Measu
 
 var errNothingToPredict = errors.New("fewer than 2 tokens leave nothing to predict")
 
-func (m *Model) measure(ctx context.Context, ids []int, o MeasureOptions) (sum Measurement, err error) {
+func (m *Model) measure(ctx context.Context, ids []int, o MeasureOptions) (sum Measurement,
+	err error) {
 	if len(ids) < 2 {
 		return sum, fmt.Errorf("zoo: language model: %w", errNothingToPredict)
 	}
-	stream, err := train.NewStream(ids, o.Tracks, unroll.Window{Stride: min(o.Window, max(1, (len(ids)-1)/o.Tracks))})
+	stream, err := train.NewStream(ids, o.Tracks,
+		unroll.Window{Stride: min(o.Window, max(1, (len(ids)-1)/o.Tracks))})
 	if err != nil {
 		return sum, fmt.Errorf("zoo: language model: %w", err)
 	}
@@ -213,18 +221,21 @@ type windowRunner struct {
 	loss    loss
 }
 
-func newWindowRunner(m *Model, loss loss, batch int, training bool, s unroll.Strategy) (*windowRunner, error) {
+func newWindowRunner(m *Model, loss loss, batch int, training bool,
+	s unroll.Strategy) (*windowRunner, error) {
 	carried, err := run.NewState(m.layers.Parts(), batch, m.store.Dtype())
 	if err != nil {
 		return nil, fmt.Errorf("zoo: language model: %w", err)
 	}
 	build := func(w train.WindowShape) (*train.WindowGraph, error) {
 		g := nodes.NewGraph(nodes.Options{Dtype: m.store.Dtype(), Training: training})
-		ids, targets := g.IntInput("ids", w.T, batch), loss.inputs(g, (w.T-w.Scored)*batch, w.Variant)
+		ids, targets := g.IntInput("ids", w.T, batch),
+			loss.inputs(g, (w.T-w.Scored)*batch, w.Variant)
 		start := shared.InputState(g, m.layers.Parts(), batch)
 		y, layers := m.run(ids, start, w.Scored, s)
 		return &train.WindowGraph{
-			Loss: loss.of(y, targets), Start: start, Recurrence: layers, Inputs: append([]*nodes.Node{ids}, targets...),
+			Loss: loss.of(y, targets), Start: start, Recurrence: layers,
+			Inputs: append([]*nodes.Node{ids}, targets...),
 		}, nil
 	}
 	return &windowRunner{carried, train.NewTruncated(carried, build), loss}, nil
@@ -234,7 +245,8 @@ func (r *windowRunner) run(w train.Window, seed uint64, counter int) (b train.Ba
 	if w.First() {
 		r.carried.Zero()
 	}
-	c, err := r.windows.Window(train.WindowShape{T: w.T, Scored: w.Scored, Next: w.Next, Variant: r.loss.variant(w.Targets)})
+	c, err := r.windows.Window(train.WindowShape{T: w.T, Scored: w.Scored, Next: w.Next,
+		Variant: r.loss.variant(w.Targets)})
 	if err != nil {
 		return b, err
 	}

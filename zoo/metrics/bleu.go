@@ -6,24 +6,28 @@ import (
 	"slices"
 )
 
-// BLEUOptions are the rarer wishes. The zero value is the usual BLEU of up to four-grams, unsmoothed.
+// BLEUOptions are the rarer wishes. The zero value is the usual BLEU of up to four-grams,
+// unsmoothed.
 type BLEUOptions struct {
 	Order int // longest n-gram, 1 … 16; default 4
 
-	// Smooth is what is added to matches and to candidates of every order but the first (Lin and Och, 2004: 1), so that
-	// a sentence without a common four-gram is worth something; 0 adds nothing.
+	// Smooth is what is added to matches and to candidates of every order but the first (Lin and
+	// Och, 2004: 1), so that a sentence without a common four-gram is worth something; 0 adds
+	// nothing.
 	Smooth float64
 }
 
 const maxBLEUOrder = 16
 
-// BLEU is how near translations come to those of people (Papineni et al., 2002), over a whole corpus:
+// BLEU is how near translations come to those of people (Papineni et al., 2002), over a whole
+// corpus:
 //
 //	BLEU = BP · exp(mean over n of log p_n),  BP = min(1, exp(1 − r/c))
 //
-// where p_n is the share of the translations' n-grams that a reference has too (each at most as often as in the one that
-// has it most often), c the number of tokens in all translations, and r that of the references, taking of each sentence's
-// references the one whose length is nearest to the translation's, the shorter if two are as near.
+// where p_n is the share of the translations' n-grams that a reference has too (each at most as
+// often as in the one that has it most often), c the number of tokens in all translations, and r
+// that of the references, taking of each sentence's references the one whose length is nearest to
+// the translation's, the shorter if two are as near.
 //
 // Its zero value, with options if wanted, is ready to use.
 type BLEU struct {
@@ -52,16 +56,19 @@ func (s BLEUScore) String() string {
 		}
 		out += fmt.Sprintf("%.1f", 100*p)
 	}
-	return out + fmt.Sprintf("; brevity penalty %.3f, %d tokens for %d)", s.BrevityPenalty, s.Length, s.Reference)
+	return out + fmt.Sprintf("; brevity penalty %.3f, %d tokens for %d)", s.BrevityPenalty,
+		s.Length, s.Reference)
 }
 
 // Add counts one translation against its references, of which there must be one or more.
 func (b *BLEU) Add(translation []string, references ...[]string) error {
 	if b.Options.Order < 0 || b.Options.Order > maxBLEUOrder {
-		return fmt.Errorf("metrics: BLEU: Order is %d, want 1 … %d, or 0 for 4", b.Options.Order, maxBLEUOrder)
+		return fmt.Errorf("metrics: BLEU: Order is %d, want 1 … %d, or 0 for 4", b.Options.Order,
+			maxBLEUOrder)
 	}
 	if !(b.Options.Smooth >= 0) || math.IsInf(b.Options.Smooth, 1) {
-		return fmt.Errorf("metrics: BLEU: Smooth is %g, want a number of 0 or more", b.Options.Smooth)
+		return fmt.Errorf("metrics: BLEU: Smooth is %g, want a number of 0 or more",
+			b.Options.Smooth)
 	}
 	if len(references) == 0 {
 		return fmt.Errorf("metrics: BLEU: sentence %d has no reference", b.sentences+1)
@@ -132,9 +139,11 @@ func count(ids []int32, n int) map[gram]int {
 	return counts
 }
 
-// Score is that of all that was added. It is 0 if an order has no match and there is no smoothing, or nothing was added.
+// Score is that of all that was added. It is 0 if an order has no match and there is no smoothing,
+// or nothing was added.
 func (b *BLEU) Score() BLEUScore {
-	s := BLEUScore{Length: b.length, Reference: b.reference, Sentences: b.sentences, BrevityPenalty: 1}
+	s := BLEUScore{Length: b.length, Reference: b.reference, Sentences: b.sentences,
+		BrevityPenalty: 1}
 	var logs float64
 	for n := range b.order() {
 		matches, candidates := float64(b.matches[n]), float64(b.candidates[n])
@@ -149,7 +158,8 @@ func (b *BLEU) Score() BLEUScore {
 		logs += math.Log(p) // −Inf for 0, which makes the score 0
 	}
 	if b.length < b.reference {
-		s.BrevityPenalty = math.Exp(1 - float64(b.reference)/float64(b.length)) // 0 if nothing was said
+		// 0 if nothing was said
+		s.BrevityPenalty = math.Exp(1 - float64(b.reference)/float64(b.length))
 	}
 	s.BLEU = 100 * s.BrevityPenalty * math.Exp(logs/float64(b.order()))
 	return s

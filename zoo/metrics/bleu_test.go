@@ -20,15 +20,16 @@ func allWords(ss ...string) (out [][]string) {
 	return out
 }
 
-// The worked examples of Papineni et al. (2002): the clipped unigram precision of section 2.1, the precisions that its
-// section 2.1 states for candidates 1 and 2, and the brevity of section 2.2.
+// The worked examples of Papineni et al. (2002): the clipped unigram precision of section 2.1, the
+// precisions that its section 2.1 states for candidates 1 and 2, and the brevity of section 2.2.
 func TestBLEUOfThePaper(t *testing.T) {
 	score := func(order int, candidate string, references ...string) metrics.BLEUScore {
 		b := metrics.BLEU{Options: metrics.BLEUOptions{Order: order}}
 		require.NoError(t, b.Add(words(candidate), allWords(references...)...))
 		return b.Score()
 	}
-	the := score(2, "the the the the the the the", "The cat is on the mat", "There is a cat on the mat")
+	the := score(2, "the the the the the the the", "The cat is on the mat",
+		"There is a cat on the mat")
 	require.InDeltaSlice(t, []float64{2. / 7, 0}, the.Precisions, 1e-12)
 	require.Zero(t, the.BLEU)
 
@@ -42,17 +43,22 @@ func TestBLEUOfThePaper(t *testing.T) {
 	two := score(2, "It is to insure the troops forever hearing the activity guidebook that party direct", references...)
 	require.InDeltaSlice(t, []float64{8. / 14, 1. / 13}, two.Precisions, 1e-12)
 
-	// NLTK's documentation of sentence_bleu gives 0.5045… for the first, of corpus_bleu 0.5920… for it and another.
-	require.InDelta(t, 50.4566, score(4, "It is a guide to action which ensures that the military always obeys the commands of the party", references...).BLEU, 1e-3)
+	// NLTK's documentation of sentence_bleu gives 0.5045… for the first, of corpus_bleu 0.5920… for
+	// it and another.
+	require.InDelta(t, 50.4566, score(4,
+		"It is a guide to action which ensures that the military always obeys the commands of the party", references...).BLEU, 1e-3)
 	var corpus metrics.BLEU
 	require.NoError(t, corpus.Add(words("It is a guide to action which ensures that the military always obeys the commands of the party"), allWords(references...)...))
 	require.NoError(t, corpus.Add(words("he read the book because he was interested in world history"), words("he was interested in world history because he read the book")))
 	require.InDelta(t, 59.2076, corpus.Score().BLEU, 1e-3)
 
-	// Of references of 12, 15 and 17 words, 12 is nearest to 12; of 10 and 14 to a candidate of 12, the shorter counts.
+	// Of references of 12, 15 and 17 words, 12 is nearest to 12; of 10 and 14 to a candidate of 12,
+	// the shorter counts.
 	long := strings.Repeat("a ", 12)
-	require.Equal(t, 12, score(1, long, strings.Repeat("a ", 15), long, strings.Repeat("a ", 17)).Reference)
-	require.Equal(t, 10, score(1, long, strings.Repeat("a ", 14), strings.Repeat("a ", 10)).Reference)
+	require.Equal(t, 12, score(1, long, strings.Repeat("a ", 15), long,
+		strings.Repeat("a ", 17)).Reference)
+	require.Equal(t, 10, score(1, long, strings.Repeat("a ", 14),
+		strings.Repeat("a ", 10)).Reference)
 	short := score(1, "a a a", "a a a a")
 	require.InDelta(t, math.Exp(1-4./3), short.BrevityPenalty, 1e-12)
 	require.InDelta(t, 100*math.Exp(1-4./3), short.BLEU, 1e-10)
@@ -111,7 +117,8 @@ func TestBLEUAgainstPlainLoops(t *testing.T) {
 		for range 1 + r.Intn(5) {
 			ts, rs = append(ts, sentence()), append(rs, sentence())
 		}
-		for _, o := range []metrics.BLEUOptions{{}, {Order: 2}, {Order: 7}, {Smooth: 1}, {Order: 3, Smooth: 0.1}} {
+		for _, o := range []metrics.BLEUOptions{{}, {Order: 2}, {Order: 7}, {Smooth: 1},
+			{Order: 3, Smooth: 0.1}} {
 			b := metrics.BLEU{Options: o}
 			for i := range ts {
 				require.NoError(t, b.Add(ts[i], rs[i]))
@@ -142,7 +149,8 @@ func TestBLEUOfOddInput(t *testing.T) {
 	require.NoError(t, b.Add(words("a b c d e"), words("a b c d e")))
 	require.Equal(t, 100.0, b.Score().BLEU)
 	require.Equal(t, "BLEU 100.00 (100.0 / 100.0 / 100.0 / 100.0; brevity penalty 1.000, 5 tokens for 5)", b.Score().String())
-	for _, o := range []metrics.BLEUOptions{{Order: -1}, {Order: 17}, {Smooth: -1}, {Smooth: math.NaN()}, {Smooth: math.Inf(1)}} {
+	for _, o := range []metrics.BLEUOptions{{Order: -1}, {Order: 17}, {Smooth: -1},
+		{Smooth: math.NaN()}, {Smooth: math.Inf(1)}} {
 		require.Error(t, (&metrics.BLEU{Options: o}).Add(nil, nil))
 	}
 	_, err := metrics.CorpusBLEU([][]string{nil}, nil)

@@ -7,8 +7,8 @@ import (
 	"slices"
 )
 
-// Pearson is the correlation coefficient of two lists of numbers, in [−1, 1]: 1 where one is a rising straight line of the
-// other. It is an error if either does not vary.
+// Pearson is the correlation coefficient of two lists of numbers, in [−1, 1]: 1 where one is a
+// rising straight line of the other. It is an error if either does not vary.
 func Pearson(x, y []float64) (float64, error) {
 	if err := checkPaired("Pearson", x, y); err != nil {
 		return 0, err
@@ -16,8 +16,9 @@ func Pearson(x, y []float64) (float64, error) {
 	return pearson("Pearson", x, y)
 }
 
-// Spearman is the correlation of the ranks of two lists of numbers (Spearman, 1904), in [−1, 1]: 1 where one rises
-// whenever the other does. Equal numbers share the mean of their ranks. It is an error if either does not vary.
+// Spearman is the correlation of the ranks of two lists of numbers (Spearman, 1904), in [−1, 1]: 1
+// where one rises whenever the other does. Equal numbers share the mean of their ranks. It is an
+// error if either does not vary.
 func Spearman(x, y []float64) (float64, error) {
 	if err := checkPaired("Spearman", x, y); err != nil {
 		return 0, err
@@ -43,7 +44,8 @@ func checkPaired(what string, x, y []float64) error {
 	return nil
 }
 
-// pearson divides both lists by their greatest deviation first, so that no square leaves the range of float64.
+// pearson divides both lists by their greatest deviation first, so that no square leaves the range
+// of float64.
 func pearson(what string, x, y []float64) (float64, error) {
 	for i, v := range [2][]float64{x, y} {
 		if slices.Max(v) == slices.Min(v) {

@@ -8,8 +8,9 @@ import (
 	"slices"
 )
 
-// ROCAUC is the area under the receiver operating characteristic: the probability that a positive has a higher score than a
-// negative, a tie counting half (Hanley and McNeil, 1982). There must be positives and negatives, and no score may be NaN.
+// ROCAUC is the area under the receiver operating characteristic: the probability that a positive
+// has a higher score than a negative, a tie counting half (Hanley and McNeil, 1982). There must be
+// positives and negatives, and no score may be NaN.
 func ROCAUC(scores []float64, positive []bool) (float64, error) {
 	order, positives, err := ranked("ROCAUC", scores, positive)
 	if err != nil {
@@ -33,9 +34,11 @@ func ROCAUC(scores []float64, positive []bool) (float64, error) {
 }
 
 // ranked returns the order of rising scores, and the number of positives.
-func ranked(what string, scores []float64, positive []bool) (order []int, positives int, err error) {
+func ranked(what string, scores []float64, positive []bool) (order []int, positives int,
+	err error) {
 	if len(scores) != len(positive) {
-		return nil, 0, lengthError("metrics: %s: %d scores and %d labels: want as many", what, len(scores), len(positive))
+		return nil, 0, lengthError("metrics: %s: %d scores and %d labels: want as many", what,
+			len(scores), len(positive))
 	}
 	for i, s := range scores {
 		if math.IsNaN(s) {
@@ -53,7 +56,8 @@ func ranked(what string, scores []float64, positive []bool) (order []int, positi
 	return order, positives, nil
 }
 
-// Detection is what becomes of positives and negatives if those are called positive whose score is above a threshold.
+// Detection is what becomes of positives and negatives if those are called positive whose score is
+// above a threshold.
 type Detection struct {
 	Threshold                                                    float64
 	TruePositives, FalsePositives, FalseNegatives, TrueNegatives int
@@ -80,11 +84,13 @@ func part(of, rest int) float64 {
 	return float64(of) / float64(of+rest)
 }
 
-// DetectAbove counts, for scores above a threshold. Neither it nor a score may be NaN, which is above nothing.
+// DetectAbove counts, for scores above a threshold. Neither it nor a score may be NaN, which is
+// above nothing.
 func DetectAbove(threshold float64, scores []float64, positive []bool) (Detection, error) {
 	d := Detection{Threshold: threshold}
 	if len(scores) != len(positive) {
-		return d, lengthError("metrics: DetectAbove: %d scores and %d labels: want as many", len(scores), len(positive))
+		return d, lengthError("metrics: DetectAbove: %d scores and %d labels: want as many",
+			len(scores), len(positive))
 	}
 	if math.IsNaN(threshold) {
 		return d, errors.New("metrics: DetectAbove: the threshold is NaN")
@@ -92,7 +98,8 @@ func DetectAbove(threshold float64, scores []float64, positive []bool) (Detectio
 	for i, s := range scores {
 		switch {
 		case math.IsNaN(s):
-			return Detection{Threshold: threshold}, fmt.Errorf("metrics: DetectAbove: score %d is NaN", i)
+			return Detection{Threshold: threshold},
+				fmt.Errorf("metrics: DetectAbove: score %d is NaN", i)
 		case s > threshold && positive[i]:
 			d.TruePositives++
 		case s > threshold:
@@ -106,8 +113,8 @@ func DetectAbove(threshold float64, scores []float64, positive []bool) (Detectio
 	return d, nil
 }
 
-// BestF1 is the detection with the highest F1 of all thresholds that scores can have: choose it on validation data. Of equals
-// it is the one with the highest threshold.
+// BestF1 is the detection with the highest F1 of all thresholds that scores can have: choose it on
+// validation data. Of equals it is the one with the highest threshold.
 func BestF1(scores []float64, positive []bool) (Detection, error) {
 	order, positives, err := ranked("BestF1", scores, positive)
 	if err != nil {
@@ -137,8 +144,9 @@ func BestF1(scores []float64, positive []bool) (Detection, error) {
 	return best, nil
 }
 
-// Quantile is the least of values below or at which the share q of them lies, q in [0, 1]: a threshold that this share of
-// normal validation data stays below. It does not change the order of values, none of which may be NaN.
+// Quantile is the least of values below or at which the share q of them lies, q in [0, 1]: a
+// threshold that this share of normal validation data stays below. It does not change the order of
+// values, none of which may be NaN.
 func Quantile(values []float64, q float64) (float64, error) {
 	if len(values) == 0 {
 		return 0, fmt.Errorf("metrics: Quantile: there are no values")
@@ -154,12 +162,14 @@ func Quantile(values []float64, q float64) (float64, error) {
 	return sorted[max(0, int(math.Ceil(q*float64(len(sorted))))-1)], nil
 }
 
-// PSNR is the peak signal-to-noise ratio in decibels of a picture or signal with values from 0 to peak whose mean squared
-// error is mse: 10·log10(peak²/mse). For an error of 0 it is +Inf, also where there is no peak, for a peak of 0 and another
-// error −Inf; no difference of these means anything.
+// PSNR is the peak signal-to-noise ratio in decibels of a picture or signal with values from 0 to
+// peak whose mean squared error is mse: 10·log10(peak²/mse). For an error of 0 it is +Inf, also
+// where there is no peak, for a peak of 0 and another error −Inf; no difference of these means
+// anything.
 func PSNR(mse, peak float64) float64 {
 	if mse == 0 {
 		return math.Inf(1)
 	}
-	return 20*math.Log10(math.Abs(peak)) - 10*math.Log10(mse) // peak² might leave the range of float64
+	// peak² might leave the range of float64
+	return 20*math.Log10(math.Abs(peak)) - 10*math.Log10(mse)
 }

@@ -59,9 +59,11 @@ func TestBestF1IsBest(t *testing.T) {
 }
 
 func TestDetectAbove(t *testing.T) {
-	d, err := metrics.DetectAbove(2, []float64{1, 2, 3, 4, 5}, []bool{true, false, false, true, true})
+	d, err := metrics.DetectAbove(2, []float64{1, 2, 3, 4, 5},
+		[]bool{true, false, false, true, true})
 	require.NoError(t, err)
-	require.Equal(t, metrics.Detection{Threshold: 2, TruePositives: 2, FalsePositives: 1, FalseNegatives: 1, TrueNegatives: 1}, d)
+	require.Equal(t, metrics.Detection{Threshold: 2, TruePositives: 2, FalsePositives: 1,
+		FalseNegatives: 1, TrueNegatives: 1}, d)
 	require.InDelta(t, 2./3, d.Precision(), 1e-15)
 	require.InDelta(t, 2./3, d.Recall(), 1e-15)
 	require.InDelta(t, 2./3, d.F1(), 1e-15)
@@ -86,20 +88,52 @@ func TestQuantile(t *testing.T) {
 
 func TestDetectionErrors(t *testing.T) {
 	for want, call := range map[string]func() error{
-		"1 scores and 2 labels": func() error { _, err := metrics.ROCAUC([]float64{1}, []bool{true, false}); return err },
-		"2 of 2 are positive":   func() error { _, err := metrics.ROCAUC([]float64{1, 2}, []bool{true, true}); return err },
-		"0 of 0 are positive":   func() error { _, err := metrics.BestF1(nil, nil); return err },
-		"score 1 is NaN":        func() error { _, err := metrics.BestF1([]float64{1, math.NaN()}, []bool{true, false}); return err },
-		"2 scores and 0 labels": func() error { _, err := metrics.DetectAbove(0, []float64{1, 2}, nil); return err },
-		"score 0 is NaN":        func() error { _, err := metrics.DetectAbove(1, []float64{math.NaN()}, []bool{true}); return err },
+		"1 scores and 2 labels": func() error {
+			_,
+				err := metrics.ROCAUC([]float64{1}, []bool{true, false})
+			return err
+		},
+		"2 of 2 are positive": func() error {
+			_,
+				err := metrics.ROCAUC([]float64{1, 2}, []bool{true, true})
+			return err
+		},
+		"0 of 0 are positive": func() error { _, err := metrics.BestF1(nil, nil); return err },
+		"score 1 is NaN": func() error {
+			_,
+				err := metrics.BestF1([]float64{1, math.NaN()}, []bool{true, false})
+			return err
+		},
+		"2 scores and 0 labels": func() error {
+			_,
+				err := metrics.DetectAbove(0, []float64{1, 2}, nil)
+			return err
+		},
+		"score 0 is NaN": func() error {
+			_,
+				err := metrics.DetectAbove(1, []float64{math.NaN()}, []bool{true})
+			return err
+		},
 		"threshold is NaN": func() error {
 			_, err := metrics.DetectAbove(math.NaN(), []float64{1}, []bool{true})
 			return err
 		},
-		"too large to add up": func() error { _, err := metrics.MSE([]float64{1e200}, []float64{-1e200}); return err },
+		"too large to add up": func() error {
+			_, err := metrics.MSE([]float64{1e200},
+				[]float64{-1e200})
+			return err
+		},
 		"there are no values": func() error { _, err := metrics.Quantile(nil, 0.5); return err },
-		"q is 2":              func() error { _, err := metrics.Quantile([]float64{1}, 2); return err },
-		"value 0 is NaN":      func() error { _, err := metrics.Quantile([]float64{math.NaN()}, 0.5); return err },
+		"q is 2": func() error {
+			_, err := metrics.Quantile([]float64{1},
+				2)
+			return err
+		},
+		"value 0 is NaN": func() error {
+			_, err := metrics.Quantile([]float64{math.NaN()},
+				0.5)
+			return err
+		},
 	} {
 		require.ErrorContains(t, call(), want)
 	}

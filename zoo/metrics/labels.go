@@ -22,16 +22,17 @@ func Accuracy[L comparable](predicted, truth []L) (float64, error) {
 func sameLength(what string, predicted, truth int) error {
 	switch {
 	case predicted != truth:
-		return lengthError("metrics: %s: %d predictions and %d true values: want as many", what, predicted, truth)
+		return lengthError("metrics: %s: %d predictions and %d true values: want as many", what,
+			predicted, truth)
 	case truth == 0:
 		return fmt.Errorf("metrics: %s: there is nothing to measure", what)
 	}
 	return nil
 }
 
-// Score is how well one class is found. Precision is the share of the predictions of the class that are right, Recall the
-// share of its members that are predicted so, F1 their harmonic mean 2PR/(P + R) (van Rijsbergen, 1979). A share of nothing
-// is 0.
+// Score is how well one class is found. Precision is the share of the predictions of the class that
+// are right, Recall the share of its members that are predicted so, F1 their harmonic mean 2PR/(P +
+// R) (van Rijsbergen, 1979). A share of nothing is 0.
 type Score struct {
 	Precision, Recall, F1 float64
 	Support               int // members of the class
@@ -79,7 +80,8 @@ type Confusion struct {
 	total     int
 }
 
-// NewConfusion counts nothing yet. Classes are numbered from 0; there is at least one. More than 1 << 14 are taken for one.
+// NewConfusion counts nothing yet. Classes are numbered from 0; there is at least one. More than 1
+// << 14 are taken for one.
 func NewConfusion(classes int) *Confusion {
 	c := &Confusion{}
 	if classes > maxClasses {
@@ -120,7 +122,8 @@ const maxClasses = 1 << 14
 // Add counts one example.
 func (c *Confusion) Add(predicted, truth int) error {
 	if n := len(c.counts); predicted < 0 || predicted >= n || truth < 0 || truth >= n {
-		return fmt.Errorf("metrics: class %d predicted, true %d; there are classes 0 … %d", predicted, truth, n-1)
+		return fmt.Errorf("metrics: class %d predicted, true %d; there are classes 0 … %d",
+			predicted, truth, n-1)
 	}
 	c.counts[truth][predicted]++
 	c.predicted[predicted]++
@@ -147,13 +150,14 @@ func (c *Confusion) Accuracy() float64 { return share(c.right, c.total) }
 // Class scores one class, from 0 to Classes−1.
 func (c *Confusion) Class(k int) (Score, error) {
 	if k < 0 || k >= len(c.counts) {
-		return Score{}, fmt.Errorf("metrics: class %d; there are classes 0 … %d", k, len(c.counts)-1)
+		return Score{}, fmt.Errorf("metrics: class %d; there are classes 0 … %d", k,
+			len(c.counts)-1)
 	}
 	return score(c.counts[k][k], c.predicted[k], c.members[k]), nil
 }
 
-// Macro is the unweighted mean of the scores of classes, of those given or else of all that have members or were
-// predicted. So its F1 is the mean of their F1.
+// Macro is the unweighted mean of the scores of classes, of those given or else of all that have
+// members or were predicted. So its F1 is the mean of their F1.
 func (c *Confusion) Macro(classes ...int) (mean Score, err error) {
 	if classes, err = c.pick(classes); err != nil {
 		return Score{}, err
@@ -168,9 +172,9 @@ func (c *Confusion) Macro(classes ...int) (mean Score, err error) {
 	return mean, nil
 }
 
-// Micro scores classes together, those given or else all: right predictions of any of them over all predictions of them,
-// and over all their members. Over all classes Precision, Recall and F1 are the accuracy; leave out the class that stands
-// for nothing, such as O in tagging.
+// Micro scores classes together, those given or else all: right predictions of any of them over all
+// predictions of them, and over all their members. Over all classes Precision, Recall and F1 are
+// the accuracy; leave out the class that stands for nothing, such as O in tagging.
 func (c *Confusion) Micro(classes ...int) (Score, error) {
 	classes, err := c.pick(classes)
 	if err != nil {
@@ -193,7 +197,8 @@ func (c *Confusion) pick(classes []int) ([]int, error) {
 	if len(classes) > 0 {
 		for i, k := range classes {
 			if k < 0 || k >= len(c.counts) {
-				return nil, fmt.Errorf("metrics: class %d; there are classes 0 … %d", k, len(c.counts)-1)
+				return nil, fmt.Errorf("metrics: class %d; there are classes 0 … %d", k,
+					len(c.counts)-1)
 			}
 			for _, other := range classes[:i] {
 				if other == k {

@@ -36,7 +36,8 @@ func meanOf[F Float](what string, predicted, truth []F, of func(float64) float64
 			value F
 		}{{"predicted", p}, {"true", truth[i]}} {
 			if x.value-x.value != 0 {
-				return 0, fmt.Errorf("metrics: %s: the %s value %d is %g: want a finite number", what, x.name, i, float64(x.value))
+				return 0, fmt.Errorf("metrics: %s: the %s value %d is %g: want a finite number",
+					what, x.name, i, float64(x.value))
 			}
 		}
 		sum += of(float64(p) - float64(truth[i]))

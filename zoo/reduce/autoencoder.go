@@ -21,26 +21,37 @@ const Linear = shared.Linear
 type Loss string
 
 const (
-	SquaredError       Loss = "mse" // Σ (y − x)² over the features
-	BinaryCrossEntropy Loss = "bce" // Σ −x·log y − (1−x)·log(1−y) over features in [0, 1]; the output is a sigmoid
+	SquaredError Loss = "mse" // Σ (y − x)² over the features
+	// Σ −x·log y − (1−x)·log(1−y) over features in [0, 1]; the output is a sigmoid
+	BinaryCrossEntropy Loss = "bce"
 )
 
 // AutoencoderConfig sizes an Autoencoder. The zero value of an optional field is its default.
 type AutoencoderConfig struct {
-	Features int   `json:"features"` // D
-	Widths   []int `json:"widths"`   // of the encoder's layers, outermost first; the last is the code. The decoder goes back the same way
+	Features int `json:"features"` // D
+	// of the encoder's layers, outermost first; the last is the code. The decoder goes back the
+	// same way
+	Widths []int `json:"widths"`
 
-	Activation     cells.Activation `json:"activation,omitempty"`      // of the layers between: relu (default), tanh, sigmoid, linear
-	CodeActivation cells.Activation `json:"code_activation,omitempty"` // of the code; default linear
-	Output         cells.Activation `json:"output,omitempty"`          // of the reconstruction: linear (default), or sigmoid for features in [0, 1]
-	Loss           Loss             `json:"loss,omitempty"`            // mse (default), bce
-	NoBias         bool             `json:"no_bias,omitempty"`
-	Tied           bool             `json:"tied,omitempty"`        // the decoder's weights are the encoder's, transposed
-	Corruption     Corruption       `json:"corruption,omitzero"`   // of the input in training: a denoising autoencoder
-	Centre         bool             `json:"centre,omitempty"`      // bring the features to mean 0 first
-	Standardise    bool             `json:"standardise,omitempty"` // bring the features to mean 0 and variance 1 first
-	Float64        bool             `json:"float64,omitempty"`     // weights of 64 bits
-	Threshold      float64          `json:"threshold,omitempty"`   // the error above which a row is an anomaly; 0: not chosen. See SetThreshold
+	// of the layers between: relu (default), tanh, sigmoid, linear
+	Activation cells.Activation `json:"activation,omitempty"`
+	// of the code; default linear
+	CodeActivation cells.Activation `json:"code_activation,omitempty"`
+	// of the reconstruction: linear (default), or sigmoid for features in [0, 1]
+	Output cells.Activation `json:"output,omitempty"`
+	Loss   Loss             `json:"loss,omitempty"` // mse (default), bce
+	NoBias bool             `json:"no_bias,omitempty"`
+	// the decoder's weights are the encoder's, transposed
+	Tied bool `json:"tied,omitempty"`
+	// of the input in training: a denoising autoencoder
+	Corruption Corruption `json:"corruption,omitzero"`
+	// bring the features to mean 0 first
+	Centre bool `json:"centre,omitempty"`
+	// bring the features to mean 0 and variance 1 first
+	Standardise bool `json:"standardise,omitempty"`
+	Float64     bool `json:"float64,omitempty"` // weights of 64 bits
+	// the error above which a row is an anomaly; 0: not chosen. See SetThreshold
+	Threshold float64 `json:"threshold,omitempty"`
 }
 
 func (c AutoencoderConfig) withDefaults() AutoencoderConfig {
@@ -62,7 +73,8 @@ func (c AutoencoderConfig) Validate() error {
 	c = c.withDefaults()
 	var bad check.Problems
 	bad.Int("features", c.Features, 1, cells.MaxWidth)
-	bad.That(len(c.Widths) > 0, "widths is empty, want those of the encoder's layers, the last the code's")
+	bad.That(len(c.Widths) > 0,
+		"widths is empty, want those of the encoder's layers, the last the code's")
 	bad.Add(shared.CheckWidths("widths", c.Widths))
 	check.OneOf(&bad, "activation", c.Activation, shared.Activations...)
 	check.OneOf(&bad, "code_activation", c.CodeActivation, shared.Activations...)
@@ -70,24 +82,29 @@ func (c AutoencoderConfig) Validate() error {
 	bad.Add(c.Corruption.Validate(), checkThreshold(c.Threshold))
 	check.OneOf(&bad, "loss", c.Loss, SquaredError, BinaryCrossEntropy)
 	if c.Loss == BinaryCrossEntropy {
-		bad.That(c.Output == cells.Sigmoid, "loss is bce and output %s: want sigmoid, which is a probability", c.Output)
-		bad.That(!c.Standardise && !c.Centre, "loss is bce and standardise or centre is set: cross-entropy is for features in [0, 1] as they are")
+		bad.That(c.Output == cells.Sigmoid,
+			"loss is bce and output %s: want sigmoid, which is a probability", c.Output)
+		bad.That(!c.Standardise && !c.Centre,
+			"loss is bce and standardise or centre is set: cross-entropy is for features in [0, 1] as they are")
 	}
-	bad.That(c.Output != cells.Sigmoid || !c.Standardise && !c.Centre, "output is sigmoid and standardise or centre is set: the features leave [0, 1]")
-	bad.That(!c.Standardise || !c.Centre, "standardise and centre are both set, and the former does both")
+	bad.That(c.Output != cells.Sigmoid || !c.Standardise && !c.Centre,
+		"output is sigmoid and standardise or centre is set: the features leave [0, 1]")
+	bad.That(!c.Standardise || !c.Centre,
+		"standardise and centre are both set, and the former does both")
 	return bad.Err()
 }
 
-// Autoencoder squeezes rows of features through a narrow layer, the code, and learns to bring them back (Hinton and
-// Salakhutdinov, 2006):
+// Autoencoder squeezes rows of features through a narrow layer, the code, and learns to bring them
+// back (Hinton and Salakhutdinov, 2006):
 //
 //	code = f_K(… f(x·W_0 + b_0) … ),  y = g(… f(code·V_0 + c_0) … )
 //
-// With linear layers it finds the subspace of PCA (Baldi and Hornik, 1989). With a Corruption it reads a corrupted x and
-// is to bring back the clean one (Vincent et al., 2008).
+// With linear layers it finds the subspace of PCA (Baldi and Hornik, 1989). With a Corruption it
+// reads a corrupted x and is to bring back the clean one (Vincent et al., 2008).
 //
-// Its parameters are encoder/l0/W [D, Widths[0]], encoder/l0/b, …, decoder/l0/W, decoder/l0/b, …, and, if it standardises,
-// input/mean and input/scale [D]. Tied, V_k is the transpose of an encoder's W and only the biases are the decoder's own.
+// Its parameters are encoder/l0/W [D, Widths[0]], encoder/l0/b, …, decoder/l0/W, decoder/l0/b, …,
+// and, if it standardises, input/mean and input/scale [D]. Tied, V_k is the transpose of an
+// encoder's W and only the biases are the decoder's own.
 //
 // Its methods other than training and SetThreshold are safe for concurrent use.
 type Autoencoder struct {
@@ -105,7 +122,8 @@ func NewAutoencoder(cfg AutoencoderConfig, seed uint64) (*Autoencoder, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("zoo: autoencoder: %w", err)
 	}
-	m := &Autoencoder{cfg: cfg.withDefaults(), store: nodes.NewStore(shared.DtypeOf(cfg.Float64), seed)}
+	m := &Autoencoder{cfg: cfg.withDefaults(), store: nodes.NewStore(shared.DtypeOf(cfg.Float64),
+		seed)}
 	if err := nodes.Try(m.declare); err != nil {
 		return nil, fmt.Errorf("zoo: autoencoder: %w", err)
 	}
@@ -127,13 +145,15 @@ func (m *Autoencoder) declare() {
 		return
 	}
 	for k := range back {
-		m.decoder = append(m.decoder, m.encoder[len(back)-1-k].Back(root.In("decoder").In("l%d", k)))
+		m.decoder = append(m.decoder,
+			m.encoder[len(back)-1-k].Back(root.In("decoder").In("l%d", k)))
 	}
 }
 
 func (m *Autoencoder) encode(x *nodes.Node) *nodes.Node {
 	last := len(m.encoder) - 1
-	return shared.Activate(m.cfg.CodeActivation, m.encoder[last].Of(shared.Through(m.encoder[:last], m.cfg.Activation, x)))
+	return shared.Activate(m.cfg.CodeActivation,
+		m.encoder[last].Of(shared.Through(m.encoder[:last], m.cfg.Activation, x)))
 }
 
 // logits is what codes stand for before the output's activation.
@@ -154,8 +174,8 @@ type AutoencoderGraph struct {
 	Loss   *nodes.Node // summed over the features, mean over the rows
 }
 
-// Forward builds the model into the graph of rows x [B, D], which it reads corrupted and is to bring back clean. It panics
-// with a *nodes.BuildError, as package nodes does.
+// Forward builds the model into the graph of rows x [B, D], which it reads corrupted and is to
+// bring back clean. It panics with a *nodes.BuildError, as package nodes does.
 func (m *Autoencoder) Forward(x *nodes.Node) (g AutoencoderGraph) {
 	g.Code = m.encode(m.cfg.Corruption.Of(x))
 	g.Logits = m.logits(g.Code)
@@ -187,7 +207,8 @@ func (m *Autoencoder) Codes() int { return m.cfg.Widths[len(m.cfg.Widths)-1] }
 // Threshold is the error above which a row is an anomaly; 0: none was set.
 func (m *Autoencoder) Threshold() float64 { return m.cfg.Threshold }
 
-// SetThreshold sets the error above which a row is an anomaly. Choose it on data kept apart from the training's.
+// SetThreshold sets the error above which a row is an anomaly. Choose it on data kept apart from
+// the training's.
 func (m *Autoencoder) SetThreshold(t float64) error { return setThreshold(&m.cfg.Threshold, t) }
 
 // Transform returns the codes [N, K] of rows [N, D].
@@ -208,20 +229,23 @@ func (m *Autoencoder) InverseTransform(codes []float32) ([]float32, error) {
 	return finiteRows("autoencoder", m.scaling.restore(y), m.Features(), err)
 }
 
-// Errors is the squared error a feature of each row, [N], after standardising if the model does that.
+// Errors is the squared error a feature of each row, [N], after standardising if the model does
+// that.
 func (m *Autoencoder) Errors(x []float32) ([]float64, error) {
 	if err := checkRows(x, m.Features(), "features"); err != nil {
 		return nil, fmt.Errorf("zoo: autoencoder: %w", err)
 	}
 	x = m.scaling.apply(x)
-	y, err := m.run("both", x, m.Features(), func(x *nodes.Node) *nodes.Node { return m.decode(m.encode(x)) })
+	y, err := m.run("both", x, m.Features(),
+		func(x *nodes.Node) *nodes.Node { return m.decode(m.encode(x)) })
 	if err != nil {
 		return nil, err
 	}
 	return rowErrors(x, y, m.Features()), nil
 }
 
-func (m *Autoencoder) run(what string, x []float32, in int, build func(*nodes.Node) *nodes.Node) ([]float32, error) {
+func (m *Autoencoder) run(what string, x []float32, in int,
+	build func(*nodes.Node) *nodes.Node) ([]float32, error) {
 	y, err := m.graphs.run(what, m.store.Dtype(), x, in, build)
 	if err != nil {
 		return nil, fmt.Errorf("zoo: autoencoder: %w", err)
@@ -229,11 +253,15 @@ func (m *Autoencoder) run(what string, x []float32, in int, build func(*nodes.No
 	return y, nil
 }
 
-// Task makes a task for train.Fit. Its loss is that of the configuration, summed over the features; its validation measures
-// valid_loss, the same, and valid_mse, the squared error a feature, of rows that are corrupted as in training, by noise that
-// is the same each time. It keeps the rows, which must not change.
+// Task makes a task for train.Fit. Its loss is that of the configuration, summed over the features;
+// its validation measures valid_loss, the same, and valid_mse, the squared error a feature, of rows
+// that are corrupted as in training, by noise that is the same each time. It keeps the rows, which
+// must not change.
 func (m *Autoencoder) Task(d RowData) (train.Task, error) {
-	fail := func(err error) (train.Task, error) { return nil, fmt.Errorf("zoo: autoencoder: %w", err) }
+	fail := func(err error) (train.Task, error) {
+		return nil,
+			fmt.Errorf("zoo: autoencoder: %w", err)
+	}
 	if err := d.check(m.Features(), m.cfg.Output == cells.Sigmoid); err != nil {
 		return fail(err)
 	}
@@ -243,16 +271,18 @@ func (m *Autoencoder) Task(d RowData) (train.Task, error) {
 	cfg := m.cfg
 	cfg.Threshold = 0 // training knows nothing of it
 	x, valid := m.scaling.apply(d.Train), m.scaling.apply(d.Valid)
-	task, err := newRowTask(m.store, cfg, x, m.Features(), d, 0, func(x, _ *nodes.Node) *nodes.Node { return m.Forward(x).Loss })
+	task, err := newRowTask(m.store, cfg, x, m.Features(), d, 0,
+		func(x, _ *nodes.Node) *nodes.Node { return m.Forward(x).Loss })
 	if err != nil {
 		return fail(err)
 	}
 	if len(valid) > 0 {
 		task.Measure = func(ctx context.Context) (map[string]float64, error) {
-			loss, err := meanRowLoss(ctx, m.store.Dtype(), valid, m.Features(), func(x *nodes.Node) []*nodes.Node {
-				g := m.Forward(x)
-				return []*nodes.Node{g.Loss, nodes.MSE(g.Output, x, nodes.ReduceMean)}
-			})
+			loss, err := meanRowLoss(ctx, m.store.Dtype(), valid, m.Features(),
+				func(x *nodes.Node) []*nodes.Node {
+					g := m.Forward(x)
+					return []*nodes.Node{g.Loss, nodes.MSE(g.Output, x, nodes.ReduceMean)}
+				})
 			if err != nil {
 				return nil, err
 			}

@@ -17,8 +17,8 @@ const (
 	SaltAndPepper CorruptionKind = "salt-and-pepper" // Low or High, each with probability Amount/2
 )
 
-// Corruption is the noise that a denoising autoencoder is to take away (Vincent et al., 2008 and 2010). The zero value
-// is none.
+// Corruption is the noise that a denoising autoencoder is to take away (Vincent et al., 2008 and
+// 2010). The zero value is none.
 type Corruption struct {
 	Kind   CorruptionKind `json:"kind,omitempty"`   // GaussianNoise, Masking or SaltAndPepper
 	Amount float64        `json:"amount,omitempty"` // standard deviation, or probability
@@ -32,25 +32,31 @@ func (c Corruption) Validate() error {
 	bad := check.Problems{Prefix: "corruption: "}
 	switch c.Kind {
 	case "":
-		bad.That(c == Corruption{}, "amount, low or high is set, and no kind: want %s, %s or %s", GaussianNoise, Masking, SaltAndPepper)
+		bad.That(c == Corruption{}, "amount, low or high is set, and no kind: want %s, %s or %s",
+			GaussianNoise, Masking, SaltAndPepper)
 		return bad.Err()
 	case GaussianNoise:
-		bad.That(c.Amount > 0 && finite(c.Amount), "the amount of gaussian noise is %g, want a standard deviation above 0", c.Amount)
+		bad.That(c.Amount > 0 && finite(c.Amount),
+			"the amount of gaussian noise is %g, want a standard deviation above 0", c.Amount)
 	case Masking, SaltAndPepper:
-		bad.That(c.Amount > 0 && c.Amount < 1, "the amount of %s is %g, want a probability in (0, 1)", c.Kind, c.Amount)
+		bad.That(c.Amount > 0 && c.Amount < 1,
+			"the amount of %s is %g, want a probability in (0, 1)", c.Kind, c.Amount)
 	default:
 		check.OneOf(&bad, "kind", c.Kind, GaussianNoise, Masking, SaltAndPepper)
 		return bad.Err()
 	}
-	bad.That(c.Kind == SaltAndPepper || c.Low == 0 && c.High == 0, "low or high is set, and only %s has them, not %s", SaltAndPepper, c.Kind)
-	bad.That(finite(c.Low) && finite(c.High), "low is %g and high is %g, want finite numbers", c.Low, c.High)
+	bad.That(c.Kind == SaltAndPepper || c.Low == 0 && c.High == 0,
+		"low or high is set, and only %s has them, not %s", SaltAndPepper, c.Kind)
+	bad.That(finite(c.Low) && finite(c.High), "low is %g and high is %g, want finite numbers",
+		c.Low, c.High)
 	return bad.Err()
 }
 
 // Of is x, corrupted by the noise of its graph.
 func (c Corruption) Of(x *nodes.Node) *nodes.Node {
 	noise := func(kind nodes.NoiseKind, p float64) *nodes.Node {
-		return x.Graph().Noise(nodes.NoiseRequest{Label: "corruption", Kind: kind, P: p, Shape: x.Shape()})
+		return x.Graph().Noise(nodes.NoiseRequest{Label: "corruption", Kind: kind, P: p,
+			Shape: x.Shape()})
 	}
 	switch c.Kind {
 	case GaussianNoise:
@@ -63,13 +69,15 @@ func (c Corruption) Of(x *nodes.Node) *nodes.Node {
 			high = 1
 		}
 		u := noise(nodes.UniformNoise, 0)
-		grain := nodes.Affine(nodes.Less(u, nodes.Scalar(c.Amount/2)), low-high, high) // low where u < Amount/2, else high
+		// low where u < Amount/2, else high
+		grain := nodes.Affine(nodes.Less(u, nodes.Scalar(c.Amount/2)), low-high, high)
 		return nodes.Select(nodes.Less(u, nodes.Scalar(c.Amount)), grain, x)
 	}
 	return x
 }
 
-// Apply returns rows [N, features], corrupted by noise drawn from seed: what a denoising autoencoder is tested on.
+// Apply returns rows [N, features], corrupted by noise drawn from seed: what a denoising
+// autoencoder is tested on.
 func (c Corruption) Apply(x []float32, features int, seed uint64) ([]float32, error) {
 	if err := c.Validate(); err != nil {
 		return nil, fmt.Errorf("zoo: %w", err)

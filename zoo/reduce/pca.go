@@ -21,10 +21,12 @@ import (
 
 // PCAConfig sizes a PCA.
 type PCAConfig struct {
-	Features    int     `json:"features"`              // D
-	Components  int     `json:"components"`            // K
-	Standardise bool    `json:"standardise,omitempty"` // bring the features to mean 0 and variance 1 first
-	Threshold   float64 `json:"threshold,omitempty"`   // the error above which a row is an anomaly; 0: not chosen. See SetThreshold
+	Features   int `json:"features"`   // D
+	Components int `json:"components"` // K
+	// bring the features to mean 0 and variance 1 first
+	Standardise bool `json:"standardise,omitempty"`
+	// the error above which a row is an anomaly; 0: not chosen. See SetThreshold
+	Threshold float64 `json:"threshold,omitempty"`
 }
 
 // maxPCA bounds the features of which the covariances are taken: half a gigabyte.
@@ -41,14 +43,14 @@ func (c PCAConfig) Validate() error {
 	return bad.Err()
 }
 
-// PCA is principal component analysis (Pearson, 1901; Hotelling, 1933): the K directions along which rows vary most, which
-// are those from which they come back with the least squared error.
+// PCA is principal component analysis (Pearson, 1901; Hotelling, 1933): the K directions along
+// which rows vary most, which are those from which they come back with the least squared error.
 //
 //	code = (x − mean)·Vᵀ,  y = code·V + mean,  V [K, D] with orthonormal rows
 //
-// Its parameters are of 64 bits: mean [D], components V [K, D], each with the largest of its numbers positive, variance [D],
-// along each direction, those that were not kept too, rows [1], the number of rows that it was fitted to, and, if it
-// standardises, input/mean and input/scale [D].
+// Its parameters are of 64 bits: mean [D], components V [K, D], each with the largest of its
+// numbers positive, variance [D], along each direction, those that were not kept too, rows [1], the
+// number of rows that it was fitted to, and, if it standardises, input/mean and input/scale [D].
 //
 // Its methods other than SetThreshold are safe for concurrent use.
 type PCA struct {
@@ -81,11 +83,12 @@ func newPCA(cfg PCAConfig) (*PCA, error) {
 	return m, nil
 }
 
-// FitPCA fits a PCA to rows x [N, D], by the eigenvectors of their covariances, or where there are fewer rows than features
-// by a singular value decomposition of the rows. N must be at least Components, and at least 2.
+// FitPCA fits a PCA to rows x [N, D], by the eigenvectors of their covariances, or where there are
+// fewer rows than features by a singular value decomposition of the rows. N must be at least
+// Components, and at least 2.
 //
-// A cancelled context ends it soon with its error; a decomposition that has begun goes on behind it until it is done, for which
-// a thousand features take seconds and the most that are taken minutes.
+// A cancelled context ends it soon with its error; a decomposition that has begun goes on behind it
+// until it is done, for which a thousand features take seconds and the most that are taken minutes.
 func FitPCA[F float32 | float64](ctx context.Context, x []F, cfg PCAConfig) (*PCA, error) {
 	if err := interrupt.Err(ctx); err != nil {
 		return nil, fmt.Errorf("zoo: PCA: %w", err)
@@ -140,7 +143,8 @@ func (m *PCA) fit(ctx context.Context, n int, x func(i int) float64) error {
 	for i := range n {
 		most = max(most, math.Abs(x(i)-mean[i%D])/deviation[i%D])
 	}
-	if square := most * most * float64(n); most != 0 && !(square > 1e-290 && square <= math.MaxFloat64) {
+	if square := most * most * float64(n); most != 0 &&
+		!(square > 1e-290 && square <= math.MaxFloat64) {
 		return fmt.Errorf("numbers differ from the mean of their feature by up to %g, whose square is beyond the range of float64; "+
 			"multiply all by a constant first", most)
 	}
@@ -158,7 +162,10 @@ func (m *PCA) fit(ctx context.Context, n int, x func(i int) float64) error {
 	row := make([]float64, D)
 	for k := range K {
 		mat.Col(row, k, directions)
-		if largest := slices.MaxFunc(row, func(a, b float64) int { return cmp.Compare(math.Abs(a), math.Abs(b)) }); largest < 0 {
+		if largest := slices.MaxFunc(row, func(a,
+			b float64) int {
+			return cmp.Compare(math.Abs(a), math.Abs(b))
+		}); largest < 0 {
 			for j := range row {
 				row[j] = -row[j]
 			}
@@ -171,9 +178,10 @@ func (m *PCA) fit(ctx context.Context, n int, x func(i int) float64) error {
 // checkedEvery is how many numbers are read between two looks at a context.
 const checkedEvery = 1 << 16
 
-// decompose finds the directions [D, ·] along which rows vary, in the columns, and the variance along each. What it runs in
-// has its own memory, so that it may be left alone.
-func decompose(ctx context.Context, N, D int, centred func(to []float64, from int)) (*mat.Dense, []float64, error) {
+// decompose finds the directions [D, ·] along which rows vary, in the columns, and the variance
+// along each. What it runs in has its own memory, so that it may be left alone.
+func decompose(ctx context.Context, N, D int, centred func(to []float64, from int)) (*mat.Dense,
+	[]float64, error) {
 	var rows, c []float64
 	if N < D {
 		rows = make([]float64, N*D)
@@ -226,7 +234,8 @@ func directionsOfRows(N, D int, rows []float64) (*mat.Dense, []float64, bool) {
 }
 
 // covariances are those of the features of N rows, [D, D].
-func covariances(ctx context.Context, N, D int, centred func(to []float64, from int)) ([]float64, error) {
+func covariances(ctx context.Context, N, D int, centred func(to []float64, from int)) ([]float64,
+	error) {
 	block := max(1, min(512, N))
 	rows, c := make([]float64, block*D), make([]float64, D*D)
 	for from := 0; from < N; from += block {
@@ -243,7 +252,8 @@ func covariances(ctx context.Context, N, D int, centred func(to []float64, from 
 	return c, nil
 }
 
-// directionsOfCovariances is for N ≥ D rows: the eigenvectors of their covariances c, and the variance along each.
+// directionsOfCovariances is for N ≥ D rows: the eigenvectors of their covariances c, and the
+// variance along each.
 func directionsOfCovariances(D int, c []float64) (*mat.Dense, []float64, bool) {
 	var eigen mat.EigenSym
 	if !eigen.Factorize(mat.NewSymDense(D, c), true) {
@@ -279,7 +289,8 @@ func (m *PCA) Codes() int { return m.cfg.Components }
 // Threshold is the error above which a row is an anomaly; 0: none was set.
 func (m *PCA) Threshold() float64 { return m.cfg.Threshold }
 
-// SetThreshold sets the error above which a row is an anomaly. Choose it on data that the model was not fitted to.
+// SetThreshold sets the error above which a row is an anomaly. Choose it on data that the model was
+// not fitted to.
 func (m *PCA) SetThreshold(t float64) error { return setThreshold(&m.cfg.Threshold, t) }
 
 // Components are the directions [K, D], orthonormal, by falling variance.
@@ -288,8 +299,8 @@ func (m *PCA) Components() []float64 { return run.ParamFloats(m.components).Floa
 // Mean is what the directions start from, [D]; zeros if the model standardises.
 func (m *PCA) Mean() []float64 { return run.ParamFloats(m.mean).Float64s() }
 
-// Variance is the variance of the rows, with N−1 degrees of freedom, along all directions, [D]: first those of the components,
-// then those that were left out.
+// Variance is the variance of the rows, with N−1 degrees of freedom, along all directions, [D]:
+// first those of the components, then those that were left out.
 func (m *PCA) Variance() []float64 { return run.ParamFloats(m.variance).Float64s() }
 
 // ExplainedVarianceRatio is the share of each component in the variance, [K]; 0 if nothing varied.
@@ -374,7 +385,8 @@ func inBlocks(x []float32, in, out int, do func(from, to []float64)) []float32 {
 	return y
 }
 
-// Errors is the squared error a feature of each row, [N], after standardising if the model does that.
+// Errors is the squared error a feature of each row, [N], after standardising if the model does
+// that.
 func (m *PCA) Errors(x []float32) ([]float64, error) {
 	if err := checkRows(x, m.Features(), "features"); err != nil {
 		return nil, fmt.Errorf("zoo: PCA: %w", err)
@@ -392,8 +404,9 @@ func openPCA(_ *zoo.Dir, cfg PCAConfig) (*PCA, error) {
 	return newPCA(cfg)
 }
 
-// PrincipalAngles are the angles between the spaces that the rows of a and of b span, each [K, D] with K ≤ D and rows that are
-// independent: K angles from 0 to π/2, rising (Björck and Golub, 1973). All are 0 if the spaces are one.
+// PrincipalAngles are the angles between the spaces that the rows of a and of b span, each [K, D]
+// with K ≤ D and rows that are independent: K angles from 0 to π/2, rising (Björck and Golub,
+// 1973). All are 0 if the spaces are one.
 func PrincipalAngles(a, b []float64, features int) ([]float64, error) {
 	D := features
 	if D < 1 || len(a) == 0 || len(a) != len(b) || len(a)%D != 0 || len(a) > D*D {
@@ -403,7 +416,8 @@ func PrincipalAngles(a, b []float64, features int) ([]float64, error) {
 	var q [2]*mat.Dense // orthonormal columns [D, K]
 	for i, basis := range [][]float64{a, b} {
 		if k := slices.IndexFunc(basis, func(v float64) bool { return v-v != 0 }); k >= 0 {
-			return nil, fmt.Errorf("zoo: angles: number %d of basis %d is %g; want finite numbers", k, i+1, basis[k])
+			return nil, fmt.Errorf("zoo: angles: number %d of basis %d is %g; want finite numbers",
+				k, i+1, basis[k])
 		}
 		var svd mat.SVD
 		if !svd.Factorize(mat.NewDense(K, D, slices.Clone(basis)).T(), mat.SVDThin) {
@@ -426,7 +440,8 @@ func PrincipalAngles(a, b []float64, features int) ([]float64, error) {
 	c, s := cosines.Values(nil), sines.Values(nil)
 	angles := make([]float64, K)
 	for k := range angles {
-		angles[k] = math.Atan2(s[K-1-k], c[k]) // exact near 0, where the cosine is flat, and near π/2
+		// exact near 0, where the cosine is flat, and near π/2
+		angles[k] = math.Atan2(s[K-1-k], c[k])
 	}
 	return angles, nil
 }

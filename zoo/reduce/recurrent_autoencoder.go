@@ -16,16 +16,21 @@ import (
 	"github.com/seqzoo/seqzoo/zoo/internal/shared"
 )
 
-// RecurrentAutoencoderConfig sizes a RecurrentAutoencoder. The zero value of an optional field is its default.
+// RecurrentAutoencoderConfig sizes a RecurrentAutoencoder. The zero value of an optional field is
+// its default.
 type RecurrentAutoencoderConfig struct {
-	zoo.Recurrent         // of the encoder and of the decoder
-	Variables     int     `json:"variables"`             // V, measured at each step
-	Window        int     `json:"window"`                // steps of a row, where the model is used as a Reducer: D = Window·V
-	Code          int     `json:"code"`                  // K, the width of a code
-	Forward       bool    `json:"forward,omitempty"`     // decode from the first step to the last; otherwise the last comes first
-	Standardise   bool    `json:"standardise,omitempty"` // bring the variables to mean 0 and variance 1 first
-	Float64       bool    `json:"float64,omitempty"`     // weights of 64 bits
-	Threshold     float64 `json:"threshold,omitempty"`   // the error above which a series is an anomaly; 0: not chosen. See SetThreshold
+	zoo.Recurrent     // of the encoder and of the decoder
+	Variables     int `json:"variables"` // V, measured at each step
+	// steps of a row, where the model is used as a Reducer: D = Window·V
+	Window int `json:"window"`
+	Code   int `json:"code"` // K, the width of a code
+	// decode from the first step to the last; otherwise the last comes first
+	Forward bool `json:"forward,omitempty"`
+	// bring the variables to mean 0 and variance 1 first
+	Standardise bool `json:"standardise,omitempty"`
+	Float64     bool `json:"float64,omitempty"` // weights of 64 bits
+	// the error above which a series is an anomaly; 0: not chosen. See SetThreshold
+	Threshold float64 `json:"threshold,omitempty"`
 }
 
 // MaxSteps bounds a series, or a window of one, that is read as a whole; a longer one is a slip.
@@ -39,23 +44,28 @@ func (c RecurrentAutoencoderConfig) Validate() error {
 	bad.Int("window", c.Window, 1, MaxSteps)
 	bad.Int("code", c.Code, 1, cells.MaxWidth)
 	if bad.None() {
-		bad.That(c.Window <= cells.MaxWidth/c.Variables, "window·variables is %d·%d, want at most %d", c.Window, c.Variables, cells.MaxWidth)
+		bad.That(c.Window <= cells.MaxWidth/c.Variables,
+			"window·variables is %d·%d, want at most %d", c.Window, c.Variables, cells.MaxWidth)
 	}
 	return bad.Err()
 }
 
-// RecurrentAutoencoder reads a series of any length into one code, and writes the series again from that code alone (Srivastava,
-// Mansimov and Salakhutdinov, 2015; for anomalies Malhotra et al., 2016):
+// RecurrentAutoencoder reads a series of any length into one code, and writes the series again from
+// that code alone (Srivastava, Mansimov and Salakhutdinov, 2015; for anomalies Malhotra et al.,
+// 2016):
 //
 //	h_T = the top layer's last output of encoder layers over x,  code = h_T·W + b
 //	decoder layers from the state tanh(code·W_k + b_k), which read the code at every step,  y_t = h_t·V + c
 //
-// Unless told otherwise the decoder writes the last step first, which is the one that the encoder has just read.
+// Unless told otherwise the decoder writes the last step first, which is the one that the encoder
+// has just read.
 //
-// A series is its steps one behind the other, [T, V]. As a Reducer the model maps rows that are windows of Window steps.
+// A series is its steps one behind the other, [T, V]. As a Reducer the model maps rows that are
+// windows of Window steps.
 //
-// Its parameters are encoder/l0/…, code/W [H, K], code/b, start/l0/W_h [K, H], start/l0/b_h, … of each part of each layer's
-// state, decoder/l0/…, out/W [H, V], out/b and, if it standardises, input/mean and input/scale [V].
+// Its parameters are encoder/l0/…, code/W [H, K], code/b, start/l0/W_h [K, H], start/l0/b_h, … of
+// each part of each layer's state, decoder/l0/…, out/W [H, V], out/b and, if it standardises,
+// input/mean and input/scale [V].
 //
 // Its methods other than training and SetThreshold are safe for concurrent use.
 type RecurrentAutoencoder struct {
@@ -71,7 +81,8 @@ type RecurrentAutoencoder struct {
 var _ Reducer = (*RecurrentAutoencoder)(nil)
 
 // NewRecurrentAutoencoder makes a model with initial weights drawn from seed.
-func NewRecurrentAutoencoder(cfg RecurrentAutoencoderConfig, seed uint64) (*RecurrentAutoencoder, error) {
+func NewRecurrentAutoencoder(cfg RecurrentAutoencoderConfig, seed uint64) (*RecurrentAutoencoder,
+	error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("zoo: recurrent autoencoder: %w", err)
 	}
@@ -102,11 +113,13 @@ func (m *RecurrentAutoencoder) encode(x, lengths *nodes.Node, s unroll.Strategy)
 	return m.code.Of(shared.FinalOutput(m.encoder, final))
 }
 
-func (m *RecurrentAutoencoder) decode(code, lengths *nodes.Node, T int, s unroll.Strategy) *nodes.Node {
+func (m *RecurrentAutoencoder) decode(code, lengths *nodes.Node, T int,
+	s unroll.Strategy) *nodes.Node {
 	B, K := code.Dim(0), m.cfg.Code
 	x := nodes.Broadcast(nodes.Reshape(code, 1, B, K), T, B, K)
 	init := m.start.From(code)
-	return m.out.Of(m.decoder.Unroll(x, init, unroll.Options{Strategy: s, Lengths: lengths, Reverse: !m.cfg.Forward}).Y())
+	return m.out.Of(m.decoder.Unroll(x, init, unroll.Options{Strategy: s, Lengths: lengths,
+		Reverse: !m.cfg.Forward}).Y())
 }
 
 // RecurrentAutoencoderGraph is a RecurrentAutoencoder in a graph.
@@ -116,9 +129,10 @@ type RecurrentAutoencoderGraph struct {
 	Loss   *nodes.Node // squared error, summed over the steps and variables, mean over the series
 }
 
-// Forward builds the model into the graph of series x [T, B, V] of lengths [B]. It panics with a *nodes.BuildError, as package
-// nodes does.
-func (m *RecurrentAutoencoder) Forward(x, lengths *nodes.Node, s unroll.Strategy) (g RecurrentAutoencoderGraph) {
+// Forward builds the model into the graph of series x [T, B, V] of lengths [B]. It panics with a
+// *nodes.BuildError, as package nodes does.
+func (m *RecurrentAutoencoder) Forward(x, lengths *nodes.Node,
+	s unroll.Strategy) (g RecurrentAutoencoderGraph) {
 	g.Code = m.encode(x, lengths, s)
 	g.Output = m.decode(g.Code, lengths, x.Dim(0), s)
 	mask := nodes.LengthMask(lengths, x.Dim(0))
@@ -146,7 +160,8 @@ func (m *RecurrentAutoencoder) Codes() int { return m.cfg.Code }
 // Threshold is the error above which a series is an anomaly; 0: none was set.
 func (m *RecurrentAutoencoder) Threshold() float64 { return m.cfg.Threshold }
 
-// SetThreshold sets the error above which a series is an anomaly. Choose it on data kept apart from the training's.
+// SetThreshold sets the error above which a series is an anomaly. Choose it on data kept apart from
+// the training's.
 func (m *RecurrentAutoencoder) SetThreshold(t float64) error {
 	return setThreshold(&m.cfg.Threshold, t)
 }
@@ -173,15 +188,19 @@ func (m *RecurrentAutoencoder) EncodeSeries(series [][]float32) ([]float32, erro
 		return nil, fmt.Errorf("zoo: recurrent autoencoder: %w", err)
 	}
 	var codes []float32
-	err := m.run(encodeSeries, scaled(m.scaling, series), nil, nil, func(g *seriesGraph, n int, _ []int) {
-		codes = append(codes, g.Output(0).Rows(0, n).Float32s()...)
-	})
+	err := m.run(encodeSeries, scaled(m.scaling, series), nil, nil,
+		func(g *seriesGraph, n int, _ []int) {
+			codes = append(codes, g.Output(0).Rows(0, n).Float32s()...)
+		})
 	return finiteRows("recurrent autoencoder", codes, m.cfg.Code, err)
 }
 
 // DecodeSeries writes the series [T, V] of the given lengths T that codes [N, K] stand for.
 func (m *RecurrentAutoencoder) DecodeSeries(codes []float32, lengths []int) ([][]float32, error) {
-	fail := func(err error) ([][]float32, error) { return nil, fmt.Errorf("zoo: recurrent autoencoder: %w", err) }
+	fail := func(err error) ([][]float32, error) {
+		return nil,
+			fmt.Errorf("zoo: recurrent autoencoder: %w", err)
+	}
 	if err := checkRows(codes, m.cfg.Code, "code"); err != nil {
 		return fail(err)
 	}
@@ -205,7 +224,8 @@ func (m *RecurrentAutoencoder) DecodeSeries(codes []float32, lengths []int) ([][
 	return series, nil
 }
 
-// StepErrors is the squared error a variable of each step of series, [T] each, after standardising if the model does that.
+// StepErrors is the squared error a variable of each step of series, [T] each, after standardising
+// if the model does that.
 func (m *RecurrentAutoencoder) StepErrors(series [][]float32) ([][]float64, error) {
 	if err := m.checkSeries(series); err != nil {
 		return nil, fmt.Errorf("zoo: recurrent autoencoder: %w", err)
@@ -259,7 +279,8 @@ func (m *RecurrentAutoencoder) InverseTransform(codes []float32) ([]float32, err
 	return x, nil
 }
 
-// Errors is the squared error a step and variable of each window, [N], after standardising if the model does that.
+// Errors is the squared error a step and variable of each window, [N], after standardising if the
+// model does that.
 func (m *RecurrentAutoencoder) Errors(x []float32) ([]float64, error) {
 	series, err := m.windows(x)
 	if err != nil {
@@ -307,7 +328,8 @@ const (
 
 // seriesGraph is the graph of a shape; what its use has no need of is nil.
 type seriesGraph struct {
-	*run.Step             // its output, but in training and validation, is codes [B, K] or series [T, B, V]
+	// its output, but in training and validation, is codes [B, K] or series [T, B, V]
+	*run.Step
 	measured  *train.Step // the same with the loss, in training and validation
 	x, codes  run.Floats  // what it is fed: series [T, B, V], codes [B, K]
 	lengths   []int
@@ -318,7 +340,8 @@ func (m *RecurrentAutoencoder) compile(shape seriesShape) (s *seriesGraph, err e
 	s = &seriesGraph{variables: m.cfg.Variables}
 	var x, codes, lengths, out, loss *nodes.Node
 	err = nodes.Try(func() {
-		g := nodes.NewGraph(nodes.Options{Dtype: m.store.Dtype(), Training: shape.use == trainSeries})
+		g := nodes.NewGraph(nodes.Options{Dtype: m.store.Dtype(),
+			Training: shape.use == trainSeries})
 		lengths = g.IntInput("lengths", shape.B)
 		if shape.use == decodeSeries {
 			codes = g.Input("codes", shape.B, m.cfg.Code)
@@ -369,9 +392,10 @@ func (s *seriesGraph) feed(series [][]float32) {
 	}
 }
 
-// run runs series, or codes with lengths, through graphs of one use, some at a time, and calls each with the graph, how many
-// of its B are real, and their lengths.
-func (m *RecurrentAutoencoder) run(use string, series [][]float32, codes []float32, lengths []int, each func(g *seriesGraph, n int, lengths []int)) error {
+// run runs series, or codes with lengths, through graphs of one use, some at a time, and calls each
+// with the graph, how many of its B are real, and their lengths.
+func (m *RecurrentAutoencoder) run(use string, series [][]float32, codes []float32, lengths []int,
+	each func(g *seriesGraph, n int, lengths []int)) error {
 	const most = 64
 	if lengths == nil {
 		for _, x := range series {
@@ -412,7 +436,8 @@ func (m *RecurrentAutoencoder) run(use string, series [][]float32, codes []float
 }
 
 // written is the series that come out of a use of the model, as the model sees them.
-func (m *RecurrentAutoencoder) written(use string, series [][]float32, codes []float32, lengths []int) (out [][]float32, err error) {
+func (m *RecurrentAutoencoder) written(use string, series [][]float32, codes []float32,
+	lengths []int) (out [][]float32, err error) {
 	V := m.cfg.Variables
 	err = m.run(use, series, codes, lengths, func(g *seriesGraph, n int, lengths []int) {
 		y := g.Output(0)
@@ -428,7 +453,8 @@ func (m *RecurrentAutoencoder) written(use string, series [][]float32, codes []f
 	return out, err
 }
 
-// SeriesData says on what a RecurrentAutoencoder is trained. The zero value of an optional field is its default.
+// SeriesData says on what a RecurrentAutoencoder is trained. The zero value of an optional field is
+// its default.
 type SeriesData struct {
 	Train [][]float32 // series [T, V], of any lengths
 	Valid [][]float32 // empty: nothing is validated
@@ -451,11 +477,14 @@ func (m *RecurrentAutoencoder) Task(d RowData) (train.Task, error) {
 	return m.SeriesTask(s)
 }
 
-// SeriesTask makes a task for train.Fit. Its loss is the squared error, summed over steps and variables, mean over the series;
-// its validation measures valid_loss, the same, and valid_mse, the squared error a step and variable. It keeps the series,
-// which must not change.
+// SeriesTask makes a task for train.Fit. Its loss is the squared error, summed over steps and
+// variables, mean over the series; its validation measures valid_loss, the same, and valid_mse, the
+// squared error a step and variable. It keeps the series, which must not change.
 func (m *RecurrentAutoencoder) SeriesTask(d SeriesData) (train.Task, error) {
-	fail := func(err error) (train.Task, error) { return nil, fmt.Errorf("zoo: recurrent autoencoder: %w", err) }
+	fail := func(err error) (train.Task, error) {
+		return nil,
+			fmt.Errorf("zoo: recurrent autoencoder: %w", err)
+	}
 	if err := m.checkSeries(d.Train); err != nil {
 		return fail(fmt.Errorf("training: %w", err))
 	}
@@ -465,7 +494,8 @@ func (m *RecurrentAutoencoder) SeriesTask(d SeriesData) (train.Task, error) {
 		}
 	}
 	if d.Batch < 0 || d.Batch > 1<<16 {
-		return fail(fmt.Errorf("the batch is %d, want 1 … %d, or 0 for the default", d.Batch, 1<<16))
+		return fail(fmt.Errorf("the batch is %d, want 1 … %d, or 0 for the default", d.Batch,
+			1<<16))
 	}
 	if m.scaling != nil {
 		var all []float32
@@ -479,7 +509,8 @@ func (m *RecurrentAutoencoder) SeriesTask(d SeriesData) (train.Task, error) {
 	for i := range x {
 		lengths[i] = len(x[i])
 	}
-	batches, err := train.NewBatches(len(x), lengths, train.BatchesConfig{Batch: cmp.Or(d.Batch, 32), Seed: d.Seed, Bucket: 20})
+	batches, err := train.NewBatches(len(x), lengths,
+		train.BatchesConfig{Batch: cmp.Or(d.Batch, 32), Seed: d.Seed, Bucket: 20})
 	if err != nil {
 		return fail(err)
 	}
@@ -494,7 +525,8 @@ func (m *RecurrentAutoencoder) SeriesTask(d SeriesData) (train.Task, error) {
 	data.Empty(d.Valid != nil, len(d.Valid))
 	shared.Overlap(&data, d.Train, d.Valid, shared.NoPrint.Floats)
 	graphs := run.NewCache(m.compile)
-	batch := func(use string, series [][]float32, examples []int, seed uint64, counter int) (b train.Batch, err error) {
+	batch := func(use string, series [][]float32, examples []int, seed uint64,
+		counter int) (b train.Batch, err error) {
 		shape := seriesShape{use: use, B: len(examples)}
 		some := make([][]float32, len(examples))
 		for i, e := range examples {
@@ -521,7 +553,8 @@ func (m *RecurrentAutoencoder) SeriesTask(d SeriesData) (train.Task, error) {
 			values += len(v)
 		}
 		task.Measure = func(ctx context.Context) (map[string]float64, error) {
-			batches, err := train.NewBatches(len(valid), nil, train.BatchesConfig{Batch: 64, InOrder: true})
+			batches, err := train.NewBatches(len(valid), nil,
+				train.BatchesConfig{Batch: 64, InOrder: true})
 			if err != nil {
 				return nil, err
 			}
@@ -531,7 +564,8 @@ func (m *RecurrentAutoencoder) SeriesTask(d SeriesData) (train.Task, error) {
 			if err != nil {
 				return nil, err
 			}
-			return map[string]float64{"valid_loss": loss, "valid_mse": loss * float64(len(valid)) / float64(values)}, nil
+			return map[string]float64{"valid_loss": loss,
+				"valid_mse": loss * float64(len(valid)) / float64(values)}, nil
 		}
 	}
 	return task, nil
@@ -542,6 +576,7 @@ func (m *RecurrentAutoencoder) Save(dir string) error { return zoo.Save(dir, m, 
 
 func init() { zoo.Register("RecurrentAutoencoder", openRecurrentAutoencoder) }
 
-func openRecurrentAutoencoder(_ *zoo.Dir, cfg RecurrentAutoencoderConfig) (*RecurrentAutoencoder, error) {
+func openRecurrentAutoencoder(_ *zoo.Dir, cfg RecurrentAutoencoderConfig) (*RecurrentAutoencoder,
+	error) {
 	return NewRecurrentAutoencoder(cfg, 0)
 }

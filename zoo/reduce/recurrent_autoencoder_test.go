@@ -23,7 +23,8 @@ func waves(n, low, high int, seed uint64) (series [][]float32) {
 		phase, T := 6*random.Float64(), low+random.Intn(high-low+1)
 		var x []float32
 		for t := range T {
-			x = append(x, float32(3+math.Sin(phase+0.7*float64(t))), float32(10*math.Cos(phase+0.7*float64(t))))
+			x = append(x, float32(3+math.Sin(phase+0.7*float64(t))),
+				float32(10*math.Cos(phase+0.7*float64(t))))
 		}
 		series = append(series, x)
 	}
@@ -40,7 +41,8 @@ func newRAE(t testing.TB, cfg RecurrentAutoencoderConfig) *RecurrentAutoencoder 
 func TestRecurrentAutoencoder(t *testing.T) {
 	for _, cfg := range []RecurrentAutoencoderConfig{
 		{Recurrent: zoo.Recurrent{Cell: "gru", Hidden: 5}, Window: 6, Code: 3, Standardise: true},
-		{Recurrent: zoo.Recurrent{Cell: "lstm", Hidden: 4, Layers: 2}, Window: 5, Code: 1, Forward: true},
+		{Recurrent: zoo.Recurrent{Cell: "lstm", Hidden: 4, Layers: 2}, Window: 5, Code: 1,
+			Forward: true},
 		{Recurrent: zoo.Recurrent{Cell: "rnn", Hidden: 1}, Window: 1, Code: 2, Float64: true},
 	} {
 		m := newRAE(t, cfg)
@@ -61,7 +63,8 @@ func TestRecurrentAutoencoder(t *testing.T) {
 		errs, err := m.StepErrors(series)
 		require.NoError(t, err)
 		for i, x := range series {
-			// A series by itself is the same as among others that are longer: padding changes nothing.
+			// A series by itself is the same as among others that are longer: padding changes
+			// nothing.
 			code, err := m.EncodeSeries(series[i : i+1])
 			require.NoError(t, err)
 			require.InDeltaSlice(t, codes[i*cfg.Code:(i+1)*cfg.Code], code, 1e-5)
@@ -69,7 +72,8 @@ func TestRecurrentAutoencoder(t *testing.T) {
 			require.NoError(t, err)
 			require.InDeltaSlice(t, back[i], alone[0], 1e-4)
 			require.Len(t, errs[i], lengths[i])
-			require.InDeltaSlice(t, rowErrors(m.scaling.apply(x), m.scaling.apply(back[i]), 2), errs[i], 1e-4)
+			require.InDeltaSlice(t, rowErrors(m.scaling.apply(x), m.scaling.apply(back[i]), 2),
+				errs[i], 1e-4)
 		}
 
 		// As a Reducer.
@@ -82,7 +86,8 @@ func TestRecurrentAutoencoder(t *testing.T) {
 		require.Len(t, y, len(rows))
 		of, err := m.Errors(rows)
 		require.NoError(t, err)
-		require.InDeltaSlice(t, rowErrors(m.scaling.apply(rows), m.scaling.apply(y), m.Features()), of, 1e-4)
+		require.InDeltaSlice(t, rowErrors(m.scaling.apply(rows), m.scaling.apply(y), m.Features()),
+			of, 1e-4)
 		require.NoError(t, m.SetThreshold(2))
 		dir := t.TempDir()
 		require.NoError(t, m.Save(dir))
@@ -97,7 +102,8 @@ func TestRecurrentAutoencoder(t *testing.T) {
 
 // Scan and Expand say the same, and padding has no gradient, whatever it is.
 func TestRecurrentAutoencoderStrategies(t *testing.T) {
-	m := newRAE(t, RecurrentAutoencoderConfig{Recurrent: zoo.Recurrent{Cell: "gru", Hidden: 3}, Window: 4, Code: 2, Float64: true})
+	m := newRAE(t, RecurrentAutoencoderConfig{Recurrent: zoo.Recurrent{Cell: "gru", Hidden: 3},
+		Window: 4, Code: 2, Float64: true})
 	var want []float64
 	for _, pad := range []float64{0, 7, math.NaN(), math.Inf(1)} {
 		for _, s := range []unroll.Strategy{unroll.Scan, unroll.Expand} {
@@ -139,7 +145,8 @@ func TestRecurrentAutoencoderStrategies(t *testing.T) {
 func TestRecurrentAutoencoderLearnsAndResumes(t *testing.T) {
 	series, valid := waves(40, 5, 8, 1), waves(10, 5, 8, 2)
 	start := func() (*RecurrentAutoencoder, train.Task) {
-		m := newRAE(t, RecurrentAutoencoderConfig{Recurrent: zoo.Recurrent{Cell: "gru", Hidden: 12}, Window: 6, Code: 2, Standardise: true})
+		m := newRAE(t, RecurrentAutoencoderConfig{Recurrent: zoo.Recurrent{Cell: "gru", Hidden: 12},
+			Window: 6, Code: 2, Standardise: true})
 		task, err := m.SeriesTask(SeriesData{Train: series, Valid: valid, Batch: 8})
 		require.NoError(t, err)
 		return m, task
@@ -167,7 +174,8 @@ func TestRecurrentAutoencoderLearnsAndResumes(t *testing.T) {
 	// An anomaly, a series of another frequency, comes back worse than all others.
 	odd := make([]float32, 16)
 	for i := range 8 {
-		odd[2*i], odd[2*i+1] = float32(3+math.Sin(2.3*float64(i))), float32(10*math.Cos(2.3*float64(i)))
+		odd[2*i], odd[2*i+1] = float32(3+math.Sin(2.3*float64(i))),
+			float32(10*math.Cos(2.3*float64(i)))
 	}
 	worst := 0.
 	for _, of := range errs {
@@ -195,27 +203,34 @@ func TestRecurrentAutoencoderLearnsAndResumes(t *testing.T) {
 			resumed, task = start()
 			checkpoints, err := train.OpenCheckpoints(dir, 0)
 			require.NoError(t, err)
-			fitRows(t, task, train.Config{Epochs: 2, Seed: 5, MaxSteps: limit, Checkpoints: checkpoints, SaveEvery: 1, Resume: part > 0})
+			fitRows(t, task, train.Config{Epochs: 2, Seed: 5, MaxSteps: limit,
+				Checkpoints: checkpoints, SaveEvery: 1, Resume: part > 0})
 			require.NoError(t, checkpoints.Close())
 		}
-		require.Equal(t, zootest.Weights(want), zootest.Weights(resumed), "stopped after step %d", stop)
+		require.Equal(t, zootest.Weights(want), zootest.Weights(resumed), "stopped after step %d",
+			stop)
 	}
 }
 
 func TestRecurrentAutoencoderErrors(t *testing.T) {
 	for want, cfg := range map[string]RecurrentAutoencoderConfig{
-		"variables is 0":            {Recurrent: zoo.Recurrent{Hidden: 1}, Window: 1, Code: 1},
-		"window is 0":               {Recurrent: zoo.Recurrent{Hidden: 1}, Variables: 1, Code: 1},
-		"code is -1":                {Recurrent: zoo.Recurrent{Hidden: 1}, Variables: 1, Window: 1, Code: -1},
-		"hidden is 0":               {Variables: 1, Window: 1, Code: 1},
-		`cell is "tree"`:            {Recurrent: zoo.Recurrent{Cell: "tree", Hidden: 1}, Variables: 1, Window: 1, Code: 1},
-		"window·variables is 65536": {Recurrent: zoo.Recurrent{Hidden: 1}, Variables: 1 << 20, Window: 1 << 16, Code: 1},
-		"threshold is -2":           {Recurrent: zoo.Recurrent{Hidden: 1}, Variables: 1, Window: 1, Code: 1, Threshold: -2},
+		"variables is 0": {Recurrent: zoo.Recurrent{Hidden: 1}, Window: 1, Code: 1},
+		"window is 0":    {Recurrent: zoo.Recurrent{Hidden: 1}, Variables: 1, Code: 1},
+		"code is -1": {Recurrent: zoo.Recurrent{Hidden: 1}, Variables: 1, Window: 1,
+			Code: -1},
+		"hidden is 0": {Variables: 1, Window: 1, Code: 1},
+		`cell is "tree"`: {Recurrent: zoo.Recurrent{Cell: "tree", Hidden: 1},
+			Variables: 1, Window: 1, Code: 1},
+		"window·variables is 65536": {Recurrent: zoo.Recurrent{Hidden: 1}, Variables: 1 << 20,
+			Window: 1 << 16, Code: 1},
+		"threshold is -2": {Recurrent: zoo.Recurrent{Hidden: 1}, Variables: 1, Window: 1,
+			Code: 1, Threshold: -2},
 	} {
 		_, err := NewRecurrentAutoencoder(cfg, 1)
 		require.ErrorContains(t, err, want)
 	}
-	m := newRAE(t, RecurrentAutoencoderConfig{Recurrent: zoo.Recurrent{Hidden: 2}, Window: 3, Code: 2})
+	m := newRAE(t, RecurrentAutoencoderConfig{Recurrent: zoo.Recurrent{Hidden: 2}, Window: 3,
+		Code: 2})
 	nan := float32(math.NaN())
 	for want, series := range map[string][][]float32{
 		"there are no series":       nil,

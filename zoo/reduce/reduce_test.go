@@ -37,30 +37,35 @@ func reducers(t testing.TB) map[string]Reducer {
 	out := map[string]Reducer{}
 	var err error
 	for name, cfg := range map[string]AutoencoderConfig{
-		"autoencoder":   {Features: 7, Widths: []int{5, 2}, Activation: "tanh", Output: "sigmoid"},
-		"tied, float64": {Features: 7, Widths: []int{5, 3, 2}, Tied: true, Loss: "bce", Float64: true},
-		"linear":        {Features: 7, Widths: []int{2}, Centre: true},
-		"denoising":     {Features: 7, Widths: []int{9}, Corruption: Corruption{Kind: SaltAndPepper, Amount: 0.2, High: 2}, Standardise: true},
+		"autoencoder": {Features: 7, Widths: []int{5, 2}, Activation: "tanh", Output: "sigmoid"},
+		"tied, float64": {Features: 7, Widths: []int{5, 3, 2}, Tied: true, Loss: "bce",
+			Float64: true},
+		"linear": {Features: 7, Widths: []int{2}, Centre: true},
+		"denoising": {Features: 7, Widths: []int{9},
+			Corruption: Corruption{Kind: SaltAndPepper, Amount: 0.2, High: 2}, Standardise: true},
 	} {
 		out[name], err = NewAutoencoder(cfg, 1)
 		require.NoError(t, err)
 	}
 	for name, cfg := range map[string]VAEConfig{
-		"VAE":           {Features: 7, Widths: []int{5}, Code: 2},
-		"VAE, gaussian": {Features: 7, Widths: []int{6, 5}, Code: 3, Likelihood: "gaussian", Standardise: true, Beta: 0.5, FreeBits: 0.1},
-		"VAE, shallow":  {Features: 7, Code: 1, Float64: true},
+		"VAE": {Features: 7, Widths: []int{5}, Code: 2},
+		"VAE, gaussian": {Features: 7, Widths: []int{6, 5}, Code: 3, Likelihood: "gaussian",
+			Standardise: true, Beta: 0.5, FreeBits: 0.1},
+		"VAE, shallow": {Features: 7, Code: 1, Float64: true},
 	} {
 		out[name], err = NewVAE(cfg, 1)
 		require.NoError(t, err)
 	}
 	for name, cfg := range map[string]PCAConfig{
-		"PCA": {Features: 7, Components: 2}, "PCA, standardised": {Features: 7, Components: 7, Standardise: true},
+		"PCA": {Features: 7, Components: 2}, "PCA, standardised": {Features: 7, Components: 7,
+			Standardise: true},
 	} {
 		out[name], err = FitPCA(context.Background(), x, cfg)
 		require.NoError(t, err)
 	}
 	out["recurrent"], err = NewRecurrentAutoencoder(RecurrentAutoencoderConfig{
-		Recurrent: zoo.Recurrent{Cell: "gru", Hidden: 4}, Variables: 1, Window: 7, Code: 2, Standardise: true,
+		Recurrent: zoo.Recurrent{Cell: "gru", Hidden: 4}, Variables: 1, Window: 7, Code: 2,
+		Standardise: true,
 	}, 1)
 	require.NoError(t, err)
 	for name, m := range out { // units that are not those of the model
@@ -131,7 +136,8 @@ func TestReducers(t *testing.T) {
 				}
 				require.InEpsilon(t, 7*of/sum, relative[i], 1e-4)
 			}
-			require.False(t, math.IsNaN(relative[2]) || math.IsInf(relative[2], 0), "a row of zeros")
+			require.False(t, math.IsNaN(relative[2]) || math.IsInf(relative[2], 0),
+				"a row of zeros")
 
 			// Saved and loaded it is the same model.
 			require.NoError(t, m.SetThreshold(0.25))
@@ -208,27 +214,37 @@ func TestReducersRefuse(t *testing.T) {
 
 func TestReducerConfigErrors(t *testing.T) {
 	for want, cfg := range map[string]AutoencoderConfig{
-		"features is 0":                       {Widths: []int{1}},
-		"features is 1099511627776":           {Features: 1 << 40, Widths: []int{1}},
-		"widths is empty":                     {Features: 3},
-		"the width of layer 1 is 0":           {Features: 3, Widths: []int{2, 0}},
-		"the width of layer 0 is 2147483648":  {Features: 3, Widths: []int{1 << 31}},
-		"widths names 65 layers":              {Features: 3, Widths: slices.Repeat([]int{2}, 65)},
-		`activation is "gelu"`:                {Features: 3, Widths: []int{1}, Activation: "gelu"},
-		`code_activation is "x"`:              {Features: 3, Widths: []int{1}, CodeActivation: "x"},
-		`output is "tanh"`:                    {Features: 3, Widths: []int{1}, Output: "tanh"},
-		`loss is "l1"`:                        {Features: 3, Widths: []int{1}, Loss: "l1"},
-		"loss is bce and output linear":       {Features: 3, Widths: []int{1}, Loss: "bce", Output: "linear"},
-		"loss is bce and standardise":         {Features: 3, Widths: []int{1}, Loss: "bce", Standardise: true},
-		"output is sigmoid and standardise":   {Features: 3, Widths: []int{1}, Output: "sigmoid", Centre: true},
-		"standardise and centre are both set": {Features: 3, Widths: []int{1}, Standardise: true, Centre: true},
-		`kind is "blur"`:                      {Features: 3, Widths: []int{1}, Corruption: Corruption{Kind: "blur"}},
-		"amount of gaussian noise is -1":      {Features: 3, Widths: []int{1}, Corruption: Corruption{Kind: GaussianNoise, Amount: -1}},
-		"amount of masking is 1":              {Features: 3, Widths: []int{1}, Corruption: Corruption{Kind: Masking, Amount: 1}},
-		"amount of salt-and-pepper is NaN":    {Features: 3, Widths: []int{1}, Corruption: Corruption{Kind: SaltAndPepper, Amount: math.NaN()}},
-		"low or high is set, and only":        {Features: 3, Widths: []int{1}, Corruption: Corruption{Kind: Masking, Amount: 0.1, High: 1}},
-		"and no kind":                         {Features: 3, Widths: []int{1}, Corruption: Corruption{Amount: 0.1}},
-		"threshold is -1":                     {Features: 3, Widths: []int{1}, Threshold: -1},
+		"features is 0":                      {Widths: []int{1}},
+		"features is 1099511627776":          {Features: 1 << 40, Widths: []int{1}},
+		"widths is empty":                    {Features: 3},
+		"the width of layer 1 is 0":          {Features: 3, Widths: []int{2, 0}},
+		"the width of layer 0 is 2147483648": {Features: 3, Widths: []int{1 << 31}},
+		"widths names 65 layers":             {Features: 3, Widths: slices.Repeat([]int{2}, 65)},
+		`activation is "gelu"`:               {Features: 3, Widths: []int{1}, Activation: "gelu"},
+		`code_activation is "x"`:             {Features: 3, Widths: []int{1}, CodeActivation: "x"},
+		`output is "tanh"`:                   {Features: 3, Widths: []int{1}, Output: "tanh"},
+		`loss is "l1"`:                       {Features: 3, Widths: []int{1}, Loss: "l1"},
+		"loss is bce and output linear": {Features: 3, Widths: []int{1}, Loss: "bce",
+			Output: "linear"},
+		"loss is bce and standardise": {Features: 3, Widths: []int{1}, Loss: "bce",
+			Standardise: true},
+		"output is sigmoid and standardise": {Features: 3, Widths: []int{1}, Output: "sigmoid",
+			Centre: true},
+		"standardise and centre are both set": {Features: 3, Widths: []int{1}, Standardise: true,
+			Centre: true},
+		`kind is "blur"`: {Features: 3, Widths: []int{1},
+			Corruption: Corruption{Kind: "blur"}},
+		"amount of gaussian noise is -1": {Features: 3, Widths: []int{1},
+			Corruption: Corruption{Kind: GaussianNoise, Amount: -1}},
+		"amount of masking is 1": {Features: 3, Widths: []int{1},
+			Corruption: Corruption{Kind: Masking, Amount: 1}},
+		"amount of salt-and-pepper is NaN": {Features: 3, Widths: []int{1},
+			Corruption: Corruption{Kind: SaltAndPepper, Amount: math.NaN()}},
+		"low or high is set, and only": {Features: 3, Widths: []int{1},
+			Corruption: Corruption{Kind: Masking, Amount: 0.1, High: 1}},
+		"and no kind": {Features: 3, Widths: []int{1},
+			Corruption: Corruption{Amount: 0.1}},
+		"threshold is -1": {Features: 3, Widths: []int{1}, Threshold: -1},
 	} {
 		_, err := NewAutoencoder(cfg, 1)
 		require.ErrorContains(t, err, want)
@@ -266,25 +282,29 @@ func TestReducerConfigErrors(t *testing.T) {
 		_, err := FitPCA(context.Background(), x, PCAConfig{Features: 2, Components: 1})
 		require.ErrorContains(t, err, want)
 	}
-	_, err := FitPCA(context.Background(), make([]float32, 2*9), PCAConfig{Features: 9, Components: 3})
+	_, err := FitPCA(context.Background(), make([]float32, 2*9),
+		PCAConfig{Features: 9, Components: 3})
 	require.ErrorContains(t, err, "2 rows span no 3 components")
-	_, err = FitPCA(context.Background(), make([]float32, 9000*9000), PCAConfig{Features: 9000, Components: 3})
+	_, err = FitPCA(context.Background(), make([]float32, 9000*9000),
+		PCAConfig{Features: 9000, Components: 3})
 	require.ErrorContains(t, err, "the covariances of more than 8192")
 }
 
 func TestRowTaskErrors(t *testing.T) {
-	ae, err := NewAutoencoder(AutoencoderConfig{Features: 2, Widths: []int{1}, Output: "sigmoid"}, 1)
+	ae, err := NewAutoencoder(AutoencoderConfig{Features: 2, Widths: []int{1}, Output: "sigmoid"},
+		1)
 	require.NoError(t, err)
 	vae, err := NewVAE(VAEConfig{Features: 2, Code: 1}, 1)
 	require.NoError(t, err)
 	for want, d := range map[string]RowData{
 		"training: there are no rows":         {},
 		"training: 3 values are no rows of 2": {Train: []float32{1, 1, 1}},
-		"validation: row 0: number 1":         {Train: []float32{1, 1}, Valid: []float32{1, float32(math.NaN())}},
-		"training: row 1: feature 0 is -0.1":  {Train: []float32{1, 1, -0.1, 0}},
-		"validation: row 0: feature 1 is 2":   {Train: []float32{1, 1}, Valid: []float32{1, 2}},
-		"the batch is -1":                     {Train: []float32{1, 1}, Batch: -1},
-		"the batch is 1099511627776":          {Train: []float32{1, 1}, Batch: 1 << 40},
+		"validation: row 0: number 1": {Train: []float32{1, 1},
+			Valid: []float32{1, float32(math.NaN())}},
+		"training: row 1: feature 0 is -0.1": {Train: []float32{1, 1, -0.1, 0}},
+		"validation: row 0: feature 1 is 2":  {Train: []float32{1, 1}, Valid: []float32{1, 2}},
+		"the batch is -1":                    {Train: []float32{1, 1}, Batch: -1},
+		"the batch is 1099511627776":         {Train: []float32{1, 1}, Batch: 1 << 40},
 	} {
 		_, err := ae.Task(d)
 		require.ErrorContains(t, err, want)
@@ -327,11 +347,13 @@ func TestLinearAutoencoderIsPCA(t *testing.T) {
 	want, err := MeanError(pca, x)
 	require.NoError(t, err)
 	for _, tied := range []bool{false, true} {
-		m, err := NewAutoencoder(AutoencoderConfig{Features: D, Widths: []int{K}, Tied: tied, Centre: true}, 1)
+		m, err := NewAutoencoder(AutoencoderConfig{Features: D, Widths: []int{K}, Tied: tied,
+			Centre: true}, 1)
 		require.NoError(t, err)
 		task, err := m.Task(RowData{Train: x, Batch: 50})
 		require.NoError(t, err)
-		cosine, err := train.NewCosine(train.CosineConfig{LR: 0.02, MinLR: 1e-5, Total: 200 * task.Len()})
+		cosine, err := train.NewCosine(train.CosineConfig{LR: 0.02, MinLR: 1e-5,
+			Total: 200 * task.Len()})
 		require.NoError(t, err)
 		fitRows(t, task, train.Config{Epochs: 200, Schedule: cosine})
 		got, err := MeanError(m, x)
@@ -352,11 +374,13 @@ func TestLinearAutoencoderIsPCA(t *testing.T) {
 
 // PCA by covariances, and by the rows where they are few, against the definition.
 func TestPCA(t *testing.T) {
-	for _, size := range [][3]int{{2, 1, 1}, {50, 7, 3}, {700, 5, 5}, {5, 9, 4}, {3, 20, 3}, {2, 2, 2}} {
+	for _, size := range [][3]int{{2, 1, 1}, {50, 7, 3}, {700, 5, 5}, {5, 9, 4}, {3, 20, 3},
+		{2, 2, 2}} {
 		N, D, K := size[0], size[1], size[2]
 		x := someRows(N, D, uint64(N))
 		for _, standardise := range []bool{false, true} {
-			m, err := FitPCA(context.Background(), x, PCAConfig{Features: D, Components: K, Standardise: standardise})
+			m, err := FitPCA(context.Background(), x,
+				PCAConfig{Features: D, Components: K, Standardise: standardise})
 			require.NoError(t, err)
 			v := m.Components()
 			for a := range K {
@@ -400,7 +424,8 @@ func TestPCA(t *testing.T) {
 			got, err := MeanError(m, x)
 			require.NoError(t, err)
 			require.InDelta(t, left, got, 1e-6)
-			require.True(t, slices.IsSortedFunc(variance, func(a, b float64) int { return -compareFloats(a, b) }))
+			require.True(t, slices.IsSortedFunc(variance,
+				func(a, b float64) int { return -compareFloats(a, b) }))
 		}
 	}
 }
@@ -491,7 +516,8 @@ func rowModels(t testing.TB) map[string]func() (Reducer, train.Task) {
 	return map[string]func() (Reducer, train.Task){
 		"denoising": func() (Reducer, train.Task) {
 			m, err := NewAutoencoder(AutoencoderConfig{
-				Features: 7, Widths: []int{5, 2}, Corruption: Corruption{Kind: GaussianNoise, Amount: 0.1}, Standardise: true,
+				Features: 7, Widths: []int{5, 2}, Corruption: Corruption{Kind: GaussianNoise,
+					Amount: 0.1}, Standardise: true,
 			}, 1)
 			require.NoError(t, err)
 			task, err := m.Task(RowData{Train: x, Valid: valid, Batch: 16})
@@ -501,7 +527,8 @@ func rowModels(t testing.TB) map[string]func() (Reducer, train.Task) {
 		"VAE": func() (Reducer, train.Task) {
 			m, err := NewVAE(VAEConfig{Features: 7, Widths: []int{5}, Code: 2}, 1)
 			require.NoError(t, err)
-			task, err := m.Task(VAEData{RowData: RowData{Train: x, Valid: valid, Batch: 16}, Warmup: 10})
+			task, err := m.Task(VAEData{RowData: RowData{Train: x, Valid: valid, Batch: 16},
+				Warmup: 10})
 			require.NoError(t, err)
 			return m, task
 		},
@@ -522,22 +549,25 @@ func TestRowTrainingResumes(t *testing.T) {
 					resumed, task = start()
 					checkpoints, err := train.OpenCheckpoints(dir, 0)
 					require.NoError(t, err)
-					fitRows(t, task, train.Config{Epochs: 3, Seed: 5, MaxSteps: limit, Checkpoints: checkpoints, SaveEvery: 1, Resume: part > 0})
+					fitRows(t, task, train.Config{Epochs: 3, Seed: 5, MaxSteps: limit,
+						Checkpoints: checkpoints, SaveEvery: 1, Resume: part > 0})
 					require.NoError(t, checkpoints.Close())
 				}
-				require.Equal(t, zootest.Weights(m), zootest.Weights(resumed), "stopped after step %d", stop)
+				require.Equal(t, zootest.Weights(m), zootest.Weights(resumed),
+					"stopped after step %d", stop)
 			}
 		})
 	}
 }
 
-// A denoising autoencoder brings noisy rows nearer to the clean ones than they were; a VAE's bound falls, and what it draws
-// looks like the data.
+// A denoising autoencoder brings noisy rows nearer to the clean ones than they were; a VAE's bound
+// falls, and what it draws looks like the data.
 func TestRowModelsLearn(t *testing.T) {
 	const d = 8
 	x, test := someRows(600, d, 1), someRows(200, d, 2)
 	c := Corruption{Kind: GaussianNoise, Amount: 0.3}
-	m, err := NewAutoencoder(AutoencoderConfig{Features: d, Widths: []int{32, 8}, Output: "sigmoid", Corruption: c}, 1)
+	m, err := NewAutoencoder(AutoencoderConfig{Features: d, Widths: []int{32, 8}, Output: "sigmoid",
+		Corruption: c}, 1)
 	require.NoError(t, err)
 	task, err := m.Task(RowData{Train: x, Batch: 50})
 	require.NoError(t, err)
@@ -554,7 +584,8 @@ func TestRowModelsLearn(t *testing.T) {
 	}
 	require.Less(t, mean(rowErrors(clean, test, d)), 0.3*mean(rowErrors(noisy, test, d)))
 
-	v, err := NewVAE(VAEConfig{Features: d, Widths: []int{32}, Code: 2, Likelihood: "gaussian", Standardise: true}, 1)
+	v, err := NewVAE(VAEConfig{Features: d, Widths: []int{32}, Code: 2, Likelihood: "gaussian",
+		Standardise: true}, 1)
 	require.NoError(t, err)
 	vt, err := v.Task(VAEData{RowData: RowData{Train: x, Valid: test, Batch: 50}})
 	require.NoError(t, err)
@@ -664,7 +695,8 @@ func TestVAEWarmup(t *testing.T) {
 		require.Equal(t, 4, b.Count)
 		losses = append(losses, b.Loss)
 	}
-	// The noise differs from batch to batch, and the divergence does not: warm-up adds a quarter of β·KL a batch.
+	// The noise differs from batch to batch, and the divergence does not: warm-up adds a quarter of
+	// β·KL a batch.
 	var kl float64
 	mu, logvar, err := m.Posterior(x)
 	require.NoError(t, err)

@@ -14,12 +14,12 @@ import (
 	"github.com/seqzoo/seqzoo/zoo/internal/shared"
 )
 
-// Reducer maps rows of D features to codes of K numbers, and codes back to rows: what PCA, Autoencoder and VAE have in
-// common, so that they are compared like with like. Rows lie one behind the other, [N, D] in row-major order, and so do
-// codes, [N, K].
+// Reducer maps rows of D features to codes of K numbers, and codes back to rows: what PCA,
+// Autoencoder and VAE have in common, so that they are compared like with like. Rows lie one behind
+// the other, [N, D] in row-major order, and so do codes, [N, K].
 //
-// A row with NaN or an infinity, and rows that do not fill the width, are errors that say where. So are codes and rows that
-// leave the range of float32 on the way: a *RowError.
+// A row with NaN or an infinity, and rows that do not fill the width, are errors that say where. So
+// are codes and rows that leave the range of float32 on the way: a *RowError.
 type Reducer interface {
 	zoo.Model
 	Features() int // D
@@ -29,12 +29,14 @@ type Reducer interface {
 	Transform(x []float32) ([]float32, error)
 	// InverseTransform returns the rows [N, D] that codes [N, K] stand for.
 	InverseTransform(codes []float32) ([]float32, error)
-	// Errors measures how badly each row comes back: its squared error a feature, [N], after standardising if the model
-	// does that. It is the anomaly score: high where a row is unlike those that the model was fitted to, and +Inf where
-	// the row comes back as no finite number. It is never NaN.
+	// Errors measures how badly each row comes back: its squared error a feature, [N], after
+	// standardising if the model does that. It is the anomaly score: high where a row is unlike
+	// those that the model was fitted to, and +Inf where the row comes back as no finite number. It
+	// is never NaN.
 	Errors(x []float32) ([]float64, error)
 
-	// Threshold is the error above which a row is an anomaly; 0: none was set. It is saved with the model.
+	// Threshold is the error above which a row is an anomaly; 0: none was set. It is saved with the
+	// model.
 	Threshold() float64
 	SetThreshold(t float64) error
 }
@@ -82,7 +84,8 @@ func finiteRows(model string, y []float32, width int, err error) ([]float32, err
 	return y, nil
 }
 
-// MeanError is the mean of the Errors of rows [N, D]: the squared error a feature. It is a *RowError if one is infinite.
+// MeanError is the mean of the Errors of rows [N, D]: the squared error a feature. It is a
+// *RowError if one is infinite.
 func MeanError(m Reducer, x []float32) (float64, error) {
 	if m == nil {
 		return 0, errNoReducer
@@ -100,10 +103,11 @@ func MeanError(m Reducer, x []float32) (float64, error) {
 	return sum / float64(len(errs)), nil
 }
 
-// RelativeErrors is the squared error of each row over the row's own sum of squares, [N]: the share of it that is lost. As an
-// anomaly score it does not favour rows with little in them, such as a picture of a thin line, which comes back with a small
-// error however wrong. Rows are taken as they are, whatever the model does to them; one of zeros has the error of its
-// reconstruction's sum of squares, as if its own were 1. As in Errors, a row that comes back as no finite number has +Inf.
+// RelativeErrors is the squared error of each row over the row's own sum of squares, [N]: the share
+// of it that is lost. As an anomaly score it does not favour rows with little in them, such as a
+// picture of a thin line, which comes back with a small error however wrong. Rows are taken as they
+// are, whatever the model does to them; one of zeros has the error of its reconstruction's sum of
+// squares, as if its own were 1. As in Errors, a row that comes back as no finite number has +Inf.
 func RelativeErrors(m Reducer, x []float32) ([]float64, error) {
 	if m == nil {
 		return nil, errNoReducer
@@ -141,8 +145,8 @@ func RelativeErrors(m Reducer, x []float32) ([]float64, error) {
 	return errs, nil
 }
 
-// Interpolate walks in a straight line from the code of row a to that of row b, both [D], and returns what stands at
-// steps places of the way, both ends among them: [steps, D].
+// Interpolate walks in a straight line from the code of row a to that of row b, both [D], and
+// returns what stands at steps places of the way, both ends among them: [steps, D].
 func Interpolate(m Reducer, a, b []float32, steps int) ([]float32, error) {
 	if steps < 2 || steps > maxWalk {
 		return nil, fmt.Errorf("zoo: interpolate: %d steps, want 2 … %d", steps, maxWalk)
@@ -165,8 +169,8 @@ func Interpolate(m Reducer, a, b []float32, steps int) ([]float32, error) {
 	return m.InverseTransform(codes)
 }
 
-// Traverse changes number k of the code of row x [D], from low to high in equal steps, and returns what the codes stand
-// for, [steps, D].
+// Traverse changes number k of the code of row x [D], from low to high in equal steps, and returns
+// what the codes stand for, [steps, D].
 func Traverse(m Reducer, x []float32, k int, low, high float64, steps int) ([]float32, error) {
 	if steps < 2 || steps > maxWalk {
 		return nil, fmt.Errorf("zoo: traverse: %d steps, want 2 … %d", steps, maxWalk)
@@ -202,7 +206,8 @@ func oneCode(m Reducer, x []float32) ([]float32, error) {
 	return m.Transform(x)
 }
 
-// checkRows reports rows that do not fill their width, or hold NaN or an infinity. What is "features" or "numbers".
+// checkRows reports rows that do not fill their width, or hold NaN or an infinity. What is
+// "features" or "numbers".
 func checkRows(x []float32, width int, what string) error {
 	if len(x) == 0 {
 		return errors.New("there are no rows")
@@ -212,7 +217,8 @@ func checkRows(x []float32, width int, what string) error {
 	}
 	for i, v := range x {
 		if v-v != 0 {
-			return fmt.Errorf("row %d: number %d of its %s is %v; want finite numbers", i/width, i%width, what, v)
+			return fmt.Errorf("row %d: number %d of its %s is %v; want finite numbers", i/width,
+				i%width, what, v)
 		}
 	}
 	return nil
@@ -233,19 +239,20 @@ func checkThreshold(t float64) error {
 	return nil
 }
 
-// scaling brings features to mean 0 and, unless centre is set, to variance 1, by parameters mean and scale [D] that no
-// training changes.
+// scaling brings features to mean 0 and, unless centre is set, to variance 1, by parameters mean
+// and scale [D] that no training changes.
 type scaling struct {
 	mean, scale *nodes.Param
 	centre      bool
 }
 
 func newScaling(s *nodes.Scope, features int, centre bool) *scaling {
-	return &scaling{s.Param("mean", nodes.Zeros(), features), s.Param("scale", nodes.Ones(), features), centre}
+	return &scaling{s.Param("mean", nodes.Zeros(), features),
+		s.Param("scale", nodes.Ones(), features), centre}
 }
 
-// fit takes mean and standard deviation of rows, unless that was done before: a model that is trained further keeps its
-// units. The scale of a feature that does not vary is 1.
+// fit takes mean and standard deviation of rows, unless that was done before: a model that is
+// trained further keeps its units. The scale of a feature that does not vary is 1.
 func (s *scaling) fit(x []float32) {
 	mean, scale := s.values()
 	d := len(mean)
@@ -273,8 +280,8 @@ func (s *scaling) fit(x []float32) {
 	}
 }
 
-// deviations are the standard deviations of features of the given means, in rows of n numbers; 1 where a feature does not
-// vary.
+// deviations are the standard deviations of features of the given means, in rows of n numbers; 1
+// where a feature does not vary.
 func deviations(n int, x func(i int) float64, mean []float64) []float64 {
 	s := moments.Deviations(n, x, mean)
 	for j, v := range s {
@@ -316,8 +323,8 @@ func (s *scaling) restore(y []float32) []float32 {
 	return y
 }
 
-// rowErrors is the mean squared difference of each row of x and y, [N, d]; +Inf where y, or x as the model sees it, is not
-// finite: NaN would be above no threshold.
+// rowErrors is the mean squared difference of each row of x and y, [N, d]; +Inf where y, or x as
+// the model sees it, is not finite: NaN would be above no threshold.
 func rowErrors(x, y []float32, d int) []float64 {
 	errs := make([]float64, len(x)/d)
 	for i := range errs {
@@ -333,7 +340,8 @@ func rowErrors(x, y []float32, d int) []float64 {
 	return errs
 }
 
-// rowGraphs runs rows through compiled graphs, batch by batch. Many goroutines may use one at a time.
+// rowGraphs runs rows through compiled graphs, batch by batch. Many goroutines may use one at a
+// time.
 type rowGraphs struct {
 	pool run.Pool[rowShape, *rowGraph]
 }
@@ -349,11 +357,13 @@ type rowGraph struct {
 	in        run.Floats
 }
 
-// Rows run side by side: the least of these that holds them all, and more than the last batch by batch.
+// Rows run side by side: the least of these that holds them all, and more than the last batch by
+// batch.
 var rowBatches = []int{1, 16, 256}
 
 // run maps rows [N, in] by what build makes of a node [B, in]. A mapping is known by its name.
-func (r *rowGraphs) run(what string, dtype tensor.Dtype, x []float32, in int, build func(x *nodes.Node) *nodes.Node) ([]float32, error) {
+func (r *rowGraphs) run(what string, dtype tensor.Dtype, x []float32, in int,
+	build func(x *nodes.Node) *nodes.Node) ([]float32, error) {
 	var out []float32
 	for n := len(x) / in; n > 0; {
 		B := rowBatches[len(rowBatches)-1]
@@ -362,7 +372,10 @@ func (r *rowGraphs) run(what string, dtype tensor.Dtype, x []float32, in int, bu
 		}
 		rows := min(n, B)
 		shape := rowShape{what, B}
-		g, err := r.pool.Take(shape, func(s rowShape) (*rowGraph, error) { return newRowGraph(s.B, in, dtype, build) })
+		g, err := r.pool.Take(shape, func(s rowShape) (*rowGraph,
+			error) {
+			return newRowGraph(s.B, in, dtype, build)
+		})
 		if err != nil {
 			return nil, err
 		}
@@ -378,7 +391,8 @@ func (r *rowGraphs) run(what string, dtype tensor.Dtype, x []float32, in int, bu
 	return out, nil
 }
 
-func newRowGraph(B, in int, dtype tensor.Dtype, build func(x *nodes.Node) *nodes.Node) (r *rowGraph, err error) {
+func newRowGraph(B, in int, dtype tensor.Dtype, build func(x *nodes.Node) *nodes.Node) (r *rowGraph,
+	err error) {
 	r = &rowGraph{}
 	var x, y *nodes.Node
 	err = nodes.Try(func() {

@@ -15,7 +15,8 @@ import (
 	"github.com/seqzoo/seqzoo/zoo/internal/shared"
 )
 
-// RowData says on what an Autoencoder or a VAE is trained. The zero value of an optional field is its default.
+// RowData says on what an Autoencoder or a VAE is trained. The zero value of an optional field is
+// its default.
 type RowData struct {
 	Train []float32 // rows [N, D]
 	Valid []float32 // rows; empty: nothing is validated
@@ -23,7 +24,8 @@ type RowData struct {
 	Seed  uint64    // of the order
 }
 
-// check reports what is wrong with the data, for a model of a width whose features must be in [0, 1] if unit is set.
+// check reports what is wrong with the data, for a model of a width whose features must be in [0,
+// 1] if unit is set.
 func (d RowData) check(features int, unit bool) error {
 	if d.Batch < 0 || d.Batch > 1<<16 {
 		return fmt.Errorf("the batch is %d, want 1 … %d, or 0 for the default", d.Batch, 1<<16)
@@ -48,22 +50,26 @@ func (d RowData) check(features int, unit bool) error {
 	return nil
 }
 
-// newRowTask trains a model of configuration cfg on rows x [N, width], as the model sees them, by the loss that build makes of a node [B, width]. The
-// second node, if warmup is not 0, is a number [1] that rises from 0 to 1 in as many batches.
+// newRowTask trains a model of configuration cfg on rows x [N, width], as the model sees them, by
+// the loss that build makes of a node [B, width]. The second node, if warmup is not 0, is a number
+// [1] that rises from 0 to 1 in as many batches.
 func newRowTask(store *nodes.Store, cfg any, x []float32, width int, d RowData, warmup int,
 	build func(x, warm *nodes.Node) *nodes.Node) (*shared.ExampleTask, error) {
-	batches, err := train.NewBatches(len(x)/width, nil, train.BatchesConfig{Batch: cmp.Or(d.Batch, 128), Seed: d.Seed})
+	batches, err := train.NewBatches(len(x)/width, nil,
+		train.BatchesConfig{Batch: cmp.Or(d.Batch, 128), Seed: d.Seed})
 	if err != nil {
 		return nil, err
 	}
 	data, err := shared.NewTaskData(shared.TaskParts{
-		Train: d.Train, Valid: d.Valid, Model: cfg, Settings: []any{cmp.Or(d.Batch, 128), d.Seed, warmup},
+		Train: d.Train, Valid: d.Valid, Model: cfg,
+		Settings: []any{cmp.Or(d.Batch, 128), d.Seed, warmup},
 	})
 	if err != nil {
 		return nil, err
 	}
 	data.Empty(d.Valid != nil, len(d.Valid))
-	shared.Overlap(&data, slices.Collect(slices.Chunk(d.Train, width)), slices.Collect(slices.Chunk(d.Valid, width)), shared.NoPrint.Floats)
+	shared.Overlap(&data, slices.Collect(slices.Chunk(d.Train, width)),
+		slices.Collect(slices.Chunk(d.Valid, width)), shared.NoPrint.Floats)
 	graphs := run.NewCache(func(B int) (l *lossGraph, err error) {
 		var warm *nodes.Node
 		l, err = newLossGraph(B, store.Dtype(), width, true, func(x *nodes.Node) []*nodes.Node {
@@ -107,7 +113,8 @@ type lossGraph struct {
 }
 
 // newLossGraph compiles the losses that build makes of a node [B, width].
-func newLossGraph(B int, dtype tensor.Dtype, width int, training bool, build func(*nodes.Node) []*nodes.Node) (*lossGraph, error) {
+func newLossGraph(B int, dtype tensor.Dtype, width int, training bool,
+	build func(*nodes.Node) []*nodes.Node) (*lossGraph, error) {
 	var x *nodes.Node
 	var losses []*nodes.Node
 	err := nodes.Try(func() {
@@ -126,9 +133,11 @@ func newLossGraph(B int, dtype tensor.Dtype, width int, training bool, build fun
 	return l, in.Err()
 }
 
-// meanRowLoss is the mean over rows [N, width] of losses, each a mean over the rows of a batch. Noise is the same in every
-// call. A loss that is not finite is an error, which names the row if one alone has such a loss too.
-func meanRowLoss(ctx context.Context, dtype tensor.Dtype, x []float32, width int, build func(*nodes.Node) []*nodes.Node) ([]float64, error) {
+// meanRowLoss is the mean over rows [N, width] of losses, each a mean over the rows of a batch.
+// Noise is the same in every call. A loss that is not finite is an error, which names the row if
+// one alone has such a loss too.
+func meanRowLoss(ctx context.Context, dtype tensor.Dtype, x []float32, width int,
+	build func(*nodes.Node) []*nodes.Node) ([]float64, error) {
 	const B = 250
 	graphs := run.NewCache(func(B int) (*lossGraph, error) {
 		return newLossGraph(B, dtype, width, false, build)
@@ -166,7 +175,8 @@ func meanRowLoss(ctx context.Context, dtype tensor.Dtype, x []float32, width int
 	return sums, nil
 }
 
-// notFiniteRow finds the first of some rows, of which there are before others, whose loss is not finite, and why.
+// notFiniteRow finds the first of some rows, of which there are before others, whose loss is not
+// finite, and why.
 func notFiniteRow(graphs *run.Cache[int, *lossGraph], x []float32, width, before int) error {
 	g, err := graphs.Get(1)
 	if err != nil {
@@ -180,9 +190,11 @@ func notFiniteRow(graphs *run.Cache[int, *lossGraph], x []float32, width, before
 		}
 		for k := range g.losses {
 			if v := g.Output(k).At(0); v-v != 0 {
-				return &RowError{before + i, fmt.Errorf("its loss is %g: %w", v, cmp.Or(g.Check(), shared.ErrOverflow))}
+				return &RowError{before + i, fmt.Errorf("its loss is %g: %w", v,
+					cmp.Or(g.Check(), shared.ErrOverflow))}
 			}
 		}
 	}
-	return fmt.Errorf("rows %d to %d: the sum of their losses is not finite: %w", before, before+n-1, shared.ErrOverflow)
+	return fmt.Errorf("rows %d to %d: the sum of their losses is not finite: %w", before,
+		before+n-1, shared.ErrOverflow)
 }

@@ -19,30 +19,41 @@ import (
 	"github.com/seqzoo/seqzoo/zoo/internal/shared"
 )
 
-// The derivative of the loss along a random direction of all parameters, against central differences.
+// The derivative of the loss along a random direction of all parameters, against central
+// differences.
 func TestReducerGradients(t *testing.T) {
 	corrupted := Corruption{Kind: SaltAndPepper, Amount: 0.3}
-	for name, model := range map[string]func(seed uint64) (zoo.Model, func(g *nodes.Graph, x *nodes.Node) *nodes.Node){
-		"autoencoder": func(seed uint64) (zoo.Model, func(g *nodes.Graph, x *nodes.Node) *nodes.Node) {
+	for name, model := range map[string]func(seed uint64) (zoo.Model,
+		func(g *nodes.Graph, x *nodes.Node) *nodes.Node){
+		"autoencoder": func(seed uint64) (zoo.Model,
+			func(g *nodes.Graph, x *nodes.Node) *nodes.Node) {
 			m, err := NewAutoencoder(AutoencoderConfig{
-				Features: 5, Widths: []int{4, 2}, Activation: "tanh", CodeActivation: "sigmoid", Output: "sigmoid", Corruption: corrupted, Float64: true,
+				Features: 5, Widths: []int{4, 2}, Activation: "tanh", CodeActivation: "sigmoid",
+				Output: "sigmoid", Corruption: corrupted, Float64: true,
 			}, seed)
 			require.NoError(t, err)
 			return m, func(_ *nodes.Graph, x *nodes.Node) *nodes.Node { return m.Forward(x).Loss }
 		},
 		"tied": func(seed uint64) (zoo.Model, func(g *nodes.Graph, x *nodes.Node) *nodes.Node) {
-			m, err := NewAutoencoder(AutoencoderConfig{Features: 5, Widths: []int{4, 3, 2}, Activation: "sigmoid", Loss: "bce", Tied: true, Float64: true}, seed)
+			m, err := NewAutoencoder(AutoencoderConfig{Features: 5, Widths: []int{4, 3, 2},
+				Activation: "sigmoid", Loss: "bce", Tied: true, Float64: true}, seed)
 			require.NoError(t, err)
 			return m, func(_ *nodes.Graph, x *nodes.Node) *nodes.Node { return m.Forward(x).Loss }
 		},
 		"VAE": func(seed uint64) (zoo.Model, func(g *nodes.Graph, x *nodes.Node) *nodes.Node) {
-			m, err := NewVAE(VAEConfig{Features: 5, Widths: []int{4}, Code: 2, Activation: "tanh", Beta: 2, FreeBits: 0.01, Float64: true}, seed)
+			m, err := NewVAE(VAEConfig{Features: 5, Widths: []int{4}, Code: 2, Activation: "tanh",
+				Beta: 2, FreeBits: 0.01, Float64: true}, seed)
 			require.NoError(t, err)
-			return m, func(_ *nodes.Graph, x *nodes.Node) *nodes.Node { return m.Forward(x, nil).Loss }
+			return m, func(_ *nodes.Graph, x *nodes.Node) *nodes.Node {
+				return m.Forward(x,
+					nil).Loss
+			}
 		},
-		"recurrent": func(seed uint64) (zoo.Model, func(g *nodes.Graph, x *nodes.Node) *nodes.Node) {
+		"recurrent": func(seed uint64) (zoo.Model,
+			func(g *nodes.Graph, x *nodes.Node) *nodes.Node) {
 			m, err := NewRecurrentAutoencoder(RecurrentAutoencoderConfig{
-				Recurrent: zoo.Recurrent{Cell: "lstm", Hidden: 3, Layers: 2}, Variables: 1, Window: 5, Code: 2, Float64: true,
+				Recurrent: zoo.Recurrent{Cell: "lstm", Hidden: 3, Layers: 2}, Variables: 1,
+				Window: 5, Code: 2, Float64: true,
 			}, seed)
 			require.NoError(t, err)
 			return m, func(g *nodes.Graph, x *nodes.Node) *nodes.Node {
@@ -126,21 +137,31 @@ func TestReducersOfAnyShape(t *testing.T) {
 		switch rapid.IntRange(0, 2).Draw(t, "kind") {
 		case 0:
 			m, err = NewAutoencoder(AutoencoderConfig{
-				Features: width("features"), Widths: widths, Activation: drawWord(t, "activation", shared.Activations...), CodeActivation: drawWord(t, "code", shared.Activations...),
-				Output: drawWord(t, "output", Linear, cells.Sigmoid), Loss: drawWord(t, "loss", SquaredError, BinaryCrossEntropy), NoBias: flip("bias"), Tied: flip("tied"),
+				Features: width("features"), Widths: widths,
+				Activation:     drawWord(t, "activation", shared.Activations...),
+				CodeActivation: drawWord(t, "code", shared.Activations...),
+				Output:         drawWord(t, "output", Linear, cells.Sigmoid),
+				Loss:           drawWord(t, "loss", SquaredError, BinaryCrossEntropy),
+				NoBias:         flip("bias"), Tied: flip("tied"),
 				Centre: flip("centre"), Standardise: flip("standardise"), Float64: flip("float64"),
-				Corruption: Corruption{Kind: drawWord(t, "corruption", GaussianNoise, Masking, SaltAndPepper), Amount: rapid.Float64Range(-0.2, 1.2).Draw(t, "amount")},
+				Corruption: Corruption{Kind: drawWord(t, "corruption", GaussianNoise, Masking,
+					SaltAndPepper), Amount: rapid.Float64Range(-0.2, 1.2).Draw(t, "amount")},
 			}, 1)
 		case 1:
 			m, err = NewVAE(VAEConfig{
-				Features: width("features"), Widths: widths, Code: width("code"), Activation: drawWord(t, "activation", shared.Activations...),
-				Likelihood: drawWord(t, "likelihood", BernoulliDecoder, GaussianDecoder), Beta: rapid.Float64Range(-1, 4).Draw(t, "beta"),
-				FreeBits: rapid.Float64Range(-0.5, 2).Draw(t, "free bits"), Standardise: flip("standardise"), Float64: flip("float64"),
+				Features: width("features"), Widths: widths, Code: width("code"),
+				Activation:  drawWord(t, "activation", shared.Activations...),
+				Likelihood:  drawWord(t, "likelihood", BernoulliDecoder, GaussianDecoder),
+				Beta:        rapid.Float64Range(-1, 4).Draw(t, "beta"),
+				FreeBits:    rapid.Float64Range(-0.5, 2).Draw(t, "free bits"),
+				Standardise: flip("standardise"), Float64: flip("float64"),
 			}, 1)
 		case 2:
 			m, err = NewRecurrentAutoencoder(RecurrentAutoencoderConfig{
-				Recurrent: zoo.Recurrent{Cell: drawWord(t, "cell", "rnn", "gru", "lstm"), Hidden: width("hidden"), Layers: rapid.IntRange(0, 3).Draw(t, "layers")},
-				Variables: width("variables"), Window: width("window"), Code: width("code"), Forward: flip("forward"),
+				Recurrent: zoo.Recurrent{Cell: drawWord(t, "cell", "rnn", "gru", "lstm"),
+					Hidden: width("hidden"), Layers: rapid.IntRange(0, 3).Draw(t, "layers")},
+				Variables: width("variables"), Window: width("window"), Code: width("code"),
+				Forward:     flip("forward"),
 				Standardise: flip("standardise"), Float64: flip("float64"),
 			}, 1)
 		}

@@ -31,9 +31,10 @@ func (c Config) layer(root *nodes.Scope, k int) (encoder unroll.Layer, decoder c
 	return encoder, c.Decoder.NewCell(root.In("decoder").In("l%d", k), k, feed)
 }
 
-// like says for each part of a decoder's layer k which part of the encoder's goes on in it without a bridge, −1 if none does.
-// Cells of one kind whose states are alike hand on all of it. Otherwise a part is handed on to one of its name and width, if
-// both may be any numbers: a normaliser means nothing to another cell.
+// like says for each part of a decoder's layer k which part of the encoder's goes on in it without
+// a bridge, −1 if none does. Cells of one kind whose states are alike hand on all of it. Otherwise
+// a part is handed on to one of its name and width, if both may be any numbers: a normaliser means
+// nothing to another cell.
 func (c Config) like(k int, encoder, decoder interface{ Parts() []cells.Part }) []int {
 	from, to := encoder.Parts(), decoder.Parts()
 	same := c.Encoder.Same(k, c.Decoder) && slices.Equal(from, to)
@@ -48,9 +49,9 @@ func (c Config) like(k int, encoder, decoder interface{ Parts() []cells.Part }) 
 	return likes
 }
 
-// missing counts the parts of the decoder's state that nothing of the encoder's goes on in without a bridge, though they may
-// start as any numbers. It is an error if a layer would start without anything of the encoder's: the decoder would not learn
-// of the source.
+// missing counts the parts of the decoder's state that nothing of the encoder's goes on in without
+// a bridge, though they may start as any numbers. It is an error if a layer would start without
+// anything of the encoder's: the decoder would not learn of the source.
 func (c Config) missing() (n int, err error) {
 	if c.Bidirectional {
 		return 1, nil
@@ -69,15 +70,17 @@ func (c Config) missing() (n int, err error) {
 			}
 			if handed == 0 || c.Peeky && c.like(k, encoder, decoder)[0] < 0 {
 				err = fmt.Errorf("bridge is none: layer %d of the encoder has the state %v, and that of the decoder %v: "+
-					"want parts of the same names and widths; else it is tanh", k, encoder.Parts(), decoder.Parts())
+					"want parts of the same names and widths; else it is tanh", k, encoder.Parts(),
+					decoder.Parts())
 			}
 		}
 	})
 	return n, errors.Join(failed, err)
 }
 
-// bridgeFrom are the parts of the encoder that the bridge tanh reads for each part of layer k of the decoder: the encoder's part of the
-// same name, or its output where there is none, or one wider than the layer, such as a matrix.
+// bridgeFrom are the parts of the encoder that the bridge tanh reads for each part of layer k of
+// the decoder: the encoder's part of the same name, or its output where there is none, or one wider
+// than the layer, such as a matrix.
 func (m *Model) bridgeFrom(k int, decoder cells.Cell) (from []int) {
 	parts := m.oneWay(k).Parts()
 	widest := max(parts[0].Width, m.cfg.Encoder.Hidden)
@@ -110,7 +113,8 @@ func (m *Model) declareBridge(k int, decoder cells.Cell) {
 		ways = 2
 	}
 	var starts shared.Starts
-	starts.Add(m.store.Root().In("bridge").In("l%d", k), decoder, func(i int) int { return ways * parts[from[i]].Width })
+	starts.Add(m.store.Root().In("bridge").In("l%d", k), decoder,
+		func(i int) int { return ways * parts[from[i]].Width })
 	m.bridge = append(m.bridge, starts)
 }
 

@@ -11,23 +11,37 @@ import (
 
 // Config sizes a Model. The zero value of an optional field is its default.
 type Config struct {
-	Text          text.Cut      `json:"text,omitzero"` // how texts are cut, on both sides; tokens that are given are brought to its Unicode form
-	Encoder       zoo.Recurrent `json:"encoder"`
-	Decoder       zoo.Recurrent `json:"decoder"`                 // default: as Encoder. As many layers, of any cells
-	Bidirectional bool          `json:"bidirectional,omitempty"` // the encoder reads both ways, and is twice as wide
-	Bridge        string        `json:"bridge"`                  // "none", "tanh"; default none if every part of the decoder's state has its like in the encoder's, else tanh
-	Attention     string        `json:"attention"`               // "none" (default), "bahdanau", "luong"
-	Score         cells.Score   `json:"score,omitempty"`         // default additive, or general if luong
-	ScoreHidden   int           `json:"score_hidden,omitempty"`  // of the scores additive and concat; default the decoder's width
-	Coverage      float64       `json:"coverage,omitempty"`      // weight of the coverage loss (See, Liu and Manning, 2017: 1); 0: no coverage
-	EmbedSource   int           `json:"embed_source"`            // default the encoder's width
-	EmbedTarget   int           `json:"embed_target"`            // default the decoder's width
-	EmbedStd      float64       `json:"embed_std,omitempty"`     // deviation of the first embeddings, normal; default: uniform ±0.1
-	Peeky         bool          `json:"peeky,omitempty"`         // layers of the decoder and output read the source's summary at every step
-	Readout       int           `json:"readout,omitempty"`       // width of a tanh layer between the decoder and the output layer; 0: none
-	Tied          bool          `json:"tied,omitempty"`          // the output layer is the target's embedding, transposed; needs that width
-	IODropout     float64       `json:"io_dropout,omitempty"`    // of the embedded inputs, and of what the output layer reads
-	Float64       bool          `json:"float64,omitempty"`       // weights of double precision
+	// how texts are cut, on both sides; tokens that are given are brought to its Unicode form
+	Text    text.Cut      `json:"text,omitzero"`
+	Encoder zoo.Recurrent `json:"encoder"`
+	// default: as Encoder. As many layers, of any cells
+	Decoder zoo.Recurrent `json:"decoder"`
+	// the encoder reads both ways, and is twice as wide
+	Bidirectional bool `json:"bidirectional,omitempty"`
+	// "none", "tanh"; default none if every part of the decoder's state has its like in the
+	// encoder's, else tanh
+	Bridge string `json:"bridge"`
+	// "none" (default), "bahdanau", "luong"
+	Attention string `json:"attention"`
+	// default additive, or general if luong
+	Score cells.Score `json:"score,omitempty"`
+	// of the scores additive and concat; default the decoder's width
+	ScoreHidden int `json:"score_hidden,omitempty"`
+	// weight of the coverage loss (See, Liu and Manning, 2017: 1); 0: no coverage
+	Coverage    float64 `json:"coverage,omitempty"`
+	EmbedSource int     `json:"embed_source"` // default the encoder's width
+	EmbedTarget int     `json:"embed_target"` // default the decoder's width
+	// deviation of the first embeddings, normal; default: uniform ±0.1
+	EmbedStd float64 `json:"embed_std,omitempty"`
+	// layers of the decoder and output read the source's summary at every step
+	Peeky bool `json:"peeky,omitempty"`
+	// width of a tanh layer between the decoder and the output layer; 0: none
+	Readout int `json:"readout,omitempty"`
+	// the output layer is the target's embedding, transposed; needs that width
+	Tied bool `json:"tied,omitempty"`
+	// of the embedded inputs, and of what the output layer reads
+	IODropout float64 `json:"io_dropout,omitempty"`
+	Float64   bool    `json:"float64,omitempty"` // weights of double precision
 }
 
 // withDefaults fills in what is left open.
@@ -43,7 +57,8 @@ func (c Config) withDefaults() Config {
 	case "luong":
 		c.Score = cmp.Or(c.Score, cells.GeneralScore)
 	}
-	c.EmbedSource, c.EmbedTarget = cmp.Or(c.EmbedSource, c.Encoder.Width()), cmp.Or(c.EmbedTarget, c.Decoder.Width())
+	c.EmbedSource, c.EmbedTarget = cmp.Or(c.EmbedSource, c.Encoder.Width()),
+		cmp.Or(c.EmbedTarget, c.Decoder.Width())
 	if c.Bridge == "" {
 		c.Bridge = "none"
 		if missing, err := c.missing(); err != nil || missing > 0 {
@@ -64,7 +79,8 @@ func (c Config) memoryOf(k int) int {
 	return c.Encoder.LayerWidth(k)
 }
 
-// read is the width of what the decoder shows to the readout, or to the output layer if there is none.
+// read is the width of what the decoder shows to the readout, or to the output layer if there is
+// none.
 func (c Config) read() int {
 	n := c.Decoder.Width()
 	if c.Attention == "bahdanau" {
@@ -78,7 +94,8 @@ func (c Config) read() int {
 
 func (c Config) attention() cells.AttentionConfig {
 	return cells.AttentionConfig{
-		Score: c.Score, Query: c.Decoder.Width(), Key: c.memory(), Hidden: c.ScoreHidden, Coverage: c.Coverage > 0,
+		Score: c.Score, Query: c.Decoder.Width(), Key: c.memory(), Hidden: c.ScoreHidden,
+		Coverage: c.Coverage > 0,
 	}
 }
 
@@ -89,27 +106,32 @@ func (c Config) Validate() error {
 	bad.In("encoder", c.Encoder.Validate())
 	bad.In("decoder", c.Decoder.Validate())
 	bad.In("text", c.Text.Validate())
-	bad.That(c.Encoder.Layers == c.Decoder.Layers, "the encoder has %d layers, the decoder %d; want as many",
+	bad.That(c.Encoder.Layers == c.Decoder.Layers,
+		"the encoder has %d layers, the decoder %d; want as many",
 		c.Encoder.Layers, c.Decoder.Layers)
 	check.OneOf(&bad, "bridge", c.Bridge, "none", "tanh")
-	bad.That(c.Bridge != "none" || !c.Bidirectional, "bridge is none: the encoder must read one way; else it is tanh")
+	bad.That(c.Bridge != "none" || !c.Bidirectional,
+		"bridge is none: the encoder must read one way; else it is tanh")
 	if c.Bridge == "none" && bad.None() {
 		_, err := c.missing()
 		bad.Add(err)
 	}
-	bad.That(c.Coverage >= 0 && c.Coverage <= 1e6, "coverage is %g, want a number of 0 or more", c.Coverage)
+	bad.That(c.Coverage >= 0 && c.Coverage <= 1e6, "coverage is %g, want a number of 0 or more",
+		c.Coverage)
 	bad.Rate("io_dropout", c.IODropout)
 	bad.Number("embed_std", c.EmbedStd, 0, 100)
 	bad.Optional("readout", c.Readout, 1, cells.MaxWidth, "or 0 for none")
 	if width := cmp.Or(c.Readout, c.read()); c.Tied {
-		bad.That(width == c.EmbedTarget, "tied: the output layer reads %d numbers and embed_target is %d; want as many, "+
-			"which a readout of %d gives", width, c.EmbedTarget, c.EmbedTarget)
+		bad.That(width == c.EmbedTarget,
+			"tied: the output layer reads %d numbers and embed_target is %d; want as many, "+
+				"which a readout of %d gives", width, c.EmbedTarget, c.EmbedTarget)
 	}
 	bad.Optional("embed_source", c.EmbedSource, 1, cells.MaxWidth)
 	bad.Optional("embed_target", c.EmbedTarget, 1, cells.MaxWidth)
 	switch c.Attention {
 	case "none":
-		bad.That(c.Score == "" && c.Coverage == 0, "score and coverage are of an attention, and attention is none")
+		bad.That(c.Score == "" && c.Coverage == 0,
+			"score and coverage are of an attention, and attention is none")
 	case "bahdanau", "luong":
 		bad.Add(c.attention().Validate())
 	default:

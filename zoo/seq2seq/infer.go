@@ -13,9 +13,11 @@ import (
 	"github.com/seqzoo/seqzoo/zoo/internal/shared"
 )
 
-// Translate finds targets of a source, best first. Tokens that the vocabulary lacks are read as <unk>; none is ever
-// written. A cancelled context ends it with what there is and the context's error.
-func (m *Model) Translate(ctx context.Context, source []string, o decode.SearchOptions) ([]decode.Found, error) {
+// Translate finds targets of a source, best first. Tokens that the vocabulary lacks are read as
+// <unk>; none is ever written. A cancelled context ends it with what there is and the context's
+// error.
+func (m *Model) Translate(ctx context.Context, source []string,
+	o decode.SearchOptions) ([]decode.Found, error) {
 	all, err := m.TranslateAll(ctx, [][]string{source}, o)
 	if len(all) == 0 {
 		return nil, err
@@ -24,7 +26,8 @@ func (m *Model) Translate(ctx context.Context, source []string, o decode.SearchO
 }
 
 // TranslateAll is Translate for many sources, which are translated side by side.
-func (m *Model) TranslateAll(ctx context.Context, sources [][]string, o decode.SearchOptions) ([][]decode.Found, error) {
+func (m *Model) TranslateAll(ctx context.Context, sources [][]string,
+	o decode.SearchOptions) ([][]decode.Found, error) {
 	ids := make([][]int, len(sources))
 	for i, tokens := range sources {
 		var err error
@@ -47,7 +50,8 @@ func (m *Model) TranslateAll(ctx context.Context, sources [][]string, o decode.S
 }
 
 // translate finds targets of a few sources, the first of which has number first.
-func (m *Model) translate(ctx context.Context, sources [][]int, first int, o decode.SearchOptions) ([][]decode.Found, error) {
+func (m *Model) translate(ctx context.Context, sources [][]int, first int,
+	o decode.SearchOptions) ([][]decode.Found, error) {
 	longest := 1
 	for _, s := range sources {
 		longest = max(longest, len(s))
@@ -64,7 +68,8 @@ func (m *Model) translate(ctx context.Context, sources [][]int, first int, o dec
 	if err := t.read(sources); err != nil {
 		return nil, err
 	}
-	common := decode.Options{End: m.eos, Max: cmp.Or(o.Max, 2*longest+10), Never: shared.Silent(m.targets)}
+	common := decode.Options{End: m.eos, Max: cmp.Or(o.Max, 2*longest+10),
+		Never: shared.Silent(m.targets)}
 	found, err := t.Write(ctx, m.bos, common, o, first, m.targets)
 	out := make([][]decode.Found, len(found))
 	for i, hs := range found {
@@ -91,7 +96,8 @@ func (m *Model) newTranslator(size translatorSize) (t *translator, err error) {
 	var from, inputs []*nodes.Node
 	err = nodes.Try(func() {
 		g := nodes.NewGraph(nodes.Options{Dtype: m.store.Dtype()})
-		src, lengths = g.IntInput("source", size.length, size.sources), g.IntInput("lengths", size.sources)
+		src, lengths = g.IntInput("source", size.length, size.sources),
+			g.IntInput("lengths", size.sources)
 		memory, start := m.encode(src, lengths, unroll.Scan)
 
 		rows, sg := size.sources*size.width, nodes.NewGraph(nodes.Options{Dtype: m.store.Dtype()})
@@ -108,7 +114,8 @@ func (m *Model) newTranslator(size translatorSize) (t *translator, err error) {
 		}
 		from = append(from, start...)
 		decoder := m.over(in, summary)
-		step.Tokens, step.State = sg.IntInput("tokens", rows), shared.InputState(sg, decoder.Parts(), rows)
+		step.Tokens, step.State = sg.IntInput("tokens", rows),
+			shared.InputState(sg, decoder.Parts(), rows)
 		step.Next = decoder.Step(nodes.Embedding(m.target, step.Tokens, -1), step.State)
 		step.Logits = m.logits(step.Next[0], summary, 0)
 		if in != nil {

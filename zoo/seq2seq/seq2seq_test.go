@@ -29,9 +29,11 @@ import (
 	"github.com/seqzoo/seqzoo/zoo/text"
 )
 
-// newSeq2Seq is a model over 5 letters with weights that are not small, so that its predictions are not all alike.
+// newSeq2Seq is a model over 5 letters with weights that are not small, so that its predictions are
+// not all alike.
 func newSeq2Seq(t *testing.T, cfg seq2seq.Config) *seq2seq.Model {
-	m, err := seq2seq.New(cfg, zootest.Letters(t, 5, text.Unk), zootest.Letters(t, 5, text.BOS, text.EOS, text.Unk), 1)
+	m, err := seq2seq.New(cfg, zootest.Letters(t, 5, text.Unk),
+		zootest.Letters(t, 5, text.BOS, text.EOS, text.Unk), 1)
 	require.NoError(t, err)
 	for _, p := range m.Params().Params() {
 		key := rng.New(5).Named(p.Name())
@@ -81,59 +83,66 @@ func reversed(sources [][]string) [][]string {
 }
 
 var seq2seqConfigs = map[string]seq2seq.Config{
-	"plain":     {Encoder: zoo.Recurrent{Cell: "rnn", Hidden: 4}},
-	"stacked":   {Encoder: zoo.Recurrent{Hidden: 3, Layers: 2}, Bidirectional: true},
-	"bahdanau":  {Encoder: zoo.Recurrent{Cell: "gru", Hidden: 3}, Decoder: zoo.Recurrent{Cell: "rnn", Hidden: 4}, Attention: "bahdanau", Coverage: 0.5},
-	"luong":     {Encoder: zoo.Recurrent{Hidden: 4, Layers: 2, Residual: true}, Attention: "luong"},
-	"luong dot": {Encoder: zoo.Recurrent{Hidden: 2}, Decoder: zoo.Recurrent{Hidden: 4}, Bidirectional: true, Attention: "luong", Score: cells.DotScore},
-	"peeky":     {Encoder: zoo.Recurrent{Hidden: 3, Layers: 2}, Peeky: true, EmbedTarget: 2},
+	"plain":   {Encoder: zoo.Recurrent{Cell: "rnn", Hidden: 4}},
+	"stacked": {Encoder: zoo.Recurrent{Hidden: 3, Layers: 2}, Bidirectional: true},
+	"bahdanau": {Encoder: zoo.Recurrent{Cell: "gru", Hidden: 3},
+		Decoder: zoo.Recurrent{Cell: "rnn", Hidden: 4}, Attention: "bahdanau", Coverage: 0.5},
+	"luong": {Encoder: zoo.Recurrent{Hidden: 4, Layers: 2, Residual: true}, Attention: "luong"},
+	"luong dot": {Encoder: zoo.Recurrent{Hidden: 2}, Decoder: zoo.Recurrent{Hidden: 4},
+		Bidirectional: true, Attention: "luong", Score: cells.DotScore},
+	"peeky": {Encoder: zoo.Recurrent{Hidden: 3, Layers: 2}, Peeky: true, EmbedTarget: 2},
 	"peeky both ways": {
-		Encoder: zoo.Recurrent{Cell: "gru", Hidden: 2}, Decoder: zoo.Recurrent{Cell: "gru", Hidden: 3}, Bidirectional: true,
+		Encoder: zoo.Recurrent{Cell: "gru", Hidden: 2},
+		Decoder: zoo.Recurrent{Cell: "gru", Hidden: 3}, Bidirectional: true,
 		Attention: "luong", Peeky: true, Readout: 5,
 	},
-	"tied":       {Encoder: zoo.Recurrent{Hidden: 3}, Attention: "bahdanau", EmbedTarget: 4, Readout: 4, Tied: true, Peeky: true},
-	"in float64": {Encoder: zoo.Recurrent{Hidden: 1}, Attention: "luong", Score: cells.ConcatScore, Float64: true},
+	"tied": {Encoder: zoo.Recurrent{Hidden: 3}, Attention: "bahdanau", EmbedTarget: 4,
+		Readout: 4, Tied: true, Peeky: true},
+	"in float64": {Encoder: zoo.Recurrent{Hidden: 1}, Attention: "luong", Score: cells.ConcatScore,
+		Float64: true},
 }
 
-// What a translation is said to be worth is what the model, read as in training, thinks of it; and it does not depend on
-// what is translated beside it.
+// What a translation is said to be worth is what the model, read as in training, thinks of it; and
+// it does not depend on what is translated beside it.
 func TestTranslationsAreTheModels(t *testing.T) {
 	sources := phrases(18, 6, 5, 2)
 	for name, cfg := range seq2seqConfigs {
-		for _, o := range []decode.SearchOptions{{Max: 7}, {Beam: 3, Best: 2, Max: 7}, {Sample: decode.Sampler{Temperature: 1}, Max: 5}} {
-			t.Run(fmt.Sprint(name, " beam ", o.Beam, " ", o.Sample.Temperature), func(t *testing.T) {
-				m := newSeq2Seq(t, cfg)
-				all, err := m.TranslateAll(context.Background(), sources, o)
-				require.NoError(t, err)
-				require.Len(t, all, len(sources))
-				for i, found := range all {
-					if o.Sample.Temperature == 0 && i%5 == 0 {
-						alone, err := m.Translate(context.Background(), sources[i], o)
-						require.NoError(t, err)
-						require.Len(t, alone, len(found))
-						for k := range alone {
-							require.Equal(t, found[k].Tokens, alone[k].Tokens)
-							require.InDelta(t, found[k].Score, alone[k].Score, 1e-4)
-						}
-					}
-					for _, f := range found {
-						if cfg.Attention != "" {
-							require.Len(t, f.Alignment, len(f.Tokens))
-							for _, row := range f.Alignment {
-								require.Len(t, row, len(sources[i]))
+		for _, o := range []decode.SearchOptions{{Max: 7}, {Beam: 3, Best: 2, Max: 7},
+			{Sample: decode.Sampler{Temperature: 1}, Max: 5}} {
+			t.Run(fmt.Sprint(name, " beam ", o.Beam, " ", o.Sample.Temperature),
+				func(t *testing.T) {
+					m := newSeq2Seq(t, cfg)
+					all, err := m.TranslateAll(context.Background(), sources, o)
+					require.NoError(t, err)
+					require.Len(t, all, len(sources))
+					for i, found := range all {
+						if o.Sample.Temperature == 0 && i%5 == 0 {
+							alone, err := m.Translate(context.Background(), sources[i], o)
+							require.NoError(t, err)
+							require.Len(t, alone, len(found))
+							for k := range alone {
+								require.Equal(t, found[k].Tokens, alone[k].Tokens)
+								require.InDelta(t, found[k].Score, alone[k].Score, 1e-4)
 							}
 						}
-						if !f.Ended || i%4 != 0 {
-							continue
+						for _, f := range found {
+							if cfg.Attention != "" {
+								require.Len(t, f.Alignment, len(f.Tokens))
+								for _, row := range f.Alignment {
+									require.Len(t, row, len(sources[i]))
+								}
+							}
+							if !f.Ended || i%4 != 0 {
+								continue
+							}
+							pairs, err := m.Pairs(sources[i:i+1], [][]string{f.Tokens})
+							require.NoError(t, err)
+							loss, err := m.Loss(context.Background(), pairs)
+							require.NoError(t, err)
+							require.InDelta(t, -loss*float64(len(f.Tokens)+1), f.LogProb, 1e-4)
 						}
-						pairs, err := m.Pairs(sources[i:i+1], [][]string{f.Tokens})
-						require.NoError(t, err)
-						loss, err := m.Loss(context.Background(), pairs)
-						require.NoError(t, err)
-						require.InDelta(t, -loss*float64(len(f.Tokens)+1), f.LogProb, 1e-4)
 					}
-				}
-			})
+				})
 		}
 	}
 }
@@ -153,13 +162,15 @@ func fit(t *testing.T, m *seq2seq.Model, d seq2seq.Data, c train.Config) *train.
 // Reversal is learned, the alignment runs backwards, and a saved model does the same.
 func TestSeq2SeqLearnsReversal(t *testing.T) {
 	m, err := seq2seq.New(seq2seq.Config{
-		Encoder: zoo.Recurrent{Cell: "gru", Hidden: 32}, EmbedSource: 16, EmbedTarget: 16, Bidirectional: true, Attention: "bahdanau",
+		Encoder: zoo.Recurrent{Cell: "gru", Hidden: 32}, EmbedSource: 16, EmbedTarget: 16,
+		Bidirectional: true, Attention: "bahdanau",
 	}, zootest.Letters(t, 6), zootest.Letters(t, 6, text.BOS, text.EOS), 1)
 	require.NoError(t, err)
 	sources := phrases(1200, 5, 6, 1)
 	pairs, err := m.Pairs(sources, reversed(sources))
 	require.NoError(t, err)
-	fit(t, m, seq2seq.Data{Train: pairs[200:], Valid: pairs[:50], Batch: 32}, train.Config{Epochs: 12, Clip: train.Clip{Norm: 1}})
+	fit(t, m, seq2seq.Data{Train: pairs[200:], Valid: pairs[:50], Batch: 32},
+		train.Config{Epochs: 12, Clip: train.Clip{Norm: 1}})
 
 	test := phrases(100, 5, 6, 9)
 	check := func(m *seq2seq.Model, o decode.SearchOptions) (exact int, places [2]int) {
@@ -198,7 +209,10 @@ func TestSeq2SeqLearnsReversal(t *testing.T) {
 	var errs [4]error
 	var wg sync.WaitGroup
 	for i := range got {
-		wg.Go(func() { got[i], errs[i] = loaded.TranslateAll(context.Background(), test[:20], decode.SearchOptions{}) })
+		wg.Go(func() {
+			got[i], errs[i] = loaded.TranslateAll(context.Background(), test[:20],
+				decode.SearchOptions{})
+		})
 	}
 	wg.Wait()
 	for i := range got {
@@ -207,15 +221,16 @@ func TestSeq2SeqLearnsReversal(t *testing.T) {
 	}
 }
 
-// A training with everything on that is stopped after each of its 15 steps, and goes on in new objects, ends in the weights
-// and the history of one that never stopped, to the bit.
+// A training with everything on that is stopped after each of its 15 steps, and goes on in new
+// objects, ends in the weights and the history of one that never stopped, to the bit.
 func TestSeq2SeqResumes(t *testing.T) {
 	sources := phrases(40, 4, 5, 3)
 	run := func(stops ...int) (values [][]float32, history string) {
 		dir := t.TempDir()
 		for i, steps := range stops {
 			m, err := seq2seq.New(seq2seq.Config{
-				Encoder: zoo.Recurrent{Hidden: 4, Layers: 2, Dropout: 0.2, HiddenDropout: 0.1}, Attention: "bahdanau", Coverage: 1, IODropout: 0.1,
+				Encoder:   zoo.Recurrent{Hidden: 4, Layers: 2, Dropout: 0.2, HiddenDropout: 0.1},
+				Attention: "bahdanau", Coverage: 1, IODropout: 0.1,
 				Peeky: true, Readout: 3,
 			}, zootest.Letters(t, 5), zootest.Letters(t, 5, text.BOS, text.EOS), 1)
 			require.NoError(t, err)
@@ -224,8 +239,10 @@ func TestSeq2SeqResumes(t *testing.T) {
 			checkpoints, err := train.OpenCheckpoints(dir, 0)
 			require.NoError(t, err)
 			r := fit(t, m, seq2seq.Data{
-				Train: pairs, Valid: pairs[:7], Batch: 8, Bucket: 2, Smoothing: 0.1, BLEU: true, Teacher: seq2seq.InverseSigmoid(3),
-			}, train.Config{Epochs: 3, MaxSteps: steps, Seed: 4, Checkpoints: checkpoints, Resume: i > 0})
+				Train: pairs, Valid: pairs[:7], Batch: 8, Bucket: 2, Smoothing: 0.1, BLEU: true,
+				Teacher: seq2seq.InverseSigmoid(3),
+			}, train.Config{Epochs: 3, MaxSteps: steps, Seed: 4, Checkpoints: checkpoints,
+				Resume: i > 0})
 			require.NoError(t, checkpoints.Close())
 			var csv strings.Builder
 			require.NoError(t, r.History.WriteCSV(&csv))
@@ -242,7 +259,8 @@ func TestSeq2SeqResumes(t *testing.T) {
 	require.Equal(t, history, itsHistory)
 }
 
-// Scheduled sampling with a teacher that never leaves is teacher forcing; and both ways to unroll agree.
+// Scheduled sampling with a teacher that never leaves is teacher forcing; and both ways to unroll
+// agree.
 func TestScheduledSampling(t *testing.T) {
 	sources := phrases(16, 5, 5, 3)
 	always := func(p float64) func(int) float64 { return func(int) float64 { return p } }
@@ -251,7 +269,8 @@ func TestScheduledSampling(t *testing.T) {
 			losses := map[string]float64{}
 			for label, d := range map[string]seq2seq.Data{
 				"forced": {}, "always": {Teacher: always(1)}, "never": {Teacher: always(0)},
-				"half": {Teacher: always(0.5)}, "half expanded": {Teacher: always(0.5), Unroll: unroll.Expand},
+				"half": {Teacher: always(0.5)}, "half expanded": {Teacher: always(0.5),
+					Unroll: unroll.Expand},
 			} {
 				m := newSeq2Seq(t, cfg)
 				pairs, err := m.Pairs(sources, reversed(sources))
@@ -295,18 +314,21 @@ func TestSeq2SeqGradients(t *testing.T) {
 // Smoothing is of training alone, and what validation measures is what Loss and Translate say.
 func TestSeq2SeqValidates(t *testing.T) {
 	sources := phrases(37, 5, 5, 3)
-	slices.SortStableFunc(sources, func(a, b []string) int { return len(a) - len(b) }) // as validation takes them
+	// as validation takes them
+	slices.SortStableFunc(sources, func(a, b []string) int { return len(a) - len(b) })
 	m := newSeq2Seq(t, seq2seqConfigs["luong"])
 	found, err := m.TranslateAll(context.Background(), sources, decode.SearchOptions{})
 	require.NoError(t, err)
 	var said, targets [][]string
 	for i, f := range found { // a target much like what is said, and with words that are unknown
 		said = append(said, f[0].Tokens)
-		targets = append(targets, append(slices.Clone(f[0].Tokens[:len(f[0].Tokens)*(i%3)/2]), "zebra"))
+		targets = append(targets, append(slices.Clone(f[0].Tokens[:len(f[0].Tokens)*(i%3)/2]),
+			"zebra"))
 	}
 	pairs, err := m.Pairs(sources, targets)
 	require.NoError(t, err)
-	task, err := m.Task(seq2seq.Data{Train: pairs, Valid: pairs, Smoothing: 0.3, BLEU: true, Batch: len(pairs)})
+	task, err := m.Task(seq2seq.Data{Train: pairs, Valid: pairs, Smoothing: 0.3, BLEU: true,
+		Batch: len(pairs)})
 	require.NoError(t, err)
 	measured, err := task.Validate(context.Background())
 	require.NoError(t, err)
@@ -340,11 +362,14 @@ func TestSeq2SeqShapes(t *testing.T) {
 	for i := range configs {
 		layers := 1 + r.Intn(2)
 		stack := func(hidden int) zoo.Recurrent {
-			return zoo.Recurrent{Cell: pick("rnn", "gru", "lstm", "gru", "lstm"), Hidden: hidden, Layers: layers, Residual: half()}
+			return zoo.Recurrent{Cell: pick("rnn", "gru", "lstm", "gru", "lstm"), Hidden: hidden,
+				Layers: layers, Residual: half()}
 		}
 		cfg := seq2seq.Config{
-			Encoder: stack(1 + r.Intn(17)), Bidirectional: half(), Attention: pick("none", "bahdanau", "luong"),
-			EmbedTarget: r.Intn(18), EmbedSource: r.Intn(18), Readout: r.Intn(4) * r.Intn(9), Peeky: half(), Tied: r.Intn(4) == 0,
+			Encoder: stack(1 + r.Intn(17)), Bidirectional: half(),
+			Attention:   pick("none", "bahdanau", "luong"),
+			EmbedTarget: r.Intn(18), EmbedSource: r.Intn(18), Readout: r.Intn(4) * r.Intn(9),
+			Peeky: half(), Tied: r.Intn(4) == 0,
 			ScoreHidden: r.Intn(3) * r.Intn(9), Float64: true,
 		}
 		if half() {
@@ -359,14 +384,16 @@ func TestSeq2SeqShapes(t *testing.T) {
 		if r.Intn(5) == 0 {
 			cfg.Coverage = 1
 		}
-		m, err := seq2seq.New(cfg, zootest.Letters(t, 4), zootest.Letters(t, 3, text.BOS, text.EOS), uint64(i))
+		m, err := seq2seq.New(cfg, zootest.Letters(t, 4), zootest.Letters(t, 3, text.BOS, text.EOS),
+			uint64(i))
 		require.Equal(t, cfg.Validate() == nil, err == nil, "%+v: %v", cfg, err)
 		if err != nil {
 			continue
 		}
 		built++
 		n := 1 + r.Intn(4)
-		sources, targets := phrases(n, 1+r.Intn(9), 4, uint64(i)), phrases(n, 1+r.Intn(9), 3, uint64(i+1))
+		sources, targets := phrases(n, 1+r.Intn(9), 4, uint64(i)),
+			phrases(n, 1+r.Intn(9), 3, uint64(i+1))
 		pairs, err := m.Pairs(sources, targets)
 		require.NoError(t, err)
 		var losses [2]float64
@@ -378,7 +405,8 @@ func TestSeq2SeqShapes(t *testing.T) {
 			losses[k] = b.Loss
 		}
 		require.InDelta(t, losses[1], losses[0], 1e-10, "%+v", cfg)
-		_, err = m.Translate(context.Background(), sources[0], decode.SearchOptions{Beam: 1 + r.Intn(3), Max: 3})
+		_, err = m.Translate(context.Background(), sources[0],
+			decode.SearchOptions{Beam: 1 + r.Intn(3), Max: 3})
 		require.NoError(t, err, "%+v", cfg)
 	}
 	t.Logf("%d of %d are valid", built, configs)
@@ -390,7 +418,8 @@ func TestSeq2SeqConcurrently(t *testing.T) {
 	sources := phrases(5, 6, 5, 2)
 	m := newSeq2Seq(t, seq2seqConfigs["peeky both ways"])
 	say := func(i int) ([][]decode.Found, error) {
-		return m.TranslateAll(context.Background(), sources[i%3:], decode.SearchOptions{Beam: i % 3, Max: 6})
+		return m.TranslateAll(context.Background(), sources[i%3:],
+			decode.SearchOptions{Beam: i % 3, Max: 6})
 	}
 	var want [6][][]decode.Found
 	for i := range want {
@@ -421,27 +450,33 @@ func TestSeq2SeqConcurrently(t *testing.T) {
 func TestSeq2SeqErrors(t *testing.T) {
 	gru := zoo.Recurrent{Cell: "gru", Hidden: 3}
 	for want, cfg := range map[string]seq2seq.Config{
-		"encoder: hidden is 0":         {},
-		"decoder: cell is \"elman\"":   {Encoder: gru, Decoder: zoo.Recurrent{Cell: "elman", Hidden: 1}},
-		"1 layers, the decoder 2":      {Encoder: gru, Decoder: zoo.Recurrent{Cell: "gru", Hidden: 3, Layers: 2}},
-		"of the same names and widths": {Encoder: gru, Decoder: zoo.Recurrent{Hidden: 4}, Bridge: "none"},
-		"bridge is \"linear\"":         {Encoder: gru, Bridge: "linear"},
-		"must read one way":            {Encoder: gru, Bridge: "none", Bidirectional: true},
-		"coverage is NaN":              {Encoder: gru, Attention: "bahdanau", Coverage: math.NaN()},
-		"and attention is none":        {Encoder: gru, Coverage: 1},
-		"io_dropout is 1":              {Encoder: gru, IODropout: 1},
-		"readout is -1":                {Encoder: gru, Readout: -1},
-		"a readout of 2 gives":         {Encoder: gru, EmbedTarget: 2, Tied: true},
-		"embed_std is -1":              {Encoder: gru, EmbedStd: -1},
-		"embed_target is -1":           {Encoder: gru, EmbedTarget: -1},
-		"attention is \"hard\"":        {Encoder: gru, Attention: "hard"},
-		"want equal widths":            {Encoder: gru, Bidirectional: true, Attention: "luong", Score: cells.DotScore},
+		"encoder: hidden is 0": {},
+		"decoder: cell is \"elman\"": {Encoder: gru,
+			Decoder: zoo.Recurrent{Cell: "elman", Hidden: 1}},
+		"1 layers, the decoder 2": {Encoder: gru,
+			Decoder: zoo.Recurrent{Cell: "gru", Hidden: 3, Layers: 2}},
+		"of the same names and widths": {Encoder: gru, Decoder: zoo.Recurrent{Hidden: 4},
+			Bridge: "none"},
+		"bridge is \"linear\"":  {Encoder: gru, Bridge: "linear"},
+		"must read one way":     {Encoder: gru, Bridge: "none", Bidirectional: true},
+		"coverage is NaN":       {Encoder: gru, Attention: "bahdanau", Coverage: math.NaN()},
+		"and attention is none": {Encoder: gru, Coverage: 1},
+		"io_dropout is 1":       {Encoder: gru, IODropout: 1},
+		"readout is -1":         {Encoder: gru, Readout: -1},
+		"a readout of 2 gives":  {Encoder: gru, EmbedTarget: 2, Tied: true},
+		"embed_std is -1":       {Encoder: gru, EmbedStd: -1},
+		"embed_target is -1":    {Encoder: gru, EmbedTarget: -1},
+		"attention is \"hard\"": {Encoder: gru, Attention: "hard"},
+		"want equal widths": {Encoder: gru, Bidirectional: true, Attention: "luong",
+			Score: cells.DotScore},
 		"belong to the additive score": {Encoder: gru, Attention: "luong", Coverage: 1},
 	} {
-		_, err := seq2seq.New(cfg, zootest.Letters(t, 2), zootest.Letters(t, 2, text.BOS, text.EOS), 1)
+		_, err := seq2seq.New(cfg, zootest.Letters(t, 2), zootest.Letters(t, 2, text.BOS, text.EOS),
+			1)
 		require.ErrorContains(t, err, want)
 	}
-	_, err := seq2seq.New(seq2seq.Config{Encoder: gru}, zootest.Letters(t, 2), zootest.Letters(t, 2, text.EOS), 1)
+	_, err := seq2seq.New(seq2seq.Config{Encoder: gru}, zootest.Letters(t, 2),
+		zootest.Letters(t, 2, text.EOS), 1)
 	require.ErrorContains(t, err, "needs the special tokens <bos> and <eos>")
 	_, err = seq2seq.New(seq2seq.Config{Encoder: gru}, nil, zootest.Letters(t, 2), 1)
 	require.ErrorContains(t, err, "a vocabulary of the sources")
@@ -450,29 +485,60 @@ func TestSeq2SeqErrors(t *testing.T) {
 	ctx := context.Background()
 	long := strings.Split(strings.Repeat("a", shared.MaxTokens+1), "")
 	for want, run := range map[string]func() error{
-		"source is empty": func() error { _, err := m.Translate(ctx, nil, decode.SearchOptions{}); return err },
-		"has 8193 tokens": func() error { _, err := m.Translate(ctx, long, decode.SearchOptions{}); return err },
-		"Max is -1":       func() error { _, err := m.Translate(ctx, long[:2], decode.SearchOptions{Max: -1}); return err },
-		"Beam is 5000":    func() error { _, err := m.Translate(ctx, long[:2], decode.SearchOptions{Beam: 5000}); return err },
+		"source is empty": func() error {
+			_, err := m.Translate(ctx, nil,
+				decode.SearchOptions{})
+			return err
+		},
+		"has 8193 tokens": func() error {
+			_, err := m.Translate(ctx, long,
+				decode.SearchOptions{})
+			return err
+		},
+		"Max is -1": func() error {
+			_, err := m.Translate(ctx, long[:2],
+				decode.SearchOptions{Max: -1})
+			return err
+		},
+		"Beam is 5000": func() error {
+			_, err := m.Translate(ctx, long[:2],
+				decode.SearchOptions{Beam: 5000})
+			return err
+		},
 		"Alpha is -1": func() error {
 			_, err := m.Translate(ctx, long[:2], decode.SearchOptions{Beam: 2, Alpha: -1})
 			return err
 		},
 		"Temperature is -1": func() error {
-			_, err := m.Translate(ctx, long[:2], decode.SearchOptions{Sample: decode.Sampler{Temperature: -1}})
+			_, err := m.Translate(ctx, long[:2],
+				decode.SearchOptions{Sample: decode.Sampler{Temperature: -1}})
 			return err
 		},
-		"1 sources and 0 target":      func() error { _, err := m.Pairs([][]string{{"a"}}, nil); return err },
-		"pair 0: the source is empty": func() error { _, err := m.Pairs([][]string{{}}, [][]string{{"a"}}); return err },
-		"target has id 8 at":          func() error { _, err := m.Task(seq2seq.Data{Train: []seq2seq.Pair{{[]int{1}, []int{8}}}}); return err },
+		"1 sources and 0 target": func() error {
+			_,
+				err := m.Pairs([][]string{{"a"}}, nil)
+			return err
+		},
+		"pair 0: the source is empty": func() error {
+			_,
+				err := m.Pairs([][]string{{}}, [][]string{{"a"}})
+			return err
+		},
+		"target has id 8 at": func() error {
+			_,
+				err := m.Task(seq2seq.Data{Train: []seq2seq.Pair{{[]int{1}, []int{8}}}})
+			return err
+		},
 		"seq2seq: validation: pair": func() error {
-			_, err := m.Task(seq2seq.Data{Train: []seq2seq.Pair{{[]int{1}, nil}}, Valid: []seq2seq.Pair{{}}})
+			_, err := m.Task(seq2seq.Data{Train: []seq2seq.Pair{{[]int{1}, nil}},
+				Valid: []seq2seq.Pair{{}}})
 			return err
 		},
 		"there are 0 examples": func() error { _, err := m.Task(seq2seq.Data{}); return err },
 		"0 examples":           func() error { _, err := m.Loss(ctx, nil); return err },
 		"Teacher(0) is 2": func() error {
-			task, err := m.Task(seq2seq.Data{Train: []seq2seq.Pair{{[]int{1}, []int{3, 4}}}, Teacher: func(int) float64 { return 2 }})
+			task, err := m.Task(seq2seq.Data{Train: []seq2seq.Pair{{[]int{1}, []int{3, 4}}},
+				Teacher: func(int) float64 { return 2 }})
 			require.NoError(t, err)
 			_, err = task.Next(0, 0)
 			return err
@@ -480,18 +546,21 @@ func TestSeq2SeqErrors(t *testing.T) {
 	} {
 		require.ErrorContains(t, run(), want)
 	}
-	strict, err := seq2seq.New(seq2seq.Config{Encoder: gru}, zootest.Letters(t, 2), zootest.Letters(t, 2, text.BOS, text.EOS), 1)
+	strict, err := seq2seq.New(seq2seq.Config{Encoder: gru}, zootest.Letters(t, 2),
+		zootest.Letters(t, 2, text.BOS, text.EOS), 1)
 	require.NoError(t, err)
 	_, err = strict.Translate(ctx, []string{"zebra"}, decode.SearchOptions{})
 	require.ErrorContains(t, err, "zebra")
 
 	cancelled, cancel := context.WithCancel(ctx)
 	n := 0
-	found, err := m.Translate(cancelled, []string{"a", "unheard of"}, decode.SearchOptions{Sample: decode.Sampler{Temperature: 9}, Max: 1000, Each: func(_ int, tokens []string) {
-		if n++; n == 2 {
-			cancel()
-		}
-	}})
+	found, err := m.Translate(cancelled, []string{"a", "unheard of"},
+		decode.SearchOptions{Sample: decode.Sampler{Temperature: 9}, Max: 1000,
+			Each: func(_ int, tokens []string) {
+				if n++; n == 2 {
+					cancel()
+				}
+			}})
 	if n >= 2 {
 		require.ErrorIs(t, err, context.Canceled)
 	}

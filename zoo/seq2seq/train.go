@@ -21,10 +21,12 @@ import (
 // Pair is a source and its target, as ids of their vocabularies, without <bos> and <eos>.
 type Pair struct{ Source, Target []int }
 
-// Pairs turns the tokens of sources and targets, line by line, into ids. Tokens that a vocabulary lacks become its <unk>.
+// Pairs turns the tokens of sources and targets, line by line, into ids. Tokens that a vocabulary
+// lacks become its <unk>.
 func (m *Model) Pairs(sources, targets [][]string) ([]Pair, error) {
 	if len(sources) != len(targets) {
-		return nil, fmt.Errorf("zoo: seq2seq: %d sources and %d targets: want as many", len(sources), len(targets))
+		return nil, fmt.Errorf("zoo: seq2seq: %d sources and %d targets: want as many",
+			len(sources), len(targets))
 	}
 	pairs := make([]Pair, len(sources))
 	for i := range pairs {
@@ -43,7 +45,8 @@ func (m *Model) Pairs(sources, targets [][]string) ([]Pair, error) {
 
 func (m *Model) checkPairs(pairs []Pair) error {
 	for i, p := range pairs {
-		if err := errors.Join(checkSource(p.Source, m.sources.Len()), shared.CheckIDs("target", p.Target, m.targets.Len())); err != nil {
+		if err := errors.Join(checkSource(p.Source, m.sources.Len()),
+			shared.CheckIDs("target", p.Target, m.targets.Len())); err != nil {
 			return fmt.Errorf("pair %d: %w", i, err)
 		}
 	}
@@ -60,7 +63,8 @@ func checkSource(ids []int, n int) error {
 // MaxTokens bounds a source and a target; a longer one is a slip, such as a file without line ends.
 const MaxTokens = shared.MaxTokens
 
-// Data says on what a Model is trained, and how it is read. The zero value of an optional field is its default.
+// Data says on what a Model is trained, and how it is read. The zero value of an optional field is
+// its default.
 type Data struct {
 	Train  []Pair
 	Valid  []Pair          // empty: nothing is validated
@@ -69,27 +73,29 @@ type Data struct {
 	Seed   uint64          // of the order
 	Unroll unroll.Strategy // default: Scan
 
-	// Smoothing is the label smoothing ε of the loss in training, in [0, 1) (Szegedy et al., 2016); 0: none.
+	// Smoothing is the label smoothing ε of the loss in training, in [0, 1) (Szegedy et al., 2016);
+	// 0: none.
 	Smoothing float64
 
-	// BLEU has validation translate the sources too, greedily: valid_bleu, and valid_bleu_gap, which is 100 less that, for
-	// train.Config.Monitor.
+	// BLEU has validation translate the sources too, greedily: valid_bleu, and valid_bleu_gap,
+	// which is 100 less that, for train.Config.Monitor.
 	BLEU bool
 
-	// Teacher is the probability with which the decoder reads the true token rather than its own, in batch number n
-	// (scheduled sampling; Bengio et al., 2015); nil: always. See InverseSigmoid.
+	// Teacher is the probability with which the decoder reads the true token rather than its own,
+	// in batch number n (scheduled sampling; Bengio et al., 2015); nil: always. See InverseSigmoid.
 	Teacher func(n int) float64
 }
 
-// InverseSigmoid is the schedule k/(k + exp(n/k)) for Data.Teacher (Bengio et al., 2015): near 1 at first, ½ at
-// n = k·ln k. K is at least 1.
+// InverseSigmoid is the schedule k/(k + exp(n/k)) for Data.Teacher (Bengio et al., 2015): near 1 at
+// first, ½ at n = k·ln k. K is at least 1.
 func InverseSigmoid(k float64) func(n int) float64 {
 	return func(n int) float64 { return k / (k + math.Exp(float64(n)/k)) }
 }
 
-// Task makes a task for train.Fit. Its loss is the cross-entropy in nats a token of the target, <eos> included, smoothed if
-// asked for, and of the coverage loss what the configuration says. Its validation measures valid_loss, without those two,
-// and valid_perplexity, with the true tokens read. It keeps the pairs, which must not change.
+// Task makes a task for train.Fit. Its loss is the cross-entropy in nats a token of the target,
+// <eos> included, smoothed if asked for, and of the coverage loss what the configuration says. Its
+// validation measures valid_loss, without those two, and valid_perplexity, with the true tokens
+// read. It keeps the pairs, which must not change.
 func (m *Model) Task(d Data) (train.Task, error) {
 	if err := m.checkPairs(d.Train); err != nil {
 		return nil, fmt.Errorf("zoo: seq2seq: training: %w", err)
@@ -108,7 +114,8 @@ func (m *Model) Task(d Data) (train.Task, error) {
 	}
 	data, err := shared.NewTaskData(shared.TaskParts{
 		Train: d.Train, Valid: d.Valid, Vocabulary: []any{m.sources, m.targets}, Model: m.cfg,
-		Settings:  []any{cmp.Or(d.Batch, 32), cmp.Or(d.Bucket, 50), d.Seed, d.Unroll, d.Smoothing, d.BLEU},
+		Settings: []any{cmp.Or(d.Batch, 32), cmp.Or(d.Bucket, 50), d.Seed, d.Unroll, d.Smoothing,
+			d.BLEU},
 		Schedules: []func(int) float64{d.Teacher},
 	})
 	if err != nil {
@@ -119,12 +126,18 @@ func (m *Model) Task(d Data) (train.Task, error) {
 		name  string
 		pairs []Pair
 	}{{"training", d.Train}, {"validation", d.Valid}} {
-		data.Unknown(part.name+" sources", m.sources, shared.SequencesOf(part.pairs, func(p Pair) []int { return p.Source }))
-		data.Unknown(part.name+" targets", m.targets, shared.SequencesOf(part.pairs, func(p Pair) []int { return p.Target }))
+		data.Unknown(part.name+" sources", m.sources,
+			shared.SequencesOf(part.pairs, func(p Pair) []int { return p.Source }))
+		data.Unknown(part.name+" targets", m.targets,
+			shared.SequencesOf(part.pairs, func(p Pair) []int { return p.Target }))
 	}
-	shared.Overlap(&data, d.Train, d.Valid, func(p Pair) shared.Fingerprint { return shared.NoPrint.Ids(p.Source).Ids(p.Target) })
+	shared.Overlap(&data, d.Train, d.Valid,
+		func(p Pair) shared.Fingerprint { return shared.NoPrint.Ids(p.Source).Ids(p.Target) })
 	runner := newPairRunner(m, d, true)
-	err = shared.Foresee(len(d.Train), func(i int) int { return len(d.Train[i].Source) + len(d.Train[i].Target) }, func(i int) error {
+	err = shared.Foresee(len(d.Train), func(i int) int {
+		return len(d.Train[i].Source) +
+			len(d.Train[i].Target)
+	}, func(i int) error {
 		_, err := runner.graph(d.Train, []int{i})
 		return err
 	})
@@ -155,8 +168,8 @@ func (m *Model) Task(d Data) (train.Task, error) {
 	return task, nil
 }
 
-// pairBatches puts targets of one length side by side, since a step of the decoder, with the output layer, costs most; and
-// of those, sources of like length.
+// pairBatches puts targets of one length side by side, since a step of the decoder, with the output
+// layer, costs most; and of those, sources of like length.
 func pairBatches(pairs []Pair, c train.BatchesConfig) (*train.Batches, error) {
 	lengths := make([]int, len(pairs))
 	for i, p := range pairs {
@@ -165,25 +178,34 @@ func pairBatches(pairs []Pair, c train.BatchesConfig) (*train.Batches, error) {
 	return train.NewBatches(len(pairs), lengths, c)
 }
 
-// Loss is the mean cross-entropy of targets in nats a token, <eos> included, each token predicted from the true ones
-// before it. Exp of it is the perplexity.
+// Loss is the mean cross-entropy of targets in nats a token, <eos> included, each token predicted
+// from the true ones before it. Exp of it is the perplexity.
 func (m *Model) Loss(ctx context.Context, pairs []Pair) (float64, error) {
 	if err := m.checkPairs(pairs); err != nil {
 		return 0, fmt.Errorf("zoo: seq2seq: %w", err)
 	}
-	batches, err := pairBatches(pairs, train.BatchesConfig{Batch: 32, Bucket: len(pairs), InOrder: true})
+	batches, err := pairBatches(pairs, train.BatchesConfig{Batch: 32, Bucket: len(pairs),
+		InOrder: true})
 	if err != nil {
 		return 0, fmt.Errorf("zoo: seq2seq: %w", err)
 	}
 	r := newPairRunner(m, Data{Batch: 32}, false)
 	defer r.graphs.Close()
-	return shared.MeanLoss(ctx, batches, func(examples []int) (train.Batch, error) { return r.run(pairs, examples, 0, 0) })
+	return shared.MeanLoss(ctx, batches, func(examples []int) (train.Batch,
+		error) {
+		return r.run(pairs, examples, 0, 0)
+	})
 }
 
-// bleu is the BLEU of greedy translations of the sources. What the vocabulary lacks matches nothing in it.
+// bleu is the BLEU of greedy translations of the sources. What the vocabulary lacks matches nothing
+// in it.
 func (m *Model) bleu(ctx context.Context, pairs []Pair) (float64, error) {
 	pairs = slices.Clone(pairs)
-	slices.SortStableFunc(pairs, func(a, b Pair) int { return cmp.Compare(len(a.Source), len(b.Source)) }) // for fewer shapes
+	// for fewer shapes
+	slices.SortStableFunc(pairs, func(a,
+		b Pair) int {
+		return cmp.Compare(len(a.Source), len(b.Source))
+	})
 	var score metrics.BLEU
 	for i := 0; i < len(pairs); i += shared.SourcesAtATime {
 		chunk := pairs[i:min(i+shared.SourcesAtATime, len(pairs))]
@@ -196,7 +218,8 @@ func (m *Model) bleu(ctx context.Context, pairs []Pair) (float64, error) {
 			return 0, fmt.Errorf("zoo: seq2seq: %w", err)
 		}
 		for k, p := range chunk {
-			if err := score.Add(found[k][0].Tokens, shared.Written(m.targets, p.Target)); err != nil {
+			if err := score.Add(found[k][0].Tokens,
+				shared.Written(m.targets, p.Target)); err != nil {
 				return 0, err
 			}
 		}
@@ -204,8 +227,9 @@ func (m *Model) bleu(ctx context.Context, pairs []Pair) (float64, error) {
 	return score.Score().BLEU, nil
 }
 
-// pairRunner runs batches of pairs, with a compiled graph for each pair of lengths. Lengths are rounded up, those of targets
-// and short ones less so, and batches filled up with pairs of length 0, so that few graphs serve all.
+// pairRunner runs batches of pairs, with a compiled graph for each pair of lengths. Lengths are
+// rounded up, those of targets and short ones less so, and batches filled up with pairs of length
+// 0, so that few graphs serve all.
 type pairRunner struct {
 	m        *Model
 	data     Data
@@ -232,7 +256,8 @@ func newPairRunner(m *Model, d Data, training bool) *pairRunner {
 	return r
 }
 
-func (r *pairRunner) run(pairs []Pair, examples []int, seed uint64, counter int) (b train.Batch, err error) {
+func (r *pairRunner) run(pairs []Pair, examples []int, seed uint64, counter int) (b train.Batch,
+	err error) {
 	g, err := r.graph(pairs, examples)
 	if err != nil {
 		return b, fmt.Errorf("zoo: seq2seq: %w", err)

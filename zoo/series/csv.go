@@ -7,20 +7,25 @@ import (
 	"github.com/seqzoo/seqzoo/zoo/text"
 )
 
-// Options say how a CSV file is read. The zero value takes every column, finds out what separates the fields, and refuses a
-// file in which a value is missing.
+// Options say how a CSV file is read. The zero value takes every column, finds out what separates
+// the fields, and refuses a file in which a value is missing.
 type Options struct {
 	Columns []string // those wanted, in this order; default all
-	Skip    []string // columns to leave out, such as dates; each must be there. A column without a name is #1, #2, … by its place
+	// columns to leave out, such as dates; each must be there. A column without a name is #1, #2, …
+	// by its place
+	Skip    []string
 	MaySkip []string // columns to leave out where there are any
-	Comma   byte     // between fields; default: the comma, semicolon, tab or bar that cuts names and first row alike
-	Decimal byte     // '.' or ','; default '.', or if semicolons separate fields, the one that comes first
-	Missing Missing  // default Refuse
-	Marks   []string // more marks of a missing value, such as "-200", beside those that Missing lists
+	// between fields; default: the comma, semicolon, tab or bar that cuts names and first row alike
+	Comma byte
+	// '.' or ','; default '.', or if semicolons separate fields, the one that comes first
+	Decimal byte
+	Missing Missing // default Refuse
+	// more marks of a missing value, such as "-200", beside those that Missing lists
+	Marks []string
 }
 
-// Missing says what becomes of a cell without a value: one that is empty or says NaN, NA, N/A, null, none, ?, . or -, or one
-// of Options.Marks.
+// Missing says what becomes of a cell without a value: one that is empty or says NaN, NA, N/A,
+// null, none, ?, . or -, or one of Options.Marks.
 type Missing int
 
 const (
@@ -31,10 +36,12 @@ const (
 // MaxColumns bounds the columns of a file.
 const MaxColumns = 1 << 10
 
-// ReadFile reads a CSV file, plain or compressed by gzip. Errors name file, line and column. What looks wrong about the file
-// though it can be read, such as times that run backwards, is in Warnings.
+// ReadFile reads a CSV file, plain or compressed by gzip. Errors name file, line and column. What
+// looks wrong about the file though it can be read, such as times that run backwards, is in
+// Warnings.
 //
-// Beside the file it takes 8 bytes for each value that is kept, and little else, whatever the file holds.
+// Beside the file it takes 8 bytes for each value that is kept, and little else, whatever the file
+// holds.
 func ReadFile(path string, o Options) (*Series, error) {
 	s, err := text.ReadFile(path)
 	if err != nil {
@@ -63,7 +70,8 @@ func Parse(s string, o Options) (*Series, error) {
 			return nil, err
 		}
 		if row != nil && values == nil {
-			// A row takes two bytes and one for each of its columns at least, so empty lines cannot ask for more.
+			// A row takes two bytes and one for each of its columns at least, so empty lines cannot
+			// ask for more.
 			rows := min(strings.Count(rest, "\n")+1, len(rest)/max(2, r.columns)+1)
 			values = make([]float64, 0, (rows+1)*len(row))
 		}
@@ -74,7 +82,8 @@ func Parse(s string, o Options) (*Series, error) {
 	}
 	warnings := r.Warnings()
 	if empty {
-		warnings = append(warnings, fmt.Sprintf("the rows behind line %d hold no value and are left out", r.number))
+		warnings = append(warnings,
+			fmt.Sprintf("the rows behind line %d hold no value and are left out", r.number))
 	}
 	return &Series{Names: r.Names(), Values: values, Warnings: warnings}, nil
 }
@@ -82,12 +91,14 @@ func Parse(s string, o Options) (*Series, error) {
 // separators are the bytes that may stand between fields, the likeliest first.
 const separators = ",;\t|"
 
-// cutEmptyRows cuts off the rows at the end of a file that are separators alone, as spreadsheets write them.
+// cutEmptyRows cuts off the rows at the end of a file that are separators alone, as spreadsheets
+// write them.
 func cutEmptyRows(s string) (rest string, cut bool) {
 	for {
 		shorter := strings.TrimRight(s, "\r\n")
 		last := shorter[strings.LastIndexByte(shorter, '\n')+1:]
-		if len(last) == len(shorter) || !strings.ContainsAny(last, separators) || strings.Trim(last, separators+" \"") != "" {
+		if len(last) == len(shorter) || !strings.ContainsAny(last, separators) ||
+			strings.Trim(last, separators+" \"") != "" {
 			return s, cut
 		}
 		s, cut = shorter[:len(shorter)-len(last)], true

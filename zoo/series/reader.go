@@ -32,7 +32,8 @@ type Reader struct {
 	times   timeline
 }
 
-// NewReader makes a reader of a file whose lines it is then given one by one. It reports options that make no sense.
+// NewReader makes a reader of a file whose lines it is then given one by one. It reports options
+// that make no sense.
 func NewReader(o Options) (*Reader, error) {
 	switch o.Comma {
 	case '"', '\n', '\r', '.', '-', '+', ' ':
@@ -46,15 +47,17 @@ func NewReader(o Options) (*Reader, error) {
 	}
 	r := &Reader{o: o}
 	for _, mark := range o.Marks {
-		if x, err := strconv.ParseFloat(strings.Replace(mark, ",", ".", 1), 64); err == nil && x-x == 0 {
+		if x, err := strconv.ParseFloat(strings.Replace(mark, ",", ".", 1), 64); err == nil &&
+			x-x == 0 {
 			r.marks = append(r.marks, x)
 		}
 	}
 	return r, nil
 }
 
-// Line takes the next line, without its end, and returns the values of its row; nil for an empty line and for the line of
-// names. They are good until the next call. An error names the line; no row can follow it.
+// Line takes the next line, without its end, and returns the values of its row; nil for an empty
+// line and for the line of names. They are good until the next call. An error names the line; no
+// row can follow it.
 func (r *Reader) Line(line string) (row []float64, err error) {
 	r.number++
 	if r.number == 1 {
@@ -67,7 +70,8 @@ func (r *Reader) Line(line string) (row []float64, err error) {
 			r.empty = r.number
 		}
 		return nil, nil
-	case r.header == "" && r.o.Comma == 0 && len(line) == 5 && strings.EqualFold(line[:4], "sep="): // a spreadsheet's word for it
+	// a spreadsheet's word for it
+	case r.header == "" && r.o.Comma == 0 && len(line) == 5 && strings.EqualFold(line[:4], "sep="):
 		r.o.Comma = line[4]
 		return nil, nil
 	case r.header == "":
@@ -79,8 +83,10 @@ func (r *Reader) Line(line string) (row []float64, err error) {
 			return nil, err
 		}
 	}
-	if r.empty > 0 && r.columns == 1 { // where there is one column, that is what a missing value looks like
-		return nil, fmt.Errorf("line %d is empty between rows of one column: %w", r.empty, ErrMissing)
+	// where there is one column, that is what a missing value looks like
+	if r.empty > 0 && r.columns == 1 {
+		return nil, fmt.Errorf("line %d is empty between rows of one column: %w", r.empty,
+			ErrMissing)
 	}
 	r.empty = 0
 	if err := r.values(line); err != nil {
@@ -113,7 +119,8 @@ func (r *Reader) Names() []string { return r.names }
 func (r *Reader) Warnings() []string {
 	w := r.times.warnings()
 	if r.decided > 0 && r.o.Decimal == ',' {
-		w = append(w, fmt.Sprintf("the comma is taken for the decimal mark, as in line %d", r.decided))
+		w = append(w, fmt.Sprintf("the comma is taken for the decimal mark, as in line %d",
+			r.decided))
 	}
 	return w
 }
@@ -135,7 +142,8 @@ func (r *Reader) begin(first string) (err error) {
 	return nil
 }
 
-// separator finds out what stands between fields: what cuts the line of names and the first row into as many.
+// separator finds out what stands between fields: what cuts the line of names and the first row
+// into as many.
 func separator(header, first string) (byte, error) {
 	best, most := byte(','), 1
 	var fit []byte
@@ -200,7 +208,8 @@ func cutField(line string, comma byte) (field, rest string, more bool, err error
 	case rest == "":
 		return field, "", false, nil
 	case rest[0] != comma:
-		return "", "", false, fmt.Errorf("there is %.20q behind a quoted field: want %q", rest, comma)
+		return "", "", false, fmt.Errorf("there is %.20q behind a quoted field: want %q", rest,
+			comma)
 	}
 	return field, rest[1:], true, nil
 }
@@ -244,9 +253,11 @@ func (r *Reader) head() error {
 		case r.place[i] >= 0 && len(r.o.Columns) > 0:
 			return fmt.Errorf("the column %.40q is wanted twice", name)
 		case slices.Contains(all[i+1:], name):
-			return fmt.Errorf("the name %.40q comes twice, in columns %d and %d", name, i+1, i+2+slices.Index(all[i+1:], name))
+			return fmt.Errorf("the name %.40q comes twice, in columns %d and %d", name, i+1,
+				i+2+slices.Index(all[i+1:], name))
 		case nameless[i]:
-			return fmt.Errorf("column %d has no name: give it one, or leave it out by %q", i+1, name)
+			return fmt.Errorf("column %d has no name: give it one, or leave it out by %q", i+1,
+				name)
 		}
 		r.place[i] = k
 		r.names = append(r.names, strings.Clone(name)) // not to keep the file alive
@@ -279,7 +290,8 @@ func (r *Reader) wanted(all []string) (wanted []string, err error) {
 // unknownColumn is the error for a column that is not there.
 func unknownColumn(name, what string, all []string) error {
 	if near := names.Nearest(name, all); near != "" {
-		return fmt.Errorf("there is no column %.40q%s, but %.40q; there are %.200q", name, what, near, all)
+		return fmt.Errorf("there is no column %.40q%s, but %.40q; there are %.200q", name, what,
+			near, all)
 	}
 	return fmt.Errorf("there is no column %.40q%s; there are %.200q", name, what, all)
 }
@@ -348,7 +360,8 @@ func (r *Reader) parse(field string) (float64, error) {
 		case field[i] == r.o.Decimal:
 			digits = strings.Replace(field, ",", ".", 1)
 		case r.o.Decimal == ',':
-			return 0, fmt.Errorf("%.40q is no number where the comma is the decimal mark%s", field, r.since())
+			return 0, fmt.Errorf("%.40q is no number where the comma is the decimal mark%s", field,
+				r.since())
 		default:
 			return 0, fmt.Errorf("%.40q is no number where the point is the decimal mark%s; the comma can be it on request", field, r.since())
 		}

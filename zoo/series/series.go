@@ -1,4 +1,5 @@
-// Package series holds series of numbers, measured at equal distances in time, and reads them from CSV files.
+// Package series holds series of numbers, measured at equal distances in time, and reads them from
+// CSV files.
 //
 //	s, err := series.ReadFile("ETTh1.csv.gz", series.Options{Skip: []string{"date"}})
 //	train, test := s.Slice(0, 8640), s.Slice(8640, s.Len())
@@ -6,9 +7,10 @@
 //
 // # Files
 //
-// A file is plain or gzip, UTF-8, with a line of names and a line for each time. What separates fields is found out, and they
-// may be quoted. Every column that is not left out must hold numbers; what an empty cell means is for [Options] to say. If one of
-// the columns left out holds times, they are looked at: those that run backwards, come twice or have holes are warned of.
+// A file is plain or gzip, UTF-8, with a line of names and a line for each time. What separates
+// fields is found out, and they may be quoted. Every column that is not left out must hold numbers;
+// what an empty cell means is for [Options] to say. If one of the columns left out holds times,
+// they are looked at: those that run backwards, come twice or have holes are warned of.
 package series
 
 import (
@@ -29,7 +31,8 @@ type Series struct {
 // New checks that a series is whole: names that differ, as many values in every row, all finite.
 func New(names []string, values []float64) (*Series, error) {
 	if len(names) == 0 || len(values)%len(names) != 0 {
-		return nil, fmt.Errorf("series: %d values of %d variables: want the same number of each", len(values), len(names))
+		return nil, fmt.Errorf("series: %d values of %d variables: want the same number of each",
+			len(values), len(names))
 	}
 	for i, name := range names {
 		if slices.Contains(names[:i], name) {
@@ -38,7 +41,8 @@ func New(names []string, values []float64) (*Series, error) {
 	}
 	for i, x := range values {
 		if math.IsNaN(x) || math.IsInf(x, 0) {
-			return nil, fmt.Errorf("series: %s is %g at row %d: want a finite number", names[i%len(names)], x, i/len(names))
+			return nil, fmt.Errorf("series: %s is %g at row %d: want a finite number",
+				names[i%len(names)], x, i/len(names))
 		}
 	}
 	return &Series{Names: names, Values: values}, nil
@@ -69,7 +73,8 @@ func (s *Series) Select(names ...string) (*Series, error) {
 	at := make([]int, len(names))
 	for i, name := range names {
 		if at[i] = slices.Index(s.Names, name); at[i] < 0 {
-			return nil, fmt.Errorf("series: there is no variable %q; there are %.200q", name, s.Names)
+			return nil, fmt.Errorf("series: there is no variable %q; there are %.200q", name,
+				s.Names)
 		}
 	}
 	values := make([]float64, 0, s.Len()*len(names))
@@ -82,7 +87,8 @@ func (s *Series) Select(names ...string) (*Series, error) {
 	return New(names, values)
 }
 
-// Scale is the mean and the deviation of each variable: (x − Mean)/Deviation has the mean 0 and the deviation 1.
+// Scale is the mean and the deviation of each variable: (x − Mean)/Deviation has the mean 0 and the
+// deviation 1.
 type Scale struct {
 	Mean      []float64 `json:"mean"`
 	Deviation []float64 `json:"deviation"` // 1 for a variable that never changes
@@ -96,7 +102,8 @@ func (s *Series) Scale() (*Scale, error) {
 	}
 	c := &Scale{Mean: make([]float64, n)}
 	for i, x := range s.Values {
-		c.Mean[i%n] += (x - s.Values[i%n]) / float64(T) // from the first, so that a variable that never changes has no deviation
+		// from the first, so that a variable that never changes has no deviation
+		c.Mean[i%n] += (x - s.Values[i%n]) / float64(T)
 	}
 	for i := range c.Mean {
 		c.Mean[i] += s.Values[i]
@@ -113,7 +120,8 @@ func (s *Series) Scale() (*Scale, error) {
 // Check reports a scale that is not one of so many variables.
 func (c *Scale) Check(variables int) error {
 	if len(c.Mean) != variables || len(c.Deviation) != variables {
-		return fmt.Errorf("series: a scale with %d means and %d deviations of %d variables", len(c.Mean), len(c.Deviation), variables)
+		return fmt.Errorf("series: a scale with %d means and %d deviations of %d variables",
+			len(c.Mean), len(c.Deviation), variables)
 	}
 	for i := range c.Mean {
 		if m, d := c.Mean[i], c.Deviation[i]; !(d > 0) || math.IsInf(d, 0) || m-m != 0 {

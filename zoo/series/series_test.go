@@ -63,23 +63,32 @@ func TestParseErrors(t *testing.T) {
 		{"a\n1\n", "Comma is", series.Options{Comma: '"'}},
 		{"a\n1\n", "Decimal is", series.Options{Decimal: ';'}},
 		{"a\n1\n", "Missing is", series.Options{Missing: 7}},
-		{"date,target\n1,2\n", `there is no column " target" to leave out, but "target"`, series.Options{Skip: []string{"date", " target"}}},
-		{"date,load\n1,2\n", `there is no column "wind" to leave out; there are ["date" "load"]`, series.Options{Skip: []string{"wind"}}},
-		{"Date,load\n1,2\n", `there is no column "date", but "Date"`, series.Options{Columns: []string{"date"}}},
+		{"date,target\n1,2\n", `there is no column " target" to leave out, but "target"`,
+			series.Options{Skip: []string{"date", " target"}}},
+		{"date,load\n1,2\n", `there is no column "wind" to leave out; there are ["date" "load"]`,
+			series.Options{Skip: []string{"wind"}}},
+		{"Date,load\n1,2\n", `there is no column "date", but "Date"`,
+			series.Options{Columns: []string{"date"}}},
 		{"a,b,a\n1,2,3\n", `the name "a" comes twice, in columns 1 and 3`, series.Options{}},
-		{",a\n0,5\n1,6\n", `column 1 has no name: give it one, or leave it out by "#1"`, series.Options{}},
+		{",a\n0,5\n1,6\n", `column 1 has no name: give it one, or leave it out by "#1"`,
+			series.Options{}},
 		{"a,,b\n1,2,3\n", `column 2 has no name`, series.Options{}},
 		{"a;b\n1,5;2\n3.5;4\n", `line 3: column "a": "3.5" is no number where the comma is the decimal mark, as line 2 has it`, series.Options{}},
 		{"a;b\n1.5;2\n3,5;4\n", `line 3: column "a": "3,5" is no number where the point is the decimal mark, as line 2 has it`, series.Options{}},
-		{"a\tb\n1,5\t2\n", "where the point is the decimal mark; the comma can be it on request", series.Options{}},
+		{"a\tb\n1,5\t2\n", "where the point is the decimal mark; the comma can be it on request",
+			series.Options{}},
 		{"a;b\n1.234,5;2\n", "is no number", series.Options{Decimal: ','}},
 		{"a,b;c\n1,5;2\n", `both ',' and ';' cut the names`, series.Options{}},
-		{"a b\n1 2\n", `the line of names, "a b", holds no comma, semicolon, tab or bar`, series.Options{}},
-		{"Date;Time;load\n1;2\n", "line 2: there are 2 fields; the line of names has 3", series.Options{}},
-		{"a\n1\n\n3\n", "line 3 is empty between rows of one column: a value is missing", series.Options{Missing: series.Forward}},
+		{"a b\n1 2\n", `the line of names, "a b", holds no comma, semicolon, tab or bar`,
+			series.Options{}},
+		{"Date;Time;load\n1;2\n", "line 2: there are 2 fields; the line of names has 3",
+			series.Options{}},
+		{"a\n1\n\n3\n", "line 3 is empty between rows of one column: a value is missing",
+			series.Options{Missing: series.Forward}},
 		{"a,b\n1,2\n,\n3,4\n", `line 3: column "a": a value is missing`, series.Options{}},
 		{"a,b\n1,2\n3,?\n", `line 3: column "b": a value is missing: "?"`, series.Options{}},
-		{"a,b\n1,2\n-200.0,4\n", `line 3: column "a": a value is missing: "-200.0"`, series.Options{Marks: []string{"-200"}}},
+		{"a,b\n1,2\n-200.0,4\n", `line 3: column "a": a value is missing: "-200.0"`,
+			series.Options{Marks: []string{"-200"}}},
 		{"a;b;;\n1;2;;\n3;4;5;\n", "line 3: there are more fields than the 2", series.Options{}},
 		{"a,b,\n1,2,\n3,4,,\n", "line 3: there are more fields than the 2", series.Options{}},
 		{strings.Repeat("a,", 2000) + "\n", "more than 1024 columns", series.Options{}},
@@ -93,22 +102,25 @@ func TestParseErrors(t *testing.T) {
 func TestForms(t *testing.T) {
 	want := []float64{2, 13.5, -2.25, 14}
 	for csv, o := range map[string]series.Options{
-		"a,b\n2,13.5\n-2.25,14\n":                             {},
-		"a;b\n2,0;13,5\n-2,25;14,00\n":                        {},
-		"a;b\r\n2.0;13.5\r\n-2.25;14\r\n":                     {},
-		"a\tb\n2\t13.5\n-2.25\t14\n":                          {},
-		"a|b\n2|13.5\n-2.25|14\n":                             {},
-		"sep=;\na;b\n2;13,5\n-2,25;14\n":                      {},
-		"a;b;;\n2;13,5;;\n-2,25;14;;\n;;;\n;;;\n":             {},
-		"a,b,\n2,13.5,\n-2.25,14\n":                           {},
-		"\"a\",\"b\"\n\"2,0\",\"13,5\"\n\"-2,25\",\"14\"\n":   {Decimal: ','},
-		"a\tb\n2,0\t13,5\n-2,25\t14\n":                        {Decimal: ','},
-		",a,b\n0,2,13.5\n1,-2.25,14\n":                        {Skip: []string{"#1"}},
-		"x,a,x,b\n0,2,0,13.5\n1,-2.25,1,14\n":                 {Skip: []string{"x"}},
-		"a,b,x,x\n2,13.5,,\n-2.25,14,,\n":                     {Columns: []string{"a", "b"}},
-		"a,b\n2,13.5\n-2.25,?\n-200.00,14\n":                  {Missing: series.Forward, Marks: []string{"-200"}},
-		"a;b\n2;13,5\n-2,25;n/a\n-200,0;14\n":                 {Missing: series.Forward, Marks: []string{"-200"}},
-		"\ufeffdate;time;a;b\n1;2;2;13,5\n3;4;-2,25;14\n\n\n": {MaySkip: []string{"date", "time", "hour"}},
+		"a,b\n2,13.5\n-2.25,14\n":                           {},
+		"a;b\n2,0;13,5\n-2,25;14,00\n":                      {},
+		"a;b\r\n2.0;13.5\r\n-2.25;14\r\n":                   {},
+		"a\tb\n2\t13.5\n-2.25\t14\n":                        {},
+		"a|b\n2|13.5\n-2.25|14\n":                           {},
+		"sep=;\na;b\n2;13,5\n-2,25;14\n":                    {},
+		"a;b;;\n2;13,5;;\n-2,25;14;;\n;;;\n;;;\n":           {},
+		"a,b,\n2,13.5,\n-2.25,14\n":                         {},
+		"\"a\",\"b\"\n\"2,0\",\"13,5\"\n\"-2,25\",\"14\"\n": {Decimal: ','},
+		"a\tb\n2,0\t13,5\n-2,25\t14\n":                      {Decimal: ','},
+		",a,b\n0,2,13.5\n1,-2.25,14\n":                      {Skip: []string{"#1"}},
+		"x,a,x,b\n0,2,0,13.5\n1,-2.25,1,14\n":               {Skip: []string{"x"}},
+		"a,b,x,x\n2,13.5,,\n-2.25,14,,\n":                   {Columns: []string{"a", "b"}},
+		"a,b\n2,13.5\n-2.25,?\n-200.00,14\n": {Missing: series.Forward,
+			Marks: []string{"-200"}},
+		"a;b\n2;13,5\n-2,25;n/a\n-200,0;14\n": {Missing: series.Forward,
+			Marks: []string{"-200"}},
+		"\ufeffdate;time;a;b\n1;2;2;13,5\n3;4;-2,25;14\n\n\n": {MaySkip: []string{"date", "time",
+			"hour"}},
 	} {
 		s, err := series.Parse(csv, o)
 		require.NoError(t, err, "%q", csv)
@@ -121,34 +133,45 @@ func TestForms(t *testing.T) {
 	}
 	s, err := series.Parse("a;b\n1;2\n3;4,5\n;;\n", series.Options{})
 	require.NoError(t, err)
-	require.Equal(t, []string{"the comma is taken for the decimal mark, as in line 3", "the rows behind line 3 hold no value and are left out"}, s.Warnings)
+	require.Equal(t, []string{"the comma is taken for the decimal mark, as in line 3",
+		"the rows behind line 3 hold no value and are left out"}, s.Warnings)
 }
 
 // dated is a file with these dates, and what it warns of.
 func dated(t *testing.T, dates ...string) []string {
 	t.Helper()
-	s, err := series.Parse("date;v\n"+strings.Join(dates, ";1\n")+";1\n", series.Options{MaySkip: []string{"date"}})
+	s, err := series.Parse("date;v\n"+strings.Join(dates, ";1\n")+";1\n",
+		series.Options{MaySkip: []string{"date"}})
 	require.NoError(t, err)
 	return s.Warnings
 }
 
 func TestTimes(t *testing.T) {
 	for _, dates := range [][]string{
-		{"2024-01-01"}, {"2024-01-01", "2024-01-02", "2024-01-03"}, {"2024-01-31", "2024-02-29", "2024-03-31"},
-		{"2023", "2024", "2025"}, {"10/03/2004", "11/03/2004", "12/03/2004", "13/03/2004"}, {"03/10/2004", "03/11/2004", "03/12/2004"},
-		{"2024-01-01 23:00:00", "2024-01-02 00:00:00"}, {"2024-01-01T23:30Z", "2024-01-02T00:00Z", "2024-01-02T01:30+01:00"},
-		{"1.2.2024 11:00", "1.2.2024 12:00", "1.2.2024 13:00"}, {"20240131", "20240201", "20240202"}, {"monday", "sunday", "friday"}, {"1", "2", "3"},
+		{"2024-01-01"}, {"2024-01-01", "2024-01-02", "2024-01-03"},
+		{"2024-01-31", "2024-02-29", "2024-03-31"},
+		{"2023", "2024", "2025"}, {"10/03/2004", "11/03/2004", "12/03/2004", "13/03/2004"},
+		{"03/10/2004", "03/11/2004", "03/12/2004"},
+		{"2024-01-01 23:00:00", "2024-01-02 00:00:00"},
+		{"2024-01-01T23:30Z", "2024-01-02T00:00Z", "2024-01-02T01:30+01:00"},
+		{"1.2.2024 11:00", "1.2.2024 12:00", "1.2.2024 13:00"},
+		{"20240131", "20240201", "20240202"}, {"monday", "sunday", "friday"}, {"1", "2", "3"},
 	} {
 		require.Empty(t, dated(t, dates...), "%q", dates)
 	}
 	const column = `the times in column "date" `
 	for want, dates := range map[string][]string{
-		"run backwards at line 3, and so on 2 times in all":                     {"2024-01-03", "2024-01-02", "2024-01-01"},
-		"come twice: line 4 has that of the line before":                        {"2024-01-01", "2024-01-02", "2024-01-02", "2024-01-03"},
-		"have a hole before line 4: a step longer than 24h0m0s":                 {"1/1/2024", "2/1/2024", "4/1/2024", "5/1/2024"},
-		"have a hole before line 3: a step longer than 1h0m0s":                  {"2024-01-01 00:00", "2024-01-01 05:00", "2024-01-01 06:00"},
-		"are not written as in the first row at line 3":                         {"2024-01-01", "yesterday", "2024-01-02"},
-		"have a hole before line 4: a step longer than 10":                      {"1700000000", "1700000010", "1700000025", "1700000035"},
+		"run backwards at line 3, and so on 2 times in all": {"2024-01-03",
+			"2024-01-02", "2024-01-01"},
+		"come twice: line 4 has that of the line before": {"2024-01-01",
+			"2024-01-02", "2024-01-02", "2024-01-03"},
+		"have a hole before line 4: a step longer than 24h0m0s": {"1/1/2024",
+			"2/1/2024", "4/1/2024", "5/1/2024"},
+		"have a hole before line 3: a step longer than 1h0m0s": {"2024-01-01 00:00", "2024-01-01 05:00", "2024-01-01 06:00"},
+		"are not written as in the first row at line 3": {"2024-01-01",
+			"yesterday", "2024-01-02"},
+		"have a hole before line 4: a step longer than 10": {"1700000000",
+			"1700000010", "1700000025", "1700000035"},
 		"have a hole before line 3: a step longer than 1h0m0s, and so on 2 tim": {"2024-01-01 00:00", "2024-01-01 05:00", "2024-01-01 10:00", "2024-01-01 11:00"},
 	} {
 		got := dated(t, dates...)
@@ -160,7 +183,8 @@ func TestTimes(t *testing.T) {
 	s, err := series.Parse(two, o)
 	require.NoError(t, err)
 	require.Empty(t, s.Warnings, "a date comes again, and the clock tells its hours apart")
-	s, err = series.Parse("date,load,v\n2024-01-01,1.00,5\n2024-01-02,0.30,6\n", series.Options{Skip: []string{"date", "load"}})
+	s, err = series.Parse("date,load,v\n2024-01-01,1.00,5\n2024-01-02,0.30,6\n",
+		series.Options{Skip: []string{"date", "load"}})
 	require.NoError(t, err)
 	require.Empty(t, s.Warnings, "a load is no clock")
 	s, err = series.Parse(two+"11/03/2004;00.00.00;4\n", o)
@@ -226,7 +250,8 @@ func TestSeries(t *testing.T) {
 	require.ErrorContains(t, err, `no variable "d"`)
 	_, err = s.Slice(1, 1).Scale()
 	require.ErrorContains(t, err, "nothing to measure")
-	for want, values := range map[string][]float64{"3 values of 2": {1, 2, 3}, "b is NaN at row 1": {1, 2, 3, math.NaN()}} {
+	for want, values := range map[string][]float64{"3 values of 2": {1, 2, 3},
+		"b is NaN at row 1": {1, 2, 3, math.NaN()}} {
 		_, err := series.New([]string{"a", "b"}, values)
 		require.ErrorContains(t, err, want)
 	}
@@ -253,8 +278,10 @@ func TestETTh1(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	for _, s := range []string{"a,b\n1,2\n", "\"a\",\"b\"\"\"\n,\n", "a\n1\n\n2", strings.Repeat("a,", 1100), "a\n" + strings.Repeat("\n1", 40), "\ufeffa\r\n1e9\r\n",
-		"date;a;;\n1/2/2024 1:00;1,5;;\n2/2/2024 1:00;-;;\n;;;\n", "sep=|\na|b\n1|2", "a\n" + strings.Repeat("\n", 1<<16)} {
+	for _, s := range []string{"a,b\n1,2\n", "\"a\",\"b\"\"\"\n,\n", "a\n1\n\n2",
+		strings.Repeat("a,", 1100), "a\n" + strings.Repeat("\n1", 40), "\ufeffa\r\n1e9\r\n",
+		"date;a;;\n1/2/2024 1:00;1,5;;\n2/2/2024 1:00;-;;\n;;;\n", "sep=|\na|b\n1|2", "a\n" +
+			strings.Repeat("\n", 1<<16)} {
 		f.Add(s, true)
 		f.Add(s, false)
 	}
@@ -274,7 +301,9 @@ func FuzzParse(f *testing.F) {
 				t.Fatal("no rows")
 			}
 		}
-		// Twice the file, as for every reader, or 8 bytes for each value that a byte or two of the file hold.
-		memtest.Within(t, max(len(s), 4*max(values, len(s)/2+1)), func() { _, _ = series.Parse(s, o) })
+		// Twice the file, as for every reader, or 8 bytes for each value that a byte or two of the
+		// file hold.
+		memtest.Within(t, max(len(s), 4*max(values, len(s)/2+1)),
+			func() { _, _ = series.Parse(s, o) })
 	})
 }

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// timeline looks at the times of rows, which stand in a column that is left out, or a date in one and a clock in another: a
-// series is measured at equal distances, and the rows follow each other.
+// timeline looks at the times of rows, which stand in a column that is left out, or a date in one
+// and a clock in another: a series is measured at equal distances, and the rows follow each other.
 type timeline struct {
 	names       []string
 	out         []int    // the columns left out, of which the times are in some
@@ -22,7 +22,8 @@ type timeline struct {
 	unread      finding
 }
 
-// reading is the times as one way of writing dates gives them. 10/03 may be of October or of March, so there may be two.
+// reading is the times as one way of writing dates gives them. 10/03 may be of October or of March,
+// so there may be two.
 type reading struct {
 	layout            string // "" for a plain number
 	last, step        float64
@@ -44,9 +45,11 @@ func (f *finding) at(line int) {
 const mostTimeColumns = 16
 
 var (
-	dateLayouts = []string{"2006-1-2", "2006/1/2", "2006.1.2", "2/1/2006", "1/2/2006", "2.1.2006", "2-1-2006", "1-2-2006", "2/1/06",
+	dateLayouts = []string{"2006-1-2", "2006/1/2", "2006.1.2", "2/1/2006", "1/2/2006", "2.1.2006",
+		"2-1-2006", "1-2-2006", "2/1/06",
 		"1/2/06", "2.1.06", "2-Jan-2006", "2/Jan/2006", "20060102", "2006-1", "2006/1", "2006"}
-	clockLayouts = []string{"15:04:05", "15:04", "15:04:05Z07:00", "15:04:05-0700", "15:04Z07:00", "15.04.05", "15.04",
+	clockLayouts = []string{"15:04:05", "15:04", "15:04:05Z07:00", "15:04:05-0700", "15:04Z07:00",
+		"15.04.05", "15.04",
 		"3:04:05 PM", "3:04 PM", "150405", "15"}
 	midnight = time.Date(0, 1, 1, 0, 0, 0, 0, time.UTC)
 )
@@ -135,7 +138,8 @@ func (t *timeline) findClock() {
 	for k, field := range t.fields {
 		layout := clockLayout(field)
 		// 15.04 alone may be any number.
-		if k != t.date && (strings.Count(layout, ":")+strings.Count(layout, ".") > 1 || layout != "" && isTime(t.names[k])) {
+		if k != t.date && (strings.Count(layout, ":")+strings.Count(layout, ".") > 1 ||
+			layout != "" && isTime(t.names[k])) {
 			t.clock, t.hours = k, layout
 			return
 		}
@@ -184,7 +188,8 @@ func (t *timeline) time(layout string) (seconds float64, ok bool) {
 	return seconds, true
 }
 
-// slack is by how much a step may be longer than the shortest one: months have 28 to 31 days, leap years a day more.
+// slack is by how much a step may be longer than the shortest one: months have 28 to 31 days, leap
+// years a day more.
 const slack = 1.2
 
 // next compares a time with the one before.
@@ -221,22 +226,30 @@ func (t *timeline) warnings() (w []string) {
 	if len(t.readings) == 0 {
 		return nil
 	}
-	r := slices.MinFunc(t.readings, func(a, b reading) int { return cmp.Compare(a.doubts(), b.doubts()) })
+	r := slices.MinFunc(t.readings, func(a,
+		b reading) int {
+		return cmp.Compare(a.doubts(), b.doubts())
+	})
 	where := fmt.Sprintf("the times in column %.40q", t.names[t.date])
 	if t.clock >= 0 {
-		where = fmt.Sprintf("the times in columns %.40q and %.40q", t.names[t.date], t.names[t.clock])
+		where = fmt.Sprintf("the times in columns %.40q and %.40q", t.names[t.date],
+			t.names[t.clock])
 	}
 	if r.back.count > 0 {
-		w = append(w, fmt.Sprintf("%s run backwards at line %d%s", where, r.back.line, r.back.more()))
+		w = append(w, fmt.Sprintf("%s run backwards at line %d%s", where, r.back.line,
+			r.back.more()))
 	}
 	if r.twice.count > 0 {
-		w = append(w, fmt.Sprintf("%s come twice: line %d has that of the line before%s", where, r.twice.line, r.twice.more()))
+		w = append(w, fmt.Sprintf("%s come twice: line %d has that of the line before%s", where,
+			r.twice.line, r.twice.more()))
 	}
 	if r.hole.count > 0 {
-		w = append(w, fmt.Sprintf("%s have a hole before line %d: a step longer than %s%s", where, r.hole.line, r.distance(), r.hole.more()))
+		w = append(w, fmt.Sprintf("%s have a hole before line %d: a step longer than %s%s", where,
+			r.hole.line, r.distance(), r.hole.more()))
 	}
 	if t.unread.count > 0 {
-		w = append(w, fmt.Sprintf("%s are not written as in the first row at line %d%s", where, t.unread.line, t.unread.more()))
+		w = append(w, fmt.Sprintf("%s are not written as in the first row at line %d%s", where,
+			t.unread.line, t.unread.more()))
 	}
 	return w
 }

@@ -16,16 +16,19 @@ import (
 	"github.com/seqzoo/seqzoo/internal/safefile"
 )
 
-// BPE cuts a text into pieces that are learned from a text: beginning with bytes, the pair of neighbours that is most
-// frequent becomes a piece of its own, again and again (Gage, 1994; Sennrich et al., 2016; on bytes: Radford et al., 2019).
-// Frequent words end up whole and rare ones in parts, so that a small vocabulary writes every text in every language.
+// BPE cuts a text into pieces that are learned from a text: beginning with bytes, the pair of
+// neighbours that is most frequent becomes a piece of its own, again and again (Gage, 1994;
+// Sennrich et al., 2016; on bytes: Radford et al., 2019). Frequent words end up whole and rare ones
+// in parts, so that a small vocabulary writes every text in every language.
 //
-// A piece never reaches across the border of a word: the text is cut before as GPT-2 cuts it, into runs of letters, of
-// digits and of other signs, each with a space before it, and the rest of the white space.
+// A piece never reaches across the border of a word: the text is cut before as GPT-2 cuts it, into
+// runs of letters, of digits and of other signs, each with a space before it, and the rest of the
+// white space.
 //
-// Its ids are 0 … 255 for the bytes, and 256 + k for what merge k made. As a [Tokeniser] it writes a piece with a printable
-// rune for each byte, as GPT-2 does: bytes that are printable as they are, others from U+0100 on; a space is Ġ, a line end
-// Ċ. It does not change, so any number of goroutines may use it.
+// Its ids are 0 … 255 for the bytes, and 256 + k for what merge k made. As a [Tokeniser] it writes
+// a piece with a printable rune for each byte, as GPT-2 does: bytes that are printable as they are,
+// others from U+0100 on; a space is Ġ, a line end Ċ. It does not change, so any number of
+// goroutines may use it.
 type BPE struct {
 	lower  bool
 	merges []bpePair // of ids; the k-th made id 256+k
@@ -45,11 +48,13 @@ type BPEConfig struct {
 	Lower bool // fold to lower case, here and in all texts to come
 }
 
-// TrainBPE learns from texts. Of pairs that are equally frequent the one with the smaller ids goes first. It ends early,
-// with a smaller Size, if no pair is frequent enough, and soon with the context's error if that is cancelled.
+// TrainBPE learns from texts. Of pairs that are equally frequent the one with the smaller ids goes
+// first. It ends early, with a smaller Size, if no pair is frequent enough, and soon with the
+// context's error if that is cancelled.
 func TrainBPE(ctx context.Context, cfg BPEConfig, texts ...string) (*BPE, error) {
 	if cfg.Size < 256 || cfg.Size > MaxBPE || cfg.Min < 0 {
-		return nil, fmt.Errorf("bpe: Size is %d, Min is %d; want 256 … %d, and 0 or more", cfg.Size, cfg.Min, MaxBPE)
+		return nil, fmt.Errorf("bpe: Size is %d, Min is %d; want 256 … %d, and 0 or more", cfg.Size,
+			cfg.Min, MaxBPE)
 	}
 	if err := interrupt.Err(ctx); err != nil {
 		return nil, fmt.Errorf("bpe: %w", err)
@@ -222,7 +227,8 @@ func (b *BPE) index() error {
 
 func (b *BPE) slot(pair bpePair) (slot int, found bool) {
 	hash := (uint64(pair.a)<<32 | uint64(pair.b)) * 0x9e3779b97f4a7c15
-	for slot = int((hash >> 32) * uint64(len(b.slots)) >> 32); b.slots[slot] != 0; slot = (slot + 1) % len(b.slots) {
+	for slot = int((hash >> 32) * uint64(len(b.slots)) >> 32); b.slots[slot] != 0; slot = (slot +
+		1) % len(b.slots) {
 		if b.merges[b.slots[slot]-1] == pair {
 			return slot, true
 		}
@@ -270,7 +276,8 @@ func nextChunk(s string) int {
 		}
 	}
 	first, _ := utf8.DecodeRuneInString(s[spaces:])
-	n := strings.IndexFunc(s[spaces:], func(r rune) bool { return chunkKind(r) != chunkKind(first) })
+	n := strings.IndexFunc(s[spaces:],
+		func(r rune) bool { return chunkKind(r) != chunkKind(first) })
 	if n < 0 {
 		return len(s)
 	}
@@ -325,10 +332,12 @@ func (b *BPE) encode(ctx context.Context, s string, each func(ids []uint32)) err
 	return nil
 }
 
-// mergeChunk merges the pairs of a chunk in the order in which they were learned, from left to right.
+// mergeChunk merges the pairs of a chunk in the order in which they were learned, from left to
+// right.
 func (b *BPE) mergeChunk(chunk string) []uint32 {
 	ids := make([]uint32, len(chunk))
-	next, prev := make([]int32, len(chunk)), make([]int32, len(chunk)) // a list, from which what is merged is taken out
+	// a list, from which what is merged is taken out
+	next, prev := make([]int32, len(chunk)), make([]int32, len(chunk))
 	var queue rankQueue
 	offer := func(i int32) {
 		if i < 0 || int(next[i]) >= len(chunk) {
@@ -348,7 +357,8 @@ func (b *BPE) mergeChunk(chunk string) []uint32 {
 	for len(queue) > 0 {
 		top := heap.Pop(&queue).(rankedPair)
 		i := top.at
-		if ids[i] == gone || int(next[i]) >= len(chunk) || (bpePair{ids[i], ids[next[i]]}) != b.merges[top.rank] {
+		if ids[i] == gone || int(next[i]) >= len(chunk) ||
+			(bpePair{ids[i], ids[next[i]]}) != b.merges[top.rank] {
 			continue // merged otherwise since
 		}
 		ids[i], ids[next[i]] = 256+top.rank, gone
@@ -386,8 +396,9 @@ func (b *BPE) appendBytes(out []byte, id uint32) []byte {
 	return b.appendBytes(b.appendBytes(out, pair.a), pair.b)
 }
 
-// Decode is the text of ids, the very text that was encoded save for what Encode changes: a byte order mark, line ends, and
-// the case if it is folded. Bytes that are no UTF-8, since ids were put together otherwise, become U+FFFD.
+// Decode is the text of ids, the very text that was encoded save for what Encode changes: a byte
+// order mark, line ends, and the case if it is folded. Bytes that are no UTF-8, since ids were put
+// together otherwise, become U+FFFD.
 func (b *BPE) Decode(ids []int) (string, error) {
 	var out []byte
 	for i, id := range ids {
@@ -516,11 +527,12 @@ func LoadBPE(path string) (*BPE, error) {
 	return b, nil
 }
 
-// ReadBPE reads what [BPE.WriteTo] wrote, size bytes long. Whatever r holds, it takes less memory than twice size and
-// 64 kB. An error names the line.
+// ReadBPE reads what [BPE.WriteTo] wrote, size bytes long. Whatever r holds, it takes less memory
+// than twice size and 64 kB. An error names the line.
 func ReadBPE(r io.Reader, size int64) (*BPE, error) {
 	if r == nil || size < 0 || size > maxFile {
-		return nil, fmt.Errorf("bpe: %d bytes of a reader that must not be nil; the limit is %d", size, maxFile)
+		return nil, fmt.Errorf("bpe: %d bytes of a reader that must not be nil; the limit is %d",
+			size, maxFile)
 	}
 	p := parser{r: bufio.NewReaderSize(io.LimitReader(r, size), 4096)}
 	b, err := p.bpe(size)
@@ -542,7 +554,8 @@ func (p *parser) bpe(size int64) (*BPE, error) {
 	}
 	least := int64(len("[0, 0],\n"))
 	if n < 0 || n > MaxBPE-256 || int64(n) > size/least {
-		return nil, fmt.Errorf(`"merges" is %d; the file of %d bytes can hold 0 to %d of them`, n, size, min(size/least, MaxBPE-256))
+		return nil, fmt.Errorf(`"merges" is %d; the file of %d bytes can hold 0 to %d of them`, n,
+			size, min(size/least, MaxBPE-256))
 	}
 	b.merges, b.sizes = make([]bpePair, 0, n), make([]uint16, 0, n)
 	for k := range n {
@@ -555,11 +568,13 @@ func (p *parser) bpe(size int64) (*BPE, error) {
 			return nil, fmt.Errorf("a pair of ids such as `[32, 116],` expected, the last one without a comma, not %q", line[:min(40, len(line))])
 		}
 		if last := uint32(256 + k); pair.a >= last || pair.b >= last {
-			return nil, fmt.Errorf("merge %d is of ids %d and %d; before it there are ids 0 to %d", k, pair.a, pair.b, last-1)
+			return nil, fmt.Errorf("merge %d is of ids %d and %d; before it there are ids 0 to %d",
+				k, pair.a, pair.b, last-1)
 		}
 		length := b.size(pair.a) + b.size(pair.b)
 		if 2*length > MaxTokenBytes {
-			return nil, fmt.Errorf("merge %d makes a piece of %d bytes; the limit is %d", k, length, MaxTokenBytes/2)
+			return nil, fmt.Errorf("merge %d makes a piece of %d bytes; the limit is %d", k, length,
+				MaxTokenBytes/2)
 		}
 		b.merges, b.sizes = append(b.merges, pair), append(b.sizes, uint16(length))
 	}

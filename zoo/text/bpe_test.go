@@ -42,7 +42,8 @@ func slowBPE(chunks []string, size, least int) (merges [][2]int) {
 		}
 		var best [2]int
 		for pair, n := range counts {
-			if m := counts[best]; n > m || n == m && (pair[0] < best[0] || pair[0] == best[0] && pair[1] < best[1]) {
+			if m := counts[best]; n > m || n == m &&
+				(pair[0] < best[0] || pair[0] == best[0] && pair[1] < best[1]) {
 				best = pair
 			}
 		}
@@ -87,7 +88,8 @@ func bpeFile(t testing.TB, b *text.BPE) []byte {
 	return out.Bytes()
 }
 
-// Random words over few letters, so that runs such as aaaa come up, against the slow way: merges and ids.
+// Random words over few letters, so that runs such as aaaa come up, against the slow way: merges
+// and ids.
 func TestBPEAgainstLoops(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	for round := range 60 {
@@ -133,18 +135,20 @@ func TestBPEAgainstLoops(t *testing.T) {
 func TestBPERuns(t *testing.T) {
 	b := trainBPE(t, text.BPEConfig{Size: 259}, strings.Repeat("aaaaaaaa ", 4))
 	require.Equal(t, [][2]int{{'a', 'a'}, {256, 256}, {257, 257}}, mergesOf(t, b))
-	for s, want := range map[string][]int{"aaa": {256, 'a'}, "aaaaa": {257, 'a'}, "aaaaaaa": {257, 256, 'a'}, "aaaaaaaaa": {258, 'a'}} {
+	for s, want := range map[string][]int{"aaa": {256, 'a'}, "aaaaa": {257, 'a'},
+		"aaaaaaa": {257, 256, 'a'}, "aaaaaaaaa": {258, 'a'}} {
 		ids, err := b.Encode(s)
 		require.NoError(t, err)
 		require.Equal(t, want, ids, s)
 	}
 }
 
-// The example of Sennrich et al. (2016) with the space before the word and not an end behind it: counted by hand.
-// " newest" comes 6 times and " widest" 3: e s (9), es t (9), then the first of the pairs that come 7 times, " l" of
-// " low" (5) and " lower" (2), and so on.
+// The example of Sennrich et al. (2016) with the space before the word and not an end behind it:
+// counted by hand. " newest" comes 6 times and " widest" 3: e s (9), es t (9), then the first of
+// the pairs that come 7 times, " l" of " low" (5) and " lower" (2), and so on.
 func TestBPEByHand(t *testing.T) {
-	s := strings.Repeat(" low", 5) + strings.Repeat(" lower", 2) + strings.Repeat(" newest", 6) + strings.Repeat(" widest", 3)
+	s := strings.Repeat(" low", 5) + strings.Repeat(" lower", 2) + strings.Repeat(" newest", 6) +
+		strings.Repeat(" widest", 3)
 	b := trainBPE(t, text.BPEConfig{Size: 256 + 5}, s)
 	var pieces []string
 	for id := 256; id < b.Size(); id++ {
@@ -171,7 +175,8 @@ func TestBPEChunks(t *testing.T) {
 		"\t\tx": {"\t", "\t", "x"},
 		"\ta":   {"\t", "a"},
 	} {
-		// All pairs inside a chunk are merged, so that pieces are chunks, as nothing is merged across a border.
+		// All pairs inside a chunk are merged, so that pieces are chunks, as nothing is merged
+		// across a border.
 		b := trainBPE(t, text.BPEConfig{Size: 3000, Min: 1}, s)
 		tokens, err := b.Tokens(s)
 		require.NoError(t, err)
@@ -185,7 +190,8 @@ func TestBPEChunks(t *testing.T) {
 
 func TestBPERoundTrip(t *testing.T) {
 	b := trainBPE(t, text.BPEConfig{Size: 300}, "the cat sat on the mat, the dog on the log\n")
-	for _, s := range []string{"", "the cat", "日本語 and 🦊\n\n tabs\t \x00\x7f", "ÿ®\u00ad Ġ", strings.Repeat("the dog ", 100)} {
+	for _, s := range []string{"", "the cat", "日本語 and 🦊\n\n tabs\t \x00\x7f", "ÿ®\u00ad Ġ",
+		strings.Repeat("the dog ", 100)} {
 		ids, err := b.Encode(s)
 		require.NoError(t, err)
 		back, err := b.Decode(ids)
@@ -249,7 +255,8 @@ func TestBPELongRuns(t *testing.T) {
 }
 
 func TestBPEFile(t *testing.T) {
-	b := trainBPE(t, text.BPEConfig{Size: 290, Lower: true}, strings.Repeat("The cat sat on the mat. ", 9))
+	b := trainBPE(t, text.BPEConfig{Size: 290, Lower: true},
+		strings.Repeat("The cat sat on the mat. ", 9))
 	file := bpeFile(t, b)
 	require.True(t, json.Valid(file))
 	path := filepath.Join(t.TempDir(), "bpe.json")
@@ -276,7 +283,8 @@ func parseBPE(file string) (*text.BPE, error) {
 }
 
 func bpeText(n string, lines ...string) string {
-	return `{"format": "seqzoo bpe 1", "lower": false, "merges": ` + n + `, "pairs": [` + "\n" + strings.Join(append(lines, "]}"), "\n") + "\n"
+	return `{"format": "seqzoo bpe 1", "lower": false, "merges": ` + n + `, "pairs": [` + "\n" +
+		strings.Join(append(lines, "]}"), "\n") + "\n"
 }
 
 // long is a chain of merges that doubles a piece each time.
@@ -328,10 +336,14 @@ func TestBPEMemory(t *testing.T) {
 	}
 	lines[len(lines)-1] = strings.TrimSuffix(lines[len(lines)-1], ",")
 	for name, file := range map[string]string{
-		"many": bpeText("50000", lines...), "claims": bpeText("1000000"), "zeros": strings.Repeat("\n", 1<<20),
+		"many": bpeText("50000", lines...), "claims": bpeText("1000000"),
+		"zeros": strings.Repeat("\n", 1<<20),
 	} {
 		var err error
-		memtest.Within(t, len(file), func() { _, err = text.ReadBPE(strings.NewReader(file), int64(len(file))) })
+		memtest.Within(t, len(file), func() {
+			_,
+				err = text.ReadBPE(strings.NewReader(file), int64(len(file)))
+		})
 		require.Equal(t, name == "many", err == nil, "%s: %v", name, err)
 	}
 }
@@ -352,7 +364,8 @@ func FuzzReadBPE(f *testing.F) {
 		require.Equal(t, string(data), string(bpeFile(t, b)))
 		ids, err := b.Encode(s)
 		require.Equal(t, utf8.ValidString(s), err == nil)
-		if err == nil && !strings.ContainsAny(s, "\r\ufeff") && !bytes.Contains(data, []byte("true")) {
+		if err == nil && !strings.ContainsAny(s, "\r\ufeff") &&
+			!bytes.Contains(data, []byte("true")) {
 			back, err := b.Decode(ids)
 			require.NoError(t, err)
 			require.Equal(t, s, back)
@@ -372,7 +385,8 @@ func TestBPEDeterministic(t *testing.T) {
 
 // Pieces are learned from a text, and then write any other.
 func ExampleTrainBPE() {
-	b, err := text.TrainBPE(context.Background(), text.BPEConfig{Size: 256 + 8}, "the cat sat on the mat, the rat on the cat")
+	b, err := text.TrainBPE(context.Background(), text.BPEConfig{Size: 256 + 8},
+		"the cat sat on the mat, the rat on the cat")
 	if err != nil {
 		panic(err)
 	}

@@ -47,7 +47,8 @@ type columnFormat struct {
 }
 
 var columnFormats = []columnFormat{
-	{"conllu", []string{"ID", "FORM", "LEMMA", "UPOS", "XPOS", "FEATS", "HEAD", "DEPREL", "DEPS", "MISC"}, 1, 3, true},
+	{"conllu", []string{"ID", "FORM", "LEMMA", "UPOS", "XPOS", "FEATS", "HEAD", "DEPREL", "DEPS",
+		"MISC"}, 1, 3, true},
 	{"germeval", []string{"ID", "TOKEN", "NER", "NESTED"}, 1, 2, true},
 	{"conll2003", []string{"TOKEN", "POS", "CHUNK", "NER"}, 0, 3, false},
 	{"conll2000", []string{"TOKEN", "POS", "CHUNK"}, 0, 2, false},
@@ -108,7 +109,8 @@ const (
 
 // endsSentence reports whether a line stands between sentences.
 func endsSentence(line string) bool {
-	return blank(line) || line == docStart || strings.HasPrefix(line, docStart+" ") || strings.HasPrefix(line, docStart+"\t")
+	return blank(line) || line == docStart || strings.HasPrefix(line, docStart+" ") ||
+		strings.HasPrefix(line, docStart+"\t")
 }
 
 // comment reports whether a line is neither a row nor the end of a sentence.
@@ -203,10 +205,12 @@ func (l *layout) cut(row []string, number int) (token, tag string, err error) {
 	case len(row) == 1 && !l.spaces:
 		return "", "", fmt.Errorf("there is no tab; want token TAB tag, not %.40q", row[0])
 	case (l.spaces || l.numbered) && len(row) != l.columns:
-		return "", "", fmt.Errorf("it has %d columns, and line %d has %d", len(row), l.first, l.columns)
+		return "", "", fmt.Errorf("it has %d columns, and line %d has %d", len(row), l.first,
+			l.columns)
 	case l.numbered && row[0] != strconv.Itoa(number-1+l.base):
 		return "", "", fmt.Errorf("the first column numbers the rows, and has %.40q where %d comes next; a sentence begins "+
-			"with %d behind an empty line (if it is no number of a row, the format is plain)", row[0], number-1+l.base, l.base)
+			"with %d behind an empty line (if it is no number of a row, the format is plain)",
+			row[0], number-1+l.base, l.base)
 	}
 	at := func(column int) string {
 		if column < 0 {
@@ -237,7 +241,8 @@ func (l *layout) checkTags(sentences []Tagged) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("the column of the tags, %s, has nothing but _; say another one", l.columnName(l.tag))
+	return fmt.Errorf("the column of the tags, %s, has nothing but _; say another one",
+		l.columnName(l.tag))
 }
 
 // columnName is a column as people know it.

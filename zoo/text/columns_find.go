@@ -56,13 +56,15 @@ func (c Columns) find(s string) (*layout, error) {
 	l := &layout{spaces: !strings.Contains(rows[0].text, "\t"), first: rows[0].n}
 	first := l.row(nil, rows[0].text)
 	if l.columns = len(first); l.columns < 2 {
-		return nil, fmt.Errorf("line %d: there is no tab; want token TAB tag, not %.40q", l.first, rows[0].text)
+		return nil, fmt.Errorf("line %d: there is no tab; want token TAB tag, not %.40q", l.first,
+			rows[0].text)
 	}
 	var sampled [][]string
 	for _, r := range rows {
 		sampled = append(sampled, l.row(nil, r.text))
 	}
-	behind, counts := countsRows(sampled[1:]) // the first row, which may have the names of the columns
+	// the first row, which may have the names of the columns
+	behind, counts := countsRows(sampled[1:])
 	_, all := countsRows(sampled)
 	named := c.namesIn(first) || knownNames(first) || counts && !all && !isNumber(first[0])
 	if names == nil && named {
@@ -75,7 +77,8 @@ func (c Columns) find(s string) (*layout, error) {
 	if err := c.choose(l, names, sampled); err != nil {
 		return nil, fmt.Errorf("line %d: %w", l.first, err)
 	}
-	return l, errors.Join(c.column(l, first, "token", c.Token, &l.token), c.column(l, first, "tag", c.Tag, &l.tag))
+	return l, errors.Join(c.column(l, first, "token", c.Token, &l.token),
+		c.column(l, first, "tag", c.Tag, &l.tag))
 }
 
 // namesIn reports whether a row has the names of columns that are asked for, at least one.
@@ -128,7 +131,8 @@ var tokenNames = strings.Fields("form token tokens word words text")
 
 // knownNames reports whether all of a row are names of columns.
 func knownNames(row []string) bool {
-	return !slices.ContainsFunc(row, func(name string) bool { return indexFold(columnNames, name) < 0 })
+	return !slices.ContainsFunc(row,
+		func(name string) bool { return indexFold(columnNames, name) < 0 })
 }
 
 // isRange reports whether the number of a row is a range of rows, 4-5, or an empty node, 8.1, of
@@ -152,7 +156,8 @@ func (c Columns) choose(l *layout, names []string, rows [][]string) error {
 	form := c.format()
 	switch {
 	case form != nil && (l.columns != len(form.names) || l.numbered != form.numbered):
-		return fmt.Errorf("it has %d columns%s; %s has %d: %s", l.columns, map[bool]string{true: ", of which the first numbers the rows"}[l.numbered],
+		return fmt.Errorf("it has %d columns%s; %s has %d: %s", l.columns,
+			map[bool]string{true: ", of which the first numbers the rows"}[l.numbered],
 			form.name, len(form.names), strings.Join(form.names, " "))
 	case form != nil:
 	case l.numbered && l.columns == 10:
@@ -170,7 +175,8 @@ func (c Columns) choose(l *layout, names []string, rows [][]string) error {
 			return fmt.Errorf("it has %d columns, of which the first numbers the rows, and is of no known format; "+
 				"say which columns hold token and tag", l.columns)
 		}
-	case l.spaces && l.columns > 4 && c.Token == "" && c.Tag == "" && slices.ContainsFunc(rows, notIOB):
+	case l.spaces && l.columns > 4 && c.Token == "" && c.Tag == "" &&
+		slices.ContainsFunc(rows, notIOB):
 		return fmt.Errorf("it has %d columns parted by spaces, as no format has that is known, unless it is a sentence; "+
 			"say which columns hold token and tag", l.columns)
 	default:
@@ -183,11 +189,13 @@ func (c Columns) choose(l *layout, names []string, rows [][]string) error {
 	l.name, l.names = "", names
 	if l.header == 0 { // CoNLL-U Plus
 		l.name, l.token, l.tag = "conllu plus", indexFold(names, "FORM"), indexFold(names, "UPOS")
-	} else if i := slices.IndexFunc(names, func(n string) bool { return indexFold(tokenNames, n) >= 0 }); i >= 0 {
+	} else if i := slices.IndexFunc(names,
+		func(n string) bool { return indexFold(tokenNames, n) >= 0 }); i >= 0 {
 		l.token = i
 	}
 	if l.token < 0 && c.Token == "" || l.tag < -1 && c.Tag == "" {
-		return fmt.Errorf("its columns are %s: say which hold token and tag", strings.Join(names, " "))
+		return fmt.Errorf("its columns are %s: say which hold token and tag",
+			strings.Join(names, " "))
 	}
 	return nil
 }
@@ -202,7 +210,8 @@ func (c Columns) column(l *layout, first []string, what, column string, at *int)
 			*at = n - 1
 		}
 		if n > l.columns || n < -l.columns {
-			return fmt.Errorf("line %d: it has %d columns; the %s is said to be in column %d", l.first, l.columns, what, n)
+			return fmt.Errorf("line %d: it has %d columns; the %s is said to be in column %d",
+				l.first, l.columns, what, n)
 		}
 		return nil
 	}
@@ -210,7 +219,8 @@ func (c Columns) column(l *layout, first []string, what, column string, at *int)
 		return nil
 	}
 	if l.names != nil {
-		return fmt.Errorf("there is no column %q for the %s; there are %.200q", column, what, l.names)
+		return fmt.Errorf("there is no column %q for the %s; there are %.200q", column, what,
+			l.names)
 	}
 	return fmt.Errorf("line %d: there is no column %q for the %s: the columns have no names, unless the first line has them, which is %.200q",
 		l.first, column, what, first)

@@ -32,7 +32,8 @@ func TestWikiText2(t *testing.T) {
 			train = tokens
 		}
 	}
-	v, err := text.NewVocabulary(text.VocabularyConfig{Specials: []string{text.Unk, text.EOS}}, train)
+	v, err := text.NewVocabulary(text.VocabularyConfig{Specials: []string{text.Unk, text.EOS}},
+		train)
 	require.NoError(t, err)
 	require.Equal(t, 33_278, v.Len())
 }

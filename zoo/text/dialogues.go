@@ -17,9 +17,10 @@ type Dialogues struct {
 	turns      int
 }
 
-// ReadDialogues reads a file, as ReadFile does, of one dialogue a line: two utterances or more, with a tab between them. A
-// dialogue of a single utterance, an utterance without anything in it but white space, and a dialogue of more than
-// MaxTurns utterances are refused: the error counts them, and has the numbers of the first. The line end of the last line may be missing.
+// ReadDialogues reads a file, as ReadFile does, of one dialogue a line: two utterances or more,
+// with a tab between them. A dialogue of a single utterance, an utterance without anything in it
+// but white space, and a dialogue of more than MaxTurns utterances are refused: the error counts
+// them, and has the numbers of the first. The line end of the last line may be missing.
 func ReadDialogues(path string) (*Dialogues, error) {
 	s, err := ReadFile(path)
 	if err != nil {
@@ -45,7 +46,8 @@ func ReadDialogues(path string) (*Dialogues, error) {
 			wrong = fmt.Sprintf("line %d has a single utterance: a dialogue has 2 or more, with tabs between them", d.dialogues)
 			single.add(d.dialogues)
 		case turns > MaxTurns:
-			wrong = fmt.Sprintf("line %d has %d utterances; at most %d are taken", d.dialogues, turns, MaxTurns)
+			wrong = fmt.Sprintf("line %d has %d utterances; at most %d are taken", d.dialogues,
+				turns, MaxTurns)
 			long.add(d.dialogues)
 		}
 		if first == "" {
@@ -93,8 +95,8 @@ func (d *Dialogues) All() iter.Seq[[]string] {
 	}
 }
 
-// Tokens cuts every utterance into tokens: [dialogues][turns][tokens]. An utterance in which the tokeniser finds none is an
-// error.
+// Tokens cuts every utterance into tokens: [dialogues][turns][tokens]. An utterance in which the
+// tokeniser finds none is an error.
 func (d *Dialogues) Tokens(ctx context.Context, t Tokeniser) ([][][]string, error) {
 	all := make([][][]string, 0, d.dialogues)
 	for utterances := range d.All() {
@@ -105,7 +107,8 @@ func (d *Dialogues) Tokens(ctx context.Context, t Tokeniser) ([][][]string, erro
 				err = fmt.Errorf("there are no tokens in %q", s)
 			}
 			if err != nil {
-				return nil, fmt.Errorf("%s: line %d: utterance %d: %w", d.name, len(all)+1, n+1, err)
+				return nil, fmt.Errorf("%s: line %d: utterance %d: %w", d.name, len(all)+1, n+1,
+					err)
 			}
 		}
 		all = append(all, turns)

@@ -10,9 +10,10 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// Form is one of the Unicode normalisation forms (Unicode Standard Annex 15), in which characters that look the same are the
-// same: "nfc" writes é as one character, "nfd" as an e and an accent; "nfkc" and "nfkd" also make ordinary characters of
-// half-width katakana, full-width letters, ligatures and the like. The zero value leaves texts as they are.
+// Form is one of the Unicode normalisation forms (Unicode Standard Annex 15), in which characters
+// that look the same are the same: "nfc" writes é as one character, "nfd" as an e and an accent;
+// "nfkc" and "nfkd" also make ordinary characters of half-width katakana, full-width letters,
+// ligatures and the like. The zero value leaves texts as they are.
 type Form string
 
 // The forms.
@@ -30,7 +31,8 @@ var forms = map[Form]norm.Form{NFC: norm.NFC, NFD: norm.NFD, NFKC: norm.NFKC, NF
 // Validate refuses a form that there is not.
 func (f Form) Validate() error {
 	if _, ok := forms[f]; !ok && f != AsIs {
-		return fmt.Errorf("the Unicode form is %.40q; want nfc, nfd, nfkc or nfkd, or none", string(f))
+		return fmt.Errorf("the Unicode form is %.40q; want nfc, nfd, nfkc or nfkd, or none",
+			string(f))
 	}
 	return nil
 }
@@ -62,7 +64,8 @@ func (f Form) Tokens(tokens []string) []string {
 	return out
 }
 
-// Check refuses vocabularies with a token that is not in the form, which no text could ever have. A nil one has none.
+// Check refuses vocabularies with a token that is not in the form, which no text could ever have. A
+// nil one has none.
 func (f Form) Check(vocabularies ...*Vocabulary) error {
 	if err := f.Validate(); err != nil || f == AsIs {
 		return err
@@ -81,13 +84,16 @@ func (f Form) Check(vocabularies ...*Vocabulary) error {
 	return nil
 }
 
-// Cut says how texts are cut into tokens, in words that a model's file holds, so that a text is cut after the training as it
-// was in it. Its zero value leaves that to those who use the model; {Level: "word"} cuts as Words{Lower: true} does.
+// Cut says how texts are cut into tokens, in words that a model's file holds, so that a text is cut
+// after the training as it was in it. Its zero value leaves that to those who use the model;
+// {Level: "word"} cuts as Words{Lower: true} does.
 type Cut struct {
-	Level    string `json:"level,omitempty"`     // "word" (default), "char", or the name of a registered tokeniser, such as "ja"
+	// "word" (default), "char", or the name of a registered tokeniser, such as "ja"
+	Level    string `json:"level,omitempty"`
 	KeepCase bool   `json:"keep_case,omitempty"` // words: do not fold to lower case
-	Spaced   bool   `json:"spaced,omitempty"`    // words: the text is tokenised already, and cut at white space alone
-	Unicode  Form   `json:"unicode,omitempty"`   // texts are brought to this form first
+	// words: the text is tokenised already, and cut at white space alone
+	Spaced  bool `json:"spaced,omitempty"`
+	Unicode Form `json:"unicode,omitempty"` // texts are brought to this form first
 }
 
 // Validate reports what is wrong.
@@ -132,8 +138,9 @@ func (c Cut) tokeniser(lines bool) (t Tokeniser, err error) {
 	return c.Unicode.Tokeniser(t), nil
 }
 
-// Tokeniser is t for texts that are first brought to the form. In lower case, if t is words in lower case, for an accent on a
-// capital letter may be a character of its own where that on the small letter is not.
+// Tokeniser is t for texts that are first brought to the form. In lower case, if t is words in
+// lower case, for an accent on a capital letter may be a character of its own where that on the
+// small letter is not.
 func (f Form) Tokeniser(t Tokeniser) Tokeniser {
 	if _, ok := forms[f]; !ok {
 		return t
@@ -146,7 +153,10 @@ type formed struct {
 	form Form
 }
 
-func (f formed) Tokens(s string) ([]string, error) { return f.TokensContext(context.Background(), s) }
+func (f formed) Tokens(s string) ([]string, error) {
+	return f.TokensContext(context.Background(),
+		s)
+}
 
 func (f formed) TokensContext(ctx context.Context, s string) ([]string, error) {
 	s, err := clean(s) // so that an error says where it is in what was given

@@ -24,13 +24,16 @@ func TestForms(t *testing.T) {
 		in, other string
 		want      []string
 	}{
-		{text.Cut{Unicode: text.NFC}, composed + " noir", decomposed + " noir", []string{composed, "noir"}},
+		{text.Cut{Unicode: text.NFC}, composed + " noir", decomposed + " noir",
+			[]string{composed, "noir"}},
 		{text.Cut{Unicode: text.NFD}, decomposed, composed, []string{decomposed}},
-		{text.Cut{Level: "char", Unicode: text.NFC}, composed, decomposed, []string{"c", "a", "f", "\u00e9"}},
+		{text.Cut{Level: "char", Unicode: text.NFC}, composed, decomposed,
+			[]string{"c", "a", "f", "\u00e9"}},
 		{text.Cut{Unicode: text.NFKC, Spaced: true}, "ガラス", "ｶﾞﾗｽ", []string{"ガラス"}},
 		{text.Cut{Unicode: text.NFKC}, "Go 123", "Ｇｏ　１２３", []string{"go", "123"}},
 		{text.Cut{Unicode: text.NFKC, KeepCase: true}, "fine", "ﬁne", []string{"fine"}},
-		{text.Cut{Unicode: text.NFC}, "T\u0308", "\u1e97", []string{"\u1e97"}}, // composed in small letters only
+		// composed in small letters only
+		{text.Cut{Unicode: text.NFC}, "T\u0308", "\u1e97", []string{"\u1e97"}},
 	} {
 		words, err := c.cut.Tokeniser()
 		require.NoError(t, err)
@@ -66,14 +69,17 @@ func TestForms(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, text.AsIs.Check(v))
 	require.NoError(t, text.NFD.Check(v, nil))
-	require.ErrorContains(t, text.NFC.Check(v), `the vocabulary has the token "cafe\u0301", which is not in the Unicode form nfc`)
+	require.ErrorContains(t, text.NFC.Check(v),
+		`the vocabulary has the token "cafe\u0301", which is not in the Unicode form nfc`)
 }
 
 // What a tokeniser in a form cuts is in the form, token by token.
 func TestTokensAreInTheForm(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		in := rapid.OneOf(rapid.String(), rapid.StringOf(rapid.RuneFrom([]rune("aTAıİé ｶﾞ゛ﾊﾟ\u0301\u0308\u0323ﬁẛ̣가\u1100\u1161Å’")))).Draw(t, "text")
-		form := rapid.SampledFrom([]text.Form{text.NFC, text.NFD, text.NFKC, text.NFKD}).Draw(t, "form")
+		in := rapid.OneOf(rapid.String(),
+			rapid.StringOf(rapid.RuneFrom([]rune("aTAıİé ｶﾞ゛ﾊﾟ\u0301\u0308\u0323ﬁẛ̣가\u1100\u1161Å’")))).Draw(t, "text")
+		form := rapid.SampledFrom([]text.Form{text.NFC, text.NFD, text.NFKC, text.NFKD}).Draw(t,
+			"form")
 		level := rapid.SampledFrom([]string{"word", "char"}).Draw(t, "level")
 		words, err := text.Cut{Level: level, Unicode: form}.Tokeniser()
 		require.NoError(t, err)

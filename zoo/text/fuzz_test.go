@@ -13,7 +13,8 @@ import (
 
 // Whatever a file holds, reading and cutting it up gives text or an error.
 func FuzzReadFile(f *testing.F) {
-	for _, seed := range []string{"", "one line", "\ufeffa\r\nb\rc\n", "a\xffb", "\x1f\x8b", "\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff", "don't -- 3.14 ’tis ..."} {
+	for _, seed := range []string{"", "one line", "\ufeffa\r\nb\rc\n", "a\xffb", "\x1f\x8b",
+		"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff", "don't -- 3.14 ’tis ..."} {
 		f.Add([]byte(seed))
 	}
 	path := filepath.Join(f.TempDir(), "text")

@@ -8,8 +8,9 @@ import (
 // Labelled is a text with its label.
 type Labelled struct{ Label, Text string }
 
-// ReadLabelled reads a file of lines label TAB text, as ReadFile reads files. Empty lines are skipped. White space around
-// label and text is dropped; neither may be empty. Errors name file and line.
+// ReadLabelled reads a file of lines label TAB text, as ReadFile reads files. Empty lines are
+// skipped. White space around label and text is dropped; neither may be empty. Errors name file and
+// line.
 func ReadLabelled(path string) ([]Labelled, error) {
 	s, err := ReadFile(path)
 	if err != nil {
@@ -37,7 +38,8 @@ func ParseLabelled(s string) ([]Labelled, error) {
 		label, text = strings.TrimSpace(label), strings.TrimSpace(text)
 		switch {
 		case !ok:
-			return nil, fmt.Errorf("line %d: there is no tab; want label TAB text, not %.40q", n, line)
+			return nil, fmt.Errorf("line %d: there is no tab; want label TAB text, not %.40q", n,
+				line)
 		case label == "":
 			return nil, fmt.Errorf("line %d: the label is empty", n)
 		case text == "":
@@ -54,9 +56,9 @@ func ParseLabelled(s string) ([]Labelled, error) {
 // Tagged is a sentence with a tag for each token.
 type Tagged struct{ Tokens, Tags []string }
 
-// ReadTagged reads a file of a token a line with its tag behind it, and an empty line between sentences (the column format
-// of the CoNLL shared tasks), as ReadFile reads files. See [Columns], whose zero value finds out where token and tag are.
-// Errors name file and line.
+// ReadTagged reads a file of a token a line with its tag behind it, and an empty line between
+// sentences (the column format of the CoNLL shared tasks), as ReadFile reads files. See [Columns],
+// whose zero value finds out where token and tag are. Errors name file and line.
 func ReadTagged(path string) ([]Tagged, error) {
 	f, err := Columns{}.Read(path)
 	if err != nil {

@@ -40,7 +40,8 @@ func TestParseLabelled(t *testing.T) {
 func TestParseTagged(t *testing.T) {
 	sentences, err := text.ParseTagged("# comment\nthe\tDT\tO\ncat\tNN\tO\r\n\r\n\n#\tX\n# \tY\n")
 	require.NoError(t, err)
-	require.Equal(t, []text.Tagged{{[]string{"the", "cat"}, []string{"O", "O"}}, {[]string{"#", "#"}, []string{"X", "Y"}}}, sentences)
+	require.Equal(t, []text.Tagged{{[]string{"the", "cat"}, []string{"O", "O"}},
+		{[]string{"#", "#"}, []string{"X", "Y"}}}, sentences)
 	for s, want := range map[string]string{
 		"":           "there is no line",
 		"# only\n":   "there is no line",
@@ -55,11 +56,13 @@ func TestParseTagged(t *testing.T) {
 }
 
 func FuzzParseTagged(f *testing.F) {
-	for _, s := range []string{"a\tb\n\nc\td\te\n", "# x\na\tb", "\ufeffa\tb\r\r\n", strings.Repeat("a\tb\n", 5000), strings.Repeat("a\tb\n\n", 5000)} {
+	for _, s := range []string{"a\tb\n\nc\td\te\n", "# x\na\tb", "\ufeffa\tb\r\r\n",
+		strings.Repeat("a\tb\n", 5000), strings.Repeat("a\tb\n\n", 5000)} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		// Five bytes make a sentence of one word, which takes 80 and as much again while a slice grows: in proportion to the file.
+		// Five bytes make a sentence of one word, which takes 80 and as much again while a slice
+		// grows: in proportion to the file.
 		memtest.Within(t, 30*len(s), func() { _, _ = text.ParseTagged(s) })
 		memtest.Within(t, 30*len(s), func() { _, _ = text.ParseLabelled(s) })
 		if sentences, err := text.ParseTagged(s); err == nil {

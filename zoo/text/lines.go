@@ -78,13 +78,16 @@ func (l *LineReader) Next() (string, error) {
 		line = bytes.TrimSuffix(ended, []byte("\r"))
 	}
 	if length > most+len("\r\n") || len(line) > most {
-		return "", &LineError{l.line, fmt.Errorf("the line is too long: it has %d bytes, and at most %d are taken", length, most)}
+		return "", &LineError{l.line,
+			fmt.Errorf("the line is too long: it has %d bytes, and at most %d are taken", length,
+				most)}
 	}
 	s := string(line)
 	if err := checkText(s); err != nil {
 		var encoding *EncodingError
 		errors.As(err, &encoding)
-		return "", &LineError{l.line, &EncodingError{Line: l.line, Offset: start + encoding.Offset, Byte: encoding.Byte}}
+		return "", &LineError{l.line, &EncodingError{Line: l.line, Offset: start + encoding.Offset,
+			Byte: encoding.Byte}}
 	}
 	return strings.ReplaceAll(s, "\r", " "), nil
 }

@@ -38,7 +38,8 @@ func ReadParallel(source, target string) (*Parallel, error) {
 // they say that the files have slipped. The line end of the last line may be missing.
 func (o ParallelOptions) Read(source, target string) (*Parallel, error) {
 	if o.MaxTokens < 0 {
-		return nil, fmt.Errorf("text: MaxTokens is %d; want at least 1, or 0 for no limit", o.MaxTokens)
+		return nil, fmt.Errorf("text: MaxTokens is %d; want at least 1, or 0 for no limit",
+			o.MaxTokens)
 	}
 	p := &Parallel{ParallelOptions: o, sourceName: source, targetName: target}
 	var err error
@@ -51,7 +52,8 @@ func (o ParallelOptions) Read(source, target string) (*Parallel, error) {
 	p.source, p.target = strings.TrimSuffix(p.source, "\n"), strings.TrimSuffix(p.target, "\n")
 	a, b := 1+strings.Count(p.source, "\n"), 1+strings.Count(p.target, "\n")
 	if a != b {
-		return nil, fmt.Errorf("lines in %s: %d, in %s: %d; each needs its partner", source, a, target, b)
+		return nil, fmt.Errorf("lines in %s: %d, in %s: %d; each needs its partner", source, a,
+			target, b)
 	}
 	var blanks [2]tally
 	for n, pair := range p.all() {
@@ -66,12 +68,14 @@ func (o ParallelOptions) Read(source, target string) (*Parallel, error) {
 	}
 	p.lines = a - p.blank.n
 	if o.SkipBlank && p.lines == 0 {
-		return nil, fmt.Errorf("%s and %s: all %d pairs of lines have a blank side", source, target, a)
+		return nil, fmt.Errorf("%s and %s: all %d pairs of lines have a blank side", source, target,
+			a)
 	}
 	if o.SkipBlank || p.blank.n == 0 {
 		return p, nil
 	}
-	return nil, &BlankError{errors.Join(blanks[0].err(source, "empty"), blanks[1].err(target, "empty"))}
+	return nil, &BlankError{errors.Join(blanks[0].err(source, "empty"),
+		blanks[1].err(target, "empty"))}
 }
 
 // BlankError says which lines of parallel files are blank. ParallelOptions.SkipBlank leaves such
@@ -145,7 +149,8 @@ func (p *Parallel) LeftOut() string {
 		parts = append(parts, fmt.Sprintf("%d with a blank side (%v)", p.blank.n, &p.blank))
 	}
 	if p.long.n > 0 {
-		parts = append(parts, fmt.Sprintf("%d with a side of more than %d tokens (%v)", p.long.n, p.MaxTokens, &p.long))
+		parts = append(parts, fmt.Sprintf("%d with a side of more than %d tokens (%v)", p.long.n,
+			p.MaxTokens, &p.long))
 	}
 	return strings.Join(parts, ", ")
 }
@@ -181,7 +186,8 @@ func (p *Parallel) Lines() iter.Seq2[string, string] {
 // Tokens cuts each line into tokens; Words{Spaced: true} is for files that are tokenised already. A
 // line in which the tokeniser finds none is an error, as are lines of more than MaxTokens, unless
 // SkipLong is set.
-func (p *Parallel) Tokens(ctx context.Context, source, target Tokeniser) (sources, targets [][]string, err error) {
+func (p *Parallel) Tokens(ctx context.Context, source, target Tokeniser) (sources,
+	targets [][]string, err error) {
 	sources, targets = make([][]string, 0, p.lines), make([][]string, 0, p.lines)
 	p.lines, p.long = p.lines+p.long.n, tally{}
 	longest := "" // what is said of the first line that is too long
@@ -202,7 +208,8 @@ func (p *Parallel) Tokens(ctx context.Context, source, target Tokeniser) (source
 				return nil, nil, fmt.Errorf("%s: line %d: %w", name, n, err)
 			}
 			if p.MaxTokens > 0 && len(tokens[i]) > p.MaxTokens && longest == "" {
-				longest = fmt.Sprintf("%s: line %d: the %s has %d tokens; at most %d are taken", name, n, side, len(tokens[i]), p.MaxTokens)
+				longest = fmt.Sprintf("%s: line %d: the %s has %d tokens; at most %d are taken",
+					name, n, side, len(tokens[i]), p.MaxTokens)
 			}
 		}
 		if p.MaxTokens > 0 && max(len(tokens[0]), len(tokens[1])) > p.MaxTokens {
@@ -219,7 +226,8 @@ func (p *Parallel) Tokens(ctx context.Context, source, target Tokeniser) (source
 	case !p.SkipLong:
 		return nil, nil, errors.New(longest)
 	case p.lines == 0:
-		return nil, nil, fmt.Errorf("%s and %s: all pairs of lines are left out: %s", p.sourceName, p.targetName, p.LeftOut())
+		return nil, nil, fmt.Errorf("%s and %s: all pairs of lines are left out: %s", p.sourceName,
+			p.targetName, p.LeftOut())
 	}
 	return sources, targets, nil
 }

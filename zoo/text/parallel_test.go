@@ -28,7 +28,8 @@ func TestReadParallel(t *testing.T) {
 	for _, c := range []struct{ name, source, target, want, err string }{
 		{"two lines", "a b\nc\n", "x\ny z\n", "[a b]-[x] [c]-[y z]", ""},
 		{"one line, no line end", "a", "x\n", "[a]-[x]", ""},
-		{"CRLF, byte order mark, spaces", "\ufeffa  b \r\nc\r\n", "x\ny\n", "[a b]-[x] [c]-[y]", ""},
+		{"CRLF, byte order mark, spaces", "\ufeffa  b \r\nc\r\n", "x\ny\n", "[a b]-[x] [c]-[y]",
+			""},
 		{"gzip", zip(t, "a\nb\n"), "x\ny", "[a]-[x] [b]-[y]", ""},
 		{"line of 10 MB", strings.Repeat("a", 10<<20), "x", "", ""},
 
@@ -86,9 +87,11 @@ func TestParallelLeavesOut(t *testing.T) {
 		want, leftOut string
 		err           string
 	}{
-		{text.ParallelOptions{SkipBlank: true}, "[a]-[A] [c c c]-[C] [d]-[D D D] [e]-[E]", "2 with a blank side (lines 2, 3)", ""},
+		{text.ParallelOptions{SkipBlank: true}, "[a]-[A] [c c c]-[C] [d]-[D D D] [e]-[E]",
+			"2 with a blank side (lines 2, 3)", ""},
 		{text.ParallelOptions{SkipBlank: true, MaxTokens: 2, SkipLong: true}, "[a]-[A] [e]-[E]",
-			"2 with a blank side (lines 2, 3), 2 with a side of more than 2 tokens (lines 4, 5)", ""},
+			"2 with a blank side (lines 2, 3), 2 with a side of more than 2 tokens (lines 4, 5)",
+			""},
 		{text.ParallelOptions{SkipBlank: true, MaxTokens: 2}, "", "",
 			"s.txt: line 4: the source has 3 tokens; at most 2 are taken; so it is with 2 pairs, of lines 4, 5"},
 	} {
@@ -116,7 +119,8 @@ func TestParallelLeavesOut(t *testing.T) {
 	all := strings.Repeat("\n", 30)
 	a, b = files(t, t.TempDir(), all, strings.Repeat("x\n", 30))
 	_, err = text.ReadParallel(a, b)
-	require.ErrorContains(t, err, "s.txt: 30 lines are empty: lines 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 and 20 more")
+	require.ErrorContains(t, err,
+		"s.txt: 30 lines are empty: lines 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 and 20 more")
 	_, err = text.ParallelOptions{SkipBlank: true}.Read(a, b)
 	require.ErrorContains(t, err, "all 30 pairs of lines have a blank side")
 }
@@ -145,15 +149,18 @@ func FuzzReadParallel(f *testing.F) {
 	f.Fuzz(func(t *testing.T, source, target []byte) {
 		a, b := files(t, dir, string(source), string(target))
 		p, err := text.ReadParallel(a, b)
-		if zip := "\x1f\x8b"; !strings.HasPrefix(string(source), zip) && !strings.HasPrefix(string(target), zip) {
+		if zip := "\x1f\x8b"; !strings.HasPrefix(string(source), zip) &&
+			!strings.HasPrefix(string(target), zip) {
 			// Two files, so two buffers.
-			memtest.Within(t, len(source)+len(target)+memtest.Slack/2, func() { _, _ = text.ReadParallel(a, b) })
+			memtest.Within(t, len(source)+len(target)+memtest.Slack/2,
+				func() { _, _ = text.ReadParallel(a, b) })
 		}
 		if err != nil {
 			require.ErrorContains(t, err, dir)
 			return
 		}
-		s, u, err := p.Tokens(context.Background(), text.Words{Spaced: true}, text.Words{Spaced: true})
+		s, u, err := p.Tokens(context.Background(), text.Words{Spaced: true},
+			text.Words{Spaced: true})
 		require.NoError(t, err)
 		require.Len(t, s, p.Len())
 		require.Len(t, u, p.Len())

@@ -31,13 +31,14 @@ func (e *EncodingError) Error() string {
 	return fmt.Sprintf("line %d: byte %#02x at offset %d is not UTF-8", e.Line, e.Byte, e.Offset)
 }
 
-// ReadFile returns the text of a file, plain or compressed by gzip, without a byte order mark, with \n for every line
-// end and a space for a carriage return that ends no line: see Lines in the package's comment. It takes the memory of
-// the text and little else.
+// ReadFile returns the text of a file, plain or compressed by gzip, without a byte order mark, with
+// \n for every line end and a space for a carriage return that ends no line: see Lines in the
+// package's comment. It takes the memory of the text and little else.
 //
-// Errors name the file: one that is missing, empty, not a regular file, not UTF-8 (an [*EncodingError] with the line),
-// longer than [MaxFileBytes], or that expands to far more than text does (64 MiB and 100 times its size). A pipe is not
-// a regular file, so neither is what a shell makes of <(…): it might never end, and cannot be read twice.
+// Errors name the file: one that is missing, empty, not a regular file, not UTF-8 (an
+// [*EncodingError] with the line), longer than [MaxFileBytes], or that expands to far more than
+// text does (64 MiB and 100 times its size). A pipe is not a regular file, so neither is what a
+// shell makes of <(…): it might never end, and cannot be read twice.
 func ReadFile(path string) (string, error) {
 	f, size, err := safefile.Open(path)
 	var other *safefile.NotRegularError
@@ -54,9 +55,9 @@ func ReadFile(path string) (string, error) {
 	return s, nil
 }
 
-// read returns the text in r, whose compressed or plain length is size. What is compressed is read twice: first it is
-// measured, so that a small file which expands to a large one takes no memory before it is refused, and no more than
-// the text after that.
+// read returns the text in r, whose compressed or plain length is size. What is compressed is read
+// twice: first it is measured, so that a small file which expands to a large one takes no memory
+// before it is refused, and no more than the text after that.
 func read(r io.ReadSeeker, size int64, gzipped bool) (string, error) {
 	var magic [2]byte
 	if n, _ := io.ReadFull(r, magic[:]); n == len(magic) && string(magic[:]) == "\x1f\x8b" {
@@ -105,8 +106,8 @@ func expand(r io.ReadSeeker) (io.Reader, error) {
 	return z, err
 }
 
-// ownText is content for a text of which nobody else has the memory, which becomes that of the result, and must not be
-// empty.
+// ownText is content for a text of which nobody else has the memory, which becomes that of the
+// result, and must not be empty.
 func ownText(b []byte) (string, error) {
 	if err := checkText(unsafe.String(unsafe.SliceData(b), len(b))); err != nil {
 		return "", err
@@ -119,8 +120,9 @@ func ownText(b []byte) (string, error) {
 	return s, nil
 }
 
-// content is clean for the content of a file. One with a byte 0 is no text, or text in UTF-16; one with carriage returns
-// and not a single line feed has carriage returns for line ends, as old Macintosh computers wrote them.
+// content is clean for the content of a file. One with a byte 0 is no text, or text in UTF-16; one
+// with carriage returns and not a single line feed has carriage returns for line ends, as old
+// Macintosh computers wrote them.
 func content(s string) (string, error) {
 	if err := checkText(s); err != nil {
 		return "", err
@@ -145,7 +147,8 @@ func checkText(s string) error {
 	return nil
 }
 
-// endLines makes \n of \r\n, and a space of any other \r, but \n where there is no \n. The result has the memory of b.
+// endLines makes \n of \r\n, and a space of any other \r, but \n where there is no \n. The result
+// has the memory of b.
 func endLines(b []byte) []byte {
 	i := bytes.IndexByte(b, '\r')
 	if i < 0 {
@@ -167,8 +170,8 @@ func endLines(b []byte) []byte {
 	return to
 }
 
-// clean checks that s is UTF-8, drops a byte order mark, ends lines with \n, and makes a carriage return that ends no line
-// a space.
+// clean checks that s is UTF-8, drops a byte order mark, ends lines with \n, and makes a carriage
+// return that ends no line a space.
 func clean(s string) (string, error) {
 	if !utf8.ValidString(s) {
 		return "", invalid(s)

@@ -34,7 +34,8 @@ func TestReadFile(t *testing.T) {
 		{"one line", "a.txt", "one", "one", ""},
 		{"CRLF", "a.txt", "one\r\n\r\ntwo\nthree\r\n", "one\n\ntwo\nthree\n", ""},
 		{"a carriage return within a line", "a.txt", "one\rtwo\r\r\nthree", "one two \nthree", ""},
-		{"what ends no line", "a.txt", "a\u2028b\u2029c\u0085d\ve\ff\n", "a\u2028b\u2029c\u0085d\ve\ff\n", ""},
+		{"what ends no line", "a.txt", "a\u2028b\u2029c\u0085d\ve\ff\n",
+			"a\u2028b\u2029c\u0085d\ve\ff\n", ""},
 		{"byte order mark", "a.txt", "\ufeffone", "one", ""},
 		{"long line", "a.txt", long, long, ""},
 		{"name with spaces and 日本語", "a b 日本語.txt", "吾輩は猫である", "吾輩は猫である", ""},
@@ -48,12 +49,17 @@ func TestReadFile(t *testing.T) {
 		{"gzip of nothing", "a.gz", zip(t, ""), "", "a.gz: the file is empty"},
 		{"not gzip", "a.gz", "one two three four", "", "a.gz: gzip: invalid header"},
 		{"gzip cut off", "a.gz", zip(t, "one two")[:15], "", "a.gz: unexpected EOF"},
-		{"invalid UTF-8", "a.txt", "one\r\ntwo\nab\xffc", "", "a.txt: line 3: byte 0xff at offset 11 is not UTF-8"},
-		{"UTF-16", "a.txt", "\xff\xfeo\x00", "", "a.txt: line 1: byte 0xff at offset 0 is not UTF-8"},
+		{"invalid UTF-8", "a.txt", "one\r\ntwo\nab\xffc", "",
+			"a.txt: line 3: byte 0xff at offset 11 is not UTF-8"},
+		{"UTF-16", "a.txt", "\xff\xfeo\x00", "",
+			"a.txt: line 1: byte 0xff at offset 0 is not UTF-8"},
 		{"carriage returns alone", "a.txt", "one\rtwo\r", "one\ntwo\n", ""},
-		{"NUL", "a.txt", "one\ntw\x00o", "", "a.txt: line 2: byte 0x00 at offset 6: this is no text, or it is in UTF-16"},
-		{"UTF-16 without a byte order mark", "a.txt", "o\x00n\x00", "", "a.txt: line 1: byte 0x00 at offset 1"},
-		{"gzip bomb", "a.gz", zip(t, strings.Repeat("\x00", 80<<20)), "", "is longer than the limit of"},
+		{"NUL", "a.txt", "one\ntw\x00o", "",
+			"a.txt: line 2: byte 0x00 at offset 6: this is no text, or it is in UTF-16"},
+		{"UTF-16 without a byte order mark", "a.txt", "o\x00n\x00", "",
+			"a.txt: line 1: byte 0x00 at offset 1"},
+		{"gzip bomb", "a.gz", zip(t, strings.Repeat("\x00", 80<<20)), "",
+			"is longer than the limit of"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), c.file)
@@ -65,7 +71,8 @@ func TestReadFile(t *testing.T) {
 				return
 			}
 			require.NoError(t, err)
-			require.True(t, got == c.want, "the text differs") // not Equal, which would print 10 MiB
+			// not Equal, which would print 10 MiB
+			require.True(t, got == c.want, "the text differs")
 		})
 	}
 }
@@ -85,7 +92,8 @@ func TestReadFileRefusesWhatIsNoFile(t *testing.T) {
 	require.ErrorIs(t, err, fs.ErrNotExist)
 }
 
-// What expands beyond the limit is refused before memory is taken for it, and what does not takes its own memory.
+// What expands beyond the limit is refused before memory is taken for it, and what does not takes
+// its own memory.
 func TestReadFileTakesTheMemoryOfTheText(t *testing.T) {
 	write := func(n int) string {
 		path := filepath.Join(t.TempDir(), "text.gz")

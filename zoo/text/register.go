@@ -14,9 +14,10 @@ var (
 	registered = map[string]func() (Tokeniser, error){}
 )
 
-// Register makes a tokeniser known under a name, for models that say in a file by which they cut. A package that brings one,
-// such as zoo/text/japanese, does so when it is imported; a name that is taken panics, as it is a slip of the program.
-// Make is called when the tokeniser is first needed, and may be called again.
+// Register makes a tokeniser known under a name, for models that say in a file by which they cut. A
+// package that brings one, such as zoo/text/japanese, does so when it is imported; a name that is
+// taken panics, as it is a slip of the program. Make is called when the tokeniser is first needed,
+// and may be called again.
 func Register(name string, make func() (Tokeniser, error)) {
 	registerMu.Lock()
 	defer registerMu.Unlock()
@@ -26,7 +27,8 @@ func Register(name string, make func() (Tokeniser, error)) {
 	registered[name] = make
 }
 
-// Registered returns the tokeniser of a name. The error of one that is unknown lists those that are not.
+// Registered returns the tokeniser of a name. The error of one that is unknown lists those that are
+// not.
 func Registered(name string) (Tokeniser, error) {
 	registerMu.Lock()
 	make := registered[name]

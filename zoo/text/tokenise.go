@@ -13,15 +13,16 @@ import (
 
 // Tokeniser cuts a text into tokens and puts tokens together for display.
 type Tokeniser interface {
-	// Tokens returns the tokens of s in order; none if s is empty. The error is an [*EncodingError].
+	// Tokens returns the tokens of s in order; none if s is empty. The error is an
+	// [*EncodingError].
 	Tokens(s string) ([]string, error)
 
 	// Join is the text of tokens, for people to read. It need not undo Tokens exactly.
 	Join(tokens []string) string
 }
 
-// TokensContext is t.Tokens(s) that ends soon with the context's error when that is cancelled, if t has a method of this name,
-// as the tokenisers of this library do: to cut a large text takes long.
+// TokensContext is t.Tokens(s) that ends soon with the context's error when that is cancelled, if t
+// has a method of this name, as the tokenisers of this library do: to cut a large text takes long.
 func TokensContext(ctx context.Context, t Tokeniser, s string) ([]string, error) {
 	if err := interrupt.Err(ctx); err != nil {
 		return nil, err
@@ -37,8 +38,8 @@ func TokensContext(ctx context.Context, t Tokeniser, s string) ([]string, error)
 	return t.Tokens(s)
 }
 
-// promoted reports whether a method may be that of an embedded field: a type that embeds a tokeniser, and has Tokens of its
-// own, means that one to be called.
+// promoted reports whether a method may be that of an embedded field: a type that embeds a
+// tokeniser, and has Tokens of its own, means that one to be called.
 func promoted(x any, method string) bool {
 	t := reflect.TypeOf(x)
 	if t.Kind() == reflect.Pointer {
@@ -60,7 +61,10 @@ const often = 1 << 12
 type Chars struct{}
 
 // Tokens returns the runes of s.
-func (c Chars) Tokens(s string) ([]string, error) { return c.TokensContext(context.Background(), s) }
+func (c Chars) Tokens(s string) ([]string, error) {
+	return c.TokensContext(context.Background(),
+		s)
+}
 
 // TokensContext is Tokens until ctx is cancelled.
 func (Chars) TokensContext(ctx context.Context, s string) ([]string, error) {
@@ -93,9 +97,10 @@ func (Chars) Join(tokens []string) string {
 
 // Words cuts a text into words and punctuation marks, for languages that put spaces between words.
 //
-// A word is a run of letters, digits and underscores. An apostrophe or a hyphen between two of them belongs to the word
-// (don't, to-morrow), as does a full stop or a comma between two digits (3.14). Every other rune is a token of its own,
-// except that a run of hyphens or of full stops stays together (--, ...). The typographic apostrophe ’ is taken for '.
+// A word is a run of letters, digits and underscores. An apostrophe or a hyphen between two of them
+// belongs to the word (don't, to-morrow), as does a full stop or a comma between two digits (3.14).
+// Every other rune is a token of its own, except that a run of hyphens or of full stops stays
+// together (--, ...). The typographic apostrophe ’ is taken for '.
 type Words struct {
 	Lower  bool // fold to lower case
 	Lines  bool // end every line, an empty one too, with the token [EOS]
@@ -103,7 +108,10 @@ type Words struct {
 }
 
 // Tokens returns the words and punctuation marks of s.
-func (w Words) Tokens(s string) ([]string, error) { return w.TokensContext(context.Background(), s) }
+func (w Words) Tokens(s string) ([]string, error) {
+	return w.TokensContext(context.Background(),
+		s)
+}
 
 // TokensContext is Tokens until ctx is cancelled.
 func (w Words) TokensContext(ctx context.Context, s string) ([]string, error) {
@@ -192,8 +200,9 @@ func joins(before, r, after rune) bool {
 	return false
 }
 
-// Join puts spaces between words and none inside brackets and before punctuation; quotation marks open and close by
-// turns within a line. [EOS] ends a line; [BOS] and [Pad] are left out. With Spaced there is a space between all tokens.
+// Join puts spaces between words and none inside brackets and before punctuation; quotation marks
+// open and close by turns within a line. [EOS] ends a line; [BOS] and [Pad] are left out. With
+// Spaced there is a space between all tokens.
 func (w Words) Join(tokens []string) string {
 	const opening, closing = "([{$£€", ",.;:!?)]}%…"
 	var b strings.Builder

@@ -23,16 +23,20 @@ func TestWords(t *testing.T) {
 		{"punctuation", text.Words{}, "Speak, speak.", "Speak , speak ."},
 		{"lower case", text.Words{Lower: true}, "First ÉTÉ:", "first été :"},
 		{"apostrophes", text.Words{}, "don't 'tis o' the king’s", "don't ' tis o ' the king's"},
-		{"hyphens", text.Words{}, "to-morrow sleep--die -x- a - b", "to-morrow sleep -- die - x - a - b"},
+		{"hyphens", text.Words{}, "to-morrow sleep--die -x- a - b",
+			"to-morrow sleep -- die - x - a - b"},
 		{"numbers", text.Words{}, "3.14, 1,000. 1.a", "3.14 , 1,000 . 1 . a"},
 		{"full stops", text.Words{}, "wait... what?!", "wait ... what ? !"},
-		{"accents of their own", text.Words{}, "e\u0301te\u0301 ❤\ufe0f", "e\u0301te\u0301 ❤\ufe0f"},
+		{"accents of their own", text.Words{}, "e\u0301te\u0301 ❤\ufe0f",
+			"e\u0301te\u0301 ❤\ufe0f"},
 		{"white space", text.Words{}, " a\t\u00a0b\v\n\nc ", "a b c"},
 		{"specials cannot be forged", text.Words{}, "<eos>", "< eos >"},
 		{"lines", text.Words{Lines: true}, "a b\n\nc", "a b <eos> <eos> c <eos>"},
 		{"last line ended", text.Words{Lines: true}, "a\n", "a <eos>"},
-		{"CRLF and byte order mark", text.Words{Lines: true}, "\ufeffa\r\nb\r\n", "a <eos> b <eos>"},
-		{"spaced", text.Words{Spaced: true, Lines: true}, " role @-@ playing , <unk>'s \n", "role @-@ playing , <unk>'s <eos>"},
+		{"CRLF and byte order mark", text.Words{Lines: true}, "\ufeffa\r\nb\r\n",
+			"a <eos> b <eos>"},
+		{"spaced", text.Words{Spaced: true, Lines: true}, " role @-@ playing , <unk>'s \n",
+			"role @-@ playing , <unk>'s <eos>"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got, err := c.words.Tokens(c.in)
@@ -44,7 +48,8 @@ func TestWords(t *testing.T) {
 
 func TestWordsJoin(t *testing.T) {
 	for _, in := range []string{
-		"", "First Citizen:\nBefore we proceed (any further), hear me speak.\n", `He said "go away!" and "stop".`,
+		"", "First Citizen:\nBefore we proceed (any further), hear me speak.\n",
+		`He said "go away!" and "stop".`,
 		"We know't -- 'all of it'; pay $3.50...", "50% of [them]\n\nlooks like",
 	} {
 		words := text.Words{Lines: strings.Contains(in, "\n")}
@@ -53,7 +58,8 @@ func TestWordsJoin(t *testing.T) {
 		require.Equal(t, strings.TrimSuffix(in, "\n"), strings.TrimSuffix(words.Join(tokens), "\n"))
 	}
 	require.Equal(t, "a — b", text.Words{}.Join([]string{text.BOS, "a", "—", "", "b", text.Pad}))
-	require.Equal(t, "a , b\nc", text.Words{Spaced: true}.Join([]string{"a", ",", "b", text.EOS, "c"}))
+	require.Equal(t, "a , b\nc",
+		text.Words{Spaced: true}.Join([]string{"a", ",", "b", text.EOS, "c"}))
 }
 
 func TestChars(t *testing.T) {
@@ -68,7 +74,8 @@ func TestChars(t *testing.T) {
 
 func TestLongLineAndInvalidText(t *testing.T) {
 	long := strings.Repeat("a", 10<<20)
-	for _, tokeniser := range []text.Tokeniser{text.Words{}, text.Words{Spaced: true}, text.Chars{}} {
+	for _, tokeniser := range []text.Tokeniser{text.Words{}, text.Words{Spaced: true},
+		text.Chars{}} {
 		tokens, err := tokeniser.Tokens(long)
 		require.NoError(t, err)
 		require.Contains(t, []int{1, len(long)}, len(tokens))
@@ -81,7 +88,8 @@ func TestLongLineAndInvalidText(t *testing.T) {
 func TestTokensHoldTheText(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		in := rapid.StringOf(rapid.RuneFrom([]rune("aB1é猫'’-.,_ \t\n\r\u0301\u00a0!❤\ufeff"))).Draw(t, "text")
-		words := text.Words{Lower: rapid.Bool().Draw(t, "lower"), Spaced: rapid.Bool().Draw(t, "spaced")}
+		words := text.Words{Lower: rapid.Bool().Draw(t, "lower"),
+			Spaced: rapid.Bool().Draw(t, "spaced")}
 		tokens, err := words.Tokens(in)
 		require.NoError(t, err)
 		want := strings.TrimPrefix(in, "\ufeff")
@@ -104,7 +112,8 @@ func TestTokensHoldTheText(t *testing.T) {
 	})
 }
 
-// A token that the tokeniser made is cut out as itself again, so a phrase joined by spaces is read back as it was.
+// A token that the tokeniser made is cut out as itself again, so a phrase joined by spaces is read
+// back as it was.
 func TestWordsAreStable(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		in := rapid.String().Draw(t, "text")

@@ -30,16 +30,18 @@ const (
 // MaxTokenBytes is the longest token that a vocabulary takes. Longer ones are unknown.
 const MaxTokenBytes = 1024
 
-// VocabularyConfig says which tokens a vocabulary takes. Its zero value takes all, with no specials.
+// VocabularyConfig says which tokens a vocabulary takes. Its zero value takes all, with no
+// specials.
 type VocabularyConfig struct {
-	MinCount  int      // leave out what was seen less often; 0 means 1
-	MaxSize   int      // keep the most frequent ones, specials counted too; 0 means no limit
-	Specials  []string // get the first ids, in this order, whether seen or not
-	FirstSeen bool     // equal counts are in the order in which the tokens were first seen, instead of by text
+	MinCount int      // leave out what was seen less often; 0 means 1
+	MaxSize  int      // keep the most frequent ones, specials counted too; 0 means no limit
+	Specials []string // get the first ids, in this order, whether seen or not
+	// equal counts are in the order in which the tokens were first seen, instead of by text
+	FirstSeen bool
 }
 
-// Vocabulary numbers tokens: specials first, then by falling count, and equal counts by text or as first seen. It does not change, so
-// any number of goroutines may use it.
+// Vocabulary numbers tokens: specials first, then by falling count, and equal counts by text or as
+// first seen. It does not change, so any number of goroutines may use it.
 type Vocabulary struct {
 	text     string   // all tokens, one after another
 	starts   []uint32 // token id is text[starts[id]:starts[id+1]]
@@ -51,22 +53,24 @@ type Vocabulary struct {
 // One seed for all: vocabularies with the same tokens are then deeply equal.
 var seed = maphash.MakeSeed()
 
-// NewVocabulary counts the tokens of all sequences (a long text is one, sentences are many) and takes those that cfg
-// asks for, save those that are empty, not UTF-8 or too long. If [Unk] is one of the specials it is credited with the
-// count of all that was left out.
+// NewVocabulary counts the tokens of all sequences (a long text is one, sentences are many) and
+// takes those that cfg asks for, save those that are empty, not UTF-8 or too long. If [Unk] is one
+// of the specials it is credited with the count of all that was left out.
 func NewVocabulary(cfg VocabularyConfig, sequences ...[]string) (*Vocabulary, error) {
 	return NewVocabularyContext(context.Background(), cfg, sequences...)
 }
 
-// NewVocabularyContext is NewVocabulary, and ends soon with the context's error when that is cancelled: to count a large text
-// takes seconds.
-func NewVocabularyContext(ctx context.Context, cfg VocabularyConfig, sequences ...[]string) (*Vocabulary, error) {
+// NewVocabularyContext is NewVocabulary, and ends soon with the context's error when that is
+// cancelled: to count a large text takes seconds.
+func NewVocabularyContext(ctx context.Context, cfg VocabularyConfig,
+	sequences ...[]string) (*Vocabulary, error) {
 	if err := interrupt.Err(ctx); err != nil {
 		return nil, fmt.Errorf("vocabulary: %w", err)
 	}
 	var errs []error
 	if cfg.MinCount < 0 {
-		errs = append(errs, fmt.Errorf("vocabulary: MinCount is %d; it must not be negative", cfg.MinCount))
+		errs = append(errs, fmt.Errorf("vocabulary: MinCount is %d; it must not be negative",
+			cfg.MinCount))
 	}
 	if cfg.MaxSize < 0 || cfg.MaxSize > 0 && cfg.MaxSize < len(cfg.Specials) {
 		errs = append(errs, fmt.Errorf("vocabulary: MaxSize is %d; it must be 0 (no limit) or hold at least the %d specials",
@@ -76,7 +80,8 @@ func NewVocabularyContext(ctx context.Context, cfg VocabularyConfig, sequences .
 		if err := checkToken(special); err != nil {
 			errs = append(errs, fmt.Errorf("vocabulary: Specials[%d]: %w", i, err))
 		} else if slices.Contains(cfg.Specials[:i], special) {
-			errs = append(errs, fmt.Errorf("vocabulary: Specials[%d]: %q stands there twice", i, special))
+			errs = append(errs, fmt.Errorf("vocabulary: Specials[%d]: %q stands there twice", i,
+				special))
 		}
 	}
 	counts, first, n := map[string]int64{}, map[string]int{}, 0
@@ -142,7 +147,8 @@ func NewVocabularyContext(ctx context.Context, cfg VocabularyConfig, sequences .
 		v.add(token, counts[token])
 	}
 	if all.Len() > maxFile {
-		return nil, fmt.Errorf("vocabulary: the tokens hold %d bytes; the limit is %d", all.Len(), maxFile)
+		return nil, fmt.Errorf("vocabulary: the tokens hold %d bytes; the limit is %d", all.Len(),
+			maxFile)
 	}
 	v.text = all.String()
 	for id := range v.Len() {
@@ -231,7 +237,8 @@ func (v *Vocabulary) Token(id int) (token string, ok bool) {
 	return v.token(id), true
 }
 
-// Count is how often the token of id was seen when the vocabulary was made; 0 if there is no such id.
+// Count is how often the token of id was seen when the vocabulary was made; 0 if there is no such
+// id.
 func (v *Vocabulary) Count(id int) int64 {
 	if id < 0 || id >= v.Len() {
 		return 0
@@ -239,7 +246,8 @@ func (v *Vocabulary) Count(id int) int64 {
 	return v.counts[id]
 }
 
-// Unknowns returns the tokens that the vocabulary lacks, each once, in the order of their first use.
+// Unknowns returns the tokens that the vocabulary lacks, each once, in the order of their first
+// use.
 func (v *Vocabulary) Unknowns(tokens []string) []string {
 	var unknown []string
 	seen := map[string]bool{}
@@ -252,8 +260,8 @@ func (v *Vocabulary) Unknowns(tokens []string) []string {
 	return unknown
 }
 
-// Encode returns the ids of tokens. A token that the vocabulary lacks becomes [Unk]; if it lacks that too, the error
-// names the unknown tokens.
+// Encode returns the ids of tokens. A token that the vocabulary lacks becomes [Unk]; if it lacks
+// that too, the error names the unknown tokens.
 func (v *Vocabulary) Encode(tokens []string) ([]int, error) {
 	unk, hasUnk := v.ID(Unk)
 	ids := make([]int, len(tokens))
@@ -284,7 +292,8 @@ func unknownError(tokens []string) error {
 		}
 		quoted[i] = strconv.Quote(token)
 	}
-	return fmt.Errorf("the vocabulary lacks %s%s, and has no %s to stand for them", strings.Join(quoted, ", "), more, Unk)
+	return fmt.Errorf("the vocabulary lacks %s%s, and has no %s to stand for them",
+		strings.Join(quoted, ", "), more, Unk)
 }
 
 // Decode returns the tokens of ids. It fails at an id that the vocabulary does not have.
@@ -293,15 +302,17 @@ func (v *Vocabulary) Decode(ids []int) ([]string, error) {
 	for i, id := range ids {
 		token, ok := v.Token(id)
 		if !ok {
-			return nil, fmt.Errorf("ids[%d] is %d; the vocabulary has ids 0 to %d", i, id, v.Len()-1)
+			return nil, fmt.Errorf("ids[%d] is %d; the vocabulary has ids 0 to %d", i, id,
+				v.Len()-1)
 		}
 		tokens[i] = token
 	}
 	return tokens, nil
 }
 
-// The file is JSON in a fixed layout, a token and its count a line, so that every language reads it, two versions can
-// be compared by line, and an error has a line. The layout also bounds memory: a line has at least ten bytes.
+// The file is JSON in a fixed layout, a token and its count a line, so that every language reads
+// it, two versions can be compared by line, and an error has a line. The layout also bounds memory:
+// a line has at least ten bytes.
 const (
 	fileHeader = `{"format": "seqzoo vocabulary 1", "size": %d, "specials": %d, "tokens": [`
 	fileFooter = `]}`
@@ -351,8 +362,8 @@ func LoadVocabulary(path string) (*Vocabulary, error) {
 	return v, nil
 }
 
-// ReadVocabulary reads what [Vocabulary.WriteTo] wrote, size bytes long. Whatever r holds, it takes less memory than
-// twice size and 64 kB. An error names the line.
+// ReadVocabulary reads what [Vocabulary.WriteTo] wrote, size bytes long. Whatever r holds, it takes
+// less memory than twice size and 64 kB. An error names the line.
 func ReadVocabulary(r io.Reader, size int64) (*Vocabulary, error) {
 	if r == nil || size < 0 || size > maxFile {
 		return nil, fmt.Errorf("vocabulary: %d bytes of a reader that must not be nil; the limit is %d", size, maxFile)
@@ -381,7 +392,8 @@ func (p *parser) vocabulary(size int) (*Vocabulary, error) {
 		return nil, fmt.Errorf("not the first line of a vocabulary, such as %q", want)
 	}
 	if n < 1 || n > size/lineBytes {
-		return nil, fmt.Errorf(`"size" is %d; the file of %d bytes can hold 1 to %d tokens`, n, size, size/lineBytes)
+		return nil, fmt.Errorf(`"size" is %d; the file of %d bytes can hold 1 to %d tokens`, n,
+			size, size/lineBytes)
 	}
 	if specials < 0 || specials > n {
 		return nil, fmt.Errorf(`"specials" is %d; the vocabulary has %d tokens`, specials, n)
@@ -503,8 +515,10 @@ func parseCount(rest []byte, last bool) (int64, error) {
 	s, comma := strings.CutPrefix(string(rest), ", ")
 	s, bracket := strings.CutSuffix(s, end)
 	n, err := strconv.ParseInt(s, 10, 64)
-	if !comma || !bracket || err != nil || s[0] < '0' || s[0] == '0' && len(s) > 1 { // a sign, a leading 0
-		return 0, fmt.Errorf("a count such as `, 1%s` expected after the token, not %q", end, rest[:min(40, len(rest))])
+	// a sign, a leading 0
+	if !comma || !bracket || err != nil || s[0] < '0' || s[0] == '0' && len(s) > 1 {
+		return 0, fmt.Errorf("a count such as `, 1%s` expected after the token, not %q", end,
+			rest[:min(40, len(rest))])
 	}
 	return n, nil
 }

@@ -35,14 +35,22 @@ func TestNewVocabulary(t *testing.T) {
 		counts []int64
 	}{
 		{"all", text.VocabularyConfig{}, "b c <eos> a d", []int64{3, 2, 1, 1, 1}},
-		{"specials first", text.VocabularyConfig{Specials: []string{text.Unk, text.EOS}}, "<unk> <eos> b c a d", []int64{0, 1, 3, 2, 1, 1}},
-		{"minimum count", text.VocabularyConfig{MinCount: 2, Specials: []string{text.Pad, text.Unk}}, "<pad> <unk> b c", []int64{0, 3, 3, 2}},
-		{"maximum size", text.VocabularyConfig{MaxSize: 3, Specials: []string{text.Unk}}, "<unk> b c", []int64{3, 3, 2}},
-		{"maximum size, ties by text", text.VocabularyConfig{MaxSize: 4}, "b c <eos> a", []int64{3, 2, 1, 1}},
-		{"ties as first seen", text.VocabularyConfig{FirstSeen: true}, "b c a <eos> d", []int64{3, 2, 1, 1, 1}},
-		{"maximum size, ties as first seen", text.VocabularyConfig{FirstSeen: true, MaxSize: 3, Specials: []string{"d"}}, "d b c", []int64{1, 3, 2}},
-		{"specials only", text.VocabularyConfig{MaxSize: 1, Specials: []string{text.Unk}}, "<unk>", []int64{8}},
-		{"room to spare", text.VocabularyConfig{MaxSize: math.MaxInt}, "b c <eos> a d", []int64{3, 2, 1, 1, 1}},
+		{"specials first", text.VocabularyConfig{Specials: []string{text.Unk, text.EOS}},
+			"<unk> <eos> b c a d", []int64{0, 1, 3, 2, 1, 1}},
+		{"minimum count", text.VocabularyConfig{MinCount: 2,
+			Specials: []string{text.Pad, text.Unk}}, "<pad> <unk> b c", []int64{0, 3, 3, 2}},
+		{"maximum size", text.VocabularyConfig{MaxSize: 3, Specials: []string{text.Unk}},
+			"<unk> b c", []int64{3, 3, 2}},
+		{"maximum size, ties by text", text.VocabularyConfig{MaxSize: 4}, "b c <eos> a",
+			[]int64{3, 2, 1, 1}},
+		{"ties as first seen", text.VocabularyConfig{FirstSeen: true}, "b c a <eos> d",
+			[]int64{3, 2, 1, 1, 1}},
+		{"maximum size, ties as first seen", text.VocabularyConfig{FirstSeen: true, MaxSize: 3,
+			Specials: []string{"d"}}, "d b c", []int64{1, 3, 2}},
+		{"specials only", text.VocabularyConfig{MaxSize: 1, Specials: []string{text.Unk}}, "<unk>",
+			[]int64{8}},
+		{"room to spare", text.VocabularyConfig{MaxSize: math.MaxInt}, "b c <eos> a d",
+			[]int64{3, 2, 1, 1, 1}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			v, err := text.NewVocabulary(c.cfg, tokens[:3], nil, tokens[3:])
@@ -69,11 +77,14 @@ func TestNewVocabularyErrors(t *testing.T) {
 		{text.VocabularyConfig{}, nil, "the text has no tokens"},
 		{text.VocabularyConfig{MinCount: -1}, some, "MinCount is -1"},
 		{text.VocabularyConfig{MaxSize: -1}, some, "MaxSize is -1"},
-		{text.VocabularyConfig{MaxSize: 1, Specials: some}, some, "MaxSize is 1; it must be 0 (no limit) or hold at least the 2 specials"},
+		{text.VocabularyConfig{MaxSize: 1, Specials: some}, some,
+			"MaxSize is 1; it must be 0 (no limit) or hold at least the 2 specials"},
 		{text.VocabularyConfig{MinCount: 2}, some, "no token was seen 2 times or more"},
 		{text.VocabularyConfig{Specials: []string{""}}, some, "Specials[0]: the token is empty"},
-		{text.VocabularyConfig{Specials: []string{"\xff"}}, some, `Specials[0]: the token "\xff" is not UTF-8`},
-		{text.VocabularyConfig{Specials: []string{text.Unk, text.Unk}}, some, `Specials[1]: "<unk>" stands there twice`},
+		{text.VocabularyConfig{Specials: []string{"\xff"}}, some,
+			`Specials[0]: the token "\xff" is not UTF-8`},
+		{text.VocabularyConfig{Specials: []string{text.Unk, text.Unk}}, some,
+			`Specials[1]: "<unk>" stands there twice`},
 	} {
 		_, err := text.NewVocabulary(c.cfg, c.tokens)
 		require.ErrorContains(t, err, c.want)
@@ -81,7 +92,8 @@ func TestNewVocabularyErrors(t *testing.T) {
 }
 
 func TestTokensThatNoVocabularyTakes(t *testing.T) {
-	tokens := []string{"", "a\xff", strings.Repeat("x", text.MaxTokenBytes+1), strings.Repeat("y", text.MaxTokenBytes)}
+	tokens := []string{"", "a\xff", strings.Repeat("x", text.MaxTokenBytes+1),
+		strings.Repeat("y", text.MaxTokenBytes)}
 	v, err := text.NewVocabulary(text.VocabularyConfig{Specials: []string{text.Unk}}, tokens)
 	require.NoError(t, err)
 	require.Equal(t, []string{text.Unk, tokens[3]}, tokensOf(v))
@@ -89,7 +101,8 @@ func TestTokensThatNoVocabularyTakes(t *testing.T) {
 }
 
 func TestEncodeDecode(t *testing.T) {
-	v, err := text.NewVocabulary(text.VocabularyConfig{Specials: []string{text.Unk}}, strings.Fields("some of them"))
+	v, err := text.NewVocabulary(text.VocabularyConfig{Specials: []string{text.Unk}},
+		strings.Fields("some of them"))
 	require.NoError(t, err)
 	phrase := strings.Fields("some zebra of quagga zebra")
 	require.Equal(t, []string{"zebra", "quagga"}, v.Unknowns(phrase))
@@ -133,7 +146,8 @@ func parse(s string) (*text.Vocabulary, error) {
 }
 
 func TestVocabularyFile(t *testing.T) {
-	v, err := text.NewVocabulary(text.VocabularyConfig{Specials: []string{text.Unk}}, strings.Split("the the \n \" \\ \x01 猫", " "))
+	v, err := text.NewVocabulary(text.VocabularyConfig{Specials: []string{text.Unk}},
+		strings.Split("the the \n \" \\ \x01 猫", " "))
 	require.NoError(t, err)
 	want := `{"format": "seqzoo vocabulary 1", "size": 7, "specials": 1, "tokens": [
 ["<unk>", 0],
@@ -170,7 +184,8 @@ func TestVocabularyFile(t *testing.T) {
 func TestVocabularyRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		tokens := rapid.SliceOfN(rapid.StringN(1, 8, -1), 1, 50).Draw(t, "tokens")
-		v, err := text.NewVocabulary(text.VocabularyConfig{Specials: []string{text.Unk, text.EOS}}, tokens)
+		v, err := text.NewVocabulary(text.VocabularyConfig{Specials: []string{text.Unk, text.EOS}},
+			tokens)
 		require.NoError(t, err)
 		got, err := parse(written(t, v))
 		require.NoError(t, err)
@@ -185,33 +200,48 @@ func TestVocabularyRoundTrip(t *testing.T) {
 }
 
 func vocabularyFile(size, specials string, lines ...string) string {
-	return `{"format": "seqzoo vocabulary 1", "size": ` + size + `, "specials": ` + specials + `, "tokens": [` + "\n" +
+	return `{"format": "seqzoo vocabulary 1", "size": ` + size + `, "specials": ` + specials +
+		`, "tokens": [` + "\n" +
 		strings.Join(lines, "\n") + "\n]}\n"
 }
 
 var badVocabularies = []struct{ name, file, want string }{
 	{"empty", "", "line 1: the file ends too early"},
 	{"other JSON", `{"the": 1}` + "\n", "line 1: not the first line of a vocabulary"},
-	{"newer format", strings.Replace(vocabularyFile("1", "0", `["a", 1]`), "lary 1", "lary 2", 1), "line 1: not the first line"},
+	{"newer format", strings.Replace(vocabularyFile("1", "0", `["a", 1]`), "lary 1", "lary 2", 1),
+		"line 1: not the first line"},
 	{"size absent", vocabularyFile("", "0", `["a", 1]`), "line 1: not the first line"},
 	{"no tokens", vocabularyFile("0", "0"), `line 1: "size" is 0`},
 	{"size negative", vocabularyFile("-1", "0", `["a", 1]`), `line 1: "size" is -1`},
-	{"size huge", vocabularyFile("9223372036854775807", "0", `["a", 1]`), `can hold 1 to 10 tokens`},
-	{"size beyond 64 bits", vocabularyFile("99999999999999999999", "0", `["a", 1]`), "line 1: not the first line"},
-	{"specials missing", vocabularyFile("1", "2", `["a", 1]`), `line 1: "specials" is 2; the vocabulary has 1 tokens`},
+	{"size huge", vocabularyFile("9223372036854775807", "0", `["a", 1]`),
+		`can hold 1 to 10 tokens`},
+	{"size beyond 64 bits", vocabularyFile("99999999999999999999", "0", `["a", 1]`),
+		"line 1: not the first line"},
+	{"specials missing", vocabularyFile("1", "2", `["a", 1]`),
+		`line 1: "specials" is 2; the vocabulary has 1 tokens`},
 	{"specials negative", vocabularyFile("1", "-2", `["a", 1]`), `line 1: "specials" is -2`},
 	{"size too large", vocabularyFile("2", "0", `["a", 1],`), "line 3: a line such as"},
-	{"size too small", vocabularyFile("1", "0", `["a", 1]`, `["b", 1]`), `line 3: "]}" expected after 1 tokens`},
-	{"duplicate", vocabularyFile("3", "0", `["a", 1],`, `["b", 1],`, `["a", 1]`), `line 4: the token "a" stands on line 2 already`},
-	{"duplicate by escape", vocabularyFile("2", "0", `["\"", 1],`, `["\"", 1]`), `line 3: the token "\"" stands on line 2`},
+	{"size too small", vocabularyFile("1", "0", `["a", 1]`, `["b", 1]`),
+		`line 3: "]}" expected after 1 tokens`},
+	{"duplicate", vocabularyFile("3", "0", `["a", 1],`, `["b", 1],`, `["a", 1]`),
+		`line 4: the token "a" stands on line 2 already`},
+	{"duplicate by escape", vocabularyFile("2", "0", `["\"", 1],`, `["\"", 1]`),
+		`line 3: the token "\"" stands on line 2`},
 	{"empty token", vocabularyFile("1", "0", `["", 10]`), "line 2: the token is empty"},
-	{"invalid UTF-8", vocabularyFile("1", "0", "[\"\xff\", 1]"), `line 2: the token "\xff" is not UTF-8`},
-	{"long token", vocabularyFile("1", "0", `["`+strings.Repeat("a", 1025)+`", 1]`), "line 2: the token has 1025 bytes"},
-	{"long line", vocabularyFile("1", "0", `["`+strings.Repeat("a", 1<<20)+`", 1]`), "line 2: the line is too long"},
-	{"raw control character", vocabularyFile("1", "0", "[\"a\tb\", 1]"), "line 2: the control character 0x09 must be escaped"},
-	{"other escape", vocabularyFile("1", "0", `["\/", 1]`), `line 2: \/ is not an escape of this format`},
-	{"surrogate", vocabularyFile("1", "0", `["\ud800", 1]`), `line 2: \u is not an escape of this format`},
-	{"escape cut off", vocabularyFile("1", "0", `["\u00`, `abcdef`), "line 2: the token has no closing"},
+	{"invalid UTF-8", vocabularyFile("1", "0", "[\"\xff\", 1]"),
+		`line 2: the token "\xff" is not UTF-8`},
+	{"long token", vocabularyFile("1", "0", `["`+strings.Repeat("a", 1025)+`", 1]`),
+		"line 2: the token has 1025 bytes"},
+	{"long line", vocabularyFile("1", "0", `["`+strings.Repeat("a", 1<<20)+`", 1]`),
+		"line 2: the line is too long"},
+	{"raw control character", vocabularyFile("1", "0", "[\"a\tb\", 1]"),
+		"line 2: the control character 0x09 must be escaped"},
+	{"other escape", vocabularyFile("1", "0", `["\/", 1]`),
+		`line 2: \/ is not an escape of this format`},
+	{"surrogate", vocabularyFile("1", "0", `["\ud800", 1]`),
+		`line 2: \u is not an escape of this format`},
+	{"escape cut off", vocabularyFile("1", "0", `["\u00`, `abcdef`),
+		"line 2: the token has no closing"},
 	{"backslash last", vocabularyFile("1", "0", `["aaaaaaa\`), "line 2: the token has no closing"},
 	{"not quoted", vocabularyFile("1", "0", `[abcde, 1]`), "line 2: a line such as"},
 	{"no count", vocabularyFile("1", "0", `["abcdef"]`), "line 2: a count such as"},
@@ -219,9 +249,11 @@ var badVocabularies = []struct{ name, file, want string }{
 	{"count a fraction", vocabularyFile("1", "0", `["a", 1.5]`), "line 2: a count such as"},
 	{"count signed", vocabularyFile("1", "0", `["a", +1]`), "line 2: a count such as"},
 	{"count with a leading 0", vocabularyFile("1", "0", `["a", 01]`), "line 2: a count such as"},
-	{"count huge", vocabularyFile("1", "0", `["a", 9223372036854775808]`), "line 2: a count such as"},
+	{"count huge", vocabularyFile("1", "0", `["a", 9223372036854775808]`),
+		"line 2: a count such as"},
 	{"comma after the last", vocabularyFile("1", "0", `["a", 1],`), "line 2: a count such as"},
-	{"CRLF", strings.ReplaceAll(vocabularyFile("1", "0", `["a", 1]`), "\n", "\r\n"), "line 1: not the first line"},
+	{"CRLF", strings.ReplaceAll(vocabularyFile("1", "0", `["a", 1]`), "\n", "\r\n"),
+		"line 1: not the first line"},
 	{"more behind", vocabularyFile("1", "0", `["a", 1]`) + "\n", "line 4: nothing may follow"},
 }
 
@@ -274,7 +306,8 @@ func TestReadVocabularyMemory(t *testing.T) {
 	for _, end := range []string{`", 0`, `", 100`, `", 9223372036854775807`, `\"\n\u0001", 0`} {
 		var lines []string
 		for i := range n * n * n {
-			lines = append(lines, fmt.Sprintf(`["%c%c%c%s],`, digits[i%n], digits[i/n%n], digits[i/n/n], end))
+			lines = append(lines, fmt.Sprintf(`["%c%c%c%s],`, digits[i%n], digits[i/n%n],
+				digits[i/n/n], end))
 		}
 		last := len(lines) - 1
 		lines[last] = strings.TrimSuffix(lines[last], ",")

@@ -37,11 +37,12 @@ type AnalogyResult struct {
 	Unknown  int // questions with a word that has no vector, which are not asked
 }
 
-// Analogies asks the questions of a file as questions-words.txt: lines ": name" that begin a section, and lines of four
-// words, the fourth of which is what the third is to as the second is to the first. The answer is the word nearest to
-// second − first + third (3CosAdd) that is none of the three. Case does not count, and of words that differ in case the
-// first one, which is the most frequent, stands for all. Lines of another form are passed over. See First and [Restrict]
-// for a smaller vocabulary. A cancelled context ends it soon with its error.
+// Analogies asks the questions of a file as questions-words.txt: lines ": name" that begin a
+// section, and lines of four words, the fourth of which is what the third is to as the second is to
+// the first. The answer is the word nearest to second − first + third (3CosAdd) that is none of the
+// three. Case does not count, and of words that differ in case the first one, which is the most
+// frequent, stands for all. Lines of another form are passed over. See First and [Restrict] for a
+// smaller vocabulary. A cancelled context ends it soon with its error.
 func (v *Vectors) Analogies(ctx context.Context, r io.Reader) (AnalogyResult, error) {
 	if err := interrupt.Err(ctx); err != nil {
 		return AnalogyResult{}, fmt.Errorf("vectors: analogies: %w", err)
@@ -75,7 +76,8 @@ func (v *Vectors) Analogies(ctx context.Context, r io.Reader) (AnalogyResult, er
 			return AnalogyResult{}, fmt.Errorf("vectors: analogies: %w", err)
 		}
 		if strings.HasPrefix(line, ": ") {
-			result.Sections = append(result.Sections, Section{Name: strings.TrimSpace(strings.TrimLeft(line, ": "))})
+			result.Sections = append(result.Sections,
+				Section{Name: strings.TrimSpace(strings.TrimLeft(line, ": "))})
 			continue
 		}
 		if len(result.Sections) == 0 {
@@ -113,7 +115,8 @@ func (v *Vectors) Analogies(ctx context.Context, r io.Reader) (AnalogyResult, er
 	return result, nil
 }
 
-// fold maps each word to the first one that is the same but for case, by position and by text in upper case.
+// fold maps each word to the first one that is the same but for case, by position and by text in
+// upper case.
 func (v *Vectors) fold() (folded []int, byText map[string]int) {
 	folded, byText = make([]int, v.n), make(map[string]int, v.n)
 	for i := range v.n {
@@ -148,7 +151,8 @@ func (v *Vectors) answer(ctx context.Context, questions [][4]int, folded []int) 
 			return nil, err
 		}
 		n := min(strip, v.n-from)
-		kernels.Gemm(false, true, len(questions), n, v.dim, query, v.dim, u[from*v.dim:], v.dim, scores, n, false)
+		kernels.Gemm(false, true, len(questions), n, v.dim, query, v.dim, u[from*v.dim:], v.dim,
+			scores, n, false)
 		for k, q := range questions {
 			for i, s := range scores[k*n : (k+1)*n] {
 				if f := folded[from+i]; s > top[k] && f != q[0] && f != q[1] && f != q[2] {
@@ -170,10 +174,11 @@ type PairResult struct {
 	Unknown           int     // pairs with a word that has no vector, which are left out
 }
 
-// Pairs compares the vectors with people's judgements of similarity, in a file as wordsim353's: lines of two words and a
-// number, separated by tabs. Case does not count, as in Analogies. Lines that begin with # and lines of another form are
-// passed over. If the judgements or the cosines do not vary, as those of one pair, there is no correlation: an error. A
-// cancelled context ends it soon with its error.
+// Pairs compares the vectors with people's judgements of similarity, in a file as wordsim353's:
+// lines of two words and a number, separated by tabs. Case does not count, as in Analogies. Lines
+// that begin with # and lines of another form are passed over. If the judgements or the cosines do
+// not vary, as those of one pair, there is no correlation: an error. A cancelled context ends it
+// soon with its error.
 func (v *Vectors) Pairs(ctx context.Context, r io.Reader) (PairResult, error) {
 	if err := interrupt.Err(ctx); err != nil {
 		return PairResult{}, fmt.Errorf("vectors: pairs: %w", err)

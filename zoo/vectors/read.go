@@ -22,10 +22,12 @@ import (
 type Format int
 
 const (
-	Auto   Format = iota // for reading: found out from the file's beginning
-	Text                 // word2vec's text: a line with count and width, then a word and its numbers a line
-	Binary               // word2vec's binary form: that line, then each word, a space and its float32s, little-endian
-	GloVe                // GloVe's text: as Text without the first line
+	Auto Format = iota // for reading: found out from the file's beginning
+	// word2vec's text: a line with count and width, then a word and its numbers a line
+	Text
+	// word2vec's binary form: that line, then each word, a space and its float32s, little-endian
+	Binary
+	GloVe // GloVe's text: as Text without the first line
 )
 
 func (f Format) String() string {
@@ -35,7 +37,8 @@ func (f Format) String() string {
 	return [...]string{"auto", "text", "binary", "glove"}[f]
 }
 
-// The errors of files that break the format's rules. They come wrapped in a sentence that says where.
+// The errors of files that break the format's rules. They come wrapped in a sentence that says
+// where.
 var (
 	ErrHeader    = errors.New("the first line is not a count of words and a width")
 	ErrTruncated = errors.New("the file is shorter than its count of words and its width claim")
@@ -51,9 +54,11 @@ var (
 
 // ReadOptions are the rarer wishes; the zero value reads everything and finds the format out.
 type ReadOptions struct {
-	Format      Format
-	Limit       int  // read only the first so many words; 0 means all
-	SkipInvalid bool // leave out words that are not UTF-8, which old tools wrote when they cut words short; Warnings counts them
+	Format Format
+	Limit  int // read only the first so many words; 0 means all
+	// leave out words that are not UTF-8, which old tools wrote when they cut words short; Warnings
+	// counts them
+	SkipInvalid bool
 }
 
 // ReadFile reads the regular file at path. A cancelled context ends it soon with its error.
@@ -70,9 +75,9 @@ func ReadFile(ctx context.Context, path string, o ReadOptions) (*Vectors, error)
 	return v, nil
 }
 
-// Read reads a file of size bytes, plain or compressed by gzip. Of a word that comes again, the first vector counts. Numbers
-// must be finite. What was passed over is in Warnings. A cancelled context ends it soon with its
-// error.
+// Read reads a file of size bytes, plain or compressed by gzip. Of a word that comes again, the
+// first vector counts. Numbers must be finite. What was passed over is in Warnings. A cancelled
+// context ends it soon with its error.
 func Read(ctx context.Context, r io.ReaderAt, size int64, o ReadOptions) (*Vectors, error) {
 	if r == nil || size < 0 {
 		return nil, fmt.Errorf("vectors: %d bytes of a reader that must not be nil", size)
@@ -94,7 +99,8 @@ func Read(ctx context.Context, r io.ReaderAt, size int64, o ReadOptions) (*Vecto
 const (
 	bufferBytes = 16 << 10
 	slack       = 64 << 10
-	fixedBytes  = bufferBytes + 8<<10 // what reading takes besides the vectors: the buffer, and room for small things
+	// what reading takes besides the vectors: the buffer, and room for small things
+	fixedBytes = bufferBytes + 8<<10
 )
 
 // untilCancelled reads as long as its context lasts.
@@ -110,7 +116,8 @@ func (u untilCancelled) ReadAt(b []byte, at int64) (int, error) {
 	return u.r.ReadAt(b, at)
 }
 
-// parser reads a file twice: first it counts, so that everything can be allocated once and at its size.
+// parser reads a file twice: first it counts, so that everything can be allocated once and at its
+// size.
 type parser struct {
 	ReadOptions
 	file io.ReaderAt
@@ -141,7 +148,8 @@ func (p *parser) readAny() (*Vectors, error) {
 		if err := p.unzip(); err != nil {
 			return nil, err
 		}
-		if n, err = io.ReadFull(p.zip, buffer[:]); err != nil && err != io.ErrUnexpectedEOF && err != io.EOF {
+		if n, err = io.ReadFull(p.zip, buffer[:]); err != nil && err != io.ErrUnexpectedEOF &&
+			err != io.EOF {
 			return nil, err
 		}
 		head = buffer[:n]
@@ -157,14 +165,16 @@ func (p *parser) readAny() (*Vectors, error) {
 	return v, err
 }
 
-// unzip finds out how much a compressed file holds, within limits: one of 64 MiB and 100 times its size holds no vectors.
+// unzip finds out how much a compressed file holds, within limits: one of 64 MiB and 100 times its
+// size holds no vectors.
 func (p *parser) unzip() (err error) {
 	limit := 64<<20 + 100*p.size
 	if p.zip, err = gzip.NewReader(io.NewSectionReader(p.file, 0, p.size)); err != nil {
 		return err
 	}
 	compressed := p.size
-	if p.size, err = io.CopyBuffer(struct{ io.Writer }{io.Discard}, io.LimitReader(p.zip, limit+1), p.buffer[:]); err != nil {
+	if p.size, err = io.CopyBuffer(struct{ io.Writer }{io.Discard}, io.LimitReader(p.zip, limit+1),
+		p.buffer[:]); err != nil {
 		return err
 	}
 	if p.size > limit {
@@ -217,9 +227,11 @@ func (p *parser) read() (*Vectors, error) {
 	if p.n == 0 {
 		return nil, ErrEmpty
 	}
-	need := 4*float64(p.n)*float64(p.dim) + 4*float64(p.n+1) + 4*float64(slotCount(p.n)) + float64(p.bytes) + fixedBytes
+	need := 4*float64(p.n)*float64(p.dim) + 4*float64(p.n+1) + 4*float64(slotCount(p.n)) +
+		float64(p.bytes) + fixedBytes
 	if need > 2*float64(p.size)+slack {
-		return nil, fmt.Errorf("%d words of width %d in a file of %d bytes: %w", p.n, p.dim, p.size, ErrCrowded)
+		return nil, fmt.Errorf("%d words of width %d in a file of %d bytes: %w", p.n, p.dim, p.size,
+			ErrCrowded)
 	}
 	var err error
 	if p.b, err = newBuilder(p.n, p.bytes, p.dim); err != nil {
@@ -237,16 +249,18 @@ func (p *parser) read() (*Vectors, error) {
 	}
 	v := p.b.vectors()
 	if p.invalid > 0 {
-		v.warnings = append(v.warnings, fmt.Sprintf("%d of %d words are not UTF-8 and are left out", p.invalid, p.n))
+		v.warnings = append(v.warnings, fmt.Sprintf("%d of %d words are not UTF-8 and are left out",
+			p.invalid, p.n))
 	}
 	if p.again > 0 {
-		v.warnings = append(v.warnings, fmt.Sprintf("%d of %d words come again; the first vector of each counts", p.again, p.n))
+		v.warnings = append(v.warnings,
+			fmt.Sprintf("%d of %d words come again; the first vector of each counts", p.again, p.n))
 	}
 	return v, nil
 }
 
-// detect tells the formats apart: both of word2vec's begin with a line of two counts, and behind the first word text
-// goes on with the letters of numbers.
+// detect tells the formats apart: both of word2vec's begin with a line of two counts, and behind
+// the first word text goes on with the letters of numbers.
 func (p *parser) detect() Format {
 	head, _ := p.r.Peek(bufferBytes)
 	line, rest, _ := bytes.Cut(head, []byte("\n"))
@@ -258,7 +272,8 @@ func (p *parser) detect() Format {
 	if i := bytes.IndexByte(rest, ' '); i >= 0 {
 		numbers, _, _ := bytes.Cut(rest[i:], []byte("\n"))
 		fields := bytes.Fields(numbers)
-		for _, f := range fields[max(0, len(fields)-dim):] { // what stands before them belongs to a word with spaces
+		// what stands before them belongs to a word with spaces
+		for _, f := range fields[max(0, len(fields)-dim):] {
 			if len(bytes.Trim(f, "0123456789+-.eE nNaAiIfF\t\r")) > 0 {
 				return Binary
 			}
@@ -296,7 +311,8 @@ func (p *parser) counts(perNumber int64) error {
 	}
 	each := float64(p.dim)*float64(perNumber) + 2
 	if float64(p.n)*each > float64(p.size-p.at)+1 { // the last line may lack its end
-		return fmt.Errorf("%d words of width %d in the %d bytes behind the first line: %w", p.n, p.dim, p.size-p.at, ErrTruncated)
+		return fmt.Errorf("%d words of width %d in the %d bytes behind the first line: %w", p.n,
+			p.dim, p.size-p.at, ErrTruncated)
 	}
 	return nil
 }
@@ -315,7 +331,8 @@ func (p *parser) enter(word []byte, where string, number int) (fresh bool, err e
 		p.bytes += len(word)
 		return false, nil
 	}
-	_, known := p.b.add(unsafe.String(unsafe.SliceData(word), len(word))) // add copies it: no garbage of the file's size
+	// add copies it: no garbage of the file's size
+	_, known := p.b.add(unsafe.String(unsafe.SliceData(word), len(word)))
 	if known {
 		p.again++
 	}
@@ -371,7 +388,8 @@ func (p *parser) floats(keep bool, i int, word []byte) error {
 		for k := 0; k < len(b); k += 4 {
 			x := math.Float32frombits(uint32(b[k]) | uint32(b[k+1])<<8 | uint32(b[k+2])<<16 | uint32(b[k+3])<<24)
 			if !finite(x) {
-				return fmt.Errorf("word %d of %d, %s: number %d is %v: %w", i+1, p.n, quote(string(word)), p.dim-left+k/4+1, x, ErrNumber)
+				return fmt.Errorf("word %d of %d, %s: number %d is %v: %w", i+1, p.n,
+					quote(string(word)), p.dim-left+k/4+1, x, ErrNumber)
 			}
 			if keep {
 				p.b.data = append(p.b.data, x)

@@ -36,7 +36,8 @@ func (p *parser) text() error {
 	return nil
 }
 
-// textLine reads a word and its numbers; io.EOF if there is no more. The first line of GloVe's text sets the width.
+// textLine reads a word and its numbers; io.EOF if there is no more. The first line of GloVe's text
+// sets the width.
 func (p *parser) textLine() error {
 	if line, whole, err := p.wholeLine(); err != nil || whole {
 		if err != nil {
@@ -47,7 +48,8 @@ func (p *parser) textLine() error {
 	return p.longLine()
 }
 
-// wholeLine is the next line that is not empty, with its end, if the buffer can hold it; io.EOF if there is none.
+// wholeLine is the next line that is not empty, with its end, if the buffer can hold it; io.EOF if
+// there is none.
 func (p *parser) wholeLine() (line []byte, whole bool, err error) {
 	for {
 		b, _ := p.r.Peek(p.r.Buffered())
@@ -71,7 +73,8 @@ func (p *parser) wholeLine() (line []byte, whole bool, err error) {
 	}
 }
 
-// lineOf takes in a line of text. The last fields are the vector; what stands before them is the word, though it has spaces.
+// lineOf takes in a line of text. The last fields are the vector; what stands before them is the
+// word, though it has spaces.
 func (p *parser) lineOf(line []byte) error {
 	line = bytes.TrimRight(line, " \t\r\n")
 	word, numbers, n, err := p.split(line)
@@ -86,7 +89,8 @@ func (p *parser) lineOf(line []byte) error {
 		var number []byte
 		number, numbers = cutField(numbers)
 		if len(number) > MaxWordBytes {
-			return fmt.Errorf("line %d: %s has more than %d bytes: %w", p.line, quote(string(number)), MaxWordBytes, ErrWord)
+			return fmt.Errorf("line %d: %s has more than %d bytes: %w", p.line,
+				quote(string(number)), MaxWordBytes, ErrWord)
 		}
 		if p.b == nil {
 			continue // not yet of interest
@@ -120,7 +124,8 @@ func (p *parser) split(line []byte) (word, numbers []byte, n int, err error) {
 			return nil, nil, 0, fmt.Errorf("there is no number behind the word: %w", ErrWidth)
 		}
 	case fields-1 < p.dim:
-		return nil, nil, 0, fmt.Errorf("%d numbers where there should be %d: %w", fields-1, p.dim, ErrWidth)
+		return nil, nil, 0, fmt.Errorf("%d numbers where there should be %d: %w", fields-1, p.dim,
+			ErrWidth)
 	default:
 		n = p.dim
 	}
@@ -130,7 +135,8 @@ func (p *parser) split(line []byte) (word, numbers []byte, n int, err error) {
 			at = lastField(line[:at])
 		}
 		if trailing(line[:at]) >= extra { // a vector that is too long, and no word with spaces
-			return nil, nil, 0, fmt.Errorf("%d numbers where there should be %d: %w", fields-1, n, ErrWidth)
+			return nil, nil, 0, fmt.Errorf("%d numbers where there should be %d: %w", fields-1, n,
+				ErrWidth)
 		}
 		word, numbers = bytes.TrimRight(line[:at], " \t"), line[at:]
 	}
@@ -180,8 +186,8 @@ func trailing(line []byte) (n int) {
 	}
 }
 
-// isNumber reports whether a field is a number, infinite ones and NaN included. Unlike strconv it makes no garbage of those
-// that are none.
+// isNumber reports whether a field is a number, infinite ones and NaN included. Unlike strconv it
+// makes no garbage of those that are none.
 func isNumber(field []byte) bool {
 	if len(field) > 0 && (field[0] == '+' || field[0] == '-') {
 		field = field[1:]
@@ -189,7 +195,8 @@ func isNumber(field []byte) bool {
 	switch {
 	case len(field) == 0:
 		return false
-	case bytes.EqualFold(field, []byte("nan")), bytes.EqualFold(field, []byte("inf")), bytes.EqualFold(field, []byte("infinity")):
+	case bytes.EqualFold(field, []byte("nan")), bytes.EqualFold(field, []byte("inf")),
+		bytes.EqualFold(field, []byte("infinity")):
 		return true
 	}
 	whole, rest := digits(field)
@@ -267,12 +274,14 @@ func (p *parser) longLine() error {
 		p.dim = n
 	}
 	if n != p.dim || n == 0 {
-		return fmt.Errorf("line %d: %d numbers where there should be %d: %w", p.line, n, max(1, p.dim), ErrWidth)
+		return fmt.Errorf("line %d: %d numbers where there should be %d: %w", p.line, n,
+			max(1, p.dim), ErrWidth)
 	}
 	return nil
 }
 
-// field reads up to the next space, or the line's end, and says which. What it returns is good until the next read.
+// field reads up to the next space, or the line's end, and says which. What it returns is good
+// until the next read.
 func (p *parser) field() (field []byte, last bool, err error) {
 	field = p.buffer[:0]
 	for {
@@ -287,7 +296,8 @@ func (p *parser) field() (field []byte, last bool, err error) {
 		case c == '\n':
 			return bytes.TrimSuffix(field, []byte("\r")), true, nil
 		case len(field) == cap(field):
-			return nil, false, fmt.Errorf("line %d: %s has more than %d bytes: %w", p.line, quote(string(field)), MaxWordBytes, ErrWord)
+			return nil, false, fmt.Errorf("line %d: %s has more than %d bytes: %w", p.line,
+				quote(string(field)), MaxWordBytes, ErrWord)
 		}
 		field = append(field, c)
 	}

@@ -27,8 +27,8 @@ func (v *Vectors) Similarity(a, b string) (float64, error) {
 
 var errNothing = errors.New("vectors: there is no word to search for")
 
-// Similar lists the n words whose vectors are nearest to the sum of the positive ones less the negative ones, each at
-// length 1 (3CosAdd), best first and without the words given.
+// Similar lists the n words whose vectors are nearest to the sum of the positive ones less the
+// negative ones, each at length 1 (3CosAdd), best first and without the words given.
 func (v *Vectors) Similar(positive, negative []string, n int) ([]Match, error) {
 	at, err := v.indices(positive, negative)
 	if err != nil {
@@ -48,8 +48,9 @@ func (v *Vectors) Similar(positive, negative []string, n int) ([]Match, error) {
 	return v.best(v.cosines(query), at, n), nil
 }
 
-// SimilarMul is Similar with 3CosMul: the product of the similarities to the positive words, each (1 + cosine) / 2, over
-// that to the negative ones and 1e-6. It lets no single large similarity outweigh the others.
+// SimilarMul is Similar with 3CosMul: the product of the similarities to the positive words, each
+// (1 + cosine) / 2, over that to the negative ones and 1e-6. It lets no single large similarity
+// outweigh the others.
 func (v *Vectors) SimilarMul(positive, negative []string, n int) ([]Match, error) {
 	at, err := v.indices(positive, negative)
 	if err != nil {
@@ -79,11 +80,13 @@ func (v *Vectors) SimilarMul(positive, negative []string, n int) ([]Match, error
 // SimilarTo lists the n words whose vectors are nearest to a vector.
 func (v *Vectors) SimilarTo(vector []float32, n int) ([]Match, error) {
 	if len(vector) != v.dim {
-		return nil, fmt.Errorf("vectors: the vector has %d numbers, those of the words %d", len(vector), v.dim)
+		return nil, fmt.Errorf("vectors: the vector has %d numbers, those of the words %d",
+			len(vector), v.dim)
 	}
 	for i, x := range vector {
 		if !finite(x) {
-			return nil, fmt.Errorf("vectors: number %d of the vector is %v; it must be finite", i, x)
+			return nil, fmt.Errorf("vectors: number %d of the vector is %v; it must be finite", i,
+				x)
 		}
 	}
 	return v.best(v.cosines(vector), nil, n), nil
@@ -99,7 +102,8 @@ func (v *Vectors) cosines(query []float32) []float32 {
 	return all
 }
 
-// best are the n words with the highest scores, without those at some positions. Equal scores keep the words' order.
+// best are the n words with the highest scores, without those at some positions. Equal scores keep
+// the words' order.
 func (v *Vectors) best(scores []float32, without []int, n int) []Match {
 	n = max(0, min(n, len(scores)))
 	better := func(i, j int) int {
@@ -127,7 +131,8 @@ func (v *Vectors) best(scores []float32, without []int, n int) []Match {
 	return matches
 }
 
-// Rank is the place of b among all words by their similarity to a: 1 for the nearest word other than a.
+// Rank is the place of b among all words by their similarity to a: 1 for the nearest word other
+// than a.
 func (v *Vectors) Rank(a, b string) (int, error) {
 	at, err := v.indices([]string{a, b})
 	if err != nil {
@@ -156,7 +161,8 @@ func (v *Vectors) DoesntMatch(words ...string) (string, error) {
 		kernels.Axpy(mean, 1, v.row(v.units(), i))
 	}
 	odd := slices.MinFunc(at, func(i, j int) int {
-		return cmp.Compare(kernels.Dot(mean, v.row(v.units(), i)), kernels.Dot(mean, v.row(v.units(), j)))
+		return cmp.Compare(kernels.Dot(mean, v.row(v.units(), i)),
+			kernels.Dot(mean, v.row(v.units(), j)))
 	})
 	return v.word(odd), nil
 }

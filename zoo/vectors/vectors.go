@@ -1,21 +1,26 @@
-// Package vectors holds words and their vectors: what word2vec, GloVe and their kin give away as files.
+// Package vectors holds words and their vectors: what word2vec, GloVe and their kin give away as
+// files.
 //
 // # Finding
 //
-// Similarity is the cosine throughout. Similar is 3CosAdd (Mikolov, Yih and Zweig, 2013): with one positive word it
-// lists the nearest words, with two positive and one negative it answers an analogy: king and woman, less man. SimilarMul
-// is 3CosMul (Levy and Goldberg, 2014). A vector of zeros is similar to nothing: 0.
+// Similarity is the cosine throughout. Similar is 3CosAdd (Mikolov, Yih and Zweig, 2013): with one
+// positive word it lists the nearest words, with two positive and one negative it answers an
+// analogy: king and woman, less man. SimilarMul is 3CosMul (Levy and Goldberg, 2014). A vector of
+// zeros is similar to nothing: 0.
 //
 // # Files
 //
-// Read takes word2vec's text and binary form and GloVe's text, plain or compressed by gzip, Write writes them. In text, the last
-// fields of a line are the vector and what stands before them is the word, which may have spaces. A file may come from anyone:
-// whatever it holds, reading it gives vectors or an error that says where the file is wrong, or what it is instead, and takes at
-// most twice the file's size and 64 kB of memory; if it is compressed, twice the size of what it holds and the decompressor's.
+// Read takes word2vec's text and binary form and GloVe's text, plain or compressed by gzip, Write
+// writes them. In text, the last fields of a line are the vector and what stands before them is the
+// word, which may have spaces. A file may come from anyone: whatever it holds, reading it gives
+// vectors or an error that says where the file is wrong, or what it is instead, and takes at most
+// twice the file's size and 64 kB of memory; if it is compressed, twice the size of what it holds
+// and the decompressor's.
 //
 // # Evaluation
 //
-// Analogies and Pairs count as gensim's evaluate_word_analogies and evaluate_word_pairs do, so that figures compare.
+// Analogies and Pairs count as gensim's evaluate_word_analogies and evaluate_word_pairs do, so that
+// figures compare.
 package vectors
 
 import (
@@ -35,8 +40,8 @@ import (
 // MaxWordBytes is the length of the longest word.
 const MaxWordBytes = 1024
 
-// Vectors is a list of words, each with a vector of Dim numbers. It does not change, so any number of goroutines may use
-// it.
+// Vectors is a list of words, each with a vector of Dim numbers. It does not change, so any number
+// of goroutines may use it.
 type Vectors struct {
 	text   string   // all words, one after another
 	starts []uint32 // word i is text[starts[i]:starts[i+1]]
@@ -77,7 +82,8 @@ func quote(w string) string {
 	return strconv.Quote(w)
 }
 
-// New makes vectors of words, each once, and data [len(words), dim], row-major, which is not copied.
+// New makes vectors of words, each once, and data [len(words), dim], row-major, which is not
+// copied.
 func New(words []string, dim int, data []float32) (*Vectors, error) {
 	if dim < 1 || len(words) == 0 || len(data)/dim != len(words) || len(data)%dim != 0 {
 		return nil, fmt.Errorf("vectors: %d words of width %d need at least one of both, and have %d numbers", len(words), dim, len(data))
@@ -91,7 +97,8 @@ func New(words []string, dim int, data []float32) (*Vectors, error) {
 	}
 	for i, x := range data {
 		if !finite(x) {
-			return nil, fmt.Errorf("vectors: the vector of %s: number %d is %v; it must be finite", quote(words[i/dim]), i%dim, x)
+			return nil, fmt.Errorf("vectors: the vector of %s: number %d is %v; it must be finite",
+				quote(words[i/dim]), i%dim, x)
 		}
 	}
 	b, err := newBuilder(len(words), bytes, dim)
@@ -101,7 +108,8 @@ func New(words []string, dim int, data []float32) (*Vectors, error) {
 	b.data = data
 	for i, w := range words {
 		if twin, known := b.add(w); known {
-			return nil, fmt.Errorf("vectors: words[%d] and words[%d] are both %s", twin, i, quote(w))
+			return nil, fmt.Errorf("vectors: words[%d] and words[%d] are both %s", twin, i,
+				quote(w))
 		}
 	}
 	return b.vectors(), nil
@@ -127,7 +135,8 @@ type builder struct {
 	words strings.Builder
 }
 
-// newBuilder has room for n words of so many bytes in all. The numbers are for the caller to allocate.
+// newBuilder has room for n words of so many bytes in all. The numbers are for the caller to
+// allocate.
 func newBuilder(n, bytes, dim int) (*builder, error) {
 	if bytes > math.MaxUint32 || n >= math.MaxUint32 {
 		return nil, fmt.Errorf("%d words of %d bytes; the limit is 4 GiB", n, bytes)
@@ -232,7 +241,8 @@ func (v *Vectors) Word(i int) string {
 	return v.word(i)
 }
 
-// Row is a view of the vector at a position; nil if there is no such position. It must not be changed.
+// Row is a view of the vector at a position; nil if there is no such position. It must not be
+// changed.
 func (v *Vectors) Row(i int) []float32 {
 	if i < 0 || i >= v.n {
 		return nil

@@ -25,14 +25,15 @@ import (
 
 // royals are vectors in which the parts are royalty, maleness and edibility.
 func royals(t testing.TB) *vectors.Vectors {
-	v, err := vectors.New([]string{"king", "queen", "man", "woman", "apple", "nothing"}, 3, []float32{
-		1, 1, 0,
-		1, -1, 0,
-		0, 2, 0,
-		0, -2, 0,
-		0, 0, 3,
-		0, 0, 0,
-	})
+	v, err := vectors.New([]string{"king", "queen", "man", "woman", "apple", "nothing"}, 3,
+		[]float32{
+			1, 1, 0,
+			1, -1, 0,
+			0, 2, 0,
+			0, -2, 0,
+			0, 0, 3,
+			0, 0, 0,
+		})
 	require.NoError(t, err)
 	return v
 }
@@ -72,7 +73,8 @@ func TestSimilar(t *testing.T) {
 	require.NoError(t, err)
 	require.Zero(t, s)
 
-	for _, f := range []func(positive, negative []string, n int) ([]vectors.Match, error){v.Similar, v.SimilarMul} {
+	for _, f := range []func(positive, negative []string, n int) ([]vectors.Match, error){v.Similar,
+		v.SimilarMul} {
 		got, err := f([]string{"king", "woman"}, []string{"man"}, 1)
 		require.NoError(t, err)
 		require.Len(t, got, 1)
@@ -140,8 +142,10 @@ func TestNewRefuses(t *testing.T) {
 		"empty word": {[]string{""}, 1, []float32{1}, "words[0]: the word is empty"},
 		"long word":  {[]string{strings.Repeat("a", 1025)}, 1, []float32{1}, "1025 bytes"},
 		"bytes":      {[]string{"\xff"}, 1, []float32{1}, "not UTF-8"},
-		"twice":      {[]string{"a", "b", "a"}, 1, []float32{1, 2, 3}, `words[0] and words[2] are both "a"`},
-		"infinite":   {[]string{"a", "b"}, 1, []float32{1, float32(math.Inf(1))}, `the vector of "b": number 0 is +Inf`},
+		"twice": {[]string{"a", "b", "a"}, 1, []float32{1, 2, 3},
+			`words[0] and words[2] are both "a"`},
+		"infinite": {[]string{"a", "b"}, 1, []float32{1, float32(math.Inf(1))},
+			`the vector of "b": number 0 is +Inf`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := vectors.New(c.words, c.dim, c.data)
@@ -228,7 +232,8 @@ func TestReadFile(t *testing.T) {
 	}
 	_, err := vectors.ReadFile(context.Background(), dir, vectors.ReadOptions{})
 	require.ErrorContains(t, err, "not a regular file")
-	_, err = vectors.ReadFile(context.Background(), filepath.Join(dir, "none"), vectors.ReadOptions{})
+	_, err = vectors.ReadFile(context.Background(), filepath.Join(dir, "none"),
+		vectors.ReadOptions{})
 	require.ErrorIs(t, err, os.ErrNotExist)
 }
 
@@ -239,33 +244,43 @@ func TestReadForms(t *testing.T) {
 		o     vectors.ReadOptions
 		words string
 	}{
-		"text":                     {"2 2\na 1 2\nb 3 4\n", vectors.ReadOptions{}, "a b"},
-		"no end of line":           {"2 2\na 1 2\nb 3 4", vectors.ReadOptions{}, "a b"},
-		"the original tool":        {"2 2\n</s> 1.0 2.0 \nb 3 4 \n", vectors.ReadOptions{}, "</s> b"},
-		"CRLF":                     {"2 2\r\na 1 2\r\nb 3 4\r\n", vectors.ReadOptions{}, "a b"},
-		"exponents":                {"1 3\na 1e-3 -2E+5 +.5\n", vectors.ReadOptions{}, "a"},
-		"comes again":              {"3 1\na 1\na 2\nb 3\n", vectors.ReadOptions{}, "a b"},
-		"glove":                    {"the 1 2\n, 3 4\n\n", vectors.ReadOptions{}, "the ,"},
-		"glove, one word":          {"the 1", vectors.ReadOptions{}, "the"},
-		"glove, first a number":    {"5 1\n6 1\n", vectors.ReadOptions{Format: vectors.GloVe}, "5 6"},
-		"binary, gensim":           {"2 1\na \x00\x00\x80?b \x00\x00\x80?", vectors.ReadOptions{}, "a b"},
-		"binary, original":         {"2 1\na \x00\x00\x80?\nb \x00\x00\x80?\n", vectors.ReadOptions{}, "a b"},
-		"binary, like text":        {"1 1\na 1111", vectors.ReadOptions{Format: vectors.Binary}, "a"},
-		"limit and lies behind":    {"9 1\na 1\nb 2\n" + strings.Repeat("x", 99), vectors.ReadOptions{Limit: 2}, "a b"},
-		"tabs":                     {"2 2\na\t1\t2\nb\t3 4\n", vectors.ReadOptions{}, "a b"},
-		"glove, tabs":              {"new york\t1 2\nb 3 4\n", vectors.ReadOptions{}, "new york b"},
-		"blanks behind":            {"2 2\na 1 2 \t \nb 3 4  \r\n", vectors.ReadOptions{}, "a b"},
-		"many blanks":              {"2 2\na  1   2\nb \t3 4\n", vectors.ReadOptions{}, "a b"},
-		"mark, text":               {"\ufeff2 2\na 1 2\nb 3 4\n", vectors.ReadOptions{}, "a b"},
-		"mark, glove":              {"\ufeffa 1 2\nb 3 4\n", vectors.ReadOptions{}, "a b"},
-		"mark, binary":             {"\ufeff1 1\na \x00\x00\x80?", vectors.ReadOptions{}, "a"},
-		"spaces, text":             {"3 2\n. . . 1 2\nat x@y.org 3 4\nb 5 6\n", vectors.ReadOptions{}, ". . .|at x@y.org|b"},
-		"spaces, text, first":      {"2 2\nat x@y.org 3 4\nb 5 6\n", vectors.ReadOptions{}, "at x@y.org|b"},
-		"spaces, glove":            {"a 1 2\n. . . 1 2\nto 9 is 3 4\nb 5 6\n", vectors.ReadOptions{}, "a|. . .|to 9 is|b"},
+		"text":           {"2 2\na 1 2\nb 3 4\n", vectors.ReadOptions{}, "a b"},
+		"no end of line": {"2 2\na 1 2\nb 3 4", vectors.ReadOptions{}, "a b"},
+		"the original tool": {"2 2\n</s> 1.0 2.0 \nb 3 4 \n", vectors.ReadOptions{},
+			"</s> b"},
+		"CRLF":            {"2 2\r\na 1 2\r\nb 3 4\r\n", vectors.ReadOptions{}, "a b"},
+		"exponents":       {"1 3\na 1e-3 -2E+5 +.5\n", vectors.ReadOptions{}, "a"},
+		"comes again":     {"3 1\na 1\na 2\nb 3\n", vectors.ReadOptions{}, "a b"},
+		"glove":           {"the 1 2\n, 3 4\n\n", vectors.ReadOptions{}, "the ,"},
+		"glove, one word": {"the 1", vectors.ReadOptions{}, "the"},
+		"glove, first a number": {"5 1\n6 1\n", vectors.ReadOptions{Format: vectors.GloVe},
+			"5 6"},
+		"binary, gensim": {"2 1\na \x00\x00\x80?b \x00\x00\x80?", vectors.ReadOptions{},
+			"a b"},
+		"binary, original": {"2 1\na \x00\x00\x80?\nb \x00\x00\x80?\n",
+			vectors.ReadOptions{}, "a b"},
+		"binary, like text": {"1 1\na 1111", vectors.ReadOptions{Format: vectors.Binary},
+			"a"},
+		"limit and lies behind": {"9 1\na 1\nb 2\n" + strings.Repeat("x", 99),
+			vectors.ReadOptions{Limit: 2}, "a b"},
+		"tabs":          {"2 2\na\t1\t2\nb\t3 4\n", vectors.ReadOptions{}, "a b"},
+		"glove, tabs":   {"new york\t1 2\nb 3 4\n", vectors.ReadOptions{}, "new york b"},
+		"blanks behind": {"2 2\na 1 2 \t \nb 3 4  \r\n", vectors.ReadOptions{}, "a b"},
+		"many blanks":   {"2 2\na  1   2\nb \t3 4\n", vectors.ReadOptions{}, "a b"},
+		"mark, text":    {"\ufeff2 2\na 1 2\nb 3 4\n", vectors.ReadOptions{}, "a b"},
+		"mark, glove":   {"\ufeffa 1 2\nb 3 4\n", vectors.ReadOptions{}, "a b"},
+		"mark, binary":  {"\ufeff1 1\na \x00\x00\x80?", vectors.ReadOptions{}, "a"},
+		"spaces, text": {"3 2\n. . . 1 2\nat x@y.org 3 4\nb 5 6\n",
+			vectors.ReadOptions{}, ". . .|at x@y.org|b"},
+		"spaces, text, first": {"2 2\nat x@y.org 3 4\nb 5 6\n", vectors.ReadOptions{},
+			"at x@y.org|b"},
+		"spaces, glove": {"a 1 2\n. . . 1 2\nto 9 is 3 4\nb 5 6\n",
+			vectors.ReadOptions{}, "a|. . .|to 9 is|b"},
 		"spaces, glove, first":     {". . . 1 2\nb 5 6\n", vectors.ReadOptions{}, ". . .|b"},
 		"spaces, glove, odd first": {"- e 1 -2e-3\nb 5 6\n", vectors.ReadOptions{}, "- e|b"},
 		"no-break space":           {"a\u00a0b 1 2\nc 5 6\n", vectors.ReadOptions{}, "a\u00a0b|c"},
-		"skipping what is no text": {"3 1\na 1\n\xff 2\nb 3\n", vectors.ReadOptions{SkipInvalid: true}, "a b"},
+		"skipping what is no text": {"3 1\na 1\n\xff 2\nb 3\n",
+			vectors.ReadOptions{SkipInvalid: true}, "a b"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			v, err := load([]byte(c.file), c.o)
@@ -296,9 +311,11 @@ func TestReadForms(t *testing.T) {
 
 // What is passed over is counted.
 func TestWarnings(t *testing.T) {
-	v, err := load([]byte("5 1\nthe 1\ncaf\xe9 2\nna\xefve 3\nthe 4\nking 5\n"), vectors.ReadOptions{SkipInvalid: true})
+	v, err := load([]byte("5 1\nthe 1\ncaf\xe9 2\nna\xefve 3\nthe 4\nking 5\n"),
+		vectors.ReadOptions{SkipInvalid: true})
 	require.NoError(t, err)
-	require.Equal(t, []string{"2 of 5 words are not UTF-8 and are left out", "1 of 5 words come again; the first vector of each counts"}, v.Warnings())
+	require.Equal(t, []string{"2 of 5 words are not UTF-8 and are left out",
+		"1 of 5 words come again; the first vector of each counts"}, v.Warnings())
 	require.Equal(t, v.Warnings(), v.First(1).Warnings())
 	row, err := v.Vector("the")
 	require.NoError(t, err)
@@ -313,8 +330,10 @@ func TestOtherKinds(t *testing.T) {
 	fmt.Fprint(z, "\x80\x04\x95 gensim")
 	require.NoError(t, z.Close())
 	for file, want := range map[string]string{
-		"\xba\x16\x4f\x2f\x0c\x00\x00\x00": "fastText's own form", "\x80\x04\x95\x00 gensim.models": "a pickle", "\x93NUMPY\x01\x00": "NumPy",
-		"PK\x03\x04glove.txt": "a zip archive", "<!DOCTYPE html>\n<html>": "HTML", "{\"the\": [1, 2]}": "JSON", zipped.String(): "a pickle",
+		"\xba\x16\x4f\x2f\x0c\x00\x00\x00": "fastText's own form",
+		"\x80\x04\x95\x00 gensim.models":   "a pickle", "\x93NUMPY\x01\x00": "NumPy",
+		"PK\x03\x04glove.txt": "a zip archive", "<!DOCTYPE html>\n<html>": "HTML",
+		"{\"the\": [1, 2]}": "JSON", zipped.String(): "a pickle",
 		"version https://git-lfs.github.com/spec/v1\n": "git-lfs", "\xff\xfet\x00h\x00": "UTF-16",
 	} {
 		_, err := load([]byte(file), vectors.ReadOptions{})
@@ -334,7 +353,8 @@ func TestOtherKinds(t *testing.T) {
 	require.ErrorContains(t, err, "bytes of gzip expand to more than")
 }
 
-// Lines that no buffer of the reader holds are read like others, save that their words have no spaces.
+// Lines that no buffer of the reader holds are read like others, save that their words have no
+// spaces.
 func TestLongLines(t *testing.T) {
 	const dim = 9001
 	line := strings.Repeat(" 0.25", dim)
@@ -377,10 +397,14 @@ func TestAttacks(t *testing.T) {
 		{"no words", "0 5\n", vectors.Auto, vectors.ErrEmpty},
 		{"blank lines", "\n\n\n", vectors.Auto, vectors.ErrEmpty},
 		{"a header alone", "1000000000 1000000000\n", vectors.Auto, vectors.ErrTruncated},
-		{"10⁹ 10⁹ and text", "1000000000 1000000000\na 1 2 3\n", vectors.Auto, vectors.ErrTruncated},
-		{"10⁹ 10⁹ and bytes", "1000000000 1000000000\na \x01\x02\x03\x04", vectors.Auto, vectors.ErrTruncated},
-		{"a product that overflows", "4611686018427387904 4\na 1 2 3 4\n", vectors.Text, vectors.ErrTruncated},
-		{"the greatest counts", "9223372036854775807 9223372036854775807\na 1\n", vectors.Binary, vectors.ErrTruncated},
+		{"10⁹ 10⁹ and text", "1000000000 1000000000\na 1 2 3\n", vectors.Auto,
+			vectors.ErrTruncated},
+		{"10⁹ 10⁹ and bytes", "1000000000 1000000000\na \x01\x02\x03\x04", vectors.Auto,
+			vectors.ErrTruncated},
+		{"a product that overflows", "4611686018427387904 4\na 1 2 3 4\n", vectors.Text,
+			vectors.ErrTruncated},
+		{"the greatest counts", "9223372036854775807 9223372036854775807\na 1\n", vectors.Binary,
+			vectors.ErrTruncated},
 		{"counts beyond int", "9223372036854775808 1\na 1\n", vectors.Text, vectors.ErrHeader},
 		{"negative count", "-1 3\na 1 2 3\n", vectors.Text, vectors.ErrHeader},
 		{"negative width", "1 -3\na 1 2 3\n", vectors.Binary, vectors.ErrHeader},
@@ -390,7 +414,8 @@ func TestAttacks(t *testing.T) {
 		{"too many words", "1 1\na 1\nb 2\n", vectors.Auto, vectors.ErrTrailing},
 		{"too many bytes", "1 1\na \x01\x02\x03\x04b", vectors.Auto, vectors.ErrTrailing},
 		{"too few words", "3 1\na 1\nbcdefgh 2\n", vectors.Auto, vectors.ErrTruncated},
-		{"too few bytes", "2 1\na \x01\x02\x03\x04bcdef \x01\x02\x03", vectors.Auto, vectors.ErrTruncated},
+		{"too few bytes", "2 1\na \x01\x02\x03\x04bcdef \x01\x02\x03", vectors.Auto,
+			vectors.ErrTruncated},
 		{"cut in a word", "2 1\na \x01\x02\x03\x04bcdefghi", vectors.Auto, vectors.ErrTruncated},
 		{"wide line", "2 2\na 1 2\nb 1 2 3\n", vectors.Auto, vectors.ErrWidth},
 		{"narrow line", "2 2\na 1 2.5\nb 1\n", vectors.Auto, vectors.ErrWidth},
@@ -399,7 +424,8 @@ func TestAttacks(t *testing.T) {
 		{"too wide though spaced", "2 2\na 1 2\nb 1 2 3 4\n", vectors.Auto, vectors.ErrWidth},
 		{"glove, wide line", "a 1 2\nb 1 2 3\n", vectors.Auto, vectors.ErrWidth},
 		{"spaced, narrow", "2 2\na 1 2\nb x 2\n", vectors.Auto, vectors.ErrNumber},
-		{"spaced, long word", "2 1\na 1\nb " + strings.Repeat("x ", 600) + "2\n", vectors.Auto, vectors.ErrWord},
+		{"spaced, long word", "2 1\na 1\nb " + strings.Repeat("x ", 600) + "2\n", vectors.Auto,
+			vectors.ErrWord},
 		{"spaced everywhere", strings.Repeat("x y 1\n", 20000), vectors.Auto, vectors.ErrCrowded},
 		{"no number anywhere", "a b c\nd e f\n", vectors.Auto, vectors.ErrWidth},
 		{"a word alone", "2 1\na 1\nb\n.", vectors.Text, vectors.ErrWidth},
@@ -413,7 +439,8 @@ func TestAttacks(t *testing.T) {
 		{"Inf in bytes", "1 1\na \x00\x00\x80\x7f", vectors.Binary, vectors.ErrNumber},
 		{"long number", "1 1\na " + strings.Repeat("1", 5000), vectors.Auto, vectors.ErrWord},
 		{"long word", "1 1\n" + strings.Repeat("a", 1025) + " 1\n", vectors.Auto, vectors.ErrWord},
-		{"long word in bytes", "1 1\n" + strings.Repeat("a", 1025) + " \x01\x02\x03\x04", vectors.Binary, vectors.ErrWord},
+		{"long word in bytes", "1 1\n" + strings.Repeat("a", 1025) + " \x01\x02\x03\x04",
+			vectors.Binary, vectors.ErrWord},
 		{"not UTF-8", "1 1\n\xff 1\n", vectors.Auto, vectors.ErrUTF8},
 		{"not UTF-8 in bytes", "1 1\n\xff \x01\x02\x03\x04", vectors.Binary, vectors.ErrUTF8},
 		{"crowded", crowded(50000), vectors.Auto, vectors.ErrCrowded},
@@ -421,7 +448,10 @@ func TestAttacks(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			file, err := []byte(c.file), error(nil)
 			start := time.Now()
-			memtest.Within(t, len(file), func() { _, err = load(file, vectors.ReadOptions{Format: c.format}) })
+			memtest.Within(t, len(file), func() {
+				_,
+					err = load(file, vectors.ReadOptions{Format: c.format})
+			})
 			slowest = max(slowest, time.Since(start))
 			require.ErrorIs(t, err, c.want)
 			require.Less(t, len(err.Error()), 400, "an error is to be read")
@@ -433,7 +463,8 @@ func TestAttacks(t *testing.T) {
 			var err error
 			n := memtest.Allocated(1<<20, func() {
 				e.read = 0
-				_, err = vectors.Read(context.Background(), e, 1<<30, vectors.ReadOptions{Format: format})
+				_, err = vectors.Read(context.Background(), e, 1<<30,
+					vectors.ReadOptions{Format: format})
 			})
 			require.Error(t, err)
 			require.Less(t, n, 1<<20)
@@ -464,7 +495,8 @@ func TestMemory(t *testing.T) {
 	most, refused := 0, 0
 	for _, n := range []int{1, 100, 5000, 40000} {
 		for _, dim := range []int{1, 2, 3, 10, 50} {
-			for _, number := range []string{"0", "-1", "0.25", "-0.12345678", strings.Repeat("0", 200)} {
+			for _, number := range []string{"0", "-1", "0.25", "-0.12345678",
+				strings.Repeat("0", 200)} {
 				if n*dim*len(number) > 8e6 {
 					continue
 				}
@@ -475,7 +507,8 @@ func TestMemory(t *testing.T) {
 				}
 				var err error
 				file := []byte(b.String())
-				got := memtest.Allocated(2*len(file)+memtest.Slack, func() { _, err = load(file, vectors.ReadOptions{}) })
+				got := memtest.Allocated(2*len(file)+memtest.Slack,
+					func() { _, err = load(file, vectors.ReadOptions{}) })
 				if err != nil {
 					require.ErrorIs(t, err, vectors.ErrCrowded)
 					refused++
@@ -490,20 +523,24 @@ func TestMemory(t *testing.T) {
 
 func FuzzRead(f *testing.F) {
 	for _, seed := range []string{
-		"", "2 2\na 1 2\nb 3 4\n", "a 1 2\nb 3 4", "2 1\na \x00\x00\x80?\nb \x00\x00\x80?\n", "1 1\na nan\n", "10 10\n", "2 1\na 1\na 2\n",
+		"", "2 2\na 1 2\nb 3 4\n", "a 1 2\nb 3 4", "2 1\na \x00\x00\x80?\nb \x00\x00\x80?\n",
+		"1 1\na nan\n", "10 10\n", "2 1\na 1\na 2\n",
 		"1000000000 1000000000\n", "1 1\n\xff 1\n", "\n\n 1", "1 1\r\na 1 \r\n", crowded(300),
-		"\ufeff1 1\na b 1\n", "x y 1\nx z 2\n", "a\t1\t2\n", "\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xffKT0\xe4\x02\x00\xc9\xb1\xc2\x05\x04\x00\x00\x00", "{\"a\": 1}",
+		"\ufeff1 1\na b 1\n", "x y 1\nx z 2\n", "a\t1\t2\n",
+		"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xffKT0\xe4\x02\x00\xc9\xb1\xc2\x05\x04\x00\x00\x00", "{\"a\": 1}",
 	} {
 		for format := range 4 {
 			f.Add([]byte(seed), byte(format), byte(0))
 		}
 	}
 	f.Fuzz(func(t *testing.T, file []byte, format, limit byte) {
-		o := vectors.ReadOptions{Format: vectors.Format(format % 4), Limit: int(limit), SkipInvalid: format >= 128}
+		o := vectors.ReadOptions{Format: vectors.Format(format % 4), Limit: int(limit),
+			SkipInvalid: format >= 128}
 		var v *vectors.Vectors
 		var err error
 		size := len(file)
-		if bytes.HasPrefix(file, []byte("\x1f\x8b")) { // the bound is of what it expands to, and a decompressor has tables
+		// the bound is of what it expands to, and a decompressor has tables
+		if bytes.HasPrefix(file, []byte("\x1f\x8b")) {
 			size = 1 << 20
 		}
 		memtest.Within(t, size, func() { v, err = load(file, o) })
@@ -530,10 +567,12 @@ func FuzzEvaluate(f *testing.F) {
 	f.Add("no section", "#\n\t\t\n")
 	v := royals(f)
 	f.Fuzz(func(t *testing.T, analogies, pairs string) {
-		if a, err := v.Analogies(context.Background(), strings.NewReader(analogies)); err == nil && a.Total.Correct > a.Total.Asked {
+		if a, err := v.Analogies(context.Background(), strings.NewReader(analogies)); err == nil &&
+			a.Total.Correct > a.Total.Asked {
 			t.Fatal(a)
 		}
-		if p, err := v.Pairs(context.Background(), strings.NewReader(pairs)); err == nil && math.Abs(p.Spearman) > 1+1e-9 {
+		if p, err := v.Pairs(context.Background(), strings.NewReader(pairs)); err == nil &&
+			math.Abs(p.Spearman) > 1+1e-9 {
 			t.Fatal(p)
 		}
 	})
@@ -541,7 +580,8 @@ func FuzzEvaluate(f *testing.F) {
 
 func TestAnalogies(t *testing.T) {
 	v := royals(t)
-	got, err := v.Analogies(context.Background(), strings.NewReader(": royal\nMan king Woman queen\nman king woman apple\r\n\nfour words or less\n: other\nking pear man woman\n"))
+	got, err := v.Analogies(context.Background(),
+		strings.NewReader(": royal\nMan king Woman queen\nman king woman apple\r\n\nfour words or less\n: other\nking pear man woman\n"))
 	require.NoError(t, err)
 	require.Equal(t, vectors.AnalogyResult{
 		Sections: []vectors.Section{{Name: "royal", Correct: 1, Asked: 2}, {Name: "other"}},
@@ -551,16 +591,19 @@ func TestAnalogies(t *testing.T) {
 	require.Equal(t, 0.5, got.Total.Accuracy())
 	_, err = v.Analogies(context.Background(), strings.NewReader("man king woman queen\n"))
 	require.ErrorContains(t, err, "line 1: a section")
-	_, err = v.Analogies(context.Background(), strings.NewReader(": x\n"+strings.Repeat("a", 1<<20)))
+	_, err = v.Analogies(context.Background(),
+		strings.NewReader(": x\n"+strings.Repeat("a", 1<<20)))
 	require.ErrorContains(t, err, "line 2: the line is too long")
-	got, err = v.First(0).Analogies(context.Background(), strings.NewReader(": royal\nman king woman queen\n"))
+	got, err = v.First(0).Analogies(context.Background(),
+		strings.NewReader(": royal\nman king woman queen\n"))
 	require.NoError(t, err)
 	require.Equal(t, 1, got.Unknown)
 }
 
 func TestPairs(t *testing.T) {
 	v := royals(t)
-	got, err := v.Pairs(context.Background(), strings.NewReader("# Words\nKing\tman\t9\r\nking\tqueen\t5\nking\twoman\t1\nking\tpear\t1\nno number\tx\ty\n"))
+	got, err := v.Pairs(context.Background(),
+		strings.NewReader("# Words\nKing\tman\t9\r\nking\tqueen\t5\nking\twoman\t1\nking\tpear\t1\nno number\tx\ty\n"))
 	require.NoError(t, err)
 	require.Equal(t, 3, got.Pairs)
 	require.Equal(t, 1, got.Unknown)
@@ -578,14 +621,16 @@ func gensim(t *testing.T, dir, program string) string {
 	if exec.Command(python, "-c", "import gensim").Run() != nil {
 		t.Skipf("%s has no gensim (Debian: python3-gensim)", python)
 	}
-	cmd := exec.Command(python, "-c", "import numpy, gensim\nfrom gensim.models import KeyedVectors as K\n"+program)
+	cmd := exec.Command(python, "-c",
+		"import numpy, gensim\nfrom gensim.models import KeyedVectors as K\n"+program)
 	cmd.Dir = dir
 	out, err := cmd.CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	return string(out)
 }
 
-// Both sides write vectors, both read what the other wrote, to the bit, and answer the same questions alike.
+// Both sides write vectors, both read what the other wrote, to the bit, and answer the same
+// questions alike.
 func TestGensim(t *testing.T) {
 	dir := t.TempDir()
 	rng := rand.New(rand.NewPCG(3, 4))
@@ -616,7 +661,8 @@ func TestGensim(t *testing.T) {
 	}
 	questions.WriteString(": b\nx y z w\n")
 	pairs.WriteString("x\ty\t1\n")
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "questions"), []byte(questions.String()), 0o666))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "questions"), []byte(questions.String()),
+		0o666))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "pairs"), []byte(pairs.String()), 0o666))
 	for _, f := range formats {
 		require.NoError(t, v.WriteFile(filepath.Join(dir, "our."+f.String()), f))
@@ -641,12 +687,14 @@ p, s, o = t.evaluate_word_pairs("pairs")
 print("%.6f %.6f" % (p[0], s[0]))`)
 
 	for _, f := range formats {
-		got, err := vectors.ReadFile(context.Background(), filepath.Join(dir, "their."+f.String()), vectors.ReadOptions{})
+		got, err := vectors.ReadFile(context.Background(), filepath.Join(dir, "their."+f.String()),
+			vectors.ReadOptions{})
 		require.NoError(t, err)
 		same(t, v, got)
 	}
 	var ours strings.Builder
-	for _, similar := range []func(p, n []string, k int) ([]vectors.Match, error){v.Similar, v.SimilarMul} {
+	for _, similar := range []func(p, n []string, k int) ([]vectors.Match, error){v.Similar,
+		v.SimilarMul} {
 		found, err := similar([]string{words[1], words[2]}, []string{words[3]}, 5)
 		require.NoError(t, err)
 		for i, m := range found {

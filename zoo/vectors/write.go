@@ -20,8 +20,8 @@ func (v *Vectors) WriteFile(path string, f Format) error {
 	return safefile.Write(safefile.OS, path, func(w io.Writer) error { return v.Write(w, f) })
 }
 
-// Write writes the vectors as Text, Binary or GloVe. Read gives them back to the bit. These formats cannot hold a word
-// with a blank in it: that is an error, and nothing is written.
+// Write writes the vectors as Text, Binary or GloVe. Read gives them back to the bit. These formats
+// cannot hold a word with a blank in it: that is an error, and nothing is written.
 func (v *Vectors) Write(w io.Writer, f Format) error {
 	if err := v.check(f); err != nil {
 		return fmt.Errorf("vectors: %w", err)
@@ -55,7 +55,8 @@ func (v *Vectors) check(f Format) error {
 		return fmt.Errorf("%v is no format to write", f)
 	}
 	if f == GloVe && strings.HasPrefix(v.Word(0), "\ufeff") {
-		return fmt.Errorf("the first word, %s, begins with a byte order mark, which readers drop", quote(v.Word(0)))
+		return fmt.Errorf("the first word, %s, begins with a byte order mark, which readers drop",
+			quote(v.Word(0)))
 	}
 	for i := range v.n {
 		if w := v.word(i); strings.ContainsAny(w, " \t\n\r") {

@@ -26,9 +26,9 @@ func (d *draws) next() uint32 {
 	return d.block[d.left&3]
 }
 
-// keepers are, for each word, 2³² times the probability that subsampling keeps it: √(s/f) + s/f for a word whose share of
-// the text is f, and s the share above which words are thinned out. It is what the original tool computes; the paper
-// has another formula.
+// keepers are, for each word, 2³² times the probability that subsampling keeps it: √(s/f) + s/f for
+// a word whose share of the text is f, and s the share above which words are thinned out. It is
+// what the original tool computes; the paper has another formula.
 func keepers(v *text.Vocabulary, sample float64) []uint64 {
 	total := 0.0
 	for i := range v.Len() {
@@ -83,7 +83,8 @@ func newSampler(v *text.Vocabulary) sampler {
 	return s
 }
 
-// word is the one for a uniform random number: its upper part picks a column, what is left decides within it.
+// word is the one for a uniform random number: its upper part picks a column, what is left decides
+// within it.
 func (s sampler) word(random uint32) uint32 {
 	product := uint64(random) * uint64(len(s))
 	i := uint32(product >> 32)

@@ -18,8 +18,8 @@ type Network struct {
 	in, out *nodes.Param
 }
 
-// NewNetwork declares in [V, E] and out [V, E] under s, for a hierarchical softmax out [V−1, E] (at least one row). They
-// begin as in [New]: in uniform in ±½/E, out 0.
+// NewNetwork declares in [V, E] and out [V, E] under s, for a hierarchical softmax out [V−1, E] (at
+// least one row). They begin as in [New]: in uniform in ±½/E, out 0.
 func NewNetwork(s *nodes.Scope, cfg NetworkConfig) *Network {
 	if cfg.Model != SkipGram && cfg.Model != CBOW {
 		nodes.Failf("word2vec", "Model is %q; want %q or %q", cfg.Model, SkipGram, CBOW)
@@ -30,7 +30,8 @@ func NewNetwork(s *nodes.Scope, cfg NetworkConfig) *Network {
 		outputs = max(1, cfg.V-1)
 	case Negative, Full:
 	default:
-		nodes.Failf("word2vec", "Output is %q; want %q, %q or %q", cfg.Output, Negative, Hierarchical, Full)
+		nodes.Failf("word2vec", "Output is %q; want %q, %q or %q", cfg.Output, Negative,
+			Hierarchical, Full)
 	}
 	if cfg.V < 1 || cfg.E < 1 {
 		nodes.Failf("word2vec", "V is %d and E is %d; both must be at least 1", cfg.V, cfg.E)
@@ -49,7 +50,8 @@ type Examples struct {
 	Contexts, ContextLengths *nodes.Node // [B, W], [B]: CBOW; ids past the length are ignored
 	Targets                  *nodes.Node // [B]: Negative and Full
 	Negatives                *nodes.Node // [B, K]: Negative
-	Points, Codes, Lengths   *nodes.Node // [B, L], [B, L], [B]: Hierarchical: the path, 1 − label at each node, its length
+	// [B, L], [B, L], [B]: Hierarchical: the path, 1 − label at each node, its length
+	Points, Codes, Lengths *nodes.Node
 }
 
 // Losses gives h [B, E] and the losses [B] of examples.
@@ -58,16 +60,22 @@ func (n *Network) Losses(x Examples) (hidden, losses *nodes.Node) {
 	column := func() *nodes.Node { return nodes.Reshape(h, h.Dim(0), 1, n.cfg.E) }
 	switch n.cfg.Output {
 	case Negative:
-		positive := nodes.Sum(nodes.Mul(h, nodes.Embedding(n.out, x.Targets, -1)), 1)                    // [B]
-		negative := nodes.Sum(nodes.Mul(column(), nodes.Embedding(n.out, x.Negatives, -1)), 2)           // [B, K]
-		return h, nodes.Add(nodes.Softplus(nodes.Neg(positive)), nodes.Sum(nodes.Softplus(negative), 1)) // −log σ(x) = softplus(−x)
+		// [B]
+		positive := nodes.Sum(nodes.Mul(h, nodes.Embedding(n.out, x.Targets, -1)), 1)
+		// [B, K]
+		negative := nodes.Sum(nodes.Mul(column(), nodes.Embedding(n.out, x.Negatives, -1)), 2)
+		// −log σ(x) = softplus(−x)
+		return h, nodes.Add(nodes.Softplus(nodes.Neg(positive)),
+			nodes.Sum(nodes.Softplus(negative), 1))
 	case Hierarchical:
 		scores := nodes.Sum(nodes.Mul(column(), nodes.Embedding(n.out, x.Points, -1)), 2) // [B, L]
 		sign := nodes.Affine(nodes.NotIn(x.Codes, 0), 2, -1)
 		step := nodes.Softplus(nodes.Mul(sign, scores)) // −log σ((1 − 2·code)·score)
-		return h, nodes.Sum(nodes.Select(mask(x.Lengths, x.Points.Dim(1)), step, nodes.Scalar(0)), 1)
+		return h, nodes.Sum(nodes.Select(mask(x.Lengths, x.Points.Dim(1)), step, nodes.Scalar(0)),
+			1)
 	default:
-		return h, nodes.CrossEntropy(nodes.MatMulT(h, n.out), x.Targets, nodes.CrossEntropyOptions{Reduction: nodes.ReduceNone})
+		return h, nodes.CrossEntropy(nodes.MatMulT(h, n.out), x.Targets,
+			nodes.CrossEntropyOptions{Reduction: nodes.ReduceNone})
 	}
 }
 
@@ -76,7 +84,8 @@ func (n *Network) hidden(x Examples) *nodes.Node {
 		return nodes.Embedding(n.in, x.Centers, -1)
 	}
 	live := mask(x.ContextLengths, x.Contexts.Dim(1)) // [B, W]
-	each := nodes.Select(nodes.Reshape(live, live.Dim(0), live.Dim(1), 1), nodes.Embedding(n.in, x.Contexts, -1), nodes.Scalar(0))
+	each := nodes.Select(nodes.Reshape(live, live.Dim(0), live.Dim(1), 1),
+		nodes.Embedding(n.in, x.Contexts, -1), nodes.Scalar(0))
 	h := nodes.Sum(each, 1)
 	if !n.cfg.Sum {
 		h = nodes.Div(h, nodes.Maximum(nodes.SumKeep(live, 1), nodes.Scalar(1)))

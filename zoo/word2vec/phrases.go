@@ -13,15 +13,16 @@ import (
 // often is how many words are looked at between two looks at a context.
 const often = 1 << 12
 
-// PhrasesConfig says which pairs of neighbours become one word. The zero value is the original tool's choice.
+// PhrasesConfig says which pairs of neighbours become one word. The zero value is the original
+// tool's choice.
 type PhrasesConfig struct {
 	MinCount  int     // δ, and the least count of a pair; 0 means 5
 	Threshold float64 // least score; 0 means 100
 	Joiner    string  // stands between the words of a phrase; "" means "_"
 }
 
-// Phrases are pairs of words that stand together more often than by chance (Mikolov et al., 2013): those with a score of
-// at least Threshold,
+// Phrases are pairs of words that stand together more often than by chance (Mikolov et al., 2013):
+// those with a score of at least Threshold,
 //
 //	score(a, b) = (count(a b) − δ) / (count(a)·count(b)) · words of the text
 //
@@ -80,7 +81,8 @@ func (p *Phrases) Len() int { return len(p.scores) }
 // Score is that of two words, 0 if they are no phrase.
 func (p *Phrases) Score(a, b string) float64 { return p.scores[[2]string{a, b}] }
 
-// Join gives a sentence with its phrases as single words. From left to right, a word belongs to one phrase at most.
+// Join gives a sentence with its phrases as single words. From left to right, a word belongs to one
+// phrase at most.
 func (p *Phrases) Join(sentence []string) []string {
 	var joined []string
 	for i := 0; i < len(sentence); i++ {

@@ -41,9 +41,10 @@ type envelope struct {
 	Config       Config `json:"config"`
 }
 
-// Save writes the model to a directory, which is made if need be: config.json, vocabulary.json and model.safetensors with
-// the tensors in [V, D] and out, and how far the training has come. A model that is there is replaced in one step: killed
-// at any moment, and read at any moment, the directory holds the old model or the new one, whole.
+// Save writes the model to a directory, which is made if need be: config.json, vocabulary.json and
+// model.safetensors with the tensors in [V, D] and out, and how far the training has come. A model
+// that is there is replaced in one step: killed at any moment, and read at any moment, the
+// directory holds the old model or the new one, whole.
 func (m *Model) Save(dir string) error {
 	var config, vocabulary bytes.Buffer
 	e := json.NewEncoder(&config)
@@ -61,7 +62,8 @@ func (m *Model) Save(dir string) error {
 			safetensors.New("out", m.shape(m.out), m.out),
 		},
 		Metadata: map[string]string{
-			"format": "pt", "epoch": strconv.Itoa(m.epoch), "sentence": strconv.Itoa(m.sentence), "text": strconv.FormatUint(m.digest, 16),
+			"format": "pt", "epoch": strconv.Itoa(m.epoch), "sentence": strconv.Itoa(m.sentence),
+			"text":         strconv.FormatUint(m.digest, 16),
 			"instructions": m.instructions,
 		},
 	}, filesOfModels)
@@ -73,8 +75,8 @@ func (m *Model) Save(dir string) error {
 
 func (m *Model) shape(weights []float32) []int { return []int{len(weights) / m.cfg.Dim, m.cfg.Dim} }
 
-// OpenVectors gives the vectors of a model's directory, or of a file in word2vec's text or binary form or in GloVe's; words
-// in a file that are not UTF-8 are left out.
+// OpenVectors gives the vectors of a model's directory, or of a file in word2vec's text or binary
+// form or in GloVe's; words in a file that are not UTF-8 are left out.
 func OpenVectors(ctx context.Context, path string) (*vectors.Vectors, error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -90,8 +92,8 @@ func OpenVectors(ctx context.Context, path string) (*vectors.Vectors, error) {
 	return m.Vectors()
 }
 
-// Load reads the model that Save wrote to dir, also while it is saved anew. A training that was not complete goes on by
-// Train. The error is [ErrNoModel] if dir has none.
+// Load reads the model that Save wrote to dir, also while it is saved anew. A training that was not
+// complete goes on by Train. The error is [ErrNoModel] if dir has none.
 func Load(dir string) (*Model, error) {
 	m, err := load(dir)
 	if err != nil {
@@ -118,7 +120,8 @@ func load(dir string) (*Model, error) {
 	var version struct{ Format int }
 	if err := json.Unmarshal(config, &version); err != nil {
 		return nil, fmt.Errorf("%s: %w", configFile, err)
-	} else if version.Format > formatVersion { // asked first: it may have fields that this version does not know
+		// asked first: it may have fields that this version does not know
+	} else if version.Format > formatVersion {
 		return nil, fmt.Errorf("%s was made by model format %d, this is format %d: a newer version of the library reads it",
 			configFile, version.Format, formatVersion)
 	}
@@ -127,7 +130,8 @@ func load(dir string) (*Model, error) {
 		return nil, fmt.Errorf("%s: %w", configFile, err)
 	}
 	if e.Architecture != architecture {
-		return nil, fmt.Errorf("%s: architecture %q; want %q", configFile, e.Architecture, architecture)
+		return nil, fmt.Errorf("%s: architecture %q; want %q", configFile, e.Architecture,
+			architecture)
 	}
 	if err := e.Config.Validate(); err != nil {
 		return nil, fmt.Errorf("%s: %w", configFile, err)
@@ -160,7 +164,8 @@ func fill(cfg Config, v *text.Vocabulary, f *safetensors.File) (*Model, error) {
 	out, okOut := f.Find("out")
 	wantIn, wantOut := []int{v.Len(), cfg.Dim}, []int{m.outputs(), cfg.Dim}
 	if !okIn || !okOut || !slices.Equal(in.Shape, wantIn) || !slices.Equal(out.Shape, wantOut) {
-		return nil, fmt.Errorf("%s should hold in %v and out %v; it has %v and %v", weightsFile, wantIn, wantOut, in.Shape, out.Shape)
+		return nil, fmt.Errorf("%s should hold in %v and out %v; it has %v and %v", weightsFile,
+			wantIn, wantOut, in.Shape, out.Shape)
 	}
 	if err := f.Load(); err != nil { // only now: the shapes bound its memory
 		return nil, err
@@ -178,7 +183,8 @@ func fill(cfg Config, v *text.Vocabulary, f *safetensors.File) (*Model, error) {
 	m.epoch, errs[0] = strconv.Atoi(f.Metadata["epoch"])
 	m.sentence, errs[1] = strconv.Atoi(f.Metadata["sentence"])
 	m.digest, errs[2] = strconv.ParseUint(f.Metadata["text"], 16, 64)
-	if err := errors.Join(errs[:]...); err != nil || m.epoch < 0 || m.epoch > cfg.Epochs || m.sentence < 0 {
+	if err := errors.Join(errs[:]...); err != nil || m.epoch < 0 || m.epoch > cfg.Epochs ||
+		m.sentence < 0 {
 		return nil, fmt.Errorf("%s: epoch %q, sentence %q, text %q do not say how far the training has come", weightsFile,
 			f.Metadata["epoch"], f.Metadata["sentence"], f.Metadata["text"])
 	}

@@ -29,39 +29,45 @@ type Progress struct {
 
 // TrainOptions do not change the result.
 type TrainOptions struct {
-	Workers    int                // goroutines; 0 means GOMAXPROCS; more than 16 are of no use, nor is a second for a hierarchical softmax
-	Progress   func(Progress)     // called a few times a second at most, if not nil, and at the end of each epoch
-	AfterEpoch func(*Model) error // called after each epoch, if not nil, to save the model for example
+	// goroutines; 0 means GOMAXPROCS; more than 16 are of no use, nor is a second for a
+	// hierarchical softmax
+	Workers int
+	// called a few times a second at most, if not nil, and at the end of each epoch
+	Progress func(Progress)
+	// called after each epoch, if not nil, to save the model for example
+	AfterEpoch func(*Model) error
 
-	// Warn is told if more than a third of the words of the text are not in the vocabulary, and so are left out; nil: the
-	// standard logger.
+	// Warn is told if more than a third of the words of the text are not in the vocabulary, and so
+	// are left out; nil: the standard logger.
 	Warn func(message string)
 }
 
 const (
-	// Blocks of rows, of the word vectors and of the output vectors. A step touches one of each, so as many workers as
-	// there are blocks can work at once without meeting.
+	// Blocks of rows, of the word vectors and of the output vectors. A step touches one of each, so
+	// as many workers as there are blocks can work at once without meeting.
 	blocks = 16
 
-	// Steps whose products are computed one right after another, before any of them changes a row: the processor then waits
-	// for the rows of all of them at once.
+	// Steps whose products are computed one right after another, before any of them changes a row:
+	// the processor then waits for the rows of all of them at once.
 	groupSize = 8
 
-	// A node of a path whose score is beyond this, on either side, is left as it is, as by the original tool (Mikolov et al.,
-	// 2013): where it is right there is nothing left to learn, where it is wrong the pair does not drag the word across.
+	// A node of a path whose score is beyond this, on either side, is left as it is, as by the
+	// original tool (Mikolov et al., 2013): where it is right there is nothing left to learn, where
+	// it is wrong the pair does not drag the word across.
 	pathRange = 6
 
 	maxSentence = 10_000 // words; longer sentences are cut
 
-	// Words of text whose steps are sorted by blocks at a time. The fewer, the nearer to the order of the text, in which
-	// the vectors come out a little better, and the more often the workers meet.
+	// Words of text whose steps are sorted by blocks at a time. The fewer, the nearer to the order
+	// of the text, in which the vectors come out a little better, and the more often the workers
+	// meet.
 	skipGramChunk = 2_000
 	cbowChunk     = 1_000
 )
 
-// Train goes over the text until all epochs are done, or ctx is. Then the error wraps that of ctx, and the model holds
-// all that was learnt so far: saved or not, it goes on from there when Train is called again with the same sentences.
-// Another text is refused once a training has begun.
+// Train goes over the text until all epochs are done, or ctx is. Then the error wraps that of ctx,
+// and the model holds all that was learnt so far: saved or not, it goes on from there when Train is
+// called again with the same sentences. Another text is refused once a training has begun.
 func (m *Model) Train(ctx context.Context, sentences [][]string, o TrainOptions) error {
 	if o.Workers < 0 {
 		return fmt.Errorf("word2vec: Workers is %d; want at least 0", o.Workers)
@@ -80,7 +86,8 @@ func (m *Model) Train(ctx context.Context, sentences [][]string, o TrainOptions)
 		return errors.New("word2vec: the text has none of the words of the vocabulary")
 	}
 	if m.sentence >= len(c.starts) {
-		return fmt.Errorf("word2vec: the training stands at sentence %d of a text of %d", m.sentence, len(c.starts)-1)
+		return fmt.Errorf("word2vec: the training stands at sentence %d of a text of %d",
+			m.sentence, len(c.starts)-1)
 	}
 	m.digest, m.instructions = c.digest, kernels.Instructions()
 	o.warn(c, sentences)
@@ -100,7 +107,8 @@ func (o TrainOptions) warn(c *corpus, sentences [][]string) {
 		return
 	}
 	message := fmt.Sprintf("%d of the %d words of the text (%.1f %%) are left out, since the vocabulary lacks them: are too many left out as "+
-		"rare, or does the tokeniser not suit the language?", left, all, 100*float64(left)/float64(all))
+		"rare, or does the tokeniser not suit the language?", left, all,
+		100*float64(left)/float64(all))
 	if o.Warn == nil {
 		log.Print("word2vec: ", message)
 		return
@@ -158,8 +166,8 @@ func (m *Model) encode(ctx context.Context, sentences [][]string) (*corpus, erro
 //  2. blocks times, turned by one each time: the steps of word block p and output block p+turn, for all p;
 //  3. CBOW: the gradients of the examples are added to the vectors of the neighbours, block by block.
 //
-// Who does a task makes no difference, so the result is the same for any number of workers. A hierarchical softmax does
-// without the phases: see learnPaths.
+// Who does a task makes no difference, so the result is the same for any number of workers. A
+// hierarchical softmax does without the phases: see learnPaths.
 type trainer struct {
 	*Model
 	text    *corpus
@@ -186,15 +194,16 @@ type part struct {
 	// The steps by word block times blocks plus output block; for CBOW by output block alone.
 	steps [blocks * blocks][]step
 
-	// CBOW: for each example the mean of the neighbours, and the sum of the steps along the gradient; and by word block
-	// which neighbours an example has.
+	// CBOW: for each example the mean of the neighbours, and the sum of the steps along the
+	// gradient; and by word block which neighbours an example has.
 	mean, gradient []float32
 	examples       int
 	neighbours     [blocks][]step
 }
 
 func newTrainer(m *Model, c *corpus, workers int) *trainer {
-	t := &trainer{Model: m, text: c, keep: keepers(m.vocabulary, m.cfg.Sample), team: newTeam(workers)}
+	t := &trainer{Model: m, text: c, keep: keepers(m.vocabulary, m.cfg.Sample),
+		team: newTeam(workers)}
 	if m.cfg.Output == Negative {
 		t.sampler = newSampler(m.vocabulary)
 	}
@@ -327,15 +336,16 @@ func (t *trainer) begin(p *part, sentence int) draws {
 	return d
 }
 
-// window draws how far the neighbours of a kept word reach: from … to−1, the word itself among them.
+// window draws how far the neighbours of a kept word reach: from … to−1, the word itself among
+// them.
 func (t *trainer) window(p *part, d *draws, at int) (from, to int) {
 	reach := t.cfg.Window - int(uint64(d.next())*uint64(t.cfg.Window)>>32)
 	return max(0, at-reach), min(len(p.kept), at+reach+1)
 }
 
-// learnPaths is the hierarchical softmax, word after word in the order of the text, on one worker. Every path begins at the
-// root, so the work cannot be dealt out to workers by what it touches; and when it was sorted by blocks of rows, the
-// vectors came out worse (docs/design/0005-word2vec.md).
+// learnPaths is the hierarchical softmax, word after word in the order of the text, on one worker.
+// Every path begins at the root, so the work cannot be dealt out to workers by what it touches; and
+// when it was sorted by blocks of rows, the vectors came out worse (docs/design/0005-word2vec.md).
 func (t *trainer) learnPaths(from, to int) {
 	p, dim, gradient, mean := &t.parts[0], t.cfg.Dim, t.scratch[0], t.scratch[1]
 	for s := from; s < to; s++ {
@@ -507,7 +517,8 @@ func (t *trainer) spread(_, block int) {
 	}
 }
 
-// The logistic function is a table with linear interpolation, off by less than 4e-6. Beyond its range it is 0 or 1.
+// The logistic function is a table with linear interpolation, off by less than 4e-6. Beyond its
+// range it is 0 or 1.
 const (
 	sigmoidRange = 16
 	sigmoidSteps = 64 // to 1

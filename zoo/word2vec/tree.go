@@ -7,11 +7,12 @@ import (
 	"github.com/seqzoo/seqzoo/zoo/text"
 )
 
-// tree is a Huffman tree over a vocabulary: the more frequent a word, the shorter its path. Inner nodes are numbered from
-// the leaves up, so the root is the last.
+// tree is a Huffman tree over a vocabulary: the more frequent a word, the shorter its path. Inner
+// nodes are numbered from the leaves up, so the root is the last.
 type tree struct {
 	starts []uint32 // the path of word w is steps[starts[w]:starts[w+1]]
-	steps  []uint32 // from the root on: node<<1 | label, where label is 1 if the path goes left there
+	// from the root on: node<<1 | label, where label is 1 if the path goes left there
+	steps []uint32
 }
 
 func newTree(v *text.Vocabulary) *tree {
@@ -22,7 +23,8 @@ func newTree(v *text.Vocabulary) *tree {
 	}
 	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(v.Count(a), v.Count(b)) })
 
-	// Leaves and inner nodes are two queues, each in ascending order. Sums are floats: they do not overflow.
+	// Leaves and inner nodes are two queues, each in ascending order. Sums are floats: they do not
+	// overflow.
 	weight := make([]float64, 2*n-1) // leaves in that order, then inner nodes
 	for i, w := range order {
 		weight[i] = float64(v.Count(w))

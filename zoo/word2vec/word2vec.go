@@ -30,22 +30,27 @@ const (
 	Full         Output = "full"         // by a softmax over all words; of the Network alone
 )
 
-// Config is all that a training depends on besides the text. The zero value is a skip-gram with negative sampling; the
-// defaults are gensim's.
+// Config is all that a training depends on besides the text. The zero value is a skip-gram with
+// negative sampling; the defaults are gensim's.
 type Config struct {
-	Model     Architecture `json:"model"`     // SkipGram (default) or CBOW
-	Output    Output       `json:"output"`    // Negative (default) or Hierarchical
-	Dim       int          `json:"dim"`       // width of the vectors; 0 means 100
-	Window    int          `json:"window"`    // neighbours on either side; each word draws its own reach from 1 to Window; 0 means 5
-	MinCount  int          `json:"min_count"` // words seen less often are left out of the text; 0 means 5
-	MaxVocab  int          `json:"max_vocab"` // keep the most frequent words; 0 means no limit
-	Negatives int          `json:"negatives"` // words drawn for each pair; 0 means 5
-	Sample    float64      `json:"sample"`    // share of the text above which a word is left out at random; 0 means 1e-3, 1 never
-	LR        float64      `json:"lr"`        // learning rate at the start; 0 means 0.025
-	MinLR     float64      `json:"min_lr"`    // at the end, to which it falls linearly; 0 means 0.0001
-	Epochs    int          `json:"epochs"`    // passes over the text; 0 means 5
-	Seed      uint64       `json:"seed"`
-	Unicode   text.Form    `json:"unicode,omitempty"` // words are brought to this form; as they are by default
+	Model  Architecture `json:"model"`  // SkipGram (default) or CBOW
+	Output Output       `json:"output"` // Negative (default) or Hierarchical
+	Dim    int          `json:"dim"`    // width of the vectors; 0 means 100
+	// neighbours on either side; each word draws its own reach from 1 to Window; 0 means 5
+	Window int `json:"window"`
+	// words seen less often are left out of the text; 0 means 5
+	MinCount  int `json:"min_count"`
+	MaxVocab  int `json:"max_vocab"` // keep the most frequent words; 0 means no limit
+	Negatives int `json:"negatives"` // words drawn for each pair; 0 means 5
+	// share of the text above which a word is left out at random; 0 means 1e-3, 1 never
+	Sample float64 `json:"sample"`
+	LR     float64 `json:"lr"` // learning rate at the start; 0 means 0.025
+	// at the end, to which it falls linearly; 0 means 0.0001
+	MinLR  float64 `json:"min_lr"`
+	Epochs int     `json:"epochs"` // passes over the text; 0 means 5
+	Seed   uint64  `json:"seed"`
+	// words are brought to this form; as they are by default
+	Unicode text.Form `json:"unicode,omitempty"`
 }
 
 // maxDim keeps sizes from overflowing.
@@ -95,13 +100,15 @@ type Model struct {
 	instructions    string // that the weights were computed with; "" if a file did not say
 }
 
-// New makes an untrained model with the words of the sentences. A cancelled context ends it soon with its error.
+// New makes an untrained model with the words of the sentences. A cancelled context ends it soon
+// with its error.
 func New(ctx context.Context, cfg Config, sentences [][]string) (*Model, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
 	cfg = cfg.withDefaults()
-	v, err := text.NewVocabularyContext(ctx, text.VocabularyConfig{MinCount: cfg.MinCount, MaxSize: cfg.MaxVocab, FirstSeen: true}, cfg.formed(sentences)...)
+	v, err := text.NewVocabularyContext(ctx, text.VocabularyConfig{MinCount: cfg.MinCount,
+		MaxSize: cfg.MaxVocab, FirstSeen: true}, cfg.formed(sentences)...)
 	if err != nil {
 		return nil, fmt.Errorf("word2vec: %w", err)
 	}
@@ -165,9 +172,10 @@ func (m *Model) Epoch() int { return m.epoch }
 // Done reports whether the training is complete.
 func (m *Model) Done() bool { return m.epoch == m.cfg.Epochs }
 
-// Instructions names the instruction sets that the weights were computed with, such as "amd64 avx512", because sums are
-// rounded in another order on others: a training that goes on elsewhere does not give the same bits. It is "" for a model
-// that was saved before this was noted, and the name of this machine's after Train.
+// Instructions names the instruction sets that the weights were computed with, such as "amd64
+// avx512", because sums are rounded in another order on others: a training that goes on elsewhere
+// does not give the same bits. It is "" for a model that was saved before this was noted, and the
+// name of this machine's after Train.
 func (m *Model) Instructions() string { return m.instructions }
 
 // Vectors are the words and a copy of their vectors as they are now, the most frequent first.

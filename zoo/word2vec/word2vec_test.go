@@ -26,7 +26,8 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // topics is a text of sentences that each keep to one of two lists of words.
 func topics(sentences int) [][]string {
-	lists := [][]string{strings.Fields("sun moon star sky cloud"), strings.Fields("salt pepper soup bread butter")}
+	lists := [][]string{strings.Fields("sun moon star sky cloud"),
+		strings.Fields("salt pepper soup bread butter")}
 	s := rng.Stream{Key: rng.New(7)}
 	var text [][]string
 	for i := range sentences {
@@ -57,7 +58,8 @@ func TestLearnsTopics(t *testing.T) {
 		m, err := New(context.Background(), cfg, sentences)
 		require.NoError(t, err)
 		var last Progress
-		require.NoError(t, m.Train(context.Background(), sentences, TrainOptions{Workers: 2, Progress: func(p Progress) { last = p }}))
+		require.NoError(t, m.Train(context.Background(), sentences,
+			TrainOptions{Workers: 2, Progress: func(p Progress) { last = p }}))
 		require.True(t, m.Done())
 		require.Equal(t, 10, last.Epoch)
 		require.Equal(t, last.Total, last.Words)
@@ -68,7 +70,8 @@ func TestLearnsTopics(t *testing.T) {
 		far, err := v.Similarity("sun", "soup")
 		require.NoError(t, err)
 		require.Greater(t, near, far+0.3)
-		require.NoError(t, m.Train(context.Background(), sentences, TrainOptions{})) // nothing left to do
+		// nothing left to do
+		require.NoError(t, m.Train(context.Background(), sentences, TrainOptions{}))
 	})
 }
 
@@ -83,7 +86,8 @@ func TestSameBits(t *testing.T) {
 		train := func(workers int) *Model {
 			m, err := New(context.Background(), cfg, sentences)
 			require.NoError(t, err)
-			require.NoError(t, m.Train(context.Background(), sentences, TrainOptions{Workers: workers}))
+			require.NoError(t, m.Train(context.Background(), sentences,
+				TrainOptions{Workers: workers}))
 			return m
 		}
 		want := train(1)
@@ -127,8 +131,8 @@ func (c *countdown) Err() error {
 	return nil
 }
 
-// To the first order in the rate, what a chunk changes is the rate times the gradient of the Network's losses; for the
-// neighbours of CBOW, that times their number.
+// To the first order in the rate, what a chunk changes is the rate times the gradient of the
+// Network's losses; for the neighbours of CBOW, that times their number.
 func TestUpdateIsTheGradient(t *testing.T) {
 	each(t, func(t *testing.T, cfg Config) {
 		cfg.Dim, cfg.MinCount, cfg.Window, cfg.Negatives, cfg.Sample, cfg.LR = 5, 1, 2, 3, 1, 1e-4
@@ -156,8 +160,8 @@ func TestUpdateIsTheGradient(t *testing.T) {
 	})
 }
 
-// paths notes the steps of a text in a part, as the training with a tree takes them without noting them: what is drawn
-// depends on the sentence alone.
+// paths notes the steps of a text in a part, as the training with a tree takes them without noting
+// them: what is drawn depends on the sentence alone.
 func paths(tr *trainer) {
 	p := &tr.parts[0]
 	for s := range len(tr.text.starts) - 1 {
@@ -194,7 +198,8 @@ func wide(x []float32) []float64 {
 	return w
 }
 
-// compare wants the change from old to now to be −1e-4 times the gradient, to 1 % of the greatest change.
+// compare wants the change from old to now to be −1e-4 times the gradient, to 1 % of the greatest
+// change.
 func compare(t *testing.T, gradient, old []float64, now []float32) {
 	largest := 0.0
 	for _, g := range gradient {
@@ -202,7 +207,8 @@ func compare(t *testing.T, gradient, old []float64, now []float32) {
 	}
 	require.NotZero(t, largest)
 	for i := range old {
-		require.InDelta(t, -1e-4*gradient[i], float64(now[i])-old[i], 1e-6*largest+2e-7, "element %d", i)
+		require.InDelta(t, -1e-4*gradient[i], float64(now[i])-old[i], 1e-6*largest+2e-7,
+			"element %d", i)
 	}
 }
 
@@ -222,7 +228,8 @@ func gradients(t *testing.T, tr *trainer, in, out []float64) (dIn, dOut []float6
 		}
 		for _, list := range p.steps {
 			for _, s := range list {
-				points, codes, ones = append(points, int(s.out>>1)), append(codes, 1-int(s.out&1)), append(ones, 1)
+				points, codes, ones = append(points, int(s.out>>1)), append(codes, 1-int(s.out&1)),
+					append(ones, 1)
 				if !cbow {
 					centers = append(centers, int(s.in))
 					continue
@@ -235,18 +242,22 @@ func gradients(t *testing.T, tr *trainer, in, out []float64) (dIn, dOut []float6
 	}
 	B := len(points)
 	store := nodes.NewStore(nodes.Float64, 1)
-	n := NewNetwork(store.Root(), NetworkConfig{Model: tr.cfg.Model, Output: Hierarchical, V: V, E: D})
+	n := NewNetwork(store.Root(), NetworkConfig{Model: tr.cfg.Model, Output: Hierarchical, V: V,
+		E: D})
 	copy(n.in.Value().Data().([]float64), in)
 	copy(n.out.Value().Data().([]float64), out)
 	g := nodes.NewGraph(nodes.Options{Dtype: nodes.Float64})
 	ids := func(name string, values []int, shape ...int) *nodes.Node {
 		x := g.IntInput(name, shape...)
-		require.NoError(t, gorgonia.Let(x.Gorgonia(), tensor.New(tensor.WithShape(shape...), tensor.WithBacking(values))))
+		require.NoError(t, gorgonia.Let(x.Gorgonia(),
+			tensor.New(tensor.WithShape(shape...), tensor.WithBacking(values))))
 		return x
 	}
-	x := Examples{Points: ids("points", points, B, 1), Codes: ids("codes", codes, B, 1), Lengths: ids("lengths", ones, B)}
+	x := Examples{Points: ids("points", points, B, 1), Codes: ids("codes", codes, B, 1),
+		Lengths: ids("lengths", ones, B)}
 	if cbow {
-		x.Contexts, x.ContextLengths = ids("contexts", contexts, B, width), ids("context lengths", lengths, B)
+		x.Contexts, x.ContextLengths = ids("contexts", contexts, B, width),
+			ids("context lengths", lengths, B)
 	} else {
 		x.Centers = ids("centers", centers, B)
 	}
@@ -268,7 +279,8 @@ func gradients(t *testing.T, tr *trainer, in, out []float64) (dIn, dOut []float6
 // The steps of a word are itself and what was drawn.
 func TestSteps(t *testing.T) {
 	sentences := [][]string{strings.Fields("a b c a b a d e f g h")}
-	m, err := New(context.Background(), Config{MinCount: 1, Window: 1, Negatives: 4, Sample: 1}, sentences)
+	m, err := New(context.Background(), Config{MinCount: 1, Window: 1, Negatives: 4, Sample: 1},
+		sentences)
 	require.NoError(t, err)
 	tr := newTrainer(m, must(m.encode(context.Background(), sentences)), 1)
 	tr.chunk(0)
@@ -310,7 +322,8 @@ func TestTree(t *testing.T) {
 		counts []int
 		bits   int // of the whole text
 	}{
-		{[]int{5}, 0}, {[]int{5, 5}, 10}, {[]int{4, 2, 1, 1}, 14}, {[]int{1, 1, 1, 1}, 8}, {[]int{9, 5, 3, 2, 1, 1}, 46},
+		{[]int{5}, 0}, {[]int{5, 5}, 10}, {[]int{4, 2, 1, 1}, 14}, {[]int{1, 1, 1, 1}, 8},
+		{[]int{9, 5, 3, 2, 1, 1}, 46},
 	} {
 		v := vocabulary(t, c.counts...)
 		tree, bits, kraft := newTree(v), 0, 0.0
@@ -354,7 +367,8 @@ func TestSigmoid(t *testing.T) {
 	for x := -20.0; x <= 20; x += 0.0007 {
 		require.InDelta(t, 1/(1+math.Exp(-float64(float32(x)))), float64(sigmoid(float32(x))), 4e-6)
 	}
-	for x, want := range map[float64]float32{math.Inf(1): 1, math.Inf(-1): 0, 16: 1, -16: 0, math.NaN(): 0, 0: 0.5} {
+	for x, want := range map[float64]float32{math.Inf(1): 1, math.Inf(-1): 0, 16: 1, -16: 0,
+		math.NaN(): 0, 0: 0.5} {
 		require.Equal(t, want, sigmoid(float32(x)))
 	}
 	require.InDelta(t, 1, sigmoid(math.Nextafter32(16, 0)), 1e-6)
@@ -363,7 +377,8 @@ func TestSigmoid(t *testing.T) {
 func TestSmallTexts(t *testing.T) {
 	each(t, func(t *testing.T, cfg Config) {
 		cfg.MinCount, cfg.Dim = 1, 1
-		for _, sentences := range [][][]string{{{"a"}}, {{"a", "a"}}, {{"a"}, nil, {"b"}}, {{"a", "b"}}} {
+		for _, sentences := range [][][]string{{{"a"}}, {{"a", "a"}}, {{"a"}, nil, {"b"}},
+			{{"a", "b"}}} {
 			m, err := New(context.Background(), cfg, sentences)
 			require.NoError(t, err)
 			require.NoError(t, m.Train(context.Background(), sentences, TrainOptions{}))
@@ -389,10 +404,14 @@ func TestRefusals(t *testing.T) {
 		cfg  Config
 		want string
 	}{
-		{Config{Model: "x"}, `Model is "x"`}, {Config{Output: Full}, `Output is "full"`}, {Config{Dim: -1}, "Dim is -1"},
-		{Config{Dim: 1 << 40}, "Dim is"}, {Config{Window: -1}, "Window"}, {Config{Window: 1 << 40}, "Window"}, {Config{MinCount: -1}, "MinCount"},
-		{Config{MaxVocab: -1}, "MaxVocab"}, {Config{Negatives: -1}, "Negatives"}, {Config{Sample: 2}, "Sample"}, {Config{Sample: math.NaN()}, "Sample"},
-		{Config{LR: math.Inf(1)}, "LR"}, {Config{LR: -1}, "LR"}, {Config{MinLR: 1}, "MinLR"}, {Config{Epochs: -1}, "Epochs"},
+		{Config{Model: "x"}, `Model is "x"`}, {Config{Output: Full}, `Output is "full"`},
+		{Config{Dim: -1}, "Dim is -1"},
+		{Config{Dim: 1 << 40}, "Dim is"}, {Config{Window: -1}, "Window"},
+		{Config{Window: 1 << 40}, "Window"}, {Config{MinCount: -1}, "MinCount"},
+		{Config{MaxVocab: -1}, "MaxVocab"}, {Config{Negatives: -1}, "Negatives"},
+		{Config{Sample: 2}, "Sample"}, {Config{Sample: math.NaN()}, "Sample"},
+		{Config{LR: math.Inf(1)}, "LR"}, {Config{LR: -1}, "LR"}, {Config{MinLR: 1}, "MinLR"},
+		{Config{Epochs: -1}, "Epochs"},
 		{Config{MinCount: 1e9}, "no token"},
 	} {
 		_, err := New(context.Background(), c.cfg, sentences)
@@ -405,9 +424,11 @@ func TestRefusals(t *testing.T) {
 	require.NoError(t, err)
 	ctx := context.Background()
 	require.ErrorContains(t, m.Train(ctx, sentences, TrainOptions{Workers: -1}), "Workers is -1")
-	require.ErrorContains(t, m.Train(ctx, [][]string{{"unheard"}}, TrainOptions{}), "none of the words")
+	require.ErrorContains(t, m.Train(ctx, [][]string{{"unheard"}}, TrainOptions{}),
+		"none of the words")
 	full := errors.New("disk full")
-	require.ErrorIs(t, m.Train(ctx, sentences, TrainOptions{AfterEpoch: func(*Model) error { return full }}), full)
+	require.ErrorIs(t, m.Train(ctx, sentences,
+		TrainOptions{AfterEpoch: func(*Model) error { return full }}), full)
 	require.ErrorContains(t, m.Train(ctx, topics(51), TrainOptions{}), "not the text")
 	require.Equal(t, 1, m.Epoch())
 }
@@ -422,14 +443,35 @@ func TestLoadRefuses(t *testing.T) {
 		change func([]byte) []byte
 		want   string
 	}{
-		"config of another kind": {configFile, func(b []byte) []byte { return []byte(strings.Replace(string(b), architecture, "GRU", 1)) }, `"GRU"`},
-		"newer format":           {configFile, func(b []byte) []byte { return []byte(strings.Replace(string(b), `"format": 1`, `"format": 2`, 1)) }, "newer version"},
-		"unknown field":          {configFile, func(b []byte) []byte { return []byte(strings.Replace(string(b), `"dim"`, `"dimension"`, 1)) }, "dimension"},
-		"other config":           {configFile, func(b []byte) []byte { return []byte(strings.Replace(string(b), `"window": 5`, `"window": 6`, 1)) }, "does not belong"},
-		"endless config":         {configFile, func(b []byte) []byte { return make([]byte, 2<<20) }, "longer than"},
-		"other words":            {vocabularyFile, func(b []byte) []byte { return []byte(strings.Replace(string(b), "sun", "son", 1)) }, "does not belong"},
-		"damaged weights":        {weightsFile, func(b []byte) []byte { b[len(b)-1] ^= 1; return b }, "checksum"},
-		"truncated weights":      {weightsFile, func(b []byte) []byte { return b[:len(b)/2] }, "shorter"},
+		"config of another kind": {configFile,
+			func(b []byte) []byte {
+				return []byte(strings.Replace(string(b), architecture, "GRU",
+					1))
+			}, `"GRU"`},
+		"newer format": {configFile,
+			func(b []byte) []byte {
+				return []byte(strings.Replace(string(b), `"format": 1`,
+					`"format": 2`, 1))
+			}, "newer version"},
+		"unknown field": {configFile,
+			func(b []byte) []byte {
+				return []byte(strings.Replace(string(b), `"dim"`, `"dimension"`,
+					1))
+			}, "dimension"},
+		"other config": {configFile,
+			func(b []byte) []byte {
+				return []byte(strings.Replace(string(b), `"window": 5`,
+					`"window": 6`, 1))
+			}, "does not belong"},
+		"endless config": {configFile, func(b []byte) []byte { return make([]byte, 2<<20) },
+			"longer than"},
+		"other words": {vocabularyFile,
+			func(b []byte) []byte { return []byte(strings.Replace(string(b), "sun", "son", 1)) },
+			"does not belong"},
+		"damaged weights": {weightsFile,
+			func(b []byte) []byte { b[len(b)-1] ^= 1; return b }, "checksum"},
+		"truncated weights": {weightsFile, func(b []byte) []byte { return b[:len(b)/2] },
+			"shorter"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -445,24 +487,31 @@ func TestLoadRefuses(t *testing.T) {
 }
 
 func TestNetworkRefuses(t *testing.T) {
-	for _, cfg := range []NetworkConfig{{}, {Model: CBOW}, {Model: SkipGram, Output: Full, V: 3}, {Model: CBOW, Output: Negative, V: -1, E: 3}} {
+	for _, cfg := range []NetworkConfig{{}, {Model: CBOW}, {Model: SkipGram, Output: Full, V: 3},
+		{Model: CBOW, Output: Negative, V: -1, E: 3}} {
 		var e *nodes.BuildError
-		require.ErrorAs(t, nodes.Try(func() { NewNetwork(nodes.NewStore(nodes.Float32, 1).Root(), cfg) }), &e)
+		require.ErrorAs(t, nodes.Try(func() {
+			NewNetwork(nodes.NewStore(nodes.Float32, 1).Root(),
+				cfg)
+		}), &e)
 	}
 }
 
 func TestPhrases(t *testing.T) {
 	var sentences [][]string
 	for i := range 200 {
-		sentences = append(sentences, strings.Fields(fmt.Sprintf("w%d new york w%d the w%d", i%17, i%13, i%19)))
+		sentences = append(sentences,
+			strings.Fields(fmt.Sprintf("w%d new york w%d the w%d", i%17, i%13, i%19)))
 	}
 	p, err := FindPhrases(context.Background(), PhrasesConfig{Threshold: 5}, sentences)
 	require.NoError(t, err)
 	require.Equal(t, 1, p.Len())
 	require.InDelta(t, 195./200/200*1200, p.Score("new", "york"), 1e-9)
-	require.Equal(t, strings.Fields("in new_york new new_york new"), p.Join(strings.Fields("in new york new new york new")))
+	require.Equal(t, strings.Fields("in new_york new new_york new"),
+		p.Join(strings.Fields("in new york new new york new")))
 	require.Empty(t, p.Join(nil))
-	for _, cfg := range []PhrasesConfig{{MinCount: -1}, {Threshold: -1}, {Threshold: math.NaN()}, {Joiner: " "}} {
+	for _, cfg := range []PhrasesConfig{{MinCount: -1}, {Threshold: -1}, {Threshold: math.NaN()},
+		{Joiner: " "}} {
 		_, err := FindPhrases(context.Background(), cfg, sentences)
 		require.Error(t, err)
 	}
@@ -476,15 +525,17 @@ func BenchmarkTrain(b *testing.B) {
 	}
 	for _, cfg := range settings {
 		for _, workers := range []int{1, 2} {
-			b.Run(fmt.Sprintf("model=%s/output=%s/workers=%d", cfg.Model, cfg.Output, workers), func(b *testing.B) {
-				cfg.Epochs, cfg.Sample = 1, 1
-				for b.Loop() {
-					m, err := New(context.Background(), cfg, sentences)
-					require.NoError(b, err)
-					require.NoError(b, m.Train(context.Background(), sentences, TrainOptions{Workers: workers}))
-				}
-				b.ReportMetric(float64(words)*float64(b.N)/b.Elapsed().Seconds(), "words/s")
-			})
+			b.Run(fmt.Sprintf("model=%s/output=%s/workers=%d", cfg.Model, cfg.Output, workers),
+				func(b *testing.B) {
+					cfg.Epochs, cfg.Sample = 1, 1
+					for b.Loop() {
+						m, err := New(context.Background(), cfg, sentences)
+						require.NoError(b, err)
+						require.NoError(b, m.Train(context.Background(), sentences,
+							TrainOptions{Workers: workers}))
+					}
+					b.ReportMetric(float64(words)*float64(b.N)/b.Elapsed().Seconds(), "words/s")
+				})
 		}
 	}
 }

@@ -9,8 +9,9 @@ import (
 
 // CellFlag declares -cell, the spec of recurrent layers as zoo.Recurrent reads it.
 func CellFlag(f *flag.FlagSet, spec *string, value, more string) {
-	f.StringVar(spec, "cell", value, "`spec` of the recurrent layers: a cell, its options behind commas, layers parted by /,\n"+
-		"such as gru,reset_before or gru/lstm,peephole=diagonal"+more+".\n"+CellsHelp())
+	f.StringVar(spec, "cell", value,
+		"`spec` of the recurrent layers: a cell, its options behind commas, layers parted by /,\n"+
+			"such as gru,reset_before or gru/lstm,peephole=diagonal"+more+".\n"+CellsHelp())
 }
 
 // CellsHelp names all cells that are registered, in lines for a help.
@@ -40,7 +41,8 @@ func WithOption(spec, option string, have bool) string {
 	return strings.Join(layers, "/")
 }
 
-// Layers is what -layers says, or, if it is 1 and the spec names several layers, 0: as many as those.
+// Layers is what -layers says, or, if it is 1 and the spec names several layers, 0: as many as
+// those.
 func Layers(spec string, layers int) int {
 	if layers == 1 && strings.Contains(spec, "/") {
 		return 0

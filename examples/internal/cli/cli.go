@@ -1,5 +1,5 @@
-// Package cli is what the programs under examples share: commands with flags, exit codes, trainings that can be
-// interrupted and go on, and standard input that is answered line by line.
+// Package cli is what the programs under examples share: commands with flags, exit codes, trainings
+// that can be interrupted and go on, and standard input that is answered line by line.
 package cli
 
 import (
@@ -16,20 +16,24 @@ import (
 	"github.com/seqzoo/seqzoo/zoo/text"
 )
 
-// Program is a program with commands: NAME COMMAND -flag value. Flags write to variables that the commands share with
-// their Run, so a program that is run twice in one process, as in a test, is made anew for each run.
+// Program is a program with commands: NAME COMMAND -flag value. Flags write to variables that the
+// commands share with their Run, so a program that is run twice in one process, as in a test, is
+// made anew for each run.
 type Program struct {
-	Name     string
-	About    string // what it does and examples of how it is called, shown above the list of commands
+	Name string
+	// what it does and examples of how it is called, shown above the list of commands
+	About    string
 	Commands []Command
 }
 
 // Command is one of the things a program does.
 type Command struct {
 	Name  string
-	About string                                 // one line
-	Flags func(f *flag.FlagSet)                  // declares the command's flags; nil: there are none
-	Check func() error                           // of the flags, before anything is done; nil: nothing to check
+	About string // one line
+	// declares the command's flags; nil: there are none
+	Flags func(f *flag.FlagSet)
+	// of the flags, before anything is done; nil: nothing to check
+	Check func() error
 	Run   func(ctx context.Context, s Std) error // is given a context that Ctrl-C cancels
 }
 
@@ -51,8 +55,8 @@ func Usagef(format string, args ...any) error { return usageError{fmt.Errorf(for
 // IsUsage reports whether an error is a mistake on the command line.
 func IsUsage(err error) bool { return errors.As(err, &usageError{}) }
 
-// Main runs the program on os.Args and exits: 0 if all went well, 2 after a mistake on the command line, 129, 130 or 143
-// after a signal, else 1.
+// Main runs the program on os.Args and exits: 0 if all went well, 2 after a mistake on the command
+// line, 129, 130 or 143 after a signal, else 1.
 func (p Program) Main() {
 	ctx, stop := Interruptible(p.Name)
 	err := p.Run(ctx, os.Args[1:], Std{os.Stdin, os.Stdout, os.Stderr})
@@ -67,8 +71,8 @@ func (p Program) Main() {
 	os.Exit(train.ExitCode())
 }
 
-// Main is [Program.Main] for a program without commands, whose run takes the arguments behind its name. It leaves signals to
-// the system, which ends the program by them.
+// Main is [Program.Main] for a program without commands, whose run takes the arguments behind its
+// name. It leaves signals to the system, which ends the program by them.
 func Main(name string, run func(args []string, out io.Writer) error) {
 	err := run(os.Args[1:], os.Stdout)
 	if err == nil || errors.Is(err, flag.ErrHelp) {
@@ -81,8 +85,8 @@ func Main(name string, run func(args []string, out io.Writer) error) {
 	os.Exit(1)
 }
 
-// Parse parses the flags of a program without commands. Asked for help, by -h, -help or help, it writes what the program is
-// about and its flags to out, and returns flag.ErrHelp.
+// Parse parses the flags of a program without commands. Asked for help, by -h, -help or help, it
+// writes what the program is about and its flags to out, and returns flag.ErrHelp.
 func Parse(f *flag.FlagSet, args []string, about string, out io.Writer) error {
 	f.SetOutput(io.Discard) // a mistake is told in one line, without the list of flags
 	switch err := f.Parse(helpFlag(args)); {
@@ -105,7 +109,8 @@ func helpFlag(args []string) []string {
 	return args
 }
 
-// Run runs the program on the arguments behind its name. What it prints is fit for people: see Printable.
+// Run runs the program on the arguments behind its name. What it prints is fit for people: see
+// Printable.
 func (p Program) Run(ctx context.Context, args []string, s Std) error {
 	s, done := s.printable()
 	defer done()
@@ -155,7 +160,8 @@ func (p Program) command(ctx context.Context, c Command, args []string, s Std) e
 		}
 	}
 	err := c.Run(ctx, s)
-	if errors.Is(err, context.Canceled) && !errors.Is(err, train.ErrInterrupted) { // before or behind a training
+	// before or behind a training
+	if errors.Is(err, context.Canceled) && !errors.Is(err, train.ErrInterrupted) {
 		return fmt.Errorf("%w: %w", train.ErrInterrupted, err)
 	}
 	return err
@@ -180,8 +186,8 @@ func Required(flags ...string) error {
 	return errors.Join(errs...)
 }
 
-// DataFile is the path of a file of the data sets: in the folder that SEQZOO_DATA names, else in ../shared/data. If it is
-// absent the error says so, and instead, how to do without.
+// DataFile is the path of a file of the data sets: in the folder that SEQZOO_DATA names, else in
+// ../shared/data. If it is absent the error says so, and instead, how to do without.
 func DataFile(name, instead string) (string, error) {
 	folder := os.Getenv("SEQZOO_DATA")
 	if folder == "" {
@@ -202,11 +208,12 @@ func File(given, name, instead string) (string, error) {
 	return DataFile(name, instead)
 }
 
-// Lines calls answer with each line of in, as text.LineReader gives it, until in ends or the context is cancelled, which
-// need not wait for a line. A line that is refused, such as one that is not UTF-8, and an error of answer are told on
-// messages with the number of the line, and the next line is read; only an error of in itself, or a cancelled context,
-// ends it.
-func Lines(ctx context.Context, in io.Reader, messages io.Writer, answer func(line string) error) error {
+// Lines calls answer with each line of in, as text.LineReader gives it, until in ends or the
+// context is cancelled, which need not wait for a line. A line that is refused, such as one that is
+// not UTF-8, and an error of answer are told on messages with the number of the line, and the next
+// line is read; only an error of in itself, or a cancelled context, ends it.
+func Lines(ctx context.Context, in io.Reader, messages io.Writer,
+	answer func(line string) error) error {
 	return EachLine(ctx, in, messages, func(_ int, line string, refused error) error {
 		if refused != nil {
 			return refused
@@ -215,8 +222,8 @@ func Lines(ctx context.Context, in io.Reader, messages io.Writer, answer func(li
 	})
 }
 
-// Answers is Lines where each line has one answer: a line that has none gets an empty one, so that line i of the output
-// is the answer to line i of the input.
+// Answers is Lines where each line has one answer: a line that has none gets an empty one, so that
+// line i of the output is the answer to line i of the input.
 func Answers(ctx context.Context, s Std, answer func(line string) error) error {
 	return EachLine(ctx, s.In, s.Messages, func(_ int, line string, refused error) error {
 		err := refused
@@ -230,9 +237,10 @@ func Answers(ctx context.Context, s Std, answer func(line string) error) error {
 	})
 }
 
-// EachLine is Lines with the number of the line, from 1, for programs that must know of lines that are refused as well:
-// then there is no line but what is wrong with it, which answer may return.
-func EachLine(ctx context.Context, in io.Reader, messages io.Writer, answer func(n int, line string, refused error) error) error {
+// EachLine is Lines with the number of the line, from 1, for programs that must know of lines that
+// are refused as well: then there is no line but what is wrong with it, which answer may return.
+func EachLine(ctx context.Context, in io.Reader, messages io.Writer,
+	answer func(n int, line string, refused error) error) error {
 	type read struct {
 		line string
 		err  error

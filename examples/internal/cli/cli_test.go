@@ -61,23 +61,26 @@ func TestCommands(t *testing.T) {
 func TestLines(t *testing.T) {
 	var messages bytes.Buffer
 	var got []string
-	err := cli.Lines(context.Background(), strings.NewReader("a\n\nb"), &messages, func(line string) error {
-		if line == "" {
-			return errors.New("empty")
-		}
-		got = append(got, line)
-		return nil
-	})
+	err := cli.Lines(context.Background(), strings.NewReader("a\n\nb"), &messages,
+		func(line string) error {
+			if line == "" {
+				return errors.New("empty")
+			}
+			got = append(got, line)
+			return nil
+		})
 	require.NoError(t, err)
 	require.Equal(t, []string{"a", "b"}, got)
 	require.Equal(t, "line 2: empty\n", messages.String())
 
 	messages.Reset()
 	var out bytes.Buffer
-	err = cli.Answers(context.Background(), cli.Std{In: strings.NewReader("\ufeffa\n\xff\nb\rc\r\n"), Out: &out, Messages: &messages}, func(line string) error {
-		_, err := io.WriteString(&out, line+"!\n")
-		return err
-	})
+	err = cli.Answers(context.Background(),
+		cli.Std{In: strings.NewReader("\ufeffa\n\xff\nb\rc\r\n"), Out: &out, Messages: &messages},
+		func(line string) error {
+			_, err := io.WriteString(&out, line+"!\n")
+			return err
+		})
 	require.NoError(t, err)
 	require.Equal(t, "a!\n\nb c!\n", out.String())
 	require.Equal(t, "line 2: byte 0xff at offset 5 is not UTF-8\n", messages.String())
@@ -86,7 +89,8 @@ func TestLines(t *testing.T) {
 	cancel()
 	never, w := io.Pipe()
 	defer w.Close()
-	require.ErrorIs(t, cli.Lines(ctx, never, &messages, func(string) error { return nil }), context.Canceled)
+	require.ErrorIs(t, cli.Lines(ctx, never, &messages, func(string) error { return nil }),
+		context.Canceled)
 }
 
 func TestDataFile(t *testing.T) {
@@ -102,7 +106,8 @@ func TestDataFile(t *testing.T) {
 }
 
 // fit trains a small language model by the flags given.
-func fit(t *testing.T, ctx context.Context, save string, change func(*cli.Training, *cli.Run)) (*lm.Model, string, error) {
+func fit(t *testing.T, ctx context.Context, save string,
+	change func(*cli.Training, *cli.Run)) (*lm.Model, string, error) {
 	t.Helper()
 	tokens := strings.Split(strings.Repeat("a b c d e ", 40), " ")
 	v, err := text.NewVocabulary(text.VocabularyConfig{Specials: []string{text.Unk}}, tokens)
@@ -155,8 +160,10 @@ func TestFit(t *testing.T) {
 }
 
 func TestTrainingCheck(t *testing.T) {
-	err := (&cli.Training{Epochs: 0, Batch: -1, LR: -2, Clip: -1, Steps: -1, Patience: -1, Warmup: -1}).Check()
-	for _, flag := range []string{"-epochs", "-batch", "-lr", "-steps", "-patience", "-warmup", "-save-every"} {
+	err := (&cli.Training{Epochs: 0, Batch: -1, LR: -2, Clip: -1, Steps: -1, Patience: -1,
+		Warmup: -1}).Check()
+	for _, flag := range []string{"-epochs", "-batch", "-lr", "-steps", "-patience", "-warmup",
+		"-save-every"} {
 		require.ErrorContains(t, err, flag)
 	}
 }

@@ -16,8 +16,9 @@ const grace = 500 * time.Millisecond
 // unsaved is held for reading while there is work that would be lost if the process ended.
 var unsaved sync.RWMutex
 
-// Hold keeps the process from ending before release is called, though a signal came and the program does not end by itself.
-// It is for the time between the first step of a training and the save at its end. Release may be called more than once.
+// Hold keeps the process from ending before release is called, though a signal came and the program
+// does not end by itself. It is for the time between the first step of a training and the save at
+// its end. Release may be called more than once.
 func Hold() (release func()) {
 	unsaved.RLock()
 	return sync.OnceFunc(unsaved.RUnlock)
@@ -52,9 +53,10 @@ func temporaryDir(pattern string) (dir string, remove func(), err error) {
 	}, nil
 }
 
-// Interruptible is [train.Interruptible] for a program of the given name, and ends the process where the program does not
-// end by itself soon after a signal, because what it does at the time looks at no context, such as reading a large file.
-// Files are only ever replaced whole, so nothing is lost but what [Hold] holds.
+// Interruptible is [train.Interruptible] for a program of the given name, and ends the process
+// where the program does not end by itself soon after a signal, because what it does at the time
+// looks at no context, such as reading a large file. Files are only ever replaced whole, so nothing
+// is lost but what [Hold] holds.
 func Interruptible(name string) (ctx context.Context, stop func()) {
 	ctx, ignore := train.Interruptible(context.Background(), func(code int, again bool) {
 		if again {

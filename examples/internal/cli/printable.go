@@ -7,11 +7,13 @@ import (
 	"unicode/utf8"
 )
 
-// Printable writes to w for people: what would command a terminal, in place of standing on it, is shown in the way of Go's
-// literals, such as \x1b. That is every control character but line ends and tabs, every byte that is no UTF-8, and
-// what turns the direction of writing beyond its own line. Words come from files, and files come from anybody.
+// Printable writes to w for people: what would command a terminal, in place of standing on it, is
+// shown in the way of Go's literals, such as \x1b. That is every control character but line ends
+// and tabs, every byte that is no UTF-8, and what turns the direction of writing beyond its own
+// line. Words come from files, and files come from anybody.
 //
-// Files are for programs and are written as they are, without it. Flush writes what is left of a letter that was cut.
+// Files are for programs and are written as they are, without it. Flush writes what is left of a
+// letter that was cut.
 func Printable(w io.Writer) *Writer { return &Writer{w: w} }
 
 // Writer is what Printable returns.
@@ -72,7 +74,8 @@ func Show(s string) string {
 	return string(shown)
 }
 
-// printable makes both outputs of s fit for people, unless they are so already; done is to be called at the end.
+// printable makes both outputs of s fit for people, unless they are so already; done is to be
+// called at the end.
 func (s Std) printable() (shown Std, done func()) {
 	var open []*Writer
 	wrap := func(w io.Writer) io.Writer {

@@ -41,13 +41,15 @@ func TestPrintable(t *testing.T) {
 
 // No program gives its user's terminal what stands in a file.
 func TestProgramsPrintForPeople(t *testing.T) {
-	p := cli.Program{Name: "demo", Commands: []cli.Command{{Name: "show", Run: func(_ context.Context, s cli.Std) error {
-		fmt.Fprintln(s.Out, "\x1b[2J")
-		fmt.Fprintln(s.Messages, "\a")
-		return nil
-	}}}}
+	p := cli.Program{Name: "demo",
+		Commands: []cli.Command{{Name: "show", Run: func(_ context.Context, s cli.Std) error {
+			fmt.Fprintln(s.Out, "\x1b[2J")
+			fmt.Fprintln(s.Messages, "\a")
+			return nil
+		}}}}
 	var out, messages bytes.Buffer
-	require.NoError(t, p.Run(context.Background(), []string{"show"}, cli.Std{Out: &out, Messages: &messages}))
+	require.NoError(t, p.Run(context.Background(), []string{"show"},
+		cli.Std{Out: &out, Messages: &messages}))
 	require.Equal(t, `\x1b[2J`+"\n", out.String())
 	require.Equal(t, `\x07`+"\n", messages.String())
 }

@@ -30,10 +30,14 @@ func (t *Table) Register(f *flag.FlagSet) {
 
 // RegisterCells declares the flags for a file whose columns are known.
 func (t *Table) RegisterCells(f *flag.FlagSet) {
-	f.StringVar(&t.separator, "separator", "", "CSV: what stands between fields: comma, semicolon, tab, bar or a `sign`; found out by default")
-	f.StringVar(&t.decimal, "decimal", "", "CSV: the decimal `mark`, point or comma; a point by default, found out where semicolons separate fields")
-	f.StringVar(&t.missing, "missing", "", "CSV: comma-separated `marks` of missing values, such as -200, beside empty, NaN, NA, null, none, ?, . and -")
-	f.BoolVar(&t.fill, "fill", false, "CSV: where a value is missing, take the one before it; otherwise that is an error")
+	f.StringVar(&t.separator, "separator", "",
+		"CSV: what stands between fields: comma, semicolon, tab, bar or a `sign`; found out by default")
+	f.StringVar(&t.decimal, "decimal", "",
+		"CSV: the decimal `mark`, point or comma; a point by default, found out where semicolons separate fields")
+	f.StringVar(&t.missing, "missing", "",
+		"CSV: comma-separated `marks` of missing values, such as -200, beside empty, NaN, NA, null, none, ?, . and -")
+	f.BoolVar(&t.fill, "fill", false,
+		"CSV: where a value is missing, take the one before it; otherwise that is an error")
 }
 
 // List is the names in a list with commas between them, without white space round them.
@@ -56,7 +60,8 @@ func (t *Table) Options() (o series.Options, err error) {
 	if t.fill {
 		o.Missing = series.Forward
 	}
-	words := map[string]byte{"": 0, "comma": ',', "semicolon": ';', "tab": '\t', `\t`: '\t', "bar": '|', "point": '.'}
+	words := map[string]byte{"": 0, "comma": ',', "semicolon": ';', "tab": '\t', `\t`: '\t',
+		"bar": '|', "point": '.'}
 	sign := func(s string) (byte, bool) {
 		c, ok := words[s]
 		if !ok && len(s) == 1 {
@@ -68,7 +73,8 @@ func (t *Table) Options() (o series.Options, err error) {
 	o.Comma, ok[0] = sign(t.separator)
 	o.Decimal, ok[1] = sign(t.decimal)
 	if !ok[0] {
-		return o, fmt.Errorf("-separator is %q; want comma, semicolon, tab, bar or one sign", t.separator)
+		return o, fmt.Errorf("-separator is %q; want comma, semicolon, tab, bar or one sign",
+			t.separator)
 	}
 	if !ok[1] {
 		return o, fmt.Errorf("-decimal is %q; want point or comma", t.decimal)
@@ -112,7 +118,8 @@ func Warn(messages io.Writer, name string, warnings []string) {
 	}
 }
 
-// WarnUnknown says how many of the tokens of n sequences are the unknown one, if they are more than a third.
+// WarnUnknown says how many of the tokens of n sequences are the unknown one, if they are more than
+// a third.
 func WarnUnknown(messages io.Writer, name string, unknown, n int, sequence func(i int) []int) {
 	lacks, all := 0, 0
 	for i := range n {
@@ -129,7 +136,8 @@ func WarnUnknown(messages io.Writer, name string, unknown, n int, sequence func(
 	}
 }
 
-// Numbers reads a line of n finite numbers, of any number if n is 0, parted by semicolons, or else commas, or else tabs, or else spaces.
+// Numbers reads a line of n finite numbers, of any number if n is 0, parted by semicolons, or else
+// commas, or else tabs, or else spaces.
 func Numbers(line string, n int) ([]float64, error) {
 	fields := strings.Fields(line)
 	for _, c := range []string{";", ",", "\t"} {

@@ -17,15 +17,17 @@ import (
 	"github.com/seqzoo/seqzoo/zoo/text"
 )
 
-// Training is the flags of a training, and what Fit makes of them. Set the defaults before Register.
+// Training is the flags of a training, and what Fit makes of them. Set the defaults before
+// Register.
 type Training struct {
-	Epochs    int
-	Steps     int     // at most; 0: no limit
-	Batch     int     // examples side by side
-	LR        float64 // highest rate; it falls along a cosine to a hundredth
-	Warmup    int     // steps in which the rate rises
-	Clip      float64 // norm of the gradient at most; 0: none
-	Patience  int     // epochs without a better validation that are borne; 0: all. The best weights are what remains
+	Epochs int
+	Steps  int     // at most; 0: no limit
+	Batch  int     // examples side by side
+	LR     float64 // highest rate; it falls along a cosine to a hundredth
+	Warmup int     // steps in which the rate rises
+	Clip   float64 // norm of the gradient at most; 0: none
+	// epochs without a better validation that are borne; 0: all. The best weights are what remains
+	Patience  int
 	Seed      uint64
 	Save      string
 	SaveEvery int
@@ -40,11 +42,14 @@ func (t *Training) Register(f *flag.FlagSet) {
 	f.Float64Var(&t.LR, "lr", t.LR, "highest learning `rate`; it falls along a cosine")
 	f.IntVar(&t.Warmup, "warmup", t.Warmup, "steps in which the rate rises")
 	f.Float64Var(&t.Clip, "clip", t.Clip, "limit of the gradient's norm; 0 for none")
-	f.IntVar(&t.Patience, "patience", t.Patience, "stop after so many epochs without a better validation; 0 for never")
+	f.IntVar(&t.Patience, "patience", t.Patience,
+		"stop after so many epochs without a better validation; 0 for never")
 	f.Uint64Var(&t.Seed, "seed", t.Seed, "seed of weights, order and noise")
-	f.StringVar(&t.Save, "save", t.Save, "`directory` for the model and its checkpoints; the same command goes on from there")
+	f.StringVar(&t.Save, "save", t.Save,
+		"`directory` for the model and its checkpoints; the same command goes on from there")
 	f.IntVar(&t.SaveEvery, "save-every", max(t.SaveEvery, 500), "steps between checkpoints")
-	f.BoolVar(&t.Quick, "quick", false, "a tiny model for a few seconds, to see that everything works")
+	f.BoolVar(&t.Quick, "quick", false,
+		"a tiny model for a few seconds, to see that everything works")
 }
 
 // Check reports every flag that is out of range.
@@ -67,12 +72,15 @@ func (t *Training) Check() error {
 
 // Run is a training as Training.Fit is to do it.
 type Run struct {
-	Model    zoo.Model // is saved in -save; nil: whatever was trained is not saved
-	Task     train.Task
-	Name     string            // in the progress, such as "gru"
-	Unit     string            // of what Task counts, such as "words"
-	Describe map[string]string // settings beyond the flags of Training: what a resumed run must have in common
-	Monitor  string            // what Task measures in validation that tells which weights are best; "": the last weights remain
+	Model zoo.Model // is saved in -save; nil: whatever was trained is not saved
+	Task  train.Task
+	Name  string // in the progress, such as "gru"
+	Unit  string // of what Task counts, such as "words"
+	// settings beyond the flags of Training: what a resumed run must have in common
+	Describe map[string]string
+	// what Task measures in validation that tells which weights are best; "": the last weights
+	// remain
+	Monitor string
 
 	Optimizer train.Optimizer // nil: Adam
 	Schedule  train.Schedule  // nil: a cosine
@@ -82,8 +90,8 @@ type Run struct {
 // checkpointsIn is the folder of a model's directory in which checkpoints are.
 const checkpointsIn = "checkpoints"
 
-// Fit trains, with progress, interruption and, given -save, checkpoints from which the same command goes on; in the end it
-// saves the model and history.csv.
+// Fit trains, with progress, interruption and, given -save, checkpoints from which the same command
+// goes on; in the end it saves the model and history.csv.
 func (t *Training) Fit(ctx context.Context, s Std, r Run) (result *train.Result, err error) {
 	c, err := t.config(s, r)
 	if err != nil {
@@ -114,9 +122,11 @@ func (t *Training) Fit(ctx context.Context, s Std, r Run) (result *train.Result,
 	result, err = train.Fit(ctx, r.Task, c)
 	switch {
 	case errors.Is(err, train.ErrInterrupted) && t.Save == "":
-		return result, fmt.Errorf("%w after step %d; nothing is saved without -save", err, result.Steps)
+		return result, fmt.Errorf("%w after step %d; nothing is saved without -save", err,
+			result.Steps)
 	case errors.Is(err, train.ErrInterrupted):
-		return result, fmt.Errorf("%w after step %d; the same command goes on from there", err, result.Steps)
+		return result, fmt.Errorf("%w after step %d; the same command goes on from there", err,
+			result.Steps)
 	case err != nil:
 		return result, err
 	}
@@ -134,7 +144,8 @@ func (t *Training) Fit(ctx context.Context, s Std, r Run) (result *train.Result,
 	if err := r.Model.Save(t.Save); err != nil {
 		return result, err
 	}
-	if err := safefile.Write(safefile.OS, filepath.Join(t.Save, "history.csv"), result.History.WriteCSV); err != nil {
+	if err := safefile.Write(safefile.OS, filepath.Join(t.Save, "history.csv"),
+		result.History.WriteCSV); err != nil {
 		return result, err
 	}
 	fmt.Fprintf(s.Messages, "saved in %s\n", t.Save)
@@ -144,11 +155,13 @@ func (t *Training) Fit(ctx context.Context, s Std, r Run) (result *train.Result,
 func (t *Training) config(s Std, r Run) (c train.Config, err error) {
 	c = train.Config{
 		Optimizer: r.Optimizer, Schedule: r.Schedule, Average: r.Average,
-		Epochs: t.Epochs, MaxSteps: t.Steps, Seed: t.Seed, Clip: train.Clip{Norm: t.Clip}, Monitor: r.Monitor,
+		Epochs: t.Epochs, MaxSteps: t.Steps, Seed: t.Seed, Clip: train.Clip{Norm: t.Clip},
+		Monitor:  r.Monitor,
 		Progress: train.NewProgress(raw(s.Messages), r.Name, r.Unit),
 		Warn:     func(message string) { fmt.Fprintf(s.Messages, "warning: %s\n", message) },
 		Describe: map[string]string{
-			"-batch": strconv.Itoa(t.Batch), "-lr": fmt.Sprint(t.LR), "-warmup": strconv.Itoa(t.Warmup), "-clip": fmt.Sprint(t.Clip),
+			"-batch": strconv.Itoa(t.Batch), "-lr": fmt.Sprint(t.LR),
+			"-warmup": strconv.Itoa(t.Warmup), "-clip": fmt.Sprint(t.Clip),
 		},
 	}
 	for k, v := range r.Describe {
@@ -164,8 +177,10 @@ func (t *Training) config(s Std, r Run) (c train.Config, err error) {
 		if t.Steps > 0 {
 			total = min(total, t.Steps)
 		}
-		c.Describe["-epochs"], c.Describe["-steps"] = strconv.Itoa(t.Epochs), strconv.Itoa(t.Steps) // the cosine ends there
-		c.Schedule, err = train.NewCosine(train.CosineConfig{LR: t.LR, MinLR: t.LR / 100, Warmup: min(t.Warmup, total/10), Total: total})
+		// the cosine ends there
+		c.Describe["-epochs"], c.Describe["-steps"] = strconv.Itoa(t.Epochs), strconv.Itoa(t.Steps)
+		c.Schedule, err = train.NewCosine(train.CosineConfig{LR: t.LR, MinLR: t.LR / 100,
+			Warmup: min(t.Warmup, total/10), Total: total})
 		if err != nil {
 			return c, err
 		}
@@ -182,7 +197,8 @@ func (t *Training) config(s Std, r Run) (c train.Config, err error) {
 	return c, nil
 }
 
-// takeBest gives the model the weights of the best validation. There are none if no epoch was completed.
+// takeBest gives the model the weights of the best validation. There are none if no epoch was
+// completed.
 func takeBest(r Run, from *train.Checkpoints) error {
 	best, err := from.Best()
 	if errors.Is(err, train.ErrNoCheckpoint) {

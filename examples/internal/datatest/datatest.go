@@ -7,8 +7,9 @@ import (
 	"testing"
 )
 
-// Need has SEQZOO_DATA name the folder of the data sets for the time of a test, by default ../shared/data beside the repository,
-// as seen from a program's own folder. It skips the test if the file or folder called name is not in it.
+// Need has SEQZOO_DATA name the folder of the data sets for the time of a test, by default
+// ../shared/data beside the repository, as seen from a program's own folder. It skips the test if
+// the file or folder called name is not in it.
 func Need(t *testing.T, name string) {
 	t.Helper()
 	folder := os.Getenv("SEQZOO_DATA")

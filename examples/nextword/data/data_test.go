@@ -15,7 +15,8 @@ func TestText(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 1_115_394, len(s))
 	require.Equal(t, 40_000, strings.Count(s, "\n"))
-	require.True(t, strings.HasPrefix(s, "First Citizen:\nBefore we proceed any further, hear me speak.\n"))
+	require.True(t, strings.HasPrefix(s,
+		"First Citizen:\nBefore we proceed any further, hear me speak.\n"))
 
 	chars, err := text.Chars{}.Tokens(s)
 	require.NoError(t, err)

@@ -16,10 +16,11 @@ type Value struct {
 	Fn   ops.Fn
 	Args []*Value
 	ops.Type
-	Name  string    // of an input
-	At    ops.Place // where in the model it was written
-	Steps int       // if not 0, axis 0 of the operands is the time of a loop that this was taken out of, for errors
-	First int       // the time at which that loop begins
+	Name string    // of an input
+	At   ops.Place // where in the model it was written
+	// if not 0, axis 0 of the operands is the time of a loop that this was taken out of, for errors
+	Steps int
+	First int // the time at which that loop begins
 }
 
 // Region is a set of values in an order in which operands come first, except that a loop may gain
@@ -68,7 +69,8 @@ func (r *Region) raw(fn ops.Fn, args []*Value) *Value {
 	}
 	t, err := fn.Infer(types)
 	if err != nil {
-		panic(&ops.BuildError{Path: r.At.Path, Op: cmp.Or(r.At.Name, fn.Key()), Msg: err.Error(), Err: err})
+		panic(&ops.BuildError{Path: r.At.Path, Op: cmp.Or(r.At.Name, fn.Key()), Msg: err.Error(),
+			Err: err})
 	}
 	v := r.Leaf(fn, t, args...)
 	r.index[key.String()] = v

@@ -19,7 +19,8 @@ type Loop struct {
 	Consts  []Port
 	Carries []*Carry
 	Outs    []*Value // the Outputs of the loop that were asked for
-	Mask    *Value   // the leaf of the body, [B, 1], that is 0 for rows which keep their state; nil: none
+	// the leaf of the body, [B, 1], that is 0 for rows which keep their state; nil: none
+	Mask *Value
 
 	// Segments marks a loop over pieces of a recurrence. Its body is a graph of its own, with loops
 	// in it, whose values are computed one after another as those around the loop are.
@@ -40,7 +41,10 @@ type Carry struct {
 	Next *Value // in the body: what this time leaves; never a leaf, never a view
 }
 
-func (l *Loop) Key() string { return fmt.Sprintf("loop{%s T=%d reverse=%t}", l.Name, l.T, l.Reverse) }
+func (l *Loop) Key() string {
+	return fmt.Sprintf("loop{%s T=%d reverse=%t}", l.Name, l.T,
+		l.Reverse)
+}
 
 // BodyLeaf is an input of a body.
 type BodyLeaf struct {
@@ -116,8 +120,10 @@ func port(l *Loop, ports *[]Port, loop, v *Value, name string, t ops.Type) *Valu
 
 // Carry adds a carried value that starts as init.
 func (l *Loop) Carry(loop, init *Value) *Carry {
-	loop.Args = append(loop.Args, init) // not shared with a port: the two differ in what they are in the body
-	c := &Carry{Init: len(loop.Args) - 1, Leaf: l.Body.Leaf(BodyLeaf{Name: fmt.Sprintf("carry %d", len(l.Carries))}, init.Type)}
+	// not shared with a port: the two differ in what they are in the body
+	loop.Args = append(loop.Args, init)
+	c := &Carry{Init: len(loop.Args) - 1,
+		Leaf: l.Body.Leaf(BodyLeaf{Name: fmt.Sprintf("carry %d", len(l.Carries))}, init.Type)}
 	l.Carries = append(l.Carries, c)
 	return c
 }

@@ -92,7 +92,8 @@ func (r *Region) slice(fn ops.Slice, x *Value) *Value {
 		return r.fillLike(fn, []*Value{x})
 	case ops.Slice:
 		if y.Axis == fn.Axis {
-			return r.Apply(ops.Slice{Axis: fn.Axis, From: y.From + fn.From, To: y.From + fn.To}, x.Args[0])
+			return r.Apply(ops.Slice{Axis: fn.Axis, From: y.From + fn.From, To: y.From + fn.To},
+				x.Args[0])
 		}
 	case ops.Concat:
 		if y.Axis != fn.Axis {
@@ -116,7 +117,8 @@ func (r *Region) slice(fn ops.Slice, x *Value) *Value {
 		n := x.Args[0].Shape[fn.Axis]
 		switch {
 		case fn.From >= y.From && fn.To <= y.From+n:
-			return r.Apply(ops.Slice{Axis: fn.Axis, From: fn.From - y.From, To: fn.To - y.From}, x.Args[0])
+			return r.Apply(ops.Slice{Axis: fn.Axis, From: fn.From - y.From, To: fn.To - y.From},
+				x.Args[0])
 		case fn.To <= y.From || fn.From >= y.From+n:
 			t, _ := fn.Infer([]ops.Type{x.Type})
 			return r.Apply(ops.Fill{Dtype: t.Dtype, Shape: t.Shape})

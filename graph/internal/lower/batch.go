@@ -7,12 +7,14 @@ import (
 	"github.com/seqzoo/seqzoo/internal/ops"
 )
 
-// batchable reports whether the operation of v can be applied to all times at once: whether its result at one time
-// depends on that time of its operands alone, and there is an operation that says so for all times.
+// batchable reports whether the operation of v can be applied to all times at once: whether its
+// result at one time depends on that time of its operands alone, and there is an operation that
+// says so for all times.
 func (r *recurrence) batchable(v *ir.Value) bool {
 	timed := func(i int) bool { return r.class(v.Args[i]) != constant }
 	switch fn := v.Fn.(type) {
-	case ops.Elementwise, ops.Broadcast, ops.Reshape, ops.Transpose, ops.Slice, ops.Pad, ops.SumTo, ops.Max, ops.RowWise,
+	case ops.Elementwise, ops.Broadcast, ops.Reshape, ops.Transpose, ops.Slice, ops.Pad, ops.SumTo,
+		ops.Max, ops.RowWise,
 		ops.ArgMax, ops.OneHot, ops.Differs:
 		return true
 	case ops.Concat:
@@ -44,7 +46,8 @@ func (r *recurrence) batch(v *ir.Value) *ir.Value {
 	}
 	T, g := r.T, r.region
 	long := func(shape []int) []int { return append([]int{T}, shape...) }
-	// aligned gives operand i as many axes behind the time as the result has, so that it broadcasts.
+	// aligned gives operand i as many axes behind the time as the result has, so that it
+	// broadcasts.
 	aligned := func(i, rank int) *ir.Value {
 		if !timed[i] {
 			return args[i]
@@ -99,8 +102,10 @@ func (r *recurrence) batch(v *ir.Value) *ir.Value {
 	return b
 }
 
-func (r *recurrence) batchMatMul(v *ir.Value, fn ops.MatMul, args []*ir.Value, timed []bool) *ir.Value {
-	flat := func(i, keep int) *ir.Value { // joins the time and the axes before the last keep into one
+func (r *recurrence) batchMatMul(v *ir.Value, fn ops.MatMul, args []*ir.Value,
+	timed []bool) *ir.Value {
+	// joins the time and the axes before the last keep into one
+	flat := func(i, keep int) *ir.Value {
 		s := args[i].Shape
 		k := len(s) - keep
 		return r.region.Apply(ops.Reshape{Shape: append([]int{ops.Size(s[:k])}, s[k:]...)}, args[i])
@@ -111,8 +116,9 @@ func (r *recurrence) batchMatMul(v *ir.Value, fn ops.MatMul, args []*ir.Value, t
 	return r.region.Apply(fn, flat(0, 1), args[1])
 }
 
-// sum is Σ over all times of v, outside of the loop: the gradient of a constant. It goes down through what is linear to
-// the products and sums below, which are then taken over all times at once.
+// sum is Σ over all times of v, outside of the loop: the gradient of a constant. It goes down
+// through what is linear to the products and sums below, which are then taken over all times at
+// once.
 func (r *recurrence) sum(v *ir.Value) *ir.Value {
 	g := r.region
 	defer r.at(v)()

@@ -1,5 +1,6 @@
-// Package lower turns a Gorgonia graph into the engine's form. Most nodes become one value each; a scan becomes a loop
-// and whatever of its step can be computed for all times at once (see recurrence).
+// Package lower turns a Gorgonia graph into the engine's form. Most nodes become one value each; a
+// scan becomes a loop and whatever of its step can be computed for all times at once (see
+// recurrence).
 package lower
 
 import (
@@ -20,19 +21,22 @@ type Result struct {
 	Boxes  map[*G.Node]*Box      // of those whose values the engine cannot hold
 	Fixed  []*Fixed              // what can still be changed
 	Moving []*Moving             // what has to be looked up before each run
-	Notes  *ir.Notes             // operations that run through their Do, products left in loops, and why
+	// operations that run through their Do, products left in loops, and why
+	Notes *ir.Notes
 }
 
 // Options say what a program changes, and switch single transformations off.
 type Options struct {
-	Moving  map[*G.Node]bool // those of Fixed that were changed, and will be again
-	NoHoist bool             // leave in the loop what could be computed for all times at once before or after it
+	Moving map[*G.Node]bool // those of Fixed that were changed, and will be again
+	// leave in the loop what could be computed for all times at once before or after it
+	NoHoist bool
 }
 
 // Graph lowers what the nodes keep need. All are of one graph.
 func Graph(keep []*G.Node, o Options) (res *Result, err error) {
 	defer ops.Catch(&err)
-	res = &Result{Region: ir.NewRegion(), Notes: &ir.Notes{}, Of: map[*G.Node]*ir.Value{}, Boxes: map[*G.Node]*Box{}}
+	res = &Result{Region: ir.NewRegion(), Notes: &ir.Notes{}, Of: map[*G.Node]*ir.Value{},
+		Boxes: map[*G.Node]*Box{}}
 	if len(keep) == 0 {
 		return res, nil
 	}
@@ -40,7 +44,9 @@ func Graph(keep []*G.Node, o Options) (res *Result, err error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &lowering{Result: res, opts: o, children: children, before: before, scans: map[*ir.Value]*scan{}, grads: map[*ir.Value]*scanGrad{}, backs: map[[2]*ir.Value]back{}, steps: map[*ops.Step]*step{}}
+	l := &lowering{Result: res, opts: o, children: children, before: before,
+		scans: map[*ir.Value]*scan{}, grads: map[*ir.Value]*scanGrad{},
+		backs: map[[2]*ir.Value]back{}, steps: map[*ops.Step]*step{}}
 	foreign := newForeignTypes(all)
 	for _, n := range all {
 		if foreign.has(n) || slices.ContainsFunc(children[n], foreign.has) {
@@ -63,8 +69,8 @@ func Graph(keep []*G.Node, o Options) (res *Result, err error) {
 	return res, nil
 }
 
-// needed lists the nodes that keep depends on, operands first, the operands of each, and those nodes that have to run
-// before it for the state that they leave.
+// needed lists the nodes that keep depends on, operands first, the operands of each, and those
+// nodes that have to run before it for the state that they leave.
 func needed(keep []*G.Node) (all []*G.Node, children, before map[*G.Node][]*G.Node, err error) {
 	g := keep[0].Graph()
 	if children, err = ops.Children(g); err != nil {
@@ -91,7 +97,8 @@ type lowering struct {
 func (l *lowering) node(n *G.Node, args []*ir.Value) (*ir.Value, error) {
 	l.Region.At = ops.PlaceOf(n)
 	if t := ops.TypeOf(n); !storable(t) {
-		return nil, fmt.Errorf("%v is %v: a step of a recurrence has float32, float64 and int only", n, t)
+		return nil, fmt.Errorf("%v is %v: a step of a recurrence has float32, float64 and int only",
+			n, t)
 	}
 	switch op := n.Op().(type) {
 	case nil:
@@ -120,14 +127,16 @@ func (l *lowering) node(n *G.Node, args []*ir.Value) (*ir.Value, error) {
 			return l.Region.Leaf(ir.Input{Node: n}, ops.TypeOf(n)), nil
 		}
 		if before := l.earlier(n); len(before) > 0 {
-			return l.foreign(firstOperands{op, len(args)}, ops.TypeOf(n), append(args, before...), err), nil
+			return l.foreign(firstOperands{op, len(args)}, ops.TypeOf(n), append(args, before...),
+				err), nil
 		}
 		return l.foreign(op, ops.TypeOf(n), args, err), nil
 	}
 }
 
-// earlier are the values that have to be there while n is computed, beside those of its operands: what runs before it
-// for the state that it leaves, and the operands of that, whose memory may be a part of this state.
+// earlier are the values that have to be there while n is computed, beside those of its operands:
+// what runs before it for the state that it leaves, and the operands of that, whose memory may be a
+// part of this state.
 func (l *lowering) earlier(n *G.Node) []*ir.Value {
 	var vs []*ir.Value
 	for _, m := range l.before[n] {
@@ -139,7 +148,8 @@ func (l *lowering) earlier(n *G.Node) []*ir.Value {
 	return vs
 }
 
-// firstOperands is an operation whose value has operands beside its own, so that it runs after them.
+// firstOperands is an operation whose value has operands beside its own, so that it runs after
+// them.
 type firstOperands struct {
 	G.Op
 	n int
@@ -183,8 +193,8 @@ func (l *lowering) apply(op *ops.Op, args []*ir.Value) (*ir.Value, error) {
 	return l.Region.Apply(op.Fn, args...), nil
 }
 
-// packed stands for the vector in which a scan or its gradient packs its values. It is never computed unless
-// something other than a slice of it is asked for.
+// packed stands for the vector in which a scan or its gradient packs its values. It is never
+// computed unless something other than a slice of it is asked for.
 type packed struct {
 	ir.Foreign
 	what string

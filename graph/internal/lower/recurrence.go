@@ -9,7 +9,8 @@ import (
 	"github.com/seqzoo/seqzoo/internal/ops"
 )
 
-// recurrence divides the values of a step between a loop and the graph around it, by dependence alone:
+// recurrence divides the values of a step between a loop and the graph around it, by dependence
+// alone:
 //
 //   - constant: depends on nothing that changes with time; computed once, outside.
 //   - series: depends on sequences but not on what is carried; computed for all times at once before the loop, unless
@@ -17,7 +18,8 @@ import (
 //   - looped: depends on what is carried. In the loop if the next carry needs it, or if it is element-wise; else it is
 //     computed for all times at once after the loop, from values that the loop stores.
 //
-// inner gives a value in the body of the loop, outer gives it outside: as it is if it is constant, else [T, ...].
+// inner gives a value in the body of the loop, outer gives it outside: as it is if it is constant,
+// else [T, ...].
 type recurrence struct {
 	l       *lowering
 	region  *ir.Region // around the loop
@@ -43,10 +45,13 @@ const (
 	looped
 )
 
-// newRecurrence is a loop of T steps, the first of which stands at the time first of a longer one perhaps.
+// newRecurrence is a loop of T steps, the first of which stands at the time first of a longer one
+// perhaps.
 func newRecurrence(l *lowering, st *step, name string, T, first int, reverse bool) *recurrence {
-	r := &recurrence{l: l, step: st, region: l.Region, T: T, consts: map[*ir.Value]*ir.Value{}, series: map[*ir.Value]*ir.Value{},
-		in: map[*ir.Value]*ir.Value{}, out: map[*ir.Value]*ir.Value{}, classes: map[*ir.Value]class{}, core: map[*ir.Value]bool{}}
+	r := &recurrence{l: l, step: st, region: l.Region, T: T, consts: map[*ir.Value]*ir.Value{},
+		series: map[*ir.Value]*ir.Value{},
+		in:     map[*ir.Value]*ir.Value{}, out: map[*ir.Value]*ir.Value{},
+		classes: map[*ir.Value]class{}, core: map[*ir.Value]bool{}}
 	r.loop, r.value = l.Region.NewLoop(name, T, reverse)
 	r.loop.Body.At, r.loop.First = l.Region.At, first
 	return r
@@ -84,7 +89,8 @@ func (r *recurrence) class(v *ir.Value) class {
 	return c
 }
 
-// forward reports whether a value of the backward step is one of the forward step: whether no cotangent is in it.
+// forward reports whether a value of the backward step is one of the forward step: whether no
+// cotangent is in it.
 func (r *recurrence) forward(v *ir.Value) bool {
 	if len(v.Args) == 0 {
 		return !slices.Contains(r.fwd.step.cots, v)
@@ -138,7 +144,8 @@ func (r *recurrence) inner(v *ir.Value) *ir.Value {
 	return b
 }
 
-// at has what is made, in the loop and around it, belong to the place of v, until the returned function is called.
+// at has what is made, in the loop and around it, belong to the place of v, until the returned
+// function is called.
 func (r *recurrence) at(v *ir.Value) (restore func()) {
 	in, out := r.loop.Body.At, r.region.At
 	r.loop.Body.At, r.region.At = v.At, v.At
@@ -164,21 +171,23 @@ func (r *recurrence) cheap(v *ir.Value) bool {
 	return light(v) || r.product(v)
 }
 
-// product reports whether v is a product with a constant that had better be taken step by step: if a step has enough
-// rows to keep the multipliers busy, the result of all steps would only travel to memory and back. The weights of all
-// products of a step must fit a core's cache together.
+// product reports whether v is a product with a constant that had better be taken step by step: if
+// a step has enough rows to keep the multipliers busy, the result of all steps would only travel to
+// memory and back. The weights of all products of a step must fit a core's cache together.
 func (r *recurrence) product(v *ir.Value) bool {
 	const (
 		rows  = 8
 		cache = 3 << 18 // bytes
 	)
 	fn, ok := v.Fn.(ops.MatMul)
-	if !ok || len(v.Shape) != 2 || fn.TransA || v.Shape[0] < rows || r.class(v.Args[0]) == constant || r.class(v.Args[1]) != constant {
+	if !ok || len(v.Shape) != 2 || fn.TransA || v.Shape[0] < rows ||
+		r.class(v.Args[0]) == constant || r.class(v.Args[1]) != constant {
 		return false
 	}
 	if r.weights == 0 {
 		for _, w := range r.step.values.Values {
-			if _, ok := w.Fn.(ops.MatMul); ok && len(w.Shape) == 2 && r.class(w.Args[1]) == constant && (r.fwd == nil || !r.forward(w)) {
+			if _, ok := w.Fn.(ops.MatMul); ok && len(w.Shape) == 2 &&
+				r.class(w.Args[1]) == constant && (r.fwd == nil || !r.forward(w)) {
 				r.weights += w.Args[1].Size() * bytesOf(w.Dtype)
 			}
 		}
@@ -216,8 +225,8 @@ func light(v *ir.Value) bool {
 	return false
 }
 
-// recomputed reports whether the backward pass computes a value of the forward pass anew instead of having it stored:
-// if it takes arithmetic alone, on values that are there anyway.
+// recomputed reports whether the backward pass computes a value of the forward pass anew instead of
+// having it stored: if it takes arithmetic alone, on values that are there anyway.
 func (r *recurrence) recomputed(v *ir.Value) bool {
 	if r.fwd.class(v) == constant || len(v.Args) == 0 || r.fwd.out[v] != nil {
 		return true
@@ -280,7 +289,8 @@ func (r *recurrence) constant(v *ir.Value) *ir.Value {
 func (r *recurrence) stored(v *ir.Value) *ir.Value {
 	for i, in := range r.fwd.step.inputs {
 		if k := r.fwd.step.isState(i); in == v && k >= 0 {
-			return r.fwd.loop.Out(r.region, r.fwd.value, ir.Output{Kind: ir.Before, Carry: r.fwd.carries[k]})
+			return r.fwd.loop.Out(r.region, r.fwd.value,
+				ir.Output{Kind: ir.Before, Carry: r.fwd.carries[k]})
 		}
 	}
 	return r.fwd.outer(v)

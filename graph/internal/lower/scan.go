@@ -9,8 +9,8 @@ import (
 	"github.com/seqzoo/seqzoo/internal/ops"
 )
 
-// step is the graph of an ops.Step in the engine's form, forward and backward in one region, so that a value of the
-// forward pass which the backward pass uses is one value.
+// step is the graph of an ops.Step in the engine's form, forward and backward in one region, so
+// that a value of the forward pass which the backward pass uses is one value.
 type step struct {
 	*ops.Step
 	values *ir.Region
@@ -30,7 +30,8 @@ func (l *lowering) step(st *ops.Step) (*step, error) {
 	if s := l.steps[st]; s != nil {
 		return s, nil
 	}
-	cots, grads, gradErr := st.Backward() // also where no gradient is wanted: it adds nodes to the step's graph, once
+	// also where no gradient is wanted: it adds nodes to the step's graph, once
+	cots, grads, gradErr := st.Backward()
 	s := &step{Step: st, values: ir.NewRegion()}
 	l.steps[st] = s
 	keep := slices.Clone(st.Slots())
@@ -61,7 +62,8 @@ func (l *lowering) step(st *ops.Step) (*step, error) {
 			s.cots = append(s.cots, leaf(n))
 		}
 	}
-	inner := &lowering{Result: &Result{Region: s.values, Of: of, Notes: l.Notes}, opts: l.opts, children: children, before: before, inner: true}
+	inner := &lowering{Result: &Result{Region: s.values, Of: of, Notes: l.Notes}, opts: l.opts,
+		children: children, before: before, inner: true}
 	for _, n := range all {
 		if of[n] != nil {
 			continue
@@ -118,12 +120,13 @@ type scan struct {
 	pass
 }
 
-// pass is the way forward through a recurrence, in one loop or in segments. What the way back needs of it is added to it
-// later.
+// pass is the way forward through a recurrence, in one loop or in segments. What the way back needs
+// of it is added to it later.
 type pass interface {
 	slot(i int) *ir.Value  // slot i at all times, [T, ...]
 	final(k int) *ir.Value // part k of the state as the last step left it
-	// back is the way back: cots are the cotangents of the slots, [T, ...] each, after that of the final state.
+	// back is the way back: cots are the cotangents of the slots, [T, ...] each, after that of the
+	// final state.
 	back(l *lowering, cots, after []*ir.Value) back
 }
 
@@ -167,7 +170,8 @@ type forward struct {
 	carries []*ir.Carry
 }
 
-// forward lowers a loop whose operands are args. Its body has what its carries need; more is added as it is asked for.
+// forward lowers a loop whose operands are args. Its body has what its carries need; more is added
+// as it is asked for.
 func (l *lowering) forward(st *step, T, first int, reverse bool, args []*ir.Value) *forward {
 	s := &forward{newRecurrence(l, st, "scan", T, first, reverse), args, nil}
 	for i, in := range st.inputs {
@@ -208,7 +212,8 @@ func (s *forward) final(k int) *ir.Value {
 	return s.loop.Out(s.region, s.value, ir.Output{Kind: ir.Final, Carry: s.carries[k]})
 }
 
-// owned is a body value that a carry can have to itself: computed, not a view, and no other carry's.
+// owned is a body value that a carry can have to itself: computed, not a view, and no other
+// carry's.
 func (r *recurrence) owned(v *ir.Value) *ir.Value {
 	taken := false
 	for _, c := range r.loop.Carries {
@@ -235,8 +240,8 @@ func (s *scan) cut(from, to int) *ir.Value {
 	return cutPieces(s.region, s.sizes, s.slot, from, to)
 }
 
-// backward gives the way back through a scan for a cotangent; args are those of the scan, what it packs and the cotangent
-// of that. There is one for all that comes out of it.
+// backward gives the way back through a scan for a cotangent; args are those of the scan, what it
+// packs and the cotangent of that. There is one for all that comes out of it.
 func (l *lowering) backward(fn ops.Scan, args []*ir.Value) (*step, back, error) {
 	n := len(args)
 	fwd, dy := l.scans[args[n-2]], l.plain(args[n-1])
@@ -256,7 +261,8 @@ func (l *lowering) backward(fn ops.Scan, args []*ir.Value) (*step, back, error) 
 	for _, slot := range st.slots {
 		size := fn.T * slot.Size()
 		cot := l.cotangent(dy, at, at+size)
-		cots = append(cots, l.Region.Apply(ops.Reshape{Shape: append([]int{fn.T}, slot.Shape...)}, cot))
+		cots = append(cots, l.Region.Apply(ops.Reshape{Shape: append([]int{fn.T}, slot.Shape...)},
+			cot))
 		at += size
 	}
 	for _, s := range st.States {
@@ -288,7 +294,8 @@ func (s *forward) back(l *lowering, cots, after []*ir.Value) back {
 			b.consts[in] = s.args[i]
 		}
 	}
-	// What comes into slot k at a time is its own cotangent and what the time visited before sent back to the state.
+	// What comes into slot k at a time is its own cotangent and what the time visited before sent
+	// back to the state.
 	carries := make([]*ir.Carry, len(st.States))
 	for k := range st.States {
 		carries[k] = b.loop.Carry(b.value, after[k])
@@ -301,7 +308,8 @@ func (s *forward) back(l *lowering, cots, after []*ir.Value) back {
 				if sum == nil {
 					sum = carries[i].Leaf
 				} else {
-					sum = b.loop.Body.Apply(ops.Elementwise{Kind: ops.KindAdd}, sum, carries[i].Leaf)
+					sum = b.loop.Body.Apply(ops.Elementwise{Kind: ops.KindAdd}, sum,
+						carries[i].Leaf)
 				}
 			}
 		}
@@ -313,7 +321,8 @@ func (s *forward) back(l *lowering, cots, after []*ir.Value) back {
 		case cot.IsZero():
 			b.in[st.cots[k]] = sum
 		default:
-			b.in[st.cots[k]] = b.loop.Body.Apply(ops.Elementwise{Kind: ops.KindAdd}, b.array(cot), sum)
+			b.in[st.cots[k]] = b.loop.Body.Apply(ops.Elementwise{Kind: ops.KindAdd}, b.array(cot),
+				sum)
 		}
 	}
 	var next []*ir.Value
@@ -431,7 +440,8 @@ func (l *lowering) scanFlow(fn ops.ScanFlow, args []*ir.Value) (*ir.Value, error
 	return b.flow(fn.Part), nil
 }
 
-// cotangent is [from, to) of a packed cotangent: the gradients of all views of one slot, apart from the other slots'.
+// cotangent is [from, to) of a packed cotangent: the gradients of all views of one slot, apart from
+// the other slots'.
 func (l *lowering) cotangent(v *ir.Value, from, to int) *ir.Value {
 	if fn, ok := v.Fn.(ops.Elementwise); ok {
 		args := make([]*ir.Value, len(v.Args))

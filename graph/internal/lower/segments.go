@@ -7,9 +7,10 @@ import (
 	"github.com/seqzoo/seqzoo/internal/ops"
 )
 
-// segmented is the way forward through a recurrence of which only the state before each segment is kept. The steps of a
-// segment are a loop of their own, forward and once more on the way back, so what can be taken out of it is computed for
-// the segment at once. Steps that are left over, the last to be visited, are a loop beside that over the segments.
+// segmented is the way forward through a recurrence of which only the state before each segment is
+// kept. The steps of a segment are a loop of their own, forward and once more on the way back, so
+// what can be taken out of it is computed for the segment at once. Steps that are left over, the
+// last to be visited, are a loop beside that over the segments.
 type segmented struct {
 	*pieces
 	args    []*ir.Value
@@ -32,9 +33,11 @@ type pieces struct {
 
 func (l *lowering) pieces(name string, st *step, T, size int, reverse, back bool) *pieces {
 	p := &pieces{l: l, st: st, n: T / size, size: size, left: T % size, reverse: reverse}
-	p.loop, p.value = l.Region.NewLoop(fmt.Sprintf("%s in segments of %d steps", name, size), p.n, reverse != back)
+	p.loop, p.value = l.Region.NewLoop(fmt.Sprintf("%s in segments of %d steps", name, size), p.n,
+		reverse != back)
 	p.loop.Segments, p.loop.Body.At = true, l.Region.At
-	p.in = &lowering{Result: &Result{Region: p.loop.Body, Notes: l.Notes}, opts: l.opts, steps: l.steps}
+	p.in = &lowering{Result: &Result{Region: p.loop.Body, Notes: l.Notes}, opts: l.opts,
+		steps: l.steps}
 	return p
 }
 
@@ -50,7 +53,8 @@ func (p *pieces) first() (segments, over int) {
 func (p *pieces) cut(v *ir.Value) (segment, over *ir.Value) {
 	if f, ok := v.Fill(); ok {
 		fill := func(r *ir.Region, n int) *ir.Value {
-			return r.Apply(ops.Fill{Dtype: v.Dtype, Shape: append([]int{n}, v.Shape[1:]...), Value: f})
+			return r.Apply(ops.Fill{Dtype: v.Dtype, Shape: append([]int{n}, v.Shape[1:]...),
+				Value: f})
 		}
 		if p.left > 0 {
 			over = fill(p.l.Region, p.left)
@@ -77,7 +81,8 @@ func (p *pieces) join(segment, over *ir.Value) *ir.Value {
 	if f, ok := segment.Fill(); ok {
 		all = r.Apply(ops.Fill{Dtype: segment.Dtype, Shape: shape, Value: f})
 	} else {
-		all = r.Apply(ops.Reshape{Shape: shape}, p.loop.Out(r, p.value, ir.Output{Kind: ir.Stored, Value: p.owned(segment)}))
+		all = r.Apply(ops.Reshape{Shape: shape}, p.loop.Out(r, p.value,
+			ir.Output{Kind: ir.Stored, Value: p.owned(segment)}))
 	}
 	switch {
 	case p.left == 0:
@@ -101,9 +106,10 @@ func (p *pieces) constant(v *ir.Value) *ir.Value {
 	return p.loop.Const(p.value, v)
 }
 
-// operands are those of the recurrence as a segment has them, and as the steps left over have them; state gives the parts
-// of the state before a segment.
-func (p *pieces) operands(args []*ir.Value, state func(k int) *ir.Value) (segment, over []*ir.Value) {
+// operands are those of the recurrence as a segment has them, and as the steps left over have them;
+// state gives the parts of the state before a segment.
+func (p *pieces) operands(args []*ir.Value, state func(k int) *ir.Value) (segment,
+	over []*ir.Value) {
 	for i, a := range args[:len(p.st.inputs)] {
 		s, o := a, a
 		switch k := p.st.isState(i); {
@@ -159,7 +165,8 @@ func (s *segmented) final(k int) *ir.Value {
 	return s.state(k)
 }
 
-// segmentedBack is the way back: the steps left over first, then segment by segment the steps forward and back.
+// segmentedBack is the way back: the steps left over first, then segment by segment the steps
+// forward and back.
 type segmentedBack struct {
 	*pieces
 	carries []*ir.Carry
@@ -169,7 +176,8 @@ type segmentedBack struct {
 
 func (s *segmented) back(l *lowering, cots, after []*ir.Value) back {
 	st := s.st
-	b := &segmentedBack{pieces: l.pieces("scan gradient", st, s.n*s.size+s.left, s.size, s.reverse, true)}
+	b := &segmentedBack{pieces: l.pieces("scan gradient", st, s.n*s.size+s.left, s.size, s.reverse,
+		true)}
 	var segment, over []*ir.Value
 	for _, c := range cots {
 		in, out := b.cut(c)
@@ -188,7 +196,8 @@ func (s *segmented) back(l *lowering, cots, after []*ir.Value) back {
 		b.carries, states = append(b.carries, c), append(states, c.Leaf)
 	}
 	args, _ := b.operands(s.args, func(k int) *ir.Value {
-		return b.loop.Seq(b.value, s.loop.Out(l.Region, s.value, ir.Output{Kind: ir.Before, Carry: s.carries[k]}))
+		return b.loop.Seq(b.value, s.loop.Out(l.Region, s.value,
+			ir.Output{Kind: ir.Before, Carry: s.carries[k]}))
 	})
 	first, _ := b.first()
 	b.inner = b.in.forward(st, b.size, first, b.reverse, args).back(b.in, segment, states)

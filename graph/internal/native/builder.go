@@ -151,7 +151,8 @@ func (b *builder) ints(field string) []int {
 func (b *builder) field(name string, kind reflect.Kind) reflect.Value {
 	f := b.fields.FieldByName(name)
 	if f.Kind() != kind {
-		fail("Gorgonia's op has no field %s of kind %v: this library needs Gorgonia v0.9.18", name, kind)
+		fail("Gorgonia's op has no field %s of kind %v: this library needs Gorgonia v0.9.18", name,
+			kind)
 	}
 	return f
 }

@@ -18,14 +18,15 @@ type Expr struct {
 	Result int // number of the operand or step whose value it is
 }
 
-// Step applies an operation. Args below Expr.In are operands of the node; In+i is the result of step i.
+// Step applies an operation. Args below Expr.In are operands of the node; In+i is the result of
+// step i.
 type Step struct {
 	Fn   ops.Operation
 	Args []int
 }
 
-// Translate gives the expression that equals op, for operands and a result of the given types. The error says why
-// there is none; then the op's own Do has to be run.
+// Translate gives the expression that equals op, for operands and a result of the given types. The
+// error says why there is none; then the op's own Do has to be run.
 func Translate(op G.Op, in []ops.Type, out ops.Type) (*Expr, error) {
 	_, name := inspect(op)
 	if translations[name] == nil {
@@ -34,7 +35,8 @@ func Translate(op G.Op, in []ops.Type, out ops.Type) (*Expr, error) {
 	return translate(op, in, out, translations[name])
 }
 
-func translate(op G.Op, in []ops.Type, out ops.Type, build func(*builder) int) (e *Expr, err error) {
+func translate(op G.Op, in []ops.Type, out ops.Type, build func(*builder) int) (e *Expr,
+	err error) {
 	defer func() {
 		switch r := recover().(type) {
 		case nil:
@@ -83,7 +85,8 @@ func Read(op G.Op) (into *G.Value, ok bool) {
 	return (*G.Value)(v.FieldByName("into").UnsafePointer()), true
 }
 
-// IsStatement reports whether op makes no value: a Read, or a Set, which Gorgonia's own machine ignores.
+// IsStatement reports whether op makes no value: a Read, or a Set, which Gorgonia's own machine
+// ignores.
 func IsStatement(op G.Op) bool {
 	_, name := inspect(op)
 	return name == "readOp" || name == "letOp"
@@ -95,24 +98,26 @@ func IsConstant(op G.Op) bool {
 	return name == "constantScalar" || name == "constantTensor"
 }
 
-// ScalarInVector reports whether the value of n, a scalar, is a tensor of one element in Gorgonia: Tensordot of two vectors.
+// ScalarInVector reports whether the value of n, a scalar, is a tensor of one element in Gorgonia:
+// Tensordot of two vectors.
 func ScalarInVector(n *G.Node) bool {
 	_, name := inspect(n.Op())
 	return name == "tensordotOp" && len(n.Shape()) == 0
 }
 
-// Unasked reports whether n is a derivative that gorgonia.Grad made on the way and gave to nobody, such as that of an
-// input outside its list.
+// Unasked reports whether n is a derivative that gorgonia.Grad made on the way and gave to nobody,
+// such as that of an input outside its list.
 func Unasked(n *G.Node) bool {
 	if len(n.DerivOf()) > 0 {
 		return false
 	}
 	group := reflect.ValueOf(n).Elem().FieldByName("group") // Gorgonia's own, for its drawings
-	return group.Kind() == reflect.String && (group.String() == "gradients" || group.String() == "undifferentiated nodes")
+	return group.Kind() == reflect.String && (group.String() == "gradients" ||
+		group.String() == "undifferentiated nodes")
 }
 
-// Warning tells of a node in whose graph Gorgonia may have merged different nodes, or whose derivative is known to be
-// wrong; it is empty if nothing is known against the node.
+// Warning tells of a node in whose graph Gorgonia may have merged different nodes, or whose
+// derivative is known to be wrong; it is empty if nothing is known against the node.
 func Warning(n *G.Node, operands []*G.Node) string {
 	v, name := inspect(n.Op())
 	switch name {

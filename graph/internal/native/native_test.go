@@ -20,10 +20,11 @@ import (
 // foreign are the operations that have no translation, by intent.
 var foreign = []string{"diagFlatOp"}
 
-// Every node of random graphs with gradients is computed twice from the same operands: by Gorgonia's op and by its
-// translation.
+// Every node of random graphs with gradients is computed twice from the same operands: by
+// Gorgonia's op and by its translation.
 func TestTranslationsEqualTheOps(t *testing.T) {
-	for dt, tolerance := range map[tensor.Dtype]float64{tensor.Float64: 1e-11, tensor.Float32: 2e-5} {
+	for dt, tolerance := range map[tensor.Dtype]float64{tensor.Float64: 1e-11,
+		tensor.Float32: 2e-5} {
 		t.Run(dt.String(), func(t *testing.T) {
 			seen := map[string]int{}
 			check := func(t *rapid.T) {
@@ -61,20 +62,25 @@ func TestTranslationsEqualTheOps(t *testing.T) {
 					}
 					w, err := ops.TensorOf(want)
 					require.NoError(t, err)
-					if ops.Size(w.Shape) != ops.Size(n.Shape()) { // Gorgonia's value does not fit its own node
+					// Gorgonia's value does not fit its own node
+					if ops.Size(w.Shape) != ops.Size(n.Shape()) {
 						values[n] = got.Value()
 						continue
 					}
-					if n.Op().String() != "sign" || !zero(in[0]) { // of a scalar −0, Gorgonia's is −1
+					// of a scalar −0, Gorgonia's is −1
+					if n.Op().String() != "sign" || !zero(in[0]) {
 						near(t, w, got, tolerance, n)
 					}
 					seen[name]++
 					values[n] = got.Value()
 				}
 			}
-			wanted := []string{"elemBinOp", "elemUnaryOp", "linAlgBinOp", "tensordotOp", "sumOp", "repeatOp", "sizeOp",
-				"sliceIncrOp", "atOp", "transposeOp", "concatOp", "reshapeOp", "constantScalar", "minBetween", "maxBetween",
-				"maxOp", "sliceOp", "softmaxOp", "softmaxDiffOp", "byIndicesOp", "byIndicesOpDiffOp"}
+			wanted := []string{"elemBinOp", "elemUnaryOp", "linAlgBinOp", "tensordotOp", "sumOp",
+				"repeatOp", "sizeOp",
+				"sliceIncrOp", "atOp", "transposeOp", "concatOp", "reshapeOp", "constantScalar",
+				"minBetween", "maxBetween",
+				"maxOp", "sliceOp", "softmaxOp", "softmaxDiffOp", "byIndicesOp",
+				"byIndicesOpDiffOp"}
 			unseen := func(op string) bool { return seen[op] == 0 }
 			for range 50 { // rare operations may need more graphs than one check draws
 				if rapid.Check(t, check); !slices.ContainsFunc(wanted, unseen) {

@@ -9,27 +9,31 @@ import (
 	"github.com/seqzoo/seqzoo/internal/ops"
 )
 
-// translations are by the name of Gorgonia's type. Each gives the number of the value that is the result.
+// translations are by the name of Gorgonia's type. Each gives the number of the value that is the
+// result.
 var translations map[string]func(*builder) int
 
 func init() {
 	translations = map[string]func(*builder) int{
-		"constantScalar":    constant,
-		"constantTensor":    constant,
-		"elemBinOp":         binary,
-		"elemUnaryOp":       unary,
-		"minBetween":        func(b *builder) int { return elementwise(b, ops.KindMin) },
-		"maxBetween":        func(b *builder) int { return elementwise(b, ops.KindMax) },
-		"linAlgBinOp":       linearAlgebra,
-		"tensordotOp":       tensordot,
-		"sumOp":             sum,
-		"maxOp":             maximum,
-		"repeatOp":          repeat,
-		"sizeOp":            size,
-		"sliceOp":           slice,
-		"sliceIncrOp":       sliceGradient,
-		"atOp":              at,
-		"transposeOp":       func(b *builder) int { return b.result(b.transpose(0, b.ints("pattern"))) },
+		"constantScalar": constant,
+		"constantTensor": constant,
+		"elemBinOp":      binary,
+		"elemUnaryOp":    unary,
+		"minBetween":     func(b *builder) int { return elementwise(b, ops.KindMin) },
+		"maxBetween":     func(b *builder) int { return elementwise(b, ops.KindMax) },
+		"linAlgBinOp":    linearAlgebra,
+		"tensordotOp":    tensordot,
+		"sumOp":          sum,
+		"maxOp":          maximum,
+		"repeatOp":       repeat,
+		"sizeOp":         size,
+		"sliceOp":        slice,
+		"sliceIncrOp":    sliceGradient,
+		"atOp":           at,
+		"transposeOp": func(b *builder) int {
+			return b.result(b.transpose(0,
+				b.ints("pattern")))
+		},
 		"concatOp":          func(b *builder) int { return b.result(concat(b)) },
 		"reshapeOp":         func(b *builder) int { return b.result(0) },
 		"softmaxOp":         softmax,
@@ -56,8 +60,8 @@ func constant(b *builder) int {
 	return b.fill(v, b.out.Shape...)
 }
 
-// foldable is how many elements a constant has at most that is taken for one number. A program may change them, so all are
-// looked at before each run.
+// foldable is how many elements a constant has at most that is taken for one number. A program may
+// change them, so all are looked at before each run.
 const foldable = 64
 
 func uniform(t ops.Tensor) (v float64, ok bool) {
@@ -92,8 +96,8 @@ func binary(b *builder) int {
 	return elementwise(b, kinds[code.Uint()])
 }
 
-// elementwise applies a kind to operands that Gorgonia lets through: each has the node's number of elements, whatever
-// its shape, or is one number.
+// elementwise applies a kind to operands that Gorgonia lets through: each has the node's number of
+// elements, whatever its shape, or is one number.
 func elementwise(b *builder, kind ops.Kind) int {
 	args := make([]int, b.In)
 	for i := range args {
@@ -112,9 +116,11 @@ func elementwise(b *builder, kind ops.Kind) int {
 // unaries are the functions of one operand that Gorgonia has, by its names.
 var unaries = map[string]ops.Kind{
 	"abs": ops.KindAbs, "ceil": ops.KindCeil, "floor": ops.KindFloor, "sign": ops.KindSign,
-	"sin": ops.KindSin, "cos": ops.KindCos, "exp": ops.KindExp, "ln": ops.KindLog, "log2": ops.KindLog2,
+	"sin": ops.KindSin, "cos": ops.KindCos, "exp": ops.KindExp, "ln": ops.KindLog,
+	"log2":  ops.KindLog2,
 	"log1p": ops.KindLog1p, "expm1": ops.KindExpm1, "square": ops.KindSquare, "sqrt": ops.KindSqrt,
-	"inv": ops.KindInverse, "tanh": ops.KindTanh, "sigmoid": ops.KindSigmoid, "softplus": ops.KindSoftplus,
+	"inv": ops.KindInverse, "tanh": ops.KindTanh, "sigmoid": ops.KindSigmoid,
+	"softplus": ops.KindSoftplus,
 }
 
 func unary(b *builder) int {
@@ -220,7 +226,8 @@ func maximum(b *builder) int {
 	return b.result(x)
 }
 
-// repeat writes each element of an axis several times in a row. How often follows from the node's shape.
+// repeat writes each element of an axis several times in a row. How often follows from the node's
+// shape.
 func repeat(b *builder) int {
 	axis, s := b.int("along"), slices.Clone(b.shape(0))
 	for len(s) <= axis || len(s) < len(b.out.Shape) {
@@ -282,7 +289,8 @@ func slice(b *builder) int {
 	return b.result(x)
 }
 
-// sliceGradient puts operand 1 where the slice was taken, with zeros around it. Of operand 0 it needs the shape alone.
+// sliceGradient puts operand 1 where the slice was taken, with zeros around it. Of operand 0 it
+// needs the shape alone.
 func sliceGradient(b *builder) int {
 	c := cutOf(b, 0)
 	if c.all {
@@ -341,21 +349,23 @@ func softmax(b *builder) int {
 	return b.result(b.transpose(b.apply(fn, b.transpose(0, perm)), back))
 }
 
-// softmaxGradient is y·(dy − Σ y·dy), or dy − e^y·Σ dy for the logarithm, of operands x, y and dy. It takes the last
-// axis where none was given, also where softmax did not.
+// softmaxGradient is y·(dy − Σ y·dy), or dy − e^y·Σ dy for the logarithm, of operands x, y and dy.
+// It takes the last axis where none was given, also where softmax did not.
 func softmaxGradient(b *builder) int {
 	const y, dy = 1, 2
 	s := slices.Clone(b.shape(y))
 	s[b.axis(y, b.int("axis"))] = 1
 	if b.bool("isLog") {
-		return b.result(b.element(ops.KindSub, dy, b.element(ops.KindMul, b.element(ops.KindExp, y), b.sumTo(dy, s))))
+		return b.result(b.element(ops.KindSub, dy,
+			b.element(ops.KindMul, b.element(ops.KindExp, y), b.sumTo(dy, s))))
 	}
 	inner := b.sumTo(b.element(ops.KindMul, y, dy), s)
 	return b.result(b.element(ops.KindMul, y, b.element(ops.KindSub, dy, inner)))
 }
 
-// gather takes whole slices of operand 0 along an axis, by operand 1. An id beyond the last slice takes the first, as it
-// does in Gorgonia; a negative one, of which Gorgonia dies, is an error of the run.
+// gather takes whole slices of operand 0 along an axis, by operand 1. An id beyond the last slice
+// takes the first, as it does in Gorgonia; a negative one, of which Gorgonia dies, is an error of
+// the run.
 func gather(b *builder) int {
 	axis := b.axis(0, b.int("axis"))
 	return take(b, axis, b.within(1, b.shape(0)[axis]))
@@ -381,7 +391,8 @@ func scatter(b *builder) int {
 	return put(b, axis, b.within(2, b.shape(0)[axis]))
 }
 
-// put adds up the slices of operand 1 along an axis of operand 0, of which it needs the shape alone, by the operand ids.
+// put adds up the slices of operand 1 along an axis of operand 0, of which it needs the shape
+// alone, by the operand ids.
 func put(b *builder, axis, ids int) int {
 	const dy = 1
 	s := b.shape(0)
@@ -391,6 +402,7 @@ func put(b *builder, axis, ids int) int {
 	perm, back := move(len(s), axis, 0)
 	x := b.transpose(b.reshape(dy, d...), perm)
 	rest := b.shape(x)[1:]
-	rows := b.apply(ops.ScatterAdd{V: s[axis], Padding: -1}, b.reshape(ids, n), b.reshape(x, n, ops.Size(rest)))
+	rows := b.apply(ops.ScatterAdd{V: s[axis], Padding: -1}, b.reshape(ids, n),
+		b.reshape(x, n, ops.Size(rest)))
 	return b.result(b.transpose(b.reshape(rows, slices.Concat([]int{s[axis]}, rest)...), back))
 }

@@ -19,7 +19,8 @@ func accumulate(l *level) {
 	for _, v := range l.order {
 		if kind(v) == ops.KindAdd {
 			for _, a := range v.Args {
-				inner[a] = inner[a] || kind(a) == ops.KindAdd && slices.Equal(a.Shape, v.Shape) && len(l.users[a]) == 1
+				inner[a] = inner[a] || kind(a) == ops.KindAdd && slices.Equal(a.Shape, v.Shape) &&
+					len(l.users[a]) == 1
 			}
 		}
 	}
@@ -34,7 +35,8 @@ func accumulate(l *level) {
 			p := l.product(t)
 			same := slices.Equal(t.Shape, v.Shape) && len(l.users[t]) == 1
 			switch {
-			case same && p != nil && (len(products) == 0 || slices.Equal(p.Shape, products[0].Shape)):
+			case same && p != nil && (len(products) == 0 ||
+				slices.Equal(p.Shape, products[0].Shape)):
 				products = append(products, p)
 			case same && base == nil && len(t.Shape) == 2 && l.productOutside(t):
 				base = t

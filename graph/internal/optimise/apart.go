@@ -25,7 +25,8 @@ func apart(l *level) {
 		case ir.MatMulAcc:
 			fn, left, right = f.MatMul, v.Args[1], v.Args[2]
 		}
-		if left == nil || len(v.Shape) != 2 || fn.TransA { // gradients of weights share their right operand
+		// gradients of weights share their right operand
+		if left == nil || len(v.Shape) != 2 || fn.TransA {
 			continue
 		}
 		for len(right.Args) > 0 && !ir.Computed(right) { // a part of a matrix, or a view of it

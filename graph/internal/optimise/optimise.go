@@ -13,7 +13,8 @@ func register(name pass.Name, run func(l *level)) { functions[name] = run }
 
 // Run applies the passes to a graph with the given results, and gives the results that equal them.
 // What they leave as it is goes to the notes, with the reason.
-func Run(r *ir.Region, results []*ir.Value, without map[pass.Name]bool, notes *ir.Notes) []*ir.Value {
+func Run(r *ir.Region, results []*ir.Value, without map[pass.Name]bool,
+	notes *ir.Notes) []*ir.Value {
 	l := &level{region: r, roots: results, notes: notes}
 	for _, p := range pass.Table {
 		if p.Stage != pass.Optimising || without[p.Name] {
@@ -124,7 +125,8 @@ func (l *level) scan() {
 
 // rewrite replaces values: rule gives a replacement for v, whose operands' replacements are args,
 // or nil for v itself on those. Loops and what comes out of them stay.
-func (l *level) rewrite(now map[*ir.Value]*ir.Value, rule func(v *ir.Value, args []*ir.Value) *ir.Value) {
+func (l *level) rewrite(now map[*ir.Value]*ir.Value,
+	rule func(v *ir.Value, args []*ir.Value) *ir.Value) {
 	for _, v := range l.order {
 		if now[v] != nil {
 			continue

@@ -36,7 +36,8 @@ func slice(l *level) {
 			case axis < 0 || a.Shape[axis] == 1 && v.Shape[fn.Axis] != 1:
 				args[i] = now[a]
 			default:
-				args[i] = cut(ops.Slice{Axis: axis, From: fn.From, To: fn.To}, a, len(l.users[a]) == 1)
+				args[i] = cut(ops.Slice{Axis: axis, From: fn.From, To: fn.To}, a,
+					len(l.users[a]) == 1)
 			}
 		}
 		l.region.At = v.At

@@ -1,5 +1,5 @@
-// Package pass names the compiler's passes, each of which can be switched off, and says in which order they
-// run and why.
+// Package pass names the compiler's passes, each of which can be switched off, and says in which
+// order they run and why.
 package pass
 
 import "fmt"
@@ -35,8 +35,8 @@ type Pass struct {
 	Does  string
 }
 
-// Table is all passes in the order in which they run. Those of Lowering and of Emission are decisions made
-// while the stage goes through the values.
+// Table is all passes in the order in which they run. Those of Lowering and of Emission are
+// decisions made while the stage goes through the values.
 var Table = []Pass{
 	{Hoist, Lowering,
 		"products of inputs, and the gradients of weights and inputs, are one product over all steps"},
@@ -58,8 +58,8 @@ var Table = []Pass{
 		"weights are laid out once for all the products with them"},
 }
 
-// order is what the order of Table must keep to: some run of the first pass comes before some run of the
-// second.
+// order is what the order of Table must keep to: some run of the first pass comes before some run
+// of the second.
 var order = []struct {
 	first, second Name
 	why           string
@@ -82,7 +82,8 @@ func check(table []Pass) error {
 	firstAt, lastAt := map[Name]int{}, map[Name]int{}
 	for i, p := range table {
 		if i > 0 && p.Stage < table[i-1].Stage {
-			return fmt.Errorf("pass: %s, of an earlier stage, stands behind %s", p.Name, table[i-1].Name)
+			return fmt.Errorf("pass: %s, of an earlier stage, stands behind %s", p.Name,
+				table[i-1].Name)
 		}
 		if _, ok := firstAt[p.Name]; !ok {
 			firstAt[p.Name] = i

@@ -14,35 +14,43 @@ import (
 // block is a region while it is compiled.
 type block[F kernels.Float] struct {
 	*builder[F]
-	outer    *block[F] // of the body of a loop
-	loop     *ir.Loop
-	order    []*ir.Value // what is needed, operands first
-	users    map[*ir.Value]int
-	readers  map[*ir.Value][]*ir.Value
-	roots    map[*ir.Value]bool
-	layouts  map[*ir.Value]*vm.Layout   // what has been compiled
-	dest     map[*ir.Value]*vm.Layout   // where a value is to be written, if that is decided
-	placed   map[*ir.Value]bool         // whose operands have been placed
-	also     map[*ir.Value][]*vm.Layout // further places that an element-wise value is written to
-	groups   map[*ir.Value]*group
-	gradOf   map[*ir.Value]*ir.Value // of a loss: the gradient of its logits, if one instruction computes both
-	lossOf   map[*ir.Value]*ir.Value // the same turned round
-	why      string                  // a body is not divided by rows
-	batch    int                     // units of every instruction of a body that is divided by rows, else 0
-	instrs   []vm.Instruction[F]
-	touched  [][]int                  // buffers of each instruction
-	bodies   map[int]uses             // of those that are loops over segments: what is used in what order
-	above    *block[F]                // around a loop over segments, whose body this is
-	lasting  []int                    // buffers of above that every segment uses
-	skips    map[*ir.Value]*masked    // of loops
-	found    map[*ir.Value]*masked    // of loops, before it is known whether all that they store can be skipped
-	zeroRows map[*ir.Value]*vm.Layout // stored values that are 0 in the rows where a mask [T, B, 1] is 0
+	outer   *block[F] // of the body of a loop
+	loop    *ir.Loop
+	order   []*ir.Value // what is needed, operands first
+	users   map[*ir.Value]int
+	readers map[*ir.Value][]*ir.Value
+	roots   map[*ir.Value]bool
+	layouts map[*ir.Value]*vm.Layout   // what has been compiled
+	dest    map[*ir.Value]*vm.Layout   // where a value is to be written, if that is decided
+	placed  map[*ir.Value]bool         // whose operands have been placed
+	also    map[*ir.Value][]*vm.Layout // further places that an element-wise value is written to
+	groups  map[*ir.Value]*group
+	// of a loss: the gradient of its logits, if one instruction computes both
+	gradOf map[*ir.Value]*ir.Value
+	lossOf map[*ir.Value]*ir.Value // the same turned round
+	why    string                  // a body is not divided by rows
+	// units of every instruction of a body that is divided by rows, else 0
+	batch   int
+	instrs  []vm.Instruction[F]
+	touched [][]int // buffers of each instruction
+	// of those that are loops over segments: what is used in what order
+	bodies  map[int]uses
+	above   *block[F]             // around a loop over segments, whose body this is
+	lasting []int                 // buffers of above that every segment uses
+	skips   map[*ir.Value]*masked // of loops
+	// of loops, before it is known whether all that they store can be skipped
+	found map[*ir.Value]*masked
+	// stored values that are 0 in the rows where a mask [T, B, 1] is 0
+	zeroRows map[*ir.Value]*vm.Layout
 	packOf   map[packKey]int
 }
 
 func newBlock[F kernels.Float](b *builder[F], outer *block[F], roots []*ir.Value) *block[F] {
-	k := &block[F]{builder: b, outer: outer, users: map[*ir.Value]int{}, readers: map[*ir.Value][]*ir.Value{},
-		roots: map[*ir.Value]bool{}, layouts: map[*ir.Value]*vm.Layout{}, dest: map[*ir.Value]*vm.Layout{}, also: map[*ir.Value][]*vm.Layout{}, placed: map[*ir.Value]bool{}, zeroRows: map[*ir.Value]*vm.Layout{}}
+	k := &block[F]{builder: b, outer: outer, users: map[*ir.Value]int{},
+		readers: map[*ir.Value][]*ir.Value{},
+		roots:   map[*ir.Value]bool{}, layouts: map[*ir.Value]*vm.Layout{},
+		dest: map[*ir.Value]*vm.Layout{}, also: map[*ir.Value][]*vm.Layout{},
+		placed: map[*ir.Value]bool{}, zeroRows: map[*ir.Value]*vm.Layout{}}
 	seen := map[*ir.Value]bool{}
 	var visit func(v *ir.Value)
 	visit = func(v *ir.Value) {

@@ -9,11 +9,13 @@ import (
 	"github.com/seqzoo/seqzoo/internal/ops"
 )
 
-// emitCrossEntropy compiles a loss together with its gradient, if that needs nothing which comes of the loss, and with
-// the addition of a bias to the logits. Where nothing else reads the logits, the gradient is written over them.
+// emitCrossEntropy compiles a loss together with its gradient, if that needs nothing which comes of
+// the loss, and with the addition of a bias to the logits. Where nothing else reads the logits, the
+// gradient is written over them.
 func (k *block[F]) emitCrossEntropy(v *ir.Value, fn ops.CrossEntropy) {
 	logits, ids := v.Args[0], v.Args[1]
-	c := &vm.CrossEntropy[F]{Fn: fn, At: v.At, Steps: stepsOf(v), N: v.Size(), Width: logits.Shape[len(logits.Shape)-1]}
+	c := &vm.CrossEntropy[F]{Fn: fn, At: v.At, Steps: stepsOf(v), N: v.Size(),
+		Width: logits.Shape[len(logits.Shape)-1]}
 	k.code.Scratch.Row = max(k.code.Scratch.Row, c.Width)
 	c.Split = c.N
 	if k.batch > 0 {
@@ -41,7 +43,9 @@ func (k *block[F]) emitCrossEntropy(v *ir.Value, fn ops.CrossEntropy) {
 		c.Dy = k.dense(grad.Args[2])
 		if only && k.dest[grad] == nil && k.owned(logits) {
 			c.Overwrite = true
-			k.dest[grad] = &vm.Layout{Buf: c.Logits.Buf, Off: c.Logits.Off, Clock: c.Logits.Clock, Tick: c.Logits.Tick, Segment: c.Logits.Segment, Shape: grad.Shape, Strides: vm.RowMajor(grad.Shape)}
+			k.dest[grad] = &vm.Layout{Buf: c.Logits.Buf, Off: c.Logits.Off, Clock: c.Logits.Clock,
+				Tick: c.Logits.Tick, Segment: c.Logits.Segment, Shape: grad.Shape,
+				Strides: vm.RowMajor(grad.Shape)}
 		} else {
 			why := "the gradient has its place elsewhere"
 			switch {
@@ -64,7 +68,8 @@ func (k *block[F]) emitCrossEntropy(v *ir.Value, fn ops.CrossEntropy) {
 	k.add(c, layouts...)
 }
 
-// owned reports whether the memory of v, which one instruction reads, holds v alone: whether it may be written over.
+// owned reports whether the memory of v, which one instruction reads, holds v alone: whether it may
+// be written over.
 func (k *block[F]) owned(v *ir.Value) bool {
 	for {
 		switch v.Fn.(type) {
@@ -74,7 +79,8 @@ func (k *block[F]) owned(v *ir.Value) bool {
 			}
 			continue
 		case ops.MatMul, ops.Elementwise, ir.Copy, ir.MatMulAcc:
-			return k.outer == nil && k.layouts[v] != nil && k.code.Buffers[k.layouts[v].Buf].Kind == vm.InArena && k.layouts[v].Contiguous()
+			return k.outer == nil && k.layouts[v] != nil &&
+				k.code.Buffers[k.layouts[v].Buf].Kind == vm.InArena && k.layouts[v].Contiguous()
 		}
 		return false
 	}
@@ -82,13 +88,15 @@ func (k *block[F]) owned(v *ir.Value) bool {
 
 // biased takes v apart if it is x + b, with one number of b for each column of x; else x is nil.
 func (k *block[F]) biased(v *ir.Value) (x, b *ir.Value) {
-	if fn, ok := v.Fn.(ops.Elementwise); !ok || fn.Kind != ops.KindAdd || k.layouts[v] != nil || k.groups[v] == nil || len(k.groups[v].members) > 1 || k.cfg.Without[pass.Fuse] {
+	if fn, ok := v.Fn.(ops.Elementwise); !ok || fn.Kind != ops.KindAdd || k.layouts[v] != nil ||
+		k.groups[v] == nil || len(k.groups[v].members) > 1 || k.cfg.Without[pass.Fuse] {
 		return nil, nil
 	}
 	for i, b := range v.Args {
 		x := v.Args[1-i]
 		_, filled := b.Fill()
-		if !filled && slices.Equal(x.Shape, v.Shape) && b.Size() == v.Shape[len(v.Shape)-1] && b.Shape[len(b.Shape)-1] == b.Size() {
+		if !filled && slices.Equal(x.Shape, v.Shape) && b.Size() == v.Shape[len(v.Shape)-1] &&
+			b.Shape[len(b.Shape)-1] == b.Size() {
 			return x, b
 		}
 	}

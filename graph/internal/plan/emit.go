@@ -138,6 +138,7 @@ func (k *block[F]) emitOther(v *ir.Value) {
 		k.add(&vm.Foreign[F]{Op: fn.Op, In: in, Out: out}, append(in, out)...)
 		return
 	}
-	k.note("%v runs by its plain definition, on one worker, and is not fused: it has no kernel", v.At)
+	k.note("%v runs by its plain definition, on one worker, and is not fused: it has no kernel",
+		v.At)
 	k.add(&vm.Evaluate[F]{Fn: v.Fn.(ops.Operation), At: v.At, In: in, Out: out}, append(in, out)...)
 }

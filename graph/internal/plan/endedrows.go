@@ -142,7 +142,8 @@ func (k *block[F]) unread(o, mask *ir.Value) (unread, multiplied bool) {
 				return false, false
 			}
 			for i, a := range u.Args {
-				if a == o && !slices.ContainsFunc(fn.Seqs, func(p ir.Port) bool { return p.Arg == i && !m.leaves[p.Leaf] }) {
+				if a == o && !slices.ContainsFunc(fn.Seqs,
+					func(p ir.Port) bool { return p.Arg == i && !m.leaves[p.Leaf] }) {
 					return false, false
 				}
 			}
@@ -171,7 +172,8 @@ func (k *block[F]) zeroWhere(v, mask *ir.Value) bool {
 // is 0 there is 0: what is multiplied by it may be anything in such a row, and means nothing.
 func whereZero(l *ir.Loop) func(v *ir.Value) *ir.Value {
 	r := l.Body
-	now := map[*ir.Value]*ir.Value{l.Mask: r.Apply(ops.Fill{Dtype: l.Mask.Dtype, Shape: l.Mask.Shape})}
+	now := map[*ir.Value]*ir.Value{l.Mask: r.Apply(ops.Fill{Dtype: l.Mask.Dtype,
+		Shape: l.Mask.Shape})}
 	var zero func(v *ir.Value) *ir.Value
 	zero = func(v *ir.Value) *ir.Value {
 		if w := now[v]; w != nil {

@@ -30,7 +30,8 @@ type slot[F kernels.Float] struct {
 }
 
 func newFuser[F kernels.Float](shape []int) *fuser[F] {
-	return &fuser[F]{shape: shape, of: map[*ir.Value]int{}, loaded: map[*ir.Value]int{}, fills: map[F]int{}}
+	return &fuser[F]{shape: shape, of: map[*ir.Value]int{}, loaded: map[*ir.Value]int{},
+		fills: map[F]int{}}
 }
 
 func (f *fuser[F]) slot(s slot[F]) int {
@@ -88,7 +89,8 @@ func (f *fuser[F]) bind(in *vm.Fused[F]) (operandOf []int, layouts []*vm.Layout)
 		if operandOf[i] = nowhere; s.layout != nil {
 			operandOf[i] = len(in.Operands)
 			l := s.layout.Broadcast(f.shape)
-			in.Operands = append(in.Operands, vm.Operand{Layout: *l, Strides: slices.Clone(l.Strides)})
+			in.Operands = append(in.Operands, vm.Operand{Layout: *l,
+				Strides: slices.Clone(l.Strides)})
 			layouts = append(layouts, s.layout)
 		}
 	}
@@ -166,7 +168,8 @@ func joinDims[F kernels.Float](in *vm.Fused[F], shape []int) {
 // compute is fn of the slots in args. Its parameters are rounded to F.
 func compute[F kernels.Float](fn ops.Elementwise, dst int, args ...int) vm.Op[F] {
 	o := vm.Op[F]{
-		Kind: fn.Kind, Kernel: ops.FastKernel[F](fn.Kind), Dst: dst, P: float64(F(fn.P)), Q: float64(F(fn.Q)),
+		Kind: fn.Kind, Kernel: ops.FastKernel[F](fn.Kind), Dst: dst, P: float64(F(fn.P)),
+		Q: float64(F(fn.Q)),
 	}
 	for i, to := range []*int{&o.A, &o.B, &o.C}[:len(args)] {
 		*to = args[i]

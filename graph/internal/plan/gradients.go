@@ -10,8 +10,9 @@ import (
 	"github.com/seqzoo/seqzoo/internal/ops"
 )
 
-// emitGradients compiles v, a product with a transposed left operand, together with the other products and sums of
-// the same right operand, if there are any; false if its operands do not lie as that wants it.
+// emitGradients compiles v, a product with a transposed left operand, together with the other
+// products and sums of the same right operand, if there are any; false if its operands do not lie
+// as that wants it.
 func (k *block[F]) emitGradients(v *ir.Value) bool {
 	if k.outer != nil || k.cfg.Without[pass.Fuse] {
 		return false
@@ -21,12 +22,15 @@ func (k *block[F]) emitGradients(v *ir.Value) bool {
 	for _, u := range k.order {
 		switch fn := u.Fn.(type) {
 		case ops.MatMul:
-			if k.layouts[u] == nil && fn.TransA && !fn.TransB && len(u.Shape) == 2 && u.Args[1] == v.Args[1] && (u == v || k.ready(u.Args[0])) {
+			if k.layouts[u] == nil && fn.TransA && !fn.TransB && len(u.Shape) == 2 &&
+				u.Args[1] == v.Args[1] && (u == v || k.ready(u.Args[0])) {
 				products = append(products, u)
 			}
 		case ops.SumTo:
-			if k.layouts[u] == nil && unshaped(u.Args[0]) == base && u.Size() == v.Shape[1] && len(fn.Shape) > 0 &&
-				fn.Shape[len(fn.Shape)-1] == v.Shape[1] && u.Args[0].Shape[len(u.Args[0].Shape)-1] == v.Shape[1] {
+			if k.layouts[u] == nil && unshaped(u.Args[0]) == base && u.Size() == v.Shape[1] &&
+				len(fn.Shape) > 0 &&
+				fn.Shape[len(fn.Shape)-1] == v.Shape[1] &&
+				u.Args[0].Shape[len(u.Args[0].Shape)-1] == v.Shape[1] {
 				sums = append(sums, u)
 			}
 		}
@@ -43,12 +47,14 @@ func (k *block[F]) emitGradients(v *ir.Value) bool {
 			return false
 		}
 		c, _ := vm.AsMatrix(k.target(u))
-		g.Products = append(g.Products, &vm.Gemm[F]{A: a, B: b, C: c, TransA: true, M: u.Shape[0], N: g.N, K: g.K, Count: 1, Pack: -1})
+		g.Products = append(g.Products, &vm.Gemm[F]{A: a, B: b, C: c, TransA: true, M: u.Shape[0],
+			N: g.N, K: g.K, Count: 1, Pack: -1})
 		layouts = append(layouts, a.Layout, b.Layout, c.Layout)
 	}
 	for _, u := range sums {
 		l := k.target(u)
-		g.Sums = append(g.Sums, &vm.Sum[F]{In: g.Products[0].B.Layout, Out: l, Outer: 1, N: g.K, Inner: g.N})
+		g.Sums = append(g.Sums, &vm.Sum[F]{In: g.Products[0].B.Layout, Out: l, Outer: 1, N: g.K,
+			Inner: g.N})
 		layouts = append(layouts, l)
 	}
 	// the first packs B while it works, if it has rows enough for that

@@ -157,13 +157,15 @@ func (k *block[F]) unfused(fuse bool, find func(*ir.Value) *ir.Value) {
 			continue
 		}
 		for _, a := range v.Args {
-			if !isElementwise(a) || find(a) == find(v) || a.At == v.At || seen[[2]ops.Place{a.At, v.At}] {
+			if !isElementwise(a) || find(a) == find(v) || a.At == v.At ||
+				seen[[2]ops.Place{a.At, v.At}] {
 				continue
 			}
 			seen[[2]ops.Place{a.At, v.At}] = true
 			switch {
 			case !slices.Equal(a.Shape, v.Shape):
-				k.note("%v is not fused with %v, which reads it: %s is repeated to %s", a.At, v.At, ops.ShapeString(a.Shape), ops.ShapeString(v.Shape))
+				k.note("%v is not fused with %v, which reads it: %s is repeated to %s", a.At, v.At,
+					ops.ShapeString(a.Shape), ops.ShapeString(v.Shape))
 			default:
 				k.note("%v is not fused with %v, which reads it: %s", a.At, v.At, k.between(a, v))
 			}

@@ -6,8 +6,8 @@ import (
 	"github.com/seqzoo/seqzoo/internal/ops"
 )
 
-// emitLoop compiles a loop: memory for what it carries and stores, the carries' initial values, packed weights, and the
-// body.
+// emitLoop compiles a loop: memory for what it carries and stores, the carries' initial values,
+// packed weights, and the body.
 func (k *block[F]) emitLoop(v *ir.Value, l *ir.Loop) {
 	for _, a := range v.Args {
 		k.emit(a)
@@ -60,14 +60,16 @@ func (k *block[F]) emitLoop(v *ir.Value, l *ir.Loop) {
 			k.layouts[o] = touch(&out)
 		}
 	}
-	in := &vm.Loop[F]{Name: l.Name, T: l.T, Reverse: l.Reverse, First: l.First, Body: body.instrs, Rows: max(body.batch, 1)}
+	in := &vm.Loop[F]{Name: l.Name, T: l.T, Reverse: l.Reverse, First: l.First, Body: body.instrs,
+		Rows: max(body.batch, 1)}
 	if k.above != nil {
 		in.Segment = l.T
 	}
 	if skip != nil && body.batch > 0 {
 		in.Skipped, in.Mask = body.emitSkipped(skip, roots), body.layouts[l.Mask]
 		for _, o := range outs {
-			if p := o.Fn.(ir.Output); p.Kind == ir.Stored && skip.rows[p.Value] != nil && skip.rows[p.Value].IsZero() {
+			if p := o.Fn.(ir.Output); p.Kind == ir.Stored && skip.rows[p.Value] != nil &&
+				skip.rows[p.Value].IsZero() {
 				k.zeroRows[o] = touch(k.layout(skip.mask))
 			}
 		}
@@ -150,6 +152,7 @@ func (k *block[F]) storeAt(v *ir.Value) {
 		return
 	}
 	all := k.freshFor(v, ops.Type{Dtype: v.Dtype, Shape: append([]int{k.loop.T}, v.Shape...)})
-	k.dest[v] = &vm.Layout{Buf: all.Buf, Clock: vm.ByTime, Tick: v.Size(), Shape: v.Shape, Strides: all.Strides[1:], Ints: all.Ints}
+	k.dest[v] = &vm.Layout{Buf: all.Buf, Clock: vm.ByTime, Tick: v.Size(), Shape: v.Shape,
+		Strides: all.Strides[1:], Ints: all.Ints}
 	k.placeOperands(v)
 }

@@ -8,8 +8,9 @@ import (
 	"github.com/seqzoo/seqzoo/internal/ops"
 )
 
-// pairLosses decides which losses are computed together with the gradient of their logits. Such a loss waits for the
-// gradient that comes to it, so that must not need the loss, by way of other pairs either.
+// pairLosses decides which losses are computed together with the gradient of their logits. Such a
+// loss waits for the gradient that comes to it, so that must not need the loss, by way of other
+// pairs either.
 func (k *block[F]) pairLosses() {
 	k.gradOf, k.lossOf = map[*ir.Value]*ir.Value{}, map[*ir.Value]*ir.Value{}
 	if k.outer != nil || k.cfg.Without[pass.Fuse] {
@@ -22,7 +23,8 @@ func (k *block[F]) pairLosses() {
 		}
 		for _, u := range k.readers[v.Args[0]] {
 			g, ok := u.Fn.(ops.CrossEntropyGrad)
-			if ok && u.Args[0] == v.Args[0] && u.Args[1] == v.Args[1] && g.CrossEntropy.Key() == fn.Key() &&
+			if ok && u.Args[0] == v.Args[0] && u.Args[1] == v.Args[1] &&
+				g.CrossEntropy.Key() == fn.Key() &&
 				k.lossOf[u] == nil && !k.needs(u.Args[2], v) {
 				k.gradOf[v], k.lossOf[u] = u, v
 				break

@@ -14,7 +14,8 @@ func (k *block[F]) emitAcc(v *ir.Value, fn ir.MatMulAcc) {
 		k.dest[v] = u
 	}
 	if l := k.target(v); !l.Same(u) {
-		k.note("%v is not added to where it lies, but to a copy: %s", v.Args[0].At, k.needed(v.Args[0]))
+		k.note("%v is not added to where it lies, but to a copy: %s", v.Args[0].At,
+			k.needed(v.Args[0]))
 		k.copy(l, u)
 	}
 	k.emitMatMul(v, fn.MatMul, v.Args[1], v.Args[2], true)
@@ -104,7 +105,8 @@ func (k *block[F]) emitMatMul(v *ir.Value, fn ops.MatMul, av, bv *ir.Value, acc 
 		return
 	}
 	k.divide(g)
-	packable := k.loop != nil && g.B.Layout.Clock == vm.Still && k.fixed(bv) && k.loop.T*g.M >= packedUses
+	packable := k.loop != nil && g.B.Layout.Clock == vm.Still && k.fixed(bv) &&
+		k.loop.T*g.M >= packedUses
 	if packable && !k.cfg.Without[pass.Pack] {
 		g.Pack = k.outer.pack(g)
 	}
@@ -149,33 +151,42 @@ func (k *block[F]) largeBlock(g *vm.Gemm[F]) int {
 }
 
 const (
-	packedRows  = 32      // rows at a time of a tall product with packed weights; more if those outgrow the cache
+	// rows at a time of a tall product with packed weights; more if those outgrow the cache
+	packedRows  = 32
 	gemmRows    = 16      // what a block of rows is a multiple of
 	packedCache = 3 << 19 // bytes of packed weights that stay in a core's cache
 
-	tallRows   = 4 * packedRows // rows from which packing the weights once is less than what it saves
-	tallCols   = 16             // columns, likewise: narrower products leave most of a packed panel empty
-	blockBytes = 1 << 20        // of the left operand in a block, where the weights are not in the cache
-	packedUses = 16             // rows, over all steps of a loop, that are multiplied by weights worth packing
-	panelCols  = 64             // columns of a unit of a wide product
-	blockRows  = 32             // rows of a unit of any other product
+	// rows from which packing the weights once is less than what it saves
+	tallRows = 4 * packedRows
+	// columns, likewise: narrower products leave most of a packed panel empty
+	tallCols = 16
+	// of the left operand in a block, where the weights are not in the cache
+	blockBytes = 1 << 20
+	// rows, over all steps of a loop, that are multiplied by weights worth packing
+	packedUses = 16
+	panelCols  = 64 // columns of a unit of a wide product
+	blockRows  = 32 // rows of a unit of any other product
 )
 
-// pack has B of a product packed, once for all products with it, and gives the index of the packed matrix.
+// pack has B of a product packed, once for all products with it, and gives the index of the packed
+// matrix.
 func (k *block[F]) pack(g *vm.Gemm[F]) int {
 	key := packKey{g.B.Layout.Buf, g.B.Layout.Off, g.K, g.N, g.B.Ld, g.TransB}
 	if i, ok := k.packOf[key]; ok {
 		return i
 	}
-	if k.above != nil && g.B.Layout.Segment == 0 && k.constant(g.B.Layout.Buf) { // the same in every segment
+	// the same in every segment
+	if k.above != nil && g.B.Layout.Segment == 0 && k.constant(g.B.Layout.Buf) {
 		i := k.above.pack(g)
 		k.lasting = append(k.lasting, k.packBufs[i])
 		return i
 	}
-	buf := k.fresh(ops.Type{Dtype: k.floatType(), Shape: []int{kernels.PackedLen(g.K, g.N)}}, vm.InArena)
+	buf := k.fresh(ops.Type{Dtype: k.floatType(), Shape: []int{kernels.PackedLen(g.K, g.N)}},
+		vm.InArena)
 	i := len(k.packBufs)
 	k.packBufs = append(k.packBufs, buf.Buf)
-	k.add(&vm.Pack[F]{B: g.B, Trans: g.TransB, K: g.K, N: g.N, Buf: buf.Buf, Target: i}, g.B.Layout, buf)
+	k.add(&vm.Pack[F]{B: g.B, Trans: g.TransB, K: g.K, N: g.N, Buf: buf.Buf, Target: i}, g.B.Layout,
+		buf)
 	if k.packOf == nil {
 		k.packOf = map[packKey]int{}
 	}

@@ -17,13 +17,15 @@ var ErrMemory = errors.New("the values of the graph need")
 
 // fresh is new contiguous memory for a value.
 func (b *builder[F]) fresh(t ops.Type, k vm.Kind) *vm.Layout {
-	b.code.Buffers = append(b.code.Buffers, &vm.Buffer{Kind: k, Of: t, At: b.at, Size: t.Size(), Ints: t.Dtype == tensor.Int, First: -1})
-	return &vm.Layout{Buf: len(b.code.Buffers) - 1, Shape: slices.Clone(t.Shape), Strides: vm.RowMajor(t.Shape), Ints: t.Dtype == tensor.Int}
+	b.code.Buffers = append(b.code.Buffers, &vm.Buffer{Kind: k, Of: t, At: b.at, Size: t.Size(),
+		Ints: t.Dtype == tensor.Int, First: -1})
+	return &vm.Layout{Buf: len(b.code.Buffers) - 1, Shape: slices.Clone(t.Shape),
+		Strides: vm.RowMajor(t.Shape), Ints: t.Dtype == tensor.Int}
 }
 
-// planMemory gives every buffer its place: buffers that are alive at the same time lie apart, others
-// may share memory. The largest come first, each as low as it fits. Where several programs share an
-// arena, results lie apart from it.
+// planMemory gives every buffer its place: buffers that are alive at the same time lie apart,
+// others may share memory. The largest come first, each as low as it fits. Where several programs
+// share an arena, results lie apart from it.
 func (b *builder[F]) planMemory(touched [][]int, bodies map[int]uses) error {
 	apart := b.cfg.Arena != nil
 	var shared, own area
@@ -42,8 +44,8 @@ func (b *builder[F]) planMemory(touched [][]int, bodies map[int]uses) error {
 	return nil
 }
 
-// lifetimes says of every buffer which instructions use it first and last, and gives the buffers that
-// need memory, the largest first. Instructions of segments count one by one.
+// lifetimes says of every buffer which instructions use it first and last, and gives the buffers
+// that need memory, the largest first. Instructions of segments count one by one.
 func (b *builder[F]) lifetimes(touched [][]int, bodies map[int]uses) []*vm.Buffer {
 	end := 0 // instructions so far
 	use := func(bufs []int) {
@@ -107,7 +109,10 @@ func (a *area) add(f *vm.Buffer) {
 		at = max(at, o.Offset+aligned(o.Size))
 	}
 	f.Offset = at
-	i, _ := slices.BinarySearchFunc(*row, at, func(o *vm.Buffer, at int) int { return o.Offset - at })
+	i, _ := slices.BinarySearchFunc(*row, at, func(o *vm.Buffer,
+		at int) int {
+		return o.Offset - at
+	})
 	*row = slices.Insert(*row, i, f)
 	*top = max(*top, at+need)
 }
@@ -115,7 +120,8 @@ func (a *area) add(f *vm.Buffer) {
 // aligned is a number of elements rounded up to whole cache lines.
 func aligned(n int) int { return (n + vm.Alignment - 1) / vm.Alignment * vm.Alignment }
 
-// uses is what a loop over segments touches: buffers that last from segment to segment, and those of each instruction.
+// uses is what a loop over segments touches: buffers that last from segment to segment, and those
+// of each instruction.
 type uses struct {
 	across []int
 	body   [][]int

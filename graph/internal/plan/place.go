@@ -63,7 +63,8 @@ func (k *block[F]) placeOperands(v *ir.Value) {
 func (k *block[F]) placeStored(v *ir.Value, to *vm.Layout) {
 	o := unshaped(v)
 	out, ok := o.Fn.(ir.Output)
-	if !ok || out.Kind != ir.Stored || k.dest[o] != nil || k.roots[o] || !o.Args[0].Fn.(*ir.Loop).Segments {
+	if !ok || out.Kind != ir.Stored || k.dest[o] != nil || k.roots[o] ||
+		!o.Args[0].Fn.(*ir.Loop).Segments {
 		return
 	}
 	k.dest[o] = to.Reshape(o.Shape) // nil if it does not lie so

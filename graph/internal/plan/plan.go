@@ -29,7 +29,8 @@ type Config struct {
 	Without map[pass.Name]bool // passes that are off
 	Arena   *vm.Arena          // memory shared with other programs; nil: the program's own
 	Limit   int                // bytes of values at most; 0: no limit
-	Least   int                // cost in nanoseconds from which an instruction is shared; 0 means parallelCost
+	// cost in nanoseconds from which an instruction is shared; 0 means parallelCost
+	Least int
 }
 
 // New compiles the values that results need.
@@ -43,7 +44,8 @@ func New(r *ir.Region, results []*ir.Value, c Config) (vm.Program, error) {
 }
 
 // compile makes a program in one walk over what the results need.
-func compile[F kernels.Float](r *ir.Region, results []*ir.Value, c Config) (p vm.Program, err error) {
+func compile[F kernels.Float](r *ir.Region, results []*ir.Value, c Config) (p vm.Program,
+	err error) {
 	defer ops.Catch(&err)
 	if c.Workers < 1 {
 		c.Workers = runtime.GOMAXPROCS(0)

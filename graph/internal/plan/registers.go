@@ -104,7 +104,8 @@ func (r *registers[F]) place(n int, o vm.Op[F]) {
 		}
 	}
 	to := r.operandOf[o.Dst]
-	if o.Kind == ops.KindStop && r.of[o.Dst] == nowhere && to != nowhere { // a copy straight to memory
+	// a copy straight to memory
+	if o.Kind == ops.KindStop && r.of[o.Dst] == nowhere && to != nowhere {
 		r.in.Code = append(r.in.Code, vm.Op[F]{Code: vm.OpScatter, Dst: to, A: c.A})
 		return
 	}

@@ -36,7 +36,8 @@ func (k *block[F]) emitRows(v *ir.Value) bool {
 		in := []*vm.Layout{k.dense(v.Args[0]), k.dense(v.Args[1])}
 		out := k.target(v)
 		k.layouts[v] = out
-		k.add(&vm.Scatter[F]{Fn: fn, At: v.At, Ids: in[0], Rows: in[1], Out: out}, in[0], in[1], out)
+		k.add(&vm.Scatter[F]{Fn: fn, At: v.At, Ids: in[0], Rows: in[1], Out: out}, in[0], in[1],
+			out)
 		return true
 	case ops.SumTo:
 		return k.emitSum(v, fn)

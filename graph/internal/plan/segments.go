@@ -8,8 +8,8 @@ import (
 	"github.com/seqzoo/seqzoo/internal/ops"
 )
 
-// emitSegments compiles a loop over segments: memory for what goes from one to the next and for what each stores, and the
-// body, as a block like that around it.
+// emitSegments compiles a loop over segments: memory for what goes from one to the next and for
+// what each stores, and the body, as a block like that around it.
 func (k *block[F]) emitSegments(v *ir.Value, l *ir.Loop) {
 	for _, a := range v.Args {
 		k.emit(a)
@@ -38,13 +38,15 @@ func (k *block[F]) emitSegments(v *ir.Value, l *ir.Loop) {
 	}
 	for _, o := range outs {
 		if r, to := o.Fn.(ir.Output).Value, k.dest[o]; to != nil && body.dest[r] == nil {
-			body.dest[r] = &vm.Layout{Buf: to.Buf, Off: to.Off, Segment: to.Strides[0], Shape: r.Shape, Strides: to.Strides[1:], Ints: to.Ints}
+			body.dest[r] = &vm.Layout{Buf: to.Buf, Off: to.Off, Segment: to.Strides[0],
+				Shape: r.Shape, Strides: to.Strides[1:], Ints: to.Ints}
 		}
 	}
 	for _, r := range roots {
 		if body.dest[r] == nil {
 			all := k.freshFor(r, ops.Type{Dtype: r.Dtype, Shape: append([]int{l.T}, r.Shape...)})
-			body.dest[r] = &vm.Layout{Buf: all.Buf, Segment: r.Size(), Shape: r.Shape, Strides: all.Strides[1:], Ints: all.Ints}
+			body.dest[r] = &vm.Layout{Buf: all.Buf, Segment: r.Size(), Shape: r.Shape,
+				Strides: all.Strides[1:], Ints: all.Ints}
 		}
 	}
 	body.place()
@@ -64,7 +66,8 @@ func (k *block[F]) emitSegments(v *ir.Value, l *ir.Loop) {
 		if p := o.Fn.(ir.Output); p.Kind == ir.Stored {
 			inside := body.layouts[p.Value]
 			out := *inside
-			out.Segment, out.Shape, out.Strides = 0, append([]int{l.T}, inside.Shape...), append([]int{inside.Segment}, inside.Strides...)
+			out.Segment, out.Shape, out.Strides = 0, append([]int{l.T}, inside.Shape...),
+				append([]int{inside.Segment}, inside.Strides...)
 			k.layouts[o] = touch(&out)
 		}
 	}
@@ -79,12 +82,15 @@ func (k *block[F]) emitSegments(v *ir.Value, l *ir.Loop) {
 	k.touched[last] = slices.Concat(u.across, slices.Concat(u.body...))
 }
 
-// carryAcross gives what is carried from segment to segment its memory, and says where the next value is to lie: a place for
-// every segment if they are to be kept, else one. A sum that gathers is written where it lies.
-func (k *block[F]) carryAcross(v *ir.Value, l *ir.Loop, body *block[F], c *ir.Carry, outs []*ir.Value) *vm.Layout {
+// carryAcross gives what is carried from segment to segment its memory, and says where the next
+// value is to lie: a place for every segment if they are to be kept, else one. A sum that gathers
+// is written where it lies.
+func (k *block[F]) carryAcross(v *ir.Value, l *ir.Loop, body *block[F], c *ir.Carry,
+	outs []*ir.Value) *vm.Layout {
 	n := c.Leaf.Size()
 	find := func(kind ir.OutputKind) *ir.Value {
-		i := slices.IndexFunc(outs, func(o *ir.Value) bool { p := o.Fn.(ir.Output); return p.Kind == kind && p.Carry == c })
+		i := slices.IndexFunc(outs,
+			func(o *ir.Value) bool { p := o.Fn.(ir.Output); return p.Kind == kind && p.Carry == c })
 		if i < 0 {
 			return nil
 		}
@@ -95,7 +101,8 @@ func (k *block[F]) carryAcross(v *ir.Value, l *ir.Loop, body *block[F], c *ir.Ca
 	if before != nil {
 		places, step = l.T+1, n
 	}
-	all := k.freshFor(c.Next, ops.Type{Dtype: c.Leaf.Dtype, Shape: append([]int{places}, c.Leaf.Shape...)})
+	all := k.freshFor(c.Next, ops.Type{Dtype: c.Leaf.Dtype,
+		Shape: append([]int{places}, c.Leaf.Shape...)})
 	place := func(i, segment int) *vm.Layout {
 		s := *all
 		s.Off, s.Segment, s.Shape, s.Strides = i*n, segment, c.Leaf.Shape, all.Strides[1:]
@@ -113,7 +120,8 @@ func (k *block[F]) carryAcross(v *ir.Value, l *ir.Loop, body *block[F], c *ir.Ca
 	}
 	body.layouts[c.Leaf] = place(was, step)
 	to := place(is, step)
-	if isElementwise(c.Next) && body.users[c.Leaf] == 1 && slices.Contains(c.Next.Args, c.Leaf) || before != nil {
+	if isElementwise(c.Next) && body.users[c.Leaf] == 1 && slices.Contains(c.Next.Args, c.Leaf) ||
+		before != nil {
 		body.dest[c.Next] = to
 	} else {
 		body.dest[c.Next] = k.freshFor(c.Next, c.Next.Type) // the old value may be read once more

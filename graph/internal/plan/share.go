@@ -9,7 +9,8 @@ import (
 	"github.com/seqzoo/seqzoo/internal/ops"
 )
 
-// asTeam decides whether workers share every operation of a loop, rather than its rows, of which there are batch.
+// asTeam decides whether workers share every operation of a loop, rather than its rows, of which
+// there are batch.
 func (k *block[F]) asTeam(batch int) bool {
 	if k.cfg.Workers == 1 {
 		return false
@@ -36,8 +37,8 @@ func (k *block[F]) asTeam(batch int) bool {
 		}
 		largest, all = max(largest, cost), all+cost
 	}
-	// Bytes of weights that stay with a core, and those that it pays to let each worker fetch for many rows at every step, since
-	// to wait for one another costs as much.
+	// Bytes of weights that stay with a core, and those that it pays to let each worker fetch for
+	// many rows at every step, since to wait for one another costs as much.
 	const cache, far = 3 << 19, 16 << 20
 	switch {
 	case all*k.loop.T < 2*k.cfg.Least:
@@ -52,12 +53,12 @@ func (k *block[F]) asTeam(batch int) bool {
 	return largest > teamCost
 }
 
-// teamCost is the least cost in nanoseconds of the largest operation of a step at which it pays that workers meet
-// after every operation.
+// teamCost is the least cost in nanoseconds of the largest operation of a step at which it pays
+// that workers meet after every operation.
 const teamCost = 4_000
 
-// rows is the number of units that every instruction of the body has if all of them work row by row on the batch; 0 if
-// not.
+// rows is the number of units that every instruction of the body has if all of them work row by row
+// on the batch; 0 if not.
 func (k *block[F]) rows() int {
 	if k.why = "its state has no batch"; len(k.loop.Carries) == 0 {
 		return 0
@@ -75,7 +76,8 @@ func (k *block[F]) rows() int {
 	of := map[*ir.Value]int{}
 	for _, c := range k.loop.Carries {
 		if of[c.Leaf] = byRow; len(c.Leaf.Shape) == 0 || c.Leaf.Shape[0] != batch {
-			k.why = fmt.Sprintf("what it carries for %v, %v, adds up over the batch", c.Next.At, c.Leaf.Type)
+			k.why = fmt.Sprintf("what it carries for %v, %v, adds up over the batch", c.Next.At,
+				c.Leaf.Type)
 			return 0
 		}
 	}
@@ -111,7 +113,8 @@ func (k *block[F]) rows() int {
 		case ops.MatMul:
 			ok = ok && byRows(fn, a, v.Args[1], of[a] == byRow, of[v.Args[1]] == byRow)
 		case ir.MatMulAcc:
-			ok = ok && of[v.Args[0]] == byRow && byRows(fn.MatMul, v.Args[1], v.Args[2], of[v.Args[1]] == byRow, of[v.Args[2]] == byRow)
+			ok = ok && of[v.Args[0]] == byRow && byRows(fn.MatMul, v.Args[1], v.Args[2],
+				of[v.Args[1]] == byRow, of[v.Args[2]] == byRow)
 		case ops.Slice:
 			ok = ok && fn.Axis > 0
 		case ops.Pad:
@@ -143,8 +146,8 @@ func byRows(fn ops.MatMul, a, b *ir.Value, aRows, bRows bool) bool {
 	return aRows && !bRows && !fn.TransA
 }
 
-// byRow reports whether an operation that is neither element-wise, a product nor a view has an instruction whose units
-// are the rows of its first axis.
+// byRow reports whether an operation that is neither element-wise, a product nor a view has an
+// instruction whose units are the rows of its first axis.
 func (k *block[F]) byRow(v *ir.Value) bool {
 	switch fn := v.Fn.(type) {
 	case ops.RowWise:

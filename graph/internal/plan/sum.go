@@ -6,11 +6,12 @@ import (
 	"github.com/seqzoo/seqzoo/internal/ops"
 )
 
-// emitSum compiles a sum over axes that, once neighbours are joined, are one axis: in is [outer, n, inner] and the
-// result [outer, inner].
+// emitSum compiles a sum over axes that, once neighbours are joined, are one axis: in is [outer, n,
+// inner] and the result [outer, inner].
 func (k *block[F]) emitSum(v *ir.Value, fn ops.SumTo) bool {
 	in := v.Args[0].Shape
-	kept := make([]bool, len(in)) // axes that are not added up; those of size 1 belong to either side
+	// axes that are not added up; those of size 1 belong to either side
+	kept := make([]bool, len(in))
 	skip := len(in) - len(fn.Shape)
 	for i := range in {
 		kept[i] = i >= skip && fn.Shape[i-skip] == in[i]
@@ -34,7 +35,8 @@ func (k *block[F]) emitSum(v *ir.Value, fn ops.SumTo) bool {
 	}
 	s.In = k.layout(v.Args[0])
 	as := s.In.Reshape([]int{s.Outer, s.N, s.Inner})
-	if as == nil || s.Inner > 1 && as.Strides[2] != 1 || s.Inner == 1 && s.N > 1 && as.Strides[1] != 1 {
+	if as == nil || s.Inner > 1 && as.Strides[2] != 1 || s.Inner == 1 && s.N > 1 &&
+		as.Strides[1] != 1 {
 		s.In = k.compact(s.In, v.Args[0].Type)
 		as = s.In.Reshape([]int{s.Outer, s.N, s.Inner})
 	}

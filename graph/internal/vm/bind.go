@@ -30,7 +30,8 @@ func (p *program[F]) bind() error {
 	for i := range p.inputs {
 		in := &p.inputs[i]
 		v := in.node.Value()
-		if d, ok := v.(*tensor.Dense); ok && d == in.last && sameShape(d.Shape(), in.want.Shape) && direct(d) {
+		if d, ok := v.(*tensor.Dense); ok && d == in.last && sameShape(d.Shape(), in.want.Shape) &&
+			direct(d) {
 			in.set(p, d)
 			continue
 		}
@@ -42,7 +43,8 @@ func (p *program[F]) bind() error {
 			return fmt.Errorf("input %q: %w", in.node.Name(), err)
 		}
 		if !sameShape(t.Shape, in.want.Shape) || t.Dtype() != in.want.Dtype {
-			return fmt.Errorf("input %q is %v %s, want %v", in.node.Name(), t.Dtype(), ops.ShapeString(t.Shape), in.want)
+			return fmt.Errorf("input %q is %v %s, want %v", in.node.Name(), t.Dtype(),
+				ops.ShapeString(t.Shape), in.want)
 		}
 		if p.isResult(t) {
 			return fmt.Errorf("input %q is bound to memory of the machine's own results, which the run writes to: copy it", in.node.Name())
@@ -105,7 +107,8 @@ func (p *program[F]) number(in *input, v G.Value) bool {
 // direct reports whether the elements of a tensor lie in memory as the engine wants them.
 func direct(d *tensor.Dense) bool {
 	o := d.DataOrder()
-	return len(d.Shape()) > 0 && !d.RequiresIterator() && !d.IsView() && !o.IsTransposed() && !o.IsColMajor()
+	return len(d.Shape()) > 0 && !d.RequiresIterator() && !d.IsView() && !o.IsTransposed() &&
+		!o.IsColMajor()
 }
 
 // set takes the elements of a tensor that was checked before, without allocating.

@@ -9,11 +9,13 @@ import (
 
 // Code is what a compiler makes: instructions, and the buffers and inputs that they refer to.
 type Code[F kernels.Float] struct {
-	Instrs      []Instruction[F]
-	At          map[Instruction[F]][]ops.Place // what each instruction computes, as the model has it
-	Touched     [][]int                        // buffers that each instruction uses
-	Buffers     []*Buffer
-	Shared, Own Extent // memory that programs of one arena share, and that of results which lie apart from it
+	Instrs []Instruction[F]
+	// what each instruction computes, as the model has it
+	At      map[Instruction[F]][]ops.Place
+	Touched [][]int // buffers that each instruction uses
+	Buffers []*Buffer
+	// memory that programs of one arena share, and that of results which lie apart from it
+	Shared, Own Extent
 	Inputs      []input
 	Results     []Result
 	Packs       int // packed matrices

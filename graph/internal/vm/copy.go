@@ -7,7 +7,8 @@ import (
 	"github.com/seqzoo/seqzoo/internal/ops"
 )
 
-// CopyInts copies integers from one place to another of the same shape; without a source it writes 0.
+// CopyInts copies integers from one place to another of the same shape; without a source it writes
+// 0.
 type CopyInts[F kernels.Float] struct{ To, From *Layout }
 
 func (c *CopyInts[F]) units() int { return 1 }

@@ -8,9 +8,10 @@ import (
 	"github.com/seqzoo/seqzoo/internal/ops"
 )
 
-// CrossEntropy is the loss of rows of logits and, where the graph wants it, their gradient: one pass over the rows,
-// which takes exponentials once. With a large vocabulary a row is long, the logits of a batch are many times the cache,
-// and every further pass would cost as much as this one.
+// CrossEntropy is the loss of rows of logits and, where the graph wants it, their gradient: one
+// pass over the rows, which takes exponentials once. With a large vocabulary a row is long, the
+// logits of a batch are many times the cache, and every further pass would cost as much as this
+// one.
 type CrossEntropy[F kernels.Float] struct {
 	Fn        ops.CrossEntropy
 	At        ops.Place

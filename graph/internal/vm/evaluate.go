@@ -74,7 +74,8 @@ func (f *Foreign[F]) run(x *worker[F], _, _ int) (err error) {
 	}
 	out := whole(x, f.Out)
 	if t.Dtype() != out.Dtype() || ops.Size(t.Shape) != ops.Size(out.Shape) {
-		return fmt.Errorf("%v: gave %v %s, want %v %s", f.Op, t.Dtype(), ops.ShapeString(t.Shape), out.Dtype(), ops.ShapeString(out.Shape))
+		return fmt.Errorf("%v: gave %v %s, want %v %s", f.Op, t.Dtype(), ops.ShapeString(t.Shape),
+			out.Dtype(), ops.ShapeString(out.Shape))
 	}
 	out.CopyFrom(t)
 	return nil

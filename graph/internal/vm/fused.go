@@ -58,7 +58,8 @@ const (
 func (o *Op[F]) String() string {
 	switch {
 	case o.Code != opCompute:
-		return [...]string{OpFill: "fill", OpSpread: "spread", OpGather: "gather", OpScatter: "scatter", OpRows: "rows"}[o.Code]
+		return [...]string{OpFill: "fill", OpSpread: "spread", OpGather: "gather",
+			OpScatter: "scatter", OpRows: "rows"}[o.Code]
 	case o.Kind == ops.KindStop:
 		return "copy"
 	}
@@ -91,7 +92,8 @@ func (f *Fused[F]) run(x *worker[F], lo, hi int) error {
 	slots := x.slots[:len(f.Operands)+f.Regs]
 	last := len(f.Dims) - 1
 	n := f.Dims[last]
-	rows, near := 1, 1 // rows of a unit; rows of the last but one dimension, along which tiles of several rows go
+	// rows of a unit; rows of the last but one dimension, along which tiles of several rows go
+	rows, near := 1, 1
 	for _, d := range f.Dims[:last] {
 		rows *= d
 	}

@@ -15,7 +15,8 @@ type Matrix struct {
 	stack  int // elements from one matrix of a stack to the next
 }
 
-// AsMatrix describes the last two axes of l, [rows, cols], for Gemm; false if neither axis is contiguous.
+// AsMatrix describes the last two axes of l, [rows, cols], for Gemm; false if neither axis is
+// contiguous.
 func AsMatrix(l *Layout) (Matrix, bool) {
 	k := len(l.Shape) - 2
 	rows, cols := l.Shape[k], l.Shape[k+1]
@@ -64,8 +65,8 @@ func (g *Gemm[F]) cost() int {
 	return 50 + g.Count*ProductCost(g.M, g.N, g.K, int(unsafe.Sizeof(z)))
 }
 
-// ProductCost is about how many nanoseconds a product takes: those of its arithmetic, or, with few rows, those of
-// fetching B from the cache that it fits.
+// ProductCost is about how many nanoseconds a product takes: those of its arithmetic, or, with few
+// rows, those of fetching B from the cache that it fits.
 func ProductCost(m, n, k, size int) int {
 	const perNano = 100 // floating-point operations
 	bytes, rate := n*k*size, 80
@@ -95,21 +96,24 @@ func (g *Gemm[F]) run(x *worker[F], lo, hi int) error {
 	a, b, c := at(x, g.A.Layout), at(x, g.B.Layout), at(x, g.C.Layout)
 	if len(g.C.Layout.Shape) == 3 {
 		for i := lo; i < hi; i++ {
-			kernels.Gemm(g.TransA, g.TransB, g.M, g.N, g.K, a[i*g.A.stack:], g.A.Ld, b[i*g.B.stack:], g.B.Ld, c[i*g.C.stack:], g.C.Ld, g.Acc)
+			kernels.Gemm(g.TransA, g.TransB, g.M, g.N, g.K, a[i*g.A.stack:], g.A.Ld,
+				b[i*g.B.stack:], g.B.Ld, c[i*g.C.stack:], g.C.Ld, g.Acc)
 		}
 		return nil
 	}
 	if g.ByCols {
 		from, to := lo*g.Block, min(hi*g.Block, g.N)
 		if g.Pack >= 0 {
-			kernels.GemmPackedCols(g.TransA, g.M, a, g.A.Ld, &x.p.packs[g.Pack], c, g.C.Ld, g.Acc, from, to)
+			kernels.GemmPackedCols(g.TransA, g.M, a, g.A.Ld, &x.p.packs[g.Pack], c, g.C.Ld, g.Acc,
+				from, to)
 			return nil
 		}
 		first := from
 		if g.TransB {
 			first = from * g.B.Ld
 		}
-		kernels.Gemm(g.TransA, g.TransB, g.M, to-from, g.K, a, g.A.Ld, b[first:], g.B.Ld, c[from:], g.C.Ld, g.Acc)
+		kernels.Gemm(g.TransA, g.TransB, g.M, to-from, g.K, a, g.A.Ld, b[first:], g.B.Ld, c[from:],
+			g.C.Ld, g.Acc)
 		return nil
 	}
 	if g.Pack >= 0 && g.Tall && hi-lo > 1 {
@@ -126,9 +130,11 @@ func (g *Gemm[F]) run(x *worker[F], lo, hi int) error {
 		first = from
 	}
 	if g.Pack >= 0 {
-		kernels.GemmPacked(g.TransA, to-from, a[first:], g.A.Ld, &x.p.packs[g.Pack], c[from*g.C.Ld:], g.C.Ld, g.Acc)
+		kernels.GemmPacked(g.TransA, to-from, a[first:], g.A.Ld, &x.p.packs[g.Pack],
+			c[from*g.C.Ld:], g.C.Ld, g.Acc)
 		return nil
 	}
-	kernels.Gemm(g.TransA, g.TransB, to-from, g.N, g.K, a[first:], g.A.Ld, b, g.B.Ld, c[from*g.C.Ld:], g.C.Ld, g.Acc)
+	kernels.Gemm(g.TransA, g.TransB, to-from, g.N, g.K, a[first:], g.A.Ld, b, g.B.Ld,
+		c[from*g.C.Ld:], g.C.Ld, g.Acc)
 	return nil
 }

@@ -6,15 +6,16 @@ import (
 	"github.com/seqzoo/seqzoo/internal/kernels"
 )
 
-// Gradients is one or several products Aᵀ·B with one tall B, and the sum of B's rows: what the gradients of the weights and
-// biases of a recurrence are. B, which holds the gates' gradients of all steps, is too large for the cache; it goes
-// through it once, for all of them.
+// Gradients is one or several products Aᵀ·B with one tall B, and the sum of B's rows: what the
+// gradients of the weights and biases of a recurrence are. B, which holds the gates' gradients of
+// all steps, is too large for the cache; it goes through it once, for all of them.
 type Gradients[F kernels.Float] struct {
 	Products []*Gemm[F]
 	Sums     []*Sum[F]
 	K, N     int
 
-	Mask *Layout // [T, rows of a step, 1]: where it is 0, so are the rows of B, which are left out; nil: none
+	// [T, rows of a step, 1]: where it is 0, so are the rows of B, which are left out; nil: none
+	Mask *Layout
 	Buf  *Layout // [workers, each], to pack in
 	Each int
 }
@@ -46,7 +47,8 @@ func (g *Gradients[F]) run(x *worker[F], lo, hi int) error {
 	from, to := lo*gradientCols, min(hi*gradientCols, g.N)
 	lefts := x.lefts[:0]
 	for _, p := range g.Products {
-		lefts = append(lefts, kernels.Left[F]{M: p.M, A: at(x, p.A.Layout), LDA: p.A.Ld, C: at(x, p.C.Layout)[from:], LDC: p.C.Ld})
+		lefts = append(lefts, kernels.Left[F]{M: p.M, A: at(x, p.A.Layout), LDA: p.A.Ld,
+			C: at(x, p.C.Layout)[from:], LDC: p.C.Ld})
 	}
 	for _, s := range g.Sums {
 		lefts = append(lefts, kernels.Left[F]{M: 1, C: at(x, s.Out)[from:], LDC: g.N})
@@ -56,7 +58,8 @@ func (g *Gradients[F]) run(x *worker[F], lo, hi int) error {
 		runs = g.counting(x)
 	}
 	b := g.Products[0].B
-	kernels.GemmMulti(lefts, to-from, g.K, at(x, b.Layout)[from:], b.Ld, false, runs, at(x, g.Buf)[x.number*g.Each:][:g.Each])
+	kernels.GemmMulti(lefts, to-from, g.K, at(x, b.Layout)[from:], b.Ld, false, runs,
+		at(x, g.Buf)[x.number*g.Each:][:g.Each])
 	return nil
 }
 

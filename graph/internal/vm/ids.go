@@ -6,11 +6,12 @@ import (
 	"github.com/seqzoo/seqzoo/internal/ops"
 )
 
-// Steps are those of the loop that an instruction was taken out of, or of one of its segments; 0 if there is none.
+// Steps are those of the loop that an instruction was taken out of, or of one of its segments; 0 if
+// there is none.
 type Steps struct{ N, First int }
 
-// failed says where an error happened: in a step of the loop that n rows were taken out of, as if it had happened
-// there, or in the operation itself.
+// failed says where an error happened: in a step of the loop that n rows were taken out of, as if
+// it had happened there, or in the operation itself.
 func failed(err error, at ops.Place, s Steps, n, segment int) error {
 	if bad, ok := err.(*badID); ok && s.N > 0 {
 		each := n / s.N

@@ -37,7 +37,8 @@ type Part struct {
 	First, Last int // numbers of the instructions that use it
 }
 
-// Buffers lists the program's memory, the largest first. Buffers that are needed at different times may overlap.
+// Buffers lists the program's memory, the largest first. Buffers that are needed at different times
+// may overlap.
 func (p *program[F]) Buffers() []Part {
 	var out []Part
 	for _, f := range p.code.Buffers {
@@ -45,7 +46,8 @@ func (p *program[F]) Buffers() []Part {
 			continue
 		}
 		size := int(f.Of.Dtype.Size())
-		out = append(out, Part{At: f.At, Type: f.Of, Bytes: f.Size * size, Offset: f.Offset * size, Result: f.Kind == Permanent, First: f.First, Last: f.Last})
+		out = append(out, Part{At: f.At, Type: f.Of, Bytes: f.Size * size, Offset: f.Offset * size,
+			Result: f.Kind == Permanent, First: f.First, Last: f.Last})
 	}
 	slices.SortStableFunc(out, func(a, b Part) int { return b.Bytes - a.Bytes })
 	return out

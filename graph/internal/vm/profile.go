@@ -16,9 +16,9 @@ type Timing struct {
 	Flop  float64       // floating-point operations of its matrix products; 0 for what is none
 }
 
-// Profile runs the program n times on one worker, with a clock around every instruction, and gives for each the
-// shortest time that was seen. In a loop that is the shortest step times the number of steps: what it takes when
-// nothing disturbs it.
+// Profile runs the program n times on one worker, with a clock around every instruction, and gives
+// for each the shortest time that was seen. In a loop that is the shortest step times the number of
+// steps: what it takes when nothing disturbs it.
 func (p *program[F]) Profile(n int) ([]Timing, error) {
 	if err := p.bind(); err != nil {
 		return nil, err
@@ -95,7 +95,8 @@ func (s *Segments[F]) profile(x *worker[F]) ([]Timing, error) {
 	return out, nil
 }
 
-// clock is the time that an instruction takes. Of a tall product it is that of its fastest block times their number.
+// clock is the time that an instruction takes. Of a tall product it is that of its fastest block
+// times their number.
 func clock[F kernels.Float](x *worker[F], in Instruction[F]) (time.Duration, error) {
 	units := in.units()
 	if p, ok := in.(*Pack[F]); ok {
@@ -120,8 +121,10 @@ func clock[F kernels.Float](x *worker[F], in Instruction[F]) (time.Duration, err
 	return time.Duration(float64(least) * float64(g.M) / float64(min(g.Block, g.M))), nil
 }
 
-func timing[F kernels.Float](x *worker[F], in Instruction[F], depth int, d time.Duration, times int) Timing {
-	return Timing{What: in.String(), At: x.p.code.At[in], Depth: depth, Time: d, Flop: flop(in) * float64(times)}
+func timing[F kernels.Float](x *worker[F], in Instruction[F], depth int, d time.Duration,
+	times int) Timing {
+	return Timing{What: in.String(), At: x.p.code.At[in], Depth: depth, Time: d,
+		Flop: flop(in) * float64(times)}
 }
 
 // flop is the number of floating-point operations of an instruction's products.

@@ -25,7 +25,8 @@ type Program interface {
 	// Plan lists the instructions with what goes from one to another.
 	Plan() []Planned
 	Profile(n int) ([]Timing, error)
-	// StopAt makes runs end with an error soon after stop has become true; nil makes them go on to the end.
+	// StopAt makes runs end with an error soon after stop has become true; nil makes them go on to
+	// the end.
 	StopAt(stop *atomic.Bool)
 }
 
@@ -72,8 +73,9 @@ type program[F kernels.Float] struct {
 // New allocates the memory of code and its workers.
 func New[F kernels.Float](c *Code[F], o Options) Program {
 	p := &program[F]{
-		code: c, pool: newPool(o.Workers), errs: make([]error, o.Workers), least: o.Least, arena: o.InArena,
-		bufs: make([][]F, len(c.Buffers)), ints: make([][]int, len(c.Buffers)),
+		code: c, pool: newPool(o.Workers), errs: make([]error, o.Workers), least: o.Least,
+		arena: o.InArena,
+		bufs:  make([][]F, len(c.Buffers)), ints: make([][]int, len(c.Buffers)),
 		inputs: slices.Clone(c.Inputs), packs: make([]kernels.Packed[F], c.Packs),
 	}
 	runtime.AddCleanup(p, (*pool).close, p.pool) // for machines that nobody closes

@@ -6,8 +6,8 @@ import (
 	"github.com/seqzoo/seqzoo/internal/kernels"
 )
 
-// Segments runs its body, which may have loops in it, once for every segment of a recurrence. Its instructions are shared
-// one by one, as those outside of loops are.
+// Segments runs its body, which may have loops in it, once for every segment of a recurrence. Its
+// instructions are shared one by one, as those outside of loops are.
 type Segments[F kernels.Float] struct {
 	Name    string
 	N       int

@@ -7,7 +7,8 @@ import (
 	"github.com/seqzoo/seqzoo/internal/kernels"
 )
 
-// Sum adds up the middle axis of [outer, n, inner]. The order of the additions depends on the shape alone.
+// Sum adds up the middle axis of [outer, n, inner]. The order of the additions depends on the shape
+// alone.
 type Sum[F kernels.Float] struct {
 	In, Out         *Layout
 	Outer, N, Inner int

@@ -1,2 +1,3 @@
-// Package safefiletest has file systems that fail, and a disk that forgets, to test what must survive both.
+// Package safefiletest has file systems that fail, and a disk that forgets, to test what must
+// survive both.
 package safefiletest

@@ -15,8 +15,9 @@ import (
 // ErrCrash is what every call returns after a crash.
 var ErrCrash = errors.New("the machine has stopped")
 
-// Faulty passes calls on to FS until call number At, counted from 1, which fails with Err. A write that fails has
-// written half of its bytes. With Crash, the calls that follow fail too, without effect.
+// Faulty passes calls on to FS until call number At, counted from 1, which fails with Err. A write
+// that fails has written half of its bytes. With Crash, the calls that follow fail too, without
+// effect.
 type Faulty struct {
 	safefile.FS
 	At    int
@@ -102,8 +103,8 @@ func (w *faultyFile) Close() error {
 	return w.File.Close()
 }
 
-// Disk is a directory in memory that knows what of it is durable: of files what was synced, of names what the
-// directory was synced with.
+// Disk is a directory in memory that knows what of it is durable: of files what was synced, of
+// names what the directory was synced with.
 type Disk struct {
 	now, durable map[string]*inode // by base name
 	pending      []func(files map[string]*inode)
@@ -129,9 +130,9 @@ func ReadDisk(dir string) (*Disk, error) {
 	return d, nil
 }
 
-// WriteTo makes dir what a reader might find after a loss of power. The disk may have stored more than it was
-// made to: names tells whether renames, creations and removals that were not synced have been kept, bytes whether
-// written bytes have.
+// WriteTo makes dir what a reader might find after a loss of power. The disk may have stored more
+// than it was made to: names tells whether renames, creations and removals that were not synced
+// have been kept, bytes whether written bytes have.
 func (d *Disk) WriteTo(dir string, names, bytes bool) error {
 	files := d.durable
 	if names {
@@ -149,8 +150,8 @@ func (d *Disk) WriteTo(dir string, names, bytes bool) error {
 	return nil
 }
 
-// WriteSome is WriteTo for a disk that has kept any part of what it was not made to store: each change of names by itself,
-// in their order, and of each file all bytes, or those that were synced.
+// WriteSome is WriteTo for a disk that has kept any part of what it was not made to store: each
+// change of names by itself, in their order, and of each file all bytes, or those that were synced.
 func (d *Disk) WriteSome(dir string, random *rand.Rand) error {
 	files := maps.Clone(d.durable)
 	for _, change := range d.pending {

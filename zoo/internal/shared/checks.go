@@ -20,7 +20,8 @@ func CheckIDs(what string, ids []int, n int) error {
 	}
 	for i, id := range ids {
 		if id < 0 || id >= n {
-			return fmt.Errorf("the %s has id %d at position %d; its vocabulary has ids 0 … %d", what, id, i, n-1)
+			return fmt.Errorf("the %s has id %d at position %d; its vocabulary has ids 0 … %d",
+				what, id, i, n-1)
 		}
 	}
 	return nil

@@ -38,7 +38,8 @@ func NewTaskData(p TaskParts) (d TaskData, err error) {
 		digest("vocabulary", p.Vocabulary...)
 	}
 	digest("configuration of the model", p.Model)
-	digest("settings of the task (size and order of the batches, and how they are learned)", p.Settings, samples(p.Schedules))
+	digest("settings of the task (size and order of the batches, and how they are learned)",
+		p.Settings, samples(p.Schedules))
 	return d, err
 }
 

@@ -27,8 +27,8 @@ func Activate(a cells.Activation, x *nodes.Node) *nodes.Node {
 	return x
 }
 
-// initial is how the weights before an activation are drawn: for rectifiers as by He et al., 2015, else as by Glorot and
-// Bengio, 2010.
+// initial is how the weights before an activation are drawn: for rectifiers as by He et al., 2015,
+// else as by Glorot and Bengio, 2010.
 func Initial(a cells.Activation) nodes.Init {
 	if a == cells.ReLU {
 		return nodes.HeNormal(math.Sqrt2)
@@ -37,7 +37,8 @@ func Initial(a cells.Activation) nodes.Init {
 }
 
 // hidden declares layers l0, l1, … of the given widths under s, for inputs of width in.
-func Hidden(s *nodes.Scope, in int, widths []int, activation cells.Activation, noBias bool) (layers []nodes.Linear) {
+func Hidden(s *nodes.Scope, in int, widths []int, activation cells.Activation,
+	noBias bool) (layers []nodes.Linear) {
 	for k, out := range widths {
 		layers = append(layers, nodes.NewLinear(s.In("l%d", k), nodes.LinearConfig{
 			In: in, Out: out, Init: Initial(activation), NoBias: noBias,
@@ -62,7 +63,8 @@ func CheckWidths(field string, widths []int) error {
 	}
 	for k, w := range widths {
 		if w < 1 || w > cells.MaxWidth {
-			return fmt.Errorf("%s: the width of layer %d is %d, want 1 … %d", field, k, w, cells.MaxWidth)
+			return fmt.Errorf("%s: the width of layer %d is %d, want 1 … %d", field, k, w,
+				cells.MaxWidth)
 		}
 	}
 	return nil

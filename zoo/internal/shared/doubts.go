@@ -40,7 +40,8 @@ func (d *TaskData) Unknown(what string, v *text.Vocabulary, sequences iter.Seq[[
 	if share := float64(lacks) / float64(max(all, 1)); share > ManyUnknown {
 		d.Doubt("%.1f %% of the %d tokens of the %s are %s, with a vocabulary of %d: hardly anything can be learned from them. "+
 			"Is the tokeniser made for the language (Japanese and Chinese put no spaces between words), is the text the one "+
-			"that the vocabulary was made of, and are not too many words left out as rare?", 100*share, all, what, text.Unk, v.Len())
+			"that the vocabulary was made of, and are not too many words left out as rare?",
+			100*share, all, what, text.Unk, v.Len())
 	}
 }
 

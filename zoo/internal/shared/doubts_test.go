@@ -19,6 +19,7 @@ func TestContains(t *testing.T) {
 	}
 	for range 2000 {
 		whole, part := digits(r.IntN(14)), digits(r.IntN(6))
-		require.Equal(t, strings.Contains(whole, part), contains([]byte(whole), []byte(part)), "%q in %q", part, whole)
+		require.Equal(t, strings.Contains(whole, part), contains([]byte(whole), []byte(part)),
+			"%q in %q", part, whole)
 	}
 }

@@ -17,8 +17,8 @@ func InputState(g *nodes.Graph, parts []cells.Part, batch int) cells.State {
 	return s
 }
 
-// finalOutput is the output of the top layer after the last step [B, width], those of both directions side by side if it
-// reads both ways, from the final state of all layers.
+// finalOutput is the output of the top layer after the last step [B, width], those of both
+// directions side by side if it reads both ways, from the final state of all layers.
 func FinalOutput(layers unroll.Stack, final cells.State) *nodes.Node {
 	top := layers.Layers[len(layers.Layers)-1]
 	final = final[len(final)-len(top.Parts()):]

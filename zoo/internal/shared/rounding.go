@@ -1,8 +1,9 @@
 package shared
 
-// Rounding says how lengths of sequences are rounded up to the lengths that graphs are compiled for.
-// A finer rounding computes fewer steps behind the ends of sequences, and a coarser one compiles
-// fewer graphs; which costs more depends on how much lengths vary, so what is run has its own.
+// Rounding says how lengths of sequences are rounded up to the lengths that graphs are compiled
+// for. A finer rounding computes fewer steps behind the ends of sequences, and a coarser one
+// compiles fewer graphs; which costs more depends on how much lengths vary, so what is run has its
+// own.
 type Rounding struct {
 	Step   int // lengths are multiples of it,
 	Double int // of twice that beyond so many, of four times beyond so many of those, …; 0: never

@@ -7,8 +7,8 @@ import (
 	"github.com/seqzoo/seqzoo/nodes"
 )
 
-// Starts are the layers that compute the state in which cells start: tanh(x·W + b) for each part that may start as any
-// numbers (see cells.Free), and zeros for the others.
+// Starts are the layers that compute the state in which cells start: tanh(x·W + b) for each part
+// that may start as any numbers (see cells.Free), and zeros for the others.
 type Starts []start
 
 // start is one part's.
@@ -18,12 +18,14 @@ type start struct {
 }
 
 // Add declares W_h, b_h and so on for the parts of a cell under s, for an x of width in(part).
-func (t *Starts) Add(s *nodes.Scope, cell interface{ Parts() []cells.Part }, in func(part int) int) {
+func (t *Starts) Add(s *nodes.Scope, cell interface{ Parts() []cells.Part },
+	in func(part int) int) {
 	free := cells.FreeParts(cell)
 	for i, p := range cell.Parts() {
 		one := start{width: p.Width}
 		if slices.Contains(free, p.Name) {
-			l := nodes.NewLinear(s, nodes.LinearConfig{In: in(i), Out: p.Width, Suffix: "_" + p.Name})
+			l := nodes.NewLinear(s, nodes.LinearConfig{In: in(i), Out: p.Width, Suffix: "_" +
+				p.Name})
 			one.linear = &l
 		}
 		*t = append(*t, one)

@@ -10,7 +10,8 @@ import (
 	"github.com/seqzoo/seqzoo/train"
 )
 
-// exampleTask is the train.Task of a model that learns from examples in any order, gathered into batches.
+// exampleTask is the train.Task of a model that learns from examples in any order, gathered into
+// batches.
 type ExampleTask struct {
 	TaskData
 	Weights  []*nodes.Param
@@ -40,20 +41,23 @@ func (t *ExampleTask) Save(c *train.Checkpoint) {
 }
 
 func (t *ExampleTask) Load(c *train.Checkpoint) error {
-	return t.Order.Seek(train.Position{Epoch: int(c.Counters["data_epoch"]), Next: int(c.Counters["data_next"])})
+	return t.Order.Seek(train.Position{Epoch: int(c.Counters["data_epoch"]),
+		Next: int(c.Counters["data_next"])})
 }
 
 // checkLoss reports a loss that is not finite.
 func CheckLoss(loss float64) error {
 	if loss-loss != 0 {
-		return fmt.Errorf("the loss is %g: weights or data are too large for the model's numbers", loss)
+		return fmt.Errorf("the loss is %g: weights or data are too large for the model's numbers",
+			loss)
 	}
 	return nil
 }
 
-// meanLoss is the mean, over all that was counted, of the loss of one pass over batches. One that is not finite is an error
-// that names the first example whose loss is not.
-func MeanLoss(ctx context.Context, batches *train.Batches, run func(examples []int) (train.Batch, error)) (float64, error) {
+// meanLoss is the mean, over all that was counted, of the loss of one pass over batches. One that
+// is not finite is an error that names the first example whose loss is not.
+func MeanLoss(ctx context.Context, batches *train.Batches,
+	run func(examples []int) (train.Batch, error)) (float64, error) {
 	var sum float64
 	var n int
 	for examples := range batches.Epoch() {
@@ -78,11 +82,13 @@ func MeanLoss(ctx context.Context, batches *train.Batches, run func(examples []i
 	return sum / float64(max(n, 1)), nil
 }
 
-// longSequence is how many tokens, or steps, an example may have before the memory that it takes is looked at.
+// longSequence is how many tokens, or steps, an example may have before the memory that it takes is
+// looked at.
 const longSequence = 128
 
-// foresee has the graph for the longest of n examples built before a training starts, since one long example decides what a
-// batch takes: if there is no memory for it, that is told now, with its number and its tokens, and not after hours.
+// foresee has the graph for the longest of n examples built before a training starts, since one
+// long example decides what a batch takes: if there is no memory for it, that is told now, with its
+// number and its tokens, and not after hours.
 func Foresee(n int, tokens func(i int) int, build func(i int) error) error {
 	longest, most := 0, 0
 	for i := range n {

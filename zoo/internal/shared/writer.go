@@ -12,21 +12,25 @@ import (
 	"github.com/seqzoo/seqzoo/zoo/text"
 )
 
-// writer is a decoder compiled to write about several sources side by side: the graph that encodes them, run once, and
-// one step of the decoder that starts from there.
+// writer is a decoder compiled to write about several sources side by side: the graph that encodes
+// them, run once, and one step of the decoder that starts from there.
 type Writer struct {
-	Sources, width int       // width is of the beam, 1 without
-	encoder        *run.Step // its outputs, [sources·k, …], are what the decoder reads, then the state of its layers
-	outputs        int
-	to             []run.Floats // where the former goes, [sources·width·k, …]
-	source         []int        // of each row of the decoder
-	stepper        *decode.Recurrent
+	Sources, width int // width is of the beam, 1 without
+	// its outputs, [sources·k, …], are what the decoder reads, then the state of its layers
+	encoder *run.Step
+	outputs int
+	to      []run.Floats // where the former goes, [sources·width·k, …]
+	source  []int        // of each row of the decoder
+	stepper *decode.Recurrent
 }
 
-// newWriter compiles the graph of from, and a step of sources·width rows whose inputs are for the first of from; the
-// others start the state of its layers, which stands between its output and whatever else it carries.
-func NewWriter(sources, width int, from, inputs []*nodes.Node, step decode.StepGraph) (w *Writer, err error) {
-	w = &Writer{Sources: sources, width: width, outputs: len(from), source: make([]int, sources*width)}
+// newWriter compiles the graph of from, and a step of sources·width rows whose inputs are for the
+// first of from; the others start the state of its layers, which stands between its output and
+// whatever else it carries.
+func NewWriter(sources, width int, from, inputs []*nodes.Node, step decode.StepGraph) (w *Writer,
+	err error) {
+	w = &Writer{Sources: sources, width: width, outputs: len(from),
+		source: make([]int, sources*width)}
 	for i := range w.source {
 		w.source[i] = i / width
 	}
@@ -41,8 +45,8 @@ func NewWriter(sources, width int, from, inputs []*nodes.Node, step decode.StepG
 	return w, err
 }
 
-// start encodes what the inputs hold and makes the decoder start from it. Places says how many places of each source the
-// decoder may attend to; nil: all.
+// start encodes what the inputs hold and makes the decoder start from it. Places says how many
+// places of each source the decoder may attend to; nil: all.
 func (w *Writer) Start(places []int) error {
 	if err := w.encoder.Run(0, 0); err != nil {
 		return err
@@ -69,23 +73,29 @@ func (w *Writer) Start(places []int) error {
 	return nil
 }
 
-// write decodes every source from the token bos, best first. First is the number of the first source, for o.Each and the
-// seeds; v is the vocabulary of what is written.
-func (w *Writer) Write(ctx context.Context, bos int, common decode.Options, o decode.SearchOptions, first int, v *text.Vocabulary) ([][]decode.Hypothesis, error) {
+// write decodes every source from the token bos, best first. First is the number of the first
+// source, for o.Each and the seeds; v is the vocabulary of what is written.
+func (w *Writer) Write(ctx context.Context, bos int, common decode.Options, o decode.SearchOptions,
+	first int, v *text.Vocabulary) ([][]decode.Hypothesis, error) {
 	starts := make([]int, w.Sources)
 	for i := range starts {
 		starts[i] = bos
 	}
 	if o.Beam > 1 {
 		beam := decode.BeamOptions{
-			Options: common, Width: o.Beam, Best: cmp.Or(o.Best, 1), Alpha: o.Alpha, Beta: o.Beta, EarlyStop: o.EarlyStop,
+			Options: common, Width: o.Beam, Best: cmp.Or(o.Best, 1), Alpha: o.Alpha, Beta: o.Beta,
+			EarlyStop: o.EarlyStop,
 		}
 		if o.Each != nil {
-			beam.Each = func(i int, best decode.Hypothesis) { o.Each(first+i, Written(v, best.Tokens)) }
+			beam.Each = func(i int, best decode.Hypothesis) {
+				o.Each(first+i,
+					Written(v, best.Tokens))
+			}
 		}
 		return decode.Beam(ctx, w.stepper, starts, beam)
 	}
-	single := decode.GenerateOptions{Options: common, Sampler: o.Sample, Seed: o.Seed + uint64(first)}
+	single := decode.GenerateOptions{Options: common, Sampler: o.Sample, Seed: o.Seed +
+		uint64(first)}
 	if o.Each != nil {
 		so := make([][]int, w.Sources)
 		single.Each = func(i, id int) {
@@ -130,7 +140,8 @@ func (w *Writer) Close() error { return errors.Join(w.encoder.Close(), w.stepper
 const SourcesAtATime = 16
 
 func Found(h decode.Hypothesis, v *text.Vocabulary) decode.Found {
-	t := decode.Found{Tokens: Written(v, h.Tokens), LogProb: h.LogProb, Score: h.Score, Ended: h.Ended}
+	t := decode.Found{Tokens: Written(v, h.Tokens), LogProb: h.LogProb, Score: h.Score,
+		Ended: h.Ended}
 	t.LogProbs = h.LogProbs[:len(t.Tokens)]
 	if h.Attention != nil {
 		t.Alignment = h.Attention[:len(t.Tokens)]

@@ -24,7 +24,8 @@ func Weights(m zoo.Model) map[string][]float32 {
 	return w
 }
 
-// ForgetDigests writes the weights as another program would, that knows nothing of the files beside them.
+// ForgetDigests writes the weights as another program would, that knows nothing of the files beside
+// them.
 func ForgetDigests(t testing.TB, dir string) {
 	path := filepath.Join(dir, "model.safetensors")
 	f, err := safetensors.ReadFile(path)
@@ -62,8 +63,8 @@ func Scramble(m interface{ Params() *nodes.Store }) {
 	}
 }
 
-// CheckGradients holds the gradient of a batch in all weights, along a random direction, to central differences.
-// The task must give the same batch again and again.
+// CheckGradients holds the gradient of a batch in all weights, along a random direction, to central
+// differences. The task must give the same batch again and again.
 func CheckGradients(t *testing.T, task train.Task) {
 	t.Helper()
 	batch := func() train.Batch {

@@ -1,5 +1,6 @@
-// Package japanese cuts Japanese text into words, by the morphological analyser kagome and the IPA dictionary, which are
-// part of the program of whoever imports it. To import it is enough for a language model of the level "ja":
+// Package japanese cuts Japanese text into words, by the morphological analyser kagome and the IPA
+// dictionary, which are part of the program of whoever imports it. To import it is enough for a
+// language model of the level "ja":
 //
 //	import _ "github.com/seqzoo/seqzoo/zoo/text/japanese"
 package japanese
@@ -18,16 +19,17 @@ import (
 	"github.com/seqzoo/seqzoo/zoo/text"
 )
 
-// Level is the name under which the tokeniser is registered: words, with the token text.EOS behind every line.
+// Level is the name under which the tokeniser is registered: words, with the token text.EOS behind
+// every line.
 const Level = "ja"
 
 func init() {
 	text.Register(Level, func() (text.Tokeniser, error) { return Words{Lines: true}, nil })
 }
 
-// Words cuts a text into words and signs as the dictionary has them; what it does not know, such as a foreign name, is one
-// word. White space is no token. It is a [text.Tokeniser]. Any number of goroutines may use it; the dictionary, some 100 MB
-// of memory, is read by the first call.
+// Words cuts a text into words and signs as the dictionary has them; what it does not know, such as
+// a foreign name, is one word. White space is no token. It is a [text.Tokeniser]. Any number of
+// goroutines may use it; the dictionary, some 100 MB of memory, is read by the first call.
 type Words struct {
 	Lines bool // end every line, an empty one too, with the token text.EOS
 }
@@ -41,11 +43,15 @@ var analyser = sync.OnceValues(func() (*tokenizer.Tokenizer, error) {
 })
 
 // Tokens returns the words of s. The error is a [*text.EncodingError].
-func (w Words) Tokens(s string) ([]string, error) { return w.TokensContext(context.Background(), s) }
+func (w Words) Tokens(s string) ([]string, error) {
+	return w.TokensContext(context.Background(),
+		s)
+}
 
 // TokensContext is Tokens until ctx is cancelled.
 func (w Words) TokensContext(ctx context.Context, s string) ([]string, error) {
-	parts, err := text.Words{Spaced: true, Lines: true}.TokensContext(ctx, s) // what stands between white space
+	// what stands between white space
+	parts, err := text.Words{Spaced: true, Lines: true}.TokensContext(ctx, s)
 	if err != nil {
 		return nil, err
 	}
@@ -77,8 +83,9 @@ func (w Words) TokensContext(ctx context.Context, s string) ([]string, error) {
 	return tokens, nil
 }
 
-// sentence is the length of a part of s that can be analysed by itself: up to the end of a sentence, or a long stretch
-// without one, because the analyser's time grows as the square of the length where it knows no word.
+// sentence is the length of a part of s that can be analysed by itself: up to the end of a
+// sentence, or a long stretch without one, because the analyser's time grows as the square of the
+// length where it knows no word.
 func sentence(s string) int {
 	const longest = 1 << 11
 	if len(s) > longest {
@@ -86,7 +93,9 @@ func sentence(s string) int {
 		for !utf8.RuneStart(s[end]) {
 			end--
 		}
-		s = s[:end] // no more is looked at: a search in the rest for each part of it would take the square of its length
+		// no more is looked at: a search in the rest for each part of it would take the square of
+		// its length
+		s = s[:end]
 	}
 	if end := strings.IndexAny(s, "。！？"); end >= 0 {
 		_, size := utf8.DecodeRuneInString(s[end:])
@@ -95,8 +104,8 @@ func sentence(s string) int {
 	return len(s)
 }
 
-// Join is the words, one after another, with a space between two that are not Japanese. text.EOS ends a line; text.BOS and
-// text.Pad are left out.
+// Join is the words, one after another, with a space between two that are not Japanese. text.EOS
+// ends a line; text.BOS and text.Pad are left out.
 func (w Words) Join(tokens []string) string {
 	var b strings.Builder
 	foreign := false // what was written last
@@ -122,5 +131,6 @@ func (w Words) Join(tokens []string) string {
 
 // isForeign says whether a rune is of a script that puts spaces between words.
 func isForeign(r rune) bool {
-	return (unicode.IsLetter(r) || unicode.IsDigit(r)) && !unicode.In(r, unicode.Han, unicode.Hiragana, unicode.Katakana) && r != 'ー' && r < 0xff00
+	return (unicode.IsLetter(r) || unicode.IsDigit(r)) &&
+		!unicode.In(r, unicode.Han, unicode.Hiragana, unicode.Katakana) && r != 'ー' && r < 0xff00
 }

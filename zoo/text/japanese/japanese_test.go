@@ -27,7 +27,9 @@ func TestWords(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []string{"猫", "だ", text.EOS, text.EOS, "犬", "だ", text.EOS}, tokens)
 	require.Equal(t, "猫だ\n\n犬だ\n", japanese.Words{}.Join(tokens))
-	require.Equal(t, "New York市のGo 1言語", japanese.Words{}.Join([]string{text.BOS, "New", "York", "市", "の", "Go", "1", "言語", text.Pad}))
+	require.Equal(t, "New York市のGo 1言語",
+		japanese.Words{}.Join([]string{text.BOS, "New", "York", "市", "の", "Go", "1", "言語",
+			text.Pad}))
 	_, err = japanese.Words{}.Tokens("猫\n\xff")
 	var bad *text.EncodingError
 	require.ErrorAs(t, err, &bad)
@@ -52,7 +54,10 @@ func TestRegistered(t *testing.T) {
 	_, err = text.Registered("xx")
 	require.ErrorContains(t, err, `no tokeniser "xx"`)
 	require.ErrorContains(t, err, "imported are [ja]")
-	require.Panics(t, func() { text.Register(japanese.Level, func() (text.Tokeniser, error) { return nil, nil }) })
+	require.Panics(t, func() {
+		text.Register(japanese.Level,
+			func() (text.Tokeniser, error) { return nil, nil })
+	})
 }
 
 // Many goroutines at once give what one gives.

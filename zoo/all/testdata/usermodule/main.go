@@ -37,22 +37,29 @@ func must[T any](v T, err error) T {
 }
 
 func main() {
-	cell := flag.String("cell", "fast", "spec of the layers: "+strings.Join(cells.Registered(), ", "))
+	cell := flag.String("cell", "fast", "spec of the layers: "+strings.Join(cells.Registered(),
+		", "))
 	dir := flag.String("dir", "", "where to save")
 	flag.Parse()
-	r := zoo.Recurrent{Cell: *cell, Hidden: 5, HiddenDropout: 0.1, Zoneout: 0.1, ZoneoutParts: "all"}
-	v := must(text.NewVocabulary(text.VocabularyConfig{Specials: []string{text.BOS, text.EOS, text.Unk}}, []string{"a", "b", "c"}))
+	r := zoo.Recurrent{Cell: *cell, Hidden: 5, HiddenDropout: 0.1, Zoneout: 0.1,
+		ZoneoutParts: "all"}
+	v := must(text.NewVocabulary(text.VocabularyConfig{Specials: []string{text.BOS, text.EOS,
+		text.Unk}}, []string{"a", "b", "c"}))
 	names := must(text.NewVocabulary(text.VocabularyConfig{}, []string{"X", "Y"}))
 	ids := []int{3, 4, 5, 3}
 
 	language := must(lm.New(lm.Config{Recurrent: r, Level: "char"}, v, 1))
-	learn(language, must(language.Task(lm.Data{Train: slices.Repeat(ids, 20), Batch: 2, Window: unroll.Window{Stride: 5}})), *dir)
+	learn(language, must(language.Task(lm.Data{Train: slices.Repeat(ids, 20), Batch: 2,
+		Window: unroll.Window{Stride: 5}})), *dir)
 
 	translator := must(seq2seq.New(seq2seq.Config{Encoder: r, Attention: "bahdanau"}, v, v, 1))
-	learn(translator, must(translator.Task(seq2seq.Data{Train: []seq2seq.Pair{{Source: ids, Target: ids}}})), *dir)
-	must(translator.Translate(context.Background(), []string{"a", "b"}, decode.SearchOptions{Beam: 3, Max: 5}))
+	learn(translator, must(translator.Task(seq2seq.Data{Train: []seq2seq.Pair{{Source: ids,
+		Target: ids}}})), *dir)
+	must(translator.Translate(context.Background(), []string{"a", "b"},
+		decode.SearchOptions{Beam: 3, Max: 5}))
 
-	tagger := must(label.NewTagger(label.TaggerConfig{Config: label.Config{Recurrent: r, Bidirectional: true}}, v, names, 1))
+	tagger := must(label.NewTagger(label.TaggerConfig{Config: label.Config{Recurrent: r,
+		Bidirectional: true}}, v, names, 1))
 	tagged := label.Labelled{Sequence: label.Sequence{IDs: ids}, Labels: []int{0, 1, 1, 0}}
 	learn(tagger, must(tagger.Task(label.Data{Train: []label.Labelled{tagged}})), *dir)
 
@@ -60,15 +67,17 @@ func main() {
 	learn(talk, must(talk.Task(dialogue.Data{Train: []dialogue.Dialogue{{ids, ids}}})), *dir)
 
 	scale := &series.Scale{Mean: []float64{0}, Deviation: []float64{1}}
-	forecaster := must(forecast.New(forecast.Config{Recurrent: r, Variables: []string{"x"}, Lookback: 3, Horizon: 1}, scale, 1))
+	forecaster := must(forecast.New(forecast.Config{Recurrent: r, Variables: []string{"x"},
+		Lookback: 3, Horizon: 1}, scale, 1))
 	values := &series.Series{Names: []string{"x"}, Values: []float64{0, 1, 0, 1, 0, 1, 0, 1, 0, 1}}
 	learn(forecaster, must(forecaster.Task(forecast.Data{Train: values})), *dir)
 }
 
 // learn trains a model for three updates, saves it, loads it again and compares its weights.
 func learn(m zoo.Model, task train.Task, dir string) {
-	r := must(train.Fit(context.Background(), task, train.Config{Optimizer: must(train.NewAdam(train.AdamConfig{LR: 0.01})),
-		Epochs: 3, MaxSteps: 3, Warn: func(string) {}}))
+	r := must(train.Fit(context.Background(), task,
+		train.Config{Optimizer: must(train.NewAdam(train.AdamConfig{LR: 0.01})),
+			Epochs: 3, MaxSteps: 3, Warn: func(string) {}}))
 	dir = filepath.Join(dir, m.Architecture())
 	if err := m.Save(dir); err != nil {
 		log.Fatal(err)

@@ -25,7 +25,8 @@ func (c LeakyConfig) Validate() error {
 
 func (c LeakyConfig) New(s *nodes.Scope) cells.Cell {
 	return leaky{c, s.Param("mix", nodes.XavierUniform(1), c.In+c.Hidden, c.Hidden),
-		s.Param("shift", nodes.Zeros(), c.Hidden), s.Param("leak", nodes.Constant(c.Start), c.Hidden)}
+		s.Param("shift", nodes.Zeros(), c.Hidden),
+		s.Param("leak", nodes.Constant(c.Start), c.Hidden)}
 }
 
 type leaky struct {
@@ -47,11 +48,18 @@ func (c leaky) Step(x *nodes.Node, s cells.State) cells.State {
 type FastConfig struct{ In, Hidden int }
 
 func (c FastConfig) Sized(in, hidden int) cells.Config { return FastConfig{in, hidden} }
-func (c FastConfig) Validate() error                   { return LeakyConfig{In: c.In, Hidden: c.Hidden}.Validate() }
+func (c FastConfig) Validate() error {
+	return LeakyConfig{In: c.In,
+		Hidden: c.Hidden}.Validate()
+}
 
 func (c FastConfig) New(s *nodes.Scope) cells.Cell {
-	w := func(name string, in, out int) *nodes.Param { return s.Param(name, nodes.XavierUniform(0.5), in, out) }
-	return fast{c, w("read", c.In, 2*c.Hidden), w("again", c.Hidden, c.Hidden), w("late", c.Hidden, c.Hidden)}
+	w := func(name string, in, out int) *nodes.Param {
+		return s.Param(name,
+			nodes.XavierUniform(0.5), in, out)
+	}
+	return fast{c, w("read", c.In, 2*c.Hidden), w("again", c.Hidden, c.Hidden),
+		w("late", c.Hidden, c.Hidden)}
 }
 
 type fast struct {
@@ -60,7 +68,8 @@ type fast struct {
 }
 
 func (c fast) Parts() []cells.Part {
-	return []cells.Part{{Name: "out", Width: c.Hidden}, {Name: "fast", Width: c.Hidden * c.Hidden}, {Name: "past", Width: c.Hidden}}
+	return []cells.Part{{Name: "out", Width: c.Hidden}, {Name: "fast", Width: c.Hidden * c.Hidden},
+		{Name: "past", Width: c.Hidden}}
 }
 
 func (c fast) Step(x *nodes.Node, s cells.State) cells.State {
@@ -68,7 +77,8 @@ func (c fast) Step(x *nodes.Node, s cells.State) cells.State {
 	kv := nodes.Split(nodes.Tanh(nodes.MatMul(x, c.read)), 2, -1)
 	k, v := nodes.Reshape(kv[0], B, H, 1), nodes.Reshape(kv[1], B, 1, H)
 	f := nodes.Add(nodes.Scale(nodes.Reshape(s[1], B, H, H), 0.9), nodes.Mul(k, v))
-	h := nodes.Add(nodes.Sum(nodes.Mul(k, f), 1), nodes.MatMul(s[0], c.again), nodes.MatMul(s[2], c.late))
+	h := nodes.Add(nodes.Sum(nodes.Mul(k, f), 1), nodes.MatMul(s[0], c.again),
+		nodes.MatMul(s[2], c.late))
 	return cells.State{nodes.Tanh(h), nodes.Reshape(f, B, H*H), kv[0]}
 }
 
