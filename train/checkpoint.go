@@ -121,10 +121,11 @@ func vectorOfTensor(d *tensor.Dense) (vector, error) {
 // ReadCheckpoint reads the checkpoint at path. It needs no lock, since a checkpoint's file is never changed, only
 // replaced. A file in which a single byte has changed is refused, as is one made by a newer format.
 func ReadCheckpoint(path string) (*Checkpoint, error) {
-	f, err := safetensors.ReadFile(path)
+	f, from, err := safetensors.OpenFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("train: checkpoint %w", err)
 	}
+	defer from.Close()
 	c, err := checkedCheckpoint(f)
 	if err != nil {
 		return nil, fmt.Errorf("train: checkpoint %s: %w", path, err)
@@ -133,23 +134,33 @@ func ReadCheckpoint(path string) (*Checkpoint, error) {
 }
 
 func checkedCheckpoint(f *safetensors.File) (*Checkpoint, error) {
-	c, err := decodeCheckpoint(f)
-	if err == nil && !f.Checked {
+	if err := checkHeader(f); err != nil { // before memory is taken for values
+		return nil, err
+	}
+	if !f.Checked {
 		return nil, errors.New("it has no checksum: it was changed or is not by this library")
 	}
-	return c, err
+	if err := f.Load(); err != nil {
+		return nil, err
+	}
+	return decodeCheckpoint(f)
 }
 
-func decodeCheckpoint(f *safetensors.File) (*Checkpoint, error) {
+// checkHeader refuses what is seen to be no checkpoint without its values.
+func checkHeader(f *safetensors.File) error {
 	format, err := strconv.Atoi(f.Metadata[formatKey])
 	switch {
 	case err != nil || format < 1:
-		return nil, errors.New("it holds no checkpoint of a training run")
+		return errors.New("it holds no checkpoint of a training run")
 	case format > checkpointFormat:
-		return nil, fmt.Errorf("it was made by checkpoint format %d, this is format %d: a newer version of the library reads it",
+		return fmt.Errorf("it was made by checkpoint format %d, this is format %d: a newer version of the library reads it",
 			format, checkpointFormat)
 	}
-	if err := f.CheckRoom(); err != nil {
+	return f.CheckRoom()
+}
+
+func decodeCheckpoint(f *safetensors.File) (*Checkpoint, error) {
+	if err := checkHeader(f); err != nil {
 		return nil, err
 	}
 	c := &Checkpoint{

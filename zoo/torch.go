@@ -57,6 +57,7 @@ func ImportTorch(file string, s *nodes.Store, modules ...TorchModule) error {
 		return fail(err)
 	}
 	f, err := readTorch(file)
+	defer f.close()
 	if err != nil {
 		return fmt.Errorf("zoo: import: %w", err)
 	}
@@ -76,7 +77,6 @@ func ImportTorch(file string, s *nodes.Store, modules ...TorchModule) error {
 		if e.absent && !ok {
 			continue
 		}
-		var values []float64
 		switch {
 		case !ok:
 			differ, lacking = append(differ, f.missing(e, len(differ) < mostDifferences)), true
@@ -86,13 +86,7 @@ func ImportTorch(file string, s *nodes.Store, modules ...TorchModule) error {
 			continue
 		case !slices.Equal(t.Shape, e.shape):
 			differ = append(differ, fmt.Sprintf("%s is %s, and %s in the model wants %s", t.Name, ops.ShapeString(t.Shape), e.parts[0].param.Name(), ops.ShapeString(e.shape)))
-			continue
 		}
-		if values, err = torchValues(t); err != nil {
-			differ = append(differ, fmt.Sprintf("%s: %v", t.Name, err))
-			continue
-		}
-		e.each(func(p torchPart, theirs, ours int) { sums[p.param][ours] += values[theirs] })
 	}
 	if differ = append(differ, f.others(entries, modules)...); len(differ) > 0 {
 		if n := len(differ); n > mostDifferences+1 {
@@ -102,6 +96,20 @@ func ImportTorch(file string, s *nodes.Store, modules ...TorchModule) error {
 			differ = append(differ, "the file holds "+f.holds())
 		}
 		return fail(fmt.Errorf("it does not fit the model:\n\t%s", strings.Join(differ, "\n\t")))
+	}
+	if err := f.load(); err != nil { // only now: the shapes bound its memory
+		return fail(err)
+	}
+	for _, e := range entries {
+		t, ok := f.find(e)
+		if !ok {
+			continue // a bias that is said not to be there
+		}
+		values, err := torchValues(t)
+		if err != nil {
+			return fail(fmt.Errorf("%s: %w", t.Name, err))
+		}
+		e.each(func(p torchPart, theirs, ours int) { sums[p.param][ours] += values[theirs] })
 	}
 	for p, v := range sums {
 		for i, x := range v {

@@ -3,6 +3,7 @@ package zoo
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"maps"
 	"path/filepath"
 	"regexp"
@@ -19,6 +20,33 @@ type torchFile struct {
 	tensors map[string]safetensors.Tensor // by plain name
 	prefix  string                        // that all modules have in the file
 	cells   map[string]bool               // modules, by prefix, whose names lack _l0
+	open    []openTensors                 // the files, whose values are read once all shapes fit
+}
+
+// openTensors is a file of which the header was read.
+type openTensors struct {
+	path string
+	file *safetensors.File
+	from io.Closer
+}
+
+func (f *torchFile) close() {
+	for _, o := range f.open {
+		o.from.Close()
+	}
+}
+
+// load reads the values of all files.
+func (f *torchFile) load() error {
+	for _, o := range f.open {
+		if err := o.file.Load(); err != nil {
+			return fmt.Errorf("%s: %w", o.path, err)
+		}
+		for _, t := range o.file.Tensors {
+			f.tensors[plainName(t.Name)] = t
+		}
+	}
+	return nil
 }
 
 // shardName is what the writers of shards call them: model-00001-of-00002.safetensors.
@@ -26,7 +54,8 @@ var shardName = regexp.MustCompile(`^(.*)-(\d+)-of-(\d+)\.safetensors$`)
 
 const indexSuffix = ".safetensors.index.json"
 
-// readTorch reads a file of safetensors, or all shards that an index names.
+// readTorch reads what a file of safetensors says of its tensors, or all shards that an index names. The caller closes it,
+// after an error too.
 func readTorch(path string) (*torchFile, error) {
 	f := &torchFile{tensors: map[string]safetensors.Tensor{}, cells: map[string]bool{}}
 	base := filepath.Base(path)
@@ -34,7 +63,7 @@ func readTorch(path string) (*torchFile, error) {
 		return f, f.readShards(path)
 	}
 	if m := shardName.FindStringSubmatch(base); m != nil && strings.TrimLeft(m[3], "0") != "1" {
-		return nil, fmt.Errorf("%s is one shard of %s, and what it lacks is in the others: import %s", path,
+		return f, fmt.Errorf("%s is one shard of %s, and what it lacks is in the others: import %s", path,
 			strings.TrimLeft(m[3], "0"), filepath.Join(filepath.Dir(path), m[1]+indexSuffix))
 	}
 	return f, f.add(path, nil)
@@ -75,10 +104,11 @@ const maxIndexBytes = 64 << 20
 
 // add reads a file, which must hold tensors of these names.
 func (f *torchFile) add(path string, want []string) error {
-	file, err := safetensors.ReadFile(path)
+	file, from, err := safetensors.OpenFile(path)
 	if err != nil {
 		return err
 	}
+	f.open = append(f.open, openTensors{path, file, from})
 	for _, name := range want {
 		if _, ok := file.Find(name); !ok {
 			return fmt.Errorf("%s lacks %.64q, which is said to be there", path, name)

@@ -1,10 +1,12 @@
 package zoo
 
 import (
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -209,4 +211,27 @@ func TestImportTorchHalves(t *testing.T) {
 	huge[0] = safetensors.New("weight_ih_l0", []int{3, 2}, []float64{1, 2, 3, 4, 5, 1e300})
 	writeTensors(t, path, huge)
 	require.ErrorContains(t, ImportTorch(path, recurrentStore(t, "rnn"), TorchModule{Path: "rnn"}), "rnn/W_ih: element 5 would be 1e+300")
+}
+
+// Shapes are compared before values are read: of a file that claims gigabytes, and takes none on the disk, nothing is read.
+func TestImportLooksAtShapesFirst(t *testing.T) {
+	header := `{"weight":{"dtype":"F32","shape":[1048576,2048],"data_offsets":[0,8589934592]}}`
+	path := filepath.Join(t.TempDir(), "sparse.safetensors")
+	f, err := os.Create(path)
+	require.NoError(t, err)
+	_, err = f.Write(append(binary.LittleEndian.AppendUint64(nil, uint64(len(header))), header...))
+	require.NoError(t, err)
+	size := int64(8+len(header)) + 8589934592
+	if err := f.Truncate(size); err != nil {
+		t.Skip("no sparse files here: ", err)
+	}
+	require.NoError(t, f.Close())
+	s := nodes.NewStore(nodes.Float32, 1)
+	require.NoError(t, nodes.Try(func() { s.Root().In("embed").Param("E", nodes.Zeros(), 3, 2) }))
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	err = ImportTorch(path, s, TorchModule{Path: "embed"})
+	runtime.ReadMemStats(&after)
+	require.ErrorContains(t, err, "weight is")
+	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(1<<24))
 }

@@ -112,16 +112,30 @@ func (f *File) CheckRoom() error {
 
 // ReadFile reads the regular file at path.
 func ReadFile(path string) (*File, error) {
-	r, size, err := safefile.Open(path)
+	f, from, err := OpenFile(path)
 	if err != nil {
-		return nil, fmt.Errorf("safetensors: %w", err)
+		return nil, err
 	}
-	defer r.Close()
-	f, err := Read(r, size)
-	if err != nil {
-		return nil, fmt.Errorf("%s%s: %w", path, instead(r), err)
+	defer from.Close()
+	if err := f.Load(); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return f, nil
+}
+
+// OpenFile is ReadHeader for the regular file at path, which Load reads on, and the caller closes.
+func OpenFile(path string) (*File, io.Closer, error) {
+	r, size, err := safefile.Open(path)
+	if err != nil {
+		return nil, nil, fmt.Errorf("safetensors: %w", err)
+	}
+	f, err := ReadHeader(r, size)
+	if err != nil {
+		err = fmt.Errorf("%s%s: %w", path, instead(r), err)
+		r.Close()
+		return nil, nil, err
+	}
+	return f, r, nil
 }
 
 // instead says what a file is that could not be read.
