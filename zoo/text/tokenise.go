@@ -74,8 +74,8 @@ func (Chars) TokensContext(ctx context.Context, s string) ([]string, error) {
 	}
 	tokens := make([]string, 0, utf8.RuneCountInString(s))
 	for len(s) > 0 {
-		if len(tokens)%often == 0 && ctx.Err() != nil {
-			return nil, ctx.Err()
+		if len(tokens)%often == 0 && interrupt.Err(ctx) != nil {
+			return nil, interrupt.Err(ctx)
 		}
 		_, n := utf8.DecodeRuneInString(s)
 		tokens = append(tokens, s[:n])
@@ -134,8 +134,8 @@ func (w Words) TokensContext(ctx context.Context, s string) ([]string, error) {
 			if line == "" {
 				break
 			}
-			if len(tokens)%often == 0 && ctx.Err() != nil {
-				return nil, ctx.Err()
+			if len(tokens)%often == 0 && interrupt.Err(ctx) != nil {
+				return nil, interrupt.Err(ctx)
 			}
 			n := w.next(line)
 			tokens = append(tokens, line[:n])
