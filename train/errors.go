@@ -1,11 +1,24 @@
 package train
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
 	"github.com/seqzoo/seqzoo/internal/check"
 )
+
+// ErrInterrupted says that the context was cancelled and the state saved, if there was anywhere to
+// save it. It wraps context.Canceled, and where a deadline has passed the error of Fit is
+// context.DeadlineExceeded as well.
+var ErrInterrupted error = interruption{}
+
+type interruption struct{}
+
+func (interruption) Error() string { return "interrupted" }
+
+// Unwrap says that a context was cancelled.
+func (interruption) Unwrap() error { return context.Canceled }
 
 // What Fit and Checkpoint.Restore return errors of, beside ErrInterrupted, ErrMemory and
 // ErrNoCheckpoint. All leave the checkpoints as they are.

@@ -97,18 +97,6 @@ type Result struct {
 	Warnings []string
 }
 
-// ErrInterrupted says that the context was cancelled and the state saved, if there was anywhere to
-// save it. It wraps context.Canceled, and where a deadline has passed the error of Fit is
-// context.DeadlineExceeded as well.
-var ErrInterrupted error = interruption{}
-
-type interruption struct{}
-
-func (interruption) Error() string { return "interrupted" }
-
-// Unwrap says that a context was cancelled.
-func (interruption) Unwrap() error { return context.Canceled }
-
 // Fit trains a task. Its history has the columns loss (mean since the row before), lr, grad_norm
 // (mean, before clipping), and what Validate measures at the end of each epoch.
 //
