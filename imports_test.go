@@ -76,7 +76,8 @@ var rooms = []room{
 	// The symbolic half never imports the engine.
 	{"unroll", "cells nodes nodes/internal/* " + everywhere},
 	{"cells", "nodes nodes/internal/* " + everywhere},
-	{"nodes", "nodes/internal/* " + everywhere},
+	{"internal/steps", "nodes internal/steps/lent " + everywhere},
+	{"nodes", "internal/steps/lent nodes/internal/* " + everywhere},
 	{"nodes/internal/*", everywhere},
 
 	{"graph", "graph/internal/* " + everywhere},
@@ -94,6 +95,7 @@ var rooms = []room{
 	{"internal/modeldir", everywhere},
 	{"internal/safetensors", everywhere},
 	{"internal/safefile/*", "internal/safefile"},
+	{"internal/steps/lent", everywhere},
 	{"internal/ops", everywhere},
 	{"internal/*", ""},
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/seqzoo/seqzoo/cells"
 	"github.com/seqzoo/seqzoo/graph"
 	"github.com/seqzoo/seqzoo/internal/owncells"
+	"github.com/seqzoo/seqzoo/internal/steps"
 	"github.com/seqzoo/seqzoo/nodes"
 	"github.com/seqzoo/seqzoo/unroll"
 )
@@ -104,7 +105,7 @@ func (w Workload) gates() (input, state float64) {
 		s := cells.Zero(g, cell, 1)
 		trace, stop := g.Trace(s...)
 		defer stop()
-		defer g.OnProduct(func(x *nodes.Node, p *nodes.Param) *nodes.Node {
+		defer steps.OnProduct(g, func(x *nodes.Node, p *nodes.Param) *nodes.Node {
 			size := 1
 			for _, n := range p.Shape() {
 				size *= n

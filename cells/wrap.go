@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/seqzoo/seqzoo/internal/steps"
 	"github.com/seqzoo/seqzoo/nodes"
 )
 
@@ -137,7 +138,7 @@ func (v Variational) Step(x *nodes.Node, s State) State {
 	roles, said := v.roles()
 	nodes.CheckRate("Variational", v.Input)
 	nodes.CheckRate("Variational", v.Hidden)
-	g := nodes.Innermost(append(State{x}, s...)...)
+	g := steps.Innermost(append(State{x}, s...)...)
 	if !g.Training() {
 		return v.Cell.Step(x, s)
 	}
@@ -170,7 +171,7 @@ func (v Variational) Step(x *nodes.Node, s State) State {
 		}
 		return mask("variational input", v.Input, x)
 	}
-	defer g.OnProduct(func(x *nodes.Node, w *nodes.Param) *nodes.Node {
+	defer steps.OnProduct(g, func(x *nodes.Node, w *nodes.Param) *nodes.Node {
 		if !said {
 			return masked(x)
 		}

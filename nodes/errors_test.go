@@ -12,6 +12,7 @@ import (
 	"github.com/seqzoo/seqzoo/internal/gradcheck"
 	"github.com/seqzoo/seqzoo/internal/memtest"
 	"github.com/seqzoo/seqzoo/internal/ops"
+	"github.com/seqzoo/seqzoo/internal/steps"
 	"github.com/seqzoo/seqzoo/nodes"
 )
 
@@ -239,7 +240,7 @@ func TestTrySwallowsBuildErrorsOnly(t *testing.T) {
 	require.PanicsWithError(t, "runtime error: index out of range [5] with length 0", func() {
 		_ = nodes.Try(func() {
 			g.Within("step", func() {
-				g.Inner(nil,
+				steps.Inner(g, nil,
 					func(*nodes.Graph) { var none []int; _ = none[len(g.Parameters())+5] })
 			})
 		})
@@ -269,9 +270,9 @@ func TestBadIdsAtRunTime(t *testing.T) {
 			return nodes.Embedding(g.Const(1, 3, 2), ids, -1)
 		},
 			[]int{0, 2}, []int{-1, 0}, "id -1 at position 0 is outside 0 … 2"},
-		"one-hot": {func(_ *nodes.Graph, ids *nodes.Node) *nodes.Node {
-			return nodes.OneHot(ids,
-				3)
+		"one-hot": {func(_ *nodes.Graph,
+			ids *nodes.Node) *nodes.Node {
+			return nodes.OneHot(ids, 3)
 		},
 			[]int{0, 2}, []int{0, math.MaxInt},
 			"id 9223372036854775807 at position 1 is outside 0 … 2"},
@@ -279,9 +280,9 @@ func TestBadIdsAtRunTime(t *testing.T) {
 			return nodes.CrossEntropy(g.Const(1, 2, 3), ids,
 				nodes.CrossEntropyOptions{Ignore: []int{-1}})
 		}, []int{-1, 2}, []int{0, -2}, "target -2 at position 1 is outside 0 … 2"},
-		"lengths": {func(_ *nodes.Graph, ids *nodes.Node) *nodes.Node {
-			return nodes.LengthMask(ids,
-				3)
+		"lengths": {func(_ *nodes.Graph,
+			ids *nodes.Node) *nodes.Node {
+			return nodes.LengthMask(ids, 3)
 		},
 			[]int{0, 3}, []int{0, 4}, "length 4 of sequence 1 is outside 0 … 3"},
 	} {

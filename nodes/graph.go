@@ -56,13 +56,13 @@ type Graph struct {
 	opts    Options
 	parent  *Graph // of the graph of a step
 	step    *Graph // the graph of the step that is being built on g, if one is
-	loop    Loop
+	loop    loop
 	done    bool // the graph of a step, and the step is built
 	names   map[string]bool
 	params  map[*Param]*Node
 	order   []*Param
 	lifted  map[*gorgonia.Node]*Node
-	lifts   []Lift
+	lifts   []lift
 	noises  int
 	key     *Node
 	label   string
@@ -70,9 +70,6 @@ type Graph struct {
 	product func(x *Node, w *Param) *Node
 	traces  []*Trace
 }
-
-// Lift is a node of an outer graph and the input that stands for it in the graph of a step.
-type Lift struct{ Outer, Inner *Node }
 
 // NewGraph starts an empty graph.
 func NewGraph(o Options) *Graph {
@@ -92,17 +89,6 @@ func checkFloat(op string, t tensor.Dtype) {
 	}
 }
 
-// Inner builds the graph of a step of g, for an unroller. Nodes of g and parameters that the step
-// uses become inputs of the inner graph, which Lifts lists; noise comes from loop.
-func (g *Graph) Inner(loop Loop, build func(in *Graph)) {
-	in := NewGraph(g.opts)
-	in.parent, in.loop, in.product, in.traces = g, loop, g.product, g.traces
-	old := g.step
-	g.step = in
-	defer func() { g.step, in.done = old, true }()
-	build(in)
-}
-
 // current is the graph of the innermost step that is being built on g, or g. What belongs to a step
 // (its noise, its dropout inside products) belongs to it also where the operand at hand is a node
 // of an outer graph.
@@ -112,9 +98,6 @@ func (g *Graph) current() *Graph {
 	}
 	return g
 }
-
-// Lifts are the outer nodes that an inner graph uses, in the order of first use.
-func (g *Graph) Lifts() []Lift { return slices.Clone(g.lifts) }
 
 // Expr is the Gorgonia graph.
 func (g *Graph) Expr() *gorgonia.ExprGraph { return g.expr }
@@ -216,7 +199,9 @@ const noiseKey = "noise/key"
 func (g *Graph) NoiseKey() *Node {
 	if g.key == nil {
 		if g.names[noiseKey] {
-			ops.Failf("Input", "the name %q is the library's own, for the seed of noise; give your input another", noiseKey)
+			ops.Failf("Input",
+				"the name %q is the library's own, for the seed of noise; give your input another",
+				noiseKey)
 		}
 		g.key = g.IntInput(noiseKey, 2)
 		v := tensor.New(tensor.WithShape(2), tensor.WithBacking([]int{0, 0}))
@@ -253,7 +238,9 @@ func (g *Graph) Param(p *Param) *Node {
 		n = g.lift(g.parent.Param(p))
 	} else {
 		if p.store.dtype != g.opts.Dtype {
-			ops.Failf("Param", "%s is %v, the graph is %v: the store and the graph must have one dtype", p.path, p.store.dtype, g.opts.Dtype)
+			ops.Failf("Param",
+				"%s is %v, the graph is %v: the store and the graph must have one dtype", p.path,
+				p.store.dtype, g.opts.Dtype)
 		}
 		n = g.input(p.path, ops.Type{Dtype: g.opts.Dtype, Shape: p.shape})
 		if err := gorgonia.Let(n.n, p.Value()); err != nil {
@@ -265,9 +252,7 @@ func (g *Graph) Param(p *Param) *Node {
 	return n
 }
 
-// Lift returns n as a node of g: itself, or an input that stands for a node of an outer graph.
-func (g *Graph) Lift(n *Node) *Node { return g.lift(n) }
-
+// lift returns n as a node of g: itself, or an input that stands for a node of an outer graph.
 func (g *Graph) lift(n *Node) *Node {
 	checkNode("", n)
 	if n.g == g {
@@ -293,20 +278,8 @@ func (g *Graph) lift(n *Node) *Node {
 		t.reached[in.n] = t.reached[in.n] || t.Reaches(outer)
 	}
 	g.lifted[n.n] = in
-	g.lifts = append(g.lifts, Lift{outer, in})
+	g.lifts = append(g.lifts, lift{Outer: outer, Inner: in})
 	return in
-}
-
-// Op makes a node of one of the library's own operations. It is for the library's packages: the
-// package ops is internal.
-func (g *Graph) Op(name string, fn ops.Operation, in ...*Node) *Node {
-	g.noteScope(nil)
-	defer g.locate(name)
-	in = slices.Clone(in)
-	for i, n := range in {
-		in[i] = g.lift(n)
-	}
-	return g.apply(name, fn, in...)
 }
 
 // apply makes a node and adds the place to the error if that fails.
@@ -391,16 +364,4 @@ func (g *Graph) Backward(outs, cotangents []*Node, wrt ...Operand) []*Node {
 		grads[i] = &Node{g, d}
 	}
 	return grads
-}
-
-// OnProduct makes every MatMul(x, w) with a parameter w use f(x, w) in place of x, until the
-// returned function is called; what an earlier call asked for is done first. Variational dropout
-// masks the inputs of a cell's products with it, whatever the cell.
-func (g *Graph) OnProduct(f func(x *Node, w *Param) *Node) (restore func()) {
-	old := g.product
-	g.product = f
-	if old != nil {
-		g.product = func(x *Node, w *Param) *Node { return f(old(x, w), w) }
-	}
-	return func() { g.product = old }
 }

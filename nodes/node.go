@@ -84,10 +84,12 @@ func common(op string, xs []Operand) *Graph {
 		}
 	}
 	if g == nil {
-		ops.Failf(op, "only parameters and numbers: no operand says which graph is meant; use Graph.Param for one")
+		ops.Failf(op,
+			"only parameters and numbers: no operand says which graph is meant; use Graph.Param for one")
 	}
 	if g.done {
-		ops.Failf(op, "an operand was made inside a step that is finished: what a step computes leaves it as state or output")
+		ops.Failf(op,
+			"an operand was made inside a step that is finished: what a step computes leaves it as state or output")
 	}
 	g.noteScope(xs)
 	return g
@@ -113,16 +115,6 @@ func checkNode(op string, n *Node) {
 	if n == nil || n.n == nil {
 		ops.Failf(op, "the node is nil")
 	}
-}
-
-// Innermost is the graph in which nodes can meet: of those that they belong to, the one of the
-// innermost step.
-func Innermost(ns ...*Node) *Graph {
-	xs := make([]Operand, len(ns))
-	for i, n := range ns {
-		xs[i] = n
-	}
-	return common("Innermost", xs)
 }
 
 // inside reports whether g is the graph of a step of outer, or of a step of a step.

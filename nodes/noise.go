@@ -25,20 +25,6 @@ type NoiseRequest struct {
 	PerSequence bool // inside a step: the same numbers at every time
 }
 
-// Loop lends the graph of a step its noise: numbers of their own for each time, drawn outside of
-// the step, so that every way to unroll it sees the same ones.
-type Loop interface {
-	Noise(in *Graph, r NoiseRequest) *Node
-}
-
-// WithLoop builds the steps of a recurrence in g itself, with noise from loop.
-func (g *Graph) WithLoop(loop Loop, build func()) {
-	old := g.loop
-	g.loop = loop
-	defer func() { g.loop = old }()
-	build()
-}
-
 // Noise is a tensor of random numbers. In the graph of a step it differs from time to time, unless
 // PerSequence is set.
 func (g *Graph) Noise(r NoiseRequest) *Node {
@@ -62,17 +48,6 @@ func (g *Graph) Noise(r NoiseRequest) *Node {
 		Label: fmt.Sprintf("%s %d", r.Label, g.noises)}
 	return g.apply("Noise", fn, g.NoiseKey())
 }
-
-// OuterNoise is Noise for a Loop: it is drawn where the loop stands, outside of its steps.
-func (g *Graph) OuterNoise(outside Loop, r NoiseRequest) *Node {
-	loop, step := g.loop, g.step
-	g.loop, g.step = outside, nil
-	defer func() { g.loop, g.step = loop, step }()
-	return g.Noise(r)
-}
-
-// CurrentLoop is the loop that g's noise comes from, or nil.
-func (g *Graph) CurrentLoop() Loop { return g.loop }
 
 // Dropout zeroes elements of x with probability p and divides the others by 1−p (Srivastava et al.,
 // 2014). In a graph for evaluation it is x. In the graph of a step every time has a mask of its

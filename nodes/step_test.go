@@ -5,6 +5,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/seqzoo/seqzoo/internal/steps"
 	"github.com/seqzoo/seqzoo/nodes"
 )
 
@@ -12,7 +13,7 @@ import (
 type outside struct{ g *nodes.Graph }
 
 func (o outside) Noise(_ *nodes.Graph, r nodes.NoiseRequest) *nodes.Node {
-	return o.g.OuterNoise(nil, r)
+	return steps.OuterNoise(o.g, nil, r)
 }
 
 // Steps may use whatever is around them: nodes of every outer graph and parameters become inputs,
@@ -22,26 +23,26 @@ func TestStepsCaptureWhatTheyUse(t *testing.T) {
 	x := g.Input("x", 2)
 	w := nodes.NewStore(nodes.Float64, 1).Root().In("cell").Param("w", nodes.Ones(), 2)
 	squared := nodes.Square(x)
-	var first, second []nodes.Lift
-	g.Inner(outside{g}, func(a *nodes.Graph) {
+	var first, second []steps.Lift
+	steps.Inner(g, outside{g}, func(a *nodes.Graph) {
 		h := a.Input("h", 2)
 		y := nodes.Add(nodes.Mul(h, w), squared, squared)
 		require.Same(t, a, y.Graph())
-		require.Same(t, a, nodes.Innermost(x, y))
-		a.Inner(outside{a}, func(b *nodes.Graph) {
+		require.Same(t, a, steps.Innermost(x, y))
+		steps.Inner(a, outside{a}, func(b *nodes.Graph) {
 			require.Same(t, a, nodes.Add(x, y, h, w).Graph(),
 				"what needs nothing of a step stands outside of it")
 			z := nodes.Add(b.Input("own", 2), x, y, h, w)
 			z = nodes.Add(z, nodes.Add(z, w), x)
 			require.Same(t, b, z.Graph())
-			require.Same(t, b, nodes.Innermost(x, z, y))
-			second = b.Lifts()
+			require.Same(t, b, steps.Innermost(x, z, y))
+			second = steps.Lifts(b)
 			require.Equal(t, []*nodes.Param{w}, b.Parameters())
 		})
-		first = a.Lifts()
+		first = steps.Lifts(a)
 		require.Equal(t, []*nodes.Param{w}, a.Parameters())
 	})
-	names := func(ls []nodes.Lift) (out [][2]string) {
+	names := func(ls []steps.Lift) (out [][2]string) {
 		for _, l := range ls {
 			require.Equal(t, l.Outer.Shape(), l.Inner.Shape())
 			require.NotSame(t, l.Outer.Graph(), l.Inner.Graph())
@@ -70,16 +71,14 @@ func inner(names [][2]string) (out []string) {
 func TestCapturedNamesGiveWay(t *testing.T) {
 	g := f64()
 	x, taken := g.Input("x", 2), g.Input("outer 0", 2)
-	g.Inner(outside{g}, func(a *nodes.Graph) {
+	steps.Inner(g, outside{g}, func(a *nodes.Graph) {
 		mine := a.Input("x", 3)
 		also := a.Input("outer 1", 3)
-		require.NoError(t, nodes.Try(func() {
-			nodes.Add(nodes.Add(a.Const(1), x), taken,
-				nodes.Tanh(x))
-		}))
+		require.NoError(t,
+			nodes.Try(func() { nodes.Add(nodes.Add(a.Const(1), x), taken, nodes.Tanh(x)) }))
 		require.Equal(t, []int{3}, mine.Shape())
 		require.Equal(t, []int{3}, also.Shape())
-		require.Len(t, a.Lifts(), 3)
+		require.Len(t, steps.Lifts(a), 3)
 	})
 }
 
@@ -90,16 +89,14 @@ func TestMistakesInSteps(t *testing.T) {
 	x := g.Input("x", 2, 5)
 	var leaked, other *nodes.Node
 	fails(t, "encoder/l0 step: MatMul: x is [2, 5], W_ih is [3, 16]: inner dimensions 5 and 3 differ: to fit the second operand, the first must be [2, 3]", func() {
-		g.Inner(outside{g}, func(a *nodes.Graph) {
+		steps.Inner(g, outside{g}, func(a *nodes.Graph) {
 			a.Within("step", func() { nodes.MatMul(x, w); nodes.MatMul(a.Zeros(2, 5), w) })
 		})
 	})
 	fails(t, "encoder/l0 window step: Add: matmul(…) is [2, 16], affine(…) is [2, 5]: shapes [2, 16] and [2, 5] do not broadcast: sizes 16 and 5 differ, and neither is 1", func() {
 		g.Within("window", func() {
-			g.Within("step", func() {
-				nodes.Add(nodes.MatMul(g.Input("y", 2, 3), w),
-					nodes.Neg(x))
-			})
+			g.Within("step",
+				func() { nodes.Add(nodes.MatMul(g.Input("y", 2, 3), w), nodes.Neg(x)) })
 		})
 	})
 	require.NoError(t, nodes.Try(func() { nodes.Neg(x) }), "a failed step leaves nothing behind")
@@ -107,12 +104,12 @@ func TestMistakesInSteps(t *testing.T) {
 		nodes.Add(x, g.Input("y'", 2, 3))
 	})
 
-	g.Inner(outside{g}, func(a *nodes.Graph) { leaked = nodes.Tanh(a.Input("h", 2, 5)) })
+	steps.Inner(g, outside{g}, func(a *nodes.Graph) { leaked = nodes.Tanh(a.Input("h", 2, 5)) })
 	const finished = "an operand was made inside a step that is finished: what a step computes leaves it as state or output"
 	fails(t, "Add: "+finished, func() { nodes.Add(x, leaked) })
 	fails(t, "Tanh: "+finished, func() { nodes.Tanh(leaked) })
 	fails(t, "Gradients: tanh(…) is [2, 5], in another graph: all operands must be nodes of one graph", func() { g.Gradients(leaked, x) })
-	g.Inner(outside{g}, func(a *nodes.Graph) { other = nodes.Neg(a.Input("h", 2, 5)) })
+	steps.Inner(g, outside{g}, func(a *nodes.Graph) { other = nodes.Neg(a.Input("h", 2, 5)) })
 	fails(t, "Add: "+finished, func() { nodes.Add(leaked, other) })
 }
 
@@ -120,18 +117,18 @@ func TestMistakesInSteps(t *testing.T) {
 func TestNoiseOfSteps(t *testing.T) {
 	g := training(nodes.Float64)
 	x := g.Input("x", 2)
-	g.Inner(outside{g}, func(a *nodes.Graph) {
-		require.Nil(t, g.CurrentLoop())
-		require.Equal(t, outside{g}, a.CurrentLoop())
+	steps.Inner(g, outside{g}, func(a *nodes.Graph) {
+		require.Nil(t, steps.CurrentLoop(g))
+		require.Equal(t, outside{g}, steps.CurrentLoop(a))
 		y := nodes.Dropout(a.Input("h", 2), 0.5)
 		require.Same(t, a, y.Graph())
-		require.Len(t, a.Lifts(), 1)
-		require.Same(t, g, a.Lifts()[0].Outer.Graph())
+		require.Len(t, steps.Lifts(a), 1)
+		require.Same(t, g, steps.Lifts(a)[0].Outer.Graph())
 		// Also where the operand is of the outer graph: the mask is the step's.
 		nodes.Dropout(x, 0.5)
 	})
-	g.WithLoop(outside{g}, func() { require.Equal(t, outside{g}, g.CurrentLoop()) })
-	require.Nil(t, g.CurrentLoop())
+	steps.WithLoop(g, outside{g}, func() { require.Equal(t, outside{g}, steps.CurrentLoop(g)) })
+	require.Nil(t, steps.CurrentLoop(g))
 }
 
 func TestOnProduct(t *testing.T) {
@@ -139,16 +136,14 @@ func TestOnProduct(t *testing.T) {
 	s := nodes.NewStore(nodes.Float64, 1).Root()
 	w, v := s.Param("w", nodes.Ones(), 2, 1), s.Param("v", nodes.Ones(), 2, 1)
 	x := in(g, "x", []float64{1, 2}, 1, 2)
-	undo := g.OnProduct(func(x *nodes.Node, p *nodes.Param) *nodes.Node {
+	undo := steps.OnProduct(g, func(x *nodes.Node, p *nodes.Param) *nodes.Node {
 		if p == w {
 			return nodes.Scale(x, 10)
 		}
 		return x
 	})
-	undo2 := g.OnProduct(func(x *nodes.Node, _ *nodes.Param) *nodes.Node {
-		return nodes.Shift(x,
-			1)
-	})
+	undo2 := steps.OnProduct(g,
+		func(x *nodes.Node, _ *nodes.Param) *nodes.Node { return nodes.Shift(x, 1) })
 	both, one := nodes.MatMul(x, w), nodes.MatMul(x, v)
 	undo2()
 	first := nodes.MatMul(x, w)

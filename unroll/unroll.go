@@ -2,14 +2,12 @@ package unroll
 
 import (
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 
-	"gorgonia.org/gorgonia"
-
 	"github.com/seqzoo/seqzoo/cells"
 	"github.com/seqzoo/seqzoo/internal/ops"
+	"github.com/seqzoo/seqzoo/internal/steps"
 	"github.com/seqzoo/seqzoo/nodes"
 )
 
@@ -138,7 +136,8 @@ func newPass(c cells.Cell, x *nodes.Node, init cells.State, o Options) *pass {
 		nodes.Failf("Unroll", "no strategy %v: want Scan or Expand", o.Strategy)
 	}
 	if o.Recompute < SqrtT {
-		nodes.Failf("Unroll", "Recompute is %d: want the number of steps from one kept state to the next, 0 to keep all, or SqrtT", o.Recompute)
+		nodes.Failf("Unroll",
+			"Recompute is %d: want the number of steps from one kept state to the next, 0 to keep all, or SqrtT", o.Recompute)
 	}
 	if len(x.Shape()) < 2 {
 		nodes.Failf("Unroll", "x is %s: want a sequence [T, B, In], or ids [T, B]",
@@ -152,8 +151,8 @@ func newPass(c cells.Cell, x *nodes.Node, init cells.State, o Options) *pass {
 			meet = append(meet, n)
 		}
 	}
-	g, batch := nodes.Innermost(meet...), x.Dim(1)
-	p := &pass{cell: c, g: g, x: g.Lift(x), T: x.Dim(0), o: o}
+	g, batch := steps.Innermost(meet...), x.Dim(1)
+	p := &pass{cell: c, g: g, x: steps.LiftTo(g, x), T: x.Dim(0), o: o}
 	zero := init == nil
 	if zero {
 		init = cells.Zero(g, c, batch)
@@ -164,7 +163,7 @@ func newPass(c cells.Cell, x *nodes.Node, init cells.State, o Options) *pass {
 			nodes.Failf("Unroll", "lengths are %s: want one a sequence, [%d]",
 				ops.ShapeString(o.Lengths.Shape()), batch)
 		}
-		p.masks = nodes.LengthMask(g.Lift(o.Lengths), p.T)
+		p.masks = nodes.LengthMask(steps.LiftTo(g, o.Lengths), p.T)
 		p.x = p.ended(p.x)
 		if !zero {
 			p.given, p.started = p.init, nodes.TimeSlice(p.masks, 0)
@@ -186,7 +185,7 @@ func (p *pass) ended(x *nodes.Node) *nodes.Node {
 	}
 	mask := nodes.Reshape(p.masks, shape...)
 	if !ops.TypeOf(x.Gorgonia()).IsFloat() {
-		return p.g.Op("Unroll", ops.MaskIDs{}, nodes.Broadcast(mask, x.Shape()...), x)
+		return steps.Op(p.g, "Unroll", ops.MaskIDs{}, nodes.Broadcast(mask, x.Shape()...), x)
 	}
 	return nodes.Select(mask, x, nodes.Scalar(0))
 }
@@ -233,7 +232,7 @@ func checkState(g *nodes.Graph, what string, s cells.State, parts []cells.Part,
 		if got := ops.TypeOf(s[i].Gorgonia()); got.String() != want.String() {
 			nodes.Failf("Unroll", "%s: part %q is %v, want %v", what, p.Name, got, want)
 		}
-		in[i] = g.Lift(s[i])
+		in[i] = steps.LiftTo(g, s[i])
 	}
 	return in
 }
@@ -276,8 +275,8 @@ func (p *pass) expand() *Result {
 		layers = append(layers, &ops.Recurrence{Part: part.Name, T: p.T})
 	}
 	before := len(p.g.Parameters())
-	loop := &expandLoop{outside: p.g.CurrentLoop(), T: p.T}
-	p.g.WithLoop(loop, func() {
+	loop := &expandLoop{outside: steps.CurrentLoop(p.g), T: p.T}
+	steps.WithLoop(p.g, loop, func() {
 		for i := range p.T {
 			t := i
 			if p.o.Reverse {
@@ -330,7 +329,7 @@ func checkTime(t, T int) {
 // expandLoop lends steps laid out in one graph their noise: request k of every step is a slice of
 // one tensor.
 type expandLoop struct {
-	outside nodes.Loop // that the steps stand in, or nil
+	outside steps.Loop // that the steps stand in, or nil
 	T, t    int
 	asked   int           // by the step at hand so far
 	drawn   []*nodes.Node // by the first step, for all
@@ -340,7 +339,7 @@ func (l *expandLoop) Noise(g *nodes.Graph, r nodes.NoiseRequest) *nodes.Node {
 	k := l.asked
 	l.asked++
 	if k == len(l.drawn) {
-		l.drawn = append(l.drawn, g.OuterNoise(l.outside, outerRequest(r, l.T)))
+		l.drawn = append(l.drawn, steps.OuterNoise(g, l.outside, outerRequest(r, l.T)))
 	}
 	if r.PerSequence {
 		return l.drawn[k]
@@ -355,136 +354,4 @@ func outerRequest(r nodes.NoiseRequest, T int) nodes.NoiseRequest {
 	}
 	r.PerSequence = false
 	return r
-}
-
-// scan traces one step into a graph of its own and makes one node of the loop.
-func (p *pass) scan() *Result {
-	loop := &scanLoop{outer: p.g, outside: p.g.CurrentLoop(), T: p.T}
-	step := &ops.Step{Mask: -1}
-	var y *nodes.Node
-	var next, left cells.State
-	var lifts []nodes.Lift
-	p.g.Inner(loop, func(in *nodes.Graph) {
-		loop.in = in
-		x := loop.sequence("x", p.x)
-		var mask *nodes.Node
-		if p.masks != nil {
-			step.Mask = len(loop.inner)
-			mask = loop.sequence("mask", p.masks)
-		}
-		var s cells.State
-		for i, part := range p.cell.Parts() {
-			s = append(s, in.InputLike(p.init[i], fmt.Sprintf("state %d %s", i, part.Name),
-				p.init[i].Shape()...))
-		}
-		y, next, left = p.step(x, s, mask)
-		step.States, step.Next = raw(s), raw(next)
-		if mask != nil {
-			step.Ys = raw(cells.State{y})
-		}
-		lifts = in.Lifts()
-	})
-
-	step.Seqs, step.Raw = raw(loop.inner), raw(left)
-	for _, part := range p.cell.Parts() {
-		step.Parts = append(step.Parts, part.Name)
-	}
-	operands := append(slices.Clone(loop.outerSeqs), p.init...)
-	for _, l := range lifts {
-		step.Consts = append(step.Consts, l.Inner.Gorgonia())
-		operands = append(operands, l.Outer)
-	}
-	fn := ops.Scan{Step: ops.NewStep(step), T: p.T, Reverse: p.o.Reverse, Segment: p.segment()}
-	packed := p.g.Op("Scan", fn, operands...)
-	p.mark(packed, y)
-	view := func(inner *nodes.Node, t int) *nodes.Node {
-		return p.g.Of(fn.View(packed.Gorgonia(), inner.Gorgonia(), t))
-	}
-	stateAt := func(t int) (at cells.State) {
-		checkTime(t, p.T)
-		for _, n := range next {
-			at = append(at, view(n, t))
-		}
-		return at
-	}
-	last := p.T - 1
-	if p.o.Reverse {
-		last = 0
-	}
-	return &Result{
-		y:       func() *nodes.Node { return view(y, -1) },
-		final:   func() cells.State { return stateAt(last) },
-		stateAt: stateAt,
-		part:    func(i int) *nodes.Node { checkPart(i, len(next)); return view(next[i], -1) },
-	}
-}
-
-// segment is how many steps the engine runs again at a time, 0 if it is to keep everything.
-func (p *pass) segment() int {
-	if p.o.Recompute == SqrtT {
-		return int(math.Round(math.Sqrt(float64(p.T))))
-	}
-	return p.o.Recompute
-}
-
-// mark tells the nodes of a scan, for messages, which layer they belong to.
-func (p *pass) mark(packed, y *nodes.Node) {
-	scope := scope(y.Graph().Parameters())
-	if op, ok := packed.Gorgonia().Op().(*ops.Op); ok {
-		op.At.Path = scope
-	}
-	label := strings.TrimSpace(scope + " step")
-	inner := y.Gorgonia().Graph()
-	ops.MarkPath(inner, "", label)
-	ops.MarkPath(inner, "step", label)
-}
-
-// scope is what the paths of the cell's parameters have in common.
-func scope(params []*nodes.Param) string {
-	var layer []string
-	for i, w := range params {
-		path := strings.Split(w.Name(), "/")
-		if path = path[:len(path)-1]; i == 0 {
-			layer = path
-		}
-		n := 0
-		for n < min(len(path), len(layer)) && path[n] == layer[n] {
-			n++
-		}
-		layer = layer[:n]
-	}
-	return strings.Join(layer, "/")
-}
-
-func raw(ns []*nodes.Node) []*gorgonia.Node {
-	out := make([]*gorgonia.Node, len(ns))
-	for i, n := range ns {
-		out[i] = n.Gorgonia()
-	}
-	return out
-}
-
-// scanLoop collects the sequences that a step reads: those given, and one for every noise that it
-// asks for.
-type scanLoop struct {
-	outer, in *nodes.Graph
-	outside   nodes.Loop // that the scan stands in, or nil
-	T         int
-	outerSeqs []*nodes.Node // [T, ...]
-	inner     []*nodes.Node // [...], the input of the step that stands for each
-}
-
-// sequence makes an input of the step for one time of n.
-func (l *scanLoop) sequence(name string, n *nodes.Node) *nodes.Node {
-	in := l.in.InputLike(n, name, n.Shape()[1:]...)
-	l.outerSeqs, l.inner = append(l.outerSeqs, n), append(l.inner, in)
-	return in
-}
-
-func (l *scanLoop) Noise(_ *nodes.Graph, r nodes.NoiseRequest) *nodes.Node {
-	n := l.outer.OuterNoise(l.outside, outerRequest(r, l.T))
-	if r.PerSequence {
-		return n // lifted where it is used
-	}
-	return l.sequence(fmt.Sprintf("%s %d", r.Label, len(l.inner)), n)
 }

@@ -70,23 +70,9 @@ func Gradients(outs, cots, wrt []*G.Node) ([]*G.Node, error) {
 			Mark(g, first, at)
 			continue
 		}
-		var ds []*G.Node
-		if op, ok := n.Op().(*Op); ok {
-			ds = op.diff(children[n], n, dy, want)
-		} else {
-			nodes, err := n.Op().(G.SDOp).SymDiff(children[n], n, dy)
-			if err != nil {
-				return nil, fmt.Errorf("gradient of %v: %w", n.Op(), err)
-			}
-			// Gorgonia's BatchNorm and CTCLoss give nil for operands that they do not have.
-			for len(nodes) > len(want) && nodes[len(nodes)-1] == nil {
-				nodes = nodes[:len(nodes)-1]
-			}
-			if len(nodes) != len(want) {
-				return nil, fmt.Errorf("gradient of %v: SymDiff gave %d nodes for %d operands",
-					n.Op(), len(nodes), len(want))
-			}
-			ds = nodes
+		ds, err := operandGradients(n, children[n], dy, want)
+		if err != nil {
+			return nil, err
 		}
 		Mark(g, first, at)
 		for k, d := range ds {
@@ -104,6 +90,26 @@ func Gradients(outs, cots, wrt []*G.Node) ([]*G.Node, error) {
 		out[i] = sums[n]
 	}
 	return out, nil
+}
+
+// operandGradients adds the gradients of n's operands to the graph, given that of n, dy.
+func operandGradients(n *G.Node, operands []*G.Node, dy *G.Node, want []bool) ([]*G.Node, error) {
+	if op, ok := n.Op().(*Op); ok {
+		return op.diff(operands, n, dy, want), nil
+	}
+	ds, err := n.Op().(G.SDOp).SymDiff(operands, n, dy)
+	if err != nil {
+		return nil, fmt.Errorf("gradient of %v: %w", n.Op(), err)
+	}
+	// Gorgonia's BatchNorm and CTCLoss give nil for operands that they do not have.
+	for len(ds) > len(want) && ds[len(ds)-1] == nil {
+		ds = ds[:len(ds)-1]
+	}
+	if len(ds) != len(want) {
+		return nil, fmt.Errorf("gradient of %v: SymDiff gave %d nodes for %d operands",
+			n.Op(), len(ds), len(want))
+	}
+	return ds, nil
 }
 
 // sum adds contributions up. Slices of one tensor send back one Pad each; those that do not overlap
@@ -144,11 +150,10 @@ func sum(parts []*G.Node) *G.Node {
 					left = append(left, p)
 				}
 			}
-			rest = append(rest, joinPads(axis, len(joined),
-				func(i int) (int, int, *G.Node) {
-					return joined[i].From, joined[i].Total,
-						joined[i].n
-				}))
+			rest = append(rest, joinPads(axis, len(joined), func(i int) (int, int,
+				*G.Node) {
+				return joined[i].From, joined[i].Total, joined[i].n
+			}))
 			g = left
 		}
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/seqzoo/seqzoo/internal/gradcheck"
 	"github.com/seqzoo/seqzoo/internal/ops"
+	"github.com/seqzoo/seqzoo/internal/steps"
 	"github.com/seqzoo/seqzoo/nodes"
 )
 
@@ -29,9 +30,8 @@ func TestKeysTellOperationsApart(t *testing.T) {
 			for _, dtype := range []tensor.Dtype{nodes.Float32, nodes.Float64} {
 				fn := c.fn(dtype)
 				if old, ok := byKey[fn.Key()]; ok {
-					require.Truef(t, reflect.DeepEqual(old, fn) ||
-						fmt.Sprintf("%#v", old) == fmt.Sprintf("%#v", fn),
-						"%#v and %#v have one key", old, fn)
+					require.Truef(t, reflect.DeepEqual(old, fn) || fmt.Sprintf("%#v",
+						old) == fmt.Sprintf("%#v", fn), "%#v and %#v have one key", old, fn)
 				}
 				byKey[fn.Key()] = fn
 			}
@@ -273,7 +273,7 @@ func TestScanRunsConcurrently(t *testing.T) {
 		floats(-1, 1, 3, s.B, s.H), floats(-1, 1, 4, s.In, s.H), floats(-1, 1, 5, s.H)}}
 	g := nodes.NewGraph(nodes.Options{Dtype: nodes.Float64})
 	in := c.inputs(g)
-	y := g.Op("Scan", s.scan(nodes.Float64), in...)
+	y := steps.Op(g, "Scan", s.scan(nodes.Float64), in...)
 	want := []*G.Node{y.Gorgonia()}
 	for _, d := range g.Gradients(gradcheck.Weigh(y), operands(in)...) {
 		want = append(want, d.Gorgonia())
@@ -311,16 +311,14 @@ func TestRunErrors(t *testing.T) {
 		opCase
 		want string
 	}{
-		{opCase{fn: always(ops.Gather{Padding: -1}),
-			in: []operand{table, ints([]int{0, 2, 3, 1}, 2, 2)}},
-			"Op: id 3 at position 2 is outside 0 … 2"},
+		{opCase{fn: always(ops.Gather{Padding: -1}), in: []operand{table,
+			ints([]int{0, 2, 3, 1}, 2, 2)}}, "Op: id 3 at position 2 is outside 0 … 2"},
 		{opCase{fn: always(ops.Gather{Padding: -1}), in: []operand{table, ints([]int{-1}, 1)}},
 			"Op: id -1 at position 0 is outside 0 … 2"},
 		{opCase{fn: always(ops.Gather{Padding: -1}), in: []operand{table, ints([]int{1 << 62}, 1)}},
 			"Op: id 4611686018427387904 at position 0 is outside 0 … 2"},
-		{opCase{fn: always(ops.ScatterAdd{V: 3, Padding: -1}),
-			in: []operand{ints([]int{3}, 1), floats(0, 1, 1, 1, 2)}},
-			"Op: id 3 at position 0 is outside 0 … 2"},
+		{opCase{fn: always(ops.ScatterAdd{V: 3, Padding: -1}), in: []operand{ints([]int{3}, 1),
+			floats(0, 1, 1, 1, 2)}}, "Op: id 3 at position 0 is outside 0 … 2"},
 		{opCase{fn: always(ops.OneHot{Dtype: nodes.Float64, V: 3}),
 			in: []operand{ints([]int{5}, 1)}}, "Op: id 5 at position 0 is outside 0 … 2"},
 		{opCase{fn: always(ops.LengthMask{Dtype: nodes.Float64, T: 3}),
@@ -363,8 +361,8 @@ func TestGradientsOfManySlices(t *testing.T) {
 						if r[0] == 2 { // a slice of a slice
 							r[0], x = 0, nodes.Slice(x, 0, 1, 5)
 						}
-						loss = nodes.Add(loss, gradcheck.Weigh(nodes.Square(nodes.Slice(x, r[0],
-							r[1], r[2]))))
+						loss = nodes.Add(loss,
+							gradcheck.Weigh(nodes.Square(nodes.Slice(x, r[0], r[1], r[2]))))
 					}
 					if whole {
 						loss = nodes.Add(loss, gradcheck.Weigh(nodes.Square(in[0])))

@@ -309,8 +309,7 @@ func (s ScanGrad) Infer(in []Type) (Type, error) {
 func (s ScanGrad) Eval(in []Tensor, out Tensor) error { return s.eval(in, out, nil) }
 
 func (s ScanGrad) eval(in []Tensor, out Tensor, w *Watch) error {
-	return s.backwards(in, out, w,
-		nil)
+	return s.backwards(in, out, w, nil)
 }
 
 // backwards goes back through all times. If visit is set, it sees the step's values at each.
@@ -335,20 +334,7 @@ func (s ScanGrad) backwards(in []Tensor, out Tensor, w *Watch,
 
 	inputs := st.Inputs()
 	packed, dpacked := in[len(inputs)], in[len(inputs)+1]
-	// where the gradients gather: whole sequences, the running state's, constants'
-	acc := make([]Tensor, len(inputs))
-	at := 0
-	out.Zero()
-	for i := range inputs {
-		isState := i >= len(st.Seqs) && i < len(st.Seqs)+len(st.States)
-		switch {
-		case s.Want[i]:
-			acc[i] = out.Part(at, in[i].Shape)
-			at += Size(in[i].Shape)
-		case isState:
-			acc[i] = NewTensor(TypeOf(inputs[i]))
-		}
-	}
+	acc := s.accumulators(in, out)
 	slotCots := make([]Tensor, len(st.slots))
 	for i, o := range st.slots {
 		slotCots[i] = NewTensor(TypeOf(o))
@@ -380,24 +366,53 @@ func (s ScanGrad) backwards(in []Tensor, out Tensor, w *Watch,
 		if visit != nil {
 			visit(t, p)
 		}
-		for i, g := range grads {
-			to := acc[i]
-			if to.Shape == nil && to.F32 == nil && to.F64 == nil {
-				continue
-			}
-			switch {
-			case i < len(st.Seqs):
-				shape := inputs[i].Shape()
-				to = to.Part(t*Size(shape), shape)
-			case i < len(st.Seqs)+len(st.States):
-				to.Zero()
-			}
-			if g != nil {
-				add(to, p.At(p.Index(g)))
-			}
-		}
+		s.accumulate(acc, grads, t, p)
 		return nil
 	})
+}
+
+// accumulators is the memory in which the gradient of each input gathers, within out for what is
+// wanted: a whole sequence, the state of the step at hand, or a constant. Out is set to 0.
+func (s ScanGrad) accumulators(in []Tensor, out Tensor) []Tensor {
+	st := s.Step
+	inputs := st.Inputs()
+	acc := make([]Tensor, len(inputs))
+	at := 0
+	out.Zero()
+	for i := range inputs {
+		isState := i >= len(st.Seqs) && i < len(st.Seqs)+len(st.States)
+		switch {
+		case s.Want[i]:
+			acc[i] = out.Part(at, in[i].Shape)
+			at += Size(in[i].Shape)
+		case isState:
+			acc[i] = NewTensor(TypeOf(inputs[i]))
+		}
+	}
+	return acc
+}
+
+// accumulate adds the gradients of a step's inputs, which p has computed, to acc. The gradient of a
+// state replaces that of the step after.
+func (s ScanGrad) accumulate(acc []Tensor, grads []*G.Node, t int, p *Program) {
+	st := s.Step
+	inputs := st.Inputs()
+	for i, g := range grads {
+		to := acc[i]
+		if to.Shape == nil && to.F32 == nil && to.F64 == nil {
+			continue
+		}
+		switch {
+		case i < len(st.Seqs):
+			shape := inputs[i].Shape()
+			to = to.Part(t*Size(shape), shape)
+		case i < len(st.Seqs)+len(st.States):
+			to.Zero()
+		}
+		if g != nil {
+			add(to, p.At(p.Index(g)))
+		}
+	}
 }
 
 func add(to, d Tensor) {
@@ -410,6 +425,7 @@ func add(to, d Tensor) {
 }
 
 func (s ScanGrad) Diff([]*G.Node, *G.Node, *G.Node, []bool) []*G.Node {
-	Failf("Scan", "its gradient has no derivative of its own; unroll with Expand where a second derivative is needed")
+	Failf("Scan",
+		"its gradient has no derivative of its own; unroll with Expand where a second derivative is needed")
 	return nil
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/seqzoo/seqzoo/internal/gradcheck"
 	"github.com/seqzoo/seqzoo/internal/ops"
 	"github.com/seqzoo/seqzoo/internal/rng"
+	"github.com/seqzoo/seqzoo/internal/steps"
 	"github.com/seqzoo/seqzoo/nodes"
 )
 
@@ -496,7 +497,7 @@ func opCases() map[string][]opCase {
 		add(opCase{
 			name: fmt.Sprint(s), in: in,
 			build: func(g *nodes.Graph, in []*nodes.Node) *nodes.Node {
-				y := g.Op("Scan", s.scan(g.Dtype()), slices.Clone(in)...)
+				y := steps.Op(g, "Scan", s.scan(g.Dtype()), slices.Clone(in)...)
 				var flat []*nodes.Node
 				for _, d := range g.Backward([]*nodes.Node{y},
 					[]*nodes.Node{g.Const(1, y.Shape()...)}, operands(in)...) {
@@ -526,9 +527,8 @@ func opCases() map[string][]opCase {
 		add(opCase{
 			name: fmt.Sprint(s), in: in,
 			build: func(g *nodes.Graph, in []*nodes.Node) *nodes.Node {
-				y := g.Op("Scan", s.scan(g.Dtype()), slices.Clone(in)...)
-				g.Backward([]*nodes.Node{y}, []*nodes.Node{g.Const(1, y.Shape()...)},
-					operands(in)...)
+				y := steps.Op(g, "Scan", s.scan(g.Dtype()), slices.Clone(in)...)
+				g.Backward([]*nodes.Node{y}, []*nodes.Node{g.Const(1, y.Shape()...)}, operands(in)...)
 				flows, err := ops.Flows(g.Expr())
 				if err != nil {
 					panic(err)
@@ -718,7 +718,7 @@ func (c opCase) apply(g *nodes.Graph, in []*nodes.Node) *nodes.Node {
 	if c.build != nil {
 		return c.build(g, in)
 	}
-	return g.Op("Op", c.fn(g.Dtype()), slices.Clone(in)...)
+	return steps.Op(g, "Op", c.fn(g.Dtype()), slices.Clone(in)...)
 }
 
 // machine runs a graph and gives the values of nodes.

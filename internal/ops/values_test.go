@@ -9,6 +9,7 @@ import (
 
 	"github.com/seqzoo/seqzoo/internal/gradcheck"
 	"github.com/seqzoo/seqzoo/internal/ops"
+	"github.com/seqzoo/seqzoo/internal/steps"
 	"github.com/seqzoo/seqzoo/nodes"
 )
 
@@ -161,17 +162,17 @@ func TestStops(t *testing.T) {
 		c := opCase{in: in}
 		g := nodes.NewGraph(nodes.Options{Dtype: nodes.Float64})
 		xs := c.inputs(g)
-		y := g.Op("Op", fn, slices.Clone(xs)...)
+		y := steps.Op(g, "Op", fn, slices.Clone(xs)...)
 		d := g.Gradients(nodes.Sum(y), xs[0])[0]
 		return plainly(t, g, []*G.Node{d.Gorgonia()})[0]
 	}
-	require.Equal(t, []float64{0, 0}, gradient(ops.Elementwise{Kind: "stop"},
-		given([]float64{1, 2}, 2)))
+	require.Equal(t, []float64{0, 0},
+		gradient(ops.Elementwise{Kind: "stop"}, given([]float64{1, 2}, 2)))
 	table := floats(-1, 1, 1, 3, 2)
-	require.Equal(t, []float64{1, 1, 2, 2, 0, 0}, gradient(ops.Gather{Padding: -1}, table,
-		ints([]int{1, 0, 1}, 3)))
-	require.Equal(t, []float64{1, 1, 0, 0, 0, 0}, gradient(ops.Gather{Padding: 1}, table,
-		ints([]int{1, 0, 1}, 3)))
+	require.Equal(t, []float64{1, 1, 2, 2, 0, 0},
+		gradient(ops.Gather{Padding: -1}, table, ints([]int{1, 0, 1}, 3)))
+	require.Equal(t, []float64{1, 1, 0, 0, 0, 0},
+		gradient(ops.Gather{Padding: 1}, table, ints([]int{1, 0, 1}, 3)))
 }
 
 // Ties and kinks have the derivatives that the comments promise.
@@ -180,7 +181,7 @@ func TestDerivativesAtKinks(t *testing.T) {
 		c := opCase{in: in}
 		g := nodes.NewGraph(nodes.Options{Dtype: nodes.Float64})
 		xs := c.inputs(g)
-		y := g.Op("Op", fn, slices.Clone(xs)...)
+		y := steps.Op(g, "Op", fn, slices.Clone(xs)...)
 		var want []*G.Node
 		for _, d := range g.Gradients(nodes.Sum(y), operands(xs)...) {
 			want = append(want, d.Gorgonia())
@@ -194,10 +195,10 @@ func TestDerivativesAtKinks(t *testing.T) {
 	zero := given([]float64{0, 1, -1}, 3)
 	require.Equal(t, [][]float64{{0, 1, 0}}, gradients(e("relu"), zero))
 	require.Equal(t, [][]float64{{0, 1, -1}}, gradients(e("abs"), zero))
-	require.Equal(t, [][]float64{{1, 1, 1}}, gradients(ops.Elementwise{Kind: "clip", P: -1, Q: 1},
-		zero))
-	require.Equal(t, [][]float64{{0.5, 0.5, 0}}, gradients(ops.Max{Axis: 0},
-		given([]float64{4, 4, 1}, 3)))
+	require.Equal(t, [][]float64{{1, 1, 1}},
+		gradients(ops.Elementwise{Kind: "clip", P: -1, Q: 1}, zero))
+	require.Equal(t, [][]float64{{0.5, 0.5, 0}},
+		gradients(ops.Max{Axis: 0}, given([]float64{4, 4, 1}, 3)))
 	// x⁰ is 1 everywhere, and x¹ and x² are smooth at 0.
 	require.Equal(t, [][]float64{{0, 0, 0}}, gradients(ops.Elementwise{Kind: "power", P: 0}, zero))
 	require.Equal(t, [][]float64{{1, 1, 1}}, gradients(ops.Elementwise{Kind: "power", P: 1}, zero))

@@ -1,0 +1,35 @@
+// Package lent passes functions of package nodes to package steps, which imports it. They are not
+// exported from nodes because authors of models do not need them. Its types are generic because nodes
+// imports this package: G is *nodes.Graph, N *nodes.Node, P *nodes.Param and R nodes.NoiseRequest.
+package lent
+
+import "github.com/seqzoo/seqzoo/internal/ops"
+
+// Loop is steps.Loop.
+type Loop[G, N, R any] interface {
+	Noise(in G, r R) N
+}
+
+// Lift is steps.Lift.
+type Lift[N any] struct{ Outer, Inner N }
+
+// Table holds the functions that package steps documents.
+type Table[G, N, P, R any] struct {
+	Innermost   func(ns ...N) G
+	Inner       func(g G, loop Loop[G, N, R], build func(in G))
+	Lift        func(g G, n N) N
+	Lifts       func(g G) []Lift[N]
+	WithLoop    func(g G, loop Loop[G, N, R], build func())
+	CurrentLoop func(g G) Loop[G, N, R]
+	OuterNoise  func(g G, outside Loop[G, N, R], r R) N
+	Op          func(g G, name string, fn ops.Operation, in ...N) N
+	OnProduct   func(g G, f func(x N, w P) N) (restore func())
+}
+
+var table any
+
+// Give stores the table. Package nodes calls it when a program starts.
+func Give[G, N, P, R any](t Table[G, N, P, R]) { table = t }
+
+// Take returns the table that was given.
+func Take[G, N, P, R any]() Table[G, N, P, R] { return table.(Table[G, N, P, R]) }

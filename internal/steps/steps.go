@@ -1,0 +1,56 @@
+// Package steps is the part of graph building that unrollers need and authors of models do not: the
+// graph of a step inside another graph, the noise of a loop, and hooks into products.
+package steps
+
+import (
+	"github.com/seqzoo/seqzoo/internal/ops"
+	"github.com/seqzoo/seqzoo/internal/steps/lent"
+	"github.com/seqzoo/seqzoo/nodes"
+)
+
+// Loop lends the graph of a step its noise: numbers of their own for each time, drawn outside of
+// the step, so that every way to unroll it sees the same ones.
+type Loop = lent.Loop[*nodes.Graph, *nodes.Node, nodes.NoiseRequest]
+
+// Lift is a node of an outer graph and the input that stands for it in the graph of a step.
+type Lift = lent.Lift[*nodes.Node]
+
+var table = lent.Take[*nodes.Graph, *nodes.Node, *nodes.Param, nodes.NoiseRequest]()
+
+// Inner builds the graph of a step of g. Nodes of g and parameters that the step uses become inputs
+// of the inner graph, which Lifts lists; its noise comes from loop.
+func Inner(g *nodes.Graph, loop Loop, build func(in *nodes.Graph)) { table.Inner(g, loop, build) }
+
+// LiftTo returns n as a node of g: itself, or an input that stands for a node of an outer graph.
+func LiftTo(g *nodes.Graph, n *nodes.Node) *nodes.Node { return table.Lift(g, n) }
+
+// Lifts lists the outer nodes that an inner graph uses, in the order of first use.
+func Lifts(g *nodes.Graph) []Lift { return table.Lifts(g) }
+
+// Innermost is the graph in which nodes can meet: of the graphs that they belong to, that of the
+// innermost step. It panics with a *nodes.BuildError if they cannot meet.
+func Innermost(ns ...*nodes.Node) *nodes.Graph { return table.Innermost(ns...) }
+
+// WithLoop builds the steps of a recurrence in g itself, with noise from loop.
+func WithLoop(g *nodes.Graph, loop Loop, build func()) { table.WithLoop(g, loop, build) }
+
+// CurrentLoop is the loop that g's noise comes from, or nil.
+func CurrentLoop(g *nodes.Graph) Loop { return table.CurrentLoop(g) }
+
+// OuterNoise draws noise for a Loop where the loop stands, outside of its steps. Outside is the
+// loop around it, or nil.
+func OuterNoise(g *nodes.Graph, outside Loop, r nodes.NoiseRequest) *nodes.Node {
+	return table.OuterNoise(g, outside, r)
+}
+
+// Op makes a node of one of the library's own operations. Name is what errors call it.
+func Op(g *nodes.Graph, name string, fn ops.Operation, in ...*nodes.Node) *nodes.Node {
+	return table.Op(g, name, fn, in...)
+}
+
+// OnProduct makes every MatMul(x, w) with a parameter w use f(x, w) in place of x, until the
+// returned function is called. What an earlier call asked for is done first. Variational dropout
+// masks the inputs of a cell's products with it, whatever the cell.
+func OnProduct(g *nodes.Graph, f func(x *nodes.Node, w *nodes.Param) *nodes.Node) (restore func()) {
+	return table.OnProduct(g, f)
+}
