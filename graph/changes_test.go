@@ -122,8 +122,8 @@ func tensorConstant(n int) func(t *testing.T, dt tensor.Dtype) changing {
 		require.NoError(t, err)
 		return changing{g, []*G.Node{y, cost, x.Deriv()}, func(t *testing.T, run int) {
 			if run > 0 {
-				require.NoError(t,
-					k.Value().(*tensor.Dense).Memset(drawn(uint64(run), dt, 1).Get(0)))
+				require.NoError(t, k.Value().(*tensor.Dense).Memset(drawn(uint64(run), dt,
+					1).Get(0)))
 				k.Value().(*tensor.Dense).Set(run%n, drawn(uint64(run), dt, 2).Get(1))
 			}
 		}}

@@ -26,13 +26,15 @@ func TestCrossEntropyAgainstPlain(t *testing.T) {
 		{name: "mean"},
 		{name: "ignore and smoothing", smoothing: 0.1, ignore: []int{0, 2}},
 		{name: "sum", reduction: nodes.ReduceSum},
-		{name: "the gradient needs the loss",
-			more: func(_, loss *nodes.Node) *nodes.Node { return nodes.Square(loss) }},
-		{name: "the logits are read again",
-			more: func(logits, loss *nodes.Node) *nodes.Node {
-				return nodes.Add(loss,
-					nodes.Mean(nodes.Square(logits)))
-			}},
+		{name: "the gradient needs the loss", more: func(_,
+			loss *nodes.Node) *nodes.Node {
+			return nodes.Square(loss)
+		}},
+		{name: "the logits are read again", more: func(logits,
+			loss *nodes.Node) *nodes.Node {
+			return nodes.Add(loss,
+				nodes.Mean(nodes.Square(logits)))
+		}},
 	}
 	for _, dt := range []tensor.Dtype{nodes.Float32, nodes.Float64} {
 		for _, size := range [][3]int{{1, 1, 2}, {3, 2, 7}, {5, 3, 101}} {

@@ -148,8 +148,8 @@ func TestGradients(t *testing.T) {
 		require.Equal(t, []float64{4, 6}, grad(b))
 		require.Equal(t, 1.0, grad(s))
 	}
-	require.NoError(t,
-		G.NewVanillaSolver(G.WithLearnRate(0.5)).Step(G.NodesToValueGrads(G.Nodes{a, b, s, u})))
+	require.NoError(t, G.NewVanillaSolver(G.WithLearnRate(0.5)).Step(G.NodesToValueGrads(G.Nodes{a,
+		b, s, u})))
 	require.Equal(t, []float64{-1, -1}, a.Value().Data())
 	require.Equal(t, []float64{-1, -2}, b.Value().Data())
 	require.Equal(t, 2.5, s.Value().Data())
@@ -218,7 +218,8 @@ func (isTrue) Type() hm.Type {
 		G.TensorType{Dims: 1, Of: tensor.Float64})
 }
 func (isTrue) InferShape(in ...G.DimSizer) (tensor.Shape, error) {
-	return in[0].(tensor.Shape), nil
+	return in[0].(tensor.Shape),
+		nil
 }
 func (isTrue) Do(in ...G.Value) (G.Value, error) {
 	bs := in[0].Data().([]bool)

@@ -142,8 +142,8 @@ func (r *FlowReport) Param(name string, p gorgonia.ValueGrad) error {
 	if err != nil {
 		return fmt.Errorf("graph: gradient flow of %s: its gradient: %w", name, err)
 	}
-	r.Params = append(r.Params,
-		ParamFlow{name, norm(d, 0, ops.Size(d.Shape)), norm(w, 0, ops.Size(w.Shape))})
+	r.Params = append(r.Params, ParamFlow{name, norm(d, 0, ops.Size(d.Shape)),
+		norm(w, 0, ops.Size(w.Shape))})
 	return nil
 }
 

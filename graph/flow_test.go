@@ -64,8 +64,8 @@ func flowModel(t *testing.T, kind string, strategy unroll.Strategy, T, B, H int,
 func flowOf(t *testing.T, m model, opts ...graph.Option) *graph.FlowReport {
 	f, err := graph.NewGradientFlow(m.g.Expr())
 	require.NoError(t, err)
-	vm, err := graph.Compile(m.g.Expr(),
-		append(opts, graph.Keep(append(f.Nodes(), m.keep...)...))...)
+	vm, err := graph.Compile(m.g.Expr(), append(opts,
+		graph.Keep(append(f.Nodes(), m.keep...)...))...)
 	require.NoError(t, err)
 	defer vm.Close()
 	require.NoError(t, vm.RunAll())

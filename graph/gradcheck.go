@@ -197,8 +197,8 @@ func CheckLoss(loss func() (float64, error), params []gorgonia.ValueGrad,
 		r.Inputs = append(r.Inputs, x.check(f, c.Samples, width))
 	}
 	for k := range c.Directions {
-		r.Directions = append(r.Directions,
-			checkDirection(xs, f, rng.New(c.Seed).Named(fmt.Sprintf("direction %d", k)), width))
+		r.Directions = append(r.Directions, checkDirection(xs, f,
+			rng.New(c.Seed).Named(fmt.Sprintf("direction %d", k)), width))
 	}
 	if failed != nil {
 		return nil, failed
@@ -387,17 +387,15 @@ func (r *GradientReport) Err() error {
 	var errs []error
 	for _, x := range r.Inputs {
 		if !(x.Worst.Error <= r.Tolerance) {
-			errs = append(errs,
-				fmt.Errorf("gradient of %s %s: element %v is %.10g, by finite differences %.10g: off by %.3g, allowed is %.3g",
-					x.Name, ops.ShapeString(x.Shape), x.Index, x.Worst.Symbolic, x.Worst.Numeric,
-					x.Worst.Error, r.Tolerance))
+			errs = append(errs, fmt.Errorf("gradient of %s %s: element %v is %.10g, by finite differences %.10g: off by %.3g, allowed is %.3g",
+				x.Name, ops.ShapeString(x.Shape), x.Index, x.Worst.Symbolic, x.Worst.Numeric,
+				x.Worst.Error, r.Tolerance))
 		}
 	}
 	for i, d := range r.Directions {
 		if !(d.Error <= r.Tolerance) {
-			errs = append(errs,
-				fmt.Errorf("gradient in direction %d: %.10g, by finite differences %.10g: off by %.3g, allowed is %.3g",
-					i, d.Symbolic, d.Numeric, d.Error, r.Tolerance))
+			errs = append(errs, fmt.Errorf("gradient in direction %d: %.10g, by finite differences %.10g: off by %.3g, allowed is %.3g",
+				i, d.Symbolic, d.Numeric, d.Error, r.Tolerance))
 		}
 	}
 	return errors.Join(errs...)

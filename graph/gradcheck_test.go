@@ -32,8 +32,8 @@ func TestCheckGradients(t *testing.T) {
 				wrt = append(wrt, p)
 			}
 			for i, n := range g.Gradients(l, wrt...) {
-				inputs = append(inputs,
-					append([]*nodes.Node{x}, paramsOf(g, store)...)[i].Gorgonia())
+				inputs = append(inputs, append([]*nodes.Node{x},
+					paramsOf(g, store)...)[i].Gorgonia())
 				grads = append(grads, n.Gorgonia())
 			}
 			loss = l.Gorgonia()

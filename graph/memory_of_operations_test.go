@@ -43,7 +43,8 @@ func (b base) Type() hm.Type {
 }
 
 func (b base) InferShape(in ...G.DimSizer) (tensor.Shape, error) {
-	return in[0].(tensor.Shape), nil
+	return in[0].(tensor.Shape),
+		nil
 }
 
 func (b base) SymDiff(G.Nodes, *G.Node, *G.Node) (G.Nodes, error) {

@@ -65,9 +65,9 @@ func newProfile(ts []vm.Timing) *Profile {
 			p.Total += t.Time
 		}
 		loop := i+1 < len(ts) && ts[i+1].Depth > t.Depth
-		p.Instructions = append(p.Instructions,
-			Timing{What: t.What, Path: places(t.At), Time: t.Time, Flop: t.Flop,
-				InLoop: t.Depth > 0, loop: loop, depth: t.Depth, scopes: scopes(t.At)})
+		p.Instructions = append(p.Instructions, Timing{What: t.What, Path: places(t.At),
+			Time: t.Time, Flop: t.Flop,
+			InLoop: t.Depth > 0, loop: loop, depth: t.Depth, scopes: scopes(t.At)})
 	}
 	p.share(p.Instructions)
 	return p

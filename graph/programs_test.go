@@ -32,8 +32,9 @@ var gorgoniaIsWrong = map[string]string{
 // wrongInGorgonia reports whether n is in the table. Sums and maxima are wrong of four axes alone.
 func wrongInGorgonia(n *G.Node, operands []*G.Node) bool {
 	for name := range gorgoniaIsWrong {
-		if strings.HasPrefix(n.Op().String(), name) && (!strings.HasSuffix(name, "[") &&
-			!strings.HasPrefix(name, "Σ") || operands[0].Dims() == 4) {
+		if strings.HasPrefix(n.Op().String(), name) &&
+			(!strings.HasSuffix(name, "[") && !strings.HasPrefix(name, "Σ") ||
+				operands[0].Dims() == 4) {
 			return true
 		}
 	}

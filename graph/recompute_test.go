@@ -21,7 +21,8 @@ import (
 // deep is a step of training over a sequence of T steps, with dropout on the state, two layers, and
 // sequences of several lengths if they are wanted. It keeps the loss, the outputs, the gradients of
 // x and of the first state, and how many of those come before the gradients of the parameters.
-func deep(t require.TestingT, kind string, T, recompute int, dtype tensor.Dtype, lengths bool) (m model, exact int) {
+func deep(t require.TestingT, kind string, T, recompute int, dtype tensor.Dtype,
+	lengths bool) (m model, exact int) {
 	const B, I, H = 8, 5, 6
 	r := rand.New(rand.NewPCG(3, 4))
 	require.NoError(t, nodes.Try(func() {

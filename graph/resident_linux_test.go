@@ -66,15 +66,15 @@ func TestResidentMemory(t *testing.T) {
 	if _, err := os.Stat("/proc/self/smaps_rollup"); err != nil {
 		t.Skip("the kernel does not say what memory is in use: ", err)
 	}
-	if info, ok := debug.ReadBuildInfo(); ok &&
-		slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"}) {
+	if info, ok := debug.ReadBuildInfo(); ok && slices.Contains(info.Settings,
+		debug.BuildSetting{Key: "-race", Value: "true"}) {
 		t.Skip("the race detector has memory of its own for every byte")
 	}
 	for _, w := range workloads {
 		for _, kind := range []string{"rnn", "gru", "lstm"} {
 			cmd := exec.Command(os.Args[0], "-test.run", "^TestResidentMemory$")
-			cmd.Env = append(os.Environ(),
-				fmt.Sprintf("%s=%s %d %d %d %d", residentEnv, kind, w.B, w.T, w.I, w.H))
+			cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%s %d %d %d %d", residentEnv, kind, w.B,
+				w.T, w.I, w.H))
 			out, err := cmd.CombinedOutput()
 			require.NoError(t, err, "%s", out)
 			var planned, took int

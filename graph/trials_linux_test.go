@@ -147,8 +147,7 @@ func TestSoak(t *testing.T) {
 		"on a machine that does other work at the time")
 }
 
-// Trial 15: training gives the same bits with any number of workers, again and again, whatever
-// GOMAXPROCS is.
+// Training gives the same bits with any number of workers, again and again, whatever GOMAXPROCS is.
 func TestSameBits(t *testing.T) {
 	procs := runtime.GOMAXPROCS(0)
 	defer runtime.GOMAXPROCS(procs)
@@ -208,8 +207,8 @@ func TestMemoryForecast(t *testing.T) {
 	t.Logf("at most %.1f %% off", 100*worst)
 }
 
-// Trial 10: any shapes build a model whose Scan, Expand and Gorgonia's machine agree, or are
-// refused by a *BuildError.
+// Any shapes build a model whose Scan, Expand and Gorgonia's machine agree, or are refused by a
+// *BuildError.
 func TestShapeFuzz(t *testing.T) {
 	trials := 150
 	if *long {

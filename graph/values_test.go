@@ -129,8 +129,7 @@ func TestSolversLeaveDerivatives(t *testing.T) {
 	q := newQuadratic(t)
 	vm := compiled(t, q.g)
 	require.NoError(t, vm.RunAll())
-	require.NoError(t,
-		G.NewVanillaSolver(G.WithLearnRate(0.5)).Step(G.NodesToValueGrads(G.Nodes{q.w, q.s})))
+	require.NoError(t, G.NewVanillaSolver(G.WithLearnRate(0.5)).Step(G.NodesToValueGrads(G.Nodes{q.w, q.s})))
 	require.Equal(t, []float64{2, 4}, q.derivs[0].Value().Data())
 	require.Equal(t, 2.0, q.derivs[1].Value().Data())
 	require.Equal(t, []float64{0, 0}, grad(t, q.w).Data())
@@ -280,8 +279,8 @@ func TestKeepAll(t *testing.T) {
 		require.Contains(t, vm.Warnings()[0], "gorgonia.Grad was called for ")
 		require.NoError(t, vm.RunAll())
 		// The second derivative is 12. Of the sum that it is, the second Grad gives one term.
-		require.Equal(t, []any{8.0, 12.0, 6.0},
-			[]any{y.Value().Data(), first.Value().Data(), second.Value().Data()})
+		require.Equal(t, []any{8.0, 12.0, 6.0}, []any{y.Value().Data(), first.Value().Data(),
+			second.Value().Data()})
 	})
 	t.Run("gradients of inner nodes", func(t *testing.T) {
 		q := newQuadratic(t)

@@ -15,8 +15,8 @@ func TestChrono(t *testing.T) {
 	s := nodes.NewStore(nodes.Float64, 1)
 	var p *nodes.Param
 	require.NoError(t, nodes.Try(func() {
-		p = s.Root().Param("b",
-			nodes.Blocks(nodes.Chrono(101, -1), nodes.Chrono(101, 1), nodes.Zeros()), 6)
+		p = s.Root().Param("b", nodes.Blocks(nodes.Chrono(101, -1), nodes.Chrono(101, 1),
+			nodes.Zeros()), 6)
 	}))
 	want := []float64{-math.Log(26), -math.Log(76), math.Log(26), math.Log(76), 0, 0}
 	require.InDeltaSlice(t, want, p.Value().Data(), 1e-12)

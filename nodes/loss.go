@@ -58,8 +58,8 @@ func CrossEntropy(logits, targets *Node, o CrossEntropyOptions) *Node {
 	if !(o.Smoothing >= 0 && o.Smoothing < 1) {
 		ops.Failf("CrossEntropy", "label smoothing %g: want [0, 1)", o.Smoothing)
 	}
-	losses := call("CrossEntropy",
-		ops.CrossEntropy{Ignore: slices.Clone(o.Ignore), Smoothing: o.Smoothing}, logits, targets)
+	losses := call("CrossEntropy", ops.CrossEntropy{Ignore: slices.Clone(o.Ignore),
+		Smoothing: o.Smoothing}, logits, targets)
 	if o.Reduction != ReduceMean || len(o.Ignore) == 0 {
 		return o.Reduction.of(losses)
 	}
@@ -69,14 +69,18 @@ func CrossEntropy(logits, targets *Node, o CrossEntropyOptions) *Node {
 // BCEWithLogits is −t·log σ(x) − (1−t)·log(1 − σ(x)), computed as softplus(x) − x·t. Targets t are
 // in [0, 1].
 func BCEWithLogits(x, target Operand, r Reduction) *Node {
-	return loss("BCEWithLogits", x, target, r,
-		func(x, target Operand) *Node { return Sub(Softplus(x), Mul(x, target)) })
+	return loss("BCEWithLogits", x, target, r, func(x,
+		target Operand) *Node {
+		return Sub(Softplus(x), Mul(x, target))
+	})
 }
 
 // MSE is the squared error (x − target)², without a factor ½.
 func MSE(x, target Operand, r Reduction) *Node {
-	return loss("MSE", x, target, r,
-		func(x, target Operand) *Node { return Square(Sub(x, target)) })
+	return loss("MSE", x, target, r, func(x,
+		target Operand) *Node {
+		return Square(Sub(x, target))
+	})
 }
 
 // L1 is the absolute error |x − target|.

@@ -96,8 +96,7 @@ func Clip(x Operand, low, high float64) *Node {
 func StopGradient(x Operand) *Node { return unary("StopGradient", ops.KindStop, x) }
 
 // MatMul is x·w. If w is a matrix [in, out], x is [..., in] and the result [..., out]; two stacks
-// [N, a, b] and
-// [N, b, c] are multiplied pair by pair.
+// [N, a, b] and [N, b, c] are multiplied pair by pair.
 func MatMul(x, w Operand) *Node { return matMul("MatMul", x, w, false) }
 
 // MatMulT is x·wᵀ: w is [out, in], or a stack [N, c, b].

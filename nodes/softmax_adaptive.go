@@ -231,8 +231,8 @@ func (a *AdaptiveSoftmax) Loss(x Operand, inputs []*Node) *Node {
 	loss := CrossEntropy(Add(MatMul(h, a.head), a.bias), inputs[0], sum)
 	for i, t := range a.tails {
 		rows := Embedding(h, inputs[1+2*i], -1) // [room, In]
-		loss = Add(loss,
-			CrossEntropy(MatMul(MatMul(rows, t.project), t.weight), inputs[2+2*i], sum))
+		loss = Add(loss, CrossEntropy(MatMul(MatMul(rows, t.project), t.weight), inputs[2+2*i],
+			sum))
 	}
 	return Scale(loss, 1/float64(n))
 }

@@ -51,29 +51,33 @@ func TestMisuse(t *testing.T) {
 			"encoder/l0 step: MatMul: * is [2, 3], W_ih is [3, 16]: an operand is int: want float32 or float64; ids become floats by OneHot or Embedding"},
 		{"unknown strategy", args{o: func(_ *nodes.Graph, o *unroll.Options) { o.Strategy = 7 }},
 			"Unroll: no strategy Strategy(7): want Scan or Expand"},
-		{"one length too many",
-			args{o: func(g *nodes.Graph, o *unroll.Options) { o.Lengths = g.IntInput("n", 3) }},
+		{"one length too many", args{o: func(g *nodes.Graph,
+			o *unroll.Options) {
+			o.Lengths = g.IntInput("n", 3)
+		}},
 			"Unroll: lengths are [3]: want one a sequence, [2]"},
-		{"lengths as a column",
-			args{o: func(g *nodes.Graph, o *unroll.Options) { o.Lengths = g.IntInput("n", 2, 1) }},
+		{"lengths as a column", args{o: func(g *nodes.Graph,
+			o *unroll.Options) {
+			o.Lengths = g.IntInput("n", 2, 1)
+		}},
 			"Unroll: lengths are [2, 1]: want one a sequence, [2]"},
-		{"lengths as floats",
-			args{o: func(g *nodes.Graph, o *unroll.Options) { o.Lengths = g.Input("n", 2) }},
+		{"lengths as floats", args{o: func(g *nodes.Graph,
+			o *unroll.Options) {
+			o.Lengths = g.Input("n", 2)
+		}},
 			"LengthMask: n is [2]: the lengths are float32: want int, as Graph.IntInput declares"},
 		{"lengths of another graph", args{o: func(_ *nodes.Graph, o *unroll.Options) {
 			o.Lengths = nodes.NewGraph(nodes.Options{}).IntInput("n", 2)
 		}}, "n is [2], in another graph: all operands must be nodes of one graph"},
 
-		{"half a state",
-			args{init: func(g *nodes.Graph) cells.State { return cells.State{g.Zeros(2, 4)} }},
+		{"half a state", args{init: func(g *nodes.Graph) cells.State {
+			return cells.State{g.Zeros(2,
+				4)}
+		}},
 			"Unroll: the initial state has 1 parts, want 2: h [B, 4], c [B, 4]"},
 		{"an empty state", args{init: func(g *nodes.Graph) cells.State { return cells.State{} }},
 			"Unroll: the initial state has 0 parts, want 2: h [B, 4], c [B, 4]"},
-		{"a state too wide",
-			args{init: func(g *nodes.Graph) cells.State {
-				return cells.State{g.Zeros(2, 4),
-					g.Zeros(2, 5)}
-			}},
+		{"a state too wide", args{init: func(g *nodes.Graph) cells.State { return cells.State{g.Zeros(2, 4), g.Zeros(2, 5)} }},
 			`Unroll: the initial state: part "c" is float32 [2, 5], want float32 [2, 4]`},
 		{"a state of another batch",
 			args{init: func(g *nodes.Graph) cells.State {
@@ -81,14 +85,12 @@ func TestMisuse(t *testing.T) {
 					g.Zeros(2, 4)}
 			}},
 			`Unroll: the initial state: part "h" is float32 [1, 4], want float32 [2, 4]`},
-		{"a state of ints",
-			args{init: func(g *nodes.Graph) cells.State {
-				return cells.State{g.IntInput("h", 2, 4),
-					g.Zeros(2, 4)}
-			}},
+		{"a state of ints", args{init: func(g *nodes.Graph) cells.State { return cells.State{g.IntInput("h", 2, 4), g.Zeros(2, 4)} }},
 			`Unroll: the initial state: part "h" is int [2, 4], want float32 [2, 4]`},
-		{"a part that is nil",
-			args{init: func(g *nodes.Graph) cells.State { return cells.State{nil, g.Zeros(2, 4)} }},
+		{"a part that is nil", args{init: func(g *nodes.Graph) cells.State {
+			return cells.State{nil,
+				g.Zeros(2, 4)}
+		}},
 			`Unroll: the initial state: part "h" is nil, want float32 [2, 4]`},
 		{"a part of another graph", args{init: func(g *nodes.Graph) cells.State {
 			return cells.State{g.Zeros(2, 4), nodes.NewGraph(nodes.Options{}).Input("c", 2, 4)}
@@ -98,8 +100,10 @@ func TestMisuse(t *testing.T) {
 			"Over: the cell is nil"},
 		{"a cell without state", args{l: func() unroll.Layer { return unroll.Over(toy{nil, nil}) }},
 			"Unroll: the cell has no state: Parts must list at least the output"},
-		{"a part of width 0",
-			args{l: func() unroll.Layer { return unroll.Over(toy{parts(0), nil}) }},
+		{"a part of width 0", args{l: func() unroll.Layer {
+			return unroll.Over(toy{parts(0),
+				nil})
+		}},
 			"Const: shape [2, 0]: every size must be at least 1"},
 		{"a step that returns too little", args{l: func() unroll.Layer {
 			return one(func(*nodes.Node, cells.State) cells.State { return nil })
@@ -126,9 +130,9 @@ func TestMisuse(t *testing.T) {
 			},
 		}, `step: Unroll: the state after a step: part "a" is int [2, 1], want float32 [2, 1]`},
 		{"a step that finds a mistake of its own", args{l: func() unroll.Layer {
-			return one(func(*nodes.Node,
-				cells.State) cells.State {
-				nodes.Failf("Toy", "%d is odd", 3)
+			return one(func(*nodes.Node, cells.State) cells.State {
+				nodes.Failf("Toy", "%d is odd",
+					3)
 				return nil
 			})
 		}}, "step: Toy: 3 is odd"},
@@ -144,11 +148,7 @@ func TestMisuse(t *testing.T) {
 				return inner.Unroll(nodes.Reshape(x, 1, 2, 3), nil, unroll.Options{}).Final()
 			})
 		}}, `step step: Unroll: the state after a step: part "a" is float32 [2, 3], want float32 [2, 1]`},
-		{"a wrapper's rate",
-			args{l: func() unroll.Layer {
-				return unroll.Over(cells.Zoneout{Cell: lstm(),
-					Rates: []float64{2}})
-			}},
+		{"a wrapper's rate", args{l: func() unroll.Layer { return unroll.Over(cells.Zoneout{Cell: lstm(), Rates: []float64{2}}) }},
 			"encoder/l0 step: Zoneout: the probability 2: want [0, 1)"},
 
 		{"a time before the first", args{then: func(r *unroll.Result) { r.StateAt(-1) }},
@@ -156,14 +156,9 @@ func TestMisuse(t *testing.T) {
 		{"a time after the last", args{then: func(r *unroll.Result) { r.StateAt(5) }},
 			"StateAt: time 5 is outside 0 … 4"},
 
-		{"one direction",
-			args{l: func() unroll.Layer { return bi(unroll.Bidirectional{Forward: count}) }},
+		{"one direction", args{l: func() unroll.Layer { return bi(unroll.Bidirectional{Forward: count}) }},
 			"Bidirectional: Forward and Backward must both be set"},
-		{"unknown merge",
-			args{l: func() unroll.Layer {
-				return bi(unroll.Bidirectional{Forward: count,
-					Backward: count, Merge: "max"})
-			}},
+		{"unknown merge", args{l: func() unroll.Layer { return bi(unroll.Bidirectional{Forward: count, Backward: count, Merge: "max"}) }},
 			`Bidirectional: Merge is "max", want concat, sum, mean or product`},
 		{"directions of different widths", args{l: func() unroll.Layer {
 			return bi(unroll.Bidirectional{Forward: count, Backward: wide, Merge: unroll.Sum})
@@ -186,16 +181,8 @@ func TestMisuse(t *testing.T) {
 
 		{"an empty stack", args{l: func() unroll.Layer { return unroll.Stack{} }},
 			"Stack: no layers"},
-		{"a hole in a stack",
-			args{l: func() unroll.Layer {
-				return unroll.Stack{Layers: []unroll.Layer{count,
-					nil}}
-			}}, "Stack: layer 1 is nil"},
-		{"dropout of everything",
-			args{l: func() unroll.Layer {
-				return unroll.Stack{Layers: []unroll.Layer{count},
-					Dropout: 1}
-			}},
+		{"a hole in a stack", args{l: func() unroll.Layer { return unroll.Stack{Layers: []unroll.Layer{count, nil}} }}, "Stack: layer 1 is nil"},
+		{"dropout of everything", args{l: func() unroll.Layer { return unroll.Stack{Layers: []unroll.Layer{count}, Dropout: 1} }},
 			"Stack: the probability 1: want [0, 1)"},
 		{"state of one layer", args{
 			l:    func() unroll.Layer { return unroll.Stack{Layers: []unroll.Layer{count, count}} },
@@ -298,8 +285,10 @@ func TestStepThatFailsInTheRun(t *testing.T) {
 // A fault of the program is not a mistake of its user: it is not turned into an error.
 func TestFaultsPass(t *testing.T) {
 	strategies(t, func(t *testing.T, strategy unroll.Strategy) {
-		cell := toy{parts(1),
-			func(_ *nodes.Node, s cells.State) cells.State { return cells.State{s[1]} }}
+		cell := toy{parts(1), func(_ *nodes.Node,
+			s cells.State) cells.State {
+			return cells.State{s[1]}
+		}}
 		require.PanicsWithError(t, "runtime error: index out of range [1] with length 1", func() {
 			nodes.Try(func() {
 				g := nodes.NewGraph(nodes.Options{})

@@ -74,8 +74,7 @@ func (b Bidirectional) Unroll(x *nodes.Node, init cells.State, o Options) *Resul
 		y:     func() *nodes.Node { return b.merge(f.Y(), r.Y()) },
 		final: func() cells.State { return slices.Concat(f.Final(), r.Final()) },
 		stateAt: func(int) cells.State {
-			nodes.Failf("StateAt",
-				"a bidirectional layer has no state between two steps: its directions are at different times")
+			nodes.Failf("StateAt", "a bidirectional layer has no state between two steps: its directions are at different times")
 			return nil
 		},
 		part: func(i int) *nodes.Node {
@@ -168,8 +167,7 @@ func (s Stack) Unroll(x *nodes.Node, init cells.State, o Options) *Result {
 		y = r.Y // called where it is needed, so that the graph holds no output that nobody uses
 		if s.Residual && i > 0 {
 			if a, b := in.Dim(-1), l.Width(); a != b {
-				nodes.Failf("Stack",
-					"layer %d cannot be residual: its input is %d wide, its output %d", i, a, b)
+				nodes.Failf("Stack", "layer %d cannot be residual: its input is %d wide, its output %d", i, a, b)
 			}
 			y = func() *nodes.Node { return nodes.Add(in, r.Y()) }
 		}

@@ -36,8 +36,8 @@ func requireAgreement(t *testing.T, store *nodes.Store, training bool, p program
 				outs, wrt = p(g, outer, inner)
 				loss = g.Const(0)
 				for i, n := range outs {
-					loss = nodes.Add(loss,
-						nodes.Sum(nodes.Mul(random(g, fmt.Sprint("probe ", i), n.Shape()...), n)))
+					loss = nodes.Add(loss, nodes.Sum(nodes.Mul(random(g, fmt.Sprint("probe ", i),
+						n.Shape()...), n)))
 				}
 				all := operands(store)
 				for _, n := range wrt {
@@ -144,18 +144,18 @@ func TestStepThatCapturesOuterNodes(t *testing.T) {
 	store := nodes.NewStore(nodes.Float64, 1)
 	s := store.Root()
 	w, u := s.Param("w", nodes.Zeros(), 2, 3), s.Param("u", nodes.Zeros(), 3, 3)
-	requireAgreement(t, store, false,
-		func(g *nodes.Graph, outer, _ unroll.Strategy) (outs, wrt []*nodes.Node) {
-			x, source := random(g, "x", 4, 2, 2), random(g, "source", 2, 2)
-			context := nodes.Tanh(nodes.MatMul(source, w)) // [2, 3], the same at every step
-			cell := toy{parts(3), func(x *nodes.Node, s cells.State) cells.State {
-				h := nodes.Tanh(nodes.Add(nodes.MatMul(x, w), nodes.MatMul(s[0], u),
-					nodes.Mul(context, s[0])))
-				return cells.State{nodes.Sub(h, nodes.Square(context))}
-			}}
-			r := unroll.Over(cell).Unroll(x, nil, unroll.Options{Strategy: outer})
-			return []*nodes.Node{r.Y(), r.Final()[0], context}, []*nodes.Node{x, source}
-		})
+	requireAgreement(t, store, false, func(g *nodes.Graph, outer, _ unroll.Strategy) (outs,
+		wrt []*nodes.Node) {
+		x, source := random(g, "x", 4, 2, 2), random(g, "source", 2, 2)
+		context := nodes.Tanh(nodes.MatMul(source, w)) // [2, 3], the same at every step
+		cell := toy{parts(3), func(x *nodes.Node, s cells.State) cells.State {
+			h := nodes.Tanh(nodes.Add(nodes.MatMul(x, w), nodes.MatMul(s[0], u),
+				nodes.Mul(context, s[0])))
+			return cells.State{nodes.Sub(h, nodes.Square(context))}
+		}}
+		r := unroll.Over(cell).Unroll(x, nil, unroll.Options{Strategy: outer})
+		return []*nodes.Node{r.Y(), r.Final()[0], context}, []*nodes.Node{x, source}
+	})
 }
 
 // The next state itself may be an outer node.
@@ -253,18 +253,18 @@ func TestResultsCapturedAtTwoDepths(t *testing.T) {
 func TestInnerRecurrenceOverACapturedSequence(t *testing.T) {
 	store := nodes.NewStore(nodes.Float64, 1)
 	reader := cells.NewGRU(store.Root(), cells.GRUConfig{In: 2, Hidden: 3})
-	requireAgreement(t, store, false,
-		func(g *nodes.Graph, outer, inner unroll.Strategy) (outs, wrt []*nodes.Node) {
-			x, source := random(g, "x", 3, 2, 3), random(g, "source", 4, 2, 2)
-			lengths := ints(g, "lengths", []int{4, 2}, 2)
-			cell := toy{parts(3), func(x *nodes.Node, s cells.State) cells.State {
-				from := cells.State{nodes.Tanh(nodes.Add(x, s[0]))}
-				return unroll.Over(reader).Unroll(source, from,
-					unroll.Options{Strategy: inner, Lengths: lengths}).Final()
-			}}
-			r := unroll.Over(cell).Unroll(x, nil, unroll.Options{Strategy: outer})
-			return []*nodes.Node{r.Y(), r.StateAt(1)[0]}, []*nodes.Node{x, source}
-		})
+	requireAgreement(t, store, false, func(g *nodes.Graph, outer, inner unroll.Strategy) (outs,
+		wrt []*nodes.Node) {
+		x, source := random(g, "x", 3, 2, 3), random(g, "source", 4, 2, 2)
+		lengths := ints(g, "lengths", []int{4, 2}, 2)
+		cell := toy{parts(3), func(x *nodes.Node, s cells.State) cells.State {
+			from := cells.State{nodes.Tanh(nodes.Add(x, s[0]))}
+			return unroll.Over(reader).Unroll(source, from,
+				unroll.Options{Strategy: inner, Lengths: lengths}).Final()
+		}}
+		r := unroll.Over(cell).Unroll(x, nil, unroll.Options{Strategy: outer})
+		return []*nodes.Node{r.Y(), r.StateAt(1)[0]}, []*nodes.Node{x, source}
+	})
 }
 
 // The noise of a step is the step's own, anew at every time, also where what it falls on lies
@@ -300,13 +300,13 @@ func TestNoiseOnCapturedNodes(t *testing.T) {
 func TestManyLayersInOneGraph(t *testing.T) {
 	store := nodes.NewStore(nodes.Float64, 1)
 	cell := cells.NewRNN(store.Root(), cells.RNNConfig{In: 2, Hidden: 2})
-	requireAgreement(t, store, false,
-		func(g *nodes.Graph, outer, inner unroll.Strategy) (outs, wrt []*nodes.Node) {
-			x := random(g, "x", 3, 1, 2)
-			a := unroll.Over(cell).Unroll(x, nil, unroll.Options{Strategy: outer})
-			b := unroll.Over(cell).Unroll(a.Y(), a.Final(),
-				unroll.Options{Strategy: inner, Reverse: true})
-			c := unroll.Over(cell).Unroll(x, b.StateAt(0), unroll.Options{Strategy: outer})
-			return []*nodes.Node{c.Y(), b.Y(), a.Y()}, []*nodes.Node{x}
-		})
+	requireAgreement(t, store, false, func(g *nodes.Graph, outer, inner unroll.Strategy) (outs,
+		wrt []*nodes.Node) {
+		x := random(g, "x", 3, 1, 2)
+		a := unroll.Over(cell).Unroll(x, nil, unroll.Options{Strategy: outer})
+		b := unroll.Over(cell).Unroll(a.Y(), a.Final(),
+			unroll.Options{Strategy: inner, Reverse: true})
+		c := unroll.Over(cell).Unroll(x, b.StateAt(0), unroll.Options{Strategy: outer})
+		return []*nodes.Node{c.Y(), b.Y(), a.Y()}, []*nodes.Node{x}
+	})
 }

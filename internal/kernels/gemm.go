@@ -84,7 +84,8 @@ const mostDepth = 384
 // An element of C is summed in the order of k, whatever m and n are: C computed at once and in
 // pieces, by rows or by columns, has the same bits, and so has a product over k done in several
 // accumulating calls.
-func Gemm[F Float](transA, transB bool, m, n, k int, a []F, lda int, b []F, ldb int, c []F, ldc int, acc bool) {
+func Gemm[F Float](transA, transB bool, m, n, k int, a []F, lda int, b []F, ldb int, c []F, ldc int,
+	acc bool) {
 	ra, ca := dims(transA, m, k)
 	rb, cb := dims(transB, k, n)
 	if m < 0 || n < 0 || k < 0 {
@@ -153,15 +154,16 @@ func Gemm[F Float](transA, transB bool, m, n, k int, a []F, lda int, b []F, ldb 
 }
 
 // GemmPacked is Gemm with a B that is packed: C = op(A)·B, or C += op(A)·B if acc is set. op(A) is
-// [m, k] and C is
-// [m, n], with the k and n that B was packed with. Its bits are those of Gemm.
-func GemmPacked[F Float](transA bool, m int, a []F, lda int, b *Packed[F], c []F, ldc int, acc bool) {
+// [m, k] and C is [m, n], with the k and n that B was packed with. Its bits are those of Gemm.
+func GemmPacked[F Float](transA bool, m int, a []F, lda int, b *Packed[F], c []F, ldc int,
+	acc bool) {
 	GemmPackedCols(transA, m, a, lda, b, c, ldc, acc, 0, b.n)
 }
 
 // GemmPackedCols computes the columns from ≤ j < to of GemmPacked's C and leaves the others alone,
 // so that several goroutines can share a product. It is fastest between columns that b.Cut gives.
-func GemmPackedCols[F Float](transA bool, m int, a []F, lda int, b *Packed[F], c []F, ldc int, acc bool, from, to int) {
+func GemmPackedCols[F Float](transA bool, m int, a []F, lda int, b *Packed[F], c []F, ldc int,
+	acc bool, from, to int) {
 	ra, ca := dims(transA, m, b.k)
 	if m < 0 {
 		panic("kernels: GemmPacked: negative size")

@@ -57,10 +57,11 @@ func testAdamStep[F Float](t *testing.T) {
 			sameNumbers(t, l, largest)
 		}
 	}
-	require.PanicsWithValue(t, errLength, func() {
-		(&AdamStep[F]{}).Update(make([]F, 2),
-			make([]F, 2), make([]F, 2), make([]F, 2), make([]F, 1))
-	})
+	require.PanicsWithValue(t, errLength,
+		func() {
+			(&AdamStep[F]{}).Update(make([]F, 2), make([]F, 2), make([]F, 2), make([]F, 2),
+				make([]F, 1))
+		})
 }
 
 // sameNumbers holds x to y, NaNs being one.

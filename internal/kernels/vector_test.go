@@ -52,8 +52,10 @@ func elementwises[F Float]() []elementwise[F] {
 		{"Log", unary(Log[F]), func(_, a, _ float64) float64 { return math.Log(a) }, 4},
 		{"Log1p", unary(Log1p[F]), func(_, a, _ float64) float64 { return math.Log1p(a) }, 4},
 		{"Tanh", unary(Tanh[F]), func(_, a, _ float64) float64 { return math.Tanh(a) }, 6},
-		{"Sigmoid", unary(Sigmoid[F]),
-			func(_, a, _ float64) float64 { return 1 / (1 + math.Exp(-a)) }, 6},
+		{"Sigmoid", unary(Sigmoid[F]), func(_, a,
+			_ float64) float64 {
+			return 1 / (1 + math.Exp(-a))
+		}, 6},
 		{"Softplus", unary(Softplus[F]), func(_, a, _ float64) float64 {
 			return max(a, 0) +
 				math.Log1p(math.Exp(-math.Abs(a)))

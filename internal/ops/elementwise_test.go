@@ -253,10 +253,12 @@ func TestElementwiseAtTheEdges(t *testing.T) {
 					if dtype == nodes.Float32 {
 						want, tol = float64(float32(want)), 3e-7
 					}
-					same := got[j] == want || math.IsNaN(want) && math.IsNaN(got[j]) || math.Abs(got[j]-want) <= tol*math.Abs(want)
+					same := got[j] == want || math.IsNaN(want) && math.IsNaN(got[j]) ||
+						math.Abs(got[j]-want) <= tol*math.Abs(want)
 					// A float32 result below the normal numbers, or whose intermediate overflows,
 					// may go to 0.
-					same = same || dtype == nodes.Float32 && math.Abs(want) < 1e-36 && math.Abs(got[j]) < 1e-36
+					same = same || dtype == nodes.Float32 && math.Abs(want) < 1e-36 &&
+						math.Abs(got[j]) < 1e-36
 					require.True(t, same, "%s%v in %v is %v, want %v", name, a, dtype, got[j], want)
 				}
 			}

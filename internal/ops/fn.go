@@ -348,8 +348,7 @@ func sameNode(n *G.Node, op *Op, in []*G.Node) bool {
 }
 
 func isConstant(n *G.Node) bool {
-	return n.Op() != nil &&
-		strings.HasPrefix(reflect.Indirect(reflect.ValueOf(n.Op())).Type().Name(), "constant")
+	return n.Op() != nil && strings.HasPrefix(reflect.Indirect(reflect.ValueOf(n.Op())).Type().Name(), "constant")
 }
 
 // Children returns the operands of every node of g, in order and with repeats. Gorgonia keeps them

@@ -349,8 +349,7 @@ func (n Noise) draw(key rng.Key, visit func(i int, v float64)) {
 }
 
 // CrossEntropy is −log softmax(logits)[target] with label smoothing: operands logits [..., V] and
-// targets [...], result
-// [...]. Targets in Ignore give 0 and no gradient.
+// targets [...], result [...]. Targets in Ignore give 0 and no gradient.
 type CrossEntropy struct {
 	Ignore    []int
 	Smoothing float64 // ε: (1−ε)·NLL + ε·mean over the vocabulary (Szegedy et al., 2016)

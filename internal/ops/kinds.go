@@ -149,28 +149,28 @@ func init() {
 		},
 
 		KindExp: {
-			arity: 1, cost: 300, stored: true,
-			plain: of1(kernels.Exp[float32], kernels.Exp[float64]),
-			diff:  unary(func(_, y, dy *G.Node) *G.Node { return Mul(dy, y) }),
+			arity: 1, cost: 300, stored: true, plain: of1(kernels.Exp[float32],
+				kernels.Exp[float64]),
+			diff: unary(func(_, y, dy *G.Node) *G.Node { return Mul(dy, y) }),
 		},
 		KindLog: {
-			arity: 1, cost: 400, stored: true,
-			plain: of1(kernels.Log[float32], kernels.Log[float64]),
-			diff:  unary(func(x, _, dy *G.Node) *G.Node { return bin(KindDiv, dy, x) }),
+			arity: 1, cost: 400, stored: true, plain: of1(kernels.Log[float32],
+				kernels.Log[float64]),
+			diff: unary(func(x, _, dy *G.Node) *G.Node { return bin(KindDiv, dy, x) }),
 		},
 		KindLog2: {
 			arity: 1, cost: 10000, stored: true, plain: each(math.Log2),
-			diff: unary(func(x, _,
-				dy *G.Node) *G.Node {
-				return bin(KindDiv, dy, affine(x, math.Ln2, 0))
+			diff: unary(func(x, _, dy *G.Node) *G.Node {
+				return bin(KindDiv, dy,
+					affine(x, math.Ln2, 0))
 			}),
 		},
 		KindLog1p: {
 			arity: 1, cost: 10000, stored: true, plain: each(math.Log1p),
 			fast: of1(kernels.Log1p[float32], kernels.Log1p[float64]),
-			diff: unary(func(x, _,
-				dy *G.Node) *G.Node {
-				return bin(KindDiv, dy, affine(x, 1, 1))
+			diff: unary(func(x, _, dy *G.Node) *G.Node {
+				return bin(KindDiv, dy,
+					affine(x, 1, 1))
 			}),
 		},
 		KindExpm1: {
@@ -179,14 +179,14 @@ func init() {
 			diff: unary(func(_, y, dy *G.Node) *G.Node { return Mul(dy, affine(y, 1, 1)) }),
 		},
 		KindTanh: {
-			arity: 1, cost: 400, stored: true,
-			plain: of1(kernels.Tanh[float32], kernels.Tanh[float64]),
-			diff:  unary(func(_, y, dy *G.Node) *G.Node { return bin(KindTanhGrad, y, dy) }),
+			arity: 1, cost: 400, stored: true, plain: of1(kernels.Tanh[float32],
+				kernels.Tanh[float64]),
+			diff: unary(func(_, y, dy *G.Node) *G.Node { return bin(KindTanhGrad, y, dy) }),
 		},
 		KindSigmoid: {
-			arity: 1, cost: 300, stored: true,
-			plain: of1(kernels.Sigmoid[float32], kernels.Sigmoid[float64]),
-			diff:  unary(func(_, y, dy *G.Node) *G.Node { return bin(KindSigmoidGrad, y, dy) }),
+			arity: 1, cost: 300, stored: true, plain: of1(kernels.Sigmoid[float32],
+				kernels.Sigmoid[float64]),
+			diff: unary(func(_, y, dy *G.Node) *G.Node { return bin(KindSigmoidGrad, y, dy) }),
 		},
 		KindReLU: {
 			arity: 1, cost: 60, title: "ReLU", plain: of1(relu[float32], relu[float64]),
@@ -201,9 +201,9 @@ func init() {
 		KindSqrt: {
 			arity: 1, cost: 300, stored: true, plain: each(math.Sqrt),
 			fast: of1(kernels.Sqrt[float32], kernels.Sqrt[float64]),
-			diff: unary(func(_, y,
-				dy *G.Node) *G.Node {
-				return bin(KindDiv, affine(dy, 0.5, 0), y)
+			diff: unary(func(_, y, dy *G.Node) *G.Node {
+				return bin(KindDiv, affine(dy, 0.5, 0),
+					y)
 			}),
 		},
 		KindSquare: {
@@ -216,9 +216,9 @@ func init() {
 		},
 		KindInverse: {
 			arity: 1, cost: 300, stored: true, plain: of1(inverse[float32], inverse[float64]),
-			diff: unary(func(_, y,
-				dy *G.Node) *G.Node {
-				return Mul(dy, affine(un(KindSquare, y), -1, 0))
+			diff: unary(func(_, y, dy *G.Node) *G.Node {
+				return Mul(dy,
+					affine(un(KindSquare, y), -1, 0))
 			}),
 		},
 		KindSin: {
@@ -227,9 +227,9 @@ func init() {
 		},
 		KindCos: {
 			arity: 1, cost: 10000, stored: true, plain: each(math.Cos),
-			diff: unary(func(x, _,
-				dy *G.Node) *G.Node {
-				return Mul(dy, affine(un(KindSin, x), -1, 0))
+			diff: unary(func(x, _, dy *G.Node) *G.Node {
+				return Mul(dy,
+					affine(un(KindSin, x), -1, 0))
 			}),
 		},
 		KindSign:  {arity: 1, cost: 800, plain: of1(sign[float32], sign[float64])},
@@ -271,8 +271,8 @@ func init() {
 			},
 		},
 		KindDiv: {
-			arity: 2, cost: 200, stored: true,
-			plain: of2(kernels.Div[float32], kernels.Div[float64]),
+			arity: 2, cost: 200, stored: true, plain: of2(kernels.Div[float32],
+				kernels.Div[float64]),
 			diff: func(_ Elementwise, i int, in []*G.Node, y, dy *G.Node) *G.Node {
 				if i == 0 {
 					return bin(KindDiv, dy, in[1])

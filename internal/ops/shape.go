@@ -73,13 +73,13 @@ func (t Transpose) Infer(in []Type) (Type, error) {
 	sorted := slices.Sorted(slices.Values(t.Perm))
 	for i, a := range sorted {
 		if a != i {
-			return in[0],
-				fmt.Errorf("axes %v are not an order of 0 … %d", t.Perm, len(in[0].Shape)-1)
+			return in[0], fmt.Errorf("axes %v are not an order of 0 … %d", t.Perm,
+				len(in[0].Shape)-1)
 		}
 	}
 	if len(t.Perm) != len(in[0].Shape) {
-		return in[0],
-			fmt.Errorf("%d axes given for shape %s", len(t.Perm), ShapeString(in[0].Shape))
+		return in[0], fmt.Errorf("%d axes given for shape %s", len(t.Perm),
+			ShapeString(in[0].Shape))
 	}
 	out := Type{in[0].Dtype, make([]int, len(t.Perm))}
 	for i, a := range t.Perm {
@@ -279,8 +279,8 @@ func (s SumTo) Key() string { return fmt.Sprintf("sumto{%v}", s.Shape) }
 func (s SumTo) Infer(in []Type) (Type, error) {
 	full, err := broadcast(in[0].Shape, s.Shape)
 	if err != nil || !slices.Equal(full, in[0].Shape) {
-		return in[0],
-			fmt.Errorf("%s is not a sum of %s", ShapeString(s.Shape), ShapeString(in[0].Shape))
+		return in[0], fmt.Errorf("%s is not a sum of %s", ShapeString(s.Shape),
+			ShapeString(in[0].Shape))
 	}
 	if !in[0].IsFloat() {
 		return in[0], fmt.Errorf("cannot add up %v", in[0].Dtype)

@@ -16,7 +16,8 @@ type LogSoftmax struct{}
 
 // Rows is how the engine computes it.
 func (LogSoftmax) Rows() RowKernel {
-	return RowKernel{logSoftmaxRow[float32], logSoftmaxRow[float64]}
+	return RowKernel{logSoftmaxRow[float32],
+		logSoftmaxRow[float64]}
 }
 
 func logSoftmaxRow[F kernels.Float](dst, x, scratch []F) {

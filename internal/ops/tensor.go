@@ -74,8 +74,8 @@ func TensorOf(v G.Value) (Tensor, error) {
 	case nil:
 		return Tensor{}, fmt.Errorf("no value is bound")
 	}
-	return Tensor{},
-		fmt.Errorf("a %T: want a *tensor.Dense or a scalar of float32, float64 or int", v)
+	return Tensor{}, fmt.Errorf("a %T: want a *tensor.Dense or a scalar of float32, float64 or int",
+		v)
 }
 
 // rowMajor is the elements of a strided tensor one after another: d itself if they lie like that.

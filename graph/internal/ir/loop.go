@@ -42,7 +42,8 @@ type Carry struct {
 }
 
 func (l *Loop) Key() string {
-	return fmt.Sprintf("loop{%s T=%d reverse=%t}", l.Name, l.T, l.Reverse)
+	return fmt.Sprintf("loop{%s T=%d reverse=%t}", l.Name, l.T,
+		l.Reverse)
 }
 
 // BodyLeaf is an input of a body.

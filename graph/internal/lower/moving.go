@@ -64,8 +64,8 @@ func (l *lowering) moves(n *G.Node, args []*ir.Value, types []ops.Type) (*ir.Val
 	m := &Moving{Node: n, op: n.Op().(native.Slicer), size: types[0].Shape[axis]}
 	m.ids = make([]int, t.Shape[0])
 	ids := ops.Input(G.NewGraph(), "elements of "+n.Name(), t)
-	if err := G.Let(ids,
-		tensor.New(tensor.WithShape(t.Shape...), tensor.WithBacking(m.ids))); err != nil {
+	if err := G.Let(ids, tensor.New(tensor.WithShape(t.Shape...),
+		tensor.WithBacking(m.ids))); err != nil {
 		return nil, err
 	}
 	e, err := native.TranslateMoving(n.Op(), append(types, t), ops.TypeOf(n))

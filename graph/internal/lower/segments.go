@@ -81,8 +81,8 @@ func (p *pieces) join(segment, over *ir.Value) *ir.Value {
 	if f, ok := segment.Fill(); ok {
 		all = r.Apply(ops.Fill{Dtype: segment.Dtype, Shape: shape, Value: f})
 	} else {
-		all = r.Apply(ops.Reshape{Shape: shape},
-			p.loop.Out(r, p.value, ir.Output{Kind: ir.Stored, Value: p.owned(segment)}))
+		all = r.Apply(ops.Reshape{Shape: shape}, p.loop.Out(r, p.value,
+			ir.Output{Kind: ir.Stored, Value: p.owned(segment)}))
 	}
 	switch {
 	case p.left == 0:
@@ -196,8 +196,8 @@ func (s *segmented) back(l *lowering, cots, after []*ir.Value) back {
 		b.carries, states = append(b.carries, c), append(states, c.Leaf)
 	}
 	args, _ := b.operands(s.args, func(k int) *ir.Value {
-		return b.loop.Seq(b.value,
-			s.loop.Out(l.Region, s.value, ir.Output{Kind: ir.Before, Carry: s.carries[k]}))
+		return b.loop.Seq(b.value, s.loop.Out(l.Region, s.value,
+			ir.Output{Kind: ir.Before, Carry: s.carries[k]}))
 	})
 	first, _ := b.first()
 	b.inner = b.in.forward(st, b.size, first, b.reverse, args).back(b.in, segment, states)

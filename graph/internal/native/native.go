@@ -112,8 +112,8 @@ func Unasked(n *G.Node) bool {
 		return false
 	}
 	group := reflect.ValueOf(n).Elem().FieldByName("group") // Gorgonia's own, for its drawings
-	return group.Kind() == reflect.String &&
-		(group.String() == "gradients" || group.String() == "undifferentiated nodes")
+	return group.Kind() == reflect.String && (group.String() == "gradients" ||
+		group.String() == "undifferentiated nodes")
 }
 
 // Warning tells of a node in whose graph Gorgonia may have merged different nodes, or whose

@@ -35,8 +35,8 @@ func accumulate(l *level) {
 			p := l.product(t)
 			same := slices.Equal(t.Shape, v.Shape) && len(l.users[t]) == 1
 			switch {
-			case same && p != nil &&
-				(len(products) == 0 || slices.Equal(p.Shape, products[0].Shape)):
+			case same && p != nil && (len(products) == 0 ||
+				slices.Equal(p.Shape, products[0].Shape)):
 				products = append(products, p)
 			case same && base == nil && len(t.Shape) == 2 && l.productOutside(t):
 				base = t

@@ -47,8 +47,8 @@ func (l *level) pulled(o *ir.Value) *ir.Value {
 		case !slices.Equal(a.Shape, o.Shape):
 			return nil
 		case fill:
-			args = append(args,
-				l.region.Apply(ops.Fill{Dtype: a.Dtype, Shape: a.Shape[1:], Value: f}))
+			args = append(args, l.region.Apply(ops.Fill{Dtype: a.Dtype, Shape: a.Shape[1:],
+				Value: f}))
 		default:
 			args = append(args, nil)
 		}

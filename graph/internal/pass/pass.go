@@ -64,13 +64,10 @@ var order = []struct {
 	first, second Name
 	why           string
 }{
-	{Hoist, Pull,
-		"pull takes back into a loop what was computed before it, where the loop alone reads it"},
-	{Pull, Accumulate,
-		"a sum that pull brings into a loop is to have its products added in place, too"},
+	{Hoist, Pull, "pull takes back into a loop what was computed before it, where the loop alone reads it"},
+	{Pull, Accumulate, "a sum that pull brings into a loop is to have its products added in place, too"},
 	{Accumulate, Slice, "accumulate looks for whole sums, which slices divide"},
-	{Slice, Gates,
-		"gates looks for products that are read in slices, which slice has moved down to them"},
+	{Slice, Gates, "gates looks for products that are read in slices, which slice has moved down to them"},
 	{Gates, Accumulate, "the products of single gates are terms of sums anew"},
 }
 

@@ -89,8 +89,8 @@ func (f *fuser[F]) bind(in *vm.Fused[F]) (operandOf []int, layouts []*vm.Layout)
 		if operandOf[i] = nowhere; s.layout != nil {
 			operandOf[i] = len(in.Operands)
 			l := s.layout.Broadcast(f.shape)
-			in.Operands = append(in.Operands,
-				vm.Operand{Layout: *l, Strides: slices.Clone(l.Strides)})
+			in.Operands = append(in.Operands, vm.Operand{Layout: *l,
+				Strides: slices.Clone(l.Strides)})
 			layouts = append(layouts, s.layout)
 		}
 	}

@@ -53,8 +53,8 @@ func (k *block[F]) emitGradients(v *ir.Value) bool {
 	}
 	for _, u := range sums {
 		l := k.target(u)
-		g.Sums = append(g.Sums,
-			&vm.Sum[F]{In: g.Products[0].B.Layout, Out: l, Outer: 1, N: g.K, Inner: g.N})
+		g.Sums = append(g.Sums, &vm.Sum[F]{In: g.Products[0].B.Layout, Out: l, Outer: 1, N: g.K,
+			Inner: g.N})
 		layouts = append(layouts, l)
 	}
 	// the first packs B while it works, if it has rows enough for that

@@ -109,8 +109,10 @@ func (a *area) add(f *vm.Buffer) {
 		at = max(at, o.Offset+aligned(o.Size))
 	}
 	f.Offset = at
-	i, _ := slices.BinarySearchFunc(*row, at,
-		func(o *vm.Buffer, at int) int { return o.Offset - at })
+	i, _ := slices.BinarySearchFunc(*row, at, func(o *vm.Buffer,
+		at int) int {
+		return o.Offset - at
+	})
 	*row = slices.Insert(*row, i, f)
 	*top = max(*top, at+need)
 }

@@ -101,8 +101,8 @@ func (k *block[F]) carryAcross(v *ir.Value, l *ir.Loop, body *block[F], c *ir.Ca
 	if before != nil {
 		places, step = l.T+1, n
 	}
-	all := k.freshFor(c.Next,
-		ops.Type{Dtype: c.Leaf.Dtype, Shape: append([]int{places}, c.Leaf.Shape...)})
+	all := k.freshFor(c.Next, ops.Type{Dtype: c.Leaf.Dtype,
+		Shape: append([]int{places}, c.Leaf.Shape...)})
 	place := func(i, segment int) *vm.Layout {
 		s := *all
 		s.Off, s.Segment, s.Shape, s.Strides = i*n, segment, c.Leaf.Shape, all.Strides[1:]

@@ -76,9 +76,7 @@ func (f *Fused[F]) size() int {
 	return n
 }
 
-func (f *Fused[F]) cost() int {
-	return f.size()*f.UnitCost/1024 + 20*f.size()/f.Dims[len(f.Dims)-1]
-}
+func (f *Fused[F]) cost() int { return f.size()*f.UnitCost/1024 + 20*f.size()/f.Dims[len(f.Dims)-1] }
 
 func (f *Fused[F]) String() string {
 	var names []string
