@@ -34,6 +34,9 @@ type Free interface{ FreeParts() []string }
 
 // FreeParts names the parts of a state that may start as any numbers; see Free.
 func FreeParts(c interface{ Parts() []Part }) (names []string) {
+	if c == nil {
+		return nil
+	}
 	if f, ok := c.(Free); ok {
 		return f.FreeParts()
 	}

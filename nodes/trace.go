@@ -28,11 +28,16 @@ func (g *Graph) Trace(from ...*Node) (t *Trace, stop func()) {
 }
 
 // Reaches reports whether n is one of the nodes that are followed, or was computed from one.
-func (t *Trace) Reaches(n *Node) bool { return t.reached[n.n] }
+func (t *Trace) Reaches(n *Node) bool { return n != nil && t.reached[n.n] }
 
 // Pieces are the nodes that n joins along its last axis, if Concat made it while the trace ran; nil
 // if not.
-func (t *Trace) Pieces(n *Node) []*Node { return t.pieces[n.n] }
+func (t *Trace) Pieces(n *Node) []*Node {
+	if n == nil {
+		return nil
+	}
+	return t.pieces[n.n]
+}
 
 // made notes that g made n.
 func (t *Trace) made(n *Node, fn ops.Operation, in []*Node) {

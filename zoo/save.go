@@ -3,6 +3,7 @@ package zoo
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -232,8 +233,12 @@ func unreadable(dir string) error {
 	return nil
 }
 
-// saveModel writes a model, whose other files than config.json extra writes.
+// Save writes a model to a directory: its configuration, its weights, and the files that extra
+// writes, by their names, which Register was given. The Save of a model calls it.
 func Save(dir string, m Model, config any, extra map[string]func(io.Writer) error) error {
+	if m == nil || m.Params() == nil {
+		return errors.New("zoo: save: the model is nil, or has no parameters")
+	}
 	raw, err := json.Marshal(config)
 	if err != nil {
 		return fmt.Errorf("zoo: %w", err)

@@ -140,6 +140,8 @@ func (s *settings) check() error {
 	}
 	report(s.level == "word" || s.level == "char", "-level is %q; want word or char", s.level)
 	for _, c := range s.cellList() {
+		report(c != "", "-cells: %q names no cell; want some of %s", s.cells,
+			strings.Join(cells.Registered(), ","))
 		err := zoo.Recurrent{Cell: c, Hidden: 1}.Validate()
 		report(err == nil, "-cells: %w", err)
 	}

@@ -104,13 +104,13 @@ func TestMistakes(t *testing.T) {
 		want string
 		args []string
 	}{
-		{"flag provided but not defined: -frobnicate; -h lists the flags\n",
+		{"flag provided but not defined: -frobnicate; nextword -help lists the flags\n",
 			[]string{"-frobnicate"}},
 		{`invalid value "many" for flag -epochs`, []string{"-epochs", "many"}},
 		{`unexpected argument "of"; put a phrase of several words in quotes`,
 			[]string{"-prompt", "some", "of", "them"}},
-		{`-cells: "lstn" is unknown; want some of rnn,gru,lstm`, []string{"-cells", "gru,lstn"}},
-		{`-cells: "" is unknown`, []string{"-cells", ""}},
+		{`-cells: cell is "lstn": the cell "lstn" is not registered; known are `, []string{"-cells", "gru,lstn"}},
+		{`-cells: "" names no cell; want some of `, []string{"-cells", ""}},
 		{`-level is "sentence"; want word or char`, []string{"-level", "sentence"}},
 		{"-hidden is 0; want at least 1", []string{"-hidden", "0"}},
 		{"-hidden is -1; want at least 1", []string{"-hidden", "-1"}},

@@ -15,10 +15,20 @@ import (
 // line for each.
 type Error struct{ Problems []error }
 
-func (e *Error) Error() string { return errors.Join(e.Problems...).Error() }
+func (e *Error) Error() string {
+	if e == nil || len(e.Problems) == 0 {
+		return "a configuration with no problem"
+	}
+	return errors.Join(e.Problems...).Error()
+}
 
 // Unwrap gives the problems to errors.Is and errors.As.
-func (e *Error) Unwrap() []error { return e.Problems }
+func (e *Error) Unwrap() []error {
+	if e == nil {
+		return nil
+	}
+	return e.Problems
+}
 
 // Problems gathers what is wrong with one configuration. The zero value has none. To ask for
 // numbers allocates nothing where they are in range, so that options can be looked at in every

@@ -97,6 +97,9 @@ func open(dir string, names []string) (d *Dir, err error) {
 
 // ours tells whether Save wrote the weights. Other programs write some too.
 func (d *Dir) ours() bool {
+	if d.header == nil { // nothing is open
+		return false
+	}
 	for key := range d.header.Metadata {
 		if strings.HasPrefix(key, digestPrefix) {
 			return true

@@ -93,7 +93,9 @@ var byConstructor = map[string]bool{
 
 // panics are the functions that are documented to panic: they are for the start of a program, with
 // arguments in its source.
-var panics = map[string]bool{"cells.Register": true, "zoo/text.Register": true}
+var panics = map[string]bool{
+	"cells.Register": true, "zoo.Register": true, "zoo/text.Register": true,
+}
 
 // allowed reports whether a line of the program is of what is known to panic.
 func allowed(line string) bool {
