@@ -64,7 +64,6 @@ type adder struct {
 	step   *train.Step
 	sgd    train.Optimizer
 	x, d   compiled.Floats // digits
-	y      *nodes.Node
 	random *rand.Rand
 	a, b   int
 }
