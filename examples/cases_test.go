@@ -44,8 +44,9 @@ func TestCases(t *testing.T) {
 	slices.Sort(names)
 	for _, name := range slices.Compact(names) {
 		t.Run(name, func(t *testing.T) {
-			if checks[name] == nil {
-				t.Skip("nothing is checked yet")
+			if checks[name] == nil { // a case of others, which this version does not know
+				require.NoDirExists(t, filepath.Join(inputs, name), "a case without a check")
+				t.Skip("no check says what is expected of this case")
 			}
 			for kind, folder := range map[string]string{"copy": inputs, "original": originals} {
 				t.Run(kind, func(t *testing.T) {
