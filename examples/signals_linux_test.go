@@ -132,7 +132,7 @@ func TestFirstSignalEndsEveryStage(t *testing.T) {
 		"toyseq2seq generate -n 10000000 -source {} -target {}.target",
 		"toyseq2seq train -task reversal",
 		"longmemory adding -length 65536 -epochs 1000",
-		"nextword -text words.txt -save {}",
+		"nextword -text words.txt -prompt w1 -save {}",
 		"gradientflow", "binaryaddition", "onehot",
 	}
 	programs := map[string]bool{}
