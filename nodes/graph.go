@@ -69,6 +69,7 @@ type Graph struct {
 	near    string // scope of the parameter used last
 	product func(x *Node, w *Param) *Node
 	traces  []*Trace
+	sketch  bool // it is never run: parameters are not bound
 }
 
 // NewGraph starts an empty graph.
@@ -243,8 +244,10 @@ func (g *Graph) Param(p *Param) *Node {
 				p.store.dtype, g.opts.Dtype)
 		}
 		n = g.input(p.path, ops.Type{Dtype: g.opts.Dtype, Shape: p.shape})
-		if err := gorgonia.Let(n.n, p.Value()); err != nil {
-			ops.Failf("Param", "%s: %w", p.path, err)
+		if !g.sketch {
+			if err := gorgonia.Let(n.n, p.Value()); err != nil {
+				ops.Failf("Param", "%s: %w", p.path, err)
+			}
 		}
 	}
 	g.params[p] = n

@@ -178,7 +178,10 @@ func (p *Param) Shape() []int { return slices.Clone(p.shape) }
 // elements changes the model.
 func (p *Param) Value() *tensor.Dense {
 	p.once.Do(func() {
-		v := ops.NewTensor(ops.Type{Dtype: p.store.dtype, Shape: p.shape})
+		v := p.zeros()
+		if p.init.IsZero() {
+			return
+		}
 		w := v.F64
 		if w == nil {
 			w = make([]float64, len(v.F32))
@@ -187,7 +190,21 @@ func (p *Param) Value() *tensor.Dense {
 		for i := range v.F32 {
 			v.F32[i] = float32(w[i])
 		}
-		p.value = v.Dense()
 	})
 	return p.value
+}
+
+// blank is Value for whoever writes every element at once, such as a loader of files: a parameter
+// that has no value yet gets zeros, and its initial values, which take longer to draw than a file
+// to read, are never drawn.
+func (p *Param) blank() *tensor.Dense {
+	p.once.Do(func() { p.zeros() })
+	return p.value
+}
+
+// zeros allocates the value.
+func (p *Param) zeros() ops.Tensor {
+	v := ops.NewTensor(ops.Type{Dtype: p.store.dtype, Shape: p.shape})
+	p.value = v.Dense()
+	return v
 }

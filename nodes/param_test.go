@@ -8,8 +8,10 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"gorgonia.org/tensor"
 	"pgregory.net/rapid"
 
+	"github.com/seqzoo/seqzoo/internal/steps"
 	"github.com/seqzoo/seqzoo/internal/testkit"
 	"github.com/seqzoo/seqzoo/nodes"
 )
@@ -239,4 +241,20 @@ func TestBlocks(t *testing.T) {
 	require.NotEqual(t, gates[0:2], gates[2:4], "the gates must not be copies")
 	cube := elements(s.Param("C", nodes.Blocks(nodes.Zeros(), nodes.Ones()), 2, 1, 2))
 	require.Equal(t, []float64{0, 1, 0, 1}, cube)
+}
+
+// Blank draws nothing for a parameter without a value, and leaves one that has a value as it is.
+func TestBlank(t *testing.T) {
+	for _, dtype := range []tensor.Dtype{nodes.Float32, nodes.Float64} {
+		s := nodes.NewStore(dtype, 1)
+		p := s.Root().Param("W", nodes.Normal(0, 1), 3, 4)
+		v := steps.Blank(p)
+		require.Equal(t, make([]float64, 12), testkit.Floats(v))
+		require.Same(t, v, p.Value())
+		require.Same(t, v, steps.Blank(p))
+
+		p = s.Root().Param("V", nodes.Ones(), 2)
+		require.Same(t, p.Value(), steps.Blank(p))
+		require.Equal(t, []float64{1, 1}, testkit.Floats(p.Value()))
+	}
 }

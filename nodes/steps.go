@@ -26,6 +26,8 @@ func init() {
 		OuterNoise:  (*Graph).outerNoise,
 		Op:          (*Graph).op,
 		OnProduct:   (*Graph).onProduct,
+		Blank:       (*Param).blank,
+		Sketch:      func(g *Graph) { g.sketch = true },
 	})
 }
 

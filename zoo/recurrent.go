@@ -9,6 +9,7 @@ import (
 
 	"github.com/seqzoo/seqzoo/cells"
 	"github.com/seqzoo/seqzoo/internal/check"
+	"github.com/seqzoo/seqzoo/internal/steps"
 	"github.com/seqzoo/seqzoo/nodes"
 	"github.com/seqzoo/seqzoo/unroll"
 	"github.com/seqzoo/seqzoo/zoo/internal/shared"
@@ -197,6 +198,7 @@ func tried(c cells.Cell, s *nodes.Scope, in int) (drawn []string) {
 			drawn = append(drawn, n.Label)
 			return g.Zeros(n.Shape...)
 		}})
+	steps.Sketch(g) // or every weight would be drawn, and that for nothing where a file is read
 	state := cells.State{}
 	for i, p := range parts {
 		state = append(state, g.Input(fmt.Sprintf("part %d", i), B, p.Width))

@@ -12,13 +12,12 @@ import (
 	"strings"
 	"sync"
 
-	"gorgonia.org/tensor"
-
 	"github.com/seqzoo/seqzoo/internal/check"
 	"github.com/seqzoo/seqzoo/internal/modeldir"
 	"github.com/seqzoo/seqzoo/internal/ops"
 	"github.com/seqzoo/seqzoo/internal/safefile"
 	"github.com/seqzoo/seqzoo/internal/safetensors"
+	"github.com/seqzoo/seqzoo/internal/steps"
 	"github.com/seqzoo/seqzoo/internal/strictjson"
 	"github.com/seqzoo/seqzoo/nodes"
 )
@@ -330,12 +329,11 @@ func misfit(path string, differ []string) error {
 }
 
 func fillParam(p *nodes.Param, t safetensors.Tensor) error {
-	if p.Value().Dtype() == tensor.Float64 {
-		v, err := safetensors.Values[float64](t)
-		copy(p.Value().Data().([]float64), v)
-		return err
+	switch v := steps.Blank(p).Data().(type) {
+	case []float64:
+		return safetensors.ValuesTo(t, v)
+	case []float32:
+		return safetensors.ValuesTo(t, v)
 	}
-	v, err := safetensors.Values[float32](t)
-	copy(p.Value().Data().([]float32), v)
-	return err
+	return fmt.Errorf("the parameter is of %v", p.Value().Dtype()) // no store makes one
 }

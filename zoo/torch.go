@@ -15,6 +15,7 @@ import (
 	"github.com/seqzoo/seqzoo/internal/ops"
 	"github.com/seqzoo/seqzoo/internal/safefile"
 	"github.com/seqzoo/seqzoo/internal/safetensors"
+	"github.com/seqzoo/seqzoo/internal/steps"
 	"github.com/seqzoo/seqzoo/nodes"
 	"github.com/seqzoo/seqzoo/run"
 )
@@ -70,7 +71,7 @@ func ImportTorch(file string, s *nodes.Store, modules ...TorchModule) error {
 	for _, e := range entries {
 		for _, p := range e.parts {
 			if sums[p.param] == nil {
-				sums[p.param] = make([]float64, p.param.Value().Size())
+				sums[p.param] = make([]float64, ops.Size(p.param.Shape()))
 			}
 		}
 		t, ok := f.find(e)
@@ -113,12 +114,13 @@ func ImportTorch(file string, s *nodes.Store, modules ...TorchModule) error {
 	}
 	for p, v := range sums {
 		for i, x := range v {
-			if x-x != 0 || p.Value().Dtype() == tensor.Float32 && math.Abs(x) > math.MaxFloat32 {
+			if x-x != 0 || s.Dtype() == tensor.Float32 && math.Abs(x) > math.MaxFloat32 {
 				return fail(fmt.Errorf("%s: element %d would be %g, which is more than its float type holds", p.Name(), i, x))
 			}
 		}
 	}
 	for p, v := range sums {
+		steps.Blank(p)
 		run.ParamFloats(p).Put64(0, v)
 	}
 	return nil

@@ -1,8 +1,11 @@
-// Package steps is the part of graph building that unrollers need and authors of models do not: the
-// graph of a step inside another graph, the noise of a loop, and hooks into products.
+// Package steps is the part of graph building that unrollers and loaders need and authors of models
+// do not: the graph of a step inside another graph, the noise of a loop, hooks into products, and
+// parameters that are filled from files.
 package steps
 
 import (
+	"gorgonia.org/tensor"
+
 	"github.com/seqzoo/seqzoo/internal/ops"
 	"github.com/seqzoo/seqzoo/internal/steps/lent"
 	"github.com/seqzoo/seqzoo/nodes"
@@ -54,3 +57,11 @@ func Op(g *nodes.Graph, name string, fn ops.Operation, in ...*nodes.Node) *nodes
 func OnProduct(g *nodes.Graph, f func(x *nodes.Node, w *nodes.Param) *nodes.Node) (restore func()) {
 	return table.OnProduct(g, f)
 }
+
+// Blank is the tensor of a parameter for whoever writes every element of it at once. A parameter
+// without a value gets zeros in place of its initial values, which are then never drawn.
+func Blank(p *nodes.Param) *tensor.Dense { return table.Blank(p) }
+
+// Sketch makes g a graph that is only looked at, such as for the shapes of its nodes, and never
+// run: parameters that it uses are not drawn for it.
+func Sketch(g *nodes.Graph) { table.Sketch(g) }

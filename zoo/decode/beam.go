@@ -95,7 +95,7 @@ func Beam(ctx context.Context, s Stepper, starts []int, o BeamOptions) ([][]Hypo
 			best = o.Best
 		}
 		for _, r := range src.done.ranked[:min(best, len(src.done.ranked))] {
-			out[b] = append(out[b], r.path.hypothesis(&o))
+			out[b] = append(out[b], r.of.hypothesis(&o))
 		}
 	}
 	return out, err
@@ -139,7 +139,7 @@ type search struct {
 	o    *BeamOptions
 	row  int     // the first of its rows
 	live []*path // the best first; the k-th is in row+k
-	done top
+	done top[*path]
 }
 
 func (s *search) going() bool { return len(s.live) > 0 }
@@ -147,7 +147,7 @@ func (s *search) going() bool { return len(s.live) > 0 }
 // extend takes the search one token further and says which token each row reads next, from which
 // row's state.
 func (s *search) extend(p Prediction, from, tokens []int) error {
-	candidates := top{size: 2 * s.o.Width}
+	candidates := top[path]{size: 2 * s.o.Width}
 	for k, h := range s.live {
 		logProbs := p.Logits[s.row+k]
 		if err := s.o.logProbs(logProbs); err != nil {
@@ -157,20 +157,20 @@ func (s *search) extend(p Prediction, from, tokens []int) error {
 		looked := s.look(h, attention)
 		for id, lp := range logProbs {
 			if total := h.total + lp; !math.IsInf(lp, -1) && candidates.takes(total) {
-				candidates.add(total, &path{h, id, s.row + k, h.length + 1, lp, total, attention,
+				candidates.add(total, path{h, id, s.row + k, h.length + 1, lp, total, attention,
 					looked})
 			}
 		}
 	}
 	s.live = nil
-	for _, c := range candidates.ranked {
-		switch {
+	for _, r := range candidates.ranked {
+		switch c := r.of; {
 		case c.token == s.o.End:
-			s.finish(c.path)
+			s.finish(&c)
 		case len(s.live) < s.o.Width:
 			row := s.row + len(s.live)
 			from[row], tokens[row] = c.row, c.token
-			s.live = append(s.live, c.path)
+			s.live = append(s.live, &c)
 		}
 	}
 	if s.settled() {
@@ -211,36 +211,41 @@ func (s *search) settled() bool {
 
 // best is the best path so far.
 func (s *search) best() *path {
-	var best top
+	var best top[*path]
 	best.size = 1
 	for _, d := range s.done.ranked {
-		best.add(d.score, d.path)
+		best.add(d.score, d.of)
 	}
 	for _, p := range s.live {
 		if score := p.score(s.o); best.takes(score) {
 			best.add(score, p)
 		}
 	}
-	return best.ranked[0].path
+	return best.ranked[0].of
 }
 
 // top keeps the best of what it is given, best first; of equals, the first.
-type top struct {
+type top[T any] struct {
 	size   int
-	ranked []ranked
+	ranked []ranked[T]
 }
 
-type ranked struct {
-	*path
+type ranked[T any] struct {
+	of    T
 	score float64
 }
 
-func (t *top) takes(score float64) bool {
+func (t *top[T]) takes(score float64) bool {
 	return len(t.ranked) < t.size || score > t.ranked[t.size-1].score
 }
 
-func (t *top) add(score float64, p *path) {
+func (t *top[T]) add(score float64, of T) {
 	at := sort.Search(len(t.ranked), func(i int) bool { return t.ranked[i].score < score })
-	t.ranked = slices.Insert(t.ranked, at, ranked{p, score})
-	t.ranked = t.ranked[:min(len(t.ranked), t.size)]
+	if at == t.size {
+		return
+	}
+	if len(t.ranked) == t.size {
+		t.ranked = t.ranked[:t.size-1] // or all would move to make room for one that is dropped
+	}
+	t.ranked = slices.Insert(t.ranked, at, ranked[T]{of, score})
 }

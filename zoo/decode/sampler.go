@@ -112,11 +112,34 @@ func TopN[F Float](logits []F, n int) ([]Candidate, error) {
 	if n < 1 {
 		return nil, fmt.Errorf("top %d: at least 1 token must be asked for", n)
 	}
-	all, err := Filter(&Sampler{Temperature: 1}, logits)
-	if err != nil {
-		return nil, err
+	top := math.Inf(-1)
+	found := 0
+	for id, logit := range logits {
+		x := float64(logit)
+		if err := checkLogit(id, x); err != nil {
+			return nil, err
+		}
+		if !math.IsInf(x, -1) {
+			found++
+		}
+		top = max(top, x)
 	}
-	return slices.Clone(all[:min(n, len(all))]), nil
+	if found == 0 {
+		return nil, errNone(len(logits))
+	}
+	best := selection{kept: make([]Candidate, 0, min(n, found))}
+	sum := 0.
+	for id, logit := range logits {
+		if x := float64(logit); !math.IsInf(x, -1) {
+			sum += math.Exp(x - top)
+			best.offer(Candidate{id, x})
+		}
+	}
+	out := best.ranked()
+	for i := range out {
+		out[i].Prob = math.Exp(out[i].Prob-top) / sum
+	}
+	return out, nil
 }
 
 // collect appends the tokens that are possible at all, with their logits for probabilities.
@@ -129,17 +152,28 @@ func collect[F Float](s *Sampler, kept []Candidate, logits []F) ([]Candidate, er
 	}
 	for id, logit := range logits {
 		x := float64(logit)
-		if math.IsNaN(x) || math.IsInf(x, 1) {
-			return nil, fmt.Errorf("sampler: logits[%d] is %g", id, x)
+		if err := checkLogit(id, x); err != nil {
+			return nil, err
 		}
 		if !math.IsInf(x, -1) {
 			kept = append(kept, Candidate{id, x})
 		}
 	}
 	if len(kept) == 0 {
-		return nil, fmt.Errorf("sampler: none of %d logits is above -Inf", len(logits))
+		return nil, errNone(len(logits))
 	}
 	return kept, nil
+}
+
+func checkLogit(id int, x float64) error {
+	if math.IsNaN(x) || math.IsInf(x, 1) {
+		return fmt.Errorf("sampler: logits[%d] is %g", id, x)
+	}
+	return nil
+}
+
+func errNone(logits int) error {
+	return fmt.Errorf("sampler: none of %d logits is above -Inf", logits)
 }
 
 // filter takes candidates from logits to the probabilities of those that are left, in their memory.
@@ -148,28 +182,52 @@ func (s *Sampler) filter(kept []Candidate, sorted bool) []Candidate {
 		kept[0] = Candidate{slices.MinFunc(kept, byRank).ID, 1} // the first of equals
 		return kept[:1]
 	}
-	nucleus := s.TopP > 0 && s.TopP < 1
-	if sorted || nucleus || s.TopK > 0 && s.TopK < len(kept) {
+	switch {
+	case s.TopK > 0 && s.TopK < len(kept):
+		best := selection{kept: kept[:0:s.TopK]} // each is read before its place is written
+		for _, c := range kept {
+			best.offer(c)
+		}
+		kept = best.ranked()
+	case sorted:
 		slices.SortFunc(kept, byRank)
 	}
-	if s.TopK > 0 {
-		kept = kept[:min(s.TopK, len(kept))]
+	top := math.Inf(-1)
+	for _, c := range kept {
+		top = max(top, c.Prob)
 	}
-	top := slices.MinFunc(kept, byRank).Prob
+	weight := func(c Candidate) float64 { return math.Exp((c.Prob - top) / s.Temperature) }
+	if s.TopP > 0 && s.TopP < 1 {
+		kept = nucleus(kept, weight, s.TopP)
+	}
 	for i, c := range kept {
-		kept[i].Prob = math.Exp((c.Prob - top) / s.Temperature)
+		kept[i].Prob = weight(c)
 	}
 	normalise(kept)
-	if nucleus {
-		n, sum := 0, 0.
-		for n < len(kept) && sum < s.TopP {
-			sum += kept[n].Prob
-			n++
-		}
-		kept = kept[:n]
-		normalise(kept)
-	}
 	return kept
+}
+
+// nucleus is the smallest set of likeliest candidates whose share of all weights reaches p,
+// likeliest first.
+func nucleus(kept []Candidate, weight func(Candidate) float64, p float64) []Candidate {
+	all := 0.
+	for _, c := range kept {
+		all += weight(c)
+	}
+	for i := len(kept)/2 - 1; i >= 0; i-- {
+		siftDown(kept, i, byRank)
+	}
+	rest := kept // a heap with the likeliest on top; those taken from it lie behind it
+	for sum := 0.; len(rest) > 0 && sum < p; {
+		last := len(rest) - 1
+		sum += weight(rest[0]) / all
+		rest[0], rest[last] = rest[last], rest[0]
+		rest = rest[:last]
+		siftDown(rest, 0, byRank)
+	}
+	taken := kept[len(rest):]
+	slices.Reverse(taken)
+	return taken
 }
 
 // byRank puts the likeliest first, and equals by id.
@@ -187,5 +245,51 @@ func normalise(candidates []Candidate) {
 	}
 	for i := range candidates {
 		candidates[i].Prob /= sum
+	}
+}
+
+// selection keeps the best of the candidates that it is offered, as many as its memory holds,
+// without sorting all of them.
+type selection struct{ kept []Candidate } // full, a heap with the worst on top
+
+// byWorst is byRank, turned round.
+func byWorst(a, b Candidate) int { return byRank(b, a) }
+
+func (s *selection) offer(c Candidate) {
+	switch n := len(s.kept); {
+	case n < cap(s.kept):
+		if s.kept = append(s.kept, c); n+1 == cap(s.kept) {
+			for i := n / 2; i >= 0; i-- {
+				siftDown(s.kept, i, byWorst)
+			}
+		}
+	case byRank(c, s.kept[0]) < 0:
+		s.kept[0] = c
+		siftDown(s.kept, 0, byWorst)
+	}
+}
+
+// ranked are those that were kept, best first.
+func (s *selection) ranked() []Candidate {
+	slices.SortFunc(s.kept, byRank)
+	return s.kept
+}
+
+// siftDown moves element i of a heap down to its place. The top of the heap is what order puts
+// first.
+func siftDown(heap []Candidate, i int, order func(a, b Candidate) int) {
+	for {
+		first := 2*i + 1
+		if first >= len(heap) {
+			return
+		}
+		if other := first + 1; other < len(heap) && order(heap[other], heap[first]) < 0 {
+			first = other
+		}
+		if order(heap[i], heap[first]) <= 0 {
+			return
+		}
+		heap[i], heap[first] = heap[first], heap[i]
+		i = first
 	}
 }

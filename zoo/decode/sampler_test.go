@@ -306,6 +306,43 @@ func TestFilterProperties(t *testing.T) {
 	})
 }
 
+// What selects a few is what sorts all and cuts.
+func TestSelectionIsSorting(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		n := rapid.IntRange(1, 70).Draw(t, "V")
+		logits := rapid.SliceOfN(rapid.Float64Range(-3, 3), n, n).Draw(t, "logits")
+		for i := range logits { // many are equal
+			logits[i] = math.Round(logits[i])
+		}
+		if rapid.Bool().Draw(t, "some impossible") && n > 1 {
+			logits[n/2] = math.Inf(-1)
+		}
+		all, err := decode.Filter(&decode.Sampler{Temperature: 1}, logits)
+		require.NoError(t, err)
+		k := rapid.IntRange(1, n+2).Draw(t, "k")
+		few, err := decode.TopN(logits, k)
+		require.NoError(t, err)
+		require.Equal(t, ids(all[:min(k, len(all))]), ids(few))
+		for i, c := range few {
+			require.InDelta(t, all[i].Prob, c.Prob, 1e-12)
+		}
+		few, err = decode.Filter(&decode.Sampler{Temperature: 0.7, TopK: k}, logits)
+		require.NoError(t, err)
+		require.Equal(t, ids(all[:min(k, len(all))]), ids(few))
+
+		p := rapid.Float64Range(0.01, 0.99).Draw(t, "p")
+		few, err = decode.Filter(&decode.Sampler{Temperature: 1, TopP: p}, logits)
+		require.NoError(t, err)
+		require.Equal(t, ids(all[:len(few)]), ids(few))
+		before, sum := 0., 0.
+		for _, c := range all[:len(few)] {
+			before, sum = sum, sum+c.Prob
+		}
+		require.Less(t, before, p+1e-12)
+		require.Greater(t, sum, p-1e-12)
+	})
+}
+
 func BenchmarkSample(b *testing.B) {
 	logits := make([]float32, 33_278)
 	for i := range logits {
@@ -328,5 +365,19 @@ func BenchmarkSample(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// The five likeliest of a vocabulary.
+func BenchmarkTopN(b *testing.B) {
+	random := rng.Stream{Key: rng.New(1)}
+	logits := make([]float32, 50_000)
+	for i := range logits {
+		logits[i] = float32(6 * random.Normal())
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		_, err := decode.TopN(logits, 5)
+		require.NoError(b, err)
 	}
 }

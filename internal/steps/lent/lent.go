@@ -3,7 +3,11 @@
 // imports this package: G is *nodes.Graph, N *nodes.Node, P *nodes.Param and R nodes.NoiseRequest.
 package lent
 
-import "github.com/seqzoo/seqzoo/internal/ops"
+import (
+	"gorgonia.org/tensor"
+
+	"github.com/seqzoo/seqzoo/internal/ops"
+)
 
 // Loop is steps.Loop.
 type Loop[G, N, R any] interface {
@@ -24,6 +28,8 @@ type Table[G, N, P, R any] struct {
 	OuterNoise  func(g G, outside Loop[G, N, R], r R) N
 	Op          func(g G, name string, fn ops.Operation, in ...N) N
 	OnProduct   func(g G, f func(x N, w P) N) (restore func())
+	Blank       func(p P) *tensor.Dense
+	Sketch      func(g G)
 }
 
 var table any
