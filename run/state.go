@@ -11,7 +11,11 @@ import (
 
 // State is the state of a recurrence between two runs: a tensor [B, Width] for each part. It begins
 // as zeros.
+//
+// It is a value: Clone forks it, MarshalBinary turns it into bytes that may be kept in a file or a
+// database, and UnmarshalBinary makes it of them, to the bit.
 type State struct {
+	names   []string // of the parts
 	parts   []Floats
 	tensors []*tensor.Dense
 }
@@ -32,6 +36,7 @@ func NewState(parts []cells.Part, batch int, dtype tensor.Dtype) (*State, error)
 		if err != nil {
 			return nil, err
 		}
+		s.names = append(s.names, p.Name)
 		s.tensors, s.parts = append(s.tensors, t), append(s.parts, f)
 	}
 	return s, nil

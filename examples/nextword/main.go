@@ -196,6 +196,9 @@ func hasOption(spec, option string) bool {
 }
 
 func (s *settings) sampler() *decode.Sampler {
+	if s.temperature == 0 {
+		return &decode.Sampler{} // the default of top-p is for a temperature above 0
+	}
 	return &decode.Sampler{Temperature: s.temperature, TopP: s.topP}
 }
 

@@ -62,6 +62,11 @@ func (s *Sampler) Validate() error {
 	if !(s.TopP >= 0 && s.TopP <= 1) {
 		bad.That(false, "TopP is %g; it must lie between 0 and 1", s.TopP)
 	}
+	if s.Temperature == 0 { // always the likeliest token
+		const idle = "and Temperature is 0, which always takes the likeliest: set it, to 1 for the model's own probabilities"
+		bad.That(s.TopK <= 1, "TopK is %d, "+idle, s.TopK)
+		bad.That(!(s.TopP > 0 && s.TopP < 1), "TopP is %g, "+idle, s.TopP)
+	}
 	return bad.Err()
 }
 

@@ -109,7 +109,7 @@ func TestFilter(t *testing.T) {
 		want   []int
 	}{
 		{"greedy", decode.Sampler{}, []float64{0, 3, 2}, []int{1}},
-		{"greedy takes the first of equals", decode.Sampler{TopK: 2, TopP: 0.5},
+		{"greedy takes the first of equals", decode.Sampler{TopK: 1, TopP: 1},
 			[]float64{-inf, 2, 2}, []int{1}},
 		{"all, likeliest first", decode.Sampler{Temperature: 1}, []float64{0, 3, 2, 3},
 			[]int{1, 3, 2, 0}},

@@ -352,14 +352,14 @@ func TestWindowsByHand(t *testing.T) {
 }
 
 func getState(s *Session) (parts [][]float32) {
-	for _, v := range s.state {
+	for _, v := range s.after.Parts() {
 		parts = append(parts, v.Float32s())
 	}
 	return parts
 }
 
 func setState(s *Session, parts [][]float32) {
-	for i, v := range s.state {
+	for i, v := range s.after.Parts() {
 		v.Put32(0, parts[i])
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/seqzoo/seqzoo/cells"
 	"github.com/seqzoo/seqzoo/internal/check"
 	"github.com/seqzoo/seqzoo/nodes"
+	"github.com/seqzoo/seqzoo/run"
 	"github.com/seqzoo/seqzoo/unroll"
 	"github.com/seqzoo/seqzoo/zoo"
 	"github.com/seqzoo/seqzoo/zoo/internal/shared"
@@ -160,6 +161,10 @@ type Model struct {
 	embed      *nodes.Param
 	layers     unroll.Layer
 	out        output
+	identity   shared.Identity
+	silent     []int // tokens that nobody wants to read
+	specials   int   // the first so many ids are special tokens
+	idle       run.Pool[int, *stepGraph]
 }
 
 // New makes a model with initial weights drawn from seed.
@@ -180,7 +185,9 @@ func NewIn(cfg Config, v *text.Vocabulary, store *nodes.Store) (m *Model, err er
 			return nil, fmt.Errorf("zoo: language model: %w", err)
 		}
 	}
-	m = &Model{cfg: cfg, vocabulary: v, tokenizer: cfg.Tokenizer(), store: store}
+	m = &Model{cfg: cfg, vocabulary: v, tokenizer: cfg.Tokenizer(), store: store,
+		identity: shared.Identity{Kind: architecture, Config: cfg, Store: store},
+		silent:   shared.Silent(v), specials: len(v.Specials())}
 	err = nodes.Try(func() {
 		root := m.store.Root()
 		m.embed = root.In("embed").Param("E", cfg.embedInit(), v.Len(), cfg.Embed)
@@ -200,8 +207,10 @@ func (c Config) embedInit() nodes.Init {
 	return nodes.Uniform(-0.1, 0.1)
 }
 
-// Architecture is "Model".
-func (m *Model) Architecture() string { return "LanguageModel" }
+const architecture = "LanguageModel"
+
+// Architecture is "LanguageModel".
+func (m *Model) Architecture() string { return architecture }
 
 // Params holds the weights.
 func (m *Model) Params() *nodes.Store { return m.store }
@@ -250,7 +259,7 @@ func (m *Model) Save(dir string) error {
 	return zoo.Save(dir, m, m.cfg, extra)
 }
 
-func init() { zoo.Register("LanguageModel", open, zoo.VocabularyFile, zoo.TokenizerFile) }
+func init() { zoo.Register(architecture, open, zoo.VocabularyFile, zoo.TokenizerFile) }
 
 func open(d *zoo.Dir, cfg Config) (*Model, error) {
 	v, err := shared.ReadVocabulary(d, zoo.VocabularyFile)

@@ -467,22 +467,27 @@ func (b *BPE) TokensContext(ctx context.Context, s string) ([]string, error) {
 func (b *BPE) Join(tokens []string) string {
 	var out []byte
 	for _, token := range tokens {
-		switch token {
-		case BOS, EOS, Pad:
-			continue
-		case Unk:
-			out = append(out, token...)
-			continue
-		}
-		for _, r := range token {
-			if c, ok := bytesOf[r]; ok {
-				out = append(out, c)
-			} else {
-				out = utf8.AppendRune(out, r)
-			}
-		}
+		out = appendPiece(out, token)
 	}
 	return strings.ToValidUTF8(string(out), "\ufffd")
+}
+
+// appendPiece adds the bytes of a piece. One that ends or fills a sequence has none.
+func appendPiece(out []byte, token string) []byte {
+	switch token {
+	case BOS, EOS, Pad:
+		return out
+	case Unk:
+		return append(out, token...)
+	}
+	for _, r := range token {
+		if c, ok := bytesOf[r]; ok {
+			out = append(out, c)
+		} else {
+			out = utf8.AppendRune(out, r)
+		}
+	}
+	return out
 }
 
 // The file is JSON in a fixed layout, a merge a line; see the file of a vocabulary.

@@ -204,35 +204,50 @@ func joins(before, r, after rune) bool {
 // open and close by turns within a line. [EOS] ends a line; [BOS] and [Pad] are left out. With
 // Spaced there is a space between all tokens.
 func (w Words) Join(tokens []string) string {
-	const opening, closing = "([{$£€", ",.;:!?)]}%…"
+	j := wordJoiner{words: w}
 	var b strings.Builder
-	glued := true // no space before the next token
-	quoted := map[string]bool{}
 	for _, token := range tokens {
-		switch token {
-		case BOS, Pad, "":
-			continue
-		case EOS:
-			b.WriteByte('\n')
-			glued = true
-			clear(quoted)
-			continue
-		}
-		var left, right bool // token clings to its neighbour on that side
-		if !w.Spaced {
-			quote := token == `"` || token == "'"
-			first, _ := utf8.DecodeRuneInString(token)
-			left = strings.ContainsRune(closing, first) || quote && quoted[token]
-			right = strings.Contains(opening, token) || quote && !quoted[token]
-			if quote {
-				quoted[token] = !quoted[token]
-			}
-		}
-		if !glued && !left {
-			b.WriteByte(' ')
-		}
-		b.WriteString(token)
-		glued = right
+		b.WriteString(j.add(token))
 	}
 	return b.String()
 }
+
+// wordJoiner puts words together one by one: what was added is never changed by what follows.
+type wordJoiner struct {
+	words   Words
+	written bool            // something in this line
+	glued   bool            // no space before the next token
+	quoted  map[string]bool // quotation marks that are open
+}
+
+func (j *wordJoiner) add(token string) string {
+	const opening, closing = "([{$£€", ",.;:!?)]}%…"
+	switch token {
+	case BOS, Pad, "":
+		return ""
+	case EOS:
+		*j = wordJoiner{words: j.words}
+		return "\n"
+	}
+	var left, right bool // token clings to its neighbour on that side
+	if !j.words.Spaced {
+		quote := token == `"` || token == "'"
+		first, _ := utf8.DecodeRuneInString(token)
+		left = strings.ContainsRune(closing, first) || quote && j.quoted[token]
+		right = strings.Contains(opening, token) || quote && !j.quoted[token]
+		if quote {
+			if j.quoted == nil {
+				j.quoted = map[string]bool{}
+			}
+			j.quoted[token] = !j.quoted[token]
+		}
+	}
+	if j.written && !j.glued && !left {
+		token = " " + token
+	}
+	j.written, j.glued = true, right
+	return token
+}
+
+// rest implements joiner: nothing is held back.
+func (j *wordJoiner) rest() string { return "" }

@@ -1,0 +1,157 @@
+package lm
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/seqzoo/seqzoo/internal/check"
+	"github.com/seqzoo/seqzoo/internal/interrupt"
+	"github.com/seqzoo/seqzoo/internal/rng"
+	"github.com/seqzoo/seqzoo/zoo"
+	"github.com/seqzoo/seqzoo/zoo/decode"
+	"github.com/seqzoo/seqzoo/zoo/text"
+)
+
+// GenerateOptions says how a text is continued. The zero value takes the likeliest token each time,
+// up to 50.
+type GenerateOptions struct {
+	Max    int            // tokens at most; 0 means 50
+	Sample decode.Sampler // temperature, top-k, nucleus
+	Seed   uint64         // of the sampling
+	Stop   string         // end before this token, such as <eos>; "" never
+	Each   func(token string)
+
+	// From is where it goes on: what a session, or an earlier Generate, had read. The prompt comes
+	// after it, and may be empty. The zero value is the start.
+	From zoo.State
+
+	// Text, if set, is called with each part of the new text as soon as it is certain, as it goes on
+	// after what stands before: whole characters, with the spaces between words, and no specials.
+	Text func(part string)
+}
+
+// Generated is a continued text.
+type Generated struct {
+	*Prompt
+	New  []string // the tokens that were added
+	Text string   // prompt and new tokens, joined
+	// the new tokens as they go on after what stands before, with a space in front where one belongs:
+	// all parts that the option Text was called with. Where Max cuts a character, it has none of it:
+	// it comes whole when the text goes on from State
+	Added string
+	// of the new tokens under the model, <unk> left out, before temperature and filters
+	LogProb float64
+	State   zoo.State // of a session that has read it all
+}
+
+// check reports what cannot be, or would do nothing.
+func (m *Model) checkOptions(o *GenerateOptions) error {
+	var bad check.Problems
+	bad.That(o.Max >= 0, "Max is %d, want 0 or more", o.Max)
+	bad.Add(o.Sample.Validate())
+	if id, ok := m.vocabulary.ID(o.Stop); o.Stop != "" {
+		bad.That(ok, "Stop is %.40q, which the vocabulary lacks: it would never come", o.Stop)
+		bad.That(!ok || !slices.Contains(m.silent, id), "Stop is %q, which is never written", o.Stop)
+	}
+	return bad.Err()
+}
+
+// Generate continues a prompt. A cancelled context ends it with what there is and the context's
+// error.
+func (m *Model) Generate(ctx context.Context, prompt string, o GenerateOptions) (*Generated,
+	error) {
+	if err := m.checkOptions(&o); err != nil {
+		return nil, fmt.Errorf("zoo: language model: %w", err)
+	}
+	p := &Prompt{}
+	if prompt != "" || o.From.Empty() {
+		var err error
+		if p, err = m.Prompt(prompt); err != nil {
+			return nil, err
+		}
+	}
+	s, g, err := m.begin()
+	if err != nil {
+		return nil, err
+	}
+	defer m.idle.Put(alone, g)
+	if err := s.set(g, o.From); err != nil {
+		return nil, fmt.Errorf("zoo: language model: From: %w", err)
+	}
+	out := &Generated{Prompt: p}
+	if err = s.read(g, p); err == nil {
+		err = s.generate(ctx, g, o, out)
+	}
+	out.Text = strings.TrimSpace(m.tokenizer.Join(append(slices.Clone(p.Tokens), out.New...)))
+	if err != nil {
+		return out, fmt.Errorf("zoo: language model: %w", err)
+	}
+	return out, nil
+}
+
+func (s *Session) generate(ctx context.Context, g *stepGraph, o GenerateOptions,
+	out *Generated) error {
+	random := rng.Stream{Key: rng.New(o.Seed).Named("generate")}
+	stream := text.NewStream(s.m.tokenizer, s.tokens(s.tail)...)
+	unread := false // the token that was chosen last
+	defer func() {
+		if out.State = s.State(); unread {
+			id, _ := s.m.vocabulary.ID(out.New[len(out.New)-1])
+			out.State = s.state(s.after, append(slices.Clone(s.tail), id))
+		}
+	}()
+	for most := cmp.Or(o.Max, 50); ; {
+		if err := interrupt.Err(ctx); err != nil {
+			return err
+		}
+		s.hide()
+		id, err := decode.Sample(&o.Sample, s.logits, &random)
+		if err != nil {
+			return err
+		}
+		token, _ := s.m.vocabulary.Token(id)
+		if token == o.Stop {
+			return nil
+		}
+		out.LogProb += logProb(s.logits, id)
+		out.New = append(out.New, token)
+		if o.Each != nil {
+			o.Each(token)
+		}
+		if part := s.part(stream, id); part != "" {
+			if out.Added += part; o.Text != nil {
+				o.Text(part)
+			}
+		}
+		if unread = true; len(out.New) == most { // nobody needs its logits
+			return nil
+		}
+		if err := s.step(g, id); err != nil {
+			return err
+		}
+		unread = false
+	}
+}
+
+// part is the text that a token adds; specials have none, but that which ends a line.
+func (s *Session) part(stream *text.Stream, id int) string {
+	token, _ := s.m.vocabulary.Token(id)
+	if id < s.m.specials && token != text.EOS {
+		return ""
+	}
+	return stream.Add(token)
+}
+
+// tokens are those of ids that have a text.
+func (s *Session) tokens(ids []int) []string {
+	var tokens []string
+	for _, id := range ids {
+		if token, _ := s.m.vocabulary.Token(id); id >= s.m.specials || token == text.EOS {
+			tokens = append(tokens, token)
+		}
+	}
+	return tokens
+}
