@@ -105,13 +105,14 @@ func (w Workload) gates() (input, state float64) {
 		s := cells.Zero(g, cell, 1)
 		trace, stop := g.Trace(s...)
 		defer stop()
-		defer steps.OnProduct(g, func(x *nodes.Node, p *nodes.Param) *nodes.Node {
+		defer steps.OnProduct(g, func(x *nodes.Node, p *nodes.Param, as *nodes.Node,
+			times func(x, as *nodes.Node) *nodes.Node) *nodes.Node {
 			size := 1
 			for _, n := range p.Shape() {
 				size *= n
 			}
 			products[trace.Reaches(x)] += float64(size) / (H * H)
-			return x
+			return times(x, as)
 		})()
 		cell.Step(g.Input("x", 1, H), s)
 	})

@@ -20,10 +20,10 @@ func (l Layers) parts(op string, width int) []Part {
 	if len(l.Cells) == 0 || slices.Contains(l.Cells, nil) {
 		nodes.Failf(op, "%v: want one layer or more, none of them nil", l.Cells)
 	}
-	parts := []Part{{"output", width}}
+	parts := []Part{{Name: "output", Width: width}}
 	for i, c := range l.Cells {
 		for _, p := range c.Parts() {
-			parts = append(parts, Part{fmt.Sprintf("l%d %s", i, p.Name), p.Width})
+			parts = append(parts, Part{fmt.Sprintf("l%d %s", i, p.Name), p.Width, p.Shape})
 		}
 	}
 	return parts
@@ -34,9 +34,9 @@ func (m *Memory) seen(op string) []Part {
 	if m == nil {
 		nodes.Failf(op, "the memory is nil; make one with Attention.Over")
 	}
-	parts := []Part{{"weights", m.heads * m.Places()}}
+	parts := []Part{{Name: "weights", Width: m.heads * m.Places()}}
 	if m.covers {
-		parts = append(parts, Part{"coverage", m.Places()})
+		parts = append(parts, Part{Name: "coverage", Width: m.Places()})
 	}
 	return parts
 }

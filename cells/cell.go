@@ -2,27 +2,110 @@ package cells
 
 import (
 	"cmp"
+	"errors"
+	"fmt"
 	"math"
+	"slices"
 
 	"github.com/seqzoo/seqzoo/internal/check"
+	"github.com/seqzoo/seqzoo/internal/ops"
 	"github.com/seqzoo/seqzoo/nodes"
 )
 
 // State is what a cell carries from step to step. State[0] is the cell's output.
 type State []*nodes.Node
 
-// Part describes one part of a state: [B, Width].
+// Part describes one part of a state. Everything outside of a cell holds it as [B, Width]; the cell
+// itself sees it as [B, Shape...] if it says a shape.
 type Part struct {
 	Name  string // such as "h"
-	Width int
+	Width int    // numbers a row
+	Shape []int  // of the part of one row, such as [heads, d, d]; nil: [Width]
+}
+
+// Matrix is a part that a cell sees as [B, shape...].
+func Matrix(name string, shape ...int) Part { return Part{name, ops.Size(shape), shape} }
+
+// Equal reports whether both parts are called and shaped alike.
+func (p Part) Equal(q Part) bool {
+	return p.Name == q.Name && p.Width == q.Width && slices.Equal(p.dims(), q.dims())
+}
+
+// dims is the shape of one row.
+func (p Part) dims() []int {
+	if p.Shape == nil {
+		return []int{p.Width}
+	}
+	return p.Shape
+}
+
+// String is the part as an error shows it, such as "C [B, 2, 8, 8]".
+func (p Part) String() string {
+	s := p.Name + " [B"
+	for _, d := range p.dims() {
+		s += fmt.Sprintf(", %d", d)
+	}
+	return s + "]"
+}
+
+// CheckParts reports the first part that cannot be one: each has a name of its own, a width of 1 or
+// more, and a shape that holds as many numbers. The first is the output of the cell, which has no
+// shape of its own.
+func CheckParts(parts []Part) error {
+	if len(parts) == 0 {
+		return errors.New("a state of no parts; want one at least, its output")
+	}
+	names := map[string]bool{}
+	for i, p := range parts {
+		switch {
+		case p.Name == "" || names[p.Name]:
+			return fmt.Errorf("the parts %v; want each with a name of its own", parts)
+		case p.Width < 1 || p.Width > 1<<30:
+			return fmt.Errorf("the part %s with a width of %d; want 1 … %d", p.Name, p.Width, 1<<30)
+		case p.Shape != nil && (ops.CheckShape(p.Shape) != nil || ops.Size(p.Shape) != p.Width):
+			return fmt.Errorf("the part %v with a width of %d; want as many numbers as its shape has",
+				p, p.Width)
+		case i == 0 && len(p.dims()) != 1:
+			return fmt.Errorf("the output as %v; want [B, Width]", p)
+		}
+		names[p.Name] = true
+	}
+	return nil
+}
+
+// Advance is one step of c with states as everything outside of a cell holds them, every part [B,
+// Width]: c.Step itself sees those that say a shape in that shape.
+func Advance(c Cell, x *nodes.Node, s State) State {
+	if c == nil || x == nil {
+		nodes.Failf("Advance", "the cell or its input is nil")
+	}
+	parts, inside := c.Parts(), slices.Clone(s)
+	for i, p := range parts {
+		if i < len(s) && s[i] != nil && p.Shape != nil {
+			inside[i] = nodes.Reshape(s[i], append([]int{s[i].Dim(0)}, p.Shape...)...)
+		}
+	}
+	next := slices.Clone(c.Step(x, inside))
+	for i, p := range parts {
+		if i >= len(next) || next[i] == nil || p.Shape == nil {
+			continue
+		}
+		if want := append([]int{x.Dim(0)}, p.Shape...); !slices.Equal(next[i].Shape(), want) {
+			nodes.Failf("Advance", "the step of the cell %T gives the part %s as %s, want %s", c,
+				p.Name, ops.ShapeString(next[i].Shape()), ops.ShapeString(want))
+		}
+		next[i] = nodes.Reshape(next[i], x.Dim(0), p.Width)
+	}
+	return next
 }
 
 // Cell is one step of a recurrence.
 type Cell interface {
 	// Parts describes the state, output first.
 	Parts() []Part
-	// Step maps x [B, In] and the state to the next state, whose part 0 is the output of the step.
-	// It may be called more than once for one model, so it must do the same every time.
+	// Step maps x [B, In] and the state, each part in the shape that Parts says, to the next state,
+	// whose part 0 is the output of the step. It may be called more than once for one model, so it
+	// must do the same every time. What is not a cell itself calls Advance.
 	Step(x *nodes.Node, s State) State
 }
 
@@ -46,7 +129,7 @@ func FreeParts(c interface{ Parts() []Part }) (names []string) {
 	return names
 }
 
-// Zero is the state of zeros for a batch.
+// Zero is the state of zeros for a batch, every part [B, Width].
 func Zero(g *nodes.Graph, c interface{ Parts() []Part }, batch int) State {
 	if g == nil || c == nil {
 		nodes.Failf("Zero", "the graph or the cell is nil")

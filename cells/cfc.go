@@ -77,7 +77,7 @@ func NewCfC(s *nodes.Scope, cfg CfCConfig) *CfC {
 }
 
 // Parts is {h}.
-func (c *CfC) Parts() []Part { return []Part{{"h", c.cfg.Hidden}} }
+func (c *CfC) Parts() []Part { return []Part{{Name: "h", Width: c.cfg.Hidden}} }
 
 // Role tells the weights of input and state from those of the heads behind them.
 func (c *CfC) Role(leaf string) Role {

@@ -73,7 +73,9 @@ func NewCoRNN(s *nodes.Scope, cfg CoRNNConfig) *CoRNN {
 }
 
 // Parts is {y, z}.
-func (c *CoRNN) Parts() []Part { return []Part{{"y", c.cfg.Hidden}, {"z", c.cfg.Hidden}} }
+func (c *CoRNN) Parts() []Part {
+	return []Part{{Name: "y", Width: c.cfg.Hidden}, {Name: "z", Width: c.cfg.Hidden}}
+}
 
 // Step advances one time step.
 func (c *CoRNN) Step(x *nodes.Node, s State) State {

@@ -45,5 +45,5 @@ func ExampleZoneout() {
 	cell = cells.Variational{Cell: cell, Input: 0.2, Hidden: 0.3}
 	cell = cells.Zoneout{Cell: cell, Rates: []float64{0.1}}
 	fmt.Println(cell.Parts())
-	// Output: [{h 16}]
+	// Output: [h [B, 16]]
 }

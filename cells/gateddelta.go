@@ -44,7 +44,7 @@ func init() { Register("gateddelta", GatedDeltaConfig{}) }
 // The authors' layer puts a convolution and SiLU before q, k and v, and an output gate and a norm
 // behind h.
 //
-// Its state is {h, S}: S is [B, Heads·d·d], row by row.
+// Its state is {h, S}: S is [B, Heads, d, d].
 type GatedDelta struct {
 	cfg                  GatedDeltaConfig
 	wIH, wAB, bAB, decay *nodes.Param
@@ -70,13 +70,14 @@ func NewGatedDelta(s *nodes.Scope, cfg GatedDeltaConfig) *GatedDelta {
 
 // Parts is {h, S}.
 func (c *GatedDelta) Parts() []Part {
-	return []Part{{"h", c.cfg.Hidden}, {"S", c.cfg.Hidden * c.cfg.Hidden / c.cfg.Heads}}
+	heads, d := c.cfg.Heads, c.cfg.Hidden/c.cfg.Heads
+	return []Part{{Name: "h", Width: c.cfg.Hidden}, Matrix("S", heads, d, d)}
 }
 
 // Step advances one time step.
 func (c *GatedDelta) Step(x *nodes.Node, s State) State {
 	B, heads, d := x.Dim(0), c.cfg.Heads, c.cfg.Hidden/c.cfg.Heads
-	memory := nodes.Reshape(s[1], B, heads, d, d)
+	memory := s[1]
 	qkv := nodes.Split(nodes.MatMul(x, c.wIH), 3, -1)
 	unit := func(x *nodes.Node) *nodes.Node { // of length 1, head by head: [B, heads, d, 1]
 		x = nodes.Reshape(x, B, heads, d, 1)
@@ -92,5 +93,5 @@ func (c *GatedDelta) Step(x *nodes.Node, s State) State {
 	known := nodes.SumKeep(nodes.Mul(k, memory), 2) // k·S, [B, heads, 1, d]
 	memory = nodes.Add(memory, nodes.Mul(k, nodes.Mul(beta, nodes.Sub(v, known))))
 	h := nodes.Scale(nodes.Sum(nodes.Mul(q, memory), 2), 1/math.Sqrt(float64(d)))
-	return State{nodes.Reshape(h, B, c.cfg.Hidden), nodes.Reshape(memory, B, heads*d*d)}
+	return State{nodes.Reshape(h, B, c.cfg.Hidden), memory}
 }

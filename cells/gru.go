@@ -89,7 +89,7 @@ func NewGRU(s *nodes.Scope, cfg GRUConfig) *GRU {
 }
 
 // Parts is {h}.
-func (g *GRU) Parts() []Part { return []Part{{"h", g.cfg.Hidden}} }
+func (g *GRU) Parts() []Part { return []Part{{Name: "h", Width: g.cfg.Hidden}} }
 
 // Step advances one time step.
 func (g *GRU) Step(x *nodes.Node, s State) State {

@@ -60,7 +60,7 @@ func newStep(t *testing.T, dtype tensor.Dtype, batch, in int, training bool,
 			o.state = append(o.state, n)
 			o.wrt, o.names = append(o.wrt, n), append(o.names, name)
 		}
-		o.next = o.cell.Step(o.x, o.state)
+		o.next = cells.Advance(o.cell, o.x, o.state)
 		// Random weights on every element of every part, so that no two errors of a gradient
 		// cancel.
 		o.loss = o.g.Const(0)

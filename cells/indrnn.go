@@ -68,7 +68,7 @@ func NewIndRNN(s *nodes.Scope, cfg IndRNNConfig) *IndRNN {
 }
 
 // Parts is {h}.
-func (c *IndRNN) Parts() []Part { return []Part{{"h", c.cfg.Hidden}} }
+func (c *IndRNN) Parts() []Part { return []Part{{Name: "h", Width: c.cfg.Hidden}} }
 
 // Step advances one time step.
 func (c *IndRNN) Step(x *nodes.Node, s State) State {

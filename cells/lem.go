@@ -65,7 +65,9 @@ func NewLEM(s *nodes.Scope, cfg LEMConfig) *LEM {
 }
 
 // Parts is {y, z}.
-func (c *LEM) Parts() []Part { return []Part{{"y", c.cfg.Hidden}, {"z", c.cfg.Hidden}} }
+func (c *LEM) Parts() []Part {
+	return []Part{{Name: "y", Width: c.cfg.Hidden}, {Name: "z", Width: c.cfg.Hidden}}
+}
 
 // Step advances one time step.
 func (c *LEM) Step(x *nodes.Node, s State) State {

@@ -96,7 +96,7 @@ func NewLRU(s *nodes.Scope, cfg LRUConfig) *LRU {
 
 // Parts is {y, re, im}.
 func (c *LRU) Parts() []Part {
-	return []Part{{"y", c.cfg.Hidden}, {"re", c.cfg.Units}, {"im", c.cfg.Units}}
+	return []Part{{Name: "y", Width: c.cfg.Hidden}, {Name: "re", Width: c.cfg.Units}, {Name: "im", Width: c.cfg.Units}}
 }
 
 // Role tells the weights of the input from those that only read the state.

@@ -158,7 +158,7 @@ func NewLSTM(s *nodes.Scope, cfg LSTMConfig) *LSTM {
 
 // Parts is {h, c}.
 func (l *LSTM) Parts() []Part {
-	return []Part{{"h", l.cfg.output()}, {"c", l.cfg.Hidden}}
+	return []Part{{Name: "h", Width: l.cfg.output()}, {Name: "c", Width: l.cfg.Hidden}}
 }
 
 // Role tells the weights of the gates from projection and peepholes, which also multiply what

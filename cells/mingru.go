@@ -57,7 +57,7 @@ func NewMinGRU(s *nodes.Scope, cfg MinGRUConfig) *MinGRU {
 }
 
 // Parts is {h}.
-func (c *MinGRU) Parts() []Part { return []Part{{"h", c.cfg.Hidden}} }
+func (c *MinGRU) Parts() []Part { return []Part{{Name: "h", Width: c.cfg.Hidden}} }
 
 // Step advances one time step.
 func (c *MinGRU) Step(x *nodes.Node, s State) State {

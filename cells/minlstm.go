@@ -56,7 +56,7 @@ func NewMinLSTM(s *nodes.Scope, cfg MinLSTMConfig) *MinLSTM {
 }
 
 // Parts is {h}.
-func (c *MinLSTM) Parts() []Part { return []Part{{"h", c.cfg.Hidden}} }
+func (c *MinLSTM) Parts() []Part { return []Part{{Name: "h", Width: c.cfg.Hidden}} }
 
 // Step advances one time step. The share of the old state, f/(f + i), is σ of the difference of the
 // logarithms of the gates, log σ(u) = −softplus(−u): where both gates are near 0 their quotient

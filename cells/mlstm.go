@@ -47,7 +47,7 @@ func init() { Register("mlstm", MLSTMConfig{}) }
 // m only keeps the exponentials in range. The query, key and value come from x itself, without the
 // convolution of the block that the authors put round the cell.
 //
-// Its state is {h, C, n, m}: C is [B, Heads·d·d], row by row, n is [B, Hidden] and m [B, Heads].
+// Its state is {h, C, n, m}: C is [B, Heads, d, d], n is [B, Heads, d, 1] and m [B, Heads, 1, 1].
 type MLSTM struct {
 	cfg              MLSTMConfig
 	wIH, b, wIF, bIF *nodes.Param
@@ -73,7 +73,9 @@ func NewMLSTM(s *nodes.Scope, cfg MLSTMConfig) *MLSTM {
 // Parts is {h, C, n, m}.
 func (c *MLSTM) Parts() []Part {
 	H, heads := c.cfg.Hidden, c.cfg.Heads
-	return []Part{{"h", H}, {"C", H * H / heads}, {"n", H}, {"m", heads}}
+	d := H / heads
+	return []Part{{Name: "h", Width: H}, Matrix("C", heads, d, d), Matrix("n", heads, d, 1),
+		Matrix("m", heads, 1, 1)}
 }
 
 // FreeParts are h and C, which with an m of 0 has the scale 1; n is the sum of the keys that are in
@@ -83,8 +85,7 @@ func (c *MLSTM) FreeParts() []string { return []string{"h", "C"} }
 // Step advances one time step.
 func (c *MLSTM) Step(x *nodes.Node, s State) State {
 	B, heads, d := x.Dim(0), c.cfg.Heads, c.cfg.Hidden/c.cfg.Heads
-	memory := nodes.Reshape(s[1], B, heads, d, d)
-	n, m := nodes.Reshape(s[2], B, heads, d, 1), nodes.Reshape(s[3], B, heads, 1, 1)
+	memory, n, m := s[1], s[2], s[3]
 	qkvo := nodes.Split(affine(x, c.wIH, c.b), 4, -1)
 	column := func(x *nodes.Node) *nodes.Node { return nodes.Reshape(x, B, heads, d, 1) }
 	q, k := column(qkvo[0]), nodes.Scale(column(qkvo[1]), 1/math.Sqrt(float64(d)))
@@ -102,8 +103,5 @@ func (c *MLSTM) Step(x *nodes.Node, s State) State {
 	// [B, heads, 1, 1]
 	norm := nodes.Maximum(nodes.Abs(nodes.SumKeep(nodes.Mul(q, n), 2)), nodes.Exp(nodes.Neg(next)))
 	h := nodes.Mul(nodes.Sigmoid(qkvo[3]), nodes.Reshape(nodes.Div(read, norm), B, c.cfg.Hidden))
-	return State{
-		h, nodes.Reshape(memory, B, heads*d*d), nodes.Reshape(n, B, c.cfg.Hidden),
-		nodes.Reshape(next, B, heads),
-	}
+	return State{h, memory, n, next}
 }

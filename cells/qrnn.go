@@ -64,9 +64,9 @@ func NewQRNN(s *nodes.Scope, cfg QRNNConfig) *QRNN {
 
 // Parts is {h, c, x} or {h, c}.
 func (c *QRNN) Parts() []Part {
-	parts := []Part{{"h", c.cfg.Hidden}, {"c", c.cfg.Hidden}}
+	parts := []Part{{Name: "h", Width: c.cfg.Hidden}, {Name: "c", Width: c.cfg.Hidden}}
 	if c.wLast != nil {
-		parts = append(parts, Part{"x", c.cfg.In})
+		parts = append(parts, Part{Name: "x", Width: c.cfg.In})
 	}
 	return parts
 }

@@ -86,6 +86,17 @@ func Registered() []string {
 	return slices.Sorted(maps.Keys(registry.configs))
 }
 
+// Options are the names of the options of a registered cell, sorted; nil if none is of this name.
+func Options(name string) []string {
+	registry.RLock()
+	defer registry.RUnlock()
+	c, ok := registry.configs[name]
+	if !ok {
+		return nil
+	}
+	return slices.Sorted(maps.Keys(optionsOf(reflect.ValueOf(c))))
+}
+
 // optionsOf are the fields of a configuration that have a json tag, by its name.
 func optionsOf(v reflect.Value) map[string]reflect.Value {
 	options := map[string]reflect.Value{}

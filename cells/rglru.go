@@ -65,7 +65,7 @@ func NewRGLRU(s *nodes.Scope, cfg RGLRUConfig) *RGLRU {
 }
 
 // Parts is {h}.
-func (c *RGLRU) Parts() []Part { return []Part{{"h", c.cfg.Hidden}} }
+func (c *RGLRU) Parts() []Part { return []Part{{Name: "h", Width: c.cfg.Hidden}} }
 
 // steepest is the least 1 − a² that is told from 0: there the root's derivative is 1,000.
 const steepest = 2.5e-7

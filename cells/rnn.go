@@ -60,7 +60,7 @@ func NewRNN(s *nodes.Scope, cfg RNNConfig) *RNN {
 }
 
 // Parts is {h}.
-func (r *RNN) Parts() []Part { return []Part{{"h", r.cfg.Hidden}} }
+func (r *RNN) Parts() []Part { return []Part{{Name: "h", Width: r.cfg.Hidden}} }
 
 // Step advances one time step.
 func (r *RNN) Step(x *nodes.Node, s State) State {

@@ -90,7 +90,7 @@ func NewSLSTM(s *nodes.Scope, cfg SLSTMConfig) *SLSTM {
 // Parts is {h, c, n, m}.
 func (c *SLSTM) Parts() []Part {
 	H := c.cfg.Hidden
-	return []Part{{"h", H}, {"c", H}, {"n", H}, {"m", H}}
+	return []Part{{Name: "h", Width: H}, {Name: "c", Width: H}, {Name: "n", Width: H}, {Name: "m", Width: H}}
 }
 
 // FreeParts is {h}: c, n and m are of one scale, and where n is 0 the cell takes the step for the

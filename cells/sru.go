@@ -61,7 +61,9 @@ func NewSRU(s *nodes.Scope, cfg SRUConfig) *SRU {
 }
 
 // Parts is {h, c}.
-func (c *SRU) Parts() []Part { return []Part{{"h", c.cfg.Hidden}, {"c", c.cfg.Hidden}} }
+func (c *SRU) Parts() []Part {
+	return []Part{{Name: "h", Width: c.cfg.Hidden}, {Name: "c", Width: c.cfg.Hidden}}
+}
 
 // Step advances one time step.
 func (c *SRU) Step(x *nodes.Node, s State) State {

@@ -50,7 +50,7 @@ func init() { Register("ssm", SSMConfig{}) }
 // y, u there is the input of the recurrence from which Δ, B and C are computed, and W_Δ is a
 // product of two narrow matrices.
 //
-// Its state is {y, s}: s is [B, Hidden·Units], channel by channel.
+// Its state is {y, s}: s is [B, Hidden, Units].
 type SSM struct {
 	cfg                           SSMConfig
 	wIH, wBC, bDelta, aLog, dSkip *nodes.Param
@@ -82,20 +82,19 @@ func NewSSM(s *nodes.Scope, cfg SSMConfig) *SSM {
 
 // Parts is {y, s}.
 func (c *SSM) Parts() []Part {
-	return []Part{{"y", c.cfg.Hidden}, {"s", c.cfg.Hidden * c.cfg.Units}}
+	return []Part{{Name: "y", Width: c.cfg.Hidden}, Matrix("s", c.cfg.Hidden, c.cfg.Units)}
 }
 
 // Step advances one time step.
 func (c *SSM) Step(x *nodes.Node, s State) State {
 	B, H, N := x.Dim(0), c.cfg.Hidden, c.cfg.Units
-	state := nodes.Reshape(s[1], B, H, N)
 	ud := nodes.Split(nodes.MatMul(x, c.wIH), 2, -1)
 	u, delta := ud[0], nodes.Reshape(nodes.Softplus(nodes.Add(ud[1], c.bDelta)), B, H, 1)
 	bc := nodes.Split(nodes.Reshape(nodes.MatMul(x, c.wBC), B, 1, 2*N), 2, -1) // [B, 1, N] each
 	a := nodes.Neg(nodes.Exp(x.Graph().Param(c.aLog)))                         // [H, N]
 	decay := nodes.Exp(nodes.Mul(delta, a))                                    // [B, H, N]
 	in := nodes.Mul(nodes.Mul(delta, nodes.Reshape(u, B, H, 1)), bc[0])
-	state = nodes.Add(nodes.Mul(decay, state), in)
+	state := nodes.Add(nodes.Mul(decay, s[1]), in)
 	y := nodes.Add(nodes.Sum(nodes.Mul(state, bc[1]), 2), nodes.Mul(u, c.dSkip))
-	return State{y, nodes.Reshape(state, B, H*N)}
+	return State{y, state}
 }

@@ -58,7 +58,7 @@ func NewUGRNN(s *nodes.Scope, cfg UGRNNConfig) *UGRNN {
 }
 
 // Parts is {h}.
-func (c *UGRNN) Parts() []Part { return []Part{{"h", c.cfg.Hidden}} }
+func (c *UGRNN) Parts() []Part { return []Part{{Name: "h", Width: c.cfg.Hidden}} }
 
 // Step advances one time step.
 func (c *UGRNN) Step(x *nodes.Node, s State) State {

@@ -1,81 +1,14 @@
 package cells
 
 import (
-	"fmt"
-	"maps"
-	"slices"
-
 	"github.com/seqzoo/seqzoo/internal/steps"
 	"github.com/seqzoo/seqzoo/nodes"
 )
 
-// Zoneout keeps single elements of a cell's state at their old value at random (Krueger et al.,
-// 2017):
-//
-//	s' = m∘s + (1 − m)∘step(s)
-//
-// where m is 1 with the probability of its part of the state, anew at every step, in training, and
-// is the probability itself in evaluation. Parts that neither Rates nor ByPart speaks of are not
-// touched.
-type Zoneout struct {
+// Wrapper is a cell around another one, such as Zoneout.
+type Wrapper interface {
 	Cell
-	Rates  []float64          // of the parts in order; each in [0, 1)
-	ByPart map[string]float64 // of parts by their names, in place of Rates
-}
-
-// Parts is the wrapped cell's.
-func (z Zoneout) Parts() []Part { return wrapped("Zoneout", z.Cell).Parts() }
-
-// FreeParts is the wrapped cell's.
-func (z Zoneout) FreeParts() []string { return FreeParts(wrapped("Zoneout", z.Cell)) }
-
-// Check panics with a *nodes.BuildError if a rate is out of range, or speaks of a part that the
-// cell does not have.
-func (z Zoneout) Check() { z.rates() }
-
-// rates are those of all parts.
-func (z Zoneout) rates() []float64 {
-	parts := z.Parts()
-	if len(z.Rates) > len(parts) {
-		nodes.Failf("Zoneout", "%d rates for a state of %d parts", len(z.Rates), len(parts))
-	}
-	if z.ByPart != nil && z.Rates != nil {
-		nodes.Failf("Zoneout", "Rates and ByPart are both set; set one of them")
-	}
-	rates, found := slices.Grow(slices.Clone(z.Rates), len(parts))[:len(parts)], 0
-	clear(rates[len(z.Rates):])
-	for i, p := range parts {
-		if rate, ok := z.ByPart[p.Name]; ok {
-			rates[i] = rate
-			found++
-		}
-		nodes.CheckRate("Zoneout", rates[i])
-	}
-	if found < len(z.ByPart) {
-		nodes.Failf("Zoneout", "rates of the parts %v; the cell has %v",
-			slices.Sorted(maps.Keys(z.ByPart)), parts)
-	}
-	return rates
-}
-
-// Step advances one time step.
-func (z Zoneout) Step(x *nodes.Node, s State) State {
-	parts, next := z.Parts(), slices.Clone(z.Cell.Step(x, slices.Clone(s)))
-	rates := z.rates() // behind the step, so that an error knows where it is
-	for i, p := range rates {
-		switch {
-		case p == 0:
-		case x.Graph().Training():
-			keep := x.Graph().Noise(nodes.NoiseRequest{
-				Label: "zoneout " + parts[i].Name, Kind: nodes.Bernoulli, P: p,
-				Shape: next[i].Shape(),
-			})
-			next[i] = nodes.Select(keep, s[i], next[i])
-		default:
-			next[i] = nodes.Add(nodes.Scale(s[i], p), nodes.Scale(next[i], 1-p))
-		}
-	}
-	return next
+	Unwrap() Cell
 }
 
 // wrapped is the cell inside a wrapper, which must have one.
@@ -100,88 +33,37 @@ const (
 // any other of the input.
 type Roles interface{ Role(leaf string) Role }
 
-// Variational is dropout inside a cell, with the same mask at every step of a sequence (Gal and
-// Ghahramani, 2016). Input is the probability for what the cell multiplies by weights of its input,
-// Hidden for what it multiplies by weights of its state: the mask goes on the operand of the
-// product alone, so a gate that passes h on unmultiplied passes all of it. Where the operand is a
-// concatenation, such as [x; h], each piece has the mask of its own kind. Which weights are of the
-// state is seen from the operands, unless the cell says it (see Roles).
-type Variational struct {
-	Cell
-	Input, Hidden float64 // each in [0, 1)
-}
-
-// Parts is the wrapped cell's.
-func (v Variational) Parts() []Part { return wrapped("Variational", v.Cell).Parts() }
-
-// FreeParts is the wrapped cell's.
-func (v Variational) FreeParts() []string { return FreeParts(wrapped("Variational", v.Cell)) }
-
-// roles are those that the innermost cell says, if it says any.
-func (v Variational) roles() (Roles, bool) {
-	inner := wrapped("Variational", v.Cell)
-	for {
-		switch w := inner.(type) {
-		case Variational:
-			inner = w.Cell
-		case Zoneout:
-			inner = w.Cell
-		default:
-			r, ok := inner.(Roles)
-			return r, ok
+// rolesOf are those that the innermost cell says, if it says any.
+func rolesOf(c Cell) (said Roles, ok bool) {
+	for c != nil {
+		if said, ok = c.(Roles); ok {
+			return said, true
 		}
+		w, wraps := c.(Wrapper)
+		if !wraps {
+			break
+		}
+		c = w.Unwrap()
 	}
+	return nil, false
 }
 
-// Step advances one time step.
-func (v Variational) Step(x *nodes.Node, s State) State {
-	roles, said := v.roles()
-	nodes.CheckRate("Variational", v.Input)
-	nodes.CheckRate("Variational", v.Hidden)
+// aroundProducts runs one step of a wrapped cell while f computes its products with parameters.
+// Role is what the operand makes of a weight, unless the cell says it itself.
+func aroundProducts(c Cell, x *nodes.Node, s State,
+	f func(role func(x *nodes.Node, w *nodes.Param) Role, trace *nodes.Trace) steps.Product) State {
+	said, ok := rolesOf(c)
 	g := steps.Innermost(append(State{x}, s...)...)
-	if !g.Training() {
-		return v.Cell.Step(x, s)
-	}
 	trace, stop := g.Trace(s...)
 	defer stop()
-	masks := map[string]*nodes.Node{} // by label and shape: products of one operand share a mask
-	mask := func(label string, p float64, x *nodes.Node) *nodes.Node {
-		if p == 0 {
-			return x
+	defer steps.OnProduct(g, f(func(x *nodes.Node, w *nodes.Param) Role {
+		switch {
+		case ok:
+			return said.Role(w.Leaf())
+		case trace.Reaches(x):
+			return OfState
 		}
-		key := fmt.Sprint(label, x.Shape())
-		if masks[key] == nil {
-			masks[key] = g.Noise(nodes.NoiseRequest{
-				Label: label, Kind: nodes.Bernoulli, P: 1 - p, Shape: x.Shape(), PerSequence: true,
-			})
-		}
-		return nodes.Masked(x, masks[key], p)
-	}
-	var masked func(x *nodes.Node) *nodes.Node
-	masked = func(x *nodes.Node) *nodes.Node {
-		if pieces := trace.Pieces(x); len(pieces) > 0 {
-			pieces = slices.Clone(pieces)
-			for i, piece := range pieces {
-				pieces[i] = masked(piece)
-			}
-			return nodes.Concat(-1, pieces...)
-		}
-		if trace.Reaches(x) {
-			return mask("variational hidden", v.Hidden, x)
-		}
-		return mask("variational input", v.Input, x)
-	}
-	defer steps.OnProduct(g, func(x *nodes.Node, w *nodes.Param) *nodes.Node {
-		if !said {
-			return masked(x)
-		}
-		switch roles.Role(w.Leaf()) {
-		case OfInput:
-			return mask("variational input", v.Input, x)
-		case OfState:
-			return mask("variational hidden", v.Hidden, x)
-		}
-		return x
-	})()
-	return v.Cell.Step(x, s)
+		return OfInput
+	}, trace))()
+	return c.Step(x, s)
 }

@@ -67,7 +67,7 @@ type Graph struct {
 	key     *Node
 	label   string
 	near    string // scope of the parameter used last
-	product func(x *Node, w *Param) *Node
+	product product
 	traces  []*Trace
 	sketch  bool // it is never run: parameters are not bound
 }

@@ -105,13 +105,23 @@ func MatMulT(x, w Operand) *Node { return matMul("MatMulT", x, w, true) }
 func matMul(op string, xo, wo Operand, trans bool) *Node {
 	g := common(op, []Operand{xo, wo})
 	defer g.locate(op)
-	x, w := xo.in(g), wo.in(g)
-	if p, ok := wo.(*Param); ok && g.current().product != nil {
-		x = g.current().product(x, p)
-		g = x.g
-		g.noteScope([]Operand{p})
-		w = p.in(g)
+	p, ok := wo.(*Param)
+	if around := g.current().product; ok && around != nil {
+		return around(xo.in(g), p, nil, func(x, as *Node) *Node {
+			if as == nil {
+				return times(op, x, p, trans)
+			}
+			return times(op, x, as, trans)
+		})
 	}
+	return times(op, xo, wo, trans)
+}
+
+// times is matMul as such, whatever stands around products.
+func times(op string, xo, wo Operand, trans bool) *Node {
+	g := common(op, []Operand{xo, wo})
+	defer g.locate(op)
+	x, w := xo.in(g), wo.in(g)
 	fn := ops.MatMul{TransB: trans}
 	xs, ws := x.Shape(), w.Shape()
 	inner := 0

@@ -136,18 +136,36 @@ func TestOnProduct(t *testing.T) {
 	s := nodes.NewStore(nodes.Float64, 1).Root()
 	w, v := s.Param("w", nodes.Ones(), 2, 1), s.Param("v", nodes.Ones(), 2, 1)
 	x := in(g, "x", []float64{1, 2}, 1, 2)
-	undo := steps.OnProduct(g, func(x *nodes.Node, p *nodes.Param) *nodes.Node {
-		if p == w {
-			return nodes.Scale(x, 10)
-		}
-		return x
-	})
+	type times = func(x, as *nodes.Node) *nodes.Node
+	undo := steps.OnProduct(g,
+		func(x *nodes.Node, p *nodes.Param, as *nodes.Node, times times) *nodes.Node {
+			if p == w {
+				x = nodes.Scale(x, 10)
+			}
+			return times(x, as)
+		})
 	undo2 := steps.OnProduct(g,
-		func(x *nodes.Node, _ *nodes.Param) *nodes.Node { return nodes.Shift(x, 1) })
+		func(x *nodes.Node, _ *nodes.Param, as *nodes.Node, times times) *nodes.Node {
+			return times(nodes.Shift(x, 1), as)
+		})
 	both, one := nodes.MatMul(x, w), nodes.MatMul(x, v)
 	undo2()
+	// what stands for a weight is seen by what is asked for later, and so is what becomes of the
+	// product by what was asked for earlier
+	undo3 := steps.OnProduct(g,
+		func(x *nodes.Node, p *nodes.Param, as *nodes.Node, times times) *nodes.Node {
+			require.Nil(t, as)
+			return nodes.Shift(times(x, nodes.Scale(g.Param(p), 2)), 0.5)
+		})
+	undo4 := steps.OnProduct(g,
+		func(x *nodes.Node, p *nodes.Param, as *nodes.Node, times times) *nodes.Node {
+			return nodes.Scale(times(x, nodes.Scale(as, 3)), 2)
+		})
+	weights := nodes.MatMul(x, v)
+	undo4()
+	undo3()
 	first := nodes.MatMul(x, w)
 	undo()
-	require.Equal(t, xs{{32}, {5}, {30}, {3}, {3}},
-		run(t, g, both, one, first, nodes.MatMul(x, w), nodes.MatMul(x, g.Param(v))))
+	require.Equal(t, xs{{32}, {5}, {36.5}, {30}, {3}, {3}},
+		run(t, g, both, one, weights, first, nodes.MatMul(x, w), nodes.MatMul(x, g.Param(v))))
 }

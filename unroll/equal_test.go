@@ -97,6 +97,8 @@ type layerSpec struct {
 	Cell        string // of zoo
 	Zoneout     []float64
 	Variational []float64 // of input and hidden
+	WeightDrop  float64
+	Norm        bool
 
 	Both  []layerSpec // directions
 	Merge unroll.Merge
@@ -122,6 +124,12 @@ func (l layerSpec) build(s *nodes.Scope, in, out int) unroll.Layer {
 		return stack
 	}
 	c := zoo[l.Cell](s, in, out)
+	if l.Norm { // a larger ε, as above
+		c = cells.NewLayerNormed(s.In("norm"), c, in, 0.1)
+	}
+	if l.WeightDrop > 0 {
+		c = cells.WeightDrop{Cell: c, P: l.WeightDrop}
+	}
 	if l.Variational != nil {
 		c = cells.Variational{Cell: c, Input: l.Variational[0], Hidden: l.Variational[1]}
 	}
@@ -170,6 +178,10 @@ func drawProblem(t *rapid.T) problem {
 		if chance("variational") {
 			l.Variational = []float64{rate.Draw(t, "input"), rate.Draw(t, "hidden")}
 		}
+		if chance("weight drop") {
+			l.WeightDrop = rate.Draw(t, "dropped")
+		}
+		l.Norm = chance("norm")
 		return l
 	}
 	layer := func(merges ...unroll.Merge) layerSpec {

@@ -241,7 +241,7 @@ func checkState(g *nodes.Graph, what string, s cells.State, parts []cells.Part,
 func partNames(parts []cells.Part) string {
 	names := make([]string, len(parts))
 	for i, p := range parts {
-		names[i] = fmt.Sprintf("%s [B, %d]", p.Name, p.Width)
+		names[i] = cells.Part{Name: p.Name, Width: p.Width}.String()
 	}
 	return strings.Join(names, ", ")
 }
@@ -251,7 +251,7 @@ func partNames(parts []cells.Part) string {
 func (p *pass) step(x *nodes.Node, s cells.State, mask *nodes.Node) (y *nodes.Node, next,
 	raw cells.State) {
 	x.Graph().Within("step", func() {
-		next = p.cell.Step(x, slices.Clone(s))
+		next = cells.Advance(p.cell, x, s)
 		next = checkState(x.Graph(), "the state after a step", next, p.cell.Parts(), p.x.Dim(1))
 	})
 	raw = slices.Clone(next)

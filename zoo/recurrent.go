@@ -20,8 +20,10 @@ import (
 type Recurrent struct {
 	// Cell is the spec of the cells as cells.Parse reads it, such as "gru,reset_before"; default
 	// "lstm". Specs parted by slashes are of a layer each, from the bottom up:
-	// "gru/lstm,peephole=diagonal". Besides the options of its cell every spec has hidden, which
-	// takes the place of Hidden for its layer: "gru,hidden=32/lstm".
+	// "gru/lstm,peephole=diagonal". Besides the options of its cell every spec has hidden and the
+	// wrappers hidden_dropout, weight_drop, norm, zoneout and zoneout_parts (names parted by +),
+	// which take the place of the fields here for their layer: "gru,hidden=32,norm/lstm". Where a
+	// cell has an option of the same name, that is meant.
 	Cell   string `json:"cell"`
 	Hidden int    `json:"hidden"` // width of a layer
 	Layers int    `json:"layers"` // default 1, or as many as Cell names
@@ -29,6 +31,10 @@ type Recurrent struct {
 	Dropout float64 `json:"dropout,omitempty"` // between layers
 	// variational, on the state inside the cells; see cells.Variational
 	HiddenDropout float64 `json:"hidden_dropout,omitempty"`
+	// of the weights that multiply the state; see cells.WeightDrop
+	WeightDrop float64 `json:"weight_drop,omitempty"`
+	// normalise the products inside the cells; see cells.LayerNormed
+	Norm bool `json:"norm,omitempty"`
 	// see cells.Zoneout; of the output, in every layer, …
 	Zoneout float64 `json:"zoneout,omitempty"`
 	// … or of these parts of the state: names parted by commas, or "all"
@@ -57,15 +63,17 @@ func (r Recurrent) Validate() error {
 	bad.That(specs == 1 || specs == r.Layers,
 		"cell names %d layers, and layers is %d; want as many, or one for all", specs, r.Layers)
 	for k := range min(specs, MaxLayers) {
-		if _, _, err := r.layer(k); err != nil {
+		l, _, err := r.layer(k)
+		if err != nil {
 			bad.Add(err)
+			continue
+		}
+		l.check(&bad)
+		if specs == 1 {
+			break
 		}
 	}
 	bad.Rate("dropout", r.Dropout)
-	bad.Rate("hidden_dropout", r.HiddenDropout)
-	bad.Rate("zoneout", r.Zoneout)
-	bad.That(r.ZoneoutParts == "" || r.Zoneout != 0,
-		"zoneout_parts is %q, and zoneout is 0: nothing of them would be kept", r.ZoneoutParts)
 	if !bad.None() {
 		return bad.Err()
 	}
@@ -80,34 +88,91 @@ func (r Recurrent) Validate() error {
 	return bad.Err()
 }
 
-// layer is the configuration of layer k's cell, not sized yet, and the width that it is to have.
-func (r Recurrent) layer(k int) (cfg cells.Config, hidden int, err error) {
+// wrappers are what a spec says of a layer besides the options of its cell.
+type wrappers struct {
+	hidden                             int
+	hiddenDropout, weightDrop, zoneout float64
+	zoneoutParts                       string
+	norm                               bool
+}
+
+// check reports every rate that is out of range.
+func (w wrappers) check(bad *check.Problems) {
+	bad.Rate("hidden_dropout", w.hiddenDropout)
+	bad.Rate("weight_drop", w.weightDrop)
+	bad.Rate("zoneout", w.zoneout)
+	bad.That(w.zoneoutParts == "" || w.zoneout != 0,
+		"zoneout_parts is %q, and zoneout is 0: nothing of them would be kept", w.zoneoutParts)
+}
+
+// set reads one of the fields of a spec. It reports whether there is one of this name.
+func (w *wrappers) set(name, value string, given bool) (known bool, err error) {
+	rate := func(to *float64) {
+		if *to, err = strconv.ParseFloat(value, 64); err != nil {
+			err = fmt.Errorf("%s is %q, want a number in [0, 1)", name, value)
+		}
+	}
+	switch name {
+	case "hidden":
+		w.hidden, err = strconv.Atoi(value)
+		if err != nil || w.hidden < 1 || w.hidden > cells.MaxWidth {
+			err = fmt.Errorf("hidden is %q, want 1 … %d", value, cells.MaxWidth)
+		}
+	case "hidden_dropout":
+		rate(&w.hiddenDropout)
+	case "weight_drop":
+		rate(&w.weightDrop)
+	case "zoneout":
+		rate(&w.zoneout)
+	case "zoneout_parts":
+		w.zoneoutParts = value
+	case "norm":
+		if w.norm = true; given {
+			if w.norm, err = strconv.ParseBool(value); err != nil {
+				err = fmt.Errorf("norm is %q, want true or false", value)
+			}
+		}
+	default:
+		return false, nil
+	}
+	return true, err
+}
+
+// layer is what layer k is made of: what stands around its cell, and the configuration of the cell,
+// not sized yet.
+func (r Recurrent) layer(k int) (w wrappers, cfg cells.Config, err error) {
+	w = wrappers{r.Hidden, r.HiddenDropout, r.WeightDrop, r.Zoneout, r.ZoneoutParts, r.Norm}
 	specs := strings.Split(cmp.Or(r.Cell, "lstm"), "/")
 	fields := strings.Split(specs[max(min(k, len(specs)-1), 0)], ",")
-	hidden = r.Hidden
-	rest := fields[:1]
+	own := cells.Options(strings.TrimSpace(fields[0]))
+	rest, seen := fields[:1:1], map[string]bool{}
 	for _, field := range fields[1:] {
-		name, value, _ := strings.Cut(strings.TrimSpace(field), "=")
-		if name != "hidden" {
-			rest = append(rest, field)
-			continue
+		name, value, given := strings.Cut(strings.TrimSpace(field), "=")
+		known := false
+		if !slices.Contains(own, name) {
+			if known, err = w.set(name, value, given); err == nil && known && seen[name] {
+				err = fmt.Errorf("%s comes twice", name)
+			}
+			if err != nil {
+				return w, nil, fmt.Errorf("cell is %q: %w", r.Cell, err)
+			}
+			seen[name] = true
 		}
-		if hidden, err = strconv.Atoi(value); err != nil || hidden < 1 || hidden > cells.MaxWidth {
-			return nil, 0, fmt.Errorf("cell is %q: hidden is %q, want 1 … %d", r.Cell, value,
-				cells.MaxWidth)
+		if !known {
+			rest = append(rest, field)
 		}
 	}
 	if cfg, err = cells.Parse(strings.Join(rest, ",")); err != nil {
-		return nil, 0, fmt.Errorf("cell is %q: %w", r.Cell, err)
+		return w, nil, fmt.Errorf("cell is %q: %w", r.Cell, err)
 	}
-	return cfg, hidden, nil
+	return w, cfg, nil
 }
 
 // Same reports whether layer k of both stacks has the same kind of cell, whatever its options, so
 // that the parts of its state mean the same.
 func (r Recurrent) Same(k int, other Recurrent) bool {
-	a, _, err := r.layer(k)
-	b, _, err2 := other.layer(k)
+	_, a, err := r.layer(k)
+	_, b, err2 := other.layer(k)
 	return err == nil && err2 == nil && fmt.Sprintf("%T", a) == fmt.Sprintf("%T", b)
 }
 
@@ -133,9 +198,9 @@ func (r Recurrent) Width() int { return r.LayerWidth(r.WithDefaults().Layers - 1
 
 // NewCell declares the cell of layer k under s for inputs of width in.
 func (r Recurrent) NewCell(s *nodes.Scope, k, in int) (c cells.Cell) {
-	cfg, hidden, err := r.layer(k)
+	w, cfg, err := r.layer(k)
 	if err == nil {
-		cfg = cfg.Sized(in, hidden)
+		cfg = cfg.Sized(in, w.hidden)
 		err = cfg.Validate()
 	}
 	if err != nil {
@@ -143,33 +208,50 @@ func (r Recurrent) NewCell(s *nodes.Scope, k, in int) (c cells.Cell) {
 	}
 	c = cfg.New(s)
 	tried(c, s, in)
-	if r.HiddenDropout > 0 {
-		c = cells.Variational{Cell: c, Hidden: r.HiddenDropout}
-		if drawn := tried(c, s, in); !slices.Contains(drawn, "variational hidden") {
-			nodes.Failf("Recurrent", "hidden_dropout is %g, and the cell %s multiplies its state by no matrix whose products it could be of",
-				r.HiddenDropout, r.Cell)
+	if w.norm {
+		c = cells.NewLayerNormed(s, c, in, 0)
+	}
+	drops := func(option string, rate float64, wrap func(cells.Cell) cells.Cell, label string) {
+		if rate == 0 {
+			return
+		}
+		c = wrap(c)
+		if !slices.ContainsFunc(tried(c, s, in), func(drawn string) bool {
+			return strings.HasPrefix(drawn, label)
+		}) {
+			nodes.Failf("Recurrent", "%s is %g, and the cell %s multiplies its state by no matrix whose products it could be of",
+				option, rate, r.Cell)
 		}
 	}
-	if r.Zoneout > 0 {
-		c = r.zoneout(c)
-	}
-	return c
+	drops("weight_drop", w.weightDrop, func(c cells.Cell) cells.Cell {
+		return cells.WeightDrop{Cell: c, P: w.weightDrop}
+	}, "weight drop")
+	drops("hidden_dropout", w.hiddenDropout, func(c cells.Cell) cells.Cell {
+		return cells.Variational{Cell: c, Hidden: w.hiddenDropout}
+	}, "variational hidden")
+	return w.around(c)
 }
 
-// zoneout wraps a cell.
-func (r Recurrent) zoneout(c cells.Cell) cells.Cell {
-	if r.ZoneoutParts == "" {
-		return cells.Zoneout{Cell: c, Rates: []float64{r.Zoneout}}
+// around is the cell with its zoneout.
+func (w wrappers) around(c cells.Cell) cells.Cell {
+	switch w.zoneoutParts {
+	case "":
+		if w.zoneout == 0 {
+			return c
+		}
+		return cells.Zoneout{Cell: c, Rates: []float64{w.zoneout}}
+	case "all":
+		return zoneout(c, w.zoneout, cells.FreeParts(c))
 	}
+	return zoneout(c, w.zoneout, strings.FieldsFunc(w.zoneoutParts,
+		func(r rune) bool { return r == ',' || r == '+' || r == ' ' }))
+}
+
+// zoneout keeps the named parts of a state at a rate.
+func zoneout(c cells.Cell, rate float64, names []string) cells.Cell {
 	rates := map[string]float64{}
-	if r.ZoneoutParts == "all" {
-		for _, name := range cells.FreeParts(c) {
-			rates[name] = r.Zoneout
-		}
-	} else {
-		for _, name := range strings.Split(r.ZoneoutParts, ",") {
-			rates[strings.TrimSpace(name)] = r.Zoneout
-		}
+	for _, name := range names {
+		rates[name] = rate
 	}
 	z := cells.Zoneout{Cell: c, ByPart: rates}
 	z.Check()
@@ -181,15 +263,8 @@ func (r Recurrent) zoneout(c cells.Cell) cells.Cell {
 // the step draws.
 func tried(c cells.Cell, s *nodes.Scope, in int) (drawn []string) {
 	parts := c.Parts()
-	if len(parts) == 0 {
-		nodes.Failf("Recurrent", "the cell %T has a state of no parts; want one at least, its output", c)
-	}
-	seen := map[string]bool{}
-	for _, p := range parts {
-		if p.Name == "" || seen[p.Name] || p.Width < 1 || p.Width > 1<<30 {
-			nodes.Failf("Recurrent", "the cell %T has the parts %v; want each with a name of its own and a width of 1 or more", c, parts)
-		}
-		seen[p.Name] = true
+	if err := cells.CheckParts(parts); err != nil {
+		nodes.Failf("Recurrent", "the cell %T says %w", c, err)
 	}
 	const B = 2
 	var g *nodes.Graph
@@ -203,7 +278,7 @@ func tried(c cells.Cell, s *nodes.Scope, in int) (drawn []string) {
 	for i, p := range parts {
 		state = append(state, g.Input(fmt.Sprintf("part %d", i), B, p.Width))
 	}
-	next := c.Step(g.Input("x", B, in), state)
+	next := cells.Advance(c, g.Input("x", B, in), state)
 	if len(next) != len(parts) {
 		nodes.Failf("Recurrent", "the cell %T has %d parts, and its step gives %d", c, len(parts),
 			len(next))

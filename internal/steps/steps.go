@@ -51,12 +51,14 @@ func Op(g *nodes.Graph, name string, fn ops.Operation, in ...*nodes.Node) *nodes
 	return table.Op(g, name, fn, in...)
 }
 
-// OnProduct makes every MatMul(x, w) with a parameter w use f(x, w) in place of x, until the
-// returned function is called. What an earlier call asked for is done first. Variational dropout
-// masks the inputs of a cell's products with it, whatever the cell.
-func OnProduct(g *nodes.Graph, f func(x *nodes.Node, w *nodes.Param) *nodes.Node) (restore func()) {
-	return table.OnProduct(g, f)
-}
+// Product computes x·w for a parameter w in place of MatMul. As is the node that stands for w, or
+// nil for w itself. Times is the product without f, of an operand and of what stands for w.
+type Product = lent.Product[*nodes.Node, *nodes.Param]
+
+// OnProduct makes f compute every MatMul(x, w) with a parameter w, until the returned function is
+// called; what an earlier call asked for stands around it. With it a wrapper masks the operands or
+// the weights of a cell, or normalises its products, whatever the cell.
+func OnProduct(g *nodes.Graph, f Product) (restore func()) { return table.OnProduct(g, f) }
 
 // Blank is the tensor of a parameter for whoever writes every element of it at once. A parameter
 // without a value gets zeros in place of its initial values, which are then never drawn.

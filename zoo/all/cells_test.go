@@ -146,6 +146,45 @@ func TestEveryCellInEveryModel(t *testing.T) {
 	}
 }
 
+// Wrappers work around every cell that has what they are for, and in every family.
+func TestEveryWrapperInEveryModel(t *testing.T) {
+	wrapped := map[string]string{
+		"gru": ",norm,weight_drop=0.3,hidden_dropout=0.2,zoneout=0.1", "lstm": ",hidden=5,zoneout=0.2,zoneout_parts=c+h",
+		"rnn": ",weight_drop=0.5,norm", "slstm": ",weight_drop=0.3,zoneout=0.1,zoneout_parts=all", "mlstm": ",norm",
+		"mingru": ",norm", "ugrnn": ",hidden_dropout=0.3,norm", "lem": ",weight_drop=0.3",
+	}
+	for cell, options := range wrapped {
+		for name, build := range families {
+			t.Run(cell+"/"+name, func(t *testing.T) {
+				t.Parallel()
+				m, err := build(zoo.Recurrent{Cell: cell + options, Hidden: 4})
+				require.NoError(t, err)
+				task, err := taskOf(m)
+				require.NoError(t, err)
+				learn(t, m, task, 2)
+				dir := t.TempDir()
+				require.NoError(t, m.Save(dir))
+				again, err := zoo.Load(dir)
+				require.NoError(t, err)
+				require.Equal(t, outcome(t, m), outcome(t, again))
+			})
+		}
+	}
+	for spec, want := range map[string]string{
+		"mingru,weight_drop=0.5":          "multiplies its state by no matrix",
+		"indrnn,hidden_dropout=0.5":       "multiplies its state by no matrix",
+		"gru,weight_drop=1":               "weight_drop is 1",
+		"gru,weight_drop=x":               `weight_drop is "x", want a number in [0, 1)`,
+		"gru,norm=maybe":                  `norm is "maybe", want true or false`,
+		"gru,norm,norm":                   "norm comes twice",
+		"gru,zoneout_parts=h":             "zoneout is 0",
+		"gru,zoneout=0.1,zoneout_parts=c": "rates of the parts [c]",
+	} {
+		_, err := families["lm"](zoo.Recurrent{Cell: spec, Hidden: 4})
+		require.ErrorContains(t, err, want, spec)
+	}
+}
+
 // outcome is what one update from the start of the examples makes of a model's weights.
 func outcome(t *testing.T, m zoo.Model) float64 {
 	task, err := taskOf(m)

@@ -130,7 +130,7 @@ func (m *Model) newWriter(size captionSize) (w *captionWriter, err error) {
 		decoder := cells.Bahdanau{Layers: m.decoder, Memory: in}
 		step.Tokens, step.State = sg.IntInput("tokens", rows),
 			shared.InputState(sg, decoder.Parts(), rows)
-		step.Next = decoder.Step(nodes.Embedding(m.embedding, step.Tokens, -1), step.State)
+		step.Next = cells.Advance(decoder, nodes.Embedding(m.embedding, step.Tokens, -1), step.State)
 		step.Logits, step.Attention = m.logits(step.Next[0]), step.Next[len(step.Next)-1]
 	})
 	if err != nil {

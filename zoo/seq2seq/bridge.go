@@ -37,11 +37,11 @@ func (c Config) layer(root *nodes.Scope, k int) (encoder unroll.Layer, decoder c
 // nothing to another cell.
 func (c Config) like(k int, encoder, decoder interface{ Parts() []cells.Part }) []int {
 	from, to := encoder.Parts(), decoder.Parts()
-	same := c.Encoder.Same(k, c.Decoder) && slices.Equal(from, to)
+	same := c.Encoder.Same(k, c.Decoder) && slices.EqualFunc(from, to, cells.Part.Equal)
 	out, left := cells.FreeParts(encoder), cells.FreeParts(decoder)
 	likes := make([]int, len(to))
 	for i, p := range to {
-		likes[i] = slices.Index(from, p)
+		likes[i] = slices.IndexFunc(from, p.Equal)
 		if !same && (!slices.Contains(out, p.Name) || !slices.Contains(left, p.Name)) {
 			likes[i] = -1
 		}

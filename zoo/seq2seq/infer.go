@@ -116,7 +116,7 @@ func (m *Model) newTranslator(size translatorSize) (t *translator, err error) {
 		decoder := m.over(in, summary)
 		step.Tokens, step.State = sg.IntInput("tokens", rows),
 			shared.InputState(sg, decoder.Parts(), rows)
-		step.Next = decoder.Step(nodes.Embedding(m.target, step.Tokens, -1), step.State)
+		step.Next = cells.Advance(decoder, nodes.Embedding(m.target, step.Tokens, -1), step.State)
 		step.Logits = m.logits(step.Next[0], summary, 0)
 		if in != nil {
 			parts := len(step.Next)

@@ -17,6 +17,9 @@ type Loop[G, N, R any] interface {
 // Lift is steps.Lift.
 type Lift[N any] struct{ Outer, Inner N }
 
+// Product is steps.Product.
+type Product[N, P any] = func(x N, w P, as N, times func(x, as N) N) N
+
 // Table holds the functions that package steps documents.
 type Table[G, N, P, R any] struct {
 	Innermost   func(ns ...N) G
@@ -27,7 +30,7 @@ type Table[G, N, P, R any] struct {
 	CurrentLoop func(g G) Loop[G, N, R]
 	OuterNoise  func(g G, outside Loop[G, N, R], r R) N
 	Op          func(g G, name string, fn ops.Operation, in ...N) N
-	OnProduct   func(g G, f func(x N, w P) N) (restore func())
+	OnProduct   func(g G, f Product[N, P]) (restore func())
 	Blank       func(p P) *tensor.Dense
 	Sketch      func(g G)
 }

@@ -41,7 +41,7 @@ func main() {
 		", "))
 	dir := flag.String("dir", "", "where to save")
 	flag.Parse()
-	r := zoo.Recurrent{Cell: *cell, Hidden: 5, HiddenDropout: 0.1, Zoneout: 0.1,
+	r := zoo.Recurrent{Cell: *cell, Hidden: 5, HiddenDropout: 0.1, WeightDrop: 0.1, Zoneout: 0.1,
 		ZoneoutParts: "all"}
 	v := must(text.NewVocabulary(text.VocabularyConfig{Specials: []string{text.BOS, text.EOS,
 		text.Unk}}, []string{"a", "b", "c"}))

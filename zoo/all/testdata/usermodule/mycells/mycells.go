@@ -68,7 +68,7 @@ type fast struct {
 }
 
 func (c fast) Parts() []cells.Part {
-	return []cells.Part{{Name: "out", Width: c.Hidden}, {Name: "fast", Width: c.Hidden * c.Hidden},
+	return []cells.Part{{Name: "out", Width: c.Hidden}, cells.Matrix("fast", c.Hidden, c.Hidden),
 		{Name: "past", Width: c.Hidden}}
 }
 
@@ -76,10 +76,10 @@ func (c fast) Step(x *nodes.Node, s cells.State) cells.State {
 	B, H := x.Dim(0), c.Hidden
 	kv := nodes.Split(nodes.Tanh(nodes.MatMul(x, c.read)), 2, -1)
 	k, v := nodes.Reshape(kv[0], B, H, 1), nodes.Reshape(kv[1], B, 1, H)
-	f := nodes.Add(nodes.Scale(nodes.Reshape(s[1], B, H, H), 0.9), nodes.Mul(k, v))
+	f := nodes.Add(nodes.Scale(s[1], 0.9), nodes.Mul(k, v))
 	h := nodes.Add(nodes.Sum(nodes.Mul(k, f), 1), nodes.MatMul(s[0], c.again),
 		nodes.MatMul(s[2], c.late))
-	return cells.State{nodes.Tanh(h), nodes.Reshape(f, B, H*H), kv[0]}
+	return cells.State{nodes.Tanh(h), f, kv[0]}
 }
 
 func init() {

@@ -1,0 +1,81 @@
+package cells
+
+import (
+	"github.com/seqzoo/seqzoo/internal/steps"
+	"github.com/seqzoo/seqzoo/nodes"
+)
+
+// LayerNormed is a cell whose products with weights of its input and its state are normalised over
+// the units (Ba, Kiros and Hinton, 2016): LN(x·W_ih) in place of x·W_ih, with a gain and a bias of
+// their own. Products that the cell says are neither (see Roles), such as a projection, are left
+// alone, and so is everything else inside the cell.
+type LayerNormed struct {
+	Cell
+	norms map[*nodes.Param]*layerNorm
+}
+
+// NewLayerNormed declares gain_W and bias_W, as wide as the product, under s for every weight W
+// that a step of c multiplies, seen from a step on an input of width in. Eps stands inside the
+// root; 0: 1e-5. It panics with a *nodes.BuildError if there is no such weight.
+func NewLayerNormed(s *nodes.Scope, c Cell, in int, eps float64) LayerNormed {
+	l := LayerNormed{Cell: c, norms: map[*nodes.Param]*layerNorm{}}
+	wrapped("LayerNormed", c)
+	g := nodes.NewGraph(nodes.Options{Dtype: s.Dtype()})
+	steps.Sketch(g)
+	var state State
+	for _, p := range c.Parts() {
+		state = append(state, g.Input("part "+p.Name, append([]int{1}, p.dims()...)...))
+	}
+	taken := map[string]bool{}
+	l.around(g.Input("x", 1, in), state, func(w *nodes.Param, y *nodes.Node) *nodes.Node {
+		if l.norms[w] == nil {
+			name := w.Leaf()
+			for taken[name] {
+				name += "_"
+			}
+			taken[name] = true
+			l.norms[w] = newLayerNorm(s, name, y.Dim(-1), 1, eps)
+		}
+		return y
+	})
+	if len(l.norms) == 0 {
+		nodes.Failf("LayerNormed", "the cell %T multiplies neither its input nor its state by a matrix: there is nothing to normalise", c)
+	}
+	return l
+}
+
+// around runs one step in which f has the products of the weights that are normalised.
+func (l LayerNormed) around(x *nodes.Node, s State,
+	f func(w *nodes.Param, y *nodes.Node) *nodes.Node) State {
+	return aroundProducts(l.Cell, x, s, func(role func(*nodes.Node, *nodes.Param) Role,
+		_ *nodes.Trace) steps.Product {
+		return func(x *nodes.Node, w *nodes.Param, as *nodes.Node,
+			times func(x, as *nodes.Node) *nodes.Node) *nodes.Node {
+			y := times(x, as)
+			if role(x, w) == NoRole {
+				return y
+			}
+			return f(w, y)
+		}
+	})
+}
+
+// Parts is the wrapped cell's.
+func (l LayerNormed) Parts() []Part { return wrapped("LayerNormed", l.Cell).Parts() }
+
+// Unwrap is the wrapped cell.
+func (l LayerNormed) Unwrap() Cell { return l.Cell }
+
+// FreeParts is the wrapped cell's.
+func (l LayerNormed) FreeParts() []string { return FreeParts(wrapped("LayerNormed", l.Cell)) }
+
+// Step advances one time step.
+func (l LayerNormed) Step(x *nodes.Node, s State) State {
+	wrapped("LayerNormed", l.Cell)
+	if len(l.norms) == 0 {
+		nodes.Failf("LayerNormed", "it has no gains: make it with NewLayerNormed")
+	}
+	return l.around(x, s, func(w *nodes.Param, y *nodes.Node) *nodes.Node {
+		return l.norms[w].of(y)
+	})
+}

@@ -1,0 +1,78 @@
+package cells
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/seqzoo/seqzoo/internal/steps"
+	"github.com/seqzoo/seqzoo/nodes"
+)
+
+// Variational is dropout inside a cell, with the same mask at every step of a sequence (Gal and
+// Ghahramani, 2016). Input is the probability for what the cell multiplies by weights of its input,
+// Hidden for what it multiplies by weights of its state: the mask goes on the operand of the
+// product alone, so a gate that passes h on unmultiplied passes all of it. Where the operand is a
+// concatenation, such as [x; h], each piece has the mask of its own kind. Which weights are of the
+// state is seen from the operands, unless the cell says it (see Roles).
+type Variational struct {
+	Cell
+	Input, Hidden float64 // each in [0, 1)
+}
+
+// Parts is the wrapped cell's.
+func (v Variational) Parts() []Part { return wrapped("Variational", v.Cell).Parts() }
+
+// Unwrap is the wrapped cell.
+func (v Variational) Unwrap() Cell { return v.Cell }
+
+// FreeParts is the wrapped cell's.
+func (v Variational) FreeParts() []string { return FreeParts(wrapped("Variational", v.Cell)) }
+
+// Step advances one time step.
+func (v Variational) Step(x *nodes.Node, s State) State {
+	inner := wrapped("Variational", v.Cell)
+	nodes.CheckRate("Variational", v.Input)
+	nodes.CheckRate("Variational", v.Hidden)
+	g := steps.Innermost(append(State{x}, s...)...)
+	if !g.Training() {
+		return inner.Step(x, s)
+	}
+	_, said := rolesOf(inner)
+	masks := map[string]*nodes.Node{} // by label and shape: products of one operand share a mask
+	mask := func(label string, p float64, x *nodes.Node) *nodes.Node {
+		if p == 0 {
+			return x
+		}
+		key := fmt.Sprint(label, x.Shape())
+		if masks[key] == nil {
+			masks[key] = g.Noise(nodes.NoiseRequest{
+				Label: label, Kind: nodes.Bernoulli, P: 1 - p, Shape: x.Shape(), PerSequence: true,
+			})
+		}
+		return nodes.Masked(x, masks[key], p)
+	}
+	return aroundProducts(inner, x, s, func(role func(*nodes.Node, *nodes.Param) Role,
+		trace *nodes.Trace) steps.Product {
+		var masked func(x *nodes.Node, w *nodes.Param) *nodes.Node
+		masked = func(x *nodes.Node, w *nodes.Param) *nodes.Node {
+			if pieces := trace.Pieces(x); !said && len(pieces) > 0 {
+				pieces = slices.Clone(pieces)
+				for i, piece := range pieces {
+					pieces[i] = masked(piece, w)
+				}
+				return nodes.Concat(-1, pieces...)
+			}
+			switch role(x, w) {
+			case OfInput:
+				return mask("variational input", v.Input, x)
+			case OfState:
+				return mask("variational hidden", v.Hidden, x)
+			}
+			return x
+		}
+		return func(x *nodes.Node, w *nodes.Param, as *nodes.Node,
+			times func(x, as *nodes.Node) *nodes.Node) *nodes.Node {
+			return times(masked(x, w), as)
+		}
+	})
+}
