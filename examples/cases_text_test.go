@@ -70,7 +70,7 @@ func init() {
 		require.NotContains(t, o.messages, "unknown words")
 	}
 	checks["ner-entity-f1"] = func(t *testing.T, c *input) {
-		o := c.run(t, "", "tag", "train", "-train", "mini.tsv", "-valid", "mini.tsv", "-quick",
+		o := c.run(t, "", "tag", "train", "-data", "mini.tsv", "-valid", "mini.tsv", "-quick",
 			"-min-count", "1", "-save", "DIR")
 		require.Zero(t, o.code, o)
 		o = c.run(t, "", "tag", "evaluate", "-model", "DIR", "-data", "mini.tsv")
@@ -84,9 +84,9 @@ func init() {
 		write("tags.tsv", strings.Repeat("a\tX\nb\tY\nc\tX\n\n", 40))
 		write("texts.tsv", strings.Repeat("X\ta b\nY\tb c\n", 40))
 		write("words.vec", "3 2\na 1 0\nb 0 1\nc 1 1\n")
-		require.Zero(t, c.run(t, "", "tag", "train", "-train", "tags.tsv", "-valid", "tags.tsv",
+		require.Zero(t, c.run(t, "", "tag", "train", "-data", "tags.tsv", "-valid", "tags.tsv",
 			"-quick", "-save", "tagger").code)
-		require.Zero(t, c.run(t, "", "classify", "train", "-train", "texts.tsv", "-valid",
+		require.Zero(t, c.run(t, "", "classify", "train", "-data", "texts.tsv", "-valid",
 			"texts.tsv", "-quick", "-save", "classifier").code)
 		lines, mark := c.read(t, "lines.txt"), c.read(t, "bom.txt")
 		const refused = "line 2: byte 0x83 at offset 6 is not UTF-8\n"

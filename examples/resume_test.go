@@ -17,17 +17,17 @@ var resumed = []struct {
 	args        string
 	data, other map[string]string
 }{
-	{"tag train -train a -valid a -min-count 1", both("a", strings.Repeat("x\tX\ny\tY\n\n", 30)),
+	{"tag train -data a -valid a -min-count 1", both("a", strings.Repeat("x\tX\ny\tY\n\n", 30)),
 		both("a", strings.Repeat("x\tY\ny\tX\n\n", 30))},
-	{"classify train -train a -valid a -min-count 1",
+	{"classify train -data a -valid a -min-count 1",
 		both("a", strings.Repeat("X\tx y\nY\ty y\n", 30)),
 		both("a", strings.Repeat("X\ty y\nY\tx y\n", 30))},
-	{"languagemodel train -level char -train a", both("a", strings.Repeat("abcd", 500)),
+	{"languagemodel train -level char -data a", both("a", strings.Repeat("abcd", 500)),
 		both("a", strings.Repeat("abdc", 500))},
 	{"dialogue train -data a -hold-out 5", both("a", strings.Repeat("x y\ty x\n", 30)),
 		both("a", strings.Repeat("y x\tx y\n", 30))},
 	{
-		"translate train -source a -target b -dev-source a -dev-target b",
+		"translate train -source a -target b -valid-source a -valid-target b",
 		both("a", strings.Repeat("x y\ny\n", 20), "b", strings.Repeat("X Y\nY\n", 20)),
 		both("a", strings.Repeat("x y\ny\n", 20), "b", strings.Repeat("Y X\nY\n", 20)),
 	},
@@ -40,7 +40,7 @@ var resumed = []struct {
 	{"autoencoder train -kind vae -data a.csv -code 1 -widths 4 -epochs 2",
 		both("a.csv", columns2(5)), both("a.csv", columns2(7))},
 	{
-		"emoji2vec train -vectors w.vec -pairs a -valid b",
+		"emoji2vec train -vectors w.vec -data a -valid b",
 		both("w.vec", vec, "a", "sun\t☀\tTrue\nmoon\t☾\tTrue\n", "b",
 			"sun\t☀\tTrue\nsun\t☾\tFalse\n"),
 		both("w.vec", vec, "a", "moon\t☀\tTrue\nsun\t☾\tTrue\n", "b",

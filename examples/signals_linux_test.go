@@ -119,20 +119,20 @@ func TestFirstSignalEndsEveryStage(t *testing.T) {
 		signals = signals[:2]
 	}
 	rows := []string{
-		"word2vec train -text words.txt -phrases 1000 -min-count 1",
-		"word2vec train -text words.txt -epochs 1000 -save {}",
+		"word2vec train -data words.txt -phrases 1000 -min-count 1",
+		"word2vec train -data words.txt -epochs 1000 -save {}",
 		"word2vec evaluate -model vectors.bin -analogies questions.txt",
-		"languagemodel train -level ja -train japanese.txt",
-		"languagemodel train -level bpe -bpe-size 60000 -train chunk.txt",
-		"languagemodel train -level char -train words.txt -save {}",
+		"languagemodel train -level ja -data japanese.txt",
+		"languagemodel train -level bpe -bpe-size 60000 -data chunk.txt",
+		"languagemodel train -level char -data words.txt -save {}",
 		"autoencoder train -kind pca -data rows.idx -code 9 -raw",
 		"autoencoder train -kind vae -data rows.idx -code 9 -raw -epochs 1000 -save {}",
-		"classify train -train labelled.txt -valid labelled.txt -epochs 1000 -save {}",
-		"translate train -source words.txt -target words.txt -dev-source words.txt -dev-target words.txt",
+		"classify train -data labelled.txt -valid labelled.txt -epochs 1000 -save {}",
+		"translate train -source words.txt -target words.txt -valid-source words.txt -valid-target words.txt",
 		"toyseq2seq generate -n 10000000 -source {} -target {}.target",
 		"toyseq2seq train -task reversal",
 		"longmemory adding -length 65536 -epochs 1000",
-		"nextword -text words.txt -prompt w1 -save {}",
+		"nextword -data words.txt -prompt w1 -save {}",
 		"gradientflow", "binaryaddition", "onehot",
 	}
 	programs := map[string]bool{}

@@ -21,7 +21,7 @@ type source struct {
 }
 
 func (s *source) register(f *flag.FlagSet) {
-	f.StringVar(&s.data, "data", "", "IDX or CSV `file`, plain or gzip, instead of MNIST")
+	cli.DataFlag(f, &s.data, "in IDX or CSV form, plain or gzip, instead of MNIST")
 	f.StringVar(&s.labels, "labels", "",
 		"IDX `file` of the labels of -data; without -data it is MNIST's")
 	s.Table.Register(f)

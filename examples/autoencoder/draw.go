@@ -29,14 +29,15 @@ type drawCommand struct {
 
 func (d *drawCommand) register(f *flag.FlagSet) {
 	d.source.register(f)
-	f.StringVar(&d.model, "model", "", "`directory` of the model")
+	cli.ModelFlag(f, &d.model, "")
 	f.StringVar(&d.what, "what", "reconstructions",
 		"`one` of "+strings.Join(pictures,
 			", ")+"; codes makes an SVG of the first two numbers, the others PNG")
-	f.StringVar(&d.out, "o", "", "`file` to write")
+	cli.DrawFlag(f, &d.out, "", "them to this `file`")
+	cli.OldNames(f, "o", "draw")
 	f.IntVar(&d.n, "n", 10, "pictures side by side; codes: hundreds of points")
 	f.IntVar(&d.scale, "scale", 2, "screen pixels to a pixel")
-	f.Uint64Var(&d.seed, "seed", 1, "seed of the samples, and of the noise of a denoising model")
+	cli.SeedFlag(f, &d.seed, 1, "the samples, and of the noise of a denoising model")
 }
 
 func (d *drawCommand) check() error {
@@ -49,7 +50,7 @@ func (d *drawCommand) check() error {
 		errs = append(errs, fmt.Errorf("-n is %d and -scale %d; want 2 … 100 and 1 … 16", d.n,
 			d.scale))
 	}
-	return errors.Join(append(errs, cli.Required("model", d.model, "o", d.out),
+	return errors.Join(append(errs, cli.Required("model", d.model, "draw", d.out),
 		d.source.check())...)
 }
 

@@ -16,7 +16,7 @@ const about = `Reduces pictures, or rows of any numbers, to codes of few numbers
     go run ./examples/autoencoder train -kind recurrent -data series.csv -skip date -window 24 -code 8 -save DIR
     go run ./examples/autoencoder anomaly -model DIR < rows.csv
     go run ./examples/autoencoder outliers -codes 2,32 -save DIR
-    go run ./examples/autoencoder draw -model DIR -what samples -o samples.png
+    go run ./examples/autoencoder draw -model DIR -what samples -draw samples.png
 
 Data are IDX files of pictures, such as MNIST's, whose pixels count from 0 to 1, or CSV files (by their ending, .csv or
 .csv.gz) with a line of names and then numbers. Without -data they are MNIST, which is looked for in the folder that

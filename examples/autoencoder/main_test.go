@@ -92,7 +92,7 @@ func TestPictures(t *testing.T) {
 		"traversal": "pca", "codes": "linear",
 	} {
 		path := filepath.Join(dir, what)
-		must(t, "", "draw", "-model", model(kind), "-what", what, "-n", "4", "-o", path)
+		must(t, "", "draw", "-model", model(kind), "-what", what, "-n", "4", "-draw", path)
 		content, err := os.ReadFile(path)
 		require.NoError(t, err)
 		if what == "codes" {
@@ -199,7 +199,7 @@ func TestMistakes(t *testing.T) {
 		{"train -noise loud", "-noise is \"loud\""},
 		{"train -noise masking:2", "want a probability"},
 		{"train -widths a,b", "-widths is \"a,b\""},
-		{"train -valid 1", "-valid is 1"},
+		{"train -valid-share 1", "-valid-share is 1"},
 		{"train -quantile 0", "-quantile is 0"},
 		{"train -window 0", "-window is 0"},
 		{"train -without 7", "no row has the label 7"},
@@ -218,10 +218,10 @@ func TestMistakes(t *testing.T) {
 		{"evaluate -model " + dir + " -data " + path,
 			"a row has 2 numbers, and the model reads rows of 36"},
 		{"compare -models " + dir + " -data " + path, "a row has 2 numbers"},
-		{"draw -model " + dir + " -o x -what samples", "only a VAE can be sampled"},
-		{"draw -model " + dir + " -o x -what cats", "-what is \"cats\""},
-		{"draw -model " + dir, "-o is missing"},
-		{"draw -model " + dir + " -o x -n 50", "there are 20 pictures"},
+		{"draw -model " + dir + " -draw x -what samples", "only a VAE can be sampled"},
+		{"draw -model " + dir + " -draw x -what cats", "-what is \"cats\""},
+		{"draw -model " + dir, "-draw is missing"},
+		{"draw -model " + dir + " -draw x -n 50", "there are 20 pictures"},
 		{"anomaly -model " + dir + " -threshold -1", "-threshold is -1"},
 		{"outliers -codes x", "-codes is \"x\""},
 		{"outliers -score luck", "-score is \"luck\""},

@@ -32,8 +32,9 @@ func (o *outliersCommand) register(f *flag.FlagSet) {
 	f.StringVar(&o.test, "test", "",
 		"IDX or CSV `file` to measure on, instead of MNIST's test file")
 	f.StringVar(&o.testLabels, "test-labels", "", "IDX `file` of its labels")
-	f.Float64Var(&o.valid, "valid", 0.1,
+	f.Float64Var(&o.valid, "valid-share", 0.1,
 		"share of the rows, from the end, that validate; they are measured on too")
+	cli.OldNames(f, "valid", "valid-share")
 	f.StringVar(&o.score, "score", "mean",
 		"score that the threshold is of, `one` of "+strings.Join(scoreNames, ", "))
 	f.Float64Var(&o.quantile, "quantile", 0.95,
@@ -63,7 +64,7 @@ func (o *outliersCommand) check() error {
 		errs = append(errs, errors.New("-data and -test go together"))
 	}
 	if !(o.valid > 0 && o.valid < 1) || !(o.quantile > 0 && o.quantile <= 1) {
-		errs = append(errs, fmt.Errorf("-valid is %g and -quantile %g; want shares", o.valid,
+		errs = append(errs, fmt.Errorf("-valid-share is %g and -quantile %g; want shares", o.valid,
 			o.quantile))
 	}
 	o.code = 1
@@ -112,7 +113,7 @@ func (o *outliersCommand) run(ctx context.Context, s cli.Std) error {
 			m, err := fit(ctx, s, &t, sh, fitted.without(label), valid.without(label), o.quantile,
 				map[string]string{
 					"-data": o.data, "-limit": strconv.Itoa(o.limit), "-without": strconv.Itoa(label),
-					"-valid": fmt.Sprint(o.valid),
+					"-valid-share": fmt.Sprint(o.valid),
 				})
 			if err != nil {
 				return err

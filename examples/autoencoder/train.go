@@ -179,7 +179,8 @@ func (t *trainCommand) register(f *flag.FlagSet) {
 	t.source.register(f)
 	t.shape.register(f)
 	f.IntVar(&t.code, "code", 32, "numbers to a code")
-	f.Float64Var(&t.valid, "valid", 0.1, "share of the rows, from the end, that validate")
+	f.Float64Var(&t.valid, "valid-share", 0.1, "share of the rows, from the end, that validate")
+	cli.OldNames(f, "valid", "valid-share")
 	f.Float64Var(&t.quantile, "quantile", 0.99,
 		"share of the validation rows whose error the threshold of anomalies is above")
 	f.IntVar(&t.without, "without", -1, "leave out the rows of this label")
@@ -209,7 +210,7 @@ func (t *trainCommand) check() error {
 	}
 	var errs []error
 	if !(t.valid > 0 && t.valid < 1) {
-		errs = append(errs, fmt.Errorf("-valid is %g; want a share in (0, 1)", t.valid))
+		errs = append(errs, fmt.Errorf("-valid-share is %g; want a share in (0, 1)", t.valid))
 	}
 	if !(t.quantile > 0 && t.quantile <= 1) {
 		errs = append(errs, fmt.Errorf("-quantile is %g; want a share in (0, 1]", t.quantile))
@@ -234,8 +235,8 @@ func (t *trainCommand) run(ctx context.Context, s cli.Std) error {
 	fitted, valid := all.split(t.valid)
 	m, err := fit(ctx, s, &t.Training, t.shape, fitted, valid, t.quantile, map[string]string{
 		"-data": t.data, "-window": strconv.Itoa(t.window), "-limit": strconv.Itoa(t.limit),
-		"-without": strconv.Itoa(t.without),
-		"-valid":   fmt.Sprint(t.valid),
+		"-without":     strconv.Itoa(t.without),
+		"-valid-share": fmt.Sprint(t.valid),
 	})
 	if err != nil {
 		return err

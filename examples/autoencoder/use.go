@@ -130,7 +130,7 @@ type evaluateCommand struct {
 
 func (e *evaluateCommand) register(f *flag.FlagSet) {
 	e.source.register(f)
-	f.StringVar(&e.model, "model", "", "`directory` of the model")
+	cli.ModelFlag(f, &e.model, "")
 	f.IntVar(&e.anomalous, "anomalous", -1,
 		"measure how well the rows of this label are found as anomalies")
 }
@@ -283,7 +283,7 @@ func writeNumbers(w io.Writer, x []float32) error {
 type denoiseCommand struct{ model string }
 
 func (d *denoiseCommand) register(f *flag.FlagSet) {
-	f.StringVar(&d.model, "model", "", "`directory` of the model")
+	cli.ModelFlag(f, &d.model, "")
 }
 
 func (d *denoiseCommand) check() error { return cli.Required("model", d.model) }
@@ -312,7 +312,7 @@ type anomalyCommand struct {
 }
 
 func (a *anomalyCommand) register(f *flag.FlagSet) {
-	f.StringVar(&a.model, "model", "", "`directory` of the model")
+	cli.ModelFlag(f, &a.model, "")
 	f.Float64Var(&a.threshold, "threshold", 0,
 		"error above which a row is an anomaly; 0 for the model's")
 }

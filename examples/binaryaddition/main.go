@@ -203,21 +203,24 @@ func (r *trained) last(n int) (loss, wrong float64) {
 
 func run(args []string, out io.Writer) error {
 	f := flag.NewFlagSet("binaryaddition", flag.ContinueOnError)
-	quick := f.Bool("quick", false, "a smoke run: few examples, one seed")
-	dir := f.String("svg", "", "write the figures into this `folder`")
+	var quick bool
+	var dir string
+	cli.QuickFlag(f, &quick)
+	cli.DrawFlag(f, &dir, "", "the figures into this `folder`")
+	cli.OldNames(f, "svg", "draw")
 	examples := f.Int("examples", 10000, "additions that a network is trained on, one at a time")
 	seeds := f.Int("seeds", 3, "networks of each kind")
 	if err := cli.Parse(f, args,
 		"Trains small networks on adding binary numbers, and shows what first weights and activations decide.", out); err != nil {
 		return err
 	}
-	if *quick {
+	if quick {
 		*examples, *seeds = 300, 1
 	}
 	if *examples < 200 || *seeds < 1 || f.NArg() > 0 {
 		return cli.Usagef("want at least 200 -examples, 1 of -seeds, and nothing else")
 	}
-	s := story{out: out, dir: *dir, examples: *examples, seeds: *seeds}
+	s := story{out: out, dir: dir, examples: *examples, seeds: *seeds}
 	for _, chapter := range []func() error{s.adding, s.initialising, s.spikes} {
 		if err := chapter(); err != nil {
 			return err

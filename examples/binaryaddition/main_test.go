@@ -14,7 +14,7 @@ import (
 func TestStory(t *testing.T) {
 	var out strings.Builder
 	dir := t.TempDir()
-	require.NoError(t, run([]string{"-quick", "-svg", dir}, &out))
+	require.NoError(t, run([]string{"-quick", "-draw", dir}, &out))
 	for _, s := range []string{"1. A network", "2. How one", "3. Why", "relu, he, clipped at 1"} {
 		require.Contains(t, out.String(), s)
 	}

@@ -28,10 +28,10 @@ func captionCommand() cli.Command {
 	return cli.Command{
 		Name: "caption", About: "reads paths of pictures, a line each, and says what they show",
 		Flags: func(f *flag.FlagSet) {
-			f.StringVar(&model, "model", "", "`directory` of a model")
-			f.StringVar(&maps, "map", "", "`directory` for drawings of where each word looked")
-			f.IntVar(&o.Beam, "beam", 0,
-				"width of a beam search; 0 takes the likeliest word each time")
+			cli.ModelFlag(f, &model, "")
+			cli.DrawFlag(f, &maps, "", "into this `folder` where each word looked")
+			cli.OldNames(f, "map", "draw")
+			cli.BeamFlag(f, &o.Beam, 1)
 		},
 		Check: func() error { return cli.Required("model", model) },
 		Run: func(ctx context.Context, s cli.Std) error {
@@ -120,10 +120,10 @@ func scenesCommand() cli.Command {
 			to.register(f, "to write")
 			f.StringVar(&part, "part", part, "train, valid or test: the images they are made of")
 			f.IntVar(&n, "n", n, "how many")
-			f.Uint64Var(&seed, "seed", seed, "of the scenes")
+			cli.SeedFlag(f, &seed, seed, "the scenes")
 		},
 		Check: func() error {
-			errs := []error{cli.Required("pictures", to.pictures, "sentences", to.sentences)}
+			errs := []error{cli.Required("data", to.pictures, "sentences", to.sentences)}
 			if n < 1 || n > 1<<20 {
 				errs = append(errs, fmt.Errorf("-n is %d; want 1 … %d", n, 1<<20))
 			}

@@ -18,15 +18,14 @@ import (
 func evaluateCommand() cli.Command {
 	var model string
 	var given files
-	beam, n := 0, 2000
+	beam, n := 1, 2000
 	return cli.Command{
 		Name: "evaluate", About: "counts exact captions, and how often attention is on what a word names",
 		Flags: func(f *flag.FlagSet) {
-			f.StringVar(&model, "model", "", "`directory` of a model")
+			cli.ModelFlag(f, &model, "")
 			given.register(f, "to evaluate on instead")
 			f.IntVar(&n, "n", n, "scenes to make of MNIST's test images")
-			f.IntVar(&beam, "beam", beam,
-				"width of a beam search; 0 takes the likeliest word each time")
+			cli.BeamFlag(f, &beam, beam)
 		},
 		Check: func() error {
 			errs := []error{cli.Required("model", model), given.check()}

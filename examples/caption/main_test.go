@@ -118,7 +118,7 @@ func TestFromScenesToCaptions(t *testing.T) {
 	require.Contains(t, out, "of 20\n")
 
 	pictures, sentences := filepath.Join(dir, "some.idx"), filepath.Join(dir, "some.txt")
-	out, _, err = do("", "scenes", "-part", "test", "-n", "12", "-pictures", pictures, "-sentences",
+	out, _, err = do("", "scenes", "-part", "test", "-n", "12", "-data", pictures, "-sentences",
 		sentences)
 	require.NoError(t, err)
 	require.Contains(t, out, "12 scenes")
@@ -127,13 +127,13 @@ func TestFromScenesToCaptions(t *testing.T) {
 	test, err := testScenes(files{}, 12)
 	require.NoError(t, err)
 	require.Equal(t, test, scenes)
-	fromFile, _, err := do("", "evaluate", "-model", model, "-pictures", pictures, "-sentences",
+	fromFile, _, err := do("", "evaluate", "-model", model, "-data", pictures, "-sentences",
 		sentences)
 	require.NoError(t, err)
 	made, _, err := do("", "evaluate", "-model", model, "-n", "12")
 	require.NoError(t, err)
 	require.Equal(t, made, fromFile)
-	_, messages, err = do("", "train", "-quick", "-pictures", pictures, "-sentences", sentences)
+	_, messages, err = do("", "train", "-quick", "-data", pictures, "-sentences", sentences)
 	require.NoError(t, err)
 	require.Contains(t, messages, "12 scenes of 56 × 56")
 
@@ -146,7 +146,7 @@ func TestFromScenesToCaptions(t *testing.T) {
 	}
 	lines := []string{photo, pictures + " 0", "", small, "nothing.png", sentences, pictures + " 12",
 		pictures}
-	out, messages, err = do(strings.Join(lines, "\n"), "caption", "-model", model, "-map", maps)
+	out, messages, err = do(strings.Join(lines, "\n"), "caption", "-model", model, "-draw", maps)
 	require.NoError(t, err)
 	said := strings.Split(out, "\n")
 	require.Len(t, said, 3)
@@ -167,17 +167,17 @@ func TestFromScenesToCaptions(t *testing.T) {
 func TestMistakes(t *testing.T) {
 	t.Setenv("SEQZOO_DATA", t.TempDir())
 	for args, want := range map[string]string{
-		"train":                                 "give scenes by -pictures",
-		"train -pictures x":                     "go together",
-		"train -n 0":                            "-n is 0",
-		"train -stride 5":                       "do not cover",
-		"train -pictures none -sentences none":  "no such file",
-		"evaluate":                              "-model is missing",
-		"evaluate -model none":                  "no such file",
-		"caption":                               "-model is missing",
-		"scenes -pictures a":                    "-sentences is missing",
-		"scenes -part dev":                      `-part is "dev"`,
-		"scenes -pictures a -sentences b -n -1": "-n is -1",
+		"train":                             "give scenes by -data",
+		"train -data x":                     "go together",
+		"train -n 0":                        "-n is 0",
+		"train -stride 5":                   "do not cover",
+		"train -data none -sentences none":  "no such file",
+		"evaluate":                          "-model is missing",
+		"evaluate -model none":              "no such file",
+		"caption":                           "-model is missing",
+		"scenes -data a":                    "-sentences is missing",
+		"scenes -part dev":                  `-part is "dev"`,
+		"scenes -data a -sentences b -n -1": "-n is -1",
 	} {
 		_, _, err := do("", strings.Fields(args)...)
 		require.ErrorContains(t, err, want, args)

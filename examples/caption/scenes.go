@@ -238,7 +238,7 @@ func mnist(part string) (*images.Set, error) {
 	if part == "test" {
 		name = "t10k"
 	}
-	const instead = "give scenes by -pictures and -sentences"
+	const instead = "give scenes by -data and -sentences"
 	pictures, err := cli.DataFile("mnist/"+name+"-images-idx3-ubyte.gz", instead)
 	if err != nil {
 		return nil, err

@@ -51,7 +51,7 @@ func (t *trainCommand) read() (d *dataset, err error) {
 	d = &dataset{name: t.train, unit: "texts", unicode: t.unicode}
 	if t.train == "" {
 		d.name = "who says it, SGD dialogues"
-		path, err := cli.DataFile("sgd-dialogues/train.txt.gz", "give files by -train and -valid")
+		path, err := cli.DataFile("sgd-dialogues/train.txt.gz", "give files by -data and -valid")
 		if err != nil {
 			return nil, err
 		}
@@ -117,7 +117,7 @@ func mnist(part string) (*images.Set, error) {
 	for i, kind := range []string{"images-idx3", "labels-idx1"} {
 		var err error
 		if paths[i], err = cli.DataFile("mnist/"+part+"-"+kind+"-ubyte.gz",
-			"give files by -images and -labels"); err != nil {
+			"give files by -data and -labels"); err != nil {
 			return nil, err
 		}
 	}
@@ -174,24 +174,24 @@ func pictures(m *label.Classifier, set *images.Set) ([]label.Labelled, error) {
 func (e *evaluateCommand) read(m *label.Classifier) (examples []label.Labelled, name string,
 	err error) {
 	if m.Vocabulary() == nil {
-		if e.data != "" {
-			return nil, "", cli.Usagef("-data is a file of texts, and the model reads pictures; want -images and -labels")
+		if e.data != "" && e.labels == "" {
+			return nil, "", cli.Usagef("the model reads pictures: -data wants -labels, the file of their labels")
 		}
 		var set *images.Set
-		if e.images == "" {
+		if e.data == "" {
 			name = "MNIST, test set"
 			set, err = mnist("t10k")
 		} else {
-			name = e.images
-			set, err = images.ReadLabelled(e.images, e.labels)
+			name = e.data
+			set, err = images.ReadLabelled(e.data, e.labels)
 		}
 		if err == nil {
 			examples, err = pictures(m, set)
 		}
 		return examples, name, err
 	}
-	if e.images != "" {
-		return nil, "", cli.Usagef("-images is a file of pictures, and the model reads texts; want -data")
+	if e.labels != "" {
+		return nil, "", cli.Usagef("the model reads texts, whose labels stand before them in -data; -labels is for pictures")
 	}
 	var lines []text.Labelled
 	if e.data == "" {

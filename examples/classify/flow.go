@@ -19,7 +19,7 @@ import (
 
 // flowCommand is the flags of flow.
 type flowCommand struct {
-	models, to          string
+	models, draw        string
 	hidden, step, batch int
 	seed                uint64
 }
@@ -27,15 +27,16 @@ type flowCommand struct {
 func (c *flowCommand) register(f *flag.FlagSet) {
 	f.StringVar(&c.models, "models", "",
 		"comma-separated `directories` of models of pictures, to draw beside untrained ones")
-	f.StringVar(&c.to, "to", "", "SVG `file` to draw to")
+	cli.DrawFlag(f, &c.draw, "", "the figure to this `file`, SVG")
+	cli.OldNames(f, "to", "draw")
 	f.IntVar(&c.hidden, "hidden", 64, "width of the untrained layers")
 	f.IntVar(&c.step, "step", 1, "pixels a step of the untrained ones, a divisor of 784")
-	f.IntVar(&c.batch, "batch", 50, "pictures whose gradients are measured")
-	f.Uint64Var(&c.seed, "seed", 1, "seed of the untrained weights")
+	cli.BatchFlag(f, &c.batch, 50, ", whose gradients are measured")
+	cli.SeedFlag(f, &c.seed, 1, "the untrained weights")
 }
 
 func (c *flowCommand) check() error {
-	err := cli.Required("to", c.to)
+	err := cli.Required("draw", c.draw)
 	if c.step < 1 || pixels%c.step != 0 || c.batch < 1 || c.batch > 1000 || c.hidden < 1 ||
 		c.hidden > 1<<12 {
 		err = errors.Join(err, fmt.Errorf("-step %d, -batch %d, -hidden %d: want a divisor of %d, 1 … 1000, 1 … 4096", c.step, c.batch, c.hidden, pixels))
@@ -113,7 +114,7 @@ func (c *flowCommand) run(ctx context.Context, s cli.Std) error {
 			return err
 		}
 	}
-	return safefile.Write(safefile.OS, c.to, func(w io.Writer) error { return plot.Write(w) })
+	return safefile.Write(safefile.OS, c.draw, func(w io.Writer) error { return plot.Write(w) })
 }
 
 // digits are the labels of MNIST.

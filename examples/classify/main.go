@@ -16,11 +16,11 @@ import (
 
 const about = `Learns to classify sequences: texts, word by word, or pictures, pixel by pixel (sequential MNIST).
 
-    go run ./examples/classify train -task text [-train FILE -valid FILE] -save DIR
+    go run ./examples/classify train -task text [-data FILE -valid FILE]  -save DIR
     go run ./examples/classify train -task mnist -cell gru -save DIR
-    go run ./examples/classify evaluate -model DIR [-data FILE | -images FILE -labels FILE]
+    go run ./examples/classify evaluate -model DIR [-data FILE [-labels FILE]]
     go run ./examples/classify classify -model DIR < lines
-    go run ./examples/classify flow -to flow.svg [-models DIR,DIR]     how the gradient travels through sequential MNIST
+    go run ./examples/classify flow -draw flow.svg [-models DIR,DIR]   how the gradient travels through sequential MNIST
 
 A file of texts has lines of label TAB text, a file of pictures is IDX. Without files, texts are the turns of the SGD
 dialogues, said by the user or by the system, and pictures are MNIST's; both are looked for in the folder that SEQZOO_DATA
@@ -43,8 +43,7 @@ func program() cli.Program {
 		{
 			Name: "classify", About: "classifies each line of standard input",
 			Flags: func(f *flag.FlagSet) {
-				f.StringVar(&model, "model", "",
-					"`directory` of the model")
+				cli.ModelFlag(f, &model, "")
 			},
 			Check: func() error { return cli.Required("model", model) },
 			Run:   func(ctx context.Context, s cli.Std) error { return classify(ctx, s, model) },
@@ -67,9 +66,9 @@ type trainCommand struct {
 
 func (t *trainCommand) register(f *flag.FlagSet) {
 	f.StringVar(&t.task, "task", "text", "what to classify: text or mnist")
-	f.StringVar(&t.train, "train", "",
-		"text: `file` to learn from instead of the SGD dialogues, label TAB text")
-	f.StringVar(&t.valid, "valid", "", "text: `file` of validation data, label TAB text")
+	cli.DataFlag(f, &t.train, "to learn from instead of the SGD dialogues, label TAB text; of texts only")
+	cli.ValidFlag(f, &t.valid, "of validation data, label TAB text")
+	cli.OldNames(f, "train", "data")
 	cli.CellFlag(f, &t.cell, "gru", "")
 	f.StringVar(&t.pool, "pool", "last", "what is classified: the last output, or the mean of all")
 	f.IntVar(&t.hidden, "hidden", 0, "width of the layers (default 64 for text, 128 for mnist)")
@@ -79,7 +78,7 @@ func (t *trainCommand) register(f *flag.FlagSet) {
 	f.IntVar(&t.memory, "memory", 0,
 		"`steps` that the gates of gru and lstm are to remember at the start, the option memory of -cell; 0: forget bias 1 for lstm")
 	cli.UnicodeFlag(f, &t.unicode)
-	f.IntVar(&t.minCount, "min-count", 2, "text: words seen less often become <unk>")
+	cli.MinCountFlag(f, &t.minCount, 2)
 	f.Float64Var(&t.dropout, "dropout", -1,
 		"share of the inputs and outputs of the layers that is dropped (default 0.3 for text, 0 for mnist)")
 	f.BoolVar(&t.oneWay, "one-way", false,
@@ -93,10 +92,10 @@ func (t *trainCommand) check() error {
 		errs = append(errs, fmt.Errorf("-task is %q; want text or mnist", t.task))
 	}
 	if t.task == "mnist" && t.train+t.valid != "" {
-		errs = append(errs, errors.New("-train and -valid are files of texts, and -task is mnist"))
+		errs = append(errs, errors.New("-data and -valid are files of texts, and -task is mnist"))
 	}
 	if (t.train == "") != (t.valid == "") {
-		errs = append(errs, errors.New("-train and -valid go together"))
+		errs = append(errs, errors.New("-data and -valid go together"))
 	}
 	if t.step < 1 || pixels%t.step != 0 {
 		errs = append(errs, fmt.Errorf("-step is %d; want a divisor of %d", t.step, pixels))
@@ -180,20 +179,20 @@ func (t *trainCommand) run(ctx context.Context, s cli.Std) error {
 }
 
 // evaluateCommand is the flags of evaluate.
-type evaluateCommand struct{ model, data, images, labels string }
+type evaluateCommand struct{ model, data, labels string }
 
 func (e *evaluateCommand) register(f *flag.FlagSet) {
-	f.StringVar(&e.model, "model", "", "`directory` of the model")
-	f.StringVar(&e.data, "data", "",
-		"`file` of label TAB text instead of the SGD dialogues kept apart")
-	f.StringVar(&e.images, "images", "", "IDX `file` of pictures instead of MNIST's test set")
-	f.StringVar(&e.labels, "labels", "", "IDX `file` of their labels")
+	cli.ModelFlag(f, &e.model, "")
+	cli.DataFlag(f, &e.data, "of label TAB text, instead of the SGD dialogues kept apart;\n"+
+		"or of pictures in IDX form, instead of MNIST's test set")
+	f.StringVar(&e.labels, "labels", "", "`file` of the labels of pictures, in IDX form")
+	cli.OldNames(f, "images", "data")
 }
 
 func (e *evaluateCommand) check() error {
 	err := cli.Required("model", e.model)
-	if (e.images == "") != (e.labels == "") {
-		err = errors.Join(err, errors.New("-images and -labels go together"))
+	if e.labels != "" {
+		err = errors.Join(err, cli.Required("data", e.data))
 	}
 	return err
 }

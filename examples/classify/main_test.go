@@ -33,12 +33,12 @@ func TestText(t *testing.T) {
 	}
 	require.NoError(t, os.WriteFile(data, []byte(b.String()), 0o666))
 	model := filepath.Join(dir, "model")
-	out, messages, err := run(t, "", "train", "-train", data, "-valid", data, "-hidden", "8",
+	out, messages, err := run(t, "", "train", "-data", data, "-valid", data, "-hidden", "8",
 		"-epochs", "8", "-lr", "0.02", "-save", model)
 	require.NoError(t, err, messages)
 	require.Contains(t, out, "accuracy 100.00 %, loss")
 	require.Contains(t, out, "naive Bayes over words: 100.00 %")
-	again, messages, err := run(t, "", "train", "-train", data, "-valid", data, "-hidden", "8",
+	again, messages, err := run(t, "", "train", "-data", data, "-valid", data, "-hidden", "8",
 		"-epochs", "8", "-lr", "0.02", "-save", model)
 	require.NoError(t, err)
 	require.Contains(t, messages, "going on from step")
@@ -50,7 +50,7 @@ func TestText(t *testing.T) {
 	require.NoError(t, err)
 	require.Regexp(t, `^good\t[01]\.\d+\nbad\t[01]\.\d+\n$`, out)
 	require.Contains(t, messages, "line 2: zoo: sequence classifier: the sequence is empty")
-	_, _, err = run(t, "", "evaluate", "-model", model, "-images", data, "-labels", data)
+	_, _, err = run(t, "", "evaluate", "-model", model, "-data", data, "-labels", data)
 	require.ErrorContains(t, err, "the model reads texts")
 }
 
@@ -66,7 +66,7 @@ func TestQuick(t *testing.T) {
 	require.Regexp(t, `^\d\t0\.\d+\n$`, out)
 	require.Contains(t, messages, `line 2: pixels: number 2 is "x"`)
 	svg := filepath.Join(dir, "flow.svg")
-	out, _, err = run(t, "", "flow", "-to", svg, "-step", "28", "-batch", "4", "-hidden", "8",
+	out, _, err = run(t, "", "flow", "-draw", svg, "-step", "28", "-batch", "4", "-hidden", "8",
 		"-models", dir)
 	require.NoError(t, err)
 	require.Contains(t, out, "gru, trained (rows)")
@@ -82,13 +82,13 @@ func TestQuick(t *testing.T) {
 func TestMistakes(t *testing.T) {
 	for want, args := range map[string][]string{
 		`-task is "x"`:          {"train", "-task", "x"},
-		"go together":           {"train", "-train", "x"},
+		"go together":           {"train", "-data", "x"},
 		"-step is 5":            {"train", "-task", "mnist", "-step", "5"},
 		`pool is "max"`:         {"train", "-pool", "max"},
 		"-model is missing":     {"classify"},
-		"-to is missing":        {"flow"},
-		"-images and -labels":   {"evaluate", "-model", "x", "-images", "y"},
-		"files of texts":        {"train", "-task", "mnist", "-train", "x", "-valid", "x"},
+		"-draw is missing":      {"flow"},
+		"-data is missing":      {"evaluate", "-model", "x", "-labels", "y"},
+		"files of texts":        {"train", "-task", "mnist", "-data", "x", "-valid", "x"},
 		"no such file":          {"evaluate", "-model", "absent"},
 		"hidden is -1":          {"train", "-hidden", "-1"},
 		"there are train, eval": {"tag"},

@@ -4,6 +4,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"math"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -24,7 +25,11 @@ const about = `Draws learning curves of saved trainings:
 
 func run(args []string, out io.Writer) error {
 	f := flag.NewFlagSet("curves", flag.ContinueOnError)
-	path := f.String("o", "curves.svg", "write the figure to this `file`")
+	var path string
+	var quick bool
+	cli.DrawFlag(f, &path, "curves.svg", "the figure to this `file`, SVG")
+	cli.OldNames(f, "o", "draw")
+	cli.QuickFlag(f, &quick)
 	metric := f.String("metric", "valid_perplexity", "`column` of the histories to draw")
 	title := f.String("title", "", "heading of the figure")
 	log := f.Bool("log", false, "logarithmic axis")
@@ -32,10 +37,12 @@ func run(args []string, out io.Writer) error {
 	if err := cli.Parse(f, args, about, out); err != nil {
 		return err
 	}
-	if f.NArg() == 0 {
+	p := lineplot.Plot{Title: *title, X: "step", Y: *metric, LogY: *log}
+	if quick {
+		p.Curves = madeUp()
+	} else if f.NArg() == 0 {
 		return cli.Usagef("no histories given; name one or more history.csv, such as models/*/history.csv")
 	}
-	p := lineplot.Plot{Title: *title, X: "step", Y: *metric, LogY: *log}
 	for _, name := range f.Args() {
 		h, err := read(name)
 		if err != nil {
@@ -70,7 +77,21 @@ func run(args []string, out io.Writer) error {
 		}
 		p.Levels = append(p.Levels, lineplot.Level{Name: name, Y: y})
 	}
-	return safefile.Write(safefile.OS, *path, p.Write)
+	return safefile.Write(safefile.OS, path, p.Write)
+}
+
+// madeUp is what -quick draws beside the histories that are given: the course of two trainings that
+// never were.
+func madeUp() (curves []lineplot.Curve) {
+	for i, name := range []string{"made up, fast", "made up, slow"} {
+		c := lineplot.Curve{Name: name, Label: name}
+		for step := 0; step <= 1000; step += 100 {
+			c.X = append(c.X, float64(step))
+			c.Y = append(c.Y, 80+400*math.Exp(-float64(step)/float64(100*(1+2*i))))
+		}
+		curves = append(curves, c)
+	}
+	return curves
 }
 
 func read(name string) (*train.History, error) {

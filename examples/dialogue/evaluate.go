@@ -28,9 +28,8 @@ func newEvaluation() *evaluation { return &evaluation{} }
 
 func (e *evaluation) register(f *flag.FlagSet) {
 	e.decoding.register(f)
-	f.StringVar(&e.model, "model", "", "`directory` of the model")
-	f.StringVar(&e.data, "data", "",
-		"`file` of dialogues (default those of the Schema-Guided Dialogues to validate on)")
+	cli.ModelFlag(f, &e.model, "")
+	cli.DataFlag(f, &e.data, "of dialogues instead of those of the Schema-Guided Dialogues to validate on")
 	f.IntVar(&e.replies, "replies", 100,
 		"dialogues in which the model replies to every turn, for distinct-1 and -2; 0 for none")
 	f.IntVar(&e.samples, "samples", 10, "vhred: draws of the latent variable")
@@ -166,7 +165,7 @@ type replying struct {
 
 func (r *replying) register(f *flag.FlagSet) {
 	r.decoding.register(f)
-	f.StringVar(&r.model, "model", "", "`directory` of the model")
+	cli.ModelFlag(f, &r.model, "")
 	f.BoolVar(&r.listen, "listen", false,
 		"the lines are the turns of both sides; replies are not taken for turns")
 }

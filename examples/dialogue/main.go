@@ -11,7 +11,7 @@ import (
 
 const about = `Learns from dialogues what is said next: HRED and VHRED read all turns before, seq2seq the last one.
 
-    go run ./examples/dialogue train -model hred -save models/hred
+    go run ./examples/dialogue train -kind hred -save models/hred
     go run ./examples/dialogue evaluate -model models/hred
     go run ./examples/dialogue reply -model models/hred    reads a turn a line; /new or an empty line begins anew
 
@@ -40,12 +40,12 @@ type decoding struct {
 }
 
 func (d *decoding) register(f *flag.FlagSet) {
-	f.IntVar(&d.beam, "beam", 1, "width of a beam search; 1 takes the likeliest word each time")
+	cli.BeamFlag(f, &d.beam, 1)
 	f.Float64Var(&d.temperature, "temperature", 0,
 		"sample the words at this temperature; 0 takes the likeliest")
 	f.Float64Var(&d.topP, "top-p", 1,
 		"with a temperature: sample from the likeliest words that make up this share")
-	f.Uint64Var(&d.seed, "seed", 1, "of the latent variable and of sampling")
+	cli.SeedFlag(f, &d.seed, 1, "the latent variable and of sampling")
 }
 
 func (d *decoding) check() error {

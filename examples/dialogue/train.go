@@ -31,20 +31,19 @@ type training struct {
 }
 
 func newTraining() *training {
-	return &training{Training: cli.Training{Epochs: 2, LR: 0.004, Clip: 1, Seed: 1}}
+	return &training{Training: cli.Training{Epochs: 2, LR: 0.004, Clip: 1, Seed: 1,
+		BatchMore: ": dialogues, or for seq2seq pairs of turns (default 8; 128)"}}
 }
 
 func (t *training) register(f *flag.FlagSet) {
 	t.Training.Register(f)
-	f.Lookup("batch").Usage = "dialogues side by side; for seq2seq pairs of turns (default 8; 128)"
-	f.StringVar(&t.kind, "model", "hred", "`kind` of model: hred, vhred or seq2seq")
-	f.StringVar(&t.data, "data", "",
-		"`file` of dialogues to learn from (default the Schema-Guided Dialogues)")
-	f.StringVar(&t.valid, "valid", "",
-		"`file` of dialogues to validate on; without it the last of -data are kept apart for that")
+	f.StringVar(&t.kind, "kind", "hred", "`kind` of model: hred, vhred or seq2seq")
+	cli.DataFlag(f, &t.data, "of dialogues to learn from instead of the Schema-Guided Dialogues")
+	cli.ValidFlag(f, &t.valid, "of dialogues to validate on; without it the last of -data are kept apart for that")
+	cli.OldNames(f, "model", "kind")
 	f.IntVar(&t.holdOut, "hold-out", 300,
 		"dialogues at the end of -data that are kept apart, without -valid")
-	f.IntVar(&t.minCount, "min-count", 5, "words seen less often become <unk>")
+	cli.MinCountFlag(f, &t.minCount, 5)
 	cli.UnicodeFlag(f, &t.cut.Unicode)
 	f.StringVar(&t.cut.Level, "level", "word",
 		"`unit` that is predicted: word, char, or ja (Japanese words)")
@@ -69,7 +68,7 @@ func (t *training) check() error {
 		errs = append(errs, fmt.Errorf("the level is %q; want word, char or ja", t.cut.Level))
 	}
 	if t.kind != "hred" && t.kind != "vhred" && t.kind != "seq2seq" {
-		errs = append(errs, fmt.Errorf("-model is %q; want hred, vhred or seq2seq", t.kind))
+		errs = append(errs, fmt.Errorf("-kind is %q; want hred, vhred or seq2seq", t.kind))
 	}
 	if t.Quick {
 		t.hidden, t.embed, t.latent, t.Epochs, t.holdOut = 16, 8, 4, 1, min(t.holdOut, 20)
@@ -123,7 +122,7 @@ func (t *training) run(ctx context.Context, s cli.Std) error {
 	}
 	_, err = t.Fit(ctx, s, cli.Run{Model: m, Task: task, Name: t.kind, Unit: "words",
 		Monitor: monitor, Describe: map[string]string{
-			"-model": t.kind, "-data": t.data, "-valid": t.valid, "-hold-out": fmt.Sprint(t.holdOut),
+			"-kind": t.kind, "-data": t.data, "-valid": t.valid, "-hold-out": fmt.Sprint(t.holdOut),
 			"-min-count": fmt.Sprint(t.minCount),
 			"-cell":      t.cell, "-hidden": fmt.Sprint(t.hidden), "-embed": fmt.Sprint(t.embed),
 			"-dropout": fmt.Sprint(t.dropout),

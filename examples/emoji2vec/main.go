@@ -22,10 +22,10 @@ const about = `Gives emoji vectors in the space of words, from what they are sai
 
     go run ./examples/emoji2vec train -save DIR                     learns words' vectors first, from WikiText-2
     go run ./examples/emoji2vec train -vectors FILE -save DIR       or takes those of word2vec, GloVe or examples/word2vec
-    go run ./examples/emoji2vec evaluate -model DIR -pairs FILE
+    go run ./examples/emoji2vec evaluate -model DIR -data FILE
     echo "😭 + 😆" | go run ./examples/emoji2vec emoji -model DIR    reads a sum a line, of emoji and words
 
-Pairs are lines "description TAB emoji TAB True or False". Without -pairs and -valid they are looked for in the folder that
+Pairs are lines "description TAB emoji TAB True or False". Without -data and -valid they are looked for in the folder that
 SEQZOO_DATA names, else in ../shared/data. Ctrl-C stops a training; with -save, the same command goes on from there.`
 
 func main() { program().Main() }
@@ -51,9 +51,9 @@ func trainCommand() cli.Command {
 			t.Register(f)
 			f.StringVar(&t.vectors, "vectors", "",
 				"`file` of words' vectors, or directory of a model of examples/word2vec")
-			f.StringVar(&t.pairs, "pairs", "", "`file` of pairs to learn from")
-			f.StringVar(&t.valid, "valid", "",
-				"`file` of pairs by which the best weights are chosen")
+			cli.DataFlag(f, &t.pairs, "of pairs to learn from")
+			cli.OldNames(f, "pairs", "data")
+			cli.ValidFlag(f, &t.valid, "of pairs by which the best weights are chosen")
 			f.IntVar(&t.Negatives, "negatives", t.Negatives,
 				"emoji drawn for each description that they do not have")
 			f.Float64Var(&t.Dropout, "dropout", t.Dropout,
@@ -69,7 +69,7 @@ func trainCommand() cli.Command {
 }
 
 func (t *training) run(ctx context.Context, s cli.Std) error {
-	pairs, err := readPairs(t.pairs, "train", "-pairs")
+	pairs, err := readPairs(t.pairs, "train", "-data")
 	if err != nil {
 		return err
 	}
@@ -196,8 +196,9 @@ func evaluateCommand() cli.Command {
 	return cli.Command{
 		Name: "evaluate", About: "tells true pairs from false ones: AUC, accuracy, F1",
 		Flags: func(f *flag.FlagSet) {
-			f.StringVar(&model, "model", "", "`directory` of a model")
-			f.StringVar(&path, "pairs", "", "`file` of pairs")
+			cli.ModelFlag(f, &model, "")
+			cli.DataFlag(f, &path, "of pairs")
+			cli.OldNames(f, "pairs", "data")
 		},
 		Check: func() error { return cli.Required("model", model) },
 		Run: func(_ context.Context, s cli.Std) error {
@@ -205,7 +206,7 @@ func evaluateCommand() cli.Command {
 			if err != nil {
 				return err
 			}
-			pairs, err := readPairs(path, "test", "-pairs")
+			pairs, err := readPairs(path, "test", "-data")
 			if err != nil {
 				return err
 			}
@@ -224,7 +225,7 @@ func emojiCommand() cli.Command {
 	return cli.Command{
 		Name: "emoji", About: "reads sums of emoji and words, a line each, and lists the nearest emoji",
 		Flags: func(f *flag.FlagSet) {
-			f.StringVar(&model, "model", "", "`directory` of a model")
+			cli.ModelFlag(f, &model, "")
 			f.IntVar(&n, "n", n, "emoji to list")
 			f.IntVar(&words, "words", words, "words to list besides")
 		},

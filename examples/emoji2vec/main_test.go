@@ -61,7 +61,7 @@ func TestFromPairsToSums(t *testing.T) {
 	require.Contains(t, out, "of 2 pairs; left out for unknown words: 1, for emoji never described: 1")
 	mine := filepath.Join(dir, "mine.txt")
 	require.NoError(t, os.WriteFile(mine, []byte("new york\t🗽\tTrue\nthe sun\t🗽\tFalse\n"), 0o666))
-	out, _, err = do("", "evaluate", "-model", model, "-pairs", mine)
+	out, _, err = do("", "evaluate", "-model", model, "-data", mine)
 	require.NoError(t, err)
 	require.Contains(t, out, mine+": AUC")
 
@@ -80,14 +80,14 @@ func TestFromPairsToSums(t *testing.T) {
 func TestMistakes(t *testing.T) {
 	t.Setenv("SEQZOO_DATA", t.TempDir())
 	for args, want := range map[string]string{
-		"train":                    "give pairs by -pairs",
-		"train -pairs nothing.txt": "nothing.txt",
-		"train -negatives -1":      "negatives is -1",
-		"train -epochs 0":          "-epochs is 0",
-		"evaluate":                 "-model is missing",
-		"evaluate -model nothing":  "no such file",
-		"emoji -model x -n 0":      "want something to list",
-		"emoji":                    "-model is missing",
+		"train":                   "give pairs by -data",
+		"train -data nothing.txt": "nothing.txt",
+		"train -negatives -1":     "negatives is -1",
+		"train -epochs 0":         "-epochs is 0",
+		"evaluate":                "-model is missing",
+		"evaluate -model nothing": "no such file",
+		"emoji -model x -n 0":     "want something to list",
+		"emoji":                   "-model is missing",
 	} {
 		_, _, err := do("", strings.Fields(args)...)
 		require.ErrorContains(t, err, want, args)

@@ -99,7 +99,7 @@ func (r *rows) of(all int) int {
 }
 
 func (d *source) register(f *flag.FlagSet) {
-	f.StringVar(&d.data, "data", "", "CSV `file`, plain or gzip, instead of ETTh1")
+	cli.DataFlag(f, &d.data, "in CSV form, plain or gzip, instead of ETTh1")
 	d.Table.Register(f)
 	d.trainRows, d.validRows, d.testRows = rows{n: 8640}, rows{n: 2880}, rows{n: 2880}
 	f.Var(&d.trainRows, "train-rows",
@@ -251,18 +251,22 @@ func (t *trainCommand) run(ctx context.Context, s cli.Std) error {
 // evaluateCommand is the flags of evaluate.
 type evaluateCommand struct {
 	source
-	model string
-	valid bool
+	model, part string
 }
 
 func (e *evaluateCommand) register(f *flag.FlagSet) {
 	e.source.register(f)
-	f.StringVar(&e.model, "model", "", "`directory` of the model")
-	f.BoolVar(&e.valid, "valid", false, "evaluate on the validation part instead of the test part")
+	cli.ModelFlag(f, &e.model, "")
+	f.StringVar(&e.part, "part", "test", "`part` of the data to evaluate on: test or valid")
+	cli.OldSwitch(f, "valid", "part", "valid")
 }
 
 func (e *evaluateCommand) check() error {
-	return errors.Join(cli.Required("model", e.model), e.source.check())
+	var err error
+	if e.part != "test" && e.part != "valid" {
+		err = fmt.Errorf("-part is %q; want test or valid", e.part)
+	}
+	return errors.Join(cli.Required("model", e.model), err, e.source.check())
 }
 
 func (e *evaluateCommand) run(ctx context.Context, s cli.Std) error {
@@ -274,7 +278,7 @@ func (e *evaluateCommand) run(ctx context.Context, s cli.Std) error {
 	if err != nil {
 		return err
 	}
-	if e.valid {
+	if e.part == "valid" {
 		return report(ctx, s.Out, m, e.source.valid(all, m.Config().Lookback), e.season,
 			"validation")
 	}

@@ -88,7 +88,7 @@ type forecastCommand struct {
 }
 
 func (c *forecastCommand) register(f *flag.FlagSet) {
-	f.StringVar(&c.model, "model", "", "`directory` of the model")
+	cli.ModelFlag(f, &c.model, "")
 	c.Table.RegisterCells(f)
 	f.BoolVar(&c.each, "each", false,
 		"forecast behind every row, as soon as there are enough, with an empty line after each forecast")

@@ -3,6 +3,6 @@
 // needs a long memory, before and after training.
 //
 //	go run ./examples/gradientflow             # the story, in a few seconds
-//	go run ./examples/gradientflow -svg DIR    # and its figures
+//	go run ./examples/gradientflow -draw DIR    # and its figures
 //	go run ./examples/gradientflow -quick      # a smoke run
 package main

@@ -154,30 +154,34 @@ func (k *task) flow() (*graph.FlowReport, error) {
 
 func run(args []string, out io.Writer) error {
 	f := flag.NewFlagSet("gradientflow", flag.ContinueOnError)
-	quick := f.Bool("quick", false, "a smoke run: few steps of training")
-	dir := f.String("svg", "", "write the figures into this `folder`")
-	T := f.Int("t", 40, "length of the sequences: how long the first symbol must be remembered")
+	var quick bool
+	var dir string
+	var seed uint64
+	cli.QuickFlag(f, &quick)
+	cli.DrawFlag(f, &dir, "", "the figures into this `folder`")
+	cli.SeedFlag(f, &seed, 1, "weights and data")
+	T := f.Int("length", 40, "length of the sequences: how long the first symbol must be remembered")
 	steps := f.Int("steps", 1500, "steps of training")
-	seed := f.Uint64("seed", 1, "seed of weights and data")
 	own := f.String("cell", "", "`spec` of one more cell to compare, such as slstm or gru,memory=40\n"+cli.CellsHelp())
+	cli.OldNames(f, "svg", "draw", "t", "length")
 	if err := cli.Parse(f, args, "Shows how gradients vanish and explode in recurrent networks, and what mends it.", out); err != nil {
 		return err
 	}
-	if *quick {
+	if quick {
 		*steps, *T = 20, 12
 	}
 	if *T < 2 || *T > 10000 || *steps < 1 || f.NArg() > 0 {
-		return cli.Usagef("want 2 to 10000 for -t, at least 1 of -steps, and nothing else")
+		return cli.Usagef("want 2 to 10000 for -length, at least 1 of -steps, and nothing else")
 	}
 	say := func(format string, args ...any) { fmt.Fprintf(out, format+"\n", args...) }
 	draw := func(name string, p *lineplot.Plot) error {
-		if *dir == "" {
+		if dir == "" {
 			return nil
 		}
-		if err := os.MkdirAll(*dir, 0o755); err != nil {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return err
 		}
-		path := filepath.Join(*dir, name)
+		path := filepath.Join(dir, name)
 		say("(drawn in %s)\n", path)
 		return safefile.Write(safefile.OS, path, p.Write)
 	}
@@ -200,7 +204,7 @@ func run(args []string, out io.Writer) error {
 	tasks := make([]*task, len(networks))
 	for i, n := range networks {
 		var err error
-		if tasks[i], err = newTask(n.cell, *T, *seed); err != nil {
+		if tasks[i], err = newTask(n.cell, *T, seed); err != nil {
 			return err
 		}
 		defer tasks[i].step.Close()

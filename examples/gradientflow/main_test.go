@@ -12,7 +12,7 @@ import (
 func TestStory(t *testing.T) {
 	var out strings.Builder
 	dir := t.TempDir()
-	require.NoError(t, run([]string{"-quick", "-svg", dir}, &out))
+	require.NoError(t, run([]string{"-quick", "-draw", dir}, &out))
 	for _, n := range networks {
 		require.Equal(t, 3, strings.Count(out.String(), "\n"+n.name+"  "), n.name)
 	}
@@ -20,7 +20,7 @@ func TestStory(t *testing.T) {
 		_, err := os.Stat(filepath.Join(dir, name))
 		require.NoError(t, err)
 	}
-	require.ErrorContains(t, run([]string{"-t", "1"}, &out), "want 2 to 10000")
+	require.ErrorContains(t, run([]string{"-length", "1"}, &out), "want 2 to 10000")
 }
 
 // What the story says of the gradients before training: small weights let them vanish, large ones

@@ -20,8 +20,8 @@ const about = `Trains a language model on a text and measures it, or lets it wri
 
     go run ./examples/languagemodel train -save model
     go run ./examples/languagemodel train -preset wikitext2 -save model
-    go run ./examples/languagemodel train -train novel.txt -level word -tied -hidden 200 -save model
-    go run ./examples/languagemodel evaluate -model model -text other.txt
+    go run ./examples/languagemodel train -data novel.txt -level word -tied -hidden 200 -save model
+    go run ./examples/languagemodel evaluate -model model -data other.txt
     echo "ROMEO:" | go run ./examples/languagemodel generate -model model -temperature 0.8
     go run ./examples/languagemodel perplexity -model model < lines.txt
 `
@@ -74,8 +74,9 @@ type evaluator struct {
 }
 
 func (e *evaluator) flags(f *flag.FlagSet) {
-	f.StringVar(&e.model, "model", "", "`directory` of the model")
-	f.StringVar(&e.text, "text", "", "`file` to measure, UTF-8 or gzip of it")
+	cli.ModelFlag(f, &e.model, "")
+	cli.DataFlag(f, &e.text, "of text to measure, UTF-8 or gzip of it")
+	cli.OldNames(f, "text", "data")
 	f.IntVar(&e.last, "last", 0, "measure only so many tokens at the end of the text; 0 for all")
 	f.IntVar(&e.tracks, "tracks", 1,
 		"parts of the text read side by side, each from an empty state; 10 is what PyTorch's example does")
@@ -88,7 +89,7 @@ func (e *evaluator) check() error {
 		errs = append(errs, fmt.Errorf("-tracks %d -window %d -last %d: want at least 1, 1 and 0",
 			e.tracks, e.window, e.last))
 	}
-	return errors.Join(append(errs, cli.Required("model", e.model, "text", e.text))...)
+	return errors.Join(append(errs, cli.Required("model", e.model, "data", e.text))...)
 }
 
 func (e *evaluator) run(ctx context.Context, s cli.Std) error {
@@ -137,13 +138,13 @@ type generator struct {
 }
 
 func (g *generator) flags(f *flag.FlagSet) {
-	f.StringVar(&g.model, "model", "", "`directory` of the model")
+	cli.ModelFlag(f, &g.model, "")
 	f.IntVar(&g.length, "length", 100, "tokens to add to each line")
 	f.Float64Var(&g.temperature, "temperature", 0.8, "0 takes the likeliest token each time")
 	f.IntVar(&g.topK, "top-k", 0, "draw among so many likeliest tokens; 0 for all")
 	f.Float64Var(&g.topP, "top-p", 0,
 		"draw among the likeliest tokens that make up this share; 0 for all")
-	f.Uint64Var(&g.seed, "seed", 1, "of the drawing; the second line has the next seed, and so on")
+	cli.SeedFlag(f, &g.seed, 1, "the drawing; the second line has the next seed, and so on")
 }
 
 func (g *generator) sampler() decode.Sampler {
@@ -185,7 +186,7 @@ func (g *generator) run(ctx context.Context, s cli.Std) error {
 type scorer struct{ model string }
 
 func (p *scorer) flags(f *flag.FlagSet) {
-	f.StringVar(&p.model, "model", "", "`directory` of the model")
+	cli.ModelFlag(f, &p.model, "")
 }
 
 func (p *scorer) check() error { return cli.Required("model", p.model) }

@@ -37,7 +37,7 @@ func TestPresets(t *testing.T) {
 	for name, p := range presets {
 		t.Run(name, func(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "model")
-			quick := []string{"train", "-quick", "-preset", name, "-train", path, "-save", dir,
+			quick := []string{"train", "-quick", "-preset", name, "-data", path, "-save", dir,
 				"-steps", "12"}
 			if strings.Contains(p.flags, "cutoffs") {
 				quick = append(quick, "-cutoffs", "3,9")
@@ -52,7 +52,7 @@ func TestPresets(t *testing.T) {
 			require.NoError(t, err, messages)
 			require.Regexp(t, `lstm: 12 steps, .+; validation loss \d+\.\d{4} nats, perplexity \d+\.\d\d\n$`, out)
 
-			out, _, err = do("", "evaluate", "-model", dir, "-text", path)
+			out, _, err = do("", "evaluate", "-model", dir, "-data", path)
 			require.NoError(t, err)
 			require.Regexp(t, `: \d+ (characters|words|pieces), of which \d+ are <unk>: loss \d+\.\d+ nats, \d+\.\d+ bits, perplexity \d+\.\d+\n$`, out)
 			out, _, err = do("the cat\n\nthe dog\n", "generate", "-model", dir, "-length", "5")
@@ -71,7 +71,7 @@ func TestPresets(t *testing.T) {
 // line: the perplexity of a file of one line is that of the line.
 func TestEvaluateAsPyTorchDoes(t *testing.T) {
 	path, dir := write(t, story), filepath.Join(t.TempDir(), "model")
-	_, messages, err := do("", "train", "-quick", "-preset", "wikitext2", "-train", path, "-save",
+	_, messages, err := do("", "train", "-quick", "-preset", "wikitext2", "-data", path, "-save",
 		dir)
 	require.NoError(t, err, messages)
 	m, err := lm.Load(dir)
@@ -81,7 +81,7 @@ func TestEvaluateAsPyTorchDoes(t *testing.T) {
 		require.True(t, ok, word)
 	}
 	line := " The cat sat on <unk> okapi "
-	out, _, err := do("", "evaluate", "-model", dir, "-text", write(t, line+"\n"))
+	out, _, err := do("", "evaluate", "-model", dir, "-data", write(t, line+"\n"))
 	require.NoError(t, err)
 	require.Contains(t, out, ": 7 words, of which 2 are <unk>: ")
 	lines, _, err := do(line+"\n", "perplexity", "-model", dir)
@@ -90,10 +90,10 @@ func TestEvaluateAsPyTorchDoes(t *testing.T) {
 	require.Contains(t, out, "perplexity "+perplexity+"\n")
 
 	// An empty line is an <eos>; -last measures the end alone.
-	out, _, err = do("", "evaluate", "-model", dir, "-text", write(t, " \n a \n \n"))
+	out, _, err = do("", "evaluate", "-model", dir, "-data", write(t, " \n a \n \n"))
 	require.NoError(t, err)
 	require.Contains(t, out, ": 4 words, of which 0")
-	out, _, err = do("", "evaluate", "-model", dir, "-text", path, "-last", "100", "-tracks", "10")
+	out, _, err = do("", "evaluate", "-model", dir, "-data", path, "-last", "100", "-tracks", "10")
 	require.NoError(t, err)
 	require.Contains(t, out, ": 100 words")
 }
@@ -104,7 +104,7 @@ func TestResume(t *testing.T) {
 	path, whole, parts := write(t, story), filepath.Join(t.TempDir(), "whole"),
 		filepath.Join(t.TempDir(), "parts")
 	args := func(dir, steps string) []string {
-		return []string{"train", "-quick", "-preset", "shakespeare", "-train", path, "-save", dir,
+		return []string{"train", "-quick", "-preset", "shakespeare", "-data", path, "-save", dir,
 			"-steps", steps, "-epochs", "1", "-average", "0.9"}
 	}
 	_, messages, err := do("", args(whole, "30")...)
@@ -147,7 +147,7 @@ func TestMistakes(t *testing.T) {
 			"-sampled", "-1"},
 		"-bpe-size is 255": {"train",
 			"-level", "bpe", "-bpe-size", "255"},
-		"-valid is set without -train": {"train",
+		"-valid is set without -data": {"train",
 			"-valid", path},
 		"-lr is 0": {"train", "-lr",
 			"0"},
@@ -162,14 +162,14 @@ func TestMistakes(t *testing.T) {
 		"no output layer of the embedding's shape": {"train",
 			"-cutoffs", "3", "-tied"},
 		"absent: no such file": {"train",
-			"-train", "absent"},
+			"-data", "absent"},
 		"rising ones in 1 … ": {"train",
-			"-quick", "-train", path, "-cutoffs", "100000"},
+			"-quick", "-data", path, "-cutoffs", "100000"},
 		"want 1 … V of them": {"train",
-			"-quick", "-train", path, "-sampled", "100000"},
+			"-quick", "-data", path, "-sampled", "100000"},
 		"-model is missing\n-text is missing": {"evaluate"},
 		"-tracks 0": {"evaluate",
-			"-model", "m", "-text", "t", "-tracks", "0"},
+			"-model", "m", "-data", "t", "-tracks", "0"},
 		"-length is 0": {"generate",
 			"-model", "m", "-length", "0"},
 		"TopP is 2": {"generate",
@@ -177,9 +177,9 @@ func TestMistakes(t *testing.T) {
 		"no-such-model": {"perplexity",
 			"-model", "no-such-model"},
 		"the text has ": {"train",
-			"-train", write(t, "this is too short for a batch of 50"), "-level", "char"},
+			"-data", write(t, "this is too short for a batch of 50"), "-level", "char"},
 		"is not UTF-8": {"train",
-			"-train", write(t, "bad \xff"), "-level", "char"},
+			"-data", write(t, "bad \xff"), "-level", "char"},
 		"unexpected argument": {"train",
 			"loudly"},
 		"flag provided but not defined: -louder; languagemodel tr": {"train", "-louder"},
@@ -193,7 +193,7 @@ func TestMistakes(t *testing.T) {
 // A line that cannot be read does not end the work.
 func TestLines(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "model")
-	_, messages, err := do("", "train", "-quick", "-preset", "wikitext2", "-train", write(t, story),
+	_, messages, err := do("", "train", "-quick", "-preset", "wikitext2", "-data", write(t, story),
 		"-save", dir, "-steps", "2")
 	require.NoError(t, err, messages)
 	out, messages, err := do("xx yy\nthe xx\n\xff\nthe cat\n", "generate", "-model", dir, "-length",

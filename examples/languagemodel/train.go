@@ -92,18 +92,17 @@ func (t *trainer) flags(f *flag.FlagSet) {
 	f.StringVar(&t.preset, "preset", "shakespeare",
 		"`task` whose settings hold where a flag does not say otherwise:\n"+strings.Join(names,
 			"\n"))
-	f.StringVar(&t.train, "train", "",
-		"`file` to train on, UTF-8 or gzip of it, instead of the preset's")
-	f.StringVar(&t.valid, "valid", "",
-		"`file` to validate on; the default with -train is the last tenth of that")
+	cli.DataFlag(f, &t.train, "of text to learn from, UTF-8 or gzip of it, instead of the preset's")
+	cli.ValidFlag(f, &t.valid, "of text to validate on; the default with -data is the last tenth of that")
+	cli.OldNames(f, "train", "data")
 	f.StringVar((*string)(&t.level), "level", string(lm.Words),
 		"`unit` that is predicted: word, char, bpe (pieces that are learned) or ja (Japanese words)")
 	f.IntVar(&t.bpeSize, "bpe-size", 4000, "pieces that level bpe learns")
 	f.BoolVar(&t.spaced, "spaced", false,
 		"words: the text is tokenised already, and cut at white space alone")
-	f.BoolVar(&t.keepCase, "keep-case", false, "words: do not fold to lower case")
+	cli.KeepCaseFlag(f, &t.keepCase, " of words")
 	cli.UnicodeFlag(f, &t.unicode)
-	f.IntVar(&t.minCount, "min-count", 1, "tokens seen less often become <unk>")
+	cli.MinCountFlag(f, &t.minCount, 1)
 	f.IntVar(&t.maxVocab, "max-vocab", 0, "size of the vocabulary at most; 0 for no limit")
 	cli.CellFlag(f, &t.cell, "lstm", "")
 	f.IntVar(&t.layers, "layers", 2, "recurrent layers")
@@ -136,8 +135,7 @@ func (t *trainer) check() error {
 		return fmt.Errorf("-preset is %q; there are %s", t.preset,
 			strings.Join(slices.Sorted(maps.Keys(presets)), ", "))
 	}
-	given := map[string]bool{}
-	t.set.Visit(func(f *flag.Flag) { given[f.Name] = true })
+	given := cli.Given(t.set)
 	words := strings.Fields(p.flags)
 	for i := 0; i < len(words); i++ {
 		name, value := strings.TrimPrefix(words[i], "-"), "true"

@@ -59,7 +59,8 @@ func (a *addingCommand) register(f *flag.FlagSet) {
 	f.IntVar(&a.length, "length", 600, "numbers in a sequence")
 	f.IntVar(&a.memory, "memory", 0,
 		"`steps` that the gates of gru and lstm are to remember at the start, the option memory of -cell; 0: forget bias 1 for lstm")
-	f.IntVar(&a.epoch, "epoch", 200, "batches to an epoch, after which it is measured")
+	f.IntVar(&a.epoch, "epoch-batches", 200, "batches to an epoch, after which it is measured")
+	cli.OldNames(f, "epoch", "epoch-batches")
 	f.Float64Var(&a.enough, "enough", 1e-4, "stop at this mean squared error; 0 for never")
 	a.Register(f)
 }
@@ -72,7 +73,7 @@ func (a *addingCommand) check() error {
 	for _, n := range []struct {
 		flag         string
 		value, least int
-	}{{"length", a.length, 2}, {"epoch", a.epoch, 1}} {
+	}{{"length", a.length, 2}, {"epoch-batches", a.epoch, 1}} {
 		if n.value < n.least || n.value > 1<<16 {
 			errs = append(errs, fmt.Errorf("-%s is %d; want %d … %d", n.flag, n.value, n.least,
 				1<<16))

@@ -30,19 +30,18 @@ type settings struct {
 	temperature, topP     float64
 	save                  string
 	saveEvery             int
-	resume, quick         bool
+	quick                 bool
 }
 
 const usage = `Trains an RNN, a GRU and an LSTM on the same text, compares them, and completes a phrase.
 
     go run ./examples/nextword
     go run ./examples/nextword -quick
-    go run ./examples/nextword -text novel.txt -epochs 10 -prompt "it was a"
+    go run ./examples/nextword -data novel.txt -epochs 10 -prompt "it was a"
     go run ./examples/nextword -cells lstm -level char -save models
-    go run ./examples/nextword -cells lstm -level char -save models -resume
 
 Perplexity is measured on the last tenth of the text, which no model is trained on. Ctrl-C stops after
-the step at hand; with -save, the same command and -resume go on from there.
+the step at hand; with -save, the same command goes on from there.
 
 `
 
@@ -51,8 +50,8 @@ the step at hand; with -save, the same command and -resume go on from there.
 func parse(args []string, out io.Writer) (*settings, error) {
 	s := &settings{}
 	f := flag.NewFlagSet("nextword", flag.ContinueOnError)
-	f.StringVar(&s.text, "text", "",
-		"train on this `file`, UTF-8 or gzip of it, instead of the embedded Shakespeare")
+	cli.DataFlag(f, &s.text, "of text to learn from, UTF-8 or gzip of it, instead of the embedded Shakespeare")
+	cli.OldNames(f, "text", "data")
 	f.StringVar(&s.level, "level", "word", "`unit` that is predicted: word or char")
 	f.StringVar(&s.cells, "cells", "rnn,gru,lstm",
 		"comma-separated `list` of cells to train and compare; options stand\n"+
@@ -60,19 +59,19 @@ func parse(args []string, out io.Writer) (*settings, error) {
 	f.IntVar(&s.layers, "layers", 1, "recurrent layers")
 	f.IntVar(&s.hidden, "hidden", 0,
 		"width of the layers and of the embedding (default 128 for words, 256 for characters)")
-	f.IntVar(&s.batch, "batch", 32, "tracks of the text read side by side")
+	cli.BatchFlag(f, &s.batch, 32, ": tracks of the text")
 	f.IntVar(&s.window, "window", 0,
 		"steps that the gradient goes back (default 20 for words, 50 for characters)")
-	f.IntVar(&s.epochs, "epochs", 0, "passes over the text (default 4 for words, 1 for characters)")
-	f.IntVar(&s.steps, "steps", 0, "stop each cell after so many steps; 0 for no limit")
-	f.IntVar(&s.minCount, "min-count", 3, "words seen less often become <unk>")
+	cli.EpochsFlag(f, &s.epochs, 0, " (default 4 for words, 1 for characters)")
+	cli.StepsFlag(f, &s.steps, 0)
+	cli.MinCountFlag(f, &s.minCount, 3)
 	f.IntVar(&s.maxVocab, "max-vocab", 10000, "size of the vocabulary at most")
-	f.Float64Var(&s.lr, "lr", 0.003, "highest learning rate of Adam; it falls along a cosine")
-	f.Float64Var(&s.clip, "clip", 1, "limit of the gradient's norm; 0 for none")
+	cli.RateFlag(f, &s.lr, 0.003, "along a cosine")
+	cli.ClipFlag(f, &s.clip, 1)
 	f.Float64Var(&s.dropout, "dropout", 0.25,
 		"share of embedding, output and what goes between layers that is dropped")
 	f.BoolVar(&s.tied, "tied", true, "the embedding is the output layer too")
-	f.Uint64Var(&s.seed, "seed", 1, "seed of weights and noise")
+	cli.SeedFlag(f, &s.seed, 1, "weights and noise")
 	f.StringVar(&s.prompt, "prompt", "some of them looks like", "`phrase` to complete")
 	f.IntVar(&s.next, "next", 5, "likeliest next words to list")
 	f.IntVar(&s.generate, "generate", 0,
@@ -81,12 +80,9 @@ func parse(args []string, out io.Writer) (*settings, error) {
 		"of the continuation; 0 takes the likeliest word each time")
 	f.Float64Var(&s.topP, "top-p", 0.95,
 		"nucleus of the continuation: the likeliest words that make up this share")
-	f.StringVar(&s.save, "save", "",
-		"save each model in a folder of this `directory`, with checkpoints on the way")
-	f.IntVar(&s.saveEvery, "save-every", 200, "steps between checkpoints")
-	f.BoolVar(&s.resume, "resume", false, "go on from the checkpoints in the directory of -save")
-	f.BoolVar(&s.quick, "quick", false,
-		"tiny models for a few seconds, to see that everything works")
+	cli.SaveFlag(f, &s.save, "")
+	cli.SaveEveryFlag(f, &s.saveEvery, 200)
+	cli.QuickFlag(f, &s.quick)
 	if err := cli.Parse(f, args, usage, out); err != nil {
 		return nil, err
 	}
@@ -94,9 +90,7 @@ func parse(args []string, out io.Writer) (*settings, error) {
 		return nil, fmt.Errorf("unexpected argument %q; put a phrase of several words in quotes",
 			f.Arg(0))
 	}
-	given := map[string]bool{}
-	f.Visit(func(f *flag.Flag) { given[f.Name] = true })
-	s.complete(given)
+	s.complete(cli.Given(f))
 	return s, s.check()
 }
 
@@ -161,7 +155,6 @@ func (s *settings) check() error {
 	report(s.lr > 0 && s.lr < 1, "-lr is %g; want more than 0 and less than 1", s.lr)
 	report(s.dropout >= 0 && s.dropout < 1, "-dropout is %g; want at least 0 and less than 1",
 		s.dropout)
-	report(!s.resume || s.save != "", "-resume needs -save, the directory to resume from")
 	return errors.Join(errors.Join(errs...), train.Clip{Norm: s.clip}.Validate(),
 		s.sampler().Validate())
 }
@@ -203,7 +196,7 @@ func (s *settings) sampler() *decode.Sampler {
 }
 
 func main() {
-	s, err := parse(os.Args[1:], os.Stderr)
+	s, err := parse(os.Args[1:], os.Stdout)
 	if errors.Is(err, flag.ErrHelp) {
 		return
 	}

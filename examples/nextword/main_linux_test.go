@@ -28,7 +28,7 @@ func mount(t *testing.T, flags uintptr, options string) (dir string) {
 // A disk that fills up, a directory that cannot be written to.
 func TestNoRoom(t *testing.T) {
 	dir := mount(t, 0, "size=32k")
-	args := small("-text", story(t), "-save", dir, "-save-every", "5")
+	args := small("-data", story(t), "-save", dir, "-save-every", "5")
 	_, errOut, code := nextword(t, program(args...))
 	require.Equal(t, 1, code)
 	require.Contains(t, errOut, "write "+filepath.Join(dir, "gru"))
@@ -36,17 +36,17 @@ func TestNoRoom(t *testing.T) {
 
 	dir = mount(t, syscall.MS_RDONLY, "")
 	out, errOut, code := nextword(t,
-		program(small("-text", story(t), "-save", filepath.Join(dir, "models"))...))
+		program(small("-data", story(t), "-save", filepath.Join(dir, "models"))...))
 	require.Equal(t, 1, code)
 	require.Empty(t, out, "found before anything is trained")
 	require.Contains(t, errOut, filepath.Join(dir, "models"))
 	require.Contains(t, errOut, "read-only file system")
 }
 
-// Ctrl-C, and -resume: the outcome is that of a run that nobody interrupted.
+// Ctrl-C, and the same command again: the outcome is that of a run that nobody interrupted.
 func TestInterruptAndResume(t *testing.T) {
 	text, dir, undisturbed := story(t), t.TempDir(), t.TempDir()
-	args := small("-text", text, "-epochs", "40", "-save-every", "1000000", "-cells", "rnn,gru")
+	args := small("-data", text, "-epochs", "40", "-save-every", "1000000", "-cells", "rnn,gru")
 	with := func(more ...string) []string { return append(args[:len(args):len(args)], more...) }
 	_, errOut, code := nextword(t, program(with("-save", undisturbed)...))
 	require.Zero(t, code, errOut)
@@ -56,13 +56,13 @@ func TestInterruptAndResume(t *testing.T) {
 		syscall.Signal
 		code int
 	}{{syscall.SIGINT, 130}, {syscall.SIGTERM, 143}, {syscall.SIGINT, 130}} {
-		c := program(with("-save", dir, "-resume")...)
+		c := program(with("-save", dir)...)
 		out, table := interrupt(t, c, signal.Signal)
 		if c.ProcessState.ExitCode() == 0 {
 			break // it was done before
 		}
 		require.Equal(t, signal.code, c.ProcessState.ExitCode(), out)
-		if strings.Contains(out, "-resume goes on from there") {
+		if strings.Contains(out, "the same command goes on from there") {
 			interrupted++
 		}
 		if strings.Contains(out, "nextword: gru: interrupted") {
@@ -70,7 +70,7 @@ func TestInterruptAndResume(t *testing.T) {
 		}
 	}
 	require.Positive(t, interrupted)
-	_, errOut, code = nextword(t, program(with("-save", dir, "-resume")...))
+	_, errOut, code = nextword(t, program(with("-save", dir)...))
 	require.Zero(t, code, errOut)
 	for _, file := range []string{"rnn/model.safetensors", "gru/model.safetensors",
 		"gru/history.csv", "gru/config.json"} {

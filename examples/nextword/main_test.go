@@ -61,7 +61,7 @@ func write(t testing.TB, s string) string {
 
 func TestNextword(t *testing.T) {
 	out, errOut, code := nextword(t,
-		program(small("-text", story(t), "-cells", "rnn,gru,lstm,gru", "-prompt",
+		program(small("-data", story(t), "-cells", "rnn,gru,lstm,gru", "-prompt",
 			"some zebra of okapi them")...))
 	require.Zero(t, code, errOut)
 	require.Contains(t, out, "words to train on")
@@ -83,13 +83,13 @@ func TestNextword(t *testing.T) {
 func TestHelp(t *testing.T) {
 	out, errOut, code := nextword(t, program("-h"))
 	require.Zero(t, code)
-	require.Empty(t, out)
-	require.Contains(t, errOut, "go run ./examples/nextword\n")
-	for _, flag := range []string{"text", "cells", "level", "epochs", "seed", "prompt", "save",
-		"resume"} {
-		require.Contains(t, errOut, "\n  -"+flag)
+	require.Empty(t, errOut)
+	require.Contains(t, out, "go run ./examples/nextword\n")
+	for _, flag := range []string{"data", "cells", "level", "epochs", "seed", "prompt", "save",
+		"quick"} {
+		require.Contains(t, out, "\n  -"+flag)
 	}
-	for _, line := range strings.Split(errOut, "\n") {
+	for _, line := range strings.Split(out, "\n") {
 		require.Less(t, len([]rune(line)), 110, line)
 	}
 }
@@ -114,13 +114,13 @@ func TestMistakes(t *testing.T) {
 		{`-level is "sentence"; want word or char`, []string{"-level", "sentence"}},
 		{"-hidden is 0; want at least 1", []string{"-hidden", "0"}},
 		{"-hidden is -1; want at least 1", []string{"-hidden", "-1"}},
-		{"hidden is 1099511627776", []string{"-hidden", "1099511627776", "-text", good}},
+		{"hidden is 1099511627776", []string{"-hidden", "1099511627776", "-data", good}},
 		{"-layers is 0", []string{"-layers", "0"}},
-		{"layers is 65, want 1 … 64", []string{"-layers", "65", "-text", good}},
+		{"layers is 65, want 1 … 64", []string{"-layers", "65", "-data", good}},
 		{"-batch is 0", []string{"-batch", "0"}},
 		{"-window is -5", []string{"-window", "-5"}},
 		{"-window 9223372036854775807 needs at least 92233720368547758",
-			[]string{"-window", "9223372036854775807", "-text", good}},
+			[]string{"-window", "9223372036854775807", "-data", good}},
 		{"-epochs is 0", []string{"-epochs", "0"}},
 		{"-steps is -1", []string{"-steps", "-1"}},
 		{"-min-count is 0", []string{"-min-count", "0"}},
@@ -135,20 +135,19 @@ func TestMistakes(t *testing.T) {
 		{"Clip.Norm is -1", []string{"-clip", "-1"}},
 		{"Temperature is -1", []string{"-temperature", "-1"}},
 		{"TopP is 1.5", []string{"-top-p", "1.5"}},
-		{"-resume needs -save", []string{"-resume"}},
 
-		{"absent.txt: no such file", []string{"-text", filepath.Join(dir, "absent.txt")}},
-		{dir + " is a directory, not a text file", []string{"-text", dir}},
-		{"file: the file is empty", []string{"-text", file}},
+		{"absent.txt: no such file", []string{"-data", filepath.Join(dir, "absent.txt")}},
+		{dir + " is a directory, not a text file", []string{"-data", dir}},
+		{"file: the file is empty", []string{"-data", file}},
 		{"has 8 words, line ends included; -window 5 needs at least 70",
-			small("-text", write(t, "One line of very few words.\n"))},
-		{"has 27 characters", []string{"-level", "char", "-text",
+			small("-data", write(t, "One line of very few words.\n"))},
+		{"has 27 characters", []string{"-level", "char", "-data",
 			write(t, "One line of very few words.")}},
 		{"line 2: byte 0xff at offset 6 is not UTF-8",
-			[]string{"-text", write(t, "good\nb\xffd\n")}},
-		{`-prompt: zoo: language model: the vocabulary has no word of the prompt: ["zebra" "okapi"]`, small("-text", good, "-prompt", "zebra okapi")},
-		{"not UTF-8", small("-text", good, "-prompt", "\xff")},
-		{"file: not a directory", small("-text", good, "-save", filepath.Join(file, "models"))},
+			[]string{"-data", write(t, "good\nb\xffd\n")}},
+		{`-prompt: zoo: language model: the vocabulary has no word of the prompt: ["zebra" "okapi"]`, small("-data", good, "-prompt", "zebra okapi")},
+		{"not UTF-8", small("-data", good, "-prompt", "\xff")},
+		{"file: not a directory", small("-data", good, "-save", filepath.Join(file, "models"))},
 	} {
 		out, errOut, code := nextword(t, program(c.args...))
 		require.NotZero(t, code, c.args)
@@ -171,7 +170,7 @@ func TestAllMistakes(t *testing.T) {
 // Texts as they come.
 func TestTexts(t *testing.T) {
 	plain := strings.Repeat("the cat sat on the mat .\n", 60)
-	want, _, code := nextword(t, program(small("-text", write(t, plain), "-prompt", "the cat")...))
+	want, _, code := nextword(t, program(small("-data", write(t, plain), "-prompt", "the cat")...))
 	require.Zero(t, code)
 	timing := regexp.MustCompile(`(?m)^(gru +\d+ +\d+) +\S+ +\S+`)
 	for name, s := range map[string]string{
@@ -180,7 +179,7 @@ func TestTexts(t *testing.T) {
 		"CR":              strings.ReplaceAll(plain, "\n", "\r"),
 	} {
 		got, errOut, code := nextword(t,
-			program(small("-text", write(t, s), "-prompt", "the cat")...))
+			program(small("-data", write(t, s), "-prompt", "the cat")...))
 		require.Zero(t, code, errOut)
 		_, want, _ := strings.Cut(want, "\n")
 		_, got, _ = strings.Cut(got, "\n") // behind the line with the path
@@ -193,11 +192,11 @@ func TestTexts(t *testing.T) {
 		"a line of 1 MB": strings.Repeat("la li lu ", 1<<20/9),
 	} {
 		out, errOut, code := nextword(t,
-			program(small("-text", write(t, s), "-prompt", "", "-steps", "3")...))
+			program(small("-data", write(t, s), "-prompt", "", "-steps", "3")...))
 		if code != 0 { // a text of one line has no start of a line to begin at
 			require.Contains(t, errOut, "the prompt is empty", name)
 			out, errOut, code = nextword(t,
-				program(small("-text", write(t, s), "-prompt", "la the", "-steps", "3")...))
+				program(small("-data", write(t, s), "-prompt", "la the", "-steps", "3")...))
 		}
 		require.Zero(t, code, errOut)
 		require.Contains(t, out, "next:")
@@ -210,7 +209,7 @@ func TestLocaleAndPath(t *testing.T) {
 	var want []byte
 	for _, name := range []string{"models", "with spaces", "日本語", strings.Repeat("x", 200)} {
 		dir := filepath.Join(t.TempDir(), name)
-		c := program(small("-text", text, "-save", dir)...)
+		c := program(small("-data", text, "-save", dir)...)
 		c.Env = append(c.Env, "LANG=ja_JP.UTF-8", "LC_ALL=ja_JP.UTF-8", "TZ=Asia/Tokyo")
 		_, errOut, code := nextword(t, c)
 		require.Zero(t, code, errOut)
@@ -226,7 +225,7 @@ func TestLocaleAndPath(t *testing.T) {
 func TestSave(t *testing.T) {
 	text, dir := story(t), t.TempDir()
 	out, errOut, code := nextword(t,
-		program(small("-text", text, "-save", dir, "-prompt", "the cat")...))
+		program(small("-data", text, "-save", dir, "-prompt", "the cat")...))
 	require.Zero(t, code, errOut)
 	m, err := lm.Load(filepath.Join(dir, "gru"))
 	require.NoError(t, err)
@@ -239,29 +238,24 @@ func TestSave(t *testing.T) {
 	require.Contains(t, string(history),
 		"step,epoch,grad_norm,loss,lr,valid_loss,valid_perplexity\n")
 
-	// A second run does not write over the first.
-	out, errOut, code = nextword(t, program(small("-text", text, "-save", dir)...))
-	require.Equal(t, 1, code)
-	require.Empty(t, out)
-	require.Regexp(t, `gru holds a model at step \d+ already; go on from it with -resume, or use another directory`, errOut)
-
-	// To resume what is done gives it again, with nothing to time.
-	out, errOut, code = nextword(t, program(small("-text", text, "-save", dir, "-resume")...))
+	// The same command again goes on, and what is done is given again, with nothing to time.
+	out, errOut, code = nextword(t, program(small("-data", text, "-save", dir)...))
 	require.Zero(t, code, errOut)
+	require.Regexp(t, `going on from step \d+ of .*gru\n`, errOut)
 	require.Regexp(t, `(?m)^gru +\d+ +\d+ +- +- `, out)
 
 	// Other settings, another text, another architecture.
 	for want, args := range map[string][]string{
-		`with -batch "4", not "3"`: small("-text", text, "-batch", "3"),
-		`, not "0.001"`:            small("-text", text, "-lr", "0.001"),
-		`with seed "1", not "2"`:   small("-text", text, "-seed", "2"),
-		`with text "of`: small("-text",
+		`with -batch "4", not "3"`: small("-data", text, "-batch", "3"),
+		`, not "0.001"`:            small("-data", text, "-lr", "0.001"),
+		`with seed "1", not "2"`:   small("-data", text, "-seed", "2"),
+		`with text "of`: small("-data",
 			write(t, strings.Repeat("the cat sat on the dog .\n", 90)), "-prompt", "the"),
-		"of another architecture, 5 parameters differ:\n\tembed/E: float32 [18 8] in the checkpoint, float32 [18 9] in the model": small("-text", text, "-hidden", "9"),
-		"layers/l1/W_ih: missing in the checkpoint": small("-text", text, "-layers", "2"),
-		"out/W: missing in the checkpoint":          small("-text", text, "-tied=false"),
+		"of another architecture, 5 parameters differ:\n\tembed/E: float32 [18 8] in the checkpoint, float32 [18 9] in the model": small("-data", text, "-hidden", "9"),
+		"layers/l1/W_ih: missing in the checkpoint": small("-data", text, "-layers", "2"),
+		"out/W: missing in the checkpoint":          small("-data", text, "-tied=false"),
 	} {
-		_, errOut, code := nextword(t, program(append(args, "-save", dir, "-resume")...))
+		_, errOut, code := nextword(t, program(append(args, "-save", dir)...))
 		require.Equal(t, 1, code)
 		require.Contains(t, errOut, want)
 	}
@@ -270,13 +264,13 @@ func TestSave(t *testing.T) {
 // Two at once on one directory.
 func TestTwoAtOnce(t *testing.T) {
 	text, dir := story(t), t.TempDir()
-	first := program(small("-text", text, "-save", dir, "-epochs", "1000000")...)
+	first := program(small("-data", text, "-save", dir, "-epochs", "1000000")...)
 	require.NoError(t, first.Start())
 	defer first.Process.Kill()
 	for !exists(filepath.Join(dir, "gru", "checkpoints", "checkpoint-0000000200.safetensors")) {
 		time.Sleep(10 * time.Millisecond)
 	}
-	args := program(small("-text", text, "-save", dir, "-resume", "-epochs", "1000000")...).Args[1:]
+	args := program(small("-data", text, "-save", dir, "-epochs", "1000000")...).Args[1:]
 	out, errOut, code := nextword(t, program(args...))
 	require.Equal(t, 1, code)
 	require.Empty(t, out)

@@ -215,7 +215,7 @@ func (s *settings) prepare(cell string, c *corpus, progress io.Writer) (*job, er
 		Optimizer: optimizer, Schedule: schedule, Epochs: s.epochs, MaxSteps: s.steps, Seed: s.seed,
 		Clip: train.Clip{Norm: s.clip}, Progress: train.NewProgress(progress,
 			fmt.Sprintf("%-4s", cell), c.unit),
-		SaveEvery: s.saveEvery, Resume: s.resume,
+		SaveEvery: s.saveEvery, Resume: s.save != "",
 		Warn: func(message string) { fmt.Fprintf(progress, "warning: %s\n", message) },
 		Describe: map[string]string{
 			"-cells": cell, "-level": s.level, "-batch": fmt.Sprint(batch),
@@ -234,15 +234,13 @@ func (s *settings) prepare(cell string, c *corpus, progress io.Writer) (*job, er
 		0); err != nil {
 		return nil, err
 	}
-	switch latest, err := j.config.Checkpoints.Latest(); {
-	case errors.Is(err, train.ErrNoCheckpoint):
-		return j, nil
-	case err != nil:
+	latest, err := j.config.Checkpoints.Latest()
+	switch {
+	case err == nil:
+		fmt.Fprintf(progress, "going on from step %d of %s\n", latest.Step, j.dir)
+	case !errors.Is(err, train.ErrNoCheckpoint):
 		j.close()
 		return nil, err
-	case !s.resume:
-		j.close()
-		return nil, fmt.Errorf("%s holds a model at step %d already; go on from it with -resume, or use another directory", j.dir, latest.Step)
 	}
 	return j, nil
 }
@@ -260,7 +258,7 @@ func (j *job) train(ctx context.Context, c *corpus) error {
 	case errors.Is(err, train.ErrInterrupted) && j.dir == "":
 		return fmt.Errorf("%w after step %d; nothing is saved without -save", err, r.Steps)
 	case errors.Is(err, train.ErrInterrupted):
-		return fmt.Errorf("%w after step %d; the same command with -resume goes on from there", err,
+		return fmt.Errorf("%w after step %d; the same command goes on from there", err,
 			r.Steps)
 	case err != nil:
 		return err

@@ -18,9 +18,13 @@ import (
 func main() {
 	cli.Main("onehot", func(args []string, out io.Writer) error {
 		f := flag.NewFlagSet("onehot", flag.ContinueOnError)
-		vocabulary := f.Int("v", 10_000, "words in the vocabulary")
-		width := f.Int("e", 128, "width of a vector")
-		batch := f.Int("b", 512, "words at a time")
+		vocabulary := f.Int("vocab", 10_000, "words in the vocabulary")
+		width := f.Int("embed", 128, "width of a vector")
+		var batch int
+		var quick bool
+		cli.BatchFlag(f, &batch, 512, ": words at a time")
+		cli.QuickFlag(f, &quick)
+		cli.OldNames(f, "v", "vocab", "e", "embed", "b", "batch")
 		if err := cli.Parse(f, args,
 			"Shows that a word's vector is a product with a one-hot vector, and what a lookup saves.", out); err != nil {
 			return err
@@ -28,14 +32,17 @@ func main() {
 		if f.NArg() > 0 {
 			return cli.Usagef("unexpected argument %q", f.Arg(0))
 		}
-		return run(out, *vocabulary, *width, *batch)
+		if quick {
+			*vocabulary, *width, batch = 100, 8, 16
+		}
+		return run(out, *vocabulary, *width, batch)
 	})
 }
 
 func run(out io.Writer, v, e, b int) error {
 	const most = 1 << 20
 	if v < 1 || v > most || e < 1 || e > most || b < 1 || b > most || v*e > 1<<28 || v*b > 1<<28 {
-		return cli.Usagef("-v %d, -e %d, -b %d: want 1 … %d each, and v·e and v·b at most %d", v, e,
+		return cli.Usagef("-vocab %d, -embed %d, -batch %d: want 1 … %d each, and -vocab times the others at most %d", v, e,
 			b, most, 1<<28)
 	}
 	if err := tell(out); err != nil {

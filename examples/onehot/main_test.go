@@ -35,6 +35,6 @@ func TestRun(t *testing.T) {
 	require.NoError(t, run(&out, 300, 8, 40))
 	require.Contains(t, out.String(), "cat           [0 1 0 0 0]")
 	require.Contains(t, out.String(), "Greatest difference of the vectors 0")
-	require.ErrorContains(t, run(&out, 0, 1, 1), "-v 0")
+	require.ErrorContains(t, run(&out, 0, 1, 1), "-vocab 0")
 	require.ErrorContains(t, run(&out, 1<<20, 1<<20, 1), "at most")
 }

@@ -97,7 +97,7 @@ func (t *trainCommand) read(messages io.Writer) (train, valid []text.Tagged, err
 		valid, err = t.columns.read(messages, t.valid, t.unicode)
 		return train, valid, err
 	}
-	path, err := cli.DataFile("sgd-dialogues/train.txt.gz", "give files by -train and -valid")
+	path, err := cli.DataFile("sgd-dialogues/train.txt.gz", "give files by -data and -valid")
 	if err != nil {
 		return nil, nil, err
 	}

@@ -18,7 +18,7 @@ import (
 const about = `Learns to tag the tokens of sentences with layers that read both ways.
 
     go run ./examples/tag train -save DIR                              to restore the punctuation of the SGD dialogues
-    go run ./examples/tag train -train FILE -valid FILE -save DIR      from lines of token TAB tag, a blank line after each sentence
+    go run ./examples/tag train -data FILE -valid FILE -save DIR       from lines of token TAB tag, a blank line after each sentence
     go run ./examples/tag train -format conllu -tag XPOS …              from CoNLL-U; other forms are found out, or named by -format
     go run ./examples/tag evaluate -model DIR [-data FILE]
     go run ./examples/tag tag -model DIR < sentences
@@ -57,14 +57,14 @@ type trainCommand struct {
 
 func (t *trainCommand) register(f *flag.FlagSet) {
 	t.columns.register(f)
-	f.StringVar(&t.train, "train", "",
-		"`file` to learn from instead of the SGD dialogues, token TAB tag")
-	f.StringVar(&t.valid, "valid", "", "`file` of validation data, token TAB tag")
+	cli.DataFlag(f, &t.train, "to learn from instead of the SGD dialogues, token TAB tag")
+	cli.ValidFlag(f, &t.valid, "of validation data, token TAB tag")
+	cli.OldNames(f, "train", "data")
 	cli.CellFlag(f, &t.cell, "lstm", "")
 	f.IntVar(&t.hidden, "hidden", 64, "width of the layers, in each direction")
 	f.IntVar(&t.layers, "layers", 1, "recurrent layers")
 	cli.UnicodeFlag(f, &t.unicode)
-	f.IntVar(&t.minCount, "min-count", 2, "words seen less often become <unk>")
+	cli.MinCountFlag(f, &t.minCount, 2)
 	f.Float64Var(&t.dropout, "dropout", 0.2,
 		"share of the inputs and outputs of the layers that is dropped")
 	f.BoolVar(&t.oneWay, "one-way", false, "read from left to right only")
@@ -77,7 +77,7 @@ func (t *trainCommand) check() error {
 	}
 	var err error
 	if (t.train == "") != (t.valid == "") {
-		err = errors.New("-train and -valid go together")
+		err = errors.New("-data and -valid go together")
 	}
 	return errors.Join(err, t.columns.Validate(), t.Training.Check(), t.config().Validate())
 }
@@ -152,20 +152,20 @@ type evaluateCommand struct {
 }
 
 func (e *evaluateCommand) register(f *flag.FlagSet) {
-	f.StringVar(&e.model, "model", "", "`directory` of the model")
+	cli.ModelFlag(f, &e.model, "")
 	e.columns.register(f)
-	f.StringVar(&e.data, "data", "",
-		"`file` of token TAB tag instead of the SGD dialogues kept apart")
+	cli.DataFlag(f, &e.data, "of token TAB tag instead of the SGD dialogues kept apart")
 	f.BoolVar(&e.counting, "counting", false,
 		"show beside it what counting the tags of words in the training data reaches")
-	f.StringVar(&e.train, "train", "",
+	f.StringVar(&e.train, "count-in", "",
 		"with -counting: the training `file`, instead of the SGD dialogues")
+	cli.OldNames(f, "train", "count-in")
 }
 
 func (e *evaluateCommand) check() error {
 	err := errors.Join(cli.Required("model", e.model), e.columns.Validate())
 	if e.train != "" && !e.counting {
-		err = errors.Join(err, errors.New("-train is what -counting counts in"))
+		err = errors.Join(err, errors.New("-count-in is what -counting counts in"))
 	}
 	return err
 }
@@ -195,7 +195,7 @@ func (e *evaluateCommand) run(ctx context.Context, s cli.Std) error {
 type tagCommand struct{ model, show string }
 
 func (c *tagCommand) register(f *flag.FlagSet) {
-	f.StringVar(&c.model, "model", "", "`directory` of the model")
+	cli.ModelFlag(f, &c.model, "")
 	f.StringVar(&c.show, "show", "",
 		"how: columns (token TAB tag), slash (token/tag), or behind (a tag that is not O behind its token)\n"+
 			"(default behind for punctuation, else slash)")

@@ -46,12 +46,12 @@ func TestColumns(t *testing.T) {
 	require.NoError(t, os.WriteFile(data,
 		[]byte(strings.Repeat("the\tD\ncat\tN\nsees\tV\n\na\tD\ndog\tN\n\n", 60)), 0o666))
 	model := filepath.Join(dir, "model")
-	out, messages, err := run(t, "", "train", "-train", data, "-valid", data, "-hidden", "8",
+	out, messages, err := run(t, "", "train", "-data", data, "-valid", data, "-hidden", "8",
 		"-epochs", "8", "-lr", "0.02", "-save", model)
 	require.NoError(t, err, messages)
 	require.Contains(t, out, "model: accuracy 100.00 %")
 	require.Contains(t, out, "counting words and pairs: accuracy 100.00 %")
-	out, _, err = run(t, "", "evaluate", "-model", model, "-data", data, "-counting", "-train",
+	out, _, err = run(t, "", "evaluate", "-model", model, "-data", data, "-counting", "-count-in",
 		data)
 	require.NoError(t, err)
 	require.Contains(t, out, "120 sentences, 300 tokens")
@@ -72,11 +72,11 @@ func TestQuick(t *testing.T) {
 
 func TestMistakes(t *testing.T) {
 	for want, args := range map[string][]string{
-		"go together":                    {"train", "-train", "x"},
+		"go together":                    {"train", "-data", "x"},
 		`cell is "x"`:                    {"train", "-cell", "x"},
 		"-model is missing":              {"tag"},
 		`-show is "x"`:                   {"tag", "-model", "m", "-show", "x"},
-		"-train is what -counting":       {"evaluate", "-model", "m", "-train", "x"},
+		"-count-in is what -counting":    {"evaluate", "-model", "m", "-count-in", "x"},
 		"there are train, evaluate, tag": {"classify"},
 	} {
 		_, _, err := run(t, "", args...)

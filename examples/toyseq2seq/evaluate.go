@@ -102,12 +102,11 @@ type evaluator struct {
 }
 
 func (e *evaluator) flags(f *flag.FlagSet) {
-	f.StringVar(&e.model, "model", "", "`directory` of the model")
+	cli.ModelFlag(f, &e.model, "")
 	f.StringVar(&e.source, "source", "",
 		"`file` of questions, one a line (default: 5,000 that the training has not seen)")
 	f.StringVar(&e.target, "target", "", "`file` of answers")
-	f.Uint64Var(&e.seed, "seed", 1,
-		"seed that the model was trained with, for questions it has not seen")
+	cli.SeedFlag(f, &e.seed, 1, "the training, whose questions are not asked")
 }
 
 func (e *evaluator) check() error {
@@ -154,12 +153,12 @@ func (e *evaluator) run(ctx context.Context, std cli.Std) error {
 }
 
 // answerer is the command answer.
-type answerer struct{ model, alignment string }
+type answerer struct{ model, draw string }
 
 func (a *answerer) flags(f *flag.FlagSet) {
-	f.StringVar(&a.model, "model", "", "`directory` of the model")
-	f.StringVar(&a.alignment, "alignment", "",
-		"`directory` to draw in, line by line, where each token looked")
+	cli.ModelFlag(f, &a.model, "")
+	cli.DrawFlag(f, &a.draw, "", "into this `folder`, line by line, where each token looked")
+	cli.OldNames(f, "alignment", "draw")
 }
 
 func (a *answerer) check() error { return cli.Required("model", a.model) }
@@ -169,11 +168,11 @@ func (a *answerer) run(ctx context.Context, std cli.Std) error {
 	if err != nil {
 		return err
 	}
-	if a.alignment != "" {
+	if a.draw != "" {
 		if m.Config().Attention == "none" {
-			return errors.New("-alignment: the model has no attention")
+			return errors.New("-draw: the model has no attention")
 		}
-		if err := os.MkdirAll(a.alignment, 0o777); err != nil {
+		if err := os.MkdirAll(a.draw, 0o777); err != nil {
 			return err
 		}
 	}
@@ -191,12 +190,12 @@ func (a *answerer) run(ctx context.Context, std cli.Std) error {
 			return err
 		}
 		if _, err := fmt.Fprintln(std.Out, t.tokens.Join(found[0].Tokens)); err != nil ||
-			a.alignment == "" {
+			a.draw == "" {
 			return err
 		}
 		drawing := heatmap.Map{Values: found[0].Alignment, Rows: found[0].Tokens, Cols: tokens,
 			High: 1, Gap: 1}
-		return safefile.Write(safefile.OS, filepath.Join(a.alignment, fmt.Sprintf("%d.svg", n)),
+		return safefile.Write(safefile.OS, filepath.Join(a.draw, fmt.Sprintf("%d.svg", n)),
 			drawing.Write)
 	})
 }
@@ -213,7 +212,7 @@ func (g *generator) flags(f *flag.FlagSet) {
 	f.StringVar(&g.source, "source", "", "`file` for the questions")
 	f.StringVar(&g.target, "target", "", "`file` for the answers")
 	f.IntVar(&g.n, "n", 1000, "pairs")
-	f.Uint64Var(&g.seed, "seed", 2, "another makes up other pairs")
+	cli.SeedFlag(f, &g.seed, 2, "the pairs")
 }
 
 func (g *generator) check() error {

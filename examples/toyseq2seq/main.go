@@ -13,12 +13,12 @@ const about = `Teaches encoder-decoder models toy tasks, whose pairs it makes up
             summary at every step (after Zaremba and Sutskever, 2014, and Cho et al., 2014)
   dates     "September 27, 1994", "9/27/94" … to "1994-09-27": without attention and with it
 
-    go run ./examples/toyseq2seq train -task addition -plot addition.svg -save toys
+    go run ./examples/toyseq2seq train -task addition -draw addition.svg -save toys
     go run ./examples/toyseq2seq train -task dates -variant attention -save toys
     go run ./examples/toyseq2seq evaluate -model toys/attention
     go run ./examples/toyseq2seq generate -task dates -n 100 -source dates.txt -target iso.txt
     go run ./examples/toyseq2seq evaluate -model toys/attention -source dates.txt -target iso.txt
-    echo "TUESDAY, SEPTEMBER 27, 1994" | go run ./examples/toyseq2seq answer -model toys/attention -alignment drawings`
+    echo "TUESDAY, SEPTEMBER 27, 1994" | go run ./examples/toyseq2seq answer -model toys/attention -draw drawings`
 
 func program() cli.Program {
 	var t trainer

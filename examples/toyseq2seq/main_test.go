@@ -72,7 +72,7 @@ func TestQuick(t *testing.T) {
 			dir := t.TempDir()
 			plot := filepath.Join(dir, "plot.svg")
 			out, _, err := run("", "train", "-quick", "-task", c.task, "-variant", c.variant,
-				"-save", dir, "-plot", plot)
+				"-save", dir, "-draw", plot)
 			require.NoError(t, err)
 			require.Regexp(t, `(?m)^    1 +\d+\.\d\d$`, out)
 			require.FileExists(t, plot)
@@ -91,7 +91,7 @@ func TestQuick(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, 2, strings.Count(out, "\n"))
 			require.Contains(t, messages, "line 2: ")
-			_, _, err = run(c.question, "answer", "-model", model, "-alignment",
+			_, _, err = run(c.question, "answer", "-model", model, "-draw",
 				filepath.Join(dir, "drawn"))
 			if c.task == "addition" {
 				require.ErrorContains(t, err, "has no attention")

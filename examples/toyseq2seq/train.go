@@ -40,7 +40,8 @@ func (t *trainer) flags(f *flag.FlagSet) {
 	cli.CellFlag(f, &t.cell, "", "; default lstm for addition, else gru")
 	f.IntVar(&t.hidden, "hidden", 0, "width of the layers")
 	f.IntVar(&t.embed, "embed", 0, "width of the embeddings")
-	f.StringVar(&t.plot, "plot", "", "`file` to draw the share of exact answers by epoch in, SVG")
+	cli.DrawFlag(f, &t.plot, "", "the share of exact answers by epoch to this `file`, SVG")
+	cli.OldNames(f, "plot", "draw")
 }
 
 func (t *trainer) check() (err error) {

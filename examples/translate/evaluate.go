@@ -26,7 +26,7 @@ type evaluator struct {
 }
 
 func (e *evaluator) flags(f *flag.FlagSet) {
-	f.StringVar(&e.model, "model", "", "`directory` of the model")
+	cli.ModelFlag(f, &e.model, "")
 	f.StringVar(&e.files.source, "source", "",
 		"`file` of sentences, one a line (default: the corpus's dev part)")
 	f.StringVar(&e.files.target, "target", "", "`file` of their translations")

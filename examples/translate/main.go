@@ -14,10 +14,10 @@ const about = `Learns to translate from pairs of sentences, one a line in two fi
 
     go run ./examples/translate train -save enja
     go run ./examples/translate train -from ja -to en -save jaen
-    go run ./examples/translate train -source my.de -target my.en -dev-source dev.de -dev-target dev.en -save deen
+    go run ./examples/translate train -source my.de -target my.en -valid-source dev.de -valid-target dev.en -save deen
     go run ./examples/translate evaluate -model enja
     go run ./examples/translate evaluate -model enja -source test.en -target test.ja -beam 5
-    echo "he lived a hard life ." | go run ./examples/translate translate -model enja -beam 5 -alignment -
+    echo "he lived a hard life ." | go run ./examples/translate translate -model enja -beam 5 -draw -
 
 Without -source and -target it reads the corpus small_parallel_enja (English and Japanese, 45,182 pairs).`
 
@@ -44,7 +44,7 @@ type search struct {
 }
 
 func (s *search) flags(f *flag.FlagSet) {
-	f.IntVar(&s.beam, "beam", 5, "width of the beam search; 1 takes the likeliest word each time")
+	cli.BeamFlag(f, &s.beam, 5)
 	f.Float64Var(&s.alpha, "alpha", 1, "strength of the length normalisation of the beam search")
 }
 

@@ -43,7 +43,7 @@ func TestTranslate(t *testing.T) {
 	dev := []string{write(t, dir, "dev.de", german), write(t, dir, "dev.en", english)}
 	model := filepath.Join(dir, "model")
 	train := []string{
-		"train", "-source", source, "-target", target, "-dev-source", dev[0], "-dev-target", dev[1],
+		"train", "-source", source, "-target", target, "-valid-source", dev[0], "-valid-target", dev[1],
 		"-save", model,
 		"-hidden", "16", "-embed", "16", "-readout", "16", "-epochs", "15", "-batch", "8", "-lr",
 		"0.03", "-warmup", "0", "-dropout", "0", "-best", "bleu", "-patience", "0",
@@ -91,12 +91,12 @@ func TestTranslate(t *testing.T) {
 	require.Contains(t, messages, "line 2: there is nothing to translate")
 	require.Contains(t, messages, "line 3: unknown to the model: vier")
 
-	out, _, err = run("eins zwei", "translate", "-model", model, "-alignment", "-", "-best", "2")
+	out, _, err = run("eins zwei", "translate", "-model", model, "-draw", "-", "-best", "2")
 	require.NoError(t, err)
 	require.Regexp(t, `(?m)^-\d\.\d{3}\ttwo one$`, out)
 	require.Contains(t, out, "    two  ←  ")
 	drawings := filepath.Join(dir, "drawings")
-	_, _, err = run("eins zwei\nzwei", "translate", "-model", model, "-alignment", drawings)
+	_, _, err = run("eins zwei\nzwei", "translate", "-model", model, "-draw", drawings)
 	require.NoError(t, err)
 	svg, err := os.ReadFile(filepath.Join(drawings, "2.svg"))
 	require.NoError(t, err)
@@ -117,7 +117,7 @@ func TestMistakes(t *testing.T) {
 	long := write(t, dir, "long", strings.Repeat("a ", 9000))
 	for _, c := range []struct{ args, want string }{
 		{"train -source x", "-source and -target go together"},
-		{"train -source x -target y", "-source and -dev-source go together"},
+		{"train -source x -target y", "-source and -valid-source go together"},
 		{"train -hidden 0", "-hidden is 0"},
 		{"train -cell elman", `cell is "elman"`},
 		{"train -dropout 1", "dropout is 1"},
@@ -125,22 +125,22 @@ func TestMistakes(t *testing.T) {
 		{"train -best luck", `-best is "luck"`},
 		{"train -epochs 0", "-epochs is 0"},
 		{"train -corpus none", "there is no "},
-		{"train -source " + one + " -target " + two + " -dev-source x -dev-target y",
+		{"train -source " + one + " -target " + two + " -valid-source x -valid-target y",
 			"two: 2; each needs"},
-		{"train -source " + two + " -target " + blank + " -dev-source x -dev-target y",
+		{"train -source " + two + " -target " + blank + " -valid-source x -valid-target y",
 			"blank: line 2 is empty"},
-		{"train -source " + empty + " -target " + two + " -dev-source x -dev-target y",
+		{"train -source " + empty + " -target " + two + " -valid-source x -valid-target y",
 			"empty: the file is empty"},
-		{"train -source " + one + " -target " + one + " -dev-source x -dev-target y",
+		{"train -source " + one + " -target " + one + " -valid-source x -valid-target y",
 			"x: no such file"},
-		{"train -min-count 1 -source " + one + " -target " + long + " -dev-source " + one +
-			" -dev-target " + one, "the target has 9000 tokens"},
-		{"train -source " + one + " -target " + one + " -dev-source " + one + " -dev-target " +
+		{"train -min-count 1 -source " + one + " -target " + long + " -valid-source " + one +
+			" -valid-target " + one, "the target has 9000 tokens"},
+		{"train -source " + one + " -target " + one + " -valid-source " + one + " -valid-target " +
 			one + " -smoothing 1", "Smoothing is 1"},
 		{"evaluate", "-model is missing"},
 		{"evaluate -model " + dir, "config.json"},
 		{"evaluate -model " + dir + " -beam 0", "-beam is 0"},
-		{"translate -model x -beam 3 -best 4", "-best is 4"},
+		{"translate -model x -beam 3 -n 4", "-n is 4"},
 		{"translate -model x -alpha -1", "-alpha is -1"},
 	} {
 		_, _, err := run("", strings.Fields(c.args)...)

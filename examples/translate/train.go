@@ -46,8 +46,9 @@ func (t *trainer) flags(f *flag.FlagSet) {
 	t.leave.flags(f)
 	f.StringVar(&t.train.source, "source", "", "`file` of sentences to translate, one a line")
 	f.StringVar(&t.train.target, "target", "", "`file` of their translations")
-	f.StringVar(&t.dev.source, "dev-source", "", "`file` of other sentences, by which the best epoch is chosen")
-	f.StringVar(&t.dev.target, "dev-target", "", "`file` of their translations")
+	f.StringVar(&t.dev.source, "valid-source", "", "`file` of other sentences, by which the best epoch is chosen")
+	f.StringVar(&t.dev.target, "valid-target", "", "`file` of their translations")
+	cli.OldNames(f, "dev-source", "valid-source", "dev-target", "valid-target")
 	cli.CellFlag(f, &t.cell, "gru", "")
 	f.IntVar(&t.hidden, "hidden", 384, "width of the layers")
 	f.IntVar(&t.embed, "embed", 256, "width of the embeddings")
@@ -60,7 +61,7 @@ func (t *trainer) flags(f *flag.FlagSet) {
 	f.Float64Var(&t.dropout, "dropout", 0.3, "share of embeddings and readout, and of what goes between layers, that is dropped")
 	f.Float64Var(&t.smoothing, "smoothing", 0.1, "label smoothing")
 	cli.UnicodeFlag(f, &t.unicode)
-	f.IntVar(&t.minCount, "min-count", 2, "words seen less often become <unk>")
+	cli.MinCountFlag(f, &t.minCount, 2)
 	f.StringVar(&t.best, "best", "bleu", "by what the best epoch is chosen: loss, or bleu, which takes longer to measure")
 	f.StringVar(&t.schedule, "schedule", "cosine", "of the learning rate: cosine, or plateau, which halves it after an epoch that is not the best")
 }
@@ -86,9 +87,9 @@ func (t *trainer) check() error {
 		t.readout = min(t.readout, t.embed)
 		t.readout = min(t.readout, 32)
 	}
-	errs = append(errs, t.Training.Check(), t.train.check(""), t.dev.check("dev-"), t.leave.check())
+	errs = append(errs, t.Training.Check(), t.train.check(""), t.dev.check("valid-"), t.leave.check())
 	if (t.train.source == "") != (t.dev.source == "") {
-		errs = append(errs, errors.New("-source and -dev-source go together"))
+		errs = append(errs, errors.New("-source and -valid-source go together"))
 	}
 	if err := errors.Join(errs...); err != nil {
 		return err

@@ -21,23 +21,24 @@ import (
 // translator is the command translate.
 type translator struct {
 	search
-	model, alignment string
-	best             int
+	model, draw string
+	n           int
 }
 
 func (a *translator) flags(f *flag.FlagSet) {
-	f.StringVar(&a.model, "model", "", "`directory` of the model")
-	f.IntVar(&a.best, "best", 1,
+	cli.ModelFlag(f, &a.model, "")
+	f.IntVar(&a.n, "n", 1,
 		"translations of each line, at most -beam; several are written with their scores")
-	f.StringVar(&a.alignment, "alignment", "",
-		"`directory` to draw in, line by line, where each word looked; - writes it below the translation")
+	cli.DrawFlag(f, &a.draw, "",
+		"into this `folder`, line by line, where each word looked; - writes it below the translation")
+	cli.OldNames(f, "best", "n", "alignment", "draw")
 	a.search.flags(f)
 }
 
 func (a *translator) check() error {
 	errs := []error{cli.Required("model", a.model), a.search.check()}
-	if a.best < 1 || a.best > a.beam {
-		errs = append(errs, fmt.Errorf("-best is %d; want 1 … -beam, which is %d", a.best, a.beam))
+	if a.n < 1 || a.n > a.beam {
+		errs = append(errs, fmt.Errorf("-n is %d; want 1 … -beam, which is %d", a.n, a.beam))
 	}
 	return errors.Join(errs...)
 }
@@ -47,11 +48,11 @@ func (a *translator) run(ctx context.Context, std cli.Std) error {
 	if err != nil {
 		return err
 	}
-	if a.alignment != "" && model.Config().Attention == "none" {
-		return errors.New("-alignment: the model has no attention")
+	if a.draw != "" && model.Config().Attention == "none" {
+		return errors.New("-draw: the model has no attention")
 	}
-	if a.alignment != "" && a.alignment != "-" {
-		if err := os.MkdirAll(a.alignment, 0o777); err != nil {
+	if a.draw != "" && a.draw != "-" {
+		if err := os.MkdirAll(a.draw, 0o777); err != nil {
 			return err
 		}
 	}
@@ -61,7 +62,7 @@ func (a *translator) run(ctx context.Context, std cli.Std) error {
 		return err
 	}
 	o := a.options()
-	o.Best = a.best
+	o.Best = a.n
 	return cli.EachLine(ctx, std.In, std.Messages, func(n int, line string, err error) error {
 		var tokens []string
 		if err == nil {
@@ -89,14 +90,14 @@ func (a *translator) run(ctx context.Context, std cli.Std) error {
 func (a *translator) write(std cli.Std, n int, source []string, found []decode.Found) error {
 	for _, t := range found {
 		line := text.Words{Spaced: true}.Join(t.Tokens)
-		if a.best > 1 {
+		if a.n > 1 {
 			line = fmt.Sprintf("%.3f\t%s", t.Score, line)
 		}
 		if _, err := fmt.Fprintln(std.Out, line); err != nil {
 			return err
 		}
 	}
-	switch t := found[0]; a.alignment {
+	switch t := found[0]; a.draw {
 	case "":
 		return nil
 	case "-":
@@ -108,7 +109,7 @@ func (a *translator) write(std cli.Std, n int, source []string, found []decode.F
 		return nil
 	default:
 		drawing := heatmap.Map{Values: t.Alignment, Rows: t.Tokens, Cols: source, High: 1, Gap: 1}
-		return safefile.Write(safefile.OS, filepath.Join(a.alignment, fmt.Sprintf("%d.svg", n)),
+		return safefile.Write(safefile.OS, filepath.Join(a.draw, fmt.Sprintf("%d.svg", n)),
 			drawing.Write)
 	}
 }

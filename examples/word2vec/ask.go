@@ -51,11 +51,12 @@ func askCommand(name, about string, answer func(*vectors.Vectors, []string, aske
 	return cli.Command{
 		Name: name, About: about,
 		Flags: func(f *flag.FlagSet) {
-			f.StringVar(&a.model, "model", "", "`directory` of a model, or a file of vectors")
+			cli.ModelFlag(f, &a.model, ", or a file of vectors")
 			f.IntVar(&a.first, "first", 0,
 				"answer with the most frequent so many `words` only; 0 for all")
-			f.BoolVar(&a.keepCase, "case", false,
-				"keep capital letters; otherwise they count only where there is no word in small ones")
+			cli.KeepCaseFlag(f, &a.keepCase,
+				"; otherwise they count only where there is no word in small ones")
+			cli.OldNames(f, "case", "keep-case")
 			f.IntVar(&a.n, "n", 10, "answers to list")
 			f.BoolVar(&a.mul, "mul", false, "analogies by 3CosMul instead of 3CosAdd")
 		},
@@ -157,7 +158,7 @@ func evaluateCommand() cli.Command {
 	return cli.Command{
 		Name: "evaluate", About: "measures vectors on analogies and on judged pairs",
 		Flags: func(f *flag.FlagSet) {
-			f.StringVar(&model, "model", "", "`directory` of a model, or a file of vectors")
+			cli.ModelFlag(f, &model, ", or a file of vectors")
 			f.StringVar(&analogies, "analogies", "", "`file` of analogies as questions-words.txt")
 			f.StringVar(&pairs, "pairs", "",
 				"`file` of pairs with people's judgements as wordsim353.txt")
@@ -237,7 +238,7 @@ func exportCommand() cli.Command {
 	return cli.Command{
 		Name: "export", About: "writes vectors in another form",
 		Flags: func(f *flag.FlagSet) {
-			f.StringVar(&model, "model", "", "`directory` of a model, or a file of vectors")
+			cli.ModelFlag(f, &model, ", or a file of vectors")
 			f.StringVar(&to, "to", "", "`file` to write")
 			f.StringVar(&name, "format", "text", "text, binary or glove")
 		},

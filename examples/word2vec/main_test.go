@@ -27,7 +27,7 @@ func TestFromTextToAnswers(t *testing.T) {
 	require.NoError(t, os.WriteFile(book,
 		[]byte(strings.Repeat("The sun and the moon .\nNew York has bread and butter\n\n", 300)),
 		0o666))
-	command := []string{"train", "-text", book, "-save", model, "-dim", "8", "-sample", "1",
+	command := []string{"train", "-data", book, "-save", model, "-dim", "8", "-sample", "1",
 		"-epochs", "3", "-phrases", "1"}
 
 	stopped, stop := context.WithCancel(ctx)
@@ -45,7 +45,7 @@ func TestFromTextToAnswers(t *testing.T) {
 	require.NoError(t, os.WriteFile(book+"2",
 		[]byte(strings.Repeat("The moon and the sun .\nNew York has bread and butter\n\n", 300)),
 		0o666))
-	_, _, err = do(ctx, "", append(command, "-text", book+"2")...)
+	_, _, err = do(ctx, "", append(command, "-data", book+"2")...)
 	require.ErrorContains(t, err, "not the text that the training began with")
 	_, _, err = do(ctx, "", append(command, "-window", "2")...)
 	require.ErrorContains(t, err, "other settings")
@@ -91,10 +91,10 @@ func TestCapitals(t *testing.T) {
 		require.True(t, strings.HasPrefix(out, c.out), out)
 		require.Contains(t, messages, c.messages)
 	}
-	_, messages, err := do(ctx, "THE\n", "similar", "-model", path, "-case")
+	_, messages, err := do(ctx, "THE\n", "similar", "-model", path, "-keep-case")
 	require.NoError(t, err)
 	require.Contains(t, messages, `no vector for "THE"; there is "the"`)
-	out, _, err := do(ctx, "The\n", "similar", "-model", path, "-case")
+	out, _, err := do(ctx, "The\n", "similar", "-model", path, "-keep-case")
 	require.NoError(t, err)
 	require.Contains(t, out, "The\n")
 }
@@ -113,9 +113,9 @@ func TestMistakes(t *testing.T) {
 		{"learn", `"learn" is no command`, true},
 		{"train -dimension 3", "not defined", true},
 		{"train -dim -3", "Dim is -3", true},
-		{"train", "give a text by -text, or let SEQZOO_DATA", false},
-		{"train -text " + empty, "the file is empty", false},
-		{"train -text none.txt", "no such file", false},
+		{"train", "give a text by -data, or let SEQZOO_DATA", false},
+		{"train -data " + empty, "the file is empty", false},
+		{"train -data none.txt", "no such file", false},
 		{"similar", "-model is missing", true},
 		{"similar -model " + dir, "there is no model", false},
 		{"similar -model " + empty, "no words", false},
@@ -129,10 +129,10 @@ func TestMistakes(t *testing.T) {
 		require.ErrorContains(t, err, c.want)
 		require.Equal(t, c.usage, cli.IsUsage(err), "%v", err)
 	}
-	_, messages, err := do(ctx, "", "help")
+	said, _, err := do(ctx, "", "help")
 	require.NoError(t, err)
-	require.Contains(t, messages, "go run ./examples/word2vec train")
-	_, messages, err = do(ctx, "", "train", "-help")
+	require.Contains(t, said, "go run ./examples/word2vec train")
+	said, _, err = do(ctx, "", "train", "-help")
 	require.NoError(t, err)
-	require.Contains(t, messages, "-window")
+	require.Contains(t, said, "-window")
 }

@@ -22,6 +22,7 @@ type training struct {
 	word2vec.Config
 	text, save         string
 	tokenise, keepCase bool
+	quick              bool
 	phrases, workers   int
 }
 
@@ -30,17 +31,18 @@ func trainCommand() cli.Command {
 	return cli.Command{
 		Name: "train", About: "learns vectors",
 		Flags: func(f *flag.FlagSet) {
-			f.StringVar(&t.text, "text", "",
-				"`file` to learn from, UTF-8 or gzip of it, a sentence or paragraph a line")
-			f.StringVar(&t.save, "save", "",
-				"`directory` for the model; it is saved after each epoch")
+			cli.DataFlag(f, &t.text,
+				"of text to learn from, UTF-8 or gzip of it, a sentence or paragraph a line")
+			cli.SaveFlag(f, &t.save, "")
+			cli.QuickFlag(f, &t.quick)
 			f.BoolVar(&t.tokenise, "tokenise", false,
 				"set punctuation apart; otherwise words are what stands between white space")
-			f.BoolVar(&t.keepCase, "case", false, "keep capital letters")
+			cli.KeepCaseFlag(f, &t.keepCase, "")
+			cli.OldNames(f, "text", "data", "case", "keep-case")
 			cli.UnicodeFlag(f, &t.Unicode)
 			f.IntVar(&t.phrases, "phrases", 0,
 				"`times` to join frequent neighbours to phrases first")
-			f.IntVar(&t.workers, "workers", 0, "cores to use; 0 for all")
+			cli.WorkersFlag(f, &t.workers)
 			f.StringVar((*string)(&t.Model), "arch", string(word2vec.SkipGram), "skipgram or cbow")
 			f.StringVar((*string)(&t.Output), "output", string(word2vec.Negative),
 				"negative or hierarchical")
@@ -51,17 +53,22 @@ func trainCommand() cli.Command {
 			f.IntVar(&t.Negatives, "negatives", 5, "words drawn for each pair")
 			f.Float64Var(&t.Sample, "sample", 1e-3,
 				"`share` of the text above which words are thinned out; 1 for never")
-			f.Float64Var(&t.LR, "lr", 0.025, "learning `rate` at the start")
-			f.IntVar(&t.Epochs, "epochs", 5, "passes over the text")
-			f.Uint64Var(&t.Seed, "seed", 1, "seed of everything random")
+			cli.RateFlag(f, &t.LR, 0.025, "in a straight line")
+			cli.EpochsFlag(f, &t.Epochs, 5, "")
+			cli.SeedFlag(f, &t.Seed, 1, "everything random")
 		},
-		Check: func() error { return t.Validate() },
-		Run:   func(ctx context.Context, s cli.Std) error { return t.run(ctx, s) },
+		Check: func() error {
+			if t.quick {
+				t.Epochs, t.Dim, t.MinCount = 1, min(t.Dim, 16), 1
+			}
+			return t.Validate()
+		},
+		Run: func(ctx context.Context, s cli.Std) error { return t.run(ctx, s) },
 	}
 }
 
 func (t *training) run(ctx context.Context, s cli.Std) error {
-	path, err := cli.File(t.text, "wikitext-2/train.txt.gz", "give a text by -text")
+	path, err := cli.File(t.text, "wikitext-2/train.txt.gz", "give a text by -data")
 	if err != nil {
 		return err
 	}
@@ -69,6 +76,9 @@ func (t *training) run(ctx context.Context, s cli.Std) error {
 		t.Unicode.Tokeniser(text.Words{Lower: !t.keepCase, Spaced: !t.tokenise}))
 	if err != nil {
 		return err
+	}
+	if t.quick {
+		sentences = sentences[:min(len(sentences), 1000)]
 	}
 	for range t.phrases {
 		p, err := word2vec.FindPhrases(ctx, word2vec.PhrasesConfig{MinCount: t.MinCount}, sentences)

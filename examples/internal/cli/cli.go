@@ -92,8 +92,7 @@ func Parse(f *flag.FlagSet, args []string, about string, out io.Writer) error {
 	switch err := f.Parse(helpFlag(args)); {
 	case errors.Is(err, flag.ErrHelp):
 		fmt.Fprintf(out, "%s\n\n", strings.TrimSpace(about))
-		f.SetOutput(out)
-		f.PrintDefaults()
+		printFlags(f, out)
 		return err
 	case err != nil:
 		return Usagef("%w; %s -help lists the flags", err, f.Name())
@@ -124,7 +123,7 @@ func (p Program) Run(ctx context.Context, args []string, s Std) error {
 			args = []string{args[1], "-help"}
 			break
 		}
-		p.help(s.Messages)
+		p.help(s.Out)
 		return nil
 	}
 	var names []string
@@ -145,9 +144,8 @@ func (p Program) command(ctx context.Context, c Command, args []string, s Std) e
 	}
 	switch err := f.Parse(helpFlag(args)); {
 	case errors.Is(err, flag.ErrHelp):
-		fmt.Fprintf(s.Messages, "%s %s: %s\n", p.Name, c.Name, c.About)
-		f.SetOutput(s.Messages)
-		f.PrintDefaults()
+		fmt.Fprintf(s.Out, "%s %s: %s\n", p.Name, c.Name, c.About)
+		printFlags(f, s.Out)
 		return nil
 	case err != nil:
 		return Usagef("%w; %s %s -help lists the flags", err, p.Name, c.Name)

@@ -21,11 +21,13 @@ import (
 // Register.
 type Training struct {
 	Epochs int
-	Steps  int     // at most; 0: no limit
-	Batch  int     // examples side by side
-	LR     float64 // highest rate; it falls along a cosine to a hundredth
-	Warmup int     // steps in which the rate rises
-	Clip   float64 // norm of the gradient at most; 0: none
+	Steps  int // at most; 0: no limit
+	Batch  int // examples side by side
+	// is added to what -batch says
+	BatchMore string
+	LR        float64 // highest rate; it falls along a cosine to a hundredth
+	Warmup    int     // steps in which the rate rises
+	Clip      float64 // norm of the gradient at most; 0: none
 	// epochs without a better validation that are borne; 0: all. The best weights are what remains
 	Patience  int
 	Seed      uint64
@@ -36,20 +38,18 @@ type Training struct {
 
 // Register declares the flags, with the values that t has as defaults.
 func (t *Training) Register(f *flag.FlagSet) {
-	f.IntVar(&t.Epochs, "epochs", t.Epochs, "passes over the data")
-	f.IntVar(&t.Steps, "steps", t.Steps, "stop after so many steps; 0 for no limit")
-	f.IntVar(&t.Batch, "batch", t.Batch, "examples side by side")
-	f.Float64Var(&t.LR, "lr", t.LR, "highest learning `rate`; it falls along a cosine")
+	EpochsFlag(f, &t.Epochs, t.Epochs, "")
+	StepsFlag(f, &t.Steps, t.Steps)
+	BatchFlag(f, &t.Batch, t.Batch, t.BatchMore)
+	RateFlag(f, &t.LR, t.LR, "along a cosine")
 	f.IntVar(&t.Warmup, "warmup", t.Warmup, "steps in which the rate rises")
-	f.Float64Var(&t.Clip, "clip", t.Clip, "limit of the gradient's norm; 0 for none")
+	ClipFlag(f, &t.Clip, t.Clip)
 	f.IntVar(&t.Patience, "patience", t.Patience,
 		"stop after so many epochs without a better validation; 0 for never")
-	f.Uint64Var(&t.Seed, "seed", t.Seed, "seed of weights, order and noise")
-	f.StringVar(&t.Save, "save", t.Save,
-		"`directory` for the model and its checkpoints; the same command goes on from there")
-	f.IntVar(&t.SaveEvery, "save-every", max(t.SaveEvery, 500), "steps between checkpoints")
-	f.BoolVar(&t.Quick, "quick", false,
-		"a tiny model for a few seconds, to see that everything works")
+	SeedFlag(f, &t.Seed, t.Seed, "weights, order and noise")
+	SaveFlag(f, &t.Save, t.Save)
+	SaveEveryFlag(f, &t.SaveEvery, max(t.SaveEvery, 500))
+	QuickFlag(f, &t.Quick)
 }
 
 // Check reports every flag that is out of range.
