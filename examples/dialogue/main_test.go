@@ -33,7 +33,7 @@ func TestDialogue(t *testing.T) {
 	for _, kind := range []string{"hred", "vhred", "seq2seq"} {
 		t.Run(kind, func(t *testing.T) {
 			model := filepath.Join(dir, kind)
-			train := []string{"train", "-model", kind, "-quick", "-data", data, "-save", model}
+			train := []string{"train", "-kind", kind, "-quick", "-data", data, "-save", model}
 			_, messages, err := talk(t, "", train...)
 			require.NoError(t, err)
 			require.Contains(t, messages,
@@ -60,7 +60,7 @@ func TestDialogue(t *testing.T) {
 		})
 	}
 	for want, args := range map[string][]string{
-		"-model is \"gpt\"":          {"train", "-model", "gpt"},
+		"-kind is \"gpt\"":           {"train", "-kind", "gpt"},
 		`the level is "syllable"`:    {"train", "-level", "syllable"},
 		"-hidden is 3":               {"train", "-hidden", "3"},
 		"-latent 0":                  {"train", "-latent", "0"},
@@ -94,7 +94,7 @@ func TestCutIsSavedWithTheModel(t *testing.T) {
 		0o600))
 	for _, kind := range []string{"hred", "seq2seq"} {
 		model := filepath.Join(dir, kind)
-		_, _, err := talk(t, "", "train", "-model", kind, "-level", "char", "-unicode", "nfkc",
+		_, _, err := talk(t, "", "train", "-kind", kind, "-level", "char", "-unicode", "nfkc",
 			"-quick", "-data", data, "-save", model)
 		require.NoError(t, err)
 		config, err := os.ReadFile(filepath.Join(model, "config.json"))

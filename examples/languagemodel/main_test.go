@@ -167,7 +167,7 @@ func TestMistakes(t *testing.T) {
 			"-quick", "-data", path, "-cutoffs", "100000"},
 		"want 1 … V of them": {"train",
 			"-quick", "-data", path, "-sampled", "100000"},
-		"-model is missing\n-text is missing": {"evaluate"},
+		"-model is missing\n-data is missing": {"evaluate"},
 		"-tracks 0": {"evaluate",
 			"-model", "m", "-data", "t", "-tracks", "0"},
 		"-length is 0": {"generate",
@@ -210,9 +210,9 @@ func TestLines(t *testing.T) {
 
 // The presets parse, and their tasks are those of the documentation.
 func TestPresetFlags(t *testing.T) {
-	_, messages, err := do("", "train", "-help")
+	said, _, err := do("", "train", "-help")
 	require.NoError(t, err)
 	for name, p := range presets {
-		require.Contains(t, messages, name+" ("+p.about+")")
+		require.Contains(t, said, name+" ("+p.about+")")
 	}
 }

@@ -187,7 +187,7 @@ func (t *trainer) check() error {
 		t.minCount, t.maxVocab)
 	report(t.sampled >= 0 && t.validate >= 0, "-sampled %d -validate %d: want 0 or more", t.sampled,
 		t.validate)
-	report(t.valid == "" || t.train != "", "-valid is set without -train")
+	report(t.valid == "" || t.train != "", "-valid is set without -data")
 	report(t.bpeSize >= 256 && t.bpeSize <= text.MaxBPE, "-bpe-size is %d; want 256 … %d",
 		t.bpeSize, text.MaxBPE)
 	cfg, err := t.config()
@@ -231,12 +231,12 @@ func (t *trainer) read(ctx context.Context, cfg *lm.Config) (*corpus, error) {
 	trainPath, validPath := t.train, t.valid
 	var err error
 	if trainPath == "" {
-		if trainPath, err = cli.DataFile(p.train, "give a text with -train"); err != nil {
+		if trainPath, err = cli.DataFile(p.train, "give a text with -data"); err != nil {
 			return nil, err
 		}
 		if p.valid != "" {
 			if validPath, err = cli.DataFile(p.valid,
-				"give texts with -train and -valid"); err != nil {
+				"give texts with -data and -valid"); err != nil {
 				return nil, err
 			}
 		}

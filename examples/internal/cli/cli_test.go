@@ -45,9 +45,9 @@ func TestCommands(t *testing.T) {
 	require.NoError(t, run("count", "-n", "3"))
 	require.Equal(t, "xxx", out.String())
 	require.NoError(t, run("help"))
-	require.Contains(t, messages.String(), "counts")
+	require.Contains(t, out.String(), "counts")
 	require.NoError(t, run("count", "-help"))
-	require.Contains(t, messages.String(), "how far")
+	require.Contains(t, out.String(), "how far")
 
 	require.True(t, cli.IsUsage(run("count", "-n", "0")))
 	require.False(t, cli.IsUsage(context.Canceled))
