@@ -77,8 +77,7 @@ type Data struct {
 	// 0: none.
 	Smoothing float64
 
-	// BLEU has validation translate the sources too, greedily: valid_bleu, and valid_bleu_gap,
-	// which is 100 less that, for train.Config.Monitor.
+	// BLEU has validation translate the sources too, greedily, and measure valid_bleu.
 	BLEU bool
 
 	// Teacher is the probability with which the decoder reads the true token rather than its own,
@@ -160,7 +159,7 @@ func (m *Model) Task(d Data) (train.Task, error) {
 				if err != nil {
 					return nil, err
 				}
-				measured["valid_bleu"], measured["valid_bleu_gap"] = b, 100-b
+				measured["valid_bleu"] = b
 			}
 			return measured, nil
 		}
