@@ -159,16 +159,15 @@ func (m *Model) Task(d Data) (train.Task, error) {
 		return n
 	}
 	err = shared.Foresee(len(d.Train), tokens, func(i int) error {
-		_, _, _,
-			err := runner.graph(d.Train, []int{i})
+		_, _, _, err := runner.graph(d.Train, shared.Whole([]int{i}))
 		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("zoo: hred: training: %w", err)
 	}
 	task := &shared.ExampleTask{TaskData: data, Weights: m.store.Params(), Order: batches}
-	task.RunBatch = func(examples []int, seed uint64, counter int) (b train.Batch, err error) {
-		g, err := runner.run(d.Train, examples, seed, counter)
+	task.RunBatch = func(p shared.Rows, seed uint64, counter int) (b train.Batch, err error) {
+		g, err := runner.run(d.Train, p, seed, counter)
 		if err != nil {
 			return b, err
 		}
@@ -289,7 +288,7 @@ func (m *Model) Evaluate(ctx context.Context, ds []Dialogue, o EvaluateOptions) 
 			if err := interrupt.Err(ctx); err != nil {
 				return s, err
 			}
-			g, err := r.run(ds, examples, o.Seed, counter+k)
+			g, err := r.run(ds, shared.Whole(examples), o.Seed, counter+k)
 			if err != nil {
 				return s, err
 			}
@@ -523,10 +522,11 @@ type turn struct {
 	live bool // it is there
 }
 
-// graph is that of a batch, with its turns in order.
-func (r *dialogueRunner) graph(ds []Dialogue, examples []int) (*dialogueGraph, []turn,
+// graph is that of a part of a batch, with its turns in order.
+func (r *dialogueRunner) graph(ds []Dialogue, part shared.Rows) (*dialogueGraph, []turn,
 	dialogueShape, error) {
-	shape := dialogueShape{B: r.data.Batch}
+	examples := part.Examples()
+	shape := dialogueShape{B: part.Room(r.data.Batch)}
 	tokens := 0
 	for _, e := range examples {
 		shape.N = max(shape.N, shared.Turns.Up(len(ds[e])))
@@ -557,10 +557,11 @@ func (r *dialogueRunner) graph(ds []Dialogue, examples []int) (*dialogueGraph, [
 	return g, turns, shape, err
 }
 
-// run runs a batch. What it returns holds until the next call.
-func (r *dialogueRunner) run(ds []Dialogue, examples []int, seed uint64,
+// run runs a part of a batch. What it returns holds until the next call.
+func (r *dialogueRunner) run(ds []Dialogue, part shared.Rows, seed uint64,
 	counter int) (*dialogueGraph, error) {
-	g, turns, shape, err := r.graph(ds, examples)
+	examples := part.Examples()
+	g, turns, shape, err := r.graph(ds, part)
 	if err != nil {
 		return nil, fmt.Errorf("zoo: hred: %w", err)
 	}
@@ -572,11 +573,11 @@ func (r *dialogueRunner) run(ds []Dialogue, examples []int, seed uint64,
 		}
 	}
 	if r.training {
-		if err := r.disturb(g, seed, counter); err != nil {
+		if err := r.disturb(g, part.From, seed, counter); err != nil {
 			return nil, fmt.Errorf("zoo: hred: %w", err)
 		}
 	}
-	if g.loss, err = g.Run(seed, counter); err != nil {
+	if g.loss, err = g.RunRows(seed, counter, part.From, len(part.Batch)); err != nil {
 		return nil, fmt.Errorf("zoo: hred: %w", err)
 	}
 	return g, nil
@@ -629,10 +630,14 @@ func (g *dialogueGraph) fill(turns []turn, shape dialogueShape, bos, eos int) {
 	}
 }
 
-// disturb hides words from the decoder, and sets the weight of the divergence.
-func (r *dialogueRunner) disturb(g *dialogueGraph, seed uint64, counter int) error {
+// disturb hides words from the decoder, and sets the weight of the divergence. First is the first
+// dialogue of the part in its batch.
+func (r *dialogueRunner) disturb(g *dialogueGraph, first int, seed uint64, counter int) error {
 	if p := r.data.WordDropout; p > 0 {
 		random := rng.Stream{Key: rng.New(seed).Named("word dropout").Numbered(uint64(counter))}
+		if first > 0 {
+			random.Key = random.Key.Numbered(uint64(first))
+		}
 		for _, k := range g.groups {
 			for i := k.R; i < len(k.before); i++ { // behind <bos>
 				if random.Float64() < p {
