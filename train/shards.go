@@ -30,11 +30,14 @@ type Carrying interface {
 }
 
 // ShardRows are the rows of shard k of n of a batch of so many: from and to ⌊rows·k/n⌋ and
-// ⌊rows·(k+1)/n⌋. No two shards differ by more than one row. N must be at least 1.
-func ShardRows(rows, k, n int) (from, to int) { return rows * k / n, rows * (k + 1) / n }
+// ⌊rows·(k+1)/n⌋. No two shards differ by more than one row. An n below 1 counts as 1.
+func ShardRows(rows, k, n int) (from, to int) {
+	n = max(n, 1)
+	return rows * k / n, rows * (k + 1) / n
+}
 
 // MostShardRows is how many rows the largest of n shards of a batch has.
-func MostShardRows(rows, n int) int { return (rows + n - 1) / n }
+func MostShardRows(rows, n int) int { n = max(n, 1); return (rows + n - 1) / n }
 
 // sharded is a task as one that is computed in shards.
 func sharded(t Task, shards int) (Sharded, error) {

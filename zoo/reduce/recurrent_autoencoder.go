@@ -482,8 +482,7 @@ func (m *RecurrentAutoencoder) Task(d RowData) (train.Task, error) {
 // squared error a step and variable. It keeps the series, which must not change.
 func (m *RecurrentAutoencoder) SeriesTask(d SeriesData) (train.Task, error) {
 	fail := func(err error) (train.Task, error) {
-		return nil,
-			fmt.Errorf("zoo: recurrent autoencoder: %w", err)
+		return nil, fmt.Errorf("zoo: recurrent autoencoder: %w", err)
 	}
 	if err := m.checkSeries(d.Train); err != nil {
 		return fail(fmt.Errorf("training: %w", err))
@@ -528,8 +527,7 @@ func (m *RecurrentAutoencoder) SeriesTask(d SeriesData) (train.Task, error) {
 	batch := func(use string, series [][]float32, p shared.Rows, seed uint64,
 		counter int) (b train.Batch, err error) {
 		examples := p.Examples()
-		shape := seriesShape{use: use, B: len(examples)}
-		some := make([][]float32, len(examples))
+		shape, some := seriesShape{use: use, B: len(examples)}, make([][]float32, len(examples))
 		for i, e := range examples {
 			some[i] = series[e]
 			shape.T = max(shape.T, shared.Lengths.Up(len(series[e])/m.cfg.Variables))
