@@ -43,6 +43,10 @@ var given = map[string]string{
 		var g *nodes.Graph
 		var loss, weights *nodes.Node`,
 	"graph/machine.go": `var g *gorgonia.ExprGraph`,
+	"plot/doc.go": `
+		var w io.Writer
+		var examples []float64
+		var losses [][]float64`,
 	"run/doc.go": `
 		var logits, tokens *nodes.Node
 		var err error`,
@@ -58,7 +62,6 @@ var given = map[string]string{
 		var source, target *train.Padded
 		var sources, targets [][]int
 		var pad int`,
-	"train/events.go": `var config train.Config`,
 	"train/epoch.go": `
 		var stream *train.Stream
 		var batches *train.Batches`,

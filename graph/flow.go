@@ -3,13 +3,11 @@ package graph
 import (
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"strings"
 
 	"gorgonia.org/gorgonia"
 
-	"github.com/seqzoo/seqzoo/internal/lineplot"
 	"github.com/seqzoo/seqzoo/internal/ops"
 )
 
@@ -180,17 +178,4 @@ func (r *FlowReport) String() string {
 		fmt.Fprintf(&b, "%-24s %12.4g %12.4g %12.4g\n", p.Name, p.Norm, p.Weight, p.Norm/p.Weight)
 	}
 	return b.String()
-}
-
-// WriteSVG draws the norms of all layers over time, on a logarithmic scale.
-func (r *FlowReport) WriteSVG(w io.Writer, title string) error {
-	p := lineplot.Plot{Title: title, X: "step", Y: "‖dL/dstate‖", LogY: true}
-	for _, l := range r.Layers {
-		c := lineplot.Curve{Name: l.Name(), Y: l.Norms}
-		for t := range l.Norms {
-			c.X = append(c.X, float64(t))
-		}
-		p.Curves = append(p.Curves, c)
-	}
-	return p.Write(w)
 }

@@ -14,9 +14,9 @@ import (
 
 	"github.com/seqzoo/seqzoo/cells"
 	"github.com/seqzoo/seqzoo/examples/internal/cli"
-	"github.com/seqzoo/seqzoo/internal/lineplot"
 	"github.com/seqzoo/seqzoo/internal/safefile"
 	"github.com/seqzoo/seqzoo/nodes"
+	"github.com/seqzoo/seqzoo/plot"
 	compiled "github.com/seqzoo/seqzoo/run"
 	"github.com/seqzoo/seqzoo/train"
 	"github.com/seqzoo/seqzoo/unroll"
@@ -247,7 +247,7 @@ func (s *story) learn(c setting, seed int) (*trained, error) {
 	return n.train(s.examples)
 }
 
-func (s *story) draw(name string, p *lineplot.Plot) error {
+func (s *story) draw(name string, p *plot.Plot) error {
 	if s.dir == "" {
 		return nil
 	}
@@ -256,7 +256,7 @@ func (s *story) draw(name string, p *lineplot.Plot) error {
 	}
 	path := filepath.Join(s.dir, name)
 	s.say("(drawn in %s)\n", path)
-	return safefile.Write(safefile.OS, path, p.Write)
+	return safefile.Write(safefile.OS, path, p.WriteSVG)
 }
 
 // smooth is the mean of every n examples, with the number of the last.
@@ -290,7 +290,7 @@ func (s *story) adding() error {
 		}
 		s.say("%8d %9.4f   %3d + %3d = %3d %s", k+1, e.loss, e.a, e.b, e.answer, mark)
 	}
-	s.say("\nloss  %s", lineplot.Spark(r.losses(), 70, false))
+	s.say("\nloss  %s", plot.Spark(r.losses(), 70, false))
 	if r.learned > 0 {
 		s.say("After %d additions it had 100 in a row right.\n", r.learned)
 	} else {
@@ -305,7 +305,7 @@ func (s *story) initialising() error {
 	s.say("activation is about linear; He from N(0, 2/fan_in), since ReLU drops half. Means over %d seeds:\n", s.seeds)
 	s.say("%-18s %12s %10s %22s %s", "", "last losses", "wrong", "100 right in a row at",
 		"loss, logarithmic")
-	p := lineplot.Plot{Title: "Binary addition", X: "example", Y: "loss, mean of 100", LogY: true}
+	p := plot.Plot{Title: "Binary addition", X: "example", Y: "loss, mean of 100", LogY: true}
 	for _, activation := range []cells.Activation{cells.Sigmoid, cells.Tanh, cells.ReLU} {
 		for _, init := range []string{"normal", "xavier", "he"} {
 			c := setting{activation, init, 0.1, 0}
@@ -331,7 +331,7 @@ func (s *story) initialising() error {
 				learned = append(learned, at)
 				xs, ys := smooth(r.losses(), 100)
 				if init != "normal" || activation == cells.Sigmoid {
-					p.Curves = append(p.Curves, lineplot.Curve{Name: c.String(),
+					p.Curves = append(p.Curves, plot.Curve{Name: c.String(),
 						Label: fmt.Sprintf("%v, seed %d", c, seed+1), X: xs, Y: ys})
 				}
 				curve = ys
@@ -346,7 +346,7 @@ func (s *story) initialising() error {
 				extra = fmt.Sprintf("  (%d of %d runs broke off: not finite)", broken, s.seeds)
 			}
 			s.say("%-18s %12.4f %9.1f%% %22s %s%s", c, loss/n, 100*wrong/n,
-				strings.Join(learned, " "), lineplot.Spark(curve, 30, true), extra)
+				strings.Join(learned, " "), plot.Spark(curve, 30, true), extra)
 		}
 	}
 	s.say(`
@@ -389,7 +389,7 @@ func (s *story) spikes() error {
 	s.say("norm of the gradient at 1 (Pascanu et al., 2013) takes the leaps away. The largest norms, over %d seeds:\n", s.seeds)
 	s.say("%-28s %14s %14s %18s %s", "", "median norm", "largest norm", "after it, loss up",
 		"norm, logarithmic")
-	p := lineplot.Plot{Title: "Binary addition, seed 1", X: "example", Y: "loss, mean of 20",
+	p := plot.Plot{Title: "Binary addition, seed 1", X: "example", Y: "loss, mean of 20",
 		LogY: true}
 	var worst *spike
 	for _, c := range []setting{{cells.Sigmoid, "xavier", 0.1, 0}, {cells.ReLU, "xavier", 0.1, 0},
@@ -417,12 +417,12 @@ func (s *story) spikes() error {
 			if seed == 0 {
 				curve = own
 				xs, ys := smooth(r.losses(), 20)
-				p.Curves = append(p.Curves, lineplot.Curve{Name: c.String(), X: xs, Y: ys})
+				p.Curves = append(p.Curves, plot.Curve{Name: c.String(), X: xs, Y: ys})
 			}
 		}
 		slices.Sort(norms)
 		s.say("%-28s %14.3g %14.3g %18.3f %s", c, norms[len(norms)/2], top.norm, top.rise,
-			lineplot.Spark(curve, 30, true))
+			plot.Spark(curve, 30, true))
 		if c.clip == 0 && c.activation == cells.ReLU &&
 			(worst == nil || cmp.Compare(top.norm, worst.norm) > 0) {
 			worst = &top

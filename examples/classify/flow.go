@@ -5,14 +5,13 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"path/filepath"
 	"strconv"
 	"strings"
 
 	"github.com/seqzoo/seqzoo/examples/internal/cli"
-	"github.com/seqzoo/seqzoo/internal/lineplot"
 	"github.com/seqzoo/seqzoo/internal/safefile"
+	"github.com/seqzoo/seqzoo/plot"
 	"github.com/seqzoo/seqzoo/zoo/label"
 	"github.com/seqzoo/seqzoo/zoo/text"
 )
@@ -52,7 +51,7 @@ func (c *flowCommand) run(ctx context.Context, s cli.Std) error {
 		return err
 	}
 	set = set.Slice(0, min(c.batch, set.Len()))
-	plot := lineplot.Plot{
+	figure := plot.Plot{
 		Title: "Gradient of the loss in the state, sequential MNIST", X: "step", Y: "‖dL/dh‖",
 		LogY: true,
 	}
@@ -72,14 +71,14 @@ func (c *flowCommand) run(ctx context.Context, s cli.Std) error {
 			if l.Part != "h" || !strings.HasSuffix(l.Path, "l0") {
 				continue
 			}
-			curve := lineplot.Curve{Name: name, Y: l.Norms}
+			curve := plot.Curve{Name: name, Y: l.Norms}
 			for t := range l.Norms {
 				curve.X = append(curve.X, float64(t+1))
 			}
-			plot.Curves = append(plot.Curves, curve)
+			figure.Curves = append(figure.Curves, curve)
 			last := len(l.Norms) - 1
 			fmt.Fprintf(s.Out, "%-24s %s  first step %.2g, middle %.2g, last %.2g\n",
-				name, lineplot.Spark(l.Norms, 40, true), l.Norms[0], l.Norms[last/2], l.Norms[last])
+				name, plot.Spark(l.Norms, 40, true), l.Norms[0], l.Norms[last/2], l.Norms[last])
 		}
 		return nil
 	}
@@ -114,7 +113,7 @@ func (c *flowCommand) run(ctx context.Context, s cli.Std) error {
 			return err
 		}
 	}
-	return safefile.Write(safefile.OS, c.draw, func(w io.Writer) error { return plot.Write(w) })
+	return safefile.Write(safefile.OS, c.draw, figure.WriteSVG)
 }
 
 // digits are the labels of MNIST.

@@ -10,8 +10,8 @@ import (
 	"strings"
 
 	"github.com/seqzoo/seqzoo/examples/internal/cli"
-	"github.com/seqzoo/seqzoo/internal/lineplot"
 	"github.com/seqzoo/seqzoo/internal/safefile"
+	"github.com/seqzoo/seqzoo/plot"
 	"github.com/seqzoo/seqzoo/train"
 )
 
@@ -37,7 +37,7 @@ func run(args []string, out io.Writer) error {
 	if err := cli.Parse(f, args, about, out); err != nil {
 		return err
 	}
-	p := lineplot.Plot{Title: *title, X: "step", Y: *metric, LogY: *log}
+	p := plot.Plot{Title: *title, X: "step", Y: *metric, LogY: *log}
 	if quick {
 		p.Curves = madeUp()
 	} else if f.NArg() == 0 {
@@ -61,7 +61,7 @@ func run(args []string, out io.Writer) error {
 		for i, s := range steps {
 			x[i] = float64(s)
 		}
-		p.Curves = append(p.Curves, lineplot.Curve{Name: filepath.Base(filepath.Dir(name)),
+		p.Curves = append(p.Curves, plot.Curve{Name: filepath.Base(filepath.Dir(name)),
 			Label: name, X: x, Y: values})
 		fmt.Fprintf(out, "%s: %s %.4g at step %d\n", name, *metric, values[len(values)-1],
 			steps[len(steps)-1])
@@ -75,16 +75,16 @@ func run(args []string, out io.Writer) error {
 		if !ok || err != nil {
 			return fmt.Errorf("-levels: %q: want name=value", l)
 		}
-		p.Levels = append(p.Levels, lineplot.Level{Name: name, Y: y})
+		p.Levels = append(p.Levels, plot.Level{Name: name, Y: y})
 	}
-	return safefile.Write(safefile.OS, path, p.Write)
+	return safefile.Write(safefile.OS, path, p.WriteSVG)
 }
 
 // madeUp is what -quick draws beside the histories that are given: the course of two trainings that
 // never were.
-func madeUp() (curves []lineplot.Curve) {
+func madeUp() (curves []plot.Curve) {
 	for i, name := range []string{"made up, fast", "made up, slow"} {
-		c := lineplot.Curve{Name: name, Label: name}
+		c := plot.Curve{Name: name, Label: name}
 		for step := 0; step <= 1000; step += 100 {
 			c.X = append(c.X, float64(step))
 			c.Y = append(c.Y, 80+400*math.Exp(-float64(step)/float64(100*(1+2*i))))

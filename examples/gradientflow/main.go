@@ -12,9 +12,9 @@ import (
 	"github.com/seqzoo/seqzoo/cells"
 	"github.com/seqzoo/seqzoo/examples/internal/cli"
 	"github.com/seqzoo/seqzoo/graph"
-	"github.com/seqzoo/seqzoo/internal/lineplot"
 	"github.com/seqzoo/seqzoo/internal/safefile"
 	"github.com/seqzoo/seqzoo/nodes"
+	"github.com/seqzoo/seqzoo/plot"
 	compiled "github.com/seqzoo/seqzoo/run"
 	"github.com/seqzoo/seqzoo/train"
 	"github.com/seqzoo/seqzoo/unroll"
@@ -174,7 +174,7 @@ func run(args []string, out io.Writer) error {
 		return cli.Usagef("want 2 to 10000 for -length, at least 1 of -steps, and nothing else")
 	}
 	say := func(format string, args ...any) { fmt.Fprintf(out, format+"\n", args...) }
-	draw := func(name string, p *lineplot.Plot) error {
+	draw := func(name string, p *plot.Plot) error {
 		if dir == "" {
 			return nil
 		}
@@ -183,7 +183,7 @@ func run(args []string, out io.Writer) error {
 		}
 		path := filepath.Join(dir, name)
 		say("(drawn in %s)\n", path)
-		return safefile.Write(safefile.OS, path, p.Write)
+		return safefile.Write(safefile.OS, path, p.WriteSVG)
 	}
 
 	say("Of %d random symbols, which was the first? After the last one the network must say. What it gets wrong has to", *T)
@@ -212,7 +212,7 @@ func run(args []string, out io.Writer) error {
 	table := func(title, file string) error {
 		say("%s: ‖dL/dh_t‖, over all sequences and units of a batch\n", title)
 		say("%-20s %12s %12s %12s %14s   %s", "", "first step", "middle", "last step", "factor a step", "first … last, logarithmic")
-		p := &lineplot.Plot{Title: title, X: "step", Y: "‖dL/dh‖", LogY: true}
+		p := &plot.Plot{Title: title, X: "step", Y: "‖dL/dh‖", LogY: true}
 		for i, n := range networks {
 			r, err := tasks[i].flow()
 			if err != nil {
@@ -221,9 +221,9 @@ func run(args []string, out io.Writer) error {
 			for _, l := range r.Layers {
 				if l.Part == "h" {
 					say("%-20s %12.3g %12.3g %12.3g %14.3f   %s", n.name, l.Norms[0], l.Norms[len(l.Norms)/2], l.Norms[len(l.Norms)-1], l.Decay(),
-						lineplot.Spark(l.Norms, 40, true))
+						plot.Spark(l.Norms, 40, true))
 				}
-				c := lineplot.Curve{Name: n.name + ", " + l.Part, Y: l.Norms}
+				c := plot.Curve{Name: n.name + ", " + l.Part, Y: l.Norms}
 				for t := range l.Norms {
 					c.X = append(c.X, float64(t))
 				}
@@ -239,14 +239,14 @@ func run(args []string, out io.Writer) error {
 
 	say("Training, %d steps of %d sequences with Adam, the gradient's norm clipped at 1; guessing is right in %.0f %%:\n", *steps, batch, 100.0/symbols)
 	say("%-20s %12s %12s   %s", "", "last loss", "right", "loss")
-	p := &lineplot.Plot{Title: "Remembering the first symbol", X: "step of training", Y: "loss, mean of 20"}
+	p := &plot.Plot{Title: "Remembering the first symbol", X: "step of training", Y: "loss, mean of 20"}
 	for i, n := range networks {
 		losses, accuracy, err := tasks[i].train(*steps)
 		if err != nil {
 			return err
 		}
-		say("%-20s %12.4f %10.1f %%   %s", n.name, losses[len(losses)-1], 100*accuracy, lineplot.Spark(losses, 40, false))
-		c := lineplot.Curve{Name: n.name}
+		say("%-20s %12.4f %10.1f %%   %s", n.name, losses[len(losses)-1], 100*accuracy, plot.Spark(losses, 40, false))
+		c := plot.Curve{Name: n.name}
 		for at := 0; at+20 <= len(losses); at += 20 {
 			sum := 0.0
 			for _, v := range losses[at : at+20] {

@@ -12,10 +12,10 @@ import (
 	"strings"
 
 	"github.com/seqzoo/seqzoo/examples/internal/cli"
-	"github.com/seqzoo/seqzoo/internal/heatmap"
 	"github.com/seqzoo/seqzoo/internal/rng"
 	"github.com/seqzoo/seqzoo/internal/safefile"
 	"github.com/seqzoo/seqzoo/internal/strictjson"
+	"github.com/seqzoo/seqzoo/plot"
 	"github.com/seqzoo/seqzoo/zoo/decode"
 	"github.com/seqzoo/seqzoo/zoo/metrics"
 	"github.com/seqzoo/seqzoo/zoo/seq2seq"
@@ -193,10 +193,10 @@ func (a *answerer) run(ctx context.Context, std cli.Std) error {
 			a.draw == "" {
 			return err
 		}
-		drawing := heatmap.Map{Values: found[0].Alignment, Rows: found[0].Tokens, Cols: tokens,
-			High: 1, Gap: 1}
+		drawing := plot.Map{X: "input", Y: "output", Scale: "weight of the attention",
+			Values: found[0].Alignment, Rows: found[0].Tokens, Cols: tokens, High: 1, Gap: 1}
 		return safefile.Write(safefile.OS, filepath.Join(a.draw, fmt.Sprintf("%d.svg", n)),
-			drawing.Write)
+			drawing.WriteSVG)
 	})
 }
 

@@ -12,8 +12,8 @@ import (
 	"strings"
 
 	"github.com/seqzoo/seqzoo/examples/internal/cli"
-	"github.com/seqzoo/seqzoo/internal/lineplot"
 	"github.com/seqzoo/seqzoo/internal/safefile"
+	"github.com/seqzoo/seqzoo/plot"
 	"github.com/seqzoo/seqzoo/train"
 	"github.com/seqzoo/seqzoo/zoo"
 	"github.com/seqzoo/seqzoo/zoo/seq2seq"
@@ -110,7 +110,7 @@ func (t *trainer) run(ctx context.Context, std cli.Std) error {
 		fmt.Fprintf(std.Out, "%s  →  %s\n", t.task.tokens.Join(train.sources[i]),
 			t.task.tokens.Join(train.targets[i]))
 	}
-	plot := lineplot.Plot{Title: t.taskName, X: "epoch", Y: "exact answers, %"}
+	figure := plot.Plot{Title: t.taskName, X: "epoch", Y: "exact answers, %"}
 	var names []string
 	var exact [][]float64
 	for _, v := range t.task.variants {
@@ -122,11 +122,11 @@ func (t *trainer) run(ctx context.Context, std cli.Std) error {
 			return fmt.Errorf("%s: %w", v.name, err)
 		}
 		names, exact = append(names, v.name), append(exact, by)
-		curve := lineplot.Curve{Name: v.name, Y: by}
+		curve := plot.Curve{Name: v.name, Y: by}
 		for e := range by {
 			curve.X = append(curve.X, float64(e+1))
 		}
-		plot.Curves = append(plot.Curves, curve)
+		figure.Curves = append(figure.Curves, curve)
 	}
 	fmt.Fprintf(std.Out, "\nexact answers to %d questions that were not trained on, %%\nepoch",
 		len(valid.sources))
@@ -144,7 +144,7 @@ func (t *trainer) run(ctx context.Context, std cli.Std) error {
 	if t.plot == "" {
 		return nil
 	}
-	return safefile.Write(safefile.OS, t.plot, plot.Write)
+	return safefile.Write(safefile.OS, t.plot, figure.WriteSVG)
 }
 
 // learn trains a variant and returns the share of exact answers by epoch, in percent.

@@ -11,8 +11,8 @@ import (
 	"strings"
 
 	"github.com/seqzoo/seqzoo/examples/internal/cli"
-	"github.com/seqzoo/seqzoo/internal/heatmap"
 	"github.com/seqzoo/seqzoo/internal/safefile"
+	"github.com/seqzoo/seqzoo/plot"
 	"github.com/seqzoo/seqzoo/zoo/decode"
 	"github.com/seqzoo/seqzoo/zoo/seq2seq"
 	"github.com/seqzoo/seqzoo/zoo/text"
@@ -108,8 +108,9 @@ func (a *translator) write(std cli.Std, n int, source []string, found []decode.F
 		}
 		return nil
 	default:
-		drawing := heatmap.Map{Values: t.Alignment, Rows: t.Tokens, Cols: source, High: 1, Gap: 1}
+		drawing := plot.Map{X: "source", Y: "translation", Scale: "weight of the attention",
+			Values: t.Alignment, Rows: t.Tokens, Cols: source, High: 1, Gap: 1}
 		return safefile.Write(safefile.OS, filepath.Join(a.draw, fmt.Sprintf("%d.svg", n)),
-			drawing.Write)
+			drawing.WriteSVG)
 	}
 }

@@ -1,0 +1,313 @@
+package plot
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+)
+
+const (
+	titleSize = 17
+	textSize  = 14
+	tickSize  = 13
+	gap       = 8 // between texts and what they name
+)
+
+// colours tell curves apart for most kinds of colour vision (Okabe and Ito, 2008), on light and on
+// dark paper; past the last of them lines are dashed.
+var colours = []string{"#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c8c8c"}
+
+// dashes tell curves apart in print.
+var dashes = [][]float64{nil, {7, 3}, {2, 3}, {7, 3, 2, 3}}
+
+// palette gives each name an ink, in the order in which names are met.
+type palette struct{ names []string }
+
+func (p *palette) of(name string) ink {
+	i := slices.Index(p.names, name)
+	if i < 0 {
+		i = len(p.names)
+		p.names = append(p.names, name)
+	}
+	return ink{colour: colours[i%len(colours)], width: 1.8,
+		dash: dashes[i/len(colours)%len(dashes)]}
+}
+
+// WriteSVG implements [Figure].
+func (p *Plot) WriteSVG(w io.Writer) error {
+	d, err := p.lay()
+	if err != nil {
+		return err
+	}
+	return d.writeSVG(w, p.Describe())
+}
+
+// WritePNG implements [Figure]. The picture has two pixels for each of the plot's.
+func (p *Plot) WritePNG(w io.Writer) error {
+	d, err := p.lay()
+	if err != nil {
+		return err
+	}
+	return d.writePNG(w)
+}
+
+// lay decides where everything stands.
+func (p *Plot) lay() (drawing, error) {
+	if p == nil {
+		return drawing{}, errors.New("plot: the plot is nil")
+	}
+	if err := p.validate(); err != nil {
+		return drawing{}, err
+	}
+	width, height := float64(p.Width), float64(p.Height)
+	if p.Width == 0 {
+		width = 640
+	}
+	if p.Height == 0 {
+		height = 400
+	}
+	x, y := p.axes()
+	top, bottom := 14.0, height-46
+	if p.Title != "" {
+		top = 40
+	}
+	if p.X == "" {
+		bottom = height - 24
+	}
+	y.from, y.to = bottom, top
+	var names []string
+	for _, v := range y.ticks() {
+		names = append(names, y.label(v))
+	}
+	room, err := widest(names, tickSize)
+	if err != nil {
+		return drawing{}, err
+	}
+	x.from, x.to = room+gap+6, width-16
+	if p.Y != "" {
+		x.from += textSize + gap
+	}
+	if p.Levels != nil {
+		var levels []string
+		for _, l := range p.Levels {
+			levels = append(levels, l.Name)
+		}
+		room, err := widest(levels, tickSize)
+		if err != nil {
+			return drawing{}, err
+		}
+		x.to -= room
+	}
+	if x.to-x.from < 20 || y.from-y.to < 20 {
+		return drawing{}, fmt.Errorf("plot: %g×%g pixels leave no room for the axes", width, height)
+	}
+	legend, rows, err := p.legend(width)
+	if err != nil {
+		return drawing{}, err
+	}
+	if err := p.readable(width); err != nil {
+		return drawing{}, err
+	}
+	return drawing{width, height + float64(rows)*24 + 4, func(c canvas) {
+		var colours palette
+		p.frame(c, x, y, width)
+		p.fill(c, x, y, &colours)
+		for _, l := range legend {
+			l.draw(c, height+4, &colours)
+		}
+	}}, nil
+}
+
+// readable reports a text that cannot be written.
+func (p *Plot) readable(width float64) error {
+	texts := append([]string{p.Title, p.X, p.Y}, p.Groups...)
+	for _, c := range p.Curves {
+		texts = append(append(texts, c.Texts...), c.Label)
+	}
+	_, err := widest(texts, textSize)
+	if err == nil {
+		var title float64
+		if title, err = textWidth(p.Title, titleSize); title > width {
+			err = fmt.Errorf("plot: the title %q is wider than the plot: %.0f of %.0f pixels",
+				p.Title, title, width)
+		}
+	}
+	return err
+}
+
+// axes span what is drawn.
+func (p *Plot) axes() (x, y axis) {
+	x, y = newAxis(p.LogX, p.XRange), newAxis(p.LogY, p.YRange)
+	both := func(xs, ys Values) {
+		for i := range xs {
+			if x.shows(xs[i]) && y.shows(ys[i]) {
+				x.include(xs[i])
+				y.include(ys[i])
+			}
+		}
+	}
+	for _, c := range p.Curves {
+		both(c.X, c.Y)
+	}
+	for _, b := range p.Bands {
+		both(b.X, b.Low)
+		both(b.X, b.High)
+	}
+	for _, b := range p.Bars {
+		if !p.LogY {
+			y.include(0)
+		}
+		for _, v := range slices.Concat(b.Values, b.Low, b.High) {
+			y.include(v)
+		}
+	}
+	for _, l := range p.Levels {
+		y.include(l.Y)
+	}
+	for _, c := range p.Curves {
+		if c.Dots {
+			x.widen()
+			break
+		}
+	}
+	if len(p.Bars) == 0 {
+		y.widen()
+	}
+	if p.Groups != nil {
+		x = axis{low: 0, high: float64(len(p.Groups))}
+	}
+	x.settle()
+	y.settle()
+	if p.LogY && len(p.Bars) > 0 {
+		y.low /= 2 // the least of the bars is seen as well
+	}
+	return x, y
+}
+
+// frame draws the title, the axes and their grid.
+func (p *Plot) frame(c canvas, x, y axis, width float64) {
+	c.text(point{width / 2, 22}, p.Title, titleSize, middle, false, ink{})
+	faint := ink{opacity: 0.15, width: 1}
+	tick := func(at float64, name string) {
+		c.text(point{at, y.from + tickSize + 5}, name, tickSize, middle, false, ink{})
+	}
+	if p.Groups == nil {
+		for _, v := range x.ticks() {
+			c.line([]point{{x.at(v), y.from}, {x.at(v), y.to}}, faint)
+			tick(x.at(v), x.label(v))
+		}
+	}
+	for i, name := range p.Groups {
+		tick(x.at(float64(i)+0.5), name)
+	}
+	for _, v := range y.ticks() {
+		c.line([]point{{x.from, y.at(v)}, {x.to, y.at(v)}}, faint)
+		c.text(point{x.from - 6, y.at(v) + 4.5}, y.label(v), tickSize, end, false, ink{})
+	}
+	c.line([]point{{x.from, y.to}, {x.from, y.from}, {x.to, y.from}}, ink{width: 1})
+	c.text(point{(x.from + x.to) / 2, y.from + tickSize + 26}, p.X, textSize, middle, false, ink{})
+	c.text(point{textSize + 3, (y.from + y.to) / 2}, p.Y, textSize, middle, true, ink{})
+}
+
+// fill draws the values.
+func (p *Plot) fill(c canvas, x, y axis, inks *palette) {
+	for _, s := range p.series() { // the order of the legend is that of the colours
+		inks.of(s.name)
+	}
+	for _, b := range p.Bands {
+		with := inks.of(b.Name)
+		with.opacity = 0.2
+		for from := 0; from < len(b.X); {
+			to := from
+			var above, below []point
+			for ; to < len(b.X) && x.shows(b.X[to]) && y.shows(b.Low[to]) &&
+				y.shows(b.High[to]); to++ {
+				above = append(above, point{x.at(b.X[to]), y.at(b.High[to])})
+				below = append(below, point{x.at(b.X[to]), y.at(b.Low[to])})
+			}
+			if to > from {
+				slices.Reverse(below)
+				c.area(append(above, below...), with)
+			}
+			from = max(to, from+1)
+		}
+	}
+	for i, b := range p.Bars {
+		p.bars(c, x, y, i, inks.of(b.Name))
+	}
+	for _, l := range p.Levels {
+		if !y.shows(l.Y) {
+			continue
+		}
+		c.line([]point{{x.from, y.at(l.Y)}, {x.to, y.at(l.Y)}},
+			ink{opacity: 0.7, width: 1, dash: []float64{5, 4}})
+		c.text(point{x.to + 5, y.at(l.Y) + 4.5}, l.Name, tickSize, start, false, ink{})
+	}
+	for _, curve := range p.Curves {
+		curve.draw(c, x, y, inks.of(curve.Name))
+	}
+}
+
+func (curve Curve) draw(c canvas, x, y axis, with ink) {
+	name := curve.Label
+	if name == "" {
+		name = curve.Name
+	}
+	done := c.note(name)
+	defer done()
+	var points []point
+	pour := func() {
+		if len(points) > 1 {
+			c.line(points, with)
+		} else if len(points) == 1 {
+			c.dot(points[0], 2, with)
+		}
+		points = nil
+	}
+	for i := range curve.X {
+		if !x.shows(curve.X[i]) || !y.shows(curve.Y[i]) {
+			pour()
+			continue
+		}
+		at := point{x.at(curve.X[i]), y.at(curve.Y[i])}
+		if curve.Dots {
+			c.dot(at, 3.5, with)
+		} else {
+			points = append(points, at)
+		}
+		if i < len(curve.Texts) {
+			beside, from := point{at.x + 6, at.y - 5}, start
+			if at.x > (x.from+3*x.to)/4 { // leaves the axes less often
+				beside.x, from = at.x-6, end
+			}
+			c.text(beside, curve.Texts[i], tickSize, from, false, ink{})
+		}
+	}
+	pour()
+}
+
+// bars draws the bars of one kind: in each group beside those of the others.
+func (p *Plot) bars(c canvas, x, y axis, kind int, with ink) {
+	b := p.Bars[kind]
+	foot := y.low
+	if !p.LogY {
+		foot = min(max(0, y.low), y.high)
+	}
+	each := 0.8 / float64(len(p.Bars))
+	for g, v := range b.Values {
+		if !y.shows(v) {
+			continue
+		}
+		left := x.at(float64(g) + 0.1 + each*float64(kind))
+		right := x.at(float64(g) + 0.1 + each*(float64(kind)+1))
+		done := c.note(fmt.Sprintf("%s, %s: %.4g", p.Groups[g], b.Name, v))
+		c.area([]point{{left + 1, y.at(foot)}, {left + 1, y.at(v)}, {right - 1, y.at(v)},
+			{right - 1, y.at(foot)}}, ink{colour: with.colour})
+		if b.Low != nil && y.shows(b.Low[g]) && y.shows(b.High[g]) {
+			at := (left + right) / 2
+			c.line([]point{{at, y.at(b.Low[g])}, {at, y.at(b.High[g])}}, ink{width: 1.5})
+		}
+		done()
+	}
+}
