@@ -62,6 +62,7 @@ var given = map[string]string{
 		var source, target *train.Padded
 		var sources, targets [][]int
 		var pad int`,
+	"train/events.go": `var config train.Config`,
 	"train/epoch.go": `
 		var stream *train.Stream
 		var batches *train.Batches`,

@@ -45,6 +45,10 @@ func Failf(op, format string, args ...any) { ops.Failf(op, format, args...) }
 type Options struct {
 	Dtype    tensor.Dtype // Float32 (default) or Float64
 	Training bool         // dropout and the like are active
+	// Rows, if set, is how many sequences lie side by side, [T, Rows, …] or [Rows, …], so that the
+	// graph may be given a part of a batch: each row then has the noise that it has in the whole
+	// (see NoiseKey). Noise without such an axis differs from part to part.
+	Rows int
 	// Noise, if set, supplies every noise tensor in place of the generator, for tests with given
 	// masks.
 	Noise func(NoiseRequest) *Node
@@ -197,6 +201,8 @@ const noiseKey = "noise/key"
 
 // NoiseKey is the input [2] of ints from which every noise of the graph is drawn: the seed and a
 // counter, such as the number of the training step. It is bound to {0, 0} until another value is.
+// In a graph with Options.Rows it is [4]: seed, counter, and which rows the graph is given, the
+// first and of how many; of 0, the whole batch.
 func (g *Graph) NoiseKey() *Node {
 	if g.key == nil {
 		if g.names[noiseKey] {
@@ -204,8 +210,12 @@ func (g *Graph) NoiseKey() *Node {
 				"the name %q is the library's own, for the seed of noise; give your input another",
 				noiseKey)
 		}
-		g.key = g.IntInput(noiseKey, 2)
-		v := tensor.New(tensor.WithShape(2), tensor.WithBacking([]int{0, 0}))
+		n := 2
+		if g.opts.Rows > 0 {
+			n = 4
+		}
+		g.key = g.IntInput(noiseKey, n)
+		v := tensor.New(tensor.WithShape(n), tensor.WithBacking(make([]int, n)))
 		if err := gorgonia.Let(g.key.n, v); err != nil {
 			ops.Failf("NoiseKey", "%w", err)
 		}

@@ -46,6 +46,9 @@ func (g *Graph) Noise(r NoiseRequest) *Node {
 	g.noises++
 	fn := ops.Noise{Dtype: g.Dtype(), Shape: r.Shape, Kind: string(r.Kind), P: r.P,
 		Label: fmt.Sprintf("%s %d", r.Label, g.noises)}
+	if ops.RowsDivide(r.Shape, g.opts.Rows) {
+		fn.Rows = g.opts.Rows
+	}
 	return g.apply("Noise", fn, g.NoiseKey())
 }
 

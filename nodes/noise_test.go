@@ -137,3 +137,37 @@ func TestGivenNoise(t *testing.T) {
 	answer = func(nodes.NoiseRequest) *nodes.Node { return nil }
 	fails(t, "Noise: the node is nil", func() { nodes.Dropout(x, 0.5) })
 }
+
+// A graph with rows that is given a part of a batch has, for each row, the noise of the whole batch:
+// outside of steps and inside, for coins (of which a block of the generator has four), uniform and
+// normal numbers.
+func TestNoiseOfRows(t *testing.T) {
+	const T, B, H = 3, 7, 5
+	draw := func(rows, first, of int, r nodes.NoiseRequest) []float64 {
+		g := nodes.NewGraph(nodes.Options{Dtype: nodes.Float64, Training: true, Rows: rows})
+		n := g.Noise(r)
+		copy(g.NoiseKey().Value().Data().([]int), []int{9, 4, first, of})
+		return run(t, g, n)[0]
+	}
+	for _, kind := range []nodes.NoiseKind{nodes.Bernoulli, nodes.UniformNoise, nodes.StandardNormal} {
+		r := nodes.NoiseRequest{Label: "some", Kind: kind, P: 0.5, Shape: []int{T, B, H}}
+		all := draw(B, 0, 0, r)
+		plain := training(nodes.Float64)
+		n := plain.Noise(r)
+		copy(plain.NoiseKey().Value().Data().([]int), []int{9, 4})
+		require.Equal(t, run(t, plain, n)[0], all, "a graph without rows draws the same")
+		for first := range B {
+			for rows := 1; first+rows <= B; rows++ {
+				r.Shape = []int{T, rows, H}
+				part := draw(rows, first, B, r)
+				for step := range T {
+					require.Equal(t, all[(step*B+first)*H:(step*B+first+rows)*H],
+						part[step*rows*H:(step+1)*rows*H], "%s, rows %d to %d", kind, first, first+rows)
+				}
+			}
+		}
+		r.Shape = []int{5} // no rows: another part has other numbers
+		require.NotEqual(t, draw(2, 0, B, r), draw(2, 1, B, r))
+		require.Equal(t, draw(2, 1, B, r), draw(2, 1, B, r))
+	}
+}

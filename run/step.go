@@ -8,6 +8,7 @@ import (
 	"gorgonia.org/tensor"
 
 	"github.com/seqzoo/seqzoo/graph"
+	"github.com/seqzoo/seqzoo/internal/rng"
 	"github.com/seqzoo/seqzoo/internal/sysmem"
 	"github.com/seqzoo/seqzoo/nodes"
 )
@@ -58,6 +59,21 @@ func New(outputs []*nodes.Node, options ...graph.Option) (*Step, error) {
 // Run computes the outputs from what the inputs hold. Seed and counter make the noise, such as
 // dropout, of graphs that have some.
 func (s *Step) Run(seed uint64, counter int) error {
+	return s.RunRows(seed, counter, 0, 0)
+}
+
+// RunRows is Run of a graph whose inputs hold the rows from first on of a batch of so many. The noise
+// of a graph with nodes.Options.Rows is then that of these rows of the whole batch; that of another
+// graph differs from one part of the batch to the next.
+func (s *Step) RunRows(seed uint64, counter, first, of int) error {
+	switch {
+	case first < 0 || of < 0 || first > of:
+		return fmt.Errorf("run: the rows from %d on of a batch of %d: there are none", first, of)
+	case len(s.key) == 4:
+		s.key[2], s.key[3] = first, of
+	case first > 0:
+		seed = uint64(rng.New(seed).Named("rows").Numbered(uint64(first)))
+	}
 	s.key[0], s.key[1] = int(seed), counter
 	return s.machine.RunAll()
 }

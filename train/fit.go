@@ -7,7 +7,6 @@ import (
 	"log"
 	"maps"
 	"math"
-	"slices"
 
 	"gorgonia.org/gorgonia"
 
@@ -69,11 +68,16 @@ type Config struct {
 	// if set, what is validated, what is best and what remains in the end are averaged weights
 	Average   *Average
 	EarlyStop *EarlyStop // if set, stops on Monitor
-	// metric of Validate that schedule and early stop observe, smaller is better; "" means
-	// valid_loss
+	// metric of Validate that tells the best weights, and that schedule and early stop observe; "loss"
+	// is the mean loss of the epoch, "" means valid_loss
 	Monitor string
+	// whether a smaller or a larger Monitor is better; "" means what its name says (see GoalOf). It is
+	// an error if something goes by Monitor and the name tells nothing
+	Goal Goal
+	// in the end the weights are those of the best validation; otherwise they are the last ones
+	RestoreBest bool
 
-	// where to save; nil: nowhere. With EarlyStop the best is saved too
+	// where to save; nil: nowhere. With EarlyStop or RestoreBest the best is saved too
 	Checkpoints *Checkpoints
 	SaveEvery   int  // updates between saves; 0: at the end of each epoch only
 	Resume      bool // go on from the latest checkpoint, if there is one
@@ -86,6 +90,9 @@ type Config struct {
 	Warn func(message string)
 	// is called after each update, and ends the training by an error
 	AfterStep func(step int) error
+	// are called, one after another, with each row of the history, and end the training by an error.
+	// ErrStop, of these and of AfterStep, ends it as if it were done
+	OnRow []func(Row) error
 }
 
 // Result is how a training ended.
@@ -93,6 +100,7 @@ type Result struct {
 	Steps, Epochs int // done, those before a resume included
 	History       *History
 	Stopped       string // why it ended before all epochs were done, or ""
+	Best          Best   // validation
 	// what may make the outcome another than expected; Progress has shown it too
 	Warnings []string
 }
@@ -134,24 +142,15 @@ func Fit(ctx context.Context, t Task, c Config) (*Result, error) {
 	if err = f.run(ctx); err == nil {
 		err = f.neverFinite()
 	}
-	return &Result{Steps: f.step, Epochs: f.epoch, History: &f.history, Stopped: f.stopped(),
-		Warnings: f.warnings}, err
-}
-
-// neverFinite reports a Monitor of which no epoch knew a number.
-func (f *fit) neverFinite() error {
-	_, values := f.history.Column(f.Monitor)
-	for _, v := range values {
-		if v-v == 0 {
-			return nil
-		}
+	r := &Result{Steps: f.step, Epochs: f.epoch, History: &f.history, Stopped: f.stopped()}
+	if f.best.epoch > 0 {
+		r.Best = Best{Metric: f.Monitor, Value: f.best.value, Epoch: f.best.epoch, Step: f.best.step}
 	}
-	if len(values) == 0 {
-		return nil
+	if err == nil && f.RestoreBest {
+		err = f.restoreBest()
 	}
-	return errorOf(ErrNotFinite,
-		"train: %s is %v after the last of %d epochs, and was not finite after any: the validation tells nothing of the weights",
-		f.Monitor, values[len(values)-1], len(values))
+	r.Warnings = f.warnings
+	return r, err
 }
 
 // fit is the state of a training between two batches.
@@ -169,6 +168,8 @@ type fit struct {
 	history History
 	sum     recordSums
 	mean    weightedMean // loss of the epoch at hand
+	best    best
+	asked   bool // by ErrStop, to end
 
 	warnings []string
 }
@@ -199,7 +200,7 @@ func newFit(t Task, c Config) (*fit, error) {
 	}
 	_, plateau := c.Schedule.(*plateau)
 	f := &fit{Config: c, task: t, len: t.Len(), monitored: c.Monitor != "" || c.EarlyStop != nil ||
-		plateau}
+		c.RestoreBest || plateau}
 	if f.Accumulate == 0 {
 		f.Accumulate = 1
 	}
@@ -219,7 +220,11 @@ func newFit(t Task, c Config) (*fit, error) {
 	check.field(f.Accumulate > 0, "Accumulate", c.Accumulate, "at least 1")
 	check.field(c.SaveEvery >= 0, "SaveEvery", c.SaveEvery, "0 (each epoch) or more")
 	check.field(f.RecordEvery > 0, "RecordEvery", c.RecordEvery, "at least 1")
+	check.field(c.Goal.known(), "Goal", c.Goal, goalsWanted)
 	if err := errors.Join(check.err(), c.Clip.Validate()); err != nil {
+		return nil, err
+	}
+	if err := f.aimAll(); err != nil {
 		return nil, err
 	}
 	if f.len < 1 {
@@ -244,14 +249,6 @@ func (f *fit) warn(format string, args ...any) {
 	f.Progress.warn(w)
 }
 
-// weight is a parameter without gradient.
-type weight struct{ *nodes.Param }
-
-func (w weight) Value() gorgonia.Value { return w.Param.Value() }
-func (w weight) Grad() (gorgonia.Value, error) {
-	return nil, fmt.Errorf("%s has no gradient here", w.Name())
-}
-
 // inEpoch is the number of batches done of the epoch at hand.
 func (f *fit) inEpoch() int { return f.batches - f.epoch*f.len }
 
@@ -265,8 +262,11 @@ func (f *fit) between() bool {
 // stopped says why the training ends, or "".
 func (f *fit) stopped() string {
 	if f.EarlyStop != nil && f.EarlyStop.Stopped() {
-		best, at := f.EarlyStop.Best()
-		return fmt.Sprintf("%s was best, %.4g, after epoch %d of %d", f.Monitor, best, at, f.epoch)
+		return fmt.Sprintf("%s was best, %.4g, after epoch %d of %d", f.Monitor, f.best.value,
+			f.best.epoch, f.epoch)
+	}
+	if f.asked {
+		return "a callback asked for it"
 	}
 	if f.MaxSteps > 0 && f.step >= f.MaxSteps {
 		return fmt.Sprintf("%d steps were the limit", f.MaxSteps)
@@ -293,6 +293,11 @@ func (f *fit) run(ctx context.Context) error {
 		}
 		f.batches++
 		if err := f.update(b); err != nil {
+			return err
+		}
+	}
+	if f.asked && !f.between() { // a checkpoint of the end, as MaxSteps leaves one
+		if err := f.save(); err != nil {
 			return err
 		}
 	}
@@ -333,7 +338,7 @@ func (f *fit) update(b Batch) error {
 	grads := b.Grads
 	f.sum.loss.add(b)
 	f.mean.add(b)
-	f.Progress.batch(f.epoch, b)
+	f.Progress.batch(f.epoch, b, f.mean.value())
 	if f.acc != nil {
 		if _, err := f.acc.Add(grads); err != nil || f.between() {
 			return err
@@ -373,9 +378,18 @@ func (f *fit) update(b Batch) error {
 		}
 	}
 	if f.AfterStep != nil {
-		return f.AfterStep(f.step)
+		return f.heed(f.AfterStep(f.step))
 	}
 	return nil
+}
+
+// heed is the error of a callback, or nil if all that it asks for is to stop.
+func (f *fit) heed(err error) error {
+	if errors.Is(err, ErrStop) {
+		f.asked = true
+		return nil
+	}
+	return err
 }
 
 // record adds a row of what was gathered since the last, and of metrics.
@@ -393,7 +407,18 @@ func (f *fit) record(metrics map[string]float64) error {
 	if len(row) == 0 {
 		return nil
 	}
-	return f.history.Add(f.step, f.epoch, row)
+	if err := f.history.Add(f.step, f.epoch, row); err != nil {
+		return err
+	}
+	for _, tell := range f.OnRow {
+		if tell == nil {
+			continue
+		}
+		if err := f.heed(tell(Row{f.step, f.epoch, maps.Clone(row)})); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // endEpoch validates and saves. A validation that was interrupted is done again, from its start,
@@ -414,51 +439,11 @@ func (f *fit) endEpoch(ctx context.Context) error {
 		return err
 	}
 	f.epoch++
-	f.Progress.epoch(f.epoch, f.mean.value(), metrics)
+	loss := f.mean.value()
+	f.Progress.epoch(f.epoch, loss, metrics)
 	f.mean = weightedMean{}
-	best, err := f.observe(metrics)
-	if err == nil && best && f.Checkpoints != nil {
-		err = f.averaged(func() error { return f.Checkpoints.SaveBest(f.checkpoint()) })
-	}
-	if err != nil {
+	if err := f.observe(metrics, loss); err != nil {
 		return err
 	}
 	return f.save()
-}
-
-// averaged calls do while the parameters are their averages, if there are any.
-func (f *fit) averaged(do func() error) error {
-	if f.Average == nil {
-		return do()
-	}
-	if err := f.Average.Swap(f.values); err != nil {
-		return err
-	}
-	return errors.Join(do(), f.Average.Swap(f.values))
-}
-
-// observe tells schedule and early stop of a validation, and reports whether it was the best so
-// far.
-func (f *fit) observe(metrics map[string]float64) (best bool, err error) {
-	m, ok := metrics[f.Monitor]
-	if !ok && f.monitored {
-		if len(metrics) == 0 {
-			return false, fmt.Errorf("train: Monitor is %s, but Validate measures nothing: there are no data to validate on", f.Monitor)
-		}
-		return false, fmt.Errorf("train: Monitor is %s, but all that Validate measures is %q",
-			f.Monitor, slices.Sorted(maps.Keys(metrics)))
-	}
-	if !ok {
-		return false, nil
-	}
-	if f.Schedule != nil {
-		f.Schedule.Observe(m)
-	}
-	if f.EarlyStop == nil {
-		return false, nil
-	}
-	_, before := f.EarlyStop.Best()
-	f.EarlyStop.Observe(m)
-	_, after := f.EarlyStop.Best()
-	return after != before, nil
 }

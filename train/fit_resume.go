@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"math"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -25,6 +27,8 @@ func (f *fit) checkpoint() *Checkpoint {
 		"sum_loss": math.Float64bits(f.sum.loss.sum), "sum_norm": math.Float64bits(f.sum.norm),
 		"sum_count": uint64(f.sum.loss.count), "sum_updates": uint64(f.sum.updates),
 		"epoch_loss": math.Float64bits(f.mean.sum), "epoch_count": uint64(f.mean.count),
+		"best": math.Float64bits(f.best.value), "best_epoch": uint64(f.best.epoch),
+		"best_step": uint64(f.best.step),
 	}
 	for name, s := range f.states() {
 		c.States[name] = s.State()
@@ -36,6 +40,7 @@ func (f *fit) checkpoint() *Checkpoint {
 	f.history.WriteCSV(&csv) // a bytes.Buffer does not fail
 	c.Text["history"] = csv.String()
 	c.Text[instructionsText] = kernels.Instructions()
+	c.Text[monitorText] = f.monitor()
 	f.task.Save(c)
 	return c
 }
@@ -75,6 +80,13 @@ const settingPrefix = "setting/"
 // were computed with.
 const instructionsText = "instructions"
 
+// monitorText is the name of the checkpoint's text that says what its best is the best of.
+const monitorText = "monitor"
+
+func (f *fit) monitor() string {
+	return fmt.Sprintf("%s, %s is better", f.Monitor, f.Goal)
+}
+
 // settings are what a run must have in common with the one that it goes on from, apart from states
 // and parameters.
 func (f *fit) settings() map[string]string {
@@ -98,11 +110,11 @@ func (f *fit) save() error {
 // resume goes on from the latest checkpoint, if there is one.
 func (f *fit) resume() error {
 	if f.Checkpoints == nil {
-		return nil
+		return f.checkFresh()
 	}
 	c, err := f.Checkpoints.Latest()
 	if errors.Is(err, ErrNoCheckpoint) {
-		return nil
+		return f.checkFresh()
 	}
 	if err != nil {
 		return err
@@ -190,6 +202,9 @@ func (f *fit) checkSettings(c *Checkpoint) error {
 			differ = append(differ, fmt.Sprintf("with %s %q, not %q", name, was[name], is[name]))
 		}
 	}
+	if was, is := c.Text[monitorText], f.monitor(); f.monitored && was != "" && was != is {
+		differ = append(differ, fmt.Sprintf("with monitor %q, not %q", was, is))
+	}
 	states := f.states()
 	for name := range states {
 		if _, ok := c.States[name]; !ok {
@@ -246,5 +261,28 @@ func (f *fit) restore(c *Checkpoint) error {
 	f.sum = recordSums{mean("sum"), math.Float64frombits(c.Counters["sum_norm"]),
 		int(c.Counters["sum_updates"])}
 	f.mean = mean("epoch")
+	f.recallBest(c)
 	return f.task.Load(c)
+}
+
+// recallBest takes the best validation from a checkpoint. One of an older version has it in the early
+// stop or not at all.
+func (f *fit) recallBest(c *Checkpoint) {
+	if at := c.Counters["best_epoch"]; at > 0 && at <= uint64(f.epoch) &&
+		c.Text[monitorText] == f.monitor() {
+		f.best.value = math.Float64frombits(c.Counters["best"])
+		f.best.epoch, f.best.step = int(at), int(min(c.Counters["best_step"], uint64(f.step)))
+	} else if f.EarlyStop != nil {
+		if value, at := f.EarlyStop.Best(); at > 0 {
+			f.best.value, f.best.epoch = value, at
+		}
+	}
+	if f.best.epoch == 0 || !f.keepsBest() {
+		return
+	}
+	if _, err := os.Stat(f.Checkpoints.bestPath()); errors.Is(err, fs.ErrNotExist) {
+		f.warn("the weights of the best validation, that of epoch %d, were not kept before step %d; the best is sought from there",
+			f.best.epoch, c.Step)
+		f.best = best{value: f.Goal.worst()}
+	}
 }

@@ -23,6 +23,12 @@ type History struct {
 	byName  map[string]*column
 }
 
+// Row is a row of a history.
+type Row struct {
+	Step, Epoch int // updates and epochs done
+	Metrics     map[string]float64
+}
+
 type moment struct{ step, epoch int }
 
 // column holds one metric: values[i] belongs to row rows[i].

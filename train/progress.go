@@ -13,9 +13,8 @@ import (
 )
 
 // Progress shows how a training goes: on a terminal a bar with loss, rate and time left, elsewhere
-// a plain line every Interval, and in both a line at the end of each epoch. The loss of a bar or
-// line is a running mean over about the last fifty batches; that of the line at the end of an epoch
-// is the mean of the epoch, weighted by Batch.Count. A nil *Progress shows nothing.
+// a plain line every Interval, and in both a line at the end of each epoch. The loss is the mean of
+// the epoch so far, weighted by Batch.Count. A nil *Progress shows nothing.
 type Progress struct {
 	Name     string        // stands before everything
 	Unit     string        // what Batch.Count counts: "words"; "" means "items"
@@ -25,9 +24,8 @@ type Progress struct {
 	now func() time.Time
 	bar *bar // on a terminal
 
-	perEpoch, total int     // batches
-	done            int     // batches, those before a resume included
-	loss            float64 // running mean
+	perEpoch, total int // batches
+	done            int // batches, those before a resume included
 
 	// The first batch of a run, for which graphs are compiled, counts neither for the rate nor for
 	// the time left.
@@ -57,7 +55,7 @@ func (p *Progress) start(total, perEpoch, done int) {
 		p.Interval = 10 * time.Second
 	}
 	p.total, p.perEpoch, p.done = total, perEpoch, done
-	p.ran, p.units, p.busy, p.first, p.loss = 0, 0, 0, time.Time{}, 0
+	p.ran, p.units, p.busy, p.first = 0, 0, 0, time.Time{}
 	p.began = p.now()
 	p.lastLine = p.began
 	if f, ok := p.out.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
@@ -65,16 +63,15 @@ func (p *Progress) start(total, perEpoch, done int) {
 	}
 }
 
-func (p *Progress) batch(epoch int, b Batch) {
+// batch reports a batch of an epoch whose mean loss, this batch included, is loss.
+func (p *Progress) batch(epoch int, b Batch, loss float64) {
 	if p == nil {
 		return
 	}
 	now := p.now()
 	if p.first.IsZero() {
-		p.first, p.loss = now, b.Loss
+		p.first = now
 	} else {
-		const memory = 0.98 // of the running mean
-		p.loss = memory*p.loss + (1-memory)*b.Loss
 		p.ran++
 		p.units += b.Count
 		p.busy += max(0, now.Sub(p.last))
@@ -85,14 +82,14 @@ func (p *Progress) batch(epoch int, b Batch) {
 		if now.Sub(p.bar.drawn).Abs() >= 100*time.Millisecond || p.done == p.total {
 			p.bar.drawn = now
 			p.bar.draw(p.done, p.total, fmt.Sprintf("%s epoch %d  loss %.3f%s%s", p.Name, epoch+1,
-				p.loss, p.rate(), p.left(now)))
+				loss, p.rate(), p.left(now)))
 		}
 		return
 	}
 	if now.Sub(p.lastLine) >= p.Interval {
 		p.lastLine = now
 		fmt.Fprintf(p.out, "%s epoch %d  batch %d of %d  loss %.3f%s%s\n",
-			p.Name, epoch+1, p.done-epoch*p.perEpoch, p.perEpoch, p.loss, p.rate(), p.left(now))
+			p.Name, epoch+1, p.done-epoch*p.perEpoch, p.perEpoch, loss, p.rate(), p.left(now))
 	}
 }
 

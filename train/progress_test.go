@@ -27,12 +27,12 @@ func TestProgressLines(t *testing.T) {
 	p, out, clock := testProgress()
 	p.start(20, 10, 0)
 	clock.t = clock.t.Add(7 * time.Second) // the first batch, with the compilation
-	p.batch(0, Batch{Loss: 4, Count: 100})
+	p.batch(0, Batch{Loss: 4, Count: 100}, 4)
 	for epoch := range 2 {
 		for i := range 10 {
 			if epoch > 0 || i > 0 {
 				clock.t = clock.t.Add(2 * time.Second)
-				p.batch(epoch, Batch{Loss: 4, Count: 100})
+				p.batch(epoch, Batch{Loss: 4, Count: 100}, 4)
 			}
 		}
 		clock.t = clock.t.Add(9 * time.Second) // validation
@@ -55,7 +55,7 @@ func TestProgressResumed(t *testing.T) {
 	p.start(1000, 100, 950)
 	for range 3 {
 		clock.t = clock.t.Add(time.Second)
-		p.batch(9, Batch{Loss: 1, Count: 2000})
+		p.batch(9, Batch{Loss: 1, Count: 2000}, 1)
 	}
 	require.Equal(t, `gru epoch 10  batch 51 of 100  loss 1.000
 gru epoch 10  batch 52 of 100  loss 1.000  2k items/s  48s left
@@ -73,7 +73,7 @@ func TestProgressClockJumps(t *testing.T) {
 			if i == 0 || i == 1 || i == 15 {
 				clock.t = clock.t.Add(jump)
 			}
-			p.batch(i/10, Batch{Loss: math.NaN(), Count: 100})
+			p.batch(i/10, Batch{Loss: math.NaN(), Count: 100}, math.NaN())
 			clock.t = clock.t.Add(time.Millisecond)
 			if i%10 == 9 {
 				p.epoch(i/10+1, math.NaN(), nil)
@@ -98,7 +98,7 @@ func TestProgressBar(t *testing.T) {
 	p.bar = &bar{out: out, columns: func() int { return 46 }}
 	for i := range 4 {
 		clock.t = clock.t.Add(time.Second)
-		p.batch(i/2, Batch{Loss: 2, Count: 10})
+		p.batch(i/2, Batch{Loss: 2, Count: 10}, 2)
 	}
 	p.epoch(2, 1.5, nil)
 	p.finish()
@@ -114,7 +114,7 @@ func TestProgressBar(t *testing.T) {
 func TestProgressNil(t *testing.T) {
 	var p *Progress
 	p.start(1, 1, 0)
-	p.batch(0, Batch{})
+	p.batch(0, Batch{}, 0)
 	p.epoch(1, 0, nil)
 	p.finish()
 }

@@ -127,11 +127,15 @@ type PlateauConfig struct {
 	Patience  int
 	Threshold float64 // share of the best metric that counts as progress, in [0, 1)
 	MinLR     float64 // lowest rate; at most LR
+	// whether smaller or larger metrics are better; "" means Smaller, and in Fit what Config.Goal means
+	Goal Goal
 }
 
-// NewPlateau lowers the rate when the metric stops falling. A metric below best·(1 − Threshold) is
-// progress and becomes the best; NaN and infinities are no progress. Metrics must not be negative,
-// as losses and perplexities are not. The error names every field that is out of its range.
+// NewPlateau lowers the rate when the metric stops getting better. A metric below best·(1 −
+// Threshold), or above best·(1 + Threshold) where larger is better, is progress and becomes the
+// best; NaN and infinities are no progress. Metrics must not be negative, as losses, perplexities
+// and accuracies are not. It serves one training. The error names every field that is out of its
+// range.
 func NewPlateau(c PlateauConfig) (Schedule, error) {
 	c.Factor = or(c.Factor, 0.1)
 	check := checks{config: "PlateauConfig"}
@@ -140,10 +144,11 @@ func NewPlateau(c PlateauConfig) (Schedule, error) {
 	check.field(c.Patience >= 0, "Patience", c.Patience, "not negative")
 	check.fraction("Threshold", c.Threshold)
 	check.field(c.MinLR >= 0 && c.MinLR <= c.LR, "MinLR", c.MinLR, "from 0 to LR")
+	check.field(c.Goal.known(), "Goal", c.Goal, goalsWanted)
 	if err := check.err(); err != nil {
 		return nil, err
 	}
-	return &plateau{config: c, lr: c.LR, best: math.Inf(1)}, nil
+	return &plateau{config: c, lr: c.LR, best: c.Goal.worst()}, nil
 }
 
 type plateau struct {
@@ -157,7 +162,14 @@ func (p *plateau) LR(int) float64 { return p.lr }
 
 func (p *plateau) Observe(metric float64) {
 	p.observed++
-	if metric-metric == 0 && metric < p.best*(1-p.config.Threshold) {
+	if math.IsInf(p.best, 0) { // nothing is observed yet, and the goal may have been set since
+		p.best = p.config.Goal.worst()
+	}
+	margin := 0.0
+	if !math.IsInf(p.best, 0) {
+		margin = p.best * p.config.Threshold
+	}
+	if p.config.Goal.better(metric, p.best, margin) {
 		p.best, p.bad = metric, 0
 		return
 	}
@@ -166,22 +178,26 @@ func (p *plateau) Observe(metric float64) {
 	}
 }
 
+func (p *plateau) aim() *Goal        { return &p.config.Goal }
+func (p *plateau) observations() int { return p.observed }
+
 func (p *plateau) State() State {
-	return State{Kind: "plateau", Step: p.observed,
+	return State{Kind: p.config.Goal.kind("plateau"), Step: p.observed,
 		Scalars: map[string]float64{"lr": p.lr, "best": p.best, "bad": float64(p.bad)}}
 }
 
 func (p *plateau) Restore(s State) error {
-	if err := s.check("plateau", "lr", "best", "bad"); err != nil {
+	kind := p.config.Goal.kind("plateau")
+	if err := s.check(kind, "lr", "best", "bad"); err != nil {
 		return err
 	}
 	bad, err := s.whole("bad", 0, s.Step)
 	if err != nil {
-		return misfit("plateau", err.Error())
+		return misfit(kind, err.Error())
 	}
 	lr := s.Scalars["lr"]
 	if !nonNegative(lr) {
-		return misfit("plateau", fmt.Sprintf("scalar \"lr\" is %v, and must be finite and not negative", lr))
+		return misfit(kind, fmt.Sprintf("scalar \"lr\" is %v, and must be finite and not negative", lr))
 	}
 	p.lr, p.best, p.bad, p.observed = lr, s.Scalars["best"], bad, s.Step
 	return nil

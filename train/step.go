@@ -104,8 +104,14 @@ var ErrMemory = run.ErrMemory
 // Run computes the loss, the gradients and the kept nodes from the values bound to the inputs. Seed
 // and counter make the noise. If the loss is not finite, Check will say where that came from.
 func (s *Step) Run(seed uint64, counter int) (loss float64, err error) {
+	return s.RunRows(seed, counter, 0, 0)
+}
+
+// RunRows is Run of a graph whose inputs hold the rows from first on of a batch of so many, as
+// run.Step.RunRows says.
+func (s *Step) RunRows(seed uint64, counter, first, of int) (loss float64, err error) {
 	s.found = nil
-	if err := s.Step.Run(seed, counter); err != nil {
+	if err := s.Step.RunRows(seed, counter, first, of); err != nil {
 		return 0, err
 	}
 	loss = s.Output(s.kept).At(0)

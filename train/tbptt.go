@@ -134,6 +134,13 @@ func (t *Truncated) Window(s WindowShape) (w *CompiledWindow, err error) {
 // Run runs a window of t on what its Inputs hold, from the state, and moves the state on. Seed and
 // counter make the noise.
 func (t *Truncated) Run(w *CompiledWindow, seed uint64, counter int) (loss float64, err error) {
+	return t.RunRows(w, seed, counter, 0, 0)
+}
+
+// RunRows is Run of windows that hold the rows from first on of a batch of so many, as
+// run.Step.RunRows says.
+func (t *Truncated) RunRows(w *CompiledWindow, seed uint64, counter, first, of int) (loss float64,
+	err error) {
 	if w == nil || t.windows[w.shape] != w {
 		return 0, errors.New("train: the window is not one of this Truncated")
 	}
@@ -143,7 +150,7 @@ func (t *Truncated) Run(w *CompiledWindow, seed uint64, counter int) (loss float
 			return 0, fmt.Errorf("train: the state at the start of a window: %w", err)
 		}
 	}
-	if loss, err = w.Step.Run(seed, counter); err != nil {
+	if loss, err = w.Step.RunRows(seed, counter, first, of); err != nil {
 		return 0, err
 	}
 	if w.shape.Next > 0 {

@@ -141,7 +141,7 @@ func (t *trainer) run(ctx context.Context, std cli.Std) error {
 	if err != nil {
 		return err
 	}
-	monitor := map[string]string{"loss": "valid_loss", "bleu": "valid_bleu_gap"}[t.best]
+	monitor := map[string]string{"loss": "valid_loss", "bleu": "valid_bleu"}[t.best]
 	schedule, err := t.plateau()
 	if err != nil {
 		return err

@@ -8,7 +8,6 @@ import (
 	"gorgonia.org/tensor"
 
 	"github.com/seqzoo/seqzoo/internal/kernels"
-	"github.com/seqzoo/seqzoo/internal/rng"
 )
 
 func wantInt(t Type, what string) error {
@@ -284,68 +283,6 @@ func (m LengthMask) Eval(in []Tensor, out Tensor) error {
 		}
 	}
 	return nil
-}
-
-// Noise is random numbers drawn from the stream of its operand, [seed, counter], and of Label.
-type Noise struct {
-	Dtype tensor.Dtype
-	Shape []int
-	// "bernoulli": 1 with probability P, else 0; "uniform" in [0, 1); "normal" with mean 0,
-	// variance 1
-	Kind  string
-	P     float64 // of bernoulli
-	Label string
-}
-
-func (n Noise) Key() string {
-	return fmt.Sprintf("noise{%v %v %s %g %q}", n.Dtype, n.Shape, n.Kind, n.P, n.Label)
-}
-
-func (n Noise) Infer(in []Type) (Type, error) {
-	if len(in) != 1 || in[0].Dtype != tensor.Int || !slices.Equal(in[0].Shape, []int{2}) {
-		return Type{}, fmt.Errorf("the key of a noise is [seed, counter]")
-	}
-	switch {
-	case n.Kind == "bernoulli" && !(n.P >= 0 && n.P <= 1):
-		return Type{}, fmt.Errorf("the probability %g: want [0, 1]", n.P)
-	case n.Kind != "bernoulli" && n.Kind != "uniform" && n.Kind != "normal":
-		return Type{}, fmt.Errorf("no noise %q: there are bernoulli, uniform and normal", n.Kind)
-	}
-	return Type{n.Dtype, n.Shape}, nil
-}
-
-func (n Noise) Eval(in []Tensor, out Tensor) error {
-	key := rng.New(uint64(in[0].Int[0])).Numbered(uint64(in[0].Int[1])).Named(n.Label)
-	if out.F32 != nil {
-		n.draw(key, func(i int, v float64) { out.F32[i] = float32(v) })
-	} else {
-		n.draw(key, func(i int, v float64) { out.F64[i] = v })
-	}
-	return nil
-}
-
-// draw visits the numbers in order. A coin takes one 32-bit word of the generator, of which a block
-// has four; the others take a block each.
-func (n Noise) draw(key rng.Key, visit func(i int, v float64)) {
-	size := Size(n.Shape)
-	switch n.Kind {
-	case "bernoulli":
-		below := uint64(n.P * (1 << 32)) // of 2³² values
-		for at := 0; at < size; at += 4 {
-			block := key.Block(uint64(at / 4))
-			for k := range min(4, size-at) {
-				visit(at+k, truth[float64](uint64(block[k]) < below))
-			}
-		}
-	case "uniform":
-		for i := range size {
-			visit(i, key.Float64(uint64(i)))
-		}
-	case "normal":
-		for i := range size {
-			visit(i, key.Normal(uint64(i)))
-		}
-	}
 }
 
 // CrossEntropy is −log softmax(logits)[target] with label smoothing: operands logits [..., V] and

@@ -60,8 +60,8 @@ func (m *Model) Task(d Data) (train.Task, error) {
 	}
 	r := newCaptionRunner(m, d, true)
 	task := &shared.ExampleTask{TaskData: data, Weights: m.store.Params(), Order: batches}
-	task.RunBatch = func(examples []int, seed uint64, counter int) (train.Batch, error) {
-		return r.run(d.Train, examples, seed, counter)
+	task.RunBatch = func(p shared.Rows, seed uint64, counter int) (train.Batch, error) {
+		return r.run(d.Train, p, seed, counter)
 	}
 	if len(d.Valid) > 0 {
 		task.Measure = func(ctx context.Context) (map[string]float64, error) {
@@ -117,7 +117,7 @@ func (m *Model) Loss(ctx context.Context, examples []Captioned) (float64, error)
 	defer r.graphs.Close()
 	return shared.MeanLoss(ctx, batches, func(batch []int) (train.Batch,
 		error) {
-		return r.run(examples, batch, 0, 0)
+		return r.run(examples, shared.Whole(batch), 0, 0)
 	})
 }
 
@@ -126,10 +126,13 @@ type captionRunner struct {
 	m        *Model
 	data     Data
 	training bool
-	graphs   *run.Cache[int, *captionGraph]
+	graphs   *run.Cache[captionShape, *captionGraph]
 }
 
-// captionGraph is the graph of batches of one length.
+// captionShape is the length of B captions.
+type captionShape struct{ T, B int }
+
+// captionGraph is the graph of batches of one shape.
 type captionGraph struct {
 	*train.Step
 	patches run.Floats
@@ -144,12 +147,12 @@ func newCaptionRunner(m *Model, d Data, training bool) *captionRunner {
 	return r
 }
 
-func (r *captionRunner) build(T int) (p *captionGraph, err error) {
-	B, m := r.data.Batch, r.m
+func (r *captionRunner) build(shape captionShape) (p *captionGraph, err error) {
+	T, B, m := shape.T, shape.B, r.m
 	p = &captionGraph{B: B}
 	var patches, in, out, loss *nodes.Node
 	err = nodes.Try(func() {
-		g := nodes.NewGraph(nodes.Options{Dtype: m.store.Dtype(), Training: r.training})
+		g := nodes.NewGraph(nodes.Options{Dtype: m.store.Dtype(), Training: r.training, Rows: B})
 		patches, in, out = g.Input("patches", m.Cells(), B, m.cfg.Patch*m.cfg.Patch),
 			g.IntInput("words in", T, B), g.IntInput("words out", T, B)
 		y := m.Forward(patches, in, r.data.Unroll)
@@ -167,13 +170,13 @@ func (r *captionRunner) build(T int) (p *captionGraph, err error) {
 	return p, inputs.Err()
 }
 
-func (r *captionRunner) run(all []Captioned, examples []int, seed uint64,
+func (r *captionRunner) run(all []Captioned, part shared.Rows, seed uint64,
 	counter int) (b train.Batch, err error) {
-	T := 1
+	examples, T := part.Examples(), 1
 	for _, e := range examples {
 		T = max(T, len(all[e].Caption)+1)
 	}
-	g, err := r.graphs.Get(shared.Lengths.Up(T))
+	g, err := r.graphs.Get(captionShape{shared.Lengths.Up(T), part.Room(r.data.Batch)})
 	if err != nil {
 		return b, fmt.Errorf("zoo: captioner: %w", err)
 	}
@@ -194,7 +197,7 @@ func (r *captionRunner) run(all []Captioned, examples []int, seed uint64,
 		g.out[len(caption)*g.B+k] = r.m.eos
 		b.Count += len(caption) + 1
 	}
-	if b.Loss, err = g.Run(seed, counter); err != nil {
+	if b.Loss, err = g.RunRows(seed, counter, part.From, r.data.Batch); err != nil {
 		return b, fmt.Errorf("zoo: captioner: %w", err)
 	}
 	b.Grads = g.Grads()

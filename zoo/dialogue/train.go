@@ -159,16 +159,15 @@ func (m *Model) Task(d Data) (train.Task, error) {
 		return n
 	}
 	err = shared.Foresee(len(d.Train), tokens, func(i int) error {
-		_, _, _,
-			err := runner.graph(d.Train, []int{i})
+		_, _, _, err := runner.graph(d.Train, shared.Whole([]int{i}))
 		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("zoo: hred: training: %w", err)
 	}
 	task := &shared.ExampleTask{TaskData: data, Weights: m.store.Params(), Order: batches}
-	task.RunBatch = func(examples []int, seed uint64, counter int) (b train.Batch, err error) {
-		g, err := runner.run(d.Train, examples, seed, counter)
+	task.RunBatch = func(p shared.Rows, seed uint64, counter int) (b train.Batch, err error) {
+		g, err := runner.run(d.Train, p, seed, counter)
 		if err != nil {
 			return b, err
 		}
@@ -289,7 +288,7 @@ func (m *Model) Evaluate(ctx context.Context, ds []Dialogue, o EvaluateOptions) 
 			if err := interrupt.Err(ctx); err != nil {
 				return s, err
 			}
-			g, err := r.run(ds, examples, o.Seed, counter+k)
+			g, err := r.run(ds, shared.Whole(examples), o.Seed, counter+k)
 			if err != nil {
 				return s, err
 			}
@@ -397,74 +396,6 @@ type dialogueShape struct {
 	Tokens int             // that are predicted
 }
 
-// profile is what turns of the data are like, from which the shapes of all batches are scaled, so
-// that there are few: the tokens of a turn in each group, and those predicted a turn.
-type profile struct {
-	T      [turnGroups]float64
-	tokens float64
-}
-
-func profileOf(ds []Dialogue) (p profile) {
-	var lengths []int
-	sum := 0
-	for _, d := range ds {
-		for _, ids := range d {
-			lengths = append(lengths, len(ids)+1)
-			sum += len(ids) + 1
-		}
-	}
-	if len(lengths) == 0 {
-		return p
-	}
-	slices.Sort(lengths)
-	for k, q := range [turnGroups]float64{0.5, 0.8, 0.95, 0.995} {
-		p.T[k] = float64(lengths[int(q*float64(len(lengths)-1))])
-	}
-	// some turns are absent, and the first are not predicted
-	p.tokens = 0.8 * float64(sum) / float64(len(lengths))
-	return p
-}
-
-// fit is the least shape that has room for a batch and is the profile times a power of 1.15; but
-// nothing is much more than twice what is needed, as it would be beside an outlier.
-func (p profile) fit(need dialogueShape) dialogueShape {
-	rows, turns := need.rows(), float64(need.N*need.B)
-	level := math.Inf(-1) // the largest power that anything needs
-	for k, n := range rows {
-		if n > 0 {
-			level = max(level, math.Log(float64(max(need.T[k], 1))/p.T[k]))
-		}
-	}
-	level = max(level, math.Log(float64(max(need.Tokens, 1))/(p.tokens*turns)))
-	scale := math.Pow(1.15, math.Ceil(level/math.Log(1.15)-1e-9))
-	scaled := func(need int, of float64) int {
-		if n := int(math.Ceil(of*scale - 1e-6)); n <= 2*need+8 {
-			return n
-		}
-		return shared.Outliers.Up(need)
-	}
-	for k, n := range rows {
-		if n > 0 {
-			need.T[k] = scaled(need.T[k], p.T[k])
-		}
-	}
-	need.Tokens = scaled(need.Tokens, p.tokens*turns)
-	return need
-}
-
-// rows is the number of turns in each group.
-func (s dialogueShape) rows() (n [turnGroups]int) {
-	all := s.N * s.B
-	n[turnGroups-1] = all
-	if all >= 20 { // else they are not worth a group each
-		for k := range turnGroups - 1 {
-			n[k] = all * groupTwentieths[k] / 20
-			n[turnGroups-1] -= n[k]
-		}
-	}
-	return n
-}
-
 // dialogueRunner runs batches of dialogues, with a compiled graph for each shape.
 type dialogueRunner struct {
 	m        *Model
@@ -523,10 +454,11 @@ type turn struct {
 	live bool // it is there
 }
 
-// graph is that of a batch, with its turns in order.
-func (r *dialogueRunner) graph(ds []Dialogue, examples []int) (*dialogueGraph, []turn,
+// graph is that of a part of a batch, with its turns in order.
+func (r *dialogueRunner) graph(ds []Dialogue, part shared.Rows) (*dialogueGraph, []turn,
 	dialogueShape, error) {
-	shape := dialogueShape{B: r.data.Batch}
+	examples := part.Examples()
+	shape := dialogueShape{B: part.Room(r.data.Batch)}
 	tokens := 0
 	for _, e := range examples {
 		shape.N = max(shape.N, shared.Turns.Up(len(ds[e])))
@@ -557,10 +489,11 @@ func (r *dialogueRunner) graph(ds []Dialogue, examples []int) (*dialogueGraph, [
 	return g, turns, shape, err
 }
 
-// run runs a batch. What it returns holds until the next call.
-func (r *dialogueRunner) run(ds []Dialogue, examples []int, seed uint64,
+// run runs a part of a batch. What it returns holds until the next call.
+func (r *dialogueRunner) run(ds []Dialogue, part shared.Rows, seed uint64,
 	counter int) (*dialogueGraph, error) {
-	g, turns, shape, err := r.graph(ds, examples)
+	examples := part.Examples()
+	g, turns, shape, err := r.graph(ds, part)
 	if err != nil {
 		return nil, fmt.Errorf("zoo: hred: %w", err)
 	}
@@ -572,11 +505,11 @@ func (r *dialogueRunner) run(ds []Dialogue, examples []int, seed uint64,
 		}
 	}
 	if r.training {
-		if err := r.disturb(g, seed, counter); err != nil {
+		if err := r.disturb(g, part.From, seed, counter); err != nil {
 			return nil, fmt.Errorf("zoo: hred: %w", err)
 		}
 	}
-	if g.loss, err = g.Run(seed, counter); err != nil {
+	if g.loss, err = g.RunRows(seed, counter, part.From, len(part.Batch)); err != nil {
 		return nil, fmt.Errorf("zoo: hred: %w", err)
 	}
 	return g, nil
@@ -629,10 +562,14 @@ func (g *dialogueGraph) fill(turns []turn, shape dialogueShape, bos, eos int) {
 	}
 }
 
-// disturb hides words from the decoder, and sets the weight of the divergence.
-func (r *dialogueRunner) disturb(g *dialogueGraph, seed uint64, counter int) error {
+// disturb hides words from the decoder, and sets the weight of the divergence. First is the first
+// dialogue of the part in its batch.
+func (r *dialogueRunner) disturb(g *dialogueGraph, first int, seed uint64, counter int) error {
 	if p := r.data.WordDropout; p > 0 {
 		random := rng.Stream{Key: rng.New(seed).Named("word dropout").Numbered(uint64(counter))}
+		if first > 0 {
+			random.Key = random.Key.Numbered(uint64(first))
+		}
 		for _, k := range g.groups {
 			for i := k.R; i < len(k.before); i++ { // behind <bos>
 				if random.Float64() < p {

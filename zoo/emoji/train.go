@@ -141,7 +141,9 @@ func newEmojiRunner(m *Model, examples []emojiExample, d Data) (r *emojiRunner, 
 	return r, in.Err()
 }
 
-func (r *emojiRunner) run(batch []int, seed uint64, counter int) (b train.Batch, err error) {
+// run runs a part of a batch. All that stand before it draw their numbers too, so that a pair meets
+// the same others in whichever part it is.
+func (r *emojiRunner) run(part shared.Rows, seed uint64, counter int) (b train.Batch, err error) {
 	random := rng.Stream{Key: rng.New(seed).Named("emoji2vec").Numbered(uint64(counter))}
 	r.weight.Fill(0) // of what a short batch leaves over
 	D := r.m.words.Dim()
@@ -151,15 +153,16 @@ func (r *emojiRunner) run(batch []int, seed uint64, counter int) (b train.Batch,
 		r.v.Put32(b.Count*D, e.v)
 		b.Count++
 	}
-	for _, k := range batch {
-		e := &r.examples[k]
+	for i, k := range part.Batch[:part.To] {
+		e, ours := &r.examples[k], i >= part.From
+		if ours {
+			decide(e, e.id, map[bool]float64{true: 1}[e.match])
+		}
 		if !e.match {
-			decide(e, e.id, 0)
 			continue
 		}
-		decide(e, e.id, 1)
 		for range r.m.cfg.Negatives {
-			if other := random.Intn(r.m.emoji.Len()); !r.has[described{e.phrase, other}] {
+			if other := random.Intn(r.m.emoji.Len()); ours && !r.has[described{e.phrase, other}] {
 				decide(e, other, 0)
 			}
 		}
@@ -167,7 +170,7 @@ func (r *emojiRunner) run(batch []int, seed uint64, counter int) (b train.Batch,
 	for i := range b.Count {
 		r.weight.Set(i, 1/float64(b.Count))
 	}
-	if b.Loss, err = r.Run(seed, counter); err != nil {
+	if b.Loss, err = r.RunRows(seed, counter, part.From, len(part.Batch)); err != nil {
 		return b, fmt.Errorf("zoo: emoji2vec: %w", err)
 	}
 	b.Grads = r.Grads()

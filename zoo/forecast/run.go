@@ -58,14 +58,15 @@ func (m *Model) Task(d Data) (train.Task, error) {
 	shared.Part(&data, "series", w.x, valid.x)
 	graphs := m.graphs(d.Unroll, true)
 	task := &shared.ExampleTask{TaskData: data, Weights: m.store.Params(), Order: batches}
-	task.RunBatch = func(starts []int, seed uint64, counter int) (b train.Batch, err error) {
+	task.RunBatch = func(p shared.Rows, seed uint64, counter int) (b train.Batch, err error) {
+		starts := p.Examples()
 		g, err := graphs.Get(len(starts))
 		if err != nil {
 			return b, fmt.Errorf("zoo: forecaster: %w", err)
 		}
 		g.load(w, starts)
 		b.Count = len(starts)
-		b.Loss, err = g.learned.Run(seed, counter)
+		b.Loss, err = g.learned.RunRows(seed, counter, p.From, len(p.Batch))
 		b.Grads = g.learned.Grads()
 		return b, err
 	}
@@ -251,7 +252,7 @@ func (m *Model) build(B int, s unroll.Strategy, training bool) (*forecastGraph, 
 	var x, y, loss *nodes.Node
 	var forecast *nodes.Node
 	err := nodes.Try(func() {
-		g := nodes.NewGraph(nodes.Options{Dtype: m.store.Dtype(), Training: training})
+		g := nodes.NewGraph(nodes.Options{Dtype: m.store.Dtype(), Training: training, Rows: B})
 		x = g.Input("window", m.cfg.Lookback, B, len(m.cfg.Variables))
 		if forecast = m.Forward(x, s); training {
 			y = g.Input("behind it", m.cfg.Horizon, B, len(m.targets))

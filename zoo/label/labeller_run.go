@@ -57,19 +57,19 @@ func (m *labeller) Task(d Data) (train.Task, error) {
 	graphs := m.graphs(batch, d.Unroll, labelsLearned)
 	err = shared.Foresee(len(d.Train), func(i int) int { return m.steps(d.Train[i].Sequence) },
 		func(i int) error {
-			_, err := m.load(graphs, d.Train, []int{i})
+			_, err := m.load(graphs, d.Train, shared.Whole([]int{i}))
 			return err
 		})
 	if err != nil {
 		return nil, m.errorf("training: %w", err)
 	}
 	task := &shared.ExampleTask{TaskData: data, Weights: m.store.Params(), Order: batches}
-	task.RunBatch = func(examples []int, seed uint64, counter int) (b train.Batch, err error) {
-		g, err := m.load(graphs, d.Train, examples)
+	task.RunBatch = func(p shared.Rows, seed uint64, counter int) (b train.Batch, err error) {
+		g, err := m.load(graphs, d.Train, p)
 		if err != nil {
 			return b, err
 		}
-		if b.Loss, err = g.measured.Run(seed, counter); err != nil {
+		if b.Loss, err = g.measured.RunRows(seed, counter, p.From, graphs.batch); err != nil {
 			return b, m.errorf("%w", err)
 		}
 		b.Count, b.Grads = g.counted, g.measured.Grads()
@@ -141,7 +141,7 @@ func (m *labeller) Evaluate(ctx context.Context, examples []Labelled) (*Evaluati
 	defer graphs.Close()
 	e := &Evaluation{Confusion: metrics.NewConfusion(m.labels.Len())}
 	e.Loss, err = shared.MeanLoss(ctx, batches, func(order []int) (b train.Batch, err error) {
-		g, err := m.load(graphs, examples, order)
+		g, err := m.load(graphs, examples, shared.Whole(order))
 		if err != nil {
 			return b, err
 		}
@@ -307,7 +307,8 @@ func (m *labeller) build(shape labelShape, s unroll.Strategy, use labelUse) (*la
 	var x, lengths, targets, loss *nodes.Node
 	var outputs []*nodes.Node
 	err := nodes.Try(func() {
-		g := nodes.NewGraph(nodes.Options{Dtype: m.store.Dtype(), Training: use == labelsLearned})
+		g := nodes.NewGraph(nodes.Options{Dtype: m.store.Dtype(), Training: use == labelsLearned,
+			Rows: shape.B})
 		if m.embed != nil {
 			x = g.IntInput("ids", shape.T, shape.B)
 		} else {
@@ -352,10 +353,11 @@ func (m *labeller) build(shape labelShape, s unroll.Strategy, use labelUse) (*la
 	return lg, f.Err()
 }
 
-// load is the graph for a batch of examples, with the batch in it.
-func (m *labeller) load(graphs *labelGraphs, examples []Labelled, order []int) (*labelGraph,
+// load is the graph for a part of a batch of examples, with the part in it.
+func (m *labeller) load(graphs *labelGraphs, examples []Labelled, p shared.Rows) (*labelGraph,
 	error) {
-	shape := m.shape(graphs.batch, len(order),
+	order := p.Examples()
+	shape := m.shape(p.Room(graphs.batch), len(order),
 		func(k int) Sequence { return examples[order[k]].Sequence })
 	g, err := graphs.Get(shape)
 	if err != nil {
@@ -431,7 +433,7 @@ func (m *labeller) GradientFlow(examples []Labelled) (*graph.FlowReport, error) 
 	}
 	graphs := m.graphs(len(examples), unroll.Scan, labelsLearned)
 	defer graphs.Close()
-	g, err := m.load(graphs, examples, order)
+	g, err := m.load(graphs, examples, shared.Whole(order))
 	if err != nil {
 		return nil, err
 	}

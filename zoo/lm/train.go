@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/seqzoo/seqzoo/internal/interrupt"
 	"github.com/seqzoo/seqzoo/nodes"
@@ -58,9 +59,9 @@ func (m *Model) Task(d Data) (train.Task, error) {
 	if err != nil {
 		return nil, fmt.Errorf("zoo: language model: %w", err)
 	}
-	runner, err := newWindowRunner(m, loss, d.Batch, true, d.Unroll)
+	carried, err := run.NewState(m.layers.Parts(), d.Batch, m.store.Dtype())
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("zoo: language model: %w", err)
 	}
 	data, err := shared.NewTaskData(shared.TaskParts{
 		Train: d.Train, Valid: d.Valid, Vocabulary: []any{m.vocabulary}, Model: m.cfg,
@@ -73,7 +74,8 @@ func (m *Model) Task(d Data) (train.Task, error) {
 	data.Unknown("training text", m.vocabulary, shared.Alone(d.Train))
 	data.Unknown("validation text", m.vocabulary, shared.Alone(d.Valid))
 	shared.Part(&data, "text", d.Train, d.Valid)
-	return &task{data, m, d.Valid, stream, runner}, nil
+	return &task{TaskData: data, m: m, data: d, loss: loss, stream: stream, carried: carried,
+		runners: map[int]*windowRunner{}}, nil
 }
 
 func (m *Model) checkIDs(ids []int) error {
@@ -88,24 +90,62 @@ func (m *Model) checkIDs(ids []int) error {
 
 type task struct {
 	shared.TaskData
-	m      *Model
-	valid  []int
-	stream *train.Stream
-	runner *windowRunner
+	m       *Model
+	data    Data
+	loss    loss
+	stream  *train.Stream
+	window  train.Window          // the batch at hand
+	carried *run.State            // of all tracks at the start of the next window
+	runners map[int]*windowRunner // by the number of tracks that they run
 }
 
 func (t *task) Params() []*nodes.Param { return t.m.store.Params() }
 func (t *task) Len() int               { return t.stream.Len() }
 
 func (t *task) Next(seed uint64, counter int) (train.Batch, error) {
-	return t.runner.run(t.stream.Cycle(), seed, counter)
+	if err := t.Advance(); err != nil {
+		return train.Batch{}, err
+	}
+	return t.Shard(0, 1, seed, counter)
+}
+
+// Advance reads the next window.
+func (t *task) Advance() error {
+	t.window = t.stream.Cycle()
+	if t.window.First() {
+		t.carried.Zero()
+	}
+	return nil
+}
+
+// Carried is the state of all tracks.
+func (t *task) Carried() *run.State { return t.carried }
+
+// Shard runs the window on the tracks of shard k of n, and moves their state on.
+func (t *task) Shard(k, n int, seed uint64, counter int) (b train.Batch, err error) {
+	if n < 1 || k < 0 || k >= n || t.window.B == 0 {
+		return b, fmt.Errorf("zoo: language model: shard %d of %d of a window of %d tracks: there is none",
+			k, n, t.window.B)
+	}
+	from, to := train.ShardRows(t.window.B, k, n)
+	if from == to {
+		return b, nil
+	}
+	r := t.runners[to-from]
+	if r == nil {
+		if r, err = newWindowRunner(t.m, t.loss, to-from, true, t.data.Unroll); err != nil {
+			return b, err
+		}
+		t.runners[to-from] = r
+	}
+	return r.runOf(t.carried, t.window, from, seed, counter)
 }
 
 func (t *task) Validate(ctx context.Context) (map[string]float64, error) {
-	if len(t.valid) == 0 {
+	if len(t.data.Valid) == 0 {
 		return nil, nil
 	}
-	loss, err := t.m.loss(ctx, t.valid)
+	loss, err := t.m.loss(ctx, t.data.Valid)
 	if err != nil {
 		return nil, err
 	}
@@ -115,7 +155,7 @@ func (t *task) Validate(ctx context.Context) (map[string]float64, error) {
 func (t *task) Save(c *train.Checkpoint) {
 	p := t.stream.Position()
 	c.Counters["data_epoch"], c.Counters["data_next"] = uint64(p.Epoch), uint64(p.Next)
-	train.SaveState(c, "carried", t.runner.carried)
+	train.SaveState(c, "carried", t.carried)
 	t.SaveDigests(c)
 }
 
@@ -125,7 +165,7 @@ func (t *task) Load(c *train.Checkpoint) error {
 	if err != nil {
 		return err
 	}
-	return train.LoadState(c, "carried", t.runner.carried)
+	return train.LoadState(c, "carried", t.carried)
 }
 
 // Perplexity is exp of the mean cross-entropy a token of a text, each predicted from those before
@@ -214,48 +254,89 @@ func (m *Model) measure(ctx context.Context, ids []int, o MeasureOptions) (sum M
 	return sum, shared.CheckLoss(sum.Loss)
 }
 
-// windowRunner runs the windows of a stream and carries the state from one to the next.
+// windowRunner runs the windows of some tracks and carries their state from one to the next.
 type windowRunner struct {
+	tracks  int
 	carried *run.State // the state at the start of the next window
 	windows *train.Truncated
 	loss    loss
+	targets []int // room for those of its tracks
 }
 
-func newWindowRunner(m *Model, loss loss, batch int, training bool,
+func newWindowRunner(m *Model, loss loss, tracks int, training bool,
 	s unroll.Strategy) (*windowRunner, error) {
-	carried, err := run.NewState(m.layers.Parts(), batch, m.store.Dtype())
+	carried, err := run.NewState(m.layers.Parts(), tracks, m.store.Dtype())
 	if err != nil {
 		return nil, fmt.Errorf("zoo: language model: %w", err)
 	}
 	build := func(w train.WindowShape) (*train.WindowGraph, error) {
-		g := nodes.NewGraph(nodes.Options{Dtype: m.store.Dtype(), Training: training})
-		ids, targets := g.IntInput("ids", w.T, batch),
-			loss.inputs(g, (w.T-w.Scored)*batch, w.Variant)
-		start := shared.InputState(g, m.layers.Parts(), batch)
+		g := nodes.NewGraph(nodes.Options{Dtype: m.store.Dtype(), Training: training, Rows: tracks})
+		ids, targets := g.IntInput("ids", w.T, tracks),
+			loss.inputs(g, (w.T-w.Scored)*tracks, w.Variant)
+		start := shared.InputState(g, m.layers.Parts(), tracks)
 		y, layers := m.run(ids, start, w.Scored, s)
 		return &train.WindowGraph{
 			Loss: loss.of(y, targets), Start: start, Recurrence: layers,
 			Inputs: append([]*nodes.Node{ids}, targets...),
 		}, nil
 	}
-	return &windowRunner{carried, train.NewTruncated(carried, build), loss}, nil
+	return &windowRunner{tracks: tracks, carried: carried,
+		windows: train.NewTruncated(carried, build), loss: loss}, nil
 }
 
-func (r *windowRunner) run(w train.Window, seed uint64, counter int) (b train.Batch, err error) {
+// run runs a window of as many tracks as the runner has.
+func (r *windowRunner) run(w train.Window, seed uint64, counter int) (train.Batch, error) {
 	if w.First() {
 		r.carried.Zero()
 	}
+	return r.runTracks(w, 0, seed, counter)
+}
+
+// runOf runs the tracks from first on of a window, whose state is among that of all, and moves it on.
+func (r *windowRunner) runOf(all *run.State, w train.Window, first int, seed uint64,
+	counter int) (b train.Batch, err error) {
+	own := r.carried.Parts()
+	for i, part := range all.Parts() {
+		if err := own[i].Copy(part.Rows(first, first+r.tracks)); err != nil {
+			return b, err
+		}
+	}
+	if b, err = r.runTracks(w, first, seed, counter); err != nil {
+		return b, err
+	}
+	for i, part := range all.Parts() {
+		if err := part.Rows(first, first+r.tracks).Copy(own[i]); err != nil {
+			return b, err
+		}
+	}
+	return b, nil
+}
+
+// runTracks runs the tracks from first on of a window.
+func (r *windowRunner) runTracks(w train.Window, first int, seed uint64,
+	counter int) (b train.Batch, err error) {
+	r.targets = columns(r.targets, w.Targets, w.B, first, r.tracks)
 	c, err := r.windows.Window(train.WindowShape{T: w.T, Scored: w.Scored, Next: w.Next,
-		Variant: r.loss.variant(w.Targets)})
+		Variant: r.loss.variant(r.targets)})
 	if err != nil {
 		return b, err
 	}
-	copy(c.Inputs[0].Data().([]int), w.IDs)
-	if err := r.loss.fill(c.Inputs[1:], w.Targets, seed, counter); err != nil {
+	columns(c.Inputs[0].Data().([]int), w.IDs, w.B, first, r.tracks)
+	if err := r.loss.fill(c.Inputs[1:], r.targets, seed, counter); err != nil {
 		return b, err
 	}
-	loss, err := r.windows.Run(c, seed, counter)
-	return train.Batch{Loss: loss, Count: len(w.Targets), Grads: c.Step.Grads()}, err
+	loss, err := r.windows.RunRows(c, seed, counter, first, w.B)
+	return train.Batch{Loss: loss, Count: len(r.targets), Grads: c.Step.Grads()}, err
+}
+
+// columns copies n columns of all [T, B], from column first on, to those of to [T, n].
+func columns(to, all []int, B, first, n int) []int {
+	T := len(all) / B
+	to = slices.Grow(to[:0], T*n)[:T*n]
+	for t := range T {
+		copy(to[t*n:(t+1)*n], all[t*B+first:])
+	}
+	return to
 }
 
 func (r *windowRunner) close() { r.windows.Close() }

@@ -341,7 +341,7 @@ func (m *RecurrentAutoencoder) compile(shape seriesShape) (s *seriesGraph, err e
 	var x, codes, lengths, out, loss *nodes.Node
 	err = nodes.Try(func() {
 		g := nodes.NewGraph(nodes.Options{Dtype: m.store.Dtype(),
-			Training: shape.use == trainSeries})
+			Training: shape.use == trainSeries, Rows: shape.B})
 		lengths = g.IntInput("lengths", shape.B)
 		if shape.use == decodeSeries {
 			codes = g.Input("codes", shape.B, m.cfg.Code)
@@ -482,8 +482,7 @@ func (m *RecurrentAutoencoder) Task(d RowData) (train.Task, error) {
 // squared error a step and variable. It keeps the series, which must not change.
 func (m *RecurrentAutoencoder) SeriesTask(d SeriesData) (train.Task, error) {
 	fail := func(err error) (train.Task, error) {
-		return nil,
-			fmt.Errorf("zoo: recurrent autoencoder: %w", err)
+		return nil, fmt.Errorf("zoo: recurrent autoencoder: %w", err)
 	}
 	if err := m.checkSeries(d.Train); err != nil {
 		return fail(fmt.Errorf("training: %w", err))
@@ -525,10 +524,10 @@ func (m *RecurrentAutoencoder) SeriesTask(d SeriesData) (train.Task, error) {
 	data.Empty(d.Valid != nil, len(d.Valid))
 	shared.Overlap(&data, d.Train, d.Valid, shared.NoPrint.Floats)
 	graphs := run.NewCache(m.compile)
-	batch := func(use string, series [][]float32, examples []int, seed uint64,
+	batch := func(use string, series [][]float32, p shared.Rows, seed uint64,
 		counter int) (b train.Batch, err error) {
-		shape := seriesShape{use: use, B: len(examples)}
-		some := make([][]float32, len(examples))
+		examples := p.Examples()
+		shape, some := seriesShape{use: use, B: len(examples)}, make([][]float32, len(examples))
 		for i, e := range examples {
 			some[i] = series[e]
 			shape.T = max(shape.T, shared.Lengths.Up(len(series[e])/m.cfg.Variables))
@@ -539,13 +538,13 @@ func (m *RecurrentAutoencoder) SeriesTask(d SeriesData) (train.Task, error) {
 		}
 		g.feed(some)
 		b.Count = len(examples)
-		b.Loss, err = g.measured.Run(seed, counter)
+		b.Loss, err = g.measured.RunRows(seed, counter, p.From, len(p.Batch))
 		b.Grads = g.measured.Grads()
 		return b, err
 	}
 	task := &shared.ExampleTask{TaskData: data, Weights: m.store.Params(), Order: batches}
-	task.RunBatch = func(examples []int, seed uint64, counter int) (train.Batch, error) {
-		return batch(trainSeries, x, examples, seed, counter)
+	task.RunBatch = func(p shared.Rows, seed uint64, counter int) (train.Batch, error) {
+		return batch(trainSeries, x, p, seed, counter)
 	}
 	if len(valid) > 0 {
 		values := 0
@@ -559,7 +558,7 @@ func (m *RecurrentAutoencoder) SeriesTask(d SeriesData) (train.Task, error) {
 				return nil, err
 			}
 			loss, err := shared.MeanLoss(ctx, batches, func(examples []int) (train.Batch, error) {
-				return batch(validSeries, valid, examples, 0, 0)
+				return batch(validSeries, valid, shared.Whole(examples), 0, 0)
 			})
 			if err != nil {
 				return nil, err

@@ -86,7 +86,8 @@ func newRowTask(store *nodes.Store, cfg any, x []float32, width int, d RowData, 
 		return l, in.Err()
 	})
 	task := &shared.ExampleTask{TaskData: data, Weights: store.Params(), Order: batches}
-	task.RunBatch = func(examples []int, seed uint64, counter int) (b train.Batch, err error) {
+	task.RunBatch = func(p shared.Rows, seed uint64, counter int) (b train.Batch, err error) {
+		examples := p.Examples()
 		g, err := graphs.Get(len(examples)) // the last batch of an epoch may have fewer
 		if err != nil {
 			return b, err
@@ -98,7 +99,7 @@ func newRowTask(store *nodes.Store, cfg any, x []float32, width int, d RowData, 
 			g.warm.Fill(min(1, float64(counter)/float64(warmup)))
 		}
 		b.Count = len(examples)
-		b.Loss, err = g.Run(seed, counter)
+		b.Loss, err = g.RunRows(seed, counter, p.From, len(p.Batch))
 		b.Grads = g.Grads()
 		return b, err
 	}
@@ -118,7 +119,8 @@ func newLossGraph(B int, dtype tensor.Dtype, width int, training bool,
 	var x *nodes.Node
 	var losses []*nodes.Node
 	err := nodes.Try(func() {
-		x = nodes.NewGraph(nodes.Options{Dtype: dtype, Training: training}).Input("x", B, width)
+		g := nodes.NewGraph(nodes.Options{Dtype: dtype, Training: training, Rows: B})
+		x = g.Input("x", B, width)
 		losses = build(x)
 	})
 	if err != nil {

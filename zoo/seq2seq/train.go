@@ -77,8 +77,7 @@ type Data struct {
 	// 0: none.
 	Smoothing float64
 
-	// BLEU has validation translate the sources too, greedily: valid_bleu, and valid_bleu_gap,
-	// which is 100 less that, for train.Config.Monitor.
+	// BLEU has validation translate the sources too, greedily, and measure valid_bleu.
 	BLEU bool
 
 	// Teacher is the probability with which the decoder reads the true token rather than its own,
@@ -138,15 +137,15 @@ func (m *Model) Task(d Data) (train.Task, error) {
 		return len(d.Train[i].Source) +
 			len(d.Train[i].Target)
 	}, func(i int) error {
-		_, err := runner.graph(d.Train, []int{i})
+		_, err := runner.graph(d.Train, shared.Whole([]int{i}))
 		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("zoo: seq2seq: training: %w", err)
 	}
 	task := &shared.ExampleTask{TaskData: data, Weights: m.store.Params(), Order: batches}
-	task.RunBatch = func(examples []int, seed uint64, counter int) (train.Batch, error) {
-		return runner.run(d.Train, examples, seed, counter)
+	task.RunBatch = func(p shared.Rows, seed uint64, counter int) (train.Batch, error) {
+		return runner.run(d.Train, p, seed, counter)
 	}
 	if len(d.Valid) > 0 {
 		task.Measure = func(ctx context.Context) (map[string]float64, error) {
@@ -160,7 +159,7 @@ func (m *Model) Task(d Data) (train.Task, error) {
 				if err != nil {
 					return nil, err
 				}
-				measured["valid_bleu"], measured["valid_bleu_gap"] = b, 100-b
+				measured["valid_bleu"] = b
 			}
 			return measured, nil
 		}
@@ -193,7 +192,7 @@ func (m *Model) Loss(ctx context.Context, pairs []Pair) (float64, error) {
 	defer r.graphs.Close()
 	return shared.MeanLoss(ctx, batches, func(examples []int) (train.Batch,
 		error) {
-		return r.run(pairs, examples, 0, 0)
+		return r.run(pairs, shared.Whole(examples), 0, 0)
 	})
 }
 
@@ -237,8 +236,8 @@ type pairRunner struct {
 	graphs   *run.Cache[pairShape, *pairGraph]
 }
 
-// pairShape is the lengths of the sources and targets of a batch.
-type pairShape struct{ S, T int }
+// pairShape is the lengths of the sources and targets of B pairs.
+type pairShape struct{ S, T, B int }
 
 // pairGraph is the graph of batches of one shape, with what feeds it.
 type pairGraph struct {
@@ -256,9 +255,9 @@ func newPairRunner(m *Model, d Data, training bool) *pairRunner {
 	return r
 }
 
-func (r *pairRunner) run(pairs []Pair, examples []int, seed uint64, counter int) (b train.Batch,
+func (r *pairRunner) run(pairs []Pair, part shared.Rows, seed uint64, counter int) (b train.Batch,
 	err error) {
-	g, err := r.graph(pairs, examples)
+	g, err := r.graph(pairs, part)
 	if err != nil {
 		return b, fmt.Errorf("zoo: seq2seq: %w", err)
 	}
@@ -268,7 +267,7 @@ func (r *pairRunner) run(pairs []Pair, examples []int, seed uint64, counter int)
 	clear(g.src)
 	clear(g.in)
 	clear(g.lengths)
-	for k, e := range examples {
+	for k, e := range part.Examples() {
 		p := pairs[e]
 		g.lengths[k] = len(p.Source)
 		for s, id := range p.Source {
@@ -288,28 +287,29 @@ func (r *pairRunner) run(pairs []Pair, examples []int, seed uint64, counter int)
 		}
 		g.teacher.Fill(rate)
 	}
-	if b.Loss, err = g.Run(seed, counter); err != nil {
+	if b.Loss, err = g.RunRows(seed, counter, part.From, r.data.Batch); err != nil {
 		return b, fmt.Errorf("zoo: seq2seq: %w", err)
 	}
 	b.Grads = g.Grads()
 	return b, nil
 }
 
-// graph is that of a batch.
-func (r *pairRunner) graph(pairs []Pair, examples []int) (*pairGraph, error) {
+// graph is that of a part of a batch.
+func (r *pairRunner) graph(pairs []Pair, part shared.Rows) (*pairGraph, error) {
 	S, T := 1, 1
-	for _, e := range examples {
+	for _, e := range part.Examples() {
 		S, T = max(S, len(pairs[e].Source)), max(T, len(pairs[e].Target)+1)
 	}
-	return r.graphs.Get(pairShape{shared.Sources.Up(S), shared.Targets.Up(T)})
+	return r.graphs.Get(pairShape{shared.Sources.Up(S), shared.Targets.Up(T),
+		part.Room(r.data.Batch)})
 }
 
 func (r *pairRunner) build(shape pairShape) (p *pairGraph, err error) {
-	S, T, B := shape.S, shape.T, r.data.Batch
+	S, T, B := shape.S, shape.T, shape.B
 	p = &pairGraph{B: B}
 	var src, lengths, in, out, teacher, loss *nodes.Node
 	err = nodes.Try(func() {
-		g := nodes.NewGraph(nodes.Options{Dtype: r.m.store.Dtype(), Training: r.training})
+		g := nodes.NewGraph(nodes.Options{Dtype: r.m.store.Dtype(), Training: r.training, Rows: B})
 		src, lengths = g.IntInput("source", S, B), g.IntInput("source lengths", B)
 		in, out = g.IntInput("target in", T, B), g.IntInput("target out", T, B)
 		if r.training && r.data.Teacher != nil {

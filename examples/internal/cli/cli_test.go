@@ -145,6 +145,13 @@ func TestFit(t *testing.T) {
 		require.Equal(t, p.Value().Data(), loaded.Params().Params()[i].Value().Data(), p.Name())
 	}
 
+	events := filepath.Join(dir, "events")
+	_, _, err = fit(t, ctx, "", func(c *cli.Training, _ *cli.Run) { c.Events = events })
+	require.NoError(t, err)
+	files, err := filepath.Glob(filepath.Join(events, "events.out.tfevents.*"))
+	require.NoError(t, err)
+	require.Len(t, files, 1)
+
 	_, said, err = fit(t, ctx, dir, nil) // complete already
 	require.NoError(t, err)
 	require.Contains(t, said, "going on from step")

@@ -38,21 +38,6 @@ func HoldAfterStep(c *train.Config) (release func()) {
 	return func() { held() }
 }
 
-// atExit are directories to remove if the process is ended by a signal.
-var atExit sync.Map
-
-// temporaryDir makes a directory that remove removes, as does a signal that ends the process.
-func temporaryDir(pattern string) (dir string, remove func(), err error) {
-	if dir, err = os.MkdirTemp("", pattern); err != nil {
-		return "", nil, err
-	}
-	atExit.Store(dir, nil)
-	return dir, func() {
-		os.RemoveAll(dir)
-		atExit.Delete(dir)
-	}, nil
-}
-
 // Interruptible is [train.Interruptible] for a program of the given name, and ends the process
 // where the program does not end by itself soon after a signal, because what it does at the time
 // looks at no context, such as reading a large file. Files are only ever replaced whole, so nothing
@@ -88,10 +73,6 @@ func Interruptible(name string) (ctx context.Context, stop func()) {
 				return
 			}
 		}
-		atExit.Range(func(dir, _ any) bool {
-			os.RemoveAll(dir.(string))
-			return true
-		})
 		fmt.Fprintf(os.Stderr, "%s: interrupted\n", name)
 		os.Exit(train.ExitCode())
 	}()

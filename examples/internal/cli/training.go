@@ -9,8 +9,6 @@ import (
 	"path/filepath"
 	"strconv"
 
-	"gorgonia.org/tensor"
-
 	"github.com/seqzoo/seqzoo/internal/safefile"
 	"github.com/seqzoo/seqzoo/train"
 	"github.com/seqzoo/seqzoo/zoo"
@@ -33,6 +31,7 @@ type Training struct {
 	Seed      uint64
 	Save      string
 	SaveEvery int
+	Events    string // directory for a file of events; "": none
 	Quick     bool
 }
 
@@ -49,6 +48,8 @@ func (t *Training) Register(f *flag.FlagSet) {
 	SeedFlag(f, &t.Seed, t.Seed, "weights, order and noise")
 	SaveFlag(f, &t.Save, t.Save)
 	SaveEveryFlag(f, &t.SaveEvery, max(t.SaveEvery, 500))
+	f.StringVar(&t.Events, "events", t.Events,
+		"`directory` for events that TensorBoard draws: tensorboard --logdir")
 	QuickFlag(f, &t.Quick)
 }
 
@@ -97,25 +98,23 @@ func (t *Training) Fit(ctx context.Context, s Std, r Run) (result *train.Result,
 	if err != nil {
 		return nil, err
 	}
-	if t.Save != "" || r.Monitor != "" { // the best weights have to be kept somewhere
-		dir := filepath.Join(t.Save, checkpointsIn)
-		if t.Save == "" {
-			var remove func()
-			if dir, remove, err = temporaryDir("seqzoo-best-"); err != nil {
-				return nil, err
-			}
-			defer remove()
-		}
-		if c.Checkpoints, err = train.OpenCheckpoints(dir, 0); err != nil {
+	if t.Save != "" {
+		if c.Checkpoints, err = train.OpenCheckpoints(filepath.Join(t.Save, checkpointsIn), 0); err != nil {
 			return nil, err
 		}
 		defer c.Checkpoints.Close()
-	}
-	if t.Save != "" {
 		c.SaveEvery, c.Resume = t.SaveEvery, true
 		if latest, err := c.Checkpoints.Latest(); err == nil {
 			fmt.Fprintf(s.Messages, "going on from step %d of %s\n", latest.Step, t.Save)
 		}
+	}
+	if t.Events != "" {
+		events, err := train.OpenEvents(t.Events)
+		if err != nil {
+			return nil, err
+		}
+		defer events.Close()
+		c.OnRow = append(c.OnRow, events.Row)
 	}
 	release := HoldAfterStep(&c)
 	defer release()
@@ -132,11 +131,6 @@ func (t *Training) Fit(ctx context.Context, s Std, r Run) (result *train.Result,
 	}
 	if result.Stopped != "" {
 		fmt.Fprintf(s.Messages, "stopped: %s\n", result.Stopped)
-	}
-	if r.Monitor != "" {
-		if err := takeBest(r, c.Checkpoints); err != nil {
-			return result, err
-		}
 	}
 	if t.Save == "" || r.Model == nil {
 		return result, nil
@@ -156,7 +150,7 @@ func (t *Training) config(s Std, r Run) (c train.Config, err error) {
 	c = train.Config{
 		Optimizer: r.Optimizer, Schedule: r.Schedule, Average: r.Average,
 		Epochs: t.Epochs, MaxSteps: t.Steps, Seed: t.Seed, Clip: train.Clip{Norm: t.Clip},
-		Monitor:  r.Monitor,
+		Monitor: r.Monitor, RestoreBest: r.Monitor != "",
 		Progress: train.NewProgress(raw(s.Messages), r.Name, r.Unit),
 		Warn:     func(message string) { fmt.Fprintf(s.Messages, "warning: %s\n", message) },
 		Describe: map[string]string{
@@ -188,30 +182,13 @@ func (t *Training) config(s Std, r Run) (c train.Config, err error) {
 	if r.Monitor != "" {
 		patience := t.Patience
 		if patience == 0 {
-			patience = math.MaxInt32
+			patience = math.MaxInt32 // and not without, which old checkpoints would not go on from
 		}
 		if c.EarlyStop, err = train.NewEarlyStop(train.EarlyStopConfig{Patience: patience}); err != nil {
 			return c, err
 		}
 	}
 	return c, nil
-}
-
-// takeBest gives the model the weights of the best validation. There are none if no epoch was
-// completed.
-func takeBest(r Run, from *train.Checkpoints) error {
-	best, err := from.Best()
-	if errors.Is(err, train.ErrNoCheckpoint) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	params := map[string]*tensor.Dense{}
-	for _, p := range r.Task.Params() {
-		params[p.Name()] = p.Value()
-	}
-	return best.Apply(params)
 }
 
 // UnicodeFlag registers -unicode, the form that texts are brought to.

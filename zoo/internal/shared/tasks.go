@@ -16,15 +16,56 @@ type ExampleTask struct {
 	TaskData
 	Weights  []*nodes.Param
 	Order    *train.Batches
-	RunBatch func(examples []int, seed uint64, counter int) (train.Batch, error)
+	RunBatch func(p Rows, seed uint64, counter int) (train.Batch, error)
 	Measure  func(ctx context.Context) (map[string]float64, error) // nil: nothing is validated
+
+	batch []int // the examples at hand, as Order gave them
 }
+
+// Rows are a part of a batch: a shard, or the whole as one.
+type Rows struct {
+	Batch    []int // the examples of the whole batch
+	From, To int   // those of the part are Batch[From:To]
+	Shards   int   // into which the batch is divided
+}
+
+// Whole is a batch that is not divided.
+func Whole(examples []int) Rows { return Rows{examples, 0, len(examples), 1} }
+
+// Examples are those of the part.
+func (p Rows) Examples() []int { return p.Batch[p.From:p.To] }
+
+// Room is how many rows a graph needs for any part of batches of so many rows.
+func (p Rows) Room(batch int) int { return train.MostShardRows(batch, max(p.Shards, 1)) }
 
 func (t *ExampleTask) Params() []*nodes.Param { return t.Weights }
 func (t *ExampleTask) Len() int               { return t.Order.Len() }
 
 func (t *ExampleTask) Next(seed uint64, counter int) (train.Batch, error) {
-	return t.RunBatch(t.Order.Cycle(), seed, counter)
+	if err := t.Advance(); err != nil {
+		return train.Batch{}, err
+	}
+	return t.Shard(0, 1, seed, counter)
+}
+
+// Advance takes the examples of the next batch.
+func (t *ExampleTask) Advance() error {
+	t.batch = t.Order.Cycle()
+	return nil
+}
+
+// Shard runs shard k of n of the batch. The examples of a batch that was gathered by length are
+// sorted, so a shard has those of like length.
+func (t *ExampleTask) Shard(k, n int, seed uint64, counter int) (train.Batch, error) {
+	if n < 1 || k < 0 || k >= n {
+		return train.Batch{}, fmt.Errorf("zoo: shard %d of %d: there is none", k, n)
+	}
+	p := Rows{Batch: t.batch, Shards: n}
+	p.From, p.To = train.ShardRows(len(t.batch), k, n)
+	if p.From == p.To {
+		return train.Batch{}, nil
+	}
+	return t.RunBatch(p, seed, counter)
 }
 
 func (t *ExampleTask) Validate(ctx context.Context) (map[string]float64, error) {
