@@ -146,3 +146,20 @@ func (p *Problems) Err() error {
 	}
 	return &Error{p.found}
 }
+
+// Prefix says where an error comes from, such as "zoo: captioner: ", and stands before each error
+// that a package returns.
+type Prefix string
+
+// Errorf is fmt.Errorf behind the prefix.
+func (p Prefix) Errorf(format string, args ...any) error {
+	return fmt.Errorf(string(p)+format, args...)
+}
+
+// Wrap returns err behind the prefix; nil stays nil.
+func (p Prefix) Wrap(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s%w", string(p), err)
+}

@@ -70,3 +70,13 @@ func TestPrefix(t *testing.T) {
 	p.Add(io.EOF)
 	require.EqualError(t, p.Err(), "LSTM: Hidden is 0, want 1 … 2\nEOF")
 }
+
+// A prefix of a package stands before its errors and lets what they wrap be found.
+func TestPrefixOfErrors(t *testing.T) {
+	const prefix = check.Prefix("zoo: captioner: ")
+	require.EqualError(t, prefix.Errorf("picture %d is empty", 3),
+		"zoo: captioner: picture 3 is empty")
+	require.NoError(t, prefix.Wrap(nil))
+	require.EqualError(t, prefix.Wrap(io.EOF), "zoo: captioner: EOF")
+	require.ErrorIs(t, prefix.Wrap(io.EOF), io.EOF)
+}

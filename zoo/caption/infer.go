@@ -3,7 +3,6 @@ package caption
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"image"
 	"image/color"
 
@@ -54,11 +53,11 @@ func (m *Model) Caption(ctx context.Context, picture image.Image,
 func (m *Model) CaptionAll(ctx context.Context, pictures []image.Image,
 	o decode.SearchOptions) ([][]Caption, error) {
 	if err := o.Check(); err != nil {
-		return nil, fmt.Errorf("zoo: captioner: %w", err)
+		return nil, prefix.Wrap(err)
 	}
 	for i, p := range pictures {
 		if err := m.checkPicture(p); err != nil {
-			return nil, fmt.Errorf("zoo: captioner: picture %d: %w", i, err)
+			return nil, prefix.Errorf("picture %d: %w", i, err)
 		}
 	}
 	var out [][]Caption
@@ -66,7 +65,7 @@ func (m *Model) CaptionAll(ctx context.Context, pictures []image.Image,
 		chunk, err := m.caption(ctx, pictures[i:min(i+shared.SourcesAtATime, len(pictures))], i, o)
 		out = append(out, chunk...)
 		if err != nil {
-			return out, fmt.Errorf("zoo: captioner: %w", err)
+			return out, prefix.Wrap(err)
 		}
 	}
 	return out, nil

@@ -18,6 +18,9 @@ import (
 	"github.com/seqzoo/seqzoo/zoo/text"
 )
 
+// prefix stands before the errors of this package.
+const prefix = check.Prefix("zoo: captioner: ")
+
 // Config sizes a Model. The zero value of an optional field is its default.
 type Config struct {
 	Height   int `json:"height"` // of a picture, in pixels
@@ -127,21 +130,21 @@ type Model struct {
 // New makes a model with initial weights drawn from seed. The vocabulary needs <bos> and <eos>.
 func New(cfg Config, words *text.Vocabulary, seed uint64) (m *Model, err error) {
 	if err := cfg.Validate(); err != nil {
-		return nil, fmt.Errorf("zoo: captioner: %w", err)
+		return nil, prefix.Wrap(err)
 	}
 	if words == nil {
-		return nil, errors.New("zoo: captioner: it needs a vocabulary")
+		return nil, prefix.Errorf("it needs a vocabulary")
 	}
 	m = &Model{cfg: cfg.withDefaults(), words: words}
 	var begins, ends bool
 	m.bos, begins = words.ID(text.BOS)
 	m.eos, ends = words.ID(text.EOS)
 	if !begins || !ends {
-		return nil, fmt.Errorf("zoo: captioner: the vocabulary needs the special tokens %s and %s", text.BOS, text.EOS)
+		return nil, prefix.Errorf("the vocabulary needs the special tokens %s and %s", text.BOS, text.EOS)
 	}
 	m.store = nodes.NewStore(shared.DtypeOf(cfg.Float64), seed)
 	if err := nodes.Try(m.declare); err != nil {
-		return nil, fmt.Errorf("zoo: captioner: %w", err)
+		return nil, prefix.Wrap(err)
 	}
 	return m, nil
 }
@@ -215,7 +218,7 @@ func (m *Model) Cell(i int) image.Rectangle {
 func (m *Model) Patches(picture image.Image) ([]float32, error) {
 	pixels, err := m.pixels(picture)
 	if err != nil {
-		return nil, fmt.Errorf("zoo: captioner: %w", err)
+		return nil, prefix.Wrap(err)
 	}
 	n := m.cfg.Patch * m.cfg.Patch
 	out := make([]float32, m.Cells()*n)

@@ -44,19 +44,19 @@ func (m *Model) checkCaptioned(examples []Captioned) error {
 // its validation measures the same as valid_loss. It keeps the examples, which must not change.
 func (m *Model) Task(d Data) (train.Task, error) {
 	if err := m.checkCaptioned(d.Train); err != nil {
-		return nil, fmt.Errorf("zoo: captioner: training: %w", err)
+		return nil, prefix.Errorf("training: %w", err)
 	}
 	if err := m.checkCaptioned(d.Valid); err != nil {
-		return nil, fmt.Errorf("zoo: captioner: validation: %w", err)
+		return nil, prefix.Errorf("validation: %w", err)
 	}
 	batches, err := train.NewBatches(len(d.Train), nil,
 		train.BatchesConfig{Batch: cmp.Or(d.Batch, 32), Seed: d.Seed})
 	if err != nil {
-		return nil, fmt.Errorf("zoo: captioner: training: %w", err)
+		return nil, prefix.Errorf("training: %w", err)
 	}
 	data, err := m.taskData(d)
 	if err != nil {
-		return nil, fmt.Errorf("zoo: captioner: %w", err)
+		return nil, prefix.Wrap(err)
 	}
 	r := newCaptionRunner(m, d, true)
 	task := &shared.ExampleTask{TaskData: data, Weights: m.store.Params(), Order: batches}
@@ -106,12 +106,12 @@ func (m *Model) taskData(d Data) (data shared.TaskData, err error) {
 // from the true ones before it.
 func (m *Model) Loss(ctx context.Context, examples []Captioned) (float64, error) {
 	if err := m.checkCaptioned(examples); err != nil {
-		return 0, fmt.Errorf("zoo: captioner: %w", err)
+		return 0, prefix.Wrap(err)
 	}
 	batches, err := train.NewBatches(len(examples), nil,
 		train.BatchesConfig{Batch: 32, InOrder: true})
 	if err != nil {
-		return 0, fmt.Errorf("zoo: captioner: %w", err)
+		return 0, prefix.Wrap(err)
 	}
 	r := newCaptionRunner(m, Data{Batch: 32}, false)
 	defer r.graphs.Close()
@@ -178,7 +178,7 @@ func (r *captionRunner) run(all []Captioned, part shared.Rows, seed uint64,
 	}
 	g, err := r.graphs.Get(captionShape{shared.Lengths.Up(T), part.Room(r.data.Batch)})
 	if err != nil {
-		return b, fmt.Errorf("zoo: captioner: %w", err)
+		return b, prefix.Wrap(err)
 	}
 	for i := range g.out {
 		g.out[i] = shared.Ignored
@@ -187,7 +187,7 @@ func (r *captionRunner) run(all []Captioned, part shared.Rows, seed uint64,
 	g.patches.Fill(0)
 	for k, e := range examples {
 		if err := r.m.feed(g.patches, k, g.B, all[e].Picture); err != nil {
-			return b, fmt.Errorf("zoo: captioner: %w", err)
+			return b, prefix.Wrap(err)
 		}
 		caption := all[e].Caption
 		g.in[k] = r.m.bos
@@ -198,7 +198,7 @@ func (r *captionRunner) run(all []Captioned, part shared.Rows, seed uint64,
 		b.Count += len(caption) + 1
 	}
 	if b.Loss, err = g.RunRows(seed, counter, part.From, r.data.Batch); err != nil {
-		return b, fmt.Errorf("zoo: captioner: %w", err)
+		return b, prefix.Wrap(err)
 	}
 	b.Grads = g.Grads()
 	return b, nil

@@ -3,8 +3,6 @@ package dialogue
 import (
 	"cmp"
 	"context"
-	"errors"
-	"fmt"
 	"slices"
 
 	"github.com/seqzoo/seqzoo/cells"
@@ -78,12 +76,12 @@ func (c *Conversation) Read(tokens []string) error {
 		err = shared.CheckIDs("utterance", ids, c.m.vocabulary.Len())
 	}
 	if err != nil {
-		return fmt.Errorf("zoo: hred: turn %d: %w", c.turns, err)
+		return prefix.Errorf("turn %d: %w", c.turns, err)
 	}
 	length := shared.Lengths.Up(len(ids) + 1)
 	r, err := c.m.readers.Take(length, c.m.newTurnReader)
 	if err != nil {
-		return fmt.Errorf("zoo: hred: %w", err)
+		return prefix.Wrap(err)
 	}
 	defer c.m.readers.Put(length, r)
 	clear(r.words)
@@ -93,7 +91,7 @@ func (c *Conversation) Read(tokens []string) error {
 		r.state[i].Put64(0, s)
 	}
 	if err := r.Run(0, 0); err != nil {
-		return fmt.Errorf("zoo: hred: turn %d: %w", c.turns, err)
+		return prefix.Errorf("turn %d: %w", c.turns, err)
 	}
 	for i := range r.state {
 		c.state[i] = r.Output(i).Float64s()
@@ -107,7 +105,7 @@ func (c *Conversation) Read(tokens []string) error {
 // what is said indeed. A cancelled context ends it with what there is and the context's error.
 func (c *Conversation) Reply(ctx context.Context, o ReplyOptions) ([]Reply, error) {
 	if c.turns == 0 {
-		return nil, errors.New("zoo: hred: there is nothing to reply to: the conversation has no turn yet")
+		return nil, prefix.Errorf("there is nothing to reply to: the conversation has no turn yet")
 	}
 	t := decode.SearchOptions{Beam: o.Beam, Best: o.Best, Max: o.Max, Alpha: o.Alpha,
 		EarlyStop: o.EarlyStop, Sample: o.Sample, Seed: o.Seed}
@@ -115,12 +113,12 @@ func (c *Conversation) Reply(ctx context.Context, o ReplyOptions) ([]Reply, erro
 		t.Each = func(_ int, tokens []string) { o.Each(tokens) }
 	}
 	if err := t.Check(); err != nil {
-		return nil, fmt.Errorf("zoo: hred: %w", err)
+		return nil, prefix.Wrap(err)
 	}
 	width := max(o.Beam, 1)
 	r, err := c.m.responders.Take(width, c.m.newResponder)
 	if err != nil {
-		return nil, fmt.Errorf("zoo: hred: %w", err)
+		return nil, prefix.Wrap(err)
 	}
 	defer c.m.responders.Put(width, r)
 	r.after.Put64(0, c.after)
@@ -135,7 +133,7 @@ func (c *Conversation) Reply(ctx context.Context, o ReplyOptions) ([]Reply, erro
 		r.eps.Put64(0, eps)
 	}
 	if err := r.Start(nil); err != nil {
-		return nil, fmt.Errorf("zoo: hred: %w", err)
+		return nil, prefix.Wrap(err)
 	}
 	common := decode.Options{End: c.m.eos, Max: cmp.Or(o.Max, longestReply),
 		Never: shared.Silent(c.m.vocabulary)}
@@ -150,7 +148,7 @@ func (c *Conversation) Reply(ctx context.Context, o ReplyOptions) ([]Reply, erro
 		}
 	}
 	if err != nil {
-		err = fmt.Errorf("zoo: hred: %w", err)
+		err = prefix.Wrap(err)
 	}
 	return out, err
 }
@@ -162,13 +160,13 @@ const longestReply = 60
 // dialogue, a Conversation need not read it again.
 func (m *Model) Reply(ctx context.Context, dialogue [][]string, o ReplyOptions) ([]Reply, error) {
 	if len(dialogue) > MaxTurns {
-		return nil, fmt.Errorf("zoo: hred: the dialogue has %d turns; at most %d are taken",
+		return nil, prefix.Errorf("the dialogue has %d turns; at most %d are taken",
 			len(dialogue), MaxTurns)
 	}
 	c := m.NewConversation()
 	for _, tokens := range dialogue {
 		if err := interrupt.Err(ctx); err != nil {
-			return nil, fmt.Errorf("zoo: hred: %w", err)
+			return nil, prefix.Wrap(err)
 		}
 		if err := c.Read(tokens); err != nil {
 			return nil, err

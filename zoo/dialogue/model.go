@@ -1,11 +1,10 @@
 package dialogue
 
 import (
-	"errors"
-	"fmt"
 	"io"
 
 	"github.com/seqzoo/seqzoo/cells"
+	"github.com/seqzoo/seqzoo/internal/check"
 	"github.com/seqzoo/seqzoo/nodes"
 	"github.com/seqzoo/seqzoo/run"
 	"github.com/seqzoo/seqzoo/unroll"
@@ -13,6 +12,9 @@ import (
 	"github.com/seqzoo/seqzoo/zoo/internal/shared"
 	"github.com/seqzoo/seqzoo/zoo/text"
 )
+
+// prefix stands before the errors of this package.
+const prefix = check.Prefix("zoo: hred: ")
 
 // Model is the hierarchical recurrent encoder-decoder for dialogues (Sordoni et al., 2015; Serban et al., 2016): it
 // predicts each utterance from all those before it.
@@ -78,23 +80,23 @@ func (g gaussian) of(x *nodes.Node, variance string) (mu, logvar *nodes.Node) {
 // New makes a model with initial weights drawn from seed. The vocabulary needs <bos> and <eos>.
 func New(cfg Config, v *text.Vocabulary, seed uint64) (m *Model, err error) {
 	if err := cfg.Validate(); err != nil {
-		return nil, fmt.Errorf("zoo: hred: %w", err)
+		return nil, prefix.Wrap(err)
 	}
 	if v == nil {
-		return nil, errors.New("zoo: hred: it needs a vocabulary")
+		return nil, prefix.Errorf("it needs a vocabulary")
 	}
 	if err := cfg.Text.Unicode.Check(v); err != nil {
-		return nil, fmt.Errorf("zoo: hred: %w", err)
+		return nil, prefix.Wrap(err)
 	}
 	m = &Model{cfg: cfg.withDefaults(), vocabulary: v, store: nodes.NewStore(shared.DtypeOf(cfg.Float64), seed)}
 	var begins, ends bool
 	m.bos, begins = v.ID(text.BOS)
 	m.eos, ends = v.ID(text.EOS)
 	if !begins || !ends {
-		return nil, fmt.Errorf("zoo: hred: the vocabulary needs the special tokens %s and %s", text.BOS, text.EOS)
+		return nil, prefix.Errorf("the vocabulary needs the special tokens %s and %s", text.BOS, text.EOS)
 	}
 	if err := nodes.Try(m.declare); err != nil {
-		return nil, fmt.Errorf("zoo: hred: %w", err)
+		return nil, prefix.Wrap(err)
 	}
 	return m, nil
 }

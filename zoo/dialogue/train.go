@@ -32,11 +32,11 @@ func (m *Model) Dialogue(turns [][]string) (Dialogue, error) {
 	for n, tokens := range turns {
 		var err error
 		if d[n], err = m.vocabulary.Encode(m.cfg.Text.Unicode.Tokens(tokens)); err != nil {
-			return nil, fmt.Errorf("zoo: hred: turn %d: %w", n, err)
+			return nil, prefix.Errorf("turn %d: %w", n, err)
 		}
 	}
 	if err := m.checkDialogue(d); err != nil {
-		return nil, fmt.Errorf("zoo: hred: %w", err)
+		return nil, prefix.Wrap(err)
 	}
 	return d, nil
 }
@@ -126,12 +126,12 @@ func RisingTo(batches int) func(n int) float64 {
 func (m *Model) Task(d Data) (train.Task, error) {
 	d.Batch, d.Bucket = cmp.Or(d.Batch, 8), cmp.Or(d.Bucket, 20)
 	if err := d.check(m); err != nil {
-		return nil, fmt.Errorf("zoo: hred: %w", err)
+		return nil, prefix.Wrap(err)
 	}
 	batches, err := dialogueBatches(d.Train, train.BatchesConfig{Batch: d.Batch, Bucket: d.Bucket,
 		Seed: d.Seed})
 	if err != nil {
-		return nil, fmt.Errorf("zoo: hred: training: %w", err)
+		return nil, prefix.Errorf("training: %w", err)
 	}
 	data, err := shared.NewTaskData(shared.TaskParts{
 		Train: d.Train, Valid: d.Valid, Vocabulary: []any{m.vocabulary}, Model: m.cfg,
@@ -139,7 +139,7 @@ func (m *Model) Task(d Data) (train.Task, error) {
 		Schedules: []func(int) float64{d.KLWeight},
 	})
 	if err != nil {
-		return nil, fmt.Errorf("zoo: hred: %w", err)
+		return nil, prefix.Wrap(err)
 	}
 	data.Empty(d.Valid != nil, len(d.Valid))
 	data.Unknown("training dialogues", m.vocabulary, turnsOf(d.Train))
@@ -163,7 +163,7 @@ func (m *Model) Task(d Data) (train.Task, error) {
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("zoo: hred: training: %w", err)
+		return nil, prefix.Errorf("training: %w", err)
 	}
 	task := &shared.ExampleTask{TaskData: data, Weights: m.store.Params(), Order: batches}
 	task.RunBatch = func(p shared.Rows, seed uint64, counter int) (b train.Batch, err error) {
@@ -255,16 +255,16 @@ const maxSamples = 1 << 16
 func (m *Model) Evaluate(ctx context.Context, ds []Dialogue, o EvaluateOptions) (s Score,
 	err error) {
 	if o.Samples < 0 || o.Samples > maxSamples {
-		return s, fmt.Errorf("zoo: hred: the option Samples is %d, want 1 … %d, or 0 for 1",
+		return s, prefix.Errorf("the option Samples is %d, want 1 … %d, or 0 for 1",
 			o.Samples, maxSamples)
 	}
 	if err := m.checkDialogues(ds); err != nil {
-		return s, fmt.Errorf("zoo: hred: %w", err)
+		return s, prefix.Wrap(err)
 	}
 	batches, err := dialogueBatches(ds, train.BatchesConfig{Batch: 8, Bucket: max(len(ds), 1),
 		InOrder: true})
 	if err != nil {
-		return s, fmt.Errorf("zoo: hred: %w", err)
+		return s, prefix.Wrap(err)
 	}
 	samples := 1
 	if m.cfg.Latent.Width > 0 {
@@ -278,7 +278,7 @@ func (m *Model) Evaluate(ctx context.Context, ds []Dialogue, o EvaluateOptions) 
 		if !ok {
 			if s = t.score(samples); shared.CheckLoss(s.Bound) != nil ||
 				shared.CheckLoss(s.Weighted) != nil {
-				return s, fmt.Errorf("zoo: hred: %w",
+				return s, prefix.Errorf("%w",
 					errors.Join(shared.CheckLoss(s.Bound), shared.CheckLoss(s.Weighted)))
 			}
 			return s, nil
@@ -495,7 +495,7 @@ func (r *dialogueRunner) run(ds []Dialogue, part shared.Rows, seed uint64,
 	examples := part.Examples()
 	g, turns, shape, err := r.graph(ds, part)
 	if err != nil {
-		return nil, fmt.Errorf("zoo: hred: %w", err)
+		return nil, prefix.Wrap(err)
 	}
 	g.fill(turns, shape, r.m.bos, r.m.eos)
 	for b := range g.turns {
@@ -506,11 +506,11 @@ func (r *dialogueRunner) run(ds []Dialogue, part shared.Rows, seed uint64,
 	}
 	if r.training {
 		if err := r.disturb(g, part.From, seed, counter); err != nil {
-			return nil, fmt.Errorf("zoo: hred: %w", err)
+			return nil, prefix.Wrap(err)
 		}
 	}
 	if g.loss, err = g.RunRows(seed, counter, part.From, len(part.Batch)); err != nil {
-		return nil, fmt.Errorf("zoo: hred: %w", err)
+		return nil, prefix.Wrap(err)
 	}
 	return g, nil
 }

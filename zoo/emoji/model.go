@@ -3,7 +3,6 @@ package emoji
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -18,6 +17,9 @@ import (
 	"github.com/seqzoo/seqzoo/zoo/text"
 	"github.com/seqzoo/seqzoo/zoo/vectors"
 )
+
+// prefix stands before the errors of this package.
+const prefix = check.Prefix("zoo: emoji2vec: ")
 
 // Config says how an Model learns. The zero value of a field is its default.
 type Config struct {
@@ -73,10 +75,10 @@ type Model struct {
 // pairs, with initial vectors of 0.
 func New(cfg Config, words *vectors.Vectors, pairs []Pair) (*Model, error) {
 	if words == nil || words.Len() == 0 {
-		return nil, errors.New("zoo: emoji2vec: it needs vectors of words")
+		return nil, prefix.Errorf("it needs vectors of words")
 	}
 	if err := cfg.Validate(); err != nil {
-		return nil, fmt.Errorf("zoo: emoji2vec: %w", err)
+		return nil, prefix.Wrap(err)
 	}
 	words, err := singleWords(cfg, words)
 	if err != nil {
@@ -99,11 +101,11 @@ func New(cfg Config, words *vectors.Vectors, pairs []Pair) (*Model, error) {
 		}
 	}
 	if len(described) == 0 {
-		return nil, fmt.Errorf("zoo: emoji2vec: none of %d pairs is true and has a known word in its description", len(pairs))
+		return nil, prefix.Errorf("none of %d pairs is true and has a known word in its description", len(pairs))
 	}
 	emoji, err := text.NewVocabulary(text.VocabularyConfig{}, described)
 	if err != nil {
-		return nil, fmt.Errorf("zoo: emoji2vec: %w", err)
+		return nil, prefix.Wrap(err)
 	}
 	return newEmoji2Vec(cfg, words, space, emoji)
 }
@@ -129,7 +131,7 @@ func singleWords(cfg Config, words *vectors.Vectors) (*vectors.Vectors, error) {
 	}
 	single, err := vectors.New(names, words.Dim(), data)
 	if err != nil {
-		return nil, fmt.Errorf("zoo: emoji2vec: words without a blank: %w", err)
+		return nil, prefix.Errorf("words without a blank: %w", err)
 	}
 	return single, nil
 }
@@ -159,7 +161,7 @@ func wordSpace(cfg Config, words *vectors.Vectors) (*vectors.Vectors, error) {
 	}
 	space, err := vectors.New(names, D, data)
 	if err != nil {
-		return nil, fmt.Errorf("zoo: emoji2vec: %w", err)
+		return nil, prefix.Wrap(err)
 	}
 	return space, nil
 }
@@ -167,7 +169,7 @@ func wordSpace(cfg Config, words *vectors.Vectors) (*vectors.Vectors, error) {
 func newEmoji2Vec(cfg Config, words, space *vectors.Vectors, emoji *text.Vocabulary) (*Model,
 	error) {
 	if err := cfg.Validate(); err != nil {
-		return nil, fmt.Errorf("zoo: emoji2vec: %w", err)
+		return nil, prefix.Wrap(err)
 	}
 	cfg.Negatives = cmp.Or(cfg.Negatives, 1)
 	m := &Model{cfg: cfg, words: words, space: space, emoji: emoji, ids: map[string]int{},
@@ -176,7 +178,7 @@ func newEmoji2Vec(cfg Config, words, space *vectors.Vectors, emoji *text.Vocabul
 		e, _ := emoji.Token(i)
 		if twin, ok := m.ids[bare(e)]; ok {
 			t, _ := emoji.Token(twin)
-			return nil, fmt.Errorf("zoo: emoji2vec: %+q and %+q are one emoji", t, e)
+			return nil, prefix.Errorf("%+q and %+q are one emoji", t, e)
 		}
 		m.ids[bare(e)] = i
 	}
@@ -184,7 +186,7 @@ func newEmoji2Vec(cfg Config, words, space *vectors.Vectors, emoji *text.Vocabul
 		m.table = m.store.Root().In("emoji").Param("E", nodes.Zeros(), emoji.Len(), words.Dim())
 	})
 	if err != nil {
-		return nil, fmt.Errorf("zoo: emoji2vec: %w", err)
+		return nil, prefix.Wrap(err)
 	}
 	return m, nil
 }
@@ -290,7 +292,7 @@ func (m *Model) Probability(phrase, emoji string) (float64, error) {
 	}
 	dot := float64(kernels.Dot(x, v))
 	if math.IsNaN(dot) {
-		return 0, fmt.Errorf("zoo: emoji2vec: the vectors of %s and %.40q are too large to be compared", quoteEmoji(emoji), phrase)
+		return 0, prefix.Errorf("the vectors of %s and %.40q are too large to be compared", quoteEmoji(emoji), phrase)
 	}
 	return 1 / (1 + math.Exp(-dot)), nil
 }
@@ -302,7 +304,7 @@ func (m *Model) Probability(phrase, emoji string) (float64, error) {
 func (m *Model) Similar(positive, negative []string, n int) (emoji, words []vectors.Match,
 	err error) {
 	if len(positive)+len(negative) == 0 {
-		return nil, nil, errors.New("zoo: emoji2vec: there is no term to search for")
+		return nil, nil, prefix.Errorf("there is no term to search for")
 	}
 	query, given := make([]float32, m.words.Dim()), map[string]bool{}
 	for k, term := range append(append([]string(nil), positive...), negative...) {
@@ -320,7 +322,7 @@ func (m *Model) Similar(positive, negative []string, n int) (emoji, words []vect
 	}
 	all, err := m.Vectors()
 	if err != nil {
-		return nil, nil, fmt.Errorf("zoo: emoji2vec: %w", err)
+		return nil, nil, prefix.Wrap(err)
 	}
 	for _, from := range []struct {
 		to *[]vectors.Match
@@ -328,7 +330,7 @@ func (m *Model) Similar(positive, negative []string, n int) (emoji, words []vect
 	}{{&emoji, all}, {&words, m.space}} {
 		found, err := from.v.SimilarTo(query, max(n, 0)+len(given))
 		if err != nil {
-			return nil, nil, fmt.Errorf("zoo: emoji2vec: %w", err)
+			return nil, nil, prefix.Wrap(err)
 		}
 		for _, f := range found {
 			if !given[f.Word] && len(*from.to) < n {

@@ -3,7 +3,6 @@ package emoji
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"math"
 
 	"github.com/seqzoo/seqzoo/internal/kernels"
@@ -62,18 +61,18 @@ func (m *Model) Task(d Data) (train.Task, error) {
 	batches, err := train.NewBatches(len(examples), nil,
 		train.BatchesConfig{Batch: cmp.Or(d.Batch, 16), Seed: d.Seed})
 	if err != nil {
-		return nil, fmt.Errorf("zoo: emoji2vec: training: %w", err)
+		return nil, prefix.Errorf("training: %w", err)
 	}
 	r, err := newEmojiRunner(m, examples, d)
 	if err != nil {
-		return nil, fmt.Errorf("zoo: emoji2vec: %w", err)
+		return nil, prefix.Wrap(err)
 	}
 	data, err := shared.NewTaskData(shared.TaskParts{
 		Train: examples, Valid: watched, Vocabulary: []any{m.emoji}, Model: m.cfg,
 		Settings: []any{cmp.Or(d.Batch, 16), d.Seed},
 	})
 	if err != nil {
-		return nil, fmt.Errorf("zoo: emoji2vec: %w", err)
+		return nil, prefix.Wrap(err)
 	}
 	if left := unknownWords + unknownEmoji; float64(left) > shared.ManyUnknown*float64(len(d.Train)) {
 		data.Doubt("%d of the %d training pairs (%.0f %%) are left out: %d have no word with a vector, %d no emoji of the model",
@@ -171,7 +170,7 @@ func (r *emojiRunner) run(part shared.Rows, seed uint64, counter int) (b train.B
 		r.weight.Set(i, 1/float64(b.Count))
 	}
 	if b.Loss, err = r.RunRows(seed, counter, part.From, len(part.Batch)); err != nil {
-		return b, fmt.Errorf("zoo: emoji2vec: %w", err)
+		return b, prefix.Wrap(err)
 	}
 	b.Grads = r.Grads()
 	return b, nil
@@ -204,14 +203,14 @@ func (m *Model) Evaluate(pairs []Pair) (s Score, err error) {
 		s.Loss += (max(x, 0) + math.Log1p(math.Exp(-math.Abs(x)))) / float64(s.Pairs)
 	}
 	if s.AUC, err = metrics.ROCAUC(scores, matches); err != nil {
-		return s, fmt.Errorf("zoo: emoji2vec: of %d pairs %d have no known word and %d no known emoji: %w", len(pairs), s.UnknownWords, s.Unknown, err)
+		return s, prefix.Errorf("of %d pairs %d have no known word and %d no known emoji: %w", len(pairs), s.UnknownWords, s.Unknown, err)
 	}
 	d, err := metrics.DetectAbove(0, scores, matches) // σ(0) = ½
 	if err != nil {
-		return s, fmt.Errorf("zoo: emoji2vec: %w", err)
+		return s, prefix.Wrap(err)
 	}
 	if err := shared.CheckLoss(s.Loss); err != nil {
-		return s, fmt.Errorf("zoo: emoji2vec: %w", err)
+		return s, prefix.Wrap(err)
 	}
 	s.F1, s.Accuracy = d.F1(), float64(d.TruePositives+d.TrueNegatives)/float64(s.Pairs)
 	return s, nil

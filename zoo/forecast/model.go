@@ -19,6 +19,9 @@ import (
 	"github.com/seqzoo/seqzoo/zoo/series"
 )
 
+// prefix stands before the errors of this package.
+const prefix = check.Prefix("zoo: forecaster: ")
+
 // Level is what the values of a window are measured from, so that a series whose level drifts looks alike at all times.
 type Level string
 
@@ -109,7 +112,7 @@ type Model struct {
 // New makes a model with initial weights drawn from seed. Scale is that of the training part, by which all series
 // are standardised.
 func New(cfg Config, scale *series.Scale, seed uint64) (*Model, error) {
-	fail := func(err error) (*Model, error) { return nil, fmt.Errorf("zoo: forecaster: %w", err) }
+	fail := func(err error) (*Model, error) { return nil, prefix.Wrap(err) }
 	if err := cfg.Validate(); err != nil {
 		return fail(err)
 	}

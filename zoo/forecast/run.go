@@ -35,25 +35,25 @@ type Data struct {
 func (m *Model) Task(d Data) (train.Task, error) {
 	w, err := m.windows(d.Train)
 	if err != nil {
-		return nil, fmt.Errorf("zoo: forecaster: training: %w", err)
+		return nil, prefix.Errorf("training: %w", err)
 	}
 	valid := &windows{}
 	if d.Valid != nil {
 		if valid, err = m.windows(d.Valid); err != nil {
-			return nil, fmt.Errorf("zoo: forecaster: validation: %w", err)
+			return nil, prefix.Errorf("validation: %w", err)
 		}
 	}
 	batches, err := train.NewBatches(w.len(), nil,
 		train.BatchesConfig{Batch: cmp.Or(d.Batch, 32), Seed: d.Seed})
 	if err != nil {
-		return nil, fmt.Errorf("zoo: forecaster: training: %w", err)
+		return nil, prefix.Errorf("training: %w", err)
 	}
 	data, err := shared.NewTaskData(shared.TaskParts{
 		Train: w.x, Valid: valid.x, Model: []any{m.cfg, m.scale},
 		Settings: []any{cmp.Or(d.Batch, 32), d.Seed, d.Unroll},
 	})
 	if err != nil {
-		return nil, fmt.Errorf("zoo: forecaster: %w", err)
+		return nil, prefix.Wrap(err)
 	}
 	shared.Part(&data, "series", w.x, valid.x)
 	graphs := m.graphs(d.Unroll, true)
@@ -62,7 +62,7 @@ func (m *Model) Task(d Data) (train.Task, error) {
 		starts := p.Examples()
 		g, err := graphs.Get(len(starts))
 		if err != nil {
-			return b, fmt.Errorf("zoo: forecaster: %w", err)
+			return b, prefix.Wrap(err)
 		}
 		g.load(w, starts)
 		b.Count = len(starts)
@@ -146,7 +146,7 @@ type ForecastErrors struct {
 func (m *Model) Evaluate(ctx context.Context, s *series.Series) (*ForecastErrors, error) {
 	w, err := m.windows(s)
 	if err != nil {
-		return nil, fmt.Errorf("zoo: forecaster: %w", err)
+		return nil, prefix.Wrap(err)
 	}
 	H, V := m.cfg.Horizon, len(m.targets)
 	e := &ForecastErrors{Windows: w.len(), ByTarget: make([]float64, V),
@@ -163,11 +163,11 @@ func (m *Model) Evaluate(ctx context.Context, s *series.Series) (*ForecastErrors
 		}
 		g, err := graphs.Get(len(batch))
 		if err != nil {
-			return nil, fmt.Errorf("zoo: forecaster: %w", err)
+			return nil, prefix.Wrap(err)
 		}
 		g.load(w, batch)
 		if err := g.Run(0, 0); err != nil {
-			return nil, fmt.Errorf("zoo: forecaster: %w", err)
+			return nil, prefix.Wrap(err)
 		}
 		y := g.Output(0).Float64s()
 		for k, i := range batch {
@@ -175,7 +175,7 @@ func (m *Model) Evaluate(ctx context.Context, s *series.Series) (*ForecastErrors
 				for v, from := range m.targets {
 					d := y[(h*len(batch)+k)*V+v] - w.x[(i+m.cfg.Lookback+h)*w.V+from]
 					if d-d != 0 {
-						return nil, fmt.Errorf("zoo: forecaster: the window at row %d: step %d of %s: %w", i, h+1, m.cfg.Targets[v], shared.ErrOverflow)
+						return nil, prefix.Errorf("the window at row %d: step %d of %s: %w", i, h+1, m.cfg.Targets[v], shared.ErrOverflow)
 					}
 					e.MAE += math.Abs(d) / float64(w.len()*H*V)
 					e.MSE += d * d / float64(w.len()*H*V)
@@ -193,14 +193,14 @@ func (m *Model) Evaluate(ctx context.Context, s *series.Series) (*ForecastErrors
 func (m *Model) Forecast(history [][]float64) ([][]float64, error) {
 	c := m.cfg
 	if len(history) < c.Lookback {
-		return nil, fmt.Errorf("zoo: forecaster: the history has %d rows; it reads %d",
+		return nil, prefix.Errorf("the history has %d rows; it reads %d",
 			len(history), c.Lookback)
 	}
 	w := &windows{cfg: c, targets: m.targets, T: c.Lookback, V: len(c.Variables)}
 	for t, row := range history[len(history)-c.Lookback:] {
 		x, err := m.standardise(row, len(history)-c.Lookback+t)
 		if err != nil {
-			return nil, fmt.Errorf("zoo: forecaster: %w", err)
+			return nil, prefix.Wrap(err)
 		}
 		w.x = append(w.x, x...)
 	}
@@ -210,11 +210,11 @@ func (m *Model) Forecast(history [][]float64) ([][]float64, error) {
 		return m.build(B, unroll.Scan, false)
 	})
 	if err != nil {
-		return nil, fmt.Errorf("zoo: forecaster: %w", err)
+		return nil, prefix.Wrap(err)
 	}
 	g.load(w, []int{0})
 	if err := g.Run(0, 0); err != nil {
-		return nil, fmt.Errorf("zoo: forecaster: %w", err)
+		return nil, prefix.Wrap(err)
 	}
 	y := g.Output(0).Float64s()
 	forecast := make([][]float64, c.Horizon)
@@ -222,7 +222,7 @@ func (m *Model) Forecast(history [][]float64) ([][]float64, error) {
 		for v, i := range m.targets {
 			x := y[h*len(m.targets)+v]*m.scale.Deviation[i] + m.scale.Mean[i]
 			if forecast[h] = append(forecast[h], x); x-x != 0 {
-				err = fmt.Errorf("zoo: forecaster: step %d of %s is %g: %w", h+1, m.cfg.Targets[v],
+				err = prefix.Errorf("step %d of %s is %g: %w", h+1, m.cfg.Targets[v],
 					x, shared.ErrOverflow)
 			}
 		}

@@ -3,7 +3,6 @@ package label
 import (
 	"cmp"
 	"context"
-	"fmt"
 
 	"github.com/seqzoo/seqzoo/internal/check"
 	"github.com/seqzoo/seqzoo/zoo"
@@ -53,10 +52,10 @@ type Classifier struct {
 func NewClassifier(cfg ClassifierConfig, tokens, labels *text.Vocabulary, seed uint64) (*Classifier,
 	error) {
 	if err := cfg.Validate(); err != nil {
-		return nil, fmt.Errorf("zoo: sequence classifier: %w", err)
+		return nil, classifierPrefix.Wrap(err)
 	}
 	cfg = cfg.withDefaults()
-	m, err := newLabeller("sequence classifier", cfg.Config, cfg.Pool, tokens, labels, seed)
+	m, err := newLabeller(classifierPrefix, cfg.Config, cfg.Pool, tokens, labels, seed)
 	if err != nil {
 		return nil, err
 	}

@@ -17,6 +17,12 @@ import (
 	"github.com/seqzoo/seqzoo/zoo/text"
 )
 
+// What stands before the errors of the models.
+const (
+	taggerPrefix     = check.Prefix("zoo: tagger: ")
+	classifierPrefix = check.Prefix("zoo: sequence classifier: ")
+)
+
 // Sequence is what a Classifier and a Tagger read: tokens, or a vector of features at every step.
 type Sequence struct {
 	IDs      []int     // of tokens; or
@@ -65,7 +71,7 @@ func (c Config) Validate() error {
 // labeller is what a Classifier and a Tagger have in common: layers that read a sequence, and the logits of labels
 // for what they put out, be it at every step or once.
 type labeller struct {
-	kind           string // "tagger", in messages
+	prefix         check.Prefix
 	cfg            Config
 	pool           Pool // PoolLast, PoolMean or eachStep
 	tokens, labels *text.Vocabulary
@@ -86,9 +92,9 @@ const (
 	eachStep Pool = "" // of a Tagger, which labels every step
 )
 
-func newLabeller(kind string, cfg Config, pool Pool, tokens, labels *text.Vocabulary, seed uint64) (*labeller, error) {
+func newLabeller(prefix check.Prefix, cfg Config, pool Pool, tokens, labels *text.Vocabulary, seed uint64) (*labeller, error) {
 	cfg = cfg.withDefaults()
-	m := &labeller{kind: kind, cfg: cfg, pool: pool, tokens: tokens, labels: labels}
+	m := &labeller{prefix: prefix, cfg: cfg, pool: pool, tokens: tokens, labels: labels}
 	switch {
 	case labels == nil || labels.Len() < 1:
 		return nil, m.errorf("it needs labels, at least 1")
@@ -118,7 +124,7 @@ func newLabeller(kind string, cfg Config, pool Pool, tokens, labels *text.Vocabu
 }
 
 func (m *labeller) errorf(format string, args ...any) error {
-	return fmt.Errorf("zoo: "+m.kind+": "+format, args...)
+	return m.prefix.Errorf(format, args...)
 }
 
 // Params holds the weights.

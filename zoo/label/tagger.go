@@ -2,7 +2,6 @@ package label
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/seqzoo/seqzoo/zoo"
 	"github.com/seqzoo/seqzoo/zoo/text"
@@ -28,10 +27,10 @@ type Tagger struct {
 // vocabulary of tokens: nil.
 func NewTagger(cfg TaggerConfig, tokens, labels *text.Vocabulary, seed uint64) (*Tagger, error) {
 	if err := cfg.Validate(); err != nil {
-		return nil, fmt.Errorf("zoo: tagger: %w", err)
+		return nil, taggerPrefix.Wrap(err)
 	}
 	cfg.Config = cfg.withDefaults()
-	m, err := newLabeller("tagger", cfg.Config, eachStep, tokens, labels, seed)
+	m, err := newLabeller(taggerPrefix, cfg.Config, eachStep, tokens, labels, seed)
 	if err != nil {
 		return nil, err
 	}

@@ -3,7 +3,6 @@ package lm
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -64,7 +63,7 @@ func (m *Model) checkOptions(o *GenerateOptions) error {
 func (m *Model) Generate(ctx context.Context, prompt string, o GenerateOptions) (*Generated,
 	error) {
 	if err := m.checkOptions(&o); err != nil {
-		return nil, fmt.Errorf("zoo: language model: %w", err)
+		return nil, prefix.Wrap(err)
 	}
 	p := &Prompt{}
 	if prompt != "" || o.From.Empty() {
@@ -79,7 +78,7 @@ func (m *Model) Generate(ctx context.Context, prompt string, o GenerateOptions) 
 	}
 	defer m.idle.Put(alone, g)
 	if err := s.set(g, o.From); err != nil {
-		return nil, fmt.Errorf("zoo: language model: From: %w", err)
+		return nil, prefix.Errorf("From: %w", err)
 	}
 	out := &Generated{Prompt: p}
 	if err = s.read(g, p); err == nil {
@@ -87,7 +86,7 @@ func (m *Model) Generate(ctx context.Context, prompt string, o GenerateOptions) 
 	}
 	out.Text = strings.TrimSpace(m.tokenizer.Join(append(slices.Clone(p.Tokens), out.New...)))
 	if err != nil {
-		return out, fmt.Errorf("zoo: language model: %w", err)
+		return out, prefix.Wrap(err)
 	}
 	return out, nil
 }

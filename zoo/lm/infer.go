@@ -2,8 +2,6 @@ package lm
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"math"
 
 	"github.com/seqzoo/seqzoo/internal/interrupt"
@@ -22,7 +20,7 @@ type Prompt struct {
 func (m *Model) Prompt(s string) (*Prompt, error) {
 	tokens, err := m.tokenizer.Tokens(s)
 	if err != nil {
-		return nil, fmt.Errorf("zoo: language model: prompt: %w", err)
+		return nil, prefix.Errorf("prompt: %w", err)
 	}
 	if n := len(tokens); n > 0 && tokens[n-1] == text.EOS {
 		tokens = tokens[:n-1] // a prompt is not a finished line
@@ -35,7 +33,7 @@ func (m *Model) Prompt(s string) (*Prompt, error) {
 				return p, nil
 			}
 		}
-		return nil, errors.New("zoo: language model: the prompt is empty, and the vocabulary has no end of line to begin after")
+		return nil, prefix.Errorf("the prompt is empty, and the vocabulary has no end of line to begin after")
 	}
 	known := false
 	for _, t := range tokens {
@@ -43,11 +41,11 @@ func (m *Model) Prompt(s string) (*Prompt, error) {
 		known = known || ok
 	}
 	if !known {
-		return nil, fmt.Errorf("zoo: language model: the vocabulary has no word of the prompt: %q",
+		return nil, prefix.Errorf("the vocabulary has no word of the prompt: %q",
 			p.Unknown)
 	}
 	if p.ids, err = m.vocabulary.Encode(tokens); err != nil {
-		return nil, fmt.Errorf("zoo: language model: prompt: %w", err)
+		return nil, prefix.Errorf("prompt: %w", err)
 	}
 	return p, nil
 }
@@ -56,10 +54,10 @@ func (m *Model) Prompt(s string) (*Prompt, error) {
 // before it.
 func (m *Model) LogProbs(ctx context.Context, ids []int) ([]float64, error) {
 	if err := m.checkIDs(ids); err != nil {
-		return nil, fmt.Errorf("zoo: language model: %w", err)
+		return nil, prefix.Wrap(err)
 	}
 	if len(ids) < 2 {
-		return nil, fmt.Errorf("zoo: language model: %w", errNothingToPredict)
+		return nil, prefix.Wrap(errNothingToPredict)
 	}
 	s, g, err := m.begin()
 	if err != nil {
@@ -72,11 +70,11 @@ func (m *Model) LogProbs(ctx context.Context, ids []int) ([]float64, error) {
 			return nil, err
 		}
 		if err := s.step(g, ids[i]); err != nil {
-			return nil, fmt.Errorf("zoo: language model: %w", err)
+			return nil, prefix.Wrap(err)
 		}
 		logits := s.logits
 		if out[i] = logProb(logits, ids[i+1]); out[i]-out[i] != 0 {
-			return nil, fmt.Errorf("zoo: language model: the log-probability of ids[%d], which is %d, is %g: the weights are too large", i+1, ids[i+1], out[i])
+			return nil, prefix.Errorf("the log-probability of ids[%d], which is %d, is %g: the weights are too large", i+1, ids[i+1], out[i])
 		}
 	}
 	return out, nil

@@ -17,6 +17,9 @@ import (
 	"github.com/seqzoo/seqzoo/zoo/text"
 )
 
+// prefix stands before the errors of this package.
+const prefix = check.Prefix("zoo: language model: ")
+
 // Level is how a Model cuts text: one of these constants, or the name of a registered tokeniser,
 // such as "ja", which zoo/text/japanese brings (see text.Register).
 type Level string
@@ -174,15 +177,15 @@ func New(cfg Config, v *text.Vocabulary, seed uint64) (*Model, error) {
 
 func NewIn(cfg Config, v *text.Vocabulary, store *nodes.Store) (m *Model, err error) {
 	if err := cfg.Validate(); err != nil {
-		return nil, fmt.Errorf("zoo: language model: %w", err)
+		return nil, prefix.Wrap(err)
 	}
 	if v == nil || v.Len() < 2 {
-		return nil, errors.New("zoo: language model: the vocabulary needs at least 2 tokens")
+		return nil, prefix.Errorf("the vocabulary needs at least 2 tokens")
 	}
 	cfg = cfg.withDefaults()
 	if cfg.Level != "bpe" { // whose pieces are written in bytes
 		if err := cfg.Unicode.Check(v); err != nil {
-			return nil, fmt.Errorf("zoo: language model: %w", err)
+			return nil, prefix.Wrap(err)
 		}
 	}
 	m = &Model{cfg: cfg, vocabulary: v, tokenizer: cfg.Tokenizer(), store: store,
@@ -195,7 +198,7 @@ func NewIn(cfg Config, v *text.Vocabulary, store *nodes.Store) (m *Model, err er
 		m.out = newOutput(root.In("out"), cfg, v, m.embed)
 	})
 	if err != nil {
-		return nil, fmt.Errorf("zoo: language model: %w", err)
+		return nil, prefix.Wrap(err)
 	}
 	return m, nil
 }

@@ -72,7 +72,7 @@ func (m *Model) NewSession() (*Session, error) {
 	s.before, errs[0] = run.NewState(m.layers.Parts(), alone, m.store.Dtype())
 	s.after, errs[1] = run.NewState(m.layers.Parts(), alone, m.store.Dtype())
 	if err := errors.Join(errs[:]...); err != nil {
-		return nil, fmt.Errorf("zoo: language model: %w", err)
+		return nil, prefix.Wrap(err)
 	}
 	return s, nil
 }
@@ -85,7 +85,7 @@ func (m *Model) begin() (*Session, *stepGraph, error) {
 	}
 	g, err := m.idle.Take(alone, m.newStepGraph)
 	if err != nil {
-		return nil, nil, fmt.Errorf("zoo: language model: %w", err)
+		return nil, nil, prefix.Wrap(err)
 	}
 	return s, g, nil
 }
@@ -93,7 +93,7 @@ func (m *Model) begin() (*Session, *stepGraph, error) {
 // with runs a part of a session that makes steps.
 func (s *Session) with(steps func(g *stepGraph) error) error {
 	if s.m == nil {
-		return errors.New("zoo: language model: the session is closed, or none that NewSession made")
+		return prefix.Errorf("the session is closed, or none that NewSession made")
 	}
 	g, err := s.m.idle.Take(alone, s.m.newStepGraph)
 	if err == nil {
@@ -101,7 +101,7 @@ func (s *Session) with(steps func(g *stepGraph) error) error {
 		err = steps(g)
 	}
 	if err != nil {
-		return fmt.Errorf("zoo: language model: %w", err)
+		return prefix.Wrap(err)
 	}
 	return nil
 }
@@ -180,7 +180,7 @@ func (s *Session) read(g *stepGraph, p *Prompt) error {
 // at the start of a line.
 func (s *Session) Next(k int) ([]TokenProb, error) {
 	if k < 1 {
-		return nil, fmt.Errorf("zoo: language model: k is %d, want at least 1", k)
+		return nil, prefix.Errorf("k is %d, want at least 1", k)
 	}
 	if _, err := s.Read(""); err != nil {
 		return nil, err
@@ -188,7 +188,7 @@ func (s *Session) Next(k int) ([]TokenProb, error) {
 	s.hide()
 	best, err := decode.TopN(s.logits, k)
 	if err != nil {
-		return nil, fmt.Errorf("zoo: language model: %w", err)
+		return nil, prefix.Wrap(err)
 	}
 	out := make([]TokenProb, 0, len(best))
 	for _, c := range best {

@@ -40,7 +40,7 @@ func (m *Model) Task(d Data) (train.Task, error) {
 		d.Window.Stride = 35
 	}
 	fail := func(text string, err error) (train.Task, error) {
-		return nil, fmt.Errorf("zoo: language model: %s text: %w", text, err)
+		return nil, prefix.Errorf("%s text: %w", text, err)
 	}
 	if err := m.checkIDs(d.Train); err != nil {
 		return fail("training", err)
@@ -57,18 +57,18 @@ func (m *Model) Task(d Data) (train.Task, error) {
 	}
 	loss, err := m.trainingLoss(d.Sampled)
 	if err != nil {
-		return nil, fmt.Errorf("zoo: language model: %w", err)
+		return nil, prefix.Wrap(err)
 	}
 	carried, err := run.NewState(m.layers.Parts(), d.Batch, m.store.Dtype())
 	if err != nil {
-		return nil, fmt.Errorf("zoo: language model: %w", err)
+		return nil, prefix.Wrap(err)
 	}
 	data, err := shared.NewTaskData(shared.TaskParts{
 		Train: d.Train, Valid: d.Valid, Vocabulary: []any{m.vocabulary}, Model: m.cfg,
 		Settings: []any{d.Batch, d.Window, d.Unroll, d.Sampled},
 	})
 	if err != nil {
-		return nil, fmt.Errorf("zoo: language model: %w", err)
+		return nil, prefix.Wrap(err)
 	}
 	data.Empty(d.Valid != nil, len(d.Valid))
 	data.Unknown("training text", m.vocabulary, shared.Alone(d.Train))
@@ -124,7 +124,7 @@ func (t *task) Carried() *run.State { return t.carried }
 // Shard runs the window on the tracks of shard k of n, and moves their state on.
 func (t *task) Shard(k, n int, seed uint64, counter int) (b train.Batch, err error) {
 	if n < 1 || k < 0 || k >= n || t.window.B == 0 {
-		return b, fmt.Errorf("zoo: language model: shard %d of %d of a window of %d tracks: there is none",
+		return b, prefix.Errorf("shard %d of %d of a window of %d tracks: there is none",
 			k, n, t.window.B)
 	}
 	from, to := train.ShardRows(t.window.B, k, n)
@@ -173,7 +173,7 @@ func (t *task) Load(c *train.Checkpoint) error {
 // empty state, and up to 15 tokens at the end of the text are left out. Measure reads it otherwise.
 func (m *Model) Perplexity(ctx context.Context, ids []int) (float64, error) {
 	if err := m.checkIDs(ids); err != nil {
-		return 0, fmt.Errorf("zoo: language model: %w", err)
+		return 0, prefix.Wrap(err)
 	}
 	loss, err := m.loss(ctx, ids)
 	if err != nil {
@@ -213,11 +213,11 @@ func (m Measurement) Perplexity() float64 { return math.Exp(m.Loss) }
 // all before it.
 func (m *Model) Measure(ctx context.Context, ids []int, o MeasureOptions) (Measurement, error) {
 	if err := m.checkIDs(ids); err != nil {
-		return Measurement{}, fmt.Errorf("zoo: language model: %w", err)
+		return Measurement{}, prefix.Wrap(err)
 	}
 	o.Tracks, o.Window = cmp.Or(o.Tracks, 1), cmp.Or(o.Window, 35)
 	if o.Tracks < 1 || o.Window < 1 {
-		return Measurement{}, fmt.Errorf("zoo: language model: %d tracks, windows of %d steps; want at least 1 of both", o.Tracks, o.Window)
+		return Measurement{}, prefix.Errorf("%d tracks, windows of %d steps; want at least 1 of both", o.Tracks, o.Window)
 	}
 	return m.measure(ctx, ids, o)
 }
@@ -227,12 +227,12 @@ var errNothingToPredict = errors.New("fewer than 2 tokens leave nothing to predi
 func (m *Model) measure(ctx context.Context, ids []int, o MeasureOptions) (sum Measurement,
 	err error) {
 	if len(ids) < 2 {
-		return sum, fmt.Errorf("zoo: language model: %w", errNothingToPredict)
+		return sum, prefix.Wrap(errNothingToPredict)
 	}
 	stream, err := train.NewStream(ids, o.Tracks,
 		unroll.Window{Stride: min(o.Window, max(1, (len(ids)-1)/o.Tracks))})
 	if err != nil {
-		return sum, fmt.Errorf("zoo: language model: %w", err)
+		return sum, prefix.Wrap(err)
 	}
 	r, err := newWindowRunner(m, m.out.loss(), o.Tracks, false, unroll.Scan)
 	if err != nil {
@@ -267,7 +267,7 @@ func newWindowRunner(m *Model, loss loss, tracks int, training bool,
 	s unroll.Strategy) (*windowRunner, error) {
 	carried, err := run.NewState(m.layers.Parts(), tracks, m.store.Dtype())
 	if err != nil {
-		return nil, fmt.Errorf("zoo: language model: %w", err)
+		return nil, prefix.Wrap(err)
 	}
 	build := func(w train.WindowShape) (*train.WindowGraph, error) {
 		g := nodes.NewGraph(nodes.Options{Dtype: m.store.Dtype(), Training: training, Rows: tracks})

@@ -3,7 +3,6 @@ package reduce
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"slices"
 
 	"github.com/seqzoo/seqzoo/cells"
@@ -120,12 +119,12 @@ var _ Reducer = (*Autoencoder)(nil)
 // NewAutoencoder makes a model with initial weights drawn from seed.
 func NewAutoencoder(cfg AutoencoderConfig, seed uint64) (*Autoencoder, error) {
 	if err := cfg.Validate(); err != nil {
-		return nil, fmt.Errorf("zoo: autoencoder: %w", err)
+		return nil, autoencoderPrefix.Wrap(err)
 	}
 	m := &Autoencoder{cfg: cfg.withDefaults(), store: nodes.NewStore(shared.DtypeOf(cfg.Float64),
 		seed)}
 	if err := nodes.Try(m.declare); err != nil {
-		return nil, fmt.Errorf("zoo: autoencoder: %w", err)
+		return nil, autoencoderPrefix.Wrap(err)
 	}
 	return m, nil
 }
@@ -214,7 +213,7 @@ func (m *Autoencoder) SetThreshold(t float64) error { return setThreshold(&m.cfg
 // Transform returns the codes [N, K] of rows [N, D].
 func (m *Autoencoder) Transform(x []float32) ([]float32, error) {
 	if err := checkRows(x, m.Features(), "features"); err != nil {
-		return nil, fmt.Errorf("zoo: autoencoder: %w", err)
+		return nil, autoencoderPrefix.Wrap(err)
 	}
 	codes, err := m.run("code", m.scaling.apply(x), m.Features(), m.encode)
 	return finiteRows("autoencoder", codes, m.Codes(), err)
@@ -223,7 +222,7 @@ func (m *Autoencoder) Transform(x []float32) ([]float32, error) {
 // InverseTransform returns the rows [N, D] that codes [N, K] stand for.
 func (m *Autoencoder) InverseTransform(codes []float32) ([]float32, error) {
 	if err := checkRows(codes, m.Codes(), "code"); err != nil {
-		return nil, fmt.Errorf("zoo: autoencoder: %w", err)
+		return nil, autoencoderPrefix.Wrap(err)
 	}
 	y, err := m.run("decode", codes, m.Codes(), m.decode)
 	return finiteRows("autoencoder", m.scaling.restore(y), m.Features(), err)
@@ -233,7 +232,7 @@ func (m *Autoencoder) InverseTransform(codes []float32) ([]float32, error) {
 // that.
 func (m *Autoencoder) Errors(x []float32) ([]float64, error) {
 	if err := checkRows(x, m.Features(), "features"); err != nil {
-		return nil, fmt.Errorf("zoo: autoencoder: %w", err)
+		return nil, autoencoderPrefix.Wrap(err)
 	}
 	x = m.scaling.apply(x)
 	y, err := m.run("both", x, m.Features(),
@@ -248,7 +247,7 @@ func (m *Autoencoder) run(what string, x []float32, in int,
 	build func(*nodes.Node) *nodes.Node) ([]float32, error) {
 	y, err := m.graphs.run(what, m.store.Dtype(), x, in, build)
 	if err != nil {
-		return nil, fmt.Errorf("zoo: autoencoder: %w", err)
+		return nil, autoencoderPrefix.Wrap(err)
 	}
 	return y, nil
 }
@@ -260,7 +259,7 @@ func (m *Autoencoder) run(what string, x []float32, in int,
 func (m *Autoencoder) Task(d RowData) (train.Task, error) {
 	fail := func(err error) (train.Task, error) {
 		return nil,
-			fmt.Errorf("zoo: autoencoder: %w", err)
+			autoencoderPrefix.Wrap(err)
 	}
 	if err := d.check(m.Features(), m.cfg.Output == cells.Sigmoid); err != nil {
 		return fail(err)

@@ -83,15 +83,15 @@ func (c Corruption) Apply(x []float32, features int, seed uint64) ([]float32, er
 		return nil, fmt.Errorf("zoo: %w", err)
 	}
 	if features < 1 {
-		return nil, fmt.Errorf("zoo: corruption: rows of %d features, want at least 1", features)
+		return nil, corruptionPrefix.Errorf("rows of %d features, want at least 1", features)
 	}
 	if err := checkRows(x, features, "features"); err != nil {
-		return nil, fmt.Errorf("zoo: corruption: %w", err)
+		return nil, corruptionPrefix.Wrap(err)
 	}
 	const B = 256
 	g, err := newRowGraph(B, features, nodes.Float32, c.Of)
 	if err != nil {
-		return nil, fmt.Errorf("zoo: corruption: %w", err)
+		return nil, corruptionPrefix.Wrap(err)
 	}
 	defer g.Close()
 	key := uint64(rng.New(seed).Named("apply")) // other noise than a training by the same seed has
@@ -100,7 +100,7 @@ func (c Corruption) Apply(x []float32, features int, seed uint64) ([]float32, er
 		n := min(len(x), B*features)
 		g.in.Put32(0, x[:n])
 		if err := g.Run(key, batch); err != nil {
-			return nil, fmt.Errorf("zoo: corruption: %w", err)
+			return nil, corruptionPrefix.Wrap(err)
 		}
 		out = append(out, g.Output(0).Float32s()[:n]...)
 		x = x[n:]

@@ -64,7 +64,7 @@ var _ Reducer = (*PCA)(nil)
 
 func newPCA(cfg PCAConfig) (*PCA, error) {
 	if err := cfg.Validate(); err != nil {
-		return nil, fmt.Errorf("zoo: PCA: %w", err)
+		return nil, pcaPrefix.Wrap(err)
 	}
 	m := &PCA{cfg: cfg, store: nodes.NewStore(nodes.Float64, 0)}
 	err := nodes.Try(func() {
@@ -78,7 +78,7 @@ func newPCA(cfg PCAConfig) (*PCA, error) {
 		m.rows = root.Param("rows", nodes.Zeros(), 1)
 	})
 	if err != nil {
-		return nil, fmt.Errorf("zoo: PCA: %w", err)
+		return nil, pcaPrefix.Wrap(err)
 	}
 	return m, nil
 }
@@ -91,14 +91,14 @@ func newPCA(cfg PCAConfig) (*PCA, error) {
 // until it is done, for which a thousand features take seconds and the most that are taken minutes.
 func FitPCA[F float32 | float64](ctx context.Context, x []F, cfg PCAConfig) (*PCA, error) {
 	if err := interrupt.Err(ctx); err != nil {
-		return nil, fmt.Errorf("zoo: PCA: %w", err)
+		return nil, pcaPrefix.Wrap(err)
 	}
 	m, err := newPCA(cfg)
 	if err != nil {
 		return nil, err
 	}
 	if err := m.fit(ctx, len(x), func(i int) float64 { return float64(x[i]) }); err != nil {
-		return nil, fmt.Errorf("zoo: PCA: %w", err)
+		return nil, pcaPrefix.Wrap(err)
 	}
 	return m, nil
 }
@@ -331,7 +331,7 @@ func (m *PCA) SingularValues() []float64 {
 // Transform returns the codes [N, K] of rows [N, D].
 func (m *PCA) Transform(x []float32) ([]float32, error) {
 	if err := checkRows(x, m.Features(), "features"); err != nil {
-		return nil, fmt.Errorf("zoo: PCA: %w", err)
+		return nil, pcaPrefix.Wrap(err)
 	}
 	return finiteRows("PCA", m.transform(m.scaling.apply(x)), m.Codes(), nil)
 }
@@ -350,7 +350,7 @@ func (m *PCA) transform(x []float32) []float32 {
 // InverseTransform returns the rows [N, D] that codes [N, K] stand for.
 func (m *PCA) InverseTransform(codes []float32) ([]float32, error) {
 	if err := checkRows(codes, m.Codes(), "code"); err != nil {
-		return nil, fmt.Errorf("zoo: PCA: %w", err)
+		return nil, pcaPrefix.Wrap(err)
 	}
 	return finiteRows("PCA", m.scaling.restore(m.inverse(codes)), m.Features(), nil)
 }
@@ -389,7 +389,7 @@ func inBlocks(x []float32, in, out int, do func(from, to []float64)) []float32 {
 // that.
 func (m *PCA) Errors(x []float32) ([]float64, error) {
 	if err := checkRows(x, m.Features(), "features"); err != nil {
-		return nil, fmt.Errorf("zoo: PCA: %w", err)
+		return nil, pcaPrefix.Wrap(err)
 	}
 	x = m.scaling.apply(x)
 	return rowErrors(x, m.inverse(m.transform(x)), m.Features()), nil
@@ -410,21 +410,21 @@ func openPCA(_ *zoo.Dir, cfg PCAConfig) (*PCA, error) {
 func PrincipalAngles(a, b []float64, features int) ([]float64, error) {
 	D := features
 	if D < 1 || len(a) == 0 || len(a) != len(b) || len(a)%D != 0 || len(a) > D*D {
-		return nil, fmt.Errorf("zoo: angles: %d and %d numbers are no two bases of one size of spaces in %d dimensions", len(a), len(b), D)
+		return nil, anglesPrefix.Errorf("%d and %d numbers are no two bases of one size of spaces in %d dimensions", len(a), len(b), D)
 	}
 	K := len(a) / D
 	var q [2]*mat.Dense // orthonormal columns [D, K]
 	for i, basis := range [][]float64{a, b} {
 		if k := slices.IndexFunc(basis, func(v float64) bool { return v-v != 0 }); k >= 0 {
-			return nil, fmt.Errorf("zoo: angles: number %d of basis %d is %g; want finite numbers",
+			return nil, anglesPrefix.Errorf("number %d of basis %d is %g; want finite numbers",
 				k, i+1, basis[k])
 		}
 		var svd mat.SVD
 		if !svd.Factorize(mat.NewDense(K, D, slices.Clone(basis)).T(), mat.SVDThin) {
-			return nil, errors.New("zoo: angles: the decomposition did not converge")
+			return nil, anglesPrefix.Errorf("the decomposition did not converge")
 		}
 		if s := svd.Values(nil); !(s[K-1] > 1e-12*s[0]) {
-			return nil, fmt.Errorf("zoo: angles: the rows of basis %d are not independent", i+1)
+			return nil, anglesPrefix.Errorf("the rows of basis %d are not independent", i+1)
 		}
 		q[i] = &mat.Dense{}
 		svd.UTo(q[i])
@@ -435,7 +435,7 @@ func PrincipalAngles(a, b []float64, features int) ([]float64, error) {
 	rest.Sub(q[1], &rest) // what of b lies outside of a: its singular values are the sines
 	var cosines, sines mat.SVD
 	if !cosines.Factorize(&inner, mat.SVDNone) || !sines.Factorize(&rest, mat.SVDNone) {
-		return nil, errors.New("zoo: angles: the decomposition did not converge")
+		return nil, anglesPrefix.Errorf("the decomposition did not converge")
 	}
 	c, s := cosines.Values(nil), sines.Values(nil)
 	angles := make([]float64, K)

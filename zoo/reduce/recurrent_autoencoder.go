@@ -84,12 +84,12 @@ var _ Reducer = (*RecurrentAutoencoder)(nil)
 func NewRecurrentAutoencoder(cfg RecurrentAutoencoderConfig, seed uint64) (*RecurrentAutoencoder,
 	error) {
 	if err := cfg.Validate(); err != nil {
-		return nil, fmt.Errorf("zoo: recurrent autoencoder: %w", err)
+		return nil, recurrentPrefix.Wrap(err)
 	}
 	cfg.Recurrent = cfg.Recurrent.WithDefaults()
 	m := &RecurrentAutoencoder{cfg: cfg, store: nodes.NewStore(shared.DtypeOf(cfg.Float64), seed)}
 	if err := nodes.Try(m.declare); err != nil {
-		return nil, fmt.Errorf("zoo: recurrent autoencoder: %w", err)
+		return nil, recurrentPrefix.Wrap(err)
 	}
 	return m, nil
 }
@@ -185,7 +185,7 @@ func (m *RecurrentAutoencoder) checkSeries(series [][]float32) error {
 // EncodeSeries returns the codes [N, K] of N series [T, V] of any lengths.
 func (m *RecurrentAutoencoder) EncodeSeries(series [][]float32) ([]float32, error) {
 	if err := m.checkSeries(series); err != nil {
-		return nil, fmt.Errorf("zoo: recurrent autoencoder: %w", err)
+		return nil, recurrentPrefix.Wrap(err)
 	}
 	var codes []float32
 	err := m.run(encodeSeries, scaled(m.scaling, series), nil, nil,
@@ -199,7 +199,7 @@ func (m *RecurrentAutoencoder) EncodeSeries(series [][]float32) ([]float32, erro
 func (m *RecurrentAutoencoder) DecodeSeries(codes []float32, lengths []int) ([][]float32, error) {
 	fail := func(err error) ([][]float32, error) {
 		return nil,
-			fmt.Errorf("zoo: recurrent autoencoder: %w", err)
+			recurrentPrefix.Wrap(err)
 	}
 	if err := checkRows(codes, m.cfg.Code, "code"); err != nil {
 		return fail(err)
@@ -228,7 +228,7 @@ func (m *RecurrentAutoencoder) DecodeSeries(codes []float32, lengths []int) ([][
 // if the model does that.
 func (m *RecurrentAutoencoder) StepErrors(series [][]float32) ([][]float64, error) {
 	if err := m.checkSeries(series); err != nil {
-		return nil, fmt.Errorf("zoo: recurrent autoencoder: %w", err)
+		return nil, recurrentPrefix.Wrap(err)
 	}
 	x := scaled(m.scaling, series)
 	y, err := m.written(bothWays, x, nil, nil)
@@ -245,7 +245,7 @@ func (m *RecurrentAutoencoder) StepErrors(series [][]float32) ([][]float64, erro
 // windows cuts rows [N, D] into series.
 func (m *RecurrentAutoencoder) windows(x []float32) (series [][]float32, err error) {
 	if err := checkRows(x, m.Features(), "features"); err != nil {
-		return nil, fmt.Errorf("zoo: recurrent autoencoder: %w", err)
+		return nil, recurrentPrefix.Wrap(err)
 	}
 	for d := m.Features(); len(x) > 0; x = x[d:] {
 		series = append(series, x[:d:d])
@@ -413,7 +413,7 @@ func (m *RecurrentAutoencoder) run(use string, series [][]float32, codes []float
 		}
 		g, err := m.graphs.Take(shape, m.compile)
 		if err != nil {
-			return fmt.Errorf("zoo: recurrent autoencoder: %w", err)
+			return recurrentPrefix.Wrap(err)
 		}
 		if series != nil {
 			g.feed(series[:n])
@@ -426,7 +426,7 @@ func (m *RecurrentAutoencoder) run(use string, series [][]float32, codes []float
 			codes = codes[n*m.cfg.Code:]
 		}
 		if err := g.Run(0, 0); err != nil {
-			return fmt.Errorf("zoo: recurrent autoencoder: %w", err)
+			return recurrentPrefix.Wrap(err)
 		}
 		each(g, n, lengths[:n])
 		m.graphs.Put(shape, g)
@@ -482,7 +482,7 @@ func (m *RecurrentAutoencoder) Task(d RowData) (train.Task, error) {
 // squared error a step and variable. It keeps the series, which must not change.
 func (m *RecurrentAutoencoder) SeriesTask(d SeriesData) (train.Task, error) {
 	fail := func(err error) (train.Task, error) {
-		return nil, fmt.Errorf("zoo: recurrent autoencoder: %w", err)
+		return nil, recurrentPrefix.Wrap(err)
 	}
 	if err := m.checkSeries(d.Train); err != nil {
 		return fail(fmt.Errorf("training: %w", err))

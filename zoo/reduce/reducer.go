@@ -7,11 +7,22 @@ import (
 
 	"gorgonia.org/tensor"
 
+	"github.com/seqzoo/seqzoo/internal/check"
 	"github.com/seqzoo/seqzoo/internal/moments"
 	"github.com/seqzoo/seqzoo/nodes"
 	"github.com/seqzoo/seqzoo/run"
 	"github.com/seqzoo/seqzoo/zoo"
 	"github.com/seqzoo/seqzoo/zoo/internal/shared"
+)
+
+// What stands before the errors of the models and of what goes with them.
+const (
+	pcaPrefix         = check.Prefix("zoo: PCA: ")
+	autoencoderPrefix = check.Prefix("zoo: autoencoder: ")
+	vaePrefix         = check.Prefix("zoo: VAE: ")
+	recurrentPrefix   = check.Prefix("zoo: recurrent autoencoder: ")
+	corruptionPrefix  = check.Prefix("zoo: corruption: ")
+	anglesPrefix      = check.Prefix("zoo: angles: ")
 )
 
 // Reducer maps rows of D features to codes of K numbers, and codes back to rows: what PCA,

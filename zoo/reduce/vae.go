@@ -91,11 +91,11 @@ var _ Reducer = (*VAE)(nil)
 // NewVAE makes a model with initial weights drawn from seed.
 func NewVAE(cfg VAEConfig, seed uint64) (*VAE, error) {
 	if err := cfg.Validate(); err != nil {
-		return nil, fmt.Errorf("zoo: VAE: %w", err)
+		return nil, vaePrefix.Wrap(err)
 	}
 	m := &VAE{cfg: cfg.withDefaults(), store: nodes.NewStore(shared.DtypeOf(cfg.Float64), seed)}
 	if err := nodes.Try(m.declare); err != nil {
-		return nil, fmt.Errorf("zoo: VAE: %w", err)
+		return nil, vaePrefix.Wrap(err)
 	}
 	return m, nil
 }
@@ -204,7 +204,7 @@ func (m *VAE) Transform(x []float32) ([]float32, error) {
 // Posterior returns means and log variances of the codes of rows [N, D], [N, K] each.
 func (m *VAE) Posterior(x []float32) (mu, logvar []float32, err error) {
 	if err := checkRows(x, m.Features(), "features"); err != nil {
-		return nil, nil, fmt.Errorf("zoo: VAE: %w", err)
+		return nil, nil, vaePrefix.Wrap(err)
 	}
 	both, err := m.run("posterior", m.scaling.apply(x), m.Features(), func(x *nodes.Node) *nodes.Node {
 		mu, logvar := m.posterior(x)
@@ -223,7 +223,7 @@ func (m *VAE) Posterior(x []float32) (mu, logvar []float32, err error) {
 // Gaussian.
 func (m *VAE) InverseTransform(codes []float32) ([]float32, error) {
 	if err := checkRows(codes, m.Codes(), "code"); err != nil {
-		return nil, fmt.Errorf("zoo: VAE: %w", err)
+		return nil, vaePrefix.Wrap(err)
 	}
 	y, err := m.run("decode", codes, m.Codes(), m.decode)
 	return finiteRows("VAE", m.scaling.restore(y), m.Features(), err)
@@ -233,7 +233,7 @@ func (m *VAE) InverseTransform(codes []float32) ([]float32, error) {
 // the model does that.
 func (m *VAE) Errors(x []float32) ([]float64, error) {
 	if err := checkRows(x, m.Features(), "features"); err != nil {
-		return nil, fmt.Errorf("zoo: VAE: %w", err)
+		return nil, vaePrefix.Wrap(err)
 	}
 	x = m.scaling.apply(x)
 	y, err := m.run("both", x, m.Features(), func(x *nodes.Node) *nodes.Node {
@@ -249,7 +249,7 @@ func (m *VAE) Errors(x []float32) ([]float64, error) {
 // Sample draws n codes from the standard normal, by seed, and returns the rows [n, D] that they stand for.
 func (m *VAE) Sample(n int, seed uint64) ([]float32, error) {
 	if n < 1 || n > 1<<20 {
-		return nil, fmt.Errorf("zoo: VAE: sample: %d rows, want 1 … %d", n, 1<<20)
+		return nil, vaePrefix.Errorf("sample: %d rows, want 1 … %d", n, 1<<20)
 	}
 	random := rng.Stream{Key: rng.New(seed).Named("sample")}
 	codes := make([]float32, n*m.Codes())
@@ -262,7 +262,7 @@ func (m *VAE) Sample(n int, seed uint64) ([]float32, error) {
 func (m *VAE) run(what string, x []float32, in int, build func(*nodes.Node) *nodes.Node) ([]float32, error) {
 	y, err := m.graphs.run(what, m.store.Dtype(), x, in, build)
 	if err != nil {
-		return nil, fmt.Errorf("zoo: VAE: %w", err)
+		return nil, vaePrefix.Wrap(err)
 	}
 	return y, nil
 }
@@ -279,7 +279,7 @@ func (b Bound) Total() float64 { return b.Reconstruction + b.KL }
 // Bound measures rows [N, D]. The codes drawn are the same in every call.
 func (m *VAE) Bound(ctx context.Context, x []float32) (b Bound, err error) {
 	if err := (RowData{Train: x}).check(m.Features(), m.cfg.Likelihood == BernoulliDecoder); err != nil {
-		return b, fmt.Errorf("zoo: VAE: bound: %w", err)
+		return b, vaePrefix.Errorf("bound: %w", err)
 	}
 	return m.bound(ctx, m.scaling.apply(x))
 }
@@ -291,7 +291,7 @@ func (m *VAE) bound(ctx context.Context, x []float32) (b Bound, err error) {
 		return []*nodes.Node{g.Reconstruction, nodes.Sum(g.KL)}
 	})
 	if err != nil {
-		return b, fmt.Errorf("zoo: VAE: %w", err)
+		return b, vaePrefix.Wrap(err)
 	}
 	return Bound{sums[0], sums[1]}, nil
 }
@@ -306,7 +306,7 @@ type VAEData struct {
 // lower bound in nats a row without β and free bits, valid_reconstruction and valid_kl. It keeps the rows, which must not
 // change.
 func (m *VAE) Task(d VAEData) (train.Task, error) {
-	fail := func(err error) (train.Task, error) { return nil, fmt.Errorf("zoo: VAE: %w", err) }
+	fail := func(err error) (train.Task, error) { return nil, vaePrefix.Wrap(err) }
 	if err := d.check(m.Features(), m.cfg.Likelihood == BernoulliDecoder); err != nil {
 		return fail(err)
 	}

@@ -3,7 +3,6 @@ package seq2seq
 import (
 	"cmp"
 	"context"
-	"fmt"
 
 	"github.com/seqzoo/seqzoo/cells"
 	"github.com/seqzoo/seqzoo/nodes"
@@ -35,7 +34,7 @@ func (m *Model) TranslateAll(ctx context.Context, sources [][]string,
 			err = checkSource(ids[i], m.sources.Len())
 		}
 		if err != nil {
-			return nil, fmt.Errorf("zoo: seq2seq: source %d: %w", i, err)
+			return nil, prefix.Errorf("source %d: %w", i, err)
 		}
 	}
 	var out [][]decode.Found
@@ -43,7 +42,7 @@ func (m *Model) TranslateAll(ctx context.Context, sources [][]string,
 		chunk, err := m.translate(ctx, ids[i:min(i+shared.SourcesAtATime, len(ids))], i, o)
 		out = append(out, chunk...)
 		if err != nil {
-			return out, fmt.Errorf("zoo: seq2seq: %w", err)
+			return out, prefix.Wrap(err)
 		}
 	}
 	return out, nil

@@ -1,12 +1,11 @@
 package seq2seq
 
 import (
-	"errors"
-	"fmt"
 	"io"
 	"slices"
 
 	"github.com/seqzoo/seqzoo/cells"
+	"github.com/seqzoo/seqzoo/internal/check"
 	"github.com/seqzoo/seqzoo/nodes"
 	"github.com/seqzoo/seqzoo/run"
 	"github.com/seqzoo/seqzoo/unroll"
@@ -14,6 +13,9 @@ import (
 	"github.com/seqzoo/seqzoo/zoo/internal/shared"
 	"github.com/seqzoo/seqzoo/zoo/text"
 )
+
+// prefix stands before the errors of this package.
+const prefix = check.Prefix("zoo: seq2seq: ")
 
 // Model turns a sequence into another one (Sutskever, Vinyals and Le, 2014; Cho et al., 2014), with attention to the
 // former if wanted:
@@ -54,13 +56,13 @@ type Model struct {
 // New makes a model with initial weights drawn from seed. The vocabulary of the targets needs <bos> and <eos>.
 func New(cfg Config, source, target *text.Vocabulary, seed uint64) (m *Model, err error) {
 	if err := cfg.Validate(); err != nil {
-		return nil, fmt.Errorf("zoo: seq2seq: %w", err)
+		return nil, prefix.Wrap(err)
 	}
 	if source == nil || target == nil || source.Len() < 1 {
-		return nil, errors.New("zoo: seq2seq: it needs a vocabulary of the sources and one of the targets, with tokens in them")
+		return nil, prefix.Errorf("it needs a vocabulary of the sources and one of the targets, with tokens in them")
 	}
 	if err := cfg.Text.Unicode.Check(source, target); err != nil {
-		return nil, fmt.Errorf("zoo: seq2seq: %w", err)
+		return nil, prefix.Wrap(err)
 	}
 	cfg = cfg.withDefaults()
 	m = &Model{cfg: cfg, sources: source, targets: target, store: nodes.NewStore(shared.DtypeOf(cfg.Float64), seed)}
@@ -68,10 +70,10 @@ func New(cfg Config, source, target *text.Vocabulary, seed uint64) (m *Model, er
 	m.bos, begins = target.ID(text.BOS)
 	m.eos, ends = target.ID(text.EOS)
 	if !begins || !ends {
-		return nil, fmt.Errorf("zoo: seq2seq: the vocabulary of the targets needs the special tokens %s and %s", text.BOS, text.EOS)
+		return nil, prefix.Errorf("the vocabulary of the targets needs the special tokens %s and %s", text.BOS, text.EOS)
 	}
 	if err := nodes.Try(m.declare); err != nil {
-		return nil, fmt.Errorf("zoo: seq2seq: %w", err)
+		return nil, prefix.Wrap(err)
 	}
 	return m, nil
 }

@@ -25,7 +25,7 @@ type Pair struct{ Source, Target []int }
 // lacks become its <unk>.
 func (m *Model) Pairs(sources, targets [][]string) ([]Pair, error) {
 	if len(sources) != len(targets) {
-		return nil, fmt.Errorf("zoo: seq2seq: %d sources and %d targets: want as many",
+		return nil, prefix.Errorf("%d sources and %d targets: want as many",
 			len(sources), len(targets))
 	}
 	pairs := make([]Pair, len(sources))
@@ -34,11 +34,11 @@ func (m *Model) Pairs(sources, targets [][]string) ([]Pair, error) {
 		pairs[i].Source, errs[0] = m.sources.Encode(m.cfg.Text.Unicode.Tokens(sources[i]))
 		pairs[i].Target, errs[1] = m.targets.Encode(m.cfg.Text.Unicode.Tokens(targets[i]))
 		if err := errors.Join(errs[:]...); err != nil {
-			return nil, fmt.Errorf("zoo: seq2seq: pair %d: %w", i, err)
+			return nil, prefix.Errorf("pair %d: %w", i, err)
 		}
 	}
 	if err := m.checkPairs(pairs); err != nil {
-		return nil, fmt.Errorf("zoo: seq2seq: %w", err)
+		return nil, prefix.Wrap(err)
 	}
 	return pairs, nil
 }
@@ -97,19 +97,19 @@ func InverseSigmoid(k float64) func(n int) float64 {
 // read. It keeps the pairs, which must not change.
 func (m *Model) Task(d Data) (train.Task, error) {
 	if err := m.checkPairs(d.Train); err != nil {
-		return nil, fmt.Errorf("zoo: seq2seq: training: %w", err)
+		return nil, prefix.Errorf("training: %w", err)
 	}
 	if err := m.checkPairs(d.Valid); err != nil {
-		return nil, fmt.Errorf("zoo: seq2seq: validation: %w", err)
+		return nil, prefix.Errorf("validation: %w", err)
 	}
 	if !(d.Smoothing >= 0 && d.Smoothing < 1) {
-		return nil, fmt.Errorf("zoo: seq2seq: Smoothing is %g, want [0, 1)", d.Smoothing)
+		return nil, prefix.Errorf("Smoothing is %g, want [0, 1)", d.Smoothing)
 	}
 	batches, err := pairBatches(d.Train, train.BatchesConfig{
 		Batch: cmp.Or(d.Batch, 32), Bucket: cmp.Or(d.Bucket, 50), Seed: d.Seed,
 	})
 	if err != nil {
-		return nil, fmt.Errorf("zoo: seq2seq: training: %w", err)
+		return nil, prefix.Errorf("training: %w", err)
 	}
 	data, err := shared.NewTaskData(shared.TaskParts{
 		Train: d.Train, Valid: d.Valid, Vocabulary: []any{m.sources, m.targets}, Model: m.cfg,
@@ -118,7 +118,7 @@ func (m *Model) Task(d Data) (train.Task, error) {
 		Schedules: []func(int) float64{d.Teacher},
 	})
 	if err != nil {
-		return nil, fmt.Errorf("zoo: seq2seq: %w", err)
+		return nil, prefix.Wrap(err)
 	}
 	data.Empty(d.Valid != nil, len(d.Valid))
 	for _, part := range []struct {
@@ -141,7 +141,7 @@ func (m *Model) Task(d Data) (train.Task, error) {
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("zoo: seq2seq: training: %w", err)
+		return nil, prefix.Errorf("training: %w", err)
 	}
 	task := &shared.ExampleTask{TaskData: data, Weights: m.store.Params(), Order: batches}
 	task.RunBatch = func(p shared.Rows, seed uint64, counter int) (train.Batch, error) {
@@ -181,12 +181,12 @@ func pairBatches(pairs []Pair, c train.BatchesConfig) (*train.Batches, error) {
 // from the true ones before it. Exp of it is the perplexity.
 func (m *Model) Loss(ctx context.Context, pairs []Pair) (float64, error) {
 	if err := m.checkPairs(pairs); err != nil {
-		return 0, fmt.Errorf("zoo: seq2seq: %w", err)
+		return 0, prefix.Wrap(err)
 	}
 	batches, err := pairBatches(pairs, train.BatchesConfig{Batch: 32, Bucket: len(pairs),
 		InOrder: true})
 	if err != nil {
-		return 0, fmt.Errorf("zoo: seq2seq: %w", err)
+		return 0, prefix.Wrap(err)
 	}
 	r := newPairRunner(m, Data{Batch: 32}, false)
 	defer r.graphs.Close()
@@ -214,7 +214,7 @@ func (m *Model) bleu(ctx context.Context, pairs []Pair) (float64, error) {
 		}
 		found, err := m.translate(ctx, sources, i, decode.SearchOptions{})
 		if err != nil {
-			return 0, fmt.Errorf("zoo: seq2seq: %w", err)
+			return 0, prefix.Wrap(err)
 		}
 		for k, p := range chunk {
 			if err := score.Add(found[k][0].Tokens,
@@ -259,7 +259,7 @@ func (r *pairRunner) run(pairs []Pair, part shared.Rows, seed uint64, counter in
 	err error) {
 	g, err := r.graph(pairs, part)
 	if err != nil {
-		return b, fmt.Errorf("zoo: seq2seq: %w", err)
+		return b, prefix.Wrap(err)
 	}
 	for i := range g.out {
 		g.out[i] = shared.Ignored
@@ -283,12 +283,12 @@ func (r *pairRunner) run(pairs []Pair, part shared.Rows, seed uint64, counter in
 	if g.teacher.Len() > 0 {
 		rate := r.data.Teacher(counter)
 		if !(rate >= 0 && rate <= 1) {
-			return b, fmt.Errorf("zoo: seq2seq: Teacher(%d) is %g, want [0, 1]", counter, rate)
+			return b, prefix.Errorf("Teacher(%d) is %g, want [0, 1]", counter, rate)
 		}
 		g.teacher.Fill(rate)
 	}
 	if b.Loss, err = g.RunRows(seed, counter, part.From, r.data.Batch); err != nil {
-		return b, fmt.Errorf("zoo: seq2seq: %w", err)
+		return b, prefix.Wrap(err)
 	}
 	b.Grads = g.Grads()
 	return b, nil
