@@ -1,9 +1,7 @@
 package zoo
 
 import (
-	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -15,7 +13,6 @@ import (
 	"github.com/seqzoo/seqzoo/internal/check"
 	"github.com/seqzoo/seqzoo/internal/modeldir"
 	"github.com/seqzoo/seqzoo/internal/ops"
-	"github.com/seqzoo/seqzoo/internal/safefile"
 	"github.com/seqzoo/seqzoo/internal/safetensors"
 	"github.com/seqzoo/seqzoo/internal/steps"
 	"github.com/seqzoo/seqzoo/internal/strictjson"
@@ -28,10 +25,17 @@ type Model interface {
 	Architecture() string
 	// Params holds the model's weights.
 	Params() *nodes.Store
-	// Save writes the model to a directory, which is made if need be. A model that is there is
-	// replaced in one step: killed at any moment, and read at any moment, the directory holds the
-	// old model or the new one, whole.
-	Save(dir string) error
+	// Files are the model's configuration, and what else is kept of it beside its weights.
+	Files() Files
+	// Save writes the model to a directory, which is made if need be, or to one file if its name
+	// ends in .zip; see the function Save.
+	Save(path string) error
+}
+
+// Files is what a model's directory holds beside its weights.
+type Files struct {
+	Config any                              // becomes config.json; see Register
+	Extra  map[string]func(io.Writer) error // writes each further file, by the names of Register
 }
 
 // The files of a model.
@@ -128,23 +132,6 @@ func find(name string) (architecture, error) {
 	return a, nil
 }
 
-// Load reads the model that Save wrote to dir, also while it is saved anew.
-func Load(dir string) (Model, error) {
-	d, err := modeldir.Open(dir, filesOfModels())
-	if err != nil {
-		if why := unreadable(dir); why != nil {
-			err = why
-		}
-		return nil, fmt.Errorf("zoo: %w", err)
-	}
-	defer d.Close()
-	m, err := load(d)
-	if err != nil {
-		return nil, fmt.Errorf("zoo: %w", err)
-	}
-	return m, nil
-}
-
 func load(d *modeldir.Dir) (Model, error) {
 	path := d.Path(configFile)
 	e, err := readEnvelope(d)
@@ -160,20 +147,6 @@ func load(d *modeldir.Dir) (Model, error) {
 		return nil, fmt.Errorf("%s: %w", filepath.Dir(path), err)
 	}
 	return m, loadWeights(d, m.Params())
-}
-
-// loadAs is Load for a directory that must hold a model of type M, which errors call want.
-func LoadAs[M Model](dir, want string) (m M, err error) {
-	loaded, err := Load(dir)
-	if err != nil {
-		return m, err
-	}
-	m, ok := loaded.(M)
-	if !ok {
-		return m, errorOf(ErrArchitecture, "zoo: %s holds a %s, not %s", dir, loaded.Architecture(),
-			want)
-	}
-	return m, nil
 }
 
 func readEnvelope(d *modeldir.Dir) (*envelope, error) {
@@ -206,64 +179,6 @@ func checkFormat(path string, text []byte) error {
 		return errorOf(ErrFormat, "%s was made by model format %d, this is format %d: a newer version of the library reads it", path, v, formatVersion)
 	case v < 1:
 		return errorOf(ErrFormat, "%s says no format, such as \"format\": %d: it is no model's configuration", path, formatVersion)
-	}
-	return nil
-}
-
-// unreadable is the error of a directory that cannot be opened because a newer version of the
-// library wrote it, or because nobody has registered its architecture, so that its files are
-// unknown; nil if there is another reason.
-func unreadable(dir string) error {
-	path := filepath.Join(dir, configFile)
-	text, err := safefile.ReadFile(path, maxConfigBytes)
-	if err != nil {
-		return nil
-	}
-	var e envelope
-	if json.Unmarshal(text, &e) != nil {
-		return nil
-	}
-	if e.Format > formatVersion {
-		return checkFormat(path, text)
-	}
-	if _, err := find(e.Architecture); err != nil && e.Architecture != "" {
-		return fmt.Errorf("%s: %w", path, err)
-	}
-	return nil
-}
-
-// Save writes a model to a directory: its configuration, its weights, and the files that extra
-// writes, by their names, which Register was given. The Save of a model calls it.
-func Save(dir string, m Model, config any, extra map[string]func(io.Writer) error) error {
-	if m == nil || m.Params() == nil {
-		return errors.New("zoo: save: the model is nil, or has no parameters")
-	}
-	raw, err := json.Marshal(config)
-	if err != nil {
-		return fmt.Errorf("zoo: %w", err)
-	}
-	files := map[string][]byte{}
-	if files[configFile], err = json.MarshalIndent(envelope{m.Architecture(), formatVersion, raw},
-		"", "  "); err != nil {
-		return fmt.Errorf("zoo: %w", err)
-	}
-	for name, write := range extra {
-		var b bytes.Buffer
-		if err := write(&b); err != nil {
-			return fmt.Errorf("zoo: %s: %w", name, err)
-		}
-		files[name] = b.Bytes()
-	}
-	var tensors []safetensors.Tensor
-	for _, p := range m.Params().Params() {
-		tensors = append(tensors, encodeParam(p))
-	}
-	err = modeldir.Save(safefile.OS, dir, modeldir.Model{
-		// what PyTorch's loaders look for
-		Files: files, Tensors: tensors, Metadata: map[string]string{"format": "pt"},
-	}, filesOfModels())
-	if err != nil {
-		return fmt.Errorf("zoo: %w", err)
 	}
 	return nil
 }
@@ -336,4 +251,23 @@ func fillParam(p *nodes.Param, t safetensors.Tensor) error {
 		return safetensors.ValuesTo(t, v)
 	}
 	return fmt.Errorf("the parameter is of %v", p.Value().Dtype()) // no store makes one
+}
+
+// copyParams gives the parameters of one store the values of those of the same names in another.
+func copyParams(to, from *nodes.Store) error {
+	var differ []string
+	for _, p := range to.Params() {
+		other, ok := from.Get(p.Name())
+		if !ok || !slices.Equal(p.Shape(), other.Shape()) || to.Dtype() != from.Dtype() {
+			differ = append(differ, p.Name()+" is missing, or of another shape or type")
+			continue
+		}
+		switch v := steps.Blank(p).Data().(type) {
+		case []float64:
+			copy(v, other.Value().Float64s())
+		case []float32:
+			copy(v, other.Value().Float32s())
+		}
+	}
+	return misfit("the model", differ)
 }

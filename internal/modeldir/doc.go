@@ -23,4 +23,9 @@
 // files that belong to them. If a Save has taken those away in the meantime, Open begins anew with
 // the weights that are there now. So it succeeds during any number of saves, and what it gives
 // belongs together.
+//
+// # Other places
+//
+// OpenFS reads from any file system, and OpenMemory from memory. Write makes a model one file, a zip
+// archive of the files of its directory, which Open, OpenFS and Read take too.
 package modeldir

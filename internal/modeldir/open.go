@@ -1,6 +1,7 @@
 package modeldir
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -8,13 +9,13 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/seqzoo/seqzoo/internal/check"
 	"github.com/seqzoo/seqzoo/internal/safefile"
 	"github.com/seqzoo/seqzoo/internal/safetensors"
+	"github.com/seqzoo/seqzoo/internal/sysmem"
 )
 
 // The names that every model has.
@@ -30,20 +31,72 @@ const (
 	formerPrefix = "former sha256 "
 )
 
-// Dir is a model's directory, held open.
+// Dir is a model's directory, or what takes the place of one, held open.
 type Dir struct {
-	path    string
-	weights *os.File
+	from    source
+	weights *file
 	header  *safetensors.File
-	files   map[string]*os.File
-	alien   error // of a file that does not belong to the weights
+	files   map[string]*file
+	alien   error     // of a file that does not belong to the weights
+	closer  io.Closer // of what the files are in, or nil
 }
 
-// Open opens the model in dir. Other files than WeightsFile may have one of names, and no other.
-func Open(dir string, names []string) (*Dir, error) {
+// Open opens the model in a directory, or in one file that Write wrote. Other files than WeightsFile
+// may have one of names, and no other.
+func Open(path string, names []string) (*Dir, error) {
+	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() {
+		return openFrom(disk{path}, names)
+	}
+	f, size, err := safefile.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	return openArchive(f, size, f, path, names)
+}
+
+// OpenFS is Open for a directory or a file of fsys, such as one that is embedded in the program. A
+// file that can only be read from its beginning is read whole.
+func OpenFS(fsys fs.FS, name string, names []string) (*Dir, error) {
+	if fsys == nil {
+		return nil, errors.New("there is no file system to load from: it is nil")
+	}
+	if info, err := fs.Stat(fsys, name); err != nil || info.IsDir() {
+		return openFrom(folder{fsys, name}, names)
+	}
+	f, err := (folder{fsys, "."}).open(name)
+	if err != nil {
+		return nil, err
+	}
+	return openArchive(f, f.Size(), f.closer, name, names)
+}
+
+// Read is Open for what Write wrote. It reads r to its end, and at most half of the memory there is.
+// Name is what messages call it.
+func Read(r io.Reader, name string, names []string) (*Dir, error) {
+	if r == nil {
+		return nil, errors.New("there is nothing to read from: the reader is nil")
+	}
+	limit := int64(sysmem.Available() / 2)
+	b, err := io.ReadAll(io.LimitReader(r, limit))
+	if err == nil && int64(len(b)) == limit {
+		err = fmt.Errorf("%s has %d bytes or more, for which there is no memory", name, limit)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return openArchive(bytes.NewReader(b), int64(len(b)), nil, name, names)
+}
+
+// OpenMemory is Open for files by their names.
+func OpenMemory(files map[string][]byte, names []string) (*Dir, error) {
+	return openFrom(memory(files), names)
+}
+
+// openFrom opens the model, anew if it was replaced in the meantime.
+func openFrom(from source, names []string) (*Dir, error) {
 	const patience = 10 * time.Second
 	for start := time.Now(); ; {
-		d, err := open(dir, names)
+		d, err := open(from, names)
 		if !errors.Is(err, errReplaced) || time.Since(start) > patience {
 			return d, err
 		}
@@ -52,27 +105,26 @@ func Open(dir string, names []string) (*Dir, error) {
 
 var errReplaced = errors.New("the model was saved again and again while it was loaded")
 
-func open(dir string, names []string) (d *Dir, err error) {
-	d = &Dir{path: dir, files: map[string]*os.File{}}
+func open(from source, names []string) (d *Dir, err error) {
+	d = &Dir{from: from, files: map[string]*file{}}
 	defer func() {
 		if err != nil {
 			d.Close()
 			d = nil
 		}
 	}()
-	var size int64
-	if d.weights, size, err = safefile.Open(d.Path(WeightsFile)); errors.Is(err, fs.ErrNotExist) {
+	if d.weights, err = from.open(WeightsFile); errors.Is(err, fs.ErrNotExist) {
 		// what people look for first
-		if f, _, missing := safefile.Open(d.Path(ConfigFile)); missing != nil {
+		if f, missing := from.open(ConfigFile); missing != nil {
 			err = missing
 		} else {
-			f.Close()
+			f.close()
 		}
 	}
 	if err != nil {
 		return d, err
 	}
-	if d.header, err = safetensors.ReadHeader(d.weights, size); err != nil {
+	if d.header, err = safetensors.ReadHeader(d.weights, d.weights.Size()); err != nil {
 		return d, fmt.Errorf("%s: %w", d.Path(WeightsFile), err)
 	}
 	if !d.header.Checked && d.ours() {
@@ -85,7 +137,7 @@ func open(dir string, names []string) (d *Dir, err error) {
 				d.alien = check.Kind(check.ErrMisfit,
 					fmt.Errorf("%s does not belong to %s: one of them was changed; "+
 						"save the model again", d.Path(name), WeightsFile))
-				d.files[name], _, err = safefile.Open(d.Path(name))
+				d.files[name], err = from.open(name)
 			}
 			if err != nil {
 				return d, err
@@ -110,11 +162,10 @@ func (d *Dir) ours() bool {
 
 // find opens the file of that content. A Save at work moves it from its waiting name to its own
 // between two looks.
-func (d *Dir) find(name, digest string) (*os.File, error) {
-	plain := d.Path(name)
+func (d *Dir) find(name, digest string) (*file, error) {
 	var first error
-	for _, path := range []string{plain, filepath.Join(d.path, waitingName(name, digest)), plain} {
-		f, err := openHashed(path, digest)
+	for _, at := range []string{name, waitingName(name, digest), name} {
+		f, err := openHashed(d.from, at, digest)
 		if err == nil {
 			return f, nil
 		}
@@ -122,9 +173,7 @@ func (d *Dir) find(name, digest string) (*os.File, error) {
 			first = err
 		}
 	}
-	if mine, err := d.weights.Stat(); err != nil {
-		return nil, err
-	} else if now, err := os.Stat(d.Path(WeightsFile)); err == nil && !os.SameFile(mine, now) {
+	if d.from.replaced(WeightsFile, d.weights) {
 		return nil, errReplaced
 	}
 	return nil, first
@@ -132,29 +181,26 @@ func (d *Dir) find(name, digest string) (*os.File, error) {
 
 var errDiffers = errors.New("another content")
 
-// openHashed opens the file at path if its content hashes to digest.
-func openHashed(path, digest string) (*os.File, error) {
-	f, size, err := safefile.Open(path)
+// openHashed opens a file if its content hashes to digest.
+func openHashed(from source, name, digest string) (*file, error) {
+	f, err := from.open(name)
 	if err != nil {
 		return nil, err
 	}
 	sum := sha256.New()
-	_, err = io.Copy(sum, io.LimitReader(f, size))
+	_, err = io.Copy(sum, io.NewSectionReader(f, 0, f.Size()))
 	if err == nil && hex.EncodeToString(sum.Sum(nil)) != digest {
 		err = errDiffers
 	}
-	if err == nil {
-		_, err = f.Seek(0, io.SeekStart)
-	}
 	if err != nil {
-		f.Close()
+		f.close()
 		return nil, err
 	}
 	return f, nil
 }
 
 // Path is where a file of that name is, for messages.
-func (d *Dir) Path(name string) string { return filepath.Join(d.path, name) }
+func (d *Dir) Path(name string) string { return d.from.path(name) }
 
 // File gives a file other than the weights, one of the names of Open.
 func (d *Dir) File(name string) (*io.SectionReader, error) {
@@ -164,16 +210,12 @@ func (d *Dir) File(name string) (*io.SectionReader, error) {
 			return nil, fmt.Errorf("%s: %w", d.Path(name), notOf(name))
 		}
 		var err error
-		if f, _, err = safefile.Open(d.Path(name)); err != nil {
+		if f, err = d.from.open(name); err != nil {
 			return nil, err
 		}
 		d.files[name] = f
 	}
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	return io.NewSectionReader(f, 0, info.Size()), nil
+	return io.NewSectionReader(f, 0, f.Size()), nil
 }
 
 func notOf(name string) error {
@@ -203,11 +245,14 @@ func (d *Dir) Ours() bool { return d.ours() }
 // Close closes the files.
 func (d *Dir) Close() {
 	if d.weights != nil {
-		d.weights.Close()
+		d.weights.close()
 	}
 	for _, f := range d.files {
 		if f != nil {
-			f.Close()
+			f.close()
 		}
+	}
+	if d.closer != nil {
+		d.closer.Close()
 	}
 }

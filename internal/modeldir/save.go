@@ -35,8 +35,12 @@ type Model struct {
 // Save replaces the model in dir, which is made if need be, by m in one step: whatever happens, dir
 // holds the old model or the new one, whole, and whoever loads it meanwhile gets one of them. Names
 // are all the names that models of this kind of directory may have; of the model before, they alone
-// are removed. Saves of one directory wait for one another.
+// are removed. Saves of one directory wait for one another. If dir ends in ArchiveSuffix, the model
+// is one file, as Write writes it.
 func Save(fsys safefile.FS, dir string, m Model, names []string) error {
+	if info, err := os.Stat(dir); strings.HasSuffix(dir, ArchiveSuffix) && (err != nil || !info.IsDir()) {
+		return safefile.Write(fsys, dir, func(w io.Writer) error { return Write(w, m) })
+	}
 	if err := safefile.MkdirAll(fsys, dir); err != nil {
 		return err
 	}
@@ -126,11 +130,11 @@ func (s *saver) metadata() map[string]string {
 
 // holds tells whether a file has the content of that hash.
 func (s *saver) holds(name, digest string) bool {
-	f, err := openHashed(s.path(name), digest)
+	f, err := openHashed(disk{s.dir}, name, digest)
 	if err != nil {
 		return false
 	}
-	f.Close()
+	f.close()
 	return true
 }
 

@@ -282,11 +282,14 @@ func (m *Model) Config() Config { return m.cfg }
 // Vocabulary holds the words.
 func (m *Model) Vocabulary() *text.Vocabulary { return m.words }
 
-// Save writes config.json, vocabulary.json and model.safetensors to dir.
-func (m *Model) Save(dir string) error {
-	return zoo.Save(dir, m, m.cfg, map[string]func(io.Writer) error{
+// Save writes config.json, vocabulary.json and model.safetensors to path; see zoo.Save.
+func (m *Model) Save(path string) error { return zoo.Save(path, m) }
+
+// Files are what Save writes beside the weights.
+func (m *Model) Files() zoo.Files {
+	return zoo.Files{Config: m.cfg, Extra: map[string]func(io.Writer) error{
 		zoo.VocabularyFile: func(w io.Writer) error { _, err := m.words.WriteTo(w); return err },
-	})
+	}}
 }
 
 func init() { zoo.Register("Captioner", open, zoo.VocabularyFile) }

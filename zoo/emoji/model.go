@@ -376,12 +376,15 @@ func (m *Model) Config() Config { return m.cfg }
 const wordsFile = "words.bin"
 
 // Save writes config.json, vocabulary.json, which are the emoji, words.bin, the vectors of words in
-// word2vec's binary form, and model.safetensors to dir.
-func (m *Model) Save(dir string) error {
-	return zoo.Save(dir, m, m.cfg, map[string]func(io.Writer) error{
+// word2vec's binary form, and model.safetensors to path; see zoo.Save.
+func (m *Model) Save(path string) error { return zoo.Save(path, m) }
+
+// Files are what Save writes beside the weights.
+func (m *Model) Files() zoo.Files {
+	return zoo.Files{Config: m.cfg, Extra: map[string]func(io.Writer) error{
 		zoo.VocabularyFile: func(w io.Writer) error { _, err := m.emoji.WriteTo(w); return err },
 		wordsFile:          func(w io.Writer) error { return m.words.Write(w, vectors.Binary) },
-	})
+	}}
 }
 
 func init() { zoo.Register("Emoji2Vec", open, wordsFile, zoo.VocabularyFile) }

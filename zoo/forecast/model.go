@@ -207,11 +207,14 @@ func (m *Model) Scale() *series.Scale { return m.scale }
 // scaleFile holds the scale of a Model.
 const scaleFile = "scale.json"
 
-// Save writes config.json, scale.json and model.safetensors to dir.
-func (m *Model) Save(dir string) error {
-	return zoo.Save(dir, m, m.cfg, map[string]func(io.Writer) error{
+// Save writes config.json, scale.json and model.safetensors to path; see zoo.Save.
+func (m *Model) Save(path string) error { return zoo.Save(path, m) }
+
+// Files are what Save writes beside the weights.
+func (m *Model) Files() zoo.Files {
+	return zoo.Files{Config: m.cfg, Extra: map[string]func(io.Writer) error{
 		scaleFile: func(w io.Writer) error { return json.NewEncoder(w).Encode(m.scale) },
-	})
+	}}
 }
 
 func init() { zoo.Register("Forecaster", open, scaleFile) }

@@ -90,8 +90,11 @@ func (m *Classifier) PredictAll(ctx context.Context, sequences []Sequence) ([]Pr
 	return predictions, nil
 }
 
-// Save writes config.json, vocabulary.json (tokens only), labels.json and model.safetensors to dir.
-func (m *Classifier) Save(dir string) error { return zoo.Save(dir, m, m.cfg, m.files()) }
+// Save writes config.json, vocabulary.json (tokens only), labels.json and model.safetensors to path; see zoo.Save.
+func (m *Classifier) Save(path string) error { return zoo.Save(path, m) }
+
+// Files are what Save writes beside the weights.
+func (m *Classifier) Files() zoo.Files { return zoo.Files{Config: m.cfg, Extra: m.files()} }
 
 func init() {
 	zoo.Register("SequenceClassifier", openClassifier, zoo.VocabularyFile,

@@ -66,8 +66,11 @@ func (m *Tagger) PredictAll(ctx context.Context, sequences []Sequence) ([][]Pred
 	return predictions, nil
 }
 
-// Save writes config.json, vocabulary.json (tokens only), labels.json and model.safetensors to dir.
-func (m *Tagger) Save(dir string) error { return zoo.Save(dir, m, m.cfg, m.files()) }
+// Save writes config.json, vocabulary.json (tokens only), labels.json and model.safetensors to path; see zoo.Save.
+func (m *Tagger) Save(path string) error { return zoo.Save(path, m) }
+
+// Files are what Save writes beside the weights.
+func (m *Tagger) Files() zoo.Files { return zoo.Files{Config: m.cfg, Extra: m.files()} }
 
 func init() { zoo.Register("Tagger", openTagger, zoo.VocabularyFile, zoo.LabelsFile) }
 

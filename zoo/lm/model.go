@@ -54,6 +54,8 @@ type Config struct {
 	Cutoffs []int   `json:"cutoffs,omitempty"`
 	Div     float64 `json:"div,omitempty"` // default 4
 
+	Float64 bool `json:"float64,omitempty"` // weights of double precision
+
 	BPE *text.BPE `json:"-"` // of the level bpe; is saved in a file of its own
 }
 
@@ -172,9 +174,10 @@ type Model struct {
 
 // New makes a model with initial weights drawn from seed.
 func New(cfg Config, v *text.Vocabulary, seed uint64) (*Model, error) {
-	return NewIn(cfg, v, nodes.NewStore(nodes.Float32, seed))
+	return NewIn(cfg, v, nodes.NewStore(shared.DtypeOf(cfg.Float64), seed))
 }
 
+// NewIn is New with the parameters in a store, whose type is that of the weights.
 func NewIn(cfg Config, v *text.Vocabulary, store *nodes.Store) (m *Model, err error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, prefix.Wrap(err)
@@ -182,7 +185,14 @@ func NewIn(cfg Config, v *text.Vocabulary, store *nodes.Store) (m *Model, err er
 	if v == nil || v.Len() < 2 {
 		return nil, prefix.Errorf("the vocabulary needs at least 2 tokens")
 	}
+	if store == nil {
+		return nil, errors.New("zoo: language model: there is no store: it is nil")
+	}
 	cfg = cfg.withDefaults()
+	if cfg.Float64 && store.Dtype() != nodes.Float64 {
+		return nil, fmt.Errorf("zoo: language model: float64 is set, and the store is of %v", store.Dtype())
+	}
+	cfg.Float64 = store.Dtype() == nodes.Float64
 	if cfg.Level != "bpe" { // whose pieces are written in bytes
 		if err := cfg.Unicode.Check(v); err != nil {
 			return nil, prefix.Wrap(err)
@@ -243,23 +253,18 @@ func (m *Model) run(ids *nodes.Node, init cells.State, scored int,
 }
 
 // Save writes config.json, vocabulary.json, model.safetensors, and tokenizer.json if the level is
-// bpe, to dir.
-func (m *Model) Save(dir string) error {
+// bpe, to path; see zoo.Save.
+func (m *Model) Save(path string) error { return zoo.Save(path, m) }
+
+// Files are what Save writes beside the weights.
+func (m *Model) Files() zoo.Files {
 	extra := map[string]func(io.Writer) error{
-		zoo.VocabularyFile: func(w io.Writer) error {
-			_,
-				err := m.vocabulary.WriteTo(w)
-			return err
-		},
+		zoo.VocabularyFile: func(w io.Writer) error { _, err := m.vocabulary.WriteTo(w); return err },
 	}
 	if m.cfg.BPE != nil {
-		extra[zoo.TokenizerFile] = func(w io.Writer) error {
-			_,
-				err := m.cfg.BPE.WriteTo(w)
-			return err
-		}
+		extra[zoo.TokenizerFile] = func(w io.Writer) error { _, err := m.cfg.BPE.WriteTo(w); return err }
 	}
-	return zoo.Save(dir, m, m.cfg, extra)
+	return zoo.Files{Config: m.cfg, Extra: extra}
 }
 
 func init() { zoo.Register(architecture, open, zoo.VocabularyFile, zoo.TokenizerFile) }

@@ -291,8 +291,8 @@ func (m *Autoencoder) Task(d RowData) (train.Task, error) {
 	return task, nil
 }
 
-// Save writes config.json and model.safetensors to dir.
-func (m *Autoencoder) Save(dir string) error { return zoo.Save(dir, m, m.cfg, nil) }
+// Save writes config.json and model.safetensors to path; see zoo.Save.
+func (m *Autoencoder) Save(path string) error { return zoo.Save(path, m) }
 
 func init() { zoo.Register("Autoencoder", openAutoencoder) }
 

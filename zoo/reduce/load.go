@@ -17,3 +17,15 @@ func LoadVAE(dir string) (*VAE, error) { return zoo.LoadAs[*VAE](dir, "a VAE") }
 func LoadRecurrentAutoencoder(dir string) (*RecurrentAutoencoder, error) {
 	return zoo.LoadAs[*RecurrentAutoencoder](dir, "a RecurrentAutoencoder")
 }
+
+// Files are what Save writes beside the weights.
+func (m *PCA) Files() zoo.Files { return zoo.Files{Config: m.cfg} }
+
+// Files are what Save writes beside the weights.
+func (m *VAE) Files() zoo.Files { return zoo.Files{Config: m.cfg} }
+
+// Files are what Save writes beside the weights.
+func (m *RecurrentAutoencoder) Files() zoo.Files { return zoo.Files{Config: m.cfg} }
+
+// Files are what Save writes beside the weights.
+func (m *Autoencoder) Files() zoo.Files { return zoo.Files{Config: m.cfg} }

@@ -395,8 +395,8 @@ func (m *PCA) Errors(x []float32) ([]float64, error) {
 	return rowErrors(x, m.inverse(m.transform(x)), m.Features()), nil
 }
 
-// Save writes config.json and model.safetensors to dir.
-func (m *PCA) Save(dir string) error { return zoo.Save(dir, m, m.cfg, nil) }
+// Save writes config.json and model.safetensors to path; see zoo.Save.
+func (m *PCA) Save(path string) error { return zoo.Save(path, m) }
 
 func init() { zoo.Register("PCA", openPCA) }
 

@@ -570,8 +570,8 @@ func (m *RecurrentAutoencoder) SeriesTask(d SeriesData) (train.Task, error) {
 	return task, nil
 }
 
-// Save writes config.json and model.safetensors to dir.
-func (m *RecurrentAutoencoder) Save(dir string) error { return zoo.Save(dir, m, m.cfg, nil) }
+// Save writes config.json and model.safetensors to path; see zoo.Save.
+func (m *RecurrentAutoencoder) Save(path string) error { return zoo.Save(path, m) }
 
 func init() { zoo.Register("RecurrentAutoencoder", openRecurrentAutoencoder) }
 

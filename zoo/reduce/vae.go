@@ -337,8 +337,8 @@ func (m *VAE) Task(d VAEData) (train.Task, error) {
 	return task, nil
 }
 
-// Save writes config.json and model.safetensors to dir.
-func (m *VAE) Save(dir string) error { return zoo.Save(dir, m, m.cfg, nil) }
+// Save writes config.json and model.safetensors to path; see zoo.Save.
+func (m *VAE) Save(path string) error { return zoo.Save(path, m) }
 
 func init() { zoo.Register("VAE", openVAE) }
 

@@ -253,12 +253,15 @@ const (
 	targetFile = "target.json"
 )
 
-// Save writes config.json, source.json and target.json, which are the vocabularies, and model.safetensors to dir.
-func (m *Model) Save(dir string) error {
-	return zoo.Save(dir, m, m.cfg, map[string]func(io.Writer) error{
+// Save writes config.json, source.json and target.json, which are the vocabularies, and model.safetensors to path; see zoo.Save.
+func (m *Model) Save(path string) error { return zoo.Save(path, m) }
+
+// Files are what Save writes beside the weights.
+func (m *Model) Files() zoo.Files {
+	return zoo.Files{Config: m.cfg, Extra: map[string]func(io.Writer) error{
 		sourceFile: func(w io.Writer) error { _, err := m.sources.WriteTo(w); return err },
 		targetFile: func(w io.Writer) error { _, err := m.targets.WriteTo(w); return err },
-	})
+	}}
 }
 
 func init() { zoo.Register("Seq2Seq", open, sourceFile, targetFile) }

@@ -472,24 +472,6 @@ func (b *BPE) Join(tokens []string) string {
 	return strings.ToValidUTF8(string(out), "\ufffd")
 }
 
-// appendPiece adds the bytes of a piece. One that ends or fills a sequence has none.
-func appendPiece(out []byte, token string) []byte {
-	switch token {
-	case BOS, EOS, Pad:
-		return out
-	case Unk:
-		return append(out, token...)
-	}
-	for _, r := range token {
-		if c, ok := bytesOf[r]; ok {
-			out = append(out, c)
-		} else {
-			out = utf8.AppendRune(out, r)
-		}
-	}
-	return out
-}
-
 // The file is JSON in a fixed layout, a merge a line; see the file of a vocabulary.
 const (
 	bpeHeader = `{"format": "seqzoo bpe 1", "lower": %t, "merges": %d, "pairs": [`

@@ -133,3 +133,21 @@ func (j *anyJoiner) add(token string) string {
 }
 
 func (j *anyJoiner) rest() string { return "" }
+
+// appendPiece adds the bytes of a piece. One that ends or fills a sequence has none.
+func appendPiece(out []byte, token string) []byte {
+	switch token {
+	case BOS, EOS, Pad:
+		return out
+	case Unk:
+		return append(out, token...)
+	}
+	for _, r := range token {
+		if c, ok := bytesOf[r]; ok {
+			out = append(out, c)
+		} else {
+			out = utf8.AppendRune(out, r)
+		}
+	}
+	return out
+}

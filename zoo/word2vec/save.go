@@ -6,10 +6,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/seqzoo/seqzoo/internal/modeldir"
 	"github.com/seqzoo/seqzoo/internal/safefile"
@@ -44,18 +46,31 @@ type envelope struct {
 // Save writes the model to a directory, which is made if need be: config.json, vocabulary.json and
 // model.safetensors with the tensors in [V, D] and out, and how far the training has come. A model
 // that is there is replaced in one step: killed at any moment, and read at any moment, the
-// directory holds the old model or the new one, whole.
-func (m *Model) Save(dir string) error {
+// directory holds the old model or the new one, whole. If the name ends in .zip, the model is one
+// file.
+func (m *Model) Save(path string) error {
+	content, err := m.content()
+	if err == nil {
+		err = modeldir.Save(safefile.OS, path, content, filesOfModels)
+	}
+	if err != nil {
+		return fmt.Errorf("word2vec: %w", err)
+	}
+	return nil
+}
+
+// content is all that is kept of the model.
+func (m *Model) content() (modeldir.Model, error) {
 	var config, vocabulary bytes.Buffer
 	e := json.NewEncoder(&config)
 	e.SetIndent("", "  ")
 	if err := e.Encode(envelope{architecture, formatVersion, m.cfg}); err != nil {
-		return fmt.Errorf("word2vec: %w", err)
+		return modeldir.Model{}, err
 	}
 	if _, err := m.vocabulary.WriteTo(&vocabulary); err != nil {
-		return fmt.Errorf("word2vec: %w", err)
+		return modeldir.Model{}, err
 	}
-	err := modeldir.Save(safefile.OS, dir, modeldir.Model{
+	return modeldir.Model{
 		Files: map[string][]byte{configFile: config.Bytes(), vocabularyFile: vocabulary.Bytes()},
 		Tensors: []safetensors.Tensor{
 			safetensors.New("in", m.shape(m.in), m.in),
@@ -66,11 +81,7 @@ func (m *Model) Save(dir string) error {
 			"text":         strconv.FormatUint(m.digest, 16),
 			"instructions": m.instructions,
 		},
-	}, filesOfModels)
-	if err != nil {
-		return fmt.Errorf("word2vec: %w", err)
-	}
-	return nil
+	}, nil
 }
 
 func (m *Model) shape(weights []float32) []int { return []int{len(weights) / m.cfg.Dim, m.cfg.Dim} }
@@ -82,7 +93,7 @@ func OpenVectors(ctx context.Context, path string) (*vectors.Vectors, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !info.IsDir() {
+	if !info.IsDir() && !strings.HasSuffix(path, modeldir.ArchiveSuffix) {
 		return vectors.ReadFile(ctx, path, vectors.ReadOptions{SkipInvalid: true})
 	}
 	m, err := Load(path)
@@ -92,27 +103,37 @@ func OpenVectors(ctx context.Context, path string) (*vectors.Vectors, error) {
 	return m.Vectors()
 }
 
-// Load reads the model that Save wrote to dir, also while it is saved anew. A training that was not
-// complete goes on by Train. The error is [ErrNoModel] if dir has none.
-func Load(dir string) (*Model, error) {
-	m, err := load(dir)
+// Load reads the model that Save wrote, also while it is saved anew. A training that was not
+// complete goes on by Train. The error is [ErrNoModel] if a directory has none.
+func Load(path string) (*Model, error) {
+	d, err := modeldir.Open(path, filesOfModels)
+	if errors.Is(err, os.ErrNotExist) {
+		if _, there := os.Lstat(filepath.Join(path, weightsFile)); errors.Is(there, os.ErrNotExist) {
+			err = ErrNoModel
+		}
+	}
+	return loadFrom(d, err, path)
+}
+
+// LoadFS is Load for a directory or a file of fsys, such as one that is embedded in the program.
+func LoadFS(fsys fs.FS, name string) (*Model, error) {
+	d, err := modeldir.OpenFS(fsys, name, filesOfModels)
+	return loadFrom(d, err, name)
+}
+
+func loadFrom(d *modeldir.Dir, err error, path string) (*Model, error) {
+	var m *Model
+	if err == nil {
+		defer d.Close()
+		m, err = load(d)
+	}
 	if err != nil {
-		return nil, fmt.Errorf("word2vec: %s: %w", dir, err)
+		return nil, fmt.Errorf("word2vec: %s: %w", path, err)
 	}
 	return m, nil
 }
 
-func load(dir string) (*Model, error) {
-	d, err := modeldir.Open(dir, filesOfModels)
-	if errors.Is(err, os.ErrNotExist) {
-		if _, there := os.Lstat(filepath.Join(dir, weightsFile)); errors.Is(there, os.ErrNotExist) {
-			return nil, ErrNoModel
-		}
-	}
-	if err != nil {
-		return nil, err
-	}
-	defer d.Close()
+func load(d *modeldir.Dir) (*Model, error) {
 	config, err := d.ReadFile(configFile, maxConfigBytes)
 	if err != nil {
 		return nil, err
