@@ -78,7 +78,7 @@ func newGoldenStepper(r *goldenRun, cell settings, B, width, V, E int) *decode.R
 	root := r.store.Root()
 	table := root.Param("E", nodes.Zeros(), V, E)
 	r.place("embed.weight", verbatim(table))
-	w, b := r.affine("out", s.hidden, V)
+	w, b := r.affine("out", s.Width(), V)
 	r.load(r.Params)
 	g := r.start(nodes.Options{})
 	rows := B * width
@@ -93,8 +93,8 @@ func newGoldenStepper(r *goldenRun, cell settings, B, width, V, E int) *decode.R
 	stepper, err := decode.NewRecurrent(graph)
 	require.NoError(r, err)
 	for i, to := range stepper.Start(nil) {
-		part := s.Parts()[i]
-		values := r.raw(s.states[i]+"0", 1, B, part.Width)
+		part, layer := s.Parts()[i], i/len(s.states)
+		values := r.raw(s.states[i%len(s.states)]+"0", s.cells, B, part.Width)[layer*B*part.Width:]
 		var repeated []float64
 		for b := range B {
 			for range width {

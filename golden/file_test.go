@@ -2,6 +2,7 @@ package golden_test
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -45,6 +46,14 @@ type goldenCase struct {
 	Outputs map[string]array `json:"outputs"`
 	Loss    *float64         `json:"loss"`
 	Grads   map[string]array `json:"grads"`
+}
+
+// family is the family of a case in a file of the given one: its configuration says it where a file
+// mixes families.
+func (c goldenCase) family(file string) string {
+	var config struct{ Family string }
+	_ = json.Unmarshal(c.Config, &config) // reading the configuration says what is wrong with it
+	return cmp.Or(config.Family, file)
 }
 
 // array is a tensor: row-major, integers as floats, which hold them exactly.

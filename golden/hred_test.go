@@ -1,8 +1,9 @@
 package golden_test
 
 import (
+	"fmt"
+
 	"github.com/stretchr/testify/require"
-	"strings"
 
 	"github.com/seqzoo/seqzoo/nodes"
 	"github.com/seqzoo/seqzoo/zoo/dialogue"
@@ -24,8 +25,10 @@ func runHRED(r *goldenRun) {
 		require.False(r, s.flag("bidirectional"))
 		s.whole("In")
 	}
-	cfg.Encoder, cfg.Context, cfg.Decoder = recurrent(encoder), recurrent(context),
-		recurrent(decoder)
+	var read [3]goldenCell
+	cfg.Encoder, read[0] = recurrent(encoder)
+	cfg.Context, read[1] = recurrent(context)
+	cfg.Decoder, read[2] = recurrent(decoder)
 	klWeight := 0.0
 	if v, ok := c.keys["latent"]; ok && v == nil {
 		delete(c.keys, "latent")
@@ -43,7 +46,7 @@ func runHRED(r *goldenRun) {
 	m, err := dialogue.New(cfg, numbered(r, V), 1)
 	require.NoError(r, err)
 	r.store = m.Params()
-	placeHRED(r, cfg)
+	placeHRED(r, cfg, read[0], read[1], read[2])
 
 	g := r.start(nodes.Options{})
 	lengths := r.ints("turn_lengths", N, B)
@@ -95,25 +98,27 @@ func before(turns []float64, N, T, B int) []float64 {
 }
 
 // placeHRED says where the parameters of a case are in the model.
-func placeHRED(r *goldenRun, cfg dialogue.Config) {
+func placeHRED(r *goldenRun, cfg dialogue.Config, encoder, context, decoder goldenCell) {
 	root := r.store.Root()
 	r.place("embed.weight", verbatim(root.In("embed").Shared("E")))
 	r.place("out.weight", all(root.In("out").Shared("W")))
 	r.place("out.bias", all(root.In("out").Shared("b")))
-	encoder := root.In("encoder").In("l0")
-	if cfg.Bidirectional {
-		placeCell(r, encoder.In("forward"), "encoder.", "_l0", cfg.Encoder)
-		placeCell(r, encoder.In("backward"), "encoder.", "_l0_reverse", cfg.Encoder)
-	} else {
-		placeCell(r, encoder, "encoder.", "_l0", cfg.Encoder)
+	for k := range cfg.Encoder.Layers {
+		s, suffix := root.In("encoder").In("l%d", k), fmt.Sprintf("_l%d", k)
+		if cfg.Bidirectional {
+			encoder.place(r, s.In("forward"), "encoder.", suffix)
+			encoder.place(r, s.In("backward"), "encoder.", suffix+"_reverse")
+		} else {
+			encoder.place(r, s, "encoder.", suffix)
+		}
 	}
-	placeCell(r, root.In("context").In("l0"), "context.", "_l0", cfg.Context)
-	placeCell(r, root.In("decoder").In("l0"), "decoder.", "_l0", cfg.Decoder)
-	parts := []string{"h"}
-	if strings.HasPrefix(cfg.Decoder.Cell, "lstm") {
-		parts = append(parts, "c")
+	for k := range cfg.Context.Layers {
+		context.place(r, root.In("context").In("l%d", k), "context.", fmt.Sprintf("_l%d", k))
 	}
-	for _, p := range parts {
+	for k := range cfg.Decoder.Layers {
+		decoder.place(r, root.In("decoder").In("l%d", k), "decoder.", fmt.Sprintf("_l%d", k))
+	}
+	for _, p := range decoder.states() {
 		r.place("init_"+p+".weight", all(root.In("init").In("l0").Shared("W_"+p)))
 		r.place("init_"+p+".bias", all(root.In("init").In("l0").Shared("b_"+p)))
 	}

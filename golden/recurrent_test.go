@@ -113,23 +113,19 @@ type stack struct {
 // newStack declares the cells of a configuration and places their parameters. Wrap, if not nil,
 // goes around each cell.
 func newStack(r *goldenRun, c settings, wrap func(cells.Cell) cells.Cell) stack {
-	s := stack{in: c.whole("In"), hidden: c.whole("H")}
-	build := cellBuilder(r, c, s.hidden)
+	cell := readCell(c)
+	s := stack{in: c.whole("In"), hidden: cell.hidden, states: cell.states()}
 	layers, bidirectional := c.whole("layers"), c.flag("bidirectional")
-	merge := unroll.Merge(c.word("merge", "concat", "sum", "mean", "product"))
+	merge := mergeOf(c)
 	width := s.in
 	for l := range layers {
 		one := func(suffix string) unroll.Layer {
-			cell := build(width, fmt.Sprintf("_l%d%s", l, suffix))
 			s.cells++
-			s.states = nil
-			for _, p := range cell.Parts() {
-				s.states = append(s.states, p.Name)
-			}
+			built := cell.build(r, width, fmt.Sprintf("_l%d%s", l, suffix))
 			if wrap != nil {
-				cell = wrap(cell)
+				built = wrap(built)
 			}
-			return unroll.Over(cell)
+			return unroll.Over(built)
 		}
 		layer := one("")
 		if bidirectional {
@@ -141,68 +137,94 @@ func newStack(r *goldenRun, c settings, wrap func(cells.Cell) cells.Cell) stack 
 	return s
 }
 
-// cellBuilder reads what a configuration says of its cell. Suffix is that of PyTorch's parameters,
-// such as _l0_reverse.
-func cellBuilder(r *goldenRun, c settings, H int) func(in int, suffix string) cells.Cell {
-	kind, noBias := c.word("cell", "rnn", "lstm", "gru"), !c.flag("bias")
-	// common places what every cell has; the gates of hidden are where they are in input.
-	common := func(s *nodes.Scope, suffix string) {
-		r.place("weight_ih"+suffix, all(s.Shared("W_ih")))
-		r.place("weight_hh"+suffix, all(s.Shared("W_hh")))
-		if !noBias {
-			r.place("bias_ih"+suffix, all(s.Shared("b")))
-			r.place("bias_hh"+suffix, all(s.Shared("b")))
+func mergeOf(c settings) unroll.Merge {
+	return unroll.Merge(c.word("merge", "concat", "sum", "mean", "product"))
+}
+
+// goldenCell is what a configuration says of its cell.
+type goldenCell struct {
+	kind, spec      string // of cells.Parse
+	hidden          int
+	noBias          bool
+	peephole        string
+	coupled, before bool
+	projection      int
+}
+
+func readCell(c settings) goldenCell {
+	cell := goldenCell{kind: c.word("cell", "rnn", "lstm", "gru"), hidden: c.whole("H"),
+		noBias: !c.flag("bias"), peephole: "none"}
+	cell.spec = cell.kind
+	option := func(on bool, text string) {
+		if on {
+			cell.spec += "," + text
 		}
 	}
-	scope := func(suffix string) *nodes.Scope { return r.store.Root().In("cell%s", suffix) }
-	switch kind {
+	option(cell.noBias, "no_bias")
+	switch cell.kind {
 	case "rnn":
-		activation := cells.Activation(c.word("activation", "tanh", "relu", "sigmoid"))
-		return func(in int, suffix string) cells.Cell {
-			cell := cells.NewRNN(scope(suffix), cells.RNNConfig{In: in, Hidden: H,
-				Activation: activation, NoBias: noBias})
-			common(scope(suffix), suffix)
-			return cell
-		}
+		option(true, "activation="+c.word("activation", "tanh", "relu", "sigmoid"))
 	case "lstm":
-		peephole := map[string]cells.Peephole{"none": cells.NoPeephole, "diagonal": cells.Diagonal,
-			"full": cells.Full}[c.word("peephole", "none", "diagonal", "full")]
-		coupled, projection := c.flag("coupled"), c.whole("proj_size")
-		return func(in int, suffix string) cells.Cell {
-			s := scope(suffix)
-			cell := cells.NewLSTM(s, cells.LSTMConfig{
-				In: in, Hidden: H, Peephole: peephole, Coupled: coupled, Projection: projection,
-				NoBias: noBias,
-			})
-			common(s, suffix)
-			if projection > 0 {
-				r.place("weight_hr"+suffix, all(s.Shared("W_hr")))
-			}
-			if peephole != cells.NoPeephole {
-				for _, gate := range []string{"i", "f", "o"} {
-					if gate != "f" || !coupled {
-						r.place("peephole_"+gate+suffix, all(s.Shared("peephole_"+gate)))
-					}
-				}
-			}
-			return cell
+		cell.peephole = c.word("peephole", "none", "diagonal", "full")
+		cell.coupled, cell.projection = c.flag("coupled"), c.whole("proj_size")
+		option(cell.peephole != "none", "peephole="+cell.peephole)
+		option(cell.coupled, "coupled")
+		option(cell.projection > 0, fmt.Sprintf("projection=%d", cell.projection))
+	case "gru":
+		cell.before = c.word("reset", "after", "before") == "before"
+		option(cell.before, "reset_before")
+	}
+	return cell
+}
+
+// states are the names of the parts of its state.
+func (c goldenCell) states() []string {
+	if c.kind == "lstm" {
+		return []string{"h", "c"}
+	}
+	return []string{"h"}
+}
+
+// build declares the cell for inputs of width in. Suffix is that of PyTorch's parameters, such as
+// _l0_reverse.
+func (c goldenCell) build(r *goldenRun, in int, suffix string) cells.Cell {
+	cfg, err := cells.Parse(c.spec)
+	require.NoError(r, err)
+	s := r.store.Root().In("cell%s", suffix)
+	cell := cfg.Sized(in, c.hidden).New(s)
+	c.place(r, s, "", suffix)
+	return cell
+}
+
+// place says where the parameters of the cell under s are, whose names in PyTorch have a prefix and
+// a suffix.
+func (c goldenCell) place(r *goldenRun, s *nodes.Scope, prefix, suffix string) {
+	put := func(name string, parts []part) { r.place(prefix+name+suffix, parts) }
+	put("weight_ih", all(s.Shared("W_ih")))
+	put("weight_hh", all(s.Shared("W_hh")))
+	if !c.noBias {
+		put("bias_ih", all(s.Shared("b")))
+		put("bias_hh", all(s.Shared("b")))
+	}
+	if c.projection > 0 {
+		put("weight_hr", all(s.Shared("W_hr")))
+	}
+	for _, gate := range []string{"i", "f", "o"} {
+		if c.peephole != "none" && (gate != "f" || !c.coupled) {
+			put("peephole_"+gate, all(s.Shared("peephole_"+gate)))
 		}
 	}
-	before := c.word("reset", "after", "before") == "before"
-	return func(in int, suffix string) cells.Cell {
-		s := scope(suffix)
-		cell := cells.NewGRU(s, cells.GRUConfig{In: in, Hidden: H, ResetBefore: before,
-			NoBias: noBias})
-		common(s, suffix)
-		// The gate n, whose product with h stands alone.
-		if before {
-			r.place("weight_hh"+suffix, []part{{param: s.Shared("W_hh"), n: 2 * H},
-				{param: s.Shared("W_hh_n"), from: 2 * H, n: H}})
-		} else if !noBias {
-			r.place("bias_hh"+suffix, []part{{param: s.Shared("b"), n: 2 * H},
-				{param: s.Shared("b_hn"), from: 2 * H, n: H}})
-		}
-		return cell
+	if c.kind != "gru" {
+		return
+	}
+	// The gate n, whose product with h stands alone.
+	H := c.hidden
+	if c.before {
+		put("weight_hh", []part{{param: s.Shared("W_hh"), n: 2 * H},
+			{param: s.Shared("W_hh_n"), from: 2 * H, n: H}})
+	} else if !c.noBias {
+		put("bias_hh", []part{{param: s.Shared("b"), n: 2 * H},
+			{param: s.Shared("b_hn"), from: 2 * H, n: H}})
 	}
 }
 

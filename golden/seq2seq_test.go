@@ -2,12 +2,12 @@ package golden_test
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/seqzoo/seqzoo/cells"
 	"github.com/seqzoo/seqzoo/nodes"
+	"github.com/seqzoo/seqzoo/unroll"
 	"github.com/seqzoo/seqzoo/zoo"
 	"github.com/seqzoo/seqzoo/zoo/seq2seq"
 	"github.com/seqzoo/seqzoo/zoo/text"
@@ -32,7 +32,14 @@ func runSeq2Seq(r *goldenRun) {
 	require.False(r, dec.flag("bidirectional"))
 	require.EqualValues(r, cfg.EmbedSource, enc.whole("In"))
 	dec.whole("In")
-	cfg.Encoder, cfg.Decoder = recurrent(enc), recurrent(dec)
+	var cellsOf [2]goldenCell
+	cfg.Encoder, cellsOf[0] = recurrent(enc)
+	cfg.Decoder, cellsOf[1] = recurrent(dec)
+	cut := 0
+	if v, ok := c.keys["k1"]; ok && v != nil {
+		cut = c.whole("k1")
+	}
+	delete(c.keys, "k1")
 	for _, s := range []settings{enc, dec, attention} {
 		s.done()
 	}
@@ -40,12 +47,12 @@ func runSeq2Seq(r *goldenRun) {
 	m, err := seq2seq.New(cfg, numbered(r, Vs), numbered(r, Vt), 1)
 	require.NoError(r, err)
 	r.store = m.Params()
-	placeSeq2Seq(r, cfg)
+	placeSeq2Seq(r, cfg, cellsOf[0], cellsOf[1])
 
 	g := r.start(nodes.Options{})
 	lengths := r.ints("tgt_lengths", B)
-	out := m.Forward(r.ints("src", S, B), r.ints("src_lengths", B), r.ints("tgt_in", T, B), nil,
-		r.strategy)
+	out := m.ForwardOver(r.ints("src", S, B), r.ints("src_lengths", B), r.ints("tgt_in", T, B), nil,
+		unroll.Options{Strategy: r.strategy, Cut: cut})
 	live := nodes.LengthMask(lengths, T) // [T, B, 1]
 	r.output("logits", nodes.Mul(out.Logits, live))
 	if out.Weights != nil {
@@ -64,25 +71,10 @@ func runSeq2Seq(r *goldenRun) {
 }
 
 // recurrent reads what a cell configuration says of a stack.
-func recurrent(c settings) zoo.Recurrent {
-	r := zoo.Recurrent{Cell: c.word("cell", "rnn", "lstm", "gru"), Hidden: c.whole("H"),
-		Layers: c.whole("layers")}
-	require.True(c.t, c.flag("bias"))
-	c.word("merge", "concat")
-	switch r.Cell {
-	case "rnn":
-		r.Cell += ",activation=" + c.word("activation", "tanh")
-	case "lstm":
-		c.word("peephole", "none")
-		require.False(c.t, c.flag("coupled"))
-		require.Zero(c.t, c.whole("proj_size"))
-	case "gru":
-		c.word("reset", "after")
-	}
-	if _, ok := c.keys["bidirectional"]; ok {
-		c.flag("bidirectional")
-	}
-	return r
+func recurrent(c settings) (zoo.Recurrent, goldenCell) {
+	cell := readCell(c)
+	return zoo.Recurrent{Cell: cell.spec, Hidden: cell.hidden, Layers: c.whole("layers"),
+		Merge: mergeOf(c)}, cell
 }
 
 // numbered is a vocabulary of n tokens.
@@ -99,28 +91,24 @@ func numbered(r *goldenRun, n int) *text.Vocabulary {
 }
 
 // placeSeq2Seq says where the parameters of a case are in the model.
-func placeSeq2Seq(r *goldenRun, cfg seq2seq.Config) {
+func placeSeq2Seq(r *goldenRun, cfg seq2seq.Config, encoder, decoder goldenCell) {
 	root := r.store.Root()
 	r.place("src_embed.weight", verbatim(root.In("source").Shared("E")))
 	r.place("tgt_embed.weight", verbatim(root.In("target").Shared("E")))
 	r.place("out.weight", all(root.In("out").Shared("W")))
 	r.place("out.bias", all(root.In("out").Shared("b")))
-	parts := []string{"h"}
-	if strings.HasPrefix(cfg.Encoder.Cell, "lstm") {
-		parts = append(parts, "c")
-	}
 	for k := range cfg.Encoder.Layers {
 		suffix := fmt.Sprintf("_l%d", k)
 		s := root.In("encoder").In("l%d", k)
 		if cfg.Bidirectional {
-			placeCell(r, s.In("forward"), "encoder.", suffix, cfg.Encoder)
-			placeCell(r, s.In("backward"), "encoder.", suffix+"_reverse", cfg.Encoder)
+			encoder.place(r, s.In("forward"), "encoder.", suffix)
+			encoder.place(r, s.In("backward"), "encoder.", suffix+"_reverse")
 		} else {
-			placeCell(r, s, "encoder.", suffix, cfg.Encoder)
+			encoder.place(r, s, "encoder.", suffix)
 		}
-		placeCell(r, root.In("decoder").In("l%d", k), "decoder.", suffix, cfg.Decoder)
+		decoder.place(r, root.In("decoder").In("l%d", k), "decoder.", suffix)
 		if cfg.Bridge == "tanh" {
-			for _, p := range parts {
+			for _, p := range decoder.states() {
 				r.place(fmt.Sprintf("bridge_%s_l%d.weight", p, k),
 					all(root.In("bridge").In("l%d", k).Shared("W_"+p)))
 				r.place(fmt.Sprintf("bridge_%s_l%d.bias", p, k),
@@ -133,17 +121,5 @@ func placeSeq2Seq(r *goldenRun, cfg seq2seq.Config) {
 	}
 	if cfg.Attention != "none" {
 		placeAttention(r, "attn.", root.In("attention"), cells.AttentionConfig{Score: cfg.Score})
-	}
-}
-
-// placeCell says where the parameters of one layer in one direction are.
-func placeCell(r *goldenRun, s *nodes.Scope, prefix, suffix string, c zoo.Recurrent) {
-	r.place(prefix+"weight_ih"+suffix, all(s.Shared("W_ih")))
-	r.place(prefix+"weight_hh"+suffix, all(s.Shared("W_hh")))
-	r.place(prefix+"bias_ih"+suffix, all(s.Shared("b")))
-	r.place(prefix+"bias_hh"+suffix, all(s.Shared("b")))
-	if strings.HasPrefix(c.Cell, "gru") {
-		r.place(prefix+"bias_hh"+suffix, []part{{param: s.Shared("b"), n: 2 * c.Hidden},
-			{param: s.Shared("b_hn"), from: 2 * c.Hidden, n: c.Hidden}})
 	}
 }

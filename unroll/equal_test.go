@@ -154,6 +154,7 @@ type problem struct {
 	Layer         layerSpec
 	T, B, In, Out int
 	Reverse       bool
+	Cut           int   // of the options
 	Lengths       []int // nil: none given
 	Init          bool  // an initial state is given
 	StateAt       int   // a time whose state enters the loss, or −1
@@ -210,6 +211,7 @@ func drawProblem(t *rapid.T) problem {
 	} else {
 		p.Layer = layer(unroll.Concat, "", unroll.Sum, unroll.Mean, unroll.Product)
 	}
+	p.Cut = max(0, rapid.IntRange(-4, 8).Draw(t, "cut"))
 	if chance("lengths") {
 		p.Lengths = rapid.SliceOfN(rapid.IntRange(0, p.T), p.B, p.B).Draw(t, "lengths")
 	}
@@ -291,7 +293,7 @@ func (s setting) run(t testkit.T, strategy unroll.Strategy, on engine) []named {
 				init, wrt = append(init, n), append(wrt, n)
 			}
 		}
-		o := unroll.Options{Strategy: strategy, Reverse: s.Reverse}
+		o := unroll.Options{Strategy: strategy, Reverse: s.Reverse, Cut: s.Cut}
 		if s.Lengths != nil {
 			o.Lengths = ints(g, "lengths", s.Lengths, s.B)
 		}

@@ -71,7 +71,7 @@ func (b Bidirectional) Unroll(x *nodes.Node, init cells.State, o Options) *Resul
 	back.Reverse = !o.Reverse
 	f, r := b.Forward.Unroll(x, first, o), b.Backward.Unroll(x, second, back)
 	return &Result{
-		y:     func() *nodes.Node { return b.merge(f.Y(), r.Y()) },
+		y:     func() *nodes.Node { return b.Merged(f.Y(), r.Y()) },
 		final: func() cells.State { return slices.Concat(f.Final(), r.Final()) },
 		stateAt: func(int) cells.State {
 			nodes.Failf("StateAt", "a bidirectional layer has no state between two steps: its directions are at different times")
@@ -86,7 +86,8 @@ func (b Bidirectional) Unroll(x *nodes.Node, init cells.State, o Options) *Resul
 	}
 }
 
-func (b Bidirectional) merge(f, r *nodes.Node) *nodes.Node {
+// Merged is what of the outputs f and r of both directions, such as their last ones, becomes one.
+func (b Bidirectional) Merged(f, r *nodes.Node) *nodes.Node {
 	switch b.Merge {
 	case Sum:
 		return nodes.Add(f, r)

@@ -29,12 +29,16 @@ func (p *pass) scan() *Result {
 			step.Mask = len(loop.inner)
 			mask = loop.sequence("mask", p.masks)
 		}
+		var cut *nodes.Node
+		if p.cuts != nil {
+			cut = loop.sequence("cut", p.cuts)
+		}
 		var s cells.State
 		for i, part := range p.cell.Parts() {
 			s = append(s, in.InputLike(p.init[i], fmt.Sprintf("state %d %s", i, part.Name),
 				p.init[i].Shape()...))
 		}
-		y, next, left = p.step(x, s, mask)
+		y, next, left = p.step(x, s, mask, cut)
 		step.States, step.Next = raw(s), raw(next)
 		if mask != nil {
 			step.Ys = raw(cells.State{y})

@@ -46,6 +46,13 @@ type Options struct {
 	// It is for package graph: Gorgonia's own machines keep everything, and Expand takes no notice
 	// of it.
 	Recompute int
+
+	// Cut cuts the gradient of the state before every Cut-th step, counted from the first one that
+	// is run, so that a loss of later steps does not reach earlier ones through it: truncated
+	// backpropagation through time with k1 = k2 within one graph (Williams and Peng, 1990). Outputs
+	// are the same. 0, the default, cuts nothing. For a sequence too long for one graph there is
+	// Window.
+	Cut int
 }
 
 // SqrtT, as Options.Recompute, is the whole number next to the square root of the sequence's
@@ -121,6 +128,7 @@ type pass struct {
 	T     int
 	init  cells.State
 	masks *nodes.Node // [T, B, 1], or nil
+	cuts  *nodes.Node // [T, B, 1], 1 where the gradient of the state is cut; or nil
 	o     Options
 
 	// [B, 1]: 0 for sequences of length 0, whose state is given and not init; or nil
@@ -138,6 +146,9 @@ func newPass(c cells.Cell, x *nodes.Node, init cells.State, o Options) *pass {
 	if o.Recompute < SqrtT {
 		nodes.Failf("Unroll",
 			"Recompute is %d: want the number of steps from one kept state to the next, 0 to keep all, or SqrtT", o.Recompute)
+	}
+	if o.Cut < 0 {
+		nodes.Failf("Unroll", "Cut is %d: want a number of steps, or 0 for none", o.Cut)
 	}
 	if len(x.Shape()) < 2 {
 		nodes.Failf("Unroll", "x is %s: want a sequence [T, B, In], or ids [T, B]",
@@ -158,6 +169,7 @@ func newPass(c cells.Cell, x *nodes.Node, init cells.State, o Options) *pass {
 		init = cells.Zero(g, c, batch)
 	}
 	p.init = checkState(g, "the initial state", init, c.Parts(), batch)
+	p.cuts = cutsOf(g, o, p.T, batch)
 	if o.Lengths != nil {
 		if !slices.Equal(o.Lengths.Shape(), []int{batch}) {
 			nodes.Failf("Unroll", "lengths are %s: want one a sequence, [%d]",
@@ -174,6 +186,37 @@ func newPass(c cells.Cell, x *nodes.Node, init cells.State, o Options) *pass {
 		}
 	}
 	return p
+}
+
+// cutsOf is [T, B, 1] with 1 before which steps the gradient of the state is cut, nil if nowhere. It
+// is made of a few nodes, whatever T.
+func cutsOf(g *nodes.Graph, o Options, T, batch int) *nodes.Node {
+	k := o.Cut
+	if k == 0 || k >= T {
+		return nil
+	}
+	at, first := 0, 0 // of the step that is cut in each group of k, and of the first one that is run
+	if o.Reverse {
+		at, first = (T-1)%k, T-1
+	}
+	const axis = 1
+	var group []*nodes.Node
+	for _, part := range []struct{ flag, n int }{{0, at}, {1, 1}, {0, k - 1 - at}} {
+		if part.n > 0 {
+			group = append(group, g.Const(float64(part.flag), 1, part.n, batch, 1))
+		}
+	}
+	one := group[0]
+	if len(group) > 1 {
+		one = nodes.Concat(axis, group...)
+	}
+	groups := (T + k - 1) / k
+	all := nodes.Reshape(nodes.Broadcast(one, groups, k, batch, 1), groups*k, batch, 1)
+	none := g.Const(0, 1, batch, 1) // the initial state is nobody's output
+	if first == 0 {
+		return nodes.Concat(0, none, nodes.Slice(all, 0, 1, T))
+	}
+	return nodes.Concat(0, nodes.Slice(all, 0, 0, T-1), none)
 }
 
 // ended is x with 0 behind the ends of the sequences. A step computes something for ended rows too,
@@ -247,9 +290,16 @@ func partNames(parts []cells.Part) string {
 }
 
 // step runs the cell once. With a mask [B, 1], rows where it is 0 keep their state and have output
-// 0; raw is the state that the cell left.
-func (p *pass) step(x *nodes.Node, s cells.State, mask *nodes.Node) (y *nodes.Node, next,
+// 0; with a cut [B, 1] no gradient of the state passes where it is 1; raw is the state that the
+// cell left.
+func (p *pass) step(x *nodes.Node, s cells.State, mask, cut *nodes.Node) (y *nodes.Node, next,
 	raw cells.State) {
+	if cut != nil {
+		s = slices.Clone(s)
+		for i := range s {
+			s[i] = nodes.Select(cut, nodes.StopGradient(s[i]), s[i])
+		}
+	}
 	x.Graph().Within("step", func() {
 		next = cells.Advance(p.cell, x, s)
 		next = checkState(x.Graph(), "the state after a step", next, p.cell.Parts(), p.x.Dim(1))
@@ -287,8 +337,13 @@ func (p *pass) expand() *Result {
 			if p.masks != nil {
 				mask = nodes.TimeSlice(p.masks, t)
 			}
+			if k := p.o.Cut; p.cuts != nil && i > 0 && i%k == 0 {
+				for i := range s {
+					s[i] = nodes.StopGradient(s[i])
+				}
+			}
 			var raw cells.State
-			ys[t], s, raw = p.step(nodes.TimeSlice(p.x, t), s, mask)
+			ys[t], s, raw = p.step(nodes.TimeSlice(p.x, t), s, mask, nil)
 			states[t] = s
 			for i, n := range raw {
 				ops.MarkState(n.Gorgonia(), layers[i], t)

@@ -40,6 +40,8 @@ type Recurrent struct {
 	// … or of these parts of the state: names parted by commas, or "all"
 	ZoneoutParts string `json:"zoneout_parts,omitempty"`
 	Residual     bool   `json:"residual,omitempty"` // see unroll.Stack
+	// of the outputs of both directions, of layers that read both ways; default concat
+	Merge unroll.Merge `json:"merge,omitempty"`
 }
 
 // MaxLayers bounds a stack; a deeper one is a slip.
@@ -74,6 +76,8 @@ func (r Recurrent) Validate() error {
 		}
 	}
 	bad.Rate("dropout", r.Dropout)
+	check.OneOf(&bad, "merge", cmp.Or(r.Merge, unroll.Concat), unroll.Concat, unroll.Sum, unroll.Mean,
+		unroll.Product)
 	if !bad.None() {
 		return bad.Err()
 	}
@@ -195,6 +199,14 @@ func (r Recurrent) LayerWidth(k int) int {
 
 // Width is how wide the outputs of the top layer are, in one direction.
 func (r Recurrent) Width() int { return r.LayerWidth(r.WithDefaults().Layers - 1) }
+
+// BothWays is how wide the outputs of layer k are if it reads both ways.
+func (r Recurrent) BothWays(k int) int {
+	if cmp.Or(r.Merge, unroll.Concat) == unroll.Concat {
+		return 2 * r.LayerWidth(k)
+	}
+	return r.LayerWidth(k)
+}
 
 // NewCell declares the cell of layer k under s for inputs of width in.
 func (r Recurrent) NewCell(s *nodes.Scope, k, in int) (c cells.Cell) {
@@ -320,5 +332,6 @@ func (r Recurrent) Layer(s *nodes.Scope, k, in int, bothWays bool) unroll.Layer 
 	return unroll.Bidirectional{
 		Forward:  unroll.Over(r.NewCell(s.In("forward"), k, in)),
 		Backward: unroll.Over(r.NewCell(s.In("backward"), k, in)),
+		Merge:    r.Merge,
 	}
 }

@@ -58,7 +58,7 @@ func (c Config) withDefaults() Config {
 // utterance is the width of an utterance's vector.
 func (c Config) utterance() int {
 	if c.Bidirectional {
-		return 2 * c.Encoder.Width()
+		return c.Encoder.BothWays(c.Encoder.WithDefaults().Layers - 1)
 	}
 	return c.Encoder.Width()
 }

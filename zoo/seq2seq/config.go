@@ -74,7 +74,7 @@ func (c Config) memory() int { return c.memoryOf(c.Encoder.WithDefaults().Layers
 // memoryOf is the width of the outputs of layer k of the encoder.
 func (c Config) memoryOf(k int) int {
 	if c.Bidirectional {
-		return 2 * c.Encoder.LayerWidth(k)
+		return c.Encoder.BothWays(k)
 	}
 	return c.Encoder.LayerWidth(k)
 }

@@ -196,7 +196,13 @@ type Graph struct {
 // Teacher, if not nil, is scheduled sampling (Bengio et al., 2015): an input [1], the probability with which each step but
 // the first reads the true token; otherwise it reads the likeliest token by the step before.
 func (m *Model) Forward(src, lengths, tgtIn, teacher *nodes.Node, s unroll.Strategy) Graph {
-	memory, start := m.encode(src, lengths, s)
+	return m.ForwardOver(src, lengths, tgtIn, teacher, unroll.Options{Strategy: s})
+}
+
+// ForwardOver is Forward with a decoder that is unrolled by the Strategy, the Cut and the Recompute
+// of o.
+func (m *Model) ForwardOver(src, lengths, tgtIn, teacher *nodes.Node, o unroll.Options) Graph {
+	memory, start := m.encode(src, lengths, o.Strategy)
 	summary := m.summary(start)
 	decoder := m.over(memory, summary)
 	var cell cells.Cell = decoder
@@ -207,7 +213,8 @@ func (m *Model) Forward(src, lengths, tgtIn, teacher *nodes.Node, s unroll.Strat
 		x = nodes.Concat(-1, x, nodes.Concat(0, g.Const(1, 1, B, 1), nodes.Less(u, teacher)))
 		cell = scheduled{decoder, m, summary}
 	}
-	r := unroll.Over(cell).Unroll(x, decoder.Initial(start), unroll.Options{Strategy: s})
+	o = unroll.Options{Strategy: o.Strategy, Cut: o.Cut, Recompute: o.Recompute}
+	r := unroll.Over(cell).Unroll(x, decoder.Initial(start), o)
 	out := Graph{Logits: m.logits(r.Y(), summary, m.cfg.IODropout)}
 	n := len(decoder.Parts())
 	if m.cfg.Coverage > 0 {

@@ -77,6 +77,10 @@ type Data struct {
 	// 0: none.
 	Smoothing float64
 
+	// Cut cuts the gradient of the decoder's state every Cut steps of the target; see
+	// unroll.Options. 0: nowhere.
+	Cut int
+
 	// BLEU has validation translate the sources too, greedily, and measure valid_bleu.
 	BLEU bool
 
@@ -105,16 +109,22 @@ func (m *Model) Task(d Data) (train.Task, error) {
 	if !(d.Smoothing >= 0 && d.Smoothing < 1) {
 		return nil, prefix.Errorf("Smoothing is %g, want [0, 1)", d.Smoothing)
 	}
+	if d.Cut < 0 {
+		return nil, fmt.Errorf("zoo: seq2seq: Cut is %d, want a number of steps, or 0 for none", d.Cut)
+	}
 	batches, err := pairBatches(d.Train, train.BatchesConfig{
 		Batch: cmp.Or(d.Batch, 32), Bucket: cmp.Or(d.Bucket, 50), Seed: d.Seed,
 	})
 	if err != nil {
 		return nil, prefix.Errorf("training: %w", err)
 	}
+	settings := []any{cmp.Or(d.Batch, 32), cmp.Or(d.Bucket, 50), d.Seed, d.Unroll, d.Smoothing, d.BLEU}
+	if d.Cut > 0 { // else the digest is that of checkpoints from before there was a Cut
+		settings = append(settings, d.Cut)
+	}
 	data, err := shared.NewTaskData(shared.TaskParts{
 		Train: d.Train, Valid: d.Valid, Vocabulary: []any{m.sources, m.targets}, Model: m.cfg,
-		Settings: []any{cmp.Or(d.Batch, 32), cmp.Or(d.Bucket, 50), d.Seed, d.Unroll, d.Smoothing,
-			d.BLEU},
+		Settings:  settings,
 		Schedules: []func(int) float64{d.Teacher},
 	})
 	if err != nil {
@@ -315,7 +325,8 @@ func (r *pairRunner) build(shape pairShape) (p *pairGraph, err error) {
 		if r.training && r.data.Teacher != nil {
 			teacher = g.Input("teacher", 1)
 		}
-		y := r.m.Forward(src, lengths, in, teacher, r.data.Unroll)
+		y := r.m.ForwardOver(src, lengths, in, teacher,
+			unroll.Options{Strategy: r.data.Unroll, Cut: r.data.Cut})
 		loss = nodes.CrossEntropy(y.Logits, out, r.loss())
 		if r.training && y.Coverage != nil {
 			loss = nodes.Add(loss, nodes.Scale(y.coverageLoss(out), r.m.cfg.Coverage))

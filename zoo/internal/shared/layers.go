@@ -17,13 +17,13 @@ func InputState(g *nodes.Graph, parts []cells.Part, batch int) cells.State {
 	return s
 }
 
-// finalOutput is the output of the top layer after the last step [B, width], those of both
-// directions side by side if it reads both ways, from the final state of all layers.
+// FinalOutput is the output of the top layer after the last step [B, width], those of both
+// directions merged as their outputs are if it reads both ways, from the final state of all layers.
 func FinalOutput(layers unroll.Stack, final cells.State) *nodes.Node {
 	top := layers.Layers[len(layers.Layers)-1]
 	final = final[len(final)-len(top.Parts()):]
 	if b, ok := top.(unroll.Bidirectional); ok {
-		return nodes.Concat(-1, final[0], final[len(b.Forward.Parts())])
+		return b.Merged(final[0], final[len(b.Forward.Parts())])
 	}
 	return final[0]
 }
