@@ -338,6 +338,7 @@ func (p *pass) expand() *Result {
 				mask = nodes.TimeSlice(p.masks, t)
 			}
 			if k := p.o.Cut; p.cuts != nil && i > 0 && i%k == 0 {
+				s = slices.Clone(s) // a loss of the state itself is not cut
 				for i := range s {
 					s[i] = nodes.StopGradient(s[i])
 				}
