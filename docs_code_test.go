@@ -62,6 +62,13 @@ var given = map[string]string{
 		var source, target *train.Padded
 		var sources, targets [][]int
 		var pad int`,
+	"train/groups.go": `var m interface{ Params() *nodes.Store }`,
+	"train/task.go": `
+		var store *nodes.Store
+		var batches *train.Batches
+		var sequences [][]int
+		var step *train.Step
+		var fill func([]int)`,
 	"train/events.go": `var config train.Config`,
 	"train/epoch.go": `
 		var stream *train.Stream

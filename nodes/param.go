@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"unicode"
 	"unicode/utf8"
 
@@ -153,8 +154,9 @@ type Param struct {
 	shape []int
 	init  Init
 
-	once  sync.Once
-	value *tensor.Dense
+	once   sync.Once
+	value  *tensor.Dense
+	frozen atomic.Bool
 }
 
 // Name is the parameter's path, such as "encoder/l0/W_ih".

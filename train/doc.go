@@ -30,6 +30,15 @@
 // name, the one that its Name method gives; a parameter without a name goes by its position in the
 // list. A name that comes twice in one list is an error.
 //
+// A parameter that is frozen (nodes.Param.Freeze) costs no gradient, StepConfig.Wrt keeps a [Step]
+// to some parameters, and [NewGroups] gives groups of them optimizers of their own. [LoadWeights]
+// takes what fits from a checkpoint or another model.
+//
+// # Tasks
+//
+// [NewTask] makes a [Task] of a function that computes a batch. [CheckTask] tells whether a task
+// resumes to the bit, and [CheckGradients] whether its gradients are those of its loss.
+//
 // # Gradients
 //
 // A gradient is taken to be written anew by every run, as the machines of this library do it.

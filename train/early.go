@@ -6,7 +6,8 @@ type EarlyStopConfig struct {
 	// observations without progress, one after another, that are borne; the next one stops
 	Patience int
 	MinDelta float64 // by how much a metric must be better than the best to count as progress
-	// whether smaller or larger metrics are better; "" means Smaller, and in Fit what Config.Goal means
+	// whether smaller or larger metrics are better; "" means Smaller, and in Fit what Config.Goal
+	// means
 	Goal Goal
 }
 
@@ -47,8 +48,8 @@ func (e *EarlyStop) Observe(metric float64) (stop bool) {
 // Stopped is the last answer of Observe.
 func (e *EarlyStop) Stopped() bool { return e.observed-e.bestAt > e.config.Patience }
 
-// Best is the best metric and the number of its observation, counted from 1; an infinity and 0 before
-// any progress.
+// Best is the best metric and the number of its observation, counted from 1; an infinity and 0
+// before any progress.
 func (e *EarlyStop) Best() (metric float64, observation int) { return e.best, e.bestAt }
 
 func (e *EarlyStop) aim() *Goal        { return &e.config.Goal }

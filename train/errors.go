@@ -20,8 +20,8 @@ func (interruption) Error() string { return "interrupted" }
 // Unwrap says that a context was cancelled.
 func (interruption) Unwrap() error { return context.Canceled }
 
-// ErrStop is for callbacks of a training (Config.OnRow, Config.AfterStep): it ends the training after
-// the update at hand as if all were done, and Fit returns no error.
+// ErrStop is for callbacks of a training (Config.OnRow, Config.AfterStep): it ends the training
+// after the update at hand as if all were done, and Fit returns no error.
 var ErrStop = errors.New("stop the training")
 
 // What Fit and Checkpoint.Restore return errors of, beside ErrInterrupted, ErrMemory and

@@ -15,8 +15,8 @@ import (
 	"time"
 )
 
-// Events writes the rows of a history to a file that TensorBoard reads: each metric is a scalar under
-// its name, over the steps. Its Row is a callback:
+// Events writes the rows of a history to a file that TensorBoard reads: each metric is a scalar
+// under its name, over the steps. Its Row is a callback:
 //
 //	events, err := train.OpenEvents("runs/gru")
 //	// …
@@ -68,7 +68,8 @@ func newEventFile(name string) (*os.File, error) {
 // Row writes a row of a history: an event for all its metrics.
 func (e *Events) Row(r Row) error {
 	if e.out == nil {
-		return errors.New("train: events: Row of an Events that is closed, or that OpenEvents did not make")
+		return errors.New("train: events: Row of an Events that is closed, or that OpenEvents " +
+			"did not make")
 	}
 	if !e.begun {
 		e.begun = true
@@ -130,8 +131,8 @@ func maskedCRC(data []byte) uint32 {
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// The fields of TensorBoard's messages that are written here (tensorboard/compat/proto: event.proto,
-// summary.proto).
+// The fields of TensorBoard's messages that are written here (tensorboard/compat/proto:
+// event.proto, summary.proto).
 const (
 	eventWallTime = 1 // double, seconds
 	eventStep     = 2 // int64

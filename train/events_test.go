@@ -94,7 +94,8 @@ func TestEvents(t *testing.T) {
 	require.Contains(t, last, "simple_value: -inf", "beyond float32")
 }
 
-// A run that goes on writes one more file, which begins where TensorBoard is to cut the earlier ones.
+// A run that goes on writes one more file, which begins where TensorBoard is to cut the earlier
+// ones.
 func TestEventsOfResumedRun(t *testing.T) {
 	dir, runs := tempDir(t), t.TempDir()
 	for _, steps := range []int{4, 0} {

@@ -9,51 +9,7 @@ import (
 	"math"
 
 	"gorgonia.org/gorgonia"
-
-	"github.com/seqzoo/seqzoo/nodes"
 )
-
-// Task is what Fit trains: a model with its data.
-type Task interface {
-	// Params are the parameters of the model.
-	Params() []*nodes.Param
-	// Len is the number of batches in an epoch, the same in all.
-	Len() int
-	// Next computes loss and gradients of the next batch; after Len of them the next epoch begins.
-	// All noise is drawn from seed and counter.
-	Next(seed uint64, counter int) (Batch, error)
-	// Validate measures the model on data kept apart, under names other than loss, lr and
-	// grad_norm. It leaves the course of the training as it is. Without such data it returns
-	// nothing.
-	Validate(ctx context.Context) (map[string]float64, error)
-	// Save adds the position in the data, and whatever state goes from batch to batch, to a
-	// checkpoint; Load takes it back. Save also adds, by Checkpoint.SetDigest, digests of the data
-	// and of all else that the batches to come depend on: Fit calls it before it resumes, and
-	// refuses a checkpoint with other digests. A task that gives none is resumed with a warning, as
-	// nobody knows whether its data are the same.
-	Save(c *Checkpoint)
-	Load(c *Checkpoint) error
-}
-
-// Warner is a Task that has doubts about its data: that it is hardly of use, such as a text of
-// unknown words. Fit passes them to Config.Warn before it trains.
-type Warner interface{ Warnings() []string }
-
-// Warnings are those of a task, or nil if it is no Warner. A Task that wraps another one passes
-// them on.
-func Warnings(t Task) []string {
-	if w, ok := t.(Warner); ok {
-		return w.Warnings()
-	}
-	return nil
-}
-
-// Batch is the outcome of one batch.
-type Batch struct {
-	Loss  float64 // mean over what was counted
-	Count int     // tokens, sequences or examples
-	Grads []gorgonia.ValueGrad
-}
 
 // Config says how Fit trains. The zero value of an optional field is its default.
 type Config struct {
@@ -68,11 +24,11 @@ type Config struct {
 	// if set, what is validated, what is best and what remains in the end are averaged weights
 	Average   *Average
 	EarlyStop *EarlyStop // if set, stops on Monitor
-	// metric of Validate that tells the best weights, and that schedule and early stop observe; "loss"
-	// is the mean loss of the epoch, "" means valid_loss
+	// metric of Validate that tells the best weights, and that schedule and early stop observe;
+	// "loss" is the mean loss of the epoch, "" means valid_loss
 	Monitor string
-	// whether a smaller or a larger Monitor is better; "" means what its name says (see GoalOf). It is
-	// an error if something goes by Monitor and the name tells nothing
+	// whether a smaller or a larger Monitor is better; "" means what its name says (see GoalOf). It
+	// is an error if something goes by Monitor and the name tells nothing
 	Goal Goal
 	// in the end the weights are those of the best validation; otherwise they are the last ones
 	RestoreBest bool
@@ -90,8 +46,8 @@ type Config struct {
 	Warn func(message string)
 	// is called after each update, and ends the training by an error
 	AfterStep func(step int) error
-	// are called, one after another, with each row of the history, and end the training by an error.
-	// ErrStop, of these and of AfterStep, ends it as if it were done
+	// are called, one after another, with each row of the history, and end the training by an
+	// error. ErrStop, of these and of AfterStep, ends it as if it were done
 	OnRow []func(Row) error
 }
 
@@ -126,7 +82,8 @@ type Result struct {
 // gradients are those of a Step. After an error the weights are those of the last update.
 func Fit(ctx context.Context, t Task, c Config) (*Result, error) {
 	if ctx == nil {
-		return nil, errors.New("train: Fit: the context is nil; context.Background() is one that never ends")
+		return nil, errors.New("train: Fit: the context is nil; context.Background() is one that " +
+			"never ends")
 	}
 	f, err := newFit(t, c)
 	if err != nil {
@@ -228,10 +185,17 @@ func newFit(t Task, c Config) (*fit, error) {
 		return nil, err
 	}
 	if f.len < 1 {
-		return nil, fmt.Errorf("train: Fit: an epoch of the task has %d batches; it must have at least 1", f.len)
+		return nil, fmt.Errorf("train: Fit: an epoch of the task has %d batches; it must have at "+
+			"least 1", f.len)
 	}
+	trained := false
 	for _, p := range t.Params() {
 		f.values = append(f.values, weight{p})
+		trained = trained || !p.Frozen()
+	}
+	if !trained && f.values != nil {
+		return nil, errors.New("train: Fit: every parameter of the task is frozen, so that there " +
+			"is nothing to train")
 	}
 	if f.Accumulate > 1 {
 		var err error

@@ -95,9 +95,24 @@ func (f *fit) settings() map[string]string {
 		m = map[string]string{}
 	}
 	m["seed"] = strconv.FormatUint(f.Seed, 10)
+	if frozen := f.frozen(); frozen != "" {
+		m["frozen"] = frozen
+	}
 	m["batches to an update"], m["batches to an epoch"] = strconv.Itoa(f.Accumulate),
 		strconv.Itoa(f.len)
 	return m
+}
+
+// frozen names the parameters that are frozen.
+func (f *fit) frozen() string {
+	var names []string
+	for _, p := range f.task.Params() {
+		if p.Frozen() {
+			names = append(names, p.Name())
+		}
+	}
+	slices.Sort(names)
+	return strings.Join(names, " ")
 }
 
 func (f *fit) save() error {
@@ -121,12 +136,14 @@ func (f *fit) resume() error {
 	}
 	if !f.Resume {
 		return errorOf(ErrCheckpoint,
-			"train: %s holds a checkpoint of step %d already; resume from it, or use another directory",
+			"train: %s holds a checkpoint of step %d already; resume from it, or use another "+
+				"directory",
 			f.Checkpoints.dir, c.Step)
 	}
 	if err := f.checkSettings(c); err != nil {
 		return errorOf(ErrOtherSettings,
-			"train: the checkpoint of step %d in %s was made %w; resume with the settings of the run that made it",
+			"train: the checkpoint of step %d in %s was made %w; resume with the settings of the "+
+				"run that made it",
 			c.Step, f.Checkpoints.dir, err)
 	}
 	// it tells more than that the configuration differs
@@ -137,7 +154,8 @@ func (f *fit) resume() error {
 		return err
 	}
 	if was, is := c.Text[instructionsText], kernels.Instructions(); was != "" && was != is {
-		f.warn("the checkpoint of step %d in %s was made with the instructions %s, and this machine goes on with %s: "+
+		f.warn("the checkpoint of step %d in %s was made with the instructions %s, and this "+
+			"machine goes on with %s: "+
 			"the outcome is not, to the bit, that of a training on one of them", c.Step,
 			f.Checkpoints.dir, was, is)
 	}
@@ -163,16 +181,20 @@ func (f *fit) checkData(c *Checkpoint) error {
 	slices.Sort(unknown)
 	if differ != nil {
 		return errorOf(ErrOtherData,
-			"train: the checkpoint of step %d in %s was made with other data, and is left as it is: what differs is the %s. "+
+			"train: the checkpoint of step %d in %s was made with other data, and is left as it "+
+				"is: what differs is the %s. "+
 				"Resume with the data of the run that made it, or train in another directory",
 			c.Step, f.Checkpoints.dir, strings.Join(differ, ", the "))
 	}
 	if unknown != nil {
-		f.Warn(fmt.Sprintf("the checkpoint of step %d in %s is of an older version and does not tell with which data it was made: "+
-			"nobody has checked that it is with the same %s. If it was with others, stop and train in another directory",
+		f.Warn(fmt.Sprintf("the checkpoint of step %d in %s is of an older version and does not "+
+			"tell with which data it was made: "+
+			"nobody has checked that it is with the same %s. If it was with others, stop and "+
+			"train in another directory",
 			c.Step, f.Checkpoints.dir, strings.Join(unknown, ", ")))
 	} else if len(is) == 0 {
-		f.Warn(fmt.Sprintf("the task gives no digest of its data (see train.Checkpoint.SetDigest): "+
+		f.Warn(fmt.Sprintf("the task gives no digest of its data (see "+
+			"train.Checkpoint.SetDigest): "+
 			"nobody has checked that the checkpoint of step %d in %s was made with the same",
 			c.Step, f.Checkpoints.dir))
 	}
@@ -234,7 +256,8 @@ func union(a, b map[string]string) map[string]string {
 func (f *fit) restore(c *Checkpoint) error {
 	epoch, batches := c.Counters["epoch"], c.Counters["batches"]
 	if n := uint64(f.len); batches > math.MaxInt || epoch > batches/n || batches-epoch*n > n {
-		return fmt.Errorf("train: the checkpoint of step %d comes after %d batches, in epoch %d, and an epoch has %d batches: "+
+		return fmt.Errorf("train: the checkpoint of step %d comes after %d batches, in epoch %d, "+
+			"and an epoch has %d batches: "+
 			"its numbers do not agree", c.Step, batches, epoch+1, f.len)
 	}
 	if err := c.Apply(f.params()); err != nil {
@@ -265,8 +288,8 @@ func (f *fit) restore(c *Checkpoint) error {
 	return f.task.Load(c)
 }
 
-// recallBest takes the best validation from a checkpoint. One of an older version has it in the early
-// stop or not at all.
+// recallBest takes the best validation from a checkpoint. One of an older version has it in the
+// early stop or not at all.
 func (f *fit) recallBest(c *Checkpoint) {
 	if at := c.Counters["best_epoch"]; at > 0 && at <= uint64(f.epoch) &&
 		c.Text[monitorText] == f.monitor() {
@@ -281,7 +304,8 @@ func (f *fit) recallBest(c *Checkpoint) {
 		return
 	}
 	if _, err := os.Stat(f.Checkpoints.bestPath()); errors.Is(err, fs.ErrNotExist) {
-		f.warn("the weights of the best validation, that of epoch %d, were not kept before step %d; the best is sought from there",
+		f.warn("the weights of the best validation, that of epoch %d, were not kept before step "+
+			"%d; the best is sought from there",
 			f.best.epoch, c.Step)
 		f.best = best{value: f.Goal.worst()}
 	}

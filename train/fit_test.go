@@ -45,6 +45,9 @@ func letters(t testing.TB, n, V int) (ids []int, v *text.Vocabulary) {
 	return ids, v
 }
 
+// lmStore holds the parameters of the last smallLM.
+var lmStore *nodes.Store
+
 // smallLM is a language model with dropout of every kind, on 13 batches an epoch, the last of them
 // short.
 func smallLM(t testing.TB, window unroll.Window) train.Task {
@@ -55,6 +58,7 @@ func smallLM(t testing.TB, window unroll.Window) train.Task {
 		Level: "char", IODropout: 0.2,
 	}, v, 1)
 	require.NoError(t, err)
+	lmStore = m.Params()
 	task, err := m.Task(lm.Data{Train: ids[:190], Valid: ids[190:], Batch: 3, Window: window})
 	require.NoError(t, err)
 	return task
@@ -153,6 +157,14 @@ func must[T any](v T, err error) T {
 
 func adam(lr float64) train.Optimizer { return must(train.NewAdam(train.AdamConfig{LR: lr})) }
 
+// groups trains the second layer of smallLM by SGD, and all else by AdamW.
+func groups() train.Optimizer {
+	second := must(lmStore.Find("**/l1"))
+	return must(train.NewGroups(train.Group{Optimizer: must(train.NewAdamW(train.AdamConfig{
+		WeightDecay: 0.1}))}, train.Group{Params: second,
+		Optimizer: must(train.NewSGD(train.SGDConfig{LR: 0.1, Momentum: 0.9}))}))
+}
+
 // plan is a way to train that is stopped and resumed. Everything in it is made anew for each run,
 // as a new process does.
 type plan struct {
@@ -193,6 +205,15 @@ func plans() []plan {
 					MinDelta: 0.005})),
 			}
 		}, 50}, // it stops early
+		{"LM, groups, frozen, best", func(t testing.TB) train.Task {
+			task := lm(unroll.Window{Stride: 5})(t)
+			task.Params()[0].Freeze(true)
+			return task
+		}, func() train.Config {
+			return train.Config{Optimizer: groups(), Epochs: 2, Seed: 3, RecordEvery: 3,
+				RestoreBest: true,
+				Schedule:    must(train.NewCosine(train.CosineConfig{LR: 0.05, Warmup: 5, Total: 52}))}
+		}, 26},
 		{"toy, accumulation", toy, func() train.Config {
 			return train.Config{Optimizer: adam(0.1), Epochs: 20, Seed: 5, Accumulate: 4,
 				SaveEvery: 1, RecordEvery: 1}
@@ -620,36 +641,6 @@ func TestResumeFromForeignCheckpoint(t *testing.T) {
 		_, _, err := fit(t, context.Background(), dir, newBowl(3),
 			train.Config{Optimizer: adam(0.1), Epochs: 9})
 		require.ErrorContains(t, err, want)
-	}
-}
-
-// The line at the end of an epoch has the mean of the epoch, each batch weighted by its count,
-// whether or not the training was stopped within the epoch.
-func TestProgressEpochMean(t *testing.T) {
-	losses, counts := []float64{8, 1, 1, 2, 2, 5}, []int{1, 1, 2, 10, 10, 20}
-	run := func(dir string, steps int, out *bytes.Buffer) {
-		b := newBowl(3)
-		b.next = func(counter int, batch *train.Batch) error {
-			batch.Loss, batch.Count = losses[counter], counts[counter]
-			return nil
-		}
-		_, _, err := fit(t, context.Background(), dir, b, train.Config{
-			Optimizer: adam(0.1), Epochs: 2, MaxSteps: steps, SaveEvery: 1,
-			Progress: train.NewProgress(out, "bowl", ""),
-		})
-		require.NoError(t, err)
-	}
-	for stop := range 6 {
-		var out bytes.Buffer
-		dir := tempDir(t)
-		if stop > 0 {
-			run(dir, stop, &out)
-		}
-		run(dir, 0, &out)
-		require.Equal(t, 2, strings.Count(out.String(), " done "), out.String())
-		require.Contains(t, out.String(), "bowl epoch 1 done  loss 2.750  ") // (8 + 1 + 2·1)/4
-		// (10·2 + 10·2 + 20·5)/40
-		require.Contains(t, out.String(), "bowl epoch 2 done  loss 3.500  ")
 	}
 }
 

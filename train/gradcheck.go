@@ -3,8 +3,7 @@ package train
 import (
 	"errors"
 	"fmt"
-
-	"gorgonia.org/tensor"
+	"math"
 
 	"github.com/seqzoo/seqzoo/graph"
 )
@@ -21,24 +20,29 @@ func CheckGradients(t Task, c graph.GradientCheck) (*graph.GradientReport, error
 	if t == nil {
 		return nil, errors.New("train: CheckGradients: the task is nil")
 	}
-	start := &Checkpoint{States: map[string]State{}, Tensors: map[string]*tensor.Dense{},
-		Counters: map[string]uint64{}, Text: map[string]string{}}
-	t.Save(start)
-	for name, v := range start.Tensors {
-		start.Tensors[name] = v.Clone().(*tensor.Dense) // the task's own goes on
-	}
-	next := func() (Batch, error) {
-		if err := t.Load(start); err != nil {
+	start := snapshot(t)
+	again := func() (Batch, error) {
+		if err := t.Load(start.clone()); err != nil {
 			return Batch{}, err
 		}
 		return t.Next(c.Seed, 0)
 	}
-	b, err := next()
+	first, err := again()
+	if err != nil {
+		return nil, fmt.Errorf("train: CheckGradients: %w", err)
+	}
+	b, err := again()
+	if err == nil && math.Float64bits(b.Loss) != math.Float64bits(first.Loss) {
+		err = fmt.Errorf("the loss of one batch is %v, and computed again %v: the task forgets "+
+			"its position or a state, or draws noise from elsewhere than seed and counter (see "+
+			"CheckTask)",
+			first.Loss, b.Loss)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("train: CheckGradients: %w", err)
 	}
 	r, err := graph.CheckLoss(func() (float64, error) {
-		b, err := next()
+		b, err := again()
 		return b.Loss, err
 	}, b.Grads, c)
 	if err == nil {

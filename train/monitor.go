@@ -36,10 +36,10 @@ var (
 	turningWords = []string{"negative", "neg", "minus", "inverse"}
 )
 
-// GoalOf tells by the words of a metric's name which value is better: that of valid_loss is Smaller,
-// that of valid_accuracy Larger. A loss, an error or a gap of something is to be small, whatever it
-// is of. The answer is empty for a name without a known word, and for one that turns the meaning
-// round, such as negative_likelihood.
+// GoalOf tells by the words of a metric's name which value is better: that of valid_loss is
+// Smaller, that of valid_accuracy Larger. A loss, an error or a gap of something is to be small,
+// whatever it is of. The answer is empty for a name without a known word, and for one that turns
+// the meaning round, such as negative_likelihood.
 func GoalOf(metric string) Goal {
 	words := strings.FieldsFunc(strings.ToLower(metric), func(r rune) bool {
 		return !unicode.IsLetter(r) && !unicode.IsDigit(r)
@@ -106,7 +106,8 @@ func (f *fit) aimAll() error {
 	for name, p := range parts {
 		own := *p.aim()
 		if own != "" && goal != "" && own != goal {
-			return fmt.Errorf("train: Fit: the goal of %s is %s, and another one is %s: they observe one metric, %s",
+			return fmt.Errorf("train: Fit: the goal of %s is %s, and another one is %s: they "+
+				"observe one metric, %s",
 				name, own, goal, f.Monitor)
 		}
 		goal = cmp.Or(goal, own)
@@ -115,7 +116,8 @@ func (f *fit) aimAll() error {
 		goal = GoalOf(f.Monitor)
 	}
 	if goal == "" && (len(parts) > 0 || f.RestoreBest) {
-		return fmt.Errorf("train: Fit: whether a larger %q is better cannot be told by its name; set Config.Goal to train.Larger or train.Smaller",
+		return fmt.Errorf("train: Fit: whether a larger %q is better cannot be told by its name; "+
+			"set Config.Goal to train.Larger or train.Smaller",
 			f.Monitor)
 	}
 	f.Goal = goal
@@ -142,7 +144,8 @@ func (f *fit) aimed() map[string]aimed {
 func (f *fit) checkFresh() error {
 	for name, p := range f.aimed() {
 		if n := p.observations(); n > 0 {
-			return fmt.Errorf("train: Fit: %s has observed %d metrics of another training already; make a new one for each",
+			return fmt.Errorf("train: Fit: %s has observed %d metrics of another training "+
+				"already; make a new one for each",
 				name, n)
 		}
 	}
@@ -175,7 +178,8 @@ func (f *fit) observe(metrics map[string]float64, loss float64) error {
 	}
 	if !ok && f.monitored {
 		if len(metrics) == 0 {
-			return fmt.Errorf("train: Monitor is %s, but Validate measures nothing: there are no data to validate on", f.Monitor)
+			return fmt.Errorf("train: Monitor is %s, but Validate measures nothing: there are no "+
+				"data to validate on", f.Monitor)
 		}
 		return fmt.Errorf("train: Monitor is %s, but all that Validate measures is %q",
 			f.Monitor, slices.Sorted(maps.Keys(metrics)))
@@ -261,7 +265,8 @@ func (f *fit) neverFinite() error {
 		return nil
 	}
 	return errorOf(ErrNotFinite,
-		"train: %s is %v after the last of %d epochs, and was not finite after any: the validation tells nothing of the weights",
+		"train: %s is %v after the last of %d epochs, and was not finite after any: the "+
+			"validation tells nothing of the weights",
 		f.Monitor, values[len(values)-1], len(values))
 }
 

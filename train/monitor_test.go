@@ -1,10 +1,12 @@
 package train_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"math"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -35,8 +37,8 @@ func TestGoalOf(t *testing.T) {
 	}
 }
 
-// The best of a rising accuracy is its largest value, whatever tells so: the name, the configuration
-// of the training, or that of the early stop.
+// The best of a rising accuracy is its largest value, whatever tells so: the name, the
+// configuration of the training, or that of the early stop.
 func TestMonitorLargerIsBetter(t *testing.T) {
 	values := []float64{0.6, 0.8, 0.7, 0.75, 0.1, 0.9}
 	for _, c := range []struct {
@@ -160,7 +162,8 @@ func TestRestoreBest(t *testing.T) {
 			again, _ := scripted("error", values[len(*done):]...)
 			_, r, err := fit(t, context.Background(), dir, again, config(0))
 			require.NoError(t, err)
-			require.Equal(t, b.w.Value().Float64s(), again.w.Value().Float64s(), "stopped at %d", stop)
+			require.Equal(t, b.w.Value().Float64s(), again.w.Value().Float64s(), "stopped at "+
+				"%d", stop)
 			require.Equal(t, train.Best{Metric: "error", Value: 3, Epoch: 2, Step: 8}, r.Best)
 		}
 	}
@@ -201,7 +204,8 @@ func TestResumeWithOtherMonitor(t *testing.T) {
 	c.Goal, c.MaxSteps = train.Larger, 0
 	_, _, err = fit(t, context.Background(), dir, b, c)
 	require.ErrorIs(t, err, train.ErrOtherSettings)
-	require.ErrorContains(t, err, `with monitor "error, smaller is better", not "error, larger is better"`)
+	require.ErrorContains(t, err, `with monitor "error, smaller is better", not "error, `+
+		`larger is better"`)
 }
 
 // Callbacks are told of each row, and of each once, also over a resume.
@@ -278,5 +282,35 @@ func TestCallbacksEnd(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, want.w.Value().Data(), got.w.Value().Data())
 		}
+	}
+}
+
+// The line at the end of an epoch has the mean of the epoch, each batch weighted by its count,
+// whether or not the training was stopped within the epoch.
+func TestProgressEpochMean(t *testing.T) {
+	losses, counts := []float64{8, 1, 1, 2, 2, 5}, []int{1, 1, 2, 10, 10, 20}
+	run := func(dir string, steps int, out *bytes.Buffer) {
+		b := newBowl(3)
+		b.next = func(counter int, batch *train.Batch) error {
+			batch.Loss, batch.Count = losses[counter], counts[counter]
+			return nil
+		}
+		_, _, err := fit(t, context.Background(), dir, b, train.Config{
+			Optimizer: adam(0.1), Epochs: 2, MaxSteps: steps, SaveEvery: 1,
+			Progress: train.NewProgress(out, "bowl", ""),
+		})
+		require.NoError(t, err)
+	}
+	for stop := range 6 {
+		var out bytes.Buffer
+		dir := tempDir(t)
+		if stop > 0 {
+			run(dir, stop, &out)
+		}
+		run(dir, 0, &out)
+		require.Equal(t, 2, strings.Count(out.String(), " done "), out.String())
+		require.Contains(t, out.String(), "bowl epoch 1 done  loss 2.750  ") // (8 + 1 + 2·1)/4
+		// (10·2 + 10·2 + 20·5)/40
+		require.Contains(t, out.String(), "bowl epoch 2 done  loss 3.500  ")
 	}
 }

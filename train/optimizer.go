@@ -54,14 +54,32 @@ func newOptimizer(kind string, lr float64, update32 update[float32], update64 up
 		update64: update64}
 }
 
-func (o *optimizer) Step(params []gorgonia.ValueGrad) error {
+// open checks rate and parameters before anything is changed.
+func (o *optimizer) open(params []gorgonia.ValueGrad) ([]member, error) {
 	if !nonNegative(o.lr) {
-		return fmt.Errorf("train: %s: the learning rate is %v; it must be finite and not negative",
+		return nil, fmt.Errorf("train: %s: the learning rate is %v; it must be finite and not negative",
 			o.kind, o.lr)
 	}
 	members, err := o.buffers.open(params, openValueGrad)
 	if err != nil {
-		return fmt.Errorf("train: %s: %w", o.kind, err)
+		return nil, fmt.Errorf("train: %s: %w", o.kind, err)
+	}
+	return members, nil
+}
+
+// ready reports why a Step would fail.
+func (o *optimizer) ready(params []gorgonia.ValueGrad) error {
+	_, err := o.open(params)
+	if err == nil {
+		o.buffers.forgetNew() // of a step that may not come
+	}
+	return err
+}
+
+func (o *optimizer) Step(params []gorgonia.ValueGrad) error {
+	members, err := o.open(params)
+	if err != nil {
+		return err
 	}
 	for _, m := range members {
 		m.updates++

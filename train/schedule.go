@@ -127,7 +127,8 @@ type PlateauConfig struct {
 	Patience  int
 	Threshold float64 // share of the best metric that counts as progress, in [0, 1)
 	MinLR     float64 // lowest rate; at most LR
-	// whether smaller or larger metrics are better; "" means Smaller, and in Fit what Config.Goal means
+	// whether smaller or larger metrics are better; "" means Smaller, and in Fit what Config.Goal
+	// means
 	Goal Goal
 }
 
@@ -197,7 +198,8 @@ func (p *plateau) Restore(s State) error {
 	}
 	lr := s.Scalars["lr"]
 	if !nonNegative(lr) {
-		return misfit(kind, fmt.Sprintf("scalar \"lr\" is %v, and must be finite and not negative", lr))
+		return misfit(kind, fmt.Sprintf("scalar \"lr\" is %v, and must be finite and not "+
+			"negative", lr))
 	}
 	p.lr, p.best, p.bad, p.observed = lr, s.Scalars["best"], bad, s.Step
 	return nil

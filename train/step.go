@@ -1,9 +1,11 @@
 package train
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
@@ -18,12 +20,13 @@ import (
 // to keep, as NewStep was given them.
 type Step struct {
 	*run.Step
-	loss  *nodes.Node
-	kept  int // outputs before the loss
-	grads []gorgonia.ValueGrad
-	flow  *graph.GradientFlow // made by the first GradientFlow
-	flows *graph.Machine
-	found error // what the last run, if its loss was not finite, has to blame for it
+	loss   *nodes.Node
+	kept   int // outputs before the loss
+	grads  []gorgonia.ValueGrad
+	frozen []*nodes.Param      // when the step was compiled, so that they have no gradient
+	flow   *graph.GradientFlow // made by the first GradientFlow
+	flows  *graph.Machine
+	found  error // what the last run, if its loss was not finite, has to blame for it
 }
 
 // gradient is a parameter and its gradient, for a solver.
@@ -38,15 +41,23 @@ func (g gradient) Value() gorgonia.Value         { return g.param.Value() }
 func (g gradient) Grad() (gorgonia.Value, error) { return g.grad.Value(), nil }
 
 // NewStep compiles loss, a scalar, and the nodes to keep, whose values can be read after each run:
-// Output(i) is that of node i. In a graph for training it adds the gradients of every parameter the
-// graph uses. The error is ErrMemory if the values would not fit.
+// Output(i) is that of node i. In a graph for training it adds the gradients of every parameter
+// that the graph uses and that is not frozen (see nodes.Param). The error is ErrMemory if the
+// values would not fit.
 func NewStep(loss *nodes.Node, keep ...*nodes.Node) (s *Step, err error) {
-	return NewStepWith(nil, loss, keep...)
+	return NewStepWith(StepConfig{}, loss, keep...)
 }
 
-// NewStepWith is NewStep with options of graph.Compile.
-func NewStepWith(options []graph.Option, loss *nodes.Node, keep ...*nodes.Node) (s *Step,
-	err error) {
+// StepConfig configures [NewStepWith]. The zero value is what NewStep does.
+type StepConfig struct {
+	// parameters whose gradients are computed; nil: all that the graph uses and that are not
+	// frozen. With one loss for each of two networks, each step takes those of its own
+	Wrt     []*nodes.Param
+	Options []graph.Option // of graph.Compile
+}
+
+// NewStepWith is NewStep with a configuration.
+func NewStepWith(c StepConfig, loss *nodes.Node, keep ...*nodes.Node) (s *Step, err error) {
 	if loss == nil || loss.Graph() == nil {
 		return nil, errors.New("train: NewStep: the loss is nil")
 	}
@@ -62,20 +73,57 @@ func NewStepWith(options []graph.Option, loss *nodes.Node, keep ...*nodes.Node) 
 	s = &Step{loss: loss, kept: len(keep)}
 	outputs := append(slices.Clone(keep), loss)
 	if loss.Graph().Training() {
-		grads, err := s.gradients(keep)
+		params, err := s.trained(c.Wrt)
+		if err != nil {
+			return nil, err
+		}
+		grads, err := s.gradients(params, keep)
 		if err != nil {
 			return nil, err
 		}
 		outputs = append(outputs, grads...)
+	} else if c.Wrt != nil {
+		return nil, errors.New("train: NewStep: Wrt asks for gradients, and the graph has none: " +
+			"build it with Training set")
 	}
-	s.Step, err = run.New(outputs, options...)
+	s.Step, err = run.New(outputs, c.Options...)
 	return s, err
 }
 
+// trained are the parameters whose gradients the step computes.
+func (s *Step) trained(wrt []*nodes.Param) (params []*nodes.Param, err error) {
+	used := s.loss.Graph().Parameters()
+	if wrt == nil {
+		for _, p := range used {
+			if p.Frozen() {
+				s.frozen = append(s.frozen, p)
+			} else {
+				params = append(params, p)
+			}
+		}
+		return params, nil
+	}
+	for i, p := range wrt {
+		switch {
+		case p == nil:
+			return nil, fmt.Errorf("train: NewStep: parameter %d of Wrt is nil", i)
+		case !slices.Contains(used, p):
+			return nil, fmt.Errorf("train: NewStep: Wrt has %s, which the graph does not use", p.Name())
+		case slices.Contains(wrt[:i], p):
+			return nil, fmt.Errorf("train: NewStep: Wrt has %s twice", p.Name())
+		case p.Frozen():
+			return nil, fmt.Errorf("train: NewStep: Wrt has %s, which is frozen", p.Name())
+		}
+	}
+	return wrt, nil
+}
+
 // gradients adds those of the parameters to the graph.
-func (s *Step) gradients(keep []*nodes.Node) (grads []*nodes.Node, err error) {
+func (s *Step) gradients(params []*nodes.Param, keep []*nodes.Node) (grads []*nodes.Node, err error) {
+	if len(params) == 0 {
+		return nil, nil
+	}
 	g := s.loss.Graph()
-	params := g.Parameters()
 	wrt := make([]nodes.Operand, len(params))
 	for i, p := range params {
 		wrt[i] = p
@@ -111,6 +159,13 @@ func (s *Step) Run(seed uint64, counter int) (loss float64, err error) {
 // run.Step.RunRows says.
 func (s *Step) RunRows(seed uint64, counter, first, of int) (loss float64, err error) {
 	s.found = nil
+	for _, p := range s.frozen {
+		if !p.Frozen() {
+			return 0, fmt.Errorf("train: %s is no longer frozen, and was when the step was "+
+				"compiled, without its gradient: make the task, or the step, anew",
+				p.Name())
+		}
+	}
 	if err := s.Step.RunRows(seed, counter, first, of); err != nil {
 		return 0, err
 	}
@@ -144,9 +199,31 @@ func blame(grads []gorgonia.ValueGrad) string {
 	return ""
 }
 
-// Grads are the parameters with their gradients, for an Optimizer. They are written anew by every
-// Run.
-func (s *Step) Grads() []gorgonia.ValueGrad { return s.grads }
+// Grads are the parameters with their gradients, for an Optimizer, without those that have been
+// frozen since the step was compiled. They are written anew by every Run.
+func (s *Step) Grads() []gorgonia.ValueGrad {
+	frozen := func(v gorgonia.ValueGrad) bool { return v.(gradient).param.Frozen() }
+	if !slices.ContainsFunc(s.grads, frozen) {
+		return s.grads
+	}
+	return slices.DeleteFunc(slices.Clone(s.grads), frozen)
+}
+
+// Grad is the gradient of the parameter of that name after the last Run. The error names a
+// parameter that the step computes no gradient of.
+func (s *Step) Grad(name string) (run.Floats, error) {
+	for _, v := range s.grads {
+		if g := v.(gradient); g.Name() == name {
+			return run.FloatsOf(g.grad.Value())
+		}
+	}
+	names := make([]string, len(s.grads))
+	for i, v := range s.grads {
+		names[i] = v.(gradient).Name()
+	}
+	return run.Floats{}, fmt.Errorf("train: the step has no gradient of %q; it has those of %s", name,
+		cmp.Or(strings.Join(names, ", "), "nothing"))
+}
 
 // Close releases the memory of the compiled graph.
 func (s *Step) Close() error {
@@ -162,7 +239,8 @@ func (s *Step) Close() error {
 // measure.
 func (s *Step) GradientFlow() (*graph.FlowReport, error) {
 	if len(s.grads) == 0 {
-		return nil, errors.New("train: GradientFlow: the graph has no gradients: build it with Training set")
+		return nil, errors.New("train: GradientFlow: the graph has no gradients: build it with " +
+			"Training set")
 	}
 	if s.flow == nil {
 		g := s.loss.Graph().Expr()
