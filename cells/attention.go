@@ -277,11 +277,24 @@ func newMemory(op string, heads int, keys, values, lengths *nodes.Node) *Memory 
 	return m
 }
 
+// check refuses a memory that no attention made.
+func (m *Memory) check(op string) {
+	if m == nil || m.keys == nil {
+		nodes.Failf(op, "the memory is nil, or an empty value: Attention.Over and MultiHead.Over make one")
+	}
+}
+
 // Places is S, how many places there are to look at.
-func (m *Memory) Places() int { return m.keys.Dim(1) }
+func (m *Memory) Places() int {
+	m.check("Places")
+	return m.keys.Dim(1)
+}
 
 // Width is that of a context.
-func (m *Memory) Width() int { return m.values.Dim(2) * m.heads }
+func (m *Memory) Width() int {
+	m.check("Width")
+	return m.values.Dim(2) * m.heads
+}
 
 // Nodes are what a memory consists of; the first axis of each counts sequences (and heads). See
 // Input.
@@ -297,6 +310,7 @@ func (m *Memory) Nodes() []*nodes.Node {
 // inputs, to be fed with the values of m's. So a graph of a single step of decoding attends to what
 // an encoder's graph computed once.
 func (m *Memory) Input(g *nodes.Graph, batch int) *Memory {
+	m.check("Input")
 	in := *m
 	B := m.keys.Dim(0) / m.heads
 	like := func(name string, n *nodes.Node) *nodes.Node {
@@ -315,6 +329,7 @@ func (m *Memory) Input(g *nodes.Graph, batch int) *Memory {
 // [B, S], the sum of the weights of the steps before, is for an attention with Coverage, one step
 // at a time; else nil.
 func (m *Memory) Attend(query, coverage *nodes.Node) (context, weights *nodes.Node) {
+	m.check("Attend")
 	if query == nil {
 		nodes.Failf("Attend", "the query is nil")
 	}

@@ -31,9 +31,7 @@ func (l Layers) parts(op string, width int) []Part {
 
 // seen are the parts that a decoder has besides for what it attends to.
 func (m *Memory) seen(op string) []Part {
-	if m == nil {
-		nodes.Failf(op, "the memory is nil; make one with Attention.Over")
-	}
+	m.check(op)
 	parts := []Part{{Name: "weights", Width: m.heads * m.Places()}}
 	if m.covers {
 		parts = append(parts, Part{Name: "coverage", Width: m.Places()})
@@ -117,6 +115,7 @@ func (d Stacked) Initial(layers State) State { return initial(d.Parts(), layers)
 
 // Step advances one time step.
 func (d Stacked) Step(x *nodes.Node, s State) State {
+	checkStep("Stacked", d, x, s)
 	h, next := d.step(x, s)
 	return slices.Concat(State{h}, next)
 }
@@ -147,6 +146,7 @@ func (d Bahdanau) Initial(layers State) State { return initial(d.Parts(), layers
 
 // Step advances one time step.
 func (d Bahdanau) Step(x *nodes.Node, s State) State {
+	checkStep("Bahdanau", d, x, s)
 	context, seen := attend(d.Memory, d.top(s), s)
 	h, next := d.step(nodes.Concat(-1, x, context), s)
 	return slices.Concat(State{nodes.Concat(-1, h, context)}, next, seen)
@@ -179,6 +179,7 @@ func (d Luong) Initial(layers State) State { return initial(d.Parts(), layers) }
 
 // Step advances one time step.
 func (d Luong) Step(x *nodes.Node, s State) State {
+	checkStep("Luong", d, x, s)
 	h, next := d.step(nodes.Concat(-1, x, s[0]), s)
 	context, seen := attend(d.Memory, h, s)
 	out := nodes.Tanh(nodes.MatMul(nodes.Concat(-1, context, h), d.Combine))

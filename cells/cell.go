@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/seqzoo/seqzoo/internal/check"
 	"github.com/seqzoo/seqzoo/internal/ops"
@@ -127,6 +128,32 @@ func FreeParts(c interface{ Parts() []Part }) (names []string) {
 		names = append(names, p.Name)
 	}
 	return names
+}
+
+// ready refuses what no step begins with: a cell that no constructor has made, of whose weights one
+// is given, and an input or a state that is nil or of other parts than the cell's.
+func ready(c Cell, weight *nodes.Param, x *nodes.Node, s State) {
+	name := strings.TrimPrefix(fmt.Sprintf("%T", c), "*cells.")
+	if weight == nil {
+		nodes.Failf(name, "the cell is an empty value: New%s makes one", name)
+	}
+	checkStep(name, c, x, s)
+}
+
+// checkStep refuses an input or a state of a step that is nil, and a state of other parts than c's.
+func checkStep(name string, c interface{ Parts() []Part }, x *nodes.Node, s State) {
+	if parts := c.Parts(); len(s) != len(parts) {
+		nodes.Failf(name, "a state of %d parts: want %v", len(s), parts)
+	}
+	for i, n := range append(State{x}, s...) {
+		if n == nil || n.Graph() == nil {
+			what := "x"
+			if i > 0 {
+				what = fmt.Sprintf("part %d of the state", i-1)
+			}
+			nodes.Failf(name, "%s is nil, or none that a graph made", what)
+		}
+	}
 }
 
 // Zero is the state of zeros for a batch, every part [B, Width].

@@ -92,6 +92,7 @@ func (c *CfC) Role(leaf string) Role {
 
 // Step advances one time step.
 func (c *CfC) Step(x *nodes.Node, s State) State {
+	ready(c, c.wIH, x, s)
 	var gap nodes.Operand = nodes.Scalar(1)
 	if c.cfg.Gaps {
 		gap = nodes.Slice(x, -1, c.features, c.cfg.In)

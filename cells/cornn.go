@@ -79,6 +79,7 @@ func (c *CoRNN) Parts() []Part {
 
 // Step advances one time step.
 func (c *CoRNN) Step(x *nodes.Node, s State) State {
+	ready(c, c.wIH, x, s)
 	y, z := s[0], s[1]
 	drive := nodes.Tanh(nodes.Add(affine(x, c.wIH, c.b), nodes.MatMul(y, c.wY),
 		nodes.MatMul(z, c.wZ)))

@@ -70,12 +70,14 @@ func NewGatedDelta(s *nodes.Scope, cfg GatedDeltaConfig) *GatedDelta {
 
 // Parts is {h, S}.
 func (c *GatedDelta) Parts() []Part {
-	heads, d := c.cfg.Heads, c.cfg.Hidden/c.cfg.Heads
+	heads := max(c.cfg.Heads, 1)
+	d := c.cfg.Hidden / heads
 	return []Part{{Name: "h", Width: c.cfg.Hidden}, Matrix("S", heads, d, d)}
 }
 
 // Step advances one time step.
 func (c *GatedDelta) Step(x *nodes.Node, s State) State {
+	ready(c, c.wIH, x, s)
 	B, heads, d := x.Dim(0), c.cfg.Heads, c.cfg.Hidden/c.cfg.Heads
 	memory := s[1]
 	qkv := nodes.Split(nodes.MatMul(x, c.wIH), 3, -1)

@@ -93,6 +93,7 @@ func (g *GRU) Parts() []Part { return []Part{{Name: "h", Width: g.cfg.Hidden}} }
 
 // Step advances one time step.
 func (g *GRU) Step(x *nodes.Node, s State) State {
+	ready(g, g.wIH, x, s)
 	h := s[0]
 	ax := nodes.Split(affine(x, g.wIH, g.b), 3, -1)        // r, z, n
 	ah := nodes.Split(nodes.MatMul(h, g.wHH), g.gates, -1) // r, z, and n if the reset comes after

@@ -72,5 +72,6 @@ func (c *IndRNN) Parts() []Part { return []Part{{Name: "h", Width: c.cfg.Hidden}
 
 // Step advances one time step.
 func (c *IndRNN) Step(x *nodes.Node, s State) State {
+	ready(c, c.wIH, x, s)
 	return State{c.cfg.Activation.of(nodes.Add(affine(x, c.wIH, c.b), nodes.Mul(s[0], c.u)))}
 }

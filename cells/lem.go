@@ -71,6 +71,7 @@ func (c *LEM) Parts() []Part {
 
 // Step advances one time step.
 func (c *LEM) Step(x *nodes.Node, s State) State {
+	ready(c, c.wIH, x, s)
 	y, z := s[0], s[1]
 	ax := nodes.Split(affine(x, c.wIH, c.b), 4, -1)
 	ay := nodes.Split(nodes.MatMul(y, c.wHH), 3, -1)

@@ -109,6 +109,7 @@ func (c *LRU) Role(leaf string) Role {
 
 // Step advances one time step.
 func (c *LRU) Step(x *nodes.Node, s State) State {
+	ready(c, c.wIH, x, s)
 	re, im := s[1], s[2]
 	radius := nodes.Exp(nodes.Neg(nodes.Exp(x.Graph().Param(c.nu))))
 	phase := nodes.Exp(x.Graph().Param(c.theta))

@@ -175,6 +175,7 @@ func (l *LSTM) Role(leaf string) Role {
 
 // Step advances one time step.
 func (l *LSTM) Step(x *nodes.Node, s State) State {
+	ready(l, l.wIH, x, s)
 	h, c := s[0], s[1]
 	a := nodes.Add(l.normX.of(nodes.MatMul(x, l.wIH)), l.normH.of(nodes.MatMul(h, l.wHH)))
 	gates := nodes.Split(plus(a, l.b), l.gates, -1) // i, f, g, o, or i, g, o: each [B, H]

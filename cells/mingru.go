@@ -61,6 +61,7 @@ func (c *MinGRU) Parts() []Part { return []Part{{Name: "h", Width: c.cfg.Hidden}
 
 // Step advances one time step.
 func (c *MinGRU) Step(x *nodes.Node, s State) State {
+	ready(c, c.wIH, x, s)
 	a := nodes.Split(affine(x, c.wIH, c.b), 2, -1)
 	z, n := nodes.Sigmoid(a[0]), candidate(a[1], c.cfg.Positive)
 	return State{nodes.Add(nodes.Mul(nodes.OneMinus(z), s[0]), nodes.Mul(z, n))}

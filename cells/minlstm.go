@@ -62,6 +62,7 @@ func (c *MinLSTM) Parts() []Part { return []Part{{Name: "h", Width: c.cfg.Hidden
 // logarithms of the gates, log σ(u) = −softplus(−u): where both gates are near 0 their quotient
 // would lose its digits.
 func (c *MinLSTM) Step(x *nodes.Node, s State) State {
+	ready(c, c.wIH, x, s)
 	a := nodes.Split(affine(x, c.wIH, c.b), 3, -1)
 	keep := nodes.Sigmoid(nodes.Sub(nodes.Softplus(nodes.Neg(a[1])),
 		nodes.Softplus(nodes.Neg(a[0]))))

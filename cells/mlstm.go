@@ -72,7 +72,7 @@ func NewMLSTM(s *nodes.Scope, cfg MLSTMConfig) *MLSTM {
 
 // Parts is {h, C, n, m}.
 func (c *MLSTM) Parts() []Part {
-	H, heads := c.cfg.Hidden, c.cfg.Heads
+	H, heads := c.cfg.Hidden, max(c.cfg.Heads, 1)
 	d := H / heads
 	return []Part{{Name: "h", Width: H}, Matrix("C", heads, d, d), Matrix("n", heads, d, 1),
 		Matrix("m", heads, 1, 1)}
@@ -84,6 +84,7 @@ func (c *MLSTM) FreeParts() []string { return []string{"h", "C"} }
 
 // Step advances one time step.
 func (c *MLSTM) Step(x *nodes.Node, s State) State {
+	ready(c, c.wIH, x, s)
 	B, heads, d := x.Dim(0), c.cfg.Heads, c.cfg.Hidden/c.cfg.Heads
 	memory, n, m := s[1], s[2], s[3]
 	qkvo := nodes.Split(affine(x, c.wIH, c.b), 4, -1)

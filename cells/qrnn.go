@@ -80,6 +80,7 @@ func (c *QRNN) Role(string) Role { return OfInput }
 
 // Step advances one time step.
 func (c *QRNN) Step(x *nodes.Node, s State) State {
+	ready(c, c.wIH, x, s)
 	a := affine(x, c.wIH, c.b)
 	if c.wLast != nil {
 		a = nodes.Add(a, nodes.MatMul(s[2], c.wLast))

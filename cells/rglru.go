@@ -72,6 +72,7 @@ const steepest = 2.5e-7
 
 // Step advances one time step.
 func (c *RGLRU) Step(x *nodes.Node, s State) State {
+	ready(c, c.wIH, x, s)
 	uri := nodes.Split(affine(x, c.wIH, c.b), 3, -1)
 	logA := nodes.Mul(nodes.Scale(nodes.Softplus(x.Graph().Param(c.lambda)), -8),
 		nodes.Sigmoid(uri[1]))

@@ -64,6 +64,7 @@ func (r *RNN) Parts() []Part { return []Part{{Name: "h", Width: r.cfg.Hidden}} }
 
 // Step advances one time step.
 func (r *RNN) Step(x *nodes.Node, s State) State {
+	ready(r, r.wIH, x, s)
 	h := s[0]
 	return State{r.cfg.Activation.of(nodes.Add(affine(x, r.wIH, r.b), nodes.MatMul(h, r.wHH)))}
 }

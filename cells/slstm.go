@@ -110,6 +110,7 @@ func (c *SLSTM) recurrent(h *nodes.Node) *nodes.Node {
 
 // Step advances one time step.
 func (c *SLSTM) Step(x *nodes.Node, s State) State {
+	ready(c, c.wIH, x, s)
 	h, cell, n, m := s[0], s[1], s[2], s[3]
 	a := nodes.Split(nodes.Add(affine(x, c.wIH, c.b), c.recurrent(h)), 4, -1)
 	i, f, z, o := a[0], a[1], a[2], a[3]

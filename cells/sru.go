@@ -67,6 +67,7 @@ func (c *SRU) Parts() []Part {
 
 // Step advances one time step.
 func (c *SRU) Step(x *nodes.Node, s State) State {
+	ready(c, c.wIH, x, s)
 	last := s[1]
 	a := nodes.Split(nodes.MatMul(x, c.wIH), c.blocks, -1)
 	gates := nodes.Add(nodes.Concat(-1, a[1], a[2]), nodes.Mul(nodes.Concat(-1, last, last), c.v),

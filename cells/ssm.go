@@ -87,6 +87,7 @@ func (c *SSM) Parts() []Part {
 
 // Step advances one time step.
 func (c *SSM) Step(x *nodes.Node, s State) State {
+	ready(c, c.wIH, x, s)
 	B, H, N := x.Dim(0), c.cfg.Hidden, c.cfg.Units
 	ud := nodes.Split(nodes.MatMul(x, c.wIH), 2, -1)
 	u, delta := ud[0], nodes.Reshape(nodes.Softplus(nodes.Add(ud[1], c.bDelta)), B, H, 1)

@@ -62,6 +62,7 @@ func (c *UGRNN) Parts() []Part { return []Part{{Name: "h", Width: c.cfg.Hidden}}
 
 // Step advances one time step.
 func (c *UGRNN) Step(x *nodes.Node, s State) State {
+	ready(c, c.wIH, x, s)
 	h := s[0]
 	a := nodes.Split(nodes.Add(affine(x, c.wIH, c.b), nodes.MatMul(h, c.wHH)), 2, -1)
 	n, g := c.cfg.Activation.of(a[0]), nodes.Sigmoid(a[1])

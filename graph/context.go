@@ -4,16 +4,18 @@ import (
 	"context"
 	"fmt"
 	"sync/atomic"
+
+	"github.com/seqzoo/seqzoo/internal/interrupt"
 )
 
 // RunContext is RunAll, ended early when ctx is done: between instructions, and in a recurrence
 // between steps. What the results then hold is undefined until a later run has ended well. The
 // error wraps the context's cause.
 func (m *Machine) RunContext(ctx context.Context) error {
-	if err := context.Cause(ctx); err != nil {
+	if err := interrupt.Cause(ctx); err != nil {
 		return fmt.Errorf("graph: %w", err)
 	}
-	if m.closed || ctx.Done() == nil {
+	if m.usable() != nil || ctx.Done() == nil {
 		return m.RunAll()
 	}
 	if err := m.follow(); err != nil { // first, since it may make another program

@@ -11,6 +11,7 @@ import (
 	"gorgonia.org/gorgonia"
 
 	"github.com/seqzoo/seqzoo/graph/internal/vm"
+	"github.com/seqzoo/seqzoo/internal/check"
 	"github.com/seqzoo/seqzoo/internal/ops"
 )
 
@@ -149,10 +150,13 @@ func (d *dot) step(s ops.Scan, path, scan string) error {
 // WriteDOT draws the machine's program: its instructions in the order in which they run, with the
 // bytes that go from one to the next, and those of a loop in its frame.
 func (m *Machine) WriteDOT(w io.Writer) error {
+	if err := check.Given("the writer", w); err != nil {
+		return fmt.Errorf("graph: %w", err)
+	}
 	d := dot{w: bufio.NewWriter(w)}
 	d.line("digraph plan {")
 	d.line("rankdir=TB; node [fontname=Helvetica fontsize=10 shape=box]; edge [fontname=Helvetica fontsize=8];")
-	if !m.closed {
+	if m.usable() == nil {
 		for i, in := range m.program.Plan() {
 			label := in.What
 			if p := places(in.At); p != "" && len(in.Body) == 0 {

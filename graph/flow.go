@@ -128,6 +128,9 @@ func norm(t ops.Tensor, from, to int) float64 {
 
 // Param adds the gradient in a parameter to the report.
 func (r *FlowReport) Param(name string, p gorgonia.ValueGrad) error {
+	if p == nil {
+		return fmt.Errorf("graph: gradient flow of %s: the parameter is nil", name)
+	}
 	w, err := ops.TensorOf(p.Value())
 	if err != nil {
 		return fmt.Errorf("graph: gradient flow of %s: %w", name, err)

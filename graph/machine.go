@@ -31,6 +31,17 @@ type Machine struct {
 	closed   bool
 }
 
+// usable says why the machine cannot run, if it cannot.
+func (m *Machine) usable() error {
+	switch {
+	case m != nil && m.closed:
+		return errors.New("graph: the machine is closed")
+	case m == nil || m.program == nil:
+		return errors.New("graph: the machine is nil, or an empty value: Compile makes one")
+	}
+	return nil
+}
+
 var _ gorgonia.VM = (*Machine)(nil)
 
 // Compile makes a machine of a graph, and is used where a program for Gorgonia alone has
@@ -168,8 +179,8 @@ func (c *config) build(nodes []*gorgonia.Node) (*compiled, error) {
 
 // RunAll runs the graph once.
 func (m *Machine) RunAll() error {
-	if m.closed {
-		return errors.New("graph: the machine is closed")
+	if err := m.usable(); err != nil {
+		return err
 	}
 	if err := m.follow(); err != nil {
 		return fmt.Errorf("graph: %w", err)
@@ -240,7 +251,7 @@ func (m *Machine) Reset() {}
 // all machines of a process together, nor the copies of results that a run makes without
 // ReuseValues.
 func (m *Machine) Memory() int {
-	if m.closed {
+	if m.usable() != nil {
 		return 0
 	}
 	return m.program.Memory()
@@ -249,7 +260,7 @@ func (m *Machine) Memory() int {
 // Explain lists the instructions of the machine in the order in which they run, and what the
 // compiler noticed.
 func (m *Machine) Explain() string {
-	if m.closed {
+	if m.usable() != nil {
 		return ""
 	}
 	lines := m.program.Listing()
@@ -267,7 +278,7 @@ func (m *Machine) Warnings() []string { return slices.Clone(m.warnings) }
 
 // Close releases the machine's memory. A closed machine refuses to run.
 func (m *Machine) Close() error {
-	if !m.closed {
+	if m.usable() == nil {
 		m.program.Close()
 	}
 	m.closed, m.program, m.results = true, nil, nil

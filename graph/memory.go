@@ -23,7 +23,7 @@ type Buffer struct {
 
 // Buffers lists what Memory is made of, the largest first.
 func (m *Machine) Buffers() []Buffer {
-	if m.closed {
+	if m.usable() != nil {
 		return nil
 	}
 	var out []Buffer

@@ -1,7 +1,6 @@
 package graph
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -45,8 +44,8 @@ func (t Timing) Gflops() float64 {
 // of steps: what it takes when nothing disturbs it. What runs through the Do of an operation of
 // Gorgonia's, or of a user's own, is "foreign" with its name.
 func (m *Machine) Profile(n int) (*Profile, error) {
-	if m.closed {
-		return nil, errors.New("graph: the machine is closed")
+	if err := m.usable(); err != nil {
+		return nil, err
 	}
 	if err := m.follow(); err != nil {
 		return nil, fmt.Errorf("graph: %w", err)

@@ -68,8 +68,8 @@ func (e *NotFinite) Unwrap() error { return check.ErrNotFinite }
 // a *NotFinite if any value on the way to the machine's results is not finite, the first of them,
 // or nil. It is as slow as Plain, and leaves the results of the last run as they are.
 func (m *Machine) Check() error {
-	if m.closed {
-		return fmt.Errorf("graph: the machine is closed")
+	if err := m.usable(); err != nil {
+		return err
 	}
 	found, err := m.locate()
 	if err != nil {

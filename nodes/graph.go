@@ -98,17 +98,30 @@ func checkFloat(op string, t tensor.Dtype) {
 // (its noise, its dropout inside products) belongs to it also where the operand at hand is a node
 // of an outer graph.
 func (g *Graph) current() *Graph {
+	g.check()
 	for g.step != nil {
 		g = g.step
 	}
 	return g
 }
 
+// check refuses a graph that NewGraph has not made.
+func (g *Graph) check() {
+	if g == nil || g.expr == nil {
+		ops.Failf("Graph", "the graph is nil, or an empty value: NewGraph makes one")
+	}
+}
+
 // Expr is the Gorgonia graph.
-func (g *Graph) Expr() *gorgonia.ExprGraph { return g.expr }
+func (g *Graph) Expr() *gorgonia.ExprGraph {
+	if g == nil {
+		return nil
+	}
+	return g.expr
+}
 
 // Training reports whether the graph is built for training.
-func (g *Graph) Training() bool { return g.opts.Training }
+func (g *Graph) Training() bool { return g != nil && g.opts.Training }
 
 // Dtype is the graph's float type.
 func (g *Graph) Dtype() tensor.Dtype { return g.opts.Dtype }
@@ -118,6 +131,10 @@ func (g *Graph) Parameters() []*Param { return slices.Clone(g.order) }
 
 // Within builds under a label that errors carry, such as "step".
 func (g *Graph) Within(label string, build func()) {
+	g.check()
+	if build == nil {
+		g.failf("Within", "there is nothing to build: the function is nil")
+	}
 	oldLabel, oldNear := g.label, g.near
 	g.label, g.near = strings.TrimSpace(oldLabel+" "+label), ""
 	defer func() { g.label, g.near = oldLabel, oldNear }()
@@ -180,6 +197,7 @@ func (g *Graph) InputLike(n *Node, name string, shape ...int) *Node {
 }
 
 func (g *Graph) input(name string, t ops.Type) *Node {
+	g.check()
 	if name == "" {
 		ops.Failf("Input", "it has no name; Gorgonia takes inputs of one name for one node")
 	}
@@ -204,6 +222,7 @@ const noiseKey = "noise/key"
 // In a graph with Options.Rows it is [4]: seed, counter, and which rows the graph is given, the
 // first and of how many; of 0, the whole batch.
 func (g *Graph) NoiseKey() *Node {
+	g.check()
 	if g.key == nil {
 		if g.names[noiseKey] {
 			ops.Failf("Input",
@@ -241,6 +260,7 @@ func (g *Graph) Param(p *Param) *Node {
 	if p == nil || p.store == nil {
 		ops.Failf("Param", "the parameter is nil: want one that Scope.Param declared")
 	}
+	g.check()
 	if n := g.params[p]; n != nil {
 		return n
 	}

@@ -35,14 +35,23 @@ func (g *Graph) Of(n *gorgonia.Node) *Node {
 // Gorgonia is the node as Gorgonia knows it.
 func (n *Node) Gorgonia() *gorgonia.Node { return n.n }
 
-// Graph is the graph that n belongs to.
-func (n *Node) Graph() *Graph { return n.g }
+// Graph is the graph that n belongs to; nil if n is nil, or none that a graph made.
+func (n *Node) Graph() *Graph {
+	if n == nil {
+		return nil
+	}
+	return n.g
+}
 
 // Shape is a copy of the node's shape; a scalar's is empty.
-func (n *Node) Shape() []int { return slices.Clone([]int(n.n.Shape())) }
+func (n *Node) Shape() []int {
+	checkNode("Shape", n)
+	return slices.Clone([]int(n.n.Shape()))
+}
 
 // Dim is the size of an axis; negative axes count from the last.
 func (n *Node) Dim(axis int) int {
+	checkNode("Dim", n)
 	s := n.n.Shape()
 	if axis < 0 {
 		axis += len(s)
@@ -55,11 +64,19 @@ func (n *Node) Dim(axis int) int {
 }
 
 // Dtype is the type of the elements.
-func (n *Node) Dtype() tensor.Dtype { return n.n.Dtype() }
+func (n *Node) Dtype() tensor.Dtype {
+	checkNode("Dtype", n)
+	return n.n.Dtype()
+}
 
 // Value is what the last run left in the node, a *tensor.Dense or a Gorgonia scalar; nil before
 // any.
-func (n *Node) Value() gorgonia.Value { return n.n.Value() }
+func (n *Node) Value() gorgonia.Value {
+	if n == nil || n.n == nil {
+		return nil
+	}
+	return n.n.Value()
+}
 
 func (n *Node) in(g *Graph) *Node { return g.lift(n) }
 func (n *Node) graph() *Graph     { return n.g }

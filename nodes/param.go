@@ -177,8 +177,11 @@ func (p *Param) scope() string {
 func (p *Param) Shape() []int { return slices.Clone(p.shape) }
 
 // Value is the parameter's tensor. It is allocated and initialised by the first call; changing its
-// elements changes the model.
+// elements changes the model. A parameter that Scope.Param has not declared has none: nil.
 func (p *Param) Value() *tensor.Dense {
+	if p == nil || p.store == nil {
+		return nil
+	}
 	p.once.Do(func() {
 		v := p.zeros()
 		if p.init.IsZero() {

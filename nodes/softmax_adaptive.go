@@ -156,6 +156,7 @@ func (a *AdaptiveSoftmax) tailOf(id int) int {
 // Inputs declares what Loss needs to know of n targets at a level, to be filled by Fill before each
 // run.
 func (a *AdaptiveSoftmax) Inputs(g *Graph, n, level int) []*Node {
+	g.check()
 	if n < 1 || level < 0 {
 		ops.Failf("AdaptiveSoftmax", "%d targets at level %d: want at least 1 at level 0 or above",
 			n, level)
@@ -174,11 +175,18 @@ const unused = -1
 
 // Fill lays out targets in the values of Inputs. It is an error if they do not fit the level.
 func (a *AdaptiveSoftmax) Fill(inputs []*tensor.Dense, targets []int) error {
-	if len(inputs) != 1+2*len(a.tails) || inputs[0].Size() != len(targets) {
+	values := make([][]int, len(inputs))
+	for i, v := range inputs {
+		if v != nil && v.Dtype() == tensor.Int {
+			values[i] = v.Ints()
+		}
+	}
+	if len(values) != 1+2*len(a.tails) || len(values[0]) != len(targets) ||
+		slices.ContainsFunc(values[1:], func(v []int) bool { return v == nil }) {
 		return fmt.Errorf("adaptive softmax: the values are not those of Inputs for %d targets",
 			len(targets))
 	}
-	head := inputs[0].Data().([]int)
+	head := values[0]
 	used := make([]int, len(a.tails))
 	for at, id := range targets {
 		if id < 0 || id >= a.cfg.V {
@@ -191,7 +199,7 @@ func (a *AdaptiveSoftmax) Fill(inputs []*tensor.Dense, targets []int) error {
 			continue
 		}
 		head[at] = a.cfg.Cutoffs[0] + i
-		rows, ids := inputs[1+2*i].Data().([]int), inputs[2+2*i].Data().([]int)
+		rows, ids := values[1+2*i], values[2+2*i]
 		if used[i] == len(rows) {
 			return fmt.Errorf("adaptive softmax: more than %d targets in tail %d; build the graph for the level that Level gives", len(rows), i)
 		}
@@ -199,7 +207,7 @@ func (a *AdaptiveSoftmax) Fill(inputs []*tensor.Dense, targets []int) error {
 		used[i]++
 	}
 	for i, n := range used {
-		rows, ids := inputs[1+2*i].Data().([]int), inputs[2+2*i].Data().([]int)
+		rows, ids := values[1+2*i], values[2+2*i]
 		clear(rows[n:])
 		for k := n; k < len(ids); k++ {
 			ids[k] = unused

@@ -24,6 +24,8 @@ type Step struct {
 	key     []int // the value of the graph's noise key
 }
 
+var errEmpty = errors.New("run: the step is nil, or an empty value: New makes one")
+
 // New compiles the graph of the outputs, whose values can be read after each run. It reuses their
 // memory from run to run and is limited to what memory there is; options are those of
 // graph.Compile, and take precedence.
@@ -67,6 +69,8 @@ func (s *Step) Run(seed uint64, counter int) error {
 // graph differs from one part of the batch to the next.
 func (s *Step) RunRows(seed uint64, counter, first, of int) error {
 	switch {
+	case s == nil || s.machine == nil:
+		return errEmpty
 	case first < 0 || of < 0 || first > of:
 		return fmt.Errorf("run: the rows from %d on of a batch of %d: there are none", first, of)
 	case len(s.key) == 4:
@@ -79,18 +83,27 @@ func (s *Step) RunRows(seed uint64, counter, first, of int) error {
 }
 
 // Output is the value of output i of New, as the last run left it. It holds until the next run.
-// Before the first run, and if the output is of integers, it is empty.
+// Before the first run, and if the output is of integers, it is empty. As with a slice, an i that
+// is out of range panics.
 func (s *Step) Output(i int) Floats {
-	f, err := FloatsOf(s.outputs[i].Value())
+	f, err := FloatsOf(s.output(i))
 	if err != nil {
 		return Floats{}
 	}
 	return f
 }
 
+// output is the value of output i; a step that New has not made has none.
+func (s *Step) output(i int) gorgonia.Value {
+	if s == nil || s.machine == nil {
+		return nil
+	}
+	return s.outputs[i].Value()
+}
+
 // Ints is the value of output i if it is of integers, such as what ArgMax gives; nil if it is not.
 func (s *Step) Ints(i int) []int {
-	if v, ok := s.outputs[i].Value().(*tensor.Dense); ok && v.Dtype() == tensor.Int {
+	if v, ok := s.output(i).(*tensor.Dense); ok && v.Dtype() == tensor.Int {
 		return v.Ints()
 	}
 	return nil
@@ -98,7 +111,17 @@ func (s *Step) Ints(i int) []int {
 
 // Machine is the compiled graph, which says what it needs (Memory, Buffers), what was done to it
 // (Explain), where its time goes (Profile) and where a NaN came from (Check).
-func (s *Step) Machine() *graph.Machine { return s.machine }
+func (s *Step) Machine() *graph.Machine {
+	if s == nil {
+		return nil
+	}
+	return s.machine
+}
 
 // Close releases the memory of the compiled graph.
-func (s *Step) Close() error { return s.machine.Close() }
+func (s *Step) Close() error {
+	if s == nil || s.machine == nil {
+		return nil
+	}
+	return s.machine.Close()
+}

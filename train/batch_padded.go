@@ -62,7 +62,12 @@ func NewBatches(n int, lengths []int, cfg BatchesConfig) (*Batches, error) {
 }
 
 // Len is the number of batches in an epoch.
-func (b *Batches) Len() int { return (b.n-1)/b.cfg.Batch + 1 }
+func (b *Batches) Len() int {
+	if b.n == 0 {
+		return 0 // NewBatches has not made it
+	}
+	return (b.n-1)/b.cfg.Batch + 1
+}
 
 // Next returns the examples of the next batch, valid until the next call; false marks the end of an
 // epoch, and the call after it begins the next one.

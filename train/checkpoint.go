@@ -11,6 +11,7 @@ import (
 
 	"gorgonia.org/tensor"
 
+	"github.com/seqzoo/seqzoo/internal/check"
 	"github.com/seqzoo/seqzoo/internal/safetensors"
 )
 
@@ -46,7 +47,7 @@ const maxCheckpointRank = 8
 // Write writes the checkpoint to w. Tensors are float32 or float64, contiguous and row-major, of at most 8 axes.
 func (c *Checkpoint) Write(w io.Writer) error {
 	tensors, metadata, err := c.encode()
-	if err != nil {
+	if err = errors.Join(err, check.Given("the writer", w)); err != nil {
 		return fmt.Errorf("train: checkpoint: %w", err)
 	}
 	return safetensors.Write(w, tensors, metadata)

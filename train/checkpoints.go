@@ -86,6 +86,9 @@ func (s *Checkpoints) Close() error {
 // later step in the directory is an error, as that would remain the latest. After an error all that was saved before
 // is still there, and training and saving may go on.
 func (s *Checkpoints) Save(c *Checkpoint) error {
+	if c == nil {
+		return errors.New("train: the checkpoint is nil")
+	}
 	if n := len(s.steps); n > 0 && c.Step < s.steps[n-1] {
 		return fmt.Errorf("train: checkpoint of step %d: %s holds one of step %d; resume from that or use another directory",
 			c.Step, s.dir, s.steps[n-1])
@@ -114,7 +117,7 @@ func (s *Checkpoints) SaveBest(c *Checkpoint) error { return s.write(s.bestPath(
 
 func (s *Checkpoints) write(path string, c *Checkpoint) error {
 	if s.lock == nil {
-		return fmt.Errorf("train: checkpoint %s: the directory is closed", path)
+		return fmt.Errorf("train: checkpoint %s: the directory is closed, or OpenCheckpoints has not opened it", path)
 	}
 	if err := s.lock.Check(); err != nil {
 		return fmt.Errorf("train: checkpoint %s: %w", path, err)

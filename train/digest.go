@@ -243,7 +243,12 @@ const digestPrefix = "digest/"
 // "training data", "vocabulary" or "order of the batches". A Task calls it in Save, with what
 // DigestOf returned for the part when the task was made; Fit then refuses to go on from a
 // checkpoint in which the part has another digest, and names the part.
-func (c *Checkpoint) SetDigest(part, digest string) { c.Text[digestPrefix+part] = digest }
+func (c *Checkpoint) SetDigest(part, digest string) {
+	if c.Text == nil {
+		c.Text = map[string]string{}
+	}
+	c.Text[digestPrefix+part] = digest
+}
 
 // digests are what SetDigest noted, by part.
 func (c *Checkpoint) digests() map[string]string {

@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/seqzoo/seqzoo/internal/check"
 )
 
 // History is what was measured in the course of a training: rows of a step, an epoch and named
@@ -108,6 +110,9 @@ func (h *History) Column(name string) (steps []int, values []float64) {
 // field where a row lacks a metric. Numbers have as many digits as it takes to read them back to
 // the bit.
 func (h *History) WriteCSV(w io.Writer) error {
+	if err := check.Given("the writer", w); err != nil {
+		return fmt.Errorf("train: history: %w", err)
+	}
 	out := csv.NewWriter(w)
 	out.Write(append([]string{"step", "epoch"}, h.Names()...)) // its error is kept for out.Error
 	// of each column, the first value not yet written
@@ -143,6 +148,9 @@ func (h *History) ReadCSV(r io.Reader) error {
 }
 
 func readCSV(r io.Reader) (*History, error) {
+	if err := check.Given("the reader", r); err != nil {
+		return nil, err
+	}
 	buffered := bufio.NewReader(r)
 	if mark, _ := buffered.Peek(3); bytes.Equal(mark, []byte("\ufeff")) {
 		buffered.Discard(len(mark))

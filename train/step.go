@@ -158,6 +158,9 @@ func (s *Step) Run(seed uint64, counter int) (loss float64, err error) {
 // RunRows is Run of a graph whose inputs hold the rows from first on of a batch of so many, as
 // run.Step.RunRows says.
 func (s *Step) RunRows(seed uint64, counter, first, of int) (loss float64, err error) {
+	if s == nil || s.Step == nil {
+		return 0, errors.New("train: the step is nil, or an empty value: NewStep makes one")
+	}
 	s.found = nil
 	for _, p := range s.frozen {
 		if !p.Frozen() {

@@ -77,18 +77,26 @@ type Result struct {
 	part    func(i int) *nodes.Node
 }
 
+// of is the result, if Unroll made it.
+func (r *Result) of() *Result {
+	if r == nil || r.y == nil {
+		nodes.Failf("Result", "it is nil, or an empty value: Unroll of a layer makes one")
+	}
+	return r
+}
+
 // Y is the outputs [T, B, Width].
-func (r *Result) Y() *nodes.Node { return r.y() }
+func (r *Result) Y() *nodes.Node { return r.of().y() }
 
 // Final is the state after the last step.
-func (r *Result) Final() cells.State { return r.final() }
+func (r *Result) Final() cells.State { return r.of().final() }
 
 // StateAt is the state as step t left it. Bidirectional layers have none.
-func (r *Result) StateAt(t int) cells.State { return r.stateAt(t) }
+func (r *Result) StateAt(t int) cells.State { return r.of().stateAt(t) }
 
 // Part is part i of the state, by its place among the layer's Parts, as every step left it: [T, B,
 // width].
-func (r *Result) Part(i int) *nodes.Node { return r.part(i) }
+func (r *Result) Part(i int) *nodes.Node { return r.of().part(i) }
 
 // checkPart refuses a part that a state of n parts does not have.
 func checkPart(i, n int) {

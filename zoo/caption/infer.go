@@ -24,8 +24,11 @@ type Caption struct {
 	Ended bool // by <eos>, not by Max
 }
 
-// Peak is the patch that token t looked at most.
+// Peak is the patch that token t looked at most; 0 if there is no such token.
 func (c Caption) Peak(t int) (cell int) {
+	if t < 0 || t >= len(c.Maps) {
+		return 0
+	}
 	for i, w := range c.Maps[t] {
 		if w > c.Maps[t][cell] {
 			cell = i

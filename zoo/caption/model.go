@@ -91,6 +91,9 @@ func (c Config) Validate() error {
 
 // grid is how many patches lie below each other and side by side.
 func (c Config) grid() (rows, cols int) {
+	if c.Stride < 1 {
+		return 0, 0 // of an empty model
+	}
 	return (c.Height-c.Patch)/c.Stride + 1, (c.Width-c.Patch)/c.Stride + 1
 }
 
@@ -194,6 +197,7 @@ type Graph struct {
 // the words as the decoder reads them, [T, B], each after the one before, <bos> first. It panics with a *nodes.BuildError,
 // as package nodes does.
 func (m *Model) Forward(patches, wordsIn *nodes.Node, s unroll.Strategy) Graph {
+	shared.NeedMade("Captioner", m.store)
 	memory, start := m.look(patches)
 	decoder := cells.Bahdanau{Layers: m.decoder, Memory: memory}
 	r := unroll.Over(decoder).Unroll(nodes.Embedding(m.embedding, wordsIn, -1), decoder.Initial(start), unroll.Options{Strategy: s})
@@ -209,6 +213,9 @@ func (m *Model) Grid() (rows, cols int) { return m.cfg.grid() }
 // Cell is the patch number i of a picture whose corner is (0, 0); patches count from left to right, then downwards.
 func (m *Model) Cell(i int) image.Rectangle {
 	_, cols := m.cfg.grid()
+	if cols == 0 {
+		return image.Rectangle{} // of an empty model
+	}
 	at := image.Pt(i%cols*m.cfg.Stride, i/cols*m.cfg.Stride)
 	return image.Rectangle{at, at.Add(image.Pt(m.cfg.Patch, m.cfg.Patch))}
 }

@@ -31,6 +31,9 @@ type Data struct {
 }
 
 func (m *Model) checkCaptioned(examples []Captioned) error {
+	if err := shared.Made(m.store); err != nil {
+		return err
+	}
 	for i, e := range examples {
 		if err := errors.Join(m.checkPicture(e.Picture),
 			shared.CheckIDs("caption", e.Caption, m.words.Len())); err != nil {

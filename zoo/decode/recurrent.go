@@ -84,6 +84,9 @@ func (r *Recurrent) Start(places []int) []run.Floats {
 
 // Step implements Stepper.
 func (r *Recurrent) Step(from, tokens []int) (Prediction, error) {
+	if r.step == nil {
+		return Prediction{}, errors.New("decode: the step is an empty value: NewRecurrent makes one")
+	}
 	rows := len(r.tokens)
 	if len(from) != rows || len(tokens) != rows {
 		return Prediction{}, fmt.Errorf("decode: %d rows to come from and %d tokens; the step was made for %d rows", len(from), len(tokens), rows)

@@ -3,6 +3,7 @@ package dialogue
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 
 	"github.com/seqzoo/seqzoo/cells"
@@ -60,6 +61,9 @@ func (m *Model) NewConversation() *Conversation {
 // Reset begins a new dialogue.
 func (c *Conversation) Reset() {
 	c.turns, c.state, c.after = 0, nil, nil
+	if c.m == nil {
+		return // Read says so
+	}
 	for _, p := range c.m.context.Parts() {
 		c.state = append(c.state, make([]float64, p.Width))
 	}
@@ -71,6 +75,12 @@ func (c *Conversation) Turns() int { return c.turns }
 // Read takes in the next turn, whoever says it. Tokens that the vocabulary lacks are read as <unk>.
 // After an error the conversation is as before.
 func (c *Conversation) Read(tokens []string) error {
+	if c.m == nil {
+		return errors.New("zoo: hred: the conversation is an empty value: NewConversation makes one")
+	}
+	if err := shared.Made(c.m.store); err != nil {
+		return prefix.Wrap(err)
+	}
 	ids, err := c.m.vocabulary.Encode(c.m.cfg.Text.Unicode.Tokens(tokens))
 	if err == nil {
 		err = shared.CheckIDs("utterance", ids, c.m.vocabulary.Len())

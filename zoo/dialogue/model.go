@@ -201,6 +201,7 @@ type Graph struct {
 // Forward builds the model into the graph of its inputs, for two turns or more. It panics with a *nodes.BuildError, as
 // package nodes does.
 func (m *Model) Forward(in Inputs, s unroll.Strategy) (out Graph) {
+	shared.NeedMade("HRED", m.store)
 	if shape := in.Words.Shape(); len(shape) != 3 || shape[1] < 2 {
 		nodes.Failf("HRED", "words are %v, want [T, N, B] with N at least 2: the first turn is only read", shape)
 	}

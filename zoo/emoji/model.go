@@ -259,6 +259,9 @@ func (m *Model) Emoji() []string {
 
 // Vectors are the emoji with a copy of their vectors as they are now.
 func (m *Model) Vectors() (*vectors.Vectors, error) {
+	if err := shared.Made(m.store); err != nil {
+		return nil, prefix.Wrap(err)
+	}
 	return vectors.New(m.Emoji(), m.words.Dim(), append([]float32(nil), m.rows()...))
 }
 
@@ -303,6 +306,9 @@ func (m *Model) Probability(phrase, emoji string) (float64, error) {
 // a [*vectors.UnknownError].
 func (m *Model) Similar(positive, negative []string, n int) (emoji, words []vectors.Match,
 	err error) {
+	if err := shared.Made(m.store); err != nil {
+		return nil, nil, prefix.Wrap(err)
+	}
 	if len(positive)+len(negative) == 0 {
 		return nil, nil, prefix.Errorf("there is no term to search for")
 	}

@@ -49,6 +49,7 @@ func (m *Model) examples(pairs []Pair) (examples []emojiExample, unknownWords, u
 // Forward builds the logits x·v of emoji [B] and descriptions [B, D] into the graph of its
 // operands.
 func (m *Model) Forward(emoji, descriptions *nodes.Node) *nodes.Node {
+	shared.NeedMade("Emoji2Vec", m.store)
 	return nodes.Sum(nodes.Mul(nodes.Embedding(m.table, emoji, -1), descriptions), -1)
 }
 
@@ -189,6 +190,9 @@ type Score struct {
 // Evaluate decides pairs. Those of unknown words and those of unknown emoji are left out and
 // counted apart. There must be both true and false ones among the others.
 func (m *Model) Evaluate(pairs []Pair) (s Score, err error) {
+	if err := shared.Made(m.store); err != nil {
+		return s, prefix.Wrap(err)
+	}
 	var examples []emojiExample
 	examples, s.UnknownWords, s.Unknown = m.examples(pairs)
 	s.Pairs = len(examples)

@@ -148,6 +148,7 @@ func New(cfg Config, scale *series.Scale, seed uint64) (*Model, error) {
 // Forward builds the model into the graph of its operand, standardised windows [Lookback, B, Variables], and returns
 // standardised forecasts [Horizon, B, Targets]. It panics with a *nodes.BuildError, as package nodes does.
 func (m *Model) Forward(x *nodes.Node, s unroll.Strategy) *nodes.Node {
+	shared.NeedMade("Forecaster", m.store)
 	c := m.cfg
 	L, B, V := x.Dim(0), x.Dim(1), x.Dim(2)
 	if L != c.Lookback || V != len(c.Variables) {

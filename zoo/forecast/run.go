@@ -91,6 +91,9 @@ type windows struct {
 }
 
 func (m *Model) windows(s *series.Series) (*windows, error) {
+	if err := shared.Made(m.store); err != nil {
+		return nil, err
+	}
 	if s == nil {
 		return nil, errors.New("there is no series")
 	}
@@ -191,6 +194,9 @@ func (m *Model) Evaluate(ctx context.Context, s *series.Series) (*ForecastErrors
 // Forecast forecasts the Horizon steps behind a history [times][Variables], of which the last
 // Lookback rows are read: [Horizon][Targets], in the units of the series.
 func (m *Model) Forecast(history [][]float64) ([][]float64, error) {
+	if err := shared.Made(m.store); err != nil {
+		return nil, prefix.Wrap(err)
+	}
 	c := m.cfg
 	if len(history) < c.Lookback {
 		return nil, prefix.Errorf("the history has %d rows; it reads %d",

@@ -43,7 +43,7 @@ func (c ClassifierConfig) Validate() error {
 //
 // Its methods other than training are safe for concurrent use.
 type Classifier struct {
-	*labeller
+	labeller
 	cfg ClassifierConfig
 }
 
@@ -55,11 +55,11 @@ func NewClassifier(cfg ClassifierConfig, tokens, labels *text.Vocabulary, seed u
 		return nil, classifierPrefix.Wrap(err)
 	}
 	cfg = cfg.withDefaults()
-	m, err := newLabeller(classifierPrefix, cfg.Config, cfg.Pool, tokens, labels, seed)
-	if err != nil {
+	m := &Classifier{cfg: cfg}
+	if err := m.declare(classifierPrefix, cfg.Config, cfg.Pool, tokens, labels, seed); err != nil {
 		return nil, err
 	}
-	return &Classifier{m, cfg}, nil
+	return m, nil
 }
 
 // Architecture is "Classifier".

@@ -92,19 +92,20 @@ const (
 	eachStep Pool = "" // of a Tagger, which labels every step
 )
 
-func newLabeller(prefix check.Prefix, cfg Config, pool Pool, tokens, labels *text.Vocabulary, seed uint64) (*labeller, error) {
+// declare makes the labeller, which is an empty value.
+func (m *labeller) declare(prefix check.Prefix, cfg Config, pool Pool, tokens, labels *text.Vocabulary, seed uint64) error {
 	cfg = cfg.withDefaults()
-	m := &labeller{prefix: prefix, cfg: cfg, pool: pool, tokens: tokens, labels: labels}
+	m.prefix, m.cfg, m.pool, m.tokens, m.labels = prefix, cfg, pool, tokens, labels
 	switch {
 	case labels == nil || labels.Len() < 1:
-		return nil, m.errorf("it needs labels, at least 1")
+		return m.errorf("it needs labels, at least 1")
 	case cfg.Features == 0 && (tokens == nil || tokens.Len() < 1):
-		return nil, m.errorf("it reads tokens, since features is 0, and needs a vocabulary of them")
+		return m.errorf("it reads tokens, since features is 0, and needs a vocabulary of them")
 	case cfg.Features > 0 && tokens != nil:
-		return nil, m.errorf("it reads features, %d a step, and takes no vocabulary of tokens", cfg.Features)
+		return m.errorf("it reads features, %d a step, and takes no vocabulary of tokens", cfg.Features)
 	}
 	if err := cfg.Text.Unicode.Check(tokens); err != nil {
-		return nil, m.errorf("%w", err)
+		return m.errorf("%w", err)
 	}
 	m.store = nodes.NewStore(shared.DtypeOf(cfg.Float64), seed)
 	err := nodes.Try(func() {
@@ -118,9 +119,9 @@ func newLabeller(prefix check.Prefix, cfg Config, pool Pool, tokens, labels *tex
 		m.out = nodes.NewLinear(out, nodes.LinearConfig{In: m.layers.Width(), Out: labels.Len()})
 	})
 	if err != nil {
-		return nil, m.errorf("%w", err)
+		return m.errorf("%w", err)
 	}
-	return m, nil
+	return nil
 }
 
 func (m *labeller) errorf(format string, args ...any) error {
@@ -140,6 +141,7 @@ func (m *labeller) Labels() *text.Vocabulary { return m.labels }
 // or nil if all sequences have T steps. It returns logits, [B, labels] of a classifier and [T, B, labels] of a tagger. It
 // panics with a *nodes.BuildError, as package nodes does.
 func (m *labeller) Forward(x, lengths *nodes.Node, s unroll.Strategy) *nodes.Node {
+	shared.NeedMade("Forward", m.store)
 	if m.embed != nil {
 		x = nodes.Embedding(m.embed, x, -1)
 	}
@@ -173,6 +175,9 @@ func (m *labeller) steps(s Sequence) int {
 const maxSteps = 1 << 17
 
 func (m *labeller) check(s Sequence) error {
+	if err := shared.Made(m.store); err != nil {
+		return err
+	}
 	if m.embed != nil {
 		switch {
 		case len(s.Features) > 0:
@@ -209,6 +214,9 @@ func (m *labeller) check(s Sequence) error {
 }
 
 func (m *labeller) checkAll(examples []Labelled) error {
+	if err := shared.Made(m.store); err != nil {
+		return err
+	}
 	for i, e := range examples {
 		if err := m.check(e.Sequence); err != nil {
 			return fmt.Errorf("example %d: %w", i, err)
@@ -231,6 +239,9 @@ func (m *labeller) checkAll(examples []Labelled) error {
 
 // Encode is a sequence of tokens. Those that the vocabulary lacks become its <unk>.
 func (m *labeller) Encode(tokens []string) (s Sequence, err error) {
+	if err := shared.Made(m.store); err != nil {
+		return s, m.errorf("%w", err)
+	}
 	if m.embed == nil {
 		return s, m.errorf("it reads features, %d a step, not tokens", m.cfg.Features)
 	}

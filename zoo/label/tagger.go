@@ -19,7 +19,7 @@ type TaggerConfig struct{ Config }
 //
 // Its methods other than training are safe for concurrent use.
 type Tagger struct {
-	*labeller
+	labeller
 	cfg TaggerConfig
 }
 
@@ -30,11 +30,11 @@ func NewTagger(cfg TaggerConfig, tokens, labels *text.Vocabulary, seed uint64) (
 		return nil, taggerPrefix.Wrap(err)
 	}
 	cfg.Config = cfg.withDefaults()
-	m, err := newLabeller(taggerPrefix, cfg.Config, eachStep, tokens, labels, seed)
-	if err != nil {
+	m := &Tagger{cfg: cfg}
+	if err := m.declare(taggerPrefix, cfg.Config, eachStep, tokens, labels, seed); err != nil {
 		return nil, err
 	}
-	return &Tagger{m, cfg}, nil
+	return m, nil
 }
 
 // Architecture is "Tagger".

@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"github.com/seqzoo/seqzoo/internal/interrupt"
+	"github.com/seqzoo/seqzoo/zoo/internal/shared"
 	"github.com/seqzoo/seqzoo/zoo/text"
 )
 
@@ -18,6 +19,9 @@ type Prompt struct {
 // Prompt cuts a prompt into tokens. An empty one stands for the start of a line. It is an error if
 // the vocabulary has none of the tokens.
 func (m *Model) Prompt(s string) (*Prompt, error) {
+	if err := shared.Made(m.store); err != nil {
+		return nil, prefix.Wrap(err)
+	}
 	tokens, err := m.tokenizer.Tokens(s)
 	if err != nil {
 		return nil, prefix.Errorf("prompt: %w", err)

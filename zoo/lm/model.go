@@ -236,6 +236,9 @@ func (m *Model) Vocabulary() *text.Vocabulary { return m.vocabulary }
 
 // Encode cuts text into tokens and returns their ids.
 func (m *Model) Encode(s string) ([]int, error) {
+	if err := shared.Made(m.store); err != nil {
+		return nil, prefix.Wrap(err)
+	}
 	tokens, err := m.tokenizer.Tokens(s)
 	if err != nil {
 		return nil, err

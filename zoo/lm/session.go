@@ -67,6 +67,9 @@ func (m *Model) newStepGraph(B int) (*stepGraph, error) {
 
 // NewSession begins with an empty state.
 func (m *Model) NewSession() (*Session, error) {
+	if err := shared.Made(m.store); err != nil {
+		return nil, prefix.Wrap(err)
+	}
 	s := &Session{m: m, logits: make([]float32, m.vocabulary.Len())}
 	var errs [2]error
 	s.before, errs[0] = run.NewState(m.layers.Parts(), alone, m.store.Dtype())

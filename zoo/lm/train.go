@@ -79,6 +79,9 @@ func (m *Model) Task(d Data) (train.Task, error) {
 }
 
 func (m *Model) checkIDs(ids []int) error {
+	if err := shared.Made(m.store); err != nil {
+		return err
+	}
 	for i, id := range ids {
 		if id < 0 || id >= m.vocabulary.Len() {
 			return fmt.Errorf("id %d at position %d; the vocabulary has ids 0 … %d", id, i,

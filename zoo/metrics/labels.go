@@ -141,8 +141,14 @@ func (c *Confusion) Classes() int { return len(c.counts) }
 // Total is the number of examples.
 func (c *Confusion) Total() int { return c.total }
 
-// Count is how many members of one class were predicted to be of another.
-func (c *Confusion) Count(predicted, truth int) int { return c.counts[truth][predicted] }
+// Count is how many members of one class were predicted to be of another; 0 if there is no such
+// class.
+func (c *Confusion) Count(predicted, truth int) int {
+	if n := len(c.counts); predicted < 0 || predicted >= n || truth < 0 || truth >= n {
+		return 0
+	}
+	return c.counts[truth][predicted]
+}
 
 // Accuracy is the share of examples that are right. Of no example it is 0.
 func (c *Confusion) Accuracy() float64 { return share(c.right, c.total) }

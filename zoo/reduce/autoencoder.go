@@ -176,6 +176,7 @@ type AutoencoderGraph struct {
 // Forward builds the model into the graph of rows x [B, D], which it reads corrupted and is to
 // bring back clean. It panics with a *nodes.BuildError, as package nodes does.
 func (m *Autoencoder) Forward(x *nodes.Node) (g AutoencoderGraph) {
+	shared.NeedMade("Autoencoder", m.store)
 	g.Code = m.encode(m.cfg.Corruption.Of(x))
 	g.Logits = m.logits(g.Code)
 	g.Output = shared.Activate(m.cfg.Output, g.Logits)
@@ -201,7 +202,12 @@ func (m *Autoencoder) Config() AutoencoderConfig { return m.cfg }
 func (m *Autoencoder) Features() int { return m.cfg.Features }
 
 // Codes is K, the width of a code.
-func (m *Autoencoder) Codes() int { return m.cfg.Widths[len(m.cfg.Widths)-1] }
+func (m *Autoencoder) Codes() int {
+	if len(m.cfg.Widths) == 0 {
+		return 0 // of an empty model
+	}
+	return m.cfg.Widths[len(m.cfg.Widths)-1]
+}
 
 // Threshold is the error above which a row is an anomaly; 0: none was set.
 func (m *Autoencoder) Threshold() float64 { return m.cfg.Threshold }

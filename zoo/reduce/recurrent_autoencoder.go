@@ -133,6 +133,7 @@ type RecurrentAutoencoderGraph struct {
 // *nodes.BuildError, as package nodes does.
 func (m *RecurrentAutoencoder) Forward(x, lengths *nodes.Node,
 	s unroll.Strategy) (g RecurrentAutoencoderGraph) {
+	shared.NeedMade("RecurrentAutoencoder", m.store)
 	g.Code = m.encode(x, lengths, s)
 	g.Output = m.decode(g.Code, lengths, x.Dim(0), s)
 	mask := nodes.LengthMask(lengths, x.Dim(0))
@@ -264,7 +265,7 @@ func (m *RecurrentAutoencoder) Transform(x []float32) ([]float32, error) {
 
 // InverseTransform returns the windows [N, D] that codes [N, K] stand for.
 func (m *RecurrentAutoencoder) InverseTransform(codes []float32) ([]float32, error) {
-	lengths := make([]int, len(codes)/m.cfg.Code)
+	lengths := make([]int, len(codes)/max(m.cfg.Code, 1))
 	for i := range lengths {
 		lengths[i] = m.cfg.Window
 	}

@@ -220,6 +220,9 @@ func oneCode(m Reducer, x []float32) ([]float32, error) {
 // checkRows reports rows that do not fill their width, or hold NaN or an infinity. What is
 // "features" or "numbers".
 func checkRows(x []float32, width int, what string) error {
+	if width < 1 {
+		return shared.ErrEmpty
+	}
 	if len(x) == 0 {
 		return errors.New("there are no rows")
 	}

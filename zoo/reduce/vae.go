@@ -148,6 +148,7 @@ type VAEGraph struct {
 // Forward builds the model into the graph of rows x [B, D]; ε is noise of that graph. Warm, a number [1] or nil for 1, is a
 // factor to β. It panics with a *nodes.BuildError, as package nodes does.
 func (m *VAE) Forward(x, warm *nodes.Node) (g VAEGraph) {
+	shared.NeedMade("VAE", m.store)
 	B := float64(x.Dim(0))
 	g.Mu, g.LogVar = m.posterior(x)
 	eps := x.Graph().Noise(nodes.NoiseRequest{Label: "latent", Kind: nodes.StandardNormal, Shape: g.Mu.Shape()})

@@ -27,6 +27,9 @@ func (m *Model) Translate(ctx context.Context, source []string,
 // TranslateAll is Translate for many sources, which are translated side by side.
 func (m *Model) TranslateAll(ctx context.Context, sources [][]string,
 	o decode.SearchOptions) ([][]decode.Found, error) {
+	if err := shared.Made(m.store); err != nil {
+		return nil, prefix.Wrap(err)
+	}
 	ids := make([][]int, len(sources))
 	for i, tokens := range sources {
 		var err error

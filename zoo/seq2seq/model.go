@@ -202,6 +202,7 @@ func (m *Model) Forward(src, lengths, tgtIn, teacher *nodes.Node, s unroll.Strat
 // ForwardOver is Forward with a decoder that is unrolled by the Strategy, the Cut and the Recompute
 // of o.
 func (m *Model) ForwardOver(src, lengths, tgtIn, teacher *nodes.Node, o unroll.Options) Graph {
+	shared.NeedMade("Seq2Seq", m.store)
 	memory, start := m.encode(src, lengths, o.Strategy)
 	summary := m.summary(start)
 	decoder := m.over(memory, summary)

@@ -28,6 +28,9 @@ func (m *Model) Pairs(sources, targets [][]string) ([]Pair, error) {
 		return nil, prefix.Errorf("%d sources and %d targets: want as many",
 			len(sources), len(targets))
 	}
+	if err := shared.Made(m.store); err != nil {
+		return nil, prefix.Wrap(err)
+	}
 	pairs := make([]Pair, len(sources))
 	for i := range pairs {
 		var errs [2]error
@@ -44,6 +47,9 @@ func (m *Model) Pairs(sources, targets [][]string) ([]Pair, error) {
 }
 
 func (m *Model) checkPairs(pairs []Pair) error {
+	if err := shared.Made(m.store); err != nil {
+		return err
+	}
 	for i, p := range pairs {
 		if err := errors.Join(checkSource(p.Source, m.sources.Len()),
 			shared.CheckIDs("target", p.Target, m.targets.Len())); err != nil {

@@ -54,6 +54,9 @@ func (l *LineReader) Line() int { return l.line }
 // is io.EOF after the last line; a [*LineError] of a line that is not UTF-8, has a byte 0 or is
 // longer than Max, after which the next line may be read; or that of the reader.
 func (l *LineReader) Next() (string, error) {
+	if l.r == nil {
+		return "", io.EOF // NewLineReader has not made it: there is nothing to read
+	}
 	var line []byte
 	start, length, most := l.offset, 0, cmp.Or(l.Max, MaxLineBytes)
 	for {

@@ -201,6 +201,9 @@ var seed = maphash.MakeSeed()
 
 // slot is where w stands in the table, or the free slot where it would.
 func (v *Vectors) slot(w string) (slot int, known bool) {
+	if v == nil || len(v.slots) == 0 {
+		return 0, false // an empty value has no word
+	}
 	hi, _ := bits.Mul64(maphash.String(seed, w), uint64(len(v.slots)))
 	for slot = int(hi); v.slots[slot] != 0; {
 		if v.word(int(v.slots[slot])-1) == w {

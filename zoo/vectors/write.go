@@ -3,12 +3,14 @@ package vectors
 import (
 	"bufio"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"math"
 	"strconv"
 	"strings"
 
+	"github.com/seqzoo/seqzoo/internal/check"
 	"github.com/seqzoo/seqzoo/internal/safefile"
 )
 
@@ -23,7 +25,7 @@ func (v *Vectors) WriteFile(path string, f Format) error {
 // Write writes the vectors as Text, Binary or GloVe. Read gives them back to the bit. These formats
 // cannot hold a word with a blank in it: that is an error, and nothing is written.
 func (v *Vectors) Write(w io.Writer, f Format) error {
-	if err := v.check(f); err != nil {
+	if err := errors.Join(check.Given("the writer", w), v.check(f)); err != nil {
 		return fmt.Errorf("vectors: %w", err)
 	}
 	b := bufio.NewWriter(w)

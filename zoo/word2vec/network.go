@@ -56,6 +56,9 @@ type Examples struct {
 
 // Losses gives h [B, E] and the losses [B] of examples.
 func (n *Network) Losses(x Examples) (hidden, losses *nodes.Node) {
+	if n.in == nil {
+		nodes.Failf("word2vec", "the network is an empty value: NewNetwork makes one")
+	}
 	h := n.hidden(x)
 	column := func() *nodes.Node { return nodes.Reshape(h, h.Dim(0), 1, n.cfg.E) }
 	switch n.cfg.Output {

@@ -61,6 +61,9 @@ func (m *Model) Save(path string) error {
 
 // content is all that is kept of the model.
 func (m *Model) content() (modeldir.Model, error) {
+	if err := m.made(); err != nil {
+		return modeldir.Model{}, err
+	}
 	var config, vocabulary bytes.Buffer
 	e := json.NewEncoder(&config)
 	e.SetIndent("", "  ")

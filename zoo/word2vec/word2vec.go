@@ -3,6 +3,7 @@ package word2vec
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"math"
 
@@ -152,6 +153,14 @@ func newModel(cfg Config, v *text.Vocabulary) (*Model, error) {
 	return m, nil
 }
 
+// made refuses a model that nothing has made.
+func (m *Model) made() error {
+	if m.vocabulary == nil {
+		return errors.New("the model is an empty value: New makes one, and Load reads one")
+	}
+	return nil
+}
+
 // outputs is the number of output vectors.
 func (m *Model) outputs() int {
 	if m.cfg.Output == Hierarchical {
@@ -180,6 +189,9 @@ func (m *Model) Instructions() string { return m.instructions }
 
 // Vectors are the words and a copy of their vectors as they are now, the most frequent first.
 func (m *Model) Vectors() (*vectors.Vectors, error) {
+	if err := m.made(); err != nil {
+		return nil, fmt.Errorf("word2vec: %w", err)
+	}
 	words := make([]string, m.vocabulary.Len())
 	for i := range words {
 		words[i], _ = m.vocabulary.Token(i)
