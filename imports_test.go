@@ -36,13 +36,18 @@ var rooms = []room{
 	{".", ""},
 	{"golden", ""},
 	{"examples", ""},
-	{"examples/*", "examples/internal/cli examples/nextword/data zoo/* zoo/text/* plot " + model},
+	{"examples/*", "examples/internal/cli examples/nextword/data onnx zoo/* zoo/text/* plot " + model},
 	{"examples/internal/cli", "examples/internal/datatest " + model},
 	{"examples/*/*", ""},
 	{"plot", ""},
 	{"benchmarks/step", "benchmarks cells graph"},
 	{"benchmarks/dropin", "graph " + everywhere},
 	{"benchmarks", "graph " + description},
+
+	// Models to and from ONNX. No other room imports it, so that none links protobuf code.
+	{"onnx", "onnx/internal/* zoo/* " + model},
+	{"onnx/internal/host", "onnx/internal/pb " + everywhere},
+	{"onnx/internal/pb", ""},
 
 	// Models: a package a family.
 	{"zoo/all", "zoo/*"},

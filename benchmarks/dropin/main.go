@@ -68,6 +68,9 @@ var programs = []struct {
 	{"RNN unrolled over 20 steps, batch 32, 64-128", func() (*gorgoniatest.Program, error) {
 		return gorgoniatest.RNN(tensor.Float32, 20, 32, 64, 128)
 	}},
+	{"convnet of three convolutions, batch 100", func() (*gorgoniatest.Program, error) {
+		return gorgoniatest.Convnet(tensor.Float32, 100)
+	}},
 }
 
 func run(steps int, now func() time.Duration, options []graph.Option) error {

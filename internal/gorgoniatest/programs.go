@@ -250,6 +250,60 @@ func Convolutions(dt tensor.Dtype, batch, side int) (*Program, error) {
 		func(int) error { return G.Let(x, r.uniform(1, batch, 1, side, side)) }}, nil
 }
 
+// Convnet is the network of Gorgonia's example of that name, without its dropout: three times a
+// convolution of 3 × 3, a rectifier and a pooling, with 32, 64 and 128 channels, then a layer of 625
+// and ten classes. Pictures are 28 × 28.
+func Convnet(dt tensor.Dtype, batch int) (*Program, error) {
+	g := G.NewGraph()
+	r := &numbers{dt: dt, key: rng.New(6)}
+	x := G.NewTensor(g, dt, 4, G.WithShape(batch, 1, 28, 28), G.WithName("x"))
+	y := G.NewMatrix(g, dt, G.WithShape(batch, 10), G.WithName("y"))
+	var learnables G.Nodes
+	h, in := x, 1
+	for _, out := range []int{32, 64, 128} {
+		w := G.NewTensor(g, dt, 4, G.WithShape(out, in, 3, 3), G.WithName(fmt.Sprint("w", out)),
+			G.WithValue(r.uniform(math.Sqrt(2/float64(9*in)), out, in, 3, 3)))
+		c, err := G.Conv2d(h, w, tensor.Shape{3, 3}, []int{1, 1}, []int{1, 1}, []int{1, 1})
+		if err != nil {
+			return nil, err
+		}
+		h, err = G.MaxPool2D(G.Must(G.Rectify(c)), tensor.Shape{2, 2}, []int{0, 0}, []int{2, 2})
+		if err != nil {
+			return nil, err
+		}
+		learnables, in = append(learnables, w), out
+	}
+	const flat = 128 * 3 * 3
+	w3, w4 := r.matrix(g, "w3", flat, 625), r.matrix(g, "w4", 625, 10)
+	h = G.Must(G.Rectify(G.Must(G.Mul(G.Must(G.Reshape(h, tensor.Shape{batch, flat})), w3))))
+	p := G.Must(G.SoftMax(G.Must(G.Mul(h, w4))))
+	cost := G.Must(G.Neg(G.Must(G.Mean(G.Must(G.HadamardProd(G.Must(G.Log(p)), y))))))
+	learnables = append(learnables, w3, w4)
+	if _, err := G.Grad(cost, learnables...); err != nil {
+		return nil, err
+	}
+	labels := tensor.New(tensor.Of(dt), tensor.WithShape(batch, 10))
+	for i := range batch {
+		if err := labels.SetAt(one(dt), i, i%10); err != nil {
+			return nil, err
+		}
+	}
+	return &Program{g, cost, learnables, func(int) error {
+		if err := G.Let(y, labels); err != nil {
+			return err
+		}
+		return G.Let(x, r.uniform(1, batch, 1, 28, 28))
+	}}, nil
+}
+
+// one is 1 of a float type.
+func one(dt tensor.Dtype) any {
+	if dt == tensor.Float32 {
+		return float32(1)
+	}
+	return 1.0
+}
+
 // Images are pictures of digits.
 type Images struct {
 	Pixels []byte // of all images, one after another

@@ -645,7 +645,7 @@ func (s scanSize) loop(in []array) array {
 
 func allCases() map[string][]opCase {
 	table := opCases()
-	table["Elementwise"] = elementwiseCases()
+	addOthers(table)
 	return table
 }
 

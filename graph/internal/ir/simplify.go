@@ -29,6 +29,9 @@ func (r *Region) simplify(fn ops.Fn, args []*Value) *Value {
 			}
 			return r.Apply(ops.Transpose{Perm: perm}, x.Args[0])
 		}
+		if v := r.convolution(fn, x); v != nil {
+			return v
+		}
 		return r.fillLike(fn, args)
 	case ops.Broadcast:
 		if slices.Equal(x.Shape, fn.Shape) {
@@ -55,7 +58,12 @@ func (r *Region) simplify(fn ops.Fn, args []*Value) *Value {
 	case ops.Elementwise:
 		return r.elementwise(fn, args)
 	case ops.MatMul:
+		if v := r.unfoldedProduct(fn, x, args[1]); v != nil {
+			return v
+		}
 		return r.matmul(fn, args)
+	case ops.Fold:
+		return r.foldedProduct(fn, x)
 	}
 	return nil
 }

@@ -40,6 +40,10 @@ func init() {
 		"softmaxDiffOp":     softmaxGradient,
 		"byIndicesOp":       gather,
 		"byIndicesOpDiffOp": scatter,
+		"im2colOp":          unfold,
+		"col2imOp":          fold,
+		"maxPoolOp":         maxPool,
+		"maxPoolDiffOp":     maxPoolGradient,
 	}
 }
 

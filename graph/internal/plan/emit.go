@@ -138,7 +138,16 @@ func (k *block[F]) emitOther(v *ir.Value) {
 		k.add(&vm.Foreign[F]{Op: fn.Op, In: in, Out: out}, append(in, out)...)
 		return
 	}
-	k.note("%v runs by its plain definition, on one worker, and is not fused: it has no kernel",
-		v.At)
-	k.add(&vm.Evaluate[F]{Fn: v.Fn.(ops.Operation), At: v.At, In: in, Out: out}, append(in, out)...)
+	e := &vm.Evaluate[F]{Fn: v.Fn.(ops.Operation), At: v.At, In: in, Out: out}
+	if p, ok := v.Fn.(ops.Parted); ok {
+		shapes := make([]ops.Tensor, len(in))
+		for i, l := range in {
+			shapes[i].Shape = l.Shape
+		}
+		e.Parts = p.Parts(shapes, ops.Tensor{Shape: out.Shape})
+	} else {
+		k.note("%v runs by its plain definition, on one worker, and is not fused: it has no kernel",
+			v.At)
+	}
+	k.add(e, append(in, out)...)
 }

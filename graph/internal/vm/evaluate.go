@@ -15,21 +15,34 @@ type Evaluate[F kernels.Float] struct {
 	At  ops.Place
 	In  []*Layout
 	Out *Layout
+	// Parts is how many parts the work of an ops.Parted falls into.
+	Parts int
 }
 
-func (e *Evaluate[F]) units() int { return 1 }
+func (e *Evaluate[F]) units() int { return max(e.Parts, 1) }
 
-func (e *Evaluate[F]) cost() int { return 2 * ops.Size(e.Out.Shape) }
+func (e *Evaluate[F]) cost() int {
+	if e.Parts > 1 { // a convolution, or something like it
+		return 16 * ops.Size(e.Out.Shape)
+	}
+	return 2 * ops.Size(e.Out.Shape)
+}
 
 func (e *Evaluate[F]) String() string { return "eval " + e.Fn.Key() }
 
-func (e *Evaluate[F]) run(x *worker[F], _, _ int) error {
+func (e *Evaluate[F]) run(x *worker[F], from, to int) error {
 	in := x.tensor[:0]
 	for _, l := range e.In {
 		in = append(in, whole(x, l))
 	}
 	x.tensor = in
-	if err := e.Fn.Eval(in, whole(x, e.Out)); err != nil {
+	var err error
+	if p, ok := e.Fn.(ops.Parted); ok {
+		err = p.EvalParts(in, whole(x, e.Out), from, to)
+	} else {
+		err = e.Fn.Eval(in, whole(x, e.Out))
+	}
+	if err != nil {
 		return ops.Failed(e.At, err)
 	}
 	return nil

@@ -1,0 +1,273 @@
+package ops
+
+import (
+	"fmt"
+	"slices"
+	"sync"
+
+	G "gorgonia.org/gorgonia"
+
+	"github.com/seqzoo/seqzoo/internal/kernels"
+)
+
+// Conv is the cross-correlation that networks call convolution: operands x [N, C, ...] and weights
+// [M, C/Groups, kernel...], result [N, M, places...]. Each group of M/Groups results sees its own
+// C/Groups channels. It is a product of the weights and of what each place of the window sees.
+type Conv struct {
+	Window
+	Groups int
+}
+
+func (c Conv) Key() string { return fmt.Sprintf("conv{%s %d}", c.key(), c.Groups) }
+
+// checkWeights holds weights to the channels of x.
+func (c Conv) checkWeights(x, w []int) error {
+	if len(x) != len(w) || len(x) < 3 {
+		return fmt.Errorf("want x [N, C, ...] and weights [M, C/groups, ...] of as many axes")
+	}
+	if c.Groups < 1 || w[0]%c.Groups != 0 || x[1] != w[1]*c.Groups {
+		return fmt.Errorf("%d channels in %d groups do not fit weights %s", x[1], c.Groups,
+			ShapeString(w))
+	}
+	if !slices.Equal(w[2:], c.Kernel) {
+		return fmt.Errorf("weights %s for a window %v", ShapeString(w), c.Kernel)
+	}
+	return c.check(x[2:])
+}
+
+func (c Conv) Infer(in []Type) (Type, error) {
+	if err := sameFloat(in...); err != nil {
+		return in[0], err
+	}
+	x, w := in[0].Shape, in[1].Shape
+	if err := c.checkWeights(x, w); err != nil {
+		return in[0], err
+	}
+	return Type{in[0].Dtype, batchShape(x[0], w[0], c.Out)}, nil
+}
+
+func (c Conv) Eval(in []Tensor, out Tensor) error {
+	return c.EvalParts(in, out, 0, c.Parts(in, out))
+}
+
+// Parts are the images.
+func (c Conv) Parts(in []Tensor, _ Tensor) int { return in[0].Shape[0] }
+
+func (c Conv) EvalParts(in []Tensor, out Tensor, from, to int) error {
+	return evaluate(out, func() error { return evalConv[float32](c, in, out, from, to) },
+		func() error { return evalConv[float64](c, in, out, from, to) })
+}
+
+// sizes of a convolution: per group, channels, results, and rows of the unfolded window.
+type convSizes struct {
+	slide
+	groups, channels, results, rows int
+	in, places                      int
+}
+
+func (c Conv) sizes(x, w []int) convSizes {
+	s := convSizes{slide: c.slide(x[2:]), groups: c.Groups, channels: w[1],
+		results: w[0] / c.Groups}
+	s.rows, s.in, s.places = w[1]*volume(s.kernel), volume(s.slide.in), volume(s.out)
+	return s
+}
+
+// buffers of unfolded windows, which are needed for the time of one operation.
+var buffers32, buffers64 sync.Pool
+
+func borrow[F kernels.Float](n int) (b *[]F, back func()) {
+	pool := &buffers32
+	if _, ok := any(F(0)).(float64); ok {
+		pool = &buffers64
+	}
+	b, _ = pool.Get().(*[]F)
+	if b == nil || cap(*b) < n {
+		s := make([]F, n)
+		b = &s
+	}
+	*b = (*b)[:n]
+	return b, func() { pool.Put(b) }
+}
+
+func evalConv[F kernels.Float](c Conv, in []Tensor, out Tensor, from, to int) error {
+	s := c.sizes(in[0].Shape, in[1].Shape)
+	x, w, y := data[F](in[0]), data[F](in[1]), data[F](out)
+	buf, back := borrow[F](s.rows * s.places)
+	defer back()
+	for n := from; n < to; n++ {
+		for g := range s.groups {
+			at := (n*s.groups + g)
+			col := *buf
+			image := x[at*s.channels*s.in : (at+1)*s.channels*s.in]
+			if s.trivial() {
+				col = image
+			} else {
+				unfold(s.slide, col, image, s.channels)
+			}
+			kernels.Gemm(false, false, s.results, s.places, s.rows,
+				w[g*s.results*s.rows:(g+1)*s.results*s.rows], s.rows, col, s.places,
+				y[at*s.results*s.places:(at+1)*s.results*s.places], s.places, false)
+		}
+	}
+	return nil
+}
+
+func (c Conv) Diff(in []*G.Node, _, dy *G.Node, need []bool) []*G.Node {
+	ds := make([]*G.Node, 2)
+	if need[0] {
+		ds[0] = Apply(ConvX{c, slices.Clone([]int(in[0].Shape()))}, in[1], dy)
+	}
+	if need[1] {
+		ds[1] = Apply(ConvW{c, slices.Clone([]int(in[1].Shape()))}, in[0], dy)
+	}
+	return ds
+}
+
+// ConvX is the gradient of a convolution's x, of shape Shape, from the weights and the gradient of
+// the result; and the transposed convolution.
+type ConvX struct {
+	Conv
+	Shape []int
+}
+
+func (c ConvX) Key() string { return fmt.Sprintf("convx{%s %v}", c.Conv.Key(), c.Shape) }
+
+func (c ConvX) Infer(in []Type) (Type, error) {
+	if err := sameFloat(in...); err != nil {
+		return in[0], err
+	}
+	if len(c.Shape) < 3 {
+		return in[0], fmt.Errorf("want a result [N, C, ...]")
+	}
+	if err := c.checkWeights(c.Shape, in[0].Shape); err != nil {
+		return in[0], err
+	}
+	if want := batchShape(c.Shape[0], in[0].Shape[0], c.Out); !slices.Equal(want, in[1].Shape) {
+		return in[0], fmt.Errorf("%s, want %s", ShapeString(in[1].Shape), ShapeString(want))
+	}
+	return Type{in[0].Dtype, c.Shape}, nil
+}
+
+func (c ConvX) Eval(in []Tensor, out Tensor) error {
+	return c.EvalParts(in, out, 0, c.Parts(in, out))
+}
+
+// Parts are the images.
+func (c ConvX) Parts(_ []Tensor, out Tensor) int { return out.Shape[0] }
+
+func (c ConvX) EvalParts(in []Tensor, out Tensor, from, to int) error {
+	return evaluate(out, func() error { return evalConvX[float32](c, in, out, from, to) },
+		func() error { return evalConvX[float64](c, in, out, from, to) })
+}
+
+func evalConvX[F kernels.Float](c ConvX, in []Tensor, out Tensor, from, to int) error {
+	s := c.sizes(c.Shape, in[0].Shape)
+	w, dy, dx := data[F](in[0]), data[F](in[1]), data[F](out)
+	buf, back := borrow[F](s.rows * s.places)
+	defer back()
+	for n := from; n < to; n++ {
+		for g := range s.groups {
+			at := n*s.groups + g
+			col, image := *buf, dx[at*s.channels*s.in:(at+1)*s.channels*s.in]
+			if s.trivial() {
+				col = image
+			}
+			kernels.Gemm(true, false, s.rows, s.places, s.results,
+				w[g*s.results*s.rows:(g+1)*s.results*s.rows], s.rows,
+				dy[at*s.results*s.places:(at+1)*s.results*s.places], s.places, col, s.places, false)
+			if !s.trivial() {
+				fold(s.slide, image, col, s.channels)
+			}
+		}
+	}
+	return nil
+}
+
+func (c ConvX) Diff(in []*G.Node, _, dy *G.Node, need []bool) []*G.Node {
+	ds := make([]*G.Node, 2)
+	if need[0] {
+		ds[0] = Apply(ConvW{c.Conv, slices.Clone([]int(in[0].Shape()))}, dy, in[1])
+	}
+	if need[1] {
+		ds[1] = Apply(c.Conv, dy, in[0])
+	}
+	return ds
+}
+
+// ConvW is the gradient of a convolution's weights, of shape Shape, from x and the gradient of the
+// result.
+type ConvW struct {
+	Conv
+	Shape []int
+}
+
+func (c ConvW) Key() string { return fmt.Sprintf("convw{%s %v}", c.Conv.Key(), c.Shape) }
+
+func (c ConvW) Infer(in []Type) (Type, error) {
+	if err := sameFloat(in...); err != nil {
+		return in[0], err
+	}
+	if err := c.checkWeights(in[0].Shape, c.Shape); err != nil {
+		return in[0], err
+	}
+	want := batchShape(in[0].Shape[0], c.Shape[0], c.Out)
+	if !slices.Equal(want, in[1].Shape) {
+		return in[0], fmt.Errorf("%s, want %s", ShapeString(in[1].Shape), ShapeString(want))
+	}
+	return Type{in[0].Dtype, c.Shape}, nil
+}
+
+func (c ConvW) Eval(in []Tensor, out Tensor) error {
+	return c.EvalParts(in, out, 0, c.Parts(in, out))
+}
+
+// Parts are blocks of channels, of each group: every one sums over all images by itself.
+func (c ConvW) Parts(_ []Tensor, out Tensor) int {
+	return c.Groups * ((out.Shape[1] + channelBlock - 1) / channelBlock)
+}
+
+// channelBlock is how many channels of a weight's gradient one worker takes at a time.
+const channelBlock = 16
+
+func (c ConvW) EvalParts(in []Tensor, out Tensor, from, to int) error {
+	return evaluate(out, func() error { return evalConvW[float32](c, in, out, from, to) },
+		func() error { return evalConvW[float64](c, in, out, from, to) })
+}
+
+func evalConvW[F kernels.Float](c ConvW, in []Tensor, out Tensor, from, to int) error {
+	s := c.sizes(in[0].Shape, c.Shape)
+	x, dy, dw := data[F](in[0]), data[F](in[1]), data[F](out)
+	k := volume(s.kernel)
+	blocks := (s.channels + channelBlock - 1) / channelBlock
+	buf, back := borrow[F](min(channelBlock, s.channels) * k * s.places)
+	defer back()
+	for p := from; p < to; p++ {
+		g, first := p/blocks, p%blocks*channelBlock
+		n := min(channelBlock, s.channels-first)
+		for image := range in[0].Shape[0] {
+			at := image*s.groups + g
+			xs := x[(at*s.channels+first)*s.in : (at*s.channels+first+n)*s.in]
+			col := *buf
+			if s.trivial() {
+				col = xs
+			} else {
+				unfold(s.slide, col, xs, n)
+			}
+			kernels.Gemm(false, true, s.results, n*k, s.places,
+				dy[at*s.results*s.places:(at+1)*s.results*s.places], s.places, col, s.places,
+				dw[g*s.results*s.rows+first*k:], s.rows, image > 0)
+		}
+	}
+	return nil
+}
+
+func (c ConvW) Diff(in []*G.Node, _, dy *G.Node, need []bool) []*G.Node {
+	ds := make([]*G.Node, 2)
+	if need[0] {
+		ds[0] = Apply(ConvX{c.Conv, slices.Clone([]int(in[0].Shape()))}, dy, in[1])
+	}
+	if need[1] {
+		ds[1] = Apply(c.Conv, in[0], dy)
+	}
+	return ds
+}

@@ -1,0 +1,183 @@
+package host
+
+import (
+	"math"
+	"slices"
+)
+
+// alongAxis repeats scales or zero points, one a place of an axis, to a shape.
+func alongAxis(t *Tensor, axis int, shape []int) *Tensor {
+	if t.Len() == 1 {
+		return expand(t.As(), shape)
+	}
+	axis = Axis(axis, len(shape))
+	if t.Len() != shape[axis] || len(t.Shape) != 1 {
+		Failf("scales or zero points %v along axis %d of %v", t.Shape, axis, shape)
+	}
+	s := make([]int, len(shape)-axis)
+	for i := range s {
+		s[i] = 1
+	}
+	s[0] = t.Len()
+	return expand(t.As(s...), shape)
+}
+
+// saturate rounds to an integer type, ties to even.
+func saturate(x float64, t Type) int64 {
+	low, high := Range(t)
+	return int64(math.Min(math.Max(math.RoundToEven(x), low), high))
+}
+
+func quantize(c *Call) []*Tensor {
+	x, axis := c.need(0), c.Attrs.Int("axis", 1)
+	if len(x.Shape) == 0 {
+		axis = 0
+	}
+	scale := alongAxis(c.need(1), axis, x.Shape)
+	typ, zero := Uint8, New(Uint8, x.Shape...)
+	if t := c.Arg(2); t != nil {
+		typ, zero = t.Type, alongAxis(t, axis, x.Shape)
+	}
+	if typ.Bits() == 0 || typ.Bits() > 16 {
+		Failf("quantization to %v is not supported", typ)
+	}
+	out := New(typ, x.Shape...)
+	for i := range out.I {
+		out.I[i] = saturate(math.RoundToEven(float64(float32(x.Float(i))/float32(scale.F[i])))+
+			zero.Float(i), typ)
+	}
+	return []*Tensor{out}
+}
+
+func dequantize(c *Call) []*Tensor {
+	x, axis := c.need(0), c.Attrs.Int("axis", 1)
+	scale := alongAxis(c.need(1), axis, x.Shape)
+	out := New(scale.Type, x.Shape...)
+	for i := range out.F {
+		out.F[i] = x.Float(i) * scale.F[i]
+	}
+	if t := c.Arg(2); t != nil {
+		zero := alongAxis(t, axis, x.Shape)
+		for i := range out.F {
+			out.F[i] -= zero.Float(i) * scale.F[i]
+		}
+	}
+	return []*Tensor{out}
+}
+
+func dynamicQuantize(c *Call) []*Tensor {
+	x := c.need(0)
+	low, high := 0.0, 0.0
+	for _, v := range x.F {
+		low, high = min(low, v), max(high, v)
+	}
+	scale := float64(float32((float32(high) - float32(low)) / 255))
+	zero := int64(0)
+	if scale != 0 {
+		zero = saturate(-low/scale, Uint8)
+	}
+	out := New(Uint8, x.Shape...)
+	for i, v := range x.F {
+		if scale != 0 {
+			out.I[i] = saturate(math.RoundToEven(float64(float32(v)/float32(scale)))+float64(zero),
+				Uint8)
+		}
+	}
+	return []*Tensor{out, {Type: Float32, Shape: []int{}, F: []float64{scale}},
+		{Type: Uint8, Shape: []int{}, I: []int64{zero}}}
+}
+
+// product is the matrix product of integers minus their zero points, or of floats.
+func product(a, b *Tensor, t Type) *Tensor {
+	as, bs := a.Shape, b.Shape
+	if len(as) == 0 || len(bs) == 0 {
+		Failf("a product of scalars")
+	}
+	if len(as) == 1 {
+		as = []int{1, as[0]}
+	}
+	if len(bs) == 1 {
+		bs = []int{bs[0], 1}
+	}
+	i, j := len(as)-2, len(bs)-2
+	m, k, n := as[i], as[i+1], bs[j+1]
+	if bs[j] != k {
+		Failf("a product of %v and %v", a.Shape, b.Shape)
+	}
+	batch := Broadcast(as[:i], bs[:j])
+	pa, pb := places(as[:i], batch), places(bs[:j], batch)
+	out := New(t, slices.Concat(batch, []int{m, n})...)
+	for x := range Size(batch) {
+		for r := range m {
+			for col := range n {
+				var f float64
+				var s int64
+				for q := range k {
+					p, o := (pa[x]*m+r)*k+q, (pb[x]*k+q)*n+col
+					if a.F != nil {
+						f += a.F[p] * b.F[o]
+					} else {
+						s += a.I[p] * b.I[o]
+					}
+				}
+				if out.F != nil {
+					out.F[(x*m+r)*n+col] = f
+				} else {
+					out.I[(x*m+r)*n+col] = s
+				}
+			}
+		}
+	}
+	shape := slices.Clone(batch)
+	if len(a.Shape) > 1 {
+		shape = append(shape, m)
+	}
+	if len(b.Shape) > 1 {
+		shape = append(shape, n)
+	}
+	return out.As(shape...)
+}
+
+// centred is integers minus their zero points, as int64.
+func centred(x, zero *Tensor, axis int) *Tensor {
+	out := New(Int64, x.Shape...)
+	copy(out.I, x.I)
+	if zero != nil {
+		z := alongAxis(zero, axis, x.Shape)
+		for i := range out.I {
+			out.I[i] -= z.I[i]
+		}
+	}
+	return out
+}
+
+func matMulInteger(c *Call) []*Tensor {
+	a := centred(c.need(0), c.Arg(2), -2)
+	b := centred(c.need(1), c.Arg(3), -1)
+	return []*Tensor{product(a, b, Int32)}
+}
+
+func matMul(c *Call) []*Tensor {
+	return []*Tensor{product(c.need(0), c.need(1), c.need(0).Type)}
+}
+
+func quantFuncs() map[string]Func {
+	return map[string]Func{
+		"QuantizeLinear": quantize, "DequantizeLinear": dequantize,
+		"DynamicQuantizeLinear": dynamicQuantize, "MatMulInteger": matMulInteger,
+		"MatMul": matMul,
+		"QLinearMatMul": func(c *Call) []*Tensor {
+			a := centred(c.need(0), c.need(2), -2)
+			b := centred(c.need(3), c.need(5), -1)
+			p := product(a, b, Int64)
+			scale := float32(c.need(1).F[0]) * float32(c.need(4).F[0]) / float32(c.need(6).F[0])
+			zero := c.need(7)
+			out := New(zero.Type, p.Shape...)
+			for i, v := range p.I {
+				out.I[i] = saturate(math.RoundToEven(float64(float32(v)*scale))+zero.Float(0),
+					zero.Type)
+			}
+			return []*Tensor{out}
+		},
+	}
+}
