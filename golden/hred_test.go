@@ -35,7 +35,7 @@ func runHRED(r *goldenRun) {
 	} else {
 		latent := c.object("latent")
 		cfg.Latent = dialogue.Latent{Width: latent.whole("Z"), Hidden: latent.whole("hidden"),
-			Variance: latent.word("variance", "exp", "softplus")}
+			Variance: dialogue.Variance(latent.word("variance", "exp", "softplus"))}
 		klWeight = latent.number("kl_weight")
 		latent.done()
 	}

@@ -20,10 +20,10 @@ func runSeq2Seq(r *goldenRun) {
 	Vs, Vt := c.whole("V_src"), c.whole("V_tgt")
 	enc, dec, attention := c.object("encoder"), c.object("decoder"), c.object("attention")
 	cfg := seq2seq.Config{
-		Bidirectional: enc.flag("bidirectional"), Bridge: c.word("bridge", "none", "tanh"),
+		Bidirectional: enc.flag("bidirectional"), Bridge: seq2seq.Bridge(c.word("bridge", "none", "tanh")),
 		EmbedSource: c.whole("E_src"), EmbedTarget: c.whole("E_tgt"),
 		Float64:   r.dtype == nodes.Float64,
-		Attention: attention.word("kind", "none", "bahdanau", "luong"),
+		Attention: seq2seq.Attention(attention.word("kind", "none", "bahdanau", "luong")),
 	}
 	if cfg.Attention != "none" {
 		cfg.Score = cells.Score(attention.word("score", "additive", "dot", "general", "concat"))

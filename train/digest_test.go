@@ -135,15 +135,18 @@ func TestResumeLooksAtTheData(t *testing.T) {
 	require.Contains(t, warned[1], "the same labels")
 }
 
-// Without Warn the standard logger tells.
-func TestWarningsAreLogged(t *testing.T) {
-	var b bytes.Buffer
-	log.SetOutput(&b)
+// Without Warn nothing is lost: the progress and the result tell. The library prints nothing by
+// itself.
+func TestWarningsWithoutWarn(t *testing.T) {
+	var b, logged bytes.Buffer
+	log.SetOutput(&logged)
 	defer log.SetOutput(os.Stderr)
-	_, err := train.Fit(context.Background(), &labelled{newBowl(7), nil},
-		train.Config{Optimizer: adam(0.1), Epochs: 1})
+	r, err := train.Fit(context.Background(), &labelled{newBowl(7), nil}, train.Config{
+		Optimizer: adam(0.1), Epochs: 1, Progress: train.NewProgress(&b, "bowl", "batches")})
 	require.NoError(t, err)
-	require.Contains(t, b.String(), "train: it is a bowl")
+	require.Equal(t, []string{"it is a bowl"}, r.Warnings)
+	require.Contains(t, b.String(), "bowl warning: it is a bowl\n")
+	require.Empty(t, logged.String())
 	require.Nil(t, train.Warnings(newBowl(1)))
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log"
 	"maps"
 	"math"
 
@@ -42,7 +41,8 @@ type Config struct {
 
 	RecordEvery int       // updates between rows of the history; 0 means 50
 	Progress    *Progress // nil: silent
-	// is told what is likely a mistake, before the training; nil: the standard logger
+	// is told what is likely a mistake, before the training; nil: Progress shows it, and Result has
+	// it among its Warnings
 	Warn func(message string)
 	// is called after each update, and ends the training by an error
 	AfterStep func(step int) error
@@ -168,7 +168,7 @@ func newFit(t Task, c Config) (*fit, error) {
 		f.Monitor = "valid_loss"
 	}
 	if f.Warn == nil {
-		f.Warn = func(message string) { log.Print("train: ", message) }
+		f.Warn = func(message string) { f.warn("%s", message) }
 	}
 	check := checks{config: "Config"}
 	check.field(c.Optimizer != nil, "Optimizer", c.Optimizer, "set")

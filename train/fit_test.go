@@ -652,7 +652,7 @@ func TestResumeOnOtherInstructions(t *testing.T) {
 	for _, from := range kernels.Levels() {
 		for _, to := range kernels.Levels() {
 			dir := tempDir(t)
-			c := train.Config{Optimizer: adam(0.1), Epochs: 2, MaxSteps: 3}
+			c := train.Config{Optimizer: adam(0.1), Epochs: 2, MaxSteps: 3, Warn: func(string) {}}
 			kernels.SetLevel(from)
 			made := kernels.Instructions()
 			names[made] = true

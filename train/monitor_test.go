@@ -181,7 +181,8 @@ func TestRestoreBestWithoutAny(t *testing.T) {
 
 	// A directory in which the weights of the best were not kept.
 	dir := tempDir(t)
-	c := train.Config{Optimizer: adam(0.1), Epochs: 2, MaxSteps: 5, Monitor: "valid_loss"}
+	c := train.Config{Optimizer: adam(0.1), Epochs: 2, MaxSteps: 5, Monitor: "valid_loss",
+		Warn: func(string) {}}
 	_, _, err = fit(t, context.Background(), dir, newBowl(3), c)
 	require.NoError(t, err)
 	require.NoFileExists(t, filepath.Join(dir, "best.safetensors"))

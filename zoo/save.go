@@ -43,7 +43,7 @@ const (
 	configFile     = modeldir.ConfigFile
 	weightsFile    = modeldir.WeightsFile
 	VocabularyFile = "vocabulary.json"
-	TokenizerFile  = "tokenizer.json" // of models that cut text by byte pairs
+	TokeniserFile  = "tokenizer.json" // of models that cut text by byte pairs
 	LabelsFile     = "labels.json"
 	formatVersion  = 1
 	maxConfigBytes = 1 << 20

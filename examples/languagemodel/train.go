@@ -255,7 +255,7 @@ func (t *trainer) read(ctx context.Context, cfg *lm.Config) (*corpus, error) {
 			return nil, fmt.Errorf("%s: %w", trainPath, err)
 		}
 	}
-	tokens, err := text.TokensContext(ctx, cfg.Tokenizer(), raw)
+	tokens, err := text.TokensContext(ctx, cfg.Tokeniser(), raw)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", trainPath, err)
 	}
@@ -265,7 +265,7 @@ func (t *trainer) read(ctx context.Context, cfg *lm.Config) (*corpus, error) {
 		tokens, valid = tokens[:cut], tokens[cut:]
 	} else if raw, err = t.text(validPath); err != nil {
 		return nil, err
-	} else if valid, err = text.TokensContext(ctx, cfg.Tokenizer(), raw); err != nil {
+	} else if valid, err = text.TokensContext(ctx, cfg.Tokeniser(), raw); err != nil {
 		return nil, fmt.Errorf("%s: %w", validPath, err)
 	}
 	c := &corpus{}

@@ -92,7 +92,7 @@ func (s *settings) read() (*corpus, error) {
 	if err != nil {
 		return nil, err
 	}
-	tokens, err := s.modelConfig("").Tokenizer().Tokens(raw)
+	tokens, err := s.modelConfig("").Tokeniser().Tokens(raw)
 	if err != nil {
 		return nil, err
 	}

@@ -146,7 +146,7 @@ func (e *evaluator) run(ctx context.Context, std cli.Std) error {
 	}
 	fmt.Fprintf(std.Out, "%d questions: %.2f %% exact; %v\n", len(found), exact(found, p.targets),
 		bleu.Score())
-	if t.name == "reversal" && m.Config().Attention != "none" {
+	if t.name == "reversal" && m.Config().Attention != seq2seq.NoAttention {
 		fmt.Fprintf(std.Out, "the attention is greatest at the mirrored place for %.2f %% of the words\n", backwards(found, p.sources))
 	}
 	return nil
@@ -169,7 +169,7 @@ func (a *answerer) run(ctx context.Context, std cli.Std) error {
 		return err
 	}
 	if a.draw != "" {
-		if m.Config().Attention == "none" {
+		if m.Config().Attention == seq2seq.NoAttention {
 			return errors.New("-draw: the model has no attention")
 		}
 		if err := os.MkdirAll(a.draw, 0o777); err != nil {

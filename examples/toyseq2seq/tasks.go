@@ -45,7 +45,7 @@ var tasks = []task{
 		training: cli.Training{Epochs: 1, Batch: 16, LR: 0.004, Warmup: 100, Clip: 1},
 		variants: []variant{{name: "attention", change: func(c *seq2seq.Config) {
 			c.Bidirectional,
-				c.Attention = true, "bahdanau"
+				c.Attention = true, seq2seq.BahdanauAttention
 		}}},
 	},
 	{
@@ -67,7 +67,7 @@ var tasks = []task{
 			{name: "none", change: func(c *seq2seq.Config) { c.Bidirectional = true }},
 			{name: "attention", change: func(c *seq2seq.Config) {
 				c.Bidirectional,
-					c.Attention = true, "bahdanau"
+					c.Attention = true, seq2seq.BahdanauAttention
 			}},
 		},
 	},

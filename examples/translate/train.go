@@ -101,7 +101,7 @@ func (t *trainer) config() seq2seq.Config {
 	r := zoo.Recurrent{Cell: t.cell, Hidden: t.hidden, Layers: cli.Layers(t.cell, t.layers), Dropout: t.dropout}
 	return seq2seq.Config{
 		Text:    spaced(t.unicode),
-		Encoder: r, Decoder: r, Bidirectional: !t.oneWay, Attention: t.attention, Score: cells.Score(t.score),
+		Encoder: r, Decoder: r, Bidirectional: !t.oneWay, Attention: seq2seq.Attention(t.attention), Score: cells.Score(t.score),
 		EmbedSource: t.embed, EmbedTarget: t.embed, Readout: t.readout, Tied: t.tied, IODropout: t.dropout,
 	}
 }

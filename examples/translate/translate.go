@@ -48,7 +48,7 @@ func (a *translator) run(ctx context.Context, std cli.Std) error {
 	if err != nil {
 		return err
 	}
-	if a.draw != "" && model.Config().Attention == "none" {
+	if a.draw != "" && model.Config().Attention == seq2seq.NoAttention {
 		return errors.New("-draw: the model has no attention")
 	}
 	if a.draw != "" && a.draw != "-" {

@@ -201,7 +201,7 @@ func translations() map[string]training {
 			cells.AdditiveScore, cells.DotScore, cells.GeneralScore, cells.ConcatScore,
 			cells.ScaledDotScore,
 		} {
-			cfg := seq2seqConfig{Encoder: gru, Attention: attention, Score: score}
+			cfg := seq2seqConfig{Encoder: gru, Attention: zooseq2seq.Attention(attention), Score: score}
 			out["seq2seq, "+attention+" "+string(score)] = seq2seq(cfg, seq2seqData{})
 		}
 	}

@@ -10,7 +10,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seqzoo/seqzoo/graph"
-	"github.com/seqzoo/seqzoo/nodes"
 	"github.com/seqzoo/seqzoo/train"
 	"github.com/seqzoo/seqzoo/unroll"
 	"github.com/seqzoo/seqzoo/zoo"
@@ -148,8 +147,7 @@ func picture(seed int) image.Image {
 
 func languageModelTaskOf(w unroll.Window) func(t *testing.T, seed uint64) (train.Task, error) {
 	return func(t *testing.T, seed uint64) (train.Task, error) {
-		m, err := lm.NewIn(lm.Config{Recurrent: smallLSTM, Embed: 3}, tokens(t),
-			nodes.NewStore(nodes.Float64, seed))
+		m, err := lm.New(lm.Config{Recurrent: smallLSTM, Embed: 3, Float64: true}, tokens(t), seed)
 		require.NoError(t, err)
 		var text []int
 		for i := range 21 {

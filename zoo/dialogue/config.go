@@ -28,12 +28,20 @@ type Config struct {
 	Float64   bool    `json:"float64,omitempty"` // weights of double precision
 }
 
+// Variance is the function that makes a variance of what a network of the latent variable puts out.
+type Variance string
+
+const (
+	SoftplusVariance Variance = "softplus" // log(1 + eˣ): the default
+	ExpVariance      Variance = "exp"      // eˣ
+)
+
 // Latent describes the latent variable of an utterance.
 type Latent struct {
 	Width int `json:"width"` // 0: there is none
 	// of the prior and posterior networks; default the context's width
-	Hidden   int    `json:"hidden"`
-	Variance string `json:"variance"` // how a network gives it: "softplus" (default), "exp"
+	Hidden   int      `json:"hidden"`
+	Variance Variance `json:"variance"` // default SoftplusVariance
 }
 
 // withDefaults fills in what is left open.
@@ -50,7 +58,7 @@ func (c Config) withDefaults() Config {
 	c.Embed = cmp.Or(c.Embed, c.Encoder.Width())
 	if c.Latent.Width != 0 {
 		c.Latent.Hidden, c.Latent.Variance = cmp.Or(c.Latent.Hidden, c.Context.Width()),
-			cmp.Or(c.Latent.Variance, "softplus")
+			cmp.Or(c.Latent.Variance, SoftplusVariance)
 	}
 	return c
 }
@@ -81,7 +89,7 @@ func (c Config) Validate() error {
 	} else {
 		bad.Int("latent: width", l.Width, 1, cells.MaxWidth, "or 0 for none")
 		bad.Optional("latent: hidden", l.Hidden, 1, cells.MaxWidth)
-		check.OneOf(&bad, "latent: variance", l.Variance, "softplus", "exp")
+		check.OneOf(&bad, "latent: variance", l.Variance, SoftplusVariance, ExpVariance)
 	}
 	return bad.Err()
 }

@@ -68,10 +68,10 @@ func newGaussian(s *nodes.Scope, in int, l Latent) gaussian {
 const tiny = 1e-30
 
 // of gives mean and logarithm of the variance.
-func (g gaussian) of(x *nodes.Node, variance string) (mu, logvar *nodes.Node) {
+func (g gaussian) of(x *nodes.Node, variance Variance) (mu, logvar *nodes.Node) {
 	h := nodes.Tanh(g.hidden.Of(x))
 	v := g.variance.Of(h)
-	if variance == "softplus" {
+	if variance == SoftplusVariance {
 		v = nodes.Log(nodes.Maximum(nodes.Softplus(v), nodes.Scalar(tiny)))
 	}
 	return g.mu.Of(h), v

@@ -84,7 +84,7 @@ func (m *Model) Generate(ctx context.Context, prompt string, o GenerateOptions) 
 	if err = s.read(g, p); err == nil {
 		err = s.generate(ctx, g, o, out)
 	}
-	out.Text = strings.TrimSpace(m.tokenizer.Join(append(slices.Clone(p.Tokens), out.New...)))
+	out.Text = strings.TrimSpace(m.tokeniser.Join(append(slices.Clone(p.Tokens), out.New...)))
 	if err != nil {
 		return out, prefix.Wrap(err)
 	}
@@ -94,7 +94,7 @@ func (m *Model) Generate(ctx context.Context, prompt string, o GenerateOptions) 
 func (s *Session) generate(ctx context.Context, g *stepGraph, o GenerateOptions,
 	out *Generated) error {
 	random := rng.Stream{Key: rng.New(o.Seed).Named("generate")}
-	stream := text.NewStream(s.m.tokenizer, s.tokens(s.tail)...)
+	stream := text.NewStream(s.m.tokeniser, s.tokens(s.tail)...)
 	unread := false // the token that was chosen last
 	defer func() {
 		if out.State = s.State(); unread {

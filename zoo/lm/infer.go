@@ -22,7 +22,7 @@ func (m *Model) Prompt(s string) (*Prompt, error) {
 	if err := shared.Made(m.store); err != nil {
 		return nil, prefix.Wrap(err)
 	}
-	tokens, err := m.tokenizer.Tokens(s)
+	tokens, err := m.tokeniser.Tokens(s)
 	if err != nil {
 		return nil, prefix.Errorf("prompt: %w", err)
 	}

@@ -750,8 +750,8 @@ func TestLanguageModelGradients(t *testing.T) {
 	} {
 		for _, window := range []unroll.Window{{Stride: 10}, {Stride: 10, Length: 10}} {
 			for seed := range uint64(3) {
-				m, err := NewIn(c.cfg, newLM(t, smallGRU).Vocabulary(),
-					nodes.NewStore(nodes.Float64, seed))
+				c.cfg.Float64 = true
+				m, err := New(c.cfg, newLM(t, smallGRU).Vocabulary(), seed)
 				require.NoError(t, err)
 				// one window
 				task, err := m.Task(Data{Train: lmText[:61], Batch: 6, Window: window,

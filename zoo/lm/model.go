@@ -72,7 +72,7 @@ func (c Config) Validate() error {
 	var bad check.Problems
 	bad.Add(c.Recurrent.Validate())
 	words := c.Level == "" || c.Level == Words
-	_, err := c.tokenizer()
+	_, err := c.tokeniser()
 	bad.Add(err)
 	bad.That(!c.KeepCase || words,
 		"keep_case is set, and only words are folded to lower case, not the level %q", c.Level)
@@ -100,23 +100,17 @@ func (c Config) adaptive(v int, shares []float64) nodes.AdaptiveSoftmaxConfig {
 		Shares: shares}
 }
 
-// Tokenizer cuts text into the tokens of a vocabulary, and joins tokens to text.
-type Tokenizer interface {
-	Tokens(s string) ([]string, error)
-	Join(tokens []string) string
-}
-
-// Tokenizer is what cuts text for a model of this configuration. If there is none (see Validate),
+// Tokeniser is what cuts text for a model of this configuration. If there is none (see Validate),
 // its Tokens says why.
-func (c Config) Tokenizer() Tokenizer {
-	t, err := c.tokenizer()
+func (c Config) Tokeniser() text.Tokeniser {
+	t, err := c.tokeniser()
 	if err != nil {
-		return noTokenizer{err}
+		return noTokeniser{err}
 	}
 	return t
 }
 
-func (c Config) tokenizer() (Tokenizer, error) {
+func (c Config) tokeniser() (text.Tokeniser, error) {
 	t, err := c.cutter()
 	if err = errors.Join(err, c.Unicode.Validate()); err != nil {
 		return nil, err
@@ -124,7 +118,7 @@ func (c Config) tokenizer() (Tokenizer, error) {
 	return c.Unicode.Tokeniser(t), nil
 }
 
-// cutter is the tokenizer for texts that are in the form.
+// cutter is the tokeniser of texts that are in the form.
 func (c Config) cutter() (text.Tokeniser, error) {
 	switch c.Level {
 	case "", Words:
@@ -144,10 +138,10 @@ func (c Config) cutter() (text.Tokeniser, error) {
 	return t, nil
 }
 
-type noTokenizer struct{ err error }
+type noTokeniser struct{ err error }
 
-func (t noTokenizer) Tokens(string) ([]string, error) { return nil, t.err }
-func (t noTokenizer) Join(tokens []string) string     { return text.Words{Spaced: true}.Join(tokens) }
+func (t noTokeniser) Tokens(string) ([]string, error) { return nil, t.err }
+func (t noTokeniser) Join(tokens []string) string     { return text.Words{Spaced: true}.Join(tokens) }
 
 // Model predicts the next token of a text (Mikolov et al., 2010):
 //
@@ -161,7 +155,7 @@ func (t noTokenizer) Join(tokens []string) string     { return text.Words{Spaced
 type Model struct {
 	cfg        Config
 	vocabulary *text.Vocabulary
-	tokenizer  Tokenizer
+	tokeniser  text.Tokeniser
 	store      *nodes.Store
 	embed      *nodes.Param
 	layers     unroll.Layer
@@ -173,32 +167,21 @@ type Model struct {
 }
 
 // New makes a model with initial weights drawn from seed.
-func New(cfg Config, v *text.Vocabulary, seed uint64) (*Model, error) {
-	return NewIn(cfg, v, nodes.NewStore(shared.DtypeOf(cfg.Float64), seed))
-}
-
-// NewIn is New with the parameters in a store, whose type is that of the weights.
-func NewIn(cfg Config, v *text.Vocabulary, store *nodes.Store) (m *Model, err error) {
+func New(cfg Config, v *text.Vocabulary, seed uint64) (m *Model, err error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, prefix.Wrap(err)
 	}
 	if v == nil || v.Len() < 2 {
 		return nil, prefix.Errorf("the vocabulary needs at least 2 tokens")
 	}
-	if store == nil {
-		return nil, errors.New("zoo: language model: there is no store: it is nil")
-	}
 	cfg = cfg.withDefaults()
-	if cfg.Float64 && store.Dtype() != nodes.Float64 {
-		return nil, fmt.Errorf("zoo: language model: float64 is set, and the store is of %v", store.Dtype())
-	}
-	cfg.Float64 = store.Dtype() == nodes.Float64
 	if cfg.Level != "bpe" { // whose pieces are written in bytes
 		if err := cfg.Unicode.Check(v); err != nil {
 			return nil, prefix.Wrap(err)
 		}
 	}
-	m = &Model{cfg: cfg, vocabulary: v, tokenizer: cfg.Tokenizer(), store: store,
+	store := nodes.NewStore(shared.DtypeOf(cfg.Float64), seed)
+	m = &Model{cfg: cfg, vocabulary: v, tokeniser: cfg.Tokeniser(), store: store,
 		identity: shared.Identity{Kind: architecture, Config: cfg, Store: store},
 		silent:   shared.Silent(v), specials: len(v.Specials())}
 	err = nodes.Try(func() {
@@ -239,7 +222,7 @@ func (m *Model) Encode(s string) ([]int, error) {
 	if err := shared.Made(m.store); err != nil {
 		return nil, prefix.Wrap(err)
 	}
-	tokens, err := m.tokenizer.Tokens(s)
+	tokens, err := m.tokeniser.Tokens(s)
 	if err != nil {
 		return nil, err
 	}
@@ -265,12 +248,12 @@ func (m *Model) Files() zoo.Files {
 		zoo.VocabularyFile: func(w io.Writer) error { _, err := m.vocabulary.WriteTo(w); return err },
 	}
 	if m.cfg.BPE != nil {
-		extra[zoo.TokenizerFile] = func(w io.Writer) error { _, err := m.cfg.BPE.WriteTo(w); return err }
+		extra[zoo.TokeniserFile] = func(w io.Writer) error { _, err := m.cfg.BPE.WriteTo(w); return err }
 	}
 	return zoo.Files{Config: m.cfg, Extra: extra}
 }
 
-func init() { zoo.Register(architecture, open, zoo.VocabularyFile, zoo.TokenizerFile) }
+func init() { zoo.Register(architecture, open, zoo.VocabularyFile, zoo.TokeniserFile) }
 
 func open(d *zoo.Dir, cfg Config) (*Model, error) {
 	v, err := shared.ReadVocabulary(d, zoo.VocabularyFile)
@@ -278,12 +261,12 @@ func open(d *zoo.Dir, cfg Config) (*Model, error) {
 		return nil, err
 	}
 	if cfg.Level == BytePairs {
-		f, err := d.File(zoo.TokenizerFile)
+		f, err := d.File(zoo.TokeniserFile)
 		if err != nil {
 			return nil, err
 		}
 		if cfg.BPE, err = text.ReadBPE(f, f.Size()); err != nil {
-			return nil, fmt.Errorf("%s: %w", zoo.TokenizerFile, err)
+			return nil, fmt.Errorf("%s: %w", zoo.TokeniserFile, err)
 		}
 	}
 	return New(cfg, v, 0)

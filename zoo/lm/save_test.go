@@ -47,7 +47,7 @@ func TestSavedBPE(t *testing.T) {
 	var file bytes.Buffer
 	_, err = other.WriteTo(&file)
 	require.NoError(t, err)
-	path := filepath.Join(dir, zoo.TokenizerFile)
+	path := filepath.Join(dir, zoo.TokeniserFile)
 	require.NoError(t, os.WriteFile(path, file.Bytes(), 0o666))
 	_, err = zoo.Load(dir)
 	require.ErrorContains(t, err, "tokenizer.json does not belong to model.safetensors")

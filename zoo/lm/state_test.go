@@ -67,7 +67,7 @@ func TestGenerateGoesOn(t *testing.T) {
 		Text: func(part string) { pieces.WriteString(part) }})
 	require.NoError(t, err)
 	require.Equal(t, all.Added, pieces.String())
-	joined := strings.TrimSpace(m.tokenizer.Join(all.Tokens)) + all.Added
+	joined := strings.TrimSpace(m.tokeniser.Join(all.Tokens)) + all.Added
 	require.Equal(t, all.Text, strings.TrimSpace(joined))
 	for _, step := range []int{1, 3, 7, 39} {
 		var state zoo.State

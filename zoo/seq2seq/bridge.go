@@ -18,9 +18,9 @@ func (c Config) layer(root *nodes.Scope, k int) (encoder unroll.Layer, decoder c
 		in, feed = c.memoryOf(k-1), c.Decoder.LayerWidth(k-1)
 	} else {
 		switch c.Attention {
-		case "bahdanau":
+		case BahdanauAttention:
 			feed += c.memory()
-		case "luong":
+		case LuongAttention:
 			feed += c.Decoder.Width()
 		}
 		if c.Peeky {
@@ -105,7 +105,7 @@ func (m *Model) oneWay(k int) unroll.Layer {
 
 // declareBridge declares what computes the start of layer k of the decoder.
 func (m *Model) declareBridge(k int, decoder cells.Cell) {
-	if m.cfg.Bridge != "tanh" {
+	if m.cfg.Bridge != TanhBridge {
 		return
 	}
 	parts, ways, from := m.oneWay(k).Parts(), 1, m.bridgeFrom(k, decoder)
@@ -124,7 +124,7 @@ func (m *Model) start(final cells.State) (start cells.State) {
 		encoder := m.encoder.Layers[k]
 		own := final[:len(encoder.Parts())]
 		final = final[len(own):]
-		if m.cfg.Bridge == "tanh" {
+		if m.cfg.Bridge == TanhBridge {
 			xs := make([]*nodes.Node, len(decoder.Parts()))
 			for i, from := range m.bridgeFrom(k, decoder) {
 				if xs[i] = own[from]; m.cfg.Bidirectional {

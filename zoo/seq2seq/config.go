@@ -9,6 +9,23 @@ import (
 	"github.com/seqzoo/seqzoo/zoo/text"
 )
 
+// Bridge is how the state of the encoder becomes that in which the decoder starts.
+type Bridge string
+
+const (
+	NoBridge   Bridge = "none" // as it is
+	TanhBridge Bridge = "tanh" // through a layer with tanh for each part of the state
+)
+
+// Attention is how the decoder reads the outputs of the encoder.
+type Attention string
+
+const (
+	NoAttention       Attention = "none"     // not at all: the default
+	BahdanauAttention Attention = "bahdanau" // before its step, as cells.Bahdanau
+	LuongAttention    Attention = "luong"    // after its step, as cells.Luong
+)
+
 // Config sizes a Model. The zero value of an optional field is its default.
 type Config struct {
 	// how texts are cut, on both sides; tokens that are given are brought to its Unicode form
@@ -18,11 +35,10 @@ type Config struct {
 	Decoder zoo.Recurrent `json:"decoder"`
 	// the encoder reads both ways, and is twice as wide
 	Bidirectional bool `json:"bidirectional,omitempty"`
-	// "none", "tanh"; default none if every part of the decoder's state has its like in the
-	// encoder's, else tanh
-	Bridge string `json:"bridge"`
-	// "none" (default), "bahdanau", "luong"
-	Attention string `json:"attention"`
+	// default NoBridge if every part of the decoder's state has its like in the encoder's, else
+	// TanhBridge
+	Bridge    Bridge    `json:"bridge"`
+	Attention Attention `json:"attention"` // default NoAttention
 	// default additive, or general if luong
 	Score cells.Score `json:"score,omitempty"`
 	// of the scores additive and concat; default the decoder's width
@@ -50,19 +66,19 @@ func (c Config) withDefaults() Config {
 		c.Decoder = c.Encoder
 	}
 	c.Encoder, c.Decoder = c.Encoder.WithDefaults(), c.Decoder.WithDefaults()
-	c.Attention = cmp.Or(c.Attention, "none")
+	c.Attention = cmp.Or(c.Attention, NoAttention)
 	switch c.Attention {
-	case "bahdanau":
+	case BahdanauAttention:
 		c.Score = cmp.Or(c.Score, cells.AdditiveScore)
-	case "luong":
+	case LuongAttention:
 		c.Score = cmp.Or(c.Score, cells.GeneralScore)
 	}
 	c.EmbedSource, c.EmbedTarget = cmp.Or(c.EmbedSource, c.Encoder.Width()),
 		cmp.Or(c.EmbedTarget, c.Decoder.Width())
 	if c.Bridge == "" {
-		c.Bridge = "none"
+		c.Bridge = NoBridge
 		if missing, err := c.missing(); err != nil || missing > 0 {
-			c.Bridge = "tanh"
+			c.Bridge = TanhBridge
 		}
 	}
 	return c
@@ -83,7 +99,7 @@ func (c Config) memoryOf(k int) int {
 // none.
 func (c Config) read() int {
 	n := c.Decoder.Width()
-	if c.Attention == "bahdanau" {
+	if c.Attention == BahdanauAttention {
 		n += c.memory()
 	}
 	if c.Peeky {
@@ -109,10 +125,10 @@ func (c Config) Validate() error {
 	bad.That(c.Encoder.Layers == c.Decoder.Layers,
 		"the encoder has %d layers, the decoder %d; want as many",
 		c.Encoder.Layers, c.Decoder.Layers)
-	check.OneOf(&bad, "bridge", c.Bridge, "none", "tanh")
-	bad.That(c.Bridge != "none" || !c.Bidirectional,
+	check.OneOf(&bad, "bridge", c.Bridge, NoBridge, TanhBridge)
+	bad.That(c.Bridge != NoBridge || !c.Bidirectional,
 		"bridge is none: the encoder must read one way; else it is tanh")
-	if c.Bridge == "none" && bad.None() {
+	if c.Bridge == NoBridge && bad.None() {
 		_, err := c.missing()
 		bad.Add(err)
 	}
@@ -129,13 +145,13 @@ func (c Config) Validate() error {
 	bad.Optional("embed_source", c.EmbedSource, 1, cells.MaxWidth)
 	bad.Optional("embed_target", c.EmbedTarget, 1, cells.MaxWidth)
 	switch c.Attention {
-	case "none":
+	case NoAttention:
 		bad.That(c.Score == "" && c.Coverage == 0,
 			"score and coverage are of an attention, and attention is none")
-	case "bahdanau", "luong":
+	case BahdanauAttention, LuongAttention:
 		bad.Add(c.attention().Validate())
 	default:
-		check.OneOf(&bad, "attention", c.Attention, "none", "bahdanau", "luong")
+		check.OneOf(&bad, "attention", c.Attention, NoAttention, BahdanauAttention, LuongAttention)
 	}
 	return bad.Err()
 }

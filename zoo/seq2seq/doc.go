@@ -10,7 +10,7 @@
 //	model, err := seq2seq.New(seq2seq.Config{
 //		Encoder:       zoo.Recurrent{Cell: "gru", Hidden: 64},
 //		Bidirectional: true,
-//		Attention:     "bahdanau",
+//		Attention:     seq2seq.BahdanauAttention,
 //	}, source, target, 1)
 //	pairs, err := model.Pairs([][]string{{"a", "b"}}, [][]string{{"y", "x"}})
 //	task, err := model.Task(seq2seq.Data{Train: pairs}) // for train.Fit

@@ -89,11 +89,11 @@ func (m *Model) declare() {
 	m.encoder = unroll.Stack{Dropout: c.Encoder.Dropout, Residual: c.Encoder.Residual}
 	m.decoder = cells.Layers{Dropout: c.Decoder.Dropout, Residual: c.Decoder.Residual}
 
-	if c.Attention == "luong" {
+	if c.Attention == LuongAttention {
 		H := c.Decoder.Width()
 		m.combine = root.In("combine").Param("W_c", nodes.XavierUniform(1), c.memory()+H, H)
 	}
-	if c.Attention != "none" {
+	if c.Attention != NoAttention {
 		m.attention = cells.NewAttention(root.In("attention"), c.attention())
 	}
 	for k := range c.Decoder.WithDefaults().Layers {
@@ -145,9 +145,9 @@ func (m *Model) summary(start cells.State) *nodes.Node {
 // over is the decoder as it attends to a memory and peeks at a summary, which are nil if it does not.
 func (m *Model) over(memory *cells.Memory, summary *nodes.Node) (d decoderCell) {
 	switch m.cfg.Attention {
-	case "bahdanau":
+	case BahdanauAttention:
 		d = cells.Bahdanau{Layers: m.decoder, Memory: memory}
-	case "luong":
+	case LuongAttention:
 		d = cells.Luong{Layers: m.decoder, Memory: memory, Combine: m.combine}
 	default:
 		d = cells.Stacked{Layers: m.decoder}

@@ -366,7 +366,7 @@ func TestSeq2SeqShapes(t *testing.T) {
 		}
 		cfg := seq2seq.Config{
 			Encoder: stack(1 + r.Intn(17)), Bidirectional: half(),
-			Attention:   pick("none", "bahdanau", "luong"),
+			Attention:   seq2seq.Attention(pick("none", "bahdanau", "luong")),
 			EmbedTarget: r.Intn(18), EmbedSource: r.Intn(18), Readout: r.Intn(4) * r.Intn(9),
 			Peeky: half(), Tied: r.Intn(4) == 0,
 			ScoreHidden: r.Intn(3) * r.Intn(9), Float64: true,

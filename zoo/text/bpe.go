@@ -472,4 +472,3 @@ func (b *BPE) Join(tokens []string) string {
 	}
 	return strings.ToValidUTF8(string(out), "\ufffd")
 }
-

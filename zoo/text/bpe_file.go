@@ -7,7 +7,6 @@ import (
 	"io"
 
 	"github.com/seqzoo/seqzoo/internal/check"
-	"github.com/seqzoo/seqzoo/internal/safefile"
 )
 
 // The file is JSON in a fixed layout, a merge a line; see the file of a vocabulary.
@@ -42,18 +41,7 @@ func (b *BPE) WriteTo(w io.Writer) (int64, error) {
 }
 
 // LoadBPE reads the file at path.
-func LoadBPE(path string) (*BPE, error) {
-	f, size, err := safefile.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	b, err := ReadBPE(f, size)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return b, nil
-}
+func LoadBPE(path string) (*BPE, error) { return load(path, ReadBPE) }
 
 // ReadBPE reads what [BPE.WriteTo] wrote, size bytes long. Whatever r holds, it takes less memory
 // than twice size and 64 kB. An error names the line.

@@ -54,17 +54,20 @@ func (v *Vocabulary) WriteTo(w io.Writer) (int64, error) {
 }
 
 // LoadVocabulary reads the file at path.
-func LoadVocabulary(path string) (*Vocabulary, error) {
+func LoadVocabulary(path string) (*Vocabulary, error) { return load(path, ReadVocabulary) }
+
+// load reads the file at path, which errors name.
+func load[T any](path string, read func(r io.Reader, size int64) (*T, error)) (*T, error) {
 	f, size, err := safefile.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	v, err := ReadVocabulary(f, size)
+	x, err := read(f, size)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	return v, nil
+	return x, nil
 }
 
 // ReadVocabulary reads what [Vocabulary.WriteTo] wrote, size bytes long. Whatever r holds, it takes

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log"
 	"math"
 	"runtime"
 	"slices"
@@ -36,8 +35,8 @@ type TrainOptions struct {
 	// called after each epoch, if not nil, to save the model for example
 	AfterEpoch func(*Model) error
 
-	// Warn is told if more than a third of the words of the text are not in the vocabulary, and so
-	// are left out; nil: the standard logger.
+	// Warn is told, if not nil, when more than a third of the words of the text are not in the
+	// vocabulary, and so are left out.
 	Warn func(message string)
 }
 
@@ -111,11 +110,9 @@ func (o TrainOptions) warn(c *corpus, sentences [][]string) {
 	message := fmt.Sprintf("%d of the %d words of the text (%.1f %%) are left out, since the vocabulary lacks them: are too many left out as "+
 		"rare, or does the tokeniser not suit the language?", left, all,
 		100*float64(left)/float64(all))
-	if o.Warn == nil {
-		log.Print("word2vec: ", message)
-		return
+	if o.Warn != nil {
+		o.Warn(message)
 	}
-	o.Warn(message)
 }
 
 // trainer works on a chunk of text at a time, in phases whose tasks touch no common rows:

@@ -52,7 +52,7 @@ func main() {
 	learn(language, must(language.Task(lm.Data{Train: slices.Repeat(ids, 20), Batch: 2,
 		Window: unroll.Window{Stride: 5}})), *dir)
 
-	translator := must(seq2seq.New(seq2seq.Config{Encoder: r, Attention: "bahdanau"}, v, v, 1))
+	translator := must(seq2seq.New(seq2seq.Config{Encoder: r, Attention: seq2seq.BahdanauAttention}, v, v, 1))
 	learn(translator, must(translator.Task(seq2seq.Data{Train: []seq2seq.Pair{{Source: ids,
 		Target: ids}}})), *dir)
 	must(translator.Translate(context.Background(), []string{"a", "b"},
