@@ -34,7 +34,8 @@ func (d *dataset) baselines(out io.Writer) {
 		}
 	}
 	n := float64(len(d.valid)) / 100
-	fmt.Fprintf(out, "always the commonest class: accuracy %.2f %%; naive Bayes over words: %.2f %%\n", float64(byCount)/n, float64(byBayes)/n)
+	fmt.Fprintf(out, "always the commonest class: accuracy %.2f %%; naive Bayes over words: %.2f "+
+		"%%\n", float64(byCount)/n, float64(byBayes)/n)
 }
 
 // bayes is multinomial naive Bayes with add-one smoothing.

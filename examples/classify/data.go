@@ -11,6 +11,7 @@ import (
 	"github.com/seqzoo/seqzoo/examples/internal/cli"
 	"github.com/seqzoo/seqzoo/zoo/images"
 	"github.com/seqzoo/seqzoo/zoo/label"
+	"github.com/seqzoo/seqzoo/zoo/metrics"
 	"github.com/seqzoo/seqzoo/zoo/text"
 )
 
@@ -42,7 +43,8 @@ func (t *trainCommand) read() (d *dataset, err error) {
 			return nil, err
 		}
 		if set.Rows*set.Cols != pixels || set.Len() <= validPictures {
-			return nil, fmt.Errorf("MNIST's training set has %d pictures of %d by %d: it is not whole", set.Len(), set.Rows, set.Cols)
+			return nil, fmt.Errorf("MNIST's training set has %d pictures of %d by %d: it is not "+
+				"whole", set.Len(), set.Rows, set.Cols)
 		}
 		labels, err := digits()
 		return &dataset{name: "sequential MNIST", unit: "pictures", labels: labels, pictures: set},
@@ -68,7 +70,8 @@ func (t *trainCommand) read() (d *dataset, err error) {
 	}
 	var tokens, labels []string
 	for _, l := range d.train {
-		tokens, labels = append(tokens, words(t.unicode, l.Text)...), append(labels, l.Label)
+		tokens, labels = append(tokens, words(t.unicode, l.Text)...),
+			append(labels, labelsOf(l, t.several)...)
 	}
 	if d.labels, err = text.NewVocabulary(text.VocabularyConfig{}, labels); err != nil {
 		return nil, err
@@ -76,6 +79,19 @@ func (t *trainCommand) read() (d *dataset, err error) {
 	d.tokens, err = text.NewVocabulary(text.VocabularyConfig{MinCount: t.minCount,
 		Specials: []string{text.Unk}}, tokens)
 	return d, err
+}
+
+// labelsOf are the labels of a text: one, or several with commas between.
+func labelsOf(l text.Labelled, several bool) (labels []string) {
+	if !several {
+		return []string{l.Label}
+	}
+	for _, one := range strings.Split(l.Label, ",") {
+		if one = strings.TrimSpace(one); one != "" && !slices.Contains(labels, one) {
+			labels = append(labels, one)
+		}
+	}
+	return labels
 }
 
 // words are the tokens of a text that is tokenised already, in a Unicode form.
@@ -146,7 +162,7 @@ func texts(m *label.Classifier, lines []text.Labelled) ([]label.Labelled, error)
 	for i, l := range lines {
 		var err error
 		if examples[i], err = m.EncodeLabelled(words(m.Config().Text.Unicode, l.Text),
-			l.Label); err != nil {
+			labelsOf(l, m.Config().Several)...); err != nil {
 			return nil, fmt.Errorf("text %d: %w", i+1, err)
 		}
 	}
@@ -175,7 +191,8 @@ func (e *evaluateCommand) read(m *label.Classifier) (examples []label.Labelled, 
 	err error) {
 	if m.Vocabulary() == nil {
 		if e.data != "" && e.labels == "" {
-			return nil, "", cli.Usagef("the model reads pictures: -data wants -labels, the file of their labels")
+			return nil, "", cli.Usagef("the model reads pictures: -data wants -labels, the file " +
+				"of their labels")
 		}
 		var set *images.Set
 		if e.data == "" {
@@ -191,7 +208,8 @@ func (e *evaluateCommand) read(m *label.Classifier) (examples []label.Labelled, 
 		return examples, name, err
 	}
 	if e.labels != "" {
-		return nil, "", cli.Usagef("the model reads texts, whose labels stand before them in -data; -labels is for pictures")
+		return nil, "", cli.Usagef("the model reads texts, whose labels stand before them in " +
+			"-data; -labels is for pictures")
 	}
 	var lines []text.Labelled
 	if e.data == "" {
@@ -227,6 +245,25 @@ func parsePixels(line string) (x label.Sequence, err error) {
 	return x, nil
 }
 
+// scores are what is printed of an evaluation.
+type scores struct {
+	accuracy float64 // of examples all of whose labels are right
+	class    func(id int) metrics.Score
+	macro    metrics.Score
+}
+
+func scoresOf(e *label.Evaluation) (s scores, err error) {
+	if e.Several != nil {
+		return scores{e.Several.Exact(), e.Several.Class, e.Several.Macro()}, nil
+	}
+	s = scores{accuracy: e.Confusion.Accuracy(), class: func(id int) metrics.Score {
+		one, _ := e.Confusion.Class(id) // there are as many classes as labels
+		return one
+	}}
+	s.macro, err = e.Confusion.Macro()
+	return s, err
+}
+
 // report prints how well m does on examples.
 func report(ctx context.Context, out io.Writer, m *label.Classifier, examples []label.Labelled,
 	name string) error {
@@ -234,8 +271,12 @@ func report(ctx context.Context, out io.Writer, m *label.Classifier, examples []
 	if err != nil {
 		return err
 	}
+	scores, err := scoresOf(e)
+	if err != nil {
+		return err
+	}
 	fmt.Fprintf(out, "%s: %d examples, accuracy %.2f %%, loss %.4f nats\n", name, len(examples),
-		100*e.Confusion.Accuracy(), e.Loss)
+		100*scores.accuracy, e.Loss)
 	if v := m.Vocabulary(); v != nil {
 		if unk, ok := v.ID(text.Unk); ok {
 			cli.WarnUnknown(out, name, unk, len(examples),
@@ -251,17 +292,11 @@ func report(ctx context.Context, out io.Writer, m *label.Classifier, examples []
 	slices.SortFunc(ids, func(a, b int) int { return strings.Compare(label(a), label(b)) })
 	const most = 30 // classes that are listed
 	for _, id := range ids[:min(len(ids), most)] {
-		s, err := e.Confusion.Class(id)
-		if err != nil {
-			return err
-		}
+		s := scores.class(id)
 		fmt.Fprintf(out, "%-12s %10.4f %10.4f %10.4f %10d\n", label(id), s.Precision, s.Recall,
 			s.F1, s.Support)
 	}
-	macro, err := e.Confusion.Macro()
-	if err != nil {
-		return err
-	}
+	macro := scores.macro
 	fmt.Fprintf(out, "%-12s %10.4f %10.4f %10.4f %10d\n", "macro mean", macro.Precision,
 		macro.Recall, macro.F1, macro.Support)
 	return nil

@@ -38,7 +38,8 @@ func (c *flowCommand) check() error {
 	err := cli.Required("draw", c.draw)
 	if c.step < 1 || pixels%c.step != 0 || c.batch < 1 || c.batch > 1000 || c.hidden < 1 ||
 		c.hidden > 1<<12 {
-		err = errors.Join(err, fmt.Errorf("-step %d, -batch %d, -hidden %d: want a divisor of %d, 1 … 1000, 1 … 4096", c.step, c.batch, c.hidden, pixels))
+		err = errors.Join(err, fmt.Errorf("-step %d, -batch %d, -hidden %d: want a divisor of "+
+			"%d, 1 … 1000, 1 … 4096", c.step, c.batch, c.hidden, pixels))
 	}
 	return err
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"strings"
 
 	"github.com/seqzoo/seqzoo/examples/internal/cli"
 	"github.com/seqzoo/seqzoo/zoo"
@@ -57,6 +58,9 @@ func program() cli.Program {
 type trainCommand struct {
 	cli.Training
 	task, train, valid, cell, pool string
+	best                           string
+	several, balanced              bool
+	head                           int
 	hidden, layers, step, minCount int
 	memory                         int
 	dropout                        float64
@@ -66,11 +70,19 @@ type trainCommand struct {
 
 func (t *trainCommand) register(f *flag.FlagSet) {
 	f.StringVar(&t.task, "task", "text", "what to classify: text or mnist")
-	cli.DataFlag(f, &t.train, "to learn from instead of the SGD dialogues, label TAB text; of texts only")
+	cli.DataFlag(f, &t.train, "to learn from instead of the SGD dialogues, label TAB text; of "+
+		"texts only")
 	cli.ValidFlag(f, &t.valid, "of validation data, label TAB text")
 	cli.OldNames(f, "train", "data")
 	cli.CellFlag(f, &t.cell, "gru", "")
-	f.StringVar(&t.pool, "pool", "last", "what is classified: the last output, or the mean of all")
+	f.StringVar(&t.pool, "pool", "last", "what is classified: the last output, the mean of all, "+
+		"or the max of each unit")
+	f.IntVar(&t.head, "head", 0, "width of a hidden layer before the output layer; 0 for none")
+	f.BoolVar(&t.several, "several", false,
+		"text: a text has any number of labels, separated by commas")
+	f.BoolVar(&t.balanced, "balanced", false, "each label counts as much as any other, be it rare")
+	f.StringVar(&t.best, "best", "loss",
+		"what tells the best weights in validation: loss, accuracy, or f1, the mean of all labels'")
 	f.IntVar(&t.hidden, "hidden", 0, "width of the layers (default 64 for text, 128 for mnist)")
 	f.IntVar(&t.layers, "layers", 1, "recurrent layers")
 	f.IntVar(&t.step, "step", 1,
@@ -80,7 +92,8 @@ func (t *trainCommand) register(f *flag.FlagSet) {
 	cli.UnicodeFlag(f, &t.unicode)
 	cli.MinCountFlag(f, &t.minCount, 2)
 	f.Float64Var(&t.dropout, "dropout", -1,
-		"share of the inputs and outputs of the layers that is dropped (default 0.3 for text, 0 for mnist)")
+		"share of the inputs and outputs of the layers that is dropped (default 0.3 for text, 0 "+
+			"for mnist)")
 	f.BoolVar(&t.oneWay, "one-way", false,
 		"text: read from left to right only; mnist is read so anyway")
 	t.Register(f)
@@ -96,6 +109,12 @@ func (t *trainCommand) check() error {
 	}
 	if (t.train == "") != (t.valid == "") {
 		errs = append(errs, errors.New("-data and -valid go together"))
+	}
+	if t.task == "mnist" && t.several {
+		errs = append(errs, errors.New("-several is for texts, and -task is mnist"))
+	}
+	if t.best != "loss" && t.best != "accuracy" && t.best != "f1" {
+		errs = append(errs, fmt.Errorf("-best is %q; want loss, accuracy or f1", t.best))
 	}
 	if t.step < 1 || pixels%t.step != 0 {
 		errs = append(errs, fmt.Errorf("-step is %d; want a divisor of %d", t.step, pixels))
@@ -127,9 +146,9 @@ func (t *trainCommand) config() label.ClassifierConfig {
 				Cell:   cli.WithOption(t.cell, fmt.Sprintf("memory=%d", t.memory), t.memory != 0),
 				Hidden: t.hidden, Layers: cli.Layers(t.cell, t.layers), Dropout: t.dropout,
 			},
-			IODropout: t.dropout,
+			IODropout: t.dropout, Head: t.head,
 		},
-		Pool: label.Pool(t.pool),
+		Pool: label.Pool(t.pool), Several: t.several,
 	}
 	if t.task == "mnist" {
 		c.Features = t.step
@@ -159,17 +178,22 @@ func (t *trainCommand) run(ctx context.Context, s cli.Std) error {
 	fmt.Fprintf(s.Out, "%s: %d to learn from, %d to validate, %d classes, %d parameters\n",
 		d.name, len(train), len(valid), d.labels.Len(), m.Params().Count())
 	d.baselines(s.Out)
-	task, err := m.Task(label.Data{Train: train, Valid: valid, Batch: t.Batch, Seed: t.Seed})
+	data := label.Data{Train: train, Valid: valid, Batch: t.Batch, Seed: t.Seed}
+	if t.balanced {
+		data.ClassWeights = label.Balanced(train, d.labels.Len())
+	}
+	task, err := m.Task(data)
 	if err != nil {
 		return err
 	}
 	_, err = t.Fit(ctx, s, cli.Run{
-		Model: m, Task: task, Name: t.cell, Unit: d.unit, Monitor: "valid_loss",
+		Model: m, Task: task, Name: t.cell, Unit: d.unit, Monitor: "valid_" + t.best,
 		Describe: map[string]string{
 			"-unicode": string(t.unicode), "-task": t.task, "-cell": t.cell,
 			"-step": fmt.Sprint(t.step), "-dropout": fmt.Sprint(t.dropout), "-pool": t.pool,
-			"-memory": fmt.Sprint(t.memory),
-			"data":    fmt.Sprintf("of %d examples", len(train)),
+			"-memory": fmt.Sprint(t.memory), "-head": fmt.Sprint(t.head),
+			"-several": fmt.Sprint(t.several), "-balanced": fmt.Sprint(t.balanced),
+			"data": fmt.Sprintf("of %d examples", len(train)),
 		},
 	})
 	if err != nil {
@@ -226,9 +250,19 @@ func classify(ctx context.Context, s cli.Std, dir string) error {
 			return err
 		}
 		p, err := m.Predict(x)
-		if err == nil {
-			_, err = fmt.Fprintf(s.Out, "%s\t%.4f\n", p.Label, p.Prob)
+		if err != nil {
+			return err
 		}
+		if !m.Config().Several {
+			_, err = fmt.Fprintf(s.Out, "%s\t%.4f\n", p.Label, p.Prob)
+			return err
+		}
+		var found []string
+		for _, id := range p.IDs {
+			l, _ := m.Labels().Token(id)
+			found = append(found, fmt.Sprintf("%s\t%.4f", l, p.Probs[id]))
+		}
+		_, err = fmt.Fprintln(s.Out, strings.Join(found, "\t"))
 		return err
 	})
 }

@@ -29,7 +29,8 @@ func TestText(t *testing.T) {
 	data := filepath.Join(dir, "data.txt")
 	var b strings.Builder
 	for range 60 {
-		b.WriteString("good\tthis is very nice\nbad\tthat is awful\ngood\tnice and good\nbad\tan awful thing\n")
+		b.WriteString("good\tthis is very nice\nbad\tthat is awful\ngood\tnice and good\nbad\tan " +
+			"awful thing\n")
 	}
 	require.NoError(t, os.WriteFile(data, []byte(b.String()), 0o666))
 	model := filepath.Join(dir, "model")
@@ -79,12 +80,35 @@ func TestQuick(t *testing.T) {
 	require.Contains(t, out, "2 classes")
 }
 
+// Several labels of a text, rare ones that count as much as others, a hidden head and the largest
+// of each unit.
+func TestSeveralLabels(t *testing.T) {
+	dir := t.TempDir()
+	data := filepath.Join(dir, "data.tsv")
+	require.NoError(t, os.WriteFile(data, []byte(strings.Repeat(
+		"sea, sun\tblue waves and bright light\nsea\tblue waves\nsun\tbright light\n", 40)), 0o666))
+	model := filepath.Join(dir, "model")
+	out, messages, err := run(t, "", "train", "-data", data, "-valid", data, "-hidden", "8", "-pool",
+		"max", "-head", "6", "-several", "-balanced", "-best", "f1", "-epochs", "25", "-lr", "0.03", "-dropout", "0",
+		"-save", model)
+	require.NoError(t, err, messages)
+	require.Contains(t, out, "120 examples, accuracy 100.00 %")
+	out, _, err = run(t, "waves of light\n", "classify", "-model", model)
+	require.NoError(t, err)
+	require.Regexp(t, `^(sea|sun)\t[01]\.\d{4}\t(sea|sun)\t[01]\.\d{4}\n$`, out)
+	out, _, err = run(t, "", "evaluate", "-model", model, "-data", data)
+	require.NoError(t, err)
+	require.Contains(t, out, "macro mean       1.0000     1.0000     1.0000        160")
+}
+
 func TestMistakes(t *testing.T) {
 	for want, args := range map[string][]string{
 		`-task is "x"`:          {"train", "-task", "x"},
 		"go together":           {"train", "-data", "x"},
+		`-best is "x"`:          {"train", "-best", "x"},
+		"-several is for texts": {"train", "-task", "mnist", "-several"},
 		"-step is 5":            {"train", "-task", "mnist", "-step", "5"},
-		`pool is "max"`:         {"train", "-pool", "max"},
+		`pool is "sum"`:         {"train", "-pool", "sum"},
 		"-model is missing":     {"classify"},
 		"-draw is missing":      {"flow"},
 		"-data is missing":      {"evaluate", "-model", "x", "-labels", "y"},

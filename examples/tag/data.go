@@ -200,8 +200,11 @@ func report(ctx context.Context, out io.Writer, m *label.Tagger, c *counts, sent
 	if unk, ok := m.Vocabulary().ID(text.Unk); ok {
 		cli.WarnUnknown(out, name, unk, len(examples), func(i int) []int { return examples[i].IDs })
 	}
+	if e.Entities != nil {
+		entities(out, e.Entities)
+	}
 	if hasEntities(m.Labels()) {
-		fmt.Fprintln(out, "precision, recall and F1 count tokens, not whole entities")
+		fmt.Fprintln(out, "precision, recall and F1 of tags count tokens, not whole entities")
 	}
 	if err := table(out, "model", m.Labels(), e.Confusion); err != nil {
 		return err
@@ -214,7 +217,8 @@ func report(ctx context.Context, out io.Writer, m *label.Tagger, c *counts, sent
 		for i := range s.Tokens {
 			id, ok := m.Labels().ID(c.tag(s.Tokens, i))
 			if !ok {
-				return fmt.Errorf("the training data have the tag %q, which the model does not know", c.tag(s.Tokens, i))
+				return fmt.Errorf("the training data have the tag %q, which the model does not "+
+					"know", c.tag(s.Tokens, i))
 			}
 			if err := counted.Add(id, examples[k].Labels[i]); err != nil {
 				return err
@@ -222,6 +226,20 @@ func report(ctx context.Context, out io.Writer, m *label.Tagger, c *counts, sent
 		}
 	}
 	return table(out, "counting words and pairs", m.Labels(), counted)
+}
+
+// entities prints the scores of whole entities.
+func entities(out io.Writer, s *metrics.EntityScores) {
+	fmt.Fprintf(out, "%-12s %10s %10s %10s %10s\n", "entities", "precision", "recall", "F1", "members")
+	line := func(name string, s metrics.Score) {
+		fmt.Fprintf(out, "%-12s %10.4f %10.4f %10.4f %10d\n", name, s.Precision, s.Recall, s.F1,
+			s.Support)
+	}
+	for _, name := range s.Types() {
+		line(name, s.Type(name))
+	}
+	line("all", s.Micro())
+	line("macro mean", s.Macro())
 }
 
 // hasEntities reports whether some tag begins an entity, as B-PER does.

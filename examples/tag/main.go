@@ -51,7 +51,8 @@ type trainCommand struct {
 	train, valid, cell       string
 	hidden, layers, minCount int
 	dropout                  float64
-	oneWay                   bool
+	oneWay, crf              bool
+	head                     int
 	unicode                  text.Form
 }
 
@@ -67,6 +68,9 @@ func (t *trainCommand) register(f *flag.FlagSet) {
 	cli.MinCountFlag(f, &t.minCount, 2)
 	f.Float64Var(&t.dropout, "dropout", 0.2,
 		"share of the inputs and outputs of the layers that is dropped")
+	f.BoolVar(&t.crf, "crf", false,
+		"the tags of a sentence depend on each other: a conditional random field")
+	f.IntVar(&t.head, "head", 0, "width of a hidden layer before the output layer; 0 for none")
 	f.BoolVar(&t.oneWay, "one-way", false, "read from left to right only")
 	t.Register(f)
 }
@@ -83,11 +87,11 @@ func (t *trainCommand) check() error {
 }
 
 func (t *trainCommand) config() label.TaggerConfig {
-	return label.TaggerConfig{Config: label.Config{
+	return label.TaggerConfig{CRF: t.crf, Config: label.Config{
 		Recurrent: zoo.Recurrent{Cell: t.cell, Hidden: t.hidden,
 			Layers: cli.Layers(t.cell, t.layers), Dropout: t.dropout},
 		Text:          text.Cut{Spaced: true, KeepCase: true, Unicode: t.unicode},
-		Bidirectional: !t.oneWay, IODropout: t.dropout,
+		Bidirectional: !t.oneWay, IODropout: t.dropout, Head: t.head,
 	}}
 }
 
@@ -124,7 +128,8 @@ func (t *trainCommand) run(ctx context.Context, s cli.Std) error {
 	if err != nil {
 		return fmt.Errorf("validation: %w", err)
 	}
-	fmt.Fprintf(s.Out, "%d sentences, %d tokens to learn from, %d sentences to validate; %d tags, vocabulary %d, %d parameters\n",
+	fmt.Fprintf(s.Out, "%d sentences, %d tokens to learn from, %d sentences to validate; %d "+
+		"tags, vocabulary %d, %d parameters\n",
 		len(train), len(tokens), len(valid), tags.Len(), vocabulary.Len(), m.Params().Count())
 	task, err := m.Task(label.Data{Train: examples, Valid: watched, Batch: t.Batch, Seed: t.Seed})
 	if err != nil {
@@ -197,7 +202,8 @@ type tagCommand struct{ model, show string }
 func (c *tagCommand) register(f *flag.FlagSet) {
 	cli.ModelFlag(f, &c.model, "")
 	f.StringVar(&c.show, "show", "",
-		"how: columns (token TAB tag), slash (token/tag), or behind (a tag that is not O behind its token)\n"+
+		"how: columns (token TAB tag), slash (token/tag), or behind (a tag that is not O behind "+
+			"its token)\n"+
 			"(default behind for punctuation, else slash)")
 }
 

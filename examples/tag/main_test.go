@@ -83,3 +83,16 @@ func TestMistakes(t *testing.T) {
 		require.ErrorContains(t, err, want, "%q", args)
 	}
 }
+
+// Tags of entities are scored as entities, and tags that depend on each other are learned so.
+func TestEntities(t *testing.T) {
+	dir := t.TempDir()
+	data := filepath.Join(dir, "data.tsv")
+	require.NoError(t, os.WriteFile(data, []byte(strings.Repeat(
+		"see\tO\nNew\tB-LOC\nYork\tI-LOC\n\nAda\tB-PER\nsings\tO\n\n", 40)), 0o666))
+	out, messages, err := run(t, "", "train", "-data", data, "-valid", data, "-hidden", "8", "-crf",
+		"-head", "6", "-epochs", "10", "-lr", "0.03")
+	require.NoError(t, err, messages)
+	require.Contains(t, out, "all              1.0000     1.0000     1.0000         80")
+	require.Contains(t, out, "LOC              1.0000     1.0000     1.0000         40")
+}

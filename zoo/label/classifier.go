@@ -13,6 +13,8 @@ import (
 type ClassifierConfig struct {
 	Config
 	Pool Pool `json:"pool"` // what is classified; default PoolLast
+	// a sequence has any number of the labels, each with a probability of its own, and not one of them
+	Several bool `json:"several,omitempty"`
 }
 
 // withDefaults fills in what is not set.
@@ -27,7 +29,7 @@ func (c ClassifierConfig) Validate() error {
 	c = c.withDefaults()
 	var bad check.Problems
 	bad.Add(c.Config.Validate())
-	check.OneOf(&bad, "pool", c.Pool, PoolLast, PoolMean)
+	check.OneOf(&bad, "pool", c.Pool, PoolLast, PoolMean, PoolMax)
 	return bad.Err()
 }
 
@@ -36,10 +38,12 @@ func (c ClassifierConfig) Validate() error {
 //	h_1 … h_T = recurrent layers over x_1 … x_T,  p(label) = softmax(h·W + b)
 //
 // where x is embedded tokens or vectors of features, and h is h_T (of a layer that reads both ways:
-// what either direction puts out at its own end), or the mean of h_1 … h_T.
+// what either direction puts out at its own end), or the mean of h_1 … h_T, or the largest of each
+// unit. Where a sequence has several labels at once p(label) = σ(h·W + b), for each label apart. With
+// a head, ReLU(h·W_head + b_head) stands for h.
 //
 // Its parameters are embed/E [V, Embed] (tokens only), layers/l0/… (forward and backward below, if
-// it reads both ways), out/W [Hidden or twice that, labels] and out/b [labels].
+// it reads both ways), head/W and head/b, out/W [Hidden or twice that, labels] and out/b [labels].
 //
 // Its methods other than training are safe for concurrent use.
 type Classifier struct {
@@ -56,7 +60,8 @@ func NewClassifier(cfg ClassifierConfig, tokens, labels *text.Vocabulary, seed u
 	}
 	cfg = cfg.withDefaults()
 	m := &Classifier{cfg: cfg}
-	if err := m.declare(classifierPrefix, cfg.Config, cfg.Pool, tokens, labels, seed); err != nil {
+	if err := m.declare(classifierPrefix, cfg.Config,
+		output{pool: cfg.Pool, several: cfg.Several}, tokens, labels, seed); err != nil {
 		return nil, err
 	}
 	return m, nil
@@ -80,9 +85,8 @@ func (m *Classifier) Predict(s Sequence) (Prediction, error) {
 // PredictAll finds the labels of sequences, many at a time.
 func (m *Classifier) PredictAll(ctx context.Context, sequences []Sequence) ([]Prediction, error) {
 	predictions := make([]Prediction, len(sequences))
-	err := m.predict(ctx, sequences, func(example int,
-		probs [][]float64) {
-		predictions[example] = m.prediction(probs[0])
+	err := m.predict(ctx, sequences, func(example int, found []Prediction) {
+		predictions[example] = found[0]
 	})
 	if err != nil {
 		return nil, err

@@ -1,6 +1,9 @@
 package label
 
 import (
+	"maps"
+	"slices"
+
 	"github.com/seqzoo/seqzoo/zoo/internal/shared"
 	"github.com/seqzoo/seqzoo/zoo/text"
 )
@@ -17,8 +20,9 @@ func doubtLabels(d *shared.TaskData, labels *text.Vocabulary, learn []Labelled, 
 		n += len(e.Labels)
 	}
 	switch {
+	case n == 0:
 	case len(seen) == 1 && n > 1:
-		label, _ := labels.Token(learn[0].Labels[0])
+		label, _ := labels.Token(slices.Sorted(maps.Keys(seen))[0])
 		d.Doubt("all %d %s of the training data have the label %.40q: there is nothing to tell apart", n, things, label)
 	case n >= shared.FewExamples && 2*len(seen) > n:
 		d.Doubt("there are %d labels for %d %s (%.0f %%): hardly any comes twice, so that nothing can be learned of them. "+

@@ -45,7 +45,7 @@ var sequenceConfigs = map[string]label.Config{
 		Features: 1},
 }
 
-// eachLabeller runs a test with a classifier of both pools and a tagger for every configuration.
+// eachLabeller runs a test with a classifier of every pool and a tagger for every configuration.
 func eachLabeller(t *testing.T, change func(*label.Config),
 	test func(t *testing.T, m labeller, cfg label.Config, perStep bool)) {
 	for name, cfg := range sequenceConfigs {
@@ -59,8 +59,12 @@ func eachLabeller(t *testing.T, change func(*label.Config),
 		if cfg.Features == 0 {
 			tokens = zootest.Letters(t, 5, text.Unk)
 		}
-		for _, kind := range []label.Pool{label.PoolLast, label.PoolMean, "tagger"} {
+		for _, kind := range []label.Pool{label.PoolLast, label.PoolMean, label.PoolMax, "tagger"} {
 			t.Run(name+"/"+string(kind), func(t *testing.T) {
+				cfg := cfg
+				if kind == label.PoolMax {
+					cfg.Head = 3
+				}
 				var m labeller
 				var err error
 				if kind == "tagger" {
@@ -293,7 +297,7 @@ func TestSequenceErrors(t *testing.T) {
 		"embed is -1":           {Config: label.Config{Recurrent: gru, Embed: -1}},
 		"only tokens are":       {Config: label.Config{Recurrent: gru, Embed: 1, Features: 1}},
 		"io_dropout is NaN":     {Config: label.Config{Recurrent: gru, IODropout: math.NaN()}},
-		`pool is "max"`:         {Config: label.Config{Recurrent: gru}, Pool: "max"},
+		`pool is "sum"`:         {Config: label.Config{Recurrent: gru}, Pool: "sum"},
 		"takes no vocabulary":   {Config: label.Config{Recurrent: gru, Features: 1}},
 		"both say how biases":   {Config: label.Config{Recurrent: zoo.Recurrent{Cell: "lstm,uniform,memory=3", Hidden: 1}}},
 		"Memory is 1":           {Config: label.Config{Recurrent: zoo.Recurrent{Cell: "gru,memory=1", Hidden: 1}}},

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 
 	"github.com/seqzoo/seqzoo/cells"
 	"github.com/seqzoo/seqzoo/internal/check"
@@ -42,7 +43,8 @@ type Config struct {
 	Text          text.Cut `json:"text,omitzero"`           // how texts are cut; tokens that are given are brought to its Unicode form
 	Features      int      `json:"features,omitempty"`      // width of the vectors that it reads; 0: it reads tokens
 	Embed         int      `json:"embed,omitempty"`         // tokens: width of the embedding; default Hidden
-	IODropout     float64  `json:"io_dropout,omitempty"`    // of what the first layer and the output layer read
+	Head          int      `json:"head,omitempty"`          // width of a hidden layer, of ReLU, before the output layer; 0: none
+	IODropout     float64  `json:"io_dropout,omitempty"`    // of what the first layer, the hidden and the output layer read
 	Float64       bool     `json:"float64,omitempty"`       // weights of double precision
 }
 
@@ -64,6 +66,7 @@ func (c Config) Validate() error {
 	bad.That(c.Features == 0 || c.Embed == 0, "embed is %d, and only tokens are embedded; features is %d", c.Embed, c.Features)
 	bad.That(c.Features == 0 || c.Text == text.Cut{}, "text says how texts are cut, and features is %d: it reads none", c.Features)
 	bad.In("text", c.Text.Validate())
+	bad.Optional("head", c.Head, 1, cells.MaxWidth, "or 0 for none")
 	bad.Rate("io_dropout", c.IODropout)
 	return bad.Err()
 }
@@ -71,14 +74,16 @@ func (c Config) Validate() error {
 // labeller is what a Classifier and a Tagger have in common: layers that read a sequence, and the logits of labels
 // for what they put out, be it at every step or once.
 type labeller struct {
-	prefix         check.Prefix
-	cfg            Config
-	pool           Pool // PoolLast, PoolMean or eachStep
+	prefix check.Prefix
+	cfg    Config
+	output
 	tokens, labels *text.Vocabulary
 	store          *nodes.Store
 	embed          *nodes.Param // nil: it reads features
 	layers         unroll.Stack
+	head           nodes.Linear // if cfg.Head is set
 	out            nodes.Linear
+	chain          *crf // nil: steps have labels of their own
 	idle           run.Pool[labelShape, *labelGraph]
 }
 
@@ -88,14 +93,23 @@ type Pool string
 const (
 	PoolLast Pool = "last" // the output after the last step: the default
 	PoolMean Pool = "mean" // the mean over all steps
+	PoolMax  Pool = "max"  // the largest of each unit over all steps
 
 	eachStep Pool = "" // of a Tagger, which labels every step
 )
 
+// output is what a labeller says of a sequence.
+type output struct {
+	pool    Pool // PoolLast, PoolMean, PoolMax or eachStep
+	several bool // any number of labels for a sequence
+	crf     bool // the labels of steps depend on each other
+}
+
 // declare makes the labeller, which is an empty value.
-func (m *labeller) declare(prefix check.Prefix, cfg Config, pool Pool, tokens, labels *text.Vocabulary, seed uint64) error {
+func (m *labeller) declare(prefix check.Prefix, cfg Config, o output, tokens,
+	labels *text.Vocabulary, seed uint64) error {
 	cfg = cfg.withDefaults()
-	m.prefix, m.cfg, m.pool, m.tokens, m.labels = prefix, cfg, pool, tokens, labels
+	m.prefix, m.cfg, m.output, m.tokens, m.labels = prefix, cfg, o, tokens, labels
 	switch {
 	case labels == nil || labels.Len() < 1:
 		return m.errorf("it needs labels, at least 1")
@@ -115,8 +129,16 @@ func (m *labeller) declare(prefix check.Prefix, cfg Config, pool Pool, tokens, l
 			m.embed = root.In("embed").Param("E", nodes.Uniform(-0.1, 0.1), tokens.Len(), in)
 		}
 		m.layers = cfg.Recurrent.Stack(root.In("layers"), in, cfg.Bidirectional)
+		width := m.layers.Width()
+		if cfg.Head > 0 {
+			m.head = nodes.NewLinear(root.In("head"), nodes.LinearConfig{In: width, Out: cfg.Head})
+			width = cfg.Head
+		}
 		out := root.In("out")
-		m.out = nodes.NewLinear(out, nodes.LinearConfig{In: m.layers.Width(), Out: labels.Len()})
+		m.out = nodes.NewLinear(out, nodes.LinearConfig{In: width, Out: labels.Len()})
+		if o.crf {
+			m.chain = newCRF(root.In("crf"), labels.Len())
+		}
 	})
 	if err != nil {
 		return m.errorf("%w", err)
@@ -157,10 +179,28 @@ func (m *labeller) Forward(x, lengths *nodes.Node, s unroll.Strategy) *nodes.Nod
 		}
 		steps := nodes.Sum(nodes.LengthMask(lengths, x.Dim(0)), 0) // [B, 1]
 		y = nodes.Div(nodes.Sum(r.Y(), 0), nodes.Maximum(steps, nodes.Scalar(1)))
+	case PoolMax:
+		y = maxOverTime(r.Y(), lengths)
 	default:
 		y = r.Y()
 	}
-	return m.out.Of(nodes.Dropout(y, m.cfg.IODropout))
+	y = nodes.Dropout(y, m.cfg.IODropout)
+	if m.cfg.Head > 0 {
+		y = nodes.Dropout(nodes.ReLU(m.head.Of(y)), m.cfg.IODropout)
+	}
+	return m.out.Of(y)
+}
+
+// maxOverTime is the largest of [T, B, H] over the steps of each sequence, [B, H]; 0 for a sequence
+// without steps.
+func maxOverTime(y, lengths *nodes.Node) *nodes.Node {
+	if lengths == nil {
+		return nodes.Max(y, 0)
+	}
+	mask := nodes.LengthMask(lengths, y.Dim(0)) // [T, B, 1]
+	masked := nodes.Select(nodes.Broadcast(mask, y.Shape()...), y, nodes.Scalar(-math.MaxFloat32))
+	any := nodes.Broadcast(nodes.TimeSlice(mask, 0), y.Dim(1), y.Dim(2))
+	return nodes.Select(any, nodes.Max(masked, 0), nodes.Scalar(0))
 }
 
 // steps is the length of a sequence that the model has checked.
@@ -225,12 +265,18 @@ func (m *labeller) checkAll(examples []Labelled) error {
 		if m.pool == eachStep {
 			want = m.steps(e.Sequence)
 		}
+		if m.several {
+			want = len(e.Labels)
+		}
 		if len(e.Labels) != want {
 			return fmt.Errorf("example %d: it has %d labels; want %d", i, len(e.Labels), want)
 		}
 		for k, id := range e.Labels {
 			if id < 0 || id >= m.labels.Len() {
 				return fmt.Errorf("example %d: label %d has id %d; there are labels 0 … %d", i, k, id, m.labels.Len()-1)
+			}
+			if m.several && slices.Contains(e.Labels[:k], id) {
+				return fmt.Errorf("example %d: label %d has id %d, which comes before it already", i, k, id)
 			}
 		}
 	}
@@ -254,7 +300,8 @@ func (m *labeller) Encode(tokens []string) (s Sequence, err error) {
 	return s, nil
 }
 
-// EncodeLabelled is a sequence of tokens with its labels, which must be known: one for a classifier, one a token for a tagger.
+// EncodeLabelled is a sequence of tokens with its labels, which must be known: one for a classifier, any number for one of
+// several labels, one a token for a tagger.
 func (m *labeller) EncodeLabelled(tokens []string, labels ...string) (e Labelled, err error) {
 	if e.Sequence, err = m.Encode(tokens); err != nil {
 		return e, err
@@ -278,17 +325,57 @@ type Prediction struct {
 	ID    int
 	Prob  float64
 	Probs []float64 // of every label, by id
+	// of a classifier of several labels: the ids of all that are likelier than not, in ascending order;
+	// Label is the likeliest, whether or not it is among them
+	IDs []int
 }
 
+// prediction is the likeliest label.
 func (m *labeller) prediction(probs []float64) (p Prediction) {
-	p = Prediction{Prob: math.Inf(-1), Probs: probs}
+	best := 0
 	for id, q := range probs {
-		if q > p.Prob {
-			p.ID, p.Prob = id, q
+		if q > probs[best] {
+			best = id
 		}
 	}
-	p.Label, _ = m.labels.Token(p.ID)
+	p = m.chosen(best, probs)
+	for id, q := range probs {
+		if m.several && q >= 0.5 {
+			p.IDs = append(p.IDs, id)
+		}
+	}
 	return p
+}
+
+func (m *labeller) chosen(id int, probs []float64) Prediction {
+	label, _ := m.labels.Token(id)
+	return Prediction{Label: label, ID: id, Prob: probs[id], Probs: probs}
+}
+
+// predictions are those of a sequence, from what a graph puts out for it: a row of probabilities
+// for it or for each of its steps, or of emissions. It is an error if one is not finite.
+func (m *labeller) predictions(rows [][]float64) ([]Prediction, error) {
+	for _, row := range rows {
+		if err := checkProbs(row); err != nil {
+			return nil, err
+		}
+	}
+	found := make([]Prediction, len(rows))
+	if m.chain == nil {
+		for i, row := range rows {
+			found[i] = m.prediction(row)
+		}
+		return found, nil
+	}
+	scores := m.chain.scores()
+	best, probs := scores.viterbi(rows), scores.marginals(rows)
+	for i, p := range probs {
+		if err := checkProbs(p); err != nil {
+			return nil, err
+		}
+		found[i] = m.chosen(best[i], p)
+	}
+	return found, nil
 }
 
 // files are what a model's directory holds besides configuration and weights.

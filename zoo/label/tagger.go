@@ -8,7 +8,12 @@ import (
 )
 
 // TaggerConfig sizes a Tagger. The zero value of an optional field is its default.
-type TaggerConfig struct{ Config }
+type TaggerConfig struct {
+	Config
+	// the labels of a sequence depend on each other, by a score for each pair of neighbours: a
+	// conditional random field
+	CRF bool `json:"crf,omitempty"`
+}
 
 // Tagger gives every step of a sequence a label (with layers that read both ways: Graves and
 // Schmidhuber, 2005):
@@ -16,6 +21,12 @@ type TaggerConfig struct{ Config }
 //	h_1 … h_T = recurrent layers over x_1 … x_T,  p(label_t) = softmax(h_t·W + b)
 //
 // where x is embedded tokens or vectors of features. Its parameters are those of a Classifier.
+//
+// With CRF the labels are those of the likeliest sequence of labels (Lafferty, McCallum and Pereira,
+// 2001; Lample et al., 2016), where h_t·W + b and A[label_t−1, label_t] are the scores of a label and
+// of a pair, and Probs are the probabilities of a step's labels, summed over all sequences. Its
+// parameters are then also crf/transitions A [labels, labels], from a label to the next, and
+// crf/start and crf/end [labels].
 //
 // Its methods other than training are safe for concurrent use.
 type Tagger struct {
@@ -31,7 +42,8 @@ func NewTagger(cfg TaggerConfig, tokens, labels *text.Vocabulary, seed uint64) (
 	}
 	cfg.Config = cfg.withDefaults()
 	m := &Tagger{cfg: cfg}
-	if err := m.declare(taggerPrefix, cfg.Config, eachStep, tokens, labels, seed); err != nil {
+	if err := m.declare(taggerPrefix, cfg.Config,
+		output{pool: eachStep, crf: cfg.CRF}, tokens, labels, seed); err != nil {
 		return nil, err
 	}
 	return m, nil
@@ -55,10 +67,8 @@ func (m *Tagger) Predict(s Sequence) ([]Prediction, error) {
 // PredictAll finds the labels of the steps of sequences, many sequences at a time.
 func (m *Tagger) PredictAll(ctx context.Context, sequences []Sequence) ([][]Prediction, error) {
 	predictions := make([][]Prediction, len(sequences))
-	err := m.predict(ctx, sequences, func(example int, probs [][]float64) {
-		for _, p := range probs {
-			predictions[example] = append(predictions[example], m.prediction(p))
-		}
+	err := m.predict(ctx, sequences, func(example int, found []Prediction) {
+		predictions[example] = found
 	})
 	if err != nil {
 		return nil, err
