@@ -14,7 +14,7 @@ import (
 var (
 	fenced  = regexp.MustCompile("(?s)```.*?```")
 	link    = regexp.MustCompile(`\]\(([^)#\s]+)`)
-	command = regexp.MustCompile(`go (?:run|test|build) (?:-\S+ )*(\./[A-Za-z0-9_/]+)`)
+	command = regexp.MustCompile(`go (?:run|test|build) (?:-\S+ )*(\./[A-Za-z0-9_/-]+)`)
 )
 
 // TestDocs holds every page to what is there: the files that it links to, and the packages of the

@@ -35,10 +35,13 @@ const (
 var rooms = []room{
 	{".", ""},
 	{"golden", ""},
-	{"examples", ""},
-	{"examples/*", "examples/internal/cli examples/nextword/data onnx zoo/* zoo/text/* plot " + model},
+	{"examples", "course"},
+	{"examples/*", "examples/internal/cli examples/nextword/data onnx zoo/* zoo/text/* " +
+		"plot course course/* " + model},
 	{"examples/internal/cli", "examples/internal/datatest " + model},
 	{"examples/*/*", ""},
+	{"course/coursetest", "course"},
+	{"course", "plot"},
 	{"plot", ""},
 	{"benchmarks/step", "benchmarks cells graph"},
 	{"benchmarks/dropin", "graph " + everywhere},

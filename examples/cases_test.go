@@ -1,6 +1,6 @@
 // Package examples_test runs the programs as a user does, in processes of their own, on small
 // inputs that each stand for a kind of file or of slip.
-package examples_test
+package main_test
 
 import (
 	"bytes"

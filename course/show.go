@@ -1,0 +1,115 @@
+package course
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/gob"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// Show runs a cell in a notebook of the kernel GoNB and shows there what it gives, in the language
+// of the prose that the notebook's first cell names. Outside of a notebook it prints. An error ends
+// the process with status 1.
+func Show(cell Cell) {
+	if err := show(cell); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func show(cell Cell) error {
+	if cell == nil {
+		return fmt.Errorf("course.Show: there is no cell")
+	}
+	t, err := notebookTranslator()
+	if err != nil {
+		return err
+	}
+	display, done := openDisplay()
+	defer done()
+	var failed error
+	r := CellRecord{Name: cellName(cell)}
+	p := &Page{Size: Lesson, ctx: context.Background(), progress: os.Stderr, record: &r, values: map[string]string{},
+		kept: keeper{map[string]any{}, filepath.Join(os.Getenv("GONB_TMP_DIR"), "course-kept")}}
+	p.told = func(o Output) {
+		out, err := t.output(o).notebook()
+		if err == nil && out.Type == "display_data" && display != nil {
+			err = display(out)
+		} else if err == nil && out.Type == "display_data" {
+			fmt.Println(out.Data["text/plain"])
+		} else if err == nil {
+			fmt.Print(out.Text)
+		}
+		if err != nil && failed == nil {
+			failed = err
+		}
+	}
+	if err := cell(p); err != nil {
+		return err
+	}
+	for _, err := range p.errs {
+		return err
+	}
+	return failed
+}
+
+// notebookTranslator reads the prose that COURSE_PROSE names, as CHAPTER/LANGUAGE.md, in the folder
+// of the examples above the notebook.
+func notebookTranslator() (*translator, error) {
+	english := &prose{file: "en.md"}
+	name := os.Getenv("COURSE_PROSE")
+	if name == "" || strings.HasSuffix(name, "/en.md") {
+		return english.translator(), nil
+	}
+	for dir := os.Getenv("GONB_DIR"); ; dir = filepath.Dir(dir) {
+		b, err := os.ReadFile(filepath.Join(dir, "examples", filepath.FromSlash(name)))
+		if err == nil {
+			p, err := parseProse(filepath.Base(name), string(b))
+			if err != nil {
+				return nil, err
+			}
+			return p.translator(), nil
+		}
+		if dir == filepath.Dir(dir) {
+			return english.translator(), nil
+		}
+	}
+}
+
+// openDisplay opens the pipe over which a cell shows what is no text, as GoNB's package gonbui
+// defines it: messages of encoding/gob, of which only the fields' names matter.
+func openDisplay() (display func(notebookOutput) error, done func()) {
+	type data struct {
+		Data      map[string]any
+		Metadata  map[string]any
+		DisplayID string
+	}
+	path := os.Getenv("GONB_PIPE")
+	if path == "" {
+		return nil, func() {}
+	}
+	pipe, err := os.OpenFile(path, os.O_WRONLY, 0o600)
+	if err != nil {
+		return nil, func() {}
+	}
+	encoder := gob.NewEncoder(pipe)
+	return func(o notebookOutput) error {
+		d := data{Data: map[string]any{}}
+		for kind, v := range o.Data {
+			s := fmt.Sprint(v)
+			if kind == "image/png" { // pictures go as bytes
+				b, err := base64.StdEncoding.DecodeString(s)
+				if err != nil {
+					return err
+				}
+				d.Data[kind] = b
+				continue
+			}
+			d.Data[kind] = s
+		}
+		return encoder.Encode(&d)
+	}, func() { pipe.Close() }
+}

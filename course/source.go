@@ -1,0 +1,166 @@
+package course
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+)
+
+// source is a chapter's program, cut into cells.
+type source struct {
+	imports string // the import declaration of main.go
+	cells   []sourceCell
+	rest    []sourceFile // other files, which cells use
+	hash    string
+}
+
+// sourceCell is a function and the declarations between it and the function before.
+type sourceCell struct{ name, code string }
+
+type sourceFile struct{ name, code string }
+
+func (s *source) names() []string {
+	var names []string
+	for _, c := range s.cells {
+		names = append(names, c.name)
+	}
+	return names
+}
+
+func readSource(files fs.FS) (*source, error) {
+	names, err := fs.Glob(files, "*.go")
+	if err != nil {
+		return nil, err
+	}
+	names = slices.DeleteFunc(names, func(n string) bool { return strings.HasSuffix(n, "_test.go") })
+	s := &source{}
+	hash := sha256.New()
+	for _, name := range names {
+		text, err := fs.ReadFile(files, name)
+		if err != nil {
+			return nil, err
+		}
+		fmt.Fprintf(hash, "%s %d\n", name, len(text))
+		hash.Write(text)
+		if name == "main.go" {
+			err = s.cut(text)
+		} else {
+			err = s.whole(name, text)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	if len(s.cells) == 0 {
+		return nil, errors.New("main.go has no function of the form func name(p *course.Page) error")
+	}
+	s.hash = hex.EncodeToString(hash.Sum(nil))[:16]
+	return s, nil
+}
+
+// cut cuts main.go into cells.
+func (s *source) cut(text []byte) error {
+	fset := token.NewFileSet()
+	file, err := parser.ParseFile(fset, "main.go", text, parser.ParseComments)
+	if err != nil {
+		return err
+	}
+	at := func(p token.Pos) int { return fset.Position(p).Offset }
+	var imports, before []string
+	for _, d := range file.Decls {
+		from := at(d.Pos())
+		if doc := docOf(d); doc != nil {
+			from = at(doc.Pos())
+		}
+		code := string(text[from:at(d.End())])
+		switch {
+		case isImport(d):
+			imports = append(imports, code)
+		case isFrame(d):
+		case isCell(d):
+			name := d.(*ast.FuncDecl).Name.Name
+			s.cells = append(s.cells, sourceCell{name, strings.Join(append(before, code), "\n\n")})
+			before = nil
+		default:
+			before = append(before, code)
+		}
+	}
+	if before != nil { // helpers at the end
+		s.rest = append(s.rest, sourceFile{"main.go", strings.Join(before, "\n\n")})
+	}
+	s.imports = strings.Join(imports, "\n")
+	return nil
+}
+
+// whole takes a file without its package clause and imports.
+func (s *source) whole(name string, text []byte) error {
+	fset := token.NewFileSet()
+	file, err := parser.ParseFile(fset, name, text, parser.ParseComments)
+	if err != nil {
+		return err
+	}
+	from := fset.Position(file.Name.End()).Offset
+	for _, d := range file.Decls {
+		if isImport(d) {
+			from = fset.Position(d.End()).Offset
+		}
+	}
+	if code := strings.TrimSpace(string(bytes.TrimSpace(text[from:]))); code != "" {
+		s.rest = append(s.rest, sourceFile{path.Base(name), code})
+	}
+	return nil
+}
+
+func docOf(d ast.Decl) *ast.CommentGroup {
+	switch d := d.(type) {
+	case *ast.FuncDecl:
+		return d.Doc
+	case *ast.GenDecl:
+		return d.Doc
+	}
+	return nil
+}
+
+func isImport(d ast.Decl) bool {
+	g, ok := d.(*ast.GenDecl)
+	return ok && g.Tok == token.IMPORT
+}
+
+// isFrame tells what every chapter has: func main, and the embedded files.
+func isFrame(d ast.Decl) bool {
+	if f, ok := d.(*ast.FuncDecl); ok {
+		return f.Recv == nil && f.Name.Name == "main"
+	}
+	doc := docOf(d)
+	if doc == nil {
+		return false
+	}
+	return slices.ContainsFunc(doc.List, func(c *ast.Comment) bool {
+		return strings.HasPrefix(c.Text, "//go:embed")
+	})
+}
+
+// isCell tells func name(p *course.Page) error.
+func isCell(d ast.Decl) bool {
+	f, ok := d.(*ast.FuncDecl)
+	if !ok || f.Recv != nil || f.Type.Results == nil || len(f.Type.Results.List) != 1 ||
+		len(f.Type.Params.List) != 1 {
+		return false
+	}
+	star, ok := f.Type.Params.List[0].Type.(*ast.StarExpr)
+	if !ok {
+		return false
+	}
+	of, ok := star.X.(*ast.SelectorExpr)
+	result, isName := f.Type.Results.List[0].Type.(*ast.Ident)
+	return ok && isName && of.Sel.Name == "Page" && result.Name == "error"
+}

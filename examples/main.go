@@ -1,0 +1,207 @@
+// Command examples is the way into the course: it lists the chapters, runs them, and shows them in
+// a browser.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/seqzoo/seqzoo/course"
+)
+
+const about = `The course: recurrent networks in chapters that run.
+
+    go run ./examples                   list the chapters
+    go run ./examples -serve            show them in a browser
+    go run ./examples NAME …            run chapters, such as 01-rnn-bptt; all runs all of them
+    go run ./examples -record NAME …    run chapters, keep what they gave, and write docs/course
+    go run ./examples -render           write docs/course from what was kept
+
+`
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	var usage usageError
+	switch {
+	case err == nil:
+		return
+	case errors.As(err, &usage):
+		fmt.Fprintln(os.Stderr, "examples:", err)
+		os.Exit(2)
+	}
+	fmt.Fprintln(os.Stderr, "examples:", err)
+	os.Exit(1)
+}
+
+type usageError struct{ error }
+
+// runner is what the flags say.
+type runner struct {
+	root             string // of the checkout
+	record, render   bool
+	serve            bool
+	address          string
+	language         string
+	size             string
+	stdout, messages io.Writer
+}
+
+func run(ctx context.Context, args []string, out, messages io.Writer) error {
+	r := runner{stdout: out, messages: messages}
+	f := flag.NewFlagSet("examples", flag.ContinueOnError)
+	f.SetOutput(io.Discard)
+	sizes := map[string]*bool{}
+	for size, says := range map[string]string{"quick": "run in seconds", "lesson": "run in at most three minutes; the default",
+		"full": "run for as long as it takes"} {
+		sizes[size] = f.Bool(size, false, says)
+	}
+	f.BoolVar(&r.record, "record", false, "keep what the runs gave, and write docs/course")
+	f.BoolVar(&r.render, "render", false, "write docs/course from what was kept")
+	f.BoolVar(&r.serve, "serve", false, "show the course in a browser")
+	f.StringVar(&r.address, "addr", "127.0.0.1:8014", "`address` of -serve")
+	f.StringVar(&r.language, "lang", "en", "`language` of the list and of the story: "+strings.Join(course.Languages(), ", "))
+	if len(args) > 0 && args[0] == "help" {
+		args = append([]string{"-help"}, args[1:]...)
+	}
+	switch err := f.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
+		fmt.Fprint(out, about)
+		f.SetOutput(out)
+		f.PrintDefaults()
+		return nil
+	case err != nil:
+		return usageError{fmt.Errorf("%w; -help lists the flags", err)}
+	}
+	r.size = "lesson"
+	for size, on := range sizes {
+		if *on {
+			r.size = size
+		}
+	}
+	if !slices.Contains(course.Languages(), r.language) {
+		return usageError{fmt.Errorf("-lang is %q; want one of %s", r.language, strings.Join(course.Languages(), ", "))}
+	}
+	if r.record && (r.size != "lesson" || f.NArg() == 0) {
+		return usageError{errors.New("-record wants the names of chapters, or all, and runs lessons")}
+	}
+	var err error
+	if r.root, err = checkout(); err != nil {
+		return err
+	}
+	names, err := r.names(f.Args())
+	switch {
+	case err != nil:
+		return err
+	case r.serve:
+		return r.show(ctx)
+	case len(names) == 0 && !r.render:
+		return r.list()
+	}
+	for _, name := range names {
+		if err := r.chapter(ctx, name); err != nil {
+			return err
+		}
+	}
+	if !r.record && !r.render {
+		return nil
+	}
+	k, err := r.course()
+	if err != nil {
+		return err
+	}
+	return k.WriteFiles(filepath.Join(r.root, "docs", "course"))
+}
+
+// checkout finds the root of the checkout that the working directory is in.
+func checkout() (string, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	for {
+		if _, err := os.Stat(filepath.Join(dir, "course", "doc.go")); err == nil {
+			return dir, nil
+		}
+		up := filepath.Dir(dir)
+		if up == dir {
+			return "", errors.New("run it inside of a checkout of seqzoo, as go run ./examples")
+		}
+		dir = up
+	}
+}
+
+// names are the folders of the chapters that arguments name, by their names or the beginnings of
+// them, such as 01.
+func (r runner) names(args []string) ([]string, error) {
+	folders, err := filepath.Glob(filepath.Join(r.root, "examples", "[0-9][0-9]-*"))
+	if err != nil {
+		return nil, err
+	}
+	var all, names []string
+	for _, f := range folders {
+		all = append(all, filepath.Base(f))
+	}
+	for _, a := range args {
+		if a == "all" {
+			names = append(names, all...)
+			continue
+		}
+		at := slices.IndexFunc(all, func(n string) bool { return strings.HasPrefix(n, strings.TrimPrefix(a, "./examples/")) })
+		if at < 0 {
+			return nil, usageError{fmt.Errorf("there is no chapter %q; there are %s", a, strings.Join(all, ", "))}
+		}
+		names = append(names, all[at])
+	}
+	return names, nil
+}
+
+// chapter runs one chapter as a program of its own.
+func (r runner) chapter(ctx context.Context, name string) error {
+	args := []string{"run", "./examples/" + name, "-" + r.size, "-lang", r.language}
+	if r.record {
+		args = append(args, "-record", filepath.Join(r.root, "examples", name, "record.json"))
+	}
+	c := exec.CommandContext(ctx, "go", args...)
+	c.Dir, c.Stdout, c.Stderr = r.root, r.stdout, r.messages
+	if err := c.Run(); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	return nil
+}
+
+func (r runner) course() (course.Course, error) {
+	chapters, err := course.OpenAll(filepath.Join(r.root, "examples"))
+	return course.Course{Titles: titles, Intros: intros, Chapters: chapters}, err
+}
+
+// list prints the chapters with what they answer and how long they take.
+func (r runner) list() error {
+	k, err := r.course()
+	if err != nil {
+		return err
+	}
+	fmt.Fprint(r.stdout, about)
+	for _, c := range k.Chapters {
+		asked, err := c.Question(r.language)
+		if err != nil {
+			return err
+		}
+		took := "not recorded yet"
+		if c.Record != nil {
+			took = fmt.Sprintf("%.0f s", c.Record.Seconds)
+		}
+		fmt.Fprintf(r.stdout, "%-20s %s (%s)\n    %s\n\n", c.Name, c.Title(r.language), took, strings.ReplaceAll(course.Plain(asked), "\n", "\n    "))
+	}
+	return nil
+}
