@@ -43,6 +43,13 @@ var given = map[string]string{
 		var g *nodes.Graph
 		var loss, weights *nodes.Node`,
 	"graph/machine.go": `var g *gorgonia.ExprGraph`,
+	"course/coursetest/coursetest.go": `
+		var files embed.FS
+		var byHand, byAutodiff course.Cell`,
+	"course/doc.go": `
+		var difference float64
+		var figure plot.Plot
+		func byAutodiff(p *course.Page) error { return nil }`,
 	"plot/doc.go": `
 		var w io.Writer
 		var examples []float64

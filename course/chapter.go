@@ -117,7 +117,12 @@ func (c *Chapter) values() map[string]string {
 
 // Sources returns a hash of the program's sources, tests aside. A record that has another one comes
 // from an older program.
-func (c *Chapter) Sources() string { return c.source.hash }
+func (c *Chapter) Sources() string {
+	if c == nil || c.source == nil {
+		return ""
+	}
+	return c.source.hash
+}
 
 // cellName is the name of the function that a cell is.
 func cellName(cell Cell) string {
@@ -133,6 +138,9 @@ func cellName(cell Cell) string {
 // which the words and values count beside the chapter's own; several are given where runs of
 // different sizes say different things.
 func (c *Chapter) Check(records ...*Record) error {
+	if c == nil || c.source == nil {
+		return errors.New("course: a chapter is made by New or Open")
+	}
 	var errs []error
 	for i, cell := range c.cells {
 		if name := cellName(cell); i >= len(c.source.cells) || c.source.cells[i].name != name {

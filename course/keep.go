@@ -20,6 +20,13 @@ type keeper struct {
 // notebook, where every cell is a process of its own, it is kept in a file by [encoding/gob], so T
 // needs exported fields.
 func Once[T any](p *Page, name string, compute func() (T, error)) (T, error) {
+	if p == nil || compute == nil {
+		var none T
+		return none, fmt.Errorf("course.Once: %q: the page or the function is nil", name)
+	}
+	if p.kept.values == nil {
+		p.kept.values = map[string]any{}
+	}
 	if v, ok := p.kept.values[name]; ok {
 		t, ok := v.(T)
 		if !ok {

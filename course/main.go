@@ -49,11 +49,11 @@ func run(ctx context.Context, name string, files fs.FS, cells []Cell, args []str
 	progress io.Writer) error {
 	f := flag.NewFlagSet(name, flag.ContinueOnError)
 	f.SetOutput(io.Discard)
-	quick := f.Bool("quick", false, "a run of seconds, which shows that the chapter works")
+	quick := f.Bool("quick", false, "a tiny run of a few seconds, to see that everything works")
 	lesson := f.Bool("lesson", false, "at most three minutes on two cores; the default")
 	full := f.Bool("full", false, "as much as it takes")
 	language := f.String("lang", "en", "`language` of the story: "+strings.Join(Languages(), ", "))
-	record := f.String("record", "", "keep what the run gave in this `file`, "+recordFile+" of the chapter's folder")
+	record := f.String("record", "", "`file` to keep what the run gave in: "+recordFile+" of the chapter's folder")
 	pages := f.String("out", "", "write pages and notebooks of this run into this `folder`")
 	if len(args) > 0 && args[0] == "help" {
 		args = append([]string{"-help"}, args[1:]...)

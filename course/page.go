@@ -32,6 +32,14 @@ func (s Size) String() string {
 	return []string{"quick", "lesson", "full"}[s]
 }
 
+// size is that of a page; nobody's page is quick.
+func (p *Page) size() Size {
+	if p == nil {
+		return Quick
+	}
+	return p.Size
+}
+
 // Cell is a function of a chapter: it computes, and gives a page what there is to read and to see.
 type Cell func(p *Page) error
 
@@ -49,11 +57,16 @@ type Page struct {
 }
 
 // Context is done when the run is interrupted.
-func (p *Page) Context() context.Context { return p.ctx }
+func (p *Page) Context() context.Context {
+	if p == nil || p.ctx == nil {
+		return context.Background()
+	}
+	return p.ctx
+}
 
 // Pick returns quick, lesson or full, as the page's size is.
 func Pick[T any](p *Page, quick, lesson, full T) T {
-	switch p.Size {
+	switch p.size() {
 	case Quick:
 		return quick
 	case Full:
@@ -63,13 +76,23 @@ func Pick[T any](p *Page, quick, lesson, full T) T {
 }
 
 func (p *Page) give(o Output) {
+	if p == nil {
+		return
+	}
+	if p.record == nil { // a page of nobody's, such as a test's
+		p.record = &CellRecord{}
+	}
 	p.record.Outputs = append(p.record.Outputs, o)
 	if p.told != nil {
 		p.told(o)
 	}
 }
 
-func (p *Page) mistake(err error) { p.errs = append(p.errs, err) }
+func (p *Page) mistake(err error) {
+	if p != nil {
+		p.errs = append(p.errs, err)
+	}
+}
 
 // Printf prints sentences, which the section words of another language's prose translates. Each
 // line is a sentence of its own.
@@ -135,6 +158,12 @@ func (p *Page) Image(m image.Image, alt string, width int) {
 
 // Value names a value, as prose writes it: {{name}}.
 func (p *Page) Value(name, format string, args ...any) {
+	if p == nil {
+		return
+	}
+	if p.values == nil {
+		p.values = map[string]string{}
+	}
 	if _, ok := p.values[name]; ok {
 		p.mistake(fmt.Errorf("course: the value %q is given twice", name))
 	}
@@ -153,7 +182,7 @@ func (p *Page) Claim(says string, holds bool) {
 // Progress tells how far the run is, at most once in two seconds, to who waits for it. It is no
 // part of the record.
 func (p *Page) Progress(format string, args ...any) {
-	if p.progress == nil || time.Since(p.last) < 2*time.Second {
+	if p == nil || p.progress == nil || time.Since(p.last) < 2*time.Second {
 		return
 	}
 	p.last = time.Now()

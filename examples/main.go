@@ -62,7 +62,7 @@ func run(ctx context.Context, args []string, out, messages io.Writer) error {
 	f := flag.NewFlagSet("examples", flag.ContinueOnError)
 	f.SetOutput(io.Discard)
 	sizes := map[string]*bool{}
-	for size, says := range map[string]string{"quick": "run in seconds", "lesson": "run in at most three minutes; the default",
+	for size, says := range map[string]string{"quick": "a tiny run of a few seconds, to see that everything works", "lesson": "run in at most three minutes; the default",
 		"full": "run for as long as it takes"} {
 		sizes[size] = f.Bool(size, false, says)
 	}

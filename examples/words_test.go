@@ -214,6 +214,7 @@ func TestQuick(t *testing.T) {
 		})
 	}
 	for _, program := range programNames(t) {
-		require.True(t, ran[program], "%s is not run with -quick", program)
+		chapter := program[0] >= '0' && program[0] <= '9' // has a test of its own, which runs it
+		require.True(t, ran[program] || chapter, "%s is not run with -quick", program)
 	}
 }

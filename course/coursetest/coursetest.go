@@ -10,43 +10,67 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/seqzoo/seqzoo/course"
 )
 
 // Check runs a chapter's cells in size Quick, whose claims must hold, and reports prose, words and
-// values that are missing or surplus, pages that cannot be written, and a record that comes from an
-// older program. The chapter's folder is the test's.
+// values that are missing or surplus, pages that cannot be written, a notebook of a megabyte or
+// more, and a record that comes from an older program or took longer than three minutes. The
+// chapter's folder is the test's.
 func Check(t *testing.T, files fs.FS, cells ...course.Cell) {
 	t.Helper()
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
 	folder, err := os.Getwd()
-	require.NoError(t, err)
+	must(err)
 	c, err := course.New(filepath.Base(folder), os.DirFS(folder), cells...)
-	require.NoError(t, err)
+	must(err)
 	embedded, err := course.New(c.Name, files, cells...)
-	require.NoError(t, err)
-	require.Equal(t, c.Sources(), embedded.Sources(), "want //go:embed *.go *.md")
+	must(err)
+	if c.Sources() != embedded.Sources() {
+		t.Fatal("the embedded files are not those of the folder: want //go:embed *.go *.md")
+	}
 	recorded := c.Record
 	var story bytes.Buffer
 	quick, err := c.Run(t.Context(), course.Options{Size: course.Quick, Language: "ja", Story: &story})
-	require.NoError(t, err, "%s", story.String())
-	var more []*course.Record
-	if recorded != nil {
-		more = append(more, recorded)
-		require.Equal(t, c.Sources(), recorded.Sources, "the record of %s is older than its program: go run ./examples -record %[1]s",
-			c.Name)
-		require.Equal(t, course.Lesson.String(), recorded.Size, "the record of %s", c.Name)
-		require.LessOrEqual(t, recorded.Seconds, 180.0, "a lesson takes at most three minutes; %s took", c.Name)
+	if err != nil {
+		t.Fatalf("%s\n%v", story.String(), err)
 	}
-	require.NoError(t, c.Check(more...))
-	for _, r := range append(more, quick) {
+	records := []*course.Record{quick}
+	if recorded != nil {
+		records = append(records, recorded)
+		fresh(t, c, recorded)
+	}
+	if err := c.Check(records[1:]...); err != nil {
+		t.Error(err)
+	}
+	for _, r := range records {
 		c.Record = r
 		for _, l := range course.Languages() {
 			var page, notebook bytes.Buffer
-			require.NoError(t, c.WriteHTML(&page, l, ""))
-			require.NoError(t, c.WriteNotebook(&notebook, l))
-			require.Less(t, notebook.Len(), 1_000_000, "a notebook is smaller than 1 MB")
+			must(c.WriteHTML(&page, l, ""))
+			must(c.WriteNotebook(&notebook, l))
+			if notebook.Len() >= 1_000_000 {
+				t.Errorf("the notebook has %d bytes; hosts show those below 1 MB", notebook.Len())
+			}
 		}
+	}
+}
+
+// fresh holds a record to the program that it comes from.
+func fresh(t *testing.T, c *course.Chapter, recorded *course.Record) {
+	t.Helper()
+	if recorded.Sources != c.Sources() {
+		t.Errorf("the record is older than the program: go run ./examples -record %s", c.Name)
+	}
+	if recorded.Size != course.Lesson.String() {
+		t.Errorf("the record is of size %s, want %v", recorded.Size, course.Lesson)
+	}
+	if recorded.Seconds > 180 {
+		t.Errorf("a lesson takes at most three minutes, and this one took %g s", recorded.Seconds)
 	}
 }
