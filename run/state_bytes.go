@@ -32,8 +32,8 @@ func (s *State) Clone() *State {
 	return c
 }
 
-// CopyFrom takes the numbers of parts, such as the outputs of a step. Shapes and types must be those
-// of the state.
+// CopyFrom takes the numbers of parts, such as the outputs of a step. Shapes and types must be
+// those of the state.
 func (s *State) CopyFrom(parts []Floats) error {
 	if err := s.fits(parts); err != nil {
 		return err
@@ -57,8 +57,9 @@ func (s *State) CopyTo(parts []Floats) error {
 
 func (s *State) fits(parts []Floats) error {
 	if s == nil || len(parts) != len(s.parts) {
-		return check.Kind(check.ErrMisfit, fmt.Errorf("run: a state of %d parts does not fit one of %d",
-			len(s.Parts()), len(parts)))
+		return check.Kind(check.ErrMisfit,
+			fmt.Errorf("run: a state of %d parts does not fit one of %d",
+				len(s.Parts()), len(parts)))
 	}
 	for i, p := range s.parts {
 		if !slices.Equal(p.shape, parts[i].shape) || (p.f64 == nil) != (parts[i].f64 == nil) {
@@ -94,8 +95,8 @@ func (s *State) Encode(notes map[string]string) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// UnmarshalBinary makes s the state that MarshalBinary gave as bytes. Bytes that were changed or cut
-// off are an error, and s stays as it was.
+// UnmarshalBinary makes s the state that MarshalBinary gave as bytes. Bytes that were changed or
+// cut off are an error, and s stays as it was.
 func (s *State) UnmarshalBinary(data []byte) error {
 	other, _, err := DecodeState(data)
 	if err == nil {

@@ -37,7 +37,8 @@ func TestStateAsBytes(t *testing.T) {
 	for _, dtype := range []tensor.Dtype{nodes.Float32, nodes.Float64} {
 		for _, parts := range [][]cells.Part{
 			{}, {{Name: "h", Width: 1}}, {{Name: "h", Width: 3}, {Name: "c", Width: 3}},
-			{{Name: "h", Width: 2}, {Name: "h", Width: 2}, {Name: "memory 日本", Width: 7}, {Width: 1}},
+			{{Name: "h", Width: 2}, {Name: "h", Width: 2}, {Name: "memory 日本", Width: 7},
+				{Width: 1}},
 			make([]cells.Part, 0, 12),
 		} {
 			if cap(parts) == 12 {

@@ -39,7 +39,8 @@ func LoadFS(fsys fs.FS, name string) (Model, error) {
 	})
 }
 
-// Read is Load for what Write wrote. It reads r to its end, and at most half of the memory there is.
+// Read is Load for what Write wrote. It reads r to its end, and at most half of the memory there
+// is.
 func Read(r io.Reader) (Model, error) {
 	d, err := modeldir.Read(r, "model", filesOfModels())
 	return loadFrom(d, err, "", nil)
@@ -109,7 +110,8 @@ func LoadAs[M Model](path, want string) (m M, err error) {
 	}
 	m, ok := loaded.(M)
 	if !ok {
-		return m, errorOf(ErrArchitecture, "zoo: %s holds a %s, not %s", path, loaded.Architecture(),
+		return m, errorOf(ErrArchitecture, "zoo: %s holds a %s, not %s", path,
+			loaded.Architecture(),
 			want)
 	}
 	return m, nil

@@ -40,6 +40,14 @@ func oldLevel(dir string) (cut text.Cut, err error) {
 	return cut, nil
 }
 
+// alpha is the strength of the length normalisation, which only a beam has.
+func (d *decoding) alpha() float64 {
+	if d.beam > 1 {
+		return 0.6
+	}
+	return 0
+}
+
 func (d *decoding) sampler() *decode.Sampler {
 	return &decode.Sampler{Temperature: d.temperature, TopP: d.topP}
 }
@@ -100,7 +108,7 @@ func (h hierarchical) begin()                   { h.Reset() }
 func (h hierarchical) read(turn []string) error { return h.Read(turn) }
 
 func (h hierarchical) reply(ctx context.Context, d decoding) ([]string, error) {
-	found, err := h.Reply(ctx, dialogue.ReplyOptions{Beam: d.beam, Alpha: 0.6, Sample: *d.sampler(),
+	found, err := h.Reply(ctx, dialogue.ReplyOptions{Beam: d.beam, Alpha: d.alpha(), Sample: *d.sampler(),
 		Seed: d.seed})
 	if err != nil || len(found) == 0 {
 		return nil, err
@@ -125,7 +133,7 @@ func (o *oneTurn) read(turn []string) error {
 }
 
 func (o *oneTurn) reply(ctx context.Context, d decoding) ([]string, error) {
-	found, err := o.m.Translate(ctx, o.last, decode.SearchOptions{Beam: d.beam, Alpha: 0.6, Max: 60,
+	found, err := o.m.Translate(ctx, o.last, decode.SearchOptions{Beam: d.beam, Alpha: d.alpha(), Max: 60,
 		Sample: *d.sampler(), Seed: d.seed})
 	if err != nil || len(found) == 0 {
 		return nil, err

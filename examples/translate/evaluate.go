@@ -60,7 +60,7 @@ func (e *evaluator) run(ctx context.Context, std cli.Std) error {
 	}
 	searches := []decode.SearchOptions{{}}
 	switch {
-	case e.alphas:
+	case e.alphas && e.beam > 1:
 		for k := range 11 {
 			searches = append(searches, decode.SearchOptions{Beam: e.beam, Alpha: float64(k) / 5})
 		}

@@ -60,5 +60,8 @@ func (s *search) check() error {
 }
 
 func (s *search) options() decode.SearchOptions {
+	if s.beam == 1 { // no beam, which alpha is of
+		return decode.SearchOptions{}
+	}
 	return decode.SearchOptions{Beam: s.beam, Alpha: s.alpha}
 }

@@ -53,8 +53,8 @@ func Write(w io.Writer, m Model) error {
 	return z.Close()
 }
 
-// openArchive opens what Write wrote, size bytes, and closes what they are in with the directory, or
-// at an error. Name is what messages call it.
+// openArchive opens what Write wrote, size bytes, and closes what they are in with the directory,
+// or at an error. Name is what messages call it.
 func openArchive(r io.ReaderAt, size int64, closer io.Closer, name string, names []string) (d *Dir,
 	err error) {
 	a := archive{name: name, files: map[string]*file{}}

@@ -200,7 +200,15 @@ func openHashed(from source, name, digest string) (*file, error) {
 }
 
 // Path is where a file of that name is, for messages.
-func (d *Dir) Path(name string) string { return d.from.path(name) }
+func (d *Dir) Path(name string) string { return d.source().path(name) }
+
+// source is where the files are; of the zero value, nowhere.
+func (d *Dir) source() source {
+	if d.from == nil {
+		return memory{}
+	}
+	return d.from
+}
 
 // File gives a file other than the weights, one of the names of Open.
 func (d *Dir) File(name string) (*io.SectionReader, error) {
@@ -210,7 +218,7 @@ func (d *Dir) File(name string) (*io.SectionReader, error) {
 			return nil, fmt.Errorf("%s: %w", d.Path(name), notOf(name))
 		}
 		var err error
-		if f, err = d.from.open(name); err != nil {
+		if f, err = d.source().open(name); err != nil {
 			return nil, err
 		}
 		d.files[name] = f

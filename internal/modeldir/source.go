@@ -97,9 +97,11 @@ func (d folder) open(name string) (*file, error) {
 		return &file{io.NewSectionReader(r, 0, info.Size()), f, info}, nil
 	}
 	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, info.Size()+1)) // never more memory than there is content
+	b, err := io.ReadAll(io.LimitReader(f,
+		info.Size()+1)) // never more memory than there is content
 	if err == nil && int64(len(b)) != info.Size() {
-		err = fmt.Errorf("%s has %d bytes or more, and says that it has %d", at, len(b), info.Size())
+		err = fmt.Errorf("%s has %d bytes or more, and says that it has %d", at, len(b),
+			info.Size())
 	}
 	if err != nil {
 		return nil, err

@@ -44,10 +44,12 @@ func every() map[string]zoo.Model {
 	rows, _ := rows(theSame)
 	return map[string]zoo.Model{
 		"LanguageModel": must(lm.New(lm.Config{Recurrent: layer}, v, 1)),
-		"LanguageModel, pieces": must(lm.New(lm.Config{Recurrent: layer, Level: lm.BytePairs, BPE: bpe},
+		"LanguageModel, pieces": must(lm.New(lm.Config{Recurrent: layer, Level: lm.BytePairs,
+			BPE: bpe},
 			pieces, 1)),
 		"LanguageModel, float64": must(lm.New(lm.Config{Recurrent: layer, Float64: true}, v, 1)),
-		"Seq2Seq":                must(seq2seq.New(seq2seq.Config{Encoder: layer, Attention: "luong"}, v, v, 1)),
+		"Seq2Seq": must(seq2seq.New(seq2seq.Config{Encoder: layer,
+			Attention: "luong"}, v, v, 1)),
 		"HRED": must(dialogue.New(dialogue.Config{Encoder: layer,
 			Latent: dialogue.Latent{Width: 2}, Float64: true}, v, 1)),
 		"SequenceClassifier": must(label.NewClassifier(label.ClassifierConfig{
@@ -64,7 +66,8 @@ func every() map[string]zoo.Model {
 			Widths: []int{2}, Float64: true}, 1)),
 		"VAE": must(reduce.NewVAE(reduce.VAEConfig{Features: 4, Widths: []int{3}, Code: 2}, 1)),
 		"RecurrentAutoencoder": must(reduce.NewRecurrentAutoencoder(
-			reduce.RecurrentAutoencoderConfig{Recurrent: layer, Variables: 2, Window: 2, Code: 2}, 1)),
+			reduce.RecurrentAutoencoderConfig{Recurrent: layer, Variables: 2, Window: 2,
+				Code: 2}, 1)),
 		"PCA": must(reduce.FitPCA(context.Background(), rows,
 			reduce.PCAConfig{Features: 4, Components: 2})),
 	}
@@ -113,18 +116,30 @@ func TestEveryModelFromEverywhere(t *testing.T) {
 				mapped["a/b/"+e.Name()] = &fstest.MapFile{Data: b}
 			}
 			for from, load := range map[string]func() (zoo.Model, error){
-				"directory":   func() (zoo.Model, error) { return zoo.Load(in) },
-				"file":        func() (zoo.Model, error) { return zoo.Load(file) },
-				"os.DirFS":    func() (zoo.Model, error) { return zoo.LoadFS(os.DirFS(in), ".") },
-				"sub":         func() (zoo.Model, error) { return zoo.LoadFS(os.DirFS(dir), "in") },
-				"DirFS file":  func() (zoo.Model, error) { return zoo.LoadFS(os.DirFS(dir), "one.zip") },
-				"MapFS":       func() (zoo.Model, error) { return zoo.LoadFS(mapped, "a/b") },
-				"MapFS file":  func() (zoo.Model, error) { return zoo.LoadFS(mapped, "a/one.zip") },
-				"pipe":        func() (zoo.Model, error) { return zoo.LoadFS(sequential{mapped}, "a/b") },
-				"pipe file":   func() (zoo.Model, error) { return zoo.LoadFS(sequential{mapped}, "a/one.zip") },
-				"reader":      func() (zoo.Model, error) { return zoo.Read(bytes.NewReader(want)) },
-				"slow reader": func() (zoo.Model, error) { return zoo.Read(io.MultiReader(bytes.NewReader(want))) },
-				"clone":       func() (zoo.Model, error) { return zoo.Clone(m) },
+				"directory": func() (zoo.Model, error) { return zoo.Load(in) },
+				"file":      func() (zoo.Model, error) { return zoo.Load(file) },
+				"os.DirFS":  func() (zoo.Model, error) { return zoo.LoadFS(os.DirFS(in), ".") },
+				"sub":       func() (zoo.Model, error) { return zoo.LoadFS(os.DirFS(dir), "in") },
+				"DirFS file": func() (zoo.Model, error) {
+					return zoo.LoadFS(os.DirFS(dir),
+						"one.zip")
+				},
+				"MapFS":      func() (zoo.Model, error) { return zoo.LoadFS(mapped, "a/b") },
+				"MapFS file": func() (zoo.Model, error) { return zoo.LoadFS(mapped, "a/one.zip") },
+				"pipe": func() (zoo.Model, error) {
+					return zoo.LoadFS(sequential{mapped},
+						"a/b")
+				},
+				"pipe file": func() (zoo.Model, error) {
+					return zoo.LoadFS(sequential{mapped},
+						"a/one.zip")
+				},
+				"reader": func() (zoo.Model, error) { return zoo.Read(bytes.NewReader(want)) },
+				"slow reader": func() (zoo.Model,
+					error) {
+					return zoo.Read(io.MultiReader(bytes.NewReader(want)))
+				},
+				"clone": func() (zoo.Model, error) { return zoo.Clone(m) },
 			} {
 				got, err := load()
 				require.NoError(t, err, from)

@@ -11,6 +11,7 @@ import (
 	"github.com/seqzoo/seqzoo/run"
 	"github.com/seqzoo/seqzoo/zoo/decode"
 	"github.com/seqzoo/seqzoo/zoo/internal/shared"
+	"github.com/seqzoo/seqzoo/zoo/text"
 )
 
 // Caption is what a Model says of a picture.
@@ -93,7 +94,7 @@ func (m *Model) caption(ctx context.Context, pictures []image.Image, first int,
 	}
 	common := decode.Options{End: m.eos, Max: cmp.Or(o.Max, captionMax),
 		Never: shared.Silent(m.words)}
-	found, err := w.Write(ctx, m.bos, common, o, first, m.words)
+	found, err := w.Write(ctx, m.bos, common, o, first, m.words, text.Words{})
 	out := make([][]Caption, len(found))
 	for i, hs := range found {
 		for _, h := range hs {

@@ -82,6 +82,19 @@ func (r *Recurrent) Start(places []int) []run.Floats {
 	return r.state
 }
 
+// After is the state after the last Step, [N, width] each part, until the next call; before the first
+// it is that in which it starts.
+func (r *Recurrent) After() []run.Floats {
+	if !r.started {
+		return r.state
+	}
+	after := make([]run.Floats, len(r.state))
+	for i := range after {
+		after[i] = r.step.Output(1 + i)
+	}
+	return after
+}
+
 // Step implements Stepper.
 func (r *Recurrent) Step(from, tokens []int) (Prediction, error) {
 	if r.step == nil {

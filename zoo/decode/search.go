@@ -1,6 +1,8 @@
 package decode
 
 import (
+	"math"
+
 	"github.com/seqzoo/seqzoo/internal/check"
 )
 
@@ -19,6 +21,11 @@ type SearchOptions struct {
 	// Each, if set, is called with the tokens of source number i so far, after every step: those
 	// that will stand, or with a beam the best at the time.
 	Each func(i int, tokens []string)
+
+	// Text, if set, is called with each part of the text of target number i as soon as it is
+	// certain: whole characters, with the spaces between words, and no specials. A beam has no such
+	// parts.
+	Text func(i int, part string)
 }
 
 // Translation is a target that was found.
@@ -37,6 +44,25 @@ func (o SearchOptions) Check() error {
 	bad := check.Problems{Prefix: "the option "}
 	bad.Optional("Max", o.Max, 1, 1<<20, "or 0 for the default")
 	bad.Int("Beam", o.Beam, 0, maxBeam)
+	bad.NotNegative("Alpha", o.Alpha)
+	bad.NotNegative("Beta", o.Beta)
+	bad.Int("Best", o.Best, 0, math.MaxInt)
+	bad.Add(o.Sample.Validate())
+	if o.Beam > 1 {
+		bad.That(o.Best <= o.Beam, "Best is %d; a beam of %d finds no more than that", o.Best,
+			o.Beam)
+		bad.That(o.Sample.Temperature == 0,
+			"Sample draws at random, and Beam is %d, which searches; "+
+				"set one of them", o.Beam)
+		bad.That(o.Text == nil, "Text is set, and Beam is %d: with a beam no part of a text is "+
+			"certain before the end", o.Beam)
+	} else {
+		const beam = "which is of a beam search, and Beam is %d, which is none"
+		bad.That(o.Best <= 1, "Best is %d, "+beam, o.Best, o.Beam)
+		bad.That(!(o.Alpha > 0), "Alpha is %g, "+beam, o.Alpha, o.Beam)
+		bad.That(!(o.Beta > 0), "Beta is %g, "+beam, o.Beta, o.Beam)
+		bad.That(!o.EarlyStop, "EarlyStop is set, "+beam, o.Beam)
+	}
 	return bad.Err()
 }
 

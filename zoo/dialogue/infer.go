@@ -30,6 +30,7 @@ type ReplyOptions struct {
 	MeanLatent bool           // the latent variable is its prior mean instead of a draw
 
 	Each func(tokens []string) // is called with the tokens so far, as decode.SearchOptions.Each is
+	Text func(part string)     // is called with each part of the text, as decode.SearchOptions.Text is
 }
 
 // Reply is an utterance that was found.
@@ -122,7 +123,17 @@ func (c *Conversation) Reply(ctx context.Context, o ReplyOptions) ([]Reply, erro
 	if o.Each != nil {
 		t.Each = func(_ int, tokens []string) { o.Each(tokens) }
 	}
+	if o.Text != nil {
+		t.Text = func(_ int, part string) { o.Text(part) }
+	}
 	if err := t.Check(); err != nil {
+		return nil, prefix.Wrap(err)
+	}
+	if o.MeanLatent && c.m.cfg.Latent.Width == 0 {
+		return nil, prefix.Errorf("the option MeanLatent is set, and the model has no latent variable")
+	}
+	cut, err := c.m.cfg.Text.Tokeniser()
+	if err != nil {
 		return nil, prefix.Wrap(err)
 	}
 	width := max(o.Beam, 1)
@@ -147,7 +158,7 @@ func (c *Conversation) Reply(ctx context.Context, o ReplyOptions) ([]Reply, erro
 	}
 	common := decode.Options{End: c.m.eos, Max: cmp.Or(o.Max, longestReply),
 		Never: shared.Silent(c.m.vocabulary)}
-	found, err := r.Write(ctx, c.m.bos, common, t, 0, c.m.vocabulary)
+	found, err := r.Write(ctx, c.m.bos, common, t, 0, c.m.vocabulary, cut)
 	var out []Reply
 	if len(found) > 0 {
 		for _, h := range found[0] {

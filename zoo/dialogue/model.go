@@ -49,6 +49,7 @@ type Model struct {
 	prior, posterior gaussian
 	out              nodes.Linear
 
+	identity   shared.Identity
 	readers    run.Pool[int, *turnReader]
 	responders run.Pool[int, *responder]
 }
@@ -89,6 +90,7 @@ func New(cfg Config, v *text.Vocabulary, seed uint64) (m *Model, err error) {
 		return nil, prefix.Wrap(err)
 	}
 	m = &Model{cfg: cfg.withDefaults(), vocabulary: v, store: nodes.NewStore(shared.DtypeOf(cfg.Float64), seed)}
+	m.identity.Is(architecture, m.cfg, m.store)
 	var begins, ends bool
 	m.bos, begins = v.ID(text.BOS)
 	m.eos, ends = v.ID(text.EOS)
@@ -230,8 +232,10 @@ func (m *Model) Forward(in Inputs, s unroll.Strategy) (out Graph) {
 	return out
 }
 
-// Architecture is "Model".
-func (m *Model) Architecture() string { return "HRED" }
+const architecture = "HRED"
+
+// Architecture is "HRED".
+func (m *Model) Architecture() string { return architecture }
 
 // Params holds the weights.
 func (m *Model) Params() *nodes.Store { return m.store }
@@ -252,7 +256,7 @@ func (m *Model) Files() zoo.Files {
 	}}
 }
 
-func init() { zoo.Register("HRED", open, zoo.VocabularyFile) }
+func init() { zoo.Register(architecture, open, zoo.VocabularyFile) }
 
 func open(d *zoo.Dir, cfg Config) (*Model, error) {
 	v, err := shared.ReadVocabulary(d, zoo.VocabularyFile)

@@ -100,13 +100,14 @@ func (c Config) Validate() error {
 //
 // Its methods other than training are safe for concurrent use.
 type Model struct {
-	cfg     Config
-	scale   *series.Scale // of the variables
-	targets []int         // places of the targets among the variables
-	store   *nodes.Store
-	layers  unroll.Stack
-	out     nodes.Linear
-	idle    run.Pool[int, *forecastGraph]
+	cfg      Config
+	scale    *series.Scale // of the variables
+	targets  []int         // places of the targets among the variables
+	store    *nodes.Store
+	layers   unroll.Stack
+	out      nodes.Linear
+	identity shared.Identity
+	idle     run.Pool[int, *forecastGraph]
 }
 
 // New makes a model with initial weights drawn from seed. Scale is that of the training part, by which all series
@@ -124,6 +125,7 @@ func New(cfg Config, scale *series.Scale, seed uint64) (*Model, error) {
 		return fail(err)
 	}
 	m := &Model{cfg: cfg, scale: scale, store: nodes.NewStore(shared.DtypeOf(cfg.Float64), seed)}
+	m.identity.Is(architecture, cfg, m.store)
 	for _, name := range cfg.Targets {
 		m.targets = append(m.targets, slices.Index(cfg.Variables, name))
 	}
@@ -193,8 +195,10 @@ func (m *Model) Forward(x *nodes.Node, s unroll.Strategy) *nodes.Node {
 	return nodes.Add(y, level)
 }
 
-// Architecture is "Model".
-func (m *Model) Architecture() string { return "Forecaster" }
+const architecture = "Forecaster"
+
+// Architecture is "Forecaster".
+func (m *Model) Architecture() string { return architecture }
 
 // Params holds the weights.
 func (m *Model) Params() *nodes.Store { return m.store }
@@ -218,7 +222,7 @@ func (m *Model) Files() zoo.Files {
 	}}
 }
 
-func init() { zoo.Register("Forecaster", open, scaleFile) }
+func init() { zoo.Register(architecture, open, scaleFile) }
 
 func open(d *zoo.Dir, cfg Config) (*Model, error) {
 	content, err := d.ReadFile(scaleFile, 1<<20)

@@ -83,7 +83,8 @@ type labeller struct {
 	layers         unroll.Stack
 	head           nodes.Linear // if cfg.Head is set
 	out            nodes.Linear
-	chain          *crf // nil: steps have labels of their own
+	chain          *crf            // nil: steps have labels of their own
+	identity       shared.Identity // of a Tagger
 	idle           run.Pool[labelShape, *labelGraph]
 }
 
@@ -122,6 +123,7 @@ func (m *labeller) declare(prefix check.Prefix, cfg Config, o output, tokens,
 		return m.errorf("%w", err)
 	}
 	m.store = nodes.NewStore(shared.DtypeOf(cfg.Float64), seed)
+	m.identity.Is(tagger, cfg, m.store)
 	err := nodes.Try(func() {
 		root, in := m.store.Root(), cfg.Features
 		if in == 0 {
@@ -184,6 +186,11 @@ func (m *labeller) Forward(x, lengths *nodes.Node, s unroll.Strategy) *nodes.Nod
 	default:
 		y = r.Y()
 	}
+	return m.score(y)
+}
+
+// score gives the logits of what the layers put out.
+func (m *labeller) score(y *nodes.Node) *nodes.Node {
 	y = nodes.Dropout(y, m.cfg.IODropout)
 	if m.cfg.Head > 0 {
 		y = nodes.Dropout(nodes.ReLU(m.head.Of(y)), m.cfg.IODropout)

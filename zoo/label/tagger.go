@@ -3,6 +3,7 @@ package label
 import (
 	"context"
 
+	"github.com/seqzoo/seqzoo/run"
 	"github.com/seqzoo/seqzoo/zoo"
 	"github.com/seqzoo/seqzoo/zoo/text"
 )
@@ -31,7 +32,8 @@ type TaggerConfig struct {
 // Its methods other than training are safe for concurrent use.
 type Tagger struct {
 	labeller
-	cfg TaggerConfig
+	cfg  TaggerConfig
+	step run.Pool[int, *tagStep]
 }
 
 // NewTagger makes a model with initial weights drawn from seed. A model that reads features has no
@@ -49,8 +51,10 @@ func NewTagger(cfg TaggerConfig, tokens, labels *text.Vocabulary, seed uint64) (
 	return m, nil
 }
 
+const tagger = "Tagger"
+
 // Architecture is "Tagger".
-func (m *Tagger) Architecture() string { return "Tagger" }
+func (m *Tagger) Architecture() string { return tagger }
 
 // Config is the configuration that the model was made with, defaults filled in.
 func (m *Tagger) Config() TaggerConfig { return m.cfg }
@@ -82,7 +86,7 @@ func (m *Tagger) Save(path string) error { return zoo.Save(path, m) }
 // Files are what Save writes beside the weights.
 func (m *Tagger) Files() zoo.Files { return zoo.Files{Config: m.cfg, Extra: m.files()} }
 
-func init() { zoo.Register("Tagger", openTagger, zoo.VocabularyFile, zoo.LabelsFile) }
+func init() { zoo.Register(tagger, openTagger, zoo.VocabularyFile, zoo.LabelsFile) }
 
 func openTagger(d *zoo.Dir, cfg TaggerConfig) (*Tagger, error) {
 	tokens, labels, err := openVocabularies(d, cfg.Config)

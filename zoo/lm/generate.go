@@ -27,8 +27,9 @@ type GenerateOptions struct {
 	// after it, and may be empty. The zero value is the start.
 	From zoo.State
 
-	// Text, if set, is called with each part of the new text as soon as it is certain, as it goes on
-	// after what stands before: whole characters, with the spaces between words, and no specials.
+	// Text, if set, is called with each part of the new text as soon as it is certain, as it goes
+	// on after what stands before: whole characters, with the spaces between words, and no
+	// specials.
 	Text func(part string)
 }
 
@@ -37,9 +38,9 @@ type Generated struct {
 	*Prompt
 	New  []string // the tokens that were added
 	Text string   // prompt and new tokens, joined
-	// the new tokens as they go on after what stands before, with a space in front where one belongs:
-	// all parts that the option Text was called with. Where Max cuts a character, it has none of it:
-	// it comes whole when the text goes on from State
+	// the new tokens as they go on after what stands before, with a space in front where one
+	// belongs: all parts that the option Text was called with. Where Max cuts a character, it has
+	// none of it: it comes whole when the text goes on from State
 	Added string
 	// of the new tokens under the model, <unk> left out, before temperature and filters
 	LogProb float64
@@ -53,7 +54,8 @@ func (m *Model) checkOptions(o *GenerateOptions) error {
 	bad.Add(o.Sample.Validate())
 	if id, ok := m.vocabulary.ID(o.Stop); o.Stop != "" {
 		bad.That(ok, "Stop is %.40q, which the vocabulary lacks: it would never come", o.Stop)
-		bad.That(!ok || !slices.Contains(m.silent, id), "Stop is %q, which is never written", o.Stop)
+		bad.That(!ok || !slices.Contains(m.silent, id), "Stop is %q, which is never written",
+			o.Stop)
 	}
 	return bad.Err()
 }

@@ -182,8 +182,8 @@ func New(cfg Config, v *text.Vocabulary, seed uint64) (m *Model, err error) {
 	}
 	store := nodes.NewStore(shared.DtypeOf(cfg.Float64), seed)
 	m = &Model{cfg: cfg, vocabulary: v, tokeniser: cfg.Tokeniser(), store: store,
-		identity: shared.Identity{Kind: architecture, Config: cfg, Store: store},
-		silent:   shared.Silent(v), specials: len(v.Specials())}
+		silent: shared.Silent(v), specials: len(v.Specials())}
+	m.identity.Is(architecture, cfg, store)
 	err = nodes.Try(func() {
 		root := m.store.Root()
 		m.embed = root.In("embed").Param("E", cfg.embedInit(), v.Len(), cfg.Embed)

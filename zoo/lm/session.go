@@ -153,9 +153,9 @@ func (s *Session) Step(id int) ([]float32, error) {
 	return s.logits, nil
 }
 
-// Read reads a text that goes on after what was read before, and says how it was cut. If nothing was
-// read, an empty text stands for the start of a line; later it changes nothing. It is an error if
-// the vocabulary has none of the tokens. After an error some of the text may have been read.
+// Read reads a text that goes on after what was read before, and says how it was cut. If nothing
+// was read, an empty text stands for the start of a line; later it changes nothing. It is an error
+// if the vocabulary has none of the tokens. After an error some of the text may have been read.
 func (s *Session) Read(text string) (*Prompt, error) {
 	if s.m == nil {
 		return nil, s.with(nil)
@@ -228,9 +228,9 @@ func (s *Session) state(before *run.State, tail []int) zoo.State {
 
 const tailNote = "tail"
 
-// SetState makes the session one that has read what the state's had. A state of another model, or of
-// one with other weights, is an error of the kind zoo.ErrMisfit. After an error the session is as
-// before.
+// SetState makes the session one that has read what the state's had. A state of another model, or
+// of one with other weights, is an error of the kind zoo.ErrMisfit. After an error the session is
+// as before.
 func (s *Session) SetState(state zoo.State) error {
 	return s.with(func(g *stepGraph) error { return s.set(g, state) })
 }

@@ -114,7 +114,8 @@ func TestStreamOfBytePairs(t *testing.T) {
 	v, err := text.NewVocabulary(text.VocabularyConfig{
 		Specials: []string{text.Unk, text.BOS, text.Pad, "<sep>"}}, tokens)
 	require.NoError(t, err)
-	m, err := New(Config{Recurrent: zoo.Recurrent{Cell: "gru", Hidden: 8}, Level: BytePairs, BPE: bpe}, v, 1)
+	m, err := New(Config{Recurrent: zoo.Recurrent{Cell: "gru", Hidden: 8}, Level: BytePairs,
+		BPE: bpe}, v, 1)
 	require.NoError(t, err)
 	for seed := range uint64(20) {
 		o := GenerateOptions{Max: 60, Seed: seed, Sample: decode.Sampler{Temperature: 3}}
@@ -213,7 +214,8 @@ func TestStateOfManyGoroutines(t *testing.T) {
 	results := make([][]string, 16)
 	for i := range results {
 		wg.Go(func() {
-			out, err := m.Generate(context.Background(), "", GenerateOptions{From: g.State, Max: 20})
+			out, err := m.Generate(context.Background(), "", GenerateOptions{From: g.State,
+				Max: 20})
 			if err == nil {
 				results[i] = out.New
 			}

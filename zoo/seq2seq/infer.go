@@ -3,6 +3,7 @@ package seq2seq
 import (
 	"cmp"
 	"context"
+	"fmt"
 
 	"github.com/seqzoo/seqzoo/cells"
 	"github.com/seqzoo/seqzoo/nodes"
@@ -58,7 +59,12 @@ func (m *Model) translate(ctx context.Context, sources [][]int, first int,
 	for _, s := range sources {
 		longest = max(longest, len(s))
 	}
-	if err := o.Check(); err != nil {
+	common, err := m.options(o, longest)
+	if err != nil {
+		return nil, err
+	}
+	cut, err := m.cfg.Text.Tokeniser()
+	if err != nil {
 		return nil, err
 	}
 	size := translatorSize{len(sources), max(o.Beam, 1), shared.Lengths.Up(longest)}
@@ -70,9 +76,7 @@ func (m *Model) translate(ctx context.Context, sources [][]int, first int,
 	if err := t.read(sources); err != nil {
 		return nil, err
 	}
-	common := decode.Options{End: m.eos, Max: cmp.Or(o.Max, 2*longest+10),
-		Never: shared.Silent(m.targets)}
-	found, err := t.Write(ctx, m.bos, common, o, first, m.targets)
+	found, err := t.Write(ctx, m.bos, common, o, first, m.targets, cut)
 	out := make([][]decode.Found, len(found))
 	for i, hs := range found {
 		for _, h := range hs {
@@ -80,6 +84,18 @@ func (m *Model) translate(ctx context.Context, sources [][]int, first int,
 		}
 	}
 	return out, err
+}
+
+// options are those of a search for targets of sources of at most longest tokens.
+func (m *Model) options(o decode.SearchOptions, longest int) (decode.Options, error) {
+	if err := o.Check(); err != nil {
+		return decode.Options{}, err
+	}
+	if o.Beta != 0 && m.attention == nil {
+		return decode.Options{}, fmt.Errorf("the option Beta is %g, and the model has no attention whose coverage it could reward", o.Beta)
+	}
+	return decode.Options{End: m.eos, Max: cmp.Or(o.Max, 2*longest+10),
+		Never: shared.Silent(m.targets)}, nil
 }
 
 // translatorSize is what a translator is compiled for.

@@ -50,6 +50,7 @@ type Model struct {
 	bridge           []shared.Starts  // of each layer; none without a bridge
 	readW, readB     *nodes.Param     // nil without a readout
 	out              nodes.Linear
+	identity         shared.Identity
 	translators      run.Pool[translatorSize, *translator]
 }
 
@@ -66,6 +67,7 @@ func New(cfg Config, source, target *text.Vocabulary, seed uint64) (m *Model, er
 	}
 	cfg = cfg.withDefaults()
 	m = &Model{cfg: cfg, sources: source, targets: target, store: nodes.NewStore(shared.DtypeOf(cfg.Float64), seed)}
+	m.identity.Is(architecture, cfg, m.store)
 	var begins, ends bool
 	m.bos, begins = target.ID(text.BOS)
 	m.eos, ends = target.ID(text.EOS)
@@ -243,8 +245,10 @@ func (c scheduled) Step(x *nodes.Node, s cells.State) cells.State {
 	return c.Cell.Step(nodes.Select(nodes.Slice(x, -1, n, n+1), nodes.Slice(x, -1, 0, n), own), s)
 }
 
-// Architecture is "Model".
-func (m *Model) Architecture() string { return "Seq2Seq" }
+const architecture = "Seq2Seq"
+
+// Architecture is "Seq2Seq".
+func (m *Model) Architecture() string { return architecture }
 
 // Params holds the weights.
 func (m *Model) Params() *nodes.Store { return m.store }
@@ -272,7 +276,7 @@ func (m *Model) Files() zoo.Files {
 	}}
 }
 
-func init() { zoo.Register("Seq2Seq", open, sourceFile, targetFile) }
+func init() { zoo.Register(architecture, open, sourceFile, targetFile) }
 
 func open(d *zoo.Dir, cfg Config) (*Model, error) {
 	source, err := shared.ReadVocabulary(d, sourceFile)

@@ -101,8 +101,8 @@ func (j *pieceJoiner) rest() string {
 	return text
 }
 
-// anyJoiner puts tokens together by the Join of a tokeniser that is not known here: what the text of
-// all tokens of a line has more than it had. A text that a token changes is given from there on.
+// anyJoiner puts tokens together by the Join of a tokeniser that is not known here: what the text
+// of all tokens of a line has more than it had. A text that a token changes is given from there on.
 type anyJoiner struct {
 	t      Tokeniser
 	tokens []string

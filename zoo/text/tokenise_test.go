@@ -119,7 +119,7 @@ func TestWordsAreStable(t *testing.T) {
 		in := rapid.String().Draw(t, "text")
 		first, err := text.Words{}.Tokens(in)
 		require.NoError(t, err)
-		again, err := text.Words{}.Tokens(strings.Join(first, " "))
+		again, err := text.Words{}.Tokens(" " + strings.Join(first, " ")) // a byte order mark at the start is none of the text
 		require.NoError(t, err)
 		require.Equal(t, first, again)
 	})

@@ -51,8 +51,8 @@ func (s State) Empty() bool { return s.parts == nil }
 // Kind is what the state is of, such as "LanguageModel".
 func (s State) Kind() string { return s.kind }
 
-// MarshalBinary implements encoding.BinaryMarshaler: a safetensors file with the parts of the state,
-// and a checksum. The zero value is no bytes.
+// MarshalBinary implements encoding.BinaryMarshaler: a safetensors file with the parts of the
+// state, and a checksum. The zero value is no bytes.
 func (s State) MarshalBinary() ([]byte, error) {
 	if s.Empty() {
 		return nil, nil
@@ -95,11 +95,13 @@ func (s State) Of(kind string, id *Identity) (*run.State, map[string]string, err
 	case s.Empty():
 		return nil, nil, errors.New("the state is empty")
 	case s.kind != kind:
-		return nil, nil, check.Kind(check.ErrMisfit, fmt.Errorf("the state is of a %.40s, not of a %s",
-			s.kind, kind))
+		return nil, nil, check.Kind(check.ErrMisfit,
+			fmt.Errorf("the state is of a %.40s, not of a %s",
+				s.kind, kind))
 	case s.of != id.Digest():
-		return nil, nil, check.Kind(check.ErrMisfit, fmt.Errorf("the state is of another %s, or of this "+
-			"one with other weights: begin anew, and read again what it had read", kind))
+		return nil, nil, check.Kind(check.ErrMisfit,
+			fmt.Errorf("the state is of another %s, or of this "+
+				"one with other weights: begin anew, and read again what it had read", kind))
 	}
 	return s.parts, maps.Clone(s.notes), nil
 }
@@ -134,13 +136,18 @@ func ParseNumbers(note string, limit int) ([]int, error) {
 // Identity tells a model with its weights from all others. The digest is made of all weights the
 // first time, and again when some of them have changed.
 type Identity struct {
-	Kind   string
-	Config any
-	Store  *nodes.Store
+	kind   string
+	config any
+	store  *nodes.Store
 
 	mu     sync.Mutex
 	sample [sha256.Size]byte
 	digest string
+}
+
+// Is says what model it is that m tells from others.
+func (m *Identity) Is(kind string, config any, store *nodes.Store) {
+	m.kind, m.config, m.store = kind, config, store
 }
 
 // sampled are how many values of each parameter are looked at to tell whether it has changed. A
@@ -161,13 +168,13 @@ func (m *Identity) Digest() string {
 // hash is that of at most so many values of each parameter; 0: of all.
 func (m *Identity) hash(most int) (sum [sha256.Size]byte) {
 	h := sha256.New()
-	config, err := json.Marshal(m.Config)
+	config, err := json.Marshal(m.config)
 	if err != nil {
-		config = fmt.Appendf(nil, "%+v", m.Config) // configurations are plain data
+		config = fmt.Appendf(nil, "%+v", m.config) // configurations are plain data
 	}
-	fmt.Fprintf(h, "%s\n%s\n", m.Kind, config)
+	fmt.Fprintf(h, "%s\n%s\n", m.kind, config)
 	var b []byte
-	for _, p := range m.Store.Params() {
+	for _, p := range m.store.Params() {
 		fmt.Fprintf(h, "%s %v\n", p.Name(), p.Shape())
 		if most == 0 {
 			hashAll(h, p)

@@ -76,7 +76,7 @@ func (w *Writer) Start(places []int) error {
 // write decodes every source from the token bos, best first. First is the number of the first
 // source, for o.Each and the seeds; v is the vocabulary of what is written.
 func (w *Writer) Write(ctx context.Context, bos int, common decode.Options, o decode.SearchOptions,
-	first int, v *text.Vocabulary) ([][]decode.Hypothesis, error) {
+	first int, v *text.Vocabulary, cut text.Tokeniser) ([][]decode.Hypothesis, error) {
 	starts := make([]int, w.Sources)
 	for i := range starts {
 		starts[i] = bos
@@ -95,20 +95,39 @@ func (w *Writer) Write(ctx context.Context, bos int, common decode.Options, o de
 		return decode.Beam(ctx, w.stepper, starts, beam)
 	}
 	single := decode.GenerateOptions{Options: common, Sampler: o.Sample, Seed: o.Seed +
-		uint64(first)}
-	if o.Each != nil {
-		so := make([][]int, w.Sources)
-		single.Each = func(i, id int) {
-			so[i] = append(so[i], id)
-			o.Each(first+i, Written(v, so[i]))
-		}
-	}
+		uint64(first), Each: Telling(o, first, v, cut, nil)}
 	hs, err := decode.Generate(ctx, w.stepper, starts, single)
 	found := make([][]decode.Hypothesis, len(hs))
 	for i, h := range hs {
 		found[i] = []decode.Hypothesis{h}
 	}
 	return found, err
+}
+
+// Telling is what calls the functions of o for tokens as they are chosen; nil if there are none. The
+// target of the first source goes on after the tokens before.
+func Telling(o decode.SearchOptions, first int, v *text.Vocabulary, cut text.Tokeniser,
+	before []string) func(i, id int) {
+	if o.Each == nil && o.Text == nil {
+		return nil
+	}
+	so, streams := map[int][]int{}, map[int]*text.Stream{}
+	return func(i, id int) {
+		so[i] = append(so[i], id)
+		if o.Each != nil {
+			o.Each(first+i, Written(v, so[i]))
+		}
+		token, _ := v.Token(id)
+		if o.Text == nil || id < len(v.Specials()) {
+			return
+		}
+		if streams[i] == nil {
+			streams[i] = text.NewStream(cut, before...)
+		}
+		if part := streams[i].Add(token); part != "" {
+			o.Text(first+i, part)
+		}
+	}
 }
 
 // silent are the tokens that nobody writes.
@@ -132,6 +151,19 @@ func Written(v *text.Vocabulary, ids []int) []string {
 	}
 	return tokens
 }
+
+// Carried is what a decoder of one source goes on from, in place: what it reads of the source, and
+// the state in which its next step begins. It may be read after Start, and written instead of it;
+// places are as in Start.
+func (w *Writer) Carried(places []int) []run.Floats {
+	return append(slices.Clone(w.to), w.stepper.Start(places)...)
+}
+
+// After is what Carried will be when the next step begins.
+func (w *Writer) After() []run.Floats { return append(slices.Clone(w.to), w.stepper.After()...) }
+
+// Stepper is the decoder.
+func (w *Writer) Stepper() decode.Stepper { return w.stepper }
 
 // Close releases the memory of the compiled graphs.
 func (w *Writer) Close() error { return errors.Join(w.encoder.Close(), w.stepper.Close()) }

@@ -1,0 +1,245 @@
+package seq2seq
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/seqzoo/seqzoo/cells"
+	"github.com/seqzoo/seqzoo/run"
+	"github.com/seqzoo/seqzoo/zoo"
+	"github.com/seqzoo/seqzoo/zoo/decode"
+	"github.com/seqzoo/seqzoo/zoo/internal/shared"
+)
+
+// Writing is a target as it is written, part by part: what the model has read of the source, and
+// how far it has come. Tokens that somebody else chooses may stand between those that it writes.
+// One goroutine at a time; it holds no compiled graph.
+type Writing struct {
+	m      *Model
+	source int   // tokens
+	ids    []int // written so far, <bos> first; the last is still to be read
+	parts  *run.State
+}
+
+// NewWriting reads a source. Tokens that the vocabulary lacks are read as <unk>.
+func (m *Model) NewWriting(source []string) (*Writing, error) {
+	ids, err := m.sources.Encode(m.cfg.Text.Unicode.Tokens(source))
+	if err == nil {
+		err = checkSource(ids, m.sources.Len())
+	}
+	if err != nil {
+		return nil, prefix.Errorf("source: %w", err)
+	}
+	w := &Writing{m: m, source: len(ids), ids: []int{m.bos}}
+	err = w.with(func(t *translator) error {
+		if err := t.read([][]int{ids}); err != nil {
+			return err
+		}
+		return w.keep(t.Carried(t.lengths))
+	})
+	if err != nil {
+		return nil, prefix.Wrap(err)
+	}
+	return w, nil
+}
+
+// with lends a compiled model.
+func (w *Writing) with(use func(t *translator) error) error {
+	size := translatorSize{1, 1, shared.Lengths.Up(w.source)}
+	t, err := w.m.translators.Take(size, w.m.newTranslator)
+	if err != nil {
+		return err
+	}
+	defer w.m.translators.Put(size, t)
+	return use(t)
+}
+
+// keep copies what a compiled model carries.
+func (w *Writing) keep(carried []run.Floats) error {
+	parts := make([]cells.Part, len(carried))
+	for i, c := range carried {
+		parts[i] = cells.Part{Name: "part", Width: c.Len()}
+	}
+	state, err := run.NewState(parts, 1, w.m.store.Dtype())
+	if err != nil {
+		return err
+	}
+	for i, p := range state.Parts() {
+		if err := p.Copy(carried[i]); err != nil {
+			return err
+		}
+	}
+	w.parts = state
+	return nil
+}
+
+// resume makes a compiled model go on from here.
+func (w *Writing) resume(t *translator) error {
+	t.lengths[0] = w.source
+	carried := t.Carried(t.lengths)
+	if len(carried) != len(w.parts.Parts()) {
+		return fmt.Errorf("the state has %d parts, the model %d: %w", len(w.parts.Parts()),
+			len(carried), zoo.ErrMisfit)
+	}
+	for i, p := range w.parts.Parts() {
+		if err := carried[i].Copy(p); err != nil {
+			return fmt.Errorf("%w: %w", err, zoo.ErrMisfit)
+		}
+	}
+	return nil
+}
+
+// Ended reports whether the target has come to its end.
+func (w *Writing) Ended() bool { return w.m != nil && w.ids[len(w.ids)-1] == w.m.eos }
+
+// Tokens are those of the target so far, without <bos> and <eos>.
+func (w *Writing) Tokens() []string {
+	if w.m == nil {
+		return nil
+	}
+	return shared.Written(w.m.targets, w.ids[1:])
+}
+
+var errNoWriting = prefix.Errorf("the writing is none that NewWriting made")
+
+// Write writes on, until the end of the target or o.Max tokens more (default as in Translate), and
+// returns what it has added. There is no beam. A cancelled context ends it with what there is and
+// the context's error. If the target has ended, it adds nothing.
+func (w *Writing) Write(ctx context.Context, o decode.SearchOptions) (decode.Found, error) {
+	var found decode.Found
+	if w.m == nil {
+		return found, errNoWriting
+	}
+	if o.Beam > 1 {
+		return found, prefix.Errorf("the option Beam is %d; a target that is written part by part has no beam", o.Beam)
+	}
+	if w.Ended() {
+		found.Ended = true
+		return found, nil
+	}
+	err := w.with(func(t *translator) error {
+		err := w.resume(t)
+		if err != nil {
+			return err
+		}
+		common, err := w.m.options(o, w.source)
+		if err != nil {
+			return err
+		}
+		cut, err := w.m.cfg.Text.Tokeniser()
+		if err != nil {
+			return err
+		}
+		single := decode.GenerateOptions{Options: common, Sampler: o.Sample, Seed: o.Seed,
+			Each: shared.Telling(o, 0, w.m.targets, cut, w.Tokens())}
+		hs, err := decode.Generate(ctx, t.Stepper(), w.ids[len(w.ids)-1:], single)
+		if len(hs) == 0 || len(hs[0].Tokens) == 0 {
+			return err
+		}
+		if e := w.keep(t.After()); e != nil {
+			return e
+		}
+		w.ids = append(w.ids, hs[0].Tokens...)
+		found = shared.Found(hs[0], w.m.targets)
+		return err
+	})
+	if err != nil {
+		return found, prefix.Wrap(err)
+	}
+	return found, nil
+}
+
+// Read makes tokens the next of the target, as if the model had written them. Tokens that the
+// vocabulary lacks are an error. After an error the writing is as before.
+func (w *Writing) Read(tokens []string) error {
+	if w.m == nil {
+		return errNoWriting
+	}
+	if w.Ended() {
+		return prefix.Errorf("the target has ended; nothing may follow")
+	}
+	ids, err := w.m.targets.Encode(w.m.cfg.Text.Unicode.Tokens(tokens))
+	if err == nil {
+		err = shared.CheckIDs("target", ids, w.m.targets.Len())
+	}
+	if unknown := w.m.targets.Unknowns(tokens); err == nil && len(unknown) > 0 {
+		err = fmt.Errorf("the vocabulary of the targets lacks %.200q", unknown)
+	}
+	if err != nil {
+		return prefix.Wrap(err)
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	err = w.with(func(t *translator) error {
+		if err := w.resume(t); err != nil {
+			return err
+		}
+		all := append(slices.Clone(w.ids), ids...)
+		for _, id := range all[len(w.ids)-1 : len(all)-1] {
+			if _, err := t.Stepper().Step([]int{0}, []int{id}); err != nil {
+				return err
+			}
+		}
+		if err := w.keep(t.After()); err != nil {
+			return err
+		}
+		w.ids = all
+		return nil
+	})
+	return prefix.Wrap(err)
+}
+
+// Text is the target so far, put together.
+func (w *Writing) Text() (string, error) {
+	if w.m == nil {
+		return "", errNoWriting
+	}
+	t, err := w.m.cfg.Text.Tokeniser()
+	if err != nil {
+		return "", prefix.Wrap(err)
+	}
+	return t.Join(w.Tokens()), nil
+}
+
+// The notes of a state.
+const (
+	sourceNote  = "source"
+	writtenNote = "written"
+)
+
+// State is how far the writing has come, as a value: Resume goes on from it, any number of times.
+// It holds what the model has read of the source, so that it grows with its length.
+func (w *Writing) State() zoo.State {
+	if w.m == nil {
+		return zoo.State{}
+	}
+	return shared.NewState(architecture, &w.m.identity, w.parts.Clone(), map[string]string{
+		sourceNote:  shared.Numbers([]int{w.source}),
+		writtenNote: shared.Numbers(w.ids),
+	})
+}
+
+// Resume is a writing that goes on from a state. One of another model, or of one with other
+// weights, is an error of the kind zoo.ErrMisfit.
+func (m *Model) Resume(s zoo.State) (*Writing, error) {
+	parts, notes, err := s.Of(architecture, &m.identity)
+	if err != nil {
+		return nil, prefix.Wrap(err)
+	}
+	source, err := shared.ParseNumbers(notes[sourceNote], shared.MaxTokens+1)
+	if err != nil || len(source) != 1 || source[0] < 1 {
+		return nil, prefix.Errorf("the state has a source of %q tokens: %w", notes[sourceNote],
+			zoo.ErrMisfit)
+	}
+	ids, err := shared.ParseNumbers(notes[writtenNote], m.targets.Len())
+	if err != nil || len(ids) == 0 || ids[0] != m.bos {
+		return nil, prefix.Errorf("the state has no target: %w", zoo.ErrMisfit)
+	}
+	w := &Writing{m: m, source: source[0], ids: ids, parts: parts.Clone()}
+	if err := w.with(w.resume); err != nil {
+		return nil, prefix.Wrap(err)
+	}
+	return w, nil
+}
