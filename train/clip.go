@@ -62,10 +62,7 @@ func (c Clip) Apply(params []gorgonia.ValueGrad) (norm float64, err error) {
 	if math.IsNaN(norm) || math.IsInf(norm, 0) {
 		return norm, nil
 	}
-	factor := 1.0
-	if c.Norm > 0 {
-		factor = min(1, c.Norm/(norm+or(c.Eps, 1e-6)))
-	}
+	factor := c.factor(norm)
 	if factor == 1 && c.Value == 0 {
 		return norm, nil
 	}
@@ -80,15 +77,28 @@ func (c Clip) Apply(params []gorgonia.ValueGrad) (norm float64, err error) {
 			continue // two parameters of which only the sum is used can have one gradient
 		}
 		done = append(done, p.grad.address())
-		if factor < 1 {
-			p.grad.scale(factor)
-		}
-		if c.Value > 0 {
-			clamp(p.grad.f32, c.Value)
-			clamp(p.grad.f64, c.Value)
-		}
+		c.limit(flat{p.grad.f32, p.grad.f64}, factor)
 	}
 	return norm, nil
+}
+
+// factor is what gradients of a norm are multiplied by.
+func (c Clip) factor(norm float64) float64 {
+	if c.Norm > 0 {
+		return min(1, c.Norm/(norm+or(c.Eps, 1e-6)))
+	}
+	return 1
+}
+
+// limit clips some numbers of a gradient.
+func (c Clip) limit(x flat, factor float64) {
+	if factor < 1 {
+		x.scale(factor)
+	}
+	if c.Value > 0 {
+		clamp(x.f32, c.Value)
+		clamp(x.f64, c.Value)
+	}
 }
 
 // length is the Euclidean norm of x.

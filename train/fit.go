@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"math"
 
 	"gorgonia.org/gorgonia"
 )
@@ -18,8 +17,20 @@ type Config struct {
 	Seed      uint64    // of all noise
 	Clip      Clip      // zero: none
 	Schedule  Schedule  // nil: the optimizer's own rate throughout
-	// batches to an update; 0 means 1. The last update of an epoch may have fewer
+	// batches to an update; 0 means 1. The last update of an epoch may have fewer. The gradient of an
+	// update is that of the mean loss over all that its batches count
 	Accumulate int
+	// parts into which each batch is divided; 0 means 1. They are computed one after another, in less
+	// memory, or shared out among Processes. More than 1 needs a Sharded task. The outcome depends on
+	// it, in the last bits of each sum
+	Shards int
+	// the processes that train together, each with the same task and configuration, as its own; nil:
+	// this one alone. Their number is at most Shards, and the outcome does not depend on it, to the
+	// bit. The first alone calls back, prints and saves: the others need no Checkpoints
+	Processes Processes
+	// sum gradients up by the Processes' own method, which may be faster; the outcome then depends on
+	// the number of processes, in the last bits
+	FastSum bool
 	// if set, what is validated, what is best and what remains in the end are averaged weights
 	Average   *Average
 	EarlyStop *EarlyStop // if set, stops on Monitor
@@ -89,14 +100,30 @@ func Fit(ctx context.Context, t Task, c Config) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer c.Progress.finish()
-	for _, message := range Warnings(t) {
+	r, err := f.train(ctx)
+	f.abort(err)
+	return r, err
+}
+
+// train is Fit of a configuration that has been checked.
+func (f *fit) train(ctx context.Context) (*Result, error) {
+	if err := f.join(); err != nil {
+		return nil, err
+	}
+	defer f.Progress.finish()
+	for _, message := range Warnings(f.task) {
 		f.Warn(message)
 	}
 	if err := f.resume(); err != nil {
 		return nil, err
 	}
-	if err = f.run(ctx); err == nil {
+	err := f.run(ctx)
+	if err == nil || errors.Is(err, ErrInterrupted) {
+		if e := f.undivide(); e != nil {
+			err = errors.Join(err, e)
+		}
+	}
+	if err == nil {
 		err = f.neverFinite()
 	}
 	r := &Result{Steps: f.step, Epochs: f.epoch, History: &f.history, Stopped: f.stopped()}
@@ -117,7 +144,7 @@ type fit struct {
 	len       int                  // batches in an epoch
 	monitored bool                 // somebody goes by Monitor: Validate must measure it
 	values    []gorgonia.ValueGrad // parameters without gradients, for Average
-	acc       *Accumulator
+	joint     *joint               // nil: a batch at a time, as a whole
 
 	step    int // updates done
 	epoch   int // epochs done, validation included
@@ -127,6 +154,11 @@ type fit struct {
 	mean    weightedMean // loss of the epoch at hand
 	best    best
 	asked   bool // by ErrStop, to end
+
+	// Of several processes: all are to stop; the first one saves, and has callbacks; an error is
+	// that of all; the optimizer's state is this one.
+	stop, saves, callbacks, agreed bool
+	optimizerState                 *State
 
 	warnings []string
 }
@@ -175,6 +207,7 @@ func newFit(t Task, c Config) (*fit, error) {
 	check.field(c.Epochs > 0, "Epochs", c.Epochs, "at least 1")
 	check.field(c.MaxSteps >= 0, "MaxSteps", c.MaxSteps, "0 (no limit) or more")
 	check.field(f.Accumulate > 0, "Accumulate", c.Accumulate, "at least 1")
+	check.field(c.Shards >= 0, "Shards", c.Shards, "0 (one) or more")
 	check.field(c.SaveEvery >= 0, "SaveEvery", c.SaveEvery, "0 (each epoch) or more")
 	check.field(f.RecordEvery > 0, "RecordEvery", c.RecordEvery, "at least 1")
 	check.field(c.Goal.known(), "Goal", c.Goal, goalsWanted)
@@ -197,13 +230,7 @@ func newFit(t Task, c Config) (*fit, error) {
 		return nil, errors.New("train: Fit: every parameter of the task is frozen, so that there " +
 			"is nothing to train")
 	}
-	if f.Accumulate > 1 {
-		var err error
-		if f.acc, err = NewAccumulator(AccumulatorConfig{Batches: f.Accumulate}); err != nil {
-			return nil, err
-		}
-	}
-	return f, nil
+	return f, f.setJoint()
 }
 
 // warn notes something that is no error.
@@ -243,7 +270,7 @@ func (f *fit) run(ctx context.Context) error {
 	for f.epoch < f.Epochs && f.stopped() == "" {
 		if f.between() {
 			// Nothing can stop it here.
-		} else if ctx.Err() != nil {
+		} else if f.stop || ctx.Err() != nil && !f.together() {
 			return f.interrupted(ctx)
 		} else if f.inEpoch() == f.len {
 			if err := f.endEpoch(ctx); err != nil {
@@ -251,12 +278,7 @@ func (f *fit) run(ctx context.Context) error {
 			}
 			continue
 		}
-		b, err := f.task.Next(f.Seed, f.batches)
-		if err != nil {
-			return fmt.Errorf("train: step %d: %w", f.step, err)
-		}
-		f.batches++
-		if err := f.update(b); err != nil {
+		if err := f.batch(ctx); err != nil {
 			return err
 		}
 	}
@@ -286,65 +308,10 @@ func (f *fit) interrupted(ctx context.Context) error {
 	if err := f.save(); err != nil {
 		return err
 	}
-	if err := ctx.Err(); !errors.Is(err, context.Canceled) {
+	if err := ctx.Err(); err != nil && !errors.Is(err, context.Canceled) {
 		return fmt.Errorf("%w: %w", ErrInterrupted, err)
 	}
 	return ErrInterrupted
-}
-
-// update takes one batch in, and steps if it completes an update.
-func (f *fit) update(b Batch) error {
-	const advice = "the training has diverged; try a lower learning rate, or clipping"
-	if math.IsNaN(b.Loss) || math.IsInf(b.Loss, 0) {
-		return errorOf(ErrNotFinite, "train: step %d: the loss is %v: %s%s", f.step, b.Loss,
-			blame(b.Grads), advice)
-	}
-	grads := b.Grads
-	f.sum.loss.add(b)
-	f.mean.add(b)
-	f.Progress.batch(f.epoch, b, f.mean.value())
-	if f.acc != nil {
-		if _, err := f.acc.Add(grads); err != nil || f.between() {
-			return err
-		}
-		grads = f.acc.Take()
-	}
-	norm, err := f.Clip.Apply(grads)
-	if err != nil {
-		return fmt.Errorf("train: step %d: %w", f.step, err)
-	}
-	if math.IsNaN(norm) || math.IsInf(norm, 0) {
-		return errorOf(ErrNotFinite, "train: step %d: the norm of the gradient is %v: %s%s", f.step,
-			norm, blame(b.Grads), advice)
-	}
-	if f.Schedule != nil {
-		f.Optimizer.SetLR(f.Schedule.LR(f.step))
-	}
-	if err := f.Optimizer.Step(grads); err != nil {
-		return fmt.Errorf("train: step %d: %w", f.step, err)
-	}
-	if f.Average != nil {
-		if err := f.Average.Update(f.values); err != nil {
-			return fmt.Errorf("train: step %d: %w", f.step, err)
-		}
-	}
-	f.step++
-	f.sum.norm += norm
-	f.sum.updates++
-	if f.sum.updates == f.RecordEvery {
-		if err := f.record(nil); err != nil {
-			return err
-		}
-	}
-	if f.SaveEvery > 0 && f.step%f.SaveEvery == 0 || f.step == f.MaxSteps {
-		if err := f.save(); err != nil {
-			return err
-		}
-	}
-	if f.AfterStep != nil {
-		return f.heed(f.AfterStep(f.step))
-	}
-	return nil
 }
 
 // heed is the error of a callback, or nil if all that it asks for is to stop.
@@ -390,11 +357,11 @@ func (f *fit) record(metrics map[string]float64) error {
 func (f *fit) endEpoch(ctx context.Context) error {
 	var metrics map[string]float64
 	err := f.averaged(func() (err error) {
-		metrics, err = f.task.Validate(ctx)
+		metrics, err = f.task.Validate(f.validating(ctx))
 		return err
 	})
 	if err != nil {
-		if ctx.Err() != nil {
+		if ctx.Err() != nil && !f.together() {
 			return f.interrupted(ctx)
 		}
 		return fmt.Errorf("train: validation after epoch %d: %w", f.epoch+1, err)
@@ -407,6 +374,9 @@ func (f *fit) endEpoch(ctx context.Context) error {
 	f.Progress.epoch(f.epoch, loss, metrics)
 	f.mean = weightedMean{}
 	if err := f.observe(metrics, loss); err != nil {
+		return err
+	}
+	if err := f.agreeToStop(); err != nil {
 		return err
 	}
 	return f.save()

@@ -33,6 +33,9 @@ func (f *fit) checkpoint() *Checkpoint {
 	for name, s := range f.states() {
 		c.States[name] = s.State()
 	}
+	if f.optimizerState != nil {
+		c.States[optimizerState] = *f.optimizerState
+	}
 	for name, v := range f.settings() {
 		c.Text[settingPrefix+name] = v
 	}
@@ -60,7 +63,7 @@ type stateful interface {
 
 // states are the parts of the configuration that have a state.
 func (f *fit) states() map[string]stateful {
-	m := map[string]stateful{"optimizer": f.Optimizer}
+	m := map[string]stateful{optimizerState: f.Optimizer}
 	if f.Schedule != nil {
 		m["schedule"] = f.Schedule
 	}
@@ -98,6 +101,9 @@ func (f *fit) settings() map[string]string {
 	if frozen := f.frozen(); frozen != "" {
 		m["frozen"] = frozen
 	}
+	if f.Shards > 1 {
+		m["shards"] = strconv.Itoa(f.Shards)
+	}
 	m["batches to an update"], m["batches to an epoch"] = strconv.Itoa(f.Accumulate),
 		strconv.Itoa(f.len)
 	return m
@@ -116,42 +122,72 @@ func (f *fit) frozen() string {
 }
 
 func (f *fit) save() error {
+	if f.together() && f.saves {
+		if err := f.collect(); err != nil {
+			return err
+		}
+	}
 	if f.Checkpoints == nil {
 		return nil
 	}
 	return f.Checkpoints.Save(f.checkpoint())
 }
 
-// resume goes on from the latest checkpoint, if there is one.
+// resume goes on from the latest checkpoint, if there is one. The first of several processes reads
+// and checks it.
 func (f *fit) resume() error {
+	var c *Checkpoint
+	var err error
+	if f.first() {
+		if c, err = f.resumable(); err != nil {
+			return err
+		}
+	}
+	if c, err = f.shareCheckpoint(c); err != nil {
+		return err
+	}
+	if c != nil {
+		return f.restore(c)
+	}
+	if f.dividesUpdates() { // of an optimizer that has been used before
+		if err := f.divideState(f.Optimizer.State()); err != nil {
+			return err
+		}
+	}
+	return f.checkFresh()
+}
+
+// resumable is the latest checkpoint, nil if there is none. It is an error if the training is not to
+// go on from it.
+func (f *fit) resumable() (*Checkpoint, error) {
 	if f.Checkpoints == nil {
-		return f.checkFresh()
+		return nil, nil
 	}
 	c, err := f.Checkpoints.Latest()
 	if errors.Is(err, ErrNoCheckpoint) {
-		return f.checkFresh()
+		return nil, nil
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if !f.Resume {
-		return errorOf(ErrCheckpoint,
+		return nil, errorOf(ErrCheckpoint,
 			"train: %s holds a checkpoint of step %d already; resume from it, or use another "+
 				"directory",
 			f.Checkpoints.dir, c.Step)
 	}
 	if err := f.checkSettings(c); err != nil {
-		return errorOf(ErrOtherSettings,
+		return nil, errorOf(ErrOtherSettings,
 			"train: the checkpoint of step %d in %s was made %w; resume with the settings of the "+
 				"run that made it",
 			c.Step, f.Checkpoints.dir, err)
 	}
 	// it tells more than that the configuration differs
 	if _, err := c.match(f.params()); err != nil {
-		return err
+		return nil, err
 	}
 	if err := f.checkData(c); err != nil {
-		return err
+		return nil, err
 	}
 	if was, is := c.Text[instructionsText], kernels.Instructions(); was != "" && was != is {
 		f.warn("the checkpoint of step %d in %s was made with the instructions %s, and this "+
@@ -159,7 +195,7 @@ func (f *fit) resume() error {
 			"the outcome is not, to the bit, that of a training on one of them", c.Step,
 			f.Checkpoints.dir, was, is)
 	}
-	return f.restore(c)
+	return c, nil
 }
 
 // checkData is an error if the data of the task are not those that c was made with, as far as both
@@ -264,7 +300,11 @@ func (f *fit) restore(c *Checkpoint) error {
 		return err
 	}
 	for name, s := range f.states() {
-		if err := s.Restore(c.States[name]); err != nil {
+		restore := s.Restore
+		if name == optimizerState && f.dividesUpdates() {
+			restore = f.divideState
+		}
+		if err := restore(c.States[name]); err != nil {
 			return fmt.Errorf("%w (%s of the checkpoint of step %d)", err, name, c.Step)
 		}
 	}
@@ -284,13 +324,15 @@ func (f *fit) restore(c *Checkpoint) error {
 	f.sum = recordSums{mean("sum"), math.Float64frombits(c.Counters["sum_norm"]),
 		int(c.Counters["sum_updates"])}
 	f.mean = mean("epoch")
-	f.recallBest(c)
+	if err := f.recallBest(c); err != nil {
+		return err
+	}
 	return f.task.Load(c)
 }
 
 // recallBest takes the best validation from a checkpoint. One of an older version has it in the
 // early stop or not at all.
-func (f *fit) recallBest(c *Checkpoint) {
+func (f *fit) recallBest(c *Checkpoint) error {
 	if at := c.Counters["best_epoch"]; at > 0 && at <= uint64(f.epoch) &&
 		c.Text[monitorText] == f.monitor() {
 		f.best.value = math.Float64frombits(c.Counters["best"])
@@ -301,12 +343,29 @@ func (f *fit) recallBest(c *Checkpoint) {
 		}
 	}
 	if f.best.epoch == 0 || !f.keepsBest() {
-		return
+		return nil
 	}
-	if _, err := os.Stat(f.Checkpoints.bestPath()); errors.Is(err, fs.ErrNotExist) {
+	lost, err := f.bestLost()
+	if lost {
 		f.warn("the weights of the best validation, that of epoch %d, were not kept before step "+
 			"%d; the best is sought from there",
 			f.best.epoch, c.Step)
 		f.best = best{value: f.Goal.worst()}
 	}
+	return err
+}
+
+// bestLost reports whether the file of the best validation is not there.
+func (f *fit) bestLost() (bool, error) {
+	lost := []byte{0}
+	if f.Checkpoints != nil {
+		_, err := os.Stat(f.Checkpoints.bestPath())
+		lost[0] = boolByte(errors.Is(err, fs.ErrNotExist))
+	}
+	if f.together() {
+		if err := f.Processes.Broadcast(lost, 0); err != nil {
+			return false, f.lost(err)
+		}
+	}
+	return lost[0] == 1, nil
 }

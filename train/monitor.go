@@ -201,10 +201,15 @@ func (f *fit) observe(metrics map[string]float64, loss float64) error {
 		return nil
 	}
 	return f.averaged(func() error {
+		if f.together() && f.saves {
+			if err := f.collect(); err != nil {
+				return err
+			}
+		}
 		if f.Checkpoints != nil {
 			return f.Checkpoints.SaveBest(f.checkpoint())
 		}
-		if f.RestoreBest {
+		if f.RestoreBest && !f.saves {
 			return f.copyWeights()
 		}
 		return nil
@@ -241,6 +246,11 @@ func (f *fit) restoreBest() error {
 		if err != nil {
 			return fmt.Errorf("train: the best weights: %w", err)
 		}
+	}
+	if f.together() && f.saves {
+		return f.shareWeights()
+	}
+	if f.Checkpoints != nil {
 		return nil
 	}
 	for i, vg := range f.values {

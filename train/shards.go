@@ -1,10 +1,6 @@
 package train
 
-import (
-	"fmt"
-
-	"github.com/seqzoo/seqzoo/run"
-)
+import "github.com/seqzoo/seqzoo/run"
 
 // Sharded is a Task that can compute a batch in parts, as Config.Shards asks for. The rows of a
 // batch, its sequences or tracks, are divided into n shards as [ShardRows] says; the mean of the
@@ -16,8 +12,8 @@ type Sharded interface {
 	// Advance goes on to the next batch; after Len of them the next epoch begins. Next is Advance
 	// and then Shard 0 of 1.
 	Advance() error
-	// Shard computes loss and gradients of shard k of n of the batch at hand. Any shard may be left
-	// out, or computed again. A shard without rows counts 0 and has no gradients.
+	// Shard computes loss and gradients of shard k of n of the batch at hand. Shards may be left out.
+	// One without rows counts 0 and has no gradients.
 	Shard(k, n int, seed uint64, counter int) (Batch, error)
 }
 
@@ -38,12 +34,3 @@ func ShardRows(rows, k, n int) (from, to int) {
 
 // MostShardRows is how many rows the largest of n shards of a batch has.
 func MostShardRows(rows, n int) int { n = max(n, 1); return (rows + n - 1) / n }
-
-// sharded is a task as one that is computed in shards.
-func sharded(t Task, shards int) (Sharded, error) {
-	if s, ok := t.(Sharded); ok {
-		return s, nil
-	}
-	return nil, fmt.Errorf("train: Shards is %d, and a task of type %T does not divide its batches: it has no "+
-		"methods Advance and Shard (see train.Sharded); leave Shards at 1", shards, t)
-}

@@ -14,7 +14,12 @@ type AdamStep[F Float] struct {
 	Keep         F // p is multiplied by it first
 }
 
-const updateLen = 1 << 15 // elements in one call of a kernel: the garbage collector waits for it
+// Block is how many elements one call of a kernel takes: the garbage collector waits for it. SumSquares
+// adds up the sums of such blocks, and Update takes block by block, so that both give the same bits
+// if they are called for one block, or several, at a time.
+const Block = 1 << 15
+
+const updateLen = Block
 
 // Update changes the parameters p against their gradient g. m and v are the mean gradient and
 // square; largest is v itself, or, for AMSGrad, the largest mean square so far:

@@ -1,0 +1,161 @@
+// Package threads stands in for the processes of an MPI job in tests: goroutines of one process that
+// exchange data through shared memory. Its Process has the methods of train.Processes.
+package threads
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+)
+
+// ErrAborted is what every method returns once a process has aborted.
+var ErrAborted = errors.New("aborted")
+
+// job is what all processes share.
+type job struct {
+	size    int
+	mu      sync.Mutex
+	cond    *sync.Cond
+	waiting int
+	round   int
+	posted  []any
+	reason  error
+}
+
+// Process is one of a job.
+type Process struct {
+	*job
+	rank int
+	Step int // as At noted it
+}
+
+// Run runs f in as many processes, and returns the error of each.
+func Run(size int, f func(p *Process) error) []error {
+	j := &job{size: size, posted: make([]any, size)}
+	j.cond = sync.NewCond(&j.mu)
+	errs := make([]error, size)
+	var wg sync.WaitGroup
+	for r := range size {
+		wg.Go(func() {
+			p := &Process{job: j, rank: r}
+			if errs[r] = f(p); errs[r] != nil {
+				p.Abort(errs[r]) // the others would wait for ever
+			}
+		})
+	}
+	wg.Wait()
+	return errs
+}
+
+func (p *Process) Rank() int { return p.rank }
+func (p *Process) Size() int { return p.size }
+func (p *Process) At(int)    {}
+
+// Abort makes every wait end.
+func (p *Process) Abort(reason error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.reason == nil {
+		p.reason = fmt.Errorf("%w by process %d: %w", ErrAborted, p.rank, reason)
+	}
+	p.cond.Broadcast()
+}
+
+// Barrier waits for all.
+func (p *Process) Barrier() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	round := p.round
+	if p.waiting++; p.waiting == p.size {
+		p.waiting, p.round = 0, round+1
+		p.cond.Broadcast()
+	}
+	for p.round == round && p.reason == nil {
+		p.cond.Wait()
+	}
+	if p.round == round {
+		return p.reason
+	}
+	return nil
+}
+
+// post shows v to all, and calls read once all have done so; v may change again afterwards.
+func (p *Process) post(v any, read func(posted []any)) error {
+	p.posted[p.rank] = v
+	if err := p.Barrier(); err != nil {
+		return err
+	}
+	read(p.posted)
+	return p.Barrier()
+}
+
+type parts struct {
+	data   []byte
+	counts []int
+}
+
+// AllToAll sends a part to each.
+func (p *Process) AllToAll(send []byte, sendCounts []int, recv []byte, recvCounts []int) error {
+	var wrong error
+	err := p.post(parts{send, sendCounts}, func(posted []any) {
+		for r, v := range posted {
+			from := v.(parts)
+			at := 0
+			for _, n := range from.counts[:p.rank] {
+				at += n
+			}
+			n := from.counts[p.rank]
+			if n != recvCounts[r] {
+				wrong = fmt.Errorf("process %d sends %d bytes to %d, which receives %d", r, n, p.rank,
+					recvCounts[r])
+				return
+			}
+			copy(recv[:n], from.data[at:])
+			recv = recv[n:]
+		}
+	})
+	return errors.Join(err, wrong)
+}
+
+// AllGather gives all to all.
+func (p *Process) AllGather(send, recv []byte, counts []int) error {
+	if len(send) != counts[p.rank] {
+		return fmt.Errorf("process %d sends %d bytes and counts %d", p.rank, len(send), counts[p.rank])
+	}
+	return p.post(send, func(posted []any) {
+		for r, v := range posted {
+			if r != p.rank || len(recv) > 0 && len(send) > 0 && &recv[0] != &send[0] {
+				copy(recv[:counts[r]], v.([]byte))
+			}
+			recv = recv[counts[r]:]
+		}
+	})
+}
+
+// SumFloat32 is the sum in the order of the processes.
+func (p *Process) SumFloat32(x []float32) error { return sum(p, x) }
+
+// SumFloat64 is the sum in the order of the processes.
+func (p *Process) SumFloat64(x []float64) error { return sum(p, x) }
+
+func sum[F float32 | float64](p *Process, x []F) error {
+	total := make([]F, len(x))
+	err := p.post(x, func(posted []any) {
+		for _, v := range posted {
+			for i, y := range v.([]F) {
+				total[i] += y
+			}
+		}
+	})
+	copy(x, total)
+	return err
+}
+
+// Broadcast gives all what root has.
+func (p *Process) Broadcast(data []byte, root int) error {
+	return p.post(data, func(posted []any) {
+		if p.rank != root {
+			copy(data, posted[root].([]byte))
+		}
+	})
+}
