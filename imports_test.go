@@ -227,3 +227,14 @@ func main() {
 	fmt.Println(found, err)
 }
 `
+
+// What draws examples by rapid draws the same ones in every run: internal/testkit sees to it.
+func TestOneSeed(t *testing.T) {
+	format := `{{.ImportPath}}{{range .TestImports}} {{.}}{{end}}{{range .XTestImports}} {{.}}{{end}}`
+	for _, line := range list(t, "-f", format, "./...") {
+		words := strings.Fields(line)
+		if slices.Contains(words, "pgregory.net/rapid") {
+			require.Contains(t, words, thisModule+"/internal/testkit", "tests of %s", words[0])
+		}
+	}
+}

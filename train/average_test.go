@@ -7,6 +7,8 @@ import (
 	"gorgonia.org/gorgonia"
 	"pgregory.net/rapid"
 
+	_ "github.com/seqzoo/seqzoo/internal/testkit" // one seed
+
 	"github.com/seqzoo/seqzoo/internal/rng"
 )
 

@@ -9,6 +9,8 @@ import (
 	"gorgonia.org/tensor"
 	"pgregory.net/rapid"
 
+	_ "github.com/seqzoo/seqzoo/internal/testkit" // one seed
+
 	"github.com/seqzoo/seqzoo/internal/gradcheck"
 	"github.com/seqzoo/seqzoo/internal/ops"
 	"github.com/seqzoo/seqzoo/nodes"

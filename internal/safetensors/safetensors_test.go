@@ -16,6 +16,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	_ "github.com/seqzoo/seqzoo/internal/testkit" // one seed
+
 	"github.com/seqzoo/seqzoo/internal/memtest"
 )
 

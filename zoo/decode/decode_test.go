@@ -13,6 +13,8 @@ import (
 	"gorgonia.org/tensor"
 	"pgregory.net/rapid"
 
+	_ "github.com/seqzoo/seqzoo/internal/testkit" // one seed
+
 	"github.com/seqzoo/seqzoo/cells"
 	"github.com/seqzoo/seqzoo/internal/rng"
 	"github.com/seqzoo/seqzoo/nodes"

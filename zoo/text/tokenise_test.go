@@ -113,10 +113,10 @@ func TestTokensHoldTheText(t *testing.T) {
 }
 
 // A token that the tokeniser made is cut out as itself again, so a phrase joined by spaces is read
-// back as it was.
+// back as it was; but for a byte order mark, which is dropped where a text begins with it.
 func TestWordsAreStable(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		in := rapid.String().Draw(t, "text")
+		in := strings.ReplaceAll(rapid.String().Draw(t, "text"), "\ufeff", "")
 		first, err := text.Words{}.Tokens(in)
 		require.NoError(t, err)
 		again, err := text.Words{}.Tokens(" " + strings.Join(first, " ")) // a byte order mark at the start is none of the text

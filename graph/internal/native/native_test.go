@@ -11,6 +11,8 @@ import (
 	"gorgonia.org/tensor"
 	"pgregory.net/rapid"
 
+	_ "github.com/seqzoo/seqzoo/internal/testkit" // one seed
+
 	"github.com/seqzoo/seqzoo/graph/internal/native"
 	"github.com/seqzoo/seqzoo/internal/gorgoniatest"
 	"github.com/seqzoo/seqzoo/internal/gradcheck"
