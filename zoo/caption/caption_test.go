@@ -5,14 +5,12 @@ import (
 	"fmt"
 	"image"
 	"image/color"
-	"math"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
-	"gorgonia.org/tensor"
 
 	"github.com/seqzoo/seqzoo/cells"
 	"github.com/seqzoo/seqzoo/internal/rng"
@@ -22,7 +20,6 @@ import (
 	zoocaption "github.com/seqzoo/seqzoo/zoo/caption"
 	"github.com/seqzoo/seqzoo/zoo/decode"
 	"github.com/seqzoo/seqzoo/zoo/internal/zootest"
-	"github.com/seqzoo/seqzoo/zoo/seq2seq"
 	"github.com/seqzoo/seqzoo/zoo/text"
 )
 
@@ -140,199 +137,6 @@ func TestCaptionerLearns(t *testing.T) {
 	}
 }
 
-// numbers are the elements of a parameter in double precision.
-func numbers(m zoo.Model, name string) []float64 {
-	p, ok := m.Params().Get(name)
-	if !ok {
-		panic(name)
-	}
-	return p.Value().Data().([]float64)
-}
-
-// mulVec is x·W.
-func mulVec(x, w []float64) []float64 {
-	out := make([]float64, len(w)/len(x))
-	for i, a := range x {
-		for j := range out {
-			out[j] += a * w[i*len(out)+j]
-		}
-	}
-	return out
-}
-
-func sumOf(xs ...[]float64) []float64 {
-	out := slices.Clone(xs[0])
-	for _, x := range xs[1:] {
-		for i := range out {
-			out[i] += x[i]
-		}
-	}
-	return out
-}
-
-func each(x []float64, f func(float64) float64) []float64 {
-	out := make([]float64, len(x))
-	for i, v := range x {
-		out[i] = f(v)
-	}
-	return out
-}
-
-// The loss is that of the equations, written as loops; and both ways to unroll give it.
-func TestCaptionerIsItsEquations(t *testing.T) {
-	m := newCaptioner(t, zoocaption.Config{
-		Stride: 3, Hidden: 5, Features: 4, Embed: 2, Decoder: zoo.Recurrent{Cell: "rnn", Hidden: 3},
-		ScoreHidden: 6, Float64: true,
-	})
-	for _, p := range m.Params().Params() {
-		key := rng.New(8).Named(p.Name())
-		v := p.Value().Data().([]float64)
-		for i := range v {
-			v[i] = key.Normal(uint64(i)) / 2
-		}
-	}
-	begin, _ := m.Vocabulary().ID(text.BOS)
-	numbers(m, "out/b")[begin] = -40 // Caption leaves it out
-	pictures, captions, _ := signs(3, 7)
-	captions[1] = captions[1][:1]
-	relu := func(x float64) float64 { return max(x, 0) }
-	sum, n := 0.0, 0
-	for i, picture := range pictures {
-		patches, err := m.Patches(picture)
-		require.NoError(t, err)
-		require.Len(t, patches, m.Cells()*9)
-		mean := make([]float64, 4)
-		var a [][]float64
-		for s := range m.Cells() {
-			x := make([]float64, 9)
-			for k := range x {
-				x[k] = float64(patches[s*9+k])
-				at := m.Cell(s).Min.Add(image.Pt(k%3, k/3)).Add(picture.Bounds().Min)
-				require.InDelta(t, float64(picture.(*image.Gray).GrayAt(at.X, at.Y).Y)/255, x[k],
-					1e-6)
-			}
-			h := each(sumOf(mulVec(x, numbers(m, "patch/W_1")), numbers(m, "patch/b_1")), relu)
-			a = append(a, each(sumOf(mulVec(h, numbers(m, "patch/W_2")), numbers(m, "patch/b_2"),
-				numbers(m, "place/E")[s*4:s*4+4]), relu))
-			for k := range mean {
-				mean[k] += a[s][k] / float64(m.Cells())
-			}
-		}
-		h := each(sumOf(mulVec(mean, numbers(m, "start/l0/W_h")), numbers(m, "start/l0/b_h")),
-			math.Tanh)
-		ids, err := m.Vocabulary().Encode(captions[i])
-		require.NoError(t, err)
-		end, _ := m.Vocabulary().ID(text.EOS)
-		last := begin
-		for _, id := range append(ids, end) {
-			weights, total := make([]float64, m.Cells()), 0.0
-			for s := range a {
-				e := each(sumOf(mulVec(h, numbers(m, "attention/W_q")),
-					mulVec(a[s], numbers(m, "attention/W_k"))), math.Tanh)
-				weights[s] = math.Exp(mulVec(e, numbers(m, "attention/v"))[0])
-				total += weights[s]
-			}
-			context := make([]float64, 4)
-			for s := range a {
-				for k := range context {
-					context[k] += weights[s] / total * a[s][k]
-				}
-			}
-			x := append(slices.Clone(numbers(m, "words/E")[2*last:2*last+2]), context...)
-			h = each(sumOf(mulVec(x, numbers(m, "decoder/l0/W_ih")),
-				mulVec(h, numbers(m, "decoder/l0/W_hh")), numbers(m, "decoder/l0/b")), math.Tanh)
-			logits := sumOf(mulVec(append(slices.Clone(h), context...), numbers(m, "out/W")),
-				numbers(m, "out/b"))
-			all := 0.0
-			for _, l := range logits {
-				all += math.Exp(l)
-			}
-			sum += math.Log(all) - logits[id]
-			n++
-			last = id
-		}
-	}
-	examples := captioned(t, m, pictures, captions)
-	loss, err := m.Loss(context.Background(), examples)
-	require.NoError(t, err)
-	require.InDelta(t, sum/float64(n), loss, 1e-6) // the brightness of a pixel is float32 above
-	task, err := m.Task(zoocaption.Data{Train: examples, Unroll: unroll.Expand})
-	require.NoError(t, err)
-	b, err := task.Next(0, 0)
-	require.NoError(t, err)
-	require.InDelta(t, loss, b.Loss, 1e-12)
-	require.Equal(t, n, b.Count)
-	gradientAlong(t, task)
-
-	// A caption is worth what the model thinks of it.
-	found, err := m.Caption(context.Background(), pictures[0],
-		decode.SearchOptions{Beam: 4, Best: 4, Max: 6})
-	require.NoError(t, err)
-	require.NotEmpty(t, found)
-	for _, c := range found {
-		require.Len(t, c.Maps, len(c.Tokens))
-		for _, row := range c.Maps {
-			total := 0.0
-			for _, w := range row {
-				total += w
-			}
-			require.InDelta(t, 1, total, 1e-12)
-			require.Len(t, row, m.Cells())
-		}
-		if c.Ended {
-			loss, err := m.Loss(context.Background(),
-				captioned(t, m, pictures[:1], [][]string{c.Tokens}))
-			require.NoError(t, err)
-			require.InDelta(t, -loss*float64(len(c.Tokens)+1), c.LogProb, 1e-9)
-		}
-	}
-}
-
-// gradientAlong holds the gradients of a task whose batches are all alike to finite differences
-// along random directions, in double precision.
-func gradientAlong(t *testing.T, task train.Task) {
-	t.Helper()
-	at := func() (float64, []float64) {
-		b, err := task.Next(5, 7)
-		require.NoError(t, err)
-		var all []float64
-		for _, p := range b.Grads {
-			g, err := p.Grad()
-			require.NoError(t, err)
-			all = append(all, g.Data().([]float64)...)
-		}
-		return b.Loss, all
-	}
-	_, first := at()
-	gradient := slices.Clone(first)
-	b, err := task.Next(5, 7)
-	require.NoError(t, err)
-	for seed := range uint64(3) {
-		move := func(by float64) {
-			i := uint64(0)
-			for _, p := range b.Grads {
-				v := p.Value().(*tensor.Dense).Data().([]float64)
-				for k := range v {
-					v[k] += by * rng.New(seed).Normal(i)
-					i++
-				}
-			}
-		}
-		want, norm := 0.0, 0.0
-		for i, g := range gradient {
-			want += g * rng.New(seed).Normal(uint64(i))
-			norm += g * g
-		}
-		const h = 1e-5
-		move(h)
-		above, _ := at()
-		move(-2 * h)
-		below, _ := at()
-		move(h)
-		require.InDelta(t, want, (above-below)/(2*h), 1e-6*math.Sqrt(norm), "seed %d", seed)
-	}
-}
-
 // Random sizes, 1 among them, either build and give the same loss both ways, or are refused by an
 // error.
 func TestCaptionerShapes(t *testing.T) {
@@ -411,104 +215,6 @@ func TestCaptionerResumes(t *testing.T) {
 	require.Equal(t, run(t.TempDir(), 3), run(t.TempDir(), 1, 3))
 }
 
-func TestCaptionerErrors(t *testing.T) {
-	gru := zoo.Recurrent{Cell: "gru", Hidden: 3}
-	words := signWords(t, [][]string{{"a"}})
-	for want, cfg := range map[string]zoocaption.Config{
-		"height is 0":                {},
-		"width is -1":                {Height: 1, Width: -1, Patch: 1, Decoder: gru},
-		"patch is 0":                 {Height: 4, Width: 4, Decoder: gru},
-		"do not cover a width of 6":  {Height: 7, Width: 6, Patch: 3, Stride: 2, Decoder: gru},
-		"do not cover a height of 2": {Height: 2, Width: 6, Patch: 3, Stride: 1, Decoder: gru},
-		"stride is -1": {Height: 3, Width: 3, Patch: 3, Stride: -1,
-			Decoder: gru},
-		"16777216 patches": {Height: 4096, Width: 4096, Patch: 1, Stride: 1,
-			Decoder: gru},
-		"features is -2": {Height: 3, Width: 3, Patch: 3, Features: -2,
-			Decoder: gru},
-		"hidden is 1099511627776": {Height: 3, Width: 3, Patch: 3, Hidden: 1 << 40,
-			Decoder: gru},
-		"dropout is NaN": {Height: 3, Width: 3, Patch: 3, Dropout: math.NaN(),
-			Decoder: gru},
-		"decoder: hidden is 0": {Height: 3, Width: 3, Patch: 3},
-		"Score is \"hard\"": {Height: 3, Width: 3, Patch: 3, Score: "hard",
-			Decoder: gru},
-		"keys 128 wide: want equal width": {Height: 3, Width: 3, Patch: 3, Score: "dot",
-			Decoder: gru},
-	} {
-		_, err := zoocaption.New(cfg, words, 1)
-		require.ErrorContains(t, err, want)
-	}
-	small := zoocaption.Config{Height: 3, Width: 3, Patch: 3, Decoder: gru}
-	_, err := zoocaption.New(small, zootest.Letters(t, 2), 1)
-	require.ErrorContains(t, err, "needs the special tokens <bos> and <eos>")
-	_, err = zoocaption.New(small, nil, 1)
-	require.ErrorContains(t, err, "needs a vocabulary")
-
-	m := newCaptioner(t, zoocaption.Config{Decoder: gru})
-	ctx := context.Background()
-	good, other := image.NewGray(image.Rect(0, 0, 9, 6)), image.NewGray(image.Rect(0, 0, 6, 9))
-	for want, run := range map[string]func() error{
-		"picture 0: the picture is 6 × 9 pixels, the model was made for 9 × 6": func() error {
-			_, err := m.Caption(ctx, other, decode.SearchOptions{})
-			return err
-		},
-		"the picture is nil": func() error {
-			_,
-				err := m.Caption(ctx, nil, decode.SearchOptions{})
-			return err
-		},
-		"captioner: the picture is 6 × 9": func() error { _, err := m.Patches(other); return err },
-		"Beam is -1": func() error {
-			_,
-				err := m.Caption(ctx, good, decode.SearchOptions{Beam: -1})
-			return err
-		},
-		"Max is -1": func() error {
-			_,
-				err := m.Caption(ctx, good, decode.SearchOptions{Max: -1})
-			return err
-		},
-		"training: picture 1: the picture": func() error {
-			_, err := m.Task(zoocaption.Data{Train: []zoocaption.Captioned{{Picture: good},
-				{Picture: other}}})
-			return err
-		},
-		"caption has id 99": func() error {
-			_, err := m.Task(zoocaption.Data{Train: []zoocaption.Captioned{{good, nil}},
-				Valid: []zoocaption.Captioned{{good, []int{99}}}})
-			return err
-		},
-		"there are 0 examples": func() error { _, err := m.Task(zoocaption.Data{}); return err },
-		"0 examples":           func() error { _, err := m.Loss(ctx, nil); return err },
-	} {
-		require.ErrorContains(t, run(), want)
-	}
-	none, err := m.CaptionAll(ctx, nil, decode.SearchOptions{})
-	require.NoError(t, err)
-	require.Empty(t, none)
-	stopped, stop := context.WithCancel(ctx)
-	stop()
-	_, err = m.Caption(stopped, good, decode.SearchOptions{})
-	require.ErrorIs(t, err, context.Canceled)
-
-	// Colours become grey, whatever the picture is stored as.
-	coloured := image.NewRGBA(image.Rect(0, 0, 9, 6))
-	for i := range coloured.Pix {
-		coloured.Pix[i] = 255
-	}
-	p, err := m.Patches(coloured)
-	require.NoError(t, err)
-	require.Equal(t, slices.Repeat([]float32{1}, len(p)), p)
-
-	dir := t.TempDir()
-	require.NoError(t, m.Save(dir))
-	_, err = seq2seq.Load(dir)
-	require.ErrorContains(t, err, "holds a Captioner, not a Seq2Seq")
-	_, err = zoocaption.Load(t.TempDir())
-	require.Error(t, err)
-}
-
 // A model of pictures in miniature.
 func ExampleModel() {
 	words, err := text.NewVocabulary(text.VocabularyConfig{Specials: []string{text.BOS, text.EOS}},
@@ -549,13 +255,4 @@ func ExampleModel() {
 	// Output:
 	// light 9 weights
 	// dark 9 weights
-}
-
-// A model's configuration says what was left open, of its decoder too.
-func TestConfigHasDefaults(t *testing.T) {
-	cfg := zoocaption.Config{Height: 4, Width: 4, Patch: 2, Hidden: 2, Features: 2,
-		Decoder: zoo.Recurrent{Hidden: 3}}
-	m, err := zoocaption.New(cfg, zootest.Letters(t, 3, text.BOS, text.EOS), 1)
-	require.NoError(t, err)
-	require.Equal(t, zoo.Recurrent{Cell: "lstm", Hidden: 3, Layers: 1}, m.Config().Decoder)
 }

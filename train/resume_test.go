@@ -1,0 +1,395 @@
+package train_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"math"
+	"os"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"gorgonia.org/tensor"
+
+	"github.com/seqzoo/seqzoo/internal/kernels"
+	"github.com/seqzoo/seqzoo/nodes"
+	"github.com/seqzoo/seqzoo/train"
+	"github.com/seqzoo/seqzoo/unroll"
+)
+
+// groups trains the second layer of smallLM by SGD, and all else by AdamW.
+func groups() train.Optimizer {
+	second := must(lmStore.Find("**/l1"))
+	return must(train.NewGroups(train.Group{Optimizer: must(train.NewAdamW(train.AdamConfig{
+		WeightDecay: 0.1}))}, train.Group{Params: second,
+		Optimizer: must(train.NewSGD(train.SGDConfig{LR: 0.1, Momentum: 0.9}))}))
+}
+
+// plan is a way to train that is stopped and resumed. Everything in it is made anew for each run,
+// as a new process does.
+type plan struct {
+	name   string
+	task   func(t testing.TB) train.Task
+	config func() train.Config
+	steps  int // of the whole training, at least
+}
+
+func plans() []plan {
+	lm := func(w unroll.Window) func(testing.TB) train.Task {
+		return func(t testing.TB) train.Task { return smallLM(t, w) }
+	}
+	toy := func(testing.TB) train.Task { return newBowl(7) }
+	return []plan{
+		{"LM, cosine, clipping", lm(unroll.Window{Stride: 5}), func() train.Config {
+			return train.Config{
+				Optimizer: adam(0), Epochs: 4, Seed: 3, Clip: train.Clip{Norm: 0.5}, RecordEvery: 3,
+				Schedule: must(train.NewCosine(train.CosineConfig{LR: 0.05, Warmup: 5, Total: 52})),
+			}
+		}, 50},
+		{"LM, overlapping windows, accumulation, average", lm(unroll.Window{Stride: 5, Length: 8}),
+			func() train.Config {
+				return train.Config{
+					Optimizer: must(train.NewSGD(train.SGDConfig{LR: 0.5, Momentum: 0.9})), Epochs: 10,
+					Seed: 3, Accumulate: 3,
+					Average: must(train.NewAverage(train.AverageConfig{Decay: 0.9})), SaveEvery: 4,
+					RecordEvery: 7,
+				}
+			}, 50},
+		{"toy, plateau, average, early stop", toy, func() train.Config {
+			return train.Config{
+				Optimizer: must(train.NewRMSProp(train.RMSPropConfig{LR: 0.1})), Epochs: 100,
+				Seed:     5,
+				Schedule: must(train.NewPlateau(train.PlateauConfig{LR: 0.1, Factor: 0.5})),
+				Average:  must(train.NewAverage(train.AverageConfig{})),
+				EarlyStop: must(train.NewEarlyStop(train.EarlyStopConfig{Patience: 2,
+					MinDelta: 0.005})),
+			}
+		}, 50}, // it stops early
+		{"LM, groups, frozen, best", func(t testing.TB) train.Task {
+			task := lm(unroll.Window{Stride: 5})(t)
+			task.Params()[0].Freeze(true)
+			return task
+		}, func() train.Config {
+			return train.Config{Optimizer: groups(), Epochs: 2, Seed: 3, RecordEvery: 3,
+				RestoreBest: true,
+				Schedule:    must(train.NewCosine(train.CosineConfig{LR: 0.05, Warmup: 5, Total: 52}))}
+		}, 26},
+		{"toy, accumulation", toy, func() train.Config {
+			return train.Config{Optimizer: adam(0.1), Epochs: 20, Seed: 5, Accumulate: 4,
+				SaveEvery: 1, RecordEvery: 1}
+		}, 40},
+	}
+}
+
+// fit trains in dir. Its outcome is everything that a training leaves: the last checkpoint, with
+// weights, optimizer and history, and the weights as the model then has them.
+func fit(t testing.TB, ctx context.Context, dir string, task train.Task,
+	c train.Config) (outcome string, r *train.Result, err error) {
+	cp := must(train.OpenCheckpoints(dir, 0))
+	defer cp.Close()
+	c.Checkpoints, c.Resume = cp, true
+	if r, err = train.Fit(ctx, task, c); err != nil {
+		return "", r, err
+	}
+	latest, err := cp.Latest()
+	require.NoError(t, err)
+	var b bytes.Buffer
+	require.NoError(t, latest.Write(&b))
+	for _, p := range task.Params() {
+		fmt.Fprintf(&b, "\n%s %x", p.Name(), p.Value().Data())
+	}
+	return b.String(), r, nil
+}
+
+// interrupting cancels when a batch is asked for, or in a validation.
+type interrupting struct {
+	train.Task
+	batch      int // that is followed by a cancellation, or −1
+	validation int // that is cancelled while it runs, or −1
+	cancel     func()
+}
+
+func (i *interrupting) Next(seed uint64, counter int) (train.Batch, error) {
+	if counter == i.batch {
+		i.cancel()
+	}
+	return i.Task.Next(seed, counter)
+}
+
+func (i *interrupting) Validate(ctx context.Context) (map[string]float64, error) {
+	if i.validation--; i.validation == -1 {
+		i.cancel()
+	}
+	return i.Task.Validate(ctx)
+}
+
+// A training stopped after any step and resumed is one that never stopped, to the bit.
+func TestResumeIsNeverStopped(t *testing.T) {
+	for _, p := range plans() {
+		t.Run(p.name, func(t *testing.T) {
+			want, r, err := fit(t, context.Background(), tempDir(t), p.task(t), p.config())
+			require.NoError(t, err)
+			require.GreaterOrEqual(t, r.Steps, p.steps)
+			stride := 1
+			if testing.Short() {
+				stride = 7
+			}
+			for k := 1; k <= p.steps; k += stride {
+				dir := tempDir(t)
+				c := p.config()
+				c.MaxSteps = k
+				_, r, err := fit(t, context.Background(), dir, p.task(t), c)
+				require.NoError(t, err)
+				require.Equal(t, k, r.Steps)
+				require.NotEmpty(t, r.Stopped)
+				got, _, err := fit(t, context.Background(), dir, p.task(t), p.config())
+				require.NoError(t, err)
+				require.True(t, want == got, "stopped after step %d", k)
+			}
+			t.Logf("a training of %d steps (%s)", r.Steps, r.Stopped)
+			t.Logf("stopped at %d steps and resumed, equal to the bit", (p.steps+stride-1)/stride)
+		})
+	}
+}
+
+// The same by a cancelled context, at any batch: also between the batches of one update.
+func TestInterruptAndResume(t *testing.T) {
+	for _, p := range plans() {
+		t.Run(p.name, func(t *testing.T) {
+			want, _, err := fit(t, context.Background(), tempDir(t), p.task(t), p.config())
+			require.NoError(t, err)
+			dir, runs := tempDir(t), 0
+			for batch := 0; ; batch += 5 {
+				ctx, cancel := context.WithCancel(context.Background())
+				got, r, err := fit(t, ctx, dir, &interrupting{Task: p.task(t), batch: batch,
+					validation: -1, cancel: cancel}, p.config())
+				cancel()
+				runs++
+				if err == nil {
+					require.True(t, want == got, "after %d runs", runs)
+					break
+				}
+				require.ErrorIs(t, err, train.ErrInterrupted)
+				latest := lastStep(t, dir)
+				require.Equal(t, r.Steps, latest, "the state was saved")
+			}
+			require.Greater(t, runs, 5)
+		})
+	}
+}
+
+func lastStep(t testing.TB, dir string) int {
+	cp := must(train.OpenCheckpoints(dir, 0))
+	defer cp.Close()
+	c, err := cp.Latest()
+	require.NoError(t, err)
+	return c.Step
+}
+
+func TestInterruptDuringValidation(t *testing.T) {
+	for _, p := range plans() {
+		t.Run(p.name, func(t *testing.T) {
+			want, _, err := fit(t, context.Background(), tempDir(t), p.task(t), p.config())
+			require.NoError(t, err)
+			dir := tempDir(t)
+			for range 3 { // each is interrupted in the second validation that it begins
+				ctx, cancel := context.WithCancel(context.Background())
+				task := p.task(t)
+				if b, ok := task.(*bowl); ok {
+					b.validate = func(ctx context.Context) error { return ctx.Err() }
+				}
+				_, _, err := fit(t, ctx, dir, &interrupting{Task: task, batch: -1, validation: 1,
+					cancel: cancel}, p.config())
+				require.Equal(t, train.ErrInterrupted, err)
+			}
+			got, _, err := fit(t, context.Background(), dir, p.task(t), p.config())
+			require.NoError(t, err)
+			require.True(t, want == got)
+		})
+	}
+}
+
+func TestFitBeforeTheFirstStep(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	r, err := train.Fit(ctx, newBowl(3), train.Config{Optimizer: adam(0.1), Epochs: 1})
+	require.Equal(t, train.ErrInterrupted, err, "nowhere to save")
+	require.Zero(t, r.Steps)
+	dir := tempDir(t)
+	_, _, err = fit(t, ctx, dir, newBowl(3), train.Config{Optimizer: adam(0.1), Epochs: 1})
+	require.Equal(t, train.ErrInterrupted, err)
+	require.Zero(t, lastStep(t, dir))
+	_, r, err = fit(t, context.Background(), dir, newBowl(3),
+		train.Config{Optimizer: adam(0.1), Epochs: 1})
+	require.NoError(t, err)
+	require.Equal(t, 3, r.Steps)
+}
+
+// A training that is done can go on: with more steps, with more epochs.
+func TestFitGoesOn(t *testing.T) {
+	config := func(epochs, steps int) train.Config {
+		return train.Config{Optimizer: adam(0.1), Epochs: epochs, MaxSteps: steps}
+	}
+	want, _, err := fit(t, context.Background(), tempDir(t), newBowl(5), config(4, 0))
+	require.NoError(t, err)
+	dir := tempDir(t)
+	for _, next := range []struct{ epochs, max, steps, done int }{
+		{2, 3, 3, 0}, {2, 3, 3, 0}, {2, 2, 3, 0}, {2, 5, 5, 0}, {2, 10, 10, 1}, {2, 0, 10, 2},
+		{3, 12, 12, 2}, {4, 0, 20, 4}, {4, 0, 20, 4}, {1, 0, 20, 4},
+	} {
+		got, r, err := fit(t, context.Background(), dir, newBowl(5), config(next.epochs, next.max))
+		require.NoError(t, err)
+		require.Equal(t, next.steps, r.Steps, "%+v", next)
+		require.Equal(t, next.done, r.Epochs, "%+v", next)
+		if r.Epochs == 4 {
+			require.True(t, want == got)
+		}
+	}
+}
+
+// What a checkpoint was made with must be what it is resumed with.
+func TestResumeErrors(t *testing.T) {
+	config := func() train.Config {
+		return train.Config{Optimizer: adam(0.1), Epochs: 2, MaxSteps: 4,
+			Describe: map[string]string{"text": "A", "cell": "gru"}}
+	}
+	dir := tempDir(t)
+	_, _, err := fit(t, context.Background(), dir, newBowl(3), config())
+	require.NoError(t, err)
+	before, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	for want, change := range map[string]func(b *bowl, c *train.Config){
+		`with text "A", not "B"`: func(b *bowl,
+			c *train.Config) {
+			c.Describe["text"] = "B"
+		},
+		`with text "A", not ""`: func(b *bowl,
+			c *train.Config) {
+			delete(c.Describe, "text")
+		},
+		`with size "", not "3"`: func(b *bowl,
+			c *train.Config) {
+			c.Describe["size"] = "3"
+		},
+		`with seed "0", not "8"`: func(b *bowl, c *train.Config) { c.Seed = 8 },
+		`with batches to an update "1", not "2"`: func(b *bowl,
+			c *train.Config) {
+			c.Accumulate = 2
+		},
+		"made without schedule;": func(b *bowl,
+			c *train.Config) {
+			c.Schedule = must(train.NewConstant(0.1))
+		},
+		"made without average;": func(b *bowl,
+			c *train.Config) {
+			c.Average = must(train.NewAverage(train.AverageConfig{}))
+		},
+		`state is that of "adam"`: func(b *bowl,
+			c *train.Config) {
+			c.Optimizer = must(train.NewSGD(train.SGDConfig{LR: 1}))
+		},
+		`with batches to an epoch "3", not "2"`: func(b *bowl, c *train.Config) { b.n = 2 },
+		"w: float64 [3] in the checkpoint, float64 [4] in the model": func(b *bowl,
+			c *train.Config) {
+			b.w = nodes.NewStore(nodes.Float64, 1).Root().Param("w", nodes.Zeros(), 4)
+		},
+		"v: missing in the checkpoint": func(b *bowl, c *train.Config) {
+			b.w = nodes.NewStore(nodes.Float64, 1).Root().Param("v", nodes.Zeros(), 3)
+		},
+	} {
+		b, c := newBowl(3), config()
+		c.MaxSteps = 6
+		change(b, &c)
+		_, _, err := fit(t, context.Background(), dir, b, c)
+		require.ErrorContains(t, err, want)
+	}
+	several := config()
+	several.Seed, several.Describe["text"] = 8, "B"
+	_, _, err = fit(t, context.Background(), dir, newBowl(3), several)
+	require.EqualError(t, err,
+		fmt.Sprintf(`train: the checkpoint of step 4 in %s was made with seed "0", not "8"; with text "A", not "B"; `+
+			"resume with the settings of the run that made it", dir))
+	cp := must(train.OpenCheckpoints(dir, 0))
+	c := config()
+	c.Checkpoints = cp
+	_, err = train.Fit(context.Background(), newBowl(3), c)
+	require.EqualError(t, err,
+		fmt.Sprintf("train: %s holds a checkpoint of step 4 already; resume from it, or use another directory", dir))
+	require.NoError(t, cp.Close())
+	after, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	require.Equal(t, len(before), len(after), "nothing was touched")
+
+	// The other way round: the checkpoint has more than the run.
+	dir = tempDir(t)
+	with := config()
+	with.Average = must(train.NewAverage(train.AverageConfig{}))
+	_, _, err = fit(t, context.Background(), dir, newBowl(3), with)
+	require.NoError(t, err)
+	_, _, err = fit(t, context.Background(), dir, newBowl(3), config())
+	require.ErrorContains(t, err, "made with average, not without;")
+}
+
+// A checkpoint that somebody else made, for instance a loop of one's own, is refused and no index
+// runs away.
+func TestResumeFromForeignCheckpoint(t *testing.T) {
+	for want, counters := range map[string]map[string]uint64{
+		"line 1":                   {},
+		"its numbers do not agree": {"batches": math.MaxUint64, "epoch": 1},
+		"comes after 7 batches":    {"batches": 7, "epoch": 3},
+		"comes after 9 batches":    {"batches": 9, "epoch": 1},
+	} {
+		dir := tempDir(t)
+		cp := must(train.OpenCheckpoints(dir, 0))
+		require.NoError(t, cp.Save(&train.Checkpoint{
+			Step: 1, Params: map[string]*tensor.Dense{"w": newBowl(1).w.Value()},
+			Counters: counters,
+			States:   map[string]train.State{"optimizer": adam(0.1).State()},
+			Text: map[string]string{"setting/seed": "0", "setting/batches to an update": "1",
+				"setting/batches to an epoch": "3"},
+		}))
+		require.NoError(t, cp.Close())
+		_, _, err := fit(t, context.Background(), dir, newBowl(3),
+			train.Config{Optimizer: adam(0.1), Epochs: 9})
+		require.ErrorContains(t, err, want)
+	}
+}
+
+// A resume on another instruction set goes on, and says so; on the same one it says nothing.
+func TestResumeOnOtherInstructions(t *testing.T) {
+	was := kernels.CurrentLevel()
+	defer kernels.SetLevel(was)
+	names := map[string]bool{}
+	for _, from := range kernels.Levels() {
+		for _, to := range kernels.Levels() {
+			dir := tempDir(t)
+			c := train.Config{Optimizer: adam(0.1), Epochs: 2, MaxSteps: 3, Warn: func(string) {}}
+			kernels.SetLevel(from)
+			made := kernels.Instructions()
+			names[made] = true
+			_, _, err := fit(t, context.Background(), dir, newBowl(3), c)
+			require.NoError(t, err)
+			kernels.SetLevel(to)
+			var out bytes.Buffer
+			c.MaxSteps, c.Progress = 0, train.NewProgress(&out, "bowl", "")
+			_, r, err := fit(t, context.Background(), dir, newBowl(3), c)
+			require.NoError(t, err)
+			if from == to {
+				require.Empty(t, r.Warnings)
+				require.NotContains(t, out.String(), "warning")
+				continue
+			}
+			require.Len(t, r.Warnings, 1)
+			require.Contains(t, r.Warnings[0], "checkpoint of step 3 in "+dir)
+			require.Contains(t, r.Warnings[0],
+				made+", and this machine goes on with "+kernels.Instructions())
+			require.Contains(t, out.String(), "bowl warning: "+r.Warnings[0]+"\n")
+		}
+	}
+	require.Len(t, names, len(kernels.Levels()))
+	for name := range names {
+		require.True(t, strings.HasPrefix(name, runtime.GOARCH+" "), name)
+	}
+}

@@ -1,0 +1,128 @@
+package reduce
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+
+	"github.com/seqzoo/seqzoo/run"
+	"github.com/seqzoo/seqzoo/train"
+	"github.com/seqzoo/seqzoo/zoo/internal/shared"
+)
+
+// SeriesData says on what a RecurrentAutoencoder is trained. The zero value of an optional field is
+// its default.
+type SeriesData struct {
+	Train [][]float32 // series [T, V], of any lengths
+	Valid [][]float32 // empty: nothing is validated
+	Batch int         // series side by side; default 32
+	Seed  uint64      // of the order
+}
+
+// Task makes a task for train.Fit from windows: rows [N, D]. See SeriesTask.
+func (m *RecurrentAutoencoder) Task(d RowData) (train.Task, error) {
+	x, err := m.windows(d.Train)
+	if err != nil {
+		return nil, fmt.Errorf("training: %w", err)
+	}
+	s := SeriesData{Train: x, Batch: d.Batch, Seed: d.Seed}
+	if len(d.Valid) > 0 {
+		if s.Valid, err = m.windows(d.Valid); err != nil {
+			return nil, fmt.Errorf("validation: %w", err)
+		}
+	}
+	return m.SeriesTask(s)
+}
+
+// SeriesTask makes a task for train.Fit. Its loss is the squared error, summed over steps and
+// variables, mean over the series; its validation measures valid_loss, the same, and valid_mse, the
+// squared error a step and variable. It keeps the series, which must not change.
+func (m *RecurrentAutoencoder) SeriesTask(d SeriesData) (train.Task, error) {
+	fail := func(err error) (train.Task, error) {
+		return nil, recurrentPrefix.Wrap(err)
+	}
+	if err := m.checkSeries(d.Train); err != nil {
+		return fail(fmt.Errorf("training: %w", err))
+	}
+	if len(d.Valid) > 0 {
+		if err := m.checkSeries(d.Valid); err != nil {
+			return fail(fmt.Errorf("validation: %w", err))
+		}
+	}
+	if d.Batch < 0 || d.Batch > 1<<16 {
+		return fail(fmt.Errorf("the batch is %d, want 1 … %d, or 0 for the default", d.Batch,
+			1<<16))
+	}
+	if m.scaling != nil {
+		var all []float32
+		for _, x := range d.Train {
+			all = append(all, x...)
+		}
+		m.scaling.fit(all)
+	}
+	x, valid := scaled(m.scaling, d.Train), scaled(m.scaling, d.Valid)
+	lengths := make([]int, len(x))
+	for i := range x {
+		lengths[i] = len(x[i])
+	}
+	batches, err := train.NewBatches(len(x), lengths,
+		train.BatchesConfig{Batch: cmp.Or(d.Batch, 32), Seed: d.Seed, Bucket: 20})
+	if err != nil {
+		return fail(err)
+	}
+	cfg := m.cfg
+	cfg.Threshold = 0 // training knows nothing of it
+	data, err := shared.NewTaskData(shared.TaskParts{
+		Train: d.Train, Valid: d.Valid, Model: cfg, Settings: []any{cmp.Or(d.Batch, 32), d.Seed},
+	})
+	if err != nil {
+		return fail(err)
+	}
+	data.Empty(d.Valid != nil, len(d.Valid))
+	shared.Overlap(&data, d.Train, d.Valid, shared.NoPrint.Floats)
+	graphs := run.NewCache(m.compile)
+	batch := func(use string, series [][]float32, p shared.Rows, seed uint64,
+		counter int) (b train.Batch, err error) {
+		examples := p.Examples()
+		shape, some := seriesShape{use: use, B: len(examples)}, make([][]float32, len(examples))
+		for i, e := range examples {
+			some[i] = series[e]
+			shape.T = max(shape.T, shared.Lengths.Up(len(series[e])/m.cfg.Variables))
+		}
+		g, err := graphs.Get(shape)
+		if err != nil {
+			return b, err
+		}
+		g.feed(some)
+		b.Count = len(examples)
+		b.Loss, err = g.measured.RunRows(seed, counter, p.From, len(p.Batch))
+		b.Grads = g.measured.Grads()
+		return b, err
+	}
+	task := &shared.ExampleTask{TaskData: data, Weights: m.store.Params(), Order: batches}
+	task.RunBatch = func(p shared.Rows, seed uint64, counter int) (train.Batch, error) {
+		return batch(trainSeries, x, p, seed, counter)
+	}
+	if len(valid) > 0 {
+		values := 0
+		for _, v := range valid {
+			values += len(v)
+		}
+		task.Measure = func(ctx context.Context) (map[string]float64, error) {
+			batches, err := train.NewBatches(len(valid), nil,
+				train.BatchesConfig{Batch: 64, InOrder: true})
+			if err != nil {
+				return nil, err
+			}
+			loss, err := shared.MeanLoss(ctx, batches, func(examples []int) (train.Batch, error) {
+				return batch(validSeries, valid, shared.Whole(examples), 0, 0)
+			})
+			if err != nil {
+				return nil, err
+			}
+			return map[string]float64{"valid_loss": loss,
+				"valid_mse": loss * float64(len(valid)) / float64(values)}, nil
+		}
+	}
+	return task, nil
+}
