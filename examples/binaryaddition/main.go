@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"flag"
 	"fmt"
 	"io"
@@ -9,7 +8,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/seqzoo/seqzoo/cells"
@@ -355,134 +353,4 @@ Some networks are never wrong and yet stay at a loss of about 0.04. There are no
 digit is ¼ for the first, ¼² for the second, and so on: Σ ⅛·¼ᵏ = 0.0417. A sigmoid unit gives ½ for 0, a bias of sorts.
 `)
 	return s.draw("initialisation.svg", &p)
-}
-
-func (s *story) spikes() error {
-	s.say("3. Why the loss spikes\n")
-	r, err := s.learn(setting{cells.Sigmoid, "normal", 0.1, 0}, 1)
-	if err != nil {
-		return err
-	}
-	s.say("The loss of single additions, of the first network, jumps up and down all the time. Its examples differ: the")
-	s.say("longest run of carries in an addition says over how many steps something must be remembered. In the middle third")
-	s.say("of the training:\n")
-	half := r.records[len(r.records)/3 : len(r.records)*2/3] // while it learns
-	s.say("%16s %9s %11s %8s", "longest carry", "examples", "mean loss", "wrong")
-	for length := range bits {
-		var loss, wrong, n float64
-		for _, e := range half {
-			if carries(e.a, e.b) == length {
-				loss, n = loss+e.loss, n+1
-				if e.answer != e.a+e.b {
-					wrong++
-				}
-			}
-		}
-		if n > 0 {
-			s.say("%10d steps %9.0f %11.4f %7.1f%%", length, n, loss/n, 100*wrong/n)
-		}
-	}
-	s.say("")
-
-	s.say("With ReLU there is another reason. Nothing bounds a hidden value, so where W_hh makes it grow from step to step,")
-	s.say("the gradient grows as well on its way back, and one step of descent throws the network far off. Clipping the")
-	s.say("norm of the gradient at 1 (Pascanu et al., 2013) takes the leaps away. The largest norms, over %d seeds:\n", s.seeds)
-	s.say("%-28s %14s %14s %18s %s", "", "median norm", "largest norm", "after it, loss up",
-		"norm, logarithmic")
-	p := plot.Plot{Title: "Binary addition, seed 1", X: "example", Y: "loss, mean of 20",
-		LogY: true}
-	var worst *spike
-	for _, c := range []setting{{cells.Sigmoid, "xavier", 0.1, 0}, {cells.ReLU, "xavier", 0.1, 0},
-		{cells.ReLU, "he", 0.1, 0}, {cells.ReLU, "he", 0.1, 1}} {
-		var norms []float64
-		var top spike
-		var curve []float64
-		for seed := range s.seeds {
-			r, err := s.learn(c, seed+1)
-			if err != nil {
-				return err
-			}
-			if r.failed != nil {
-				s.say("%-28s seed %d: %v", c, seed+1, r.failed)
-			}
-			var own []float64
-			for k, e := range r.records {
-				own = append(own, e.norm)
-				if k >= 20 && k+20 < len(r.records) && e.norm > top.norm {
-					top = spike{c, seed + 1, k, e.norm,
-						mean(r.records[k+1:k+21]) - mean(r.records[k-20:k])}
-				}
-			}
-			norms = append(norms, own...)
-			if seed == 0 {
-				curve = own
-				xs, ys := smooth(r.losses(), 20)
-				p.Curves = append(p.Curves, plot.Curve{Name: c.String(), X: xs, Y: ys})
-			}
-		}
-		slices.Sort(norms)
-		s.say("%-28s %14.3g %14.3g %18.3f %s", c, norms[len(norms)/2], top.norm, top.rise,
-			plot.Spark(curve, 30, true))
-		if c.clip == 0 && c.activation == cells.ReLU &&
-			(worst == nil || cmp.Compare(top.norm, worst.norm) > 0) {
-			worst = &top
-		}
-	}
-	s.say("")
-	if err := s.anatomy(worst); err != nil {
-		return err
-	}
-	return s.draw("spikes.svg", &p)
-}
-
-// spike is the example with the largest gradient of several trainings.
-type spike struct {
-	setting
-	seed, at   int
-	norm, rise float64 // of the gradient; of the mean loss over 20 examples
-}
-
-func mean(es []record) float64 {
-	sum := 0.0
-	for _, e := range es {
-		sum += e.loss
-	}
-	return sum / float64(len(es))
-}
-
-// anatomy shows what the gradient does on its way back at a spike, and at an ordinary example
-// before it.
-func (s *story) anatomy(top *spike) error {
-	s.say("What happened there: %v, seed %d, example %d. The norm of dL/dh at each digit, the lowest first, ten examples", top.setting, top.seed, top.at+1)
-	s.say("before and at the spike:\n")
-	n, err := newAdder(top.setting, uint64(top.seed))
-	if err != nil {
-		return err
-	}
-	defer n.step.Close()
-	for k := range top.at + 1 {
-		n.draw()
-		if _, err := n.step.Run(0, k); err != nil {
-			return err
-		}
-		if k == top.at-10 || k == top.at {
-			flow, err := n.step.GradientFlow()
-			if err != nil {
-				return err
-			}
-			var norms []string
-			for _, v := range flow.Layers[0].Norms {
-				norms = append(norms, fmt.Sprintf("%8.3g", v))
-			}
-			s.say("%8d  %s   %3d + %3d", k+1, strings.Join(norms, " "), n.a, n.b)
-		}
-		if _, err := (train.Clip{Norm: n.clip}).Apply(n.step.Grads()); err != nil {
-			return err
-		}
-		if err := n.sgd.Step(n.step.Grads()); err != nil {
-			return err
-		}
-	}
-	s.say("")
-	return nil
 }

@@ -152,100 +152,151 @@ func (k *task) flow() (*graph.FlowReport, error) {
 	return k.step.GradientFlow()
 }
 
-func run(args []string, out io.Writer) error {
+// settings are the command line.
+type settings struct {
+	quick         bool
+	dir, cell     string
+	length, steps int
+	seed          uint64
+}
+
+func parse(args []string, out io.Writer) (s settings, err error) {
 	f := flag.NewFlagSet("gradientflow", flag.ContinueOnError)
-	var quick bool
-	var dir string
-	var seed uint64
-	cli.QuickFlag(f, &quick)
-	cli.DrawFlag(f, &dir, "", "the figures into this `folder`")
-	cli.SeedFlag(f, &seed, 1, "weights and data")
-	T := f.Int("length", 40, "length of the sequences: how long the first symbol must be remembered")
-	steps := f.Int("steps", 1500, "steps of training")
-	own := f.String("cell", "", "`spec` of one more cell to compare, such as slstm or gru,memory=40\n"+cli.CellsHelp())
+	cli.QuickFlag(f, &s.quick)
+	cli.DrawFlag(f, &s.dir, "", "the figures into this `folder`")
+	cli.SeedFlag(f, &s.seed, 1, "weights and data")
+	f.IntVar(&s.length, "length", 40,
+		"length of the sequences: how long the first symbol must be remembered")
+	f.IntVar(&s.steps, "steps", 1500, "steps of training")
+	f.StringVar(&s.cell, "cell", "",
+		"`spec` of one more cell to compare, such as slstm or gru,memory=40\n"+cli.CellsHelp())
 	cli.OldNames(f, "svg", "draw", "t", "length")
-	if err := cli.Parse(f, args, "Shows how gradients vanish and explode in recurrent networks, and what mends it.", out); err != nil {
+	const about = "Shows how gradients vanish and explode in recurrent networks, and what mends it."
+	if err := cli.Parse(f, args, about, out); err != nil {
+		return s, err
+	}
+	if s.quick {
+		s.steps, s.length = 20, 12
+	}
+	if s.length < 2 || s.length > 10000 || s.steps < 1 || f.NArg() > 0 {
+		return s, cli.Usagef("want 2 to 10000 for -length, at least 1 of -steps, and nothing else")
+	}
+	return s, nil
+}
+
+// networks are those that are compared: our own and that of -cell.
+func (s settings) networks() ([]network, error) {
+	all := slices.Clone(networks)
+	if s.cell == "" {
+		return all, nil
+	}
+	cfg, err := cells.Parse(s.cell)
+	if err == nil {
+		cfg = cfg.Sized(symbols, hidden)
+		err = cfg.Validate()
+	}
+	if err != nil {
+		return nil, cli.Usagef("-cell: %w", err)
+	}
+	return append(all, network{s.cell, cfg.New}), nil
+}
+
+func run(args []string, out io.Writer) error {
+	s, err := parse(args, out)
+	if err != nil {
 		return err
 	}
-	if quick {
-		*steps, *T = 20, 12
+	y := story{out: out, dir: s.dir}
+	y.say("Of %d random symbols, which was the first? After the last one the network must say. What it gets wrong has to", s.length)
+	y.say("travel back over all steps to where the symbol was seen: dL/dh_t = dL/dh_{t+1} · ∂h_{t+1}/∂h_t, again and again.")
+	y.say("If the factor is mostly below 1, nothing arrives, and if it is above 1, it explodes.\n")
+	if y.networks, err = s.networks(); err != nil {
+		return err
 	}
-	if *T < 2 || *T > 10000 || *steps < 1 || f.NArg() > 0 {
-		return cli.Usagef("want 2 to 10000 for -length, at least 1 of -steps, and nothing else")
-	}
-	say := func(format string, args ...any) { fmt.Fprintf(out, format+"\n", args...) }
-	draw := func(name string, p *plot.Plot) error {
-		if dir == "" {
-			return nil
-		}
-		if err := os.MkdirAll(dir, 0o755); err != nil {
-			return err
-		}
-		path := filepath.Join(dir, name)
-		say("(drawn in %s)\n", path)
-		return safefile.Write(safefile.OS, path, p.WriteSVG)
-	}
-
-	say("Of %d random symbols, which was the first? After the last one the network must say. What it gets wrong has to", *T)
-	say("travel back over all steps to where the symbol was seen: dL/dh_t = dL/dh_{t+1} · ∂h_{t+1}/∂h_t, again and again.")
-	say("If the factor is mostly below 1, nothing arrives, and if it is above 1, it explodes.\n")
-	networks := slices.Clone(networks)
-	if *own != "" {
-		cfg, err := cells.Parse(*own)
-		if err == nil {
-			cfg = cfg.Sized(symbols, hidden)
-			err = cfg.Validate()
-		}
+	for _, n := range y.networks {
+		t, err := newTask(n.cell, s.length, s.seed)
 		if err != nil {
-			return cli.Usagef("-cell: %w", err)
-		}
-		networks = append(networks, network{*own, cfg.New})
-	}
-	tasks := make([]*task, len(networks))
-	for i, n := range networks {
-		var err error
-		if tasks[i], err = newTask(n.cell, *T, seed); err != nil {
 			return err
 		}
-		defer tasks[i].step.Close()
+		defer t.step.Close()
+		y.tasks = append(y.tasks, t)
 	}
-	table := func(title, file string) error {
-		say("%s: ‖dL/dh_t‖, over all sequences and units of a batch\n", title)
-		say("%-20s %12s %12s %12s %14s   %s", "", "first step", "middle", "last step", "factor a step", "first … last, logarithmic")
-		p := &plot.Plot{Title: title, X: "step", Y: "‖dL/dh‖", LogY: true}
-		for i, n := range networks {
-			r, err := tasks[i].flow()
-			if err != nil {
-				return err
-			}
-			for _, l := range r.Layers {
-				if l.Part == "h" {
-					say("%-20s %12.3g %12.3g %12.3g %14.3f   %s", n.name, l.Norms[0], l.Norms[len(l.Norms)/2], l.Norms[len(l.Norms)-1], l.Decay(),
-						plot.Spark(l.Norms, 40, true))
-				}
-				c := plot.Curve{Name: n.name + ", " + l.Part, Y: l.Norms}
-				for t := range l.Norms {
-					c.X = append(c.X, float64(t))
-				}
-				p.Curves = append(p.Curves, c)
-			}
-		}
-		say("")
-		return draw(file, p)
-	}
-	if err := table("Before training", "before.svg"); err != nil {
+	if err := y.table("Before training", "before.svg"); err != nil {
 		return err
 	}
+	if err := y.train(s.steps); err != nil {
+		return err
+	}
+	if err := y.table("After training", "after.svg"); err != nil {
+		return err
+	}
+	r, err := y.tasks[len(y.tasks)-1].flow()
+	if err != nil {
+		return err
+	}
+	y.say("The whole report of the %s, with the gradients in its parameters:\n\n%v", y.networks[len(y.networks)-1].name, r)
+	return nil
+}
 
-	say("Training, %d steps of %d sequences with Adam, the gradient's norm clipped at 1; guessing is right in %.0f %%:\n", *steps, batch, 100.0/symbols)
-	say("%-20s %12s %12s   %s", "", "last loss", "right", "loss")
+// story is what is told, and about which networks.
+type story struct {
+	out      io.Writer
+	dir      string // of figures; "": none are drawn
+	networks []network
+	tasks    []*task // one for each network
+}
+
+func (y *story) say(format string, args ...any) { fmt.Fprintf(y.out, format+"\n", args...) }
+
+func (y *story) draw(name string, p *plot.Plot) error {
+	if y.dir == "" {
+		return nil
+	}
+	if err := os.MkdirAll(y.dir, 0o755); err != nil {
+		return err
+	}
+	path := filepath.Join(y.dir, name)
+	y.say("(drawn in %s)\n", path)
+	return safefile.Write(safefile.OS, path, p.WriteSVG)
+}
+
+// table says how the gradient travels through each network, and draws it.
+func (y *story) table(title, file string) error {
+	y.say("%s: ‖dL/dh_t‖, over all sequences and units of a batch\n", title)
+	y.say("%-20s %12s %12s %12s %14s   %s", "", "first step", "middle", "last step", "factor a step", "first … last, logarithmic")
+	p := &plot.Plot{Title: title, X: "step", Y: "‖dL/dh‖", LogY: true}
+	for i, n := range y.networks {
+		r, err := y.tasks[i].flow()
+		if err != nil {
+			return err
+		}
+		for _, l := range r.Layers {
+			if l.Part == "h" {
+				y.say("%-20s %12.3g %12.3g %12.3g %14.3f   %s", n.name, l.Norms[0], l.Norms[len(l.Norms)/2], l.Norms[len(l.Norms)-1], l.Decay(),
+					plot.Spark(l.Norms, 40, true))
+			}
+			c := plot.Curve{Name: n.name + ", " + l.Part, Y: l.Norms}
+			for t := range l.Norms {
+				c.X = append(c.X, float64(t))
+			}
+			p.Curves = append(p.Curves, c)
+		}
+	}
+	y.say("")
+	return y.draw(file, p)
+}
+
+// train trains the networks, says what they learned, and draws their losses.
+func (y *story) train(steps int) error {
+	y.say("Training, %d steps of %d sequences with Adam, the gradient's norm clipped at 1; guessing is right in %.0f %%:\n", steps, batch, 100.0/symbols)
+	y.say("%-20s %12s %12s   %s", "", "last loss", "right", "loss")
 	p := &plot.Plot{Title: "Remembering the first symbol", X: "step of training", Y: "loss, mean of 20"}
-	for i, n := range networks {
-		losses, accuracy, err := tasks[i].train(*steps)
+	for i, n := range y.networks {
+		losses, accuracy, err := y.tasks[i].train(steps)
 		if err != nil {
 			return err
 		}
-		say("%-20s %12.4f %10.1f %%   %s", n.name, losses[len(losses)-1], 100*accuracy, plot.Spark(losses, 40, false))
+		y.say("%-20s %12.4f %10.1f %%   %s", n.name, losses[len(losses)-1], 100*accuracy, plot.Spark(losses, 40, false))
 		c := plot.Curve{Name: n.name}
 		for at := 0; at+20 <= len(losses); at += 20 {
 			sum := 0.0
@@ -256,17 +307,6 @@ func run(args []string, out io.Writer) error {
 		}
 		p.Curves = append(p.Curves, c)
 	}
-	say("")
-	if err := draw("loss.svg", p); err != nil {
-		return err
-	}
-	if err := table("After training", "after.svg"); err != nil {
-		return err
-	}
-	r, err := tasks[len(tasks)-1].flow()
-	if err != nil {
-		return err
-	}
-	say("The whole report of the %s, with the gradients in its parameters:\n\n%v", networks[len(networks)-1].name, r)
-	return nil
+	y.say("")
+	return y.draw("loss.svg", p)
 }
