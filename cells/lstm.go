@@ -27,7 +27,10 @@ const (
 type LSTMConfig struct {
 	In, Hidden int
 	Peephole   Peephole `json:"peephole,omitempty"` // default none
-	Coupled    bool     `json:"coupled,omitempty"`  // f = 1 − i, three gates (Greff et al., 2017)
+	// The gates see the cell state normalised, P(LN(c)), which full peepholes need: see
+	// docs/results/peepholes.md.
+	PeepholeNorm bool `json:"peephole_norm,omitempty"`
+	Coupled      bool `json:"coupled,omitempty"` // f = 1 − i, three gates (Greff et al., 2017)
 	// width of h if it is projected (Sak et al., 2014); 0: none, h has the width Hidden
 	Projection int  `json:"projection,omitempty"`
 	LayerNorm  Norm `json:"layer_norm,omitempty"` // default none (Ba, Kiros and Hinton, 2016)
@@ -54,6 +57,8 @@ func (c LSTMConfig) Validate() error {
 		"Peephole is %q, want none, diagonal or full", c.Peephole)
 	bad.That(c.LayerNorm == NoNorm || c.LayerNorm == NormGates || c.LayerNorm == NormGate,
 		"LayerNorm is %q, want none, gates or gate", c.LayerNorm)
+	bad.That(!c.PeepholeNorm || c.Peephole != NoPeephole,
+		"PeepholeNorm is of peepholes, and Peephole is none")
 	checkMemory(bad, c.Memory, c.Uniform)
 	bad.NotNegative("NormEps", c.NormEps)
 	return bad.Err()
@@ -86,7 +91,8 @@ func (c LSTMConfig) output() int {
 //	h' = σ(o + P_o(c'))∘tanh(c')
 //
 // The sum that makes c' is the constant error carousel: what a gate of 1 lets pass comes back
-// through time unchanged. The P are the peepholes, 0 by default. Coupled gates are i, g, o with
+// through time unchanged. The P are the peepholes, 0 by default; with PeepholeNorm they see LN(c),
+// normalised over the units without gain or bias, in place of c, which has no bound. Coupled gates are i, g, o with
 // σ(f) = 1 − σ(i). A projection multiplies h' by W_hr. Layer normalisation makes it LN(x·W_ih) +
 // LN(h·W_hh) + b, and tanh(LN(c')) in the last line.
 //
@@ -197,6 +203,10 @@ func (l *LSTM) Step(x *nodes.Node, s State) State {
 
 // peep adds what a gate sees of c.
 func (l *LSTM) peep(gate, c *nodes.Node, p *nodes.Param) *nodes.Node {
+	if l.cfg.PeepholeNorm {
+		g, H := c.Graph(), l.cfg.Hidden
+		c = nodes.LayerNorm(c, g.Const(1, H), g.Const(0, H), l.cfg.NormEps)
+	}
 	switch l.cfg.Peephole {
 	case Diagonal:
 		return nodes.Add(gate, nodes.Mul(c, p))

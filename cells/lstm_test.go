@@ -28,6 +28,7 @@ func eachLSTM(t *testing.T, sizes []size, test func(t *testing.T, z size, cfg ce
 						}
 						// as often with a normalisation, which has biases of its own
 						cfg.NoBias = norm == cells.NormGates
+						cfg.PeepholeNorm = peephole != cells.NoPeephole && projection > 0
 						t.Run(z.String()+","+describe(cfg), func(t *testing.T) { test(t, z, cfg) })
 					}
 				}
@@ -62,6 +63,9 @@ func lstmOracle(cfg cells.LSTMConfig, w weights, x, h, c []float64) [][]float64 
 			k++
 		}
 		v := ax[k*H+j] + ah[k*H+j] + w.at("b", 0, k*H+j)
+		if cfg.PeepholeNorm && seen != nil {
+			seen = normalise(weights{}, "", H, seen)
+		}
 		switch {
 		case name == 'g':
 		case cfg.Peephole == cells.Diagonal:
@@ -97,7 +101,8 @@ func lstmOracle(cfg cells.LSTMConfig, w weights, x, h, c []float64) [][]float64 
 	return [][]float64{projected, next}
 }
 
-// normalise is layer normalisation of blocks of the given width.
+// normalise is layer normalisation of blocks of the given width; without weights it has no gain and
+// no bias.
 func normalise(w weights, name string, width int, x []float64) []float64 {
 	y := make([]float64, len(x))
 	for at := 0; at < len(x); at += width {
@@ -109,8 +114,9 @@ func normalise(w weights, name string, width int, x []float64) []float64 {
 			variance += (v - mean) * (v - mean) / float64(width)
 		}
 		for k := at; k < at+width; k++ {
-			y[k] = (x[k]-mean)/math.Sqrt(variance+1e-5)*w.at("gain_"+name, 0, k) +
-				w.at("bias_"+name, 0, k)
+			if y[k] = (x[k] - mean) / math.Sqrt(variance+1e-5); w.store != nil {
+				y[k] = y[k]*w.at("gain_"+name, 0, k) + w.at("bias_"+name, 0, k)
+			}
 		}
 	}
 	return y
@@ -171,6 +177,8 @@ func TestLSTMValidate(t *testing.T) {
 			`LSTM: Peephole is "both", want none, diagonal or full`},
 		{with(func(c *cells.LSTMConfig) { c.LayerNorm = "all" }),
 			`LSTM: LayerNorm is "all", want none, gates or gate`},
+		{with(func(c *cells.LSTMConfig) { c.PeepholeNorm = true }),
+			"LSTM: PeepholeNorm is of peepholes, and Peephole is none"},
 		{with(func(c *cells.LSTMConfig) { c.NormEps = -1 }),
 			"LSTM: NormEps is -1, want a number of 0 or more"},
 		{with(func(c *cells.LSTMConfig) { c.NormEps = math.NaN() }),
