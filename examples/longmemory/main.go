@@ -17,7 +17,7 @@ import (
 	"github.com/seqzoo/seqzoo/zoo/lm"
 )
 
-const about = `Two tasks that need memory and nothing else.
+const about = `Tasks that need memory and little else, for any cell.
 
     go run ./examples/longmemory adding -length 600 -cell gru
     go run ./examples/longmemory copy -lag 20 -k1 7 -k2 7,14,20,21,22,28
@@ -27,7 +27,15 @@ adding: two of 600 numbers are marked, and the network says their sum after the 
 
 copy: symbols are shown, and asked for again later (Hochreiter and Schmidhuber, 1997; Arjovsky et al., 2016), in a stream that is
 learned by truncated backpropagation through time: every k1 steps through the last k2. From a symbol to its recall it is -lag
-steps, which is more than k1. It can be learned where k2 exceeds the lag, and not where it does not.`
+steps, which is more than k1. It can be learned where k2 exceeds the lag, and not where it does not.
+
+    go run ./examples/longmemory parity -cell slstm
+    go run ./examples/longmemory recall -cell gateddelta -pairs 8
+    go run ./examples/longmemory timing -cell lstm,peephole=diagonal -interval 20
+    go run ./examples/longmemory pixels -cell lem -permute
+
+parity: is the number of ones so far odd? recall: which value stood at this key? timing: a spike every so many steps, with nothing
+to count by but the state. pixels: which digit is it, read one pixel a step?`
 
 func main() { program().Main() }
 
@@ -41,7 +49,15 @@ func program() cli.Program {
 			Flags: a.register, Check: a.check, Run: a.run},
 		{Name: "copy", About: "learns to recall symbols, with truncations of several lengths",
 			Flags: c.register, Check: c.check, Run: c.run},
+		command("parity", "learns whether the number of ones so far is odd", parityCommand()),
+		command("recall", "learns to say the values of keys that were shown (associative recall)", recallCommand()),
+		command("timing", "learns to give a spike every so many steps", timingCommand()),
+		command("pixels", "learns digits whose pixels it reads one after another (sequential MNIST)", pixelsCommand()),
 	}}
+}
+
+func command(name, about string, a *asking) cli.Command {
+	return cli.Command{Name: name, About: about, Flags: a.register, Check: a.check, Run: a.run}
 }
 
 // addingCommand is the flags of adding.

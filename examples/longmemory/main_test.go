@@ -3,6 +3,10 @@ package main
 import (
 	"bytes"
 	"context"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -10,6 +14,7 @@ import (
 	"github.com/seqzoo/seqzoo/examples/internal/cli"
 	"github.com/seqzoo/seqzoo/internal/rng"
 	"github.com/seqzoo/seqzoo/zoo"
+	"github.com/seqzoo/seqzoo/zoo/images"
 )
 
 func run(args ...string) (out string, err error) {
@@ -79,5 +84,98 @@ func TestMistakes(t *testing.T) {
 	} {
 		_, err := run(args...)
 		require.ErrorContains(t, err, want, "%q", args)
+	}
+}
+
+func TestQuestionsQuick(t *testing.T) {
+	for _, name := range []string{"parity", "recall", "timing"} {
+		out, err := run(name, "-quick")
+		require.NoError(t, err, name)
+		require.Contains(t, out, "of the answers right", name)
+	}
+	dir := t.TempDir()
+	set := &images.Set{Rows: 3, Cols: 2, Pixels: make([]uint8, 6*20), Labels: make([]uint8, 20)}
+	for i := range set.Labels {
+		set.Labels[i] = uint8(i % 10)
+		set.Pixels[6*i+i%6] = 255
+	}
+	write := func(name string, to func(io.Writer) error) string {
+		var b bytes.Buffer
+		require.NoError(t, to(&b))
+		path := filepath.Join(dir, name)
+		require.NoError(t, os.WriteFile(path, b.Bytes(), 0o666))
+		return path
+	}
+	pictures := write("pictures", set.Write)
+	labels := write("labels", func(w io.Writer) error { return images.WriteLabels(w, set.Labels) })
+	out, err := run("pixels", "-quick", "-permute", "-data", pictures, "-labels", labels, "-valid", pictures,
+		"-valid-labels", labels)
+	require.NoError(t, err)
+	require.Contains(t, out, "pixels, 6 steps")
+	_, err = run("pixels", "-quick", "-data", filepath.Join(dir, "nothing"), "-labels", labels, "-valid", pictures,
+		"-valid-labels", labels)
+	require.ErrorContains(t, err, "nothing")
+}
+
+// Answers are what a plain reading of the sequence gives.
+func TestQuestions(t *testing.T) {
+	const T = 30
+	r := &rng.Stream{Key: rng.New(3)}
+	x, tokens, answers := make([]float32, T), make([]int, T), make([]int, T)
+	for range 50 {
+		parity().draw(r, T, x, tokens, answers)
+		ones := 0
+		for i, v := range x {
+			ones += int(v)
+			require.Equal(t, ones%2, answers[i])
+		}
+		recall(5, 8, 4).draw(r, T, x, tokens, answers)
+		shown, asked := map[int]int{}, map[int]bool{}
+		for i := 0; i < 10; i += 2 {
+			require.Equal(t, unasked, answers[i])
+			require.Equal(t, unasked, answers[i+1])
+			shown[tokens[i]] = tokens[i+1]
+		}
+		require.Len(t, shown, 5)
+		for i := 10; i < T; i++ {
+			if answers[i] == unasked {
+				require.Zero(t, tokens[i])
+				continue
+			}
+			require.Equal(t, shown[tokens[i]], 1+8+answers[i])
+			asked[tokens[i]] = true
+		}
+		require.Len(t, asked, 5)
+	}
+	timing(7).draw(r, T, x, tokens, answers)
+	for i, a := range answers {
+		require.Equal(t, i == 6 || i == 13 || i == 20 || i == 27, a == 1)
+	}
+}
+
+// A short task of each kind is learned by a cell that can.
+func TestQuestionsAreLearned(t *testing.T) {
+	for _, args := range []string{
+		"parity -cell rnn -length 5 -test-length 5 -hidden 16 -lr 0.02 -epochs 15",
+		"timing -cell lstm,peephole=diagonal -length 12 -test-length 12 -interval 3 -lr 0.02",
+	} {
+		out, err := run(strings.Fields(args)...)
+		require.NoError(t, err)
+		require.Contains(t, out, "100.00 % of the sequences", args)
+	}
+}
+
+func TestQuestionErrors(t *testing.T) {
+	for args, want := range map[string]string{
+		"recall -pairs 40 -length 200 -test-length 200": "as many keys at least",
+		"recall -length 5":        "-length is 5; want 12",
+		"timing -interval 1":      "-interval is 1; want 2",
+		"parity -test-length 1":   "-test-length is 1; want 2",
+		"parity -epoch-batches 0": "-epoch-batches is 0",
+		"parity -cell novel":      "novel",
+		"recall -values 1":        "2 values or more",
+	} {
+		_, err := run(strings.Fields(args)...)
+		require.ErrorContains(t, err, want, args)
 	}
 }
