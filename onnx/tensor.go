@@ -163,13 +163,26 @@ func (t Tensor) String() string { return t.t.String() }
 
 // DecodeTensor reads a tensor from a message of ONNX's schema, as files beside models hold them.
 func DecodeTensor(content []byte) (Tensor, error) {
+	_, t, err := DecodeNamed(content)
+	return t, err
+}
+
+// DecodeNamed is DecodeTensor and the name that the message gives the tensor.
+func DecodeNamed(content []byte) (name string, t Tensor, err error) {
+	defer wrap(&err)
 	p := &pb.TensorProto{}
 	if err := proto.Unmarshal(content, p); err != nil {
-		return Tensor{}, fmt.Errorf("onnx: no tensor: %w", err)
+		return "", Tensor{}, fmt.Errorf("no tensor: %w", err)
 	}
-	t, err := host.Decode(p, nil)
-	if err != nil {
-		return Tensor{}, fmt.Errorf("onnx: %w", err)
+	x, err := host.Decode(p, nil)
+	return p.GetName(), Tensor{t: x}, err
+}
+
+// EncodeTensor writes a tensor as a message of ONNX's schema.
+func EncodeTensor(name string, t Tensor) (content []byte, err error) {
+	defer wrap(&err)
+	if t.err != nil || t.t == nil {
+		return nil, errors.Join(errors.New("the tensor has no value"), t.err)
 	}
-	return Tensor{t: t}, nil
+	return proto.Marshal(host.Encode(name, t.t))
 }

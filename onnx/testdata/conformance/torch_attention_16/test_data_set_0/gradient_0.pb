@@ -1,0 +1,1 @@
+Bnorm.weightJt½g:Ό€[ΎZίωΎ

@@ -1,0 +1,1 @@
+Bout.biasJGoç¿Y(¿
