@@ -26,9 +26,10 @@ type Model struct {
 	store    *nodes.Store
 	dtype    tensor.Dtype
 
-	mu    sync.Mutex
-	fixed map[string]bool // inputs whose values a graph is compiled for
-	idle  run.Pool[string, *Step]
+	mu      sync.Mutex
+	fixed   map[string]bool   // inputs whose values a graph is compiled for
+	carried map[string]string // nil: not looked for yet
+	idle    run.Pool[string, *Step]
 }
 
 // Info describes an input or an output.

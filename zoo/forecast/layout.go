@@ -1,0 +1,28 @@
+package forecast
+
+import (
+	"encoding/json"
+
+	"github.com/seqzoo/seqzoo/nodes"
+	"github.com/seqzoo/seqzoo/unroll"
+	"github.com/seqzoo/seqzoo/zoo"
+	"github.com/seqzoo/seqzoo/zoo/internal/shared"
+)
+
+// Layouts is the model over windows, "window": [Lookback, batch, variables] to forecasts [Horizon,
+// batch, targets]. Both are standardised: the text "scale.json" has means and deviations.
+func (m *Model) Layouts() []zoo.Layout {
+	if shared.Made(m.store) != nil {
+		return nil
+	}
+	texts := map[string]string{}
+	if scale, err := json.Marshal(m.scale); err == nil {
+		texts["scale.json"] = string(scale)
+	}
+	return []zoo.Layout{{Name: "window", Sizes: []string{"batch"}, Texts: texts,
+		Build: func(g *nodes.Graph, sizes []int) (in, out []zoo.Port) {
+			x := g.Input("window", m.cfg.Lookback, sizes[0], len(m.cfg.Variables))
+			return []zoo.Port{{Name: "window", Node: x}},
+				[]zoo.Port{{Name: "forecast", Node: m.Forward(x, unroll.Scan)}}
+		}}}
+}

@@ -1,0 +1,33 @@
+package shared
+
+import (
+	"fmt"
+
+	"github.com/seqzoo/seqzoo/cells"
+	"github.com/seqzoo/seqzoo/nodes"
+)
+
+// Port is zoo.Port.
+type Port struct {
+	Name string
+	Node *nodes.Node
+	From string
+}
+
+// StatePorts are inputs for the parts of a state, "state_0_h" and so on.
+func StatePorts(g *nodes.Graph, parts []cells.Part, B int) (state cells.State, ports []Port) {
+	state = InputState(g, parts, B)
+	for i, p := range parts {
+		name := fmt.Sprintf("state_%d_%s", i, p.Name)
+		ports = append(ports, Port{Name: name, Node: state[i], From: "next_" + name})
+	}
+	return state, ports
+}
+
+// NextPorts are the outputs that continue the inputs.
+func NextPorts(ports []Port, next cells.State) (out []Port) {
+	for i, p := range ports {
+		out = append(out, Port{Name: p.From, Node: next[i]})
+	}
+	return out
+}

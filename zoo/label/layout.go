@@ -1,0 +1,45 @@
+package label
+
+import (
+	"bytes"
+
+	"github.com/seqzoo/seqzoo/nodes"
+	"github.com/seqzoo/seqzoo/unroll"
+	"github.com/seqzoo/seqzoo/zoo"
+	"github.com/seqzoo/seqzoo/zoo/internal/shared"
+)
+
+// Layouts is the model over a batch of padded sequences, "sequence": ids [time, batch], or features
+// [time, batch, Features], and lengths [batch], to the probabilities of the labels, [batch, labels]
+// or, of a tagger, [time, batch, labels].
+func (m *labeller) Layouts() []zoo.Layout {
+	if shared.Made(m.store) != nil {
+		return nil
+	}
+	texts := map[string]string{}
+	var labels, vocabulary bytes.Buffer
+	if _, err := m.labels.WriteTo(&labels); err == nil {
+		texts[zoo.LabelsFile] = labels.String()
+	}
+	if v := m.Vocabulary(); v != nil {
+		if _, err := v.WriteTo(&vocabulary); err == nil {
+			texts[zoo.VocabularyFile] = vocabulary.String()
+		}
+	}
+	return []zoo.Layout{{Name: "sequence", Sizes: []string{"time", "batch"}, Texts: texts,
+		Build: func(g *nodes.Graph, sizes []int) (in, out []zoo.Port) {
+			T, B := sizes[0], sizes[1]
+			var x *nodes.Node
+			if m.embed != nil {
+				x = g.IntInput("ids", T, B)
+				in = append(in, zoo.Port{Name: "ids", Node: x})
+			} else {
+				x = g.Input("features", T, B, m.cfg.Features)
+				in = append(in, zoo.Port{Name: "features", Node: x})
+			}
+			lengths := g.IntInput("lengths", B)
+			p := nodes.Softmax(m.Forward(x, lengths, unroll.Scan))
+			return append(in, zoo.Port{Name: "lengths", Node: lengths}),
+				[]zoo.Port{{Name: "probabilities", Node: p}}
+		}}}
+}
