@@ -129,3 +129,83 @@ func (s size) only() int {
 	}
 	return -1
 }
+
+// sizeOf is a number as a vector [1] of the graph: a constant, or computed from the inputs' shapes
+// outside of all steps.
+func (e *exporter) sizeOf(s size) string {
+	if v, ok := s.known(); ok {
+		return e.ints(v)
+	}
+	key := "size " + e.name(s)
+	if name := e.consts[key]; name != "" {
+		return name
+	}
+	sum := ""
+	for mask, c := range s {
+		if c == 0 {
+			continue
+		}
+		term := ""
+		if c != 1 || mask == 0 {
+			term = e.ints(c)
+		}
+		for i := range e.sizes[0] {
+			if mask>>i&1 == 0 {
+				continue
+			}
+			if f := e.source(i); term == "" {
+				term = f
+			} else {
+				term = e.emitTo(e.root, "Mul", []string{term, f})
+			}
+		}
+		if sum == "" {
+			sum = term
+		} else {
+			sum = e.emitTo(e.root, "Add", []string{sum, term})
+		}
+	}
+	e.consts[key] = sum
+	return sum
+}
+
+// source is an open size, read from the shape of an input.
+func (e *exporter) source(i int) string {
+	if e.sources[i] != "" {
+		return e.sources[i]
+	}
+	for _, p := range e.ports {
+		for axis, s := range p.shape {
+			if s.only() != i {
+				continue
+			}
+			shape := e.emitTo(e.root, "Shape", []string{p.name})
+			e.sources[i] = e.emitTo(e.root, "Gather", []string{shape, e.ints(axis)},
+				attrInt("axis", 0))
+			return e.sources[i]
+		}
+	}
+	host.Failf("no input has an axis of the size %s, from which it could be read", e.openSizes.names[i])
+	return ""
+}
+
+// shapeOf is a shape as a vector of the graph.
+func (e *exporter) shapeOf(shape []size) string {
+	known := make([]int, len(shape))
+	all := true
+	var parts []string
+	for i, s := range shape {
+		v, ok := s.known()
+		known[i], all = v, all && ok
+	}
+	if all {
+		return e.ints(known...)
+	}
+	for _, s := range shape {
+		parts = append(parts, e.sizeOf(s))
+	}
+	if len(parts) == 1 {
+		return parts[0]
+	}
+	return e.emitTo(e.root, "Concat", parts, attrInt("axis", 0))
+}
