@@ -1,11 +1,14 @@
 package onnx
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
 	"slices"
+	"unicode/utf8"
 
 	"google.golang.org/protobuf/proto"
 
@@ -33,7 +36,8 @@ type layouts interface{ Layouts() []zoo.Layout }
 // the batch's are left open. RNN, LSTM and GRU cells become ONNX's operators where those mean
 // exactly the same; every other cell, a user's own too, is a Scan whose body is the cell's step.
 // States are inputs and outputs, so that a caller can go on from them: the file's metadata
-// "seqzoo.states" say which output feeds which input, as JSON. What ONNX cannot say is refused by
+// "seqzoo.states" say which output feeds which input, as JSON. Beside it stand what the model's
+// directory holds beside its weights, under the names of its files: config.json, vocabulary.json. What ONNX cannot say is refused by
 // name.
 func Export(m zoo.Model, file string, o ExportOptions) (err error) {
 	defer wrap(&err)
@@ -60,7 +64,9 @@ func Export(m zoo.Model, file string, o ExportOptions) (err error) {
 	if err != nil {
 		return fmt.Errorf("%s, layout %s: %w", m.Architecture(), all[k].Name, err)
 	}
-	addMetadata(p, "seqzoo.architecture", m.Architecture())
+	if err := describe(p, m); err != nil {
+		return err
+	}
 	return write(p, file)
 }
 
@@ -96,6 +102,28 @@ func (m *Model) Save(file string) (err error) {
 		p.Graph.Initializer[i] = host.Encode(t.GetName(), x)
 	}
 	return write(p, file)
+}
+
+// describe adds what the model's directory holds beside its weights: configuration, vocabulary,
+// tokeniser.
+func describe(p *pb.ModelProto, m zoo.Model) error {
+	addMetadata(p, "seqzoo.architecture", m.Architecture())
+	files := m.Files()
+	config, err := json.Marshal(files.Config)
+	if err != nil {
+		return err
+	}
+	addMetadata(p, "config.json", string(config))
+	for _, name := range sortedKeys(files.Extra) {
+		var b bytes.Buffer
+		if err := files.Extra[name](&b); err != nil {
+			return err
+		}
+		if utf8.Valid(b.Bytes()) {
+			addMetadata(p, name, b.String())
+		}
+	}
+	return nil
 }
 
 func addMetadata(p *pb.ModelProto, key, text string) {

@@ -120,9 +120,6 @@ func (e *exporter) model(l zoo.Layout) *pb.ModelProto {
 		}
 		addMetadata(p, statesKey, string(text))
 	}
-	for _, key := range sortedKeys(l.Texts) {
-		addMetadata(p, key, l.Texts[key])
-	}
 	return p
 }
 

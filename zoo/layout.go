@@ -15,8 +15,6 @@ type Layout struct {
 	// For other sizes it must make the same graph but for shapes. It may panic with a
 	// *nodes.BuildError.
 	Build func(g *nodes.Graph, sizes []int) (inputs, outputs []Port)
-	// Texts go into the file beside the graph, such as a vocabulary.
-	Texts map[string]string
 }
 
 // Port is an input or an output of a Layout: its name and node; of an input that is a part of a

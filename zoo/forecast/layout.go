@@ -1,8 +1,6 @@
 package forecast
 
 import (
-	"encoding/json"
-
 	"github.com/seqzoo/seqzoo/nodes"
 	"github.com/seqzoo/seqzoo/unroll"
 	"github.com/seqzoo/seqzoo/zoo"
@@ -15,11 +13,7 @@ func (m *Model) Layouts() []zoo.Layout {
 	if shared.Made(m.store) != nil {
 		return nil
 	}
-	texts := map[string]string{}
-	if scale, err := json.Marshal(m.scale); err == nil {
-		texts["scale.json"] = string(scale)
-	}
-	return []zoo.Layout{{Name: "window", Sizes: []string{"batch"}, Texts: texts,
+	return []zoo.Layout{{Name: "window", Sizes: []string{"batch"},
 		Build: func(g *nodes.Graph, sizes []int) (in, out []zoo.Port) {
 			x := g.Input("window", m.cfg.Lookback, sizes[0], len(m.cfg.Variables))
 			return []zoo.Port{{Name: "window", Node: x}},

@@ -1,8 +1,6 @@
 package label
 
 import (
-	"bytes"
-
 	"github.com/seqzoo/seqzoo/nodes"
 	"github.com/seqzoo/seqzoo/unroll"
 	"github.com/seqzoo/seqzoo/zoo"
@@ -16,17 +14,7 @@ func (m *labeller) Layouts() []zoo.Layout {
 	if shared.Made(m.store) != nil {
 		return nil
 	}
-	texts := map[string]string{}
-	var labels, vocabulary bytes.Buffer
-	if _, err := m.labels.WriteTo(&labels); err == nil {
-		texts[zoo.LabelsFile] = labels.String()
-	}
-	if v := m.Vocabulary(); v != nil {
-		if _, err := v.WriteTo(&vocabulary); err == nil {
-			texts[zoo.VocabularyFile] = vocabulary.String()
-		}
-	}
-	return []zoo.Layout{{Name: "sequence", Sizes: []string{"time", "batch"}, Texts: texts,
+	return []zoo.Layout{{Name: "sequence", Sizes: []string{"time", "batch"},
 		Build: func(g *nodes.Graph, sizes []int) (in, out []zoo.Port) {
 			T, B := sizes[0], sizes[1]
 			var x *nodes.Node

@@ -1,7 +1,6 @@
 package lm
 
 import (
-	"bytes"
 	"slices"
 
 	"github.com/seqzoo/seqzoo/cells"
@@ -18,24 +17,13 @@ func (m *Model) Layouts() []zoo.Layout {
 	if shared.Made(m.store) != nil {
 		return nil
 	}
-	var vocabulary bytes.Buffer
-	texts := map[string]string{}
-	if _, err := m.vocabulary.WriteTo(&vocabulary); err == nil {
-		texts[zoo.VocabularyFile] = vocabulary.String()
-	}
-	if m.cfg.BPE != nil {
-		var tokenizer bytes.Buffer
-		if _, err := m.cfg.BPE.WriteTo(&tokenizer); err == nil {
-			texts[zoo.TokenizerFile] = tokenizer.String()
-		}
-	}
 	return []zoo.Layout{
-		{Name: "sequence", Sizes: []string{"time", "batch"}, Texts: texts,
+		{Name: "sequence", Sizes: []string{"time", "batch"},
 			Build: func(g *nodes.Graph, sizes []int) (in, out []zoo.Port) {
 				T, B := sizes[0], sizes[1]
 				return m.ports(g.IntInput("ids", T, B), T, B, unroll.Scan, T, B)
 			}},
-		{Name: "step", Sizes: []string{"batch"}, Texts: texts,
+		{Name: "step", Sizes: []string{"batch"},
 			Build: func(g *nodes.Graph, sizes []int) (in, out []zoo.Port) {
 				return m.ports(g.IntInput("ids", sizes[0]), 1, sizes[0], unroll.Expand, sizes[0])
 			}},
