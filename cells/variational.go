@@ -13,7 +13,8 @@ import (
 // Hidden for what it multiplies by weights of its state: the mask goes on the operand of the
 // product alone, so a gate that passes h on unmultiplied passes all of it. Where the operand is a
 // concatenation, such as [x; h], each piece has the mask of its own kind. Which weights are of the
-// state is seen from the operands, unless the cell says it (see Roles).
+// state is seen from the operands, unless the cell says it (see Roles). A cell that has no product
+// for a probability to be of is a mistake.
 type Variational struct {
 	Cell
 	Input, Hidden float64 // each in [0, 1)
@@ -39,10 +40,12 @@ func (v Variational) Step(x *nodes.Node, s State) State {
 	}
 	_, said := rolesOf(inner)
 	masks := map[string]*nodes.Node{} // by label and shape: products of one operand share a mask
+	masksOf := map[string]bool{}
 	mask := func(label string, p float64, x *nodes.Node) *nodes.Node {
 		if p == 0 {
 			return x
 		}
+		masksOf[label] = true
 		key := fmt.Sprint(label, x.Shape())
 		if masks[key] == nil {
 			masks[key] = g.Noise(nodes.NoiseRequest{
@@ -51,7 +54,7 @@ func (v Variational) Step(x *nodes.Node, s State) State {
 		}
 		return nodes.Masked(x, masks[key], p)
 	}
-	return aroundProducts(inner, x, s, func(role func(*nodes.Node, *nodes.Param) Role,
+	next := aroundProducts(inner, x, s, func(role func(*nodes.Node, *nodes.Param) Role,
 		trace *nodes.Trace) steps.Product {
 		var masked func(x *nodes.Node, w *nodes.Param) *nodes.Node
 		masked = func(x *nodes.Node, w *nodes.Param) *nodes.Node {
@@ -64,9 +67,9 @@ func (v Variational) Step(x *nodes.Node, s State) State {
 			}
 			switch role(x, w) {
 			case OfInput:
-				return mask("variational input", v.Input, x)
+				return mask(ofInput, v.Input, x)
 			case OfState:
-				return mask("variational hidden", v.Hidden, x)
+				return mask(ofHidden, v.Hidden, x)
 			}
 			return x
 		}
@@ -75,4 +78,14 @@ func (v Variational) Step(x *nodes.Node, s State) State {
 			return times(masked(x, w), as)
 		}
 	})
+	if v.Input > 0 && !masksOf[ofInput] {
+		nodes.Failf("Variational", "Input is %g, and the cell %T multiplies its input by no matrix: nothing would be dropped", v.Input, inner)
+	}
+	if v.Hidden > 0 && !masksOf[ofHidden] {
+		nodes.Failf("Variational", "Hidden is %g, and the cell %T multiplies its state by no matrix: nothing would be dropped", v.Hidden, inner)
+	}
+	return next
 }
+
+// What the masks are of, as noise is labelled.
+const ofInput, ofHidden = "variational input", "variational hidden"

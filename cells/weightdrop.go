@@ -8,7 +8,8 @@ import (
 // WeightDrop is dropout of the weights that a cell multiplies its state by, the same at every step
 // of a sequence and in all rows of a batch (Wan et al., 2013, on recurrent weights: Merity, Keskar
 // and Socher, 2018). In evaluation it is the cell. Which weights are of the state is seen from what
-// they multiply, unless the cell says it (see Roles).
+// they multiply, unless the cell says it (see Roles). A cell that multiplies its state by no weights
+// is a mistake.
 type WeightDrop struct {
 	Cell
 	P float64 // the probability that a weight is 0, in [0, 1)
@@ -32,7 +33,7 @@ func (d WeightDrop) Step(x *nodes.Node, s State) State {
 		return inner.Step(x, s)
 	}
 	dropped := map[*nodes.Param]*nodes.Node{} // a weight that is used twice is dropped once
-	return aroundProducts(inner, x, s, func(role func(*nodes.Node, *nodes.Param) Role,
+	next := aroundProducts(inner, x, s, func(role func(*nodes.Node, *nodes.Param) Role,
 		_ *nodes.Trace) steps.Product {
 		return func(x *nodes.Node, w *nodes.Param, as *nodes.Node,
 			times func(x, as *nodes.Node) *nodes.Node) *nodes.Node {
@@ -53,4 +54,8 @@ func (d WeightDrop) Step(x *nodes.Node, s State) State {
 			return times(x, dropped[w])
 		}
 	})
+	if len(dropped) == 0 {
+		nodes.Failf("WeightDrop", "P is %g, and the cell %T multiplies its state by no matrix: nothing would be dropped", d.P, inner)
+	}
+	return next
 }

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"gorgonia.org/tensor"
 
 	"github.com/seqzoo/seqzoo/cells"
 	"github.com/seqzoo/seqzoo/internal/testkit"
@@ -160,10 +161,16 @@ var wrapsCell = map[string]struct {
 		}
 		return cells.Zoneout{Cell: c, ByPart: rates}
 	}},
-	"variational": {0, func(_ *nodes.Scope, c cells.Cell, _ int) cells.Cell {
+	"variational": {0, func(s *nodes.Scope, c cells.Cell, in int) cells.Cell {
+		if !multipliesState(s, c, in) {
+			return cells.Variational{Cell: c, Input: 0.4}
+		}
 		return cells.Variational{Cell: c, Input: 0.4, Hidden: 0.5}
 	}},
-	"weight drop": {0, func(_ *nodes.Scope, c cells.Cell, _ int) cells.Cell {
+	"weight drop": {0, func(s *nodes.Scope, c cells.Cell, in int) cells.Cell {
+		if !multipliesState(s, c, in) {
+			return c
+		}
 		return cells.WeightDrop{Cell: c, P: 0.4}
 	}},
 	"norm": {0, func(s *nodes.Scope, c cells.Cell, in int) cells.Cell {
@@ -172,6 +179,42 @@ var wrapsCell = map[string]struct {
 	}},
 	"reset":    {1, func(_ *nodes.Scope, c cells.Cell, _ int) cells.Cell { return cells.Reset{Cell: c} }},
 	"residual": {0, func(_ *nodes.Scope, c cells.Cell, _ int) cells.Cell { return cells.Residual{Cell: c} }},
+}
+
+// step runs one step of a cell, for training, and returns the mistake that it is, if it is one.
+func step(dtype tensor.Dtype, c cells.Cell, in int) error {
+	return nodes.Try(func() {
+		g := nodes.NewGraph(nodes.Options{Dtype: dtype, Training: true})
+		cells.Advance(c, g.Input("x", 1, in), cells.Zero(g, c, 1))
+	})
+}
+
+func multipliesState(s *nodes.Scope, c cells.Cell, in int) bool {
+	return step(s.Dtype(), cells.WeightDrop{Cell: c, P: 0.5}, in) == nil
+}
+
+// A wrapper that would do nothing with a cell says so.
+func TestWrapperThatWouldDoNothing(t *testing.T) {
+	const in = 4
+	without := map[string]bool{"indrnn": true, "mingru": true, "minlstm": true, "lru": true, "rglru": true,
+		"gateddelta": true, "mlstm": true, "sru": true, "qrnn": true, "ssm": true}
+	for _, name := range cells.Registered() {
+		cfg, err := cells.Parse(name)
+		require.NoError(t, err)
+		c := cfg.Sized(in, in).New(nodes.NewStore(nodes.Float64, 1).Root())
+		require.NoError(t, step(nodes.Float64, cells.Variational{Cell: c, Input: 0.5}, in), name)
+		for _, wrapped := range []cells.Cell{cells.WeightDrop{Cell: c, P: 0.5},
+			cells.Variational{Cell: c, Hidden: 0.5}, cells.Variational{Cell: cells.Residual{Cell: c}, Hidden: 0.5}} {
+			if err := step(nodes.Float64, wrapped, in); without[name] {
+				require.ErrorContains(t, err, "multiplies its state by no matrix", name)
+			} else {
+				require.NoError(t, err, name)
+			}
+		}
+	}
+	require.ErrorContains(t, step(nodes.Float64, cells.Variational{Cell: shift{in}, Input: 0.5}, in),
+		"multiplies its input by no matrix")
+	require.NoError(t, step(nodes.Float64, cells.Variational{Cell: shift{in}}, in))
 }
 
 // Every wrapper has right gradients around every registered cell, and hands its parts on.
