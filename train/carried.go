@@ -11,6 +11,9 @@ import (
 
 // SaveState adds a state to a checkpoint under a name.
 func SaveState(to *Checkpoint, name string, s *run.State) {
+	if to == nil {
+		return
+	}
 	for i, t := range s.Tensors() {
 		if to.Tensors == nil {
 			to.Tensors = map[string]*tensor.Dense{}
@@ -43,3 +46,25 @@ func LoadState(from *Checkpoint, name string, s *run.State) error {
 }
 
 func stateName(name string, part int) string { return fmt.Sprintf("%s %d", name, part) }
+
+// The counters of a position.
+const positionEpoch, positionNext = "data_epoch", "data_next"
+
+// SavePosition notes in a checkpoint where the batches of a task stand.
+func SavePosition(to *Checkpoint, p Position) {
+	if to == nil {
+		return
+	}
+	if to.Counters == nil {
+		to.Counters = map[string]uint64{}
+	}
+	to.Counters[positionEpoch], to.Counters[positionNext] = uint64(p.Epoch), uint64(p.Next)
+}
+
+// LoadPosition is what SavePosition noted; the start of the first epoch if it noted nothing.
+func LoadPosition(from *Checkpoint) (Position, error) {
+	if from == nil {
+		return Position{}, errors.New("train: LoadPosition: the checkpoint is nil")
+	}
+	return Position{Epoch: int(from.Counters[positionEpoch]), Next: int(from.Counters[positionNext])}, nil
+}

@@ -244,6 +244,9 @@ const digestPrefix = "digest/"
 // DigestOf returned for the part when the task was made; Fit then refuses to go on from a
 // checkpoint in which the part has another digest, and names the part.
 func (c *Checkpoint) SetDigest(part, digest string) {
+	if c == nil {
+		return
+	}
 	if c.Text == nil {
 		c.Text = map[string]string{}
 	}

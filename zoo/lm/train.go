@@ -156,15 +156,16 @@ func (t *task) Validate(ctx context.Context) (map[string]float64, error) {
 }
 
 func (t *task) Save(c *train.Checkpoint) {
-	p := t.stream.Position()
-	c.Counters["data_epoch"], c.Counters["data_next"] = uint64(p.Epoch), uint64(p.Next)
+	train.SavePosition(c, t.stream.Position())
 	train.SaveState(c, "carried", t.carried)
 	t.SaveDigests(c)
 }
 
 func (t *task) Load(c *train.Checkpoint) error {
-	err := t.stream.Seek(train.Position{Epoch: int(c.Counters["data_epoch"]),
-		Next: int(c.Counters["data_next"])})
+	p, err := train.LoadPosition(c)
+	if err == nil {
+		err = t.stream.Seek(p)
+	}
 	if err != nil {
 		return err
 	}

@@ -76,14 +76,16 @@ func (t *ExampleTask) Validate(ctx context.Context) (map[string]float64, error) 
 }
 
 func (t *ExampleTask) Save(c *train.Checkpoint) {
-	p := t.Order.Position()
-	c.Counters["data_epoch"], c.Counters["data_next"] = uint64(p.Epoch), uint64(p.Next)
+	train.SavePosition(c, t.Order.Position())
 	t.SaveDigests(c)
 }
 
 func (t *ExampleTask) Load(c *train.Checkpoint) error {
-	return t.Order.Seek(train.Position{Epoch: int(c.Counters["data_epoch"]),
-		Next: int(c.Counters["data_next"])})
+	p, err := train.LoadPosition(c)
+	if err != nil {
+		return err
+	}
+	return t.Order.Seek(p)
 }
 
 // checkLoss reports a loss that is not finite.
