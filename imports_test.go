@@ -38,7 +38,7 @@ var rooms = []room{
 	{"examples", "course"},
 	{"examples/*", "examples/internal/cli examples/nextword/data onnx zoo/* zoo/text/* " +
 		"plot course course/* " + model},
-	{"examples/internal/cli", "examples/internal/datatest " + model},
+	{"examples/internal/cli", "examples/internal/datatest train/mpi " + model},
 	{"examples/*/*", ""},
 	{"course/coursetest", "course"},
 	{"course", "plot"},
@@ -77,6 +77,7 @@ var rooms = []room{
 	{"zoo/text", everywhere},
 
 	// The running half knows no model, and the engine no nodes.
+	{"train/mpi", everywhere},
 	{"train", "run graph " + description},
 	{"run", "graph " + description},
 	{"internal/gradcheck", "nodes graph " + everywhere},

@@ -226,9 +226,11 @@ func (f *fit) identity() ([]byte, error) {
 		"Go version": runtime.Version(), "architecture": runtime.GOARCH,
 		"instructions of the processor": kernels.Instructions(), "version of the program": version(),
 		"optimizer": f.Optimizer.State().Kind,
-		"epochs, steps and intervals": fmt.Sprint(f.Epochs, f.MaxSteps, f.SaveEvery, f.RecordEvery,
-			f.Monitor, f.Goal, f.RestoreBest, f.FastSum),
-		"clipping": fmt.Sprint(f.Clip), "shards": fmt.Sprint(f.Shards),
+		"number of epochs": fmt.Sprint(f.Epochs), "limit of steps": fmt.Sprint(f.MaxSteps),
+		"steps between saves": fmt.Sprint(f.SaveEvery), "steps between rows": fmt.Sprint(f.RecordEvery),
+		"monitor": fmt.Sprint(f.monitor(), ", best restored: ", f.RestoreBest),
+		"clipping": fmt.Sprint(f.Clip), "number of shards": fmt.Sprint(f.Shards),
+		"way of summing": fmt.Sprint("fast: ", f.FastSum),
 		"schedule, averages, early stop": fmt.Sprint(slices.Sorted(maps.Keys(f.states()))),
 	}
 	weights, err := DigestOf(digestible(f.params()))

@@ -322,7 +322,7 @@ func (t *trainer) run(ctx context.Context, s cli.Std) error {
 	if err != nil {
 		return err
 	}
-	watch := &stopwatch{Task: task}
+	watch := &stopwatch{Carrying: task.(train.Carrying)}
 	r := cli.Run{
 		Model: m, Task: watch, Name: t.cell, Unit: unit(t.level), Monitor: "valid_loss",
 		Describe: map[string]string{
@@ -375,21 +375,34 @@ func (t *trainer) optimise(r *cli.Run, batches int) (err error) {
 // stopwatch times a task from its second batch, as a graph is compiled in the first. Validation
 // does not count.
 type stopwatch struct {
-	train.Task
+	train.Carrying
 	calls, tokens, last int // batches begun, tokens in those timed, tokens in the latest
 	begun, now          time.Time
 	away                time.Duration // in validation
 }
 
 func (w *stopwatch) Next(seed uint64, counter int) (train.Batch, error) {
+	if err := w.Advance(); err != nil {
+		return train.Batch{}, err
+	}
+	return w.Shard(0, 1, seed, counter)
+}
+
+func (w *stopwatch) Advance() error {
 	w.now = time.Now()
 	if w.calls++; w.calls == 2 {
 		w.begun = w.now
 	} else if w.calls > 2 {
 		w.tokens += w.last
 	}
-	b, err := w.Task.Next(seed, counter)
-	w.last = b.Count
+	w.last = 0
+	return w.Carrying.Advance()
+}
+
+// Shard counts the tokens of the shards of this process.
+func (w *stopwatch) Shard(k, n int, seed uint64, counter int) (train.Batch, error) {
+	b, err := w.Carrying.Shard(k, n, seed, counter)
+	w.last += b.Count
 	return b, err
 }
 
@@ -397,11 +410,11 @@ func (w *stopwatch) Validate(ctx context.Context) (map[string]float64, error) {
 	if begun := time.Now(); w.calls >= 2 {
 		defer func() { w.away += time.Since(begun) }()
 	}
-	return w.Task.Validate(ctx)
+	return w.Carrying.Validate(ctx)
 }
 
 // Warnings are those of the task.
-func (w *stopwatch) Warnings() []string { return train.Warnings(w.Task) }
+func (w *stopwatch) Warnings() []string { return train.Warnings(w.Carrying) }
 
 // rate is the speed of this run.
 func (w *stopwatch) rate(unit string) string {

@@ -64,7 +64,9 @@ func (p Program) Main() {
 	if err == nil {
 		return
 	}
-	fmt.Fprintf(os.Stderr, "%s: %s\n", p.Name, Show(err.Error()))
+	if !told(err) {
+		fmt.Fprintf(os.Stderr, "%s: %s\n", p.Name, Show(err.Error()))
+	}
 	if IsUsage(err) {
 		os.Exit(2)
 	}
@@ -111,7 +113,7 @@ func helpFlag(args []string) []string {
 // Run runs the program on the arguments behind its name. What it prints is fit for people: see
 // Printable.
 func (p Program) Run(ctx context.Context, args []string, s Std) error {
-	s, done := s.printable()
+	s, done := quiet(s).printable()
 	defer done()
 	if len(args) == 0 {
 		p.help(s.Messages)
@@ -158,6 +160,9 @@ func (p Program) command(ctx context.Context, c Command, args []string, s Std) e
 		}
 	}
 	err := c.Run(ctx, s)
+	if err == nil {
+		err = endJob()
+	}
 	// before or behind a training
 	if errors.Is(err, context.Canceled) && !errors.Is(err, train.ErrInterrupted) {
 		return fmt.Errorf("%w: %w", train.ErrInterrupted, err)

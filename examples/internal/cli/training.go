@@ -29,6 +29,7 @@ type Training struct {
 	// epochs without a better validation that are borne; 0: all. The best weights are what remains
 	Patience  int
 	Seed      uint64
+	Shards    int // into which a batch is divided; 0: 1
 	Save      string
 	SaveEvery int
 	Events    string // directory for a file of events; "": none
@@ -46,6 +47,8 @@ func (t *Training) Register(f *flag.FlagSet) {
 	f.IntVar(&t.Patience, "patience", t.Patience,
 		"stop after so many epochs without a better validation; 0 for never")
 	SeedFlag(f, &t.Seed, t.Seed, "weights, order and noise")
+	f.IntVar(&t.Shards, "shards", max(t.Shards, 1), "parts into which a batch is divided, to be computed "+
+		"one after another or, under mpirun, by as many processes at most")
 	SaveFlag(f, &t.Save, t.Save)
 	SaveEveryFlag(f, &t.SaveEvery, max(t.SaveEvery, 500))
 	f.StringVar(&t.Events, "events", t.Events,
@@ -67,6 +70,7 @@ func (t *Training) Check() error {
 	report(t.LR > 0 && t.LR <= 1000, "-lr is %g; want more than 0 and at most 1000", t.LR)
 	report(t.Warmup >= 0, "-warmup is %d; want 0 or more", t.Warmup)
 	report(t.Patience >= 0, "-patience is %d; want at least 1, or 0 for never", t.Patience)
+	report(t.Shards >= 0 && t.Shards <= 1<<16, "-shards is %d; want 1 … %d", t.Shards, 1<<16)
 	report(t.SaveEvery >= 1, "-save-every is %d; want at least 1", t.SaveEvery)
 	return errors.Join(errors.Join(errs...), train.Clip{Norm: t.Clip}.Validate())
 }
@@ -98,17 +102,27 @@ func (t *Training) Fit(ctx context.Context, s Std, r Run) (result *train.Result,
 	if err != nil {
 		return nil, err
 	}
+	if c.Processes, err = processes(s.Messages); err != nil {
+		return nil, err
+	}
+	first := c.Processes == nil || c.Processes.Rank() == 0
+	if n := size(c.Processes); n > max(t.Shards, 1) {
+		return nil, Usagef("-shards is %d, and there are %d processes: give -shards %d or more; the "+
+			"outcome depends on it, and not on the number of processes", max(t.Shards, 1), n, n)
+	}
 	if t.Save != "" {
+		c.SaveEvery, c.Resume = t.SaveEvery, true
+	}
+	if t.Save != "" && first {
 		if c.Checkpoints, err = train.OpenCheckpoints(filepath.Join(t.Save, checkpointsIn), 0); err != nil {
 			return nil, err
 		}
 		defer c.Checkpoints.Close()
-		c.SaveEvery, c.Resume = t.SaveEvery, true
 		if latest, err := c.Checkpoints.Latest(); err == nil {
 			fmt.Fprintf(s.Messages, "going on from step %d of %s\n", latest.Step, t.Save)
 		}
 	}
-	if t.Events != "" {
+	if t.Events != "" && first {
 		events, err := train.OpenEvents(t.Events)
 		if err != nil {
 			return nil, err
@@ -132,7 +146,7 @@ func (t *Training) Fit(ctx context.Context, s Std, r Run) (result *train.Result,
 	if result.Stopped != "" {
 		fmt.Fprintf(s.Messages, "stopped: %s\n", result.Stopped)
 	}
-	if t.Save == "" || r.Model == nil {
+	if t.Save == "" || r.Model == nil || !first {
 		return result, nil
 	}
 	if err := r.Model.Save(t.Save); err != nil {
@@ -150,6 +164,7 @@ func (t *Training) config(s Std, r Run) (c train.Config, err error) {
 	c = train.Config{
 		Optimizer: r.Optimizer, Schedule: r.Schedule, Average: r.Average,
 		Epochs: t.Epochs, MaxSteps: t.Steps, Seed: t.Seed, Clip: train.Clip{Norm: t.Clip},
+		Shards:  t.Shards,
 		Monitor: r.Monitor, RestoreBest: r.Monitor != "",
 		Progress: train.NewProgress(raw(s.Messages), r.Name, r.Unit),
 		Warn:     func(message string) { fmt.Fprintf(s.Messages, "warning: %s\n", message) },

@@ -1,0 +1,308 @@
+//go:build linux
+
+package mpi_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seqzoo/seqzoo/train"
+	"github.com/seqzoo/seqzoo/train/mpi"
+	"github.com/seqzoo/seqzoo/zoo"
+	"github.com/seqzoo/seqzoo/zoo/lm"
+	"github.com/seqzoo/seqzoo/zoo/text"
+)
+
+// The test binary is the program of a job, too: with this variable set it does what it names.
+const roleVariable = "SEQZOO_TEST_MPI_ROLE"
+
+func TestMain(m *testing.M) {
+	if role := os.Getenv(roleVariable); role != "" {
+		if err := play(role); err != nil {
+			fmt.Fprintln(os.Stderr, "error:", err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+func play(role string) error {
+	job, err := mpi.Start(mpi.Config{Timeout: 3 * time.Second})
+	if err != nil {
+		return err
+	}
+	if role == "methods" {
+		err = methods(job)
+	} else {
+		err = learn(job, os.Getenv("SEQZOO_TEST_MPI_DIR"))
+	}
+	if err != nil {
+		return err
+	}
+	return job.Close()
+}
+
+// methods holds every method to what it is to give.
+func methods(job *mpi.Job) error {
+	r, size := job.Rank(), job.Size()
+	for _, unit := range []int{0, 1, 3, 4, 1 << 17} { // bytes, times the numbers of both processes
+		var send, want []byte
+		sends, recvs := make([]int, size), make([]int, size)
+		for other := range size {
+			sends[other], recvs[other] = unit*(r+2*other), unit*(other+2*r)
+			send = append(send, bytes.Repeat([]byte{byte(10*r + other)}, sends[other])...)
+			want = append(want, bytes.Repeat([]byte{byte(10*other + r)}, recvs[other])...)
+		}
+		recv := make([]byte, len(want))
+		if err := job.AllToAll(send, sends, recv, recvs); err != nil || !bytes.Equal(recv, want) {
+			return fmt.Errorf("AllToAll of %d: %w", unit, err)
+		}
+		sizes, all := make([]int, size), []byte{}
+		for other := range size {
+			sizes[other] = unit * other
+			all = append(all, bytes.Repeat([]byte{byte(other + 1)}, unit*other)...)
+		}
+		got := make([]byte, len(all))
+		own := bytes.Repeat([]byte{byte(r + 1)}, unit*r)
+		if err := job.AllGather(own, got, sizes); err != nil || !bytes.Equal(got, all) {
+			return fmt.Errorf("AllGather of %d: %w", unit, err)
+		}
+		in := make([]byte, len(all)) // from its own place
+		place := in[unit*r*(r-1)/2:][:unit*r]
+		copy(place, own)
+		if err := job.AllGather(place, in, sizes); err != nil || !bytes.Equal(in, all) {
+			return fmt.Errorf("AllGather in place of %d: %w", unit, err)
+		}
+		data := bytes.Repeat([]byte{byte(r)}, unit)
+		if err := job.Broadcast(data, size-1); err != nil ||
+			!bytes.Equal(data, bytes.Repeat([]byte{byte(size - 1)}, unit)) {
+			return fmt.Errorf("Broadcast of %d: %w", unit, err)
+		}
+	}
+	x, y := []float32{float32(r), 1}, []float64{float64(r), 1}
+	if err := errors.Join(job.SumFloat32(x), job.SumFloat64(y), job.Barrier()); err != nil {
+		return err
+	}
+	if sum := size * (size - 1) / 2; x[0] != float32(sum) || x[1] != float32(size) || y[0] != float64(sum) {
+		return fmt.Errorf("sums: %v %v", x, y)
+	}
+	if job.AllGather(nil, nil, nil) == nil && size > 1 || job.Broadcast(nil, size) == nil {
+		return errors.New("wrong arguments are taken")
+	}
+	if r == 0 {
+		fmt.Println("methods work on", job.Library())
+	}
+	return nil
+}
+
+// learn trains a language model in 4 shards, or goes on, and prints a digest of all it leaves.
+func learn(job *mpi.Job, dir string) error {
+	v, err := text.NewVocabulary(text.VocabularyConfig{}, []string{"a", "b", "c", "d", "e"})
+	if err != nil {
+		return err
+	}
+	m, err := lm.New(lm.Config{Recurrent: zoo.Recurrent{Cell: "gru", Hidden: 64}, IODropout: 0.2}, v, 1)
+	if err != nil {
+		return err
+	}
+	ids := make([]int, 9*40*20)
+	for i := range ids {
+		ids[i] = (i*i + i/7) % 5
+	}
+	task, err := m.Task(lm.Data{Train: ids, Valid: ids[:100], Batch: 9})
+	if err != nil {
+		return err
+	}
+	adam, err := train.NewAdam(train.AdamConfig{LR: 0.01})
+	if err != nil {
+		return err
+	}
+	pause, _ := time.ParseDuration(os.Getenv("SEQZOO_TEST_MPI_PAUSE"))
+	c := train.Config{Optimizer: adam, Epochs: 2, Seed: 1, Shards: 4, Processes: job, Resume: true,
+		Clip: train.Clip{Norm: 0.5}, SaveEvery: 3, Warn: func(string) {},
+		AfterStep: func(step int) error {
+			fmt.Fprintln(os.Stderr, "step", step)
+			time.Sleep(pause)
+			return nil
+		}}
+	if job.Rank() == 0 {
+		if c.Checkpoints, err = train.OpenCheckpoints(dir, 0); err != nil {
+			return err
+		}
+		defer c.Checkpoints.Close()
+	}
+	r, err := train.Fit(context.Background(), task, c)
+	if err != nil || job.Rank() > 0 {
+		return err
+	}
+	h := sha256.New()
+	for _, p := range task.Params() {
+		fmt.Fprintf(h, "%s %x\n", p.Name(), p.Value().Data())
+	}
+	s := adam.State()
+	var names []string
+	for name := range s.Tensors {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		fmt.Fprintf(h, "%s %x\n", name, s.Tensors[name].Data())
+	}
+	if err := r.History.WriteCSV(h); err != nil {
+		return err
+	}
+	fmt.Printf("digest %x\n", h.Sum(nil))
+	return nil
+}
+
+// launcher is a way to start a job.
+type launcher struct {
+	name string
+	args []string
+}
+
+// launchers are those that are installed.
+func launchers(t *testing.T) (found []launcher) {
+	for _, l := range []launcher{
+		{"mpirun.openmpi", []string{"--oversubscribe", "--bind-to", "none", "--allow-run-as-root"}},
+		{"mpirun.mpich", nil},
+	} {
+		if _, err := exec.LookPath(l.name); err == nil {
+			found = append(found, l)
+		}
+	}
+	if len(found) == 0 {
+		t.Skip("no MPI is installed (mpirun.openmpi of openmpi-bin, mpirun.mpich of mpich)")
+	}
+	return found
+}
+
+// start starts a job of n processes.
+func (l launcher) start(t *testing.T, n int, out *bytes.Buffer, env ...string) *exec.Cmd {
+	self, err := os.Executable()
+	require.NoError(t, err)
+	c := exec.Command(l.name, append(append([]string{"-n", strconv.Itoa(n)}, l.args...), self)...)
+	c.Env = append(append(os.Environ(), env...), "GOMAXPROCS=1", "OMPI_MCA_btl_vader_single_copy_mechanism=none",
+		"OMPI_MCA_rmaps_base_oversubscribe=1")
+	c.Stdout, c.Stderr = out, out
+	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	require.NoError(t, c.Start())
+	return c
+}
+
+func (l launcher) run(t *testing.T, n int, env ...string) (string, error) {
+	var out bytes.Buffer
+	c := l.start(t, n, &out, env...)
+	err := c.Wait()
+	return out.String(), err
+}
+
+func TestMethods(t *testing.T) {
+	for _, l := range launchers(t) {
+		for _, n := range []int{1, 2, 3} {
+			out, err := l.run(t, n, roleVariable+"=methods")
+			require.NoError(t, err, "%s -n %d: %s", l.name, n, out)
+			require.Contains(t, out, "methods work on")
+		}
+	}
+}
+
+func digestIn(t *testing.T, out string, err error) string {
+	require.NoError(t, err, out)
+	_, digest, ok := strings.Cut(out, "digest ")
+	require.True(t, ok, out)
+	return strings.Fields(digest)[0]
+}
+
+// The weights, the state of the optimizer and the history are the same, to the bit, on any number of
+// processes and by either library; and so they are after a process has been killed, or stopped, and
+// the training has gone on with another number of processes.
+func TestSameBitsOverProcesses(t *testing.T) {
+	want := ""
+	for _, l := range launchers(t) {
+		for _, n := range []int{1, 2, 4} {
+			out, err := l.run(t, n, roleVariable+"=learn", "SEQZOO_TEST_MPI_DIR="+t.TempDir())
+			digest := digestIn(t, out, err)
+			if want == "" {
+				want = digest
+			}
+			require.Equal(t, want, digest, "%s -n %d", l.name, n)
+		}
+		for _, sig := range []syscall.Signal{syscall.SIGKILL, syscall.SIGSTOP} {
+			dir := t.TempDir()
+			out := l.lose(t, dir, sig)
+			if sig == syscall.SIGSTOP {
+				require.Contains(t, out, "has not been heard of for", "the watchdog says who is lost")
+				require.Contains(t, out, "it was at step")
+			}
+			rest, err := l.run(t, 3, roleVariable+"=learn", "SEQZOO_TEST_MPI_DIR="+dir)
+			require.Equal(t, want, digestIn(t, rest, err), "%s after %v", l.name, sig)
+		}
+	}
+}
+
+// lose starts a job of 2 processes, sends one of them a signal after some steps, and waits for the
+// job to end by itself.
+func (l launcher) lose(t *testing.T, dir string, sig syscall.Signal) string {
+	var out bytes.Buffer
+	c := l.start(t, 2, &out, roleVariable+"=learn", "SEQZOO_TEST_MPI_DIR="+dir, "SEQZOO_TEST_MPI_PAUSE=30ms")
+	ended := make(chan error, 1)
+	go func() { ended <- c.Wait() }()
+	for {
+		names, _ := filepath.Glob(filepath.Join(dir, "*.safetensors"))
+		if len(names) > 0 {
+			break
+		}
+		select {
+		case err := <-ended:
+			t.Fatalf("the job ended before it had saved: %v\n%s", err, out.String())
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+	victim := secondProcess(t, dir)
+	require.NoError(t, syscall.Kill(victim, sig))
+	select {
+	case err := <-ended:
+		require.Error(t, err, out.String())
+	case <-time.After(2 * time.Minute): // it takes seconds; the machine may be slow
+		_ = syscall.Kill(-c.Process.Pid, syscall.SIGKILL)
+		t.Fatalf("the job does not end after %v", sig)
+	}
+	_ = syscall.Kill(victim, syscall.SIGKILL)
+	return out.String()
+}
+
+// secondProcess is the process of rank 1 whose directory is dir.
+func secondProcess(t *testing.T, dir string) int {
+	entries, err := os.ReadDir("/proc")
+	require.NoError(t, err)
+	for _, e := range entries {
+		pid, err := strconv.Atoi(e.Name())
+		if err != nil {
+			continue
+		}
+		env, err := os.ReadFile(filepath.Join("/proc", e.Name(), "environ"))
+		vars := "\x00" + string(env)
+		if err == nil && strings.Contains(vars, "\x00SEQZOO_TEST_MPI_DIR="+dir+"\x00") &&
+			(strings.Contains(vars, "\x00OMPI_COMM_WORLD_RANK=1\x00") || strings.Contains(vars, "\x00PMI_RANK=1\x00")) {
+			return pid
+		}
+	}
+	t.Fatal("there is no process of rank 1")
+	return 0
+}
