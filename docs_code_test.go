@@ -83,6 +83,11 @@ var given = map[string]string{
 	"train/doc.go": `
 		var task train.Task
 		var adam train.Optimizer`,
+	"train/mpi/doc.go": `
+		var ctx context.Context
+		var task train.Task
+		var adam train.Optimizer
+		var err error`,
 	"train/schedule.go": `
 		var optimizer train.Optimizer
 		var schedule train.Schedule

@@ -3,9 +3,7 @@
 // opened at run time, without cgo.
 //
 //	job, err := mpi.Start(mpi.Config{}) // ErrAlone, if no launcher has started it
-//	if err != nil {
-//		return err
-//	}
+//	// …
 //	defer job.Close()
 //	result, err := train.Fit(ctx, task, train.Config{
 //		Shards: 4, Processes: job, Optimizer: adam, Epochs: 10,

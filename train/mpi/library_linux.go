@@ -89,7 +89,7 @@ func (lib *library) constants(handle uintptr) error {
 			"ompi_mpi_op_sum": &lib.sum, "ompi_mpi_errors_return": &lib.errorsReturn,
 		} {
 			if *to, err = purego.Dlsym(handle, name); err != nil {
-				return fmt.Errorf("Open MPI without %s: %w", name, err)
+				return fmt.Errorf("it is Open MPI without %s: %w", name, err)
 			}
 		}
 		lib.inPlace = 1

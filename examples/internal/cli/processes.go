@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"sync"
 
 	"github.com/seqzoo/seqzoo/internal/launch"
 	"github.com/seqzoo/seqzoo/train"
@@ -51,11 +50,4 @@ func told(err error) bool {
 	_, rank, _, ok := launch.Find(os.Getenv)
 	return ok && rank > 0 && (errors.Is(err, train.ErrProcesses) || errors.Is(err, train.ErrInterrupted) ||
 		errors.Is(err, train.ErrNotFinite) || IsUsage(err))
-}
-
-// once is a job that is started once in the life of a process.
-type once struct {
-	sync.Once
-	p   train.Processes
-	err error
 }

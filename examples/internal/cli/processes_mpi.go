@@ -5,13 +5,18 @@ package cli
 import (
 	"fmt"
 	"io"
+	"sync"
 
 	"github.com/seqzoo/seqzoo/train"
 	"github.com/seqzoo/seqzoo/train/mpi"
 )
 
 func init() {
-	var o once
+	var o struct { // a process can join a job once
+		sync.Once
+		p   train.Processes
+		err error
+	}
 	startJob = func(messages io.Writer) (train.Processes, error) {
 		o.Do(func() {
 			job, err := mpi.Start(mpi.Config{})
