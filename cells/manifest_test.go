@@ -46,7 +46,7 @@ func TestManifest(t *testing.T) {
 		"minimal_gated_unit": newMGU(in, hidden),
 	}
 	for name, c := range newerCells {
-		all[name] = c.build(size{B: 1, In: in, H: hidden * max(c.wide, 1)})
+		all[name] = c.cell(size{B: 1, In: in, H: hidden * max(c.wide, 1)})
 	}
 	for name, newCell := range all {
 		t.Run(name, func(t *testing.T) {

@@ -2,9 +2,6 @@ package cells_test
 
 import (
 	"math"
-
-	"github.com/seqzoo/seqzoo/cells"
-	"github.com/seqzoo/seqzoo/nodes"
 )
 
 func softplus(x float64) float64 { return math.Log1p(math.Exp(x)) }
@@ -47,14 +44,6 @@ func minGRU(positive bool) func(z size) func(w weights, x []float64, s [][]float
 	}
 }
 
-func newSLSTM(heads int) func(z size) build {
-	return func(z size) build {
-		return func(s *nodes.Scope) cells.Cell {
-			return cells.NewSLSTM(s, cells.SLSTMConfig{In: z.In, Hidden: z.H, Heads: heads})
-		}
-	}
-}
-
 func sLSTM(heads int) func(z size) func(w weights, x []float64, s [][]float64) [][]float64 {
 	return func(z size) func(w weights, x []float64, s [][]float64) [][]float64 {
 		return func(w weights, x []float64, s [][]float64) [][]float64 {
@@ -77,14 +66,6 @@ func sLSTM(heads int) func(z size) func(w weights, x []float64, s [][]float64) [
 				h[j] = sigmoid(gate(3, j)) * c[j] / n[j]
 			}
 			return [][]float64{h, c, n, m}
-		}
-	}
-}
-
-func newMLSTM(heads int) func(z size) build {
-	return func(z size) build {
-		return func(s *nodes.Scope) cells.Cell {
-			return cells.NewMLSTM(s, cells.MLSTMConfig{In: z.In, Hidden: z.H, Heads: heads})
 		}
 	}
 }
@@ -121,15 +102,6 @@ func mLSTM(heads int) func(z size) func(w weights, x []float64, s [][]float64) [
 				}
 			}
 			return [][]float64{h, C, n, m}
-		}
-	}
-}
-
-func newGatedDelta(heads int) func(z size) build {
-	return func(z size) build {
-		return func(s *nodes.Scope) cells.Cell {
-			return cells.NewGatedDelta(s, cells.GatedDeltaConfig{In: z.In, Hidden: z.H,
-				Heads: heads})
 		}
 	}
 }

@@ -14,35 +14,31 @@ import (
 // newer is a cell of the tables below: how it is made, and its equations as plain loops over one
 // row.
 type newer struct {
-	build  func(z size) build
+	config cells.Config       // is sized by the test
+	build  func(z size) build // for what a configuration alone cannot say
 	oracle func(z size) func(w weights, x []float64, s [][]float64) [][]float64
 	wide   int // the least hidden width; sizes are multiplied by it
 }
 
+// cell declares the cell in the given size.
+func (c newer) cell(z size) build {
+	if c.build != nil {
+		return c.build(z)
+	}
+	return func(s *nodes.Scope) cells.Cell { return c.config.Sized(z.In, z.H).New(s) }
+}
+
 var newerCells = map[string]newer{
 	"mingru": {
-		build: func(z size) build {
-			return func(s *nodes.Scope) cells.Cell {
-				return cells.NewMinGRU(s,
-					cells.MinGRUConfig{In: z.In, Hidden: z.H})
-			}
-		},
+		config: cells.MinGRUConfig{},
 		oracle: minGRU(false),
 	},
 	"mingru_positive": {
-		build: func(z size) build {
-			return func(s *nodes.Scope) cells.Cell {
-				return cells.NewMinGRU(s, cells.MinGRUConfig{In: z.In, Hidden: z.H, Positive: true})
-			}
-		},
+		config: cells.MinGRUConfig{Positive: true},
 		oracle: minGRU(true),
 	},
 	"minlstm": {
-		build: func(z size) build {
-			return func(s *nodes.Scope) cells.Cell {
-				return cells.NewMinLSTM(s, cells.MinLSTMConfig{In: z.In, Hidden: z.H})
-			}
-		},
+		config: cells.MinLSTMConfig{},
 		oracle: func(z size) func(w weights, x []float64, s [][]float64) [][]float64 {
 			return func(w weights, x []float64, s [][]float64) [][]float64 {
 				return [][]float64{units(z.H, func(j int) float64 {
@@ -54,12 +50,7 @@ var newerCells = map[string]newer{
 		},
 	},
 	"indrnn": {
-		build: func(z size) build {
-			return func(s *nodes.Scope) cells.Cell {
-				return cells.NewIndRNN(s,
-					cells.IndRNNConfig{In: z.In, Hidden: z.H})
-			}
-		},
+		config: cells.IndRNNConfig{},
 		oracle: func(z size) func(w weights, x []float64, s [][]float64) [][]float64 {
 			return func(w weights, x []float64, s [][]float64) [][]float64 {
 				return [][]float64{units(z.H, func(j int) float64 {
@@ -69,12 +60,7 @@ var newerCells = map[string]newer{
 		},
 	},
 	"sru": {
-		build: func(z size) build {
-			return func(s *nodes.Scope) cells.Cell {
-				return cells.NewSRU(s,
-					cells.SRUConfig{In: z.In, Hidden: z.H})
-			}
-		},
+		config: cells.SRUConfig{},
 		oracle: func(z size) func(w weights, x []float64, s [][]float64) [][]float64 {
 			return func(w weights, x []float64, s [][]float64) [][]float64 {
 				h, c := make([]float64, z.H), make([]float64, z.H)
@@ -97,12 +83,7 @@ var newerCells = map[string]newer{
 		},
 	},
 	"qrnn": {
-		build: func(z size) build {
-			return func(s *nodes.Scope) cells.Cell {
-				return cells.NewQRNN(s,
-					cells.QRNNConfig{In: z.In, Hidden: z.H})
-			}
-		},
+		config: cells.QRNNConfig{},
 		oracle: func(z size) func(w weights, x []float64, s [][]float64) [][]float64 {
 			return func(w weights, x []float64, s [][]float64) [][]float64 {
 				a := func(j int) float64 {
@@ -119,11 +100,7 @@ var newerCells = map[string]newer{
 		},
 	},
 	"qrnn_width_1": {
-		build: func(z size) build {
-			return func(s *nodes.Scope) cells.Cell {
-				return cells.NewQRNN(s, cells.QRNNConfig{In: z.In, Hidden: z.H, Width: 1})
-			}
-		},
+		config: cells.QRNNConfig{Width: 1},
 		oracle: func(z size) func(w weights, x []float64, s [][]float64) [][]float64 {
 			return func(w weights, x []float64, s [][]float64) [][]float64 {
 				c := units(z.H, func(j int) float64 {
@@ -139,12 +116,7 @@ var newerCells = map[string]newer{
 		},
 	},
 	"ugrnn": {
-		build: func(z size) build {
-			return func(s *nodes.Scope) cells.Cell {
-				return cells.NewUGRNN(s,
-					cells.UGRNNConfig{In: z.In, Hidden: z.H})
-			}
-		},
+		config: cells.UGRNNConfig{},
 		oracle: func(z size) func(w weights, x []float64, s [][]float64) [][]float64 {
 			return func(w weights, x []float64, s [][]float64) [][]float64 {
 				a := func(j int) float64 {
@@ -159,11 +131,7 @@ var newerCells = map[string]newer{
 		},
 	},
 	"lem": {
-		build: func(z size) build {
-			return func(s *nodes.Scope) cells.Cell {
-				return cells.NewLEM(s, cells.LEMConfig{In: z.In, Hidden: z.H, Dt: 0.7})
-			}
-		},
+		config: cells.LEMConfig{Dt: 0.7},
 		oracle: func(z size) func(w weights, x []float64, s [][]float64) [][]float64 {
 			return func(w weights, x []float64, s [][]float64) [][]float64 {
 				a := func(j int) float64 {
@@ -183,12 +151,8 @@ var newerCells = map[string]newer{
 		},
 	},
 	"cornn": {
-		build: func(z size) build {
-			return func(s *nodes.Scope) cells.Cell {
-				return cells.NewCoRNN(s, cells.CoRNNConfig{In: z.In, Hidden: z.H, Dt: 0.3,
-					Gamma: 1.5, Epsilon: 0.5})
-			}
-		},
+		config: cells.CoRNNConfig{Dt: 0.3,
+			Gamma: 1.5, Epsilon: 0.5},
 		oracle: func(z size) func(w weights, x []float64, s [][]float64) [][]float64 {
 			return func(w weights, x []float64, s [][]float64) [][]float64 {
 				next := units(z.H, func(j int) float64 {
@@ -229,12 +193,7 @@ var newerCells = map[string]newer{
 		},
 	},
 	"rglru": {
-		build: func(z size) build {
-			return func(s *nodes.Scope) cells.Cell {
-				return cells.NewRGLRU(s,
-					cells.RGLRUConfig{In: z.In, Hidden: z.H})
-			}
-		},
+		config: cells.RGLRUConfig{},
 		oracle: func(z size) func(w weights, x []float64, s [][]float64) [][]float64 {
 			return func(w weights, x []float64, s [][]float64) [][]float64 {
 				return [][]float64{units(z.H, func(j int) float64 {
@@ -246,18 +205,14 @@ var newerCells = map[string]newer{
 			}
 		},
 	},
-	"slstm":               {build: newSLSTM(1), oracle: sLSTM(1)},
-	"slstm_2_heads":       {build: newSLSTM(2), oracle: sLSTM(2), wide: 2},
-	"mlstm":               {build: newMLSTM(1), oracle: mLSTM(1)},
-	"mlstm_2_heads":       {build: newMLSTM(2), oracle: mLSTM(2), wide: 2},
-	"gated_delta":         {build: newGatedDelta(1), oracle: gatedDelta(1)},
-	"gated_delta_3_heads": {build: newGatedDelta(3), oracle: gatedDelta(3), wide: 6},
+	"slstm":               {config: cells.SLSTMConfig{Heads: 1}, oracle: sLSTM(1)},
+	"slstm_2_heads":       {config: cells.SLSTMConfig{Heads: 2}, oracle: sLSTM(2), wide: 2},
+	"mlstm":               {config: cells.MLSTMConfig{Heads: 1}, oracle: mLSTM(1)},
+	"mlstm_2_heads":       {config: cells.MLSTMConfig{Heads: 2}, oracle: mLSTM(2), wide: 2},
+	"gated_delta":         {config: cells.GatedDeltaConfig{Heads: 1}, oracle: gatedDelta(1)},
+	"gated_delta_3_heads": {config: cells.GatedDeltaConfig{Heads: 3}, oracle: gatedDelta(3), wide: 6},
 	"ssm": {
-		build: func(z size) build {
-			return func(s *nodes.Scope) cells.Cell {
-				return cells.NewSSM(s, cells.SSMConfig{In: z.In, Hidden: z.H, Units: 3})
-			}
-		},
+		config: cells.SSMConfig{Units: 3},
 		oracle: func(z size) func(w weights, x []float64, s [][]float64) [][]float64 {
 			return func(w weights, x []float64, s [][]float64) [][]float64 {
 				const N = 3
@@ -278,12 +233,7 @@ var newerCells = map[string]newer{
 		},
 	},
 	"cfc": {
-		build: func(z size) build {
-			return func(s *nodes.Scope) cells.Cell {
-				return cells.NewCfC(s,
-					cells.CfCConfig{In: z.In, Hidden: z.H})
-			}
-		},
+		config: cells.CfCConfig{},
 		oracle: func(z size) func(w weights, x []float64, s [][]float64) [][]float64 {
 			return func(w weights, x []float64, s [][]float64) [][]float64 {
 				a := func(j int) float64 {
@@ -326,9 +276,9 @@ func TestNewerCells(t *testing.T) {
 				if name == "cfc_gaps_backbone" {
 					in++
 				}
-				o := newStep(t, nodes.Float64, z.B, in, false, c.build(z))
+				o := newStep(t, nodes.Float64, z.B, in, false, c.cell(z))
 				requireOracle(t, o, c.oracle(z))
-				requireGradients(t, z.B, in, false, c.build(z))
+				requireGradients(t, z.B, in, false, c.cell(z))
 			})
 		}
 	}
@@ -368,7 +318,7 @@ func TestNewerCellsBadConfig(t *testing.T) {
 // overflows on the way.
 func TestSLSTMStart(t *testing.T) {
 	for _, gate := range []float64{-1000, -1, 0, 1, 1000} {
-		o := newStep(t, nodes.Float32, 2, 3, false, newSLSTM(1)(size{B: 2, In: 3, H: 2}))
+		o := newStep(t, nodes.Float32, 2, 3, false, newerCells["slstm"].cell(size{B: 2, In: 3, H: 2}))
 		for _, n := range o.state {
 			leaf(n).Zero()
 		}

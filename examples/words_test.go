@@ -51,7 +51,7 @@ var ownMeaning = map[string]string{
 var saysFile = map[string]bool{
 	"analogies": true, "pairs": true, "vectors": true, "labels": true, "sentences": true,
 	"source": true, "target": true, "valid-source": true, "valid-target": true,
-	"test": true, "test-labels": true, "count-in": true, "to": true,
+	"test": true, "test-labels": true, "count-in": true, "to": true, "record": true,
 }
 
 // oldNames are flags as they were called before, by program and command, each with a value.
@@ -175,6 +175,9 @@ var quickRuns = []string{
 	"nextword -data words.txt -prompt w1", "word2vec train -data words.txt",
 	"caption train -data p.idx -sentences s.txt",
 }
+
+// chapter is the name of a chapter of the course.
+var chapter = regexp.MustCompile(`^\d\d-`)
 
 // With -quick every program ends, and ends well.
 func TestQuick(t *testing.T) {
