@@ -173,7 +173,8 @@ func (c *config) build(nodes []*gorgonia.Node) (*compiled, error) {
 	values = optimise.Run(low.Region, values, c.without, low.Notes)
 	p.notes = low.Notes.Lines()
 	p.Program, err = plan.New(low.Region, values, plan.Config{Workers: c.workers, Shard: c.shard,
-		Without: c.without, Arena: c.arena, Limit: c.limit, Least: c.least})
+		Without: c.without, Arena: c.arena, Arenas: c.arenas,
+		Results: c.results, Limit: c.room(), Least: c.least})
 	return p, err
 }
 
@@ -255,6 +256,15 @@ func (m *Machine) Memory() int {
 		return 0
 	}
 	return m.program.Memory()
+}
+
+// OwnMemory is the part of Memory that lies in no arena: all of it without the options In and
+// InAny.
+func (m *Machine) OwnMemory() int {
+	if m.usable() != nil {
+		return 0
+	}
+	return m.program.Own()
 }
 
 // Explain lists the instructions of the machine in the order in which they run, and what the

@@ -10,6 +10,7 @@ import (
 
 	"github.com/seqzoo/seqzoo/graph"
 	"github.com/seqzoo/seqzoo/internal/memtest"
+	"github.com/seqzoo/seqzoo/internal/sysmem"
 	"github.com/seqzoo/seqzoo/internal/testkit"
 )
 
@@ -136,4 +137,65 @@ func TestMemoryLimit(t *testing.T) {
 	vm, err := graph.Compile(small.g.Expr(), graph.Keep(small.keep...), graph.MemoryLimit(1<<30))
 	require.NoError(t, err)
 	require.NoError(t, vm.Close())
+}
+
+// Machines of several sizes, in goroutines of their own, borrow a few arenas: results are those of
+// machines of their own, with one worker and with several.
+func TestArenasOfMany(t *testing.T) {
+	arenas := graph.NewArenas(2)
+	var wait sync.WaitGroup
+	var own, all int
+	for i := range 12 {
+		m := training(t, []string{"lstm", "gru"}[i%2], 1+7*(i%5), 4, 5, 6+i)
+		want := m.outcome(t)
+		vm, err := graph.Compile(m.g.Expr(), graph.Keep(m.keep...), graph.ReuseValues(),
+			graph.InAny(arenas), graph.Workers(1+i%3))
+		require.NoError(t, err)
+		t.Cleanup(func() { vm.Close() })
+		require.Less(t, vm.OwnMemory(), vm.Memory())
+		own, all = own+vm.OwnMemory(), all+vm.Memory()
+		wait.Go(func() {
+			for range 30 {
+				if err := vm.RunAll(); err != nil {
+					t.Error(err)
+				}
+				if !equal(want, values(t, m)) {
+					t.Errorf("machine %d: other results than alone", i)
+					return
+				}
+				if i%5 == 0 {
+					arenas.Trim(0)
+				}
+			}
+		})
+	}
+	wait.Wait()
+	require.Positive(t, arenas.Memory())
+	require.Less(t, own+arenas.Memory(), all)
+	arenas.Trim(0)
+	require.Zero(t, arenas.Memory())
+
+	m := training(t, "lstm", 40, 4, 5, 30)
+	vm, err := graph.Compile(m.g.Expr(), graph.Keep(m.keep...), graph.ReuseValues(),
+		graph.InAny(arenas))
+	require.NoError(t, err)
+	t.Cleanup(func() { vm.Close() })
+	require.NoError(t, vm.RunAll())
+	require.Zero(t, testing.AllocsPerRun(10, func() { require.NoError(t, vm.RunAll()) }))
+	_, err = vm.Profile(1)
+	require.NoError(t, err)
+}
+
+// A run that would need more memory than there is does not take it.
+func TestArenasLookAtMemory(t *testing.T) {
+	before := sysmem.Available
+	defer func() { sysmem.Available = before }()
+	m := training(t, "lstm", 2000, 16, 16, 64)
+	vm, err := graph.Compile(m.g.Expr(), graph.Keep(m.keep...), graph.InAny(graph.NewArenas(1)))
+	require.NoError(t, err)
+	defer vm.Close()
+	sysmem.Available = func() int { return 1 << 20 }
+	require.ErrorIs(t, vm.RunAll(), graph.ErrMemory)
+	sysmem.Available = before
+	require.NoError(t, vm.RunAll())
 }

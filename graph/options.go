@@ -29,7 +29,10 @@ type config struct {
 	moving  map[*gorgonia.Node]bool // what was changed after compiling
 	watch   bool
 	arena   *vm.Arena
-	limit   int
+	arenas  *vm.Arenas
+	results *vm.Arena
+	limit   int // bytes of values at most, if limited: 0 for none
+	limited bool
 	least   int // of plan.Config, for tests
 }
 

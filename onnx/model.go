@@ -29,7 +29,7 @@ type Model struct {
 	mu      sync.Mutex
 	fixed   map[string]bool   // inputs whose values a graph is compiled for
 	carried map[string]string // nil: not looked for yet
-	idle    run.Pool[string, *Step]
+	idle    run.Pool[run.Of[string], *Step]
 }
 
 // Info describes an input or an output.

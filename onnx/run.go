@@ -29,7 +29,8 @@ func (m *Model) Run(in Values) (out Values, err error) {
 	}
 	for {
 		key, known := m.keyOf(in)
-		step, err := m.idle.Take(key, func(string) (*Step, error) { return m.compile(shapesOf(in), known) })
+		build := func(run.Of[string]) (*Step, error) { return m.compile(shapesOf(in), known) }
+		lease, err := m.idle.Take(run.Of[string]{Key: key}, build)
 		var u *unknownError
 		if errors.As(err, &u) && m.fix(u.inputs) {
 			continue
@@ -37,9 +38,8 @@ func (m *Model) Run(in Values) (out Values, err error) {
 		if err != nil {
 			return nil, err
 		}
-		out, err := step.run(in)
-		m.idle.Put(key, step)
-		return out, err
+		defer lease.Put()
+		return lease.Graph.run(in)
 	}
 }
 
@@ -275,6 +275,14 @@ func (s *Step) Value(name string) (t Tensor, err error) {
 	}
 	fromEngine(x, out)
 	return Tensor{t: out.Round()}, nil
+}
+
+// Memory is what the compiled graph takes while it does not run, in bytes.
+func (s *Step) Memory() int {
+	if s == nil {
+		return 0
+	}
+	return s.step.Memory()
 }
 
 // Close releases the memory of the compiled graph.

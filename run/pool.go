@@ -3,118 +3,169 @@ package run
 import (
 	"errors"
 	"io"
+	"slices"
 	"sync"
+	"sync/atomic"
 )
 
-// Cache keeps compiled graphs by their shape, for one goroutine. The one used longest ago makes
-// room.
-type Cache[K comparable, G io.Closer] struct {
-	build  func(K) (G, error)
-	graphs map[K]*cached[G]
-	uses   int
+// Graph is what a Pool and a Cache keep: compiled steps with what feeds them. A Step is one.
+type Graph interface {
+	io.Closer
+	Memory() int // bytes that it takes while it does not run
 }
 
-type cached[G any] struct {
-	graph    G
-	lastUsed int
+// Shape is what a graph is compiled for, such as a number of steps and one of sequences. A request
+// has one too.
+type Shape[K any] interface {
+	comparable
+	// Round is the shape, at least as large, that a graph for a request is compiled for, so that few
+	// graphs serve all requests; see Round.
+	Round() K
+	// Serves tells whether a graph of this shape can take the request.
+	Serves(request K) bool
+	// Cost grows as the time of a run.
+	Cost() int
 }
 
-// cacheSize is how many graphs a Cache keeps.
-const cacheSize = 24
+// Of is a Shape that serves only its like.
+type Of[K comparable] struct{ Key K }
 
-// NewCache is an empty cache; build compiles the graph of a shape.
-func NewCache[K comparable, G io.Closer](build func(K) (G, error)) *Cache[K, G] {
-	return &Cache[K, G]{build: build, graphs: map[K]*cached[G]{}}
+func (k Of[K]) Round() Of[K]              { return k }
+func (k Of[K]) Serves(request Of[K]) bool { return k == request }
+func (k Of[K]) Cost() int                 { return 1 }
+
+// padding is how many times what a request needs a graph may cost that serves it.
+const padding = 1.5
+
+// Pool keeps the compiled graphs of a model that are not at work, for many goroutines at once. A
+// request gets the smallest that serves it, and one is compiled if none does, or none that is not
+// much too large. All pools of a process together stay within a limit of bytes: see SetPoolLimit.
+// The zero value is ready.
+type Pool[K Shape[K], G Graph] struct {
+	once  sync.Once
+	shelf *shelf[K, G]
 }
 
-var errNoBuilder = errors.New("run: there is no function that builds a graph")
-
-// Get is the graph of a shape, built by the first call for it.
-func (c *Cache[K, G]) Get(shape K) (graph G, err error) {
-	c.uses++
-	if g := c.graphs[shape]; g != nil {
-		g.lastUsed = c.uses
-		return g.graph, nil
-	}
-	if c.build == nil {
-		return graph, errNoBuilder
-	}
-	if len(c.graphs) == cacheSize {
-		if err := c.makeRoom(); err != nil {
-			return graph, err
-		}
-	}
-	if graph, err = c.build(shape); err != nil {
-		return graph, err
-	}
-	c.graphs[shape] = &cached[G]{graph, c.uses}
-	return graph, nil
+// Lease is a graph that somebody uses.
+type Lease[K Shape[K], G Graph] struct {
+	Graph    G
+	shelf    *shelf[K, G]
+	shape    K
+	bytes    int
+	lastUsed uint64
 }
 
-// makeRoom closes the graph used longest ago.
-func (c *Cache[K, G]) makeRoom() error {
-	var oldest K
-	first := true
-	for k, g := range c.graphs {
-		if first || g.lastUsed < c.graphs[oldest].lastUsed {
-			oldest, first = k, false
-		}
-	}
-	g := c.graphs[oldest]
-	delete(c.graphs, oldest)
-	return g.graph.Close()
-}
-
-// Close releases the memory of all graphs.
-func (c *Cache[K, G]) Close() error {
-	var errs []error
-	for _, g := range c.graphs {
-		errs = append(errs, g.graph.Close())
-	}
-	clear(c.graphs)
-	return errors.Join(errs...)
-}
-
-// Pool keeps compiled graphs that are not at work, by shape, for models that many goroutines use at
-// once: the ones used last. Its zero value is ready.
-type Pool[K comparable, G io.Closer] struct {
-	mu   sync.Mutex
-	idle []pooled[K, G]
-}
-
-type pooled[K comparable, G any] struct {
-	shape K
-	graph G
-}
-
-// poolSize is how many graphs a Pool keeps.
-const poolSize = 8
-
-// Take is a graph of a shape that nobody else has; build makes one if none is idle. Put gives it
+// Take is a graph for a request that nobody else has; build compiles one of a shape. Put gives it
 // back.
-func (p *Pool[K, G]) Take(shape K, build func(K) (G, error)) (graph G, err error) {
-	p.mu.Lock()
-	for i := len(p.idle) - 1; i >= 0; i-- {
-		if e := p.idle[i]; e.shape == shape {
-			p.idle = append(p.idle[:i], p.idle[i+1:]...)
-			p.mu.Unlock()
-			return e.graph, nil
-		}
+func (p *Pool[K, G]) Take(request K, build func(K) (G, error)) (*Lease[K, G], error) {
+	p.once.Do(func() { p.shelf = newShelf[K, G]() })
+	if l := p.shelf.find(request); l != nil {
+		return l, nil
 	}
-	p.mu.Unlock()
 	if build == nil {
-		return graph, errNoBuilder
+		return nil, errNoBuilder
 	}
-	return build(shape)
+	shape := request.Round()
+	graph, err := build(shape)
+	if err != nil {
+		return nil, err
+	}
+	if any(graph) == nil {
+		return nil, errNoGraph
+	}
+	return &Lease[K, G]{Graph: graph, shelf: p.shelf, shape: shape,
+		bytes: graph.Memory() + compiled}, nil
 }
 
-// Put gives back a graph that Take gave. If the pool is full, the one used longest ago is closed.
-func (p *Pool[K, G]) Put(shape K, graph G) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.idle = append(p.idle, pooled[K, G]{shape, graph})
-	if len(p.idle) > poolSize {
-		p.idle[0].graph.Close()
-		p.idle = append(p.idle[:0], p.idle[1:]...)
+// Do has a request use a graph. Of many requests at once a few are let in at a time, in the order in
+// which they come, so that all wait alike and few graphs do; use must not wait for anything
+// itself.
+func (p *Pool[K, G]) Do(request K, build func(K) (G, error), use func(G) error) error {
+	if use == nil {
+		return errors.New("run: there is no function that uses the graph")
+	}
+	gate := theGate()
+	token := gate.Take()
+	defer gate.Put(token)
+	l, err := p.Take(request, build)
+	if err != nil {
+		return err
+	}
+	err = use(l.Graph)
+	l.Put() // also after an error: of what the graph was fed nothing is left for the next request
+	return err
+}
+
+// Put gives the graph back to its pool.
+func (l *Lease[K, G]) Put() {
+	if l == nil || l.shelf == nil {
+		return
+	}
+	l.lastUsed = clock.Add(1)
+	l.shelf.put(l)
+	budget.settle()
+}
+
+// shelf has the idle graphs of a pool, those used last behind the others.
+type shelf[K Shape[K], G Graph] struct {
+	bytes *atomic.Int64 // of the graphs; it outlives the shelf
+	mu    sync.Mutex
+	idle  []*Lease[K, G]
+}
+
+// find takes the cheapest graph that serves a request, of equals the one used last; nil if there is
+// none.
+func (s *shelf[K, G]) find(request K) *Lease[K, G] {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	best, least := -1, int(padding*float64(request.Cost()))
+	for i := len(s.idle) - 1; i >= 0; i-- {
+		l := s.idle[i]
+		cost := l.shape.Cost()
+		if (best < 0 && cost <= least || cost < least) && l.shape.Serves(request) {
+			best, least = i, cost
+		}
+	}
+	if best < 0 {
+		return nil
+	}
+	return s.take(best)
+}
+
+func (s *shelf[K, G]) take(i int) *Lease[K, G] {
+	l := s.idle[i]
+	s.idle = slices.Delete(s.idle, i, i+1)
+	s.count(-l.bytes)
+	return l
+}
+
+func (s *shelf[K, G]) put(l *Lease[K, G]) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.idle = append(s.idle, l)
+	s.count(l.bytes)
+}
+
+func (s *shelf[K, G]) count(bytes int) {
+	s.bytes.Add(int64(bytes))
+	budget.idle.Add(int64(bytes))
+}
+
+// oldest is when the graph was used that has waited longest.
+func (s *shelf[K, G]) oldest() (lastUsed uint64, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.idle) == 0 {
+		return 0, false
+	}
+	return s.idle[0].lastUsed, true
+}
+
+// drop closes it.
+func (s *shelf[K, G]) drop() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.idle) > 0 {
+		s.take(0).Graph.Close()
 	}
 }

@@ -8,8 +8,8 @@ import (
 	"gorgonia.org/tensor"
 
 	"github.com/seqzoo/seqzoo/graph"
+	"github.com/seqzoo/seqzoo/internal/ops"
 	"github.com/seqzoo/seqzoo/internal/rng"
-	"github.com/seqzoo/seqzoo/internal/sysmem"
 	"github.com/seqzoo/seqzoo/nodes"
 )
 
@@ -22,13 +22,15 @@ type Step struct {
 	outputs []*nodes.Node
 	machine *graph.Machine
 	key     []int // the value of the graph's noise key
+	inputs  int   // bytes of their values
 }
 
 var errEmpty = errors.New("run: the step is nil, or an empty value: New makes one")
 
 // New compiles the graph of the outputs, whose values can be read after each run. It reuses their
-// memory from run to run and is limited to what memory there is; options are those of
-// graph.Compile, and take precedence.
+// memory from run to run. Intermediate values lie in memory that all steps of the process use in
+// turn: a few more of them than there are processors can run at a time, and others wait. Options are
+// those of graph.Compile, and take precedence.
 func New(outputs []*nodes.Node, options ...graph.Option) (*Step, error) {
 	if len(outputs) == 0 {
 		return nil, errors.New("run: a step needs at least one output")
@@ -49,13 +51,35 @@ func New(outputs []*nodes.Node, options ...graph.Option) (*Step, error) {
 	if err != nil {
 		return nil, err
 	}
-	all := []graph.Option{
-		graph.Keep(kept...), graph.ReuseValues(), graph.MemoryLimit(sysmem.Available()),
-	}
+	all := []graph.Option{graph.Keep(kept...), graph.ReuseValues(), graph.InAny(arenas())}
 	if s.machine, err = graph.Compile(g.Expr(), append(all, options...)...); err != nil {
 		return nil, err
 	}
+	s.inputs = inputBytes(g)
 	return s, nil
+}
+
+// inputBytes is the size of what feeds a graph, its parameters apart.
+func inputBytes(g *nodes.Graph) (bytes int) {
+	size := func(shape []int, dtype tensor.Dtype) int { return ops.Size(shape) * int(dtype.Size()) }
+	for _, n := range g.Expr().AllNodes() {
+		if n.Op() == nil {
+			bytes += size(n.Shape(), n.Dtype())
+		}
+	}
+	for _, p := range g.Parameters() {
+		bytes -= size(p.Shape(), g.Dtype())
+	}
+	return max(bytes, 0)
+}
+
+// Memory is about how many bytes the step takes while it does not run: results, and what feeds it.
+// What it needs while it runs is its Machine's Memory.
+func (s *Step) Memory() int {
+	if s == nil {
+		return 0
+	}
+	return s.machine.OwnMemory() + s.inputs
 }
 
 // Run computes the outputs from what the inputs hold. Seed and counter make the noise, such as

@@ -11,7 +11,6 @@ import (
 	"gorgonia.org/tensor"
 
 	"github.com/seqzoo/seqzoo/graph"
-	"github.com/seqzoo/seqzoo/internal/sysmem"
 	"github.com/seqzoo/seqzoo/nodes"
 	"github.com/seqzoo/seqzoo/run"
 )
@@ -256,7 +255,7 @@ func (s *Step) GradientFlow() (*graph.FlowReport, error) {
 			keep = append(keep, v.(gradient).grad.Gorgonia())
 		}
 		m, err := graph.Compile(g,
-			graph.Keep(keep...), graph.ReuseValues(), graph.MemoryLimit(sysmem.Available()))
+			graph.Keep(keep...), graph.ReuseValues())
 		if err != nil {
 			return nil, err
 		}

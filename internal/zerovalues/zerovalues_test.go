@@ -50,7 +50,8 @@ func allowed(line string) bool {
 
 // instances are the types that stand for type parameters, by their constraint.
 var instances = map[string]string{
-	"any": "int", "comparable": "string", "io.Closer": "io.Closer", "Model": "p_zoo.Model",
+	"any": "int", "comparable": "string", "Model": "p_zoo.Model", "Graph": "p_run.Graph",
+	"Shape[K]": "p_run.Of[string]",
 }
 
 // publicPackages are the folders of the packages that other modules can import, from the root.
@@ -110,12 +111,13 @@ func exported(t *testing.T, root, dir string, functions, types *strings.Builder)
 	return found
 }
 
-// isConstraint reports whether a type can only constrain others: an interface of a union.
+// isConstraint reports whether a type can only constrain others: an interface of a union, or of
+// what is comparable.
 func isConstraint(s *ast.TypeSpec) bool {
 	i, ok := s.Type.(*ast.InterfaceType)
 	return ok && slices.ContainsFunc(i.Methods.List, func(f *ast.Field) bool {
 		_, union := f.Type.(*ast.BinaryExpr)
-		return union
+		return union || types.ExprString(f.Type) == "comparable"
 	})
 }
 
@@ -152,7 +154,7 @@ func TestZeroValues(t *testing.T) {
 	dir := t.TempDir()
 	caller, err := os.ReadFile("testdata/caller.go.txt")
 	require.NoError(t, err)
-	table := fmt.Sprintf("package main\n\nimport (\n\t\"io\"\n%s)\n\nvar _ io.Closer\n\nvar functions = []entry{\n%s}\n\nvar types = []entry{\n%s}\n", &imports, &functions, &types)
+	table := fmt.Sprintf("package main\n\nimport (\n%s)\n\nvar functions = []entry{\n%s}\n\nvar types = []entry{\n%s}\n", &imports, &functions, &types)
 	program := filepath.Join(root, "internal", "zerovalues", "caller") // which is on no disk
 	overlay := map[string]map[string]string{"Replace": {}}
 	for name, content := range map[string]string{"caller.go": string(caller), "table.go": table} {

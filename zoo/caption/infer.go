@@ -79,11 +79,12 @@ func (m *Model) CaptionAll(ctx context.Context, pictures []image.Image,
 func (m *Model) caption(ctx context.Context, pictures []image.Image, first int,
 	o decode.SearchOptions) ([][]Caption, error) {
 	size := captionSize{len(pictures), max(o.Beam, 1)}
-	w, err := m.writers.Take(size, m.newWriter)
+	lease, err := m.writers.Take(run.Of[captionSize]{Key: size}, m.newWriter)
 	if err != nil {
 		return nil, err
 	}
-	defer m.writers.Put(size, w)
+	defer lease.Put()
+	w := lease.Graph
 	for k, p := range pictures {
 		if err := m.feed(w.patches, k, size.pictures, p); err != nil {
 			return nil, err
@@ -117,7 +118,8 @@ type captionWriter struct {
 	patches run.Floats // [S, pictures, Patch²]
 }
 
-func (m *Model) newWriter(size captionSize) (w *captionWriter, err error) {
+func (m *Model) newWriter(shape run.Of[captionSize]) (w *captionWriter, err error) {
+	size := shape.Key
 	w = &captionWriter{}
 	var patches *nodes.Node
 	var step decode.StepGraph

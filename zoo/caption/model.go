@@ -127,7 +127,7 @@ type Model struct {
 	attention        *cells.Attention
 	decoder          cells.Layers
 	out              nodes.Linear
-	writers          run.Pool[captionSize, *captionWriter]
+	writers          run.Pool[run.Of[captionSize], *captionWriter]
 }
 
 // New makes a model with initial weights drawn from seed. The vocabulary needs <bos> and <eos>.

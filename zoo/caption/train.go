@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"image"
 
+	"github.com/seqzoo/seqzoo/graph"
 	"github.com/seqzoo/seqzoo/nodes"
 	"github.com/seqzoo/seqzoo/run"
 	"github.com/seqzoo/seqzoo/train"
@@ -150,7 +151,7 @@ func newCaptionRunner(m *Model, d Data, training bool) *captionRunner {
 	return r
 }
 
-func (r *captionRunner) build(shape captionShape) (p *captionGraph, err error) {
+func (r *captionRunner) build(shape captionShape, o graph.Option) (p *captionGraph, err error) {
 	T, B, m := shape.T, shape.B, r.m
 	p = &captionGraph{B: B}
 	var patches, in, out, loss *nodes.Node
@@ -165,7 +166,7 @@ func (r *captionRunner) build(shape captionShape) (p *captionGraph, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if p.Step, err = train.NewStep(loss); err != nil {
+	if p.Step, err = train.NewStepWith(train.StepConfig{Options: []graph.Option{o}}, loss); err != nil {
 		return nil, err
 	}
 	var inputs run.Inputs

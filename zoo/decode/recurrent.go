@@ -133,6 +133,15 @@ func (r *Recurrent) Step(from, tokens []int) (Prediction, error) {
 	return p, nil
 }
 
+// Memory is what the step takes while it does not run, in bytes.
+func (r *Recurrent) Memory() int {
+	bytes := r.step.Memory()
+	for _, row := range slices.Concat(r.out.Logits, r.out.Attention) {
+		bytes += 8 * len(row)
+	}
+	return bytes
+}
+
 // Close releases the memory of the compiled step.
 func (r *Recurrent) Close() error { return r.step.Close() }
 

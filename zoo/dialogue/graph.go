@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/seqzoo/seqzoo/graph"
 	"github.com/seqzoo/seqzoo/internal/rng"
 	"github.com/seqzoo/seqzoo/nodes"
 	"github.com/seqzoo/seqzoo/run"
@@ -219,7 +220,8 @@ func (r *dialogueRunner) disturb(g *dialogueGraph, first int, seed uint64, count
 	return nil
 }
 
-func (r *dialogueRunner) build(shape dialogueShape) (out *dialogueGraph, err error) {
+func (r *dialogueRunner) build(shape dialogueShape, o graph.Option) (out *dialogueGraph,
+	err error) {
 	m, s := r.m, r.data.Unroll
 	out = &dialogueGraph{}
 	type inputs struct{ words, before, lengths *nodes.Node }
@@ -286,7 +288,7 @@ func (r *dialogueRunner) build(shape dialogueShape) (out *dialogueGraph, err err
 			keep, out.latent = append(keep, kl, ratio, mu), true
 		}
 	}
-	if out.Step, err = train.NewStep(loss, keep...); err != nil {
+	if out.Step, err = train.NewStepWith(train.StepConfig{Options: []graph.Option{o}}, loss, keep...); err != nil {
 		return nil, err
 	}
 	var f run.Inputs

@@ -89,12 +89,12 @@ func (c *Conversation) Read(tokens []string) error {
 	if err != nil {
 		return prefix.Errorf("turn %d: %w", c.turns, err)
 	}
-	length := shared.Lengths.Up(len(ids) + 1)
-	r, err := c.m.readers.Take(length, c.m.newTurnReader)
+	lease, err := c.m.readers.Take(turnLength(len(ids)+1), c.m.newTurnReader)
 	if err != nil {
 		return prefix.Wrap(err)
 	}
-	defer c.m.readers.Put(length, r)
+	defer lease.Put()
+	r := lease.Graph
 	clear(r.words)
 	copy(r.words, ids)
 	r.words[len(ids)], r.length[0] = c.m.eos, len(ids)+1
@@ -137,11 +137,12 @@ func (c *Conversation) Reply(ctx context.Context, o ReplyOptions) ([]Reply, erro
 		return nil, prefix.Wrap(err)
 	}
 	width := max(o.Beam, 1)
-	r, err := c.m.responders.Take(width, c.m.newResponder)
+	lease, err := c.m.responders.Take(run.Of[int]{Key: width}, c.m.newResponder)
 	if err != nil {
 		return nil, prefix.Wrap(err)
 	}
-	defer c.m.responders.Put(width, r)
+	defer lease.Put()
+	r := lease.Graph
 	r.after.Put64(0, c.after)
 	if r.eps.Len() > 0 {
 		eps := make([]float64, c.m.cfg.Latent.Width)
@@ -204,8 +205,16 @@ type turnReader struct {
 	state         []run.Floats
 }
 
-func (m *Model) newTurnReader(length int) (r *turnReader, err error) {
+// turnLength is the length of an utterance, its end included.
+type turnLength int
+
+func (n turnLength) Round() turnLength              { return turnLength(run.Round(int(n))) }
+func (n turnLength) Serves(request turnLength) bool { return request <= n }
+func (n turnLength) Cost() int                      { return int(n) }
+
+func (m *Model) newTurnReader(shape turnLength) (r *turnReader, err error) {
 	r = &turnReader{}
+	length := int(shape)
 	var words, n *nodes.Node
 	var outputs []*nodes.Node
 	var state cells.State
@@ -234,8 +243,9 @@ type responder struct {
 	after, eps run.Floats // eps is empty without a latent variable
 }
 
-func (m *Model) newResponder(width int) (r *responder, err error) {
+func (m *Model) newResponder(shape run.Of[int]) (r *responder, err error) {
 	r = &responder{}
+	width := shape.Key
 	var after, eps *nodes.Node
 	var from, inputs []*nodes.Node
 	var step decode.StepGraph

@@ -50,8 +50,8 @@ type Model struct {
 	out              nodes.Linear
 
 	identity   shared.Identity
-	readers    run.Pool[int, *turnReader]
-	responders run.Pool[int, *responder]
+	readers    run.Pool[turnLength, *turnReader]
+	responders run.Pool[run.Of[int], *responder]
 }
 
 // gaussian is a network that gives a diagonal normal distribution.

@@ -107,7 +107,7 @@ type Model struct {
 	layers   unroll.Stack
 	out      nodes.Linear
 	identity shared.Identity
-	idle     run.Pool[int, *forecastGraph]
+	idle     run.Pool[run.Of[int], *forecastGraph]
 }
 
 // New makes a model with initial weights drawn from seed. Scale is that of the training part, by which all series

@@ -8,6 +8,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/seqzoo/seqzoo/graph"
 	"github.com/seqzoo/seqzoo/internal/interrupt"
 	"github.com/seqzoo/seqzoo/nodes"
 	"github.com/seqzoo/seqzoo/run"
@@ -210,32 +211,29 @@ func (m *Model) Forecast(history [][]float64) ([][]float64, error) {
 		}
 		w.x = append(w.x, x...)
 	}
-	const alone = 1
-	g, err := m.idle.Take(alone, func(B int) (*forecastGraph,
-		error) {
-		return m.build(B, unroll.Scan, false)
+	forecast := make([][]float64, c.Horizon)
+	build := func(B run.Of[int]) (*forecastGraph, error) {
+		return m.build(B.Key, unroll.Scan, false)
+	}
+	err := m.idle.Do(run.Of[int]{Key: 1}, build, func(g *forecastGraph) (err error) {
+		g.load(w, []int{0})
+		if err := g.Run(0, 0); err != nil {
+			return err
+		}
+		y := g.Output(0)
+		for h := range forecast {
+			for v, i := range m.targets {
+				x := y.At(h*len(m.targets)+v)*m.scale.Deviation[i] + m.scale.Mean[i]
+				if forecast[h] = append(forecast[h], x); x-x != 0 {
+					err = fmt.Errorf("step %d of %s is %g: %w", h+1, m.cfg.Targets[v], x,
+						shared.ErrOverflow)
+				}
+			}
+		}
+		return err
 	})
 	if err != nil {
 		return nil, prefix.Wrap(err)
-	}
-	g.load(w, []int{0})
-	if err := g.Run(0, 0); err != nil {
-		return nil, prefix.Wrap(err)
-	}
-	y := g.Output(0).Float64s()
-	forecast := make([][]float64, c.Horizon)
-	for h := range forecast {
-		for v, i := range m.targets {
-			x := y[h*len(m.targets)+v]*m.scale.Deviation[i] + m.scale.Mean[i]
-			if forecast[h] = append(forecast[h], x); x-x != 0 {
-				err = prefix.Errorf("step %d of %s is %g: %w", h+1, m.cfg.Targets[v],
-					x, shared.ErrOverflow)
-			}
-		}
-	}
-	m.idle.Put(alone, g) // not before its output is read
-	if err != nil {
-		return nil, err
 	}
 	return forecast, nil
 }
@@ -250,10 +248,13 @@ type forecastGraph struct {
 }
 
 func (m *Model) graphs(s unroll.Strategy, training bool) *run.Cache[int, *forecastGraph] {
-	return run.NewCache(func(B int) (*forecastGraph, error) { return m.build(B, s, training) })
+	return run.NewCache(func(B int, o graph.Option) (*forecastGraph, error) {
+		return m.build(B, s, training, o)
+	})
 }
 
-func (m *Model) build(B int, s unroll.Strategy, training bool) (*forecastGraph, error) {
+func (m *Model) build(B int, s unroll.Strategy, training bool,
+	o ...graph.Option) (*forecastGraph, error) {
 	fg := &forecastGraph{B: B}
 	var x, y, loss *nodes.Node
 	var forecast *nodes.Node
@@ -269,8 +270,8 @@ func (m *Model) build(B int, s unroll.Strategy, training bool) (*forecastGraph, 
 		return nil, err
 	}
 	if !training {
-		fg.Step, err = run.New([]*nodes.Node{forecast})
-	} else if fg.learned, err = train.NewStep(loss); err == nil {
+		fg.Step, err = run.New([]*nodes.Node{forecast}, o...)
+	} else if fg.learned, err = train.NewStepWith(train.StepConfig{Options: o}, loss); err == nil {
 		fg.Step = fg.learned.Step
 	}
 	if err != nil {

@@ -3,6 +3,7 @@ package label
 import (
 	"slices"
 
+	"github.com/seqzoo/seqzoo/graph"
 	"github.com/seqzoo/seqzoo/nodes"
 	"github.com/seqzoo/seqzoo/run"
 	"github.com/seqzoo/seqzoo/train"
@@ -14,8 +15,19 @@ import (
 // sequences of length 0, so that few graphs serve all.
 type labelShape struct {
 	T, B   int
-	padded bool // some sequences are shorter than T
+	padded bool // some sequences may be shorter than T
 }
+
+func (s labelShape) Round() labelShape {
+	s.T, s.B = run.Round(s.T), run.Round(s.B)
+	return s
+}
+
+func (s labelShape) Serves(request labelShape) bool {
+	return s.T >= request.T && s.B >= request.B && s.padded == request.padded
+}
+
+func (s labelShape) Cost() int { return s.T * s.B }
 
 // shape is that of a batch of B sequences, of which there are n.
 func (m *labeller) shape(B, n int, of func(k int) Sequence) labelShape {
@@ -77,7 +89,9 @@ type labelGraphs struct {
 
 // graphs are those of a use; w is nil if everything counts alike.
 func (m *labeller) graphs(batch int, s unroll.Strategy, use labelUse, w *weights) *labelGraphs {
-	build := func(shape labelShape) (*labelGraph, error) { return m.build(shape, s, use, w != nil) }
+	build := func(shape labelShape, o graph.Option) (*labelGraph, error) {
+		return m.build(shape, s, use, w != nil, o)
+	}
 	return &labelGraphs{run.NewCache(build), batch, w}
 }
 
@@ -90,7 +104,7 @@ type labelNodes struct {
 
 // build makes the graph of a shape.
 func (m *labeller) build(shape labelShape, s unroll.Strategy, use labelUse,
-	weighted bool) (*labelGraph, error) {
+	weighted bool, o ...graph.Option) (*labelGraph, error) {
 	lg := &labelGraph{
 		labelShape: shape, perStep: m.pool == eachStep, width: m.cfg.Features,
 		classes: m.labels.Len(),
@@ -127,9 +141,12 @@ func (m *labeller) build(shape labelShape, s unroll.Strategy, use labelUse,
 		return nil, err
 	}
 	if n.loss == nil {
-		lg.Step, err = run.New(n.outputs)
-	} else if lg.measured, err = train.NewStep(n.loss, n.outputs...); err == nil {
-		lg.Step = lg.measured.Step
+		lg.Step, err = run.New(n.outputs, o...)
+	} else {
+		c := train.StepConfig{Options: o}
+		if lg.measured, err = train.NewStepWith(c, n.loss, n.outputs...); err == nil {
+			lg.Step = lg.measured.Step
+		}
 	}
 	if err != nil {
 		return nil, err

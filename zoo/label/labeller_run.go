@@ -3,11 +3,8 @@ package label
 import (
 	"cmp"
 	"context"
-	"fmt"
-	"slices"
 
 	"github.com/seqzoo/seqzoo/graph"
-	"github.com/seqzoo/seqzoo/internal/interrupt"
 	"github.com/seqzoo/seqzoo/train"
 	"github.com/seqzoo/seqzoo/unroll"
 	"github.com/seqzoo/seqzoo/zoo/internal/shared"
@@ -124,68 +121,6 @@ func (m *labeller) batches(examples []Labelled, c train.BatchesConfig) (*train.B
 		lengths[i] = m.steps(e.Sequence)
 	}
 	return train.NewBatches(len(examples), lengths, c)
-}
-
-// predict calls found with the predictions for each sequence, one or one for each step of it.
-func (m *labeller) predict(ctx context.Context, sequences []Sequence,
-	found func(example int, predictions []Prediction)) error {
-	order := make([]int, len(sequences))
-	for i, s := range sequences {
-		if err := m.check(s); err != nil {
-			return m.errorf("sequence %d: %w", i, err)
-		}
-		order[i] = i
-	}
-	slices.SortStableFunc(order, func(i,
-		j int) int {
-		return cmp.Compare(m.steps(sequences[i]), m.steps(sequences[j]))
-	})
-	for batch := range slices.Chunk(order, evaluationBatch) {
-		if err := interrupt.Err(ctx); err != nil {
-			return err
-		}
-		B := evaluationBatch
-		if len(batch) == 1 {
-			B = 1
-		}
-		of := func(k int) Sequence { return sequences[batch[k]] }
-		shape := m.shape(B, len(batch), of)
-		g, err := m.idle.Take(shape, func(s labelShape) (*labelGraph,
-			error) {
-			return m.build(s, unroll.Scan, labelsUnknown, false)
-		})
-		if err != nil {
-			return m.errorf("%w", err)
-		}
-		g.clear()
-		for k := range batch {
-			g.put(k, of(k))
-		}
-		if err := g.Run(0, 0); err != nil {
-			return m.errorf("%w", err)
-		}
-		rows := g.rows()
-		for k, i := range batch {
-			predictions, err := m.predictions(rows(k, m.steps(sequences[i])))
-			if err != nil {
-				return m.errorf("sequence %d: %w", i, err)
-			}
-			found(i, predictions)
-		}
-		m.idle.Put(shape, g)
-	}
-	return nil
-}
-
-// checkProbs refuses probabilities that are none: of NaN the first label would be the likeliest.
-func checkProbs(probs []float64) error {
-	for id, p := range probs {
-		if p-p != 0 {
-			return fmt.Errorf("the probability of label %d is %g: weights or features are too "+
-				"large for the model's numbers", id, p)
-		}
-	}
-	return nil
 }
 
 // GradientFlow measures how the gradient travels through the layers for a batch of examples, as in

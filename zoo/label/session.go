@@ -49,8 +49,8 @@ func (m *Tagger) NewSession() (*Session, error) {
 	return &Session{m: m, state: state}, nil
 }
 
-func (m *Tagger) newStep(B int) (*tagStep, error) {
-	g := &tagStep{}
+func (m *Tagger) newStep(shape run.Of[int]) (*tagStep, error) {
+	B, g := shape.Key, &tagStep{}
 	var x *nodes.Node
 	var init cells.State
 	var outputs []*nodes.Node
@@ -101,12 +101,12 @@ func (s *Session) Read(more Sequence) ([]Prediction, error) {
 	if err := m.check(more); err != nil {
 		return nil, m.errorf("%w", err)
 	}
-	const alone = 1
-	g, err := m.step.Take(alone, m.newStep)
+	lease, err := m.step.Take(run.Of[int]{Key: 1}, m.newStep)
 	if err != nil {
 		return nil, m.errorf("%w", err)
 	}
-	defer m.step.Put(alone, g)
+	defer lease.Put()
+	g := lease.Graph
 	state, found := s.state.Clone(), make([]Prediction, m.steps(more))
 	for t := range found {
 		if g.ids != nil {

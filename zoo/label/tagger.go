@@ -33,7 +33,7 @@ type TaggerConfig struct {
 type Tagger struct {
 	labeller
 	cfg  TaggerConfig
-	step run.Pool[int, *tagStep]
+	step run.Pool[run.Of[int], *tagStep]
 }
 
 // NewTagger makes a model with initial weights drawn from seed. A model that reads features has no

@@ -74,11 +74,12 @@ func (m *Model) Generate(ctx context.Context, prompt string, o GenerateOptions) 
 			return nil, err
 		}
 	}
-	s, g, err := m.begin()
+	s, lease, err := m.begin()
 	if err != nil {
 		return nil, err
 	}
-	defer m.idle.Put(alone, g)
+	defer lease.Put()
+	g := lease.Graph
 	if err := s.set(g, o.From); err != nil {
 		return nil, prefix.Errorf("From: %w", err)
 	}

@@ -63,17 +63,17 @@ func (m *Model) LogProbs(ctx context.Context, ids []int) ([]float64, error) {
 	if len(ids) < 2 {
 		return nil, prefix.Wrap(errNothingToPredict)
 	}
-	s, g, err := m.begin()
+	s, lease, err := m.begin()
 	if err != nil {
 		return nil, err
 	}
-	defer m.idle.Put(alone, g)
+	defer lease.Put()
 	out := make([]float64, len(ids)-1)
 	for i := range out {
 		if err := interrupt.Err(ctx); err != nil {
 			return nil, err
 		}
-		if err := s.step(g, ids[i]); err != nil {
+		if err := s.step(lease.Graph, ids[i]); err != nil {
 			return nil, prefix.Wrap(err)
 		}
 		logits := s.logits

@@ -163,7 +163,7 @@ type Model struct {
 	identity   shared.Identity
 	silent     []int // tokens that nobody wants to read
 	specials   int   // the first so many ids are special tokens
-	idle       run.Pool[int, *stepGraph]
+	idle       run.Pool[run.Of[int], *stepGraph]
 }
 
 // New makes a model with initial weights drawn from seed.

@@ -37,11 +37,16 @@ type stepGraph struct {
 	next      []run.Floats // memory of step
 }
 
-// alone is the shape of a stepGraph: one sequence.
+// alone is how many sequences a session reads.
 const alone = 1
 
-func (m *Model) newStepGraph(B int) (*stepGraph, error) {
-	g := &stepGraph{}
+// takeStep lends a step of one sequence.
+func (m *Model) takeStep() (*run.Lease[run.Of[int], *stepGraph], error) {
+	return m.idle.Take(run.Of[int]{Key: alone}, m.newStepGraph)
+}
+
+func (m *Model) newStepGraph(shape run.Of[int]) (*stepGraph, error) {
+	B, g := shape.Key, &stepGraph{}
 	var ids *nodes.Node
 	var init cells.State
 	var outputs []*nodes.Node
@@ -81,12 +86,12 @@ func (m *Model) NewSession() (*Session, error) {
 }
 
 // begin is a new session with a graph for many steps, which the caller puts back.
-func (m *Model) begin() (*Session, *stepGraph, error) {
+func (m *Model) begin() (*Session, *run.Lease[run.Of[int], *stepGraph], error) {
 	s, err := m.NewSession()
 	if err != nil {
 		return nil, nil, err
 	}
-	g, err := m.idle.Take(alone, m.newStepGraph)
+	g, err := m.takeStep()
 	if err != nil {
 		return nil, nil, prefix.Wrap(err)
 	}
@@ -98,10 +103,10 @@ func (s *Session) with(steps func(g *stepGraph) error) error {
 	if s.m == nil {
 		return prefix.Errorf("the session is closed, or none that NewSession made")
 	}
-	g, err := s.m.idle.Take(alone, s.m.newStepGraph)
+	g, err := s.m.takeStep()
 	if err == nil {
-		defer s.m.idle.Put(alone, g)
-		err = steps(g)
+		defer g.Put()
+		err = steps(g.Graph)
 	}
 	if err != nil {
 		return prefix.Wrap(err)

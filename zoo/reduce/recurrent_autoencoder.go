@@ -2,6 +2,7 @@ package reduce
 
 import (
 	"github.com/seqzoo/seqzoo/cells"
+	"github.com/seqzoo/seqzoo/graph"
 	"github.com/seqzoo/seqzoo/internal/check"
 	"github.com/seqzoo/seqzoo/nodes"
 	"github.com/seqzoo/seqzoo/run"
@@ -187,7 +188,27 @@ type seriesGraph struct {
 	variables int
 }
 
-func (m *RecurrentAutoencoder) compile(shape seriesShape) (s *seriesGraph, err error) {
+func (s seriesShape) Round() seriesShape {
+	s.T, s.B = run.Round(s.T), run.Round(s.B)
+	return s
+}
+
+func (s seriesShape) Serves(request seriesShape) bool {
+	return s.use == request.use && s.T >= request.T && s.B >= request.B
+}
+
+func (s seriesShape) Cost() int { return s.T * s.B }
+
+func (m *RecurrentAutoencoder) compile(shape seriesShape) (*seriesGraph, error) {
+	return m.compileWith(shape, nil)
+}
+
+func (m *RecurrentAutoencoder) compileWith(shape seriesShape, o graph.Option) (s *seriesGraph,
+	err error) {
+	var options []graph.Option
+	if o != nil {
+		options = append(options, o)
+	}
 	s = &seriesGraph{variables: m.cfg.Variables}
 	var x, codes, lengths, out, loss *nodes.Node
 	err = nodes.Try(func() {
@@ -213,8 +234,8 @@ func (m *RecurrentAutoencoder) compile(shape seriesShape) (s *seriesGraph, err e
 		return nil, err
 	}
 	if loss == nil {
-		s.Step, err = run.New([]*nodes.Node{out})
-	} else if s.measured, err = train.NewStep(loss); err == nil {
+		s.Step, err = run.New([]*nodes.Node{out}, options...)
+	} else if s.measured, err = train.NewStepWith(train.StepConfig{Options: options}, loss); err == nil {
 		s.Step = s.measured.Step
 	}
 	if err != nil {

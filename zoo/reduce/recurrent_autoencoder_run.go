@@ -3,6 +3,7 @@ package reduce
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/seqzoo/seqzoo/zoo/internal/shared"
 )
@@ -164,32 +165,30 @@ func (m *RecurrentAutoencoder) run(use string, series [][]float32, codes []float
 	}
 	for len(lengths) > 0 {
 		n := min(len(lengths), most)
-		shape := seriesShape{use: use, B: most}
-		if n == 1 {
-			shape.B = 1
-		}
-		for _, T := range lengths[:n] {
-			shape.T = max(shape.T, shared.Lengths.Up(T))
-		}
-		g, err := m.graphs.Take(shape, m.compile)
+		shape := seriesShape{use: use, T: slices.Max(lengths[:n]), B: n}
+		err := m.graphs.Do(shape, m.compile, func(g *seriesGraph) error {
+			if series != nil {
+				g.feed(series[:n])
+			} else {
+				g.codes.Fill(0)
+				clear(g.lengths)
+				g.codes.Put32(0, codes[:n*m.cfg.Code])
+				copy(g.lengths, lengths[:n])
+			}
+			if err := g.Run(0, 0); err != nil {
+				return err
+			}
+			each(g, n, lengths[:n])
+			return nil
+		})
 		if err != nil {
 			return recurrentPrefix.Wrap(err)
 		}
 		if series != nil {
-			g.feed(series[:n])
 			series = series[n:]
 		} else {
-			g.codes.Fill(0)
-			clear(g.lengths)
-			g.codes.Put32(0, codes[:n*m.cfg.Code])
-			copy(g.lengths, lengths[:n])
 			codes = codes[n*m.cfg.Code:]
 		}
-		if err := g.Run(0, 0); err != nil {
-			return recurrentPrefix.Wrap(err)
-		}
-		each(g, n, lengths[:n])
-		m.graphs.Put(shape, g)
 		lengths = lengths[n:]
 	}
 	return nil

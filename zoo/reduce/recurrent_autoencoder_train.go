@@ -80,7 +80,7 @@ func (m *RecurrentAutoencoder) SeriesTask(d SeriesData) (train.Task, error) {
 	}
 	data.Empty(d.Valid != nil, len(d.Valid))
 	shared.Overlap(&data, d.Train, d.Valid, shared.NoPrint.Floats)
-	graphs := run.NewCache(m.compile)
+	graphs := run.NewCache(m.compileWith)
 	batch := func(use string, series [][]float32, p shared.Rows, seed uint64,
 		counter int) (b train.Batch, err error) {
 		examples := p.Examples()

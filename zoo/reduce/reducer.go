@@ -357,7 +357,7 @@ func rowErrors(x, y []float32, d int) []float64 {
 // rowGraphs runs rows through compiled graphs, batch by batch. Many goroutines may use one at a
 // time.
 type rowGraphs struct {
-	pool run.Pool[rowShape, *rowGraph]
+	pool run.Pool[run.Of[rowShape], *rowGraph]
 }
 
 // rowShape is which mapping, and how many rows at a time.
@@ -385,21 +385,21 @@ func (r *rowGraphs) run(what string, dtype tensor.Dtype, x []float32, in int,
 			B = rowBatches[i]
 		}
 		rows := min(n, B)
-		shape := rowShape{what, B}
-		g, err := r.pool.Take(shape, func(s rowShape) (*rowGraph,
-			error) {
-			return newRowGraph(s.B, in, dtype, build)
+		make := func(s run.Of[rowShape]) (*rowGraph, error) {
+			return newRowGraph(s.Key.B, in, dtype, build)
+		}
+		err := r.pool.Do(run.Of[rowShape]{Key: rowShape{what, B}}, make, func(g *rowGraph) error {
+			g.in.Fill(0)
+			g.in.Put32(0, x[:rows*in])
+			if err := g.Run(0, 0); err != nil {
+				return err
+			}
+			out = append(out, g.Output(0).Rows(0, rows).Float32s()...)
+			return nil
 		})
 		if err != nil {
 			return nil, err
 		}
-		g.in.Fill(0)
-		g.in.Put32(0, x[:rows*in])
-		if err = g.Run(0, 0); err != nil {
-			return nil, err
-		}
-		out = append(out, g.Output(0).Rows(0, rows).Float32s()...)
-		r.pool.Put(shape, g)
 		x, n = x[rows*in:], n-rows
 	}
 	return out, nil

@@ -8,6 +8,7 @@ import (
 
 	"gorgonia.org/tensor"
 
+	"github.com/seqzoo/seqzoo/graph"
 	"github.com/seqzoo/seqzoo/internal/interrupt"
 	"github.com/seqzoo/seqzoo/nodes"
 	"github.com/seqzoo/seqzoo/run"
@@ -70,9 +71,9 @@ func newRowTask(store *nodes.Store, cfg any, x []float32, width int, d RowData, 
 	data.Empty(d.Valid != nil, len(d.Valid))
 	shared.Overlap(&data, slices.Collect(slices.Chunk(d.Train, width)),
 		slices.Collect(slices.Chunk(d.Valid, width)), shared.NoPrint.Floats)
-	graphs := run.NewCache(func(B int) (l *lossGraph, err error) {
+	graphs := run.NewCache(func(B int, o graph.Option) (l *lossGraph, err error) {
 		var warm *nodes.Node
-		l, err = newLossGraph(B, store.Dtype(), width, true, func(x *nodes.Node) []*nodes.Node {
+		l, err = newLossGraph(B, store.Dtype(), width, true, o, func(x *nodes.Node) []*nodes.Node {
 			if warmup > 0 {
 				warm = x.Graph().Input("warm", 1)
 			}
@@ -114,7 +115,7 @@ type lossGraph struct {
 }
 
 // newLossGraph compiles the losses that build makes of a node [B, width].
-func newLossGraph(B int, dtype tensor.Dtype, width int, training bool,
+func newLossGraph(B int, dtype tensor.Dtype, width int, training bool, o graph.Option,
 	build func(*nodes.Node) []*nodes.Node) (*lossGraph, error) {
 	var x *nodes.Node
 	var losses []*nodes.Node
@@ -127,7 +128,7 @@ func newLossGraph(B int, dtype tensor.Dtype, width int, training bool,
 		return nil, err
 	}
 	l := &lossGraph{losses: len(losses)}
-	if l.Step, err = train.NewStep(losses[0], losses...); err != nil {
+	if l.Step, err = train.NewStepWith(train.StepConfig{Options: []graph.Option{o}}, losses[0], losses...); err != nil {
 		return nil, err
 	}
 	var in run.Inputs
@@ -141,8 +142,8 @@ func newLossGraph(B int, dtype tensor.Dtype, width int, training bool,
 func meanRowLoss(ctx context.Context, dtype tensor.Dtype, x []float32, width int,
 	build func(*nodes.Node) []*nodes.Node) ([]float64, error) {
 	const B = 250
-	graphs := run.NewCache(func(B int) (*lossGraph, error) {
-		return newLossGraph(B, dtype, width, false, build)
+	graphs := run.NewCache(func(B int, o graph.Option) (*lossGraph, error) {
+		return newLossGraph(B, dtype, width, false, o, build)
 	})
 	defer graphs.Close()
 	rows := len(x) / width

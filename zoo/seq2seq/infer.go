@@ -67,12 +67,13 @@ func (m *Model) translate(ctx context.Context, sources [][]int, first int,
 	if err != nil {
 		return nil, err
 	}
-	size := translatorSize{len(sources), max(o.Beam, 1), shared.Lengths.Up(longest)}
-	t, err := m.translators.Take(size, m.newTranslator)
+	lease, err := m.translators.Take(translatorSize{sources: len(sources), width: max(o.Beam, 1), length: longest},
+		m.newTranslator)
 	if err != nil {
 		return nil, err
 	}
-	defer m.translators.Put(size, t)
+	defer lease.Put()
+	t := lease.Graph
 	if err := t.read(sources); err != nil {
 		return nil, err
 	}
@@ -99,7 +100,22 @@ func (m *Model) options(o decode.SearchOptions, longest int) (decode.Options, er
 }
 
 // translatorSize is what a translator is compiled for.
-type translatorSize struct{ sources, width, length int }
+type translatorSize struct {
+	sources, width, length int
+	exact                  bool // of a request: the length must be no other, rounded up
+}
+
+func (s translatorSize) Round() translatorSize {
+	s.length, s.exact = run.Round(s.length), false
+	return s
+}
+
+func (s translatorSize) Serves(request translatorSize) bool {
+	return s.sources == request.sources && s.width == request.width &&
+		(s.length == run.Round(request.length) || s.length >= request.length && !request.exact)
+}
+
+func (s translatorSize) Cost() int { return s.length }
 
 // translator is a model compiled to translate.
 type translator struct {

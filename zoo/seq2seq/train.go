@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/seqzoo/seqzoo/cells"
+	"github.com/seqzoo/seqzoo/graph"
 	"github.com/seqzoo/seqzoo/nodes"
 	"github.com/seqzoo/seqzoo/run"
 	"github.com/seqzoo/seqzoo/train"
@@ -320,7 +321,7 @@ func (r *pairRunner) graph(pairs []Pair, part shared.Rows) (*pairGraph, error) {
 		part.Room(r.data.Batch)})
 }
 
-func (r *pairRunner) build(shape pairShape) (p *pairGraph, err error) {
+func (r *pairRunner) build(shape pairShape, o graph.Option) (p *pairGraph, err error) {
 	S, T, B := shape.S, shape.T, shape.B
 	p = &pairGraph{B: B}
 	var src, lengths, in, out, teacher, loss *nodes.Node
@@ -341,7 +342,7 @@ func (r *pairRunner) build(shape pairShape) (p *pairGraph, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if p.Step, err = train.NewStep(loss); err != nil {
+	if p.Step, err = train.NewStepWith(train.StepConfig{Options: []graph.Option{o}}, loss); err != nil {
 		return nil, err
 	}
 	var inputs run.Inputs

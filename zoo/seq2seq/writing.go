@@ -46,13 +46,14 @@ func (m *Model) NewWriting(source []string) (*Writing, error) {
 
 // with lends a compiled model.
 func (w *Writing) with(use func(t *translator) error) error {
-	size := translatorSize{1, 1, shared.Lengths.Up(w.source)}
+	// What is carried has the length of the graph.
+	size := translatorSize{sources: 1, width: 1, length: w.source, exact: true}
 	t, err := w.m.translators.Take(size, w.m.newTranslator)
 	if err != nil {
 		return err
 	}
-	defer w.m.translators.Put(size, t)
-	return use(t)
+	defer t.Put()
+	return use(t.Graph)
 }
 
 // keep copies what a compiled model carries.

@@ -1,7 +1,6 @@
 package plan
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 
@@ -11,9 +10,6 @@ import (
 	"github.com/seqzoo/seqzoo/graph/internal/vm"
 	"github.com/seqzoo/seqzoo/internal/ops"
 )
-
-// ErrMemory says that the values of a graph need more bytes than the limit.
-var ErrMemory = errors.New("the values of the graph need")
 
 // fresh is new contiguous memory for a value.
 func (b *builder[F]) fresh(t ops.Type, k vm.Kind) *vm.Layout {
@@ -27,7 +23,7 @@ func (b *builder[F]) fresh(t ops.Type, k vm.Kind) *vm.Layout {
 // others may share memory. The largest come first, each as low as it fits. Where several programs
 // share an arena, results lie apart from it.
 func (b *builder[F]) planMemory(touched [][]int, bodies map[int]uses) error {
-	apart := b.cfg.Arena != nil
+	apart := b.cfg.Arena != nil || b.cfg.Arenas != nil
 	var shared, own area
 	for _, f := range b.lifetimes(touched, bodies) {
 		if f.Kind == vm.Permanent && apart {
@@ -39,7 +35,7 @@ func (b *builder[F]) planMemory(touched [][]int, bodies map[int]uses) error {
 	b.code.Shared, b.code.Own = shared.top, own.top
 	bytes := b.code.Memory()
 	if limit := b.cfg.Limit; limit > 0 && bytes > limit {
-		return fmt.Errorf("%w %d bytes, more than the limit of %d", ErrMemory, bytes, limit)
+		return fmt.Errorf("%w %d bytes, more than the limit of %d", vm.ErrMemory, bytes, limit)
 	}
 	return nil
 }

@@ -28,6 +28,8 @@ type Config struct {
 	Shard   Shard
 	Without map[pass.Name]bool // passes that are off
 	Arena   *vm.Arena          // memory shared with other programs; nil: the program's own
+	Arenas  *vm.Arenas         // those that its runs borrow
+	Results *vm.Arena          // memory that the results of other programs lie in too
 	Limit   int                // bytes of values at most; 0: no limit
 	// cost in nanoseconds from which an instruction is shared; 0 means parallelCost
 	Least int
@@ -77,7 +79,8 @@ func compile[F kernels.Float](r *ir.Region, results []*ir.Value, c Config) (p vm
 	if err := b.planMemory(k.touched, k.bodies); err != nil {
 		return nil, err
 	}
-	return vm.New(code, vm.Options{Workers: c.Workers, Least: c.Least, InArena: c.Arena}), nil
+	return vm.New(code, vm.Options{Workers: c.Workers, Least: c.Least, InArena: c.Arena,
+		Arenas: c.Arenas, Results: c.Results}), nil
 }
 
 // builder is what the blocks of a program share.

@@ -23,7 +23,7 @@ var ErrArenaInUse = errors.New("another machine is using the arena that this one
 func (a *Arena) Bytes() int {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return len(a.f32.floats)*4 + len(a.f64.floats)*8 + (len(a.f32.ints)+len(a.f64.ints))*8
+	return a.held()
 }
 
 // Extent is an amount of memory, in elements.
@@ -75,23 +75,46 @@ func reserve[F kernels.Float](a *Arena, e Extent) {
 	a.age++
 }
 
+// held is Bytes for whoever has the arena.
+func (a *Arena) held() int {
+	return len(a.f32.floats)*4 + len(a.f64.floats)*8 + (len(a.f32.ints)+len(a.f64.ints))*8
+}
+
 // enter takes the arena for a run.
 func (p *program[F]) enter() error {
+	if p.arenas != nil {
+		a, err := borrow[F](p.arenas, p.code.Shared)
+		if err != nil {
+			return err
+		}
+		p.lone = p.arenas.line.Lent() > 1
+		p.arena = a
+	}
 	if p.arena == nil {
 		return nil
 	}
 	if !p.arena.mu.TryLock() {
 		return ErrArenaInUse
 	}
-	if p.age != p.arena.age {
+	if p.age != p.arena.age || p.in != p.arena {
 		p.place(*memoryOf[F](p.arena), InArena)
-		p.age = p.arena.age
+		p.age, p.in = p.arena.age, p.arena
 	}
 	return nil
 }
 
 func (p *program[F]) leave() {
-	if p.arena != nil {
-		p.arena.mu.Unlock()
+	if p.arena == nil {
+		return
 	}
+	p.arena.mu.Unlock()
+	if p.arenas == nil {
+		return
+	}
+	a := p.arena
+	if a.held() > smallArena {
+		p.forget()
+	}
+	p.arena = nil
+	p.arenas.line.Put(a)
 }

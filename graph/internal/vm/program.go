@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"slices"
 	"sync/atomic"
+	"unsafe"
 
 	"github.com/seqzoo/seqzoo/internal/kernels"
 	"github.com/seqzoo/seqzoo/internal/ops"
@@ -16,8 +17,10 @@ type Program interface {
 	Run() error
 	// Result is the memory of result i. It holds what the last run computed.
 	Result(i int) ops.Tensor
-	// Memory is the size in bytes of everything that the program allocated for its values.
+	// Memory is the size in bytes of everything that the program allocated for its values, and Own
+	// what of it lies in no arena.
 	Memory() int
+	Own() int
 	Close()
 	Listing() []string
 	// Buffers lists the parts of the memory that is in Memory.
@@ -45,8 +48,12 @@ func (p *program[F]) stopped() error {
 // Options are how a program runs.
 type Options struct {
 	Workers int
-	InArena *Arena // memory shared with other programs; nil: the program's own
-	Least   int    // cost in nanoseconds from which an instruction is shared
+	InArena *Arena // memory shared with other programs; nil: the program's own, or
+	// the memory that each run borrows
+	Arenas *Arenas
+	// memory for results that other programs write theirs to as well; nil: the program's own
+	Results *Arena
+	Least   int // cost in nanoseconds from which an instruction is shared
 }
 
 // program is code with memory, inputs and workers; its floats are of type F.
@@ -60,9 +67,13 @@ type program[F kernels.Float] struct {
 	pool    *pool
 	packs   []kernels.Packed[F]
 	least   int
-	arena   *Arena // nil: the memory is the program's own
-	age     int    // of the arena when the buffers were placed in it
-	sharing bool   // some instruction is shared
+	arena   *Arena  // nil: the memory is the program's own, or borrowed, and it is not running
+	arenas  *Arenas // whose arenas it borrows
+	in      *Arena  // where the buffers were placed,
+	age     int     // and how old it was then
+	lone    bool    // others run too, each on one worker
+	lent    bool    // the memory of the results is not its own either
+	sharing bool    // some instruction is shared
 
 	stop *atomic.Bool
 
@@ -74,15 +85,22 @@ type program[F kernels.Float] struct {
 func New[F kernels.Float](c *Code[F], o Options) Program {
 	p := &program[F]{
 		code: c, pool: newPool(o.Workers), errs: make([]error, o.Workers), least: o.Least,
-		arena: o.InArena,
-		bufs:  make([][]F, len(c.Buffers)), ints: make([][]int, len(c.Buffers)),
+		arena: o.InArena, arenas: o.Arenas,
+		bufs: make([][]F, len(c.Buffers)), ints: make([][]int, len(c.Buffers)),
 		inputs: slices.Clone(c.Inputs), packs: make([]kernels.Packed[F], c.Packs),
 	}
 	runtime.AddCleanup(p, (*pool).close, p.pool) // for machines that nobody closes
-	if p.arena == nil {
+	switch {
+	case p.arena == nil && p.arenas == nil:
 		p.place(allocate[F](c.Shared), InArena, Permanent)
-	} else {
+	case o.Results != nil:
+		reserve[F](o.Results, c.Own)
+		p.place(*memoryOf[F](o.Results), Permanent)
+		p.lent = true
+	default:
 		p.place(allocate[F](c.Own), Permanent)
+	}
+	if p.arena != nil {
 		reserve[F](p.arena, c.Shared)
 	}
 	for w := range o.Workers {
@@ -146,7 +164,7 @@ func (p *program[F]) Run() error {
 		return err
 	}
 	defer p.leave()
-	if p.sharing {
+	if p.sharing && !p.lone {
 		p.pool.ready()
 	}
 	for _, in := range p.code.Instrs {
@@ -168,7 +186,7 @@ func (p *program[F]) do(in Instruction[F]) error {
 	case *Pack[F]:
 		in.begin(p.workers[0])
 	}
-	if p.shares(in) {
+	if !p.lone && p.shares(in) {
 		return p.share(in)
 	}
 	return in.run(p.workers[0], 0, in.units())
@@ -219,5 +237,16 @@ func part(n, w, workers int) (lo, hi int) { return n * w / workers, n * (w + 1) 
 func (p *program[F]) Result(i int) ops.Tensor { return p.results[i] }
 
 func (p *program[F]) Memory() int { return p.code.Memory() }
+
+func (p *program[F]) Own() int {
+	if p.arena == nil && p.arenas == nil {
+		return p.code.Memory()
+	}
+	if p.lent {
+		return 0
+	}
+	var z F
+	return p.code.Own.bytes(int(unsafe.Sizeof(z)))
+}
 
 func (p *program[F]) Close() { p.pool.close() }

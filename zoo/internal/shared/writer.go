@@ -165,6 +165,9 @@ func (w *Writer) After() []run.Floats { return append(slices.Clone(w.to), w.step
 // Stepper is the decoder.
 func (w *Writer) Stepper() decode.Stepper { return w.stepper }
 
+// Memory is what the compiled graphs take while they do not run, in bytes.
+func (w *Writer) Memory() int { return w.encoder.Memory() + w.stepper.Memory() }
+
 // Close releases the memory of the compiled graphs.
 func (w *Writer) Close() error { return errors.Join(w.encoder.Close(), w.stepper.Close()) }
 

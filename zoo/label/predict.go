@@ -1,0 +1,75 @@
+package label
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/seqzoo/seqzoo/internal/interrupt"
+	"github.com/seqzoo/seqzoo/unroll"
+)
+
+// predict calls found with the predictions for each sequence, one or one for each step of it.
+func (m *labeller) predict(ctx context.Context, sequences []Sequence,
+	found func(example int, predictions []Prediction)) error {
+	order := make([]int, len(sequences))
+	for i, s := range sequences {
+		if err := m.check(s); err != nil {
+			return m.errorf("sequence %d: %w", i, err)
+		}
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(i, j int) int {
+		return cmp.Compare(m.steps(sequences[i]), m.steps(sequences[j]))
+	})
+	build := func(s labelShape) (*labelGraph, error) {
+		return m.build(s, unroll.Scan, labelsUnknown, false)
+	}
+	for batch := range slices.Chunk(order, evaluationBatch) {
+		if err := interrupt.Err(ctx); err != nil {
+			return err
+		}
+		longest := m.steps(sequences[batch[len(batch)-1]])
+		shape := labelShape{T: longest, B: len(batch), padded: true}
+		err := m.idle.Do(shape, build, func(g *labelGraph) error {
+			return m.predictBatch(g, sequences, batch, found)
+		})
+		if err != nil {
+			return m.errorf("%w", err)
+		}
+	}
+	return nil
+}
+
+// predictBatch is predict for those of sequences that a graph takes at once.
+func (m *labeller) predictBatch(g *labelGraph, sequences []Sequence, batch []int,
+	found func(example int, predictions []Prediction)) error {
+	g.clear()
+	for k, i := range batch {
+		g.put(k, sequences[i])
+	}
+	if err := g.Run(0, 0); err != nil {
+		return err
+	}
+	rows := g.rows()
+	for k, i := range batch {
+		predictions, err := m.predictions(rows(k, m.steps(sequences[i])))
+		if err != nil {
+			return fmt.Errorf("sequence %d: %w", i, err)
+		}
+		found(i, predictions)
+	}
+	return nil
+}
+
+// checkProbs refuses probabilities that are none: of NaN the first label would be the likeliest.
+func checkProbs(probs []float64) error {
+	for id, p := range probs {
+		if p-p != 0 {
+			return fmt.Errorf("the probability of label %d is %g: weights or features are too "+
+				"large for the model's numbers", id, p)
+		}
+	}
+	return nil
+}
