@@ -30,7 +30,8 @@ func goTool(t *testing.T, args ...string) string {
 
 // dynamic are the packages that need more: programs that serve pages, and what opens the system's
 // MPI library, which no program has but those that are built for it.
-var dynamic = []string{"github.com/seqzoo/seqzoo/examples", "github.com/seqzoo/seqzoo/train/mpi"}
+var dynamic = []string{"github.com/seqzoo/seqzoo/examples",
+	"github.com/seqzoo/seqzoo/examples/serve", "github.com/seqzoo/seqzoo/train/mpi"}
 
 // A program is one static binary, whether or not there is a C compiler: the packages that Go links
 // to libc if it can, net, os/user and plugin, are in no program and in no package that others may

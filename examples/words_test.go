@@ -170,7 +170,7 @@ func TestOldNames(t *testing.T) {
 // quickRuns are the programs with data of their own for a run with -quick. The trainings in resumed
 // run so too.
 var quickRuns = []string{
-	"binaryaddition", "curves -draw x.svg", "gradientflow", "onehot",
+	"binaryaddition", "curves -draw x.svg", "gradientflow", "onehot", "serve",
 	"longmemory adding", "longmemory copy", "toyseq2seq train -task reversal",
 	"nextword -data words.txt -prompt w1", "word2vec train -data words.txt",
 	"caption train -data p.idx -sentences s.txt",

@@ -84,7 +84,7 @@ func (m *Model) Generate(ctx context.Context, prompt string, o GenerateOptions) 
 		return nil, prefix.Errorf("From: %w", err)
 	}
 	out := &Generated{Prompt: p}
-	if err = s.read(g, p); err == nil {
+	if err = s.read(ctx, g, p); err == nil {
 		err = s.generate(ctx, g, o, out)
 	}
 	out.Text = strings.TrimSpace(m.tokeniser.Join(append(slices.Clone(p.Tokens), out.New...)))

@@ -1,12 +1,14 @@
 package lm
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math"
 	"slices"
 
 	"github.com/seqzoo/seqzoo/cells"
+	"github.com/seqzoo/seqzoo/internal/interrupt"
 	"github.com/seqzoo/seqzoo/nodes"
 	"github.com/seqzoo/seqzoo/run"
 	"github.com/seqzoo/seqzoo/unroll"
@@ -172,11 +174,14 @@ func (s *Session) Read(text string) (*Prompt, error) {
 	if err != nil {
 		return nil, err
 	}
-	return p, s.with(func(g *stepGraph) error { return s.read(g, p) })
+	return p, s.with(func(g *stepGraph) error { return s.read(context.Background(), g, p) })
 }
 
-func (s *Session) read(g *stepGraph, p *Prompt) error {
+func (s *Session) read(ctx context.Context, g *stepGraph, p *Prompt) error {
 	for _, id := range p.ids {
+		if err := interrupt.Err(ctx); err != nil {
+			return err
+		}
 		if err := s.step(g, id); err != nil {
 			return err
 		}
