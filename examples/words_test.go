@@ -176,9 +176,6 @@ var quickRuns = []string{
 	"caption train -data p.idx -sentences s.txt",
 }
 
-// chapter is the name of a chapter of the course.
-var chapter = regexp.MustCompile(`^\d\d-`)
-
 // With -quick every program ends, and ends well.
 func TestQuick(t *testing.T) {
 	c := &input{t.TempDir()}
