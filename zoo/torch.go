@@ -31,8 +31,8 @@ type TorchModule struct {
 // mostDifferences is how many of the differences between a file and a model an error lists.
 const mostDifferences = 9
 
-// ImportTorch fills parts of a model with weights that PyTorch saved as safetensors, under its own names. What Path holds says
-// which module it is:
+// ImportTorch fills parts of a model with weights that PyTorch saved as safetensors, under its
+// own names. What Path holds says which module it is:
 //
 //	l0, l1, … (forward and backward below), or one cell   nn.RNN, nn.GRU, nn.LSTM: weight_ih_l0, weight_hh_l0, bias_ih_l0,
 //	                                                      bias_hh_l0, weight_hr_l0, … _l0_reverse, …
@@ -40,17 +40,20 @@ const mostDifferences = 9
 //	E                                                     nn.Embedding: weight
 //	W, and b                                              nn.Linear: weight, bias
 //
-// A weight of PyTorch is [out, in], here it is [in, out]. Its two biases of a recurrent layer are added up, save the one of
-// nn.GRU that the reset gate multiplies, which is b_hn here. The activation of nn.RNN is not in the file. Float64 is rounded
-// where the model is float32; 16-bit floats are widened.
+// A weight of PyTorch is [out, in], here it is [in, out]. Its two biases of a recurrent layer are
+// added up, save the one of nn.GRU that the reset gate multiplies, which is b_hn here. The
+// activation of nn.RNN is not in the file. Float64 is rounded where the model is float32; 16-bit
+// floats are widened.
 //
-// File may be the index of a file in shards, model.safetensors.index.json, which lie beside it; one shard alone is refused. What
-// wrappers put into names, "module." and "_orig_mod.", is passed over; and modules that are there once, all under one prefix,
-// such as those of a larger model, are found without it.
+// File may be the index of a file in shards, model.safetensors.index.json, which lie beside it;
+// one shard alone is refused. What wrappers put into names, "module." and "_orig_mod.", is passed
+// over; and modules that are there once, all under one prefix, such as those of a larger model,
+// are found without it.
 //
-// It is an error, and nothing is changed, if a tensor is missing (biases too, unless NoBias says so), has another shape, is not
-// finite or is not a float, if the module has tensors without a counterpart (more layers, a second direction), or if PyTorch
-// has no counterpart to what is at Path: peepholes, coupled gates, layer normalisation, a reset before the product.
+// It is an error, and nothing is changed, if a tensor is missing (biases too, unless NoBias says
+// so), has another shape, is not finite or is not a float, if the module has tensors without a
+// counterpart (more layers, a second direction), or if PyTorch has no counterpart to what is at
+// Path: peepholes, coupled gates, layer normalisation, a reset before the product.
 func ImportTorch(file string, s *nodes.Store, modules ...TorchModule) error {
 	fail := func(err error) error { return fmt.Errorf("zoo: import of %s: %w", file, err) }
 	entries, err := torchEntries(s, modules)
@@ -126,9 +129,9 @@ func ImportTorch(file string, s *nodes.Store, modules ...TorchModule) error {
 	return nil
 }
 
-// ExportTorch writes parts of a model as ImportTorch reads them: a state dict for PyTorch's load_state_dict, as safetensors
-// of the model's float type. Of two biases that are added up here, bias_hh is 0. A module of NoBias is written without biases,
-// which must be 0.
+// ExportTorch writes parts of a model as ImportTorch reads them: a state dict for PyTorch's
+// load_state_dict, as safetensors of the model's float type. Of two biases that are added up
+// here, bias_hh is 0. A module of NoBias is written without biases, which must be 0.
 func ExportTorch(file string, s *nodes.Store, modules ...TorchModule) error {
 	fail := func(err error) error { return fmt.Errorf("zoo: export to %s: %w", file, err) }
 	entries, err := torchEntries(s, modules)
@@ -195,7 +198,8 @@ type torchEntry struct {
 	parts  []torchPart
 }
 
-// torchPart says that rows from … from+n−1 of a tensor of PyTorch are columns 0 … n−1 of a parameter, transposed.
+// torchPart says that rows from … from+n−1 of a tensor of PyTorch are columns 0 … n−1 of a
+// parameter, transposed.
 type torchPart struct {
 	param   *nodes.Param
 	from, n int

@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/seqzoo/seqzoo/internal/testkit"
 	"github.com/seqzoo/seqzoo/zoo"
 	zoocaption "github.com/seqzoo/seqzoo/zoo/caption"
 	"github.com/seqzoo/seqzoo/zoo/decode"
@@ -54,41 +55,20 @@ func TestCaptionerErrors(t *testing.T) {
 	m := newCaptioner(t, zoocaption.Config{Decoder: gru})
 	ctx := context.Background()
 	good, other := image.NewGray(image.Rect(0, 0, 9, 6)), image.NewGray(image.Rect(0, 0, 6, 9))
-	for want, run := range map[string]func() error{
-		"picture 0: the picture is 6 × 9 pixels, the model was made for 9 × 6": func() error {
-			_, err := m.Caption(ctx, other, decode.SearchOptions{})
-			return err
-		},
-		"the picture is nil": func() error {
-			_,
-				err := m.Caption(ctx, nil, decode.SearchOptions{})
-			return err
-		},
-		"captioner: the picture is 6 × 9": func() error { _, err := m.Patches(other); return err },
-		"Beam is -1": func() error {
-			_,
-				err := m.Caption(ctx, good, decode.SearchOptions{Beam: -1})
-			return err
-		},
-		"Max is -1": func() error {
-			_,
-				err := m.Caption(ctx, good, decode.SearchOptions{Max: -1})
-			return err
-		},
-		"training: picture 1: the picture": func() error {
-			_, err := m.Task(zoocaption.Data{Train: []zoocaption.Captioned{{Picture: good},
-				{Picture: other}}})
-			return err
-		},
-		"caption has id 99": func() error {
-			_, err := m.Task(zoocaption.Data{Train: []zoocaption.Captioned{{good, nil}},
-				Valid: []zoocaption.Captioned{{good, []int{99}}}})
-			return err
-		},
-		"there are 0 examples": func() error { _, err := m.Task(zoocaption.Data{}); return err },
-		"0 examples":           func() error { _, err := m.Loss(ctx, nil); return err },
+	for want, err := range map[string]error{
+		"picture 0: the picture is 6 × 9 pixels, the model was made for 9 × 6": testkit.ErrOf(m.Caption(ctx, other, decode.SearchOptions{})),
+		"the picture is nil":              testkit.ErrOf(m.Caption(ctx, nil, decode.SearchOptions{})),
+		"captioner: the picture is 6 × 9": testkit.ErrOf(m.Patches(other)),
+		"Beam is -1":                      testkit.ErrOf(m.Caption(ctx, good, decode.SearchOptions{Beam: -1})),
+		"Max is -1":                       testkit.ErrOf(m.Caption(ctx, good, decode.SearchOptions{Max: -1})),
+		"training: picture 1: the picture": testkit.ErrOf(m.Task(zoocaption.Data{Train: []zoocaption.Captioned{{Picture: good},
+			{Picture: other}}})),
+		"caption has id 99": testkit.ErrOf(m.Task(zoocaption.Data{Train: []zoocaption.Captioned{{good, nil}},
+			Valid: []zoocaption.Captioned{{good, []int{99}}}})),
+		"there are 0 examples": testkit.ErrOf(m.Task(zoocaption.Data{})),
+		"0 examples":           testkit.ErrOf(m.Loss(ctx, nil)),
 	} {
-		require.ErrorContains(t, run(), want)
+		require.ErrorContains(t, err, want)
 	}
 	none, err := m.CaptionAll(ctx, nil, decode.SearchOptions{})
 	require.NoError(t, err)

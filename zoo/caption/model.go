@@ -102,18 +102,19 @@ func (c Config) cells() int {
 	return rows * cols
 }
 
-// Model says in words what a picture shows, and for each word where it looked (Xu et al., 2015, soft attention). The
-// picture is cut into a grid of S overlapping patches x_s, which one small network reads, with a vector p_s for the place:
+// Model says in words what a picture shows, and for each word where it looked (Xu et al., 2015,
+// soft attention). The picture is cut into a grid of S overlapping patches x_s, which one small
+// network reads, with a vector p_s for the place:
 //
 //	a_s = relu(relu(x_s·W_1 + b_1)·W_2 + b_2 + p_s)
 //	s_0 = tanh(mean of a·W + b), for each layer and part of the state
 //	h_t as cells.Bahdanau over the memory a,  logits = [h_t; context]·W + b
 //
-// Where the paper has the features of a convolutional network trained before on other pictures, these layers learn with
-// the rest, from the captions alone.
+// Where the paper has the features of a convolutional network trained before on other pictures,
+// these layers learn with the rest, from the captions alone.
 //
-// Its parameters are patch/W_1 [Patch², Hidden], patch/b_1, patch/W_2 [Hidden, F], patch/b_2, place/E [S, F],
-// start/l0/W_h …, words/E [V, Embed], attention/…, decoder/l0/…, out/W and out/b.
+// Its parameters are patch/W_1 [Patch², Hidden], patch/b_1, patch/W_2 [Hidden, F], patch/b_2,
+// place/E [S, F], start/l0/W_h …, words/E [V, Embed], attention/…, decoder/l0/…, out/W and out/b.
 //
 // Its methods other than training are safe for concurrent use.
 type Model struct {
@@ -172,7 +173,8 @@ func (m *Model) declare() {
 	m.out = nodes.NewLinear(out, nodes.LinearConfig{In: c.Decoder.Width() + c.Features, Out: m.words.Len()})
 }
 
-// look reads patches [S, B, Patch²] and returns what the decoder attends to and the state in which its layers start.
+// look reads patches [S, B, Patch²] and returns what the decoder attends to and the state in
+// which its layers start.
 func (m *Model) look(patches *nodes.Node) (memory *cells.Memory, start cells.State) {
 	S, F := patches.Dim(0), m.cfg.Features
 	hidden := nodes.ReLU(nodes.Add(nodes.MatMul(patches, m.w1), m.b1))
@@ -193,9 +195,9 @@ type Graph struct {
 	Weights *nodes.Node // of the attention, [T, B, S]
 }
 
-// Forward builds the model into the graph of its operands: patches of pictures [S, B, Patch²], as Patches cuts them, and
-// the words as the decoder reads them, [T, B], each after the one before, <bos> first. It panics with a *nodes.BuildError,
-// as package nodes does.
+// Forward builds the model into the graph of its operands: patches of pictures [S, B, Patch²], as
+// Patches cuts them, and the words as the decoder reads them, [T, B], each after the one before,
+// <bos> first. It panics with a *nodes.BuildError, as package nodes does.
 func (m *Model) Forward(patches, wordsIn *nodes.Node, s unroll.Strategy) Graph {
 	shared.NeedMade("Captioner", m.store)
 	memory, start := m.look(patches)
@@ -210,7 +212,8 @@ func (m *Model) Cells() int { return m.cfg.cells() }
 // Grid is how many patches lie below each other and side by side.
 func (m *Model) Grid() (rows, cols int) { return m.cfg.grid() }
 
-// Cell is the patch number i of a picture whose corner is (0, 0); patches count from left to right, then downwards.
+// Cell is the patch number i of a picture whose corner is (0, 0); patches count from left to
+// right, then downwards.
 func (m *Model) Cell(i int) image.Rectangle {
 	_, cols := m.cfg.grid()
 	if cols == 0 {
@@ -220,8 +223,8 @@ func (m *Model) Cell(i int) image.Rectangle {
 	return image.Rectangle{at, at.Add(image.Pt(m.cfg.Patch, m.cfg.Patch))}
 }
 
-// Patches cuts a picture into its patches [S, Patch²], brightness from 0 to 1, row by row. Colours become grey. The error
-// is that the picture has another size.
+// Patches cuts a picture into its patches [S, Patch²], brightness from 0 to 1, row by row.
+// Colours become grey. The error is that the picture has another size.
 func (m *Model) Patches(picture image.Image) ([]float32, error) {
 	pixels, err := m.pixels(picture)
 	if err != nil {

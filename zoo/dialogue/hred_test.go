@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seqzoo/seqzoo/internal/rng"
+	"github.com/seqzoo/seqzoo/internal/testkit"
 	"github.com/seqzoo/seqzoo/nodes"
 	"github.com/seqzoo/seqzoo/unroll"
 	"github.com/seqzoo/seqzoo/zoo"
@@ -203,7 +204,7 @@ func TestConversationsSideBySide(t *testing.T) {
 	}
 }
 
-func TestHREDErrors(t *testing.T) {
+func TestHREDConfigErrors(t *testing.T) {
 	gru := zoo.Recurrent{Cell: "gru", Hidden: 3}
 	v := newHRED(t, hredConfigs["plain"]).Vocabulary()
 	for want, cfg := range map[string]dialogue.Config{
@@ -227,7 +228,11 @@ func TestHREDErrors(t *testing.T) {
 	require.ErrorContains(t, err, "it needs a vocabulary")
 	_, err = dialogue.New(dialogue.Config{Encoder: gru}, zootest.Letters(t, 2, text.EOS), 1)
 	require.ErrorContains(t, err, "needs the special tokens <bos> and <eos>")
+}
 
+// What cannot be read, replied to, measured or trained on is refused by what is wrong with it.
+func TestHREDErrors(t *testing.T) {
+	gru := zoo.Recurrent{Cell: "gru", Hidden: 3}
 	m, latent := newHRED(t, hredConfigs["plain"]), newHRED(t, hredConfigs["latent"])
 	strict, err := dialogue.New(dialogue.Config{Encoder: gru, Latent: dialogue.Latent{Width: 1}},
 		zootest.Letters(t, 2, text.BOS, text.EOS), 1)
@@ -238,110 +243,46 @@ func TestHREDErrors(t *testing.T) {
 	ok := []dialogue.Dialogue{{{3}, {4}}}
 	task := func(m *dialogue.Model, d dialogue.Data) error { _, err := m.Task(d); return err }
 	reply := func(o dialogue.ReplyOptions) error {
-		_,
-			err := m.Reply(ctx, [][]string{{"a"}}, o)
+		_, err := m.Reply(ctx, [][]string{{"a"}}, o)
 		return err
 	}
-	for want, run := range map[string]func() error{
-		"nothing to reply to": func() error {
-			_,
-				err := m.Reply(ctx, nil, dialogue.ReplyOptions{})
-			return err
-		},
-		"turn 1: the utterance has 8193 tokens": func() error {
-			_,
-				err := m.Reply(ctx, [][]string{{"a"}, long}, dialogue.ReplyOptions{})
-			return err
-		},
-		"has 1025 turns": func() error {
-			_,
-				err := m.Reply(ctx, many, dialogue.ReplyOptions{})
-			return err
-		},
-		"1025 turns; at most": func() error {
-			_,
-				err := m.Dialogue(many)
-			return err
-		},
-		"turn 0: the utterance has 8193": func() error {
-			_,
-				err := m.Dialogue([][]string{long})
-			return err
-		},
-		"zebra": func() error {
-			_,
-				err := strict.Dialogue([][]string{{"zebra"}})
-			return err
-		},
-		"Max is -1":         func() error { return reply(dialogue.ReplyOptions{Max: -1}) },
-		"Beam is 5000":      func() error { return reply(dialogue.ReplyOptions{Beam: 5000}) },
-		"Temperature is -1": func() error { return reply(dialogue.ReplyOptions{Sample: decode.Sampler{Temperature: -1}}) },
-		"Alpha is -1":       func() error { return reply(dialogue.ReplyOptions{Beam: 2, Alpha: -1}) },
-		"training: batches: there are 0 examples": func() error { return task(m, dialogue.Data{}) },
-		"training: dialogue 1 has 1 turns": func() error {
-			return task(m,
-				dialogue.Data{Train: append(ok, dialogue.Dialogue{{3}})})
-		},
-		"validation: dialogue 0: turn 1: the utt": func() error {
-			return task(m,
-				dialogue.Data{Train: ok, Valid: []dialogue.Dialogue{{{3}, {8}}}})
-		},
-		"the model has none": func() error {
-			return task(m,
-				dialogue.Data{Train: ok, FreeBits: 1})
-		},
-		"FreeBits is NaN": func() error {
-			return task(latent,
-				dialogue.Data{Train: ok, FreeBits: math.NaN()})
-		},
-		"WordDropout is 1": func() error {
-			return task(m,
-				dialogue.Data{Train: ok, WordDropout: 1})
-		},
-		"has no <unk> to read instead": func() error {
-			return task(strict, dialogue.Data{Train: []dialogue.Dialogue{{{2}, {3}}},
-				WordDropout: 0.5})
-		},
+	for want, err := range map[string]error{
+		"nothing to reply to":                     testkit.ErrOf(m.Reply(ctx, nil, dialogue.ReplyOptions{})),
+		"turn 1: the utterance has 8193 tokens":   testkit.ErrOf(m.Reply(ctx, [][]string{{"a"}, long}, dialogue.ReplyOptions{})),
+		"has 1025 turns":                          testkit.ErrOf(m.Reply(ctx, many, dialogue.ReplyOptions{})),
+		"1025 turns; at most":                     testkit.ErrOf(m.Dialogue(many)),
+		"turn 0: the utterance has 8193":          testkit.ErrOf(m.Dialogue([][]string{long})),
+		"zebra":                                   testkit.ErrOf(strict.Dialogue([][]string{{"zebra"}})),
+		"Max is -1":                               reply(dialogue.ReplyOptions{Max: -1}),
+		"Beam is 5000":                            reply(dialogue.ReplyOptions{Beam: 5000}),
+		"Temperature is -1":                       reply(dialogue.ReplyOptions{Sample: decode.Sampler{Temperature: -1}}),
+		"Alpha is -1":                             reply(dialogue.ReplyOptions{Beam: 2, Alpha: -1}),
+		"training: batches: there are 0 examples": task(m, dialogue.Data{}),
+		"training: dialogue 1 has 1 turns": task(m,
+			dialogue.Data{Train: append(ok, dialogue.Dialogue{{3}})}),
+		"validation: dialogue 0: turn 1: the utt": task(m,
+			dialogue.Data{Train: ok, Valid: []dialogue.Dialogue{{{3}, {8}}}}),
+		"the model has none": task(m,
+			dialogue.Data{Train: ok, FreeBits: 1}),
+		"FreeBits is NaN": task(latent,
+			dialogue.Data{Train: ok, FreeBits: math.NaN()}),
+		"WordDropout is 1": task(m,
+			dialogue.Data{Train: ok, WordDropout: 1}),
+		"has no <unk> to read instead": task(strict, dialogue.Data{Train: []dialogue.Dialogue{{{2}, {3}}},
+			WordDropout: 0.5}),
 		"KLWeight(0) is -1": func() error {
 			task, err := latent.Task(dialogue.Data{Train: ok,
 				KLWeight: func(int) float64 { return -1 }})
 			require.NoError(t, err)
 			_, err = task.Next(0, 0)
 			return err
-		},
-		"Samples is -1": func() error {
-			_,
-				err := m.Evaluate(ctx, ok, dialogue.EvaluateOptions{Samples: -1})
-			return err
-		},
-		"batches: there are 0 examples": func() error {
-			_,
-				err := m.Evaluate(ctx, nil, dialogue.EvaluateOptions{})
-			return err
-		},
-		"turn 0: the utterance has id -1": func() error {
-			_, err := m.Evaluate(ctx, []dialogue.Dialogue{{{-1}, {3}}}, dialogue.EvaluateOptions{})
-			return err
-		},
+		}(),
+		"Samples is -1":                   testkit.ErrOf(m.Evaluate(ctx, ok, dialogue.EvaluateOptions{Samples: -1})),
+		"batches: there are 0 examples":   testkit.ErrOf(m.Evaluate(ctx, nil, dialogue.EvaluateOptions{})),
+		"turn 0: the utterance has id -1": testkit.ErrOf(m.Evaluate(ctx, []dialogue.Dialogue{{{-1}, {3}}}, dialogue.EvaluateOptions{})),
 	} {
-		require.ErrorContains(t, run(), want)
+		require.ErrorContains(t, err, want)
 	}
-
-	cancelled, cancel := context.WithCancel(ctx)
-	cancel()
-	_, err = m.Evaluate(cancelled, ok, dialogue.EvaluateOptions{})
-	require.ErrorIs(t, err, context.Canceled)
-	_, err = m.Reply(cancelled, [][]string{{"a"}}, dialogue.ReplyOptions{})
-	require.ErrorIs(t, err, context.Canceled)
-
-	c := m.NewConversation() // a turn that cannot be read changes nothing
-	require.NoError(t, c.Read([]string{"a", "zebra"}))
-	before, err := c.Reply(ctx, dialogue.ReplyOptions{Max: 5})
-	require.NoError(t, err)
-	require.Error(t, c.Read(long))
-	after, err := c.Reply(ctx, dialogue.ReplyOptions{Max: 5})
-	require.NoError(t, err)
-	require.Equal(t, before, after)
 
 	dir := t.TempDir()
 	other, err := seq2seq.New(seq2seq.Config{Encoder: zoo.Recurrent{Hidden: 2}},
@@ -355,4 +296,29 @@ func TestHREDErrors(t *testing.T) {
 		m.Forward(dialogue.Inputs{Words: g.IntInput("words", 3, 1, 2)}, unroll.Scan)
 	})
 	require.ErrorContains(t, err, "N at least 2")
+}
+
+// A cancelled context ends a measurement and a reply.
+func TestHREDCancelled(t *testing.T) {
+	m := newHRED(t, hredConfigs["plain"])
+	cancelled, cancel := context.WithCancel(context.Background())
+	cancel()
+	_, err := m.Evaluate(cancelled, []dialogue.Dialogue{{{3}, {4}}}, dialogue.EvaluateOptions{})
+	require.ErrorIs(t, err, context.Canceled)
+	_, err = m.Reply(cancelled, [][]string{{"a"}}, dialogue.ReplyOptions{})
+	require.ErrorIs(t, err, context.Canceled)
+}
+
+// A turn that cannot be read changes nothing.
+func TestConversationAfterARefusedTurn(t *testing.T) {
+	ctx, m := context.Background(), newHRED(t, hredConfigs["plain"])
+	long := strings.Split(strings.Repeat("a", shared.MaxTokens+1), "")
+	c := m.NewConversation()
+	require.NoError(t, c.Read([]string{"a", "zebra"}))
+	before, err := c.Reply(ctx, dialogue.ReplyOptions{Max: 5})
+	require.NoError(t, err)
+	require.Error(t, c.Read(long))
+	after, err := c.Reply(ctx, dialogue.ReplyOptions{Max: 5})
+	require.NoError(t, err)
+	require.Equal(t, before, after)
 }

@@ -16,25 +16,26 @@ import (
 // prefix stands before the errors of this package.
 const prefix = check.Prefix("zoo: hred: ")
 
-// Model is the hierarchical recurrent encoder-decoder for dialogues (Sordoni et al., 2015; Serban et al., 2016): it
-// predicts each utterance from all those before it.
+// Model is the hierarchical recurrent encoder-decoder for dialogues (Sordoni et al., 2015; Serban
+// et al., 2016): it predicts each utterance from all those before it.
 //
 //	u_n = last state of the encoder over utterance n,  c_n = context layers over u_1 … u_n
 //	d = c_{n−1},  s_0 = tanh(d·W + b) for each part of the decoder's state that may start as any numbers
 //	h_t = decoder(e_t),  or decoder([e_t; d]) with ContextInput,  logits = h_t·W + b
 //
-// where e_t is the embedding of the token before, <bos> first. The first utterance of a dialogue is only read. With a
-// latent variable it is the VHRED (Serban et al., 2017), where d = [c_{n−1}; z_n]:
+// where e_t is the embedding of the token before, <bos> first. The first utterance of a dialogue
+// is only read. With a latent variable it is the VHRED (Serban et al., 2017), where d = [c_{n−1};
+// z_n]:
 //
 //	prior      p(z_n) = N(μ, σ²),  μ and σ² from tanh(c_{n−1}·W + b)
 //	posterior  q(z_n) = N(μ, σ²),  μ and σ² from tanh([c_{n−1}; u_n]·W + b)
 //
-// In training z_n is drawn from the posterior, as μ + σ∘ε, and the bound is Σ log p(utterance | z) − KL(q‖p); a reply
-// draws it from the prior.
+// In training z_n is drawn from the posterior, as μ + σ∘ε, and the bound is Σ log p(utterance |
+// z) − KL(q‖p); a reply draws it from the prior.
 //
-// Its parameters are embed/E [V, E], which all parts share, encoder/l0/… (forward and backward below, if it reads both
-// ways), context/l0/…, decoder/l0/…, init/l0/W_h …, out/W and out/b, and, with a latent variable, hidden, mu and var
-// under prior and posterior, each with W and b.
+// Its parameters are embed/E [V, E], which all parts share, encoder/l0/… (forward and backward
+// below, if it reads both ways), context/l0/…, decoder/l0/…, init/l0/W_h …, out/W and out/b, and,
+// with a latent variable, hidden, mu and var under prior and posterior, each with W and b.
 //
 // Its methods other than training are safe for concurrent use.
 type Model struct {
@@ -128,7 +129,8 @@ func (m *Model) embedded(ids *nodes.Node) *nodes.Node {
 	return nodes.Dropout(nodes.Embedding(m.embed, ids, -1), m.cfg.IODropout)
 }
 
-// utterances reads tokens [T, R] with lengths [R] and returns the vectors of the utterances, [R, U].
+// utterances reads tokens [T, R] with lengths [R] and returns the vectors of the utterances, [R,
+// U].
 func (m *Model) utterances(words, lengths *nodes.Node, s unroll.Strategy) *nodes.Node {
 	return shared.FinalOutput(m.encoder, m.encoder.Unroll(m.embedded(words), nil, unroll.Options{Strategy: s, Lengths: lengths}).Final())
 }
@@ -151,8 +153,9 @@ func (m *Model) logits(y *nodes.Node) *nodes.Node { return m.out.Of(nodes.Dropou
 // latent is the latent variable of utterances with its two distributions, [R, Z] each.
 type latent struct{ muPrior, logvarPrior, muPosterior, logvarPosterior, z *nodes.Node }
 
-// condition is what the decoder of utterances is conditioned on, from the contexts before them [R, C] and their vectors
-// [R, U]. Eps are standard normal numbers [R, Z]; nil: drawn by the graph. The latent is nil if there is none.
+// condition is what the decoder of utterances is conditioned on, from the contexts before them
+// [R, C] and their vectors [R, U]. Eps are standard normal numbers [R, Z]; nil: drawn by the
+// graph. The latent is nil if there is none.
 func (m *Model) condition(before, utterances, eps *nodes.Node) (d *nodes.Node, l *latent) {
 	if m.cfg.Latent.Width == 0 {
 		return before, nil
@@ -200,8 +203,8 @@ type Graph struct {
 	MuPrior, LogvarPrior, MuPosterior, LogvarPosterior, KL *nodes.Node
 }
 
-// Forward builds the model into the graph of its inputs, for two turns or more. It panics with a *nodes.BuildError, as
-// package nodes does.
+// Forward builds the model into the graph of its inputs, for two turns or more. It panics with a
+// *nodes.BuildError, as package nodes does.
 func (m *Model) Forward(in Inputs, s unroll.Strategy) (out Graph) {
 	shared.NeedMade("HRED", m.store)
 	if shape := in.Words.Shape(); len(shape) != 3 || shape[1] < 2 {

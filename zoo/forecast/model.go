@@ -22,7 +22,8 @@ import (
 // prefix stands before the errors of this package.
 const prefix = check.Prefix("zoo: forecaster: ")
 
-// Level is what the values of a window are measured from, so that a series whose level drifts looks alike at all times.
+// Level is what the values of a window are measured from, so that a series whose level drifts
+// looks alike at all times.
 type Level string
 
 const (
@@ -40,8 +41,9 @@ type Config struct {
 	Horizon   int      `json:"horizon"`           // steps that are forecast
 	Patch     int      `json:"patch"`             // steps of the series to a step of the recurrence, a divisor of Lookback; default 1
 
-	// Shared makes every variable a sequence of its own, read by the same weights, so that the forecast of one does not see
-	// the others (channel independence; Nie et al., 2023). Then all are forecast.
+	// Shared makes every variable a sequence of its own, read by the same weights, so that the
+	// forecast of one does not see the others (channel independence; Nie et al., 2023). Then all
+	// are forecast.
 	Shared bool `json:"shared,omitempty"`
 
 	// Level is what a window is measured from; default LevelLast.
@@ -92,11 +94,12 @@ func (c Config) Validate() error {
 //
 //	z_t = standardised x_t − level,  h = recurrent layers over z_1 … z_L,  ŷ = h·W + b + level
 //
-// where the level is measured anew in each window (compare reversible instance normalisation; Kim et al., 2022), and
-// several steps may make one step of the recurrence (as in SegRNN; Lin et al., 2023). A Horizon of 1 and one target is
-// regression of a single value.
+// where the level is measured anew in each window (compare reversible instance normalisation; Kim
+// et al., 2022), and several steps may make one step of the recurrence (as in SegRNN; Lin et al.,
+// 2023). A Horizon of 1 and one target is regression of a single value.
 //
-// Its parameters are layers/l0/…, out/W [Hidden, Horizon·Targets] and out/b; if shared, out/W is [Hidden, Horizon].
+// Its parameters are layers/l0/…, out/W [Hidden, Horizon·Targets] and out/b; if shared, out/W is
+// [Hidden, Horizon].
 //
 // Its methods other than training are safe for concurrent use.
 type Model struct {
@@ -110,8 +113,8 @@ type Model struct {
 	idle     run.Pool[run.Of[int], *forecastGraph]
 }
 
-// New makes a model with initial weights drawn from seed. Scale is that of the training part, by which all series
-// are standardised.
+// New makes a model with initial weights drawn from seed. Scale is that of the training part, by
+// which all series are standardised.
 func New(cfg Config, scale *series.Scale, seed uint64) (*Model, error) {
 	fail := func(err error) (*Model, error) { return nil, prefix.Wrap(err) }
 	if err := cfg.Validate(); err != nil {
@@ -147,8 +150,9 @@ func New(cfg Config, scale *series.Scale, seed uint64) (*Model, error) {
 	return m, nil
 }
 
-// Forward builds the model into the graph of its operand, standardised windows [Lookback, B, Variables], and returns
-// standardised forecasts [Horizon, B, Targets]. It panics with a *nodes.BuildError, as package nodes does.
+// Forward builds the model into the graph of its operand, standardised windows [Lookback, B,
+// Variables], and returns standardised forecasts [Horizon, B, Targets]. It panics with a
+// *nodes.BuildError, as package nodes does.
 func (m *Model) Forward(x *nodes.Node, s unroll.Strategy) *nodes.Node {
 	shared.NeedMade("Forecaster", m.store)
 	c := m.cfg

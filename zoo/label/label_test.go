@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seqzoo/seqzoo/internal/rng"
+	"github.com/seqzoo/seqzoo/internal/testkit"
 	"github.com/seqzoo/seqzoo/nodes"
 	"github.com/seqzoo/seqzoo/train"
 	"github.com/seqzoo/seqzoo/unroll"
@@ -320,83 +321,26 @@ func TestSequenceErrors(t *testing.T) {
 	require.NoError(t, err)
 	ctx := context.Background()
 	nan := float32(math.NaN())
-	for want, run := range map[string]func() error{
-		"the sequence is empty": func() error {
-			_,
-				err := tagger.Predict(label.Sequence{})
-			return err
-		},
-		"sequence 1: the sequence has": func() error {
-			_, err := tagger.PredictAll(ctx, []label.Sequence{{IDs: []int{0}}, {IDs: []int{3}}})
-			return err
-		},
-		"id -1 at position 1": func() error {
-			_,
-				err := tagger.Predict(label.Sequence{IDs: []int{0, -1}})
-			return err
-		},
-		"the model reads tokens": func() error {
-			_,
-				err := tagger.Predict(label.Sequence{Features: []float32{1}})
-			return err
-		},
-		"the model reads features": func() error {
-			_,
-				err := reader.Predict(label.Sequence{IDs: []int{1}})
-			return err
-		},
-		"want a multiple of 2": func() error {
-			_,
-				err := reader.Predict(label.Sequence{Features: []float32{1}})
-			return err
-		},
-		"has NaN at step 1, feature 0": func() error {
-			_,
-				err := reader.Predict(label.Sequence{Features: []float32{1, 2, nan, 1}})
-			return err
-		},
-		"not tokens": func() error {
-			_,
-				err := reader.Encode([]string{"a"})
-			return err
-		},
-		`the label "z" is unknown`: func() error {
-			_,
-				err := tagger.EncodeLabelled([]string{"a"}, "z")
-			return err
-		},
-		"it has 2 labels; want 1": func() error {
-			_,
-				err := tagger.EncodeLabelled([]string{"a"}, "a", "b")
-			return err
-		},
-		"zebra": func() error {
-			_,
-				err := tagger.Encode([]string{"zebra"})
-			return err
-		},
-		"there are 0 examples": func() error {
-			_,
-				err := tagger.Task(label.Data{})
-			return err
-		},
-		"training: example 0: label 0": func() error {
-			_, err := tagger.Task(label.Data{Train: []label.Labelled{{label.Sequence{IDs: []int{1}},
-				[]int{2}}}})
-			return err
-		},
-		"validation: example 0: it has": func() error {
-			_, err := tagger.Task(label.Data{Train: []label.Labelled{{label.Sequence{IDs: []int{1}},
-				[]int{1}}}, Valid: []label.Labelled{{Sequence: label.Sequence{IDs: []int{1}}}}})
-			return err
-		},
-		"has 131073 tokens": func() error {
-			_,
-				err := tagger.Predict(label.Sequence{IDs: make([]int, 1<<17+1)})
-			return err
-		},
+	for want, err := range map[string]error{
+		"the sequence is empty":        testkit.ErrOf(tagger.Predict(label.Sequence{})),
+		"sequence 1: the sequence has": testkit.ErrOf(tagger.PredictAll(ctx, []label.Sequence{{IDs: []int{0}}, {IDs: []int{3}}})),
+		"id -1 at position 1":          testkit.ErrOf(tagger.Predict(label.Sequence{IDs: []int{0, -1}})),
+		"the model reads tokens":       testkit.ErrOf(tagger.Predict(label.Sequence{Features: []float32{1}})),
+		"the model reads features":     testkit.ErrOf(reader.Predict(label.Sequence{IDs: []int{1}})),
+		"want a multiple of 2":         testkit.ErrOf(reader.Predict(label.Sequence{Features: []float32{1}})),
+		"has NaN at step 1, feature 0": testkit.ErrOf(reader.Predict(label.Sequence{Features: []float32{1, 2, nan, 1}})),
+		"not tokens":                   testkit.ErrOf(reader.Encode([]string{"a"})),
+		`the label "z" is unknown`:     testkit.ErrOf(tagger.EncodeLabelled([]string{"a"}, "z")),
+		"it has 2 labels; want 1":      testkit.ErrOf(tagger.EncodeLabelled([]string{"a"}, "a", "b")),
+		"zebra":                        testkit.ErrOf(tagger.Encode([]string{"zebra"})),
+		"there are 0 examples":         testkit.ErrOf(tagger.Task(label.Data{})),
+		"training: example 0: label 0": testkit.ErrOf(tagger.Task(label.Data{Train: []label.Labelled{{label.Sequence{IDs: []int{1}},
+			[]int{2}}}})),
+		"validation: example 0: it has": testkit.ErrOf(tagger.Task(label.Data{Train: []label.Labelled{{label.Sequence{IDs: []int{1}},
+			[]int{1}}}, Valid: []label.Labelled{{Sequence: label.Sequence{IDs: []int{1}}}}})),
+		"has 131073 tokens": testkit.ErrOf(tagger.Predict(label.Sequence{IDs: make([]int, 1<<17+1)})),
 	} {
-		require.ErrorContains(t, run(), want)
+		require.ErrorContains(t, err, want)
 	}
 	_, err = tagger.Evaluate(ctx, nil)
 	require.ErrorContains(t, err, "there are 0 examples")

@@ -36,7 +36,8 @@ type Labelled struct {
 	Labels []int
 }
 
-// Config says how a Classifier and a Tagger read. The zero value of an optional field is its default.
+// Config says how a Classifier and a Tagger read. The zero value of an optional field is its
+// default.
 type Config struct {
 	zoo.Recurrent
 	Bidirectional bool     `json:"bidirectional,omitempty"` // every layer reads both ways, and is twice as wide
@@ -71,8 +72,8 @@ func (c Config) Validate() error {
 	return bad.Err()
 }
 
-// labeller is what a Classifier and a Tagger have in common: layers that read a sequence, and the logits of labels
-// for what they put out, be it at every step or once.
+// labeller is what a Classifier and a Tagger have in common: layers that read a sequence, and the
+// logits of labels for what they put out, be it at every step or once.
 type labeller struct {
 	prefix check.Prefix
 	cfg    Config
@@ -161,9 +162,10 @@ func (m *labeller) Vocabulary() *text.Vocabulary { return m.tokens }
 // Labels are the labels that it gives.
 func (m *labeller) Labels() *text.Vocabulary { return m.labels }
 
-// Forward builds the model into the graph of its operands: x is ids [T, B] or features [T, B, Features], and lengths are [B],
-// or nil if all sequences have T steps. It returns logits, [B, labels] of a classifier and [T, B, labels] of a tagger. It
-// panics with a *nodes.BuildError, as package nodes does.
+// Forward builds the model into the graph of its operands: x is ids [T, B] or features [T, B,
+// Features], and lengths are [B], or nil if all sequences have T steps. It returns logits, [B,
+// labels] of a classifier and [T, B, labels] of a tagger. It panics with a *nodes.BuildError, as
+// package nodes does.
 func (m *labeller) Forward(x, lengths *nodes.Node, s unroll.Strategy) *nodes.Node {
 	shared.NeedMade("Forward", m.store)
 	if m.embed != nil {
@@ -307,8 +309,8 @@ func (m *labeller) Encode(tokens []string) (s Sequence, err error) {
 	return s, nil
 }
 
-// EncodeLabelled is a sequence of tokens with its labels, which must be known: one for a classifier, any number for one of
-// several labels, one a token for a tagger.
+// EncodeLabelled is a sequence of tokens with its labels, which must be known: one for a
+// classifier, any number for one of several labels, one a token for a tagger.
 func (m *labeller) EncodeLabelled(tokens []string, labels ...string) (e Labelled, err error) {
 	if e.Sequence, err = m.Encode(tokens); err != nil {
 		return e, err
@@ -332,8 +334,8 @@ type Prediction struct {
 	ID    int
 	Prob  float64
 	Probs []float64 // of every label, by id
-	// of a classifier of several labels: the ids of all that are likelier than not, in ascending order;
-	// Label is the likeliest, whether or not it is among them
+	// of a classifier of several labels: the ids of all that are likelier than not, in ascending
+	// order; Label is the likeliest, whether or not it is among them
 	IDs []int
 }
 

@@ -41,17 +41,8 @@ func (m *RecurrentAutoencoder) SeriesTask(d SeriesData) (train.Task, error) {
 	fail := func(err error) (train.Task, error) {
 		return nil, recurrentPrefix.Wrap(err)
 	}
-	if err := m.checkSeries(d.Train); err != nil {
-		return fail(fmt.Errorf("training: %w", err))
-	}
-	if len(d.Valid) > 0 {
-		if err := m.checkSeries(d.Valid); err != nil {
-			return fail(fmt.Errorf("validation: %w", err))
-		}
-	}
-	if d.Batch < 0 || d.Batch > 1<<16 {
-		return fail(fmt.Errorf("the batch is %d, want 1 … %d, or 0 for the default", d.Batch,
-			1<<16))
+	if err := d.check(m); err != nil {
+		return fail(err)
 	}
 	if m.scaling != nil {
 		var all []float32
@@ -80,49 +71,78 @@ func (m *RecurrentAutoencoder) SeriesTask(d SeriesData) (train.Task, error) {
 	}
 	data.Empty(d.Valid != nil, len(d.Valid))
 	shared.Overlap(&data, d.Train, d.Valid, shared.NoPrint.Floats)
-	graphs := run.NewCache(m.compileWith)
-	batch := func(use string, series [][]float32, p shared.Rows, seed uint64,
-		counter int) (b train.Batch, err error) {
-		examples := p.Examples()
-		shape, some := seriesShape{use: use, B: len(examples)}, make([][]float32, len(examples))
-		for i, e := range examples {
-			some[i] = series[e]
-			shape.T = max(shape.T, shared.Lengths.Up(len(series[e])/m.cfg.Variables))
-		}
-		g, err := graphs.Get(shape)
-		if err != nil {
-			return b, err
-		}
-		g.feed(some)
-		b.Count = len(examples)
-		b.Loss, err = g.measured.RunRows(seed, counter, p.From, len(p.Batch))
-		b.Grads = g.measured.Grads()
-		return b, err
-	}
+	r := &seriesRunner{m: m, graphs: run.NewCache(m.compileWith)}
 	task := &shared.ExampleTask{TaskData: data, Weights: m.store.Params(), Order: batches}
 	task.RunBatch = func(p shared.Rows, seed uint64, counter int) (train.Batch, error) {
-		return batch(trainSeries, x, p, seed, counter)
+		return r.batch(trainSeries, x, p, seed, counter)
 	}
 	if len(valid) > 0 {
-		values := 0
-		for _, v := range valid {
-			values += len(v)
-		}
 		task.Measure = func(ctx context.Context) (map[string]float64, error) {
-			batches, err := train.NewBatches(len(valid), nil,
-				train.BatchesConfig{Batch: 64, InOrder: true})
-			if err != nil {
-				return nil, err
-			}
-			loss, err := shared.MeanLoss(ctx, batches, func(examples []int) (train.Batch, error) {
-				return batch(validSeries, valid, shared.Whole(examples), 0, 0)
-			})
-			if err != nil {
-				return nil, err
-			}
-			return map[string]float64{"valid_loss": loss,
-				"valid_mse": loss * float64(len(valid)) / float64(values)}, nil
+			return r.measure(ctx, valid)
 		}
 	}
 	return task, nil
+}
+
+// check reports series that the model does not read, and a batch out of range.
+func (d SeriesData) check(m *RecurrentAutoencoder) error {
+	if err := m.checkSeries(d.Train); err != nil {
+		return fmt.Errorf("training: %w", err)
+	}
+	if len(d.Valid) > 0 {
+		if err := m.checkSeries(d.Valid); err != nil {
+			return fmt.Errorf("validation: %w", err)
+		}
+	}
+	if d.Batch < 0 || d.Batch > 1<<16 {
+		return fmt.Errorf("the batch is %d, want 1 … %d, or 0 for the default", d.Batch, 1<<16)
+	}
+	return nil
+}
+
+// seriesRunner runs batches of series, which are scaled already.
+type seriesRunner struct {
+	m      *RecurrentAutoencoder
+	graphs *run.Cache[seriesShape, *seriesGraph]
+}
+
+// batch runs a part of a batch for a use: trainSeries or validSeries.
+func (r *seriesRunner) batch(use string, series [][]float32, p shared.Rows, seed uint64,
+	counter int) (b train.Batch, err error) {
+	examples := p.Examples()
+	shape, some := seriesShape{use: use, B: len(examples)}, make([][]float32, len(examples))
+	for i, e := range examples {
+		some[i] = series[e]
+		shape.T = max(shape.T, shared.Lengths.Up(len(series[e])/r.m.cfg.Variables))
+	}
+	g, err := r.graphs.Get(shape)
+	if err != nil {
+		return b, err
+	}
+	g.feed(some)
+	b.Count = len(examples)
+	b.Loss, err = g.measured.RunRows(seed, counter, p.From, len(p.Batch))
+	b.Grads = g.measured.Grads()
+	return b, err
+}
+
+// measure is the loss of a series, and the mean squared error of a number.
+func (r *seriesRunner) measure(ctx context.Context, valid [][]float32) (map[string]float64, error) {
+	values := 0
+	for _, v := range valid {
+		values += len(v)
+	}
+	batches, err := train.NewBatches(len(valid), nil,
+		train.BatchesConfig{Batch: 64, InOrder: true})
+	if err != nil {
+		return nil, err
+	}
+	loss, err := shared.MeanLoss(ctx, batches, func(examples []int) (train.Batch, error) {
+		return r.batch(validSeries, valid, shared.Whole(examples), 0, 0)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return map[string]float64{"valid_loss": loss,
+		"valid_mse": loss * float64(len(valid)) / float64(values)}, nil
 }

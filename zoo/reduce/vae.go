@@ -65,16 +65,17 @@ func (c VAEConfig) Validate() error {
 	return bad.Err()
 }
 
-// VAE is a variational autoencoder (Kingma and Welling, 2014): a code is not a point but a normal distribution, kept near
-// the standard normal, so that codes can be drawn and rows made of them:
+// VAE is a variational autoencoder (Kingma and Welling, 2014): a code is not a point but a normal
+// distribution, kept near the standard normal, so that codes can be drawn and rows made of them:
 //
 //	μ, log σ² = encoder(x),  z = μ + σ∘ε,  ε standard normal,  p(x|z) by the decoder
 //	loss = −log p(x|z) + β·KL(N(μ, σ²) ‖ N(0, 1))
 //
 // With β = 1 and no free bits the loss is the negative evidence lower bound, in nats a row.
 //
-// Its parameters are encoder/l0/W [D, Widths[0]], encoder/l0/b, …, mu/W, mu/b, logvar/W, logvar/b, decoder/l0/W, …, out/W, out/b
-// and, if it standardises, input/mean and input/scale [D].
+// Its parameters are encoder/l0/W [D, Widths[0]], encoder/l0/b, …, mu/W, mu/b, logvar/W,
+// logvar/b, decoder/l0/W, …, out/W, out/b and, if it standardises, input/mean and input/scale
+// [D].
 //
 // Its methods other than training and SetThreshold are safe for concurrent use.
 type VAE struct {
@@ -145,8 +146,9 @@ type VAEGraph struct {
 	Loss           *nodes.Node // Reconstruction + β·Penalty
 }
 
-// Forward builds the model into the graph of rows x [B, D]; ε is noise of that graph. Warm, a number [1] or nil for 1, is a
-// factor to β. It panics with a *nodes.BuildError, as package nodes does.
+// Forward builds the model into the graph of rows x [B, D]; ε is noise of that graph. Warm, a
+// number [1] or nil for 1, is a factor to β. It panics with a *nodes.BuildError, as package nodes
+// does.
 func (m *VAE) Forward(x, warm *nodes.Node) (g VAEGraph) {
 	shared.NeedMade("VAE", m.store)
 	B := float64(x.Dim(0))
@@ -193,7 +195,8 @@ func (m *VAE) Codes() int { return m.cfg.Code }
 // Threshold is the error above which a row is an anomaly; 0: none was set.
 func (m *VAE) Threshold() float64 { return m.cfg.Threshold }
 
-// SetThreshold sets the error above which a row is an anomaly. Choose it on data kept apart from the training's.
+// SetThreshold sets the error above which a row is an anomaly. Choose it on data kept apart from
+// the training's.
 func (m *VAE) SetThreshold(t float64) error { return setThreshold(&m.cfg.Threshold, t) }
 
 // Transform returns the means μ [N, K] of the codes of rows [N, D].
@@ -220,8 +223,8 @@ func (m *VAE) Posterior(x []float32) (mu, logvar []float32, err error) {
 	return mu, logvar, nil
 }
 
-// InverseTransform returns the rows [N, D] that codes [N, K] stand for: probabilities of the Bernoulli decoder, means of the
-// Gaussian.
+// InverseTransform returns the rows [N, D] that codes [N, K] stand for: probabilities of the
+// Bernoulli decoder, means of the Gaussian.
 func (m *VAE) InverseTransform(codes []float32) ([]float32, error) {
 	if err := checkRows(codes, m.Codes(), "code"); err != nil {
 		return nil, vaePrefix.Wrap(err)
@@ -230,8 +233,8 @@ func (m *VAE) InverseTransform(codes []float32) ([]float32, error) {
 	return finiteRows("VAE", m.scaling.restore(y), m.Features(), err)
 }
 
-// Errors is the squared error a feature of each row, [N], brought back from the mean of its code, after standardising if
-// the model does that.
+// Errors is the squared error a feature of each row, [N], brought back from the mean of its code,
+// after standardising if the model does that.
 func (m *VAE) Errors(x []float32) ([]float64, error) {
 	if err := checkRows(x, m.Features(), "features"); err != nil {
 		return nil, vaePrefix.Wrap(err)
@@ -247,7 +250,8 @@ func (m *VAE) Errors(x []float32) ([]float64, error) {
 	return rowErrors(x, y, m.Features()), nil
 }
 
-// Sample draws n codes from the standard normal, by seed, and returns the rows [n, D] that they stand for.
+// Sample draws n codes from the standard normal, by seed, and returns the rows [n, D] that they
+// stand for.
 func (m *VAE) Sample(n int, seed uint64) ([]float32, error) {
 	if n < 1 || n > 1<<20 {
 		return nil, vaePrefix.Errorf("sample: %d rows, want 1 … %d", n, 1<<20)
@@ -303,9 +307,9 @@ type VAEData struct {
 	Warmup int // batches in which β rises from 0 (Bowman et al., 2016); 0: it is what it is from the start
 }
 
-// Task makes a task for train.Fit. Its loss is that of the model; its validation measures valid_loss, the negative evidence
-// lower bound in nats a row without β and free bits, valid_reconstruction and valid_kl. It keeps the rows, which must not
-// change.
+// Task makes a task for train.Fit. Its loss is that of the model; its validation measures
+// valid_loss, the negative evidence lower bound in nats a row without β and free bits,
+// valid_reconstruction and valid_kl. It keeps the rows, which must not change.
 func (m *VAE) Task(d VAEData) (train.Task, error) {
 	fail := func(err error) (train.Task, error) { return nil, vaePrefix.Wrap(err) }
 	if err := d.check(m.Features(), m.cfg.Likelihood == BernoulliDecoder); err != nil {

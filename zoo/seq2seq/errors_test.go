@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seqzoo/seqzoo/cells"
+	"github.com/seqzoo/seqzoo/internal/testkit"
 	"github.com/seqzoo/seqzoo/zoo"
 	"github.com/seqzoo/seqzoo/zoo/decode"
 	"github.com/seqzoo/seqzoo/zoo/internal/shared"
@@ -20,7 +21,7 @@ import (
 	"github.com/seqzoo/seqzoo/zoo/text"
 )
 
-func TestSeq2SeqErrors(t *testing.T) {
+func TestSeq2SeqConfigErrors(t *testing.T) {
 	gru := zoo.Recurrent{Cell: "gru", Hidden: 3}
 	for want, cfg := range map[string]seq2seq.Config{
 		"encoder: hidden is 0": {},
@@ -53,78 +54,53 @@ func TestSeq2SeqErrors(t *testing.T) {
 	require.ErrorContains(t, err, "needs the special tokens <bos> and <eos>")
 	_, err = seq2seq.New(seq2seq.Config{Encoder: gru}, nil, zootest.Letters(t, 2), 1)
 	require.ErrorContains(t, err, "a vocabulary of the sources")
+}
 
+// What cannot be translated, measured or trained on is refused by what is wrong with it.
+func TestSeq2SeqErrors(t *testing.T) {
+	gru := zoo.Recurrent{Cell: "gru", Hidden: 3}
 	m := newSeq2Seq(t, seq2seqConfigs["luong"])
 	ctx := context.Background()
 	long := strings.Split(strings.Repeat("a", shared.MaxTokens+1), "")
-	for want, run := range map[string]func() error{
-		"source is empty": func() error {
-			_, err := m.Translate(ctx, nil,
-				decode.SearchOptions{})
-			return err
-		},
-		"has 8193 tokens": func() error {
-			_, err := m.Translate(ctx, long,
-				decode.SearchOptions{})
-			return err
-		},
-		"Max is -1": func() error {
-			_, err := m.Translate(ctx, long[:2],
-				decode.SearchOptions{Max: -1})
-			return err
-		},
-		"Beam is 5000": func() error {
-			_, err := m.Translate(ctx, long[:2],
-				decode.SearchOptions{Beam: 5000})
-			return err
-		},
-		"Alpha is -1": func() error {
-			_, err := m.Translate(ctx, long[:2], decode.SearchOptions{Beam: 2, Alpha: -1})
-			return err
-		},
-		"Temperature is -1": func() error {
-			_, err := m.Translate(ctx, long[:2],
-				decode.SearchOptions{Sample: decode.Sampler{Temperature: -1}})
-			return err
-		},
-		"1 sources and 0 target": func() error {
-			_,
-				err := m.Pairs([][]string{{"a"}}, nil)
-			return err
-		},
-		"pair 0: the source is empty": func() error {
-			_,
-				err := m.Pairs([][]string{{}}, [][]string{{"a"}})
-			return err
-		},
-		"target has id 8 at": func() error {
-			_,
-				err := m.Task(seq2seq.Data{Train: []seq2seq.Pair{{[]int{1}, []int{8}}}})
-			return err
-		},
-		"seq2seq: validation: pair": func() error {
-			_, err := m.Task(seq2seq.Data{Train: []seq2seq.Pair{{[]int{1}, nil}},
-				Valid: []seq2seq.Pair{{}}})
-			return err
-		},
-		"there are 0 examples": func() error { _, err := m.Task(seq2seq.Data{}); return err },
-		"0 examples":           func() error { _, err := m.Loss(ctx, nil); return err },
+	for want, err := range map[string]error{
+		"source is empty": testkit.ErrOf(m.Translate(ctx, nil,
+			decode.SearchOptions{})),
+		"has 8193 tokens": testkit.ErrOf(m.Translate(ctx, long,
+			decode.SearchOptions{})),
+		"Max is -1": testkit.ErrOf(m.Translate(ctx, long[:2],
+			decode.SearchOptions{Max: -1})),
+		"Beam is 5000": testkit.ErrOf(m.Translate(ctx, long[:2],
+			decode.SearchOptions{Beam: 5000})),
+		"Alpha is -1": testkit.ErrOf(m.Translate(ctx, long[:2], decode.SearchOptions{Beam: 2, Alpha: -1})),
+		"Temperature is -1": testkit.ErrOf(m.Translate(ctx, long[:2],
+			decode.SearchOptions{Sample: decode.Sampler{Temperature: -1}})),
+		"1 sources and 0 target":      testkit.ErrOf(m.Pairs([][]string{{"a"}}, nil)),
+		"pair 0: the source is empty": testkit.ErrOf(m.Pairs([][]string{{}}, [][]string{{"a"}})),
+		"target has id 8 at":          testkit.ErrOf(m.Task(seq2seq.Data{Train: []seq2seq.Pair{{[]int{1}, []int{8}}}})),
+		"seq2seq: validation: pair": testkit.ErrOf(m.Task(seq2seq.Data{Train: []seq2seq.Pair{{[]int{1}, nil}},
+			Valid: []seq2seq.Pair{{}}})),
+		"there are 0 examples": testkit.ErrOf(m.Task(seq2seq.Data{})),
+		"0 examples":           testkit.ErrOf(m.Loss(ctx, nil)),
 		"Teacher(0) is 2": func() error {
 			task, err := m.Task(seq2seq.Data{Train: []seq2seq.Pair{{[]int{1}, []int{3, 4}}},
 				Teacher: func(int) float64 { return 2 }})
 			require.NoError(t, err)
 			_, err = task.Next(0, 0)
 			return err
-		},
+		}(),
 	} {
-		require.ErrorContains(t, run(), want)
+		require.ErrorContains(t, err, want)
 	}
 	strict, err := seq2seq.New(seq2seq.Config{Encoder: gru}, zootest.Letters(t, 2),
 		zootest.Letters(t, 2, text.BOS, text.EOS), 1)
 	require.NoError(t, err)
 	_, err = strict.Translate(ctx, []string{"zebra"}, decode.SearchOptions{})
 	require.ErrorContains(t, err, "zebra")
+}
 
+// A cancelled context ends a translation, which gives what it has.
+func TestTranslationCancelled(t *testing.T) {
+	ctx, m := context.Background(), newSeq2Seq(t, seq2seqConfigs["luong"])
 	cancelled, cancel := context.WithCancel(ctx)
 	n := 0
 	found, err := m.Translate(cancelled, []string{"a", "unheard of"},
@@ -138,11 +114,15 @@ func TestSeq2SeqErrors(t *testing.T) {
 		require.ErrorIs(t, err, context.Canceled)
 	}
 	require.Len(t, found, 1)
+}
 
+// A directory without one of its vocabularies, or of another model, is refused.
+func TestSeq2SeqLoadErrors(t *testing.T) {
+	m := newSeq2Seq(t, seq2seqConfigs["luong"])
 	dir := t.TempDir()
 	require.NoError(t, m.Save(dir))
 	require.NoError(t, os.Remove(filepath.Join(dir, "target.json")))
-	_, err = zoo.Load(dir)
+	_, err := zoo.Load(dir)
 	require.ErrorContains(t, err, "target.json")
 	_, err = lm.Load(dir)
 	require.Error(t, err)

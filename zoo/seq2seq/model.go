@@ -17,24 +17,25 @@ import (
 // prefix stands before the errors of this package.
 const prefix = check.Prefix("zoo: seq2seq: ")
 
-// Model turns a sequence into another one (Sutskever, Vinyals and Le, 2014; Cho et al., 2014), with attention to the
-// former if wanted:
+// Model turns a sequence into another one (Sutskever, Vinyals and Le, 2014; Cho et al., 2014),
+// with attention to the former if wanted:
 //
 //	memory, final = encoder(source),  s_0 = bridge(final)
 //	none      h_t = decoder(e_t),                logits = h_t·W + b
 //	bahdanau  as cells.Bahdanau over the memory,  logits = [h_t; context]·W + b
 //	luong     as cells.Luong over the memory,     logits = h̃_t·W + b
 //
-// where e_t is the embedding of the target's token before. The bridge tanh is, for each layer and part of the state,
-// tanh([forward; backward]·W + b).
+// where e_t is the embedding of the target's token before. The bridge tanh is, for each layer and
+// part of the state, tanh([forward; backward]·W + b).
 //
-// A peeky model sees the summary c of the source, which is the h of s_0's top layer, at every step: [e_t; c] takes the
-// place of e_t, and [y; c] that of what the output layer reads (Cho et al., 2014). With a readout the output layer reads
-// tanh(y·W_r + b_r) instead of y, a narrower vector, which is cheaper where the vocabulary is large.
+// A peeky model sees the summary c of the source, which is the h of s_0's top layer, at every
+// step: [e_t; c] takes the place of e_t, and [y; c] that of what the output layer reads (Cho et
+// al., 2014). With a readout the output layer reads tanh(y·W_r + b_r) instead of y, a narrower
+// vector, which is cheaper where the vocabulary is large.
 //
-// Its parameters are source/E [Vs, Es], encoder/l0/… (forward and backward below, if it reads both ways), target/E
-// [Vt, Et], decoder/l0/…, bridge/l0/W_h …, attention/…, combine/W_c (luong), readout/W and readout/b, out/W (not if tied:
-// then it is Eᵀ) and out/b.
+// Its parameters are source/E [Vs, Es], encoder/l0/… (forward and backward below, if it reads
+// both ways), target/E [Vt, Et], decoder/l0/…, bridge/l0/W_h …, attention/…, combine/W_c (luong),
+// readout/W and readout/b, out/W (not if tied: then it is Eᵀ) and out/b.
 //
 // Its methods other than training are safe for concurrent use.
 type Model struct {
@@ -54,7 +55,8 @@ type Model struct {
 	translators      run.Pool[translatorSize, *translator]
 }
 
-// New makes a model with initial weights drawn from seed. The vocabulary of the targets needs <bos> and <eos>.
+// New makes a model with initial weights drawn from seed. The vocabulary of the targets needs
+// <bos> and <eos>.
 func New(cfg Config, source, target *text.Vocabulary, seed uint64) (m *Model, err error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, prefix.Wrap(err)
@@ -117,8 +119,8 @@ func (m *Model) declare() {
 	m.out = nodes.NewLinear(root.In("out"), out)
 }
 
-// encode reads sources [S, B] with lengths [B] and returns what the decoder attends to (nil if it does not) and the state
-// in which its layers start, from which summary takes what it peeks at.
+// encode reads sources [S, B] with lengths [B] and returns what the decoder attends to (nil if it
+// does not) and the state in which its layers start, from which summary takes what it peeks at.
 func (m *Model) encode(src, lengths *nodes.Node, s unroll.Strategy) (memory *cells.Memory, start cells.State) {
 	x := nodes.Dropout(nodes.Embedding(m.source, src, -1), m.cfg.IODropout)
 	r := m.encoder.Unroll(x, nil, unroll.Options{Strategy: s, Lengths: lengths})
@@ -134,8 +136,8 @@ type decoderCell interface {
 	Initial(layers cells.State) cells.State
 }
 
-// summary is the source as a peeky decoder sees it, [B, H]: the h of the top layer in which it starts. Nil if it does not
-// peek.
+// summary is the source as a peeky decoder sees it, [B, H]: the h of the top layer in which it
+// starts. Nil if it does not peek.
 func (m *Model) summary(start cells.State) *nodes.Node {
 	if !m.cfg.Peeky {
 		return nil
@@ -144,7 +146,8 @@ func (m *Model) summary(start cells.State) *nodes.Node {
 	return start[len(start)-len(top.Parts())]
 }
 
-// over is the decoder as it attends to a memory and peeks at a summary, which are nil if it does not.
+// over is the decoder as it attends to a memory and peeks at a summary, which are nil if it does
+// not.
 func (m *Model) over(memory *cells.Memory, summary *nodes.Node) (d decoderCell) {
 	switch m.cfg.Attention {
 	case BahdanauAttention:
@@ -170,8 +173,8 @@ func (p peeking) Step(x *nodes.Node, s cells.State) cells.State {
 	return p.decoderCell.Step(nodes.Concat(-1, x, p.summary), s)
 }
 
-// logits of outputs y of the decoder, [..., H] to [..., V], with the given dropout before the output layer. The summary is
-// nil if it does not peek.
+// logits of outputs y of the decoder, [..., H] to [..., V], with the given dropout before the
+// output layer. The summary is nil if it does not peek.
 func (m *Model) logits(y, summary *nodes.Node, dropout float64) *nodes.Node {
 	if summary != nil {
 		shape := slices.Clone(y.Shape())
@@ -191,12 +194,14 @@ type Graph struct {
 	Coverage *nodes.Node // after each step, [T, B, S]; nil without coverage
 }
 
-// Forward builds the model into the graph of its operands: source ids [S, B] with lengths [B], and the target's tokens as
-// the decoder reads them, [T, B], each after the one before, <bos> first. All steps are decoded, also behind the end of a
-// target; a loss masks them. It panics with a *nodes.BuildError, as package nodes does.
+// Forward builds the model into the graph of its operands: source ids [S, B] with lengths [B],
+// and the target's tokens as the decoder reads them, [T, B], each after the one before, <bos>
+// first. All steps are decoded, also behind the end of a target; a loss masks them. It panics
+// with a *nodes.BuildError, as package nodes does.
 //
-// Teacher, if not nil, is scheduled sampling (Bengio et al., 2015): an input [1], the probability with which each step but
-// the first reads the true token; otherwise it reads the likeliest token by the step before.
+// Teacher, if not nil, is scheduled sampling (Bengio et al., 2015): an input [1], the probability
+// with which each step but the first reads the true token; otherwise it reads the likeliest token
+// by the step before.
 func (m *Model) Forward(src, lengths, tgtIn, teacher *nodes.Node, s unroll.Strategy) Graph {
 	return m.ForwardOver(src, lengths, tgtIn, teacher, unroll.Options{Strategy: s})
 }
@@ -230,8 +235,8 @@ func (m *Model) ForwardOver(src, lengths, tgtIn, teacher *nodes.Node, o unroll.O
 	return out
 }
 
-// scheduled is a decoder that reads [e; coin]: the embedding of the true token where the coin is 1, else that of the token
-// that it found likeliest itself.
+// scheduled is a decoder that reads [e; coin]: the embedding of the true token where the coin is
+// 1, else that of the token that it found likeliest itself.
 type scheduled struct {
 	cells.Cell
 	m       *Model
@@ -265,7 +270,8 @@ const (
 	targetFile = "target.json"
 )
 
-// Save writes config.json, source.json and target.json, which are the vocabularies, and model.safetensors to path; see zoo.Save.
+// Save writes config.json, source.json and target.json, which are the vocabularies, and
+// model.safetensors to path; see zoo.Save.
 func (m *Model) Save(path string) error { return zoo.Save(path, m) }
 
 // Files are what Save writes beside the weights.

@@ -64,34 +64,10 @@ func NewVocabularyContext(ctx context.Context, cfg VocabularyConfig,
 	if err := interrupt.Err(ctx); err != nil {
 		return nil, fmt.Errorf("vocabulary: %w", err)
 	}
-	var errs []error
-	if cfg.MinCount < 0 {
-		errs = append(errs, fmt.Errorf("vocabulary: MinCount is %d; it must not be negative",
-			cfg.MinCount))
-	}
-	if cfg.MaxSize < 0 || cfg.MaxSize > 0 && cfg.MaxSize < len(cfg.Specials) {
-		errs = append(errs, fmt.Errorf("vocabulary: MaxSize is %d; it must be 0 (no limit) or hold at least the %d specials",
-			cfg.MaxSize, len(cfg.Specials)))
-	}
-	for i, special := range cfg.Specials {
-		if err := checkToken(special); err != nil {
-			errs = append(errs, fmt.Errorf("vocabulary: Specials[%d]: %w", i, err))
-		} else if slices.Contains(cfg.Specials[:i], special) {
-			errs = append(errs, fmt.Errorf("vocabulary: Specials[%d]: %q stands there twice", i,
-				special))
-		}
-	}
-	counts, first, n := map[string]int64{}, map[string]int{}, 0
-	for _, tokens := range sequences {
-		for _, token := range tokens {
-			if n++; n%often == 0 && ctx.Err() != nil {
-				return nil, fmt.Errorf("vocabulary: %w", ctx.Err())
-			}
-			if cfg.FirstSeen && counts[token] == 0 {
-				first[token] = len(first)
-			}
-			counts[token]++
-		}
+	errs := cfg.problems()
+	counts, first, err := cfg.count(ctx, sequences)
+	if err != nil {
+		return nil, err
 	}
 	if len(counts) == 0 {
 		errs = append(errs, errors.New("vocabulary: the text has no tokens"))
@@ -132,7 +108,52 @@ func NewVocabularyContext(ctx context.Context, cfg VocabularyConfig,
 	if len(special)+len(kept) == 0 {
 		return nil, fmt.Errorf("vocabulary: no token was seen %d times or more", cfg.MinCount)
 	}
+	return cfg.listed(special, kept, counts)
+}
 
+// problems are all fields that are out of range.
+func (cfg VocabularyConfig) problems() (errs []error) {
+	if cfg.MinCount < 0 {
+		errs = append(errs, fmt.Errorf("vocabulary: MinCount is %d; it must not be negative",
+			cfg.MinCount))
+	}
+	if cfg.MaxSize < 0 || cfg.MaxSize > 0 && cfg.MaxSize < len(cfg.Specials) {
+		errs = append(errs, fmt.Errorf("vocabulary: MaxSize is %d; it must be 0 (no limit) or hold at least the %d specials",
+			cfg.MaxSize, len(cfg.Specials)))
+	}
+	for i, special := range cfg.Specials {
+		if err := checkToken(special); err != nil {
+			errs = append(errs, fmt.Errorf("vocabulary: Specials[%d]: %w", i, err))
+		} else if slices.Contains(cfg.Specials[:i], special) {
+			errs = append(errs, fmt.Errorf("vocabulary: Specials[%d]: %q stands there twice", i,
+				special))
+		}
+	}
+	return errs
+}
+
+// count counts the tokens. First numbers them as they come up, if that is their order.
+func (cfg VocabularyConfig) count(ctx context.Context,
+	sequences [][]string) (counts map[string]int64, first map[string]int, err error) {
+	counts, first = map[string]int64{}, map[string]int{}
+	n := 0
+	for _, tokens := range sequences {
+		for _, token := range tokens {
+			if n++; n%often == 0 && ctx.Err() != nil {
+				return nil, nil, fmt.Errorf("vocabulary: %w", ctx.Err())
+			}
+			if cfg.FirstSeen && counts[token] == 0 {
+				first[token] = len(first)
+			}
+			counts[token]++
+		}
+	}
+	return counts, first, nil
+}
+
+// listed is the vocabulary of the specials, seen as often as special says, and the tokens kept.
+func (cfg VocabularyConfig) listed(special []int64, kept []string,
+	counts map[string]int64) (*Vocabulary, error) {
 	v := newVocabulary(len(special)+len(kept), len(special))
 	var all strings.Builder
 	for i, token := range cfg.Specials {
