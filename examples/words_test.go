@@ -173,7 +173,7 @@ var quickRuns = []string{
 	"binaryaddition", "curves -draw x.svg", "gradientflow", "onehot", "serve",
 	"longmemory adding", "longmemory copy", "toyseq2seq train -task reversal",
 	"nextword -data words.txt -prompt w1", "word2vec train -data words.txt",
-	"caption train -data p.idx -sentences s.txt",
+	"caption train -data p.idx -sentences s.txt", "onnx benchmark -onnx m.onnx",
 }
 
 // With -quick every program ends, and ends well.
@@ -199,6 +199,9 @@ func TestQuick(t *testing.T) {
 		fmt.Fprintf(&sentences, "a picture %d\n", i%2)
 	}
 	write("p.idx", string(idx))
+	model, err := os.ReadFile("../onnx/testdata/conformance/lstm_plain/model.onnx")
+	require.NoError(t, err)
+	write("m.onnx", string(model))
 	write("s.txt", sentences.String())
 
 	ran := map[string]bool{}

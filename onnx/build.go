@@ -51,7 +51,7 @@ type builder struct {
 }
 
 // maxNodes bounds how many nodes loops may be laid out to.
-const maxNodes = 200_000
+const maxNodes = 50_000
 
 // Build lays the model out in a graph, whose float type has to be Dtype, and returns its outputs.
 // Inputs are given by their names: floats as float nodes, truth values too, as 1 and 0; integers as

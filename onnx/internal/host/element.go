@@ -43,6 +43,8 @@ func places(from, to []int) []int {
 
 // walk lists the offsets of all elements of a shape, by strides.
 func walk(shape, strides []int) []int {
+	check(shape)
+	Fits(Size(shape))
 	out := make([]int, Size(shape))
 	index := make([]int, len(shape))
 	at := 0

@@ -50,6 +50,9 @@ func init() {
 			}
 			shape := make([]int, len(in))
 			for i := range in {
+				if times[i] < 0 || times[i] > MaxElements {
+					Failf("%d repeats", times[i])
+				}
 				shape[i] = in[i] * times[i]
 			}
 			check(shape)
@@ -64,6 +67,9 @@ func init() {
 		"Trilu": func(c *Call) []Arrangement {
 			in := c.need(0).Shape
 			k, upper := 0, c.Attrs.Int("upper", 1) == 1
+			if len(in) < 2 {
+				Failf("%v: want at least two axes", in)
+			}
 			if t := c.Arg(1); t != nil {
 				k = t.Int(0)
 			}
@@ -78,7 +84,10 @@ func init() {
 		},
 		"ReverseSequence": func(c *Call) []Arrangement {
 			in, lengths := c.need(0).Shape, c.need(1).Ints()
-			b, t := c.Attrs.Int("batch_axis", 1), c.Attrs.Int("time_axis", 0)
+			b, t := Axis(c.Attrs.Int("batch_axis", 1), len(in)), Axis(c.Attrs.Int("time_axis", 0), len(in))
+			if b == t || len(lengths) != in[b] {
+				Failf("%d lengths along axis %d of %v", len(lengths), b, in)
+			}
 			return byIndex(in, in, func(to, from []int) bool {
 				copy(from, to)
 				if n := lengths[to[b]]; to[t] < n && n <= in[t] {
@@ -146,6 +155,8 @@ func Permutation(c *Call, n int) []int {
 
 // byIndex arranges by a function from indices of the result to those of the operand.
 func byIndex(shape, in []int, f func(to, from []int) bool) []Arrangement {
+	check(shape)
+	Fits(Size(shape))
 	strides := rowMajor(in)
 	at := make([]int, Size(shape))
 	from := make([]int, len(in))

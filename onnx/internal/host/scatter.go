@@ -7,6 +7,9 @@ import (
 // along takes whole slices of an axis by ids, whose shape replaces the axis.
 func along(in []int, axis int, ids, shape []int) []Arrangement {
 	outer, inner := Size(in[:axis]), Size(in[axis+1:])
+	full := []int{outer, len(ids), inner}
+	check(full)
+	Fits(Size(full))
 	at := make([]int, 0, outer*len(ids)*inner)
 	for o := range outer {
 		for _, id := range ids {
@@ -65,6 +68,9 @@ func gatherElements(c *Call) []Arrangement {
 func gatherND(c *Call) []Arrangement {
 	in, ids := c.need(0).Shape, c.need(1)
 	batch := c.Attrs.Int("batch_dims", 0)
+	if len(ids.Shape) == 0 || len(in) == 0 {
+		Failf("indices %v of %v", ids.Shape, in)
+	}
 	n := ids.Shape[len(ids.Shape)-1]
 	if batch < 0 || batch+n > len(in) || batch >= len(ids.Shape) {
 		Failf("indices %v of %v", ids.Shape, in)
@@ -92,6 +98,9 @@ func ScatterPlaces(c *Call) []int {
 	x, ids, updates := c.need(0), c.need(1), c.need(2)
 	if c.Op == "ScatterND" {
 		in := x.Shape
+		if len(ids.Shape) == 0 {
+			Failf("indices without an axis")
+		}
 		n := ids.Shape[len(ids.Shape)-1]
 		if n > len(in) {
 			Failf("indices %v of %v", ids.Shape, in)

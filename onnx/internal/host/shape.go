@@ -127,6 +127,10 @@ func shapeFuncs() map[string]Func {
 		},
 		"Range": func(c *Call) []*Tensor {
 			from, limit, step := c.need(0), c.need(1), c.need(2)
+			if from.Len() != 1 || limit.Len() != 1 || step.Len() != 1 || from.S != nil ||
+				from.Type != limit.Type || from.Type != step.Type {
+				Failf("a range from %v to %v by %v", from, limit, step)
+			}
 			if step.Float(0) == 0 {
 				Failf("a range with steps of 0")
 			}
@@ -149,6 +153,9 @@ func shapeFuncs() map[string]Func {
 			if value == nil {
 				value = New(Float32, 1)
 			}
+			if value.Len() != 1 {
+				Failf("a value %v", value)
+			}
 			shape := c.need(0).Ints()
 			if err := CheckShape(shape); err != nil {
 				Failf("%w", err)
@@ -160,6 +167,9 @@ func shapeFuncs() map[string]Func {
 			out := New(Type(c.Attrs.Int("dtype", int(x.Type))), x.Shape...)
 			one := Cast(Ints(1), out.Type)
 			k := c.Attrs.Int("k", 0)
+			if len(x.Shape) != 2 {
+				Failf("%v: want a matrix", x.Shape)
+			}
 			for i := range x.Shape[0] {
 				if j := i + k; j >= 0 && j < x.Shape[1] {
 					out.set(i*x.Shape[1]+j, one, 0)
@@ -227,7 +237,11 @@ func concat(c *Call) []*Tensor {
 }
 
 func oneHot(c *Call) []*Tensor {
-	ids, depth, values := c.need(0), c.need(1).Int(0), c.need(2)
+	ids, values := c.need(0), c.need(2)
+	if c.need(1).Len() != 1 || values.Len() != 2 {
+		Failf("a depth %v, values %v", c.need(1), values)
+	}
+	depth := c.need(1).Int(0)
 	if depth < 1 || depth > MaxElements {
 		Failf("a depth of %d", depth)
 	}

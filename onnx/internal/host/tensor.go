@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/seqzoo/seqzoo/internal/sysmem"
 	"github.com/seqzoo/seqzoo/onnx/internal/pb"
 )
 
@@ -114,7 +115,9 @@ func New(t Type, shape ...int) *Tensor {
 		Failf("%w", err)
 	}
 	x := &Tensor{Type: t, Shape: slices.Clone(shape)}
-	switch n := Size(shape); {
+	n := Size(shape)
+	Fits(n)
+	switch {
 	case t.IsFloat():
 		x.F = make([]float64, n)
 	case t.Bits() > 0:
@@ -125,6 +128,18 @@ func New(t Type, shape ...int) *Tensor {
 		Failf("tensors of %v are not supported", t)
 	}
 	return x
+}
+
+// Fits refuses n elements where there is no memory for them: a file of a few bytes can ask for any
+// number.
+func Fits(n int) {
+	const small = 1 << 20
+	if n <= small {
+		return
+	}
+	if have := sysmem.Available(); have > 0 && n > have/32 {
+		Failf("%d elements need more memory than there is", n)
+	}
 }
 
 // Ints is an int64 vector.

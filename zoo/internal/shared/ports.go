@@ -2,6 +2,7 @@ package shared
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/seqzoo/seqzoo/cells"
 	"github.com/seqzoo/seqzoo/nodes"
@@ -14,11 +15,11 @@ type Port struct {
 	From string
 }
 
-// StatePorts are inputs for the parts of a state, "state_0_h" and so on.
+// StatePorts are inputs for the parts of a state, "state_0_l0_h" and so on.
 func StatePorts(g *nodes.Graph, parts []cells.Part, B int) (state cells.State, ports []Port) {
 	state = InputState(g, parts, B)
 	for i, p := range parts {
-		name := fmt.Sprintf("state_%d_%s", i, p.Name)
+		name := fmt.Sprintf("state_%d_%s", i, strings.ReplaceAll(p.Name, " ", "_"))
 		ports = append(ports, Port{Name: name, Node: state[i], From: "next_" + name})
 	}
 	return state, ports
