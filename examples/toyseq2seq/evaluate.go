@@ -57,7 +57,7 @@ func answers(ctx context.Context, m *seq2seq.Model, s style, sources [][]string)
 	for k, i := range order {
 		sorted[k] = sources[i]
 	}
-	found, err := m.TranslateAll(ctx, s.read(sorted), decode.SearchOptions{})
+	found, err := m.TranslateAll(ctx, s.read(sorted), decode.SearchOptions{KeepAttention: true})
 	if err != nil {
 		return nil, err
 	}

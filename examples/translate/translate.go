@@ -62,6 +62,7 @@ func (a *translator) run(ctx context.Context, std cli.Std) error {
 		return err
 	}
 	o := a.options()
+	o.KeepAttention = a.draw != ""
 	o.Best = a.n
 	return cli.EachLine(ctx, std.In, std.Messages, func(n int, line string, err error) error {
 		var tokens []string

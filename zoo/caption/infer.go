@@ -93,7 +93,7 @@ func (m *Model) caption(ctx context.Context, pictures []image.Image, first int,
 	if err := w.Start(nil); err != nil {
 		return nil, err
 	}
-	common := decode.Options{End: m.eos, Max: cmp.Or(o.Max, captionMax),
+	common := decode.Options{End: m.eos, KeepAttention: true, Max: cmp.Or(o.Max, captionMax),
 		Never: shared.Silent(m.words)}
 	found, err := w.Write(ctx, m.bos, common, o, first, m.words, text.Words{})
 	out := make([][]Caption, len(found))

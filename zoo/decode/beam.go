@@ -155,12 +155,16 @@ func (s *search) extend(p Prediction, from, tokens []int) error {
 		}
 		attention := p.attention(s.row + k)
 		looked := s.look(h, attention)
+		attention = s.o.kept(attention)
 		for id, lp := range logProbs {
 			if total := h.total + lp; !math.IsInf(lp, -1) && candidates.takes(total) {
 				candidates.add(total, path{h, id, s.row + k, h.length + 1, lp, total, attention,
 					looked})
 			}
 		}
+	}
+	for _, h := range s.live {
+		h.looked = nil // its extensions have theirs: all of a path would be as large as attention
 	}
 	s.live = nil
 	for _, r := range candidates.ranked {

@@ -169,7 +169,7 @@ func TestBeamIsTheDefinition(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		v, sources := rapid.IntRange(1, 6).Draw(t, "V"), rapid.IntRange(1, 3).Draw(t, "sources")
 		o := decode.BeamOptions{
-			Options: decode.Options{End: rapid.IntRange(-1, v-1).Draw(t, "end"),
+			Options: decode.Options{KeepAttention: true, End: rapid.IntRange(-1, v-1).Draw(t, "end"),
 				Max: rapid.IntRange(1, 6).Draw(t, "max")},
 			Width: rapid.IntRange(1, 5).Draw(t, "width"),
 			Alpha: rapid.SampledFrom([]float64{0, 0.6, 2}).Draw(t, "alpha"),

@@ -35,6 +35,9 @@ type Options struct {
 	Max int // tokens of a sequence at most, the end included; at least 1
 	// tokens that are never chosen; their probability is shared out among the others in proportion
 	Never []int
+	// KeepAttention asks for where the model looked for each token. It takes as much memory as a
+	// sequence has tokens times the source has places.
+	KeepAttention bool
 }
 
 func (o Options) check(starts []int) error {
@@ -48,7 +51,8 @@ func (o Options) check(starts []int) error {
 type Hypothesis struct {
 	Tokens   []int     // without the one it started from, with the one that ended it
 	LogProbs []float64 // of each token, given those before
-	// [len(Tokens)][S]: where the model looked for each; nil if it does not attend
+	// [len(Tokens)][S]: where the model looked for each; nil without KeepAttention, or if it does
+	// not attend
 	Attention [][]float64
 	LogProb   float64 // of all together
 	Score     float64 // by which hypotheses are ranked
@@ -107,7 +111,7 @@ func Generate(ctx context.Context, s Stepper, starts []int, o GenerateOptions) (
 			if err != nil {
 				return out, fmt.Errorf("decode: row %d: %w", i, err)
 			}
-			h.add(id, p.Logits[i][id], p.attention(i))
+			h.add(id, p.Logits[i][id], o.kept(p.attention(i)))
 			h.Ended, tokens[i] = id == o.End, id
 			if !h.Ended {
 				live++
@@ -149,12 +153,20 @@ func step(ctx context.Context, s Stepper, from, tokens []int) (Prediction, error
 	return p, nil
 }
 
-// attention is a copy of where row i looked, or nil.
+// attention is where row i looked, until the next step, or nil.
 func (p Prediction) attention(i int) []float64 {
 	if p.Attention == nil {
 		return nil
 	}
-	return append(make([]float64, 0, len(p.Attention[i])), p.Attention[i]...)
+	return p.Attention[i]
+}
+
+// kept is a copy of attention, if it was asked for.
+func (o Options) kept(attention []float64) []float64 {
+	if attention == nil || !o.KeepAttention {
+		return nil
+	}
+	return append(make([]float64, 0, len(attention)), attention...)
 }
 
 // logProbs turns logits into log-probabilities, in place. What may not be chosen gets −Inf.

@@ -15,6 +15,10 @@ type SearchOptions struct {
 	Alpha, Beta float64 // of the beam: length normalisation and coverage penalty, see BeamOptions
 	EarlyStop   bool    // of the beam
 
+	// KeepAttention asks for Found.Alignment, which takes as much memory as the target has tokens
+	// times the source has.
+	KeepAttention bool
+
 	Sample Sampler // without a beam: temperature, top-k, nucleus
 	Seed   uint64  // of the sampling
 
@@ -34,7 +38,8 @@ type Found struct {
 	LogProb  float64   // of all tokens, <eos> included
 	Score    float64   // by which translations are ranked
 	LogProbs []float64 // of each token
-	// [len(Tokens)][len(source)]: where each token looked; nil without attention
+	// [len(Tokens)][len(source)]: where each token looked; nil without KeepAttention, or if the model
+	// has no attention
 	Alignment [][]float64
 	Ended     bool // by <eos>, not by Max
 }

@@ -96,7 +96,7 @@ func (m *Model) options(o decode.SearchOptions, longest int) (decode.Options, er
 		return decode.Options{}, fmt.Errorf("the option Beta is %g, and the model has no attention whose coverage it could reward", o.Beta)
 	}
 	return decode.Options{End: m.eos, Max: cmp.Or(o.Max, 2*longest+10),
-		Never: shared.Silent(m.targets)}, nil
+		Never: shared.Silent(m.targets), KeepAttention: o.KeepAttention}, nil
 }
 
 // translatorSize is what a translator is compiled for.

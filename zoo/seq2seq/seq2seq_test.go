@@ -104,6 +104,10 @@ func TestTranslationsAreTheModels(t *testing.T) {
 			t.Run(fmt.Sprint(name, " beam ", o.Beam, " ", o.Sample.Temperature),
 				func(t *testing.T) {
 					m := newSeq2Seq(t, cfg)
+					without, err := m.TranslateAll(context.Background(), sources, o)
+					require.NoError(t, err)
+					require.Nil(t, without[0][0].Alignment, "nobody asked for it")
+					o.KeepAttention = true
 					all, err := m.TranslateAll(context.Background(), sources, o)
 					require.NoError(t, err)
 					require.Len(t, all, len(sources))

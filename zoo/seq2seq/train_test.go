@@ -48,6 +48,7 @@ func TestSeq2SeqLearnsReversal(t *testing.T) {
 
 	test := phrases(100, 5, 6, 9)
 	check := func(m *seq2seq.Model, o decode.SearchOptions) (exact int, places [2]int) {
+		o.KeepAttention = true
 		found, err := m.TranslateAll(context.Background(), test, o)
 		require.NoError(t, err)
 		want := reversed(test)
