@@ -50,6 +50,9 @@ var given = map[string]string{
 		var difference float64
 		var figure plot.Plot
 		func byAutodiff(p *course.Page) error { return nil }`,
+	"zoo/vectors/fill.go": `
+		var model *lm.Model
+		var words *vectors.Vectors`,
 	"plot/doc.go": `
 		var w io.Writer
 		var examples []float64
