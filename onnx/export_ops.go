@@ -251,7 +251,7 @@ func exportMatMul(c *exported) string {
 		}
 		perm := swapped(len(c.operands[i].Shape()), len(c.operands[i].Shape())-2,
 			len(c.operands[i].Shape())-1)
-		in[i] = c.emit("Transpose", in[i:i+1], attrList("perm", perm...))
+		in[i] = c.emit("Transpose", []string{in[i]}, attrList("perm", perm...))
 	}
 	return c.emit("MatMul", in)
 }

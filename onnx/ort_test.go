@@ -5,14 +5,21 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/seqzoo/seqzoo/cells"
+	"github.com/seqzoo/seqzoo/graph"
+	"github.com/seqzoo/seqzoo/nodes"
 	"github.com/seqzoo/seqzoo/onnx"
+	"github.com/seqzoo/seqzoo/unroll"
+	"github.com/seqzoo/seqzoo/zoo"
 )
 
 // runtime is ONNX Runtime in a process of its own.
@@ -185,4 +192,58 @@ func checkFile(t *testing.T, file string) {
 		"onnx.shape_inference.infer_shapes(m, strict_mode=True)"
 	out, err := exec.Command(python, "-c", code, file).CombinedOutput()
 	require.NoError(t, err, "%s", out)
+}
+
+// TestRuntimeSpeed prints how long runs of LSTM and GRU layers take here and in ONNX Runtime, on one
+// thread each, in turns. It judges nothing.
+func TestRuntimeSpeed(t *testing.T) {
+	r := startRuntime(t)
+	if os.Getenv("SEQZOO_SPEED") == "" {
+		t.Skip("SEQZOO_SPEED is not set: nothing is measured")
+	}
+	for _, spec := range []string{"lstm", "gru"} {
+		for _, size := range [][3]int{{128, 1, 1}, {128, 50, 1}, {128, 50, 32}, {512, 20, 8}} {
+			file := filepath.Join(t.TempDir(), "m.onnx")
+			require.NoError(t, exportLayer(spec, size[0], file))
+			m, err := onnx.Import(file)
+			require.NoError(t, err)
+			in := modelInputs(m, size[1], size[2], spec)
+			shapes := map[string][]int{}
+			for name, x := range in {
+				shapes[name] = x.Shape()
+			}
+			step, err := m.Compile(shapes, nil, graph.Workers(1))
+			require.NoError(t, err)
+			theirs, ours := math.Inf(1), math.Inf(1)
+			for range 5 {
+				_, ms, err := r.run(file, in, 20)
+				require.NoError(t, err)
+				theirs = min(theirs, ms)
+				for range 20 {
+					from := time.Now()
+					require.NoError(t, step.Run())
+					ours = min(ours, time.Since(from).Seconds()*1e3)
+				}
+			}
+			t.Logf("%s of %d units, %d steps, batch %d: %.4f ms here, %.4f ms in ONNX Runtime, %.2f of it",
+				spec, size[0], size[1], size[2], ours, theirs, ours/theirs)
+			require.NoError(t, step.Close())
+		}
+	}
+}
+
+// exportLayer writes one layer, as wide as its input, over x [time, batch, width].
+func exportLayer(spec string, width int, file string) error {
+	store := nodes.NewStore(nodes.Float32, 1)
+	cell, err := cells.Parse(spec)
+	if err != nil {
+		return err
+	}
+	layer := unroll.Over(cell.Sized(width, width).New(store.Root()))
+	return onnx.ExportLayout(zoo.Layout{Name: "layer", Sizes: []string{"time", "batch"},
+		Build: func(g *nodes.Graph, sizes []int) (in, out []zoo.Port) {
+			x := g.Input("x", sizes[0], sizes[1], width)
+			return []zoo.Port{{Name: "x", Node: x}},
+				[]zoo.Port{{Name: "y", Node: layer.Unroll(x, nil, unroll.Options{}).Y()}}
+		}}, store, file, onnx.ExportOptions{})
 }

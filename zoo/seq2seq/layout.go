@@ -1,0 +1,71 @@
+package seq2seq
+
+import (
+	"fmt"
+
+	"github.com/seqzoo/seqzoo/cells"
+	"github.com/seqzoo/seqzoo/nodes"
+	"github.com/seqzoo/seqzoo/unroll"
+	"github.com/seqzoo/seqzoo/zoo"
+	"github.com/seqzoo/seqzoo/zoo/internal/shared"
+)
+
+// Layouts are "encode", from sources [source, batch] and lengths [batch] to what the decoder reads
+// and the state that its layers start from, and "step", one token [batch] of the decoder: from
+// these and its state to logits [batch, V], the next state and, with attention, its weights.
+func (m *Model) Layouts() []zoo.Layout {
+	if shared.Made(m.store) != nil {
+		return nil
+	}
+	return []zoo.Layout{
+		{Name: "encode", Sizes: []string{"source", "batch"}, Build: m.encodePorts},
+		{Name: "step", Sizes: []string{"source", "batch"}, Build: m.stepPorts},
+	}
+}
+
+// memoryName names what the decoder reads.
+func memoryName(i int) string { return fmt.Sprintf("memory_%d", i) }
+
+func (m *Model) encodePorts(g *nodes.Graph, sizes []int) (in, out []zoo.Port) {
+	src, lengths := g.IntInput("source", sizes[0], sizes[1]), g.IntInput("lengths", sizes[1])
+	memory, start := m.encode(src, lengths, unroll.Scan)
+	if memory != nil {
+		for i, n := range memory.Nodes() {
+			out = append(out, zoo.Port{Name: memoryName(i), Node: n})
+		}
+	}
+	if summary := m.summary(start); summary != nil {
+		out = append(out, zoo.Port{Name: "summary", Node: summary})
+	}
+	for i, n := range start {
+		out = append(out, zoo.Port{Name: fmt.Sprintf("start_%d", i), Node: n})
+	}
+	return []zoo.Port{{Name: "source", Node: src}, {Name: "lengths", Node: lengths}}, out
+}
+
+func (m *Model) stepPorts(g *nodes.Graph, sizes []int) (in, out []zoo.Port) {
+	// What the encoder makes gives the shapes of what the decoder reads.
+	eg := nodes.NewGraph(nodes.Options{Dtype: g.Dtype()})
+	memory, start := m.encode(eg.IntInput("source", sizes[0], sizes[1]),
+		eg.IntInput("lengths", sizes[1]), unroll.Scan)
+	tokens := g.IntInput("tokens", sizes[1])
+	in = append(in, zoo.Port{Name: "tokens", Node: tokens})
+	var seen *cells.Memory
+	if memory != nil {
+		seen = memory.Input(g, sizes[1])
+		for i, n := range seen.Nodes() {
+			in = append(in, zoo.Port{Name: memoryName(i), Node: n})
+		}
+	}
+	summary := m.summary(start)
+	if summary != nil {
+		summary = g.Input("summary", sizes[1], summary.Dim(-1))
+		in = append(in, zoo.Port{Name: "summary", Node: summary})
+	}
+	decoder := m.over(seen, summary)
+	state, ports := shared.StatePorts(g, decoder.Parts(), sizes[1])
+	next := cells.Advance(decoder, nodes.Embedding(m.target, tokens, -1), state)
+	out = append([]zoo.Port{{Name: "logits", Node: m.logits(next[0], summary, 0)}},
+		shared.NextPorts(ports, next)...)
+	return append(in, ports...), out
+}
