@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -46,9 +47,18 @@ func play(role string) error {
 	if err != nil {
 		return err
 	}
-	if role == "methods" {
+	if n, err := strconv.Atoi(os.Getenv("SEQZOO_TEST_MPI_THREADS")); err == nil {
+		runtime.GOMAXPROCS(n)
+	}
+	name, model, _ := strings.Cut(role, " ")
+	switch name {
+	case "methods":
 		err = methods(job)
-	} else {
+	case "step":
+		err = stepTimes(job, model)
+	case "exchange":
+		err = exchangeTimes(job)
+	default:
 		err = learn(job, os.Getenv("SEQZOO_TEST_MPI_DIR"))
 	}
 	if err != nil {
@@ -197,8 +207,7 @@ func (l launcher) start(t *testing.T, n int, out *bytes.Buffer, env ...string) *
 	self, err := os.Executable()
 	require.NoError(t, err)
 	c := exec.Command(l.name, append(append([]string{"-n", strconv.Itoa(n)}, l.args...), self)...)
-	c.Env = append(append(os.Environ(), env...), "GOMAXPROCS=1", "OMPI_MCA_btl_vader_single_copy_mechanism=none",
-		"OMPI_MCA_rmaps_base_oversubscribe=1")
+	c.Env = append(append(os.Environ(), env...), "GOMAXPROCS=1", "OMPI_MCA_btl_vader_single_copy_mechanism=none")
 	c.Stdout, c.Stderr = out, out
 	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	require.NoError(t, c.Start())
