@@ -111,8 +111,21 @@ func Start(c Config) (*Job, error) {
 	return j, nil
 }
 
-// pointer is the address of what the library writes to. It must stay reachable.
-func pointer[T any](p *T) uintptr { return uintptr(unsafe.Pointer(p)) }
+// pointer is the address of what the library reads or writes. It must stay reachable until the library
+// is done with it, and stay where it is: a stack moves as it grows, and the compiler does not see the
+// pointer in a number, so what it points at is made to escape to the heap.
+func pointer[T any](p *T) uintptr {
+	if never {
+		escaped = p
+	}
+	return uintptr(unsafe.Pointer(p))
+}
+
+// never is false, which the compiler does not know.
+var (
+	never   bool
+	escaped any
+)
 
 // errNoJob is that of the zero Job.
 var errNoJob = errors.New("mpi: the job is empty; mpi.Start makes one")
@@ -183,18 +196,18 @@ func (j *Job) wait(name string, fn uintptr, keep []any, args ...uintptr) error {
 	if err := j.call(name, fn, append(args, pointer(&r.handle))...); err != nil {
 		return err
 	}
-	for tries := 0; ; tries++ {
-		done, err := j.test(name, r)
-		if done || err != nil {
-			runtime.KeepAlive(r)
-			return err
+	const patience = time.Second // a transfer moves only while somebody asks for it
+	begun := time.Now()
+	for {
+		for range 64 {
+			done, err := j.test(name, r)
+			if done || err != nil {
+				runtime.KeepAlive(r)
+				return err
+			}
 		}
-		switch {
-		case tries < 2000: // the others are about to come
-		case tries < 4000:
-			runtime.Gosched()
-		default:
-			time.Sleep(50 * time.Microsecond)
+		if runtime.Gosched(); time.Since(begun) > patience {
+			time.Sleep(100 * time.Microsecond)
 		}
 	}
 }
@@ -210,7 +223,7 @@ func address[T any](x []T) uintptr {
 	if len(x) == 0 {
 		return pointer(&nothing)
 	}
-	return uintptr(unsafe.Pointer(unsafe.SliceData(x)))
+	return pointer(unsafe.SliceData(x))
 }
 
 var nothing [8]byte

@@ -123,6 +123,7 @@ func TestMeasure(t *testing.T) {
 				ns, err := strconv.ParseFloat(f[2], 64)
 				require.NoError(t, err)
 				found[f[0]+" "+f[1]+suffix] = append(found[f[0]+" "+f[1]+suffix], ns/1e6)
+				fmt.Fprintf(os.Stderr, "%s%s: %.3f ms\n", f[0]+" "+f[1], suffix, ns/1e6)
 			}
 		}
 	}
@@ -134,7 +135,7 @@ func TestMeasure(t *testing.T) {
 	}
 	for range *measure {
 		job(2, "exchange", "1", "")
-		for name := range measured {
+		for _, name := range []string{"S", "M", "L", "WikiText-2"} {
 			job(1, "step "+name, "1", ", 1 process")
 			job(2, "step "+name, "1", ", 2 processes")
 			job(1, "step "+name, "2", ", 1 process of 2 threads")

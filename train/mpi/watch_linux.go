@@ -146,7 +146,7 @@ func (j *Job) leave(receive, send *request, in []byte) {
 // process was lost, whose rank it names.
 func (j *Job) endedByLauncher() {
 	since := j.waiting.Load()
-	time.Sleep(time.Second)
+	time.Sleep(300 * time.Millisecond) // the launcher kills a second after it has asked
 	if now := j.waiting.Load(); now == 0 || now != since {
 		return // it goes on, and may save
 	}
