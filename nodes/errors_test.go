@@ -119,6 +119,7 @@ func TestMistakes(t *testing.T) {
 		"Dropout: the probability NaN: want [0, 1)":                           func() { nodes.Dropout(x, math.NaN()) },
 		"Masked: the probability 1: want [0, 1)":                              func() { nodes.Masked(x, x, 1) },
 		"LayerNorm: eps is -1: want a small positive number":                  func() { nodes.LayerNorm(x, s, s, -1) },
+		"Pinball: quantile 1: want a number in (0, 1)":                        func() { nodes.Pinball(x, x, 1, nodes.ReduceMean) },
 		"Huber: delta 0: want a positive number":                              func() { nodes.Huber(x, x, 0, nodes.ReduceMean) },
 		"CrossEntropy: label smoothing 1: want [0, 1)":                        func() { nodes.CrossEntropy(x, lengths, nodes.CrossEntropyOptions{Smoothing: 1}) },
 		"Reduction: no reduction 7: want ReduceMean, ReduceSum or ReduceNone": func() { nodes.CrossEntropy(x, lengths, nodes.CrossEntropyOptions{Reduction: 7}) },

@@ -311,6 +311,9 @@ func lossExpressions() map[string][]expression {
 				}
 				return 0.75 * (e - 0.375)
 			}),
+		"Pinball": reduced(func(x, t nodes.Operand, r nodes.Reduction) *nodes.Node {
+			return nodes.Pinball(x, t, 0.2, r)
+		}, func(x, t float64) float64 { return max(0.2*(t-x), 0.8*(x-t)) }),
 		"KLStandardNormal": {{
 			in:    []gradcheck.Input{between(-1, 1, 1, 2, 3), between(-1, 1, 2, 2, 3)},
 			shape: []int{2},

@@ -100,6 +100,19 @@ func Huber(x, target Operand, delta float64, r Reduction) *Node {
 	})
 }
 
+// Pinball is the loss of a forecast x of a quantile of the target: q·(t − x) where the target is
+// above, (1 − q)·(x − t) where it is below (Koenker and Bassett, 1978). It is least, in the mean,
+// where a share q of the targets is below x; q is in (0, 1), and ½ gives half the absolute error.
+func Pinball(x, target Operand, q float64, r Reduction) *Node {
+	if !(q > 0 && q < 1) {
+		ops.Failf("Pinball", "quantile %g: want a number in (0, 1)", q)
+	}
+	return loss("Pinball", x, target, r, func(x, target Operand) *Node {
+		e := Sub(target, x)
+		return Maximum(Scale(e, q), Scale(e, q-1))
+	})
+}
+
 // KLStandardNormal is KL(N(mu, exp(logvar)) ‖ N(0, 1)) = ½Σ(mu² + exp(logvar) − 1 − logvar) over
 // the last axis.
 func KLStandardNormal(mu, logvar *Node) *Node {

@@ -170,6 +170,7 @@ type trainCommand struct {
 	horizon                         int
 	dropout                         float64
 	together                        bool
+	quantiles                       []float64
 }
 
 func (t *trainCommand) register(f *flag.FlagSet) {
@@ -183,6 +184,11 @@ func (t *trainCommand) register(f *flag.FlagSet) {
 	f.Float64Var(&t.dropout, "dropout", 0.3, "share of what the output layer reads that is dropped")
 	f.StringVar(&t.level, "level", "last",
 		"what a window is measured from: its last value, its mean, or none")
+	f.Func("quantiles", "forecast these `quantiles`, such as 0.05,0.5,0.95, instead of the mean",
+		func(s string) (err error) {
+			t.quantiles, err = cli.Numbers(s, 0)
+			return err
+		})
 	f.BoolVar(&t.together, "together", false,
 		"read all variables together, instead of each as a series of its own by the same weights")
 	f.StringVar(&t.targets, "targets", "",
@@ -207,7 +213,7 @@ func (t *trainCommand) config(variables, targets []string) forecast.Config {
 		Recurrent: zoo.Recurrent{Cell: t.cell, Hidden: t.hidden,
 			Layers: cli.Layers(t.cell, t.layers), Dropout: t.dropout},
 		Variables: variables, Targets: targets, Lookback: t.lookback, Horizon: t.horizon,
-		Patch:  t.patch,
+		Patch: t.patch, Quantiles: t.quantiles,
 		Shared: !t.together, Level: forecast.Level(t.level), IODropout: t.dropout,
 	}
 }

@@ -41,10 +41,26 @@ func report(ctx context.Context, out io.Writer, m *forecast.Model, part *series.
 		fmt.Fprintf(out, "%-34s %8.4f %8.4f\n", n.name, mse, mae)
 	}
 	for v, target := range c.Targets {
-		fmt.Fprintf(out, "    %-30s %8.4f\n", target, e.ByTarget[v])
+		fmt.Fprintf(out, "    %-30s %8.4f   RMSE %.4g, MAE %.4g in its own units\n", target,
+			e.ByTarget[v], e.RMSE[v], e.MeanAbs[v])
 	}
+	for i, q := range c.Quantiles {
+		fmt.Fprintf(out, "quantile %-25g %8.4f   of the values are below its forecast\n", q, e.Below[i])
+	}
+	if len(c.Quantiles) < 2 {
+		return nil
+	}
+	b, err := m.Backtest(ctx, part, forecast.BacktestOptions{Level: outer(c.Quantiles)})
+	if err != nil {
+		fmt.Fprintln(out, err) // the part is short: all else is told
+		return nil
+	}
+	fmt.Fprintf(out, "rolling conformal intervals of %.3g %%: %v\n", 100*outer(c.Quantiles), b)
 	return nil
 }
+
+// outer is the level of the interval from the first to the last quantile.
+func outer(quantiles []float64) float64 { return quantiles[len(quantiles)-1] - quantiles[0] }
 
 // naive is the errors of a forecast that repeats the last rows of each window, over the windows
 // that m is evaluated on.

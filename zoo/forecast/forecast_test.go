@@ -49,6 +49,12 @@ var forecasterConfigs = map[string]forecast.Config{
 		Shared: true},
 	"shared, patch": {Recurrent: zoo.Recurrent{Cell: "gru", Hidden: 3}, Lookback: 12, Patch: 4,
 		Horizon: 5, Shared: true, Level: "mean"},
+	"quantiles": {Recurrent: zoo.Recurrent{Cell: "gru", Hidden: 3}, Lookback: 6, Horizon: 4,
+		Targets: []string{"b", "a"}, Quantiles: []float64{0.1, 0.5, 0.7}},
+	"quantiles, shared": {Recurrent: zoo.Recurrent{Cell: "rnn", Hidden: 3}, Lookback: 6, Patch: 2,
+		Horizon: 3, Shared: true, Quantiles: []float64{0.5, 0.9}, Level: "none"},
+	"known": {Recurrent: zoo.Recurrent{Cell: "gru", Hidden: 3}, Lookback: 6, Patch: 2, Horizon: 4,
+		Known: []string{"a"}, Quantiles: []float64{0.5}},
 }
 
 func TestForecasterGradients(t *testing.T) {
@@ -87,7 +93,13 @@ func TestForecastsAreWhatIsEvaluated(t *testing.T) {
 				for i := range end {
 					history = append(history, part.Row(i))
 				}
-				got, err := m.Forecast(history)
+				var ahead [][]float64
+				for h := range c.Horizon {
+					if len(c.Known) > 0 {
+						ahead = append(ahead, part.Row(end + h)[:1])
+					}
+				}
+				got, err := m.Forecast(history, ahead...)
 				require.NoError(t, err)
 				require.Len(t, got, c.Horizon)
 				for h, row := range got {

@@ -49,6 +49,15 @@ type Config struct {
 	// Level is what a window is measured from; default LevelLast.
 	Level Level `json:"level"`
 
+	// Known are variables whose values ahead are known, such as holidays and prices. Each step of a
+	// window reads them as they are Horizon steps later too, and they are not forecast. They must
+	// not be Shared, and Horizon must not be more than Lookback.
+	Known []string `json:"known,omitempty"`
+
+	// Quantiles are forecast in place of the mean, in ascending order, such as 0.05, 0.5 and 0.95,
+	// by the pinball loss; 0.5 must be one of them, and is the forecast.
+	Quantiles []float64 `json:"quantiles,omitempty"`
+
 	IODropout float64 `json:"io_dropout,omitempty"` // of what the output layer reads
 	Float64   bool    `json:"float64,omitempty"`    // weights of double precision
 }
@@ -58,6 +67,11 @@ func (c Config) withDefaults() Config {
 	c.Recurrent = c.Recurrent.WithDefaults()
 	if len(c.Targets) == 0 {
 		c.Targets = c.Variables
+		if len(c.Known) > 0 {
+			c.Targets = slices.DeleteFunc(slices.Clone(c.Variables), func(name string) bool {
+				return slices.Contains(c.Known, name)
+			})
+		}
 	}
 	c.Patch, c.Level = cmp.Or(c.Patch, 1), cmp.Or(c.Level, LevelLast)
 	return c
@@ -71,7 +85,8 @@ func (c Config) Validate() error {
 	c = c.withDefaults()
 	var bad check.Problems
 	bad.Add(c.Recurrent.Validate())
-	bad.That(len(c.Variables) >= 1 && len(c.Variables) <= series.MaxColumns, "variables are %d, want 1 … %d", len(c.Variables), series.MaxColumns)
+	bad.That(len(c.Variables) >= 1 && len(c.Variables) <= series.MaxColumns, "variables are %d, "+
+		"want 1 … %d", len(c.Variables), series.MaxColumns)
 	distinct := func(what string, names []string) {
 		sorted := slices.Sorted(slices.Values(names))
 		bad.That(len(slices.Compact(sorted)) == len(names), "%s: a name comes twice in %.200q", what, names)
@@ -79,12 +94,32 @@ func (c Config) Validate() error {
 	distinct("variables", c.Variables)
 	distinct("targets", c.Targets)
 	for _, name := range c.Targets {
-		bad.That(slices.Contains(c.Variables, name), "target %q is no variable; they are %.200q", name, c.Variables)
+		bad.That(slices.Contains(c.Variables, name), "target %q is no variable; they are "+
+			"%.200q", name, c.Variables)
 	}
-	bad.That(!c.Shared || slices.Equal(c.Targets, c.Variables), "shared forecasts every variable; targets must be left out")
+	distinct("known", c.Known)
+	for _, name := range c.Known {
+		bad.That(slices.Contains(c.Variables, name), "known %q is no variable; they are %.200q", name, c.Variables)
+		bad.That(!slices.Contains(c.Targets, name), "%q is known ahead, and a target", name)
+	}
+	bad.That(len(c.Known) == 0 || len(c.Targets) > 0, "every variable is known ahead, so that "+
+		"there is nothing to forecast")
+	bad.That(len(c.Known) == 0 || !c.Shared, "shared reads each variable alone; known must be "+
+		"left out")
+	bad.That(len(c.Known) == 0 || c.Horizon <= c.Lookback, "known are read as far ahead as "+
+		"horizon, %d, which must not be more than lookback, %d", c.Horizon, c.Lookback)
+	for i, q := range c.Quantiles {
+		bad.That(q > 0 && q < 1 && (i == 0 || q > c.Quantiles[i-1]), "quantiles are %v, want "+
+			"numbers in (0, 1) in ascending order", c.Quantiles)
+	}
+	bad.That(len(c.Quantiles) == 0 || slices.Contains(c.Quantiles, 0.5), "quantiles are %v, want "+
+		"0.5 among them: it is the forecast", c.Quantiles)
+	bad.That(!c.Shared || slices.Equal(c.Targets, c.Variables), "shared forecasts every "+
+		"variable; targets must be left out")
 	bad.Int("lookback", c.Lookback, 1, maxWindow)
 	bad.Int("horizon", c.Horizon, 1, maxWindow)
-	bad.That(c.Patch >= 1 && c.Lookback%max(c.Patch, 1) == 0, "patch is %d, want a divisor of lookback, %d", c.Patch, c.Lookback)
+	bad.That(c.Patch >= 1 && c.Lookback%max(c.Patch, 1) == 0, "patch is %d, want a divisor of "+
+		"lookback, %d", c.Patch, c.Lookback)
 	check.OneOf(&bad, "level", c.Level, LevelLast, LevelMean, LevelNone)
 	bad.Rate("io_dropout", c.IODropout)
 	return bad.Err()
@@ -98,14 +133,16 @@ func (c Config) Validate() error {
 // et al., 2022), and several steps may make one step of the recurrence (as in SegRNN; Lin et al.,
 // 2023). A Horizon of 1 and one target is regression of a single value.
 //
-// Its parameters are layers/l0/…, out/W [Hidden, Horizon·Targets] and out/b; if shared, out/W is
-// [Hidden, Horizon].
+// Its parameters are layers/l0/…, out/W [Hidden, Horizon·Targets·Quantiles] and out/b; if shared,
+// out/W is [Hidden, Horizon·Quantiles].
 //
 // Its methods other than training are safe for concurrent use.
 type Model struct {
 	cfg      Config
 	scale    *series.Scale // of the variables
 	targets  []int         // places of the targets among the variables
+	known    []int         // places of the known ones
+	median   int           // place of 0.5 among the quantiles
 	store    *nodes.Store
 	layers   unroll.Stack
 	out      nodes.Linear
@@ -132,12 +169,17 @@ func New(cfg Config, scale *series.Scale, seed uint64) (*Model, error) {
 	for _, name := range cfg.Targets {
 		m.targets = append(m.targets, slices.Index(cfg.Variables, name))
 	}
-	in, out := cfg.Patch*len(cfg.Variables), cfg.Horizon*len(cfg.Targets)
+	for _, name := range cfg.Known {
+		m.known = append(m.known, slices.Index(cfg.Variables, name))
+	}
+	m.median = max(slices.Index(cfg.Quantiles, 0.5), 0)
+	in, out := cfg.Patch*m.read(), cfg.Horizon*len(cfg.Targets)*m.quantiles()
 	if cfg.Shared {
-		in, out = cfg.Patch, cfg.Horizon
+		in, out = cfg.Patch, cfg.Horizon*m.quantiles()
 	}
 	if max(in, out) > cells.MaxWidth {
-		return fail(fmt.Errorf("a step of %d numbers and a forecast of %d; at most %d are taken", in, out, cells.MaxWidth))
+		return fail(fmt.Errorf("a step of %d numbers and a forecast of %d; at most %d are "+
+			"taken", in, out, cells.MaxWidth))
 	}
 	err := nodes.Try(func() {
 		root := m.store.Root()
@@ -150,15 +192,28 @@ func New(cfg Config, scale *series.Scale, seed uint64) (*Model, error) {
 	return m, nil
 }
 
+// read is how many numbers a step of a window has: the variables, and the known ones Horizon steps
+// later.
+func (m *Model) read() int { return len(m.cfg.Variables) + len(m.known) }
+
+// quantiles is how many numbers a forecast of a value has.
+func (m *Model) quantiles() int { return max(len(m.cfg.Quantiles), 1) }
+
 // Forward builds the model into the graph of its operand, standardised windows [Lookback, B,
-// Variables], and returns standardised forecasts [Horizon, B, Targets]. It panics with a
-// *nodes.BuildError, as package nodes does.
+// Variables], behind them the known variables of Horizon steps later, and returns standardised
+// forecasts [Horizon, B, Targets], or [Horizon, B, Targets, Quantiles] if there are quantiles. It
+// panics with a *nodes.BuildError, as package nodes does.
 func (m *Model) Forward(x *nodes.Node, s unroll.Strategy) *nodes.Node {
 	shared.NeedMade("Forecaster", m.store)
 	c := m.cfg
 	L, B, V := x.Dim(0), x.Dim(1), x.Dim(2)
-	if L != c.Lookback || V != len(c.Variables) {
-		nodes.Failf("Forecaster", "a window of %d steps of %d variables: want %d of %d", L, V, c.Lookback, len(c.Variables))
+	if L != c.Lookback || V != m.read() {
+		nodes.Failf("Forecaster", "a window of %d steps of %d numbers: want %d of %d", L, V, c.Lookback, m.read())
+	}
+	var ahead *nodes.Node // of the known variables
+	if len(m.known) > 0 {
+		V = len(c.Variables)
+		ahead, x = nodes.Slice(x, -1, V, m.read()), nodes.Slice(x, -1, 0, V)
 	}
 	var level *nodes.Node // [1, B, V]
 	switch c.Level {
@@ -170,7 +225,10 @@ func (m *Model) Forward(x *nodes.Node, s unroll.Strategy) *nodes.Node {
 	if level != nil {
 		x = nodes.Sub(x, level)
 	}
-	rows, width := B, c.Patch*V
+	if ahead != nil {
+		x = nodes.Concat(-1, x, ahead)
+	}
+	rows, width := B, c.Patch*m.read()
 	if c.Shared {
 		rows, width = B*V, c.Patch
 		x = nodes.Reshape(x, L, rows, 1)
@@ -181,10 +239,14 @@ func (m *Model) Forward(x *nodes.Node, s unroll.Strategy) *nodes.Node {
 	}
 	h := shared.FinalOutput(m.layers, m.layers.Unroll(x, nil, unroll.Options{Strategy: s}).Final())
 	y := m.out.Of(nodes.Dropout(h, c.IODropout))
+	N, Q := len(m.targets), m.quantiles()
 	if c.Shared {
-		y = nodes.Transpose(nodes.Reshape(y, B, V, c.Horizon), 2, 0, 1)
+		y = nodes.Transpose(nodes.Reshape(y, B, V, c.Horizon*Q), 2, 0, 1)
 	} else {
-		y = nodes.Transpose(nodes.Reshape(y, B, c.Horizon, len(m.targets)), 1, 0, 2)
+		y = nodes.Transpose(nodes.Reshape(y, B, c.Horizon*Q, N), 1, 0, 2)
+	}
+	if len(c.Quantiles) > 0 {
+		y = nodes.Transpose(nodes.Reshape(y, c.Horizon, Q, B, N), 0, 2, 3, 1)
 	}
 	if level == nil {
 		return y
@@ -196,7 +258,27 @@ func (m *Model) Forward(x *nodes.Node, s unroll.Strategy) *nodes.Node {
 		}
 		level = nodes.Concat(-1, picked...)
 	}
+	if len(c.Quantiles) > 0 {
+		level = nodes.Reshape(level, 1, B, N, 1)
+	}
 	return nodes.Add(y, level)
+}
+
+// loss is that of forecasts y as Forward gives them, of the truth [Horizon, B, Targets].
+func (m *Model) loss(y, truth *nodes.Node) *nodes.Node {
+	if len(m.cfg.Quantiles) == 0 {
+		return nodes.MSE(y, truth, nodes.ReduceMean)
+	}
+	var sum *nodes.Node
+	for i, q := range m.cfg.Quantiles {
+		of := nodes.Reshape(nodes.Slice(y, -1, i, i+1), truth.Shape()...)
+		if one := nodes.Pinball(of, truth, q, nodes.ReduceMean); sum == nil {
+			sum = one
+		} else {
+			sum = nodes.Add(sum, one)
+		}
+	}
+	return nodes.Scale(sum, 1/float64(len(m.cfg.Quantiles)))
 }
 
 const architecture = "Forecaster"

@@ -31,8 +31,9 @@ type Data struct {
 	Unroll unroll.Strategy // default: Scan
 }
 
-// Task makes a task for train.Fit. Its loss is the mean squared error of the standardised targets.
-// Its validation measures valid_loss, the same, and valid_mae. It keeps nothing of the series.
+// Task makes a task for train.Fit. Its loss is the mean squared error of the standardised targets,
+// or the mean of the quantiles' pinball losses. Its validation measures valid_loss, the same, and
+// valid_mae. It keeps nothing of the series.
 func (m *Model) Task(d Data) (train.Task, error) {
 	w, err := m.windows(d.Train)
 	if err != nil {
@@ -77,7 +78,11 @@ func (m *Model) Task(d Data) (train.Task, error) {
 			if err != nil {
 				return nil, err
 			}
-			return map[string]float64{"valid_loss": e.MSE, "valid_mae": e.MAE}, nil
+			loss := e.MSE
+			if len(m.cfg.Quantiles) > 0 {
+				loss = e.Pinball
+			}
+			return map[string]float64{"valid_loss": loss, "valid_mae": e.MAE}, nil
 		}
 	}
 	return task, nil
@@ -87,6 +92,7 @@ func (m *Model) Task(d Data) (train.Task, error) {
 type windows struct {
 	cfg     Config
 	targets []int
+	known   []int
 	T, V    int
 	x       []float64 // [T, V]
 }
@@ -106,7 +112,7 @@ func (m *Model) windows(s *series.Series) (*windows, error) {
 		return nil, fmt.Errorf("the series has %d times; a window and what is behind it take %d",
 			s.Len(), need)
 	}
-	w := &windows{cfg: m.cfg, targets: m.targets, T: s.Len(), V: len(s.Names)}
+	w := &windows{cfg: m.cfg, targets: m.targets, known: m.known, T: s.Len(), V: len(s.Names)}
 	for t := range s.Len() {
 		x, err := m.standardise(s.Row(t), t)
 		if err != nil {
@@ -143,6 +149,11 @@ type ForecastErrors struct {
 	MSE, MAE  float64
 	ByTarget  []float64 // MSE of each target
 	ByHorizon []float64 // MSE of each step ahead
+
+	RMSE, MeanAbs []float64 // of each target, in its own units
+
+	Pinball float64   // mean over the quantiles, or 0 if there are none
+	Below   []float64 // of each quantile, the share of true values that are at most its forecast
 }
 
 // Evaluate forecasts behind every window of a series and compares. The series begins with the
@@ -154,7 +165,41 @@ func (m *Model) Evaluate(ctx context.Context, s *series.Series) (*ForecastErrors
 	}
 	H, V := m.cfg.Horizon, len(m.targets)
 	e := &ForecastErrors{Windows: w.len(), ByTarget: make([]float64, V),
-		ByHorizon: make([]float64, H)}
+		ByHorizon: make([]float64, H), RMSE: make([]float64, V), MeanAbs: make([]float64, V)}
+	if n := len(m.cfg.Quantiles); n > 0 {
+		e.Below = make([]float64, n)
+	}
+	err = m.each(ctx, w, func(window, h, v int, y []float64, truth float64) {
+		d := y[m.median] - truth
+		e.MAE += math.Abs(d) / float64(w.len()*H*V)
+		e.MSE += d * d / float64(w.len()*H*V)
+		e.ByTarget[v] += d * d / float64(w.len()*H)
+		e.ByHorizon[h] += d * d / float64(w.len()*V)
+		e.MeanAbs[v] += math.Abs(d) / float64(w.len()*H)
+		for i := range e.Below {
+			e.Pinball += pinball(truth-y[i], m.cfg.Quantiles[i]) / float64(w.len()*H*V*len(e.Below))
+			if truth <= y[i] {
+				e.Below[i] += 1 / float64(w.len()*H*V)
+			}
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	for v, i := range m.targets {
+		e.RMSE[v] = math.Sqrt(e.ByTarget[v]) * m.scale.Deviation[i]
+		e.MeanAbs[v] *= m.scale.Deviation[i]
+	}
+	return e, nil
+}
+
+func pinball(above, q float64) float64 { return max(q*above, (q-1)*above) }
+
+// each forecasts behind every window and calls found with the standardised forecasts of each value,
+// one or a quantile each in ascending order, and the true value.
+func (m *Model) each(ctx context.Context, w *windows,
+	found func(window, h, v int, y []float64, truth float64)) error {
+	H, V, Q := m.cfg.Horizon, len(m.targets), m.quantiles()
 	graphs := m.graphs(unroll.Scan, false)
 	defer graphs.Close()
 	starts := make([]int, w.len())
@@ -163,71 +208,93 @@ func (m *Model) Evaluate(ctx context.Context, s *series.Series) (*ForecastErrors
 	}
 	for batch := range slices.Chunk(starts, 64) {
 		if err := interrupt.Err(ctx); err != nil {
-			return nil, err
+			return err
 		}
 		g, err := graphs.Get(len(batch))
 		if err != nil {
-			return nil, prefix.Wrap(err)
+			return prefix.Wrap(err)
 		}
 		g.load(w, batch)
 		if err := g.Run(0, 0); err != nil {
-			return nil, prefix.Wrap(err)
+			return prefix.Wrap(err)
 		}
-		y := g.Output(0).Float64s()
+		all := g.Output(0).Float64s()
 		for k, i := range batch {
 			for h := range H {
 				for v, from := range m.targets {
-					d := y[(h*len(batch)+k)*V+v] - w.x[(i+m.cfg.Lookback+h)*w.V+from]
-					if d-d != 0 {
-						return nil, prefix.Errorf("the window at row %d: step %d of %s: %w", i, h+1, m.cfg.Targets[v], shared.ErrOverflow)
+					at := ((h*len(batch)+k)*V + v) * Q
+					y, truth := ascending(all[at:at+Q]), w.x[(i+m.cfg.Lookback+h)*w.V+from]
+					if sum := y[0] + y[Q-1] - truth; sum-sum != 0 {
+						return prefix.Errorf("the window at row %d: step %d of %s: %w", i, h+1,
+							m.cfg.Targets[v], shared.ErrOverflow)
 					}
-					e.MAE += math.Abs(d) / float64(w.len()*H*V)
-					e.MSE += d * d / float64(w.len()*H*V)
-					e.ByTarget[v] += d * d / float64(w.len()*H)
-					e.ByHorizon[h] += d * d / float64(w.len()*V)
+					found(i, h, v, y, truth)
 				}
 			}
 		}
 	}
-	return e, nil
+	return nil
+}
+
+// ascending are quantiles in their order, in which a network may not give them (Chernozhukov,
+// Fernández-Val and Galichon, 2010).
+func ascending(y []float64) []float64 {
+	if !slices.IsSorted(y) {
+		y = slices.Sorted(slices.Values(y))
+	}
+	return y
 }
 
 // Forecast forecasts the Horizon steps behind a history [times][Variables], of which the last
-// Lookback rows are read: [Horizon][Targets], in the units of the series.
-func (m *Model) Forecast(history [][]float64) ([][]float64, error) {
+// Lookback rows are read: [Horizon][Targets], in the units of the series. Ahead are the known
+// variables of these steps, [Horizon][Known], if there are any.
+func (m *Model) Forecast(history [][]float64, ahead ...[]float64) ([][]float64, error) {
+	all, err := m.ForecastQuantiles(history, ahead...)
+	if err != nil {
+		return nil, err
+	}
+	forecast := make([][]float64, len(all))
+	for h, targets := range all {
+		for _, y := range targets {
+			forecast[h] = append(forecast[h], y[m.median])
+		}
+	}
+	return forecast, nil
+}
+
+// ForecastQuantiles is Forecast with every quantile, in ascending order:
+// [Horizon][Targets][Quantiles]. Of a model without quantiles it has the forecast alone.
+func (m *Model) ForecastQuantiles(history [][]float64, ahead ...[]float64) ([][][]float64, error) {
 	if err := shared.Made(m.store); err != nil {
 		return nil, prefix.Wrap(err)
 	}
-	c := m.cfg
-	if len(history) < c.Lookback {
-		return nil, prefix.Errorf("the history has %d rows; it reads %d",
-			len(history), c.Lookback)
+	w, err := m.lastWindow(history, ahead)
+	if err != nil {
+		return nil, prefix.Wrap(err)
 	}
-	w := &windows{cfg: c, targets: m.targets, T: c.Lookback, V: len(c.Variables)}
-	for t, row := range history[len(history)-c.Lookback:] {
-		x, err := m.standardise(row, len(history)-c.Lookback+t)
-		if err != nil {
-			return nil, prefix.Wrap(err)
-		}
-		w.x = append(w.x, x...)
-	}
-	forecast := make([][]float64, c.Horizon)
+	Q := m.quantiles()
+	forecast := make([][][]float64, m.cfg.Horizon)
 	build := func(B run.Of[int]) (*forecastGraph, error) {
 		return m.build(B.Key, unroll.Scan, false)
 	}
-	err := m.idle.Do(run.Of[int]{Key: 1}, build, func(g *forecastGraph) (err error) {
+	err = m.idle.Do(run.Of[int]{Key: 1}, build, func(g *forecastGraph) (err error) {
 		g.load(w, []int{0})
 		if err := g.Run(0, 0); err != nil {
 			return err
 		}
-		y := g.Output(0)
+		y := g.Output(0).Float64s()
 		for h := range forecast {
 			for v, i := range m.targets {
-				x := y.At(h*len(m.targets)+v)*m.scale.Deviation[i] + m.scale.Mean[i]
-				if forecast[h] = append(forecast[h], x); x-x != 0 {
-					err = fmt.Errorf("step %d of %s is %g: %w", h+1, m.cfg.Targets[v], x,
-						shared.ErrOverflow)
+				at := (h*len(m.targets) + v) * Q
+				values := slices.Clone(ascending(y[at : at+Q]))
+				for k := range values {
+					values[k] = values[k]*m.scale.Deviation[i] + m.scale.Mean[i]
+					if x := values[k]; x-x != 0 {
+						err = fmt.Errorf("step %d of %s is %g: %w", h+1, m.cfg.Targets[v], x,
+							shared.ErrOverflow)
+					}
 				}
+				forecast[h] = append(forecast[h], values)
 			}
 		}
 		return err
@@ -238,13 +305,58 @@ func (m *Model) Forecast(history [][]float64) ([][]float64, error) {
 	return forecast, nil
 }
 
+// lastWindow is the window of the last rows of a history, with what is known of the steps behind
+// it.
+func (m *Model) lastWindow(history, ahead [][]float64) (*windows, error) {
+	c := m.cfg
+	if len(history) < c.Lookback {
+		return nil, fmt.Errorf("the history has %d rows; it reads %d", len(history), c.Lookback)
+	}
+	w := &windows{cfg: c, targets: m.targets, known: m.known, T: c.Lookback, V: len(c.Variables)}
+	for t, row := range history[len(history)-c.Lookback:] {
+		x, err := m.standardise(row, len(history)-c.Lookback+t)
+		if err != nil {
+			return nil, err
+		}
+		w.x = append(w.x, x...)
+	}
+	if len(m.known) == 0 {
+		if len(ahead) > 0 {
+			return nil, fmt.Errorf("there are %d rows ahead, and no variable is known ahead: see "+
+				"Config.Known", len(ahead))
+		}
+		return w, nil
+	}
+	if len(ahead) != c.Horizon {
+		return nil, fmt.Errorf("there are %d rows ahead; want %d of the known variables %.200q", len(ahead),
+			c.Horizon, c.Known)
+	}
+	for t, row := range ahead {
+		if len(row) != len(m.known) {
+			return nil, fmt.Errorf("row %d ahead has %d values; %d variables are known: %.200q", t, len(row),
+				len(m.known), c.Known)
+		}
+		whole := slices.Clone(m.scale.Mean) // of what is not known, which is not read
+		for k, i := range m.known {
+			whole[i] = row[k]
+		}
+		x, err := m.standardise(whole, len(history)+t)
+		if err != nil {
+			return nil, err
+		}
+		w.x = append(w.x, x...)
+	}
+	return w, nil
+}
+
 // forecastGraph is the graph of B windows, with what feeds it.
 type forecastGraph struct {
-	*run.Step // its output is the forecasts [Horizon, B, Targets]
-	B         int
-	x         run.Floats  // [Lookback, B, Variables]
-	y         run.Floats  // [Horizon, B, Targets]; empty but in training
-	learned   *train.Step // the same with the loss; nil but in training
+	// its output is the forecasts [Horizon, B, Targets], or [Horizon, B, Targets, Quantiles]
+	*run.Step
+	B       int
+	x       run.Floats  // [Lookback, B, Variables and known ones]
+	y       run.Floats  // [Horizon, B, Targets]; empty but in training
+	learned *train.Step // the same with the loss; nil but in training
 }
 
 func (m *Model) graphs(s unroll.Strategy, training bool) *run.Cache[int, *forecastGraph] {
@@ -260,10 +372,10 @@ func (m *Model) build(B int, s unroll.Strategy, training bool,
 	var forecast *nodes.Node
 	err := nodes.Try(func() {
 		g := nodes.NewGraph(nodes.Options{Dtype: m.store.Dtype(), Training: training, Rows: B})
-		x = g.Input("window", m.cfg.Lookback, B, len(m.cfg.Variables))
+		x = g.Input("window", m.cfg.Lookback, B, m.read())
 		if forecast = m.Forward(x, s); training {
 			y = g.Input("behind it", m.cfg.Horizon, B, len(m.targets))
-			loss = nodes.MSE(forecast, y, nodes.ReduceMean)
+			loss = m.loss(forecast, y)
 		}
 	})
 	if err != nil {
@@ -288,7 +400,11 @@ func (m *Model) build(B int, s unroll.Strategy, training bool,
 func (g *forecastGraph) load(w *windows, starts []int) {
 	for k, start := range starts {
 		for t := range w.cfg.Lookback {
-			g.x.Put64((t*g.B+k)*w.V, w.x[(start+t)*w.V:(start+t+1)*w.V])
+			at := (t*g.B + k) * (w.V + len(w.known))
+			g.x.Put64(at, w.x[(start+t)*w.V:(start+t+1)*w.V])
+			for n, i := range w.known {
+				g.x.Set(at+w.V+n, w.x[(start+t+w.cfg.Horizon)*w.V+i])
+			}
 		}
 		if g.learned == nil {
 			continue

@@ -40,12 +40,12 @@ func (s *Session) Push(row []float64) error {
 func (s *Session) Ready() bool { return s.m != nil && len(s.rows) == s.m.cfg.Lookback }
 
 // Forecast forecasts the Horizon steps behind the last row: [Horizon][Targets], in the units of the
-// series. Before it is Ready that is an error.
-func (s *Session) Forecast() ([][]float64, error) {
+// series; ahead is that of Model.Forecast. Before it is Ready that is an error.
+func (s *Session) Forecast(ahead ...[]float64) ([][]float64, error) {
 	if s.m == nil {
 		return nil, errNoSession
 	}
-	return s.m.Forecast(s.rows)
+	return s.m.Forecast(s.rows, ahead...)
 }
 
 // Reset begins a new series.
