@@ -41,10 +41,13 @@ func main() { program().Main() }
 type search struct {
 	beam  int
 	alpha float64
+	copy  bool
 }
 
 func (s *search) flags(f *flag.FlagSet) {
 	cli.BeamFlag(f, &s.beam, 5)
+	f.BoolVar(&s.copy, "copy", false,
+		"words that the vocabulary lacks, such as names, are copied from the source by the alignment")
 	f.Float64Var(&s.alpha, "alpha", 1, "strength of the length normalisation of the beam search")
 }
 
@@ -61,7 +64,7 @@ func (s *search) check() error {
 
 func (s *search) options() decode.SearchOptions {
 	if s.beam == 1 { // no beam, which alpha is of
-		return decode.SearchOptions{}
+		return decode.SearchOptions{CopyUnknown: s.copy}
 	}
-	return decode.SearchOptions{Beam: s.beam, Alpha: s.alpha}
+	return decode.SearchOptions{Beam: s.beam, Alpha: s.alpha, CopyUnknown: s.copy}
 }

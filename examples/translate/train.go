@@ -34,6 +34,7 @@ type trainer struct {
 	dropout      float64
 	smoothing    float64
 	minCount     int
+	copies       int
 	best         string
 	unicode      text.Form
 	schedule     string
@@ -62,6 +63,8 @@ func (t *trainer) flags(f *flag.FlagSet) {
 	f.Float64Var(&t.smoothing, "smoothing", 0.1, "label smoothing")
 	cli.UnicodeFlag(f, &t.unicode)
 	cli.MinCountFlag(f, &t.minCount, 2)
+	f.IntVar(&t.copies, "copies", 0,
+		"words of a source beyond the vocabulary, such as names, that are numbered and copied")
 	f.StringVar(&t.best, "best", "bleu", "by what the best epoch is chosen: loss, or bleu, which takes longer to measure")
 	f.StringVar(&t.schedule, "schedule", "cosine", "of the learning rate: cosine, or plateau, which halves it after an epoch that is not the best")
 }
@@ -111,12 +114,14 @@ func (t *trainer) run(ctx context.Context, std cli.Std) error {
 	if err != nil {
 		return err
 	}
-	source, err := text.NewVocabulary(text.VocabularyConfig{MinCount: t.minCount, Specials: []string{text.Unk}}, learn.sources...)
+	source, err := text.NewVocabulary(text.VocabularyConfig{MinCount: t.minCount,
+		Specials: append([]string{text.Unk}, text.Copies(t.copies)...)}, learn.sources...)
 	if err != nil {
 		return fmt.Errorf("%s: %w", t.train.source, err)
 	}
 	specials := []string{text.BOS, text.EOS, text.Unk}
-	target, err := text.NewVocabulary(text.VocabularyConfig{MinCount: t.minCount, Specials: specials}, learn.targets...)
+	target, err := text.NewVocabulary(text.VocabularyConfig{MinCount: t.minCount,
+		Specials: append(specials, text.Copies(t.copies)...)}, learn.targets...)
 	if err != nil {
 		return fmt.Errorf("%s: %w", t.train.target, err)
 	}

@@ -3,6 +3,7 @@ package caption
 import (
 	"cmp"
 	"context"
+	"errors"
 	"image"
 	"image/color"
 
@@ -78,6 +79,9 @@ func (m *Model) CaptionAll(ctx context.Context, pictures []image.Image,
 // caption is that of a few pictures, the first of which has number first.
 func (m *Model) caption(ctx context.Context, pictures []image.Image, first int,
 	o decode.SearchOptions) ([][]Caption, error) {
+	if o.CopyUnknown {
+		return nil, errors.New("the option CopyUnknown is set, and a picture has no tokens to copy")
+	}
 	size := captionSize{len(pictures), max(o.Beam, 1)}
 	lease, err := m.writers.Take(run.Of[captionSize]{Key: size}, m.newWriter)
 	if err != nil {

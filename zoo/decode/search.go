@@ -19,6 +19,13 @@ type SearchOptions struct {
 	// times the source has.
 	KeepAttention bool
 
+	// CopyUnknown has a translation say words that its vocabulary lacks: where the likeliest token
+	// is <unk>, the token of the source that it looks at most stands in its place, as it was given
+	// (Luong et al., 2015; Jean et al., 2015); of those that the vocabulary of the sources lacks,
+	// if there are any. Otherwise <unk> is never written, and another word is written in its place.
+	// It takes attention, and a model trained on targets with <unk>.
+	CopyUnknown bool
+
 	Sample Sampler // without a beam: temperature, top-k, nucleus
 	Seed   uint64  // of the sampling
 
@@ -41,7 +48,8 @@ type Found struct {
 	// [len(Tokens)][len(source)]: where each token looked; nil without KeepAttention, or if the model
 	// has no attention
 	Alignment [][]float64
-	Ended     bool // by <eos>, not by Max
+	Ended     bool  // by <eos>, not by Max
+	Copied    []int // places of tokens that CopyUnknown took from the source
 }
 
 // check refuses what no search can do.
@@ -53,6 +61,9 @@ func (o SearchOptions) Check() error {
 	bad.NotNegative("Beta", o.Beta)
 	bad.Int("Best", o.Best, 0, math.MaxInt)
 	bad.Add(o.Sample.Validate())
+	bad.That(!o.CopyUnknown || o.Text == nil,
+		"CopyUnknown is set, and so is Text, which has no words that are copied: use Each or the "+
+			"result")
 	if o.Beam > 1 {
 		bad.That(o.Best <= o.Beam, "Best is %d; a beam of %d finds no more than that", o.Best,
 			o.Beam)

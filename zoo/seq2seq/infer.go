@@ -3,7 +3,9 @@ package seq2seq
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/seqzoo/seqzoo/cells"
 	"github.com/seqzoo/seqzoo/nodes"
@@ -11,11 +13,12 @@ import (
 	"github.com/seqzoo/seqzoo/unroll"
 	"github.com/seqzoo/seqzoo/zoo/decode"
 	"github.com/seqzoo/seqzoo/zoo/internal/shared"
+	"github.com/seqzoo/seqzoo/zoo/text"
 )
 
 // Translate finds targets of a source, best first. Tokens that the vocabulary lacks are read as
-// <unk>; none is ever written. A cancelled context ends it with what there is and the context's
-// error.
+// <unk>; none is ever written, unless CopyUnknown has it stand for a token of the source. A
+// cancelled context ends it with what there is and the context's error.
 func (m *Model) Translate(ctx context.Context, source []string,
 	o decode.SearchOptions) ([]decode.Found, error) {
 	all, err := m.TranslateAll(ctx, [][]string{source}, o)
@@ -31,10 +34,16 @@ func (m *Model) TranslateAll(ctx context.Context, sources [][]string,
 	if err := shared.Made(m.store); err != nil {
 		return nil, prefix.Wrap(err)
 	}
-	ids := make([][]int, len(sources))
+	ids, given := make([][]int, len(sources)), make([][]string, len(sources))
 	for i, tokens := range sources {
 		var err error
-		if ids[i], err = m.sources.Encode(m.cfg.Text.Unicode.Tokens(tokens)); err == nil {
+		given[i] = m.cfg.Text.Unicode.Tokens(tokens)
+		source, numbered := m.number(given[i])
+		if len(numbered) > 0 && o.Text != nil {
+			return nil, prefix.Errorf("source %d: Text is set, and has no words that are copied: "+
+				"use Each or the result", i)
+		}
+		if ids[i], err = m.sources.Encode(source); err == nil {
 			err = checkSource(ids[i], m.sources.Len())
 		}
 		if err != nil {
@@ -44,6 +53,12 @@ func (m *Model) TranslateAll(ctx context.Context, sources [][]string,
 	var out [][]decode.Found
 	for i := 0; i < len(ids); i += shared.SourcesAtATime {
 		chunk, err := m.translate(ctx, ids[i:min(i+shared.SourcesAtATime, len(ids))], i, o)
+		for k := range chunk {
+			m.uncopy(chunk[k], given[i+k])
+			if o.CopyUnknown {
+				m.copyUnknown(chunk[k], given[i+k])
+			}
+		}
 		out = append(out, chunk...)
 		if err != nil {
 			return out, prefix.Wrap(err)
@@ -93,10 +108,21 @@ func (m *Model) options(o decode.SearchOptions, longest int) (decode.Options, er
 		return decode.Options{}, err
 	}
 	if o.Beta != 0 && m.attention == nil {
-		return decode.Options{}, fmt.Errorf("the option Beta is %g, and the model has no attention whose coverage it could reward", o.Beta)
+		return decode.Options{}, fmt.Errorf("the option Beta is %g, and the model has no "+
+			"attention whose coverage it could reward", o.Beta)
 	}
-	return decode.Options{End: m.eos, Max: cmp.Or(o.Max, 2*longest+10),
-		Never: shared.Silent(m.targets), KeepAttention: o.KeepAttention}, nil
+	never := shared.Silent(m.targets)
+	if o.CopyUnknown {
+		unk, ok := m.targets.ID(text.Unk)
+		if !ok || m.attention == nil {
+			return decode.Options{}, errors.New("the option CopyUnknown is set, and the model " +
+				"has no attention, " +
+				"or its targets no <unk>, which are what it goes by")
+		}
+		never = slices.DeleteFunc(never, func(id int) bool { return id == unk })
+	}
+	return decode.Options{End: m.eos, Max: cmp.Or(o.Max, 2*longest+10), Never: never,
+		KeepAttention: o.KeepAttention || o.CopyUnknown}, nil
 }
 
 // translatorSize is what a translator is compiled for.

@@ -23,7 +23,7 @@ import (
 type Pair struct{ Source, Target []int }
 
 // Pairs turns the tokens of sources and targets, line by line, into ids. Tokens that a vocabulary
-// lacks become its <unk>.
+// lacks become its <unk>, or are numbered to be copied, if the vocabularies have text.Copies.
 func (m *Model) Pairs(sources, targets [][]string) ([]Pair, error) {
 	if len(sources) != len(targets) {
 		return nil, prefix.Errorf("%d sources and %d targets: want as many",
@@ -35,8 +35,10 @@ func (m *Model) Pairs(sources, targets [][]string) ([]Pair, error) {
 	pairs := make([]Pair, len(sources))
 	for i := range pairs {
 		var errs [2]error
-		pairs[i].Source, errs[0] = m.sources.Encode(m.cfg.Text.Unicode.Tokens(sources[i]))
-		pairs[i].Target, errs[1] = m.targets.Encode(m.cfg.Text.Unicode.Tokens(targets[i]))
+		source, numbered := m.number(m.cfg.Text.Unicode.Tokens(sources[i]))
+		pairs[i].Source, errs[0] = m.sources.Encode(source)
+		pairs[i].Target, errs[1] = m.targets.Encode(
+			m.copied(m.cfg.Text.Unicode.Tokens(targets[i]), numbered))
 		if err := errors.Join(errs[:]...); err != nil {
 			return nil, prefix.Errorf("pair %d: %w", i, err)
 		}

@@ -24,7 +24,13 @@ type Writing struct {
 
 // NewWriting reads a source. Tokens that the vocabulary lacks are read as <unk>.
 func (m *Model) NewWriting(source []string) (*Writing, error) {
-	ids, err := m.sources.Encode(m.cfg.Text.Unicode.Tokens(source))
+	source = m.cfg.Text.Unicode.Tokens(source)
+	if _, numbered := m.number(source); len(numbered) > 0 {
+		return nil, prefix.Errorf("source: the vocabulary lacks %d tokens, which the model "+
+			"copies, and a writing "+
+			"keeps none to copy: use Translate", len(numbered))
+	}
+	ids, err := m.sources.Encode(source)
 	if err == nil {
 		err = checkSource(ids, m.sources.Len())
 	}
@@ -113,7 +119,12 @@ func (w *Writing) Write(ctx context.Context, o decode.SearchOptions) (decode.Fou
 		return found, errNoWriting
 	}
 	if o.Beam > 1 {
-		return found, prefix.Errorf("the option Beam is %d; a target that is written part by part has no beam", o.Beam)
+		return found, prefix.Errorf("the option Beam is %d; a target that is written part by "+
+			"part has no beam", o.Beam)
+	}
+	if o.CopyUnknown {
+		return found, prefix.Errorf("the option CopyUnknown is set, and a writing keeps no " +
+			"tokens of its source: use Translate")
 	}
 	if w.Ended() {
 		found.Ended = true

@@ -346,3 +346,16 @@ func (v *Vocabulary) Decode(ids []int) ([]string, error) {
 	}
 	return tokens, nil
 }
+
+// Copies are the specials <copy1>, …, <copyn>, at most 1000. With them in the vocabularies of its
+// sources and of its targets a seq2seq.Model copies words that the vocabularies lack, such as names:
+// it learns where the first, the second, … such word of the source goes.
+func Copies(n int) []string {
+	specials := make([]string, 0, min(max(n, 0), maxCopies))
+	for i := range cap(specials) {
+		specials = append(specials, fmt.Sprintf("<copy%d>", i+1))
+	}
+	return specials
+}
+
+const maxCopies = 1000
