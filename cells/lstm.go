@@ -28,7 +28,7 @@ type LSTMConfig struct {
 	In, Hidden int
 	Peephole   Peephole `json:"peephole,omitempty"` // default none
 	// The gates see the cell state normalised, P(LN(c)), which full peepholes need: see
-	// docs/results/peepholes.md.
+	// chapter 4 of the course, examples/04-lstm.
 	PeepholeNorm bool `json:"peephole_norm,omitempty"`
 	Coupled      bool `json:"coupled,omitempty"` // f = 1 − i, three gates (Greff et al., 2017)
 	// width of h if it is projected (Sak et al., 2014); 0: none, h has the width Hidden
