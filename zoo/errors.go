@@ -10,6 +10,10 @@ import (
 // constructors of all models, and every Validate, return for one that is out of range.
 type ConfigError = check.Error
 
+// ExampleError is what the methods of models that take many examples return, wrapped, for one of
+// them: its Index tells which, so that a program can name the line that it read it from.
+type ExampleError = check.ExampleError
+
 // What Load and the models' own Load functions return errors of, beside those of files
 // (fs.ErrNotExist, …).
 var (

@@ -163,7 +163,10 @@ func texts(m *label.Classifier, lines []text.Labelled) ([]label.Labelled, error)
 		var err error
 		if examples[i], err = m.EncodeLabelled(words(m.Config().Text.Unicode, l.Text),
 			labelsOf(l, m.Config().Several)...); err != nil {
-			return nil, fmt.Errorf("text %d: %w", i+1, err)
+			if l.Line > 0 {
+				return nil, fmt.Errorf("line %d: %w", l.Line, err)
+			}
+			return nil, fmt.Errorf("text %d: %w", i+1, err) // a turn of a dialogue
 		}
 	}
 	return examples, nil

@@ -183,6 +183,9 @@ func (t *trainCommand) run(ctx context.Context, s cli.Std) error {
 		data.ClassWeights = label.Balanced(train, d.labels.Len())
 	}
 	task, err := m.Task(data)
+	if err != nil && d.pictures == nil {
+		return cli.AtLine(err, "", func(i int) int { return d.train[i].Line })
+	}
 	if err != nil {
 		return err
 	}

@@ -128,7 +128,7 @@ func encode(m *label.Tagger, sentences []text.Tagged) ([]label.Labelled, error) 
 	for i, s := range sentences {
 		var err error
 		if examples[i], err = m.EncodeLabelled(s.Tokens, s.Tags...); err != nil {
-			return nil, fmt.Errorf("sentence %d: %w", i+1, err)
+			return nil, fmt.Errorf("line %d: %w", s.Line, err)
 		}
 	}
 	return examples, nil

@@ -133,7 +133,7 @@ func (t *trainCommand) run(ctx context.Context, s cli.Std) error {
 		len(train), len(tokens), len(valid), tags.Len(), vocabulary.Len(), m.Params().Count())
 	task, err := m.Task(label.Data{Train: examples, Valid: watched, Batch: t.Batch, Seed: t.Seed})
 	if err != nil {
-		return err
+		return cli.AtLine(err, "", func(i int) int { return train[i].Line })
 	}
 	_, err = t.Fit(ctx, s, cli.Run{
 		Model: m, Task: task, Name: t.cell, Unit: "tokens", Monitor: "valid_loss",

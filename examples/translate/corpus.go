@@ -53,7 +53,10 @@ func (f files) check(flag string) error {
 }
 
 // sentences are pairs of sentences as tokens.
-type sentences struct{ sources, targets [][]string }
+type sentences struct {
+	sources, targets [][]string
+	line             func(i int) int // of a pair in its files
+}
 
 // spaced is how sentences are cut: at white space.
 func spaced(form text.Form) text.Cut {
@@ -103,16 +106,22 @@ func (f files) read(ctx context.Context, leave filter, words text.Tokeniser,
 	if s.sources, s.targets, err = p.Tokens(ctx, words, words); err != nil {
 		return s, err
 	}
+	s.line = p.Line
 	if out := p.LeftOut(); out != "" {
 		fmt.Fprintf(messages, "%s and %s: left out are pairs: %s\n", f.source, f.target, out)
 	}
 	return s, nil
 }
 
+// at says on which line of the files the pair stands that an error is about.
+func (s sentences) at(f files, err error) error {
+	return cli.AtLine(err, f.source+" and "+f.target, s.line)
+}
+
 func (s sentences) pairs(m *seq2seq.Model, f files) ([]seq2seq.Pair, error) {
 	pairs, err := m.Pairs(s.sources, s.targets)
 	if err != nil {
-		return nil, fmt.Errorf("%s and %s: %w", f.source, f.target, err)
+		return nil, s.at(f, err)
 	}
 	return pairs, nil
 }

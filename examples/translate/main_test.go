@@ -13,6 +13,8 @@ import (
 
 	"github.com/seqzoo/seqzoo/examples/internal/cli"
 	"github.com/seqzoo/seqzoo/examples/internal/datatest"
+	"github.com/seqzoo/seqzoo/internal/sysmem"
+	"github.com/seqzoo/seqzoo/train"
 )
 
 // run is the program with arguments and standard input.
@@ -108,6 +110,22 @@ func TestQuick(t *testing.T) {
 	out, _, err := run("", "train", "-quick")
 	require.NoError(t, err)
 	require.Contains(t, out, "50 pairs; ")
+}
+
+// A sentence that takes more memory than there is, and one that is too long, are named by their
+// lines in the files, also behind lines that are left out.
+func TestLongSentence(t *testing.T) {
+	dir := t.TempDir()
+	short := write(t, dir, "short", "a b\nb\n")
+	source := write(t, dir, "source", "a b\n\nb a\n"+strings.Repeat("a b ", 200)+"\nb\n")
+	before := sysmem.Available
+	defer func() { sysmem.Available = before }()
+	sysmem.Available = func() int { return 4 << 20 }
+	_, _, err := run("", strings.Fields("train -min-count 1 -skip-blank -epochs 1 -save "+dir+"/m -source "+source+
+		" -target "+source+" -valid-source "+short+" -valid-target "+short)...)
+	require.ErrorContains(t, err, "source: line 4: ")
+	require.ErrorContains(t, err, "800 tokens") // of both sides
+	require.ErrorIs(t, err, train.ErrMemory)
 }
 
 func TestMistakes(t *testing.T) {

@@ -138,7 +138,7 @@ func (t *trainer) run(ctx context.Context, std cli.Std) error {
 	}
 	task, err := model.Task(data)
 	if err != nil {
-		return err
+		return learn.at(t.train, err)
 	}
 	fmt.Fprintf(std.Messages, "%d pairs to train on, %d to choose by; vocabularies of %d and %d words, of dev's words %.1f %% and %.1f %% are unknown; %d parameters\n",
 		len(data.Train), len(data.Valid), source.Len(), target.Len(), unknown(source, dev.sources), unknown(target, dev.targets), model.Params().Count())
@@ -193,8 +193,8 @@ func (t *trainer) read(ctx context.Context, messages io.Writer) (learn, dev sent
 	}
 	if t.Quick {
 		n, few := min(len(learn.sources), 1000), min(len(dev.sources), 50)
-		learn = sentences{learn.sources[:n], learn.targets[:n]}
-		dev = sentences{dev.sources[:few], dev.targets[:few]}
+		learn.sources, learn.targets = learn.sources[:n], learn.targets[:n]
+		dev.sources, dev.targets = dev.sources[:few], dev.targets[:few]
 	}
 	return learn, dev, nil
 }

@@ -8,6 +8,7 @@ import (
 	"image/color"
 
 	"github.com/seqzoo/seqzoo/cells"
+	"github.com/seqzoo/seqzoo/internal/check"
 	"github.com/seqzoo/seqzoo/nodes"
 	"github.com/seqzoo/seqzoo/run"
 	"github.com/seqzoo/seqzoo/zoo/decode"
@@ -62,7 +63,7 @@ func (m *Model) CaptionAll(ctx context.Context, pictures []image.Image,
 	}
 	for i, p := range pictures {
 		if err := m.checkPicture(p); err != nil {
-			return nil, prefix.Errorf("picture %d: %w", i, err)
+			return nil, prefix.Wrap(check.Example("picture", i, "%w", err))
 		}
 	}
 	var out [][]Caption

@@ -4,10 +4,10 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"image"
 
 	"github.com/seqzoo/seqzoo/graph"
+	"github.com/seqzoo/seqzoo/internal/check"
 	"github.com/seqzoo/seqzoo/nodes"
 	"github.com/seqzoo/seqzoo/run"
 	"github.com/seqzoo/seqzoo/train"
@@ -38,7 +38,7 @@ func (m *Model) checkCaptioned(examples []Captioned) error {
 	for i, e := range examples {
 		if err := errors.Join(m.checkPicture(e.Picture),
 			shared.CheckIDs("caption", e.Caption, m.words.Len())); err != nil {
-			return fmt.Errorf("picture %d: %w", i, err)
+			return check.Example("picture", i, "%w", err)
 		}
 	}
 	return nil

@@ -3,6 +3,7 @@ package dialogue
 import (
 	"fmt"
 
+	"github.com/seqzoo/seqzoo/internal/check"
 	"github.com/seqzoo/seqzoo/zoo/internal/shared"
 )
 
@@ -47,11 +48,11 @@ func (m *Model) checkDialogue(d Dialogue) error {
 func (m *Model) checkDialogues(ds []Dialogue) error {
 	for i, d := range ds {
 		if len(d) < 2 {
-			return fmt.Errorf("dialogue %d has %d turns, want 2 or more: the first is only read", i,
-				len(d))
+			return check.Example("dialogue", i,
+				"%d turns, want 2 or more: the first is only read", len(d))
 		}
 		if err := m.checkDialogue(d); err != nil {
-			return fmt.Errorf("dialogue %d: %w", i, err)
+			return check.Example("dialogue", i, "%w", err)
 		}
 	}
 	return nil

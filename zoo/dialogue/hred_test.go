@@ -258,7 +258,7 @@ func TestHREDErrors(t *testing.T) {
 		"Temperature is -1":                       reply(dialogue.ReplyOptions{Sample: decode.Sampler{Temperature: -1}}),
 		"Alpha is -1":                             reply(dialogue.ReplyOptions{Beam: 2, Alpha: -1}),
 		"training: batches: there are 0 examples": task(m, dialogue.Data{}),
-		"training: dialogue 1 has 1 turns": task(m,
+		"training: dialogue 1: 1 turns": task(m,
 			dialogue.Data{Train: append(ok, dialogue.Dialogue{{3}})}),
 		"validation: dialogue 0: turn 1: the utt": task(m,
 			dialogue.Data{Train: ok, Valid: []dialogue.Dialogue{{{3}, {8}}}}),

@@ -268,7 +268,7 @@ func (m *labeller) checkAll(examples []Labelled) error {
 	}
 	for i, e := range examples {
 		if err := m.check(e.Sequence); err != nil {
-			return fmt.Errorf("example %d: %w", i, err)
+			return check.Example("example", i, "%w", err)
 		}
 		want := 1
 		if m.pool == eachStep {
@@ -278,14 +278,14 @@ func (m *labeller) checkAll(examples []Labelled) error {
 			want = len(e.Labels)
 		}
 		if len(e.Labels) != want {
-			return fmt.Errorf("example %d: it has %d labels; want %d", i, len(e.Labels), want)
+			return check.Example("example", i, "it has %d labels; want %d", len(e.Labels), want)
 		}
 		for k, id := range e.Labels {
 			if id < 0 || id >= m.labels.Len() {
-				return fmt.Errorf("example %d: label %d has id %d; there are labels 0 … %d", i, k, id, m.labels.Len()-1)
+				return check.Example("example", i, "label %d has id %d; there are labels 0 … %d", k, id, m.labels.Len()-1)
 			}
 			if m.several && slices.Contains(e.Labels[:k], id) {
-				return fmt.Errorf("example %d: label %d has id %d, which comes before it already", i, k, id)
+				return check.Example("example", i, "label %d has id %d, which comes before it already", k, id)
 			}
 		}
 	}

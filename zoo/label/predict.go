@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/seqzoo/seqzoo/internal/check"
 	"github.com/seqzoo/seqzoo/internal/interrupt"
 	"github.com/seqzoo/seqzoo/unroll"
 )
@@ -16,7 +17,7 @@ func (m *labeller) predict(ctx context.Context, sequences []Sequence,
 	order := make([]int, len(sequences))
 	for i, s := range sequences {
 		if err := m.check(s); err != nil {
-			return m.errorf("sequence %d: %w", i, err)
+			return m.prefix.Wrap(check.Example("sequence", i, "%w", err))
 		}
 		order[i] = i
 	}
@@ -56,7 +57,7 @@ func (m *labeller) predictBatch(g *labelGraph, sequences []Sequence, batch []int
 	for k, i := range batch {
 		predictions, err := m.predictions(rows(k, m.steps(sequences[i])))
 		if err != nil {
-			return fmt.Errorf("sequence %d: %w", i, err)
+			return check.Example("sequence", i, "%w", err)
 		}
 		found(i, predictions)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/seqzoo/seqzoo/cells"
 	"github.com/seqzoo/seqzoo/graph"
+	"github.com/seqzoo/seqzoo/internal/check"
 	"github.com/seqzoo/seqzoo/nodes"
 	"github.com/seqzoo/seqzoo/run"
 	"github.com/seqzoo/seqzoo/train"
@@ -40,7 +41,7 @@ func (m *Model) Pairs(sources, targets [][]string) ([]Pair, error) {
 		pairs[i].Target, errs[1] = m.targets.Encode(
 			m.copied(m.cfg.Text.Unicode.Tokens(targets[i]), numbered))
 		if err := errors.Join(errs[:]...); err != nil {
-			return nil, prefix.Errorf("pair %d: %w", i, err)
+			return nil, prefix.Wrap(check.Example("pair", i, "%w", err))
 		}
 	}
 	if err := m.checkPairs(pairs); err != nil {
@@ -56,7 +57,7 @@ func (m *Model) checkPairs(pairs []Pair) error {
 	for i, p := range pairs {
 		if err := errors.Join(checkSource(p.Source, m.sources.Len()),
 			shared.CheckIDs("target", p.Target, m.targets.Len())); err != nil {
-			return fmt.Errorf("pair %d: %w", i, err)
+			return check.Example("pair", i, "%w", err)
 		}
 	}
 	return nil

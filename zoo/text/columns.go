@@ -190,6 +190,9 @@ func (c Columns) Parse(s string) (*TaggedFile, error) {
 		if err != nil {
 			return nil, fmt.Errorf("line %d: %w", n, err)
 		}
+		if len(at.Tokens) == 0 {
+			at.Line = n
+		}
 		at.Tokens, at.Tags = append(at.Tokens, token), append(at.Tags, tag)
 	}
 	end()

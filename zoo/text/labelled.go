@@ -6,7 +6,10 @@ import (
 )
 
 // Labelled is a text with its label.
-type Labelled struct{ Label, Text string }
+type Labelled struct {
+	Label, Text string
+	Line        int // of the file, counted from 1
+}
 
 // ReadLabelled reads a file of lines label TAB text, as ReadFile reads files. Empty lines are
 // skipped. White space around label and text is dropped; neither may be empty. Errors name file and
@@ -45,7 +48,7 @@ func ParseLabelled(s string) ([]Labelled, error) {
 		case text == "":
 			return nil, fmt.Errorf("line %d: the text is empty", n)
 		}
-		all = append(all, Labelled{label, text})
+		all = append(all, Labelled{label, text, n})
 	}
 	if len(all) == 0 {
 		return nil, fmt.Errorf("there is no line of label TAB text")
@@ -54,7 +57,10 @@ func ParseLabelled(s string) ([]Labelled, error) {
 }
 
 // Tagged is a sentence with a tag for each token.
-type Tagged struct{ Tokens, Tags []string }
+type Tagged struct {
+	Tokens, Tags []string
+	Line         int // of the file, on which it begins, counted from 1
+}
 
 // ReadTagged reads a file of a token a line with its tag behind it, and an empty line between
 // sentences (the column format of the CoNLL shared tasks), as ReadFile reads files. See [Columns],

@@ -15,7 +15,7 @@ import (
 func TestParseLabelled(t *testing.T) {
 	lines, err := text.ParseLabelled("\ufeffgood\tvery\tnice \r\n\n bad \t awful")
 	require.NoError(t, err)
-	require.Equal(t, []text.Labelled{{"good", "very\tnice"}, {"bad", "awful"}}, lines)
+	require.Equal(t, []text.Labelled{{"good", "very\tnice", 1}, {"bad", "awful", 3}}, lines)
 	for s, want := range map[string]string{
 		"":             "there is no line",
 		"\n \n":        "there is no line",
@@ -40,8 +40,8 @@ func TestParseLabelled(t *testing.T) {
 func TestParseTagged(t *testing.T) {
 	sentences, err := text.ParseTagged("# comment\nthe\tDT\tO\ncat\tNN\tO\r\n\r\n\n#\tX\n# \tY\n")
 	require.NoError(t, err)
-	require.Equal(t, []text.Tagged{{[]string{"the", "cat"}, []string{"O", "O"}},
-		{[]string{"#", "#"}, []string{"X", "Y"}}}, sentences)
+	require.Equal(t, []text.Tagged{{[]string{"the", "cat"}, []string{"O", "O"}, 2},
+		{[]string{"#", "#"}, []string{"X", "Y"}, 6}}, sentences)
 	for s, want := range map[string]string{
 		"":           "there is no line",
 		"# only\n":   "there is no line",
@@ -78,6 +78,12 @@ func FuzzParseTagged(f *testing.F) {
 			}
 			again, err := text.ParseTagged(b.String())
 			require.NoError(t, err)
+			for _, some := range [][]text.Tagged{sentences, again} {
+				for i := range some {
+					require.Positive(t, some[i].Line)
+					some[i].Line = 0
+				}
+			}
 			require.Equal(t, sentences, again, "what was read, written and read again")
 		}
 		if lines, err := text.ParseLabelled(s); err == nil {

@@ -17,6 +17,7 @@ type Parallel struct {
 	source, target         string // without the last line end
 	lines                  int    // that are not left out
 	blank, long            tally  // lines that are left out
+	numbers                []int  // of the lines that Tokens gave
 }
 
 // ParallelOptions say which pairs of lines are refused, and which are left out. The zero value
@@ -190,6 +191,7 @@ func (p *Parallel) Tokens(ctx context.Context, source, target Tokeniser) (source
 	targets [][]string, err error) {
 	sources, targets = make([][]string, 0, p.lines), make([][]string, 0, p.lines)
 	p.lines, p.long = p.lines+p.long.n, tally{}
+	p.numbers = p.numbers[:0]
 	longest := "" // what is said of the first line that is too long
 	for n, pair := range p.all() {
 		if blank(pair[0]) || blank(pair[1]) {
@@ -217,6 +219,7 @@ func (p *Parallel) Tokens(ctx context.Context, source, target Tokeniser) (source
 			continue
 		}
 		sources, targets = append(sources, tokens[0]), append(targets, tokens[1])
+		p.numbers = append(p.numbers, n)
 	}
 	p.lines -= p.long.n
 	switch {
@@ -230,4 +233,13 @@ func (p *Parallel) Tokens(ctx context.Context, source, target Tokeniser) (source
 			p.targetName, p.LeftOut())
 	}
 	return sources, targets, nil
+}
+
+// Line is the number of the line, counted from 1, of pair i that Tokens gave; 0 if there is no such
+// pair.
+func (p *Parallel) Line(i int) int {
+	if i < 0 || i >= len(p.numbers) {
+		return 0
+	}
+	return p.numbers[i]
 }

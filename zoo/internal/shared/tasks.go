@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/seqzoo/seqzoo/internal/check"
 	"github.com/seqzoo/seqzoo/internal/interrupt"
 	"github.com/seqzoo/seqzoo/nodes"
 	"github.com/seqzoo/seqzoo/train"
@@ -114,7 +115,7 @@ func MeanLoss(ctx context.Context, batches *train.Batches,
 		if err := CheckLoss(b.Loss); err != nil {
 			for _, e := range examples {
 				if one, alone := run([]int{e}); alone == nil && CheckLoss(one.Loss) != nil {
-					return 0, fmt.Errorf("example %d: %w", e, err)
+					return 0, check.Example("example", e, "%w", err)
 				}
 			}
 			return 0, err
@@ -144,7 +145,8 @@ func Foresee(n int, tokens func(i int) int, build func(i int) error) error {
 	}
 	err := build(longest)
 	if errors.Is(err, train.ErrMemory) {
-		return fmt.Errorf("example %d has %d tokens: %w; leave it out, cut it, or put fewer side by side", longest, most, err)
+		return check.Example("example", longest,
+			"%d tokens: %w; leave it out, cut it, or put fewer side by side", most, err)
 	}
 	return err
 }
