@@ -121,6 +121,9 @@ func ResultsIn(a *Arena) Option {
 // ErrMemory is the error of Compile when a graph needs more than its MemoryLimit.
 var ErrMemory = vm.ErrMemory
 
+// MemoryError is an ErrMemory with its numbers.
+type MemoryError = vm.MemoryError
+
 // MemoryLimit makes Compile fail with ErrMemory, before it allocates, if the machine's values need
 // more than this many bytes; 0: however many they are. See Memory for what is counted. Without the
 // option the limit is what memory there is: the system would kill a process that wrote to more.

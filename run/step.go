@@ -17,6 +17,9 @@ import (
 // would kill the process as soon as they were written.
 var ErrMemory = graph.ErrMemory
 
+// MemoryError is an ErrMemory with its numbers.
+type MemoryError = graph.MemoryError
+
 // Step is a compiled graph.
 type Step struct {
 	outputs []*nodes.Node

@@ -61,3 +61,25 @@ func TestLongExamples(t *testing.T) {
 	check(hred.Task(dialogue.Data{Train: []dialogue.Dialogue{talk,
 		{slices.Repeat(long, 8), slices.Repeat(long, 8)}, talk}}))
 }
+
+// A batch that does not fit is named, with its lengths and how many of it would fit.
+func TestBatchesThatDoNotFit(t *testing.T) {
+	v, labels := zootest.Letters(t, 5, text.Unk, text.BOS, text.EOS), zootest.Letters(t, 5)
+	m, err := label.NewClassifier(label.ClassifierConfig{Config: label.Config{
+		Recurrent: zoo.Recurrent{Cell: "gru", Hidden: 24}}}, v, labels, 1)
+	require.NoError(t, err)
+	var learn []label.Labelled
+	for i := range 8 {
+		learn = append(learn, label.Labelled{
+			Sequence: label.Sequence{IDs: slices.Repeat([]int{4}, 100+i)}, Labels: []int{1}})
+	}
+	task, err := m.Task(label.Data{Train: learn, Batch: 8})
+	require.NoError(t, err)
+	little(t, 1)
+	_, err = task.Next(1, 0)
+	require.ErrorIs(t, err, train.ErrMemory)
+	require.ErrorContains(t, err, "epoch 1, batch 1, of 8 examples of 100 to 107 steps, "+
+		"the longest of which is example 7: ")
+	require.ErrorContains(t, err, " bytes, more than the limit of ")
+	require.ErrorContains(t, err, "would fit")
+}

@@ -64,6 +64,7 @@ func (m *Model) Task(d Data) (train.Task, error) {
 	}
 	r := newCaptionRunner(m, d, true)
 	task := &shared.ExampleTask{TaskData: data, Weights: m.store.Params(), Order: batches}
+	task.Length = func(i int) int { return len(d.Train[i].Caption) + 1 }
 	task.RunBatch = func(p shared.Rows, seed uint64, counter int) (train.Batch, error) {
 		return r.run(d.Train, p, seed, counter)
 	}

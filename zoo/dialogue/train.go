@@ -116,6 +116,7 @@ func (m *Model) Task(d Data) (train.Task, error) {
 		return nil, prefix.Errorf("training: %w", err)
 	}
 	task := &shared.ExampleTask{TaskData: data, Weights: m.store.Params(), Order: batches}
+	task.Length = tokens
 	task.RunBatch = func(p shared.Rows, seed uint64, counter int) (b train.Batch, err error) {
 		g, err := runner.run(d.Train, p, seed, counter)
 		if err != nil {

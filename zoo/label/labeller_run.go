@@ -71,6 +71,7 @@ func (m *labeller) Task(d Data) (train.Task, error) {
 		return nil, m.errorf("training: %w", err)
 	}
 	task := &shared.ExampleTask{TaskData: data, Weights: m.store.Params(), Order: batches}
+	task.Length = func(i int) int { return m.steps(d.Train[i].Sequence) }
 	task.RunBatch = func(p shared.Rows, seed uint64, counter int) (b train.Batch, err error) {
 		g, err := m.load(graphs, d.Train, p)
 		if err != nil {

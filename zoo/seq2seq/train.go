@@ -164,6 +164,7 @@ func (m *Model) Task(d Data) (train.Task, error) {
 		return nil, prefix.Errorf("training: %w", err)
 	}
 	task := &shared.ExampleTask{TaskData: data, Weights: m.store.Params(), Order: batches}
+	task.Length = func(i int) int { return max(len(d.Train[i].Source), len(d.Train[i].Target)+1) }
 	task.RunBatch = func(p shared.Rows, seed uint64, counter int) (train.Batch, error) {
 		return runner.run(d.Train, p, seed, counter)
 	}

@@ -1,7 +1,6 @@
 package plan
 
 import (
-	"fmt"
 	"slices"
 
 	"gorgonia.org/tensor"
@@ -35,7 +34,7 @@ func (b *builder[F]) planMemory(touched [][]int, bodies map[int]uses) error {
 	b.code.Shared, b.code.Own = shared.top, own.top
 	bytes := b.code.Memory()
 	if limit := b.cfg.Limit; limit > 0 && bytes > limit {
-		return fmt.Errorf("%w %d bytes, more than the limit of %d", vm.ErrMemory, bytes, limit)
+		return &vm.MemoryError{Need: bytes, Limit: limit}
 	}
 	return nil
 }

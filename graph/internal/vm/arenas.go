@@ -24,8 +24,20 @@ func NewArenas(n int) *Arenas {
 	return &Arenas{line: turns.New(n, func() *Arena { return &Arena{} })}
 }
 
-// ErrMemory says that the values of a graph need more bytes than the limit.
-var ErrMemory = errors.New("the values of the graph need")
+// ErrMemory is what a MemoryError is.
+var ErrMemory = errors.New("the values of the graph need more memory than there is")
+
+// MemoryError says that the values of a graph need more bytes than the limit.
+type MemoryError struct{ Need, Limit int }
+
+// Error says how many bytes.
+func (e *MemoryError) Error() string {
+	return fmt.Sprintf("the values of the graph need %d bytes, more than the limit of %d", e.Need,
+		e.Limit)
+}
+
+// Is has it be ErrMemory.
+func (e *MemoryError) Is(target error) bool { return target == ErrMemory }
 
 // Bytes is the memory of all arenas together.
 func (a *Arenas) Bytes() int { return int(a.bytes.Load()) }
@@ -65,8 +77,9 @@ func borrow[F kernels.Float](a *Arenas, e Extent) (*Arena, error) {
 	grow := more.bytes(int(unsafe.Sizeof(z)))
 	if grow > lookFrom {
 		if free := sysmem.Available(); free > 0 && grow > free {
+			held := x.held()
 			a.line.Put(x)
-			return nil, fmt.Errorf("%w %d bytes more, and there are %d", ErrMemory, grow, free)
+			return nil, &MemoryError{held + grow, held + free}
 		}
 	}
 	before := x.held()

@@ -8,6 +8,7 @@ import (
 	"github.com/seqzoo/seqzoo/internal/check"
 	"github.com/seqzoo/seqzoo/internal/interrupt"
 	"github.com/seqzoo/seqzoo/nodes"
+	"github.com/seqzoo/seqzoo/run"
 	"github.com/seqzoo/seqzoo/train"
 )
 
@@ -19,6 +20,8 @@ type ExampleTask struct {
 	Order    *train.Batches
 	RunBatch func(p Rows, seed uint64, counter int) (train.Batch, error)
 	Measure  func(ctx context.Context) (map[string]float64, error) // nil: nothing is validated
+	// Length is how many tokens or steps an example has, for messages; nil: all have the same
+	Length func(example int) int
 
 	batch []int // the examples at hand, as Order gave them
 }
@@ -66,7 +69,37 @@ func (t *ExampleTask) Shard(k, n int, seed uint64, counter int) (train.Batch, er
 	if p.From == p.To {
 		return train.Batch{}, nil
 	}
-	return t.RunBatch(p, seed, counter)
+	b, err := t.RunBatch(p, seed, counter)
+	return b, t.explain(err, p)
+}
+
+// explain adds to the error of a batch for which there is no memory which one it is, how long its
+// examples are, and how many of them would fit: what a graph needs grows as its rows do.
+func (t *ExampleTask) explain(err error, p Rows) error {
+	var m *run.MemoryError
+	if !errors.As(err, &m) {
+		return err
+	}
+	at, examples := t.Order.Position(), p.Examples()
+	said := fmt.Sprintf("epoch %d, batch %d, of %d examples", at.Epoch+1, at.Next, len(examples))
+	if t.Length != nil {
+		longest, shortest := examples[0], examples[0]
+		for _, e := range examples {
+			if t.Length(e) > t.Length(longest) {
+				longest = e
+			}
+			if t.Length(e) < t.Length(shortest) {
+				shortest = e
+			}
+		}
+		said += fmt.Sprintf(" of %d to %d steps, the longest of which is example %d",
+			t.Length(shortest), t.Length(longest), longest)
+	}
+	fit := "not one of such a length would fit: leave it out, or cut it"
+	if n := len(examples) * m.Limit / max(m.Need, 1); n > 0 {
+		fit = fmt.Sprintf("about %d side by side would fit", n)
+	}
+	return fmt.Errorf("%s: %w; %s", said, err, fit)
 }
 
 func (t *ExampleTask) Validate(ctx context.Context) (map[string]float64, error) {
