@@ -51,7 +51,7 @@ var ownMeaning = map[string]string{
 var saysFile = map[string]bool{
 	"analogies": true, "pairs": true, "vectors": true, "labels": true, "sentences": true,
 	"source": true, "target": true, "valid-source": true, "valid-target": true,
-	"test": true, "test-labels": true, "count-in": true, "to": true, "record": true,
+	"test": true, "test-labels": true, "valid-labels": true, "count-in": true, "to": true, "record": true,
 }
 
 // oldNames are flags as they were called before, by program and command, each with a value.

@@ -9,7 +9,7 @@ import (
 	"github.com/seqzoo/seqzoo/zoo/text"
 )
 
-// Config sizes an Model. The zero value of an optional field is its default.
+// Config sizes a Model. The zero value of an optional field is its default.
 type Config struct {
 	// how texts are cut; tokens that are given are brought to its Unicode form
 	Text    text.Cut      `json:"text,omitzero"`

@@ -10,7 +10,7 @@ import (
 	"github.com/seqzoo/seqzoo/zoo/internal/shared"
 )
 
-// EvaluateOptions say how an Model is evaluated. The zero value of a field is its default.
+// EvaluateOptions say how a Model is evaluated. The zero value of a field is its default.
 type EvaluateOptions struct {
 	Samples int    // draws of each latent variable; default 1
 	Seed    uint64 // of the draws

@@ -193,7 +193,7 @@ type Inputs struct {
 	Eps     *nodes.Node // standard normal numbers [N−1, B, Z] of the latent variable; nil: drawn by the graph
 }
 
-// Graph is an Model in a graph. What it says of an absent turn means nothing.
+// Graph is a Model in a graph. What it says of an absent turn means nothing.
 type Graph struct {
 	Utterances *nodes.Node // [N, B, U]
 	Context    *nodes.Node // after each turn, [N, B, C]
@@ -269,5 +269,5 @@ func open(d *zoo.Dir, cfg Config) (*Model, error) {
 	return New(cfg, v, 0)
 }
 
-// Load is Load for a directory that must hold an Model.
+// Load is Load for a directory that must hold a Model.
 func Load(dir string) (*Model, error) { return zoo.LoadAs[*Model](dir, "an HRED") }

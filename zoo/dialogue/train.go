@@ -14,7 +14,7 @@ import (
 	"github.com/seqzoo/seqzoo/zoo/text"
 )
 
-// Data says on what an Model is trained, and how. The zero value of an optional field is its
+// Data says on what a Model is trained, and how. The zero value of an optional field is its
 // default.
 type Data struct {
 	Train  []Dialogue

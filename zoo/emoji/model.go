@@ -21,7 +21,7 @@ import (
 // prefix stands before the errors of this package.
 const prefix = check.Prefix("zoo: emoji2vec: ")
 
-// Config says how an Model learns. The zero value of a field is its default.
+// Config says how a Model learns. The zero value of a field is its default.
 type Config struct {
 	// emoji drawn for each description that they do not have, anew each time; default 1
 	Negatives int `json:"negatives"`
@@ -378,7 +378,7 @@ func (m *Model) Params() *nodes.Store { return m.store }
 // Config is the configuration that the model was made with, defaults filled in.
 func (m *Model) Config() Config { return m.cfg }
 
-// wordsFile holds the vectors of words of an Model, in word2vec's binary form.
+// wordsFile holds the vectors of words of a Model, in word2vec's binary form.
 const wordsFile = "words.bin"
 
 // Save writes config.json, vocabulary.json, which are the emoji, words.bin, the vectors of words in
@@ -416,5 +416,5 @@ func open(d *zoo.Dir, cfg Config) (*Model, error) {
 	return newEmoji2Vec(cfg, words, space, emoji)
 }
 
-// Load is Load for a directory that must hold an Model.
+// Load is Load for a directory that must hold a Model.
 func Load(dir string) (*Model, error) { return zoo.LoadAs[*Model](dir, "an Emoji2Vec") }

@@ -14,7 +14,7 @@ import (
 	"github.com/seqzoo/seqzoo/zoo/metrics"
 )
 
-// Data says on what an Model is trained. The zero value of an optional field is its default.
+// Data says on what a Model is trained. The zero value of an optional field is its default.
 type Data struct {
 	Train []Pair // true pairs get negatives besides; false ones are learned as they are
 	Valid []Pair // empty: nothing is validated
