@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
@@ -121,28 +122,28 @@ func TestOneWordForOneThing(t *testing.T) {
 			for _, f := range flags {
 				at := command + " -" + f.name
 				quick = quick || f.name == "quick"
-				require.NotContains(t, f.says, "old flag", at)
+				assert.NotContains(t, f.says, "old flag", at)
 				if ownMeaning[at] != "" {
 					continue
 				}
 				if says := words[f.name]; says != "" {
 					used[f.name]++
-					require.True(t, strings.HasPrefix(f.says, says), "%s says %q, want %q", at,
+					assert.True(t, strings.HasPrefix(f.says, says), "%s says %q, want %q", at,
 						f.says, says)
 				}
 				for word, says := range words {
 					if word != f.name && len(strings.Fields(says)) > 2 {
-						require.False(t, strings.HasPrefix(f.says, says),
+						assert.False(t, strings.HasPrefix(f.says, says),
 							"%s says what -%s says elsewhere", at, word)
 					}
 				}
 				if f.value == "file" && f.name != "data" && f.name != "valid" && f.name != "draw" {
-					require.True(t, saysFile[f.name],
+					assert.True(t, saysFile[f.name],
 						"%s names a file; what is read is -data, what is drawn -draw", at)
 				}
 			}
 		}
-		require.True(t, quick, "%s has no -quick", program)
+		assert.True(t, quick, "%s has no -quick", program)
 	}
 	for word := range words {
 		require.Positive(t, used[word], "no program has -%s", word)

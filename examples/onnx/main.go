@@ -94,7 +94,7 @@ func program() cli.Program {
 		{Name: "compare", About: "compares outputs with those of another runtime", Run: c.compare,
 			Flags: func(f *flag.FlagSet) {
 				c.dataFlags(f)
-				cli.ValidFlag(f, &c.want, "the outputs that are wanted, JSON")
+				cli.ValidFlag(f, &c.want, "of the outputs that are wanted, JSON")
 				f.Float64Var(&c.tolerance, "tolerance", 1e-5, "greatest difference, relative above 1")
 			}, Check: need("onnx", "data", "valid")},
 		{Name: "benchmark", About: "measures how long a run takes", Run: c.benchmark,
