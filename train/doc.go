@@ -39,6 +39,11 @@
 // [NewTask] makes a [Task] of a function that computes a batch. [CheckTask] tells whether a task
 // resumes to the bit, and [CheckGradients] whether its gradients are those of its loss.
 //
+// # Several trainings
+//
+// [Sweep] trains with several settings side by side, [Grid] makes them, and [WriteRuns] compares runs,
+// which [ReadRuns] finds in their directories; examples/curves draws their histories.
+//
 // # Gradients
 //
 // A gradient is taken to be written anew by every run, as the machines of this library do it.
