@@ -225,12 +225,12 @@ func (f *fit) identity() ([]byte, error) {
 	is := map[string]string{
 		"Go version": runtime.Version(), "architecture": runtime.GOARCH,
 		"instructions of the processor": kernels.Instructions(), "version of the program": version(),
-		"optimizer": f.Optimizer.State().Kind,
+		"optimizer":        f.Optimizer.State().Kind,
 		"number of epochs": fmt.Sprint(f.Epochs), "limit of steps": fmt.Sprint(f.MaxSteps),
 		"steps between saves": fmt.Sprint(f.SaveEvery), "steps between rows": fmt.Sprint(f.RecordEvery),
-		"monitor": fmt.Sprint(f.monitor(), ", best restored: ", f.RestoreBest),
+		"monitor":  fmt.Sprint(f.monitor(), ", best restored: ", f.RestoreBest),
 		"clipping": fmt.Sprint(f.Clip), "number of shards": fmt.Sprint(f.Shards),
-		"way of summing": fmt.Sprint("fast: ", f.FastSum),
+		"way of summing":                 fmt.Sprint("fast: ", f.FastSum),
 		"schedule, averages, early stop": fmt.Sprint(slices.Sorted(maps.Keys(f.states()))),
 	}
 	weights, err := DigestOf(digestible(f.params()))

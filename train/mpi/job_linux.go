@@ -127,6 +127,8 @@ var (
 	escaped any
 )
 
+func init() { never = escaped != nil }
+
 // errNoJob is that of the zero Job.
 var errNoJob = errors.New("mpi: the job is empty; mpi.Start makes one")
 
