@@ -43,7 +43,7 @@ func TestMain(m *testing.M) {
 }
 
 func play(role string) error {
-	job, err := mpi.Start(mpi.Config{Timeout: 3 * time.Second})
+	job, err := mpi.Start(mpi.Config{Timeout: 15 * time.Second})
 	if err != nil {
 		return err
 	}
