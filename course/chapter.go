@@ -144,8 +144,9 @@ func (c *Chapter) Check(records ...*Record) error {
 	var errs []error
 	for i, cell := range c.cells {
 		if name := cellName(cell); i >= len(c.source.cells) || c.source.cells[i].name != name {
-			errs = append(errs, fmt.Errorf("%s: cell %d is %s; in main.go the functions of cells, in order, are %s",
-				c.Name, i+1, name, strings.Join(c.source.names(), ", ")))
+			errs = append(errs,
+				fmt.Errorf("%s: cell %d is %s; in main.go the functions of cells, in order, are %s",
+					c.Name, i+1, name, strings.Join(c.source.names(), ", ")))
 			break
 		}
 	}
@@ -185,7 +186,8 @@ func (c *Chapter) checkWords(records []*Record) error {
 		}
 		for _, w := range t.prose.words {
 			if !t.used[w.from] {
-				errs = append(errs, fmt.Errorf("%s/%s.md: words: nothing prints or draws %q", c.Name, l, w.from))
+				errs = append(errs, fmt.Errorf("%s/%s.md: words: nothing prints or draws %q",
+					c.Name, l, w.from))
 			}
 		}
 	}
@@ -201,7 +203,8 @@ func (c *Chapter) checkValues(records []*Record) error {
 			p := c.prose[l]
 			for _, name := range append([]string{"words"}, p.order...) {
 				if _, err := fill(p.sections[name], r.Values); err != nil {
-					errs = append(errs, fmt.Errorf("%s/%s.md: %s: a run of size %s: %w", c.Name, l, name, r.Size, err))
+					errs = append(errs, fmt.Errorf("%s/%s.md: %s: a run of size %s: %w", c.Name, l,
+						name, r.Size, err))
 				}
 			}
 		}
@@ -233,11 +236,12 @@ func (c *Chapter) Run(ctx context.Context, o Options) (*Record, error) {
 		o.Language = Languages()[0]
 	}
 	if c.prose[o.Language] == nil {
-		return nil, fmt.Errorf("course: %s is not written in %q; languages are %s", c.Name, o.Language,
+		return nil, fmt.Errorf("course: %s is not written in %q; languages are %s", c.Name,
+			o.Language,
 			strings.Join(Languages(), ", "))
 	}
 	story := newStory(o.Story, c.prose[o.Language])
-	began := time.Now()
+	began, before := time.Now(), cpu()
 	r := &Record{Size: o.Size.String(), Sources: c.Sources(), Machine: machine(),
 		Values: map[string]string{}}
 	kept := keeper{values: map[string]any{}}
@@ -259,7 +263,7 @@ func (c *Chapter) Run(ctx context.Context, o Options) (*Record, error) {
 		}
 		story.finish(r.Values)
 	}
-	r.Seconds = rounded(time.Since(began))
+	r.Seconds, r.CPU = rounded(time.Since(began)), rounded(cpu()-before)
 	c.Record = r
 	story.close(r.Values)
 	return r, nil
@@ -272,7 +276,8 @@ func machine() string {
 	model := runtime.GOARCH
 	if b, err := os.ReadFile("/proc/cpuinfo"); err == nil {
 		for line := range strings.Lines(string(b)) {
-			if name, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(name) == "model name" {
+			if name, value, ok := strings.Cut(line, ":"); ok &&
+				strings.TrimSpace(name) == "model name" {
 				model = strings.TrimSpace(value)
 				break
 			}

@@ -49,14 +49,17 @@ type pagePart struct {
 
 // frame are the words of a page that are no chapter's, by language.
 var frame = map[string]map[string]string{
-	"en": {"answer": "Answer", "exercise": "Exercise", "code": "Code", "rest": "The rest of the program",
-		"home": "The course", "run": "To run it", "machine": "Recorded on", "seconds": "s", "took": "in",
-		"size": "size", "stale": "The program has changed since this was recorded.", "not": "Not recorded yet.",
-		"checked": "Checked in every run", "question": "Question", "chapters": "Chapters", "notebook": "Notebook"},
+	"en": {"answer": "Answer", "exercise": "Exercise", "code": "Code",
+		"rest": "The rest of the program",
+		"home": "The course", "run": "To run it", "machine": "Recorded on", "seconds": "s",
+		"took": "in",
+		"size": "size", "stale": "The program has changed since this was recorded.",
+		"not": "Not recorded yet.",
+		"cpu": "processor time"},
 	"ja": {"answer": "答え", "exercise": "練習問題", "code": "コード", "rest": "プログラムの残りの部分",
 		"home": "講座の目次", "run": "自分で動かすには", "machine": "記録した環境", "seconds": "秒", "took": "所要時間",
 		"size": "規模", "stale": "この記録のあとにプログラムが変わっています。", "not": "まだ記録がありません。",
-		"checked": "実行のたびに確かめていること", "question": "問い", "chapters": "各章", "notebook": "ノートブック"},
+		"cpu": "CPU 時間"},
 }
 
 var languageNames = map[string]string{"en": "English", "ja": "日本語"}
@@ -76,11 +79,13 @@ func (c *Chapter) WriteHTML(w io.Writer, language, home string) error {
 	if err != nil {
 		return err
 	}
-	data := pageData{Language: language, Title: c.Title(language), Name: c.Name, Style: template.CSS(style),
+	data := pageData{Language: language, Title: c.Title(language), Name: c.Name,
+		Style: template.CSS(style),
 		Words: frame[language], Record: c.Record, Home: pageLink{frame[language]["home"], home}}
 	for _, l := range Languages() {
 		if l != language {
-			data.Others = append(data.Others, pageLink{languageNames[l], PageName(c.Name, l, "html")})
+			data.Others = append(data.Others, pageLink{languageNames[l], PageName(c.Name, l,
+				"html")})
 		}
 	}
 	var errs []error
@@ -103,7 +108,8 @@ func (c *Chapter) WriteHTML(w io.Writer, language, home string) error {
 		rest = append(rest, "// "+f.name+"\n\n"+f.code)
 	}
 	if rest != nil {
-		data.Parts = append(data.Parts, pagePart{ID: "rest", Code: template.HTML(highlight(strings.Join(rest, "\n\n")))})
+		data.Parts = append(data.Parts, pagePart{ID: "rest",
+			Code: template.HTML(highlight(strings.Join(rest, "\n\n")))})
 	}
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("%s, %s: %w", c.Name, language, err)
@@ -120,7 +126,8 @@ type part struct {
 // parts says the chapter in a language: the question, the cells, the answer, the exercise.
 func (c *Chapter) parts(language string) ([]part, error) {
 	if c == nil || c.prose[language] == nil {
-		return nil, fmt.Errorf("course: there is no prose in the language %q; there is %s", language,
+		return nil, fmt.Errorf("course: there is no prose in the language %q; there is %s",
+			language,
 			strings.Join(Languages(), ", "))
 	}
 	var errs []error
@@ -162,7 +169,8 @@ func joinLines(text string) string {
 
 var converter = goldmark.New(goldmark.WithExtensions(extension.Table))
 
-// markdown makes HTML of prose. Formulas stand aside meanwhile: Markdown has other uses for _ and \.
+// markdown makes HTML of prose. Formulas stand aside meanwhile: Markdown has other uses for _ and
+// \.
 func markdown(text string) (string, error) {
 	var errs []error
 	var formulas []string
@@ -178,7 +186,8 @@ func markdown(text string) (string, error) {
 	for i, f := range formulas {
 		out = strings.Replace(out, fmt.Sprintf("\ue000%d\ue001", i), f, 1)
 	}
-	return strings.ReplaceAll(strings.ReplaceAll(out, "<table>", `<div class="wide"><table>`), "</table>", "</table></div>"),
+	return strings.ReplaceAll(strings.ReplaceAll(out, "<table>", `<div class="wide"><table>`),
+			"</table>", "</table></div>"),
 		errors.Join(errs...)
 }
 
@@ -188,9 +197,11 @@ var ids = regexp.MustCompile(`[^A-Za-z0-9-]`)
 func (o Output) markup(id string) (string, error) {
 	switch {
 	case o.Text != "":
-		return `<pre class="text">` + html.EscapeString(strings.TrimSuffix(o.Text, "\n")) + "</pre>", nil
+		return `<pre class="text">` + html.EscapeString(strings.TrimSuffix(o.Text, "\n")) +
+			"</pre>", nil
 	case o.Verbatim != "":
-		return `<pre class="text verbatim">` + html.EscapeString(strings.TrimSuffix(o.Verbatim, "\n")) + "</pre>", nil
+		return `<pre class="text verbatim">` + html.EscapeString(strings.TrimSuffix(o.Verbatim,
+			"\n")) + "</pre>", nil
 	case o.Table != nil:
 		return o.Table.markup(), nil
 	case o.Image != nil:
@@ -202,7 +213,8 @@ func (o Output) markup(id string) (string, error) {
 			ids.ReplaceAllString(id, "-"), html.EscapeString(o.Image.Alt), width,
 			base64.StdEncoding.EncodeToString(o.Image.PNG)), nil
 	case o.Claim != nil:
-		return fmt.Sprintf(`<p class="claim">%s %s</p>`, mark(o.Claim.Holds), html.EscapeString(o.Claim.Says)), nil
+		return fmt.Sprintf(`<p class="claim">%s %s</p>`, mark(o.Claim.Holds),
+			html.EscapeString(o.Claim.Says)), nil
 	}
 	f := o.figure()
 	if f == nil {

@@ -49,12 +49,15 @@ func (k Course) WriteIndex(w io.Writer, language string) error {
 	}
 	words := frame[language]
 	if words == nil {
-		return fmt.Errorf("course: there is no language %q; there is %s", language, strings.Join(Languages(), ", "))
+		return fmt.Errorf("course: there is no language %q; there is %s", language,
+			strings.Join(Languages(), ", "))
 	}
-	data := pageData{Language: language, Title: k.Titles[language], Style: template.CSS(style), Words: words}
+	data := pageData{Language: language, Title: k.Titles[language], Style: template.CSS(style),
+		Words: words}
 	for _, l := range Languages() {
 		if l != language {
-			data.Others = append(data.Others, pageLink{languageNames[l], PageName(Index, l, "html")})
+			data.Others = append(data.Others, pageLink{languageNames[l], PageName(Index, l,
+				"html")})
 		}
 	}
 	var errs []error
@@ -81,7 +84,8 @@ func (k Course) WriteContents(w io.Writer, language string) error {
 		return errors.New("course: the writer is nil")
 	}
 	if frame[language] == nil {
-		return fmt.Errorf("course: there is no language %q; there is %s", language, strings.Join(Languages(), ", "))
+		return fmt.Errorf("course: there is no language %q; there is %s", language,
+			strings.Join(Languages(), ", "))
 	}
 	text := "# " + k.Titles[language] + "\n\n" + joinLines(k.Intros[language]) + "\n\n"
 	for _, c := range k.Chapters {
@@ -105,10 +109,12 @@ func (k Course) entry(c *Chapter, language, extension string) (string, error) {
 	}
 	took := words["not"]
 	if c.Record != nil {
-		took = fmt.Sprintf("%s %s %.0f %s", words["size"], c.Record.Size, c.Record.Seconds, words["seconds"])
+		took = fmt.Sprintf("%s %s %.0f %s", words["size"], c.Record.Size, c.Record.Seconds,
+			words["seconds"])
 	}
 	return fmt.Sprintf("### [%s](%s)\n\n%s\n\n%s\n\n`go run ./examples/%s` (%s)", c.Title(language),
-		PageName(c.Name, language, extension), asked, answered, c.Name, took), errors.Join(err, err2)
+			PageName(c.Name, language, extension), asked, answered, c.Name, took), errors.Join(err,
+			err2)
 }
 
 // WriteFiles writes all chapters and the table of contents in each language into a folder, which it
@@ -133,7 +139,8 @@ func (k Course) WriteFiles(folder string) error {
 			if err := write(&b, l); err != nil {
 				return err
 			}
-			if err := os.WriteFile(filepath.Join(folder, name), []byte(b.String()), 0o644); err != nil {
+			if err := os.WriteFile(filepath.Join(folder, name), []byte(b.String()),
+				0o644); err != nil {
 				return err
 			}
 		}

@@ -30,7 +30,8 @@ func Once[T any](p *Page, name string, compute func() (T, error)) (T, error) {
 	if v, ok := p.kept.values[name]; ok {
 		t, ok := v.(T)
 		if !ok {
-			return t, fmt.Errorf("course.Once: %q was kept as %T, and is asked for as %T", name, v, t)
+			return t, fmt.Errorf("course.Once: %q was kept as %T, and is asked for as %T", name, v,
+				t)
 		}
 		return t, nil
 	}

@@ -37,21 +37,30 @@ const (
 
 // signs are the commands that are one sign.
 var signs = map[string]string{
-	`\cdot`: "·", `\times`: "×", `\odot`: "⊙", `\circ`: "∘", `\pm`: "±", `\to`: "→", `\le`: "≤", `\leq`: "≤",
-	`\ge`: "≥", `\geq`: "≥", `\ne`: "≠", `\approx`: "≈", `\sim`: "∼", `\in`: "∈", `\sum`: "∑", `\prod`: "∏",
-	`\ldots`: "…", `\cdots`: "⋯", `\mid`: "|", `\|`: "‖", `\{`: "{", `\}`: "}", `\propto`: "∝", `\subset`: "⊂",
-	`\langle`: "⟨", `\rangle`: "⟩", `\Rightarrow`: "⇒", `\ll`: "≪", `\gg`: "≫", `\leftarrow`: "←", `\int`: "∫", `\oplus`: "⊕", `\equiv`: "≡",
+	`\cdot`: "·", `\times`: "×", `\odot`: "⊙", `\circ`: "∘", `\pm`: "±", `\to`: "→", `\le`: "≤",
+	`\leq`: "≤",
+	`\ge`:  "≥", `\geq`: "≥", `\ne`: "≠", `\approx`: "≈", `\sim`: "∼", `\in`: "∈", `\sum`: "∑",
+	`\prod`:  "∏",
+	`\ldots`: "…", `\cdots`: "⋯", `\mid`: "|", `\|`: "‖", `\{`: "{", `\}`: "}", `\propto`: "∝",
+	`\subset`: "⊂",
+	`\langle`: "⟨", `\rangle`: "⟩", `\Rightarrow`: "⇒", `\ll`: "≪", `\gg`: "≫", `\leftarrow`: "←",
+	`\int`: "∫", `\oplus`: "⊕", `\equiv`: "≡",
 }
 
 // letters are the commands that are one letter.
 var letters = map[string]string{
-	`\alpha`: "α", `\beta`: "β", `\gamma`: "γ", `\delta`: "δ", `\epsilon`: "ε", `\varepsilon`: "ε", `\eta`: "η",
-	`\theta`: "θ", `\lambda`: "λ", `\mu`: "μ", `\nu`: "ν", `\xi`: "ξ", `\pi`: "π", `\rho`: "ρ", `\sigma`: "σ",
-	`\tau`: "τ", `\phi`: "φ", `\varphi`: "φ", `\psi`: "ψ", `\omega`: "ω", `\Delta`: "Δ", `\Sigma`: "Σ", `\Phi`: "Φ", `\Omega`: "Ω",
-	`\partial`: "∂", `\nabla`: "∇", `\infty`: "∞", `\ell`: "ℓ", `\top`: "⊤", `\chi`: "χ", `\kappa`: "κ", `\zeta`: "ζ", `\Pi`: "Π",
+	`\alpha`: "α", `\beta`: "β", `\gamma`: "γ", `\delta`: "δ", `\epsilon`: "ε", `\varepsilon`: "ε",
+	`\eta`:   "η",
+	`\theta`: "θ", `\lambda`: "λ", `\mu`: "μ", `\nu`: "ν", `\xi`: "ξ", `\pi`: "π", `\rho`: "ρ",
+	`\sigma`: "σ",
+	`\tau`:   "τ", `\phi`: "φ", `\varphi`: "φ", `\psi`: "ψ", `\omega`: "ω", `\Delta`: "Δ",
+	`\Sigma`: "Σ", `\Phi`: "Φ", `\Omega`: "Ω",
+	`\partial`: "∂", `\nabla`: "∇", `\infty`: "∞", `\ell`: "ℓ", `\top`: "⊤", `\chi`: "χ",
+	`\kappa`: "κ", `\zeta`: "ζ", `\Pi`: "Π",
 }
 
-var named = map[string]bool{`\tanh`: true, `\exp`: true, `\log`: true, `\max`: true, `\min`: true, `\cos`: true,
+var named = map[string]bool{`\tanh`: true, `\exp`: true, `\log`: true, `\max`: true, `\min`: true,
+	`\cos`: true,
 	`\sin`: true, `\ln`: true, `\det`: true}
 
 var accents = map[string]string{`\hat`: "^", `\bar`: "¯", `\tilde`: "~", `\vec`: "→", `\dot`: "˙"}

@@ -59,9 +59,11 @@ func (c *Chapter) WriteNotebook(w io.Writer, language string) error {
 		return err
 	}
 	n := notebook{Format: 4, Minor: 5, Metadata: map[string]any{
-		"kernelspec":    map[string]string{"display_name": "Go (gonb)", "language": "go", "name": "gonb"},
-		"language_info": map[string]string{"name": "go", "file_extension": ".go", "mimetype": "text/x-go"},
-		"seqzoo":        map[string]string{"sources": c.Sources()},
+		"kernelspec": map[string]string{"display_name": "Go (gonb)", "language": "go",
+			"name": "gonb"},
+		"language_info": map[string]string{"name": "go", "file_extension": ".go",
+			"mimetype": "text/x-go"},
+		"seqzoo": map[string]string{"sources": c.Sources()},
 	}}
 	say := func(id, text string) {
 		if text != "" {
@@ -96,7 +98,8 @@ func (c *Chapter) WriteNotebook(w io.Writer, language string) error {
 			if err != nil {
 				return fmt.Errorf("%s: %s: %w", c.Name, p.name, err)
 			}
-			if last := len(outputs) - 1; last >= 0 && out.Type == "stream" && outputs[last].Type == "stream" {
+			if last := len(outputs) - 1; last >= 0 && out.Type == "stream" &&
+				outputs[last].Type == "stream" {
 				outputs[last].Text += out.Text
 				continue
 			}
@@ -113,10 +116,12 @@ func (c *Chapter) WriteNotebook(w io.Writer, language string) error {
 // notebook is an output as a notebook has it: hosts show pictures as PNG only.
 func (o Output) notebook() (notebookOutput, error) {
 	stream := func(s string) (notebookOutput, error) {
-		return notebookOutput{Type: "stream", Name: "stdout", Text: strings.TrimSuffix(s, "\n") + "\n"}, nil
+		return notebookOutput{Type: "stream", Name: "stdout", Text: strings.TrimSuffix(s, "\n") +
+			"\n"}, nil
 	}
 	show := func(kind string, data any, text string) (notebookOutput, error) {
-		return notebookOutput{Type: "display_data", Data: map[string]any{kind: data, "text/plain": text},
+		return notebookOutput{Type: "display_data", Data: map[string]any{kind: data,
+			"text/plain": text},
 			Metadata: &map[string]any{}}, nil
 	}
 	switch {

@@ -3,6 +3,7 @@ package course
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"image"
@@ -122,14 +123,21 @@ func (p *Page) Table(caption string, head []string, rows ...[]any) {
 }
 
 // Plot draws a figure.
-func (p *Page) Plot(f *plot.Plot) { p.figure(f, Output{Plot: f}) }
+func (p *Page) Plot(f *plot.Plot) {
+	figure(p, f,
+		func(g *plot.Plot) Output { return Output{Plot: g} })
+}
 
 // Map draws a heat map.
-func (p *Page) Map(m *plot.Map) { p.figure(m, Output{Map: m}) }
+func (p *Page) Map(m *plot.Map) { figure(p, m, func(g *plot.Map) Output { return Output{Map: g} }) }
 
 // figure gives a figure that can be drawn: what cannot is told when it is made, not when pages are
-// written.
-func (p *Page) figure(f plot.Figure, o Output) {
+// written. It is given as a record keeps it, with rounded numbers, so that a picture is the same
+// before and after it was kept.
+func figure[F any, P interface {
+	*F
+	plot.Figure
+}](p *Page, f P, output func(P) Output) {
 	if err := f.WritePNG(io.Discard); err != nil {
 		p.mistake(err)
 		return
@@ -137,7 +145,16 @@ func (p *Page) figure(f plot.Figure, o Output) {
 	if f.Describe() == "" {
 		p.mistake(errors.New("course: a figure has neither Alt nor Title, which say what it shows"))
 	}
-	p.give(o)
+	b, err := json.Marshal(f)
+	kept := P(new(F))
+	if err == nil {
+		err = json.Unmarshal(b, kept)
+	}
+	if err != nil {
+		p.mistake(fmt.Errorf("course: a figure cannot be kept: %w", err))
+		return
+	}
+	p.give(output(kept))
 }
 
 // Image shows a picture; alt says what it shows, and width is its width on a page in pixels, 0 for

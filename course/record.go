@@ -16,6 +16,7 @@ type Record struct {
 	Sources string  // hash of the program's sources; see Chapter.Sources
 	Machine string  // on which it ran
 	Seconds float64 // for which it ran
+	CPU     float64 // seconds of processors that it took; 0 where the system does not say
 	Cells   []CellRecord
 	Values  map[string]string // by name, as they are written in prose
 }
@@ -96,6 +97,7 @@ func (r *Record) encode() ([]byte, error) {
 		name  string
 		value any
 	}{{"Size", r.Size}, {"Sources", r.Sources}, {"Machine", r.Machine}, {"Seconds", r.Seconds},
+		{"CPU", r.CPU},
 		{"Values", r.Values}} {
 		fmt.Fprintf(&b, "%q: ", f.name)
 		if err := line(f.value); err != nil {

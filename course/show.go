@@ -32,8 +32,9 @@ func show(cell Cell) error {
 	defer done()
 	var failed error
 	r := CellRecord{Name: cellName(cell)}
-	p := &Page{Size: Lesson, ctx: context.Background(), progress: os.Stderr, record: &r, values: map[string]string{},
-		kept: keeper{map[string]any{}, filepath.Join(os.Getenv("GONB_TMP_DIR"), "course-kept")}}
+	p := &Page{Size: Lesson, ctx: context.Background(), progress: os.Stderr, record: &r,
+		values: map[string]string{},
+		kept:   keeper{map[string]any{}, filepath.Join(os.Getenv("GONB_TMP_DIR"), "course-kept")}}
 	p.told = func(o Output) {
 		out, err := t.output(o).notebook()
 		if err == nil && out.Type == "display_data" && display != nil {

@@ -41,7 +41,10 @@ func readSource(files fs.FS) (*source, error) {
 	if err != nil {
 		return nil, err
 	}
-	names = slices.DeleteFunc(names, func(n string) bool { return strings.HasSuffix(n, "_test.go") })
+	names = slices.DeleteFunc(names, func(n string) bool {
+		return strings.HasSuffix(n,
+			"_test.go")
+	})
 	s := &source{}
 	hash := sha256.New()
 	for _, name := range names {
@@ -61,7 +64,8 @@ func readSource(files fs.FS) (*source, error) {
 		}
 	}
 	if len(s.cells) == 0 {
-		return nil, errors.New("main.go has no function of the form func name(p *course.Page) error")
+		return nil,
+			errors.New("main.go has no function of the form func name(p *course.Page) error")
 	}
 	s.hash = hex.EncodeToString(hash.Sum(nil))[:16]
 	return s, nil

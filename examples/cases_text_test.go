@@ -61,7 +61,9 @@ func init() {
 	checks["dialogue-japanese"] = func(t *testing.T, c *input) {
 		o := c.command(t)
 		require.Zero(t, o.code, o)
-		require.Regexp(t, `warning: \d\d\.\d % of the \d+ tokens of the training dialogues are <unk>.*Japanese`, o.messages)
+		require.Regexp(t,
+			`warning: \d\d\.\d % of the \d+ tokens of the training dialogues are <unk>.*Japanese`,
+			o.messages)
 		o = c.command(t, "-level", "ja", "-save", "ja")
 		require.Zero(t, o.code, o)
 		require.NotContains(t, o.messages, "<unk>")

@@ -70,7 +70,8 @@ func run(ctx context.Context, args []string, out, messages io.Writer) error {
 	f.BoolVar(&r.render, "render", false, "write docs/course from what was kept")
 	f.BoolVar(&r.serve, "serve", false, "show the course in a browser")
 	f.StringVar(&r.address, "addr", "127.0.0.1:8014", "`address` of -serve")
-	f.StringVar(&r.language, "lang", "en", "`language` of the list and of the story: "+strings.Join(course.Languages(), ", "))
+	f.StringVar(&r.language, "lang", "en",
+		"`language` of the list and of the story: "+strings.Join(course.Languages(), ", "))
 	if len(args) > 0 && args[0] == "help" {
 		args = append([]string{"-help"}, args[1:]...)
 	}
@@ -90,7 +91,8 @@ func run(ctx context.Context, args []string, out, messages io.Writer) error {
 		}
 	}
 	if !slices.Contains(course.Languages(), r.language) {
-		return usageError{fmt.Errorf("-lang is %q; want one of %s", r.language, strings.Join(course.Languages(), ", "))}
+		return usageError{fmt.Errorf("-lang is %q; want one of %s", r.language,
+			strings.Join(course.Languages(), ", "))}
 	}
 	if r.record && (r.size != "lesson" || f.NArg() == 0) {
 		return usageError{errors.New("-record wants the names of chapters, or all, and runs lessons")}
@@ -157,9 +159,13 @@ func (r runner) names(args []string) ([]string, error) {
 			names = append(names, all...)
 			continue
 		}
-		at := slices.IndexFunc(all, func(n string) bool { return strings.HasPrefix(n, strings.TrimPrefix(a, "./examples/")) })
+		at := slices.IndexFunc(all, func(n string) bool {
+			return strings.HasPrefix(n,
+				strings.TrimPrefix(a, "./examples/"))
+		})
 		if at < 0 {
-			return nil, usageError{fmt.Errorf("there is no chapter %q; there are %s", a, strings.Join(all, ", "))}
+			return nil, usageError{fmt.Errorf("there is no chapter %q; there are %s", a,
+				strings.Join(all, ", "))}
 		}
 		names = append(names, all[at])
 	}
@@ -201,7 +207,8 @@ func (r runner) list() error {
 		if c.Record != nil {
 			took = fmt.Sprintf("%.0f s", c.Record.Seconds)
 		}
-		fmt.Fprintf(r.stdout, "%-20s %s (%s)\n    %s\n\n", c.Name, c.Title(r.language), took, strings.ReplaceAll(course.Plain(asked), "\n", "\n    "))
+		fmt.Fprintf(r.stdout, "%-20s %s (%s)\n    %s\n\n", c.Name, c.Title(r.language), took,
+			strings.ReplaceAll(course.Plain(asked), "\n", "\n    "))
 	}
 	return nil
 }

@@ -89,7 +89,8 @@ func (r runner) page(name string) ([]byte, error) {
 
 // browse opens the system's browser; where there is none, the address has been printed.
 func browse(address string) {
-	open := map[string][]string{"darwin": {"open"}, "windows": {"rundll32", "url.dll,FileProtocolHandler"}}[runtime.GOOS]
+	open := map[string][]string{"darwin": {"open"}, "windows": {"rundll32",
+		"url.dll,FileProtocolHandler"}}[runtime.GOOS]
 	if open == nil {
 		open = []string{"xdg-open"}
 	}

@@ -99,7 +99,8 @@ func TestFirstSignalEndsEveryStage(t *testing.T) {
 	if testing.Short() {
 		t.Skip("makes large files")
 	}
-	l := &large{t.TempDir(), rng.Stream{Key: rng.New(uint64(time.Now().UnixNano())).Named("signals")}}
+	l := &large{t.TempDir(),
+		rng.Stream{Key: rng.New(uint64(time.Now().UnixNano())).Named("signals")}}
 	nothing := func() string { return "" }
 	l.words(t, "words.txt", 8<<20, nothing)
 	l.words(t, "labelled.txt", 8<<20, func() string {
@@ -150,7 +151,8 @@ func TestFirstSignalEndsEveryStage(t *testing.T) {
 			t.Run(strings.Join(strings.Fields(row)[:min(2, len(strings.Fields(row)))], " "),
 				func(t *testing.T) {
 					t.Parallel()
-					args := strings.Fields(strings.ReplaceAll(row, "{}", l.path(fmt.Sprint("out", i))))
+					args := strings.Fields(strings.ReplaceAll(row, "{}", l.path(fmt.Sprint("out",
+						i))))
 					ctx, cancel := context.WithTimeout(context.Background(), wait+patience)
 					defer cancel()
 					c := exec.CommandContext(ctx, build(t, args[0]), args[1:]...)
@@ -170,7 +172,8 @@ func TestFirstSignalEndsEveryStage(t *testing.T) {
 					status := c.ProcessState.Sys().(syscall.WaitStatus)
 					// what has nothing to save is ended by the signal itself
 					if !status.Signaled() || status.Signal() != sent.Signal {
-						require.Contains(t, []int{sent.code, 0}, status.ExitStatus(), messages.String())
+						require.Contains(t, []int{sent.code, 0}, status.ExitStatus(),
+							messages.String())
 					}
 					t.Logf("%v after %v: ended %v later", sent.Signal, wait,
 						time.Since(began).Round(time.Millisecond))
