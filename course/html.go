@@ -44,6 +44,7 @@ type pagePart struct {
 	ID      string
 	Prose   template.HTML
 	Code    template.HTML
+	Open    bool // the code is short enough to be read on the way
 	Outputs []template.HTML
 }
 
@@ -95,6 +96,7 @@ func (c *Chapter) WriteHTML(w io.Writer, language, home string) error {
 		part := pagePart{ID: p.name, Prose: template.HTML(prose)}
 		if p.code != "" {
 			part.Code = template.HTML(highlight(p.code))
+			part.Open = strings.Count(p.code, "\n") < 60
 		}
 		for i, o := range p.outputs {
 			markup, err := o.markup(fmt.Sprintf("%s-%d", p.name, i))
@@ -236,6 +238,8 @@ func (t Table) markup() string {
 		class := ""
 		if right[j] {
 			class = ` class="number"`
+		} else if columns(s) <= 24 {
+			class = ` class="short"`
 		}
 		fmt.Fprintf(&b, "<%s%s>%s</%[1]s>", tag, class, html.EscapeString(s))
 	}

@@ -54,7 +54,7 @@ func run(ctx context.Context, name string, files fs.FS, cells []Cell, args []str
 	full := f.Bool("full", false, "as much as it takes")
 	language := f.String("lang", "en", "`language` of the story: "+strings.Join(Languages(), ", "))
 	record := f.String("record", "",
-		"`file` to keep what the run gave in: "+recordFile+" of the chapter's folder")
+		"keep what the run gave in this `path`: "+recordFile+" of the chapter's folder")
 	pages := f.String("out", "", "write pages and notebooks of this run into this `folder`")
 	if len(args) > 0 && args[0] == "help" {
 		args = append([]string{"-help"}, args[1:]...)

@@ -99,6 +99,13 @@ func (p *Plot) lay() (drawing, error) {
 		}
 		x.to -= room
 	}
+	if ticks := x.ticks(); p.Groups == nil && len(ticks) > 0 { // half of the last one's label
+		last, err := textWidth(x.label(ticks[len(ticks)-1]), tickSize)
+		if err != nil {
+			return drawing{}, err
+		}
+		x.to = min(x.to, width-last/2-4)
+	}
 	if x.to-x.from < 20 || y.from-y.to < 20 {
 		return drawing{}, fmt.Errorf("plot: %g×%g pixels leave no room for the axes", width, height)
 	}
