@@ -107,12 +107,12 @@ func (k Course) entry(c *Chapter, language, extension string) (string, error) {
 	if c.Record != nil {
 		answered, err2 = c.Answer(language)
 	}
-	took := words["not"]
+	took := ": " + words["not"]
 	if c.Record != nil {
-		took = fmt.Sprintf("%s %s %.0f %s", words["size"], c.Record.Size, c.Record.Seconds,
+		took = fmt.Sprintf(": %s %s, %.0f %s", words["size"], c.Record.Size, c.Record.Took(),
 			words["seconds"])
 	}
-	return fmt.Sprintf("### [%s](%s)\n\n%s\n\n%s\n\n`go run ./examples/%s` (%s)", c.Title(language),
+	return fmt.Sprintf("### [%s](%s)\n\n%s\n\n%s\n\n`go run ./examples/%s` %s", c.Title(language),
 			PageName(c.Name, language, extension), asked, answered, c.Name, took), errors.Join(err,
 			err2)
 }

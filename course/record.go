@@ -21,6 +21,18 @@ type Record struct {
 	Values  map[string]string // by name, as they are written in prose
 }
 
+// Took returns for how many seconds the run had a processor, which is at most how long it takes on
+// one that has nothing else to do; where the system does not say it, for how long it ran.
+func (r *Record) Took() float64 {
+	switch {
+	case r == nil:
+		return 0
+	case r.CPU > 0:
+		return min(r.Seconds, r.CPU)
+	}
+	return r.Seconds
+}
+
 // CellRecord is what one cell gave.
 type CellRecord struct {
 	Name    string

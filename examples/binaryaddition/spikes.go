@@ -38,7 +38,9 @@ func (s *story) spikes() error {
 	}
 	s.say("")
 
-	s.say("With ReLU there is another reason. Nothing bounds a hidden value, so where W_hh makes it grow from step to step,")
+	s.say("Measured on fixed additions the loss spikes as well, by exploding gradients on rare additions with a long run of")
+	s.say("digits to hand a carry through: go run ./examples/02-initialisation.\n")
+	s.say("With ReLU gradients explode more often. Nothing bounds a hidden value, so where W_hh makes it grow from step to step,")
 	s.say("the gradient grows as well on its way back, and one step of descent throws the network far off. Clipping the")
 	s.say("norm of the gradient at 1 (Pascanu et al., 2013) takes the leaps away. The largest norms, over %d seeds:\n", s.seeds)
 	s.say("%-28s %14s %14s %18s %s", "", "median norm", "largest norm", "after it, loss up",
