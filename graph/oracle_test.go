@@ -137,6 +137,15 @@ func (a *attentive) Step(x *nodes.Node, s cells.State) cells.State {
 	return cells.State{nodes.Tanh(nodes.Add(nodes.MatMul(x, a.w), nodes.MatMul(read, a.u), h))}
 }
 
+// hiddenRate is a rate of variational dropout of the state, 0 for a kind of cell that multiplies its
+// state by no matrix, around which the wrapper refuses it.
+func hiddenRate(kind string, rate float64) float64 {
+	if kind == "independent" || kind == "simple" {
+		return 0
+	}
+	return rate
+}
+
 // draw builds a random recurrent model.
 func draw(t *rapid.T) (model, string) {
 	size := rapid.SampledFrom([]int{1, 2, 3, 5, 7, 16, 17})
@@ -203,7 +212,7 @@ func draw(t *rapid.T) (model, string) {
 				c = cells.Zoneout{Cell: c, Rates: []float64{0.3}}
 			}
 			if variational {
-				c = cells.Variational{Cell: c, Input: 0.2, Hidden: 0.4}
+				c = cells.Variational{Cell: c, Input: 0.2, Hidden: hiddenRate(kind, 0.4)}
 			}
 			return unroll.Over(c)
 		}

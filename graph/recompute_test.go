@@ -41,7 +41,7 @@ func deep(t require.TestingT, kind string, T, recompute int, dtype tensor.Dtype,
 			bindInts(t, o.Lengths, n)
 		}
 		layer := func(name string, in int) unroll.Layer {
-			return unroll.Over(cells.Variational{Cell: cells.Zoneout{Cell: newCell(store.Root().In("%s", name), kind, in, H, nil), Rates: []float64{0.2}}, Hidden: 0.3})
+			return unroll.Over(cells.Variational{Cell: cells.Zoneout{Cell: newCell(store.Root().In("%s", name), kind, in, H, nil), Rates: []float64{0.2}}, Hidden: hiddenRate(kind, 0.3)})
 		}
 		stack := unroll.Stack{Dropout: 0.25, Layers: []unroll.Layer{layer("l0", I),
 			unroll.Bidirectional{Forward: layer("l1", H), Backward: layer("b1", H)}}}

@@ -72,10 +72,10 @@ func plans() []plan {
 			task.Params()[0].Freeze(true)
 			return task
 		}, func() train.Config {
-			return train.Config{Optimizer: groups(), Epochs: 2, Seed: 3, RecordEvery: 3,
+			return train.Config{Optimizer: groups(), Epochs: 4, Seed: 3, RecordEvery: 3,
 				RestoreBest: true,
 				Schedule:    must(train.NewCosine(train.CosineConfig{LR: 0.05, Warmup: 5, Total: 52}))}
-		}, 26},
+		}, 52},
 		{"toy, accumulation", toy, func() train.Config {
 			return train.Config{Optimizer: adam(0.1), Epochs: 20, Seed: 5, Accumulate: 4,
 				SaveEvery: 1, RecordEvery: 1}

@@ -127,11 +127,15 @@ func (l layerSpec) build(s *nodes.Scope, in, out int) unroll.Layer {
 	if l.Norm { // a larger ε, as above
 		c = cells.NewLayerNormed(s.In("norm"), c, in, 0.1)
 	}
-	if l.WeightDrop > 0 {
+	if l.WeightDrop > 0 && l.Cell != "indrnn" { // which has no product with its state
 		c = cells.WeightDrop{Cell: c, P: l.WeightDrop}
 	}
 	if l.Variational != nil {
-		c = cells.Variational{Cell: c, Input: l.Variational[0], Hidden: l.Variational[1]}
+		v := cells.Variational{Cell: c, Input: l.Variational[0], Hidden: l.Variational[1]}
+		if l.Cell == "indrnn" {
+			v.Hidden = 0
+		}
+		c = v
 	}
 	if l.Zoneout != nil {
 		c = cells.Zoneout{Cell: c, Rates: l.Zoneout[:min(len(l.Zoneout), len(c.Parts()))]}

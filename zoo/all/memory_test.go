@@ -34,7 +34,7 @@ func TestLongExamples(t *testing.T) {
 		t.Helper()
 		require.Nil(t, task)
 		require.ErrorIs(t, err, train.ErrMemory)
-		require.ErrorContains(t, err, "example 1 has ")
+		require.ErrorContains(t, err, "example 1: ")
 		require.ErrorContains(t, err, "more than the limit of ")
 	}
 
