@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// Labels of texts and of tokens.
 func init() {
 	checks["classify-swapped"] = func(t *testing.T, c *input) {
 		o := c.command(t)
@@ -44,6 +45,10 @@ func init() {
 		require.NotRegexp(t, `(?m)^(_|SpaceAfter=No) `, o.out)
 		require.Regexp(t, `(?m)^NN `, c.command(t, "-tag", "xpos").out)
 	}
+}
+
+// Texts beside each other, dialogues and standard input.
+func init() {
 	checks["parallel-blank-line"] = func(t *testing.T, c *input) {
 		o := c.command(t)
 		require.Equal(t, 1, o.code, o)

@@ -93,14 +93,8 @@ func (l *large) vectors(t *testing.T, n, dim, questions int) {
 	l.write(t, "questions.txt", q.Bytes())
 }
 
-// The first signal ends a program soon, at whatever stage it comes: none of these would end by
-// itself within the time that the test takes. How long each took is logged.
-func TestFirstSignalEndsEveryStage(t *testing.T) {
-	if testing.Short() {
-		t.Skip("makes large files")
-	}
-	l := &large{t.TempDir(),
-		rng.Stream{Key: rng.New(uint64(time.Now().UnixNano())).Named("signals")}}
+// all writes the files that the programs of TestFirstSignalEndsEveryStage read.
+func (l *large) all(t *testing.T) {
 	nothing := func() string { return "" }
 	l.words(t, "words.txt", 8<<20, nothing)
 	l.words(t, "labelled.txt", 8<<20, func() string {
@@ -111,6 +105,17 @@ func TestFirstSignalEndsEveryStage(t *testing.T) {
 	l.line(t, "chunk.txt", "abcdefghij", 4<<20)
 	l.idx(t, "rows.idx", 4200, 64)
 	l.vectors(t, 50_000, 50, 500_000)
+}
+
+// The first signal ends a program soon, at whatever stage it comes: none of these would end by
+// itself within the time that the test takes. How long each took is logged.
+func TestFirstSignalEndsEveryStage(t *testing.T) {
+	if testing.Short() {
+		t.Skip("makes large files")
+	}
+	l := &large{t.TempDir(),
+		rng.Stream{Key: rng.New(uint64(time.Now().UnixNano())).Named("signals")}}
+	l.all(t)
 	const patience = 2 * time.Minute
 	signals := []struct {
 		syscall.Signal
