@@ -3,6 +3,8 @@ package testkit
 import (
 	"flag"
 	"os"
+	"strconv"
+	"testing"
 
 	_ "pgregory.net/rapid" // which has the flag
 )
@@ -15,5 +17,20 @@ func init() {
 		if err := flag.Set("rapid.seed", "1"); err != nil {
 			panic(err)
 		}
+	}
+}
+
+// SeedRound gives the property tests of a test that checks several times other examples in each
+// round, again the same in every run. The seed is what it was when the test ends.
+func SeedRound(t testing.TB, round int) {
+	f := flag.Lookup("rapid.seed")
+	before := f.Value.String()
+	t.Cleanup(func() { flag.Set("rapid.seed", before) })
+	seed, err := strconv.ParseUint(before, 10, 64)
+	if err == nil {
+		err = flag.Set("rapid.seed", strconv.FormatUint(seed+uint64(min(round, 1)), 10))
+	}
+	if err != nil {
+		t.Fatal(err)
 	}
 }
