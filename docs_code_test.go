@@ -19,13 +19,16 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+const givenReadme = `
+	type minimalGatedUnit struct { wIH, wHHf, wHHn, b *nodes.Param }
+	var g *gorgonia.ExprGraph
+	var learnables gorgonia.Nodes`
+
 // given declares what fragments of code in documents and doc comments use without declaring it, by
 // the file that they stand in.
 var given = map[string]string{
-	"README.md": `
-		type minimalGatedUnit struct { wIH, wHHf, wHHn, b *nodes.Param }
-		var g *gorgonia.ExprGraph
-		var learnables gorgonia.Nodes`,
+	"README.md":    givenReadme,
+	"README.ja.md": givenReadme,
 	"docs/design/0001-parameters-meet-nodes.md": `
 		type State = cells.State
 		var glorot, orthogonal, zeros nodes.Init`,

@@ -83,12 +83,7 @@ func (c *Chapter) WriteHTML(w io.Writer, language, home string) error {
 	data := pageData{Language: language, Title: c.Title(language), Name: c.Name,
 		Style: template.CSS(style),
 		Words: frame[language], Record: c.Record, Home: pageLink{frame[language]["home"], home}}
-	for _, l := range Languages() {
-		if l != language {
-			data.Others = append(data.Others, pageLink{languageNames[l], PageName(c.Name, l,
-				"html")})
-		}
-	}
+	data.Others = otherLanguages(c.Name, language)
 	var errs []error
 	for _, p := range parts {
 		prose, err := markdown(p.prose)

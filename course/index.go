@@ -16,6 +16,17 @@ type Course struct {
 	Titles   map[string]string // by language
 	Intros   map[string]string // what stands above the table of contents, in Markdown, by language
 	Chapters []*Chapter
+	Leaves   []Leaf
+}
+
+// Leaf is a page of the course that is no chapter, such as a glossary. The table of contents links
+// to it by its title.
+type Leaf struct {
+	Name   string
+	Titles map[string]string // by language
+	// Text returns the page in Markdown. The extension is that of the chapters' pages which it may
+	// link to by [PageName]: html, or ipynb on hosts that show notebooks.
+	Text func(language, extension string) string
 }
 
 // Index is the name of the table of contents, for [PageName].
@@ -54,12 +65,7 @@ func (k Course) WriteIndex(w io.Writer, language string) error {
 	}
 	data := pageData{Language: language, Title: k.Titles[language], Style: template.CSS(style),
 		Words: words}
-	for _, l := range Languages() {
-		if l != language {
-			data.Others = append(data.Others, pageLink{languageNames[l], PageName(Index, l,
-				"html")})
-		}
-	}
+	data.Others = otherLanguages(Index, language)
 	var errs []error
 	section := func(id, text string) {
 		markup, err := markdown(joinLines(text))
@@ -71,6 +77,9 @@ func (k Course) WriteIndex(w io.Writer, language string) error {
 		text, err := k.entry(c, language, "html")
 		errs = append(errs, err)
 		section(c.Name, text)
+	}
+	if k.Leaves != nil {
+		section("leaves", k.leaves(language, "html"))
 	}
 	if err := errors.Join(errs...); err != nil {
 		return err
@@ -95,6 +104,7 @@ func (k Course) WriteContents(w io.Writer, language string) error {
 		}
 		text += joinLines(entry) + "\n\n"
 	}
+	text += k.leaves(language, "md")
 	_, err := io.WriteString(w, strings.TrimSpace(text)+"\n")
 	return err
 }
@@ -117,6 +127,59 @@ func (k Course) entry(c *Chapter, language, extension string) (string, error) {
 			err2)
 }
 
+// otherLanguages are the links of a page to itself in the other languages.
+func otherLanguages(name, language string) []pageLink {
+	var links []pageLink
+	for _, l := range Languages() {
+		if l != language {
+			links = append(links, pageLink{languageNames[l], PageName(name, l, "html")})
+		}
+	}
+	return links
+}
+
+// leaves lists the pages that are no chapters, in Markdown.
+func (k Course) leaves(language, extension string) string {
+	text := ""
+	for _, f := range k.Leaves {
+		text += fmt.Sprintf("- [%s](%s)\n", f.Titles[language], PageName(f.Name, language, extension))
+	}
+	return text
+}
+
+// WriteLeaf writes a page that is no chapter: as HTML, or in Markdown if extension is md.
+func (k Course) WriteLeaf(w io.Writer, name, language, extension string) error {
+	at := slices.IndexFunc(k.Leaves, func(f Leaf) bool { return f.Name == name && f.Text != nil })
+	switch {
+	case w == nil:
+		return errors.New("course: the writer is nil")
+	case at < 0:
+		return fmt.Errorf("course: there is no page %q beside the chapters", name)
+	case frame[language] == nil:
+		return fmt.Errorf("course: there is no language %q; there is %s", language,
+			strings.Join(Languages(), ", "))
+	}
+	leaf := k.Leaves[at]
+	title := leaf.Titles[language]
+	switch extension {
+	case "md":
+		_, err := fmt.Fprintf(w, "# %s\n\n%s\n", title,
+			strings.TrimSpace(joinLines(leaf.Text(language, "ipynb"))))
+		return err
+	case "html":
+	default:
+		return fmt.Errorf("course: the extension is %q; want html or md", extension)
+	}
+	markup, err := markdown(joinLines(leaf.Text(language, "html")))
+	if err != nil {
+		return fmt.Errorf("%s, %s: %w", name, language, err)
+	}
+	return page.Execute(w, pageData{Language: language, Title: title, Style: template.CSS(style),
+		Words: frame[language], Others: otherLanguages(name, language),
+		Home:  pageLink{frame[language]["home"], PageName(Index, language, "html")},
+		Parts: []pagePart{{ID: name, Prose: template.HTML(markup)}}})
+}
+
 // WriteFiles writes all chapters and the table of contents in each language into a folder, which it
 // makes.
 func (k Course) WriteFiles(folder string) error {
@@ -133,8 +196,16 @@ func (k Course) WriteFiles(folder string) error {
 		if l != Languages()[0] {
 			contents = "README." + l + ".md"
 		}
-		for name, write := range map[string]func(io.Writer, string) error{
-			PageName(Index, l, "html"): k.WriteIndex, contents: k.WriteContents} {
+		pages := map[string]func(io.Writer, string) error{
+			PageName(Index, l, "html"): k.WriteIndex, contents: k.WriteContents}
+		for _, leaf := range k.Leaves {
+			for _, extension := range []string{"html", "md"} {
+				pages[PageName(leaf.Name, l, extension)] = func(w io.Writer, l string) error {
+					return k.WriteLeaf(w, leaf.Name, l, extension)
+				}
+			}
+		}
+		for name, write := range pages {
 			var b strings.Builder
 			if err := write(&b, l); err != nil {
 				return err

@@ -188,7 +188,8 @@ func (r runner) chapter(ctx context.Context, name string) error {
 
 func (r runner) course() (course.Course, error) {
 	chapters, err := course.OpenAll(filepath.Join(r.root, "examples"))
-	return course.Course{Titles: titles, Intros: intros, Chapters: chapters}, err
+	return course.Course{Titles: titles, Intros: intros, Chapters: chapters,
+		Leaves: []course.Leaf{glossary(chapters)}}, err
 }
 
 // list prints the chapters with what they answer and how long they take.

@@ -84,6 +84,12 @@ func (r runner) page(name string) ([]byte, error) {
 			return b.Bytes(), err
 		}
 	}
+	for _, leaf := range k.Leaves {
+		if leaf.Name == parts[0] {
+			err := k.WriteLeaf(&b, parts[0], parts[1], parts[2])
+			return b.Bytes(), err
+		}
+	}
 	return nil, errNoPage
 }
 
