@@ -12,7 +12,7 @@ import (
 )
 
 // GradientFlow shows how the gradient travels through the recurrences of a graph: whether it
-// vanishes or explodes on its way back in time (Hochreiter, 1991; Bengio et al., 1994).
+// vanishes or explodes on its way back through the steps (Hochreiter, 1991; Bengio et al., 1994).
 //
 //	grads := g.Gradients(loss, weights)          // first
 //	flow, err := graph.NewGradientFlow(g.Expr()) // adds its nodes to the graph
@@ -86,7 +86,9 @@ func (f *GradientFlow) Report() (*FlowReport, error) {
 			}
 			t, err := ops.TensorOf(n.Value())
 			if err != nil {
-				return nil, fmt.Errorf("graph: gradient flow of %s: %w: has the machine that keeps it run?", l.Path, err)
+				return nil,
+					fmt.Errorf("graph: gradient flow of %s: %w: has the machine that keeps it run?",
+					l.Path, err)
 			}
 			steps := 1
 			if len(l.Nodes) == 1 && isFlow(n) {
@@ -151,7 +153,8 @@ func (r *FlowReport) Param(name string, p gorgonia.ValueGrad) error {
 // Name is "encoder/l0 h".
 func (l LayerFlow) Name() string { return strings.TrimSpace(l.Path + " " + l.Part) }
 
-// Decay is the factor by which the norm changes on the way back over one step, on average: below 1
+// Decay is the factor by which the norm changes in the backward pass over one step, on average:
+// below 1
 // it vanishes, above it explodes. It is NaN if the norm is 0 at the first or the last time.
 func (l LayerFlow) Decay() float64 {
 	n := len(l.Norms) - 1

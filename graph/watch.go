@@ -32,7 +32,7 @@ type NotFinite struct {
 	Gradient  bool   // it belongs to the gradient of that operation
 	// times of the recurrences that it lies in, the outermost first; empty outside of them
 	Steps    []int
-	Backward bool     // it came up on the way back through a recurrence
+	Backward bool     // it came up in the backward pass of a recurrence
 	Index    []int    // of the first element that is not finite
 	Value    float64  // NaN or an infinity
 	Text     string   // the expression, down to the third operation

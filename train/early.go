@@ -3,7 +3,7 @@ package train
 // EarlyStopConfig configures [NewEarlyStop]. The zero value stops at the first metric that is no
 // better than the best.
 type EarlyStopConfig struct {
-	// observations without progress, one after another, that are borne; the next one stops
+	// observations without progress, one after another, that are tolerated; the next one stops
 	Patience int
 	MinDelta float64 // by how much a metric must be better than the best to count as progress
 	// whether smaller or larger metrics are better; "" means Smaller, and in Fit what Config.Goal

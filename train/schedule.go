@@ -122,7 +122,7 @@ func NewCosine(c CosineConfig) (Schedule, error) {
 type PlateauConfig struct {
 	LR     float64 // rate until the first fall; required
 	Factor float64 // what a fall multiplies the rate by, in (0, 1); 0 means 0.1
-	// observations without progress, one after another, that are borne; the next one lowers the
+	// observations without progress, one after another, that are tolerated; the next one lowers the
 	// rate
 	Patience  int
 	Threshold float64 // share of the best metric that counts as progress, in [0, 1)

@@ -29,13 +29,14 @@
 //
 // # Noise
 //
-// The noise that a step asks for (dropout, zoneout) is drawn outside of the loop, for all times at
+// The noise that a step asks for (dropout, zoneout) is drawn outside of the loop, for all steps at
 // once, so it is the same under both strategies. A step must ask for the same noises, in the same
 // order, every time that it is built.
 //
 // # Memory
 //
-// Training keeps what the steps leave for the way back, for an LSTM some twelve numbers a unit and
+// Training keeps what the steps leave for the backward pass, for an LSTM some twelve numbers a unit
+// and
 // step. Where that is too much, Options.Recompute has a Scan keep the state before every k-th step
 // only, and run the steps between again.
 //

@@ -12,7 +12,7 @@ import (
 	"github.com/seqzoo/seqzoo/unroll"
 )
 
-// A part of the state at all times is what the states of single times hold of it.
+// A part of the state at all steps is what the states of single times hold of it.
 func TestPart(t *testing.T) {
 	const T, B, In, H = 3, 2, 2, 3
 	for _, strategy := range []unroll.Strategy{unroll.Scan, unroll.Expand} {

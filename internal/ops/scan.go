@@ -140,7 +140,7 @@ type Scan struct {
 	T    int
 	// from the last time to the first; what a time stores stands at that time all the same
 	Reverse bool
-	// Segment, if not 0, asks an engine to keep for the way back only the state before every
+	// Segment, if not 0, asks an engine to keep for the backward pass only the state before every
 	// Segment-th step, and to run the steps between again. It changes no value.
 	Segment int
 }
@@ -188,7 +188,7 @@ func (s Scan) slotAt(slot int) (at, size int) {
 	return at, TypeOf(s.Step.slots[slot]).Size()
 }
 
-// View cuts all times, or with t ≥ 0 one time, of an inner output out of the packed vector.
+// View cuts all steps, or with t ≥ 0 one step, of an inner output out of the packed vector.
 func (s Scan) View(packed, inner *G.Node, t int) *G.Node {
 	slot := slices.Index(s.Step.slots, inner)
 	at, n := s.slotAt(slot)
@@ -312,7 +312,7 @@ func (s ScanGrad) eval(in []Tensor, out Tensor, w *Watch) error {
 	return s.backwards(in, out, w, nil)
 }
 
-// backwards goes back through all times. If visit is set, it sees the step's values at each.
+// backwards goes back through all steps. If visit is set, it sees the step's values at each.
 func (s ScanGrad) backwards(in []Tensor, out Tensor, w *Watch,
 	visit func(t int, p *Program)) error {
 	st := s.Step

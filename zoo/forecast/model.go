@@ -23,7 +23,7 @@ import (
 const prefix = check.Prefix("zoo: forecaster: ")
 
 // Level is what the values of a window are measured from, so that a series whose level drifts
-// looks alike at all times.
+// looks alike at all steps.
 type Level string
 
 const (
@@ -39,7 +39,8 @@ type Config struct {
 	Targets   []string `json:"targets,omitempty"` // those that are forecast; default all
 	Lookback  int      `json:"lookback"`          // steps of the series that are read
 	Horizon   int      `json:"horizon"`           // steps that are forecast
-	Patch     int      `json:"patch"`             // steps of the series to a step of the recurrence, a divisor of Lookback; default 1
+	// steps of the series to a step of the recurrence, a divisor of Lookback; default 1
+	Patch     int      `json:"patch"`
 
 	// Shared makes every variable a sequence of its own, read by the same weights, so that the
 	// forecast of one does not see the others (channel independence; Nie et al., 2023). Then all
@@ -89,7 +90,8 @@ func (c Config) Validate() error {
 		"want 1 … %d", len(c.Variables), series.MaxColumns)
 	distinct := func(what string, names []string) {
 		sorted := slices.Sorted(slices.Values(names))
-		bad.That(len(slices.Compact(sorted)) == len(names), "%s: a name comes twice in %.200q", what, names)
+		bad.That(len(slices.Compact(sorted)) == len(names), "%s: a name comes twice in %.200q",
+			what, names)
 	}
 	distinct("variables", c.Variables)
 	distinct("targets", c.Targets)
@@ -99,7 +101,8 @@ func (c Config) Validate() error {
 	}
 	distinct("known", c.Known)
 	for _, name := range c.Known {
-		bad.That(slices.Contains(c.Variables, name), "known %q is no variable; they are %.200q", name, c.Variables)
+		bad.That(slices.Contains(c.Variables, name), "known %q is no variable; they are %.200q",
+			name, c.Variables)
 		bad.That(!slices.Contains(c.Targets, name), "%q is known ahead, and a target", name)
 	}
 	bad.That(len(c.Known) == 0 || len(c.Targets) > 0, "every variable is known ahead, so that "+
@@ -208,7 +211,8 @@ func (m *Model) Forward(x *nodes.Node, s unroll.Strategy) *nodes.Node {
 	c := m.cfg
 	L, B, V := x.Dim(0), x.Dim(1), x.Dim(2)
 	if L != c.Lookback || V != m.read() {
-		nodes.Failf("Forecaster", "a window of %d steps of %d numbers: want %d of %d", L, V, c.Lookback, m.read())
+		nodes.Failf("Forecaster", "a window of %d steps of %d numbers: want %d of %d", L, V,
+			c.Lookback, m.read())
 	}
 	var ahead *nodes.Node // of the known variables
 	if len(m.known) > 0 {

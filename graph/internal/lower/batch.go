@@ -7,9 +7,9 @@ import (
 	"github.com/seqzoo/seqzoo/internal/ops"
 )
 
-// batchable reports whether the operation of v can be applied to all times at once: whether its
+// batchable reports whether the operation of v can be applied to all steps at once: whether its
 // result at one time depends on that time of its operands alone, and there is an operation that
-// says so for all times.
+// says so for all steps.
 func (r *recurrence) batchable(v *ir.Value) bool {
 	timed := func(i int) bool { return r.class(v.Args[i]) != constant }
 	switch fn := v.Fn.(type) {
@@ -37,7 +37,7 @@ func (r *recurrence) batchable(v *ir.Value) bool {
 	return false
 }
 
-// batch is v for all times at once, from its operands for all times.
+// batch is v for all steps at once, from its operands for all steps.
 func (r *recurrence) batch(v *ir.Value) *ir.Value {
 	args := make([]*ir.Value, len(v.Args))
 	timed := make([]bool, len(v.Args))
@@ -116,8 +116,8 @@ func (r *recurrence) batchMatMul(v *ir.Value, fn ops.MatMul, args []*ir.Value,
 	return r.region.Apply(fn, flat(0, 1), args[1])
 }
 
-// sum is Σ over all times of v, outside of the loop: the gradient of a constant. It goes down
-// through what is linear to the products and sums below, which are then taken over all times at
+// sum is Σ over all steps of v, outside of the loop: the gradient of a constant. It goes down
+// through what is linear to the products and sums below, which are then taken over all steps at
 // once.
 func (r *recurrence) sum(v *ir.Value) *ir.Value {
 	g := r.region

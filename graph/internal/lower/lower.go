@@ -1,5 +1,5 @@
 // Package lower turns a Gorgonia graph into the engine's form. Most nodes become one value each; a
-// scan becomes a loop and whatever of its step can be computed for all times at once (see
+// scan becomes a loop and whatever of its step can be computed for all steps at once (see
 // recurrence).
 package lower
 
@@ -28,7 +28,7 @@ type Result struct {
 // Options say what a program changes, and switch single transformations off.
 type Options struct {
 	Moving map[*G.Node]bool // those of Fixed that were changed, and will be again
-	// leave in the loop what could be computed for all times at once before or after it
+	// leave in the loop what could be computed for all steps at once before or after it
 	NoHoist bool
 }
 

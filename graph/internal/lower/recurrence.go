@@ -13,10 +13,12 @@ import (
 // alone:
 //
 //   - constant: depends on nothing that changes with time; computed once, outside.
-//   - series: depends on sequences but not on what is carried; computed for all times at once before the loop, unless
+//   - series: depends on sequences but not on what is carried; computed for all steps at once
+// before the loop, unless
 //     it is element-wise, which costs less memory traffic inside.
-//   - looped: depends on what is carried. In the loop if the next carry needs it, or if it is element-wise; else it is
-//     computed for all times at once after the loop, from values that the loop stores.
+//   - looped: depends on what is carried. In the loop if the next carry needs it, or if it is
+// element-wise; else it is
+//     computed for all steps at once after the loop, from values that the loop stores.
 //
 // inner gives a value in the body of the loop, outer gives it outside: as it is if it is constant,
 // else [T, ...].
@@ -285,7 +287,7 @@ func (r *recurrence) constant(v *ir.Value) *ir.Value {
 	return r.region.Apply(v.Fn, args...)
 }
 
-// stored is a value of the forward pass, at all times.
+// stored is a value of the forward pass, at all steps.
 func (r *recurrence) stored(v *ir.Value) *ir.Value {
 	for i, in := range r.fwd.step.inputs {
 		if k := r.fwd.step.isState(i); in == v && k >= 0 {
@@ -296,7 +298,7 @@ func (r *recurrence) stored(v *ir.Value) *ir.Value {
 	return r.fwd.outer(v)
 }
 
-// store keeps a value of the body at all times.
+// store keeps a value of the body at all steps.
 func (r *recurrence) store(b *ir.Value) *ir.Value {
 	for _, p := range r.loop.Seqs {
 		if p.Leaf == b {
@@ -317,7 +319,7 @@ func (r *recurrence) store(b *ir.Value) *ir.Value {
 	return r.loop.Out(r.region, r.value, ir.Output{Kind: ir.Stored, Value: b})
 }
 
-// repeat is a constant at all times.
+// repeat is a constant at all steps.
 func (r *recurrence) repeat(o *ir.Value) *ir.Value {
 	shape := append([]int{r.T}, o.Shape...)
 	if f, ok := o.Fn.(ops.Fill); ok {
@@ -334,7 +336,7 @@ func (r *recurrence) spread(o, v *ir.Value) *ir.Value {
 	return o
 }
 
-// after reports whether a looped value is computed for all times at once after the loop.
+// after reports whether a looped value is computed for all steps at once after the loop.
 func (r *recurrence) after(v *ir.Value) bool {
 	if r.class(v) != looped || r.in[v] != nil || r.l.opts.NoHoist || !r.batchable(v) {
 		return false

@@ -120,17 +120,19 @@ type scan struct {
 	pass
 }
 
-// pass is the way forward through a recurrence, in one loop or in segments. What the way back needs
+// pass is the forward pass through a recurrence, in one loop or in segments. What the backward pass
+// needs
 // of it is added to it later.
 type pass interface {
-	slot(i int) *ir.Value  // slot i at all times, [T, ...]
+	slot(i int) *ir.Value  // slot i at all steps, [T, ...]
 	final(k int) *ir.Value // part k of the state as the last step left it
-	// back is the way back: cots are the cotangents of the slots, [T, ...] each, after that of the
+	// back is the backward pass: cots are the cotangents of the slots, [T, ...] each, after that of
+	// the
 	// final state.
 	back(l *lowering, cots, after []*ir.Value) back
 }
 
-// back is the way back through a recurrence. What is not asked for is not computed.
+// back is the backward pass through a recurrence. What is not asked for is not computed.
 type back interface {
 	sequence(i int) *ir.Value // gradient of sequence i, [T, ...]
 	initial(k int) *ir.Value  // of part k of the first state
@@ -240,7 +242,8 @@ func (s *scan) cut(from, to int) *ir.Value {
 	return cutPieces(s.region, s.sizes, s.slot, from, to)
 }
 
-// backward gives the way back through a scan for a cotangent; args are those of the scan, what it
+// backward gives the backward pass through a scan for a cotangent; args are those of the scan, what
+// it
 // packs and the cotangent of that. There is one for all that comes out of it.
 func (l *lowering) backward(fn ops.Scan, args []*ir.Value) (*step, back, error) {
 	n := len(args)

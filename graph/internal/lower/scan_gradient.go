@@ -53,7 +53,7 @@ func (l *lowering) scanGrad(fn ops.ScanGrad, t ops.Type, args []*ir.Value) (*ir.
 	return v, nil
 }
 
-// scanFlow is the gradient of a part of the state at all times.
+// scanFlow is the gradient of a part of the state at all steps.
 func (l *lowering) scanFlow(fn ops.ScanFlow, args []*ir.Value) (*ir.Value, error) {
 	_, b, err := l.backward(fn.Scan, args)
 	if err != nil {

@@ -7,8 +7,9 @@ import (
 	"github.com/seqzoo/seqzoo/internal/ops"
 )
 
-// segmented is the way forward through a recurrence of which only the state before each segment is
-// kept. The steps of a segment are a loop of their own, forward and once more on the way back, so
+// segmented is the forward pass through a recurrence of which only the state before each segment is
+// kept. The steps of a segment are a loop of their own, forward and once more in the backward pass,
+// so
 // what can be taken out of it is computed for the segment at once. Steps that are left over, the
 // last to be visited, are a loop beside that over the segments.
 type segmented struct {
@@ -165,7 +166,7 @@ func (s *segmented) final(k int) *ir.Value {
 	return s.state(k)
 }
 
-// segmentedBack is the way back: the steps left over first, then segment by segment the steps
+// segmentedBack is the backward pass: the steps left over first, then segment by segment the steps
 // forward and back.
 type segmentedBack struct {
 	*pieces

@@ -12,7 +12,7 @@ func init() { register(pass.Accumulate, accumulate) }
 
 // accumulate finds sums of several terms, one of which at least is a matrix product that nothing
 // else reads, and has the products added to another product, or to one time of a product that was
-// taken for all times. In an LSTM that is x·W_ih + h·W_hh, where x·W_ih was computed before the
+// taken for all steps. In an LSTM that is x·W_ih + h·W_hh, where x·W_ih was computed before the
 // loop.
 func accumulate(l *level) {
 	inner := map[*ir.Value]bool{} // sums that are terms of another

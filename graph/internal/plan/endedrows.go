@@ -16,7 +16,8 @@ import (
 // little that is left on the others. In a batch whose rows are sorted by length, no ended row costs
 // more than a copy.
 //
-// Gates and the like, which are stored for the way back, are not computed for the rows that are
+// Gates and the like, which are stored for the backward pass, are not computed for the rows that
+// are
 // skipped: nobody reads them there, which masked.unread makes sure of.
 
 // masked is what a body comes to where the mask is 0.
@@ -108,7 +109,7 @@ func (m *masked) readLeaves(v *ir.Value) {
 	}
 }
 
-// maskOf is the mask of a loop for all times, outside of it; nil if it has none.
+// maskOf is the mask of a loop for all steps, outside of it; nil if it has none.
 func maskOf(v *ir.Value, l *ir.Loop) *ir.Value {
 	for _, p := range l.Seqs {
 		if l.Mask != nil && p.Leaf == l.Mask {

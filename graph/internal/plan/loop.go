@@ -83,7 +83,7 @@ func (k *block[F]) emitLoop(v *ir.Value, l *ir.Loop) {
 	}
 }
 
-// carry gives a carry its memory: all times of it if an output shows them, else two places in turn.
+// carry gives a carry its memory: all steps of it if an output shows them, else two places in turn.
 func (k *block[F]) carry(v *ir.Value, body *block[F], c *ir.Carry, outs []*ir.Value) *vm.Layout {
 	l := body.loop
 	n := c.Leaf.Size()
@@ -145,7 +145,7 @@ func (k *block[F]) carry(v *ir.Value, body *block[F], c *ir.Carry, outs []*ir.Va
 	return all
 }
 
-// storeAt gives a value of the body memory for all times.
+// storeAt gives a value of the body memory for all steps.
 func (k *block[F]) storeAt(v *ir.Value) {
 	if _, ok := v.Fn.(ir.MatMulAcc); ok && k.consumable(v.Args[0]) {
 		k.dest[v] = k.layouts[v.Args[0]]

@@ -122,7 +122,7 @@ type uses struct {
 	body   [][]int
 }
 
-// freshFor is new memory for v, all times of it perhaps.
+// freshFor is new memory for v, all steps of it perhaps.
 func (k *block[F]) freshFor(v *ir.Value, t ops.Type) *vm.Layout {
 	l := k.fresh(t, vm.InArena)
 	k.code.Buffers[l.Buf].At = []ops.Place{v.At}

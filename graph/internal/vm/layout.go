@@ -63,7 +63,7 @@ func (l *Layout) first(clock [4]int, segment int) int {
 	return l.Off + l.Tick*clock[l.Clock] + l.Segment*segment
 }
 
-// Same reports whether two layouts of one shape begin at one place at all times.
+// Same reports whether two layouts of one shape begin at one place at all steps.
 func (l *Layout) Same(m *Layout) bool {
 	return l.Buf == m.Buf && l.Off == m.Off && l.Clock == m.Clock && l.Segment == m.Segment
 }
