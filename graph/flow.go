@@ -88,7 +88,7 @@ func (f *GradientFlow) Report() (*FlowReport, error) {
 			if err != nil {
 				return nil,
 					fmt.Errorf("graph: gradient flow of %s: %w: has the machine that keeps it run?",
-					l.Path, err)
+						l.Path, err)
 			}
 			steps := 1
 			if len(l.Nodes) == 1 && isFlow(n) {

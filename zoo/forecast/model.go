@@ -40,7 +40,7 @@ type Config struct {
 	Lookback  int      `json:"lookback"`          // steps of the series that are read
 	Horizon   int      `json:"horizon"`           // steps that are forecast
 	// steps of the series to a step of the recurrence, a divisor of Lookback; default 1
-	Patch     int      `json:"patch"`
+	Patch int `json:"patch"`
 
 	// Shared makes every variable a sequence of its own, read by the same weights, so that the
 	// forecast of one does not see the others (channel independence; Nie et al., 2023). Then all
