@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"github.com/seqzoo/seqzoo/internal/kernels"
-	"github.com/seqzoo/seqzoo/internal/rng"
+	"github.com/seqzoo/seqzoo/rng"
 )
 
 // Init says how a parameter is initialised. The zero value is Zeros.

@@ -8,7 +8,7 @@ import (
 
 	"github.com/seqzoo/seqzoo/internal/check"
 	"github.com/seqzoo/seqzoo/internal/ops"
-	"github.com/seqzoo/seqzoo/internal/rng"
+	"github.com/seqzoo/seqzoo/rng"
 )
 
 // SampledSoftmax is a cross-entropy for training with a large vocabulary: a target competes with a

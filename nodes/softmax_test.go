@@ -12,9 +12,9 @@ import (
 	"gorgonia.org/tensor"
 
 	"github.com/seqzoo/seqzoo/internal/gradcheck"
-	"github.com/seqzoo/seqzoo/internal/rng"
 	"github.com/seqzoo/seqzoo/internal/testkit"
 	"github.com/seqzoo/seqzoo/nodes"
+	"github.com/seqzoo/seqzoo/rng"
 )
 
 // drawn are n numbers between −1 and 1.

@@ -9,8 +9,8 @@ import (
 
 	"github.com/seqzoo/seqzoo/graph"
 	"github.com/seqzoo/seqzoo/internal/ops"
-	"github.com/seqzoo/seqzoo/internal/rng"
 	"github.com/seqzoo/seqzoo/nodes"
+	"github.com/seqzoo/seqzoo/rng"
 )
 
 // ErrMemory is the error of New for a graph whose values need more memory than there is: the system

@@ -9,7 +9,7 @@ import (
 
 	_ "github.com/seqzoo/seqzoo/internal/testkit" // one seed
 
-	"github.com/seqzoo/seqzoo/internal/rng"
+	"github.com/seqzoo/seqzoo/rng"
 )
 
 func TestAverage(t *testing.T) {

@@ -7,7 +7,7 @@ import (
 	"slices"
 
 	"github.com/seqzoo/seqzoo/internal/check"
-	"github.com/seqzoo/seqzoo/internal/rng"
+	"github.com/seqzoo/seqzoo/rng"
 )
 
 // BatchesConfig says how examples are gathered into batches.

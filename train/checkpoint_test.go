@@ -15,8 +15,8 @@ import (
 	"gorgonia.org/tensor"
 	"pgregory.net/rapid"
 
-	"github.com/seqzoo/seqzoo/internal/rng"
 	"github.com/seqzoo/seqzoo/internal/safetensors"
+	"github.com/seqzoo/seqzoo/rng"
 )
 
 var sampleTime = time.Date(2001, 1, 1, 0, 0, 0, 0, time.UTC)

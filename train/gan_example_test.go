@@ -3,8 +3,8 @@ package train_test
 import (
 	"fmt"
 
-	"github.com/seqzoo/seqzoo/internal/rng"
 	"github.com/seqzoo/seqzoo/nodes"
+	"github.com/seqzoo/seqzoo/rng"
 	"github.com/seqzoo/seqzoo/run"
 	"github.com/seqzoo/seqzoo/train"
 )

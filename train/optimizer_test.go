@@ -11,7 +11,7 @@ import (
 	"gorgonia.org/gorgonia"
 	"pgregory.net/rapid"
 
-	"github.com/seqzoo/seqzoo/internal/rng"
+	"github.com/seqzoo/seqzoo/rng"
 )
 
 // family is an optimiser with an oracle: the same rule for one number, in words of its own.

@@ -7,9 +7,9 @@ import (
 
 	"github.com/seqzoo/seqzoo/cells"
 	"github.com/seqzoo/seqzoo/graph"
-	"github.com/seqzoo/seqzoo/internal/rng"
 	"github.com/seqzoo/seqzoo/internal/testkit"
 	"github.com/seqzoo/seqzoo/nodes"
+	"github.com/seqzoo/seqzoo/rng"
 	"github.com/seqzoo/seqzoo/unroll"
 )
 

@@ -11,8 +11,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/seqzoo/seqzoo/examples/internal/cli"
-	"github.com/seqzoo/seqzoo/internal/safefile"
+	"github.com/seqzoo/seqzoo/examples/cli"
 	"github.com/seqzoo/seqzoo/zoo/images"
 	"github.com/seqzoo/seqzoo/zoo/reduce"
 )
@@ -76,7 +75,7 @@ func (d *drawCommand) run(_ context.Context, s cli.Std) error {
 	if err != nil {
 		return err
 	}
-	if err := safefile.Write(safefile.OS, d.out, func(w io.Writer) error {
+	if err := cli.WriteFile(d.out, func(w io.Writer) error {
 		_,
 			err := w.Write(b.Bytes())
 		return err

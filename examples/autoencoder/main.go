@@ -4,7 +4,7 @@
 package main
 
 import (
-	"github.com/seqzoo/seqzoo/examples/internal/cli"
+	"github.com/seqzoo/seqzoo/examples/cli"
 )
 
 const about = `Reduces pictures, or rows of any numbers, to codes of few numbers and brings them back.

@@ -11,7 +11,7 @@ import (
 	"strings"
 
 	"github.com/seqzoo/seqzoo/cells"
-	"github.com/seqzoo/seqzoo/examples/internal/cli"
+	"github.com/seqzoo/seqzoo/examples/cli"
 	"github.com/seqzoo/seqzoo/train"
 	"github.com/seqzoo/seqzoo/zoo"
 	"github.com/seqzoo/seqzoo/zoo/metrics"

@@ -11,8 +11,7 @@ import (
 	"strings"
 
 	"github.com/seqzoo/seqzoo/cells"
-	"github.com/seqzoo/seqzoo/examples/internal/cli"
-	"github.com/seqzoo/seqzoo/internal/safefile"
+	"github.com/seqzoo/seqzoo/examples/cli"
 	"github.com/seqzoo/seqzoo/nodes"
 	"github.com/seqzoo/seqzoo/plot"
 	compiled "github.com/seqzoo/seqzoo/run"
@@ -254,7 +253,7 @@ func (s *story) draw(name string, p *plot.Plot) error {
 	}
 	path := filepath.Join(s.dir, name)
 	s.say("(drawn in %s)\n", path)
-	return safefile.Write(safefile.OS, path, p.WriteSVG)
+	return cli.WriteFile(path, p.WriteSVG)
 }
 
 // smooth is the mean of every n examples, with the number of the last.

@@ -14,9 +14,8 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/seqzoo/seqzoo/examples/internal/cli"
-	"github.com/seqzoo/seqzoo/internal/rng"
-	"github.com/seqzoo/seqzoo/internal/safefile"
+	"github.com/seqzoo/seqzoo/examples/cli"
+	"github.com/seqzoo/seqzoo/rng"
 	"github.com/seqzoo/seqzoo/zoo/caption"
 	"github.com/seqzoo/seqzoo/zoo/decode"
 	"github.com/seqzoo/seqzoo/zoo/images"
@@ -88,7 +87,7 @@ func openPicture(sets map[string]*images.Set, line string) (image.Image, error) 
 			return picture(set, i), nil
 		}
 	}
-	f, _, err := safefile.Open(path)
+	f, err := cli.OpenFile(path)
 	if err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"fmt"
+	"github.com/seqzoo/seqzoo/examples/cli"
 	"html"
 	"image"
 	"image/draw"
@@ -11,12 +12,11 @@ import (
 	"io"
 	"math"
 
-	"github.com/seqzoo/seqzoo/internal/safefile"
 	"github.com/seqzoo/seqzoo/zoo/caption"
 )
 
 func drawFile(path string, m *caption.Model, p image.Image, c caption.Caption) error {
-	return safefile.Write(safefile.OS, path,
+	return cli.WriteFile(path,
 		func(w io.Writer) error { return drawMaps(w, m, p, c) })
 }
 

@@ -9,8 +9,8 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/seqzoo/seqzoo/examples/internal/cli"
-	"github.com/seqzoo/seqzoo/internal/rng"
+	"github.com/seqzoo/seqzoo/examples/cli"
+	"github.com/seqzoo/seqzoo/rng"
 	"github.com/seqzoo/seqzoo/zoo/caption"
 	"github.com/seqzoo/seqzoo/zoo/decode"
 )

@@ -4,7 +4,7 @@ package main
 import (
 	"flag"
 
-	"github.com/seqzoo/seqzoo/examples/internal/cli"
+	"github.com/seqzoo/seqzoo/examples/cli"
 )
 
 const about = `Says in words what a picture shows: scenes of two or three digits, such as "a three above a seven".

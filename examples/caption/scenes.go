@@ -9,9 +9,8 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/seqzoo/seqzoo/examples/internal/cli"
-	"github.com/seqzoo/seqzoo/internal/rng"
-	"github.com/seqzoo/seqzoo/internal/safefile"
+	"github.com/seqzoo/seqzoo/examples/cli"
+	"github.com/seqzoo/seqzoo/rng"
 	"github.com/seqzoo/seqzoo/zoo/images"
 	"github.com/seqzoo/seqzoo/zoo/text"
 )
@@ -141,11 +140,11 @@ func writeScenes(pictures, sentences string, scenes []scene) error {
 	for _, s := range scenes {
 		set.Pixels = append(set.Pixels, s.picture.Pix...)
 	}
-	err := safefile.Write(safefile.OS, pictures, set.Write)
+	err := cli.WriteFile(pictures, set.Write)
 	if err != nil {
 		return err
 	}
-	return safefile.Write(safefile.OS, sentences, func(w io.Writer) error {
+	return cli.WriteFile(sentences, func(w io.Writer) error {
 		b := bufio.NewWriter(w)
 		for _, s := range scenes {
 			b.WriteString(strings.Join(s.words, " "))

@@ -9,8 +9,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/seqzoo/seqzoo/examples/internal/cli"
-	"github.com/seqzoo/seqzoo/internal/safefile"
+	"github.com/seqzoo/seqzoo/examples/cli"
 	"github.com/seqzoo/seqzoo/plot"
 	"github.com/seqzoo/seqzoo/zoo/label"
 	"github.com/seqzoo/seqzoo/zoo/text"
@@ -114,7 +113,7 @@ func (c *flowCommand) run(ctx context.Context, s cli.Std) error {
 			return err
 		}
 	}
-	return safefile.Write(safefile.OS, c.draw, figure.WriteSVG)
+	return cli.WriteFile(c.draw, figure.WriteSVG)
 }
 
 // digits are the labels of MNIST.

@@ -10,8 +10,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/seqzoo/seqzoo/examples/internal/cli"
-	"github.com/seqzoo/seqzoo/examples/internal/datatest"
+	"github.com/seqzoo/seqzoo/examples/cli"
+	"github.com/seqzoo/seqzoo/examples/cli/clitest"
 )
 
 // run runs the program, and returns what it printed and said.
@@ -56,7 +56,7 @@ func TestText(t *testing.T) {
 }
 
 func TestQuick(t *testing.T) {
-	datatest.Need(t, "mnist/train-images-idx3-ubyte.gz")
+	clitest.Need(t, "mnist/train-images-idx3-ubyte.gz")
 	dir := filepath.Join(t.TempDir(), "rows")
 	out, messages, err := run(t, "", "train", "-task", "mnist", "-step", "28", "-quick", "-save",
 		dir)

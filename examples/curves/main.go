@@ -9,8 +9,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/seqzoo/seqzoo/examples/internal/cli"
-	"github.com/seqzoo/seqzoo/internal/safefile"
+	"github.com/seqzoo/seqzoo/examples/cli"
 	"github.com/seqzoo/seqzoo/plot"
 	"github.com/seqzoo/seqzoo/train"
 )
@@ -77,7 +76,7 @@ func run(args []string, out io.Writer) error {
 		}
 		p.Levels = append(p.Levels, plot.Level{Name: name, Y: y})
 	}
-	return safefile.Write(safefile.OS, path, p.WriteSVG)
+	return cli.WriteFile(path, p.WriteSVG)
 }
 
 // madeUp is what -quick draws beside the histories that are given: the course of two trainings that
@@ -95,7 +94,7 @@ func madeUp() (curves []plot.Curve) {
 }
 
 func read(name string) (*train.History, error) {
-	f, _, err := safefile.Open(name)
+	f, err := cli.OpenFile(name)
 	if err != nil {
 		return nil, err
 	}

@@ -9,7 +9,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/seqzoo/seqzoo/examples/internal/cli"
+	"github.com/seqzoo/seqzoo/examples/cli"
 	"github.com/seqzoo/seqzoo/zoo"
 	"github.com/seqzoo/seqzoo/zoo/dialogue"
 	"github.com/seqzoo/seqzoo/zoo/metrics"

@@ -6,7 +6,7 @@ import (
 	"flag"
 	"fmt"
 
-	"github.com/seqzoo/seqzoo/examples/internal/cli"
+	"github.com/seqzoo/seqzoo/examples/cli"
 )
 
 const about = `Learns from dialogues what is said next: HRED and VHRED read all turns before, seq2seq the last one.

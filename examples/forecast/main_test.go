@@ -13,8 +13,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/seqzoo/seqzoo/examples/internal/cli"
-	"github.com/seqzoo/seqzoo/examples/internal/datatest"
+	"github.com/seqzoo/seqzoo/examples/cli"
+	"github.com/seqzoo/seqzoo/examples/cli/clitest"
 )
 
 // run runs the program, and returns what it printed and said.
@@ -154,7 +154,7 @@ func swap(csv string) string {
 }
 
 func TestQuick(t *testing.T) {
-	datatest.Need(t, "timeseries")
+	clitest.Need(t, "timeseries")
 	out, messages, err := run(t, "", "train", "-quick", "-lookback", "48")
 	require.NoError(t, err, messages)
 	require.Regexp(t, `naive: the last 24 rows again +0\.5113`, out)

@@ -10,9 +10,8 @@ import (
 	"slices"
 
 	"github.com/seqzoo/seqzoo/cells"
-	"github.com/seqzoo/seqzoo/examples/internal/cli"
+	"github.com/seqzoo/seqzoo/examples/cli"
 	"github.com/seqzoo/seqzoo/graph"
-	"github.com/seqzoo/seqzoo/internal/safefile"
 	"github.com/seqzoo/seqzoo/nodes"
 	"github.com/seqzoo/seqzoo/plot"
 	compiled "github.com/seqzoo/seqzoo/run"
@@ -257,7 +256,7 @@ func (y *story) draw(name string, p *plot.Plot) error {
 	}
 	path := filepath.Join(y.dir, name)
 	y.say("(drawn in %s)\n", path)
-	return safefile.Write(safefile.OS, path, p.WriteSVG)
+	return cli.WriteFile(path, p.WriteSVG)
 }
 
 // table says how the gradient travels through each network, and draws it.

@@ -4,8 +4,8 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/seqzoo/seqzoo/internal/rng"
 	"github.com/seqzoo/seqzoo/nodes"
+	"github.com/seqzoo/seqzoo/rng"
 	compiled "github.com/seqzoo/seqzoo/run"
 	"github.com/seqzoo/seqzoo/train"
 	"github.com/seqzoo/seqzoo/unroll"

@@ -6,8 +6,8 @@ import (
 	"flag"
 	"fmt"
 
-	"github.com/seqzoo/seqzoo/examples/internal/cli"
-	"github.com/seqzoo/seqzoo/internal/rng"
+	"github.com/seqzoo/seqzoo/examples/cli"
+	"github.com/seqzoo/seqzoo/rng"
 	"github.com/seqzoo/seqzoo/zoo"
 )
 
@@ -205,7 +205,7 @@ func pixelsCommand() *asking {
 		}
 		if permute {
 			r := rng.Stream{Key: rng.New(a.Seed).Named("order of the pixels")}
-			order = r.Perm(a.length)
+			order = r.Perm(make([]int, a.length))
 		}
 		return pixels(learnSet, order), pixels(testSet, order), nil
 	}

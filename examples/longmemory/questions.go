@@ -3,7 +3,7 @@ package main
 import (
 	"fmt"
 
-	"github.com/seqzoo/seqzoo/internal/rng"
+	"github.com/seqzoo/seqzoo/rng"
 	"github.com/seqzoo/seqzoo/zoo/images"
 )
 
@@ -30,7 +30,7 @@ func recall(pairs, keys, values int) question {
 			for t := range T {
 				tokens[t], answers[t] = 0, unasked
 			}
-			chosen, at := r.Perm(keys)[:pairs], r.Perm(T - 2*pairs)[:pairs]
+			chosen, at := r.Perm(make([]int, keys))[:pairs], r.Perm(make([]int, T-2*pairs))[:pairs]
 			for i, key := range chosen {
 				value := r.Intn(values)
 				tokens[2*i], tokens[2*i+1] = 1+key, 1+keys+value

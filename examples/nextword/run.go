@@ -9,10 +9,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/seqzoo/seqzoo/examples/internal/cli"
+	"github.com/seqzoo/seqzoo/examples/cli"
 	"github.com/seqzoo/seqzoo/examples/nextword/data"
-	"github.com/seqzoo/seqzoo/internal/ngram"
-	"github.com/seqzoo/seqzoo/internal/safefile"
+	"github.com/seqzoo/seqzoo/examples/nextword/ngram"
 	"github.com/seqzoo/seqzoo/train"
 	"github.com/seqzoo/seqzoo/unroll"
 	"github.com/seqzoo/seqzoo/zoo"
@@ -276,7 +275,7 @@ func (j *job) train(ctx context.Context, c *corpus) error {
 	if err := j.model.Save(j.dir); err != nil {
 		return err
 	}
-	return safefile.Write(safefile.OS, filepath.Join(j.dir, "history.csv"), r.History.WriteCSV)
+	return cli.WriteFile(filepath.Join(j.dir, "history.csv"), r.History.WriteCSV)
 }
 
 // stopwatch times the steps of a task in this run. The first, in which the graph is compiled, does

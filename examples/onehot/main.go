@@ -8,9 +8,9 @@ import (
 	"io"
 	"time"
 
-	"github.com/seqzoo/seqzoo/examples/internal/cli"
-	"github.com/seqzoo/seqzoo/internal/rng"
+	"github.com/seqzoo/seqzoo/examples/cli"
 	"github.com/seqzoo/seqzoo/nodes"
+	"github.com/seqzoo/seqzoo/rng"
 	compiled "github.com/seqzoo/seqzoo/run"
 	"github.com/seqzoo/seqzoo/train"
 )

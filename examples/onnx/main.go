@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/seqzoo/seqzoo/examples/internal/cli"
+	"github.com/seqzoo/seqzoo/examples/cli"
 	"github.com/seqzoo/seqzoo/onnx"
 	"github.com/seqzoo/seqzoo/zoo"
 	_ "github.com/seqzoo/seqzoo/zoo/all"

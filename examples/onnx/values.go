@@ -10,8 +10,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/seqzoo/seqzoo/examples/internal/cli"
-	"github.com/seqzoo/seqzoo/internal/safefile"
+	"github.com/seqzoo/seqzoo/examples/cli"
 	"github.com/seqzoo/seqzoo/onnx"
 )
 
@@ -34,7 +33,7 @@ func readValues(file string, m *onnx.Model) (onnx.Values, error) {
 }
 
 func readJSON(file string) (onnx.Values, error) {
-	content, err := safefile.ReadFile(file, maxData)
+	content, err := cli.ReadFile(file, maxData)
 	if err != nil {
 		return nil, err
 	}
@@ -115,7 +114,7 @@ func writeValues(w io.Writer, values onnx.Values) error {
 }
 
 func saveValues(file string, values onnx.Values) error {
-	return safefile.Write(safefile.OS, file, func(w io.Writer) error { return writeValues(w, values) })
+	return cli.WriteFile(file, func(w io.Writer) error { return writeValues(w, values) })
 }
 
 // parseSizes reads "time=50,batch=1".

@@ -8,7 +8,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/seqzoo/seqzoo/examples/internal/cli"
+	"github.com/seqzoo/seqzoo/examples/cli"
 	"github.com/seqzoo/seqzoo/zoo/label"
 	"github.com/seqzoo/seqzoo/zoo/metrics"
 	"github.com/seqzoo/seqzoo/zoo/text"

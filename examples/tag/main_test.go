@@ -10,8 +10,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/seqzoo/seqzoo/examples/internal/cli"
-	"github.com/seqzoo/seqzoo/examples/internal/datatest"
+	"github.com/seqzoo/seqzoo/examples/cli"
+	"github.com/seqzoo/seqzoo/examples/cli/clitest"
 	"github.com/seqzoo/seqzoo/zoo/text"
 )
 
@@ -64,7 +64,7 @@ func TestColumns(t *testing.T) {
 }
 
 func TestQuick(t *testing.T) {
-	datatest.Need(t, "sgd-dialogues")
+	clitest.Need(t, "sgd-dialogues")
 	out, messages, err := run(t, "", "train", "-quick")
 	require.NoError(t, err, messages)
 	require.Contains(t, out, "5 tags")

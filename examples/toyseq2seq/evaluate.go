@@ -11,11 +11,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/seqzoo/seqzoo/examples/internal/cli"
-	"github.com/seqzoo/seqzoo/internal/rng"
-	"github.com/seqzoo/seqzoo/internal/safefile"
-	"github.com/seqzoo/seqzoo/internal/strictjson"
+	"github.com/seqzoo/seqzoo/examples/cli"
 	"github.com/seqzoo/seqzoo/plot"
+	"github.com/seqzoo/seqzoo/rng"
 	"github.com/seqzoo/seqzoo/zoo/decode"
 	"github.com/seqzoo/seqzoo/zoo/metrics"
 	"github.com/seqzoo/seqzoo/zoo/seq2seq"
@@ -31,12 +29,8 @@ func load(dir string) (m *seq2seq.Model, s style, t task, err error) {
 		return nil, s, t, err
 	}
 	path := filepath.Join(dir, styleFile)
-	data, err := safefile.ReadFile(path, 1<<16)
-	if err != nil {
+	if err := cli.ReadJSON(path, &s); err != nil {
 		return nil, s, t, err
-	}
-	if err := strictjson.Decode(data, &s); err != nil {
-		return nil, s, t, fmt.Errorf("%s: %w", path, err)
 	}
 	if t, err = findTask(s.Task); err != nil {
 		return nil, s, t, fmt.Errorf("%s: %w", path, err)
@@ -195,7 +189,7 @@ func (a *answerer) run(ctx context.Context, std cli.Std) error {
 		}
 		drawing := plot.Map{X: "input", Y: "output", Scale: "weight of the attention",
 			Values: found[0].Alignment, Rows: found[0].Tokens, Cols: tokens, High: 1, Gap: 1}
-		return safefile.Write(safefile.OS, filepath.Join(a.draw, fmt.Sprintf("%d.svg", n)),
+		return cli.WriteFile(filepath.Join(a.draw, fmt.Sprintf("%d.svg", n)),
 			drawing.WriteSVG)
 	})
 }
@@ -236,7 +230,7 @@ func (g *generator) run(context.Context, cli.Std) error {
 		fmt.Fprintln(&targets, target)
 	}
 	write := func(path, s string) error {
-		return safefile.Write(safefile.OS, path, func(w io.Writer) error {
+		return cli.WriteFile(path, func(w io.Writer) error {
 			_,
 				err := io.WriteString(w, s)
 			return err

@@ -3,7 +3,7 @@
 package main
 
 import (
-	"github.com/seqzoo/seqzoo/examples/internal/cli"
+	"github.com/seqzoo/seqzoo/examples/cli"
 )
 
 const about = `Teaches encoder-decoder models toy tasks, whose pairs it makes up, and compares variants of a model.

@@ -11,8 +11,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/seqzoo/seqzoo/examples/internal/cli"
-	"github.com/seqzoo/seqzoo/internal/safefile"
+	"github.com/seqzoo/seqzoo/examples/cli"
 	"github.com/seqzoo/seqzoo/plot"
 	"github.com/seqzoo/seqzoo/train"
 	"github.com/seqzoo/seqzoo/zoo"
@@ -144,7 +143,7 @@ func (t *trainer) run(ctx context.Context, std cli.Std) error {
 	if t.plot == "" {
 		return nil
 	}
-	return safefile.Write(safefile.OS, t.plot, figure.WriteSVG)
+	return cli.WriteFile(t.plot, figure.WriteSVG)
 }
 
 // learn trains a variant and returns the share of exact answers by epoch, in percent.
@@ -188,7 +187,7 @@ func (t *trainer) learn(ctx context.Context, std cli.Std, v variant, train, vali
 		return nil, err
 	}
 	if training.Save != "" {
-		err := safefile.Write(safefile.OS, filepath.Join(training.Save, styleFile),
+		err := cli.WriteFile(filepath.Join(training.Save, styleFile),
 			func(w io.Writer) error {
 				return json.NewEncoder(w).Encode(v.style)
 			})

@@ -6,7 +6,7 @@ import (
 	"flag"
 	"fmt"
 
-	"github.com/seqzoo/seqzoo/examples/internal/cli"
+	"github.com/seqzoo/seqzoo/examples/cli"
 	"github.com/seqzoo/seqzoo/zoo/decode"
 )
 

@@ -11,9 +11,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/seqzoo/seqzoo/examples/internal/cli"
-	"github.com/seqzoo/seqzoo/examples/internal/datatest"
-	"github.com/seqzoo/seqzoo/internal/sysmem"
+	"github.com/seqzoo/seqzoo/examples/cli"
+	"github.com/seqzoo/seqzoo/examples/cli/clitest"
 	"github.com/seqzoo/seqzoo/train"
 )
 
@@ -106,7 +105,7 @@ func TestTranslate(t *testing.T) {
 }
 
 func TestQuick(t *testing.T) {
-	datatest.Need(t, "small_parallel_enja")
+	clitest.Need(t, "small_parallel_enja")
 	out, _, err := run("", "train", "-quick")
 	require.NoError(t, err)
 	require.Contains(t, out, "50 pairs; ")
@@ -118,9 +117,7 @@ func TestLongSentence(t *testing.T) {
 	dir := t.TempDir()
 	short := write(t, dir, "short", "a b\nb\n")
 	source := write(t, dir, "source", "a b\n\nb a\n"+strings.Repeat("a b ", 200)+"\nb\n")
-	before := sysmem.Available
-	defer func() { sysmem.Available = before }()
-	sysmem.Available = func() int { return 4 << 20 }
+	clitest.LimitMemory(t, 4<<20)
 	_, _, err := run("", strings.Fields("train -min-count 1 -skip-blank -epochs 1 -save "+dir+"/m -source "+source+
 		" -target "+source+" -valid-source "+short+" -valid-target "+short)...)
 	require.ErrorContains(t, err, "source: line 4: ")

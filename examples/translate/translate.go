@@ -10,8 +10,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/seqzoo/seqzoo/examples/internal/cli"
-	"github.com/seqzoo/seqzoo/internal/safefile"
+	"github.com/seqzoo/seqzoo/examples/cli"
 	"github.com/seqzoo/seqzoo/plot"
 	"github.com/seqzoo/seqzoo/zoo/decode"
 	"github.com/seqzoo/seqzoo/zoo/seq2seq"
@@ -111,7 +110,7 @@ func (a *translator) write(std cli.Std, n int, source []string, found []decode.F
 	default:
 		drawing := plot.Map{X: "source", Y: "translation", Scale: "weight of the attention",
 			Values: t.Alignment, Rows: t.Tokens, Cols: source, High: 1, Gap: 1}
-		return safefile.Write(safefile.OS, filepath.Join(a.draw, fmt.Sprintf("%d.svg", n)),
+		return cli.WriteFile(filepath.Join(a.draw, fmt.Sprintf("%d.svg", n)),
 			drawing.WriteSVG)
 	}
 }

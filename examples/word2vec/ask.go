@@ -9,8 +9,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/seqzoo/seqzoo/examples/internal/cli"
-	"github.com/seqzoo/seqzoo/internal/safefile"
+	"github.com/seqzoo/seqzoo/examples/cli"
 	"github.com/seqzoo/seqzoo/zoo/text"
 	"github.com/seqzoo/seqzoo/zoo/vectors"
 	"github.com/seqzoo/seqzoo/zoo/word2vec"
@@ -201,7 +200,7 @@ func evaluateCommand() cli.Command {
 }
 
 func evaluateAnalogies(ctx context.Context, v *vectors.Vectors, path string, out io.Writer) error {
-	f, _, err := safefile.Open(path)
+	f, err := cli.OpenFile(path)
 	if err != nil {
 		return err
 	}
@@ -219,7 +218,7 @@ func evaluateAnalogies(ctx context.Context, v *vectors.Vectors, path string, out
 }
 
 func evaluatePairs(ctx context.Context, v *vectors.Vectors, path string, out io.Writer) error {
-	f, _, err := safefile.Open(path)
+	f, err := cli.OpenFile(path)
 	if err != nil {
 		return err
 	}

@@ -2,7 +2,7 @@
 // input.
 package main
 
-import "github.com/seqzoo/seqzoo/examples/internal/cli"
+import "github.com/seqzoo/seqzoo/examples/cli"
 
 // program is made anew for each run: flags write into what its commands hold.
 func program() cli.Program {

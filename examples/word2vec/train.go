@@ -9,9 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/seqzoo/seqzoo/examples/internal/cli"
-	"github.com/seqzoo/seqzoo/internal/kernels"
-	"github.com/seqzoo/seqzoo/internal/safefile"
+	"github.com/seqzoo/seqzoo/examples/cli"
 	"github.com/seqzoo/seqzoo/train"
 	"github.com/seqzoo/seqzoo/zoo/text"
 	"github.com/seqzoo/seqzoo/zoo/word2vec"
@@ -105,9 +103,6 @@ func (t *training) run(ctx context.Context, s cli.Std) error {
 	}
 	if m.Done() {
 		fmt.Fprintf(s.Messages, "the training in %s is complete already\n", t.save)
-	} else if was, is := m.Instructions(), kernels.Instructions(); was != "" && was != is {
-		fmt.Fprintf(s.Messages, "warning: the model in %s was made with the instructions %s, and this machine goes on with %s: "+
-			"the outcome is not, to the bit, that of a training on one of them\n", t.save, was, is)
 	}
 	fmt.Fprintf(s.Out, "%s: %d lines, vocabulary %d\n", path, len(sentences), m.Vocabulary().Len())
 
@@ -160,15 +155,12 @@ func read(ctx context.Context, path string, words text.Tokeniser) ([][]string, e
 // begin makes a new model, or takes up the one that an earlier call of the same command left in
 // dir, which is locked.
 func begin(ctx context.Context, cfg word2vec.Config, sentences [][]string,
-	dir string) (m *word2vec.Model, lock *safefile.Lock, err error) {
+	dir string) (m *word2vec.Model, lock *cli.Lock, err error) {
 	m, err = word2vec.New(ctx, cfg, sentences)
 	if err != nil || dir == "" {
 		return m, nil, err
 	}
-	if err := safefile.MkdirAll(safefile.OS, dir); err != nil {
-		return nil, nil, err
-	}
-	if lock, err = safefile.LockDir(dir); err != nil {
+	if lock, err = cli.LockDir(dir); err != nil {
 		return nil, nil, err
 	}
 	old, err := word2vec.Load(dir)

@@ -11,7 +11,7 @@ import (
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 
-	"github.com/seqzoo/seqzoo/internal/rng"
+	"github.com/seqzoo/seqzoo/rng"
 )
 
 // Program is a training program written for Gorgonia alone, as far as the choice of its machine.

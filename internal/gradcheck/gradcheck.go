@@ -11,8 +11,8 @@ import (
 
 	"github.com/seqzoo/seqzoo/graph"
 	"github.com/seqzoo/seqzoo/internal/ops"
-	"github.com/seqzoo/seqzoo/internal/rng"
 	"github.com/seqzoo/seqzoo/nodes"
+	"github.com/seqzoo/seqzoo/rng"
 )
 
 // T is what Check needs of a *testing.T, or of a *rapid.T.

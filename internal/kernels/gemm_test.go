@@ -8,7 +8,7 @@ import (
 	"testing"
 	"unsafe"
 
-	"github.com/seqzoo/seqzoo/internal/rng"
+	"github.com/seqzoo/seqzoo/rng"
 	"github.com/stretchr/testify/require"
 )
 

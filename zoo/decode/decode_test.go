@@ -16,8 +16,8 @@ import (
 	_ "github.com/seqzoo/seqzoo/internal/testkit" // one seed
 
 	"github.com/seqzoo/seqzoo/cells"
-	"github.com/seqzoo/seqzoo/internal/rng"
 	"github.com/seqzoo/seqzoo/nodes"
+	"github.com/seqzoo/seqzoo/rng"
 	"github.com/seqzoo/seqzoo/zoo/decode"
 )
 

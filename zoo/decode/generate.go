@@ -9,7 +9,7 @@ import (
 
 	"github.com/seqzoo/seqzoo/internal/check"
 	"github.com/seqzoo/seqzoo/internal/interrupt"
-	"github.com/seqzoo/seqzoo/internal/rng"
+	"github.com/seqzoo/seqzoo/rng"
 )
 
 // Stepper is a model that reads many sequences side by side, each in a row of its own, one token of

@@ -6,8 +6,8 @@ import (
 	"math"
 
 	"github.com/seqzoo/seqzoo/internal/kernels"
-	"github.com/seqzoo/seqzoo/internal/rng"
 	"github.com/seqzoo/seqzoo/nodes"
+	"github.com/seqzoo/seqzoo/rng"
 	"github.com/seqzoo/seqzoo/run"
 	"github.com/seqzoo/seqzoo/train"
 	"github.com/seqzoo/seqzoo/zoo/internal/shared"

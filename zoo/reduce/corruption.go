@@ -4,8 +4,8 @@ import (
 	"fmt"
 
 	"github.com/seqzoo/seqzoo/internal/check"
-	"github.com/seqzoo/seqzoo/internal/rng"
 	"github.com/seqzoo/seqzoo/nodes"
+	"github.com/seqzoo/seqzoo/rng"
 )
 
 // CorruptionKind is what a Corruption does to a number.

@@ -3,7 +3,7 @@ package word2vec
 import (
 	"math"
 
-	"github.com/seqzoo/seqzoo/internal/rng"
+	"github.com/seqzoo/seqzoo/rng"
 	"github.com/seqzoo/seqzoo/zoo/text"
 )
 

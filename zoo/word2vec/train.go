@@ -9,7 +9,7 @@ import (
 
 	"github.com/seqzoo/seqzoo/internal/interrupt"
 	"github.com/seqzoo/seqzoo/internal/kernels"
-	"github.com/seqzoo/seqzoo/internal/rng"
+	"github.com/seqzoo/seqzoo/rng"
 )
 
 // Progress is where a training stands.
@@ -86,11 +86,21 @@ func (m *Model) Train(ctx context.Context, sentences [][]string, o TrainOptions)
 		return fmt.Errorf("word2vec: the training stands at sentence %d of a text of %d",
 			m.sentence, len(c.starts)-1)
 	}
+	o.warnOfInstructions(m.instructions)
 	m.digest, m.instructions = c.digest, kernels.Instructions()
 	o.warn(c, sentences)
 	t := newTrainer(m, c, min(o.Workers, blocks))
 	defer t.team.close()
 	return t.run(ctx, o)
+}
+
+// warnOfInstructions tells that the weights so far were computed with other instructions than those
+// that this process uses. An old file does not say with which.
+func (o TrainOptions) warnOfInstructions(was string) {
+	if is := kernels.Instructions(); o.Warn != nil && was != "" && was != is {
+		o.Warn(fmt.Sprintf("the model was made with the instructions %s, and this machine goes on with %s: the "+
+			"outcome is not, to the bit, that of a training on one of them", was, is))
+	}
 }
 
 // warn tells of a text most of which is left out.

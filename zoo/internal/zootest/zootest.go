@@ -7,9 +7,9 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/seqzoo/seqzoo/internal/rng"
 	"github.com/seqzoo/seqzoo/internal/safetensors"
 	"github.com/seqzoo/seqzoo/nodes"
+	"github.com/seqzoo/seqzoo/rng"
 	"github.com/seqzoo/seqzoo/train"
 	"github.com/seqzoo/seqzoo/zoo"
 	"github.com/seqzoo/seqzoo/zoo/text"

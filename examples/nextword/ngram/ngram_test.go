@@ -9,7 +9,7 @@ import (
 
 	_ "github.com/seqzoo/seqzoo/internal/testkit" // one seed
 
-	"github.com/seqzoo/seqzoo/internal/ngram"
+	"github.com/seqzoo/seqzoo/examples/nextword/ngram"
 )
 
 func TestUnigram(t *testing.T) {

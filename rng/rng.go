@@ -75,16 +75,19 @@ func (s *Stream) Float64() float64 { s.At++; return s.Key.Float64(s.At - 1) }
 // Normal draws the next number with mean 0 and variance 1.
 func (s *Stream) Normal() float64 { s.At++; return s.Key.Normal(s.At - 1) }
 
-// Intn draws the next number in [0, n). It is biased by less than n/2⁶⁴.
+// Intn draws the next number in [0, n). It is biased by less than n/2⁶⁴. If n is less than 1 it
+// returns 0.
 func (s *Stream) Intn(n int) int {
 	s.At++
+	if n < 1 {
+		return 0
+	}
 	hi, _ := bits.Mul64(s.Key.Uint64(s.At-1), uint64(n))
 	return int(hi)
 }
 
-// Perm draws a random order of 0 … n−1 (Fisher and Yates).
-func (s *Stream) Perm(n int) []int {
-	p := make([]int, n)
+// Perm fills p with 0 … len(p)−1 in a random order (Fisher and Yates), and returns it.
+func (s *Stream) Perm(p []int) []int {
 	for i := range p {
 		j := s.Intn(i + 1)
 		p[i], p[j] = p[j], i

@@ -43,13 +43,15 @@ func TestStreamsDiffer(t *testing.T) {
 
 func TestStreamResumes(t *testing.T) {
 	a := Stream{Key: New(3)}
-	a.Perm(10)
+	a.Perm(make([]int, 10))
 	b := a
-	require.Equal(t, a.Perm(7), b.Perm(7))
+	require.Equal(t, a.Perm(make([]int, 7)), b.Perm(make([]int, 7)))
 	seen := map[int]bool{}
-	for _, v := range a.Perm(100) {
+	for _, v := range a.Perm(make([]int, 100)) {
 		seen[v] = true
 	}
 	require.Len(t, seen, 100)
-	require.Empty(t, a.Perm(0))
+	require.Empty(t, a.Perm(nil))
+	require.Zero(t, a.Intn(0))
+	require.Zero(t, a.Intn(-1))
 }

@@ -1,10 +1,12 @@
-// Package datatest lets the tests of the programs find the data sets.
-package datatest
+// Package clitest helps to test the programs: it finds their data sets and makes memory short.
+package clitest
 
 import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"github.com/seqzoo/seqzoo/internal/sysmem"
 )
 
 // Need has SEQZOO_DATA name the folder of the data sets for the time of a test, by default
@@ -20,4 +22,13 @@ func Need(t *testing.T, name string) {
 		t.Skipf("the data set is absent: %v", err)
 	}
 	t.Setenv("SEQZOO_DATA", folder)
+}
+
+// LimitMemory makes the library believe that the machine has so many bytes of memory left, for the
+// time of a test. Tests that run in parallel must not use it.
+func LimitMemory(t *testing.T, bytes int) {
+	t.Helper()
+	before := sysmem.Available
+	sysmem.Available = func() int { return bytes }
+	t.Cleanup(func() { sysmem.Available = before })
 }

@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"strconv"
 
-	"github.com/seqzoo/seqzoo/internal/safefile"
 	"github.com/seqzoo/seqzoo/train"
 	"github.com/seqzoo/seqzoo/zoo"
 	"github.com/seqzoo/seqzoo/zoo/text"
@@ -152,7 +151,7 @@ func (t *Training) Fit(ctx context.Context, s Std, r Run) (result *train.Result,
 	if err := r.Model.Save(t.Save); err != nil {
 		return result, err
 	}
-	if err := safefile.Write(safefile.OS, filepath.Join(t.Save, "history.csv"),
+	if err := WriteFile(filepath.Join(t.Save, "history.csv"),
 		result.History.WriteCSV); err != nil {
 		return result, err
 	}
