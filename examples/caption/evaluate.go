@@ -13,6 +13,7 @@ import (
 	"github.com/seqzoo/seqzoo/rng"
 	"github.com/seqzoo/seqzoo/zoo/caption"
 	"github.com/seqzoo/seqzoo/zoo/decode"
+	"github.com/seqzoo/seqzoo/zoo/text"
 )
 
 func evaluateCommand() cli.Command {
@@ -39,18 +40,18 @@ func evaluateCommand() cli.Command {
 			if err != nil {
 				return err
 			}
-			scenes, err := testScenes(given, n)
+			scenes, err := testScenes(given, n, m.Config().Text.Unicode)
 			if err != nil {
 				return err
 			}
-			return evaluate(ctx, s, m, scenes, decode.SearchOptions{Beam: beam})
+			return evaluate(ctx, s, m, given, scenes, decode.SearchOptions{Beam: beam})
 		},
 	}
 }
 
-func testScenes(given files, n int) ([]scene, error) {
+func testScenes(given files, n int, form text.Form) ([]scene, error) {
 	if given.pictures != "" {
-		return readScenes(given.pictures, given.sentences)
+		return readScenes(given, form)
 	}
 	digits, err := mnist("test")
 	if err != nil {
@@ -74,11 +75,11 @@ func (t tally) String() string {
 }
 
 // evaluate captions scenes and compares with their sentences.
-func evaluate(ctx context.Context, s cli.Std, m *caption.Model, scenes []scene,
+func evaluate(ctx context.Context, s cli.Std, m *caption.Model, given files, scenes []scene,
 	o decode.SearchOptions) error {
 	captions, err := m.CaptionAll(ctx, pictures(scenes), o)
 	if err != nil {
-		return err
+		return given.at(err, scenes)
 	}
 	var exact, digits, inside tally
 	byNamed := map[int]*tally{}

@@ -16,6 +16,7 @@ import (
 	"github.com/seqzoo/seqzoo/examples/cli"
 	"github.com/seqzoo/seqzoo/rng"
 	"github.com/seqzoo/seqzoo/zoo/images"
+	"github.com/seqzoo/seqzoo/zoo/text"
 )
 
 // do runs a command line.
@@ -122,10 +123,13 @@ func TestFromScenesToCaptions(t *testing.T) {
 		sentences)
 	require.NoError(t, err)
 	require.Contains(t, out, "12 scenes")
-	scenes, err := readScenes(pictures, sentences)
+	scenes, err := readScenes(files{pictures, sentences}, text.AsIs)
 	require.NoError(t, err)
-	test, err := testScenes(files{}, 12)
+	test, err := testScenes(files{}, 12, text.AsIs)
 	require.NoError(t, err)
+	for i := range test {
+		test[i].line = i + 1
+	}
 	require.Equal(t, test, scenes)
 	fromFile, _, err := do("", "evaluate", "-model", model, "-data", pictures, "-sentences",
 		sentences)
@@ -162,6 +166,33 @@ func TestFromScenesToCaptions(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, len(strings.Fields(said[0])), strings.Count(string(drawn), "<text"))
 	require.NoFileExists(t, filepath.Join(maps, "4.svg"))
+}
+
+// Sentences are brought to one Unicode form, and what is wrong with one names its line.
+func TestSentencesOfFiles(t *testing.T) {
+	dir := t.TempDir()
+	f := files{filepath.Join(dir, "some.idx"), filepath.Join(dir, "some.txt")}
+	set := &images.Set{Rows: 28, Cols: 28, Pixels: make([]uint8, 4*28*28)}
+	var b bytes.Buffer
+	require.NoError(t, set.Write(&b))
+	require.NoError(t, os.WriteFile(f.pictures, b.Bytes(), 0o666))
+	write := func(lines ...string) {
+		require.NoError(t, os.WriteFile(f.sentences, []byte(strings.Join(lines, "\n")), 0o666))
+	}
+	write("caf\u00e9", "cafe\u0301", "\uff76\uff8c\uff6a", "\u30ab\u30d5\u30a7")
+	for form, words := range map[string]int{"nfc": 3, "nfkc": 2} {
+		model := filepath.Join(dir, form)
+		args := []string{"train", "-data", f.pictures, "-sentences", f.sentences}
+		_, messages, err := do("", append(args, "-quick", "-unicode", form, "-save", model)...)
+		require.NoError(t, err)
+		require.Contains(t, messages, fmt.Sprintf(" %d words, ", words+3))
+		args[0] = "evaluate"
+		_, _, err = do("", append(args, "-model", model)...)
+		require.NoError(t, err)
+	}
+	write("a", "b", strings.Repeat("c ", 1<<17), "d")
+	_, _, err := do("", "train", "-quick", "-data", f.pictures, "-sentences", f.sentences)
+	require.ErrorContains(t, err, f.sentences+": line 3: ")
 }
 
 func TestMistakes(t *testing.T) {

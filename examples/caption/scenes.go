@@ -30,6 +30,7 @@ type scene struct {
 	picture *image.Gray
 	words   []string
 	named   []named
+	line    int // of the sentence in its file, from 1; 0 of a scene that was made
 }
 
 // named is a digit's word in the sentence, by its number from 0, and where the digit is.
@@ -159,25 +160,26 @@ func writeScenes(pictures, sentences string, scenes []scene) error {
 }
 
 // readScenes reads what writeScenes writes; pictures may be of any size, and boxes may be missing.
-func readScenes(pictures, sentences string) ([]scene, error) {
-	set, err := images.Read(pictures)
+// Words are brought to the form.
+func readScenes(from files, form text.Form) ([]scene, error) {
+	set, err := images.Read(from.pictures)
 	if err != nil {
 		return nil, err
 	}
-	lines, err := text.ReadFile(sentences)
+	lines, err := text.ReadFile(from.sentences)
 	if err != nil {
 		return nil, err
 	}
 	scenes, err := parseSentences(lines)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", sentences, err)
+		return nil, fmt.Errorf("%s: %w", from.sentences, err)
 	}
 	if len(scenes) != set.Len() {
 		return nil, fmt.Errorf("%s has %d pictures, %s has %d lines: they do not belong together",
-			pictures, set.Len(), sentences, len(scenes))
+			from.pictures, set.Len(), from.sentences, len(scenes))
 	}
 	for i := range scenes {
-		scenes[i].picture = picture(set, i)
+		scenes[i].picture, scenes[i].words = picture(set, i), form.Tokens(scenes[i].words)
 	}
 	return scenes, nil
 }
@@ -195,6 +197,7 @@ func parseSentences(lines string) ([]scene, error) {
 		if err != nil {
 			return nil, fmt.Errorf("line %d: %w", len(scenes)+1, err)
 		}
+		s.line = len(scenes) + 1
 		scenes = append(scenes, s)
 	}
 	if len(scenes) == 0 {

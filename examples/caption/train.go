@@ -20,6 +20,7 @@ func trainCommand() cli.Command {
 	cfg := caption.Config{Patch: digitSide, Stride: 4, Hidden: 384, Features: 128,
 		Decoder: zoo.Recurrent{Hidden: 128}, Dropout: 0.2}
 	var given files
+	cfg.Text = text.Cut{Spaced: true, KeepCase: true}
 	n := 160_000
 	return cli.Command{
 		Name: "train", About: "learns from scenes",
@@ -32,6 +33,7 @@ func trainCommand() cli.Command {
 			f.IntVar(&cfg.Hidden, "hidden", cfg.Hidden, "width of the layer that reads a patch")
 			f.IntVar(&cfg.Features, "features", cfg.Features, "width of what is known of a patch")
 			f.IntVar(&cfg.Decoder.Hidden, "decoder", cfg.Decoder.Hidden, "width of the decoder")
+			cli.UnicodeFlag(f, &cfg.Text.Unicode)
 			cli.CellFlag(f, &cfg.Decoder.Cell, "lstm", "; of the decoder")
 			f.Float64Var(&cfg.Dropout, "dropout", cfg.Dropout,
 				"share of features that are dropped at random")
@@ -60,7 +62,7 @@ func trainCommand() cli.Command {
 
 func runTrain(ctx context.Context, s cli.Std, t *cli.Training, cfg caption.Config, given files,
 	n int) error {
-	scenes, valid, err := trainingScenes(given, n)
+	scenes, valid, err := trainingScenes(given, n, cfg.Text.Unicode)
 	if err != nil {
 		return err
 	}
@@ -68,7 +70,7 @@ func runTrain(ctx context.Context, s cli.Std, t *cli.Training, cfg caption.Confi
 	for _, s := range scenes {
 		sentences = append(sentences, s.words)
 	}
-	words, err := text.NewVocabulary(text.VocabularyConfig{Specials: []string{text.Unk, text.BOS,
+	words, err := text.NewVocabularyContext(ctx, text.VocabularyConfig{Specials: []string{text.Unk, text.BOS,
 		text.EOS}}, sentences...)
 	if err != nil {
 		return err
@@ -80,16 +82,16 @@ func runTrain(ctx context.Context, s cli.Std, t *cli.Training, cfg caption.Confi
 		return err
 	}
 	var d caption.Data
-	if d.Train, err = examples(m, scenes); err != nil {
+	if d.Train, err = given.examples(m, scenes); err != nil {
 		return err
 	}
-	if d.Valid, err = examples(m, valid); err != nil {
+	if d.Valid, err = given.examples(m, valid); err != nil {
 		return err
 	}
 	d.Batch, d.Seed = t.Batch, t.Seed
 	task, err := m.Task(d)
 	if err != nil {
-		return err
+		return given.at(err, scenes)
 	}
 	fmt.Fprintf(s.Messages, "%d scenes of %d × %d pixels, %d words, %d patches\n", len(scenes),
 		size.X, size.Y, words.Len(), m.Cells())
@@ -101,19 +103,24 @@ func runTrain(ctx context.Context, s cli.Std, t *cli.Training, cfg caption.Confi
 		r.Monitor = "valid_loss"
 	}
 	if _, err = t.Fit(ctx, s, r); err != nil {
-		return err
+		return given.at(err, valid)
 	}
 	if len(valid) > 0 {
-		return evaluate(ctx, cli.Std{Out: s.Messages}, m, valid, decode.SearchOptions{})
+		return evaluate(ctx, cli.Std{Out: s.Messages}, m, given, valid, decode.SearchOptions{})
 	}
 	return nil
 }
 
+// at says on which line the sentence of a scene stands that an error is about.
+func (p files) at(err error, scenes []scene) error {
+	return cli.AtLine(err, p.sentences, func(i int) int { return scenes[i].line })
+}
+
 // trainingScenes are those to learn from and those to validate on. Of scenes that were given the
 // last twentieth is for the latter.
-func trainingScenes(given files, n int) (learn, valid []scene, err error) {
+func trainingScenes(given files, n int, form text.Form) (learn, valid []scene, err error) {
 	if given.pictures != "" {
-		all, err := readScenes(given.pictures, given.sentences)
+		all, err := readScenes(given, form)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -138,12 +145,12 @@ func trainingScenes(given files, n int) (learn, valid []scene, err error) {
 }
 
 // examples are scenes with words as ids.
-func examples(m *caption.Model, scenes []scene) ([]caption.Captioned, error) {
+func (p files) examples(m *caption.Model, scenes []scene) ([]caption.Captioned, error) {
 	out := make([]caption.Captioned, len(scenes))
 	for i, s := range scenes {
-		ids, err := m.Vocabulary().Encode(s.words)
+		ids, err := m.Encode(s.words)
 		if err != nil {
-			return nil, fmt.Errorf("sentence %d: %w", i+1, err)
+			return nil, fmt.Errorf("%s: line %d: %w", p.sentences, s.line, err)
 		}
 		out[i] = caption.Captioned{Picture: s.picture, Caption: ids}
 	}

@@ -57,17 +57,17 @@ func (e *evaluation) run(ctx context.Context, s cli.Std) error {
 	if err != nil {
 		return err
 	}
-	e.count(s, path, vocabularyOf(m), dialogues)
+	e.count(s, path, vocabularyOf(m), dialogues.dialogues)
 	start := time.Now()
 	switch m := m.(type) {
 	case *seq2seq.Model:
-		p, err := pairs(m, dialogues)
+		p, err := dialogues.pairs(m)
 		if err != nil {
 			return err
 		}
 		loss, err := m.Loss(ctx, p)
 		if err != nil {
-			return err
+			return dialogues.at(m, err)
 		}
 		fmt.Fprintf(s.Out, "perplexity %.3f (%.4f nats a word), from the turn before alone\n",
 			math.Exp(loss), loss)
@@ -77,7 +77,7 @@ func (e *evaluation) run(ctx context.Context, s cli.Std) error {
 		}
 	}
 	fmt.Fprintf(s.Messages, "%.1f s\n", time.Since(start).Seconds())
-	return e.vary(ctx, s, m, dialogues[:min(e.replies, len(dialogues))])
+	return e.vary(ctx, s, m, dialogues.from(0, e.replies))
 }
 
 // count says what is to be predicted.
@@ -98,14 +98,14 @@ func (e *evaluation) count(s cli.Std, path string, v *text.Vocabulary, dialogues
 }
 
 func (e *evaluation) hred(ctx context.Context, s cli.Std, m *dialogue.Model,
-	dialogues [][][]string) error {
-	ds, err := encoded(m, dialogues)
+	dialogues said) error {
+	ds, err := dialogues.encoded(m)
 	if err != nil {
 		return err
 	}
 	score, err := m.Evaluate(ctx, ds, dialogue.EvaluateOptions{Samples: e.samples, Seed: e.seed})
 	if err != nil {
-		return err
+		return dialogues.at(m, err)
 	}
 	if m.Config().Latent.Width == 0 {
 		fmt.Fprintf(s.Out, "perplexity %.3f (%.4f nats a word), from all turns before\n",
@@ -124,25 +124,26 @@ func (e *evaluation) hred(ctx context.Context, s cli.Std, m *dialogue.Model,
 
 // vary measures how varied the replies to all turns are.
 func (e *evaluation) vary(ctx context.Context, s cli.Std, m zoo.Model,
-	dialogues [][][]string) error {
-	if len(dialogues) == 0 {
+	all said) error {
+	if len(all.dialogues) == 0 {
 		return nil
 	}
-	var said, spoken metrics.Distinct
+	var replied, spoken metrics.Distinct
 	r, d := newReplier(m), e.decoding
 	n, tokens, same := 0, 0, 0
-	for _, turns := range dialogues {
+	for i, turns := range all.dialogues {
 		r.begin()
 		for k, turn := range turns[1:] {
 			if err := r.read(turns[k]); err != nil {
-				return err
+				return fmt.Errorf("%s: line %d: turn %d: %w", all.file, all.before+i+1, k+1, err)
 			}
 			d.seed = e.seed + uint64(n)
 			reply, err := r.reply(ctx, d)
 			if err != nil {
-				return err
+				return fmt.Errorf("%s: line %d: the reply to turn %d: %w", all.file,
+					all.before+i+1, k+1, err)
 			}
-			said.Add(reply)
+			replied.Add(reply)
 			spoken.Add(turn)
 			n, tokens = n+1, tokens+len(reply)
 			if slices.Equal(reply, turn) {
@@ -151,7 +152,7 @@ func (e *evaluation) vary(ctx context.Context, s cli.Std, m zoo.Model,
 		}
 	}
 	fmt.Fprintf(s.Out, "%d replies in %d dialogues, %.1f words each, %d exact: distinct-1 %.4f, distinct-2 %.4f (what was said indeed: %.4f, %.4f)\n",
-		n, len(dialogues), float64(tokens)/float64(n), same, said.Unigrams(), said.Bigrams(),
+		n, len(all.dialogues), float64(tokens)/float64(n), same, replied.Unigrams(), replied.Bigrams(),
 		spoken.Unigrams(), spoken.Bigrams())
 	return nil
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -81,6 +82,33 @@ func TestDialogue(t *testing.T) {
 		}
 		_, _, err := talk(t, "", args...)
 		require.ErrorContains(t, err, want)
+	}
+}
+
+// What is wrong with a dialogue names its line, in a file that is held out of the training too.
+func TestErrorsNameLines(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "data.txt")
+	long := strings.Repeat("word ", 1<<13+1) + "\tb\n"
+	write := func(before, behind int) {
+		require.NoError(t, os.WriteFile(path, []byte(strings.Repeat("a\tb\tc\n", before)+
+			long+strings.Repeat("a\tb\n", behind)), 0o600))
+	}
+	model := filepath.Join(dir, "model")
+	for _, kind := range []string{"hred", "seq2seq"} {
+		for before, behind := range map[int]int{4: 30, 30: 4} {
+			write(before, behind)
+			_, _, err := talk(t, "", "train", "-quick", "-kind", kind, "-data", path)
+			require.ErrorContains(t, err, fmt.Sprintf("data.txt: line %d: ", before+1))
+			require.Equal(t, 1, strings.Count(err.Error(), "line"), err)
+		}
+		require.NoError(t, os.WriteFile(path, []byte(strings.Repeat("a\tb\n", 30)), 0o600))
+		_, _, err := talk(t, "", "train", "-quick", "-kind", kind, "-data", path, "-save", model)
+		require.NoError(t, err)
+		write(7, 2)
+		_, _, err = talk(t, "", "evaluate", "-model", model, "-data", path)
+		require.ErrorContains(t, err, "data.txt: line 8: ")
+		require.NoError(t, os.RemoveAll(model))
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/seqzoo/seqzoo/examples/internal/cli"
 	"github.com/seqzoo/seqzoo/zoo"
 	"github.com/seqzoo/seqzoo/zoo/decode"
 	"github.com/seqzoo/seqzoo/zoo/dialogue"
@@ -141,22 +142,53 @@ func (o *oneTurn) reply(ctx context.Context, d decoding) ([]string, error) {
 	return found[0].Tokens, nil
 }
 
+// said is the dialogues of a file as tokens, one a line.
+type said struct {
+	file      string
+	before    int // lines of the file before the first of them
+	dialogues [][][]string
+}
+
+// from are the dialogues from number i on, up to n of them.
+func (s said) from(i, n int) said {
+	s.dialogues = s.dialogues[i:min(i+n, len(s.dialogues))]
+	s.before += i
+	return s
+}
+
+// at says on which line the dialogue stands that an error is about, or the pair of turns if
+// the model reads pairs.
+func (s said) at(m zoo.Model, err error) error {
+	if _, ok := m.(*seq2seq.Model); !ok {
+		return cli.AtLine(err, s.file, func(i int) int { return s.before + i + 1 })
+	}
+	return cli.AtLine(err, s.file, func(pair int) int {
+		for i, d := range s.dialogues {
+			if pair -= len(d) - 1; pair < 0 {
+				return s.before + i + 1
+			}
+		}
+		return 0
+	})
+}
+
 // pairs are the turns of dialogues, each with the one after it.
-func pairs(m *seq2seq.Model, dialogues [][][]string) ([]seq2seq.Pair, error) {
+func (s said) pairs(m *seq2seq.Model) ([]seq2seq.Pair, error) {
 	var from, to [][]string
-	for _, d := range dialogues {
+	for _, d := range s.dialogues {
 		from, to = append(from, d[:len(d)-1]...), append(to, d[1:]...)
 	}
-	return m.Pairs(from, to)
+	pairs, err := m.Pairs(from, to)
+	return pairs, s.at(m, err)
 }
 
 // encoded are dialogues as ids.
-func encoded(m *dialogue.Model, dialogues [][][]string) ([]dialogue.Dialogue, error) {
-	out := make([]dialogue.Dialogue, len(dialogues))
-	for i, turns := range dialogues {
+func (s said) encoded(m *dialogue.Model) ([]dialogue.Dialogue, error) {
+	out := make([]dialogue.Dialogue, len(s.dialogues))
+	for i, turns := range s.dialogues {
 		var err error
 		if out[i], err = m.Dialogue(turns); err != nil {
-			return nil, fmt.Errorf("dialogue %d: %w", i+1, err)
+			return nil, fmt.Errorf("%s: line %d: %w", s.file, s.before+i+1, err)
 		}
 	}
 	return out, nil

@@ -101,7 +101,7 @@ func (t *training) run(ctx context.Context, s cli.Std) error {
 	}
 	var all [][]string
 	turns := 0
-	for _, d := range learn {
+	for _, d := range learn.dialogues {
 		all = append(all, d...)
 		turns += len(d)
 	}
@@ -111,13 +111,13 @@ func (t *training) run(ctx context.Context, s cli.Std) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(s.Messages, "%d dialogues of %d turns to learn from and %d to validate on; a vocabulary of %d\n", len(learn), turns, len(valid), v.Len())
+	fmt.Fprintf(s.Messages, "%d dialogues of %d turns to learn from and %d to validate on; a vocabulary of %d\n", len(learn.dialogues), turns, len(valid.dialogues), v.Len())
 	m, task, err := t.build(v, learn, valid)
 	if err != nil {
 		return err
 	}
 	monitor := ""
-	if len(valid) > 0 {
+	if len(valid.dialogues) > 0 {
 		monitor = "valid_loss"
 	}
 	_, err = t.Fit(ctx, s, cli.Run{Model: m, Task: task, Name: t.kind, Unit: "words",
@@ -131,45 +131,45 @@ func (t *training) run(ctx context.Context, s cli.Std) error {
 			"-word-dropout": fmt.Sprint(t.wordDropout), "-level": t.cut.Level,
 			"-unicode": string(t.cut.Unicode),
 		}})
-	return err
+	return valid.at(m, err)
 }
 
 // read gives the dialogues to learn from and those to validate on.
-func (t *training) read(ctx context.Context) (learn, valid [][][]string, err error) {
+func (t *training) read(ctx context.Context) (learn, valid said, err error) {
 	path, err := cli.File(t.data, "sgd-dialogues/train.txt.gz", "give a file by -data")
 	if err != nil {
-		return nil, nil, err
+		return learn, valid, err
 	}
 	words, err := t.cut.Tokeniser()
 	if err != nil {
-		return nil, nil, err
+		return learn, valid, err
 	}
 	if learn, err = read(ctx, path, words); err != nil {
-		return nil, nil, err
+		return learn, valid, err
 	}
 	if t.valid != "" {
 		valid, err = read(ctx, t.valid, words)
 		return learn, valid, err
 	}
-	if t.holdOut >= len(learn) {
-		return nil, nil, fmt.Errorf("%s has %d dialogues, of which -hold-out keeps %d apart: none is left to learn from", path, len(learn), t.holdOut)
+	n := len(learn.dialogues) - t.holdOut
+	if n < 1 {
+		return learn, valid, fmt.Errorf("%s has %d dialogues, of which -hold-out keeps %d apart: none is left to learn from", path, len(learn.dialogues), t.holdOut)
 	}
-	n := len(learn) - t.holdOut
-	return learn[:n], learn[n:], nil
+	return learn.from(0, n), learn.from(n, t.holdOut), nil
 }
 
 // read gives the tokens of a file of dialogues.
-func read(ctx context.Context, path string, words text.Tokeniser) ([][][]string, error) {
+func read(ctx context.Context, path string, words text.Tokeniser) (said, error) {
 	d, err := text.ReadDialogues(path)
 	if err != nil {
-		return nil, err
+		return said{}, err
 	}
-	return d.Tokens(ctx, words)
+	dialogues, err := d.Tokens(ctx, words)
+	return said{file: path, dialogues: dialogues}, err
 }
 
 // build makes the model and its task.
-func (t *training) build(v *text.Vocabulary, learn, valid [][][]string) (zoo.Model, train.Task,
-	error) {
+func (t *training) build(v *text.Vocabulary, learn, valid said) (zoo.Model, train.Task, error) {
 	encoder, layer := zoo.Recurrent{Cell: t.cell, Hidden: t.hidden / 2},
 		zoo.Recurrent{Cell: t.cell, Hidden: t.hidden}
 	if t.kind == "seq2seq" {
@@ -182,14 +182,14 @@ func (t *training) build(v *text.Vocabulary, learn, valid [][][]string) (zoo.Mod
 			return nil, nil, err
 		}
 		d := seq2seq.Data{Batch: t.Batch, Seed: t.Seed}
-		if d.Train, err = pairs(m, learn); err != nil {
+		if d.Train, err = learn.pairs(m); err != nil {
 			return nil, nil, err
 		}
-		if d.Valid, err = pairs(m, valid); err != nil {
+		if d.Valid, err = valid.pairs(m); err != nil {
 			return nil, nil, err
 		}
 		task, err := m.Task(d)
-		return m, task, err
+		return m, task, learn.at(m, err)
 	}
 	cfg := dialogue.Config{
 		Text: t.cut, Encoder: encoder, Context: layer, Decoder: layer, Bidirectional: true,
@@ -205,12 +205,12 @@ func (t *training) build(v *text.Vocabulary, learn, valid [][][]string) (zoo.Mod
 	if err != nil {
 		return nil, nil, err
 	}
-	if d.Train, err = encoded(m, learn); err != nil {
+	if d.Train, err = learn.encoded(m); err != nil {
 		return nil, nil, err
 	}
-	if d.Valid, err = encoded(m, valid); err != nil {
+	if d.Valid, err = valid.encoded(m); err != nil {
 		return nil, nil, err
 	}
 	task, err := m.Task(d)
-	return m, task, err
+	return m, task, learn.at(m, err)
 }

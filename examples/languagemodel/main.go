@@ -103,7 +103,7 @@ func (e *evaluator) run(ctx context.Context, s cli.Std) error {
 	}
 	ids, err := m.Encode(raw)
 	if err != nil {
-		return fmt.Errorf("%s: %w", e.text, err)
+		return fmt.Errorf("%s: %w", e.text, atLine(m, raw, err))
 	}
 	if e.last > 0 && e.last < len(ids) {
 		ids = ids[len(ids)-e.last:]
@@ -125,6 +125,19 @@ func (e *evaluator) run(ctx context.Context, s cli.Std) error {
 	fmt.Fprintf(s.Out, "%s: %d %s, of which %d are <unk>: loss %.4f nats, %.4f bits, perplexity %.2f\n", e.text, r.Tokens,
 		unit(m.Config().Level), unknown, r.Loss, r.Loss/math.Ln2, r.Perplexity())
 	return nil
+}
+
+// atLine is err, which came of encoding a text, with the first line that it is about, if one line
+// alone gives an error.
+func atLine(m *lm.Model, s string, err error) error {
+	n := 0
+	for line := range strings.Lines(s) {
+		n++
+		if _, alone := m.Encode(line); alone != nil {
+			return fmt.Errorf("line %d: %w", n, alone)
+		}
+	}
+	return err
 }
 
 // generator is the command generate.

@@ -11,7 +11,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seqzoo/seqzoo/examples/cli"
+	"github.com/seqzoo/seqzoo/zoo"
 	"github.com/seqzoo/seqzoo/zoo/lm"
+	"github.com/seqzoo/seqzoo/zoo/text"
 )
 
 // do runs a command line.
@@ -209,6 +211,19 @@ func TestLines(t *testing.T) {
 }
 
 // The presets parse, and their tasks are those of the documentation.
+// A model that has no token for words that it does not know names the line of one.
+func TestUnknownWordsNameTheirLine(t *testing.T) {
+	v, err := text.NewVocabulary(text.VocabularyConfig{}, []string{"a", "b", text.EOS})
+	require.NoError(t, err)
+	m, err := lm.New(lm.Config{Recurrent: zoo.Recurrent{Cell: "gru", Hidden: 4}}, v, 1)
+	require.NoError(t, err)
+	dir := filepath.Join(t.TempDir(), "model")
+	require.NoError(t, m.Save(dir))
+	_, _, err = do("", "evaluate", "-model", dir, "-data", write(t, "a b\n\nb zebra a\nzebra\n"))
+	require.ErrorContains(t, err, "text.txt: line 3: ")
+	require.ErrorContains(t, err, "zebra")
+}
+
 func TestPresetFlags(t *testing.T) {
 	said, _, err := do("", "train", "-help")
 	require.NoError(t, err)

@@ -80,7 +80,7 @@ func measure(ctx context.Context, out io.Writer, m *seq2seq.Model, s sentences, 
 	}
 	loss, err := m.Loss(ctx, pairs)
 	if err != nil {
-		return err
+		return s.at(f, err)
 	}
 	source, target := m.Vocabularies()
 	if u := unknown(source, s.sources); u > 90 {

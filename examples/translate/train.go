@@ -160,7 +160,7 @@ func (t *trainer) run(ctx context.Context, std cli.Std) error {
 		},
 	})
 	if err != nil {
-		return err
+		return dev.at(t.dev, err)
 	}
 	return measure(ctx, std.Out, model, dev, t.dev, []decode.SearchOptions{{}})
 }

@@ -13,7 +13,6 @@ import (
 	"github.com/seqzoo/seqzoo/run"
 	"github.com/seqzoo/seqzoo/zoo/decode"
 	"github.com/seqzoo/seqzoo/zoo/internal/shared"
-	"github.com/seqzoo/seqzoo/zoo/text"
 )
 
 // Caption is what a Model says of a picture.
@@ -100,7 +99,11 @@ func (m *Model) caption(ctx context.Context, pictures []image.Image, first int,
 	}
 	common := decode.Options{End: m.eos, KeepAttention: true, Max: cmp.Or(o.Max, captionMax),
 		Never: shared.Silent(m.words)}
-	found, err := w.Write(ctx, m.bos, common, o, first, m.words, text.Words{})
+	cut, err := m.cfg.Text.Tokeniser()
+	if err != nil {
+		return nil, err
+	}
+	found, err := w.Write(ctx, m.bos, common, o, first, m.words, cut)
 	out := make([][]Caption, len(found))
 	for i, hs := range found {
 		for _, h := range hs {

@@ -36,6 +36,9 @@ type Config struct {
 	ScoreHidden int           `json:"score_hidden,omitempty"` // of the scores additive and concat; default the decoder's width
 	Dropout     float64       `json:"dropout,omitempty"`      // of the features of a patch, and of what the output layer reads
 	Float64     bool          `json:"float64,omitempty"`      // weights of double precision
+
+	// how captions are cut; tokens that are given are brought to its Unicode form
+	Text text.Cut `json:"text,omitzero"`
 }
 
 // MaxPicture bounds the sides of a picture, and MaxPatches how many patches are looked at.
@@ -81,6 +84,7 @@ func (c Config) Validate() error {
 	bad.Int("features", c.Features, 1, cells.MaxWidth)
 	bad.Int("embed", c.Embed, 1, cells.MaxWidth)
 	bad.Rate("dropout", c.Dropout)
+	bad.In("text", c.Text.Validate())
 	if err := c.Decoder.Validate(); err != nil {
 		bad.In("decoder", err)
 	} else {
@@ -138,6 +142,9 @@ func New(cfg Config, words *text.Vocabulary, seed uint64) (m *Model, err error) 
 	}
 	if words == nil {
 		return nil, prefix.Errorf("it needs a vocabulary")
+	}
+	if err := cfg.Text.Unicode.Check(words); err != nil {
+		return nil, prefix.Wrap(err)
 	}
 	m = &Model{cfg: cfg.withDefaults(), words: words}
 	var begins, ends bool
@@ -291,6 +298,22 @@ func (m *Model) Config() Config { return m.cfg }
 
 // Vocabulary holds the words.
 func (m *Model) Vocabulary() *text.Vocabulary { return m.words }
+
+// Encode turns the tokens of a caption into ids, for [Captioned]. Those that the vocabulary lacks
+// become its <unk>.
+func (m *Model) Encode(tokens []string) ([]int, error) {
+	if err := shared.Made(m.store); err != nil {
+		return nil, prefix.Wrap(err)
+	}
+	ids, err := m.words.Encode(m.cfg.Text.Unicode.Tokens(tokens))
+	if err == nil {
+		err = shared.CheckIDs("caption", ids, m.words.Len())
+	}
+	if err != nil {
+		return nil, prefix.Wrap(err)
+	}
+	return ids, nil
+}
 
 // Save writes config.json, vocabulary.json and model.safetensors to path; see zoo.Save.
 func (m *Model) Save(path string) error { return zoo.Save(path, m) }

@@ -52,6 +52,7 @@ func (m *Model) checkOptions(o *GenerateOptions) error {
 	var bad check.Problems
 	bad.That(o.Max >= 0, "Max is %d, want 0 or more", o.Max)
 	bad.Add(o.Sample.Validate())
+	o.Stop = m.cfg.Unicode.Of(o.Stop)
 	if id, ok := m.vocabulary.ID(o.Stop); o.Stop != "" {
 		bad.That(ok, "Stop is %.40q, which the vocabulary lacks: it would never come", o.Stop)
 		bad.That(!ok || !slices.Contains(m.silent, id), "Stop is %q, which is never written",

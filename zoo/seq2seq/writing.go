@@ -171,7 +171,8 @@ func (w *Writing) Read(tokens []string) error {
 	if w.Ended() {
 		return prefix.Errorf("the target has ended; nothing may follow")
 	}
-	ids, err := w.m.targets.Encode(w.m.cfg.Text.Unicode.Tokens(tokens))
+	tokens = w.m.cfg.Text.Unicode.Tokens(tokens)
+	ids, err := w.m.targets.Encode(tokens)
 	if err == nil {
 		err = shared.CheckIDs("target", ids, w.m.targets.Len())
 	}

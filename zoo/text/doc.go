@@ -16,6 +16,7 @@
 // # Errors
 //
 // Text must be UTF-8. Text that is not gives an [*EncodingError] with the line and the offset of
-// the first bad byte. A byte order mark at the start is dropped. Text is not brought to a Unicode
-// normal form: é written as one rune and as two are two tokens.
+// the first bad byte. A byte order mark at the start is dropped. Text is brought to a Unicode
+// normal form only where a [Form] is chosen: without one, é written as one rune and as two are two
+// tokens.
 package text
