@@ -76,7 +76,9 @@ type Result struct {
 // (mean, before clipping), and what Validate measures at the end of each epoch.
 //
 // A cancelled context ends it after the update at hand, with a checkpoint and ErrInterrupted, or
-// the error of that save. A training that was resumed, with the same task and configuration and by
+// the error of that save. Of an update of several batches or shards the one at hand is the last that
+// is computed, unless several processes train together, and what was gathered is dropped: the
+// checkpoint is that of the update before. A training that was resumed, with the same task and configuration and by
 // the same program on a machine with the same instruction set, gives the same numbers, to the bit,
 // as one that was never interrupted. On another instruction set (AVX-512 or AVX2, amd64 or arm64)
 // sums are rounded in another order; it goes on, and warns. Epochs and MaxSteps may be raised to go
@@ -154,6 +156,7 @@ type fit struct {
 	mean    weightedMean // loss of the epoch at hand
 	best    best
 	asked   bool // by ErrStop, to end
+	begun   mark // where the update at hand began
 
 	// Of several processes: all are to stop; the first one saves, and has callbacks; an error is
 	// that of all; the optimizer's state is this one.
@@ -269,7 +272,9 @@ func (f *fit) run(ctx context.Context) error {
 	f.Progress.start(f.total(), f.len, f.batches)
 	for f.epoch < f.Epochs && f.stopped() == "" {
 		if f.between() {
-			// Nothing can stop it here.
+			if f.begun.task != nil && ctx.Err() != nil {
+				return f.abandon(ctx)
+			}
 		} else if f.stop || ctx.Err() != nil && !f.together() {
 			return f.interrupted(ctx)
 		} else if f.inEpoch() == f.len {

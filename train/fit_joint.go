@@ -81,7 +81,11 @@ func (f *fit) jointBatch(ctx context.Context) error {
 	if f.together() {
 		f.Processes.At(f.step)
 	}
-	if err := f.joint.batch(f.Seed, f.batches, last); err != nil {
+	f.beginUpdate(ctx)
+	if err := f.joint.batch(f.stopping(ctx), f.Seed, f.batches, last); err != nil {
+		if errors.Is(err, errStopped) {
+			return f.abandon(ctx)
+		}
 		return fmt.Errorf("train: step %d: %w", f.step, err)
 	}
 	f.batches++

@@ -28,6 +28,38 @@ func (f *fit) batch(ctx context.Context) error {
 	return f.apply(listed(b.Grads), b.Grads)
 }
 
+// mark is where an update began, that is made of several batches or shards.
+type mark struct {
+	task    *Checkpoint // what the task saved then
+	batches int
+}
+
+// beginUpdate marks where an update begins, so that it can be abandoned: if only this process is in
+// it, and somebody may ask it to stop.
+func (f *fit) beginUpdate(ctx context.Context) {
+	if f.inEpoch()%f.Accumulate == 0 && !f.together() && ctx.Done() != nil {
+		f.begun = mark{snapshot(f.task), f.batches}
+	}
+}
+
+// stopping is the context that ends an update before its last shard: that of the training, or one
+// that never does where several processes must stop at the same place.
+func (f *fit) stopping(ctx context.Context) context.Context {
+	if f.begun.task == nil {
+		return context.Background()
+	}
+	return ctx
+}
+
+// abandon goes back to where the update at hand began, and saves that.
+func (f *fit) abandon(ctx context.Context) error {
+	if err := f.task.Load(f.begun.task); err != nil {
+		return fmt.Errorf("train: back to step %d: %w", f.step, err)
+	}
+	f.batches = f.begun.batches
+	return f.interrupted(ctx)
+}
+
 // took notes the loss of a batch.
 func (f *fit) took(b Batch) {
 	f.sum.loss.add(b)

@@ -1,7 +1,9 @@
 package train
 
 import (
+	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math"
 	"unsafe"
@@ -95,13 +97,19 @@ func newJoint(t Task, params []gorgonia.ValueGrad, c Config) (*joint, error) {
 	return j, nil
 }
 
+// errStopped says that a context was done between the shards of a batch.
+var errStopped = errors.New("stopped")
+
 // batch computes this process's shards of the next batch. Last says that it is the last one of an
 // update.
-func (j *joint) batch(seed uint64, counter int, last bool) error {
+func (j *joint) batch(ctx context.Context, seed uint64, counter int, last bool) error {
 	if err := j.task.Advance(); err != nil {
 		return err
 	}
 	for k := j.from; k < j.to; k++ {
+		if k > j.from && ctx.Err() != nil {
+			return errStopped
+		}
 		b, err := j.task.Shard(k, j.shards, seed, counter)
 		if err != nil {
 			return fmt.Errorf("shard %d of %d: %w", k, j.shards, err)

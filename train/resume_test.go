@@ -180,6 +180,57 @@ func TestInterruptAndResume(t *testing.T) {
 	}
 }
 
+// counting cancels in a shard of a batch, and counts the shards that are computed after it.
+type counting struct {
+	train.Sharded
+	batch, shard int
+	cancel       func()
+	cancelled    bool
+	after        int
+}
+
+func (c *counting) Next(seed uint64, counter int) (train.Batch, error) {
+	if err := c.Advance(); err != nil {
+		return train.Batch{}, err
+	}
+	return c.Shard(0, 1, seed, counter)
+}
+
+func (c *counting) Shard(k, n int, seed uint64, counter int) (train.Batch, error) {
+	if c.cancelled {
+		c.after++
+	}
+	if counter == c.batch && k == c.shard {
+		c.cancel()
+		c.cancelled = true
+	}
+	return c.Sharded.Shard(k, n, seed, counter)
+}
+
+// Of an update of several batches and shards none is computed after the one at hand, and the update
+// is made anew after a resume, from the state at its beginning.
+func TestInterruptWithinAnUpdate(t *testing.T) {
+	config := func() train.Config {
+		return train.Config{Optimizer: adam(0.05), Epochs: 3, Seed: 3, Accumulate: 5, Shards: 4}
+	}
+	task := func() train.Sharded { return smallLM(t, unroll.Window{Stride: 5}).(train.Sharded) }
+	want, _, err := fit(t, context.Background(), tempDir(t), task(), config())
+	require.NoError(t, err)
+	for _, at := range [][3]int{{0, 0, 0}, {3, 2, 0}, {5, 3, 1}, {6, 1, 1}, {12, 2, 2}} {
+		dir := tempDir(t)
+		ctx, cancel := context.WithCancel(context.Background())
+		c := &counting{Sharded: task(), batch: at[0], shard: at[1], cancel: cancel}
+		_, r, err := fit(t, ctx, dir, c, config())
+		require.ErrorIs(t, err, train.ErrInterrupted)
+		require.Zero(t, c.after, at)
+		require.Equal(t, at[2], r.Steps)
+		require.Equal(t, r.Steps, lastStep(t, dir))
+		got, _, err := fit(t, context.Background(), dir, task(), config())
+		require.NoError(t, err)
+		require.True(t, want == got, at)
+	}
+}
+
 func lastStep(t testing.TB, dir string) int {
 	cp := must(train.OpenCheckpoints(dir, 0))
 	defer cp.Close()
