@@ -117,30 +117,82 @@ func vectorOfTensor(d *tensor.Dense) (vector, error) {
 
 // ReadCheckpoint reads the checkpoint at path. It needs no lock, since a checkpoint's file is never changed, only
 // replaced. A file in which a single byte has changed is refused, as is one made by a newer format.
-func ReadCheckpoint(path string) (*Checkpoint, error) {
+func ReadCheckpoint(path string) (*Checkpoint, error) { return readCheckpoint(path, nil) }
+
+// readCheckpoint is ReadCheckpoint, which asks fits, unless that is nil, before it takes memory for
+// the values: a file that takes little room on a disk may have many.
+func readCheckpoint(path string, fits func(*outline) error) (*Checkpoint, error) {
 	f, from, err := safetensors.OpenFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("train: checkpoint %w", err)
 	}
 	defer from.Close()
-	c, err := checkedCheckpoint(f)
-	if err != nil {
+	var misfit error
+	c, err := checkedCheckpoint(f, func(o *outline) error {
+		if fits != nil {
+			misfit = fits(o)
+		}
+		return misfit
+	})
+	switch {
+	case misfit != nil:
+		return nil, misfit
+	case err != nil:
 		return nil, fmt.Errorf("train: checkpoint %s: %w", path, err)
 	}
 	return c, nil
 }
 
-func checkedCheckpoint(f *safetensors.File) (*Checkpoint, error) {
-	if err := checkHeader(f); err != nil { // before memory is taken for values
+func checkedCheckpoint(f *safetensors.File, fits func(*outline) error) (*Checkpoint, error) {
+	o, err := outlineOf(f)
+	if err == nil {
+		err = fits(o)
+	}
+	if err == nil {
+		err = f.Load()
+	}
+	if err != nil {
+		return nil, err
+	}
+	return decodeCheckpoint(f)
+}
+
+// outline is what a checkpoint's file says before its values are read.
+type outline struct {
+	*Checkpoint                  // texts, and the kinds of states, alone
+	params      map[string]saved // without numbers
+	others      map[string]saved // of states and tensors, by their names in the file
+}
+
+// outlineOf refuses what is seen to be no checkpoint of this library without its values.
+func outlineOf(f *safetensors.File) (*outline, error) {
+	if err := checkHeader(f); err != nil {
 		return nil, err
 	}
 	if !f.Checked {
 		return nil, errors.New("it has no checksum: it was changed or is not by this library")
 	}
-	if err := f.Load(); err != nil {
+	c, err := headOf(f)
+	if err != nil {
 		return nil, err
 	}
-	return decodeCheckpoint(f)
+	o := &outline{c, map[string]saved{}, map[string]saved{}}
+	for _, t := range f.Tensors {
+		s := saved{v: vector{shape: t.Shape, dtype: tensor.Float32}}
+		switch t.DType {
+		case "F32":
+		case "F64":
+			s.v.dtype = tensor.Float64
+		default:
+			s.err = fmt.Errorf("is %s; it must be F32 or F64", t.DType)
+		}
+		if name, ok := strings.CutPrefix(t.Name, paramPrefix); ok {
+			o.params[name] = s
+		} else {
+			o.others[t.Name] = s
+		}
+	}
+	return o, nil
 }
 
 // checkHeader refuses what is seen to be no checkpoint without its values.
@@ -156,10 +208,8 @@ func checkHeader(f *safetensors.File) error {
 	return f.CheckRoom()
 }
 
-func decodeCheckpoint(f *safetensors.File) (*Checkpoint, error) {
-	if err := checkHeader(f); err != nil {
-		return nil, err
-	}
+// headOf is what a checkpoint has without the values of its file.
+func headOf(f *safetensors.File) (*Checkpoint, error) {
 	c := &Checkpoint{
 		Step:     -1,
 		Params:   map[string]*tensor.Dense{},
@@ -176,6 +226,17 @@ func decodeCheckpoint(f *safetensors.File) (*Checkpoint, error) {
 		} else if key != formatKey {
 			return nil, fmt.Errorf("metadata %.64q: unknown", key)
 		}
+	}
+	return c, nil
+}
+
+func decodeCheckpoint(f *safetensors.File) (*Checkpoint, error) {
+	if err := checkHeader(f); err != nil {
+		return nil, err
+	}
+	c, err := headOf(f)
+	if err != nil {
+		return nil, err
 	}
 	for _, t := range f.Tensors {
 		if err := c.decode(t); err != nil {
@@ -293,32 +354,47 @@ func (c *Checkpoint) Apply(params map[string]*tensor.Dense) error {
 // weightPair is a weight of a model and that of a checkpoint.
 type weightPair struct{ to, from vector }
 
+// saved is a tensor of a checkpoint, or what is wrong with it.
+type saved struct {
+	v   vector
+	err error
+}
+
 // match finds the weight of the checkpoint for each of params.
 func (c *Checkpoint) match(params map[string]*tensor.Dense) (pairs []weightPair, err error) {
+	weights := map[string]saved{}
+	for name, d := range c.Params {
+		v, err := vectorOfTensor(d)
+		weights[name] = saved{v, err}
+	}
+	return matchWeights(params, weights)
+}
+
+// matchWeights finds the one of weights for each of params, which may be without its numbers.
+func matchWeights(params map[string]*tensor.Dense, weights map[string]saved) (pairs []weightPair, err error) {
 	var differ []string
 	report := func(name, format string, args ...any) {
 		differ = append(differ, fmt.Sprintf("%s: "+format, append([]any{name}, args...)...))
 	}
 	for name, d := range params {
-		from, ok := c.Params[name]
+		from, ok := weights[name]
 		if !ok {
 			report(name, "missing in the checkpoint")
 			continue
 		}
 		to, err := vectorOfTensor(d)
-		saved, errSaved := vectorOfTensor(from)
 		switch {
-		case errSaved != nil:
-			report(name, "in the checkpoint it %v", errSaved)
+		case from.err != nil:
+			report(name, "in the checkpoint it %v", from.err)
 		case err != nil:
 			report(name, "in the model it %v", err)
-		case !to.like(saved):
-			report(name, "%v in the checkpoint, %v in the model", saved, to)
+		case !to.like(from.v):
+			report(name, "%v in the checkpoint, %v in the model", from.v, to)
 		default:
-			pairs = append(pairs, weightPair{to, saved})
+			pairs = append(pairs, weightPair{to, from.v})
 		}
 	}
-	for name := range c.Params {
+	for name := range weights {
 		if _, ok := params[name]; !ok {
 			report(name, "in the checkpoint, but not in the model")
 		}

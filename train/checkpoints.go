@@ -131,12 +131,23 @@ func (s *Checkpoints) write(path string, c *Checkpoint) error {
 // Latest returns the checkpoint of the highest step, or ErrNoCheckpoint. If its file is damaged the error names it, and
 // the one before is not taken in its stead: a save is whole or absent, so something else went wrong, and to go on from
 // an older state is for the user to decide, by removing the file.
-func (s *Checkpoints) Latest() (*Checkpoint, error) {
+func (s *Checkpoints) Latest() (*Checkpoint, error) { return s.latest(nil) }
+
+// Steps are those of the checkpoints that there are, ascending, the best one apart.
+func (s *Checkpoints) Steps() []int { return slices.Clone(s.steps) }
+
+// latest is Latest, which asks fits before it reads values; nil: nobody.
+func (s *Checkpoints) latest(fits func(*outline) error) (*Checkpoint, error) {
 	if len(s.steps) == 0 {
 		return nil, fmt.Errorf("train: %s: %w", s.dir, ErrNoCheckpoint)
 	}
 	step := s.steps[len(s.steps)-1]
-	c, err := ReadCheckpoint(s.path(step))
+	c, err := readCheckpoint(s.path(step), func(o *outline) error {
+		if o.Step = step; fits == nil {
+			return nil
+		}
+		return fits(o)
+	})
 	if err == nil && c.Step != step {
 		return nil, fmt.Errorf("train: checkpoint %s is of step %d: it was renamed", s.path(step), c.Step)
 	}
@@ -144,8 +155,11 @@ func (s *Checkpoints) Latest() (*Checkpoint, error) {
 }
 
 // Best returns what SaveBest wrote last, or ErrNoCheckpoint.
-func (s *Checkpoints) Best() (*Checkpoint, error) {
-	c, err := ReadCheckpoint(s.bestPath())
+func (s *Checkpoints) Best() (*Checkpoint, error) { return s.best(nil) }
+
+// best is Best, which asks fits before it reads values; nil: nobody.
+func (s *Checkpoints) best(fits func(*outline) error) (*Checkpoint, error) {
+	c, err := readCheckpoint(s.bestPath(), fits)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("train: %s: %w", s.bestPath(), ErrNoCheckpoint)
 	}

@@ -163,30 +163,29 @@ func (f *fit) resumable() (*Checkpoint, error) {
 	if f.Checkpoints == nil {
 		return nil, nil
 	}
-	c, err := f.Checkpoints.Latest()
+	if steps := f.Checkpoints.steps; len(steps) > 0 && !f.Resume {
+		return nil, errorOf(ErrCheckpoint,
+			"train: %s holds a checkpoint of step %d already; resume from it, or use another "+
+				"directory",
+			f.Checkpoints.dir, steps[len(steps)-1])
+	}
+	c, err := f.Checkpoints.latest(func(o *outline) error {
+		if err := f.checkSettings(o.Checkpoint); err != nil {
+			return errorOf(ErrOtherSettings,
+				"train: the checkpoint of step %d in %s was made %w; resume with the settings of "+
+					"the run that made it",
+				o.Step, f.Checkpoints.dir, err)
+		}
+		// it tells more than that the configuration differs
+		if err := f.fits(o); err != nil {
+			return err
+		}
+		return f.checkData(o.Checkpoint)
+	})
 	if errors.Is(err, ErrNoCheckpoint) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, err
-	}
-	if !f.Resume {
-		return nil, errorOf(ErrCheckpoint,
-			"train: %s holds a checkpoint of step %d already; resume from it, or use another "+
-				"directory",
-			f.Checkpoints.dir, c.Step)
-	}
-	if err := f.checkSettings(c); err != nil {
-		return nil, errorOf(ErrOtherSettings,
-			"train: the checkpoint of step %d in %s was made %w; resume with the settings of the "+
-				"run that made it",
-			c.Step, f.Checkpoints.dir, err)
-	}
-	// it tells more than that the configuration differs
-	if _, err := c.match(f.params()); err != nil {
-		return nil, err
-	}
-	if err := f.checkData(c); err != nil {
 		return nil, err
 	}
 	if was, is := c.Text[instructionsText], kernels.Instructions(); was != "" && was != is {
@@ -196,6 +195,56 @@ func (f *fit) resumable() (*Checkpoint, error) {
 			f.Checkpoints.dir, was, is)
 	}
 	return c, nil
+}
+
+// manyNumbers is how many numbers of a tensor are read before anything is known of it.
+const manyNumbers = 1 << 24
+
+// fits compares the shapes in a checkpoint's file with those of the training, before its values are
+// read: all weights; what an optimizer and the like keep for a parameter; and what the task saved, if
+// it is large. What is left to Restore and Load is small.
+func (f *fit) fits(o *outline) error {
+	params := f.params()
+	if _, err := matchWeights(params, o.params); err != nil {
+		return err
+	}
+	now := newCheckpoint()
+	f.task.Save(now)
+	for name, s := range o.others {
+		size := 1
+		for _, d := range s.v.shape {
+			size *= d // the file has as many
+		}
+		if size <= manyNumbers {
+			continue
+		}
+		of, want := "what the task has now", now.Tensors[strings.TrimPrefix(name, tensorPrefix)]
+		if strings.HasPrefix(name, statePrefix) {
+			of, want = "the parameter", params[parameterIn(name, params)]
+		}
+		to, err := vectorOfTensor(want)
+		if err == nil && to.len() == size {
+			continue
+		}
+		is := "there is none"
+		if err == nil {
+			is = to.String()
+		}
+		return errorOf(ErrOtherModel,
+			"train: the checkpoint of step %d in %s is of another model: %.64q is %v; %s: %s", o.Step,
+			f.Checkpoints.dir, name, s.v, of, is)
+	}
+	return nil
+}
+
+// parameterIn is the longest name of a parameter that is a part of a path.
+func parameterIn(path string, params map[string]*tensor.Dense) (longest string) {
+	for name := range params {
+		if strings.Contains(path, "/"+name+"/") && len(name) > len(longest) {
+			longest = name
+		}
+	}
+	return longest
 }
 
 // checkData is an error if the data of the task are not those that c was made with, as far as both

@@ -239,7 +239,7 @@ func (f *fit) restoreBest() error {
 		return nil
 	}
 	if f.Checkpoints != nil {
-		c, err := f.Checkpoints.Best()
+		c, err := f.Checkpoints.best(f.fits)
 		if err == nil {
 			err = c.Apply(f.params())
 		}

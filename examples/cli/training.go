@@ -117,8 +117,8 @@ func (t *Training) Fit(ctx context.Context, s Std, r Run) (result *train.Result,
 			return nil, err
 		}
 		defer c.Checkpoints.Close()
-		if latest, err := c.Checkpoints.Latest(); err == nil {
-			fmt.Fprintf(s.Messages, "going on from step %d of %s\n", latest.Step, t.Save)
+		if steps := c.Checkpoints.Steps(); len(steps) > 0 {
+			fmt.Fprintf(s.Messages, "going on from step %d of %s\n", steps[len(steps)-1], t.Save)
 		}
 	}
 	if t.Events != "" && first {

@@ -233,13 +233,8 @@ func (s *settings) prepare(cell string, c *corpus, progress io.Writer) (*job, er
 		0); err != nil {
 		return nil, err
 	}
-	latest, err := j.config.Checkpoints.Latest()
-	switch {
-	case err == nil:
-		fmt.Fprintf(progress, "going on from step %d of %s\n", latest.Step, j.dir)
-	case !errors.Is(err, train.ErrNoCheckpoint):
-		j.close()
-		return nil, err
+	if steps := j.config.Checkpoints.Steps(); len(steps) > 0 {
+		fmt.Fprintf(progress, "going on from step %d of %s\n", steps[len(steps)-1], j.dir)
 	}
 	return j, nil
 }

@@ -19,6 +19,7 @@ import (
 
 	"github.com/seqzoo/seqzoo/internal/filekind"
 	"github.com/seqzoo/seqzoo/internal/safefile"
+	"github.com/seqzoo/seqzoo/internal/sysmem"
 )
 
 // The errors of files that break the format's rules. They come wrapped in a sentence that names the tensor.
@@ -36,6 +37,7 @@ var (
 	ErrHole      = errors.New("there are unused bytes between tensors")
 	ErrTrailing  = errors.New("there are bytes after the last tensor")
 	ErrCrowded   = errors.New("the header describes more than a file of its size may")
+	ErrMemory    = errors.New("there is not enough memory")
 	ErrChecksum  = errors.New("the checksum does not match: the file was damaged or changed")
 )
 
@@ -49,6 +51,8 @@ const (
 	tensorBytes = 96  // a Tensor in File.Tensors
 	entryBytes  = 256 // an entry of File.Metadata, what a map wastes by growing included
 	loadBytes   = 1024
+
+	muchData = 64 << 20 // bytes of values for which the memory that there is is looked at
 
 	metadataKey = "__metadata__"
 	checksumKey = "seqzoo.sha256"
@@ -207,6 +211,12 @@ func readHeader(r io.Reader, size int64) (*File, error) {
 func (f *File) Load() error {
 	if f.rest == nil {
 		return nil
+	}
+	if f.rest.data > muchData {
+		if free := sysmem.Available(); free > 0 && f.rest.data > free {
+			return fmt.Errorf("safetensors: the values take %d bytes, and the process may take %d: %w",
+				f.rest.data, free, ErrMemory)
+		}
 	}
 	data := make([]byte, f.rest.data)
 	if err := readFull(f.rest.r, data); err != nil {
