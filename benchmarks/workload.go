@@ -1,7 +1,8 @@
-// Package benchmarks holds the workloads that the library is measured on, beside others and against its own past.
+// Package benchmarks holds the workloads that the library is measured on, beside others and against
+// its own past.
 //
-// Weights and inputs are pseudo-random numbers that any system can restate (see At), so that losses and gradients can
-// be held against theirs before times are.
+// Weights and inputs are pseudo-random numbers that any system can restate (see At), so that losses
+// and gradients can be held against theirs before times are.
 //
 //	go test -bench . -count 6 ./benchmarks | tee out.txt
 //	benchstat -col /cell out.txt     RNN, GRU and LSTM side by side
@@ -72,8 +73,10 @@ type Job struct {
 // Step does the work once.
 func (j *Job) Step() error { return j.step() }
 
-// Outcome is what the last step computed: of Train, the loss and the norm of the gradient of the recurrent weights; of
-// Infer, the norm of the outputs; of Words, the loss and the norm of the gradient of the output layer; of Generate, by how much probabilities fail to add up to 1. The others are 0.
+// Outcome is what the last step computed: of Train, the loss and the norm of the gradient of the
+// recurrent weights; of Infer, the norm of the outputs; of Words, the loss and the norm of the
+// gradient of the output layer; of Generate, by how much probabilities fail to add up to 1. The
+// others are 0.
 func (j *Job) Outcome() (loss, gradU float64) { return j.outcome() }
 
 // Build makes the graph of a workload and compiles it.
@@ -152,7 +155,8 @@ func At(k, stream uint32, scale float64) float32 {
 	return float32((float64(s)/(1<<32)*2 - 1) * scale)
 }
 
-// The streams: x is [T, B, I], W is [I, g·H], U is [H, g·H], with the gates i, f, g, o of an LSTM and r, z, n of a GRU.
+// The streams: x is [T, B, I], W is [I, g·H], U is [H, g·H], with the gates i, f, g, o of an LSTM
+// and r, z, n of a GRU.
 const (
 	streamX = iota + 1
 	streamW

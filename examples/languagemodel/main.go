@@ -21,6 +21,7 @@ const about = `Trains a language model on a text and measures it, or lets it wri
     go run ./examples/languagemodel train -save model
     go run ./examples/languagemodel train -preset wikitext2 -save model
     go run ./examples/languagemodel train -data novel.txt -level word -tied -hidden 200 -save model
+    go run ./examples/languagemodel compare -cells "gru lstm mingru" -layers 1 -parameters 100000 -epochs 2
     go run ./examples/languagemodel evaluate -model model -data other.txt
     echo "ROMEO:" | go run ./examples/languagemodel generate -model model -temperature 0.8
     go run ./examples/languagemodel perplexity -model model < lines.txt
@@ -30,12 +31,15 @@ func main() { program().Main() }
 
 func program() cli.Program {
 	var t trainer
+	var c comparer
 	var e evaluator
 	var g generator
 	var p scorer
 	return cli.Program{Name: "languagemodel", About: about, Commands: []cli.Command{
 		{Name: "train", About: "trains a model; Ctrl-C stops it after the step at hand",
 			Flags: t.flags, Check: t.check, Run: t.run},
+		{Name: "compare", About: "trains a model of each cell alike and prints a table of them",
+			Flags: c.flags, Check: c.check, Run: c.run},
 		{Name: "evaluate", About: "prints the perplexity of a text, read as one stream",
 			Flags: e.flags, Check: e.check, Run: e.run},
 		{Name: "generate", About: "continues each line of standard input", Flags: g.flags,

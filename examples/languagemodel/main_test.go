@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -130,7 +131,7 @@ func TestMistakes(t *testing.T) {
 	path := write(t, story)
 	for want, args := range map[string][]string{
 		"a command is missing": {},
-		`"learn" is no command; there are train, evaluate, generate, perplexity`: {"learn"},
+		`"learn" is no command; there are train, compare, evaluate, generate, perplexity`: {"learn"},
 		`-preset is "x"; there are neko`: {"train",
 			"-preset", "x"},
 		`level is "sentence"`: {"train",
@@ -229,5 +230,38 @@ func TestPresetFlags(t *testing.T) {
 	require.NoError(t, err)
 	for name, p := range presets {
 		require.Contains(t, said, name+" ("+p.about+")")
+	}
+}
+
+// Cells are compared on one budget of parameters, each in a folder of its own.
+func TestCompare(t *testing.T) {
+	path, dir := write(t, story), t.TempDir()
+	args := []string{"compare", "-quick", "-data", path, "-steps", "6", "-layers", "1", "-save", dir,
+		"-parameters", "6000", "-cells", "gru mlstm,heads=2 gru/rnn"}
+	out, messages, err := do("", args...)
+	require.NoError(t, err, messages)
+	lines := strings.Split(strings.TrimSpace(out), "\n")
+	require.Len(t, lines, 4)
+	require.Regexp(t, `^ *cell +width +parameters +characters/s +validation loss, nats$`, lines[0])
+	for i, cell := range []string{"gru", "mlstm,heads=2", "gru/rnn"} {
+		var name string
+		var width, parameters int
+		var rate, loss float64
+		_, err := fmt.Sscan(lines[i+1], &name, &width, &parameters, &rate, &loss)
+		require.NoError(t, err)
+		require.Equal(t, cell, name)
+		require.InDelta(t, 6000, parameters, 2000)
+		require.Zero(t, width%8)
+		require.InDelta(t, 3, loss, 1)
+		m, err := lm.Load(filepath.Join(dir, strings.ReplaceAll(cell, "/", "+")))
+		require.NoError(t, err)
+		require.Equal(t, parameters, m.Params().Count())
+	}
+	for _, c := range []struct{ args, message string }{
+		{"-cell gru", "want -cells"}, {"-parameters -1", "-parameters is -1"},
+		{"-cells nonsense", "nonsense"},
+	} {
+		_, _, err := do("", append([]string{"compare", "-data", path}, strings.Fields(c.args)...)...)
+		require.ErrorContains(t, err, c.message)
 	}
 }

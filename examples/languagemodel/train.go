@@ -305,9 +305,22 @@ func (t *trainer) run(ctx context.Context, s cli.Std) error {
 	if err != nil {
 		return err
 	}
+	_, err = t.learn(ctx, s, cfg, c)
+	return err
+}
+
+// outcome is what a training came to.
+type outcome struct {
+	parameters int
+	rate       float64 // tokens a second; 0 if it was too short to time
+	loss       float64 // of the validation text in 10 tracks, in nats; NaN if there is none
+}
+
+// learn trains a model of a corpus and measures it.
+func (t *trainer) learn(ctx context.Context, s cli.Std, cfg lm.Config, c *corpus) (outcome, error) {
 	m, err := lm.New(cfg, c.vocabulary, t.Seed)
 	if err != nil {
-		return err
+		return outcome{}, err
 	}
 	fmt.Fprintf(s.Out, "%d %s to train on and %d to validate, vocabulary %d; %s with %d parameters\n",
 		len(c.train), unit(t.level), len(c.valid), c.vocabulary.Len(), t.cell, m.Params().Count())
@@ -320,7 +333,7 @@ func (t *trainer) run(ctx context.Context, s cli.Std) error {
 		Sampled: t.sampled,
 	})
 	if err != nil {
-		return err
+		return outcome{}, err
 	}
 	watch := &stopwatch{Carrying: task.(train.Carrying)}
 	r := cli.Run{
@@ -334,23 +347,23 @@ func (t *trainer) run(ctx context.Context, s cli.Std) error {
 		},
 	}
 	if err := t.optimise(&r, task.Len()); err != nil {
-		return err
+		return outcome{}, err
 	}
 	result, err := t.Fit(ctx, s, r)
 	if err != nil {
-		return err
+		return outcome{}, err
 	}
 	loss := math.NaN()
 	if len(c.valid) > 1 {
 		measurement, err := m.Measure(ctx, c.valid, lm.MeasureOptions{Tracks: 10})
 		if err != nil {
-			return err
+			return outcome{}, err
 		}
 		loss = measurement.Loss
 	}
 	fmt.Fprintf(s.Out, "%s: %d steps, %s; validation loss %.4f nats, perplexity %.2f\n", t.cell,
 		result.Steps, watch.rate(unit(t.level)), loss, math.Exp(loss))
-	return nil
+	return outcome{m.Params().Count(), watch.perSecond(), loss}, nil
 }
 
 // optimise chooses what moves the weights.
@@ -418,10 +431,19 @@ func (w *stopwatch) Warnings() []string { return train.Warnings(w.Carrying) }
 
 // rate is the speed of this run.
 func (w *stopwatch) rate(unit string) string {
-	took := w.now.Sub(w.begun) - w.away
-	if w.calls < 3 || took <= 0 {
+	speed := w.perSecond()
+	if speed == 0 {
 		return "too short to time"
 	}
-	return fmt.Sprintf("%.1f ms a step, %.0f %s a second", 1000*took.Seconds()/float64(w.calls-2),
-		float64(w.tokens)/took.Seconds(), unit)
+	return fmt.Sprintf("%.1f ms a step, %.0f %s a second",
+		1000*float64(w.tokens)/speed/float64(w.calls-2), speed, unit)
+}
+
+// perSecond is the tokens a second, or 0 if the run was too short to time.
+func (w *stopwatch) perSecond() float64 {
+	took := w.now.Sub(w.begun) - w.away
+	if w.calls < 3 || took <= 0 {
+		return 0
+	}
+	return float64(w.tokens) / took.Seconds()
 }

@@ -56,6 +56,18 @@ func FastKernel[F kernels.Float](kind Kind) *ElementKernel[F] {
 	return of[F](&row.plain)
 }
 
+// Scripted is the function as an operation of a script; none if a script cannot have it.
+func (e Elementwise) Scripted() kernels.Scripted {
+	switch s := kinds[e.Kind].script; {
+	case s == kernels.ScriptAffine && e.Q == 0:
+		return kernels.ScriptScale
+	case s == kernels.ScriptAffine && e.P == 1:
+		return kernels.ScriptShift
+	default:
+		return s
+	}
+}
+
 // plainKernel is the definition of a kind.
 func plainKernel[F kernels.Float](kind Kind) *ElementKernel[F] {
 	row := kinds[kind]

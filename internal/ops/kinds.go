@@ -75,6 +75,8 @@ type kindInfo struct {
 
 	plain kernel // the definition
 	fast  kernel // what the engine runs; the zero value means plain
+	// the same in a script, to the bit of what the engine runs; none: it cannot be in one
+	script kernels.Scripted
 
 	// diff returns dL/d(operand i) before it is summed back to the operand's shape. Nil, the
 	// function or what it returns, means that no gradient passes.
@@ -120,7 +122,7 @@ var kinds map[Kind]kindInfo
 func init() {
 	kinds = map[Kind]kindInfo{
 		KindAffine: {
-			arity: 1, cost: 60, title: "Scale", plain: with(affineRow[float32], affineRow[float64]),
+			arity: 1, cost: 60, script: kernels.ScriptAffine, title: "Scale", plain: with(affineRow[float32], affineRow[float64]),
 			fast: with(affineKernel[float32], affineKernel[float64]),
 			diff: func(e Elementwise, _ int, _ []*G.Node, _,
 				dy *G.Node) *G.Node {
@@ -149,12 +151,12 @@ func init() {
 		},
 
 		KindExp: {
-			arity: 1, cost: 300, stored: true, plain: of1(kernels.Exp[float32],
+			arity: 1, cost: 300, script: kernels.ScriptExp, stored: true, plain: of1(kernels.Exp[float32],
 				kernels.Exp[float64]),
 			diff: unary(func(_, y, dy *G.Node) *G.Node { return Mul(dy, y) }),
 		},
 		KindLog: {
-			arity: 1, cost: 400, stored: true, plain: of1(kernels.Log[float32],
+			arity: 1, cost: 400, script: kernels.ScriptLog, stored: true, plain: of1(kernels.Log[float32],
 				kernels.Log[float64]),
 			diff: unary(func(x, _, dy *G.Node) *G.Node { return bin(KindDiv, dy, x) }),
 		},
@@ -179,17 +181,17 @@ func init() {
 			diff: unary(func(_, y, dy *G.Node) *G.Node { return Mul(dy, affine(y, 1, 1)) }),
 		},
 		KindTanh: {
-			arity: 1, cost: 400, stored: true, plain: of1(kernels.Tanh[float32],
+			arity: 1, cost: 400, script: kernels.ScriptTanh, stored: true, plain: of1(kernels.Tanh[float32],
 				kernels.Tanh[float64]),
 			diff: unary(func(_, y, dy *G.Node) *G.Node { return bin(KindTanhGrad, y, dy) }),
 		},
 		KindSigmoid: {
-			arity: 1, cost: 300, stored: true, plain: of1(kernels.Sigmoid[float32],
+			arity: 1, cost: 300, script: kernels.ScriptSigmoid, stored: true, plain: of1(kernels.Sigmoid[float32],
 				kernels.Sigmoid[float64]),
 			diff: unary(func(_, y, dy *G.Node) *G.Node { return bin(KindSigmoidGrad, y, dy) }),
 		},
 		KindReLU: {
-			arity: 1, cost: 60, title: "ReLU", plain: of1(relu[float32], relu[float64]),
+			arity: 1, cost: 60, script: kernels.ScriptReLU, title: "ReLU", plain: of1(relu[float32], relu[float64]),
 			fast: of1(kernels.Relu[float32], kernels.Relu[float64]),
 			diff: unary(func(_, y, dy *G.Node) *G.Node { return Mul(dy, un(KindPositive, y)) }),
 		},
@@ -199,7 +201,7 @@ func init() {
 			diff: unary(func(x, _, dy *G.Node) *G.Node { return Mul(dy, un(KindSigmoid, x)) }),
 		},
 		KindSqrt: {
-			arity: 1, cost: 300, stored: true, plain: each(math.Sqrt),
+			arity: 1, cost: 300, script: kernels.ScriptSqrt, stored: true, plain: each(math.Sqrt),
 			fast: of1(kernels.Sqrt[float32], kernels.Sqrt[float64]),
 			diff: unary(func(_, y, dy *G.Node) *G.Node {
 				return bin(KindDiv, affine(dy, 0.5, 0),
@@ -207,15 +209,15 @@ func init() {
 			}),
 		},
 		KindSquare: {
-			arity: 1, cost: 50, plain: of1(square[float32], square[float64]),
+			arity: 1, cost: 50, script: kernels.ScriptSquare, plain: of1(square[float32], square[float64]),
 			diff: unary(func(x, _, dy *G.Node) *G.Node { return Mul(dy, affine(x, 2, 0)) }),
 		},
 		KindAbs: {
-			arity: 1, cost: 400, plain: of1(abs[float32], abs[float64]),
+			arity: 1, cost: 400, script: kernels.ScriptAbs, plain: of1(abs[float32], abs[float64]),
 			diff: unary(func(x, _, dy *G.Node) *G.Node { return Mul(dy, un(KindSign, x)) }),
 		},
 		KindInverse: {
-			arity: 1, cost: 300, stored: true, plain: of1(inverse[float32], inverse[float64]),
+			arity: 1, cost: 300, script: kernels.ScriptInverse, stored: true, plain: of1(inverse[float32], inverse[float64]),
 			diff: unary(func(_, y, dy *G.Node) *G.Node {
 				return Mul(dy,
 					affine(un(KindSquare, y), -1, 0))
@@ -232,25 +234,25 @@ func init() {
 					affine(un(KindSin, x), -1, 0))
 			}),
 		},
-		KindSign:  {arity: 1, cost: 800, plain: of1(sign[float32], sign[float64])},
+		KindSign:  {arity: 1, cost: 800, script: kernels.ScriptSign, plain: of1(sign[float32], sign[float64])},
 		KindFloor: {arity: 1, cost: 1000, plain: of1(floor[float32], floor[float64])},
 		KindCeil:  {arity: 1, cost: 1000, plain: of1(ceil[float32], ceil[float64])},
 		KindPositive: {
-			arity: 1, cost: 400, title: "gradient of ReLU",
+			arity: 1, cost: 400, script: kernels.ScriptPositive, title: "gradient of ReLU",
 			plain: of1(positive[float32], positive[float64]),
 		},
-		KindStop: {arity: 1, cost: 40, title: "StopGradient",
+		KindStop: {arity: 1, cost: 40, script: kernels.ScriptCopy, title: "StopGradient",
 			plain: of1(copyRow[float32], copyRow[float64])},
 
 		KindAdd: {
-			arity: 2, cost: 50, plain: of2(kernels.Add[float32], kernels.Add[float64]),
+			arity: 2, cost: 50, script: kernels.ScriptAdd, plain: of2(kernels.Add[float32], kernels.Add[float64]),
 			diff: func(_ Elementwise, _ int, _ []*G.Node, _, dy *G.Node) *G.Node { return dy },
 			algebra: algebra{
 				left: zero, right: zero, withLeft: plus, withRight: plus, linearity: additive,
 			},
 		},
 		KindSub: {
-			arity: 2, cost: 50, plain: of2(kernels.Sub[float32], kernels.Sub[float64]),
+			arity: 2, cost: 50, script: kernels.ScriptSub, plain: of2(kernels.Sub[float32], kernels.Sub[float64]),
 			diff: func(_ Elementwise, i int, _ []*G.Node, _, dy *G.Node) *G.Node {
 				if i == 1 {
 					return affine(dy, -1, 0)
@@ -260,7 +262,7 @@ func init() {
 			algebra: algebra{right: zero, linearity: additive},
 		},
 		KindMul: {
-			arity: 2, cost: 50, plain: of2(kernels.Mul[float32], kernels.Mul[float64]),
+			arity: 2, cost: 50, script: kernels.ScriptMul, plain: of2(kernels.Mul[float32], kernels.Mul[float64]),
 			diff: func(_ Elementwise, i int, in []*G.Node, _,
 				dy *G.Node) *G.Node {
 				return Mul(dy, in[1-i])
@@ -271,7 +273,7 @@ func init() {
 			},
 		},
 		KindDiv: {
-			arity: 2, cost: 200, stored: true, plain: of2(kernels.Div[float32],
+			arity: 2, cost: 200, script: kernels.ScriptDiv, stored: true, plain: of2(kernels.Div[float32],
 				kernels.Div[float64]),
 			diff: func(_ Elementwise, i int, in []*G.Node, y, dy *G.Node) *G.Node {
 				if i == 0 {
@@ -287,7 +289,7 @@ func init() {
 			algebra: algebra{right: one, withRight: toThe},
 		},
 		KindMax: {
-			arity: 2, cost: 100, plain: of2(larger[float32], larger[float64]),
+			arity: 2, cost: 100, script: kernels.ScriptMax, plain: of2(larger[float32], larger[float64]),
 			fast: of2(kernels.Max[float32], kernels.Max[float64]),
 			diff: func(_ Elementwise, i int, in []*G.Node, _,
 				dy *G.Node) *G.Node {
@@ -295,22 +297,22 @@ func init() {
 			},
 		},
 		KindMin: {
-			arity: 2, cost: 100, plain: of2(smaller[float32], smaller[float64]),
+			arity: 2, cost: 100, script: kernels.ScriptMin, plain: of2(smaller[float32], smaller[float64]),
 			fast: of2(kernels.Min[float32], kernels.Min[float64]),
 			diff: func(_ Elementwise, i int, in []*G.Node, _,
 				dy *G.Node) *G.Node {
 				return Mul(dy, wins(i, KindLe, in))
 			},
 		},
-		KindLt: {arity: 2, cost: 400, plain: of2(less[float32], less[float64])},
-		KindLe: {arity: 2, cost: 400, plain: of2(lessEqual[float32], lessEqual[float64])},
-		KindGt: {arity: 2, cost: 400, plain: of2(greater[float32], greater[float64])},
-		KindGe: {arity: 2, cost: 400, plain: of2(greaterEqual[float32], greaterEqual[float64])},
-		KindEq: {arity: 2, cost: 400, plain: of2(equal[float32], equal[float64])},
-		KindNe: {arity: 2, cost: 400, plain: of2(notEqual[float32], notEqual[float64])},
+		KindLt: {arity: 2, cost: 400, script: kernels.ScriptLt, plain: of2(less[float32], less[float64])},
+		KindLe: {arity: 2, cost: 400, script: kernels.ScriptLe, plain: of2(lessEqual[float32], lessEqual[float64])},
+		KindGt: {arity: 2, cost: 400, script: kernels.ScriptGt, plain: of2(greater[float32], greater[float64])},
+		KindGe: {arity: 2, cost: 400, script: kernels.ScriptGe, plain: of2(greaterEqual[float32], greaterEqual[float64])},
+		KindEq: {arity: 2, cost: 400, script: kernels.ScriptEq, plain: of2(equal[float32], equal[float64])},
+		KindNe: {arity: 2, cost: 400, script: kernels.ScriptNe, plain: of2(notEqual[float32], notEqual[float64])},
 
 		KindTanhGrad: {
-			arity: 2, cost: 60, title: "gradient of Tanh",
+			arity: 2, cost: 60, script: kernels.ScriptTanhGrad, title: "gradient of Tanh",
 			plain: of2(kernels.TanhGrad[float32], kernels.TanhGrad[float64]),
 			diff: func(_ Elementwise, i int, in []*G.Node, _, dy *G.Node) *G.Node {
 				if i == 0 {
@@ -321,7 +323,7 @@ func init() {
 			algebra: algebra{vanishes: second},
 		},
 		KindSigmoidGrad: {
-			arity: 2, cost: 60, title: "gradient of Sigmoid",
+			arity: 2, cost: 60, script: kernels.ScriptSigmoidGrad, title: "gradient of Sigmoid",
 			plain: of2(kernels.SigmoidGrad[float32], kernels.SigmoidGrad[float64]),
 			diff: func(_ Elementwise, i int, in []*G.Node, _, dy *G.Node) *G.Node {
 				if i == 0 {
@@ -332,7 +334,7 @@ func init() {
 			algebra: algebra{vanishes: second},
 		},
 		KindSelect: {
-			arity: 3, cost: 80, plain: of3(choose[float32], choose[float64]),
+			arity: 3, cost: 80, script: kernels.ScriptSelect, plain: of3(choose[float32], choose[float64]),
 			fast: of3(kernels.Select[float32], kernels.Select[float64]), diff: selectDiff,
 		},
 	}

@@ -55,6 +55,7 @@ func (k *block[F]) emitGroup(g *group) {
 	}
 	inst, layouts := f.finish(k.batch)
 	k.code.Scratch.Fused(len(inst.Operands), inst.Regs)
+	inst.Compile(&k.code.Scratch)
 	k.add(inst, layouts...)
 }
 
@@ -102,6 +103,7 @@ func (k *block[F]) addFused(f *fuser[F], to *vm.Layout) {
 	}
 	inst, layouts := f.finish(batch)
 	k.code.Scratch.Fused(len(inst.Operands), inst.Regs)
+	inst.Compile(&k.code.Scratch)
 	k.add(inst, layouts...)
 }
 

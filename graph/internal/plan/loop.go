@@ -75,6 +75,8 @@ func (k *block[F]) emitLoop(v *ir.Value, l *ir.Loop) {
 		}
 	}
 	in.Team = team
+	divideColumns(in)
+	in.Compile(&k.code.Scratch)
 	k.layouts[v] = &vm.Layout{}
 	k.add(in, touched...)
 	last := len(k.touched) - 1

@@ -6,6 +6,7 @@ import (
 
 	"github.com/seqzoo/seqzoo/graph/internal/ir"
 	"github.com/seqzoo/seqzoo/graph/internal/vm"
+	"github.com/seqzoo/seqzoo/internal/kernels"
 	"github.com/seqzoo/seqzoo/internal/ops"
 )
 
@@ -158,4 +159,44 @@ func (k *block[F]) byRow(v *ir.Value) bool {
 		return n > 1 && len(fn.Shape) == n && slices.Equal(fn.Shape[:n-1], in[:n-1])
 	}
 	return false
+}
+
+// divideColumns lets the columns of a loop over a single row be its units, if all that it does is
+// element-wise and what is in a column depends on that column alone.
+func divideColumns[F kernels.Float](in *vm.Loop[F]) {
+	if in.Rows > 1 || in.Team || in.Mask != nil || len(in.Body) == 0 {
+		return
+	}
+	n := 0
+	written := map[int]int{} // offset of each buffer that is written
+	var all []*vm.Fused[F]
+	for _, i := range in.Body {
+		f, ok := i.(*vm.Fused[F])
+		if !ok || len(f.Dims) != 1 || n > 0 && f.Dims[0] != n {
+			return
+		}
+		n = f.Dims[0]
+		all = append(all, f)
+		for _, o := range f.Code {
+			if o.Dst < len(f.Operands) {
+				written[f.Operands[o.Dst].Buf] = f.Operands[o.Dst].Off
+			}
+		}
+	}
+	const least = 16 // columns of a unit
+	if n < 2*least {
+		return
+	}
+	for _, f := range all {
+		for _, o := range f.Operands {
+			at, ok := written[o.Buf]
+			if ok && (o.Strides[0] != 1 || (o.Off-at)%n != 0 || o.Tick%n != 0 || o.Segment%n != 0) {
+				return
+			}
+		}
+	}
+	in.Rows, in.Columns = n/least, true
+	for _, f := range all {
+		f.Chunked, f.Split = false, in.Rows
+	}
 }

@@ -34,6 +34,8 @@ type scratch struct {
 	slots, regs int // of a fused instruction
 	Row         int // elements of a row
 	Lefts, Runs int // of products with one right operand
+	// of scripts: of one fused instruction, or of all those of a loop together
+	scriptSlots, scriptParts int
 }
 
 // Fused makes room for an instruction.

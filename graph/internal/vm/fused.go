@@ -22,6 +22,7 @@ type Fused[F kernels.Float] struct {
 	Tile     int
 	Chunked  bool // one row, whose units are tiles
 	Many     bool // a tile has several rows
+	script   *script
 }
 
 // Operand is an argument or a result in memory.
@@ -89,6 +90,10 @@ func (f *Fused[F]) String() string {
 // A tile is part of one row, or several short rows. Operands that lie element after element in it
 // are worked on where they are; the others are brought to a register first, or taken from one last.
 func (f *Fused[F]) run(x *worker[F], lo, hi int) error {
+	if f.script != nil && kernels.Scripts() {
+		f.runScript(x, lo, hi)
+		return nil
+	}
 	slots := x.slots[:len(f.Operands)+f.Regs]
 	last := len(f.Dims) - 1
 	n := f.Dims[last]
@@ -184,9 +189,7 @@ func (f *Fused[F]) block(x *worker[F], slots [][]F, rows, n int) {
 			}
 		case OpSpread:
 			dst, src, s := slots[o.Dst], slots[o.A], f.Operands[o.A].Strides[last-1]
-			for r := range rows {
-				kernels.Fill(dst[r*n:(r+1)*n], src[r*s])
-			}
+			kernels.SpreadRows(dst, src, s, rows, n)
 		case OpGather:
 			dst, src, strides := slots[o.Dst], slots[o.A], f.Operands[o.A].Strides
 			for r := range rows {

@@ -21,8 +21,10 @@ type Loop[F kernels.Float] struct {
 	Mask    *Layout          // of one time: rows where it is 0 may be skipped; nil: none
 	Skipped []Instruction[F] // what is done in their place
 	meet    barrier
-	First   int // the time at which it begins in the recurrence that it is a part of
-	Segment int // how much later it begins with each segment
+	First   int  // the time at which it begins in the recurrence that it is a part of
+	Segment int  // how much later it begins with each segment
+	Columns bool // the units are columns of a single row
+	script  bool // the steps are run by the kernels, where these can
 }
 
 func (l *Loop[F]) units() int { return l.Rows }
@@ -40,6 +42,8 @@ func (l *Loop[F]) String() string {
 	switch {
 	case l.Team:
 		s += ", shared by operation"
+	case l.Columns:
+		s += ", shared by columns"
 	case l.Rows > 1:
 		s += fmt.Sprintf(", shared by %d rows", l.Rows)
 	}
@@ -60,6 +64,9 @@ func (l *Loop[F]) tick(x *worker[F], i int) (t int) {
 
 func (l *Loop[F]) run(x *worker[F], lo, hi int) error {
 	defer func() { x.clock = [4]int{} }()
+	if l.scripted() {
+		return l.runScript(x, lo, hi)
+	}
 	for i := range l.T {
 		t := l.tick(x, i)
 		if err := x.p.stopped(); err != nil {

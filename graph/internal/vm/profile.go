@@ -144,6 +144,9 @@ func flop[F kernels.Float](in Instruction[F]) float64 {
 
 func (l *Loop[F]) profile(x *worker[F]) ([]Timing, error) {
 	defer func() { x.clock = [4]int{} }()
+	if l.scripted() {
+		return l.profileScript(x)
+	}
 	least := make([]time.Duration, len(l.Body))
 	for i := range l.T {
 		t := l.tick(x, i)
@@ -165,5 +168,24 @@ func (l *Loop[F]) profile(x *worker[F]) ([]Timing, error) {
 		out = append(out, timing(x, in, 1, d, l.T))
 	}
 	out[0] = Timing{What: l.String(), At: x.p.code.At[l], Time: total}
+	return out, nil
+}
+
+// profileScript times all steps together, which cannot be told apart, and gives each instruction
+// the share that its cost is.
+func (l *Loop[F]) profileScript(x *worker[F]) ([]Timing, error) {
+	start := time.Now()
+	if err := l.runScript(x, 0, l.Rows); err != nil {
+		return nil, err
+	}
+	took, cost := time.Since(start), 0
+	for _, in := range l.Body {
+		cost += in.cost()
+	}
+	out := []Timing{{What: l.String(), At: x.p.code.At[l], Time: took}}
+	for _, in := range l.Body {
+		part := took * time.Duration(in.cost()) / time.Duration(max(1, cost))
+		out = append(out, timing(x, in, 1, part, l.T))
+	}
 	return out, nil
 }

@@ -139,6 +139,10 @@ type worker[F kernels.Float] struct {
 	lefts   []kernels.Left[F]
 	runs    []kernels.Run
 	tensor  []ops.Tensor
+
+	script      kernels.Script
+	scriptSlots []kernels.ScriptSlot
+	scriptParts []kernels.ScriptPart
 }
 
 // newWorker is a worker with all the scratch memory that an instruction may want.
@@ -149,7 +153,8 @@ func newWorker[F kernels.Float](p *program[F], number int) *worker[F] {
 		p: p, number: number, slots: make([][]F, slots), offs: make([]int, slots),
 		regs: make([]F, max(1, s.regs)*TileLen), row: make([]F, max(1, s.Row)),
 		lefts: make([]kernels.Left[F], 0, s.Lefts), runs: make([]kernels.Run, 0, s.Runs),
-		tensor: make([]ops.Tensor, 0, 8),
+		tensor: make([]ops.Tensor, 0, 8), scriptSlots: make([]kernels.ScriptSlot, s.scriptSlots),
+		scriptParts: make([]kernels.ScriptPart, s.scriptParts),
 	}
 }
 

@@ -33,13 +33,15 @@ func (s *Sum[F]) run(x *worker[F], lo, hi int) error {
 	switch {
 	case s.ByBatch:
 		each := s.Outer / s.Split
+		if s.Inner == 1 {
+			s.totals(dst, src, lo*each, hi*each)
+			return nil
+		}
 		for i := lo * each; i < hi*each; i++ {
 			s.columns(x, dst, src, i, 0, s.Inner)
 		}
 	case s.Inner == 1:
-		for i := lo; i < hi; i++ {
-			dst[i] = s.total(src[i*s.Stride[0]:][:s.N])
-		}
+		s.totals(dst, src, lo, hi)
 	default:
 		parts := s.Split / s.Outer
 		for u := lo; u < hi; u++ {
@@ -50,10 +52,18 @@ func (s *Sum[F]) run(x *worker[F], lo, hi int) error {
 	return nil
 }
 
-func (s *Sum[F]) total(v []F) F {
-	if len(v) <= 1024 {
-		return kernels.Sum(v)
+// totals are the sums lo ≤ i < hi of rows.
+func (s *Sum[F]) totals(dst, src []F, lo, hi int) {
+	if s.N <= 1024 {
+		kernels.SumRows(dst[lo:hi], src[lo*s.Stride[0]:], s.Stride[0], s.N)
+		return
 	}
+	for i := lo; i < hi; i++ {
+		dst[i] = s.total(src[i*s.Stride[0]:][:s.N])
+	}
+}
+
+func (s *Sum[F]) total(v []F) F {
 	var t float64
 	for c := range slices.Chunk(v, 1024) {
 		t += float64(kernels.Sum(c))
@@ -62,10 +72,6 @@ func (s *Sum[F]) total(v []F) F {
 }
 
 func (s *Sum[F]) columns(x *worker[F], dst, src []F, i, from, to int) {
-	if s.Inner == 1 {
-		dst[i] = s.total(src[i*s.Stride[0]:][:s.N])
-		return
-	}
 	src = src[i*s.Stride[0]:]
 	for ; from < to; from += SumCols {
 		w := min(SumCols, to-from)
@@ -77,13 +83,15 @@ func (s *Sum[F]) columns(x *worker[F], dst, src []F, i, from, to int) {
 
 // addRows adds n rows, stride elements apart, to y, which has at most sumCols elements.
 func addRows[F kernels.Float](y, src []F, stride, n int) {
+	if n <= sumBlock {
+		kernels.AddRows(y, src, stride, n)
+		return
+	}
 	var buf [SumCols]F
 	acc := buf[:len(y)]
 	for r := 0; r < n; r += sumBlock {
 		clear(acc)
-		for q := r; q < min(r+sumBlock, n); q++ {
-			kernels.Add(acc, acc, src[q*stride:][:len(y)])
-		}
+		kernels.AddRows(acc, src[r*stride:], stride, min(sumBlock, n-r))
 		kernels.Add(y, y, acc)
 	}
 }

@@ -69,7 +69,15 @@ func (s isa) fma(x, y, z Op) {
 	s.arith(VFMADD231PS, VFMADD231PD, VFMADD231PS_BCST, VFMADD231PD_BCST)(x, y, z)
 }
 
+// loadZeros says that zeros are loaded: the allocator takes an exclusive or of a register for a use
+// of what was in it, which in the loop of scripts would be kept for all of the loop.
+var loadZeros bool
+
 func (s isa) zero(z Op) {
+	if loadZeros {
+		s.load(s.c(0), z)
+		return
+	}
 	if s.avx512 {
 		VPXORD(z, z, z)
 	} else {

@@ -15,6 +15,8 @@ var units = map[string]func(){
 	"optim":  optim,
 	"pack":   pack,
 	"peak":   peak,
+	"rows":   rows,
+	"script": script,
 	"vector": vector,
 }
 

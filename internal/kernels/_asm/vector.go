@@ -10,7 +10,8 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// kernel is the body of an element-wise function: it takes one vector of every operand and leaves one in out.
+// kernel is the body of an element-wise function: it takes one vector of every operand and leaves
+// one in out.
 type kernel struct {
 	name   string
 	body   func(s isa, in []reg.VecVirtual, out reg.VecVirtual)
@@ -97,7 +98,6 @@ func (s isa) selection() {
 		load(at(1), c)
 		load(at(2), a)
 		load(at(3), b)
-		const notEqual = 4 // or unordered
 		if s.avx512 {
 			k := K()
 			pick(s, VCMPPS, VCMPPD)(U8(notEqual), zero, c, k)
@@ -164,8 +164,8 @@ func (s isa) family(name string, kernels []kernel, operands string) {
 	}
 }
 
-// loop writes a loop over n elements: several vectors at a time, one at a time, and the rest under a mask. body does
-// the vector that lies i+off bytes into the operands.
+// loop writes a loop over n elements: several vectors at a time, one at a time, and the rest under
+// a mask. body does the vector that lies i+off bytes into the operands.
 func (s isa) loop(name string, n reg.Register, unroll int, body func(off int, i reg.Register, load func(Mem, Op), store func(Op, Mem), pad func(Op, Op))) {
 	i := GP64()
 	XORQ(i, i)
@@ -195,8 +195,8 @@ func (s isa) loop(name string, n reg.Register, unroll int, body func(off int, i 
 	Label(name + "done")
 }
 
-// masked are the moves of the first n elements of a vector, n less than its lanes. What is not loaded is 0; pad makes
-// it something else.
+// masked are the moves of the first n elements of a vector, n less than its lanes. What is not
+// loaded is 0; pad makes it something else.
 func (s isa) masked(n reg.Register) (load func(Mem, Op), store func(Op, Mem), pad func(Op, Op)) {
 	if s.avx512 {
 		one, bits, k, rest := GP64(), GP64(), K(), K()
@@ -239,7 +239,8 @@ func global(name string, data func()) Mem {
 	return m
 }
 
-// lanes is a table of 32 bytes of ones and 32 of zeros: read n elements before its middle it is a mask of n lanes.
+// lanes is a table of 32 bytes of ones and 32 of zeros: read n elements before its middle it is a
+// mask of n lanes.
 func lanes() Mem {
 	return global("lanes", func() {
 		for i := range 8 {
@@ -280,8 +281,8 @@ func (s isa) v() reg.VecVirtual {
 // instruction is one with three operands.
 type instruction = func(...Op)
 
-// arith is the instruction whose first operand may be a constant: AVX-512 broadcasts it from one element, while AVX2
-// reads a vector.
+// arith is the instruction whose first operand may be a constant: AVX-512 broadcasts it from one
+// element, while AVX2 reads a vector.
 func (s isa) arith(ps, pd, psConst, pdConst instruction) instruction {
 	return func(ops ...Op) {
 		if s.avx512 && isConst(ops[0]) {
@@ -346,8 +347,8 @@ func (s isa) or(x, y, z Op) {
 	}
 }
 
-// reductions writes sum, dot and maxOf. Four partial sums go along the slice, the masked rest goes to the first, and
-// the sums are folded in halves, so that the order depends on the length alone.
+// reductions writes sum, dot and maxOf. Four partial sums go along the slice, the masked rest goes
+// to the first, and the sums are folded in halves, so that the order depends on the length alone.
 func (s isa) reductions() {
 	elem := pick(s, "float32", "float64")
 	for _, name := range []string{"sum", "dot", "maxOf"} {
