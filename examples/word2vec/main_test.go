@@ -50,6 +50,16 @@ func TestFromTextToAnswers(t *testing.T) {
 	_, _, err = do(ctx, "", append(command, "-window", "2")...)
 	require.ErrorContains(t, err, "other settings")
 
+	more := filepath.Join(dir, "more")
+	_, messages, err = do(ctx, "", "train", "-data", book+"2", "-save", more, "-extend", model,
+		"-epochs", "1", "-workers", "1", "-lock-free", "-loss")
+	require.NoError(t, err)
+	require.Contains(t, messages, "  loss ")
+	_, _, err = do(ctx, "", "train", "-data", book, "-extend", model, "-dim", "9")
+	require.ErrorContains(t, err, "-dim is that of the model")
+	_, _, err = do(ctx, "", "train", "-data", book, "-extend", filepath.Join(dir, "nowhere"))
+	require.ErrorContains(t, err, "nowhere")
+
 	file := filepath.Join(dir, "v.bin")
 	_, _, err = do(ctx, "", "export", "-model", model, "-to", file, "-format", "binary")
 	require.NoError(t, err)

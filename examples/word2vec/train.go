@@ -22,6 +22,9 @@ type training struct {
 	tokenise, keepCase bool
 	quick              bool
 	phrases, workers   int
+	lockFree, loss     bool
+	extend             string
+	flags              *flag.FlagSet
 }
 
 func trainCommand() cli.Command {
@@ -29,6 +32,7 @@ func trainCommand() cli.Command {
 	return cli.Command{
 		Name: "train", About: "learns vectors",
 		Flags: func(f *flag.FlagSet) {
+			t.flags = f
 			cli.DataFlag(f, &t.text,
 				"of text to learn from, UTF-8 or gzip of it, a sentence or paragraph a line")
 			cli.SaveFlag(f, &t.save, "")
@@ -41,6 +45,13 @@ func trainCommand() cli.Command {
 			f.IntVar(&t.phrases, "phrases", 0,
 				"`times` to join frequent neighbours to phrases first")
 			cli.WorkersFlag(f, &t.workers)
+			f.BoolVar(&t.lockFree, "lock-free", false,
+				"all cores write to the same vectors without locks, as gensim's do: faster on many cores and with -output hierarchical, and another result each time")
+			f.BoolVar(&t.TextOrder, "text-order", false,
+				"take the steps of negative sampling in the order of the text, on one core unless -lock-free")
+			f.BoolVar(&t.loss, "loss", false, "show the mean loss as well; costs a third of the speed")
+			f.StringVar(&t.extend, "extend", "",
+				"`directory` of a model to go on from, with this text and its new words")
 			f.StringVar((*string)(&t.Model), "arch", string(word2vec.SkipGram), "skipgram or cbow")
 			f.StringVar((*string)(&t.Output), "output", string(word2vec.Negative),
 				"negative or hierarchical")
@@ -59,10 +70,28 @@ func trainCommand() cli.Command {
 			if t.quick {
 				t.Epochs, t.Dim, t.MinCount = 1, min(t.Dim, 16), 1
 			}
+			if err := t.checkExtend(); err != nil {
+				return err
+			}
 			return t.Validate()
 		},
 		Run: func(ctx context.Context, s cli.Std) error { return t.run(ctx, s) },
 	}
+}
+
+// checkExtend refuses settings that a model to go on from has already.
+func (t *training) checkExtend() error {
+	var err error
+	t.flags.Visit(func(f *flag.Flag) {
+		switch f.Name {
+		case "arch", "output", "dim", "window", "min-count", "max-vocab", "negatives", "sample",
+			"unicode", "text-order":
+			if t.extend != "" {
+				err = fmt.Errorf("-%s is that of the model that -extend names: leave one of them out", f.Name)
+			}
+		}
+	})
+	return err
 }
 
 func (t *training) run(ctx context.Context, s cli.Std) error {
@@ -88,7 +117,7 @@ func (t *training) run(ctx context.Context, s cli.Std) error {
 			sentences[i] = p.Join(sentence)
 		}
 	}
-	m, lock, err := begin(ctx, t.Config, sentences, t.save)
+	m, lock, err := t.begin(ctx, sentences)
 	if err != nil {
 		return err
 	}
@@ -107,7 +136,7 @@ func (t *training) run(ctx context.Context, s cli.Std) error {
 	fmt.Fprintf(s.Out, "%s: %d lines, vocabulary %d\n", path, len(sentences), m.Vocabulary().Len())
 
 	options := word2vec.TrainOptions{
-		Workers: t.workers, Progress: show(s.Messages),
+		Workers: t.workers, LockFree: t.lockFree, Loss: t.loss, Progress: show(s.Messages),
 		Warn: func(message string) { cli.Warn(s.Messages, path, []string{message}) },
 	}
 	if t.save != "" {
@@ -153,11 +182,11 @@ func read(ctx context.Context, path string, words text.Tokeniser) ([][]string, e
 }
 
 // begin makes a new model, or takes up the one that an earlier call of the same command left in
-// dir, which is locked.
-func begin(ctx context.Context, cfg word2vec.Config, sentences [][]string,
-	dir string) (m *word2vec.Model, lock *cli.Lock, err error) {
-	m, err = word2vec.New(ctx, cfg, sentences)
-	if err != nil || dir == "" {
+// the directory, which is locked.
+func (t *training) begin(ctx context.Context, sentences [][]string) (m *word2vec.Model,
+	lock *cli.Lock, err error) {
+	dir := t.save
+	if m, err = t.model(ctx, sentences); err != nil || dir == "" {
 		return m, nil, err
 	}
 	if lock, err = cli.LockDir(dir); err != nil {
@@ -177,6 +206,18 @@ func begin(ctx context.Context, cfg word2vec.Config, sentences [][]string,
 	return old, lock, nil
 }
 
+// model is a new one, or one that goes on from another.
+func (t *training) model(ctx context.Context, sentences [][]string) (*word2vec.Model, error) {
+	if t.extend == "" {
+		return word2vec.New(ctx, t.Config, sentences)
+	}
+	m, err := word2vec.Load(t.extend)
+	if err != nil {
+		return nil, err
+	}
+	return m.Extend(ctx, word2vec.ExtendConfig{Epochs: t.Epochs, LR: t.LR, Seed: t.Seed}, sentences)
+}
+
 // show prints a line every few seconds and at the end of each epoch.
 func show(w io.Writer) func(word2vec.Progress) {
 	shown := time.Duration(0)
@@ -188,8 +229,12 @@ func show(w io.Writer) func(word2vec.Progress) {
 		shown = p.Elapsed
 		left := time.Duration(float64(p.Total-p.Words) / max(p.WordsPerSec,
 			1) * float64(time.Second))
-		fmt.Fprintf(w, "epoch %d/%d  %5.1f %%  lr %.5f  %.0f words/s  %v left\n",
-			p.Epoch, p.Epochs, 100*float64(p.Words)/float64(p.Total), p.LR, p.WordsPerSec,
+		loss := ""
+		if p.Loss > 0 {
+			loss = fmt.Sprintf("  loss %.4f", p.Loss)
+		}
+		fmt.Fprintf(w, "epoch %d/%d  %5.1f %%%s  lr %.5f  %.0f words/s  %v left\n",
+			p.Epoch, p.Epochs, 100*float64(p.Words)/float64(p.Total), loss, p.LR, p.WordsPerSec,
 			left.Round(time.Second))
 	}
 }

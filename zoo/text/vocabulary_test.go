@@ -352,3 +352,33 @@ func BenchmarkEncode(b *testing.B) {
 	}
 	b.ReportMetric(float64(len(tokens))*float64(b.N)/b.Elapsed().Seconds(), "tokens/s")
 }
+
+func TestMerge(t *testing.T) {
+	make := func(specials []string, tokens string) *text.Vocabulary {
+		v, err := text.NewVocabulary(text.VocabularyConfig{Specials: specials}, strings.Fields(tokens))
+		require.NoError(t, err)
+		return v
+	}
+	special := []string{text.Unk}
+	v, err := make(special, "a a a b b c <unk>").Merge(make(special, "c c c d d a <unk> <unk>"))
+	require.NoError(t, err)
+	want := []struct {
+		token string
+		count int64
+	}{{text.Unk, 3}, {"a", 4}, {"c", 4}, {"b", 2}, {"d", 2}}
+	require.Equal(t, len(want), v.Len())
+	for id, w := range want {
+		token, _ := v.Token(id)
+		require.Equal(t, w.token, token)
+		require.Equal(t, w.count, v.Count(id))
+		got, ok := v.ID(w.token)
+		require.True(t, ok)
+		require.Equal(t, id, got)
+	}
+	_, err = make(special, "a").Merge(make(nil, "b"))
+	require.ErrorContains(t, err, "specials")
+	_, err = make(nil, "a").Merge(nil)
+	require.ErrorContains(t, err, "nil")
+	_, err = (*text.Vocabulary)(nil).Merge(make(nil, "a"))
+	require.ErrorContains(t, err, "nil")
+}

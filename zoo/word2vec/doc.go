@@ -18,6 +18,8 @@
 // there are (a hierarchical softmax on one). On one instruction set ([Model.Instructions]) its
 // result depends on the text and the configuration alone: any number of workers gives the same
 // bits, as does a training that was stopped and went on. See docs/design/0005-word2vec.md for how.
+// TrainOptions.LockFree is the field's way, without locks: it uses all cores with either output, and
+// gives the same bits up.
 //
 // As in the original tool, CBOW adds the gradient of h to the vector of every neighbour without
 // dividing it by their number, so a vector's step is that number times the gradient.

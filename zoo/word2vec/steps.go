@@ -7,65 +7,6 @@ import (
 	"github.com/seqzoo/seqzoo/internal/kernels"
 )
 
-// learnPaths is the hierarchical softmax, word after word in the order of the text, on one worker.
-// Every path begins at the root, so the work cannot be dealt out to workers by what it touches; and
-// when it was sorted by blocks of rows, the vectors came out worse (docs/design/0005-word2vec.md).
-func (t *trainer) learnPaths(from, to int) {
-	p, dim, gradient, mean := &t.parts[0], t.cfg.Dim, t.scratch[0], t.scratch[1]
-	for s := from; s < to; s++ {
-		d := t.begin(p, s)
-		for at, word := range p.kept {
-			path := t.tree.path(word)
-			from, to := t.window(p, &d, at)
-			before, after := p.kept[from:at], p.kept[at+1:to]
-			n := len(before) + len(after)
-			cbow := t.cfg.Model == CBOW
-			if cbow && n > 0 {
-				t.average(mean, before, after)
-				t.learnPath(gradient, mean, path)
-			}
-			for _, side := range [][]uint32{before, after} {
-				for _, id := range side {
-					v := row(t.in, id, dim)
-					if !cbow {
-						t.learnPath(gradient, v, path)
-					}
-					kernels.Axpy(v, 1, gradient)
-				}
-			}
-		}
-	}
-}
-
-// learnPath moves the outputs of a path and leaves in gradient how the input h is to move.
-func (t *trainer) learnPath(gradient, h []float32, path []uint32) {
-	dim := t.cfg.Dim
-	t.scores = slices.Grow(t.scores[:0], len(path))[:len(path)]
-	for j, out := range path { // their rows differ, so all products come first: see groupSize
-		t.scores[j] = kernels.Dot(h, row(t.out, out>>1, dim))
-	}
-	clear(gradient)
-	for j, out := range path {
-		if x := t.scores[j]; !(x > -pathRange && x < pathRange) {
-			continue
-		}
-		g, u := t.slope(out, t.scores[j]), row(t.out, out>>1, dim)
-		kernels.Axpy(gradient, g, u)
-		kernels.Axpy(u, g, h)
-	}
-}
-
-// average is the mean of the vectors of the neighbours of a word.
-func (t *trainer) average(mean []float32, before, after []uint32) {
-	clear(mean)
-	for _, side := range [][]uint32{before, after} {
-		for _, id := range side {
-			kernels.Axpy(mean, 1, row(t.in, id, t.cfg.Dim))
-		}
-	}
-	kernels.MulScalar(mean, mean, 1/float32(len(before)+len(after)))
-}
-
 // outputs notes the steps of one input for a word: base is the input's part of their place.
 func (t *trainer) outputs(p *part, d *draws, word, in, base uint32) {
 	k := base + word%blocks
@@ -111,27 +52,27 @@ func row(x []float32, i uint32, dim int) []float32 {
 	return x[at : at+dim : at+dim]
 }
 
-// learnPairs is phase 2 of skip-gram for a word block.
-func (t *trainer) learnPairs(worker, block int) {
-	k := block*blocks + (block+t.turn)%blocks
+// learnPairs is phase 2 of skip-gram for a word block and an output block.
+func (t *trainer) learnPairs(worker, block, out int) {
+	k := block*blocks + out
 	var group [groupSize]step
 	n := 0
 	for i := range t.parts {
 		for _, s := range t.parts[i].steps[k] {
 			group[n] = s
 			if n++; n == groupSize {
-				t.learnGroup(worker, group[:])
+				t.learnGroup(worker, block, group[:])
 				n = 0
 			}
 		}
 	}
-	t.learnGroup(worker, group[:n])
+	t.learnGroup(worker, block, group[:n])
 }
 
-func (t *trainer) learnGroup(worker int, group []step) {
+func (t *trainer) learnGroup(worker, block int, group []step) {
 	var g [groupSize]float32
 	dim, old := t.cfg.Dim, t.scratch[worker]
-	t.slopes(&g, group, t.in)
+	t.slopes(&g, block, group, t.in)
 	for j, s := range group {
 		v, u := row(t.in, s.in, dim), row(t.out, s.out>>1, dim)
 		copy(old, v)
@@ -141,12 +82,16 @@ func (t *trainer) learnGroup(worker int, group []step) {
 }
 
 // slopes are the learning rate times y − σ(h·u) for a group of steps, where h are rows of a matrix.
-func (t *trainer) slopes(g *[groupSize]float32, group []step, h []float32) {
+// The losses count for task.
+func (t *trainer) slopes(g *[groupSize]float32, task int, group []step, h []float32) {
 	dim := t.cfg.Dim
 	for j, s := range group {
 		g[j] = kernels.Dot(row(h, s.in, dim), row(t.out, s.out>>1, dim))
 	}
 	for j, s := range group {
+		if t.losses != nil {
+			t.losses.tasks[task].add(s.out, g[j])
+		}
 		g[j] = t.slope(s.out, g[j])
 	}
 }
@@ -156,12 +101,12 @@ func (t *trainer) slope(out uint32, score float32) float32 {
 	return t.rate * (float32(out&1) - sigmoid(score))
 }
 
-// learnExamples is phase 2 of CBOW for a part.
-func (t *trainer) learnExamples(_, i int) {
+// learnExamples is phase 2 of CBOW for a part and an output block.
+func (t *trainer) learnExamples(_, i, out int) {
 	var g [groupSize]float32
 	dim, p := t.cfg.Dim, &t.parts[i]
-	for group := range slices.Chunk(p.steps[(i+t.turn)%blocks], groupSize) {
-		t.slopes(&g, group, p.mean)
+	for group := range slices.Chunk(p.steps[out], groupSize) {
+		t.slopes(&g, i, group, p.mean)
 		for j, s := range group {
 			u := row(t.out, s.out>>1, dim)
 			kernels.Axpy(row(p.gradient, s.in, dim), g[j], u)
@@ -171,7 +116,7 @@ func (t *trainer) learnExamples(_, i int) {
 }
 
 // spread is phase 3 of CBOW for a word block.
-func (t *trainer) spread(_, block int) {
+func (t *trainer) spread(block int) {
 	dim := t.cfg.Dim
 	for i := range t.parts {
 		p := &t.parts[i]

@@ -1,56 +1,31 @@
 package word2vec
 
-import (
-	"sync"
-	"sync/atomic"
-)
+import "github.com/seqzoo/seqzoo/internal/workers"
 
-// team is a fixed number of workers that do the tasks of a phase together.
+// team is a fixed number of workers that do the tasks of a phase together. A phase takes some ten
+// microseconds, less than it takes to wake a goroutine that sleeps, so they spin between phases.
+//
+// A worker does the same tasks of every phase, neighbours of each other, so that what they touch
+// stays in its core's cache: rows that another core has written take longer to fetch than to use.
 type team struct {
-	phases []chan phase // of all workers but the first, which is the caller
-	wait   sync.WaitGroup
+	pool     *workers.Pool
+	n, tasks int
+	do       func(worker, first, last int)
 }
 
-type phase struct {
-	n    int32
-	next *atomic.Int32
-	do   func(worker, task int)
+func newTeam(n int) *team { return &team{pool: workers.New(n), n: n} }
+
+// share deals tasks 0 … n−1 out to the workers, first … last−1 to each, and returns when all are
+// done.
+func (t *team) share(n int, do func(worker, first, last int)) {
+	t.tasks, t.do = n, do
+	t.pool.Ready()
+	t.pool.Run(t)
 }
 
-func (p phase) run(worker int) {
-	for i := p.next.Add(1) - 1; i < p.n; i = p.next.Add(1) - 1 {
-		p.do(worker, int(i))
-	}
+// Work does a worker's tasks.
+func (t *team) Work(worker int) {
+	t.do(worker, t.tasks*worker/t.n, t.tasks*(worker+1)/t.n)
 }
 
-func newTeam(workers int) *team {
-	t := &team{}
-	for w := 1; w < workers; w++ {
-		c := make(chan phase)
-		t.phases = append(t.phases, c)
-		go func() {
-			for p := range c {
-				p.run(w)
-				t.wait.Done()
-			}
-		}()
-	}
-	return t
-}
-
-// each does tasks 0 … n−1 and returns when all are done.
-func (t *team) each(n int, do func(worker, task int)) {
-	p := phase{int32(n), new(atomic.Int32), do}
-	t.wait.Add(len(t.phases))
-	for _, c := range t.phases {
-		c <- p
-	}
-	p.run(0)
-	t.wait.Wait()
-}
-
-func (t *team) close() {
-	for _, c := range t.phases {
-		close(c)
-	}
-}
+func (t *team) close() { t.pool.Close() }

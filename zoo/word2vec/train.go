@@ -1,10 +1,12 @@
 package word2vec
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"time"
 
 	"github.com/seqzoo/seqzoo/internal/interrupt"
@@ -19,13 +21,26 @@ type Progress struct {
 	LR            float64       // learning rate
 	Elapsed       time.Duration // in this call of Train
 	WordsPerSec   float64       // in this call of Train
+	// mean loss of the epoch's examples so far in this call of Train, in nats, each measured before
+	// its step, added up in float64; an example is a pair of words, for CBOW a word. 0 unless
+	// TrainOptions.Loss asks for it
+	Loss float64
 }
 
-// TrainOptions do not change the result.
+// TrainOptions do not change the result, but for LockFree.
 type TrainOptions struct {
-	// goroutines; 0 means GOMAXPROCS; more than 16 are of no use, nor is a second for a
-	// hierarchical softmax
+	// goroutines; 0 means GOMAXPROCS. Without LockFree more than 16 are of no use, nor is a second
+	// where steps are taken in the order of the text: for a hierarchical softmax, and with
+	// Config.TextOrder
 	Workers int
+	// LockFree lets all workers read the text at once and write to the same vectors without locks
+	// (Hogwild: Recht, Ré, Wright and Niu, 2011), as gensim and the original tool do, all in the
+	// order of the text. It is for a hierarchical softmax, whose words all pass one root, on several
+	// cores. With more than one worker the result is another one in each run, as good as any but
+	// not repeatable, and a program that is built with Go's race detector reports it.
+	LockFree bool
+	// Loss measures Progress.Loss, which costs about a third of the speed.
+	Loss bool
 	// called a few times a second at most, if not nil, and at the end of each epoch
 	Progress func(Progress)
 	// called after each epoch, if not nil, to save the model for example
@@ -57,6 +72,9 @@ const (
 	// meet.
 	skipGramChunk = 2_000
 	cbowChunk     = 1_000
+
+	// Words of text for each worker of a lock-free training between two updates of the learning rate.
+	lockFreeChunk = 5_000
 )
 
 // Train goes over the text until all epochs are done, or ctx is. Then the error wraps that of ctx,
@@ -89,7 +107,7 @@ func (m *Model) Train(ctx context.Context, sentences [][]string, o TrainOptions)
 	o.warnOfInstructions(m.instructions)
 	m.digest, m.instructions = c.digest, kernels.Instructions()
 	o.warn(c, sentences)
-	t := newTrainer(m, c, min(o.Workers, blocks))
+	t := newTrainer(m, c, o)
 	defer t.team.close()
 	return t.run(ctx, o)
 }
@@ -124,11 +142,11 @@ func (o TrainOptions) warn(c *corpus, sentences [][]string) {
 // trainer works on a chunk of text at a time, in phases whose tasks touch no common rows:
 //
 //  1. read: each part of the chunk becomes steps, sorted by the blocks of rows that they touch;
-//  2. blocks times, turned by one each time: the steps of word block p and output block p+turn, for all p;
+//  2. turns: for t = 0 … 15, the steps of word block p and output block p xor t, for all p;
 //  3. CBOW: the gradients of the examples are added to the vectors of the neighbours, block by block.
 //
-// Who does a task makes no difference, so the result is the same for any number of workers. A
-// hierarchical softmax does without the phases: see learnPaths.
+// Who does a task makes no difference, so the result is the same for any number of workers. Steps in
+// the order of the text do without the phases: see reader.
 type trainer struct {
 	*Model
 	text    *corpus
@@ -137,11 +155,12 @@ type trainer struct {
 	team    *team
 	parts   [blocks]part
 	scratch [blocks][]float32 // a copy of a word vector, by worker
-	scores  []float32         // of a path
+	readers []reader          // of the text in its order; nil where steps are sorted
 	rate    float32
 	lr      float64
 	key     rng.Key // of the epoch
-	turn    int
+	chunks  int     // of the epoch, done
+	losses  *losses // nil if they are not asked for
 }
 
 // step is a word vector (or, for CBOW, an example of the part) and an output: output<<1 | label.
@@ -150,7 +169,7 @@ type step struct{ in, out uint32 }
 // part is a piece of the chunk: sentences from … to−1.
 type part struct {
 	from, to int
-	kept     []uint32 // words of the sentence at hand
+	kept     kept
 
 	// The steps by word block times blocks plus output block; for CBOW by output block alone.
 	steps [blocks * blocks][]step
@@ -162,11 +181,26 @@ type part struct {
 	neighbours     [blocks][]step
 }
 
-func newTrainer(m *Model, c *corpus, workers int) *trainer {
+func newTrainer(m *Model, c *corpus, o TrainOptions) *trainer {
+	if !o.LockFree {
+		o.Workers = min(o.Workers, blocks)
+	}
 	t := &trainer{Model: m, text: c, keep: keepers(m.vocabulary, m.cfg.Sample),
-		team: newTeam(workers)}
+		team: newTeam(o.Workers)}
 	if m.cfg.Output == Negative {
 		t.sampler = newSampler(m.vocabulary)
+	}
+	if o.Loss {
+		t.losses = new(losses)
+	}
+	switch {
+	case o.LockFree:
+		t.readers = make([]reader, o.Workers)
+	case t.tree != nil || m.cfg.TextOrder:
+		t.readers = make([]reader, 1)
+	}
+	for i := range t.readers {
+		t.readers[i] = newReader(t)
 	}
 	for i := range t.scratch {
 		t.scratch[i] = make([]float32, m.cfg.Dim)
@@ -184,11 +218,16 @@ func (t *trainer) run(ctx context.Context, o TrainOptions) error {
 		shown = time.Since(begin)
 		o.Progress(Progress{
 			Epoch: epoch, Epochs: t.cfg.Epochs, Words: at, Total: total, LR: t.lr, Elapsed: shown,
-			WordsPerSec: float64(at-first) / max(shown.Seconds(), 1e-9),
+			WordsPerSec: float64(at-first) / max(shown.Seconds(), 1e-9), Loss: t.losses.mean(),
 		})
 	}
 	for t.epoch < t.cfg.Epochs {
 		t.key = rng.New(t.cfg.Seed).Named("word2vec").Numbered(uint64(t.epoch))
+		t.chunks = 0
+		for s := 0; s < t.sentence; s = t.end(s) {
+			t.chunks++
+		}
+		t.losses.clear()
 		for t.sentence < len(t.text.starts)-1 {
 			if err := interrupt.Err(ctx); err != nil {
 				return fmt.Errorf("word2vec: epoch %d of %d: %w", t.epoch+1, t.cfg.Epochs, err)
@@ -219,10 +258,13 @@ func (t *trainer) run(ctx context.Context, o TrainOptions) error {
 	return nil
 }
 
-// chunk trains on the sentences from a number on and returns the next one.
-func (t *trainer) chunk(from int) int {
-	size, cbow := skipGramChunk, t.cfg.Model == CBOW
-	if cbow {
+// end is where the chunk that begins with a sentence ends.
+func (t *trainer) end(from int) int {
+	size := skipGramChunk
+	switch {
+	case len(t.readers) > 1:
+		size = lockFreeChunk * len(t.readers)
+	case t.cfg.Model == CBOW:
 		size = cbowChunk
 	}
 	starts := t.text.starts
@@ -230,35 +272,93 @@ func (t *trainer) chunk(from int) int {
 	for to < len(starts)-1 && starts[to]-starts[from] < size {
 		to++
 	}
-	if t.tree != nil {
-		t.learnPaths(from, to)
-		return to
-	}
-	// Part i begins with the first sentence behind i sixteenths of the words.
-	words, sentence := starts[to]-starts[from], from
-	for i := range t.parts {
-		t.parts[i].from = sentence
-		for sentence < to && (starts[sentence]-starts[from])*blocks < words*(i+1) {
-			sentence++
-		}
-		t.parts[i].to = sentence
-	}
-	t.team.each(blocks, t.read)
-	for t.turn = range blocks {
-		if cbow {
-			t.team.each(blocks, t.learnExamples)
-		} else {
-			t.team.each(blocks, t.learnPairs)
-		}
-	}
-	if cbow {
-		t.team.each(blocks, t.spread)
-	}
 	return to
 }
 
+// chunk trains on the sentences from a number on and returns the next one.
+func (t *trainer) chunk(from int) int {
+	to := t.end(from)
+	if t.readers != nil {
+		t.team.share(len(t.readers), func(_, first, last int) {
+			for i := first; i < last; i++ {
+				t.readers[i].learn(t.cut(from, to, i, len(t.readers)),
+					t.cut(from, to, i+1, len(t.readers)))
+			}
+		})
+	} else {
+		t.sorted(from, to)
+	}
+	t.chunks++
+	t.losses.gather(t.readers)
+	return to
+}
+
+// cut is the first sentence of part i of n of a chunk: the first one behind i/n of the words.
+func (t *trainer) cut(from, to, i, n int) int {
+	starts := t.text.starts
+	words := starts[to] - starts[from]
+	at, _ := slices.BinarySearchFunc(starts[from:to], words*i, func(start, want int) int {
+		return cmp.Compare((start-starts[from])*n, want)
+	})
+	return from + at
+}
+
+// sorted trains on a chunk in the three phases.
+func (t *trainer) sorted(from, to int) {
+	for i := range t.parts {
+		t.parts[i].from, t.parts[i].to = t.cut(from, to, i, blocks), t.cut(from, to, i+1, blocks)
+	}
+	t.team.share(blocks, inTurn(t.read))
+	learn := t.learnPairs
+	if t.cfg.Model == CBOW {
+		learn = t.learnExamples
+	}
+	// While the upper bits of the turn stay as they are, the word blocks of a worker meet the output
+	// blocks of the same numbers, or of those of one other worker, which nobody else touches. Every
+	// other chunk takes the turns backwards, so that output blocks stay with the worker that had
+	// them last. Both save the workers waiting for each other and for rows to come from another
+	// core's cache; neither changes the outcome for another number of workers.
+	alone := 1
+	if n := t.team.n; n&(n-1) == 0 {
+		alone = blocks / n
+	}
+	for turns := range slices.Chunk(turnsOf(t.chunks), alone) {
+		t.team.share(blocks, func(worker, first, last int) {
+			for _, turn := range turns {
+				for i := first; i < last; i++ {
+					learn(worker, i, i^turn)
+				}
+			}
+		})
+	}
+	if t.cfg.Model == CBOW {
+		t.team.share(blocks, inTurn(t.spread))
+	}
+}
+
+// turnsOf is the order of the turns in a chunk.
+func turnsOf(chunk int) []int {
+	var turns [blocks]int
+	for i := range turns {
+		turns[i] = i
+		if chunk%2 == 1 {
+			turns[i] = blocks - 1 - i
+		}
+	}
+	return turns[:]
+}
+
+// inTurn does tasks one after another.
+func inTurn(do func(task int)) func(worker, first, last int) {
+	return func(_, first, last int) {
+		for i := first; i < last; i++ {
+			do(i)
+		}
+	}
+}
+
 // read is phase 1: it turns the sentences of a part into steps.
-func (t *trainer) read(_, i int) {
+func (t *trainer) read(i int) {
 	p := &t.parts[i]
 	for k := range p.steps {
 		p.steps[k] = p.steps[k][:0]
@@ -268,9 +368,9 @@ func (t *trainer) read(_, i int) {
 	}
 	p.mean, p.gradient, p.examples = p.mean[:0], p.gradient[:0], 0
 	for s := p.from; s < p.to; s++ {
-		d := t.begin(p, s)
+		d := p.kept.begin(t, s)
 		for at, word := range p.kept {
-			from, to := t.window(p, &d, at)
+			from, to := p.kept.window(t, &d, at)
 			if t.cfg.Model == CBOW {
 				t.example(p, &d, word, p.kept[from:at], p.kept[at+1:to])
 				continue
@@ -285,13 +385,16 @@ func (t *trainer) read(_, i int) {
 	}
 }
 
-// begin draws which words of a sentence the part keeps.
-func (t *trainer) begin(p *part, sentence int) draws {
+// kept are the words of a sentence that subsampling keeps.
+type kept []uint32
+
+// begin draws which words of a sentence are kept.
+func (k *kept) begin(t *trainer, sentence int) draws {
 	d := draws{key: t.key.Numbered(uint64(sentence))}
-	p.kept = p.kept[:0]
+	*k = (*k)[:0]
 	for _, id := range t.text.ids[t.text.starts[sentence]:t.text.starts[sentence+1]] {
 		if uint64(d.next()) < t.keep[id] {
-			p.kept = append(p.kept, id)
+			*k = append(*k, id)
 		}
 	}
 	return d
@@ -299,7 +402,7 @@ func (t *trainer) begin(p *part, sentence int) draws {
 
 // window draws how far the neighbours of a kept word reach: from … to−1, the word itself among
 // them.
-func (t *trainer) window(p *part, d *draws, at int) (from, to int) {
+func (k kept) window(t *trainer, d *draws, at int) (from, to int) {
 	reach := t.cfg.Window - int(uint64(d.next())*uint64(t.cfg.Window)>>32)
-	return max(0, at-reach), min(len(p.kept), at+reach+1)
+	return max(0, at-reach), min(len(k), at+reach+1)
 }

@@ -9,7 +9,6 @@ import (
 
 	"github.com/seqzoo/seqzoo/internal/check"
 	"github.com/seqzoo/seqzoo/internal/kernels"
-	"github.com/seqzoo/seqzoo/rng"
 	"github.com/seqzoo/seqzoo/zoo/text"
 	"github.com/seqzoo/seqzoo/zoo/vectors"
 )
@@ -50,6 +49,11 @@ type Config struct {
 	MinLR  float64 `json:"min_lr"`
 	Epochs int     `json:"epochs"` // passes over the text; 0 means 5
 	Seed   uint64  `json:"seed"`
+	// TextOrder takes the steps of negative sampling in the order of the text, as the original tool
+	// does, on one worker (or all of them, see TrainOptions.LockFree). By default they are sorted
+	// within a chunk of text, so that all workers share them out with the same bits. A hierarchical
+	// softmax always takes them in the order of the text
+	TextOrder bool `json:"text_order,omitempty"`
 	// words are brought to this form; as they are by default
 	Unicode text.Form `json:"unicode,omitempty"`
 }
@@ -118,13 +122,8 @@ func New(ctx context.Context, cfg Config, sentences [][]string) (*Model, error) 
 		return nil, err
 	}
 	m.instructions = kernels.Instructions()
-	m.in, m.out = make([]float32, v.Len()*cfg.Dim), make([]float32, m.outputs()*cfg.Dim)
-	key := rng.New(cfg.Seed).Named("word2vec/in")
-	for i := range m.in {
-		if i%often == 0 && ctx.Err() != nil {
-			return nil, fmt.Errorf("word2vec: %w", ctx.Err())
-		}
-		m.in[i] = float32((key.Float64(uint64(i)) - 0.5) / float64(cfg.Dim))
+	if err := m.start(ctx); err != nil {
+		return nil, err
 	}
 	return m, nil
 }

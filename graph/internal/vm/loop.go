@@ -5,6 +5,7 @@ import (
 
 	"github.com/seqzoo/seqzoo/internal/kernels"
 	"github.com/seqzoo/seqzoo/internal/ops"
+	"github.com/seqzoo/seqzoo/internal/workers"
 )
 
 // Loop runs its body once for every time. If every instruction of the body works on rows of the
@@ -20,7 +21,7 @@ type Loop[F kernels.Float] struct {
 	Team    bool
 	Mask    *Layout          // of one time: rows where it is 0 may be skipped; nil: none
 	Skipped []Instruction[F] // what is done in their place
-	meet    barrier
+	meet    workers.Barrier
 	First   int  // the time at which it begins in the recurrence that it is a part of
 	Segment int  // how much later it begins with each segment
 	Columns bool // the units are columns of a single row
@@ -128,7 +129,7 @@ func (l *Loop[F]) together(x *worker[F]) (err error) {
 					err = ops.AtStep(l.First+x.segment*l.Segment+t, err)
 				}
 			}
-			l.meet.wait(len(x.p.workers))
+			l.meet.Wait(len(x.p.workers))
 		}
 	}
 	return err

@@ -9,6 +9,7 @@ import (
 
 	"github.com/seqzoo/seqzoo/internal/kernels"
 	"github.com/seqzoo/seqzoo/internal/ops"
+	"github.com/seqzoo/seqzoo/internal/workers"
 )
 
 // Program is a compiled region.
@@ -64,7 +65,7 @@ type program[F kernels.Float] struct {
 	inputs  []input
 	results []ops.Tensor
 	workers []*worker[F]
-	pool    *pool
+	pool    *workers.Pool
 	packs   []kernels.Packed[F]
 	least   int
 	arena   *Arena  // nil: the memory is the program's own, or borrowed, and it is not running
@@ -84,12 +85,12 @@ type program[F kernels.Float] struct {
 // New allocates the memory of code and its workers.
 func New[F kernels.Float](c *Code[F], o Options) Program {
 	p := &program[F]{
-		code: c, pool: newPool(o.Workers), errs: make([]error, o.Workers), least: o.Least,
+		code: c, pool: workers.New(o.Workers), errs: make([]error, o.Workers), least: o.Least,
 		arena: o.InArena, arenas: o.Arenas,
 		bufs: make([][]F, len(c.Buffers)), ints: make([][]int, len(c.Buffers)),
 		inputs: slices.Clone(c.Inputs), packs: make([]kernels.Packed[F], c.Packs),
 	}
-	runtime.AddCleanup(p, (*pool).close, p.pool) // for machines that nobody closes
+	runtime.AddCleanup(p, (*workers.Pool).Close, p.pool) // for machines that nobody closes
 	switch {
 	case p.arena == nil && p.arenas == nil:
 		p.place(allocate[F](c.Shared), InArena, Permanent)
@@ -170,7 +171,7 @@ func (p *program[F]) Run() error {
 	}
 	defer p.leave()
 	if p.sharing && !p.lone {
-		p.pool.ready()
+		p.pool.Ready()
 	}
 	for _, in := range p.code.Instrs {
 		if err := p.stopped(); err != nil {
@@ -214,7 +215,7 @@ func (p *program[F]) shares(in Instruction[F]) bool {
 
 func (p *program[F]) share(in Instruction[F]) error {
 	p.job = in
-	p.pool.run(p)
+	p.pool.Run(p)
 	for i, err := range p.errs {
 		if err != nil {
 			clear(p.errs[i:])
@@ -224,8 +225,8 @@ func (p *program[F]) share(in Instruction[F]) error {
 	return nil
 }
 
-// work is what worker w does of the job.
-func (p *program[F]) work(w int) {
+// Work is what worker w does of the job.
+func (p *program[F]) Work(w int) {
 	if l, ok := p.job.(*Loop[F]); ok && l.Team {
 		p.errs[w] = l.together(p.workers[w])
 		return
@@ -254,4 +255,4 @@ func (p *program[F]) Own() int {
 	return p.code.Own.bytes(int(unsafe.Sizeof(z)))
 }
 
-func (p *program[F]) Close() { p.pool.close() }
+func (p *program[F]) Close() { p.pool.Close() }

@@ -1,4 +1,5 @@
-package vm
+// Package workers keeps goroutines ready for work that comes in short jobs, one right after another.
+package workers
 
 import (
 	"runtime"
@@ -7,14 +8,14 @@ import (
 	"time"
 )
 
-// pool is a fixed set of goroutines that work on one job at a time together with the caller.
-// Waiting workers spin for a short time, since the next job of a run mostly follows at once, and
-// then sleep. To wake one takes a tenth of a millisecond and more, so a run rouses them before it
-// has work for them.
-type pool struct {
+// Pool is a fixed set of goroutines that work on one job at a time together with the caller.
+// Waiting workers spin for a short time, since the next job mostly follows at once, and then sleep.
+// To wake one takes a tenth of a millisecond and more, so Ready rouses them before there is work for
+// them.
+type Pool struct {
 	n       int // workers, the caller included
 	start   sync.Once
-	job     job
+	job     Job
 	epoch   atomic.Int64
 	left    atomic.Int64
 	closed  atomic.Bool
@@ -23,19 +24,20 @@ type pool struct {
 	running bool
 }
 
-// job is work for all workers; work(w) is called once for every worker.
-type job interface{ work(w int) }
+// Job is work for all workers: Work(w) is called once for every worker.
+type Job interface{ Work(w int) }
 
-func newPool(n int) *pool {
-	p := &pool{n: n, wake: make([]chan struct{}, n), asleep: make([]atomic.Bool, n)}
+// New makes a pool of n workers, the caller of Run included. It starts no goroutine yet.
+func New(n int) *Pool {
+	p := &Pool{n: n, wake: make([]chan struct{}, n), asleep: make([]atomic.Bool, n)}
 	for i := range p.wake {
 		p.wake[i] = make(chan struct{}, 1)
 	}
 	return p
 }
 
-// ready rouses the workers: there will soon be a job.
-func (p *pool) ready() {
+// Ready rouses the workers: there will soon be a job.
+func (p *Pool) Ready() {
 	p.start.Do(func() {
 		p.running = true
 		for w := 1; w < p.n; w++ {
@@ -45,13 +47,13 @@ func (p *pool) ready() {
 	p.rouse()
 }
 
-// run does a job, after ready. Only one may run at a time.
-func (p *pool) run(j job) {
+// Run does a job, after Ready, and returns when all have done their part. Only one may run at a time.
+func (p *Pool) Run(j Job) {
 	p.job = j
 	p.left.Store(int64(p.n - 1))
 	p.epoch.Add(1)
 	p.rouse()
-	j.work(0)
+	j.Work(0)
 	for s := (spinner{}); p.left.Load() > 0; {
 		s.wait()
 	}
@@ -59,7 +61,7 @@ func (p *pool) run(j job) {
 }
 
 // rouse wakes the workers that sleep.
-func (p *pool) rouse() {
+func (p *Pool) rouse() {
 	for w := 1; w < p.n; w++ {
 		if p.asleep[w].CompareAndSwap(true, false) {
 			p.wake[w] <- struct{}{}
@@ -67,7 +69,7 @@ func (p *pool) rouse() {
 	}
 }
 
-func (p *pool) serve(w int) {
+func (p *Pool) serve(w int) {
 	for seen := int64(0); ; {
 		for s := (spinner{}); p.epoch.Load() == seen && s.spin(idle); {
 		}
@@ -82,13 +84,13 @@ func (p *pool) serve(w int) {
 		if p.closed.Load() {
 			return
 		}
-		p.job.work(w)
+		p.job.Work(w)
 		p.left.Add(-1)
 	}
 }
 
-// close ends the workers. The pool must be idle.
-func (p *pool) close() {
+// Close ends the workers. The pool must be idle.
+func (p *Pool) Close() {
 	p.start.Do(func() {})
 	if p.running && p.closed.CompareAndSwap(false, true) {
 		p.epoch.Add(1)
@@ -96,13 +98,14 @@ func (p *pool) close() {
 	}
 }
 
-// barrier lets workers wait for each other, again and again.
-type barrier struct {
+// Barrier lets workers wait for each other, again and again.
+type Barrier struct {
 	arrived atomic.Int64
 	phase   atomic.Int64
 }
 
-func (b *barrier) wait(n int) {
+// Wait returns when n workers have called it.
+func (b *Barrier) Wait(n int) {
 	phase := b.phase.Load()
 	if b.arrived.Add(1) == int64(n) {
 		b.arrived.Store(0)
