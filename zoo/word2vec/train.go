@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"runtime"
 	"slices"
 	"time"
@@ -29,9 +30,9 @@ type Progress struct {
 
 // TrainOptions do not change the result, but for LockFree.
 type TrainOptions struct {
-	// goroutines; 0 means GOMAXPROCS. Without LockFree more than 16 are of no use, nor is a second
-	// where steps are taken in the order of the text: for a hierarchical softmax, and with
-	// Config.TextOrder
+	// goroutines; 0 means GOMAXPROCS, and more than that are not started. Without LockFree more than
+	// 16 are of no use, nor is a second where steps are taken in the order of the text: for a
+	// hierarchical softmax, and with Config.TextOrder
 	Workers int
 	// LockFree lets all workers read the text at once and write to the same vectors without locks
 	// (Hogwild: Recht, Ré, Wright and Niu, 2011), as gensim and the original tool do, all in the
@@ -84,9 +85,8 @@ func (m *Model) Train(ctx context.Context, sentences [][]string, o TrainOptions)
 	if o.Workers < 0 {
 		return fmt.Errorf("word2vec: Workers is %d; want at least 0", o.Workers)
 	}
-	if o.Workers == 0 {
-		o.Workers = runtime.GOMAXPROCS(0)
-	}
+	// Workers without a core of their own would only make the others wait.
+	o.Workers = min(cmp.Or(o.Workers, math.MaxInt), runtime.GOMAXPROCS(0))
 	if err := m.made(); err != nil {
 		return fmt.Errorf("word2vec: %w", err)
 	}

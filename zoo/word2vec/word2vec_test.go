@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -71,6 +72,7 @@ func TestLearnsTopics(t *testing.T) {
 
 // Workers, an interruption and a save on the way make no difference to a bit.
 func TestSameBits(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(16)) // as many as Train starts at most
 	each(t, func(t *testing.T, cfg Config) {
 		cfg.Dim, cfg.Epochs, cfg.MinCount = 7, 3, 1
 		sentences := topics(700) // several chunks for CBOW
@@ -85,7 +87,7 @@ func TestSameBits(t *testing.T) {
 			return m
 		}
 		want := train(1)
-		for _, workers := range []int{2, 3, 7, 16, 40} {
+		for _, workers := range []int{2, 3, 16} {
 			got := train(workers)
 			require.Equal(t, want.in, got.in, "%d workers", workers)
 			require.Equal(t, want.out, got.out, "%d workers", workers)
