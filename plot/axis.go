@@ -114,6 +114,7 @@ func (a axis) ticks() []float64 {
 
 // label writes the value of a tick: powers of ten as such, other numbers with separated thousands.
 func (a axis) label(v float64) string {
+	v += 0 // no −0
 	size := math.Abs(v)
 	if v != 0 && (size >= 1e6 || size < 1e-3) {
 		mantissa, exponent, _ := strings.Cut(fmt.Sprintf("%.5e", v), "e")
