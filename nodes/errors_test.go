@@ -113,15 +113,21 @@ func TestMistakes(t *testing.T) {
 		"Add: only parameters and numbers: no operand says which graph is meant; use Graph.Param for one": func() { nodes.Add(w, nodes.Scalar(1)) },
 
 		// numbers
-		"Clip: bounds 1 and -1 are in the wrong order":                        func() { nodes.Clip(x, 1, -1) },
-		"Clip: bounds NaN and 1 are in the wrong order":                       func() { nodes.Clip(x, math.NaN(), 1) },
-		"Dropout: the probability 1: want [0, 1)":                             func() { nodes.Dropout(x, 1) },
-		"Dropout: the probability NaN: want [0, 1)":                           func() { nodes.Dropout(x, math.NaN()) },
-		"Masked: the probability 1: want [0, 1)":                              func() { nodes.Masked(x, x, 1) },
-		"LayerNorm: eps is -1: want a small positive number":                  func() { nodes.LayerNorm(x, s, s, -1) },
-		"Pinball: quantile 1: want a number in (0, 1)":                        func() { nodes.Pinball(x, x, 1, nodes.ReduceMean) },
-		"Huber: delta 0: want a positive number":                              func() { nodes.Huber(x, x, 0, nodes.ReduceMean) },
-		"CrossEntropy: label smoothing 1: want [0, 1)":                        func() { nodes.CrossEntropy(x, lengths, nodes.CrossEntropyOptions{Smoothing: 1}) },
+		"Clip: bounds 1 and -1 are in the wrong order":       func() { nodes.Clip(x, 1, -1) },
+		"Clip: bounds NaN and 1 are in the wrong order":      func() { nodes.Clip(x, math.NaN(), 1) },
+		"Dropout: the probability 1: want [0, 1)":            func() { nodes.Dropout(x, 1) },
+		"Dropout: the probability NaN: want [0, 1)":          func() { nodes.Dropout(x, math.NaN()) },
+		"Masked: the probability 1: want [0, 1)":             func() { nodes.Masked(x, x, 1) },
+		"LayerNorm: eps is -1: want a small positive number": func() { nodes.LayerNorm(x, s, s, -1) },
+		"Pinball: quantile 1: want a number in (0, 1)":       func() { nodes.Pinball(x, x, 1, nodes.ReduceMean) },
+		"Huber: delta 0: want a positive number":             func() { nodes.Huber(x, x, 0, nodes.ReduceMean) },
+		"CrossEntropy: label smoothing 1: want [0, 1)":       func() { nodes.CrossEntropy(x, lengths, nodes.CrossEntropyOptions{Smoothing: 1}) },
+		"CopyCrossEntropy: label smoothing 0.1: a copy has none": func() {
+			nodes.CopyCrossEntropy(x, x, x, x, lengths, nodes.CrossEntropyOptions{Smoothing: 0.1})
+		},
+		"CopyCrossEntropy: gate [2 3], weights [2 3], here [2 3] and targets [2]: want [...], [..., S], [..., S] and [...]": func() {
+			nodes.CopyCrossEntropy(x, x, x, x, lengths, nodes.CrossEntropyOptions{})
+		},
 		"Reduction: no reduction 7: want ReduceMean, ReduceSum or ReduceNone": func() { nodes.CrossEntropy(x, lengths, nodes.CrossEntropyOptions{Reduction: 7}) },
 		"Noise: noise/key is [2]: the probability 2: want [0, 1]": func() {
 			g.Noise(nodes.NoiseRequest{Kind: nodes.Bernoulli, P: 2, Shape: []int{1}})

@@ -66,6 +66,49 @@ func CrossEntropy(logits, targets *Node, o CrossEntropyOptions) *Node {
 	return Div(Sum(losses), Maximum(Sum(NotIn(targets, o.Ignore...)), Scalar(1)))
 }
 
+// CopyCrossEntropy is the loss of a decoder that writes words of its vocabulary or copies them from
+// the source that it attends to (pointer-generator; See, Liu and Manning, 2017):
+//
+//	−log (p·softmax(logits)[target] + (1 − p)·Σ_s weights_s·here_s),  p = σ(gate)
+//
+// Logits are [..., V], the gate is [...], weights are those of the attention [..., S], and here
+// [..., S] is 1 where a place of the source has the target, else 0. Targets [...] are ids; one that
+// the options ignore is not in the vocabulary, and can only be copied, or counts nothing if no place
+// has it. It is computed from logits; a copy of a probability below 10⁻³⁰ has that one. There is no
+// Smoothing.
+func CopyCrossEntropy(logits, gate, weights, here, targets *Node, o CrossEntropyOptions) *Node {
+	const op = "CopyCrossEntropy"
+	if o.Smoothing != 0 {
+		ops.Failf(op, "label smoothing %g: a copy has none", o.Smoothing)
+	}
+	g := common(op, []Operand{logits, gate, weights, here, targets})
+	defer g.locate(op)
+	for _, x := range []*Node{gate, weights, here} {
+		shape := x.Shape()
+		if x != gate {
+			shape = shape[:max(len(shape)-1, 0)]
+		}
+		if !slices.Equal(shape, targets.Shape()) {
+			ops.Failf(op, "gate %v, weights %v, here %v and targets %v: want [...], [..., S], "+
+				"[..., S] and [...]", gate.Shape(), weights.Shape(), here.Shape(), targets.Shape())
+		}
+	}
+	const never = Scalar(-1e30) // the logarithm of what cannot be
+	known := NotIn(targets, o.Ignore...)
+	there := Minimum(Sum(here, -1), Scalar(1))
+	nll := CrossEntropy(logits, targets, CrossEntropyOptions{Ignore: o.Ignore, Reduction: ReduceNone})
+	written := Select(known, Neg(Add(Softplus(Neg(gate)), nll)), never)
+	mass := Maximum(Sum(Mul(weights, here), -1), Scalar(1e-30))
+	copied := Select(there, Sub(Log(mass), Softplus(gate)), never)
+	both := Add(Maximum(written, copied), Softplus(Neg(Abs(Sub(written, copied)))))
+	counts := Maximum(known, there)
+	losses := Select(counts, Neg(both), Scalar(0))
+	if o.Reduction != ReduceMean {
+		return o.Reduction.of(losses)
+	}
+	return Div(Sum(losses), Maximum(Sum(counts), Scalar(1)))
+}
+
 // BCEWithLogits is −t·log σ(x) − (1−t)·log(1 − σ(x)), computed as softplus(x) − x·t. Targets t are
 // in [0, 1].
 func BCEWithLogits(x, target Operand, r Reduction) *Node {

@@ -35,7 +35,8 @@ func models(t *testing.T) []laidOut {
 	for _, attention := range []seq2seq.Attention{seq2seq.NoAttention, seq2seq.BahdanauAttention,
 		seq2seq.LuongAttention} {
 		m, err := seq2seq.New(seq2seq.Config{Encoder: zoo.Recurrent{Cell: "gru", Hidden: 4},
-			Bidirectional: true, Attention: attention}, words, words, 1)
+			Bidirectional: true, Attention: attention,
+			Copy: attention == seq2seq.LuongAttention}, words, words, 1)
 		require.NoError(t, err)
 		all = append(all, m)
 	}

@@ -31,10 +31,11 @@ func TestDialogue(t *testing.T) {
 		[]byte(strings.Repeat("hello there\thi .\thow are you ?\tfine !\nhi\thello\n", 30)), 0o600))
 	require.NoError(t, os.WriteFile(valid, []byte("hi there\thello\thow is the zebra ?\tfine\n"),
 		0o600))
-	for _, kind := range []string{"hred", "vhred", "seq2seq"} {
+	for _, kind := range []string{"hred", "vhred", "seq2seq", "seq2seq -pointer"} {
 		t.Run(kind, func(t *testing.T) {
 			model := filepath.Join(dir, kind)
-			train := []string{"train", "-kind", kind, "-quick", "-data", data, "-save", model}
+			train := append([]string{"train", "-quick", "-data", data, "-save", model, "-kind"},
+				strings.Fields(kind)...)
 			_, messages, err := talk(t, "", train...)
 			require.NoError(t, err)
 			require.Contains(t, messages,

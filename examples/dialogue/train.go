@@ -28,6 +28,7 @@ type training struct {
 	annealing         int
 	freeBits          float64
 	wordDropout       float64
+	pointer           bool
 }
 
 func newTraining() *training {
@@ -60,6 +61,7 @@ func (t *training) register(f *flag.FlagSet) {
 		"vhred: nats an utterance and unit that cost nothing")
 	f.Float64Var(&t.wordDropout, "word-dropout", 0.25,
 		"vhred: share of words that the decoder does not get to see")
+	cli.PointerFlag(f, &t.pointer, "seq2seq: ")
 }
 
 func (t *training) check() error {
@@ -69,6 +71,10 @@ func (t *training) check() error {
 	}
 	if t.kind != "hred" && t.kind != "vhred" && t.kind != "seq2seq" {
 		errs = append(errs, fmt.Errorf("-kind is %q; want hred, vhred or seq2seq", t.kind))
+	}
+	if t.pointer && t.kind != "seq2seq" {
+		errs = append(errs, fmt.Errorf("-pointer is of -kind seq2seq, not of %s: it copies from the "+
+			"turn before", t.kind))
 	}
 	if t.Quick {
 		t.hidden, t.embed, t.latent, t.Epochs, t.holdOut = 16, 8, 4, 1, min(t.holdOut, 20)
@@ -129,7 +135,7 @@ func (t *training) run(ctx context.Context, s cli.Std) error {
 			"-latent":  fmt.Sprint(t.latent), "-annealing": fmt.Sprint(t.annealing),
 			"-free-bits":    fmt.Sprint(t.freeBits),
 			"-word-dropout": fmt.Sprint(t.wordDropout), "-level": t.cut.Level,
-			"-unicode": string(t.cut.Unicode),
+			"-unicode": string(t.cut.Unicode), "-pointer": fmt.Sprint(t.pointer),
 		}})
 	return valid.at(m, err)
 }
@@ -173,11 +179,15 @@ func (t *training) build(v *text.Vocabulary, learn, valid said) (zoo.Model, trai
 	encoder, layer := zoo.Recurrent{Cell: t.cell, Hidden: t.hidden / 2},
 		zoo.Recurrent{Cell: t.cell, Hidden: t.hidden}
 	if t.kind == "seq2seq" {
-		m, err := seq2seq.New(seq2seq.Config{
+		cfg := seq2seq.Config{
 			Text: t.cut, Encoder: encoder, Decoder: layer, Bidirectional: true,
 			EmbedSource: t.embed, EmbedTarget: t.embed, IODropout: t.dropout,
 			Peeky: true, Readout: t.hidden, EmbedStd: 1, // as of HRED
-		}, v, v, t.Seed)
+		}
+		if t.pointer {
+			cfg.Copy, cfg.Attention = true, seq2seq.BahdanauAttention
+		}
+		m, err := seq2seq.New(cfg, v, v, t.Seed)
 		if err != nil {
 			return nil, nil, err
 		}

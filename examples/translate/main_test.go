@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -161,4 +162,26 @@ func TestMistakes(t *testing.T) {
 		_, _, err := run("", strings.Fields(c.args)...)
 		require.ErrorContains(t, err, c.want, c.args)
 	}
+}
+
+// A model with -pointer copies names that no vocabulary has.
+func TestTranslatePointer(t *testing.T) {
+	dir := t.TempDir()
+	var de, en strings.Builder
+	for i := range 240 {
+		fmt.Fprintf(&de, "wo ist N%d ?\nN%d schläft\n", i, i+1000)
+		fmt.Fprintf(&en, "where is N%d ?\nN%d is asleep\n", i, i+1000)
+	}
+	source, target := write(t, dir, "de", de.String()), write(t, dir, "en", en.String())
+	dev := []string{write(t, dir, "dev.de", "wo ist Zoe ?\n"), write(t, dir, "dev.en", "where is Zoe ?\n")}
+	model := filepath.Join(dir, "model")
+	_, _, err := run("", "train", "-source", source, "-target", target, "-valid-source", dev[0],
+		"-valid-target", dev[1], "-save", model, "-pointer", "-hidden", "16", "-embed", "16", "-readout",
+		"16", "-epochs", "20", "-batch", "16", "-lr", "0.02", "-warmup", "0", "-dropout", "0",
+		"-patience", "0")
+	require.NoError(t, err)
+	out, _, err := run("wo ist Kim ?\nBo schläft\n", "translate", "-model", model)
+	require.NoError(t, err)
+	require.Contains(t, out, "where is Kim ?")
+	require.Contains(t, out, "Bo is asleep")
 }

@@ -35,6 +35,7 @@ type trainer struct {
 	smoothing    float64
 	minCount     int
 	copies       int
+	pointer      bool
 	best         string
 	unicode      text.Form
 	schedule     string
@@ -65,6 +66,7 @@ func (t *trainer) flags(f *flag.FlagSet) {
 	cli.MinCountFlag(f, &t.minCount, 2)
 	f.IntVar(&t.copies, "copies", 0,
 		"words of a source beyond the vocabulary, such as names, that are numbered and copied")
+	cli.PointerFlag(f, &t.pointer, "")
 	f.StringVar(&t.best, "best", "bleu", "by what the best epoch is chosen: loss, or bleu, which takes longer to measure")
 	f.StringVar(&t.schedule, "schedule", "cosine", "of the learning rate: cosine, or plateau, which halves it after an epoch that is not the best")
 }
@@ -90,6 +92,9 @@ func (t *trainer) check() error {
 		t.readout = min(t.readout, t.embed)
 		t.readout = min(t.readout, 32)
 	}
+	if t.pointer {
+		t.smoothing = 0 // of a softmax, which is not all that writes then
+	}
 	errs = append(errs, t.Training.Check(), t.train.check(""), t.dev.check("valid-"), t.leave.check())
 	if (t.train.source == "") != (t.dev.source == "") {
 		errs = append(errs, errors.New("-source and -valid-source go together"))
@@ -106,6 +111,7 @@ func (t *trainer) config() seq2seq.Config {
 		Text:    spaced(t.unicode),
 		Encoder: r, Decoder: r, Bidirectional: !t.oneWay, Attention: seq2seq.Attention(t.attention), Score: cells.Score(t.score),
 		EmbedSource: t.embed, EmbedTarget: t.embed, Readout: t.readout, Tied: t.tied, IODropout: t.dropout,
+		Copy: t.pointer,
 	}
 }
 
@@ -156,7 +162,7 @@ func (t *trainer) run(ctx context.Context, std cli.Std) error {
 		Model:    model, Task: task, Name: t.cell, Unit: "words", Monitor: monitor,
 		Describe: map[string]string{
 			"model": string(sizes), "-smoothing": fmt.Sprint(t.smoothing), "-min-count": fmt.Sprint(t.minCount),
-			"-best": t.best, "-schedule": t.schedule, "data": fmt.Sprintf("%d pairs", len(data.Train)),
+			"-best": t.best, "-schedule": t.schedule, "-pointer": fmt.Sprint(t.pointer), "data": fmt.Sprintf("%d pairs", len(data.Train)),
 		},
 	})
 	if err != nil {

@@ -48,6 +48,9 @@ var families = map[string]func(zoo.Recurrent) (zoo.Model, error){
 	"seq2seq luong": func(r zoo.Recurrent) (zoo.Model, error) {
 		return translator(seq2seq.Config{Encoder: zoo.Recurrent{Cell: "gru", Hidden: 3}, Decoder: r, Attention: "luong"})
 	},
+	"seq2seq copying": func(r zoo.Recurrent) (zoo.Model, error) {
+		return translator(seq2seq.Config{Encoder: r, Attention: "bahdanau", Copy: true})
+	},
 	"seq2seq into lstm": func(r zoo.Recurrent) (zoo.Model, error) {
 		return translator(seq2seq.Config{Encoder: r, Decoder: zoo.Recurrent{Hidden: 4}})
 	},

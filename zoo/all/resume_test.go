@@ -149,6 +149,24 @@ var resumable = map[string]func(change string) (train.Task, error){
 		}
 		return m.Task(d)
 	},
+	"seq2seq copying": func(change string) (train.Task, error) {
+		learn, valid := ids(change)
+		m := must(seq2seq.New(seq2seq.Config{Encoder: zoo.Recurrent{Cell: "gru", Hidden: 4},
+			Attention: "luong", Copy: true, IODropout: dropout(change)},
+			vocabularyFor(theSame), vocabularyFor(change), 1))
+		d := seq2seq.Data{Batch: 4, Seed: batchSeed(change)}
+		pairs := func(of [][]int) []seq2seq.Pair { // with a word that no vocabulary has
+			var sources, targets [][]string
+			for _, s := range of {
+				tokens := must(vocabularyFor(theSame).Decode(s))
+				sources = append(sources, append(tokens, "new"))
+				targets = append(targets, []string{"new", tokens[0]})
+			}
+			return must(m.Pairs(sources, targets))
+		}
+		d.Train, d.Valid = pairs(learn), pairs(valid)
+		return m.Task(d)
+	},
 	"HRED": func(change string) (train.Task, error) {
 		learn, valid := ids(change)
 		m := must(dialogue.New(dialogue.Config{Encoder: zoo.Recurrent{Cell: "gru", Hidden: 4},

@@ -103,7 +103,7 @@ func (m *Model) caption(ctx context.Context, pictures []image.Image, first int,
 	if err != nil {
 		return nil, err
 	}
-	found, err := w.Write(ctx, m.bos, common, o, first, m.words, cut)
+	found, err := w.Write(ctx, m.bos, common, o, first, shared.Always(m.words), cut)
 	out := make([][]Caption, len(found))
 	for i, hs := range found {
 		for _, h := range hs {

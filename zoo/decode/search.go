@@ -49,7 +49,7 @@ type Found struct {
 	// has no attention
 	Alignment [][]float64
 	Ended     bool  // by <eos>, not by Max
-	Copied    []int // places of tokens that CopyUnknown took from the source
+	Copied    []int // places of tokens from the source that no vocabulary has
 }
 
 // check refuses what no search can do.

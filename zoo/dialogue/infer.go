@@ -159,7 +159,7 @@ func (c *Conversation) Reply(ctx context.Context, o ReplyOptions) ([]Reply, erro
 	}
 	common := decode.Options{End: c.m.eos, Max: cmp.Or(o.Max, longestReply),
 		Never: shared.Silent(c.m.vocabulary)}
-	found, err := r.Write(ctx, c.m.bos, common, t, 0, c.m.vocabulary, cut)
+	found, err := r.Write(ctx, c.m.bos, common, t, 0, shared.Always(c.m.vocabulary), cut)
 	var out []Reply
 	if len(found) > 0 {
 		for _, h := range found[0] {

@@ -44,9 +44,13 @@ type Config struct {
 	// of the scores additive and concat; default the decoder's width
 	ScoreHidden int `json:"score_hidden,omitempty"`
 	// weight of the coverage loss (See, Liu and Manning, 2017: 1); 0: no coverage
-	Coverage    float64 `json:"coverage,omitempty"`
-	EmbedSource int     `json:"embed_source"` // default the encoder's width
-	EmbedTarget int     `json:"embed_target"` // default the decoder's width
+	Coverage float64 `json:"coverage,omitempty"`
+	// Copy has the decoder copy words of the source that it attends to, also those that no
+	// vocabulary has, or write one of its own, as a gate says at each step (pointer-generator; See,
+	// Liu and Manning, 2017). It takes attention, and <unk> in both vocabularies.
+	Copy        bool `json:"copy,omitempty"`
+	EmbedSource int  `json:"embed_source"` // default the encoder's width
+	EmbedTarget int  `json:"embed_target"` // default the decoder's width
 	// deviation of the first embeddings, normal; default: uniform ±0.1
 	EmbedStd float64 `json:"embed_std,omitempty"`
 	// layers of the decoder and output read the source's summary at every step
@@ -108,6 +112,12 @@ func (c Config) read() int {
 	return n
 }
 
+// shown is the width of the output of the decoder: what read shows without the summary.
+func (c Config) shown() int {
+	c.Peeky = false
+	return c.read()
+}
+
 func (c Config) attention() cells.AttentionConfig {
 	return cells.AttentionConfig{
 		Score: c.Score, Query: c.Decoder.Width(), Key: c.memory(), Hidden: c.ScoreHidden,
@@ -148,6 +158,7 @@ func (c Config) Validate() error {
 	case NoAttention:
 		bad.That(c.Score == "" && c.Coverage == 0,
 			"score and coverage are of an attention, and attention is none")
+		bad.That(!c.Copy, "copy is set, and attention is none, which tells what is copied")
 	case BahdanauAttention, LuongAttention:
 		bad.Add(c.attention().Validate())
 	default:

@@ -17,7 +17,8 @@ import (
 )
 
 // Translate finds targets of a source, best first. Tokens that the vocabulary lacks are read as
-// <unk>; none is ever written, unless CopyUnknown has it stand for a token of the source. A
+// <unk>; none is ever written, unless CopyUnknown has it stand for a token of the source. A model
+// with Copy writes the token itself, as Found.Copied says. A
 // cancelled context ends it with what there is and the context's error.
 func (m *Model) Translate(ctx context.Context, source []string,
 	o decode.SearchOptions) ([]decode.Found, error) {
@@ -35,16 +36,24 @@ func (m *Model) TranslateAll(ctx context.Context, sources [][]string,
 		return nil, prefix.Wrap(err)
 	}
 	ids, given := make([][]int, len(sources)), make([][]string, len(sources))
+	more := make([][]string, len(sources)) // words that are copied, without an id of their own
 	for i, tokens := range sources {
 		var err error
 		given[i] = m.cfg.Text.Unicode.Tokens(tokens)
+		if m.cfg.Copy {
+			ids[i], more[i] = shared.CopyIDs(given[i], m.sources, m.targets)
+			if err := m.checkSource(ids[i]); err != nil {
+				return nil, prefix.Errorf("source %d: %w", i, err)
+			}
+			continue
+		}
 		source, numbered := m.number(given[i])
 		if len(numbered) > 0 && o.Text != nil {
 			return nil, prefix.Errorf("source %d: Text is set, and has no words that are copied: "+
 				"use Each or the result", i)
 		}
 		if ids[i], err = m.sources.Encode(source); err == nil {
-			err = checkSource(ids[i], m.sources.Len())
+			err = m.checkSource(ids[i])
 		}
 		if err != nil {
 			return nil, prefix.Errorf("source %d: %w", i, err)
@@ -52,7 +61,8 @@ func (m *Model) TranslateAll(ctx context.Context, sources [][]string,
 	}
 	var out [][]decode.Found
 	for i := 0; i < len(ids); i += shared.SourcesAtATime {
-		chunk, err := m.translate(ctx, ids[i:min(i+shared.SourcesAtATime, len(ids))], i, o)
+		end := min(i+shared.SourcesAtATime, len(ids))
+		chunk, err := m.translate(ctx, ids[i:end], more[i:end], i, o)
 		for k := range chunk {
 			m.uncopy(chunk[k], given[i+k])
 			if o.CopyUnknown {
@@ -67,12 +77,17 @@ func (m *Model) TranslateAll(ctx context.Context, sources [][]string,
 	return out, nil
 }
 
-// translate finds targets of a few sources, the first of which has number first.
-func (m *Model) translate(ctx context.Context, sources [][]int, first int,
+// translate finds targets of a few sources, the first of which has number first. More are the words
+// of each that are behind the vocabulary of the targets.
+func (m *Model) translate(ctx context.Context, sources [][]int, more [][]string, first int,
 	o decode.SearchOptions) ([][]decode.Found, error) {
-	longest := 1
-	for _, s := range sources {
+	longest, places := 1, make([]copied, len(sources))
+	for i, s := range sources {
 		longest = max(longest, len(s))
+		var err error
+		if places[i], err = m.places(s); err != nil {
+			return nil, err
+		}
 	}
 	common, err := m.options(o, longest)
 	if err != nil {
@@ -89,14 +104,16 @@ func (m *Model) translate(ctx context.Context, sources [][]int, first int,
 	}
 	defer lease.Put()
 	t := lease.Graph
-	if err := t.read(sources); err != nil {
+	if err := m.read(t, sources); err != nil {
 		return nil, err
 	}
-	found, err := t.Write(ctx, m.bos, common, o, first, m.targets, cut)
+	t.place(places...)
+	words := func(i int) shared.Tokens { return shared.Extended{Vocabulary: m.targets, More: more[i]} }
+	found, err := t.Write(ctx, m.bos, common, o, first, words, cut)
 	out := make([][]decode.Found, len(found))
 	for i, hs := range found {
 		for _, h := range hs {
-			out[i] = append(out[i], shared.Found(h, m.targets))
+			out[i] = append(out[i], m.found(h, words(i)))
 		}
 	}
 	return out, err
@@ -110,6 +127,10 @@ func (m *Model) options(o decode.SearchOptions, longest int) (decode.Options, er
 	if o.Beta != 0 && m.attention == nil {
 		return decode.Options{}, fmt.Errorf("the option Beta is %g, and the model has no "+
 			"attention whose coverage it could reward", o.Beta)
+	}
+	if m.cfg.Copy && o.CopyUnknown {
+		return decode.Options{}, errors.New("the option CopyUnknown is set, and the model copies " +
+			"without it")
 	}
 	never := shared.Silent(m.targets)
 	if o.CopyUnknown {
@@ -147,13 +168,30 @@ func (s translatorSize) Cost() int { return s.length }
 type translator struct {
 	*shared.Writer
 	src, lengths []int
+	copier       *shared.Copier // nil if the model does not copy
+	width        int
+}
+
+// place tells the copier as what each place of the sources is copied.
+func (t *translator) place(sources ...copied) {
+	if t.copier == nil {
+		return
+	}
+	t.copier.More, t.copier.Places = 0, t.copier.Places[:0]
+	for _, s := range sources {
+		t.copier.More = max(t.copier.More, s.more)
+		for range t.width {
+			t.copier.Places = append(t.copier.Places, s.as)
+		}
+	}
 }
 
 func (m *Model) newTranslator(size translatorSize) (t *translator, err error) {
-	t = &translator{}
+	t = &translator{width: size.width}
 	var src, lengths *nodes.Node
 	var step decode.StepGraph
 	var from, inputs []*nodes.Node
+	var gate int
 	err = nodes.Try(func() {
 		g := nodes.NewGraph(nodes.Options{Dtype: m.store.Dtype()})
 		src, lengths = g.IntInput("source", size.length, size.sources),
@@ -178,12 +216,9 @@ func (m *Model) newTranslator(size translatorSize) (t *translator, err error) {
 			shared.InputState(sg, decoder.Parts(), rows)
 		step.Next = cells.Advance(decoder, nodes.Embedding(m.target, step.Tokens, -1), step.State)
 		step.Logits = m.logits(step.Next[0], summary, 0)
-		if in != nil {
-			parts := len(step.Next)
-			if m.cfg.Coverage > 0 {
-				parts--
-			}
-			step.Attention = step.Next[parts-1]
+		weights, _, at := m.seen(decoder)
+		if gate = at; weights >= 0 {
+			step.Attention = step.Next[weights]
 		}
 	})
 	if err != nil {
@@ -192,18 +227,24 @@ func (m *Model) newTranslator(size translatorSize) (t *translator, err error) {
 	if t.Writer, err = shared.NewWriter(size.sources, size.width, from, inputs, step); err != nil {
 		return nil, err
 	}
+	if m.cfg.Copy {
+		stepper := t.Stepper().(*decode.Recurrent)
+		t.copier = &shared.Copier{Over: stepper, V: m.targets.Len(), Unk: m.unk[1],
+			Gate: func() run.Floats { return stepper.After()[gate] }}
+		t.Via = t.copier
+	}
 	var in run.Inputs
 	t.src, t.lengths = in.Ints(src), in.Ints(lengths)
 	return t, in.Err()
 }
 
 // read encodes sources and makes the decoder start from them.
-func (t *translator) read(sources [][]int) error {
+func (m *Model) read(t *translator, sources [][]int) error {
 	clear(t.src)
 	for i, s := range sources {
 		t.lengths[i] = len(s)
 		for k, id := range s {
-			t.src[k*t.Sources+i] = id
+			t.src[k*t.Sources+i] = m.readAs(id)
 		}
 	}
 	return t.Start(t.lengths)

@@ -12,7 +12,9 @@ import (
 
 // Layouts are "encode", from sources [source, batch] and lengths [batch] to what the decoder reads
 // and the state that its layers start from, and "step", one token [batch] of the decoder: from
-// these and its state to logits [batch, V], the next state and, with attention, its weights.
+// these and its state to logits [batch, V], the next state and, with attention, its weights. Of a
+// model that copies the last part of the next state is its gate; whoever runs the step mixes in the
+// weights.
 func (m *Model) Layouts() []zoo.Layout {
 	if shared.Made(m.store) != nil {
 		return nil

@@ -33,15 +33,23 @@ const prefix = check.Prefix("zoo: seq2seq: ")
 // al., 2014). With a readout the output layer reads tanh(y·W_r + b_r) instead of y, a narrower
 // vector, which is cheaper where the vocabulary is large.
 //
+// A model that copies writes as well what it attends to, with the weights a of the attention:
+//
+//	p = σ([y; e_t]·w + b),  P(word) = p·softmax(logits)[word] + (1 − p)·Σ of a_s over its places s
+//
+// so that it says words that its vocabulary lacks, but the source has.
+//
 // Its parameters are source/E [Vs, Es], encoder/l0/… (forward and backward below, if it reads
 // both ways), target/E [Vt, Et], decoder/l0/…, bridge/l0/W_h …, attention/…, combine/W_c (luong),
-// readout/W and readout/b, out/W (not if tied: then it is Eᵀ) and out/b.
+// readout/W and readout/b, out/W (not if tied: then it is Eᵀ) and out/b, copy/W and copy/b (if it
+// copies).
 //
 // Its methods other than training are safe for concurrent use.
 type Model struct {
 	cfg              Config
 	sources, targets *text.Vocabulary
 	bos, eos         int
+	unk              [2]int // of sources and targets, if it copies
 	store            *nodes.Store
 	source, target   *nodes.Param // embeddings
 	encoder          unroll.Stack
@@ -51,6 +59,7 @@ type Model struct {
 	bridge           []shared.Starts  // of each layer; none without a bridge
 	readW, readB     *nodes.Param     // nil without a readout
 	out              nodes.Linear
+	gate             nodes.Linear // of a model that copies
 	identity         shared.Identity
 	translators      run.Pool[translatorSize, *translator]
 }
@@ -75,6 +84,9 @@ func New(cfg Config, source, target *text.Vocabulary, seed uint64) (m *Model, er
 	m.eos, ends = target.ID(text.EOS)
 	if !begins || !ends {
 		return nil, prefix.Errorf("the vocabulary of the targets needs the special tokens %s and %s", text.BOS, text.EOS)
+	}
+	if err := m.checkCopy(); err != nil {
+		return nil, prefix.Wrap(err)
 	}
 	if err := nodes.Try(m.declare); err != nil {
 		return nil, prefix.Wrap(err)
@@ -117,6 +129,10 @@ func (m *Model) declare() {
 		out.Tied = m.target
 	}
 	m.out = nodes.NewLinear(root.In("out"), out)
+	if c.Copy {
+		m.gate = nodes.NewLinear(root.In("copy"),
+			nodes.LinearConfig{In: c.shown() + c.EmbedTarget, Out: 1})
+	}
 }
 
 // encode reads sources [S, B] with lengths [B] and returns what the decoder attends to (nil if it
@@ -160,7 +176,27 @@ func (m *Model) over(memory *cells.Memory, summary *nodes.Node) (d decoderCell) 
 	if summary != nil {
 		d = peeking{d, summary}
 	}
+	if m.cfg.Copy {
+		d = pointing{d, m.gate}
+	}
 	return d
+}
+
+// seen are the places of what concerns the memory among the parts of the decoder; −1 where there is
+// no such part.
+func (m *Model) seen(d decoderCell) (weights, coverage, gate int) {
+	n := len(d.Parts()) - 1
+	weights, coverage, gate = -1, -1, -1
+	if m.cfg.Copy {
+		gate, n = n, n-1
+	}
+	if m.cfg.Coverage > 0 {
+		coverage, n = n, n-1
+	}
+	if m.attention != nil {
+		weights = n
+	}
+	return weights, coverage, gate
 }
 
 // peeking is a decoder that reads [x; summary].
@@ -192,6 +228,7 @@ type Graph struct {
 	Logits   *nodes.Node // [T, B, V]
 	Weights  *nodes.Node // of the attention, [T, B, S]; nil if there is none
 	Coverage *nodes.Node // after each step, [T, B, S]; nil without coverage
+	Gate     *nodes.Node // logit of writing rather than copying, [T, B]; nil if it does not copy
 }
 
 // Forward builds the model into the graph of its operands: source ids [S, B] with lengths [B],
@@ -224,13 +261,15 @@ func (m *Model) ForwardOver(src, lengths, tgtIn, teacher *nodes.Node, o unroll.O
 	o = unroll.Options{Strategy: o.Strategy, Cut: o.Cut, Recompute: o.Recompute}
 	r := unroll.Over(cell).Unroll(x, decoder.Initial(start), o)
 	out := Graph{Logits: m.logits(r.Y(), summary, m.cfg.IODropout)}
-	n := len(decoder.Parts())
-	if m.cfg.Coverage > 0 {
-		n--
-		out.Coverage = r.Part(n)
+	weights, coverage, gate := m.seen(decoder)
+	if coverage >= 0 {
+		out.Coverage = r.Part(coverage)
 	}
-	if memory != nil {
-		out.Weights = r.Part(n - 1)
+	if weights >= 0 {
+		out.Weights = r.Part(weights)
+	}
+	if gate >= 0 {
+		out.Gate = nodes.Reshape(r.Part(gate), tgtIn.Shape()...)
 	}
 	return out
 }

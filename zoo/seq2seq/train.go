@@ -20,11 +20,15 @@ import (
 	"github.com/seqzoo/seqzoo/zoo/metrics"
 )
 
-// Pair is a source and its target, as ids of their vocabularies, without <bos> and <eos>.
+// Pair is a source and its target, as ids of their vocabularies, without <bos> and <eos>. Of a model
+// with Copy the words that the vocabulary of the targets lacks, but the source has, follow on behind
+// it, numbered as they come first in the source; a source word that its own vocabulary lacks is the
+// length of that vocabulary and the word's id in a target.
 type Pair struct{ Source, Target []int }
 
 // Pairs turns the tokens of sources and targets, line by line, into ids. Tokens that a vocabulary
-// lacks become its <unk>, or are numbered to be copied, if the vocabularies have text.Copies.
+// lacks become its <unk>, or are numbered to be copied, if the model has Copy or the vocabularies have
+// text.Copies.
 func (m *Model) Pairs(sources, targets [][]string) ([]Pair, error) {
 	if len(sources) != len(targets) {
 		return nil, prefix.Errorf("%d sources and %d targets: want as many",
@@ -35,6 +39,11 @@ func (m *Model) Pairs(sources, targets [][]string) ([]Pair, error) {
 	}
 	pairs := make([]Pair, len(sources))
 	for i := range pairs {
+		if m.cfg.Copy {
+			pairs[i] = m.copyPair(m.cfg.Text.Unicode.Tokens(sources[i]),
+				m.cfg.Text.Unicode.Tokens(targets[i]))
+			continue
+		}
 		var errs [2]error
 		source, numbered := m.number(m.cfg.Text.Unicode.Tokens(sources[i]))
 		pairs[i].Source, errs[0] = m.sources.Encode(source)
@@ -55,19 +64,23 @@ func (m *Model) checkPairs(pairs []Pair) error {
 		return err
 	}
 	for i, p := range pairs {
-		if err := errors.Join(checkSource(p.Source, m.sources.Len()),
-			shared.CheckIDs("target", p.Target, m.targets.Len())); err != nil {
+		places, err := m.places(p.Source)
+		if err := errors.Join(err, m.checkSource(p.Source),
+			shared.CheckIDs("target", p.Target, m.targets.Len()+places.more)); err != nil {
 			return check.Example("pair", i, "%w", err)
 		}
 	}
 	return nil
 }
 
-func checkSource(ids []int, n int) error {
+func (m *Model) checkSource(ids []int) error {
 	if len(ids) == 0 {
 		return errors.New("the source is empty")
 	}
-	return shared.CheckIDs("source", ids, n)
+	if m.cfg.Copy {
+		return nil // places checks it
+	}
+	return shared.CheckIDs("source", ids, m.sources.Len())
 }
 
 // MaxTokens bounds a source and a target; a longer one is a slip, such as a file without line ends.
@@ -110,17 +123,8 @@ func InverseSigmoid(k float64) func(n int) float64 {
 // validation measures valid_loss, without those two, and valid_perplexity, with the true tokens
 // read. It keeps the pairs, which must not change.
 func (m *Model) Task(d Data) (train.Task, error) {
-	if err := m.checkPairs(d.Train); err != nil {
-		return nil, prefix.Errorf("training: %w", err)
-	}
-	if err := m.checkPairs(d.Valid); err != nil {
-		return nil, prefix.Errorf("validation: %w", err)
-	}
-	if !(d.Smoothing >= 0 && d.Smoothing < 1) {
-		return nil, prefix.Errorf("Smoothing is %g, want [0, 1)", d.Smoothing)
-	}
-	if d.Cut < 0 {
-		return nil, fmt.Errorf("zoo: seq2seq: Cut is %d, want a number of steps, or 0 for none", d.Cut)
+	if err := m.checkData(d); err != nil {
+		return nil, err
 	}
 	batches, err := pairBatches(d.Train, train.BatchesConfig{
 		Batch: cmp.Or(d.Batch, 32), Bucket: cmp.Or(d.Bucket, 50), Seed: d.Seed,
@@ -188,6 +192,27 @@ func (m *Model) Task(d Data) (train.Task, error) {
 	return task, nil
 }
 
+// checkData refuses what cannot be trained on.
+func (m *Model) checkData(d Data) error {
+	if err := m.checkPairs(d.Train); err != nil {
+		return prefix.Errorf("training: %w", err)
+	}
+	if err := m.checkPairs(d.Valid); err != nil {
+		return prefix.Errorf("validation: %w", err)
+	}
+	if !(d.Smoothing >= 0 && d.Smoothing < 1) {
+		return prefix.Errorf("Smoothing is %g, want [0, 1)", d.Smoothing)
+	}
+	if d.Cut < 0 {
+		return fmt.Errorf("zoo: seq2seq: Cut is %d, want a number of steps, or 0 for none", d.Cut)
+	}
+	if m.cfg.Copy && (d.Smoothing > 0 || d.Teacher != nil) {
+		return prefix.Errorf("Smoothing and Teacher are of models that only write, and this " +
+			"one has Copy")
+	}
+	return nil
+}
+
 // pairBatches puts targets of one length side by side, since a step of the decoder, with the output
 // layer, costs most; and of those, sources of like length.
 func pairBatches(pairs []Pair, c train.BatchesConfig) (*train.Batches, error) {
@@ -229,17 +254,25 @@ func (m *Model) bleu(ctx context.Context, pairs []Pair) (float64, error) {
 	var score metrics.BLEU
 	for i := 0; i < len(pairs); i += shared.SourcesAtATime {
 		chunk := pairs[i:min(i+shared.SourcesAtATime, len(pairs))]
-		sources := make([][]int, len(chunk))
+		sources, more := make([][]int, len(chunk)), make([][]string, len(chunk))
 		for k, p := range chunk {
 			sources[k] = p.Source
+			places, err := m.places(p.Source)
+			if err != nil {
+				return 0, prefix.Wrap(err)
+			}
+			for n := range places.more { // any words, the same on both sides
+				more[k] = append(more[k], fmt.Sprintf("<word%d>", n))
+			}
 		}
-		found, err := m.translate(ctx, sources, i, decode.SearchOptions{})
+		found, err := m.translate(ctx, sources, more, i, decode.SearchOptions{})
 		if err != nil {
 			return 0, prefix.Wrap(err)
 		}
 		for k, p := range chunk {
 			if err := score.Add(found[k][0].Tokens,
-				shared.Written(m.targets, p.Target)); err != nil {
+				shared.Written(shared.Extended{Vocabulary: m.targets, More: more[k]},
+					p.Target)); err != nil {
 				return 0, err
 			}
 		}
@@ -266,7 +299,10 @@ type pairGraph struct {
 	src, in, out []int
 	lengths      []int
 	teacher      run.Floats // empty without
-	B            int
+	// of a model that copies: as which id each place of a source is copied [S, B], and what is to be
+	// written [T, B], below 0 where there is none
+	places, are run.Floats
+	B           int
 }
 
 func newPairRunner(m *Model, d Data, training bool) *pairRunner {
@@ -288,17 +324,26 @@ func (r *pairRunner) run(pairs []Pair, part shared.Rows, seed uint64, counter in
 	clear(g.src)
 	clear(g.in)
 	clear(g.lengths)
+	if r.m.cfg.Copy {
+		g.places.Fill(-1)
+		g.are.Fill(-2) // unlike any place
+	}
 	for k, e := range part.Examples() {
 		p := pairs[e]
 		g.lengths[k] = len(p.Source)
 		for s, id := range p.Source {
-			g.src[s*g.B+k] = id
+			g.src[s*g.B+k] = r.m.readAs(id)
 		}
 		g.in[k] = r.m.bos
 		for t, id := range p.Target {
 			g.in[(t+1)*g.B+k], g.out[t*g.B+k] = id, id
 		}
 		g.out[len(p.Target)*g.B+k] = r.m.eos
+		if r.m.cfg.Copy {
+			if err := r.m.fillCopy(g, k, p); err != nil {
+				return b, prefix.Wrap(err)
+			}
+		}
 		b.Count += len(p.Target) + 1
 	}
 	if g.teacher.Len() > 0 {
@@ -328,7 +373,7 @@ func (r *pairRunner) graph(pairs []Pair, part shared.Rows) (*pairGraph, error) {
 func (r *pairRunner) build(shape pairShape, o graph.Option) (p *pairGraph, err error) {
 	S, T, B := shape.S, shape.T, shape.B
 	p = &pairGraph{B: B}
-	var src, lengths, in, out, teacher, loss *nodes.Node
+	var src, lengths, in, out, teacher, places, are, loss *nodes.Node
 	err = nodes.Try(func() {
 		g := nodes.NewGraph(nodes.Options{Dtype: r.m.store.Dtype(), Training: r.training, Rows: B})
 		src, lengths = g.IntInput("source", S, B), g.IntInput("source lengths", B)
@@ -338,9 +383,18 @@ func (r *pairRunner) build(shape pairShape, o graph.Option) (p *pairGraph, err e
 		}
 		y := r.m.ForwardOver(src, lengths, in, teacher,
 			unroll.Options{Strategy: r.data.Unroll, Cut: r.data.Cut})
-		loss = nodes.CrossEntropy(y.Logits, out, r.loss())
+		if r.m.cfg.Copy {
+			places, are = g.Input("places", S, B), g.Input("target", T, B)
+			loss = y.copyLoss(places, are, out)
+		} else {
+			loss = nodes.CrossEntropy(y.Logits, out, r.loss())
+		}
 		if r.training && y.Coverage != nil {
-			loss = nodes.Add(loss, nodes.Scale(y.coverageLoss(out), r.m.cfg.Coverage))
+			counts := nodes.NotIn(out, shared.Ignored)
+			if are != nil {
+				counts = nodes.GreaterEqual(are, nodes.Scalar(0))
+			}
+			loss = nodes.Add(loss, nodes.Scale(y.coverageLoss(counts), r.m.cfg.Coverage))
 		}
 	})
 	if err != nil {
@@ -355,6 +409,9 @@ func (r *pairRunner) build(shape pairShape, o graph.Option) (p *pairGraph, err e
 	if teacher != nil {
 		p.teacher = inputs.Floats(teacher)
 	}
+	if places != nil {
+		p.places, p.are = inputs.Floats(places), inputs.Floats(are)
+	}
 	return p, inputs.Err()
 }
 
@@ -366,9 +423,8 @@ func (r *pairRunner) loss() nodes.CrossEntropyOptions {
 	return o
 }
 
-// coverageLoss is the mean over the tokens of targets [T, B].
-func (y Graph) coverageLoss(targets *nodes.Node) *nodes.Node {
-	counts := nodes.NotIn(targets, shared.Ignored)
+// coverageLoss is the mean over the tokens of targets, where counts [T, B] are 1.
+func (y Graph) coverageLoss(counts *nodes.Node) *nodes.Node {
 	again := nodes.Mul(cells.CoverageLoss(y.Weights, y.Coverage), counts)
 	return nodes.Div(nodes.Sum(again), nodes.Maximum(nodes.Sum(counts), nodes.Scalar(1)))
 }

@@ -2,6 +2,7 @@ package seq2seq
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 
@@ -20,6 +21,13 @@ type Writing struct {
 	source int   // tokens
 	ids    []int // written so far, <bos> first; the last is still to be read
 	parts  *run.State
+	places copied   // of the source, if the model copies
+	more   []string // words of it that are behind the vocabulary of the targets
+}
+
+// words name what is written.
+func (w *Writing) words() shared.Tokens {
+	return shared.Extended{Vocabulary: w.m.targets, More: w.more}
 }
 
 // NewWriting reads a source. Tokens that the vocabulary lacks are read as <unk>.
@@ -30,16 +38,24 @@ func (m *Model) NewWriting(source []string) (*Writing, error) {
 			"copies, and a writing "+
 			"keeps none to copy: use Translate", len(numbered))
 	}
-	ids, err := m.sources.Encode(source)
+	w := &Writing{m: m, ids: []int{m.bos}}
+	var ids []int
+	var err error
+	if m.cfg.Copy {
+		ids, w.more = shared.CopyIDs(source, m.sources, m.targets)
+		w.places, err = m.places(ids)
+	} else {
+		ids, err = m.sources.Encode(source)
+	}
 	if err == nil {
-		err = checkSource(ids, m.sources.Len())
+		err = m.checkSource(ids)
 	}
 	if err != nil {
 		return nil, prefix.Errorf("source: %w", err)
 	}
-	w := &Writing{m: m, source: len(ids), ids: []int{m.bos}}
+	w.source = len(ids)
 	err = w.with(func(t *translator) error {
-		if err := t.read([][]int{ids}); err != nil {
+		if err := m.read(t, [][]int{ids}); err != nil {
 			return err
 		}
 		return w.keep(t.Carried(t.lengths))
@@ -84,6 +100,7 @@ func (w *Writing) keep(carried []run.Floats) error {
 // resume makes a compiled model go on from here.
 func (w *Writing) resume(t *translator) error {
 	t.lengths[0] = w.source
+	t.place(w.places)
 	carried := t.Carried(t.lengths)
 	if len(carried) != len(w.parts.Parts()) {
 		return fmt.Errorf("the state has %d parts, the model %d: %w", len(w.parts.Parts()),
@@ -105,7 +122,7 @@ func (w *Writing) Tokens() []string {
 	if w.m == nil {
 		return nil
 	}
-	return shared.Written(w.m.targets, w.ids[1:])
+	return shared.Written(w.words(), w.ids[1:])
 }
 
 var errNoWriting = prefix.Errorf("the writing is none that NewWriting made")
@@ -144,7 +161,7 @@ func (w *Writing) Write(ctx context.Context, o decode.SearchOptions) (decode.Fou
 			return err
 		}
 		single := decode.GenerateOptions{Options: common, Sampler: o.Sample, Seed: o.Seed,
-			Each: shared.Telling(o, 0, w.m.targets, cut, w.Tokens())}
+			Each: shared.Telling(o, 0, func(int) shared.Tokens { return w.words() }, cut, w.Tokens())}
 		hs, err := decode.Generate(ctx, t.Stepper(), w.ids[len(w.ids)-1:], single)
 		if len(hs) == 0 || len(hs[0].Tokens) == 0 {
 			return err
@@ -153,7 +170,7 @@ func (w *Writing) Write(ctx context.Context, o decode.SearchOptions) (decode.Fou
 			return e
 		}
 		w.ids = append(w.ids, hs[0].Tokens...)
-		found = shared.Found(hs[0], w.m.targets)
+		found = w.m.found(hs[0], w.words())
 		return err
 	})
 	if err != nil {
@@ -172,20 +189,27 @@ func (w *Writing) Read(tokens []string) error {
 		return prefix.Errorf("the target has ended; nothing may follow")
 	}
 	tokens = w.m.cfg.Text.Unicode.Tokens(tokens)
-	ids, err := w.m.targets.Encode(tokens)
-	if err == nil {
-		err = shared.CheckIDs("target", ids, w.m.targets.Len())
+	var ids []int
+	var unknown []string
+	for _, token := range tokens {
+		id, ok := w.m.targets.ID(token)
+		if k := slices.Index(w.more, token); !ok && k >= 0 {
+			id, ok = w.m.targets.Len()+k, true
+		}
+		if ids = append(ids, id); !ok {
+			unknown = append(unknown, token)
+		}
 	}
-	if unknown := w.m.targets.Unknowns(tokens); err == nil && len(unknown) > 0 {
-		err = fmt.Errorf("the vocabulary of the targets lacks %.200q", unknown)
-	}
-	if err != nil {
+	if err := shared.CheckIDs("target", ids, w.m.targets.Len()+len(w.more)); err != nil {
 		return prefix.Wrap(err)
+	}
+	if len(unknown) > 0 {
+		return prefix.Errorf("the vocabulary of the targets lacks %.200q", unknown)
 	}
 	if len(ids) == 0 {
 		return nil
 	}
-	err = w.with(func(t *translator) error {
+	err := w.with(func(t *translator) error {
 		if err := w.resume(t); err != nil {
 			return err
 		}
@@ -220,6 +244,8 @@ func (w *Writing) Text() (string, error) {
 const (
 	sourceNote  = "source"
 	writtenNote = "written"
+	placesNote  = "places" // as which id each place of the source is copied
+	moreNote    = "words"  // of the source, which no vocabulary has
 )
 
 // State is how far the writing has come, as a value: Resume goes on from it, any number of times.
@@ -228,10 +254,16 @@ func (w *Writing) State() zoo.State {
 	if w.m == nil {
 		return zoo.State{}
 	}
-	return shared.NewState(architecture, &w.m.identity, w.parts.Clone(), map[string]string{
+	notes := map[string]string{
 		sourceNote:  shared.Numbers([]int{w.source}),
 		writtenNote: shared.Numbers(w.ids),
-	})
+	}
+	if w.m.cfg.Copy {
+		notes[placesNote] = shared.Numbers(w.places.as)
+		words, _ := json.Marshal(w.more) // strings have no errors
+		notes[moreNote] = string(words)
+	}
+	return shared.NewState(architecture, &w.m.identity, w.parts.Clone(), notes)
 }
 
 // Resume is a writing that goes on from a state. One of another model, or of one with other
@@ -246,13 +278,32 @@ func (m *Model) Resume(s zoo.State) (*Writing, error) {
 		return nil, prefix.Errorf("the state has a source of %q tokens: %w", notes[sourceNote],
 			zoo.ErrMisfit)
 	}
-	ids, err := shared.ParseNumbers(notes[writtenNote], m.targets.Len())
-	if err != nil || len(ids) == 0 || ids[0] != m.bos {
+	w := &Writing{m: m, source: source[0], parts: parts.Clone()}
+	if m.cfg.Copy {
+		if err := w.copyNotes(notes); err != nil {
+			return nil, prefix.Errorf("the state says of its source as nothing can be copied "+
+				"from: %w: %w", err, zoo.ErrMisfit)
+		}
+	}
+	w.ids, err = shared.ParseNumbers(notes[writtenNote], m.targets.Len()+len(w.more))
+	if err != nil || len(w.ids) == 0 || w.ids[0] != m.bos {
 		return nil, prefix.Errorf("the state has no target: %w", zoo.ErrMisfit)
 	}
-	w := &Writing{m: m, source: source[0], ids: ids, parts: parts.Clone()}
 	if err := w.with(w.resume); err != nil {
 		return nil, prefix.Wrap(err)
 	}
 	return w, nil
+}
+
+// copyNotes takes what is copied of the source from the notes of a state.
+func (w *Writing) copyNotes(notes map[string]string) (err error) {
+	if err := json.Unmarshal([]byte(notes[moreNote]), &w.more); err != nil {
+		return err
+	}
+	w.places.more = len(w.more)
+	w.places.as, err = shared.ParseNumbers(notes[placesNote], w.m.targets.Len()+len(w.more))
+	if err == nil && len(w.places.as) != w.source {
+		err = fmt.Errorf("%d places for a source of %d tokens", len(w.places.as), w.source)
+	}
+	return err
 }

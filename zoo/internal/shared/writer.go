@@ -22,6 +22,33 @@ type Writer struct {
 	to      []run.Floats // where the former goes, [sources·width·k, …]
 	source  []int        // of each row of the decoder
 	stepper *decode.Recurrent
+	// Via, if set, stands between the compiled step and the search
+	Via decode.Stepper
+}
+
+// Tokens name ids: a vocabulary, or one with more behind it.
+type Tokens interface {
+	Token(id int) (token string, ok bool)
+	Specials() []string
+}
+
+// Extended is a vocabulary with more words, whose ids follow on.
+type Extended struct {
+	*text.Vocabulary
+	More []string
+}
+
+// Token returns the token of id, and whether there is such an id.
+func (e Extended) Token(id int) (token string, ok bool) {
+	if k := id - e.Len(); k >= 0 && k < len(e.More) {
+		return e.More[k], true
+	}
+	return e.Vocabulary.Token(id)
+}
+
+// Always is the same vocabulary for every source.
+func Always(v *text.Vocabulary) func(source int) Tokens {
+	return func(int) Tokens { return v }
 }
 
 // newWriter compiles the graph of from, and a step of sources·width rows whose inputs are for the
@@ -74,9 +101,9 @@ func (w *Writer) Start(places []int) error {
 }
 
 // write decodes every source from the token bos, best first. First is the number of the first
-// source, for o.Each and the seeds; v is the vocabulary of what is written.
+// source, for o.Each and the seeds; words names what is written of each source, counted from 0.
 func (w *Writer) Write(ctx context.Context, bos int, common decode.Options, o decode.SearchOptions,
-	first int, v *text.Vocabulary, cut text.Tokeniser) ([][]decode.Hypothesis, error) {
+	first int, words func(source int) Tokens, cut text.Tokeniser) ([][]decode.Hypothesis, error) {
 	starts := make([]int, w.Sources)
 	for i := range starts {
 		starts[i] = bos
@@ -88,15 +115,14 @@ func (w *Writer) Write(ctx context.Context, bos int, common decode.Options, o de
 		}
 		if o.Each != nil {
 			beam.Each = func(i int, best decode.Hypothesis) {
-				o.Each(first+i,
-					Written(v, best.Tokens))
+				o.Each(first+i, Written(words(i), best.Tokens))
 			}
 		}
-		return decode.Beam(ctx, w.stepper, starts, beam)
+		return decode.Beam(ctx, w.Stepper(), starts, beam)
 	}
 	single := decode.GenerateOptions{Options: common, Sampler: o.Sample, Seed: o.Seed +
-		uint64(first), Each: Telling(o, first, v, cut, nil)}
-	hs, err := decode.Generate(ctx, w.stepper, starts, single)
+		uint64(first), Each: Telling(o, first, words, cut, nil)}
+	hs, err := decode.Generate(ctx, w.Stepper(), starts, single)
 	found := make([][]decode.Hypothesis, len(hs))
 	for i, h := range hs {
 		found[i] = []decode.Hypothesis{h}
@@ -106,7 +132,7 @@ func (w *Writer) Write(ctx context.Context, bos int, common decode.Options, o de
 
 // Telling is what calls the functions of o for tokens as they are chosen; nil if there are none. The
 // target of the first source goes on after the tokens before.
-func Telling(o decode.SearchOptions, first int, v *text.Vocabulary, cut text.Tokeniser,
+func Telling(o decode.SearchOptions, first int, words func(source int) Tokens, cut text.Tokeniser,
 	before []string) func(i, id int) {
 	if o.Each == nil && o.Text == nil {
 		return nil
@@ -115,10 +141,10 @@ func Telling(o decode.SearchOptions, first int, v *text.Vocabulary, cut text.Tok
 	return func(i, id int) {
 		so[i] = append(so[i], id)
 		if o.Each != nil {
-			o.Each(first+i, Written(v, so[i]))
+			o.Each(first+i, Written(words(i), so[i]))
 		}
-		token, _ := v.Token(id)
-		if o.Text == nil || id < len(v.Specials()) {
+		token, _ := words(i).Token(id)
+		if o.Text == nil || id < len(words(i).Specials()) {
 			return
 		}
 		if streams[i] == nil {
@@ -142,7 +168,7 @@ func Silent(v *text.Vocabulary) []int {
 }
 
 // written are the tokens of ids, without the end.
-func Written(v *text.Vocabulary, ids []int) []string {
+func Written(v Tokens, ids []int) []string {
 	tokens := make([]string, 0, len(ids))
 	for _, id := range ids {
 		if token, _ := v.Token(id); token != text.EOS {
@@ -162,8 +188,13 @@ func (w *Writer) Carried(places []int) []run.Floats {
 // After is what Carried will be when the next step begins.
 func (w *Writer) After() []run.Floats { return append(slices.Clone(w.to), w.stepper.After()...) }
 
-// Stepper is the decoder.
-func (w *Writer) Stepper() decode.Stepper { return w.stepper }
+// Stepper is the decoder, with what stands before it.
+func (w *Writer) Stepper() decode.Stepper {
+	if w.Via != nil {
+		return w.Via
+	}
+	return w.stepper
+}
 
 // Memory is what the compiled graphs take while they do not run, in bytes.
 func (w *Writer) Memory() int { return w.encoder.Memory() + w.stepper.Memory() }
@@ -174,7 +205,8 @@ func (w *Writer) Close() error { return errors.Join(w.encoder.Close(), w.stepper
 // sourcesAtATime are translated side by side.
 const SourcesAtATime = 16
 
-func Found(h decode.Hypothesis, v *text.Vocabulary) decode.Found {
+// Found is a hypothesis in words.
+func Found(h decode.Hypothesis, v Tokens) decode.Found {
 	t := decode.Found{Tokens: Written(v, h.Tokens), LogProb: h.LogProb, Score: h.Score,
 		Ended: h.Ended}
 	t.LogProbs = h.LogProbs[:len(t.Tokens)]
