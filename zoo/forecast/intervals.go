@@ -33,7 +33,7 @@ func (m *Model) Calibrate(ctx context.Context, s *series.Series, level float64) 
 	for h := range m.cfg.Horizon {
 		var row []float64
 		for v, i := range m.targets {
-			of := slices.Clone(scores.at(h, v))
+			of := slices.DeleteFunc(slices.Clone(scores.at(h, v)), math.IsNaN)
 			slices.Sort(of)
 			if len(of) < least(level) {
 				return nil, prefix.Errorf("calibration: %d windows; intervals of %g take at "+
@@ -99,7 +99,7 @@ func (m *Model) bounds(level float64) (low, high int) {
 }
 
 // intervalScores are by how much true values fall out of what is forecast, below 0 for those
-// within: [Horizon][Targets][windows], standardised.
+// within: [Horizon][Targets][windows], standardised; NaN where the true value is not known.
 type intervalScores struct {
 	V   int
 	all [][]float64
@@ -120,7 +120,7 @@ func (m *Model) scores(ctx context.Context, s *series.Series, level float64) (*i
 	V := len(m.targets)
 	out := &intervalScores{V: V, all: make([][]float64, m.cfg.Horizon*V)}
 	for i := range out.all {
-		out.all[i] = make([]float64, w.len())
+		out.all[i] = slices.Repeat([]float64{math.NaN()}, w.len())
 	}
 	low, high := m.bounds(level)
 	err = m.each(ctx, w, func(window, h, v int, y []float64, truth float64) {
@@ -170,25 +170,32 @@ func (m *Model) Backtest(ctx context.Context, s *series.Series, o BacktestOption
 	}
 	b := &Backtest{Windows: n - first, RMSE: make([]float64, V), MeanAbs: make([]float64, V),
 		ByHorizon: make([]float64, H), Width: make([]float64, V)}
-	margins := rolling(scores, first, size, level)
+	margins, err := rolling(scores, first, size, level)
+	if err != nil {
+		return nil, prefix.Wrap(err)
+	}
 	w, err := m.windows(s)
 	if err != nil {
 		return nil, prefix.Wrap(err)
 	}
+	known, err := w.counts(first)
+	if err != nil {
+		return nil, prefix.Wrap(err)
+	}
 	low, high := m.bounds(level)
-	count := float64(b.Windows)
 	err = m.each(ctx, w, func(window, h, v int, y []float64, truth float64) {
 		if window < first {
 			return
 		}
 		deviation := m.scale.Deviation[m.targets[v]]
 		d := (y[m.median] - truth) * deviation
-		b.RMSE[v] += d * d / (count * float64(H))
-		b.MeanAbs[v] += math.Abs(d) / (count * float64(H))
+		b.RMSE[v] += d * d / known.ofTarget[v]
+		b.MeanAbs[v] += math.Abs(d) / known.ofTarget[v]
 		margin := margins[h*V+v][window-first]
-		b.Width[v] += max(y[high]-y[low]+2*margin, 0) * deviation / (count * float64(H))
+		b.Width[v] += max(y[high]-y[low]+2*margin, 0) * deviation / known.ofTarget[v]
 		if scores.at(h, v)[window] <= margin {
-			b.ByHorizon[h] += 1 / (count * float64(V))
+			b.ByHorizon[h] += 1 / known.ofStep[h]
+			b.Covered += 1 / known.all
 		}
 	})
 	if err != nil {
@@ -197,32 +204,39 @@ func (m *Model) Backtest(ctx context.Context, s *series.Series, o BacktestOption
 	for v := range b.RMSE {
 		b.RMSE[v] = math.Sqrt(b.RMSE[v])
 	}
-	for _, share := range b.ByHorizon {
-		b.Covered += share / float64(H)
-	}
 	return b, nil
 }
 
 // rolling are the margins of each step and target for the windows from first on: that of a forecast
 // of h+1 steps goes by the scores of the size windows that end h+1 before.
-func rolling(scores *intervalScores, first, size int, level float64) [][]float64 {
+func rolling(scores *intervalScores, first, size int, level float64) ([][]float64, error) {
 	out := make([][]float64, len(scores.all))
 	for i, all := range scores.all {
 		h := i / scores.V
 		from := first - h - size // the oldest that counts for the first
-		sorted := slices.Sorted(slices.Values(all[from : from+size]))
+		sorted := slices.DeleteFunc(slices.Clone(all[from:from+size]), math.IsNaN)
+		slices.Sort(sorted)
 		for at := from; ; at++ {
+			if len(sorted) < least(level) {
+				return nil, fmt.Errorf("backtest: of the %d forecasts before window %d only %d have "+
+					"true values that are known; intervals of %g take at least %d: take a larger "+
+					"Window", size, first+at-from, len(sorted), level, least(level))
+			}
 			out[i] = append(out[i], conformal(sorted, level))
 			if at+size+h+1 >= len(all) {
 				break
 			}
-			gone, _ := slices.BinarySearch(sorted, all[at])
-			sorted = slices.Delete(sorted, gone, gone+1)
-			put, _ := slices.BinarySearch(sorted, all[at+size])
-			sorted = slices.Insert(sorted, put, all[at+size])
+			if x := all[at]; !math.IsNaN(x) {
+				gone, _ := slices.BinarySearch(sorted, x)
+				sorted = slices.Delete(sorted, gone, gone+1)
+			}
+			if x := all[at+size]; !math.IsNaN(x) {
+				put, _ := slices.BinarySearch(sorted, x)
+				sorted = slices.Insert(sorted, put, x)
+			}
 		}
 	}
-	return out
+	return out, nil
 }
 
 // String is a line for a person.

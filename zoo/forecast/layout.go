@@ -7,7 +7,8 @@ import (
 	"github.com/seqzoo/seqzoo/zoo/internal/shared"
 )
 
-// Layouts is the model over windows, "window": [Lookback, batch, variables] to forecasts [Horizon,
+// Layouts is the model over windows, "window": [Lookback, batch, variables], and what else Forward
+// reads, to forecasts [Horizon,
 // batch, targets]. Both are standardised: the text "scale.json" has means and deviations.
 func (m *Model) Layouts() []zoo.Layout {
 	if shared.Made(m.store) != nil {
@@ -15,7 +16,7 @@ func (m *Model) Layouts() []zoo.Layout {
 	}
 	return []zoo.Layout{{Name: "window", Sizes: []string{"batch"},
 		Build: func(g *nodes.Graph, sizes []int) (in, out []zoo.Port) {
-			x := g.Input("window", m.cfg.Lookback, sizes[0], len(m.cfg.Variables))
+			x := g.Input("window", m.cfg.Lookback, sizes[0], m.inputs())
 			return []zoo.Port{{Name: "window", Node: x}},
 				[]zoo.Port{{Name: "forecast", Node: m.Forward(x, unroll.Scan)}}
 		}}}

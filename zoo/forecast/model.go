@@ -32,6 +32,16 @@ const (
 	LevelNone Level = "none" // 0
 )
 
+// Gaps is what becomes of values that are not known, NaN in a series.
+type Gaps string
+
+const (
+	RefuseGaps Gaps = ""     // they are an error: the default
+	LastForGap Gaps = "last" // the value before it in the window, or if there is none the first behind
+	MeanForGap Gaps = "mean" // the mean of the training part
+	MaskGaps   Gaps = "mask" // as LastForGap, and the model reads beside each value whether it is one
+)
+
 // Config sizes a Model. The zero value of an optional field is its default.
 type Config struct {
 	zoo.Recurrent
@@ -55,6 +65,15 @@ type Config struct {
 	// not be Shared, and Horizon must not be more than Lookback.
 	Known []string `json:"known,omitempty"`
 
+	// Static are variables that tell series apart rather than times, such as the size of a shop: they
+	// are read as they are at every step, not measured from the level, and not forecast. They must
+	// not be Shared, or Known.
+	Static []string `json:"static,omitempty"`
+
+	// Gaps says what is read where a value is not known; a target that is not known counts nothing.
+	// Default: RefuseGaps.
+	Gaps Gaps `json:"gaps,omitempty"`
+
 	// Quantiles are forecast in place of the mean, in ascending order, such as 0.05, 0.5 and 0.95,
 	// by the pinball loss; 0.5 must be one of them, and is the forecast.
 	Quantiles []float64 `json:"quantiles,omitempty"`
@@ -68,9 +87,9 @@ func (c Config) withDefaults() Config {
 	c.Recurrent = c.Recurrent.WithDefaults()
 	if len(c.Targets) == 0 {
 		c.Targets = c.Variables
-		if len(c.Known) > 0 {
+		if len(c.Known)+len(c.Static) > 0 {
 			c.Targets = slices.DeleteFunc(slices.Clone(c.Variables), func(name string) bool {
-				return slices.Contains(c.Known, name)
+				return slices.Contains(c.Known, name) || slices.Contains(c.Static, name)
 			})
 		}
 	}
@@ -105,8 +124,18 @@ func (c Config) Validate() error {
 			name, c.Variables)
 		bad.That(!slices.Contains(c.Targets, name), "%q is known ahead, and a target", name)
 	}
-	bad.That(len(c.Known) == 0 || len(c.Targets) > 0, "every variable is known ahead, so that "+
-		"there is nothing to forecast")
+	distinct("static", c.Static)
+	for _, name := range c.Static {
+		bad.That(slices.Contains(c.Variables, name), "static %q is no variable; they are %.200q",
+			name, c.Variables)
+		bad.That(!slices.Contains(c.Targets, name) && !slices.Contains(c.Known, name), "%q is "+
+			"static, and a target or known ahead", name)
+	}
+	check.OneOf(&bad, "gaps", c.Gaps, RefuseGaps, LastForGap, MeanForGap, MaskGaps)
+	bad.That(len(c.Known)+len(c.Static) == 0 || len(c.Targets) > 0, "every variable is known "+
+		"ahead or static, so that there is nothing to forecast")
+	bad.That(len(c.Static) == 0 || !c.Shared, "shared reads each variable alone; static must be "+
+		"left out")
 	bad.That(len(c.Known) == 0 || !c.Shared, "shared reads each variable alone; known must be "+
 		"left out")
 	bad.That(len(c.Known) == 0 || c.Horizon <= c.Lookback, "known are read as far ahead as "+
@@ -176,9 +205,9 @@ func New(cfg Config, scale *series.Scale, seed uint64) (*Model, error) {
 		m.known = append(m.known, slices.Index(cfg.Variables, name))
 	}
 	m.median = max(slices.Index(cfg.Quantiles, 0.5), 0)
-	in, out := cfg.Patch*m.read(), cfg.Horizon*len(cfg.Targets)*m.quantiles()
+	in, out := cfg.Patch*m.inputs(), cfg.Horizon*len(cfg.Targets)*m.quantiles()
 	if cfg.Shared {
-		in, out = cfg.Patch, cfg.Horizon*m.quantiles()
+		in, out = cfg.Patch*m.inputs()/len(cfg.Variables), cfg.Horizon*m.quantiles()
 	}
 	if max(in, out) > cells.MaxWidth {
 		return fail(fmt.Errorf("a step of %d numbers and a forecast of %d; at most %d are "+
@@ -199,26 +228,31 @@ func New(cfg Config, scale *series.Scale, seed uint64) (*Model, error) {
 // later.
 func (m *Model) read() int { return len(m.cfg.Variables) + len(m.known) }
 
+// inputs is how many numbers the model reads of a step: with masks two for each of these.
+func (m *Model) inputs() int {
+	if m.cfg.Gaps == MaskGaps {
+		return 2 * m.read()
+	}
+	return m.read()
+}
+
 // quantiles is how many numbers a forecast of a value has.
 func (m *Model) quantiles() int { return max(len(m.cfg.Quantiles), 1) }
 
 // Forward builds the model into the graph of its operand, standardised windows [Lookback, B,
-// Variables], behind them the known variables of Horizon steps later, and returns standardised
-// forecasts [Horizon, B, Targets], or [Horizon, B, Targets, Quantiles] if there are quantiles. It
+// Variables], behind them the known variables of Horizon steps later, and with MaskGaps behind these
+// for each number 1 if it is a value and 0 if it fills a gap. It returns standardised forecasts [Horizon, B, Targets], or [Horizon, B, Targets, Quantiles] if there are quantiles. It
 // panics with a *nodes.BuildError, as package nodes does.
 func (m *Model) Forward(x *nodes.Node, s unroll.Strategy) *nodes.Node {
 	shared.NeedMade("Forecaster", m.store)
 	c := m.cfg
 	L, B, V := x.Dim(0), x.Dim(1), x.Dim(2)
-	if L != c.Lookback || V != m.read() {
+	if L != c.Lookback || V != m.inputs() {
 		nodes.Failf("Forecaster", "a window of %d steps of %d numbers: want %d of %d", L, V,
-			c.Lookback, m.read())
+			c.Lookback, m.inputs())
 	}
-	var ahead *nodes.Node // of the known variables
-	if len(m.known) > 0 {
-		V = len(c.Variables)
-		ahead, x = nodes.Slice(x, -1, V, m.read()), nodes.Slice(x, -1, 0, V)
-	}
+	parts := m.parts(x)
+	x, V = parts[0], len(c.Variables)
 	var level *nodes.Node // [1, B, V]
 	switch c.Level {
 	case LevelLast:
@@ -227,15 +261,17 @@ func (m *Model) Forward(x *nodes.Node, s unroll.Strategy) *nodes.Node {
 		level = nodes.MeanKeep(x, 0)
 	}
 	if level != nil {
-		x = nodes.Sub(x, level)
+		parts[0] = nodes.Sub(x, m.levelled(level))
 	}
-	if ahead != nil {
-		x = nodes.Concat(-1, x, ahead)
-	}
-	rows, width := B, c.Patch*m.read()
+	rows, width := B, c.Patch*m.inputs()
 	if c.Shared {
-		rows, width = B*V, c.Patch
-		x = nodes.Reshape(x, L, rows, 1)
+		rows, width = B*V, width/V
+		for i := range parts {
+			parts[i] = nodes.Reshape(parts[i], L, rows, 1)
+		}
+	}
+	if x = parts[0]; len(parts) > 1 {
+		x = nodes.Concat(-1, parts...)
 	}
 	if c.Patch > 1 { // the steps of a patch side by side
 		x = nodes.Transpose(nodes.Reshape(x, L/c.Patch, c.Patch, rows, width/c.Patch), 0, 2, 1, 3)
@@ -268,19 +304,64 @@ func (m *Model) Forward(x *nodes.Node, s unroll.Strategy) *nodes.Node {
 	return nodes.Add(y, level)
 }
 
-// loss is that of forecasts y as Forward gives them, of the truth [Horizon, B, Targets].
-func (m *Model) loss(y, truth *nodes.Node) *nodes.Node {
+// parts are the values of windows, the known variables later, and the masks, as far as there are
+// such.
+func (m *Model) parts(x *nodes.Node) (parts []*nodes.Node) {
+	at := 0
+	for _, n := range []int{len(m.cfg.Variables), len(m.known), m.inputs() - m.read()} {
+		if n == m.inputs() {
+			return []*nodes.Node{x}
+		}
+		if n > 0 {
+			parts = append(parts, nodes.Slice(x, -1, at, at+n))
+		}
+		at += n
+	}
+	return parts
+}
+
+// levelled is the level of what is measured from it: of static variables it is 0.
+func (m *Model) levelled(level *nodes.Node) *nodes.Node {
+	if len(m.cfg.Static) == 0 {
+		return level
+	}
+	var has []*nodes.Node
+	for _, name := range m.cfg.Variables {
+		one := 1.0
+		if slices.Contains(m.cfg.Static, name) {
+			one = 0
+		}
+		has = append(has, level.Graph().Const(one, 1))
+	}
+	return nodes.Mul(level, nodes.Concat(-1, has...))
+}
+
+// loss is that of forecasts y as Forward gives them, of the truth [Horizon, B, Targets], where known
+// is 1; nil: everywhere.
+func (m *Model) loss(y, truth, known *nodes.Node) *nodes.Node {
+	mean := func(loss *nodes.Node) *nodes.Node {
+		n := nodes.Maximum(nodes.Sum(known), nodes.Scalar(1))
+		return nodes.Div(nodes.Sum(nodes.Mul(loss, known)), n)
+	}
 	if len(m.cfg.Quantiles) == 0 {
+		if known != nil {
+			return mean(nodes.MSE(y, truth, nodes.ReduceNone))
+		}
 		return nodes.MSE(y, truth, nodes.ReduceMean)
 	}
 	var sum *nodes.Node
 	for i, q := range m.cfg.Quantiles {
 		of := nodes.Reshape(nodes.Slice(y, -1, i, i+1), truth.Shape()...)
-		if one := nodes.Pinball(of, truth, q, nodes.ReduceMean); sum == nil {
-			sum = one
+		var one *nodes.Node
+		if known != nil {
+			one = mean(nodes.Pinball(of, truth, q, nodes.ReduceNone))
 		} else {
-			sum = nodes.Add(sum, one)
+			one = nodes.Pinball(of, truth, q, nodes.ReduceMean)
 		}
+		if sum != nil {
+			one = nodes.Add(sum, one)
+		}
+		sum = one
 	}
 	return nodes.Scale(sum, 1/float64(len(m.cfg.Quantiles)))
 }

@@ -23,6 +23,8 @@ import (
 type Data struct {
 	// every window of Lookback steps with Horizon steps behind it is an example
 	Train *series.Series
+	// more series of the same variables, such as those of other shops: their windows are examples too
+	More []*series.Series
 	// nil: nothing is validated. It begins with the Lookback steps before the first that is
 	// forecast
 	Valid  *series.Series
@@ -35,7 +37,7 @@ type Data struct {
 // or the mean of the quantiles' pinball losses. Its validation measures valid_loss, the same, and
 // valid_mae. It keeps nothing of the series.
 func (m *Model) Task(d Data) (train.Task, error) {
-	w, err := m.windows(d.Train)
+	w, err := m.windows(d.Train, d.More...)
 	if err != nil {
 		return nil, prefix.Errorf("training: %w", err)
 	}
@@ -50,9 +52,12 @@ func (m *Model) Task(d Data) (train.Task, error) {
 	if err != nil {
 		return nil, prefix.Errorf("training: %w", err)
 	}
+	settings := []any{cmp.Or(d.Batch, 32), d.Seed, d.Unroll}
+	for _, s := range d.More { // where the series begin
+		settings = append(settings, s.Len())
+	}
 	data, err := shared.NewTaskData(shared.TaskParts{
-		Train: w.x, Valid: valid.x, Model: []any{m.cfg, m.scale},
-		Settings: []any{cmp.Or(d.Batch, 32), d.Seed, d.Unroll},
+		Train: w.x, Valid: valid.x, Model: []any{m.cfg, m.scale}, Settings: settings,
 	})
 	if err != nil {
 		return nil, prefix.Wrap(err)
@@ -66,8 +71,7 @@ func (m *Model) Task(d Data) (train.Task, error) {
 		if err != nil {
 			return b, prefix.Wrap(err)
 		}
-		g.load(w, starts)
-		b.Count = len(starts)
+		b.Count = g.load(w, starts)
 		b.Loss, err = g.learned.RunRows(seed, counter, p.From, len(p.Batch))
 		b.Grads = g.learned.Grads()
 		return b, err
@@ -88,39 +92,57 @@ func (m *Model) Task(d Data) (train.Task, error) {
 	return task, nil
 }
 
-// windows are the examples of a series, standardised: window i begins at time i.
+// windows are the examples of series, one behind the other, standardised: window i begins at row
+// starts[i].
 type windows struct {
 	cfg     Config
 	targets []int
 	known   []int
-	T, V    int
-	x       []float64 // [T, V]
+	V       int
+	x       []float64 // [rows, V]; NaN is a gap
+	starts  []int
 }
 
-func (m *Model) windows(s *series.Series) (*windows, error) {
-	if err := shared.Made(m.store); err != nil {
+func (m *Model) windows(s *series.Series, more ...*series.Series) (*windows, error) {
+	w := &windows{cfg: m.cfg, targets: m.targets, known: m.known, V: len(m.cfg.Variables)}
+	if err := m.addWindows(w, s); err != nil {
 		return nil, err
 	}
+	for i, s := range more {
+		if err := m.addWindows(w, s); err != nil {
+			return nil, fmt.Errorf("series %d of More: %w", i, err)
+		}
+	}
+	return w, nil
+}
+
+func (m *Model) addWindows(w *windows, s *series.Series) error {
+	if err := shared.Made(m.store); err != nil {
+		return err
+	}
 	if s == nil {
-		return nil, errors.New("there is no series")
+		return errors.New("there is no series")
 	}
 	if !slices.Equal(s.Names, m.cfg.Variables) {
-		return nil, fmt.Errorf("the series has the variables %.200q; the model was made for %.200q",
+		return fmt.Errorf("the series has the variables %.200q; the model was made for %.200q",
 			s.Names, m.cfg.Variables)
 	}
-	if need := m.cfg.Lookback + m.cfg.Horizon; s.Len() < need {
-		return nil, fmt.Errorf("the series has %d times; a window and what is behind it take %d",
+	need := m.cfg.Lookback + m.cfg.Horizon
+	if s.Len() < need {
+		return fmt.Errorf("the series has %d times; a window and what is behind it take %d",
 			s.Len(), need)
 	}
-	w := &windows{cfg: m.cfg, targets: m.targets, known: m.known, T: s.Len(), V: len(s.Names)}
+	for t := range s.Len() - need + 1 {
+		w.starts = append(w.starts, len(w.x)/w.V+t)
+	}
 	for t := range s.Len() {
 		x, err := m.standardise(s.Row(t), t)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		w.x = append(w.x, x...)
 	}
-	return w, nil
+	return nil
 }
 
 // standardise is a row of a series on the scale of the model.
@@ -132,15 +154,53 @@ func (m *Model) standardise(row []float64, t int) ([]float64, error) {
 	z := make([]float64, len(row))
 	for i, x := range row {
 		z[i] = (x - m.scale.Mean[i]) / m.scale.Deviation[i]
-		if !(math.Abs(z[i]) <= math.MaxFloat32) {
-			return nil, fmt.Errorf("%s is %g at row %d: want a finite number", m.cfg.Variables[i],
-				x, t)
+		gap := math.IsNaN(x) && m.cfg.Gaps != RefuseGaps
+		if !gap && !(math.Abs(z[i]) <= math.MaxFloat32) {
+			hint := ""
+			if math.IsNaN(x) {
+				hint = "; a model with Gaps takes gaps"
+			}
+			return nil, fmt.Errorf("%s is %g at row %d: want a finite number%s",
+				m.cfg.Variables[i], x, t, hint)
 		}
 	}
 	return z, nil
 }
 
-func (w *windows) len() int { return w.T - w.cfg.Lookback - w.cfg.Horizon + 1 }
+func (w *windows) len() int { return len(w.starts) }
+
+// truth is the value of a target behind a window; NaN in a gap.
+func (w *windows) truth(window, h, v int) float64 {
+	return w.x[(w.starts[window]+w.cfg.Lookback+h)*w.V+w.targets[v]]
+}
+
+// counts are how many true values are known from a window on.
+type counts struct {
+	all              float64
+	ofTarget, ofStep []float64
+}
+
+// counts is an error if a target has no value.
+func (w *windows) counts(first int) (c counts, err error) {
+	c.ofTarget, c.ofStep = make([]float64, len(w.targets)), make([]float64, w.cfg.Horizon)
+	for window := first; window < w.len(); window++ {
+		for h := range c.ofStep {
+			for v := range c.ofTarget {
+				if !math.IsNaN(w.truth(window, h, v)) {
+					c.all++
+					c.ofTarget[v]++
+					c.ofStep[h]++
+				}
+			}
+		}
+	}
+	for v, n := range c.ofTarget {
+		if n == 0 {
+			return c, fmt.Errorf("no value of %s is known behind the windows", w.cfg.Targets[v])
+		}
+	}
+	return c, nil
+}
 
 // ForecastErrors are those of forecasts, in standardised units, over all windows of a series, steps
 // and targets.
@@ -164,6 +224,10 @@ func (m *Model) Evaluate(ctx context.Context, s *series.Series) (*ForecastErrors
 		return nil, prefix.Wrap(err)
 	}
 	H, V := m.cfg.Horizon, len(m.targets)
+	n, err := w.counts(0)
+	if err != nil {
+		return nil, prefix.Wrap(err)
+	}
 	e := &ForecastErrors{Windows: w.len(), ByTarget: make([]float64, V),
 		ByHorizon: make([]float64, H), RMSE: make([]float64, V), MeanAbs: make([]float64, V)}
 	if n := len(m.cfg.Quantiles); n > 0 {
@@ -171,15 +235,15 @@ func (m *Model) Evaluate(ctx context.Context, s *series.Series) (*ForecastErrors
 	}
 	err = m.each(ctx, w, func(window, h, v int, y []float64, truth float64) {
 		d := y[m.median] - truth
-		e.MAE += math.Abs(d) / float64(w.len()*H*V)
-		e.MSE += d * d / float64(w.len()*H*V)
-		e.ByTarget[v] += d * d / float64(w.len()*H)
-		e.ByHorizon[h] += d * d / float64(w.len()*V)
-		e.MeanAbs[v] += math.Abs(d) / float64(w.len()*H)
+		e.MAE += math.Abs(d) / n.all
+		e.MSE += d * d / n.all
+		e.ByTarget[v] += d * d / n.ofTarget[v]
+		e.ByHorizon[h] += d * d / n.ofStep[h]
+		e.MeanAbs[v] += math.Abs(d) / n.ofTarget[v]
 		for i := range e.Below {
-			e.Pinball += pinball(truth-y[i], m.cfg.Quantiles[i]) / float64(w.len()*H*V*len(e.Below))
+			e.Pinball += pinball(truth-y[i], m.cfg.Quantiles[i]) / (n.all * float64(len(e.Below)))
 			if truth <= y[i] {
-				e.Below[i] += 1 / float64(w.len()*H*V)
+				e.Below[i] += 1 / n.all
 			}
 		}
 	})
@@ -196,7 +260,7 @@ func (m *Model) Evaluate(ctx context.Context, s *series.Series) (*ForecastErrors
 func pinball(above, q float64) float64 { return max(q*above, (q-1)*above) }
 
 // each forecasts behind every window and calls found with the standardised forecasts of each value,
-// one or a quantile each in ascending order, and the true value.
+// one or a quantile each in ascending order, and the true value, where one is known.
 func (m *Model) each(ctx context.Context, w *windows,
 	found func(window, h, v int, y []float64, truth float64)) error {
 	H, V, Q := m.cfg.Horizon, len(m.targets), m.quantiles()
@@ -221,9 +285,12 @@ func (m *Model) each(ctx context.Context, w *windows,
 		all := g.Output(0).Float64s()
 		for k, i := range batch {
 			for h := range H {
-				for v, from := range m.targets {
+				for v := range m.targets {
 					at := ((h*len(batch)+k)*V + v) * Q
-					y, truth := ascending(all[at:at+Q]), w.x[(i+m.cfg.Lookback+h)*w.V+from]
+					y, truth := ascending(all[at:at+Q]), w.truth(i, h, v)
+					if math.IsNaN(truth) {
+						continue
+					}
 					if sum := y[0] + y[Q-1] - truth; sum-sum != 0 {
 						return prefix.Errorf("the window at row %d: step %d of %s: %w", i, h+1,
 							m.cfg.Targets[v], shared.ErrOverflow)
@@ -312,7 +379,8 @@ func (m *Model) lastWindow(history, ahead [][]float64) (*windows, error) {
 	if len(history) < c.Lookback {
 		return nil, fmt.Errorf("the history has %d rows; it reads %d", len(history), c.Lookback)
 	}
-	w := &windows{cfg: c, targets: m.targets, known: m.known, T: c.Lookback, V: len(c.Variables)}
+	w := &windows{cfg: c, targets: m.targets, known: m.known, V: len(c.Variables),
+		starts: []int{0}}
 	for t, row := range history[len(history)-c.Lookback:] {
 		x, err := m.standardise(row, len(history)-c.Lookback+t)
 		if err != nil {
@@ -354,8 +422,9 @@ type forecastGraph struct {
 	// its output is the forecasts [Horizon, B, Targets], or [Horizon, B, Targets, Quantiles]
 	*run.Step
 	B       int
-	x       run.Floats  // [Lookback, B, Variables and known ones]
+	x       run.Floats  // [Lookback, B, Variables, known ones and masks]
 	y       run.Floats  // [Horizon, B, Targets]; empty but in training
+	known   run.Floats  // where y is known; empty without gaps
 	learned *train.Step // the same with the loss; nil but in training
 }
 
@@ -368,14 +437,17 @@ func (m *Model) graphs(s unroll.Strategy, training bool) *run.Cache[int, *foreca
 func (m *Model) build(B int, s unroll.Strategy, training bool,
 	o ...graph.Option) (*forecastGraph, error) {
 	fg := &forecastGraph{B: B}
-	var x, y, loss *nodes.Node
+	var x, y, known, loss *nodes.Node
 	var forecast *nodes.Node
 	err := nodes.Try(func() {
 		g := nodes.NewGraph(nodes.Options{Dtype: m.store.Dtype(), Training: training, Rows: B})
-		x = g.Input("window", m.cfg.Lookback, B, m.read())
+		x = g.Input("window", m.cfg.Lookback, B, m.inputs())
 		if forecast = m.Forward(x, s); training {
 			y = g.Input("behind it", m.cfg.Horizon, B, len(m.targets))
-			loss = m.loss(forecast, y)
+			if m.cfg.Gaps != RefuseGaps {
+				known = g.Input("known", y.Shape()...)
+			}
+			loss = m.loss(forecast, y, known)
 		}
 	})
 	if err != nil {
@@ -393,26 +465,8 @@ func (m *Model) build(B int, s unroll.Strategy, training bool,
 	if fg.x = in.Floats(x); training {
 		fg.y = in.Floats(y)
 	}
-	return fg, in.Err()
-}
-
-// load puts the windows that begin at starts into the graph, and in training what is behind them.
-func (g *forecastGraph) load(w *windows, starts []int) {
-	for k, start := range starts {
-		for t := range w.cfg.Lookback {
-			at := (t*g.B + k) * (w.V + len(w.known))
-			g.x.Put64(at, w.x[(start+t)*w.V:(start+t+1)*w.V])
-			for n, i := range w.known {
-				g.x.Set(at+w.V+n, w.x[(start+t+w.cfg.Horizon)*w.V+i])
-			}
-		}
-		if g.learned == nil {
-			continue
-		}
-		for h := range w.cfg.Horizon {
-			for v, from := range w.targets {
-				g.y.Set((h*g.B+k)*len(w.targets)+v, w.x[(start+w.cfg.Lookback+h)*w.V+from])
-			}
-		}
+	if known != nil {
+		fg.known = in.Floats(known)
 	}
+	return fg, in.Err()
 }

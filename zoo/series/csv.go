@@ -31,6 +31,7 @@ type Missing int
 const (
 	Refuse  Missing = iota // the file is refused: the error is an ErrMissing
 	Forward                // the value at the time before stands in; there must be one
+	Gap                    // it is NaN: a gap, which Filled fills, or a model that takes gaps
 )
 
 // MaxColumns bounds the columns of a file.

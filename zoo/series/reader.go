@@ -42,8 +42,8 @@ func NewReader(o Options) (*Reader, error) {
 	if o.Decimal != 0 && o.Decimal != '.' && o.Decimal != ',' {
 		return nil, fmt.Errorf("series: Decimal is %q; want '.' or ','", o.Decimal)
 	}
-	if o.Missing != Refuse && o.Missing != Forward {
-		return nil, fmt.Errorf("series: Missing is %d; want Refuse or Forward", o.Missing)
+	if o.Missing < Refuse || o.Missing > Gap {
+		return nil, fmt.Errorf("series: Missing is %d; want Refuse, Forward or Gap", o.Missing)
 	}
 	r := &Reader{o: o}
 	for _, mark := range o.Marks {
@@ -341,6 +341,8 @@ func (r *Reader) value(field string, at *float64) error {
 	switch {
 	case !missing:
 		*at = x
+	case r.o.Missing == Gap:
+		*at = math.NaN()
 	case r.o.Missing != Forward:
 		return fmt.Errorf("%w: %.20q", ErrMissing, field)
 	case r.rows == 0:

@@ -30,6 +30,21 @@ type Series struct {
 
 // New checks that a series is whole: names that differ, as many values in every row, all finite.
 func New(names []string, values []float64) (*Series, error) {
+	s, err := NewGaps(names, values)
+	if err != nil {
+		return nil, err
+	}
+	for i, x := range values {
+		if math.IsNaN(x) {
+			return nil, fmt.Errorf("series: %s is %g at row %d: want a finite number; NewGaps takes "+
+				"gaps", names[i%len(names)], x, i/len(names))
+		}
+	}
+	return s, nil
+}
+
+// NewGaps is New for values some of which may be NaN: gaps, where nothing is known.
+func NewGaps(names []string, values []float64) (*Series, error) {
 	if len(names) == 0 || len(values)%len(names) != 0 {
 		return nil, fmt.Errorf("series: %d values of %d variables: want the same number of each",
 			len(values), len(names))
@@ -40,7 +55,7 @@ func New(names []string, values []float64) (*Series, error) {
 		}
 	}
 	for i, x := range values {
-		if math.IsNaN(x) || math.IsInf(x, 0) {
+		if math.IsInf(x, 0) {
 			return nil, fmt.Errorf("series: %s is %g at row %d: want a finite number",
 				names[i%len(names)], x, i/len(names))
 		}
@@ -84,7 +99,7 @@ func (s *Series) Select(names ...string) (*Series, error) {
 			values = append(values, row[i])
 		}
 	}
-	return New(names, values)
+	return NewGaps(names, values)
 }
 
 // Scale is the mean and the deviation of each variable: (x − Mean)/Deviation has the mean 0 and the
@@ -94,22 +109,50 @@ type Scale struct {
 	Deviation []float64 `json:"deviation"` // 1 for a variable that never changes
 }
 
-// Scale measures the series.
-func (s *Series) Scale() (*Scale, error) {
-	n, T := len(s.Names), s.Len()
+// Scale measures the series, and more of the same variables beside it as if all were one. Gaps count
+// nothing; a variable without any value is an error.
+func (s *Series) Scale(more ...*Series) (*Scale, error) {
+	n, values, T := len(s.Names), s.Values, s.Len()
+	for _, other := range more {
+		if other == nil || !slices.Equal(other.Names, s.Names) {
+			return nil, fmt.Errorf("series: a scale of other variables than %.200q", s.Names)
+		}
+		values, T = slices.Concat(values, other.Values), T+other.Len()
+	}
 	if T == 0 {
 		return nil, fmt.Errorf("series: there is nothing to measure the scale of")
 	}
-	c := &Scale{Mean: make([]float64, n)}
-	for i, x := range s.Values {
+	c, known := &Scale{Mean: make([]float64, n)}, make([]int, n)
+	first := make([]float64, n)
+	for i, x := range values {
+		if !math.IsNaN(x) {
+			if known[i%n]++; known[i%n] == 1 {
+				first[i%n] = x
+			}
+		}
+	}
+	for i, x := range values {
 		// from the first, so that a variable that never changes has no deviation
-		c.Mean[i%n] += (x - s.Values[i%n]) / float64(T)
+		if !math.IsNaN(x) {
+			c.Mean[i%n] += (x - first[i%n]) / float64(known[i%n])
+		}
 	}
 	for i := range c.Mean {
-		c.Mean[i] += s.Values[i]
+		if c.Mean[i] += first[i]; known[i] == 0 {
+			return nil, fmt.Errorf("series: %s has no value, of which a scale could be", s.Names[i])
+		}
 	}
-	c.Deviation = moments.Deviations(n*T, func(i int) float64 { return s.Values[i] }, c.Mean)
+	at := func(i int) float64 {
+		if math.IsNaN(values[i]) {
+			return c.Mean[i%n]
+		}
+		return values[i]
+	}
+	c.Deviation = moments.Deviations(n*T, at, c.Mean)
 	for i, v := range c.Deviation {
+		if known[i] < T { // the gaps have added nothing, and must not count
+			c.Deviation[i] = v * math.Sqrt(float64(T)/float64(known[i]))
+		}
 		if v == 0 {
 			c.Deviation[i] = 1
 		}
