@@ -72,10 +72,10 @@ func CrossEntropy(logits, targets *Node, o CrossEntropyOptions) *Node {
 //	−log (p·softmax(logits)[target] + (1 − p)·Σ_s weights_s·here_s),  p = σ(gate)
 //
 // Logits are [..., V], the gate is [...], weights are those of the attention [..., S], and here
-// [..., S] is 1 where a place of the source has the target, else 0. Targets [...] are ids; one that
-// the options ignore is not in the vocabulary, and can only be copied, or counts nothing if no place
-// has it. It is computed from logits; a copy of a probability below 10⁻³⁰ has that one. There is no
-// Smoothing.
+// [..., S] is 1 where a place of the source has the target, else 0. Targets [...] are ids; one
+// that the options ignore is not in the vocabulary, and can only be copied, or counts nothing if
+// no place has it. It is computed from logits; a copy of a probability below 10⁻³⁰ has that one.
+// There is no Smoothing.
 func CopyCrossEntropy(logits, gate, weights, here, targets *Node, o CrossEntropyOptions) *Node {
 	const op = "CopyCrossEntropy"
 	if o.Smoothing != 0 {
@@ -96,7 +96,8 @@ func CopyCrossEntropy(logits, gate, weights, here, targets *Node, o CrossEntropy
 	const never = Scalar(-1e30) // the logarithm of what cannot be
 	known := NotIn(targets, o.Ignore...)
 	there := Minimum(Sum(here, -1), Scalar(1))
-	nll := CrossEntropy(logits, targets, CrossEntropyOptions{Ignore: o.Ignore, Reduction: ReduceNone})
+	nll := CrossEntropy(logits, targets,
+		CrossEntropyOptions{Ignore: o.Ignore, Reduction: ReduceNone})
 	written := Select(known, Neg(Add(Softplus(Neg(gate)), nll)), never)
 	mass := Maximum(Sum(Mul(weights, here), -1), Scalar(1e-30))
 	copied := Select(there, Sub(Log(mass), Softplus(gate)), never)

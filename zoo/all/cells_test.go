@@ -37,6 +37,9 @@ var families = map[string]func(zoo.Recurrent) (zoo.Model, error){
 	"classifier": func(r zoo.Recurrent) (zoo.Model, error) {
 		return label.NewClassifier(label.ClassifierConfig{Config: label.Config{Recurrent: r}}, vocabularyFor(theSame), twoLabels(), 1)
 	},
+	"joint": func(r zoo.Recurrent) (zoo.Model, error) {
+		return label.NewJoint(label.JointConfig{Config: label.Config{Recurrent: r}}, vocabularyFor(theSame), twoLabels(), twoLabels(), 1)
+	},
 	"forecaster": func(r zoo.Recurrent) (zoo.Model, error) {
 		scale := &series.Scale{Mean: []float64{0.5}, Deviation: []float64{0.3}}
 		return forecast.New(forecast.Config{Recurrent: r, Variables: []string{"x"}, Lookback: 3, Horizon: 1}, scale, 1)
@@ -83,6 +86,8 @@ func taskOf(m zoo.Model) (train.Task, error) {
 		return m.Task(lm.Data{Train: slices.Concat(learn...), Batch: 2, Window: unroll.Window{Stride: 5}})
 	case *label.Tagger:
 		return m.Task(label.Data{Train: labelled(learn, 3), Batch: 4})
+	case *label.Joint:
+		return m.Task(label.JointData{Train: jointly(learn), Batch: 4})
 	case *label.Classifier:
 		return m.Task(label.Data{Train: labelled(learn, 1), Batch: 4})
 	case *forecast.Model:

@@ -54,6 +54,8 @@ func every() map[string]zoo.Model {
 			Latent: dialogue.Latent{Width: 2}, Float64: true}, v, 1)),
 		"SequenceClassifier": must(label.NewClassifier(label.ClassifierConfig{
 			Config: label.Config{Recurrent: layer}}, v, twoLabels(), 1)),
+		"JointLabeller": must(label.NewJoint(label.JointConfig{Config: label.Config{
+			Recurrent: layer}, CRF: true}, v, twoLabels(), twoLabels(), 1)),
 		"Tagger": must(label.NewTagger(label.TaggerConfig{Config: label.Config{Recurrent: layer,
 			Features: 3}}, nil, twoLabels(), 1)),
 		"Forecaster": must(forecast.New(forecast.Config{Recurrent: layer, Variables: []string{"x"},

@@ -167,6 +167,14 @@ var resumable = map[string]func(change string) (train.Task, error){
 		d.Train, d.Valid = pairs(learn), pairs(valid)
 		return m.Task(d)
 	},
+	"joint": func(change string) (train.Task, error) {
+		learn, valid := ids(change)
+		m := must(label.NewJoint(label.JointConfig{Config: label.Config{Recurrent: zoo.Recurrent{
+			Cell: "gru", Hidden: 4}, IODropout: dropout(change)}, CRF: true}, vocabularyFor(change),
+			twoLabels(), twoLabels(), 1))
+		return m.Task(label.JointData{Train: jointly(learn), Valid: jointly(valid), Batch: 4,
+			Seed: batchSeed(change)})
+	},
 	"HRED": func(change string) (train.Task, error) {
 		learn, valid := ids(change)
 		m := must(dialogue.New(dialogue.Config{Encoder: zoo.Recurrent{Cell: "gru", Hidden: 4},
@@ -248,6 +256,15 @@ var resumable = map[string]func(change string) (train.Task, error){
 		m := must(emoji.New(emoji.Config{Raw: true, Dropout: dropout(change)}, words, learn))
 		return m.Task(emoji.Data{Train: learn, Valid: valid, Batch: 4, Seed: batchSeed(change)})
 	},
+}
+
+// jointly gives sequences a label and tags.
+func jointly(all [][]int) (out []label.JointLabelled) {
+	for _, s := range all {
+		out = append(out, label.JointLabelled{Sequence: label.Sequence{IDs: s}, Label: s[0] % 2,
+			Tags: []int{s[0] % 2, s[1] % 2, s[2] % 2}})
+	}
+	return out
 }
 
 func sequenceTask(change string, make func(tokens, labels *text.Vocabulary) interface {

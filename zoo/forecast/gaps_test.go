@@ -81,8 +81,8 @@ func TestForecastFillsGaps(t *testing.T) {
 	require.ErrorContains(t, err, "a is NaN at row 0: want a finite number; a model with Gaps takes gaps")
 }
 
-// Targets that are not known count nothing: gradients are those of the loss, and the errors are those
-// of the others.
+// Targets that are not known count nothing: gradients are those of the loss, and the errors are
+// those of the others.
 func TestGapsInTargets(t *testing.T) {
 	s := holes(t, waves(t, 30), 0.3)
 	for _, quantiles := range [][]float64{nil, {0.2, 0.5}} {
@@ -157,8 +157,8 @@ func TestGapsAreLearned(t *testing.T) {
 	}
 }
 
-// Series of several shops are learned side by side, told apart by what is static, and windows do not
-// reach from one into the next.
+// Series of several shops are learned side by side, told apart by what is static, and windows do
+// not reach from one into the next.
 func TestStatic(t *testing.T) {
 	var all []*series.Series
 	r := rng.Stream{Key: rng.New(4)}

@@ -37,9 +37,9 @@ type Gaps string
 
 const (
 	RefuseGaps Gaps = ""     // they are an error: the default
-	LastForGap Gaps = "last" // the value before it in the window, or if there is none the first behind
+	LastForGap Gaps = "last" // the value before it in the window, or else the first behind it
 	MeanForGap Gaps = "mean" // the mean of the training part
-	MaskGaps   Gaps = "mask" // as LastForGap, and the model reads beside each value whether it is one
+	MaskGaps   Gaps = "mask" // as LastForGap, and the model reads which values are such
 )
 
 // Config sizes a Model. The zero value of an optional field is its default.
@@ -65,9 +65,9 @@ type Config struct {
 	// not be Shared, and Horizon must not be more than Lookback.
 	Known []string `json:"known,omitempty"`
 
-	// Static are variables that tell series apart rather than times, such as the size of a shop: they
-	// are read as they are at every step, not measured from the level, and not forecast. They must
-	// not be Shared, or Known.
+	// Static are variables that tell series apart rather than times, such as the size of a shop:
+	// they are read as they are at every step, not measured from the level, and not forecast. They
+	// must not be Shared, or Known.
 	Static []string `json:"static,omitempty"`
 
 	// Gaps says what is read where a value is not known; a target that is not known counts nothing.
@@ -240,8 +240,9 @@ func (m *Model) inputs() int {
 func (m *Model) quantiles() int { return max(len(m.cfg.Quantiles), 1) }
 
 // Forward builds the model into the graph of its operand, standardised windows [Lookback, B,
-// Variables], behind them the known variables of Horizon steps later, and with MaskGaps behind these
-// for each number 1 if it is a value and 0 if it fills a gap. It returns standardised forecasts [Horizon, B, Targets], or [Horizon, B, Targets, Quantiles] if there are quantiles. It
+// Variables], behind them the known variables of Horizon steps later, and with MaskGaps behind
+// these for each number 1 if it is a value and 0 if it fills a gap. It returns standardised
+// forecasts [Horizon, B, Targets], or [Horizon, B, Targets, Quantiles] if there are quantiles. It
 // panics with a *nodes.BuildError, as package nodes does.
 func (m *Model) Forward(x *nodes.Node, s unroll.Strategy) *nodes.Node {
 	shared.NeedMade("Forecaster", m.store)
@@ -336,8 +337,8 @@ func (m *Model) levelled(level *nodes.Node) *nodes.Node {
 	return nodes.Mul(level, nodes.Concat(-1, has...))
 }
 
-// loss is that of forecasts y as Forward gives them, of the truth [Horizon, B, Targets], where known
-// is 1; nil: everywhere.
+// loss is that of forecasts y as Forward gives them, of the truth [Horizon, B, Targets], where
+// known is 1; nil: everywhere.
 func (m *Model) loss(y, truth, known *nodes.Node) *nodes.Node {
 	mean := func(loss *nodes.Node) *nodes.Node {
 		n := nodes.Maximum(nodes.Sum(known), nodes.Scalar(1))

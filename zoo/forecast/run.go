@@ -3,7 +3,6 @@ package forecast
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -23,7 +22,8 @@ import (
 type Data struct {
 	// every window of Lookback steps with Horizon steps behind it is an example
 	Train *series.Series
-	// more series of the same variables, such as those of other shops: their windows are examples too
+	// more series of the same variables, such as those of other shops: their windows are examples
+	// too
 	More []*series.Series
 	// nil: nothing is validated. It begins with the Lookback steps before the first that is
 	// forecast
@@ -90,116 +90,6 @@ func (m *Model) Task(d Data) (train.Task, error) {
 		}
 	}
 	return task, nil
-}
-
-// windows are the examples of series, one behind the other, standardised: window i begins at row
-// starts[i].
-type windows struct {
-	cfg     Config
-	targets []int
-	known   []int
-	V       int
-	x       []float64 // [rows, V]; NaN is a gap
-	starts  []int
-}
-
-func (m *Model) windows(s *series.Series, more ...*series.Series) (*windows, error) {
-	w := &windows{cfg: m.cfg, targets: m.targets, known: m.known, V: len(m.cfg.Variables)}
-	if err := m.addWindows(w, s); err != nil {
-		return nil, err
-	}
-	for i, s := range more {
-		if err := m.addWindows(w, s); err != nil {
-			return nil, fmt.Errorf("series %d of More: %w", i, err)
-		}
-	}
-	return w, nil
-}
-
-func (m *Model) addWindows(w *windows, s *series.Series) error {
-	if err := shared.Made(m.store); err != nil {
-		return err
-	}
-	if s == nil {
-		return errors.New("there is no series")
-	}
-	if !slices.Equal(s.Names, m.cfg.Variables) {
-		return fmt.Errorf("the series has the variables %.200q; the model was made for %.200q",
-			s.Names, m.cfg.Variables)
-	}
-	need := m.cfg.Lookback + m.cfg.Horizon
-	if s.Len() < need {
-		return fmt.Errorf("the series has %d times; a window and what is behind it take %d",
-			s.Len(), need)
-	}
-	for t := range s.Len() - need + 1 {
-		w.starts = append(w.starts, len(w.x)/w.V+t)
-	}
-	for t := range s.Len() {
-		x, err := m.standardise(s.Row(t), t)
-		if err != nil {
-			return err
-		}
-		w.x = append(w.x, x...)
-	}
-	return nil
-}
-
-// standardise is a row of a series on the scale of the model.
-func (m *Model) standardise(row []float64, t int) ([]float64, error) {
-	if len(row) != len(m.cfg.Variables) {
-		return nil, fmt.Errorf("row %d has %d values; there are %d variables: %.200q", t, len(row),
-			len(m.cfg.Variables), m.cfg.Variables)
-	}
-	z := make([]float64, len(row))
-	for i, x := range row {
-		z[i] = (x - m.scale.Mean[i]) / m.scale.Deviation[i]
-		gap := math.IsNaN(x) && m.cfg.Gaps != RefuseGaps
-		if !gap && !(math.Abs(z[i]) <= math.MaxFloat32) {
-			hint := ""
-			if math.IsNaN(x) {
-				hint = "; a model with Gaps takes gaps"
-			}
-			return nil, fmt.Errorf("%s is %g at row %d: want a finite number%s",
-				m.cfg.Variables[i], x, t, hint)
-		}
-	}
-	return z, nil
-}
-
-func (w *windows) len() int { return len(w.starts) }
-
-// truth is the value of a target behind a window; NaN in a gap.
-func (w *windows) truth(window, h, v int) float64 {
-	return w.x[(w.starts[window]+w.cfg.Lookback+h)*w.V+w.targets[v]]
-}
-
-// counts are how many true values are known from a window on.
-type counts struct {
-	all              float64
-	ofTarget, ofStep []float64
-}
-
-// counts is an error if a target has no value.
-func (w *windows) counts(first int) (c counts, err error) {
-	c.ofTarget, c.ofStep = make([]float64, len(w.targets)), make([]float64, w.cfg.Horizon)
-	for window := first; window < w.len(); window++ {
-		for h := range c.ofStep {
-			for v := range c.ofTarget {
-				if !math.IsNaN(w.truth(window, h, v)) {
-					c.all++
-					c.ofTarget[v]++
-					c.ofStep[h]++
-				}
-			}
-		}
-	}
-	for v, n := range c.ofTarget {
-		if n == 0 {
-			return c, fmt.Errorf("no value of %s is known behind the windows", w.cfg.Targets[v])
-		}
-	}
-	return c, nil
 }
 
 // ForecastErrors are those of forecasts, in standardised units, over all windows of a series, steps

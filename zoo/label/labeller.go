@@ -85,6 +85,7 @@ type labeller struct {
 	head           nodes.Linear // if cfg.Head is set
 	out            nodes.Linear
 	chain          *crf            // nil: steps have labels of their own
+	scope          string          // of inputs and outputs, where a graph has two labellers
 	identity       shared.Identity // of a Tagger
 	idle           run.Pool[labelShape, *labelGraph]
 }
@@ -132,21 +133,25 @@ func (m *labeller) declare(prefix check.Prefix, cfg Config, o output, tokens,
 			m.embed = root.In("embed").Param("E", nodes.Uniform(-0.1, 0.1), tokens.Len(), in)
 		}
 		m.layers = cfg.Recurrent.Stack(root.In("layers"), in, cfg.Bidirectional)
-		width := m.layers.Width()
-		if cfg.Head > 0 {
-			m.head = nodes.NewLinear(root.In("head"), nodes.LinearConfig{In: width, Out: cfg.Head})
-			width = cfg.Head
-		}
-		out := root.In("out")
-		m.out = nodes.NewLinear(out, nodes.LinearConfig{In: width, Out: labels.Len()})
-		if o.crf {
-			m.chain = newCRF(root.In("crf"), labels.Len())
-		}
+		m.declareOutput(root)
 	})
 	if err != nil {
 		return m.errorf("%w", err)
 	}
 	return nil
+}
+
+// declareOutput declares what labels the outputs of the layers.
+func (m *labeller) declareOutput(s *nodes.Scope) {
+	width, labels := m.layers.Width(), m.labels.Len()
+	if m.cfg.Head > 0 {
+		m.head = nodes.NewLinear(s.In("head"), nodes.LinearConfig{In: width, Out: m.cfg.Head})
+		width = m.cfg.Head
+	}
+	m.out = nodes.NewLinear(s.In("out"), nodes.LinearConfig{In: width, Out: labels})
+	if m.crf {
+		m.chain = newCRF(s.In("crf"), labels)
+	}
 }
 
 func (m *labeller) errorf(format string, args ...any) error {
@@ -168,10 +173,20 @@ func (m *labeller) Labels() *text.Vocabulary { return m.labels }
 // package nodes does.
 func (m *labeller) Forward(x, lengths *nodes.Node, s unroll.Strategy) *nodes.Node {
 	shared.NeedMade("Forward", m.store)
+	return m.score(m.pooled(m.read(x, lengths, s), lengths))
+}
+
+// read runs the layers over sequences, as Forward takes them.
+func (m *labeller) read(x, lengths *nodes.Node, s unroll.Strategy) *unroll.Result {
 	if m.embed != nil {
 		x = nodes.Embedding(m.embed, x, -1)
 	}
-	r := m.layers.Unroll(nodes.Dropout(x, m.cfg.IODropout), nil, unroll.Options{Strategy: s, Lengths: lengths})
+	return m.layers.Unroll(nodes.Dropout(x, m.cfg.IODropout), nil,
+		unroll.Options{Strategy: s, Lengths: lengths})
+}
+
+// pooled is what is labelled of the outputs of the layers, once or at every step.
+func (m *labeller) pooled(r *unroll.Result, lengths *nodes.Node) *nodes.Node {
 	var y *nodes.Node
 	switch m.pool {
 	case PoolLast:
@@ -181,14 +196,14 @@ func (m *labeller) Forward(x, lengths *nodes.Node, s unroll.Strategy) *nodes.Nod
 			y = nodes.Mean(r.Y(), 0)
 			break
 		}
-		steps := nodes.Sum(nodes.LengthMask(lengths, x.Dim(0)), 0) // [B, 1]
+		steps := nodes.Sum(nodes.LengthMask(lengths, r.Y().Dim(0)), 0) // [B, 1]
 		y = nodes.Div(nodes.Sum(r.Y(), 0), nodes.Maximum(steps, nodes.Scalar(1)))
 	case PoolMax:
 		y = maxOverTime(r.Y(), lengths)
 	default:
 		y = r.Y()
 	}
-	return m.score(y)
+	return y
 }
 
 // score gives the logits of what the layers put out.

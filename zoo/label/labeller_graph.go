@@ -61,6 +61,7 @@ type labelGraph struct {
 	weights  run.Floats // [B], [T, B] or [B, labels], over counted; or empty
 	chain    [3][]int   // what crfInputs read; or nil
 	counted  int        // targets in the batch at hand
+	output   int        // of the step: the probabilities or emissions
 }
 
 // labelUse is what a graph is for.
@@ -113,14 +114,7 @@ func (m *labeller) build(shape labelShape, s unroll.Strategy, use labelUse,
 	err := nodes.Try(func() {
 		g := nodes.NewGraph(nodes.Options{Dtype: m.store.Dtype(), Training: use == labelsLearned,
 			Rows: shape.B})
-		if m.embed != nil {
-			n.x = g.IntInput("ids", shape.T, shape.B)
-		} else {
-			n.x = g.Input("features", shape.T, shape.B, m.cfg.Features)
-		}
-		if shape.padded {
-			n.lengths = g.IntInput("lengths", shape.B)
-		}
+		m.inputs(&n, g, shape)
 		logits := m.Forward(n.x, n.lengths, s)
 		if use != labelsUnknown {
 			m.measure(&n, logits, s, weighted)
@@ -128,14 +122,7 @@ func (m *labeller) build(shape labelShape, s unroll.Strategy, use labelUse,
 		if use == labelsLearned {
 			return
 		}
-		out := nodes.Reshape(logits, -1, m.labels.Len())
-		switch {
-		case m.several:
-			out = nodes.Sigmoid(out)
-		case m.chain == nil:
-			out = nodes.Softmax(out)
-		}
-		n.outputs = append(n.outputs, out)
+		n.outputs = append(n.outputs, m.probabilities(logits))
 	})
 	if err != nil {
 		return nil, err
@@ -154,26 +141,50 @@ func (m *labeller) build(shape labelShape, s unroll.Strategy, use labelUse,
 	return lg, lg.feed(n)
 }
 
+// inputs adds what the layers read.
+func (m *labeller) inputs(n *labelNodes, g *nodes.Graph, shape labelShape) {
+	if m.embed != nil {
+		n.x = g.IntInput("ids", shape.T, shape.B)
+	} else {
+		n.x = g.Input("features", shape.T, shape.B, m.cfg.Features)
+	}
+	if shape.padded {
+		n.lengths = g.IntInput("lengths", shape.B)
+	}
+}
+
+// probabilities are those of logits, [targets, labels]; with a CRF they are emissions.
+func (m *labeller) probabilities(logits *nodes.Node) *nodes.Node {
+	out := nodes.Reshape(logits, -1, m.labels.Len())
+	switch {
+	case m.several:
+		return nodes.Sigmoid(out)
+	case m.chain == nil:
+		return nodes.Softmax(out)
+	}
+	return out
+}
+
 // measure adds the loss of logits, and the inputs that it reads.
 func (m *labeller) measure(n *labelNodes, logits *nodes.Node, s unroll.Strategy, weighted bool) {
 	g, shape := logits.Graph(), logits.Shape()
 	of := shape[:len(shape)-1]
 	switch {
 	case m.several:
-		n.hot, n.weights = g.Input("labels", shape...), g.Input("weights", shape...)
+		n.hot, n.weights = g.Input(m.scope+"labels", shape...), g.Input(m.scope+"weights", shape...)
 		losses := nodes.BCEWithLogits(logits, n.hot, nodes.ReduceNone)
 		n.loss = nodes.Sum(nodes.Mul(losses, n.weights))
 	case m.chain != nil:
-		n.targets, n.weights = g.IntInput("labels", of...), g.Input("weights", shape[1])
+		n.targets, n.weights = g.IntInput(m.scope+"labels", of...), g.Input(m.scope+"weights", shape[1])
 		n.chain = newCRFInputs(g, shape[1])
 		n.loss = nodes.Sum(nodes.Mul(m.chain.loss(logits, n.targets, n.chain, s), n.weights))
 	case weighted:
-		n.targets, n.weights = g.IntInput("labels", of...), g.Input("weights", of...)
+		n.targets, n.weights = g.IntInput(m.scope+"labels", of...), g.Input(m.scope+"weights", of...)
 		losses := nodes.CrossEntropy(logits, n.targets, nodes.CrossEntropyOptions{
 			Ignore: []int{shared.Ignored}, Reduction: nodes.ReduceNone})
 		n.loss = nodes.Sum(nodes.Mul(losses, n.weights))
 	default:
-		n.targets = g.IntInput("labels", of...)
+		n.targets = g.IntInput(m.scope+"labels", of...)
 		n.loss = nodes.CrossEntropy(logits, n.targets,
 			nodes.CrossEntropyOptions{Ignore: []int{shared.Ignored}})
 	}
@@ -182,9 +193,11 @@ func (m *labeller) measure(n *labelNodes, logits *nodes.Node, s unroll.Strategy,
 // feed takes what the inputs of the graph read.
 func (g *labelGraph) feed(n labelNodes) error {
 	var f run.Inputs
-	if n.x.Dtype() == nodes.Int {
+	switch {
+	case n.x == nil: // another labeller of the graph reads it
+	case n.x.Dtype() == nodes.Int:
 		g.ids = f.Ints(n.x)
-	} else {
+	default:
 		g.features = f.Floats(n.x)
 	}
 	if n.lengths != nil {
@@ -292,7 +305,7 @@ func (g *labelGraph) label(k int, labels []int, weight float64, class func(id in
 
 // rows are the outputs for the sequences of a batch, by their place in it.
 func (g *labelGraph) rows() func(k, steps int) [][]float64 {
-	all, classes := g.Output(0).Float64s(), g.classes
+	all, classes := g.Output(g.output).Float64s(), g.classes
 	return func(k, steps int) [][]float64 {
 		if !g.perStep {
 			steps = 1

@@ -11,8 +11,9 @@ import (
 	"github.com/seqzoo/seqzoo/zoo/text"
 )
 
-// A decoder starts from the parts of the encoder's state, whatever cells both have: as they are where each has its like, and
-// through a bridge for what has none. What means something to its own cell alone has no weights in a bridge.
+// A decoder starts from the parts of the encoder's state, whatever cells both have: as they are
+// where each has its like, and through a bridge for what has none. What means something to its own
+// cell alone has no weights in a bridge.
 func TestBridgeByParts(t *testing.T) {
 	for _, c := range []struct {
 		from, to, bridge string

@@ -23,9 +23,9 @@
 //
 // Words that no vocabulary has, such as names, are copied from the source by a model whose
 // configuration has Copy, a pointer-generator (See, Liu and Manning, 2017): it learns at each step
-// whether to write a word or to copy one that it attends to. Its losses and log-probabilities are of
-// the vocabulary and the words of the source together. Without it, unknown words can be numbered
-// (text.Copies), or be taken by the alignment (decode.SearchOptions.CopyUnknown).
+// whether to write a word or to copy one that it attends to. Its losses and log-probabilities are
+// of the vocabulary and the words of the source together. Without it, unknown words can be
+// numbered (text.Copies), or be taken by the alignment (decode.SearchOptions.CopyUnknown).
 //
 // A model may be used by many goroutines at once.
 package seq2seq

@@ -41,8 +41,8 @@ var pointers = map[string]seq2seq.Config{
 		EmbedSource: 2, EmbedTarget: 2, Copy: true, Float64: true},
 }
 
-// newPointer is a model whose sources know a … c and targets b … d, so that there are words of every
-// kind: b and c are of both, a of the sources, d of the targets, x and y of none.
+// newPointer is a model whose sources know a … c and targets b … d, so that there are words of
+// every kind: b and c are of both, a of the sources, d of the targets, x and y of none.
 func newPointer(t *testing.T, cfg seq2seq.Config) *seq2seq.Model {
 	words := func(specials []string, of ...string) *text.Vocabulary {
 		v, err := text.NewVocabulary(text.VocabularyConfig{Specials: specials}, of)
@@ -167,8 +167,8 @@ func TestPointerGradients(t *testing.T) {
 	}
 }
 
-// What a translation is said to be worth, with words from the source, is what the model thinks of it
-// as in training, but for the share of what is never written.
+// What a translation is said to be worth, with words from the source, is what the model thinks of
+// it as in training, but for the share of what is never written.
 func TestPointerTranslations(t *testing.T) {
 	ctx := context.Background()
 	for name, cfg := range pointers {
@@ -203,8 +203,8 @@ func TestPointerTranslations(t *testing.T) {
 	}
 }
 
-// The words that may follow a target so far, those behind the vocabulary too, have probabilities that
-// sum up to 1: a row of the batch for each.
+// The words that may follow a target so far, those behind the vocabulary too, have probabilities
+// that sum up to 1: a row of the batch for each.
 func TestPointerSumsToOne(t *testing.T) {
 	for name, cfg := range pointers {
 		m := newPointer(t, cfg)
@@ -249,8 +249,8 @@ func TestPointerSumsToOne(t *testing.T) {
 	}
 }
 
-// Names that no vocabulary has are copied, greedily, by a beam and by sampling, also by a model that
-// was saved and loaded, and by a target that is written part by part.
+// Names that no vocabulary has are copied, greedily, by a beam and by sampling, also by a model
+// that was saved and loaded, and by a target that is written part by part.
 func TestPointerCopiesNames(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it trains")

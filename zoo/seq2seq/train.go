@@ -20,15 +20,15 @@ import (
 	"github.com/seqzoo/seqzoo/zoo/metrics"
 )
 
-// Pair is a source and its target, as ids of their vocabularies, without <bos> and <eos>. Of a model
-// with Copy the words that the vocabulary of the targets lacks, but the source has, follow on behind
-// it, numbered as they come first in the source; a source word that its own vocabulary lacks is the
-// length of that vocabulary and the word's id in a target.
+// Pair is a source and its target, as ids of their vocabularies, without <bos> and <eos>. Of a
+// model with Copy the words that the vocabulary of the targets lacks, but the source has, follow
+// on behind it, numbered as they come first in the source; a source word that its own vocabulary
+// lacks is the length of that vocabulary and the word's id in a target.
 type Pair struct{ Source, Target []int }
 
 // Pairs turns the tokens of sources and targets, line by line, into ids. Tokens that a vocabulary
-// lacks become its <unk>, or are numbered to be copied, if the model has Copy or the vocabularies have
-// text.Copies.
+// lacks become its <unk>, or are numbered to be copied, if the model has Copy or the vocabularies
+// have text.Copies.
 func (m *Model) Pairs(sources, targets [][]string) ([]Pair, error) {
 	if len(sources) != len(targets) {
 		return nil, prefix.Errorf("%d sources and %d targets: want as many",
@@ -299,8 +299,8 @@ type pairGraph struct {
 	src, in, out []int
 	lengths      []int
 	teacher      run.Floats // empty without
-	// of a model that copies: as which id each place of a source is copied [S, B], and what is to be
-	// written [T, B], below 0 where there is none
+	// of a model that copies: as which id each place of a source is copied [S, B], and what is to
+	// be written [T, B], below 0 where there is none
 	places, are run.Floats
 	B           int
 }

@@ -109,8 +109,8 @@ type Scale struct {
 	Deviation []float64 `json:"deviation"` // 1 for a variable that never changes
 }
 
-// Scale measures the series, and more of the same variables beside it as if all were one. Gaps count
-// nothing; a variable without any value is an error.
+// Scale measures the series, and more of the same variables beside it as if all were one. Gaps
+// count nothing; a variable without any value is an error.
 func (s *Series) Scale(more ...*Series) (*Scale, error) {
 	n, values, T := len(s.Names), s.Values, s.Len()
 	for _, other := range more {

@@ -12,9 +12,9 @@ import (
 
 // A model that copies writes words of its vocabulary, and words of the source that the vocabulary
 // lacks: these have the ids behind it, numbered as they come first in the source (See, Liu and
-// Manning, 2017). A source keeps what is copied in its own ids: one of the vocabulary of the sources
-// is that word, and a word that this vocabulary lacks is its length and the word's id among what may
-// be written. So the ids alone tell what each place of a source is copied as.
+// Manning, 2017). A source keeps what is copied in its own ids: one of the vocabulary of the
+// sources is that word, and a word that this vocabulary lacks is its length and the word's id
+// among what may be written. So the ids alone tell what each place of a source is copied as.
 
 // CopyIDs are the ids of the tokens of a source, and the words that the targets lack, in the order
 // of the numbers that they have behind the vocabulary of the targets.
@@ -85,8 +85,8 @@ func Read(ids []int, n, unk int) []int {
 	return ids
 }
 
-// Copier is the Stepper of a decoder that copies: its logits are the logarithms of the probabilities
-// of the vocabulary and of the words behind it, which sum up to 1.
+// Copier is the Stepper of a decoder that copies: its logits are the logarithms of the
+// probabilities of the vocabulary and of the words behind it, which sum up to 1.
 type Copier struct {
 	Over   decode.Stepper    // must attend
 	Gate   func() run.Floats // of each row after a step: the logit of writing, not copying
@@ -111,14 +111,15 @@ func (c *Copier) Step(from, tokens []int) (decode.Prediction, error) {
 		if len(c.logits) <= i {
 			c.logits = append(c.logits, nil)
 		}
-		c.logits[i] = Mixed(c.logits[i][:0], logits, gate.At(i), p.Attention[i], c.Places[i], c.More)
+		c.logits[i] = Mixed(c.logits[i][:0], logits, gate.At(i), p.Attention[i], c.Places[i],
+			c.More)
 	}
 	p.Logits = c.logits[:len(p.Logits)]
 	return p, nil
 }
 
-// Mixed appends the logarithms of the probabilities p·softmax(logits) + (1−p)·copies of a row, where
-// p is σ(gate), and the copies are the weights of the places of each word.
+// Mixed appends the logarithms of the probabilities p·softmax(logits) + (1−p)·copies of a row,
+// where p is σ(gate), and the copies are the weights of the places of each word.
 func Mixed(to, logits []float64, gate float64, weights []float64, places []int,
 	more int) []float64 {
 	top := slices.Max(logits)

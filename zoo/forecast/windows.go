@@ -1,0 +1,203 @@
+package forecast
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/seqzoo/seqzoo/zoo/internal/shared"
+	"github.com/seqzoo/seqzoo/zoo/series"
+)
+
+// windows are the examples of series, one behind the other, standardised: window i begins at row
+// starts[i].
+type windows struct {
+	cfg     Config
+	targets []int
+	known   []int
+	V       int
+	x       []float64 // [rows, V]; NaN is a gap
+	starts  []int
+}
+
+func (m *Model) windows(s *series.Series, more ...*series.Series) (*windows, error) {
+	w := &windows{cfg: m.cfg, targets: m.targets, known: m.known, V: len(m.cfg.Variables)}
+	if err := m.addWindows(w, s); err != nil {
+		return nil, err
+	}
+	for i, s := range more {
+		if err := m.addWindows(w, s); err != nil {
+			return nil, fmt.Errorf("series %d of More: %w", i, err)
+		}
+	}
+	return w, nil
+}
+
+func (m *Model) addWindows(w *windows, s *series.Series) error {
+	if err := shared.Made(m.store); err != nil {
+		return err
+	}
+	if s == nil {
+		return errors.New("there is no series")
+	}
+	if !slices.Equal(s.Names, m.cfg.Variables) {
+		return fmt.Errorf("the series has the variables %.200q; the model was made for %.200q",
+			s.Names, m.cfg.Variables)
+	}
+	need := m.cfg.Lookback + m.cfg.Horizon
+	if s.Len() < need {
+		return fmt.Errorf("the series has %d times; a window and what is behind it take %d",
+			s.Len(), need)
+	}
+	for t := range s.Len() - need + 1 {
+		w.starts = append(w.starts, len(w.x)/w.V+t)
+	}
+	for t := range s.Len() {
+		x, err := m.standardise(s.Row(t), t)
+		if err != nil {
+			return err
+		}
+		w.x = append(w.x, x...)
+	}
+	return nil
+}
+
+// standardise is a row of a series on the scale of the model.
+func (m *Model) standardise(row []float64, t int) ([]float64, error) {
+	if len(row) != len(m.cfg.Variables) {
+		return nil, fmt.Errorf("row %d has %d values; there are %d variables: %.200q", t, len(row),
+			len(m.cfg.Variables), m.cfg.Variables)
+	}
+	z := make([]float64, len(row))
+	for i, x := range row {
+		z[i] = (x - m.scale.Mean[i]) / m.scale.Deviation[i]
+		gap := math.IsNaN(x) && m.cfg.Gaps != RefuseGaps
+		if !gap && !(math.Abs(z[i]) <= math.MaxFloat32) {
+			hint := ""
+			if math.IsNaN(x) {
+				hint = "; a model with Gaps takes gaps"
+			}
+			return nil, fmt.Errorf("%s is %g at row %d: want a finite number%s",
+				m.cfg.Variables[i], x, t, hint)
+		}
+	}
+	return z, nil
+}
+
+func (w *windows) len() int { return len(w.starts) }
+
+// truth is the value of a target behind a window; NaN in a gap.
+func (w *windows) truth(window, h, v int) float64 {
+	return w.x[(w.starts[window]+w.cfg.Lookback+h)*w.V+w.targets[v]]
+}
+
+// counts are how many true values are known from a window on.
+type counts struct {
+	all              float64
+	ofTarget, ofStep []float64
+}
+
+// counts is an error if a target has no value.
+func (w *windows) counts(first int) (c counts, err error) {
+	c.ofTarget, c.ofStep = make([]float64, len(w.targets)), make([]float64, w.cfg.Horizon)
+	for window := first; window < w.len(); window++ {
+		for h := range c.ofStep {
+			for v := range c.ofTarget {
+				if !math.IsNaN(w.truth(window, h, v)) {
+					c.all++
+					c.ofTarget[v]++
+					c.ofStep[h]++
+				}
+			}
+		}
+	}
+	for v, n := range c.ofTarget {
+		if n == 0 {
+			return c, fmt.Errorf("no value of %s is known behind the windows", w.cfg.Targets[v])
+		}
+	}
+	return c, nil
+}
+
+// load puts windows into the graph, and in training what is behind them. It returns how many
+// examples that is: windows, or with gaps true values that are known, of which a loss is the mean;
+// 1 at least.
+func (g *forecastGraph) load(w *windows, examples []int) int {
+	gaps, known := w.cfg.Gaps != RefuseGaps, 0
+	for k, example := range examples {
+		start := w.starts[example]
+		if gaps {
+			g.loadGaps(w, k, start)
+		} else {
+			g.loadWhole(w, k, start)
+		}
+		if g.learned == nil {
+			continue
+		}
+		for h := range w.cfg.Horizon {
+			for v := range w.targets {
+				at, truth := (h*g.B+k)*len(w.targets)+v, w.truth(example, h, v)
+				if gaps {
+					one := 1.0
+					if math.IsNaN(truth) {
+						one, truth = 0, 0
+					}
+					g.known.Set(at, one)
+					known += int(one)
+				}
+				g.y.Set(at, truth)
+			}
+		}
+	}
+	if gaps {
+		return max(known, 1)
+	}
+	return len(examples)
+}
+
+// loadWhole puts a window without gaps into column k.
+func (g *forecastGraph) loadWhole(w *windows, k, start int) {
+	for t := range w.cfg.Lookback {
+		at := (t*g.B + k) * (w.V + len(w.known))
+		g.x.Put64(at, w.x[(start+t)*w.V:(start+t+1)*w.V])
+		for n, i := range w.known {
+			g.x.Set(at+w.V+n, w.x[(start+t+w.cfg.Horizon)*w.V+i])
+		}
+	}
+}
+
+// loadGaps puts a window with gaps into column k: each variable, and each known one as it is later,
+// is filled for itself, by what is in the window.
+func (g *forecastGraph) loadGaps(w *windows, k, start int) {
+	c, read := w.cfg, w.V+len(w.known)
+	width := read
+	if c.Gaps == MaskGaps {
+		width = 2 * read
+	}
+	for n := range read {
+		from := start*w.V + n
+		if n >= w.V {
+			from = (start+c.Horizon)*w.V + w.known[n-w.V]
+		}
+		last := 0.0 // the mean
+		for t := range c.Lookback {
+			if x := w.x[from+t*w.V]; !math.IsNaN(x) && c.Gaps != MeanForGap {
+				last = x
+				break
+			}
+		}
+		for t := range c.Lookback {
+			at, x, value := (t*g.B+k)*width, w.x[from+t*w.V], 1.0
+			switch {
+			case math.IsNaN(x):
+				x, value = last, 0
+			case c.Gaps != MeanForGap:
+				last = x
+			}
+			if g.x.Set(at+n, x); c.Gaps == MaskGaps {
+				g.x.Set(at+read+n, value)
+			}
+		}
+	}
+}

@@ -1,0 +1,350 @@
+package label
+
+import (
+	"cmp"
+	"context"
+
+	"github.com/seqzoo/seqzoo/graph"
+	"github.com/seqzoo/seqzoo/internal/check"
+	"github.com/seqzoo/seqzoo/internal/interrupt"
+	"github.com/seqzoo/seqzoo/nodes"
+	"github.com/seqzoo/seqzoo/run"
+	"github.com/seqzoo/seqzoo/train"
+	"github.com/seqzoo/seqzoo/unroll"
+	"github.com/seqzoo/seqzoo/zoo/internal/shared"
+)
+
+// jointGraph is the graph of batches of one shape. Label has what the layers read.
+type jointGraph struct {
+	*run.Step
+	label, tags labelGraph
+	measured    *train.Step // the same with the loss; nil if it predicts
+}
+
+func (m *Joint) build(shape labelShape, s unroll.Strategy, use labelUse,
+	o ...graph.Option) (*jointGraph, error) {
+	j := &jointGraph{
+		label: labelGraph{labelShape: shape, width: m.cfg.Features, classes: m.Labels().Len()},
+		tags:  labelGraph{labelShape: shape, perStep: true, classes: m.Tags().Len(), output: 1},
+	}
+	var one, each labelNodes
+	var loss *nodes.Node
+	var outputs []*nodes.Node
+	err := nodes.Try(func() {
+		g := nodes.NewGraph(nodes.Options{Dtype: m.Params().Dtype(), Training: use == labelsLearned,
+			Rows: shape.B})
+		m.label.inputs(&one, g, shape)
+		label, tags := m.Forward(one.x, one.lengths, s)
+		if use != labelsUnknown {
+			m.label.measure(&one, label, s, true)
+			m.tags.measure(&each, tags, s, true)
+			loss = nodes.Add(one.loss, nodes.Scale(each.loss, m.cfg.TagWeight))
+		}
+		if use != labelsLearned {
+			outputs = append(outputs, m.label.probabilities(label), m.tags.probabilities(tags))
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	if loss == nil {
+		j.Step, err = run.New(outputs, o...)
+	} else if j.measured, err = train.NewStepWith(train.StepConfig{Options: o}, loss,
+		outputs...); err == nil {
+		j.Step = j.measured.Step
+	}
+	if err != nil {
+		return nil, err
+	}
+	j.label.Step, j.tags.Step = j.Step, j.Step
+	if err := j.label.feed(one); err != nil {
+		return nil, err
+	}
+	return j, j.tags.feed(each)
+}
+
+// Close releases the memory of the compiled graph.
+func (j *jointGraph) Close() error {
+	if j.measured != nil {
+		return j.measured.Close()
+	}
+	return j.Step.Close()
+}
+
+func (j *jointGraph) clear() {
+	j.label.clear()
+	j.tags.clear()
+}
+
+// load is the graph for a part of a batch of examples, with the part in it. Each example counts
+// alike, and its tags together as much as its label.
+func (m *Joint) load(graphs *run.Cache[labelShape, *jointGraph], batch int,
+	examples []JointLabelled, p shared.Rows) (*jointGraph, error) {
+	order := p.Examples()
+	shape := m.label.shape(p.Room(batch), len(order),
+		func(k int) Sequence { return examples[order[k]].Sequence })
+	j, err := graphs.Get(shape)
+	if err != nil {
+		return nil, jointPrefix.Wrap(err)
+	}
+	j.clear()
+	j.label.counted, j.tags.counted = len(order), len(order)
+	all := func(int) float64 { return 1 }
+	for k, i := range order {
+		e := examples[i]
+		j.label.put(k, e.Sequence)
+		j.label.label(k, []int{e.Label}, 1, all)
+		j.tags.label(k, e.Tags, 1/float64(len(e.Tags)), all)
+	}
+	return j, nil
+}
+
+func (m *Joint) graphs(s unroll.Strategy, use labelUse) *run.Cache[labelShape, *jointGraph] {
+	return run.NewCache(func(shape labelShape, o graph.Option) (*jointGraph, error) {
+		return m.build(shape, s, use, o)
+	})
+}
+
+// JointData says on what a Joint is trained, and how it is read. The zero value of an optional
+// field is its default.
+type JointData struct {
+	Train  []JointLabelled
+	Valid  []JointLabelled // empty: nothing is validated
+	Batch  int             // sequences side by side; default 32
+	Bucket int             // of train.BatchesConfig; default 20
+	Seed   uint64          // of the order
+	Unroll unroll.Strategy // default: Scan
+}
+
+func (m *Joint) batches(examples []JointLabelled, c train.BatchesConfig) (*train.Batches, error) {
+	lengths := make([]int, len(examples))
+	for i, e := range examples {
+		lengths[i] = m.label.steps(e.Sequence)
+	}
+	return train.NewBatches(len(examples), lengths, c)
+}
+
+// Task makes a task for train.Fit. Its loss is that of the model, in nats a sequence. Its
+// validation measures valid_loss, of the label valid_accuracy and valid_f1, of the tags
+// valid_tag_accuracy, and if they name entities valid_entity_f1, and valid_exact, the share of
+// sequences of which all is right. It keeps the examples, which must not change.
+func (m *Joint) Task(d JointData) (train.Task, error) {
+	if err := shared.Made(m.label.store); err != nil {
+		return nil, jointPrefix.Wrap(err)
+	}
+	if err := m.check(d.Train); err != nil {
+		return nil, jointPrefix.Errorf("training: %w", err)
+	}
+	if err := m.check(d.Valid); err != nil {
+		return nil, jointPrefix.Errorf("validation: %w", err)
+	}
+	batch := cmp.Or(d.Batch, 32)
+	batches, err := m.batches(d.Train, train.BatchesConfig{Batch: batch,
+		Bucket: cmp.Or(d.Bucket, 20), Seed: d.Seed})
+	if err != nil {
+		return nil, jointPrefix.Errorf("training: %w", err)
+	}
+	vocabulary := []any{m.label.labels, m.tags.labels}
+	if m.label.tokens != nil {
+		vocabulary = append(vocabulary, m.label.tokens)
+	}
+	data, err := shared.NewTaskData(shared.TaskParts{
+		Train: d.Train, Valid: d.Valid, Vocabulary: vocabulary, Model: m.cfg,
+		Settings: []any{batch, cmp.Or(d.Bucket, 20), d.Seed, d.Unroll},
+	})
+	if err != nil {
+		return nil, jointPrefix.Wrap(err)
+	}
+	m.doubts(&data, d)
+	graphs := m.graphs(d.Unroll, labelsLearned)
+	steps := func(i int) int { return m.label.steps(d.Train[i].Sequence) }
+	err = shared.Foresee(len(d.Train), steps, func(i int) error {
+		_, err := m.load(graphs, batch, d.Train, shared.Whole([]int{i}))
+		return err
+	})
+	if err != nil {
+		return nil, jointPrefix.Errorf("training: %w", err)
+	}
+	task := &shared.ExampleTask{TaskData: data, Weights: m.Params().Params(), Order: batches}
+	task.Length = steps
+	task.RunBatch = func(p shared.Rows, seed uint64, counter int) (b train.Batch, err error) {
+		j, err := m.load(graphs, batch, d.Train, p)
+		if err != nil {
+			return b, err
+		}
+		if b.Loss, err = j.measured.RunRows(seed, counter, p.From, batch); err != nil {
+			return b, jointPrefix.Wrap(err)
+		}
+		b.Count, b.Grads = len(p.Examples()), j.measured.Grads()
+		return b, nil
+	}
+	if len(d.Valid) > 0 {
+		task.Measure = func(ctx context.Context) (map[string]float64, error) {
+			e, err := m.Evaluate(ctx, d.Valid)
+			if err != nil {
+				return nil, err
+			}
+			return e.metrics()
+		}
+	}
+	return task, nil
+}
+
+// doubts says what is likely a mistake in the data.
+func (m *Joint) doubts(data *shared.TaskData, d JointData) {
+	data.Empty(d.Valid != nil, len(d.Valid))
+	if v := m.label.tokens; v != nil {
+		ids := func(e JointLabelled) []int { return e.IDs }
+		data.Unknown("training data", v, shared.SequencesOf(d.Train, ids))
+		data.Unknown("validation data", v, shared.SequencesOf(d.Valid, ids))
+	}
+	shared.Overlap(data, d.Train, d.Valid, func(e JointLabelled) shared.Fingerprint {
+		return shared.NoPrint.Ids(e.IDs).Floats(e.Features).Ids([]int{e.Label}).Ids(e.Tags)
+	})
+}
+
+// JointEvaluation is what a Joint makes of examples whose labels and tags are known.
+type JointEvaluation struct {
+	Loss        float64
+	Label, Tags *Evaluation // without their losses
+	Exact       float64     // the share of sequences whose label and tags are all right
+}
+
+func (e *JointEvaluation) metrics() (map[string]float64, error) {
+	all, err := e.Label.metrics()
+	if err != nil {
+		return nil, err
+	}
+	all["valid_loss"], all["valid_exact"] = e.Loss, e.Exact
+	all["valid_tag_accuracy"] = e.Tags.Confusion.Accuracy()
+	if e.Tags.Entities != nil {
+		all["valid_entity_f1"] = e.Tags.Entities.Micro().F1
+	}
+	return all, nil
+}
+
+// Evaluate measures the model on examples.
+func (m *Joint) Evaluate(ctx context.Context, examples []JointLabelled) (*JointEvaluation, error) {
+	if err := shared.Made(m.label.store); err != nil {
+		return nil, jointPrefix.Wrap(err)
+	}
+	if err := m.check(examples); err != nil {
+		return nil, jointPrefix.Wrap(err)
+	}
+	batch := min(evaluationBatch, max(len(examples), 1))
+	batches, err := m.batches(examples, train.BatchesConfig{Batch: batch, Bucket: len(examples),
+		InOrder: true})
+	if err != nil {
+		return nil, jointPrefix.Wrap(err)
+	}
+	graphs := m.graphs(unroll.Scan, labelsKnown)
+	defer graphs.Close()
+	e := &JointEvaluation{Label: m.label.evaluation(), Tags: m.tags.evaluation()}
+	e.Loss, err = shared.MeanLoss(ctx, batches, func(order []int) (b train.Batch, err error) {
+		j, err := m.load(graphs, batch, examples, shared.Whole(order))
+		if err != nil {
+			return b, err
+		}
+		if b.Loss, err = j.measured.Run(0, 0); err != nil {
+			return b, jointPrefix.Wrap(err)
+		}
+		b.Count = len(order)
+		rows, tags := j.label.rows(), j.tags.rows()
+		for k, i := range order {
+			found, err := m.found(rows(k, 1), tags(k, m.label.steps(examples[i].Sequence)))
+			if err != nil {
+				return b, nil // the loss is not finite either, and is named
+			}
+			if err := m.add(e, found, examples[i], len(examples)); err != nil {
+				return b, jointPrefix.Wrap(err)
+			}
+		}
+		return b, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return e, nil
+}
+
+// add counts what was predicted for one of n examples.
+func (m *Joint) add(e *JointEvaluation, found JointPrediction, truth JointLabelled, n int) error {
+	exact := found.Label.ID == truth.Label
+	for t, p := range found.Tags {
+		exact = exact && p.ID == truth.Tags[t]
+	}
+	if exact {
+		e.Exact += 1 / float64(n)
+	}
+	if err := m.label.add(e.Label, []Prediction{found.Label}, []int{truth.Label}); err != nil {
+		return err
+	}
+	return m.tags.add(e.Tags, found.Tags, truth.Tags)
+}
+
+// JointPrediction is the label of a sequence and the tags of its steps.
+type JointPrediction struct {
+	Label Prediction
+	Tags  []Prediction
+}
+
+func (m *Joint) found(label, tags [][]float64) (p JointPrediction, err error) {
+	one, err := m.label.predictions(label)
+	if err != nil {
+		return p, err
+	}
+	p.Label = one[0]
+	p.Tags, err = m.tags.predictions(tags)
+	return p, err
+}
+
+// Predict finds the label of a sequence and the tag of every step of it.
+func (m *Joint) Predict(s Sequence) (JointPrediction, error) {
+	all, err := m.PredictAll(context.Background(), []Sequence{s})
+	if err != nil {
+		return JointPrediction{}, err
+	}
+	return all[0], nil
+}
+
+// PredictAll finds the labels and tags of sequences, many at a time.
+func (m *Joint) PredictAll(ctx context.Context, sequences []Sequence) ([]JointPrediction, error) {
+	for i, s := range sequences {
+		if err := m.label.check(s); err != nil {
+			return nil, jointPrefix.Wrap(check.Example("sequence", i, "%w", err))
+		}
+	}
+	out := make([]JointPrediction, len(sequences))
+	build := func(s labelShape) (*jointGraph, error) { return m.build(s, unroll.Scan, labelsUnknown) }
+	for from := 0; from < len(sequences); from += evaluationBatch {
+		if err := interrupt.Err(ctx); err != nil {
+			return nil, err
+		}
+		part := sequences[from:min(from+evaluationBatch, len(sequences))]
+		shape := labelShape{B: len(part), padded: true}
+		for _, s := range part {
+			shape.T = max(shape.T, m.label.steps(s))
+		}
+		err := m.idle.Do(shape, build, func(j *jointGraph) error {
+			j.clear()
+			for k, s := range part {
+				j.label.put(k, s)
+			}
+			if err := j.Run(0, 0); err != nil {
+				return err
+			}
+			rows, tags := j.label.rows(), j.tags.rows()
+			for k, s := range part {
+				var err error
+				if out[from+k], err = m.found(rows(k, 1), tags(k, m.label.steps(s))); err != nil {
+					return check.Example("sequence", from+k, "%w", err)
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, jointPrefix.Wrap(err)
+		}
+	}
+	return out, nil
+}
