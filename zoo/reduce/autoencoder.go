@@ -267,7 +267,11 @@ func (m *Autoencoder) Task(d RowData) (train.Task, error) {
 		return nil,
 			autoencoderPrefix.Wrap(err)
 	}
-	if err := d.check(m.Features(), m.cfg.Output == cells.Sigmoid); err != nil {
+	unit := 0
+	if m.cfg.Output == cells.Sigmoid {
+		unit = m.Features()
+	}
+	if err := d.check(m.Features(), unit); err != nil {
 		return fail(err)
 	}
 	if m.scaling != nil {

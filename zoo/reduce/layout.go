@@ -35,9 +35,9 @@ func (m *Autoencoder) Layouts() []zoo.Layout {
 func (m *VAE) Layouts() []zoo.Layout {
 	mean := func(x *nodes.Node) *nodes.Node {
 		mu, _ := m.posterior(x)
-		return mu
+		return m.conditioned(mu, x)
 	}
-	return rowLayouts(m.store, m.cfg.Features, m.Codes(), mean, m.decode)
+	return rowLayouts(m.store, m.Features(), m.Codes(), mean, m.decode)
 }
 
 // Layouts is "sequence": series [time, batch, V] and lengths [batch] to codes [batch, K] and to the

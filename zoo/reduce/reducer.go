@@ -306,6 +306,18 @@ func deviations(n int, x func(i int) float64, mean []float64) []float64 {
 	return s
 }
 
+// leave keeps features from a place on as they are, such as a condition.
+func (s *scaling) leave(from int) {
+	if s == nil {
+		return
+	}
+	mean, _ := s.values()
+	for j := from; j < len(mean); j++ {
+		run.ParamFloats(s.mean).Set(j, 0)
+		run.ParamFloats(s.scale).Set(j, 1)
+	}
+}
+
 func (s *scaling) values() (mean, scale []float64) {
 	return run.ParamFloats(s.mean).Float64s(), run.ParamFloats(s.scale).Float64s()
 }

@@ -25,9 +25,9 @@ type RowData struct {
 	Seed  uint64    // of the order
 }
 
-// check reports what is wrong with the data, for a model of a width whose features must be in [0,
-// 1] if unit is set.
-func (d RowData) check(features int, unit bool) error {
+// check reports what is wrong with the data, for a model of a width whose first features, as many as
+// unit, must be in [0, 1].
+func (d RowData) check(features, unit int) error {
 	if d.Batch < 0 || d.Batch > 1<<16 {
 		return fmt.Errorf("the batch is %d, want 1 … %d, or 0 for the default", d.Batch, 1<<16)
 	}
@@ -42,7 +42,7 @@ func (d RowData) check(features int, unit bool) error {
 			return fmt.Errorf("%s: %w", part.name, err)
 		}
 		for i, v := range part.rows {
-			if unit && !(v >= 0 && v <= 1) {
+			if i%features < unit && !(v >= 0 && v <= 1) {
 				return fmt.Errorf("%s: row %d: feature %d is %v; the model's output is a probability, and features must be in [0, 1]",
 					part.name, i/features, i%features, v)
 			}

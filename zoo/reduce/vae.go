@@ -35,7 +35,12 @@ type VAEConfig struct {
 	FreeBits    float64          `json:"free_bits,omitempty"`   // nats of each number of a code that cost no more than this (Kingma et al., 2016)
 	Standardise bool             `json:"standardise,omitempty"` // bring the features to mean 0 and variance 1 first; gaussian only
 	Float64     bool             `json:"float64,omitempty"`     // weights of 64 bits
-	Threshold   float64          `json:"threshold,omitempty"`   // the error above which a row is an anomaly; 0: not chosen. See SetThreshold
+	// C: numbers behind the features of a row that tell what it is of, such as a label as 0 and 1;
+	// encoder and decoder read them, and a code has them behind it (Sohn, Lee and Yan, 2015); 0: none
+	Condition int `json:"condition,omitempty"`
+	// name of a decoder of one's own, which RegisterDecoder made known; "": layers of the Widths
+	Decoder   string  `json:"decoder,omitempty"`
+	Threshold float64 `json:"threshold,omitempty"` // the error above which a row is an anomaly; 0: not chosen. See SetThreshold
 }
 
 func (c VAEConfig) withDefaults() VAEConfig {
@@ -59,6 +64,9 @@ func (c VAEConfig) Validate() error {
 	if c.Likelihood == BernoulliDecoder {
 		bad.That(!c.Standardise, "likelihood is bernoulli and standardise is set: Bernoulli features are in [0, 1] as they are")
 	}
+	bad.Optional("condition", c.Condition, 1, cells.MaxWidth, "or 0 for none")
+	bad.That(c.Decoder == "" || decoderOf(c.Decoder) != nil, "decoder %q is unknown; there are %.200q: "+
+		"RegisterDecoder makes one known", c.Decoder, Decoders())
 	const most = 1e6
 	bad.Above("beta", c.Beta, most)
 	bad.Number("free_bits", c.FreeBits, 0, most)
@@ -71,11 +79,15 @@ func (c VAEConfig) Validate() error {
 //	μ, log σ² = encoder(x),  z = μ + σ∘ε,  ε standard normal,  p(x|z) by the decoder
 //	loss = −log p(x|z) + β·KL(N(μ, σ²) ‖ N(0, 1))
 //
+// A model with a Condition c reads rows [x; c] and has codes [z; c], in every method: the encoder
+// reads both, the decoder gives x of [z; c], and what comes back is [x; c]. To see a row under another
+// condition, change what is behind its code.
+//
 // With β = 1 and no free bits the loss is the negative evidence lower bound, in nats a row.
 //
-// Its parameters are encoder/l0/W [D, Widths[0]], encoder/l0/b, …, mu/W, mu/b, logvar/W,
-// logvar/b, decoder/l0/W, …, out/W, out/b and, if it standardises, input/mean and input/scale
-// [D].
+// Its parameters are encoder/l0/W [D + C, Widths[0]], encoder/l0/b, …, mu/W, mu/b, logvar/W,
+// logvar/b, decoder/l0/W, …, out/W, out/b (of a decoder of one's own what that declares under
+// decoder) and, if it standardises, input/mean and input/scale [D + C], 0 and 1 for a condition.
 //
 // Its methods other than training and SetThreshold are safe for concurrent use.
 type VAE struct {
@@ -83,6 +95,7 @@ type VAE struct {
 	store            *nodes.Store
 	encoder, decoder []nodes.Linear
 	mu, logvar, out  nodes.Linear
+	own              func(z *nodes.Node) *nodes.Node // a decoder of one's own, or nil
 	scaling          *scaling
 	graphs           rowGraphs
 }
@@ -104,16 +117,22 @@ func NewVAE(cfg VAEConfig, seed uint64) (*VAE, error) {
 func (m *VAE) declare() {
 	c, root := m.cfg, m.store.Root()
 	if c.Standardise {
-		m.scaling = newScaling(root.In("input"), c.Features, false)
+		m.scaling = newScaling(root.In("input"), m.Features(), false)
 	}
-	m.encoder = shared.Hidden(root.In("encoder"), c.Features, c.Widths, c.Activation, false)
-	inner := append([]int{c.Features}, c.Widths...)[len(c.Widths)] // the width beside the code
+	m.encoder = shared.Hidden(root.In("encoder"), m.Features(), c.Widths, c.Activation, false)
+	inner := append([]int{m.Features()}, c.Widths...)[len(c.Widths)] // the width beside the code
 	m.mu = nodes.NewLinear(root.In("mu"), nodes.LinearConfig{In: inner, Out: c.Code})
 	m.logvar = nodes.NewLinear(root.In("logvar"), nodes.LinearConfig{In: inner, Out: c.Code})
+	if c.Decoder != "" {
+		if m.own = decoderOf(c.Decoder)(root.In("decoder"), m.Codes(), c.Features); m.own == nil {
+			nodes.Failf("VAE", "the decoder %q gives no function", c.Decoder)
+		}
+		return
+	}
 	back := slices.Clone(c.Widths)
 	slices.Reverse(back)
-	m.decoder = shared.Hidden(root.In("decoder"), c.Code, back, c.Activation, false)
-	outer := append([]int{c.Code}, back...)[len(back)]
+	m.decoder = shared.Hidden(root.In("decoder"), m.Codes(), back, c.Activation, false)
+	outer := append([]int{m.Codes()}, back...)[len(back)]
 	m.out = nodes.NewLinear(root.In("out"), nodes.LinearConfig{In: outer, Out: c.Features})
 }
 
@@ -124,6 +143,14 @@ func (m *VAE) posterior(x *nodes.Node) (mu, logvar *nodes.Node) {
 
 // logits is what the decoder says of codes: logits of probabilities, or means.
 func (m *VAE) logits(z *nodes.Node) *nodes.Node {
+	if m.own != nil {
+		y := m.own(z)
+		if y == nil || !slices.Equal(y.Shape(), []int{z.Dim(0), m.cfg.Features}) {
+			nodes.Failf("VAE", "the decoder %q makes of codes %v what is not [%d, %d]", m.cfg.Decoder,
+				z.Shape(), z.Dim(0), m.cfg.Features)
+		}
+		return y
+	}
 	return m.out.Of(shared.Through(m.decoder, m.cfg.Activation, z))
 }
 
@@ -146,7 +173,15 @@ type VAEGraph struct {
 	Loss           *nodes.Node // Reconstruction + β·Penalty
 }
 
-// Forward builds the model into the graph of rows x [B, D]; ε is noise of that graph. Warm, a
+// conditioned puts the conditions of rows behind codes.
+func (m *VAE) conditioned(z, x *nodes.Node) *nodes.Node {
+	if m.cfg.Condition == 0 {
+		return z
+	}
+	return nodes.Concat(-1, z, nodes.Slice(x, -1, m.cfg.Features, m.Features()))
+}
+
+// Forward builds the model into the graph of rows x [B, D + C]; ε is noise of that graph. Warm, a
 // number [1] or nil for 1, is a factor to β. It panics with a *nodes.BuildError, as package nodes
 // does.
 func (m *VAE) Forward(x, warm *nodes.Node) (g VAEGraph) {
@@ -155,7 +190,10 @@ func (m *VAE) Forward(x, warm *nodes.Node) (g VAEGraph) {
 	g.Mu, g.LogVar = m.posterior(x)
 	eps := x.Graph().Noise(nodes.NoiseRequest{Label: "latent", Kind: nodes.StandardNormal, Shape: g.Mu.Shape()})
 	g.Z = nodes.Add(g.Mu, nodes.Mul(nodes.Exp(nodes.Scale(g.LogVar, 0.5)), eps))
-	g.Logits = m.logits(g.Z)
+	g.Logits = m.logits(m.conditioned(g.Z, x))
+	if m.cfg.Condition > 0 {
+		x = nodes.Slice(x, -1, 0, m.cfg.Features)
+	}
 	if m.cfg.Likelihood == BernoulliDecoder {
 		g.Reconstruction = nodes.Scale(nodes.BCEWithLogits(g.Logits, x, nodes.ReduceSum), 1/B)
 	} else {
@@ -186,11 +224,11 @@ func (m *VAE) Params() *nodes.Store { return m.store }
 // Config is the configuration that the model was made with, defaults filled in.
 func (m *VAE) Config() VAEConfig { return m.cfg }
 
-// Features is D, the width of a row.
-func (m *VAE) Features() int { return m.cfg.Features }
+// Features is the width of a row: D, and behind it that of a condition.
+func (m *VAE) Features() int { return m.cfg.Features + m.cfg.Condition }
 
-// Codes is K, the width of a code.
-func (m *VAE) Codes() int { return m.cfg.Code }
+// Codes is the width of a code: K, and behind it that of a condition.
+func (m *VAE) Codes() int { return m.cfg.Code + m.cfg.Condition }
 
 // Threshold is the error above which a row is an anomaly; 0: none was set.
 func (m *VAE) Threshold() float64 { return m.cfg.Threshold }
@@ -199,13 +237,29 @@ func (m *VAE) Threshold() float64 { return m.cfg.Threshold }
 // the training's.
 func (m *VAE) SetThreshold(t float64) error { return setThreshold(&m.cfg.Threshold, t) }
 
-// Transform returns the means μ [N, K] of the codes of rows [N, D].
+// Transform returns the means μ [N, K] of the codes of rows [N, D], with their conditions behind.
 func (m *VAE) Transform(x []float32) ([]float32, error) {
 	mu, _, err := m.Posterior(x)
-	return mu, err
+	if err != nil {
+		return nil, err
+	}
+	return m.behind(mu, m.cfg.Code, x, m.cfg.Features), nil
 }
 
-// Posterior returns means and log variances of the codes of rows [N, D], [N, K] each.
+// behind puts the conditions of rows, which begin at a place of each, behind others of a width.
+func (m *VAE) behind(y []float32, width int, rows []float32, at int) []float32 {
+	if m.cfg.Condition == 0 {
+		return y
+	}
+	var out []float32
+	for row := range slices.Chunk(rows, at+m.cfg.Condition) {
+		out = append(append(out, y[:width]...), row[at:]...)
+		y = y[width:]
+	}
+	return out
+}
+
+// Posterior returns means and log variances of the codes of rows [N, D + C], [N, K] each.
 func (m *VAE) Posterior(x []float32) (mu, logvar []float32, err error) {
 	if err := checkRows(x, m.Features(), "features"); err != nil {
 		return nil, nil, vaePrefix.Wrap(err)
@@ -214,23 +268,27 @@ func (m *VAE) Posterior(x []float32) (mu, logvar []float32, err error) {
 		mu, logvar := m.posterior(x)
 		return nodes.Concat(-1, mu, logvar)
 	})
-	if both, err = finiteRows("VAE", both, 2*m.Codes(), err); err != nil {
+	if both, err = finiteRows("VAE", both, 2*m.cfg.Code, err); err != nil {
 		return nil, nil, err
 	}
-	for k := m.Codes(); len(both) > 0; both = both[2*k:] {
+	for k := m.cfg.Code; len(both) > 0; both = both[2*k:] {
 		mu, logvar = append(mu, both[:k]...), append(logvar, both[k:2*k]...)
 	}
 	return mu, logvar, nil
 }
 
 // InverseTransform returns the rows [N, D] that codes [N, K] stand for: probabilities of the
-// Bernoulli decoder, means of the Gaussian.
+// Bernoulli decoder, means of the Gaussian. Conditions behind the codes are then behind the rows.
 func (m *VAE) InverseTransform(codes []float32) ([]float32, error) {
 	if err := checkRows(codes, m.Codes(), "code"); err != nil {
 		return nil, vaePrefix.Wrap(err)
 	}
 	y, err := m.run("decode", codes, m.Codes(), m.decode)
-	return finiteRows("VAE", m.scaling.restore(y), m.Features(), err)
+	if err != nil {
+		return nil, err
+	}
+	y = m.behind(y, m.cfg.Features, codes, m.cfg.Code)
+	return finiteRows("VAE", m.scaling.restore(y), m.Features(), nil)
 }
 
 // Errors is the squared error a feature of each row, [N], brought back from the mean of its code,
@@ -242,24 +300,51 @@ func (m *VAE) Errors(x []float32) ([]float64, error) {
 	x = m.scaling.apply(x)
 	y, err := m.run("both", x, m.Features(), func(x *nodes.Node) *nodes.Node {
 		mu, _ := m.posterior(x)
-		return m.decode(mu)
+		return m.decode(m.conditioned(mu, x))
 	})
 	if err != nil {
 		return nil, err
 	}
-	return rowErrors(x, y, m.Features()), nil
+	return rowErrors(m.features(x), y, m.cfg.Features), nil
+}
+
+// features are rows without their conditions.
+func (m *VAE) features(x []float32) []float32 {
+	if m.cfg.Condition == 0 {
+		return x
+	}
+	var out []float32
+	for row := range slices.Chunk(x, m.Features()) {
+		out = append(out, row[:m.cfg.Features]...)
+	}
+	return out
 }
 
 // Sample draws n codes from the standard normal, by seed, and returns the rows [n, D] that they
-// stand for.
+// stand for. A model with a Condition has SampleGiven.
 func (m *VAE) Sample(n int, seed uint64) ([]float32, error) {
+	return m.SampleGiven(nil, n, seed)
+}
+
+// SampleGiven is Sample under a condition [C], which is behind each row: [n, D + C].
+func (m *VAE) SampleGiven(condition []float32, n int, seed uint64) ([]float32, error) {
+	if err := shared.Made(m.store); err != nil {
+		return nil, vaePrefix.Wrap(err)
+	}
+	if len(condition) != m.cfg.Condition {
+		return nil, vaePrefix.Errorf("sample: a condition of %d numbers, want %d", len(condition),
+			m.cfg.Condition)
+	}
 	if n < 1 || n > 1<<20 {
 		return nil, vaePrefix.Errorf("sample: %d rows, want 1 … %d", n, 1<<20)
 	}
 	random := rng.Stream{Key: rng.New(seed).Named("sample")}
-	codes := make([]float32, n*m.Codes())
-	for i := range codes {
-		codes[i] = float32(random.Normal())
+	codes := make([]float32, 0, n*m.Codes())
+	for range n {
+		for range m.cfg.Code {
+			codes = append(codes, float32(random.Normal()))
+		}
+		codes = append(codes, condition...)
 	}
 	return m.InverseTransform(codes)
 }
@@ -283,7 +368,7 @@ func (b Bound) Total() float64 { return b.Reconstruction + b.KL }
 
 // Bound measures rows [N, D]. The codes drawn are the same in every call.
 func (m *VAE) Bound(ctx context.Context, x []float32) (b Bound, err error) {
-	if err := (RowData{Train: x}).check(m.Features(), m.cfg.Likelihood == BernoulliDecoder); err != nil {
+	if err := (RowData{Train: x}).check(m.Features(), m.unit()); err != nil {
 		return b, vaePrefix.Errorf("bound: %w", err)
 	}
 	return m.bound(ctx, m.scaling.apply(x))
@@ -301,6 +386,14 @@ func (m *VAE) bound(ctx context.Context, x []float32) (b Bound, err error) {
 	return Bound{sums[0], sums[1]}, nil
 }
 
+// unit is how many numbers of a row, from the first, must be in [0, 1].
+func (m *VAE) unit() int {
+	if m.cfg.Likelihood == BernoulliDecoder {
+		return m.cfg.Features
+	}
+	return 0
+}
+
 // VAEData says on what a VAE is trained. The zero value of an optional field is its default.
 type VAEData struct {
 	RowData
@@ -312,7 +405,7 @@ type VAEData struct {
 // valid_reconstruction and valid_kl. It keeps the rows, which must not change.
 func (m *VAE) Task(d VAEData) (train.Task, error) {
 	fail := func(err error) (train.Task, error) { return nil, vaePrefix.Wrap(err) }
-	if err := d.check(m.Features(), m.cfg.Likelihood == BernoulliDecoder); err != nil {
+	if err := d.check(m.Features(), m.unit()); err != nil {
 		return fail(err)
 	}
 	if d.Warmup < 0 {
@@ -320,6 +413,7 @@ func (m *VAE) Task(d VAEData) (train.Task, error) {
 	}
 	if m.scaling != nil {
 		m.scaling.fit(d.Train)
+		m.scaling.leave(m.cfg.Features)
 	}
 	cfg := m.cfg
 	cfg.Threshold = 0 // training knows nothing of it
