@@ -39,6 +39,7 @@ var likeSlices = map[string]bool{"run.Floats": true}
 // arguments in its source.
 var panics = map[string]bool{
 	"cells.Register": true, "zoo.Register": true, "zoo/text.Register": true,
+	"zoo/reduce.RegisterDecoder": true,
 }
 
 // allowed reports whether a line of the program is of what is known to panic.
