@@ -13,7 +13,8 @@ import (
 type ClassifierConfig struct {
 	Config
 	Pool Pool `json:"pool"` // what is classified; default PoolLast
-	// a sequence has any number of the labels, each with a probability of its own, and not one of them
+	// a sequence has any number of the labels, each with a probability of its own, and not one of
+	// them
 	Several bool `json:"several,omitempty"`
 }
 
@@ -37,10 +38,10 @@ func (c ClassifierConfig) Validate() error {
 //
 //	h_1 … h_T = recurrent layers over x_1 … x_T,  p(label) = softmax(h·W + b)
 //
-// where x is embedded tokens or vectors of features, and h is h_T (of a layer that reads both ways:
-// what either direction puts out at its own end), or the mean of h_1 … h_T, or the largest of each
-// unit. Where a sequence has several labels at once p(label) = σ(h·W + b), for each label apart. With
-// a head, ReLU(h·W_head + b_head) stands for h.
+// where x is embedded tokens or vectors of features, and h is h_T (of a layer that reads both
+// ways: what either direction puts out at its own end), or the mean of h_1 … h_T, or the largest
+// of each unit. Where a sequence has several labels at once p(label) = σ(h·W + b), for each label
+// apart. With a head, ReLU(h·W_head + b_head) stands for h.
 //
 // Its parameters are embed/E [V, Embed] (tokens only), layers/l0/… (forward and backward below, if
 // it reads both ways), head/W and head/b, out/W [Hidden or twice that, labels] and out/b [labels].
@@ -94,7 +95,8 @@ func (m *Classifier) PredictAll(ctx context.Context, sequences []Sequence) ([]Pr
 	return predictions, nil
 }
 
-// Save writes config.json, vocabulary.json (tokens only), labels.json and model.safetensors to path; see zoo.Save.
+// Save writes config.json, vocabulary.json (tokens only), labels.json and model.safetensors to
+// path; see zoo.Save.
 func (m *Classifier) Save(path string) error { return zoo.Save(path, m) }
 
 // Files are what Save writes beside the weights.

@@ -40,13 +40,19 @@ type Labelled struct {
 // default.
 type Config struct {
 	zoo.Recurrent
-	Bidirectional bool     `json:"bidirectional,omitempty"` // every layer reads both ways, and is twice as wide
-	Text          text.Cut `json:"text,omitzero"`           // how texts are cut; tokens that are given are brought to its Unicode form
-	Features      int      `json:"features,omitempty"`      // width of the vectors that it reads; 0: it reads tokens
-	Embed         int      `json:"embed,omitempty"`         // tokens: width of the embedding; default Hidden
-	Head          int      `json:"head,omitempty"`          // width of a hidden layer, of ReLU, before the output layer; 0: none
-	IODropout     float64  `json:"io_dropout,omitempty"`    // of what the first layer, the hidden and the output layer read
-	Float64       bool     `json:"float64,omitempty"`       // weights of double precision
+	// every layer reads both ways, and is twice as wide
+	Bidirectional bool `json:"bidirectional,omitempty"`
+	// how texts are cut; tokens that are given are brought to its Unicode form
+	Text text.Cut `json:"text,omitzero"`
+	// width of the vectors that it reads; 0: it reads tokens
+	Features int `json:"features,omitempty"`
+	// tokens: width of the embedding; default Hidden
+	Embed int `json:"embed,omitempty"`
+	// width of a hidden layer, of ReLU, before the output layer; 0: none
+	Head int `json:"head,omitempty"`
+	// of what the first layer, the hidden and the output layer read
+	IODropout float64 `json:"io_dropout,omitempty"`
+	Float64   bool    `json:"float64,omitempty"` // weights of double precision
 }
 
 // withDefaults fills in what is not set.

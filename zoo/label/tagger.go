@@ -23,11 +23,11 @@ type TaggerConfig struct {
 //
 // where x is embedded tokens or vectors of features. Its parameters are those of a Classifier.
 //
-// With CRF the labels are those of the likeliest sequence of labels (Lafferty, McCallum and Pereira,
-// 2001; Lample et al., 2016), where h_t·W + b and A[label_t−1, label_t] are the scores of a label and
-// of a pair, and Probs are the probabilities of a step's labels, summed over all sequences. Its
-// parameters are then also crf/transitions A [labels, labels], from a label to the next, and
-// crf/start and crf/end [labels].
+// With CRF the labels are those of the likeliest sequence of labels (Lafferty, McCallum and
+// Pereira, 2001; Lample et al., 2016), where h_t·W + b and A[label_t−1, label_t] are the scores of
+// a label and of a pair, and Probs are the probabilities of a step's labels, summed over all
+// sequences. Its parameters are then also crf/transitions A [labels, labels], from a label to the
+// next, and crf/start and crf/end [labels].
 //
 // Its methods other than training are safe for concurrent use.
 type Tagger struct {
@@ -80,7 +80,8 @@ func (m *Tagger) PredictAll(ctx context.Context, sequences []Sequence) ([][]Pred
 	return predictions, nil
 }
 
-// Save writes config.json, vocabulary.json (tokens only), labels.json and model.safetensors to path; see zoo.Save.
+// Save writes config.json, vocabulary.json (tokens only), labels.json and model.safetensors to
+// path; see zoo.Save.
 func (m *Tagger) Save(path string) error { return zoo.Save(path, m) }
 
 // Files are what Save writes beside the weights.

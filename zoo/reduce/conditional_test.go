@@ -72,8 +72,8 @@ func TestConditionalGradients(t *testing.T) {
 	}
 }
 
-// What is drawn under a condition is of that kind; the code tells what the condition does not; and a
-// row comes back under another condition as one of that kind.
+// What is drawn under a condition is of that kind; the code tells what the condition does not; and
+// a row comes back under another condition as one of that kind.
 func TestConditionalVAE(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it trains")

@@ -9,9 +9,9 @@ import (
 	"github.com/seqzoo/seqzoo/nodes"
 )
 
-// Decoder is a decoder of one's own for a VAE. It declares its weights under s, and returns what maps
-// codes [B, in], a condition behind each, to [B, out]: logits of features that are Bernoulli, means of
-// those that are Gaussian. It may use whatever packages nodes, cells and unroll have.
+// Decoder is a decoder of one's own for a VAE. It declares its weights under s, and returns what
+// maps codes [B, in], a condition behind each, to [B, out]: logits of features that are Bernoulli,
+// means of those that are Gaussian. It may use whatever packages nodes, cells and unroll have.
 type Decoder func(s *nodes.Scope, in, out int) func(z *nodes.Node) *nodes.Node
 
 var decoders struct {
@@ -19,9 +19,9 @@ var decoders struct {
 	by map[string]Decoder
 }
 
-// RegisterDecoder makes a decoder known by a name, which VAEConfig.Decoder says, so that a model is
-// loaded with it by every program that registers it. It panics if the name is empty or taken, or the
-// decoder nil; call it in an init.
+// RegisterDecoder makes a decoder known by a name, which VAEConfig.Decoder says, so that a model
+// is loaded with it by every program that registers it. It panics if the name is empty or taken,
+// or the decoder nil; call it in an init.
 func RegisterDecoder(name string, d Decoder) {
 	decoders.Lock()
 	defer decoders.Unlock()

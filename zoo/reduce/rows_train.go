@@ -25,8 +25,8 @@ type RowData struct {
 	Seed  uint64    // of the order
 }
 
-// check reports what is wrong with the data, for a model of a width whose first features, as many as
-// unit, must be in [0, 1].
+// check reports what is wrong with the data, for a model of a width whose first features, as many
+// as unit, must be in [0, 1].
 func (d RowData) check(features, unit int) error {
 	if d.Batch < 0 || d.Batch > 1<<16 {
 		return fmt.Errorf("the batch is %d, want 1 … %d, or 0 for the default", d.Batch, 1<<16)

@@ -2,15 +2,12 @@ package reduce
 
 import (
 	"cmp"
-	"context"
-	"fmt"
 	"slices"
 
 	"github.com/seqzoo/seqzoo/cells"
 	"github.com/seqzoo/seqzoo/internal/check"
 	"github.com/seqzoo/seqzoo/nodes"
 	"github.com/seqzoo/seqzoo/rng"
-	"github.com/seqzoo/seqzoo/train"
 	"github.com/seqzoo/seqzoo/zoo"
 	"github.com/seqzoo/seqzoo/zoo/internal/shared"
 )
@@ -25,22 +22,30 @@ const (
 
 // VAEConfig sizes a VAE. The zero value of an optional field is its default.
 type VAEConfig struct {
-	Features int   `json:"features"`         // D
-	Widths   []int `json:"widths,omitempty"` // of the encoder's layers before μ and log σ², outermost first; the decoder's are the same, backwards
-	Code     int   `json:"code"`             // K, the width of a code
+	Features int `json:"features"` // D
+	// of the encoder's layers before μ and log σ², outermost first; the decoder's are the same,
+	// backwards
+	Widths []int `json:"widths,omitempty"`
+	Code   int   `json:"code"` // K, the width of a code
 
-	Activation  cells.Activation `json:"activation,omitempty"`  // of the layers between: relu (default), tanh, sigmoid
-	Likelihood  Likelihood       `json:"likelihood,omitempty"`  // bernoulli (default), gaussian
-	Beta        float64          `json:"beta,omitempty"`        // weight of the divergence (Higgins et al., 2017); 0 means 1
-	FreeBits    float64          `json:"free_bits,omitempty"`   // nats of each number of a code that cost no more than this (Kingma et al., 2016)
-	Standardise bool             `json:"standardise,omitempty"` // bring the features to mean 0 and variance 1 first; gaussian only
-	Float64     bool             `json:"float64,omitempty"`     // weights of 64 bits
+	// of the layers between: relu (default), tanh, sigmoid
+	Activation cells.Activation `json:"activation,omitempty"`
+	Likelihood Likelihood       `json:"likelihood,omitempty"` // bernoulli (default), gaussian
+	// weight of the divergence (Higgins et al., 2017); 0 means 1
+	Beta float64 `json:"beta,omitempty"`
+	// nats of each number of a code that cost no more than this (Kingma et al., 2016)
+	FreeBits float64 `json:"free_bits,omitempty"`
+	// bring the features to mean 0 and variance 1 first; gaussian only
+	Standardise bool `json:"standardise,omitempty"`
+	Float64     bool `json:"float64,omitempty"` // weights of 64 bits
 	// C: numbers behind the features of a row that tell what it is of, such as a label as 0 and 1;
-	// encoder and decoder read them, and a code has them behind it (Sohn, Lee and Yan, 2015); 0: none
+	// encoder and decoder read them, and a code has them behind it (Sohn, Lee and Yan, 2015); 0:
+	// none
 	Condition int `json:"condition,omitempty"`
 	// name of a decoder of one's own, which RegisterDecoder made known; "": layers of the Widths
-	Decoder   string  `json:"decoder,omitempty"`
-	Threshold float64 `json:"threshold,omitempty"` // the error above which a row is an anomaly; 0: not chosen. See SetThreshold
+	Decoder string `json:"decoder,omitempty"`
+	// the error above which a row is an anomaly; 0: not chosen. See SetThreshold
+	Threshold float64 `json:"threshold,omitempty"`
 }
 
 func (c VAEConfig) withDefaults() VAEConfig {
@@ -80,8 +85,8 @@ func (c VAEConfig) Validate() error {
 //	loss = −log p(x|z) + β·KL(N(μ, σ²) ‖ N(0, 1))
 //
 // A model with a Condition c reads rows [x; c] and has codes [z; c], in every method: the encoder
-// reads both, the decoder gives x of [z; c], and what comes back is [x; c]. To see a row under another
-// condition, change what is behind its code.
+// reads both, the decoder gives x of [z; c], and what comes back is [x; c]. To see a row under
+// another condition, change what is behind its code.
 //
 // With β = 1 and no free bits the loss is the negative evidence lower bound, in nats a row.
 //
@@ -167,7 +172,8 @@ type VAEGraph struct {
 	Z          *nodes.Node // drawn from it, [B, K]
 	Logits     *nodes.Node // [B, D]: logits of the Bernoulli decoder, means of the Gaussian
 
-	Reconstruction *nodes.Node // −log p(x|z), mean over the rows; Gaussian: ½Σ(x − mean)², without the constant
+	// −log p(x|z), mean over the rows; Gaussian: ½Σ(x − mean)², without the constant
+	Reconstruction *nodes.Node
 	KL             *nodes.Node // of each number of the code, mean over the rows, [K]
 	Penalty        *nodes.Node // Σ KL, each number counted as at least the free bits
 	Loss           *nodes.Node // Reconstruction + β·Penalty
@@ -355,85 +361,6 @@ func (m *VAE) run(what string, x []float32, in int, build func(*nodes.Node) *nod
 		return nil, vaePrefix.Wrap(err)
 	}
 	return y, nil
-}
-
-// Bound is the negative evidence lower bound of rows, in nats a row, by one drawn code for each.
-type Bound struct {
-	Reconstruction float64 // −log p(x|z); Gaussian: without the constant ½·log 2π a feature
-	KL             float64
-}
-
-// Total is the bound: at least −log p(x), up to the error of drawing.
-func (b Bound) Total() float64 { return b.Reconstruction + b.KL }
-
-// Bound measures rows [N, D]. The codes drawn are the same in every call.
-func (m *VAE) Bound(ctx context.Context, x []float32) (b Bound, err error) {
-	if err := (RowData{Train: x}).check(m.Features(), m.unit()); err != nil {
-		return b, vaePrefix.Errorf("bound: %w", err)
-	}
-	return m.bound(ctx, m.scaling.apply(x))
-}
-
-// bound is Bound of rows as the model sees them.
-func (m *VAE) bound(ctx context.Context, x []float32) (b Bound, err error) {
-	sums, err := meanRowLoss(ctx, m.store.Dtype(), x, m.Features(), func(x *nodes.Node) []*nodes.Node {
-		g := m.Forward(x, nil)
-		return []*nodes.Node{g.Reconstruction, nodes.Sum(g.KL)}
-	})
-	if err != nil {
-		return b, vaePrefix.Wrap(err)
-	}
-	return Bound{sums[0], sums[1]}, nil
-}
-
-// unit is how many numbers of a row, from the first, must be in [0, 1].
-func (m *VAE) unit() int {
-	if m.cfg.Likelihood == BernoulliDecoder {
-		return m.cfg.Features
-	}
-	return 0
-}
-
-// VAEData says on what a VAE is trained. The zero value of an optional field is its default.
-type VAEData struct {
-	RowData
-	Warmup int // batches in which β rises from 0 (Bowman et al., 2016); 0: it is what it is from the start
-}
-
-// Task makes a task for train.Fit. Its loss is that of the model; its validation measures
-// valid_loss, the negative evidence lower bound in nats a row without β and free bits,
-// valid_reconstruction and valid_kl. It keeps the rows, which must not change.
-func (m *VAE) Task(d VAEData) (train.Task, error) {
-	fail := func(err error) (train.Task, error) { return nil, vaePrefix.Wrap(err) }
-	if err := d.check(m.Features(), m.unit()); err != nil {
-		return fail(err)
-	}
-	if d.Warmup < 0 {
-		return fail(fmt.Errorf("the warmup is %d batches, want 0 or more", d.Warmup))
-	}
-	if m.scaling != nil {
-		m.scaling.fit(d.Train)
-		m.scaling.leave(m.cfg.Features)
-	}
-	cfg := m.cfg
-	cfg.Threshold = 0 // training knows nothing of it
-	x, valid := m.scaling.apply(d.Train), m.scaling.apply(d.Valid)
-	task, err := newRowTask(m.store, cfg, x, m.Features(), d.RowData, d.Warmup, func(x, warm *nodes.Node) *nodes.Node {
-		return m.Forward(x, warm).Loss
-	})
-	if err != nil {
-		return fail(err)
-	}
-	if len(valid) > 0 {
-		task.Measure = func(ctx context.Context) (map[string]float64, error) {
-			b, err := m.bound(ctx, valid)
-			if err != nil {
-				return nil, err
-			}
-			return map[string]float64{"valid_loss": b.Total(), "valid_reconstruction": b.Reconstruction, "valid_kl": b.KL}, nil
-		}
-	}
-	return task, nil
 }
 
 // Save writes config.json and model.safetensors to path; see zoo.Save.

@@ -1,0 +1,89 @@
+package reduce
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/seqzoo/seqzoo/nodes"
+	"github.com/seqzoo/seqzoo/train"
+)
+
+// Bound is the negative evidence lower bound of rows, in nats a row, by one drawn code for each.
+type Bound struct {
+	Reconstruction float64 // −log p(x|z); Gaussian: without the constant ½·log 2π a feature
+	KL             float64
+}
+
+// Total is the bound: at least −log p(x), up to the error of drawing.
+func (b Bound) Total() float64 { return b.Reconstruction + b.KL }
+
+// Bound measures rows [N, D]. The codes drawn are the same in every call.
+func (m *VAE) Bound(ctx context.Context, x []float32) (b Bound, err error) {
+	if err := (RowData{Train: x}).check(m.Features(), m.unit()); err != nil {
+		return b, vaePrefix.Errorf("bound: %w", err)
+	}
+	return m.bound(ctx, m.scaling.apply(x))
+}
+
+// bound is Bound of rows as the model sees them.
+func (m *VAE) bound(ctx context.Context, x []float32) (b Bound, err error) {
+	sums, err := meanRowLoss(ctx, m.store.Dtype(), x, m.Features(), func(x *nodes.Node) []*nodes.Node {
+		g := m.Forward(x, nil)
+		return []*nodes.Node{g.Reconstruction, nodes.Sum(g.KL)}
+	})
+	if err != nil {
+		return b, vaePrefix.Wrap(err)
+	}
+	return Bound{sums[0], sums[1]}, nil
+}
+
+// unit is how many numbers of a row, from the first, must be in [0, 1].
+func (m *VAE) unit() int {
+	if m.cfg.Likelihood == BernoulliDecoder {
+		return m.cfg.Features
+	}
+	return 0
+}
+
+// VAEData says on what a VAE is trained. The zero value of an optional field is its default.
+type VAEData struct {
+	RowData
+	// batches in which β rises from 0 (Bowman et al., 2016); 0: it is what it is from the start
+	Warmup int
+}
+
+// Task makes a task for train.Fit. Its loss is that of the model; its validation measures
+// valid_loss, the negative evidence lower bound in nats a row without β and free bits,
+// valid_reconstruction and valid_kl. It keeps the rows, which must not change.
+func (m *VAE) Task(d VAEData) (train.Task, error) {
+	fail := func(err error) (train.Task, error) { return nil, vaePrefix.Wrap(err) }
+	if err := d.check(m.Features(), m.unit()); err != nil {
+		return fail(err)
+	}
+	if d.Warmup < 0 {
+		return fail(fmt.Errorf("the warmup is %d batches, want 0 or more", d.Warmup))
+	}
+	if m.scaling != nil {
+		m.scaling.fit(d.Train)
+		m.scaling.leave(m.cfg.Features)
+	}
+	cfg := m.cfg
+	cfg.Threshold = 0 // training knows nothing of it
+	x, valid := m.scaling.apply(d.Train), m.scaling.apply(d.Valid)
+	task, err := newRowTask(m.store, cfg, x, m.Features(), d.RowData, d.Warmup, func(x, warm *nodes.Node) *nodes.Node {
+		return m.Forward(x, warm).Loss
+	})
+	if err != nil {
+		return fail(err)
+	}
+	if len(valid) > 0 {
+		task.Measure = func(ctx context.Context) (map[string]float64, error) {
+			b, err := m.bound(ctx, valid)
+			if err != nil {
+				return nil, err
+			}
+			return map[string]float64{"valid_loss": b.Total(), "valid_reconstruction": b.Reconstruction, "valid_kl": b.KL}, nil
+		}
+	}
+	return task, nil
+}
