@@ -20,6 +20,11 @@
 // table has, and its gradient is 0. The initial state of a sequence of length 0 is its final state,
 // and nothing else reads it.
 //
+// A step within a sequence counts, though nobody reads what comes of it: its gradient is a product
+// with 0, and 0·∞ is no number. So a part of the state that overflows in the last step of a sequence,
+// where no output reads it any more, makes gradients NaN under Scan, and under Expand if a longer
+// sequence lies beside it. Expand of sequences of one length leaves out what nobody reads.
+//
 // # Strategies
 //
 // Scan traces the step once and makes one node of the whole loop, with one more for its gradient:
