@@ -48,26 +48,34 @@ func Export(m zoo.Model, file string, o ExportOptions) (err error) {
 	if !ok {
 		return fmt.Errorf("%s has no layout for other formats", m.Architecture())
 	}
-	all := l.Layouts()
-	k := 0
-	if o.Layout != "" {
-		k = slices.IndexFunc(all, func(l zoo.Layout) bool { return l.Name == o.Layout })
-	}
-	if k < 0 || k >= len(all) {
-		var names []string
-		for _, l := range all {
-			names = append(names, l.Name)
-		}
-		return fmt.Errorf("%s has no layout %q; it has %q", m.Architecture(), o.Layout, names)
-	}
-	p, err := encode(all[k], m.Params(), o)
+	layout, err := layoutOf(l.Layouts(), m.Architecture(), o.Layout)
 	if err != nil {
-		return fmt.Errorf("%s, layout %s: %w", m.Architecture(), all[k].Name, err)
+		return err
+	}
+	p, err := encode(layout, m.Params(), o)
+	if err != nil {
+		return fmt.Errorf("%s, layout %s: %w", m.Architecture(), layout.Name, err)
 	}
 	if err := describe(p, m); err != nil {
 		return err
 	}
 	return write(p, file)
+}
+
+// layoutOf is the layout of a name, the first one if that is empty.
+func layoutOf(all []zoo.Layout, of, name string) (zoo.Layout, error) {
+	k := 0
+	if name != "" {
+		k = slices.IndexFunc(all, func(l zoo.Layout) bool { return l.Name == name })
+	}
+	if k >= 0 && k < len(all) {
+		return all[k], nil
+	}
+	var names []string
+	for _, l := range all {
+		names = append(names, l.Name)
+	}
+	return zoo.Layout{}, fmt.Errorf("%s has no layout %q; it has %q", of, name, names)
 }
 
 // ExportLayout is Export for a graph that a program lays out itself, with parameters of a store.

@@ -1,8 +1,10 @@
 package onnx_test
 
 import (
+	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -11,9 +13,16 @@ import (
 	"github.com/seqzoo/seqzoo/onnx"
 	"github.com/seqzoo/seqzoo/run"
 	"github.com/seqzoo/seqzoo/zoo"
+	"github.com/seqzoo/seqzoo/zoo/caption"
+	"github.com/seqzoo/seqzoo/zoo/dialogue"
+	"github.com/seqzoo/seqzoo/zoo/emoji"
+	"github.com/seqzoo/seqzoo/zoo/forecast"
+	"github.com/seqzoo/seqzoo/zoo/label"
 	"github.com/seqzoo/seqzoo/zoo/reduce"
 	"github.com/seqzoo/seqzoo/zoo/seq2seq"
+	"github.com/seqzoo/seqzoo/zoo/series"
 	"github.com/seqzoo/seqzoo/zoo/text"
+	"github.com/seqzoo/seqzoo/zoo/vectors"
 )
 
 // laidOut are models that list layouts.
@@ -40,7 +49,112 @@ func models(t *testing.T) []laidOut {
 		require.NoError(t, err)
 		all = append(all, m)
 	}
+	return slices.Concat(all, talkers(t, words), labellers(t, words), forecasters(t), others(t, words))
+}
+
+// talkers are models of dialogues.
+func talkers(t *testing.T, words *text.Vocabulary) (all []laidOut) {
+	layer := zoo.Recurrent{Cell: "gru", Hidden: 4}
+	for _, c := range []dialogue.Config{{Encoder: layer, Bidirectional: true},
+		{Encoder: layer, Context: zoo.Recurrent{Cell: "lstm", Hidden: 5}, ContextInput: true},
+		{Encoder: layer, Latent: dialogue.Latent{Width: 2}, ContextInput: true}} {
+		m, err := dialogue.New(c, words, 1)
+		require.NoError(t, err)
+		all = append(all, m)
+	}
 	return all
+}
+
+// labellers are classifiers with every way of pooling, and taggers that differ in what they put out.
+func labellers(t *testing.T, words *text.Vocabulary) (all []laidOut) {
+	c := label.Config{Recurrent: zoo.Recurrent{Cell: "lstm", Hidden: 4}, Bidirectional: true}
+	features := c
+	features.Features = 3
+	for _, of := range []label.ClassifierConfig{{Config: c}, {Config: c, Pool: label.PoolMean},
+		{Config: c, Pool: label.PoolMax}, {Config: c, Several: true}, {Config: features}} {
+		tokens := words
+		if of.Features > 0 {
+			tokens = nil
+		}
+		m, err := label.NewClassifier(of, tokens, words, 1)
+		require.NoError(t, err)
+		all = append(all, m)
+	}
+	for _, of := range []label.TaggerConfig{{Config: c}, {Config: c, CRF: true}} {
+		m, err := label.NewTagger(of, words, words, 1)
+		require.NoError(t, err)
+		all = append(all, m)
+	}
+	return all
+}
+
+// forecasters have each way to read a window and to forecast.
+func forecasters(t *testing.T) (all []laidOut) {
+	c := forecast.Config{Recurrent: zoo.Recurrent{Cell: "gru", Hidden: 4}, Lookback: 6, Horizon: 3,
+		Variables: []string{"a", "b", "c"}}
+	patches, mean, quantiles, known, alone := c, c, c, c, c
+	patches.Patch, mean.Level, alone.Shared = 2, forecast.LevelMean, true
+	quantiles.Quantiles, known.Known = []float64{0.1, 0.5, 0.9}, []string{"b"}
+	for _, c := range []forecast.Config{c, patches, mean, quantiles, known, alone} {
+		m, err := forecast.New(c, &series.Scale{Mean: make([]float64, 3),
+			Deviation: []float64{1, 1, 1}}, 1)
+		require.NoError(t, err)
+		all = append(all, m)
+	}
+	return all
+}
+
+func others(t *testing.T, words *text.Vocabulary) []laidOut {
+	layer := zoo.Recurrent{Cell: "gru", Hidden: 4}
+	captioner, err := caption.New(caption.Config{Height: 6, Width: 4, Patch: 2, Hidden: 5, Features: 4,
+		Decoder: zoo.Recurrent{Cell: "lstm", Hidden: 4}}, words, 1)
+	require.NoError(t, err)
+	known, err := vectors.New([]string{"sun", "moon"}, 2, []float32{1, 0, 0, 1})
+	require.NoError(t, err)
+	pictures, err := emoji.New(emoji.Config{}, known, []emoji.Pair{{Phrase: "sun", Emoji: "🌞",
+		Match: true}, {Phrase: "moon", Emoji: "🌝", Match: true}})
+	require.NoError(t, err)
+	var found []laidOut
+	for _, forward := range []bool{false, true} {
+		m, err := reduce.NewRecurrentAutoencoder(reduce.RecurrentAutoencoderConfig{Recurrent: layer,
+			Variables: 2, Window: 2, Code: 3, Forward: forward}, 1)
+		require.NoError(t, err)
+		found = append(found, m)
+	}
+	return append(found, captioner, pictures)
+}
+
+// Word vectors are looked up, and compared, as they are here.
+func TestExportVectors(t *testing.T) {
+	v, err := vectors.New([]string{"sun", "moon", "star"}, 2, []float32{1, 0, 0, 2, 3, 3})
+	require.NoError(t, err)
+	dir := t.TempDir()
+	file := filepath.Join(dir, "lookup.onnx")
+	require.NoError(t, onnx.ExportVectors(v, file, onnx.ExportOptions{}))
+	m, err := onnx.Import(file)
+	require.NoError(t, err)
+	require.Equal(t, `["sun","moon","star"]`, m.Metadata()["vocabulary"])
+	in := onnx.Values{"ids": onnx.Ints([]int{2, 0, 2, 1}, 4)}
+	out, err := m.Run(in)
+	require.NoError(t, err)
+	require.Equal(t, []float32{3, 3, 1, 0, 3, 3, 0, 2}, out["vectors"].Float32s())
+	sims := filepath.Join(dir, "similar.onnx")
+	require.NoError(t, onnx.ExportVectors(v, sims, onnx.ExportOptions{Layout: "similar"}))
+	s, err := onnx.Import(sims)
+	require.NoError(t, err)
+	queries := onnx.Values{"queries": onnx.Floats([]float32{2, 0, 0, 0, 1, 1}, 3, 2)}
+	out, err = s.Run(queries)
+	require.NoError(t, err)
+	root := math.Sqrt(0.5)
+	require.InDeltaSlice(t, []float64{1, 0, root, 0, 0, 0, root, root, 1}, out["cosines"].Float64s(),
+		1e-6)
+	if os.Getenv("SEQZOO_ORT") != "" {
+		r := startRuntime(t)
+		r.requireSameRun(t, file, m, in)
+		r.requireSameRun(t, sims, s, queries)
+	}
+	require.ErrorContains(t, onnx.ExportVectors(nil, file, onnx.ExportOptions{}), "no vectors")
+	require.ErrorContains(t, onnx.ExportVectors(v, file, onnx.ExportOptions{Layout: "x"}), "no layout")
 }
 
 // Every layout of the other families is written, is read again, and gives what its graph gives.
@@ -60,10 +174,9 @@ func checkLayout(t *testing.T, m laidOut, l zoo.Layout) {
 	imported, err := onnx.Import(file)
 	require.NoError(t, err)
 	for _, base := range []int{2, 5} {
-		sizes, named := make([]int, len(l.Sizes)), map[string]int{}
-		for i, name := range l.Sizes {
+		sizes := make([]int, len(l.Sizes))
+		for i := range sizes {
 			sizes[i] = base + i
-			named[name] = base + i
 		}
 		var in, out []zoo.Port
 		require.NoError(t, nodes.Try(func() {
@@ -87,7 +200,7 @@ func checkLayout(t *testing.T, m laidOut, l zoo.Layout) {
 				ids := inputs.Ints(p.Node)
 				for i := range ids {
 					if ids[i] = i % 3; p.Name == "lengths" {
-						ids[i] = named["source"] - i%2
+						ids[i] = sizes[0] - i%2 // the steps come first
 					}
 				}
 				values[p.Name] = onnx.Ints(ids, shape...)

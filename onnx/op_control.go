@@ -11,15 +11,22 @@ func controlOperators() map[string]operator {
 	return map[string]operator{"If": branch, "Loop": loop, "Scan": scan}
 }
 
-// branch lays out the branch that is taken, or both where that is decided in each run.
+// branch lays out the branch that is taken, or both where that is decided in each run. A branch that
+// cannot be laid out for the shapes at hand, such as one for another rate of samples, may be one that
+// is never taken: then the condition has to be known.
 func branch(b *builder, c *call) []*value {
 	cond := c.need(0)
 	then, otherwise := c.Graph("then_branch"), c.Graph("else_branch")
 	if cond.host == nil {
-		x, y := b.within(then, nil), b.within(otherwise, nil)
-		if out := b.chosen(cond, x, y); out != nil {
+		var out []*value
+		at, g := b.at, b.g
+		err := guard(func() {
+			out = b.chosen(cond, b.within(then, nil), b.within(otherwise, nil))
+		})
+		if err == nil && out != nil {
 			return out
 		}
+		b.at, b.g = at, g
 	}
 	if b.known(cond).Int(0) != 0 {
 		return b.within(then, nil)

@@ -134,7 +134,7 @@ func (m *Model) newWriter(shape run.Of[captionSize]) (w *captionWriter, err erro
 	var from, inputs []*nodes.Node
 	err = nodes.Try(func() {
 		g := nodes.NewGraph(nodes.Options{Dtype: m.store.Dtype()})
-		patches = g.Input("patches", m.Cells(), size.pictures, m.cfg.Patch*m.cfg.Patch)
+		patches = m.patches(g, size.pictures)
 		memory, start := m.look(patches)
 
 		rows, sg := size.pictures*size.width, nodes.NewGraph(nodes.Options{Dtype: m.store.Dtype()})

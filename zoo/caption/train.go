@@ -158,7 +158,7 @@ func (r *captionRunner) build(shape captionShape, o graph.Option) (p *captionGra
 	var patches, in, out, loss *nodes.Node
 	err = nodes.Try(func() {
 		g := nodes.NewGraph(nodes.Options{Dtype: m.store.Dtype(), Training: r.training, Rows: B})
-		patches, in, out = g.Input("patches", m.Cells(), B, m.cfg.Patch*m.cfg.Patch),
+		patches, in, out = m.patches(g, B),
 			g.IntInput("words in", T, B), g.IntInput("words out", T, B)
 		y := m.Forward(patches, in, r.data.Unroll)
 		loss = nodes.CrossEntropy(y.Logits, out,

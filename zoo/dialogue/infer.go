@@ -255,9 +255,7 @@ func (m *Model) newResponder(shape run.Of[int]) (r *responder, err error) {
 		d := after
 		if z := m.cfg.Latent.Width; z > 0 {
 			eps = g.Input("eps", 1, z)
-			mu, logvar := m.prior.of(after, m.cfg.Latent.Variance)
-			d = nodes.Concat(-1, after, nodes.Add(mu,
-				nodes.Mul(nodes.Exp(nodes.Scale(logvar, 0.5)), eps)))
+			d = m.drawn(after, eps)
 		}
 		sg := nodes.NewGraph(nodes.Options{Dtype: m.store.Dtype()})
 		step.Tokens = sg.IntInput("tokens", width)

@@ -170,6 +170,14 @@ func (m *Model) condition(before, utterances, eps *nodes.Node) (d *nodes.Node, l
 	return nodes.Concat(-1, before, l.z), l
 }
 
+// drawn is what a decoder is conditioned on, of a context [R, C] and a latent variable that eps
+// [R, Z] draws from its prior.
+func (m *Model) drawn(context, eps *nodes.Node) *nodes.Node {
+	mu, logvar := m.prior.of(context, m.cfg.Latent.Variance)
+	return nodes.Concat(-1, context, nodes.Add(mu,
+		nodes.Mul(nodes.Exp(nodes.Scale(logvar, 0.5)), eps)))
+}
+
 // kl is KL(q‖p) of every unit, [R, Z].
 func (l *latent) kl() *nodes.Node {
 	unit := func(x *nodes.Node) *nodes.Node { return nodes.Reshape(x, append(x.Shape(), 1)...) }

@@ -8,8 +8,8 @@ import (
 )
 
 // Layouts is the model over windows, "window": [Lookback, batch, variables], and what else Forward
-// reads, to forecasts [Horizon,
-// batch, targets]. Both are standardised: the text "scale.json" has means and deviations.
+// reads behind them, to forecasts [Horizon, batch, targets], or [Horizon, batch, targets,
+// quantiles]. Both are standardised: the text "scale.json" has means and deviations.
 func (m *Model) Layouts() []zoo.Layout {
 	if shared.Made(m.store) != nil {
 		return nil

@@ -155,14 +155,18 @@ func (m *labeller) inputs(n *labelNodes, g *nodes.Graph, shape labelShape) {
 
 // probabilities are those of logits, [targets, labels]; with a CRF they are emissions.
 func (m *labeller) probabilities(logits *nodes.Node) *nodes.Node {
-	out := nodes.Reshape(logits, -1, m.labels.Len())
+	return m.scores(nodes.Reshape(logits, -1, m.labels.Len()))
+}
+
+// scores are the probabilities of labels, or what their emissions in a CRF are.
+func (m *labeller) scores(logits *nodes.Node) *nodes.Node {
 	switch {
 	case m.several:
-		return nodes.Sigmoid(out)
+		return nodes.Sigmoid(logits)
 	case m.chain == nil:
-		return nodes.Softmax(out)
+		return nodes.Softmax(logits)
 	}
-	return out
+	return logits
 }
 
 // measure adds the loss of logits, and the inputs that it reads.

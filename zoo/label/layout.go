@@ -9,7 +9,9 @@ import (
 
 // Layouts is the model over a batch of padded sequences, "sequence": ids [time, batch], or features
 // [time, batch, Features], and lengths [batch], to the probabilities of the labels, [batch, labels]
-// or, of a tagger, [time, batch, labels].
+// or, of a tagger, [time, batch, labels]. Of a conditional random field they are the emissions [time,
+// batch, labels], with its transitions [labels, labels], start and end [labels], by which Viterbi's
+// algorithm finds the best labels.
 func (m *labeller) Layouts() []zoo.Layout {
 	if shared.Made(m.store) != nil {
 		return nil
@@ -26,8 +28,13 @@ func (m *labeller) Layouts() []zoo.Layout {
 				in = append(in, zoo.Port{Name: "features", Node: x})
 			}
 			lengths := g.IntInput("lengths", B)
-			p := nodes.Softmax(m.Forward(x, lengths, unroll.Scan))
-			return append(in, zoo.Port{Name: "lengths", Node: lengths}),
-				[]zoo.Port{{Name: "probabilities", Node: p}}
+			in = append(in, zoo.Port{Name: "lengths", Node: lengths})
+			p := m.scores(m.Forward(x, lengths, unroll.Scan))
+			if m.chain == nil {
+				return in, []zoo.Port{{Name: "probabilities", Node: p}}
+			}
+			return in, []zoo.Port{{Name: "emissions", Node: p},
+				{Name: "transitions", Node: g.Param(m.chain.transitions)},
+				{Name: "start", Node: g.Param(m.chain.start)}, {Name: "end", Node: g.Param(m.chain.end)}}
 		}}}
 }

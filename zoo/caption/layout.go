@@ -1,0 +1,61 @@
+package caption
+
+import (
+	"fmt"
+
+	"github.com/seqzoo/seqzoo/cells"
+	"github.com/seqzoo/seqzoo/nodes"
+	"github.com/seqzoo/seqzoo/zoo"
+	"github.com/seqzoo/seqzoo/zoo/internal/shared"
+)
+
+// Layouts are "look", from the patches of pictures [S, batch, Patch²], as Patches cuts them, to what
+// the decoder attends to and the state that its layers start from, and "step", one token [batch] of
+// the decoder: from these and its state to logits [batch, V] and the next state, the last part of
+// which is where it looked, [batch, S]. Parts of the state that "look" does not give start at 0.
+func (m *Model) Layouts() []zoo.Layout {
+	if shared.Made(m.store) != nil {
+		return nil
+	}
+	return []zoo.Layout{
+		{Name: "look", Sizes: []string{"batch"}, Build: m.lookPorts},
+		{Name: "step", Sizes: []string{"batch"}, Build: m.stepPorts},
+	}
+}
+
+// memoryName names what the decoder attends to.
+func memoryName(i int) string { return fmt.Sprintf("memory_%d", i) }
+
+// patches is the input of n pictures.
+func (m *Model) patches(g *nodes.Graph, n int) *nodes.Node {
+	return g.Input("patches", m.Cells(), n, m.cfg.Patch*m.cfg.Patch)
+}
+
+func (m *Model) lookPorts(g *nodes.Graph, sizes []int) (in, out []zoo.Port) {
+	patches := m.patches(g, sizes[0])
+	memory, start := m.look(patches)
+	for i, n := range memory.Nodes() {
+		out = append(out, zoo.Port{Name: memoryName(i), Node: n})
+	}
+	for i, n := range start {
+		out = append(out, zoo.Port{Name: fmt.Sprintf("start_%d", i), Node: n})
+	}
+	return []zoo.Port{{Name: "patches", Node: patches}}, out
+}
+
+func (m *Model) stepPorts(g *nodes.Graph, sizes []int) (in, out []zoo.Port) {
+	// What is looked at gives the shapes of what the decoder attends to.
+	memory, _ := m.look(m.patches(nodes.NewGraph(nodes.Options{Dtype: g.Dtype()}), sizes[0]))
+	tokens := g.IntInput("tokens", sizes[0])
+	in = append(in, zoo.Port{Name: "tokens", Node: tokens})
+	seen := memory.Input(g, sizes[0])
+	for i, n := range seen.Nodes() {
+		in = append(in, zoo.Port{Name: memoryName(i), Node: n})
+	}
+	decoder := cells.Bahdanau{Layers: m.decoder, Memory: seen}
+	state, ports := shared.StatePorts(g, decoder.Parts(), sizes[0])
+	next := cells.Advance(decoder, nodes.Embedding(m.embedding, tokens, -1), state)
+	out = append([]zoo.Port{{Name: "logits", Node: m.logits(next[0])}},
+		shared.NextPorts(ports, next)...)
+	return append(in, ports...), out
+}
