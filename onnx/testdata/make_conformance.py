@@ -244,6 +244,100 @@ class Net(torch.nn.Module):
         return (self.out(y),) + (s if isinstance(s, tuple) else (s,))
 
 
+def scan(name, T=4, N=3, H=2, states=1, reads=(3,), read_directions=None, read_axes=None,
+         write_directions=None, write_axes=None, seed=0):
+    """A Scan over steps of so many states, which reads sequences of these widths, each with a
+    direction and an axis of its own, and writes two. The step, with every number of its states:
+
+        a = sum of x_j W_j + s_1 U + b
+        s_1' = tanh(a), s_2' = s_2 sigmoid(a) + s_1', s_k' = (s_k + s_(k-1)') / 2
+        y_1 = s_1' * (x_1 V), y_2 = the last state after the step
+    """
+    gen = torch.Generator().manual_seed(seed + 1)
+
+    def draw(*shape, scale=0.7):
+        x = (scale * torch.randn(*shape, generator=gen, dtype=torch.float64)).float().double()
+        return x.requires_grad_()
+
+    m = len(reads)
+    inputs = {"s%d" % (k + 1): draw(N, H) for k in range(states)}
+    along = read_axes or [0] * m
+    for j, width in enumerate(reads):
+        inputs["x%d" % (j + 1)] = draw(*((N, T, width) if along[j] == 1 else (T, N, width)))
+    weights = {"W%d" % (j + 1): draw(width, H) for j, width in enumerate(reads)}
+    weights.update(U=draw(H, H), b=draw(H), V=draw(reads[0], H))
+
+    s = [inputs["s%d" % (k + 1)] for k in range(states)]
+    ys = [[None] * T, [None] * T]
+    for i in range(T):
+        at = [T - 1 - i if (read_directions or [0] * m)[j] else i for j in range(m)]
+        x = [inputs["x%d" % (j + 1)].select(along[j], at[j]) for j in range(m)]
+        a = sum(x[j] @ weights["W%d" % (j + 1)] for j in range(m)) + s[0] @ weights["U"] + weights["b"]
+        new = [torch.tanh(a)]
+        for k in range(1, states):
+            new.append(s[1] * torch.sigmoid(a) + new[0] if k == 1 else (s[k] + new[k - 1]) * 0.5)
+        s = new
+        for k, y in enumerate((s[0] * (x[0] @ weights["V"]), s[-1])):
+            ys[k][T - 1 - i if (write_directions or [0, 0])[k] else i] = y
+    outs = s + [torch.stack(y, (write_axes or [0, 0])[k]) for k, y in enumerate(ys)]
+    out_names = ["end%d" % (k + 1) for k in range(states)] + ["y1", "y2"]
+
+    node = helper.make_node
+    body, sums = [], []
+    for j in range(m):
+        body.append(node("MatMul", ["in_x%d" % (j + 1), "W%d" % (j + 1)], ["p%d" % j]))
+        sums.append("p%d" % j)
+    body.append(node("MatMul", ["in_s1", "U"], ["pu"]))
+    body += [node("Sum", sums + ["pu", "b"], ["a"]), node("Tanh", ["a"], ["out_s1"])]
+    for k in range(2, states + 1):
+        if k == 2:
+            body += [node("Sigmoid", ["a"], ["gate"]), node("Mul", ["in_s2", "gate"], ["kept"]),
+                     node("Add", ["kept", "out_s1"], ["out_s2"])]
+        else:
+            body += [node("Constant", [], ["half%d" % k], value=helper.make_tensor("h", TP.FLOAT, [], [0.5])),
+                     node("Add", ["in_s%d" % k, "out_s%d" % (k - 1)], ["sum%d" % k]),
+                     node("Mul", ["sum%d" % k, "half%d" % k], ["out_s%d" % k])]
+    body += [node("MatMul", ["in_x1", "V"], ["xv"]), node("Mul", ["out_s1", "xv"], ["out_y1"]),
+             node("Identity", ["out_s%d" % states], ["out_y2"])]
+
+    def info(key, shape):
+        return helper.make_tensor_value_info(key, TP.FLOAT, list(shape))
+
+    step = helper.make_graph(
+        body, "step",
+        [info("in_s%d" % (k + 1), (N, H)) for k in range(states)] +
+        [info("in_x%d" % (j + 1), (N, w)) for j, w in enumerate(reads)],
+        [info("out_s%d" % (k + 1), (N, H)) for k in range(states)] +
+        [info("out_y1", (N, H)), info("out_y2", (N, H))])
+    attrs = {"scan_input_directions": read_directions, "scan_input_axes": read_axes,
+             "scan_output_directions": write_directions, "scan_output_axes": write_axes}
+    graph = helper.make_graph(
+        [node("Scan", list(inputs), out_names, body=step, num_scan_inputs=m,
+              **{k: list(v) for k, v in attrs.items() if v})], name,
+        [info(k, t.shape) for k, t in inputs.items()],
+        [info(k, t.shape) for k, t in zip(out_names, outs)],
+        [numpy_helper.from_array(t.detach().numpy().astype(numpy.float32), k)
+         for k, t in weights.items()])
+    model = helper.make_model(graph, producer_name="seqzoo conformance",
+                              opset_imports=[helper.make_opsetid("", 14)])
+    model.ir_version = 7
+    onnx.checker.check_model(model)
+    save(name, model, inputs, outs, dict(list(inputs.items()) + list(weights.items())), seed)
+
+
+def scans():
+    scan("scan_one_state", seed=301)
+    scan("scan_three_states", states=3, seed=302)
+    scan("scan_reverse", states=2, read_directions=[1], write_directions=[1, 1], seed=303)
+    scan("scan_both_directions", states=2, reads=(3, 2), read_directions=[0, 1],
+         write_directions=[1, 0], seed=304)
+    scan("scan_axes", states=2, reads=(3, 2), read_directions=[1, 0], read_axes=[1, 0],
+         write_directions=[0, 1], write_axes=[1, 1], seed=305)
+    scan("scan_one_step", T=1, states=2, seed=306)
+    scan("scan_one_sequence", N=1, states=2, reads=(3, 2), read_directions=[1, 0], seed=307)
+    scan("scan_one_unit", H=1, states=2, seed=308)
+
+
 def exported():
     k = 0
     for kind in ("RNN", "GRU", "LSTM"):
@@ -372,6 +466,7 @@ if __name__ == "__main__":
     shutil.rmtree(here, ignore_errors=True)
     os.makedirs(here)
     operators()
+    scans()
     exported()
     larger()
     print(len(os.listdir(here)), "cases")
