@@ -65,7 +65,8 @@ func talkers(t *testing.T, words *text.Vocabulary) (all []laidOut) {
 	return all
 }
 
-// labellers are classifiers with every way of pooling, and taggers that differ in what they put out.
+// labellers are classifiers with every way of pooling, and taggers that differ in what they put
+// out.
 func labellers(t *testing.T, words *text.Vocabulary) (all []laidOut) {
 	c := label.Config{Recurrent: zoo.Recurrent{Cell: "lstm", Hidden: 4}, Bidirectional: true}
 	features := c

@@ -91,8 +91,8 @@ func TestExportedForecasterInUse(t *testing.T) {
 	}
 }
 
-// An exported recurrent autoencoder gives the codes and the series that the model gives, of series of
-// unequal lengths.
+// An exported recurrent autoencoder gives the codes and the series that the model gives, of series
+// of unequal lengths.
 func TestExportedRecurrentAutoencoderInUse(t *testing.T) {
 	m, err := reduce.NewRecurrentAutoencoder(reduce.RecurrentAutoencoderConfig{
 		Recurrent: zoo.Recurrent{Cell: "gru", Hidden: 5}, Variables: 2, Window: 4, Code: 3}, 1)

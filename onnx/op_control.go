@@ -11,9 +11,9 @@ func controlOperators() map[string]operator {
 	return map[string]operator{"If": branch, "Loop": loop, "Scan": scan}
 }
 
-// branch lays out the branch that is taken, or both where that is decided in each run. A branch that
-// cannot be laid out for the shapes at hand, such as one for another rate of samples, may be one that
-// is never taken: then the condition has to be known.
+// branch lays out the branch that is taken, or both where that is decided in each run. A branch
+// that cannot be laid out for the shapes at hand, such as one for another rate of samples, may be
+// one that is never taken: then the condition has to be known.
 func branch(b *builder, c *call) []*value {
 	cond := c.need(0)
 	then, otherwise := c.Graph("then_branch"), c.Graph("else_branch")

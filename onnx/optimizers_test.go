@@ -14,8 +14,8 @@ import (
 	"github.com/seqzoo/seqzoo/train"
 )
 
-// onnxOptimizers are ONNX's tests of its training operators. They begin with moments that are not 0,
-// as after a first update, and with T = 0:
+// onnxOptimizers are ONNX's tests of its training operators. They begin with moments that are not
+// 0, as after a first update, and with T = 0:
 //
 //   - Adam at T = 0 does not correct its means for their start at 0, as ours does at every update: ours
 //     is at an update so late that the correction is 1. After the start ONNX adds epsilon to a root that

@@ -149,14 +149,15 @@ func TestRuntimeLanguageModels(t *testing.T) {
 	}
 }
 
-// otherRuntime is where ONNX Runtime 1.30.0 gives otherwise than the definition of the operators says.
+// otherRuntime is where ONNX Runtime 1.30.0 gives otherwise than the definition of the operators
+// says.
 var otherRuntime = map[string]string{
 	"bidirectional_lengths": "the last state of a sequence of length 0 is 0, not its initial state",
 	"lstm_clip":             "the cell is not clipped before the activation of the output",
 }
 
-// What the conformance suite wants is what ONNX Runtime gives, but for what is told above and a layout
-// of 1, which it refuses.
+// What the conformance suite wants is what ONNX Runtime gives, but for what is told above and a
+// layout of 1, which it refuses.
 func TestRuntimeConformance(t *testing.T) {
 	r := startRuntime(t)
 	dirs, err := filepath.Glob("testdata/conformance/*")
@@ -181,8 +182,8 @@ func TestRuntimeConformance(t *testing.T) {
 	}
 }
 
-// modelInputs are inputs of a model for T steps of B sequences. The state of an sLSTM begins at zero:
-// some of its parts mean something to the cell alone.
+// modelInputs are inputs of a model for T steps of B sequences. The state of an sLSTM begins at
+// zero: some of its parts mean something to the cell alone.
 func modelInputs(m *onnx.Model, T, B int, spec string) onnx.Values {
 	states := m.Carried()
 	in := onnx.Values{}
@@ -227,8 +228,8 @@ func checkFile(t *testing.T, file string) {
 	require.NoError(t, err, "%s", out)
 }
 
-// TestRuntimeSpeed prints how long runs of LSTM and GRU layers take here and in ONNX Runtime, on one
-// thread each, in turns. It judges nothing.
+// TestRuntimeSpeed prints how long runs of LSTM and GRU layers take here and in ONNX Runtime, on
+// one thread each, in turns. It judges nothing.
 func TestRuntimeSpeed(t *testing.T) {
 	r := startRuntime(t)
 	if os.Getenv("SEQZOO_SPEED") == "" {

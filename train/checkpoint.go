@@ -15,8 +15,9 @@ import (
 	"github.com/seqzoo/seqzoo/internal/safetensors"
 )
 
-// Checkpoint is everything that a run needs to go on, to the bit, as if it had never stopped. Names are free, but
-// valid UTF-8. Random numbers are functions of seed and step, so no generator has a state to keep.
+// Checkpoint is everything that a run needs to go on, to the bit, as if it had never stopped.
+// Names are free, but valid UTF-8. Random numbers are functions of seed and step, so no generator
+// has a state to keep.
 type Checkpoint struct {
 	Step     int                      // optimizer steps done
 	Params   map[string]*tensor.Dense // the weights, by path: encoder/l0/W_ih
@@ -41,10 +42,12 @@ const (
 	stateTensor      = "tensor/"           // NAME/tensor/…, F32 or F64
 )
 
-// maxCheckpointRank bounds what a file can make of tensor.Dense, which keeps several numbers for each axis.
+// maxCheckpointRank bounds what a file can make of tensor.Dense, which keeps several numbers for
+// each axis.
 const maxCheckpointRank = 8
 
-// Write writes the checkpoint to w. Tensors are float32 or float64, contiguous and row-major, of at most 8 axes.
+// Write writes the checkpoint to w. Tensors are float32 or float64, contiguous and row-major, of
+// at most 8 axes.
 func (c *Checkpoint) Write(w io.Writer) error {
 	tensors, metadata, err := c.encode()
 	if err = errors.Join(err, check.Given("the writer", w)); err != nil {
@@ -115,8 +118,9 @@ func vectorOfTensor(d *tensor.Dense) (vector, error) {
 	return vectorOfDense(d)
 }
 
-// ReadCheckpoint reads the checkpoint at path. It needs no lock, since a checkpoint's file is never changed, only
-// replaced. A file in which a single byte has changed is refused, as is one made by a newer format.
+// ReadCheckpoint reads the checkpoint at path. It needs no lock, since a checkpoint's file is
+// never changed, only replaced. A file in which a single byte has changed is refused, as is one
+// made by a newer format.
 func ReadCheckpoint(path string) (*Checkpoint, error) { return readCheckpoint(path, nil) }
 
 // readCheckpoint is ReadCheckpoint, which asks fits, unless that is nil, before it takes memory for
@@ -341,8 +345,9 @@ func denseOf[E float32 | float64](t safetensors.Tensor) (*tensor.Dense, error) {
 	return tensor.New(tensor.WithShape(t.Shape...), tensor.WithBacking(v)), nil
 }
 
-// Apply copies the checkpoint's weights into params, in place. The names must be the same, with the same shapes and
-// types: a checkpoint of another architecture changes nothing, and the error lists what differs, ten lines at most.
+// Apply copies the checkpoint's weights into params, in place. The names must be the same, with
+// the same shapes and types: a checkpoint of another architecture changes nothing, and the error
+// lists what differs, ten lines at most.
 func (c *Checkpoint) Apply(params map[string]*tensor.Dense) error {
 	pairs, err := c.match(params)
 	for _, p := range pairs {

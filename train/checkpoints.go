@@ -16,9 +16,9 @@ import (
 // ErrNoCheckpoint says that a directory holds none yet.
 var ErrNoCheckpoint = errors.New("there is no checkpoint")
 
-// Checkpoints is a directory of checkpoints that one process at a time may write to. It keeps the last few and, apart
-// from them, the best. A crash at any moment, a full disk, a loss of power: what was saved before remains whole. It is
-// for one goroutine.
+// Checkpoints is a directory of checkpoints that one process at a time may write to. It keeps the
+// last few and, apart from them, the best. A crash at any moment, a full disk, a loss of power:
+// what was saved before remains whole. It is for one goroutine.
 type Checkpoints struct {
 	dir   string
 	keep  int
@@ -27,8 +27,9 @@ type Checkpoints struct {
 	steps []int // those on disk, ascending
 }
 
-// OpenCheckpoints opens dir, which is made if need be, to keep that many of the last checkpoints; 0 means 2. If
-// another process has it open, the error tells which. What a crash has left unfinished is removed.
+// OpenCheckpoints opens dir, which is made if need be, to keep that many of the last checkpoints;
+// 0 means 2. If another process has it open, the error tells which. What a crash has left
+// unfinished is removed.
 func OpenCheckpoints(dir string, keep int) (*Checkpoints, error) {
 	s := &Checkpoints{dir: dir, keep: keep, fs: safefile.OS}
 	if keep == 0 {
@@ -82,9 +83,9 @@ func (s *Checkpoints) Close() error {
 	return err
 }
 
-// Save writes c, durably, and then removes the oldest beyond those to keep. One of the same step is replaced; one of a
-// later step in the directory is an error, as that would remain the latest. After an error all that was saved before
-// is still there, and training and saving may go on.
+// Save writes c, durably, and then removes the oldest beyond those to keep. One of the same step
+// is replaced; one of a later step in the directory is an error, as that would remain the latest.
+// After an error all that was saved before is still there, and training and saving may go on.
 func (s *Checkpoints) Save(c *Checkpoint) error {
 	if c == nil {
 		return errors.New("train: the checkpoint is nil")
@@ -128,9 +129,10 @@ func (s *Checkpoints) write(path string, c *Checkpoint) error {
 	return nil
 }
 
-// Latest returns the checkpoint of the highest step, or ErrNoCheckpoint. If its file is damaged the error names it, and
-// the one before is not taken in its stead: a save is whole or absent, so something else went wrong, and to go on from
-// an older state is for the user to decide, by removing the file.
+// Latest returns the checkpoint of the highest step, or ErrNoCheckpoint. If its file is damaged
+// the error names it, and the one before is not taken in its stead: a save is whole or absent, so
+// something else went wrong, and to go on from an older state is for the user to decide, by
+// removing the file.
 func (s *Checkpoints) Latest() (*Checkpoint, error) { return s.latest(nil) }
 
 // Steps are those of the checkpoints that there are, ascending, the best one apart.

@@ -17,19 +17,19 @@ type Config struct {
 	Seed      uint64    // of all noise
 	Clip      Clip      // zero: none
 	Schedule  Schedule  // nil: the optimizer's own rate throughout
-	// batches to an update; 0 means 1. The last update of an epoch may have fewer. The gradient of an
-	// update is that of the mean loss over all that its batches count
+	// batches to an update; 0 means 1. The last update of an epoch may have fewer. The gradient of
+	// an update is that of the mean loss over all that its batches count
 	Accumulate int
-	// parts into which each batch is divided; 0 means 1. They are computed one after another, in less
-	// memory, or shared out among Processes. More than 1 needs a Sharded task. The outcome depends on
-	// it, in the last bits of each sum
+	// parts into which each batch is divided; 0 means 1. They are computed one after another, in
+	// less memory, or shared out among Processes. More than 1 needs a Sharded task. The outcome
+	// depends on it, in the last bits of each sum
 	Shards int
-	// the processes that train together, each with the same task and configuration, as its own; nil:
-	// this one alone. Their number is at most Shards, and the outcome does not depend on it, to the
-	// bit. The first alone calls back, prints and saves: the others need no Checkpoints
+	// the processes that train together, each with the same task and configuration, as its own;
+	// nil: this one alone. Their number is at most Shards, and the outcome does not depend on it,
+	// to the bit. The first alone calls back, prints and saves: the others need no Checkpoints
 	Processes Processes
-	// sum gradients up by the Processes' own method, which may be faster; the outcome then depends on
-	// the number of processes, in the last bits
+	// sum gradients up by the Processes' own method, which may be faster; the outcome then depends
+	// on the number of processes, in the last bits
 	FastSum bool
 	// if set, what is validated, what is best and what remains in the end are averaged weights
 	Average   *Average
@@ -76,13 +76,13 @@ type Result struct {
 // (mean, before clipping), and what Validate measures at the end of each epoch.
 //
 // A cancelled context ends it after the update at hand, with a checkpoint and ErrInterrupted, or
-// the error of that save. Of an update of several batches or shards the one at hand is the last that
-// is computed, unless several processes train together, and what was gathered is dropped: the
-// checkpoint is that of the update before. A training that was resumed, with the same task and configuration and by
-// the same program on a machine with the same instruction set, gives the same numbers, to the bit,
-// as one that was never interrupted. On another instruction set (AVX-512 or AVX2, amd64 or arm64)
-// sums are rounded in another order; it goes on, and warns. Epochs and MaxSteps may be raised to go
-// on from where a training ended.
+// the error of that save. Of an update of several batches or shards the one at hand is the last
+// that is computed, unless several processes train together, and what was gathered is dropped: the
+// checkpoint is that of the update before. A training that was resumed, with the same task and
+// configuration and by the same program on a machine with the same instruction set, gives the same
+// numbers, to the bit, as one that was never interrupted. On another instruction set (AVX-512 or
+// AVX2, amd64 or arm64) sums are rounded in another order; it goes on, and warns. Epochs and
+// MaxSteps may be raised to go on from where a training ended.
 //
 // A metric of Validate that is not finite is recorded and named by Progress, and is never the best.
 // If Monitor was not finite after any epoch, the training ends with an error once all is done and

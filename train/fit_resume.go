@@ -157,8 +157,8 @@ func (f *fit) resume() error {
 	return f.checkFresh()
 }
 
-// resumable is the latest checkpoint, nil if there is none. It is an error if the training is not to
-// go on from it.
+// resumable is the latest checkpoint, nil if there is none. It is an error if the training is not
+// to go on from it.
 func (f *fit) resumable() (*Checkpoint, error) {
 	if f.Checkpoints == nil {
 		return nil, nil
@@ -200,9 +200,9 @@ func (f *fit) resumable() (*Checkpoint, error) {
 // manyNumbers is how many numbers of a tensor are read before anything is known of it.
 const manyNumbers = 1 << 24
 
-// fits compares the shapes in a checkpoint's file with those of the training, before its values are
-// read: all weights; what an optimizer and the like keep for a parameter; and what the task saved, if
-// it is large. What is left to Restore and Load is small.
+// fits compares the shapes in a checkpoint's file with those of the training, before its values
+// are read: all weights; what an optimizer and the like keep for a parameter; and what the task
+// saved, if it is large. What is left to Restore and Load is small.
 func (f *fit) fits(o *outline) error {
 	params := f.params()
 	if _, err := matchWeights(params, o.params); err != nil {

@@ -63,8 +63,8 @@ func inflate(t *testing.T, path, suffix string) {
 	require.NoError(t, f.Truncate(int64(8+len(written)+end)))
 }
 
-// The shapes in a checkpoint are compared before memory is taken for its values, of weights, of what
-// an optimizer keeps, and of what the task saved.
+// The shapes in a checkpoint are compared before memory is taken for its values, of weights, of
+// what an optimizer keeps, and of what the task saved.
 func TestResumeComparesShapesFirst(t *testing.T) {
 	config := func() train.Config {
 		return train.Config{Optimizer: adam(0.05), Epochs: 1, Seed: 3, RestoreBest: true}

@@ -21,9 +21,10 @@
 // and nothing else reads it.
 //
 // A step within a sequence counts, though nobody reads what comes of it: its gradient is a product
-// with 0, and 0·∞ is no number. So a part of the state that overflows in the last step of a sequence,
-// where no output reads it any more, makes gradients NaN under Scan, and under Expand if a longer
-// sequence lies beside it. Expand of sequences of one length leaves out what nobody reads.
+// with 0, and 0·∞ is no number. So a part of the state that overflows in the last step of a
+// sequence, where no output reads it any more, makes gradients NaN under Scan, and under Expand if
+// a longer sequence lies beside it. Expand of sequences of one length leaves out what nobody
+// reads.
 //
 // # Strategies
 //

@@ -11,8 +11,8 @@ import (
 	"github.com/seqzoo/seqzoo/unroll"
 )
 
-// growing is a cell with a part of its state, c, that overflows where x is large, and that no output
-// reads before the next step.
+// growing is a cell with a part of its state, c, that overflows where x is large, and that no
+// output reads before the next step.
 type growing struct{ w *nodes.Param }
 
 func (growing) Parts() []cells.Part {
@@ -25,8 +25,8 @@ func (g growing) Step(x *nodes.Node, s cells.State) cells.State {
 		nodes.Add(s[1], nodes.Exp(nodes.Square(v)))}
 }
 
-// What a part of the state that overflows in a last step, where nobody reads it, does to gradients is
-// as the comment of the package says: nothing where the step is left out, and otherwise 0·∞.
+// What a part of the state that overflows in a last step, where nobody reads it, does to gradients
+// is as the comment of the package says: nothing where the step is left out, and otherwise 0·∞.
 func TestStatesThatNobodyReads(t *testing.T) {
 	const large = 1e3
 	for _, c := range []struct {

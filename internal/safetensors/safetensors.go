@@ -22,7 +22,8 @@ import (
 	"github.com/seqzoo/seqzoo/internal/sysmem"
 )
 
-// The errors of files that break the format's rules. They come wrapped in a sentence that names the tensor.
+// The errors of files that break the format's rules. They come wrapped in a sentence that names
+// the tensor.
 var (
 	ErrTruncated = errors.New("the file is shorter than it claims")
 	ErrTooLarge  = errors.New("larger than the format allows")
@@ -46,7 +47,8 @@ const (
 	maxFile   = min(1<<40, math.MaxInt)
 	maxRank   = 64 // as in PyTorch and NumPy
 
-	// The memory that reading takes beyond the file's own bytes is charged to a budget: see File.CheckRoom.
+	// The memory that reading takes beyond the file's own bytes is charged to a budget: see
+	// File.CheckRoom.
 	slack       = 48 << 10
 	tensorBytes = 96  // a Tensor in File.Tensors
 	entryBytes  = 256 // an entry of File.Metadata, what a map wastes by growing included
@@ -97,9 +99,9 @@ func (f *File) Find(name string) (Tensor, bool) {
 	return f.Tensors[i], true
 }
 
-// CheckRoom tells whether a loader that copies the tensors into structures of its own, up to 1 kB each besides
-// the values, stays below twice the file and 64 kB. It is so for all files by Write, which pads the header of a
-// file of many tiny tensors with spaces; else the error is ErrCrowded.
+// CheckRoom tells whether a loader that copies the tensors into structures of its own, up to 1 kB
+// each besides the values, stays below twice the file and 64 kB. It is so for all files by Write,
+// which pads the header of a file of many tiny tensors with spaces; else the error is ErrCrowded.
 func (f *File) CheckRoom() error {
 	need := (len(f.Tensors) + len(f.Metadata)) * loadBytes
 	for _, t := range f.Tensors {
@@ -164,8 +166,9 @@ func Read(r io.ReaderAt, size int64) (*File, error) {
 	return f, nil
 }
 
-// ReadHeader reads what a file of size bytes says of itself: names, shapes and metadata, without values. They can be looked
-// at before Load takes memory for the values, which may be many in a file that takes little room on a disk.
+// ReadHeader reads what a file of size bytes says of itself: names, shapes and metadata, without
+// values. They can be looked at before Load takes memory for the values, which may be many in a
+// file that takes little room on a disk.
 func ReadHeader(r io.ReaderAt, size int64) (*File, error) {
 	f, err := readHeader(io.NewSectionReader(r, 0, size), size)
 	if err != nil {
@@ -206,8 +209,8 @@ func readHeader(r io.Reader, size int64) (*File, error) {
 	return f, nil
 }
 
-// Load reads the values of a file by ReadHeader, from the reader that it was given, and compares the checksum if the file
-// has one. It does nothing if the values are there already.
+// Load reads the values of a file by ReadHeader, from the reader that it was given, and compares
+// the checksum if the file has one. It does nothing if the values are there already.
 func (f *File) Load() error {
 	if f.rest == nil {
 		return nil
@@ -245,8 +248,8 @@ func readFull(r io.Reader, b []byte) error {
 	return err
 }
 
-// parse reads a header that is followed by data bytes of values. It returns the tensors without their Data, and
-// where in the header the digits of the checksum begin, or 0.
+// parse reads a header that is followed by data bytes of values. It returns the tensors without
+// their Data, and where in the header the digits of the checksum begin, or 0.
 func parse(header []byte, data int) (f *File, sum int, err error) {
 	if !utf8.Valid(header) {
 		return nil, 0, fmt.Errorf("header: %w", ErrUTF8)
@@ -285,8 +288,8 @@ func parse(header []byte, data int) (f *File, sum int, err error) {
 	return f, sum, arrange(f.Tensors, data)
 }
 
-// arrange checks that the tensors cover data bytes one after another and that their names differ, and leaves
-// them in order of their names.
+// arrange checks that the tensors cover data bytes one after another and that their names differ,
+// and leaves them in order of their names.
 func arrange(tensors []Tensor, data int) error {
 	size := func(t Tensor) int { n, _ := Size(t.DType, t.Shape); return n }
 	slices.SortFunc(tensors, func(a, b Tensor) int {
@@ -336,8 +339,9 @@ func Size(dtype string, shape []int) (int, error) {
 	return n, nil
 }
 
-// Write writes the tensors and the metadata with a checksum of both. The same content gives the same bytes,
-// whatever the order of tensors. Read accepts what Write has written: the header is checked by Read's own rules.
+// Write writes the tensors and the metadata with a checksum of both. The same content gives the
+// same bytes, whatever the order of tensors. Read accepts what Write has written: the header is
+// checked by Read's own rules.
 func Write(w io.Writer, tensors []Tensor, metadata map[string]string) error {
 	if err := write(w, tensors, metadata); err != nil {
 		return fmt.Errorf("safetensors: %w", err)
@@ -424,8 +428,8 @@ func appendJSON(b []byte, key string, value any) ([]byte, error) {
 
 var noChecksum = strings.Repeat("0", 2*sha256.Size)
 
-// checksum returns the SHA-256, in hexadecimal digits, of the file in which those digits, at header[at:], are
-// zeros. It leaves them so.
+// checksum returns the SHA-256, in hexadecimal digits, of the file in which those digits, at
+// header[at:], are zeros. It leaves them so.
 func checksum(header []byte, at int, data ...[]byte) string {
 	copy(header[at:], noChecksum)
 	h := sha256.New()

@@ -9,10 +9,11 @@ import (
 	"github.com/seqzoo/seqzoo/zoo/internal/shared"
 )
 
-// Layouts are "look", from the patches of pictures [S, batch, Patch²], as Patches cuts them, to what
-// the decoder attends to and the state that its layers start from, and "step", one token [batch] of
-// the decoder: from these and its state to logits [batch, V] and the next state, the last part of
-// which is where it looked, [batch, S]. Parts of the state that "look" does not give start at 0.
+// Layouts are "look", from the patches of pictures [S, batch, Patch²], as Patches cuts them, to
+// what the decoder attends to and the state that its layers start from, and "step", one token
+// [batch] of the decoder: from these and its state to logits [batch, V] and the next state, the
+// last part of which is where it looked, [batch, S]. Parts of the state that "look" does not give
+// start at 0.
 func (m *Model) Layouts() []zoo.Layout {
 	if shared.Made(m.store) != nil {
 		return nil

@@ -9,12 +9,12 @@ import (
 	"github.com/seqzoo/seqzoo/zoo/internal/shared"
 )
 
-// Layouts are what a conversation is made of. "turn" reads a turn, words [time, batch] with its <eos>
-// and lengths [batch], and the state of the conversation, zeros at first, to the next state and the
-// context [batch, C]. "start" makes of a context, and of standard normal numbers eps [batch, Z] if
-// there is a latent variable, the state that the decoder's layers start from, and what each of its
-// steps reads, if they do. "step" is one token [batch] of the decoder: to logits [batch, V] and the
-// next state.
+// Layouts are what a conversation is made of. "turn" reads a turn, words [time, batch] with its
+// <eos> and lengths [batch], and the state of the conversation, zeros at first, to the next state
+// and the context [batch, C]. "start" makes of a context, and of standard normal numbers eps
+// [batch, Z] if there is a latent variable, the state that the decoder's layers start from, and
+// what each of its steps reads, if they do. "step" is one token [batch] of the decoder: to logits
+// [batch, V] and the next state.
 func (m *Model) Layouts() []zoo.Layout {
 	if shared.Made(m.store) != nil {
 		return nil

@@ -6,9 +6,9 @@ import (
 	"github.com/seqzoo/seqzoo/zoo/internal/shared"
 )
 
-// Layouts is "probabilities": vectors of descriptions [batch, D] to how likely each is that of each
-// emoji, [batch, emoji]. The vector of a description is the sum, or the mean, of those of its words,
-// centred as the model's are.
+// Layouts is "probabilities": vectors of descriptions [batch, D] to how likely each is that of
+// each emoji, [batch, emoji]. The vector of a description is the sum, or the mean, of those of its
+// words, centred as the model's are.
 func (m *Model) Layouts() []zoo.Layout {
 	if shared.Made(m.store) != nil {
 		return nil

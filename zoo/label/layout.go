@@ -7,11 +7,11 @@ import (
 	"github.com/seqzoo/seqzoo/zoo/internal/shared"
 )
 
-// Layouts is the model over a batch of padded sequences, "sequence": ids [time, batch], or features
-// [time, batch, Features], and lengths [batch], to the probabilities of the labels, [batch, labels]
-// or, of a tagger, [time, batch, labels]. Of a conditional random field they are the emissions [time,
-// batch, labels], with its transitions [labels, labels], start and end [labels], by which Viterbi's
-// algorithm finds the best labels.
+// Layouts is the model over a batch of padded sequences, "sequence": ids [time, batch], or
+// features [time, batch, Features], and lengths [batch], to the probabilities of the labels,
+// [batch, labels] or, of a tagger, [time, batch, labels]. Of a conditional random field they are
+// the emissions [time, batch, labels], with its transitions [labels, labels], start and end
+// [labels], by which Viterbi's algorithm finds the best labels.
 func (m *labeller) Layouts() []zoo.Layout {
 	if shared.Made(m.store) != nil {
 		return nil
