@@ -18,7 +18,7 @@ var notebooks = flag.String("notebooks", "",
 		"a chapter takes its lesson's time and half a minute more")
 
 // timed are the cells, by chapter, whose output has times in it.
-var timed = map[string][]string{"05-gru": {"alone", "withSoftmax", "learning", "wave"}}
+var timed = map[string][]string{"03-vanishing": {"saved"}, "05-gru": {"alone", "withSoftmax", "learning", "wave"}}
 
 // A notebook runs under the kernel GoNB, and gives what is recorded.
 func TestNotebooks(t *testing.T) {
