@@ -1,0 +1,11 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/seqzoo/seqzoo/course/coursetest"
+)
+
+func TestChapter(t *testing.T) {
+	coursetest.Check(t, files, twoMistakes, sight, proofreading, places, wrongOrder)
+}
