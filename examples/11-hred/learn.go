@@ -264,3 +264,23 @@ func remembers(talks []talk, replies [][]string) float64 {
 	}
 	return float64(right) / float64(max(n, 1))
 }
+
+// three are the models that are compared: seq2seq, HRED, and the VHRED that is helped.
+func three(p *course.Page) (plain, h, v outcome, err error) {
+	if plain, err = trainedSeq2Seq(p); err != nil {
+		return plain, h, v, err
+	}
+	if h, err = trained(p, hred, 0); err != nil {
+		return plain, h, v, err
+	}
+	v, err = trained(p, helped, 0)
+	return plain, h, v, err
+}
+
+// truth is the replies that were given.
+func truth(talks []talk) (replies [][]string) {
+	for _, t := range talks {
+		replies = append(replies, t.Turns[3])
+	}
+	return replies
+}
