@@ -47,7 +47,7 @@ func (w Window) First() bool { return w.Start == 0 && w.Scored == 0 }
 // does not divide L the last window of an epoch is shorter. At the end of the text up to B−1 tokens
 // are not read.
 type Stream struct {
-	ids           []int
+	token         func(i int) int
 	batch         int
 	steps         int // of a track
 	spans         []unroll.Span
@@ -58,17 +58,26 @@ type Stream struct {
 // NewStream reads ids in tracks and windows as given. It keeps ids, which must not change. It is an
 // error if the text does not fill one stride.
 func NewStream(ids []int, tracks int, window unroll.Window) (*Stream, error) {
+	return newStream(len(ids), func(i int) int { return ids[i] }, tracks, window)
+}
+
+// NewStream32 is NewStream for a text whose tokens take 4 bytes each.
+func NewStream32(ids []int32, tracks int, window unroll.Window) (*Stream, error) {
+	return newStream(len(ids), func(i int) int { return int(ids[i]) }, tracks, window)
+}
+
+func newStream(n int, token func(i int) int, tracks int, window unroll.Window) (*Stream, error) {
 	if err := window.Validate(); err != nil {
 		return nil, fmt.Errorf("stream: %w", err)
 	}
 	if tracks < 1 {
 		return nil, fmt.Errorf("stream: a batch has %d tracks; it needs at least 1", tracks)
 	}
-	steps := (len(ids) - 1) / tracks
-	if len(ids) == 0 || steps < window.Stride {
+	steps := (n - 1) / tracks
+	if n == 0 || steps < window.Stride {
 		return nil, fmt.Errorf("stream: the text has %d tokens; a batch of %d tracks with a window of %d steps needs at least %.0f",
 			// the product may exceed an int
-			len(ids), tracks, window.Stride, float64(tracks)*float64(window.Stride)+1)
+			n, tracks, window.Stride, float64(tracks)*float64(window.Stride)+1)
 	}
 	spans, err := window.Plan(steps)
 	if err != nil {
@@ -79,7 +88,7 @@ func NewStream(ids []int, tracks int, window unroll.Window) (*Stream, error) {
 		longest = max(longest, s.End-s.Start)
 	}
 	return &Stream{
-		ids: ids, batch: tracks, steps: steps, spans: spans,
+		token: token, batch: tracks, steps: steps, spans: spans,
 		inputs: make([]int, tracks*longest), nexts: make([]int, tracks*window.Stride),
 	}, nil
 }
@@ -101,12 +110,12 @@ func (s *Stream) Next() (w Window, ok bool) {
 		T: t, B: s.batch, Scored: scored, Start: span.Start,
 	}
 	for b := range s.batch {
-		track := s.ids[b*s.steps+span.Start:]
+		start := b*s.steps + span.Start
 		for i := range t {
-			w.IDs[i*s.batch+b] = track[i]
+			w.IDs[i*s.batch+b] = s.token(start + i)
 		}
 		for i := scored; i < t; i++ {
-			w.Targets[(i-scored)*s.batch+b] = track[i+1]
+			w.Targets[(i-scored)*s.batch+b] = s.token(start + i + 1)
 		}
 	}
 	s.at.Next++

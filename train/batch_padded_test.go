@@ -75,6 +75,47 @@ func TestBatchesProperties(t *testing.T) {
 	})
 }
 
+// Batches of so many tokens keep to that, hold each example once, are as many in every epoch, and
+// resume. None could take in the first example of the next batch.
+func TestBatchesOfTokens(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		lengths := rapid.SliceOfN(rapid.IntRange(0, 30), 1, 60).Draw(t, "lengths")
+		n := len(lengths)
+		sizes := make([]int, n)
+		for i := range sizes {
+			sizes[i] = lengths[i] + rapid.IntRange(0, 5).Draw(t, "more")
+		}
+		c := BatchesConfig{
+			Tokens: rapid.IntRange(35, 200).Draw(t, "tokens"), Sizes: sizes,
+			Batch: rapid.IntRange(0, 9).Draw(t, "batch"), InOrder: rapid.Bool().Draw(t, "in order"),
+			Seed: rapid.Uint64().Draw(t, "seed"),
+		}
+		b, err := NewBatches(n, lengths, c)
+		require.NoError(t, err)
+		for range 2 {
+			at := b.Position().Epoch
+			all := epoch(b)
+			require.Len(t, all, b.Len())
+			require.Equal(t, count(n), slices.Sorted(slices.Values(slices.Concat(all...))))
+			for _, batch := range all {
+				longest := 1
+				for _, i := range batch {
+					longest = max(longest, sizes[i])
+				}
+				require.NotEmpty(t, batch)
+				require.LessOrEqual(t, len(batch)*longest, c.Tokens)
+				require.True(t, c.Batch == 0 || len(batch) <= c.Batch)
+			}
+			resume := rapid.IntRange(0, b.Len()).Draw(t, "resume at")
+			require.NoError(t, b.Seek(Position{Epoch: at, Next: resume}))
+			require.Equal(t, all[resume:], epoch(b))
+		}
+	})
+	b, err := NewBatches(5, []int{1, 1, 1, 1, 4}, BatchesConfig{Tokens: 4, InOrder: true})
+	require.NoError(t, err)
+	require.Equal(t, [][]int{{0, 1, 2, 3}, {4}}, epoch(b))
+}
+
 // One bucket for the whole epoch leaves no batch whose lengths interleave with those of another.
 func TestOneBucketSortsTheEpoch(t *testing.T) {
 	lengths := []int{5, 1, 4, 4, 2, 9, 7, 3, 8, 6, 0}
@@ -102,6 +143,12 @@ func TestBatchesErrors(t *testing.T) {
 		{1, nil, BatchesConfig{Batch: 1, Bucket: -1}, "Bucket is -1"},
 		{3, []int{1}, BatchesConfig{Batch: 1, Bucket: 2},
 			"Bucket is 2, and there are 1 lengths for 3 examples"},
+		{1, []int{1}, BatchesConfig{Tokens: -1}, "Tokens is -1"},
+		{3, []int{1, 9, 2}, BatchesConfig{Tokens: 8}, "example 1: it has 9 tokens, and Tokens is 8"},
+		{3, nil, BatchesConfig{Tokens: 8}, "Tokens is 8, and there are 0 lengths for 3 examples"},
+		{1, []int{1}, BatchesConfig{Tokens: 8, Bucket: 2}, "Bucket is 2, and Tokens sorts"},
+		{1, []int{1}, BatchesConfig{Tokens: 8, Batch: -1}, "Batch is -1"},
+		{1, []int{1}, BatchesConfig{Batch: 8, Sizes: []int{1}}, "they go together"},
 	} {
 		_, err := NewBatches(c.n, c.lengths, c.cfg)
 		require.ErrorContains(t, err, c.want)

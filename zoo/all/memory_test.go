@@ -8,12 +8,15 @@ import (
 
 	"github.com/seqzoo/seqzoo/internal/sysmem"
 	"github.com/seqzoo/seqzoo/train"
+	"github.com/seqzoo/seqzoo/unroll"
 	"github.com/seqzoo/seqzoo/zoo"
 	"github.com/seqzoo/seqzoo/zoo/dialogue"
 	"github.com/seqzoo/seqzoo/zoo/internal/zootest"
 	"github.com/seqzoo/seqzoo/zoo/label"
+	"github.com/seqzoo/seqzoo/zoo/lm"
 	"github.com/seqzoo/seqzoo/zoo/seq2seq"
 	"github.com/seqzoo/seqzoo/zoo/text"
+	"github.com/seqzoo/seqzoo/zoo/word2vec"
 )
 
 // little lets there be so much memory for the rest of a test.
@@ -82,4 +85,65 @@ func TestBatchesThatDoNotFit(t *testing.T) {
 		"the longest of which is example 7: ")
 	require.ErrorContains(t, err, " bytes, more than the limit of ")
 	require.ErrorContains(t, err, "would fit")
+}
+
+// A language model names the window that does not fit, and what would.
+func TestWindowsThatDoNotFit(t *testing.T) {
+	v := zootest.Letters(t, 5, text.Unk)
+	m, err := lm.New(lm.Config{Recurrent: zoo.Recurrent{Cell: "gru", Hidden: 24}}, v, 1)
+	require.NoError(t, err)
+	task, err := m.Task(lm.Data{Train: slices.Repeat([]int{1, 2, 3}, 2000), Batch: 8,
+		Window: unroll.Window{Stride: 100}})
+	require.NoError(t, err)
+	little(t, 500_000)
+	_, err = task.Next(1, 0)
+	require.ErrorIs(t, err, train.ErrMemory)
+	require.ErrorContains(t, err, "epoch 1, window 1, of 100 steps in 8 tracks: ")
+	require.ErrorContains(t, err, " bytes, more than the limit of ")
+	require.Regexp(t, `; about [1-7] tracks would fit \(Batch, or more Shards\), or windows of [1-9]\d? steps$`, err.Error())
+}
+
+// Vectors of words for which there is no memory are refused before any is taken.
+func TestVectorsThatDoNotFit(t *testing.T) {
+	little(t, 1000)
+	words := [][]string{{"a", "b", "c", "d"}}
+	_, err := word2vec.New(t.Context(), word2vec.Config{Dim: 100, MinCount: 1}, words)
+	require.ErrorIs(t, err, train.ErrMemory)
+	require.EqualError(t, err, "word2vec: vectors of 100 numbers for 4 words, and as many outputs, need 3200 bytes, "+
+		"more than the 1000 that there are; a MaxVocab of 1 would fit, or a Dim of 31")
+	_, err = word2vec.New(t.Context(), word2vec.Config{Dim: 31, MinCount: 1}, words)
+	require.NoError(t, err)
+}
+
+// Recomputation gives the same loss in every model that offers it, and is refused where it would do
+// nothing. What it saves is measured by package unroll and by lm.
+func TestModelsRecompute(t *testing.T) {
+	layer := zoo.Recurrent{Cell: "gru", Hidden: 24}
+	v, labels := zootest.Letters(t, 5, text.Unk, text.BOS, text.EOS), zootest.Letters(t, 5)
+	ids := slices.Repeat([]int{4, 5, 6}, 400)
+	models := map[string]func(recompute int, s unroll.Strategy) (train.Task, error){
+		"lm": func(k int, s unroll.Strategy) (train.Task, error) {
+			m := must(lm.New(lm.Config{Recurrent: layer}, v, 1))
+			return m.Task(lm.Data{Train: ids, Batch: 1, Window: unroll.Window{Stride: 1000}, Recompute: k, Unroll: s})
+		},
+		"label": func(k int, s unroll.Strategy) (train.Task, error) {
+			m := must(label.NewTagger(label.TaggerConfig{Config: label.Config{Recurrent: layer}}, v, labels, 1))
+			return m.Task(label.Data{Train: []label.Labelled{{Sequence: label.Sequence{IDs: ids}, Labels: make([]int, len(ids))}},
+				Recompute: k, Unroll: s, Batch: 1})
+		},
+		"seq2seq": func(k int, s unroll.Strategy) (train.Task, error) {
+			m := must(seq2seq.New(seq2seq.Config{Encoder: layer}, v, v, 1))
+			return m.Task(seq2seq.Data{Train: []seq2seq.Pair{{Source: ids, Target: ids}}, Batch: 1, Recompute: k, Unroll: s})
+		},
+	}
+	for name, make := range models {
+		_, err := make(-2, unroll.Scan)
+		require.ErrorContains(t, err, "Recompute is -2", name)
+		_, err = make(unroll.SqrtT, unroll.Expand)
+		require.ErrorContains(t, err, "Recompute is of a Scan", name)
+		all := must(make(0, unroll.Scan))
+		want := must(all.Next(1, 0)).Loss
+		got := must(must(make(unroll.SqrtT, unroll.Scan)).Next(1, 0)).Loss
+		require.InDelta(t, want, got, 1e-5, name)
+	}
 }

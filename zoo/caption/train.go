@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"image"
+	"iter"
 
 	"github.com/seqzoo/seqzoo/graph"
 	"github.com/seqzoo/seqzoo/internal/check"
@@ -26,9 +27,17 @@ type Captioned struct {
 type Data struct {
 	Train  []Captioned
 	Valid  []Captioned     // empty: nothing is validated
-	Batch  int             // pictures side by side; default 32
+	Batch  int             // pictures side by side; default 32, with Tokens no limit
+	Tokens int             // words of a batch, padding included, in place of Batch; see train.BatchesConfig
 	Seed   uint64          // of the order
 	Unroll unroll.Strategy // default: Scan
+
+	// Stream is read in place of Train: data that need not fit in memory. Each time that it is
+	// ranged over, it gives the same pictures from the first on, which it does not change any more;
+	// an error ends the training with the number of the picture. Buffer of them, by default 8,192,
+	// are in memory at a time, and shuffled among each other
+	Stream iter.Seq2[Captioned, error]
+	Buffer int
 }
 
 func (m *Model) checkCaptioned(examples []Captioned) error {
@@ -47,26 +56,35 @@ func (m *Model) checkCaptioned(examples []Captioned) error {
 // Task makes a task for train.Fit. Its loss is the cross-entropy in nats a word, <eos> included;
 // its validation measures the same as valid_loss. It keeps the examples, which must not change.
 func (m *Model) Task(d Data) (train.Task, error) {
-	if err := m.checkCaptioned(d.Train); err != nil {
+	if err := shared.Made(m.store); err != nil {
+		return nil, prefix.Wrap(err)
+	}
+	batching := shared.Batching{Batch: d.Batch, Tokens: d.Tokens, Seed: d.Seed}
+	feed, err := shared.NewFeed(shared.Source[Captioned]{
+		Kind: "picture", Train: d.Train, Stream: d.Stream, Buffer: d.Buffer, Seed: d.Seed,
+		Check: m.checkCaptioned, Size: Captioned.words, Digest: m.digest,
+		Batches: func(examples []Captioned, seed uint64) (*train.Batches, error) {
+			c := batching.Config(32, 0)
+			c.Seed = seed
+			return captionBatches(examples, c)
+		},
+	})
+	if err != nil {
 		return nil, prefix.Errorf("training: %w", err)
 	}
 	if err := m.checkCaptioned(d.Valid); err != nil {
 		return nil, prefix.Errorf("validation: %w", err)
 	}
-	batches, err := train.NewBatches(len(d.Train), nil,
-		train.BatchesConfig{Batch: cmp.Or(d.Batch, 32), Seed: d.Seed})
-	if err != nil {
-		return nil, prefix.Errorf("training: %w", err)
-	}
-	data, err := m.taskData(d)
+	data, err := m.taskData(d, feed, batching)
 	if err != nil {
 		return nil, prefix.Wrap(err)
 	}
-	r := newCaptionRunner(m, d, true)
-	task := &shared.ExampleTask{TaskData: data, Weights: m.store.Params(), Order: batches}
-	task.Length = func(i int) int { return len(d.Train[i].Caption) + 1 }
+	r := newCaptionRunner(m, d, batching.Rows(32), true)
+	task := &shared.ExampleTask{TaskData: data, Weights: m.store.Params(), Order: feed}
+	task.Length = func(i int) int { return feed.At[i].words() }
+	task.First = func() int { return feed.First }
 	task.RunBatch = func(p shared.Rows, seed uint64, counter int) (train.Batch, error) {
-		return r.run(d.Train, p, seed, counter)
+		return r.run(feed.At, p, seed, counter)
 	}
 	if len(d.Valid) > 0 {
 		task.Measure = func(ctx context.Context) (map[string]float64, error) {
@@ -77,33 +95,64 @@ func (m *Model) Task(d Data) (train.Task, error) {
 	return task, nil
 }
 
-// taskData digests the pictures by their pixels as the model sees them.
-func (m *Model) taskData(d Data) (data shared.TaskData, err error) {
-	digests := func(examples []Captioned) []string {
-		all := make([]string, len(examples))
-		for i, e := range examples {
-			pixels, e1 := m.pixels(e.Picture)
-			digest, e2 := train.DigestOf(pixels, e.Caption)
-			all[i], err = digest, errors.Join(err, e1, e2)
-		}
-		return all
+// words is how many are written, <eos> included.
+func (c Captioned) words() int { return len(c.Caption) + 1 }
+
+func captionBatches(examples []Captioned, c train.BatchesConfig) (*train.Batches, error) {
+	var lengths []int
+	for _, e := range examples {
+		lengths = append(lengths, e.words())
 	}
-	parts := shared.TaskParts{
-		Train: digests(d.Train), Valid: digests(d.Valid), Vocabulary: []any{m.words}, Model: m.cfg,
-		Settings: []any{cmp.Or(d.Batch, 32), d.Seed, d.Unroll},
+	return train.NewBatches(len(examples), lengths, c)
+}
+
+// digests are those of pictures, by their pixels as the model sees them, with their captions.
+func (m *Model) digests(examples []Captioned) (all []string, err error) {
+	all = make([]string, len(examples))
+	for i, e := range examples {
+		pixels, e1 := m.pixels(e.Picture)
+		digest, e2 := train.DigestOf(pixels, e.Caption)
+		all[i], err = digest, errors.Join(err, e1, e2)
 	}
+	return all, err
+}
+
+// digest is one of all.
+func (m *Model) digest(examples []Captioned) (string, error) {
+	all, err := m.digests(examples)
+	if err != nil {
+		return "", err
+	}
+	return train.DigestOf(all)
+}
+
+// taskData digests the pictures.
+func (m *Model) taskData(d Data, feed *shared.Feed[Captioned],
+	batching shared.Batching) (data shared.TaskData, err error) {
+	learn, err := m.digests(feed.At)
 	if err != nil {
 		return data, err
+	}
+	valid, err := m.digests(d.Valid)
+	if err != nil {
+		return data, err
+	}
+	parts := shared.TaskParts{
+		Train: learn, Valid: valid, Vocabulary: []any{m.words}, Model: m.cfg,
+		Settings: batching.More([]any{cmp.Or(d.Batch, 32), d.Seed, d.Unroll}, 0),
+	}
+	if feed.Streamed() {
+		parts.Train = feed.Data()
 	}
 	if data, err = shared.NewTaskData(parts); err != nil {
 		return data, err
 	}
 	data.Empty(d.Valid != nil, len(d.Valid))
-	data.Unknown("training captions", m.words, shared.SequencesOf(d.Train,
+	data.Unknown("training captions", m.words, shared.SequencesOf(feed.At,
 		func(e Captioned) []int { return e.Caption }))
 	data.Unknown("validation captions", m.words, shared.SequencesOf(d.Valid,
 		func(e Captioned) []int { return e.Caption }))
-	shared.Overlap(&data, parts.Train.([]string), parts.Valid.([]string), shared.NoPrint.Text)
+	shared.Overlap(&data, learn, valid, shared.NoPrint.Text)
 	return data, nil
 }
 
@@ -118,7 +167,7 @@ func (m *Model) Loss(ctx context.Context, examples []Captioned) (float64, error)
 	if err != nil {
 		return 0, prefix.Wrap(err)
 	}
-	r := newCaptionRunner(m, Data{Batch: 32}, false)
+	r := newCaptionRunner(m, Data{}, 32, false)
 	defer r.graphs.Close()
 	return shared.MeanLoss(ctx, batches, func(batch []int) (train.Batch,
 		error) {
@@ -130,6 +179,7 @@ func (m *Model) Loss(ctx context.Context, examples []Captioned) (float64, error)
 type captionRunner struct {
 	m        *Model
 	data     Data
+	rows     int // to which batches are filled up; 0: to what each has, rounded up
 	training bool
 	graphs   *run.Cache[captionShape, *captionGraph]
 }
@@ -145,9 +195,8 @@ type captionGraph struct {
 	B       int
 }
 
-func newCaptionRunner(m *Model, d Data, training bool) *captionRunner {
-	d.Batch = cmp.Or(d.Batch, 32)
-	r := &captionRunner{m: m, data: d, training: training}
+func newCaptionRunner(m *Model, d Data, rows int, training bool) *captionRunner {
+	r := &captionRunner{m: m, data: d, rows: rows, training: training}
 	r.graphs = run.NewCache(r.build)
 	return r
 }
@@ -181,7 +230,7 @@ func (r *captionRunner) run(all []Captioned, part shared.Rows, seed uint64,
 	for _, e := range examples {
 		T = max(T, len(all[e].Caption)+1)
 	}
-	g, err := r.graphs.Get(captionShape{shared.Lengths.Up(T), part.Room(r.data.Batch)})
+	g, err := r.graphs.Get(captionShape{shared.Lengths.Up(T), part.Room(r.rows)})
 	if err != nil {
 		return b, prefix.Wrap(err)
 	}
@@ -202,7 +251,7 @@ func (r *captionRunner) run(all []Captioned, part shared.Rows, seed uint64,
 		g.out[len(caption)*g.B+k] = r.m.eos
 		b.Count += len(caption) + 1
 	}
-	if b.Loss, err = g.RunRows(seed, counter, part.From, r.data.Batch); err != nil {
+	if b.Loss, err = g.RunRows(seed, counter, part.From, part.Width(r.rows)); err != nil {
 		return b, prefix.Wrap(err)
 	}
 	b.Grads = g.Grads()

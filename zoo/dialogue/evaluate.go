@@ -64,7 +64,7 @@ func (m *Model) Evaluate(ctx context.Context, ds []Dialogue, o EvaluateOptions) 
 	if m.cfg.Latent.Width > 0 {
 		samples = max(o.Samples, 1)
 	}
-	r := newDialogueRunner(m, Data{Train: ds, Batch: 8}, false)
+	r := newDialogueRunner(m, Data{}, ds, 8, false)
 	defer r.graphs.Close()
 	var t totals
 	for counter := 0; ; counter += samples {

@@ -29,15 +29,16 @@ type dialogueShape struct {
 type dialogueRunner struct {
 	m        *Model
 	data     Data
+	rows     int // to which batches are filled up; 0: to what each has, rounded up
 	profile  profile
 	training bool
 	unknown  int
 	graphs   *run.Cache[dialogueShape, *dialogueGraph]
 }
 
-// newDialogueRunner makes one for the dialogues to train on.
-func newDialogueRunner(m *Model, d Data, training bool) *dialogueRunner {
-	r := &dialogueRunner{m: m, data: d, profile: profileOf(d.Train), training: training}
+// newDialogueRunner makes one for dialogues that are like some.
+func newDialogueRunner(m *Model, d Data, like []Dialogue, rows int, training bool) *dialogueRunner {
+	r := &dialogueRunner{m: m, data: d, rows: rows, profile: profileOf(like), training: training}
 	r.unknown, _ = m.vocabulary.ID(text.Unk)
 	r.graphs = run.NewCache(r.build)
 	return r
@@ -87,7 +88,7 @@ type turn struct {
 func (r *dialogueRunner) graph(ds []Dialogue, part shared.Rows) (*dialogueGraph, []turn,
 	dialogueShape, error) {
 	examples := part.Examples()
-	shape := dialogueShape{B: part.Room(r.data.Batch)}
+	shape := dialogueShape{B: part.Room(r.rows)}
 	tokens := 0
 	for _, e := range examples {
 		shape.N = max(shape.N, shared.Turns.Up(len(ds[e])))

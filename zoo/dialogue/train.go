@@ -19,10 +19,18 @@ import (
 type Data struct {
 	Train  []Dialogue
 	Valid  []Dialogue      // empty: nothing is validated
-	Batch  int             // dialogues side by side; default 8
+	Batch  int             // dialogues side by side; default 8, with Tokens no limit
 	Bucket int             // of train.BatchesConfig; default 20
+	Tokens int             // of all turns of a batch, in place of Batch; see train.BatchesConfig
 	Seed   uint64          // of the order
 	Unroll unroll.Strategy // default: Scan
+
+	// Stream is read in place of Train: data that need not fit in memory. Each time that it is
+	// ranged over, it gives the same dialogues from the first on, which it does not change any more;
+	// an error ends the training with the number of the dialogue. Buffer of them, by default 8,192,
+	// are in memory at a time, and shuffled among each other
+	Stream iter.Seq2[Dialogue, error]
+	Buffer int
 
 	// WordDropout is the probability with which the decoder reads <unk> in place of the token
 	// before, so that it cannot do without the latent variable (Bowman et al., 2016).
@@ -54,9 +62,6 @@ func (d *Data) check(m *Model) error {
 	if m.cfg.Latent.Width == 0 && (d.FreeBits > 0 || d.KLWeight != nil) {
 		errs = append(errs, errors.New("FreeBits and KLWeight are of a latent variable, and the model has none"))
 	}
-	if err := m.checkDialogues(d.Train); err != nil {
-		errs = append(errs, fmt.Errorf("training: %w", err))
-	}
 	if err := m.checkDialogues(d.Valid); err != nil {
 		errs = append(errs, fmt.Errorf("validation: %w", err))
 	}
@@ -74,51 +79,54 @@ func RisingTo(batches int) func(n int) float64 {
 // also valid_reconstruction, a token, and valid_kl, an utterance. It keeps the dialogues, which
 // must not change.
 func (m *Model) Task(d Data) (train.Task, error) {
-	d.Batch, d.Bucket = cmp.Or(d.Batch, 8), cmp.Or(d.Bucket, 20)
 	if err := d.check(m); err != nil {
 		return nil, prefix.Wrap(err)
 	}
-	batches, err := dialogueBatches(d.Train, train.BatchesConfig{Batch: d.Batch, Bucket: d.Bucket,
-		Seed: d.Seed})
+	batching := shared.Batching{Batch: d.Batch, Bucket: d.Bucket, Tokens: d.Tokens, Seed: d.Seed}
+	feed, err := shared.NewFeed(shared.Source[Dialogue]{
+		Kind: "dialogue", Train: d.Train, Stream: d.Stream, Buffer: d.Buffer, Seed: d.Seed,
+		Check: m.checkDialogues, Size: Dialogue.tokens,
+		Batches: func(ds []Dialogue, seed uint64) (*train.Batches, error) {
+			c := batching.Config(8, 20)
+			c.Seed = seed
+			return dialogueBatches(ds, c)
+		},
+	})
 	if err != nil {
 		return nil, prefix.Errorf("training: %w", err)
 	}
 	data, err := shared.NewTaskData(shared.TaskParts{
-		Train: d.Train, Valid: d.Valid, Vocabulary: []any{m.vocabulary}, Model: m.cfg,
-		Settings:  []any{d.Batch, d.Bucket, d.Seed, d.Unroll, d.WordDropout, d.FreeBits},
+		Train: feed.Data(), Valid: d.Valid, Vocabulary: []any{m.vocabulary}, Model: m.cfg,
+		Settings: batching.More([]any{cmp.Or(d.Batch, 8), cmp.Or(d.Bucket, 20), d.Seed, d.Unroll,
+			d.WordDropout, d.FreeBits}, 0),
 		Schedules: []func(int) float64{d.KLWeight},
 	})
 	if err != nil {
 		return nil, prefix.Wrap(err)
 	}
 	data.Empty(d.Valid != nil, len(d.Valid))
-	data.Unknown("training dialogues", m.vocabulary, turnsOf(d.Train))
+	data.Unknown("training dialogues", m.vocabulary, turnsOf(feed.At))
 	data.Unknown("validation dialogues", m.vocabulary, turnsOf(d.Valid))
-	shared.Overlap(&data, d.Train, d.Valid, func(turns Dialogue) shared.Fingerprint {
+	shared.Overlap(&data, feed.At, d.Valid, func(turns Dialogue) shared.Fingerprint {
 		p := shared.NoPrint
 		for _, ids := range turns {
 			p = p.Ids(ids)
 		}
 		return p
 	})
-	runner := newDialogueRunner(m, d, true)
-	tokens := func(i int) (n int) {
-		for _, turn := range d.Train[i] {
-			n += len(turn)
-		}
-		return n
-	}
-	err = shared.Foresee(len(d.Train), tokens, func(i int) error {
-		_, _, _, err := runner.graph(d.Train, shared.Whole([]int{i}))
+	runner := newDialogueRunner(m, d, feed.At, batching.Rows(8), true)
+	err = shared.Foresee(feed.Largest, feed.Most.tokens(), func() error {
+		_, _, _, err := runner.graph([]Dialogue{feed.Most}, shared.Whole([]int{0}))
 		return err
 	})
 	if err != nil {
 		return nil, prefix.Errorf("training: %w", err)
 	}
-	task := &shared.ExampleTask{TaskData: data, Weights: m.store.Params(), Order: batches}
-	task.Length = tokens
+	task := &shared.ExampleTask{TaskData: data, Weights: m.store.Params(), Order: feed}
+	task.Length = func(i int) int { return feed.At[i].tokens() }
+	task.First = func() int { return feed.First }
 	task.RunBatch = func(p shared.Rows, seed uint64, counter int) (b train.Batch, err error) {
-		g, err := runner.run(d.Train, p, seed, counter)
+		g, err := runner.run(feed.At, p, seed, counter)
 		if err != nil {
 			return b, err
 		}
@@ -154,6 +162,14 @@ func turnsOf(ds []Dialogue) iter.Seq[[]int] {
 	}
 }
 
+// tokens is how many all turns have.
+func (d Dialogue) tokens() (n int) {
+	for _, turn := range d {
+		n += len(turn)
+	}
+	return n
+}
+
 // dialogueBatches gathers dialogues of as many turns, and then of like length.
 func dialogueBatches(ds []Dialogue, c train.BatchesConfig) (*train.Batches, error) {
 	lengths := make([]int, len(ds))
@@ -163,6 +179,9 @@ func dialogueBatches(ds []Dialogue, c train.BatchesConfig) (*train.Batches, erro
 			tokens += len(ids) + 1
 		}
 		lengths[i] = len(d)<<24 + min(tokens, 1<<24-1)
+		if c.Tokens > 0 {
+			c.Sizes = append(c.Sizes, tokens)
+		}
 	}
 	return train.NewBatches(len(ds), lengths, c)
 }

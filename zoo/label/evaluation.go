@@ -86,7 +86,7 @@ func (m *labeller) Evaluate(ctx context.Context, examples []Labelled) (*Evaluati
 	if err != nil {
 		return nil, m.errorf("%w", err)
 	}
-	graphs := m.graphs(batch, unroll.Scan, labelsKnown, nil)
+	graphs := m.graphs(batch, unroll.Options{}, labelsKnown, nil)
 	defer graphs.Close()
 	e := m.evaluation()
 	e.Loss, err = shared.MeanLoss(ctx, batches, func(order []int) (b train.Batch, err error) {

@@ -117,8 +117,12 @@ func (m *Joint) Config() JointConfig { return m.cfg }
 // labels [B, labels] and of the tags [T, B, tags]. It panics with a *nodes.BuildError, as package
 // nodes does.
 func (m *Joint) Forward(x, lengths *nodes.Node, s unroll.Strategy) (label, tags *nodes.Node) {
+	return m.forward(x, lengths, unroll.Options{Strategy: s})
+}
+
+func (m *Joint) forward(x, lengths *nodes.Node, how unroll.Options) (label, tags *nodes.Node) {
 	shared.NeedMade("Joint", m.label.store)
-	r := m.label.read(x, lengths, s)
+	r := m.label.read(x, lengths, how)
 	return m.label.score(m.label.pooled(r, lengths)), m.tags.score(m.tags.pooled(r, lengths))
 }
 

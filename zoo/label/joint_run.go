@@ -3,6 +3,7 @@ package label
 import (
 	"cmp"
 	"context"
+	"iter"
 
 	"github.com/seqzoo/seqzoo/graph"
 	"github.com/seqzoo/seqzoo/internal/check"
@@ -21,7 +22,7 @@ type jointGraph struct {
 	measured    *train.Step // the same with the loss; nil if it predicts
 }
 
-func (m *Joint) build(shape labelShape, s unroll.Strategy, use labelUse,
+func (m *Joint) build(shape labelShape, how unroll.Options, use labelUse,
 	o ...graph.Option) (*jointGraph, error) {
 	j := &jointGraph{
 		label: labelGraph{labelShape: shape, width: m.cfg.Features, classes: m.Labels().Len()},
@@ -34,10 +35,10 @@ func (m *Joint) build(shape labelShape, s unroll.Strategy, use labelUse,
 		g := nodes.NewGraph(nodes.Options{Dtype: m.Params().Dtype(), Training: use == labelsLearned,
 			Rows: shape.B})
 		m.label.inputs(&one, g, shape)
-		label, tags := m.Forward(one.x, one.lengths, s)
+		label, tags := m.forward(one.x, one.lengths, how)
 		if use != labelsUnknown {
-			m.label.measure(&one, label, s, true)
-			m.tags.measure(&each, tags, s, true)
+			m.label.measure(&one, label, how.Strategy, true)
+			m.tags.measure(&each, tags, how.Strategy, true)
 			loss = nodes.Add(one.loss, nodes.Scale(each.loss, m.cfg.TagWeight))
 		}
 		if use != labelsLearned {
@@ -99,9 +100,9 @@ func (m *Joint) load(graphs *run.Cache[labelShape, *jointGraph], batch int,
 	return j, nil
 }
 
-func (m *Joint) graphs(s unroll.Strategy, use labelUse) *run.Cache[labelShape, *jointGraph] {
+func (m *Joint) graphs(how unroll.Options, use labelUse) *run.Cache[labelShape, *jointGraph] {
 	return run.NewCache(func(shape labelShape, o graph.Option) (*jointGraph, error) {
-		return m.build(shape, s, use, o)
+		return m.build(shape, how, use, o)
 	})
 }
 
@@ -110,10 +111,15 @@ func (m *Joint) graphs(s unroll.Strategy, use labelUse) *run.Cache[labelShape, *
 type JointData struct {
 	Train  []JointLabelled
 	Valid  []JointLabelled // empty: nothing is validated
-	Batch  int             // sequences side by side; default 32
+	Batch  int             // sequences side by side; default 32, with Tokens no limit
 	Bucket int             // of train.BatchesConfig; default 20
+	Tokens int             // of train.BatchesConfig: steps of a batch, in place of Batch
 	Seed   uint64          // of the order
 	Unroll unroll.Strategy // default: Scan
+
+	Recompute int                             // of unroll.Options; 0: everything is kept
+	Stream    iter.Seq2[JointLabelled, error] // as in Data, in place of Train
+	Buffer    int                             // as in Data
 }
 
 func (m *Joint) batches(examples []JointLabelled, c train.BatchesConfig) (*train.Batches, error) {
@@ -124,6 +130,19 @@ func (m *Joint) batches(examples []JointLabelled, c train.BatchesConfig) (*train
 	return train.NewBatches(len(examples), lengths, c)
 }
 
+// feed reads the training data.
+func (m *Joint) feed(d JointData, batching shared.Batching) (*shared.Feed[JointLabelled], error) {
+	return shared.NewFeed(shared.Source[JointLabelled]{
+		Kind: "example", Train: d.Train, Stream: d.Stream, Buffer: d.Buffer, Seed: d.Seed,
+		Check: m.check, Size: func(e JointLabelled) int { return m.label.steps(e.Sequence) },
+		Batches: func(examples []JointLabelled, seed uint64) (*train.Batches, error) {
+			c := batching.Config(32, 20)
+			c.Seed = seed
+			return m.batches(examples, c)
+		},
+	})
+}
+
 // Task makes a task for train.Fit. Its loss is that of the model, in nats a sequence. Its
 // validation measures valid_loss, of the label valid_accuracy and valid_f1, of the tags
 // valid_tag_accuracy, and if they name entities valid_entity_f1, and valid_exact, the share of
@@ -132,47 +151,48 @@ func (m *Joint) Task(d JointData) (train.Task, error) {
 	if err := shared.Made(m.label.store); err != nil {
 		return nil, jointPrefix.Wrap(err)
 	}
-	if err := m.check(d.Train); err != nil {
+	if err := shared.CheckRecompute(d.Recompute, d.Unroll); err != nil {
+		return nil, jointPrefix.Wrap(err)
+	}
+	batching := shared.Batching{Batch: d.Batch, Bucket: d.Bucket, Tokens: d.Tokens, Seed: d.Seed}
+	feed, err := m.feed(d, batching)
+	if err != nil {
 		return nil, jointPrefix.Errorf("training: %w", err)
 	}
 	if err := m.check(d.Valid); err != nil {
 		return nil, jointPrefix.Errorf("validation: %w", err)
-	}
-	batch := cmp.Or(d.Batch, 32)
-	batches, err := m.batches(d.Train, train.BatchesConfig{Batch: batch,
-		Bucket: cmp.Or(d.Bucket, 20), Seed: d.Seed})
-	if err != nil {
-		return nil, jointPrefix.Errorf("training: %w", err)
 	}
 	vocabulary := []any{m.label.labels, m.tags.labels}
 	if m.label.tokens != nil {
 		vocabulary = append(vocabulary, m.label.tokens)
 	}
 	data, err := shared.NewTaskData(shared.TaskParts{
-		Train: d.Train, Valid: d.Valid, Vocabulary: vocabulary, Model: m.cfg,
-		Settings: []any{batch, cmp.Or(d.Bucket, 20), d.Seed, d.Unroll},
+		Train: feed.Data(), Valid: d.Valid, Vocabulary: vocabulary, Model: m.cfg,
+		Settings: batching.More([]any{cmp.Or(d.Batch, 32), cmp.Or(d.Bucket, 20), d.Seed, d.Unroll},
+			d.Recompute),
 	})
 	if err != nil {
 		return nil, jointPrefix.Wrap(err)
 	}
-	m.doubts(&data, d)
-	graphs := m.graphs(d.Unroll, labelsLearned)
-	steps := func(i int) int { return m.label.steps(d.Train[i].Sequence) }
-	err = shared.Foresee(len(d.Train), steps, func(i int) error {
-		_, err := m.load(graphs, batch, d.Train, shared.Whole([]int{i}))
+	m.doubts(&data, feed.At, d)
+	graphs := m.graphs(unroll.Options{Strategy: d.Unroll, Recompute: d.Recompute}, labelsLearned)
+	rows := batching.Rows(32)
+	err = shared.Foresee(feed.Largest, m.label.steps(feed.Most.Sequence), func() error {
+		_, err := m.load(graphs, rows, []JointLabelled{feed.Most}, shared.Whole([]int{0}))
 		return err
 	})
 	if err != nil {
 		return nil, jointPrefix.Errorf("training: %w", err)
 	}
-	task := &shared.ExampleTask{TaskData: data, Weights: m.Params().Params(), Order: batches}
-	task.Length = steps
+	task := &shared.ExampleTask{TaskData: data, Weights: m.Params().Params(), Order: feed}
+	task.Length = func(i int) int { return m.label.steps(feed.At[i].Sequence) }
+	task.First = func() int { return feed.First }
 	task.RunBatch = func(p shared.Rows, seed uint64, counter int) (b train.Batch, err error) {
-		j, err := m.load(graphs, batch, d.Train, p)
+		j, err := m.load(graphs, rows, feed.At, p)
 		if err != nil {
 			return b, err
 		}
-		if b.Loss, err = j.measured.RunRows(seed, counter, p.From, batch); err != nil {
+		if b.Loss, err = j.measured.RunRows(seed, counter, p.From, p.Width(rows)); err != nil {
 			return b, jointPrefix.Wrap(err)
 		}
 		b.Count, b.Grads = len(p.Examples()), j.measured.Grads()
@@ -191,14 +211,14 @@ func (m *Joint) Task(d JointData) (train.Task, error) {
 }
 
 // doubts says what is likely a mistake in the data.
-func (m *Joint) doubts(data *shared.TaskData, d JointData) {
+func (m *Joint) doubts(data *shared.TaskData, learn []JointLabelled, d JointData) {
 	data.Empty(d.Valid != nil, len(d.Valid))
 	if v := m.label.tokens; v != nil {
 		ids := func(e JointLabelled) []int { return e.IDs }
-		data.Unknown("training data", v, shared.SequencesOf(d.Train, ids))
+		data.Unknown("training data", v, shared.SequencesOf(learn, ids))
 		data.Unknown("validation data", v, shared.SequencesOf(d.Valid, ids))
 	}
-	shared.Overlap(data, d.Train, d.Valid, func(e JointLabelled) shared.Fingerprint {
+	shared.Overlap(data, learn, d.Valid, func(e JointLabelled) shared.Fingerprint {
 		return shared.NoPrint.Ids(e.IDs).Floats(e.Features).Ids([]int{e.Label}).Ids(e.Tags)
 	})
 }
@@ -237,7 +257,7 @@ func (m *Joint) Evaluate(ctx context.Context, examples []JointLabelled) (*JointE
 	if err != nil {
 		return nil, jointPrefix.Wrap(err)
 	}
-	graphs := m.graphs(unroll.Scan, labelsKnown)
+	graphs := m.graphs(unroll.Options{}, labelsKnown)
 	defer graphs.Close()
 	e := &JointEvaluation{Label: m.label.evaluation(), Tags: m.tags.evaluation()}
 	e.Loss, err = shared.MeanLoss(ctx, batches, func(order []int) (b train.Batch, err error) {
@@ -315,7 +335,7 @@ func (m *Joint) PredictAll(ctx context.Context, sequences []Sequence) ([]JointPr
 		}
 	}
 	out := make([]JointPrediction, len(sequences))
-	build := func(s labelShape) (*jointGraph, error) { return m.build(s, unroll.Scan, labelsUnknown) }
+	build := func(s labelShape) (*jointGraph, error) { return m.build(s, unroll.Options{}, labelsUnknown) }
 	for from := 0; from < len(sequences); from += evaluationBatch {
 		if err := interrupt.Err(ctx); err != nil {
 			return nil, err

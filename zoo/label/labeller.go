@@ -178,17 +178,21 @@ func (m *labeller) Labels() *text.Vocabulary { return m.labels }
 // labels] of a classifier and [T, B, labels] of a tagger. It panics with a *nodes.BuildError, as
 // package nodes does.
 func (m *labeller) Forward(x, lengths *nodes.Node, s unroll.Strategy) *nodes.Node {
+	return m.forward(x, lengths, unroll.Options{Strategy: s})
+}
+
+func (m *labeller) forward(x, lengths *nodes.Node, how unroll.Options) *nodes.Node {
 	shared.NeedMade("Forward", m.store)
-	return m.score(m.pooled(m.read(x, lengths, s), lengths))
+	return m.score(m.pooled(m.read(x, lengths, how), lengths))
 }
 
 // read runs the layers over sequences, as Forward takes them.
-func (m *labeller) read(x, lengths *nodes.Node, s unroll.Strategy) *unroll.Result {
+func (m *labeller) read(x, lengths *nodes.Node, how unroll.Options) *unroll.Result {
 	if m.embed != nil {
 		x = nodes.Embedding(m.embed, x, -1)
 	}
-	return m.layers.Unroll(nodes.Dropout(x, m.cfg.IODropout), nil,
-		unroll.Options{Strategy: s, Lengths: lengths})
+	how.Lengths = lengths
+	return m.layers.Unroll(nodes.Dropout(x, m.cfg.IODropout), nil, how)
 }
 
 // pooled is what is labelled of the outputs of the layers, once or at every step.

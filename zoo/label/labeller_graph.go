@@ -81,7 +81,7 @@ func (g *labelGraph) Close() error {
 	return g.Step.Close()
 }
 
-// labelGraphs are the graphs of batches of one size.
+// labelGraphs are the graphs of batches of so many rows; of 0: of as many as each batch has.
 type labelGraphs struct {
 	*run.Cache[labelShape, *labelGraph]
 	batch   int
@@ -89,9 +89,9 @@ type labelGraphs struct {
 }
 
 // graphs are those of a use; w is nil if everything counts alike.
-func (m *labeller) graphs(batch int, s unroll.Strategy, use labelUse, w *weights) *labelGraphs {
+func (m *labeller) graphs(batch int, how unroll.Options, use labelUse, w *weights) *labelGraphs {
 	build := func(shape labelShape, o graph.Option) (*labelGraph, error) {
-		return m.build(shape, s, use, w != nil, o)
+		return m.build(shape, how, use, w != nil, o)
 	}
 	return &labelGraphs{run.NewCache(build), batch, w}
 }
@@ -104,7 +104,7 @@ type labelNodes struct {
 }
 
 // build makes the graph of a shape.
-func (m *labeller) build(shape labelShape, s unroll.Strategy, use labelUse,
+func (m *labeller) build(shape labelShape, how unroll.Options, use labelUse,
 	weighted bool, o ...graph.Option) (*labelGraph, error) {
 	lg := &labelGraph{
 		labelShape: shape, perStep: m.pool == eachStep, width: m.cfg.Features,
@@ -115,9 +115,9 @@ func (m *labeller) build(shape labelShape, s unroll.Strategy, use labelUse,
 		g := nodes.NewGraph(nodes.Options{Dtype: m.store.Dtype(), Training: use == labelsLearned,
 			Rows: shape.B})
 		m.inputs(&n, g, shape)
-		logits := m.Forward(n.x, n.lengths, s)
+		logits := m.forward(n.x, n.lengths, how)
 		if use != labelsUnknown {
-			m.measure(&n, logits, s, weighted)
+			m.measure(&n, logits, how.Strategy, weighted)
 		}
 		if use == labelsLearned {
 			return

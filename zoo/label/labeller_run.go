@@ -3,6 +3,7 @@ package label
 import (
 	"cmp"
 	"context"
+	"iter"
 
 	"github.com/seqzoo/seqzoo/graph"
 	"github.com/seqzoo/seqzoo/train"
@@ -15,10 +16,21 @@ import (
 type Data struct {
 	Train  []Labelled
 	Valid  []Labelled      // empty: nothing is validated
-	Batch  int             // sequences side by side; default 32
+	Batch  int             // sequences side by side; default 32, with Tokens no limit
 	Bucket int             // of train.BatchesConfig; default 20
+	Tokens int             // steps of a batch, padding included, in place of Batch; see train.BatchesConfig
 	Seed   uint64          // of the order
 	Unroll unroll.Strategy // default: Scan
+
+	// Recompute saves memory with long sequences; see unroll.Options. 0: everything is kept
+	Recompute int
+
+	// Stream is read in place of Train: data that need not fit in memory. Each time that it is
+	// ranged over, it gives the same examples from the first on, which it does not change any more;
+	// an error ends the training with the number of the example. Buffer examples, by default 8,192,
+	// are in memory at a time, and shuffled among each other
+	Stream iter.Seq2[Labelled, error]
+	Buffer int
 
 	// what the loss of each label counts, by its id, and that of each example of Train; nil: 1. The
 	// loss is the sum of weighted losses over the number of labels, as in Keras (see Balanced).
@@ -33,7 +45,23 @@ type Data struct {
 // of all labels' F1, and for a tagger whose tags name entities valid_entity_f1. It keeps the
 // examples, which must not change.
 func (m *labeller) Task(d Data) (train.Task, error) {
-	if err := m.checkAll(d.Train); err != nil {
+	if err := shared.Made(m.store); err != nil {
+		return nil, m.errorf("training: %w", err)
+	}
+	if err := shared.CheckRecompute(d.Recompute, d.Unroll); err != nil {
+		return nil, m.errorf("%w", err)
+	}
+	batching := shared.Batching{Batch: d.Batch, Bucket: d.Bucket, Tokens: d.Tokens, Seed: d.Seed}
+	feed, err := shared.NewFeed(shared.Source[Labelled]{
+		Kind: "example", Train: d.Train, Stream: d.Stream, Buffer: d.Buffer, Seed: d.Seed, Check: m.checkAll,
+		Batches: func(examples []Labelled, seed uint64) (*train.Batches, error) {
+			c := batching.Config(32, 20)
+			c.Seed = seed
+			return m.batches(examples, c)
+		},
+		Size: func(e Labelled) int { return m.steps(e.Sequence) },
+	})
+	if err != nil {
 		return nil, m.errorf("training: %w", err)
 	}
 	if err := m.checkAll(d.Valid); err != nil {
@@ -43,41 +71,37 @@ func (m *labeller) Task(d Data) (train.Task, error) {
 	if err != nil {
 		return nil, m.errorf("training: %w", err)
 	}
-	batch := cmp.Or(d.Batch, 32)
-	batches, err := m.batches(d.Train, train.BatchesConfig{Batch: batch,
-		Bucket: cmp.Or(d.Bucket, 20), Seed: d.Seed})
-	if err != nil {
-		return nil, m.errorf("training: %w", err)
-	}
 	vocabulary := []any{m.labels}
 	if m.tokens != nil {
 		vocabulary = append(vocabulary, m.tokens)
 	}
 	data, err := shared.NewTaskData(shared.TaskParts{
-		Train: d.Train, Valid: d.Valid, Vocabulary: vocabulary, Model: []any{m.cfg, m.output},
-		Settings: []any{batch, cmp.Or(d.Bucket, 20), d.Seed, d.Unroll, d.ClassWeights, d.Weights},
+		Train: feed.Data(), Valid: d.Valid, Vocabulary: vocabulary, Model: []any{m.cfg, m.output},
+		Settings: batching.More([]any{cmp.Or(d.Batch, 32), cmp.Or(d.Bucket, 20), d.Seed, d.Unroll,
+			d.ClassWeights, d.Weights}, d.Recompute),
 	})
 	if err != nil {
 		return nil, m.errorf("%w", err)
 	}
-	m.doubts(&data, d)
-	graphs := m.graphs(batch, d.Unroll, labelsLearned, weights)
-	err = shared.Foresee(len(d.Train), func(i int) int { return m.steps(d.Train[i].Sequence) },
-		func(i int) error {
-			_, err := m.load(graphs, d.Train, shared.Whole([]int{i}))
-			return err
-		})
+	m.doubts(&data, feed.At, d)
+	how := unroll.Options{Strategy: d.Unroll, Recompute: d.Recompute}
+	graphs := m.graphs(batching.Rows(32), how, labelsLearned, weights)
+	err = shared.Foresee(feed.Largest, m.steps(feed.Most.Sequence), func() error {
+		_, err := m.load(graphs, []Labelled{feed.Most}, shared.Whole([]int{0}))
+		return err
+	})
 	if err != nil {
 		return nil, m.errorf("training: %w", err)
 	}
-	task := &shared.ExampleTask{TaskData: data, Weights: m.store.Params(), Order: batches}
-	task.Length = func(i int) int { return m.steps(d.Train[i].Sequence) }
+	task := &shared.ExampleTask{TaskData: data, Weights: m.store.Params(), Order: feed}
+	task.Length = func(i int) int { return m.steps(feed.At[i].Sequence) }
+	task.First = func() int { return feed.First }
 	task.RunBatch = func(p shared.Rows, seed uint64, counter int) (b train.Batch, err error) {
-		g, err := m.load(graphs, d.Train, p)
+		g, err := m.load(graphs, feed.At, p)
 		if err != nil {
 			return b, err
 		}
-		if b.Loss, err = g.measured.RunRows(seed, counter, p.From, graphs.batch); err != nil {
+		if b.Loss, err = g.measured.RunRows(seed, counter, p.From, p.Width(graphs.batch)); err != nil {
 			return b, m.errorf("%w", err)
 		}
 		b.Count, b.Grads = g.counted, g.measured.Grads()
@@ -96,7 +120,7 @@ func (m *labeller) Task(d Data) (train.Task, error) {
 }
 
 // doubts says what is likely a mistake in the data.
-func (m *labeller) doubts(data *shared.TaskData, d Data) {
+func (m *labeller) doubts(data *shared.TaskData, learn []Labelled, d Data) {
 	things := "texts"
 	switch {
 	case m.pool == eachStep:
@@ -105,14 +129,14 @@ func (m *labeller) doubts(data *shared.TaskData, d Data) {
 		things = "sequences"
 	}
 	data.Empty(d.Valid != nil, len(d.Valid))
-	doubtLabels(data, m.labels, d.Train, things)
+	doubtLabels(data, m.labels, learn, things)
 	if m.tokens != nil {
-		data.Unknown("training data", m.tokens, shared.SequencesOf(d.Train,
+		data.Unknown("training data", m.tokens, shared.SequencesOf(learn,
 			func(e Labelled) []int { return e.IDs }))
 		data.Unknown("validation data", m.tokens, shared.SequencesOf(d.Valid,
 			func(e Labelled) []int { return e.IDs }))
 	}
-	shared.Overlap(data, d.Train, d.Valid,
+	shared.Overlap(data, learn, d.Valid,
 		func(e Labelled) shared.Fingerprint { return shared.NoPrint.Ids(e.IDs).Floats(e.Features).Ids(e.Labels) })
 }
 
@@ -137,7 +161,7 @@ func (m *labeller) GradientFlow(examples []Labelled) (*graph.FlowReport, error) 
 	for i := range order {
 		order[i] = i
 	}
-	graphs := m.graphs(len(examples), unroll.Scan, labelsLearned, nil)
+	graphs := m.graphs(len(examples), unroll.Options{}, labelsLearned, nil)
 	defer graphs.Close()
 	g, err := m.load(graphs, examples, shared.Whole(order))
 	if err != nil {

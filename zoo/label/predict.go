@@ -25,7 +25,7 @@ func (m *labeller) predict(ctx context.Context, sequences []Sequence,
 		return cmp.Compare(m.steps(sequences[i]), m.steps(sequences[j]))
 	})
 	build := func(s labelShape) (*labelGraph, error) {
-		return m.build(s, unroll.Scan, labelsUnknown, false)
+		return m.build(s, unroll.Options{}, labelsUnknown, false)
 	}
 	for batch := range slices.Chunk(order, evaluationBatch) {
 		if err := interrupt.Err(ctx); err != nil {

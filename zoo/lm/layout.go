@@ -35,7 +35,7 @@ func (m *Model) Layouts() []zoo.Layout {
 func (m *Model) ports(ids *nodes.Node, T, B int, s unroll.Strategy, lead ...int) (in,
 	out []zoo.Port) {
 	state, ports := shared.StatePorts(ids.Graph(), m.layers.Parts(), B)
-	y, layers := m.run(nodes.Reshape(ids, T, B), state, 0, s)
+	y, layers := m.run(nodes.Reshape(ids, T, B), state, 0, unroll.Options{Strategy: s})
 	logits := nodes.Reshape(m.out.logits(y), append(slices.Clone(lead), m.vocabulary.Len())...)
 	in = append([]zoo.Port{{Name: "ids", Node: ids}}, ports...)
 	out = append([]zoo.Port{{Name: "logits", Node: logits}}, shared.NextPorts(ports,

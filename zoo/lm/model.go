@@ -232,9 +232,9 @@ func (m *Model) Encode(s string) ([]int, error) {
 // run maps ids [T, B] and a state to the output y [T', B, Hidden] of the top layer at the steps
 // from scored on, and the layers unrolled.
 func (m *Model) run(ids *nodes.Node, init cells.State, scored int,
-	s unroll.Strategy) (y *nodes.Node, r *unroll.Result) {
+	how unroll.Options) (y *nodes.Node, r *unroll.Result) {
 	x := nodes.Dropout(nodes.Embedding(m.embed, ids, -1), m.cfg.IODropout)
-	r = m.layers.Unroll(x, init, unroll.Options{Strategy: s})
+	r = m.layers.Unroll(x, init, how)
 	return nodes.Dropout(nodes.Slice(r.Y(), 0, scored, ids.Dim(0)), m.cfg.IODropout), r
 }
 

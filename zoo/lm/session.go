@@ -56,7 +56,7 @@ func (m *Model) newStepGraph(shape run.Of[int]) (*stepGraph, error) {
 		graph := nodes.NewGraph(nodes.Options{Dtype: m.store.Dtype()})
 		ids = graph.IntInput("id", 1, B)
 		init = shared.InputState(graph, m.layers.Parts(), B)
-		y, layers := m.run(ids, init, 0, unroll.Expand)
+		y, layers := m.run(ids, init, 0, unroll.Options{Strategy: unroll.Expand})
 		outputs = append(slices.Clone(layers.Final()),
 			nodes.Reshape(m.out.logits(y), m.vocabulary.Len()))
 	})

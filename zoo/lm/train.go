@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"math"
 	"slices"
 
@@ -28,6 +29,17 @@ type Data struct {
 	// for each window and not with all (see nodes.SampledSoftmax). Validation measures the full
 	// softmax all the same. Not with an adaptive softmax.
 	Sampled int
+
+	// Recompute saves memory with long windows; see unroll.Options. 0: everything is kept
+	Recompute int
+
+	// Stream is read in place of Train: a text that need not fit in memory, in pieces of any length.
+	// Each time that it is ranged over, it gives the same text from its start on; an error ends the
+	// training with the place. About Buffer tokens, by default 4,194,304, are in memory at a time, 4
+	// bytes each: such blocks are read one after another, each in Batch tracks that begin with an
+	// empty state
+	Stream iter.Seq2[[]int, error]
+	Buffer int
 }
 
 // Task makes a task for train.Fit of truncated backpropagation through time: the state goes on from
@@ -42,6 +54,9 @@ func (m *Model) Task(d Data) (train.Task, error) {
 	fail := func(text string, err error) (train.Task, error) {
 		return nil, prefix.Errorf("%s text: %w", text, err)
 	}
+	if err := errors.Join(shared.Made(m.store), shared.CheckRecompute(d.Recompute, d.Unroll)); err != nil {
+		return nil, prefix.Wrap(err)
+	}
 	if err := m.checkIDs(d.Train); err != nil {
 		return fail("training", err)
 	}
@@ -51,7 +66,7 @@ func (m *Model) Task(d Data) (train.Task, error) {
 	if len(d.Valid) == 1 {
 		return fail("validation", errNothingToPredict)
 	}
-	stream, err := train.NewStream(d.Train, d.Batch, d.Window)
+	stream, training, err := m.windows(d)
 	if err != nil {
 		return fail("training", err)
 	}
@@ -64,8 +79,8 @@ func (m *Model) Task(d Data) (train.Task, error) {
 		return nil, prefix.Wrap(err)
 	}
 	data, err := shared.NewTaskData(shared.TaskParts{
-		Train: d.Train, Valid: d.Valid, Vocabulary: []any{m.vocabulary}, Model: m.cfg,
-		Settings: []any{d.Batch, d.Window, d.Unroll, d.Sampled},
+		Train: training, Valid: d.Valid, Vocabulary: []any{m.vocabulary}, Model: m.cfg,
+		Settings: shared.Batching{}.More([]any{d.Batch, d.Window, d.Unroll, d.Sampled}, d.Recompute),
 	})
 	if err != nil {
 		return nil, prefix.Wrap(err)
@@ -76,6 +91,27 @@ func (m *Model) Task(d Data) (train.Task, error) {
 	shared.Part(&data, "text", d.Train, d.Valid)
 	return &task{TaskData: data, m: m, data: d, loss: loss, stream: stream, carried: carried,
 		runners: map[int]*windowRunner{}}, nil
+}
+
+// windows are those of the training text, and what tells it from others in a digest.
+func (m *Model) windows(d Data) (w windows, training any, err error) {
+	switch {
+	case d.Stream == nil && d.Buffer != 0:
+		return nil, nil, fmt.Errorf("Buffer is %d, and there is no Stream", d.Buffer)
+	case d.Stream != nil && len(d.Train) > 0:
+		return nil, nil, fmt.Errorf("there are %d tokens in Train and a Stream: give one of them", len(d.Train))
+	case d.Stream != nil:
+		if d.Batch < 1 {
+			return nil, nil, fmt.Errorf("Batch is %d, want at least 1", d.Batch)
+		}
+		b, err := newBlocks(d, m.checkIDs)
+		if err != nil {
+			return nil, nil, err
+		}
+		return b, []any{b.data.Buffer, b.digests}, nil
+	}
+	s, err := train.NewStream(d.Train, d.Batch, d.Window)
+	return whole{s}, d.Train, err
 }
 
 func (m *Model) checkIDs(ids []int) error {
@@ -96,7 +132,7 @@ type task struct {
 	m       *Model
 	data    Data
 	loss    loss
-	stream  *train.Stream
+	stream  windows
 	window  train.Window          // the batch at hand
 	carried *run.State            // of all tracks at the start of the next window
 	runners map[int]*windowRunner // by the number of tracks that they run
@@ -113,8 +149,10 @@ func (t *task) Next(seed uint64, counter int) (train.Batch, error) {
 }
 
 // Advance reads the next window.
-func (t *task) Advance() error {
-	t.window = t.stream.Cycle()
+func (t *task) Advance() (err error) {
+	if t.window, err = t.stream.Take(); err != nil {
+		return prefix.Errorf("training text: %w", err)
+	}
 	if t.window.First() {
 		t.carried.Zero()
 	}
@@ -136,12 +174,34 @@ func (t *task) Shard(k, n int, seed uint64, counter int) (b train.Batch, err err
 	}
 	r := t.runners[to-from]
 	if r == nil {
-		if r, err = newWindowRunner(t.m, t.loss, to-from, true, t.data.Unroll); err != nil {
+		how := unroll.Options{Strategy: t.data.Unroll, Recompute: t.data.Recompute}
+		if r, err = newWindowRunner(t.m, t.loss, to-from, true, how); err != nil {
 			return b, err
 		}
 		t.runners[to-from] = r
 	}
-	return r.runOf(t.carried, t.window, from, seed, counter)
+	b, err = r.runOf(t.carried, t.window, from, seed, counter)
+	return b, t.explain(err, to-from)
+}
+
+// explain adds to the error of a window for which there is no memory which one it is, how large it
+// is, and what would fit: what a graph needs grows as its tracks do, and as its steps.
+func (t *task) explain(err error, tracks int) error {
+	var m *run.MemoryError
+	if !errors.As(err, &m) {
+		return err
+	}
+	at, w := t.stream.Position(), t.window
+	share := float64(m.Limit) / float64(max(m.Need, 1))
+	fit := "not one track would fit: give a shorter Window"
+	if n := int(float64(tracks) * share); n > 0 {
+		fit = fmt.Sprintf("about %d tracks would fit (Batch, or more Shards)", n)
+	}
+	if n := int(float64(w.T) * share); n > 0 {
+		fit += fmt.Sprintf(", or windows of %d steps", n)
+	}
+	return fmt.Errorf("epoch %d, window %d, of %d steps in %d tracks: %w; %s", at.Epoch+1, at.Next, w.T,
+		tracks, err, fit)
 }
 
 func (t *task) Validate(ctx context.Context) (map[string]float64, error) {
@@ -238,7 +298,7 @@ func (m *Model) measure(ctx context.Context, ids []int, o MeasureOptions) (sum M
 	if err != nil {
 		return sum, prefix.Wrap(err)
 	}
-	r, err := newWindowRunner(m, m.out.loss(), o.Tracks, false, unroll.Scan)
+	r, err := newWindowRunner(m, m.out.loss(), o.Tracks, false, unroll.Options{})
 	if err != nil {
 		return sum, err
 	}
@@ -268,7 +328,7 @@ type windowRunner struct {
 }
 
 func newWindowRunner(m *Model, loss loss, tracks int, training bool,
-	s unroll.Strategy) (*windowRunner, error) {
+	how unroll.Options) (*windowRunner, error) {
 	carried, err := run.NewState(m.layers.Parts(), tracks, m.store.Dtype())
 	if err != nil {
 		return nil, prefix.Wrap(err)
@@ -278,7 +338,7 @@ func newWindowRunner(m *Model, loss loss, tracks int, training bool,
 		ids, targets := g.IntInput("ids", w.T, tracks),
 			loss.inputs(g, (w.T-w.Scored)*tracks, w.Variant)
 		start := shared.InputState(g, m.layers.Parts(), tracks)
-		y, layers := m.run(ids, start, w.Scored, s)
+		y, layers := m.run(ids, start, w.Scored, how)
 		return &train.WindowGraph{
 			Loss: loss.of(y, targets), Start: start, Recurrence: layers,
 			Inputs: append([]*nodes.Node{ids}, targets...),

@@ -15,8 +15,10 @@ import (
 type SeriesData struct {
 	Train [][]float32 // series [T, V], of any lengths
 	Valid [][]float32 // empty: nothing is validated
-	Batch int         // series side by side; default 32
-	Seed  uint64      // of the order
+	Batch int         // series side by side; default 32, with Tokens no limit
+	// steps of a batch, padding included, in place of Batch; see train.BatchesConfig
+	Tokens int
+	Seed   uint64 // of the order
 }
 
 // Task makes a task for train.Fit from windows: rows [N, D]. See SeriesTask.
@@ -54,17 +56,18 @@ func (m *RecurrentAutoencoder) SeriesTask(d SeriesData) (train.Task, error) {
 	x, valid := scaled(m.scaling, d.Train), scaled(m.scaling, d.Valid)
 	lengths := make([]int, len(x))
 	for i := range x {
-		lengths[i] = len(x[i])
+		lengths[i] = len(x[i]) / m.cfg.Variables
 	}
-	batches, err := train.NewBatches(len(x), lengths,
-		train.BatchesConfig{Batch: cmp.Or(d.Batch, 32), Seed: d.Seed, Bucket: 20})
+	batching := shared.Batching{Batch: d.Batch, Tokens: d.Tokens, Seed: d.Seed}
+	batches, err := train.NewBatches(len(x), lengths, batching.Config(32, 20))
 	if err != nil {
 		return fail(err)
 	}
 	cfg := m.cfg
 	cfg.Threshold = 0 // training knows nothing of it
 	data, err := shared.NewTaskData(shared.TaskParts{
-		Train: d.Train, Valid: d.Valid, Model: cfg, Settings: []any{cmp.Or(d.Batch, 32), d.Seed},
+		Train: d.Train, Valid: d.Valid, Model: cfg,
+		Settings: batching.More([]any{cmp.Or(d.Batch, 32), d.Seed}, 0),
 	})
 	if err != nil {
 		return fail(err)
@@ -72,7 +75,7 @@ func (m *RecurrentAutoencoder) SeriesTask(d SeriesData) (train.Task, error) {
 	data.Empty(d.Valid != nil, len(d.Valid))
 	shared.Overlap(&data, d.Train, d.Valid, shared.NoPrint.Floats)
 	r := &seriesRunner{m: m, graphs: run.NewCache(m.compileWith)}
-	task := &shared.ExampleTask{TaskData: data, Weights: m.store.Params(), Order: batches}
+	task := &shared.ExampleTask{TaskData: data, Weights: m.store.Params(), Order: shared.Listed{Batches: batches}}
 	task.Length = func(i int) int { return len(x[i]) / m.cfg.Variables }
 	task.RunBatch = func(p shared.Rows, seed uint64, counter int) (train.Batch, error) {
 		return r.batch(trainSeries, x, p, seed, counter)

@@ -196,7 +196,7 @@ func (m *Model) newTranslator(size translatorSize) (t *translator, err error) {
 		g := nodes.NewGraph(nodes.Options{Dtype: m.store.Dtype()})
 		src, lengths = g.IntInput("source", size.length, size.sources),
 			g.IntInput("lengths", size.sources)
-		memory, start := m.encode(src, lengths, unroll.Scan)
+		memory, start := m.encode(src, lengths, unroll.Options{})
 
 		rows, sg := size.sources*size.width, nodes.NewGraph(nodes.Options{Dtype: m.store.Dtype()})
 		var in *cells.Memory

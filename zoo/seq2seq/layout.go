@@ -30,7 +30,7 @@ func memoryName(i int) string { return fmt.Sprintf("memory_%d", i) }
 
 func (m *Model) encodePorts(g *nodes.Graph, sizes []int) (in, out []zoo.Port) {
 	src, lengths := g.IntInput("source", sizes[0], sizes[1]), g.IntInput("lengths", sizes[1])
-	memory, start := m.encode(src, lengths, unroll.Scan)
+	memory, start := m.encode(src, lengths, unroll.Options{})
 	if memory != nil {
 		for i, n := range memory.Nodes() {
 			out = append(out, zoo.Port{Name: memoryName(i), Node: n})
@@ -49,7 +49,7 @@ func (m *Model) stepPorts(g *nodes.Graph, sizes []int) (in, out []zoo.Port) {
 	// What the encoder makes gives the shapes of what the decoder reads.
 	eg := nodes.NewGraph(nodes.Options{Dtype: g.Dtype()})
 	memory, start := m.encode(eg.IntInput("source", sizes[0], sizes[1]),
-		eg.IntInput("lengths", sizes[1]), unroll.Scan)
+		eg.IntInput("lengths", sizes[1]), unroll.Options{})
 	tokens := g.IntInput("tokens", sizes[1])
 	in = append(in, zoo.Port{Name: "tokens", Node: tokens})
 	var seen *cells.Memory

@@ -137,9 +137,10 @@ func (m *Model) declare() {
 
 // encode reads sources [S, B] with lengths [B] and returns what the decoder attends to (nil if it
 // does not) and the state in which its layers start, from which summary takes what it peeks at.
-func (m *Model) encode(src, lengths *nodes.Node, s unroll.Strategy) (memory *cells.Memory, start cells.State) {
+func (m *Model) encode(src, lengths *nodes.Node, o unroll.Options) (memory *cells.Memory, start cells.State) {
 	x := nodes.Dropout(nodes.Embedding(m.source, src, -1), m.cfg.IODropout)
-	r := m.encoder.Unroll(x, nil, unroll.Options{Strategy: s, Lengths: lengths})
+	r := m.encoder.Unroll(x, nil,
+		unroll.Options{Strategy: o.Strategy, Recompute: o.Recompute, Lengths: lengths})
 	if m.attention != nil {
 		memory = m.attention.Over(r.Y(), nil, lengths)
 	}
@@ -243,11 +244,11 @@ func (m *Model) Forward(src, lengths, tgtIn, teacher *nodes.Node, s unroll.Strat
 	return m.ForwardOver(src, lengths, tgtIn, teacher, unroll.Options{Strategy: s})
 }
 
-// ForwardOver is Forward with a decoder that is unrolled by the Strategy, the Cut and the Recompute
-// of o.
+// ForwardOver is Forward with an encoder and a decoder that are unrolled by the Strategy and the
+// Recompute of o, and a decoder by its Cut.
 func (m *Model) ForwardOver(src, lengths, tgtIn, teacher *nodes.Node, o unroll.Options) Graph {
 	shared.NeedMade("Seq2Seq", m.store)
-	memory, start := m.encode(src, lengths, o.Strategy)
+	memory, start := m.encode(src, lengths, o)
 	summary := m.summary(start)
 	decoder := m.over(memory, summary)
 	var cell cells.Cell = decoder

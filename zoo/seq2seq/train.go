@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"math"
 	"slices"
 
@@ -91,10 +92,21 @@ const MaxTokens = shared.MaxTokens
 type Data struct {
 	Train  []Pair
 	Valid  []Pair          // empty: nothing is validated
-	Batch  int             // pairs side by side; default 32
+	Batch  int             // pairs side by side; default 32, with Tokens no limit
 	Bucket int             // of train.BatchesConfig; default 50
+	Tokens int             // of a batch's longer side, padding included, in place of Batch; see train.BatchesConfig
 	Seed   uint64          // of the order
 	Unroll unroll.Strategy // default: Scan
+
+	// Recompute saves memory with long sequences; see unroll.Options. 0: everything is kept
+	Recompute int
+
+	// Stream is read in place of Train: data that need not fit in memory. Each time that it is
+	// ranged over, it gives the same pairs from the first on, which it does not change any more;
+	// an error ends the training with the number of the pair. Buffer of them, by default 8,192,
+	// are in memory at a time, and shuffled among each other
+	Stream iter.Seq2[Pair, error]
+	Buffer int
 
 	// Smoothing is the label smoothing ε of the loss in training, in [0, 1) (Szegedy et al., 2016);
 	// 0: none.
@@ -126,9 +138,8 @@ func (m *Model) Task(d Data) (train.Task, error) {
 	if err := m.checkData(d); err != nil {
 		return nil, err
 	}
-	batches, err := pairBatches(d.Train, train.BatchesConfig{
-		Batch: cmp.Or(d.Batch, 32), Bucket: cmp.Or(d.Bucket, 50), Seed: d.Seed,
-	})
+	batching := shared.Batching{Batch: d.Batch, Bucket: d.Bucket, Tokens: d.Tokens, Seed: d.Seed}
+	feed, err := m.feed(d, batching)
 	if err != nil {
 		return nil, prefix.Errorf("training: %w", err)
 	}
@@ -137,8 +148,8 @@ func (m *Model) Task(d Data) (train.Task, error) {
 		settings = append(settings, d.Cut)
 	}
 	data, err := shared.NewTaskData(shared.TaskParts{
-		Train: d.Train, Valid: d.Valid, Vocabulary: []any{m.sources, m.targets}, Model: m.cfg,
-		Settings:  settings,
+		Train: feed.Data(), Valid: d.Valid, Vocabulary: []any{m.sources, m.targets}, Model: m.cfg,
+		Settings:  batching.More(settings, d.Recompute),
 		Schedules: []func(int) float64{d.Teacher},
 	})
 	if err != nil {
@@ -148,29 +159,27 @@ func (m *Model) Task(d Data) (train.Task, error) {
 	for _, part := range []struct {
 		name  string
 		pairs []Pair
-	}{{"training", d.Train}, {"validation", d.Valid}} {
+	}{{"training", feed.At}, {"validation", d.Valid}} {
 		data.Unknown(part.name+" sources", m.sources,
 			shared.SequencesOf(part.pairs, func(p Pair) []int { return p.Source }))
 		data.Unknown(part.name+" targets", m.targets,
 			shared.SequencesOf(part.pairs, func(p Pair) []int { return p.Target }))
 	}
-	shared.Overlap(&data, d.Train, d.Valid,
+	shared.Overlap(&data, feed.At, d.Valid,
 		func(p Pair) shared.Fingerprint { return shared.NoPrint.Ids(p.Source).Ids(p.Target) })
-	runner := newPairRunner(m, d, true)
-	err = shared.Foresee(len(d.Train), func(i int) int {
-		return len(d.Train[i].Source) +
-			len(d.Train[i].Target)
-	}, func(i int) error {
-		_, err := runner.graph(d.Train, shared.Whole([]int{i}))
+	runner := newPairRunner(m, d, batching.Rows(32), true)
+	err = shared.Foresee(feed.Largest, feed.Most.tokens(), func() error {
+		_, err := runner.graph([]Pair{feed.Most}, shared.Whole([]int{0}))
 		return err
 	})
 	if err != nil {
 		return nil, prefix.Errorf("training: %w", err)
 	}
-	task := &shared.ExampleTask{TaskData: data, Weights: m.store.Params(), Order: batches}
-	task.Length = func(i int) int { return max(len(d.Train[i].Source), len(d.Train[i].Target)+1) }
+	task := &shared.ExampleTask{TaskData: data, Weights: m.store.Params(), Order: feed}
+	task.Length = func(i int) int { return feed.At[i].steps() }
+	task.First = func() int { return feed.First }
 	task.RunBatch = func(p shared.Rows, seed uint64, counter int) (train.Batch, error) {
-		return runner.run(d.Train, p, seed, counter)
+		return runner.run(feed.At, p, seed, counter)
 	}
 	if len(d.Valid) > 0 {
 		task.Measure = func(ctx context.Context) (map[string]float64, error) {
@@ -194,8 +203,9 @@ func (m *Model) Task(d Data) (train.Task, error) {
 
 // checkData refuses what cannot be trained on.
 func (m *Model) checkData(d Data) error {
-	if err := m.checkPairs(d.Train); err != nil {
-		return prefix.Errorf("training: %w", err)
+	if err := errors.Join(shared.Made(m.store), shared.CheckRecompute(d.Recompute,
+		d.Unroll)); err != nil {
+		return prefix.Wrap(err)
 	}
 	if err := m.checkPairs(d.Valid); err != nil {
 		return prefix.Errorf("validation: %w", err)
@@ -213,12 +223,36 @@ func (m *Model) checkData(d Data) error {
 	return nil
 }
 
+// feed reads the training data.
+func (m *Model) feed(d Data, batching shared.Batching) (*shared.Feed[Pair], error) {
+	return shared.NewFeed(shared.Source[Pair]{
+		Kind: "pair", Train: d.Train, Stream: d.Stream, Buffer: d.Buffer, Seed: d.Seed,
+		Check: m.checkPairs,
+		Batches: func(pairs []Pair, seed uint64) (*train.Batches, error) {
+			c := batching.Config(32, 50)
+			c.Seed = seed
+			return pairBatches(pairs, c)
+		},
+		Size: Pair.tokens,
+	})
+}
+
+// tokens is how many a pair has on both sides.
+func (p Pair) tokens() int { return len(p.Source) + len(p.Target) }
+
+// steps is how many the longer side takes, <eos> included.
+func (p Pair) steps() int { return max(len(p.Source), len(p.Target)+1) }
+
 // pairBatches puts targets of one length side by side, since a step of the decoder, with the output
 // layer, costs most; and of those, sources of like length.
 func pairBatches(pairs []Pair, c train.BatchesConfig) (*train.Batches, error) {
 	lengths := make([]int, len(pairs))
 	for i, p := range pairs {
 		lengths[i] = len(p.Target)*(shared.MaxTokens+1) + len(p.Source)
+		if c.Tokens > 0 { // pairs whose longer sides are alike
+			c.Sizes = append(c.Sizes, p.steps())
+			lengths[i] += p.steps() << 40
+		}
 	}
 	return train.NewBatches(len(pairs), lengths, c)
 }
@@ -234,7 +268,7 @@ func (m *Model) Loss(ctx context.Context, pairs []Pair) (float64, error) {
 	if err != nil {
 		return 0, prefix.Wrap(err)
 	}
-	r := newPairRunner(m, Data{Batch: 32}, false)
+	r := newPairRunner(m, Data{}, 32, false)
 	defer r.graphs.Close()
 	return shared.MeanLoss(ctx, batches, func(examples []int) (train.Batch,
 		error) {
@@ -286,6 +320,7 @@ func (m *Model) bleu(ctx context.Context, pairs []Pair) (float64, error) {
 type pairRunner struct {
 	m        *Model
 	data     Data
+	rows     int // to which batches are filled up; 0: to what each has, rounded up
 	training bool
 	graphs   *run.Cache[pairShape, *pairGraph]
 }
@@ -305,9 +340,8 @@ type pairGraph struct {
 	B           int
 }
 
-func newPairRunner(m *Model, d Data, training bool) *pairRunner {
-	d.Batch = cmp.Or(d.Batch, 32)
-	r := &pairRunner{m: m, data: d, training: training}
+func newPairRunner(m *Model, d Data, rows int, training bool) *pairRunner {
+	r := &pairRunner{m: m, data: d, rows: rows, training: training}
 	r.graphs = run.NewCache(r.build)
 	return r
 }
@@ -353,7 +387,7 @@ func (r *pairRunner) run(pairs []Pair, part shared.Rows, seed uint64, counter in
 		}
 		g.teacher.Fill(rate)
 	}
-	if b.Loss, err = g.RunRows(seed, counter, part.From, r.data.Batch); err != nil {
+	if b.Loss, err = g.RunRows(seed, counter, part.From, part.Width(r.rows)); err != nil {
 		return b, prefix.Wrap(err)
 	}
 	b.Grads = g.Grads()
@@ -367,7 +401,7 @@ func (r *pairRunner) graph(pairs []Pair, part shared.Rows) (*pairGraph, error) {
 		S, T = max(S, len(pairs[e].Source)), max(T, len(pairs[e].Target)+1)
 	}
 	return r.graphs.Get(pairShape{shared.Sources.Up(S), shared.Targets.Up(T),
-		part.Room(r.data.Batch)})
+		part.Room(r.rows)})
 }
 
 func (r *pairRunner) build(shape pairShape, o graph.Option) (p *pairGraph, err error) {
@@ -382,7 +416,7 @@ func (r *pairRunner) build(shape pairShape, o graph.Option) (p *pairGraph, err e
 			teacher = g.Input("teacher", 1)
 		}
 		y := r.m.ForwardOver(src, lengths, in, teacher,
-			unroll.Options{Strategy: r.data.Unroll, Cut: r.data.Cut})
+			unroll.Options{Strategy: r.data.Unroll, Cut: r.data.Cut, Recompute: r.data.Recompute})
 		if r.m.cfg.Copy {
 			places, are = g.Input("places", S, B), g.Input("target", T, B)
 			loss = y.copyLoss(places, are, out)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/seqzoo/seqzoo/internal/check"
 	"github.com/seqzoo/seqzoo/internal/kernels"
+	"github.com/seqzoo/seqzoo/internal/sysmem"
 	"github.com/seqzoo/seqzoo/zoo/text"
 	"github.com/seqzoo/seqzoo/zoo/vectors"
 )
@@ -121,11 +122,36 @@ func New(ctx context.Context, cfg Config, sentences [][]string) (*Model, error) 
 	if err != nil {
 		return nil, err
 	}
+	if err := m.fits(); err != nil {
+		return nil, err
+	}
 	m.instructions = kernels.Instructions()
 	if err := m.start(ctx); err != nil {
 		return nil, err
 	}
 	return m, nil
+}
+
+// memoryError is a model that is too large for the machine. It is an ErrMemory, as that of a graph
+// is (train.ErrMemory).
+type memoryError string
+
+func (e memoryError) Error() string        { return string(e) }
+func (e memoryError) Is(target error) bool { return target == sysmem.ErrMemory }
+
+// fits refuses vectors for which there is no memory, before any is taken.
+func (m *Model) fits() error {
+	free, word := sysmem.Available(), 2*4*m.cfg.Dim // bytes of a word's vector and its output's
+	need := float64(m.vocabulary.Len()) * float64(word)
+	if free == 0 || need <= float64(free) {
+		return nil
+	}
+	fit := fmt.Sprintf("a MaxVocab of %d would fit", free/word)
+	if dim := int(float64(m.cfg.Dim) * float64(free) / need); dim > 0 {
+		fit += fmt.Sprintf(", or a Dim of %d", dim)
+	}
+	return memoryError(fmt.Sprintf("word2vec: vectors of %d numbers for %d words, and as many outputs, need %.0f bytes, "+
+		"more than the %d that there are; %s", m.cfg.Dim, m.vocabulary.Len(), need, free, fit))
 }
 
 // formed are sentences in the form of the words.

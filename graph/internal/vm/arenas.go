@@ -1,7 +1,6 @@
 package vm
 
 import (
-	"errors"
 	"fmt"
 	"sync/atomic"
 	"unsafe"
@@ -25,7 +24,7 @@ func NewArenas(n int) *Arenas {
 }
 
 // ErrMemory is what a MemoryError is.
-var ErrMemory = errors.New("the values of the graph need more memory than there is")
+var ErrMemory = sysmem.ErrMemory
 
 // MemoryError says that the values of a graph need more bytes than the limit.
 type MemoryError struct{ Need, Limit int }

@@ -17,11 +17,13 @@ import (
 type ExampleTask struct {
 	TaskData
 	Weights  []*nodes.Param
-	Order    *train.Batches
+	Order    Order
 	RunBatch func(p Rows, seed uint64, counter int) (train.Batch, error)
 	Measure  func(ctx context.Context) (map[string]float64, error) // nil: nothing is validated
 	// Length is how many tokens or steps an example has, for messages; nil: all have the same
 	Length func(example int) int
+	// First is the number in the data of the example that is number 0 in batches; nil: that
+	First func() int
 
 	batch []int // the examples at hand, as Order gave them
 }
@@ -39,8 +41,17 @@ func Whole(examples []int) Rows { return Rows{examples, 0, len(examples), 1} }
 // Examples are those of the part.
 func (p Rows) Examples() []int { return p.Batch[p.From:p.To] }
 
-// Room is how many rows a graph needs for any part of batches of so many rows.
-func (p Rows) Room(batch int) int { return train.MostShardRows(batch, max(p.Shards, 1)) }
+// Width is how many rows the whole batch has when it is filled up: batch, or if that is 0, since
+// batches have as many as their tokens allow, those that it has, rounded up.
+func (p Rows) Width(batch int) int {
+	if batch > 0 {
+		return batch
+	}
+	return run.Round(len(p.Batch))
+}
+
+// Room is how many rows a graph needs for any part of such a batch.
+func (p Rows) Room(batch int) int { return train.MostShardRows(p.Width(batch), max(p.Shards, 1)) }
 
 func (t *ExampleTask) Params() []*nodes.Param { return t.Weights }
 func (t *ExampleTask) Len() int               { return t.Order.Len() }
@@ -53,9 +64,9 @@ func (t *ExampleTask) Next(seed uint64, counter int) (train.Batch, error) {
 }
 
 // Advance takes the examples of the next batch.
-func (t *ExampleTask) Advance() error {
-	t.batch = t.Order.Cycle()
-	return nil
+func (t *ExampleTask) Advance() (err error) {
+	t.batch, err = t.Order.Take()
+	return err
 }
 
 // Shard runs shard k of n of the batch. The examples of a batch that was gathered by length are
@@ -93,13 +104,20 @@ func (t *ExampleTask) explain(err error, p Rows) error {
 			}
 		}
 		said += fmt.Sprintf(" of %d to %d steps, the longest of which is example %d",
-			t.Length(shortest), t.Length(longest), longest)
+			t.Length(shortest), t.Length(longest), longest+t.first())
 	}
 	fit := "not one of such a length would fit: leave it out, or cut it"
 	if n := len(examples) * m.Limit / max(m.Need, 1); n > 0 {
 		fit = fmt.Sprintf("about %d side by side would fit", n)
 	}
 	return fmt.Errorf("%s: %w; %s", said, err, fit)
+}
+
+func (t *ExampleTask) first() int {
+	if t.First == nil {
+		return 0
+	}
+	return t.First()
 }
 
 func (t *ExampleTask) Validate(ctx context.Context) (map[string]float64, error) {
@@ -163,23 +181,17 @@ func MeanLoss(ctx context.Context, batches *train.Batches,
 // looked at.
 const longSequence = 128
 
-// foresee has the graph for the longest of n examples built before a training starts, since one
-// long example decides what a batch takes: if there is no memory for it, that is told now, with its
-// number and its tokens, and not after hours.
-func Foresee(n int, tokens func(i int) int, build func(i int) error) error {
-	longest, most := 0, 0
-	for i := range n {
-		if k := tokens(i); k > most {
-			longest, most = i, k
-		}
-	}
-	if most < longSequence {
+// Foresee has the graph for the largest example, by its number and its tokens, built before a
+// training starts, since one long example decides what a batch takes: if there is no memory for it,
+// that is told now, with its number and its tokens, and not after hours.
+func Foresee(largest, tokens int, build func() error) error {
+	if tokens < longSequence {
 		return nil
 	}
-	err := build(longest)
+	err := build()
 	if errors.Is(err, train.ErrMemory) {
-		return check.Example("example", longest,
-			"%d tokens: %w; leave it out, cut it, or put fewer side by side", most, err)
+		return check.Example("example", largest,
+			"%d tokens: %w; leave it out, cut it, or put fewer side by side", tokens, err)
 	}
 	return err
 }
