@@ -69,7 +69,8 @@ func NewBatches(n int, lengths []int, cfg BatchesConfig) (*Batches, error) {
 	bad.That(cfg.Tokens <= 0 || len(lengths) == n,
 		"Tokens is %d, and there are %d lengths for %d examples", cfg.Tokens, len(lengths), n)
 	bad.That(cfg.Sizes == nil || cfg.Tokens > 0 && len(cfg.Sizes) == n,
-		"there are %d Sizes for %d examples and %d Tokens: they go together", len(cfg.Sizes), n, cfg.Tokens)
+		"there are %d Sizes for %d examples and %d Tokens: they go together", len(cfg.Sizes), n,
+		cfg.Tokens)
 	bad.That(cfg.Bucket <= 1 || len(lengths) == n,
 		"Bucket is %d, and there are %d lengths for %d examples", cfg.Bucket, len(lengths), n)
 	if err := bad.Err(); err != nil {

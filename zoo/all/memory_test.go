@@ -124,16 +124,20 @@ func TestModelsRecompute(t *testing.T) {
 	models := map[string]func(recompute int, s unroll.Strategy) (train.Task, error){
 		"lm": func(k int, s unroll.Strategy) (train.Task, error) {
 			m := must(lm.New(lm.Config{Recurrent: layer}, v, 1))
-			return m.Task(lm.Data{Train: ids, Batch: 1, Window: unroll.Window{Stride: 1000}, Recompute: k, Unroll: s})
+			return m.Task(lm.Data{Train: ids, Batch: 1, Window: unroll.Window{Stride: 1000},
+				Recompute: k, Unroll: s})
 		},
 		"label": func(k int, s unroll.Strategy) (train.Task, error) {
-			m := must(label.NewTagger(label.TaggerConfig{Config: label.Config{Recurrent: layer}}, v, labels, 1))
-			return m.Task(label.Data{Train: []label.Labelled{{Sequence: label.Sequence{IDs: ids}, Labels: make([]int, len(ids))}},
+			m := must(label.NewTagger(label.TaggerConfig{Config: label.Config{
+				Recurrent: layer}}, v, labels, 1))
+			return m.Task(label.Data{Train: []label.Labelled{{
+				Sequence: label.Sequence{IDs: ids}, Labels: make([]int, len(ids))}},
 				Recompute: k, Unroll: s, Batch: 1})
 		},
 		"seq2seq": func(k int, s unroll.Strategy) (train.Task, error) {
 			m := must(seq2seq.New(seq2seq.Config{Encoder: layer}, v, v, 1))
-			return m.Task(seq2seq.Data{Train: []seq2seq.Pair{{Source: ids, Target: ids}}, Batch: 1, Recompute: k, Unroll: s})
+			return m.Task(seq2seq.Data{Train: []seq2seq.Pair{{Source: ids, Target: ids}},
+				Batch: 1, Recompute: k, Unroll: s})
 		},
 	}
 	for name, make := range models {

@@ -81,15 +81,18 @@ func streamedModels(t *testing.T) []streamed {
 		turns += len(streamIDs(i+1)) + 1
 	}
 	return []streamed{
-		{"label", streamExamples, func(t *testing.T, buffer, tokens int, spoil func(i int) error) (train.Task, error) {
-			m, err := label.NewClassifier(label.ClassifierConfig{Config: label.Config{Recurrent: layer}}, v, labels, 1)
+		{"label", streamExamples, func(t *testing.T, buffer, tokens int,
+			spoil func(i int) error) (train.Task, error) {
+			m, err := label.NewClassifier(label.ClassifierConfig{Config: label.Config{
+				Recurrent: layer}}, v, labels, 1)
 			require.NoError(t, err)
 			return m.Task(label.Data{Batch: 4 * b2i(tokens == 0), Tokens: tokens, Buffer: buffer,
 				Stream: spoiled(streamOf(streamExamples, func(i int) label.Labelled {
 					return label.Labelled{Sequence: label.Sequence{IDs: streamIDs(i)}, Labels: []int{i % 2}}
 				}), spoil)})
 		}},
-		{"seq2seq", pairs, func(t *testing.T, buffer, tokens int, spoil func(i int) error) (train.Task, error) {
+		{"seq2seq", pairs, func(t *testing.T, buffer, tokens int,
+			spoil func(i int) error) (train.Task, error) {
 			m, err := seq2seq.New(seq2seq.Config{Encoder: layer}, v, v, 1)
 			require.NoError(t, err)
 			return m.Task(seq2seq.Data{Batch: 4 * b2i(tokens == 0), Tokens: tokens, Buffer: buffer,
@@ -97,7 +100,8 @@ func streamedModels(t *testing.T) []streamed {
 					return seq2seq.Pair{Source: streamIDs(i), Target: streamIDs(i + 1)}
 				}), spoil)})
 		}},
-		{"dialogue", turns, func(t *testing.T, buffer, tokens int, spoil func(i int) error) (train.Task, error) {
+		{"dialogue", turns, func(t *testing.T, buffer, tokens int,
+			spoil func(i int) error) (train.Task, error) {
 			m, err := dialogue.New(dialogue.Config{Encoder: layer}, v, 1)
 			require.NoError(t, err)
 			return m.Task(dialogue.Data{Batch: 4 * b2i(tokens == 0), Tokens: tokens, Buffer: buffer,
@@ -105,15 +109,19 @@ func streamedModels(t *testing.T) []streamed {
 					return dialogue.Dialogue{streamIDs(i), streamIDs(i + 1)}
 				}), spoil)})
 		}},
-		{"caption", pairs, func(t *testing.T, buffer, tokens int, spoil func(i int) error) (train.Task, error) {
-			m, err := caption.New(caption.Config{Decoder: layer, Hidden: 4, Features: 3, Width: 4, Height: 4, Patch: 2, Stride: 2}, v, 1)
+		{"caption", pairs, func(t *testing.T, buffer, tokens int,
+			spoil func(i int) error) (train.Task, error) {
+			m, err := caption.New(caption.Config{Decoder: layer, Hidden: 4, Features: 3, Width: 4,
+				Height: 4, Patch: 2, Stride: 2}, v, 1)
 			require.NoError(t, err)
 			return m.Task(caption.Data{Batch: 4 * b2i(tokens == 0), Tokens: tokens, Buffer: buffer,
 				Stream: spoiled(streamOf(streamExamples, func(i int) caption.Captioned {
-					return caption.Captioned{Picture: image.NewGray(image.Rect(0, 0, 4, 4)), Caption: streamIDs(i + 1)}
+					return caption.Captioned{Picture: image.NewGray(image.Rect(0, 0, 4, 4)),
+						Caption: streamIDs(i + 1)}
 				}), spoil)})
 		}},
-		{"lm", 0, func(t *testing.T, buffer, tokens int, spoil func(i int) error) (train.Task, error) {
+		{"lm", 0, func(t *testing.T, buffer, tokens int,
+			spoil func(i int) error) (train.Task, error) {
 			m, err := lm.New(lm.Config{Recurrent: layer}, v, 1)
 			require.NoError(t, err)
 			return m.Task(lm.Data{Batch: 2, Buffer: 5 * buffer,
@@ -198,7 +206,8 @@ func TestStreamsThatChange(t *testing.T) {
 	first = 25
 	_, err = train.Fit(context.Background(), task, train.Config{
 		Optimizer: must(train.NewAdam(train.AdamConfig{LR: 0.01})), Epochs: 1})
-	require.ErrorContains(t, err, "the stream has other examples than when the task was made, somewhere from number 10 to 19") // 0 to 9 were at hand
+	require.ErrorContains(t, err, "the stream has other examples than when the task was made, "+
+		"somewhere from number 10 to 19") // 0 to 9 were at hand
 
 	data.Train = []label.Labelled{{}}
 	_, err = m.Task(data)

@@ -28,7 +28,7 @@ type Data struct {
 	Train  []Captioned
 	Valid  []Captioned     // empty: nothing is validated
 	Batch  int             // pictures side by side; default 32, with Tokens no limit
-	Tokens int             // words of a batch, padding included, in place of Batch; see train.BatchesConfig
+	Tokens int             // of train.BatchesConfig: words of a batch, in place of Batch
 	Seed   uint64          // of the order
 	Unroll unroll.Strategy // default: Scan
 

@@ -21,7 +21,7 @@ type Data struct {
 	Valid  []Dialogue      // empty: nothing is validated
 	Batch  int             // dialogues side by side; default 8, with Tokens no limit
 	Bucket int             // of train.BatchesConfig; default 20
-	Tokens int             // of all turns of a batch, in place of Batch; see train.BatchesConfig
+	Tokens int             // of train.BatchesConfig: of all turns, in place of Batch
 	Seed   uint64          // of the order
 	Unroll unroll.Strategy // default: Scan
 

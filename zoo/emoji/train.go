@@ -83,7 +83,7 @@ func (m *Model) Task(d Data) (train.Task, error) {
 	shared.Overlap(&data, examples, watched, func(e emojiExample) shared.Fingerprint {
 		return shared.NoPrint.Floats(e.v).Ids([]int{e.id, map[bool]int{true: 1}[e.match]})
 	})
-	task := &shared.ExampleTask{TaskData: data, Weights: m.store.Params(), Order: shared.Listed{Batches: batches},
+	task := &shared.ExampleTask{TaskData: data, Weights: m.store.Params(), Order: shared.Listed(batches),
 		RunBatch: r.run}
 	if len(d.Valid) > 0 {
 		task.Measure = func(context.Context) (map[string]float64, error) {

@@ -64,7 +64,7 @@ func (m *Model) Task(d Data) (train.Task, error) {
 	}
 	shared.Part(&data, "series", w.x, valid.x)
 	graphs := m.graphs(d.Unroll, true)
-	task := &shared.ExampleTask{TaskData: data, Weights: m.store.Params(), Order: shared.Listed{Batches: batches}}
+	task := &shared.ExampleTask{TaskData: data, Weights: m.store.Params(), Order: shared.Listed(batches)}
 	task.RunBatch = func(p shared.Rows, seed uint64, counter int) (b train.Batch, err error) {
 		starts := p.Examples()
 		g, err := graphs.Get(len(starts))

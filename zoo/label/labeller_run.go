@@ -18,7 +18,7 @@ type Data struct {
 	Valid  []Labelled      // empty: nothing is validated
 	Batch  int             // sequences side by side; default 32, with Tokens no limit
 	Bucket int             // of train.BatchesConfig; default 20
-	Tokens int             // steps of a batch, padding included, in place of Batch; see train.BatchesConfig
+	Tokens int             // of train.BatchesConfig: steps of a batch, in place of Batch
 	Seed   uint64          // of the order
 	Unroll unroll.Strategy // default: Scan
 
@@ -53,7 +53,8 @@ func (m *labeller) Task(d Data) (train.Task, error) {
 	}
 	batching := shared.Batching{Batch: d.Batch, Bucket: d.Bucket, Tokens: d.Tokens, Seed: d.Seed}
 	feed, err := shared.NewFeed(shared.Source[Labelled]{
-		Kind: "example", Train: d.Train, Stream: d.Stream, Buffer: d.Buffer, Seed: d.Seed, Check: m.checkAll,
+		Kind: "example", Train: d.Train, Stream: d.Stream, Buffer: d.Buffer, Seed: d.Seed,
+		Check: m.checkAll,
 		Batches: func(examples []Labelled, seed uint64) (*train.Batches, error) {
 			c := batching.Config(32, 20)
 			c.Seed = seed

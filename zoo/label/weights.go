@@ -34,7 +34,8 @@ func (m *labeller) weights(d Data) (*weights, error) {
 			"together: use Weights")
 	bad.That(d.ClassWeights == nil || len(d.ClassWeights) == m.labels.Len(),
 		"there are %d ClassWeights for %d labels", len(d.ClassWeights), m.labels.Len())
-	bad.That(d.Weights == nil || d.Stream == nil, "there are Weights, of the examples of Train, and a Stream")
+	bad.That(d.Weights == nil || d.Stream == nil,
+		"there are Weights, of the examples of Train, and a Stream")
 	bad.That(d.Weights == nil || d.Stream != nil || len(d.Weights) == len(d.Train),
 		"there are %d Weights for %d examples", len(d.Weights), len(d.Train))
 	for name, list := range map[string][]float64{"ClassWeights": d.ClassWeights, "Weights": d.Weights} {

@@ -58,7 +58,8 @@ type blocks struct {
 func newBlocks(d Data, check func(ids []int) error) (*blocks, error) {
 	b := &blocks{pieces: d.Stream, check: check, data: d, block: -1}
 	if d.Buffer < 0 {
-		return nil, fmt.Errorf("Buffer is %d, want a number of tokens, or 0 for %d", d.Buffer, defaultBuffer)
+		return nil, fmt.Errorf("Buffer is %d, want a number of tokens, or 0 for %d", d.Buffer,
+			defaultBuffer)
 	}
 	if d.Buffer == 0 {
 		b.data.Buffer = defaultBuffer
@@ -119,7 +120,8 @@ func (b *blocks) Position() train.Position { return b.at }
 
 func (b *blocks) Seek(p train.Position) error {
 	if p.Epoch < 0 || p.Next < 0 || p.Next > b.Len() {
-		return fmt.Errorf("position: epoch %d, window %d; an epoch has windows 0 to %d", p.Epoch, p.Next, b.Len()-1)
+		return fmt.Errorf("position: epoch %d, window %d; an epoch has windows 0 to %d", p.Epoch,
+			p.Next, b.Len()-1)
 	}
 	b.at = p
 	return nil
@@ -139,8 +141,8 @@ func (b *blocks) Take() (train.Window, error) {
 		digest, err := train.DigestOf(b.ids)
 		if err == nil && digest != b.digests[block] {
 			first, n := b.span(block)
-			err = fmt.Errorf("the stream has another text than when the task was made, somewhere from token %d to %d: "+
-				"it must give the same each time that it is read", first, first+n-1)
+			err = fmt.Errorf("the stream has another text than when the task was made, "+
+				"somewhere from token %d to %d: it must give the same each time that it is read", first, first+n-1)
 		}
 		if err != nil {
 			b.block = -1
@@ -218,7 +220,8 @@ func (b *blocks) more() error {
 		b.stop()
 		b.next = nil
 		if err == nil {
-			return fmt.Errorf("the stream ends after %d tokens, and had %d when the task was made", b.read, b.n)
+			return fmt.Errorf("the stream ends after %d tokens, and had %d when the task was made",
+				b.read, b.n)
 		}
 		return fmt.Errorf("the stream fails behind token %d: %w", b.read, err)
 	}

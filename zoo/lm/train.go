@@ -54,7 +54,8 @@ func (m *Model) Task(d Data) (train.Task, error) {
 	fail := func(text string, err error) (train.Task, error) {
 		return nil, prefix.Errorf("%s text: %w", text, err)
 	}
-	if err := errors.Join(shared.Made(m.store), shared.CheckRecompute(d.Recompute, d.Unroll)); err != nil {
+	err := errors.Join(shared.Made(m.store), shared.CheckRecompute(d.Recompute, d.Unroll))
+	if err != nil {
 		return nil, prefix.Wrap(err)
 	}
 	if err := m.checkIDs(d.Train); err != nil {
@@ -99,7 +100,8 @@ func (m *Model) windows(d Data) (w windows, training any, err error) {
 	case d.Stream == nil && d.Buffer != 0:
 		return nil, nil, fmt.Errorf("Buffer is %d, and there is no Stream", d.Buffer)
 	case d.Stream != nil && len(d.Train) > 0:
-		return nil, nil, fmt.Errorf("there are %d tokens in Train and a Stream: give one of them", len(d.Train))
+		return nil, nil, fmt.Errorf("there are %d tokens in Train and a Stream: give one of them",
+			len(d.Train))
 	case d.Stream != nil:
 		if d.Batch < 1 {
 			return nil, nil, fmt.Errorf("Batch is %d, want at least 1", d.Batch)
@@ -200,8 +202,8 @@ func (t *task) explain(err error, tracks int) error {
 	if n := int(float64(w.T) * share); n > 0 {
 		fit += fmt.Sprintf(", or windows of %d steps", n)
 	}
-	return fmt.Errorf("epoch %d, window %d, of %d steps in %d tracks: %w; %s", at.Epoch+1, at.Next, w.T,
-		tracks, err, fit)
+	return fmt.Errorf("epoch %d, window %d, of %d steps in %d tracks: %w; %s", at.Epoch+1, at.Next,
+		w.T, tracks, err, fit)
 }
 
 func (t *task) Validate(ctx context.Context) (map[string]float64, error) {

@@ -75,7 +75,7 @@ func (m *RecurrentAutoencoder) SeriesTask(d SeriesData) (train.Task, error) {
 	data.Empty(d.Valid != nil, len(d.Valid))
 	shared.Overlap(&data, d.Train, d.Valid, shared.NoPrint.Floats)
 	r := &seriesRunner{m: m, graphs: run.NewCache(m.compileWith)}
-	task := &shared.ExampleTask{TaskData: data, Weights: m.store.Params(), Order: shared.Listed{Batches: batches}}
+	task := &shared.ExampleTask{TaskData: data, Weights: m.store.Params(), Order: shared.Listed(batches)}
 	task.Length = func(i int) int { return len(x[i]) / m.cfg.Variables }
 	task.RunBatch = func(p shared.Rows, seed uint64, counter int) (train.Batch, error) {
 		return r.batch(trainSeries, x, p, seed, counter)

@@ -86,7 +86,7 @@ func newRowTask(store *nodes.Store, cfg any, x []float32, width int, d RowData, 
 		l.warm = in.Floats(warm)
 		return l, in.Err()
 	})
-	task := &shared.ExampleTask{TaskData: data, Weights: store.Params(), Order: shared.Listed{Batches: batches}}
+	task := &shared.ExampleTask{TaskData: data, Weights: store.Params(), Order: shared.Listed(batches)}
 	task.RunBatch = func(p shared.Rows, seed uint64, counter int) (b train.Batch, err error) {
 		examples := p.Examples()
 		g, err := graphs.Get(len(examples)) // the last batch of an epoch may have fewer

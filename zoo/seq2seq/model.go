@@ -137,7 +137,8 @@ func (m *Model) declare() {
 
 // encode reads sources [S, B] with lengths [B] and returns what the decoder attends to (nil if it
 // does not) and the state in which its layers start, from which summary takes what it peeks at.
-func (m *Model) encode(src, lengths *nodes.Node, o unroll.Options) (memory *cells.Memory, start cells.State) {
+func (m *Model) encode(src, lengths *nodes.Node, o unroll.Options) (memory *cells.Memory,
+	start cells.State) {
 	x := nodes.Dropout(nodes.Embedding(m.source, src, -1), m.cfg.IODropout)
 	r := m.encoder.Unroll(x, nil,
 		unroll.Options{Strategy: o.Strategy, Recompute: o.Recompute, Lengths: lengths})

@@ -94,7 +94,7 @@ type Data struct {
 	Valid  []Pair          // empty: nothing is validated
 	Batch  int             // pairs side by side; default 32, with Tokens no limit
 	Bucket int             // of train.BatchesConfig; default 50
-	Tokens int             // of a batch's longer side, padding included, in place of Batch; see train.BatchesConfig
+	Tokens int             // of train.BatchesConfig: of the longer side, in place of Batch
 	Seed   uint64          // of the order
 	Unroll unroll.Strategy // default: Scan
 

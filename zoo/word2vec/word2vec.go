@@ -150,8 +150,8 @@ func (m *Model) fits() error {
 	if dim := int(float64(m.cfg.Dim) * float64(free) / need); dim > 0 {
 		fit += fmt.Sprintf(", or a Dim of %d", dim)
 	}
-	return memoryError(fmt.Sprintf("word2vec: vectors of %d numbers for %d words, and as many outputs, need %.0f bytes, "+
-		"more than the %d that there are; %s", m.cfg.Dim, m.vocabulary.Len(), need, free, fit))
+	return memoryError(fmt.Sprintf("word2vec: vectors of %d numbers for %d words, and as many "+
+		"outputs, need %.0f bytes, more than the %d that there are; %s", m.cfg.Dim, m.vocabulary.Len(), need, free, fit))
 }
 
 // formed are sentences in the form of the words.

@@ -24,10 +24,12 @@ type Order interface {
 }
 
 // Listed is the order of examples that are all at hand.
-type Listed struct{ *train.Batches }
+func Listed(b *train.Batches) Order { return listed{b} }
+
+type listed struct{ *train.Batches }
 
 // Take returns the examples of the next batch.
-func (l Listed) Take() ([]int, error) { return l.Cycle(), nil }
+func (l listed) Take() ([]int, error) { return l.Cycle(), nil }
 
 // Source is the data of a task: examples that are all at hand, or a stream of them, of which a
 // window is in memory at a time.
@@ -38,7 +40,7 @@ type Source[E any] struct {
 	Buffer int    // examples in a window; 0: DefaultBuffer
 	Seed   uint64 // of the order
 
-	Check   func(examples []E) error // with the number of the example, counted from that of examples[0]
+	Check   func(examples []E) error // counts from examples[0]
 	Batches func(examples []E, seed uint64) (*train.Batches, error)
 	Size    func(e E) int                      // by which the largest example is found
 	Digest  func(examples []E) (string, error) // nil: train.DigestOf
@@ -80,16 +82,18 @@ func NewFeed[E any](s Source[E]) (*Feed[E], error) {
 	if s.Stream == nil {
 		switch {
 		case s.Buffer != 0:
-			return nil, fmt.Errorf("Buffer is %d, and there is no Stream of which it could be the window", s.Buffer)
+			return nil, fmt.Errorf("Buffer is %d, and there is no Stream", s.Buffer)
 		default:
 			return f, f.listed()
 		}
 	}
 	switch {
 	case len(s.Train) > 0:
-		return nil, fmt.Errorf("there are %d examples in Train and a Stream: give one of them", len(s.Train))
+		return nil, fmt.Errorf("there are %d examples in Train and a Stream: give one of them",
+			len(s.Train))
 	case s.Buffer < 0:
-		return nil, fmt.Errorf("Buffer is %d, want a number of examples, or 0 for %d", s.Buffer, DefaultBuffer)
+		return nil, fmt.Errorf("Buffer is %d, want a number of examples, or 0 for %d", s.Buffer,
+			DefaultBuffer)
 	case s.Buffer == 0:
 		f.source.Buffer = DefaultBuffer
 	}
@@ -223,7 +227,8 @@ func (f *Feed[E]) Seek(p train.Position) error {
 		return f.batches.Seek(p)
 	}
 	if p.Epoch < 0 || p.Next < 0 || p.Next > f.Len() {
-		return fmt.Errorf("position: epoch %d, batch %d; an epoch has batches 0 to %d", p.Epoch, p.Next, f.Len()-1)
+		return fmt.Errorf("position: epoch %d, batch %d; an epoch has batches 0 to %d", p.Epoch,
+			p.Next, f.Len()-1)
 	}
 	f.at = p
 	return nil
@@ -281,8 +286,8 @@ func (f *Feed[E]) load(window int) (err error) {
 		return err
 	}
 	if digest != f.digests[window] {
-		return fmt.Errorf("the stream has other examples than when the task was made, somewhere from number %d to %d: "+
-			"it must give the same each time that it is read", first, first+n-1)
+		return fmt.Errorf("the stream has other examples than when the task was made, "+
+			"somewhere from number %d to %d: it must give the same each time that it is read", first, first+n-1)
 	}
 	if window == len(f.ends)-1 { // the end of an epoch: a file that it reads is closed
 		f.stop()
@@ -313,7 +318,8 @@ func (f *Feed[E]) ended(err error) error {
 	if err != nil {
 		return f.failed(f.read, err)
 	}
-	return fmt.Errorf("the stream ends after %d examples, and had %d when the task was made", f.read, f.n)
+	return fmt.Errorf("the stream ends after %d examples, and had %d when the task was made",
+		f.read, f.n)
 }
 
 // Batching is how a task's Data say that examples are gathered; what they leave out is 0.
