@@ -47,9 +47,10 @@ func (s *source) check() error {
 type rows struct {
 	x          []float32 // [N, width]
 	width      int
-	variables  int   // of a step of a row
-	labels     []int // [N], or nil
-	rows, cols int   // of a picture; 0 if there are none
+	variables  int      // of a step of a row
+	names      []string // of the variables of a table
+	labels     []int    // [N], or nil
+	rows, cols int      // of a picture; 0 if there are none
 }
 
 func (r *rows) len() int { return len(r.x) / r.width }
@@ -168,6 +169,11 @@ func (s *source) table(messages io.Writer) (*rows, error) {
 			strings.Join(t.Names, ", "))
 	}
 	r := &rows{variables: len(t.Names)}
+	for j, name := range t.Names {
+		if j != at {
+			r.names = append(r.names, name)
+		}
+	}
 	if at >= 0 {
 		r.variables--
 	}

@@ -171,6 +171,12 @@ func TestSeries(t *testing.T) {
 	require.NotContains(t, out, "anomaly")
 	require.Contains(t, must(t, "", "evaluate", "-model", dir, "-data", path, "-window", "8"),
 		"293 rows")
+	require.Regexp(t, `row \d+, error .*: \w+ at step \d is .*, not .* \(\d+ %\); `,
+		must(t, "", "evaluate", "-model", dir, "-data", path, "-window", "8", "-explain", "2"))
+	must(t, "", "train", "-kind", "vae", "-data", path, "-code", "1", "-condition", "1", "-widths", "4",
+		"-epochs", "1", "-save", filepath.Join(dir, "vae"))
+	require.Contains(t, must(t, "", "evaluate", "-model", filepath.Join(dir, "vae"), "-data", path),
+		"code of 2 numbers for 2")
 
 	must(t, "", "train", "-kind", "pca", "-data", path, "-code", "1", "-save",
 		filepath.Join(dir, "pca"))
@@ -196,6 +202,7 @@ func TestMistakes(t *testing.T) {
 	}{
 		{"train -kind forest", "-kind is \"forest\"; want one of"},
 		{"train -code 0", "-code is 0"},
+		{"train -condition 1", "-condition is 1, of kind autoencoder"},
 		{"train -noise loud", "-noise is \"loud\""},
 		{"train -noise masking:2", "want a probability"},
 		{"train -widths a,b", "-widths is \"a,b\""},

@@ -23,7 +23,7 @@ var kinds = []string{"autoencoder", "denoising", "vae", "linear", "pca", "recurr
 // shape is the flags that say what a model is like.
 type shape struct {
 	kind, widths, activation, noise, cell string
-	code                                  int
+	code, condition                       int
 	beta, freeBits                        float64
 	tied, raw                             bool
 }
@@ -36,6 +36,8 @@ func (s *shape) register(f *flag.FlagSet) {
 	f.StringVar(&s.noise, "noise", "gaussian:0.5",
 		"denoising: gaussian:DEVIATION, masking:SHARE or salt-and-pepper:SHARE")
 	cli.CellFlag(f, &s.cell, "gru", "; for -model recurrent")
+	f.IntVar(&s.condition, "condition", 0,
+		"vae: `numbers` at the end of each row that are its condition, such as kinds as 0 and 1")
 	f.Float64Var(&s.beta, "beta", 1, "vae: weight of the divergence")
 	f.Float64Var(&s.freeBits, "free-bits", 0,
 		"vae: nats of each number of a code that cost nothing")
@@ -85,8 +87,9 @@ func (s *shape) model(ctx context.Context, r, valid *rows, d reduce.RowData,
 		return m, nil, err
 	case "vae":
 		cfg := reduce.VAEConfig{
-			Features: r.width, Code: s.code, Activation: cells.Activation(s.activation),
-			Beta: s.beta, FreeBits: s.freeBits, Standardise: standardise,
+			Features: r.width - s.condition, Condition: s.condition, Code: s.code,
+			Activation: cells.Activation(s.activation),
+			Beta:       s.beta, FreeBits: s.freeBits, Standardise: standardise,
 		}
 		if !unit {
 			cfg.Likelihood = reduce.GaussianDecoder
@@ -151,6 +154,10 @@ func (s *shape) check() error {
 	if s.code < 1 {
 		errs = append(errs, fmt.Errorf("-code is %d; want at least 1", s.code))
 	}
+	if s.condition < 0 || s.condition > 0 && s.kind != "vae" {
+		errs = append(errs, fmt.Errorf("-condition is %d, of kind %s; want 0 or more, of kind vae",
+			s.condition, s.kind))
+	}
 	_, err := s.corruption()
 	_, bad := s.layers("1")
 	return errors.Join(append(errs, err, bad)...)
@@ -158,12 +165,16 @@ func (s *shape) check() error {
 
 // describe is what a resumed training must have in common.
 func (s *shape) describe() map[string]string {
-	return map[string]string{
+	all := map[string]string{
 		"-kind": s.kind, "-code": strconv.Itoa(s.code), "-widths": s.widths,
 		"-activation": s.activation, "-noise": s.noise,
 		"-cell": s.cell, "-beta": fmt.Sprint(s.beta), "-free-bits": fmt.Sprint(s.freeBits),
 		"-tied": fmt.Sprint(s.tied), "-raw": fmt.Sprint(s.raw),
 	}
+	if s.condition > 0 { // trainings from before there was one go on
+		all["-condition"] = strconv.Itoa(s.condition)
+	}
+	return all
 }
 
 // trainCommand is the flags of train.

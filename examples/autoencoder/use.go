@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -8,6 +9,7 @@ import (
 	"io"
 	"math"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -126,6 +128,7 @@ type evaluateCommand struct {
 	source
 	model     string
 	anomalous int
+	explain   int
 }
 
 func (e *evaluateCommand) register(f *flag.FlagSet) {
@@ -133,6 +136,8 @@ func (e *evaluateCommand) register(f *flag.FlagSet) {
 	cli.ModelFlag(f, &e.model, "")
 	f.IntVar(&e.anomalous, "anomalous", -1,
 		"measure how well the rows of this label are found as anomalies")
+	f.IntVar(&e.explain, "explain", 0,
+		"tell of so many rows, those with the largest errors, which numbers make them")
 }
 
 func (e *evaluateCommand) check() error {
@@ -148,7 +153,10 @@ func (e *evaluateCommand) run(ctx context.Context, s cli.Std) error {
 	if err != nil {
 		return err
 	}
-	if err := report(ctx, s, m, r, "test"); err != nil || e.anomalous < 0 {
+	if err := report(ctx, s, m, r, "test"); err != nil {
+		return err
+	}
+	if err := explain(s.Out, m, r, e.explain); err != nil || e.anomalous < 0 {
 		return err
 	}
 	positive := r.isLabel(e.anomalous)
@@ -167,6 +175,42 @@ func (e *evaluateCommand) run(ctx context.Context, s cli.Std) error {
 	fmt.Fprintf(s.Out, "label %d as anomaly: AUC %.3f by the error, %.3f relative, %.3f by their geometric mean; "+
 		"error above the threshold %.5f: precision %.3f, recall %.3f, F1 %.3f\n",
 		e.anomalous, a[0], a[1], a[2], d.Threshold, d.Precision(), d.Recall(), d.F1())
+	return nil
+}
+
+// explain tells of the n rows with the largest errors which numbers make them.
+func explain(out io.Writer, m reduce.Reducer, r *rows, n int) error {
+	if n <= 0 {
+		return nil
+	}
+	errs, err := m.Errors(r.x)
+	if err != nil {
+		return err
+	}
+	order := make([]int, len(errs))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(i, j int) int { return cmp.Compare(errs[j], errs[i]) })
+	for _, i := range order[:min(n, len(order))] {
+		all, err := reduce.Explain(m, r.slice(i, i+1).x, r.variables)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(out, "row %d, error %.5g:", i, errs[i])
+		for k, c := range all[0][:min(3, len(all[0]))] {
+			name := fmt.Sprint("number ", c.Variable)
+			if r.names != nil {
+				name = r.names[c.Variable]
+			}
+			if r.width > r.variables {
+				name += fmt.Sprint(" at step ", c.Step)
+			}
+			fmt.Fprintf(out, "%s %s is %.5g, not %.5g (%.0f %%)", strings.Repeat(";", min(k, 1)), name,
+				c.Value, c.Expected, 100*c.Share)
+		}
+		fmt.Fprintln(out)
+	}
 	return nil
 }
 

@@ -16,8 +16,44 @@ type Table struct {
 	separator, decimal, missing string
 	skip                        []string
 	skipped                     bool // -skip was given
-	fill                        bool
+	fill                        filling
+	keepGaps                    bool // see KeepGaps
 }
+
+// filling is the flag -fill: what stands in for a missing value; "" is none. As a switch it is last.
+type filling string
+
+// String is the flag.
+func (f *filling) String() string { return string(*f) }
+
+// IsBoolFlag lets -fill stand without a value.
+func (f *filling) IsBoolFlag() bool { return true }
+
+// Set reads a value of the flag.
+func (f *filling) Set(s string) error {
+	switch s {
+	case "true":
+		s = "last"
+	case "false":
+		s = ""
+	case "last", "mean", "mask":
+	default:
+		return errors.New("want last, mean or mask")
+	}
+	*f = filling(s)
+	return nil
+}
+
+// KeepGaps leaves missing values that -fill=mean and -fill=mask are of as gaps, for a model that takes
+// them; with always, if -fill says nothing, too.
+func (t *Table) KeepGaps(always bool) {
+	if t.keepGaps = true; always && t.fill == "" {
+		t.fill = "mask"
+	}
+}
+
+// Fill is the value of -fill: last, mean or mask, or "" without.
+func (t *Table) Fill() string { return string(t.fill) }
 
 // Register declares the flags.
 func (t *Table) Register(f *flag.FlagSet) {
@@ -36,8 +72,9 @@ func (t *Table) RegisterCells(f *flag.FlagSet) {
 		"CSV: the decimal `mark`, point or comma; a point by default, found out where semicolons separate fields")
 	f.StringVar(&t.missing, "missing", "",
 		"CSV: comma-separated `marks` of missing values, such as -200, beside empty, NaN, NA, null, none, ?, . and -")
-	f.BoolVar(&t.fill, "fill", false,
-		"CSV: where a value is missing, take the one before it; otherwise that is an error")
+	f.Var(&t.fill, "fill",
+		"CSV: where a value is missing, take the one before it; -fill=mean takes the mean, and\n"+
+			"-fill=mask shows a forecaster where values are missing; otherwise that is an error")
 }
 
 // List is the names in a list with commas between them, without white space round them.
@@ -57,8 +94,14 @@ func (t *Table) Options() (o series.Options, err error) {
 	if !t.skipped {
 		o.MaySkip = []string{"date"}
 	}
-	if t.fill {
+	switch t.fill {
+	case "last":
 		o.Missing = series.Forward
+	case "mean", "mask":
+		o.Missing = series.Gap
+	}
+	if t.fill == "mask" && !t.keepGaps {
+		return o, errors.New("-fill is mask, which is for forecasts; want last or mean")
 	}
 	words := map[string]byte{"": 0, "comma": ',', "semicolon": ';', "tab": '\t', `\t`: '\t',
 		"bar": '|', "point": '.'}
@@ -100,12 +143,17 @@ func (t *Table) Read(path string, messages io.Writer) (*series.Series, error) {
 		return nil, t.Explain(err)
 	}
 	Warn(messages, path, s.Warnings)
+	if t.fill == "mean" && !t.keepGaps {
+		if s, err = s.Filled(series.FillMean); err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+	}
 	return s, nil
 }
 
 // Explain adds to an error of a file the flag that helps.
 func (t *Table) Explain(err error) error {
-	if errors.Is(err, series.ErrMissing) && !t.fill {
+	if errors.Is(err, series.ErrMissing) && t.fill == "" {
 		return fmt.Errorf("%w; -fill takes the value before", err)
 	}
 	return err

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -20,7 +21,11 @@ func main() {
 
 const about = `Draws learning curves of saved trainings:
 
-    go run ./examples/curves [flags] models/*/history.csv`
+    go run ./examples/curves [flags] models/*/history.csv
+    go run ./examples/curves [flags] models
+
+A directory stands for all runs in its folders, such as those of a sweep, which are also compared in a
+table, the best first, with the settings in which they differ.`
 
 func run(args []string, out io.Writer) error {
 	f := flag.NewFlagSet("curves", flag.ContinueOnError)
@@ -42,7 +47,11 @@ func run(args []string, out io.Writer) error {
 	} else if f.NArg() == 0 {
 		return cli.Usagef("no histories given; name one or more history.csv, such as models/*/history.csv")
 	}
-	for _, name := range f.Args() {
+	names, err := histories(f.Args(), *metric, out)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
 		h, err := read(name)
 		if err != nil {
 			return err
@@ -77,6 +86,36 @@ func run(args []string, out io.Writer) error {
 		p.Levels = append(p.Levels, plot.Level{Name: name, Y: y})
 	}
 	return cli.WriteFile(path, p.WriteSVG)
+}
+
+// histories are the files of arguments, of which a directory stands for those of its runs: these are
+// compared in a table.
+func histories(args []string, metric string, out io.Writer) (names []string, err error) {
+	for _, name := range args {
+		if info, err := os.Stat(name); err != nil || !info.IsDir() {
+			names = append(names, name)
+			continue
+		}
+		runs, err := train.ReadRuns(name)
+		if err != nil {
+			return nil, err
+		}
+		if len(runs) == 0 {
+			return nil, fmt.Errorf("%s has no folder with a history.csv", name)
+		}
+		if err := train.WriteRuns(out, runs, metric, ""); err != nil {
+			return nil, err
+		}
+		for _, r := range runs {
+			if _, values := r.History.Column(metric); len(values) > 0 {
+				names = append(names, filepath.Join(name, r.Name, "history.csv"))
+			}
+		}
+		if len(names) == 0 {
+			return nil, fmt.Errorf("no run in %s has a %q; -metric names another", name, metric)
+		}
+	}
+	return names, nil
 }
 
 // madeUp is what -quick draws beside the histories that are given: the course of two trainings that

@@ -4,6 +4,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -36,4 +37,26 @@ func TestCurves(t *testing.T) {
 	}
 	require.NoError(t, os.WriteFile(csv, []byte("nonsense"), 0o644))
 	require.ErrorContains(t, run([]string{"-draw", svg, csv}, io.Discard), csv)
+}
+
+// A directory of runs is a table, the best first, and a curve each.
+func TestCurvesOfRuns(t *testing.T) {
+	dir := t.TempDir()
+	for name, content := range map[string]string{"a": "step,epoch,valid_loss\n10,1,3\n20,2,2\n",
+		"b": "step,epoch,valid_loss\n10,1,1.5\n20,2,1.8\n", "c": "step,epoch,loss\n10,1,9\n"} {
+		require.NoError(t, os.MkdirAll(filepath.Join(dir, name), 0o755))
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name, "history.csv"), []byte(content),
+			0o644))
+	}
+	svg := filepath.Join(t.TempDir(), "out.svg")
+	var out strings.Builder
+	require.NoError(t, run([]string{"-draw", svg, "-metric", "valid_loss", dir}, &out))
+	require.Regexp(t, `(?s)b .*1\.5.*a .*2.*c `, out.String())
+	figure, err := os.ReadFile(svg)
+	require.NoError(t, err)
+	require.Contains(t, string(figure), ">a</text>")
+	require.Contains(t, string(figure), ">b</text>")
+	require.ErrorContains(t, run([]string{"-metric", "valid_f1", dir}, io.Discard),
+		`has a "valid_f1"; -metric names another`)
+	require.ErrorContains(t, run([]string{t.TempDir()}, io.Discard), "has no folder with a history.csv")
 }

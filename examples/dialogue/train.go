@@ -135,7 +135,7 @@ func (t *training) run(ctx context.Context, s cli.Std) error {
 			"-latent":  fmt.Sprint(t.latent), "-annealing": fmt.Sprint(t.annealing),
 			"-free-bits":    fmt.Sprint(t.freeBits),
 			"-word-dropout": fmt.Sprint(t.wordDropout), "-level": t.cut.Level,
-			"-unicode": string(t.cut.Unicode), "-pointer": fmt.Sprint(t.pointer),
+			"-unicode": string(t.cut.Unicode),
 		}})
 	return valid.at(m, err)
 }

@@ -22,20 +22,27 @@ const about = `Learns to forecast a series of several variables from a CSV file.
 
     go run ./examples/forecast train -horizon 24 -save DIR
     go run ./examples/forecast train -data FILE -skip time -train-rows 700 -valid-rows 100 -season 12 -save DIR
+    go run ./examples/forecast train -together -known holiday -fill=mask -data FILE -save DIR
+    go run ./examples/forecast backtest -every 500 [-data FILE]
     go run ./examples/forecast evaluate -model DIR [-data FILE]
     go run ./examples/forecast forecast -model DIR < history.csv > forecast.csv
 
 The rows of the file are cut into training, validation and test part, in that order; train uses the first two, evaluate the
-third. Rows are given as a number or as a share, such as 0.2 or 20%. Errors are those of standardised values, by mean and deviation of the training part. Without -data the file is ETTh1,
-which is looked for in the folder that SEQZOO_DATA names, else in ../shared/data. forecast reads a line of names and then
-rows, the last of which are the history; with -each it forecasts anew behind every row. A row with a value missing is an error,
-unless -fill takes the value before.`
+third. Rows are given as a number or as a share, such as 0.2 or 20%. Errors are those of standardised
+values, by mean and deviation of the training part. Without -data the file is ETTh1, which is looked
+for in the folder that SEQZOO_DATA names, else in ../shared/data. backtest goes through the rows
+behind the training part as if they came in one by one, and trains anew every so many.
+
+forecast reads a line of names and then rows, the last of which are the history, or of a model with
+-known what is known ahead; with -each it forecasts anew behind every row. A row with a value missing
+is an error, unless -fill says what takes its place.`
 
 func main() { program().Main() }
 
 func program() cli.Program {
 	t := &trainCommand{Training: cli.Training{Epochs: 10, Batch: 32, LR: 0.001, Warmup: 100,
 		Clip: 1, Seed: 1, Patience: 3}}
+	b := &backtestCommand{trainCommand: trainCommand{Training: t.Training}}
 	e := &evaluateCommand{}
 	f := &forecastCommand{}
 	return cli.Program{Name: "forecast", About: about, Commands: []cli.Command{
@@ -45,6 +52,8 @@ func program() cli.Program {
 			Check: e.check, Run: e.run},
 		{Name: "forecast", About: "forecasts behind the rows on standard input", Flags: f.register,
 			Check: f.check, Run: f.run},
+		{Name: "backtest", About: "trains again and again while it goes through the series",
+			Flags: b.register, Check: b.check, Run: b.run},
 	}}
 }
 
@@ -166,6 +175,7 @@ type trainCommand struct {
 	cli.Training
 	source
 	cell, level, targets            string
+	known, static                   string
 	hidden, layers, lookback, patch int
 	horizon                         int
 	dropout                         float64
@@ -193,6 +203,10 @@ func (t *trainCommand) register(f *flag.FlagSet) {
 		"read all variables together, instead of each as a series of its own by the same weights")
 	f.StringVar(&t.targets, "targets", "",
 		"with -together: comma-separated `names` of the variables to forecast; default all")
+	f.StringVar(&t.known, "known", "",
+		"with -together: comma-separated `names` of variables whose values ahead are known, such as holidays")
+	f.StringVar(&t.static, "static", "",
+		"with -together: comma-separated `names` of variables that tell series apart, not times")
 	t.Training.Register(f)
 }
 
@@ -204,8 +218,13 @@ func (t *trainCommand) check() error {
 	if t.targets != "" && !t.together {
 		err = errors.New("-targets needs -together: read by themselves, all variables are forecast")
 	}
-	return errors.Join(err, t.source.check(), t.Training.Check(),
-		t.config([]string{"x"}, nil).Validate())
+	if t.known+t.static != "" && !t.together {
+		err = errors.New("-known and -static need -together: a variable read by itself does not see them")
+	}
+	t.KeepGaps(false)
+	c := t.config([]string{"x"}, nil)
+	c.Known, c.Static = nil, nil // names of columns that are not read yet
+	return errors.Join(err, t.source.check(), t.Training.Check(), c.Validate())
 }
 
 func (t *trainCommand) config(variables, targets []string) forecast.Config {
@@ -215,6 +234,9 @@ func (t *trainCommand) config(variables, targets []string) forecast.Config {
 		Variables: variables, Targets: targets, Lookback: t.lookback, Horizon: t.horizon,
 		Patch: t.patch, Quantiles: t.quantiles,
 		Shared: !t.together, Level: forecast.Level(t.level), IODropout: t.dropout,
+		Known: cli.List(t.known), Static: cli.List(t.static),
+		Gaps: map[string]forecast.Gaps{"mean": forecast.MeanForGap,
+			"mask": forecast.MaskGaps}[t.Fill()],
 	}
 }
 
@@ -261,6 +283,7 @@ type evaluateCommand struct {
 }
 
 func (e *evaluateCommand) register(f *flag.FlagSet) {
+	e.KeepGaps(false)
 	e.source.register(f)
 	cli.ModelFlag(f, &e.model, "")
 	f.StringVar(&e.part, "part", "test", "`part` of the data to evaluate on: test or valid")
@@ -280,6 +303,7 @@ func (e *evaluateCommand) run(ctx context.Context, s cli.Std) error {
 	if err != nil {
 		return err
 	}
+	e.KeepGaps(m.Config().Gaps != forecast.RefuseGaps)
 	all, err := e.read(s.Messages)
 	if err != nil {
 		return err

@@ -174,3 +174,68 @@ func TestMistakes(t *testing.T) {
 		require.ErrorContains(t, err, want, "%q", args)
 	}
 }
+
+// A variable that is known ahead and gaps are learned, evaluated and forecast; and models are fitted
+// again and again by backtest.
+func TestKnownAndGaps(t *testing.T) {
+	dir := t.TempDir()
+	data, model := filepath.Join(dir, "shop.csv"), filepath.Join(dir, "model")
+	row := func(i int, known bool) string { // what is sold is three times the holiday of the same day
+		holiday := i * i % 7 % 3
+		sold := fmt.Sprint(3 * holiday)
+		if i%11 == 5 || !known {
+			sold = ""
+		}
+		return fmt.Sprintf("%d,%s,%d\n", i, sold, holiday)
+	}
+	var b strings.Builder
+	b.WriteString("day,sold,holiday\n")
+	for i := range 400 {
+		b.WriteString(row(i, true))
+	}
+	require.NoError(t, os.WriteFile(data, []byte(b.String()), 0o666))
+	flags := []string{"-data", data, "-skip", "day", "-train-rows", "280", "-valid-rows", "60",
+		"-test-rows", "60", "-season", "7", "-fill=mask", "-together", "-known", "holiday", "-lookback", "8",
+		"-patch", "1", "-horizon", "2", "-hidden", "16", "-dropout", "0", "-lr", "0.02", "-epochs", "30",
+		"-level", "none"}
+	out, messages, err := run(t, "", append([]string{"train", "-save", model}, flags...)...)
+	require.NoError(t, err, messages)
+	require.Regexp(t, `model +0\.0`, out)
+	out, _, err = run(t, "", "evaluate", "-model", model, "-data", data, "-skip", "day", "-train-rows",
+		"280", "-valid-rows", "60", "-season", "7")
+	require.NoError(t, err)
+	require.Regexp(t, `model +0\.0`, out)
+	b.Reset()
+	b.WriteString("day,sold,holiday\n")
+	for i := 400; i < 410; i++ {
+		b.WriteString(row(i, i < 408))
+	}
+	out, _, err = run(t, b.String(), "forecast", "-model", model)
+	require.NoError(t, err)
+	lines := strings.Split(strings.TrimSpace(out), "\n")
+	require.Len(t, lines, 3, out)
+	for h, line := range lines[1:] {
+		var step int
+		var sold float64
+		_, err := fmt.Sscanf(strings.ReplaceAll(line, ",", " "), "%d %g", &step, &sold)
+		require.NoError(t, err)
+		require.InDelta(t, float64(3*((408+h)*(408+h)%7%3)), sold, 1)
+	}
+	_, _, err = run(t, b.String(), "forecast", "-model", model, "-each")
+	require.ErrorContains(t, err, "-each forecasts behind every row, and the model reads holiday")
+	out, messages, err = run(t, "", append([]string{"backtest", "-every", "40"}, flags...)...)
+	require.NoError(t, err)
+	require.Equal(t, 3, strings.Count(out, "standardised"))
+	require.Contains(t, messages, "model 3 learns from 360 rows")
+	require.Contains(t, out, "sold ")
+	for want, args := range map[string][]string{
+		"want last, mean or mask":         {"train", "-fill=most", "-data", data},
+		"-known and -static need -toge":   {"train", "-known", "holiday", "-data", data},
+		"known \"none\" is no variable":   append([]string{"train"}, append(flags, "-known", "none")...),
+		"-save is of one model":           {"backtest", "-save", model, "-data", data},
+		"a value is missing: \"\"; -fill": append([]string{"train"}, append(flags, "-fill=false")...),
+	} {
+		_, _, err := run(t, "", args...)
+		require.ErrorContains(t, err, want)
+	}
+}

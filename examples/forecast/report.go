@@ -7,6 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -79,9 +80,15 @@ func naive(m *forecast.Model, part *series.Series, season int) (mse, mae float64
 			for _, target := range c.Targets {
 				v := slices.Index(c.Variables, target)
 				z := func(t int) float64 { return (part.Row(t)[v] - m.Scale().Mean[v]) / m.Scale().Deviation[v] }
-				predicted, truth = append(predicted, z(end-season+h%season)),
-					append(truth, z(end+h))
+				p, is := z(end-season+h%season), z(end+h)
+				if math.IsNaN(p + is) {
+					continue // one of them is a gap
+				}
+				predicted, truth = append(predicted, p), append(truth, is)
 			}
+		}
+		if len(truth) == 0 {
+			continue
 		}
 		squared, err := metrics.MSE(predicted, truth)
 		if err != nil {
@@ -108,6 +115,7 @@ func (c *forecastCommand) register(f *flag.FlagSet) {
 	c.Table.RegisterCells(f)
 	f.BoolVar(&c.each, "each", false,
 		"forecast behind every row, as soon as there are enough, with an empty line after each forecast")
+	c.KeepGaps(false)
 }
 
 func (c *forecastCommand) check() error {
@@ -125,8 +133,27 @@ func (c *forecastCommand) run(ctx context.Context, s cli.Std) error {
 	if err := out.Write(append([]string{"step"}, cfg.Targets...)); err != nil {
 		return err
 	}
+	ahead := 0 // rows at the end that hold what is known ahead, and no targets
+	if len(cfg.Known) > 0 {
+		if ahead = cfg.Horizon; c.each {
+			return fmt.Errorf("-each forecasts behind every row, and the model reads %s of the %d "+
+				"rows ahead: leave it out", strings.Join(cfg.Known, ", "), ahead)
+		}
+	}
 	answer := func(history [][]float64) error {
-		forecast, err := m.Forecast(history)
+		if len(history) < ahead {
+			return fmt.Errorf("there are %d rows; the last %d must hold %s as they are known ahead",
+				len(history), ahead, strings.Join(cfg.Known, ", "))
+		}
+		var known [][]float64
+		for _, row := range history[len(history)-ahead:] {
+			var some []float64
+			for _, name := range cfg.Known {
+				some = append(some, row[slices.Index(cfg.Variables, name)])
+			}
+			known = append(known, some)
+		}
+		forecast, err := m.Forecast(history[:len(history)-ahead], known...)
 		if err != nil {
 			return err
 		}
@@ -142,6 +169,7 @@ func (c *forecastCommand) run(ctx context.Context, s cli.Std) error {
 		out.Flush()
 		return out.Error()
 	}
+	c.KeepGaps(ahead > 0 || cfg.Gaps != forecast.RefuseGaps)
 	lines, err := c.lines(cfg.Variables)
 	if err != nil {
 		return err
@@ -166,7 +194,7 @@ func (c *forecastCommand) run(ctx context.Context, s cli.Std) error {
 			return nil
 		}
 		history = append(history, slices.Clone(row))
-		if len(history) > cfg.Lookback {
+		if len(history) > cfg.Lookback+ahead {
 			history = slices.Delete(history, 0, 1)
 		}
 		if !c.each || len(history) < cfg.Lookback {

@@ -162,8 +162,7 @@ func (t *trainer) run(ctx context.Context, std cli.Std) error {
 		Model:    model, Task: task, Name: t.cell, Unit: "words", Monitor: monitor,
 		Describe: map[string]string{
 			"model": string(sizes), "-smoothing": fmt.Sprint(t.smoothing), "-min-count": fmt.Sprint(t.minCount),
-			"-best": t.best, "-schedule": t.schedule,
-			"-pointer": fmt.Sprint(t.pointer), "data": fmt.Sprintf("%d pairs", len(data.Train)),
+			"-best": t.best, "-schedule": t.schedule, "data": fmt.Sprintf("%d pairs", len(data.Train)),
 		},
 	})
 	if err != nil {
