@@ -140,35 +140,7 @@ func (c *forecastCommand) run(ctx context.Context, s cli.Std) error {
 				"rows ahead: leave it out", strings.Join(cfg.Known, ", "), ahead)
 		}
 	}
-	answer := func(history [][]float64) error {
-		if len(history) < ahead {
-			return fmt.Errorf("there are %d rows; the last %d must hold %s as they are known ahead",
-				len(history), ahead, strings.Join(cfg.Known, ", "))
-		}
-		var known [][]float64
-		for _, row := range history[len(history)-ahead:] {
-			var some []float64
-			for _, name := range cfg.Known {
-				some = append(some, row[slices.Index(cfg.Variables, name)])
-			}
-			known = append(known, some)
-		}
-		forecast, err := m.Forecast(history[:len(history)-ahead], known...)
-		if err != nil {
-			return err
-		}
-		for h, row := range forecast {
-			fields := []string{strconv.Itoa(h + 1)}
-			for _, x := range row {
-				fields = append(fields, strconv.FormatFloat(x, 'g', 7, 64))
-			}
-			if err := out.Write(fields); err != nil {
-				return err
-			}
-		}
-		out.Flush()
-		return out.Error()
-	}
+	answer := func(history [][]float64) error { return write(out, m, history, ahead) }
 	c.KeepGaps(ahead > 0 || cfg.Gaps != forecast.RefuseGaps)
 	lines, err := c.lines(cfg.Variables)
 	if err != nil {
@@ -222,6 +194,38 @@ func (c *forecastCommand) run(ctx context.Context, s cli.Std) error {
 		return nil
 	}
 	return answer(history)
+}
+
+// write forecasts behind a history, the last rows of which, as many as ahead, hold what is known
+// ahead.
+func write(out *csv.Writer, m *forecast.Model, history [][]float64, ahead int) error {
+	if len(history) < ahead {
+		return fmt.Errorf("there are %d rows; the last %d must hold %s as they are known ahead",
+			len(history), ahead, strings.Join(m.Config().Known, ", "))
+	}
+	var known [][]float64
+	for _, row := range history[len(history)-ahead:] {
+		var some []float64
+		for _, name := range m.Config().Known {
+			some = append(some, row[slices.Index(m.Config().Variables, name)])
+		}
+		known = append(known, some)
+	}
+	y, err := m.Forecast(history[:len(history)-ahead], known...)
+	if err != nil {
+		return err
+	}
+	for h, row := range y {
+		fields := []string{strconv.Itoa(h + 1)}
+		for _, x := range row {
+			fields = append(fields, strconv.FormatFloat(x, 'g', 7, 64))
+		}
+		if err := out.Write(fields); err != nil {
+			return err
+		}
+	}
+	out.Flush()
+	return out.Error()
 }
 
 // lines reads standard input, which holds variables among other columns.

@@ -20,6 +20,7 @@ const about = `Learns to tag the tokens of sentences with layers that read both 
     go run ./examples/tag train -save DIR                              to restore the punctuation of the SGD dialogues
     go run ./examples/tag train -data FILE -valid FILE -save DIR       from lines of token TAB tag, a blank line after each sentence
     go run ./examples/tag train -format conllu -tag XPOS …              from CoNLL-U; other forms are found out, or named by -format
+    go run ./examples/tag train -intent -data FILE -valid FILE -save DIR   a label of the sentence, and tags
     go run ./examples/tag evaluate -model DIR [-data FILE]
     go run ./examples/tag tag -model DIR < sentences
 
@@ -51,7 +52,7 @@ type trainCommand struct {
 	train, valid, cell       string
 	hidden, layers, minCount int
 	dropout                  float64
-	oneWay, crf              bool
+	oneWay, crf, intent      bool
 	head                     int
 	unicode                  text.Form
 }
@@ -70,6 +71,8 @@ func (t *trainCommand) register(f *flag.FlagSet) {
 		"share of the inputs and outputs of the layers that is dropped")
 	f.BoolVar(&t.crf, "crf", false,
 		"the tags of a sentence depend on each other: a conditional random field")
+	f.BoolVar(&t.intent, "intent", false,
+		"the tag of a sentence's last line is the label of the sentence, such as an intent: learn both")
 	f.IntVar(&t.head, "head", 0, "width of a hidden layer before the output layer; 0 for none")
 	f.BoolVar(&t.oneWay, "one-way", false, "read from left to right only")
 	t.Register(f)
@@ -102,6 +105,9 @@ func (t *trainCommand) run(ctx context.Context, s cli.Std) error {
 	}
 	if t.Quick {
 		train, valid = train[:min(len(train), 960)], valid[:min(len(valid), 64)]
+	}
+	if t.intent {
+		return t.runIntent(ctx, s, train, valid)
 	}
 	var tokens, labels []string
 	for _, sentence := range train {
@@ -176,9 +182,12 @@ func (e *evaluateCommand) check() error {
 }
 
 func (e *evaluateCommand) run(ctx context.Context, s cli.Std) error {
-	m, err := label.LoadTagger(e.model)
+	both, m, err := load(e.model)
 	if err != nil {
 		return err
+	}
+	if both != nil {
+		return e.runIntent(ctx, s, both)
 	}
 	test, name, err := e.read(s.Messages, m.Config().Text.Unicode)
 	if err != nil {
@@ -216,15 +225,21 @@ func (c *tagCommand) check() error {
 }
 
 func (c *tagCommand) run(ctx context.Context, s cli.Std) error {
-	m, err := label.LoadTagger(c.model)
+	both, m, err := load(c.model)
 	if err != nil {
 		return err
+	}
+	form, known, names := text.Form(""), (*text.Vocabulary)(nil), (*text.Vocabulary)(nil)
+	if both != nil {
+		form, known, names = both.Config().Text.Unicode, both.Vocabulary(), both.Tags()
+	} else {
+		form, known, names = m.Config().Text.Unicode, m.Vocabulary(), m.Labels()
 	}
 	show := c.show
 	if show == "" {
 		show = "behind"
-		for id := range m.Labels().Len() {
-			if label, _ := m.Labels().Token(id); label != nothing && !isPunctuation(label) {
+		for id := range names.Len() {
+			if label, _ := names.Token(id); label != nothing && !isPunctuation(label) {
 				show = "slash"
 			}
 		}
@@ -235,15 +250,11 @@ func (c *tagCommand) run(ctx context.Context, s cli.Std) error {
 			_, err := fmt.Fprintln(s.Out)
 			return err
 		}
-		x, err := m.Encode(lower(m.Config().Text.Unicode.Tokens(tokens), m))
-		if err != nil {
-			return err
-		}
-		tags, err := m.Predict(x)
-		if err != nil {
-			return err
-		}
 		var b strings.Builder
+		tags, err := predict(both, m, lower(form.Tokens(tokens), known), &b)
+		if err != nil {
+			return err
+		}
 		for i, token := range tokens {
 			tag := tags[i].Label
 			switch {
@@ -268,11 +279,11 @@ func (c *tagCommand) run(ctx context.Context, s cli.Std) error {
 }
 
 // lower folds the case of tokens that the model knows in lower case only.
-func lower(tokens []string, m *label.Tagger) []string {
+func lower(tokens []string, known *text.Vocabulary) []string {
 	out := make([]string, len(tokens))
 	for i, token := range tokens {
 		out[i] = token
-		if _, ok := m.Vocabulary().ID(token); !ok {
+		if _, ok := known.ID(token); !ok {
 			out[i] = strings.ToLower(token)
 		}
 	}

@@ -96,3 +96,26 @@ func TestEntities(t *testing.T) {
 	require.Contains(t, out, "all              1.0000     1.0000     1.0000         80")
 	require.Contains(t, out, "LOC              1.0000     1.0000     1.0000         40")
 }
+
+// The last line of a sentence gives its label, and both are learned by one model.
+func TestIntent(t *testing.T) {
+	dir := t.TempDir()
+	data, model := filepath.Join(dir, "data.tsv"), filepath.Join(dir, "model")
+	require.NoError(t, os.WriteFile(data, []byte(strings.Repeat(
+		"fly\tO\nto\tO\nRome\tB-LOC\nEOS\tflight\n\nplay\tO\nJazz\tB-STYLE\nEOS\tmusic\n\n", 40)),
+		0o666))
+	out, messages, err := run(t, "", "train", "-intent", "-data", data, "-valid", data, "-hidden", "8",
+		"-crf", "-epochs", "10", "-lr", "0.03", "-save", model)
+	require.NoError(t, err, messages)
+	require.Contains(t, out, "80 sentences to learn from, 80 to validate; 2 labels, 3 tags")
+	out, _, err = run(t, "", "evaluate", "-model", model, "-data", data)
+	require.NoError(t, err)
+	require.Contains(t, out, "labels right 1.0000, tags 1.0000, all of a sentence 1.0000")
+	require.Contains(t, out, "LOC")
+	out, _, err = run(t, "fly to Rome\n\n", "tag", "-model", model)
+	require.NoError(t, err)
+	require.Equal(t, "flight\tfly/O to/O Rome/B-LOC\n\n", out)
+	require.NoError(t, os.WriteFile(data, []byte("alone\tO\n\n"), 0o666))
+	_, _, err = run(t, "", "train", "-intent", "-data", data, "-valid", data)
+	require.ErrorContains(t, err, "line 1: the sentence has 1 lines")
+}

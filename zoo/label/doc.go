@@ -20,5 +20,16 @@
 // [Prediction] with the probabilities of all labels, Evaluate an [Evaluation] of labelled
 // examples.
 //
+// A [Joint] gives a sequence a label and each of its steps a tag, by two heads over layers that both
+// share, such as the intent of a sentence and its slots:
+//
+//	tags, err := text.NewVocabulary(text.VocabularyConfig{}, []string{"O", "B-film"})
+//	both, err := label.NewJoint(label.JointConfig{
+//		Config:    label.Config{Recurrent: zoo.Recurrent{Cell: "gru", Hidden: 32}},
+//		TagWeight: 0.5,
+//	}, tokens, labels, tags, 1)
+//	tagged, err := both.EncodeLabelled([]string{"good", "film"}, "praise", []string{"O", "B-film"})
+//	learning, err := both.Task(label.JointData{Train: []label.JointLabelled{tagged}}) // for train.Fit
+//
 // A model may be used by many goroutines at once.
 package label
