@@ -129,9 +129,9 @@ func trained(p *course.Page, c variant, seed int) (outcome, error) {
 		}
 		err = fit(p, task, course.Pick(p, 1, 16, 30), uint64(seed+1), func(r train.Row) {
 			if kl, ok := r.Metrics["valid_kl"]; ok {
-				out.Seen, out.KL = append(out.Seen, float64(r.Epoch*len(talks))), append(out.KL, kl)
+				out.Seen, out.KL = append(out.Seen, float64((len(out.Seen)+1)*len(talks))), append(out.KL, kl)
 			}
-			p.Progress("%s, seed %d: pass %d", c.Name, seed+1, r.Epoch)
+			p.Progress("%s, seed %d: pass %d", c.Name, seed+1, r.Epoch+1)
 		})
 		if err != nil {
 			return out, err

@@ -36,7 +36,7 @@ func trained(p *course.Page, attention bool, seed uint64) (outcome, error) {
 			err = fit(p, m, newScenes(100+seed, n), newScenes(99, course.Pick(p, 20, 300, 1000)),
 				func(r train.Row) error {
 					if loss, ok := r.Metrics["valid_loss"]; ok {
-						out.Seen = append(out.Seen, float64(r.Epoch*n))
+						out.Seen = append(out.Seen, float64((len(out.Seen)+1)*n))
 						out.Loss = append(out.Loss, loss)
 						p.Progress("attention %v, seed %d: %.3f", attention, seed, loss)
 					}
