@@ -282,6 +282,31 @@ func TestNotebook(t *testing.T) {
 }
 
 // Formulas become MathML that parses, and text; what is not known is an error.
+// What the other files use of main.go comes before them, as each cell of a notebook is compiled with
+// what stands above it.
+func TestNotebookDeclaresAhead(t *testing.T) {
+	files := small()
+	files["main.go"].Data = bytes.Replace(files["main.go"].Data, []byte("const n = 3"), []byte(
+		"type table struct{}\n\nfunc (table) Size() int { return n }\n\nconst unused = 1\n\nconst n = 3"), 1)
+	files["rest.go"].Data = []byte("package main\n\nfunc used() int { return table{}.Size() }\n")
+	c, err := course.New("00-small", files)
+	require.NoError(t, err)
+	var b bytes.Buffer
+	require.NoError(t, c.WriteNotebook(&b, "en"))
+	var n struct{ Cells []struct{ ID, Source string } }
+	require.NoError(t, json.Unmarshal(b.Bytes(), &n))
+	require.Equal(t, "declarations", n.Cells[2].ID)
+	at := 0
+	for _, want := range []string{"import ", "type table struct{}", "func (table) Size()", "const n = 3",
+		"func used() int"} {
+		i := strings.Index(n.Cells[2].Source, want)
+		require.Greater(t, i+1, at, want)
+		at = i
+	}
+	require.NotContains(t, n.Cells[2].Source, "unused")
+	require.NotContains(t, n.Cells[2].Source, "helper")
+}
+
 func TestMath(t *testing.T) {
 	for tex, text := range map[string]string{
 		`h_t = \tanh(x_t W)`:               "h_t = tanh(x_tW)",

@@ -81,7 +81,7 @@ func (c *Chapter) WriteNotebook(w io.Writer, language string) error {
 	words := frame[language]
 	say("title", "# "+c.Title(language)+"\n\n"+parts[0].prose)
 	run("setup", fmt.Sprintf(setup, c.Name, language), nil)
-	code := c.source.imports
+	code := strings.Join(append([]string{c.source.imports}, c.source.ahead()...), "\n\n")
 	for _, f := range c.source.rest {
 		code += "\n\n" + f.code
 	}

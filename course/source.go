@@ -10,6 +10,7 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -20,13 +21,25 @@ type source struct {
 	imports string // the import declaration of main.go
 	cells   []sourceCell
 	rest    []sourceFile // other files, which cells use
+	decls   []sourceDecl // of main.go, without its cells
 	hash    string
 }
 
 // sourceCell is a function and the declarations between it and the function before.
 type sourceCell struct{ name, code string }
 
-type sourceFile struct{ name, code string }
+type sourceFile struct {
+	name, code string
+	uses       map[string]bool // names that it mentions
+}
+
+// sourceDecl is a declaration of main.go: the names that it declares, for a method that of its
+// type, and those that it mentions.
+type sourceDecl struct {
+	names []string
+	uses  map[string]bool
+	code  string
+}
 
 func (s *source) names() []string {
 	var names []string
@@ -96,10 +109,16 @@ func (s *source) cut(text []byte) error {
 			before = nil
 		default:
 			before = append(before, code)
+			s.decls = append(s.decls, sourceDecl{declared(d), mentioned(d), code})
 		}
 	}
 	if before != nil { // helpers at the end
-		s.rest = append(s.rest, sourceFile{"main.go", strings.Join(before, "\n\n")})
+		rest := sourceFile{"main.go", strings.Join(before, "\n\n"), map[string]bool{}}
+		last := len(s.decls) - len(before)
+		for _, d := range s.decls[last:] {
+			maps.Copy(rest.uses, d.uses)
+		}
+		s.decls, s.rest = s.decls[:last], append(s.rest, rest)
 	}
 	s.imports = strings.Join(imports, "\n")
 	return nil
@@ -119,9 +138,71 @@ func (s *source) whole(name string, text []byte) error {
 		}
 	}
 	if code := strings.TrimSpace(string(bytes.TrimSpace(text[from:]))); code != "" {
-		s.rest = append(s.rest, sourceFile{path.Base(name), code})
+		s.rest = append(s.rest, sourceFile{path.Base(name), code, mentioned(file)})
 	}
 	return nil
+}
+
+// ahead are the declarations of main.go that the other files need, directly or through others of
+// them: where those files come first, as in a notebook, these must come before.
+func (s *source) ahead() (code []string) {
+	needed := map[string]bool{}
+	for _, f := range s.rest {
+		maps.Copy(needed, f.uses)
+	}
+	taken := make([]bool, len(s.decls))
+	for more := true; more; {
+		more = false
+		for i, d := range s.decls {
+			if !taken[i] && slices.ContainsFunc(d.names, func(n string) bool { return needed[n] }) {
+				taken[i], more = true, true
+				maps.Copy(needed, d.uses)
+			}
+		}
+	}
+	for i, d := range s.decls {
+		if taken[i] {
+			code = append(code, d.code)
+		}
+	}
+	return code
+}
+
+// mentioned are the identifiers below a node.
+func mentioned(n ast.Node) map[string]bool {
+	out := map[string]bool{}
+	ast.Inspect(n, func(n ast.Node) bool {
+		if id, ok := n.(*ast.Ident); ok {
+			out[id.Name] = true
+		}
+		return true
+	})
+	return out
+}
+
+// declared are the names that a declaration declares; for a method, that of its receiver's type.
+func declared(d ast.Decl) (names []string) {
+	switch d := d.(type) {
+	case *ast.FuncDecl:
+		if d.Recv == nil {
+			return []string{d.Name.Name}
+		}
+		for name := range mentioned(d.Recv.List[0].Type) {
+			names = append(names, name)
+		}
+	case *ast.GenDecl:
+		for _, spec := range d.Specs {
+			switch spec := spec.(type) {
+			case *ast.TypeSpec:
+				names = append(names, spec.Name.Name)
+			case *ast.ValueSpec:
+				for _, id := range spec.Names {
+					names = append(names, id.Name)
+				}
+			}
+		}
+	}
+	return names
 }
 
 func docOf(d ast.Decl) *ast.CommentGroup {
