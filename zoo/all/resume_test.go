@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"image"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -223,6 +224,35 @@ var resumable = map[string]func(change string) (train.Task, error){
 			Lookback:  2, Horizon: 1, IODropout: dropout(change)}, scale, 1))
 		return m.Task(forecast.Data{Train: of(learn), Valid: of(valid), Batch: 8,
 			Seed: batchSeed(change)})
+	},
+	"forecaster with gaps": func(change string) (train.Task, error) {
+		learn, valid := rows(change)
+		of := func(x []float32) *series.Series { // the third is a gap, and every seventh
+			s := &series.Series{Names: []string{"x", "known", "static"}}
+			for i, v := range x {
+				y := float64(v)
+				if i%7 == 2 {
+					y = math.NaN()
+				}
+				s.Values = append(s.Values, y, float64(v), 1)
+			}
+			return s
+		}
+		scale := &series.Scale{Mean: []float64{0.5, 0.5, 0}, Deviation: []float64{0.3, 0.3, 1}}
+		m := must(forecast.New(forecast.Config{Recurrent: zoo.Recurrent{Cell: "gru", Hidden: 4},
+			Variables: []string{"x", "known", "static"}, Known: []string{"known"},
+			Static: []string{"static"}, Gaps: forecast.MaskGaps, Quantiles: []float64{0.2, 0.5},
+			Lookback: 2, Horizon: 1, IODropout: dropout(change)}, scale, 1))
+		s := of(learn)
+		return m.Task(forecast.Data{Train: s.Slice(0, 20), More: []*series.Series{s.Slice(20, 48)},
+			Valid: of(valid), Batch: 8, Seed: batchSeed(change)})
+	},
+	"conditional VAE": func(change string) (train.Task, error) {
+		learn, valid := rows(change)
+		m := must(reduce.NewVAE(reduce.VAEConfig{Features: 3, Condition: 1, Widths: []int{3}, Code: 2,
+			Beta: dropout(change)}, 1))
+		return m.Task(reduce.VAEData{RowData: reduce.RowData{Train: learn, Valid: valid, Batch: 4,
+			Seed: batchSeed(change)}})
 	},
 	"autoencoder": func(change string) (train.Task, error) {
 		learn, valid := rows(change)

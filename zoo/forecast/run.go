@@ -71,7 +71,9 @@ func (m *Model) Task(d Data) (train.Task, error) {
 		if err != nil {
 			return b, prefix.Wrap(err)
 		}
-		b.Count = g.load(w, starts)
+		if b.Count = g.load(w, starts); b.Count == 0 && p.From == 0 && w.nothing(p.Batch) {
+			b.Count = 1 // a batch counts something, be its loss 0
+		}
 		b.Loss, err = g.learned.RunRows(seed, counter, p.From, len(p.Batch))
 		b.Grads = g.learned.Grads()
 		return b, err

@@ -120,9 +120,22 @@ func (w *windows) counts(first int) (c counts, err error) {
 	return c, nil
 }
 
+// nothing reports whether no true value behind some windows is known.
+func (w *windows) nothing(examples []int) bool {
+	for _, example := range examples {
+		for h := range w.cfg.Horizon {
+			for v := range w.targets {
+				if !math.IsNaN(w.truth(example, h, v)) {
+					return false
+				}
+			}
+		}
+	}
+	return true
+}
+
 // load puts windows into the graph, and in training what is behind them. It returns how many
-// examples that is: windows, or with gaps true values that are known, of which a loss is the mean;
-// 1 at least.
+// examples that is: windows, or with gaps true values that are known, of which a loss is the mean.
 func (g *forecastGraph) load(w *windows, examples []int) int {
 	gaps, known := w.cfg.Gaps != RefuseGaps, 0
 	for k, example := range examples {
@@ -151,7 +164,7 @@ func (g *forecastGraph) load(w *windows, examples []int) int {
 		}
 	}
 	if gaps {
-		return max(known, 1)
+		return known
 	}
 	return len(examples)
 }
