@@ -37,6 +37,7 @@ func run(args []string, out io.Writer) error {
 	metric := f.String("metric", "valid_perplexity", "`column` of the histories to draw")
 	title := f.String("title", "", "heading of the figure")
 	log := f.Bool("log", false, "logarithmic axis")
+	from := f.Int("from", 0, "leave out what was measured before this `step`")
 	levels := f.String("levels", "", "dashed lines, as `name=value,…`")
 	if err := cli.Parse(f, args, about, out); err != nil {
 		return err
@@ -64,6 +65,12 @@ func run(args []string, out io.Writer) error {
 			}
 			return fmt.Errorf("%s has no %q; it has %s", name, *metric,
 				strings.Join(h.Names(), ", "))
+		}
+		for len(steps) > 0 && steps[0] < *from {
+			steps, values = steps[1:], values[1:]
+		}
+		if len(steps) == 0 {
+			return fmt.Errorf("%s has no %q from step %d on", name, *metric, *from)
 		}
 		x := make([]float64, len(steps))
 		for i, s := range steps {

@@ -23,12 +23,18 @@ func TestCurves(t *testing.T) {
 	require.Contains(t, string(figure), ">lstm</text>")
 	require.Contains(t, string(figure), ">bigram</text>")
 
+	require.NoError(t, run([]string{"-draw", svg, "-from", "15", csv}, io.Discard))
+	figure, err = os.ReadFile(svg)
+	require.NoError(t, err)
+	require.NotContains(t, string(figure), ">90</text>")
+
 	for _, c := range []struct {
 		args []string
 		want string
 	}{
 		{nil, "no histories given"},
 		{[]string{"-metric", "none", csv}, `has no "none"; it has valid_perplexity`},
+		{[]string{"-from", "21", csv}, `has no "valid_perplexity" from step 21 on`},
 		{[]string{"-levels", "bigram", csv}, "want name=value"},
 		{[]string{filepath.Join(dir, "absent.csv")}, "no such file"},
 		{[]string{"-draw", filepath.Join(dir, "absent", "x.svg"), csv}, "no such file"},
