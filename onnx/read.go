@@ -13,6 +13,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"github.com/seqzoo/seqzoo/internal/safefile"
 	"github.com/seqzoo/seqzoo/internal/sysmem"
 	"github.com/seqzoo/seqzoo/onnx/internal/pb"
 )
@@ -27,12 +28,18 @@ const maxDepth = 100
 // folder and from nowhere else. A model that needs an operator which this library lacks is refused
 // by an *UnsupportedError that names all of them.
 func Import(file string) (*Model, error) {
+	f, size, err := safefile.Open(file)
+	if err != nil {
+		return nil, fmt.Errorf("onnx: %w", err)
+	}
+	defer f.Close()
 	root, err := os.OpenRoot(filepath.Dir(file))
 	if err != nil {
 		return nil, fmt.Errorf("onnx: %w", err)
 	}
 	defer root.Close()
-	return importFS(root.FS(), filepath.Base(file), file)
+	p, err := readFile(f, size)
+	return imported(p, err, &folder{root.FS(), "."}, file)
 }
 
 // ImportFS is Import for a file system.
@@ -40,15 +47,21 @@ func ImportFS(fsys fs.FS, name string) (*Model, error) {
 	if fsys == nil {
 		return nil, errors.New("onnx: the file system is nil")
 	}
-	return importFS(fsys, name, name)
+	f, size, err := openRegular(fsys, name)
+	if err != nil {
+		return nil, fmt.Errorf("onnx: %w", err)
+	}
+	defer f.Close()
+	p, err := readFile(f, size)
+	return imported(p, err, &folder{fsys, path.Dir(name)}, name)
 }
 
-func importFS(fsys fs.FS, name, shown string) (*Model, error) {
-	p, err := readFile(fsys, name)
-	if err != nil {
-		return nil, fmt.Errorf("onnx: %s: %w", shown, err)
+// imported is the model of a file, err if that could not be read.
+func imported(p *pb.ModelProto, err error, in *folder, shown string) (*Model, error) {
+	var m *Model
+	if err == nil {
+		m, err = newModel(p, in)
 	}
-	m, err := newModel(p, &folder{fsys, path.Dir(name)})
 	if err == nil {
 		err = m.unsupported()
 	}
@@ -74,24 +87,32 @@ func Decode(content []byte) (*Model, error) {
 	return m, nil
 }
 
-func readFile(fsys fs.FS, name string) (*pb.ModelProto, error) {
-	f, err := fsys.Open(name)
+// openRegular opens a regular file. Whatever else is there is looked at without opening it: a pipe
+// might never answer.
+func openRegular(fsys fs.FS, name string) (f fs.File, size int64, err error) {
+	info, err := fs.Stat(fsys, name)
+	if err == nil && info.Mode().IsRegular() {
+		if f, err = fsys.Open(name); err == nil {
+			if info, err = f.Stat(); err != nil || !info.Mode().IsRegular() {
+				f.Close()
+			}
+		}
+	}
+	if err == nil && !info.Mode().IsRegular() {
+		err = &safefile.NotRegularError{Path: name, Mode: info.Mode()}
+	}
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%w: it is no regular file", ErrFormat)
-	}
+	return f, info.Size(), nil
+}
+
+func readFile(f io.Reader, size int64) (*pb.ModelProto, error) {
 	// The bytes, and the messages made of them.
-	if need := 3 * info.Size(); info.Size() > math.MaxInt32 || beyondMemory(need) {
-		return nil, fmt.Errorf("%w: %d bytes are more than can be read", ErrFormat, info.Size())
+	if need := 3 * size; size > math.MaxInt32 || beyondMemory(need) {
+		return nil, fmt.Errorf("%w: %d bytes are more than can be read", ErrFormat, size)
 	}
-	content := make([]byte, info.Size())
+	content := make([]byte, size)
 	if _, err := io.ReadFull(f, content); err != nil {
 		return nil, err
 	}
@@ -149,18 +170,14 @@ func (f *folder) read(p *pb.TensorProto, n int) ([]byte, error) {
 	if length != int64(n) || offset < 0 {
 		return nil, fmt.Errorf("%d bytes from %d on, want %d", length, offset, n)
 	}
-	file, err := f.fsys.Open(path.Join(f.dir, location))
+	file, size, err := openRegular(f.fsys, path.Join(f.dir, location))
 	if err != nil {
 		return nil, err
 	}
 	defer file.Close()
-	info, err := file.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() || info.Size()-int64(n) < offset || beyondMemory(int64(n)) {
+	if size-int64(n) < offset || beyondMemory(int64(n)) {
 		return nil, fmt.Errorf("%s has %d bytes: it does not hold %d from %d on", location,
-			info.Size(), n, offset)
+			size, n, offset)
 	}
 	seeker, ok := file.(io.Seeker)
 	if !ok {

@@ -161,10 +161,13 @@ func oneRun(ctx context.Context, parent string, settings map[string]string,
 	return r
 }
 
+// maxSettings is the most bytes that the settings of a run may take.
+const maxSettings = 1 << 20
+
 // readRun reads a run from its folder; fs.ErrNotExist says that it holds none.
 func readRun(dir string) (r Run, err error) {
 	r.Name, r.History = filepath.Base(dir), &History{}
-	f, err := os.Open(filepath.Join(dir, historyFile))
+	f, _, err := safefile.Open(filepath.Join(dir, historyFile))
 	if err != nil {
 		return r, err
 	}
@@ -172,7 +175,7 @@ func readRun(dir string) (r Run, err error) {
 	if err := r.History.ReadCSV(f); err != nil {
 		return r, fmt.Errorf("%s: %w", f.Name(), err)
 	}
-	content, err := os.ReadFile(filepath.Join(dir, settingsFile))
+	content, err := safefile.ReadFile(filepath.Join(dir, settingsFile), maxSettings)
 	if errors.Is(err, fs.ErrNotExist) {
 		return r, nil
 	}

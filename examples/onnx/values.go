@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -72,7 +71,7 @@ func readCSV(file string, m *onnx.Model) (onnx.Values, error) {
 	if len(m.Inputs()) != 1 {
 		return nil, fmt.Errorf("%s: the model has inputs %v; want one for a CSV, or JSON", file, m.Inputs())
 	}
-	f, err := os.Open(file)
+	f, err := cli.OpenFile(file)
 	if err != nil {
 		return nil, err
 	}
