@@ -404,7 +404,7 @@ func (m *labeller) predictions(rows [][]float64) ([]Prediction, error) {
 	scores := m.chain.scores()
 	best, probs := scores.viterbi(rows), scores.marginals(rows)
 	for i, p := range probs {
-		if err := checkProbs(p); err != nil {
+		if err := checkSum(p); err != nil {
 			return nil, err
 		}
 		found[i] = m.chosen(best[i], p)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/seqzoo/seqzoo/internal/check"
@@ -62,6 +63,20 @@ func (m *labeller) predictBatch(g *labelGraph, sequences []Sequence, batch []int
 		found(i, predictions)
 	}
 	return nil
+}
+
+// checkSum is checkProbs of all labels together. Of scores so large that their differences are lost
+// each label would have the probability 1.
+func checkSum(probs []float64) error {
+	sum := 0.0
+	for _, p := range probs {
+		sum += p
+	}
+	if err := checkProbs(probs); err != nil || math.Abs(sum-1) < 1e-3 {
+		return err
+	}
+	return fmt.Errorf("the probabilities of all labels sum to %g: weights or features are too large "+
+		"for the model's numbers", sum)
 }
 
 // checkProbs refuses probabilities that are none: of NaN the first label would be the likeliest.
