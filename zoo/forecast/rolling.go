@@ -61,7 +61,7 @@ func Rolling(ctx context.Context, s *series.Series, o RollingOptions) (*Rolled, 
 		}
 		m, err := o.Fit(ctx, len(r.Folds), s.Slice(from, at))
 		if err == nil && m == nil {
-			err = errors.New("Fit gives no model")
+			err = errors.New("the option Fit gives no model")
 		}
 		if err != nil {
 			return nil, prefix.Errorf("rolling: the model fitted to the rows before %d: %w", at, err)
