@@ -1,0 +1,9 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/seqzoo/seqzoo/course/coursetest"
+)
+
+func TestChapter(t *testing.T) { coursetest.Check(t, files, learned, lengths, steps, beams) }
