@@ -133,7 +133,7 @@ func checked(p *course.Page) error {
 // fused lists what a step of training was compiled to, and times it beside the cells of the
 // library.
 func fused(p *course.Page) error {
-	step, err := training(cellOf("mgu"), 32, 64)
+	step, err := training(cellOf("mgu"), 16, 64)
 	if err != nil {
 		return err
 	}
@@ -147,7 +147,7 @@ func fused(p *course.Page) error {
 	if err != nil {
 		return err
 	}
-	figure := plot.Plot{Title: "A training step: 32 sequences of 32 steps",
+	figure := plot.Plot{Title: "A training step: 16 sequences of 16 steps",
 		Y:   "time, the GRU's = 1",
 		Alt: "The cell of this chapter takes less time than the GRU; run by its definitions it takes many times as long."}
 	var rows [][]any
