@@ -45,6 +45,7 @@ var rooms = []room{
 	{"course", "plot"},
 	{"plot", ""},
 	{"benchmarks/step", "benchmarks cells graph"},
+	{"benchmarks/every", "benchmarks cells graph"},
 	{"benchmarks/dropin", "graph " + everywhere},
 	{"benchmarks", "graph " + description},
 

@@ -29,24 +29,26 @@ import (
 
 // Workload is something to measure, in float32.
 type Workload struct {
-	Cell        string // the spec of any registered cell, or a user's own: mgu, a minimal gated unit; indrnn; sru
+	Cell        string // the spec of any registered cell, or mgu, a user's minimal gated unit
 	B, T, I, H  int    // batch, steps, input and hidden widths
 	V, Layers   int    // of Generate: vocabulary and stacked layers; of Words: vocabulary
 	Mode        string // Train, Infer, Generate or Words
 	Engine      string // Seqzoo, Plain or TapeMachine
 	Threads     int    // of the engine; below 1: GOMAXPROCS
-	Share       string // how threads share a recurrence: "rows", "operations", else the engine chooses
+	Share       string // how threads share a recurrence: rows, operations; "": the engine chooses
 	Expand      bool   // lay every step out as nodes of the graph, as TapeMachine always has it
 	WithLengths bool   // Train: sequences of lengths spread evenly over 1 … T
-	Recompute   int    // Train: steps from one kept state to the next, as in unroll.Options; 0 keeps all
+	Recompute   int    // Train: steps from one kept state to the next; 0 keeps all
 }
 
 // Modes and engines.
 const (
-	Train    = "train"    // forward, mean of the squared outputs, backward to all parameters and the input
+	// forward, mean of the squared outputs, backward to all parameters and the input
+	Train    = "train"
 	Infer    = "infer"    // forward
 	Generate = "generate" // T characters sampled one by one
-	Words    = "words"    // training of a word model: embedding [V, H], one layer, output layer [H, V], cross-entropy
+	// training of a word model: embedding [V, H], one layer, output layer [H, V], cross-entropy
+	Words = "words"
 
 	Seqzoo      = "seqzoo"
 	Plain       = "plain"
@@ -89,16 +91,14 @@ func (w Workload) Build() (*Job, error) {
 	case Words:
 		return w.words()
 	}
-	return nil, fmt.Errorf("no mode %q: want %s, %s, %s or %s", w.Mode, Train, Infer, Generate, Words)
+	return nil, fmt.Errorf("no mode %q: want %s, %s, %s or %s", w.Mode, Train, Infer, Generate,
+		Words)
 }
 
 // gates are how many matrices, as wide as the layer, multiply the input and the state.
 func (w Workload) gates() (input, state float64) {
 	if gates, ok := map[string]float64{"rnn": 1, "gru": 3, "lstm": 4, "mgu": 2}[w.Cell]; ok {
 		return gates, gates
-	}
-	if gates, ok := map[string]float64{"indrnn": 1, "sru": 3}[w.Cell]; ok {
-		return gates, 0
 	}
 	const H = 8
 	products := map[bool]float64{}
@@ -258,7 +258,8 @@ func (w Workload) sequence() (*Job, error) {
 }
 
 func let(n *nodes.Node, backing any) error {
-	return gorgonia.Let(n.Gorgonia(), tensor.New(tensor.WithShape(n.Shape()...), tensor.WithBacking(backing)))
+	return gorgonia.Let(n.Gorgonia(), tensor.New(tensor.WithShape(n.Shape()...),
+		tensor.WithBacking(backing)))
 }
 
 func (w Workload) compile(g *nodes.Graph, keep []*gorgonia.Node) (*Job, error) {
@@ -277,7 +278,8 @@ func (w Workload) compile(g *nodes.Graph, keep []*gorgonia.Node) (*Job, error) {
 	case TapeMachine:
 		return &Job{VM: gorgonia.NewTapeMachine(g.Expr()), CompileMs: since(start)}, nil
 	default:
-		return nil, fmt.Errorf("no engine %q: want %s, %s or %s", w.Engine, Seqzoo, Plain, TapeMachine)
+		return nil, fmt.Errorf("no engine %q: want %s, %s or %s", w.Engine, Seqzoo, Plain,
+			TapeMachine)
 	}
 	vm, err := graph.Compile(g.Expr(), opts...)
 	return &Job{VM: vm, CompileMs: since(start)}, err
@@ -298,20 +300,13 @@ func norm(v gorgonia.Value) float64 {
 }
 
 func newCell(s *nodes.Scope, kind string, in, hidden int) cells.Cell {
-	switch kind {
-	case "mgu":
+	if kind == "mgu" {
 		return owncells.NewMinimalGatedUnit(s, in, hidden)
-	case "indrnn":
-		return owncells.NewIndependent(s, in, hidden, nodes.ReLU)
-	case "sru":
-		if in != hidden {
-			panic(&nodes.BuildError{Op: "sru", Msg: fmt.Sprintf("its input, %d wide, is a part of its output, %d wide: want equal widths", in, hidden)})
-		}
-		return newSRU(s, in)
 	}
 	cfg, err := cells.Parse(kind)
 	if err != nil {
-		panic(&nodes.BuildError{Op: "cell", Msg: fmt.Sprintf("%v; or mgu, a minimal gated unit", err), Err: err})
+		panic(&nodes.BuildError{Op: "cell", Err: err,
+			Msg: fmt.Sprintf("%v; or mgu, a minimal gated unit", err)})
 	}
 	return cfg.Sized(in, hidden).New(s)
 }

@@ -22,7 +22,10 @@ type Timing struct {
 	Path string        // the scopes in the model that it computes for, and which operations
 	Time time.Duration // in one run; in a loop, of all steps together
 	// floating-point operations of matrix products in one run; 0 if it has none
-	Flop   float64
+	Flop float64
+	// bytes of its operands and results in one run, each element counted once whether it comes from
+	// memory or a cache; 0 if that is not known
+	Bytes  float64
 	Share  float64 // of the total
 	InLoop bool    // it runs once a step of the loop before it
 	loop   bool
@@ -65,7 +68,7 @@ func newProfile(ts []vm.Timing) *Profile {
 		}
 		loop := i+1 < len(ts) && ts[i+1].Depth > t.Depth
 		p.Instructions = append(p.Instructions, Timing{What: t.What, Path: places(t.At),
-			Time: t.Time, Flop: t.Flop,
+			Time: t.Time, Flop: t.Flop, Bytes: t.Bytes,
 			InLoop: t.Depth > 0, loop: loop, depth: t.Depth, scopes: scopes(t.At)})
 	}
 	p.share(p.Instructions)
@@ -173,6 +176,7 @@ func (p *Profile) by(key func(Timing) string) []Timing {
 		}
 		out[i].Time += t.Time
 		out[i].Flop += t.Flop
+		out[i].Bytes += t.Bytes
 	}
 	slices.SortStableFunc(out, func(a, b Timing) int { return int(b.Time - a.Time) })
 	p.share(out)

@@ -29,16 +29,23 @@ type ScriptSlot struct {
 	At   uintptr // of memory that the caller keeps alive
 	Mask int     // Across: of memory; Within: of a register, or of one element that is spread
 	Row  int     // bytes from one row to the next
-	Step int     // bytes from one step to the next
-	Back int     // bytes from the first row to the last
-	Flip int     // Turns: the step goes there and back in turn; else 0
+	next int     // bytes from the last row of this step to the first of the next
+	sum  int     // of next in this step and in the next one
 }
 
-// The values of ScriptSlot's fields.
+// Moves lets a slot go so many bytes on with each step, or on and back in turn. back is the bytes
+// from the first row to the last.
+func (s *ScriptSlot) Moves(step, back int, turns bool) {
+	s.next = step - back
+	if s.sum = 2 * s.next; turns {
+		s.sum = -2 * back
+	}
+}
+
+// The values of ScriptSlot.Mask.
 const (
 	Across = -1
 	Within = 0
-	Turns  = -1
 )
 
 // ScriptBlock is the columns of a register.
@@ -75,6 +82,8 @@ const (
 	ScriptLog
 	ScriptTanh
 	ScriptSigmoid
+	ScriptSoftplus
+	ScriptExpm1
 	ScriptCopy
 	ScriptSquare
 	ScriptAbs

@@ -35,10 +35,10 @@ w8:
 
 w8op:
 	MOVL (CX), DI
-	CMPL DI, $0x11
-	JGE  w8from17to33
+	CMPL DI, $0x12
+	JGE  w8from18to35
 	CMPL DI, $0x09
-	JGE  w8from9to17
+	JGE  w8from9to18
 	CMPL DI, $0x05
 	JGE  w8from5to9
 	CMPL DI, $0x03
@@ -76,9 +76,9 @@ w8from7to9:
 w8from8to9:
 	JMP w8sigmoidGrad
 
-w8from9to17:
+w8from9to18:
 	CMPL DI, $0x0d
-	JGE  w8from13to17
+	JGE  w8from13to18
 	CMPL DI, $0x0b
 	JGE  w8from11to13
 	CMPL DI, $0x0a
@@ -96,9 +96,9 @@ w8from11to13:
 w8from12to13:
 	JMP w8log
 
-w8from13to17:
+w8from13to18:
 	CMPL DI, $0x0f
-	JGE  w8from15to17
+	JGE  w8from15to18
 	CMPL DI, $0x0e
 	JGE  w8from14to15
 	JMP  w8tanh
@@ -106,90 +106,100 @@ w8from13to17:
 w8from14to15:
 	JMP w8sigmoid
 
-w8from15to17:
+w8from15to18:
 	CMPL DI, $0x10
-	JGE  w8from16to17
-	JMP  w8copy
+	JGE  w8from16to18
+	JMP  w8softplus
 
-w8from16to17:
-	JMP w8square
+w8from16to18:
+	CMPL DI, $0x11
+	JGE  w8from17to18
+	JMP  w8expm1
 
-w8from17to33:
-	CMPL DI, $0x19
-	JGE  w8from25to33
-	CMPL DI, $0x15
-	JGE  w8from21to25
-	CMPL DI, $0x13
-	JGE  w8from19to21
-	CMPL DI, $0x12
-	JGE  w8from18to19
-	JMP  w8abs
+w8from17to18:
+	JMP w8copy
 
-w8from18to19:
-	JMP w8inverse
-
-w8from19to21:
-	CMPL DI, $0x14
-	JGE  w8from20to21
-	JMP  w8positive
-
-w8from20to21:
-	JMP w8sign
-
-w8from21to25:
-	CMPL DI, $0x17
-	JGE  w8from23to25
-	CMPL DI, $0x16
-	JGE  w8from22to23
-	JMP  w8scale
-
-w8from22to23:
-	JMP w8shift
-
-w8from23to25:
-	CMPL DI, $0x18
-	JGE  w8from24to25
-	JMP  w8affine
-
-w8from24to25:
-	JMP w8lt
-
-w8from25to33:
-	CMPL DI, $0x1d
-	JGE  w8from29to33
-	CMPL DI, $0x1b
-	JGE  w8from27to29
+w8from18to35:
 	CMPL DI, $0x1a
-	JGE  w8from26to27
-	JMP  w8le
+	JGE  w8from26to35
+	CMPL DI, $0x16
+	JGE  w8from22to26
+	CMPL DI, $0x14
+	JGE  w8from20to22
+	CMPL DI, $0x13
+	JGE  w8from19to20
+	JMP  w8square
 
-w8from26to27:
-	JMP w8gt
+w8from19to20:
+	JMP w8abs
 
-w8from27to29:
-	CMPL DI, $0x1c
-	JGE  w8from28to29
-	JMP  w8ge
+w8from20to22:
+	CMPL DI, $0x15
+	JGE  w8from21to22
+	JMP  w8inverse
 
-w8from28to29:
-	JMP w8eq
+w8from21to22:
+	JMP w8positive
 
-w8from29to33:
-	CMPL DI, $0x1f
-	JGE  w8from31to33
+w8from22to26:
+	CMPL DI, $0x18
+	JGE  w8from24to26
+	CMPL DI, $0x17
+	JGE  w8from23to24
+	JMP  w8sign
+
+w8from23to24:
+	JMP w8scale
+
+w8from24to26:
+	CMPL DI, $0x19
+	JGE  w8from25to26
+	JMP  w8shift
+
+w8from25to26:
+	JMP w8affine
+
+w8from26to35:
 	CMPL DI, $0x1e
-	JGE  w8from30to31
-	JMP  w8ne
+	JGE  w8from30to35
+	CMPL DI, $0x1c
+	JGE  w8from28to30
+	CMPL DI, $0x1b
+	JGE  w8from27to28
+	JMP  w8lt
 
-w8from30to31:
-	JMP w8select
+w8from27to28:
+	JMP w8le
 
-w8from31to33:
+w8from28to30:
+	CMPL DI, $0x1d
+	JGE  w8from29to30
+	JMP  w8gt
+
+w8from29to30:
+	JMP w8ge
+
+w8from30to35:
 	CMPL DI, $0x20
-	JGE  w8from32to33
+	JGE  w8from32to35
+	CMPL DI, $0x1f
+	JGE  w8from31to32
+	JMP  w8eq
+
+w8from31to32:
+	JMP w8ne
+
+w8from32to35:
+	CMPL DI, $0x21
+	JGE  w8from33to35
+	JMP  w8select
+
+w8from33to35:
+	CMPL DI, $0x22
+	JGE  w8from34to35
 	JMP  w8fill
 
-w8from32to33:
+w8from34to35:
 	JMP w8spread
 
 w8add:
@@ -1600,6 +1610,814 @@ w8sigmoid:
 	JL                w8op
 	JMP               w8next
 
+w8softplus:
+	MOVLQSX           4(CX), DI
+	MOVQ              8(BX)(DI*1), R8
+	ANDQ              SI, R8
+	ADDQ              (BX)(DI*1), R8
+	MOVLQSX           8(CX), DI
+	MOVQ              8(BX)(DI*1), R9
+	ANDQ              SI, R9
+	ADDQ              (BX)(DI*1), R9
+	VMOVUPS           (R9), Z0
+	VPORD.BCST        s80000000<>+0(SB), Z0, Z1
+	VBROADCASTSS      s42b20000<>+0(SB), Z2
+	VMINPS            Z1, Z2, Z2
+	VBROADCASTSS      sc2d00000<>+0(SB), Z1
+	VMAXPS            Z2, Z1, Z2
+	VBROADCASTSS      s4b400000<>+0(SB), Z1
+	VFMADD231PS.BCST  s3fb8aa3b<>+0(SB), Z2, Z1
+	VSUBPS.BCST       s4b400000<>+0(SB), Z1, Z1
+	VMOVUPS           Z2, Z2
+	VFNMADD231PS.BCST s3f317200<>+0(SB), Z1, Z2
+	VFNMADD231PS.BCST s35bfbe8e<>+0(SB), Z1, Z2
+	VBROADCASTSS      s3ab6887e<>+0(SB), Z3
+	VFMADD213PS.BCST  s3c0905b1<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3d2aaa8d<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3e2aaa6f<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3f000000<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3f800000<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3f800000<>+0(SB), Z2, Z3
+	VSCALEFPS         Z1, Z3, Z1
+	VADDPS.BCST       s3f800000<>+0(SB), Z1, Z2
+	VSUBPS.BCST       s3f800000<>+0(SB), Z2, Z3
+	VGETMANTPS        $0x0b, Z2, Z4
+	VGETEXPPS         Z2, Z2
+	VGETEXPPS         Z4, Z5
+	VSUBPS            Z5, Z2, Z2
+	VSUBPS.BCST       s3f800000<>+0(SB), Z4, Z4
+	VMULPS            Z4, Z4, Z6
+	VBROADCASTSS      sbd137125<>+0(SB), Z5
+	VFMADD213PS.BCST  s3dacedcd<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  sbdd8370b<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  s3de74e89<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  sbdffb62d<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  s3e123109<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  sbe2aaa7d<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  s3e4ccd2b<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  sbe800001<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  s3eaaaaab<>+0(SB), Z4, Z5
+	VMULPS            Z4, Z5, Z5
+	VMULPS            Z6, Z5, Z5
+	VFMADD231PS.BCST  s35bfbe8e<>+0(SB), Z2, Z5
+	VFNMADD231PS.BCST s3f000000<>+0(SB), Z6, Z5
+	VADDPS            Z4, Z5, Z5
+	VFMADD231PS.BCST  s3f317200<>+0(SB), Z2, Z5
+	VMOVUPS           Z5, Z4
+	VMULPS            Z1, Z4, Z4
+	VBROADCASTSS      s00000000<>+0(SB), Z2
+	VDIVPS            Z3, Z4, Z4
+	VCMPPS            $0x00, Z2, Z3, K1
+	VMOVAPS           Z1, K1, Z4
+	VMAXPS            Z0, Z2, Z2
+	VADDPS            Z4, Z2, Z0
+	VMOVUPS           Z0, (R8)
+	VMOVUPS           64(R9), Z0
+	VPORD.BCST        s80000000<>+0(SB), Z0, Z1
+	VBROADCASTSS      s42b20000<>+0(SB), Z2
+	VMINPS            Z1, Z2, Z2
+	VBROADCASTSS      sc2d00000<>+0(SB), Z1
+	VMAXPS            Z2, Z1, Z2
+	VBROADCASTSS      s4b400000<>+0(SB), Z1
+	VFMADD231PS.BCST  s3fb8aa3b<>+0(SB), Z2, Z1
+	VSUBPS.BCST       s4b400000<>+0(SB), Z1, Z1
+	VMOVUPS           Z2, Z2
+	VFNMADD231PS.BCST s3f317200<>+0(SB), Z1, Z2
+	VFNMADD231PS.BCST s35bfbe8e<>+0(SB), Z1, Z2
+	VBROADCASTSS      s3ab6887e<>+0(SB), Z3
+	VFMADD213PS.BCST  s3c0905b1<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3d2aaa8d<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3e2aaa6f<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3f000000<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3f800000<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3f800000<>+0(SB), Z2, Z3
+	VSCALEFPS         Z1, Z3, Z1
+	VADDPS.BCST       s3f800000<>+0(SB), Z1, Z2
+	VSUBPS.BCST       s3f800000<>+0(SB), Z2, Z3
+	VGETMANTPS        $0x0b, Z2, Z4
+	VGETEXPPS         Z2, Z2
+	VGETEXPPS         Z4, Z5
+	VSUBPS            Z5, Z2, Z2
+	VSUBPS.BCST       s3f800000<>+0(SB), Z4, Z4
+	VMULPS            Z4, Z4, Z6
+	VBROADCASTSS      sbd137125<>+0(SB), Z5
+	VFMADD213PS.BCST  s3dacedcd<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  sbdd8370b<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  s3de74e89<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  sbdffb62d<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  s3e123109<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  sbe2aaa7d<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  s3e4ccd2b<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  sbe800001<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  s3eaaaaab<>+0(SB), Z4, Z5
+	VMULPS            Z4, Z5, Z5
+	VMULPS            Z6, Z5, Z5
+	VFMADD231PS.BCST  s35bfbe8e<>+0(SB), Z2, Z5
+	VFNMADD231PS.BCST s3f000000<>+0(SB), Z6, Z5
+	VADDPS            Z4, Z5, Z5
+	VFMADD231PS.BCST  s3f317200<>+0(SB), Z2, Z5
+	VMOVUPS           Z5, Z4
+	VMULPS            Z1, Z4, Z4
+	VBROADCASTSS      s00000000<>+0(SB), Z2
+	VDIVPS            Z3, Z4, Z4
+	VCMPPS            $0x00, Z2, Z3, K1
+	VMOVAPS           Z1, K1, Z4
+	VMAXPS            Z0, Z2, Z2
+	VADDPS            Z4, Z2, Z0
+	VMOVUPS           Z0, 64(R8)
+	VMOVUPS           128(R9), Z0
+	VPORD.BCST        s80000000<>+0(SB), Z0, Z1
+	VBROADCASTSS      s42b20000<>+0(SB), Z2
+	VMINPS            Z1, Z2, Z2
+	VBROADCASTSS      sc2d00000<>+0(SB), Z1
+	VMAXPS            Z2, Z1, Z2
+	VBROADCASTSS      s4b400000<>+0(SB), Z1
+	VFMADD231PS.BCST  s3fb8aa3b<>+0(SB), Z2, Z1
+	VSUBPS.BCST       s4b400000<>+0(SB), Z1, Z1
+	VMOVUPS           Z2, Z2
+	VFNMADD231PS.BCST s3f317200<>+0(SB), Z1, Z2
+	VFNMADD231PS.BCST s35bfbe8e<>+0(SB), Z1, Z2
+	VBROADCASTSS      s3ab6887e<>+0(SB), Z3
+	VFMADD213PS.BCST  s3c0905b1<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3d2aaa8d<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3e2aaa6f<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3f000000<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3f800000<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3f800000<>+0(SB), Z2, Z3
+	VSCALEFPS         Z1, Z3, Z1
+	VADDPS.BCST       s3f800000<>+0(SB), Z1, Z2
+	VSUBPS.BCST       s3f800000<>+0(SB), Z2, Z3
+	VGETMANTPS        $0x0b, Z2, Z4
+	VGETEXPPS         Z2, Z2
+	VGETEXPPS         Z4, Z5
+	VSUBPS            Z5, Z2, Z2
+	VSUBPS.BCST       s3f800000<>+0(SB), Z4, Z4
+	VMULPS            Z4, Z4, Z6
+	VBROADCASTSS      sbd137125<>+0(SB), Z5
+	VFMADD213PS.BCST  s3dacedcd<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  sbdd8370b<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  s3de74e89<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  sbdffb62d<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  s3e123109<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  sbe2aaa7d<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  s3e4ccd2b<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  sbe800001<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  s3eaaaaab<>+0(SB), Z4, Z5
+	VMULPS            Z4, Z5, Z5
+	VMULPS            Z6, Z5, Z5
+	VFMADD231PS.BCST  s35bfbe8e<>+0(SB), Z2, Z5
+	VFNMADD231PS.BCST s3f000000<>+0(SB), Z6, Z5
+	VADDPS            Z4, Z5, Z5
+	VFMADD231PS.BCST  s3f317200<>+0(SB), Z2, Z5
+	VMOVUPS           Z5, Z4
+	VMULPS            Z1, Z4, Z4
+	VBROADCASTSS      s00000000<>+0(SB), Z2
+	VDIVPS            Z3, Z4, Z4
+	VCMPPS            $0x00, Z2, Z3, K1
+	VMOVAPS           Z1, K1, Z4
+	VMAXPS            Z0, Z2, Z2
+	VADDPS            Z4, Z2, Z0
+	VMOVUPS           Z0, 128(R8)
+	VMOVUPS           192(R9), Z0
+	VPORD.BCST        s80000000<>+0(SB), Z0, Z1
+	VBROADCASTSS      s42b20000<>+0(SB), Z2
+	VMINPS            Z1, Z2, Z2
+	VBROADCASTSS      sc2d00000<>+0(SB), Z1
+	VMAXPS            Z2, Z1, Z2
+	VBROADCASTSS      s4b400000<>+0(SB), Z1
+	VFMADD231PS.BCST  s3fb8aa3b<>+0(SB), Z2, Z1
+	VSUBPS.BCST       s4b400000<>+0(SB), Z1, Z1
+	VMOVUPS           Z2, Z2
+	VFNMADD231PS.BCST s3f317200<>+0(SB), Z1, Z2
+	VFNMADD231PS.BCST s35bfbe8e<>+0(SB), Z1, Z2
+	VBROADCASTSS      s3ab6887e<>+0(SB), Z3
+	VFMADD213PS.BCST  s3c0905b1<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3d2aaa8d<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3e2aaa6f<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3f000000<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3f800000<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3f800000<>+0(SB), Z2, Z3
+	VSCALEFPS         Z1, Z3, Z1
+	VADDPS.BCST       s3f800000<>+0(SB), Z1, Z2
+	VSUBPS.BCST       s3f800000<>+0(SB), Z2, Z3
+	VGETMANTPS        $0x0b, Z2, Z4
+	VGETEXPPS         Z2, Z2
+	VGETEXPPS         Z4, Z5
+	VSUBPS            Z5, Z2, Z2
+	VSUBPS.BCST       s3f800000<>+0(SB), Z4, Z4
+	VMULPS            Z4, Z4, Z6
+	VBROADCASTSS      sbd137125<>+0(SB), Z5
+	VFMADD213PS.BCST  s3dacedcd<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  sbdd8370b<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  s3de74e89<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  sbdffb62d<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  s3e123109<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  sbe2aaa7d<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  s3e4ccd2b<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  sbe800001<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  s3eaaaaab<>+0(SB), Z4, Z5
+	VMULPS            Z4, Z5, Z5
+	VMULPS            Z6, Z5, Z5
+	VFMADD231PS.BCST  s35bfbe8e<>+0(SB), Z2, Z5
+	VFNMADD231PS.BCST s3f000000<>+0(SB), Z6, Z5
+	VADDPS            Z4, Z5, Z5
+	VFMADD231PS.BCST  s3f317200<>+0(SB), Z2, Z5
+	VMOVUPS           Z5, Z4
+	VMULPS            Z1, Z4, Z4
+	VBROADCASTSS      s00000000<>+0(SB), Z2
+	VDIVPS            Z3, Z4, Z4
+	VCMPPS            $0x00, Z2, Z3, K1
+	VMOVAPS           Z1, K1, Z4
+	VMAXPS            Z0, Z2, Z2
+	VADDPS            Z4, Z2, Z0
+	VMOVUPS           Z0, 192(R8)
+	VMOVUPS           256(R9), Z0
+	VPORD.BCST        s80000000<>+0(SB), Z0, Z1
+	VBROADCASTSS      s42b20000<>+0(SB), Z2
+	VMINPS            Z1, Z2, Z2
+	VBROADCASTSS      sc2d00000<>+0(SB), Z1
+	VMAXPS            Z2, Z1, Z2
+	VBROADCASTSS      s4b400000<>+0(SB), Z1
+	VFMADD231PS.BCST  s3fb8aa3b<>+0(SB), Z2, Z1
+	VSUBPS.BCST       s4b400000<>+0(SB), Z1, Z1
+	VMOVUPS           Z2, Z2
+	VFNMADD231PS.BCST s3f317200<>+0(SB), Z1, Z2
+	VFNMADD231PS.BCST s35bfbe8e<>+0(SB), Z1, Z2
+	VBROADCASTSS      s3ab6887e<>+0(SB), Z3
+	VFMADD213PS.BCST  s3c0905b1<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3d2aaa8d<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3e2aaa6f<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3f000000<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3f800000<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3f800000<>+0(SB), Z2, Z3
+	VSCALEFPS         Z1, Z3, Z1
+	VADDPS.BCST       s3f800000<>+0(SB), Z1, Z2
+	VSUBPS.BCST       s3f800000<>+0(SB), Z2, Z3
+	VGETMANTPS        $0x0b, Z2, Z4
+	VGETEXPPS         Z2, Z2
+	VGETEXPPS         Z4, Z5
+	VSUBPS            Z5, Z2, Z2
+	VSUBPS.BCST       s3f800000<>+0(SB), Z4, Z4
+	VMULPS            Z4, Z4, Z6
+	VBROADCASTSS      sbd137125<>+0(SB), Z5
+	VFMADD213PS.BCST  s3dacedcd<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  sbdd8370b<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  s3de74e89<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  sbdffb62d<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  s3e123109<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  sbe2aaa7d<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  s3e4ccd2b<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  sbe800001<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  s3eaaaaab<>+0(SB), Z4, Z5
+	VMULPS            Z4, Z5, Z5
+	VMULPS            Z6, Z5, Z5
+	VFMADD231PS.BCST  s35bfbe8e<>+0(SB), Z2, Z5
+	VFNMADD231PS.BCST s3f000000<>+0(SB), Z6, Z5
+	VADDPS            Z4, Z5, Z5
+	VFMADD231PS.BCST  s3f317200<>+0(SB), Z2, Z5
+	VMOVUPS           Z5, Z4
+	VMULPS            Z1, Z4, Z4
+	VBROADCASTSS      s00000000<>+0(SB), Z2
+	VDIVPS            Z3, Z4, Z4
+	VCMPPS            $0x00, Z2, Z3, K1
+	VMOVAPS           Z1, K1, Z4
+	VMAXPS            Z0, Z2, Z2
+	VADDPS            Z4, Z2, Z0
+	VMOVUPS           Z0, 256(R8)
+	VMOVUPS           320(R9), Z0
+	VPORD.BCST        s80000000<>+0(SB), Z0, Z1
+	VBROADCASTSS      s42b20000<>+0(SB), Z2
+	VMINPS            Z1, Z2, Z2
+	VBROADCASTSS      sc2d00000<>+0(SB), Z1
+	VMAXPS            Z2, Z1, Z2
+	VBROADCASTSS      s4b400000<>+0(SB), Z1
+	VFMADD231PS.BCST  s3fb8aa3b<>+0(SB), Z2, Z1
+	VSUBPS.BCST       s4b400000<>+0(SB), Z1, Z1
+	VMOVUPS           Z2, Z2
+	VFNMADD231PS.BCST s3f317200<>+0(SB), Z1, Z2
+	VFNMADD231PS.BCST s35bfbe8e<>+0(SB), Z1, Z2
+	VBROADCASTSS      s3ab6887e<>+0(SB), Z3
+	VFMADD213PS.BCST  s3c0905b1<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3d2aaa8d<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3e2aaa6f<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3f000000<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3f800000<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3f800000<>+0(SB), Z2, Z3
+	VSCALEFPS         Z1, Z3, Z1
+	VADDPS.BCST       s3f800000<>+0(SB), Z1, Z2
+	VSUBPS.BCST       s3f800000<>+0(SB), Z2, Z3
+	VGETMANTPS        $0x0b, Z2, Z4
+	VGETEXPPS         Z2, Z2
+	VGETEXPPS         Z4, Z5
+	VSUBPS            Z5, Z2, Z2
+	VSUBPS.BCST       s3f800000<>+0(SB), Z4, Z4
+	VMULPS            Z4, Z4, Z6
+	VBROADCASTSS      sbd137125<>+0(SB), Z5
+	VFMADD213PS.BCST  s3dacedcd<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  sbdd8370b<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  s3de74e89<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  sbdffb62d<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  s3e123109<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  sbe2aaa7d<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  s3e4ccd2b<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  sbe800001<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  s3eaaaaab<>+0(SB), Z4, Z5
+	VMULPS            Z4, Z5, Z5
+	VMULPS            Z6, Z5, Z5
+	VFMADD231PS.BCST  s35bfbe8e<>+0(SB), Z2, Z5
+	VFNMADD231PS.BCST s3f000000<>+0(SB), Z6, Z5
+	VADDPS            Z4, Z5, Z5
+	VFMADD231PS.BCST  s3f317200<>+0(SB), Z2, Z5
+	VMOVUPS           Z5, Z4
+	VMULPS            Z1, Z4, Z4
+	VBROADCASTSS      s00000000<>+0(SB), Z2
+	VDIVPS            Z3, Z4, Z4
+	VCMPPS            $0x00, Z2, Z3, K1
+	VMOVAPS           Z1, K1, Z4
+	VMAXPS            Z0, Z2, Z2
+	VADDPS            Z4, Z2, Z0
+	VMOVUPS           Z0, 320(R8)
+	VMOVUPS           384(R9), Z0
+	VPORD.BCST        s80000000<>+0(SB), Z0, Z1
+	VBROADCASTSS      s42b20000<>+0(SB), Z2
+	VMINPS            Z1, Z2, Z2
+	VBROADCASTSS      sc2d00000<>+0(SB), Z1
+	VMAXPS            Z2, Z1, Z2
+	VBROADCASTSS      s4b400000<>+0(SB), Z1
+	VFMADD231PS.BCST  s3fb8aa3b<>+0(SB), Z2, Z1
+	VSUBPS.BCST       s4b400000<>+0(SB), Z1, Z1
+	VMOVUPS           Z2, Z2
+	VFNMADD231PS.BCST s3f317200<>+0(SB), Z1, Z2
+	VFNMADD231PS.BCST s35bfbe8e<>+0(SB), Z1, Z2
+	VBROADCASTSS      s3ab6887e<>+0(SB), Z3
+	VFMADD213PS.BCST  s3c0905b1<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3d2aaa8d<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3e2aaa6f<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3f000000<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3f800000<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3f800000<>+0(SB), Z2, Z3
+	VSCALEFPS         Z1, Z3, Z1
+	VADDPS.BCST       s3f800000<>+0(SB), Z1, Z2
+	VSUBPS.BCST       s3f800000<>+0(SB), Z2, Z3
+	VGETMANTPS        $0x0b, Z2, Z4
+	VGETEXPPS         Z2, Z2
+	VGETEXPPS         Z4, Z5
+	VSUBPS            Z5, Z2, Z2
+	VSUBPS.BCST       s3f800000<>+0(SB), Z4, Z4
+	VMULPS            Z4, Z4, Z6
+	VBROADCASTSS      sbd137125<>+0(SB), Z5
+	VFMADD213PS.BCST  s3dacedcd<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  sbdd8370b<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  s3de74e89<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  sbdffb62d<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  s3e123109<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  sbe2aaa7d<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  s3e4ccd2b<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  sbe800001<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  s3eaaaaab<>+0(SB), Z4, Z5
+	VMULPS            Z4, Z5, Z5
+	VMULPS            Z6, Z5, Z5
+	VFMADD231PS.BCST  s35bfbe8e<>+0(SB), Z2, Z5
+	VFNMADD231PS.BCST s3f000000<>+0(SB), Z6, Z5
+	VADDPS            Z4, Z5, Z5
+	VFMADD231PS.BCST  s3f317200<>+0(SB), Z2, Z5
+	VMOVUPS           Z5, Z4
+	VMULPS            Z1, Z4, Z4
+	VBROADCASTSS      s00000000<>+0(SB), Z2
+	VDIVPS            Z3, Z4, Z4
+	VCMPPS            $0x00, Z2, Z3, K1
+	VMOVAPS           Z1, K1, Z4
+	VMAXPS            Z0, Z2, Z2
+	VADDPS            Z4, Z2, Z0
+	VMOVUPS           Z0, 384(R8)
+	VMOVUPS           448(R9), Z0
+	VPORD.BCST        s80000000<>+0(SB), Z0, Z1
+	VBROADCASTSS      s42b20000<>+0(SB), Z2
+	VMINPS            Z1, Z2, Z2
+	VBROADCASTSS      sc2d00000<>+0(SB), Z1
+	VMAXPS            Z2, Z1, Z2
+	VBROADCASTSS      s4b400000<>+0(SB), Z1
+	VFMADD231PS.BCST  s3fb8aa3b<>+0(SB), Z2, Z1
+	VSUBPS.BCST       s4b400000<>+0(SB), Z1, Z1
+	VMOVUPS           Z2, Z2
+	VFNMADD231PS.BCST s3f317200<>+0(SB), Z1, Z2
+	VFNMADD231PS.BCST s35bfbe8e<>+0(SB), Z1, Z2
+	VBROADCASTSS      s3ab6887e<>+0(SB), Z3
+	VFMADD213PS.BCST  s3c0905b1<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3d2aaa8d<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3e2aaa6f<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3f000000<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3f800000<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3f800000<>+0(SB), Z2, Z3
+	VSCALEFPS         Z1, Z3, Z1
+	VADDPS.BCST       s3f800000<>+0(SB), Z1, Z2
+	VSUBPS.BCST       s3f800000<>+0(SB), Z2, Z3
+	VGETMANTPS        $0x0b, Z2, Z4
+	VGETEXPPS         Z2, Z2
+	VGETEXPPS         Z4, Z5
+	VSUBPS            Z5, Z2, Z2
+	VSUBPS.BCST       s3f800000<>+0(SB), Z4, Z4
+	VMULPS            Z4, Z4, Z6
+	VBROADCASTSS      sbd137125<>+0(SB), Z5
+	VFMADD213PS.BCST  s3dacedcd<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  sbdd8370b<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  s3de74e89<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  sbdffb62d<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  s3e123109<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  sbe2aaa7d<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  s3e4ccd2b<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  sbe800001<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  s3eaaaaab<>+0(SB), Z4, Z5
+	VMULPS            Z4, Z5, Z5
+	VMULPS            Z6, Z5, Z5
+	VFMADD231PS.BCST  s35bfbe8e<>+0(SB), Z2, Z5
+	VFNMADD231PS.BCST s3f000000<>+0(SB), Z6, Z5
+	VADDPS            Z4, Z5, Z5
+	VFMADD231PS.BCST  s3f317200<>+0(SB), Z2, Z5
+	VMOVUPS           Z5, Z4
+	VMULPS            Z1, Z4, Z4
+	VBROADCASTSS      s00000000<>+0(SB), Z2
+	VDIVPS            Z3, Z4, Z4
+	VCMPPS            $0x00, Z2, Z3, K1
+	VMOVAPS           Z1, K1, Z4
+	VMAXPS            Z0, Z2, Z2
+	VADDPS            Z4, Z2, Z0
+	VMOVUPS           Z0, 448(R8)
+	ADDQ              $0x20, CX
+	MOVQ              (DX), DI
+	ADDQ              8(DX), DI
+	CMPQ              CX, DI
+	JL                w8op
+	JMP               w8next
+
+w8expm1:
+	MOVLQSX           4(CX), DI
+	MOVQ              8(BX)(DI*1), R8
+	ANDQ              SI, R8
+	ADDQ              (BX)(DI*1), R8
+	MOVLQSX           8(CX), DI
+	MOVQ              8(BX)(DI*1), R9
+	ANDQ              SI, R9
+	ADDQ              (BX)(DI*1), R9
+	VMOVUPS           (R9), Z0
+	VBROADCASTSS      s42200000<>+0(SB), Z4
+	VMINPS            Z0, Z4, Z1
+	VBROADCASTSS      sc1a00000<>+0(SB), Z2
+	VMAXPS            Z1, Z2, Z1
+	VBROADCASTSS      s4b40007f<>+0(SB), Z3
+	VFMADD231PS.BCST  s3fb8aa3b<>+0(SB), Z1, Z3
+	VSUBPS.BCST       s4b40007f<>+0(SB), Z3, Z2
+	VMOVUPS           Z1, Z1
+	VFNMADD231PS.BCST s3f317200<>+0(SB), Z2, Z1
+	VFNMADD231PS.BCST s35bfbe8e<>+0(SB), Z2, Z1
+	VBROADCASTSS      s3950a8b5<>+0(SB), Z2
+	VFMADD213PS.BCST  s3ab6ba99<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3c088863<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3d2aaa56<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3e2aaaab<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3f000000<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3f800000<>+0(SB), Z1, Z2
+	VMULPS            Z1, Z2, Z2
+	VPSLLD            $0x17, Z3, Z3
+	VSUBPS.BCST       s3f800000<>+0(SB), Z3, Z1
+	VFMADD231PS       Z3, Z2, Z1
+	VBROADCASTSS      s42b20000<>+0(SB), Z2
+	VMINPS            Z0, Z2, Z2
+	VBROADCASTSS      sc2d00000<>+0(SB), Z3
+	VMAXPS            Z2, Z3, Z2
+	VBROADCASTSS      s4b400000<>+0(SB), Z3
+	VFMADD231PS.BCST  s3fb8aa3b<>+0(SB), Z2, Z3
+	VSUBPS.BCST       s4b400000<>+0(SB), Z3, Z3
+	VMOVUPS           Z2, Z2
+	VFNMADD231PS.BCST s3f317200<>+0(SB), Z3, Z2
+	VFNMADD231PS.BCST s35bfbe8e<>+0(SB), Z3, Z2
+	VBROADCASTSS      s3ab6887e<>+0(SB), Z5
+	VFMADD213PS.BCST  s3c0905b1<>+0(SB), Z2, Z5
+	VFMADD213PS.BCST  s3d2aaa8d<>+0(SB), Z2, Z5
+	VFMADD213PS.BCST  s3e2aaa6f<>+0(SB), Z2, Z5
+	VFMADD213PS.BCST  s3f000000<>+0(SB), Z2, Z5
+	VFMADD213PS.BCST  s3f800000<>+0(SB), Z2, Z5
+	VFMADD213PS.BCST  s3f800000<>+0(SB), Z2, Z5
+	VSCALEFPS         Z3, Z5, Z2
+	VCMPPS            $0x1e, Z4, Z0, K1
+	VMOVAPS           Z2, K1, Z1
+	VMOVUPS           Z1, Z0
+	VMOVUPS           Z0, (R8)
+	VMOVUPS           64(R9), Z0
+	VBROADCASTSS      s42200000<>+0(SB), Z4
+	VMINPS            Z0, Z4, Z1
+	VBROADCASTSS      sc1a00000<>+0(SB), Z2
+	VMAXPS            Z1, Z2, Z1
+	VBROADCASTSS      s4b40007f<>+0(SB), Z3
+	VFMADD231PS.BCST  s3fb8aa3b<>+0(SB), Z1, Z3
+	VSUBPS.BCST       s4b40007f<>+0(SB), Z3, Z2
+	VMOVUPS           Z1, Z1
+	VFNMADD231PS.BCST s3f317200<>+0(SB), Z2, Z1
+	VFNMADD231PS.BCST s35bfbe8e<>+0(SB), Z2, Z1
+	VBROADCASTSS      s3950a8b5<>+0(SB), Z2
+	VFMADD213PS.BCST  s3ab6ba99<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3c088863<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3d2aaa56<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3e2aaaab<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3f000000<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3f800000<>+0(SB), Z1, Z2
+	VMULPS            Z1, Z2, Z2
+	VPSLLD            $0x17, Z3, Z3
+	VSUBPS.BCST       s3f800000<>+0(SB), Z3, Z1
+	VFMADD231PS       Z3, Z2, Z1
+	VBROADCASTSS      s42b20000<>+0(SB), Z2
+	VMINPS            Z0, Z2, Z2
+	VBROADCASTSS      sc2d00000<>+0(SB), Z3
+	VMAXPS            Z2, Z3, Z2
+	VBROADCASTSS      s4b400000<>+0(SB), Z3
+	VFMADD231PS.BCST  s3fb8aa3b<>+0(SB), Z2, Z3
+	VSUBPS.BCST       s4b400000<>+0(SB), Z3, Z3
+	VMOVUPS           Z2, Z2
+	VFNMADD231PS.BCST s3f317200<>+0(SB), Z3, Z2
+	VFNMADD231PS.BCST s35bfbe8e<>+0(SB), Z3, Z2
+	VBROADCASTSS      s3ab6887e<>+0(SB), Z5
+	VFMADD213PS.BCST  s3c0905b1<>+0(SB), Z2, Z5
+	VFMADD213PS.BCST  s3d2aaa8d<>+0(SB), Z2, Z5
+	VFMADD213PS.BCST  s3e2aaa6f<>+0(SB), Z2, Z5
+	VFMADD213PS.BCST  s3f000000<>+0(SB), Z2, Z5
+	VFMADD213PS.BCST  s3f800000<>+0(SB), Z2, Z5
+	VFMADD213PS.BCST  s3f800000<>+0(SB), Z2, Z5
+	VSCALEFPS         Z3, Z5, Z2
+	VCMPPS            $0x1e, Z4, Z0, K1
+	VMOVAPS           Z2, K1, Z1
+	VMOVUPS           Z1, Z0
+	VMOVUPS           Z0, 64(R8)
+	VMOVUPS           128(R9), Z0
+	VBROADCASTSS      s42200000<>+0(SB), Z4
+	VMINPS            Z0, Z4, Z1
+	VBROADCASTSS      sc1a00000<>+0(SB), Z2
+	VMAXPS            Z1, Z2, Z1
+	VBROADCASTSS      s4b40007f<>+0(SB), Z3
+	VFMADD231PS.BCST  s3fb8aa3b<>+0(SB), Z1, Z3
+	VSUBPS.BCST       s4b40007f<>+0(SB), Z3, Z2
+	VMOVUPS           Z1, Z1
+	VFNMADD231PS.BCST s3f317200<>+0(SB), Z2, Z1
+	VFNMADD231PS.BCST s35bfbe8e<>+0(SB), Z2, Z1
+	VBROADCASTSS      s3950a8b5<>+0(SB), Z2
+	VFMADD213PS.BCST  s3ab6ba99<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3c088863<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3d2aaa56<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3e2aaaab<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3f000000<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3f800000<>+0(SB), Z1, Z2
+	VMULPS            Z1, Z2, Z2
+	VPSLLD            $0x17, Z3, Z3
+	VSUBPS.BCST       s3f800000<>+0(SB), Z3, Z1
+	VFMADD231PS       Z3, Z2, Z1
+	VBROADCASTSS      s42b20000<>+0(SB), Z2
+	VMINPS            Z0, Z2, Z2
+	VBROADCASTSS      sc2d00000<>+0(SB), Z3
+	VMAXPS            Z2, Z3, Z2
+	VBROADCASTSS      s4b400000<>+0(SB), Z3
+	VFMADD231PS.BCST  s3fb8aa3b<>+0(SB), Z2, Z3
+	VSUBPS.BCST       s4b400000<>+0(SB), Z3, Z3
+	VMOVUPS           Z2, Z2
+	VFNMADD231PS.BCST s3f317200<>+0(SB), Z3, Z2
+	VFNMADD231PS.BCST s35bfbe8e<>+0(SB), Z3, Z2
+	VBROADCASTSS      s3ab6887e<>+0(SB), Z5
+	VFMADD213PS.BCST  s3c0905b1<>+0(SB), Z2, Z5
+	VFMADD213PS.BCST  s3d2aaa8d<>+0(SB), Z2, Z5
+	VFMADD213PS.BCST  s3e2aaa6f<>+0(SB), Z2, Z5
+	VFMADD213PS.BCST  s3f000000<>+0(SB), Z2, Z5
+	VFMADD213PS.BCST  s3f800000<>+0(SB), Z2, Z5
+	VFMADD213PS.BCST  s3f800000<>+0(SB), Z2, Z5
+	VSCALEFPS         Z3, Z5, Z2
+	VCMPPS            $0x1e, Z4, Z0, K1
+	VMOVAPS           Z2, K1, Z1
+	VMOVUPS           Z1, Z0
+	VMOVUPS           Z0, 128(R8)
+	VMOVUPS           192(R9), Z0
+	VBROADCASTSS      s42200000<>+0(SB), Z4
+	VMINPS            Z0, Z4, Z1
+	VBROADCASTSS      sc1a00000<>+0(SB), Z2
+	VMAXPS            Z1, Z2, Z1
+	VBROADCASTSS      s4b40007f<>+0(SB), Z3
+	VFMADD231PS.BCST  s3fb8aa3b<>+0(SB), Z1, Z3
+	VSUBPS.BCST       s4b40007f<>+0(SB), Z3, Z2
+	VMOVUPS           Z1, Z1
+	VFNMADD231PS.BCST s3f317200<>+0(SB), Z2, Z1
+	VFNMADD231PS.BCST s35bfbe8e<>+0(SB), Z2, Z1
+	VBROADCASTSS      s3950a8b5<>+0(SB), Z2
+	VFMADD213PS.BCST  s3ab6ba99<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3c088863<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3d2aaa56<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3e2aaaab<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3f000000<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3f800000<>+0(SB), Z1, Z2
+	VMULPS            Z1, Z2, Z2
+	VPSLLD            $0x17, Z3, Z3
+	VSUBPS.BCST       s3f800000<>+0(SB), Z3, Z1
+	VFMADD231PS       Z3, Z2, Z1
+	VBROADCASTSS      s42b20000<>+0(SB), Z2
+	VMINPS            Z0, Z2, Z2
+	VBROADCASTSS      sc2d00000<>+0(SB), Z3
+	VMAXPS            Z2, Z3, Z2
+	VBROADCASTSS      s4b400000<>+0(SB), Z3
+	VFMADD231PS.BCST  s3fb8aa3b<>+0(SB), Z2, Z3
+	VSUBPS.BCST       s4b400000<>+0(SB), Z3, Z3
+	VMOVUPS           Z2, Z2
+	VFNMADD231PS.BCST s3f317200<>+0(SB), Z3, Z2
+	VFNMADD231PS.BCST s35bfbe8e<>+0(SB), Z3, Z2
+	VBROADCASTSS      s3ab6887e<>+0(SB), Z5
+	VFMADD213PS.BCST  s3c0905b1<>+0(SB), Z2, Z5
+	VFMADD213PS.BCST  s3d2aaa8d<>+0(SB), Z2, Z5
+	VFMADD213PS.BCST  s3e2aaa6f<>+0(SB), Z2, Z5
+	VFMADD213PS.BCST  s3f000000<>+0(SB), Z2, Z5
+	VFMADD213PS.BCST  s3f800000<>+0(SB), Z2, Z5
+	VFMADD213PS.BCST  s3f800000<>+0(SB), Z2, Z5
+	VSCALEFPS         Z3, Z5, Z2
+	VCMPPS            $0x1e, Z4, Z0, K1
+	VMOVAPS           Z2, K1, Z1
+	VMOVUPS           Z1, Z0
+	VMOVUPS           Z0, 192(R8)
+	VMOVUPS           256(R9), Z0
+	VBROADCASTSS      s42200000<>+0(SB), Z4
+	VMINPS            Z0, Z4, Z1
+	VBROADCASTSS      sc1a00000<>+0(SB), Z2
+	VMAXPS            Z1, Z2, Z1
+	VBROADCASTSS      s4b40007f<>+0(SB), Z3
+	VFMADD231PS.BCST  s3fb8aa3b<>+0(SB), Z1, Z3
+	VSUBPS.BCST       s4b40007f<>+0(SB), Z3, Z2
+	VMOVUPS           Z1, Z1
+	VFNMADD231PS.BCST s3f317200<>+0(SB), Z2, Z1
+	VFNMADD231PS.BCST s35bfbe8e<>+0(SB), Z2, Z1
+	VBROADCASTSS      s3950a8b5<>+0(SB), Z2
+	VFMADD213PS.BCST  s3ab6ba99<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3c088863<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3d2aaa56<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3e2aaaab<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3f000000<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3f800000<>+0(SB), Z1, Z2
+	VMULPS            Z1, Z2, Z2
+	VPSLLD            $0x17, Z3, Z3
+	VSUBPS.BCST       s3f800000<>+0(SB), Z3, Z1
+	VFMADD231PS       Z3, Z2, Z1
+	VBROADCASTSS      s42b20000<>+0(SB), Z2
+	VMINPS            Z0, Z2, Z2
+	VBROADCASTSS      sc2d00000<>+0(SB), Z3
+	VMAXPS            Z2, Z3, Z2
+	VBROADCASTSS      s4b400000<>+0(SB), Z3
+	VFMADD231PS.BCST  s3fb8aa3b<>+0(SB), Z2, Z3
+	VSUBPS.BCST       s4b400000<>+0(SB), Z3, Z3
+	VMOVUPS           Z2, Z2
+	VFNMADD231PS.BCST s3f317200<>+0(SB), Z3, Z2
+	VFNMADD231PS.BCST s35bfbe8e<>+0(SB), Z3, Z2
+	VBROADCASTSS      s3ab6887e<>+0(SB), Z5
+	VFMADD213PS.BCST  s3c0905b1<>+0(SB), Z2, Z5
+	VFMADD213PS.BCST  s3d2aaa8d<>+0(SB), Z2, Z5
+	VFMADD213PS.BCST  s3e2aaa6f<>+0(SB), Z2, Z5
+	VFMADD213PS.BCST  s3f000000<>+0(SB), Z2, Z5
+	VFMADD213PS.BCST  s3f800000<>+0(SB), Z2, Z5
+	VFMADD213PS.BCST  s3f800000<>+0(SB), Z2, Z5
+	VSCALEFPS         Z3, Z5, Z2
+	VCMPPS            $0x1e, Z4, Z0, K1
+	VMOVAPS           Z2, K1, Z1
+	VMOVUPS           Z1, Z0
+	VMOVUPS           Z0, 256(R8)
+	VMOVUPS           320(R9), Z0
+	VBROADCASTSS      s42200000<>+0(SB), Z4
+	VMINPS            Z0, Z4, Z1
+	VBROADCASTSS      sc1a00000<>+0(SB), Z2
+	VMAXPS            Z1, Z2, Z1
+	VBROADCASTSS      s4b40007f<>+0(SB), Z3
+	VFMADD231PS.BCST  s3fb8aa3b<>+0(SB), Z1, Z3
+	VSUBPS.BCST       s4b40007f<>+0(SB), Z3, Z2
+	VMOVUPS           Z1, Z1
+	VFNMADD231PS.BCST s3f317200<>+0(SB), Z2, Z1
+	VFNMADD231PS.BCST s35bfbe8e<>+0(SB), Z2, Z1
+	VBROADCASTSS      s3950a8b5<>+0(SB), Z2
+	VFMADD213PS.BCST  s3ab6ba99<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3c088863<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3d2aaa56<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3e2aaaab<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3f000000<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3f800000<>+0(SB), Z1, Z2
+	VMULPS            Z1, Z2, Z2
+	VPSLLD            $0x17, Z3, Z3
+	VSUBPS.BCST       s3f800000<>+0(SB), Z3, Z1
+	VFMADD231PS       Z3, Z2, Z1
+	VBROADCASTSS      s42b20000<>+0(SB), Z2
+	VMINPS            Z0, Z2, Z2
+	VBROADCASTSS      sc2d00000<>+0(SB), Z3
+	VMAXPS            Z2, Z3, Z2
+	VBROADCASTSS      s4b400000<>+0(SB), Z3
+	VFMADD231PS.BCST  s3fb8aa3b<>+0(SB), Z2, Z3
+	VSUBPS.BCST       s4b400000<>+0(SB), Z3, Z3
+	VMOVUPS           Z2, Z2
+	VFNMADD231PS.BCST s3f317200<>+0(SB), Z3, Z2
+	VFNMADD231PS.BCST s35bfbe8e<>+0(SB), Z3, Z2
+	VBROADCASTSS      s3ab6887e<>+0(SB), Z5
+	VFMADD213PS.BCST  s3c0905b1<>+0(SB), Z2, Z5
+	VFMADD213PS.BCST  s3d2aaa8d<>+0(SB), Z2, Z5
+	VFMADD213PS.BCST  s3e2aaa6f<>+0(SB), Z2, Z5
+	VFMADD213PS.BCST  s3f000000<>+0(SB), Z2, Z5
+	VFMADD213PS.BCST  s3f800000<>+0(SB), Z2, Z5
+	VFMADD213PS.BCST  s3f800000<>+0(SB), Z2, Z5
+	VSCALEFPS         Z3, Z5, Z2
+	VCMPPS            $0x1e, Z4, Z0, K1
+	VMOVAPS           Z2, K1, Z1
+	VMOVUPS           Z1, Z0
+	VMOVUPS           Z0, 320(R8)
+	VMOVUPS           384(R9), Z0
+	VBROADCASTSS      s42200000<>+0(SB), Z4
+	VMINPS            Z0, Z4, Z1
+	VBROADCASTSS      sc1a00000<>+0(SB), Z2
+	VMAXPS            Z1, Z2, Z1
+	VBROADCASTSS      s4b40007f<>+0(SB), Z3
+	VFMADD231PS.BCST  s3fb8aa3b<>+0(SB), Z1, Z3
+	VSUBPS.BCST       s4b40007f<>+0(SB), Z3, Z2
+	VMOVUPS           Z1, Z1
+	VFNMADD231PS.BCST s3f317200<>+0(SB), Z2, Z1
+	VFNMADD231PS.BCST s35bfbe8e<>+0(SB), Z2, Z1
+	VBROADCASTSS      s3950a8b5<>+0(SB), Z2
+	VFMADD213PS.BCST  s3ab6ba99<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3c088863<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3d2aaa56<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3e2aaaab<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3f000000<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3f800000<>+0(SB), Z1, Z2
+	VMULPS            Z1, Z2, Z2
+	VPSLLD            $0x17, Z3, Z3
+	VSUBPS.BCST       s3f800000<>+0(SB), Z3, Z1
+	VFMADD231PS       Z3, Z2, Z1
+	VBROADCASTSS      s42b20000<>+0(SB), Z2
+	VMINPS            Z0, Z2, Z2
+	VBROADCASTSS      sc2d00000<>+0(SB), Z3
+	VMAXPS            Z2, Z3, Z2
+	VBROADCASTSS      s4b400000<>+0(SB), Z3
+	VFMADD231PS.BCST  s3fb8aa3b<>+0(SB), Z2, Z3
+	VSUBPS.BCST       s4b400000<>+0(SB), Z3, Z3
+	VMOVUPS           Z2, Z2
+	VFNMADD231PS.BCST s3f317200<>+0(SB), Z3, Z2
+	VFNMADD231PS.BCST s35bfbe8e<>+0(SB), Z3, Z2
+	VBROADCASTSS      s3ab6887e<>+0(SB), Z5
+	VFMADD213PS.BCST  s3c0905b1<>+0(SB), Z2, Z5
+	VFMADD213PS.BCST  s3d2aaa8d<>+0(SB), Z2, Z5
+	VFMADD213PS.BCST  s3e2aaa6f<>+0(SB), Z2, Z5
+	VFMADD213PS.BCST  s3f000000<>+0(SB), Z2, Z5
+	VFMADD213PS.BCST  s3f800000<>+0(SB), Z2, Z5
+	VFMADD213PS.BCST  s3f800000<>+0(SB), Z2, Z5
+	VSCALEFPS         Z3, Z5, Z2
+	VCMPPS            $0x1e, Z4, Z0, K1
+	VMOVAPS           Z2, K1, Z1
+	VMOVUPS           Z1, Z0
+	VMOVUPS           Z0, 384(R8)
+	VMOVUPS           448(R9), Z0
+	VBROADCASTSS      s42200000<>+0(SB), Z4
+	VMINPS            Z0, Z4, Z1
+	VBROADCASTSS      sc1a00000<>+0(SB), Z2
+	VMAXPS            Z1, Z2, Z1
+	VBROADCASTSS      s4b40007f<>+0(SB), Z3
+	VFMADD231PS.BCST  s3fb8aa3b<>+0(SB), Z1, Z3
+	VSUBPS.BCST       s4b40007f<>+0(SB), Z3, Z2
+	VMOVUPS           Z1, Z1
+	VFNMADD231PS.BCST s3f317200<>+0(SB), Z2, Z1
+	VFNMADD231PS.BCST s35bfbe8e<>+0(SB), Z2, Z1
+	VBROADCASTSS      s3950a8b5<>+0(SB), Z2
+	VFMADD213PS.BCST  s3ab6ba99<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3c088863<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3d2aaa56<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3e2aaaab<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3f000000<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3f800000<>+0(SB), Z1, Z2
+	VMULPS            Z1, Z2, Z2
+	VPSLLD            $0x17, Z3, Z3
+	VSUBPS.BCST       s3f800000<>+0(SB), Z3, Z1
+	VFMADD231PS       Z3, Z2, Z1
+	VBROADCASTSS      s42b20000<>+0(SB), Z2
+	VMINPS            Z0, Z2, Z2
+	VBROADCASTSS      sc2d00000<>+0(SB), Z3
+	VMAXPS            Z2, Z3, Z2
+	VBROADCASTSS      s4b400000<>+0(SB), Z3
+	VFMADD231PS.BCST  s3fb8aa3b<>+0(SB), Z2, Z3
+	VSUBPS.BCST       s4b400000<>+0(SB), Z3, Z3
+	VMOVUPS           Z2, Z2
+	VFNMADD231PS.BCST s3f317200<>+0(SB), Z3, Z2
+	VFNMADD231PS.BCST s35bfbe8e<>+0(SB), Z3, Z2
+	VBROADCASTSS      s3ab6887e<>+0(SB), Z5
+	VFMADD213PS.BCST  s3c0905b1<>+0(SB), Z2, Z5
+	VFMADD213PS.BCST  s3d2aaa8d<>+0(SB), Z2, Z5
+	VFMADD213PS.BCST  s3e2aaa6f<>+0(SB), Z2, Z5
+	VFMADD213PS.BCST  s3f000000<>+0(SB), Z2, Z5
+	VFMADD213PS.BCST  s3f800000<>+0(SB), Z2, Z5
+	VFMADD213PS.BCST  s3f800000<>+0(SB), Z2, Z5
+	VSCALEFPS         Z3, Z5, Z2
+	VCMPPS            $0x1e, Z4, Z0, K1
+	VMOVAPS           Z2, K1, Z1
+	VMOVUPS           Z1, Z0
+	VMOVUPS           Z0, 448(R8)
+	ADDQ              $0x20, CX
+	MOVQ              (DX), DI
+	ADDQ              8(DX), DI
+	CMPQ              CX, DI
+	JL                w8op
+	JMP               w8next
+
 w8copy:
 	MOVLQSX 4(CX), DI
 	MOVQ    8(BX)(DI*1), R8
@@ -2611,10 +3429,10 @@ w4:
 
 w4op:
 	MOVL (CX), DI
-	CMPL DI, $0x11
-	JGE  w4from17to33
+	CMPL DI, $0x12
+	JGE  w4from18to35
 	CMPL DI, $0x09
-	JGE  w4from9to17
+	JGE  w4from9to18
 	CMPL DI, $0x05
 	JGE  w4from5to9
 	CMPL DI, $0x03
@@ -2652,9 +3470,9 @@ w4from7to9:
 w4from8to9:
 	JMP w4sigmoidGrad
 
-w4from9to17:
+w4from9to18:
 	CMPL DI, $0x0d
-	JGE  w4from13to17
+	JGE  w4from13to18
 	CMPL DI, $0x0b
 	JGE  w4from11to13
 	CMPL DI, $0x0a
@@ -2672,9 +3490,9 @@ w4from11to13:
 w4from12to13:
 	JMP w4log
 
-w4from13to17:
+w4from13to18:
 	CMPL DI, $0x0f
-	JGE  w4from15to17
+	JGE  w4from15to18
 	CMPL DI, $0x0e
 	JGE  w4from14to15
 	JMP  w4tanh
@@ -2682,90 +3500,100 @@ w4from13to17:
 w4from14to15:
 	JMP w4sigmoid
 
-w4from15to17:
+w4from15to18:
 	CMPL DI, $0x10
-	JGE  w4from16to17
-	JMP  w4copy
+	JGE  w4from16to18
+	JMP  w4softplus
 
-w4from16to17:
-	JMP w4square
+w4from16to18:
+	CMPL DI, $0x11
+	JGE  w4from17to18
+	JMP  w4expm1
 
-w4from17to33:
-	CMPL DI, $0x19
-	JGE  w4from25to33
-	CMPL DI, $0x15
-	JGE  w4from21to25
-	CMPL DI, $0x13
-	JGE  w4from19to21
-	CMPL DI, $0x12
-	JGE  w4from18to19
-	JMP  w4abs
+w4from17to18:
+	JMP w4copy
 
-w4from18to19:
-	JMP w4inverse
-
-w4from19to21:
-	CMPL DI, $0x14
-	JGE  w4from20to21
-	JMP  w4positive
-
-w4from20to21:
-	JMP w4sign
-
-w4from21to25:
-	CMPL DI, $0x17
-	JGE  w4from23to25
-	CMPL DI, $0x16
-	JGE  w4from22to23
-	JMP  w4scale
-
-w4from22to23:
-	JMP w4shift
-
-w4from23to25:
-	CMPL DI, $0x18
-	JGE  w4from24to25
-	JMP  w4affine
-
-w4from24to25:
-	JMP w4lt
-
-w4from25to33:
-	CMPL DI, $0x1d
-	JGE  w4from29to33
-	CMPL DI, $0x1b
-	JGE  w4from27to29
+w4from18to35:
 	CMPL DI, $0x1a
-	JGE  w4from26to27
-	JMP  w4le
+	JGE  w4from26to35
+	CMPL DI, $0x16
+	JGE  w4from22to26
+	CMPL DI, $0x14
+	JGE  w4from20to22
+	CMPL DI, $0x13
+	JGE  w4from19to20
+	JMP  w4square
 
-w4from26to27:
-	JMP w4gt
+w4from19to20:
+	JMP w4abs
 
-w4from27to29:
-	CMPL DI, $0x1c
-	JGE  w4from28to29
-	JMP  w4ge
+w4from20to22:
+	CMPL DI, $0x15
+	JGE  w4from21to22
+	JMP  w4inverse
 
-w4from28to29:
-	JMP w4eq
+w4from21to22:
+	JMP w4positive
 
-w4from29to33:
-	CMPL DI, $0x1f
-	JGE  w4from31to33
+w4from22to26:
+	CMPL DI, $0x18
+	JGE  w4from24to26
+	CMPL DI, $0x17
+	JGE  w4from23to24
+	JMP  w4sign
+
+w4from23to24:
+	JMP w4scale
+
+w4from24to26:
+	CMPL DI, $0x19
+	JGE  w4from25to26
+	JMP  w4shift
+
+w4from25to26:
+	JMP w4affine
+
+w4from26to35:
 	CMPL DI, $0x1e
-	JGE  w4from30to31
-	JMP  w4ne
+	JGE  w4from30to35
+	CMPL DI, $0x1c
+	JGE  w4from28to30
+	CMPL DI, $0x1b
+	JGE  w4from27to28
+	JMP  w4lt
 
-w4from30to31:
-	JMP w4select
+w4from27to28:
+	JMP w4le
 
-w4from31to33:
+w4from28to30:
+	CMPL DI, $0x1d
+	JGE  w4from29to30
+	JMP  w4gt
+
+w4from29to30:
+	JMP w4ge
+
+w4from30to35:
 	CMPL DI, $0x20
-	JGE  w4from32to33
+	JGE  w4from32to35
+	CMPL DI, $0x1f
+	JGE  w4from31to32
+	JMP  w4eq
+
+w4from31to32:
+	JMP w4ne
+
+w4from32to35:
+	CMPL DI, $0x21
+	JGE  w4from33to35
+	JMP  w4select
+
+w4from33to35:
+	CMPL DI, $0x22
+	JGE  w4from34to35
 	JMP  w4fill
 
-w4from32to33:
+w4from34to35:
 	JMP w4spread
 
 w4add:
@@ -3600,6 +4428,426 @@ w4sigmoid:
 	JL                w4op
 	JMP               w4next
 
+w4softplus:
+	MOVLQSX           4(CX), DI
+	MOVQ              8(BX)(DI*1), R8
+	ANDQ              SI, R8
+	ADDQ              (BX)(DI*1), R8
+	MOVLQSX           8(CX), DI
+	MOVQ              8(BX)(DI*1), R9
+	ANDQ              SI, R9
+	ADDQ              (BX)(DI*1), R9
+	VMOVUPS           (R9), Z0
+	VPORD.BCST        s80000000<>+0(SB), Z0, Z1
+	VBROADCASTSS      s42b20000<>+0(SB), Z2
+	VMINPS            Z1, Z2, Z2
+	VBROADCASTSS      sc2d00000<>+0(SB), Z1
+	VMAXPS            Z2, Z1, Z2
+	VBROADCASTSS      s4b400000<>+0(SB), Z1
+	VFMADD231PS.BCST  s3fb8aa3b<>+0(SB), Z2, Z1
+	VSUBPS.BCST       s4b400000<>+0(SB), Z1, Z1
+	VMOVUPS           Z2, Z2
+	VFNMADD231PS.BCST s3f317200<>+0(SB), Z1, Z2
+	VFNMADD231PS.BCST s35bfbe8e<>+0(SB), Z1, Z2
+	VBROADCASTSS      s3ab6887e<>+0(SB), Z3
+	VFMADD213PS.BCST  s3c0905b1<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3d2aaa8d<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3e2aaa6f<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3f000000<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3f800000<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3f800000<>+0(SB), Z2, Z3
+	VSCALEFPS         Z1, Z3, Z1
+	VADDPS.BCST       s3f800000<>+0(SB), Z1, Z2
+	VSUBPS.BCST       s3f800000<>+0(SB), Z2, Z3
+	VGETMANTPS        $0x0b, Z2, Z4
+	VGETEXPPS         Z2, Z2
+	VGETEXPPS         Z4, Z5
+	VSUBPS            Z5, Z2, Z2
+	VSUBPS.BCST       s3f800000<>+0(SB), Z4, Z4
+	VMULPS            Z4, Z4, Z6
+	VBROADCASTSS      sbd137125<>+0(SB), Z5
+	VFMADD213PS.BCST  s3dacedcd<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  sbdd8370b<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  s3de74e89<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  sbdffb62d<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  s3e123109<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  sbe2aaa7d<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  s3e4ccd2b<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  sbe800001<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  s3eaaaaab<>+0(SB), Z4, Z5
+	VMULPS            Z4, Z5, Z5
+	VMULPS            Z6, Z5, Z5
+	VFMADD231PS.BCST  s35bfbe8e<>+0(SB), Z2, Z5
+	VFNMADD231PS.BCST s3f000000<>+0(SB), Z6, Z5
+	VADDPS            Z4, Z5, Z5
+	VFMADD231PS.BCST  s3f317200<>+0(SB), Z2, Z5
+	VMOVUPS           Z5, Z4
+	VMULPS            Z1, Z4, Z4
+	VBROADCASTSS      s00000000<>+0(SB), Z2
+	VDIVPS            Z3, Z4, Z4
+	VCMPPS            $0x00, Z2, Z3, K1
+	VMOVAPS           Z1, K1, Z4
+	VMAXPS            Z0, Z2, Z2
+	VADDPS            Z4, Z2, Z0
+	VMOVUPS           Z0, (R8)
+	VMOVUPS           64(R9), Z0
+	VPORD.BCST        s80000000<>+0(SB), Z0, Z1
+	VBROADCASTSS      s42b20000<>+0(SB), Z2
+	VMINPS            Z1, Z2, Z2
+	VBROADCASTSS      sc2d00000<>+0(SB), Z1
+	VMAXPS            Z2, Z1, Z2
+	VBROADCASTSS      s4b400000<>+0(SB), Z1
+	VFMADD231PS.BCST  s3fb8aa3b<>+0(SB), Z2, Z1
+	VSUBPS.BCST       s4b400000<>+0(SB), Z1, Z1
+	VMOVUPS           Z2, Z2
+	VFNMADD231PS.BCST s3f317200<>+0(SB), Z1, Z2
+	VFNMADD231PS.BCST s35bfbe8e<>+0(SB), Z1, Z2
+	VBROADCASTSS      s3ab6887e<>+0(SB), Z3
+	VFMADD213PS.BCST  s3c0905b1<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3d2aaa8d<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3e2aaa6f<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3f000000<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3f800000<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3f800000<>+0(SB), Z2, Z3
+	VSCALEFPS         Z1, Z3, Z1
+	VADDPS.BCST       s3f800000<>+0(SB), Z1, Z2
+	VSUBPS.BCST       s3f800000<>+0(SB), Z2, Z3
+	VGETMANTPS        $0x0b, Z2, Z4
+	VGETEXPPS         Z2, Z2
+	VGETEXPPS         Z4, Z5
+	VSUBPS            Z5, Z2, Z2
+	VSUBPS.BCST       s3f800000<>+0(SB), Z4, Z4
+	VMULPS            Z4, Z4, Z6
+	VBROADCASTSS      sbd137125<>+0(SB), Z5
+	VFMADD213PS.BCST  s3dacedcd<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  sbdd8370b<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  s3de74e89<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  sbdffb62d<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  s3e123109<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  sbe2aaa7d<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  s3e4ccd2b<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  sbe800001<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  s3eaaaaab<>+0(SB), Z4, Z5
+	VMULPS            Z4, Z5, Z5
+	VMULPS            Z6, Z5, Z5
+	VFMADD231PS.BCST  s35bfbe8e<>+0(SB), Z2, Z5
+	VFNMADD231PS.BCST s3f000000<>+0(SB), Z6, Z5
+	VADDPS            Z4, Z5, Z5
+	VFMADD231PS.BCST  s3f317200<>+0(SB), Z2, Z5
+	VMOVUPS           Z5, Z4
+	VMULPS            Z1, Z4, Z4
+	VBROADCASTSS      s00000000<>+0(SB), Z2
+	VDIVPS            Z3, Z4, Z4
+	VCMPPS            $0x00, Z2, Z3, K1
+	VMOVAPS           Z1, K1, Z4
+	VMAXPS            Z0, Z2, Z2
+	VADDPS            Z4, Z2, Z0
+	VMOVUPS           Z0, 64(R8)
+	VMOVUPS           128(R9), Z0
+	VPORD.BCST        s80000000<>+0(SB), Z0, Z1
+	VBROADCASTSS      s42b20000<>+0(SB), Z2
+	VMINPS            Z1, Z2, Z2
+	VBROADCASTSS      sc2d00000<>+0(SB), Z1
+	VMAXPS            Z2, Z1, Z2
+	VBROADCASTSS      s4b400000<>+0(SB), Z1
+	VFMADD231PS.BCST  s3fb8aa3b<>+0(SB), Z2, Z1
+	VSUBPS.BCST       s4b400000<>+0(SB), Z1, Z1
+	VMOVUPS           Z2, Z2
+	VFNMADD231PS.BCST s3f317200<>+0(SB), Z1, Z2
+	VFNMADD231PS.BCST s35bfbe8e<>+0(SB), Z1, Z2
+	VBROADCASTSS      s3ab6887e<>+0(SB), Z3
+	VFMADD213PS.BCST  s3c0905b1<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3d2aaa8d<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3e2aaa6f<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3f000000<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3f800000<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3f800000<>+0(SB), Z2, Z3
+	VSCALEFPS         Z1, Z3, Z1
+	VADDPS.BCST       s3f800000<>+0(SB), Z1, Z2
+	VSUBPS.BCST       s3f800000<>+0(SB), Z2, Z3
+	VGETMANTPS        $0x0b, Z2, Z4
+	VGETEXPPS         Z2, Z2
+	VGETEXPPS         Z4, Z5
+	VSUBPS            Z5, Z2, Z2
+	VSUBPS.BCST       s3f800000<>+0(SB), Z4, Z4
+	VMULPS            Z4, Z4, Z6
+	VBROADCASTSS      sbd137125<>+0(SB), Z5
+	VFMADD213PS.BCST  s3dacedcd<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  sbdd8370b<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  s3de74e89<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  sbdffb62d<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  s3e123109<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  sbe2aaa7d<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  s3e4ccd2b<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  sbe800001<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  s3eaaaaab<>+0(SB), Z4, Z5
+	VMULPS            Z4, Z5, Z5
+	VMULPS            Z6, Z5, Z5
+	VFMADD231PS.BCST  s35bfbe8e<>+0(SB), Z2, Z5
+	VFNMADD231PS.BCST s3f000000<>+0(SB), Z6, Z5
+	VADDPS            Z4, Z5, Z5
+	VFMADD231PS.BCST  s3f317200<>+0(SB), Z2, Z5
+	VMOVUPS           Z5, Z4
+	VMULPS            Z1, Z4, Z4
+	VBROADCASTSS      s00000000<>+0(SB), Z2
+	VDIVPS            Z3, Z4, Z4
+	VCMPPS            $0x00, Z2, Z3, K1
+	VMOVAPS           Z1, K1, Z4
+	VMAXPS            Z0, Z2, Z2
+	VADDPS            Z4, Z2, Z0
+	VMOVUPS           Z0, 128(R8)
+	VMOVUPS           192(R9), Z0
+	VPORD.BCST        s80000000<>+0(SB), Z0, Z1
+	VBROADCASTSS      s42b20000<>+0(SB), Z2
+	VMINPS            Z1, Z2, Z2
+	VBROADCASTSS      sc2d00000<>+0(SB), Z1
+	VMAXPS            Z2, Z1, Z2
+	VBROADCASTSS      s4b400000<>+0(SB), Z1
+	VFMADD231PS.BCST  s3fb8aa3b<>+0(SB), Z2, Z1
+	VSUBPS.BCST       s4b400000<>+0(SB), Z1, Z1
+	VMOVUPS           Z2, Z2
+	VFNMADD231PS.BCST s3f317200<>+0(SB), Z1, Z2
+	VFNMADD231PS.BCST s35bfbe8e<>+0(SB), Z1, Z2
+	VBROADCASTSS      s3ab6887e<>+0(SB), Z3
+	VFMADD213PS.BCST  s3c0905b1<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3d2aaa8d<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3e2aaa6f<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3f000000<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3f800000<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3f800000<>+0(SB), Z2, Z3
+	VSCALEFPS         Z1, Z3, Z1
+	VADDPS.BCST       s3f800000<>+0(SB), Z1, Z2
+	VSUBPS.BCST       s3f800000<>+0(SB), Z2, Z3
+	VGETMANTPS        $0x0b, Z2, Z4
+	VGETEXPPS         Z2, Z2
+	VGETEXPPS         Z4, Z5
+	VSUBPS            Z5, Z2, Z2
+	VSUBPS.BCST       s3f800000<>+0(SB), Z4, Z4
+	VMULPS            Z4, Z4, Z6
+	VBROADCASTSS      sbd137125<>+0(SB), Z5
+	VFMADD213PS.BCST  s3dacedcd<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  sbdd8370b<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  s3de74e89<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  sbdffb62d<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  s3e123109<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  sbe2aaa7d<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  s3e4ccd2b<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  sbe800001<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  s3eaaaaab<>+0(SB), Z4, Z5
+	VMULPS            Z4, Z5, Z5
+	VMULPS            Z6, Z5, Z5
+	VFMADD231PS.BCST  s35bfbe8e<>+0(SB), Z2, Z5
+	VFNMADD231PS.BCST s3f000000<>+0(SB), Z6, Z5
+	VADDPS            Z4, Z5, Z5
+	VFMADD231PS.BCST  s3f317200<>+0(SB), Z2, Z5
+	VMOVUPS           Z5, Z4
+	VMULPS            Z1, Z4, Z4
+	VBROADCASTSS      s00000000<>+0(SB), Z2
+	VDIVPS            Z3, Z4, Z4
+	VCMPPS            $0x00, Z2, Z3, K1
+	VMOVAPS           Z1, K1, Z4
+	VMAXPS            Z0, Z2, Z2
+	VADDPS            Z4, Z2, Z0
+	VMOVUPS           Z0, 192(R8)
+	ADDQ              $0x20, CX
+	MOVQ              (DX), DI
+	ADDQ              8(DX), DI
+	CMPQ              CX, DI
+	JL                w4op
+	JMP               w4next
+
+w4expm1:
+	MOVLQSX           4(CX), DI
+	MOVQ              8(BX)(DI*1), R8
+	ANDQ              SI, R8
+	ADDQ              (BX)(DI*1), R8
+	MOVLQSX           8(CX), DI
+	MOVQ              8(BX)(DI*1), R9
+	ANDQ              SI, R9
+	ADDQ              (BX)(DI*1), R9
+	VMOVUPS           (R9), Z0
+	VBROADCASTSS      s42200000<>+0(SB), Z4
+	VMINPS            Z0, Z4, Z1
+	VBROADCASTSS      sc1a00000<>+0(SB), Z2
+	VMAXPS            Z1, Z2, Z1
+	VBROADCASTSS      s4b40007f<>+0(SB), Z3
+	VFMADD231PS.BCST  s3fb8aa3b<>+0(SB), Z1, Z3
+	VSUBPS.BCST       s4b40007f<>+0(SB), Z3, Z2
+	VMOVUPS           Z1, Z1
+	VFNMADD231PS.BCST s3f317200<>+0(SB), Z2, Z1
+	VFNMADD231PS.BCST s35bfbe8e<>+0(SB), Z2, Z1
+	VBROADCASTSS      s3950a8b5<>+0(SB), Z2
+	VFMADD213PS.BCST  s3ab6ba99<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3c088863<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3d2aaa56<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3e2aaaab<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3f000000<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3f800000<>+0(SB), Z1, Z2
+	VMULPS            Z1, Z2, Z2
+	VPSLLD            $0x17, Z3, Z3
+	VSUBPS.BCST       s3f800000<>+0(SB), Z3, Z1
+	VFMADD231PS       Z3, Z2, Z1
+	VBROADCASTSS      s42b20000<>+0(SB), Z2
+	VMINPS            Z0, Z2, Z2
+	VBROADCASTSS      sc2d00000<>+0(SB), Z3
+	VMAXPS            Z2, Z3, Z2
+	VBROADCASTSS      s4b400000<>+0(SB), Z3
+	VFMADD231PS.BCST  s3fb8aa3b<>+0(SB), Z2, Z3
+	VSUBPS.BCST       s4b400000<>+0(SB), Z3, Z3
+	VMOVUPS           Z2, Z2
+	VFNMADD231PS.BCST s3f317200<>+0(SB), Z3, Z2
+	VFNMADD231PS.BCST s35bfbe8e<>+0(SB), Z3, Z2
+	VBROADCASTSS      s3ab6887e<>+0(SB), Z5
+	VFMADD213PS.BCST  s3c0905b1<>+0(SB), Z2, Z5
+	VFMADD213PS.BCST  s3d2aaa8d<>+0(SB), Z2, Z5
+	VFMADD213PS.BCST  s3e2aaa6f<>+0(SB), Z2, Z5
+	VFMADD213PS.BCST  s3f000000<>+0(SB), Z2, Z5
+	VFMADD213PS.BCST  s3f800000<>+0(SB), Z2, Z5
+	VFMADD213PS.BCST  s3f800000<>+0(SB), Z2, Z5
+	VSCALEFPS         Z3, Z5, Z2
+	VCMPPS            $0x1e, Z4, Z0, K1
+	VMOVAPS           Z2, K1, Z1
+	VMOVUPS           Z1, Z0
+	VMOVUPS           Z0, (R8)
+	VMOVUPS           64(R9), Z0
+	VBROADCASTSS      s42200000<>+0(SB), Z4
+	VMINPS            Z0, Z4, Z1
+	VBROADCASTSS      sc1a00000<>+0(SB), Z2
+	VMAXPS            Z1, Z2, Z1
+	VBROADCASTSS      s4b40007f<>+0(SB), Z3
+	VFMADD231PS.BCST  s3fb8aa3b<>+0(SB), Z1, Z3
+	VSUBPS.BCST       s4b40007f<>+0(SB), Z3, Z2
+	VMOVUPS           Z1, Z1
+	VFNMADD231PS.BCST s3f317200<>+0(SB), Z2, Z1
+	VFNMADD231PS.BCST s35bfbe8e<>+0(SB), Z2, Z1
+	VBROADCASTSS      s3950a8b5<>+0(SB), Z2
+	VFMADD213PS.BCST  s3ab6ba99<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3c088863<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3d2aaa56<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3e2aaaab<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3f000000<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3f800000<>+0(SB), Z1, Z2
+	VMULPS            Z1, Z2, Z2
+	VPSLLD            $0x17, Z3, Z3
+	VSUBPS.BCST       s3f800000<>+0(SB), Z3, Z1
+	VFMADD231PS       Z3, Z2, Z1
+	VBROADCASTSS      s42b20000<>+0(SB), Z2
+	VMINPS            Z0, Z2, Z2
+	VBROADCASTSS      sc2d00000<>+0(SB), Z3
+	VMAXPS            Z2, Z3, Z2
+	VBROADCASTSS      s4b400000<>+0(SB), Z3
+	VFMADD231PS.BCST  s3fb8aa3b<>+0(SB), Z2, Z3
+	VSUBPS.BCST       s4b400000<>+0(SB), Z3, Z3
+	VMOVUPS           Z2, Z2
+	VFNMADD231PS.BCST s3f317200<>+0(SB), Z3, Z2
+	VFNMADD231PS.BCST s35bfbe8e<>+0(SB), Z3, Z2
+	VBROADCASTSS      s3ab6887e<>+0(SB), Z5
+	VFMADD213PS.BCST  s3c0905b1<>+0(SB), Z2, Z5
+	VFMADD213PS.BCST  s3d2aaa8d<>+0(SB), Z2, Z5
+	VFMADD213PS.BCST  s3e2aaa6f<>+0(SB), Z2, Z5
+	VFMADD213PS.BCST  s3f000000<>+0(SB), Z2, Z5
+	VFMADD213PS.BCST  s3f800000<>+0(SB), Z2, Z5
+	VFMADD213PS.BCST  s3f800000<>+0(SB), Z2, Z5
+	VSCALEFPS         Z3, Z5, Z2
+	VCMPPS            $0x1e, Z4, Z0, K1
+	VMOVAPS           Z2, K1, Z1
+	VMOVUPS           Z1, Z0
+	VMOVUPS           Z0, 64(R8)
+	VMOVUPS           128(R9), Z0
+	VBROADCASTSS      s42200000<>+0(SB), Z4
+	VMINPS            Z0, Z4, Z1
+	VBROADCASTSS      sc1a00000<>+0(SB), Z2
+	VMAXPS            Z1, Z2, Z1
+	VBROADCASTSS      s4b40007f<>+0(SB), Z3
+	VFMADD231PS.BCST  s3fb8aa3b<>+0(SB), Z1, Z3
+	VSUBPS.BCST       s4b40007f<>+0(SB), Z3, Z2
+	VMOVUPS           Z1, Z1
+	VFNMADD231PS.BCST s3f317200<>+0(SB), Z2, Z1
+	VFNMADD231PS.BCST s35bfbe8e<>+0(SB), Z2, Z1
+	VBROADCASTSS      s3950a8b5<>+0(SB), Z2
+	VFMADD213PS.BCST  s3ab6ba99<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3c088863<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3d2aaa56<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3e2aaaab<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3f000000<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3f800000<>+0(SB), Z1, Z2
+	VMULPS            Z1, Z2, Z2
+	VPSLLD            $0x17, Z3, Z3
+	VSUBPS.BCST       s3f800000<>+0(SB), Z3, Z1
+	VFMADD231PS       Z3, Z2, Z1
+	VBROADCASTSS      s42b20000<>+0(SB), Z2
+	VMINPS            Z0, Z2, Z2
+	VBROADCASTSS      sc2d00000<>+0(SB), Z3
+	VMAXPS            Z2, Z3, Z2
+	VBROADCASTSS      s4b400000<>+0(SB), Z3
+	VFMADD231PS.BCST  s3fb8aa3b<>+0(SB), Z2, Z3
+	VSUBPS.BCST       s4b400000<>+0(SB), Z3, Z3
+	VMOVUPS           Z2, Z2
+	VFNMADD231PS.BCST s3f317200<>+0(SB), Z3, Z2
+	VFNMADD231PS.BCST s35bfbe8e<>+0(SB), Z3, Z2
+	VBROADCASTSS      s3ab6887e<>+0(SB), Z5
+	VFMADD213PS.BCST  s3c0905b1<>+0(SB), Z2, Z5
+	VFMADD213PS.BCST  s3d2aaa8d<>+0(SB), Z2, Z5
+	VFMADD213PS.BCST  s3e2aaa6f<>+0(SB), Z2, Z5
+	VFMADD213PS.BCST  s3f000000<>+0(SB), Z2, Z5
+	VFMADD213PS.BCST  s3f800000<>+0(SB), Z2, Z5
+	VFMADD213PS.BCST  s3f800000<>+0(SB), Z2, Z5
+	VSCALEFPS         Z3, Z5, Z2
+	VCMPPS            $0x1e, Z4, Z0, K1
+	VMOVAPS           Z2, K1, Z1
+	VMOVUPS           Z1, Z0
+	VMOVUPS           Z0, 128(R8)
+	VMOVUPS           192(R9), Z0
+	VBROADCASTSS      s42200000<>+0(SB), Z4
+	VMINPS            Z0, Z4, Z1
+	VBROADCASTSS      sc1a00000<>+0(SB), Z2
+	VMAXPS            Z1, Z2, Z1
+	VBROADCASTSS      s4b40007f<>+0(SB), Z3
+	VFMADD231PS.BCST  s3fb8aa3b<>+0(SB), Z1, Z3
+	VSUBPS.BCST       s4b40007f<>+0(SB), Z3, Z2
+	VMOVUPS           Z1, Z1
+	VFNMADD231PS.BCST s3f317200<>+0(SB), Z2, Z1
+	VFNMADD231PS.BCST s35bfbe8e<>+0(SB), Z2, Z1
+	VBROADCASTSS      s3950a8b5<>+0(SB), Z2
+	VFMADD213PS.BCST  s3ab6ba99<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3c088863<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3d2aaa56<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3e2aaaab<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3f000000<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3f800000<>+0(SB), Z1, Z2
+	VMULPS            Z1, Z2, Z2
+	VPSLLD            $0x17, Z3, Z3
+	VSUBPS.BCST       s3f800000<>+0(SB), Z3, Z1
+	VFMADD231PS       Z3, Z2, Z1
+	VBROADCASTSS      s42b20000<>+0(SB), Z2
+	VMINPS            Z0, Z2, Z2
+	VBROADCASTSS      sc2d00000<>+0(SB), Z3
+	VMAXPS            Z2, Z3, Z2
+	VBROADCASTSS      s4b400000<>+0(SB), Z3
+	VFMADD231PS.BCST  s3fb8aa3b<>+0(SB), Z2, Z3
+	VSUBPS.BCST       s4b400000<>+0(SB), Z3, Z3
+	VMOVUPS           Z2, Z2
+	VFNMADD231PS.BCST s3f317200<>+0(SB), Z3, Z2
+	VFNMADD231PS.BCST s35bfbe8e<>+0(SB), Z3, Z2
+	VBROADCASTSS      s3ab6887e<>+0(SB), Z5
+	VFMADD213PS.BCST  s3c0905b1<>+0(SB), Z2, Z5
+	VFMADD213PS.BCST  s3d2aaa8d<>+0(SB), Z2, Z5
+	VFMADD213PS.BCST  s3e2aaa6f<>+0(SB), Z2, Z5
+	VFMADD213PS.BCST  s3f000000<>+0(SB), Z2, Z5
+	VFMADD213PS.BCST  s3f800000<>+0(SB), Z2, Z5
+	VFMADD213PS.BCST  s3f800000<>+0(SB), Z2, Z5
+	VSCALEFPS         Z3, Z5, Z2
+	VCMPPS            $0x1e, Z4, Z0, K1
+	VMOVAPS           Z2, K1, Z1
+	VMOVUPS           Z1, Z0
+	VMOVUPS           Z0, 192(R8)
+	ADDQ              $0x20, CX
+	MOVQ              (DX), DI
+	ADDQ              8(DX), DI
+	CMPQ              CX, DI
+	JL                w4op
+	JMP               w4next
+
 w4copy:
 	MOVLQSX 4(CX), DI
 	MOVQ    8(BX)(DI*1), R8
@@ -4262,6 +5510,1444 @@ w4next:
 	JMP  w4
 
 w4Done:
+w2:
+	MOVQ 40(DX), CX
+	SUBQ SI, CX
+	CMPQ CX, $0x00000080
+	JL   w2Done
+	MOVQ (DX), CX
+
+w2op:
+	MOVL (CX), DI
+	CMPL DI, $0x12
+	JGE  w2from18to35
+	CMPL DI, $0x09
+	JGE  w2from9to18
+	CMPL DI, $0x05
+	JGE  w2from5to9
+	CMPL DI, $0x03
+	JGE  w2from3to5
+	CMPL DI, $0x02
+	JGE  w2from2to3
+	JMP  w2add
+
+w2from2to3:
+	JMP w2sub
+
+w2from3to5:
+	CMPL DI, $0x04
+	JGE  w2from4to5
+	JMP  w2mul
+
+w2from4to5:
+	JMP w2div
+
+w2from5to9:
+	CMPL DI, $0x07
+	JGE  w2from7to9
+	CMPL DI, $0x06
+	JGE  w2from6to7
+	JMP  w2max
+
+w2from6to7:
+	JMP w2min
+
+w2from7to9:
+	CMPL DI, $0x08
+	JGE  w2from8to9
+	JMP  w2tanhGrad
+
+w2from8to9:
+	JMP w2sigmoidGrad
+
+w2from9to18:
+	CMPL DI, $0x0d
+	JGE  w2from13to18
+	CMPL DI, $0x0b
+	JGE  w2from11to13
+	CMPL DI, $0x0a
+	JGE  w2from10to11
+	JMP  w2relu
+
+w2from10to11:
+	JMP w2sqrt
+
+w2from11to13:
+	CMPL DI, $0x0c
+	JGE  w2from12to13
+	JMP  w2exp
+
+w2from12to13:
+	JMP w2log
+
+w2from13to18:
+	CMPL DI, $0x0f
+	JGE  w2from15to18
+	CMPL DI, $0x0e
+	JGE  w2from14to15
+	JMP  w2tanh
+
+w2from14to15:
+	JMP w2sigmoid
+
+w2from15to18:
+	CMPL DI, $0x10
+	JGE  w2from16to18
+	JMP  w2softplus
+
+w2from16to18:
+	CMPL DI, $0x11
+	JGE  w2from17to18
+	JMP  w2expm1
+
+w2from17to18:
+	JMP w2copy
+
+w2from18to35:
+	CMPL DI, $0x1a
+	JGE  w2from26to35
+	CMPL DI, $0x16
+	JGE  w2from22to26
+	CMPL DI, $0x14
+	JGE  w2from20to22
+	CMPL DI, $0x13
+	JGE  w2from19to20
+	JMP  w2square
+
+w2from19to20:
+	JMP w2abs
+
+w2from20to22:
+	CMPL DI, $0x15
+	JGE  w2from21to22
+	JMP  w2inverse
+
+w2from21to22:
+	JMP w2positive
+
+w2from22to26:
+	CMPL DI, $0x18
+	JGE  w2from24to26
+	CMPL DI, $0x17
+	JGE  w2from23to24
+	JMP  w2sign
+
+w2from23to24:
+	JMP w2scale
+
+w2from24to26:
+	CMPL DI, $0x19
+	JGE  w2from25to26
+	JMP  w2shift
+
+w2from25to26:
+	JMP w2affine
+
+w2from26to35:
+	CMPL DI, $0x1e
+	JGE  w2from30to35
+	CMPL DI, $0x1c
+	JGE  w2from28to30
+	CMPL DI, $0x1b
+	JGE  w2from27to28
+	JMP  w2lt
+
+w2from27to28:
+	JMP w2le
+
+w2from28to30:
+	CMPL DI, $0x1d
+	JGE  w2from29to30
+	JMP  w2gt
+
+w2from29to30:
+	JMP w2ge
+
+w2from30to35:
+	CMPL DI, $0x20
+	JGE  w2from32to35
+	CMPL DI, $0x1f
+	JGE  w2from31to32
+	JMP  w2eq
+
+w2from31to32:
+	JMP w2ne
+
+w2from32to35:
+	CMPL DI, $0x21
+	JGE  w2from33to35
+	JMP  w2select
+
+w2from33to35:
+	CMPL DI, $0x22
+	JGE  w2from34to35
+	JMP  w2fill
+
+w2from34to35:
+	JMP w2spread
+
+w2add:
+	MOVLQSX 4(CX), DI
+	MOVQ    8(BX)(DI*1), R8
+	ANDQ    SI, R8
+	ADDQ    (BX)(DI*1), R8
+	MOVLQSX 8(CX), DI
+	MOVQ    8(BX)(DI*1), R9
+	ANDQ    SI, R9
+	ADDQ    (BX)(DI*1), R9
+	MOVLQSX 12(CX), DI
+	MOVQ    8(BX)(DI*1), R10
+	ANDQ    SI, R10
+	ADDQ    (BX)(DI*1), R10
+	VMOVUPS (R9), Z0
+	VMOVUPS (R10), Z1
+	VADDPS  Z1, Z0, Z0
+	VMOVUPS Z0, (R8)
+	VMOVUPS 64(R9), Z0
+	VMOVUPS 64(R10), Z1
+	VADDPS  Z1, Z0, Z0
+	VMOVUPS Z0, 64(R8)
+	ADDQ    $0x20, CX
+	MOVQ    (DX), DI
+	ADDQ    8(DX), DI
+	CMPQ    CX, DI
+	JL      w2op
+	JMP     w2next
+
+w2sub:
+	MOVLQSX 4(CX), DI
+	MOVQ    8(BX)(DI*1), R8
+	ANDQ    SI, R8
+	ADDQ    (BX)(DI*1), R8
+	MOVLQSX 8(CX), DI
+	MOVQ    8(BX)(DI*1), R9
+	ANDQ    SI, R9
+	ADDQ    (BX)(DI*1), R9
+	MOVLQSX 12(CX), DI
+	MOVQ    8(BX)(DI*1), R10
+	ANDQ    SI, R10
+	ADDQ    (BX)(DI*1), R10
+	VMOVUPS (R9), Z0
+	VMOVUPS (R10), Z1
+	VSUBPS  Z1, Z0, Z0
+	VMOVUPS Z0, (R8)
+	VMOVUPS 64(R9), Z0
+	VMOVUPS 64(R10), Z1
+	VSUBPS  Z1, Z0, Z0
+	VMOVUPS Z0, 64(R8)
+	ADDQ    $0x20, CX
+	MOVQ    (DX), DI
+	ADDQ    8(DX), DI
+	CMPQ    CX, DI
+	JL      w2op
+	JMP     w2next
+
+w2mul:
+	MOVLQSX 4(CX), DI
+	MOVQ    8(BX)(DI*1), R8
+	ANDQ    SI, R8
+	ADDQ    (BX)(DI*1), R8
+	MOVLQSX 8(CX), DI
+	MOVQ    8(BX)(DI*1), R9
+	ANDQ    SI, R9
+	ADDQ    (BX)(DI*1), R9
+	MOVLQSX 12(CX), DI
+	MOVQ    8(BX)(DI*1), R10
+	ANDQ    SI, R10
+	ADDQ    (BX)(DI*1), R10
+	VMOVUPS (R9), Z0
+	VMOVUPS (R10), Z1
+	VMULPS  Z1, Z0, Z0
+	VMOVUPS Z0, (R8)
+	VMOVUPS 64(R9), Z0
+	VMOVUPS 64(R10), Z1
+	VMULPS  Z1, Z0, Z0
+	VMOVUPS Z0, 64(R8)
+	ADDQ    $0x20, CX
+	MOVQ    (DX), DI
+	ADDQ    8(DX), DI
+	CMPQ    CX, DI
+	JL      w2op
+	JMP     w2next
+
+w2div:
+	MOVLQSX 4(CX), DI
+	MOVQ    8(BX)(DI*1), R8
+	ANDQ    SI, R8
+	ADDQ    (BX)(DI*1), R8
+	MOVLQSX 8(CX), DI
+	MOVQ    8(BX)(DI*1), R9
+	ANDQ    SI, R9
+	ADDQ    (BX)(DI*1), R9
+	MOVLQSX 12(CX), DI
+	MOVQ    8(BX)(DI*1), R10
+	ANDQ    SI, R10
+	ADDQ    (BX)(DI*1), R10
+	VMOVUPS (R9), Z0
+	VMOVUPS (R10), Z1
+	VDIVPS  Z1, Z0, Z0
+	VMOVUPS Z0, (R8)
+	VMOVUPS 64(R9), Z0
+	VMOVUPS 64(R10), Z1
+	VDIVPS  Z1, Z0, Z0
+	VMOVUPS Z0, 64(R8)
+	ADDQ    $0x20, CX
+	MOVQ    (DX), DI
+	ADDQ    8(DX), DI
+	CMPQ    CX, DI
+	JL      w2op
+	JMP     w2next
+
+w2max:
+	MOVLQSX 4(CX), DI
+	MOVQ    8(BX)(DI*1), R8
+	ANDQ    SI, R8
+	ADDQ    (BX)(DI*1), R8
+	MOVLQSX 8(CX), DI
+	MOVQ    8(BX)(DI*1), R9
+	ANDQ    SI, R9
+	ADDQ    (BX)(DI*1), R9
+	MOVLQSX 12(CX), DI
+	MOVQ    8(BX)(DI*1), R10
+	ANDQ    SI, R10
+	ADDQ    (BX)(DI*1), R10
+	VMOVUPS (R9), Z0
+	VMOVUPS (R10), Z1
+	VMAXPS  Z1, Z0, Z1
+	VCMPPS  $0x03, Z0, Z0, K1
+	VMOVAPS Z0, K1, Z1
+	VMOVUPS Z1, (R8)
+	VMOVUPS 64(R9), Z0
+	VMOVUPS 64(R10), Z1
+	VMAXPS  Z1, Z0, Z1
+	VCMPPS  $0x03, Z0, Z0, K1
+	VMOVAPS Z0, K1, Z1
+	VMOVUPS Z1, 64(R8)
+	ADDQ    $0x20, CX
+	MOVQ    (DX), DI
+	ADDQ    8(DX), DI
+	CMPQ    CX, DI
+	JL      w2op
+	JMP     w2next
+
+w2min:
+	MOVLQSX 4(CX), DI
+	MOVQ    8(BX)(DI*1), R8
+	ANDQ    SI, R8
+	ADDQ    (BX)(DI*1), R8
+	MOVLQSX 8(CX), DI
+	MOVQ    8(BX)(DI*1), R9
+	ANDQ    SI, R9
+	ADDQ    (BX)(DI*1), R9
+	MOVLQSX 12(CX), DI
+	MOVQ    8(BX)(DI*1), R10
+	ANDQ    SI, R10
+	ADDQ    (BX)(DI*1), R10
+	VMOVUPS (R9), Z0
+	VMOVUPS (R10), Z1
+	VMINPS  Z1, Z0, Z1
+	VCMPPS  $0x03, Z0, Z0, K1
+	VMOVAPS Z0, K1, Z1
+	VMOVUPS Z1, (R8)
+	VMOVUPS 64(R9), Z0
+	VMOVUPS 64(R10), Z1
+	VMINPS  Z1, Z0, Z1
+	VCMPPS  $0x03, Z0, Z0, K1
+	VMOVAPS Z0, K1, Z1
+	VMOVUPS Z1, 64(R8)
+	ADDQ    $0x20, CX
+	MOVQ    (DX), DI
+	ADDQ    8(DX), DI
+	CMPQ    CX, DI
+	JL      w2op
+	JMP     w2next
+
+w2tanhGrad:
+	MOVLQSX      4(CX), DI
+	MOVQ         8(BX)(DI*1), R8
+	ANDQ         SI, R8
+	ADDQ         (BX)(DI*1), R8
+	MOVLQSX      8(CX), DI
+	MOVQ         8(BX)(DI*1), R9
+	ANDQ         SI, R9
+	ADDQ         (BX)(DI*1), R9
+	MOVLQSX      12(CX), DI
+	MOVQ         8(BX)(DI*1), R10
+	ANDQ         SI, R10
+	ADDQ         (BX)(DI*1), R10
+	VMOVUPS      (R9), Z0
+	VMOVUPS      (R10), Z1
+	VBROADCASTSS s3f800000<>+0(SB), Z2
+	VFNMADD231PS Z0, Z0, Z2
+	VMULPS       Z1, Z2, Z2
+	VMOVUPS      Z2, (R8)
+	VMOVUPS      64(R9), Z0
+	VMOVUPS      64(R10), Z1
+	VBROADCASTSS s3f800000<>+0(SB), Z2
+	VFNMADD231PS Z0, Z0, Z2
+	VMULPS       Z1, Z2, Z2
+	VMOVUPS      Z2, 64(R8)
+	ADDQ         $0x20, CX
+	MOVQ         (DX), DI
+	ADDQ         8(DX), DI
+	CMPQ         CX, DI
+	JL           w2op
+	JMP          w2next
+
+w2sigmoidGrad:
+	MOVLQSX      4(CX), DI
+	MOVQ         8(BX)(DI*1), R8
+	ANDQ         SI, R8
+	ADDQ         (BX)(DI*1), R8
+	MOVLQSX      8(CX), DI
+	MOVQ         8(BX)(DI*1), R9
+	ANDQ         SI, R9
+	ADDQ         (BX)(DI*1), R9
+	MOVLQSX      12(CX), DI
+	MOVQ         8(BX)(DI*1), R10
+	ANDQ         SI, R10
+	ADDQ         (BX)(DI*1), R10
+	VMOVUPS      (R9), Z0
+	VMOVUPS      (R10), Z1
+	VMOVUPS      Z0, Z2
+	VFNMADD231PS Z0, Z0, Z2
+	VMULPS       Z1, Z2, Z2
+	VMOVUPS      Z2, (R8)
+	VMOVUPS      64(R9), Z0
+	VMOVUPS      64(R10), Z1
+	VMOVUPS      Z0, Z2
+	VFNMADD231PS Z0, Z0, Z2
+	VMULPS       Z1, Z2, Z2
+	VMOVUPS      Z2, 64(R8)
+	ADDQ         $0x20, CX
+	MOVQ         (DX), DI
+	ADDQ         8(DX), DI
+	CMPQ         CX, DI
+	JL           w2op
+	JMP          w2next
+
+w2relu:
+	MOVLQSX      4(CX), DI
+	MOVQ         8(BX)(DI*1), R8
+	ANDQ         SI, R8
+	ADDQ         (BX)(DI*1), R8
+	MOVLQSX      8(CX), DI
+	MOVQ         8(BX)(DI*1), R9
+	ANDQ         SI, R9
+	ADDQ         (BX)(DI*1), R9
+	VMOVUPS      (R9), Z0
+	VBROADCASTSS s00000000<>+0(SB), Z1
+	VMAXPS       Z0, Z1, Z1
+	VMOVUPS      Z1, (R8)
+	VMOVUPS      64(R9), Z0
+	VBROADCASTSS s00000000<>+0(SB), Z1
+	VMAXPS       Z0, Z1, Z1
+	VMOVUPS      Z1, 64(R8)
+	ADDQ         $0x20, CX
+	MOVQ         (DX), DI
+	ADDQ         8(DX), DI
+	CMPQ         CX, DI
+	JL           w2op
+	JMP          w2next
+
+w2sqrt:
+	MOVLQSX 4(CX), DI
+	MOVQ    8(BX)(DI*1), R8
+	ANDQ    SI, R8
+	ADDQ    (BX)(DI*1), R8
+	MOVLQSX 8(CX), DI
+	MOVQ    8(BX)(DI*1), R9
+	ANDQ    SI, R9
+	ADDQ    (BX)(DI*1), R9
+	VMOVUPS (R9), Z0
+	VSQRTPS Z0, Z0
+	VMOVUPS Z0, (R8)
+	VMOVUPS 64(R9), Z0
+	VSQRTPS Z0, Z0
+	VMOVUPS Z0, 64(R8)
+	ADDQ    $0x20, CX
+	MOVQ    (DX), DI
+	ADDQ    8(DX), DI
+	CMPQ    CX, DI
+	JL      w2op
+	JMP     w2next
+
+w2exp:
+	MOVLQSX           4(CX), DI
+	MOVQ              8(BX)(DI*1), R8
+	ANDQ              SI, R8
+	ADDQ              (BX)(DI*1), R8
+	MOVLQSX           8(CX), DI
+	MOVQ              8(BX)(DI*1), R9
+	ANDQ              SI, R9
+	ADDQ              (BX)(DI*1), R9
+	VMOVUPS           (R9), Z0
+	VBROADCASTSS      s42b20000<>+0(SB), Z1
+	VMINPS            Z0, Z1, Z1
+	VBROADCASTSS      sc2d00000<>+0(SB), Z0
+	VMAXPS            Z1, Z0, Z1
+	VBROADCASTSS      s4b400000<>+0(SB), Z0
+	VFMADD231PS.BCST  s3fb8aa3b<>+0(SB), Z1, Z0
+	VSUBPS.BCST       s4b400000<>+0(SB), Z0, Z0
+	VMOVUPS           Z1, Z1
+	VFNMADD231PS.BCST s3f317200<>+0(SB), Z0, Z1
+	VFNMADD231PS.BCST s35bfbe8e<>+0(SB), Z0, Z1
+	VBROADCASTSS      s3ab6887e<>+0(SB), Z2
+	VFMADD213PS.BCST  s3c0905b1<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3d2aaa8d<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3e2aaa6f<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3f000000<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3f800000<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3f800000<>+0(SB), Z1, Z2
+	VSCALEFPS         Z0, Z2, Z0
+	VMOVUPS           Z0, (R8)
+	VMOVUPS           64(R9), Z0
+	VBROADCASTSS      s42b20000<>+0(SB), Z1
+	VMINPS            Z0, Z1, Z1
+	VBROADCASTSS      sc2d00000<>+0(SB), Z0
+	VMAXPS            Z1, Z0, Z1
+	VBROADCASTSS      s4b400000<>+0(SB), Z0
+	VFMADD231PS.BCST  s3fb8aa3b<>+0(SB), Z1, Z0
+	VSUBPS.BCST       s4b400000<>+0(SB), Z0, Z0
+	VMOVUPS           Z1, Z1
+	VFNMADD231PS.BCST s3f317200<>+0(SB), Z0, Z1
+	VFNMADD231PS.BCST s35bfbe8e<>+0(SB), Z0, Z1
+	VBROADCASTSS      s3ab6887e<>+0(SB), Z2
+	VFMADD213PS.BCST  s3c0905b1<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3d2aaa8d<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3e2aaa6f<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3f000000<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3f800000<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3f800000<>+0(SB), Z1, Z2
+	VSCALEFPS         Z0, Z2, Z0
+	VMOVUPS           Z0, 64(R8)
+	ADDQ              $0x20, CX
+	MOVQ              (DX), DI
+	ADDQ              8(DX), DI
+	CMPQ              CX, DI
+	JL                w2op
+	JMP               w2next
+
+w2log:
+	MOVLQSX           4(CX), DI
+	MOVQ              8(BX)(DI*1), R8
+	ANDQ              SI, R8
+	ADDQ              (BX)(DI*1), R8
+	MOVLQSX           8(CX), DI
+	MOVQ              8(BX)(DI*1), R9
+	ANDQ              SI, R9
+	ADDQ              (BX)(DI*1), R9
+	VMOVUPS           (R9), Z0
+	VGETMANTPS        $0x0b, Z0, Z1
+	VGETEXPPS         Z0, Z0
+	VGETEXPPS         Z1, Z2
+	VSUBPS            Z2, Z0, Z0
+	VSUBPS.BCST       s3f800000<>+0(SB), Z1, Z1
+	VMULPS            Z1, Z1, Z3
+	VBROADCASTSS      sbd137125<>+0(SB), Z2
+	VFMADD213PS.BCST  s3dacedcd<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  sbdd8370b<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3de74e89<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  sbdffb62d<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3e123109<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  sbe2aaa7d<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3e4ccd2b<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  sbe800001<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3eaaaaab<>+0(SB), Z1, Z2
+	VMULPS            Z1, Z2, Z2
+	VMULPS            Z3, Z2, Z2
+	VFMADD231PS.BCST  s35bfbe8e<>+0(SB), Z0, Z2
+	VFNMADD231PS.BCST s3f000000<>+0(SB), Z3, Z2
+	VADDPS            Z1, Z2, Z2
+	VFMADD231PS.BCST  s3f317200<>+0(SB), Z0, Z2
+	VMOVUPS           Z2, Z0
+	VMOVUPS           Z0, (R8)
+	VMOVUPS           64(R9), Z0
+	VGETMANTPS        $0x0b, Z0, Z1
+	VGETEXPPS         Z0, Z0
+	VGETEXPPS         Z1, Z2
+	VSUBPS            Z2, Z0, Z0
+	VSUBPS.BCST       s3f800000<>+0(SB), Z1, Z1
+	VMULPS            Z1, Z1, Z3
+	VBROADCASTSS      sbd137125<>+0(SB), Z2
+	VFMADD213PS.BCST  s3dacedcd<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  sbdd8370b<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3de74e89<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  sbdffb62d<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3e123109<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  sbe2aaa7d<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3e4ccd2b<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  sbe800001<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3eaaaaab<>+0(SB), Z1, Z2
+	VMULPS            Z1, Z2, Z2
+	VMULPS            Z3, Z2, Z2
+	VFMADD231PS.BCST  s35bfbe8e<>+0(SB), Z0, Z2
+	VFNMADD231PS.BCST s3f000000<>+0(SB), Z3, Z2
+	VADDPS            Z1, Z2, Z2
+	VFMADD231PS.BCST  s3f317200<>+0(SB), Z0, Z2
+	VMOVUPS           Z2, Z0
+	VMOVUPS           Z0, 64(R8)
+	ADDQ              $0x20, CX
+	MOVQ              (DX), DI
+	ADDQ              8(DX), DI
+	CMPQ              CX, DI
+	JL                w2op
+	JMP               w2next
+
+w2tanh:
+	MOVLQSX           4(CX), DI
+	MOVQ              8(BX)(DI*1), R8
+	ANDQ              SI, R8
+	ADDQ              (BX)(DI*1), R8
+	MOVLQSX           8(CX), DI
+	MOVQ              8(BX)(DI*1), R9
+	ANDQ              SI, R9
+	ADDQ              (BX)(DI*1), R9
+	VMOVUPS           (R9), Z0
+	VPORD.BCST        s80000000<>+0(SB), Z0, Z1
+	VBROADCASTSS      sc1200000<>+0(SB), Z2
+	VMAXPS            Z1, Z2, Z1
+	VBROADCASTSS      s4b40007f<>+0(SB), Z3
+	VFMADD231PS.BCST  s4038aa3b<>+0(SB), Z1, Z3
+	VSUBPS.BCST       s4b40007f<>+0(SB), Z3, Z2
+	VMOVUPS           Z1, Z1
+	VFNMADD231PS.BCST s3eb17200<>+0(SB), Z2, Z1
+	VFNMADD231PS.BCST s353fbe8e<>+0(SB), Z2, Z1
+	VBROADCASTSS      s3db6a18b<>+0(SB), Z2
+	VFMADD213PS.BCST  s3e891ec1<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3f2aaa75<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3faaaa3e<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s40000000<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s40000000<>+0(SB), Z1, Z2
+	VMULPS            Z1, Z2, Z2
+	VPSLLD            $0x17, Z3, Z3
+	VSUBPS.BCST       s3f800000<>+0(SB), Z3, Z1
+	VFMADD231PS       Z3, Z2, Z1
+	VADDPS.BCST       s40000000<>+0(SB), Z1, Z2
+	VDIVPS            Z2, Z1, Z2
+	VBROADCASTSS      s80000000<>+0(SB), Z1
+	VPTERNLOGD        $0xca, Z2, Z0, Z1
+	VMOVUPS           Z1, Z0
+	VMOVUPS           Z0, (R8)
+	VMOVUPS           64(R9), Z0
+	VPORD.BCST        s80000000<>+0(SB), Z0, Z1
+	VBROADCASTSS      sc1200000<>+0(SB), Z2
+	VMAXPS            Z1, Z2, Z1
+	VBROADCASTSS      s4b40007f<>+0(SB), Z3
+	VFMADD231PS.BCST  s4038aa3b<>+0(SB), Z1, Z3
+	VSUBPS.BCST       s4b40007f<>+0(SB), Z3, Z2
+	VMOVUPS           Z1, Z1
+	VFNMADD231PS.BCST s3eb17200<>+0(SB), Z2, Z1
+	VFNMADD231PS.BCST s353fbe8e<>+0(SB), Z2, Z1
+	VBROADCASTSS      s3db6a18b<>+0(SB), Z2
+	VFMADD213PS.BCST  s3e891ec1<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3f2aaa75<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3faaaa3e<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s40000000<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s40000000<>+0(SB), Z1, Z2
+	VMULPS            Z1, Z2, Z2
+	VPSLLD            $0x17, Z3, Z3
+	VSUBPS.BCST       s3f800000<>+0(SB), Z3, Z1
+	VFMADD231PS       Z3, Z2, Z1
+	VADDPS.BCST       s40000000<>+0(SB), Z1, Z2
+	VDIVPS            Z2, Z1, Z2
+	VBROADCASTSS      s80000000<>+0(SB), Z1
+	VPTERNLOGD        $0xca, Z2, Z0, Z1
+	VMOVUPS           Z1, Z0
+	VMOVUPS           Z0, 64(R8)
+	ADDQ              $0x20, CX
+	MOVQ              (DX), DI
+	ADDQ              8(DX), DI
+	CMPQ              CX, DI
+	JL                w2op
+	JMP               w2next
+
+w2sigmoid:
+	MOVLQSX           4(CX), DI
+	MOVQ              8(BX)(DI*1), R8
+	ANDQ              SI, R8
+	ADDQ              (BX)(DI*1), R8
+	MOVLQSX           8(CX), DI
+	MOVQ              8(BX)(DI*1), R9
+	ANDQ              SI, R9
+	ADDQ              (BX)(DI*1), R9
+	VMOVUPS           (R9), Z0
+	VPORD.BCST        s80000000<>+0(SB), Z0, Z1
+	VBROADCASTSS      s42b20000<>+0(SB), Z2
+	VMINPS            Z1, Z2, Z2
+	VBROADCASTSS      sc2d00000<>+0(SB), Z1
+	VMAXPS            Z2, Z1, Z2
+	VBROADCASTSS      s4b400000<>+0(SB), Z1
+	VFMADD231PS.BCST  s3fb8aa3b<>+0(SB), Z2, Z1
+	VSUBPS.BCST       s4b400000<>+0(SB), Z1, Z1
+	VMOVUPS           Z2, Z2
+	VFNMADD231PS.BCST s3f317200<>+0(SB), Z1, Z2
+	VFNMADD231PS.BCST s35bfbe8e<>+0(SB), Z1, Z2
+	VBROADCASTSS      s3ab6887e<>+0(SB), Z3
+	VFMADD213PS.BCST  s3c0905b1<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3d2aaa8d<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3e2aaa6f<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3f000000<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3f800000<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3f800000<>+0(SB), Z2, Z3
+	VSCALEFPS         Z1, Z3, Z1
+	VADDPS.BCST       s3f800000<>+0(SB), Z1, Z2
+	VBROADCASTSS      s3f800000<>+0(SB), Z3
+	VPMOVD2M          Z0, K1
+	VMOVAPS           Z1, K1, Z3
+	VDIVPS            Z2, Z3, Z0
+	VMOVUPS           Z0, (R8)
+	VMOVUPS           64(R9), Z0
+	VPORD.BCST        s80000000<>+0(SB), Z0, Z1
+	VBROADCASTSS      s42b20000<>+0(SB), Z2
+	VMINPS            Z1, Z2, Z2
+	VBROADCASTSS      sc2d00000<>+0(SB), Z1
+	VMAXPS            Z2, Z1, Z2
+	VBROADCASTSS      s4b400000<>+0(SB), Z1
+	VFMADD231PS.BCST  s3fb8aa3b<>+0(SB), Z2, Z1
+	VSUBPS.BCST       s4b400000<>+0(SB), Z1, Z1
+	VMOVUPS           Z2, Z2
+	VFNMADD231PS.BCST s3f317200<>+0(SB), Z1, Z2
+	VFNMADD231PS.BCST s35bfbe8e<>+0(SB), Z1, Z2
+	VBROADCASTSS      s3ab6887e<>+0(SB), Z3
+	VFMADD213PS.BCST  s3c0905b1<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3d2aaa8d<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3e2aaa6f<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3f000000<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3f800000<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3f800000<>+0(SB), Z2, Z3
+	VSCALEFPS         Z1, Z3, Z1
+	VADDPS.BCST       s3f800000<>+0(SB), Z1, Z2
+	VBROADCASTSS      s3f800000<>+0(SB), Z3
+	VPMOVD2M          Z0, K1
+	VMOVAPS           Z1, K1, Z3
+	VDIVPS            Z2, Z3, Z0
+	VMOVUPS           Z0, 64(R8)
+	ADDQ              $0x20, CX
+	MOVQ              (DX), DI
+	ADDQ              8(DX), DI
+	CMPQ              CX, DI
+	JL                w2op
+	JMP               w2next
+
+w2softplus:
+	MOVLQSX           4(CX), DI
+	MOVQ              8(BX)(DI*1), R8
+	ANDQ              SI, R8
+	ADDQ              (BX)(DI*1), R8
+	MOVLQSX           8(CX), DI
+	MOVQ              8(BX)(DI*1), R9
+	ANDQ              SI, R9
+	ADDQ              (BX)(DI*1), R9
+	VMOVUPS           (R9), Z0
+	VPORD.BCST        s80000000<>+0(SB), Z0, Z1
+	VBROADCASTSS      s42b20000<>+0(SB), Z2
+	VMINPS            Z1, Z2, Z2
+	VBROADCASTSS      sc2d00000<>+0(SB), Z1
+	VMAXPS            Z2, Z1, Z2
+	VBROADCASTSS      s4b400000<>+0(SB), Z1
+	VFMADD231PS.BCST  s3fb8aa3b<>+0(SB), Z2, Z1
+	VSUBPS.BCST       s4b400000<>+0(SB), Z1, Z1
+	VMOVUPS           Z2, Z2
+	VFNMADD231PS.BCST s3f317200<>+0(SB), Z1, Z2
+	VFNMADD231PS.BCST s35bfbe8e<>+0(SB), Z1, Z2
+	VBROADCASTSS      s3ab6887e<>+0(SB), Z3
+	VFMADD213PS.BCST  s3c0905b1<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3d2aaa8d<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3e2aaa6f<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3f000000<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3f800000<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3f800000<>+0(SB), Z2, Z3
+	VSCALEFPS         Z1, Z3, Z1
+	VADDPS.BCST       s3f800000<>+0(SB), Z1, Z2
+	VSUBPS.BCST       s3f800000<>+0(SB), Z2, Z3
+	VGETMANTPS        $0x0b, Z2, Z4
+	VGETEXPPS         Z2, Z2
+	VGETEXPPS         Z4, Z5
+	VSUBPS            Z5, Z2, Z2
+	VSUBPS.BCST       s3f800000<>+0(SB), Z4, Z4
+	VMULPS            Z4, Z4, Z6
+	VBROADCASTSS      sbd137125<>+0(SB), Z5
+	VFMADD213PS.BCST  s3dacedcd<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  sbdd8370b<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  s3de74e89<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  sbdffb62d<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  s3e123109<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  sbe2aaa7d<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  s3e4ccd2b<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  sbe800001<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  s3eaaaaab<>+0(SB), Z4, Z5
+	VMULPS            Z4, Z5, Z5
+	VMULPS            Z6, Z5, Z5
+	VFMADD231PS.BCST  s35bfbe8e<>+0(SB), Z2, Z5
+	VFNMADD231PS.BCST s3f000000<>+0(SB), Z6, Z5
+	VADDPS            Z4, Z5, Z5
+	VFMADD231PS.BCST  s3f317200<>+0(SB), Z2, Z5
+	VMOVUPS           Z5, Z4
+	VMULPS            Z1, Z4, Z4
+	VBROADCASTSS      s00000000<>+0(SB), Z2
+	VDIVPS            Z3, Z4, Z4
+	VCMPPS            $0x00, Z2, Z3, K1
+	VMOVAPS           Z1, K1, Z4
+	VMAXPS            Z0, Z2, Z2
+	VADDPS            Z4, Z2, Z0
+	VMOVUPS           Z0, (R8)
+	VMOVUPS           64(R9), Z0
+	VPORD.BCST        s80000000<>+0(SB), Z0, Z1
+	VBROADCASTSS      s42b20000<>+0(SB), Z2
+	VMINPS            Z1, Z2, Z2
+	VBROADCASTSS      sc2d00000<>+0(SB), Z1
+	VMAXPS            Z2, Z1, Z2
+	VBROADCASTSS      s4b400000<>+0(SB), Z1
+	VFMADD231PS.BCST  s3fb8aa3b<>+0(SB), Z2, Z1
+	VSUBPS.BCST       s4b400000<>+0(SB), Z1, Z1
+	VMOVUPS           Z2, Z2
+	VFNMADD231PS.BCST s3f317200<>+0(SB), Z1, Z2
+	VFNMADD231PS.BCST s35bfbe8e<>+0(SB), Z1, Z2
+	VBROADCASTSS      s3ab6887e<>+0(SB), Z3
+	VFMADD213PS.BCST  s3c0905b1<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3d2aaa8d<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3e2aaa6f<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3f000000<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3f800000<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3f800000<>+0(SB), Z2, Z3
+	VSCALEFPS         Z1, Z3, Z1
+	VADDPS.BCST       s3f800000<>+0(SB), Z1, Z2
+	VSUBPS.BCST       s3f800000<>+0(SB), Z2, Z3
+	VGETMANTPS        $0x0b, Z2, Z4
+	VGETEXPPS         Z2, Z2
+	VGETEXPPS         Z4, Z5
+	VSUBPS            Z5, Z2, Z2
+	VSUBPS.BCST       s3f800000<>+0(SB), Z4, Z4
+	VMULPS            Z4, Z4, Z6
+	VBROADCASTSS      sbd137125<>+0(SB), Z5
+	VFMADD213PS.BCST  s3dacedcd<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  sbdd8370b<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  s3de74e89<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  sbdffb62d<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  s3e123109<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  sbe2aaa7d<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  s3e4ccd2b<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  sbe800001<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  s3eaaaaab<>+0(SB), Z4, Z5
+	VMULPS            Z4, Z5, Z5
+	VMULPS            Z6, Z5, Z5
+	VFMADD231PS.BCST  s35bfbe8e<>+0(SB), Z2, Z5
+	VFNMADD231PS.BCST s3f000000<>+0(SB), Z6, Z5
+	VADDPS            Z4, Z5, Z5
+	VFMADD231PS.BCST  s3f317200<>+0(SB), Z2, Z5
+	VMOVUPS           Z5, Z4
+	VMULPS            Z1, Z4, Z4
+	VBROADCASTSS      s00000000<>+0(SB), Z2
+	VDIVPS            Z3, Z4, Z4
+	VCMPPS            $0x00, Z2, Z3, K1
+	VMOVAPS           Z1, K1, Z4
+	VMAXPS            Z0, Z2, Z2
+	VADDPS            Z4, Z2, Z0
+	VMOVUPS           Z0, 64(R8)
+	ADDQ              $0x20, CX
+	MOVQ              (DX), DI
+	ADDQ              8(DX), DI
+	CMPQ              CX, DI
+	JL                w2op
+	JMP               w2next
+
+w2expm1:
+	MOVLQSX           4(CX), DI
+	MOVQ              8(BX)(DI*1), R8
+	ANDQ              SI, R8
+	ADDQ              (BX)(DI*1), R8
+	MOVLQSX           8(CX), DI
+	MOVQ              8(BX)(DI*1), R9
+	ANDQ              SI, R9
+	ADDQ              (BX)(DI*1), R9
+	VMOVUPS           (R9), Z0
+	VBROADCASTSS      s42200000<>+0(SB), Z4
+	VMINPS            Z0, Z4, Z1
+	VBROADCASTSS      sc1a00000<>+0(SB), Z2
+	VMAXPS            Z1, Z2, Z1
+	VBROADCASTSS      s4b40007f<>+0(SB), Z3
+	VFMADD231PS.BCST  s3fb8aa3b<>+0(SB), Z1, Z3
+	VSUBPS.BCST       s4b40007f<>+0(SB), Z3, Z2
+	VMOVUPS           Z1, Z1
+	VFNMADD231PS.BCST s3f317200<>+0(SB), Z2, Z1
+	VFNMADD231PS.BCST s35bfbe8e<>+0(SB), Z2, Z1
+	VBROADCASTSS      s3950a8b5<>+0(SB), Z2
+	VFMADD213PS.BCST  s3ab6ba99<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3c088863<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3d2aaa56<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3e2aaaab<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3f000000<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3f800000<>+0(SB), Z1, Z2
+	VMULPS            Z1, Z2, Z2
+	VPSLLD            $0x17, Z3, Z3
+	VSUBPS.BCST       s3f800000<>+0(SB), Z3, Z1
+	VFMADD231PS       Z3, Z2, Z1
+	VBROADCASTSS      s42b20000<>+0(SB), Z2
+	VMINPS            Z0, Z2, Z2
+	VBROADCASTSS      sc2d00000<>+0(SB), Z3
+	VMAXPS            Z2, Z3, Z2
+	VBROADCASTSS      s4b400000<>+0(SB), Z3
+	VFMADD231PS.BCST  s3fb8aa3b<>+0(SB), Z2, Z3
+	VSUBPS.BCST       s4b400000<>+0(SB), Z3, Z3
+	VMOVUPS           Z2, Z2
+	VFNMADD231PS.BCST s3f317200<>+0(SB), Z3, Z2
+	VFNMADD231PS.BCST s35bfbe8e<>+0(SB), Z3, Z2
+	VBROADCASTSS      s3ab6887e<>+0(SB), Z5
+	VFMADD213PS.BCST  s3c0905b1<>+0(SB), Z2, Z5
+	VFMADD213PS.BCST  s3d2aaa8d<>+0(SB), Z2, Z5
+	VFMADD213PS.BCST  s3e2aaa6f<>+0(SB), Z2, Z5
+	VFMADD213PS.BCST  s3f000000<>+0(SB), Z2, Z5
+	VFMADD213PS.BCST  s3f800000<>+0(SB), Z2, Z5
+	VFMADD213PS.BCST  s3f800000<>+0(SB), Z2, Z5
+	VSCALEFPS         Z3, Z5, Z2
+	VCMPPS            $0x1e, Z4, Z0, K1
+	VMOVAPS           Z2, K1, Z1
+	VMOVUPS           Z1, Z0
+	VMOVUPS           Z0, (R8)
+	VMOVUPS           64(R9), Z0
+	VBROADCASTSS      s42200000<>+0(SB), Z4
+	VMINPS            Z0, Z4, Z1
+	VBROADCASTSS      sc1a00000<>+0(SB), Z2
+	VMAXPS            Z1, Z2, Z1
+	VBROADCASTSS      s4b40007f<>+0(SB), Z3
+	VFMADD231PS.BCST  s3fb8aa3b<>+0(SB), Z1, Z3
+	VSUBPS.BCST       s4b40007f<>+0(SB), Z3, Z2
+	VMOVUPS           Z1, Z1
+	VFNMADD231PS.BCST s3f317200<>+0(SB), Z2, Z1
+	VFNMADD231PS.BCST s35bfbe8e<>+0(SB), Z2, Z1
+	VBROADCASTSS      s3950a8b5<>+0(SB), Z2
+	VFMADD213PS.BCST  s3ab6ba99<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3c088863<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3d2aaa56<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3e2aaaab<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3f000000<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3f800000<>+0(SB), Z1, Z2
+	VMULPS            Z1, Z2, Z2
+	VPSLLD            $0x17, Z3, Z3
+	VSUBPS.BCST       s3f800000<>+0(SB), Z3, Z1
+	VFMADD231PS       Z3, Z2, Z1
+	VBROADCASTSS      s42b20000<>+0(SB), Z2
+	VMINPS            Z0, Z2, Z2
+	VBROADCASTSS      sc2d00000<>+0(SB), Z3
+	VMAXPS            Z2, Z3, Z2
+	VBROADCASTSS      s4b400000<>+0(SB), Z3
+	VFMADD231PS.BCST  s3fb8aa3b<>+0(SB), Z2, Z3
+	VSUBPS.BCST       s4b400000<>+0(SB), Z3, Z3
+	VMOVUPS           Z2, Z2
+	VFNMADD231PS.BCST s3f317200<>+0(SB), Z3, Z2
+	VFNMADD231PS.BCST s35bfbe8e<>+0(SB), Z3, Z2
+	VBROADCASTSS      s3ab6887e<>+0(SB), Z5
+	VFMADD213PS.BCST  s3c0905b1<>+0(SB), Z2, Z5
+	VFMADD213PS.BCST  s3d2aaa8d<>+0(SB), Z2, Z5
+	VFMADD213PS.BCST  s3e2aaa6f<>+0(SB), Z2, Z5
+	VFMADD213PS.BCST  s3f000000<>+0(SB), Z2, Z5
+	VFMADD213PS.BCST  s3f800000<>+0(SB), Z2, Z5
+	VFMADD213PS.BCST  s3f800000<>+0(SB), Z2, Z5
+	VSCALEFPS         Z3, Z5, Z2
+	VCMPPS            $0x1e, Z4, Z0, K1
+	VMOVAPS           Z2, K1, Z1
+	VMOVUPS           Z1, Z0
+	VMOVUPS           Z0, 64(R8)
+	ADDQ              $0x20, CX
+	MOVQ              (DX), DI
+	ADDQ              8(DX), DI
+	CMPQ              CX, DI
+	JL                w2op
+	JMP               w2next
+
+w2copy:
+	MOVLQSX 4(CX), DI
+	MOVQ    8(BX)(DI*1), R8
+	ANDQ    SI, R8
+	ADDQ    (BX)(DI*1), R8
+	MOVLQSX 8(CX), DI
+	MOVQ    8(BX)(DI*1), R9
+	ANDQ    SI, R9
+	ADDQ    (BX)(DI*1), R9
+	VMOVUPS (R9), Z0
+	VMOVAPS Z0, Z0
+	VMOVUPS Z0, (R8)
+	VMOVUPS 64(R9), Z0
+	VMOVAPS Z0, Z0
+	VMOVUPS Z0, 64(R8)
+	ADDQ    $0x20, CX
+	MOVQ    (DX), DI
+	ADDQ    8(DX), DI
+	CMPQ    CX, DI
+	JL      w2op
+	JMP     w2next
+
+w2square:
+	MOVLQSX 4(CX), DI
+	MOVQ    8(BX)(DI*1), R8
+	ANDQ    SI, R8
+	ADDQ    (BX)(DI*1), R8
+	MOVLQSX 8(CX), DI
+	MOVQ    8(BX)(DI*1), R9
+	ANDQ    SI, R9
+	ADDQ    (BX)(DI*1), R9
+	VMOVUPS (R9), Z0
+	VMULPS  Z0, Z0, Z0
+	VMOVUPS Z0, (R8)
+	VMOVUPS 64(R9), Z0
+	VMULPS  Z0, Z0, Z0
+	VMOVUPS Z0, 64(R8)
+	ADDQ    $0x20, CX
+	MOVQ    (DX), DI
+	ADDQ    8(DX), DI
+	CMPQ    CX, DI
+	JL      w2op
+	JMP     w2next
+
+w2abs:
+	MOVLQSX     4(CX), DI
+	MOVQ        8(BX)(DI*1), R8
+	ANDQ        SI, R8
+	ADDQ        (BX)(DI*1), R8
+	MOVLQSX     8(CX), DI
+	MOVQ        8(BX)(DI*1), R9
+	ANDQ        SI, R9
+	ADDQ        (BX)(DI*1), R9
+	VMOVUPS     (R9), Z0
+	VPANDD.BCST s7fffffff<>+0(SB), Z0, Z0
+	VMOVUPS     Z0, (R8)
+	VMOVUPS     64(R9), Z0
+	VPANDD.BCST s7fffffff<>+0(SB), Z0, Z0
+	VMOVUPS     Z0, 64(R8)
+	ADDQ        $0x20, CX
+	MOVQ        (DX), DI
+	ADDQ        8(DX), DI
+	CMPQ        CX, DI
+	JL          w2op
+	JMP         w2next
+
+w2inverse:
+	MOVLQSX      4(CX), DI
+	MOVQ         8(BX)(DI*1), R8
+	ANDQ         SI, R8
+	ADDQ         (BX)(DI*1), R8
+	MOVLQSX      8(CX), DI
+	MOVQ         8(BX)(DI*1), R9
+	ANDQ         SI, R9
+	ADDQ         (BX)(DI*1), R9
+	VMOVUPS      (R9), Z0
+	VBROADCASTSS s3f800000<>+0(SB), Z1
+	VDIVPS       Z0, Z1, Z1
+	VMOVUPS      Z1, (R8)
+	VMOVUPS      64(R9), Z0
+	VBROADCASTSS s3f800000<>+0(SB), Z1
+	VDIVPS       Z0, Z1, Z1
+	VMOVUPS      Z1, 64(R8)
+	ADDQ         $0x20, CX
+	MOVQ         (DX), DI
+	ADDQ         8(DX), DI
+	CMPQ         CX, DI
+	JL           w2op
+	JMP          w2next
+
+w2positive:
+	MOVLQSX      4(CX), DI
+	MOVQ         8(BX)(DI*1), R8
+	ANDQ         SI, R8
+	ADDQ         (BX)(DI*1), R8
+	MOVLQSX      8(CX), DI
+	MOVQ         8(BX)(DI*1), R9
+	ANDQ         SI, R9
+	ADDQ         (BX)(DI*1), R9
+	VMOVUPS      (R9), Z0
+	VBROADCASTSS s00000000<>+0(SB), Z1
+	VBROADCASTSS s3f800000<>+0(SB), Z2
+	VCMPPS       $0x1e, Z1, Z0, K1
+	VMOVAPS.Z    Z2, K1, Z0
+	VMOVUPS      Z0, (R8)
+	VMOVUPS      64(R9), Z0
+	VBROADCASTSS s00000000<>+0(SB), Z1
+	VBROADCASTSS s3f800000<>+0(SB), Z2
+	VCMPPS       $0x1e, Z1, Z0, K1
+	VMOVAPS.Z    Z2, K1, Z0
+	VMOVUPS      Z0, 64(R8)
+	ADDQ         $0x20, CX
+	MOVQ         (DX), DI
+	ADDQ         8(DX), DI
+	CMPQ         CX, DI
+	JL           w2op
+	JMP          w2next
+
+w2sign:
+	MOVLQSX      4(CX), DI
+	MOVQ         8(BX)(DI*1), R8
+	ANDQ         SI, R8
+	ADDQ         (BX)(DI*1), R8
+	MOVLQSX      8(CX), DI
+	MOVQ         8(BX)(DI*1), R9
+	ANDQ         SI, R9
+	ADDQ         (BX)(DI*1), R9
+	VMOVUPS      (R9), Z0
+	VBROADCASTSS s00000000<>+0(SB), Z2
+	VBROADCASTSS s3f800000<>+0(SB), Z1
+	VCMPPS       $0x1e, Z2, Z0, K1
+	VMOVAPS.Z    Z1, K1, Z1
+	VBROADCASTSS s3f800000<>+0(SB), Z3
+	VCMPPS       $0x11, Z2, Z0, K1
+	VMOVAPS.Z    Z3, K1, Z0
+	VSUBPS       Z0, Z1, Z1
+	VMOVUPS      Z1, (R8)
+	VMOVUPS      64(R9), Z0
+	VBROADCASTSS s00000000<>+0(SB), Z2
+	VBROADCASTSS s3f800000<>+0(SB), Z1
+	VCMPPS       $0x1e, Z2, Z0, K1
+	VMOVAPS.Z    Z1, K1, Z1
+	VBROADCASTSS s3f800000<>+0(SB), Z3
+	VCMPPS       $0x11, Z2, Z0, K1
+	VMOVAPS.Z    Z3, K1, Z0
+	VSUBPS       Z0, Z1, Z1
+	VMOVUPS      Z1, 64(R8)
+	ADDQ         $0x20, CX
+	MOVQ         (DX), DI
+	ADDQ         8(DX), DI
+	CMPQ         CX, DI
+	JL           w2op
+	JMP          w2next
+
+w2scale:
+	MOVLQSX     4(CX), DI
+	MOVQ        8(BX)(DI*1), R8
+	ANDQ        SI, R8
+	ADDQ        (BX)(DI*1), R8
+	MOVLQSX     8(CX), DI
+	MOVQ        8(BX)(DI*1), R9
+	ANDQ        SI, R9
+	ADDQ        (BX)(DI*1), R9
+	VMOVUPS     (R9), Z0
+	VMULPS.BCST 20(CX), Z0, Z0
+	VMOVUPS     Z0, (R8)
+	VMOVUPS     64(R9), Z0
+	VMULPS.BCST 20(CX), Z0, Z0
+	VMOVUPS     Z0, 64(R8)
+	ADDQ        $0x20, CX
+	MOVQ        (DX), DI
+	ADDQ        8(DX), DI
+	CMPQ        CX, DI
+	JL          w2op
+	JMP         w2next
+
+w2shift:
+	MOVLQSX     4(CX), DI
+	MOVQ        8(BX)(DI*1), R8
+	ANDQ        SI, R8
+	ADDQ        (BX)(DI*1), R8
+	MOVLQSX     8(CX), DI
+	MOVQ        8(BX)(DI*1), R9
+	ANDQ        SI, R9
+	ADDQ        (BX)(DI*1), R9
+	VMOVUPS     (R9), Z0
+	VADDPS.BCST 24(CX), Z0, Z0
+	VMOVUPS     Z0, (R8)
+	VMOVUPS     64(R9), Z0
+	VADDPS.BCST 24(CX), Z0, Z0
+	VMOVUPS     Z0, 64(R8)
+	ADDQ        $0x20, CX
+	MOVQ        (DX), DI
+	ADDQ        8(DX), DI
+	CMPQ        CX, DI
+	JL          w2op
+	JMP         w2next
+
+w2affine:
+	MOVLQSX     4(CX), DI
+	MOVQ        8(BX)(DI*1), R8
+	ANDQ        SI, R8
+	ADDQ        (BX)(DI*1), R8
+	MOVLQSX     8(CX), DI
+	MOVQ        8(BX)(DI*1), R9
+	ANDQ        SI, R9
+	ADDQ        (BX)(DI*1), R9
+	VMOVUPS     (R9), Z0
+	VMULPS.BCST 20(CX), Z0, Z0
+	VADDPS.BCST 24(CX), Z0, Z0
+	VMOVUPS     Z0, (R8)
+	VMOVUPS     64(R9), Z0
+	VMULPS.BCST 20(CX), Z0, Z0
+	VADDPS.BCST 24(CX), Z0, Z0
+	VMOVUPS     Z0, 64(R8)
+	ADDQ        $0x20, CX
+	MOVQ        (DX), DI
+	ADDQ        8(DX), DI
+	CMPQ        CX, DI
+	JL          w2op
+	JMP         w2next
+
+w2lt:
+	MOVLQSX      4(CX), DI
+	MOVQ         8(BX)(DI*1), R8
+	ANDQ         SI, R8
+	ADDQ         (BX)(DI*1), R8
+	MOVLQSX      8(CX), DI
+	MOVQ         8(BX)(DI*1), R9
+	ANDQ         SI, R9
+	ADDQ         (BX)(DI*1), R9
+	MOVLQSX      12(CX), DI
+	MOVQ         8(BX)(DI*1), R10
+	ANDQ         SI, R10
+	ADDQ         (BX)(DI*1), R10
+	VMOVUPS      (R9), Z0
+	VMOVUPS      (R10), Z1
+	VBROADCASTSS s3f800000<>+0(SB), Z2
+	VCMPPS       $0x11, Z1, Z0, K1
+	VMOVAPS.Z    Z2, K1, Z0
+	VMOVUPS      Z0, (R8)
+	VMOVUPS      64(R9), Z0
+	VMOVUPS      64(R10), Z1
+	VBROADCASTSS s3f800000<>+0(SB), Z2
+	VCMPPS       $0x11, Z1, Z0, K1
+	VMOVAPS.Z    Z2, K1, Z0
+	VMOVUPS      Z0, 64(R8)
+	ADDQ         $0x20, CX
+	MOVQ         (DX), DI
+	ADDQ         8(DX), DI
+	CMPQ         CX, DI
+	JL           w2op
+	JMP          w2next
+
+w2le:
+	MOVLQSX      4(CX), DI
+	MOVQ         8(BX)(DI*1), R8
+	ANDQ         SI, R8
+	ADDQ         (BX)(DI*1), R8
+	MOVLQSX      8(CX), DI
+	MOVQ         8(BX)(DI*1), R9
+	ANDQ         SI, R9
+	ADDQ         (BX)(DI*1), R9
+	MOVLQSX      12(CX), DI
+	MOVQ         8(BX)(DI*1), R10
+	ANDQ         SI, R10
+	ADDQ         (BX)(DI*1), R10
+	VMOVUPS      (R9), Z0
+	VMOVUPS      (R10), Z1
+	VBROADCASTSS s3f800000<>+0(SB), Z2
+	VCMPPS       $0x12, Z1, Z0, K1
+	VMOVAPS.Z    Z2, K1, Z0
+	VMOVUPS      Z0, (R8)
+	VMOVUPS      64(R9), Z0
+	VMOVUPS      64(R10), Z1
+	VBROADCASTSS s3f800000<>+0(SB), Z2
+	VCMPPS       $0x12, Z1, Z0, K1
+	VMOVAPS.Z    Z2, K1, Z0
+	VMOVUPS      Z0, 64(R8)
+	ADDQ         $0x20, CX
+	MOVQ         (DX), DI
+	ADDQ         8(DX), DI
+	CMPQ         CX, DI
+	JL           w2op
+	JMP          w2next
+
+w2gt:
+	MOVLQSX      4(CX), DI
+	MOVQ         8(BX)(DI*1), R8
+	ANDQ         SI, R8
+	ADDQ         (BX)(DI*1), R8
+	MOVLQSX      8(CX), DI
+	MOVQ         8(BX)(DI*1), R9
+	ANDQ         SI, R9
+	ADDQ         (BX)(DI*1), R9
+	MOVLQSX      12(CX), DI
+	MOVQ         8(BX)(DI*1), R10
+	ANDQ         SI, R10
+	ADDQ         (BX)(DI*1), R10
+	VMOVUPS      (R9), Z0
+	VMOVUPS      (R10), Z1
+	VBROADCASTSS s3f800000<>+0(SB), Z2
+	VCMPPS       $0x1e, Z1, Z0, K1
+	VMOVAPS.Z    Z2, K1, Z0
+	VMOVUPS      Z0, (R8)
+	VMOVUPS      64(R9), Z0
+	VMOVUPS      64(R10), Z1
+	VBROADCASTSS s3f800000<>+0(SB), Z2
+	VCMPPS       $0x1e, Z1, Z0, K1
+	VMOVAPS.Z    Z2, K1, Z0
+	VMOVUPS      Z0, 64(R8)
+	ADDQ         $0x20, CX
+	MOVQ         (DX), DI
+	ADDQ         8(DX), DI
+	CMPQ         CX, DI
+	JL           w2op
+	JMP          w2next
+
+w2ge:
+	MOVLQSX      4(CX), DI
+	MOVQ         8(BX)(DI*1), R8
+	ANDQ         SI, R8
+	ADDQ         (BX)(DI*1), R8
+	MOVLQSX      8(CX), DI
+	MOVQ         8(BX)(DI*1), R9
+	ANDQ         SI, R9
+	ADDQ         (BX)(DI*1), R9
+	MOVLQSX      12(CX), DI
+	MOVQ         8(BX)(DI*1), R10
+	ANDQ         SI, R10
+	ADDQ         (BX)(DI*1), R10
+	VMOVUPS      (R9), Z0
+	VMOVUPS      (R10), Z1
+	VBROADCASTSS s3f800000<>+0(SB), Z2
+	VCMPPS       $0x1d, Z1, Z0, K1
+	VMOVAPS.Z    Z2, K1, Z0
+	VMOVUPS      Z0, (R8)
+	VMOVUPS      64(R9), Z0
+	VMOVUPS      64(R10), Z1
+	VBROADCASTSS s3f800000<>+0(SB), Z2
+	VCMPPS       $0x1d, Z1, Z0, K1
+	VMOVAPS.Z    Z2, K1, Z0
+	VMOVUPS      Z0, 64(R8)
+	ADDQ         $0x20, CX
+	MOVQ         (DX), DI
+	ADDQ         8(DX), DI
+	CMPQ         CX, DI
+	JL           w2op
+	JMP          w2next
+
+w2eq:
+	MOVLQSX      4(CX), DI
+	MOVQ         8(BX)(DI*1), R8
+	ANDQ         SI, R8
+	ADDQ         (BX)(DI*1), R8
+	MOVLQSX      8(CX), DI
+	MOVQ         8(BX)(DI*1), R9
+	ANDQ         SI, R9
+	ADDQ         (BX)(DI*1), R9
+	MOVLQSX      12(CX), DI
+	MOVQ         8(BX)(DI*1), R10
+	ANDQ         SI, R10
+	ADDQ         (BX)(DI*1), R10
+	VMOVUPS      (R9), Z0
+	VMOVUPS      (R10), Z1
+	VBROADCASTSS s3f800000<>+0(SB), Z2
+	VCMPPS       $0x00, Z1, Z0, K1
+	VMOVAPS.Z    Z2, K1, Z0
+	VMOVUPS      Z0, (R8)
+	VMOVUPS      64(R9), Z0
+	VMOVUPS      64(R10), Z1
+	VBROADCASTSS s3f800000<>+0(SB), Z2
+	VCMPPS       $0x00, Z1, Z0, K1
+	VMOVAPS.Z    Z2, K1, Z0
+	VMOVUPS      Z0, 64(R8)
+	ADDQ         $0x20, CX
+	MOVQ         (DX), DI
+	ADDQ         8(DX), DI
+	CMPQ         CX, DI
+	JL           w2op
+	JMP          w2next
+
+w2ne:
+	MOVLQSX      4(CX), DI
+	MOVQ         8(BX)(DI*1), R8
+	ANDQ         SI, R8
+	ADDQ         (BX)(DI*1), R8
+	MOVLQSX      8(CX), DI
+	MOVQ         8(BX)(DI*1), R9
+	ANDQ         SI, R9
+	ADDQ         (BX)(DI*1), R9
+	MOVLQSX      12(CX), DI
+	MOVQ         8(BX)(DI*1), R10
+	ANDQ         SI, R10
+	ADDQ         (BX)(DI*1), R10
+	VMOVUPS      (R9), Z0
+	VMOVUPS      (R10), Z1
+	VBROADCASTSS s3f800000<>+0(SB), Z2
+	VCMPPS       $0x04, Z1, Z0, K1
+	VMOVAPS.Z    Z2, K1, Z0
+	VMOVUPS      Z0, (R8)
+	VMOVUPS      64(R9), Z0
+	VMOVUPS      64(R10), Z1
+	VBROADCASTSS s3f800000<>+0(SB), Z2
+	VCMPPS       $0x04, Z1, Z0, K1
+	VMOVAPS.Z    Z2, K1, Z0
+	VMOVUPS      Z0, 64(R8)
+	ADDQ         $0x20, CX
+	MOVQ         (DX), DI
+	ADDQ         8(DX), DI
+	CMPQ         CX, DI
+	JL           w2op
+	JMP          w2next
+
+w2select:
+	MOVLQSX      4(CX), DI
+	MOVQ         8(BX)(DI*1), R8
+	ANDQ         SI, R8
+	ADDQ         (BX)(DI*1), R8
+	MOVLQSX      8(CX), DI
+	MOVQ         8(BX)(DI*1), R9
+	ANDQ         SI, R9
+	ADDQ         (BX)(DI*1), R9
+	MOVLQSX      12(CX), DI
+	MOVQ         8(BX)(DI*1), R10
+	ANDQ         SI, R10
+	ADDQ         (BX)(DI*1), R10
+	MOVLQSX      16(CX), DI
+	MOVQ         8(BX)(DI*1), R11
+	ANDQ         SI, R11
+	ADDQ         (BX)(DI*1), R11
+	VMOVUPS      (R9), Z0
+	VMOVUPS      (R10), Z1
+	VMOVUPS      (R11), Z2
+	VBROADCASTSS s00000000<>+0(SB), Z3
+	VCMPPS       $0x04, Z3, Z0, K1
+	VMOVAPS      Z2, Z0
+	VMOVAPS      Z1, K1, Z0
+	VMOVUPS      Z0, (R8)
+	VMOVUPS      64(R9), Z0
+	VMOVUPS      64(R10), Z1
+	VMOVUPS      64(R11), Z2
+	VBROADCASTSS s00000000<>+0(SB), Z3
+	VCMPPS       $0x04, Z3, Z0, K1
+	VMOVAPS      Z2, Z0
+	VMOVAPS      Z1, K1, Z0
+	VMOVUPS      Z0, 64(R8)
+	ADDQ         $0x20, CX
+	MOVQ         (DX), DI
+	ADDQ         8(DX), DI
+	CMPQ         CX, DI
+	JL           w2op
+	JMP          w2next
+
+w2fill:
+	MOVLQSX      4(CX), DI
+	MOVQ         8(BX)(DI*1), R8
+	ANDQ         SI, R8
+	ADDQ         (BX)(DI*1), R8
+	VBROADCASTSS 20(CX), Z0
+	VMOVUPS      Z0, (R8)
+	VMOVUPS      Z0, 64(R8)
+	ADDQ         $0x20, CX
+	MOVQ         (DX), DI
+	ADDQ         8(DX), DI
+	CMPQ         CX, DI
+	JL           w2op
+	JMP          w2next
+
+w2spread:
+	MOVLQSX      4(CX), DI
+	MOVQ         8(BX)(DI*1), R8
+	ANDQ         SI, R8
+	ADDQ         (BX)(DI*1), R8
+	MOVLQSX      8(CX), DI
+	MOVQ         8(BX)(DI*1), R9
+	ANDQ         SI, R9
+	ADDQ         (BX)(DI*1), R9
+	VBROADCASTSS (R9), Z0
+	VMOVUPS      Z0, (R8)
+	VMOVUPS      Z0, 64(R8)
+	ADDQ         $0x20, CX
+	MOVQ         (DX), DI
+	ADDQ         8(DX), DI
+	CMPQ         CX, DI
+	JL           w2op
+
+w2next:
+	ADDQ $0x00000080, SI
+	JMP  w2
+
+w2Done:
 w1:
 	MOVQ    40(DX), CX
 	SUBQ    SI, CX
@@ -4280,10 +6966,10 @@ w1:
 
 w1op:
 	MOVL (CX), DI
-	CMPL DI, $0x11
-	JGE  w1from17to33
+	CMPL DI, $0x12
+	JGE  w1from18to35
 	CMPL DI, $0x09
-	JGE  w1from9to17
+	JGE  w1from9to18
 	CMPL DI, $0x05
 	JGE  w1from5to9
 	CMPL DI, $0x03
@@ -4321,9 +7007,9 @@ w1from7to9:
 w1from8to9:
 	JMP w1sigmoidGrad
 
-w1from9to17:
+w1from9to18:
 	CMPL DI, $0x0d
-	JGE  w1from13to17
+	JGE  w1from13to18
 	CMPL DI, $0x0b
 	JGE  w1from11to13
 	CMPL DI, $0x0a
@@ -4341,9 +7027,9 @@ w1from11to13:
 w1from12to13:
 	JMP w1log
 
-w1from13to17:
+w1from13to18:
 	CMPL DI, $0x0f
-	JGE  w1from15to17
+	JGE  w1from15to18
 	CMPL DI, $0x0e
 	JGE  w1from14to15
 	JMP  w1tanh
@@ -4351,90 +7037,100 @@ w1from13to17:
 w1from14to15:
 	JMP w1sigmoid
 
-w1from15to17:
+w1from15to18:
 	CMPL DI, $0x10
-	JGE  w1from16to17
-	JMP  w1copy
+	JGE  w1from16to18
+	JMP  w1softplus
 
-w1from16to17:
-	JMP w1square
+w1from16to18:
+	CMPL DI, $0x11
+	JGE  w1from17to18
+	JMP  w1expm1
 
-w1from17to33:
-	CMPL DI, $0x19
-	JGE  w1from25to33
-	CMPL DI, $0x15
-	JGE  w1from21to25
-	CMPL DI, $0x13
-	JGE  w1from19to21
-	CMPL DI, $0x12
-	JGE  w1from18to19
-	JMP  w1abs
+w1from17to18:
+	JMP w1copy
 
-w1from18to19:
-	JMP w1inverse
-
-w1from19to21:
-	CMPL DI, $0x14
-	JGE  w1from20to21
-	JMP  w1positive
-
-w1from20to21:
-	JMP w1sign
-
-w1from21to25:
-	CMPL DI, $0x17
-	JGE  w1from23to25
-	CMPL DI, $0x16
-	JGE  w1from22to23
-	JMP  w1scale
-
-w1from22to23:
-	JMP w1shift
-
-w1from23to25:
-	CMPL DI, $0x18
-	JGE  w1from24to25
-	JMP  w1affine
-
-w1from24to25:
-	JMP w1lt
-
-w1from25to33:
-	CMPL DI, $0x1d
-	JGE  w1from29to33
-	CMPL DI, $0x1b
-	JGE  w1from27to29
+w1from18to35:
 	CMPL DI, $0x1a
-	JGE  w1from26to27
-	JMP  w1le
+	JGE  w1from26to35
+	CMPL DI, $0x16
+	JGE  w1from22to26
+	CMPL DI, $0x14
+	JGE  w1from20to22
+	CMPL DI, $0x13
+	JGE  w1from19to20
+	JMP  w1square
 
-w1from26to27:
-	JMP w1gt
+w1from19to20:
+	JMP w1abs
 
-w1from27to29:
-	CMPL DI, $0x1c
-	JGE  w1from28to29
-	JMP  w1ge
+w1from20to22:
+	CMPL DI, $0x15
+	JGE  w1from21to22
+	JMP  w1inverse
 
-w1from28to29:
-	JMP w1eq
+w1from21to22:
+	JMP w1positive
 
-w1from29to33:
-	CMPL DI, $0x1f
-	JGE  w1from31to33
+w1from22to26:
+	CMPL DI, $0x18
+	JGE  w1from24to26
+	CMPL DI, $0x17
+	JGE  w1from23to24
+	JMP  w1sign
+
+w1from23to24:
+	JMP w1scale
+
+w1from24to26:
+	CMPL DI, $0x19
+	JGE  w1from25to26
+	JMP  w1shift
+
+w1from25to26:
+	JMP w1affine
+
+w1from26to35:
 	CMPL DI, $0x1e
-	JGE  w1from30to31
-	JMP  w1ne
+	JGE  w1from30to35
+	CMPL DI, $0x1c
+	JGE  w1from28to30
+	CMPL DI, $0x1b
+	JGE  w1from27to28
+	JMP  w1lt
 
-w1from30to31:
-	JMP w1select
+w1from27to28:
+	JMP w1le
 
-w1from31to33:
+w1from28to30:
+	CMPL DI, $0x1d
+	JGE  w1from29to30
+	JMP  w1gt
+
+w1from29to30:
+	JMP w1ge
+
+w1from30to35:
 	CMPL DI, $0x20
-	JGE  w1from32to33
+	JGE  w1from32to35
+	CMPL DI, $0x1f
+	JGE  w1from31to32
+	JMP  w1eq
+
+w1from31to32:
+	JMP w1ne
+
+w1from32to35:
+	CMPL DI, $0x21
+	JGE  w1from33to35
+	JMP  w1select
+
+w1from33to35:
+	CMPL DI, $0x22
+	JGE  w1from34to35
 	JMP  w1fill
 
-w1from32to33:
+w1from34to35:
 	JMP w1spread
 
 w1add:
@@ -4829,6 +7525,135 @@ w1sigmoid:
 	VPMOVD2M          Z0, K2
 	VMOVAPS           Z1, K2, Z3
 	VDIVPS            Z2, Z3, Z0
+	VMOVUPS           Z0, K1, (R8)
+	ADDQ              $0x20, CX
+	MOVQ              (DX), DI
+	ADDQ              8(DX), DI
+	CMPQ              CX, DI
+	JL                w1op
+	JMP               w1next
+
+w1softplus:
+	MOVLQSX           4(CX), DI
+	MOVQ              8(BX)(DI*1), R8
+	ANDQ              SI, R8
+	ADDQ              (BX)(DI*1), R8
+	MOVLQSX           8(CX), DI
+	MOVQ              8(BX)(DI*1), R9
+	ANDQ              SI, R9
+	ADDQ              (BX)(DI*1), R9
+	VMOVUPS.Z         (R9), K1, Z0
+	VPORD.BCST        s80000000<>+0(SB), Z0, Z1
+	VBROADCASTSS      s42b20000<>+0(SB), Z2
+	VMINPS            Z1, Z2, Z2
+	VBROADCASTSS      sc2d00000<>+0(SB), Z1
+	VMAXPS            Z2, Z1, Z2
+	VBROADCASTSS      s4b400000<>+0(SB), Z1
+	VFMADD231PS.BCST  s3fb8aa3b<>+0(SB), Z2, Z1
+	VSUBPS.BCST       s4b400000<>+0(SB), Z1, Z1
+	VMOVUPS           Z2, Z2
+	VFNMADD231PS.BCST s3f317200<>+0(SB), Z1, Z2
+	VFNMADD231PS.BCST s35bfbe8e<>+0(SB), Z1, Z2
+	VBROADCASTSS      s3ab6887e<>+0(SB), Z3
+	VFMADD213PS.BCST  s3c0905b1<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3d2aaa8d<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3e2aaa6f<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3f000000<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3f800000<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3f800000<>+0(SB), Z2, Z3
+	VSCALEFPS         Z1, Z3, Z1
+	VADDPS.BCST       s3f800000<>+0(SB), Z1, Z2
+	VSUBPS.BCST       s3f800000<>+0(SB), Z2, Z3
+	VGETMANTPS        $0x0b, Z2, Z4
+	VGETEXPPS         Z2, Z2
+	VGETEXPPS         Z4, Z5
+	VSUBPS            Z5, Z2, Z2
+	VSUBPS.BCST       s3f800000<>+0(SB), Z4, Z4
+	VMULPS            Z4, Z4, Z6
+	VBROADCASTSS      sbd137125<>+0(SB), Z5
+	VFMADD213PS.BCST  s3dacedcd<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  sbdd8370b<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  s3de74e89<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  sbdffb62d<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  s3e123109<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  sbe2aaa7d<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  s3e4ccd2b<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  sbe800001<>+0(SB), Z4, Z5
+	VFMADD213PS.BCST  s3eaaaaab<>+0(SB), Z4, Z5
+	VMULPS            Z4, Z5, Z5
+	VMULPS            Z6, Z5, Z5
+	VFMADD231PS.BCST  s35bfbe8e<>+0(SB), Z2, Z5
+	VFNMADD231PS.BCST s3f000000<>+0(SB), Z6, Z5
+	VADDPS            Z4, Z5, Z5
+	VFMADD231PS.BCST  s3f317200<>+0(SB), Z2, Z5
+	VMOVUPS           Z5, Z4
+	VMULPS            Z1, Z4, Z4
+	VBROADCASTSS      s00000000<>+0(SB), Z2
+	VDIVPS            Z3, Z4, Z4
+	VCMPPS            $0x00, Z2, Z3, K2
+	VMOVAPS           Z1, K2, Z4
+	VMAXPS            Z0, Z2, Z2
+	VADDPS            Z4, Z2, Z0
+	VMOVUPS           Z0, K1, (R8)
+	ADDQ              $0x20, CX
+	MOVQ              (DX), DI
+	ADDQ              8(DX), DI
+	CMPQ              CX, DI
+	JL                w1op
+	JMP               w1next
+
+w1expm1:
+	MOVLQSX           4(CX), DI
+	MOVQ              8(BX)(DI*1), R8
+	ANDQ              SI, R8
+	ADDQ              (BX)(DI*1), R8
+	MOVLQSX           8(CX), DI
+	MOVQ              8(BX)(DI*1), R9
+	ANDQ              SI, R9
+	ADDQ              (BX)(DI*1), R9
+	VMOVUPS.Z         (R9), K1, Z0
+	VBROADCASTSS      s42200000<>+0(SB), Z4
+	VMINPS            Z0, Z4, Z1
+	VBROADCASTSS      sc1a00000<>+0(SB), Z2
+	VMAXPS            Z1, Z2, Z1
+	VBROADCASTSS      s4b40007f<>+0(SB), Z3
+	VFMADD231PS.BCST  s3fb8aa3b<>+0(SB), Z1, Z3
+	VSUBPS.BCST       s4b40007f<>+0(SB), Z3, Z2
+	VMOVUPS           Z1, Z1
+	VFNMADD231PS.BCST s3f317200<>+0(SB), Z2, Z1
+	VFNMADD231PS.BCST s35bfbe8e<>+0(SB), Z2, Z1
+	VBROADCASTSS      s3950a8b5<>+0(SB), Z2
+	VFMADD213PS.BCST  s3ab6ba99<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3c088863<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3d2aaa56<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3e2aaaab<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3f000000<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3f800000<>+0(SB), Z1, Z2
+	VMULPS            Z1, Z2, Z2
+	VPSLLD            $0x17, Z3, Z3
+	VSUBPS.BCST       s3f800000<>+0(SB), Z3, Z1
+	VFMADD231PS       Z3, Z2, Z1
+	VBROADCASTSS      s42b20000<>+0(SB), Z2
+	VMINPS            Z0, Z2, Z2
+	VBROADCASTSS      sc2d00000<>+0(SB), Z3
+	VMAXPS            Z2, Z3, Z2
+	VBROADCASTSS      s4b400000<>+0(SB), Z3
+	VFMADD231PS.BCST  s3fb8aa3b<>+0(SB), Z2, Z3
+	VSUBPS.BCST       s4b400000<>+0(SB), Z3, Z3
+	VMOVUPS           Z2, Z2
+	VFNMADD231PS.BCST s3f317200<>+0(SB), Z3, Z2
+	VFNMADD231PS.BCST s35bfbe8e<>+0(SB), Z3, Z2
+	VBROADCASTSS      s3ab6887e<>+0(SB), Z5
+	VFMADD213PS.BCST  s3c0905b1<>+0(SB), Z2, Z5
+	VFMADD213PS.BCST  s3d2aaa8d<>+0(SB), Z2, Z5
+	VFMADD213PS.BCST  s3e2aaa6f<>+0(SB), Z2, Z5
+	VFMADD213PS.BCST  s3f000000<>+0(SB), Z2, Z5
+	VFMADD213PS.BCST  s3f800000<>+0(SB), Z2, Z5
+	VFMADD213PS.BCST  s3f800000<>+0(SB), Z2, Z5
+	VSCALEFPS         Z3, Z5, Z2
+	VCMPPS            $0x1e, Z4, Z0, K2
+	VMOVAPS           Z2, K2, Z1
+	VMOVUPS           Z1, Z0
 	VMOVUPS           Z0, K1, (R8)
 	ADDQ              $0x20, CX
 	MOVQ              (DX), DI
@@ -5255,7 +8080,7 @@ w1Done:
 rowMove:
 	MOVQ 16(CX), DI
 	ADDQ DI, (CX)
-	ADDQ $0x30, CX
+	ADDQ $0x28, CX
 	CMPQ CX, SI
 	JL   rowMove
 
@@ -5271,14 +8096,11 @@ rowsDone:
 
 timeMove:
 	MOVQ 24(CX), SI
-	SUBQ 32(CX), SI
+	MOVQ 32(CX), DI
 	ADDQ SI, (CX)
-	MOVQ 24(CX), SI
-	MOVQ 40(CX), DI
-	XORQ DI, SI
-	SUBQ DI, SI
-	MOVQ SI, 24(CX)
-	ADDQ $0x30, CX
+	SUBQ SI, DI
+	MOVQ DI, 24(CX)
+	ADDQ $0x28, CX
 	CMPQ CX, BX
 	JL   timeMove
 
@@ -5632,6 +8454,76 @@ DATA s40000000<>+20(SB)/4, $0x40000000
 DATA s40000000<>+24(SB)/4, $0x40000000
 DATA s40000000<>+28(SB)/4, $0x40000000
 GLOBL s40000000<>(SB), RODATA|NOPTR, $32
+
+DATA s42200000<>+0(SB)/4, $0x42200000
+DATA s42200000<>+4(SB)/4, $0x42200000
+DATA s42200000<>+8(SB)/4, $0x42200000
+DATA s42200000<>+12(SB)/4, $0x42200000
+DATA s42200000<>+16(SB)/4, $0x42200000
+DATA s42200000<>+20(SB)/4, $0x42200000
+DATA s42200000<>+24(SB)/4, $0x42200000
+DATA s42200000<>+28(SB)/4, $0x42200000
+GLOBL s42200000<>(SB), RODATA|NOPTR, $32
+
+DATA sc1a00000<>+0(SB)/4, $0xc1a00000
+DATA sc1a00000<>+4(SB)/4, $0xc1a00000
+DATA sc1a00000<>+8(SB)/4, $0xc1a00000
+DATA sc1a00000<>+12(SB)/4, $0xc1a00000
+DATA sc1a00000<>+16(SB)/4, $0xc1a00000
+DATA sc1a00000<>+20(SB)/4, $0xc1a00000
+DATA sc1a00000<>+24(SB)/4, $0xc1a00000
+DATA sc1a00000<>+28(SB)/4, $0xc1a00000
+GLOBL sc1a00000<>(SB), RODATA|NOPTR, $32
+
+DATA s3950a8b5<>+0(SB)/4, $0x3950a8b5
+DATA s3950a8b5<>+4(SB)/4, $0x3950a8b5
+DATA s3950a8b5<>+8(SB)/4, $0x3950a8b5
+DATA s3950a8b5<>+12(SB)/4, $0x3950a8b5
+DATA s3950a8b5<>+16(SB)/4, $0x3950a8b5
+DATA s3950a8b5<>+20(SB)/4, $0x3950a8b5
+DATA s3950a8b5<>+24(SB)/4, $0x3950a8b5
+DATA s3950a8b5<>+28(SB)/4, $0x3950a8b5
+GLOBL s3950a8b5<>(SB), RODATA|NOPTR, $32
+
+DATA s3ab6ba99<>+0(SB)/4, $0x3ab6ba99
+DATA s3ab6ba99<>+4(SB)/4, $0x3ab6ba99
+DATA s3ab6ba99<>+8(SB)/4, $0x3ab6ba99
+DATA s3ab6ba99<>+12(SB)/4, $0x3ab6ba99
+DATA s3ab6ba99<>+16(SB)/4, $0x3ab6ba99
+DATA s3ab6ba99<>+20(SB)/4, $0x3ab6ba99
+DATA s3ab6ba99<>+24(SB)/4, $0x3ab6ba99
+DATA s3ab6ba99<>+28(SB)/4, $0x3ab6ba99
+GLOBL s3ab6ba99<>(SB), RODATA|NOPTR, $32
+
+DATA s3c088863<>+0(SB)/4, $0x3c088863
+DATA s3c088863<>+4(SB)/4, $0x3c088863
+DATA s3c088863<>+8(SB)/4, $0x3c088863
+DATA s3c088863<>+12(SB)/4, $0x3c088863
+DATA s3c088863<>+16(SB)/4, $0x3c088863
+DATA s3c088863<>+20(SB)/4, $0x3c088863
+DATA s3c088863<>+24(SB)/4, $0x3c088863
+DATA s3c088863<>+28(SB)/4, $0x3c088863
+GLOBL s3c088863<>(SB), RODATA|NOPTR, $32
+
+DATA s3d2aaa56<>+0(SB)/4, $0x3d2aaa56
+DATA s3d2aaa56<>+4(SB)/4, $0x3d2aaa56
+DATA s3d2aaa56<>+8(SB)/4, $0x3d2aaa56
+DATA s3d2aaa56<>+12(SB)/4, $0x3d2aaa56
+DATA s3d2aaa56<>+16(SB)/4, $0x3d2aaa56
+DATA s3d2aaa56<>+20(SB)/4, $0x3d2aaa56
+DATA s3d2aaa56<>+24(SB)/4, $0x3d2aaa56
+DATA s3d2aaa56<>+28(SB)/4, $0x3d2aaa56
+GLOBL s3d2aaa56<>(SB), RODATA|NOPTR, $32
+
+DATA s3e2aaaab<>+0(SB)/4, $0x3e2aaaab
+DATA s3e2aaaab<>+4(SB)/4, $0x3e2aaaab
+DATA s3e2aaaab<>+8(SB)/4, $0x3e2aaaab
+DATA s3e2aaaab<>+12(SB)/4, $0x3e2aaaab
+DATA s3e2aaaab<>+16(SB)/4, $0x3e2aaaab
+DATA s3e2aaaab<>+20(SB)/4, $0x3e2aaaab
+DATA s3e2aaaab<>+24(SB)/4, $0x3e2aaaab
+DATA s3e2aaaab<>+28(SB)/4, $0x3e2aaaab
+GLOBL s3e2aaaab<>(SB), RODATA|NOPTR, $32
 
 DATA s7fffffff<>+0(SB)/4, $0x7fffffff
 DATA s7fffffff<>+4(SB)/4, $0x7fffffff

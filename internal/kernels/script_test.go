@@ -25,6 +25,8 @@ var scripted = map[Scripted]func(dst, a, b, c []float32, p, q float32){
 	ScriptLog:         func(dst, a, _, _ []float32, _, _ float32) { Log(dst, a) },
 	ScriptTanh:        func(dst, a, _, _ []float32, _, _ float32) { Tanh(dst, a) },
 	ScriptSigmoid:     func(dst, a, _, _ []float32, _, _ float32) { Sigmoid(dst, a) },
+	ScriptSoftplus:    func(dst, a, _, _ []float32, _, _ float32) { Softplus(dst, a) },
+	ScriptExpm1:       func(dst, a, _, _ []float32, _, _ float32) { Expm1(dst, a) },
 	ScriptCopy:        func(dst, a, _, _ []float32, _, _ float32) { copy(dst, a) },
 	ScriptSquare:      each1(func(x float32) float32 { return x * x }),
 	ScriptAbs:         each1(func(x float32) float32 { return float32(math.Abs(float64(x))) }),
@@ -152,11 +154,13 @@ func TestScriptSteps(t *testing.T) {
 				got, register := make([]float32, T*rows*n), make([]float32, 2*ScriptBlock)
 				size := 4 * rows * n
 				place := func(s []float32, row, step int) ScriptSlot {
-					return ScriptSlot{At: Address(s), Mask: Across, Row: 4 * row, Step: step,
-						Back: 4 * row * (rows - 1)}
+					p := ScriptSlot{At: Address(s), Mask: Across, Row: 4 * row}
+					p.Moves(step, 4*row*(rows-1), false)
+					return p
 				}
 				before, after := place(state, n, size), place(state[rows*n:], n, -size)
-				before.Flip, after.Flip = Turns, Turns
+				before.Moves(size, 4*n*(rows-1), true)
+				after.Moves(-size, 4*n*(rows-1), true)
 				spread := place(scale, 1, 4*rows)
 				spread.Mask = Within
 				slots := []ScriptSlot{place(x, n, size), spread, place(u, 0, 0), before, after,

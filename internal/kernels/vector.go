@@ -32,6 +32,8 @@ const (
 	opLog
 	opTanh
 	opSigmoid
+	opSoftplus
+	opExpm1
 
 	lastUnary64 = opSqrt
 )
@@ -244,7 +246,9 @@ func Exp[F Float](dst, x []F) {
 // Expm1 is dst[i] = e^x[i] − 1, precise near 0 too.
 func Expm1[F Float](dst, x []F) {
 	same2(dst, x)
-	each(dst, x, math.Expm1, math.Expm1)
+	if !fastUnary(opExpm1, dst, x) {
+		each(dst, x, math.Expm1, math.Expm1)
+	}
 }
 
 // Log is dst[i] = the natural logarithm of x[i].
@@ -280,6 +284,9 @@ func Sigmoid[F Float](dst, x []F) {
 // Softplus is dst[i] = log(1 + e^x[i]), without overflow.
 func Softplus[F Float](dst, x []F) {
 	same2(dst, x)
+	if fastUnary(opSoftplus, dst, x) {
+		return
+	}
 	softplus := func(x float64) float64 { return max(x, 0) + math.Log1p(math.Exp(-math.Abs(x))) }
 	each(dst, x, softplus, softplus)
 }

@@ -23,6 +23,10 @@ var transcendental = []struct {
 	{"log", Log[float32], math.Log, 1},
 	{"tanh", Tanh[float32], math.Tanh, 2.6},
 	{"sigmoid", Sigmoid[float32], func(x float64) float64 { return 1 / (1 + math.Exp(-x)) }, 2.5},
+	{"softplus", Softplus[float32], func(x float64) float64 {
+		return max(x, 0) + math.Log1p(math.Exp(-math.Abs(x)))
+	}, 3},
+	{"expm1", Expm1[float32], math.Expm1, 2},
 }
 
 // TestUlps holds the functions to their bounds on every level: on a sample of all float32 bit

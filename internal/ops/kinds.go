@@ -176,7 +176,7 @@ func init() {
 			}),
 		},
 		KindExpm1: {
-			arity: 1, cost: 10000, stored: true, plain: each(math.Expm1),
+			arity: 1, cost: 700, script: kernels.ScriptExpm1, stored: true, plain: each(math.Expm1),
 			fast: of1(kernels.Expm1[float32], kernels.Expm1[float64]),
 			diff: unary(func(_, y, dy *G.Node) *G.Node { return Mul(dy, affine(y, 1, 1)) }),
 		},
@@ -196,7 +196,7 @@ func init() {
 			diff: unary(func(_, y, dy *G.Node) *G.Node { return Mul(dy, un(KindPositive, y)) }),
 		},
 		KindSoftplus: {
-			arity: 1, cost: 10000, stored: true, plain: each(softplus),
+			arity: 1, cost: 700, script: kernels.ScriptSoftplus, stored: true, plain: each(softplus),
 			fast: of1(kernels.Softplus[float32], kernels.Softplus[float64]),
 			diff: unary(func(x, _, dy *G.Node) *G.Node { return Mul(dy, un(KindSigmoid, x)) }),
 		},

@@ -14,6 +14,7 @@ type Timing struct {
 	Depth int           // 1 in the body of a loop, 2 in that of a loop over the steps of a segment
 	Time  time.Duration // of a run: in a loop, of all steps together
 	Flop  float64       // floating-point operations of its matrix products; 0 for what is none
+	Bytes float64       // of its operands and results; 0 if that is not known
 }
 
 // Profile runs the program n times on one worker, with a clock around every instruction, and gives
@@ -85,7 +86,7 @@ func (s *Segments[F]) profile(x *worker[F]) ([]Timing, error) {
 	}
 	out := []Timing{{What: s.String(), At: x.p.code.At[s]}}
 	for _, t := range least {
-		t.Time, t.Flop = t.Time*time.Duration(s.N), t.Flop*float64(s.N)
+		t.Time, t.Flop, t.Bytes = t.Time*time.Duration(s.N), t.Flop*float64(s.N), t.Bytes*float64(s.N)
 		if t.Depth == 0 {
 			out[0].Time += t.Time
 		}
@@ -124,7 +125,7 @@ func clock[F kernels.Float](x *worker[F], in Instruction[F]) (time.Duration, err
 func timing[F kernels.Float](x *worker[F], in Instruction[F], depth int, d time.Duration,
 	times int) Timing {
 	return Timing{What: in.String(), At: x.p.code.At[in], Depth: depth, Time: d,
-		Flop: flop(in) * float64(times)}
+		Flop: flop(in) * float64(times), Bytes: traffic(in) * float64(times)}
 }
 
 // flop is the number of floating-point operations of an instruction's products.

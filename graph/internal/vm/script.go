@@ -136,7 +136,7 @@ func (f *Fused[F]) bindScript(x *worker[F], slots []kernels.ScriptSlot,
 		if last == 1 {
 			first += row * o.Strides[0]
 			s.Row = 4 * o.Strides[0]
-			s.Back = s.Row * (rows - 1)
+			s.Moves(0, s.Row*(rows-1), false)
 		}
 		s.At = kernels.Address(x.p.bufs[o.Buf][first:])
 		slots[i] = s
@@ -207,7 +207,7 @@ func (l *Loop[F]) runScript(x *worker[F], lo, hi int) error {
 		}
 		parts = append(parts, f.bindScript(x, slots, row, rows, col, cols))
 		for i := range f.Operands {
-			l.turn(&slots[i], &f.Operands[i].Layout)
+			l.turn(&slots[i], &f.Operands[i].Layout, rows)
 		}
 		slots = slots[f.script.slots(len(f.Operands)):]
 		elements += rows * cols * len(f.script.code)
@@ -225,16 +225,16 @@ func (l *Loop[F]) runScript(x *worker[F], lo, hi int) error {
 }
 
 // turn is how a slot moves from the first step on.
-func (l *Loop[F]) turn(s *kernels.ScriptSlot, at *Layout) {
-	step := 4 * at.Tick
-	switch at.Clock {
-	case ByTime:
-		if s.Step = step; l.Reverse {
-			s.Step = -step
-		}
-	case ByStep:
-		s.Step, s.Flip = step, kernels.Turns
-	case ByStep1:
-		s.Step, s.Flip = -step, kernels.Turns
+func (l *Loop[F]) turn(s *kernels.ScriptSlot, at *Layout, rows int) {
+	step, back := 4*at.Tick, s.Row*(rows-1)
+	switch {
+	case at.Clock == ByTime && l.Reverse:
+		s.Moves(-step, back, false)
+	case at.Clock == ByTime:
+		s.Moves(step, back, false)
+	case at.Clock == ByStep:
+		s.Moves(step, back, true)
+	case at.Clock == ByStep1:
+		s.Moves(-step, back, true)
 	}
 }

@@ -21,7 +21,8 @@ func rows() {
 // addRows is dst[j] += src[r*stride+j] for one row r after another.
 func (s isa) addRows() {
 	elem := pick(s, "float32", "float64")
-	TEXT("addRows"+s.name, attr.NOSPLIT, fmt.Sprintf("func(dst, src *%s, stride, rows, n int)", elem))
+	TEXT("addRows"+s.name, attr.NOSPLIT,
+		fmt.Sprintf("func(dst, src *%s, stride, rows, n int)", elem))
 	dst, src := Load(Param("dst"), GP64()), Load(Param("src"), GP64())
 	stride, rows := Load(Param("stride"), GP64()), Load(Param("rows"), GP64())
 	n := Load(Param("n"), GP64())
@@ -73,7 +74,8 @@ func (s isa) addRows() {
 // sumRows is dst[r] = the sum of the n elements at src[r*stride], in the order of sum.
 func (s isa) sumRows() {
 	elem := pick(s, "float32", "float64")
-	TEXT("sumRows"+s.name, attr.NOSPLIT, fmt.Sprintf("func(dst, src *%s, stride, rows, n int)", elem))
+	TEXT("sumRows"+s.name, attr.NOSPLIT,
+		fmt.Sprintf("func(dst, src *%s, stride, rows, n int)", elem))
 	dst, x := Load(Param("dst"), GP64()), Load(Param("src"), GP64())
 	stride, rows := Load(Param("stride"), GP64()), Load(Param("rows"), GP64())
 	all := Load(Param("n"), GP64())
@@ -107,7 +109,8 @@ func (s isa) sumRows() {
 // spreadRows is dst[r*n+j] = src[r*stride].
 func (s isa) spreadRows() {
 	elem := pick(s, "float32", "float64")
-	TEXT("spreadRows"+s.name, attr.NOSPLIT, fmt.Sprintf("func(dst, src *%s, stride, rows, n int)", elem))
+	TEXT("spreadRows"+s.name, attr.NOSPLIT,
+		fmt.Sprintf("func(dst, src *%s, stride, rows, n int)", elem))
 	dst, src := Load(Param("dst"), GP64()), Load(Param("src"), GP64())
 	stride, rows := Load(Param("stride"), GP64()), Load(Param("rows"), GP64())
 	n := Load(Param("n"), GP64())

@@ -16,8 +16,8 @@ const (
 	ofCode, ofCodeBytes, ofSlots, ofMoving, ofRows, ofCols = 0, 8, 16, 24, 32, 40 // ScriptPart
 	partBytes                                              = 48
 
-	ofAt, ofMask, ofRowStep, ofTimeStep, ofBack, ofFlip = 0, 8, 16, 24, 32, 40 // ScriptSlot
-	slotBytes                                           = 48
+	ofAt, ofMask, ofRowStep, ofNext, ofSum = 0, 8, 16, 24, 32 // ScriptSlot
+	slotBytes                              = 40
 
 	ofKind, ofDst, ofA, ofB, ofC, ofP, ofQ = 0, 4, 8, 12, 16, 20, 24 // ScriptOp
 	opBytes                                = 32
@@ -38,15 +38,19 @@ func lines() []line {
 			if k.name == "mulAdd" {
 				continue
 			}
-			body := func(s isa, in []reg.VecVirtual, _, _ Mem, out reg.VecVirtual) { k.body(s, in, out) }
+			body := func(s isa, in []reg.VecVirtual, _, _ Mem, out reg.VecVirtual) {
+				k.body(s, in, out)
+			}
 			all = append(all, line{k.name, arity, body})
 		}
 	}
 	plain(binaries, 2)
 	plain(unaries, 1)
 	one := func(name string, body func(s isa, x reg.VecVirtual, p, q Mem, out reg.VecVirtual)) {
-		all = append(all, line{name, 1,
-			func(s isa, in []reg.VecVirtual, p, q Mem, out reg.VecVirtual) { body(s, in[0], p, q, out) }})
+		of := func(s isa, in []reg.VecVirtual, p, q Mem, out reg.VecVirtual) {
+			body(s, in[0], p, q, out)
+		}
+		all = append(all, line{name, 1, of})
 	}
 	one("copy", func(s isa, x reg.VecVirtual, _, _ Mem, out reg.VecVirtual) { VMOVAPS(x, out) })
 	one("square", func(s isa, x reg.VecVirtual, _, _ Mem, out reg.VecVirtual) { s.mul(x, x, out) })
@@ -147,7 +151,7 @@ func script() {
 	MOVQ(t, at(c.s, ofRow))
 	Label("row")
 	XORQ(c.i, c.i)
-	for _, width := range []int{8, 4, 1} {
+	for _, width := range []int{8, 4, 2, 1} {
 		c.blocks(width)
 	}
 	DECQ(at(c.s, ofRow))
@@ -159,15 +163,12 @@ func script() {
 	JMP(LabelRef("row"))
 	Label("rowsDone")
 	c.move("timeMove", func(slot, v reg.Register) {
-		turn := GP64()
-		MOVQ(at(slot, ofTimeStep), v)
-		SUBQ(at(slot, ofBack), v)
+		sum := GP64()
+		MOVQ(at(slot, ofNext), v)
+		MOVQ(at(slot, ofSum), sum)
 		ADDQ(v, at(slot, ofAt))
-		MOVQ(at(slot, ofTimeStep), v)
-		MOVQ(at(slot, ofFlip), turn)
-		XORQ(turn, v)
-		SUBQ(turn, v)
-		MOVQ(v, at(slot, ofTimeStep))
+		SUBQ(v, sum)
+		MOVQ(sum, at(slot, ofNext))
 	})
 	ADDQ(U8(partBytes), c.part)
 	DECQ(at(c.s, ofPart))
@@ -201,8 +202,8 @@ func (c *scripter) move(name string, change func(slot, v reg.Register)) {
 	Label(name + "Done")
 }
 
-// blocks runs the code on blocks of a width in vectors, as long as there are columns enough; width 1
-// does the rest under a mask.
+// blocks runs the code on blocks of a width in vectors, as long as there are columns enough; width
+// 1 does the rest under a mask.
 func (c *scripter) blocks(width int) {
 	name := fmt.Sprintf("w%d", width)
 	var load, store func(from, to Op)

@@ -65,6 +65,12 @@ var (
 		{"log", func(s isa, in []reg.VecVirtual, out reg.VecVirtual) { s.log(in[0], out) }, false, 2},
 		{"tanh", func(s isa, in []reg.VecVirtual, out reg.VecVirtual) { s.tanh(in[0], out) }, false, 2},
 		{"sigmoid", func(s isa, in []reg.VecVirtual, out reg.VecVirtual) { s.sigmoid(in[0], out) }, false, 2},
+		{"softplus", func(s isa, in []reg.VecVirtual, out reg.VecVirtual) {
+			s.softplus(in[0], out)
+		}, false, 2},
+		{"expm1", func(s isa, in []reg.VecVirtual, out reg.VecVirtual) {
+			s.expm1(in[0], out)
+		}, false, 2},
 	}
 )
 

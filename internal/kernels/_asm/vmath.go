@@ -227,3 +227,59 @@ func (s isa) logSplit(x, e, f reg.VecVirtual) {
 	VCVTDQ2PS(e, e)
 	s.sub(e, t, e)
 }
+
+// softplus is max(x, 0) + log(1+e) with e = e^−|x|. The logarithm of u = 1+e, which is rounded, is
+// put right by e/(u−1), and is e itself where nothing of e is left in u.
+func (s isa) softplus(x, z reg.VecVirtual) {
+	e, u, d, l := s.v(), s.v(), s.v(), s.v()
+	s.or(x, bits32(1<<31), e)
+	s.exp(e, e)
+	s.add(e, s.c(1), u)
+	s.sub(u, s.c(1), d)
+	s.log(u, l)
+	s.mul(l, e, l)
+	zero := s.v()
+	s.zero(zero)
+	s.div(l, d, l)
+	s.where(equal, d, zero, e, l)
+	s.max(zero, x, u) // x if it is NaN
+	s.add(u, l, z)
+}
+
+// expm1Tail is (e^r − 1)/r on |r| ≤ ln(2)/2.
+var expm1Tail = chebyshev(func(r float64) float64 {
+	return series(r, func(i int) float64 { return 1 / math.Gamma(float64(i)+2) })
+}, -ln2Half, ln2Half, 6)
+
+// expm1 is 2^n·(r·tail(r)) + (2^n − 1) with x = n·ln(2) + r, so that nothing cancels; above 40 it is
+// e^x.
+func (s isa) expm1(x, z reg.VecVirtual) {
+	y, n, r, k, p, c := s.v(), s.v(), s.v(), s.v(), s.v(), s.v()
+	s.load(s.c(40), c)
+	s.min(c, x, y)
+	s.load(s.c(-20), p) // −1 from −17.4 on; NaN stays
+	s.max(p, y, y)
+	s.split(y, 127, 1, n, r, k)
+	s.polynomial(expm1Tail, r, p)
+	s.mul(p, r, p)
+	VPSLLD(U8(23), k, k) // 2^n
+	t, large := s.v(), s.v()
+	s.sub(k, s.c(1), t)
+	s.fma(k, p, t)
+	s.exp(x, large)
+	s.where(greater, x, c, large, t)
+	s.load(t, z)
+}
+
+// where is z = a where x compares so to y.
+func (s isa) where(code uint8, x, y, a, z reg.VecVirtual) {
+	if s.avx512 {
+		k := K()
+		VCMPPS(U8(code), y, x, k)
+		VMOVAPS(a, k, z)
+		return
+	}
+	m := s.v()
+	VCMPPS(U8(code), y, x, m)
+	VBLENDVPS(m, a, z, z)
+}

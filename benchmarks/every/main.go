@@ -1,0 +1,139 @@
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/seqzoo/seqzoo/benchmarks"
+	"github.com/seqzoo/seqzoo/cells"
+	"github.com/seqzoo/seqzoo/graph"
+)
+
+// sizes are the workloads; LONG1 is LONG of a single sequence.
+var sizes = map[string]benchmarks.Workload{
+	"S": benchmarks.Sizes["S"], "M": benchmarks.Sizes["M"], "LONG": benchmarks.Sizes["LONG"],
+	"LONG1": {B: 1, T: 784, I: 1, H: 128},
+}
+
+func main() {
+	names := flag.String("cells", "",
+		"`specs` with spaces between them; by default every registered cell")
+	of := flag.String("sizes", "S M LONG LONG1", "`workloads` with spaces between them")
+	modes := flag.String("modes", "train infer", "train, and infer for one step of one sequence")
+	threads := flag.Int("threads", 1, "threads")
+	spend := flag.Duration("time", time.Second, "time to spend on each line")
+	flag.Parse()
+	err := run(*names, strings.Fields(*of), strings.Fields(*modes), *threads, *spend)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "every:", err)
+		os.Exit(1)
+	}
+}
+
+// specs are the cells that are measured by default: those whose state is a matrix with 8 heads, as
+// a memory of all units squared is nobody's layer.
+func specs() []string {
+	var all []string
+	for _, name := range cells.Registered() {
+		if name == "mlstm" || name == "gateddelta" {
+			name += ",heads=8"
+		}
+		all = append(all, name)
+	}
+	return all
+}
+
+func run(names string, of, modes []string, threads int, spend time.Duration) error {
+	if threads < 1 || spend <= 0 {
+		return fmt.Errorf("-threads is %d and -time %v; want at least 1, and more than 0", threads,
+			spend)
+	}
+	runtime.GOMAXPROCS(threads)
+	which := strings.Fields(names)
+	if len(which) == 0 {
+		which = specs()
+	}
+	fmt.Println("| size | cell | mode | ms | GFLOP/s | machine | GB/s | machine " +
+		"| element-wise loops: ms | times memory |")
+	fmt.Println("|---|---|---|---|---|---|---|---|---|---|")
+	for _, size := range of {
+		w, ok := sizes[size]
+		if !ok {
+			return fmt.Errorf("no size %q: want S, M, LONG or LONG1", size)
+		}
+		for _, spec := range which {
+			for _, mode := range modes {
+				w := w
+				w.Cell, w.Mode, w.Engine, w.Threads = spec, mode, benchmarks.Seqzoo, threads
+				if mode == benchmarks.Infer {
+					w.B, w.T = 1, 1
+				}
+				if err := line(size, w, spend); err != nil {
+					return fmt.Errorf("%s %s %s: %w", size, spec, mode, err)
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// line measures a workload and prints its row.
+func line(size string, w benchmarks.Workload, spend time.Duration) error {
+	job, err := w.Build()
+	if err != nil {
+		return err
+	}
+	defer job.VM.Close()
+	m := job.VM.(*graph.Machine)
+	least := time.Duration(1<<63 - 1)
+	for begun, n := time.Now(), 0; n < 3 || time.Since(begun) < spend/2; n++ {
+		start := time.Now()
+		if err := job.Step(); err != nil {
+			return err
+		}
+		least = min(least, time.Since(start))
+	}
+	p, err := m.Profile(max(15, min(200, int(spend/2/max(1, least)))))
+	if err != nil {
+		return err
+	}
+	var flop, bytes, loopBytes float64
+	var loops time.Duration
+	for i, t := range p.Instructions {
+		loop := i+1 < len(p.Instructions) && p.Instructions[i+1].InLoop && !t.InLoop
+		if !loop {
+			flop, bytes = flop+t.Flop, bytes+t.Bytes
+			continue
+		}
+		var inside float64
+		only := true
+		for _, b := range p.Instructions[i+1:] {
+			if !b.InLoop {
+				break
+			}
+			inside += b.Bytes
+			only = only && strings.HasPrefix(b.What, "fused ")
+		}
+		if only {
+			loops, loopBytes = loops+t.Time, loopBytes+inside
+		}
+	}
+	if w.Mode == benchmarks.Train {
+		least = min(least, p.Total)
+	}
+	rate := benchmarks.Bandwidth(m.Memory())
+	ns := float64(least.Nanoseconds())
+	fmt.Printf("| %s | %s | %s | %.4g | %.1f | %.0f | %.1f | %.0f |", size, w.Cell, w.Mode, ns/1e6,
+		flop/ns, benchmarks.Peak(), bytes/ns, rate)
+	if loops == 0 || w.T == 1 {
+		fmt.Println(" | |")
+		return nil
+	}
+	took := float64(loops.Nanoseconds())
+	fmt.Printf(" %.4g | %.2f |\n", took/1e6, took/(loopBytes/rate))
+	return nil
+}
