@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
 )
 
@@ -48,6 +49,9 @@ const setup = `%%autoget off
 !*root="$GONB_DIR"; while [ "$root" != / ] && [ ! -f "$root/course/doc.go" ]; do root=$(dirname "$root"); done; cp "$root/go.mod" "$root/go.sum" . && go mod edit -module gonb_course -require github.com/seqzoo/seqzoo@v0.0.0 -replace "github.com/seqzoo/seqzoo=$root"
 %%env COURSE_PROSE %s/%s.md`
 
+// embedded is a file that a program embeds. The kernel compiles cells in a folder without it.
+var embedded = regexp.MustCompile(`(?m)^//go:embed (\S+)\nvar (\w+) \[\]byte$`)
+
 // WriteNotebook writes the chapter as a Jupyter notebook with the outputs of its record, whose code
 // runs under the kernel GoNB in a checkout of the repository.
 func (c *Chapter) WriteNotebook(w io.Writer, language string) error {
@@ -83,7 +87,8 @@ func (c *Chapter) WriteNotebook(w io.Writer, language string) error {
 	run("setup", fmt.Sprintf(setup, c.Name, language), nil)
 	code := strings.Join(append([]string{c.source.imports}, c.source.ahead()...), "\n\n")
 	for _, f := range c.source.rest {
-		code += "\n\n" + f.code
+		code += "\n\n" + embedded.ReplaceAllString(f.code,
+			fmt.Sprintf("var $2 = course.Embedded(%q, \"$1\")", c.Name))
 	}
 	run("declarations", code, nil)
 	for _, p := range parts[1:] {

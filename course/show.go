@@ -57,27 +57,50 @@ func show(cell Cell) error {
 	return failed
 }
 
-// notebookTranslator reads the prose that COURSE_PROSE names, as CHAPTER/LANGUAGE.md, in the folder
-// of the examples above the notebook.
+// notebookTranslator reads the prose that COURSE_PROSE names, as CHAPTER/LANGUAGE.md.
 func notebookTranslator() (*translator, error) {
 	english := &prose{file: "en.md"}
 	name := os.Getenv("COURSE_PROSE")
 	if name == "" || strings.HasSuffix(name, "/en.md") {
 		return english.translator(), nil
 	}
+	b, err := aboveNotebook(name)
+	if err != nil {
+		return english.translator(), nil
+	}
+	p, err := parseProse(filepath.Base(name), string(b))
+	if err != nil {
+		return nil, err
+	}
+	return p.translator(), nil
+}
+
+// aboveNotebook reads a file in the folder of the examples above the notebook. The error is that of
+// the folder next to the notebook.
+func aboveNotebook(name string) ([]byte, error) {
+	var first error
 	for dir := os.Getenv("GONB_DIR"); ; dir = filepath.Dir(dir) {
 		b, err := os.ReadFile(filepath.Join(dir, "examples", filepath.FromSlash(name)))
 		if err == nil {
-			p, err := parseProse(filepath.Base(name), string(b))
-			if err != nil {
-				return nil, err
-			}
-			return p.translator(), nil
+			return b, nil
+		}
+		if first == nil {
+			first = err
 		}
 		if dir == filepath.Dir(dir) {
-			return english.translator(), nil
+			return nil, first
 		}
 	}
+}
+
+// Embedded returns a file of a chapter's folder to a cell of its notebook, where the chapter's
+// program has it embedded. If it cannot be read the result is nil, and standard error says why.
+func Embedded(chapter, file string) []byte {
+	b, err := aboveNotebook(chapter + "/" + file)
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "course: %s of chapter %s: %v\n", file, chapter, err)
+	}
+	return b
 }
 
 // openDisplay opens the pipe over which a cell shows what is no text, as GoNB's package gonbui
