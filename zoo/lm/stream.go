@@ -58,7 +58,7 @@ type blocks struct {
 func newBlocks(d Data, check func(ids []int) error) (*blocks, error) {
 	b := &blocks{pieces: d.Stream, check: check, data: d, block: -1}
 	if d.Buffer < 0 {
-		return nil, fmt.Errorf("Buffer is %d, want a number of tokens, or 0 for %d", d.Buffer,
+		return nil, fmt.Errorf("data: Buffer is %d, want a number of tokens, or 0 for %d", d.Buffer,
 			defaultBuffer)
 	}
 	if d.Buffer == 0 {

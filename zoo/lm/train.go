@@ -98,13 +98,13 @@ func (m *Model) Task(d Data) (train.Task, error) {
 func (m *Model) windows(d Data) (w windows, training any, err error) {
 	switch {
 	case d.Stream == nil && d.Buffer != 0:
-		return nil, nil, fmt.Errorf("Buffer is %d, and there is no Stream", d.Buffer)
+		return nil, nil, fmt.Errorf("data: Buffer is %d, and there is no Stream", d.Buffer)
 	case d.Stream != nil && len(d.Train) > 0:
 		return nil, nil, fmt.Errorf("there are %d tokens in Train and a Stream: give one of them",
 			len(d.Train))
 	case d.Stream != nil:
 		if d.Batch < 1 {
-			return nil, nil, fmt.Errorf("Batch is %d, want at least 1", d.Batch)
+			return nil, nil, fmt.Errorf("data: Batch is %d, want at least 1", d.Batch)
 		}
 		b, err := newBlocks(d, m.checkIDs)
 		if err != nil {

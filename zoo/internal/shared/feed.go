@@ -82,7 +82,7 @@ func NewFeed[E any](s Source[E]) (*Feed[E], error) {
 	if s.Stream == nil {
 		switch {
 		case s.Buffer != 0:
-			return nil, fmt.Errorf("Buffer is %d, and there is no Stream", s.Buffer)
+			return nil, fmt.Errorf("data: Buffer is %d, and there is no Stream", s.Buffer)
 		default:
 			return f, f.listed()
 		}
@@ -92,7 +92,7 @@ func NewFeed[E any](s Source[E]) (*Feed[E], error) {
 		return nil, fmt.Errorf("there are %d examples in Train and a Stream: give one of them",
 			len(s.Train))
 	case s.Buffer < 0:
-		return nil, fmt.Errorf("Buffer is %d, want a number of examples, or 0 for %d", s.Buffer,
+		return nil, fmt.Errorf("data: Buffer is %d, want a number of examples, or 0 for %d", s.Buffer,
 			DefaultBuffer)
 	case s.Buffer == 0:
 		f.source.Buffer = DefaultBuffer
@@ -360,10 +360,10 @@ func (b Batching) More(settings []any, recompute int) []any {
 func CheckRecompute(recompute int, s unroll.Strategy) error {
 	switch {
 	case recompute < unroll.SqrtT:
-		return fmt.Errorf("Recompute is %d: want the number of steps from one kept state to the next, "+
+		return fmt.Errorf("data: Recompute is %d: want the number of steps from one kept state to the next, "+
 			"0 to keep all, or unroll.SqrtT", recompute)
 	case recompute != 0 && s == unroll.Expand:
-		return errors.New("Recompute is of a Scan, and Unroll is Expand, which keeps every step")
+		return errors.New("data: Recompute is of a Scan, and Unroll is Expand, which keeps every step")
 	}
 	return nil
 }
