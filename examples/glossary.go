@@ -10,9 +10,9 @@ import (
 // term is an entry of the glossary.
 type term struct {
 	ja, en         string
-	saysJA, saysEN string // what it means, in one sentence
 	chapter        string // that shows it, by the two digits of its folder's name; "" for none
 	code           string // where the library says it: a folder, a file, or a name with its package
+	saysJA, saysEN string // what it means, in one sentence
 }
 
 // termGroup is terms of one subject, in the order in which a lecture meets them.

@@ -76,3 +76,16 @@ func TestJapaneseReadme(t *testing.T) {
 		}
 	}
 }
+
+// Every chapter that the glossary sends a reader to is there.
+func TestGlossaryChapters(t *testing.T) {
+	for _, g := range termGroups {
+		for _, w := range g.terms {
+			if w.chapter != "" {
+				found, err := filepath.Glob(w.chapter + "-*")
+				require.NoError(t, err)
+				require.Len(t, found, 1, "%s: chapter %s", w.en, w.chapter)
+			}
+		}
+	}
+}
