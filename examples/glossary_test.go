@@ -72,7 +72,7 @@ func TestJapaneseReadme(t *testing.T) {
 			found = strings.Replace(found, "README.ja.md", "README.md", 1)
 			found = strings.Replace(found, "docs/course/README.md", "docs/course/README.ja.md", 1)
 			found = strings.Replace(found, "glossary.en.md", "glossary.ja.md", 1)
-			require.Contains(t, ja, found, "README.ja.md lacks what README.md says")
+			require.True(t, strings.Contains(ja, found), "README.ja.md lacks %s", found)
 		}
 	}
 }
