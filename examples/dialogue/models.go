@@ -134,8 +134,11 @@ func (o *oneTurn) read(turn []string) error {
 }
 
 func (o *oneTurn) reply(ctx context.Context, d decoding) ([]string, error) {
-	found, err := o.m.Translate(ctx, o.last, decode.SearchOptions{Beam: d.beam, Alpha: d.alpha(), Max: 60,
-		Sample: *d.sampler(), Seed: d.seed})
+	search := decode.SearchOptions{Beam: d.beam, Alpha: d.alpha(), Max: 60, Sample: *d.sampler()}
+	if d.temperature > 0 {
+		search.Seed = d.seed
+	}
+	found, err := o.m.Translate(ctx, o.last, search)
 	if err != nil || len(found) == 0 {
 		return nil, err
 	}

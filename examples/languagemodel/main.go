@@ -184,8 +184,11 @@ func (g *generator) run(ctx context.Context, s cli.Std) error {
 	}
 	seed := g.seed
 	return cli.Lines(ctx, s.In, s.Messages, func(line string) error {
-		r, err := m.Generate(ctx, line, lm.GenerateOptions{Max: g.length, Sample: g.sampler(),
-			Seed: seed})
+		o := lm.GenerateOptions{Max: g.length, Sample: g.sampler()}
+		if g.temperature > 0 {
+			o.Seed = seed
+		}
+		r, err := m.Generate(ctx, line, o)
 		seed++
 		if err != nil {
 			return err

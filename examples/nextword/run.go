@@ -334,8 +334,11 @@ func (s *settings) continuePrompt(ctx context.Context, j *job, out io.Writer) er
 	if err != nil {
 		return err
 	}
-	g, err := j.model.Generate(ctx, s.prompt, lm.GenerateOptions{Max: s.generate, Seed: s.seed,
-		Sample: *s.sampler()})
+	o := lm.GenerateOptions{Max: s.generate, Sample: *s.sampler()}
+	if s.temperature > 0 {
+		o.Seed = s.seed
+	}
+	g, err := j.model.Generate(ctx, s.prompt, o)
 	if err != nil {
 		return err
 	}

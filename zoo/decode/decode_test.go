@@ -288,6 +288,11 @@ func TestDecodeErrors(t *testing.T) {
 			return generate(newTree(2, 1, 1), []int{0},
 				decode.Options{})
 		},
+		"Seed is 2, and Temperature is 0": func() error {
+			_, err := decode.Generate(context.Background(), newTree(2, 1, 1), []int{0},
+				decode.GenerateOptions{Options: ok, Seed: 2})
+			return err
+		},
 		"Width is 0": func() error {
 			return beam(newTree(2, 1, 1),
 				decode.BeamOptions{Options: ok})

@@ -72,7 +72,8 @@ func (h *Hypothesis) add(token int, logProb float64, attention []float64) {
 type GenerateOptions struct {
 	Options
 	Sampler Sampler // the zero value is greedy
-	Seed    uint64  // of the sampling; each row has random numbers of its own
+	// of the sampling; each row has random numbers of its own. Refused where nothing is drawn
+	Seed uint64
 
 	// Each, if set, is called with every token as soon as it is chosen, row by row.
 	Each func(row, token int)
@@ -84,7 +85,8 @@ type GenerateOptions struct {
 // error.
 func Generate(ctx context.Context, s Stepper, starts []int, o GenerateOptions) ([]Hypothesis,
 	error) {
-	if err := errors.Join(o.check(starts), o.Sampler.Validate()); err != nil {
+	if err := errors.Join(o.check(starts), o.Sampler.Validate(),
+		o.Sampler.CheckSeed(o.Seed)); err != nil {
 		return nil, err
 	}
 	out := make([]Hypothesis, len(starts))

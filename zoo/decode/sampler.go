@@ -70,6 +70,18 @@ func (s *Sampler) Validate() error {
 	return bad.Err()
 }
 
+// CheckSeed refuses a seed where s draws nothing: every seed gives the same there.
+func (s *Sampler) CheckSeed(seed uint64) error {
+	if s == nil {
+		return errNoSampler
+	}
+	var bad check.Problems
+	bad.That(seed == 0 || s.Temperature != 0, "Seed is %d, and Temperature is 0, which always takes "+
+		"the likeliest and draws nothing: set Temperature, to 1 for the model's own probabilities, "+
+		"or leave Seed out", seed)
+	return bad.Err()
+}
+
 // Sample draws the id of a token. Greedy sampling draws no number, and r may then be nil. The error
 // says which field of s is out of range, or which logit is NaN or +Inf. Once s has seen logits of
 // this length nothing is allocated.

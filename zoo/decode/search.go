@@ -27,7 +27,7 @@ type SearchOptions struct {
 	CopyUnknown bool
 
 	Sample Sampler // without a beam: temperature, top-k, nucleus
-	Seed   uint64  // of the sampling
+	Seed   uint64  // of the sampling; refused where nothing is drawn
 
 	// Each, if set, is called with the tokens of source number i so far, after every step: those
 	// that will stand, or with a beam the best at the time.
@@ -72,7 +72,10 @@ func (o SearchOptions) Check() error {
 				"set one of them", o.Beam)
 		bad.That(o.Text == nil, "Text is set, and Beam is %d: with a beam no part of a text is "+
 			"certain before the end", o.Beam)
+		bad.That(o.Seed == 0, "Seed is %d, and Beam is %d, which searches and draws nothing", o.Seed,
+			o.Beam)
 	} else {
+		bad.Add(o.Sample.CheckSeed(o.Seed))
 		const beam = "which is of a beam search, and Beam is %d, which is none"
 		bad.That(o.Best <= 1, "Best is %d, "+beam, o.Best, o.Beam)
 		bad.That(!(o.Alpha > 0), "Alpha is %g, "+beam, o.Alpha, o.Beam)

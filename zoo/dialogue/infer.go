@@ -119,7 +119,10 @@ func (c *Conversation) Reply(ctx context.Context, o ReplyOptions) ([]Reply, erro
 		return nil, prefix.Errorf("there is nothing to reply to: the conversation has no turn yet")
 	}
 	t := decode.SearchOptions{Beam: o.Beam, Best: o.Best, Max: o.Max, Alpha: o.Alpha,
-		EarlyStop: o.EarlyStop, Sample: o.Sample, Seed: o.Seed}
+		EarlyStop: o.EarlyStop, Sample: o.Sample}
+	if o.Sample.Temperature > 0 { // otherwise it is of the latent variable alone
+		t.Seed = o.Seed
+	}
 	if o.Each != nil {
 		t.Each = func(_ int, tokens []string) { o.Each(tokens) }
 	}

@@ -19,7 +19,7 @@ import (
 type GenerateOptions struct {
 	Max    int            // tokens at most; 0 means 50
 	Sample decode.Sampler // temperature, top-k, nucleus
-	Seed   uint64         // of the sampling
+	Seed   uint64         // of the sampling; refused where nothing is drawn
 	Stop   string         // end before this token, such as <eos>; "" never
 	Each   func(token string)
 
@@ -52,6 +52,7 @@ func (m *Model) checkOptions(o *GenerateOptions) error {
 	var bad check.Problems
 	bad.That(o.Max >= 0, "Max is %d, want 0 or more", o.Max)
 	bad.Add(o.Sample.Validate())
+	bad.Add(o.Sample.CheckSeed(o.Seed))
 	o.Stop = m.cfg.Unicode.Of(o.Stop)
 	if id, ok := m.vocabulary.ID(o.Stop); o.Stop != "" {
 		bad.That(ok, "Stop is %.40q, which the vocabulary lacks: it would never come", o.Stop)

@@ -237,6 +237,7 @@ func TestGenerateOptionsThatCannotBe(t *testing.T) {
 		"TopP is 0.5, and":     {Sample: decode.Sampler{TopP: 0.5}},
 		"TopK is 3, and":       {Sample: decode.Sampler{TopK: 3}},
 		"Temperature is -1":    {Sample: decode.Sampler{Temperature: -1}},
+		"Seed is 7, and":       {Seed: 7},
 	} {
 		_, err := m.Generate(context.Background(), "a", o)
 		require.ErrorContains(t, err, want, fmt.Sprintf("%+v", o))

@@ -74,6 +74,12 @@ func TestSeq2SeqErrors(t *testing.T) {
 		"Alpha is -1": testkit.ErrOf(m.Translate(ctx, long[:2], decode.SearchOptions{Beam: 2, Alpha: -1})),
 		"Temperature is -1": testkit.ErrOf(m.Translate(ctx, long[:2],
 			decode.SearchOptions{Sample: decode.Sampler{Temperature: -1}})),
+		"Seed is 3, and Temperature is 0": testkit.ErrOf(m.Translate(ctx, long[:2],
+			decode.SearchOptions{Seed: 3})),
+		"Seed is 3, and Beam is 2": testkit.ErrOf(m.Translate(ctx, long[:2],
+			decode.SearchOptions{Seed: 3, Beam: 2})),
+		"BLEU is set, and Valid is empty": testkit.ErrOf(m.Task(seq2seq.Data{
+			Train: []seq2seq.Pair{{[]int{1}, []int{3, 4}}}, BLEU: true})),
 		"1 sources and 0 target":      testkit.ErrOf(m.Pairs([][]string{{"a"}}, nil)),
 		"pair 0: the source is empty": testkit.ErrOf(m.Pairs([][]string{{}}, [][]string{{"a"}})),
 		"target has id 8 at":          testkit.ErrOf(m.Task(seq2seq.Data{Train: []seq2seq.Pair{{[]int{1}, []int{8}}}})),

@@ -213,6 +213,9 @@ func (m *Model) checkData(d Data) error {
 	if !(d.Smoothing >= 0 && d.Smoothing < 1) {
 		return prefix.Errorf("Smoothing is %g, want [0, 1)", d.Smoothing)
 	}
+	if d.BLEU && len(d.Valid) == 0 {
+		return prefix.Errorf("BLEU is set, and Valid is empty: there is nothing to measure it on")
+	}
 	if d.Cut < 0 {
 		return fmt.Errorf("zoo: seq2seq: Cut is %d, want a number of steps, or 0 for none", d.Cut)
 	}

@@ -120,8 +120,11 @@ func (w *Writer) Write(ctx context.Context, bos int, common decode.Options, o de
 		}
 		return decode.Beam(ctx, w.Stepper(), starts, beam)
 	}
-	single := decode.GenerateOptions{Options: common, Sampler: o.Sample, Seed: o.Seed +
-		uint64(first), Each: Telling(o, first, words, cut, nil)}
+	single := decode.GenerateOptions{Options: common, Sampler: o.Sample,
+		Each: Telling(o, first, words, cut, nil)}
+	if o.Sample.Temperature > 0 {
+		single.Seed = o.Seed + uint64(first)
+	}
 	hs, err := decode.Generate(ctx, w.Stepper(), starts, single)
 	found := make([][]decode.Hypothesis, len(hs))
 	for i, h := range hs {
