@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"flag"
 	"io/fs"
 	"net/http"
 	"net/http/httptest"
@@ -84,11 +85,31 @@ func TestList(t *testing.T) {
 		require.NotContains(t, out.String(), "$")
 	}
 	for _, args := range [][]string{{"nosuch"}, {"-nosuch"}, {"-lang", "fr"}, {"-record"},
-		{"-record", "-quick", "01"}} {
+		{"-record", "-quick", "01"}, {"01", "-record", "-quick"}, {"07", "-nosuch"}, {"0"}, {""},
+		{"99"}, {"-quick", "-full", "01"}} {
 		var usage usageError
 		err := run(context.Background(), args, &bytes.Buffer{}, &bytes.Buffer{})
 		require.ErrorAs(t, err, &usage, args)
 	}
+}
+
+// Chapters are named in any way that says which, and flags may stand behind the names.
+func TestNames(t *testing.T) {
+	r := runner{root: ".."}
+	for a, want := range map[string]string{"01": "01-rnn-bptt", "1": "01-rnn-bptt",
+		"07-w": "07-word2vec", "7": "07-word2vec", "10": "10-attention",
+		"./examples/10-attention": "10-attention", "examples/12-autoencoder/": "12-autoencoder"} {
+		names, err := r.names([]string{a})
+		require.NoError(t, err, a)
+		require.Equal(t, []string{want}, names, a)
+	}
+	f := flag.NewFlagSet("", flag.ContinueOnError)
+	quick, language := f.Bool("quick", false, ""), f.String("lang", "en", "")
+	rest, err := parse(f, []string{"07", "-quick", "08", "-lang", "ja", "09"})
+	require.NoError(t, err)
+	require.Equal(t, []string{"07", "08", "09"}, rest)
+	require.True(t, *quick)
+	require.Equal(t, "ja", *language)
 }
 
 // The server gives the table of contents in the reader's language, and every page that it links to.

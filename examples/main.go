@@ -13,6 +13,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/seqzoo/seqzoo/course"
@@ -61,6 +62,8 @@ func run(ctx context.Context, args []string, out, messages io.Writer) error {
 	r := runner{stdout: out, messages: messages}
 	f := flag.NewFlagSet("examples", flag.ContinueOnError)
 	f.SetOutput(io.Discard)
+	var chapters []string
+	var err error
 	sizes := map[string]*bool{}
 	for size, says := range map[string]string{"quick": "a tiny run of a few seconds, to see that everything works", "lesson": "run in at most three minutes; the default",
 		"full": "run for as long as it takes"} {
@@ -69,13 +72,13 @@ func run(ctx context.Context, args []string, out, messages io.Writer) error {
 	f.BoolVar(&r.record, "record", false, "keep what the runs gave, and write docs/course")
 	f.BoolVar(&r.render, "render", false, "write docs/course from what was kept")
 	f.BoolVar(&r.serve, "serve", false, "show the course in a browser")
-	f.StringVar(&r.address, "addr", "127.0.0.1:8014", "`address` of -serve")
+	f.StringVar(&r.address, "address", "127.0.0.1:8014", "`address` of -serve")
 	f.StringVar(&r.language, "lang", "en",
 		"`language` of the list and of the story: "+strings.Join(course.Languages(), ", "))
 	if len(args) > 0 && args[0] == "help" {
 		args = append([]string{"-help"}, args[1:]...)
 	}
-	switch err := f.Parse(args); {
+	switch chapters, err = parse(f, args); {
 	case errors.Is(err, flag.ErrHelp):
 		fmt.Fprint(out, about)
 		f.SetOutput(out)
@@ -84,24 +87,28 @@ func run(ctx context.Context, args []string, out, messages io.Writer) error {
 	case err != nil:
 		return usageError{fmt.Errorf("%w; -help lists the flags", err)}
 	}
-	r.size = "lesson"
 	for size, on := range sizes {
-		if *on {
+		switch {
+		case *on && r.size != "":
+			return usageError{errors.New("one of -quick, -lesson and -full, not two")}
+		case *on:
 			r.size = size
 		}
+	}
+	if r.size == "" {
+		r.size = "lesson"
 	}
 	if !slices.Contains(course.Languages(), r.language) {
 		return usageError{fmt.Errorf("-lang is %q; want one of %s", r.language,
 			strings.Join(course.Languages(), ", "))}
 	}
-	if r.record && (r.size != "lesson" || f.NArg() == 0) {
+	if r.record && (r.size != "lesson" || len(chapters) == 0) {
 		return usageError{errors.New("-record wants the names of chapters, or all, and runs lessons")}
 	}
-	var err error
 	if r.root, err = checkout(); err != nil {
 		return err
 	}
-	names, err := r.names(f.Args())
+	names, err := r.names(chapters)
 	switch {
 	case err != nil:
 		return err
@@ -125,6 +132,17 @@ func run(ctx context.Context, args []string, out, messages io.Writer) error {
 	return k.WriteFiles(filepath.Join(r.root, "docs", "course"))
 }
 
+// parse parses flags and gives the arguments that are none, between which flags may stand, as in
+// 07 -quick.
+func parse(f *flag.FlagSet, args []string) (rest []string, err error) {
+	for {
+		if err := f.Parse(args); err != nil || f.NArg() == 0 {
+			return rest, err
+		}
+		rest, args = append(rest, f.Arg(0)), f.Args()[1:]
+	}
+}
+
 // checkout finds the root of the checkout that the working directory is in.
 func checkout() (string, error) {
 	dir, err := os.Getwd()
@@ -143,8 +161,8 @@ func checkout() (string, error) {
 	}
 }
 
-// names are the folders of the chapters that arguments name, by their names or the beginnings of
-// them, such as 01.
+// names are the folders of the chapters that arguments name, by their names, the beginnings of
+// them, such as 01-rnn, or their numbers.
 func (r runner) names(args []string) ([]string, error) {
 	folders, err := filepath.Glob(filepath.Join(r.root, "examples", "[0-9][0-9]-*"))
 	if err != nil {
@@ -159,9 +177,13 @@ func (r runner) names(args []string) ([]string, error) {
 			names = append(names, all...)
 			continue
 		}
+		begins := strings.Trim(strings.TrimPrefix(a, "./"), "/")
+		begins = strings.TrimPrefix(begins, "examples/")
+		if number, err := strconv.Atoi(begins); err == nil {
+			begins = fmt.Sprintf("%02d-", number) // 1 is not the beginning of 10
+		}
 		at := slices.IndexFunc(all, func(n string) bool {
-			return strings.HasPrefix(n,
-				strings.TrimPrefix(a, "./examples/"))
+			return begins != "" && strings.HasPrefix(n, begins)
 		})
 		if at < 0 {
 			return nil, usageError{fmt.Errorf("there is no chapter %q; there are %s", a,

@@ -137,7 +137,12 @@ func (t *training) words(ctx context.Context, s cli.Std) (*vectors.Vectors, erro
 		return nil, err
 	}
 	dir := filepath.Join(t.Save, "word2vec")
-	if t.Save != "" {
+	if t.Save != "" { // before the minutes of training: is it writable, and by nobody else?
+		lock, err := cli.LockDir(dir)
+		if err != nil {
+			return nil, err
+		}
+		defer lock.Close()
 		if old, err := word2vec.Load(dir); err == nil && old.Config() == m.Config() {
 			m = old
 		} else if err != nil && !errors.Is(err, word2vec.ErrNoModel) {

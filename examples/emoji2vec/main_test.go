@@ -45,7 +45,16 @@ func TestFromPairsToSums(t *testing.T) {
 		require.NoError(t, os.WriteFile(path, []byte(content), 0o666))
 	}
 	model := filepath.Join(dir, "a model")
-	out, messages, err := do("", "train", "-quick", "-save", model)
+	// another training is at the words' vectors: said before any is learned
+	lock, err := cli.LockDir(filepath.Join(model, "word2vec"))
+	require.NoError(t, err)
+	_, messages, err := do("", "train", "-quick", "-save", model)
+	require.ErrorContains(t, err, "is in use by process")
+	require.NotContains(t, messages, "words: epoch")
+	require.NoError(t, lock.Close())
+
+	var out string
+	out, messages, err = do("", "train", "-quick", "-save", model)
 	require.NoError(t, err)
 	require.Contains(t, out, "validation: AUC")
 	require.Contains(t, messages, "12 pairs, 3 emoji, ")

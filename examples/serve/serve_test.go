@@ -248,6 +248,10 @@ func TestRefusals(t *testing.T) {
 		status     int
 	}{
 		{`{`, "no JSON", 400}, {`{"prompt": "x"}`, "unknown field", 400}, {`[]`, "no JSON", 400},
+		{``, "empty", 400}, {`null`, "null in the place", 400}, {`{}}`, "behind the question", 400},
+		{`{"text": 1}`, "text is a number, want a value of type string", 400},
+		{`{"max": 1.5}`, "max is a number 1.5, want a value of type int", 400},
+		{`{"text": "a"`, "ends in the middle", 400}, {`{} x`, "behind the question", 400},
 		{`{} {}`, "more than one", 400}, {`{"text": "play", "max": 1000000}`, "max is", 422},
 		{`{"text": "` + long + `"}`, "bytes; at most 100", 422},
 		{`{"text": "` + strings.Repeat(long, 20) + `"}`, "more than 2000 bytes", 413},

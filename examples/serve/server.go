@@ -188,21 +188,13 @@ func (s *server) question(w http.ResponseWriter, r *http.Request) (*question, er
 		return nil, &statusError{http.StatusUnsupportedMediaType,
 			errors.New("the content type must be application/json")}
 	}
-	var q question
-	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, s.body))
-	d.DisallowUnknownFields()
-	err = d.Decode(&q)
-	if err == nil && d.More() {
-		err = errors.New("there is more than one question")
-	}
+	q, err := questionOf(http.MaxBytesReader(w, r.Body, s.body))
 	var large *http.MaxBytesError
-	if err != nil && !errors.As(err, &large) {
-		err = &statusError{http.StatusBadRequest,
-			fmt.Errorf("the question is no JSON that is known: %w",
-				err)}
-	}
-	if err != nil {
+	switch {
+	case errors.As(err, &large):
 		return nil, err
+	case err != nil:
+		return nil, &statusError{http.StatusBadRequest, err}
 	}
 	switch {
 	case len(q.Text) > s.text:
@@ -216,7 +208,39 @@ func (s *server) question(w http.ResponseWriter, r *http.Request) (*question, er
 	case len(q.User) > 200:
 		err = fmt.Errorf("the name of the user has %d bytes; at most 200 are taken", len(q.User))
 	}
-	return &q, bad(err)
+	return q, bad(err)
+}
+
+// questionOf decodes a question: one object of JSON, and nothing else.
+func questionOf(body io.Reader) (*question, error) {
+	var q *question
+	d := json.NewDecoder(body)
+	d.DisallowUnknownFields()
+	err := d.Decode(&q)
+	var kind *json.UnmarshalTypeError
+	switch {
+	case errors.Is(err, io.EOF):
+		return nil, errors.New(`the body is empty; want a question such as {"text": "it was a"}`)
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return nil, errors.New("the question is no JSON that is known: it ends in the middle")
+	case errors.As(err, &kind) && kind.Field != "":
+		return nil, fmt.Errorf("the question is no JSON that is known: %s is a %s, "+
+			"want a value of type %v", kind.Field, kind.Value, kind.Type)
+	case errors.As(err, &kind):
+		return nil, fmt.Errorf("the question is no JSON that is known: %s in the place of an object",
+			kind.Value)
+	case err != nil:
+		return nil, fmt.Errorf("the question is no JSON that is known: %w", err)
+	case q == nil:
+		return nil, errors.New("the question is no JSON that is known: null in the place of an object")
+	}
+	switch _, err := d.Token(); {
+	case err == nil:
+		return nil, errors.New("there is more than one question")
+	case !errors.Is(err, io.EOF):
+		return nil, fmt.Errorf("behind the question: %w", err)
+	}
+	return q, nil
 }
 
 // answer answers a question.
