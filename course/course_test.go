@@ -305,6 +305,39 @@ func TestNotebookDeclaresAhead(t *testing.T) {
 	}
 	require.NotContains(t, n.Cells[2].Source, "unused")
 	require.NotContains(t, n.Cells[2].Source, "helper")
+
+	// what an earlier cell uses comes before it, wherever it stands
+	files["main.go"].Data = bytes.Replace(files["main.go"].Data, []byte("{ return nil }"),
+		[]byte("{ helper(\"\"); return nil }"), 1)
+	c, err = course.New("00-small", files)
+	require.NoError(t, err)
+	b.Reset()
+	require.NoError(t, c.WriteNotebook(&b, "en"))
+	n.Cells = nil
+	require.NoError(t, json.Unmarshal(b.Bytes(), &n))
+	require.Contains(t, n.Cells[2].Source, "func helper(")
+}
+
+// A notebook's cell reads the files that the program embeds.
+func TestNotebookEmbeds(t *testing.T) {
+	files := small()
+	files["rest.go"].Data = []byte("package main\n\nimport _ \"embed\"\n\n// some data\n//\n" +
+		"//go:embed data.txt\nvar data []byte\n")
+	c, err := course.New("00-small", files)
+	require.NoError(t, err)
+	var b bytes.Buffer
+	require.NoError(t, c.WriteNotebook(&b, "en"))
+	require.Contains(t, b.String(), `var data = course.Embedded(\"00-small\", \"data.txt\")`)
+
+	root := t.TempDir()
+	for _, dir := range []string{"examples/00-small", "docs/course"} {
+		require.NoError(t, os.MkdirAll(filepath.Join(root, dir), 0o755))
+	}
+	require.NoError(t, os.WriteFile(filepath.Join(root, "examples/00-small/data.txt"),
+		[]byte("content"), 0o644))
+	t.Setenv("GONB_DIR", filepath.Join(root, "docs/course"))
+	require.Equal(t, "content", string(course.Embedded("00-small", "data.txt")))
+	require.Nil(t, course.Embedded("00-small", "nothing.txt"))
 }
 
 func TestMath(t *testing.T) {

@@ -26,7 +26,10 @@ type source struct {
 }
 
 // sourceCell is a function and the declarations between it and the function before.
-type sourceCell struct{ name, code string }
+type sourceCell struct {
+	name, code string
+	uses       map[string]bool // names that the function mentions
+}
 
 type sourceFile struct {
 	name, code string
@@ -39,6 +42,7 @@ type sourceDecl struct {
 	names []string
 	uses  map[string]bool
 	code  string
+	cell  int // that it stands with
 }
 
 func (s *source) names() []string {
@@ -105,11 +109,13 @@ func (s *source) cut(text []byte) error {
 		case isFrame(d):
 		case isCell(d):
 			name := d.(*ast.FuncDecl).Name.Name
-			s.cells = append(s.cells, sourceCell{name, strings.Join(append(before, code), "\n\n")})
+			s.cells = append(s.cells, sourceCell{name, strings.Join(append(before, code), "\n\n"),
+				mentioned(d)})
 			before = nil
 		default:
 			before = append(before, code)
-			s.decls = append(s.decls, sourceDecl{declared(d), mentioned(d), code})
+			s.decls = append(s.decls, sourceDecl{declared(d), mentioned(d), code,
+				len(s.cells)})
 		}
 	}
 	if before != nil { // helpers at the end
@@ -143,8 +149,9 @@ func (s *source) whole(name string, text []byte) error {
 	return nil
 }
 
-// ahead are the declarations of main.go that the other files need, directly or through others of
-// them: where those files come first, as in a notebook, these must come before.
+// ahead are the declarations of main.go that the other files need, or a cell before the one that they
+// stand with, directly or through others of them: where those come first, as in a notebook, these
+// must come before.
 func (s *source) ahead() (code []string) {
 	needed := map[string]bool{}
 	for _, f := range s.rest {
@@ -154,10 +161,13 @@ func (s *source) ahead() (code []string) {
 	for more := true; more; {
 		more = false
 		for i, d := range s.decls {
-			if !taken[i] && slices.ContainsFunc(d.names, func(n string) bool { return needed[n] }) {
-				taken[i], more = true, true
-				maps.Copy(needed, d.uses)
+			if taken[i] || !slices.ContainsFunc(d.names, func(n string) bool {
+				return needed[n] || s.usedBefore(n, d.cell)
+			}) {
+				continue
 			}
+			taken[i], more = true, true
+			maps.Copy(needed, d.uses)
 		}
 	}
 	for i, d := range s.decls {
@@ -166,6 +176,12 @@ func (s *source) ahead() (code []string) {
 		}
 	}
 	return code
+}
+
+// usedBefore reports whether a name is mentioned in a cell before one, or in what stands with it.
+func (s *source) usedBefore(name string, cell int) bool {
+	return slices.ContainsFunc(s.cells[:cell], func(c sourceCell) bool { return c.uses[name] }) ||
+		slices.ContainsFunc(s.decls, func(d sourceDecl) bool { return d.cell < cell && d.uses[name] })
 }
 
 // mentioned are the identifiers below a node.
