@@ -18,7 +18,10 @@ var notebooks = flag.String("notebooks", "",
 		"a chapter takes its lesson's time and half a minute more")
 
 // timed are the cells, by chapter, whose output has times in it.
-var timed = map[string][]string{"03-vanishing": {"saved"}, "05-gru": {"alone", "withSoftmax", "learning", "wave"}}
+var timed = map[string][]string{
+	"03-vanishing": {"saved"}, "05-gru": {"alone", "withSoftmax", "learning", "wave"},
+	"14-own-cell": {"fused"}, "15-underneath": {"twoWays", "passes"},
+}
 
 // A notebook runs under the kernel GoNB, and gives what is recorded.
 func TestNotebooks(t *testing.T) {
@@ -74,7 +77,8 @@ func TestNotebooks(t *testing.T) {
 }
 
 // outputsOf are what the code cells of a notebook gave, by their ids, without what went to standard
-// error.
+// error: first what was printed, then what is displayed, since these come to the notebook by two
+// pipes and their order is chance.
 func outputsOf(t *testing.T, name string) map[string]string {
 	t.Helper()
 	b, err := os.ReadFile(name)
@@ -92,7 +96,7 @@ func outputsOf(t *testing.T, name string) map[string]string {
 		if c.Type != "code" {
 			continue
 		}
-		var said strings.Builder
+		var said, shown strings.Builder
 		for _, o := range c.Outputs {
 			switch {
 			case o["output_type"] == "error":
@@ -101,12 +105,12 @@ func outputsOf(t *testing.T, name string) map[string]string {
 				said.WriteString(text(o["text"]))
 			case o["data"] != nil:
 				for _, kind := range []string{"text/plain", "text/html", "image/png"} {
-					said.WriteString(kind + ": " +
+					shown.WriteString(kind + ": " +
 						strings.TrimSpace(text(o["data"].(map[string]any)[kind])) + "\n")
 				}
 			}
 		}
-		out[c.ID] = said.String()
+		out[c.ID] = said.String() + shown.String()
 	}
 	return out
 }
