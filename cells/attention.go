@@ -1,6 +1,7 @@
 package cells
 
 import (
+	"fmt"
 	"math"
 	"slices"
 
@@ -264,7 +265,12 @@ func newMemory(op string, heads int, keys, values, lengths *nodes.Node) *Memory 
 	S, B := keys.Dim(0), keys.Dim(1)
 	if lengths != nil {
 		if !slices.Equal(lengths.Shape(), []int{B}) {
-			nodes.Failf(op, "lengths are %v: want one a sequence, [%d]", lengths.Shape(), B)
+			hint := ""
+			if len(lengths.Shape()) == 1 && lengths.Dim(0) == S {
+				hint = fmt.Sprintf("; the keys are %v, which looks like [B, S, Key]; want "+
+					"[S, B, Key]: transpose them", keys.Shape())
+			}
+			nodes.Failf(op, "lengths are %v: want one a sequence, [%d]%s", lengths.Shape(), B, hint)
 		}
 		mask := nodes.LengthMask(lengths, S)
 		m.mask = nodes.Reshape(nodes.Transpose(mask, 1, 2, 0), B, 1, 1, S)

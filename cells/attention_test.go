@@ -263,7 +263,7 @@ func TestAttentionErrors(t *testing.T) {
 			dot.Over(keys, g.Input("values", 3, 1, 4),
 				nil)
 		},
-		"lengths are [3]": func() {
+		"lengths are [3]: want one a sequence, [2]; the keys are [3 2 4], which looks like [B, S, Key]": func() {
 			dot.Over(keys, nil,
 				g.IntInput("lengths", 3))
 		},

@@ -243,6 +243,8 @@ func TestTrySwallowsBuildErrorsOnly(t *testing.T) {
 	require.ErrorIs(t, err, cause)
 	require.PanicsWithError(t, "cause", func() { _ = nodes.Try(func() { panic(cause) }) })
 	require.PanicsWithValue(t, "text", func() { _ = nodes.Try(func() { panic("text") }) })
+	require.PanicsWithError(t, "Toy: no\n\tto have this as an error and no panic, build inside "+
+		"nodes.Try: err := nodes.Try(func() { … })", func() { nodes.Failf("Toy", "no") })
 	g := f64()
 	require.PanicsWithError(t, "runtime error: index out of range [5] with length 0", func() {
 		_ = nodes.Try(func() {

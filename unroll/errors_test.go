@@ -56,6 +56,19 @@ func TestMisuse(t *testing.T) {
 			o.Lengths = g.IntInput("n", 3)
 		}},
 			"Unroll: lengths are [3]: want one a sequence, [2]"},
+		{"batch before time, by the lengths", args{o: func(g *nodes.Graph, o *unroll.Options) {
+			o.Lengths = g.IntInput("n", 5)
+		}},
+			"Unroll: lengths are [5]: want one a sequence, [2]; x is [5, 2, 3], which looks like [B, T, In]; want [T, B, In]: transpose it"},
+		{"batch before time, by the state", args{init: func(g *nodes.Graph) cells.State {
+			return cells.State{g.Zeros(5, 4), g.Zeros(5, 4)}
+		}},
+			`Unroll: the initial state: part "h" is float32 [5, 4], want float32 [2, 4]; x is [5, 2, 3], which looks like [B, T, In]; want [T, B, In]: transpose it`},
+		{"ids with the batch before time", args{
+			l: func() unroll.Layer { return count },
+			x: func(g *nodes.Graph) *nodes.Node { return g.IntInput("x", 3, 7) },
+			o: func(g *nodes.Graph, o *unroll.Options) { o.Lengths = g.IntInput("n", 3) }},
+			"Unroll: lengths are [3]: want one a sequence, [7]; x is [3, 7], which looks like [B, T]; want [T, B]: transpose it"},
 		{"lengths as a column", args{o: func(g *nodes.Graph,
 			o *unroll.Options) {
 			o.Lengths = g.IntInput("n", 2, 1)

@@ -178,12 +178,16 @@ func newPass(c cells.Cell, x *nodes.Node, init cells.State, o Options) *pass {
 	if zero {
 		init = cells.Zero(g, c, batch)
 	}
-	p.init = checkState(g, "the initial state", init, c.Parts(), batch)
+	p.init = checkState(g, "the initial state", init, c.Parts(), batch, x.Shape()...)
 	p.cuts = cutsOf(g, o, p.T, batch)
 	if o.Lengths != nil {
 		if !slices.Equal(o.Lengths.Shape(), []int{batch}) {
-			nodes.Failf("Unroll", "lengths are %s: want one a sequence, [%d]",
-				ops.ShapeString(o.Lengths.Shape()), batch)
+			lengths, hint := o.Lengths.Shape(), ""
+			if len(lengths) == 1 {
+				hint = ops.Transposed(x.Shape(), lengths[0])
+			}
+			nodes.Failf("Unroll", "lengths are %s: want one a sequence, [%d]%s",
+				ops.ShapeString(lengths), batch, hint)
 		}
 		p.masks = nodes.LengthMask(steps.LiftTo(g, o.Lengths), p.T)
 		p.x = p.ended(p.x)
@@ -268,9 +272,10 @@ func (p *pass) unstarted(r *Result) *Result {
 	}
 }
 
-// checkState holds a state against its description and returns it as nodes of g.
-func checkState(g *nodes.Graph, what string, s cells.State, parts []cells.Part,
-	batch int) cells.State {
+// checkState holds a state against its description and returns it as nodes of g. X is the shape of
+// the sequence that it goes with, if there is one.
+func checkState(g *nodes.Graph, what string, s cells.State, parts []cells.Part, batch int,
+	x ...int) cells.State {
 	if len(parts) == 0 {
 		nodes.Failf("Unroll", "the cell has no state: Parts must list at least the output")
 	}
@@ -285,7 +290,11 @@ func checkState(g *nodes.Graph, what string, s cells.State, parts []cells.Part,
 			nodes.Failf("Unroll", "%s: part %q is nil, want %v", what, p.Name, want)
 		}
 		if got := ops.TypeOf(s[i].Gorgonia()); got.String() != want.String() {
-			nodes.Failf("Unroll", "%s: part %q is %v, want %v", what, p.Name, got, want)
+			hint := ""
+			if len(got.Shape) == 2 {
+				hint = ops.Transposed(x, got.Shape[0])
+			}
+			nodes.Failf("Unroll", "%s: part %q is %v, want %v%s", what, p.Name, got, want, hint)
 		}
 		in[i] = steps.LiftTo(g, s[i])
 	}

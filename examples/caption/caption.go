@@ -38,6 +38,10 @@ func captionCommand() cli.Command {
 			if err != nil {
 				return err
 			}
+			cut, err := m.Config().Text.Tokeniser()
+			if err != nil {
+				return err
+			}
 			if maps != "" {
 				if err := os.MkdirAll(maps, 0o777); err != nil {
 					return err
@@ -56,7 +60,7 @@ func captionCommand() cli.Command {
 				if err != nil {
 					return err
 				}
-				fmt.Fprintln(s.Out, strings.Join(c[0].Tokens, " "))
+				fmt.Fprintln(s.Out, cut.Join(c[0].Tokens))
 				if maps == "" {
 					return nil
 				}

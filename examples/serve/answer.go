@@ -130,7 +130,8 @@ func answererOf(m zoo.Model) (*answerer, error) {
 	case *forecast.Model:
 		a.fields, a.alone = []string{"rows"}, forecasting(m)
 	case *caption.Model:
-		a.fields, a.alone = []string{"picture", "max", "beam"}, captioning(m)
+		a.fields = []string{"picture", "max", "beam"}
+		a.alone, err = captioning(m)
 	case *emoji.Model:
 		a.fields, a.alone = []string{"text", "next"}, emojis(m)
 	case reduce.Reducer:

@@ -28,7 +28,8 @@ func forecasting(m *forecast.Model) alone {
 	}
 }
 
-func captioning(m *caption.Model) alone {
+func captioning(m *caption.Model) (alone, error) {
+	cut, err := m.Config().Text.Tokeniser()
 	return func(ctx context.Context, q *question, state zoo.State, _ func(string)) (*answer,
 		zoo.State, error) {
 		content, err := base64.StdEncoding.DecodeString(q.Picture)
@@ -52,8 +53,8 @@ func captioning(m *caption.Model) alone {
 		if err != nil || len(found) == 0 {
 			return nil, state, bad(err)
 		}
-		return &answer{Text: text.Words{}.Join(found[0].Tokens)}, state, nil
-	}
+		return &answer{Text: cut.Join(found[0].Tokens)}, state, nil
+	}, err
 }
 
 func emojis(m *emoji.Model) alone {

@@ -59,6 +59,17 @@ func CheckShape(shape []int) error {
 // ShapeString prints a shape as [T, B, H]; a scalar is [].
 func ShapeString(s []int) string { return strings.Join(strings.Fields(fmt.Sprint(s)), ", ") }
 
+// Transposed says of x, whose first two axes are to be time and batch, that they look exchanged, if
+// a batch of so many sequences tells; "" if not.
+func Transposed(x []int, batch int) string {
+	if len(x) < 2 || x[0] != batch || x[1] == batch {
+		return ""
+	}
+	more := strings.Repeat(", In", min(len(x)-2, 1))
+	return fmt.Sprintf("; x is %s, which looks like [B, T%s]; want [T, B%s]: transpose it",
+		ShapeString(x), more, more)
+}
+
 // Fn is what is known of an operation before it runs. Implementations are values: equal Key means
 // equal operation.
 type Fn interface {
@@ -94,6 +105,8 @@ type BuildError struct {
 	Operands []string // each operand's name and shape
 	Msg      string   // what is wrong, and what would be right
 	Err      error    // the cause, if it was another error
+
+	caught bool // by Catch: it is an error that was returned, and no panic
 }
 
 func (e *BuildError) Error() string {
@@ -108,6 +121,10 @@ func (e *BuildError) Error() string {
 		b.WriteString(strings.Join(e.Operands, ", ") + ": ")
 	}
 	b.WriteString(e.Msg)
+	if !e.caught { // what a program that ends with the panic shows
+		b.WriteString("\n\tto have this as an error and no panic, build inside nodes.Try: " +
+			"err := nodes.Try(func() { … })")
+	}
 	return b.String()
 }
 
@@ -262,6 +279,7 @@ func Catch(err *error) {
 	switch r := recover().(type) {
 	case nil:
 	case *BuildError:
+		r.caught = true
 		*err = r
 	default:
 		panic(r)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/seqzoo/seqzoo/nodes"
 	"github.com/seqzoo/seqzoo/train"
 	"github.com/seqzoo/seqzoo/unroll"
 	"github.com/seqzoo/seqzoo/zoo"
@@ -212,10 +213,18 @@ func TestForecasterErrors(t *testing.T) {
 	ok := forecast.Config{Recurrent: gru, Lookback: 3, Horizon: 2, Variables: []string{"a", "b"}}
 	_, err := forecast.New(ok, nil, 1)
 	require.ErrorContains(t, err, "needs the scale")
-	_, err = forecast.New(ok, &series.Scale{Mean: []float64{0, 0}, Deviation: []float64{1, 0}}, 1)
-	require.ErrorContains(t, err, "the deviation 0")
 	m, err := forecast.New(ok, scale, 1)
 	require.NoError(t, err)
+	for want, shape := range map[string][]int{
+		"x is [5 3 2], which looks like [B, T, In]; want [T, B, In]: transpose": {5, 3, 2},
+		"a window of 5 steps of 2 numbers: want 3 of 2":                         {5, 4, 2},
+	} {
+		require.ErrorContains(t, nodes.Try(func() {
+			m.Forward(nodes.NewGraph(nodes.Options{}).Input("x", shape...), unroll.Scan)
+		}), want)
+	}
+	_, err = forecast.New(ok, &series.Scale{Mean: []float64{0, 0}, Deviation: []float64{1, 0}}, 1)
+	require.ErrorContains(t, err, "the deviation 0")
 	short := waves(t, 4)
 	two, err := short.Select("a", "b")
 	require.NoError(t, err)

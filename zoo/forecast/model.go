@@ -249,8 +249,13 @@ func (m *Model) Forward(x *nodes.Node, s unroll.Strategy) *nodes.Node {
 	c := m.cfg
 	L, B, V := x.Dim(0), x.Dim(1), x.Dim(2)
 	if L != c.Lookback || V != m.inputs() {
-		nodes.Failf("Forecaster", "a window of %d steps of %d numbers: want %d of %d", L, V,
-			c.Lookback, m.inputs())
+		hint := ""
+		if B == c.Lookback && V == m.inputs() {
+			hint = fmt.Sprintf("; x is %v, which looks like [B, T, In]; want [T, B, In]: "+
+				"transpose it", x.Shape())
+		}
+		nodes.Failf("Forecaster", "a window of %d steps of %d numbers: want %d of %d%s", L, V,
+			c.Lookback, m.inputs(), hint)
 	}
 	parts := m.parts(x)
 	x, V = parts[0], len(c.Variables)
