@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 )
 
 // Show runs a cell in a notebook of the kernel GoNB and shows there what it gives, in the language
@@ -103,37 +104,73 @@ func Embedded(chapter, file string) []byte {
 	return b
 }
 
-// openDisplay opens the pipe over which a cell shows what is no text, as GoNB's package gonbui
-// defines it: messages of encoding/gob, of which only the fields' names matter.
+// displayData and commValue are messages of GoNB's package gonbui (v0.11.3), in encoding/gob, where
+// only the names of fields matter and, in an interface, of types.
+type displayData struct {
+	Data      map[string]any
+	Metadata  map[string]any
+	DisplayID string
+}
+
+type commValue struct {
+	Address string
+	Request bool
+	Value   any
+}
+
+// openDisplay opens the pipe over which a cell shows what is no text.
 func openDisplay() (display func(notebookOutput) error, done func()) {
-	type data struct {
-		Data      map[string]any
-		Metadata  map[string]any
-		DisplayID string
-	}
-	path := os.Getenv("GONB_PIPE")
-	if path == "" {
-		return nil, func() {}
-	}
-	pipe, err := os.OpenFile(path, os.O_WRONLY, 0o600)
-	if err != nil {
+	pipe, err := os.OpenFile(os.Getenv("GONB_PIPE"), os.O_WRONLY, 0o600)
+	if err != nil { // no notebook
 		return nil, func() {}
 	}
 	encoder := gob.NewEncoder(pipe)
 	return func(o notebookOutput) error {
-		d := data{Data: map[string]any{}}
-		for kind, v := range o.Data {
-			s := fmt.Sprint(v)
-			if kind == "image/png" { // pictures go as bytes
-				b, err := base64.StdEncoding.DecodeString(s)
-				if err != nil {
-					return err
+			d := displayData{Data: map[string]any{}}
+			for kind, v := range o.Data {
+				s := fmt.Sprint(v)
+				if kind == "image/png" { // pictures go as bytes
+					b, err := base64.StdEncoding.DecodeString(s)
+					if err != nil {
+						return err
+					}
+					d.Data[kind] = b
+					continue
 				}
-				d.Data[kind] = b
-				continue
+				d.Data[kind] = s
 			}
-			d.Data[kind] = s
+			return encoder.Encode(&d)
+		}, func() {
+			arrived(encoder)
+			pipe.Close()
 		}
-		return encoder.Encode(&d)
-	}, func() { pipe.Close() }
+}
+
+// arrived waits until the kernel has read all that was encoded, or for a few seconds: when a cell's
+// process ends, the kernel drops what it has not read.
+func arrived(encoder *gob.Encoder) {
+	defer func() { _ = recover() }() // of RegisterName, in a program that uses gonbui itself
+	gob.RegisterName("github.com/janpfeifer/gonb/gonbui/protocol.CommValue", commValue{})
+	back, err := os.Open(os.Getenv("GONB_PIPE_BACK"))
+	if err != nil {
+		return
+	}
+	if encoder.Encode(&displayData{Data: map[string]any{
+		"gonb/comm_value": commValue{Address: "#gonbui/sync", Value: 1}}}) != nil {
+		return
+	}
+	answered := make(chan bool, 1)
+	go func() {
+		for d := gob.NewDecoder(back); ; {
+			var v commValue
+			if d.Decode(&v) != nil || v.Address == "#gonbui/sync_ack" {
+				answered <- true
+				return
+			}
+		}
+	}()
+	select {
+	case <-answered:
+	case <-time.After(10 * time.Second):
+	}
 }
