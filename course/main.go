@@ -25,8 +25,12 @@ func Main(files fs.FS, cells ...Cell) {
 		name = path.Base(info.Path)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	err := run(ctx, name, files, cells, os.Args[1:], os.Stdout, os.Stderr)
+	story := &watched{w: os.Stdout}
+	err := run(ctx, name, files, cells, os.Args[1:], story, os.Stderr)
 	stop()
+	if err == nil && story.err != nil {
+		err = fmt.Errorf("the story could not be written: %w", story.err)
+	}
 	var usage usageError
 	switch {
 	case err == nil:
@@ -40,6 +44,20 @@ func Main(files fs.FS, cells ...Cell) {
 	}
 	fmt.Fprintf(os.Stderr, "%s: %v\n", name, err)
 	os.Exit(1)
+}
+
+// watched keeps the first error of a writer, for those who print to it and do not look.
+type watched struct {
+	w   io.Writer
+	err error
+}
+
+func (w *watched) Write(b []byte) (int, error) {
+	n, err := w.w.Write(b)
+	if w.err == nil {
+		w.err = err
+	}
+	return n, err
 }
 
 // usageError is a mistake on the command line.

@@ -76,7 +76,11 @@ func (p Program) Main() {
 // Main is [Program.Main] for a program without commands, whose run takes the arguments behind its
 // name. It leaves signals to the system, which ends the program by them.
 func Main(name string, run func(args []string, out io.Writer) error) {
-	err := run(os.Args[1:], os.Stdout)
+	s, done := Std{Out: os.Stdout}.printable()
+	err := run(os.Args[1:], s.Out)
+	if failed := done(); err == nil {
+		err = failed
+	}
 	if err == nil || errors.Is(err, flag.ErrHelp) {
 		return
 	}
@@ -114,7 +118,14 @@ func helpFlag(args []string) []string {
 // Printable.
 func (p Program) Run(ctx context.Context, args []string, s Std) error {
 	s, done := quiet(s).printable()
-	defer done()
+	err := p.run(ctx, args, s)
+	if failed := done(); err == nil {
+		err = failed
+	}
+	return err
+}
+
+func (p Program) run(ctx context.Context, args []string, s Std) error {
 	if len(args) == 0 {
 		p.help(s.Messages)
 		return Usagef("a command is missing")

@@ -13,13 +13,14 @@ import (
 // line. Words come from files, and files come from anybody.
 //
 // Files are for programs and are written as they are, without it. Flush writes what is left of a
-// letter that was cut.
+// letter that was cut, and returns the first error that writing gave.
 func Printable(w io.Writer) *Writer { return &Writer{w: w} }
 
 // Writer is what Printable returns.
 type Writer struct {
 	w    io.Writer
 	rest []byte // the beginning of a letter whose end has not come yet
+	err  error  // the first of writing
 }
 
 func (p *Writer) Write(b []byte) (int, error) {
@@ -32,21 +33,33 @@ func (p *Writer) Write(b []byte) (int, error) {
 		i += n
 	}
 	p.rest = append([]byte{}, all[i:]...)
-	if _, err := p.w.Write(shown); err != nil {
+	if err := p.write(shown); err != nil {
 		return 0, err
 	}
 	return len(b), nil
 }
 
-// Flush writes what is left.
+// write keeps the first error: prints to a disk that is full ignore theirs, and the program would
+// end as if all had been written.
+func (p *Writer) write(shown []byte) error {
+	_, err := p.w.Write(shown)
+	if p.err == nil {
+		p.err = err
+	}
+	return err
+}
+
+// Flush writes what is left, and returns the first error of all that was written.
 func (p *Writer) Flush() error {
 	var shown []byte
 	for _, b := range p.rest {
 		shown = fmt.Appendf(shown, `\x%02x`, b)
 	}
 	p.rest = nil
-	_, err := p.w.Write(shown)
-	return err
+	if len(shown) > 0 {
+		p.write(shown)
+	}
+	return p.err
 }
 
 func appendPrintable(to []byte, r rune, as []byte) []byte {
@@ -75,8 +88,8 @@ func Show(s string) string {
 }
 
 // printable makes both outputs of s fit for people, unless they are so already; done is to be
-// called at the end.
-func (s Std) printable() (shown Std, done func()) {
+// called at the end, and says whether the results could be written.
+func (s Std) printable() (shown Std, done func() error) {
 	var open []*Writer
 	wrap := func(w io.Writer) io.Writer {
 		if _, ok := w.(*Writer); ok || w == nil {
@@ -87,10 +100,14 @@ func (s Std) printable() (shown Std, done func()) {
 		return p
 	}
 	shown = Std{In: s.In, Out: wrap(s.Out), Messages: wrap(s.Messages)}
-	return shown, func() {
+	return shown, func() error {
 		for _, w := range open {
 			w.Flush()
 		}
+		if out, ok := shown.Out.(*Writer); ok && out.err != nil {
+			return fmt.Errorf("the results could not be written: %w", out.err)
+		}
+		return nil
 	}
 }
 

@@ -3,7 +3,9 @@ package cli_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -37,6 +39,39 @@ func TestPrintable(t *testing.T) {
 			require.Equal(t, want, out.String())
 		}
 	}
+}
+
+// A program whose results cannot be written ends with an error, whatever its prints ignore.
+func TestResultsThatCannotBeWritten(t *testing.T) {
+	full := errors.New("no space left on device")
+	p := cli.Program{Name: "p", Commands: []cli.Command{{Name: "say", Run: func(_ context.Context,
+		s cli.Std) error {
+		fmt.Fprintln(s.Out, "first")
+		fmt.Fprintln(s.Out, "second")
+		fmt.Fprintln(s.Messages, "done")
+		return nil
+	}}}}
+	for room, want := range []error{full, full, nil} {
+		err := p.Run(context.Background(), []string{"say"},
+			cli.Std{Out: &small{room, full}, Messages: io.Discard})
+		require.ErrorIs(t, err, want, room)
+	}
+	// a terminal that does not take messages is no reason to fail
+	require.NoError(t, p.Run(context.Background(), []string{"say"},
+		cli.Std{Out: io.Discard, Messages: &small{0, full}}))
+}
+
+// small has room for so many writes.
+type small struct {
+	room int
+	full error
+}
+
+func (s *small) Write(b []byte) (int, error) {
+	if s.room--; s.room < 0 {
+		return 0, s.full
+	}
+	return len(b), nil
 }
 
 // No program gives its user's terminal what stands in a file.

@@ -206,7 +206,12 @@ func main() {
 	}
 	ctx, stop := cli.Interruptible("nextword")
 	defer stop()
-	if err := run(ctx, s, cli.Printable(os.Stdout), os.Stderr); err != nil {
+	out := cli.Printable(os.Stdout)
+	err = run(ctx, s, out, os.Stderr)
+	if failed := out.Flush(); err == nil && failed != nil {
+		err = fmt.Errorf("the results could not be written: %w", failed)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "nextword:", cli.Show(err.Error()))
 		os.Exit(train.ExitCode())
 	}
