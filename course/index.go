@@ -27,6 +27,9 @@ type Leaf struct {
 	// Text returns the page in Markdown. The extension is that of the chapters' pages which it may
 	// link to by [PageName]: html, or ipynb on hosts that show notebooks.
 	Text func(language, extension string) string
+	// Live, where it is set, returns markup that stands below the text in HTML, scripts included. It
+	// is written as it is.
+	Live func(language string) (template.HTML, error)
 }
 
 // Index is the name of the table of contents, for [PageName].
@@ -174,10 +177,18 @@ func (k Course) WriteLeaf(w io.Writer, name, language, extension string) error {
 	if err != nil {
 		return fmt.Errorf("%s, %s: %w", name, language, err)
 	}
+	part := pagePart{ID: name, Prose: template.HTML(markup)}
+	if leaf.Live != nil {
+		live, err := leaf.Live(language)
+		if err != nil {
+			return fmt.Errorf("%s, %s: %w", name, language, err)
+		}
+		part.Outputs = append(part.Outputs, live)
+	}
 	return page.Execute(w, pageData{Language: language, Title: title, Style: template.CSS(style),
 		Words: frame[language], Others: otherLanguages(name, language),
 		Home:  pageLink{frame[language]["home"], PageName(Index, language, "html")},
-		Parts: []pagePart{{ID: name, Prose: template.HTML(markup)}}})
+		Parts: []pagePart{part}})
 }
 
 // WriteFiles writes all chapters and the table of contents in each language into a folder, which it

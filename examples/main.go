@@ -26,6 +26,8 @@ const about = `The course: recurrent networks in chapters that run.
     go run ./examples NAME …            run chapters, such as 01-rnn-bptt; all runs all of them
     go run ./examples -record NAME …    run chapters, keep what they gave, and write docs/course
     go run ./examples -render           write docs/course from what was kept
+    go run ./examples -living DIR       write the course into a folder, with the page that trains a
+                                        network in the browser, for any file server
 
 `
 
@@ -52,6 +54,8 @@ type runner struct {
 	root             string // of the checkout
 	record, render   bool
 	serve            bool
+	living           string // folder
+	built            bool   // what the living page loads is there, or is built when it is asked for
 	address          string
 	language         string
 	size             string
@@ -62,8 +66,6 @@ func run(ctx context.Context, args []string, out, messages io.Writer) error {
 	r := runner{stdout: out, messages: messages}
 	f := flag.NewFlagSet("examples", flag.ContinueOnError)
 	f.SetOutput(io.Discard)
-	var chapters []string
-	var err error
 	sizes := map[string]*bool{}
 	for size, says := range map[string]string{"quick": "a tiny run of a few seconds, to see that everything works", "lesson": "run in at most three minutes; the default",
 		"full": "run for as long as it takes"} {
@@ -73,12 +75,15 @@ func run(ctx context.Context, args []string, out, messages io.Writer) error {
 	f.BoolVar(&r.render, "render", false, "write docs/course from what was kept")
 	f.BoolVar(&r.serve, "serve", false, "show the course in a browser")
 	f.StringVar(&r.address, "address", "127.0.0.1:8014", "`address` of -serve")
+	f.StringVar(&r.living, "living", "",
+		"write the course, with its living page, into this `folder`")
 	f.StringVar(&r.language, "lang", "en",
 		"`language` of the list and of the story: "+strings.Join(course.Languages(), ", "))
 	if len(args) > 0 && args[0] == "help" {
 		args = append([]string{"-help"}, args[1:]...)
 	}
-	switch chapters, err = parse(f, args); {
+	chapters, err := parse(f, args)
+	switch {
 	case errors.Is(err, flag.ErrHelp):
 		fmt.Fprint(out, about)
 		f.SetOutput(out)
@@ -105,6 +110,9 @@ func run(ctx context.Context, args []string, out, messages io.Writer) error {
 	if r.record && (r.size != "lesson" || len(chapters) == 0) {
 		return usageError{errors.New("-record wants the names of chapters, or all, and runs lessons")}
 	}
+	if r.living != "" && (r.serve || r.record || r.render || len(chapters) > 0) {
+		return usageError{errors.New("-living goes with no chapters, -serve, -record or -render")}
+	}
 	if r.root, err = checkout(); err != nil {
 		return err
 	}
@@ -114,6 +122,8 @@ func run(ctx context.Context, args []string, out, messages io.Writer) error {
 		return err
 	case r.serve:
 		return r.show(ctx)
+	case r.living != "":
+		return r.writeLiving(ctx)
 	case len(names) == 0 && !r.render:
 		return r.list()
 	}
@@ -211,7 +221,7 @@ func (r runner) chapter(ctx context.Context, name string) error {
 func (r runner) course() (course.Course, error) {
 	chapters, err := course.OpenAll(filepath.Join(r.root, "examples"))
 	return course.Course{Titles: titles, Intros: intros, Chapters: chapters,
-		Leaves: []course.Leaf{glossary(chapters)}}, err
+		Leaves: []course.Leaf{living(r.built), glossary(chapters)}}, err
 }
 
 // list prints the chapters with what they answer and how long they take.

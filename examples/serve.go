@@ -36,9 +36,12 @@ func (r runner) show(ctx context.Context) error {
 	}
 }
 
-// handler writes pages from the chapters as they are now, and other files from docs/course.
+// handler writes pages from the chapters as they are now, builds what the living page loads when it
+// is asked for, and gives other files from docs/course.
 func (r runner) handler() http.Handler {
 	files := http.FileServer(http.Dir(filepath.Join(r.root, "docs", "course")))
+	living := livingFiles{root: r.root}
+	r.built = true
 	return http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
 		name := strings.TrimPrefix(q.URL.Path, "/")
 		if name == "" {
@@ -47,6 +50,16 @@ func (r runner) handler() http.Handler {
 				language = "ja"
 			}
 			http.Redirect(w, q, course.PageName(course.Index, language, "html"), http.StatusFound)
+			return
+		}
+		if name == livingProgram || name == livingStarter {
+			// Built to its end, even if the reader turns away meanwhile.
+			content, err := living.file(context.WithoutCancel(q.Context()), name)
+			if err != nil {
+				http.Error(w, err.Error(), http.StatusInternalServerError)
+				return
+			}
+			http.ServeContent(w, q, name, time.Time{}, bytes.NewReader(content))
 			return
 		}
 		body, err := r.page(name)

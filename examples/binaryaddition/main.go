@@ -1,127 +1,28 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"io"
-	"math"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/seqzoo/seqzoo/cells"
+	"github.com/seqzoo/seqzoo/examples/binaryaddition/adder"
 	"github.com/seqzoo/seqzoo/examples/cli"
-	"github.com/seqzoo/seqzoo/nodes"
 	"github.com/seqzoo/seqzoo/plot"
-	compiled "github.com/seqzoo/seqzoo/run"
-	"github.com/seqzoo/seqzoo/train"
-	"github.com/seqzoo/seqzoo/unroll"
 )
 
 func main() {
 	cli.Main("binaryaddition", run)
 }
 
-// setting is how a network is made and trained.
-type setting struct {
-	activation cells.Activation
-	init       string // normal, xavier or he
-	lr         float64
-	clip       float64 // of the norm of the gradient; 0: none
-}
-
-func (s setting) String() string {
-	out := fmt.Sprintf("%s, %s", s.activation, s.init)
-	if s.clip > 0 {
-		out += fmt.Sprintf(", clipped at %g", s.clip)
-	}
-	return out
-}
-
-const (
-	bits   = 8
-	hidden = 16
-)
-
-// inits draw a weight [fan_in, fan_out] with these standard deviations.
-var inits = map[string]func(fanIn int) nodes.Init{
-	"normal": func(int) nodes.Init { return nodes.Normal(0, 1) },
-	"xavier": func(in int) nodes.Init { return nodes.Normal(0, 1/math.Sqrt(float64(in))) },
-	"he":     func(in int) nodes.Init { return nodes.Normal(0, math.Sqrt(2/float64(in))) },
-}
-
-// adder is a network with everything that a step of its training needs:
-//
-//	h_t = act(x_t·W_ih + h_{t−1}·W_hh), y_t = σ(h_t·W_out), x_t the two digits, the least significant first
-//
-// with the loss ½Σ(y_t − d_t)² of one addition.
-type adder struct {
-	setting
-	step   *train.Step
-	sgd    train.Optimizer
-	x, d   compiled.Floats // digits
-	random *rand.Rand
-	a, b   int
-}
-
-func newAdder(s setting, seed uint64) (*adder, error) {
-	n := &adder{setting: s, random: rand.New(rand.NewPCG(seed, 1))}
-	var err error
-	if n.sgd, err = train.NewSGD(train.SGDConfig{LR: s.lr}); err != nil {
-		return nil, err
-	}
-	var loss, x, d, y *nodes.Node
-	err = nodes.Try(func() {
-		root := nodes.NewStore(nodes.Float32, seed).Root()
-		init := inits[s.init]
-		cell := cells.NewRNN(root.In("rnn"), cells.RNNConfig{
-			In: 2, Hidden: hidden, Activation: s.activation, NoBias: true, InitInput: init(2),
-			InitHidden: init(hidden),
-		})
-		out := root.Param("W_out", init(hidden), hidden, 1)
-		g := nodes.NewGraph(nodes.Options{Training: true})
-		x, d = g.Input("x", bits, 1, 2), g.Input("d", bits, 1, 1)
-		h := unroll.Over(cell).Unroll(x, nil, unroll.Options{}).Y()
-		y = nodes.Sigmoid(nodes.MatMul(h, out))
-		loss = nodes.Scale(nodes.Sum(nodes.Square(nodes.Sub(y, d))), 0.5)
-	})
-	if err != nil {
-		return nil, err
-	}
-	var in compiled.Inputs
-	if n.x, n.d = in.Floats(x), in.Floats(d); in.Err() != nil {
-		return nil, in.Err()
-	}
-	n.step, err = train.NewStep(loss, y)
-	return n, err
-}
-
-// draw makes the next addition.
-func (n *adder) draw() {
-	n.a, n.b = n.random.IntN(1<<(bits-1)), n.random.IntN(1<<(bits-1))
-	for t := range bits {
-		n.x.Set(2*t, float64(n.a>>t&1))
-		n.x.Set(2*t+1, float64(n.b>>t&1))
-		n.d.Set(t, float64((n.a+n.b)>>t&1))
-	}
-}
-
-// answer is the sum that the network gives, each digit rounded.
-func (n *adder) answer() int {
-	sum := 0
-	for t, y := range n.step.Output(0).Float64s() {
-		if y > 0.5 {
-			sum |= 1 << t
-		}
-	}
-	return sum
-}
-
 // carries is the length of the longest run of carries in a + b.
 func carries(a, b int) int {
 	longest, now, carry := 0, 0, 0
-	for t := range bits {
+	for t := range adder.Bits {
 		if carry = (a>>t&1 + b>>t&1 + carry) >> 1; carry == 0 {
 			now = 0
 			continue
@@ -132,47 +33,33 @@ func carries(a, b int) int {
 	return longest
 }
 
-// record is what is kept of every example.
-type record struct {
-	a, b, answer int
-	loss, norm   float64 // norm of the gradient, before clipping
-}
-
 // trained is a finished training.
 type trained struct {
-	*adder
-	records []record
+	*adder.Adder
+	records []adder.Example
 	learned int // examples until 100 additions in a row were right; 0: never
 	failed  error
 }
 
-func (n *adder) train(examples int) (*trained, error) {
-	r := &trained{adder: n}
+func train(n *adder.Adder, examples int) (*trained, error) {
+	r := &trained{Adder: n}
 	right := 0
 	for k := range examples {
-		n.draw()
-		loss, err := n.step.Run(0, k)
-		if err != nil {
-			return nil, err
-		}
-		norm, err := train.Clip{Norm: n.clip}.Apply(n.step.Grads())
-		if err != nil {
-			return nil, err
-		}
-		if norm-norm != 0 || loss-loss != 0 {
-			r.failed = n.step.Check()
+		e, err := n.Learn()
+		var broken adder.NotFinite
+		if errors.As(err, &broken) {
+			r.failed = err
 			return r, nil
 		}
-		rec := record{a: n.a, b: n.b, answer: n.answer(), loss: loss, norm: norm}
-		r.records = append(r.records, rec)
-		if right++; rec.answer != n.a+n.b {
+		if err != nil {
+			return nil, err
+		}
+		r.records = append(r.records, e)
+		if right++; !e.Right() {
 			right = 0
 		}
 		if right == 100 && r.learned == 0 {
 			r.learned = k + 1
-		}
-		if err := n.sgd.Step(n.step.Grads()); err != nil {
-			return nil, err
 		}
 	}
 	return r, nil
@@ -181,7 +68,7 @@ func (n *adder) train(examples int) (*trained, error) {
 func (r *trained) losses() []float64 {
 	out := make([]float64, len(r.records))
 	for i, e := range r.records {
-		out[i] = e.loss
+		out[i] = e.Loss
 	}
 	return out
 }
@@ -190,8 +77,8 @@ func (r *trained) losses() []float64 {
 func (r *trained) last(n int) (loss, wrong float64) {
 	es := r.records[max(0, len(r.records)-n):]
 	for _, e := range es {
-		loss += e.loss
-		if e.answer != e.a+e.b {
+		loss += e.Loss
+		if !e.Right() {
 			wrong++
 		}
 	}
@@ -235,13 +122,13 @@ type story struct {
 func (s *story) say(format string, args ...any) { fmt.Fprintf(s.out, format+"\n", args...) }
 
 // learn trains one network.
-func (s *story) learn(c setting, seed int) (*trained, error) {
-	n, err := newAdder(c, uint64(seed))
+func (s *story) learn(c adder.Setting, seed int) (*trained, error) {
+	n, err := adder.New(c, uint64(seed))
 	if err != nil {
 		return nil, err
 	}
-	defer n.step.Close()
-	return n.train(s.examples)
+	defer n.Step.Close()
+	return train(n, s.examples)
 }
 
 func (s *story) draw(name string, p *plot.Plot) error {
@@ -270,10 +157,10 @@ func smooth(y []float64, n int) (xs, ys []float64) {
 
 func (s *story) adding() error {
 	s.say("1. A network learns to add\n")
-	s.say("It sees two numbers of %d binary digits, one pair of digits a step, the lowest first, and gives the digit of", bits-1)
-	s.say("the sum. What it must carry from digit to digit, it has to keep in %d hidden values. Weights are drawn from", hidden)
+	s.say("It sees two numbers of %d binary digits, one pair of digits a step, the lowest first, and gives the digit of", adder.Bits-1)
+	s.say("the sum. What it must carry from digit to digit, it has to keep in %d hidden values. Weights are drawn from", adder.Hidden)
 	s.say("N(0, 1); one addition is one step of gradient descent, with a rate of 0.1.\n")
-	r, err := s.learn(setting{cells.Sigmoid, "normal", 0.1, 0}, 1)
+	r, err := s.learn(adder.Setting{Activation: cells.Sigmoid, Init: "normal", LR: 0.1}, 1)
 	if err != nil {
 		return err
 	}
@@ -282,10 +169,10 @@ func (s *story) adding() error {
 		k := min(i*s.examples/5, len(r.records)-1)
 		e := r.records[k]
 		mark := "wrong"
-		if e.answer == e.a+e.b {
+		if e.Right() {
 			mark = "right"
 		}
-		s.say("%8d %9.4f   %3d + %3d = %3d %s", k+1, e.loss, e.a, e.b, e.answer, mark)
+		s.say("%8d %9.4f   %3d + %3d = %3d %s", k+1, e.Loss, e.A, e.B, e.Answer, mark)
 	}
 	s.say("\nloss  %s", plot.Spark(r.losses(), 70, false))
 	if r.learned > 0 {
@@ -305,7 +192,7 @@ func (s *story) initialising() error {
 	p := plot.Plot{Title: "Binary addition", X: "example", Y: "loss, mean of 100", LogY: true}
 	for _, activation := range []cells.Activation{cells.Sigmoid, cells.Tanh, cells.ReLU} {
 		for _, init := range []string{"normal", "xavier", "he"} {
-			c := setting{activation, init, 0.1, 0}
+			c := adder.Setting{Activation: activation, Init: init, LR: 0.1}
 			var loss, wrong float64
 			var learned []string
 			var curve []float64

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seqzoo/seqzoo/cells"
+	"github.com/seqzoo/seqzoo/examples/binaryaddition/adder"
 )
 
 func TestStory(t *testing.T) {
@@ -27,10 +28,10 @@ func TestStory(t *testing.T) {
 
 // The network learns to add, and is right where it was not trained.
 func TestLearnsToAdd(t *testing.T) {
-	n, err := newAdder(setting{cells.Tanh, "xavier", 0.1, 0}, 1)
+	n, err := adder.New(adder.Setting{Activation: cells.Tanh, Init: "xavier", LR: 0.1}, 1)
 	require.NoError(t, err)
-	defer n.step.Close()
-	r, err := n.train(2000)
+	defer n.Step.Close()
+	r, err := train(n, 2000)
 	require.NoError(t, err)
 	require.NoError(t, r.failed)
 	require.Positive(t, r.learned)

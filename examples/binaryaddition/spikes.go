@@ -7,13 +7,13 @@ import (
 	"strings"
 
 	"github.com/seqzoo/seqzoo/cells"
+	"github.com/seqzoo/seqzoo/examples/binaryaddition/adder"
 	"github.com/seqzoo/seqzoo/plot"
-	"github.com/seqzoo/seqzoo/train"
 )
 
 func (s *story) spikes() error {
 	s.say("3. Why the loss spikes\n")
-	r, err := s.learn(setting{cells.Sigmoid, "normal", 0.1, 0}, 1)
+	r, err := s.learn(adder.Setting{Activation: cells.Sigmoid, Init: "normal", LR: 0.1}, 1)
 	if err != nil {
 		return err
 	}
@@ -22,12 +22,12 @@ func (s *story) spikes() error {
 	s.say("of the training:\n")
 	half := r.records[len(r.records)/3 : len(r.records)*2/3] // while it learns
 	s.say("%16s %9s %11s %8s", "longest carry", "examples", "mean loss", "wrong")
-	for length := range bits {
+	for length := range adder.Bits {
 		var loss, wrong, n float64
 		for _, e := range half {
-			if carries(e.a, e.b) == length {
-				loss, n = loss+e.loss, n+1
-				if e.answer != e.a+e.b {
+			if carries(e.A, e.B) == length {
+				loss, n = loss+e.Loss, n+1
+				if !e.Right() {
 					wrong++
 				}
 			}
@@ -48,8 +48,8 @@ func (s *story) spikes() error {
 	p := plot.Plot{Title: "Binary addition, seed 1", X: "example", Y: "loss, mean of 20",
 		LogY: true}
 	var worst *spike
-	for _, c := range []setting{{cells.Sigmoid, "xavier", 0.1, 0}, {cells.ReLU, "xavier", 0.1, 0},
-		{cells.ReLU, "he", 0.1, 0}, {cells.ReLU, "he", 0.1, 1}} {
+	for _, c := range []adder.Setting{{Activation: cells.Sigmoid, Init: "xavier", LR: 0.1}, {Activation: cells.ReLU, Init: "xavier", LR: 0.1},
+		{Activation: cells.ReLU, Init: "he", LR: 0.1}, {Activation: cells.ReLU, Init: "he", LR: 0.1, Clip: 1}} {
 		var norms []float64
 		var top spike
 		var curve []float64
@@ -63,9 +63,9 @@ func (s *story) spikes() error {
 			}
 			var own []float64
 			for k, e := range r.records {
-				own = append(own, e.norm)
-				if k >= 20 && k+20 < len(r.records) && e.norm > top.norm {
-					top = spike{c, seed + 1, k, e.norm,
+				own = append(own, e.Norm)
+				if k >= 20 && k+20 < len(r.records) && e.Norm > top.norm {
+					top = spike{c, seed + 1, k, e.Norm,
 						mean(r.records[k+1:k+21]) - mean(r.records[k-20:k])}
 				}
 			}
@@ -79,7 +79,7 @@ func (s *story) spikes() error {
 		slices.Sort(norms)
 		s.say("%-28s %14.3g %14.3g %18.3f %s", c, norms[len(norms)/2], top.norm, top.rise,
 			plot.Spark(curve, 30, true))
-		if c.clip == 0 && c.activation == cells.ReLU &&
+		if c.Clip == 0 && c.Activation == cells.ReLU &&
 			(worst == nil || cmp.Compare(top.norm, worst.norm) > 0) {
 			worst = &top
 		}
@@ -93,15 +93,15 @@ func (s *story) spikes() error {
 
 // spike is the example with the largest gradient of several trainings.
 type spike struct {
-	setting
+	adder.Setting
 	seed, at   int
 	norm, rise float64 // of the gradient; of the mean loss over 20 examples
 }
 
-func mean(es []record) float64 {
+func mean(es []adder.Example) float64 {
 	sum := 0.0
 	for _, e := range es {
-		sum += e.loss
+		sum += e.Loss
 	}
 	return sum / float64(len(es))
 }
@@ -109,20 +109,20 @@ func mean(es []record) float64 {
 // anatomy shows what the gradient does on its way back at a spike, and at an ordinary example
 // before it.
 func (s *story) anatomy(top *spike) error {
-	s.say("What happened there: %v, seed %d, example %d. The norm of dL/dh at each digit, the lowest first, ten examples", top.setting, top.seed, top.at+1)
+	s.say("What happened there: %v, seed %d, example %d. The norm of dL/dh at each digit, the lowest first, ten examples", top.Setting, top.seed, top.at+1)
 	s.say("before and at the spike:\n")
-	n, err := newAdder(top.setting, uint64(top.seed))
+	n, err := adder.New(top.Setting, uint64(top.seed))
 	if err != nil {
 		return err
 	}
-	defer n.step.Close()
+	defer n.Step.Close()
 	for k := range top.at + 1 {
-		n.draw()
-		if _, err := n.step.Run(0, k); err != nil {
+		e, err := n.Look()
+		if err != nil {
 			return err
 		}
 		if k == top.at-10 || k == top.at {
-			flow, err := n.step.GradientFlow()
+			flow, err := n.Step.GradientFlow()
 			if err != nil {
 				return err
 			}
@@ -130,12 +130,9 @@ func (s *story) anatomy(top *spike) error {
 			for _, v := range flow.Layers[0].Norms {
 				norms = append(norms, fmt.Sprintf("%8.3g", v))
 			}
-			s.say("%8d  %s   %3d + %3d", k+1, strings.Join(norms, " "), n.a, n.b)
+			s.say("%8d  %s   %3d + %3d", k+1, strings.Join(norms, " "), e.A, e.B)
 		}
-		if _, err := (train.Clip{Norm: n.clip}).Apply(n.step.Grads()); err != nil {
-			return err
-		}
-		if err := n.sgd.Step(n.step.Grads()); err != nil {
+		if _, err := n.Update(); err != nil {
 			return err
 		}
 	}
