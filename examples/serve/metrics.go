@@ -78,6 +78,13 @@ func (m *metrics) add(by float64, name string, labels ...string) {
 	m.mu.Unlock()
 }
 
+// of is what was counted so far.
+func (m *metrics) of(name string, labels ...string) float64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.counters[key(name, labels...)]
+}
+
 // observe adds a value to a histogram.
 func (m *metrics) observe(x float64, bounds []float64, name string, labels ...string) {
 	m.mu.Lock()

@@ -227,10 +227,10 @@ func (t *trial) settle(srv *server) {
 	t.note("requests in flight after the end", int(srv.inFlight.Load()))
 	t.note("goroutines after the end", runtime.NumGoroutine())
 	t.note("MB on the heap after the end", int(m.HeapAlloc>>20))
-	t.note("panics", int(srv.count.counters["seqzoo_panics_total"]))
+	t.note("panics", int(srv.count.of("seqzoo_panics_total")))
 	for _, result := range []string{"loaded", "refused"} {
 		t.note("models that the server has "+result,
-			int(srv.count.counters[key("seqzoo_reloads_total", "result", result)]))
+			int(srv.count.of("seqzoo_reloads_total", "result", result)))
 	}
 }
 
