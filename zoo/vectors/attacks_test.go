@@ -93,6 +93,9 @@ func TestAttacks(t *testing.T) {
 		{"no number anywhere", "a b c\nd e f\n", vectors.Auto, vectors.ErrWidth},
 		{"a word alone", "2 1\na 1\nb\n.", vectors.Text, vectors.ErrWidth},
 		{"no word", "2 1\na 1\n 2\n", vectors.Text, vectors.ErrWord},
+		{"a line of blanks", "2 1\na 1\n \t \nb 2\n", vectors.Text, vectors.ErrWord},
+		{"blanks alone", " ", vectors.Text, vectors.ErrHeader},
+		{"blanks alone, GloVe", " \n", vectors.GloVe, vectors.ErrWord},
 		{"no word in bytes", "1 1\n \x01\x02\x03\x04", vectors.Binary, vectors.ErrWord},
 		{"NaN", "1 2\na 1 nan\n", vectors.Auto, vectors.ErrNumber},
 		{"Inf", "a 1 -Inf\n", vectors.Auto, vectors.ErrNumber},
@@ -189,7 +192,7 @@ func FuzzRead(f *testing.F) {
 		"", "2 2\na 1 2\nb 3 4\n", "a 1 2\nb 3 4", "2 1\na \x00\x00\x80?\nb \x00\x00\x80?\n",
 		"1 1\na nan\n", "10 10\n", "2 1\na 1\na 2\n",
 		"1000000000 1000000000\n", "1 1\n\xff 1\n", "\n\n 1", "1 1\r\na 1 \r\n", crowded(300),
-		"\ufeff1 1\na b 1\n", "x y 1\nx z 2\n", "a\t1\t2\n",
+		" ", "1 1\n \n", "\ufeff1 1\na b 1\n", "x y 1\nx z 2\n", "a\t1\t2\n",
 		"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xffKT0\xe4\x02\x00\xc9\xb1\xc2\x05\x04\x00\x00\x00", "{\"a\": 1}",
 	} {
 		for format := range 4 {

@@ -111,7 +111,7 @@ func (p *parser) split(line []byte) (word, numbers []byte, n int, err error) {
 	for rest := line; len(rest) > 0; fields++ {
 		_, rest = cutField(rest)
 	}
-	if isBlank(line[0]) {
+	if len(line) == 0 || isBlank(line[0]) { // of blanks alone, or with blanks first
 		return nil, nil, 0, fmt.Errorf("there is none before the first space: %w", ErrWord)
 	}
 	if fields == 1 {
