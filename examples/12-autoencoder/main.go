@@ -282,7 +282,8 @@ func near(p *course.Page) error {
 	p.Value("used", "%.1f", mean(got.Models[3].Used))
 	p.Printf("From one stroke to another. From the top: PCA, autoencoder, VAE.\n")
 	if err := show(p, 12, got.Between,
-		"PCA fades one stroke out and the other in; the autoencoder and the VAE turn and move a stroke."); err != nil {
+		"PCA fades one stroke out and the other in; "+
+			"the autoencoder's stroke turns and breaks halfway; the VAE's bends and stays whole."); err != nil {
 		return err
 	}
 	p.Printf("A VAE whose code has two numbers: what each pair stands for.\n")
