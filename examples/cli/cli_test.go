@@ -32,7 +32,7 @@ func TestCommands(t *testing.T) {
 			return nil
 		},
 		Run: func(_ context.Context, s cli.Std) error {
-			_, err := io.WriteString(s.Out, strings.Repeat("x", n))
+			_, err := io.WriteString(s.Out, strings.Repeat("a", n))
 			return err
 		},
 	}}}
@@ -43,7 +43,7 @@ func TestCommands(t *testing.T) {
 		return p.Run(context.Background(), args, cli.Std{Out: &out, Messages: &messages})
 	}
 	require.NoError(t, run("count", "-n", "3"))
-	require.Equal(t, "xxx", out.String())
+	require.Equal(t, "aaa", out.String())
 	require.NoError(t, run("help"))
 	require.Contains(t, out.String(), "counts")
 	require.NoError(t, run("count", "-help"))
