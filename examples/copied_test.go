@@ -1,15 +1,14 @@
 package main_test
 
 import (
-	"bytes"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/seqzoo/seqzoo/internal/testkit"
 )
 
 // copyProgram copies a program's folder without the packages below it, which it imports from where
@@ -45,34 +44,12 @@ func TestProgramsCanBeCopied(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds a module")
 	}
-	root, err := filepath.Abs("..")
-	require.NoError(t, err)
-	read := func(name string) []byte {
-		content, err := os.ReadFile(filepath.Join(root, name))
-		require.NoError(t, err)
-		return content
-	}
-	dir := t.TempDir()
-	mod := bytes.Replace(read("go.mod"), []byte("module github.com/seqzoo/seqzoo"), []byte("module copied.example"), 1)
-	mod = append(mod, "\nrequire github.com/seqzoo/seqzoo v0.0.0\n\nreplace github.com/seqzoo/seqzoo => "+root+"\n"...)
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "go.mod"), mod, 0o666))
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "go.sum"), read("go.sum"), 0o666))
+	m := testkit.NewModule(t, "copied.example", "..")
 	programs := programNames(t)
 	require.Greater(t, len(programs), 15)
 	for _, name := range programs {
-		copyProgram(t, name, filepath.Join(dir, name))
+		copyProgram(t, name, filepath.Join(m.Dir, name))
 	}
-	run := func(args ...string) string {
-		flags, err := exec.Command("go", "env", "GOFLAGS").Output()
-		require.NoError(t, err)
-		c := exec.Command("go", args...)
-		c.Dir = dir
-		c.Env = append(os.Environ(), "GOFLAGS="+strings.TrimSpace(string(flags))+" -mod=mod",
-			"GOPROXY=off", "GOWORK=off")
-		out, err := c.CombinedOutput()
-		require.NoError(t, err, "%s", out)
-		return string(out)
-	}
-	run("vet", "./...") // compiles everything, and links nothing, which would take a minute
-	require.Contains(t, run("run", "./curves", "-help"), "-draw")
+	m.Go("vet", "./...") // compiles everything, and links nothing, which would take a minute
+	require.Contains(t, m.Go("run", "./curves", "-help"), "-draw")
 }

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/seqzoo/seqzoo/internal/testkit"
 )
 
 // A user's module outside of the library has cells of its own, with parts and weights named as
@@ -17,42 +19,29 @@ func TestUserModule(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds a module")
 	}
-	goTool, err := exec.LookPath("go")
-	if err != nil {
+	if _, err := exec.LookPath("go"); err != nil {
 		t.Skip("there is no go command to build the module with")
 	}
-	root, err := filepath.Abs("../..")
-	require.NoError(t, err)
-	dir := t.TempDir()
-	require.NoError(t, os.CopyFS(dir, os.DirFS("testdata/usermodule")))
-	mod, err := os.ReadFile(filepath.Join(dir, "go.mod.txt"))
-	require.NoError(t, err)
-	mod = append(mod, "\nreplace github.com/seqzoo/seqzoo => "+root+"\n"...)
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "go.mod"), mod, 0o666))
-	sum, err := os.ReadFile(filepath.Join(root, "go.sum"))
-	require.NoError(t, err)
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "go.sum"), sum, 0o666))
+	m := testkit.NewModule(t, "example.org/user", "../..")
+	require.NoError(t, os.CopyFS(m.Dir, os.DirFS("testdata/usermodule")))
+	m.Go("build", "-o", "user", ".")
 	run := func(args ...string) (string, error) {
-		c := exec.Command(args[0], args[1:]...)
-		c.Dir = dir
-		c.Env = append(os.Environ(), "GOFLAGS=-mod=mod", "GOPROXY=off", "GOWORK=off")
+		c := exec.Command("./user", args...)
+		c.Dir = m.Dir
 		out, err := c.CombinedOutput()
 		return string(out), err
 	}
-	out, err := run(goTool, "build", "-o", "user", ".")
-	require.NoError(t, err, out)
 	want := "LanguageModel 3\nSeq2Seq 3\nTagger 3\nHRED 3\nForecaster 3\n"
 	for i, cell := range []string{"fast", "leaky,start=2", "leaky/fast,hidden=3"} {
-		out, err = run("./user", "-cell", cell, "-dir",
-			filepath.Join("models", string(rune('a'+i))))
+		out, err := run("-cell", cell, "-dir", filepath.Join("models", string(rune('a'+i))))
 		require.NoError(t, err, out)
 		require.Equal(t, want, out, cell)
 	}
-	out, err = run("./user", "-cell", "slow")
+	out, err := run("-cell", "slow")
 	require.Error(t, err)
 	require.Contains(t, out, `the cell "slow" is not registered; known are `)
 	for _, name := range []string{"mycells/mycells.go", "main.go"} {
-		source, err := os.ReadFile(filepath.Join(dir, name))
+		source, err := os.ReadFile(filepath.Join(m.Dir, name))
 		require.NoError(t, err)
 		t.Logf("%s: %d lines", name, bytes.Count(source, []byte("\n")))
 	}
