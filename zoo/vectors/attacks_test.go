@@ -48,75 +48,77 @@ func (e *endless) ReadAt(b []byte, at int64) (int, error) {
 	return len(b), nil
 }
 
+// attacks are files that are no vectors, and the error that each must be.
+var attacks = []struct {
+	name, file string
+	format     vectors.Format
+	want       error
+}{
+	{"empty", "", vectors.Auto, vectors.ErrEmpty},
+	{"no words", "0 5\n", vectors.Auto, vectors.ErrEmpty},
+	{"blank lines", "\n\n\n", vectors.Auto, vectors.ErrEmpty},
+	{"a header alone", "1000000000 1000000000\n", vectors.Auto, vectors.ErrTruncated},
+	{"10⁹ 10⁹ and text", "1000000000 1000000000\na 1 2 3\n", vectors.Auto,
+		vectors.ErrTruncated},
+	{"10⁹ 10⁹ and bytes", "1000000000 1000000000\na \x01\x02\x03\x04", vectors.Auto,
+		vectors.ErrTruncated},
+	{"a product that overflows", "4611686018427387904 4\na 1 2 3 4\n", vectors.Text,
+		vectors.ErrTruncated},
+	{"the greatest counts", "9223372036854775807 9223372036854775807\na 1\n", vectors.Binary,
+		vectors.ErrTruncated},
+	{"counts beyond int", "9223372036854775808 1\na 1\n", vectors.Text, vectors.ErrHeader},
+	{"negative count", "-1 3\na 1 2 3\n", vectors.Text, vectors.ErrHeader},
+	{"negative width", "1 -3\na 1 2 3\n", vectors.Binary, vectors.ErrHeader},
+	{"width 0", "1 0\na\n", vectors.Text, vectors.ErrHeader},
+	{"no header", "a 1\n", vectors.Text, vectors.ErrHeader},
+	{"long header", strings.Repeat("1", 100000) + " 1\n", vectors.Text, vectors.ErrHeader},
+	{"too many words", "1 1\na 1\nb 2\n", vectors.Auto, vectors.ErrTrailing},
+	{"too many bytes", "1 1\na \x01\x02\x03\x04b", vectors.Auto, vectors.ErrTrailing},
+	{"too few words", "3 1\na 1\nbcdefgh 2\n", vectors.Auto, vectors.ErrTruncated},
+	{"too few bytes", "2 1\na \x01\x02\x03\x04bcdef \x01\x02\x03", vectors.Auto,
+		vectors.ErrTruncated},
+	{"cut in a word", "2 1\na \x01\x02\x03\x04bcdefghi", vectors.Auto, vectors.ErrTruncated},
+	{"wide line", "2 2\na 1 2\nb 1 2 3\n", vectors.Auto, vectors.ErrWidth},
+	{"narrow line", "2 2\na 1 2.5\nb 1\n", vectors.Auto, vectors.ErrWidth},
+	{"glove, narrow line", "a 1 2\nb 1\n", vectors.Auto, vectors.ErrWidth},
+	{"glove, no numbers", "a \nb \n", vectors.Auto, vectors.ErrWidth},
+	{"too wide though spaced", "2 2\na 1 2\nb 1 2 3 4\n", vectors.Auto, vectors.ErrWidth},
+	{"glove, wide line", "a 1 2\nb 1 2 3\n", vectors.Auto, vectors.ErrWidth},
+	{"spaced, narrow", "2 2\na 1 2\nb x 2\n", vectors.Auto, vectors.ErrNumber},
+	{"spaced, long word", "2 1\na 1\nb " + strings.Repeat("x ", 600) + "2\n", vectors.Auto,
+		vectors.ErrWord},
+	{"spaced everywhere", strings.Repeat("x y 1\n", 20000), vectors.Auto, vectors.ErrCrowded},
+	{"no number anywhere", "a b c\nd e f\n", vectors.Auto, vectors.ErrWidth},
+	{"a word alone", "2 1\na 1\nb\n.", vectors.Text, vectors.ErrWidth},
+	{"no word", "2 1\na 1\n 2\n", vectors.Text, vectors.ErrWord},
+	{"a line of blanks", "2 1\na 1\n \t \nb 2\n", vectors.Text, vectors.ErrWord},
+	{"blanks alone", " ", vectors.Text, vectors.ErrHeader},
+	{"blanks alone, GloVe", " \n", vectors.GloVe, vectors.ErrWord},
+	{"no word in bytes", "1 1\n \x01\x02\x03\x04", vectors.Binary, vectors.ErrWord},
+	{"NaN", "1 2\na 1 nan\n", vectors.Auto, vectors.ErrNumber},
+	{"Inf", "a 1 -Inf\n", vectors.Auto, vectors.ErrNumber},
+	{"too large", "1 2\na 1 1e39\n", vectors.Auto, vectors.ErrNumber},
+	{"no number", "1 2\na 1 x\n", vectors.Text, vectors.ErrNumber},
+	{"NaN in bytes", "1 1\na \x00\x00\xc0\x7f", vectors.Binary, vectors.ErrNumber},
+	{"Inf in bytes", "1 1\na \x00\x00\x80\x7f", vectors.Binary, vectors.ErrNumber},
+	{"long number", "1 1\na " + strings.Repeat("1", 5000), vectors.Auto, vectors.ErrWord},
+	{"long word", "1 1\n" + strings.Repeat("a", 1025) + " 1\n", vectors.Auto, vectors.ErrWord},
+	{"long word in bytes", "1 1\n" + strings.Repeat("a", 1025) + " \x01\x02\x03\x04",
+		vectors.Binary, vectors.ErrWord},
+	{"not UTF-8", "1 1\n\xff 1\n", vectors.Auto, vectors.ErrUTF8},
+	{"not UTF-8 in bytes", "1 1\n\xff \x01\x02\x03\x04", vectors.Binary, vectors.ErrUTF8},
+	{"crowded", crowded(50000), vectors.Auto, vectors.ErrCrowded},
+}
+
 // A named error each, within twice the file's size and 64 kB.
 func TestAttacks(t *testing.T) {
 	var slowest time.Duration
-	for _, c := range []struct {
-		name, file string
-		format     vectors.Format
-		want       error
-	}{
-		{"empty", "", vectors.Auto, vectors.ErrEmpty},
-		{"no words", "0 5\n", vectors.Auto, vectors.ErrEmpty},
-		{"blank lines", "\n\n\n", vectors.Auto, vectors.ErrEmpty},
-		{"a header alone", "1000000000 1000000000\n", vectors.Auto, vectors.ErrTruncated},
-		{"10⁹ 10⁹ and text", "1000000000 1000000000\na 1 2 3\n", vectors.Auto,
-			vectors.ErrTruncated},
-		{"10⁹ 10⁹ and bytes", "1000000000 1000000000\na \x01\x02\x03\x04", vectors.Auto,
-			vectors.ErrTruncated},
-		{"a product that overflows", "4611686018427387904 4\na 1 2 3 4\n", vectors.Text,
-			vectors.ErrTruncated},
-		{"the greatest counts", "9223372036854775807 9223372036854775807\na 1\n", vectors.Binary,
-			vectors.ErrTruncated},
-		{"counts beyond int", "9223372036854775808 1\na 1\n", vectors.Text, vectors.ErrHeader},
-		{"negative count", "-1 3\na 1 2 3\n", vectors.Text, vectors.ErrHeader},
-		{"negative width", "1 -3\na 1 2 3\n", vectors.Binary, vectors.ErrHeader},
-		{"width 0", "1 0\na\n", vectors.Text, vectors.ErrHeader},
-		{"no header", "a 1\n", vectors.Text, vectors.ErrHeader},
-		{"long header", strings.Repeat("1", 100000) + " 1\n", vectors.Text, vectors.ErrHeader},
-		{"too many words", "1 1\na 1\nb 2\n", vectors.Auto, vectors.ErrTrailing},
-		{"too many bytes", "1 1\na \x01\x02\x03\x04b", vectors.Auto, vectors.ErrTrailing},
-		{"too few words", "3 1\na 1\nbcdefgh 2\n", vectors.Auto, vectors.ErrTruncated},
-		{"too few bytes", "2 1\na \x01\x02\x03\x04bcdef \x01\x02\x03", vectors.Auto,
-			vectors.ErrTruncated},
-		{"cut in a word", "2 1\na \x01\x02\x03\x04bcdefghi", vectors.Auto, vectors.ErrTruncated},
-		{"wide line", "2 2\na 1 2\nb 1 2 3\n", vectors.Auto, vectors.ErrWidth},
-		{"narrow line", "2 2\na 1 2.5\nb 1\n", vectors.Auto, vectors.ErrWidth},
-		{"glove, narrow line", "a 1 2\nb 1\n", vectors.Auto, vectors.ErrWidth},
-		{"glove, no numbers", "a \nb \n", vectors.Auto, vectors.ErrWidth},
-		{"too wide though spaced", "2 2\na 1 2\nb 1 2 3 4\n", vectors.Auto, vectors.ErrWidth},
-		{"glove, wide line", "a 1 2\nb 1 2 3\n", vectors.Auto, vectors.ErrWidth},
-		{"spaced, narrow", "2 2\na 1 2\nb x 2\n", vectors.Auto, vectors.ErrNumber},
-		{"spaced, long word", "2 1\na 1\nb " + strings.Repeat("x ", 600) + "2\n", vectors.Auto,
-			vectors.ErrWord},
-		{"spaced everywhere", strings.Repeat("x y 1\n", 20000), vectors.Auto, vectors.ErrCrowded},
-		{"no number anywhere", "a b c\nd e f\n", vectors.Auto, vectors.ErrWidth},
-		{"a word alone", "2 1\na 1\nb\n.", vectors.Text, vectors.ErrWidth},
-		{"no word", "2 1\na 1\n 2\n", vectors.Text, vectors.ErrWord},
-		{"a line of blanks", "2 1\na 1\n \t \nb 2\n", vectors.Text, vectors.ErrWord},
-		{"blanks alone", " ", vectors.Text, vectors.ErrHeader},
-		{"blanks alone, GloVe", " \n", vectors.GloVe, vectors.ErrWord},
-		{"no word in bytes", "1 1\n \x01\x02\x03\x04", vectors.Binary, vectors.ErrWord},
-		{"NaN", "1 2\na 1 nan\n", vectors.Auto, vectors.ErrNumber},
-		{"Inf", "a 1 -Inf\n", vectors.Auto, vectors.ErrNumber},
-		{"too large", "1 2\na 1 1e39\n", vectors.Auto, vectors.ErrNumber},
-		{"no number", "1 2\na 1 x\n", vectors.Text, vectors.ErrNumber},
-		{"NaN in bytes", "1 1\na \x00\x00\xc0\x7f", vectors.Binary, vectors.ErrNumber},
-		{"Inf in bytes", "1 1\na \x00\x00\x80\x7f", vectors.Binary, vectors.ErrNumber},
-		{"long number", "1 1\na " + strings.Repeat("1", 5000), vectors.Auto, vectors.ErrWord},
-		{"long word", "1 1\n" + strings.Repeat("a", 1025) + " 1\n", vectors.Auto, vectors.ErrWord},
-		{"long word in bytes", "1 1\n" + strings.Repeat("a", 1025) + " \x01\x02\x03\x04",
-			vectors.Binary, vectors.ErrWord},
-		{"not UTF-8", "1 1\n\xff 1\n", vectors.Auto, vectors.ErrUTF8},
-		{"not UTF-8 in bytes", "1 1\n\xff \x01\x02\x03\x04", vectors.Binary, vectors.ErrUTF8},
-		{"crowded", crowded(50000), vectors.Auto, vectors.ErrCrowded},
-	} {
+	for _, c := range attacks {
 		t.Run(c.name, func(t *testing.T) {
 			file, err := []byte(c.file), error(nil)
 			start := time.Now()
 			memtest.Within(t, len(file), func() {
-				_,
-					err = load(file, vectors.ReadOptions{Format: c.format})
+				_, err = load(file, vectors.ReadOptions{Format: c.format})
 			})
 			slowest = max(slowest, time.Since(start))
 			require.ErrorIs(t, err, c.want)
