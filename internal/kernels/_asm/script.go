@@ -21,9 +21,12 @@ const (
 
 	ofKind, ofDst, ofA, ofB, ofC, ofP, ofQ = 0, 4, 8, 12, 16, 20, 24 // ScriptOp
 	opBytes                                = 32
+
+	blockBytes = 4 * 128 // of ScriptBlock columns
 )
 
-// line is an operation of a script: how many operands it has, and what one vector of it is.
+// line is an operation of a script: how many operands it has, and what one vector of it is. Without
+// a body every vector is one number again and again, that at the operand or the parameter p.
 type line struct {
 	name  string
 	arity int
@@ -102,12 +105,7 @@ func lines() []line {
 		VMOVAPS(in[2], out)
 		VMOVAPS(in[1], k, out)
 	}})
-	all = append(all, line{"fill", 0, func(s isa, _ []reg.VecVirtual, p, _ Mem, out reg.VecVirtual) {
-		VBROADCASTSS(p, out)
-	}})
-	// the element at the first operand
-	all = append(all, line{"spread", 1, nil})
-	return all
+	return append(all, line{"fill", 0, nil}, line{"spread", 1, nil})
 }
 
 // Comparisons, false if an operand is NaN but for notEqual.
@@ -151,9 +149,7 @@ func script() {
 	MOVQ(t, at(c.s, ofRow))
 	Label("row")
 	XORQ(c.i, c.i)
-	for _, width := range []int{8, 4, 2, 1} {
-		c.blocks(width)
-	}
+	c.blocks()
 	DECQ(at(c.s, ofRow))
 	JZ(LabelRef("rowsDone"))
 	c.move("rowMove", func(slot, v reg.Register) {
@@ -182,8 +178,10 @@ func script() {
 
 type scripter struct {
 	isa
-	s, part, slots, code, i reg.GPVirtual
-	all                     []line
+	s, part, slots, code reg.GPVirtual
+	i                    reg.GPVirtual // where the block begins, in bytes of a row
+	n                    reg.GPVirtual // its columns
+	all                  []line
 }
 
 // move changes all slots that move.
@@ -202,68 +200,61 @@ func (c *scripter) move(name string, change func(slot, v reg.Register)) {
 	Label(name + "Done")
 }
 
-// blocks runs the code on blocks of a width in vectors, as long as there are columns enough; width
-// 1 does the rest under a mask.
-func (c *scripter) blocks(width int) {
-	name := fmt.Sprintf("w%d", width)
-	var load, store func(from, to Op)
-	Label(name)
+// blocks runs the code on one block of columns after another.
+func (c *scripter) blocks() {
+	Label("block")
+	c.n = GP64()
+	MOVQ(Mem{Base: c.part, Disp: ofCols}, c.n)
+	SUBQ(c.i, c.n)
+	JLE(LabelRef("blocksDone"))
+	most := GP64()
+	MOVQ(U32(blockBytes), most)
+	CMPQ(c.n, most)
+	CMOVQGT(most, c.n)
+	SHRQ(U8(2), c.n)
 	rest := GP64()
-	MOVQ(Mem{Base: c.part, Disp: ofCols}, rest)
-	SUBQ(c.i, rest)
-	if width > 1 {
-		CMPQ(rest, U32(width*c.bytes))
-		JL(LabelRef(name + "Done"))
-		load, store = func(m, v Op) { c.load(m, v) }, func(v, m Op) { c.store(v, m) }
-	} else {
-		JLE(LabelRef(name + "Done"))
-		most := GP64()
-		MOVQ(U32(c.bytes), most)
-		CMPQ(rest, most)
-		CMOVQGT(most, rest)
-		SHRQ(U8(2), rest)
-		l, st, _ := c.masked(rest)
-		load, store = func(m, v Op) { l(m.(Mem), v) }, func(v, m Op) { st(v, m.(Mem)) }
-	}
+	MOVQ(c.n, rest)
+	ANDQ(U8(c.lanes()-1), rest)
+	load, store, _ := c.masked(rest)
 	MOVQ(Mem{Base: c.part, Disp: ofCode}, c.code)
-	Label(name + "op")
+	Label("op")
 	kind := GP32()
 	MOVL(Mem{Base: c.code, Disp: ofKind}, kind)
-	c.choose(name, kind, 1, len(c.all)+1)
+	c.choose(kind, 1, len(c.all)+1)
 	for _, l := range c.all {
-		Label(name + l.name)
-		c.line(l, width, load, store)
+		Label(l.name)
+		c.line(l, load, store)
 		ADDQ(U8(opBytes), c.code)
 		end := GP64()
 		MOVQ(Mem{Base: c.part, Disp: ofCode}, end)
 		ADDQ(Mem{Base: c.part, Disp: ofCodeBytes}, end)
 		CMPQ(c.code, end)
-		JL(LabelRef(name + "op"))
-		JMP(LabelRef(name + "next"))
+		JL(LabelRef("op"))
+		JMP(LabelRef("next"))
 	}
-	Label(name + "next")
-	ADDQ(U32(width*c.bytes), c.i)
-	JMP(LabelRef(name))
-	Label(name + "Done")
+	Label("next")
+	ADDQ(U32(blockBytes), c.i)
+	JMP(LabelRef("block"))
+	Label("blocksDone")
 }
 
 // choose jumps to the operation of a kind in [lo, hi).
-func (c *scripter) choose(name string, kind reg.Register, lo, hi int) {
+func (c *scripter) choose(kind reg.Register, lo, hi int) {
 	if hi-lo == 1 {
-		JMP(LabelRef(name + c.all[lo-1].name))
+		JMP(LabelRef(c.all[lo-1].name))
 		return
 	}
 	mid := (lo + hi) / 2
 	CMPL(kind, U8(mid))
-	right := fmt.Sprintf("%sfrom%dto%d", name, mid, hi)
+	right := fmt.Sprintf("from%dto%d", mid, hi)
 	JGE(LabelRef(right))
-	c.choose(name, kind, lo, mid)
+	c.choose(kind, lo, mid)
 	Label(right)
-	c.choose(name, kind, mid, hi)
+	c.choose(kind, mid, hi)
 }
 
-// line writes one operation on width vectors.
-func (c *scripter) line(l line, width int, load, store func(from, to Op)) {
+// line writes one operation. load and store move what is left of the block behind its whole vectors.
+func (c *scripter) line(l line, load func(Mem, Op), store func(Op, Mem)) {
 	ptr := func(off int) reg.Register {
 		p, m := GP64(), GP64()
 		MOVLQSX(Mem{Base: c.code, Disp: off}, p)
@@ -278,25 +269,30 @@ func (c *scripter) line(l line, width int, load, store func(from, to Op)) {
 		in = append(in, ptr(off))
 	}
 	p, q := Mem{Base: c.code, Disp: ofP}, Mem{Base: c.code, Disp: ofQ}
-	if l.name == "spread" || l.name == "fill" {
-		v, from := c.v(), p
-		if l.name == "spread" {
+	number := c.v()
+	if l.body == nil {
+		from := p
+		if l.arity == 1 {
 			from = Mem{Base: in[0]}
 		}
-		VBROADCASTSS(from, v)
-		for j := range width {
-			store(v, Mem{Base: dst, Disp: j * c.bytes})
-		}
-		return
+		VBROADCASTSS(from, number)
 	}
-	for j := range width {
-		var x []reg.VecVirtual
-		for _, p := range in {
-			x = append(x, c.v())
-			load(Mem{Base: p, Disp: j * c.bytes}, x[len(x)-1])
+	n := GP64()
+	MOVQ(c.n, n)
+	body := func(off int, i reg.Register, load func(Mem, Op), store func(Op, Mem), _ func(Op, Op)) {
+		at := func(p reg.Register) Mem { return Mem{Base: p, Index: i, Scale: 1, Disp: off} }
+		out := number
+		if l.body != nil {
+			var x []reg.VecVirtual
+			for _, p := range in {
+				x = append(x, c.v())
+				load(at(p), x[len(x)-1])
+			}
+			out = c.v()
+			l.body(c.isa, x, p, q, out)
 		}
-		out := c.v()
-		l.body(c.isa, x, p, q, out)
-		store(out, Mem{Base: dst, Disp: j * c.bytes})
+		store(out, at(dst))
 	}
+	body(0, c.vectors(l.name, n, 1, body), load, store, nil)
+	Label(l.name + "done")
 }

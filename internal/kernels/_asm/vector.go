@@ -19,13 +19,22 @@ type kernel struct {
 	unroll int
 }
 
+// of1 and of2 are bodies that are one function of their operands.
+func of1(f func(s isa, x, out reg.VecVirtual)) func(isa, []reg.VecVirtual, reg.VecVirtual) {
+	return func(s isa, in []reg.VecVirtual, out reg.VecVirtual) { f(s, in[0], out) }
+}
+
+func of2(f func(s isa, x, y, out Op)) func(isa, []reg.VecVirtual, reg.VecVirtual) {
+	return func(s isa, in []reg.VecVirtual, out reg.VecVirtual) { f(s, in[0], in[1], out) }
+}
+
 // The kernels, in the order of the constants in vector_amd64.go.
 var (
 	binaries = []kernel{
-		{"add", func(s isa, in []reg.VecVirtual, out reg.VecVirtual) { s.add(in[0], in[1], out) }, true, 4},
-		{"sub", func(s isa, in []reg.VecVirtual, out reg.VecVirtual) { s.sub(in[0], in[1], out) }, true, 4},
-		{"mul", func(s isa, in []reg.VecVirtual, out reg.VecVirtual) { s.mul(in[0], in[1], out) }, true, 4},
-		{"div", func(s isa, in []reg.VecVirtual, out reg.VecVirtual) { s.div(in[0], in[1], out) }, true, 4},
+		{"add", of2(isa.add), true, 4},
+		{"sub", of2(isa.sub), true, 4},
+		{"mul", of2(isa.mul), true, 4},
+		{"div", of2(isa.div), true, 4},
 		{"max", func(s isa, in []reg.VecVirtual, out reg.VecVirtual) {
 			s.max(in[0], in[1], out) // in[1] if one is NaN
 			s.orNaN(in[0], out)
@@ -44,33 +53,31 @@ var (
 			s.fnma(in[0], in[0], out)
 			s.mul(out, in[1], out)
 		}, true, 4},
-		{"mulAdd", func(s isa, in []reg.VecVirtual, out reg.VecVirtual) { // out is the old dst
-			s.fma(in[0], in[1], out)
-		}, true, 4},
+		{"mulAdd", of2(isa.fma), true, 4}, // out is the old dst
 	}
 	// in[1] is the scalar
 	scalars = []kernel{
-		{"addScalar", func(s isa, in []reg.VecVirtual, out reg.VecVirtual) { s.add(in[0], in[1], out) }, true, 4},
-		{"mulScalar", func(s isa, in []reg.VecVirtual, out reg.VecVirtual) { s.mul(in[0], in[1], out) }, true, 4},
-		{"axpy", func(s isa, in []reg.VecVirtual, out reg.VecVirtual) { s.fma(in[0], in[1], out) }, true, 4},
-		{"fill", func(s isa, in []reg.VecVirtual, out reg.VecVirtual) { s.load(in[1], out) }, true, 4},
+		{"addScalar", of2(isa.add), true, 4},
+		{"mulScalar", of2(isa.mul), true, 4},
+		{"axpy", of2(isa.fma), true, 4},
+		{"fill", func(s isa, in []reg.VecVirtual, out reg.VecVirtual) {
+			s.load(in[1], out)
+		}, true, 4},
 	}
 	unaries = []kernel{
 		{"relu", func(s isa, in []reg.VecVirtual, out reg.VecVirtual) {
 			s.zero(out)
 			s.max(out, in[0], out) // x if it is NaN
 		}, true, 4},
-		{"sqrt", func(s isa, in []reg.VecVirtual, out reg.VecVirtual) { pick(s, VSQRTPS, VSQRTPD)(in[0], out) }, true, 4},
-		{"exp", func(s isa, in []reg.VecVirtual, out reg.VecVirtual) { s.exp(in[0], out) }, false, 2},
-		{"log", func(s isa, in []reg.VecVirtual, out reg.VecVirtual) { s.log(in[0], out) }, false, 2},
-		{"tanh", func(s isa, in []reg.VecVirtual, out reg.VecVirtual) { s.tanh(in[0], out) }, false, 2},
-		{"sigmoid", func(s isa, in []reg.VecVirtual, out reg.VecVirtual) { s.sigmoid(in[0], out) }, false, 2},
-		{"softplus", func(s isa, in []reg.VecVirtual, out reg.VecVirtual) {
-			s.softplus(in[0], out)
-		}, false, 2},
-		{"expm1", func(s isa, in []reg.VecVirtual, out reg.VecVirtual) {
-			s.expm1(in[0], out)
-		}, false, 2},
+		{"sqrt", func(s isa, in []reg.VecVirtual, out reg.VecVirtual) {
+			pick(s, VSQRTPS, VSQRTPD)(in[0], out)
+		}, true, 4},
+		{"exp", of1(isa.exp), false, 2},
+		{"log", of1(isa.log), false, 2},
+		{"tanh", of1(isa.tanh), false, 2},
+		{"sigmoid", of1(isa.sigmoid), false, 2},
+		{"softplus", of1(isa.softplus), false, 2},
+		{"expm1", of1(isa.expm1), false, 2},
 	}
 )
 
@@ -98,7 +105,8 @@ func (s isa) selection() {
 	}
 	n, zero := Load(Param("n"), GP64()), s.v()
 	s.zero(zero)
-	s.loop("select", n, 4, func(off int, i reg.Register, load func(Mem, Op), store func(Op, Mem), pad func(Op, Op)) {
+	s.loop("select", n, 4, func(off int, i reg.Register, load func(Mem, Op),
+		store func(Op, Mem), pad func(Op, Op)) {
 		at := func(k int) Mem { return Mem{Base: ptr[k], Index: i, Scale: 1, Disp: off} }
 		c, a, b := s.v(), s.v(), s.v()
 		load(at(1), c)
@@ -148,7 +156,8 @@ func (s isa) family(name string, kernels []kernel, operands string) {
 			continue
 		}
 		Label(k.name)
-		s.loop(k.name, n, k.unroll, func(off int, i reg.Register, load func(Mem, Op), store func(Op, Mem), pad func(Op, Op)) {
+		s.loop(k.name, n, k.unroll, func(off int, i reg.Register, load func(Mem, Op),
+			store func(Op, Mem), pad func(Op, Op)) {
 			at := func(p reg.Register) Mem { return Mem{Base: p, Index: i, Scale: 1, Disp: off} }
 			var x []reg.VecVirtual
 			for _, p := range in {
@@ -170,10 +179,24 @@ func (s isa) family(name string, kernels []kernel, operands string) {
 	}
 }
 
+// vectorBody does the vector that lies i+off bytes into the operands, with moves of the whole of it,
+// or of a part, whose other elements pad sets.
+type vectorBody = func(off int, i reg.Register, load func(Mem, Op), store func(Op, Mem),
+	pad func(Op, Op))
+
 // loop writes a loop over n elements: several vectors at a time, one at a time, and the rest under
-// a mask. body does the vector that lies i+off bytes into the operands.
-func (s isa) loop(name string, n reg.Register, unroll int, body func(off int, i reg.Register, load func(Mem, Op), store func(Op, Mem), pad func(Op, Op))) {
-	i := GP64()
+// a mask.
+func (s isa) loop(name string, n reg.Register, unroll int, body vectorBody) {
+	i := s.vectors(name, n, unroll, body)
+	load, store, pad := s.masked(n)
+	body(0, i, load, store, pad)
+	Label(name + "done")
+}
+
+// vectors is loop as far as the vectors are whole. It leaves in n how many elements remain, of the
+// vector at i, and jumps to the label name+"done" if there are none.
+func (s isa) vectors(name string, n reg.Register, unroll int, body vectorBody) (i reg.Register) {
+	i = GP64()
 	XORQ(i, i)
 	whole := func(off int) {
 		body(off, i, func(m Mem, v Op) { s.load(m, v) }, func(v Op, m Mem) { s.store(v, m) }, nil)
@@ -196,9 +219,7 @@ func (s isa) loop(name string, n reg.Register, unroll int, body func(off int, i 
 		}
 	}
 	JE(LabelRef(name + "done"))
-	load, store, pad := s.masked(n)
-	body(0, i, load, store, pad)
-	Label(name + "done")
+	return i
 }
 
 // masked are the moves of the first n elements of a vector, n less than its lanes. What is not
@@ -378,7 +399,8 @@ func (s isa) reductions() {
 			}
 		}
 		s.zero(bad)
-		s.loop(name, n, len(acc), func(off int, i reg.Register, load func(Mem, Op), store func(Op, Mem), pad func(Op, Op)) {
+		s.loop(name, n, len(acc), func(off int, i reg.Register, load func(Mem, Op),
+			store func(Op, Mem), pad func(Op, Op)) {
 			at := func(p reg.Register) Mem { return Mem{Base: p, Index: i, Scale: 1, Disp: off} }
 			v, a := s.v(), acc[off/s.bytes]
 			load(at(x), v)
