@@ -36,7 +36,7 @@ func TestScriptsGiveTheSameBits(t *testing.T) {
 					want := m.outcome(t, graph.Workers(1))
 					kernels.UseScripts(true)
 					for workers := range 3 {
-						requireBits(t, want, m.outcome(t, graph.Workers(workers+1)), what)
+						requireBits(t, want, m.outcome(t, graph.Workers(workers+1), graph.ShareAll()), what)
 					}
 				}
 			}

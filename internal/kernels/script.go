@@ -2,10 +2,10 @@ package kernels
 
 import "unsafe"
 
-// A Script is element-wise operations on rows of float32 that run many times without coming back
-// to Go: for a step, for a part, for a row, for a block of its columns, one operation after another. An
-// operation gives the same bits as the function of the same name, so that a script is nothing but
-// the order in which they are called.
+// A Script is element-wise operations on rows of float32 that run many times without coming back to
+// Go: for a step, for a part, for a row, for a block of its columns, one operation after another.
+// An operation gives the same bits as the function of the same name, so that a script is nothing
+// but the order in which they are called.
 type Script struct {
 	parts           *ScriptPart
 	count           int
@@ -113,7 +113,8 @@ func NewScriptPart(code []ScriptOp, slots []ScriptSlot, moving, rows, cols int) 
 	}
 }
 
-// Address is where a slice begins, for a slot.
+// Address is where a slice begins, for a slot. A number does not keep memory, and a stack may move:
+// the slice must be on the heap, and be referred to by something else until the script has run.
 func Address[F Float](s []F) uintptr { return uintptr(unsafe.Pointer(unsafe.SliceData(s))) }
 
 // RunScript runs parts for a number of steps, and leaves the slots where the next step begins. The

@@ -2,6 +2,7 @@ package kernels
 
 import (
 	"math"
+	"runtime"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -97,6 +98,9 @@ func sameBits(t *testing.T, want, got []float32, what ...any) {
 	}
 }
 
+// held keeps slices that slots know by address alone: on the heap, and until the test ends.
+func held(t *testing.T, s ...[]float32) { t.Cleanup(func() { runtime.KeepAlive(s) }) }
+
 // Every operation gives the bits of its function, over any number of columns, and writes nothing
 // beyond them.
 func TestScriptOperations(t *testing.T) {
@@ -107,6 +111,7 @@ func TestScriptOperations(t *testing.T) {
 		for _, n := range []int{1, 2, 15, 16, 17, 63, 64, 65, 127, 128, 129, 200, 256, 333} {
 			a, b, c := edgy(r, n), edgy(r, n), edgy(r, n)
 			want, got := make([]float32, n+1), edgy(r, n+1)
+			held(t, got, a, b, c)
 			want[n] = got[n]
 			scripted[kind](want[:n], a, b, c, 0.7, -0.3)
 			var slots []ScriptSlot
@@ -152,6 +157,7 @@ func TestScriptSteps(t *testing.T) {
 					}
 				}
 				got, register := make([]float32, T*rows*n), make([]float32, 2*ScriptBlock)
+				held(t, x, scale, u, state, got, register)
 				size := 4 * rows * n
 				place := func(s []float32, row, step int) ScriptSlot {
 					p := ScriptSlot{At: Address(s), Mask: Across, Row: 4 * row}

@@ -152,8 +152,9 @@ func (f *Fused[F]) bindScript(x *worker[F], slots []kernels.ScriptSlot,
 	return kernels.NewScriptPart(f.script.code, slots, len(f.Operands), rows, cols)
 }
 
-// scriptElements is how many elements go through an operation between two looks at whether the run
-// is to end, as the kernels cannot be interrupted.
+// scriptElements is how many elements go through an operation at most in one call of the kernels,
+// which cannot be interrupted: between two calls the scheduler and the collector of garbage have
+// their turn, and a loop looks at whether the run is to end.
 const scriptElements = 1 << 20
 
 func (f *Fused[F]) runScript(x *worker[F], lo, hi int) {
