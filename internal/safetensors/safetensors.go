@@ -38,7 +38,6 @@ var (
 	ErrHole      = errors.New("there are unused bytes between tensors")
 	ErrTrailing  = errors.New("there are bytes after the last tensor")
 	ErrCrowded   = errors.New("the header describes more than a file of its size may")
-	ErrMemory    = errors.New("there is not enough memory")
 	ErrChecksum  = errors.New("the checksum does not match: the file was damaged or changed")
 )
 
@@ -218,7 +217,7 @@ func (f *File) Load() error {
 	if f.rest.data > muchData {
 		if free := sysmem.Available(); free > 0 && f.rest.data > free {
 			return fmt.Errorf("safetensors: the values take %d bytes, and the process may take %d: %w",
-				f.rest.data, free, ErrMemory)
+				f.rest.data, free, sysmem.ErrMemory)
 		}
 	}
 	data := make([]byte, f.rest.data)

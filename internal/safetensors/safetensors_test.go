@@ -3,6 +3,7 @@ package safetensors
 import (
 	"bytes"
 	"encoding/binary"
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
@@ -13,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"github.com/seqzoo/seqzoo/internal/sysmem"
 	_ "github.com/seqzoo/seqzoo/internal/testkit"
 )
 
@@ -41,6 +43,18 @@ func sample() []Tensor {
 		New("日本 \"q\"\\\n😀<", []int{0, 7}, []uint8{}),
 		New("bytes", []int{3}, []uint8{0, 1, 255}),
 	}
+}
+
+// Values for which there is no memory are refused before any is taken.
+func TestMemory(t *testing.T) {
+	before := sysmem.Available
+	t.Cleanup(func() { sysmem.Available = before })
+	sysmem.Available = func() int { return 1 << 20 }
+	const size = 128 << 20
+	b := file(fmt.Sprintf(`{"x":{"dtype":"F32","shape":[%d],"data_offsets":[0,%d]}}`, size/4, size))
+	f, err := ReadHeader(bytes.NewReader(b), int64(len(b)+size))
+	require.NoError(t, err)
+	require.ErrorIs(t, f.Load(), sysmem.ErrMemory)
 }
 
 func TestRoundTrip(t *testing.T) {

@@ -12,7 +12,7 @@ import (
 )
 
 // ErrMemory is what every error of something that needs more memory than there is is.
-var ErrMemory = errors.New("the values of the graph need more memory than there is")
+var ErrMemory = errors.New("there is not enough memory")
 
 // Available is the number of bytes that the process may still take before it is killed, by the
 // system's own estimate, the limit of its control group and GOMEMLIMIT; 0 if that is not known.
