@@ -154,8 +154,7 @@ func (r *FlowReport) Param(name string, p gorgonia.ValueGrad) error {
 func (l LayerFlow) Name() string { return strings.TrimSpace(l.Path + " " + l.Part) }
 
 // Decay is the factor by which the norm changes in the backward pass over one step, on average:
-// below 1
-// it vanishes, above it explodes. It is NaN if the norm is 0 at the first or the last time.
+// below 1 it vanishes, above it explodes. It is NaN if the norm is 0 at the first or the last time.
 func (l LayerFlow) Decay() float64 {
 	n := len(l.Norms) - 1
 	if n < 1 || l.Norms[0] == 0 || l.Norms[n] == 0 {

@@ -221,9 +221,8 @@ var workloads = []workload{{"S", 32, 50, 64, 128}, {"M", 32, 35, 256, 256},
 	{"LONG", 8, 784, 1, 128}}
 
 // need is what a training step cannot do without, in bytes: what the backward pass reads of every
-// step,
-// the gradients of what the products of every step gave, the gradients of the input and of the
-// parameters.
+// step, the gradients of what the products of every step gave, the gradients of the input and of
+// the parameters.
 func (w workload) need(kind string) int {
 	saved, products, gates, biases := 1, 1, 1, 1 // h; its gradient before the activation
 	switch kind {

@@ -32,6 +32,8 @@ func newPlain(keep []*gorgonia.Node) (*plain, error) {
 	return m, nil
 }
 
+// The methods are those of vm.Program, the interface of a machine, whose comments hold here.
+
 func (m *plain) Run() error {
 	if m.stop != nil && m.stop.Load() {
 		return errors.New("stopped")

@@ -51,31 +51,86 @@ func TestDeclarationMistakes(t *testing.T) {
 	scope := nodes.NewStore(nodes.Float64, 1).Root().In("encoder")
 	scope.Param("W", nodes.Zeros(), 2, 3)
 	for want, build := range map[string]func(){
-		"encoder: Param: encoder/W is declared already; to use one parameter twice, ask for it with Shared": func() { scope.Param("W", nodes.Zeros(), 2, 3) },
-		"encoder: Shared: encoder/V is not declared; declare it with Param first":                           func() { scope.Shared("V") },
-		"encoder: Param: encoder/V has no shape: want at least one axis":                                    func() { scope.Param("V", nodes.Zeros()) },
-		"encoder: Param: encoder/V: shape [2, 0]: every size must be at least 1":                            func() { scope.Param("V", nodes.Zeros(), 2, 0) },
-		"encoder: Param: encoder/V: shape [-1]: every size must be at least 1":                              func() { scope.Param("V", nodes.Zeros(), -1) },
-		"encoder: Param: encoder/V: shape [1099511627776] has more than 2³¹−1 elements":                     func() { scope.Param("V", nodes.Zeros(), 1<<40) },
-		"encoder: Param: encoder/V: shape [4294967296, 4294967296] has more than 2³¹−1 elements":            func() { scope.Param("V", nodes.Zeros(), 1<<32, 1<<32) },
-		"encoder: Param: encoder/V: initialiser orthogonal(1) wants a matrix":                               func() { scope.Param("V", nodes.Orthogonal(1), 3) },
-		"encoder: Param: encoder/V: initialiser blocks(zeros, constant(1)): 2 parts do not divide a last axis of 3": func() {
+		"encoder: Param: encoder/W is declared already; to use one parameter twice, ask for it " +
+			"with Shared": func() {
+			scope.Param("W", nodes.Zeros(), 2, 3)
+		},
+		"encoder: Shared: encoder/V is not declared; declare it with Param first": func() {
+			scope.Shared("V")
+		},
+		"encoder: Param: encoder/V has no shape: want at least one axis": func() {
+			scope.Param("V", nodes.Zeros())
+		},
+		"encoder: Param: encoder/V: shape [2, 0]: every size must be at least 1": func() {
+			scope.Param("V", nodes.Zeros(), 2, 0)
+		},
+		"encoder: Param: encoder/V: shape [-1]: every size must be at least 1": func() {
+			scope.Param("V", nodes.Zeros(), -1)
+		},
+		"encoder: Param: encoder/V: shape [1099511627776] has more than 2³¹−1 elements": func() {
+			scope.Param("V", nodes.Zeros(), 1<<40)
+		},
+		"encoder: Param: encoder/V: shape [4294967296, 4294967296] has more than 2³¹−1 " +
+			"elements": func() {
+			scope.Param("V", nodes.Zeros(), 1<<32, 1<<32)
+		},
+		"encoder: Param: encoder/V: initialiser orthogonal(1) wants a matrix": func() {
+			scope.Param("V", nodes.Orthogonal(1), 3)
+		},
+		"encoder: Param: encoder/V: initialiser blocks(zeros, constant(1)): 2 parts do not " +
+			"divide a last axis of 3": func() {
 			scope.Param("V", nodes.Blocks(nodes.Zeros(), nodes.Ones()), 3)
 		},
-		"encoder: Param: encoder/V: initialiser blocks(): 0 parts do not divide a last axis of 3":           func() { scope.Param("V", nodes.Blocks(), 3) },
-		"encoder: Param: encoder/V: initialiser uniform(1, -1): the bounds are in the wrong order":          func() { scope.Param("V", nodes.Uniform(1, -1), 3) },
-		"encoder: Param: encoder/V: initialiser normal(0, -1): the standard deviation is negative":          func() { scope.Param("V", nodes.Normal(0, -1), 3) },
-		"encoder: Param: encoder/V: initialiser constant(NaN) is not finite":                                func() { scope.Param("V", nodes.Constant(math.NaN()), 3) },
-		"encoder: Param: encoder/V: initialiser uniform(-Inf, 0) is not finite":                             func() { scope.Param("V", nodes.Uniform(math.Inf(-1), 0), 3) },
-		"encoder: Param: encoder/V: initialiser he normal(NaN) is not finite":                               func() { scope.Param("V", nodes.Gates(3, nodes.HeNormal(math.NaN())), 3) },
-		"encoder: Param: the name \"\": want one or more printable characters, no slash and no space":       func() { scope.Param("", nodes.Zeros(), 1) },
-		"encoder: Param: the name \"a/b\": want one or more printable characters, no slash and no space":    func() { scope.Param("a/b", nodes.Zeros(), 1) },
-		"encoder: Param: the name \"a b\": want one or more printable characters, no slash and no space":    func() { scope.Param("a b", nodes.Zeros(), 1) },
-		"encoder: Param: the name \"a\\x00\": want one or more printable characters, no slash and no space": func() { scope.Param("a\x00", nodes.Zeros(), 1) },
-		"encoder: Param: the name \"\\xff\": want one or more printable characters, no slash and no space":  func() { scope.Param("\xff", nodes.Zeros(), 1) },
-		"encoder: Scope: the name \"\": want one or more printable characters, no slash and no space":       func() { scope.In("") },
-		"encoder: Scope: the name \"l\\n\": want one or more printable characters, no slash and no space":   func() { scope.In("l%s", "\n") },
-		"NewStore: dtype int: want Float32 or Float64":                                                      func() { nodes.NewStore(nodes.Int, 1) },
+		"encoder: Param: encoder/V: initialiser blocks(): 0 parts do not divide a last axis of " +
+			"3": func() {
+			scope.Param("V", nodes.Blocks(), 3)
+		},
+		"encoder: Param: encoder/V: initialiser uniform(1, -1): the bounds are in the wrong " +
+			"order": func() {
+			scope.Param("V", nodes.Uniform(1, -1), 3)
+		},
+		"encoder: Param: encoder/V: initialiser normal(0, -1): the standard deviation is " +
+			"negative": func() {
+			scope.Param("V", nodes.Normal(0, -1), 3)
+		},
+		"encoder: Param: encoder/V: initialiser constant(NaN) is not finite": func() {
+			scope.Param("V", nodes.Constant(math.NaN()), 3)
+		},
+		"encoder: Param: encoder/V: initialiser uniform(-Inf, 0) is not finite": func() {
+			scope.Param("V", nodes.Uniform(math.Inf(-1), 0), 3)
+		},
+		"encoder: Param: encoder/V: initialiser he normal(NaN) is not finite": func() {
+			scope.Param("V", nodes.Gates(3, nodes.HeNormal(math.NaN())), 3)
+		},
+		"encoder: Param: the name \"\": want one or more printable characters, no slash and no " +
+			"space": func() {
+			scope.Param("", nodes.Zeros(), 1)
+		},
+		"encoder: Param: the name \"a/b\": want one or more printable characters, no slash and " +
+			"no space": func() {
+			scope.Param("a/b", nodes.Zeros(), 1)
+		},
+		"encoder: Param: the name \"a b\": want one or more printable characters, no slash and " +
+			"no space": func() {
+			scope.Param("a b", nodes.Zeros(), 1)
+		},
+		"encoder: Param: the name \"a\\x00\": want one or more printable characters, no slash " +
+			"and no space": func() {
+			scope.Param("a\x00", nodes.Zeros(), 1)
+		},
+		"encoder: Param: the name \"\\xff\": want one or more printable characters, no slash and " +
+			"no space": func() {
+			scope.Param("\xff", nodes.Zeros(), 1)
+		},
+		"encoder: Scope: the name \"\": want one or more printable characters, no slash and no " +
+			"space": func() {
+			scope.In("")
+		},
+		"encoder: Scope: the name \"l\\n\": want one or more printable characters, no slash and " +
+			"no space": func() {
+			scope.In("l%s", "\n")
+		},
+		"NewStore: dtype int: want Float32 or Float64": func() { nodes.NewStore(nodes.Int, 1) },
 	} {
 		t.Run(want, func(t *testing.T) { fails(t, want, build) })
 	}

@@ -121,8 +121,7 @@ func TestTranslated(t *testing.T) {
 }
 
 // A letter without a glyph is an error in a PNG, wherever it stands, and shown by the reader's
-// fonts
-// in SVG. What cannot be written is an error in both.
+// fonts in SVG. What cannot be written is an error in both.
 func TestMissingGlyphs(t *testing.T) {
 	v := plot.Values{1, 2}
 	for where, f := range map[string]plot.Figure{

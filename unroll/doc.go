@@ -42,9 +42,8 @@
 // # Memory
 //
 // Training keeps what the steps leave for the backward pass, for an LSTM some twelve numbers a unit
-// and
-// step. Where that is too much, Options.Recompute has a Scan keep the state before every k-th step
-// only, and run the steps between again.
+// and step. Where that is too much, Options.Recompute has a Scan keep the state before every k-th
+// step only, and run the steps between again.
 //
 // # Layers
 //

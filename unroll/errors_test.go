@@ -42,13 +42,16 @@ func TestMisuse(t *testing.T) {
 		{"a scalar", args{x: func(g *nodes.Graph) *nodes.Node { return g.Zeros() }},
 			"Unroll: x is []: want a sequence [T, B, In], or ids [T, B]"},
 		{"x too wide", args{x: func(g *nodes.Graph) *nodes.Node { return g.Input("x", 5, 2, 7) }},
-			"encoder/l0 step: MatMul: * is [2, 7], W_ih is [3, 16]: inner dimensions 7 and 3 differ: to fit the second operand, the first must be [2, 3]"},
+			"encoder/l0 step: MatMul: * is [2, 7], W_ih is [3, 16]: inner dimensions 7 and 3 " +
+				"differ: to fit the second operand, the first must be [2, 3]"},
 		{"x without its last axis",
 			args{x: func(g *nodes.Graph) *nodes.Node { return g.Input("x", 5, 2) }},
-			"encoder/l0 step: MatMul: * is [2], W_ih is [3, 16]: want two matrices; a vector is a matrix of one row or one column"},
+			"encoder/l0 step: MatMul: * is [2], W_ih is [3, 16]: want two matrices; a vector is " +
+				"a matrix of one row or one column"},
 		{"x of ids, for a cell that wants floats",
 			args{x: func(g *nodes.Graph) *nodes.Node { return g.IntInput("x", 5, 2, 3) }},
-			"encoder/l0 step: MatMul: * is [2, 3], W_ih is [3, 16]: an operand is int: want float32 or float64; ids become floats by OneHot or Embedding"},
+			"encoder/l0 step: MatMul: * is [2, 3], W_ih is [3, 16]: an operand is int: want " +
+				"float32 or float64; ids become floats by OneHot or Embedding"},
 		{"unknown strategy", args{o: func(_ *nodes.Graph, o *unroll.Options) { o.Strategy = 7 }},
 			"Unroll: no strategy Strategy(7): want Scan or Expand"},
 		{"one length too many", args{o: func(g *nodes.Graph,
@@ -59,16 +62,19 @@ func TestMisuse(t *testing.T) {
 		{"batch before time, by the lengths", args{o: func(g *nodes.Graph, o *unroll.Options) {
 			o.Lengths = g.IntInput("n", 5)
 		}},
-			"Unroll: lengths are [5]: want one a sequence, [2]; x is [5, 2, 3], which looks like [B, T, In]; want [T, B, In]: transpose it"},
+			"Unroll: lengths are [5]: want one a sequence, [2]; x is [5, 2, 3], which looks like " +
+				"[B, T, In]; want [T, B, In]: transpose it"},
 		{"batch before time, by the state", args{init: func(g *nodes.Graph) cells.State {
 			return cells.State{g.Zeros(5, 4), g.Zeros(5, 4)}
 		}},
-			`Unroll: the initial state: part "h" is float32 [5, 4], want float32 [2, 4]; x is [5, 2, 3], which looks like [B, T, In]; want [T, B, In]: transpose it`},
+			`Unroll: the initial state: part "h" is float32 [5, 4], want float32 [2, 4]; ` +
+				`x is [5, 2, 3], which looks like [B, T, In]; want [T, B, In]: transpose it`},
 		{"ids with the batch before time", args{
 			l: func() unroll.Layer { return count },
 			x: func(g *nodes.Graph) *nodes.Node { return g.IntInput("x", 3, 7) },
 			o: func(g *nodes.Graph, o *unroll.Options) { o.Lengths = g.IntInput("n", 3) }},
-			"Unroll: lengths are [3]: want one a sequence, [7]; x is [3, 7], which looks like [B, T]; want [T, B]: transpose it"},
+			"Unroll: lengths are [3]: want one a sequence, [7]; x is [3, 7], which looks like " +
+				"[B, T]; want [T, B]: transpose it"},
 		{"lengths as a column", args{o: func(g *nodes.Graph,
 			o *unroll.Options) {
 			o.Lengths = g.IntInput("n", 2, 1)
@@ -84,25 +90,26 @@ func TestMisuse(t *testing.T) {
 		}}, "n is [2], in another graph: all operands must be nodes of one graph"},
 
 		{"half a state", args{init: func(g *nodes.Graph) cells.State {
-			return cells.State{g.Zeros(2,
-				4)}
+			return cells.State{g.Zeros(2, 4)}
 		}},
 			"Unroll: the initial state has 1 parts, want 2: h [B, 4], c [B, 4]"},
 		{"an empty state", args{init: func(g *nodes.Graph) cells.State { return cells.State{} }},
 			"Unroll: the initial state has 0 parts, want 2: h [B, 4], c [B, 4]"},
-		{"a state too wide", args{init: func(g *nodes.Graph) cells.State { return cells.State{g.Zeros(2, 4), g.Zeros(2, 5)} }},
+		{"a state too wide", args{init: func(g *nodes.Graph) cells.State {
+			return cells.State{g.Zeros(2, 4), g.Zeros(2, 5)}
+		}},
 			`Unroll: the initial state: part "c" is float32 [2, 5], want float32 [2, 4]`},
 		{"a state of another batch",
 			args{init: func(g *nodes.Graph) cells.State {
-				return cells.State{g.Zeros(1, 4),
-					g.Zeros(2, 4)}
+				return cells.State{g.Zeros(1, 4), g.Zeros(2, 4)}
 			}},
 			`Unroll: the initial state: part "h" is float32 [1, 4], want float32 [2, 4]`},
-		{"a state of ints", args{init: func(g *nodes.Graph) cells.State { return cells.State{g.IntInput("h", 2, 4), g.Zeros(2, 4)} }},
+		{"a state of ints", args{init: func(g *nodes.Graph) cells.State {
+			return cells.State{g.IntInput("h", 2, 4), g.Zeros(2, 4)}
+		}},
 			`Unroll: the initial state: part "h" is int [2, 4], want float32 [2, 4]`},
 		{"a part that is nil", args{init: func(g *nodes.Graph) cells.State {
-			return cells.State{nil,
-				g.Zeros(2, 4)}
+			return cells.State{nil, g.Zeros(2, 4)}
 		}},
 			`Unroll: the initial state: part "h" is nil, want float32 [2, 4]`},
 		{"a part of another graph", args{init: func(g *nodes.Graph) cells.State {
@@ -114,8 +121,7 @@ func TestMisuse(t *testing.T) {
 		{"a cell without state", args{l: func() unroll.Layer { return unroll.Over(toy{nil, nil}) }},
 			"Unroll: the cell has no state: Parts must list at least the output"},
 		{"a part of width 0", args{l: func() unroll.Layer {
-			return unroll.Over(toy{parts(0),
-				nil})
+			return unroll.Over(toy{parts(0), nil})
 		}},
 			"Const: shape [2, 0]: every size must be at least 1"},
 		{"a step that returns too little", args{l: func() unroll.Layer {
@@ -129,7 +135,8 @@ func TestMisuse(t *testing.T) {
 				s cells.State) cells.State {
 				return cells.State{nodes.Add(x, s[0])}
 			})
-		}}, `step: Unroll: the state after a step: part "a" is float32 [2, 3], want float32 [2, 1]`},
+		}},
+			`step: Unroll: the state after a step: part "a" is float32 [2, 3], want float32 [2, 1]`},
 		{"a step that returns a scalar", args{l: func() unroll.Layer {
 			return one(func(x *nodes.Node,
 				s cells.State) cells.State {
@@ -160,8 +167,12 @@ func TestMisuse(t *testing.T) {
 			return one(func(x *nodes.Node, s cells.State) cells.State {
 				return inner.Unroll(nodes.Reshape(x, 1, 2, 3), nil, unroll.Options{}).Final()
 			})
-		}}, `step step: Unroll: the state after a step: part "a" is float32 [2, 3], want float32 [2, 1]`},
-		{"a wrapper's rate", args{l: func() unroll.Layer { return unroll.Over(cells.Zoneout{Cell: lstm(), Rates: []float64{2}}) }},
+		}},
+			`step step: Unroll: the state after a step: part "a" is float32 [2, 3], ` +
+				`want float32 [2, 1]`},
+		{"a wrapper's rate", args{l: func() unroll.Layer {
+			return unroll.Over(cells.Zoneout{Cell: lstm(), Rates: []float64{2}})
+		}},
 			"encoder/l0 step: Zoneout: the probability 2: want [0, 1)"},
 
 		{"a time before the first", args{then: func(r *unroll.Result) { r.StateAt(-1) }},
@@ -169,33 +180,40 @@ func TestMisuse(t *testing.T) {
 		{"a time after the last", args{then: func(r *unroll.Result) { r.StateAt(5) }},
 			"StateAt: time 5 is outside 0 … 4"},
 
-		{"one direction", args{l: func() unroll.Layer { return bi(unroll.Bidirectional{Forward: count}) }},
+		{"one direction", args{l: func() unroll.Layer {
+			return bi(unroll.Bidirectional{Forward: count})
+		}},
 			"Bidirectional: Forward and Backward must both be set"},
-		{"unknown merge", args{l: func() unroll.Layer { return bi(unroll.Bidirectional{Forward: count, Backward: count, Merge: "max"}) }},
+		{"unknown merge", args{l: func() unroll.Layer {
+			return bi(unroll.Bidirectional{Forward: count, Backward: count, Merge: "max"})
+		}},
 			`Bidirectional: Merge is "max", want concat, sum, mean or product`},
 		{"directions of different widths", args{l: func() unroll.Layer {
 			return bi(unroll.Bidirectional{Forward: count, Backward: wide, Merge: unroll.Sum})
 		}}, "Bidirectional: the sum of outputs 1 and 2 wide: want equal widths"},
 		{"state of one direction", args{
 			l: func() unroll.Layer {
-				return bi(unroll.Bidirectional{Forward: count,
-					Backward: wide})
+				return bi(unroll.Bidirectional{Forward: count, Backward: wide})
 			},
 			init: func(g *nodes.Graph) cells.State { return cells.State{g.Zeros(2, 1)} },
 		}, "Bidirectional: the initial state has 1 parts, want 2: a [B, 1], a [B, 2]"},
 		{"a time of both directions", args{
 			x: func(g *nodes.Graph) *nodes.Node { return g.Zeros(5, 2, 1) },
 			l: func() unroll.Layer {
-				return bi(unroll.Bidirectional{Forward: count,
-					Backward: count})
+				return bi(unroll.Bidirectional{Forward: count, Backward: count})
 			},
 			then: func(r *unroll.Result) { r.StateAt(2) },
-		}, "StateAt: a bidirectional layer has no state between two steps: its directions are at different times"},
+		}, "StateAt: a bidirectional layer has no state between two steps: " +
+			"its directions are at different times"},
 
 		{"an empty stack", args{l: func() unroll.Layer { return unroll.Stack{} }},
 			"Stack: no layers"},
-		{"a hole in a stack", args{l: func() unroll.Layer { return unroll.Stack{Layers: []unroll.Layer{count, nil}} }}, "Stack: layer 1 is nil"},
-		{"dropout of everything", args{l: func() unroll.Layer { return unroll.Stack{Layers: []unroll.Layer{count}, Dropout: 1} }},
+		{"a hole in a stack", args{l: func() unroll.Layer {
+			return unroll.Stack{Layers: []unroll.Layer{count, nil}}
+		}}, "Stack: layer 1 is nil"},
+		{"dropout of everything", args{l: func() unroll.Layer {
+			return unroll.Stack{Layers: []unroll.Layer{count}, Dropout: 1}
+		}},
 			"Stack: the probability 1: want [0, 1)"},
 		{"state of one layer", args{
 			l:    func() unroll.Layer { return unroll.Stack{Layers: []unroll.Layer{count, count}} },
@@ -204,8 +222,7 @@ func TestMisuse(t *testing.T) {
 		{"residual over a change of width", args{
 			x: func(g *nodes.Graph) *nodes.Node { return g.Zeros(5, 2, 1) },
 			l: func() unroll.Layer {
-				return unroll.Stack{Layers: []unroll.Layer{count, wide},
-					Residual: true}
+				return unroll.Stack{Layers: []unroll.Layer{count, wide}, Residual: true}
 			},
 		}, "Stack: layer 1 cannot be residual: its input is 1 wide, its output 2"},
 	} {
@@ -328,7 +345,8 @@ func TestSecondDerivative(t *testing.T) {
 	}
 	_, _, err := second(unroll.Scan)
 	require.EqualError(t, err,
-		"Scan: its gradient has no derivative of its own; unroll with Expand where a second derivative is needed")
+		"Scan: its gradient has no derivative of its own; unroll with Expand where a second "+
+			"derivative is needed")
 	g, d, err := second(unroll.Expand)
 	require.NoError(t, err)
 	testkit.RequireClose(t, []float64{6, 12}, compiled(t, g, []*nodes.Node{d})[0], 1e-12, "6x")

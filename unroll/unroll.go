@@ -37,13 +37,11 @@ type Options struct {
 	Reverse  bool        // from the last step to the first
 
 	// Recompute saves memory in training: of what the steps of a Scan leave for the backward pass,
-	// only
-	// the state before every Recompute-th step is kept, and the steps between are run again when
-	// the backward pass reaches them (Chen et al., 2016; Gruslys et al., 2016). With SqrtT, the
-	// best
-	// choice, memory grows with √T in place of T, but for the sequences that come in and go out; it
-	// costs about one more pass forward. 0, the default, keeps everything. Outputs are the same;
-	// gradients of parameters are the same sums added up in another order.
+	// only the state before every Recompute-th step is kept, and the steps between are run again
+	// when the backward pass reaches them (Chen et al., 2016; Gruslys et al., 2016). With SqrtT,
+	// the best choice, memory grows with √T in place of T, but for the sequences that come in and
+	// go out; it costs about one more pass forward. 0, the default, keeps everything. Outputs are
+	// the same; gradients of parameters are the same sums added up in another order.
 	//
 	// It is for package graph: Gorgonia's own machines keep everything, and Expand takes no notice
 	// of it.
@@ -203,8 +201,7 @@ func newPass(c cells.Cell, x *nodes.Node, init cells.State, o Options) *pass {
 }
 
 // cutsOf is [T, B, 1] with 1 before which steps the gradient of the state is cut, nil if nowhere.
-// It
-// is made of a few nodes, whatever T.
+// It is made of a few nodes, whatever T.
 func cutsOf(g *nodes.Graph, o Options, T, batch int) *nodes.Node {
 	k := o.Cut
 	if k == 0 || k >= T {

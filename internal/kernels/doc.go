@@ -24,25 +24,31 @@
 //
 // A kernel computes tiles of C in registers. The loops around it:
 //
-//		for each strip of rows of A                    (those that fit the second-level cache)
-//			for each panel of B                    (3 vectors wide: 48 columns of float32 with AVX-512)
-//				for each pass over k           (384 rows: 72 KB of the panel, beside a strip of A in the second-level cache)
-//					for each block of rows (up to 9)
-//						tile [9, 48] of C += block · panel
+//	for each strip of rows of A         (those that fit the second-level cache)
+//		for each panel of B             (3 vectors wide: 48 columns of float32 with AVX-512)
+//			for each pass over k        (384 rows: 72 KB of the panel, beside a strip of A)
+//				for each block of rows  (up to 9)
+//					tile [9, 48] of C += block · panel
 //
-//	  - Tiles of 9 rows by 3 vectors use 27 of the 32 registers for sums, 3 for B and 2 for broadcasts of A. They load 12
-//	    times for 27 multiply-adds, a tile of 14 by 2 16 times for 28; loads that run beside multiply-adds cost some of
-//	    them, and 9 by 3 measured faster (docs/design/0006-what-was-tried.md). With AVX2, 6 by 2 fill 16 registers.
-//	  - Rows are divided evenly: 32 are 4 blocks of 8, not 3 of 9 and one of 5. There is a kernel for every height.
-//	  - With one or two rows a tile spans several panels, since a multiply-add takes 4 cycles and two start in each:
-//	    with fewer than 8 sums the multipliers wait. Such products run at the speed of the cache that B lies in.
-//	  - Columns are cut into panels of 3 vectors and, at the end, of 2, the last under a mask. 512 are 10 panels of 48 and
-//	    one of 32.
-//	  - Packed keeps B panel after panel, so that the kernel reads it from front to end. Gemm, which gets B as it lies,
-//	    copies a panel while the first block of rows is multiplied by it; for up to 9 rows it copies nothing.
-//	  - A is read in place if the rows of a block are close together, and packed otherwise.
-//	  - While a panel is at work the next one is fetched into the second-level cache, and the next tile of C into the
-//	    first.
+// Why they are so:
+//
+//   - Tiles of 9 rows by 3 vectors use 27 of the 32 registers for sums, 3 for B and 2 for
+//     broadcasts of A. They load 12 times for 27 multiply-adds, a tile of 14 by 2 16 times for 28;
+//     loads that run beside multiply-adds cost some of them, and 9 by 3 measured faster
+//     (docs/design/0006-what-was-tried.md). With AVX2, 6 by 2 fill 16 registers.
+//   - Rows are divided evenly: 32 are 4 blocks of 8, not 3 of 9 and one of 5. There is a kernel for
+//     every height.
+//   - With one or two rows a tile spans several panels, since a multiply-add takes 4 cycles and two
+//     start in each: with fewer than 8 sums the multipliers wait. Such products run at the speed of
+//     the cache that B lies in.
+//   - Columns are cut into panels of 3 vectors and, at the end, of 2, the last under a mask. 512
+//     are 10 panels of 48 and one of 32.
+//   - Packed keeps B panel after panel, so that the kernel reads it from front to end. Gemm, which
+//     gets B as it lies, copies a panel while the first block of rows is multiplied by it; for up
+//     to 9 rows it copies nothing.
+//   - A is read in place if the rows of a block are close together, and packed otherwise.
+//   - While a panel is at work the next one is fetched into the second-level cache, and the next
+//     tile of C into the first.
 //
 // What share of a core's peak the products reach is measured with
 //

@@ -122,10 +122,10 @@ var kinds map[Kind]kindInfo
 func init() {
 	kinds = map[Kind]kindInfo{
 		KindAffine: {
-			arity: 1, cost: 60, script: kernels.ScriptAffine, title: "Scale", plain: with(affineRow[float32], affineRow[float64]),
-			fast: with(affineKernel[float32], affineKernel[float64]),
-			diff: func(e Elementwise, _ int, _ []*G.Node, _,
-				dy *G.Node) *G.Node {
+			arity: 1, cost: 60, title: "Scale", script: kernels.ScriptAffine,
+			plain: with(affineRow[float32], affineRow[float64]),
+			fast:  with(affineKernel[float32], affineKernel[float64]),
+			diff: func(e Elementwise, _ int, _ []*G.Node, _, dy *G.Node) *G.Node {
 				return affine(dy, e.P, 0)
 			},
 			algebra: algebra{linearity: additive},
@@ -136,10 +136,8 @@ func init() {
 				return Mul(dy, Apply(Elementwise{KindWithin, e.P, e.Q}, in[0]))
 			},
 		},
-		KindWithin: {
-			arity: 1, cost: 400, title: "gradient of Clip",
-			plain: with(within[float32], within[float64]),
-		},
+		KindWithin: {arity: 1, cost: 400, title: "gradient of Clip",
+			plain: with(within[float32], within[float64])},
 		KindPower: {
 			arity: 1, cost: 20000, stored: true, plain: with(power[float32], power[float64]),
 			diff: func(e Elementwise, _ int, in []*G.Node, _, dy *G.Node) *G.Node {
@@ -151,76 +149,75 @@ func init() {
 		},
 
 		KindExp: {
-			arity: 1, cost: 300, script: kernels.ScriptExp, stored: true, plain: of1(kernels.Exp[float32],
-				kernels.Exp[float64]),
-			diff: unary(func(_, y, dy *G.Node) *G.Node { return Mul(dy, y) }),
+			arity: 1, cost: 300, stored: true, script: kernels.ScriptExp,
+			plain: of1(kernels.Exp[float32], kernels.Exp[float64]),
+			diff:  unary(func(_, y, dy *G.Node) *G.Node { return Mul(dy, y) }),
 		},
 		KindLog: {
-			arity: 1, cost: 400, script: kernels.ScriptLog, stored: true, plain: of1(kernels.Log[float32],
-				kernels.Log[float64]),
-			diff: unary(func(x, _, dy *G.Node) *G.Node { return bin(KindDiv, dy, x) }),
+			arity: 1, cost: 400, stored: true, script: kernels.ScriptLog,
+			plain: of1(kernels.Log[float32], kernels.Log[float64]),
+			diff:  unary(func(x, _, dy *G.Node) *G.Node { return bin(KindDiv, dy, x) }),
 		},
 		KindLog2: {
 			arity: 1, cost: 10000, stored: true, plain: each(math.Log2),
 			diff: unary(func(x, _, dy *G.Node) *G.Node {
-				return bin(KindDiv, dy,
-					affine(x, math.Ln2, 0))
+				return bin(KindDiv, dy, affine(x, math.Ln2, 0))
 			}),
 		},
 		KindLog1p: {
 			arity: 1, cost: 10000, stored: true, plain: each(math.Log1p),
 			fast: of1(kernels.Log1p[float32], kernels.Log1p[float64]),
 			diff: unary(func(x, _, dy *G.Node) *G.Node {
-				return bin(KindDiv, dy,
-					affine(x, 1, 1))
+				return bin(KindDiv, dy, affine(x, 1, 1))
 			}),
 		},
 		KindExpm1: {
-			arity: 1, cost: 700, script: kernels.ScriptExpm1, stored: true, plain: each(math.Expm1),
+			arity: 1, cost: 700, stored: true, script: kernels.ScriptExpm1, plain: each(math.Expm1),
 			fast: of1(kernels.Expm1[float32], kernels.Expm1[float64]),
 			diff: unary(func(_, y, dy *G.Node) *G.Node { return Mul(dy, affine(y, 1, 1)) }),
 		},
 		KindTanh: {
-			arity: 1, cost: 400, script: kernels.ScriptTanh, stored: true, plain: of1(kernels.Tanh[float32],
-				kernels.Tanh[float64]),
-			diff: unary(func(_, y, dy *G.Node) *G.Node { return bin(KindTanhGrad, y, dy) }),
+			arity: 1, cost: 400, stored: true, script: kernels.ScriptTanh,
+			plain: of1(kernels.Tanh[float32], kernels.Tanh[float64]),
+			diff:  unary(func(_, y, dy *G.Node) *G.Node { return bin(KindTanhGrad, y, dy) }),
 		},
 		KindSigmoid: {
-			arity: 1, cost: 300, script: kernels.ScriptSigmoid, stored: true, plain: of1(kernels.Sigmoid[float32],
-				kernels.Sigmoid[float64]),
-			diff: unary(func(_, y, dy *G.Node) *G.Node { return bin(KindSigmoidGrad, y, dy) }),
+			arity: 1, cost: 300, stored: true, script: kernels.ScriptSigmoid,
+			plain: of1(kernels.Sigmoid[float32], kernels.Sigmoid[float64]),
+			diff:  unary(func(_, y, dy *G.Node) *G.Node { return bin(KindSigmoidGrad, y, dy) }),
 		},
 		KindReLU: {
-			arity: 1, cost: 60, script: kernels.ScriptReLU, title: "ReLU", plain: of1(relu[float32], relu[float64]),
-			fast: of1(kernels.Relu[float32], kernels.Relu[float64]),
-			diff: unary(func(_, y, dy *G.Node) *G.Node { return Mul(dy, un(KindPositive, y)) }),
+			arity: 1, cost: 60, title: "ReLU", script: kernels.ScriptReLU,
+			plain: of1(relu[float32], relu[float64]),
+			fast:  of1(kernels.Relu[float32], kernels.Relu[float64]),
+			diff:  unary(func(_, y, dy *G.Node) *G.Node { return Mul(dy, un(KindPositive, y)) }),
 		},
 		KindSoftplus: {
-			arity: 1, cost: 700, script: kernels.ScriptSoftplus, stored: true, plain: each(softplus),
+			arity: 1, cost: 700, stored: true, script: kernels.ScriptSoftplus, plain: each(softplus),
 			fast: of1(kernels.Softplus[float32], kernels.Softplus[float64]),
 			diff: unary(func(x, _, dy *G.Node) *G.Node { return Mul(dy, un(KindSigmoid, x)) }),
 		},
 		KindSqrt: {
-			arity: 1, cost: 300, script: kernels.ScriptSqrt, stored: true, plain: each(math.Sqrt),
+			arity: 1, cost: 300, stored: true, script: kernels.ScriptSqrt, plain: each(math.Sqrt),
 			fast: of1(kernels.Sqrt[float32], kernels.Sqrt[float64]),
 			diff: unary(func(_, y, dy *G.Node) *G.Node {
-				return bin(KindDiv, affine(dy, 0.5, 0),
-					y)
+				return bin(KindDiv, affine(dy, 0.5, 0), y)
 			}),
 		},
 		KindSquare: {
-			arity: 1, cost: 50, script: kernels.ScriptSquare, plain: of1(square[float32], square[float64]),
-			diff: unary(func(x, _, dy *G.Node) *G.Node { return Mul(dy, affine(x, 2, 0)) }),
+			arity: 1, cost: 50, script: kernels.ScriptSquare,
+			plain: of1(square[float32], square[float64]),
+			diff:  unary(func(x, _, dy *G.Node) *G.Node { return Mul(dy, affine(x, 2, 0)) }),
 		},
 		KindAbs: {
 			arity: 1, cost: 400, script: kernels.ScriptAbs, plain: of1(abs[float32], abs[float64]),
 			diff: unary(func(x, _, dy *G.Node) *G.Node { return Mul(dy, un(KindSign, x)) }),
 		},
 		KindInverse: {
-			arity: 1, cost: 300, script: kernels.ScriptInverse, stored: true, plain: of1(inverse[float32], inverse[float64]),
+			arity: 1, cost: 300, stored: true, script: kernels.ScriptInverse,
+			plain: of1(inverse[float32], inverse[float64]),
 			diff: unary(func(_, y, dy *G.Node) *G.Node {
-				return Mul(dy,
-					affine(un(KindSquare, y), -1, 0))
+				return Mul(dy, affine(un(KindSquare, y), -1, 0))
 			}),
 		},
 		KindSin: {
@@ -230,29 +227,29 @@ func init() {
 		KindCos: {
 			arity: 1, cost: 10000, stored: true, plain: each(math.Cos),
 			diff: unary(func(x, _, dy *G.Node) *G.Node {
-				return Mul(dy,
-					affine(un(KindSin, x), -1, 0))
+				return Mul(dy, affine(un(KindSin, x), -1, 0))
 			}),
 		},
-		KindSign:  {arity: 1, cost: 800, script: kernels.ScriptSign, plain: of1(sign[float32], sign[float64])},
+		KindSign: {arity: 1, cost: 800, script: kernels.ScriptSign,
+			plain: of1(sign[float32], sign[float64])},
 		KindFloor: {arity: 1, cost: 1000, plain: of1(floor[float32], floor[float64])},
 		KindCeil:  {arity: 1, cost: 1000, plain: of1(ceil[float32], ceil[float64])},
-		KindPositive: {
-			arity: 1, cost: 400, script: kernels.ScriptPositive, title: "gradient of ReLU",
-			plain: of1(positive[float32], positive[float64]),
-		},
-		KindStop: {arity: 1, cost: 40, script: kernels.ScriptCopy, title: "StopGradient",
+		KindPositive: {arity: 1, cost: 400, title: "gradient of ReLU", script: kernels.ScriptPositive,
+			plain: of1(positive[float32], positive[float64])},
+		KindStop: {arity: 1, cost: 40, title: "StopGradient", script: kernels.ScriptCopy,
 			plain: of1(copyRow[float32], copyRow[float64])},
 
 		KindAdd: {
-			arity: 2, cost: 50, script: kernels.ScriptAdd, plain: of2(kernels.Add[float32], kernels.Add[float64]),
-			diff: func(_ Elementwise, _ int, _ []*G.Node, _, dy *G.Node) *G.Node { return dy },
+			arity: 2, cost: 50, script: kernels.ScriptAdd,
+			plain: of2(kernels.Add[float32], kernels.Add[float64]),
+			diff:  func(_ Elementwise, _ int, _ []*G.Node, _, dy *G.Node) *G.Node { return dy },
 			algebra: algebra{
 				left: zero, right: zero, withLeft: plus, withRight: plus, linearity: additive,
 			},
 		},
 		KindSub: {
-			arity: 2, cost: 50, script: kernels.ScriptSub, plain: of2(kernels.Sub[float32], kernels.Sub[float64]),
+			arity: 2, cost: 50, script: kernels.ScriptSub,
+			plain: of2(kernels.Sub[float32], kernels.Sub[float64]),
 			diff: func(_ Elementwise, i int, _ []*G.Node, _, dy *G.Node) *G.Node {
 				if i == 1 {
 					return affine(dy, -1, 0)
@@ -262,9 +259,9 @@ func init() {
 			algebra: algebra{right: zero, linearity: additive},
 		},
 		KindMul: {
-			arity: 2, cost: 50, script: kernels.ScriptMul, plain: of2(kernels.Mul[float32], kernels.Mul[float64]),
-			diff: func(_ Elementwise, i int, in []*G.Node, _,
-				dy *G.Node) *G.Node {
+			arity: 2, cost: 50, script: kernels.ScriptMul,
+			plain: of2(kernels.Mul[float32], kernels.Mul[float64]),
+			diff: func(_ Elementwise, i int, in []*G.Node, _, dy *G.Node) *G.Node {
 				return Mul(dy, in[1-i])
 			},
 			algebra: algebra{
@@ -273,8 +270,8 @@ func init() {
 			},
 		},
 		KindDiv: {
-			arity: 2, cost: 200, script: kernels.ScriptDiv, stored: true, plain: of2(kernels.Div[float32],
-				kernels.Div[float64]),
+			arity: 2, cost: 200, stored: true, script: kernels.ScriptDiv,
+			plain: of2(kernels.Div[float32], kernels.Div[float64]),
 			diff: func(_ Elementwise, i int, in []*G.Node, y, dy *G.Node) *G.Node {
 				if i == 0 {
 					return bin(KindDiv, dy, in[1])
@@ -289,30 +286,36 @@ func init() {
 			algebra: algebra{right: one, withRight: toThe},
 		},
 		KindMax: {
-			arity: 2, cost: 100, script: kernels.ScriptMax, plain: of2(larger[float32], larger[float64]),
-			fast: of2(kernels.Max[float32], kernels.Max[float64]),
-			diff: func(_ Elementwise, i int, in []*G.Node, _,
-				dy *G.Node) *G.Node {
+			arity: 2, cost: 100, script: kernels.ScriptMax,
+			plain: of2(larger[float32], larger[float64]),
+			fast:  of2(kernels.Max[float32], kernels.Max[float64]),
+			diff: func(_ Elementwise, i int, in []*G.Node, _, dy *G.Node) *G.Node {
 				return Mul(dy, wins(i, KindGe, in))
 			},
 		},
 		KindMin: {
-			arity: 2, cost: 100, script: kernels.ScriptMin, plain: of2(smaller[float32], smaller[float64]),
-			fast: of2(kernels.Min[float32], kernels.Min[float64]),
-			diff: func(_ Elementwise, i int, in []*G.Node, _,
-				dy *G.Node) *G.Node {
+			arity: 2, cost: 100, script: kernels.ScriptMin,
+			plain: of2(smaller[float32], smaller[float64]),
+			fast:  of2(kernels.Min[float32], kernels.Min[float64]),
+			diff: func(_ Elementwise, i int, in []*G.Node, _, dy *G.Node) *G.Node {
 				return Mul(dy, wins(i, KindLe, in))
 			},
 		},
-		KindLt: {arity: 2, cost: 400, script: kernels.ScriptLt, plain: of2(less[float32], less[float64])},
-		KindLe: {arity: 2, cost: 400, script: kernels.ScriptLe, plain: of2(lessEqual[float32], lessEqual[float64])},
-		KindGt: {arity: 2, cost: 400, script: kernels.ScriptGt, plain: of2(greater[float32], greater[float64])},
-		KindGe: {arity: 2, cost: 400, script: kernels.ScriptGe, plain: of2(greaterEqual[float32], greaterEqual[float64])},
-		KindEq: {arity: 2, cost: 400, script: kernels.ScriptEq, plain: of2(equal[float32], equal[float64])},
-		KindNe: {arity: 2, cost: 400, script: kernels.ScriptNe, plain: of2(notEqual[float32], notEqual[float64])},
+		KindLt: {arity: 2, cost: 400, script: kernels.ScriptLt,
+			plain: of2(less[float32], less[float64])},
+		KindLe: {arity: 2, cost: 400, script: kernels.ScriptLe,
+			plain: of2(lessEqual[float32], lessEqual[float64])},
+		KindGt: {arity: 2, cost: 400, script: kernels.ScriptGt,
+			plain: of2(greater[float32], greater[float64])},
+		KindGe: {arity: 2, cost: 400, script: kernels.ScriptGe,
+			plain: of2(greaterEqual[float32], greaterEqual[float64])},
+		KindEq: {arity: 2, cost: 400, script: kernels.ScriptEq,
+			plain: of2(equal[float32], equal[float64])},
+		KindNe: {arity: 2, cost: 400, script: kernels.ScriptNe,
+			plain: of2(notEqual[float32], notEqual[float64])},
 
 		KindTanhGrad: {
-			arity: 2, cost: 60, script: kernels.ScriptTanhGrad, title: "gradient of Tanh",
+			arity: 2, cost: 60, title: "gradient of Tanh", script: kernels.ScriptTanhGrad,
 			plain: of2(kernels.TanhGrad[float32], kernels.TanhGrad[float64]),
 			diff: func(_ Elementwise, i int, in []*G.Node, _, dy *G.Node) *G.Node {
 				if i == 0 {
@@ -323,7 +326,7 @@ func init() {
 			algebra: algebra{vanishes: second},
 		},
 		KindSigmoidGrad: {
-			arity: 2, cost: 60, script: kernels.ScriptSigmoidGrad, title: "gradient of Sigmoid",
+			arity: 2, cost: 60, title: "gradient of Sigmoid", script: kernels.ScriptSigmoidGrad,
 			plain: of2(kernels.SigmoidGrad[float32], kernels.SigmoidGrad[float64]),
 			diff: func(_ Elementwise, i int, in []*G.Node, _, dy *G.Node) *G.Node {
 				if i == 0 {
@@ -334,8 +337,9 @@ func init() {
 			algebra: algebra{vanishes: second},
 		},
 		KindSelect: {
-			arity: 3, cost: 80, script: kernels.ScriptSelect, plain: of3(choose[float32], choose[float64]),
-			fast: of3(kernels.Select[float32], kernels.Select[float64]), diff: selectDiff,
+			arity: 3, cost: 80, script: kernels.ScriptSelect,
+			plain: of3(choose[float32], choose[float64]),
+			fast:  of3(kernels.Select[float32], kernels.Select[float64]), diff: selectDiff,
 		},
 	}
 }

@@ -14,15 +14,10 @@ import (
 //
 //   - constant: depends on nothing that changes with time; computed once, outside.
 //   - series: depends on sequences but not on what is carried; computed for all steps at once
-//
-// before the loop, unless
-//
-//	  it is element-wise, which costs less memory traffic inside.
-//	- looped: depends on what is carried. In the loop if the next carry needs it, or if it is
-//
-// element-wise; else it is
-//
-//	computed for all steps at once after the loop, from values that the loop stores.
+//     before the loop, unless it is element-wise, which costs less memory traffic inside.
+//   - looped: depends on what is carried. In the loop if the next carry needs it, or if it is
+//     element-wise; else it is computed for all steps at once after the loop, from values that the
+//     loop stores.
 //
 // inner gives a value in the body of the loop, outer gives it outside: as it is if it is constant,
 // else [T, ...].

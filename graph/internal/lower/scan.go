@@ -121,14 +121,12 @@ type scan struct {
 }
 
 // pass is the forward pass through a recurrence, in one loop or in segments. What the backward pass
-// needs
-// of it is added to it later.
+// needs of it is added to it later.
 type pass interface {
 	slot(i int) *ir.Value  // slot i at all steps, [T, ...]
 	final(k int) *ir.Value // part k of the state as the last step left it
 	// back is the backward pass: cots are the cotangents of the slots, [T, ...] each, after that of
-	// the
-	// final state.
+	// the final state.
 	back(l *lowering, cots, after []*ir.Value) back
 }
 
@@ -243,8 +241,7 @@ func (s *scan) cut(from, to int) *ir.Value {
 }
 
 // backward gives the backward pass through a scan for a cotangent; args are those of the scan, what
-// it
-// packs and the cotangent of that. There is one for all that comes out of it.
+// it packs and the cotangent of that. There is one for all that comes out of it.
 func (l *lowering) backward(fn ops.Scan, args []*ir.Value) (*step, back, error) {
 	n := len(args)
 	fwd, dy := l.scans[args[n-2]], l.plain(args[n-1])

@@ -9,8 +9,7 @@ import (
 
 // segmented is the forward pass through a recurrence of which only the state before each segment is
 // kept. The steps of a segment are a loop of their own, forward and once more in the backward pass,
-// so
-// what can be taken out of it is computed for the segment at once. Steps that are left over, the
+// so what can be taken out of it is computed for the segment at once. Steps that are left over, the
 // last to be visited, are a loop beside that over the segments.
 type segmented struct {
 	*pieces

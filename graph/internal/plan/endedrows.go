@@ -17,8 +17,7 @@ import (
 // more than a copy.
 //
 // Gates and the like, which are stored for the backward pass, are not computed for the rows that
-// are
-// skipped: nobody reads them there, which masked.unread makes sure of.
+// are skipped: nobody reads them there, which masked.unread makes sure of.
 
 // masked is what a body comes to where the mask is 0.
 type masked struct {

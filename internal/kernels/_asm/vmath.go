@@ -8,10 +8,11 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// The transcendental functions of float32. The polynomials are worked out here, so that no coefficient is a mystery.
+// The transcendental functions of float32. The polynomials are worked out here, so that no
+// coefficient is a mystery.
 
-// chebyshev are the coefficients, lowest first, of the polynomial of a degree that meets f at the Chebyshev nodes of
-// [lo, hi]: within a small factor of the best there is.
+// chebyshev are the coefficients, lowest first, of the polynomial of a degree that meets f at the
+// Chebyshev nodes of [lo, hi]: within a small factor of the best there is.
 func chebyshev(f func(float64) float64, lo, hi float64, degree int) []float64 {
 	n := degree + 1
 	x, d := make([]float64, n), make([]float64, n)
@@ -56,7 +57,8 @@ var logTail = chebyshev(func(f float64) float64 {
 	return series(f, func(i int) float64 { return math.Pow(-1, float64(i)) / (float64(i) + 3) })
 }, -0.25, 0.5, 9)
 
-// ln2 in two parts: the first has so few bits that its product with an exponent is exact; the second is positive.
+// ln2 in two parts: the first has so few bits that its product with an exponent is exact; the
+// second is positive.
 var (
 	ln2Hi = math.Floor(math.Ln2*(1<<15)) / (1 << 15)
 	ln2Lo = math.Ln2 - ln2Hi
@@ -70,8 +72,8 @@ func (s isa) polynomial(c []float64, x, z Op) {
 	}
 }
 
-// split is x = n·ln(2)·unit + r with a whole n and |r| ≤ ln(2)·unit/2. n is a float and, plus bias, the low bits of k:
-// adding 1.5·2^23 rounds to an integer.
+// split is x = n·ln(2)·unit + r with a whole n and |r| ≤ ln(2)·unit/2. n is a float and, plus bias,
+// the low bits of k: adding 1.5·2^23 rounds to an integer.
 func (s isa) split(x Op, bias, unit float64, n, r, k reg.VecVirtual) {
 	magic := s.c(1.5*(1<<23) + bias)
 	s.load(magic, k)
@@ -85,7 +87,8 @@ func (s isa) split(x Op, bias, unit float64, n, r, k reg.VecVirtual) {
 // exp is e^x, 2^n·(1 + r + r²·tail(r)).
 func (s isa) exp(x, z reg.VecVirtual) {
 	a, n, r, k, p := s.v(), s.v(), s.v(), s.v(), s.v()
-	s.load(s.c(89), a) // e^89 is infinite and e^−104 is 0, so that nothing is lost between; NaN stays
+	// e^89 is infinite and e^−104 is 0, so that nothing is lost between; NaN stays
+	s.load(s.c(89), a)
 	s.min(a, x, a)
 	lo := s.v()
 	s.load(s.c(-104), lo)
@@ -116,7 +119,8 @@ func (s isa) scale(p, n, k, z reg.VecVirtual) {
 	s.load(p, z)
 }
 
-// sigmoid is 1/(1+e) for x ≥ 0 and e/(1+e) below, with e = e^−|x|: nothing overflows, and small results are precise.
+// sigmoid is 1/(1+e) for x ≥ 0 and e/(1+e) below, with e = e^−|x|: nothing overflows, and small
+// results are precise.
 func (s isa) sigmoid(x, z reg.VecVirtual) {
 	e, y := s.v(), s.v()
 	s.or(x, bits32(1<<31), e)
@@ -136,11 +140,13 @@ func (s isa) sigmoid(x, z reg.VecVirtual) {
 
 // tanhTail is (e^2r − 1)/r on |r| ≤ ln(2)/4.
 var tanhTail = chebyshev(func(r float64) float64 {
-	return series(r, func(i int) float64 { return math.Pow(2, float64(i)+1) / math.Gamma(float64(i)+2) })
+	return series(r, func(i int) float64 {
+		return math.Pow(2, float64(i)+1) / math.Gamma(float64(i)+2)
+	})
 }, -ln2Half/2, ln2Half/2, 5)
 
-// tanh is −t/(t+2) with t = e^−2|x| − 1, and the sign of x. With −|x| = n·ln(2)/2 + r, t is 2^n·(r·tail(r)) + (2^n − 1):
-// nothing cancels.
+// tanh is −t/(t+2) with t = e^−2|x| − 1, and the sign of x. With −|x| = n·ln(2)/2 + r, t is
+// 2^n·(r·tail(r)) + (2^n − 1): nothing cancels.
 func (s isa) tanh(x, z reg.VecVirtual) {
 	y, n, r, k, p, lo := s.v(), s.v(), s.v(), s.v(), s.v(), s.v()
 	s.or(x, bits32(1<<31), y)
@@ -251,8 +257,8 @@ var expm1Tail = chebyshev(func(r float64) float64 {
 	return series(r, func(i int) float64 { return 1 / math.Gamma(float64(i)+2) })
 }, -ln2Half, ln2Half, 6)
 
-// expm1 is 2^n·(r·tail(r)) + (2^n − 1) with x = n·ln(2) + r, so that nothing cancels; above 40 it is
-// e^x.
+// expm1 is 2^n·(r·tail(r)) + (2^n − 1) with x = n·ln(2) + r, so that nothing cancels; above 40 it
+// is e^x.
 func (s isa) expm1(x, z reg.VecVirtual) {
 	y, n, r, k, p, c := s.v(), s.v(), s.v(), s.v(), s.v(), s.v()
 	s.load(s.c(40), c)
