@@ -1,4 +1,5 @@
-// Package workers keeps goroutines ready for work that comes in short jobs, one right after another.
+// Package workers keeps goroutines ready for work that comes in short jobs, one right after
+// another.
 package workers
 
 import (
@@ -10,8 +11,8 @@ import (
 
 // Pool is a fixed set of goroutines that work on one job at a time together with the caller.
 // Waiting workers spin for a short time, since the next job mostly follows at once, and then sleep.
-// To wake one takes a tenth of a millisecond and more, so Ready rouses them before there is work for
-// them.
+// To wake one takes a tenth of a millisecond and more, so Ready rouses them before there is work
+// for them.
 type Pool struct {
 	n       int // workers, the caller included
 	start   sync.Once
@@ -47,7 +48,8 @@ func (p *Pool) Ready() {
 	p.rouse()
 }
 
-// Run does a job, after Ready, and returns when all have done their part. Only one may run at a time.
+// Run does a job, after Ready, and returns when all have done their part. Only one may run at a
+// time.
 func (p *Pool) Run(j Job) {
 	p.job = j
 	p.left.Store(int64(p.n - 1))
