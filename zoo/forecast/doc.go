@@ -17,11 +17,11 @@
 // [Data] is what Task trains on.
 //
 // Config.Known are variables whose values ahead are known, such as holidays; Config.Static tell
-// series apart, of which Data.More has others beside the first; Config.Gaps says what is read where a
-// value is missing, which is NaN in a series that series.Options.Missing: series.Gap has read: the
-// last value, the mean, or the last value with a mask beside it. Config.Quantiles and [Model.Calibrate]
-// give intervals. [Model.Backtest] goes through a series with one model, and [Rolling] with models
-// that are fitted again and again to what is known by then.
+// series apart, of which Data.More has others beside the first; Config.Gaps says what is read where
+// a value is missing, which is NaN in a series that series.Options.Missing: series.Gap has read:
+// the last value, the mean, or the last value with a mask beside it. Config.Quantiles and
+// [Model.Calibrate] give intervals. [Model.Backtest] goes through a series with one model, and
+// [Rolling] with models that are fitted again and again to what is known by then.
 //
 // A model may be used by many goroutines at once.
 package forecast

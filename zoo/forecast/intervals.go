@@ -24,7 +24,8 @@ type Intervals struct {
 // series that the model was not trained on: of n scores of a step and target the ⌈(n+1)·level⌉-th
 // smallest. What is like that series is then held with a probability of level at least. Of a series
 // that changes with time, Backtest tells how often it is.
-func (m *Model) Calibrate(ctx context.Context, s *series.Series, level float64) (*Intervals, error) {
+func (m *Model) Calibrate(ctx context.Context, s *series.Series,
+	level float64) (*Intervals, error) {
 	scores, err := m.scores(ctx, s, level)
 	if err != nil {
 		return nil, err
@@ -37,8 +38,7 @@ func (m *Model) Calibrate(ctx context.Context, s *series.Series, level float64) 
 			slices.Sort(of)
 			if len(of) < least(level) {
 				return nil, prefix.Errorf("calibration: %d windows; intervals of %g take at "+
-					"least %d",
-					len(of), level, least(level))
+					"least %d", len(of), level, least(level))
 			}
 			row = append(row, conformal(of, level)*m.scale.Deviation[i])
 		}
@@ -62,8 +62,7 @@ func (m *Model) Interval(in *Intervals, history [][]float64, ahead ...[]float64)
 	high [][]float64, err error) {
 	if in == nil || len(in.Margin) != m.cfg.Horizon {
 		return nil, nil, prefix.Errorf("the intervals are none that Calibrate made for a horizon "+
-			"of %d",
-			m.cfg.Horizon)
+			"of %d", m.cfg.Horizon)
 	}
 	all, err := m.ForecastQuantiles(history, ahead...)
 	if err != nil {
@@ -89,7 +88,9 @@ func (m *Model) Interval(in *Intervals, history [][]float64, ahead ...[]float64)
 // half of the rest on either side, if there are such, else the forecast.
 func (m *Model) bounds(level float64) (low, high int) {
 	find := func(q float64) int {
-		return slices.IndexFunc(m.cfg.Quantiles, func(x float64) bool { return math.Abs(x-q) < 1e-9 })
+		return slices.IndexFunc(m.cfg.Quantiles, func(x float64) bool {
+			return math.Abs(x-q) < 1e-9
+		})
 	}
 	low, high = find((1-level)/2), find((1+level)/2)
 	if low < 0 || high < 0 {
@@ -107,7 +108,8 @@ type intervalScores struct {
 
 func (s *intervalScores) at(h, v int) []float64 { return s.all[h*s.V+v] }
 
-func (m *Model) scores(ctx context.Context, s *series.Series, level float64) (*intervalScores, error) {
+func (m *Model) scores(ctx context.Context, s *series.Series,
+	level float64) (*intervalScores, error) {
 	var bad check.Problems
 	bad.That(level > 0 && level < 1, "the level is %g, want a number in (0, 1)", level)
 	if err := bad.Err(); err != nil {
@@ -150,7 +152,8 @@ type Backtest struct {
 // The intervals of a forecast go by how wrong the last Window forecasts were whose true values were
 // known by then, each step and target by its own, so that they follow a series that changes. The
 // first Window forecasts are only gathered; it is an error if there are no more.
-func (m *Model) Backtest(ctx context.Context, s *series.Series, o BacktestOptions) (*Backtest, error) {
+func (m *Model) Backtest(ctx context.Context, s *series.Series,
+	o BacktestOptions) (*Backtest, error) {
 	level, size := cmp.Or(o.Level, 0.9), cmp.Or(o.Window, 500)
 	scores, err := m.scores(ctx, s, level)
 	if err != nil {
@@ -158,16 +161,15 @@ func (m *Model) Backtest(ctx context.Context, s *series.Series, o BacktestOption
 	}
 	if size < least(level) {
 		return nil, prefix.Errorf("backtest: a window of %d forecasts; intervals of %g take at "+
-			"least %d", size,
-			level, least(level))
+			"least %d", size, level, least(level))
 	}
 	n, H, V := len(scores.at(0, 0)), m.cfg.Horizon, len(m.targets)
-	first := size + H - 1 // before it a forecast of H steps has fewer known ones
-	if n <= first {
-		return nil, prefix.Errorf("backtest: the series has %d windows; the first %d are "+
-			"gathered for intervals: give a longer one, or a smaller Window",
-			n, first)
+	if size > n-H {
+		return nil, prefix.Errorf("backtest: the series has %d windows; a Window of %d with a "+
+			"horizon of %d leaves none to measure: give a longer one, or a smaller Window",
+			n, size, H)
 	}
+	first := size + H - 1 // before it a forecast of H steps has fewer known ones
 	b := &Backtest{Windows: n - first, RMSE: make([]float64, V), MeanAbs: make([]float64, V),
 		ByHorizon: make([]float64, H), Width: make([]float64, V)}
 	margins, err := rolling(scores, first, size, level)
@@ -218,9 +220,9 @@ func rolling(scores *intervalScores, first, size int, level float64) ([][]float6
 		slices.Sort(sorted)
 		for at := from; ; at++ {
 			if len(sorted) < least(level) {
-				return nil, fmt.Errorf("backtest: of the %d forecasts before window %d only %d have "+
-					"true values that are known; intervals of %g take at least %d: take a larger "+
-					"Window", size, first+at-from, len(sorted), level, least(level))
+				return nil, fmt.Errorf("backtest: of the %d forecasts before window %d only %d "+
+					"have true values that are known; intervals of %g take at least %d: take a "+
+					"larger Window", size, first+at-from, len(sorted), level, least(level))
 			}
 			out[i] = append(out[i], conformal(sorted, level))
 			if at+size+h+1 >= len(all) {

@@ -192,17 +192,25 @@ func TestIntervalErrors(t *testing.T) {
 			_, err := m.Backtest(ctx, data, forecast.BacktestOptions{})
 			return err
 		},
+		"a Window of 9223372036854775807 with a horizon of 4": func() error {
+			_, err := m.Backtest(ctx, data, forecast.BacktestOptions{Window: math.MaxInt})
+			return err
+		},
 		"are none that Calibrate made": func() error {
 			_, _, err := m.Interval(nil, history)
 			return err
 		},
-		"there are 0 rows ahead; want 4": func() error { _, err := m.Forecast(history); return err },
+		"there are 0 rows ahead; want 4": func() error {
+			_, err := m.Forecast(history)
+			return err
+		},
 		"row 0 ahead has 2 values": func() error {
 			_, err := m.Forecast(history, []float64{1, 2}, nil, nil, nil)
 			return err
 		},
 		"a is NaN at row 7": func() error {
-			_, err := m.Forecast(history, []float64{1}, []float64{math.NaN()}, []float64{1}, []float64{1})
+			_, err := m.Forecast(history, []float64{1}, []float64{math.NaN()}, []float64{1},
+				[]float64{1})
 			return err
 		},
 	} {

@@ -24,8 +24,9 @@ type RollingOptions struct {
 
 // Fold is what one model of Rolling reaches.
 type Fold struct {
-	From, To int     // it forecasts behind each row from From−1 on, up to To−2
-	MSE, MAE float64 // in units standardised by what it was fitted to
+	From, To int // it forecasts rows From … To−1, behind each from From−1 to To−1−Horizon
+	// in units standardised by what it was fitted to; NaN if no true value is known
+	MSE, MAE float64
 }
 
 // Rolled is what Rolling measures.
@@ -35,10 +36,10 @@ type Rolled struct {
 	RMSE, MeanAbs []float64 // of each target, in its own units, over all folds
 }
 
-// Rolling goes through a series as if it came in row by row (rolling origin; Tashman, 2000): every so
-// many rows a model is fitted to the rows so far, and forecasts behind each of the next, up to the
-// next fit. No model has seen what it forecasts. What is forecast beyond the end of the series is
-// left out.
+// Rolling goes through a series as if it came in row by row (rolling origin; Tashman, 2000): every
+// so many rows a model is fitted to the rows so far, and forecasts behind each of the next, up to
+// the next fit. No model has seen what it forecasts. What is forecast beyond the end of the series
+// is left out.
 func Rolling(ctx context.Context, s *series.Series, o RollingOptions) (*Rolled, error) {
 	var bad check.Problems
 	bad.That(s != nil, "there is no series")
@@ -64,7 +65,8 @@ func Rolling(ctx context.Context, s *series.Series, o RollingOptions) (*Rolled, 
 			err = errors.New("the option Fit gives no model")
 		}
 		if err != nil {
-			return nil, prefix.Errorf("rolling: the model fitted to the rows before %d: %w", at, err)
+			return nil, prefix.Errorf("rolling: the model fitted to the rows before %d: %w", at,
+				err)
 		}
 		if r.Targets == nil {
 			r.Targets = slices.Clone(m.cfg.Targets)
@@ -80,8 +82,8 @@ func Rolling(ctx context.Context, s *series.Series, o RollingOptions) (*Rolled, 
 			break // the last rows are behind every forecast that could be measured
 		}
 		if at < c.Lookback {
-			return nil, prefix.Errorf("rolling: From is %d; a model reads %d rows before the first "+
-				"that it forecasts", at, c.Lookback)
+			return nil, prefix.Errorf("rolling: From is %d; a model reads %d rows before the "+
+				"first that it forecasts", at, c.Lookback)
 		}
 		fold, err := m.fold(ctx, s.Slice(at-c.Lookback, end), r, n)
 		if err != nil {
@@ -90,15 +92,15 @@ func Rolling(ctx context.Context, s *series.Series, o RollingOptions) (*Rolled, 
 		fold.From, fold.To = at, end
 		r.Folds = append(r.Folds, fold)
 	}
+	if len(r.Folds) == 0 {
+		return nil, prefix.Errorf("rolling: From is %d, and the series has %d rows: nothing can "+
+			"be forecast and compared", o.From, s.Len())
+	}
 	for v := range r.RMSE {
 		if n[v] == 0 {
 			return nil, prefix.Errorf("rolling: no value of %s is known", r.Targets[v])
 		}
 		r.RMSE[v], r.MeanAbs[v] = math.Sqrt(r.RMSE[v]/n[v]), r.MeanAbs[v]/n[v]
-	}
-	if len(r.Folds) == 0 {
-		return nil, prefix.Errorf("rolling: From is %d, and the series has %d rows: nothing can be "+
-			"forecast and compared", o.From, s.Len())
 	}
 	return r, nil
 }
@@ -126,6 +128,6 @@ func (m *Model) fold(ctx context.Context, part *series.Series, sums *Rolled,
 		sums.RMSE[v], sums.MeanAbs[v] = sums.RMSE[v]+d*d, sums.MeanAbs[v]+math.Abs(d)
 		n[v]++
 	})
-	f.MSE, f.MAE = f.MSE/max(count, 1), f.MAE/max(count, 1)
+	f.MSE, f.MAE = f.MSE/count, f.MAE/count
 	return f, err
 }

@@ -74,6 +74,7 @@ func TestRolling(t *testing.T) {
 		"Every is 0":                  {From: 20, Fit: fit},
 		"a model reads 6 rows before": {From: 5, Every: 8, Fit: fit},
 		"nothing can be forecast":     {From: 41, Every: 8, Fit: fit},
+		"From is 40, and the series has 41 rows: nothing can": {From: 40, Every: 8, Fit: fit},
 		"before 20: too bad": {From: 20, Every: 8, Fit: func(context.Context, int,
 			*series.Series) (*forecast.Model, error) {
 			return nil, errors.New("too bad")

@@ -41,9 +41,15 @@ func (m *Model) Task(d Data) (train.Task, error) {
 	if err != nil {
 		return nil, prefix.Errorf("training: %w", err)
 	}
+	if err := w.scored(); err != nil {
+		return nil, prefix.Errorf("training: %w", err)
+	}
 	valid := &windows{}
 	if d.Valid != nil {
-		if valid, err = m.windows(d.Valid); err != nil {
+		if valid, err = m.windows(d.Valid); err == nil {
+			err = valid.scored()
+		}
+		if err != nil {
 			return nil, prefix.Errorf("validation: %w", err)
 		}
 	}
@@ -64,7 +70,8 @@ func (m *Model) Task(d Data) (train.Task, error) {
 	}
 	shared.Part(&data, "series", w.x, valid.x)
 	graphs := m.graphs(d.Unroll, true)
-	task := &shared.ExampleTask{TaskData: data, Weights: m.store.Params(), Order: shared.Listed(batches)}
+	task := &shared.ExampleTask{TaskData: data, Weights: m.store.Params(),
+		Order: shared.Listed(batches)}
 	task.RunBatch = func(p shared.Rows, seed uint64, counter int) (b train.Batch, err error) {
 		starts := p.Examples()
 		g, err := graphs.Get(len(starts))
@@ -288,13 +295,13 @@ func (m *Model) lastWindow(history, ahead [][]float64) (*windows, error) {
 		return w, nil
 	}
 	if len(ahead) != c.Horizon {
-		return nil, fmt.Errorf("there are %d rows ahead; want %d of the known variables %.200q", len(ahead),
-			c.Horizon, c.Known)
+		return nil, fmt.Errorf("there are %d rows ahead; want %d of the known variables %.200q",
+			len(ahead), c.Horizon, c.Known)
 	}
 	for t, row := range ahead {
 		if len(row) != len(m.known) {
-			return nil, fmt.Errorf("row %d ahead has %d values; %d variables are known: %.200q", t, len(row),
-				len(m.known), c.Known)
+			return nil, fmt.Errorf("row %d ahead has %d values; %d variables are known: %.200q", t,
+				len(row), len(m.known), c.Known)
 		}
 		whole := slices.Clone(m.scale.Mean) // of what is not known, which is not read
 		for k, i := range m.known {

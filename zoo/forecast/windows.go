@@ -98,6 +98,15 @@ type counts struct {
 	ofTarget, ofStep []float64
 }
 
+// scored is an error if a target has no value that a loss could go by.
+func (w *windows) scored() error {
+	if w.cfg.Gaps == RefuseGaps {
+		return nil
+	}
+	_, err := w.counts(0)
+	return err
+}
+
 // counts is an error if a target has no value.
 func (w *windows) counts(first int) (c counts, err error) {
 	c.ofTarget, c.ofStep = make([]float64, len(w.targets)), make([]float64, w.cfg.Horizon)
