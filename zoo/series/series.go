@@ -117,7 +117,14 @@ func (s *Series) Scale(more ...*Series) (*Scale, error) {
 		if other == nil || !slices.Equal(other.Names, s.Names) {
 			return nil, fmt.Errorf("series: a scale of other variables than %.200q", s.Names)
 		}
-		values, T = slices.Concat(values, other.Values), T+other.Len()
+		T += other.Len()
+	}
+	if len(more) > 0 {
+		all := [][]float64{s.Values}
+		for _, other := range more {
+			all = append(all, other.Values)
+		}
+		values = slices.Concat(all...)
 	}
 	if T == 0 {
 		return nil, fmt.Errorf("series: there is nothing to measure the scale of")
