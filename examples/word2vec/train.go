@@ -49,7 +49,7 @@ func trainCommand() cli.Command {
 				"all cores write to the same vectors without locks, as gensim's do: faster on many cores and with -output hierarchical, and another result each time")
 			f.BoolVar(&t.TextOrder, "text-order", false,
 				"take the steps of negative sampling in the order of the text, on one core unless -lock-free")
-			f.BoolVar(&t.loss, "loss", false, "show the mean loss as well; costs a third of the speed")
+			f.BoolVar(&t.loss, "loss", false, "show the mean loss as well; slower")
 			f.StringVar(&t.extend, "extend", "",
 				"`directory` of a model to go on from, with this text and its new words")
 			f.StringVar((*string)(&t.Model), "arch", string(word2vec.SkipGram), "skipgram or cbow")

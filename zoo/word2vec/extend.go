@@ -50,6 +50,7 @@ func (m *Model) Extend(ctx context.Context, c ExtendConfig, sentences [][]string
 	if err != nil {
 		return nil, err
 	}
+	next.instructions = m.instructions
 	if err := next.start(ctx); err != nil {
 		return nil, err
 	}
@@ -68,8 +69,11 @@ func (m *Model) Extend(ctx context.Context, c ExtendConfig, sentences [][]string
 	return next, nil
 }
 
-// start gives a model its first weights.
+// start gives a model its first weights, if there is memory for them.
 func (m *Model) start(ctx context.Context) error {
+	if err := m.fits(); err != nil {
+		return err
+	}
 	m.in = make([]float32, m.vocabulary.Len()*m.cfg.Dim)
 	m.out = make([]float32, m.outputs()*m.cfg.Dim)
 	key := rng.New(m.cfg.Seed).Named("word2vec/in")

@@ -119,6 +119,7 @@ func TestExtend(t *testing.T) {
 		m, err := old.Extend(ctx, ExtendConfig{Epochs: 6, LR: 0.04}, more)
 		require.NoError(t, err)
 		require.Equal(t, was, old.in)
+		require.Equal(t, old.Instructions(), m.Instructions())
 		require.False(t, m.Done())
 		require.Equal(t, cfg.MinLR, 0.0)
 		require.InDelta(t, 0.0001, m.Config().MinLR, 1e-12)

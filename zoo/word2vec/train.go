@@ -30,17 +30,17 @@ type Progress struct {
 
 // TrainOptions do not change the result, but for LockFree.
 type TrainOptions struct {
-	// goroutines; 0 means GOMAXPROCS, and more than that are not started. Without LockFree more than
-	// 16 are of no use, nor is a second where steps are taken in the order of the text: for a
+	// goroutines; 0 means GOMAXPROCS, and more than that are not started. Without LockFree more
+	// than 16 are of no use, nor is a second where steps are taken in the order of the text: for a
 	// hierarchical softmax, and with Config.TextOrder
 	Workers int
 	// LockFree lets all workers read the text at once and write to the same vectors without locks
 	// (Hogwild: Recht, Ré, Wright and Niu, 2011), as gensim and the original tool do, all in the
-	// order of the text. It is for a hierarchical softmax, whose words all pass one root, on several
-	// cores. With more than one worker the result is another one in each run, as good as any but
-	// not repeatable, and a program that is built with Go's race detector reports it.
+	// order of the text. It is for a hierarchical softmax, whose words all pass one root, on
+	// several cores. With more than one worker the result is another one in each run, as good as
+	// any but not repeatable, and a program that is built with Go's race detector reports it.
 	LockFree bool
-	// Loss measures Progress.Loss, which costs about a third of the speed.
+	// Loss measures Progress.Loss, which costs a logarithm for each output.
 	Loss bool
 	// called a few times a second at most, if not nil, and at the end of each epoch
 	Progress func(Progress)
@@ -74,7 +74,8 @@ const (
 	skipGramChunk = 2_000
 	cbowChunk     = 1_000
 
-	// Words of text for each worker of a lock-free training between two updates of the learning rate.
+	// Words of text for each worker of a lock-free training between two updates of the learning
+	// rate.
 	lockFreeChunk = 5_000
 )
 
@@ -116,8 +117,8 @@ func (m *Model) Train(ctx context.Context, sentences [][]string, o TrainOptions)
 // that this process uses. An old file does not say with which.
 func (o TrainOptions) warnOfInstructions(was string) {
 	if is := kernels.Instructions(); o.Warn != nil && was != "" && was != is {
-		o.Warn(fmt.Sprintf("the model was made with the instructions %s, and this machine goes on with %s: the "+
-			"outcome is not, to the bit, that of a training on one of them", was, is))
+		o.Warn(fmt.Sprintf("the model was made with the instructions %s, and this machine goes on "+
+			"with %s: the outcome is not, to the bit, that of a training on one of them", was, is))
 	}
 }
 
@@ -128,25 +129,23 @@ func (o TrainOptions) warn(c *corpus, sentences [][]string) {
 		all += len(words)
 	}
 	left := all - len(c.ids)
-	if 3*left <= all {
+	if o.Warn == nil || 3*left <= all {
 		return
 	}
-	message := fmt.Sprintf("%d of the %d words of the text (%.1f %%) are left out, since the vocabulary lacks them: are too many left out as "+
-		"rare, or does the tokeniser not suit the language?", left, all,
-		100*float64(left)/float64(all))
-	if o.Warn != nil {
-		o.Warn(message)
-	}
+	o.Warn(fmt.Sprintf("%d of the %d words of the text (%.1f %%) are left out, since the "+
+		"vocabulary lacks them: are too many left out as rare, or does the tokeniser not suit the "+
+		"language?", left, all, 100*float64(left)/float64(all)))
 }
 
 // trainer works on a chunk of text at a time, in phases whose tasks touch no common rows:
 //
 //  1. read: each part of the chunk becomes steps, sorted by the blocks of rows that they touch;
 //  2. turns: for t = 0 … 15, the steps of word block p and output block p xor t, for all p;
-//  3. CBOW: the gradients of the examples are added to the vectors of the neighbours, block by block.
+//  3. CBOW: the gradients of the examples are added to the vectors of the neighbours, block by
+//     block.
 //
-// Who does a task makes no difference, so the result is the same for any number of workers. Steps in
-// the order of the text do without the phases: see reader.
+// Who does a task makes no difference, so the result is the same for any number of workers. Steps
+// in the order of the text do without the phases: see reader.
 type trainer struct {
 	*Model
 	text    *corpus
@@ -243,7 +242,8 @@ func (t *trainer) run(ctx context.Context, o TrainOptions) error {
 		t.epoch, t.sentence = t.epoch+1, 0
 		for _, x := range t.in {
 			if x-x != 0 {
-				return fmt.Errorf("word2vec: epoch %d: the vectors are no longer finite; a smaller LR than %g may help", t.epoch, t.cfg.LR)
+				return fmt.Errorf("word2vec: epoch %d: the vectors are no longer finite; a smaller "+
+					"LR than %g may help", t.epoch, t.cfg.LR)
 			}
 		}
 		if o.Progress != nil {
@@ -313,11 +313,11 @@ func (t *trainer) sorted(from, to int) {
 	if t.cfg.Model == CBOW {
 		learn = t.learnExamples
 	}
-	// While the upper bits of the turn stay as they are, the word blocks of a worker meet the output
-	// blocks of the same numbers, or of those of one other worker, which nobody else touches. Every
-	// other chunk takes the turns backwards, so that output blocks stay with the worker that had
-	// them last. Both save the workers waiting for each other and for rows to come from another
-	// core's cache; neither changes the outcome for another number of workers.
+	// While the upper bits of the turn stay as they are, the word blocks of a worker meet the
+	// output blocks of the same numbers, or of those of one other worker, which nobody else
+	// touches. Every other chunk takes the turns backwards, so that output blocks stay with the
+	// worker that had them last. Both save the workers waiting for each other and for rows to come
+	// from another core's cache; neither changes the outcome for another number of workers.
 	alone := 1
 	if n := t.team.n; n&(n-1) == 0 {
 		alone = blocks / n

@@ -122,9 +122,6 @@ func New(ctx context.Context, cfg Config, sentences [][]string) (*Model, error) 
 	if err != nil {
 		return nil, err
 	}
-	if err := m.fits(); err != nil {
-		return nil, err
-	}
 	m.instructions = kernels.Instructions()
 	if err := m.start(ctx); err != nil {
 		return nil, err
@@ -151,7 +148,8 @@ func (m *Model) fits() error {
 		fit += fmt.Sprintf(", or a Dim of %d", dim)
 	}
 	return memoryError(fmt.Sprintf("word2vec: vectors of %d numbers for %d words, and as many "+
-		"outputs, need %.0f bytes, more than the %d that there are; %s", m.cfg.Dim, m.vocabulary.Len(), need, free, fit))
+		"outputs, need %.0f bytes, more than the %d that there are; %s", m.cfg.Dim,
+		m.vocabulary.Len(), need, free, fit))
 }
 
 // formed are sentences in the form of the words.
@@ -169,7 +167,8 @@ func (c Config) formed(sentences [][]string) [][]string {
 // newModel makes a model without weights.
 func newModel(cfg Config, v *text.Vocabulary) (*Model, error) {
 	if v.Len() > math.MaxInt32/2 {
-		return nil, fmt.Errorf("word2vec: %d words; the limit is %d (MaxVocab keeps the most frequent ones)", v.Len(), math.MaxInt32/2)
+		return nil, fmt.Errorf("word2vec: %d words; the limit is %d (MaxVocab keeps the most "+
+			"frequent ones)", v.Len(), math.MaxInt32/2)
 	}
 	m := &Model{cfg: cfg, vocabulary: v}
 	if cfg.Output == Hierarchical {
