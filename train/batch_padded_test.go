@@ -76,7 +76,7 @@ func TestBatchesProperties(t *testing.T) {
 }
 
 // Batches of so many tokens keep to that, hold each example once, are as many in every epoch, and
-// resume. None could take in the first example of the next batch.
+// resume. In order, none could take in the first example of the next batch.
 func TestBatchesOfTokens(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		lengths := rapid.SliceOfN(rapid.IntRange(0, 30), 1, 60).Draw(t, "lengths")
@@ -97,7 +97,7 @@ func TestBatchesOfTokens(t *testing.T) {
 			all := epoch(b)
 			require.Len(t, all, b.Len())
 			require.Equal(t, count(n), slices.Sorted(slices.Values(slices.Concat(all...))))
-			for _, batch := range all {
+			for k, batch := range all {
 				longest := 1
 				for _, i := range batch {
 					longest = max(longest, sizes[i])
@@ -105,6 +105,10 @@ func TestBatchesOfTokens(t *testing.T) {
 				require.NotEmpty(t, batch)
 				require.LessOrEqual(t, len(batch)*longest, c.Tokens)
 				require.True(t, c.Batch == 0 || len(batch) <= c.Batch)
+				if c.InOrder && k+1 < len(all) && len(batch) != c.Batch {
+					more := max(longest, sizes[all[k+1][0]])
+					require.Greater(t, (len(batch)+1)*more, c.Tokens)
+				}
 			}
 			resume := rapid.IntRange(0, b.Len()).Draw(t, "resume at")
 			require.NoError(t, b.Seek(Position{Epoch: at, Next: resume}))

@@ -27,8 +27,9 @@ type History struct {
 
 // Row is a row of a history.
 type Row struct {
-	Step, Epoch int // updates and epochs done
-	Metrics     map[string]float64
+	Step    int // updates done
+	Epoch   int // epochs done before that of the row: its validation, too, has 0 in the first one
+	Metrics map[string]float64
 }
 
 type moment struct{ step, epoch int }
@@ -43,9 +44,10 @@ type column struct {
 // Len is the number of rows.
 func (h *History) Len() int { return len(h.rows) }
 
-// Add appends a row. A metric that comes for the first time becomes a new last column; several at
-// once do so in the order of their names. It is an error, and nothing is added, if a name is empty,
-// "step" or "epoch", or has control characters or invalid UTF-8 in it.
+// Add appends a row: step and epoch are those of Row. A metric that comes for the first time
+// becomes a new last column; several at once do so in the order of their names. It is an error, and
+// nothing is added, if a name is empty, "step" or "epoch", or has control characters or invalid
+// UTF-8 in it.
 func (h *History) Add(step, epoch int, metrics map[string]float64) error {
 	names := slices.Sorted(maps.Keys(metrics))
 	for _, name := range names {

@@ -235,7 +235,8 @@ func (f *fit) copyWeights() error {
 // restoreBest gives the parameters the weights of the best validation, if there was one.
 func (f *fit) restoreBest() error {
 	if f.best.epoch == 0 {
-		f.warn("no validation gave a finite %s, so the weights are the last ones", f.Monitor)
+		f.warn("no epoch was done, so that nothing was validated: there is no best %s, and the "+
+			"weights are the last ones", f.Monitor)
 		return nil
 	}
 	if f.Checkpoints != nil {

@@ -177,7 +177,8 @@ func TestRestoreBestWithoutAny(t *testing.T) {
 	r, err := train.Fit(context.Background(), newBowl(3), train.Config{Optimizer: adam(0.1),
 		Epochs: 1, MaxSteps: 2, RestoreBest: true})
 	require.NoError(t, err)
-	require.Contains(t, r.Warnings[0], "the weights are the last ones")
+	require.Contains(t, r.Warnings[0], "no epoch was done, so that nothing was validated: there "+
+		"is no best valid_loss, and the weights are the last ones")
 
 	// A directory in which the weights of the best were not kept.
 	dir := tempDir(t)

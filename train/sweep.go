@@ -62,8 +62,8 @@ func Grid(values map[string][]string) []map[string]string {
 // Sweep trains with each of the settings, several side by side in one process. Fit trains one: what
 // it makes is its own, and dir is its folder, where it may keep checkpoints and the model. Its
 // history and its settings are written there in the end, from which ReadRuns reads them; a run that
-// is there already is not made again, so that a sweep that was interrupted goes on. The runs do not
-// depend on how many are side by side.
+// is there already is not made again, so that a sweep that was interrupted goes on; one of other
+// settings with the same name is an error. The runs do not depend on how many are side by side.
 //
 // Runs that failed have an Err, and do not stop the others; the error is all of theirs, or the
 // context's. Interrupted runs are not finished, and are left out.
@@ -132,10 +132,14 @@ func oneRun(ctx context.Context, parent string, settings map[string]string,
 	r := Run{Name: runName(settings), Settings: maps.Clone(settings)}
 	dir := filepath.Join(parent, r.Name)
 	done, err := readRun(dir)
-	if err == nil && maps.Equal(done.Settings, settings) {
+	switch {
+	case err == nil && maps.Equal(done.Settings, settings):
 		return done
-	}
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	case err == nil && done.Settings != nil:
+		r.Err = fmt.Errorf("%s holds a run of other settings, %q; use another directory", dir,
+			done.Settings)
+		return r
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		r.Err = err
 		return r
 	}
@@ -211,7 +215,8 @@ func ReadRuns(dir string) ([]Run, error) {
 }
 
 // Best is the best finite value of a metric, by its goal; the empty goal is that of its name.
-// Without such a value Epoch is 0 and ok false. Epoch is that of the row, which ends it.
+// Without such a value Epoch is 0 and ok false. Epoch is, as in Result, the number of the epoch,
+// counted from 1, at whose end it was measured; of a row before the end, that of the one at hand.
 func (h *History) Best(metric string, goal Goal) (b Best, ok bool) {
 	goal = cmp.Or(goal, GoalOf(metric), Smaller)
 	b.Metric, b.Value = metric, goal.worst()

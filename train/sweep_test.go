@@ -24,7 +24,8 @@ func TestGrid(t *testing.T) {
 }
 
 // bowls trains a bowl at the rate of the settings.
-func bowls(made *atomic.Int32) func(context.Context, string, map[string]string) (*train.Result, error) {
+func bowls(made *atomic.Int32) func(context.Context, string,
+	map[string]string) (*train.Result, error) {
 	return func(ctx context.Context, dir string, s map[string]string) (*train.Result, error) {
 		made.Add(1)
 		lr, err := strconv.ParseFloat(s["lr"], 64)
@@ -42,8 +43,8 @@ func TestSweep(t *testing.T) {
 	for _, workers := range []int{1, 3, 0} {
 		dir := t.TempDir()
 		var made atomic.Int32
-		runs, err := train.Sweep(context.Background(), train.SweepConfig{Dir: dir, Workers: workers},
-			settings, bowls(&made))
+		runs, err := train.Sweep(context.Background(),
+			train.SweepConfig{Dir: dir, Workers: workers}, settings, bowls(&made))
 		require.NoError(t, err)
 		require.Len(t, runs, 3)
 		require.Equal(t, "lr=0.001,note=a_b", runs[1].Name)
@@ -124,6 +125,15 @@ func TestSweepErrors(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, runs, 4)
 	require.Equal(t, int32(5), made.Load())
+
+	// Names do not tell all settings apart: a run of others is not written over.
+	one := map[string]string{"lr": "0.1", "note": "a b"}
+	two := map[string]string{"lr": "0.1", "note": "a/b"}
+	_, err = train.Sweep(ctx, train.SweepConfig{Dir: dir}, []map[string]string{one}, bowls(&made))
+	require.NoError(t, err)
+	_, err = train.Sweep(ctx, train.SweepConfig{Dir: dir}, []map[string]string{two}, bowls(&made))
+	require.ErrorContains(t, err, "holds a run of other settings")
+	require.Equal(t, int32(6), made.Load())
 
 	broken := filepath.Join(dir, "lr=0.1", "history.csv")
 	require.NoError(t, os.WriteFile(broken, []byte("x"), 0o666))
