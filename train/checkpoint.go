@@ -21,8 +21,8 @@ import (
 type Checkpoint struct {
 	Step     int                      // optimizer steps done
 	Params   map[string]*tensor.Dense // the weights, by path: encoder/l0/W_ih
-	States   map[string]State         // of optimizer, schedule, average, …; these names hold no slash
-	Tensors  map[string]*tensor.Dense // what else has many numbers: a recurrent state, a column of the history
+	States   map[string]State         // of optimizer, schedule, average, …; no slash in the names
+	Tensors  map[string]*tensor.Dense // what else has many numbers, such as a recurrent state
 	Counters map[string]uint64        // seed, epoch, position in the data, …
 	Text     map[string]string        // configuration, hash of the vocabulary, …
 }
@@ -56,7 +56,8 @@ func (c *Checkpoint) Write(w io.Writer) error {
 	return safetensors.Write(w, tensors, metadata)
 }
 
-func (c *Checkpoint) encode() (tensors []safetensors.Tensor, metadata map[string]string, err error) {
+func (c *Checkpoint) encode() (tensors []safetensors.Tensor, metadata map[string]string,
+	err error) {
 	number := func(name string, v uint64) {
 		tensors = append(tensors, safetensors.New(name, nil, []uint64{v}))
 	}
@@ -84,7 +85,8 @@ func (c *Checkpoint) encode() (tensors []safetensors.Tensor, metadata map[string
 	}
 	for name, s := range c.States {
 		if strings.Contains(name, "/") || s.Step < 0 {
-			return nil, nil, fmt.Errorf("state %q at step %d: it must have a name without slash and no negative step", name, s.Step)
+			return nil, nil, fmt.Errorf("state %q at step %d: it must have a name without slash "+
+				"and no negative step", name, s.Step)
 		}
 		metadata[statePrefix+name] = s.Kind
 		prefix := statePrefix + name + "/"
@@ -103,7 +105,8 @@ func encodeDense(name string, d *tensor.Dense) (t safetensors.Tensor, err error)
 	case err != nil:
 		return t, fmt.Errorf("%q %w", name, err)
 	case v.len() == 0 || len(v.shape) > maxCheckpointRank:
-		return t, fmt.Errorf("%q has shape %v: it must have values, and at most %d axes", name, v.shape, maxCheckpointRank)
+		return t, fmt.Errorf("%q has shape %v: it must have values, and at most %d axes", name,
+			v.shape, maxCheckpointRank)
 	case v.f32 != nil:
 		return safetensors.New(name, v.shape, v.f32), nil
 	}
@@ -206,8 +209,8 @@ func checkHeader(f *safetensors.File) error {
 	case err != nil || format < 1:
 		return errors.New("it holds no checkpoint of a training run")
 	case format > checkpointFormat:
-		return fmt.Errorf("it was made by checkpoint format %d, this is format %d: a newer version of the library reads it",
-			format, checkpointFormat)
+		return fmt.Errorf("it was made by checkpoint format %d, this is format %d: a newer version "+
+			"of the library reads it", format, checkpointFormat)
 	}
 	return f.CheckRoom()
 }
@@ -225,8 +228,10 @@ func headOf(f *safetensors.File) (*Checkpoint, error) {
 	for key, value := range f.Metadata {
 		if name, ok := strings.CutPrefix(key, textPrefix); ok {
 			c.Text[name] = value
-		} else if name, ok := strings.CutPrefix(key, statePrefix); ok && !strings.Contains(name, "/") {
-			c.States[name] = State{Kind: value, Step: -1, Scalars: map[string]float64{}, Tensors: map[string]*tensor.Dense{}}
+		} else if name, ok := strings.CutPrefix(key, statePrefix); ok &&
+			!strings.Contains(name, "/") {
+			c.States[name] = State{Kind: value, Step: -1, Scalars: map[string]float64{},
+				Tensors: map[string]*tensor.Dense{}}
 		} else if key != formatKey {
 			return nil, fmt.Errorf("metadata %.64q: unknown", key)
 		}
@@ -323,7 +328,8 @@ func decodeScalar[E safetensors.Element](t safetensors.Tensor) (E, error) {
 
 func decodeDense(t safetensors.Tensor) (*tensor.Dense, error) {
 	if len(t.Data) == 0 || len(t.Shape) > maxCheckpointRank {
-		return nil, fmt.Errorf("%d axes, %d bytes: it must have values, and at most %d axes", len(t.Shape), len(t.Data), maxCheckpointRank)
+		return nil, fmt.Errorf("%d axes, %d bytes: it must have values, and at most %d axes",
+			len(t.Shape), len(t.Data), maxCheckpointRank)
 	}
 	switch t.DType {
 	case "F32":
@@ -376,7 +382,8 @@ func (c *Checkpoint) match(params map[string]*tensor.Dense) (pairs []weightPair,
 }
 
 // matchWeights finds the one of weights for each of params, which may be without its numbers.
-func matchWeights(params map[string]*tensor.Dense, weights map[string]saved) (pairs []weightPair, err error) {
+func matchWeights(params map[string]*tensor.Dense,
+	weights map[string]saved) (pairs []weightPair, err error) {
 	var differ []string
 	report := func(name, format string, args ...any) {
 		differ = append(differ, fmt.Sprintf("%s: "+format, append([]any{name}, args...)...))
@@ -411,8 +418,8 @@ func matchWeights(params map[string]*tensor.Dense, weights map[string]saved) (pa
 		if n > most {
 			differ = append(differ[:most-1], fmt.Sprintf("and %d more", n-most+1))
 		}
-		return nil, errorOf(ErrOtherModel, "train: the checkpoint is of another architecture, %d parameters differ:\n\t%s",
-			n, strings.Join(differ, "\n\t"))
+		return nil, errorOf(ErrOtherModel, "train: the checkpoint is of another architecture, %d "+
+			"parameters differ:\n\t%s", n, strings.Join(differ, "\n\t"))
 	}
 	return pairs, nil
 }

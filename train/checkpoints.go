@@ -91,12 +91,13 @@ func (s *Checkpoints) Save(c *Checkpoint) error {
 		return errors.New("train: the checkpoint is nil")
 	}
 	if n := len(s.steps); n > 0 && c.Step < s.steps[n-1] {
-		return fmt.Errorf("train: checkpoint of step %d: %s holds one of step %d; resume from that or use another directory",
-			c.Step, s.dir, s.steps[n-1])
+		return fmt.Errorf("train: checkpoint of step %d: %s holds one of step %d; resume from that "+
+			"or use another directory", c.Step, s.dir, s.steps[n-1])
 	}
 	path := s.path(c.Step)
 	err := s.write(path, c)
-	if _, absent := os.Stat(path); err == nil || absent == nil { // it is there even if only the last sync failed
+	// it is there even if only the last sync failed
+	if _, absent := os.Stat(path); err == nil || absent == nil {
 		if !slices.Contains(s.steps, c.Step) {
 			s.steps = append(s.steps, c.Step)
 		}
@@ -118,7 +119,8 @@ func (s *Checkpoints) SaveBest(c *Checkpoint) error { return s.write(s.bestPath(
 
 func (s *Checkpoints) write(path string, c *Checkpoint) error {
 	if s.lock == nil {
-		return fmt.Errorf("train: checkpoint %s: the directory is closed, or OpenCheckpoints has not opened it", path)
+		return fmt.Errorf("train: checkpoint %s: the directory is closed, or OpenCheckpoints has "+
+			"not opened it", path)
 	}
 	if err := s.lock.Check(); err != nil {
 		return fmt.Errorf("train: checkpoint %s: %w", path, err)
@@ -151,7 +153,8 @@ func (s *Checkpoints) latest(fits func(*outline) error) (*Checkpoint, error) {
 		return fits(o)
 	})
 	if err == nil && c.Step != step {
-		return nil, fmt.Errorf("train: checkpoint %s is of step %d: it was renamed", s.path(step), c.Step)
+		return nil, fmt.Errorf("train: checkpoint %s is of step %d: it was renamed", s.path(step),
+			c.Step)
 	}
 	return c, err
 }

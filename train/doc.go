@@ -41,8 +41,8 @@
 //
 // # Several trainings
 //
-// [Sweep] trains with several settings side by side, [Grid] makes them, and [WriteRuns] compares runs,
-// which [ReadRuns] finds in their directories; examples/curves draws their histories.
+// [Sweep] trains with several settings side by side, [Grid] makes them, and [WriteRuns] compares
+// runs, which [ReadRuns] finds in their directories; examples/curves draws their histories.
 //
 // # Gradients
 //

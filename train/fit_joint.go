@@ -35,8 +35,8 @@ type segments struct{ j *joint }
 func (s segments) clip(c Clip) (float64, error) { return s.j.divided.clip(c) }
 func (s segments) step(o Optimizer) error       { return s.j.divided.step(o, s.j.having) }
 
-// elementwise is an optimizer whose update of a number depends on that of no other, so that a part of
-// a parameter can be updated by itself.
+// elementwise is an optimizer whose update of a number depends on that of no other, so that a part
+// of a parameter can be updated by itself.
 type elementwise interface{ elementwise() bool }
 
 func (o *optimizer) elementwise() bool { return true }
@@ -62,9 +62,9 @@ func (f *fit) setJoint() error {
 		f.Processes = nil
 	}
 	if f.together() && f.Processes.Size() > max(f.Shards, 1) {
-		return fmt.Errorf("train: %d processes and %d shards: a process computes at least one shard, so "+
-			"Shards must be %d or more; the outcome depends on that setting, and not on the number of "+
-			"processes",
+		return fmt.Errorf("train: %d processes and %d shards: a process computes at least one "+
+			"shard, so Shards must be %d or more; the outcome depends on that setting, and not on "+
+			"the number of processes",
 			f.Processes.Size(), max(f.Shards, 1), f.Processes.Size())
 	}
 	if f.Shards <= 1 && f.Accumulate == 1 {
@@ -153,7 +153,8 @@ func (f *fit) lost(err error) error {
 		f.Processes.Size(), err)
 }
 
-// notFinite is the error of an update of which a shard's loss is not finite. All processes return it.
+// notFinite is the error of an update of which a shard's loss is not finite. All processes return
+// it.
 func (f *fit) notFinite(o updateReport) error {
 	j, where, why := f.joint, "", ""
 	if j.bad {
@@ -166,7 +167,8 @@ func (f *fit) notFinite(o updateReport) error {
 		f.agreed = true
 		owner := 0
 		for r := range f.Processes.Size() {
-			if from, to := ShardRows(j.shards, r, f.Processes.Size()); from <= o.lost && o.lost < to {
+			from, to := ShardRows(j.shards, r, f.Processes.Size())
+			if from <= o.lost && o.lost < to {
 				owner = r
 			}
 		}
@@ -177,8 +179,8 @@ func (f *fit) notFinite(o updateReport) error {
 		}
 		why = strings.TrimRight(strings.ToValidUTF8(string(text), ""), "\x00")
 	}
-	return errorOf(ErrNotFinite, "train: step %d: the loss%s is not finite: %s%s", f.step, where, why,
-		divergedAdvice)
+	return errorOf(ErrNotFinite, "train: step %d: the loss%s is not finite: %s%s", f.step, where,
+		why, divergedAdvice)
 }
 
 // agreeToStop tells all processes what the callbacks of the first one have asked for.
@@ -201,7 +203,8 @@ func (f *fit) join() error {
 		return nil
 	}
 	f.Processes.At(f.step)
-	flags := []byte{boolByte(f.Checkpoints != nil), boolByte(len(f.OnRow) > 0 || f.AfterStep != nil)}
+	flags := []byte{boolByte(f.Checkpoints != nil),
+		boolByte(len(f.OnRow) > 0 || f.AfterStep != nil)}
 	if !f.first() {
 		f.Progress, f.Checkpoints, f.OnRow, f.AfterStep = nil, nil, nil, nil
 		f.Warn = func(string) {}
@@ -227,13 +230,18 @@ func (f *fit) join() error {
 // identity is what must be the same in all processes, by name, and host, which need not.
 func (f *fit) identity() ([]byte, error) {
 	is := map[string]string{
-		"Go version": runtime.Version(), "architecture": runtime.GOARCH,
-		"instructions of the processor": kernels.Instructions(), "version of the program": version(),
-		"optimizer":        f.Optimizer.State().Kind,
-		"number of epochs": fmt.Sprint(f.Epochs), "limit of steps": fmt.Sprint(f.MaxSteps),
-		"steps between saves": fmt.Sprint(f.SaveEvery), "steps between rows": fmt.Sprint(f.RecordEvery),
-		"monitor":  fmt.Sprint(f.monitor(), ", best restored: ", f.RestoreBest),
-		"clipping": fmt.Sprint(f.Clip), "number of shards": fmt.Sprint(f.Shards),
+		"Go version":                     runtime.Version(),
+		"architecture":                   runtime.GOARCH,
+		"instructions of the processor":  kernels.Instructions(),
+		"version of the program":         version(),
+		"optimizer":                      f.Optimizer.State().Kind,
+		"number of epochs":               fmt.Sprint(f.Epochs),
+		"limit of steps":                 fmt.Sprint(f.MaxSteps),
+		"steps between saves":            fmt.Sprint(f.SaveEvery),
+		"steps between rows":             fmt.Sprint(f.RecordEvery),
+		"monitor":                        fmt.Sprint(f.monitor(), ", best restored: ", f.RestoreBest),
+		"clipping":                       fmt.Sprint(f.Clip),
+		"number of shards":               fmt.Sprint(f.Shards),
 		"way of summing":                 fmt.Sprint("fast: ", f.FastSum),
 		"schedule, averages, early stop": fmt.Sprint(slices.Sorted(maps.Keys(f.states()))),
 	}
@@ -285,7 +293,8 @@ func compareIdentities(all [][]byte) error {
 	ids := make([]identity, len(all))
 	for r, data := range all {
 		if err := json.Unmarshal(data, &ids[r]); err != nil {
-			return errorOf(ErrProcesses, "train: process %d is of another version of the library: %w", r, err)
+			return errorOf(ErrProcesses,
+				"train: process %d is of another version of the library: %w", r, err)
 		}
 	}
 	var differ []string
@@ -293,7 +302,8 @@ func compareIdentities(all [][]byte) error {
 		var names []string
 		for name := range union(ids[0].Is, id.Is) {
 			if was, is := ids[0].Is[name], id.Is[name]; was != is {
-				names = append(names, fmt.Sprintf("the %s (%.80q here, %.80q in process 0)", name, is, was))
+				names = append(names,
+					fmt.Sprintf("the %s (%.80q here, %.80q in process 0)", name, is, was))
 			}
 		}
 		if names != nil {
@@ -320,7 +330,8 @@ func gatherBytes(p Processes, mine []byte) ([][]byte, error) {
 	for r := range eights {
 		eights[r] = 8
 	}
-	if err := p.AllGather(bytesOf64([]uint64{uint64(len(mine))}), bytesOf64(lengths), eights); err != nil {
+	own := bytesOf64([]uint64{uint64(len(mine))})
+	if err := p.AllGather(own, bytesOf64(lengths), eights); err != nil {
 		return nil, err
 	}
 	counts, total := make([]int, size), 0

@@ -96,7 +96,8 @@ func (f *fit) wholeState() (State, error) {
 		}
 		s := part.States[optimizerState]
 		if r == 0 {
-			whole = State{Kind: s.Kind, Scalars: map[string]float64{}, Tensors: map[string]*tensor.Dense{}}
+			whole = State{Kind: s.Kind, Scalars: map[string]float64{},
+				Tensors: map[string]*tensor.Dense{}}
 		}
 		whole.Step = max(whole.Step, s.Step)
 		for name, v := range s.Scalars {
@@ -152,7 +153,8 @@ func (f *fit) divideState(s State) error {
 	if s.Step == 0 && len(s.Tensors) == 0 {
 		return nil
 	}
-	part := State{Kind: s.Kind, Step: s.Step, Scalars: maps.Clone(s.Scalars), Tensors: map[string]*tensor.Dense{}}
+	part := State{Kind: s.Kind, Step: s.Step, Scalars: maps.Clone(s.Scalars),
+		Tensors: map[string]*tensor.Dense{}}
 	for key, t := range s.Tensors {
 		slot, from, to := f.joint.pieceOf(key, f.Processes.Rank())
 		v, err := vectorOfTensor(t)

@@ -9,7 +9,8 @@ import (
 	"github.com/seqzoo/seqzoo/internal/kernels"
 )
 
-// flat is numbers of all parameters, one after another, those of float32 and those of float64 apart.
+// flat is numbers of all parameters, one after another, those of float32 and those of float64
+// apart.
 type flat struct {
 	f32 []float32
 	f64 []float64
@@ -166,9 +167,9 @@ func (x flat) addScaled(g vector, factor float64) {
 }
 
 // shardTree sums up what shards give, in an order that depends on their number alone: node
-// (level, index) is the sum of shards index·2^level … (index+1)·2^level−1, which is that of its left
-// half and its right half. What is left over where their number is no power of two is summed from
-// the right. So whoever has a whole node may sum it up, and only nodes need travel.
+// (level, index) is the sum of shards index·2^level … (index+1)·2^level−1, which is that of its
+// left half and its right half. What is left over where their number is no power of two is summed
+// from the right. So whoever has a whole node may sum it up, and only nodes need travel.
 type shardTree struct {
 	nodes []treeNode // from the left, none of which has its sibling
 	free  []flat     // room of nodes that were added to others

@@ -77,8 +77,9 @@ func newJoint(t Task, params []gorgonia.ValueGrad, c Config) (*joint, error) {
 	s, ok := t.(Sharded)
 	switch {
 	case !ok && j.shards > 1:
-		return nil, fmt.Errorf("train: Shards is %d, and a task of type %T does not divide its batches: it has no "+
-			"methods Advance and Shard (see train.Sharded); leave Shards at 1", j.shards, t)
+		return nil, fmt.Errorf("train: Shards is %d, and a task of type %T does not divide its "+
+			"batches: it has no methods Advance and Shard (see train.Sharded); leave Shards at 1",
+			j.shards, t)
 	case !ok:
 		s = wholeBatches{t}
 	}
@@ -255,8 +256,8 @@ func boolByte(b bool) byte {
 	return 0
 }
 
-// sum is the gradient of an update in which so many were counted, in the list of the parameters that
-// have one. Alone, or by SumFloat32 and SumFloat64.
+// sum is the gradient of an update in which so many were counted, in the list of the parameters
+// that have one. Alone, or by SumFloat32 and SumFloat64.
 func (j *joint) sum(count int) ([]gorgonia.ValueGrad, error) {
 	sum := j.tree.root()
 	if j.world != nil {

@@ -23,8 +23,8 @@ func huber(y, target *nodes.Node) *nodes.Node {
 }
 
 // A task of one's own, a line through points some of which are wild, with a loss of one's own. The
-// task is a function that fills a batch and runs a step; Fit shuffles, saves and resumes it like the
-// tasks of the zoo.
+// task is a function that fills a batch and runs a step; Fit shuffles, saves and resumes it like
+// the tasks of the zoo.
 func ExampleNewTask() {
 	const N, B = 200, 20
 	draw := rng.Stream{Key: rng.New(1)}

@@ -43,10 +43,12 @@ func crowded(places []place) (warnings []string) {
 			cores += bits.OnesCount64(w)
 		}
 		if cores > 0 && h.threads > cores {
-			warnings = append(warnings, fmt.Sprintf("the %d processes on %s have %d threads together, and may use %d "+
-				"cores: each waits for others. Start fewer, set GOMAXPROCS=%d for each, or let the launcher "+
-				"bind each to cores of its own (mpirun --map-by slot:PE=%d --bind-to core)", h.processes, name,
-				h.threads, cores, max(1, cores/h.processes), max(1, cores/h.processes)))
+			each := max(1, cores/h.processes)
+			warnings = append(warnings, fmt.Sprintf("the %d processes on %s have %d threads "+
+				"together, and may use %d cores: each waits for others. Start fewer, set "+
+				"GOMAXPROCS=%d for each, or let the launcher bind each to cores of its own (mpirun "+
+				"--map-by slot:PE=%d --bind-to core)", h.processes, name, h.threads, cores, each,
+				each))
 		}
 	}
 	return warnings

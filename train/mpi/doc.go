@@ -1,6 +1,6 @@
-// Package mpi lets the processes of an MPI job train together: mpirun, srun or a Kubernetes operator
-// starts them, and the MPI library that is installed carries their data. The library is found and
-// opened at run time, without cgo.
+// Package mpi lets the processes of an MPI job train together: mpirun, srun or a Kubernetes
+// operator starts them, and the MPI library that is installed carries their data. The library is
+// found and opened at run time, without cgo.
 //
 //	job, err := mpi.Start(mpi.Config{}) // ErrAlone, if no launcher has started it
 //	// …
@@ -16,9 +16,9 @@
 //
 // # Processes that are lost
 //
-// Every process tells its neighbour once a second that it lives and at which step it is. One that is
-// not heard of for Config.Timeout has stopped, and one that others wait for while it does not move
-// for Config.Stall hangs: the job ends, and the message names the process, its host and its step.
-// Checkpoints are whole at every moment, and the training goes on from the last one on any number of
-// processes.
+// Every process tells its neighbour once a second that it lives and at which step it is. One that
+// is not heard of for Config.Timeout has stopped, and one that others wait for while it does not
+// move for Config.Stall hangs: the job ends, and the message names the process, its host and its
+// step. Checkpoints are whole at every moment, and the training goes on from the last one on any
+// number of processes.
 package mpi

@@ -20,8 +20,8 @@ import (
 type Config struct {
 	// how long a process may not be heard of before it counts as stopped; 0 means 10 seconds
 	Timeout time.Duration
-	// how long others may wait for a process that is heard of; 0 means 30 minutes, as a validation or
-	// a checkpoint of the first may take long
+	// how long others may wait for a process that is heard of; 0 means 30 minutes, as a validation
+	// or a checkpoint of the first may take long
 	Stall time.Duration
 }
 
@@ -98,9 +98,9 @@ func Start(c Config) (*Job, error) {
 	j.rank, j.size, j.beats = int(*rank), int(*n), *beats
 	if j.size != size {
 		j.finalize()
-		return nil, fmt.Errorf("mpi: %s has started %d processes, and %s knows of %d: the library is not "+
-			"that of the launcher; give the path of the right one in %s", l.Name, size, lib.name, j.size,
-			LibraryVariable)
+		return nil, fmt.Errorf("mpi: %s has started %d processes, and %s knows of %d: the library "+
+			"is not that of the launcher; give the path of the right one in %s", l.Name, size,
+			lib.name, j.size, LibraryVariable)
 	}
 	if j.size > 1 {
 		if err := j.compareHosts(); err != nil {
@@ -111,9 +111,9 @@ func Start(c Config) (*Job, error) {
 	return j, nil
 }
 
-// pointer is the address of what the library reads or writes. It must stay reachable until the library
-// is done with it, and stay where it is: a stack moves as it grows, and the compiler does not see the
-// pointer in a number, so what it points at is made to escape to the heap.
+// pointer is the address of what the library reads or writes. It must stay reachable until the
+// library is done with it, and stay where it is: a stack moves as it grows, and the compiler does
+// not see the pointer in a number, so what it points at is made to escape to the heap.
 func pointer[T any](p *T) uintptr {
 	if never {
 		escaped = p
@@ -272,8 +272,8 @@ func (j *Job) AllToAll(send []byte, sendCounts []int, recv []byte, recvCounts []
 	}
 	if len(sendCounts) != j.size || len(recvCounts) != j.size || sumOf(sendCounts) > len(send) ||
 		sumOf(recvCounts) > len(recv) {
-		return fmt.Errorf("mpi: AllToAll: the counts are not those of %d processes and %d and %d bytes", j.size,
-			len(send), len(recv))
+		return fmt.Errorf("mpi: AllToAll: the counts are not those of %d processes and %d and %d "+
+			"bytes", j.size, len(send), len(recv))
 	}
 	// Both sides of a message must agree on its type, which one process cannot tell for the others.
 	out, err := counted(sendCounts, 1)
@@ -295,8 +295,8 @@ func (j *Job) AllGather(send, recv []byte, sizes []int) error {
 		return errNoJob
 	}
 	if len(sizes) != j.size || len(send) != sizes[j.rank] || sumOf(sizes) > len(recv) {
-		return fmt.Errorf("mpi: AllGather: the counts are not those of %d processes and %d and %d bytes", j.size,
-			len(send), len(recv))
+		return fmt.Errorf("mpi: AllGather: the counts are not those of %d processes and %d and %d "+
+			"bytes", j.size, len(send), len(recv))
 	}
 	unit, kind := j.unitOf(sizes)
 	in, err := counted(sizes, unit)
@@ -331,8 +331,8 @@ func (j *Job) sum(at uintptr, n int, kind uintptr, keep any) error {
 	if n > math.MaxInt32 {
 		return fmt.Errorf("mpi: %d numbers at a time are too many", n)
 	}
-	return j.wait("MPI_Iallreduce", j.lib.iallreduce, []any{keep}, j.lib.inPlace, at, uintptr(n), kind,
-		j.lib.sum, j.lib.world)
+	return j.wait("MPI_Iallreduce", j.lib.iallreduce, []any{keep},
+		j.lib.inPlace, at, uintptr(n), kind, j.lib.sum, j.lib.world)
 }
 
 // Broadcast is that of train.Processes.

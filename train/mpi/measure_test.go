@@ -5,6 +5,7 @@ package mpi_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -24,16 +25,18 @@ import (
 	"github.com/seqzoo/seqzoo/zoo/text"
 )
 
-var measure = flag.Int("measure", 0, "measure what a step on 1 and 2 processes costs, so many times in turns")
+var measure = flag.Int("measure", 0, "measure what a step on 1 and 2 processes costs, so many times "+
+	"in turns")
 
 // measured are language models of three sizes, and that of the WikiText-2 task of languagemodel: of
 // its step 53 MB of gradients travel.
 var measured = map[string]struct{ layers, hidden, words, steps int }{
-	"S": {1, 128, 1000, 40}, "M": {2, 256, 5000, 10}, "L": {2, 512, 10000, 4}, "WikiText-2": {2, 200, 33278, 5},
+	"S": {1, 128, 1000, 40}, "M": {2, 256, 5000, 10}, "L": {2, 512, 10000, 4},
+	"WikiText-2": {2, 200, 33278, 5},
 }
 
-// stepTimes trains one of the models in 2 shards and prints the median time of a step after the first
-// two, and that of what an exchange of its gradients takes alone.
+// stepTimes trains one of the models in 2 shards and prints the median time of a step after the
+// first two, and that of what an exchange of its gradients takes alone.
 func stepTimes(p train.Processes, name string) error {
 	c := measured[name]
 	words := make([]string, c.words)
@@ -44,7 +47,8 @@ func stepTimes(p train.Processes, name string) error {
 	if err != nil {
 		return err
 	}
-	m, err := lm.New(lm.Config{Recurrent: zoo.Recurrent{Cell: "lstm", Hidden: c.hidden, Layers: c.layers}}, v, 1)
+	m, err := lm.New(lm.Config{
+		Recurrent: zoo.Recurrent{Cell: "lstm", Hidden: c.hidden, Layers: c.layers}}, v, 1)
 	if err != nil {
 		return err
 	}
@@ -140,12 +144,15 @@ func TestMeasure(t *testing.T) {
 			job(2, "step "+name, "1", ", 2 processes")
 			job(1, "step "+name, "2", ", 1 process of 2 threads")
 			var outs [2]bytes.Buffer // two at once that know nothing of each other
+			var errs [2]error
 			var wg sync.WaitGroup
 			for i := range outs {
-				c := l.start(t, 1, &outs[i], roleVariable+"=step "+name, "SEQZOO_TEST_MPI_THREADS=1")
-				wg.Go(func() { _ = c.Wait() })
+				c := l.start(t, 1, &outs[i], roleVariable+"=step "+name,
+					"SEQZOO_TEST_MPI_THREADS=1")
+				wg.Go(func() { errs[i] = c.Wait() })
 			}
 			wg.Wait()
+			require.NoError(t, errors.Join(errs[:]...), "%s%s", outs[0].String(), outs[1].String())
 			note(outs[0].String()+outs[1].String(), ", 2 apart")
 		}
 	}

@@ -108,7 +108,8 @@ func methods(job *mpi.Job) error {
 	if err := errors.Join(job.SumFloat32(x), job.SumFloat64(y), job.Barrier()); err != nil {
 		return err
 	}
-	if sum := size * (size - 1) / 2; x[0] != float32(sum) || x[1] != float32(size) || y[0] != float64(sum) {
+	sum := size * (size - 1) / 2
+	if x[0] != float32(sum) || x[1] != float32(size) || y[0] != float64(sum) {
 		return fmt.Errorf("sums: %v %v", x, y)
 	}
 	if job.AllGather(nil, nil, nil) == nil && size > 1 || job.Broadcast(nil, size) == nil {
@@ -126,7 +127,8 @@ func learn(job *mpi.Job, dir string) error {
 	if err != nil {
 		return err
 	}
-	m, err := lm.New(lm.Config{Recurrent: zoo.Recurrent{Cell: "gru", Hidden: 64}, IODropout: 0.2}, v, 1)
+	m, err := lm.New(lm.Config{Recurrent: zoo.Recurrent{Cell: "gru", Hidden: 64},
+		IODropout: 0.2}, v, 1)
 	if err != nil {
 		return err
 	}
@@ -207,7 +209,8 @@ func (l launcher) start(t *testing.T, n int, out *bytes.Buffer, env ...string) *
 	self, err := os.Executable()
 	require.NoError(t, err)
 	c := exec.Command(l.name, append(append([]string{"-n", strconv.Itoa(n)}, l.args...), self)...)
-	c.Env = append(append(os.Environ(), env...), "GOMAXPROCS=1", "OMPI_MCA_btl_vader_single_copy_mechanism=none")
+	c.Env = append(append(os.Environ(), env...), "GOMAXPROCS=1",
+		"OMPI_MCA_btl_vader_single_copy_mechanism=none")
 	c.Stdout, c.Stderr = out, out
 	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	require.NoError(t, c.Start())
@@ -238,9 +241,9 @@ func digestIn(t *testing.T, out string, err error) string {
 	return strings.Fields(digest)[0]
 }
 
-// The weights, the state of the optimizer and the history are the same, to the bit, on any number of
-// processes and by either library; and so they are after a process has been killed, or stopped, and
-// the training has gone on with another number of processes.
+// The weights, the state of the optimizer and the history are the same, to the bit, on any number
+// of processes and by either library; and so they are after a process has been killed, or stopped,
+// and the training has gone on with another number of processes.
 func TestSameBitsOverProcesses(t *testing.T) {
 	want := ""
 	for _, l := range launchers(t) {
@@ -269,7 +272,8 @@ func TestSameBitsOverProcesses(t *testing.T) {
 // job to end by itself.
 func (l launcher) lose(t *testing.T, dir string, sig syscall.Signal) string {
 	var out bytes.Buffer
-	c := l.start(t, 2, &out, roleVariable+"=learn", "SEQZOO_TEST_MPI_DIR="+dir, "SEQZOO_TEST_MPI_PAUSE=30ms")
+	c := l.start(t, 2, &out, roleVariable+"=learn", "SEQZOO_TEST_MPI_DIR="+dir,
+		"SEQZOO_TEST_MPI_PAUSE=30ms")
 	ended := make(chan error, 1)
 	go func() { ended <- c.Wait() }()
 	for {
@@ -308,7 +312,8 @@ func secondProcess(t *testing.T, dir string) int {
 		env, err := os.ReadFile(filepath.Join("/proc", e.Name(), "environ"))
 		vars := "\x00" + string(env)
 		if err == nil && strings.Contains(vars, "\x00SEQZOO_TEST_MPI_DIR="+dir+"\x00") &&
-			(strings.Contains(vars, "\x00OMPI_COMM_WORLD_RANK=1\x00") || strings.Contains(vars, "\x00PMI_RANK=1\x00")) {
+			(strings.Contains(vars, "\x00OMPI_COMM_WORLD_RANK=1\x00") ||
+				strings.Contains(vars, "\x00PMI_RANK=1\x00")) {
 			return pid
 		}
 	}

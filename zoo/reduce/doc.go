@@ -15,9 +15,9 @@
 // [MeanError] and [RelativeErrors] work with any Reducer. A row that the model cannot take, or
 // that overflows in it, is a [RowError], or has the error +Inf: it is never judged normal.
 //
-// [Explain] says which numbers make the error of a row: of windows of a series (series.Windows) which
-// variable, and at which time. A VAE may be conditional (VAEConfig.Condition), and have a decoder of
-// one's own ([RegisterDecoder]).
+// [Explain] says which numbers make the error of a row: of windows of a series (series.Windows)
+// which variable, and at which time. A VAE may be conditional (VAEConfig.Condition), and have a
+// decoder of one's own ([RegisterDecoder]).
 //
 // A model may be used by many goroutines at once, but not while SetThreshold is called.
 package reduce

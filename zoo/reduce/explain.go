@@ -15,9 +15,9 @@ type Cause struct {
 }
 
 // Explain says which numbers of each row [N, D] make its error, the largest share first: [N][D].
-// Variables is how many a step has, where rows are windows of a series as series.Windows makes them,
-// and else 0 or D. Of a row that comes back exactly all shares are 0. A row that does not come back
-// as finite numbers is a *RowError.
+// Variables is how many a step has, where rows are windows of a series as series.Windows makes
+// them, and else 0 or D. Of a row that comes back exactly all shares are 0. A row that does not
+// come back as finite numbers is a *RowError.
 func Explain(m Reducer, x []float32, variables int) ([][]Cause, error) {
 	if m == nil {
 		return nil, errNoReducer
@@ -57,8 +57,8 @@ func Explain(m Reducer, x []float32, variables int) ([][]Cause, error) {
 	return all, nil
 }
 
-// units are the deviations by which a model standardises, of each number or each variable; nil if it
-// does not.
+// units are the deviations by which a model standardises, of each number or each variable; nil if
+// it does not.
 func units(m Reducer) []float64 {
 	var s *scaling
 	switch m := m.(type) {

@@ -43,7 +43,8 @@ func (d RowData) check(features, unit int) error {
 		}
 		for i, v := range part.rows {
 			if i%features < unit && !(v >= 0 && v <= 1) {
-				return fmt.Errorf("%s: row %d: feature %d is %v; the model's output is a probability, and features must be in [0, 1]",
+				return fmt.Errorf("%s: row %d: feature %d is %v; the model's output is a "+
+					"probability, and features must be in [0, 1]",
 					part.name, i/features, i%features, v)
 			}
 		}
@@ -86,7 +87,8 @@ func newRowTask(store *nodes.Store, cfg any, x []float32, width int, d RowData, 
 		l.warm = in.Floats(warm)
 		return l, in.Err()
 	})
-	task := &shared.ExampleTask{TaskData: data, Weights: store.Params(), Order: shared.Listed(batches)}
+	task := &shared.ExampleTask{TaskData: data, Weights: store.Params(),
+		Order: shared.Listed(batches)}
 	task.RunBatch = func(p shared.Rows, seed uint64, counter int) (b train.Batch, err error) {
 		examples := p.Examples()
 		g, err := graphs.Get(len(examples)) // the last batch of an epoch may have fewer

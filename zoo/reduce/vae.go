@@ -16,8 +16,9 @@ import (
 type Likelihood string
 
 const (
-	BernoulliDecoder Likelihood = "bernoulli" // 1 with probability σ(logit); features in [0, 1] count as probabilities
-	GaussianDecoder  Likelihood = "gaussian"  // normal with variance 1
+	// 1 with probability σ(logit); features in [0, 1] count as probabilities
+	BernoulliDecoder Likelihood = "bernoulli"
+	GaussianDecoder  Likelihood = "gaussian" // normal with variance 1
 )
 
 // VAEConfig sizes a VAE. The zero value of an optional field is its default.
@@ -67,11 +68,12 @@ func (c VAEConfig) Validate() error {
 	bad.Add(checkThreshold(c.Threshold))
 	check.OneOf(&bad, "likelihood", c.Likelihood, BernoulliDecoder, GaussianDecoder)
 	if c.Likelihood == BernoulliDecoder {
-		bad.That(!c.Standardise, "likelihood is bernoulli and standardise is set: Bernoulli features are in [0, 1] as they are")
+		bad.That(!c.Standardise, "likelihood is bernoulli and standardise is set: Bernoulli features "+
+			"are in [0, 1] as they are")
 	}
 	bad.Optional("condition", c.Condition, 1, cells.MaxWidth, "or 0 for none")
-	bad.That(c.Decoder == "" || decoderOf(c.Decoder) != nil, "decoder %q is unknown; there are %.200q: "+
-		"RegisterDecoder makes one known", c.Decoder, Decoders())
+	bad.That(c.Decoder == "" || decoderOf(c.Decoder) != nil, "decoder %q is unknown; there are "+
+		"%.200q: RegisterDecoder makes one known", c.Decoder, Decoders())
 	const most = 1e6
 	bad.Above("beta", c.Beta, most)
 	bad.Number("free_bits", c.FreeBits, 0, most)
@@ -151,8 +153,8 @@ func (m *VAE) logits(z *nodes.Node) *nodes.Node {
 	if m.own != nil {
 		y := m.own(z)
 		if y == nil || !slices.Equal(y.Shape(), []int{z.Dim(0), m.cfg.Features}) {
-			nodes.Failf("VAE", "the decoder %q makes of codes %v what is not [%d, %d]", m.cfg.Decoder,
-				z.Shape(), z.Dim(0), m.cfg.Features)
+			nodes.Failf("VAE", "the decoder %q makes of codes %v what is not [%d, %d]",
+				m.cfg.Decoder, z.Shape(), z.Dim(0), m.cfg.Features)
 		}
 		return y
 	}
@@ -194,7 +196,8 @@ func (m *VAE) Forward(x, warm *nodes.Node) (g VAEGraph) {
 	shared.NeedMade("VAE", m.store)
 	B := float64(x.Dim(0))
 	g.Mu, g.LogVar = m.posterior(x)
-	eps := x.Graph().Noise(nodes.NoiseRequest{Label: "latent", Kind: nodes.StandardNormal, Shape: g.Mu.Shape()})
+	eps := x.Graph().Noise(nodes.NoiseRequest{Label: "latent", Kind: nodes.StandardNormal,
+		Shape: g.Mu.Shape()})
 	g.Z = nodes.Add(g.Mu, nodes.Mul(nodes.Exp(nodes.Scale(g.LogVar, 0.5)), eps))
 	g.Logits = m.logits(m.conditioned(g.Z, x))
 	if m.cfg.Condition > 0 {
@@ -270,10 +273,11 @@ func (m *VAE) Posterior(x []float32) (mu, logvar []float32, err error) {
 	if err := checkRows(x, m.Features(), "features"); err != nil {
 		return nil, nil, vaePrefix.Wrap(err)
 	}
-	both, err := m.run("posterior", m.scaling.apply(x), m.Features(), func(x *nodes.Node) *nodes.Node {
+	posterior := func(x *nodes.Node) *nodes.Node {
 		mu, logvar := m.posterior(x)
 		return nodes.Concat(-1, mu, logvar)
-	})
+	}
+	both, err := m.run("posterior", m.scaling.apply(x), m.Features(), posterior)
 	if both, err = finiteRows("VAE", both, 2*m.cfg.Code, err); err != nil {
 		return nil, nil, err
 	}
@@ -355,7 +359,8 @@ func (m *VAE) SampleGiven(condition []float32, n int, seed uint64) ([]float32, e
 	return m.InverseTransform(codes)
 }
 
-func (m *VAE) run(what string, x []float32, in int, build func(*nodes.Node) *nodes.Node) ([]float32, error) {
+func (m *VAE) run(what string, x []float32, in int,
+	build func(*nodes.Node) *nodes.Node) ([]float32, error) {
 	y, err := m.graphs.run(what, m.store.Dtype(), x, in, build)
 	if err != nil {
 		return nil, vaePrefix.Wrap(err)

@@ -27,10 +27,11 @@ func (m *VAE) Bound(ctx context.Context, x []float32) (b Bound, err error) {
 
 // bound is Bound of rows as the model sees them.
 func (m *VAE) bound(ctx context.Context, x []float32) (b Bound, err error) {
-	sums, err := meanRowLoss(ctx, m.store.Dtype(), x, m.Features(), func(x *nodes.Node) []*nodes.Node {
+	losses := func(x *nodes.Node) []*nodes.Node {
 		g := m.Forward(x, nil)
 		return []*nodes.Node{g.Reconstruction, nodes.Sum(g.KL)}
-	})
+	}
+	sums, err := meanRowLoss(ctx, m.store.Dtype(), x, m.Features(), losses)
 	if err != nil {
 		return b, vaePrefix.Wrap(err)
 	}
@@ -70,9 +71,8 @@ func (m *VAE) Task(d VAEData) (train.Task, error) {
 	cfg := m.cfg
 	cfg.Threshold = 0 // training knows nothing of it
 	x, valid := m.scaling.apply(d.Train), m.scaling.apply(d.Valid)
-	task, err := newRowTask(m.store, cfg, x, m.Features(), d.RowData, d.Warmup, func(x, warm *nodes.Node) *nodes.Node {
-		return m.Forward(x, warm).Loss
-	})
+	loss := func(x, warm *nodes.Node) *nodes.Node { return m.Forward(x, warm).Loss }
+	task, err := newRowTask(m.store, cfg, x, m.Features(), d.RowData, d.Warmup, loss)
 	if err != nil {
 		return fail(err)
 	}
@@ -82,7 +82,8 @@ func (m *VAE) Task(d VAEData) (train.Task, error) {
 			if err != nil {
 				return nil, err
 			}
-			return map[string]float64{"valid_loss": b.Total(), "valid_reconstruction": b.Reconstruction, "valid_kl": b.KL}, nil
+			return map[string]float64{"valid_loss": b.Total(),
+				"valid_reconstruction": b.Reconstruction, "valid_kl": b.KL}, nil
 		}
 	}
 	return task, nil

@@ -6,9 +6,9 @@ import (
 	"slices"
 )
 
-// Merge returns a vocabulary with the tokens of v and of other, whose counts are added up. Both must
-// have the same specials. Tokens are numbered as by [NewVocabulary]; of equal counts those of v come
-// first, in the order that they have.
+// Merge returns a vocabulary with the tokens of v and of other, whose counts are added up. Both
+// must have the same specials. Tokens are numbered as by [NewVocabulary]; of equal counts those of
+// v come first, in the order that they have.
 func (v *Vocabulary) Merge(other *Vocabulary) (*Vocabulary, error) {
 	for _, each := range []*Vocabulary{v, other} {
 		if err := each.made(); err != nil {
@@ -16,8 +16,8 @@ func (v *Vocabulary) Merge(other *Vocabulary) (*Vocabulary, error) {
 		}
 	}
 	if !slices.Equal(v.Specials(), other.Specials()) {
-		return nil, fmt.Errorf("vocabulary: merge: the specials are %q and %q; they must be the same",
-			v.Specials(), other.Specials())
+		return nil, fmt.Errorf("vocabulary: merge: the specials are %q and %q; they must be the "+
+			"same", v.Specials(), other.Specials())
 	}
 	special := slices.Clone(v.counts[:v.specials])
 	for id := range special {
