@@ -23,19 +23,22 @@ const prefix = check.Prefix("zoo: captioner: ")
 
 // Config sizes a Model. The zero value of an optional field is its default.
 type Config struct {
-	Height   int `json:"height"` // of a picture, in pixels
-	Width    int `json:"width"`
-	Patch    int `json:"patch"`    // side of the square patches that are looked at; as large as a thing to be named
+	Height int `json:"height"` // of a picture, in pixels
+	Width  int `json:"width"`
+	// side of the square patches that are looked at; as large as a thing to be named
+	Patch    int `json:"patch"`
 	Stride   int `json:"stride"`   // from one patch to the next, both ways; default: half of a patch
 	Hidden   int `json:"hidden"`   // of the layer that reads a patch; default 256
 	Features int `json:"features"` // F, width of what is known of a patch; default 128
 
-	Decoder     zoo.Recurrent `json:"decoder"`
-	Embed       int           `json:"embed"`                  // of the words; default the decoder's width
-	Score       cells.Score   `json:"score,omitempty"`        // of the attention; default additive
-	ScoreHidden int           `json:"score_hidden,omitempty"` // of the scores additive and concat; default the decoder's width
-	Dropout     float64       `json:"dropout,omitempty"`      // of the features of a patch, and of what the output layer reads
-	Float64     bool          `json:"float64,omitempty"`      // weights of double precision
+	Decoder zoo.Recurrent `json:"decoder"`
+	Embed   int           `json:"embed"`           // of the words; default the decoder's width
+	Score   cells.Score   `json:"score,omitempty"` // of the attention; default additive
+	// of the scores additive and concat; default the decoder's width
+	ScoreHidden int `json:"score_hidden,omitempty"`
+	// of the features of a patch, and of what the output layer reads
+	Dropout float64 `json:"dropout,omitempty"`
+	Float64 bool    `json:"float64,omitempty"` // weights of double precision
 
 	// how captions are cut; tokens that are given are brought to its Unicode form
 	Text text.Cut `json:"text,omitzero"`
@@ -57,7 +60,8 @@ func (c Config) withDefaults() Config {
 }
 
 func (c Config) attention() cells.AttentionConfig {
-	return cells.AttentionConfig{Score: c.Score, Query: c.Decoder.Width(), Key: c.Features, Hidden: c.ScoreHidden}
+	return cells.AttentionConfig{Score: c.Score, Query: c.Decoder.Width(), Key: c.Features,
+		Hidden: c.ScoreHidden}
 }
 
 // Validate reports every field that is out of range.
@@ -72,13 +76,15 @@ func (c Config) Validate() error {
 		bad.Int(side.name, side.n, 1, MaxPicture)
 		if ok && c.Patch >= 1 && c.Stride >= 1 {
 			bad.That(c.Patch <= side.n && (side.n-c.Patch)%c.Stride == 0,
-				"patches of %d every %d pixels do not cover a %s of %d to its end", c.Patch, c.Stride, side.name, side.n)
+				"patches of %d every %d pixels do not cover a %s of %d to its end", c.Patch, c.Stride,
+				side.name, side.n)
 		}
 	}
 	bad.Int("patch", c.Patch, 1, math.MaxInt)
 	bad.Int("stride", c.Stride, 1, math.MaxInt)
 	if bad.None() {
-		bad.That(c.cells() <= MaxPatches, "%d patches of %d every %d pixels, want at most %d", c.cells(), c.Patch, c.Stride, MaxPatches)
+		bad.That(c.cells() <= MaxPatches, "%d patches of %d every %d pixels, want at most %d",
+			c.cells(), c.Patch, c.Stride, MaxPatches)
 	}
 	bad.Int("hidden", c.Hidden, 1, cells.MaxWidth)
 	bad.Int("features", c.Features, 1, cells.MaxWidth)
@@ -151,7 +157,8 @@ func New(cfg Config, words *text.Vocabulary, seed uint64) (m *Model, err error) 
 	m.bos, begins = words.ID(text.BOS)
 	m.eos, ends = words.ID(text.EOS)
 	if !begins || !ends {
-		return nil, prefix.Errorf("the vocabulary needs the special tokens %s and %s", text.BOS, text.EOS)
+		return nil, prefix.Errorf("the vocabulary needs the special tokens %s and %s", text.BOS,
+			text.EOS)
 	}
 	m.store = nodes.NewStore(shared.DtypeOf(cfg.Float64), seed)
 	if err := nodes.Try(m.declare); err != nil {
@@ -163,10 +170,13 @@ func New(cfg Config, words *text.Vocabulary, seed uint64) (m *Model, err error) 
 func (m *Model) declare() {
 	c, root := m.cfg, m.store.Root()
 	patch := root.In("patch")
-	m.w1, m.b1 = patch.Param("W_1", nodes.HeNormal(1), c.Patch*c.Patch, c.Hidden), patch.Param("b_1", nodes.Zeros(), c.Hidden)
-	m.w2, m.b2 = patch.Param("W_2", nodes.HeNormal(1), c.Hidden, c.Features), patch.Param("b_2", nodes.Zeros(), c.Features)
-	m.place = root.In("place").Param("E", nodes.Uniform(-0.1, 0.1), c.cells(), c.Features)
-	m.embedding = root.In("words").Param("E", nodes.Uniform(-0.1, 0.1), m.words.Len(), c.Embed)
+	m.w1 = patch.Param("W_1", nodes.HeNormal(1), c.Patch*c.Patch, c.Hidden)
+	m.b1 = patch.Param("b_1", nodes.Zeros(), c.Hidden)
+	m.w2 = patch.Param("W_2", nodes.HeNormal(1), c.Hidden, c.Features)
+	m.b2 = patch.Param("b_2", nodes.Zeros(), c.Features)
+	small := nodes.Uniform(-0.1, 0.1)
+	m.place = root.In("place").Param("E", small, c.cells(), c.Features)
+	m.embedding = root.In("words").Param("E", small, m.words.Len(), c.Embed)
 	m.attention = cells.NewAttention(root.In("attention"), c.attention())
 	m.decoder = cells.Layers{Dropout: c.Decoder.Dropout, Residual: c.Decoder.Residual}
 	in := c.Embed + c.Features
@@ -176,8 +186,8 @@ func (m *Model) declare() {
 		m.start.Add(root.In("start").In("l%d", k), cell, func(int) int { return c.Features })
 		in = c.Decoder.LayerWidth(k)
 	}
-	out := root.In("out")
-	m.out = nodes.NewLinear(out, nodes.LinearConfig{In: c.Decoder.Width() + c.Features, Out: m.words.Len()})
+	m.out = nodes.NewLinear(root.In("out"),
+		nodes.LinearConfig{In: c.Decoder.Width() + c.Features, Out: m.words.Len()})
 }
 
 // look reads patches [S, B, Patch²] and returns what the decoder attends to and the state in
@@ -185,7 +195,8 @@ func (m *Model) declare() {
 func (m *Model) look(patches *nodes.Node) (memory *cells.Memory, start cells.State) {
 	S, F := patches.Dim(0), m.cfg.Features
 	hidden := nodes.ReLU(nodes.Add(nodes.MatMul(patches, m.w1), m.b1))
-	a := nodes.Add(nodes.MatMul(hidden, m.w2), m.b2, nodes.Reshape(patches.Graph().Param(m.place), S, 1, F))
+	place := nodes.Reshape(patches.Graph().Param(m.place), S, 1, F)
+	a := nodes.Add(nodes.MatMul(hidden, m.w2), m.b2, place)
 	a = nodes.Dropout(nodes.ReLU(a), m.cfg.Dropout) // [S, B, F]
 	start = m.start.From(nodes.Mean(a, 0))
 	return m.attention.Over(a, nil, nil), start
@@ -209,7 +220,8 @@ func (m *Model) Forward(patches, wordsIn *nodes.Node, s unroll.Strategy) Graph {
 	shared.NeedMade("Captioner", m.store)
 	memory, start := m.look(patches)
 	decoder := cells.Bahdanau{Layers: m.decoder, Memory: memory}
-	r := unroll.Over(decoder).Unroll(nodes.Embedding(m.embedding, wordsIn, -1), decoder.Initial(start), unroll.Options{Strategy: s})
+	r := unroll.Over(decoder).Unroll(nodes.Embedding(m.embedding, wordsIn, -1),
+		decoder.Initial(start), unroll.Options{Strategy: s})
 	return Graph{Logits: m.logits(r.Y()), Weights: r.Part(len(decoder.Parts()) - 1)}
 }
 
@@ -251,7 +263,8 @@ func (m *Model) checkPicture(picture image.Image) error {
 		return errors.New("the picture is nil")
 	}
 	if size := picture.Bounds().Size(); size != image.Pt(m.cfg.Width, m.cfg.Height) {
-		return fmt.Errorf("the picture is %d × %d pixels, the model was made for %d × %d", size.X, size.Y, m.cfg.Width, m.cfg.Height)
+		return fmt.Errorf("the picture is %d × %d pixels, the model was made for %d × %d", size.X,
+			size.Y, m.cfg.Width, m.cfg.Height)
 	}
 	return nil
 }
@@ -287,7 +300,7 @@ func cutPatch[F float32 | float64](m *Model, dst []F, pixels []uint8, s int) {
 	}
 }
 
-// Architecture is "Model".
+// Architecture is "Captioner".
 func (m *Model) Architecture() string { return "Captioner" }
 
 // Params holds the weights.

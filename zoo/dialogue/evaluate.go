@@ -38,7 +38,7 @@ type Score struct {
 	ActiveUnits, InformativeUnits int
 }
 
-// Perplexity is exp(reduce.Bound).
+// Perplexity is exp(Bound).
 func (s Score) Perplexity() float64 { return math.Exp(s.Bound) }
 
 // maxSamples is a number beyond all use.

@@ -16,6 +16,15 @@ import (
 	"github.com/seqzoo/seqzoo/zoo/text"
 )
 
+// A batch of dialogues is a pool of turns: they are read, and predicted, in rows side by side,
+// sorted by length and cut into a few groups, so that short turns are not padded to the length of
+// the longest; and only true tokens are given to the output layer, which is most of the work. The
+// turns meet again where the context is computed.
+
+// turnGroups is how many groups the turns of a batch are cut into, and groupTwentieths how large
+// each is.
+const turnGroups = 4
+
 var groupTwentieths = [turnGroups]int{10, 6, 3, 1}
 
 // dialogueShape is what a graph is compiled for.
@@ -66,7 +75,7 @@ type dialogueGraph struct {
 // What is kept for evaluation, and its shape.
 const (
 	keptNLL      = iota // [P]
-	keptKL              // [R, Z]
+	keptKL              // [R, Z]; with a latent variable, as those that follow
 	keptLogRatio        // [R]
 	keptMu              // [R, Z], of the posterior
 )
@@ -221,90 +230,123 @@ func (r *dialogueRunner) disturb(g *dialogueGraph, first int, seed uint64, count
 	return nil
 }
 
+// dialogueNodes are the inputs and outputs of a graph.
+type dialogueNodes struct {
+	groups [turnGroups]struct{ words, before, lengths *nodes.Node }
+
+	place, previous, live, turns, tokens, targets *nodes.Node
+	klWeight                                      *nodes.Node // nil without a latent variable
+
+	loss *nodes.Node
+	kept []*nodes.Node // for evaluation, by their numbers
+}
+
 func (r *dialogueRunner) build(shape dialogueShape, o graph.Option) (out *dialogueGraph,
 	err error) {
-	m, s := r.m, r.data.Unroll
-	out = &dialogueGraph{}
-	type inputs struct{ words, before, lengths *nodes.Node }
-	var in [turnGroups]inputs
-	var place, previous, live, turns, tokens, targets, klWeight, loss *nodes.Node
-	var nll, kl, ratio, mu *nodes.Node // for evaluation
+	var n dialogueNodes
 	err = nodes.Try(func() {
-		g := nodes.NewGraph(nodes.Options{Dtype: m.store.Dtype(), Training: r.training})
-		N, B, R := shape.N, shape.B, shape.N*shape.B
-		var us []*nodes.Node
-		for k, n := range shape.rows() {
-			if n == 0 {
-				continue
-			}
-			T, label := shape.T[k], fmt.Sprintf("group %d ", k)
-			out.groups[k].T, out.groups[k].R = T, n
-			in[k] = inputs{g.IntInput(label+"words", T, n), g.IntInput(label+"before", T, n),
-				g.IntInput(label+"lengths", n)}
-			us = append(us, m.utterances(in[k].words, in[k].lengths, s))
-		}
-		place, previous = g.IntInput("place", N, B), g.IntInput("previous", R)
-		live, turns = g.IntInput("live", R), g.IntInput("turns", B)
-		tokens, targets = g.IntInput("tokens", shape.Tokens), g.IntInput("targets", shape.Tokens)
-
-		u := nodes.Concat(0, us...) // [R, U]
-		context := m.context.Unroll(nodes.Embedding(u, place, -1), nil,
-			unroll.Options{Strategy: s, Lengths: turns}).Y()
-		d, l := m.condition(nodes.Embedding(nodes.Reshape(context, R, -1), previous, -1), u, nil)
-		var ys []*nodes.Node
-		row := 0
-		for _, k := range in {
-			if k.words == nil {
-				continue
-			}
-			n := k.words.Dim(1)
-			own := nodes.Slice(d, 0, row, row+n)
-			ys = append(ys, nodes.Reshape(m.decode(m.start(own), k.before, own, s).Y(), -1,
-				m.cfg.Decoder.Width()))
-			row += n
-		}
-		logits := m.logits(nodes.Embedding(nodes.Concat(0, ys...), tokens, -1)) // [P, V]
-		nll = nodes.CrossEntropy(logits, targets,
-			nodes.CrossEntropyOptions{Ignore: []int{shared.Ignored}, Reduction: nodes.ReduceNone})
-		count := nodes.Maximum(nodes.Sum(nodes.NotIn(targets, shared.Ignored)), nodes.Scalar(1))
-		loss = nodes.Div(nodes.Sum(nll), count)
-		if l == nil {
-			return
-		}
-		alive := nodes.NotIn(live, 0)
-		n := nodes.Maximum(nodes.Sum(alive), nodes.Scalar(1))
-		kl, mu, ratio = l.kl(), l.muPosterior, l.logRatio()
-		units := nodes.Div(nodes.Sum(nodes.Mul(kl, nodes.Reshape(alive, R, 1)), 0), n) // [Z]
-		klWeight = g.Input("kl weight", 1)
-		cost := nodes.Sum(nodes.Mul(nodes.Maximum(units, nodes.Scalar(r.data.FreeBits)), klWeight))
-		loss = nodes.Add(loss, nodes.Div(nodes.Mul(cost, n), count))
+		g := nodes.NewGraph(nodes.Options{Dtype: r.m.store.Dtype(), Training: r.training})
+		u := n.read(r.m, g, shape, r.data.Unroll)
+		logits, l := n.predict(r.m, u, r.data.Unroll)
+		n.measure(logits, l, r.data.FreeBits)
 	})
 	if err != nil {
 		return nil, err
 	}
-	var keep []*nodes.Node
-	if !r.training {
-		keep = append(keep, nll)
-		if kl != nil {
-			keep, out.latent = append(keep, kl, ratio, mu), true
-		}
+	out = &dialogueGraph{latent: n.klWeight != nil && !r.training}
+	if r.training {
+		n.kept = nil
 	}
-	if out.Step, err = train.NewStepWith(train.StepConfig{Options: []graph.Option{o}}, loss, keep...); err != nil {
+	c := train.StepConfig{Options: []graph.Option{o}}
+	if out.Step, err = train.NewStepWith(c, n.loss, n.kept...); err != nil {
 		return nil, err
 	}
+	return out, out.feed(n)
+}
+
+// read adds the inputs, and reads the turns of each group: the vectors of all, [R, U].
+func (n *dialogueNodes) read(m *Model, g *nodes.Graph, shape dialogueShape,
+	s unroll.Strategy) *nodes.Node {
+	var us []*nodes.Node
+	for k, rows := range shape.rows() {
+		if rows == 0 {
+			continue
+		}
+		T, label, in := shape.T[k], fmt.Sprintf("group %d ", k), &n.groups[k]
+		in.words = g.IntInput(label+"words", T, rows)
+		in.before = g.IntInput(label+"before", T, rows)
+		in.lengths = g.IntInput(label+"lengths", rows)
+		us = append(us, m.utterances(in.words, in.lengths, s))
+	}
+	R := shape.N * shape.B
+	n.place, n.previous = g.IntInput("place", shape.N, shape.B), g.IntInput("previous", R)
+	n.live, n.turns = g.IntInput("live", R), g.IntInput("turns", shape.B)
+	n.tokens, n.targets = g.IntInput("tokens", shape.Tokens), g.IntInput("targets", shape.Tokens)
+	return nodes.Concat(0, us...)
+}
+
+// predict gives the logits [P, V] of the tokens that are predicted, from the vectors of the turns,
+// and what there is of a latent variable.
+func (n *dialogueNodes) predict(m *Model, u *nodes.Node, s unroll.Strategy) (logits *nodes.Node,
+	l *latent) {
+	context := m.context.Unroll(nodes.Embedding(u, n.place, -1), nil,
+		unroll.Options{Strategy: s, Lengths: n.turns}).Y()
+	context = nodes.Embedding(nodes.Reshape(context, u.Dim(0), -1), n.previous, -1)
+	d, l := m.condition(context, u, nil)
+	var ys []*nodes.Node
+	row := 0
+	for _, k := range n.groups {
+		if k.words == nil {
+			continue
+		}
+		rows := k.words.Dim(1)
+		own := nodes.Slice(d, 0, row, row+rows)
+		ys = append(ys, nodes.Reshape(m.decode(m.start(own), k.before, own, s).Y(), -1,
+			m.cfg.Decoder.Width()))
+		row += rows
+	}
+	return m.logits(nodes.Embedding(nodes.Concat(0, ys...), n.tokens, -1)), l
+}
+
+// measure adds the loss a predicted token, with the divergence of a latent variable.
+func (n *dialogueNodes) measure(logits *nodes.Node, l *latent, freeBits float64) {
+	nll := nodes.CrossEntropy(logits, n.targets,
+		nodes.CrossEntropyOptions{Ignore: []int{shared.Ignored}, Reduction: nodes.ReduceNone})
+	tokens := nodes.Sum(nodes.NotIn(n.targets, shared.Ignored))
+	tokens = nodes.Maximum(tokens, nodes.Scalar(1))
+	n.loss, n.kept = nodes.Div(nodes.Sum(nll), tokens), []*nodes.Node{keptNLL: nll}
+	if l == nil {
+		return
+	}
+	alive := nodes.NotIn(n.live, 0)
+	turns := nodes.Maximum(nodes.Sum(alive), nodes.Scalar(1))
+	kl := l.kl()
+	n.kept = []*nodes.Node{keptNLL: nll, keptKL: kl, keptMu: l.muPosterior,
+		keptLogRatio: l.logRatio()}
+	alive = nodes.Reshape(alive, kl.Dim(0), 1)
+	units := nodes.Div(nodes.Sum(nodes.Mul(kl, alive), 0), turns) // [Z]
+	n.klWeight = logits.Graph().Input("kl weight", 1)
+	units = nodes.Maximum(units, nodes.Scalar(freeBits))
+	cost := nodes.Sum(nodes.Mul(units, n.klWeight))
+	n.loss = nodes.Add(n.loss, nodes.Div(nodes.Mul(cost, turns), tokens))
+}
+
+// feed takes what the inputs of the graph read.
+func (g *dialogueGraph) feed(n dialogueNodes) error {
 	var f run.Inputs
-	for k, i := range in {
-		if i.words != nil {
-			out.groups[k].words, out.groups[k].before, out.groups[k].lengths = f.Ints(i.words),
-				f.Ints(i.before), f.Ints(i.lengths)
+	for k, in := range n.groups {
+		if in.words != nil {
+			g.groups[k] = turnGroup{T: in.words.Dim(0), R: in.words.Dim(1),
+				words: f.Ints(in.words), before: f.Ints(in.before), lengths: f.Ints(in.lengths)}
 		}
 	}
-	out.place, out.previous, out.turns = f.Ints(place), f.Ints(previous), f.Ints(turns)
-	out.tokens, out.targets, out.live = f.Ints(tokens), f.Ints(targets),
-		make([]int, shape.N*shape.B)
-	if klWeight != nil {
-		out.live, out.klWeight = f.Ints(live), f.Floats(klWeight)
-		out.klWeight.Fill(1)
+	g.place, g.previous, g.turns = f.Ints(n.place), f.Ints(n.previous), f.Ints(n.turns)
+	g.tokens, g.targets = f.Ints(n.tokens), f.Ints(n.targets)
+	if n.klWeight == nil { // nothing reads which turns are live
+		g.live = make([]int, n.live.Dim(0))
+		return f.Err()
 	}
-	return out, f.Err()
+	g.live, g.klWeight = f.Ints(n.live), f.Floats(n.klWeight)
+	g.klWeight.Fill(1)
+	return f.Err()
 }

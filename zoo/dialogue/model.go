@@ -90,13 +90,15 @@ func New(cfg Config, v *text.Vocabulary, seed uint64) (m *Model, err error) {
 	if err := cfg.Text.Unicode.Check(v); err != nil {
 		return nil, prefix.Wrap(err)
 	}
-	m = &Model{cfg: cfg.withDefaults(), vocabulary: v, store: nodes.NewStore(shared.DtypeOf(cfg.Float64), seed)}
+	m = &Model{cfg: cfg.withDefaults(), vocabulary: v,
+		store: nodes.NewStore(shared.DtypeOf(cfg.Float64), seed)}
 	m.identity.Is(architecture, m.cfg, m.store)
 	var begins, ends bool
 	m.bos, begins = v.ID(text.BOS)
 	m.eos, ends = v.ID(text.EOS)
 	if !begins || !ends {
-		return nil, prefix.Errorf("the vocabulary needs the special tokens %s and %s", text.BOS, text.EOS)
+		return nil, prefix.Errorf("the vocabulary needs the special tokens %s and %s", text.BOS,
+			text.EOS)
 	}
 	if err := nodes.Try(m.declare); err != nil {
 		return nil, prefix.Wrap(err)
@@ -121,7 +123,8 @@ func (m *Model) declare() {
 		m.prior = newGaussian(root.In("prior"), c.Context.Width(), c.Latent)
 		m.posterior = newGaussian(root.In("posterior"), c.Context.Width()+c.utterance(), c.Latent)
 	}
-	m.out = nodes.NewLinear(root.In("out"), nodes.LinearConfig{In: c.Decoder.Width(), Out: m.vocabulary.Len()})
+	m.out = nodes.NewLinear(root.In("out"),
+		nodes.LinearConfig{In: c.Decoder.Width(), Out: m.vocabulary.Len()})
 }
 
 // embedded looks ids up.
@@ -132,7 +135,8 @@ func (m *Model) embedded(ids *nodes.Node) *nodes.Node {
 // utterances reads tokens [T, R] with lengths [R] and returns the vectors of the utterances, [R,
 // U].
 func (m *Model) utterances(words, lengths *nodes.Node, s unroll.Strategy) *nodes.Node {
-	return shared.FinalOutput(m.encoder, m.encoder.Unroll(m.embedded(words), nil, unroll.Options{Strategy: s, Lengths: lengths}).Final())
+	r := m.encoder.Unroll(m.embedded(words), nil, unroll.Options{Strategy: s, Lengths: lengths})
+	return shared.FinalOutput(m.encoder, r.Final())
 }
 
 // start is the state in which the decoder starts, conditioned on d [R, D].
@@ -148,7 +152,9 @@ func (m *Model) decode(start cells.State, in, d *nodes.Node, s unroll.Strategy) 
 }
 
 // logits of outputs of the decoder, [..., H] to [..., V].
-func (m *Model) logits(y *nodes.Node) *nodes.Node { return m.out.Of(nodes.Dropout(y, m.cfg.IODropout)) }
+func (m *Model) logits(y *nodes.Node) *nodes.Node {
+	return m.out.Of(nodes.Dropout(y, m.cfg.IODropout))
+}
 
 // latent is the latent variable of utterances with its two distributions, [R, Z] each.
 type latent struct{ muPrior, logvarPrior, muPosterior, logvarPosterior, z *nodes.Node }
@@ -162,9 +168,11 @@ func (m *Model) condition(before, utterances, eps *nodes.Node) (d *nodes.Node, l
 	}
 	l = &latent{}
 	l.muPrior, l.logvarPrior = m.prior.of(before, m.cfg.Latent.Variance)
-	l.muPosterior, l.logvarPosterior = m.posterior.of(nodes.Concat(-1, before, utterances), m.cfg.Latent.Variance)
+	l.muPosterior, l.logvarPosterior = m.posterior.of(nodes.Concat(-1, before, utterances),
+		m.cfg.Latent.Variance)
 	if eps == nil {
-		eps = before.Graph().Noise(nodes.NoiseRequest{Label: "latent", Kind: nodes.StandardNormal, Shape: l.muPosterior.Shape()})
+		eps = before.Graph().Noise(nodes.NoiseRequest{Label: "latent", Kind: nodes.StandardNormal,
+			Shape: l.muPosterior.Shape()})
 	}
 	l.z = nodes.Add(l.muPosterior, nodes.Mul(nodes.Exp(nodes.Scale(l.logvarPosterior, 0.5)), eps))
 	return nodes.Concat(-1, before, l.z), l
@@ -181,24 +189,30 @@ func (m *Model) drawn(context, eps *nodes.Node) *nodes.Node {
 // kl is KL(q‖p) of every unit, [R, Z].
 func (l *latent) kl() *nodes.Node {
 	unit := func(x *nodes.Node) *nodes.Node { return nodes.Reshape(x, append(x.Shape(), 1)...) }
-	return nodes.KLGaussians(unit(l.muPosterior), unit(l.logvarPosterior), unit(l.muPrior), unit(l.logvarPrior))
+	return nodes.KLGaussians(unit(l.muPosterior), unit(l.logvarPosterior), unit(l.muPrior),
+		unit(l.logvarPrior))
 }
 
 // logRatio is log p(z)/q(z) of the z that was drawn, [R].
 func (l *latent) logRatio() *nodes.Node {
-	halves := func(mu, logvar *nodes.Node) *nodes.Node { // −2·log of the density, without what both have
-		return nodes.Add(logvar, nodes.Mul(nodes.Square(nodes.Sub(l.z, mu)), nodes.Exp(nodes.Neg(logvar))))
+	// halves are −2·log of a density, without what both have.
+	halves := func(mu, logvar *nodes.Node) *nodes.Node {
+		square := nodes.Square(nodes.Sub(l.z, mu))
+		return nodes.Add(logvar, nodes.Mul(square, nodes.Exp(nodes.Neg(logvar))))
 	}
-	return nodes.Scale(nodes.Sum(nodes.Sub(halves(l.muPosterior, l.logvarPosterior), halves(l.muPrior, l.logvarPrior)), -1), 0.5)
+	ratio := nodes.Sub(halves(l.muPosterior, l.logvarPosterior), halves(l.muPrior, l.logvarPrior))
+	return nodes.Scale(nodes.Sum(ratio, -1), 0.5)
 }
 
 // Inputs are dialogues of N turns, B side by side, as nodes of one graph.
 type Inputs struct {
-	Words   *nodes.Node // ids [T, N, B]: the tokens of each turn, with the <eos> that ends it
-	Before  *nodes.Node // ids [T, N, B]: the token before each, <bos> first
-	Lengths *nodes.Node // [N, B]: tokens of each turn, 0 for one that is absent; only the last turns may be
+	Words  *nodes.Node // ids [T, N, B]: the tokens of each turn, with the <eos> that ends it
+	Before *nodes.Node // ids [T, N, B]: the token before each, <bos> first
+	// [N, B]: tokens of each turn, 0 for one that is absent; only the last turns may be
+	Lengths *nodes.Node
 	Turns   *nodes.Node // [B]: turns of each dialogue
-	Eps     *nodes.Node // standard normal numbers [N−1, B, Z] of the latent variable; nil: drawn by the graph
+	// standard normal numbers [N−1, B, Z] of the latent variable; nil: drawn by the graph
+	Eps *nodes.Node
 }
 
 // Graph is a Model in a graph. What it says of an absent turn means nothing.
@@ -216,7 +230,8 @@ type Graph struct {
 func (m *Model) Forward(in Inputs, s unroll.Strategy) (out Graph) {
 	shared.NeedMade("HRED", m.store)
 	if shape := in.Words.Shape(); len(shape) != 3 || shape[1] < 2 {
-		nodes.Failf("HRED", "words are %v, want [T, N, B] with N at least 2: the first turn is only read", shape)
+		nodes.Failf("HRED",
+			"words are %v, want [T, N, B] with N at least 2: the first turn is only read", shape)
 	}
 	T, N, B := in.Words.Dim(0), in.Words.Dim(1), in.Words.Dim(2)
 	flat := func(x *nodes.Node) *nodes.Node { return nodes.Reshape(x, T, -1) }
@@ -226,7 +241,8 @@ func (m *Model) Forward(in Inputs, s unroll.Strategy) (out Graph) {
 
 	u := m.utterances(flat(in.Words), nodes.Reshape(in.Lengths, N*B), s)
 	out.Utterances = nodes.Reshape(u, N, B, -1)
-	out.Context = m.context.Unroll(out.Utterances, nil, unroll.Options{Strategy: s, Lengths: in.Turns}).Y()
+	out.Context = m.context.Unroll(out.Utterances, nil,
+		unroll.Options{Strategy: s, Lengths: in.Turns}).Y()
 	eps := in.Eps
 	if eps != nil {
 		eps = nodes.Reshape(eps, (N-1)*B, -1)

@@ -369,7 +369,7 @@ func (m *Model) term(term string, given map[string]bool) ([]float32, error) {
 	return nil, &NoDescriptionError{term}
 }
 
-// Architecture is "Model".
+// Architecture is "Emoji2Vec".
 func (m *Model) Architecture() string { return "Emoji2Vec" }
 
 // Params holds the vectors of the emoji.

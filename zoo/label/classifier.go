@@ -68,7 +68,7 @@ func NewClassifier(cfg ClassifierConfig, tokens, labels *text.Vocabulary, seed u
 	return m, nil
 }
 
-// Architecture is "Classifier".
+// Architecture is "SequenceClassifier".
 func (m *Classifier) Architecture() string { return "SequenceClassifier" }
 
 // Config is the configuration that the model was made with, defaults filled in.

@@ -142,8 +142,7 @@ func (c Config) Validate() error {
 		_, err := c.missing()
 		bad.Add(err)
 	}
-	bad.That(c.Coverage >= 0 && c.Coverage <= 1e6, "coverage is %g, want a number of 0 or more",
-		c.Coverage)
+	bad.Number("coverage", c.Coverage, 0, 1e6)
 	bad.Rate("io_dropout", c.IODropout)
 	bad.Number("embed_std", c.EmbedStd, 0, 100)
 	bad.Optional("readout", c.Readout, 1, cells.MaxWidth, "or 0 for none")

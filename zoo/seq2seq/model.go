@@ -71,19 +71,22 @@ func New(cfg Config, source, target *text.Vocabulary, seed uint64) (m *Model, er
 		return nil, prefix.Wrap(err)
 	}
 	if source == nil || target == nil || source.Len() < 1 {
-		return nil, prefix.Errorf("it needs a vocabulary of the sources and one of the targets, with tokens in them")
+		return nil, prefix.Errorf("it needs a vocabulary of the sources and one of the targets, " +
+			"with tokens in them")
 	}
 	if err := cfg.Text.Unicode.Check(source, target); err != nil {
 		return nil, prefix.Wrap(err)
 	}
 	cfg = cfg.withDefaults()
-	m = &Model{cfg: cfg, sources: source, targets: target, store: nodes.NewStore(shared.DtypeOf(cfg.Float64), seed)}
+	m = &Model{cfg: cfg, sources: source, targets: target,
+		store: nodes.NewStore(shared.DtypeOf(cfg.Float64), seed)}
 	m.identity.Is(architecture, cfg, m.store)
 	var begins, ends bool
 	m.bos, begins = target.ID(text.BOS)
 	m.eos, ends = target.ID(text.EOS)
 	if !begins || !ends {
-		return nil, prefix.Errorf("the vocabulary of the targets needs the special tokens %s and %s", text.BOS, text.EOS)
+		return nil, prefix.Errorf("the vocabulary of the targets needs the special tokens %s and %s",
+			text.BOS, text.EOS)
 	}
 	if err := m.checkCopy(); err != nil {
 		return nil, prefix.Wrap(err)
@@ -121,7 +124,8 @@ func (m *Model) declare() {
 	read := c.read()
 	if c.Readout > 0 {
 		s := root.In("readout")
-		m.readW, m.readB = s.Param("W", nodes.XavierUniform(1), read, c.Readout), s.Param("b", nodes.Zeros(), c.Readout)
+		m.readW = s.Param("W", nodes.XavierUniform(1), read, c.Readout)
+		m.readB = s.Param("b", nodes.Zeros(), c.Readout)
 		read = c.Readout
 	}
 	out := nodes.LinearConfig{In: read, Out: m.targets.Len()}
@@ -256,7 +260,8 @@ func (m *Model) ForwardOver(src, lengths, tgtIn, teacher *nodes.Node, o unroll.O
 	x := nodes.Dropout(nodes.Embedding(m.target, tgtIn, -1), m.cfg.IODropout)
 	if T, B := tgtIn.Dim(0), tgtIn.Dim(1); teacher != nil && T > 1 {
 		g := x.Graph()
-		u := g.Noise(nodes.NoiseRequest{Label: "scheduled sampling", Kind: nodes.UniformNoise, Shape: []int{T - 1, B, 1}})
+		u := g.Noise(nodes.NoiseRequest{Label: "scheduled sampling", Kind: nodes.UniformNoise,
+			Shape: []int{T - 1, B, 1}})
 		x = nodes.Concat(-1, x, nodes.Concat(0, g.Const(1, 1, B, 1), nodes.Less(u, teacher)))
 		cell = scheduled{decoder, m, summary}
 	}
