@@ -68,7 +68,7 @@ var rooms = []room{
 	{"zoo/word2vec", "nodes " + data + everywhere},
 	{"zoo/internal/zootest", model},
 	{"zoo", "zoo/internal/shared run " + description},
-	{"zoo/internal/shared", "zoo/decode zoo/text run train " + description},
+	{"zoo/internal/shared", "zoo/decode zoo/text run train graph " + description},
 
 	// What models read, write and are measured by: no engine but what decodes.
 	{"zoo/decode", "run nodes cells " + everywhere},

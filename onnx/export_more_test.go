@@ -65,8 +65,8 @@ func talkers(t *testing.T, words *text.Vocabulary) (all []laidOut) {
 	return all
 }
 
-// labellers are classifiers with every way of pooling, and taggers that differ in what they put
-// out.
+// labellers are classifiers with every way of pooling, taggers that differ in what they put out,
+// and models that are both.
 func labellers(t *testing.T, words *text.Vocabulary) (all []laidOut) {
 	c := label.Config{Recurrent: zoo.Recurrent{Cell: "lstm", Hidden: 4}, Bidirectional: true}
 	features := c
@@ -81,10 +81,12 @@ func labellers(t *testing.T, words *text.Vocabulary) (all []laidOut) {
 		require.NoError(t, err)
 		all = append(all, m)
 	}
-	for _, of := range []label.TaggerConfig{{Config: c}, {Config: c, CRF: true}} {
-		m, err := label.NewTagger(of, words, words, 1)
+	for _, crf := range []bool{false, true} {
+		m, err := label.NewTagger(label.TaggerConfig{Config: c, CRF: crf}, words, words, 1)
 		require.NoError(t, err)
-		all = append(all, m)
+		both, err := label.NewJoint(label.JointConfig{Config: c, CRF: crf}, words, words, words, 1)
+		require.NoError(t, err)
+		all = append(all, m, both)
 	}
 	return all
 }

@@ -89,7 +89,6 @@ func (f *forms) language(t *testing.T) {
 	require.NoError(t, err)
 	_, err = lm.New(lm.Config{Recurrent: f.layer, Unicode: text.NFC}, f.raw, 1)
 	require.ErrorContains(t, err, "not in the Unicode form nfc")
-
 }
 
 func (f *forms) labels(t *testing.T) {
@@ -109,7 +108,6 @@ func (f *forms) labels(t *testing.T) {
 	_, err = label.NewTagger(label.TaggerConfig{Config: label.Config{Recurrent: f.layer, Text: f.cut,
 		Features: 1}}, nil, f.v, 1)
 	require.ErrorContains(t, err, "text says how texts are cut")
-
 }
 
 func (f *forms) translation(t *testing.T) {
@@ -132,7 +130,6 @@ func (f *forms) translation(t *testing.T) {
 	require.NoError(t, writing.Read(asTheyAre(t, decomposed)))
 	_, err = seq2seq.New(seq2seq.Config{Encoder: f.layer, Text: f.cut}, f.v, f.raw, 1)
 	require.ErrorContains(t, err, "not in the Unicode form nfc")
-
 }
 
 func (f *forms) dialogue(t *testing.T) {
@@ -155,7 +152,6 @@ func (f *forms) dialogue(t *testing.T) {
 	}
 	_, err = dialogue.New(dialogue.Config{Encoder: f.layer, Text: f.cut}, f.raw, 1)
 	require.ErrorContains(t, err, "not in the Unicode form nfc")
-
 }
 
 func (f *forms) captions(t *testing.T) {
@@ -175,7 +171,6 @@ func (f *forms) captions(t *testing.T) {
 	_, err = caption.New(caption.Config{Height: 2, Width: 2, Patch: 2, Decoder: f.layer, Text: f.cut},
 		f.raw, 1)
 	require.ErrorContains(t, err, "not in the Unicode form nfc")
-
 }
 
 func (f *forms) vectors(t *testing.T) {

@@ -134,6 +134,13 @@ func TestModelsRecompute(t *testing.T) {
 				Sequence: label.Sequence{IDs: ids}, Labels: make([]int, len(ids))}},
 				Recompute: k, Unroll: s, Batch: 1})
 		},
+		"joint": func(k int, s unroll.Strategy) (train.Task, error) {
+			m := must(label.NewJoint(label.JointConfig{Config: label.Config{Recurrent: layer},
+				CRF: true}, v, labels, labels, 1))
+			return m.Task(label.JointData{Train: []label.JointLabelled{{
+				Sequence: label.Sequence{IDs: ids}, Label: 1, Tags: make([]int, len(ids))}},
+				Recompute: k, Unroll: s, Batch: 1})
+		},
 		"seq2seq": func(k int, s unroll.Strategy) (train.Task, error) {
 			m := must(seq2seq.New(seq2seq.Config{Encoder: layer}, v, v, 1))
 			return m.Task(seq2seq.Data{Train: []seq2seq.Pair{{Source: ids, Target: ids}},

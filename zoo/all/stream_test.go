@@ -22,7 +22,7 @@ import (
 	"github.com/seqzoo/seqzoo/zoo/text"
 )
 
-// ids are those of a made up text: letters 4 and 5, as many as i tells.
+// streamIDs are those of a made up text: letters 4 and 5, as many as i tells.
 func streamIDs(i int) []int {
 	ids := make([]int, 1+i%7)
 	for k := range ids {
@@ -74,11 +74,9 @@ func streamedModels(t *testing.T) []streamed {
 	layer := zoo.Recurrent{Cell: "gru", Hidden: 4}
 	v := zootest.Letters(t, 3, text.Unk, text.BOS, text.EOS)
 	labels := zootest.Letters(t, 2)
-	tokens, pairs, turns := 0, 0, 0
+	pairs := 0 // tokens of targets, <eos> included
 	for i := range streamExamples {
-		tokens += len(streamIDs(i))
 		pairs += len(streamIDs(i+1)) + 1
-		turns += len(streamIDs(i+1)) + 1
 	}
 	return []streamed{
 		{"label", streamExamples, func(t *testing.T, buffer, tokens int,
@@ -91,6 +89,18 @@ func streamedModels(t *testing.T) []streamed {
 					return label.Labelled{Sequence: label.Sequence{IDs: streamIDs(i)}, Labels: []int{i % 2}}
 				}), spoil)})
 		}},
+		{"joint", streamExamples, func(t *testing.T, buffer, tokens int,
+			spoil func(i int) error) (train.Task, error) {
+			m, err := label.NewJoint(label.JointConfig{Config: label.Config{Recurrent: layer},
+				CRF: true}, v, labels, labels, 1)
+			require.NoError(t, err)
+			return m.Task(label.JointData{Batch: 4 * b2i(tokens == 0), Tokens: tokens, Buffer: buffer,
+				Stream: spoiled(streamOf(streamExamples, func(i int) label.JointLabelled {
+					ids := streamIDs(i)
+					return label.JointLabelled{Sequence: label.Sequence{IDs: ids}, Label: i % 2,
+						Tags: make([]int, len(ids))}
+				}), spoil)})
+		}},
 		{"seq2seq", pairs, func(t *testing.T, buffer, tokens int,
 			spoil func(i int) error) (train.Task, error) {
 			m, err := seq2seq.New(seq2seq.Config{Encoder: layer}, v, v, 1)
@@ -100,7 +110,7 @@ func streamedModels(t *testing.T) []streamed {
 					return seq2seq.Pair{Source: streamIDs(i), Target: streamIDs(i + 1)}
 				}), spoil)})
 		}},
-		{"dialogue", turns, func(t *testing.T, buffer, tokens int,
+		{"dialogue", pairs, func(t *testing.T, buffer, tokens int,
 			spoil func(i int) error) (train.Task, error) {
 			m, err := dialogue.New(dialogue.Config{Encoder: layer}, v, 1)
 			require.NoError(t, err)

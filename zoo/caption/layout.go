@@ -1,8 +1,6 @@
 package caption
 
 import (
-	"fmt"
-
 	"github.com/seqzoo/seqzoo/cells"
 	"github.com/seqzoo/seqzoo/nodes"
 	"github.com/seqzoo/seqzoo/zoo"
@@ -24,9 +22,6 @@ func (m *Model) Layouts() []zoo.Layout {
 	}
 }
 
-// memoryName names what the decoder attends to.
-func memoryName(i int) string { return fmt.Sprintf("memory_%d", i) }
-
 // patches is the input of n pictures.
 func (m *Model) patches(g *nodes.Graph, n int) *nodes.Node {
 	return g.Input("patches", m.Cells(), n, m.cfg.Patch*m.cfg.Patch)
@@ -35,13 +30,8 @@ func (m *Model) patches(g *nodes.Graph, n int) *nodes.Node {
 func (m *Model) lookPorts(g *nodes.Graph, sizes []int) (in, out []zoo.Port) {
 	patches := m.patches(g, sizes[0])
 	memory, start := m.look(patches)
-	for i, n := range memory.Nodes() {
-		out = append(out, zoo.Port{Name: memoryName(i), Node: n})
-	}
-	for i, n := range start {
-		out = append(out, zoo.Port{Name: fmt.Sprintf("start_%d", i), Node: n})
-	}
-	return []zoo.Port{{Name: "patches", Node: patches}}, out
+	return []zoo.Port{{Name: "patches", Node: patches}},
+		append(shared.NumberedPorts("memory", memory.Nodes()), shared.NumberedPorts("start", start)...)
 }
 
 func (m *Model) stepPorts(g *nodes.Graph, sizes []int) (in, out []zoo.Port) {
@@ -50,9 +40,7 @@ func (m *Model) stepPorts(g *nodes.Graph, sizes []int) (in, out []zoo.Port) {
 	tokens := g.IntInput("tokens", sizes[0])
 	in = append(in, zoo.Port{Name: "tokens", Node: tokens})
 	seen := memory.Input(g, sizes[0])
-	for i, n := range seen.Nodes() {
-		in = append(in, zoo.Port{Name: memoryName(i), Node: n})
-	}
+	in = append(in, shared.NumberedPorts("memory", seen.Nodes())...)
 	decoder := cells.Bahdanau{Layers: m.decoder, Memory: seen}
 	state, ports := shared.StatePorts(g, decoder.Parts(), sizes[0])
 	next := cells.Advance(decoder, nodes.Embedding(m.embedding, tokens, -1), state)

@@ -61,13 +61,9 @@ func (m *Model) Task(d Data) (train.Task, error) {
 	}
 	batching := shared.Batching{Batch: d.Batch, Tokens: d.Tokens, Seed: d.Seed}
 	feed, err := shared.NewFeed(shared.Source[Captioned]{
-		Kind: "picture", Train: d.Train, Stream: d.Stream, Buffer: d.Buffer, Seed: d.Seed,
+		Kind: "picture", Train: d.Train, Stream: d.Stream, Buffer: d.Buffer,
 		Check: m.checkCaptioned, Size: Captioned.words, Digest: m.digest,
-		Batches: func(examples []Captioned, seed uint64) (*train.Batches, error) {
-			c := batching.Config(32, 0)
-			c.Seed = seed
-			return captionBatches(examples, c)
-		},
+		Gather: batching.Config(32, 0),
 	})
 	if err != nil {
 		return nil, prefix.Errorf("training: %w", err)
@@ -80,9 +76,7 @@ func (m *Model) Task(d Data) (train.Task, error) {
 		return nil, prefix.Wrap(err)
 	}
 	r := newCaptionRunner(m, d, batching.Rows(32), true)
-	task := &shared.ExampleTask{TaskData: data, Weights: m.store.Params(), Order: feed}
-	task.Length = func(i int) int { return feed.At[i].words() }
-	task.First = func() int { return feed.First }
+	task := shared.TaskOf(feed, data, m.store.Params(), Captioned.words)
 	task.RunBatch = func(p shared.Rows, seed uint64, counter int) (train.Batch, error) {
 		return r.run(feed.At, p, seed, counter)
 	}
@@ -97,14 +91,6 @@ func (m *Model) Task(d Data) (train.Task, error) {
 
 // words is how many are written, <eos> included.
 func (c Captioned) words() int { return len(c.Caption) + 1 }
-
-func captionBatches(examples []Captioned, c train.BatchesConfig) (*train.Batches, error) {
-	var lengths []int
-	for _, e := range examples {
-		lengths = append(lengths, e.words())
-	}
-	return train.NewBatches(len(examples), lengths, c)
-}
 
 // digests are those of pictures, by their pixels as the model sees them, with their captions.
 func (m *Model) digests(examples []Captioned) (all []string, err error) {
@@ -169,8 +155,7 @@ func (m *Model) Loss(ctx context.Context, examples []Captioned) (float64, error)
 	}
 	r := newCaptionRunner(m, Data{}, 32, false)
 	defer r.graphs.Close()
-	return shared.MeanLoss(ctx, batches, func(batch []int) (train.Batch,
-		error) {
+	return shared.MeanLoss(ctx, batches, func(batch []int) (train.Batch, error) {
 		return r.run(examples, shared.Whole(batch), 0, 0)
 	})
 }
@@ -228,7 +213,7 @@ func (r *captionRunner) run(all []Captioned, part shared.Rows, seed uint64,
 	counter int) (b train.Batch, err error) {
 	examples, T := part.Examples(), 1
 	for _, e := range examples {
-		T = max(T, len(all[e].Caption)+1)
+		T = max(T, all[e].words())
 	}
 	g, err := r.graphs.Get(captionShape{shared.Lengths.Up(T), part.Room(r.rows)})
 	if err != nil {
@@ -249,7 +234,7 @@ func (r *captionRunner) run(all []Captioned, part shared.Rows, seed uint64,
 			g.in[(t+1)*g.B+k], g.out[t*g.B+k] = id, id
 		}
 		g.out[len(caption)*g.B+k] = r.m.eos
-		b.Count += len(caption) + 1
+		b.Count += all[e].words()
 	}
 	if b.Loss, err = g.RunRows(seed, counter, part.From, part.Width(r.rows)); err != nil {
 		return b, prefix.Wrap(err)

@@ -1,8 +1,6 @@
 package dialogue
 
 import (
-	"fmt"
-
 	"github.com/seqzoo/seqzoo/nodes"
 	"github.com/seqzoo/seqzoo/unroll"
 	"github.com/seqzoo/seqzoo/zoo"
@@ -48,10 +46,7 @@ func (m *Model) startPorts(g *nodes.Graph, sizes []int) (in, out []zoo.Port) {
 	if m.cfg.ContextInput {
 		out = append(out, zoo.Port{Name: "condition", Node: d})
 	}
-	for i, n := range m.start(d) {
-		out = append(out, zoo.Port{Name: fmt.Sprintf("start_%d", i), Node: n})
-	}
-	return in, out
+	return in, append(out, shared.NumberedPorts("start", m.start(d))...)
 }
 
 func (m *Model) stepPorts(g *nodes.Graph, sizes []int) (in, out []zoo.Port) {

@@ -54,13 +54,15 @@ func (d *Data) check(m *Model) error {
 		errs = append(errs, fmt.Errorf("WordDropout is %g, want [0, 1)", d.WordDropout))
 	}
 	if _, ok := m.vocabulary.ID(text.Unk); !ok && d.WordDropout > 0 {
-		errs = append(errs, fmt.Errorf("WordDropout is %g, and the vocabulary has no %s to read instead", d.WordDropout, text.Unk))
+		errs = append(errs, fmt.Errorf("WordDropout is %g, and the vocabulary has no %s to read instead",
+			d.WordDropout, text.Unk))
 	}
 	if !(d.FreeBits >= 0) || math.IsInf(d.FreeBits, 1) {
 		errs = append(errs, fmt.Errorf("FreeBits is %g, want 0 or more", d.FreeBits))
 	}
 	if m.cfg.Latent.Width == 0 && (d.FreeBits > 0 || d.KLWeight != nil) {
-		errs = append(errs, errors.New("FreeBits and KLWeight are of a latent variable, and the model has none"))
+		errs = append(errs, errors.New("FreeBits and KLWeight are of a latent variable, and the model "+
+			"has none"))
 	}
 	if err := m.checkDialogues(d.Valid); err != nil {
 		errs = append(errs, fmt.Errorf("validation: %w", err))
@@ -84,13 +86,9 @@ func (m *Model) Task(d Data) (train.Task, error) {
 	}
 	batching := shared.Batching{Batch: d.Batch, Bucket: d.Bucket, Tokens: d.Tokens, Seed: d.Seed}
 	feed, err := shared.NewFeed(shared.Source[Dialogue]{
-		Kind: "dialogue", Train: d.Train, Stream: d.Stream, Buffer: d.Buffer, Seed: d.Seed,
+		Kind: "dialogue", Train: d.Train, Stream: d.Stream, Buffer: d.Buffer,
 		Check: m.checkDialogues, Size: Dialogue.tokens,
-		Batches: func(ds []Dialogue, seed uint64) (*train.Batches, error) {
-			c := batching.Config(8, 20)
-			c.Seed = seed
-			return dialogueBatches(ds, c)
-		},
+		Gather: batching.Config(8, 20), Batches: dialogueBatches,
 	})
 	if err != nil {
 		return nil, prefix.Errorf("training: %w", err)
@@ -115,16 +113,14 @@ func (m *Model) Task(d Data) (train.Task, error) {
 		return p
 	})
 	runner := newDialogueRunner(m, d, feed.At, batching.Rows(8), true)
-	err = shared.Foresee(feed.Largest, feed.Most.tokens(), func() error {
-		_, _, _, err := runner.graph([]Dialogue{feed.Most}, shared.Whole([]int{0}))
+	err = feed.Foresee(func(largest []Dialogue, whole shared.Rows) error {
+		_, _, _, err := runner.graph(largest, whole)
 		return err
 	})
 	if err != nil {
 		return nil, prefix.Errorf("training: %w", err)
 	}
-	task := &shared.ExampleTask{TaskData: data, Weights: m.store.Params(), Order: feed}
-	task.Length = func(i int) int { return feed.At[i].tokens() }
-	task.First = func() int { return feed.First }
+	task := shared.TaskOf(feed, data, m.store.Params(), Dialogue.tokens)
 	task.RunBatch = func(p shared.Rows, seed uint64, counter int) (b train.Batch, err error) {
 		g, err := runner.run(feed.At, p, seed, counter)
 		if err != nil {
@@ -185,12 +181,3 @@ func dialogueBatches(ds []Dialogue, c train.BatchesConfig) (*train.Batches, erro
 	}
 	return train.NewBatches(len(ds), lengths, c)
 }
-
-// A batch of dialogues is a pool of turns: they are read, and predicted, in rows side by side,
-// sorted by length and cut into a few groups, so that short turns are not padded to the length of
-// the longest; and only true tokens are given to the output layer, which is most of the work. The
-// turns meet again where the context is computed.
-
-// turnGroups is how many groups the turns of a batch are cut into, and groupTwentieths how large
-// each is.
-const turnGroups = 4

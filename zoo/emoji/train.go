@@ -76,15 +76,16 @@ func (m *Model) Task(d Data) (train.Task, error) {
 		return nil, prefix.Wrap(err)
 	}
 	if left := unknownWords + unknownEmoji; float64(left) > shared.ManyUnknown*float64(len(d.Train)) {
-		data.Doubt("%d of the %d training pairs (%.0f %%) are left out: %d have no word with a vector, %d no emoji of the model",
-			left, len(d.Train), 100*float64(left)/float64(len(d.Train)), unknownWords, unknownEmoji)
+		data.Doubt("%d of the %d training pairs (%.0f %%) are left out: %d have no word with a vector, "+
+			"%d no emoji of the model", left, len(d.Train), 100*float64(left)/float64(len(d.Train)),
+			unknownWords, unknownEmoji)
 	}
 	data.Empty(d.Valid != nil, len(d.Valid))
 	shared.Overlap(&data, examples, watched, func(e emojiExample) shared.Fingerprint {
 		return shared.NoPrint.Floats(e.v).Ids([]int{e.id, map[bool]int{true: 1}[e.match]})
 	})
-	task := &shared.ExampleTask{TaskData: data, Weights: m.store.Params(), Order: shared.Listed(batches),
-		RunBatch: r.run}
+	task := &shared.ExampleTask{TaskData: data, Weights: m.store.Params(),
+		Order: shared.Listed(batches), RunBatch: r.run}
 	if len(d.Valid) > 0 {
 		task.Measure = func(context.Context) (map[string]float64, error) {
 			s, err := m.Evaluate(d.Valid)
@@ -207,7 +208,8 @@ func (m *Model) Evaluate(pairs []Pair) (s Score, err error) {
 		s.Loss += (max(x, 0) + math.Log1p(math.Exp(-math.Abs(x)))) / float64(s.Pairs)
 	}
 	if s.AUC, err = metrics.ROCAUC(scores, matches); err != nil {
-		return s, prefix.Errorf("of %d pairs %d have no known word and %d no known emoji: %w", len(pairs), s.UnknownWords, s.Unknown, err)
+		return s, prefix.Errorf("of %d pairs %d have no known word and %d no known emoji: %w",
+			len(pairs), s.UnknownWords, s.Unknown, err)
 	}
 	d, err := metrics.DetectAbove(0, scores, matches) // σ(0) = ½
 	if err != nil {

@@ -1,6 +1,7 @@
 package label_test
 
 import (
+	"context"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -27,5 +28,8 @@ func TestLargeScoresOfACRF(t *testing.T) {
 		}
 	}
 	_, err = m.Predict(x)
+	require.ErrorContains(t, err, "too large")
+	_, err = m.Evaluate(context.Background(), []label.Labelled{{Sequence: x, Labels: []int{1, 1}}})
+	require.ErrorContains(t, err, "example 0: ")
 	require.ErrorContains(t, err, "too large")
 }

@@ -3,6 +3,7 @@ package label
 import (
 	"context"
 
+	"github.com/seqzoo/seqzoo/internal/check"
 	"github.com/seqzoo/seqzoo/train"
 	"github.com/seqzoo/seqzoo/unroll"
 	"github.com/seqzoo/seqzoo/zoo/internal/shared"
@@ -72,6 +73,15 @@ func (m *labeller) add(e *Evaluation, found []Prediction, truth []int) error {
 	return nil
 }
 
+// unpredicted is the error of an example that has no predictions, in a batch of a loss. One that
+// is not finite is an error of its own, which names the example that is the cause.
+func (m *labeller) unpredicted(example int, loss float64, err error) error {
+	if shared.CheckLoss(loss) != nil {
+		return nil
+	}
+	return m.prefix.Wrap(check.Example("example", example, "%w", err))
+}
+
 // evaluationBatch is how many sequences are read at a time where nothing is learned.
 const evaluationBatch = 32
 
@@ -81,8 +91,8 @@ func (m *labeller) Evaluate(ctx context.Context, examples []Labelled) (*Evaluati
 		return nil, m.errorf("%w", err)
 	}
 	batch := min(evaluationBatch, max(len(examples), 1))
-	batches, err := m.batches(examples, train.BatchesConfig{Batch: batch, Bucket: len(examples),
-		InOrder: true})
+	batches, err := shared.BatchesBy(m.length, examples, train.BatchesConfig{Batch: batch,
+		Bucket: len(examples), InOrder: true})
 	if err != nil {
 		return nil, m.errorf("%w", err)
 	}
@@ -94,7 +104,7 @@ func (m *labeller) Evaluate(ctx context.Context, examples []Labelled) (*Evaluati
 		if err != nil {
 			return b, err
 		}
-		if b.Loss, err = g.measured.Run(0, 0); err != nil {
+		if b.Loss, err = g.Measured.Run(0, 0); err != nil {
 			return b, m.errorf("%w", err)
 		}
 		b.Count = g.counted
@@ -102,7 +112,7 @@ func (m *labeller) Evaluate(ctx context.Context, examples []Labelled) (*Evaluati
 		for k, i := range order {
 			found, err := m.predictions(rows(k, m.steps(examples[i].Sequence)))
 			if err != nil {
-				return b, nil // the loss is not finite either, and is named
+				return b, m.unpredicted(i, b.Loss, err)
 			}
 			if err := m.add(e, found, examples[i].Labels); err != nil {
 				return b, m.errorf("%w", err)

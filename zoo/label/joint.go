@@ -2,7 +2,6 @@ package label
 
 import (
 	"cmp"
-	"errors"
 	"io"
 
 	"github.com/seqzoo/seqzoo/internal/check"
@@ -38,8 +37,7 @@ func (c JointConfig) Validate() error {
 	var bad check.Problems
 	bad.Add(c.Config.Validate())
 	check.OneOf(&bad, "pool", c.Pool, PoolLast, PoolMean, PoolMax)
-	const most = 1e6
-	bad.Above("tag_weight", c.TagWeight, most)
+	bad.Above("tag_weight", c.TagWeight, 1e6)
 	return bad.Err()
 }
 
@@ -72,8 +70,8 @@ func NewJoint(cfg JointConfig, tokens, labels, tags *text.Vocabulary, seed uint6
 	if tags == nil || tags.Len() < 1 {
 		return nil, jointPrefix.Errorf("it needs tags, at least 1")
 	}
-	one := output{pool: cfg.Pool}
-	if err := m.label.declare(jointPrefix, cfg.Config, one, tokens, labels, seed); err != nil {
+	if err := m.label.declare(jointPrefix, cfg.Config, output{pool: cfg.Pool}, tokens, labels,
+		seed); err != nil {
 		return nil, err
 	}
 	t := &m.tags
@@ -121,7 +119,7 @@ func (m *Joint) Forward(x, lengths *nodes.Node, s unroll.Strategy) (label, tags 
 }
 
 func (m *Joint) forward(x, lengths *nodes.Node, how unroll.Options) (label, tags *nodes.Node) {
-	shared.NeedMade("Joint", m.label.store)
+	shared.NeedMade("JointLabeller", m.label.store)
 	r := m.label.read(x, lengths, how)
 	return m.label.score(m.label.pooled(r, lengths)), m.tags.score(m.tags.pooled(r, lengths))
 }
@@ -150,15 +148,15 @@ func (m *Joint) EncodeLabelled(tokens []string, label string, tags []string) (e 
 }
 
 func (m *Joint) check(examples []JointLabelled) error {
+	if err := shared.Made(m.label.store); err != nil {
+		return err
+	}
 	for i, e := range examples {
-		for k, err := range []error{m.label.checkAll([]Labelled{e.ofLabel()}),
-			m.tags.checkAll([]Labelled{e.ofTags()})} {
-			var of *check.ExampleError
-			if errors.As(err, &of) {
-				return check.Example("example", i, "%s: %w", []string{"label", "tags"}[k], of.Err)
-			} else if err != nil {
-				return err
-			}
+		if err := m.label.checkLabelled(e.ofLabel()); err != nil {
+			return check.Example("example", i, "label: %w", err)
+		}
+		if err := m.tags.checkLabelled(e.ofTags()); err != nil {
+			return check.Example("example", i, "tags: %w", err)
 		}
 	}
 	return nil
@@ -199,24 +197,3 @@ func openJoint(d *zoo.Dir, cfg JointConfig) (*Joint, error) {
 
 // LoadJoint is Load for a directory that must hold a Joint.
 func LoadJoint(dir string) (*Joint, error) { return zoo.LoadAs[*Joint](dir, "a JointLabeller") }
-
-// Layouts is the model over a batch of padded sequences, as those of a Classifier, to the
-// probabilities of the labels [batch, labels] and those of the tags [time, batch, tags].
-func (m *Joint) Layouts() []zoo.Layout {
-	if shared.Made(m.label.store) != nil {
-		return nil
-	}
-	return []zoo.Layout{{Name: "sequence", Sizes: []string{"time", "batch"},
-		Build: func(g *nodes.Graph, sizes []int) (in, out []zoo.Port) {
-			var n labelNodes
-			m.label.inputs(&n, g, labelShape{T: sizes[0], B: sizes[1], padded: true})
-			name := "ids"
-			if m.label.embed == nil {
-				name = "features"
-			}
-			label, tags := m.Forward(n.x, n.lengths, unroll.Scan)
-			return []zoo.Port{{Name: name, Node: n.x}, {Name: "lengths", Node: n.lengths}},
-				[]zoo.Port{{Name: "probabilities", Node: nodes.Softmax(label)},
-					{Name: "tags", Node: nodes.Softmax(tags)}}
-		}}}
-}

@@ -7,7 +7,6 @@ import (
 
 	"github.com/seqzoo/seqzoo/graph"
 	"github.com/seqzoo/seqzoo/internal/check"
-	"github.com/seqzoo/seqzoo/internal/interrupt"
 	"github.com/seqzoo/seqzoo/nodes"
 	"github.com/seqzoo/seqzoo/run"
 	"github.com/seqzoo/seqzoo/train"
@@ -17,9 +16,8 @@ import (
 
 // jointGraph is the graph of batches of one shape. Label has what the layers read.
 type jointGraph struct {
-	*run.Step
+	shared.Compiled
 	label, tags labelGraph
-	measured    *train.Step // the same with the loss; nil if it predicts
 }
 
 func (m *Joint) build(shape labelShape, how unroll.Options, use labelUse,
@@ -48,28 +46,14 @@ func (m *Joint) build(shape labelShape, how unroll.Options, use labelUse,
 	if err != nil {
 		return nil, err
 	}
-	if loss == nil {
-		j.Step, err = run.New(outputs, o...)
-	} else if j.measured, err = train.NewStepWith(train.StepConfig{Options: o}, loss,
-		outputs...); err == nil {
-		j.Step = j.measured.Step
-	}
-	if err != nil {
+	if j.Compiled, err = shared.Compile(outputs, loss, o...); err != nil {
 		return nil, err
 	}
-	j.label.Step, j.tags.Step = j.Step, j.Step
+	j.label.Compiled, j.tags.Compiled = j.Compiled, j.Compiled
 	if err := j.label.feed(one); err != nil {
 		return nil, err
 	}
 	return j, j.tags.feed(each)
-}
-
-// Close releases the memory of the compiled graph.
-func (j *jointGraph) Close() error {
-	if j.measured != nil {
-		return j.measured.Close()
-	}
-	return j.Step.Close()
 }
 
 func (j *jointGraph) clear() {
@@ -122,26 +106,7 @@ type JointData struct {
 	Buffer    int                             // as in Data
 }
 
-func (m *Joint) batches(examples []JointLabelled, c train.BatchesConfig) (*train.Batches, error) {
-	lengths := make([]int, len(examples))
-	for i, e := range examples {
-		lengths[i] = m.label.steps(e.Sequence)
-	}
-	return train.NewBatches(len(examples), lengths, c)
-}
-
-// feed reads the training data.
-func (m *Joint) feed(d JointData, batching shared.Batching) (*shared.Feed[JointLabelled], error) {
-	return shared.NewFeed(shared.Source[JointLabelled]{
-		Kind: "example", Train: d.Train, Stream: d.Stream, Buffer: d.Buffer, Seed: d.Seed,
-		Check: m.check, Size: func(e JointLabelled) int { return m.label.steps(e.Sequence) },
-		Batches: func(examples []JointLabelled, seed uint64) (*train.Batches, error) {
-			c := batching.Config(32, 20)
-			c.Seed = seed
-			return m.batches(examples, c)
-		},
-	})
-}
+func (m *Joint) length(e JointLabelled) int { return m.label.steps(e.Sequence) }
 
 // Task makes a task for train.Fit. Its loss is that of the model, in nats a sequence. Its
 // validation measures valid_loss, of the label valid_accuracy and valid_f1, of the tags
@@ -155,7 +120,10 @@ func (m *Joint) Task(d JointData) (train.Task, error) {
 		return nil, jointPrefix.Wrap(err)
 	}
 	batching := shared.Batching{Batch: d.Batch, Bucket: d.Bucket, Tokens: d.Tokens, Seed: d.Seed}
-	feed, err := m.feed(d, batching)
+	feed, err := shared.NewFeed(shared.Source[JointLabelled]{
+		Kind: "example", Train: d.Train, Stream: d.Stream, Buffer: d.Buffer,
+		Check: m.check, Size: m.length, Gather: batching.Config(32, 20),
+	})
 	if err != nil {
 		return nil, jointPrefix.Errorf("training: %w", err)
 	}
@@ -177,25 +145,23 @@ func (m *Joint) Task(d JointData) (train.Task, error) {
 	m.doubts(&data, feed.At, d)
 	graphs := m.graphs(unroll.Options{Strategy: d.Unroll, Recompute: d.Recompute}, labelsLearned)
 	rows := batching.Rows(32)
-	err = shared.Foresee(feed.Largest, m.label.steps(feed.Most.Sequence), func() error {
-		_, err := m.load(graphs, rows, []JointLabelled{feed.Most}, shared.Whole([]int{0}))
+	err = feed.Foresee(func(largest []JointLabelled, whole shared.Rows) error {
+		_, err := m.load(graphs, rows, largest, whole)
 		return err
 	})
 	if err != nil {
 		return nil, jointPrefix.Errorf("training: %w", err)
 	}
-	task := &shared.ExampleTask{TaskData: data, Weights: m.Params().Params(), Order: feed}
-	task.Length = func(i int) int { return m.label.steps(feed.At[i].Sequence) }
-	task.First = func() int { return feed.First }
+	task := shared.TaskOf(feed, data, m.Params().Params(), m.length)
 	task.RunBatch = func(p shared.Rows, seed uint64, counter int) (b train.Batch, err error) {
 		j, err := m.load(graphs, rows, feed.At, p)
 		if err != nil {
 			return b, err
 		}
-		if b.Loss, err = j.measured.RunRows(seed, counter, p.From, p.Width(rows)); err != nil {
+		if b.Loss, err = j.Measured.RunRows(seed, counter, p.From, p.Width(rows)); err != nil {
 			return b, jointPrefix.Wrap(err)
 		}
-		b.Count, b.Grads = len(p.Examples()), j.measured.Grads()
+		b.Count, b.Grads = len(p.Examples()), j.Measured.Grads()
 		return b, nil
 	}
 	if len(d.Valid) > 0 {
@@ -213,6 +179,10 @@ func (m *Joint) Task(d JointData) (train.Task, error) {
 // doubts says what is likely a mistake in the data.
 func (m *Joint) doubts(data *shared.TaskData, learn []JointLabelled, d JointData) {
 	data.Empty(d.Valid != nil, len(d.Valid))
+	doubtLabels(data, m.Labels(), shared.SequencesOf(learn,
+		func(e JointLabelled) []int { return []int{e.Label} }), "sequences")
+	doubtLabels(data, m.Tags(), shared.SequencesOf(learn,
+		func(e JointLabelled) []int { return e.Tags }), "steps")
 	if v := m.label.tokens; v != nil {
 		ids := func(e JointLabelled) []int { return e.IDs }
 		data.Unknown("training data", v, shared.SequencesOf(learn, ids))
@@ -252,20 +222,21 @@ func (m *Joint) Evaluate(ctx context.Context, examples []JointLabelled) (*JointE
 		return nil, jointPrefix.Wrap(err)
 	}
 	batch := min(evaluationBatch, max(len(examples), 1))
-	batches, err := m.batches(examples, train.BatchesConfig{Batch: batch, Bucket: len(examples),
-		InOrder: true})
+	batches, err := shared.BatchesBy(m.length, examples, train.BatchesConfig{Batch: batch,
+		Bucket: len(examples), InOrder: true})
 	if err != nil {
 		return nil, jointPrefix.Wrap(err)
 	}
 	graphs := m.graphs(unroll.Options{}, labelsKnown)
 	defer graphs.Close()
 	e := &JointEvaluation{Label: m.label.evaluation(), Tags: m.tags.evaluation()}
+	right := 0
 	e.Loss, err = shared.MeanLoss(ctx, batches, func(order []int) (b train.Batch, err error) {
 		j, err := m.load(graphs, batch, examples, shared.Whole(order))
 		if err != nil {
 			return b, err
 		}
-		if b.Loss, err = j.measured.Run(0, 0); err != nil {
+		if b.Loss, err = j.Measured.Run(0, 0); err != nil {
 			return b, jointPrefix.Wrap(err)
 		}
 		b.Count = len(order)
@@ -273,10 +244,14 @@ func (m *Joint) Evaluate(ctx context.Context, examples []JointLabelled) (*JointE
 		for k, i := range order {
 			found, err := m.found(rows(k, 1), tags(k, m.label.steps(examples[i].Sequence)))
 			if err != nil {
-				return b, nil // the loss is not finite either, and is named
+				return b, m.label.unpredicted(i, b.Loss, err)
 			}
-			if err := m.add(e, found, examples[i], len(examples)); err != nil {
+			exact, err := m.add(e, found, examples[i])
+			if err != nil {
 				return b, jointPrefix.Wrap(err)
+			}
+			if exact {
+				right++
 			}
 		}
 		return b, nil
@@ -284,22 +259,22 @@ func (m *Joint) Evaluate(ctx context.Context, examples []JointLabelled) (*JointE
 	if err != nil {
 		return nil, err
 	}
+	e.Exact = float64(right) / float64(len(examples))
 	return e, nil
 }
 
-// add counts what was predicted for one of n examples.
-func (m *Joint) add(e *JointEvaluation, found JointPrediction, truth JointLabelled, n int) error {
-	exact := found.Label.ID == truth.Label
+// add counts what was predicted for an example, and reports whether all of it is right.
+func (m *Joint) add(e *JointEvaluation, found JointPrediction, truth JointLabelled) (exact bool,
+	err error) {
+	exact = found.Label.ID == truth.Label
 	for t, p := range found.Tags {
 		exact = exact && p.ID == truth.Tags[t]
 	}
-	if exact {
-		e.Exact += 1 / float64(n)
+	err = m.label.add(e.Label, []Prediction{found.Label}, []int{truth.Label})
+	if err == nil {
+		err = m.tags.add(e.Tags, found.Tags, truth.Tags)
 	}
-	if err := m.label.add(e.Label, []Prediction{found.Label}, []int{truth.Label}); err != nil {
-		return err
-	}
-	return m.tags.add(e.Tags, found.Tags, truth.Tags)
+	return exact, err
 }
 
 // JointPrediction is the label of a sequence and the tags of its steps.
@@ -329,42 +304,41 @@ func (m *Joint) Predict(s Sequence) (JointPrediction, error) {
 
 // PredictAll finds the labels and tags of sequences, many at a time.
 func (m *Joint) PredictAll(ctx context.Context, sequences []Sequence) ([]JointPrediction, error) {
-	for i, s := range sequences {
-		if err := m.label.check(s); err != nil {
-			return nil, jointPrefix.Wrap(check.Example("sequence", i, "%w", err))
-		}
+	if err := shared.Made(m.label.store); err != nil {
+		return nil, jointPrefix.Wrap(err)
 	}
 	out := make([]JointPrediction, len(sequences))
-	build := func(s labelShape) (*jointGraph, error) { return m.build(s, unroll.Options{}, labelsUnknown) }
-	for from := 0; from < len(sequences); from += evaluationBatch {
-		if err := interrupt.Err(ctx); err != nil {
-			return nil, err
-		}
-		part := sequences[from:min(from+evaluationBatch, len(sequences))]
-		shape := labelShape{B: len(part), padded: true}
-		for _, s := range part {
-			shape.T = max(shape.T, m.label.steps(s))
-		}
-		err := m.idle.Do(shape, build, func(j *jointGraph) error {
-			j.clear()
-			for k, s := range part {
-				j.label.put(k, s)
-			}
-			if err := j.Run(0, 0); err != nil {
-				return err
-			}
-			rows, tags := j.label.rows(), j.tags.rows()
-			for k, s := range part {
-				var err error
-				if out[from+k], err = m.found(rows(k, 1), tags(k, m.label.steps(s))); err != nil {
-					return check.Example("sequence", from+k, "%w", err)
-				}
-			}
-			return nil
+	build := func(s labelShape) (*jointGraph, error) {
+		return m.build(s, unroll.Options{}, labelsUnknown)
+	}
+	err := m.label.inBatches(ctx, sequences, func(shape labelShape, batch []int) error {
+		return m.idle.Do(shape, build, func(j *jointGraph) error {
+			return m.predictBatch(j, sequences, batch, out)
 		})
-		if err != nil {
-			return nil, jointPrefix.Wrap(err)
-		}
+	})
+	if err != nil {
+		return nil, err
 	}
 	return out, nil
+}
+
+// predictBatch writes to out what it finds of those of sequences that a graph takes at once.
+func (m *Joint) predictBatch(j *jointGraph, sequences []Sequence, batch []int,
+	out []JointPrediction) error {
+	j.clear()
+	for k, i := range batch {
+		j.label.put(k, sequences[i])
+	}
+	if err := j.Run(0, 0); err != nil {
+		return err
+	}
+	label, tags := j.label.rows(), j.tags.rows()
+	for k, i := range batch {
+		found, err := m.found(label(k, 1), tags(k, m.label.steps(sequences[i])))
+		if err != nil {
+			return check.Example("sequence", i, "%w", err)
+		}
+		out[i] = found
+	}
+	return nil
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/seqzoo/seqzoo/nodes"
 	"github.com/seqzoo/seqzoo/rng"
 	"github.com/seqzoo/seqzoo/train"
 	"github.com/seqzoo/seqzoo/zoo"
@@ -20,8 +21,8 @@ var jointConfigs = map[string]label.JointConfig{
 	"plain": {Config: label.Config{Recurrent: zoo.Recurrent{Cell: "gru", Hidden: 3}}},
 	"both ways": {Config: label.Config{Recurrent: zoo.Recurrent{Hidden: 2, Layers: 2},
 		Bidirectional: true, Head: 3}, Pool: label.PoolMax, CRF: true, TagWeight: 0.3},
-	"features": {Config: label.Config{Recurrent: zoo.Recurrent{Cell: "rnn", Hidden: 3}, Features: 2},
-		Pool: label.PoolMean, TagWeight: 2},
+	"features": {Config: label.Config{Recurrent: zoo.Recurrent{Cell: "rnn", Hidden: 3},
+		Features: 2}, Pool: label.PoolMean, TagWeight: 2},
 }
 
 // newJoint is a model of 5 letters, 3 labels and 4 tags, with examples of lengths 1 to 4.
@@ -59,8 +60,8 @@ func TestJointIsBoth(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			cfg.Float64 = true
 			m, examples := newJoint(t, cfg)
-			one, err := label.NewClassifier(label.ClassifierConfig{Config: cfg.Config, Pool: cfg.Pool},
-				m.Vocabulary(), m.Labels(), 2)
+			one, err := label.NewClassifier(label.ClassifierConfig{Config: cfg.Config,
+				Pool: cfg.Pool}, m.Vocabulary(), m.Labels(), 2)
 			require.NoError(t, err)
 			each, err := label.NewTagger(label.TaggerConfig{Config: cfg.Config, CRF: cfg.CRF},
 				m.Vocabulary(), m.Tags(), 2)
@@ -124,6 +125,65 @@ func TestJointIsBoth(t *testing.T) {
 	}
 }
 
+// Of a conditional random field a layout has what Viterbi's algorithm reads, as that of a Tagger.
+func TestJointLayouts(t *testing.T) {
+	for name, want := range map[string][]string{
+		"plain":     {"probabilities", "tags"},
+		"features":  {"probabilities", "tags"},
+		"both ways": {"probabilities", "emissions", "transitions", "start", "end"},
+	} {
+		m, _ := newJoint(t, jointConfigs[name])
+		require.Len(t, m.Layouts(), 1)
+		var got []string
+		require.NoError(t, nodes.Try(func() {
+			g := nodes.NewGraph(nodes.Options{Dtype: m.Params().Dtype()})
+			in, out := m.Layouts()[0].Build(g, []int{5, 2})
+			require.Len(t, in, 2)
+			for _, p := range out {
+				got = append(got, p.Name)
+			}
+		}))
+		require.Equal(t, want, got, name)
+	}
+}
+
+// What is all right is right in a share of exactly 1.
+func TestJointExact(t *testing.T) {
+	m, examples := newJoint(t, jointConfigs["plain"])
+	var right []label.JointLabelled
+	for i := range 10 {
+		e := examples[i%len(examples)]
+		p, err := m.Predict(e.Sequence)
+		require.NoError(t, err)
+		e.Label, e.Tags = p.Label.ID, nil
+		for _, tag := range p.Tags {
+			e.Tags = append(e.Tags, tag.ID)
+		}
+		right = append(right, e)
+	}
+	e, err := m.Evaluate(context.Background(), right)
+	require.NoError(t, err)
+	require.Equal(t, 1.0, e.Exact)
+	right[3].Label = (right[3].Label + 1) % 3
+	e, err = m.Evaluate(context.Background(), right)
+	require.NoError(t, err)
+	require.Equal(t, 0.9, e.Exact)
+}
+
+func TestJointDoubts(t *testing.T) {
+	m, examples := newJoint(t, jointConfigs["plain"])
+	for i := range examples {
+		examples[i].Label, examples[i].Tags = 1, make([]int, len(examples[i].Tags))
+	}
+	task, err := m.Task(label.JointData{Train: examples, Valid: examples})
+	require.NoError(t, err)
+	said := train.Warnings(task)
+	require.Len(t, said, 3)
+	require.Contains(t, said[0], `all 6 sequences of the training data have the label "b"`)
+	require.Contains(t, said[1], `all 13 steps of the training data have the label "a"`)
+	require.Contains(t, said[2], "6 of the 6 validation examples")
+}
+
 // Intents and slots of made-up requests are learned by one model.
 func TestJointLearnsIntentAndSlots(t *testing.T) {
 	if testing.Short() {
@@ -133,20 +193,21 @@ func TestJointLearnsIntentAndSlots(t *testing.T) {
 	var sentences [][]string
 	var intents []string
 	var slots [][]string
+	add := func(intent string, words, tags []string) {
+		sentences, intents = append(sentences, words), append(intents, intent)
+		slots = append(slots, tags)
+	}
 	places, days := []string{"rome", "oslo", "lima", "kiel"}, []string{"today", "monday", "sunday"}
 	for range 300 {
 		place, day := places[r.Intn(4)], days[r.Intn(3)]
 		switch r.Intn(3) {
 		case 0:
-			sentences = append(sentences, []string{"weather", "in", place, day})
-			intents, slots = append(intents, "weather"), append(slots, []string{"O", "O", "B-place", "B-day"})
+			add("weather", []string{"weather", "in", place, day}, []string{"O", "O", "B-place", "B-day"})
 		case 1:
-			sentences = append(sentences, []string{"fly", "to", place, "from", places[r.Intn(4)], day})
-			intents = append(intents, "flight")
-			slots = append(slots, []string{"O", "O", "B-to", "O", "B-from", "B-day"})
+			add("flight", []string{"fly", "to", place, "from", places[r.Intn(4)], day},
+				[]string{"O", "O", "B-to", "O", "B-from", "B-day"})
 		default:
-			sentences = append(sentences, []string{"on", day, "play", "jazz"})
-			intents, slots = append(intents, "music"), append(slots, []string{"O", "B-day", "O", "O"})
+			add("music", []string{"on", day, "play", "jazz"}, []string{"O", "B-day", "O", "O"})
 		}
 	}
 	words := func(of ...[]string) *text.Vocabulary {
@@ -173,8 +234,8 @@ func TestJointLearnsIntentAndSlots(t *testing.T) {
 	require.NoError(t, err)
 	e, err := m.Evaluate(context.Background(), examples[200:])
 	require.NoError(t, err)
-	t.Logf("accuracy of intents %.3f, F1 of slots %.3f, all right %.3f", e.Label.Confusion.Accuracy(),
-		e.Tags.Entities.Micro().F1, e.Exact)
+	t.Logf("accuracy of intents %.3f, F1 of slots %.3f, all right %.3f",
+		e.Label.Confusion.Accuracy(), e.Tags.Entities.Micro().F1, e.Exact)
 	require.Greater(t, e.Exact, 0.95)
 }
 
@@ -197,7 +258,8 @@ func TestJointErrors(t *testing.T) {
 		require.ErrorContains(t, label.JointConfig{Config: label.Config{Recurrent: zoo.Recurrent{
 			Hidden: 2}}, TagWeight: weight}.Validate(), "tag_weight", fmt.Sprint(weight))
 	}
-	_, err := label.NewJoint(jointConfigs["plain"], zootest.Letters(t, 2), zootest.Letters(t, 2), nil, 1)
+	_, err := label.NewJoint(jointConfigs["plain"], zootest.Letters(t, 2), zootest.Letters(t, 2),
+		nil, 1)
 	require.ErrorContains(t, err, "it needs tags")
 	_, err = m.EncodeLabelled([]string{"a"}, "a", []string{"z"})
 	require.ErrorContains(t, err, `the label "z" is unknown`)

@@ -24,7 +24,7 @@ const (
 	classifierPrefix = check.Prefix("zoo: sequence classifier: ")
 )
 
-// Sequence is what a Classifier and a Tagger read: tokens, or a vector of features at every step.
+// Sequence is what the models read: tokens, or a vector of features at every step.
 type Sequence struct {
 	IDs      []int     // of tokens; or
 	Features []float32 // [T, Features], step after step
@@ -36,8 +36,7 @@ type Labelled struct {
 	Labels []int
 }
 
-// Config says how a Classifier and a Tagger read. The zero value of an optional field is its
-// default.
+// Config says how the models read. The zero value of an optional field is its default.
 type Config struct {
 	zoo.Recurrent
 	// every layer reads both ways, and is twice as wide
@@ -70,16 +69,18 @@ func (c Config) Validate() error {
 	bad.Add(c.Recurrent.Validate())
 	bad.Optional("features", c.Features, 1, cells.MaxWidth, "or 0 to read tokens")
 	bad.Optional("embed", c.Embed, 1, cells.MaxWidth, "or 0 for the hidden width")
-	bad.That(c.Features == 0 || c.Embed == 0, "embed is %d, and only tokens are embedded; features is %d", c.Embed, c.Features)
-	bad.That(c.Features == 0 || c.Text == text.Cut{}, "text says how texts are cut, and features is %d: it reads none", c.Features)
+	bad.That(c.Features == 0 || c.Embed == 0,
+		"embed is %d, and only tokens are embedded; features is %d", c.Embed, c.Features)
+	bad.That(c.Features == 0 || c.Text == text.Cut{},
+		"text says how texts are cut, and features is %d: it reads none", c.Features)
 	bad.In("text", c.Text.Validate())
 	bad.Optional("head", c.Head, 1, cells.MaxWidth, "or 0 for none")
 	bad.Rate("io_dropout", c.IODropout)
 	return bad.Err()
 }
 
-// labeller is what a Classifier and a Tagger have in common: layers that read a sequence, and the
-// logits of labels for what they put out, be it at every step or once.
+// labeller is what a Classifier, a Tagger and either head of a Joint have in common: layers that
+// read a sequence, and the logits of labels for what they put out, be it at every step or once.
 type labeller struct {
 	prefix check.Prefix
 	cfg    Config
@@ -125,7 +126,8 @@ func (m *labeller) declare(prefix check.Prefix, cfg Config, o output, tokens,
 	case cfg.Features == 0 && (tokens == nil || tokens.Len() < 1):
 		return m.errorf("it reads tokens, since features is 0, and needs a vocabulary of them")
 	case cfg.Features > 0 && tokens != nil:
-		return m.errorf("it reads features, %d a step, and takes no vocabulary of tokens", cfg.Features)
+		return m.errorf("it reads features, %d a step, and takes no vocabulary of tokens",
+			cfg.Features)
 	}
 	if err := cfg.Text.Unicode.Check(tokens); err != nil {
 		return m.errorf("%w", err)
@@ -197,23 +199,19 @@ func (m *labeller) read(x, lengths *nodes.Node, how unroll.Options) *unroll.Resu
 
 // pooled is what is labelled of the outputs of the layers, once or at every step.
 func (m *labeller) pooled(r *unroll.Result, lengths *nodes.Node) *nodes.Node {
-	var y *nodes.Node
 	switch m.pool {
 	case PoolLast:
-		y = shared.FinalOutput(m.layers, r.Final())
+		return shared.FinalOutput(m.layers, r.Final())
 	case PoolMean:
 		if lengths == nil {
-			y = nodes.Mean(r.Y(), 0)
-			break
+			return nodes.Mean(r.Y(), 0)
 		}
 		steps := nodes.Sum(nodes.LengthMask(lengths, r.Y().Dim(0)), 0) // [B, 1]
-		y = nodes.Div(nodes.Sum(r.Y(), 0), nodes.Maximum(steps, nodes.Scalar(1)))
+		return nodes.Div(nodes.Sum(r.Y(), 0), nodes.Maximum(steps, nodes.Scalar(1)))
 	case PoolMax:
-		y = maxOverTime(r.Y(), lengths)
-	default:
-		y = r.Y()
+		return maxOverTime(r.Y(), lengths)
 	}
-	return y
+	return r.Y()
 }
 
 // score gives the logits of what the layers put out.
@@ -259,11 +257,13 @@ func (m *labeller) check(s Sequence) error {
 		case len(s.IDs) == 0:
 			return errors.New("the sequence is empty")
 		case len(s.IDs) > maxSteps:
-			return fmt.Errorf("the sequence has %d tokens; at most %d are taken", len(s.IDs), maxSteps)
+			return fmt.Errorf("the sequence has %d tokens; at most %d are taken", len(s.IDs),
+				maxSteps)
 		}
 		for i, id := range s.IDs {
 			if id < 0 || id >= m.tokens.Len() {
-				return fmt.Errorf("the sequence has id %d at position %d; the vocabulary has ids 0 … %d", id, i, m.tokens.Len()-1)
+				return fmt.Errorf("the sequence has id %d at position %d; the vocabulary has ids 0 … %d",
+					id, i, m.tokens.Len()-1)
 			}
 		}
 		return nil
@@ -275,13 +275,16 @@ func (m *labeller) check(s Sequence) error {
 	case len(s.Features) == 0:
 		return errors.New("the sequence is empty")
 	case len(s.Features)%n != 0:
-		return fmt.Errorf("the sequence has %d numbers; want a multiple of %d, the features of a step", len(s.Features), n)
+		return fmt.Errorf("the sequence has %d numbers; want a multiple of %d, the features of a step",
+			len(s.Features), n)
 	case len(s.Features)/n > maxSteps:
-		return fmt.Errorf("the sequence has %d steps; at most %d are taken", len(s.Features)/n, maxSteps)
+		return fmt.Errorf("the sequence has %d steps; at most %d are taken", len(s.Features)/n,
+			maxSteps)
 	}
 	for i, x := range s.Features {
 		if x-x != 0 { // NaN or infinite
-			return fmt.Errorf("the sequence has %g at step %d, feature %d: want a finite number", x, i/n, i%n)
+			return fmt.Errorf("the sequence has %g at step %d, feature %d: want a finite number", x,
+				i/n, i%n)
 		}
 	}
 	return nil
@@ -292,26 +295,34 @@ func (m *labeller) checkAll(examples []Labelled) error {
 		return err
 	}
 	for i, e := range examples {
-		if err := m.check(e.Sequence); err != nil {
+		if err := m.checkLabelled(e); err != nil {
 			return check.Example("example", i, "%w", err)
 		}
-		want := 1
-		if m.pool == eachStep {
-			want = m.steps(e.Sequence)
+	}
+	return nil
+}
+
+func (m *labeller) checkLabelled(e Labelled) error {
+	if err := m.check(e.Sequence); err != nil {
+		return err
+	}
+	want := 1
+	switch {
+	case m.several:
+		want = len(e.Labels)
+	case m.pool == eachStep:
+		want = m.steps(e.Sequence)
+	}
+	if len(e.Labels) != want {
+		return fmt.Errorf("it has %d labels; want %d", len(e.Labels), want)
+	}
+	for k, id := range e.Labels {
+		if id < 0 || id >= m.labels.Len() {
+			return fmt.Errorf("label %d has id %d; there are labels 0 … %d", k, id,
+				m.labels.Len()-1)
 		}
-		if m.several {
-			want = len(e.Labels)
-		}
-		if len(e.Labels) != want {
-			return check.Example("example", i, "it has %d labels; want %d", len(e.Labels), want)
-		}
-		for k, id := range e.Labels {
-			if id < 0 || id >= m.labels.Len() {
-				return check.Example("example", i, "label %d has id %d; there are labels 0 … %d", k, id, m.labels.Len()-1)
-			}
-			if m.several && slices.Contains(e.Labels[:k], id) {
-				return check.Example("example", i, "label %d has id %d, which comes before it already", k, id)
-			}
+		if m.several && slices.Contains(e.Labels[:k], id) {
+			return fmt.Errorf("label %d has id %d, which comes before it already", k, id)
 		}
 	}
 	return nil
@@ -418,7 +429,10 @@ func (m *labeller) files() map[string]func(io.Writer) error {
 		zoo.LabelsFile: func(w io.Writer) error { _, err := m.labels.WriteTo(w); return err },
 	}
 	if m.tokens != nil {
-		files[zoo.VocabularyFile] = func(w io.Writer) error { _, err := m.tokens.WriteTo(w); return err }
+		files[zoo.VocabularyFile] = func(w io.Writer) error {
+			_, err := m.tokens.WriteTo(w)
+			return err
+		}
 	}
 	return files
 }

@@ -6,7 +6,6 @@ import (
 	"github.com/seqzoo/seqzoo/graph"
 	"github.com/seqzoo/seqzoo/nodes"
 	"github.com/seqzoo/seqzoo/run"
-	"github.com/seqzoo/seqzoo/train"
 	"github.com/seqzoo/seqzoo/unroll"
 	"github.com/seqzoo/seqzoo/zoo/internal/shared"
 )
@@ -46,10 +45,10 @@ func (m *labeller) shape(B, n int, of func(k int) Sequence) labelShape {
 
 // labelGraph is the graph of batches of one shape, with what feeds it.
 type labelGraph struct {
-	// its output is the probabilities [targets, labels], emissions with a CRF, but in training
-	*run.Step
+	// its output is the probabilities [targets, labels], emissions with a CRF, but in training; it
+	// has a loss unless it only predicts
+	shared.Compiled
 	labelShape
-	measured *train.Step // the same with the loss; nil if it predicts
 	perStep  bool
 	width    int        // features of a step
 	classes  int        // labels
@@ -72,14 +71,6 @@ const (
 	labelsKnown                   // it predicts, and measures the loss
 	labelsLearned                 // it measures the loss, with gradients
 )
-
-// Close releases the memory of the compiled graph.
-func (g *labelGraph) Close() error {
-	if g.measured != nil {
-		return g.measured.Close()
-	}
-	return g.Step.Close()
-}
 
 // labelGraphs are the graphs of batches of so many rows; of 0: of as many as each batch has.
 type labelGraphs struct {
@@ -119,23 +110,14 @@ func (m *labeller) build(shape labelShape, how unroll.Options, use labelUse,
 		if use != labelsUnknown {
 			m.measure(&n, logits, how.Strategy, weighted)
 		}
-		if use == labelsLearned {
-			return
+		if use != labelsLearned {
+			n.outputs = append(n.outputs, m.probabilities(logits))
 		}
-		n.outputs = append(n.outputs, m.probabilities(logits))
 	})
 	if err != nil {
 		return nil, err
 	}
-	if n.loss == nil {
-		lg.Step, err = run.New(n.outputs, o...)
-	} else {
-		c := train.StepConfig{Options: o}
-		if lg.measured, err = train.NewStepWith(c, n.loss, n.outputs...); err == nil {
-			lg.Step = lg.measured.Step
-		}
-	}
-	if err != nil {
+	if lg.Compiled, err = shared.Compile(n.outputs, n.loss, o...); err != nil {
 		return nil, err
 	}
 	return lg, lg.feed(n)
@@ -175,15 +157,18 @@ func (m *labeller) measure(n *labelNodes, logits *nodes.Node, s unroll.Strategy,
 	of := shape[:len(shape)-1]
 	switch {
 	case m.several:
-		n.hot, n.weights = g.Input(m.scope+"labels", shape...), g.Input(m.scope+"weights", shape...)
+		n.hot = g.Input(m.scope+"labels", shape...)
+		n.weights = g.Input(m.scope+"weights", shape...)
 		losses := nodes.BCEWithLogits(logits, n.hot, nodes.ReduceNone)
 		n.loss = nodes.Sum(nodes.Mul(losses, n.weights))
 	case m.chain != nil:
-		n.targets, n.weights = g.IntInput(m.scope+"labels", of...), g.Input(m.scope+"weights", shape[1])
+		n.targets = g.IntInput(m.scope+"labels", of...)
+		n.weights = g.Input(m.scope+"weights", shape[1])
 		n.chain = newCRFInputs(g, shape[1])
 		n.loss = nodes.Sum(nodes.Mul(m.chain.loss(logits, n.targets, n.chain, s), n.weights))
 	case weighted:
-		n.targets, n.weights = g.IntInput(m.scope+"labels", of...), g.Input(m.scope+"weights", of...)
+		n.targets = g.IntInput(m.scope+"labels", of...)
+		n.weights = g.Input(m.scope+"weights", of...)
 		losses := nodes.CrossEntropy(logits, n.targets, nodes.CrossEntropyOptions{
 			Ignore: []int{shared.Ignored}, Reduction: nodes.ReduceNone})
 		n.loss = nodes.Sum(nodes.Mul(losses, n.weights))

@@ -53,14 +53,8 @@ func (m *labeller) Task(d Data) (train.Task, error) {
 	}
 	batching := shared.Batching{Batch: d.Batch, Bucket: d.Bucket, Tokens: d.Tokens, Seed: d.Seed}
 	feed, err := shared.NewFeed(shared.Source[Labelled]{
-		Kind: "example", Train: d.Train, Stream: d.Stream, Buffer: d.Buffer, Seed: d.Seed,
-		Check: m.checkAll,
-		Batches: func(examples []Labelled, seed uint64) (*train.Batches, error) {
-			c := batching.Config(32, 20)
-			c.Seed = seed
-			return m.batches(examples, c)
-		},
-		Size: func(e Labelled) int { return m.steps(e.Sequence) },
+		Kind: "example", Train: d.Train, Stream: d.Stream, Buffer: d.Buffer,
+		Check: m.checkAll, Size: m.length, Gather: batching.Config(32, 20),
 	})
 	if err != nil {
 		return nil, m.errorf("training: %w", err)
@@ -87,25 +81,24 @@ func (m *labeller) Task(d Data) (train.Task, error) {
 	m.doubts(&data, feed.At, d)
 	how := unroll.Options{Strategy: d.Unroll, Recompute: d.Recompute}
 	graphs := m.graphs(batching.Rows(32), how, labelsLearned, weights)
-	err = shared.Foresee(feed.Largest, m.steps(feed.Most.Sequence), func() error {
-		_, err := m.load(graphs, []Labelled{feed.Most}, shared.Whole([]int{0}))
+	err = feed.Foresee(func(largest []Labelled, whole shared.Rows) error {
+		_, err := m.load(graphs, largest, whole)
 		return err
 	})
 	if err != nil {
 		return nil, m.errorf("training: %w", err)
 	}
-	task := &shared.ExampleTask{TaskData: data, Weights: m.store.Params(), Order: feed}
-	task.Length = func(i int) int { return m.steps(feed.At[i].Sequence) }
-	task.First = func() int { return feed.First }
+	task := shared.TaskOf(feed, data, m.store.Params(), m.length)
 	task.RunBatch = func(p shared.Rows, seed uint64, counter int) (b train.Batch, err error) {
 		g, err := m.load(graphs, feed.At, p)
 		if err != nil {
 			return b, err
 		}
-		if b.Loss, err = g.measured.RunRows(seed, counter, p.From, p.Width(graphs.batch)); err != nil {
+		b.Loss, err = g.Measured.RunRows(seed, counter, p.From, p.Width(graphs.batch))
+		if err != nil {
 			return b, m.errorf("%w", err)
 		}
-		b.Count, b.Grads = g.counted, g.measured.Grads()
+		b.Count, b.Grads = g.counted, g.Measured.Grads()
 		return b, nil
 	}
 	if len(d.Valid) > 0 {
@@ -130,24 +123,19 @@ func (m *labeller) doubts(data *shared.TaskData, learn []Labelled, d Data) {
 		things = "sequences"
 	}
 	data.Empty(d.Valid != nil, len(d.Valid))
-	doubtLabels(data, m.labels, learn, things)
+	doubtLabels(data, m.labels, shared.SequencesOf(learn,
+		func(e Labelled) []int { return e.Labels }), things)
 	if m.tokens != nil {
-		data.Unknown("training data", m.tokens, shared.SequencesOf(learn,
-			func(e Labelled) []int { return e.IDs }))
-		data.Unknown("validation data", m.tokens, shared.SequencesOf(d.Valid,
-			func(e Labelled) []int { return e.IDs }))
+		ids := func(e Labelled) []int { return e.IDs }
+		data.Unknown("training data", m.tokens, shared.SequencesOf(learn, ids))
+		data.Unknown("validation data", m.tokens, shared.SequencesOf(d.Valid, ids))
 	}
-	shared.Overlap(data, learn, d.Valid,
-		func(e Labelled) shared.Fingerprint { return shared.NoPrint.Ids(e.IDs).Floats(e.Features).Ids(e.Labels) })
+	shared.Overlap(data, learn, d.Valid, func(e Labelled) shared.Fingerprint {
+		return shared.NoPrint.Ids(e.IDs).Floats(e.Features).Ids(e.Labels)
+	})
 }
 
-func (m *labeller) batches(examples []Labelled, c train.BatchesConfig) (*train.Batches, error) {
-	lengths := make([]int, len(examples))
-	for i, e := range examples {
-		lengths[i] = m.steps(e.Sequence)
-	}
-	return train.NewBatches(len(examples), lengths, c)
-}
+func (m *labeller) length(e Labelled) int { return m.steps(e.Sequence) }
 
 // GradientFlow measures how the gradient travels through the layers for a batch of examples, as in
 // training.
@@ -168,8 +156,8 @@ func (m *labeller) GradientFlow(examples []Labelled) (*graph.FlowReport, error) 
 	if err != nil {
 		return nil, err
 	}
-	if _, err := g.measured.Run(0, 0); err != nil {
+	if _, err := g.Measured.Run(0, 0); err != nil {
 		return nil, m.errorf("%w", err)
 	}
-	return g.measured.GradientFlow()
+	return g.Measured.GradientFlow()
 }

@@ -13,28 +13,47 @@ import (
 // the emissions [time, batch, labels], with its transitions [labels, labels], start and end
 // [labels], by which Viterbi's algorithm finds the best labels.
 func (m *labeller) Layouts() []zoo.Layout {
+	return m.layouts(func(x, lengths *nodes.Node) []zoo.Port {
+		return m.ports("probabilities", m.Forward(x, lengths, unroll.Scan))
+	})
+}
+
+// Layouts is the model over a batch of padded sequences, as those of a Classifier: to the
+// probabilities of the labels [batch, labels], and what a Tagger puts out, where the probabilities
+// of the tags [time, batch, tags] are called "tags".
+func (m *Joint) Layouts() []zoo.Layout {
+	return m.label.layouts(func(x, lengths *nodes.Node) []zoo.Port {
+		label, tags := m.Forward(x, lengths, unroll.Scan)
+		return append(m.label.ports("probabilities", label), m.tags.ports("tags", tags)...)
+	})
+}
+
+// layouts is that of a model whose layers are those of m. There is none of an empty model.
+func (m *labeller) layouts(outputs func(x, lengths *nodes.Node) []zoo.Port) []zoo.Layout {
 	if shared.Made(m.store) != nil {
 		return nil
 	}
 	return []zoo.Layout{{Name: "sequence", Sizes: []string{"time", "batch"},
 		Build: func(g *nodes.Graph, sizes []int) (in, out []zoo.Port) {
-			T, B := sizes[0], sizes[1]
-			var x *nodes.Node
-			if m.embed != nil {
-				x = g.IntInput("ids", T, B)
-				in = append(in, zoo.Port{Name: "ids", Node: x})
-			} else {
-				x = g.Input("features", T, B, m.cfg.Features)
-				in = append(in, zoo.Port{Name: "features", Node: x})
+			var n labelNodes
+			m.inputs(&n, g, labelShape{T: sizes[0], B: sizes[1], padded: true})
+			name := "ids"
+			if m.embed == nil {
+				name = "features"
 			}
-			lengths := g.IntInput("lengths", B)
-			in = append(in, zoo.Port{Name: "lengths", Node: lengths})
-			p := m.scores(m.Forward(x, lengths, unroll.Scan))
-			if m.chain == nil {
-				return in, []zoo.Port{{Name: "probabilities", Node: p}}
-			}
-			return in, []zoo.Port{{Name: "emissions", Node: p},
-				{Name: "transitions", Node: g.Param(m.chain.transitions)},
-				{Name: "start", Node: g.Param(m.chain.start)}, {Name: "end", Node: g.Param(m.chain.end)}}
+			return []zoo.Port{{Name: name, Node: n.x}, {Name: "lengths", Node: n.lengths}},
+				outputs(n.x, n.lengths)
 		}}}
+}
+
+// ports are what logits are in a layout: probabilities of that name, or what Viterbi's algorithm
+// reads.
+func (m *labeller) ports(name string, logits *nodes.Node) []zoo.Port {
+	if m.chain == nil {
+		return []zoo.Port{{Name: name, Node: m.scores(logits)}}
+	}
+	g := logits.Graph()
+	return []zoo.Port{{Name: "emissions", Node: logits},
+		{Name: "transitions", Node: g.Param(m.chain.transitions)},
+		{Name: "start", Node: g.Param(m.chain.start)}, {Name: "end", Node: g.Param(m.chain.end)}}
 }

@@ -12,9 +12,10 @@ import (
 	"github.com/seqzoo/seqzoo/unroll"
 )
 
-// predict calls found with the predictions for each sequence, one or one for each step of it.
-func (m *labeller) predict(ctx context.Context, sequences []Sequence,
-	found func(example int, predictions []Prediction)) error {
+// inBatches calls read with the numbers of a few sequences of like length at a time, and the shape
+// of a graph that takes them.
+func (m *labeller) inBatches(ctx context.Context, sequences []Sequence,
+	read func(shape labelShape, batch []int) error) error {
 	order := make([]int, len(sequences))
 	for i, s := range sequences {
 		if err := m.check(s); err != nil {
@@ -25,23 +26,29 @@ func (m *labeller) predict(ctx context.Context, sequences []Sequence,
 	slices.SortStableFunc(order, func(i, j int) int {
 		return cmp.Compare(m.steps(sequences[i]), m.steps(sequences[j]))
 	})
-	build := func(s labelShape) (*labelGraph, error) {
-		return m.build(s, unroll.Options{}, labelsUnknown, false)
-	}
 	for batch := range slices.Chunk(order, evaluationBatch) {
 		if err := interrupt.Err(ctx); err != nil {
 			return err
 		}
 		longest := m.steps(sequences[batch[len(batch)-1]])
-		shape := labelShape{T: longest, B: len(batch), padded: true}
-		err := m.idle.Do(shape, build, func(g *labelGraph) error {
-			return m.predictBatch(g, sequences, batch, found)
-		})
-		if err != nil {
+		if err := read(labelShape{T: longest, B: len(batch), padded: true}, batch); err != nil {
 			return m.errorf("%w", err)
 		}
 	}
 	return nil
+}
+
+// predict calls found with the predictions for each sequence, one or one for each step of it.
+func (m *labeller) predict(ctx context.Context, sequences []Sequence,
+	found func(example int, predictions []Prediction)) error {
+	build := func(s labelShape) (*labelGraph, error) {
+		return m.build(s, unroll.Options{}, labelsUnknown, false)
+	}
+	return m.inBatches(ctx, sequences, func(shape labelShape, batch []int) error {
+		return m.idle.Do(shape, build, func(g *labelGraph) error {
+			return m.predictBatch(g, sequences, batch, found)
+		})
+	})
 }
 
 // predictBatch is predict for those of sequences that a graph takes at once.

@@ -66,6 +66,21 @@ func TestStreamIsTheText(t *testing.T) {
 	require.Greater(t, n, 900)
 }
 
+// What cannot be is told before a text is read, which may take hours.
+func TestStreamErrorsComeFirst(t *testing.T) {
+	m, err := New(Config{Recurrent: zoo.Recurrent{Cell: "gru", Hidden: 4}}, zootest.Letters(t, 3), 1)
+	require.NoError(t, err)
+	for want, d := range map[string]Data{
+		"Batch is -1":  {Batch: -1},
+		"Buffer is -1": {Buffer: -1},
+		"Stride":       {Window: unroll.Window{Stride: -1}},
+	} {
+		d.Stream = func(func([]int, error) bool) { t.Error("the text is read") }
+		_, err := m.Task(d)
+		require.ErrorContains(t, err, want)
+	}
+}
+
 // Recomputation takes less memory.
 func TestRecomputeSavesMemory(t *testing.T) {
 	m, err := New(Config{Recurrent: zoo.Recurrent{Cell: "gru", Hidden: 24}}, zootest.Letters(t, 5), 1)

@@ -81,7 +81,8 @@ func (m *Model) Task(d Data) (train.Task, error) {
 	}
 	data, err := shared.NewTaskData(shared.TaskParts{
 		Train: training, Valid: d.Valid, Vocabulary: []any{m.vocabulary}, Model: m.cfg,
-		Settings: shared.Batching{}.More([]any{d.Batch, d.Window, d.Unroll, d.Sampled}, d.Recompute),
+		Settings: shared.Batching{}.More([]any{d.Batch, d.Window, d.Unroll, d.Sampled},
+			d.Recompute),
 	})
 	if err != nil {
 		return nil, prefix.Wrap(err)
@@ -103,9 +104,6 @@ func (m *Model) windows(d Data) (w windows, training any, err error) {
 		return nil, nil, fmt.Errorf("there are %d tokens in Train and a Stream: give one of them",
 			len(d.Train))
 	case d.Stream != nil:
-		if d.Batch < 1 {
-			return nil, nil, fmt.Errorf("data: Batch is %d, want at least 1", d.Batch)
-		}
 		b, err := newBlocks(d, m.checkIDs)
 		if err != nil {
 			return nil, nil, err
@@ -283,7 +281,8 @@ func (m *Model) Measure(ctx context.Context, ids []int, o MeasureOptions) (Measu
 	}
 	o.Tracks, o.Window = cmp.Or(o.Tracks, 1), cmp.Or(o.Window, 35)
 	if o.Tracks < 1 || o.Window < 1 {
-		return Measurement{}, prefix.Errorf("%d tracks, windows of %d steps; want at least 1 of both", o.Tracks, o.Window)
+		return Measurement{}, prefix.Errorf("%d tracks, windows of %d steps; want at least 1 of both",
+			o.Tracks, o.Window)
 	}
 	return m.measure(ctx, ids, o)
 }

@@ -5,20 +5,6 @@ import (
 	"github.com/seqzoo/seqzoo/zoo/internal/shared"
 )
 
-// feed reads the training data.
-func (m *Model) feed(d Data, batching shared.Batching) (*shared.Feed[Pair], error) {
-	return shared.NewFeed(shared.Source[Pair]{
-		Kind: "pair", Train: d.Train, Stream: d.Stream, Buffer: d.Buffer, Seed: d.Seed,
-		Check: m.checkPairs,
-		Batches: func(pairs []Pair, seed uint64) (*train.Batches, error) {
-			c := batching.Config(32, 50)
-			c.Seed = seed
-			return pairBatches(pairs, c)
-		},
-		Size: Pair.tokens,
-	})
-}
-
 // tokens is how many a pair has on both sides.
 func (p Pair) tokens() int { return len(p.Source) + len(p.Target) }
 

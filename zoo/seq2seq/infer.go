@@ -18,8 +18,8 @@ import (
 
 // Translate finds targets of a source, best first. Tokens that the vocabulary lacks are read as
 // <unk>; none is ever written, unless CopyUnknown has it stand for a token of the source. A model
-// with Copy writes the token itself, as Found.Copied says. A
-// cancelled context ends it with what there is and the context's error.
+// with Copy writes the token itself, as Found.Copied says. A cancelled context ends it with what
+// there is and the context's error.
 func (m *Model) Translate(ctx context.Context, source []string,
 	o decode.SearchOptions) ([]decode.Found, error) {
 	all, err := m.TranslateAll(ctx, [][]string{source}, o)
@@ -97,8 +97,8 @@ func (m *Model) translate(ctx context.Context, sources [][]int, more [][]string,
 	if err != nil {
 		return nil, err
 	}
-	lease, err := m.translators.Take(translatorSize{sources: len(sources), width: max(o.Beam, 1), length: longest},
-		m.newTranslator)
+	size := translatorSize{sources: len(sources), width: max(o.Beam, 1), length: longest}
+	lease, err := m.translators.Take(size, m.newTranslator)
 	if err != nil {
 		return nil, err
 	}
@@ -108,7 +108,9 @@ func (m *Model) translate(ctx context.Context, sources [][]int, more [][]string,
 		return nil, err
 	}
 	t.place(places...)
-	words := func(i int) shared.Tokens { return shared.Extended{Vocabulary: m.targets, More: more[i]} }
+	words := func(i int) shared.Tokens {
+		return shared.Extended{Vocabulary: m.targets, More: more[i]}
+	}
 	found, err := t.Write(ctx, m.bos, common, o, first, words, cut)
 	out := make([][]decode.Found, len(found))
 	for i, hs := range found {
@@ -136,9 +138,8 @@ func (m *Model) options(o decode.SearchOptions, longest int) (decode.Options, er
 	if o.CopyUnknown {
 		unk, ok := m.targets.ID(text.Unk)
 		if !ok || m.attention == nil {
-			return decode.Options{}, errors.New("the option CopyUnknown is set, and the model " +
-				"has no attention, " +
-				"or its targets no <unk>, which are what it goes by")
+			return decode.Options{}, errors.New("the option CopyUnknown is set, and the model has " +
+				"no attention, or its targets no <unk>, which are what it goes by")
 		}
 		never = slices.DeleteFunc(never, func(id int) bool { return id == unk })
 	}

@@ -1,8 +1,6 @@
 package seq2seq
 
 import (
-	"fmt"
-
 	"github.com/seqzoo/seqzoo/cells"
 	"github.com/seqzoo/seqzoo/nodes"
 	"github.com/seqzoo/seqzoo/unroll"
@@ -25,24 +23,17 @@ func (m *Model) Layouts() []zoo.Layout {
 	}
 }
 
-// memoryName names what the decoder reads.
-func memoryName(i int) string { return fmt.Sprintf("memory_%d", i) }
-
 func (m *Model) encodePorts(g *nodes.Graph, sizes []int) (in, out []zoo.Port) {
 	src, lengths := g.IntInput("source", sizes[0], sizes[1]), g.IntInput("lengths", sizes[1])
 	memory, start := m.encode(src, lengths, unroll.Options{})
 	if memory != nil {
-		for i, n := range memory.Nodes() {
-			out = append(out, zoo.Port{Name: memoryName(i), Node: n})
-		}
+		out = shared.NumberedPorts("memory", memory.Nodes())
 	}
 	if summary := m.summary(start); summary != nil {
 		out = append(out, zoo.Port{Name: "summary", Node: summary})
 	}
-	for i, n := range start {
-		out = append(out, zoo.Port{Name: fmt.Sprintf("start_%d", i), Node: n})
-	}
-	return []zoo.Port{{Name: "source", Node: src}, {Name: "lengths", Node: lengths}}, out
+	return []zoo.Port{{Name: "source", Node: src}, {Name: "lengths", Node: lengths}},
+		append(out, shared.NumberedPorts("start", start)...)
 }
 
 func (m *Model) stepPorts(g *nodes.Graph, sizes []int) (in, out []zoo.Port) {
@@ -55,9 +46,7 @@ func (m *Model) stepPorts(g *nodes.Graph, sizes []int) (in, out []zoo.Port) {
 	var seen *cells.Memory
 	if memory != nil {
 		seen = memory.Input(g, sizes[1])
-		for i, n := range seen.Nodes() {
-			in = append(in, zoo.Port{Name: memoryName(i), Node: n})
-		}
+		in = append(in, shared.NumberedPorts("memory", seen.Nodes())...)
 	}
 	summary := m.summary(start)
 	if summary != nil {

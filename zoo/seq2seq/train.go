@@ -66,8 +66,10 @@ func (m *Model) checkPairs(pairs []Pair) error {
 	}
 	for i, p := range pairs {
 		places, err := m.places(p.Source)
-		if err := errors.Join(err, m.checkSource(p.Source),
-			shared.CheckIDs("target", p.Target, m.targets.Len()+places.more)); err != nil {
+		if err = errors.Join(err, m.checkSource(p.Source)); err == nil {
+			err = shared.CheckIDs("target", p.Target, m.targets.Len()+places.more)
+		}
+		if err != nil {
 			return check.Example("pair", i, "%w", err)
 		}
 	}
@@ -139,11 +141,16 @@ func (m *Model) Task(d Data) (train.Task, error) {
 		return nil, err
 	}
 	batching := shared.Batching{Batch: d.Batch, Bucket: d.Bucket, Tokens: d.Tokens, Seed: d.Seed}
-	feed, err := m.feed(d, batching)
+	feed, err := shared.NewFeed(shared.Source[Pair]{
+		Kind: "pair", Train: d.Train, Stream: d.Stream, Buffer: d.Buffer,
+		Check: m.checkPairs, Size: Pair.tokens,
+		Gather: batching.Config(32, 50), Batches: pairBatches,
+	})
 	if err != nil {
 		return nil, prefix.Errorf("training: %w", err)
 	}
-	settings := []any{cmp.Or(d.Batch, 32), cmp.Or(d.Bucket, 50), d.Seed, d.Unroll, d.Smoothing, d.BLEU}
+	settings := []any{cmp.Or(d.Batch, 32), cmp.Or(d.Bucket, 50), d.Seed, d.Unroll, d.Smoothing,
+		d.BLEU}
 	if d.Cut > 0 { // else the digest is that of checkpoints from before there was a Cut
 		settings = append(settings, d.Cut)
 	}
@@ -168,16 +175,14 @@ func (m *Model) Task(d Data) (train.Task, error) {
 	shared.Overlap(&data, feed.At, d.Valid,
 		func(p Pair) shared.Fingerprint { return shared.NoPrint.Ids(p.Source).Ids(p.Target) })
 	runner := newPairRunner(m, d, batching.Rows(32), true)
-	err = shared.Foresee(feed.Largest, feed.Most.tokens(), func() error {
-		_, err := runner.graph([]Pair{feed.Most}, shared.Whole([]int{0}))
+	err = feed.Foresee(func(largest []Pair, whole shared.Rows) error {
+		_, err := runner.graph(largest, whole)
 		return err
 	})
 	if err != nil {
 		return nil, prefix.Errorf("training: %w", err)
 	}
-	task := &shared.ExampleTask{TaskData: data, Weights: m.store.Params(), Order: feed}
-	task.Length = func(i int) int { return feed.At[i].steps() }
-	task.First = func() int { return feed.First }
+	task := shared.TaskOf(feed, data, m.store.Params(), Pair.steps)
 	task.RunBatch = func(p shared.Rows, seed uint64, counter int) (train.Batch, error) {
 		return runner.run(feed.At, p, seed, counter)
 	}
@@ -217,7 +222,7 @@ func (m *Model) checkData(d Data) error {
 		return prefix.Errorf("BLEU is set, and Valid is empty: there is nothing to measure it on")
 	}
 	if d.Cut < 0 {
-		return fmt.Errorf("zoo: seq2seq: Cut is %d, want a number of steps, or 0 for none", d.Cut)
+		return prefix.Errorf("Cut is %d, want a number of steps, or 0 for none", d.Cut)
 	}
 	if m.cfg.Copy && (d.Smoothing > 0 || d.Teacher != nil) {
 		return prefix.Errorf("Smoothing and Teacher are of models that only write, and this " +
@@ -239,8 +244,7 @@ func (m *Model) Loss(ctx context.Context, pairs []Pair) (float64, error) {
 	}
 	r := newPairRunner(m, Data{}, 32, false)
 	defer r.graphs.Close()
-	return shared.MeanLoss(ctx, batches, func(examples []int) (train.Batch,
-		error) {
+	return shared.MeanLoss(ctx, batches, func(examples []int) (train.Batch, error) {
 		return r.run(pairs, shared.Whole(examples), 0, 0)
 	})
 }
@@ -249,14 +253,11 @@ func (m *Model) Loss(ctx context.Context, pairs []Pair) (float64, error) {
 // in it.
 func (m *Model) bleu(ctx context.Context, pairs []Pair) (float64, error) {
 	pairs = slices.Clone(pairs)
-	// for fewer shapes
-	slices.SortStableFunc(pairs, func(a,
-		b Pair) int {
+	slices.SortStableFunc(pairs, func(a, b Pair) int { // for fewer shapes
 		return cmp.Compare(len(a.Source), len(b.Source))
 	})
 	var score metrics.BLEU
-	for i := 0; i < len(pairs); i += shared.SourcesAtATime {
-		chunk := pairs[i:min(i+shared.SourcesAtATime, len(pairs))]
+	for chunk := range slices.Chunk(pairs, shared.SourcesAtATime) {
 		sources, more := make([][]int, len(chunk)), make([][]string, len(chunk))
 		for k, p := range chunk {
 			sources[k] = p.Source
@@ -268,14 +269,14 @@ func (m *Model) bleu(ctx context.Context, pairs []Pair) (float64, error) {
 				more[k] = append(more[k], fmt.Sprintf("<word%d>", n))
 			}
 		}
-		found, err := m.translate(ctx, sources, more, i, decode.SearchOptions{})
+		found, err := m.translate(ctx, sources, more, 0, decode.SearchOptions{})
 		if err != nil {
 			return 0, prefix.Wrap(err)
 		}
 		for k, p := range chunk {
-			if err := score.Add(found[k][0].Tokens,
-				shared.Written(shared.Extended{Vocabulary: m.targets, More: more[k]},
-					p.Target)); err != nil {
+			words := shared.Extended{Vocabulary: m.targets, More: more[k]}
+			err := score.Add(found[k][0].Tokens, shared.Written(words, p.Target))
+			if err != nil {
 				return 0, err
 			}
 		}

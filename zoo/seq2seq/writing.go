@@ -34,9 +34,8 @@ func (w *Writing) words() shared.Tokens {
 func (m *Model) NewWriting(source []string) (*Writing, error) {
 	source = m.cfg.Text.Unicode.Tokens(source)
 	if _, numbered := m.number(source); len(numbered) > 0 {
-		return nil, prefix.Errorf("source: the vocabulary lacks %d tokens, which the model "+
-			"copies, and a writing "+
-			"keeps none to copy: use Translate", len(numbered))
+		return nil, prefix.Errorf("source: the vocabulary lacks %d tokens, which the model copies, "+
+			"and a writing keeps none to copy: use Translate", len(numbered))
 	}
 	w := &Writing{m: m, ids: []int{m.bos}}
 	var ids []int

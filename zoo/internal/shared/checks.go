@@ -14,6 +14,7 @@ const MaxLayers = 64
 var ErrOverflow = check.Kind(check.ErrNotFinite,
 	errors.New("numbers too large for the model: what comes of them is not finite"))
 
+// CheckIDs refuses ids that a vocabulary of n tokens has not, and more than MaxTokens of them.
 func CheckIDs(what string, ids []int, n int) error {
 	if len(ids) > MaxTokens {
 		return fmt.Errorf("the %s has %d tokens; at most %d are taken", what, len(ids), MaxTokens)
@@ -30,5 +31,5 @@ func CheckIDs(what string, ids []int, n int) error {
 // MaxTokens bounds a source and a target; a longer one is a slip, such as a file without line ends.
 const MaxTokens = 1 << 13
 
-// ignored is the target of a step behind the end.
+// Ignored is the target of a step behind the end.
 const Ignored = -1

@@ -6,14 +6,14 @@ import (
 	"github.com/seqzoo/seqzoo/train"
 )
 
-// taskData is what a task knows of its data: digests, by which train.Fit tells them from others,
+// TaskData is what a task knows of its data: digests, by which train.Fit tells them from others,
 // and doubts.
 type TaskData struct {
 	digests  map[string]string
 	warnings []string
 }
 
-// taskParts is what the batches to come depend on, apart from the weights.
+// TaskParts is what the batches to come depend on, apart from the weights.
 type TaskParts struct {
 	Train, Valid any
 	Vocabulary   []any
@@ -22,7 +22,7 @@ type TaskParts struct {
 	Schedules    []func(n int) float64
 }
 
-// newTaskData digests parts.
+// NewTaskData digests the parts.
 func NewTaskData(p TaskParts) (d TaskData, err error) {
 	digest := func(part string, values ...any) {
 		sum, e := train.DigestOf(values...)
@@ -60,6 +60,7 @@ func samples(schedules []func(n int) float64) (values [][]float64) {
 // Warnings are the doubts about the data, for train.Fit.
 func (d *TaskData) Warnings() []string { return d.warnings }
 
+// SaveDigests writes the digests to a checkpoint.
 func (d *TaskData) SaveDigests(c *train.Checkpoint) {
 	for part, digest := range d.digests {
 		c.SetDigest(part, digest)

@@ -17,12 +17,12 @@ const (
 	FewExamples = 4      // so few have as many labels by chance
 )
 
-// doubt notes what is likely a mistake.
+// Doubt notes what is likely a mistake.
 func (d *TaskData) Doubt(format string, args ...any) {
 	d.warnings = append(d.warnings, fmt.Sprintf(format, args...))
 }
 
-// unknown doubts sequences of ids of which many are <unk>.
+// Unknown doubts sequences of ids of which many are <unk>.
 func (d *TaskData) Unknown(what string, v *text.Vocabulary, sequences iter.Seq[[]int]) {
 	unk, ok := v.ID(text.Unk)
 	if !ok {
@@ -38,17 +38,18 @@ func (d *TaskData) Unknown(what string, v *text.Vocabulary, sequences iter.Seq[[
 		all += len(ids)
 	}
 	if share := float64(lacks) / float64(max(all, 1)); share > ManyUnknown {
-		d.Doubt("%.1f %% of the %d tokens of the %s are %s, with a vocabulary of %d: hardly anything can be learned from them. "+
-			"Is the tokeniser made for the language (Japanese and Chinese put no spaces between words), is the text the one "+
-			"that the vocabulary was made of, and are not too many words left out as rare?",
+		d.Doubt("%.1f %% of the %d tokens of the %s are %s, with a vocabulary of %d: hardly anything "+
+			"can be learned from them. Is the tokeniser made for the language (Japanese and Chinese "+
+			"put no spaces between words), is the text the one that the vocabulary was made of, and "+
+			"are not too many words left out as rare?",
 			100*share, all, what, text.Unk, v.Len())
 	}
 }
 
-// alone is the only sequence.
+// Alone is the only sequence.
 func Alone(ids []int) iter.Seq[[]int] { return func(yield func([]int) bool) { yield(ids) } }
 
-// sequencesOf are those that of takes from examples.
+// SequencesOf are those that of takes from examples.
 func SequencesOf[E any](examples []E, of func(E) []int) iter.Seq[[]int] {
 	return func(yield func([]int) bool) {
 		for _, e := range examples {
@@ -59,14 +60,15 @@ func SequencesOf[E any](examples []E, of func(E) []int) iter.Seq[[]int] {
 	}
 }
 
-// empty doubts a set of validation examples that was made, but has nothing in it.
+// Empty doubts a set of validation examples that was made, but has nothing in it.
 func (d *TaskData) Empty(made bool, n int) {
 	if made && n == 0 {
-		d.Doubt("the validation data are empty: nothing is validated, and nothing tells when the model is best")
+		d.Doubt("the validation data are empty: nothing is validated, and nothing tells when the " +
+			"model is best")
 	}
 }
 
-// overlap doubts validation examples most of which are training examples too. Examples that are
+// Overlap doubts validation examples most of which are training examples too. Examples that are
 // equal have the same print.
 func Overlap[E any](d *TaskData, learn, valid []E, print func(E) Fingerprint) {
 	if len(valid) == 0 {
@@ -83,15 +85,16 @@ func Overlap[E any](d *TaskData, learn, valid []E, print func(E) Fingerprint) {
 		delete(times, p) // it counts once
 	}
 	if share := float64(found) / float64(len(valid)); share >= muchKnown {
-		d.Doubt("%d of the %d validation examples (%.0f %%) are training examples too: the validation shows what the model "+
-			"knows by heart, not what it makes of others", found, len(valid), 100*share)
+		d.Doubt("%d of the %d validation examples (%.0f %%) are training examples too: the validation "+
+			"shows what the model knows by heart, not what it makes of others", found, len(valid), 100*share)
 	}
 }
 
-// fingerprint is a hash of an example (FNV-1a by numbers in place of bytes, the high half mixed
+// Fingerprint is a hash of an example (FNV-1a by numbers in place of bytes, the high half mixed
 // in).
 type Fingerprint uint64
 
+// NoPrint is the Fingerprint of nothing, to which the others add.
 const NoPrint Fingerprint = 14695981039346656037
 
 func (f Fingerprint) number(x uint64) Fingerprint {
@@ -99,7 +102,7 @@ func (f Fingerprint) number(x uint64) Fingerprint {
 	return f ^ f>>32
 }
 
-// ids adds a sequence with its length.
+// Ids adds a sequence with its length.
 func (f Fingerprint) Ids(ids []int) Fingerprint {
 	f = f.number(uint64(len(ids)))
 	for _, id := range ids {
@@ -108,7 +111,7 @@ func (f Fingerprint) Ids(ids []int) Fingerprint {
 	return f
 }
 
-// floats adds a sequence of numbers with its length.
+// Floats adds a sequence of numbers with its length.
 func (f Fingerprint) Floats(x []float32) Fingerprint {
 	f = f.number(uint64(len(x)))
 	for _, v := range x {
@@ -117,7 +120,7 @@ func (f Fingerprint) Floats(x []float32) Fingerprint {
 	return f
 }
 
-// text adds a text with its length.
+// Text adds a text with its length.
 func (f Fingerprint) Text(s string) Fingerprint {
 	f = f.number(uint64(len(s)))
 	for _, c := range []byte(s) {
@@ -126,11 +129,11 @@ func (f Fingerprint) Text(s string) Fingerprint {
 	return f
 }
 
-// part doubts a validation text, or series, that is a part of the training one.
+// Part doubts a validation text, or series, that is a part of the training one.
 func Part[E comparable](d *TaskData, what string, learn, valid []E) {
 	if len(valid) > 0 && contains(learn, valid) {
-		d.Doubt("the validation %s is a part of the training %s: the validation shows what the model knows by heart, not what "+
-			"it makes of another", what, what)
+		d.Doubt("the validation %s is a part of the training %s: the validation shows what the model "+
+			"knows by heart, not what it makes of another", what, what)
 	}
 }
 

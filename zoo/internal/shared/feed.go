@@ -5,11 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"runtime"
 	"slices"
-	"sort"
 
 	"github.com/seqzoo/seqzoo/internal/check"
+	"github.com/seqzoo/seqzoo/nodes"
 	"github.com/seqzoo/seqzoo/rng"
 	"github.com/seqzoo/seqzoo/train"
 	"github.com/seqzoo/seqzoo/unroll"
@@ -19,6 +18,7 @@ import (
 type Order interface {
 	Len() int             // batches in an epoch
 	Take() ([]int, error) // the next batch; that of the next epoch where one has ended
+	First() int           // the number in the data of what Take calls example 0
 	Position() train.Position
 	Seek(train.Position) error
 }
@@ -31,18 +31,23 @@ type listed struct{ *train.Batches }
 // Take returns the examples of the next batch.
 func (l listed) Take() ([]int, error) { return l.Cycle(), nil }
 
+// First is 0: examples have the numbers that they have in the data.
+func (l listed) First() int { return 0 }
+
 // Source is the data of a task: examples that are all at hand, or a stream of them, of which a
 // window is in memory at a time.
 type Source[E any] struct {
 	Kind   string // of an example, in errors, such as "pair"
 	Train  []E
 	Stream iter.Seq2[E, error]
-	Buffer int    // examples in a window; 0: DefaultBuffer
-	Seed   uint64 // of the order
+	Buffer int                 // examples in a window; 0: DefaultBuffer
+	Gather train.BatchesConfig // of the batches, and the seed of their order
 
-	Check   func(examples []E) error // counts from examples[0]
-	Batches func(examples []E, seed uint64) (*train.Batches, error)
-	Size    func(e E) int                      // by which the largest example is found
+	Check func(examples []E) error // counts from examples[0]
+	// tokens or steps of an example, by which the largest is found, and examples of like length are
+	// gathered unless Batches gathers them
+	Size    func(e E) int
+	Batches func(examples []E, c train.BatchesConfig) (*train.Batches, error)
 	Digest  func(examples []E) (string, error) // nil: train.DigestOf
 }
 
@@ -55,118 +60,119 @@ const DefaultBuffer = 1 << 13
 // check and to count it, and once an epoch, from its start on; the examples of a window are put in
 // an order of their own each epoch. So a position tells which window it is in, and which batch: a
 // resumed training reads the stream up to there. What was read at first is told from other data by
-// the digests of its windows.
+// the digests of its windows. Examples that are all at hand are one window, which stays.
 type Feed[E any] struct {
-	At      []E // the examples at hand: all, or those of a window
-	First   int // number in the data of At[0]
-	Largest int // number of the largest example
-	Most    E   // which is this
+	Parts     // the windows
+	At    []E // the examples at hand: those of a window
 
 	source  Source[E]
-	batches *train.Batches // of At
+	n       int            // examples in all
+	largest int            // number of the largest
+	most    E              // which is this
+	window  int            // that is at hand; -1: none
+	batches *train.Batches // of it
 
 	// of a stream
-	n       int      // examples
-	ends    []int    // batches of an epoch up to the end of each window
+	stream  *Rereader[E]
+	read    int      // examples that it has given since its start
 	digests []string // of each window
-	at      train.Position
-	window  int // that is at hand; -1: none
-	next    func() (E, error, bool)
-	stop    func()
-	read    int // examples that next has given
 }
 
 // NewFeed reads all data once.
 func NewFeed[E any](s Source[E]) (*Feed[E], error) {
 	f := &Feed[E]{source: s, window: -1}
-	if s.Stream == nil {
-		switch {
-		case s.Buffer != 0:
-			return nil, fmt.Errorf("data: Buffer is %d, and there is no Stream", s.Buffer)
-		default:
-			return f, f.listed()
-		}
-	}
 	switch {
+	case s.Stream == nil && s.Buffer != 0:
+		return nil, fmt.Errorf("data: Buffer is %d, and there is no Stream", s.Buffer)
+	case s.Stream == nil:
+		return f, f.add(s.Train)
 	case len(s.Train) > 0:
 		return nil, fmt.Errorf("there are %d examples in Train and a Stream: give one of them",
 			len(s.Train))
 	case s.Buffer < 0:
 		return nil, fmt.Errorf("data: Buffer is %d, want a number of examples, or 0 for %d", s.Buffer,
 			DefaultBuffer)
-	case s.Buffer == 0:
-		f.source.Buffer = DefaultBuffer
 	}
+	f.source.Buffer = cmp.Or(s.Buffer, DefaultBuffer)
+	f.stream = NewRereader(s.Stream)
 	return f, f.survey()
 }
 
 // Streamed reports whether only a window of the data is at hand.
-func (f *Feed[E]) Streamed() bool { return f.source.Stream != nil }
+func (f *Feed[E]) Streamed() bool { return f.stream != nil }
 
-func (f *Feed[E]) listed() (err error) {
-	if err = f.source.Check(f.source.Train); err != nil {
-		return err
-	}
-	f.At = f.source.Train
-	if f.batches, err = f.source.Batches(f.At, f.source.Seed); err != nil {
-		return err
-	}
-	f.largestOf(f.At, 0)
-	return nil
-}
-
-func (f *Feed[E]) largestOf(examples []E, first int) {
-	for i, e := range examples {
-		if first+i == 0 || f.source.Size(e) > f.source.Size(f.Most) {
-			f.Largest, f.Most = first+i, e
-		}
-	}
-}
-
-// survey reads the stream to its end, and keeps its first window at hand.
+// survey reads the stream to its end.
 func (f *Feed[E]) survey() error {
 	var window []E
-	end := func() error {
-		if err := f.source.Check(window); err != nil {
-			return moved(err, f.n)
-		}
-		batches, err := f.source.Batches(window, f.seed(len(f.ends)))
-		if err != nil {
-			return moved(err, f.n)
-		}
-		digest, err := f.digest(window)
-		if err != nil {
-			return err
-		}
-		f.largestOf(window, f.n)
-		if f.n == 0 {
-			f.At, f.batches, f.window = slices.Clone(window), batches, 0
-		}
-		f.ends = append(f.ends, f.Len()+batches.Len())
-		f.digests = append(f.digests, digest)
-		f.n += len(window)
-		window = window[:0]
-		return nil
-	}
 	for e, err := range f.source.Stream {
 		if err != nil {
 			return f.failed(f.n+len(window), err)
 		}
 		if window = append(window, e); len(window) == f.source.Buffer {
-			if err := end(); err != nil {
+			if err := f.add(slices.Clone(window)); err != nil {
 				return err
 			}
+			window = window[:0]
 		}
 	}
-	if len(window) > 0 {
-		if err := end(); err != nil {
-			return err
-		}
-	}
-	if f.n == 0 {
+	switch {
+	case len(window) > 0:
+		return f.add(window)
+	case f.n == 0:
 		return errors.New("the Stream has no examples")
 	}
 	return nil
+}
+
+// add checks and counts the examples of the next window. The first is kept at hand.
+func (f *Feed[E]) add(examples []E) error {
+	if err := f.source.Check(examples); err != nil {
+		return moved(err, f.n)
+	}
+	batches, err := f.gather(examples, f.Count())
+	if err != nil {
+		return moved(err, f.n)
+	}
+	if f.Streamed() {
+		digest, err := f.digest(examples)
+		if err != nil {
+			return err
+		}
+		f.digests = append(f.digests, digest)
+	}
+	if f.n == 0 {
+		f.At, f.batches, f.window, f.most = examples, batches, 0, examples[0]
+	}
+	for i, e := range examples {
+		if f.source.Size(e) > f.source.Size(f.most) {
+			f.largest, f.most = f.n+i, e
+		}
+	}
+	f.Add(batches.Len())
+	f.n += len(examples)
+	return nil
+}
+
+// gather makes batches of the examples of a window.
+func (f *Feed[E]) gather(examples []E, window int) (*train.Batches, error) {
+	c := f.source.Gather
+	if f.Streamed() {
+		c.Seed = rng.New(c.Seed).Named("window").Numbered(uint64(window)).Uint64(0)
+	}
+	if f.source.Batches == nil {
+		return BatchesBy(f.source.Size, examples, c)
+	}
+	return f.source.Batches(examples, c)
+}
+
+// BatchesBy gathers examples that are of like length.
+func BatchesBy[E any](length func(E) int, examples []E, c train.BatchesConfig) (*train.Batches,
+	error) {
+	lengths := make([]int, len(examples))
+	for i, e := range examples {
+		lengths[i] = length(e)
+	}
+	return train.NewBatches(len(examples), lengths, c)
 }
 
 func (f *Feed[E]) digest(examples []E) (string, error) {
@@ -189,11 +195,6 @@ func moved(err error, first int) error {
 	return err
 }
 
-// seed is that of the order of a window.
-func (f *Feed[E]) seed(window int) uint64 {
-	return rng.New(f.source.Seed).Named("window").Numbered(uint64(window)).Uint64(0)
-}
-
 // Data is what tells the training data from others in a digest.
 func (f *Feed[E]) Data() any {
 	if f.Streamed() {
@@ -202,124 +203,92 @@ func (f *Feed[E]) Data() any {
 	return f.source.Train
 }
 
-// Len is the number of batches in an epoch.
-func (f *Feed[E]) Len() int {
-	switch {
-	case !f.Streamed():
-		return f.batches.Len()
-	case len(f.ends) == 0:
-		return 0
-	}
-	return f.ends[len(f.ends)-1]
-}
-
-// Position is where the feed stands.
-func (f *Feed[E]) Position() train.Position {
-	if f.Streamed() {
-		return f.at
-	}
-	return f.batches.Position()
-}
-
-// Seek goes to a position in the same data.
-func (f *Feed[E]) Seek(p train.Position) error {
-	if !f.Streamed() {
-		return f.batches.Seek(p)
-	}
-	if p.Epoch < 0 || p.Next < 0 || p.Next > f.Len() {
-		return fmt.Errorf("position: epoch %d, batch %d; an epoch has batches 0 to %d", p.Epoch,
-			p.Next, f.Len()-1)
-	}
-	f.at = p
-	return nil
-}
+// First is the number in the data of At[0].
+func (f *Feed[E]) First() int { return max(f.window, 0) * f.source.Buffer }
 
 // Take returns the examples of the next batch, which are in At until the next call.
 func (f *Feed[E]) Take() ([]int, error) {
-	if !f.Streamed() {
-		return f.batches.Cycle(), nil
-	}
-	at := f.at
-	if at.Next == f.Len() {
-		at = train.Position{Epoch: at.Epoch + 1}
-	}
-	window := sort.SearchInts(f.ends, at.Next+1)
+	window, within := f.Next()
 	if err := f.load(window); err != nil {
 		return nil, err
 	}
-	before := f.ends[window] - f.batches.Len()
-	if err := f.batches.Seek(train.Position{Epoch: at.Epoch, Next: at.Next - before}); err != nil {
+	if err := f.batches.Seek(within); err != nil {
 		return nil, err
 	}
-	at.Next++
-	f.at = at
+	f.Advance()
 	return f.batches.Cycle(), nil
 }
 
-// load puts a window at hand.
+// load puts a window of a stream at hand.
 func (f *Feed[E]) load(window int) (err error) {
 	if f.window == window {
 		return nil
 	}
 	first := window * f.source.Buffer
 	n := min(f.source.Buffer, f.n-first)
-	if f.next == nil || f.read > first {
-		f.start()
+	if !f.stream.Open() || f.read > first {
+		f.stream.Begin()
+		f.read = 0
 	}
 	f.window = -1 // until all went well
-	for ; f.read < first; f.read++ {
-		if _, err, ok := f.next(); err != nil || !ok {
-			return f.ended(err)
-		}
-	}
 	f.At = f.At[:0]
-	for range n {
-		e, err, ok := f.next()
-		if err != nil || !ok {
-			return f.ended(err)
+	for ; f.read < first+n; f.read++ {
+		e, ok, err := f.stream.Next()
+		if err != nil {
+			return f.failed(f.read, err)
 		}
-		f.At = append(f.At, e)
-		f.read++
+		if !ok {
+			return fmt.Errorf("the stream ends after %d examples, and had %d when the task was made",
+				f.read, f.n)
+		}
+		if f.read >= first {
+			f.At = append(f.At, e)
+		}
 	}
 	digest, err := f.digest(f.At)
 	if err != nil {
 		return err
 	}
 	if digest != f.digests[window] {
-		return fmt.Errorf("the stream has other examples than when the task was made, "+
-			"somewhere from number %d to %d: it must give the same each time that it is read", first, first+n-1)
+		return fmt.Errorf("the stream has other examples than when the task was made, somewhere "+
+			"from number %d to %d: it must give the same each time that it is read", first, first+n-1)
 	}
-	if window == len(f.ends)-1 { // the end of an epoch: a file that it reads is closed
-		f.stop()
-		f.next = nil
+	if first+n == f.n { // the end of an epoch: a file that it reads is closed
+		f.stream.End()
 	}
-	if f.batches, err = f.source.Batches(f.At, f.seed(window)); err != nil {
+	if f.batches, err = f.gather(f.At, window); err != nil {
 		return err
 	}
-	f.First, f.window = first, window
+	f.window = window
 	return nil
 }
 
-// start reads the stream from its start. A feed that nobody needs any more lets go of it.
-func (f *Feed[E]) start() {
-	if f.next != nil {
-		f.stop()
+// longSequence is how many tokens, or steps, an example may have before the memory that it takes is
+// looked at.
+const longSequence = 128
+
+// Foresee has the graph for the largest example built before a training starts, since one long
+// example decides what a batch takes: if there is no memory for it, that is told now, with its
+// number and its tokens, and not after hours. Build is given it as a batch of its own.
+func (f *Feed[E]) Foresee(build func(largest []E, whole Rows) error) error {
+	size := f.source.Size(f.most)
+	if size < longSequence {
+		return nil
 	}
-	next, stop := iter.Pull2(f.source.Stream)
-	f.next, f.read = next, 0
-	c := runtime.AddCleanup(f, func(stop func()) { stop() }, stop)
-	f.stop = func() { c.Stop(); stop() }
+	err := build([]E{f.most}, Whole([]int{0}))
+	if errors.Is(err, train.ErrMemory) {
+		return check.Example("example", f.largest,
+			"%d tokens: %w; leave it out, cut it, or put fewer side by side", size, err)
+	}
+	return err
 }
 
-// ended is the error of a stream that ends before its time.
-func (f *Feed[E]) ended(err error) error {
-	f.stop()
-	f.next = nil
-	if err != nil {
-		return f.failed(f.read, err)
-	}
-	return fmt.Errorf("the stream ends after %d examples, and had %d when the task was made",
-		f.read, f.n)
+// TaskOf is the task of a model that learns from the examples of a feed. Length is how many tokens
+// or steps one has, for messages.
+func TaskOf[E any](f *Feed[E], data TaskData, weights []*nodes.Param,
+	length func(E) int) *ExampleTask {
+	return &ExampleTask{TaskData: data, Weights: weights, Order: f,
+		Length: func(i int) int { return length(f.At[i]) }}
 }
 
 // Batching is how a task's Data say that examples are gathered; what they leave out is 0.
@@ -360,8 +329,8 @@ func (b Batching) More(settings []any, recompute int) []any {
 func CheckRecompute(recompute int, s unroll.Strategy) error {
 	switch {
 	case recompute < unroll.SqrtT:
-		return fmt.Errorf("data: Recompute is %d: want the number of steps from one kept state to the next, "+
-			"0 to keep all, or unroll.SqrtT", recompute)
+		return fmt.Errorf("data: Recompute is %d: want the number of steps from one kept state to "+
+			"the next, 0 to keep all, or unroll.SqrtT", recompute)
 	case recompute != 0 && s == unroll.Expand:
 		return errors.New("data: Recompute is of a Scan, and Unroll is Expand, which keeps every step")
 	}

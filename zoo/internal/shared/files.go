@@ -7,7 +7,7 @@ import (
 	"github.com/seqzoo/seqzoo/zoo/text"
 )
 
-// readVocabulary reads a vocabulary of a model's directory.
+// ReadVocabulary reads a vocabulary of a model's directory.
 func ReadVocabulary(d *modeldir.Dir, name string) (*text.Vocabulary, error) {
 	f, err := d.File(name)
 	if err != nil {

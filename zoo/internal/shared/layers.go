@@ -8,7 +8,7 @@ import (
 	"github.com/seqzoo/seqzoo/unroll"
 )
 
-// inputState declares an input for every part of a state.
+// InputState declares an input for every part of a state.
 func InputState(g *nodes.Graph, parts []cells.Part, batch int) cells.State {
 	s := make(cells.State, len(parts))
 	for i, p := range parts {

@@ -15,6 +15,15 @@ type Port struct {
 	From string
 }
 
+// NumberedPorts are nodes as "memory_0", "memory_1" and so on.
+func NumberedPorts(name string, of []*nodes.Node) []Port {
+	ports := make([]Port, len(of))
+	for i, n := range of {
+		ports[i] = Port{Name: fmt.Sprintf("%s_%d", name, i), Node: n}
+	}
+	return ports
+}
+
 // StatePorts are inputs for the parts of a state, "state_0_l0_h" and so on.
 func StatePorts(g *nodes.Graph, parts []cells.Part, B int) (state cells.State, ports []Port) {
 	state = InputState(g, parts, B)

@@ -12,7 +12,7 @@ import (
 	"github.com/seqzoo/seqzoo/train"
 )
 
-// exampleTask is the train.Task of a model that learns from examples in any order, gathered into
+// ExampleTask is the train.Task of a model that learns from examples in any order, gathered into
 // batches.
 type ExampleTask struct {
 	TaskData
@@ -22,8 +22,6 @@ type ExampleTask struct {
 	Measure  func(ctx context.Context) (map[string]float64, error) // nil: nothing is validated
 	// Length is how many tokens or steps an example has, for messages; nil: all have the same
 	Length func(example int) int
-	// First is the number in the data of the example that is number 0 in batches; nil: that
-	First func() int
 
 	batch []int // the examples at hand, as Order gave them
 }
@@ -53,9 +51,13 @@ func (p Rows) Width(batch int) int {
 // Room is how many rows a graph needs for any part of such a batch.
 func (p Rows) Room(batch int) int { return train.MostShardRows(p.Width(batch), max(p.Shards, 1)) }
 
+// Params implements train.Task, as what follows does.
 func (t *ExampleTask) Params() []*nodes.Param { return t.Weights }
-func (t *ExampleTask) Len() int               { return t.Order.Len() }
 
+// Len is the number of batches in an epoch.
+func (t *ExampleTask) Len() int { return t.Order.Len() }
+
+// Next takes the next batch and runs it.
 func (t *ExampleTask) Next(seed uint64, counter int) (train.Batch, error) {
 	if err := t.Advance(); err != nil {
 		return train.Batch{}, err
@@ -104,7 +106,7 @@ func (t *ExampleTask) explain(err error, p Rows) error {
 			}
 		}
 		said += fmt.Sprintf(" of %d to %d steps, the longest of which is example %d",
-			t.Length(shortest), t.Length(longest), longest+t.first())
+			t.Length(shortest), t.Length(longest), longest+t.Order.First())
 	}
 	fit := "not one of such a length would fit: leave it out, or cut it"
 	if n := len(examples) * m.Limit / max(m.Need, 1); n > 0 {
@@ -113,13 +115,7 @@ func (t *ExampleTask) explain(err error, p Rows) error {
 	return fmt.Errorf("%s: %w; %s", said, err, fit)
 }
 
-func (t *ExampleTask) first() int {
-	if t.First == nil {
-		return 0
-	}
-	return t.First()
-}
-
+// Validate measures what Measure does.
 func (t *ExampleTask) Validate(ctx context.Context) (map[string]float64, error) {
 	if t.Measure == nil {
 		return nil, nil
@@ -127,11 +123,13 @@ func (t *ExampleTask) Validate(ctx context.Context) (map[string]float64, error) 
 	return t.Measure(ctx)
 }
 
+// Save keeps how far the batches have come, and what tells the data from others.
 func (t *ExampleTask) Save(c *train.Checkpoint) {
 	train.SavePosition(c, t.Order.Position())
 	t.SaveDigests(c)
 }
 
+// Load goes on where Save was.
 func (t *ExampleTask) Load(c *train.Checkpoint) error {
 	p, err := train.LoadPosition(c)
 	if err != nil {
@@ -140,7 +138,7 @@ func (t *ExampleTask) Load(c *train.Checkpoint) error {
 	return t.Order.Seek(p)
 }
 
-// checkLoss reports a loss that is not finite.
+// CheckLoss reports a loss that is not finite.
 func CheckLoss(loss float64) error {
 	if loss-loss != 0 {
 		return fmt.Errorf("the loss is %g: weights or data are too large for the model's numbers",
@@ -149,7 +147,7 @@ func CheckLoss(loss float64) error {
 	return nil
 }
 
-// meanLoss is the mean, over all that was counted, of the loss of one pass over batches. One that
+// MeanLoss is the mean, over all that was counted, of the loss of one pass over batches. One that
 // is not finite is an error that names the first example whose loss is not.
 func MeanLoss(ctx context.Context, batches *train.Batches,
 	run func(examples []int) (train.Batch, error)) (float64, error) {
@@ -175,23 +173,4 @@ func MeanLoss(ctx context.Context, batches *train.Batches,
 		n += b.Count
 	}
 	return sum / float64(max(n, 1)), nil
-}
-
-// longSequence is how many tokens, or steps, an example may have before the memory that it takes is
-// looked at.
-const longSequence = 128
-
-// Foresee has the graph for the largest example, by its number and its tokens, built before a
-// training starts, since one long example decides what a batch takes: if there is no memory for it,
-// that is told now, with its number and its tokens, and not after hours.
-func Foresee(largest, tokens int, build func() error) error {
-	if tokens < longSequence {
-		return nil
-	}
-	err := build()
-	if errors.Is(err, train.ErrMemory) {
-		return check.Example("example", largest,
-			"%d tokens: %w; leave it out, cut it, or put fewer side by side", tokens, err)
-	}
-	return err
 }

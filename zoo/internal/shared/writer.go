@@ -12,7 +12,7 @@ import (
 	"github.com/seqzoo/seqzoo/zoo/text"
 )
 
-// writer is a decoder compiled to write about several sources side by side: the graph that encodes
+// Writer is a decoder compiled to write about several sources side by side: the graph that encodes
 // them, run once, and one step of the decoder that starts from there.
 type Writer struct {
 	Sources, width int // width is of the beam, 1 without
@@ -51,7 +51,7 @@ func Always(v *text.Vocabulary) func(source int) Tokens {
 	return func(int) Tokens { return v }
 }
 
-// newWriter compiles the graph of from, and a step of sources·width rows whose inputs are for the
+// NewWriter compiles the graph of from, and a step of sources·width rows whose inputs are for the
 // first of from; the others start the state of its layers, which stands between its output and
 // whatever else it carries.
 func NewWriter(sources, width int, from, inputs []*nodes.Node, step decode.StepGraph) (w *Writer,
@@ -72,7 +72,7 @@ func NewWriter(sources, width int, from, inputs []*nodes.Node, step decode.StepG
 	return w, err
 }
 
-// start encodes what the inputs hold and makes the decoder start from it. Places says how many
+// Start encodes what the inputs hold and makes the decoder start from it. Places says how many
 // places of each source the decoder may attend to; nil: all.
 func (w *Writer) Start(places []int) error {
 	if err := w.encoder.Run(0, 0); err != nil {
@@ -100,7 +100,7 @@ func (w *Writer) Start(places []int) error {
 	return nil
 }
 
-// write decodes every source from the token bos, best first. First is the number of the first
+// Write decodes every source from the token bos, best first. First is the number of the first
 // source, for o.Each and the seeds; words names what is written of each source, counted from 0.
 func (w *Writer) Write(ctx context.Context, bos int, common decode.Options, o decode.SearchOptions,
 	first int, words func(source int) Tokens, cut text.Tokeniser) ([][]decode.Hypothesis, error) {
@@ -159,7 +159,7 @@ func Telling(o decode.SearchOptions, first int, words func(source int) Tokens, c
 	}
 }
 
-// silent are the tokens that nobody writes.
+// Silent are the tokens that nobody writes.
 func Silent(v *text.Vocabulary) []int {
 	var ids []int
 	for _, token := range []string{text.BOS, text.Pad, text.Unk} {
@@ -170,7 +170,7 @@ func Silent(v *text.Vocabulary) []int {
 	return ids
 }
 
-// written are the tokens of ids, without the end.
+// Written are the tokens of ids, without the end.
 func Written(v Tokens, ids []int) []string {
 	tokens := make([]string, 0, len(ids))
 	for _, id := range ids {
@@ -205,7 +205,7 @@ func (w *Writer) Memory() int { return w.encoder.Memory() + w.stepper.Memory() }
 // Close releases the memory of the compiled graphs.
 func (w *Writer) Close() error { return errors.Join(w.encoder.Close(), w.stepper.Close()) }
 
-// sourcesAtATime are translated side by side.
+// SourcesAtATime are translated side by side.
 const SourcesAtATime = 16
 
 // Found is a hypothesis in words.
