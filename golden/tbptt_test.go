@@ -16,126 +16,162 @@ import (
 	"github.com/seqzoo/seqzoo/unroll"
 )
 
+// truncated is a case of the family tbptt while it runs.
+type truncated struct {
+	*goldenRun
+	stack
+	B, T, Out int
+	update    bool                                           // the weights change after each window
+	given     bool                                           // the first state is an input with a gradient
+	reduce    func(x nodes.Operand, axes ...int) *nodes.Node // of the loss
+	x, target []float64                                      // [T, B, In], [T, B, Out]
+	w, b      *nodes.Param
+
+	state *run.State
+	sums  map[*nodes.Param][]float64 // gradients of the parameters over all windows
+	grads map[string]array           // of the inputs, likewise
+	got   map[string][]float64       // outputs, window after window
+	total float64                    // loss
+}
+
 // runTruncated runs the family tbptt.
 func runTruncated(r *goldenRun) {
 	c := r.config
-	B, T, Out := c.whole("B"), c.whole("T"), c.whole("Out")
 	window := unroll.Window{Stride: c.whole("k1"), Length: c.whole("k2")}
-	update := c.word("update", "none", "sgd") == "sgd"
 	lr := c.number("lr")
-	reduce := map[string]func(nodes.Operand, ...int) *nodes.Node{"sum": nodes.Sum,
-		"mean": nodes.Mean}[c.word("reduction", "sum", "mean")]
-	given := c.word("initial_state", "given", "zero") == "given"
-	s := newStack(r, c, nil)
-	x, target := r.raw("x", T, B, s.in), r.raw("target", T, B, Out)
-	if update {
+	t := &truncated{goldenRun: r, B: c.whole("B"), T: c.whole("T"), Out: c.whole("Out"),
+		update: c.word("update", "none", "sgd") == "sgd",
+		given:  c.word("initial_state", "given", "zero") == "given",
+		reduce: map[string]func(nodes.Operand, ...int) *nodes.Node{"sum": nodes.Sum,
+			"mean": nodes.Mean}[c.word("reduction", "sum", "mean")],
+		stack: newStack(r, c, nil),
+		sums:  map[*nodes.Param][]float64{}, got: map[string][]float64{}}
+	t.x, t.target = r.raw("x", t.T, t.B, t.in), r.raw("target", t.T, t.B, t.Out)
+	if t.update {
 		r.trajectory()
 	}
-	w, b := r.affine("out", s.Width(), Out)
+	t.w, t.b = r.affine("out", t.Width(), t.Out)
+	t.begin()
 
-	state, err := run.NewState(s.Parts(), B, r.dtype)
-	require.NoError(r, err)
-	windows := train.NewTruncated(state, func(shape train.WindowShape) (*train.WindowGraph, error) {
-		g := r.start(nodes.Options{Training: true})
-		x, target := g.Input("x", shape.T, B, s.in), g.Input("target", shape.T-shape.Scored, B, Out)
-		var start cells.State
-		wrt := []nodes.Operand{x}
-		for i, p := range s.Parts() {
-			start = append(start, g.Input(fmt.Sprintf("state %d", i), B, p.Width))
-			wrt = append(wrt, start[i])
-		}
-		result := s.Unroll(x, start, unroll.Options{Strategy: r.strategy})
-		y := nodes.Add(nodes.MatMul(nodes.Slice(result.Y(), 0, shape.Scored, shape.T), w), b)
-		loss := reduce(nodes.Scale(nodes.Square(nodes.Sub(y, target)), 0.5))
-		return &train.WindowGraph{
-			Loss: loss, Start: start, Recurrence: result,
-			Inputs: []*nodes.Node{x, target},
-			Keep:   append([]*nodes.Node{y}, g.Gradients(loss, wrt...)...),
-		}, nil
-	})
+	windows := train.NewTruncated(t.state, t.graph)
 	defer windows.Close()
-
-	spans, err := window.Plan(T)
+	spans, err := window.Plan(t.T)
 	require.NoError(r, err)
 	shapes := train.Shapes(spans)
-	grads := map[string]array{"x": {Shape: []int{T, B, s.in}, Data: make([]float64, len(x))}}
-	if given {
-		for i, name := range s.states {
-			shape := []int{s.cells, B, s.Parts()[i].Width}
-			values := r.raw(name+"0", shape...)
-			grads[name+"0"] = array{Shape: shape, Data: make([]float64, len(values))}
-			for k := range s.cells {
-				fill(state.Tensors()[k*len(s.states)+i], block(values, k, s.cells))
-			}
-		}
-	}
-
 	model := newTheirs(r)
 	sgd, err := train.NewSGD(train.SGDConfig{LR: lr})
 	require.NoError(r, err)
-	sums, got := map[*nodes.Param][]float64{}, map[string][]float64{}
-	total := 0.0
 	for n, span := range spans {
-		win, err := windows.Window(shapes[n])
-		require.NoError(r, err)
-		fill(win.Inputs[0], x[span.Start*B*s.in:span.End*B*s.in])
-		fill(win.Inputs[1], target[span.Scored*B*Out:span.End*B*Out])
 		r.load(model.values())
-		loss, err := windows.Run(win, 0, 0)
-		require.NoError(r, err)
-
-		total += loss
-		for name, v := range map[string]float64{
-			"window_losses": loss, "window_start": float64(span.Start),
-			"window_scored": float64(span.Scored), "window_end": float64(span.End),
-		} {
-			got[name] = append(got[name], v)
-		}
-		got["y"] = append(got["y"], win.Step.Output(0).Float64s()...)
-		ours := r.gradients(win.Step)
-		for p, d := range ours {
-			sums[p] = plus(sums[p], d)
-		}
-		copy(grads["x"].Data[span.Start*B*s.in:],
-			plus(grads["x"].Data[span.Start*B*s.in:span.End*B*s.in], win.Step.Output(1).Float64s()))
-		if given && span.Start == 0 {
-			for j := range s.Parts() {
-				to := block(grads[s.states[j%len(s.states)]+"0"].Data, j/len(s.states), s.cells)
-				copy(to, plus(to, win.Step.Output(2+j).Float64s()))
-			}
-		}
-		if update {
+		ours := t.window(windows, shapes[n], span)
+		if t.update {
 			model.step(sgd, r.gather(ours))
 		}
 	}
+	t.compare(model)
+}
 
-	for j, v := range state.Tensors() {
-		name := s.states[j%len(s.states)] + "_n"
-		got[name] = append(got[name], testkit.Floats(v)...)
+// begin makes the state before the first step, and room for the gradients of the inputs.
+func (t *truncated) begin() {
+	var err error
+	t.state, err = run.NewState(t.Parts(), t.B, t.dtype)
+	require.NoError(t, err)
+	t.grads = map[string]array{"x": {Shape: []int{t.T, t.B, t.in},
+		Data: make([]float64, len(t.x))}}
+	if !t.given {
+		return
 	}
-	outputs := map[string]array{
-		"y": {Shape: []int{T, B, Out}, Data: got["y"]},
+	for i, name := range t.states {
+		shape := []int{t.cells, t.B, t.Parts()[i].Width}
+		values := t.raw(name+"0", shape...)
+		t.grads[name+"0"] = array{Shape: shape, Data: make([]float64, len(values))}
+		for k := range t.cells {
+			fill(t.state.Tensors()[k*len(t.states)+i], block(values, k, t.cells))
+		}
 	}
+}
+
+// graph is the graph of a window. It keeps y, and the gradients of x and of the state.
+func (t *truncated) graph(shape train.WindowShape) (*train.WindowGraph, error) {
+	g := t.start(nodes.Options{Training: true})
+	x := g.Input("x", shape.T, t.B, t.in)
+	target := g.Input("target", shape.T-shape.Scored, t.B, t.Out)
+	var start cells.State
+	wrt := []nodes.Operand{x}
+	for i, p := range t.Parts() {
+		start = append(start, g.Input(fmt.Sprintf("state %d", i), t.B, p.Width))
+		wrt = append(wrt, start[i])
+	}
+	result := t.Unroll(x, start, unroll.Options{Strategy: t.strategy})
+	y := nodes.Add(nodes.MatMul(nodes.Slice(result.Y(), 0, shape.Scored, shape.T), t.w), t.b)
+	loss := t.reduce(nodes.Scale(nodes.Square(nodes.Sub(y, target)), 0.5))
+	return &train.WindowGraph{
+		Loss: loss, Start: start, Recurrence: result, Inputs: []*nodes.Node{x, target},
+		Keep: append([]*nodes.Node{y}, g.Gradients(loss, wrt...)...),
+	}, nil
+}
+
+// window runs one window, keeps what it gives, and returns the gradients of the parameters.
+func (t *truncated) window(windows *train.Truncated, shape train.WindowShape,
+	span unroll.Span) map[*nodes.Param][]float64 {
+	win, err := windows.Window(shape)
+	require.NoError(t, err)
+	from, to := span.Start*t.B*t.in, span.End*t.B*t.in
+	win.Inputs[0].Floats().Put64(0, t.x[from:to])
+	win.Inputs[1].Floats().Put64(0, t.target[span.Scored*t.B*t.Out:span.End*t.B*t.Out])
+	loss, err := windows.Run(win, 0, 0)
+	require.NoError(t, err)
+
+	t.total += loss
+	for name, v := range map[string]float64{
+		"window_losses": loss, "window_start": float64(span.Start),
+		"window_scored": float64(span.Scored), "window_end": float64(span.End),
+	} {
+		t.got[name] = append(t.got[name], v)
+	}
+	t.got["y"] = append(t.got["y"], win.Step.Output(0).Float64s()...)
+	ours := t.gradients(win.Step)
+	for p, d := range ours {
+		t.sums[p] = plus(t.sums[p], d)
+	}
+	dx := t.grads["x"].Data[from:to]
+	copy(dx, plus(dx, win.Step.Output(1).Float64s()))
+	if t.given && span.Start == 0 {
+		for j := range t.Parts() {
+			to := block(t.grads[t.states[j%len(t.states)]+"0"].Data, j/len(t.states), t.cells)
+			copy(to, plus(to, win.Step.Output(2+j).Float64s()))
+		}
+	}
+	return ours
+}
+
+// compare holds what all windows gave to the case.
+func (t *truncated) compare(model theirs) {
+	for j, v := range t.state.Tensors() {
+		name := t.states[j%len(t.states)] + "_n"
+		t.got[name] = append(t.got[name], testkit.Floats(v)...)
+	}
+	outputs := map[string]array{"y": {Shape: []int{t.T, t.B, t.Out}, Data: t.got["y"]}}
 	for _, name := range []string{"window_losses", "window_start", "window_scored", "window_end"} {
-		outputs[name] = vector(got[name])
+		outputs[name] = vector(t.got[name])
 	}
-	for i, name := range s.states {
-		outputs[name+"_n"] = array{Shape: []int{s.cells, B, s.Parts()[i].Width},
-			Data: got[name+"_n"]}
+	for i, name := range t.states {
+		outputs[name+"_n"] = array{Shape: []int{t.cells, t.B, t.Parts()[i].Width},
+			Data: t.got[name+"_n"]}
 	}
-	if update {
+	if t.update {
 		for name, v := range model.values() {
 			outputs["final."+name] = v
 		}
-		grads = nil
+		t.grads = nil
 	} else {
-		for name, v := range r.gather(sums) {
-			grads[name] = v
+		for name, v := range t.gather(t.sums) {
+			t.grads[name] = v
 		}
 	}
-	r.compareAll("output", r.Outputs, outputs)
-	r.compareLoss(total)
-	r.compareAll("gradient", r.Grads, grads)
+	t.compareAll("output", t.Outputs, outputs)
+	t.compareLoss(t.total)
+	t.compareAll("gradient", t.Grads, t.grads)
 }
 
 // block is number k of n equal blocks.

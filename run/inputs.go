@@ -17,12 +17,12 @@ type Inputs struct{ err error }
 // Ints is the memory of an integer input, in row-major order; nil after an error.
 func (in *Inputs) Ints(input *nodes.Node) []int {
 	v := in.feed(input)
-	if v == nil {
+	if v.tensor == nil {
 		return nil
 	}
-	if v.Dtype() != tensor.Int {
-		in.fail(fmt.Errorf("run: input %s is of %v, not of integers", name(input), v.Dtype()))
-		return nil
+	if v.tensor.Dtype() != tensor.Int {
+		in.fail(fmt.Errorf("run: input %s is of %v, not of integers", name(input),
+			v.tensor.Dtype()))
 	}
 	return v.Ints()
 }
@@ -30,10 +30,10 @@ func (in *Inputs) Ints(input *nodes.Node) []int {
 // Floats is the memory of an input of numbers; empty after an error.
 func (in *Inputs) Floats(input *nodes.Node) Floats {
 	v := in.feed(input)
-	if v == nil {
+	if v.tensor == nil {
 		return Floats{}
 	}
-	f, err := floatsOfDense(v)
+	f, err := floatsOfDense(v.tensor)
 	if err != nil {
 		in.fail(fmt.Errorf("run: input %s: %w", name(input), err))
 	}
@@ -58,26 +58,51 @@ func (in *Inputs) fail(err error) {
 	}
 }
 
-func (in *Inputs) feed(input *nodes.Node) *tensor.Dense {
+func (in *Inputs) feed(input *nodes.Node) Input {
 	v, err := Feed(input)
 	if err != nil {
 		in.fail(err)
-		return nil
 	}
 	return v
 }
 
-// Feed makes a tensor of zeros the value of an input, of whatever type, and returns it: writing to
-// its elements feeds the runs to come. Inputs has them typed.
-func Feed(input *nodes.Node) (*tensor.Dense, error) {
+// Input is the memory of an input of a graph, of integers or of numbers. What is written to it
+// feeds the runs to come. The zero value has no memory.
+type Input struct{ tensor *tensor.Dense }
+
+// Feed gives an input its memory, zeros at first. Inputs does it for many.
+func Feed(input *nodes.Node) (Input, error) {
 	if input == nil || input.Graph() == nil {
-		return nil, errors.New("run: the input is nil")
+		return Input{}, errors.New("run: the input is nil")
 	}
 	v := tensor.New(tensor.Of(input.Dtype()), tensor.WithShape(input.Shape()...))
 	if err := gorgonia.Let(input.Gorgonia(), v); err != nil {
-		return nil, fmt.Errorf("run: input %s: %w", name(input), err)
+		return Input{}, fmt.Errorf("run: input %s: %w", name(input), err)
 	}
-	return v, nil
+	return Input{v}, nil
 }
+
+// Ints is the memory of an input of integers, in row-major order; nil of one of numbers.
+func (in Input) Ints() []int {
+	if in.tensor == nil || in.tensor.Dtype() != tensor.Int {
+		return nil
+	}
+	return in.tensor.Ints()
+}
+
+// Floats is the memory of an input of numbers; empty of one of integers.
+func (in Input) Floats() Floats {
+	if in.tensor == nil {
+		return Floats{}
+	}
+	f, err := floatsOfDense(in.tensor)
+	if err != nil {
+		return Floats{} // integers
+	}
+	return f
+}
+
+// Tensor is the memory as Gorgonia's value; nil of the zero value.
+func (in Input) Tensor() *tensor.Dense { return in.tensor }
 
 func name(n *nodes.Node) string { return n.Gorgonia().Name() }

@@ -33,9 +33,9 @@ func ExampleStepConfig() {
 			x = nil
 		}
 		s = must(train.NewStepWith(train.StepConfig{Wrt: wrt}, loss))
-		noise = must(run.FloatsOf(must(run.Feed(z))))
+		noise = must(run.Feed(z)).Floats()
 		if x != nil {
-			numbers = must(run.FloatsOf(must(run.Feed(x))))
+			numbers = must(run.Feed(x)).Floats()
 		}
 		return s, noise, numbers
 	}

@@ -16,13 +16,13 @@ import (
 )
 
 // squares is a step of an RNN whose loss is the mean of its squared outputs.
-func squares(t *testing.T, training bool) (s *train.Step, x []float32) {
+func squares(t *testing.T, training bool) (s *train.Step, x run.Floats) {
 	require.NoError(t, nodes.Try(func() {
 		g := nodes.NewGraph(nodes.Options{Training: training})
 		in := g.Input("x", 6, 2, 3)
 		v, err := run.Feed(in)
 		require.NoError(t, err)
-		x = v.Float32s()
+		x = v.Floats()
 		cell := cells.NewRNN(nodes.NewStore(nodes.Float32, 1).Root().In("layer"),
 			cells.RNNConfig{In: 3, Hidden: 4, Activation: cells.ReLU})
 		s, err = train.NewStep(nodes.Mean(nodes.Square(unroll.Over(cell).Unroll(in, nil,
@@ -31,8 +31,8 @@ func squares(t *testing.T, training bool) (s *train.Step, x []float32) {
 	}))
 	t.Cleanup(func() { s.Close() })
 	r := rand.New(rand.NewPCG(1, 2))
-	for i := range x {
-		x[i] = float32(r.NormFloat64())
+	for i := range x.Len() {
+		x.Set(i, r.NormFloat64())
 	}
 	return s, x
 }
@@ -77,12 +77,12 @@ func TestStepCheck(t *testing.T) {
 	_, err := s.Run(1, 2)
 	require.NoError(t, err)
 	require.NoError(t, s.Check())
-	old := x[3*6+1]
-	x[3*6+1] = float32(math.NaN())
+	old := x.At(3*6 + 1)
+	x.Set(3*6+1, math.NaN())
 	loss, err := s.Run(1, 2)
 	require.NoError(t, err)
 	require.False(t, loss-loss == 0, "%v", loss)
-	x[3*6+1] = old // what was wrong is known all the same
+	x.Set(3*6+1, old) // what was wrong is known all the same
 	var found *graph.NotFinite
 	require.ErrorAs(t, s.Check(), &found)
 	require.Equal(t, "input x", found.Operation)
@@ -95,7 +95,7 @@ func TestStepCheck(t *testing.T) {
 func wrtGraph(s *nodes.Store, training bool) (loss, y *nodes.Node, x run.Floats) {
 	g := nodes.NewGraph(nodes.Options{Training: training})
 	in := g.Input("x", 7, 2, 3)
-	x = must(run.FloatsOf(must(run.Feed(in))))
+	x = must(run.Feed(in)).Floats()
 	for i := range x.Len() {
 		x.Set(i, math.Sin(float64(i)))
 	}

@@ -48,7 +48,7 @@ func ExampleNewTask() {
 	}
 	step := must(train.NewStep(loss))
 	defer step.Close()
-	xIn, targetIn := must(run.FloatsOf(must(run.Feed(x)))), must(run.FloatsOf(must(run.Feed(target))))
+	xIn, targetIn := must(run.Feed(x)).Floats(), must(run.Feed(target)).Floats()
 
 	task := must(train.NewTask(train.TaskConfig{
 		Params:  store.Params(),

@@ -41,7 +41,7 @@ func lastValue(t testing.TB, state bool, change func(*train.TaskConfig)) (train.
 		out := nodes.NewLinear(store.Root().In("out"), nodes.LinearConfig{In: 5, Out: 1})
 		h := unroll.Over(cell).Unroll(x, nil, unroll.Options{}).Final()[0]
 		step = must(train.NewStep(nodes.MSE(out.Of(nodes.Dropout(h, 0.3)), y, nodes.ReduceMean)))
-		in, want = must(run.FloatsOf(must(run.Feed(x)))), must(run.FloatsOf(must(run.Feed(y))))
+		in, want = must(run.Feed(x)).Floats(), must(run.Feed(y)).Floats()
 	}))
 	c := train.TaskConfig{
 		Params:  store.Params(),

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"slices"
 
-	"gorgonia.org/tensor"
-
 	"github.com/seqzoo/seqzoo/cells"
 	"github.com/seqzoo/seqzoo/nodes"
 	"github.com/seqzoo/seqzoo/run"
@@ -63,8 +61,8 @@ type WindowGraph struct {
 
 // CompiledWindow is a window, ready for Truncated.Run.
 type CompiledWindow struct {
-	Inputs []*tensor.Dense // the values of WindowGraph.Inputs, to be written to
-	Step   *Step           // of which Grads is wanted; Output(i) is that of Keep[i]
+	Inputs []run.Input // the memory of WindowGraph.Inputs, to be written to
+	Step   *Step       // of which Grads is wanted; Output(i) is that of Keep[i]
 
 	shape WindowShape
 	start []run.Floats

@@ -57,9 +57,7 @@ func TestTruncatedCarriesTheState(t *testing.T) {
 			for i, s := range spans {
 				w, err := windows.Window(shapes[i])
 				require.NoError(t, err)
-				for k := range w.Inputs[0].Float32s() {
-					w.Inputs[0].Float32s()[k] = 1
-				}
+				w.Inputs[0].Floats().Fill(1)
 				loss, err := windows.Run(w, 0, i)
 				require.NoError(t, err)
 				var want float64 // step k leaves 100 + k + 1

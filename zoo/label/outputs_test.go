@@ -53,7 +53,7 @@ func logits(t *testing.T, m labeller, s label.Sequence, width int) (rows [][]flo
 	v, err := run.Feed(x)
 	require.NoError(t, err)
 	for i, f := range s.Features {
-		v.Float64s()[i] = float64(f)
+		v.Floats().Set(i, float64(f))
 	}
 	require.NoError(t, step.Run(0, 0))
 	out := step.Output(0)

@@ -6,6 +6,7 @@ import (
 	"gorgonia.org/tensor"
 
 	"github.com/seqzoo/seqzoo/nodes"
+	"github.com/seqzoo/seqzoo/run"
 	"github.com/seqzoo/seqzoo/zoo/text"
 )
 
@@ -24,7 +25,7 @@ type loss interface {
 	inputs(g *nodes.Graph, n, variant int) []*nodes.Node
 	// of is the mean over n targets of y, n rows in all.
 	of(y *nodes.Node, inputs []*nodes.Node) *nodes.Node
-	fill(inputs []*tensor.Dense, targets []int, seed uint64, counter int) error
+	fill(inputs []run.Input, targets []int, seed uint64, counter int) error
 }
 
 func newOutput(out *nodes.Scope, cfg Config, v *text.Vocabulary, embed *nodes.Param) output {
@@ -85,8 +86,8 @@ func (l fullLoss) of(y *nodes.Node, inputs []*nodes.Node) *nodes.Node {
 		nodes.CrossEntropyOptions{})
 }
 
-func (fullLoss) fill(inputs []*tensor.Dense, targets []int, _ uint64, _ int) error {
-	copy(inputs[0].Data().([]int), targets)
+func (fullLoss) fill(inputs []run.Input, targets []int, _ uint64, _ int) error {
+	copy(inputs[0].Ints(), targets)
 	return nil
 }
 
@@ -122,8 +123,8 @@ func (l sampledLoss) of(y *nodes.Node, inputs []*nodes.Node) *nodes.Node {
 	return l.sampled.Loss(y, nodes.Transpose(y.Graph().Param(l.W)), l.B, inputs)
 }
 
-func (l sampledLoss) fill(inputs []*tensor.Dense, targets []int, seed uint64, counter int) error {
-	return l.sampled.Fill(inputs, targets, seed, counter)
+func (l sampledLoss) fill(inputs []run.Input, targets []int, seed uint64, counter int) error {
+	return l.sampled.Fill(tensors(inputs), targets, seed, counter)
 }
 
 // adaptiveOutput is a softmax in two steps, which is its own loss.
@@ -143,6 +144,14 @@ func (o adaptiveOutput) of(y *nodes.Node, inputs []*nodes.Node) *nodes.Node {
 		inputs)
 }
 
-func (o adaptiveOutput) fill(inputs []*tensor.Dense, targets []int, _ uint64, _ int) error {
-	return o.Fill(inputs, targets)
+func (o adaptiveOutput) fill(inputs []run.Input, targets []int, _ uint64, _ int) error {
+	return o.Fill(tensors(inputs), targets)
+}
+
+func tensors(inputs []run.Input) []*tensor.Dense {
+	ts := make([]*tensor.Dense, len(inputs))
+	for i, in := range inputs {
+		ts[i] = in.Tensor()
+	}
+	return ts
 }

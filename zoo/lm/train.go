@@ -386,7 +386,7 @@ func (r *windowRunner) runTracks(w train.Window, first int, seed uint64,
 	if err != nil {
 		return b, err
 	}
-	columns(c.Inputs[0].Data().([]int), w.IDs, w.B, first, r.tracks)
+	columns(c.Inputs[0].Ints(), w.IDs, w.B, first, r.tracks)
 	if err := r.loss.fill(c.Inputs[1:], r.targets, seed, counter); err != nil {
 		return b, err
 	}

@@ -4,20 +4,29 @@ import (
 	"slices"
 
 	"github.com/seqzoo/seqzoo/graph/internal/ir"
-	"github.com/seqzoo/seqzoo/graph/internal/pass"
 	"github.com/seqzoo/seqzoo/graph/internal/vm"
 	"github.com/seqzoo/seqzoo/internal/ops"
 )
 
-// A loop over a batch of sequences of different lengths has a mask: rows where it is 0 keep their
-// state. What such a row of the body comes to is worked out beforehand, by the body with a 0 for
-// the mask: mostly that the state is copied, and that outputs and gradients are 0. If it comes to
-// that alone, each step runs the body on the rows from the first that counts to the last, and the
-// little that is left on the others. In a batch whose rows are sorted by length, no ended row costs
-// more than a copy.
+// endedRows finds the loops of a region whose ended rows can be skipped.
 //
-// Gates and the like, which are stored for the backward pass, are not computed for the rows that
-// are skipped: nobody reads them there, which masked.unread makes sure of.
+// A loop over a batch of sequences of different lengths has a mask: rows where it is 0 keep their
+// state. Substituting 0 for the mask tells at compile time what an ended row computes: mostly a copy
+// of the state, and 0 for outputs and gradients. If that is all, each step runs the body on the rows
+// from the first that has not ended to the last, and only those copies on the others. In a batch
+// whose rows are sorted by length, an ended row costs no more than a copy.
+//
+// Gates and other values stored for the backward pass are not computed for ended rows: nothing reads
+// them there, which endedRows.unread makes sure of.
+type endedRows struct {
+	*flow
+	cfg   Config
+	size  int  // bytes of a number
+	off   bool // none are skipped
+	skips map[*ir.Value]*masked
+	// found holds loops before it is known whether all that they store can be skipped
+	found map[*ir.Value]*masked
+}
 
 // masked is what a body comes to where the mask is 0.
 type masked struct {
@@ -26,23 +35,20 @@ type masked struct {
 	mask   *ir.Value               // [T, B, 1], outside of the loop
 }
 
-// maskedRows is what the rows of loop v come to where its mask is 0; nil if rows cannot be skipped.
-func (k *block[F]) maskedRows(v *ir.Value, l *ir.Loop) *masked {
-	if m, ok := k.skips[v]; ok {
+// of is what the rows of loop v come to where its mask is 0; nil if rows cannot be skipped.
+func (e *endedRows) of(v *ir.Value, l *ir.Loop) *masked {
+	if m, ok := e.skips[v]; ok {
 		return m
 	}
-	if k.skips == nil {
-		k.skips, k.found = map[*ir.Value]*masked{}, map[*ir.Value]*masked{}
-	}
-	k.skips[v] = nil // also while it is being found out
+	e.skips[v] = nil // also while it is being found out
 	mask := maskOf(v, l)
-	if mask == nil || k.cfg.Without[pass.Skip] || k.outer != nil || l.T < 2 {
+	if mask == nil || e.off || l.T < 2 {
 		return nil
 	}
-	outs := k.outputs(l)
-	body := newBlock(k.builder, k, rootsOf(l, outs))
-	body.loop = l
-	if batch := body.rows(); batch < 2 || mask.Size() != l.T*batch || body.asTeam(batch) {
+	outs := e.outputs(l)
+	in := newBody(l, outs)
+	batch, _ := in.rows()
+	if batch < 2 || mask.Size() != l.T*batch || in.asTeam(e.cfg, e.size, batch) {
 		return nil
 	}
 	m := &masked{rows: map[*ir.Value]*ir.Value{}, leaves: map[*ir.Value]bool{}, mask: mask}
@@ -67,10 +73,10 @@ func (k *block[F]) maskedRows(v *ir.Value, l *ir.Loop) *masked {
 			computed = append(computed, o)
 		}
 	}
-	k.found[v] = m
+	e.found[v] = m
 	for _, o := range computed {
 		p := o.Fn.(ir.Output)
-		unread, multiplied := k.unread(o, mask)
+		unread, multiplied := e.unread(o, mask)
 		switch {
 		case !unread:
 			return nil
@@ -78,7 +84,7 @@ func (k *block[F]) maskedRows(v *ir.Value, l *ir.Loop) *masked {
 			m.rows[p.Value] = l.Body.Apply(ops.Fill{Dtype: p.Value.Dtype, Shape: p.Value.Shape})
 		}
 	}
-	k.skips[v] = m
+	e.skips[v] = m
 	return m
 }
 
@@ -120,24 +126,24 @@ func maskOf(v *ir.Value, l *ir.Loop) *ir.Value {
 
 // unread reports whether it does not matter what a stored value is in rows where the mask is 0:
 // nothing reads it there, or it is multiplied by 0, and only must not be infinite or NaN.
-func (k *block[F]) unread(o, mask *ir.Value) (unread, multiplied bool) {
-	if k.roots[o] {
+func (e *endedRows) unread(o, mask *ir.Value) (unread, multiplied bool) {
+	if e.roots[o] {
 		return false, false
 	}
-	for _, u := range k.readers[o] {
+	for _, u := range e.readers[o] {
 		switch fn := u.Fn.(type) {
 		case ops.Reshape:
-			ok, times := k.unread(u, mask)
+			ok, times := e.unread(u, mask)
 			if multiplied = multiplied || times; !ok {
 				return false, false
 			}
 		case ops.MatMul: // a sum over all rows
-			if !fn.TransA || fn.TransB || u.Args[0] != o || !k.zeroWhere(u.Args[1], mask) {
+			if !fn.TransA || fn.TransB || u.Args[0] != o || !e.zeroWhere(u.Args[1], mask) {
 				return false, false
 			}
 			multiplied = true
 		case *ir.Loop:
-			m := k.maskedRows(u, fn)
+			m := e.of(u, fn)
 			if m == nil || m.mask != mask {
 				return false, false
 			}
@@ -155,15 +161,15 @@ func (k *block[F]) unread(o, mask *ir.Value) (unread, multiplied bool) {
 }
 
 // zeroWhere reports whether v is what a loop stores, and 0 in rows where the mask is.
-func (k *block[F]) zeroWhere(v, mask *ir.Value) bool {
+func (e *endedRows) zeroWhere(v, mask *ir.Value) bool {
 	v = unshaped(v)
 	o, ok := v.Fn.(ir.Output)
 	if !ok || o.Kind != ir.Stored {
 		return false
 	}
-	m := k.found[v.Args[0]] // also of the loop that is being found out about
+	m := e.found[v.Args[0]] // also of the loop that is being found out about
 	if m == nil {
-		m = k.maskedRows(v.Args[0], v.Args[0].Fn.(*ir.Loop))
+		m = e.of(v.Args[0], v.Args[0].Fn.(*ir.Loop))
 	}
 	return m != nil && m.mask == mask && m.rows[o.Value] != nil && m.rows[o.Value].IsZero()
 }

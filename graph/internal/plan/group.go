@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"github.com/seqzoo/seqzoo/graph/internal/ir"
-	"github.com/seqzoo/seqzoo/graph/internal/pass"
 	"github.com/seqzoo/seqzoo/internal/ops"
 )
 
@@ -21,22 +20,22 @@ func isElementwise(v *ir.Value) bool {
 	return ok
 }
 
-// group divides the element-wise values into groups, each of which is computed in one pass. Outside
-// of loops only values that read one another are joined; in a body, all of one stage and shape.
-func (k *block[F]) group() {
-	stage := k.stages()
+// grouped divides the element-wise values into groups, each of which is computed in one pass.
+// Outside of loops only values that read one another are joined; in a body, all of one stage and
+// shape.
+func grouped(p *pairs, fuse, inBody bool) map[*ir.Value]*group {
+	stage := p.stages()
 	joined := newUnion()
-	fuse := !k.cfg.Without[pass.Fuse]
 	type key struct {
 		stage int
 		shape string
 	}
 	first := map[key]*ir.Value{}
-	for _, v := range k.order {
+	for _, v := range p.order {
 		if !isElementwise(v) || !fuse {
 			continue
 		}
-		if k.outer != nil {
+		if inBody {
 			id := key{stage[v], ops.ShapeString(v.Shape)}
 			if first[id] == nil {
 				first[id] = v
@@ -51,10 +50,8 @@ func (k *block[F]) group() {
 			}
 		}
 	}
-	k.unfused(fuse, joined.find)
-	k.groups = map[*ir.Value]*group{}
-	byRoot := map[*ir.Value]*group{}
-	for _, v := range k.order {
+	groups, byRoot := map[*ir.Value]*group{}, map[*ir.Value]*group{}
+	for _, v := range p.order {
 		if !isElementwise(v) {
 			continue
 		}
@@ -63,15 +60,16 @@ func (k *block[F]) group() {
 			byRoot[root] = &group{}
 		}
 		byRoot[root].members = append(byRoot[root].members, v)
-		k.groups[v] = byRoot[root]
+		groups[v] = byRoot[root]
 	}
+	return groups
 }
 
 // stages numbers all values: an element-wise value has the stage of an element-wise operand of its
 // shape, else one more than its operands'. Values of one stage and shape depend on each other only
 // directly, so one pass computes them. An element-wise value then moves to the latest stage that
 // its readers allow.
-func (k *block[F]) stages() map[*ir.Value]int {
+func (p *pairs) stages() map[*ir.Value]int {
 	stage := map[*ir.Value]int{}
 	known := map[*ir.Value]bool{}
 	var set func(v *ir.Value)
@@ -81,7 +79,7 @@ func (k *block[F]) stages() map[*ir.Value]int {
 		}
 		known[v] = true
 		s := 0
-		for _, a := range k.operands(v) {
+		for _, a := range p.operands(v) {
 			set(a) // it may come later in the order: a loss waits for the gradient that comes to it
 			switch {
 			case isElementwise(v) && joins(a, v), view(v) && len(a.Args) > 0:
@@ -91,17 +89,17 @@ func (k *block[F]) stages() map[*ir.Value]int {
 			}
 		}
 		stage[v] = s
-		if l := k.lossOf[v]; l != nil { // a gradient is there when its loss is
+		if l := p.lossOf[v]; l != nil { // a gradient is there when its loss is
 			set(l)
 			stage[v] = max(s, stage[l])
 		}
 	}
-	for _, v := range k.order {
+	for _, v := range p.order {
 		set(v)
 	}
-	for _, v := range slices.Backward(k.order) {
+	for _, v := range slices.Backward(p.order) {
 		if isElementwise(v) {
-			stage[v] = max(stage[v], k.latest(v, stage))
+			stage[v] = max(stage[v], p.latest(v, stage))
 		}
 	}
 	return stage
@@ -109,9 +107,9 @@ func (k *block[F]) stages() map[*ir.Value]int {
 
 // latest is the first stage of those that read an element-wise value, if all of them can be
 // computed in one pass with it; else its own.
-func (k *block[F]) latest(v *ir.Value, stage map[*ir.Value]int) int {
+func (p *pairs) latest(v *ir.Value, stage map[*ir.Value]int) int {
 	late := -1
-	for _, u := range k.readers[v] {
+	for _, u := range p.readers[v] {
 		if !isElementwise(u) || !joins(v, u) {
 			return stage[v]
 		}
@@ -144,43 +142,44 @@ func (u union) join(v, a *ir.Value) {
 	}
 }
 
-// unfused notes which element-wise values are read by others that are not computed in one pass with
-// them. It is no loss where the value in between is a result that has to be written in any case.
-func (k *block[F]) unfused(fuse bool, find func(*ir.Value) *ir.Value) {
+// noteUnfused notes which element-wise values are read by others that are not computed in one pass
+// with them. It is no loss where the value in between is a result that has to be written in any
+// case.
+func noteUnfused(p *pairs, groups map[*ir.Value]*group, fuse bool, notes *ir.Notes) {
 	if !fuse {
-		k.note("element-wise operations are computed one by one: the pass fuse is off")
+		notes.Add("element-wise operations are computed one by one: the pass fuse is off")
 		return
 	}
 	seen := map[[2]ops.Place]bool{} // a graph with every step laid out has the same case many times
-	for _, v := range k.order {
+	for _, v := range p.order {
 		if !isElementwise(v) {
 			continue
 		}
 		for _, a := range v.Args {
-			if !isElementwise(a) || find(a) == find(v) || a.At == v.At ||
+			if !isElementwise(a) || groups[a] == groups[v] || a.At == v.At ||
 				seen[[2]ops.Place{a.At, v.At}] {
 				continue
 			}
 			seen[[2]ops.Place{a.At, v.At}] = true
 			switch {
 			case !slices.Equal(a.Shape, v.Shape):
-				k.note("%v is not fused with %v, which reads it: %s is repeated to %s", a.At, v.At,
+				notes.Add("%v is not fused with %v, which reads it: %s is repeated to %s", a.At, v.At,
 					ops.ShapeString(a.Shape), ops.ShapeString(v.Shape))
 			default:
-				k.note("%v is not fused with %v, which reads it: %s", a.At, v.At, k.between(a, v))
+				notes.Add("%v is not fused with %v, which reads it: %s", a.At, v.At, p.between(a, v))
 			}
 		}
 	}
 }
 
 // between says what stands between an element-wise value and one of its shape that reads it.
-func (k *block[F]) between(a, v *ir.Value) string {
+func (p *pairs) between(a, v *ir.Value) string {
 	for _, b := range v.Args {
 		for o := b; o != a; {
-			if !view(o) && !isElementwise(o) && len(o.Args) > 0 && k.needs(o, a) {
+			if !view(o) && !isElementwise(o) && len(o.Args) > 0 && p.needs(o, a) {
 				return fmt.Sprintf("that needs %v as well, which needs all of it", o.At)
 			}
-			i := slices.IndexFunc(o.Args, func(c *ir.Value) bool { return c != a && k.needs(c, a) })
+			i := slices.IndexFunc(o.Args, func(c *ir.Value) bool { return c != a && p.needs(c, a) })
 			if i < 0 {
 				break
 			}

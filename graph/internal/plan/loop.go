@@ -14,9 +14,9 @@ func (k *block[F]) emitLoop(v *ir.Value, l *ir.Loop) {
 	}
 	outs := k.outputs(l)
 	roots := rootsOf(l, outs)
-	skip := k.maskedRows(v, l)
-	body := newBlock(k.builder, k, roots)
-	body.loop = l
+	skip := k.ended.of(v, l)
+	in := newBody(l, outs)
+	body := k.newBodyBlock(in)
 	var touched []*vm.Layout
 	touch := func(l *vm.Layout) *vm.Layout { touched = append(touched, l); return l }
 
@@ -39,11 +39,11 @@ func (k *block[F]) emitLoop(v *ir.Value, l *ir.Loop) {
 		}
 	}
 	body.place()
-	batch := body.rows()
+	batch, why := in.rows()
 	if batch == 0 {
-		k.note("loop %s is not shared by rows of the batch: %s", l.Name, body.why)
+		k.note("loop %s is not shared by rows of the batch: %s", l.Name, why)
 	}
-	team := body.asTeam(batch)
+	team := in.asTeam(k.cfg, k.elementSize(), batch)
 	if batch > 1 && !team {
 		body.batch = batch
 	}
@@ -60,13 +60,13 @@ func (k *block[F]) emitLoop(v *ir.Value, l *ir.Loop) {
 			k.layouts[o] = touch(&out)
 		}
 	}
-	in := &vm.Loop[F]{Name: l.Name, T: l.T, Reverse: l.Reverse, First: l.First, Body: body.instrs,
+	loop := &vm.Loop[F]{Name: l.Name, T: l.T, Reverse: l.Reverse, First: l.First, Body: body.instrs,
 		Rows: max(body.batch, 1)}
 	if k.above != nil {
-		in.Segment = l.T
+		loop.Segment = l.T
 	}
 	if skip != nil && body.batch > 0 {
-		in.Skipped, in.Mask = body.emitSkipped(skip, roots), body.layouts[l.Mask]
+		loop.Skipped, loop.Mask = body.emitSkipped(skip, roots), body.layouts[l.Mask]
 		for _, o := range outs {
 			if p := o.Fn.(ir.Output); p.Kind == ir.Stored && skip.rows[p.Value] != nil &&
 				skip.rows[p.Value].IsZero() {
@@ -74,11 +74,11 @@ func (k *block[F]) emitLoop(v *ir.Value, l *ir.Loop) {
 			}
 		}
 	}
-	in.Team = team
-	divideColumns(in)
-	in.Compile(&k.code.Scratch)
+	loop.Team = team
+	divideColumns(loop)
+	loop.Compile(&k.code.Scratch)
 	k.layouts[v] = &vm.Layout{}
-	k.add(in, touched...)
+	k.add(loop, touched...)
 	last := len(k.touched) - 1
 	for _, t := range body.touched {
 		k.touched[last] = append(k.touched[last], t...)
@@ -87,7 +87,7 @@ func (k *block[F]) emitLoop(v *ir.Value, l *ir.Loop) {
 
 // carry gives a carry its memory: all steps of it if an output shows them, else two places in turn.
 func (k *block[F]) carry(v *ir.Value, body *block[F], c *ir.Carry, outs []*ir.Value) *vm.Layout {
-	l := body.loop
+	l := body.body.loop
 	n := c.Leaf.Size()
 	var before, stored, final *ir.Value
 	for _, o := range outs {
@@ -153,7 +153,7 @@ func (k *block[F]) storeAt(v *ir.Value) {
 		k.dest[v] = k.layouts[v.Args[0]]
 		return
 	}
-	all := k.freshFor(v, ops.Type{Dtype: v.Dtype, Shape: append([]int{k.loop.T}, v.Shape...)})
+	all := k.freshFor(v, ops.Type{Dtype: v.Dtype, Shape: append([]int{k.body.loop.T}, v.Shape...)})
 	k.dest[v] = &vm.Layout{Buf: all.Buf, Clock: vm.ByTime, Tick: v.Size(), Shape: v.Shape,
 		Strides: all.Strides[1:], Ints: all.Ints}
 	k.placeOperands(v)

@@ -42,24 +42,15 @@ func (k *block[F]) needed(v *ir.Value) string {
 // consumable reports whether the memory of a leaf of a body may be written over: it is one time of
 // a sequence that was computed for this loop alone.
 func (k *block[F]) consumable(leaf *ir.Value) bool {
-	if k.loop == nil || k.users[leaf] != 1 {
+	if k.body == nil || k.users[leaf] != 1 {
 		return false
 	}
-	for _, p := range k.loop.Seqs {
+	for _, p := range k.body.loop.Seqs {
 		if p.Leaf == leaf {
-			return k.outer.alone(k.outer.loopValue(k.loop).Args[p.Arg])
+			return k.outer.alone(k.outer.valueOf(k.body.loop).Args[p.Arg])
 		}
 	}
 	return false
-}
-
-func (k *block[F]) loopValue(l *ir.Loop) *ir.Value {
-	for _, v := range k.order {
-		if v.Fn == ops.Fn(l) {
-			return v
-		}
-	}
-	return nil
 }
 
 // alone reports whether one user alone needs the memory of v.
@@ -105,8 +96,8 @@ func (k *block[F]) emitMatMul(v *ir.Value, fn ops.MatMul, av, bv *ir.Value, acc 
 		return
 	}
 	k.divide(g)
-	packable := k.loop != nil && g.B.Layout.Clock == vm.Still && k.fixed(bv) &&
-		k.loop.T*g.M >= packedUses
+	packable := k.body != nil && g.B.Layout.Clock == vm.Still && k.body.fixed(bv) &&
+		k.body.loop.T*g.M >= packedUses
 	if packable && !k.cfg.Without[pass.Pack] {
 		g.Pack = k.outer.pack(g)
 	}
@@ -120,7 +111,7 @@ func (k *block[F]) emitMatMul(v *ir.Value, fn ops.MatMul, av, bv *ir.Value, acc 
 // divide decides on the units of a product of two matrices: rows of the batch, blocks of rows with
 // packed weights, panels of columns, or blocks of rows.
 func (k *block[F]) divide(g *vm.Gemm[F]) {
-	tall := k.loop == nil && !g.TransA && g.M >= tallRows && g.N >= tallCols
+	tall := k.body == nil && !g.TransA && g.M >= tallRows && g.N >= tallCols
 	switch {
 	case k.batch > 0:
 		g.Split, g.Block = k.batch, g.M/k.batch
@@ -178,7 +169,7 @@ func (k *block[F]) pack(g *vm.Gemm[F]) int {
 	// the same in every segment
 	if k.above != nil && g.B.Layout.Segment == 0 && k.constant(g.B.Layout.Buf) {
 		i := k.above.pack(g)
-		k.lasting = append(k.lasting, k.packBufs[i])
+		k.same = append(k.same, k.packBufs[i])
 		return i
 	}
 	buf := k.fresh(ops.Type{Dtype: k.floatType(), Shape: []int{kernels.PackedLen(g.K, g.N)}},
@@ -187,9 +178,6 @@ func (k *block[F]) pack(g *vm.Gemm[F]) int {
 	k.packBufs = append(k.packBufs, buf.Buf)
 	k.add(&vm.Pack[F]{B: g.B, Trans: g.TransB, K: g.K, N: g.N, Buf: buf.Buf, Target: i}, g.B.Layout,
 		buf)
-	if k.packOf == nil {
-		k.packOf = map[packKey]int{}
-	}
 	k.packOf[key] = i
 	return i
 }

@@ -16,8 +16,7 @@ func (k *block[F]) emitSegments(v *ir.Value, l *ir.Loop) {
 	}
 	outs := k.outputs(l)
 	roots := rootsOf(l, outs)
-	body := newBlock(k.builder, nil, roots)
-	body.above = k
+	body := newBlock(k.builder, k, roots)
 	var across []*vm.Layout // what lasts
 	touch := func(l *vm.Layout) *vm.Layout { across = append(across, l); return l }
 
@@ -30,7 +29,7 @@ func (k *block[F]) emitSegments(v *ir.Value, l *ir.Loop) {
 	for _, p := range l.Consts {
 		c := touch(k.layout(v.Args[p.Arg]))
 		body.layouts[p.Leaf] = c
-		body.lasting = append(body.lasting, c.Buf)
+		body.same = append(body.same, c.Buf)
 	}
 	var next []*vm.Layout // where each carry's next value is to lie
 	for _, c := range l.Carries {
@@ -74,10 +73,7 @@ func (k *block[F]) emitSegments(v *ir.Value, l *ir.Loop) {
 	k.layouts[v] = &vm.Layout{}
 	k.add(&vm.Segments[F]{Name: l.Name, N: l.T, Reverse: l.Reverse, Body: body.instrs}, across...)
 	last := len(k.touched) - 1
-	u := uses{across: slices.Concat(k.touched[last], body.lasting), body: body.touched}
-	if k.bodies == nil {
-		k.bodies = map[int]uses{}
-	}
+	u := uses{across: slices.Concat(k.touched[last], body.same), body: body.touched}
 	k.bodies[last] = u
 	k.touched[last] = slices.Concat(u.across, slices.Concat(u.body...))
 }
@@ -139,4 +135,4 @@ func (k *block[F]) carryAcross(v *ir.Value, l *ir.Loop, body *block[F], c *ir.Ca
 }
 
 // constant reports whether a buffer holds what is the same in every segment.
-func (k *block[F]) constant(buf int) bool { return slices.Contains(k.lasting, buf) }
+func (k *block[F]) constant(buf int) bool { return slices.Contains(k.same, buf) }

@@ -11,29 +11,28 @@ import (
 )
 
 // asTeam decides whether workers share every operation of a loop, rather than its rows, of which
-// there are batch.
-func (k *block[F]) asTeam(batch int) bool {
-	if k.cfg.Workers == 1 {
+// there are batch; size is the bytes of a number.
+func (b *body) asTeam(c Config, size, batch int) bool {
+	if c.Workers == 1 {
 		return false
 	}
 	var weights, largest, all int
-	size := k.elementSize()
-	for _, v := range k.order {
+	for _, v := range b.order {
 		cost := 0
 		switch fn := v.Fn.(type) {
 		case ops.Elementwise, ir.Copy:
 			cost = v.Size() / 8
 		case ops.MatMul, ir.MatMulAcc:
 			_, acc := fn.(ir.MatMulAcc)
-			b := v.Args[1]
+			right := v.Args[1]
 			if acc {
-				b = v.Args[2]
+				right = v.Args[2]
 			}
 			n := v.Shape[len(v.Shape)-1]
-			inner := b.Size() / (n * max(1, v.Size()/(n*v.Shape[len(v.Shape)-2])))
+			inner := right.Size() / (n * max(1, v.Size()/(n*v.Shape[len(v.Shape)-2])))
 			cost = vm.ProductCost(v.Size()/n, n, inner, size)
-			if k.fixed(b) {
-				weights += b.Size() * size
+			if b.fixed(right) {
+				weights += right.Size() * size
 			}
 		}
 		largest, all = max(largest, cost), all+cost
@@ -42,13 +41,13 @@ func (k *block[F]) asTeam(batch int) bool {
 	// many rows at every step, since to wait for one another costs as much.
 	const cache, far = 3 << 19, 16 << 20
 	switch {
-	case all*k.loop.T < 2*k.cfg.Least:
+	case all*b.loop.T < 2*c.Least:
 		return false // not worth sharing at all
-	case k.cfg.Shard == ShardTeam:
+	case c.Shard == ShardTeam:
 		return true
-	case k.cfg.Shard == ShardRows && batch > 1:
+	case c.Shard == ShardRows && batch > 1:
 		return false
-	case batch >= 2*k.cfg.Workers && weights <= cache, batch >= 16*k.cfg.Workers && weights <= far:
+	case batch >= 2*c.Workers && weights <= cache, batch >= 16*c.Workers && weights <= far:
 		return false
 	}
 	return largest > teamCost
@@ -59,35 +58,30 @@ func (k *block[F]) asTeam(batch int) bool {
 const teamCost = 4_000
 
 // rows is the number of units that every instruction of the body has if all of them work row by row
-// on the batch; 0 if not.
-func (k *block[F]) rows() int {
-	if k.why = "its state has no batch"; len(k.loop.Carries) == 0 {
-		return 0
+// on the batch; 0 if not, and why.
+func (b *body) rows() (batch int, why string) {
+	if len(b.loop.Carries) == 0 || len(b.loop.Carries[0].Leaf.Shape) == 0 {
+		return 0, "its state has no batch"
 	}
-	shape := k.loop.Carries[0].Leaf.Shape
-	if len(shape) == 0 {
-		return 0
-	}
-	batch := shape[0]
+	batch = b.loop.Carries[0].Leaf.Shape[0]
 	const (
 		shared = iota
 		byRow
 		mixed
 	)
 	of := map[*ir.Value]int{}
-	for _, c := range k.loop.Carries {
+	for _, c := range b.loop.Carries {
 		if of[c.Leaf] = byRow; len(c.Leaf.Shape) == 0 || c.Leaf.Shape[0] != batch {
-			k.why = fmt.Sprintf("what it carries for %v, %v, adds up over the batch", c.Next.At,
+			return 0, fmt.Sprintf("what it carries for %v, %v, adds up over the batch", c.Next.At,
 				c.Leaf.Type)
-			return 0
 		}
 	}
-	for _, p := range k.loop.Seqs {
+	for _, p := range b.loop.Seqs {
 		if len(p.Leaf.Shape) > 1 && p.Leaf.Shape[0] == batch {
 			of[p.Leaf] = byRow
 		}
 	}
-	for _, v := range k.order {
+	for _, v := range b.order {
 		if len(v.Args) == 0 {
 			continue
 		}
@@ -97,8 +91,7 @@ func (k *block[F]) rows() int {
 		}
 		if !any {
 			if !view(v) {
-				k.why = fmt.Sprintf("%v does not depend on it", v.At)
-				return 0
+				return 0, fmt.Sprintf("%v does not depend on it", v.At)
 			}
 			continue
 		}
@@ -128,15 +121,14 @@ func (k *block[F]) rows() int {
 		case ops.Broadcast:
 			ok = ok && len(a.Shape) == len(v.Shape) && a.Shape[0] == v.Shape[0]
 		default:
-			ok = ok && k.byRow(v)
+			ok = ok && worksByRow(v)
 		}
 		if !ok {
-			k.why = fmt.Sprintf("%v does not work row by row", v.At)
-			return 0
+			return 0, fmt.Sprintf("%v does not work row by row", v.At)
 		}
 		of[v] = byRow
 	}
-	return batch
+	return batch, ""
 }
 
 // byRows reports whether a product's rows depend on the same rows of its operands.
@@ -147,9 +139,9 @@ func byRows(fn ops.MatMul, a, b *ir.Value, aRows, bRows bool) bool {
 	return aRows && !bRows && !fn.TransA
 }
 
-// byRow reports whether an operation that is neither element-wise, a product nor a view has an
+// worksByRow reports whether an operation that is neither element-wise, a product nor a view has an
 // instruction whose units are the rows of its first axis.
-func (k *block[F]) byRow(v *ir.Value) bool {
+func worksByRow(v *ir.Value) bool {
 	switch fn := v.Fn.(type) {
 	case ops.RowWise:
 		return len(v.Shape) > 1
