@@ -174,102 +174,111 @@ func TestResidualStack(t *testing.T) {
 		unroll.Stack{Layers: []unroll.Layer{unroll.Over(count), unroll.Over(count)}}.Parts())
 }
 
+// returned is a step of a cell and what it gives for T = 3 and one row of width 1: x = 1, 2, 3, and
+// the state starts as a = 10, b = 20. The loss is y·{1, 10, 100} plus 1000 times the final a plus
+// 10000 times the final b, if there is one.
+type returned struct {
+	name  string
+	parts int
+	step  func(w *nodes.Param, x *nodes.Node, s cells.State) cells.State
+	want  m
+}
+
+type m = map[string][]float64
+
+var stepsThatReturnTheirInputs = []returned{
+	{"state unchanged", 1, func(_ *nodes.Param, _ *nodes.Node,
+		s cells.State) cells.State {
+		return s
+	},
+		m{"y": {10, 10, 10}, "a": {10}, "dx": {0, 0, 0}, "da": {1111}, "dw": {0}}},
+	{"x as output", 1, func(_ *nodes.Param, x *nodes.Node,
+		_ cells.State) cells.State {
+		return cells.State{x}
+	},
+		m{"y": {1, 2, 3}, "a": {3}, "dx": {1, 10, 1100}, "da": {0}, "dw": {0}}},
+	{"x ignored, parameter used", 1, func(w *nodes.Param, _ *nodes.Node,
+		s cells.State) cells.State {
+		return cells.State{nodes.Mul(s[0], w)}
+	}, m{"y": {20, 40, 80}, "a": {80}, "dx": {0, 0, 0}, "da": {2 + 40 + 800 + 8000},
+		"dw": {10 + 400 + 12000 + 120000}}},
+	{"states swapped", 2, func(_ *nodes.Param, _ *nodes.Node,
+		s cells.State) cells.State {
+		return cells.State{s[1], s[0]}
+	},
+		m{"y": {20, 10, 20}, "a": {20}, "b": {10}, "dx": {0, 0, 0}, "da": {10 + 10000},
+			"db": {101 + 1000}, "dw": {0}}},
+	{"swapped in place", 2, func(_ *nodes.Param, _ *nodes.Node, s cells.State) cells.State {
+		s[0], s[1] = s[1], s[0]
+		return s
+	}, m{"y": {20, 10, 20}, "a": {20}, "b": {10}, "dx": {0, 0, 0}, "da": {10 + 10000},
+		"db": {101 + 1000}, "dw": {0}}},
+	{"shift register", 2, func(_ *nodes.Param, x *nodes.Node,
+		s cells.State) cells.State {
+		return cells.State{s[1], x}
+	},
+		m{"y": {20, 1, 2}, "a": {2}, "b": {3}, "dx": {10, 1100, 10000}, "da": {0}, "db": {1},
+			"dw": {0}}},
+	{"one node twice", 2, func(_ *nodes.Param, x *nodes.Node, s cells.State) cells.State {
+		n := nodes.Add(x, s[0])
+		return cells.State{n, n}
+	}, m{"y": {11, 13, 16}, "a": {16}, "b": {16}, "dx": {11111, 11110, 11100}, "da": {11111},
+		"db": {0}, "dw": {0}}},
+	{"x twice", 2, func(_ *nodes.Param, x *nodes.Node,
+		_ cells.State) cells.State {
+		return cells.State{x, x}
+	},
+		m{"y": {1, 2, 3}, "a": {3}, "b": {3}, "dx": {1, 10, 11100}, "da": {0}, "db": {0},
+			"dw": {0}}},
+	{"a constant", 1, func(_ *nodes.Param, x *nodes.Node, _ cells.State) cells.State {
+		return cells.State{x.Graph().Const(5, 1, 1)}
+	}, m{"y": {5, 5, 5}, "a": {5}, "dx": {0, 0, 0}, "da": {0}, "dw": {0}}},
+	{"the gradient cut", 1, func(_ *nodes.Param, x *nodes.Node, s cells.State) cells.State {
+		return cells.State{nodes.Add(x, nodes.StopGradient(s[0]))}
+	}, m{"y": {11, 13, 16}, "a": {16}, "dx": {1, 10, 1100}, "da": {0}, "dw": {0}}},
+}
+
+// graph is the loss of a step with what it gives, by name.
+func (c returned) graph(t *testing.T, strategy unroll.Strategy) (g *nodes.Graph,
+	want map[string]*nodes.Node) {
+	w := nodes.NewStore(nodes.Float64, 1).Root().Param("w", nodes.Constant(2), 1)
+	widths := []int{1, 1}[:c.parts]
+	cell := toy{parts(widths...), func(x *nodes.Node, s cells.State) cells.State {
+		return c.step(w, x, s)
+	}}
+	g = nodes.NewGraph(nodes.Options{Dtype: nodes.Float64})
+	want = map[string]*nodes.Node{}
+	try(t, func() {
+		x := input(g, "x", []float64{1, 2, 3}, 3, 1, 1)
+		init := cells.State{input(g, "a", []float64{10}, 1, 1),
+			input(g, "b", []float64{20}, 1, 1)}[:c.parts]
+		r := unroll.Over(cell).Unroll(x, init, unroll.Options{Strategy: strategy})
+		want["y"], want["a"] = r.Y(), r.Final()[0]
+		probe := input(g, "probe", []float64{1, 10, 100}, 3, 1, 1)
+		loss := nodes.Add(nodes.Sum(nodes.Mul(r.Y(), probe)),
+			nodes.Scale(nodes.Sum(r.Final()[0]), 1000))
+		wrt := []nodes.Operand{x, w, init[0]}
+		if c.parts == 2 {
+			want["b"], wrt = r.Final()[1], append(wrt, init[1])
+			loss = nodes.Add(loss, nodes.Scale(nodes.Sum(r.Final()[1]), 10000))
+		}
+		for i, d := range g.Gradients(loss, wrt...) {
+			want[[]string{"dx", "dw", "da", "db"}[i]] = d
+		}
+	})
+	return g, want
+}
+
 // Cells that move nodes about instead of computing: the step's results are its inputs, in some
 // order.
 func TestStepsThatReturnTheirInputs(t *testing.T) {
-	type m = map[string][]float64
-	// T = 3, one row of width 1: x = 1, 2, 3; the state starts as a = 10, b = 20. The loss is y·{1,
-	// 10, 100} plus 1000 times the final a plus 10000 times the final b, if there is one.
-	for _, c := range []struct {
-		name  string
-		parts int
-		step  func(w *nodes.Param, x *nodes.Node, s cells.State) cells.State
-		want  m
-	}{
-		{"state unchanged", 1, func(_ *nodes.Param, _ *nodes.Node,
-			s cells.State) cells.State {
-			return s
-		},
-			m{"y": {10, 10, 10}, "a": {10}, "dx": {0, 0, 0}, "da": {1111}, "dw": {0}}},
-		{"x as output", 1, func(_ *nodes.Param, x *nodes.Node,
-			_ cells.State) cells.State {
-			return cells.State{x}
-		},
-			m{"y": {1, 2, 3}, "a": {3}, "dx": {1, 10, 1100}, "da": {0}, "dw": {0}}},
-		{"x ignored, parameter used", 1, func(w *nodes.Param, _ *nodes.Node,
-			s cells.State) cells.State {
-			return cells.State{nodes.Mul(s[0], w)}
-		}, m{"y": {20, 40, 80}, "a": {80}, "dx": {0, 0, 0}, "da": {2 + 40 + 800 + 8000},
-			"dw": {10 + 400 + 12000 + 120000}}},
-		{"states swapped", 2, func(_ *nodes.Param, _ *nodes.Node,
-			s cells.State) cells.State {
-			return cells.State{s[1], s[0]}
-		},
-			m{"y": {20, 10, 20}, "a": {20}, "b": {10}, "dx": {0, 0, 0}, "da": {10 + 10000},
-				"db": {101 + 1000}, "dw": {0}}},
-		{"swapped in place", 2, func(_ *nodes.Param, _ *nodes.Node, s cells.State) cells.State {
-			s[0], s[1] = s[1], s[0]
-			return s
-		}, m{"y": {20, 10, 20}, "a": {20}, "b": {10}, "dx": {0, 0, 0}, "da": {10 + 10000},
-			"db": {101 + 1000}, "dw": {0}}},
-		{"shift register", 2, func(_ *nodes.Param, x *nodes.Node,
-			s cells.State) cells.State {
-			return cells.State{s[1], x}
-		},
-			m{"y": {20, 1, 2}, "a": {2}, "b": {3}, "dx": {10, 1100, 10000}, "da": {0}, "db": {1},
-				"dw": {0}}},
-		{"one node twice", 2, func(_ *nodes.Param, x *nodes.Node, s cells.State) cells.State {
-			n := nodes.Add(x, s[0])
-			return cells.State{n, n}
-		}, m{"y": {11, 13, 16}, "a": {16}, "b": {16}, "dx": {11111, 11110, 11100}, "da": {11111},
-			"db": {0}, "dw": {0}}},
-		{"x twice", 2, func(_ *nodes.Param, x *nodes.Node,
-			_ cells.State) cells.State {
-			return cells.State{x, x}
-		},
-			m{"y": {1, 2, 3}, "a": {3}, "b": {3}, "dx": {1, 10, 11100}, "da": {0}, "db": {0},
-				"dw": {0}}},
-		{"a constant", 1, func(_ *nodes.Param, x *nodes.Node, _ cells.State) cells.State {
-			return cells.State{x.Graph().Const(5, 1, 1)}
-		}, m{"y": {5, 5, 5}, "a": {5}, "dx": {0, 0, 0}, "da": {0}, "dw": {0}}},
-		{"the gradient cut", 1, func(_ *nodes.Param, x *nodes.Node, s cells.State) cells.State {
-			return cells.State{nodes.Add(x, nodes.StopGradient(s[0]))}
-		}, m{"y": {11, 13, 16}, "a": {16}, "dx": {1, 10, 1100}, "da": {0}, "dw": {0}}},
-	} {
+	for _, c := range stepsThatReturnTheirInputs {
 		t.Run(c.name, func(t *testing.T) {
 			strategies(t, func(t *testing.T, strategy unroll.Strategy) {
 				for name, on := range map[string]engine{"compiled": compiled, "plain": plain,
 					"tape": tape} {
 					t.Run(name, func(t *testing.T) {
-						store := nodes.NewStore(nodes.Float64, 1)
-						w := store.Root().Param("w", nodes.Constant(2), 1)
-						widths := []int{1, 1}[:c.parts]
-						cell := toy{parts(widths...),
-							func(x *nodes.Node, s cells.State) cells.State {
-								return c.step(w, x,
-									s)
-							}}
-						g := nodes.NewGraph(nodes.Options{Dtype: nodes.Float64})
-						want := map[string]*nodes.Node{}
-						try(t, func() {
-							x := input(g, "x", []float64{1, 2, 3}, 3, 1, 1)
-							init := cells.State{input(g, "a", []float64{10}, 1, 1),
-								input(g, "b", []float64{20}, 1, 1)}[:c.parts]
-							r := unroll.Over(cell).Unroll(x, init,
-								unroll.Options{Strategy: strategy})
-							want["y"], want["a"] = r.Y(), r.Final()[0]
-							loss := nodes.Add(nodes.Sum(nodes.Mul(r.Y(),
-								input(g, "probe", []float64{1, 10, 100}, 3, 1, 1))),
-								nodes.Scale(nodes.Sum(r.Final()[0]), 1000))
-							wrt := []nodes.Operand{x, w, init[0]}
-							if c.parts == 2 {
-								want["b"], wrt = r.Final()[1], append(wrt, init[1])
-								loss = nodes.Add(loss, nodes.Scale(nodes.Sum(r.Final()[1]), 10000))
-							}
-							for i, d := range g.Gradients(loss, wrt...) {
-								want[[]string{"dx", "dw", "da", "db"}[i]] = d
-							}
-						})
+						g, want := c.graph(t, strategy)
 						var names []string
 						var ns []*nodes.Node
 						for k, n := range want {

@@ -183,35 +183,38 @@ func elementwiseCases() []opCase {
 	return cases
 }
 
+// edges are arguments at which functions have limits, or stop.
+var edges = []float64{0, math.Copysign(0, -1), 1, -1, 0.5, -0.5, 1e-30, 1000, -1000,
+	math.MaxFloat32, math.Inf(1), math.Inf(-1), math.NaN()}
+
+// atTheEdges are functions whose definition in kinds is not the limit, or rounds badly.
+var atTheEdges = map[ops.Kind]func(a []float64) float64{
+	// NaN wins, also against an infinity
+	"max":  func(a []float64) float64 { return max(a[0], a[1]) },
+	"min":  func(a []float64) float64 { return min(a[0], a[1]) },
+	"relu": func(a []float64) float64 { return math.Max(a[0], 0) },
+	"softplus": func(a []float64) float64 {
+		return math.Max(a[0], 0) + math.Log1p(math.Exp(-math.Abs(a[0])))
+	},
+	"sign": func(a []float64) float64 {
+		switch {
+		case a[0] > 0:
+			return 1
+		case a[0] < 0:
+			return -1
+		}
+		return 0
+	},
+	"positive": func(a []float64) float64 {
+		if a[0] > 0 {
+			return 1
+		}
+		return 0
+	},
+}
+
 // Every function at its edges: ties, zeros of both signs, infinities, what overflows, NaN.
 func TestElementwiseAtTheEdges(t *testing.T) {
-	edges := []float64{0, math.Copysign(0, -1), 1, -1, 0.5, -0.5, 1e-30, 1000, -1000,
-		math.MaxFloat32, math.Inf(1), math.Inf(-1), math.NaN()}
-	// Where the definition above is not the limit, or rounds badly.
-	exact := map[ops.Kind]func(a []float64) float64{
-		// NaN wins, also against an infinity
-		"max":  func(a []float64) float64 { return max(a[0], a[1]) },
-		"min":  func(a []float64) float64 { return min(a[0], a[1]) },
-		"relu": func(a []float64) float64 { return math.Max(a[0], 0) },
-		"softplus": func(a []float64) float64 {
-			return math.Max(a[0], 0) + math.Log1p(math.Exp(-math.Abs(a[0])))
-		},
-		"sign": func(a []float64) float64 {
-			switch {
-			case a[0] > 0:
-				return 1
-			case a[0] < 0:
-				return -1
-			}
-			return 0
-		},
-		"positive": func(a []float64) float64 {
-			if a[0] > 0 {
-				return 1
-			}
-			return 0
-		},
-	}
 	for _, name := range ops.Kinds() {
 		t.Run(string(name), func(t *testing.T) {
 			k := kinds[name]
@@ -226,42 +229,48 @@ func TestElementwiseAtTheEdges(t *testing.T) {
 					in[i].Values = append(in[i].Values, edges[rest%len(edges)])
 				}
 			}
-			c := opCase{name: string(name),
-				fn: func(tensor.Dtype) ops.Operation {
-					return ops.Elementwise{Kind: name, P: k.p,
-						Q: k.q}
-				}, in: in}
+			fn := ops.Elementwise{Kind: name, P: k.p, Q: k.q}
+			c := opCase{name: string(name), in: in,
+				fn: func(tensor.Dtype) ops.Operation { return fn }}
 			for _, dtype := range []tensor.Dtype{nodes.Float64, nodes.Float32} {
-				got := c.values(t, dtype, plainly)
-				for j := range total {
-					var a []float64
-					for _, x := range in {
-						v := x.Values[j]
-						if dtype == nodes.Float32 {
-							v = float64(float32(v))
-						}
-						a = append(a, v)
-					}
-					if strings.HasSuffix(string(name), "grad") && !(math.Abs(a[0]) <= 1) {
-						continue // not a tanh or sigmoid
-					}
-					want := k.f(k.p, k.q, a)
-					if f := exact[name]; f != nil {
-						want = f(a)
-					}
-					tol := 1e-13
-					if dtype == nodes.Float32 {
-						want, tol = float64(float32(want)), 3e-7
-					}
-					same := got[j] == want || math.IsNaN(want) && math.IsNaN(got[j]) ||
-						math.Abs(got[j]-want) <= tol*math.Abs(want)
-					// A float32 result below the normal numbers, or whose intermediate overflows,
-					// may go to 0.
-					same = same || dtype == nodes.Float32 && math.Abs(want) < 1e-36 &&
-						math.Abs(got[j]) < 1e-36
-					require.True(t, same, "%s%v in %v is %v, want %v", name, a, dtype, got[j], want)
+				for j, got := range c.values(t, dtype, plainly) {
+					requireAtTheEdges(t, fn, argumentsAt(in, j, dtype), dtype, got)
 				}
 			}
 		})
 	}
+}
+
+// argumentsAt are the arguments at place j, as a type rounds them.
+func argumentsAt(in []operand, j int, dtype tensor.Dtype) (a []float64) {
+	for _, x := range in {
+		v := x.Values[j]
+		if dtype == nodes.Float32 {
+			v = float64(float32(v))
+		}
+		a = append(a, v)
+	}
+	return a
+}
+
+// requireAtTheEdges holds the value of a function of a to its definition.
+func requireAtTheEdges(t *testing.T, fn ops.Elementwise, a []float64, dtype tensor.Dtype,
+	got float64) {
+	t.Helper()
+	if strings.HasSuffix(string(fn.Kind), "grad") && !(math.Abs(a[0]) <= 1) {
+		return // not a tanh or sigmoid
+	}
+	want := kinds[fn.Kind].f(fn.P, fn.Q, a)
+	if f := atTheEdges[fn.Kind]; f != nil {
+		want = f(a)
+	}
+	tol := 1e-13
+	if dtype == nodes.Float32 {
+		want, tol = float64(float32(want)), 3e-7
+	}
+	same := got == want || math.IsNaN(want) && math.IsNaN(got) ||
+		math.Abs(got-want) <= tol*math.Abs(want)
+	// A float32 result below the normal numbers, or whose intermediate overflows, may go to 0.
+	same = same || dtype == nodes.Float32 && math.Abs(want) < 1e-36 && math.Abs(got) < 1e-36
+	require.True(t, same, "%s%v in %v is %v, want %v", fn.Kind, a, dtype, got, want)
 }

@@ -220,45 +220,8 @@ func gensim(t *testing.T, dir, program string) string {
 	return string(out)
 }
 
-// Both sides write vectors, both read what the other wrote, to the bit, and answer the same
-// questions alike.
-func TestGensim(t *testing.T) {
-	dir := t.TempDir()
-	rng := rand.New(rand.NewPCG(3, 4))
-	const n, dim = 301, 10
-	words, data := make([]string, n), make([]float32, n*dim)
-	for i := range words {
-		words[i] = fmt.Sprintf("w%d猫é", i)
-	}
-	words[5], words[6] = "W4猫É", "</s>" // 5 and 4 are the same but for case
-	for i := range data {
-		data[i] = float32(rng.NormFloat64())
-	}
-	v, err := vectors.New(words, dim, data)
-	require.NoError(t, err)
-	var questions, pairs strings.Builder
-	questions.WriteString(": a\n")
-	for i := range 60 {
-		w := func() string { return words[rng.IntN(n)] }
-		a, b, c := w(), w(), w()
-		best, err := v.Similar([]string{b, c}, []string{a}, 1)
-		require.NoError(t, err)
-		d := best[0].Word
-		if i%3 == 0 {
-			d = w()
-		}
-		fmt.Fprintf(&questions, "%s %s %s %s\n", a, b, strings.ToUpper(c), d)
-		fmt.Fprintf(&pairs, "%s\t%s\t%d\n", a, b, rng.IntN(10))
-	}
-	questions.WriteString(": b\nx y z w\n")
-	pairs.WriteString("x\ty\t1\n")
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "questions"), []byte(questions.String()),
-		0o666))
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "pairs"), []byte(pairs.String()), 0o666))
-	for _, f := range formats {
-		require.NoError(t, v.WriteFile(filepath.Join(dir, "our."+f.String()), f))
-	}
-	out := gensim(t, dir, `
+// gensimScript reads our files, writes its own, and prints what it makes of them.
+const gensimScript = `
 t = K.load_word2vec_format("our.text")
 b = K.load_word2vec_format("our.binary", binary=True)
 g = K.load_word2vec_format("our.glove", no_header=True)
@@ -275,14 +238,46 @@ print("%.6f" % t.similarity(w[1], w[2]))
 _, s = t.evaluate_word_analogies("questions")
 print([(len(x["correct"]), len(x["correct"]) + len(x["incorrect"])) for x in s])
 p, s, o = t.evaluate_word_pairs("pairs")
-print("%.6f %.6f" % (p[0], s[0]))`)
+print("%.6f %.6f" % (p[0], s[0]))`
 
-	for _, f := range formats {
-		got, err := vectors.ReadFile(context.Background(), filepath.Join(dir, "their."+f.String()),
-			vectors.ReadOptions{})
-		require.NoError(t, err)
-		same(t, v, got)
+// drawnVectors are vectors of made-up words, two of which differ in case alone, with questions of
+// analogies and pairs of words for them.
+func drawnVectors(t *testing.T) (v *vectors.Vectors, words []string, questions, pairs string) {
+	rng := rand.New(rand.NewPCG(3, 4))
+	const n, dim = 301, 10
+	words = make([]string, n)
+	data := make([]float32, n*dim)
+	for i := range words {
+		words[i] = fmt.Sprintf("w%d猫é", i)
 	}
+	words[5], words[6] = "W4猫É", "</s>" // 5 and 4 are the same but for case
+	for i := range data {
+		data[i] = float32(rng.NormFloat64())
+	}
+	v, err := vectors.New(words, dim, data)
+	require.NoError(t, err)
+	var asked, judged strings.Builder
+	asked.WriteString(": a\n")
+	for i := range 60 {
+		w := func() string { return words[rng.IntN(n)] }
+		a, b, c := w(), w(), w()
+		best, err := v.Similar([]string{b, c}, []string{a}, 1)
+		require.NoError(t, err)
+		d := best[0].Word
+		if i%3 == 0 {
+			d = w()
+		}
+		fmt.Fprintf(&asked, "%s %s %s %s\n", a, b, strings.ToUpper(c), d)
+		fmt.Fprintf(&judged, "%s\t%s\t%d\n", a, b, rng.IntN(10))
+	}
+	asked.WriteString(": b\nx y z w\n")
+	judged.WriteString("x\ty\t1\n")
+	return v, words, asked.String(), judged.String()
+}
+
+// answers are what gensimScript prints, by our functions, with the analogies of unknown words.
+func answers(t *testing.T, v *vectors.Vectors, words []string, questions,
+	pairs string) (printed string, unknown int) {
 	var ours strings.Builder
 	for _, similar := range []func(p, n []string, k int) ([]vectors.Match, error){v.Similar,
 		v.SimilarMul} {
@@ -299,14 +294,36 @@ print("%.6f %.6f" % (p[0], s[0]))`)
 	require.NoError(t, err)
 	similarity, err := v.Similarity(words[1], words[2])
 	require.NoError(t, err)
-	a, err := v.Analogies(context.Background(), strings.NewReader(questions.String()))
+	a, err := v.Analogies(context.Background(), strings.NewReader(questions))
 	require.NoError(t, err)
-	p, err := v.Pairs(context.Background(), strings.NewReader(pairs.String()))
+	p, err := v.Pairs(context.Background(), strings.NewReader(pairs))
 	require.NoError(t, err)
 	fmt.Fprintf(&ours, "%s\n%d\n%.6f\n[(%d, %d), (0, 0), (%[4]d, %[5]d)]\n%.6f %.6f\n",
 		odd, rank, similarity, a.Total.Correct, a.Total.Asked, p.Pearson, p.Spearman)
-	require.Equal(t, out, ours.String())
-	require.Equal(t, 1, a.Unknown)
+	return ours.String(), a.Unknown
+}
+
+// Both sides write vectors, both read what the other wrote, to the bit, and answer the same
+// questions alike.
+func TestGensim(t *testing.T) {
+	dir := t.TempDir()
+	v, words, questions, pairs := drawnVectors(t)
+	for name, content := range map[string]string{"questions": questions, "pairs": pairs} {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(content), 0o666))
+	}
+	for _, f := range formats {
+		require.NoError(t, v.WriteFile(filepath.Join(dir, "our."+f.String()), f))
+	}
+	out := gensim(t, dir, gensimScript)
+	for _, f := range formats {
+		got, err := vectors.ReadFile(context.Background(), filepath.Join(dir, "their."+f.String()),
+			vectors.ReadOptions{})
+		require.NoError(t, err)
+		same(t, v, got)
+	}
+	ours, unknown := answers(t, v, words, questions, pairs)
+	require.Equal(t, out, ours)
+	require.Equal(t, 1, unknown)
 }
 
 func BenchmarkSimilar(b *testing.B) {

@@ -90,8 +90,27 @@ func transpose(s isa) {
 	Label("cols")
 	LEAQ(Mem{Base: from, Index: lds, Scale: 4}, src4)
 	LEAQ(Mem{Base: to, Index: ldd, Scale: 4}, dst4)
-	// Vector i takes its lower half from row i and its upper half from row i+n/2, so that what is left is a transposition
-	// within 128 bits.
+	v := s.halves(func(i int) Mem { return row(from, src4, lds, lds3, i) })
+	out := s.transposeWithin(v)
+	for j := range n {
+		VMOVUPS(out[j], row(to, dst4, ldd, ldd3, j))
+	}
+	ADDQ(U8(32), from)
+	LEAQ(Mem{Base: to, Index: ldd, Scale: uint8(n)}, to)
+	SUBQ(U8(n), cols)
+	JNE(LabelRef("cols"))
+	LEAQ(Mem{Base: src, Index: lds, Scale: uint8(n)}, src)
+	ADDQ(U8(32), dst)
+	SUBQ(U8(n), rows)
+	JNE(LabelRef("rows"))
+	VZEROUPPER()
+	RET()
+}
+
+// halves loads a square block of one vector a row: vector i takes its lower half from row i and its
+// upper half from row i+n/2, so that what is left is a transposition within 128 bits.
+func (s isa) halves(row func(i int) Mem) []reg.VecVirtual {
+	n := s.lanes()
 	half := n / 2
 	v := make([]reg.VecVirtual, n)
 	for i := range n {
@@ -99,14 +118,19 @@ func transpose(s isa) {
 	}
 	for i := range half {
 		for h := range 2 { // the halves of the columns
-			lower, upper := row(from, src4, lds, lds3, i), row(from, src4, lds, lds3, i+half)
+			lower, upper := row(i), row(i+half)
 			lower.Disp, upper.Disp = 16*h, 16*h
 			z := v[i+half*h]
 			VMOVUPS(lower, z.AsX())
 			VINSERTF128(U8(1), upper, z, z)
 		}
 	}
-	out := make([]reg.VecVirtual, n)
+	return v
+}
+
+// transposeWithin transposes the blocks of 128 bits of the vectors that halves loaded.
+func (s isa) transposeWithin(v []reg.VecVirtual) []reg.VecVirtual {
+	out := make([]reg.VecVirtual, len(v))
 	if s.single() {
 		for h := range 2 {
 			q := v[4*h : 4*h+4]
@@ -133,17 +157,5 @@ func transpose(s isa) {
 			VUNPCKHPD(q[1], q[0], out[2*h+1])
 		}
 	}
-	for j := range n {
-		VMOVUPS(out[j], row(to, dst4, ldd, ldd3, j))
-	}
-	ADDQ(U8(32), from)
-	LEAQ(Mem{Base: to, Index: ldd, Scale: uint8(n)}, to)
-	SUBQ(U8(n), cols)
-	JNE(LabelRef("cols"))
-	LEAQ(Mem{Base: src, Index: lds, Scale: uint8(n)}, src)
-	ADDQ(U8(32), dst)
-	SUBQ(U8(n), rows)
-	JNE(LabelRef("rows"))
-	VZEROUPPER()
-	RET()
+	return out
 }
