@@ -66,7 +66,7 @@ func (m *Model) guessCarried() map[string]string {
 	for _, in := range m.inputs {
 		for _, out := range m.outputs {
 			if !used[out.Name] && in.Type == out.Type && continues(in.Name, out.Name) &&
-				len(in.Shape) == len(out.Shape) {
+				mayEqual(in.Shape, out.Shape) {
 				states[in.Name] = out.Name
 				used[out.Name] = true
 				break
@@ -74,6 +74,11 @@ func (m *Model) guessCarried() map[string]string {
 		}
 	}
 	return states
+}
+
+// mayEqual reports whether shapes are of as many axes, and of equal sizes where both are known.
+func mayEqual(a, b []Dim) bool {
+	return slices.EqualFunc(a, b, func(a, b Dim) bool { return a.Size < 0 || b.Size < 0 || a.Size == b.Size })
 }
 
 // continues reports whether an output's name is an input's with a sign of what comes next.

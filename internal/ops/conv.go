@@ -65,8 +65,8 @@ type convSizes struct {
 	in, places                      int
 }
 
-func (c Conv) sizes(x, w []int) convSizes {
-	s := convSizes{slide: c.slide(x[2:]), groups: c.Groups, channels: w[1],
+func (c Conv) sizes(x, w []int) *convSizes {
+	s := &convSizes{slide: c.slide(x[2:]), groups: c.Groups, channels: w[1],
 		results: w[0] / c.Groups}
 	s.rows, s.in, s.places = w[1]*volume(s.kernel), volume(s.slide.in), volume(s.out)
 	return s
@@ -89,24 +89,75 @@ func borrow[F kernels.Float](n int) (b *[]F, back func()) {
 	return b, func() { pool.Put(b) }
 }
 
+// together is how many of so many images make one product: as many as stay in the second-level
+// cache unfolded, where places are few, since the last vector of a row of places is seldom full.
+func (s *convSizes) together(images int) int {
+	const few, most = 192, 1 << 17
+	if s.trivial() || s.places >= few {
+		return 1
+	}
+	return max(1, min(images, most/(s.rows*s.places)))
+}
+
+// image and result are those of image n that group g has: [channels, in...] and [results, places].
+func (s *convSizes) image(n, g int) (from, to int) {
+	at, size := n*s.groups+g, s.channels*s.in
+	return at * size, (at + 1) * size
+}
+
+func (s *convSizes) result(n, g int) (from, to int) {
+	at, size := n*s.groups+g, s.results*s.places
+	return at * size, (at + 1) * size
+}
+
+// beside copies the results of some images from n on, of a group, side by side: [results, some ·
+// places]; apart copies them back.
+func beside[F kernels.Float](s *convSizes, dst, y []F, n, some, g int) {
+	for i := range some {
+		from, _ := s.result(n+i, g)
+		for r := range s.results {
+			copy(dst[(r*some+i)*s.places:][:s.places], y[from+r*s.places:])
+		}
+	}
+}
+
+func apart[F kernels.Float](s *convSizes, y, src []F, n, some, g int) {
+	for i := range some {
+		from, _ := s.result(n+i, g)
+		for r := range s.results {
+			copy(y[from+r*s.places:][:s.places], src[(r*some+i)*s.places:])
+		}
+	}
+}
+
 func evalConv[F kernels.Float](c Conv, in []Tensor, out Tensor, from, to int) error {
 	s := c.sizes(in[0].Shape, in[1].Shape)
 	x, w, y := data[F](in[0]), data[F](in[1]), data[F](out)
-	buf, back := borrow[F](s.rows * s.places)
+	some := s.together(to - from)
+	buf, back := borrow[F]((s.rows + s.results) * some * s.places)
 	defer back()
-	for n := from; n < to; n++ {
+	for n := from; n < to; n += some {
+		some = min(some, to-n)
+		pitch := some * s.places
 		for g := range s.groups {
-			at := (n*s.groups + g)
-			col := *buf
-			image := x[at*s.channels*s.in : (at+1)*s.channels*s.in]
-			if s.trivial() {
-				col = image
-			} else {
-				unfold(s.slide, col, image, s.channels)
+			col, product := (*buf)[:s.rows*pitch], (*buf)[s.rows*pitch:]
+			for i := range some {
+				a, b := s.image(n+i, g)
+				if s.trivial() {
+					col = x[a:b]
+				} else {
+					unfold(&s.slide, col[i*s.places:], pitch, x[a:b], s.channels)
+				}
 			}
-			kernels.Gemm(false, false, s.results, s.places, s.rows,
-				w[g*s.results*s.rows:(g+1)*s.results*s.rows], s.rows, col, s.places,
-				y[at*s.results*s.places:(at+1)*s.results*s.places], s.places, false)
+			if some == 1 {
+				a, b := s.result(n, g)
+				product = y[a:b]
+			}
+			kernels.Gemm(false, false, s.results, pitch, s.rows,
+				w[g*s.results*s.rows:(g+1)*s.results*s.rows], s.rows, col, pitch, product, pitch, false)
+			if some > 1 {
+				apart(s, y, product, n, some, g)
+			}
 		}
 	}
 	return nil
@@ -163,20 +214,29 @@ func (c ConvX) EvalParts(in []Tensor, out Tensor, from, to int) error {
 func evalConvX[F kernels.Float](c ConvX, in []Tensor, out Tensor, from, to int) error {
 	s := c.sizes(c.Shape, in[0].Shape)
 	w, dy, dx := data[F](in[0]), data[F](in[1]), data[F](out)
-	buf, back := borrow[F](s.rows * s.places)
+	some := s.together(to - from)
+	buf, back := borrow[F]((s.rows + s.results) * some * s.places)
 	defer back()
-	for n := from; n < to; n++ {
+	for n := from; n < to; n += some {
+		some = min(some, to-n)
+		pitch := some * s.places
 		for g := range s.groups {
-			at := n*s.groups + g
-			col, image := *buf, dx[at*s.channels*s.in:(at+1)*s.channels*s.in]
+			col, gradient := (*buf)[:s.rows*pitch], (*buf)[s.rows*pitch:]
 			if s.trivial() {
-				col = image
+				a, b := s.image(n, g)
+				col = dx[a:b]
 			}
-			kernels.Gemm(true, false, s.rows, s.places, s.results,
-				w[g*s.results*s.rows:(g+1)*s.results*s.rows], s.rows,
-				dy[at*s.results*s.places:(at+1)*s.results*s.places], s.places, col, s.places, false)
-			if !s.trivial() {
-				fold(s.slide, image, col, s.channels)
+			if some == 1 {
+				a, b := s.result(n, g)
+				gradient = dy[a:b]
+			} else {
+				beside(s, gradient, dy, n, some, g)
+			}
+			kernels.Gemm(true, false, s.rows, pitch, s.results,
+				w[g*s.results*s.rows:(g+1)*s.results*s.rows], s.rows, gradient, pitch, col, pitch, false)
+			for i := 0; i < some && !s.trivial(); i++ {
+				a, b := s.image(n+i, g)
+				fold(&s.slide, dx[a:b], col[i*s.places:], pitch, s.channels)
 			}
 		}
 	}
@@ -237,25 +297,35 @@ func (c ConvW) EvalParts(in []Tensor, out Tensor, from, to int) error {
 func evalConvW[F kernels.Float](c ConvW, in []Tensor, out Tensor, from, to int) error {
 	s := c.sizes(in[0].Shape, c.Shape)
 	x, dy, dw := data[F](in[0]), data[F](in[1]), data[F](out)
-	k := volume(s.kernel)
+	k, images := volume(s.kernel), in[0].Shape[0]
 	blocks := (s.channels + channelBlock - 1) / channelBlock
-	buf, back := borrow[F](min(channelBlock, s.channels) * k * s.places)
+	most := s.together(images)
+	buf, back := borrow[F]((min(channelBlock, s.channels)*k + s.results) * most * s.places)
 	defer back()
 	for p := from; p < to; p++ {
 		g, first := p/blocks, p%blocks*channelBlock
-		n := min(channelBlock, s.channels-first)
-		for image := range in[0].Shape[0] {
-			at := image*s.groups + g
-			xs := x[(at*s.channels+first)*s.in : (at*s.channels+first+n)*s.in]
-			col := *buf
-			if s.trivial() {
-				col = xs
-			} else {
-				unfold(s.slide, col, xs, n)
+		channels := min(channelBlock, s.channels-first)
+		for n, some := 0, most; n < images; n += some {
+			some = min(some, images-n)
+			pitch := some * s.places
+			col, gradient := (*buf)[:channels*k*pitch], (*buf)[channels*k*pitch:]
+			for i := range some {
+				a, _ := s.image(n+i, g)
+				seen := x[a+first*s.in : a+(first+channels)*s.in]
+				if s.trivial() {
+					col = seen
+				} else {
+					unfold(&s.slide, col[i*s.places:], pitch, seen, channels)
+				}
 			}
-			kernels.Gemm(false, true, s.results, n*k, s.places,
-				dy[at*s.results*s.places:(at+1)*s.results*s.places], s.places, col, s.places,
-				dw[g*s.results*s.rows+first*k:], s.rows, image > 0)
+			if some == 1 {
+				a, b := s.result(n, g)
+				gradient = dy[a:b]
+			} else {
+				beside(s, gradient, dy, n, some, g)
+			}
+			kernels.Gemm(false, true, s.results, channels*k, pitch, gradient, pitch, col, pitch,
+				dw[g*s.results*s.rows+first*k:], s.rows, n > 0)
 		}
 	}
 	return nil

@@ -49,6 +49,16 @@ func convTestCases() []convCase {
 			[]int{0, 0, 1}, []int{0, 1, 0}), false},
 		{1, 18, 2, 1, []int{4}, w([]int{2}, []int{1}, []int{1}, []int{0}, []int{0}), false},
 		{1, 1, 1, 1, []int{6}, w([]int{3}, []int{2}, []int{1}, []int{0}, []int{0}), true},
+		// as many places as elements, which are read in one piece
+		{2, 2, 2, 1, []int{3, 2, 4}, w([]int{3, 1, 3}, []int{2, 1, 1}, []int{1, 1, 1},
+			[]int{1, 0, 1}, []int{1, 0, 1}), false},
+		{2, 1, 2, 1, []int{4, 5}, w([]int{2, 3}, []int{1, 1}, []int{3, 2}, []int{2, 1},
+			[]int{0, 3}), false},
+		{1, 2, 1, 1, []int{2, 2}, w([]int{5, 5}, []int{1, 1}, []int{1, 1}, []int{2, 2},
+			[]int{2, 2}), false},
+		// squares beside each other
+		{2, 3, 1, 1, []int{5, 7}, w([]int{2, 2}, []int{2, 2}, []int{1, 1}, []int{0, 0},
+			[]int{0, 0}), false},
 	}
 	for i, c := range cases {
 		out, err := c.w.Places(c.in, c.up)

@@ -44,13 +44,15 @@ func evalMaxPool[F kernels.Float](w Window, in, out Tensor, from, to int) error 
 	x, y := data[F](in), data[F](out)
 	s := w.slide(in.Shape[2:])
 	size, places, channels := volume(s.in), volume(s.out), in.Shape[1]
+	if s.squares() {
+		eachOfFours(&s, x[from*channels*size:to*channels*size], func(c int, _, most []F) {
+			takeFours(&s, y[(from*channels+c)*places:][:places], most)
+		})
+		return nil
+	}
 	best := make([]int32, places)
 	for p := from * channels; p < to*channels; p++ {
 		image, row := x[p*size:(p+1)*size], y[p*places:(p+1)*places]
-		if s.squares() {
-			maxOfFour(s, row, image)
-			continue
-		}
 		if err := largest(s, image, best); err != nil {
 			return err
 		}
@@ -63,10 +65,6 @@ func evalMaxPool[F kernels.Float](w Window, in, out Tensor, from, to int) error 
 
 // largest finds, for each place, which element is the largest that it sees.
 func largest[F kernels.Float](s slide, x []F, best []int32) error {
-	if s.squares() {
-		largestOfFour(s, x, best)
-		return nil
-	}
 	for i := range best {
 		best[i] = -1
 	}
@@ -82,52 +80,6 @@ func largest[F kernels.Float](s slide, x []F, best []int32) error {
 		return fmt.Errorf("a window sees nothing but what lies around x")
 	}
 	return nil
-}
-
-// squares reports whether the window is the common one: squares of 2 × 2 beside each other.
-func (s slide) squares() bool {
-	two := [3]int{1, 2, 2}
-	return s.kernel == two && s.stride == two && s.dilation == [3]int{1, 1, 1} &&
-		s.before == [3]int{} && s.in[0] == 1 && s.out[0] == 1 && 2*s.out[1] <= s.in[1] &&
-		2*s.out[2] <= s.in[2]
-}
-
-func largestOfFour[F kernels.Float](s slide, x []F, best []int32) {
-	w := s.in[2]
-	for r := range s.out[1] {
-		top, low := x[2*r*w:(2*r+1)*w], x[(2*r+1)*w:(2*r+2)*w]
-		at := int32(2 * r * w)
-		row := best[r*s.out[2] : (r+1)*s.out[2]]
-		top, low = top[:2*len(row)], low[:2*len(row)]
-		for i := range row {
-			a, b, c, d := top[2*i], top[2*i+1], low[2*i], low[2*i+1]
-			v := max(max(a, b), max(c, d))
-			// Selections without branches, whose way nothing could predict.
-			k := int32(2*i + 1 + w)
-			if c == v {
-				k = int32(2*i + w)
-			}
-			if b == v {
-				k = int32(2*i + 1)
-			}
-			if a == v {
-				k = int32(2 * i)
-			}
-			row[i] = at + k
-		}
-	}
-}
-
-// maxOfFour is the largest of each square.
-func maxOfFour[F kernels.Float](s slide, y, x []F) {
-	w := s.in[2]
-	for r := range s.out[1] {
-		row := y[r*s.out[2] : (r+1)*s.out[2]]
-		top, low := x[2*r*w:2*r*w+2*len(row)], x[(2*r+1)*w:(2*r+1)*w+2*len(row)]
-		for i := range row {
-			row[i] = max(max(top[2*i], top[2*i+1]), max(low[2*i], low[2*i+1]))
-		}
-	}
 }
 
 func (m MaxPool) Diff(in []*G.Node, _, dy *G.Node, _ []bool) []*G.Node {
@@ -163,6 +115,13 @@ func evalMaxPoolGrad[F kernels.Float](w Window, in []Tensor, out Tensor, from, t
 	x, dy, dx := data[F](in[0]), data[F](in[1]), data[F](out)
 	s := w.slide(in[0].Shape[2:])
 	size, places, channels := volume(s.in), volume(s.out), in[0].Shape[1]
+	if s.squares() {
+		eachOfFours(&s, x[from*channels*size:to*channels*size], func(c int, image, most []F) {
+			p := from*channels + c
+			giveFours(&s, dx[p*size:(p+1)*size], image, most, dy[p*places:(p+1)*places])
+		})
+		return nil
+	}
 	best := make([]int32, places)
 	for p := from * channels; p < to*channels; p++ {
 		image, row := x[p*size:(p+1)*size], dx[p*size:(p+1)*size]

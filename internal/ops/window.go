@@ -141,43 +141,158 @@ func (s slide) eachRow(visit func(k, out, in, n, step int)) {
 	}
 }
 
-// unfold writes [C·K, places]: for each channel and element of the window, what it sees. A part of
-// the channels may be taken.
-func unfold[F kernels.Float](s slide, dst, x []F, channels int) {
-	in, out, k := volume(s.in), volume(s.out), volume(s.kernel)
-	clear(dst[:channels*k*out])
-	for c := range channels {
-		image, rows := x[c*in:(c+1)*in], dst[c*k*out:(c+1)*k*out]
-		s.eachRow(func(k, o, i, n, step int) {
-			to := rows[k*out+o : k*out+o+n]
-			if step == 1 {
-				copy(to, image[i:i+n])
-				return
+// view is what one element of the window sees: along each axis the places from which on, and up to
+// which, it lies inside, and the element that the first of them sees.
+type view struct{ from, to, first [3]int }
+
+// view is what element (a, b, c) of the window sees.
+func (s *slide) view(a, b, c int) (v view) {
+	for i, k := range [3]int{a, b, c} {
+		v.from[i], v.to[i], v.first[i] = s.inside(i, k)
+	}
+	return v
+}
+
+// empty reports whether the element lies outside at all places.
+func (v *view) empty() bool {
+	return v.from[0] >= v.to[0] || v.from[1] >= v.to[1] || v.from[2] >= v.to[2]
+}
+
+// piece is the first place of a plane that sees something, and the one behind the last.
+func (v *view) piece(line int) (first, last int) {
+	return v.from[1]*line + v.from[2], (v.to[1]-1)*line + v.to[2]
+}
+
+// joined reports whether the lines of places lie in one piece with those of the elements they see,
+// but for their ends.
+func (s *slide) joined() bool { return s.stride[1] == 1 && s.stride[2] == 1 && s.in[2] == s.out[2] }
+
+// eachView visits the elements of the window with what they see, for a few channels at a time,
+// which stay in the first-level cache.
+func (s *slide) eachView(channels int, visit func(k, from, to int, v *view)) {
+	var v view
+	some := max(1, 8192/volume(s.in))
+	for from := 0; from < channels; from += some {
+		k := 0
+		for a := range s.kernel[0] {
+			for b := range s.kernel[1] {
+				for c := range s.kernel[2] {
+					v = s.view(a, b, c)
+					visit(k, from, min(from+some, channels), &v)
+					k++
+				}
 			}
-			for j := range to {
-				to[j] = image[i+j*step]
-			}
-		})
+		}
 	}
 }
 
-// fold adds what unfold would have read from each element back to it.
-func fold[F kernels.Float](s slide, x, col []F, channels int) {
-	in, out, k := volume(s.in), volume(s.out), volume(s.kernel)
+// unfold writes rows [C·K, places], pitch elements apart: for each channel and element of the
+// window, what it sees. A part of the channels may be taken.
+func unfold[F kernels.Float](s *slide, dst []F, pitch int, x []F, channels int) {
+	in, out, kernel := volume(s.in), volume(s.out), volume(s.kernel)
+	s.eachView(channels, func(k, from, to int, v *view) {
+		for c := from; c < to; c++ {
+			at := (c*kernel + k) * pitch
+			see(s, v, dst[at:at+out], x[c*in:(c+1)*in])
+		}
+	})
+}
+
+// see writes what an element of the window sees of a channel, and zeros for what lies around it.
+func see[F kernels.Float](s *slide, v *view, row, x []F) {
+	plane, line := s.out[1]*s.out[2], s.out[2]
+	if v.empty() {
+		clear(row)
+		return
+	}
+	clear(row[:v.from[0]*plane])
+	clear(row[v.to[0]*plane:])
+	for a := v.from[0]; a < v.to[0]; a++ {
+		to := row[a*plane : (a+1)*plane]
+		from := x[(v.first[0]+(a-v.from[0])*s.stride[0])*s.in[1]*s.in[2]:]
+		if s.joined() {
+			first, last := v.piece(line)
+			clear(to[:first])
+			copy(to[first:last], from[v.first[1]*line+v.first[2]:])
+			clear(to[last:])
+			clearEnds(v, to, line)
+			continue
+		}
+		clear(to[:v.from[1]*line])
+		clear(to[v.to[1]*line:])
+		for b := v.from[1]; b < v.to[1]; b++ {
+			seen := from[(v.first[1]+(b-v.from[1])*s.stride[1])*s.in[2]+v.first[2]:]
+			seeLine(to[b*line:(b+1)*line], seen, v.from[2], v.to[2], s.stride[2])
+		}
+	}
+}
+
+// seeLine writes the places from..to of a line, and zeros around them.
+func seeLine[F kernels.Float](line, x []F, from, to, stride int) {
+	clear(line[:from])
+	clear(line[to:])
+	line = line[from:to]
+	if stride == 1 {
+		copy(line, x)
+		return
+	}
+	for i := range line {
+		line[i] = x[i*stride]
+	}
+}
+
+// clearEnds writes zeros to the places of all lines of a plane that see nothing.
+func clearEnds[F kernels.Float](v *view, plane []F, line int) {
+	for i := range v.from[2] {
+		for at := i; at < len(plane); at += line {
+			plane[at] = 0
+		}
+	}
+	for i := v.to[2]; i < line; i++ {
+		for at := i; at < len(plane); at += line {
+			plane[at] = 0
+		}
+	}
+}
+
+// fold adds what unfold would have read from each element back to it. It may change col.
+func fold[F kernels.Float](s *slide, x, col []F, pitch, channels int) {
+	in, out, kernel := volume(s.in), volume(s.out), volume(s.kernel)
 	clear(x[:channels*in])
-	for c := range channels {
-		image, rows := x[c*in:(c+1)*in], col[c*k*out:(c+1)*k*out]
-		s.eachRow(func(k, o, i, n, step int) {
-			from := rows[k*out+o : k*out+o+n]
-			if step == 1 {
-				to := image[i : i+n]
-				kernels.Add(to, to, from)
-				return
+	s.eachView(channels, func(k, from, to int, v *view) {
+		for c := from; c < to && !v.empty(); c++ {
+			at := (c*kernel + k) * pitch
+			giveBack(s, v, x[c*in:(c+1)*in], col[at:at+out])
+		}
+	})
+}
+
+// giveBack adds to a channel what an element of the window has seen of it.
+func giveBack[F kernels.Float](s *slide, v *view, x, row []F) {
+	plane, line := s.out[1]*s.out[2], s.out[2]
+	for a := v.from[0]; a < v.to[0]; a++ {
+		from := row[a*plane : (a+1)*plane]
+		to := x[(v.first[0]+(a-v.from[0])*s.stride[0])*s.in[1]*s.in[2]:]
+		if s.joined() {
+			// Where the ends of lines would come zeros are added, which change no sum that began
+			// at zero.
+			clearEnds(v, from, line)
+			first, last := v.piece(line)
+			to = to[v.first[1]*line+v.first[2]:][:last-first]
+			kernels.Add(to, to, from[first:last])
+			continue
+		}
+		for b := v.from[1]; b < v.to[1]; b++ {
+			some := from[b*line+v.from[2] : b*line+v.to[2]]
+			at := to[(v.first[1]+(b-v.from[1])*s.stride[1])*s.in[2]+v.first[2]:]
+			if s.stride[2] == 1 {
+				kernels.Add(at[:len(some)], at[:len(some)], some)
+				continue
 			}
-			for j, v := range from {
-				image[i+j*step] += v
+			for i, g := range some {
+				at[i*s.stride[2]] += g
 			}
-		})
+		}
 	}
 }
 
