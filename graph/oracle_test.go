@@ -146,110 +146,138 @@ func hiddenRate(kind string, rate float64) float64 {
 	return rate
 }
 
+// drawnModel is what a drawn model is made of.
+type drawnModel struct {
+	T, B, I, H    int
+	kind          string // of cell
+	layers        int
+	bidirectional bool
+	options       unroll.Options
+	lengths       bool // sequences end before T
+	embed         bool // x are ids
+	zoneout       bool
+	variational   bool
+	final         bool // the loss reads the final state
+	given         bool // the initial state is an input
+	dtype         tensor.Dtype
+
+	t *rapid.T
+	r *rand.Rand
+	model
+	wrt    []nodes.Operand
+	memory *nodes.Node // of cells that attend
+}
+
 // draw builds a random recurrent model.
 func draw(t *rapid.T) (model, string) {
 	size := rapid.SampledFrom([]int{1, 2, 3, 5, 7, 16, 17})
-	T, B, I, H := size.Draw(t, "T"), size.Draw(t, "B"), size.Draw(t, "I"), size.Draw(t, "H")
-	kind := rapid.SampledFrom([]string{"rnn", "relu", "gru", "gru before", "lstm", "lstm diagonal",
-		"lstm full", "lstm coupled", "lstm projected",
-		"lstm norm", "lstm norm each", "mgu", "independent", "simple", "attentive"}).Draw(t, "cell")
-	layers := rapid.IntRange(1, 2).Draw(t, "layers")
-	bidirectional := rapid.Bool().Draw(t, "bidirectional")
-	o := unroll.Options{Reverse: rapid.Bool().Draw(t, "reverse")}
-	lengths, embed, zoneout, variational, final, given := rapid.Bool().Draw(t, "lengths"),
-		rapid.Bool().Draw(t, "embed"),
-		rapid.Bool().Draw(t, "zoneout"), rapid.Bool().Draw(t, "variational"),
-		rapid.Bool().Draw(t, "final"), rapid.Bool().Draw(t, "given state")
-	dtype := nodes.Float64
-	if rapid.Bool().Draw(t, "float32") {
-		dtype = nodes.Float32
+	yes := func(what string) bool { return rapid.Bool().Draw(t, what) }
+	d := &drawnModel{t: t, T: size.Draw(t, "T"), B: size.Draw(t, "B"), I: size.Draw(t, "I"),
+		H: size.Draw(t, "H"),
+		kind: rapid.SampledFrom([]string{"rnn", "relu", "gru", "gru before", "lstm",
+			"lstm diagonal", "lstm full", "lstm coupled", "lstm projected", "lstm norm",
+			"lstm norm each", "mgu", "independent", "simple", "attentive"}).Draw(t, "cell"),
+		layers: rapid.IntRange(1, 2).Draw(t, "layers"), bidirectional: yes("bidirectional"),
+		options: unroll.Options{Reverse: yes("reverse")}, lengths: yes("lengths"),
+		embed: yes("embed"), zoneout: yes("zoneout"), variational: yes("variational"),
+		final: yes("final"), given: yes("given state"), dtype: nodes.Float64}
+	if yes("float32") {
+		d.dtype = nodes.Float32
 	}
-	if rapid.Bool().Draw(t, "expand") && T < 8 {
-		o.Strategy = unroll.Expand
+	if yes("expand") && d.T < 8 {
+		d.options.Strategy = unroll.Expand
 	}
-	o.Recompute = rapid.SampledFrom([]int{0, 0, unroll.SqrtT, 1, 2, 3, 5}).Draw(t, "recompute")
-	r := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 1))
-	what := fmt.Sprintf("%s T=%d B=%d I=%d H=%d %v recompute=%d", kind, T, B, I, H, dtype,
-		o.Recompute)
+	d.options.Recompute = rapid.SampledFrom([]int{0, 0, unroll.SqrtT, 1, 2, 3,
+		5}).Draw(t, "recompute")
+	d.r = rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 1))
+	require.NoError(t, nodes.Try(d.build))
+	return d.model, fmt.Sprintf("%s T=%d B=%d I=%d H=%d %v recompute=%d", d.kind, d.T, d.B, d.I,
+		d.H, d.dtype, d.options.Recompute)
+}
 
-	var m model
-	require.NoError(t, nodes.Try(func() {
-		store := nodes.NewStore(dtype, r.Uint64())
-		g := nodes.NewGraph(nodes.Options{Dtype: dtype, Training: true})
-		m.g = g
-		var wrt []nodes.Operand
-		var x *nodes.Node
-		if embed {
-			ids := g.IntInput("ids", T, B)
-			v := make([]int, T*B)
-			for i := range v {
-				v[i] = r.IntN(11)
-			}
-			bindInts(t, ids, v)
-			x = nodes.Embedding(store.Root().Param("E", nodes.Normal(0, 1), 11, I), ids,
-				r.IntN(3)-1)
-		} else {
-			x = g.Input("x", T, B, I)
-			random(t, r, x)
-			wrt = append(wrt, x)
+// build makes the loss and its gradients.
+func (d *drawnModel) build() {
+	store := nodes.NewStore(d.dtype, d.r.Uint64())
+	d.g = nodes.NewGraph(nodes.Options{Dtype: d.dtype, Training: true})
+	x := d.x(store)
+	d.memory = d.g.Input("memory", d.B, 4, d.H)
+	random(d.t, d.r, d.memory)
+	if d.kind == "attentive" {
+		d.wrt = append(d.wrt, d.memory)
+	}
+	if d.lengths {
+		d.options.Lengths = d.g.IntInput("lengths", d.B)
+		v := make([]int, d.B)
+		for i := range v {
+			v[i] = d.r.IntN(d.T + 1)
 		}
-		memory := g.Input("memory", B, 4, H)
-		random(t, r, memory)
-		if kind == "attentive" {
-			wrt = append(wrt, memory)
+		bindInts(d.t, d.options.Lengths, v)
+	}
+	stack := d.stack(store)
+	var init cells.State
+	if d.given {
+		for i, p := range stack.Parts() {
+			s := d.g.Input(fmt.Sprintf("init %d", i), d.B, p.Width)
+			random(d.t, d.r, s)
+			init, d.wrt = append(init, s), append(d.wrt, s)
 		}
-		if lengths {
-			o.Lengths = g.IntInput("lengths", B)
-			v := make([]int, B)
-			for i := range v {
-				v[i] = r.IntN(T + 1)
-			}
-			bindInts(t, o.Lengths, v)
+	}
+	res := stack.Unroll(x, init, d.options)
+	loss := nodes.Mean(nodes.Square(res.Y()))
+	if d.final {
+		for _, s := range res.Final() {
+			loss = nodes.Add(loss, nodes.Mean(nodes.Tanh(s)))
 		}
-		cell := func(s *nodes.Scope, in int) unroll.Layer {
-			c := newCell(s, kind, in, H, memory)
-			if zoneout {
-				c = cells.Zoneout{Cell: c, Rates: []float64{0.3}}
-			}
-			if variational {
-				c = cells.Variational{Cell: c, Input: 0.2, Hidden: hiddenRate(kind, 0.4)}
-			}
-			return unroll.Over(c)
+	}
+	for _, p := range store.Params() {
+		d.wrt = append(d.wrt, p)
+	}
+	d.keep = append(d.keep, loss.Gorgonia(), res.Y().Gorgonia())
+	for _, dx := range d.g.Gradients(loss, d.wrt...) {
+		d.keep = append(d.keep, dx.Gorgonia())
+	}
+}
+
+// x is the input of the lowest layer [T, B, I].
+func (d *drawnModel) x(store *nodes.Store) *nodes.Node {
+	if !d.embed {
+		x := d.g.Input("x", d.T, d.B, d.I)
+		random(d.t, d.r, x)
+		d.wrt = append(d.wrt, x)
+		return x
+	}
+	ids := d.g.IntInput("ids", d.T, d.B)
+	v := make([]int, d.T*d.B)
+	for i := range v {
+		v[i] = d.r.IntN(11)
+	}
+	bindInts(d.t, ids, v)
+	return nodes.Embedding(store.Root().Param("E", nodes.Normal(0, 1), 11, d.I), ids,
+		d.r.IntN(3)-1)
+}
+
+func (d *drawnModel) stack(store *nodes.Store) unroll.Stack {
+	cell := func(s *nodes.Scope, in int) unroll.Layer {
+		c := newCell(s, d.kind, in, d.H, d.memory)
+		if d.zoneout {
+			c = cells.Zoneout{Cell: c, Rates: []float64{0.3}}
 		}
-		stack := unroll.Stack{Dropout: 0.25}
-		in := I
-		for i := range layers {
-			l := cell(store.Root().In("l%d", i), in)
-			if bidirectional {
-				l = unroll.Bidirectional{Forward: l, Backward: cell(store.Root().In("b%d", i), in)}
-			}
-			stack.Layers = append(stack.Layers, l)
-			in = l.Width()
+		if d.variational {
+			c = cells.Variational{Cell: c, Input: 0.2, Hidden: hiddenRate(d.kind, 0.4)}
 		}
-		var init cells.State
-		if given {
-			for i, p := range stack.Parts() {
-				s := g.Input(fmt.Sprintf("init %d", i), B, p.Width)
-				random(t, r, s)
-				init, wrt = append(init, s), append(wrt, s)
-			}
+		return unroll.Over(c)
+	}
+	stack := unroll.Stack{Dropout: 0.25}
+	in := d.I
+	for i := range d.layers {
+		l := cell(store.Root().In("l%d", i), in)
+		if d.bidirectional {
+			l = unroll.Bidirectional{Forward: l, Backward: cell(store.Root().In("b%d", i), in)}
 		}
-		res := stack.Unroll(x, init, o)
-		loss := nodes.Mean(nodes.Square(res.Y()))
-		if final {
-			for _, s := range res.Final() {
-				loss = nodes.Add(loss, nodes.Mean(nodes.Tanh(s)))
-			}
-		}
-		for _, p := range store.Params() {
-			wrt = append(wrt, p)
-		}
-		m.keep = append(m.keep, loss.Gorgonia(), res.Y().Gorgonia())
-		for _, d := range g.Gradients(loss, wrt...) {
-			m.keep = append(m.keep, d.Gorgonia())
-		}
-	}))
-	return m, what
+		stack.Layers = append(stack.Layers, l)
+		in = l.Width()
+	}
+	return stack
 }
 
 func newCell(s *nodes.Scope, kind string, in, hidden int, memory *nodes.Node) cells.Cell {

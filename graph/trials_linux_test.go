@@ -13,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
 
 	"github.com/seqzoo/seqzoo/cells"
 	"github.com/seqzoo/seqzoo/graph"
@@ -207,6 +208,60 @@ func TestMemoryForecast(t *testing.T) {
 	t.Logf("at most %.1f %% off", 100*worst)
 }
 
+// wrongSizes is a model some of whose sizes may be wrong.
+type wrongSizes struct {
+	kind       string // of cell
+	T, B, I, H int
+	dtype      tensor.Dtype
+	state      uint64 // of the draws while it is built
+}
+
+// build is the model, unrolled by a strategy, or the error of its sizes.
+func (w wrongSizes) build(t *testing.T, strategy unroll.Strategy) (m model, err error) {
+	r := rand.New(rand.NewPCG(w.state, 1))
+	off := func(n int) int { // the same for both strategies
+		if r.IntN(12) == 0 {
+			return []int{n + 1, 0, -n, n - 1}[r.IntN(4)]
+		}
+		return n
+	}
+	err = nodes.Try(func() {
+		store := nodes.NewStore(w.dtype, 1)
+		m.g = nodes.NewGraph(nodes.Options{Dtype: w.dtype})
+		x := m.g.Input("x", off(w.T), w.B, off(w.I))
+		o := unroll.Options{Strategy: strategy, Reverse: r.IntN(2) == 0}
+		var wrt []nodes.Operand
+		if r.IntN(3) == 0 {
+			o.Lengths = m.g.IntInput("lengths", off(w.B))
+			v := make([]int, o.Lengths.Dim(0))
+			for i := range v {
+				v[i] = r.IntN(x.Dim(0) + 1)
+			}
+			bindInts(t, o.Lengths, v)
+		}
+		layer := unroll.Over(newCell(store.Root(), w.kind, w.I, off(w.H), nil))
+		var init cells.State
+		if r.IntN(3) == 0 {
+			for i, p := range layer.Parts() {
+				s := m.g.Input(fmt.Sprintf("init %d", i), w.B, off(p.Width))
+				random(t, r, s)
+				init, wrt = append(init, s), append(wrt, s)
+			}
+		}
+		y := layer.Unroll(x, init, o).Y()
+		random(t, r, x)
+		for _, p := range store.Params() {
+			wrt = append(wrt, p)
+		}
+		loss := nodes.Mean(nodes.Square(y))
+		m.keep = append(m.keep, loss.Gorgonia())
+		for _, d := range m.g.Gradients(loss, wrt...) {
+			m.keep = append(m.keep, d.Gorgonia())
+		}
+	})
+	return m, err
+}
+
 // Any shapes build a model whose Scan, Expand and Gorgonia's machine agree, or are refused by a
 // *BuildError.
 func TestShapeFuzz(t *testing.T) {
@@ -217,70 +272,27 @@ func TestShapeFuzz(t *testing.T) {
 	if testing.Short() {
 		trials = 100
 	}
+	kinds := []string{"rnn", "relu", "gru", "gru before", "lstm", "lstm diagonal", "lstm full",
+		"lstm coupled", "lstm projected", "lstm norm", "mgu"}
 	built, refused := 0, 0
 	for seed := range trials {
 		r := rand.New(rand.NewPCG(uint64(seed), 10))
 		size := func() int { return 1 + r.IntN(17) }
-		kind := []string{"rnn", "relu", "gru", "gru before", "lstm", "lstm diagonal", "lstm full",
-			"lstm coupled", "lstm projected", "lstm norm",
-			"mgu"}[r.IntN(11)]
-		T, B, I, H := 1+r.IntN(6), size(), size(), size()
-		dtype, tol := nodes.Float64, 1e-10
+		w := wrongSizes{kind: kinds[r.IntN(11)], dtype: nodes.Float64}
+		w.T, w.B, w.I, w.H = 1+r.IntN(6), size(), size(), size()
+		tol := 1e-10
 		if r.IntN(2) == 0 {
-			dtype, tol = nodes.Float32, 1e-4
-			if kind == "lstm norm" {
+			w.dtype, tol = nodes.Float32, 1e-4
+			if w.kind == "lstm norm" {
 				// a normalisation of numbers that are nearly equal magnifies rounding errors
 				tol = 1e-2
 			}
 		}
-		what := fmt.Sprintf("seed %d: %s T=%d B=%d I=%d H=%d %v", seed, kind, T, B, I, H, dtype)
-		state := r.Uint64()
-		build := func(strategy unroll.Strategy) (m model, err error) {
-			r := rand.New(rand.NewPCG(state, 1))
-			off := func(n int) int { // the same for both strategies
-				if r.IntN(12) == 0 {
-					return []int{n + 1, 0, -n, n - 1}[r.IntN(4)]
-				}
-				return n
-			}
-			err = nodes.Try(func() {
-				store := nodes.NewStore(dtype, 1)
-				m.g = nodes.NewGraph(nodes.Options{Dtype: dtype})
-				x := m.g.Input("x", off(T), B, off(I))
-				o := unroll.Options{Strategy: strategy, Reverse: r.IntN(2) == 0}
-				var wrt []nodes.Operand
-				if r.IntN(3) == 0 {
-					o.Lengths = m.g.IntInput("lengths", off(B))
-					v := make([]int, o.Lengths.Dim(0))
-					for i := range v {
-						v[i] = r.IntN(x.Dim(0) + 1)
-					}
-					bindInts(t, o.Lengths, v)
-				}
-				layer := unroll.Over(newCell(store.Root(), kind, I, off(H), nil))
-				var init cells.State
-				if r.IntN(3) == 0 {
-					for i, p := range layer.Parts() {
-						s := m.g.Input(fmt.Sprintf("init %d", i), B, off(p.Width))
-						random(t, r, s)
-						init, wrt = append(init, s), append(wrt, s)
-					}
-				}
-				y := layer.Unroll(x, init, o).Y()
-				random(t, r, x)
-				for _, p := range store.Params() {
-					wrt = append(wrt, p)
-				}
-				loss := nodes.Mean(nodes.Square(y))
-				m.keep = append(m.keep, loss.Gorgonia())
-				for _, d := range m.g.Gradients(loss, wrt...) {
-					m.keep = append(m.keep, d.Gorgonia())
-				}
-			})
-			return m, err
-		}
-		scan, err := build(unroll.Scan)
-		expand, err2 := build(unroll.Expand)
+		what := fmt.Sprintf("seed %d: %s T=%d B=%d I=%d H=%d %v", seed, w.kind, w.T, w.B, w.I, w.H,
+			w.dtype)
+		w.state = r.Uint64()
+		scan, err := w.build(t, unroll.Scan)
+		expand, err2 := w.build(t, unroll.Expand)
 		require.Equal(t, err == nil, err2 == nil, "%s: %v, %v", what, err, err2)
 		if err != nil {
 			refused++

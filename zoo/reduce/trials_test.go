@@ -21,56 +21,56 @@ import (
 	"github.com/seqzoo/seqzoo/zoo/internal/shared"
 )
 
+type buildLoss = func(g *nodes.Graph, x *nodes.Node) *nodes.Node
+
+// reducersOfFive are reducers of rows of 5 numbers, each with the loss of 3 rows.
+var reducersOfFive = map[string]func(t *testing.T, seed uint64) (zoo.Model, buildLoss){
+	"autoencoder": func(t *testing.T, seed uint64) (zoo.Model, buildLoss) {
+		m, err := NewAutoencoder(AutoencoderConfig{
+			Features: 5, Widths: []int{4, 2}, Activation: "tanh", CodeActivation: "sigmoid",
+			Output: "sigmoid", Corruption: Corruption{Kind: SaltAndPepper, Amount: 0.3}, Float64: true,
+		}, seed)
+		require.NoError(t, err)
+		return m, func(_ *nodes.Graph, x *nodes.Node) *nodes.Node { return m.Forward(x).Loss }
+	},
+	"tied": func(t *testing.T, seed uint64) (zoo.Model, buildLoss) {
+		m, err := NewAutoencoder(AutoencoderConfig{Features: 5, Widths: []int{4, 3, 2},
+			Activation: "sigmoid", Loss: "bce", Tied: true, Float64: true}, seed)
+		require.NoError(t, err)
+		return m, func(_ *nodes.Graph, x *nodes.Node) *nodes.Node { return m.Forward(x).Loss }
+	},
+	"VAE": func(t *testing.T, seed uint64) (zoo.Model, buildLoss) {
+		m, err := NewVAE(VAEConfig{Features: 5, Widths: []int{4}, Code: 2, Activation: "tanh",
+			Beta: 2, FreeBits: 0.01, Float64: true}, seed)
+		require.NoError(t, err)
+		return m, func(_ *nodes.Graph, x *nodes.Node) *nodes.Node {
+			return m.Forward(x, nil).Loss
+		}
+	},
+	"recurrent": func(t *testing.T, seed uint64) (zoo.Model, buildLoss) {
+		m, err := NewRecurrentAutoencoder(RecurrentAutoencoderConfig{
+			Recurrent: zoo.Recurrent{Cell: "lstm", Hidden: 3, Layers: 2}, Variables: 1,
+			Window: 5, Code: 2, Float64: true,
+		}, seed)
+		require.NoError(t, err)
+		return m, func(g *nodes.Graph, x *nodes.Node) *nodes.Node {
+			x = nodes.Transpose(nodes.Reshape(x, 3, 5, 1), 1, 0, 2)
+			lengths := g.IntInput("lengths", 3)
+			var f run.Inputs
+			copy(f.Ints(lengths), []int{5, 1, 3})
+			require.NoError(t, f.Err())
+			return m.Forward(x, lengths, unroll.Scan).Loss
+		}
+	},
+}
+
 // The derivative of the loss along a random direction of all parameters, against central
 // differences.
 func TestReducerGradients(t *testing.T) {
-	corrupted := Corruption{Kind: SaltAndPepper, Amount: 0.3}
-	for name, model := range map[string]func(seed uint64) (zoo.Model,
-		func(g *nodes.Graph, x *nodes.Node) *nodes.Node){
-		"autoencoder": func(seed uint64) (zoo.Model,
-			func(g *nodes.Graph, x *nodes.Node) *nodes.Node) {
-			m, err := NewAutoencoder(AutoencoderConfig{
-				Features: 5, Widths: []int{4, 2}, Activation: "tanh", CodeActivation: "sigmoid",
-				Output: "sigmoid", Corruption: corrupted, Float64: true,
-			}, seed)
-			require.NoError(t, err)
-			return m, func(_ *nodes.Graph, x *nodes.Node) *nodes.Node { return m.Forward(x).Loss }
-		},
-		"tied": func(seed uint64) (zoo.Model, func(g *nodes.Graph, x *nodes.Node) *nodes.Node) {
-			m, err := NewAutoencoder(AutoencoderConfig{Features: 5, Widths: []int{4, 3, 2},
-				Activation: "sigmoid", Loss: "bce", Tied: true, Float64: true}, seed)
-			require.NoError(t, err)
-			return m, func(_ *nodes.Graph, x *nodes.Node) *nodes.Node { return m.Forward(x).Loss }
-		},
-		"VAE": func(seed uint64) (zoo.Model, func(g *nodes.Graph, x *nodes.Node) *nodes.Node) {
-			m, err := NewVAE(VAEConfig{Features: 5, Widths: []int{4}, Code: 2, Activation: "tanh",
-				Beta: 2, FreeBits: 0.01, Float64: true}, seed)
-			require.NoError(t, err)
-			return m, func(_ *nodes.Graph, x *nodes.Node) *nodes.Node {
-				return m.Forward(x,
-					nil).Loss
-			}
-		},
-		"recurrent": func(seed uint64) (zoo.Model,
-			func(g *nodes.Graph, x *nodes.Node) *nodes.Node) {
-			m, err := NewRecurrentAutoencoder(RecurrentAutoencoderConfig{
-				Recurrent: zoo.Recurrent{Cell: "lstm", Hidden: 3, Layers: 2}, Variables: 1,
-				Window: 5, Code: 2, Float64: true,
-			}, seed)
-			require.NoError(t, err)
-			return m, func(g *nodes.Graph, x *nodes.Node) *nodes.Node {
-				x = nodes.Transpose(nodes.Reshape(x, 3, 5, 1), 1, 0, 2)
-				lengths := g.IntInput("lengths", 3)
-				var f run.Inputs
-				copy(f.Ints(lengths), []int{5, 1, 3})
-				require.NoError(t, f.Err())
-				return m.Forward(x, lengths, unroll.Scan).Loss
-			}
-		},
-	} {
+	for name, model := range reducersOfFive {
 		for seed := range uint64(3) {
 			t.Run(fmt.Sprint(name, seed), func(t *testing.T) {
-				m, build := model(seed)
+				m, build := model(t, seed)
 				var loss, x *nodes.Node
 				require.NoError(t, nodes.Try(func() {
 					g := nodes.NewGraph(nodes.Options{Dtype: nodes.Float64, Training: true})
@@ -93,34 +93,41 @@ func TestReducerGradients(t *testing.T) {
 					return l
 				}
 				run()
-				var slope float64
-				directions := map[string][]float64{}
-				for _, p := range step.Grads() {
-					g, err := p.Grad()
-					require.NoError(t, err)
-					d := make([]float64, len(g.Data().([]float64)))
-					for i, v := range g.Data().([]float64) {
-						d[i] = random.Normal()
-						slope += v * d[i]
-					}
-					directions[p.(interface{ Name() string }).Name()] = d
-				}
-				move := func(by float64) {
-					for _, p := range m.Params().Params() {
-						for i, d := range directions[p.Name()] {
-							p.Value().Float64s()[i] += by * d
-						}
-					}
-				}
-				const h = 1e-5
-				move(h)
-				up := run()
-				move(-2 * h)
-				down := run()
-				require.InEpsilon(t, slope, (up-down)/(2*h), 1e-6)
+				checkAlongADirection(t, m, step, run, &random)
 			})
 		}
 	}
+}
+
+// checkAlongADirection compares the gradients of the last run with a difference quotient along a
+// random direction.
+func checkAlongADirection(t *testing.T, m zoo.Model, step *train.Step, run func() float64,
+	random *rng.Stream) {
+	var slope float64
+	directions := map[string][]float64{}
+	for _, p := range step.Grads() {
+		g, err := p.Grad()
+		require.NoError(t, err)
+		d := make([]float64, len(g.Data().([]float64)))
+		for i, v := range g.Data().([]float64) {
+			d[i] = random.Normal()
+			slope += v * d[i]
+		}
+		directions[p.(interface{ Name() string }).Name()] = d
+	}
+	move := func(by float64) {
+		for _, p := range m.Params().Params() {
+			for i, d := range directions[p.Name()] {
+				p.Value().Float64s()[i] += by * d
+			}
+		}
+	}
+	const h = 1e-5
+	move(h)
+	up := run()
+	move(-2 * h)
+	down := run()
+	require.InEpsilon(t, slope, (up-down)/(2*h), 1e-6)
 }
 
 // drawWord draws one of the words, none, or one that there is not.
