@@ -237,8 +237,7 @@ func (c *Chapter) Run(ctx context.Context, o Options) (*Record, error) {
 	}
 	if c.prose[o.Language] == nil {
 		return nil, fmt.Errorf("course: %s is not written in %q; languages are %s", c.Name,
-			o.Language,
-			strings.Join(Languages(), ", "))
+			o.Language, strings.Join(Languages(), ", "))
 	}
 	story := newStory(o.Story, c.prose[o.Language])
 	began, before := time.Now(), cpu()

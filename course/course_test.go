@@ -48,18 +48,74 @@ func helper(s string) string { return "<" + s + ">" }
 func second(p *course.Page) error { return nil }
 `),
 		"rest.go": file("package main\n\nimport \"fmt\"\n\n// shown last\nvar _ = fmt.Sprint\n"),
-		"en.md": file("# Small\n\n## question\n\nWhy?\n\n## first\n\nIt counts to {{count}}, `$x$` and $\\frac{a}{b}$.\n\n" +
-			"## second\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n## answer\n\n- **Why?** {{count}}.\n\n## exercise\n\nCount.\n"),
-		"ja.md": file("# 小さな章\n\n## question\n\nなぜ\nですか。\n\n## first\n\n{{count}} まで数えます。\n\n## second\n\n絵です。\n\n" +
-			"## answer\n\n- {{count}}。\n\n## exercise\n\n数えてください。\n\n## words\n\n- loss == 損失\n- step == ステップ\n" +
-			"- after {} steps: {} == {2} は {1} ステップ後\n- LSTM\n- a picture == 絵\n- it holds == 成り立つ\n- Curve == 曲線\n- spread == 広がり\n"),
+		"en.md":   file(smallEnglish),
+		"ja.md":   file(smallJapanese),
 	}
 }
 
+const smallEnglish = `# Small
+
+## question
+
+Why?
+
+## first
+
+It counts to {{count}}, ` + "`$x$`" + ` and $\frac{a}{b}$.
+
+## second
+
+| a | b |
+|---|---|
+| 1 | 2 |
+
+## answer
+
+- **Why?** {{count}}.
+
+## exercise
+
+Count.
+`
+
+const smallJapanese = `# 小さな章
+
+## question
+
+なぜ
+ですか。
+
+## first
+
+{{count}} まで数えます。
+
+## second
+
+絵です。
+
+## answer
+
+- {{count}}。
+
+## exercise
+
+数えてください。
+
+## words
+
+- loss == 損失
+- step == ステップ
+- after {} steps: {} == {2} は {1} ステップ後
+- LSTM
+- a picture == 絵
+- it holds == 成り立つ
+- Curve == 曲線
+- spread == 広がり
+`
+
 func first(p *course.Page) error {
 	kept, err := course.Once(p, "kept", func() ([]int, error) {
-		return []int{course.Pick(p, 3, 30,
-			300)}, nil
+		return []int{course.Pick(p, 3, 30, 300)}, nil
 	})
 	if err != nil {
 		return err
@@ -72,14 +128,13 @@ func first(p *course.Page) error {
 
 func second(p *course.Page) error {
 	kept, err := course.Once(p, "kept", func() ([]int, error) {
-		return nil,
-			errors.New("computed twice")
+		return nil, errors.New("computed twice")
 	})
 	if err != nil {
 		return err
 	}
-	p.Table("loss", []string{"step", "LSTM"}, []any{kept[0], course.Digits(0.123456, 3)}, []any{2,
-		"–"})
+	p.Table("loss", []string{"step", "LSTM"}, []any{kept[0], course.Digits(0.123456, 3)},
+		[]any{2, "–"})
 	p.Plot(&plot.Plot{Title: "Curve", X: "step", Y: "loss",
 		Curves: []plot.Curve{{Name: "LSTM", X: plot.Values{1, 2}, Y: plot.Values{1, math.NaN()}}}})
 	p.Map(&plot.Map{Title: "spread", Values: plot.Matrix{{1, 2}}})
@@ -134,8 +189,8 @@ func TestRecord(t *testing.T) {
 	for name, f := range files {
 		require.NoError(t, os.WriteFile(filepath.Join(folder, name), f.Data, 0o666))
 	}
-	require.NoError(t, os.WriteFile(filepath.Join(folder, "record.json"), course.Encode(t,
-		c.Record), 0o666))
+	require.NoError(t, os.WriteFile(filepath.Join(folder, "record.json"),
+		course.Encode(t, c.Record), 0o666))
 	again, err := course.Open(folder)
 	require.NoError(t, err)
 	again.Name = c.Name
@@ -169,19 +224,22 @@ func TestRecord(t *testing.T) {
 
 // What is missing and what is surplus is told by name.
 func TestMistakes(t *testing.T) {
-	for want, change := range map[string]func(fstest.MapFS){
-		"the sections are question, first, answer, exercise; want question, first, second": replace("en.md", "## second\n\n", ""),
-		`want question, first, second, answer, exercise`:                                   replace("ja.md", "## answer", "## third\n\n## answer"),
-		`nothing prints or draws "unused"`:                                                 replace("ja.md", "- LSTM", "- unused == x\n- LSTM"),
-		`there is no line for "a picture"`:                                                 replace("ja.md", "- a picture == 絵\n", ""),
-		`no line for "after 30 steps: loss"`:                                               replace("ja.md", "- after {} steps: {} == {2} は {1} ステップ後\n", ""),
-		"the run gave no value for {{counted}}":                                            replace("en.md", "{{count}}", "{{counted}}"),
+	for _, row := range []struct{ want, file, from, to string }{
+		{"the sections are question, first, answer, exercise; want question, first, second",
+			"en.md", "## second\n\n", ""},
+		{"want question, first, second, answer, exercise", "ja.md", "## answer",
+			"## third\n\n## answer"},
+		{`nothing prints or draws "unused"`, "ja.md", "- LSTM", "- unused == x\n- LSTM"},
+		{`there is no line for "a picture"`, "ja.md", "- a picture == 絵\n", ""},
+		{`no line for "after 30 steps: loss"`, "ja.md",
+			"- after {} steps: {} == {2} は {1} ステップ後\n", ""},
+		{"the run gave no value for {{counted}}", "en.md", "{{count}}", "{{counted}}"},
 	} {
 		files := small()
-		change(files)
+		replace(row.file, row.from, row.to)(files)
 		c, _, err := ran(t, files, first, second)
 		require.NoError(t, err)
-		require.ErrorContains(t, c.Check(), want)
+		require.ErrorContains(t, c.Check(), row.want)
 	}
 	for want, change := range map[string]func(fstest.MapFS){
 		"has 2 places, its translation 1": replace("ja.md", "{2} は {1} ステップ後", "{1}"),
@@ -189,8 +247,10 @@ func TestMistakes(t *testing.T) {
 		"the first line is no title":      replace("ja.md", "# 小さな章", "小さな章"),
 		"of the form - text":              replace("ja.md", "- LSTM", "LSTM"),
 		"ja.md":                           func(f fstest.MapFS) { delete(f, "ja.md") },
-		"no function of the form":         func(f fstest.MapFS) { f["main.go"].Data = []byte("package main\n") },
-		"expected 'package'":              func(f fstest.MapFS) { f["main.go"].Data = []byte("x") },
+		"no function of the form": func(f fstest.MapFS) {
+			f["main.go"].Data = []byte("package main\n")
+		},
+		"expected 'package'": func(f fstest.MapFS) { f["main.go"].Data = []byte("x") },
 	} {
 		files := small()
 		change(files)
@@ -205,8 +265,7 @@ func TestMistakes(t *testing.T) {
 
 func replace(name, from, to string) func(fstest.MapFS) {
 	return func(f fstest.MapFS) {
-		f[name].Data = bytes.ReplaceAll(f[name].Data, []byte(from),
-			[]byte(to))
+		f[name].Data = bytes.ReplaceAll(f[name].Data, []byte(from), []byte(to))
 	}
 }
 
@@ -214,26 +273,25 @@ func replace(name, from, to string) func(fstest.MapFS) {
 func TestCellsGoWrong(t *testing.T) {
 	for want, does := range map[string]course.Cell{
 		"the claim does not hold: two is one": func(p *course.Page) error {
-			p.Claim("two is one",
-				false)
+			p.Claim("two is one", false)
 			return nil
 		},
 		"given twice": func(p *course.Page) error {
-			p.Value("a",
-				"1")
+			p.Value("a", "1")
 			p.Value("a", "2")
 			return nil
 		},
 		"row 0 of the table": func(p *course.Page) error {
-			p.Table("",
-				[]string{"a", "b"}, []any{1})
+			p.Table("", []string{"a", "b"}, []any{1})
 			return nil
 		},
-		"no glyph":              func(p *course.Page) error { p.Plot(&plot.Plot{Title: "😭"}); return nil },
+		"no glyph": func(p *course.Page) error {
+			p.Plot(&plot.Plot{Title: "😭"})
+			return nil
+		},
 		"neither Alt nor Title": func(p *course.Page) error { p.Plot(&plot.Plot{}); return nil },
 		"an image needs": func(p *course.Page) error {
-			p.Image(nil, "",
-				0)
+			p.Image(nil, "", 0)
 			return nil
 		},
 		"own error":       func(p *course.Page) error { return errors.New("own error") },
@@ -250,6 +308,35 @@ func TestCellsGoWrong(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 	_, err = c.Run(t.Context(), course.Options{Language: "fr"})
 	require.ErrorContains(t, err, `not written in "fr"; languages are en, ja`)
+}
+
+// In a notebook, where each cell is a process, what a cell computed is kept for the others in a
+// file, and all that went wrong is told.
+func TestShow(t *testing.T) {
+	t.Setenv("GONB_TMP_DIR", t.TempDir())
+	t.Setenv("GONB_PIPE", "")
+	t.Setenv("COURSE_PROSE", "")
+	computed := 0
+	for range 2 {
+		require.NoError(t, course.ShowCell(func(p *course.Page) error {
+			kept, err := course.Once(p, "kept", func() ([]int, error) {
+				computed++
+				return []int{7}, nil
+			})
+			require.Equal(t, []int{7}, kept)
+			return err
+		}))
+	}
+	require.Equal(t, 1, computed)
+	err := course.ShowCell(func(p *course.Page) error {
+		p.Claim("two is one", false)
+		p.Claim("one is none", false)
+		return errors.New("own error")
+	})
+	for _, want := range []string{"two is one", "one is none", "own error"} {
+		require.ErrorContains(t, err, want)
+	}
+	require.ErrorContains(t, course.ShowCell(nil), "there is no cell")
 }
 
 // Debian's nbformat finds nothing wrong with a notebook.
@@ -281,13 +368,12 @@ func TestNotebook(t *testing.T) {
 	require.NoError(t, err, "%s", out)
 }
 
-// Formulas become MathML that parses, and text; what is not known is an error.
-// What the other files use of main.go comes before them, as each cell of a notebook is compiled with
-// what stands above it.
+// What the other files use of main.go comes before them, as each cell of a notebook is compiled
+// with what stands above it.
 func TestNotebookDeclaresAhead(t *testing.T) {
 	files := small()
-	files["main.go"].Data = bytes.Replace(files["main.go"].Data, []byte("const n = 3"), []byte(
-		"type table struct{}\n\nfunc (table) Size() int { return n }\n\nconst unused = 1\n\nconst n = 3"), 1)
+	replace("main.go", "const n = 3", "type table struct{}\n\n"+
+		"func (table) Size() int { return n }\n\nconst unused = 1\n\nconst n = 3")(files)
 	files["rest.go"].Data = []byte("package main\n\nfunc used() int { return table{}.Size() }\n")
 	c, err := course.New("00-small", files)
 	require.NoError(t, err)
@@ -297,8 +383,8 @@ func TestNotebookDeclaresAhead(t *testing.T) {
 	require.NoError(t, json.Unmarshal(b.Bytes(), &n))
 	require.Equal(t, "declarations", n.Cells[2].ID)
 	at := 0
-	for _, want := range []string{"import ", "type table struct{}", "func (table) Size()", "const n = 3",
-		"func used() int"} {
+	for _, want := range []string{"import ", "type table struct{}", "func (table) Size()",
+		"const n = 3", "func used() int"} {
 		i := strings.Index(n.Cells[2].Source, want)
 		require.Greater(t, i+1, at, want)
 		at = i
@@ -340,6 +426,7 @@ func TestNotebookEmbeds(t *testing.T) {
 	require.Nil(t, course.Embedded("00-small", "nothing.txt"))
 }
 
+// Formulas become MathML that parses, and text; what is not known is an error.
 func TestMath(t *testing.T) {
 	for tex, text := range map[string]string{
 		`h_t = \tanh(x_t W)`:               "h_t = tanh(x_tW)",
@@ -348,6 +435,7 @@ func TestMath(t *testing.T) {
 		`\hat y_{t-1}`:                     "y\u0302_(t−1)",
 		`\text{a b}\quad \mathrm{diag}(z)`: "a b diag(z)",
 		`\|g\| \le 1`:                      "‖g‖ ≤ 1",
+		`\vec a \dot b`:                    "a\u20d7b\u0307",
 		"":                                 "",
 	} {
 		markup, err := course.MathML(tex, true)

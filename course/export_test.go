@@ -2,8 +2,11 @@ package course
 
 import "testing"
 
-// MathML is mathML for tests.
-var MathML = mathML
+// MathML is mathML, and ShowCell is Show with its error, for tests.
+var (
+	MathML   = mathML
+	ShowCell = show
+)
 
 // Encode is Record.encode for tests.
 func Encode(t *testing.T, r *Record) []byte {

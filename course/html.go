@@ -51,16 +51,13 @@ type pagePart struct {
 // frame are the words of a page that are no chapter's, by language.
 var frame = map[string]map[string]string{
 	"en": {"answer": "Answer", "exercise": "Exercise", "code": "Code",
-		"rest": "The rest of the program",
-		"home": "The course", "run": "To run it", "machine": "Recorded on", "seconds": "s",
-		"took": "in",
-		"size": "size", "stale": "The program has changed since this was recorded.",
-		"not": "Not recorded yet.",
-		"cpu": "processor time"},
-	"ja": {"answer": "答え", "exercise": "練習問題", "code": "コード", "rest": "プログラムの残りの部分",
-		"home": "講座の目次", "run": "自分で動かすには", "machine": "記録した環境", "seconds": "秒", "took": "所要時間",
-		"size": "規模", "stale": "この記録のあとにプログラムが変わっています。", "not": "まだ記録がありません。",
-		"cpu": "CPU 時間"},
+		"rest": "The rest of the program", "home": "The course", "run": "To run it",
+		"machine": "Recorded on", "seconds": "s", "took": "in", "size": "size",
+		"not": "Not recorded yet.", "cpu": "processor time"},
+	"ja": {"answer": "答え", "exercise": "練習問題", "code": "コード",
+		"rest": "プログラムの残りの部分", "home": "講座の目次", "run": "自分で動かすには",
+		"machine": "記録した環境", "seconds": "秒", "took": "所要時間", "size": "規模",
+		"not": "まだ記録がありません。", "cpu": "CPU 時間"},
 }
 
 var languageNames = map[string]string{"en": "English", "ja": "日本語"}
@@ -81,9 +78,8 @@ func (c *Chapter) WriteHTML(w io.Writer, language, home string) error {
 		return err
 	}
 	data := pageData{Language: language, Title: c.Title(language), Name: c.Name,
-		Style: template.CSS(style),
-		Words: frame[language], Record: c.Record, Home: pageLink{frame[language]["home"], home}}
-	data.Others = otherLanguages(c.Name, language)
+		Style: template.CSS(style), Words: frame[language], Record: c.Record,
+		Home: pageLink{frame[language]["home"], home}, Others: otherLanguages(c.Name, language)}
 	var errs []error
 	for _, p := range parts {
 		prose, err := markdown(p.prose)
@@ -124,8 +120,7 @@ type part struct {
 func (c *Chapter) parts(language string) ([]part, error) {
 	if c == nil || c.prose[language] == nil {
 		return nil, fmt.Errorf("course: there is no prose in the language %q; there is %s",
-			language,
-			strings.Join(Languages(), ", "))
+			language, strings.Join(Languages(), ", "))
 	}
 	var errs []error
 	t := c.prose[language].translator()
@@ -156,7 +151,9 @@ func (c *Chapter) parts(language string) ([]part, error) {
 	return parts, errors.Join(errs...)
 }
 
-var betweenWide = regexp.MustCompile(`([\x{3000}-\x{30ff}\x{4e00}-\x{9fff}\x{ff00}-\x{ffef}]) *\n *([\x{3000}-\x{30ff}\x{4e00}-\x{9fff}\x{ff00}-\x{ffef}])`)
+const wide = `([\x{3000}-\x{30ff}\x{4e00}-\x{9fff}\x{ff00}-\x{ffef}])`
+
+var betweenWide = regexp.MustCompile(wide + ` *\n *` + wide)
 
 // joinLines takes the line breaks away that stand between letters of Japanese, which would be shown
 // as spaces.

@@ -27,8 +27,8 @@ type Leaf struct {
 	// Text returns the page in Markdown. The extension is that of the chapters' pages which it may
 	// link to by [PageName]: html, or ipynb on hosts that show notebooks.
 	Text func(language, extension string) string
-	// Live, where it is set, returns markup that stands below the text in HTML, scripts included. It
-	// is written as it is.
+	// Live, where it is set, returns markup that stands below the text in HTML, scripts included.
+	// It is written as it is.
 	Live func(language string) (template.HTML, error)
 }
 
@@ -67,8 +67,7 @@ func (k Course) WriteIndex(w io.Writer, language string) error {
 			strings.Join(Languages(), ", "))
 	}
 	data := pageData{Language: language, Title: k.Titles[language], Style: template.CSS(style),
-		Words: words}
-	data.Others = otherLanguages(Index, language)
+		Words: words, Others: otherLanguages(Index, language)}
 	var errs []error
 	section := func(id, text string) {
 		markup, err := markdown(joinLines(text))
@@ -116,18 +115,16 @@ func (k Course) WriteContents(w io.Writer, language string) error {
 func (k Course) entry(c *Chapter, language, extension string) (string, error) {
 	words := frame[language]
 	asked, err := c.Question(language)
-	answered, err2 := "", error(nil)
+	answered, took := "", words["not"]
 	if c.Record != nil {
+		var err2 error
 		answered, err2 = c.Answer(language)
-	}
-	took := ": " + words["not"]
-	if c.Record != nil {
-		took = fmt.Sprintf(": %s %s, %.0f %s", words["size"], c.Record.Size, c.Record.Took(),
+		err = errors.Join(err, err2)
+		took = fmt.Sprintf("%s %s, %.0f %s", words["size"], c.Record.Size, c.Record.Took(),
 			words["seconds"])
 	}
-	return fmt.Sprintf("### [%s](%s)\n\n%s\n\n%s\n\n`go run ./examples/%s` %s", c.Title(language),
-			PageName(c.Name, language, extension), asked, answered, c.Name, took), errors.Join(err,
-			err2)
+	return fmt.Sprintf("### [%s](%s)\n\n%s\n\n%s\n\n`go run ./examples/%s`: %s", c.Title(language),
+		PageName(c.Name, language, extension), asked, answered, c.Name, took), err
 }
 
 // otherLanguages are the links of a page to itself in the other languages.
@@ -145,7 +142,8 @@ func otherLanguages(name, language string) []pageLink {
 func (k Course) leaves(language, extension string) string {
 	text := ""
 	for _, f := range k.Leaves {
-		text += fmt.Sprintf("- [%s](%s)\n", f.Titles[language], PageName(f.Name, language, extension))
+		text += fmt.Sprintf("- [%s](%s)\n", f.Titles[language],
+			PageName(f.Name, language, extension))
 	}
 	return text
 }

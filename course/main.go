@@ -99,8 +99,8 @@ func run(ctx context.Context, name string, files fs.FS, cells []Cell, args []str
 		}
 	}
 	if f.NArg() > 0 || sizes > 1 || !slices.Contains(Languages(), *language) {
-		return usageError{fmt.Errorf("want at most one of -quick, -lesson and -full, a -lang of %s, and nothing else",
-			strings.Join(Languages(), ", "))}
+		return usageError{fmt.Errorf("want at most one of -quick, -lesson and -full, a -lang of %s, "+
+			"and nothing else", strings.Join(Languages(), ", "))}
 	}
 	c, err := New(name, files, cells...)
 	if err != nil {

@@ -37,33 +37,35 @@ const (
 
 // signs are the commands that are one sign.
 var signs = map[string]string{
-	`\cdot`: "·", `\times`: "×", `\odot`: "⊙", `\circ`: "∘", `\pm`: "±", `\to`: "→", `\le`: "≤",
-	`\leq`: "≤",
-	`\ge`:  "≥", `\geq`: "≥", `\ne`: "≠", `\approx`: "≈", `\sim`: "∼", `\in`: "∈", `\sum`: "∑",
-	`\prod`:  "∏",
-	`\ldots`: "…", `\cdots`: "⋯", `\mid`: "|", `\|`: "‖", `\{`: "{", `\}`: "}", `\propto`: "∝",
-	`\subset`: "⊂",
-	`\langle`: "⟨", `\rangle`: "⟩", `\Rightarrow`: "⇒", `\ll`: "≪", `\gg`: "≫", `\leftarrow`: "←",
-	`\int`: "∫", `\oplus`: "⊕", `\equiv`: "≡",
+	`\cdot`: "·", `\times`: "×", `\odot`: "⊙", `\circ`: "∘", `\pm`: "±", `\to`: "→",
+	`\le`: "≤", `\leq`: "≤", `\ge`: "≥", `\geq`: "≥", `\ne`: "≠", `\approx`: "≈", `\sim`: "∼",
+	`\in`: "∈", `\sum`: "∑", `\prod`: "∏", `\ldots`: "…", `\cdots`: "⋯", `\mid`: "|",
+	`\|`: "‖", `\{`: "{", `\}`: "}", `\propto`: "∝", `\subset`: "⊂", `\langle`: "⟨",
+	`\rangle`: "⟩", `\Rightarrow`: "⇒", `\ll`: "≪", `\gg`: "≫", `\leftarrow`: "←", `\int`: "∫",
+	`\oplus`: "⊕", `\equiv`: "≡",
 }
 
 // letters are the commands that are one letter.
 var letters = map[string]string{
-	`\alpha`: "α", `\beta`: "β", `\gamma`: "γ", `\delta`: "δ", `\epsilon`: "ε", `\varepsilon`: "ε",
-	`\eta`:   "η",
-	`\theta`: "θ", `\lambda`: "λ", `\mu`: "μ", `\nu`: "ν", `\xi`: "ξ", `\pi`: "π", `\rho`: "ρ",
-	`\sigma`: "σ",
-	`\tau`:   "τ", `\phi`: "φ", `\varphi`: "φ", `\psi`: "ψ", `\omega`: "ω", `\Delta`: "Δ",
-	`\Sigma`: "Σ", `\Phi`: "Φ", `\Omega`: "Ω",
-	`\partial`: "∂", `\nabla`: "∇", `\infty`: "∞", `\ell`: "ℓ", `\top`: "⊤", `\chi`: "χ",
-	`\kappa`: "κ", `\zeta`: "ζ", `\Pi`: "Π",
+	`\alpha`: "α", `\beta`: "β", `\gamma`: "γ", `\delta`: "δ", `\epsilon`: "ε",
+	`\varepsilon`: "ε", `\eta`: "η", `\theta`: "θ", `\lambda`: "λ", `\mu`: "μ", `\nu`: "ν",
+	`\xi`: "ξ", `\pi`: "π", `\rho`: "ρ", `\sigma`: "σ", `\tau`: "τ", `\phi`: "φ",
+	`\varphi`: "φ", `\psi`: "ψ", `\omega`: "ω", `\Delta`: "Δ", `\Sigma`: "Σ", `\Phi`: "Φ",
+	`\Omega`: "Ω", `\partial`: "∂", `\nabla`: "∇", `\infty`: "∞", `\ell`: "ℓ", `\top`: "⊤",
+	`\chi`: "χ", `\kappa`: "κ", `\zeta`: "ζ", `\Pi`: "Π",
 }
 
-var named = map[string]bool{`\tanh`: true, `\exp`: true, `\log`: true, `\max`: true, `\min`: true,
-	`\cos`: true,
-	`\sin`: true, `\ln`: true, `\det`: true}
+// named are the commands that are names of functions.
+var named = map[string]bool{`\tanh`: true, `\exp`: true, `\log`: true, `\max`: true,
+	`\min`: true, `\cos`: true, `\sin`: true, `\ln`: true, `\det`: true}
 
-var accents = map[string]string{`\hat`: "^", `\bar`: "¯", `\tilde`: "~", `\vec`: "→", `\dot`: "˙"}
+// accents are the commands that set a sign over a term; combining has these signs for text.
+var (
+	accents = map[string]string{`\hat`: "^", `\bar`: "¯", `\tilde`: "~", `\vec`: "→",
+		`\dot`: "˙"}
+	combining = map[string]string{"^": "\u0302", "¯": "\u0304", "~": "\u0303", "→": "\u20d7",
+		"˙": "\u0307"}
+)
 
 var texToken = regexp.MustCompile(`\\[A-Za-z]+|\\.|[0-9]+(?:\.[0-9]+)?|\s+|.`)
 
@@ -189,9 +191,7 @@ func (p *texParser) single() term {
 		return term{kind: fraction, parts: []term{p.single(), p.single()}}
 	case `\sqrt`:
 		return term{kind: root, parts: []term{p.single()}}
-	case `\mathrm`, `\operatorname`:
-		return term{kind: upright, text: strings.TrimSpace(p.raw())}
-	case `\mathbf`:
+	case `\mathrm`, `\mathbf`, `\operatorname`:
 		return term{kind: upright, text: strings.TrimSpace(p.raw())}
 	case `\text`:
 		return term{kind: words, text: p.raw()}
@@ -255,8 +255,8 @@ func mathML(tex string, display bool) (string, error) {
 	if display {
 		attribute = ` display="block"`
 	}
-	return fmt.Sprintf(`<math%s><semantics>%s<annotation encoding="application/x-tex">%s</annotation></semantics></math>`,
-		attribute, t.markup(), html.EscapeString(tex)), nil
+	return fmt.Sprintf(`<math%s><semantics>%s<annotation encoding="application/x-tex">%s`+
+		`</annotation></semantics></math>`, attribute, t.markup(), html.EscapeString(tex)), nil
 }
 
 func (t term) markup() string {
@@ -343,7 +343,7 @@ func (t term) plain() string {
 	case root:
 		return "√" + group(inner[0])
 	case accent:
-		return inner[0] + map[string]string{"^": "\u0302", "¯": "\u0304", "~": "\u0303"}[t.text]
+		return inner[0] + combining[t.text]
 	case scripts:
 		out := inner[0]
 		if inner[1] != "" {

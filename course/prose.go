@@ -93,7 +93,8 @@ func (p *prose) readWords(text string) error {
 		}
 		from, to = strings.TrimSpace(from), strings.TrimSpace(to)
 		if !ok || from == "" || to == "" || met[from] {
-			errs = append(errs, fmt.Errorf("%s: words: %q: want lines, each once, of the form - text == translation", p.file, line))
+			errs = append(errs, fmt.Errorf("%s: words: %q: want lines, each once, of the form "+
+				"- text == translation", p.file, line))
 			continue
 		}
 		met[from] = true
@@ -102,7 +103,8 @@ func (p *prose) readWords(text string) error {
 			pattern := strings.ReplaceAll(regexp.QuoteMeta(from), `\{\}`, `(.*?)`)
 			w.pattern = regexp.MustCompile("^" + pattern + "$")
 			if got := strings.Count(numbered(to), "{"); got != n {
-				errs = append(errs, fmt.Errorf("%s: words: %q has %d places, its translation %d", p.file, from, n, got))
+				errs = append(errs, fmt.Errorf("%s: words: %q has %d places, its translation %d",
+					p.file, from, n, got))
 			}
 		}
 		p.words = append(p.words, w)
@@ -138,7 +140,8 @@ var speech = regexp.MustCompile(`[A-Za-z]{2,}`)
 // say translates one text.
 func (t *translator) say(s string) string {
 	trimmed := strings.TrimSpace(s)
-	if t.prose.words == nil && t.prose.file == "en.md" || !speech.MatchString(trimmed) && !t.has(trimmed) {
+	english := t.prose.words == nil && t.prose.file == "en.md"
+	if english || !speech.MatchString(trimmed) && !t.has(trimmed) {
 		return s
 	}
 	return strings.Replace(s, trimmed, t.look(trimmed), 1)

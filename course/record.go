@@ -109,8 +109,7 @@ func (r *Record) encode() ([]byte, error) {
 		name  string
 		value any
 	}{{"Size", r.Size}, {"Sources", r.Sources}, {"Machine", r.Machine}, {"Seconds", r.Seconds},
-		{"CPU", r.CPU},
-		{"Values", r.Values}} {
+		{"CPU", r.CPU}, {"Values", r.Values}} {
 		fmt.Fprintf(&b, "%q: ", f.name)
 		if err := line(f.value); err != nil {
 			return nil, err

@@ -1,9 +1,9 @@
 package course
 
 import (
-	"context"
 	"encoding/base64"
 	"encoding/gob"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -23,7 +23,7 @@ func Show(cell Cell) {
 
 func show(cell Cell) error {
 	if cell == nil {
-		return fmt.Errorf("course.Show: there is no cell")
+		return errors.New("course.Show: there is no cell")
 	}
 	t, err := notebookTranslator()
 	if err != nil {
@@ -32,10 +32,8 @@ func show(cell Cell) error {
 	display, done := openDisplay()
 	defer done()
 	var failed error
-	r := CellRecord{Name: cellName(cell)}
-	p := &Page{Size: Lesson, ctx: context.Background(), progress: os.Stderr, record: &r,
-		values: map[string]string{},
-		kept:   keeper{map[string]any{}, filepath.Join(os.Getenv("GONB_TMP_DIR"), "course-kept")}}
+	p := &Page{Size: Lesson, progress: os.Stderr,
+		kept: keeper{folder: filepath.Join(os.Getenv("GONB_TMP_DIR"), "course-kept")}}
 	p.told = func(o Output) {
 		out, err := t.output(o).notebook()
 		if err == nil && out.Type == "display_data" && display != nil {
@@ -49,13 +47,8 @@ func show(cell Cell) error {
 			failed = err
 		}
 	}
-	if err := cell(p); err != nil {
-		return err
-	}
-	for _, err := range p.errs {
-		return err
-	}
-	return failed
+	err = cell(p)
+	return errors.Join(append(p.errs, err, failed)...)
 }
 
 // notebookTranslator reads the prose that COURSE_PROSE names, as CHAPTER/LANGUAGE.md.

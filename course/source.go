@@ -1,7 +1,6 @@
 package course
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -58,10 +57,7 @@ func readSource(files fs.FS) (*source, error) {
 	if err != nil {
 		return nil, err
 	}
-	names = slices.DeleteFunc(names, func(n string) bool {
-		return strings.HasSuffix(n,
-			"_test.go")
-	})
+	names = slices.DeleteFunc(names, func(n string) bool { return strings.HasSuffix(n, "_test.go") })
 	s := &source{}
 	hash := sha256.New()
 	for _, name := range names {
@@ -143,15 +139,15 @@ func (s *source) whole(name string, text []byte) error {
 			from = fset.Position(d.End()).Offset
 		}
 	}
-	if code := strings.TrimSpace(string(bytes.TrimSpace(text[from:]))); code != "" {
+	if code := strings.TrimSpace(string(text[from:])); code != "" {
 		s.rest = append(s.rest, sourceFile{path.Base(name), code, mentioned(file)})
 	}
 	return nil
 }
 
-// ahead are the declarations of main.go that the other files need, or a cell before the one that they
-// stand with, directly or through others of them: where those come first, as in a notebook, these
-// must come before.
+// ahead are the declarations of main.go that the other files need, or a cell before the one that
+// they stand with, directly or through others of them: where those come first, as in a notebook,
+// these must come before.
 func (s *source) ahead() (code []string) {
 	needed := map[string]bool{}
 	for _, f := range s.rest {
@@ -181,7 +177,9 @@ func (s *source) ahead() (code []string) {
 // usedBefore reports whether a name is mentioned in a cell before one, or in what stands with it.
 func (s *source) usedBefore(name string, cell int) bool {
 	return slices.ContainsFunc(s.cells[:cell], func(c sourceCell) bool { return c.uses[name] }) ||
-		slices.ContainsFunc(s.decls, func(d sourceDecl) bool { return d.cell < cell && d.uses[name] })
+		slices.ContainsFunc(s.decls, func(d sourceDecl) bool {
+			return d.cell < cell && d.uses[name]
+		})
 }
 
 // mentioned are the identifiers below a node.

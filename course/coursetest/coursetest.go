@@ -36,7 +36,8 @@ func Check(t *testing.T, files fs.FS, cells ...course.Cell) {
 	}
 	recorded := c.Record
 	var story bytes.Buffer
-	quick, err := c.Run(t.Context(), course.Options{Size: course.Quick, Language: "ja", Story: &story})
+	quick, err := c.Run(t.Context(),
+		course.Options{Size: course.Quick, Language: "ja", Story: &story})
 	if err != nil {
 		t.Fatalf("%s\n%v", story.String(), err)
 	}
