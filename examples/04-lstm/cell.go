@@ -85,11 +85,8 @@ func comingBack(newCell func(s *nodes.Scope) cells.Cell, T int) (sizes []float64
 	}
 	defer step.Close()
 	var in run.Inputs
-	xs := in.Floats(x)
-	if err := errors.Join(in.Err(), fillNoise(xs, 1)); err != nil {
-		return nil, err
-	}
-	if err := step.Run(0, 0); err != nil {
+	fillNoise(in.Floats(x), 1)
+	if err := errors.Join(in.Err(), step.Run(0, 0)); err != nil {
 		return nil, err
 	}
 	for t := range T {

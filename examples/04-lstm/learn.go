@@ -20,24 +20,28 @@ import (
 	"github.com/seqzoo/seqzoo/zoo/text"
 )
 
-func fillNoise(x run.Floats, seed uint64) error {
+func fillNoise(x run.Floats, seed uint64) {
 	r := rand.New(rand.NewPCG(seed, 2))
 	for i := range x.Len() {
 		x.Set(i, r.NormFloat64())
 	}
-	return nil
 }
 
 // The words of the reviews, each with what it means; the judgements are kind first, then unkind.
 var (
-	others     = []string{"この", "映画", "本", "は", "と", "昨日", "友人", "が", "言っ", "た", "とても", "少し"}
-	judgements = []string{"面白い", "楽しい", "美しい", "良い", "退屈だ", "ひどい", "悪い", "つまらない"}
-	meaning    = map[string]string{"この": "this", "映画": "film", "は": "topic", "とても": "very", "面白い": "interesting",
-		"と": "that", "昨日": "yesterday", "友人": "friend", "が": "subject", "言っ": "say", "た": "past"}
-	shown = []string{"この", "映画", "は", "とても", "面白い", "と", "昨日", "友人", "が", "言っ", "た"}
+	others = []string{"この", "映画", "本", "は", "と", "昨日", "友人", "が", "言っ", "た",
+		"とても", "少し"}
+	judgements = []string{"面白い", "楽しい", "美しい", "良い",
+		"退屈だ", "ひどい", "悪い", "つまらない"}
+	meaning = map[string]string{"この": "this", "映画": "film", "は": "topic",
+		"とても": "very", "面白い": "interesting", "と": "that", "昨日": "yesterday",
+		"友人": "friend", "が": "subject", "言っ": "say", "た": "past"}
+	shown = []string{"この", "映画", "は", "とても", "面白い", "と", "昨日", "友人", "が",
+		"言っ", "た"}
 )
 
-// review draws as many words as the review that is shown has, in any order, among which one judges.
+// review draws as many words as the review that is shown has, in any order, among which one
+// judges.
 func review(r *rand.Rand) (words []string, kind bool) {
 	for range shown {
 		words = append(words, others[r.IntN(len(others))])
@@ -62,7 +66,8 @@ func learnReviews(p *course.Page) (out reviews, err error) {
 	}
 	store := nodes.NewStore(nodes.Float32, 1)
 	T := len(shown)
-	// build makes the network: ids [T, B] to a verdict after every word [T, B, 1]; only the last counts
+	// build makes the network: ids [T, B] to a verdict after every word [T, B, 1], of which only
+	// the last counts
 	build := func(B int, training bool) (words, kind, loss *nodes.Node, outputs []*nodes.Node) {
 		g := nodes.NewGraph(nodes.Options{Training: training})
 		words, kind = g.IntInput("words", T, B), g.Input("kind", B, 1)
@@ -72,7 +77,8 @@ func learnReviews(p *course.Page) (out reviews, err error) {
 		r := unroll.Over(cell).Unroll(nodes.Embedding(table, words, -1), nil, unroll.Options{})
 		says := verdict.Of(r.Y())
 		loss = nodes.BCEWithLogits(nodes.TimeSlice(says, T-1), kind, nodes.ReduceMean)
-		return words, kind, loss, []*nodes.Node{says, nodes.Mean(r.Part(2), -1), nodes.Mean(r.Part(3), -1)}
+		return words, kind, loss, []*nodes.Node{says, nodes.Mean(r.Part(2), -1),
+			nodes.Mean(r.Part(3), -1)}
 	}
 	var words, kind, loss *nodes.Node
 	var outputs []*nodes.Node
@@ -117,7 +123,8 @@ func learnReviews(p *course.Page) (out reviews, err error) {
 }
 
 // look runs new reviews and keeps the gates at their words; the shown review is the first.
-func look(out *reviews, step *train.Step, put func(b int, sentence []string, kind bool), r *rand.Rand) error {
+func look(out *reviews, step *train.Step, put func(b int, sentence []string, kind bool),
+	r *rand.Rand) error {
 	const batch, rounds = 32, 16
 	T := len(shown)
 	at := map[string]*[3]float64{"very": {}, "judgement": {}, "others": {}}
@@ -153,7 +160,8 @@ func look(out *reviews, step *train.Step, put func(b int, sentence []string, kin
 		}
 		if n == 0 {
 			for t := range T {
-				out.Kept, out.Written = append(out.Kept, kept.At(t*batch)), append(out.Written, written.At(t*batch))
+				out.Kept = append(out.Kept, kept.At(t*batch))
+				out.Written = append(out.Written, written.At(t*batch))
 				out.Says = append(out.Says, says.At(t*batch))
 			}
 		}
@@ -189,7 +197,8 @@ func learnShakespeare(p *course.Page) (map[string][]float64, error) {
 		return nil, err
 	}
 	learn, valid := course.Pick(p, 2000, 300_000, 300_000), course.Pick(p, 1000, 30_000, 30_000)
-	epochs, seeds, hidden := course.Pick(p, 1, 2, 4), course.Pick(p, 1, 2, 5), course.Pick(p, 8, 64, 64)
+	epochs, seeds := course.Pick(p, 1, 2, 4), course.Pick(p, 1, 2, 5)
+	hidden := course.Pick(p, 8, 64, 64)
 	out := map[string][]float64{}
 	for _, variant := range variants {
 		spec := variant.Spec
@@ -197,7 +206,8 @@ func learnShakespeare(p *course.Page) (map[string][]float64, error) {
 			spec = strings.Replace(spec, "hidden=76", "hidden=9", 1)
 		}
 		for seed := range seeds {
-			m, err := lm.New(lm.Config{Recurrent: zoo.Recurrent{Cell: spec, Hidden: hidden}, Level: "char"}, v, uint64(seed+1))
+			m, err := lm.New(lm.Config{Recurrent: zoo.Recurrent{Cell: spec, Hidden: hidden},
+				Level: "char"}, v, uint64(seed+1))
 			if err != nil {
 				return nil, err
 			}
@@ -210,8 +220,8 @@ func learnShakespeare(p *course.Page) (map[string][]float64, error) {
 			if err != nil {
 				return nil, err
 			}
-			r, err := train.Fit(p.Context(), task, train.Config{Optimizer: adam, Epochs: epochs, Seed: uint64(seed + 1),
-				Warn: func(string) {}})
+			r, err := train.Fit(p.Context(), task, train.Config{Optimizer: adam, Epochs: epochs,
+				Seed: uint64(seed + 1), Warn: func(string) {}})
 			if err != nil {
 				return nil, err
 			}
