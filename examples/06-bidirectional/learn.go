@@ -335,7 +335,7 @@ func (l Line) right() (n int) {
 	return n
 }
 
-// apart are the three lines in which two readers differ most.
+// apart are the three lines in which the reader b is furthest ahead of a.
 func apart(a, b Proofread) string {
 	at := make([]int, len(a.Lines))
 	for i := range at {

@@ -78,7 +78,8 @@ func twoMistakes(p *course.Page) error {
 	}
 	right, wrong := w.bidirectional(xs, true), w.bidirectional(xs, false)
 	figure := plot.Plot{Title: "The outputs of both versions", X: "step", Y: "output",
-		Alt: "The outputs with the backward values turned back lie on those of the library; the others do not."}
+		Alt: "The outputs with the backward values turned back lie on those of the library; " +
+			"the others do not."}
 	for _, of := range []struct {
 		name string
 		y    []float64
@@ -145,7 +146,8 @@ func sight(p *course.Page) error {
 		m := plot.Map{Title: "What an output sees: not turned back", X: "input at step",
 			Y: "output at step", Rows: names, Cols: names,
 			Values: by, Low: 0, High: 1, Scale: "change of the output with the input",
-			Alt: "The first rows see the first and the last inputs alone: a triangle in the middle is empty."}
+			Alt: "The first rows see the first and the last inputs alone: a triangle in the " +
+				"middle is empty."}
 		if turnBack {
 			key = "right"
 			m.Title = "What an output sees: turned back"
@@ -153,9 +155,12 @@ func sight(p *course.Page) error {
 		}
 		p.Map(&m)
 		p.Value("first-"+key, "%d", first)
-		p.Claim(map[bool]string{true: "turned back, the first output sees every input",
-			false: "not turned back, the first output sees two inputs, the first and the last"}[turnBack],
-			first == map[bool]int{true: steps, false: 2}[turnBack])
+		if turnBack {
+			p.Claim("turned back, the first output sees every input", first == steps)
+		} else {
+			p.Claim("not turned back, the first output sees two inputs, the first and the last",
+				first == 2)
+		}
 	}
 	p.Value("steps", "%d", steps)
 	return nil
@@ -216,7 +221,8 @@ func places(p *course.Page) error {
 	figure := plot.Plot{Title: "Found, by place in a word of five letters or more", Y: "found, %",
 		X:      "letter of the word",
 		YRange: plot.Range{Low: 0, High: 100},
-		Alt:    "Reading from the start finds few wrong first letters, reading from the end few wrong last ones; both ways finds more of both."}
+		Alt: "Reading from the start finds few wrong first letters, reading from the end few " +
+			"wrong last ones; both ways finds more of both."}
 	for _, k := range []int{0, 2, 3} {
 		bars := plot.Bars{Name: all[k].Name}
 		for _, share := range all[k].ByPlace {
@@ -231,9 +237,11 @@ func places(p *course.Page) error {
 		p.Value("last-"+key, "%s", percent(all[k].ByPlace[4]))
 	}
 	if p.Size != course.Quick {
-		p.Claim("a network that reads from the start finds fewer wrong letters at the start of a word than at its end",
+		p.Claim("a network that reads from the start finds fewer wrong letters at the start of "+
+			"a word than at its end",
 			all[0].ByPlace[0] < all[0].ByPlace[4])
-		p.Claim("both ways, more wrong first letters are found than from the start, and more wrong last letters than from the end",
+		p.Claim("both ways, more wrong first letters are found than from the start, and more "+
+			"wrong last letters than from the end",
 			all[3].ByPlace[0] > all[0].ByPlace[0] && all[3].ByPlace[4] > all[2].ByPlace[4])
 	}
 	return nil
@@ -247,7 +255,8 @@ func wrongOrder(p *course.Page) error {
 	}
 	figure := plot.Plot{Title: "Found, by place in the line", X: "place in the line, letters",
 		Y: "found, %", YRange: plot.Range{Low: 40, High: 80},
-		Alt: "Both ways lies ten points above one way all along the line; not turned back lies on the curve of one way."}
+		Alt: "Both ways lies ten points above one way all along the line; not turned back lies " +
+			"on the curve of one way."}
 	for _, k := range []int{0, 3, 4} {
 		c := plot.Curve{Name: all[k].Name}
 		for i, share := range all[k].ByLine {
