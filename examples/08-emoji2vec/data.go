@@ -26,8 +26,7 @@ import (
 var descriptions []byte
 
 // The vectors of the words in them, which examples/word2vec learns from WikiText-2: 100 whole
-// numbers
-// each, which are a hundredth of the vector's, less the mean of all 20,487 words, at length 1.
+// numbers each, a hundred times those of the vector less the mean of all 20,487 words, at length 1.
 //
 //go:embed words.txt.gz
 var wordVectors []byte
@@ -54,8 +53,8 @@ func said() ([]Said, error) {
 		if len(field) != 3 {
 			return nil, fmt.Errorf("descriptions: %q has not three fields", line)
 		}
-		out = append(out, Said{field[0], strings.Split(field[1], "|"), strings.Split(field[2],
-			"|")})
+		out = append(out, Said{field[0], strings.Split(field[1], "|"),
+			strings.Split(field[2], "|")})
 	}
 	return out, nil
 }
@@ -64,18 +63,16 @@ func said() ([]Said, error) {
 // al., 2016; github.com/uclnlp/emoji2vec, MIT licence, © 2018 UCL Machine Reading).
 var quoted = map[string][]string{
 	"😭": {"loudly crying face", "cry", "crying", "sob", "sobbing", "bawling", "tears", "hurt",
-		"sad", "somber",
-		"melancholy", "morn"},
+		"sad", "somber", "melancholy", "morn"},
 	"😆": {"laugh", "laughing", "smiling", "big grin"},
-	"😂": {"face with tears of joy", "laughing crying", "laughing tears", "tears", "cry", "laughing",
-		"happy", "lol"},
+	"😂": {"face with tears of joy", "laughing crying", "laughing tears", "tears", "cry",
+		"laughing", "happy", "lol"},
 	"😠": {"angry", "mad", "irritated", "vexed", "grumpy face"},
 	"😫": {"tired face", "tired", "exhausted", "fed up", "sleepy"},
 }
 
-// pairsOf makes pairs of a description and an emoji: those of Unicode, or, for the emoji in
-// instead,
-// those.
+// pairsOf makes pairs of a description and an emoji: those of Unicode, or, for the emoji that instead
+// has, its own.
 func pairsOf(all []Said, instead map[string][]string) (pairs []emoji.Pair) {
 	for _, s := range all {
 		phrases, ok := instead[s.Emoji]
@@ -178,7 +175,9 @@ func first(places []int) (n int) {
 
 func median(places []int) int { return slices.Sorted(slices.Values(places))[len(places)/2] }
 
-func middle(places []float64) int { return int(slices.Sorted(slices.Values(places))[len(places)/2]) }
+func middle(places []float64) int {
+	return int(slices.Sorted(slices.Values(places))[len(places)/2])
+}
 
 func floats(places []int) (out []float64) {
 	for _, place := range places {
@@ -206,9 +205,8 @@ func named(found []vectors.Match) (names []string) {
 }
 
 // names are those of the five emoji, since pictures have letters alone.
-var names = map[string]string{"😭": "loudly crying", "😆": "grinning, squinting", "😂": "tears of joy",
-	"😠": "angry face",
-	"😫": "tired face", "🍎": "red apple"}
+var names = map[string]string{"😭": "loudly crying", "😆": "grinning, squinting",
+	"😂": "tears of joy", "😠": "angry face", "😫": "tired face", "🍎": "red apple"}
 
 // drawn draws the cosines of emoji and sums with words.
 func drawn(p *course.Page, all []Said, words *vectors.Vectors) error {
@@ -220,7 +218,9 @@ func drawn(p *course.Page, all []Said, words *vectors.Vectors) error {
 	figure := plot.Map{Title: "Cosines of emoji and sums with words, in hundredths", X: "word",
 		Y: "emoji or sum", Scale: "cosine",
 		Low: -1, High: 1, Diverging: true, Numbers: true, Cell: 34, Cols: show,
-		Alt: "Tears of joy and crying + grinning are both on the side of crying and of laughing; angry + crying is near crying, angry and mad, and the tired face on the other side of these."}
+		Alt: "Tears of joy and crying + grinning are both on the side of crying and of laughing; " +
+			"angry + crying is near crying, angry and mad, and the tired face on the other side " +
+			"of these."}
 	row := func(name string, terms ...string) error {
 		sum := make([]float64, words.Dim())
 		for _, t := range terms {
@@ -252,7 +252,8 @@ func drawn(p *course.Page, all []Said, words *vectors.Vectors) error {
 			return err
 		}
 	}
-	if err := errors.Join(row("crying + grinning", "😭", "😆"), row("angry + crying", "😠", "😭")); err != nil {
+	if err := errors.Join(row("crying + grinning", "😭", "😆"),
+		row("angry + crying", "😠", "😭")); err != nil {
 		return err
 	}
 	p.Map(&figure)

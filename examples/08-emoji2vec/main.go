@@ -32,8 +32,8 @@ func described(p *course.Page) error {
 	var english, japanese [][]any
 	for _, e := range five {
 		s := all[slices.IndexFunc(all, func(s Said) bool { return s.Emoji == e })]
-		english = append(english, []any{e, strings.Join(quoted[e], ", "), strings.Join(s.English,
-			", ")})
+		english = append(english, []any{e, strings.Join(quoted[e], ", "),
+			strings.Join(s.English, ", ")})
 		japanese = append(japanese, []any{e, strings.Join(s.Japanese, "、")})
 	}
 	p.Table("What they are said to show", []string{"emoji", "by emoji2vec's data",
@@ -60,8 +60,7 @@ func learn(p *course.Page, words *vectors.Vectors, pairs []emoji.Pair, seed int)
 		return nil, err
 	}
 	_, err = train.Fit(p.Context(), task, train.Config{Optimizer: adam, Epochs: 30,
-		Seed: uint64(seed),
-		Warn: func(string) {}})
+		Seed: uint64(seed), Warn: func(string) {}})
 	return m, err
 }
 
@@ -189,7 +188,8 @@ func why(p *course.Page) error {
 	figure := plot.Plot{Title: "Where anger + crying finds them",
 		X: "descriptions of anger and tears added",
 		Y: "place of the emoji", LogY: true, YRange: plot.Range{Low: 1, High: 500},
-		Alt: "With more descriptions of anger and tears the tired face climbs from beyond the hundredth place to the first ones, and the apple climbs too."}
+		Alt: "With more descriptions of anger and tears the tired face climbs from beyond the " +
+			"hundredth place to the first ones, and the apple climbs too."}
 	for _, e := range []string{"😫", "🍎"} {
 		before := slices.Clone(quoted[e])
 		if before == nil {
@@ -199,8 +199,8 @@ func why(p *course.Page) error {
 		for n := range len(both) + 1 {
 			instead := maps.Clone(quoted)
 			instead[e] = append(slices.Clone(before), both[:n]...)
-			got, err := reckon(p, words, pairsOf(all, instead), equation{e, e, []string{"😠", "😭"},
-				nil})
+			got, err := reckon(p, words, pairsOf(all, instead),
+				equation{e, e, []string{"😠", "😭"}, nil})
 			if err != nil {
 				return err
 			}
@@ -212,7 +212,8 @@ func why(p *course.Page) error {
 		p.Value(key+"Before", "%d", middle(places[0]))
 		p.Value(key+"After", "%d", middle(places[4]))
 		times := map[string]int{"😫": 10, "🍎": 2}[e]
-		p.Claim(fmt.Sprintf("four descriptions of anger and tears bring it to a place at least %d times as good: %s", times, names[e]),
+		p.Claim(fmt.Sprintf("four descriptions of anger and tears bring it to a place at least "+
+			"%d times as good: %s", times, names[e]),
 			middle(places[0]) >= times*middle(places[4]))
 	}
 	p.Plot(&figure)
