@@ -86,7 +86,7 @@ func TestList(t *testing.T) {
 	}
 	for _, args := range [][]string{{"nosuch"}, {"-nosuch"}, {"-lang", "fr"}, {"-record"},
 		{"-record", "-quick", "01"}, {"01", "-record", "-quick"}, {"07", "-nosuch"}, {"0"}, {""},
-		{"99"}, {"-quick", "-full", "01"}} {
+		{"99"}, {"-quick", "-full", "01"}, {"-serve", "01"}, {"-serve", "-render"}} {
 		var usage usageError
 		err := run(context.Background(), args, &bytes.Buffer{}, &bytes.Buffer{})
 		require.ErrorAs(t, err, &usage, args)
@@ -141,6 +141,9 @@ func TestServer(t *testing.T) {
 	}
 	code, _ := get(s.URL+"/01-rnn-bptt.ja.ipynb", "")
 	require.Equal(t, http.StatusOK, code)
-	code, _ = get(s.URL+"/nosuch.en.html", "")
-	require.Equal(t, http.StatusNotFound, code)
+	for _, name := range []string{"nosuch.en.html", "index.fr.html", "01-rnn-bptt.fr.html",
+		"living.fr.html"} {
+		code, _ = get(s.URL+"/"+name, "")
+		require.Equal(t, http.StatusNotFound, code, name)
+	}
 }

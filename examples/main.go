@@ -67,8 +67,11 @@ func run(ctx context.Context, args []string, out, messages io.Writer) error {
 	f := flag.NewFlagSet("examples", flag.ContinueOnError)
 	f.SetOutput(io.Discard)
 	sizes := map[string]*bool{}
-	for size, says := range map[string]string{"quick": "a tiny run of a few seconds, to see that everything works", "lesson": "run in at most three minutes; the default",
-		"full": "run for as long as it takes"} {
+	for size, says := range map[string]string{
+		"quick":  "a tiny run of a few seconds, to see that everything works",
+		"lesson": "run in at most three minutes; the default",
+		"full":   "run for as long as it takes",
+	} {
 		sizes[size] = f.Bool(size, false, says)
 	}
 	f.BoolVar(&r.record, "record", false, "keep what the runs gave, and write docs/course")
@@ -110,8 +113,9 @@ func run(ctx context.Context, args []string, out, messages io.Writer) error {
 	if r.record && (r.size != "lesson" || len(chapters) == 0) {
 		return usageError{errors.New("-record wants the names of chapters, or all, and runs lessons")}
 	}
-	if r.living != "" && (r.serve || r.record || r.render || len(chapters) > 0) {
-		return usageError{errors.New("-living goes with no chapters, -serve, -record or -render")}
+	if r.living != "" && r.serve ||
+		(r.living != "" || r.serve) && (r.record || r.render || len(chapters) > 0) {
+		return usageError{errors.New("-serve and -living go alone: without chapters, -record and -render")}
 	}
 	if r.root, err = checkout(); err != nil {
 		return err

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -79,7 +80,7 @@ var errNoPage = errors.New("no page of a chapter")
 
 func (r runner) page(name string) ([]byte, error) {
 	parts := strings.Split(name, ".")
-	if len(parts) != 3 || parts[2] != "html" {
+	if len(parts) != 3 || parts[2] != "html" || !slices.Contains(course.Languages(), parts[1]) {
 		return nil, errNoPage
 	}
 	k, err := r.course()

@@ -16,7 +16,8 @@ func main() {
 	js.Global().Call("seqzooLiving", map[string]any{
 		// begin(activation, first weights, seed)
 		"begin": answer(func(args []js.Value) (map[string]any, error) {
-			if len(args) != 3 || args[0].Type() != js.TypeString || args[1].Type() != js.TypeString {
+			if len(args) != 3 || args[0].Type() != js.TypeString ||
+				args[1].Type() != js.TypeString {
 				return nil, errors.New("want an activation, first weights and a seed")
 			}
 			seed, err := whole(args[2], 1<<53-1)
@@ -33,8 +34,8 @@ func main() {
 			now = next
 			return map[string]any{}, err
 		}),
-		// learn(milliseconds, additions): for about so long, and at most so many, since the clock of
-		// some browsers stands still while a script runs
+		// learn(milliseconds, additions): for about so long, and at most so many, since the clock
+		// of some browsers stands still while a script runs
 		"learn": answer(func(args []js.Value) (map[string]any, error) {
 			if now == nil || len(args) != 2 {
 				return nil, errors.New("want milliseconds and additions, after begin")
@@ -57,7 +58,8 @@ func main() {
 				at, loss = append(at, p.at), append(loss, p.loss)
 			}
 			right, of := now.lately()
-			out := map[string]any{"done": now.done, "at": at, "loss": loss, "right": right, "of": of}
+			out := map[string]any{"done": now.done, "at": at, "loss": loss,
+				"right": right, "of": of}
 			var broken adder.NotFinite
 			if errors.As(err, &broken) {
 				out["broken"], err = true, nil
