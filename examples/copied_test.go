@@ -24,7 +24,11 @@ func copyProgram(t *testing.T, from, to string) {
 			return err
 		}
 		if d.IsDir() {
-			if goFiles, _ := filepath.Glob(filepath.Join(path, "*.go")); path != from && goFiles != nil {
+			goFiles, err := filepath.Glob(filepath.Join(path, "*.go"))
+			if err != nil {
+				return err
+			}
+			if path != from && goFiles != nil {
 				return fs.SkipDir
 			}
 			return os.MkdirAll(filepath.Join(to, below), 0o777)

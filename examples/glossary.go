@@ -29,8 +29,9 @@ func glossary(chapters []*course.Chapter) course.Leaf {
 		folders[c.Name[:2]] = c.Name
 	}
 	return course.Leaf{
-		Name:   "glossary",
-		Titles: map[string]string{"en": "Glossary: Japanese, English, code", "ja": "用語集：日本語・英語・コード"},
+		Name: "glossary",
+		Titles: map[string]string{"en": "Glossary: Japanese, English, code",
+			"ja": "用語集：日本語・英語・コード"},
 		Text: func(language, extension string) string {
 			var b strings.Builder
 			for _, g := range termGroups {

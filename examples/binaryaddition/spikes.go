@@ -48,8 +48,12 @@ func (s *story) spikes() error {
 	p := plot.Plot{Title: "Binary addition, seed 1", X: "example", Y: "loss, mean of 20",
 		LogY: true}
 	var worst *spike
-	for _, c := range []adder.Setting{{Activation: cells.Sigmoid, Init: "xavier", LR: 0.1}, {Activation: cells.ReLU, Init: "xavier", LR: 0.1},
-		{Activation: cells.ReLU, Init: "he", LR: 0.1}, {Activation: cells.ReLU, Init: "he", LR: 0.1, Clip: 1}} {
+	for _, c := range []adder.Setting{
+		{Activation: cells.Sigmoid, Init: "xavier", LR: 0.1},
+		{Activation: cells.ReLU, Init: "xavier", LR: 0.1},
+		{Activation: cells.ReLU, Init: "he", LR: 0.1},
+		{Activation: cells.ReLU, Init: "he", LR: 0.1, Clip: 1},
+	} {
 		var norms []float64
 		var top spike
 		var curve []float64

@@ -31,10 +31,11 @@ func (s Setting) String() string {
 	return out
 }
 
+// What every network adds, and its size.
 const (
 	Bits   = 8               // of a sum
 	Below  = 1 << (Bits - 1) // the numbers that are added are from 0 up to, but not, this
-	Hidden = 16
+	Hidden = 16              // values of h
 )
 
 // inits draw a weight [fan_in, fan_out] with these standard deviations.
@@ -46,9 +47,10 @@ var inits = map[string]func(fanIn int) nodes.Init{
 
 // Adder is a network with everything that a step of its training needs:
 //
-//	h_t = act(x_t·W_ih + h_{t−1}·W_hh), y_t = σ(h_t·W_out), x_t the two digits, the least significant first
+//	h_t = act(x_t·W_ih + h_{t−1}·W_hh), y_t = σ(h_t·W_out)
 //
-// with the loss ½Σ(y_t − d_t)² of one addition.
+// where x_t are the two digits of step t, the least significant first, with the loss ½Σ(y_t − d_t)²
+// of one addition.
 type Adder struct {
 	Setting
 	Step   *train.Step
