@@ -3,4 +3,7 @@
 //
 //	go run ./examples -serve          # and shown
 //	go run ./examples -living DIR     # and written into a folder, for any file server
+//
+// Built with Go 1.26, the program has 33 MB: 21 of code, about half of it that of gorgonia and what
+// gorgonia imports, and 12 of data. Pages load it compressed, as 6.3 MB.
 package main

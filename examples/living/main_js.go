@@ -14,11 +14,11 @@ import (
 func main() {
 	var now *session
 	js.Global().Call("seqzooLiving", map[string]any{
-		// begin(activation, first weights, seed)
+		// begin(cell, first weights, seed)
 		"begin": answer(func(args []js.Value) (map[string]any, error) {
 			if len(args) != 3 || args[0].Type() != js.TypeString ||
 				args[1].Type() != js.TypeString {
-				return nil, errors.New("want an activation, first weights and a seed")
+				return nil, errors.New("want a cell, first weights and a seed")
 			}
 			seed, err := whole(args[2], 1<<53-1)
 			if err != nil {

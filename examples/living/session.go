@@ -27,15 +27,18 @@ type point struct {
 	loss float64
 }
 
-var activations = map[string]cells.Activation{"sigmoid": cells.Sigmoid, "tanh": cells.Tanh,
-	"relu": cells.ReLU}
+// kinds are the cells by the page's names for them: a simple one's is that of its activation.
+var kinds = map[string]adder.Setting{"sigmoid": {Activation: cells.Sigmoid},
+	"tanh": {Activation: cells.Tanh}, "relu": {Activation: cells.ReLU},
+	"gru": {Cell: "gru"}, "lstm": {Cell: "lstm"}}
 
-func begin(activation, init string, seed uint64) (*session, error) {
-	a, ok := activations[activation]
+func begin(cell, init string, seed uint64) (*session, error) {
+	setting, ok := kinds[cell]
 	if !ok {
-		return nil, fmt.Errorf("the activation is %q; want sigmoid, tanh or relu", activation)
+		return nil, fmt.Errorf("the cell is %q; want sigmoid, tanh, relu, gru or lstm", cell)
 	}
-	n, err := adder.New(adder.Setting{Activation: a, Init: init, LR: rate}, seed)
+	setting.Init, setting.LR = init, rate
+	n, err := adder.New(setting, seed)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"cmp"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -67,9 +69,22 @@ func TestAskingTeachesNothing(t *testing.T) {
 	require.Equal(t, curve(false), curve(true))
 }
 
+// Every cell of the page learns to add. A spike may come at any time, so the best loss counts.
+func TestCells(t *testing.T) {
+	for cell := range kinds {
+		s, err := begin(cell, "he", 1)
+		require.NoError(t, err, cell)
+		points, err := s.learn(func() bool { return s.done >= 8000 })
+		require.NoError(t, err, cell)
+		best := slices.MinFunc(points, func(a, b point) int { return cmp.Compare(a.loss, b.loss) })
+		require.Less(t, best.loss, 0.1, cell)
+		require.NoError(t, s.close())
+	}
+}
+
 func TestBadSettings(t *testing.T) {
 	_, err := begin("softmax", "xavier", 1)
-	require.ErrorContains(t, err, "sigmoid, tanh or relu")
+	require.ErrorContains(t, err, "sigmoid, tanh, relu, gru or lstm")
 	_, err = begin("tanh", "", 1)
 	require.ErrorContains(t, err, "normal, xavier or he")
 }

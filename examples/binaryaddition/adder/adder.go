@@ -3,6 +3,7 @@
 package adder
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -17,14 +18,19 @@ import (
 
 // Setting is how a network is made and trained.
 type Setting struct {
-	Activation cells.Activation
-	Init       string // normal, xavier or he
+	Cell       string           // rnn, which "" is too, gru or lstm
+	Activation cells.Activation // of a cell rnn
+	Init       string           // normal, xavier or he
 	LR         float64
 	Clip       float64 // of the norm of the gradient; 0: none
 }
 
 func (s Setting) String() string {
-	out := fmt.Sprintf("%s, %s", s.Activation, s.Init)
+	out := s.kind()
+	if out == rnn {
+		out = string(s.Activation)
+	}
+	out += ", " + s.Init
 	if s.Clip > 0 {
 		out += fmt.Sprintf(", clipped at %g", s.Clip)
 	}
@@ -45,9 +51,28 @@ var inits = map[string]func(fanIn int) nodes.Init{
 	"he":     func(in int) nodes.Init { return nodes.Normal(0, math.Sqrt(2/float64(in))) },
 }
 
+const rnn = "rnn"
+
+func (s Setting) kind() string { return cmp.Or(s.Cell, rnn) }
+
+// cell is that of a setting, whose first weights are as given; no cell has biases.
+func (s Setting) cell(input, hidden nodes.Init) (cells.Config, error) {
+	switch s.kind() {
+	case rnn:
+		return cells.RNNConfig{Activation: s.Activation, NoBias: true, InitInput: input,
+			InitHidden: hidden}, nil
+	case "gru":
+		return cells.GRUConfig{NoBias: true, InitInput: input, InitHidden: hidden}, nil
+	case "lstm":
+		return cells.LSTMConfig{NoBias: true, InitInput: input, InitHidden: hidden}, nil
+	}
+	return nil, fmt.Errorf("adder: the cell is %q; want rnn, gru or lstm", s.Cell)
+}
+
 // Adder is a network with everything that a step of its training needs:
 //
-//	h_t = act(x_t·W_ih + h_{t−1}·W_hh), y_t = σ(h_t·W_out)
+//	h_t = cell(x_t, h_{t−1}), of a cell rnn act(x_t·W_ih + h_{t−1}·W_hh)
+//	y_t = σ(h_t·W_out)
 //
 // where x_t are the two digits of step t, the least significant first, with the loss ½Σ(y_t − d_t)²
 // of one addition.
@@ -67,18 +92,18 @@ func New(s Setting, seed uint64) (*Adder, error) {
 	if init == nil {
 		return nil, fmt.Errorf("adder: the first weights are %q; want normal, xavier or he", s.Init)
 	}
+	config, err := s.cell(init(2), init(Hidden))
+	if err != nil {
+		return nil, err
+	}
 	n := &Adder{Setting: s, random: rand.New(rand.NewPCG(seed, 1))}
-	var err error
 	if n.sgd, err = train.NewSGD(train.SGDConfig{LR: s.LR}); err != nil {
 		return nil, err
 	}
 	var loss, x, d, y *nodes.Node
 	err = nodes.Try(func() {
 		root := nodes.NewStore(nodes.Float32, seed).Root()
-		cell := cells.NewRNN(root.In("rnn"), cells.RNNConfig{
-			In: 2, Hidden: Hidden, Activation: s.Activation, NoBias: true, InitInput: init(2),
-			InitHidden: init(Hidden),
-		})
+		cell := config.Sized(2, Hidden).New(root.In("%s", s.kind()))
 		out := root.Param("W_out", init(Hidden), Hidden, 1)
 		g := nodes.NewGraph(nodes.Options{Training: true})
 		x, d = g.Input("x", Bits, 1, 2), g.Input("d", Bits, 1, 1)
