@@ -73,7 +73,7 @@ func (c *Chapter) WriteHTML(w io.Writer, language, home string) error {
 	if w == nil {
 		return errors.New("course: the writer is nil")
 	}
-	parts, err := c.parts(language)
+	parts, err := c.parts(language, "html")
 	if err != nil {
 		return err
 	}
@@ -116,8 +116,9 @@ type part struct {
 	outputs           []Output
 }
 
-// parts says the chapter in a language: the question, the cells, the answer, the exercise.
-func (c *Chapter) parts(language string) ([]part, error) {
+// parts says the chapter in a language: the question, the cells, the answer, the exercise. The
+// extension is that of the pages which it links to.
+func (c *Chapter) parts(language, extension string) ([]part, error) {
 	if c == nil || c.prose[language] == nil {
 		return nil, fmt.Errorf("course: there is no prose in the language %q; there is %s",
 			language, strings.Join(Languages(), ", "))
@@ -131,7 +132,7 @@ func (c *Chapter) parts(language string) ([]part, error) {
 			text, err = c.section(language, name)
 			errs = append(errs, err)
 		}
-		return part{name: name, prose: joinLines(text)}
+		return part{name: name, prose: besidePage(joinLines(text), extension)}
 	}
 	parts := []part{section(question)}
 	for i, cell := range c.source.cells {
@@ -149,6 +150,16 @@ func (c *Chapter) parts(language string) ([]part, error) {
 		errs = append(errs, t.missing())
 	}
 	return parts, errors.Join(errs...)
+}
+
+// aPage is a link of a chapter's prose to another page of the course, as Markdown in the folder of
+// the pages: so it leads there from the prose too.
+var aPage = regexp.MustCompile(`\]\((?:\.\./)+[\w./-]*?([\w-]+\.[a-z]{2})\.md\)`)
+
+// besidePage makes links to pages of the course those of a page that stands beside them. In HTML
+// they are HTML; code hosts show Markdown.
+func besidePage(prose, extension string) string {
+	return aPage.ReplaceAllString(prose, "](${1}."+extension+")")
 }
 
 const wide = `([\x{3000}-\x{30ff}\x{4e00}-\x{9fff}\x{ff00}-\x{ffef}])`

@@ -58,7 +58,7 @@ func (c *Chapter) WriteNotebook(w io.Writer, language string) error {
 	if w == nil {
 		return errors.New("course: the writer is nil")
 	}
-	parts, err := c.parts(language)
+	parts, err := c.parts(language, "md")
 	if err != nil {
 		return err
 	}

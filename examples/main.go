@@ -3,6 +3,8 @@
 package main
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -88,23 +90,12 @@ func run(ctx context.Context, args []string, out, messages io.Writer) error {
 	chapters, err := parse(f, args)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
-		fmt.Fprint(out, about)
-		f.SetOutput(out)
-		f.PrintDefaults()
-		return nil
+		return help(f, out)
 	case err != nil:
 		return usageError{fmt.Errorf("%w; -help lists the flags", err)}
 	}
-	for size, on := range sizes {
-		switch {
-		case *on && r.size != "":
-			return usageError{errors.New("one of -quick, -lesson and -full, not two")}
-		case *on:
-			r.size = size
-		}
-	}
-	if r.size == "" {
-		r.size = "lesson"
+	if r.size, err = chosen(sizes); err != nil {
+		return err
 	}
 	if !slices.Contains(course.Languages(), r.language) {
 		return usageError{fmt.Errorf("-lang is %q; want one of %s", r.language,
@@ -144,6 +135,28 @@ func run(ctx context.Context, args []string, out, messages io.Writer) error {
 		return err
 	}
 	return k.WriteFiles(filepath.Join(r.root, "docs", "course"))
+}
+
+// help writes what the program is about and its flags.
+func help(f *flag.FlagSet, out io.Writer) error {
+	b := bytes.NewBufferString(about)
+	f.SetOutput(b)
+	f.PrintDefaults()
+	_, err := b.WriteTo(out)
+	return err
+}
+
+// chosen is the size of which the flag was given, or else lesson.
+func chosen(sizes map[string]*bool) (size string, err error) {
+	for name, on := range sizes {
+		switch {
+		case *on && size != "":
+			return "", usageError{errors.New("one of -quick, -lesson and -full, not two")}
+		case *on:
+			size = name
+		}
+	}
+	return cmp.Or(size, "lesson"), nil
 }
 
 // parse parses flags and gives the arguments that are none, between which flags may stand, as in
@@ -234,7 +247,7 @@ func (r runner) list() error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprint(r.stdout, about)
+	list := bytes.NewBufferString(about)
 	for _, c := range k.Chapters {
 		asked, err := c.Question(r.language)
 		if err != nil {
@@ -244,8 +257,9 @@ func (r runner) list() error {
 		if c.Record != nil {
 			took = fmt.Sprintf("%.0f s", c.Record.Took())
 		}
-		fmt.Fprintf(r.stdout, "%-20s %s (%s)\n    %s\n\n", c.Name, c.Title(r.language), took,
+		fmt.Fprintf(list, "%-20s %s (%s)\n    %s\n\n", c.Name, c.Title(r.language), took,
 			strings.ReplaceAll(course.Plain(asked), "\n", "\n    "))
 	}
-	return nil
+	_, err = list.WriteTo(r.stdout)
+	return err
 }

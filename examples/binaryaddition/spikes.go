@@ -17,27 +17,7 @@ func (s *story) spikes() error {
 	if err != nil {
 		return err
 	}
-	s.say("The loss of single additions, of the first network, jumps up and down all the time. Its examples differ: the")
-	s.say("longest run of carries in an addition says over how many steps something must be remembered. In the middle third")
-	s.say("of the training:\n")
-	half := r.records[len(r.records)/3 : len(r.records)*2/3] // while it learns
-	s.say("%16s %9s %11s %8s", "longest carry", "examples", "mean loss", "wrong")
-	for length := range adder.Bits {
-		var loss, wrong, n float64
-		for _, e := range half {
-			if carries(e.A, e.B) == length {
-				loss, n = loss+e.Loss, n+1
-				if !e.Right() {
-					wrong++
-				}
-			}
-		}
-		if n > 0 {
-			s.say("%10d steps %9.0f %11.4f %7.1f%%", length, n, loss/n, 100*wrong/n)
-		}
-	}
-	s.say("")
-
+	s.byCarry(r.records)
 	s.say("Measured on fixed additions the loss spikes as well, by exploding gradients on rare additions with a long run of")
 	s.say("digits to hand a carry through: go run ./examples/02-initialisation.\n")
 	s.say("With ReLU gradients explode more often. Nothing bounds a hidden value, so where W_hh makes it grow from step to step,")
@@ -93,6 +73,30 @@ func (s *story) spikes() error {
 		return err
 	}
 	return s.draw("spikes.svg", &p)
+}
+
+// byCarry says the loss by the longest carry of an addition.
+func (s *story) byCarry(records []adder.Example) {
+	s.say("The loss of single additions, of the first network, jumps up and down all the time. Its examples differ: the")
+	s.say("longest run of carries in an addition says over how many steps something must be remembered. In the middle third")
+	s.say("of the training:\n")
+	half := records[len(records)/3 : len(records)*2/3] // while it learns
+	s.say("%16s %9s %11s %8s", "longest carry", "examples", "mean loss", "wrong")
+	for length := range adder.Bits {
+		var loss, wrong, n float64
+		for _, e := range half {
+			if carries(e.A, e.B) == length {
+				loss, n = loss+e.Loss, n+1
+				if !e.Right() {
+					wrong++
+				}
+			}
+		}
+		if n > 0 {
+			s.say("%10d steps %9.0f %11.4f %7.1f%%", length, n, loss/n, 100*wrong/n)
+		}
+	}
+	s.say("")
 }
 
 // spike is the example with the largest gradient of several trainings.
