@@ -94,12 +94,19 @@ func of2(several bool, f func(x, y nodes.Operand) *nodes.Node) operator {
 	})
 }
 
-// oldBroadcast does what attributes broadcast and axis say in versions before 7.
+// oldBroadcast does what attributes broadcast and axis say in versions before 7, and gives a PRelu
+// of those a slope for each channel.
 func oldBroadcast(c *call, in []*nodes.Node) []*nodes.Node {
-	if c.version >= 7 || c.Int("broadcast", 0) == 0 || !c.Has("axis") {
+	axis := c.Int("axis", 0)
+	switch slopes := c.op == "PRelu" && len(in[1].Shape()) == 1; {
+	case c.version >= 7, !slopes && (c.Int("broadcast", 0) == 0 || !c.Has("axis")):
 		return in
+	case slopes && (len(in[0].Shape()) < 2 || in[1].Shape()[0] == 1):
+		return in
+	case slopes:
+		axis = 1
 	}
-	axis := host.Axis(c.Int("axis", 0), len(in[0].Shape()))
+	axis = host.Axis(axis, len(in[0].Shape()))
 	s := in[1].Shape()
 	for axis+len(s) < len(in[0].Shape()) {
 		s = append(s, 1)
