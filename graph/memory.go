@@ -82,7 +82,8 @@ func NewArenas(n int) *Arenas { return &Arenas{vm.NewArenas(max(n, 1))} }
 // Memory is the size of all arenas in bytes.
 func (a *Arenas) Memory() int { return a.get().Bytes() }
 
-// Largest is the size of the largest arena that there was, in bytes.
+// Largest is the size of the largest arena in bytes, on which a limit counts as memory that there
+// is. After a Trim, one that is lent counts from when it is given back.
 func (a *Arenas) Largest() int { return a.get().Most() }
 
 // Trim gives back the memory of arenas larger than so many bytes, save of those that are lent.

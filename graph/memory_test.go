@@ -186,6 +186,31 @@ func TestArenasOfMany(t *testing.T) {
 	require.NoError(t, err)
 }
 
+// Memory of arenas counts as memory that there is, until it is given back.
+func TestTrimmedArenasAreNoMemory(t *testing.T) {
+	arenas := graph.NewArenas(1)
+	m := training(t, "lstm", 40, 4, 5, 30)
+	compile := func() error {
+		vm, err := graph.Compile(m.g.Expr(), graph.Keep(m.keep...), graph.InAny(arenas))
+		if err == nil {
+			err = errors.Join(vm.RunAll(), vm.Close())
+		}
+		return err
+	}
+	require.NoError(t, compile())
+	before := sysmem.Available
+	defer func() { sysmem.Available = before }()
+	free := arenas.Largest() / 2
+	sysmem.Available = func() int { return free }
+	require.NoError(t, compile())
+	arenas.Trim(0)
+	require.Zero(t, arenas.Largest())
+	require.ErrorIs(t, compile(), graph.ErrMemory)
+	sysmem.Available = before
+	require.NoError(t, compile())
+	require.Greater(t, arenas.Largest(), free)
+}
+
 // A run that would need more memory than there is does not take it.
 func TestArenasLookAtMemory(t *testing.T) {
 	before := sysmem.Available

@@ -116,5 +116,6 @@ func (p *program[F]) leave() {
 		p.forget()
 	}
 	p.arena = nil
+	p.arenas.note(a.held())
 	p.arenas.line.Put(a)
 }

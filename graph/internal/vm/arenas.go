@@ -15,7 +15,7 @@ import (
 type Arenas struct {
 	line  *turns.Line[*Arena]
 	bytes atomic.Int64 // of all arenas
-	most  atomic.Int64 // that one of them had
+	most  atomic.Int64 // that one of them has
 }
 
 // NewArenas is n arenas, empty for now.
@@ -41,18 +41,31 @@ func (e *MemoryError) Is(target error) bool { return target == ErrMemory }
 // Bytes is the memory of all arenas together.
 func (a *Arenas) Bytes() int { return int(a.bytes.Load()) }
 
-// Most is the size of the largest arena so far.
+// Most is the size of the largest arena. After a Trim, one that is lent counts from when it is given
+// back.
 func (a *Arenas) Most() int { return int(a.most.Load()) }
+
+// note has Most be at least as many bytes.
+func (a *Arenas) note(held int) {
+	for most := a.most.Load(); int64(held) > most; most = a.most.Load() {
+		if a.most.CompareAndSwap(most, int64(held)) {
+			return
+		}
+	}
+}
 
 // Trim gives back the memory of arenas larger than so many bytes that no program runs in.
 func (a *Arenas) Trim(larger int) {
+	left := 0
 	a.line.Free(func(x *Arena) {
 		if n := x.held(); n > larger {
 			a.bytes.Add(-int64(n))
 			x.f32, x.f64 = memory[float32]{}, memory[float64]{}
 			x.age++
 		}
+		left = max(left, x.held())
 	})
+	a.most.Store(int64(left))
 }
 
 const (
@@ -85,9 +98,7 @@ func borrow[F kernels.Float](a *Arenas, e Extent) (*Arena, error) {
 	reserve[F](x, e)
 	now := x.held()
 	a.bytes.Add(int64(now - before))
-	for most := a.most.Load(); int64(now) > most && !a.most.CompareAndSwap(most, int64(now)); {
-		most = a.most.Load()
-	}
+	a.note(now)
 	return x, nil
 }
 
