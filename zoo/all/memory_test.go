@@ -1,15 +1,18 @@
 package all_test
 
 import (
+	"image"
 	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/seqzoo/seqzoo/internal/sysmem"
+	"github.com/seqzoo/seqzoo/run"
 	"github.com/seqzoo/seqzoo/train"
 	"github.com/seqzoo/seqzoo/unroll"
 	"github.com/seqzoo/seqzoo/zoo"
+	"github.com/seqzoo/seqzoo/zoo/caption"
 	"github.com/seqzoo/seqzoo/zoo/dialogue"
 	"github.com/seqzoo/seqzoo/zoo/internal/zootest"
 	"github.com/seqzoo/seqzoo/zoo/label"
@@ -19,9 +22,11 @@ import (
 	"github.com/seqzoo/seqzoo/zoo/word2vec"
 )
 
-// little lets there be so much memory for the rest of a test.
+// little lets there be so much memory for the rest of a test, with none at hand that other tests
+// have taken.
 func little(t *testing.T, bytes int) {
 	before := sysmem.Available
+	run.SetPoolLimit(run.SetPoolLimit(1))
 	sysmem.Available = func() int { return bytes }
 	t.Cleanup(func() { sysmem.Available = before })
 }
@@ -63,6 +68,20 @@ func TestLongExamples(t *testing.T) {
 	talk := dialogue.Dialogue{{4}, {5, 4}}
 	check(hred.Task(dialogue.Data{Train: []dialogue.Dialogue{talk,
 		{slices.Repeat(long, 8), slices.Repeat(long, 8)}, talk}}))
+
+	captioner, err := caption.New(littlePictures(layer), v, 1)
+	require.NoError(t, err)
+	shown := func(ids []int) caption.Captioned {
+		return caption.Captioned{Picture: image.NewGray(image.Rect(0, 0, 4, 4)), Caption: ids}
+	}
+	check(captioner.Task(caption.Data{Train: []caption.Captioned{shown([]int{4}),
+		shown(slices.Repeat(long, 8)), shown([]int{4, 5})}}))
+}
+
+// littlePictures are of 4 × 4 pixels.
+func littlePictures(decoder zoo.Recurrent) caption.Config {
+	return caption.Config{Decoder: decoder, Hidden: 4, Features: 3, Width: 4, Height: 4, Patch: 2,
+		Stride: 2}
 }
 
 // A batch that does not fit is named, with its lengths and how many of it would fit.
@@ -115,8 +134,8 @@ func TestVectorsThatDoNotFit(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// Recomputation gives the same loss in every model that offers it, and is refused where it would do
-// nothing. What it saves is measured by package unroll and by lm.
+// Recomputation gives the same loss in every model that offers it, of a graph that needs less memory,
+// and is refused where it would do nothing.
 func TestModelsRecompute(t *testing.T) {
 	layer := zoo.Recurrent{Cell: "gru", Hidden: 24}
 	v, labels := zootest.Letters(t, 5, text.Unk, text.BOS, text.EOS), zootest.Letters(t, 5)
@@ -146,6 +165,16 @@ func TestModelsRecompute(t *testing.T) {
 			return m.Task(seq2seq.Data{Train: []seq2seq.Pair{{Source: ids, Target: ids}},
 				Batch: 1, Recompute: k, Unroll: s})
 		},
+		"dialogue": func(k int, s unroll.Strategy) (train.Task, error) {
+			m := must(dialogue.New(dialogue.Config{Encoder: layer}, v, 1))
+			return m.Task(dialogue.Data{Train: []dialogue.Dialogue{{ids, ids, ids}},
+				Batch: 1, Recompute: k, Unroll: s})
+		},
+		"caption": func(k int, s unroll.Strategy) (train.Task, error) {
+			m := must(caption.New(littlePictures(layer), v, 1))
+			return m.Task(caption.Data{Train: []caption.Captioned{{Caption: ids,
+				Picture: image.NewGray(image.Rect(0, 0, 4, 4))}}, Batch: 1, Recompute: k, Unroll: s})
+		},
 	}
 	for name, make := range models {
 		_, err := make(-2, unroll.Scan)
@@ -156,5 +185,22 @@ func TestModelsRecompute(t *testing.T) {
 		want := must(all.Next(1, 0)).Loss
 		got := must(must(make(unroll.SqrtT, unroll.Scan)).Next(1, 0)).Loss
 		require.InDelta(t, want, got, 1e-5, name)
+		t.Run(name, func(t *testing.T) {
+			little(t, 1)
+			require.Less(t, needed(t, make, unroll.SqrtT), needed(t, make, 0)*3/4)
+		})
 	}
+}
+
+// needed is the memory that a batch of the task asks for, where there is none.
+func needed(t *testing.T, make func(recompute int, s unroll.Strategy) (train.Task, error),
+	recompute int) int {
+	t.Helper()
+	task, err := make(recompute, unroll.Scan)
+	if err == nil { // the example is too short to be looked at before
+		_, err = task.Next(1, 0)
+	}
+	var m *run.MemoryError
+	require.ErrorAs(t, err, &m, "recompute %d", recompute)
+	return m.Need
 }

@@ -121,8 +121,7 @@ func streamedModels(t *testing.T) []streamed {
 		}},
 		{"caption", pairs, func(t *testing.T, buffer, tokens int,
 			spoil func(i int) error) (train.Task, error) {
-			m, err := caption.New(caption.Config{Decoder: layer, Hidden: 4, Features: 3, Width: 4,
-				Height: 4, Patch: 2, Stride: 2}, v, 1)
+			m, err := caption.New(littlePictures(layer), v, 1)
 			require.NoError(t, err)
 			return m.Task(caption.Data{Batch: 4 * b2i(tokens == 0), Tokens: tokens, Buffer: buffer,
 				Stream: spoiled(streamOf(streamExamples, func(i int) caption.Captioned {

@@ -217,11 +217,15 @@ type Graph struct {
 // Patches cuts them, and the words as the decoder reads them, [T, B], each after the one before,
 // <bos> first. It panics with a *nodes.BuildError, as package nodes does.
 func (m *Model) Forward(patches, wordsIn *nodes.Node, s unroll.Strategy) Graph {
+	return m.forward(patches, wordsIn, unroll.Options{Strategy: s})
+}
+
+func (m *Model) forward(patches, wordsIn *nodes.Node, how unroll.Options) Graph {
 	shared.NeedMade("Captioner", m.store)
 	memory, start := m.look(patches)
 	decoder := cells.Bahdanau{Layers: m.decoder, Memory: memory}
 	r := unroll.Over(decoder).Unroll(nodes.Embedding(m.embedding, wordsIn, -1),
-		decoder.Initial(start), unroll.Options{Strategy: s})
+		decoder.Initial(start), how)
 	return Graph{Logits: m.logits(r.Y()), Weights: r.Part(len(decoder.Parts()) - 1)}
 }
 

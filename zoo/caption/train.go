@@ -32,6 +32,9 @@ type Data struct {
 	Seed   uint64          // of the order
 	Unroll unroll.Strategy // default: Scan
 
+	// Recompute saves memory with long captions; see unroll.Options. 0: everything is kept
+	Recompute int
+
 	// Stream is read in place of Train: data that need not fit in memory. Each time that it is
 	// ranged over, it gives the same pictures from the first on, which it does not change any more;
 	// an error ends the training with the number of the picture. Buffer of them, by default 8,192,
@@ -56,7 +59,8 @@ func (m *Model) checkCaptioned(examples []Captioned) error {
 // Task makes a task for train.Fit. Its loss is the cross-entropy in nats a word, <eos> included;
 // its validation measures the same as valid_loss. It keeps the examples, which must not change.
 func (m *Model) Task(d Data) (train.Task, error) {
-	if err := shared.Made(m.store); err != nil {
+	if err := errors.Join(shared.Made(m.store),
+		shared.CheckRecompute(d.Recompute, d.Unroll)); err != nil {
 		return nil, prefix.Wrap(err)
 	}
 	batching := shared.Batching{Batch: d.Batch, Tokens: d.Tokens, Seed: d.Seed}
@@ -76,6 +80,13 @@ func (m *Model) Task(d Data) (train.Task, error) {
 		return nil, prefix.Wrap(err)
 	}
 	r := newCaptionRunner(m, d, batching.Rows(32), true)
+	err = feed.Foresee(func(largest []Captioned, whole shared.Rows) error {
+		_, err := r.graph(largest, whole)
+		return err
+	})
+	if err != nil {
+		return nil, prefix.Errorf("training: %w", err)
+	}
 	task := shared.TaskOf(feed, data, m.store.Params(), Captioned.words)
 	task.RunBatch = func(p shared.Rows, seed uint64, counter int) (train.Batch, error) {
 		return r.run(feed.At, p, seed, counter)
@@ -125,7 +136,7 @@ func (m *Model) taskData(d Data, feed *shared.Feed[Captioned],
 	}
 	parts := shared.TaskParts{
 		Train: learn, Valid: valid, Vocabulary: []any{m.words}, Model: m.cfg,
-		Settings: batching.More([]any{cmp.Or(d.Batch, 32), d.Seed, d.Unroll}, 0),
+		Settings: batching.More([]any{cmp.Or(d.Batch, 32), d.Seed, d.Unroll}, d.Recompute),
 	}
 	if feed.Streamed() {
 		parts.Train = feed.Data()
@@ -194,7 +205,8 @@ func (r *captionRunner) build(shape captionShape, o graph.Option) (p *captionGra
 		g := nodes.NewGraph(nodes.Options{Dtype: m.store.Dtype(), Training: r.training, Rows: B})
 		patches, in, out = m.patches(g, B),
 			g.IntInput("words in", T, B), g.IntInput("words out", T, B)
-		y := m.Forward(patches, in, r.data.Unroll)
+		how := unroll.Options{Strategy: r.data.Unroll, Recompute: r.data.Recompute}
+		y := m.forward(patches, in, how)
 		loss = nodes.CrossEntropy(y.Logits, out,
 			nodes.CrossEntropyOptions{Ignore: []int{shared.Ignored}})
 	})
@@ -209,13 +221,18 @@ func (r *captionRunner) build(shape captionShape, o graph.Option) (p *captionGra
 	return p, inputs.Err()
 }
 
-func (r *captionRunner) run(all []Captioned, part shared.Rows, seed uint64,
-	counter int) (b train.Batch, err error) {
-	examples, T := part.Examples(), 1
-	for _, e := range examples {
+// graph is that for a part of a batch.
+func (r *captionRunner) graph(all []Captioned, part shared.Rows) (*captionGraph, error) {
+	T := 1
+	for _, e := range part.Examples() {
 		T = max(T, all[e].words())
 	}
-	g, err := r.graphs.Get(captionShape{shared.Lengths.Up(T), part.Room(r.rows)})
+	return r.graphs.Get(captionShape{shared.Lengths.Up(T), part.Room(r.rows)})
+}
+
+func (r *captionRunner) run(all []Captioned, part shared.Rows, seed uint64,
+	counter int) (b train.Batch, err error) {
+	g, err := r.graph(all, part)
 	if err != nil {
 		return b, prefix.Wrap(err)
 	}
@@ -224,7 +241,7 @@ func (r *captionRunner) run(all []Captioned, part shared.Rows, seed uint64,
 	}
 	clear(g.in)
 	g.patches.Fill(0)
-	for k, e := range examples {
+	for k, e := range part.Examples() {
 		if err := r.m.feed(g.patches, k, g.B, all[e].Picture); err != nil {
 			return b, prefix.Wrap(err)
 		}

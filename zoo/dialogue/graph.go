@@ -246,8 +246,9 @@ func (r *dialogueRunner) build(shape dialogueShape, o graph.Option) (out *dialog
 	var n dialogueNodes
 	err = nodes.Try(func() {
 		g := nodes.NewGraph(nodes.Options{Dtype: r.m.store.Dtype(), Training: r.training})
-		u := n.read(r.m, g, shape, r.data.Unroll)
-		logits, l := n.predict(r.m, u, r.data.Unroll)
+		how := unroll.Options{Strategy: r.data.Unroll, Recompute: r.data.Recompute}
+		u := n.read(r.m, g, shape, how)
+		logits, l := n.predict(r.m, u, how)
 		n.measure(logits, l, r.data.FreeBits)
 	})
 	if err != nil {
@@ -266,7 +267,7 @@ func (r *dialogueRunner) build(shape dialogueShape, o graph.Option) (out *dialog
 
 // read adds the inputs, and reads the turns of each group: the vectors of all, [R, U].
 func (n *dialogueNodes) read(m *Model, g *nodes.Graph, shape dialogueShape,
-	s unroll.Strategy) *nodes.Node {
+	how unroll.Options) *nodes.Node {
 	var us []*nodes.Node
 	for k, rows := range shape.rows() {
 		if rows == 0 {
@@ -276,7 +277,7 @@ func (n *dialogueNodes) read(m *Model, g *nodes.Graph, shape dialogueShape,
 		in.words = g.IntInput(label+"words", T, rows)
 		in.before = g.IntInput(label+"before", T, rows)
 		in.lengths = g.IntInput(label+"lengths", rows)
-		us = append(us, m.utterances(in.words, in.lengths, s))
+		us = append(us, m.utterances(in.words, in.lengths, how))
 	}
 	R := shape.N * shape.B
 	n.place, n.previous = g.IntInput("place", shape.N, shape.B), g.IntInput("previous", R)
@@ -287,10 +288,11 @@ func (n *dialogueNodes) read(m *Model, g *nodes.Graph, shape dialogueShape,
 
 // predict gives the logits [P, V] of the tokens that are predicted, from the vectors of the turns,
 // and what there is of a latent variable.
-func (n *dialogueNodes) predict(m *Model, u *nodes.Node, s unroll.Strategy) (logits *nodes.Node,
+func (n *dialogueNodes) predict(m *Model, u *nodes.Node, how unroll.Options) (logits *nodes.Node,
 	l *latent) {
-	context := m.context.Unroll(nodes.Embedding(u, n.place, -1), nil,
-		unroll.Options{Strategy: s, Lengths: n.turns}).Y()
+	turns := how
+	turns.Lengths = n.turns
+	context := m.context.Unroll(nodes.Embedding(u, n.place, -1), nil, turns).Y()
 	context = nodes.Embedding(nodes.Reshape(context, u.Dim(0), -1), n.previous, -1)
 	d, l := m.condition(context, u, nil)
 	var ys []*nodes.Node
@@ -301,7 +303,7 @@ func (n *dialogueNodes) predict(m *Model, u *nodes.Node, s unroll.Strategy) (log
 		}
 		rows := k.words.Dim(1)
 		own := nodes.Slice(d, 0, row, row+rows)
-		ys = append(ys, nodes.Reshape(m.decode(m.start(own), k.before, own, s).Y(), -1,
+		ys = append(ys, nodes.Reshape(m.decode(m.start(own), k.before, own, how).Y(), -1,
 			m.cfg.Decoder.Width()))
 		row += rows
 	}

@@ -225,7 +225,7 @@ func (m *Model) newTurnReader(shape turnLength) (r *turnReader, err error) {
 		g := nodes.NewGraph(nodes.Options{Dtype: m.store.Dtype()})
 		words, n = g.IntInput("words", length, 1), g.IntInput("length", 1)
 		state = shared.InputState(g, m.context.Parts(), 1)
-		u := nodes.Reshape(m.utterances(words, n, unroll.Scan), 1, 1, -1)
+		u := nodes.Reshape(m.utterances(words, n, unroll.Options{}), 1, 1, -1)
 		context := m.context.Unroll(u, state, unroll.Options{Strategy: unroll.Expand})
 		outputs = append(slices.Clone(context.Final()), nodes.Reshape(context.Y(), -1))
 	})
@@ -269,7 +269,8 @@ func (m *Model) newResponder(shape run.Of[int]) (r *responder, err error) {
 			from, inputs = append(from, d), append(inputs, own)
 		}
 		from = append(from, m.start(d)...)
-		y := m.decode(state, nodes.Reshape(step.Tokens, 1, width), own, unroll.Expand)
+		y := m.decode(state, nodes.Reshape(step.Tokens, 1, width), own,
+			unroll.Options{Strategy: unroll.Expand})
 		output := nodes.Reshape(y.Y(), width, -1)
 		step.State = append(cells.State{sg.Input("output", output.Shape()...)}, state...)
 		step.Next = append(cells.State{output}, y.Final()...)

@@ -27,7 +27,7 @@ func (m *Model) Layouts() []zoo.Layout {
 func (m *Model) turnPorts(g *nodes.Graph, sizes []int) (in, out []zoo.Port) {
 	words, lengths := g.IntInput("words", sizes[0], sizes[1]), g.IntInput("lengths", sizes[1])
 	state, ports := shared.StatePorts(g, m.context.Parts(), sizes[1])
-	u := nodes.Reshape(m.utterances(words, lengths, unroll.Scan), 1, sizes[1], -1)
+	u := nodes.Reshape(m.utterances(words, lengths, unroll.Options{}), 1, sizes[1], -1)
 	context := m.context.Unroll(u, state, unroll.Options{Strategy: unroll.Expand})
 	in = append([]zoo.Port{{Name: "words", Node: words}, {Name: "lengths", Node: lengths}}, ports...)
 	y := nodes.Reshape(context.Y(), sizes[1], -1)
@@ -58,7 +58,8 @@ func (m *Model) stepPorts(g *nodes.Graph, sizes []int) (in, out []zoo.Port) {
 		in = append(in, zoo.Port{Name: "condition", Node: d})
 	}
 	state, ports := shared.StatePorts(g, m.decoder.Parts(), sizes[0])
-	y := m.decode(state, nodes.Reshape(tokens, 1, sizes[0]), d, unroll.Expand)
+	y := m.decode(state, nodes.Reshape(tokens, 1, sizes[0]), d,
+		unroll.Options{Strategy: unroll.Expand})
 	logits := m.logits(nodes.Reshape(y.Y(), sizes[0], -1))
 	return append(in, ports...), append([]zoo.Port{{Name: "logits", Node: logits}},
 		shared.NextPorts(ports, y.Final())...)

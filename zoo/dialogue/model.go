@@ -134,21 +134,21 @@ func (m *Model) embedded(ids *nodes.Node) *nodes.Node {
 
 // utterances reads tokens [T, R] with lengths [R] and returns the vectors of the utterances, [R,
 // U].
-func (m *Model) utterances(words, lengths *nodes.Node, s unroll.Strategy) *nodes.Node {
-	r := m.encoder.Unroll(m.embedded(words), nil, unroll.Options{Strategy: s, Lengths: lengths})
-	return shared.FinalOutput(m.encoder, r.Final())
+func (m *Model) utterances(words, lengths *nodes.Node, how unroll.Options) *nodes.Node {
+	how.Lengths = lengths
+	return shared.FinalOutput(m.encoder, m.encoder.Unroll(m.embedded(words), nil, how).Final())
 }
 
 // start is the state in which the decoder starts, conditioned on d [R, D].
 func (m *Model) start(d *nodes.Node) cells.State { return m.init.From(d) }
 
 // decode reads tokens [T, R], each after the one before, conditioned on d [R, D].
-func (m *Model) decode(start cells.State, in, d *nodes.Node, s unroll.Strategy) *unroll.Result {
+func (m *Model) decode(start cells.State, in, d *nodes.Node, how unroll.Options) *unroll.Result {
 	x := m.embedded(in)
 	if m.cfg.ContextInput {
 		x = nodes.Concat(-1, x, nodes.Broadcast(d, in.Dim(0), d.Dim(0), d.Dim(1)))
 	}
-	return m.decoder.Unroll(x, start, unroll.Options{Strategy: s})
+	return m.decoder.Unroll(x, start, how)
 }
 
 // logits of outputs of the decoder, [..., H] to [..., V].
@@ -239,7 +239,8 @@ func (m *Model) Forward(in Inputs, s unroll.Strategy) (out Graph) {
 		return nodes.Reshape(nodes.Slice(x, 0, from, to), (to-from)*B, -1)
 	}
 
-	u := m.utterances(flat(in.Words), nodes.Reshape(in.Lengths, N*B), s)
+	how := unroll.Options{Strategy: s}
+	u := m.utterances(flat(in.Words), nodes.Reshape(in.Lengths, N*B), how)
 	out.Utterances = nodes.Reshape(u, N, B, -1)
 	out.Context = m.context.Unroll(out.Utterances, nil,
 		unroll.Options{Strategy: s, Lengths: in.Turns}).Y()
@@ -248,7 +249,7 @@ func (m *Model) Forward(in Inputs, s unroll.Strategy) (out Graph) {
 		eps = nodes.Reshape(eps, (N-1)*B, -1)
 	}
 	d, l := m.condition(turns(out.Context, 0, N-1), turns(out.Utterances, 1, N), eps)
-	y := m.decode(m.start(d), flat(nodes.Slice(in.Before, 1, 1, N)), d, s).Y()
+	y := m.decode(m.start(d), flat(nodes.Slice(in.Before, 1, 1, N)), d, how).Y()
 	out.Logits = nodes.Reshape(m.logits(y), T, N-1, B, -1)
 	if l != nil {
 		grid := func(x *nodes.Node) *nodes.Node { return nodes.Reshape(x, N-1, B, -1) }

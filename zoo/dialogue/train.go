@@ -25,6 +25,9 @@ type Data struct {
 	Seed   uint64          // of the order
 	Unroll unroll.Strategy // default: Scan
 
+	// Recompute saves memory with long turns; see unroll.Options. 0: everything is kept
+	Recompute int
+
 	// Stream is read in place of Train: data that need not fit in memory. Each time that it is
 	// ranged over, it gives the same dialogues from the first on, which it does not change any more;
 	// an error ends the training with the number of the dialogue. Buffer of them, by default 8,192,
@@ -49,7 +52,7 @@ func (d *Data) check(m *Model) error {
 	if err := shared.Made(m.store); err != nil {
 		return err
 	}
-	var errs []error
+	errs := []error{shared.CheckRecompute(d.Recompute, d.Unroll)}
 	if !(d.WordDropout >= 0 && d.WordDropout < 1) {
 		errs = append(errs, fmt.Errorf("WordDropout is %g, want [0, 1)", d.WordDropout))
 	}
@@ -96,7 +99,7 @@ func (m *Model) Task(d Data) (train.Task, error) {
 	data, err := shared.NewTaskData(shared.TaskParts{
 		Train: feed.Data(), Valid: d.Valid, Vocabulary: []any{m.vocabulary}, Model: m.cfg,
 		Settings: batching.More([]any{cmp.Or(d.Batch, 8), cmp.Or(d.Bucket, 20), d.Seed, d.Unroll,
-			d.WordDropout, d.FreeBits}, 0),
+			d.WordDropout, d.FreeBits}, d.Recompute),
 		Schedules: []func(int) float64{d.KLWeight},
 	})
 	if err != nil {
