@@ -267,6 +267,16 @@ func (m *Machine) OwnMemory() int {
 	return m.program.Own()
 }
 
+// Flop is the number of floating-point operations of the matrix products of a run, a
+// multiplication and its addition being two. What is done element by element is not in it. It is
+// known before the first run.
+func (m *Machine) Flop() float64 {
+	if m.usable() != nil {
+		return 0
+	}
+	return m.program.Flop()
+}
+
 // Explain lists the instructions of the machine in the order in which they run, and what the
 // compiler noticed.
 func (m *Machine) Explain() string {

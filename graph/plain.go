@@ -50,6 +50,7 @@ func (m *plain) Run() error {
 func (m *plain) Result(i int) ops.Tensor { return m.out[i] }
 func (m *plain) Memory() int             { return 0 }
 func (m *plain) Own() int                { return 0 }
+func (m *plain) Flop() float64           { return 0 }
 func (m *plain) Listing() []string       { return nil }
 func (m *plain) Buffers() []vm.Part      { return nil }
 func (m *plain) Plan() []vm.Planned      { return nil }

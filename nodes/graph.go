@@ -74,6 +74,8 @@ type Graph struct {
 	product product
 	traces  []*Trace
 	sketch  bool // it is never run: parameters are not bound
+	// watch is called with what layers compute; see steps.Watch. Graphs of steps have none
+	watch func(path, part string, n *Node)
 }
 
 // NewGraph starts an empty graph.

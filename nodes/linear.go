@@ -39,9 +39,9 @@ func (l Linear) Of(x *Node) *Node {
 		x = MatMul(x, l.W)
 	}
 	if l.B == nil {
-		return x
+		return x.g.showAt(l.W, x)
 	}
-	return Add(x, l.B)
+	return x.g.showAt(l.B, Add(x, l.B))
 }
 
 // Back declares the layer from Out to In that has the same weights, and a b [In] of its own under s

@@ -339,7 +339,11 @@ func LayerNorm(x, gain, bias Operand, eps float64) *Node {
 // Embedding looks up rows of a table [V, E]: ids [...] become [..., E]. An id outside the table is
 // an error of the run. If padding is not negative, lookups of that id give no gradient.
 func Embedding(table, ids Operand, padding int) *Node {
-	return call("Embedding", ops.Gather{Padding: max(padding, -1)}, table, ids)
+	rows := call("Embedding", ops.Gather{Padding: max(padding, -1)}, table, ids)
+	if p, ok := table.(*Param); ok {
+		rows.g.showAt(p, rows)
+	}
+	return rows
 }
 
 // OneHot turns ids [...] into [..., v], 1 at the id and 0 elsewhere.

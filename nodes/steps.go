@@ -2,6 +2,7 @@ package nodes
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/seqzoo/seqzoo/internal/ops"
 	"github.com/seqzoo/seqzoo/internal/steps/lent"
@@ -28,6 +29,8 @@ func init() {
 		OnProduct:   (*Graph).onProduct,
 		Blank:       (*Param).blank,
 		Sketch:      func(g *Graph) { g.sketch = true },
+		Watch:       func(g *Graph, f func(path, part string, n *Node)) { g.watch = f },
+		Show:        (*Graph).show,
 	})
 }
 
@@ -99,4 +102,19 @@ func innermost(ns ...*Node) *Graph {
 		xs[i] = n
 	}
 	return common("Innermost", xs)
+}
+
+// show gives a node to whoever watches the graph; see steps.Show.
+func (g *Graph) show(path, part string, n func() *Node) {
+	if g.watch != nil {
+		g.watch(path, part, n())
+	}
+}
+
+// showAt is show of what a parameter's layer computes.
+func (g *Graph) showAt(p *Param, n *Node) *Node {
+	if g.watch != nil {
+		g.watch(strings.TrimSuffix(strings.TrimSuffix(p.Name(), p.Leaf()), "/"), "", n)
+	}
+	return n
 }

@@ -90,11 +90,11 @@ func (p *pass) segment() int {
 
 // mark tells the nodes of a scan, for messages, which layer they belong to.
 func (p *pass) mark(packed, y *nodes.Node) {
-	scope := scope(y.Graph().Parameters())
+	p.scope = scope(y.Graph().Parameters())
 	if op, ok := packed.Gorgonia().Op().(*ops.Op); ok {
-		op.At.Path = scope
+		op.At.Path = p.scope
 	}
-	label := strings.TrimSpace(scope + " step")
+	label := strings.TrimSpace(p.scope + " step")
 	inner := y.Gorgonia().Graph()
 	ops.MarkPath(inner, "", label)
 	ops.MarkPath(inner, "step", label)

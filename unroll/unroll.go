@@ -120,12 +120,17 @@ func (l over) FreeParts() []string { return cells.FreeParts(l.Cell) }
 
 func (l over) Width() int { return l.Parts()[0].Width }
 
-func (l over) Unroll(x *nodes.Node, init cells.State, o Options) *Result {
+func (l over) Unroll(x *nodes.Node, init cells.State, o Options) (r *Result) {
 	p := newPass(l.Cell, x, init, o)
 	if o.Strategy == Expand {
-		return p.unstarted(p.expand())
+		r = p.unstarted(p.expand())
+	} else {
+		r = p.unstarted(p.scan())
 	}
-	return p.unstarted(p.scan())
+	for i, part := range l.Parts() {
+		steps.Show(p.g, p.scope, part.Name, func() *nodes.Node { return r.Part(i) })
+	}
+	return r
 }
 
 // pass is what both strategies start from.
@@ -138,6 +143,8 @@ type pass struct {
 	masks *nodes.Node // [T, B, 1], or nil
 	cuts  *nodes.Node // [T, B, 1], 1 where the gradient of the state is cut; or nil
 	o     Options
+
+	scope string // what the paths of the cell's parameters have in common, once it is unrolled
 
 	// [B, 1]: 0 for sequences of length 0, whose state is given and not init; or nil
 	started *nodes.Node
@@ -369,9 +376,9 @@ func (p *pass) expand() *Result {
 			}
 		}
 	})
-	scope := scope(p.g.Parameters()[before:])
+	p.scope = scope(p.g.Parameters()[before:])
 	for _, l := range layers {
-		l.Path = scope
+		l.Path = p.scope
 	}
 	var y *nodes.Node
 	return &Result{

@@ -15,6 +15,7 @@ type Summary struct {
 	Layers       []LayerSummary // in the order in which the model declares them
 	Parameters   int            // numbers in all
 	Bytes        int            // that the weights take
+	Costs        []Cost         // of running it; only from SummariseFor
 }
 
 // LayerSummary is one place of a model that has weights of its own.
@@ -56,21 +57,36 @@ func Summarise(m Model) (s Summary) {
 	return s
 }
 
-// String is the summary as a table.
+// String is the summary as a table, and the costs as another.
 func (s Summary) String() string {
 	var b strings.Builder
 	fmt.Fprintln(&b, s.Architecture)
-	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "layer\tparameters\tnumbers\tbytes")
-	for _, l := range s.Layers {
-		var params []string
-		for _, p := range l.Params {
-			params = append(params, p.Name+" "+ops.ShapeString(p.Shape))
+	table(&b, func(row func(cells ...any)) {
+		row("layer", "parameters", "numbers", "bytes")
+		for _, l := range s.Layers {
+			var params []string
+			for _, p := range l.Params {
+				params = append(params, p.Name+" "+ops.ShapeString(p.Shape))
+			}
+			row(l.Path, strings.Join(params, ", "), l.Parameters, l.Bytes)
 		}
-		fmt.Fprintf(w, "%s\t%s\t%d\t%d\n", l.Path, strings.Join(params, ", "), l.Parameters,
-			l.Bytes)
-	}
-	fmt.Fprintf(w, "in all\t\t%d\t%d\n", s.Parameters, s.Bytes)
-	w.Flush() // a builder takes all
+		row("in all", "", s.Parameters, s.Bytes)
+	})
+	s.costs(&b)
 	return b.String()
+}
+
+// table writes rows with their columns below each other.
+func table(b *strings.Builder, rows func(row func(cells ...any))) {
+	w := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
+	rows(func(cells ...any) {
+		for i, c := range cells {
+			if i > 0 {
+				fmt.Fprint(w, "\t")
+			}
+			fmt.Fprint(w, c)
+		}
+		fmt.Fprintln(w)
+	})
+	w.Flush() // a builder takes all
 }

@@ -67,3 +67,11 @@ func Blank(p *nodes.Param) *tensor.Dense { return table.Blank(p) }
 // Sketch makes g a graph that is only looked at, such as for the shapes of its nodes, and never
 // run: parameters that it uses are not drawn for it.
 func Sketch(g *nodes.Graph) { table.Sketch(g) }
+
+// Watch has f called with what the layers of g compute: see Show.
+func Watch(g *nodes.Graph, f func(path, part string, n *nodes.Node)) { table.Watch(g, f) }
+
+// Show gives a node to whoever watches g. Path is that of the layer's parameters, and part, which
+// may be empty, which of its results the node is, such as "c". What is inside a step of a loop is
+// shown to nobody, since it has a value for each step.
+func Show(g *nodes.Graph, path, part string, n func() *nodes.Node) { table.Show(g, path, part, n) }

@@ -5,7 +5,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/seqzoo/seqzoo/train"
 	"github.com/seqzoo/seqzoo/zoo"
+	"github.com/seqzoo/seqzoo/zoo/lm"
 )
 
 func TestSummary(t *testing.T) {
@@ -26,4 +28,52 @@ func TestSummary(t *testing.T) {
 		zoo.Summarise(every()["LanguageModel, float64"]).Parameters)
 	require.Contains(t, zoo.Summarise(every()["LanguageModel"]).String(), "layers/l0  W_ih [4, 12]")
 	require.Empty(t, zoo.Summarise(nil).Layers)
+}
+
+// The products of a layer and its output are counted as one counts them by hand, in training three
+// times: forward, for the inputs and for the weights.
+func TestCosts(t *testing.T) {
+	const T, B = 24, 8
+	for name, m := range every() {
+		s, err := zoo.SummariseFor(m, T, B)
+		require.NoError(t, err, name)
+		require.Equal(t, m.Architecture() != "PCA", len(s.Costs) > 0, name)
+		for i, c := range s.Costs {
+			require.Positive(t, c.Memory, "%s: %s", name, c.What)
+			require.Contains(t, s.String(), c.What)
+			require.Equal(t, i == 0, c.What == "training step", "%s: %s", name, c.What)
+			if c.What != "start" && m.Architecture() != "Emoji2Vec" { // which multiplies number by number
+				require.Positive(t, c.Flop, "%s: %s", name, c.What)
+			}
+		}
+		if len(s.Costs) == 0 {
+			continue
+		}
+		more, err := zoo.SummariseFor(m, 2*T, 2*B)
+		require.NoError(t, err, name)
+		require.Greater(t, more.Costs[0].Memory, s.Costs[0].Memory, name)
+		require.GreaterOrEqual(t, more.Costs[0].Flop, s.Costs[0].Flop, name)
+	}
+	m := every()["LanguageModel"]
+	V, H, E := m.(*lm.Model).Vocabulary().Len(), 4, 4
+	s, err := zoo.SummariseFor(m, T, B)
+	require.NoError(t, err)
+	products := float64(2 * (E*3*H + H*3*H + H*V)) // of a token
+	found := map[string]float64{}
+	for _, c := range s.Costs {
+		found[c.What] = c.Flop
+	}
+	require.Equal(t, T*products, found["sequence"])
+	require.Equal(t, products, found["step"])
+	require.InEpsilon(t, 3*T*B*products, found["training step"], 0.05)
+
+	for _, sizes := range [][2]int{{0, 1}, {1, 0}, {-1, 1}, {1 << 40, 1}, {1 << 20, 1 << 20}} {
+		_, err := zoo.SummariseFor(m, sizes[0], sizes[1])
+		require.Error(t, err, sizes)
+	}
+	_, err = zoo.SummariseFor(nil, 1, 1)
+	require.Error(t, err)
+	little(t, 1<<20)
+	_, err = zoo.SummariseFor(m, 1<<15, 64)
+	require.ErrorIs(t, err, train.ErrMemory)
 }

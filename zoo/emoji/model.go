@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strings"
 	"unicode"
 
 	"github.com/seqzoo/seqzoo/internal/check"
 	"github.com/seqzoo/seqzoo/internal/kernels"
 	"github.com/seqzoo/seqzoo/nodes"
+	"github.com/seqzoo/seqzoo/run"
 	"github.com/seqzoo/seqzoo/zoo"
 	"github.com/seqzoo/seqzoo/zoo/internal/shared"
 	"github.com/seqzoo/seqzoo/zoo/text"
@@ -33,7 +35,8 @@ type Config struct {
 	Unicode text.Form `json:"unicode,omitempty"`
 	// words' vectors as they are; by default they are centred: less their mean, and then of length
 	// 1
-	Raw bool `json:"raw,omitempty"`
+	Raw     bool `json:"raw,omitempty"`
+	Float64 bool `json:"float64,omitempty"` // vectors of emoji of double precision
 }
 
 // Validate reports every field that is out of range.
@@ -173,7 +176,7 @@ func newEmoji2Vec(cfg Config, words, space *vectors.Vectors, emoji *text.Vocabul
 	}
 	cfg.Negatives = cmp.Or(cfg.Negatives, 1)
 	m := &Model{cfg: cfg, words: words, space: space, emoji: emoji, ids: map[string]int{},
-		store: nodes.NewStore(nodes.Float32, 0)}
+		store: nodes.NewStore(shared.DtypeOf(cfg.Float64), 0)}
 	for i := range emoji.Len() {
 		e, _ := emoji.Token(i)
 		if twin, ok := m.ids[bare(e)]; ok {
@@ -262,13 +265,31 @@ func (m *Model) Vectors() (*vectors.Vectors, error) {
 	if err := shared.Made(m.store); err != nil {
 		return nil, prefix.Wrap(err)
 	}
-	return vectors.New(m.Emoji(), m.words.Dim(), append([]float32(nil), m.rows()...))
+	return vectors.New(m.Emoji(), m.words.Dim(), run.ParamFloats(m.table).Float32s())
 }
 
 // Words are the vectors of words that it was made with.
 func (m *Model) Words() *vectors.Vectors { return m.words }
 
-func (m *Model) rows() []float32 { return m.table.Value().Data().([]float32) }
+// row is the vector of emoji i, not to be changed.
+func (m *Model) row(i int) []float32 {
+	D := m.words.Dim()
+	if all, ok := m.table.Value().Data().([]float32); ok {
+		return all[i*D : (i+1)*D]
+	}
+	return run.ParamFloats(m.table).Rows(i, i+1).Float32s()
+}
+
+// score is x·v of emoji i and a description.
+func (m *Model) score(i int, v []float32) (dot float64) {
+	if !m.cfg.Float64 {
+		return float64(kernels.Dot(m.row(i), v))
+	}
+	for k, x := range run.ParamFloats(m.table).Rows(i, i+1).Float64s() {
+		dot += x * float64(v[k])
+	}
+	return dot
+}
 
 // Vector is a copy of the vector of an emoji, or of the one that stands for it by [Model.Lookup].
 // The error is a [*NoDescriptionError].
@@ -277,23 +298,22 @@ func (m *Model) Vector(emoji string) ([]float32, error) {
 	if !ok {
 		return nil, &NoDescriptionError{emoji}
 	}
-	D := m.words.Dim()
-	return append([]float32(nil), m.rows()[i*D:(i+1)*D]...), nil
+	return slices.Clone(m.row(i)), nil
 }
 
 // Probability is how likely a description is that of an emoji, or of the one that stands for it by
 // [Model.Lookup], in [0, 1]. The error is a [*NoDescriptionError], or a [*vectors.UnknownError] if
 // none of the words has a vector.
 func (m *Model) Probability(phrase, emoji string) (float64, error) {
-	x, err := m.Vector(emoji)
-	if err != nil {
-		return 0, err
+	i, _, ok := m.find(emoji)
+	if !ok {
+		return 0, &NoDescriptionError{emoji}
 	}
 	v, known, unknown := m.describe(phrase)
 	if !known {
 		return 0, &vectors.UnknownError{Words: unknown}
 	}
-	dot := float64(kernels.Dot(x, v))
+	dot := m.score(i, v)
 	if math.IsNaN(dot) {
 		return 0, prefix.Errorf("the vectors of %s and %.40q are too large to be compared", quoteEmoji(emoji), phrase)
 	}

@@ -5,7 +5,6 @@ import (
 	"context"
 	"math"
 
-	"github.com/seqzoo/seqzoo/internal/kernels"
 	"github.com/seqzoo/seqzoo/nodes"
 	"github.com/seqzoo/seqzoo/rng"
 	"github.com/seqzoo/seqzoo/run"
@@ -198,9 +197,8 @@ func (m *Model) Evaluate(pairs []Pair) (s Score, err error) {
 	examples, s.UnknownWords, s.Unknown = m.examples(pairs)
 	s.Pairs = len(examples)
 	scores, matches := make([]float64, s.Pairs), make([]bool, s.Pairs)
-	D := m.words.Dim()
 	for i, e := range examples {
-		x := float64(kernels.Dot(m.rows()[e.id*D:(e.id+1)*D], e.v))
+		x := m.score(e.id, e.v)
 		scores[i], matches[i] = x, e.match
 		if e.match {
 			x = -x

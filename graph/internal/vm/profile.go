@@ -128,6 +128,23 @@ func timing[F kernels.Float](x *worker[F], in Instruction[F], depth int, d time.
 		Flop: flop(in) * float64(times), Bytes: traffic(in) * float64(times)}
 }
 
+func (p *program[F]) Flop() float64 { return flops(p.code.Instrs) }
+
+// flops is the sum over all steps of loops.
+func flops[F kernels.Float](code []Instruction[F]) (n float64) {
+	for _, in := range code {
+		switch in := in.(type) {
+		case *Loop[F]:
+			n += flops(in.Body) * float64(in.T)
+		case *Segments[F]:
+			n += flops(in.Body) * float64(in.N)
+		default:
+			n += flop(in)
+		}
+	}
+	return n
+}
+
 // flop is the number of floating-point operations of an instruction's products.
 func flop[F kernels.Float](in Instruction[F]) float64 {
 	switch in := in.(type) {

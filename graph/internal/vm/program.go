@@ -22,6 +22,8 @@ type Program interface {
 	// what of it lies in no arena.
 	Memory() int
 	Own() int
+	// Flop is the number of floating-point operations of the matrix products of a run.
+	Flop() float64
 	Close()
 	Listing() []string
 	// Buffers lists the parts of the memory that is in Memory.

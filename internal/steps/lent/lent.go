@@ -33,6 +33,8 @@ type Table[G, N, P, R any] struct {
 	OnProduct   func(g G, f Product[N, P]) (restore func())
 	Blank       func(p P) *tensor.Dense
 	Sketch      func(g G)
+	Watch       func(g G, f func(path, part string, n N))
+	Show        func(g G, path, part string, n func() N)
 }
 
 var table any

@@ -3,8 +3,10 @@ package shared
 import (
 	"fmt"
 	"math"
+	"path"
 
 	"github.com/seqzoo/seqzoo/cells"
+	"github.com/seqzoo/seqzoo/internal/steps"
 	"github.com/seqzoo/seqzoo/nodes"
 )
 
@@ -51,7 +53,12 @@ func Hidden(s *nodes.Scope, in int, widths []int, activation cells.Activation,
 // through is x behind all layers, each followed by the activation.
 func Through(layers []nodes.Linear, activation cells.Activation, x *nodes.Node) *nodes.Node {
 	for _, d := range layers {
-		x = Activate(activation, d.Of(x))
+		if x = d.Of(x); activation == Linear {
+			continue
+		}
+		x = Activate(activation, x)
+		steps.Show(x.Graph(), path.Dir(d.W.Name()), string(activation),
+			func() *nodes.Node { return x })
 	}
 	return x
 }
