@@ -17,6 +17,7 @@ import (
 	"github.com/seqzoo/seqzoo/internal/steps"
 	"github.com/seqzoo/seqzoo/internal/strictjson"
 	"github.com/seqzoo/seqzoo/nodes"
+	"github.com/seqzoo/seqzoo/zoo/internal/shared"
 )
 
 // Model is what every model of the zoo has in common.
@@ -43,7 +44,7 @@ const (
 	configFile     = modeldir.ConfigFile
 	weightsFile    = modeldir.WeightsFile
 	VocabularyFile = "vocabulary.json"
-	TokeniserFile  = "tokenizer.json" // of models that cut text by byte pairs
+	TokeniserFile  = shared.TokeniserFile // of models that cut text by byte pairs
 	LabelsFile     = "labels.json"
 	formatVersion  = 1
 	maxConfigBytes = 1 << 20

@@ -149,7 +149,7 @@ func New(cfg Config, words *text.Vocabulary, seed uint64) (m *Model, err error) 
 	if words == nil {
 		return nil, prefix.Errorf("it needs a vocabulary")
 	}
-	if err := cfg.Text.Unicode.Check(words); err != nil {
+	if err := cfg.Text.Check(words); err != nil {
 		return nil, prefix.Wrap(err)
 	}
 	m = &Model{cfg: cfg.withDefaults(), words: words}
@@ -322,7 +322,7 @@ func (m *Model) Encode(tokens []string) ([]int, error) {
 	if err := shared.Made(m.store); err != nil {
 		return nil, prefix.Wrap(err)
 	}
-	ids, err := m.words.Encode(m.cfg.Text.Unicode.Tokens(tokens))
+	ids, err := m.words.Encode(m.cfg.Text.Formed(tokens))
 	if err == nil {
 		err = shared.CheckIDs("caption", ids, m.words.Len())
 	}
@@ -337,16 +337,19 @@ func (m *Model) Save(path string) error { return zoo.Save(path, m) }
 
 // Files are what Save writes beside the weights.
 func (m *Model) Files() zoo.Files {
-	return zoo.Files{Config: m.cfg, Extra: map[string]func(io.Writer) error{
+	return zoo.Files{Config: m.cfg, Extra: shared.PutCut(map[string]func(io.Writer) error{
 		zoo.VocabularyFile: func(w io.Writer) error { _, err := m.words.WriteTo(w); return err },
-	}}
+	}, m.cfg.Text)}
 }
 
-func init() { zoo.Register("Captioner", open, zoo.VocabularyFile) }
+func init() { zoo.Register("Captioner", open, zoo.VocabularyFile, zoo.TokeniserFile) }
 
 func open(d *zoo.Dir, cfg Config) (*Model, error) {
 	words, err := shared.ReadVocabulary(d, zoo.VocabularyFile)
 	if err != nil {
+		return nil, err
+	}
+	if err := shared.ReadCut(d, &cfg.Text); err != nil {
 		return nil, err
 	}
 	return New(cfg, words, 0)

@@ -22,7 +22,7 @@ func (m *Model) Dialogue(turns [][]string) (Dialogue, error) {
 	d := make(Dialogue, len(turns))
 	for n, tokens := range turns {
 		var err error
-		if d[n], err = m.vocabulary.Encode(m.cfg.Text.Unicode.Tokens(tokens)); err != nil {
+		if d[n], err = m.vocabulary.Encode(m.cfg.Text.Formed(tokens)); err != nil {
 			return nil, prefix.Errorf("turn %d: %w", n, err)
 		}
 	}

@@ -82,7 +82,7 @@ func (c *Conversation) Read(tokens []string) error {
 	if err := shared.Made(c.m.store); err != nil {
 		return prefix.Wrap(err)
 	}
-	ids, err := c.m.vocabulary.Encode(c.m.cfg.Text.Unicode.Tokens(tokens))
+	ids, err := c.m.vocabulary.Encode(c.m.cfg.Text.Formed(tokens))
 	if err == nil {
 		err = shared.CheckIDs("utterance", ids, c.m.vocabulary.Len())
 	}

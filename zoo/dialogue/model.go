@@ -87,7 +87,7 @@ func New(cfg Config, v *text.Vocabulary, seed uint64) (m *Model, err error) {
 	if v == nil {
 		return nil, prefix.Errorf("it needs a vocabulary")
 	}
-	if err := cfg.Text.Unicode.Check(v); err != nil {
+	if err := cfg.Text.Check(v); err != nil {
 		return nil, prefix.Wrap(err)
 	}
 	m = &Model{cfg: cfg.withDefaults(), vocabulary: v,
@@ -279,16 +279,19 @@ func (m *Model) Save(path string) error { return zoo.Save(path, m) }
 
 // Files are what Save writes beside the weights.
 func (m *Model) Files() zoo.Files {
-	return zoo.Files{Config: m.cfg, Extra: map[string]func(io.Writer) error{
+	return zoo.Files{Config: m.cfg, Extra: shared.PutCut(map[string]func(io.Writer) error{
 		zoo.VocabularyFile: func(w io.Writer) error { _, err := m.vocabulary.WriteTo(w); return err },
-	}}
+	}, m.cfg.Text)}
 }
 
-func init() { zoo.Register(architecture, open, zoo.VocabularyFile) }
+func init() { zoo.Register(architecture, open, zoo.VocabularyFile, zoo.TokeniserFile) }
 
 func open(d *zoo.Dir, cfg Config) (*Model, error) {
 	v, err := shared.ReadVocabulary(d, zoo.VocabularyFile)
 	if err != nil {
+		return nil, err
+	}
+	if err := shared.ReadCut(d, &cfg.Text); err != nil {
 		return nil, err
 	}
 	return New(cfg, v, 0)

@@ -104,11 +104,11 @@ func (m *Classifier) Files() zoo.Files { return zoo.Files{Config: m.cfg, Extra: 
 
 func init() {
 	zoo.Register("SequenceClassifier", openClassifier, zoo.VocabularyFile,
-		zoo.LabelsFile)
+		zoo.LabelsFile, zoo.TokeniserFile)
 }
 
 func openClassifier(d *zoo.Dir, cfg ClassifierConfig) (*Classifier, error) {
-	tokens, labels, err := openVocabularies(d, cfg.Config)
+	tokens, labels, err := openVocabularies(d, &cfg.Config)
 	if err != nil {
 		return nil, err
 	}

@@ -181,10 +181,13 @@ func (m *Joint) Files() zoo.Files {
 	return zoo.Files{Config: m.cfg, Extra: files}
 }
 
-func init() { zoo.Register(joint, openJoint, zoo.VocabularyFile, zoo.LabelsFile, tagsFile) }
+func init() {
+	zoo.Register(joint, openJoint, zoo.VocabularyFile, zoo.LabelsFile, tagsFile,
+		zoo.TokeniserFile)
+}
 
 func openJoint(d *zoo.Dir, cfg JointConfig) (*Joint, error) {
-	tokens, labels, err := openVocabularies(d, cfg.Config)
+	tokens, labels, err := openVocabularies(d, &cfg.Config)
 	if err != nil {
 		return nil, err
 	}

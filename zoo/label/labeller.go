@@ -129,7 +129,7 @@ func (m *labeller) declare(prefix check.Prefix, cfg Config, o output, tokens,
 		return m.errorf("it reads features, %d a step, and takes no vocabulary of tokens",
 			cfg.Features)
 	}
-	if err := cfg.Text.Unicode.Check(tokens); err != nil {
+	if err := cfg.Text.Check(tokens); err != nil {
 		return m.errorf("%w", err)
 	}
 	m.store = nodes.NewStore(shared.DtypeOf(cfg.Float64), seed)
@@ -336,7 +336,7 @@ func (m *labeller) Encode(tokens []string) (s Sequence, err error) {
 	if m.embed == nil {
 		return s, m.errorf("it reads features, %d a step, not tokens", m.cfg.Features)
 	}
-	if s.IDs, err = m.tokens.Encode(m.cfg.Text.Unicode.Tokens(tokens)); err == nil {
+	if s.IDs, err = m.tokens.Encode(m.cfg.Text.Formed(tokens)); err == nil {
 		err = m.check(s)
 	}
 	if err != nil {
@@ -434,14 +434,16 @@ func (m *labeller) files() map[string]func(io.Writer) error {
 			return err
 		}
 	}
-	return files
+	return shared.PutCut(files, m.cfg.Text)
 }
 
 // openVocabularies reads what files wrote.
-func openVocabularies(d *zoo.Dir, c Config) (tokens, labels *text.Vocabulary, err error) {
+func openVocabularies(d *zoo.Dir, c *Config) (tokens, labels *text.Vocabulary, err error) {
 	if labels, err = shared.ReadVocabulary(d, zoo.LabelsFile); err != nil || c.Features > 0 {
 		return nil, labels, err
 	}
-	tokens, err = shared.ReadVocabulary(d, zoo.VocabularyFile)
+	if tokens, err = shared.ReadVocabulary(d, zoo.VocabularyFile); err == nil {
+		err = shared.ReadCut(d, &c.Text)
+	}
 	return tokens, labels, err
 }

@@ -261,12 +261,8 @@ func open(d *zoo.Dir, cfg Config) (*Model, error) {
 		return nil, err
 	}
 	if cfg.Level == BytePairs {
-		f, err := d.File(zoo.TokeniserFile)
-		if err != nil {
+		if cfg.BPE, err = shared.ReadBPE(d); err != nil {
 			return nil, err
-		}
-		if cfg.BPE, err = text.ReadBPE(f, f.Size()); err != nil {
-			return nil, fmt.Errorf("%s: %w", zoo.TokeniserFile, err)
 		}
 	}
 	return New(cfg, v, 0)

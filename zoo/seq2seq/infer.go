@@ -39,7 +39,7 @@ func (m *Model) TranslateAll(ctx context.Context, sources [][]string,
 	more := make([][]string, len(sources)) // words that are copied, without an id of their own
 	for i, tokens := range sources {
 		var err error
-		given[i] = m.cfg.Text.Unicode.Tokens(tokens)
+		given[i] = m.cfg.Text.Formed(tokens)
 		if m.cfg.Copy {
 			ids[i], more[i] = shared.CopyIDs(given[i], m.sources, m.targets)
 			if err := m.checkSource(ids[i]); err != nil {

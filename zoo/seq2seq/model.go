@@ -74,7 +74,7 @@ func New(cfg Config, source, target *text.Vocabulary, seed uint64) (m *Model, er
 		return nil, prefix.Errorf("it needs a vocabulary of the sources and one of the targets, " +
 			"with tokens in them")
 	}
-	if err := cfg.Text.Unicode.Check(source, target); err != nil {
+	if err := cfg.Text.Check(source, target); err != nil {
 		return nil, prefix.Wrap(err)
 	}
 	cfg = cfg.withDefaults()
@@ -322,13 +322,13 @@ func (m *Model) Save(path string) error { return zoo.Save(path, m) }
 
 // Files are what Save writes beside the weights.
 func (m *Model) Files() zoo.Files {
-	return zoo.Files{Config: m.cfg, Extra: map[string]func(io.Writer) error{
+	return zoo.Files{Config: m.cfg, Extra: shared.PutCut(map[string]func(io.Writer) error{
 		sourceFile: func(w io.Writer) error { _, err := m.sources.WriteTo(w); return err },
 		targetFile: func(w io.Writer) error { _, err := m.targets.WriteTo(w); return err },
-	}}
+	}, m.cfg.Text)}
 }
 
-func init() { zoo.Register(architecture, open, sourceFile, targetFile) }
+func init() { zoo.Register(architecture, open, sourceFile, targetFile, zoo.TokeniserFile) }
 
 func open(d *zoo.Dir, cfg Config) (*Model, error) {
 	source, err := shared.ReadVocabulary(d, sourceFile)
@@ -337,6 +337,9 @@ func open(d *zoo.Dir, cfg Config) (*Model, error) {
 	}
 	target, err := shared.ReadVocabulary(d, targetFile)
 	if err != nil {
+		return nil, err
+	}
+	if err := shared.ReadCut(d, &cfg.Text); err != nil {
 		return nil, err
 	}
 	return New(cfg, source, target, 0)

@@ -41,15 +41,15 @@ func (m *Model) Pairs(sources, targets [][]string) ([]Pair, error) {
 	pairs := make([]Pair, len(sources))
 	for i := range pairs {
 		if m.cfg.Copy {
-			pairs[i] = m.copyPair(m.cfg.Text.Unicode.Tokens(sources[i]),
-				m.cfg.Text.Unicode.Tokens(targets[i]))
+			pairs[i] = m.copyPair(m.cfg.Text.Formed(sources[i]),
+				m.cfg.Text.Formed(targets[i]))
 			continue
 		}
 		var errs [2]error
-		source, numbered := m.number(m.cfg.Text.Unicode.Tokens(sources[i]))
+		source, numbered := m.number(m.cfg.Text.Formed(sources[i]))
 		pairs[i].Source, errs[0] = m.sources.Encode(source)
 		pairs[i].Target, errs[1] = m.targets.Encode(
-			m.copied(m.cfg.Text.Unicode.Tokens(targets[i]), numbered))
+			m.copied(m.cfg.Text.Formed(targets[i]), numbered))
 		if err := errors.Join(errs[:]...); err != nil {
 			return nil, prefix.Wrap(check.Example("pair", i, "%w", err))
 		}

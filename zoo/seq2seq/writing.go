@@ -32,7 +32,7 @@ func (w *Writing) words() shared.Tokens {
 
 // NewWriting reads a source. Tokens that the vocabulary lacks are read as <unk>.
 func (m *Model) NewWriting(source []string) (*Writing, error) {
-	source = m.cfg.Text.Unicode.Tokens(source)
+	source = m.cfg.Text.Formed(source)
 	if _, numbered := m.number(source); len(numbered) > 0 {
 		return nil, prefix.Errorf("source: the vocabulary lacks %d tokens, which the model copies, "+
 			"and a writing keeps none to copy: use Translate", len(numbered))
@@ -187,7 +187,7 @@ func (w *Writing) Read(tokens []string) error {
 	if w.Ended() {
 		return prefix.Errorf("the target has ended; nothing may follow")
 	}
-	tokens = w.m.cfg.Text.Unicode.Tokens(tokens)
+	tokens = w.m.cfg.Text.Formed(tokens)
 	var ids []int
 	var unknown []string
 	for _, token := range tokens {

@@ -88,12 +88,34 @@ func (f Form) Check(vocabularies ...*Vocabulary) error {
 // after the training as it was in it. Its zero value leaves that to those who use the model;
 // {Level: "word"} cuts as Words{Lower: true} does.
 type Cut struct {
-	// "word" (default), "char", or the name of a registered tokeniser, such as "ja"
+	// "word" (default), "char", "bpe", or the name of a registered tokeniser, such as "ja"
 	Level    string `json:"level,omitempty"`
 	KeepCase bool   `json:"keep_case,omitempty"` // words: do not fold to lower case
 	// words: the text is tokenised already, and cut at white space alone
 	Spaced  bool `json:"spaced,omitempty"`
 	Unicode Form `json:"unicode,omitempty"` // texts are brought to this form first
+
+	// of the level bpe; a model keeps it in a file of its own. Its vocabulary is of the BPE's pieces
+	BPE *BPE `json:"-"`
+}
+
+// bpeLevel is the Level of texts that are cut by byte pairs.
+const bpeLevel = "bpe"
+
+// Check refuses vocabularies with a token that no text could have, cut so; see Form.Check.
+func (c Cut) Check(vocabularies ...*Vocabulary) error {
+	if c.Level == bpeLevel { // whose pieces are written in bytes
+		return c.Unicode.Validate()
+	}
+	return c.Unicode.Check(vocabularies...)
+}
+
+// Formed are tokens that were cut elsewhere, in the form in which texts are read.
+func (c Cut) Formed(tokens []string) []string {
+	if c.Level == bpeLevel {
+		return tokens
+	}
+	return c.Unicode.Tokens(tokens)
 }
 
 // Validate reports what is wrong.
@@ -117,8 +139,15 @@ func (c Cut) tokeniser(lines bool) (t Tokeniser, err error) {
 	if c.Spaced && !words {
 		errs = append(errs, fmt.Errorf("spaced is set, and only words are cut at spaces, not the level %q", c.Level))
 	}
+	if c.BPE != nil && c.Level != bpeLevel {
+		errs = append(errs, fmt.Errorf("a BPE is given, and the level is %q", c.Level))
+	}
 	drop := false
 	switch {
+	case c.Level == bpeLevel:
+		if t = c.BPE; c.BPE == nil {
+			errs = append(errs, errors.New("level is \"bpe\", and no BPE is given"))
+		}
 	case words:
 		t = Words{Lower: !c.KeepCase, Lines: lines, Spaced: c.Spaced}
 	case c.Level == "char":
@@ -126,7 +155,7 @@ func (c Cut) tokeniser(lines bool) (t Tokeniser, err error) {
 	default:
 		drop = !lines
 		if t, err = Registered(c.Level); err != nil {
-			errs = append(errs, fmt.Errorf("level is %q, want word, char or that of a registered tokeniser: %w", c.Level, err))
+			errs = append(errs, fmt.Errorf("level is %q, want word, char, bpe or that of a registered tokeniser: %w", c.Level, err))
 		}
 	}
 	if err := errors.Join(errs...); err != nil {
