@@ -1,6 +1,7 @@
 package train
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
@@ -13,6 +14,8 @@ import (
 	"slices"
 	"strings"
 	"unsafe"
+
+	"github.com/seqzoo/seqzoo/internal/interrupt"
 )
 
 // DigestOf returns a digest of values: text that is the same for equal values, and differs, but for
@@ -25,14 +28,22 @@ import (
 // how a vocabulary comes in. A gigabyte takes about a second. It is an error if a value holds a
 // function, a channel, or itself, and if a field that is not exported is an io.WriterTo.
 func DigestOf(values ...any) (string, error) {
-	d := digester{h: sha256.New(), buf: make([]byte, 0, digestChunk)}
+	return DigestOfContext(context.Background(), values...)
+}
+
+// DigestOfContext is DigestOf for many gigabytes. A cancelled context ends it soon with its error.
+func DigestOfContext(ctx context.Context, values ...any) (string, error) {
+	if err := interrupt.Err(ctx); err != nil {
+		return "", fmt.Errorf("train: digest: %w", err)
+	}
+	d := digester{h: sha256.New(), buf: make([]byte, 0, digestChunk), ctx: ctx}
 	for _, v := range values {
 		d.value(reflect.ValueOf(v), 0)
 	}
+	d.flush()
 	if d.err != nil {
 		return "", fmt.Errorf("train: digest: %w", d.err)
 	}
-	d.flush()
 	return hex.EncodeToString(d.h.Sum(nil)[:16]), nil
 }
 
@@ -47,6 +58,7 @@ type digester struct {
 	buf  []byte
 	open map[opened]bool // what the value at hand is in
 	err  error
+	ctx  context.Context // ends it
 }
 
 // opened is a pointer, map or slice whose elements are being added.
@@ -71,8 +83,14 @@ func (d *digester) inside(v reflect.Value, length int, add func()) {
 	delete(d.open, o)
 }
 
+// flush hashes what is in buf, unless the context has ended.
 func (d *digester) flush() {
-	d.h.Write(d.buf) // a hash does not fail
+	if d.err == nil {
+		d.err = d.ctx.Err()
+	}
+	if d.err == nil {
+		d.h.Write(d.buf) // a hash does not fail
+	}
 	d.buf = d.buf[:0]
 }
 
@@ -95,7 +113,7 @@ func (d *digester) uint32(x uint32) {
 
 func (d *digester) text(s string) {
 	d.uint64(uint64(len(s)))
-	for len(s) > 0 {
+	for len(s) > 0 && d.err == nil {
 		d.room(1)
 		n := min(len(s), cap(d.buf)-len(d.buf))
 		d.buf = append(d.buf, s[:n]...)
@@ -165,18 +183,36 @@ func (d *digester) list(v reflect.Value, depth int) {
 		switch p := v.UnsafePointer(); kind {
 		case reflect.Int:
 			for _, x := range unsafe.Slice((*int)(p), n) {
+				if d.err != nil {
+					return
+				}
 				d.room(binary.MaxVarintLen64)
 				// few bytes, since ids of tokens are small
 				d.buf = binary.AppendVarint(d.buf, int64(x))
 			}
 			return
+		case reflect.Int32: // as each would be by itself, which checkpoints have digests of
+			for _, x := range unsafe.Slice((*int32)(p), n) {
+				if d.err != nil {
+					return
+				}
+				d.uint32(uint32(kind))
+				d.uint64(uint64(int64(x)))
+			}
+			return
 		case reflect.Float32:
 			for _, x := range unsafe.Slice((*float32)(p), n) {
+				if d.err != nil {
+					return
+				}
 				d.uint32(math.Float32bits(x))
 			}
 			return
 		case reflect.Float64:
 			for _, x := range unsafe.Slice((*float64)(p), n) {
+				if d.err != nil {
+					return
+				}
 				d.uint64(math.Float64bits(x))
 			}
 			return
@@ -185,13 +221,16 @@ func (d *digester) list(v reflect.Value, depth int) {
 			return
 		case reflect.String:
 			for _, x := range unsafe.Slice((*string)(p), n) {
+				if d.err != nil {
+					return
+				}
 				d.text(x)
 			}
 			return
 		}
 	}
 	add := func() {
-		for i := range n {
+		for i := 0; i < n && d.err == nil; i++ {
 			d.value(v.Index(i), depth+1)
 		}
 	}
@@ -205,8 +244,8 @@ func (d *digester) list(v reflect.Value, depth int) {
 // entries adds a map, whose order does not count.
 func (d *digester) entries(v reflect.Value, depth int) {
 	var sums []string
-	for it := v.MapRange(); it.Next(); {
-		one := digester{h: sha256.New(), buf: make([]byte, 0, digestChunk), open: d.open}
+	for it := v.MapRange(); it.Next() && d.err == nil; {
+		one := digester{h: sha256.New(), buf: make([]byte, 0, digestChunk), open: d.open, ctx: d.ctx}
 		one.value(it.Key(), depth+1)
 		one.value(it.Value(), depth+1)
 		one.flush()

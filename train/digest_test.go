@@ -76,6 +76,32 @@ func TestDigestOf(t *testing.T) {
 	}
 }
 
+// ending is an io.WriterTo that cancels a context.
+type ending struct{ cancel func() }
+
+func (e ending) WriteTo(io.Writer) (int64, error) { e.cancel(); return 0, nil }
+
+// A context ends a digest, whatever is at hand.
+func TestDigestOfContext(t *testing.T) {
+	const n = 1 << 20
+	for _, v := range []any{1, make([]int, n), make([]int32, n), make([]float32, n), make([]float64, n), make([]byte, n),
+		make([]string, n), make([][]int, n), make([]bool, n), [3]int{}, map[int][]int{1: make([]int, n)},
+		written("a")} {
+		ctx, cancel := context.WithCancel(t.Context())
+		digest, err := train.DigestOfContext(ctx, v)
+		require.NoError(t, err)
+		require.Equal(t, must(train.DigestOf(v)), digest)
+		_, err = train.DigestOfContext(ctx, ending{cancel}, v)
+		require.ErrorIs(t, err, context.Canceled, "%T", v)
+		_, err = train.DigestOfContext(ctx, v)
+		require.ErrorIs(t, err, context.Canceled)
+	}
+	_, err := train.DigestOfContext(nil, 1)
+	require.ErrorContains(t, err, "the context is nil")
+	// of checkpoints that exist
+	require.Equal(t, "f38085fe3e7a5c34c7fc9db9f78c7f10", must(train.DigestOf([]int32{1, -2, 3, 1 << 30, -1 << 31})))
+}
+
 // labelled is a bowl whose data have digests.
 type labelled struct {
 	*bowl

@@ -91,7 +91,7 @@ func runTrain(ctx context.Context, s cli.Std, t *cli.Training, cfg caption.Confi
 	d.Batch, d.Seed = t.Batch, t.Seed
 	task, err := m.Task(d)
 	if err != nil {
-		return given.at(err, scenes)
+		return given.atEither(err, scenes, valid)
 	}
 	fmt.Fprintf(s.Messages, "%d scenes of %d × %d pixels, %d words, %d patches\n", len(scenes),
 		size.X, size.Y, words.Len(), m.Cells())
@@ -103,7 +103,7 @@ func runTrain(ctx context.Context, s cli.Std, t *cli.Training, cfg caption.Confi
 		r.Monitor = "valid_loss"
 	}
 	if _, err = t.Fit(ctx, s, r); err != nil {
-		return given.at(err, valid)
+		return given.atEither(err, scenes, valid)
 	}
 	if len(valid) > 0 {
 		return evaluate(ctx, cli.Std{Out: s.Messages}, m, given, valid, decode.SearchOptions{})
@@ -114,6 +114,12 @@ func runTrain(ctx context.Context, s cli.Std, t *cli.Training, cfg caption.Confi
 // at says on which line the sentence of a scene stands that an error is about.
 func (p files) at(err error, scenes []scene) error {
 	return cli.AtLine(err, p.sentences, func(i int) int { return scenes[i].line })
+}
+
+// atEither is at for what learns from scenes and is validated on others.
+func (p files) atEither(err error, scenes, valid []scene) error {
+	return cli.AtLines(err, func(err error) error { return p.at(err, scenes) },
+		func(err error) error { return p.at(err, valid) })
 }
 
 // trainingScenes are those to learn from and those to validate on. Of scenes that were given the

@@ -141,7 +141,7 @@ func mnist(part string) (*images.Set, error) {
 }
 
 // examples are what m learns from and what it is validated with.
-func (d *dataset) examples(m *label.Classifier) (train, valid []label.Labelled, err error) {
+func (d *dataset) examples(m *label.Classifier, file, validFile string) (train, valid []label.Labelled, err error) {
 	if d.pictures != nil {
 		all, err := pictures(m, d.pictures)
 		if err != nil {
@@ -150,21 +150,33 @@ func (d *dataset) examples(m *label.Classifier) (train, valid []label.Labelled, 
 		cut := len(all) - validPictures
 		return all[:cut], all[cut:], nil
 	}
-	if train, err = texts(m, d.train); err != nil {
+	if train, err = texts(m, file, d.train); err != nil {
 		return nil, nil, err
 	}
-	valid, err = texts(m, d.valid)
+	valid, err = texts(m, validFile, d.valid)
 	return train, valid, err
 }
 
-func texts(m *label.Classifier, lines []text.Labelled) ([]label.Labelled, error) {
+// atLine adds to an error about one of the texts of a file on which line it stands.
+func atLine(file string, texts []text.Labelled) func(error) error {
+	return func(err error) error {
+		return cli.AtLine(err, file, func(i int) int {
+			if i >= len(texts) { // of pictures
+				return 0
+			}
+			return texts[i].Line
+		})
+	}
+}
+
+func texts(m *label.Classifier, file string, lines []text.Labelled) ([]label.Labelled, error) {
 	examples := make([]label.Labelled, len(lines))
 	for i, l := range lines {
 		var err error
 		if examples[i], err = m.EncodeLabelled(words(m.Config().Text.Unicode, l.Text),
 			labelsOf(l, m.Config().Several)...); err != nil {
 			if l.Line > 0 {
-				return nil, fmt.Errorf("line %d: %w", l.Line, err)
+				return nil, fmt.Errorf("%s: line %d: %w", file, l.Line, err)
 			}
 			return nil, fmt.Errorf("text %d: %w", i+1, err) // a turn of a dialogue
 		}
@@ -189,12 +201,12 @@ func pictures(m *label.Classifier, set *images.Set) ([]label.Labelled, error) {
 	return examples, nil
 }
 
-// read is the data that the flags name, for a model that reads texts or pictures.
-func (e *evaluateCommand) read(m *label.Classifier) (examples []label.Labelled, name string,
-	err error) {
+// read is the data that the flags name, for a model that reads texts, with their lines, or pictures.
+func (e *evaluateCommand) read(m *label.Classifier) (examples []label.Labelled, lines []text.Labelled,
+	name string, err error) {
 	if m.Vocabulary() == nil {
 		if e.data != "" && e.labels == "" {
-			return nil, "", cli.Usagef("the model reads pictures: -data wants -labels, the file " +
+			return nil, nil, "", cli.Usagef("the model reads pictures: -data wants -labels, the file " +
 				"of their labels")
 		}
 		var set *images.Set
@@ -208,29 +220,28 @@ func (e *evaluateCommand) read(m *label.Classifier) (examples []label.Labelled, 
 		if err == nil {
 			examples, err = pictures(m, set)
 		}
-		return examples, name, err
+		return examples, nil, name, err
 	}
 	if e.labels != "" {
-		return nil, "", cli.Usagef("the model reads texts, whose labels stand before them in " +
+		return nil, nil, "", cli.Usagef("the model reads texts, whose labels stand before them in " +
 			"-data; -labels is for pictures")
 	}
-	var lines []text.Labelled
 	if e.data == "" {
 		name = "SGD dialogues kept apart"
 		path, err := cli.DataFile("sgd-dialogues/valid.txt", "give a file by -data")
 		if err != nil {
-			return nil, "", err
+			return nil, nil, "", err
 		}
 		dialogues, err := readDialogues(path)
 		if err != nil {
-			return nil, "", err
+			return nil, nil, "", err
 		}
 		lines = turns(dialogues)
 	} else if lines, err = text.ReadLabelled(e.data); err != nil {
-		return nil, "", err
+		return nil, nil, "", err
 	}
-	examples, err = texts(m, lines)
-	return examples, pick(name == "", e.data, name), err
+	examples, err = texts(m, e.data, lines)
+	return examples, lines, pick(name == "", e.data, name), err
 }
 
 // parsePixels reads the pixels of a picture, numbers from 0 to 255.

@@ -168,7 +168,7 @@ func (t *trainCommand) run(ctx context.Context, s cli.Std) error {
 	if err != nil {
 		return err
 	}
-	train, valid, err := d.examples(m)
+	train, valid, err := d.examples(m, t.train, t.valid)
 	if err != nil {
 		return err
 	}
@@ -183,11 +183,9 @@ func (t *trainCommand) run(ctx context.Context, s cli.Std) error {
 		data.ClassWeights = label.Balanced(train, d.labels.Len())
 	}
 	task, err := m.Task(data)
-	if err != nil && d.pictures == nil {
-		return cli.AtLine(err, "", func(i int) int { return d.train[i].Line })
-	}
+	at := func(err error) error { return cli.AtLines(err, atLine(t.train, d.train), atLine(t.valid, d.valid)) }
 	if err != nil {
-		return err
+		return at(err)
 	}
 	_, err = t.Fit(ctx, s, cli.Run{
 		Model: m, Task: task, Name: t.cell, Unit: d.unit, Monitor: "valid_" + t.best,
@@ -200,9 +198,9 @@ func (t *trainCommand) run(ctx context.Context, s cli.Std) error {
 		},
 	})
 	if err != nil {
-		return err
+		return at(err)
 	}
-	return report(ctx, s.Out, m, valid, "validation")
+	return atLine(t.valid, d.valid)(report(ctx, s.Out, m, valid, "validation"))
 }
 
 // evaluateCommand is the flags of evaluate.
@@ -229,11 +227,11 @@ func (e *evaluateCommand) run(ctx context.Context, s cli.Std) error {
 	if err != nil {
 		return err
 	}
-	test, name, err := e.read(m)
+	test, lines, name, err := e.read(m)
 	if err != nil {
 		return err
 	}
-	return report(ctx, s.Out, m, test, name)
+	return atLine(e.data, lines)(report(ctx, s.Out, m, test, name))
 }
 
 func classify(ctx context.Context, s cli.Std, dir string) error {

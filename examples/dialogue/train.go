@@ -137,7 +137,13 @@ func (t *training) run(ctx context.Context, s cli.Std) error {
 			"-word-dropout": fmt.Sprint(t.wordDropout), "-level": t.cut.Level,
 			"-unicode": string(t.cut.Unicode),
 		}})
-	return valid.at(m, err)
+	return atEither(m, err, learn, valid)
+}
+
+// atEither is said.at for what learns from some dialogues and is validated on others.
+func atEither(m zoo.Model, err error, learn, valid said) error {
+	return cli.AtLines(err, func(err error) error { return learn.at(m, err) },
+		func(err error) error { return valid.at(m, err) })
 }
 
 // read gives the dialogues to learn from and those to validate on.
@@ -199,7 +205,7 @@ func (t *training) build(v *text.Vocabulary, learn, valid said) (zoo.Model, trai
 			return nil, nil, err
 		}
 		task, err := m.Task(d)
-		return m, task, learn.at(m, err)
+		return m, task, atEither(m, err, learn, valid)
 	}
 	cfg := dialogue.Config{
 		Text: t.cut, Encoder: encoder, Context: layer, Decoder: layer, Bidirectional: true,
@@ -222,5 +228,5 @@ func (t *training) build(v *text.Vocabulary, learn, valid said) (zoo.Model, trai
 		return nil, nil, err
 	}
 	task, err := m.Task(d)
-	return m, task, learn.at(m, err)
+	return m, task, atEither(m, err, learn, valid)
 }

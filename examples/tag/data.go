@@ -123,6 +123,13 @@ func (e *evaluateCommand) read(messages io.Writer, form text.Form) (test []text.
 	return slices.Concat(all...), "SGD dialogues kept apart", err
 }
 
+// atLine adds to an error about one of the sentences of a file where it begins.
+func atLine(file string, sentences []text.Tagged) func(error) error {
+	return func(err error) error {
+		return cli.AtLine(err, file, func(i int) int { return sentences[i].Line })
+	}
+}
+
 func encode(m *label.Tagger, sentences []text.Tagged) ([]label.Labelled, error) {
 	examples := make([]label.Labelled, len(sentences))
 	for i, s := range sentences {

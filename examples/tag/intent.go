@@ -117,7 +117,7 @@ func (t *trainCommand) runIntent(ctx context.Context, s cli.Std, train, valid []
 		m.Params().Count())
 	task, err := m.Task(data)
 	if err != nil {
-		return cli.AtLine(err, "", func(i int) int { return train[i].Line })
+		return t.at(err, train, valid)
 	}
 	_, err = t.Fit(ctx, s, cli.Run{
 		Model: m, Task: task, Name: t.cell, Unit: "sentences", Monitor: "valid_loss",
@@ -127,9 +127,9 @@ func (t *trainCommand) runIntent(ctx context.Context, s cli.Std, train, valid []
 		},
 	})
 	if err != nil {
-		return err
+		return t.at(err, train, valid)
 	}
-	return reportIntent(ctx, s.Out, m, data.Valid, "validation")
+	return atLine(t.valid, valid)(reportIntent(ctx, s.Out, m, data.Valid, "validation"))
 }
 
 func (e *evaluateCommand) runIntent(ctx context.Context, s cli.Std, m *label.Joint) error {
@@ -141,7 +141,7 @@ func (e *evaluateCommand) runIntent(ctx context.Context, s cli.Std, m *label.Joi
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
-	return reportIntent(ctx, s.Out, m, examples, name)
+	return atLine(e.data, test)(reportIntent(ctx, s.Out, m, examples, name))
 }
 
 // reportIntent prints how many labels and tags are right.

@@ -139,7 +139,7 @@ func (t *trainCommand) run(ctx context.Context, s cli.Std) error {
 		len(train), len(tokens), len(valid), tags.Len(), vocabulary.Len(), m.Params().Count())
 	task, err := m.Task(label.Data{Train: examples, Valid: watched, Batch: t.Batch, Seed: t.Seed})
 	if err != nil {
-		return cli.AtLine(err, "", func(i int) int { return train[i].Line })
+		return t.at(err, train, valid)
 	}
 	_, err = t.Fit(ctx, s, cli.Run{
 		Model: m, Task: task, Name: t.cell, Unit: "tokens", Monitor: "valid_loss",
@@ -149,9 +149,14 @@ func (t *trainCommand) run(ctx context.Context, s cli.Std) error {
 		},
 	})
 	if err != nil {
-		return err
+		return t.at(err, train, valid)
 	}
-	return report(ctx, s.Out, m, newCounts(train), valid, "validation")
+	return atLine(t.valid, valid)(report(ctx, s.Out, m, newCounts(train), valid, "validation"))
+}
+
+// at says on which line of which file the sentence begins that an error is about.
+func (t *trainCommand) at(err error, train, valid []text.Tagged) error {
+	return cli.AtLines(err, atLine(t.train, train), atLine(t.valid, valid))
 }
 
 // evaluateCommand is the flags of evaluate.
@@ -202,7 +207,7 @@ func (e *evaluateCommand) run(ctx context.Context, s cli.Std) error {
 		}
 		counted = newCounts(train)
 	}
-	return report(ctx, s.Out, m, counted, test, name)
+	return atLine(e.data, test)(report(ctx, s.Out, m, counted, test, name))
 }
 
 // tagCommand is the flags of tag.

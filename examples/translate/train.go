@@ -144,7 +144,7 @@ func (t *trainer) run(ctx context.Context, std cli.Std) error {
 	}
 	task, err := model.Task(data)
 	if err != nil {
-		return learn.at(t.train, err)
+		return t.at(err, learn, dev)
 	}
 	fmt.Fprintf(std.Messages, "%d pairs to train on, %d to choose by; vocabularies of %d and %d words, of dev's words %.1f %% and %.1f %% are unknown; %d parameters\n",
 		len(data.Train), len(data.Valid), source.Len(), target.Len(), unknown(source, dev.sources), unknown(target, dev.targets), model.Params().Count())
@@ -166,9 +166,15 @@ func (t *trainer) run(ctx context.Context, std cli.Std) error {
 		},
 	})
 	if err != nil {
-		return dev.at(t.dev, err)
+		return t.at(err, learn, dev)
 	}
 	return measure(ctx, std.Out, model, dev, t.dev, []decode.SearchOptions{{}})
+}
+
+// at says on which line of which files the pair stands that an error is about.
+func (t *trainer) at(err error, learn, dev sentences) error {
+	return cli.AtLines(err, func(err error) error { return learn.at(t.train, err) },
+		func(err error) error { return dev.at(t.dev, err) })
 }
 
 // plateau is the schedule if it is one, else nil, which is a cosine.

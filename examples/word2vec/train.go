@@ -114,7 +114,9 @@ func (t *training) run(ctx context.Context, s cli.Std) error {
 		}
 		fmt.Fprintf(s.Out, "%d phrases\n", p.Len())
 		for i, sentence := range sentences {
-			sentences[i] = p.Join(sentence)
+			if sentences[i], err = p.JoinContext(ctx, sentence); err != nil {
+				return err
+			}
 		}
 	}
 	m, lock, err := t.begin(ctx, sentences)

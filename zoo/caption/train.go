@@ -73,7 +73,7 @@ func (m *Model) Task(d Data) (train.Task, error) {
 		return nil, prefix.Errorf("training: %w", err)
 	}
 	if err := m.checkCaptioned(d.Valid); err != nil {
-		return nil, prefix.Errorf("validation: %w", err)
+		return nil, prefix.Wrap(check.Validation(err))
 	}
 	data, err := m.taskData(d, feed, batching)
 	if err != nil {

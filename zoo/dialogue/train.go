@@ -8,6 +8,7 @@ import (
 	"iter"
 	"math"
 
+	"github.com/seqzoo/seqzoo/internal/check"
 	"github.com/seqzoo/seqzoo/train"
 	"github.com/seqzoo/seqzoo/unroll"
 	"github.com/seqzoo/seqzoo/zoo/internal/shared"
@@ -67,10 +68,20 @@ func (d *Data) check(m *Model) error {
 		errs = append(errs, errors.New("FreeBits and KLWeight are of a latent variable, and the model "+
 			"has none"))
 	}
-	if err := m.checkDialogues(d.Valid); err != nil {
-		errs = append(errs, fmt.Errorf("validation: %w", err))
+	return errors.Join(append(errs, check.Validation(m.checkValid(d.Valid)))...)
+}
+
+// checkValid refuses what cannot be validated on, and tries the graph of the longest.
+func (m *Model) checkValid(ds []Dialogue) error {
+	if err := m.checkDialogues(ds); err != nil {
+		return err
 	}
-	return errors.Join(errs...)
+	return shared.ForeseeValid(ds, Dialogue.tokens, func(longest []Dialogue, whole shared.Rows) error {
+		r := newDialogueRunner(m, Data{}, ds, 8, false)
+		defer r.graphs.Close()
+		_, _, _, err := r.graph(longest, whole)
+		return err
+	})
 }
 
 // RisingTo is the schedule min(1, n/batches) for Data.KLWeight.

@@ -127,8 +127,8 @@ func (m *Joint) Task(d JointData) (train.Task, error) {
 	if err != nil {
 		return nil, jointPrefix.Errorf("training: %w", err)
 	}
-	if err := m.check(d.Valid); err != nil {
-		return nil, jointPrefix.Errorf("validation: %w", err)
+	if err := m.checkValid(d.Valid); err != nil {
+		return nil, jointPrefix.Wrap(check.Validation(err))
 	}
 	vocabulary := []any{m.label.labels, m.tags.labels}
 	if m.label.tokens != nil {
@@ -174,6 +174,20 @@ func (m *Joint) Task(d JointData) (train.Task, error) {
 		}
 	}
 	return task, nil
+}
+
+// checkValid refuses what cannot be validated on, and tries the graph of the longest.
+func (m *Joint) checkValid(examples []JointLabelled) error {
+	if err := m.check(examples); err != nil {
+		return err
+	}
+	return shared.ForeseeValid(examples, func(e JointLabelled) int { return m.label.steps(e.Sequence) },
+		func(longest []JointLabelled, whole shared.Rows) error {
+			graphs := m.graphs(unroll.Options{}, labelsKnown)
+			defer graphs.Close()
+			_, err := m.load(graphs, min(evaluationBatch, len(examples)), longest, whole)
+			return err
+		})
 }
 
 // doubts says what is likely a mistake in the data.

@@ -6,6 +6,7 @@ import (
 	"iter"
 
 	"github.com/seqzoo/seqzoo/graph"
+	"github.com/seqzoo/seqzoo/internal/check"
 	"github.com/seqzoo/seqzoo/train"
 	"github.com/seqzoo/seqzoo/unroll"
 	"github.com/seqzoo/seqzoo/zoo/internal/shared"
@@ -59,8 +60,8 @@ func (m *labeller) Task(d Data) (train.Task, error) {
 	if err != nil {
 		return nil, m.errorf("training: %w", err)
 	}
-	if err := m.checkAll(d.Valid); err != nil {
-		return nil, m.errorf("validation: %w", err)
+	if err := m.checkValid(d.Valid); err != nil {
+		return nil, m.prefix.Wrap(check.Validation(err))
 	}
 	weights, err := m.weights(d)
 	if err != nil {
@@ -111,6 +112,20 @@ func (m *labeller) Task(d Data) (train.Task, error) {
 		}
 	}
 	return task, nil
+}
+
+// checkValid refuses what cannot be validated on, and tries the graph of the longest.
+func (m *labeller) checkValid(examples []Labelled) error {
+	if err := m.checkAll(examples); err != nil {
+		return err
+	}
+	return shared.ForeseeValid(examples, func(e Labelled) int { return m.steps(e.Sequence) },
+		func(longest []Labelled, whole shared.Rows) error {
+			graphs := m.graphs(min(evaluationBatch, len(examples)), unroll.Options{}, labelsKnown, nil)
+			defer graphs.Close()
+			_, err := m.load(graphs, longest, whole)
+			return err
+		})
 }
 
 // doubts says what is likely a mistake in the data.

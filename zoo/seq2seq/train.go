@@ -212,8 +212,8 @@ func (m *Model) checkData(d Data) error {
 		d.Unroll)); err != nil {
 		return prefix.Wrap(err)
 	}
-	if err := m.checkPairs(d.Valid); err != nil {
-		return prefix.Errorf("validation: %w", err)
+	if err := m.checkValid(d.Valid); err != nil {
+		return prefix.Wrap(check.Validation(err))
 	}
 	if !(d.Smoothing >= 0 && d.Smoothing < 1) {
 		return prefix.Errorf("Smoothing is %g, want [0, 1)", d.Smoothing)
@@ -229,6 +229,19 @@ func (m *Model) checkData(d Data) error {
 			"one has Copy")
 	}
 	return nil
+}
+
+// checkValid refuses what cannot be validated on, and tries the graph of the longest.
+func (m *Model) checkValid(pairs []Pair) error {
+	if err := m.checkPairs(pairs); err != nil {
+		return err
+	}
+	return shared.ForeseeValid(pairs, Pair.tokens, func(longest []Pair, whole shared.Rows) error {
+		r := newPairRunner(m, Data{}, 32, false)
+		defer r.graphs.Close()
+		_, err := r.graph(longest, whole)
+		return err
+	})
 }
 
 // Loss is the mean cross-entropy of targets in nats a token, <eos> included, each token predicted

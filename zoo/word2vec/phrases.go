@@ -84,8 +84,20 @@ func (p *Phrases) Score(a, b string) float64 { return p.scores[[2]string{a, b}] 
 // Join gives a sentence with its phrases as single words. From left to right, a word belongs to one
 // phrase at most.
 func (p *Phrases) Join(sentence []string) []string {
+	joined, _ := p.JoinContext(context.Background(), sentence)
+	return joined
+}
+
+// JoinContext is Join for a long sentence. A cancelled context ends it soon with its error.
+func (p *Phrases) JoinContext(ctx context.Context, sentence []string) ([]string, error) {
+	if err := interrupt.Err(ctx); err != nil {
+		return nil, fmt.Errorf("word2vec: phrases: %w", err)
+	}
 	var joined []string
 	for i := 0; i < len(sentence); i++ {
+		if len(joined)%often == 0 && ctx.Err() != nil {
+			return nil, fmt.Errorf("word2vec: phrases: %w", ctx.Err())
+		}
 		w := sentence[i]
 		if i+1 < len(sentence) && p.Score(w, sentence[i+1]) > 0 {
 			w += p.joiner + sentence[i+1]
@@ -93,5 +105,5 @@ func (p *Phrases) Join(sentence []string) []string {
 		}
 		joined = append(joined, w)
 	}
-	return joined
+	return joined, nil
 }

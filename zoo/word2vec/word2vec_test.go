@@ -222,6 +222,13 @@ func TestPhrases(t *testing.T) {
 	require.Equal(t, strings.Fields("in new_york new new_york new"),
 		p.Join(strings.Fields("in new york new new york new")))
 	require.Empty(t, p.Join(nil))
+	ctx, cancel := context.WithCancel(t.Context())
+	joined, err := p.JoinContext(ctx, []string{"new", "york"})
+	require.NoError(t, err)
+	require.Equal(t, []string{"new_york"}, joined)
+	cancel()
+	_, err = p.JoinContext(ctx, []string{"new", "york"})
+	require.ErrorIs(t, err, context.Canceled)
 	for _, cfg := range []PhrasesConfig{{MinCount: -1}, {Threshold: -1}, {Threshold: math.NaN()},
 		{Joiner: " "}} {
 		_, err := FindPhrases(context.Background(), cfg, sentences)

@@ -271,16 +271,36 @@ const longSequence = 128
 // example decides what a batch takes: if there is no memory for it, that is told now, with its
 // number and its tokens, and not after hours. Build is given it as a batch of its own.
 func (f *Feed[E]) Foresee(build func(largest []E, whole Rows) error) error {
-	size := f.source.Size(f.most)
+	return foresee(f.most, f.largest, f.source.Size(f.most), build)
+}
+
+// ForeseeValid is Foresee for validation data, by the size of an example.
+func ForeseeValid[E any](valid []E, size func(E) int, build func(largest []E, whole Rows) error) error {
+	if len(valid) == 0 {
+		return nil
+	}
+	at := 0
+	for i, e := range valid {
+		if size(e) > size(valid[at]) {
+			at = i
+		}
+	}
+	return foresee(valid[at], at, size(valid[at]), build)
+}
+
+func foresee[E any](largest E, number, size int, build func(largest []E, whole Rows) error) error {
 	if size < longSequence {
 		return nil
 	}
-	err := build([]E{f.most}, Whole([]int{0}))
-	if errors.Is(err, train.ErrMemory) {
-		return check.Example("example", f.largest,
+	err := build([]E{largest}, Whole([]int{0}))
+	switch {
+	case errors.Is(err, train.ErrMemory):
+		return check.Example("example", number,
 			"%d tokens: %w; leave it out, cut it, or put fewer side by side", size, err)
+	case err != nil: // such as a shape beyond what any graph takes
+		return check.Example("example", number, "%d tokens: %w", size, err)
 	}
-	return err
+	return nil
 }
 
 // TaskOf is the task of a model that learns from the examples of a feed. Length is how many tokens

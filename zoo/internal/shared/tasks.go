@@ -87,7 +87,8 @@ func (t *ExampleTask) Shard(k, n int, seed uint64, counter int) (train.Batch, er
 }
 
 // explain adds to the error of a batch for which there is no memory which one it is, how long its
-// examples are, and how many of them would fit: what a graph needs grows as its rows do.
+// examples are, and how many of them would fit: what a graph needs grows as its rows do. It is the
+// longest of them that the error is about.
 func (t *ExampleTask) explain(err error, p Rows) error {
 	var m *run.MemoryError
 	if !errors.As(err, &m) {
@@ -95,8 +96,8 @@ func (t *ExampleTask) explain(err error, p Rows) error {
 	}
 	at, examples := t.Order.Position(), p.Examples()
 	said := fmt.Sprintf("epoch %d, batch %d, of %d examples", at.Epoch+1, at.Next, len(examples))
+	longest, shortest := examples[0], examples[0]
 	if t.Length != nil {
-		longest, shortest := examples[0], examples[0]
 		for _, e := range examples {
 			if t.Length(e) > t.Length(longest) {
 				longest = e
@@ -112,7 +113,10 @@ func (t *ExampleTask) explain(err error, p Rows) error {
 	if n := len(examples) * m.Limit / max(m.Need, 1); n > 0 {
 		fit = fmt.Sprintf("about %d side by side would fit", n)
 	}
-	return fmt.Errorf("%s: %w; %s", said, err, fit)
+	if t.Length == nil {
+		return fmt.Errorf("%s: %w; %s", said, err, fit)
+	}
+	return check.Example("example", longest+t.Order.First(), "%s: %w; %s", said, err, fit)
 }
 
 // Validate measures what Measure does.
@@ -120,7 +124,11 @@ func (t *ExampleTask) Validate(ctx context.Context) (map[string]float64, error) 
 	if t.Measure == nil {
 		return nil, nil
 	}
-	return t.Measure(ctx)
+	measured, err := t.Measure(ctx)
+	if example := (*check.ExampleError)(nil); errors.As(err, &example) {
+		return nil, check.Validation(err)
+	}
+	return measured, err
 }
 
 // Save keeps how far the batches have come, and what tells the data from others.
