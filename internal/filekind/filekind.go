@@ -12,6 +12,9 @@ const HeadBytes = 512
 // Safetensors is the kind that the library writes.
 const Safetensors = "a safetensors file"
 
+// Pointer is a small text that stands for a file.
+const Pointer = "a pointer of git-lfs, which stands for the file itself: git lfs pull fetches that"
+
 // magics are how files of bytes begin.
 var magics = []struct{ begin, kind string }{
 	{"PK\x03\x04", "a zip archive, as torch.save and many downloads are"},
@@ -55,7 +58,7 @@ func Of(head []byte) string {
 	text := strings.ToLower(string(head[:min(len(head), 64)]))
 	switch {
 	case strings.HasPrefix(text, "version https://git-lfs"):
-		return "a pointer of git-lfs, which stands for the file itself: git lfs pull fetches that"
+		return Pointer
 	case strings.HasPrefix(text, "<!doctype html"), strings.HasPrefix(text, "<html"):
 		return "a page of HTML, such as a server sends in place of a file"
 	case strings.HasPrefix(text, "<?xml"):

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/seqzoo/seqzoo/internal/names"
 )
@@ -25,6 +26,7 @@ type Reader struct {
 	place   []int    // of a column in names, or -1 if it is left out
 	names   []string // of the variables kept
 	marks   []float64
+	numbers bool      // all names are numbers
 	row     []float64 // the last one
 	rows    int
 	empty   int // the number of an empty line behind rows; 0 if there is none
@@ -35,9 +37,9 @@ type Reader struct {
 // NewReader makes a reader of a file whose lines it is then given one by one. It reports options
 // that make no sense.
 func NewReader(o Options) (*Reader, error) {
-	switch o.Comma {
-	case '"', '\n', '\r', '.', '-', '+', ' ':
-		return nil, fmt.Errorf("series: Comma is %q, which has a meaning of its own", o.Comma)
+	switch c := rune(o.Comma); {
+	case strings.ContainsRune("\"\n\r.-+ ", c), unicode.IsLetter(c), unicode.IsDigit(c), c > unicode.MaxASCII:
+		return nil, fmt.Errorf("series: Comma is %q, which has a meaning of its own", c)
 	}
 	if o.Decimal != 0 && o.Decimal != '.' && o.Decimal != ',' {
 		return nil, fmt.Errorf("series: Decimal is %q; want '.' or ','", o.Decimal)
@@ -118,6 +120,10 @@ func (r *Reader) Names() []string { return r.names }
 // Warnings are what looks wrong about the lines so far, though they could be read.
 func (r *Reader) Warnings() []string {
 	w := r.times.warnings()
+	if r.numbers {
+		w = append(w, fmt.Sprintf("line %d is taken for the names of the columns, and holds numbers, as a file without names does: %.60q",
+			r.headed, r.header))
+	}
 	if r.decided > 0 && r.o.Decimal == ',' {
 		w = append(w, fmt.Sprintf("the comma is taken for the decimal mark, as in line %d",
 			r.decided))
@@ -218,6 +224,9 @@ func cutField(line string, comma byte) (field, rest string, more bool, err error
 func (r *Reader) head() error {
 	var all []string
 	line := r.header
+	if strings.Contains(line, "\r") {
+		return errors.New("there is a carriage return in it; lines end with \\n, or \\r\\n")
+	}
 	for more := true; more; {
 		var name string
 		var err error
@@ -262,6 +271,10 @@ func (r *Reader) head() error {
 		r.place[i] = k
 		r.names = append(r.names, strings.Clone(name)) // not to keep the file alive
 	}
+	r.numbers = !slices.ContainsFunc(all, func(name string) bool {
+		_, err := strconv.ParseFloat(strings.Replace(name, ",", ".", 1), 64)
+		return err != nil
+	})
 	r.times.begin(all, r.place)
 	return nil
 }

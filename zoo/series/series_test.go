@@ -146,6 +146,29 @@ func dated(t *testing.T, dates ...string) []string {
 	return s.Warnings
 }
 
+// A file without names loses its first row, which is said; so is one whose lines end as those of old
+// Macintoshes.
+func TestNamesThatAreNone(t *testing.T) {
+	for _, header := range []string{"1,2", "-1.5,1e3", "1;2", "7"} {
+		s, err := series.Parse(header+"\n"+header+"\n", series.Options{})
+		require.NoError(t, err)
+		require.Equal(t, 1, s.Len())
+		require.Contains(t, s.Warnings, fmt.Sprintf("line 1 is taken for the names of the columns, and holds numbers, "+
+			"as a file without names does: %q", header))
+	}
+	for _, header := range []string{"a,2", "day,2020,2021", "x"} {
+		s, err := series.Parse(header+"\n"+strings.Repeat("1,", strings.Count(header, ","))+"1\n", series.Options{})
+		require.NoError(t, err)
+		require.Empty(t, s.Warnings, header)
+	}
+	_, err := series.Parse("a,b\r1,2\r3,4\r", series.Options{})
+	require.EqualError(t, err, `line 1: there is a carriage return in it; lines end with \n, or \r\n`)
+	for _, comma := range []byte{'1', 'e', 'x', 0xe9} {
+		_, err := series.Parse("a,b\n1,2\n", series.Options{Comma: comma})
+		require.ErrorContains(t, err, "which has a meaning of its own")
+	}
+}
+
 func TestTimes(t *testing.T) {
 	for _, dates := range [][]string{
 		{"2024-01-01"}, {"2024-01-01", "2024-01-02", "2024-01-03"},

@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 	"unsafe"
 
+	"github.com/seqzoo/seqzoo/internal/filekind"
 	"github.com/seqzoo/seqzoo/internal/safefile"
 )
 
@@ -36,7 +37,7 @@ func (e *EncodingError) Error() string {
 // package's comment. It takes the memory of the text and little else.
 //
 // Errors name the file: one that is missing, empty, not a regular file, not UTF-8 (an
-// [*EncodingError] with the line), longer than [MaxFileBytes], or that expands to far more than
+// [*EncodingError] with the line, and what the file is where that shows), a pointer of git-lfs, longer than [MaxFileBytes], or that expands to far more than
 // text does (64 MiB and 100 times its size). A pipe is not a regular file, so neither is what a
 // shell makes of <(…): it might never end, and cannot be read twice.
 func ReadFile(path string) (string, error) {
@@ -71,7 +72,7 @@ func read(r io.ReadSeeker, size int64, gzipped bool) (string, error) {
 			return "", err
 		}
 		if length, err = io.Copy(io.Discard, io.LimitReader(plain, limit+1)); err != nil {
-			return "", err
+			return "", fmt.Errorf("%w in what is compressed by gzip", err)
 		}
 	}
 	if length > limit {
@@ -109,8 +110,14 @@ func expand(r io.ReadSeeker) (io.Reader, error) {
 // ownText is content for a text of which nobody else has the memory, which becomes that of the
 // result, and must not be empty.
 func ownText(b []byte) (string, error) {
-	if err := checkText(unsafe.String(unsafe.SliceData(b), len(b))); err != nil {
+	kind := filekind.Of(b[:min(len(b), filekind.HeadBytes)])
+	if err := checkText(unsafe.String(unsafe.SliceData(b), len(b))); err != nil && kind != "" {
+		return "", fmt.Errorf("%w: this is %s", err, kind)
+	} else if err != nil {
 		return "", err
+	}
+	if kind == filekind.Pointer && len(b) < filekind.HeadBytes {
+		return "", fmt.Errorf("this is %s", kind)
 	}
 	b = endLines(b)
 	s := strings.TrimPrefix(unsafe.String(unsafe.SliceData(b), len(b)), "\ufeff")
