@@ -96,7 +96,8 @@ func TestDigestOfContext(t *testing.T) {
 		_, err = train.DigestOfContext(ctx, v)
 		require.ErrorIs(t, err, context.Canceled)
 	}
-	_, err := train.DigestOfContext(nil, 1)
+	var none context.Context
+	_, err := train.DigestOfContext(none, 1)
 	require.ErrorContains(t, err, "the context is nil")
 	// of checkpoints that exist
 	require.Equal(t, "f38085fe3e7a5c34c7fc9db9f78c7f10", must(train.DigestOf([]int32{1, -2, 3, 1 << 30, -1 << 31})))
