@@ -39,25 +39,13 @@ func init() { Register("mingru", MinGRUConfig{}) }
 // the last line is left in the loop.
 //
 // Its state is {h}.
-type MinGRU struct {
-	cfg    MinGRUConfig
-	wIH, b *nodes.Param // b may be nil
-}
+type MinGRU struct{ minimal }
 
 // NewMinGRU declares W_ih [In, 2H] and b [2H] under s, in the order z, n.
 func NewMinGRU(s *nodes.Scope, cfg MinGRUConfig) *MinGRU {
 	must(s, "NewMinGRU", cfg.Validate())
-	H := cfg.Hidden
-	return &MinGRU{
-		cfg: cfg,
-		wIH: s.Param("W_ih", nodes.Gates(2, or(cfg.InitInput, nodes.XavierUniform(1))), cfg.In,
-			2*H),
-		b: bias(s, cfg.NoBias, "b", cfg.InitBias, 2*H),
-	}
+	return &MinGRU{newMinimal(s, cfg, 2)}
 }
-
-// Parts is {h}.
-func (c *MinGRU) Parts() []Part { return []Part{{Name: "h", Width: c.cfg.Hidden}} }
 
 // Step advances one time step.
 func (c *MinGRU) Step(x *nodes.Node, s State) State {
@@ -66,6 +54,23 @@ func (c *MinGRU) Step(x *nodes.Node, s State) State {
 	z, n := nodes.Sigmoid(a[0]), candidate(a[1], c.cfg.Positive)
 	return State{nodes.Add(nodes.Mul(nodes.OneMinus(z), s[0]), nodes.Mul(z, n))}
 }
+
+// minimal is what MinGRU and MinLSTM have in common: gates and candidate of x alone.
+type minimal struct {
+	cfg    MinGRUConfig
+	wIH, b *nodes.Param // b may be nil
+}
+
+// newMinimal declares so many blocks of weights, of the gates and of the candidate.
+func newMinimal(s *nodes.Scope, cfg MinGRUConfig, blocks int) minimal {
+	width := blocks * cfg.Hidden
+	init := nodes.Gates(blocks, or(cfg.InitInput, nodes.XavierUniform(1)))
+	return minimal{cfg: cfg, wIH: s.Param("W_ih", init, cfg.In, width),
+		b: bias(s, cfg.NoBias, "b", cfg.InitBias, width)}
+}
+
+// Parts is {h}.
+func (c *minimal) Parts() []Part { return []Part{{Name: "h", Width: c.cfg.Hidden}} }
 
 // candidate is u, or if positive g(u) of Feng et al., 2024, appendix B: u + ½ for u ≥ 0, else σ(u).
 func candidate(u *nodes.Node, positive bool) *nodes.Node {

@@ -2,15 +2,8 @@ package cells
 
 import "github.com/seqzoo/seqzoo/nodes"
 
-// MinLSTMConfig sizes a MinLSTM cell. The zero value of an optional field is its default.
-type MinLSTMConfig struct {
-	In, Hidden int
-	// the candidate goes through g, as in the authors' log-space form; see MinGRU
-	Positive  bool       `json:"positive,omitempty"`
-	NoBias    bool       `json:"no_bias,omitempty"`
-	InitInput nodes.Init // of W_ih, every block; default Xavier uniform
-	InitBias  nodes.Init // of b; default zeros
-}
+// MinLSTMConfig sizes a MinLSTM cell. It has the fields of a MinGRU, with the same defaults.
+type MinLSTMConfig MinGRUConfig
 
 // Validate reports every field that is out of range.
 func (c MinLSTMConfig) Validate() error {
@@ -38,25 +31,13 @@ func init() { Register("minlstm", MinLSTMConfig{}) }
 // All products are taken for all steps at once; only the last line is left in the loop.
 //
 // Its state is {h}.
-type MinLSTM struct {
-	cfg    MinLSTMConfig
-	wIH, b *nodes.Param // b may be nil
-}
+type MinLSTM struct{ minimal }
 
 // NewMinLSTM declares W_ih [In, 3H] and b [3H] under s, in the order f, i, n.
 func NewMinLSTM(s *nodes.Scope, cfg MinLSTMConfig) *MinLSTM {
 	must(s, "NewMinLSTM", cfg.Validate())
-	H := cfg.Hidden
-	return &MinLSTM{
-		cfg: cfg,
-		wIH: s.Param("W_ih", nodes.Gates(3, or(cfg.InitInput, nodes.XavierUniform(1))), cfg.In,
-			3*H),
-		b: bias(s, cfg.NoBias, "b", cfg.InitBias, 3*H),
-	}
+	return &MinLSTM{newMinimal(s, MinGRUConfig(cfg), 3)}
 }
-
-// Parts is {h}.
-func (c *MinLSTM) Parts() []Part { return []Part{{Name: "h", Width: c.cfg.Hidden}} }
 
 // Step advances one time step. The share of the old state, f/(f + i), is σ of the difference of the
 // logarithms of the gates, log σ(u) = −softplus(−u): where both gates are near 0 their quotient

@@ -3,6 +3,7 @@ package graph
 import (
 	"fmt"
 	"slices"
+	"unsafe"
 
 	"gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
@@ -220,39 +221,39 @@ func clone(t ops.Tensor) gorgonia.Value {
 
 // write makes a value equal t, if it is of the same type and shape.
 func write(to gorgonia.Value, t ops.Tensor) bool {
-	switch to := to.(type) {
-	case *gorgonia.F32:
-		if len(t.Shape) == 0 && t.F32 != nil {
-			*to = gorgonia.F32(t.F32[0])
-			return true
-		}
-	case *gorgonia.F64:
-		if len(t.Shape) == 0 && t.F64 != nil {
-			*to = gorgonia.F64(t.F64[0])
-			return true
-		}
-	case *gorgonia.I:
-		if len(t.Shape) == 0 && t.Int != nil {
-			*to = gorgonia.I(t.Int[0])
-			return true
-		}
-	case *tensor.Dense:
-		if u, ok := within(to, t); ok {
-			u.CopyFrom(t)
-			return true
-		}
+	u, ok := within(to, t)
+	if ok {
+		u.CopyFrom(t)
 	}
-	return false
+	return ok
 }
 
-// within is the memory of a tensor that has the type and shape of t, and its elements one after
+// within is the memory of a value that has the type and shape of t, and its elements one after
 // another.
-func within(to *tensor.Dense, t ops.Tensor) (ops.Tensor, bool) {
-	if len(t.Shape) == 0 || to.Dtype() != t.Dtype() || !slices.Equal([]int(to.Shape()), t.Shape) ||
+func within(value gorgonia.Value, t ops.Tensor) (ops.Tensor, bool) {
+	u := ops.Tensor{Shape: t.Shape}
+	switch to := value.(type) {
+	case *gorgonia.F32:
+		if len(t.Shape) == 0 && t.F32 != nil {
+			u.F32 = unsafe.Slice((*float32)(to), 1)
+		}
+		return u, u.F32 != nil
+	case *gorgonia.F64:
+		if len(t.Shape) == 0 && t.F64 != nil {
+			u.F64 = unsafe.Slice((*float64)(to), 1)
+		}
+		return u, u.F64 != nil
+	case *gorgonia.I:
+		if len(t.Shape) == 0 && t.Int != nil {
+			u.Int = unsafe.Slice((*int)(to), 1)
+		}
+		return u, u.Int != nil
+	}
+	to, ok := value.(*tensor.Dense)
+	if !ok || len(t.Shape) == 0 || to.Dtype() != t.Dtype() || !slices.Equal([]int(to.Shape()), t.Shape) ||
 		!contiguous(to) {
 		return ops.Tensor{}, false
 	}
-	u := ops.Tensor{Shape: t.Shape}
 	switch t.Dtype() {
 	case tensor.Float32:
 		u.F32 = to.Float32s()

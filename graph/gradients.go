@@ -90,24 +90,11 @@ func bindGradient(n *gorgonia.Node, v gorgonia.Value) (err error) {
 
 // add adds t to a value, if it is of the same type and shape.
 func add(to gorgonia.Value, t ops.Tensor) bool {
-	switch to := to.(type) {
-	case *gorgonia.F32:
-		if len(t.Shape) == 0 && t.F32 != nil {
-			*to += gorgonia.F32(t.F32[0])
-			return true
-		}
-	case *gorgonia.F64:
-		if len(t.Shape) == 0 && t.F64 != nil {
-			*to += gorgonia.F64(t.F64[0])
-			return true
-		}
-	case *tensor.Dense:
-		if u, ok := within(to, t); ok {
-			u.Add(t)
-			return true
-		}
+	u, ok := within(to, t)
+	if ok {
+		u.Add(t)
 	}
-	return false
+	return ok
 }
 
 // box delivers a value that the engine cannot hold.

@@ -151,3 +151,24 @@ func (v *Value) String() string {
 	}
 	return b.String()
 }
+
+// Walk visits what the roots need, operands before what reads them, and says of each read by which
+// value it is. It does not go into the bodies of loops.
+func Walk(roots []*Value, visit func(v *Value), read func(operand, by *Value)) {
+	seen := map[*Value]bool{}
+	var walk func(v *Value)
+	walk = func(v *Value) {
+		if seen[v] {
+			return
+		}
+		seen[v] = true
+		for _, a := range v.Args {
+			walk(a)
+			read(a, v)
+		}
+		visit(v)
+	}
+	for _, v := range roots {
+		walk(v)
+	}
+}

@@ -104,21 +104,9 @@ func (l *level) finish(loop *ir.Loop) {
 // scan finds what the roots need, and who reads what. A root has nil among its users.
 func (l *level) scan() {
 	l.order, l.users = nil, map[*ir.Value][]*ir.Value{}
-	seen := map[*ir.Value]bool{}
-	var visit func(v *ir.Value)
-	visit = func(v *ir.Value) {
-		if seen[v] {
-			return
-		}
-		seen[v] = true
-		for _, a := range v.Args {
-			visit(a)
-			l.users[a] = append(l.users[a], v)
-		}
-		l.order = append(l.order, v)
-	}
+	ir.Walk(l.roots, func(v *ir.Value) { l.order = append(l.order, v) },
+		func(a, by *ir.Value) { l.users[a] = append(l.users[a], by) })
 	for _, v := range l.roots {
-		visit(v)
 		l.users[v] = append(l.users[v], nil)
 	}
 }

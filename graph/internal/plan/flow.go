@@ -19,22 +19,11 @@ type flow struct {
 func newFlow(roots []*ir.Value) *flow {
 	f := &flow{users: map[*ir.Value]int{}, readers: map[*ir.Value][]*ir.Value{},
 		roots: map[*ir.Value]bool{}}
-	seen := map[*ir.Value]bool{}
-	var visit func(v *ir.Value)
-	visit = func(v *ir.Value) {
-		if seen[v] {
-			return
-		}
-		seen[v] = true
-		for _, a := range v.Args {
-			visit(a)
-			f.users[a]++
-			f.readers[a] = append(f.readers[a], v)
-		}
-		f.order = append(f.order, v)
-	}
+	ir.Walk(roots, func(v *ir.Value) { f.order = append(f.order, v) }, func(a, by *ir.Value) {
+		f.users[a]++
+		f.readers[a] = append(f.readers[a], by)
+	})
 	for _, v := range roots {
-		visit(v)
 		f.users[v]++
 		f.roots[v] = true
 	}
