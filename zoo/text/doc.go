@@ -2,7 +2,8 @@
 //
 // The way in is [ReadFile], a [Tokeniser] ([Words], [Chars], a [BPE] that [TrainBPE] learned, or
 // one that another package registered, see [Register]), [NewVocabulary] and [Vocabulary.Encode];
-// the way out is [Vocabulary.Decode] and the tokeniser's Join.
+// the way out is [Vocabulary.Decode] and the tokeniser's Join. A text that need not fit in memory
+// comes line by line from [Sentences], of which [NewVocabularyFrom] makes a vocabulary.
 //
 // # Lines
 //

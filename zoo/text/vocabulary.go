@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/maphash"
+	"iter"
 	"maps"
 	"math/bits"
 	"slices"
@@ -61,6 +62,23 @@ func NewVocabulary(cfg VocabularyConfig, sequences ...[]string) (*Vocabulary, er
 // cancelled: to count a large text takes seconds.
 func NewVocabularyContext(ctx context.Context, cfg VocabularyConfig,
 	sequences ...[]string) (*Vocabulary, error) {
+	return NewVocabularyFrom(ctx, cfg, func(yield func([]string, error) bool) {
+		for _, tokens := range sequences {
+			if !yield(tokens, nil) {
+				return
+			}
+		}
+	})
+}
+
+// NewVocabularyFrom is NewVocabularyContext of sequences that come one by one and need not fit in
+// memory: it ranges over them once, and keeps none. An error among them ends it with that error and
+// the number of the sequence.
+func NewVocabularyFrom(ctx context.Context, cfg VocabularyConfig,
+	sequences iter.Seq2[[]string, error]) (*Vocabulary, error) {
+	if sequences == nil {
+		return nil, errors.New("vocabulary: there are no sequences to range over")
+	}
 	if err := interrupt.Err(ctx); err != nil {
 		return nil, fmt.Errorf("vocabulary: %w", err)
 	}
@@ -134,18 +152,27 @@ func (cfg VocabularyConfig) problems() (errs []error) {
 
 // count counts the tokens. First numbers them as they come up, if that is their order.
 func (cfg VocabularyConfig) count(ctx context.Context,
-	sequences [][]string) (counts map[string]int64, first map[string]int, err error) {
+	sequences iter.Seq2[[]string, error]) (counts map[string]int64, first map[string]int,
+	err error) {
 	counts, first = map[string]int64{}, map[string]int{}
-	n := 0
-	for _, tokens := range sequences {
+	n, sequence := 0, 0
+	for tokens, err := range sequences {
+		if err != nil {
+			return nil, nil, fmt.Errorf("vocabulary: sequence %d: %w", sequence, err)
+		}
+		sequence++
 		for _, token := range tokens {
 			if n++; n%often == 0 && ctx.Err() != nil {
 				return nil, nil, fmt.Errorf("vocabulary: %w", ctx.Err())
 			}
-			if cfg.FirstSeen && counts[token] == 0 {
-				first[token] = len(first)
+			seen := counts[token]
+			if seen == 0 {
+				token = strings.Clone(token) // it may be a part of a text that is not kept
+				if cfg.FirstSeen {
+					first[token] = len(first)
+				}
 			}
-			counts[token]++
+			counts[token] = seen + 1
 		}
 	}
 	return counts, first, nil

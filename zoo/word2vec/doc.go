@@ -21,6 +21,10 @@
 // TrainOptions.LockFree is the field's way, without locks: it uses all cores with either output, and
 // gives the same bits up.
 //
+// A text that need not fit in memory comes sentence by sentence, as text.Sentences gives those of a
+// file: [NewFrom], [Model.TrainFrom] and [Model.ExtendFrom] have the outcome, to the bit, that New,
+// Train and Extend have of the same sentences, and keep 4 bytes a word of it.
+//
 // As in the original tool, CBOW adds the gradient of h to the vector of every neighbour without
 // dividing it by their number, so a vector's step is that number times the gradient.
 //

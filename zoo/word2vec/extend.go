@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"iter"
 
 	"github.com/seqzoo/seqzoo/rng"
 	"github.com/seqzoo/seqzoo/zoo/text"
@@ -25,6 +26,15 @@ type ExtendConfig struct {
 // Words that the new text lacks keep their vectors while others move away from them: mix old
 // sentences into the new ones where they should still compare. The model m does not change.
 func (m *Model) Extend(ctx context.Context, c ExtendConfig, sentences [][]string) (*Model, error) {
+	return m.ExtendFrom(ctx, c, all(sentences))
+}
+
+// ExtendFrom is Extend with a text as NewFrom takes it.
+func (m *Model) ExtendFrom(ctx context.Context, c ExtendConfig,
+	sentences iter.Seq2[[]string, error]) (*Model, error) {
+	if sentences == nil {
+		return nil, errNoSentences
+	}
 	if err := m.made(); err != nil {
 		return nil, fmt.Errorf("word2vec: %w", err)
 	}
@@ -37,8 +47,8 @@ func (m *Model) Extend(ctx context.Context, c ExtendConfig, sentences [][]string
 	}
 	v := m.vocabulary
 	if cfg.Output == Negative {
-		brought, err := text.NewVocabularyContext(ctx, text.VocabularyConfig{MinCount: cfg.MinCount,
-			MaxSize: cfg.MaxVocab, FirstSeen: true}, cfg.formed(sentences)...)
+		brought, err := text.NewVocabularyFrom(ctx, text.VocabularyConfig{MinCount: cfg.MinCount,
+			MaxSize: cfg.MaxVocab, FirstSeen: true}, cfg.formed(sentences))
 		if err != nil {
 			return nil, fmt.Errorf("word2vec: %w", err)
 		}

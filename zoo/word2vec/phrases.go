@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"math"
 	"strings"
 
@@ -34,8 +35,18 @@ type Phrases struct {
 
 // FindPhrases finds the phrases of a text. A cancelled context ends it soon with its error.
 func FindPhrases(ctx context.Context, cfg PhrasesConfig, sentences [][]string) (*Phrases, error) {
+	return FindPhrasesFrom(ctx, cfg, all(sentences))
+}
+
+// FindPhrasesFrom is FindPhrases of a text as NewFrom takes it.
+func FindPhrasesFrom(ctx context.Context, cfg PhrasesConfig,
+	sentences iter.Seq2[[]string, error]) (*Phrases, error) {
+	if sentences == nil {
+		return nil, errNoSentences
+	}
 	if cfg.MinCount < 0 || cfg.Threshold < 0 || math.IsNaN(cfg.Threshold) {
-		return nil, fmt.Errorf("word2vec: phrases: MinCount is %d and Threshold %g; neither may be negative", cfg.MinCount, cfg.Threshold)
+		return nil, fmt.Errorf("word2vec: phrases: MinCount is %d and Threshold %g; neither may be "+
+			"negative", cfg.MinCount, cfg.Threshold)
 	}
 	if strings.ContainsAny(cfg.Joiner, " \t\r\n") {
 		return nil, errors.New("word2vec: phrases: Joiner must not hold white space")
@@ -53,26 +64,44 @@ func FindPhrases(ctx context.Context, cfg PhrasesConfig, sentences [][]string) (
 	if p.joiner == "" {
 		p.joiner = "_"
 	}
-	words, pairs, total := map[string]int{}, map[[2]string]int{}, 0
-	for _, s := range sentences {
+	words, pairs, total, sentence := map[string]*counted{}, map[[2]string]int{}, 0, 0
+	for s, err := range sentences {
+		if err != nil {
+			return nil, fmt.Errorf("word2vec: phrases: sentence %d: %w", sentence, err)
+		}
+		sentence++
 		total += len(s)
+		before := ""
 		for i, w := range s {
 			if i%often == 0 && ctx.Err() != nil {
 				return nil, fmt.Errorf("word2vec: phrases: %w", ctx.Err())
 			}
-			words[w]++
-			if i > 0 {
-				pairs[[2]string{s[i-1], w}]++
+			c := words[w]
+			if c == nil {
+				c = &counted{word: strings.Clone(w)} // w may be a part of a text that is not kept
+				words[c.word] = c
 			}
+			c.n++
+			if i > 0 {
+				pairs[[2]string{before, c.word}]++
+			}
+			before = c.word
 		}
 	}
 	for pair, n := range pairs {
-		score := float64(n-cfg.MinCount) / float64(words[pair[0]]) / float64(words[pair[1]]) * float64(total)
+		score := float64(n-cfg.MinCount) / float64(words[pair[0]].n) / float64(words[pair[1]].n)
+		score *= float64(total)
 		if n >= cfg.MinCount && score >= cfg.Threshold {
 			p.scores[pair] = score
 		}
 	}
 	return p, nil
+}
+
+// counted is a word and how often it was seen.
+type counted struct {
+	word string
+	n    int
 }
 
 // Len is the number of phrases.

@@ -31,7 +31,7 @@ func TestUpdateIsTheGradient(t *testing.T) {
 			m.out[i] = float32(key.Named("out").Normal(uint64(i))) / 2
 		}
 		in, out := wide(m.in), wide(m.out)
-		tr := newTrainer(m, must(m.encode(context.Background(), sentences)), TrainOptions{Workers: 1})
+		tr := newTrainer(m, must(m.encode(context.Background(), all(sentences))), TrainOptions{Workers: 1})
 		tr.key, tr.rate = rng.New(9), 1e-4
 		require.Equal(t, len(tr.text.starts)-1, tr.chunk(0))
 		if tr.tree != nil {
@@ -166,7 +166,7 @@ func TestSteps(t *testing.T) {
 	m, err := New(context.Background(), Config{MinCount: 1, Window: 1, Negatives: 4, Sample: 1},
 		sentences)
 	require.NoError(t, err)
-	tr := newTrainer(m, must(m.encode(context.Background(), sentences)), TrainOptions{Workers: 1})
+	tr := newTrainer(m, must(m.encode(context.Background(), all(sentences))), TrainOptions{Workers: 1})
 	tr.chunk(0)
 	positives, pairs := 0, map[step]int{}
 	for i := range tr.parts {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"math"
 	"runtime"
 	"slices"
@@ -83,6 +84,17 @@ const (
 // and the model holds all that was learnt so far: saved or not, it goes on from there when Train is
 // called again with the same sentences. Another text is refused once a training has begun.
 func (m *Model) Train(ctx context.Context, sentences [][]string, o TrainOptions) error {
+	return m.TrainFrom(ctx, all(sentences), o)
+}
+
+// TrainFrom is Train of sentences that come one by one, which it ranges over once, before the first
+// epoch: a word that the vocabulary has takes 4 bytes from then on, a sentence 8. The first error
+// among them ends it, with the number of the sentence.
+func (m *Model) TrainFrom(ctx context.Context, sentences iter.Seq2[[]string, error],
+	o TrainOptions) error {
+	if sentences == nil {
+		return errNoSentences
+	}
 	if o.Workers < 0 {
 		return fmt.Errorf("word2vec: Workers is %d; want at least 0", o.Workers)
 	}
@@ -107,7 +119,7 @@ func (m *Model) Train(ctx context.Context, sentences [][]string, o TrainOptions)
 	}
 	o.warnOfInstructions(m.instructions)
 	m.digest, m.instructions = c.digest, kernels.Instructions()
-	o.warn(c, sentences)
+	o.warn(c)
 	t := newTrainer(m, c, o)
 	defer t.team.close()
 	return t.run(ctx, o)
@@ -123,11 +135,8 @@ func (o TrainOptions) warnOfInstructions(was string) {
 }
 
 // warn tells of a text most of which is left out.
-func (o TrainOptions) warn(c *corpus, sentences [][]string) {
-	all := 0
-	for _, words := range sentences {
-		all += len(words)
-	}
+func (o TrainOptions) warn(c *corpus) {
+	all := c.words
 	left := all - len(c.ids)
 	if o.Warn == nil || 3*left <= all {
 		return

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"math"
 
 	"github.com/seqzoo/seqzoo/internal/check"
@@ -109,12 +110,22 @@ type Model struct {
 // New makes an untrained model with the words of the sentences. A cancelled context ends it soon
 // with its error.
 func New(ctx context.Context, cfg Config, sentences [][]string) (*Model, error) {
+	return NewFrom(ctx, cfg, all(sentences))
+}
+
+// NewFrom is New of sentences that come one by one and need not fit in memory. It ranges over them
+// once, and ends with the first error among them.
+func NewFrom(ctx context.Context, cfg Config,
+	sentences iter.Seq2[[]string, error]) (*Model, error) {
+	if sentences == nil {
+		return nil, errNoSentences
+	}
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
 	cfg = cfg.withDefaults()
-	v, err := text.NewVocabularyContext(ctx, text.VocabularyConfig{MinCount: cfg.MinCount,
-		MaxSize: cfg.MaxVocab, FirstSeen: true}, cfg.formed(sentences)...)
+	v, err := text.NewVocabularyFrom(ctx, text.VocabularyConfig{MinCount: cfg.MinCount,
+		MaxSize: cfg.MaxVocab, FirstSeen: true}, cfg.formed(sentences))
 	if err != nil {
 		return nil, fmt.Errorf("word2vec: %w", err)
 	}
@@ -150,18 +161,6 @@ func (m *Model) fits() error {
 	return memoryError(fmt.Sprintf("word2vec: vectors of %d numbers for %d words, and as many "+
 		"outputs, need %.0f bytes, more than the %d that there are; %s", m.cfg.Dim,
 		m.vocabulary.Len(), need, free, fit))
-}
-
-// formed are sentences in the form of the words.
-func (c Config) formed(sentences [][]string) [][]string {
-	if c.Unicode == text.AsIs {
-		return sentences
-	}
-	out := make([][]string, len(sentences))
-	for i, s := range sentences {
-		out[i] = c.Unicode.Tokens(s)
-	}
-	return out
 }
 
 // newModel makes a model without weights.

@@ -205,7 +205,7 @@ func TestSmallTexts(t *testing.T) {
 		}
 		m, err := New(context.Background(), cfg, long)
 		require.NoError(t, err)
-		require.Len(t, must(m.encode(context.Background(), long)).starts, 4)
+		require.Len(t, must(m.encode(context.Background(), all(long))).starts, 4)
 	})
 }
 
