@@ -238,11 +238,19 @@ func (t Table) markup() string {
 	var b strings.Builder
 	right := numeric(t)
 	cell := func(tag, s string, j int) {
+		whole := 24 // columns, up to which a text is not broken into lines
+		if tag == "th" {
+			whole = 8
+		}
 		class := ""
 		if right[j] {
-			class = ` class="number"`
-		} else if columns(s) <= 24 {
-			class = ` class="short"`
+			class = " number"
+		}
+		if columns(s) <= whole {
+			class += " short"
+		}
+		if class != "" {
+			class = fmt.Sprintf(` class="%s"`, class[1:])
 		}
 		fmt.Fprintf(&b, "<%s%s>%s</%[1]s>", tag, class, html.EscapeString(s))
 	}

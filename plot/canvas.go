@@ -70,7 +70,9 @@ func (d drawing) writeSVG(w io.Writer, alt string) error {
 	}
 	var c svgCanvas
 	fmt.Fprintf(&c.b,
-		`<svg xmlns="http://www.w3.org/2000/svg" class="plot" role="img" aria-label="%s" viewBox="0 0 %s %s" color="%s" font-family="'Noto Sans CJK JP','Noto Sans JP','Hiragino Sans','Yu Gothic UI',Meiryo,sans-serif">`+"\n",
+		`<svg xmlns="http://www.w3.org/2000/svg" class="plot" role="img" aria-label="%s" `+
+			`width="%s" viewBox="0 0 %[2]s %[3]s" color="%[4]s" font-family="'Noto Sans CJK JP',`+
+			`'Noto Sans JP','Hiragino Sans','Yu Gothic UI',Meiryo,sans-serif">`+"\n",
 		html.EscapeString(alt), number(d.width), number(d.height), dark)
 	fmt.Fprintf(&c.b, `<rect class="paper" width="%s" height="%s" fill="white"/>`+"\n",
 		number(d.width), number(d.height))

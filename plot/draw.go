@@ -11,7 +11,9 @@ const (
 	titleSize = 17
 	textSize  = 14
 	tickSize  = 13
-	gap       = 8 // between texts and what they name
+
+	lineHeight = tickSize + 3 // of a group's name in lines
+	gap        = 8            // between texts and what they name
 )
 
 // colours tell curves apart for most kinds of colour vision (Okabe and Ito, 2008), on light and on
@@ -106,6 +108,11 @@ func (p *Plot) lay() (drawing, error) {
 		}
 		x.to = min(x.to, width-last/2-4)
 	}
+	groups, err := p.groups(x)
+	if err != nil {
+		return drawing{}, err
+	}
+	y.from -= lineHeight * float64(deepest(groups)-1)
 	if x.to-x.from < 20 || y.from-y.to < 20 {
 		return drawing{}, fmt.Errorf("plot: %g×%g pixels leave no room for the axes", width, height)
 	}
@@ -118,7 +125,7 @@ func (p *Plot) lay() (drawing, error) {
 	}
 	return drawing{width, height + float64(rows)*24 + 4, func(c canvas) {
 		var colours palette
-		p.frame(c, x, y, width)
+		p.frame(c, x, y, width, groups)
 		p.fill(c, x, y, &colours)
 		for _, l := range legend {
 			l.draw(c, height+4, &colours)
@@ -192,12 +199,36 @@ func (p *Plot) axes() (x, y axis) {
 	return x, y
 }
 
+// groups are the names of the groups, each in lines that have room side by side.
+func (p *Plot) groups(x axis) (lines [][]string, err error) {
+	for _, name := range p.Groups {
+		broken, err := wrap(name, tickSize, x.at(1)-x.at(0)-gap/2)
+		if err != nil {
+			return nil, err
+		}
+		lines = append(lines, broken)
+	}
+	return lines, nil
+}
+
+// deepest is the number of lines of the name that has the most, at least 1.
+func deepest(names [][]string) int {
+	most := 1
+	for _, lines := range names {
+		most = max(most, len(lines))
+	}
+	return most
+}
+
 // frame draws the title, the axes and their grid.
-func (p *Plot) frame(c canvas, x, y axis, width float64) {
+func (p *Plot) frame(c canvas, x, y axis, width float64, groups [][]string) {
 	c.text(point{width / 2, 22}, p.Title, titleSize, middle, false, ink{})
 	faint := ink{opacity: 0.15, width: 1}
-	tick := func(at float64, name string) {
-		c.text(point{at, y.from + tickSize + 5}, name, tickSize, middle, false, ink{})
+	tick := func(at float64, lines ...string) {
+		for i, line := range lines {
+			below := y.from + tickSize + 5 + lineHeight*float64(i)
+			c.text(point{at, below}, line, tickSize, middle, false, ink{})
+		}
 	}
 	if p.Groups == nil {
 		for _, v := range x.ticks() {
@@ -205,15 +236,16 @@ func (p *Plot) frame(c canvas, x, y axis, width float64) {
 			tick(x.at(v), x.label(v))
 		}
 	}
-	for i, name := range p.Groups {
-		tick(x.at(float64(i)+0.5), name)
+	for i, lines := range groups {
+		tick(x.at(float64(i)+0.5), lines...)
 	}
 	for _, v := range y.ticks() {
 		c.line([]point{{x.from, y.at(v)}, {x.to, y.at(v)}}, faint)
 		c.text(point{x.from - 6, y.at(v) + 4.5}, y.label(v), tickSize, end, false, ink{})
 	}
 	c.line([]point{{x.from, y.to}, {x.from, y.from}, {x.to, y.from}}, ink{width: 1})
-	c.text(point{(x.from + x.to) / 2, y.from + tickSize + 26}, p.X, textSize, middle, false, ink{})
+	below := y.from + tickSize + 26 + lineHeight*float64(deepest(groups)-1)
+	c.text(point{(x.from + x.to) / 2, below}, p.X, textSize, middle, false, ink{})
 	c.text(point{textSize + 3, (y.from + y.to) / 2}, p.Y, textSize, middle, true, ink{})
 }
 

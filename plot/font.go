@@ -3,6 +3,8 @@ package plot
 import (
 	_ "embed"
 	"fmt"
+	"regexp"
+	"strings"
 	"sync"
 	"unicode"
 	"unicode/utf8"
@@ -108,3 +110,25 @@ func widest(texts []string, size float64) (float64, error) {
 	}
 	return most, nil
 }
+
+// wrap breaks a text into lines of at most a width, between words and between letters of Chinese
+// and Japanese. A word that is wider has a line of its own.
+func wrap(text string, size, width float64) (lines []string, err error) {
+	line := ""
+	for _, piece := range pieces.FindAllString(text, -1) {
+		wide, err := textWidth(strings.TrimRight(line+piece, " "), size)
+		if err != nil {
+			return nil, err
+		}
+		if line != "" && wide > width {
+			lines, line = append(lines, strings.TrimRight(line, " ")), ""
+		}
+		line += piece
+	}
+	return append(lines, strings.TrimRight(line, " ")), nil
+}
+
+// pieces are what is not broken: a word with the spaces behind it, or a letter of Chinese or
+// Japanese with the signs around it that end, or begin, no line.
+var pieces = regexp.MustCompile(`[（「]*[\p{Han}\p{Hiragana}\p{Katakana}][ー、。）」ッャュョっゃゅょ ]*|` +
+	`[^\s\p{Han}\p{Hiragana}\p{Katakana}]+ *|\s+`)

@@ -212,6 +212,20 @@ func TestAnyNumbers(t *testing.T) {
 	})
 }
 
+// Long names of groups stand in lines, none over another, and the picture stays as large.
+func TestGroupsInLines(t *testing.T) {
+	p := plot.Plot{X: "kind", Bars: []plot.Bars{{Values: plot.Values{1, 2, 3, 4, 5}}},
+		Groups: []string{"none", "full, for the output gate alone", "重み行列（出力ゲートだけ）",
+			"incomprehensibilities", ""}}
+	var b bytes.Buffer
+	require.NoError(t, p.WriteSVG(&b))
+	for _, line := range []string{">none<", ">full, for the output<", ">gate alone<",
+		">重み行列（出力<", ">ゲートだけ）<", ">incomprehensibilities<"} {
+		require.Contains(t, b.String(), line)
+	}
+	require.Contains(t, b.String(), `viewBox="0 0 640 404"`)
+}
+
 func TestAddRuns(t *testing.T) {
 	var p plot.Plot
 	p.AddRuns("a", []float64{1, 2, 3}, [][]float64{{1, 5}, {3, math.NaN()}, {2, 7}})
