@@ -246,6 +246,86 @@ func TestForecastingGoesOn(t *testing.T) {
 	require.False(t, none.Ready())
 }
 
+// stepping is a model that has read something.
+type stepping struct {
+	state func() (zoo.State, error)
+	goOn  func(zoo.State) error
+}
+
+// A state is of the words and the scale of its model, and not of numbers alone: a model with the
+// same configuration and the same weights that reads or writes other words refuses it.
+func TestStateOfOtherWords(t *testing.T) {
+	vocabulary := func(letters string, specials ...string) *text.Vocabulary {
+		v, err := text.NewVocabulary(text.VocabularyConfig{Specials: specials},
+			strings.Split(letters, ""))
+		require.NoError(t, err)
+		return v
+	}
+	r := zoo.Recurrent{Hidden: 4}
+	tag := func(tokens, labels string) stepping {
+		m, err := label.NewTagger(label.TaggerConfig{Config: label.Config{Recurrent: r}},
+			vocabulary(tokens), vocabulary(labels), 1)
+		require.NoError(t, err)
+		s, err := m.NewSession()
+		require.NoError(t, err)
+		_, err = s.Read(label.Sequence{IDs: []int{1, 2}})
+		require.NoError(t, err)
+		return stepping{func() (zoo.State, error) { return s.State(), nil }, s.SetState}
+	}
+	write := func(sources, targets string) stepping {
+		m, err := seq2seq.New(seq2seq.Config{Encoder: r}, vocabulary(sources),
+			vocabulary(targets, text.BOS, text.EOS), 1)
+		require.NoError(t, err)
+		w, err := m.NewWriting([]string{sources[:1]})
+		require.NoError(t, err)
+		return stepping{func() (zoo.State, error) { return w.State(), nil },
+			func(s zoo.State) error { _, err := m.Resume(s); return err }}
+	}
+	for name, model := range map[string]func(words string) stepping{
+		"LanguageModel": func(words string) stepping {
+			m, err := lm.New(lm.Config{Recurrent: r}, vocabulary(words), 1)
+			require.NoError(t, err)
+			s, err := m.NewSession()
+			require.NoError(t, err)
+			_, err = s.Step(1)
+			require.NoError(t, err)
+			return stepping{func() (zoo.State, error) { return s.State(), nil }, s.SetState}
+		},
+		"tokens":  func(words string) stepping { return tag(words, "xyz") },
+		"labels":  func(words string) stepping { return tag("xyz", words) },
+		"sources": func(words string) stepping { return write(words, "xyz") },
+		"targets": func(words string) stepping { return write("xyz", words) },
+		"dialogue": func(words string) stepping {
+			m, err := dialogue.New(dialogue.Config{Encoder: r}, vocabulary(words, text.BOS,
+				text.EOS),
+				1)
+			require.NoError(t, err)
+			c := m.NewConversation()
+			require.NoError(t, c.Read([]string{words[:1]}))
+			return stepping{c.State, c.SetState}
+		},
+		"scale": func(words string) stepping {
+			m, err := forecast.New(forecast.Config{Recurrent: r, Variables: []string{"x"},
+				Lookback: 2, Horizon: 1}, &series.Scale{Mean: []float64{float64(words[0])},
+				Deviation: []float64{1}}, 1)
+			require.NoError(t, err)
+			s := m.NewSession()
+			require.NoError(t, s.Push([]float64{1}))
+			return stepping{s.State, s.SetState}
+		},
+	} {
+		state, err := model("abc").state()
+		require.NoError(t, err, name)
+		require.NoError(t, model("abc").goOn(throughBytes(t, state)), name)
+		for _, other := range []string{"abd", "abcc"} {
+			if name == "scale" {
+				other = "b"
+			}
+			require.ErrorIs(t, model(other).goOn(state), zoo.ErrMisfit, "%s: %s", name, other)
+		}
+	}
+}
+
 // stateOfWords is one of a language model.
 func stateOfWords(t *testing.T) zoo.State {
 	s, err := every()["LanguageModel"].(*lm.Model).NewSession()

@@ -92,7 +92,7 @@ func New(cfg Config, v *text.Vocabulary, seed uint64) (m *Model, err error) {
 	}
 	m = &Model{cfg: cfg.withDefaults(), vocabulary: v,
 		store: nodes.NewStore(shared.DtypeOf(cfg.Float64), seed)}
-	m.identity.Is(architecture, m.cfg, m.store)
+	m.identity.Is(architecture, m.cfg, m.store, v)
 	var begins, ends bool
 	m.bos, begins = v.ID(text.BOS)
 	m.eos, ends = v.ID(text.EOS)

@@ -197,7 +197,7 @@ func New(cfg Config, scale *series.Scale, seed uint64) (*Model, error) {
 		return fail(err)
 	}
 	m := &Model{cfg: cfg, scale: scale, store: nodes.NewStore(shared.DtypeOf(cfg.Float64), seed)}
-	m.identity.Is(architecture, cfg, m.store)
+	m.identity.Is(architecture, []any{cfg, scale}, m.store)
 	for _, name := range cfg.Targets {
 		m.targets = append(m.targets, slices.Index(cfg.Variables, name))
 	}

@@ -133,7 +133,7 @@ func (m *labeller) declare(prefix check.Prefix, cfg Config, o output, tokens,
 		return m.errorf("%w", err)
 	}
 	m.store = nodes.NewStore(shared.DtypeOf(cfg.Float64), seed)
-	m.identity.Is(tagger, cfg, m.store)
+	m.identity.Is(tagger, cfg, m.store, tokens, labels)
 	err := nodes.Try(func() {
 		root, in := m.store.Root(), cfg.Features
 		if in == 0 {

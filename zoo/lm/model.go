@@ -183,7 +183,7 @@ func New(cfg Config, v *text.Vocabulary, seed uint64) (m *Model, err error) {
 	store := nodes.NewStore(shared.DtypeOf(cfg.Float64), seed)
 	m = &Model{cfg: cfg, vocabulary: v, tokeniser: cfg.Tokeniser(), store: store,
 		silent: shared.Silent(v), specials: len(v.Specials())}
-	m.identity.Is(architecture, cfg, store)
+	m.identity.Is(architecture, cfg, store, v)
 	err = nodes.Try(func() {
 		root := m.store.Root()
 		m.embed = root.In("embed").Param("E", cfg.embedInit(), v.Len(), cfg.Embed)

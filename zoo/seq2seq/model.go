@@ -80,7 +80,7 @@ func New(cfg Config, source, target *text.Vocabulary, seed uint64) (m *Model, er
 	cfg = cfg.withDefaults()
 	m = &Model{cfg: cfg, sources: source, targets: target,
 		store: nodes.NewStore(shared.DtypeOf(cfg.Float64), seed)}
-	m.identity.Is(architecture, cfg, m.store)
+	m.identity.Is(architecture, cfg, m.store, source, target)
 	var begins, ends bool
 	m.bos, begins = target.ID(text.BOS)
 	m.eos, ends = target.ID(text.EOS)

@@ -18,14 +18,15 @@ import (
 	"github.com/seqzoo/seqzoo/internal/check"
 	"github.com/seqzoo/seqzoo/nodes"
 	"github.com/seqzoo/seqzoo/run"
+	"github.com/seqzoo/seqzoo/zoo/text"
 )
 
 // State is how far a model has come in what it reads or writes step by step, as a value: it never
 // changes, so that to copy it is to fork what was read, and any number of goroutines may use it.
 // MarshalBinary gives it as bytes, for a file or a database, and UnmarshalBinary takes them.
 //
-// It belongs to the model, with its weights, that it was taken from: another one refuses it, by an
-// error that is zoo.ErrMisfit. The zero value is that of a model that has read nothing.
+// It belongs to the model, with its words and weights, that it was taken from: another one refuses
+// it, by an error that is zoo.ErrMisfit. The zero value is that of a model that has read nothing.
 type State struct {
 	kind  string // of the model
 	of    string // digest of the model
@@ -101,7 +102,8 @@ func (s State) Of(kind string, id *Identity) (*run.State, map[string]string, err
 	case s.of != id.Digest():
 		return nil, nil, check.Kind(check.ErrMisfit,
 			fmt.Errorf("the state is of another %s, or of this "+
-				"one with other weights: begin anew, and read again what it had read", kind))
+				"one with other weights or words: begin anew, and read again what it had read",
+				kind))
 	}
 	return s.parts, maps.Clone(s.notes), nil
 }
@@ -139,22 +141,36 @@ type Identity struct {
 	kind   string
 	config any
 	store  *nodes.Store
+	words  [sha256.Size]byte // of the vocabularies, which do not change
 
 	mu     sync.Mutex
 	sample [sha256.Size]byte
 	digest string
 }
 
-// Is says what model it is that m tells from others.
-func (m *Identity) Is(kind string, config any, store *nodes.Store) {
+// Is says what model it is that m tells from others. The vocabularies are those by which the model
+// reads and writes; a model that has none gives nil in its place, or leaves it out.
+func (m *Identity) Is(kind string, config any, store *nodes.Store,
+	vocabularies ...*text.Vocabulary) {
 	m.kind, m.config, m.store = kind, config, store
+	h := sha256.New()
+	var b []byte
+	for _, v := range vocabularies {
+		b = binary.AppendUvarint(b[:0], uint64(v.Len()))
+		h.Write(binary.AppendUvarint(b, uint64(len(v.Specials()))))
+		for id := range v.Len() {
+			token, _ := v.Token(id)
+			h.Write(append(binary.AppendUvarint(b[:0], uint64(len(token))), token...))
+		}
+	}
+	h.Sum(m.words[:0])
 }
 
 // sampled are how many values of each parameter are looked at to tell whether it has changed. A
 // training changes all of most.
 const sampled = 32
 
-// Digest is that of the configuration and of all parameters.
+// Digest is that of the configuration, of the vocabularies and of all parameters.
 func (m *Identity) Digest() string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -172,7 +188,7 @@ func (m *Identity) hash(most int) (sum [sha256.Size]byte) {
 	if err != nil {
 		config = fmt.Appendf(nil, "%+v", m.config) // configurations are plain data
 	}
-	fmt.Fprintf(h, "%s\n%s\n", m.kind, config)
+	fmt.Fprintf(h, "%s\n%s\n%x\n", m.kind, config, m.words)
 	var b []byte
 	for _, p := range m.store.Params() {
 		fmt.Fprintf(h, "%s %v\n", p.Name(), p.Shape())
