@@ -30,6 +30,15 @@ type counted struct {
 	closed func()
 }
 
+// CloseWrite ends what is sent, as net/http does before it closes the connection of a client who is
+// still sending: closed at once, the connection would be reset before the answer is read.
+func (c *counted) CloseWrite() error {
+	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return nil
+}
+
 func (c *counted) Close() error {
 	c.once.Do(c.closed)
 	return c.Conn.Close()

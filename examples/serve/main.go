@@ -5,7 +5,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -18,6 +17,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/seqzoo/seqzoo/examples/cli"
 )
 
 const about = `serve answers questions by a saved model over HTTP.
@@ -27,42 +28,10 @@ const about = `serve answers questions by a saved model over HTTP.
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := serve(ctx, os.Args[1:], os.Stdout, os.Stderr)
-	stop()
-	switch {
-	case err == nil || errors.Is(err, flag.ErrHelp):
-	case errors.As(err, new(usage)):
-		fmt.Fprintln(os.Stderr, "serve:", err)
-		os.Exit(2)
-	default:
-		fmt.Fprintln(os.Stderr, "serve:", err)
-		os.Exit(1)
-	}
-}
-
-// usage is a mistake on the command line.
-type usage struct{ error }
-
-// parse parses flags. Asked for help, it writes them to out.
-func parse(f *flag.FlagSet, args []string, out io.Writer) error {
-	f.SetOutput(io.Discard)
-	if len(args) > 0 && args[0] == "help" {
-		args = []string{"-help"}
-	}
-	err := f.Parse(args)
-	if errors.Is(err, flag.ErrHelp) {
-		fmt.Fprintf(out, "%s\n\n", about)
-		f.SetOutput(out)
-		f.PrintDefaults()
-		return err
-	}
-	if err == nil && f.NArg() > 0 {
-		err = fmt.Errorf("%q is not a flag", f.Arg(0))
-	}
-	if err != nil {
-		return usage{err}
-	}
-	return nil
+	defer stop()
+	cli.Main("serve", func(args []string, out io.Writer) error {
+		return serve(ctx, args, out, os.Stderr)
+	})
 }
 
 // settings are the flags of the server.
@@ -119,11 +88,11 @@ func (s *settings) check() error {
 		"max-tokens": int64(s.tokens), "slots": int64(s.slots), "waiting": int64(s.waiting),
 		"timeout": int64(s.timeout), "slow": int64(s.write), "user-after": int64(s.userAfter)} {
 		if n < 1 {
-			return usage{fmt.Errorf("-%s must be above 0", name)}
+			return cli.Usagef("-%s must be above 0", name)
 		}
 	}
 	if s.model == "" {
-		return usage{errors.New("-model is missing: the directory of a saved model")}
+		return cli.Usagef("-model is missing: the directory of a saved model")
 	}
 	return nil
 }
@@ -144,8 +113,11 @@ func serve(ctx context.Context, args []string, out, messages io.Writer) error {
 	var s settings
 	f := flag.NewFlagSet("serve", flag.ContinueOnError)
 	s.flags(f)
-	if err := parse(f, args, out); err != nil {
+	if err := cli.Parse(f, args, about, out); err != nil {
 		return err
+	}
+	if f.NArg() > 0 {
+		return cli.Usagef("%q is not a flag", f.Arg(0))
 	}
 	if s.quick {
 		s.trial.length, s.trial.clients, s.trial.hidden = time.Second, 16, 8

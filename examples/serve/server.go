@@ -77,7 +77,9 @@ func (s *server) handler() http.Handler {
 		}
 		w.WriteHeader(http.StatusNoContent)
 	})
-	return s.watched(mux)
+	// outermost: only by its own writer does net/http end the connection of a body that is too large
+	// so that a client who is still sending reads the answer
+	return http.MaxBytesHandler(s.watched(mux), s.body)
 }
 
 // watched counts requests, and makes a panic an answer and a line of the log.
@@ -182,13 +184,13 @@ func (s *server) describe(w http.ResponseWriter, _ *http.Request) {
 }
 
 // question reads and checks what is asked.
-func (s *server) question(w http.ResponseWriter, r *http.Request) (*question, error) {
+func (s *server) question(r *http.Request) (*question, error) {
 	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || kind != "application/json" { // a page of another site cannot send it unasked
 		return nil, &statusError{http.StatusUnsupportedMediaType,
 			errors.New("the content type must be application/json")}
 	}
-	q, err := questionOf(http.MaxBytesReader(w, r.Body, s.body))
+	q, err := questionOf(r.Body)
 	var large *http.MaxBytesError
 	switch {
 	case errors.As(err, &large):
@@ -245,7 +247,7 @@ func questionOf(body io.Reader) (*question, error) {
 
 // answer answers a question.
 func (s *server) answer(w http.ResponseWriter, r *http.Request) {
-	q, err := s.question(w, r)
+	q, err := s.question(r)
 	if err != nil {
 		fail(w, err)
 		return

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -17,6 +16,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/seqzoo/seqzoo/examples/cli"
 	"github.com/seqzoo/seqzoo/zoo"
 	"github.com/seqzoo/seqzoo/zoo/lm"
 	"github.com/seqzoo/seqzoo/zoo/text"
@@ -49,7 +49,7 @@ const (
 // command runs a trial and prints what it has found.
 func (t *trial) command(ctx context.Context, out, messages io.Writer) error {
 	if t.clients < 1 || t.length <= 0 || t.hidden < 1 {
-		return usage{errors.New("-clients, -trial and -hidden must be above 0")}
+		return cli.Usagef("-clients, -trial and -hidden must be above 0")
 	}
 	t.reload = min(time.Second, t.length/10)
 	if err := t.run(ctx, messages); err != nil {
