@@ -31,6 +31,13 @@ func TestHelp(t *testing.T) {
 			}
 			want, code := run("help")
 			require.Zero(t, code, want)
+			if full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0); err == nil { // Linux
+				c := exec.Command(build(t, program), "help")
+				c.Stdout = full
+				require.Error(t, c.Run())
+				require.Equal(t, 1, c.ProcessState.ExitCode())
+				require.NoError(t, full.Close())
+			}
 			require.Greater(t, strings.Count(want, "\n"), 4)
 			for _, ask := range []string{"-h", "-help", "--help"} {
 				said, code := run(ask)

@@ -61,34 +61,35 @@ func (p Program) Main() {
 	ctx, stop := Interruptible(p.Name)
 	err := p.Run(ctx, os.Args[1:], Std{os.Stdin, os.Stdout, os.Stderr})
 	stop()
+	exit(p.Name, err)
+}
+
+// Main is [Program.Main] for a program without commands, whose run takes the arguments behind its
+// name. It leaves signals to run, or else to the system, which ends the program by them.
+func Main(name string, run func(args []string, out io.Writer) error) {
+	s, done := Std{Out: os.Stdout}.printable()
+	err := run(os.Args[1:], s.Out)
+	if errors.Is(err, flag.ErrHelp) { // it was asked for
+		err = nil
+	}
+	if failed := done(); err == nil {
+		err = failed
+	}
+	exit(name, err)
+}
+
+// exit ends a program that an error ended; without one it returns.
+func exit(name string, err error) {
 	if err == nil {
 		return
 	}
 	if !told(err) {
-		fmt.Fprintf(os.Stderr, "%s: %s\n", p.Name, Show(err.Error()))
+		fmt.Fprintf(os.Stderr, "%s: %s\n", name, Show(err.Error()))
 	}
 	if IsUsage(err) {
 		os.Exit(2)
 	}
 	os.Exit(train.ExitCode())
-}
-
-// Main is [Program.Main] for a program without commands, whose run takes the arguments behind its
-// name. It leaves signals to the system, which ends the program by them.
-func Main(name string, run func(args []string, out io.Writer) error) {
-	s, done := Std{Out: os.Stdout}.printable()
-	err := run(os.Args[1:], s.Out)
-	if failed := done(); err == nil {
-		err = failed
-	}
-	if err == nil || errors.Is(err, flag.ErrHelp) {
-		return
-	}
-	fmt.Fprintf(os.Stderr, "%s: %s\n", name, Show(err.Error()))
-	if IsUsage(err) {
-		os.Exit(2)
-	}
-	os.Exit(1)
 }
 
 // Parse parses the flags of a program without commands. Asked for help, by -h, -help or help, it

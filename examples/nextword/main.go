@@ -87,11 +87,14 @@ func parse(args []string, out io.Writer) (*settings, error) {
 		return nil, err
 	}
 	if f.NArg() > 0 {
-		return nil, fmt.Errorf("unexpected argument %q; put a phrase of several words in quotes",
+		return nil, cli.Usagef("unexpected argument %q; put a phrase of several words in quotes",
 			f.Arg(0))
 	}
 	s.complete(cli.Given(f))
-	return s, s.check()
+	if err := s.check(); err != nil {
+		return nil, cli.Usagef("%w", err)
+	}
+	return s, nil
 }
 
 // complete sets the flags that were not given and depend on others.
@@ -196,23 +199,13 @@ func (s *settings) sampler() *decode.Sampler {
 }
 
 func main() {
-	s, err := parse(os.Args[1:], os.Stdout)
-	if errors.Is(err, flag.ErrHelp) {
-		return
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "nextword:", cli.Show(err.Error()))
-		os.Exit(2)
-	}
 	ctx, stop := cli.Interruptible("nextword")
 	defer stop()
-	out := cli.Printable(os.Stdout)
-	err = run(ctx, s, out, os.Stderr)
-	if failed := out.Flush(); err == nil && failed != nil {
-		err = fmt.Errorf("the results could not be written: %w", failed)
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "nextword:", cli.Show(err.Error()))
-		os.Exit(train.ExitCode())
-	}
+	cli.Main("nextword", func(args []string, out io.Writer) error {
+		s, err := parse(args, out)
+		if err != nil {
+			return err
+		}
+		return run(ctx, s, out, os.Stderr)
+	})
 }
