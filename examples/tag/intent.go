@@ -13,14 +13,11 @@ import (
 
 // load opens a tagger, or a model that gives sentences a label too.
 func load(dir string) (both *label.Joint, m *label.Tagger, err error) {
-	any, err := zoo.Load(dir)
-	if err != nil {
-		return nil, nil, err
-	}
-	if both, ok := any.(*label.Joint); ok {
+	loaded, err := zoo.Load(dir)
+	if both, ok := loaded.(*label.Joint); ok {
 		return both, nil, nil
 	}
-	m, err = label.LoadTagger(dir)
+	m, err = zoo.As[*label.Tagger](loaded, err)
 	return nil, m, err
 }
 
@@ -51,8 +48,8 @@ func intended(sentences []text.Tagged) (labels []string, rest []text.Tagged, err
 	for _, s := range sentences {
 		n := len(s.Tokens) - 1
 		if n < 1 {
-			return nil, nil, fmt.Errorf("line %d: the sentence has %d lines; -intent takes its last for "+
-				"its label, and one or more before it", s.Line, n+1)
+			return nil, nil, fmt.Errorf("line %d: the sentence has %d lines; -intent takes its last "+
+				"for its label, and one or more before it", s.Line, n+1)
 		}
 		labels = append(labels, s.Tags[n])
 		s.Tokens, s.Tags = s.Tokens[:n], s.Tags[:n]
@@ -100,8 +97,8 @@ func (t *trainCommand) runIntent(ctx context.Context, s cli.Std, train, valid []
 		return err
 	}
 	c := t.config()
-	m, err := label.NewJoint(label.JointConfig{Config: c.Config, CRF: c.CRF}, vocabulary, labels, slots,
-		t.Seed)
+	m, err := label.NewJoint(label.JointConfig{Config: c.Config, CRF: c.CRF}, vocabulary, labels,
+		slots, t.Seed)
 	if err != nil {
 		return err
 	}
@@ -112,8 +109,9 @@ func (t *trainCommand) runIntent(ctx context.Context, s cli.Std, train, valid []
 	if data.Valid, err = encodeIntent(m, valid); err != nil {
 		return fmt.Errorf("validation: %w", err)
 	}
-	fmt.Fprintf(s.Out, "%d sentences to learn from, %d to validate; %d labels, %d tags, vocabulary %d, "+
-		"%d parameters\n", len(train), len(valid), labels.Len(), slots.Len(), vocabulary.Len(),
+	fmt.Fprintf(s.Out,
+		"%d sentences to learn from, %d to validate; %d labels, %d tags, vocabulary %d, "+
+			"%d parameters\n", len(train), len(valid), labels.Len(), slots.Len(), vocabulary.Len(),
 		m.Params().Count())
 	task, err := m.Task(data)
 	if err != nil {
@@ -145,14 +143,16 @@ func (e *evaluateCommand) runIntent(ctx context.Context, s cli.Std, m *label.Joi
 }
 
 // reportIntent prints how many labels and tags are right.
-func reportIntent(ctx context.Context, out io.Writer, m *label.Joint, examples []label.JointLabelled,
-	name string) error {
+func reportIntent(ctx context.Context, out io.Writer, m *label.Joint,
+	examples []label.JointLabelled, name string) error {
 	e, err := m.Evaluate(ctx, examples)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "%s: %d sentences, loss %.4f; labels right %.4f, tags %.4f, all of a sentence %.4f\n",
-		name, len(examples), e.Loss, e.Label.Confusion.Accuracy(), e.Tags.Confusion.Accuracy(), e.Exact)
+	fmt.Fprintf(out,
+		"%s: %d sentences, loss %.4f; labels right %.4f, tags %.4f, all of a sentence %.4f\n",
+		name, len(examples), e.Loss, e.Label.Confusion.Accuracy(), e.Tags.Confusion.Accuracy(),
+		e.Exact)
 	if e.Tags.Entities != nil {
 		entities(out, e.Tags.Entities)
 	}

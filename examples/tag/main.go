@@ -191,6 +191,9 @@ func (e *evaluateCommand) run(ctx context.Context, s cli.Std) error {
 	if err != nil {
 		return err
 	}
+	if both != nil && e.counting {
+		return errors.New("-counting is of taggers, and the model gives sentences a label too")
+	}
 	if both != nil {
 		return e.runIntent(ctx, s, both)
 	}

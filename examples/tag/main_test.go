@@ -112,6 +112,8 @@ func TestIntent(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, out, "labels right 1.0000, tags 1.0000, all of a sentence 1.0000")
 	require.Contains(t, out, "LOC")
+	_, _, err = run(t, "", "evaluate", "-model", model, "-data", data, "-counting")
+	require.ErrorContains(t, err, "-counting is of taggers")
 	out, _, err = run(t, "fly to Rome\n\n", "tag", "-model", model)
 	require.NoError(t, err)
 	require.Equal(t, "flight\tfly/O to/O Rome/B-LOC\n\n", out)
