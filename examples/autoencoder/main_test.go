@@ -203,6 +203,7 @@ func TestMistakes(t *testing.T) {
 		{"train -kind forest", "-kind is \"forest\"; want one of"},
 		{"train -code 0", "-code is 0"},
 		{"train -condition 1", "-condition is 1, of kind autoencoder"},
+		{"evaluate -model x -explain -1", "-explain is -1; want 0 or more"},
 		{"train -noise loud", "-noise is \"loud\""},
 		{"train -noise masking:2", "want a probability"},
 		{"train -widths a,b", "-widths is \"a,b\""},

@@ -141,7 +141,11 @@ func (e *evaluateCommand) register(f *flag.FlagSet) {
 }
 
 func (e *evaluateCommand) check() error {
-	return errors.Join(cli.Required("model", e.model), e.source.check())
+	err := errors.Join(cli.Required("model", e.model), e.source.check())
+	if e.explain < 0 {
+		err = errors.Join(err, fmt.Errorf("-explain is %d; want 0 or more rows", e.explain))
+	}
+	return err
 }
 
 func (e *evaluateCommand) run(ctx context.Context, s cli.Std) error {
@@ -180,7 +184,7 @@ func (e *evaluateCommand) run(ctx context.Context, s cli.Std) error {
 
 // explain tells of the n rows with the largest errors which numbers make them.
 func explain(out io.Writer, m reduce.Reducer, r *rows, n int) error {
-	if n <= 0 {
+	if n == 0 {
 		return nil
 	}
 	errs, err := m.Errors(r.x)
