@@ -113,12 +113,13 @@ func histories(args []string, metric string, out io.Writer) (names []string, err
 		if err := train.WriteRuns(out, runs, metric, ""); err != nil {
 			return nil, err
 		}
+		before := len(names)
 		for _, r := range runs {
 			if _, values := r.History.Column(metric); len(values) > 0 {
 				names = append(names, filepath.Join(name, r.Name, "history.csv"))
 			}
 		}
-		if len(names) == 0 {
+		if len(names) == before {
 			return nil, fmt.Errorf("no run in %s has a %q; -metric names another", name, metric)
 		}
 	}

@@ -62,6 +62,12 @@ func TestCurvesOfRuns(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, string(figure), ">a</text>")
 	require.Contains(t, string(figure), ">b</text>")
+	other := t.TempDir() // its runs measured something else
+	require.NoError(t, os.Mkdir(filepath.Join(other, "d"), 0o755))
+	require.NoError(t, os.WriteFile(filepath.Join(other, "d", "history.csv"),
+		[]byte("step,epoch,loss\n10,1,9\n"), 0o644))
+	require.ErrorContains(t, run([]string{"-metric", "valid_loss", dir, other}, io.Discard),
+		"no run in "+other)
 	require.ErrorContains(t, run([]string{"-metric", "valid_f1", dir}, io.Discard),
 		`has a "valid_f1"; -metric names another`)
 	require.ErrorContains(t, run([]string{t.TempDir()}, io.Discard), "has no folder with a history.csv")
