@@ -88,8 +88,8 @@ func (c *comparer) run(ctx context.Context, s cli.Std) error {
 		quiet := s
 		quiet.Out = s.Messages
 		r, err := c.learn(ctx, quiet, own, texts)
-		if err != nil {
-			return fmt.Errorf("%s: %w", spec, err)
+		if err != nil { // hours may have gone into those before it
+			return errors.Join(fmt.Errorf("%s: %w", spec, err), table.Flush())
 		}
 		fmt.Fprintf(table, "%s\t%d\t%d\t%.0f\t%.4f\t\n", spec, own.Hidden, r.parameters, r.rate,
 			r.loss)
