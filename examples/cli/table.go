@@ -20,7 +20,8 @@ type Table struct {
 	keepGaps                    bool // see KeepGaps
 }
 
-// filling is the flag -fill: what stands in for a missing value; "" is none. As a switch it is last.
+// filling is the flag -fill: what stands in for a missing value; "" is none. As a switch it is
+// last.
 type filling string
 
 // String is the flag.
@@ -44,8 +45,8 @@ func (f *filling) Set(s string) error {
 	return nil
 }
 
-// KeepGaps leaves missing values that -fill=mean and -fill=mask are of as gaps, for a model that takes
-// them; with always, if -fill says nothing, too.
+// KeepGaps leaves the missing values for -fill=mean and -fill=mask as gaps, for a model that takes
+// gaps; with always, it does so where -fill says nothing, too.
 func (t *Table) KeepGaps(always bool) {
 	if t.keepGaps = true; always && t.fill == "" {
 		t.fill = "mask"
@@ -58,10 +59,12 @@ func (t *Table) Fill() string { return string(t.fill) }
 // Register declares the flags.
 func (t *Table) Register(f *flag.FlagSet) {
 	t.RegisterCells(f)
-	f.Func("skip", `CSV: comma-separated names of columns to leave out (default "date", where there is one)`, func(s string) error {
-		t.skip, t.skipped = List(s), true
-		return nil
-	})
+	f.Func("skip",
+		`CSV: comma-separated names of columns to leave out (default "date", where there is one)`,
+		func(s string) error {
+			t.skip, t.skipped = List(s), true
+			return nil
+		})
 }
 
 // RegisterCells declares the flags for a file whose columns are known.
@@ -179,8 +182,8 @@ func WarnUnknown(messages io.Writer, name string, unknown, n int, sequence func(
 		all += len(sequence(i))
 	}
 	if 3*lacks > all {
-		Warn(messages, name, []string{fmt.Sprintf("%.1f %% of the %d tokens are unknown to the model: is it made for this text?",
-			100*float64(lacks)/float64(all), all)})
+		Warn(messages, name, []string{fmt.Sprintf("%.1f %% of the %d tokens are unknown to the "+
+			"model: is it made for this text?", 100*float64(lacks)/float64(all), all)})
 	}
 }
 

@@ -46,8 +46,8 @@ func (t *Training) Register(f *flag.FlagSet) {
 	f.IntVar(&t.Patience, "patience", t.Patience,
 		"stop after so many epochs without a better validation; 0 for never")
 	SeedFlag(f, &t.Seed, t.Seed, "weights, order and noise")
-	f.IntVar(&t.Shards, "shards", max(t.Shards, 1), "parts into which a batch is divided, to be computed "+
-		"one after another or, under mpirun, by as many processes at most")
+	f.IntVar(&t.Shards, "shards", max(t.Shards, 1), "parts into which a batch is divided, to be "+
+		"computed one after another or, under mpirun, by as many processes at most")
 	SaveFlag(f, &t.Save, t.Save)
 	SaveEveryFlag(f, &t.SaveEvery, max(t.SaveEvery, 500))
 	f.StringVar(&t.Events, "events", t.Events,
@@ -106,14 +106,15 @@ func (t *Training) Fit(ctx context.Context, s Std, r Run) (result *train.Result,
 	}
 	first := c.Processes == nil || c.Processes.Rank() == 0
 	if n := size(c.Processes); n > max(t.Shards, 1) {
-		return nil, Usagef("-shards is %d, and there are %d processes: give -shards %d or more; the "+
-			"outcome depends on it, and not on the number of processes", max(t.Shards, 1), n, n)
+		return nil, Usagef("-shards is %d, and there are %d processes: give -shards %d or more; "+
+			"the outcome depends on it, and not on the number of processes", max(t.Shards, 1), n, n)
 	}
 	if t.Save != "" {
 		c.SaveEvery, c.Resume = t.SaveEvery, true
 	}
 	if t.Save != "" && first {
-		if c.Checkpoints, err = train.OpenCheckpoints(filepath.Join(t.Save, checkpointsIn), 0); err != nil {
+		c.Checkpoints, err = train.OpenCheckpoints(filepath.Join(t.Save, checkpointsIn), 0)
+		if err != nil {
 			return nil, err
 		}
 		defer c.Checkpoints.Close()
@@ -198,7 +199,8 @@ func (t *Training) config(s Std, r Run) (c train.Config, err error) {
 		if patience == 0 {
 			patience = math.MaxInt32 // and not without, which old checkpoints would not go on from
 		}
-		if c.EarlyStop, err = train.NewEarlyStop(train.EarlyStopConfig{Patience: patience}); err != nil {
+		c.EarlyStop, err = train.NewEarlyStop(train.EarlyStopConfig{Patience: patience})
+		if err != nil {
 			return c, err
 		}
 	}
@@ -207,9 +209,11 @@ func (t *Training) config(s Std, r Run) (c train.Config, err error) {
 
 // UnicodeFlag registers -unicode, the form that texts are brought to.
 func UnicodeFlag(f *flag.FlagSet, to *text.Form) {
-	f.Func("unicode", "bring texts to this Unicode `form`, in training and ever after: nfc or nfd (é as one character, or as an e and an accent), "+
-		"nfkc or nfkd (half and full width made ordinary as well); by default they stay as they are", func(s string) error {
-		*to = text.Form(s)
-		return to.Validate()
-	})
+	f.Func("unicode", "bring texts to this Unicode `form`, in training and ever after: nfc or nfd "+
+		"(é as one character, or as an e and an accent), nfkc or nfkd (half and full width made "+
+		"ordinary as well); by default they stay as they are",
+		func(s string) error {
+			*to = text.Form(s)
+			return to.Validate()
+		})
 }

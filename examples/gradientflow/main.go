@@ -43,7 +43,8 @@ var networks = []network{
 		return cells.NewGRU(s, cells.GRUConfig{In: symbols, Hidden: hidden})
 	}},
 	{"GRU, biased to keep", func(s *nodes.Scope) cells.Cell {
-		keep := nodes.Blocks(nodes.Zeros(), nodes.Constant(2), nodes.Zeros()) // h' = (1 − z)∘n + z∘h: σ(2) of h stays
+		// h' = (1 − z)∘n + z∘h: σ(2) of h stays
+		keep := nodes.Blocks(nodes.Zeros(), nodes.Constant(2), nodes.Zeros())
 		return cells.NewGRU(s, cells.GRUConfig{In: symbols, Hidden: hidden, InitBias: keep})
 	}},
 	{"LSTM", func(s *nodes.Scope) cells.Cell {
@@ -51,7 +52,8 @@ var networks = []network{
 	}},
 }
 
-// rnn is a plain network with the given initial W_hh. With N(0, (g/√H)²) a step multiplies a small state by about g.
+// rnn is a plain network with the given initial W_hh. With N(0, (g/√H)²) a step multiplies a small
+// state by about g.
 func rnn(init nodes.Init) func(s *nodes.Scope) cells.Cell {
 	return func(s *nodes.Scope) cells.Cell {
 		return cells.NewRNN(s, cells.RNNConfig{In: symbols, Hidden: hidden, InitHidden: init})
@@ -76,7 +78,8 @@ func newTask(cell func(*nodes.Scope) cells.Cell, T int, seed uint64) (*task, err
 		g := nodes.NewGraph(nodes.Options{Training: true})
 		x, targets = g.Input("x", T, batch, symbols), g.IntInput("targets", batch)
 		h := unroll.Over(cell(root.In("layer"))).Unroll(x, nil, unroll.Options{}).Final()[0]
-		logits := nodes.Add(nodes.MatMul(h, root.Param("W_out", nodes.XavierUniform(1), hidden, symbols)), root.Param("b_out", nodes.Zeros(), symbols))
+		logits := nodes.Add(nodes.MatMul(h, root.Param("W_out", nodes.XavierUniform(1), hidden,
+			symbols)), root.Param("b_out", nodes.Zeros(), symbols))
 		loss = nodes.CrossEntropy(logits, targets, nodes.CrossEntropyOptions{})
 		right = nodes.ArgMax(logits)
 	})
@@ -233,7 +236,8 @@ func run(args []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	y.say("The whole report of the %s, with the gradients in its parameters:\n\n%v", y.networks[len(y.networks)-1].name, r)
+	y.say("The whole report of the %s, with the gradients in its parameters:\n\n%v",
+		y.networks[len(y.networks)-1].name, r)
 	return nil
 }
 
@@ -262,7 +266,8 @@ func (y *story) draw(name string, p *plot.Plot) error {
 // table says how the gradient travels through each network, and draws it.
 func (y *story) table(title, file string) error {
 	y.say("%s: ‖dL/dh_t‖, over all sequences and units of a batch\n", title)
-	y.say("%-20s %12s %12s %12s %14s   %s", "", "first step", "middle", "last step", "factor a step", "first … last, logarithmic")
+	y.say("%-20s %12s %12s %12s %14s   %s", "", "first step", "middle", "last step",
+		"factor a step", "first … last, logarithmic")
 	p := &plot.Plot{Title: title, X: "step", Y: "‖dL/dh‖", LogY: true}
 	for i, n := range y.networks {
 		r, err := y.tasks[i].flow()
@@ -271,7 +276,8 @@ func (y *story) table(title, file string) error {
 		}
 		for _, l := range r.Layers {
 			if l.Part == "h" {
-				y.say("%-20s %12.3g %12.3g %12.3g %14.3f   %s", n.name, l.Norms[0], l.Norms[len(l.Norms)/2], l.Norms[len(l.Norms)-1], l.Decay(),
+				y.say("%-20s %12.3g %12.3g %12.3g %14.3f   %s", n.name, l.Norms[0],
+					l.Norms[len(l.Norms)/2], l.Norms[len(l.Norms)-1], l.Decay(),
 					plot.Spark(l.Norms, 40, true))
 			}
 			c := plot.Curve{Name: n.name + ", " + l.Part, Y: l.Norms}
@@ -289,13 +295,15 @@ func (y *story) table(title, file string) error {
 func (y *story) train(steps int) error {
 	y.say("Training, %d steps of %d sequences with Adam, the gradient's norm clipped at 1; guessing is right in %.0f %%:\n", steps, batch, 100.0/symbols)
 	y.say("%-20s %12s %12s   %s", "", "last loss", "right", "loss")
-	p := &plot.Plot{Title: "Remembering the first symbol", X: "step of training", Y: "loss, mean of 20"}
+	p := &plot.Plot{Title: "Remembering the first symbol", X: "step of training",
+		Y: "loss, mean of 20"}
 	for i, n := range y.networks {
 		losses, accuracy, err := y.tasks[i].train(steps)
 		if err != nil {
 			return err
 		}
-		y.say("%-20s %12.4f %10.1f %%   %s", n.name, losses[len(losses)-1], 100*accuracy, plot.Spark(losses, 40, false))
+		y.say("%-20s %12.4f %10.1f %%   %s", n.name, losses[len(losses)-1], 100*accuracy,
+			plot.Spark(losses, 40, false))
 		c := plot.Curve{Name: n.name}
 		for at := 0; at+20 <= len(losses); at += 20 {
 			sum := 0.0

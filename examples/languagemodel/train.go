@@ -93,7 +93,8 @@ func (t *trainer) flags(f *flag.FlagSet) {
 		"`task` whose settings hold where a flag does not say otherwise:\n"+strings.Join(names,
 			"\n"))
 	cli.DataFlag(f, &t.train, "of text to learn from, UTF-8 or gzip of it, instead of the preset's")
-	cli.ValidFlag(f, &t.valid, "of text to validate on; the default with -data is the last tenth of that")
+	cli.ValidFlag(f, &t.valid,
+		"of text to validate on; the default with -data is the last tenth of that")
 	cli.OldNames(f, "train", "data")
 	f.StringVar((*string)(&t.level), "level", string(lm.Words),
 		"`unit` that is predicted: word, char, bpe (pieces that are learned) or ja (Japanese words)")
@@ -322,7 +323,8 @@ func (t *trainer) learn(ctx context.Context, s cli.Std, cfg lm.Config, c *corpus
 	if err != nil {
 		return outcome{}, err
 	}
-	fmt.Fprintf(s.Out, "%d %s to train on and %d to validate, vocabulary %d; %s with %d parameters\n",
+	fmt.Fprintf(s.Out,
+		"%d %s to train on and %d to validate, vocabulary %d; %s with %d parameters\n",
 		len(c.train), unit(t.level), len(c.valid), c.vocabulary.Len(), t.cell, m.Params().Count())
 	measured := c.valid
 	if t.validate > 0 {

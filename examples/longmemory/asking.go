@@ -25,7 +25,8 @@ type asking struct {
 }
 
 func newAsking(length, testLength int) *asking {
-	return &asking{length: length, testLength: testLength, hidden: 64, layers: 1, least: func() int { return 2 },
+	return &asking{length: length, testLength: testLength, hidden: 64, layers: 1,
+		least:    func() int { return 2 },
 		Training: cli.Training{Epochs: 20, Batch: 32, LR: 0.003, Warmup: 50, Clip: 1, Seed: 1},
 		more:     func(*flag.FlagSet) {}, quick: func() {}}
 }
@@ -36,10 +37,12 @@ func (a *asking) register(f *flag.FlagSet) {
 	f.IntVar(&a.layers, "layers", a.layers, "recurrent layers")
 	if a.length > 0 {
 		f.IntVar(&a.length, "length", a.length, "steps of a sequence in training")
-		f.IntVar(&a.testLength, "test-length", a.testLength, "steps of the longer sequences that are tried in the end")
+		f.IntVar(&a.testLength, "test-length", a.testLength,
+			"steps of the longer sequences that are tried in the end")
 	}
 	f.IntVar(&a.epoch, "epoch-batches", 100, "batches to an epoch, after which it is measured")
-	f.Float64Var(&a.enough, "enough", 1, "stop when this share of sequences has no wrong answer; more than 1 for never")
+	f.Float64Var(&a.enough, "enough", 1,
+		"stop when this share of sequences has no wrong answer; more than 1 for never")
 	a.more(f)
 	a.Register(f)
 }
@@ -60,12 +63,14 @@ func (a *asking) check() error {
 	for _, n := range []struct {
 		flag         string
 		value, least int
-	}{{"length", a.length, a.least()}, {"test-length", a.testLength, a.least()}, {"epoch-batches", a.epoch, 1}} {
+	}{{"length", a.length, a.least()}, {"test-length", a.testLength, a.least()},
+		{"epoch-batches", a.epoch, 1}} {
 		if a.length == 0 && n.flag != "epoch-batches" {
 			continue
 		}
 		if n.value < n.least || n.value > 1<<16 {
-			errs = append(errs, fmt.Errorf("-%s is %d; want %d … %d", n.flag, n.value, n.least, 1<<16))
+			errs = append(errs, fmt.Errorf("-%s is %d; want %d … %d", n.flag, n.value, n.least,
+				1<<16))
 		}
 	}
 	return errors.Join(errors.Join(errs...), a.Training.Check(), a.recurrent().Validate())
@@ -90,11 +95,14 @@ func (a *asking) run(ctx context.Context, s cli.Std) error {
 		}
 		return nil
 	}
-	fmt.Fprintf(s.Out, "%s, %d steps, %s of %d, %d numbers to learn; by chance %.1f %% of the answers\n", learn.name, a.length,
+	fmt.Fprintf(s.Out,
+		"%s, %d steps, %s of %d, %d numbers to learn; by chance %.1f %% of the answers\n",
+		learn.name, a.length,
 		a.cell, a.hidden, m.store.Count(), 100/float64(learn.classes))
 	_, err = a.Fit(ctx, s, cli.Run{
 		Task: task, Name: a.cell, Unit: "sequences",
-		Describe: map[string]string{"task": fmt.Sprintf("%s, %d steps, %+v", learn.name, a.length, a.recurrent())},
+		Describe: map[string]string{"task": fmt.Sprintf("%s, %d steps, %+v", learn.name, a.length,
+			a.recurrent())},
 	})
 	if err != nil && !errors.Is(err, errEnough) {
 		return err
@@ -105,7 +113,8 @@ func (a *asking) run(ctx context.Context, s cli.Std) error {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(s.Out, "new sequences of %4d steps: %.2f %% of the answers right, %.2f %% of the sequences without a wrong one\n",
+		fmt.Fprintf(s.Out, "new sequences of %4d steps: %.2f %% of the answers right, "+
+			"%.2f %% of the sequences without a wrong one\n",
 			T, 100*accuracy, 100*whole)
 		if a.testLength == a.length {
 			break
@@ -140,8 +149,8 @@ func recallCommand() *asking {
 	a.least = func() int { return 3 * max(pairs, 1) }
 	a.questions = func() (learn, test question, err error) {
 		if pairs < 1 || keys < pairs || keys > 1<<16 || values < 2 || values > 1<<16 {
-			return learn, test, fmt.Errorf("-pairs is %d, -keys %d and -values %d; want 1 pair or more, as many keys at least, and 2 values or more",
-				pairs, keys, values)
+			return learn, test, fmt.Errorf("-pairs is %d, -keys %d and -values %d; want 1 pair or "+
+				"more, as many keys at least, and 2 values or more", pairs, keys, values)
 		}
 		q := recall(pairs, keys, values)
 		return q, q, nil
@@ -171,7 +180,8 @@ func pixelsCommand() *asking {
 	var data, labels, valid, validLabels string
 	var permute bool
 	a.more = func(f *flag.FlagSet) {
-		f.StringVar(&data, "data", "", "file of pictures in MNIST's format to learn from, instead of MNIST's own")
+		f.StringVar(&data, "data", "",
+			"file of pictures in MNIST's format to learn from, instead of MNIST's own")
 		f.StringVar(&labels, "labels", "", "`file` of their labels")
 		f.StringVar(&valid, "valid", "", "file of pictures to be tested on")
 		f.StringVar(&validLabels, "valid-labels", "", "`file` of their labels")
@@ -180,9 +190,11 @@ func pixelsCommand() *asking {
 	a.questions = func() (learn, test question, err error) {
 		var files [4]string
 		for i, given := range []string{data, labels, valid, validLabels} {
-			name := []string{"train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz", "t10k-images-idx3-ubyte.gz",
+			name := []string{"train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz",
+				"t10k-images-idx3-ubyte.gz",
 				"t10k-labels-idx1-ubyte.gz"}[i]
-			if files[i], err = cli.File(given, "mnist/"+name, "give a file by -data, -labels, -valid and -valid-labels"); err != nil {
+			if files[i], err = cli.File(given, "mnist/"+name,
+				"give a file by -data, -labels, -valid and -valid-labels"); err != nil {
 				return learn, test, err
 			}
 		}
@@ -194,8 +206,10 @@ func pixelsCommand() *asking {
 		if err != nil {
 			return learn, test, err
 		}
-		if learnSet.Len() == 0 || testSet.Len() == 0 || learnSet.Rows != testSet.Rows || learnSet.Cols != testSet.Cols {
-			return learn, test, errors.New("the pictures to learn from and those to be tested on are not of one size, or there are none")
+		if learnSet.Len() == 0 || testSet.Len() == 0 || learnSet.Rows != testSet.Rows ||
+			learnSet.Cols != testSet.Cols {
+			return learn, test, errors.New("the pictures to learn from and those to be tested on " +
+				"are not of one size, or there are none")
 		}
 		a.length = learnSet.Rows * learnSet.Cols
 		a.testLength = a.length

@@ -50,9 +50,12 @@ func program() cli.Program {
 		{Name: "copy", About: "learns to recall symbols, with truncations of several lengths",
 			Flags: c.register, Check: c.check, Run: c.run},
 		command("parity", "learns whether the number of ones so far is odd", parityCommand()),
-		command("recall", "learns to say the values of keys that were shown (associative recall)", recallCommand()),
+		command("recall", "learns to say the values of keys that were shown (associative recall)",
+			recallCommand()),
 		command("timing", "learns to give a spike every so many steps", timingCommand()),
-		command("pixels", "learns digits whose pixels it reads one after another (sequential MNIST)", pixelsCommand()),
+		command("pixels",
+			"learns digits whose pixels it reads one after another (sequential MNIST)",
+			pixelsCommand()),
 	}}
 }
 
@@ -171,7 +174,9 @@ func (c *copyCommand) check() error {
 	for _, field := range strings.Split(c.k2s, ",") {
 		k2, err := strconv.Atoi(strings.TrimSpace(field))
 		if err != nil || k2 < c.k1 || k2 > 1<<12 {
-			errs = append(errs, fmt.Errorf("-k2 has %q; want whole numbers of at least -k1, which is %d", field, c.k1))
+			errs = append(errs,
+				fmt.Errorf("-k2 has %q; want whole numbers of at least -k1, which is %d", field,
+					c.k1))
 		}
 		c.lengths = append(c.lengths, k2)
 	}
@@ -187,7 +192,8 @@ func (c *copyCommand) check() error {
 		}
 	}
 	if c.Save != "" {
-		errs = append(errs, errors.New("-save is for one model, and copy trains one for each length"))
+		errs = append(errs,
+			errors.New("-save is for one model, and copy trains one for each length"))
 	}
 	return errors.Join(errors.Join(errs...), c.Training.Check(), c.config().Validate())
 }
@@ -197,7 +203,8 @@ func (c *copyCommand) config() lm.Config {
 }
 
 func (c *copyCommand) run(ctx context.Context, s cli.Std) error {
-	fmt.Fprintf(s.Out, "copy memory: %d of %d symbols, recalled %d steps later; %s of %d, an update every %d steps\n",
+	fmt.Fprintf(s.Out,
+		"copy memory: %d of %d symbols, recalled %d steps later; %s of %d, an update every %d steps\n",
 		c.show, c.symbols, c.lag, c.cell, c.hidden, c.k1)
 	fmt.Fprintf(s.Out, "%8s %22s %20s\n", "k2", "symbols recalled, %",
 		fmt.Sprintf("(chance %.1f %%)", 100/float64(c.symbols)))

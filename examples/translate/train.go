@@ -42,13 +42,15 @@ type trainer struct {
 }
 
 func (t *trainer) flags(f *flag.FlagSet) {
-	t.Training = cli.Training{Epochs: 9, Batch: 64, LR: 0.002, Warmup: 200, Clip: 2, Patience: 3, Seed: 1}
+	t.Training = cli.Training{Epochs: 9, Batch: 64, LR: 0.002, Warmup: 200, Clip: 2, Patience: 3,
+		Seed: 1}
 	t.Register(f)
 	t.corpus.flags(f)
 	t.leave.flags(f)
 	f.StringVar(&t.train.source, "source", "", "`file` of sentences to translate, one a line")
 	f.StringVar(&t.train.target, "target", "", "`file` of their translations")
-	f.StringVar(&t.dev.source, "valid-source", "", "`file` of other sentences, by which the best epoch is chosen")
+	f.StringVar(&t.dev.source, "valid-source", "",
+		"`file` of other sentences, by which the best epoch is chosen")
 	f.StringVar(&t.dev.target, "valid-target", "", "`file` of their translations")
 	cli.OldNames(f, "dev-source", "valid-source", "dev-target", "valid-target")
 	cli.CellFlag(f, &t.cell, "gru", "")
@@ -57,18 +59,22 @@ func (t *trainer) flags(f *flag.FlagSet) {
 	f.IntVar(&t.layers, "layers", 1, "layers of encoder and decoder")
 	f.IntVar(&t.readout, "readout", 256, "width of the layer before the output layer; 0 for none")
 	f.StringVar(&t.attention, "attention", "bahdanau", "bahdanau, luong or none")
-	f.StringVar(&t.score, "score", "", "of the attention: additive, dot, general or concat (default additive; general for luong)")
+	f.StringVar(&t.score, "score", "",
+		"of the attention: additive, dot, general or concat (default additive; general for luong)")
 	f.BoolVar(&t.oneWay, "one-way", false, "the encoder reads forward only")
 	f.BoolVar(&t.tied, "tied", true, "the output layer is the target's embedding, transposed")
-	f.Float64Var(&t.dropout, "dropout", 0.3, "share of embeddings and readout, and of what goes between layers, that is dropped")
+	f.Float64Var(&t.dropout, "dropout", 0.3,
+		"share of embeddings and readout, and of what goes between layers, that is dropped")
 	f.Float64Var(&t.smoothing, "smoothing", 0.1, "label smoothing")
 	cli.UnicodeFlag(f, &t.unicode)
 	cli.MinCountFlag(f, &t.minCount, 2)
 	f.IntVar(&t.copies, "copies", 0,
 		"words of a source beyond the vocabulary, such as names, that are numbered and copied")
 	cli.PointerFlag(f, &t.pointer, "")
-	f.StringVar(&t.best, "best", "bleu", "by what the best epoch is chosen: loss, or bleu, which takes longer to measure")
-	f.StringVar(&t.schedule, "schedule", "cosine", "of the learning rate: cosine, or plateau, which halves it after an epoch that is not the best")
+	f.StringVar(&t.best, "best", "bleu",
+		"by what the best epoch is chosen: loss, or bleu, which takes longer to measure")
+	f.StringVar(&t.schedule, "schedule", "cosine",
+		"of the learning rate: cosine, or plateau, which halves it after an epoch that is not the best")
 }
 
 func (t *trainer) check() error {
@@ -95,7 +101,8 @@ func (t *trainer) check() error {
 	if t.pointer {
 		t.smoothing = 0 // of a softmax, which is not all that writes then
 	}
-	errs = append(errs, t.Training.Check(), t.train.check(""), t.dev.check("valid-"), t.leave.check())
+	errs = append(errs, t.Training.Check(), t.train.check(""), t.dev.check("valid-"),
+		t.leave.check())
 	if (t.train.source == "") != (t.dev.source == "") {
 		errs = append(errs, errors.New("-source and -valid-source go together"))
 	}
@@ -106,12 +113,15 @@ func (t *trainer) check() error {
 }
 
 func (t *trainer) config() seq2seq.Config {
-	r := zoo.Recurrent{Cell: t.cell, Hidden: t.hidden, Layers: cli.Layers(t.cell, t.layers), Dropout: t.dropout}
+	r := zoo.Recurrent{Cell: t.cell, Hidden: t.hidden, Layers: cli.Layers(t.cell, t.layers),
+		Dropout: t.dropout}
 	return seq2seq.Config{
 		Text:    spaced(t.unicode),
-		Encoder: r, Decoder: r, Bidirectional: !t.oneWay, Attention: seq2seq.Attention(t.attention), Score: cells.Score(t.score),
-		EmbedSource: t.embed, EmbedTarget: t.embed, Readout: t.readout, Tied: t.tied, IODropout: t.dropout,
-		Copy: t.pointer,
+		Encoder: r, Decoder: r, Bidirectional: !t.oneWay, Attention: seq2seq.Attention(t.attention),
+		Score:       cells.Score(t.score),
+		EmbedSource: t.embed, EmbedTarget: t.embed, Readout: t.readout, Tied: t.tied,
+		IODropout: t.dropout,
+		Copy:      t.pointer,
 	}
 }
 
@@ -135,7 +145,8 @@ func (t *trainer) run(ctx context.Context, std cli.Std) error {
 	if err != nil {
 		return err
 	}
-	data := seq2seq.Data{Batch: t.Batch, Seed: t.Seed, Smoothing: t.smoothing, BLEU: t.best == "bleu"}
+	data := seq2seq.Data{Batch: t.Batch, Seed: t.Seed, Smoothing: t.smoothing,
+		BLEU: t.best == "bleu"}
 	if data.Train, err = learn.pairs(model, t.train); err != nil {
 		return err
 	}
@@ -146,8 +157,10 @@ func (t *trainer) run(ctx context.Context, std cli.Std) error {
 	if err != nil {
 		return t.at(err, learn, dev)
 	}
-	fmt.Fprintf(std.Messages, "%d pairs to train on, %d to choose by; vocabularies of %d and %d words, of dev's words %.1f %% and %.1f %% are unknown; %d parameters\n",
-		len(data.Train), len(data.Valid), source.Len(), target.Len(), unknown(source, dev.sources), unknown(target, dev.targets), model.Params().Count())
+	fmt.Fprintf(std.Messages, "%d pairs to train on, %d to choose by; vocabularies of %d and %d "+
+		"words, of dev's words %.1f %% and %.1f %% are unknown; %d parameters\n",
+		len(data.Train), len(data.Valid), source.Len(), target.Len(), unknown(source, dev.sources),
+		unknown(target, dev.targets), model.Params().Count())
 	sizes, err := json.Marshal(model.Config())
 	if err != nil {
 		return err
@@ -161,8 +174,10 @@ func (t *trainer) run(ctx context.Context, std cli.Std) error {
 		Schedule: schedule,
 		Model:    model, Task: task, Name: t.cell, Unit: "words", Monitor: monitor,
 		Describe: map[string]string{
-			"model": string(sizes), "-smoothing": fmt.Sprint(t.smoothing), "-min-count": fmt.Sprint(t.minCount),
-			"-best": t.best, "-schedule": t.schedule, "data": fmt.Sprintf("%d pairs", len(data.Train)),
+			"model": string(sizes), "-smoothing": fmt.Sprint(t.smoothing),
+			"-min-count": fmt.Sprint(t.minCount),
+			"-best":      t.best, "-schedule": t.schedule,
+			"data": fmt.Sprintf("%d pairs", len(data.Train)),
 		},
 	})
 	if err != nil {
