@@ -63,7 +63,7 @@ func run(args []string, out io.Writer) error {
 				return fmt.Errorf("%s has no %q, and no other metric: nothing was recorded yet",
 					name, *metric)
 			}
-			return fmt.Errorf("%s has no %q; it has %s", name, *metric,
+			return fmt.Errorf("%s has no %q; it has %s; -metric names another", name, *metric,
 				strings.Join(h.Names(), ", "))
 		}
 		for len(steps) > 0 && steps[0] < *from {

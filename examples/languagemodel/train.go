@@ -314,7 +314,7 @@ func (t *trainer) run(ctx context.Context, s cli.Std) error {
 type outcome struct {
 	parameters int
 	rate       float64 // tokens a second; 0 if it was too short to time
-	loss       float64 // of the validation text in 10 tracks, in nats; NaN if there is none
+	loss       float64 // of the validation text in 10 tracks or fewer, in nats; NaN if there is none
 }
 
 // learn trains a model of a corpus and measures it.
@@ -357,7 +357,8 @@ func (t *trainer) learn(ctx context.Context, s cli.Std, cfg lm.Config, c *corpus
 	}
 	loss := math.NaN()
 	if len(c.valid) > 1 {
-		measurement, err := m.Measure(ctx, c.valid, lm.MeasureOptions{Tracks: 10})
+		o := lm.MeasureOptions{Tracks: min(10, len(c.valid)-1)}
+		measurement, err := m.Measure(ctx, c.valid, o)
 		if err != nil {
 			return outcome{}, err
 		}

@@ -26,6 +26,7 @@ type settings struct {
 	tied                  bool
 	seed                  uint64
 	prompt                string
+	anyPrompt             bool // the default, which may have no word of a text of one's own
 	next, generate        int
 	temperature, topP     float64
 	save                  string
@@ -72,7 +73,8 @@ func parse(args []string, out io.Writer) (*settings, error) {
 		"share of embedding, output and what goes between layers that is dropped")
 	f.BoolVar(&s.tied, "tied", true, "the embedding is the output layer too")
 	cli.SeedFlag(f, &s.seed, 1, "weights and noise")
-	f.StringVar(&s.prompt, "prompt", "some of them looks like", "`phrase` to complete")
+	f.StringVar(&s.prompt, "prompt", "some of them looks like",
+		"`phrase` to complete; by default also one of -data")
 	f.IntVar(&s.next, "next", 5, "likeliest next words to list")
 	f.IntVar(&s.generate, "generate", 0,
 		"length of the continuation (default 20 words, 100 characters)")
@@ -90,7 +92,9 @@ func parse(args []string, out io.Writer) (*settings, error) {
 		return nil, cli.Usagef("unexpected argument %q; put a phrase of several words in quotes",
 			f.Arg(0))
 	}
-	s.complete(cli.Given(f))
+	given := cli.Given(f)
+	s.complete(given)
+	s.anyPrompt = s.text != "" && !given["prompt"]
 	if err := s.check(); err != nil {
 		return nil, cli.Usagef("%w", err)
 	}

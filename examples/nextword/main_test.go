@@ -289,3 +289,18 @@ func TestTwoAtOnce(t *testing.T) {
 }
 
 func exists(path string) bool { _, err := os.Stat(path); return err == nil }
+
+// Without -prompt a text of one's own is asked to go on from a phrase of its own, if it has no word
+// of the default.
+func TestPromptOfOwnText(t *testing.T) {
+	own := write(t, strings.Repeat("der hund schläft im haus\nder kater sitzt auf dem dach\n", 60))
+	for level, phrase := range map[string]string{"word": `"\S+ \S+ \S+" goes on`,
+		"char": `"some of them looks like" goes on`} {
+		out, said, code := nextword(t, program(small("-data", own, "-level", level)...))
+		require.Zero(t, code, said)
+		require.Regexp(t, phrase, out)
+	}
+	_, said, code := nextword(t, program(small("-data", own, "-prompt", "some of")...))
+	require.Equal(t, 1, code)
+	require.Contains(t, said, "no word of the prompt")
+}

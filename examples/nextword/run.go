@@ -36,6 +36,10 @@ func run(ctx context.Context, s *settings, out, progress io.Writer) error {
 		jobs = append(jobs, j)
 	}
 	prompt, err := jobs[0].model.Prompt(s.prompt)
+	if err != nil && s.anyPrompt {
+		s.prompt = c.phrase
+		prompt, err = jobs[0].model.Prompt(s.prompt)
+	}
 	if err != nil {
 		return fmt.Errorf("-prompt: %w", err)
 	}
@@ -72,6 +76,7 @@ func run(ctx context.Context, s *settings, out, progress io.Writer) error {
 // corpus is the text as ids, cut into nine tenths and one.
 type corpus struct {
 	name, unit   string
+	phrase       string // out of the part kept apart, of known tokens; "" if there is none
 	vocabulary   *text.Vocabulary
 	train, valid []int
 }
@@ -112,8 +117,25 @@ func (s *settings) read() (*corpus, error) {
 	if c.train, err = c.vocabulary.Encode(tokens[:cut]); err != nil {
 		return nil, err
 	}
+	c.phrase = s.phrase(c.vocabulary, tokens[cut:])
 	c.valid, err = c.vocabulary.Encode(tokens[cut:])
 	return c, err
+}
+
+// phrase is the first run of three words, or ten characters, that are known, within a line.
+func (s *settings) phrase(v *text.Vocabulary, tokens []string) string {
+	want, between := 3, " "
+	if s.level == "char" {
+		want, between = 10, ""
+	}
+	for from, i := 0, 0; i < len(tokens); i++ {
+		if _, known := v.ID(tokens[i]); !known || tokens[i] == text.EOS || tokens[i] == "\n" {
+			from = i + 1
+		} else if i-from+1 == want {
+			return strings.Join(tokens[from:i+1], between)
+		}
+	}
+	return ""
 }
 
 func (c *corpus) describe(out io.Writer) {
