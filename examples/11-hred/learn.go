@@ -23,8 +23,8 @@ type outcome struct {
 
 func learned(p *course.Page) []talk { return newTalks(1, course.Pick(p, 100, 3000, 10000)) }
 
-// asked are the dialogues that the models have to answer, and met none of in training but by
-// chance.
+// asked are the dialogues that the models have to answer. They are drawn anew; those that can only
+// be answered from the first turn are so few that most were met in training too.
 func asked(p *course.Page) []talk { return newTalks(2, course.Pick(p, 30, 400, 2000)) }
 
 func vocabulary(talks []talk) (*text.Vocabulary, error) {
@@ -116,12 +116,11 @@ type variant struct {
 	WordDropout float64
 }
 
-// trained trains a model of dialogues, once, and has it reply: by the likeliest words, and with
-// words
-// drawn.
+// trained trains a model of dialogues, once, and has it reply: by the likeliest words, and by words
+// that are drawn.
 func trained(p *course.Page, c variant, seed int) (outcome, error) {
-	return course.Once(p, fmt.Sprintf("%s, seed %d", c.Name, seed), func() (out outcome,
-		err error) {
+	name := fmt.Sprintf("%s, seed %d", c.Name, seed)
+	return course.Once(p, name, func() (out outcome, err error) {
 		talks := learned(p)
 		m, task, err := c.task(p, talks, uint64(seed+1))
 		if err != nil {
@@ -129,7 +128,8 @@ func trained(p *course.Page, c variant, seed int) (outcome, error) {
 		}
 		err = fit(p, task, course.Pick(p, 1, 16, 30), uint64(seed+1), func(r train.Row) {
 			if kl, ok := r.Metrics["valid_kl"]; ok {
-				out.Seen, out.KL = append(out.Seen, float64((len(out.Seen)+1)*len(talks))), append(out.KL, kl)
+				out.Seen = append(out.Seen, float64((len(out.Seen)+1)*len(talks)))
+				out.KL = append(out.KL, kl)
 			}
 			p.Progress("%s, seed %d: pass %d", c.Name, seed+1, r.Epoch+1)
 		})
@@ -182,8 +182,7 @@ func (c variant) task(p *course.Page, talks []talk, seed uint64) (*dialogue.Mode
 	}
 	r := zoo.Recurrent{Cell: "gru", Hidden: units(p)}
 	m, err := dialogue.New(dialogue.Config{Encoder: r, ContextInput: true,
-		Latent: dialogue.Latent{Width: c.Latent}}, v,
-		seed)
+		Latent: dialogue.Latent{Width: c.Latent}}, v, seed)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -212,9 +211,7 @@ func (c variant) task(p *course.Page, talks []talk, seed uint64) (*dialogue.Mode
 type variety struct {
 	Distinct1, Distinct2 float64 // different words and pairs of words, as a share of all
 	Most                 float64 // share of the most frequent reply
-	Bland                float64 // share of the bland reply
 	Fits                 float64 // share of those that suit the animal
-	Said                 string  // the most frequent
 }
 
 func measure(talks []talk, replies [][]string) (v variety) {
@@ -239,16 +236,13 @@ func measure(talks []talk, replies [][]string) (v variety) {
 			}
 		}
 	}
-	for reply, times := range whole {
-		if share := float64(times) / float64(n); share > v.Most || share == v.Most &&
-			reply < v.Said {
-			v.Most, v.Said = share, reply
-		}
+	most := 0
+	for _, times := range whole {
+		most = max(most, times)
 	}
-	v.Distinct1, v.Distinct2 = float64(len(words))/float64(max(nWords, 1)),
-		float64(len(pairs))/float64(max(nPairs, 1))
-	v.Bland, v.Fits = float64(whole[blandReply])/float64(max(n, 1)), float64(fits)/float64(max(n,
-		1))
+	share := func(part, of int) float64 { return float64(part) / float64(max(of, 1)) }
+	v.Distinct1, v.Distinct2 = share(len(words), nWords), share(len(pairs), nPairs)
+	v.Most, v.Fits = share(most, n), share(fits, n)
 	return v
 }
 

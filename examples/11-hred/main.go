@@ -31,8 +31,7 @@ var (
 	alone    = variant{Name: "VHRED, nothing done", Latent: 16}
 	annealed = variant{Name: "VHRED, weight of KL rising", Latent: 16, Annealing: 6}
 	helped   = variant{Name: "VHRED, rising, free bits, words hidden", Latent: 16, Annealing: 6,
-		FreeBits:    0.1,
-		WordDropout: 0.25}
+		FreeBits: 0.1, WordDropout: 0.25}
 )
 
 // memory asks what only the first turn tells.
@@ -83,8 +82,8 @@ func beside(p *course.Page) error {
 			text += "<><"[k:k+1] + " " + strings.Join(turn, " ") + "\n"
 		}
 		said := func(r [][]string) string { return strings.Join(r[i], " ") }
-		text += fmt.Sprintf("\nseq2seq  %s\nHRED     %s\n", said(plain.Replies[0]),
-			said(h.Replies[0]))
+		text += fmt.Sprintf("\nseq2seq  %s\nHRED     %s\n",
+			said(plain.Replies[0]), said(h.Replies[0]))
 		for _, draw := range v.Shown[i] {
 			text += "VHRED    " + strings.Join(draw, " ") + "\n"
 		}
@@ -106,24 +105,22 @@ func bland(p *course.Page) error {
 		key, name string
 		replies   [][]string
 	}{
-		{"seq2seq", "seq2seq, likeliest words", plain.Replies[0]}, {"HRED", "HRED, likeliest words",
-			h.Replies[0]},
-		{"VHRED", "VHRED, latent drawn, likeliest words", v.Replies[0]}, {"drawn",
-			"HRED, words drawn", h.Replies[1]},
+		{"seq2seq", "seq2seq, likeliest words", plain.Replies[0]},
+		{"HRED", "HRED, likeliest words", h.Replies[0]},
+		{"VHRED", "VHRED, latent drawn, likeliest words", v.Replies[0]},
+		{"drawn", "HRED, words drawn", h.Replies[1]},
 		{"truth", "what was said indeed", truth(talks)},
 	} {
 		m := measure(talks, c.replies)
 		by[c.key] = m
-		rows = append(rows, []any{c.name, course.Digits(m.Distinct1, 2), course.Digits(m.Distinct2,
-			2), percent(m.Most),
-			percent(m.Fits)})
+		rows = append(rows, []any{c.name, course.Digits(m.Distinct1, 2),
+			course.Digits(m.Distinct2, 2), percent(m.Most), percent(m.Fits)})
 		p.Value("most-"+c.key, "%s", percent(m.Most))
 		p.Value("distinct-"+c.key, "%s", course.Digits(m.Distinct2, 2))
 		p.Value("fits-"+c.key, "%s", percent(m.Fits))
 	}
 	p.Table("Replies to open questions", []string{"", "distinct-1", "distinct-2",
-		"most frequent reply", "fits the animal"},
-		rows...)
+		"most frequent reply", "fits the animal"}, rows...)
 	if p.Size != course.Quick {
 		p.Claim("HRED gives one reply in more than nine of ten cases", by["HRED"].Most > 0.9)
 		least := 1.0
@@ -160,8 +157,7 @@ func collapse(p *course.Page) error {
 	}
 	p.Plot(&figure)
 	p.Table("", []string{"trained with", "KL at the end", "distinct-2", "most frequent reply",
-		"remembers the animal"},
-		rows...)
+		"remembers the animal"}, rows...)
 	p.Value("kl-alone", "%.3f", last[alone.Name])
 	p.Value("kl-annealed", "%.2f", last[annealed.Name])
 	p.Value("kl-helped", "%.2f", last[helped.Name])

@@ -7,6 +7,5 @@ import (
 )
 
 func TestChapter(t *testing.T) {
-	coursetest.Check(t, files, dialogues, memory, beside, bland,
-		collapse)
+	coursetest.Check(t, files, dialogues, memory, beside, bland, collapse)
 }

@@ -7,8 +7,7 @@ import (
 )
 
 // talk is a dialogue of four turns: somebody says which animal they have, and asks about it two
-// turns
-// later, either what can only be known from the first turn, or what has many answers.
+// turns later, either what can only be known from the first turn, or what has many answers.
 type talk struct {
 	Turns  [][]string // the last is the reply
 	Animal string

@@ -175,7 +175,7 @@ func places(p *course.Page, exact map[string]span) error {
 			slices.Min(at) > 0.8)
 	}
 	for _, key := range []string{"att2", "att4", "att0", "the2", "the4", "the0"} {
-		p.Value(key, "%.0f %%", 100*exact[key].mean())
+		p.Value(key, "%.1f %%", 100*exact[key].mean())
 	}
 	if p.Size != course.Quick {
 		p.Claim("four things: with attention more captions are right, for every seed",
