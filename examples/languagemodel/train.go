@@ -90,8 +90,8 @@ func (t *trainer) flags(f *flag.FlagSet) {
 			presets[name].flags))
 	}
 	f.StringVar(&t.preset, "preset", "shakespeare",
-		"`task` whose settings hold where a flag does not say otherwise:\n"+strings.Join(names,
-			"\n"))
+		"`task` whose settings hold where a flag does not say otherwise:\n"+
+			strings.Join(names, "\n"))
 	cli.DataFlag(f, &t.train, "of text to learn from, UTF-8 or gzip of it, instead of the preset's")
 	cli.ValidFlag(f, &t.valid,
 		"of text to validate on; the default with -data is the last tenth of that")
@@ -323,8 +323,7 @@ func (t *trainer) learn(ctx context.Context, s cli.Std, cfg lm.Config, c *corpus
 	if err != nil {
 		return outcome{}, err
 	}
-	fmt.Fprintf(s.Out,
-		"%d %s to train on and %d to validate, vocabulary %d; %s with %d parameters\n",
+	fmt.Fprintf(s.Out, "%d %s to train on and %d to validate, vocabulary %d; %s with %d parameters\n",
 		len(c.train), unit(t.level), len(c.valid), c.vocabulary.Len(), t.cell, m.Params().Count())
 	measured := c.valid
 	if t.validate > 0 {
@@ -356,13 +355,12 @@ func (t *trainer) learn(ctx context.Context, s cli.Std, cfg lm.Config, c *corpus
 		return outcome{}, err
 	}
 	loss := math.NaN()
-	if len(c.valid) > 1 {
-		o := lm.MeasureOptions{Tracks: min(10, len(c.valid)-1)}
-		measurement, err := m.Measure(ctx, c.valid, o)
+	if tracks := min(10, len(c.valid)-1); tracks > 0 {
+		measured, err := m.Measure(ctx, c.valid, lm.MeasureOptions{Tracks: tracks})
 		if err != nil {
 			return outcome{}, err
 		}
-		loss = measurement.Loss
+		loss = measured.Loss
 	}
 	fmt.Fprintf(s.Out, "%s: %d steps, %s; validation loss %.4f nats, perplexity %.2f\n", t.cell,
 		result.Steps, watch.rate(unit(t.level)), loss, math.Exp(loss))
