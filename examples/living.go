@@ -131,13 +131,21 @@ func (l *livingFiles) build(ctx context.Context, name string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	return compressed(program)
+}
+
+// compressed is a file as gzip writes it.
+func compressed(file []byte) ([]byte, error) {
 	var b bytes.Buffer
 	w, err := gzip.NewWriterLevel(&b, gzip.BestCompression)
 	if err != nil {
 		return nil, err
 	}
-	_, err = w.Write(program)
-	return b.Bytes(), errors.Join(err, w.Close())
+	_, err = w.Write(file)
+	if err := errors.Join(err, w.Close()); err != nil { // which writes what is left
+		return nil, err
+	}
+	return b.Bytes(), nil
 }
 
 func (l *livingFiles) goTool(ctx context.Context, env []string, args ...string) (string, error) {

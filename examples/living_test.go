@@ -2,7 +2,9 @@ package main
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
@@ -52,6 +54,19 @@ func TestLivingPage(t *testing.T) {
 	}
 	_, err = living(true).Live("fr")
 	require.Error(t, err)
+}
+
+// The program is whole when it is opened again.
+func TestLivingCompressed(t *testing.T) {
+	for _, file := range [][]byte{{}, []byte("\x00asm"), bytes.Repeat([]byte("program "), 1<<17)} {
+		b, err := compressed(file)
+		require.NoError(t, err)
+		r, err := gzip.NewReader(bytes.NewReader(b))
+		require.NoError(t, err)
+		got, err := io.ReadAll(r)
+		require.NoError(t, err)
+		require.True(t, bytes.Equal(file, got))
+	}
 }
 
 // What starts a program of Go in a browser comes from the Go that is there. The program itself takes
