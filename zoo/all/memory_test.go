@@ -14,10 +14,12 @@ import (
 	"github.com/seqzoo/seqzoo/zoo"
 	"github.com/seqzoo/seqzoo/zoo/caption"
 	"github.com/seqzoo/seqzoo/zoo/dialogue"
+	"github.com/seqzoo/seqzoo/zoo/forecast"
 	"github.com/seqzoo/seqzoo/zoo/internal/zootest"
 	"github.com/seqzoo/seqzoo/zoo/label"
 	"github.com/seqzoo/seqzoo/zoo/lm"
 	"github.com/seqzoo/seqzoo/zoo/seq2seq"
+	"github.com/seqzoo/seqzoo/zoo/series"
 	"github.com/seqzoo/seqzoo/zoo/text"
 	"github.com/seqzoo/seqzoo/zoo/word2vec"
 )
@@ -169,6 +171,17 @@ func TestModelsRecompute(t *testing.T) {
 			m := must(dialogue.New(dialogue.Config{Encoder: layer}, v, 1))
 			return m.Task(dialogue.Data{Train: []dialogue.Dialogue{{ids, ids, ids}},
 				Batch: 1, Recompute: k, Unroll: s})
+		},
+		"forecast": func(k int, s unroll.Strategy) (train.Task, error) {
+			m := must(forecast.New(forecast.Config{Recurrent: layer, Variables: []string{"x"},
+				Lookback: len(ids), Horizon: 1},
+				&series.Scale{Mean: []float64{5}, Deviation: []float64{1}}, 1))
+			x := []float64{4}
+			for _, id := range ids {
+				x = append(x, float64(id))
+			}
+			return m.Task(forecast.Data{Train: must(series.New([]string{"x"}, x)), Recompute: k,
+				Unroll: s})
 		},
 		"caption": func(k int, s unroll.Strategy) (train.Task, error) {
 			m := must(caption.New(littlePictures(layer), v, 1))

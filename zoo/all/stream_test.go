@@ -15,10 +15,12 @@ import (
 	"github.com/seqzoo/seqzoo/zoo"
 	"github.com/seqzoo/seqzoo/zoo/caption"
 	"github.com/seqzoo/seqzoo/zoo/dialogue"
+	"github.com/seqzoo/seqzoo/zoo/forecast"
 	"github.com/seqzoo/seqzoo/zoo/internal/zootest"
 	"github.com/seqzoo/seqzoo/zoo/label"
 	"github.com/seqzoo/seqzoo/zoo/lm"
 	"github.com/seqzoo/seqzoo/zoo/seq2seq"
+	"github.com/seqzoo/seqzoo/zoo/series"
 	"github.com/seqzoo/seqzoo/zoo/text"
 )
 
@@ -127,6 +129,18 @@ func streamedModels(t *testing.T) []streamed {
 				Stream: spoiled(streamOf(streamExamples, func(i int) caption.Captioned {
 					return caption.Captioned{Picture: image.NewGray(image.Rect(0, 0, 4, 4)),
 						Caption: streamIDs(i + 1)}
+				}), spoil)})
+		}},
+		{"forecast", streamExamples, func(t *testing.T, buffer, _ int,
+			spoil func(i int) error) (train.Task, error) {
+			m, err := forecast.New(forecast.Config{Recurrent: layer, Variables: []string{"x"},
+				Lookback: 3, Horizon: 2}, &series.Scale{Mean: []float64{0}, Deviation: []float64{1}}, 1)
+			require.NoError(t, err)
+			return m.Task(forecast.Data{Batch: 4, Buffer: buffer,
+				Stream: spoiled(streamOf(streamExamples, func(i int) *series.Series { // one window each
+					s, err := series.New([]string{"x"}, []float64{1, float64(i), 3, 4, float64(-i)})
+					require.NoError(t, err)
+					return s
 				}), spoil)})
 		}},
 		{"lm", 0, func(t *testing.T, buffer, tokens int,

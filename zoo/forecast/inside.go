@@ -37,7 +37,7 @@ func (m *Model) TrainingStep(_, batch int) (*run.Step, error) {
 	if err := shared.CheckSizes(m.store, m.cfg.Lookback, batch); err != nil {
 		return nil, prefix.Wrap(err)
 	}
-	g, err := m.build(batch, unroll.Scan, true)
+	g, err := m.build(batch, unroll.Options{}, true)
 	if err != nil {
 		return nil, prefix.Wrap(err)
 	}

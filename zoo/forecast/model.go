@@ -245,6 +245,10 @@ func (m *Model) quantiles() int { return max(len(m.cfg.Quantiles), 1) }
 // forecasts [Horizon, B, Targets], or [Horizon, B, Targets, Quantiles] if there are quantiles. It
 // panics with a *nodes.BuildError, as package nodes does.
 func (m *Model) Forward(x *nodes.Node, s unroll.Strategy) *nodes.Node {
+	return m.forward(x, unroll.Options{Strategy: s})
+}
+
+func (m *Model) forward(x *nodes.Node, how unroll.Options) *nodes.Node {
 	shared.NeedMade("Forecaster", m.store)
 	c := m.cfg
 	L, B, V := x.Dim(0), x.Dim(1), x.Dim(2)
@@ -283,7 +287,7 @@ func (m *Model) Forward(x *nodes.Node, s unroll.Strategy) *nodes.Node {
 		x = nodes.Transpose(nodes.Reshape(x, L/c.Patch, c.Patch, rows, width/c.Patch), 0, 2, 1, 3)
 		x = nodes.Reshape(x, L/c.Patch, rows, width)
 	}
-	h := shared.FinalOutput(m.layers, m.layers.Unroll(x, nil, unroll.Options{Strategy: s}).Final())
+	h := shared.FinalOutput(m.layers, m.layers.Unroll(x, nil, how).Final())
 	y := m.out.Of(nodes.Dropout(h, c.IODropout))
 	N, Q := len(m.targets), m.quantiles()
 	if c.Shared {

@@ -3,7 +3,9 @@ package forecast
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"iter"
 	"math"
 	"slices"
 
@@ -31,49 +33,62 @@ type Data struct {
 	Batch  int             // windows side by side; default 32
 	Seed   uint64          // of the order
 	Unroll unroll.Strategy // default: Scan
+
+	// Recompute saves memory with long windows; see unroll.Options. 0: everything is kept
+	Recompute int
+
+	// Stream is read in place of Train and More: series that need not fit in memory together. Each
+	// time that it is ranged over, it gives the same ones from the first on, which it does not change
+	// any more; an error ends the training with the number of the window. Buffer windows, by default
+	// 8,192, are in memory at a time with their series, and shuffled among each other
+	Stream iter.Seq2[*series.Series, error]
+	Buffer int
 }
 
 // Task makes a task for train.Fit. Its loss is the mean squared error of the standardised targets,
 // or the mean of the quantiles' pinball losses. Its validation measures valid_loss, the same, and
 // valid_mae. It keeps nothing of the series.
 func (m *Model) Task(d Data) (train.Task, error) {
-	w, err := m.windows(d.Train, d.More...)
+	if err := errors.Join(shared.Made(m.store),
+		shared.CheckRecompute(d.Recompute, d.Unroll)); err != nil {
+		return nil, prefix.Wrap(err)
+	}
+	w := m.none()
+	feed, err := m.feed(w, d)
 	if err != nil {
 		return nil, prefix.Errorf("training: %w", err)
 	}
-	if err := w.scored(); err != nil {
-		return nil, prefix.Errorf("training: %w", err)
-	}
-	valid := &windows{}
+	valid := m.none()
 	if d.Valid != nil {
-		if valid, err = m.windows(d.Valid); err == nil {
-			err = valid.scored()
+		if valid, err = m.windows(d.Valid); err == nil && m.cfg.Gaps != RefuseGaps {
+			_, err = valid.counts(0)
 		}
 		if err != nil {
 			return nil, prefix.Errorf("validation: %w", err)
 		}
 	}
-	batches, err := train.NewBatches(w.len(), nil,
-		train.BatchesConfig{Batch: cmp.Or(d.Batch, 32), Seed: d.Seed})
-	if err != nil {
-		return nil, prefix.Errorf("training: %w", err)
-	}
 	settings := []any{cmp.Or(d.Batch, 32), d.Seed, d.Unroll}
 	for _, s := range d.More { // where the series begin
 		settings = append(settings, s.Len())
 	}
-	data, err := shared.NewTaskData(shared.TaskParts{
-		Train: w.x, Valid: valid.x, Model: []any{m.cfg, m.scale}, Settings: settings,
-	})
+	learn, known := rows(feed.At, w.V), rows(valid.at, w.V)
+	parts := shared.TaskParts{
+		Train: learn, Valid: known, Model: []any{m.cfg, m.scale},
+		Settings: shared.Batching{}.More(settings, d.Recompute),
+	}
+	if feed.Streamed() {
+		parts.Train = feed.Data()
+	}
+	data, err := shared.NewTaskData(parts)
 	if err != nil {
 		return nil, prefix.Wrap(err)
 	}
-	shared.Part(&data, "series", w.x, valid.x)
-	graphs := m.graphs(d.Unroll, true)
-	task := &shared.ExampleTask{TaskData: data, Weights: m.store.Params(),
-		Order: shared.Listed(batches)}
+	shared.Part(&data, "series", learn, known)
+	graphs := m.graphs(unroll.Options{Strategy: d.Unroll, Recompute: d.Recompute}, true)
+	task := &shared.ExampleTask{TaskData: data, Weights: m.store.Params(), Order: feed}
 	task.RunBatch = func(p shared.Rows, seed uint64, counter int) (b train.Batch, err error) {
 		starts := p.Examples()
+		w.at = feed.At
 		g, err := graphs.Get(len(starts))
 		if err != nil {
 			return b, prefix.Wrap(err)
@@ -81,8 +96,8 @@ func (m *Model) Task(d Data) (train.Task, error) {
 		if b.Count = g.load(w, starts); b.Count == 0 && p.From == 0 && w.nothing(p.Batch) {
 			b.Count = 1 // a batch counts something, be its loss 0
 		}
-		b.Loss, err = g.learned.RunRows(seed, counter, p.From, len(p.Batch))
-		b.Grads = g.learned.Grads()
+		b.Loss, err = g.Measured.RunRows(seed, counter, p.From, len(p.Batch))
+		b.Grads = g.Measured.Grads()
 		return b, err
 	}
 	if d.Valid != nil {
@@ -99,6 +114,52 @@ func (m *Model) Task(d Data) (train.Task, error) {
 		}
 	}
 	return task, nil
+}
+
+// feed reads the training data, into w those that are at hand.
+func (m *Model) feed(w *windows, d Data) (*shared.Feed[window], error) {
+	switch {
+	case d.Stream == nil:
+		if err := w.add(m, d.Train); err != nil {
+			return nil, err
+		}
+		for i, s := range d.More {
+			if err := w.add(m, s); err != nil {
+				return nil, fmt.Errorf("series %d of More: %w", i, err)
+			}
+		}
+	case d.Train != nil || len(d.More) > 0:
+		return nil, errors.New("there are series in Train or More and a Stream: give one of them")
+	}
+	known := make([]float64, len(m.targets))
+	feed, err := shared.NewFeed(shared.Source[window]{
+		Kind: "window", Train: w.at, Stream: m.windowsOf(d.Stream), Buffer: d.Buffer,
+		Gather: train.BatchesConfig{Batch: cmp.Or(d.Batch, 32), Seed: d.Seed},
+		Check: func(at []window) error {
+			if m.cfg.Gaps != RefuseGaps {
+				some := *w
+				some.at = at
+				for v, n := range some.knowns(0).ofTarget {
+					known[v] += n
+				}
+			}
+			return nil
+		},
+		Size: func(window) int { return 0 }, // all are alike
+		Digest: func(at []window) (string, error) {
+			var ends []int
+			for i, w := range at {
+				if w.last {
+					ends = append(ends, i)
+				}
+			}
+			return train.DigestOf(rows(at, w.V), ends)
+		},
+	})
+	if err == nil && m.cfg.Gaps != RefuseGaps {
+		err = w.scored(known)
+	}
+	return feed, err
 }
 
 // ForecastErrors are those of forecasts, in standardised units, over all windows of a series, steps
@@ -163,7 +224,7 @@ func pinball(above, q float64) float64 { return max(q*above, (q-1)*above) }
 func (m *Model) each(ctx context.Context, w *windows,
 	found func(window, h, v int, y []float64, truth float64)) error {
 	H, V, Q := m.cfg.Horizon, len(m.targets), m.quantiles()
-	graphs := m.graphs(unroll.Scan, false)
+	graphs := m.graphs(unroll.Options{}, false)
 	defer graphs.Close()
 	starts := make([]int, w.len())
 	for i := range starts {
@@ -241,7 +302,7 @@ func (m *Model) ForecastQuantiles(history [][]float64, ahead ...[]float64) ([][]
 	Q := m.quantiles()
 	forecast := make([][][]float64, m.cfg.Horizon)
 	build := func(B run.Of[int]) (*forecastGraph, error) {
-		return m.build(B.Key, unroll.Scan, false)
+		return m.build(B.Key, unroll.Options{}, false)
 	}
 	err = m.idle.Do(run.Of[int]{Key: 1}, build, func(g *forecastGraph) (err error) {
 		g.load(w, []int{0})
@@ -278,20 +339,21 @@ func (m *Model) lastWindow(history, ahead [][]float64) (*windows, error) {
 	if len(history) < c.Lookback {
 		return nil, fmt.Errorf("the history has %d rows; it reads %d", len(history), c.Lookback)
 	}
-	w := &windows{cfg: c, targets: m.targets, known: m.known, V: len(c.Variables),
-		starts: []int{0}}
+	w := m.none()
+	var rows []float64
 	for t, row := range history[len(history)-c.Lookback:] {
 		x, err := m.standardise(row, len(history)-c.Lookback+t)
 		if err != nil {
 			return nil, err
 		}
-		w.x = append(w.x, x...)
+		rows = append(rows, x...)
 	}
 	if len(m.known) == 0 {
 		if len(ahead) > 0 {
 			return nil, fmt.Errorf("there are %d rows ahead, and no variable is known ahead: see "+
 				"Config.Known", len(ahead))
 		}
+		w.at = []window{{x: rows}}
 		return w, nil
 	}
 	if len(ahead) != c.Horizon {
@@ -311,53 +373,50 @@ func (m *Model) lastWindow(history, ahead [][]float64) (*windows, error) {
 		if err != nil {
 			return nil, err
 		}
-		w.x = append(w.x, x...)
+		rows = append(rows, x...)
 	}
+	w.at = []window{{x: rows}}
 	return w, nil
 }
 
 // forecastGraph is the graph of B windows, with what feeds it.
 type forecastGraph struct {
-	// its output is the forecasts [Horizon, B, Targets], or [Horizon, B, Targets, Quantiles]
-	*run.Step
-	B       int
-	x       run.Floats  // [Lookback, B, Variables, known ones and masks]
-	y       run.Floats  // [Horizon, B, Targets]; empty but in training
-	known   run.Floats  // where y is known; empty without gaps
-	learned *train.Step // the same with the loss; nil but in training
+	// in training it has the loss, and else as its output the forecasts [Horizon, B, Targets], or
+	// [Horizon, B, Targets, Quantiles]
+	shared.Compiled
+	B     int
+	x     run.Floats // [Lookback, B, Variables, known ones and masks]
+	y     run.Floats // [Horizon, B, Targets]; empty but in training
+	known run.Floats // where y is known; empty without gaps
 }
 
-func (m *Model) graphs(s unroll.Strategy, training bool) *run.Cache[int, *forecastGraph] {
+func (m *Model) graphs(how unroll.Options, training bool) *run.Cache[int, *forecastGraph] {
 	return run.NewCache(func(B int, o graph.Option) (*forecastGraph, error) {
-		return m.build(B, s, training, o)
+		return m.build(B, how, training, o)
 	})
 }
 
-func (m *Model) build(B int, s unroll.Strategy, training bool,
+func (m *Model) build(B int, how unroll.Options, training bool,
 	o ...graph.Option) (*forecastGraph, error) {
 	fg := &forecastGraph{B: B}
 	var x, y, known, loss *nodes.Node
-	var forecast *nodes.Node
+	var outputs []*nodes.Node
 	err := nodes.Try(func() {
 		g := nodes.NewGraph(nodes.Options{Dtype: m.store.Dtype(), Training: training, Rows: B})
 		x = g.Input("window", m.cfg.Lookback, B, m.inputs())
-		if forecast = m.Forward(x, s); training {
+		forecast := m.forward(x, how)
+		if outputs = append(outputs, forecast); training {
 			y = g.Input("behind it", m.cfg.Horizon, B, len(m.targets))
 			if m.cfg.Gaps != RefuseGaps {
 				known = g.Input("known", y.Shape()...)
 			}
-			loss = m.loss(forecast, y, known)
+			loss, outputs = m.loss(forecast, y, known), nil
 		}
 	})
 	if err != nil {
 		return nil, err
 	}
-	if !training {
-		fg.Step, err = run.New([]*nodes.Node{forecast}, o...)
-	} else if fg.learned, err = train.NewStepWith(train.StepConfig{Options: o}, loss); err == nil {
-		fg.Step = fg.learned.Step
-	}
-	if err != nil {
+	if fg.Compiled, err = shared.Compile(outputs, loss, o...); err != nil {
 		return nil, err
 	}
 	var in run.Inputs

@@ -3,6 +3,7 @@ package forecast
 import (
 	"errors"
 	"fmt"
+	"iter"
 	"math"
 	"slices"
 
@@ -10,34 +11,37 @@ import (
 	"github.com/seqzoo/seqzoo/zoo/series"
 )
 
-// windows are the examples of series, one behind the other, standardised: window i begins at row
-// starts[i].
+// windows are examples, standardised.
 type windows struct {
 	cfg     Config
 	targets []int
 	known   []int
 	V       int
-	x       []float64 // [rows, V]; NaN is a gap
-	starts  []int
+	at      []window
 }
 
-func (m *Model) windows(s *series.Series, more ...*series.Series) (*windows, error) {
-	w := &windows{cfg: m.cfg, targets: m.targets, known: m.known, V: len(m.cfg.Variables)}
-	if err := m.addWindows(w, s); err != nil {
-		return nil, err
-	}
-	for i, s := range more {
-		if err := m.addWindows(w, s); err != nil {
-			return nil, fmt.Errorf("series %d of More: %w", i, err)
-		}
-	}
-	return w, nil
+// window is Lookback steps of a series, and the Horizon steps behind it.
+type window struct {
+	x    []float64 // [Lookback+Horizon, V], a part of the series; NaN is a gap
+	last bool      // of its series
 }
 
-func (m *Model) addWindows(w *windows, s *series.Series) error {
-	if err := shared.Made(m.store); err != nil {
-		return err
+// none are windows of the model, of which there is none yet.
+func (m *Model) none() *windows {
+	return &windows{cfg: m.cfg, targets: m.targets, known: m.known, V: len(m.cfg.Variables)}
+}
+
+// windows are those of a series.
+func (m *Model) windows(s *series.Series) (*windows, error) {
+	w, err := m.none(), shared.Made(m.store)
+	if err == nil {
+		err = w.add(m, s)
 	}
+	return w, err
+}
+
+// add cuts a series into windows.
+func (w *windows) add(m *Model, s *series.Series) error {
 	if s == nil {
 		return errors.New("there is no series")
 	}
@@ -50,17 +54,58 @@ func (m *Model) addWindows(w *windows, s *series.Series) error {
 		return fmt.Errorf("the series has %d times; a window and what is behind it take %d",
 			s.Len(), need)
 	}
-	for t := range s.Len() - need + 1 {
-		w.starts = append(w.starts, len(w.x)/w.V+t)
-	}
+	rows := make([]float64, 0, s.Len()*w.V)
 	for t := range s.Len() {
 		x, err := m.standardise(s.Row(t), t)
 		if err != nil {
 			return err
 		}
-		w.x = append(w.x, x...)
+		rows = append(rows, x...)
 	}
+	for t := range s.Len() - need + 1 {
+		w.at = append(w.at, window{x: rows[t*w.V : (t+need)*w.V : (t+need)*w.V]})
+	}
+	w.at[len(w.at)-1].last = true
 	return nil
+}
+
+// windowsOf are those of series that come one by one.
+func (m *Model) windowsOf(stream iter.Seq2[*series.Series, error]) iter.Seq2[window, error] {
+	if stream == nil {
+		return nil
+	}
+	return func(yield func(window, error) bool) {
+		n := 0
+		for s, err := range stream {
+			w := m.none()
+			if err == nil {
+				err = w.add(m, s)
+			}
+			if err != nil {
+				yield(window{}, fmt.Errorf("series %d: %w", n, err))
+				return
+			}
+			for _, one := range w.at {
+				if !yield(one, nil) {
+					return
+				}
+			}
+			n++
+		}
+	}
+}
+
+// rows are those of windows that follow each other, each once: of a series whose windows end
+// elsewhere, those that begin a window.
+func rows(at []window, V int) (x []float64) {
+	for _, w := range at {
+		if w.last {
+			x = append(x, w.x...)
+		} else {
+			x = append(x, w.x[:V]...)
+		}
+	}
+	return x
 }
 
 // standardise is a row of a series on the scale of the model.
@@ -85,11 +130,11 @@ func (m *Model) standardise(row []float64, t int) ([]float64, error) {
 	return z, nil
 }
 
-func (w *windows) len() int { return len(w.starts) }
+func (w *windows) len() int { return len(w.at) }
 
 // truth is the value of a target behind a window; NaN in a gap.
 func (w *windows) truth(window, h, v int) float64 {
-	return w.x[(w.starts[window]+w.cfg.Lookback+h)*w.V+w.targets[v]]
+	return w.at[window].x[(w.cfg.Lookback+h)*w.V+w.targets[v]]
 }
 
 // counts are how many true values are known from a window on.
@@ -98,17 +143,14 @@ type counts struct {
 	ofTarget, ofStep []float64
 }
 
-// scored is an error if a target has no value that a loss could go by.
-func (w *windows) scored() error {
-	if w.cfg.Gaps == RefuseGaps {
-		return nil
-	}
-	_, err := w.counts(0)
-	return err
+// counts are those from the window first on, and an error if a target has no value.
+func (w *windows) counts(first int) (counts, error) {
+	c := w.knowns(first)
+	return c, w.scored(c.ofTarget)
 }
 
-// counts is an error if a target has no value.
-func (w *windows) counts(first int) (c counts, err error) {
+// knowns are counts of which any may be 0.
+func (w *windows) knowns(first int) (c counts) {
 	c.ofTarget, c.ofStep = make([]float64, len(w.targets)), make([]float64, w.cfg.Horizon)
 	for window := first; window < w.len(); window++ {
 		for h := range c.ofStep {
@@ -121,12 +163,17 @@ func (w *windows) counts(first int) (c counts, err error) {
 			}
 		}
 	}
-	for v, n := range c.ofTarget {
+	return c
+}
+
+// scored is an error if a target has no value that a loss could go by.
+func (w *windows) scored(ofTarget []float64) error {
+	for v, n := range ofTarget {
 		if n == 0 {
-			return c, fmt.Errorf("no value of %s is known behind the windows", w.cfg.Targets[v])
+			return fmt.Errorf("no value of %s is known behind the windows", w.cfg.Targets[v])
 		}
 	}
-	return c, nil
+	return nil
 }
 
 // nothing reports whether no true value behind some windows is known.
@@ -148,13 +195,13 @@ func (w *windows) nothing(examples []int) bool {
 func (g *forecastGraph) load(w *windows, examples []int) int {
 	gaps, known := w.cfg.Gaps != RefuseGaps, 0
 	for k, example := range examples {
-		start := w.starts[example]
+		x := w.at[example].x
 		if gaps {
-			g.loadGaps(w, k, start)
+			g.loadGaps(w, k, x)
 		} else {
-			g.loadWhole(w, k, start)
+			g.loadWhole(w, k, x)
 		}
-		if g.learned == nil {
+		if g.Measured == nil {
 			continue
 		}
 		for h := range w.cfg.Horizon {
@@ -179,38 +226,38 @@ func (g *forecastGraph) load(w *windows, examples []int) int {
 }
 
 // loadWhole puts a window without gaps into column k.
-func (g *forecastGraph) loadWhole(w *windows, k, start int) {
+func (g *forecastGraph) loadWhole(w *windows, k int, x []float64) {
 	for t := range w.cfg.Lookback {
 		at := (t*g.B + k) * (w.V + len(w.known))
-		g.x.Put64(at, w.x[(start+t)*w.V:(start+t+1)*w.V])
+		g.x.Put64(at, x[t*w.V:(t+1)*w.V])
 		for n, i := range w.known {
-			g.x.Set(at+w.V+n, w.x[(start+t+w.cfg.Horizon)*w.V+i])
+			g.x.Set(at+w.V+n, x[(t+w.cfg.Horizon)*w.V+i])
 		}
 	}
 }
 
 // loadGaps puts a window with gaps into column k: each variable, and each known one as it is later,
 // is filled for itself, by what is in the window.
-func (g *forecastGraph) loadGaps(w *windows, k, start int) {
+func (g *forecastGraph) loadGaps(w *windows, k int, of []float64) {
 	c, read := w.cfg, w.V+len(w.known)
 	width := read
 	if c.Gaps == MaskGaps {
 		width = 2 * read
 	}
 	for n := range read {
-		from := start*w.V + n
+		from := n
 		if n >= w.V {
-			from = (start+c.Horizon)*w.V + w.known[n-w.V]
+			from = c.Horizon*w.V + w.known[n-w.V]
 		}
 		last := 0.0 // the mean
 		for t := range c.Lookback {
-			if x := w.x[from+t*w.V]; !math.IsNaN(x) && c.Gaps != MeanForGap {
+			if x := of[from+t*w.V]; !math.IsNaN(x) && c.Gaps != MeanForGap {
 				last = x
 				break
 			}
 		}
 		for t := range c.Lookback {
-			at, x, value := (t*g.B+k)*width, w.x[from+t*w.V], 1.0
+			at, x, value := (t*g.B+k)*width, of[from+t*w.V], 1.0
 			switch {
 			case math.IsNaN(x):
 				x, value = last, 0
