@@ -294,6 +294,7 @@ func (c *call) allKnown() bool {
 
 // operator computes one node.
 func (b *builder) operator(c *call) []*value {
+	c.checkOperands()
 	f := operators[c.op]
 	inner := c.op == "If" || c.op == "Loop" || c.op == "Scan"
 	if c.allKnown() && host.Known(c.op) && !inner {

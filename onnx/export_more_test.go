@@ -1,6 +1,7 @@
 package onnx_test
 
 import (
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
@@ -31,7 +32,9 @@ type laidOut interface {
 	Layouts() []zoo.Layout
 }
 
-func models(t *testing.T) []laidOut {
+// models are those of every family, with every option that changes what is written. Recurrent ones
+// have the given cell.
+func models(t *testing.T, cell string) []laidOut {
 	t.Helper()
 	words, err := text.NewVocabulary(text.VocabularyConfig{Specials: []string{text.Unk, text.BOS,
 		text.EOS, text.Pad}}, []string{"a", "b", "c"})
@@ -40,23 +43,26 @@ func models(t *testing.T) []laidOut {
 	require.NoError(t, err)
 	vae, err := reduce.NewVAE(reduce.VAEConfig{Features: 6, Widths: []int{5}, Code: 3}, 1)
 	require.NoError(t, err)
-	all := []laidOut{auto, vae}
+	given, err := reduce.NewVAE(reduce.VAEConfig{Features: 6, Widths: []int{5}, Code: 3, Condition: 2}, 1)
+	require.NoError(t, err)
+	all := []laidOut{auto, vae, given}
 	for _, attention := range []seq2seq.Attention{seq2seq.NoAttention, seq2seq.BahdanauAttention,
 		seq2seq.LuongAttention} {
-		m, err := seq2seq.New(seq2seq.Config{Encoder: zoo.Recurrent{Cell: "gru", Hidden: 4},
+		m, err := seq2seq.New(seq2seq.Config{Encoder: zoo.Recurrent{Cell: cell, Hidden: 4},
 			Bidirectional: true, Attention: attention,
 			Copy: attention == seq2seq.LuongAttention}, words, words, 1)
 		require.NoError(t, err)
 		all = append(all, m)
 	}
-	return slices.Concat(all, talkers(t, words), labellers(t, words), forecasters(t), others(t, words))
+	return slices.Concat(all, talkers(t, cell, words), labellers(t, cell, words), forecasters(t, cell),
+		others(t, cell, words))
 }
 
 // talkers are models of dialogues.
-func talkers(t *testing.T, words *text.Vocabulary) (all []laidOut) {
-	layer := zoo.Recurrent{Cell: "gru", Hidden: 4}
+func talkers(t *testing.T, cell string, words *text.Vocabulary) (all []laidOut) {
+	layer := zoo.Recurrent{Cell: cell, Hidden: 4}
 	for _, c := range []dialogue.Config{{Encoder: layer, Bidirectional: true},
-		{Encoder: layer, Context: zoo.Recurrent{Cell: "lstm", Hidden: 5}, ContextInput: true},
+		{Encoder: layer, Context: zoo.Recurrent{Cell: cell, Hidden: 5}, ContextInput: true},
 		{Encoder: layer, Latent: dialogue.Latent{Width: 2}, ContextInput: true}} {
 		m, err := dialogue.New(c, words, 1)
 		require.NoError(t, err)
@@ -67,8 +73,8 @@ func talkers(t *testing.T, words *text.Vocabulary) (all []laidOut) {
 
 // labellers are classifiers with every way of pooling, taggers that differ in what they put out,
 // and models that are both.
-func labellers(t *testing.T, words *text.Vocabulary) (all []laidOut) {
-	c := label.Config{Recurrent: zoo.Recurrent{Cell: "lstm", Hidden: 4}, Bidirectional: true}
+func labellers(t *testing.T, cell string, words *text.Vocabulary) (all []laidOut) {
+	c := label.Config{Recurrent: zoo.Recurrent{Cell: cell, Hidden: 4}, Bidirectional: true}
 	features := c
 	features.Features = 3
 	for _, of := range []label.ClassifierConfig{{Config: c}, {Config: c, Pool: label.PoolMean},
@@ -92,8 +98,8 @@ func labellers(t *testing.T, words *text.Vocabulary) (all []laidOut) {
 }
 
 // forecasters have each way to read a window and to forecast.
-func forecasters(t *testing.T) (all []laidOut) {
-	c := forecast.Config{Recurrent: zoo.Recurrent{Cell: "gru", Hidden: 4}, Lookback: 6, Horizon: 3,
+func forecasters(t *testing.T, cell string) (all []laidOut) {
+	c := forecast.Config{Recurrent: zoo.Recurrent{Cell: cell, Hidden: 4}, Lookback: 6, Horizon: 3,
 		Variables: []string{"a", "b", "c"}}
 	patches, mean, quantiles, known, alone := c, c, c, c, c
 	patches.Patch, mean.Level, alone.Shared = 2, forecast.LevelMean, true
@@ -107,10 +113,10 @@ func forecasters(t *testing.T) (all []laidOut) {
 	return all
 }
 
-func others(t *testing.T, words *text.Vocabulary) []laidOut {
-	layer := zoo.Recurrent{Cell: "gru", Hidden: 4}
+func others(t *testing.T, cell string, words *text.Vocabulary) []laidOut {
+	layer := zoo.Recurrent{Cell: cell, Hidden: 4}
 	captioner, err := caption.New(caption.Config{Height: 6, Width: 4, Patch: 2, Hidden: 5, Features: 4,
-		Decoder: zoo.Recurrent{Cell: "lstm", Hidden: 4}}, words, 1)
+		Decoder: zoo.Recurrent{Cell: cell, Hidden: 4}}, words, 1)
 	require.NoError(t, err)
 	known, err := vectors.New([]string{"sun", "moon"}, 2, []float32{1, 0, 0, 1})
 	require.NoError(t, err)
@@ -160,17 +166,37 @@ func TestExportVectors(t *testing.T) {
 	require.ErrorContains(t, onnx.ExportVectors(v, file, onnx.ExportOptions{Layout: "x"}), "no layout")
 }
 
-// Every layout of the other families is written, is read again, and gives what its graph gives.
+// Every layout of the other families is written, is read again, and gives what its graph gives, and
+// what it gives in ONNX Runtime.
 func TestExportModels(t *testing.T) {
-	for _, m := range models(t) {
+	var r *runtime
+	if os.Getenv("SEQZOO_ORT") != "" {
+		r = startRuntime(t)
+	}
+	for _, cell := range []string{"gru", "lstm"} {
+		checkModels(t, r, cell)
+	}
+}
+
+// The same with every other cell.
+func TestRuntimeModels(t *testing.T) {
+	r := startRuntime(t)
+	for _, cell := range specs() {
+		checkModels(t, r, cell)
+	}
+}
+
+func checkModels(t *testing.T, r *runtime, cell string) {
+	for i, m := range models(t, cell) {
 		randomise(m.Params())
 		for _, l := range m.Layouts() {
-			t.Run(m.Architecture()+" "+l.Name, func(t *testing.T) { checkLayout(t, m, l) })
+			t.Run(fmt.Sprint(cell, " ", i, " ", m.Architecture(), " ", l.Name),
+				func(t *testing.T) { checkLayout(t, r, m, l) })
 		}
 	}
 }
 
-func checkLayout(t *testing.T, m laidOut, l zoo.Layout) {
+func checkLayout(t *testing.T, r *runtime, m laidOut, l zoo.Layout) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "m.onnx")
 	require.NoError(t, onnx.Export(m, file, onnx.ExportOptions{Layout: l.Name}))
@@ -224,8 +250,8 @@ func checkLayout(t *testing.T, m laidOut, l zoo.Layout) {
 			want := step.Output(i).Float64s()
 			require.InDeltaSlice(t, want, got[o.Name].Float64s(), 1e-5, o.Name)
 		}
-		if os.Getenv("SEQZOO_ORT") != "" {
-			startRuntime(t).requireSameRun(t, file, imported, values)
+		if r != nil {
+			r.requireSameRun(t, file, imported, values)
 		}
 	}
 }

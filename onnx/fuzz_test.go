@@ -1,11 +1,13 @@
 package onnx_test
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
 
 	"github.com/seqzoo/seqzoo/onnx"
+	"github.com/seqzoo/seqzoo/onnx/internal/host"
 )
 
 // FuzzDecode holds reading, and running what could be read, to errors: no file may end the process,
@@ -43,7 +45,10 @@ func FuzzDecode(f *testing.F) {
 				in[info.Name] = onnx.Of(info.Type, make([]float32, n), shape...)
 			}
 		}
-		m.Run(in)
+		var bug host.Bug
+		if _, err := m.Run(in); errors.As(err, &bug) {
+			t.Fatalf("%v\n%s", bug, bug.Stack)
+		}
 	})
 }
 

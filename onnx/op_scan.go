@@ -136,6 +136,9 @@ func scan(b *builder, c *call) []*value {
 	if c.version < 9 {
 		return scan8(b, c, body)
 	}
+	for i := range in {
+		c.need(i)
+	}
 	m := c.Int("num_scan_inputs", 0)
 	if m < 1 || m > len(in) {
 		host.Failf("num_scan_inputs is %d of %d operands", m, len(in))
@@ -274,6 +277,9 @@ func scan8(b *builder, c *call, body *pb.GraphProto) []*value {
 	if c.arg(0) != nil {
 		host.Failf("lengths of a Scan of version 8 are not supported")
 	}
+	for i := 1; i < max(2, len(c.in)); i++ {
+		c.need(i)
+	}
 	m := c.Int("num_scan_inputs", 0)
 	in := c.in[1:]
 	if m < 1 || m > len(in) {
@@ -283,6 +289,11 @@ func scan8(b *builder, c *call, body *pb.GraphProto) []*value {
 	for _, d := range list(c, "directions", m) {
 		if d != 0 {
 			host.Failf("directions of a Scan of version 8 are not supported")
+		}
+	}
+	for i, v := range in {
+		if len(v.shape) == 0 || len(v.shape) < 2 && i >= n || v.shape[0] != in[n].shape[0] {
+			host.Failf("operands of shapes that have no common batch, and steps: %v", c.types())
 		}
 	}
 	B := in[n].shape[0]

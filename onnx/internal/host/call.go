@@ -2,6 +2,8 @@ package host
 
 import (
 	"fmt"
+	"runtime"
+	"runtime/debug"
 
 	"github.com/seqzoo/seqzoo/onnx/internal/pb"
 )
@@ -175,12 +177,27 @@ func Run(c *Call) (out []*Tensor, err error) {
 	return out, nil
 }
 
-// Catch, deferred, turns a Failure into an error.
+// Bug is a mistake of this package that a file has met: an operator that did not look before it
+// indexed. A hostile file must not end the process by one.
+type Bug struct {
+	Err   runtime.Error
+	Stack []byte // where
+}
+
+func (b Bug) Error() string {
+	return fmt.Sprintf("this library makes a mistake with such a model: %v", b.Err)
+}
+
+func (b Bug) Unwrap() error { return b.Err }
+
+// Catch, deferred, turns a Failure into an error, and so an index out of range or the like.
 func Catch(err *error) {
 	switch r := recover().(type) {
 	case nil:
 	case Failure:
 		*err = r.Err
+	case runtime.Error:
+		*err = Bug{r, debug.Stack()}
 	default:
 		panic(r)
 	}

@@ -138,6 +138,9 @@ func folded(f func(a, b float64) float64, g func(a, b int64, t Type) int64) Func
 func compare(f func(order int, unordered bool) bool) Func {
 	return func(c *Call) []*Tensor {
 		a, b := c.need(0), c.need(1)
+		if a.Type != b.Type {
+			Failf("%v and %v are not compared", a.Type, b.Type)
+		}
 		shape := Broadcast(a.Shape, b.Shape)
 		a, b = expand(a, shape), expand(b, shape)
 		out := New(Bool, shape...)

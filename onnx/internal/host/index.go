@@ -361,7 +361,7 @@ func split(c *Call) []Arrangement {
 
 func depthToSpace(c *Call) []Arrangement {
 	in, b := c.need(0).Shape, c.Attrs.Int("blocksize", 1)
-	if len(in) != 4 || b < 1 || in[1]%(b*b) != 0 {
+	if len(in) != 4 || b < 1 || b > in[1] || in[1]%(b*b) != 0 {
 		Failf("%v in blocks of %d", in, b)
 	}
 	n := in[1] / (b * b)
@@ -379,7 +379,7 @@ func depthToSpace(c *Call) []Arrangement {
 
 func spaceToDepth(c *Call) []Arrangement {
 	in, b := c.need(0).Shape, c.Attrs.Int("blocksize", 1)
-	if len(in) != 4 || b < 1 || in[2]%b != 0 || in[3]%b != 0 {
+	if len(in) != 4 || b < 1 || b > max(in[2], in[3]) || in[2]%b != 0 || in[3]%b != 0 {
 		Failf("%v in blocks of %d", in, b)
 	}
 	n := in[1]

@@ -99,6 +99,9 @@ func product(a, b *Tensor, t Type) *Tensor {
 	if len(bs) == 1 {
 		bs = []int{bs[0], 1}
 	}
+	if (a.F == nil) != (b.F == nil) || a.S != nil || b.S != nil {
+		Failf("a product of %v and %v", a.Type, b.Type)
+	}
 	i, j := len(as)-2, len(bs)-2
 	m, k, n := as[i], as[i+1], bs[j+1]
 	if bs[j] != k {
@@ -140,6 +143,9 @@ func product(a, b *Tensor, t Type) *Tensor {
 
 // centred is integers minus their zero points, as int64.
 func centred(x, zero *Tensor, axis int) *Tensor {
+	if x.I == nil || zero != nil && zero.I == nil {
+		Failf("integers and a zero point are wanted, not %v and %v", x, zero)
+	}
 	out := New(Int64, x.Shape...)
 	copy(out.I, x.I)
 	if zero != nil {
@@ -170,8 +176,16 @@ func quantFuncs() map[string]Func {
 			a := centred(c.need(0), c.need(2), -2)
 			b := centred(c.need(3), c.need(5), -1)
 			p := product(a, b, Int64)
-			scale := float32(c.need(1).F[0]) * float32(c.need(4).F[0]) / float32(c.need(6).F[0])
 			zero := c.need(7)
+			for _, i := range []int{1, 4, 6} {
+				if len(c.need(i).F) == 0 {
+					Failf("operand %d, a scale, is %v", i, c.need(i))
+				}
+			}
+			if len(zero.I) == 0 {
+				Failf("operand 7, a zero point, is %v", zero)
+			}
+			scale := float32(c.need(1).F[0]) * float32(c.need(4).F[0]) / float32(c.need(6).F[0])
 			out := New(zero.Type, p.Shape...)
 			for i, v := range p.I {
 				out.I[i] = saturate(math.RoundToEven(float64(float32(v)*scale))+zero.Float(0),
