@@ -57,14 +57,7 @@ var rooms = []room{
 
 	// Models: a package a family.
 	{"zoo/all", "zoo/*"},
-	{"zoo/caption", model},
-	{"zoo/dialogue", model},
-	{"zoo/emoji", model},
-	{"zoo/forecast", model},
-	{"zoo/label", model},
-	{"zoo/lm", model},
-	{"zoo/reduce", model},
-	{"zoo/seq2seq", model},
+	{"zoo/*", model},
 	{"zoo/word2vec", "nodes " + data + everywhere},
 	{"zoo/internal/zootest", model},
 	{"zoo", "zoo/internal/shared run " + description},

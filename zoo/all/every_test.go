@@ -33,7 +33,8 @@ import (
 	"github.com/seqzoo/seqzoo/zoo/vectors"
 )
 
-// every is a small model of every architecture, and of the variants whose files differ.
+// every is a small model of every architecture, and of the variants whose files differ: those here,
+// and those that packages of models keep in their testdata by zootest.Small.
 func every() map[string]zoo.Model {
 	layer, v := zoo.Recurrent{Cell: "gru", Hidden: 4}, vocabularyFor(theSame)
 	bpe := must(text.TrainBPE(context.Background(), text.BPEConfig{Size: 260}, "abab abab"))
@@ -42,7 +43,7 @@ func every() map[string]zoo.Model {
 	words := must(vectors.New([]string{"sun", "moon", "star"}, 2, []float32{1, 0, 0, 1, 1, 1}))
 	pairs, _ := emojiPairs(theSame)
 	rows, _ := rows(theSame)
-	return map[string]zoo.Model{
+	models := map[string]zoo.Model{
 		"LanguageModel": must(lm.New(lm.Config{Recurrent: layer}, v, 1)),
 		"LanguageModel, pieces": must(lm.New(lm.Config{Recurrent: layer, Level: lm.BytePairs,
 			BPE: bpe},
@@ -74,6 +75,11 @@ func every() map[string]zoo.Model {
 		"PCA": must(reduce.FitPCA(context.Background(), rows,
 			reduce.PCAConfig{Features: 4, Components: 2})),
 	}
+	for _, file := range must(filepath.Glob("../*/testdata/small/*.zip")) {
+		m := must(zoo.Load(file))
+		models[m.Architecture()] = m
+	}
+	return models
 }
 
 // kept is all that a model's directory would hold.
@@ -92,7 +98,8 @@ func TestEveryArchitectureIsTried(t *testing.T) {
 	for _, m := range every() {
 		tried[m.Architecture()] = true
 	}
-	require.Equal(t, strings.Split(known[1], ", "), slices.Sorted(maps.Keys(tried)))
+	require.Equal(t, strings.Split(known[1], ", "), slices.Sorted(maps.Keys(tried)),
+		"the test of a model's package calls zootest.Small")
 }
 
 // Every model comes back the same from a directory, from one file, from file systems and from a

@@ -24,6 +24,21 @@ func Weights(m zoo.Model) map[string][]float32 {
 	return w
 }
 
+// Small keeps a small model of a package in its testdata/small, whence the tests of all models take
+// it (zoo/all), and holds that a file once kept loads. SEQZOO_UPDATE=1 writes the file.
+func Small(t testing.TB, m zoo.Model) {
+	t.Helper()
+	file := filepath.Join("testdata", "small", m.Architecture()+".zip")
+	if os.Getenv("SEQZOO_UPDATE") != "" {
+		require.NoError(t, os.MkdirAll(filepath.Dir(file), 0o777))
+		require.NoError(t, m.Save(file))
+	}
+	kept, err := zoo.Load(file)
+	require.NoError(t, err, "SEQZOO_UPDATE=1 go test . writes it")
+	require.IsType(t, m, kept)
+	require.Equal(t, m.Files().Config, kept.Files().Config)
+}
+
 // ForgetDigests writes the weights as another program would, that knows nothing of the files beside
 // them.
 func ForgetDigests(t testing.TB, dir string) {
