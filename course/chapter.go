@@ -41,6 +41,11 @@ func New(name string, files fs.FS, cells ...Cell) (*Chapter, error) {
 	if files == nil {
 		return nil, errors.New("course.New: there are no files")
 	}
+	for i, cell := range cells {
+		if cell == nil {
+			return nil, fmt.Errorf("%s: cell %d is nil", name, i)
+		}
+	}
 	c := &Chapter{Name: name, prose: map[string]*prose{}, cells: cells}
 	var err error
 	if c.source, err = readSource(files); err != nil {

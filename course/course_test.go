@@ -257,6 +257,8 @@ func TestMistakes(t *testing.T) {
 		_, err := course.New("00-small", files)
 		require.ErrorContains(t, err, want)
 	}
+	_, err := course.New("00-small", small(), first, nil)
+	require.ErrorContains(t, err, "00-small: cell 1 is nil")
 	c, _, err := ran(t, small(), second)
 	require.ErrorContains(t, err, "computed twice")
 	require.ErrorContains(t, c.Check(),
