@@ -32,6 +32,30 @@ type Reader struct {
 	empty   int // the number of an empty line behind rows; 0 if there is none
 	decided int // the line that told the decimal mark; 0 if none did
 	times   timeline
+	even    []evenness // of the variables kept
+}
+
+// evenness tells a column that rises by the same from row to row, as times and numbers of rows do.
+type evenness struct {
+	last, step float64
+	rows       int
+	uneven     bool
+}
+
+// evenRows is how many rows it takes for a column to be called even.
+const evenRows = 10
+
+func (e *evenness) add(x float64) {
+	step := x - e.last
+	if e.rows == 1 {
+		e.step = step
+	}
+	// a decimal fraction, such as a tenth of a second, is not the same number each time
+	if e.rows > 0 && !(step > 0 && math.Abs(step-e.step) <= 1e-6*e.step) {
+		e.uneven = true
+	}
+	e.last = x
+	e.rows++
 }
 
 // NewReader makes a reader of a file whose lines it is then given one by one. It reports options
@@ -94,6 +118,11 @@ func (r *Reader) Line(line string) (row []float64, err error) {
 	if err := r.values(line); err != nil {
 		return nil, fmt.Errorf("line %d: %w", r.number, err)
 	}
+	for k := range r.even {
+		if e := &r.even[k]; !e.uneven {
+			e.add(r.row[k])
+		}
+	}
 	r.rows++
 	return r.row, nil
 }
@@ -124,6 +153,12 @@ func (r *Reader) Warnings() []string {
 		w = append(w, fmt.Sprintf("line %d is taken for the names of the columns, and holds numbers, as a file without names does: %.60q",
 			r.headed, r.header))
 	}
+	for k, e := range r.even {
+		if !e.uneven && e.rows >= evenRows {
+			w = append(w, fmt.Sprintf("the column %.40q rises by %g from row to row, as times and numbers of rows do, and is kept as a variable: leave it out by its name if it is one of these",
+				r.names[k], e.step))
+		}
+	}
 	if r.decided > 0 && r.o.Decimal == ',' {
 		w = append(w, fmt.Sprintf("the comma is taken for the decimal mark, as in line %d",
 			r.decided))
@@ -144,7 +179,7 @@ func (r *Reader) begin(first string) (err error) {
 	if err := r.head(); err != nil {
 		return fmt.Errorf("line %d: %w", r.headed, err)
 	}
-	r.row = make([]float64, len(r.names))
+	r.row, r.even = make([]float64, len(r.names)), make([]evenness, len(r.names))
 	return nil
 }
 

@@ -169,6 +169,33 @@ func TestNamesThatAreNone(t *testing.T) {
 	}
 }
 
+// A column of times or of numbers of rows that is not left out is named.
+func TestEvenColumns(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		at   func(row int) string
+		even bool
+	}{
+		{"seconds", func(i int) string { return fmt.Sprint(1600000000 + 3600*i) }, true},
+		{"row numbers", func(i int) string { return fmt.Sprint(i) }, true},
+		{"tenths", func(i int) string { return fmt.Sprint(float64(i) / 10) }, true},
+		{"a constant", func(int) string { return "5" }, false},
+		{"a fall", func(i int) string { return fmt.Sprint(-i) }, false},
+		{"a gap", func(i int) string { return []string{fmt.Sprint(i), ""}[i%2] }, false},
+		{"a curve", func(i int) string { return fmt.Sprint(i * i) }, false},
+	} {
+		for rows, warned := range map[int]bool{9: false, 30: c.even} {
+			lines := "x," + c.name + "\n"
+			for i := range rows {
+				lines += fmt.Sprintf("%d,%s\n", i*i%7, c.at(i))
+			}
+			s, err := series.Parse(lines, series.Options{Missing: series.Gap})
+			require.NoError(t, err)
+			require.Equal(t, warned, strings.Contains(fmt.Sprint(s.Warnings), `the column "`+c.name), "%s, %d rows", c.name, rows)
+		}
+	}
+}
+
 func TestTimes(t *testing.T) {
 	for _, dates := range [][]string{
 		{"2024-01-01"}, {"2024-01-01", "2024-01-02", "2024-01-03"},
