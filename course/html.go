@@ -240,7 +240,7 @@ func (t Table) markup() string {
 	cell := func(tag, s string, j int) {
 		whole := 24 // columns, up to which a text is not broken into lines
 		if tag == "th" {
-			whole = 8
+			whole = 12
 		}
 		class := ""
 		if right[j] {
