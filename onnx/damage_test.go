@@ -225,3 +225,16 @@ func runDamaged(content []byte, dir string) error {
 	_, err = m.Run(in)
 	return err
 }
+
+// What is no model is told by what it is.
+func TestFilesOfOtherKinds(t *testing.T) {
+	for content, want := range map[string]string{"PK\x03\x04\x14": "a zip archive, as torch.save",
+		"\x1f\x8b\x08\x00": "compressed by gzip", "<!DOCTYPE html><html>": "a page of HTML",
+		"version https://git-lfs.github.com/spec/v1\noid": "a pointer of git-lfs",
+		"\x20\x00\x00\x00ORTM\x00\x00":                    "ONNX Runtime's own form", "hello": "damaged",
+		"": "it has no graph", `{"irVersion": 8}`: "it is JSON"} {
+		_, err := onnx.Decode([]byte(content))
+		require.ErrorIs(t, err, onnx.ErrFormat)
+		require.ErrorContains(t, err, want, "%q", content)
+	}
+}

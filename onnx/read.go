@@ -13,6 +13,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"github.com/seqzoo/seqzoo/internal/filekind"
 	"github.com/seqzoo/seqzoo/internal/safefile"
 	"github.com/seqzoo/seqzoo/internal/sysmem"
 	"github.com/seqzoo/seqzoo/onnx/internal/pb"
@@ -128,8 +129,14 @@ func beyondMemory(n int64) bool {
 func parse(content []byte) (*pb.ModelProto, error) {
 	p := &pb.ModelProto{}
 	o := proto.UnmarshalOptions{RecursionLimit: maxDepth}
-	if err := o.Unmarshal(content, p); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrFormat, err)
+	err := o.Unmarshal(content, p)
+	if err != nil || p.Graph == nil || p.IrVersion == nil {
+		if kind := filekind.Of(content[:min(len(content), filekind.HeadBytes)]); kind != "" {
+			return nil, fmt.Errorf("%w: it is %s", ErrFormat, kind)
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w, or cut short or damaged: %w", ErrFormat, err)
 	}
 	if p.Graph == nil || p.IrVersion == nil {
 		return nil, fmt.Errorf("%w: it has no graph, or does not say its version", ErrFormat)
@@ -161,7 +168,7 @@ func (f *folder) read(p *pb.TensorProto, n int) ([]byte, error) {
 			length, err = strconv.ParseInt(e.GetValue(), 10, 64)
 		}
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("%s %q is no number", e.GetKey(), e.GetValue())
 		}
 	}
 	if !fs.ValidPath(location) {

@@ -49,6 +49,14 @@ func Of(head []byte) string {
 			return m.kind
 		}
 	}
+	if len(head) > 8 {
+		switch string(head[4:8]) {
+		case "ORTM":
+			return "a model in ONNX Runtime's own form (.ort); the .onnx that it was made of is wanted"
+		case "TFL3":
+			return "a model of TensorFlow Lite"
+		}
+	}
 	if len(head) > 8 && bytes.HasPrefix(head[8:], []byte(`{"`)) &&
 		bytes.Equal(head[4:8], make([]byte, 4)) {
 		return Safetensors
