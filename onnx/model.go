@@ -121,12 +121,31 @@ func domainOf(d string) string {
 	return d
 }
 
+// settings are operands that say how an operator computes, and are nothing to train: exponents and
+// bounds.
+var settings = map[string][]int{"Pow": {1}, "Clip": {1, 2}}
+
+// settingsOf are the names that all nodes of a graph read as such operands alone.
+func settingsOf(g *pb.GraphProto) map[string]bool {
+	only := map[string]bool{}
+	eachNode(g, func(n *pb.NodeProto) {
+		for i, name := range n.Input {
+			before, seen := only[name]
+			only[name] = slices.Contains(settings[opName(n)], i) && (before || !seen)
+		}
+	})
+	for _, out := range g.Output {
+		only[out.GetName()] = false
+	}
+	return only
+}
+
 // initialisers makes the floats of a file parameters, and constants of all else.
 func (m *Model) initialisers(g *pb.GraphProto, files *folder) error {
 	if len(g.SparseInitializer) > 0 {
 		return fmt.Errorf("sparse initialisers are not supported")
 	}
-	names := newNamer()
+	names, settings := newNamer(), settingsOf(g)
 	for _, p := range g.Initializer {
 		if m.known[p.GetName()] != nil {
 			return fmt.Errorf("two initialisers are called %q", p.GetName())
@@ -135,7 +154,7 @@ func (m *Model) initialisers(g *pb.GraphProto, files *folder) error {
 		if err != nil {
 			return err
 		}
-		if !t.Type.IsFloat() || t.Len() == 0 {
+		if !t.Type.IsFloat() || t.Len() == 0 || t.Len() == 1 && settings[p.GetName()] {
 			m.known[p.GetName()] = constant(t)
 			continue
 		}
@@ -239,7 +258,8 @@ func (m *Model) Inputs() []Info { return slices.Clone(m.inputs) }
 func (m *Model) Outputs() []Info { return slices.Clone(m.outputs) }
 
 // Params are the model's parameters: the float initialisers of the file, under their names as far
-// as a path can hold them. One without axes has the shape [1].
+// as a path can hold them. One without axes has the shape [1]. Single numbers that are exponents of
+// Pow or bounds of Clip are none: no training could mean them.
 func (m *Model) Params() *nodes.Store { return m.store }
 
 // Dtype is the float type in which the model computes: Float64 if its file has such values, else

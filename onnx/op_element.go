@@ -261,6 +261,9 @@ func power(b *builder, c *call) []*value {
 	}
 	e = b.cast(e, x.typ)
 	if e.host != nil && e.host.Len() == 1 && len(e.shape) <= len(x.shape) {
+		if e.host.F[0] == 2 { // the same bits, by a product
+			return []*value{made(x.typ, nodes.Square(b.node(x)))}
+		}
 		return []*value{made(x.typ, nodes.Power(b.node(x), e.host.F[0]))}
 	}
 	xn, en := b.node(x), b.node(e)

@@ -26,14 +26,22 @@ func (s *Scatter[F]) run(x *worker[F], lo, hi int) error {
 	ids, src, dst := whole(x, s.Ids).Int, at(x, s.Rows), at(x, s.Out)
 	e := s.width()
 	from, to := lo*scatterCols, min(hi*scatterCols, e)
-	for i := range s.Fn.V {
-		clear(dst[i*e+from : i*e+to])
+	if to-from == e {
+		clear(dst[:s.Fn.V*e])
+	} else {
+		for i := range s.Fn.V {
+			clear(dst[i*e+from : i*e+to])
+		}
 	}
 	for i, id := range ids {
 		if err := checkID("id", id, s.Fn.V, i); err != nil {
 			return ops.Failed(s.At, err)
 		}
-		if id != s.Fn.Padding {
+		switch {
+		case id == s.Fn.Padding:
+		case e == 1: // single elements, as an ONNX model's Scatter moves
+			dst[id] += src[i]
+		default:
 			y := dst[id*e+from : id*e+to]
 			kernels.Add(y, y, src[i*e+from:i*e+to])
 		}

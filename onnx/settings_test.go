@@ -1,0 +1,43 @@
+package onnx_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/seqzoo/seqzoo/onnx"
+	"github.com/seqzoo/seqzoo/onnx/internal/host"
+	"github.com/seqzoo/seqzoo/onnx/internal/pb"
+)
+
+// Exponents and bounds that a file keeps as initialisers are no parameters, unless something else
+// reads them too: their gradients, of squares of negative numbers, would be no numbers.
+func TestSettingsAreNotTrained(t *testing.T) {
+	one := func(name string, x float32) *pb.TensorProto {
+		return host.Encode(name, &host.Tensor{Type: host.Float32, Shape: []int{}, F: []float64{float64(x)}})
+	}
+	m := &pb.ModelProto{IrVersion: proto.Int64(8),
+		OpsetImport: []*pb.OperatorSetIdProto{{Domain: proto.String(""), Version: proto.Int64(13)}},
+		Graph: &pb.GraphProto{Name: proto.String("g"),
+			Input:       []*pb.ValueInfoProto{info("x", onnx.Float32, 3)},
+			Output:      []*pb.ValueInfoProto{info("y", onnx.Float32, 3), info("z", onnx.Float32, 3)},
+			Initializer: []*pb.TensorProto{one("two", 2), one("low", 0.5), one("three", 3), one("w", 10)},
+			Node: []*pb.NodeProto{node("Pow", []string{"x", "two"}, []string{"a"}),
+				node("Clip", []string{"a", "low"}, []string{"b"}), node("Mul", []string{"b", "w"}, []string{"y"}),
+				node("Pow", []string{"x", "three"}, []string{"c"}),
+				node("Add", []string{"c", "three"}, []string{"z"})}}}
+	content, err := proto.Marshal(m)
+	require.NoError(t, err)
+	model, err := onnx.Decode(content)
+	require.NoError(t, err)
+	var names []string
+	for _, p := range model.Params().Params() {
+		names = append(names, p.Name())
+	}
+	require.ElementsMatch(t, []string{"three", "w"}, names)
+	out, err := model.Run(onnx.Values{"x": onnx.Floats([]float32{-3, 0.1, 2}, 3)})
+	require.NoError(t, err)
+	require.Equal(t, []float32{90, 5, 40}, out["y"].Float32s())
+	require.InDeltaSlice(t, []float64{-24, 3.001, 11}, out["z"].Float64s(), 1e-6)
+}
