@@ -37,7 +37,8 @@ func TestCosts(t *testing.T) {
 	for name, m := range every() {
 		s, err := zoo.SummariseFor(m, T, B)
 		require.NoError(t, err, name)
-		require.Equal(t, m.Architecture() != "PCA", len(s.Costs) > 0, name)
+		require.Equal(t, m.Architecture() != "PCA", len(s.Costs) > 0,
+			"%s says what it costs by TrainingStep or Layouts; a PCA is not trained", name)
 		for i, c := range s.Costs {
 			require.Positive(t, c.Memory, "%s: %s", name, c.What)
 			require.Contains(t, s.String(), c.What)
