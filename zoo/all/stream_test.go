@@ -19,6 +19,7 @@ import (
 	"github.com/seqzoo/seqzoo/zoo/internal/zootest"
 	"github.com/seqzoo/seqzoo/zoo/label"
 	"github.com/seqzoo/seqzoo/zoo/lm"
+	"github.com/seqzoo/seqzoo/zoo/reduce"
 	"github.com/seqzoo/seqzoo/zoo/seq2seq"
 	"github.com/seqzoo/seqzoo/zoo/series"
 	"github.com/seqzoo/seqzoo/zoo/text"
@@ -143,6 +144,31 @@ func streamedModels(t *testing.T) []streamed {
 					return s
 				}), spoil)})
 		}},
+		{"autoencoder", streamExamples, func(t *testing.T, buffer, _ int,
+			spoil func(i int) error) (train.Task, error) {
+			m, err := reduce.NewAutoencoder(reduce.AutoencoderConfig{Features: 3, Widths: []int{2},
+				Standardise: true}, 1)
+			require.NoError(t, err)
+			return m.Task(reduce.RowData{Batch: 4, Buffer: buffer,
+				Stream: spoiled(streamOf(streamExamples, streamRow), spoil)})
+		}},
+		{"VAE", streamExamples, func(t *testing.T, buffer, _ int,
+			spoil func(i int) error) (train.Task, error) {
+			m, err := reduce.NewVAE(reduce.VAEConfig{Features: 3, Widths: []int{3}, Code: 2}, 1)
+			require.NoError(t, err)
+			return m.Task(reduce.VAEData{Warmup: 7, RowData: reduce.RowData{Batch: 4, Buffer: buffer,
+				Stream: spoiled(streamOf(streamExamples, streamRow), spoil)}})
+		}},
+		{"recurrent autoencoder", streamExamples, func(t *testing.T, buffer, tokens int,
+			spoil func(i int) error) (train.Task, error) {
+			m, err := reduce.NewRecurrentAutoencoder(reduce.RecurrentAutoencoderConfig{
+				Recurrent: layer, Variables: 1, Window: 3, Code: 2, Standardise: true}, 1)
+			require.NoError(t, err)
+			return m.SeriesTask(reduce.SeriesData{Batch: 4 * b2i(tokens == 0), Tokens: tokens,
+				Buffer: buffer, Stream: spoiled(streamOf(streamExamples, func(i int) []float32 {
+					return streamRow(i)[:1+i%3]
+				}), spoil)})
+		}},
 		{"lm", 0, func(t *testing.T, buffer, tokens int,
 			spoil func(i int) error) (train.Task, error) {
 			m, err := lm.New(lm.Config{Recurrent: layer}, v, 1)
@@ -151,6 +177,11 @@ func streamedModels(t *testing.T) []streamed {
 				Stream: spoiled(streamOf(streamExamples, streamIDs), spoil)})
 		}},
 	}
+}
+
+// streamRow has three probabilities.
+func streamRow(i int) []float32 {
+	return []float32{float32(i) / streamExamples, float32(i%3) / 2, float32(i%7) / 6}
 }
 
 func b2i(b bool) int {

@@ -263,27 +263,17 @@ func (m *Autoencoder) run(what string, x []float32, in int,
 // that are corrupted as in training, by noise that is the same each time. It keeps the rows, which
 // must not change.
 func (m *Autoencoder) Task(d RowData) (train.Task, error) {
-	fail := func(err error) (train.Task, error) {
-		return nil,
-			autoencoderPrefix.Wrap(err)
-	}
-	unit := 0
-	if m.cfg.Output == cells.Sigmoid {
-		unit = m.Features()
-	}
-	if err := d.check(m.Features(), unit); err != nil {
-		return fail(err)
-	}
-	if m.scaling != nil {
-		m.scaling.fit(d.Train)
-	}
 	cfg := m.cfg
 	cfg.Threshold = 0 // training knows nothing of it
-	x, valid := m.scaling.apply(d.Train), m.scaling.apply(d.Valid)
-	task, err := newRowTask(m.store, cfg, x, m.Features(), d, 0,
-		func(x, _ *nodes.Node) *nodes.Node { return m.Forward(x).Loss })
+	r := rowModel{store: m.store, cfg: cfg, scaling: m.scaling, width: m.Features(),
+		scaled: m.Features(),
+		loss:   func(x, _ *nodes.Node) *nodes.Node { return m.Forward(x).Loss }}
+	if m.cfg.Output == cells.Sigmoid {
+		r.unit = m.Features()
+	}
+	task, valid, err := r.task(d)
 	if err != nil {
-		return fail(err)
+		return nil, autoencoderPrefix.Wrap(err)
 	}
 	if len(valid) > 0 {
 		task.Measure = func(ctx context.Context) (map[string]float64, error) {

@@ -14,12 +14,19 @@ func (m *RecurrentAutoencoder) checkSeries(series [][]float32) error {
 		return errors.New("there are no series")
 	}
 	for i, x := range series {
-		if err := checkRows(x, m.cfg.Variables, "variables"); err != nil {
-			return fmt.Errorf("series %d: step and variable: %w", i, err)
+		if err := m.checkOne(x); err != nil {
+			return fmt.Errorf("series %d: %w", i, err)
 		}
-		if T := len(x) / m.cfg.Variables; T > MaxSteps {
-			return fmt.Errorf("series %d has %d steps; at most %d are read", i, T, MaxSteps)
-		}
+	}
+	return nil
+}
+
+func (m *RecurrentAutoencoder) checkOne(x []float32) error {
+	if err := checkRows(x, m.cfg.Variables, "variables"); err != nil {
+		return fmt.Errorf("step and variable: %w", err)
+	}
+	if T := len(x) / m.cfg.Variables; T > MaxSteps {
+		return fmt.Errorf("it has %d steps; at most %d are read", T, MaxSteps)
 	}
 	return nil
 }

@@ -3,7 +3,10 @@ package reduce
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"iter"
+	"slices"
 
 	"github.com/seqzoo/seqzoo/run"
 	"github.com/seqzoo/seqzoo/train"
@@ -19,15 +22,25 @@ type SeriesData struct {
 	// steps of a batch, padding included, in place of Batch; see train.BatchesConfig
 	Tokens int
 	Seed   uint64 // of the order
+
+	// Stream is read in place of Train, as RowData.Stream is: series [T, V], of which Buffer are in
+	// memory at a time
+	Stream iter.Seq2[[]float32, error]
+	Buffer int
 }
 
 // Task makes a task for train.Fit from windows: rows [N, D]. See SeriesTask.
 func (m *RecurrentAutoencoder) Task(d RowData) (train.Task, error) {
-	x, err := m.windows(d.Train)
-	if err != nil {
-		return nil, fmt.Errorf("training: %w", err)
+	s := SeriesData{Batch: d.Batch, Seed: d.Seed, Buffer: d.Buffer}
+	var err error
+	if d.Stream != nil {
+		s.Stream = checked(d.Stream, m.Features(), 0)
 	}
-	s := SeriesData{Train: x, Batch: d.Batch, Seed: d.Seed}
+	if d.Stream == nil || len(d.Train) > 0 {
+		if s.Train, err = m.windows(d.Train); err != nil {
+			return nil, fmt.Errorf("training: %w", err)
+		}
+	}
 	if len(d.Valid) > 0 {
 		if s.Valid, err = m.windows(d.Valid); err != nil {
 			return nil, fmt.Errorf("validation: %w", err)
@@ -46,39 +59,45 @@ func (m *RecurrentAutoencoder) SeriesTask(d SeriesData) (train.Task, error) {
 	if err := d.check(m); err != nil {
 		return fail(err)
 	}
-	if m.scaling != nil {
-		var all []float32
-		for _, x := range d.Train {
-			all = append(all, x...)
-		}
-		m.scaling.fit(all)
+	stream, err := m.stream(d)
+	if err != nil {
+		return fail(err)
 	}
-	x, valid := scaled(m.scaling, d.Train), scaled(m.scaling, d.Valid)
-	lengths := make([]int, len(x))
-	for i := range x {
-		lengths[i] = len(x[i]) / m.cfg.Variables
-	}
+	valid := scaled(m.scaling, d.Valid)
+	steps := func(x []float32) int { return len(x) / m.cfg.Variables }
 	batching := shared.Batching{Batch: d.Batch, Tokens: d.Tokens, Seed: d.Seed}
-	batches, err := train.NewBatches(len(x), lengths, batching.Config(32, 20))
+	feed, err := shared.NewFeed(shared.Source[[]float32]{
+		Kind: "series", Train: scaled(m.scaling, d.Train), Stream: stream, Buffer: d.Buffer,
+		Check: func([][]float32) error { return nil }, // they are
+		Size:  steps, Gather: batching.Config(32, 20),
+	})
 	if err != nil {
 		return fail(err)
 	}
 	cfg := m.cfg
 	cfg.Threshold = 0 // training knows nothing of it
-	data, err := shared.NewTaskData(shared.TaskParts{
-		Train: d.Train, Valid: d.Valid, Model: cfg,
-		Settings: batching.More([]any{cmp.Or(d.Batch, 32), d.Seed}, 0),
-	})
+	parts := shared.TaskParts{Train: d.Train, Valid: d.Valid, Model: cfg,
+		Settings: batching.More([]any{cmp.Or(d.Batch, 32), d.Seed}, 0)}
+	if feed.Streamed() {
+		parts.Train = feed.Data()
+	}
+	data, err := shared.NewTaskData(parts)
 	if err != nil {
 		return fail(err)
 	}
 	data.Empty(d.Valid != nil, len(d.Valid))
-	shared.Overlap(&data, d.Train, d.Valid, shared.NoPrint.Floats)
+	shared.Overlap(&data, feed.At, valid, shared.NoPrint.Floats)
 	r := &seriesRunner{m: m, graphs: run.NewCache(m.compileWith)}
-	task := &shared.ExampleTask{TaskData: data, Weights: m.store.Params(), Order: shared.Listed(batches)}
-	task.Length = func(i int) int { return len(x[i]) / m.cfg.Variables }
+	err = feed.Foresee(func(largest [][]float32, whole shared.Rows) error {
+		_, err := r.graph(trainSeries, largest, whole)
+		return err
+	})
+	if err != nil {
+		return fail(err)
+	}
+	task := shared.TaskOf(feed, data, m.store.Params(), steps)
 	task.RunBatch = func(p shared.Rows, seed uint64, counter int) (train.Batch, error) {
-		return r.batch(trainSeries, x, p, seed, counter)
+		return r.batch(trainSeries, feed.At, p, seed, counter)
 	}
 	if len(valid) > 0 {
 		task.Measure = func(ctx context.Context) (map[string]float64, error) {
@@ -90,8 +109,16 @@ func (m *RecurrentAutoencoder) SeriesTask(d SeriesData) (train.Task, error) {
 
 // check reports series that the model does not read, and a batch out of range.
 func (d SeriesData) check(m *RecurrentAutoencoder) error {
-	if err := m.checkSeries(d.Train); err != nil {
-		return fmt.Errorf("training: %w", err)
+	if err := shared.Made(m.store); err != nil {
+		return err
+	}
+	if d.Stream != nil && len(d.Train) > 0 {
+		return errors.New("there are series in Train and a Stream: give one of them")
+	}
+	if d.Stream == nil {
+		if err := m.checkSeries(d.Train); err != nil {
+			return fmt.Errorf("training: %w", err)
+		}
 	}
 	if len(d.Valid) > 0 {
 		if err := m.checkSeries(d.Valid); err != nil {
@@ -104,6 +131,31 @@ func (d SeriesData) check(m *RecurrentAutoencoder) error {
 	return nil
 }
 
+// stream fits the scaling to the training series, and gives those of a stream as the model sees
+// them; nil without one.
+func (m *RecurrentAutoencoder) stream(d SeriesData) (iter.Seq2[[]float32, error], error) {
+	if d.Stream == nil {
+		if m.scaling != nil {
+			m.scaling.fit(slices.Concat(d.Train...))
+		}
+		return nil, nil
+	}
+	of := func(yield func([]float32, error) bool) {
+		for x, err := range d.Stream {
+			if err == nil {
+				err = m.checkOne(x)
+			}
+			if !yield(x, err) || err != nil {
+				return
+			}
+		}
+	}
+	if m.scaling == nil {
+		return of, nil
+	}
+	return m.scaling.applied(of), m.scaling.fitFrom("series", of)
+}
+
 // seriesRunner runs batches of series, which are scaled already.
 type seriesRunner struct {
 	m      *RecurrentAutoencoder
@@ -114,20 +166,29 @@ type seriesRunner struct {
 func (r *seriesRunner) batch(use string, series [][]float32, p shared.Rows, seed uint64,
 	counter int) (b train.Batch, err error) {
 	examples := p.Examples()
-	shape, some := seriesShape{use: use, B: len(examples)}, make([][]float32, len(examples))
-	for i, e := range examples {
-		some[i] = series[e]
-		shape.T = max(shape.T, shared.Lengths.Up(len(series[e])/r.m.cfg.Variables))
-	}
-	g, err := r.graphs.Get(shape)
+	g, err := r.graph(use, series, p)
 	if err != nil {
 		return b, err
+	}
+	some := make([][]float32, len(examples))
+	for i, e := range examples {
+		some[i] = series[e]
 	}
 	g.feed(some)
 	b.Count = len(examples)
 	b.Loss, err = g.measured.RunRows(seed, counter, p.From, len(p.Batch))
 	b.Grads = g.measured.Grads()
 	return b, err
+}
+
+// graph is that of a part of a batch.
+func (r *seriesRunner) graph(use string, series [][]float32, p shared.Rows) (*seriesGraph, error) {
+	examples := p.Examples()
+	shape := seriesShape{use: use, B: len(examples)}
+	for _, e := range examples {
+		shape.T = max(shape.T, shared.Lengths.Up(len(series[e])/r.m.cfg.Variables))
+	}
+	return r.graphs.Get(shape)
 }
 
 // measure is the loss of a series, and the mean squared error of a number.

@@ -3,6 +3,7 @@ package reduce
 import (
 	"errors"
 	"fmt"
+	"iter"
 	"math"
 
 	"gorgonia.org/tensor"
@@ -268,13 +269,11 @@ func newScaling(s *nodes.Scope, features int, centre bool) *scaling {
 // fit takes mean and standard deviation of rows, unless that was done before: a model that is
 // trained further keeps its units. The scale of a feature that does not vary is 1.
 func (s *scaling) fit(x []float32) {
+	if s.fitted() {
+		return
+	}
 	mean, scale := s.values()
 	d := len(mean)
-	for j := range d {
-		if mean[j] != 0 || scale[j] != 1 {
-			return
-		}
-	}
 	at := func(i int) float64 { return float64(x[i]) }
 	for j := range mean {
 		mean[j] = 0
@@ -292,6 +291,51 @@ func (s *scaling) fit(x []float32) {
 		}
 		run.ParamFloats(s.scale).Put64(0, scale)
 	}
+}
+
+// fitted reports whether mean and scale are of some rows.
+func (s *scaling) fitted() bool {
+	mean, scale := s.values()
+	for j := range mean {
+		if mean[j] != 0 || scale[j] != 1 {
+			return true
+		}
+	}
+	return false
+}
+
+// fitFrom is fit, but for rounding, of rows that come one by one, or series of them; kind is what
+// comes.
+func (s *scaling) fitFrom(kind string, rows iter.Seq2[[]float32, error]) error {
+	if s.fitted() {
+		return nil
+	}
+	mean, _ := s.values()
+	all, d := moments.NewRunning(len(mean)), len(mean)
+	n := 0
+	for x, err := range rows {
+		if err != nil {
+			return check.Example(kind, n, "the stream fails: %w", err)
+		}
+		n++
+		for i, v := range x {
+			all.Add(i%d, float64(v))
+		}
+	}
+	if n == 0 {
+		return nil // what learns from them says so
+	}
+	run.ParamFloats(s.mean).Put64(0, all.Mean)
+	if !s.centre {
+		scale := all.Deviations()
+		for j, v := range scale {
+			if float32(v) == 0 {
+				scale[j] = 1
+			}
+		}
+		run.ParamFloats(s.scale).Put64(0, scale)
+	}
+	return nil
 }
 
 // deviations are the standard deviations of features of the given means, in rows of n numbers; 1

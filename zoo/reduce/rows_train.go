@@ -3,7 +3,9 @@ package reduce
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"iter"
 	"slices"
 
 	"gorgonia.org/tensor"
@@ -23,11 +25,21 @@ type RowData struct {
 	Valid []float32 // rows; empty: nothing is validated
 	Batch int       // rows side by side; default 128
 	Seed  uint64    // of the order
+
+	// Stream is read in place of Train: rows [D], one by one, that need not fit in memory. Each time
+	// that it is ranged over, it gives the same rows from the first on, which it does not change any
+	// more; an error ends the training with the number of the row. Buffer rows, by default 8,192,
+	// are in memory at a time, and shuffled among each other
+	Stream iter.Seq2[[]float32, error]
+	Buffer int
 }
 
 // check reports what is wrong with the data, for a model of a width whose first features, as many
 // as unit, must be in [0, 1].
 func (d RowData) check(features, unit int) error {
+	if d.Stream != nil && len(d.Train) > 0 {
+		return errors.New("there are rows in Train and a Stream: give one of them")
+	}
 	if d.Batch < 0 || d.Batch > 1<<16 {
 		return fmt.Errorf("the batch is %d, want 1 … %d, or 0 for the default", d.Batch, 1<<16)
 	}
@@ -35,50 +47,160 @@ func (d RowData) check(features, unit int) error {
 		name string
 		rows []float32
 	}{{"training", d.Train}, {"validation", d.Valid}} {
-		if part.name == "validation" && len(part.rows) == 0 {
+		if len(part.rows) == 0 && (part.name == "validation" || d.Stream != nil) {
 			continue
 		}
 		if err := checkRows(part.rows, features, "features"); err != nil {
 			return fmt.Errorf("%s: %w", part.name, err)
 		}
-		for i, v := range part.rows {
-			if i%features < unit && !(v >= 0 && v <= 1) {
-				return fmt.Errorf("%s: row %d: feature %d is %v; the model's output is a "+
-					"probability, and features must be in [0, 1]",
-					part.name, i/features, i%features, v)
+		for row := range len(part.rows) / features {
+			if err := inUnit(part.rows[row*features:], unit); err != nil {
+				return fmt.Errorf("%s: row %d: %w", part.name, row, err)
 			}
 		}
 	}
 	return nil
 }
 
-// newRowTask trains a model of configuration cfg on rows x [N, width], as the model sees them, by
-// the loss that build makes of a node [B, width]. The second node, if warmup is not 0, is a number
-// [1] that rises from 0 to 1 in as many batches.
-func newRowTask(store *nodes.Store, cfg any, x []float32, width int, d RowData, warmup int,
-	build func(x, warm *nodes.Node) *nodes.Node) (*shared.ExampleTask, error) {
-	batches, err := train.NewBatches(len(x)/width, nil,
-		train.BatchesConfig{Batch: cmp.Or(d.Batch, 128), Seed: d.Seed})
-	if err != nil {
-		return nil, err
+// inUnit reports the first features of a row, as many as unit, that are no probabilities.
+func inUnit(row []float32, unit int) error {
+	for i, v := range row[:unit] {
+		if !(v >= 0 && v <= 1) {
+			return fmt.Errorf("feature %d is %v; the model's output is a probability, and features "+
+				"must be in [0, 1]", i, v)
+		}
 	}
-	data, err := shared.NewTaskData(shared.TaskParts{
-		Train: d.Train, Valid: d.Valid, Model: cfg,
-		Settings: []any{cmp.Or(d.Batch, 128), d.Seed, warmup},
+	return nil
+}
+
+// checked are the rows of a stream, of which the first that the model does not read is an error.
+func checked(stream iter.Seq2[[]float32, error], features, unit int) iter.Seq2[[]float32, error] {
+	return func(yield func([]float32, error) bool) {
+		for row, err := range stream {
+			if err == nil && len(row) != features {
+				err = fmt.Errorf("it has %d numbers, and the model reads %d features", len(row),
+					features)
+			}
+			for i, v := range row {
+				if err == nil && v-v != 0 {
+					err = fmt.Errorf("feature %d is %v; want finite numbers", i, v)
+				}
+			}
+			if err == nil {
+				err = inUnit(row, unit)
+			}
+			if !yield(row, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// applied are the rows of a stream as the model sees them.
+func (s *scaling) applied(stream iter.Seq2[[]float32, error]) iter.Seq2[[]float32, error] {
+	return func(yield func([]float32, error) bool) {
+		for x, err := range stream {
+			if err == nil {
+				x = s.apply(x)
+			}
+			if !yield(x, err) {
+				return
+			}
+		}
+	}
+}
+
+// rowModel is a model that learns from rows.
+type rowModel struct {
+	store   *nodes.Store
+	cfg     any      // without what training does not depend on
+	scaling *scaling // nil: none
+	width   int      // of a row
+	scaled  int      // features of it, from the first, that a scaling is of
+	unit    int      // that must be in [0, 1]
+	// the loss of a node [B, width], which a warmup of so many batches has read a number [1] that
+	// rises from 0 to 1
+	loss   func(x, warm *nodes.Node) *nodes.Node
+	warmup int
+}
+
+// task trains the model, and gives the validation rows as the model sees them.
+func (m rowModel) task(d RowData) (task *shared.ExampleTask, valid []float32, err error) {
+	if err := shared.Made(m.store); err != nil {
+		return nil, nil, err
+	}
+	if err := d.check(m.width, m.unit); err != nil {
+		return nil, nil, err
+	}
+	var stream iter.Seq2[[]float32, error]
+	if d.Stream != nil {
+		stream = checked(d.Stream, m.width, m.unit)
+	}
+	if m.scaling != nil {
+		if stream == nil {
+			m.scaling.fit(d.Train)
+		} else if err := m.scaling.fitFrom("row", stream); err != nil {
+			return nil, nil, err
+		}
+		m.scaling.leave(m.scaled)
+		if stream != nil {
+			stream = m.scaling.applied(stream)
+		}
+	}
+	feed, err := shared.NewFeed(shared.Source[[]float32]{
+		Kind: "row", Train: slices.Collect(slices.Chunk(m.scaling.apply(d.Train), m.width)),
+		Stream: stream, Buffer: d.Buffer,
+		Gather: train.BatchesConfig{Batch: cmp.Or(d.Batch, 128), Seed: d.Seed},
+		Check:  func([][]float32) error { return nil }, // they are
+		Size:   func([]float32) int { return 0 },       // all are alike
 	})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
+	parts := shared.TaskParts{Train: d.Train, Valid: d.Valid, Model: m.cfg,
+		Settings: []any{cmp.Or(d.Batch, 128), d.Seed, m.warmup}}
+	if feed.Streamed() {
+		parts.Train = feed.Data()
+	}
+	data, err := shared.NewTaskData(parts)
+	if err != nil {
+		return nil, nil, err
+	}
+	valid = m.scaling.apply(d.Valid)
 	data.Empty(d.Valid != nil, len(d.Valid))
-	shared.Overlap(&data, slices.Collect(slices.Chunk(d.Train, width)),
-		slices.Collect(slices.Chunk(d.Valid, width)), shared.NoPrint.Floats)
-	graphs := run.NewCache(func(B int, o graph.Option) (l *lossGraph, err error) {
+	shared.Overlap(&data, feed.At, slices.Collect(slices.Chunk(valid, m.width)),
+		shared.NoPrint.Floats)
+	graphs := m.graphs()
+	task = &shared.ExampleTask{TaskData: data, Weights: m.store.Params(), Order: feed}
+	task.RunBatch = func(p shared.Rows, seed uint64, counter int) (b train.Batch, err error) {
+		examples := p.Examples()
+		g, err := graphs.Get(len(examples)) // the last batch of an epoch may have fewer
+		if err != nil {
+			return b, err
+		}
+		for i, e := range examples {
+			g.in.Put32(i*m.width, feed.At[e])
+		}
+		if m.warmup > 0 {
+			g.warm.Fill(min(1, float64(counter)/float64(m.warmup)))
+		}
+		b.Count = len(examples)
+		b.Loss, err = g.RunRows(seed, counter, p.From, len(p.Batch))
+		b.Grads = g.Grads()
+		return b, err
+	}
+	return task, valid, nil
+}
+
+// graphs are those of the loss of batches.
+func (m rowModel) graphs() *run.Cache[int, *lossGraph] {
+	return run.NewCache(func(B int, o graph.Option) (l *lossGraph, err error) {
 		var warm *nodes.Node
-		l, err = newLossGraph(B, store.Dtype(), width, true, o, func(x *nodes.Node) []*nodes.Node {
-			if warmup > 0 {
+		l, err = newLossGraph(B, m.store.Dtype(), m.width, true, o, func(x *nodes.Node) []*nodes.Node {
+			if m.warmup > 0 {
 				warm = x.Graph().Input("warm", 1)
 			}
-			return []*nodes.Node{build(x, warm)}
+			return []*nodes.Node{m.loss(x, warm)}
 		})
 		if err != nil || warm == nil {
 			return l, err
@@ -87,26 +209,6 @@ func newRowTask(store *nodes.Store, cfg any, x []float32, width int, d RowData, 
 		l.warm = in.Floats(warm)
 		return l, in.Err()
 	})
-	task := &shared.ExampleTask{TaskData: data, Weights: store.Params(),
-		Order: shared.Listed(batches)}
-	task.RunBatch = func(p shared.Rows, seed uint64, counter int) (b train.Batch, err error) {
-		examples := p.Examples()
-		g, err := graphs.Get(len(examples)) // the last batch of an epoch may have fewer
-		if err != nil {
-			return b, err
-		}
-		for i, e := range examples {
-			g.in.Put32(i*width, x[e*width:(e+1)*width])
-		}
-		if warmup > 0 {
-			g.warm.Fill(min(1, float64(counter)/float64(warmup)))
-		}
-		b.Count = len(examples)
-		b.Loss, err = g.RunRows(seed, counter, p.From, len(p.Batch))
-		b.Grads = g.Grads()
-		return b, err
-	}
-	return task, nil
 }
 
 // lossGraph is a graph of losses of rows.

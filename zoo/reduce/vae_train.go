@@ -2,7 +2,6 @@ package reduce
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/seqzoo/seqzoo/nodes"
 	"github.com/seqzoo/seqzoo/train"
@@ -57,24 +56,17 @@ type VAEData struct {
 // valid_loss, the negative evidence lower bound in nats a row without β and free bits,
 // valid_reconstruction and valid_kl. It keeps the rows, which must not change.
 func (m *VAE) Task(d VAEData) (train.Task, error) {
-	fail := func(err error) (train.Task, error) { return nil, vaePrefix.Wrap(err) }
-	if err := d.check(m.Features(), m.unit()); err != nil {
-		return fail(err)
-	}
 	if d.Warmup < 0 {
-		return fail(fmt.Errorf("the warmup is %d batches, want 0 or more", d.Warmup))
-	}
-	if m.scaling != nil {
-		m.scaling.fit(d.Train)
-		m.scaling.leave(m.cfg.Features)
+		return nil, vaePrefix.Errorf("the warmup is %d batches, want 0 or more", d.Warmup)
 	}
 	cfg := m.cfg
 	cfg.Threshold = 0 // training knows nothing of it
-	x, valid := m.scaling.apply(d.Train), m.scaling.apply(d.Valid)
-	loss := func(x, warm *nodes.Node) *nodes.Node { return m.Forward(x, warm).Loss }
-	task, err := newRowTask(m.store, cfg, x, m.Features(), d.RowData, d.Warmup, loss)
+	r := rowModel{store: m.store, cfg: cfg, scaling: m.scaling, width: m.Features(),
+		scaled: m.cfg.Features, unit: m.unit(), warmup: d.Warmup,
+		loss: func(x, warm *nodes.Node) *nodes.Node { return m.Forward(x, warm).Loss }}
+	task, valid, err := r.task(d.RowData)
 	if err != nil {
-		return fail(err)
+		return nil, vaePrefix.Wrap(err)
 	}
 	if len(valid) > 0 {
 		task.Measure = func(ctx context.Context) (map[string]float64, error) {
