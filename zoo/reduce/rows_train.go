@@ -96,20 +96,6 @@ func checked(stream iter.Seq2[[]float32, error], features, unit int) iter.Seq2[[
 	}
 }
 
-// applied are the rows of a stream as the model sees them.
-func (s *scaling) applied(stream iter.Seq2[[]float32, error]) iter.Seq2[[]float32, error] {
-	return func(yield func([]float32, error) bool) {
-		for x, err := range stream {
-			if err == nil {
-				x = s.apply(x)
-			}
-			if !yield(x, err) {
-				return
-			}
-		}
-	}
-}
-
 // rowModel is a model that learns from rows.
 type rowModel struct {
 	store   *nodes.Store
