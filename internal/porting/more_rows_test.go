@@ -2,6 +2,8 @@ package porting_test
 
 import (
 	"context"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -11,6 +13,7 @@ import (
 	"github.com/seqzoo/seqzoo/nodes"
 	"github.com/seqzoo/seqzoo/run"
 	"github.com/seqzoo/seqzoo/train"
+	"github.com/seqzoo/seqzoo/unroll"
 	"github.com/seqzoo/seqzoo/zoo"
 	"github.com/seqzoo/seqzoo/zoo/label"
 	"github.com/seqzoo/seqzoo/zoo/seq2seq"
@@ -37,6 +40,23 @@ func TestTextRows(t *testing.T) {
 	}
 	train, valid := examples[:3], examples[3:]
 	data := label.Data{Train: train, Valid: valid, Batch: 8, Seed: 1}
+	stream := func(yield func(label.Labelled, error) bool) {
+		for _, e := range train {
+			if !yield(e, nil) {
+				return
+			}
+		}
+	}
+	streamed := label.Data{Stream: stream, Buffer: 8192, Batch: 8, Seed: 1}
+	byTokens := label.Data{Train: train, Tokens: 4096}
+	lean := label.Data{Train: train, Recompute: unroll.SqrtT}
+	for _, d := range []label.Data{streamed, byTokens, lean} {
+		task, err := m.Task(d)
+		require.NoError(t, err)
+		b, err := task.Next(1, 0)
+		require.NoError(t, err)
+		require.Equal(t, 3, b.Count)
+	}
 	data.Weights = []float64{1, 2, 0.5}
 	_, err := m.Task(data)
 	require.NoError(t, err)
@@ -123,4 +143,11 @@ func TestWordVectorRows(t *testing.T) {
 	matches, err := wv.Similar([]string{"sun"}, []string{"sea"}, 3)
 	require.NoError(t, err)
 	require.Len(t, matches, 3)
+
+	path := filepath.Join(t.TempDir(), "text")
+	require.NoError(t, os.WriteFile(path, []byte(strings.Repeat("the sun and the moon\n", 60)), 0o666))
+	lines := text.Sentences(path, text.Words{})
+	big, err := word2vec.NewFrom(ctx, word2vec.Config{Dim: 100}, lines)
+	require.NoError(t, err)
+	require.NoError(t, big.TrainFrom(ctx, lines, word2vec.TrainOptions{}))
 }
