@@ -149,6 +149,9 @@ func (b *builder) stacked1(steps [][]*value, k int, info *pb.ValueInfoProto) *va
 	}
 	c := &call{op: "Concat", version: 13, Attrs: attrInts(map[string]int{"axis": 0}), outputs: 1}
 	for _, s := range steps {
+		if s[k] == nil {
+			host.Failf("the body computes no output that is called %q", info.GetName())
+		}
 		c.in = append(c.in, b.reshaped(s[k], append([]int{1}, s[k].shape...)...))
 	}
 	v := b.operator(c)[0]

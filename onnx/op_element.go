@@ -294,6 +294,8 @@ func clip(b *builder, c *call) []*value {
 		}
 		if v.host == nil {
 			known = false
+		} else if len(v.host.F) != 1 {
+			host.Failf("bound %v of %v; want one number of the same type", v.host, c.types())
 		} else if i == 0 {
 			low = v.host.F[0]
 		} else {

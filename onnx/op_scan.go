@@ -292,7 +292,7 @@ func scan8(b *builder, c *call, body *pb.GraphProto) []*value {
 		}
 	}
 	for i, v := range in {
-		if len(v.shape) == 0 || len(v.shape) < 2 && i >= n || v.shape[0] != in[n].shape[0] {
+		if len(v.shape) == 0 || len(v.shape) < 2 && i >= n || len(in[n].shape) == 0 || v.shape[0] != in[n].shape[0] {
 			host.Failf("operands of shapes that have no common batch, and steps: %v", c.types())
 		}
 	}

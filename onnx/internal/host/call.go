@@ -136,6 +136,15 @@ func (c *Call) need(i int) *Tensor {
 	return t
 }
 
+// needNumbers is operand i, of an operator that takes no texts.
+func (c *Call) needNumbers(i int) *Tensor {
+	t := c.need(i)
+	if t.S != nil {
+		Failf("operand %d is of texts; want numbers", i)
+	}
+	return t
+}
+
 // Axis resolves an axis of a tensor of n axes.
 func Axis(a, n int) int {
 	if a < -n || a >= n {

@@ -74,6 +74,9 @@ func expand(t *Tensor, shape []int) *Tensor {
 // take is a tensor of the elements at places.
 func take(t *Tensor, at, shape []int) *Tensor {
 	out := New(t.Type, shape...)
+	if len(at) > 0 && t.Len() == 0 {
+		Failf("elements %v of nothing, %v", shape, t)
+	}
 	for i, j := range at {
 		out.set(i, t, j)
 	}

@@ -28,12 +28,21 @@ func saturate(x float64, t Type) int64 {
 	return int64(math.Min(math.Max(math.RoundToEven(x), low), high))
 }
 
+// scale is operand 1 of what quantises.
+func (c *Call) scale() *Tensor {
+	t := c.need(1)
+	if t.F == nil {
+		Failf("a scale of %v", t.Type)
+	}
+	return t
+}
+
 func quantize(c *Call) []*Tensor {
 	x, axis := c.need(0), c.Attrs.Int("axis", 1)
 	if len(x.Shape) == 0 {
 		axis = 0
 	}
-	scale := alongAxis(c.need(1), axis, x.Shape)
+	scale := alongAxis(c.scale(), axis, x.Shape)
 	typ, zero := Uint8, New(Uint8, x.Shape...)
 	if t := c.Arg(2); t != nil {
 		typ, zero = t.Type, alongAxis(t, axis, x.Shape)
@@ -51,7 +60,7 @@ func quantize(c *Call) []*Tensor {
 
 func dequantize(c *Call) []*Tensor {
 	x, axis := c.need(0), c.Attrs.Int("axis", 1)
-	scale := alongAxis(c.need(1), axis, x.Shape)
+	scale := alongAxis(c.scale(), axis, x.Shape)
 	out := New(scale.Type, x.Shape...)
 	for i := range out.F {
 		out.F[i] = x.Float(i) * scale.F[i]

@@ -44,7 +44,7 @@ func ReducedShape(shape, axes []int, keep bool) []int {
 func reduceBy(start *float64, startInt *int64, f func(a, b float64) float64,
 	g func(a, b int64, t Type) int64, end func(x float64, n int) float64) Func {
 	return func(c *Call) []*Tensor {
-		x := c.need(0)
+		x := c.needNumbers(0)
 		axes, keep := ReduceAxes(c)
 		kept := ReducedShape(x.Shape, axes, true)
 		out := New(x.Type, kept...)
@@ -66,6 +66,8 @@ func reduceBy(start *float64, startInt *int64, f func(a, b float64) float64,
 				started[at] = true
 			case x.F != nil:
 				out.F[at] = f(out.F[at], x.F[k])
+			case g == nil:
+				Failf("%s of %v is not supported", c.Op, x.Type)
 			default:
 				out.I[at] = g(out.I[at], x.I[k], x.Type)
 			}
@@ -92,7 +94,7 @@ func reduceBy(start *float64, startInt *int64, f func(a, b float64) float64,
 
 func arg(better func(a, b float64) bool) Func {
 	return func(c *Call) []*Tensor {
-		x := c.need(0)
+		x := c.needNumbers(0)
 		axis := Axis(c.Attrs.Int("axis", 0), len(x.Shape))
 		last := c.Attrs.Int("select_last_index", 0) == 1
 		keep := c.Attrs.Int("keepdims", 1) == 1
@@ -152,8 +154,11 @@ func topK(c *Call) []*Tensor {
 }
 
 func cumSum(c *Call) []*Tensor {
-	x := c.need(0)
-	axis := Axis(c.need(1).Int(0), len(x.Shape))
+	x, along := c.needNumbers(0), c.needNumbers(1)
+	if along.Len() != 1 {
+		Failf("the axis is %v; want one number", along)
+	}
+	axis := Axis(along.Int(0), len(x.Shape))
 	reverse, exclusive := c.Attrs.Int("reverse", 0) == 1, c.Attrs.Int("exclusive", 0) == 1
 	d, inner := x.Shape[axis], Size(x.Shape[axis+1:])
 	out := New(x.Type, x.Shape...)

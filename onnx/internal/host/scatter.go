@@ -77,6 +77,9 @@ func gatherND(c *Call) []Arrangement {
 	}
 	rest := in[batch+n:]
 	shape := slices.Concat(ids.Shape[:len(ids.Shape)-1], rest)
+	if Size(in) == 0 && Size(shape) > 0 {
+		Failf("elements %v of nothing, %v", shape, in)
+	}
 	strides := rowMajor(in)
 	size := Size(rest)
 	each := Size(ids.Shape[batch : len(ids.Shape)-1])

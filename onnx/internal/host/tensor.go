@@ -174,6 +174,8 @@ func (t *Tensor) Float(i int) float64 {
 	switch {
 	case t.F != nil:
 		return t.F[i]
+	case t.S != nil:
+		Failf("a text stands where a number is wanted")
 	case t.Type == Uint64:
 		return float64(uint64(t.I[i]))
 	}
@@ -184,6 +186,12 @@ func (t *Tensor) Float(i int) float64 {
 func (t *Tensor) Int(i int) int {
 	if t.F != nil {
 		return int(t.F[i])
+	}
+	if t.S != nil {
+		Failf("a text stands where a number is wanted")
+	}
+	if i >= len(t.I) {
+		Failf("%v has no element %d", t, i)
 	}
 	return int(t.I[i])
 }
@@ -200,12 +208,14 @@ func (t *Tensor) Ints() []int {
 // set copies element j of src to element i.
 func (t *Tensor) set(i int, src *Tensor, j int) {
 	switch {
-	case t.F != nil:
+	case t.F != nil && src.F != nil:
 		t.F[i] = src.F[j]
-	case t.I != nil:
+	case t.I != nil && src.I != nil:
 		t.I[i] = src.I[j]
-	default:
+	case t.S != nil && src.S != nil:
 		t.S[i] = src.S[j]
+	default:
+		Failf("%v among %v", src.Type, t.Type)
 	}
 }
 
