@@ -45,7 +45,8 @@ func readTensor(file string, as onnx.Type) (onnx.Tensor, error) {
 // for: losses, training, randomness, strings, signals, geometry and images, and integer convolutions.
 var outside = []string{"SoftmaxCrossEntropyLoss", "NegativeLogLikelihoodLoss",
 	"ai.onnx.preview.training.Adagrad", "ai.onnx.preview.training.Adam",
-	"ai.onnx.preview.training.Momentum", "ai.onnx.preview.training.Gradient", "Bernoulli", "RandomUniformLike", "StringNormalizer",
+	"ai.onnx.preview.training.Momentum", "ai.onnx.preview.training.Gradient", "Bernoulli",
+	"RandomUniformLike", "StringNormalizer",
 	"TfIdfVectorizer", "DFT", "STFT", "BlackmanWindow", "HammingWindow", "HannWindow",
 	"MelWeightMatrix", "Det", "GridSample", "Resize", "Upsample", "RoiAlign", "NonMaxSuppression",
 	"LRN", "MaxUnpool", "Unique", "ConvInteger", "QLinearConv"}

@@ -122,16 +122,20 @@ func domainOf(d string) string {
 }
 
 // settings are operands that say how an operator computes, and are nothing to train: exponents and
-// bounds.
-var settings = map[string][]int{"Pow": {1}, "Clip": {1, 2}}
+// bounds, if they are single numbers, and the means and variances that a training has measured.
+var settings = map[string][]int{"Pow": {1}, "Clip": {1, 2}, "BatchNormalization": {3, 4}}
 
 // settingsOf are the names that all nodes of a graph read as such operands alone.
 func settingsOf(g *pb.GraphProto) map[string]bool {
-	only := map[string]bool{}
+	only, many := map[string]bool{}, map[string]bool{}
+	for _, t := range g.Initializer {
+		many[t.GetName()] = host.Size(toInts(t.Dims)) != 1
+	}
 	eachNode(g, func(n *pb.NodeProto) {
 		for i, name := range n.Input {
 			before, seen := only[name]
-			only[name] = slices.Contains(settings[opName(n)], i) && (before || !seen)
+			only[name] = slices.Contains(settings[opName(n)], i) && (before || !seen) &&
+				(n.GetOpType() == "BatchNormalization" || !many[name])
 		}
 	})
 	for _, out := range g.Output {
@@ -154,7 +158,7 @@ func (m *Model) initialisers(g *pb.GraphProto, files *folder) error {
 		if err != nil {
 			return err
 		}
-		if !t.Type.IsFloat() || t.Len() == 0 || t.Len() == 1 && settings[p.GetName()] {
+		if !t.Type.IsFloat() || t.Len() == 0 || settings[p.GetName()] {
 			m.known[p.GetName()] = constant(t)
 			continue
 		}
@@ -259,7 +263,8 @@ func (m *Model) Outputs() []Info { return slices.Clone(m.outputs) }
 
 // Params are the model's parameters: the float initialisers of the file, under their names as far
 // as a path can hold them. One without axes has the shape [1]. Single numbers that are exponents of
-// Pow or bounds of Clip are none: no training could mean them.
+// Pow or bounds of Clip are none, nor are the means and variances of a BatchNormalization: no training
+// could mean them.
 func (m *Model) Params() *nodes.Store { return m.store }
 
 // Dtype is the float type in which the model computes: Float64 if its file has such values, else

@@ -6,13 +6,17 @@ import (
 	"math/cmplx"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/seqzoo/seqzoo/internal/ops"
+	"github.com/seqzoo/seqzoo/nodes"
 	"github.com/seqzoo/seqzoo/onnx"
+	"github.com/seqzoo/seqzoo/run"
 )
 
 // published is a file below the folder that SEQZOO_MODELS names, where the repositories of the
@@ -299,4 +303,92 @@ func TestPublishedTENVAD(t *testing.T) {
 			n[0]+n[1], sum[1]/n[1], sum[0]/n[0])
 		require.Greater(t, sum[1]/n[1], sum[0]/n[0]+0.2)
 	}
+}
+
+// Published models can be trained on: the gradient of each parameter agrees with the difference that
+// a small step along it makes. Of single numbers, such as those that are added under a root, no step
+// is small.
+func TestPublishedModelsCanBeTrained(t *testing.T) {
+	for _, name := range []string{"gtcrn/stream/onnx_models/gtcrn_simple.onnx",
+		"DTLN/pretrained_model/model_1.onnx", "DTLN/pretrained_model/model_2.onnx",
+		"ten-vad/src/onnx_model/ten-vad.onnx"} {
+		t.Run(name, func(t *testing.T) {
+			m, err := onnx.Import(published(t, name))
+			require.NoError(t, err)
+			step := squares(t, m)
+			defer step.Close()
+			require.NoError(t, step.Run(0, 0))
+			var gradients [][]float64
+			for i := range m.Params().Params() {
+				gradients = append(gradients, slices.Clone(step.Output(i+1).Float64s()))
+			}
+			checked := 0
+			for i, p := range m.Params().Params() {
+				f, old, length, size := run.ParamFloats(p), []float64{}, 0.0, 0.0
+				for k, d := range gradients[i] {
+					require.False(t, math.IsNaN(d) || math.IsInf(d, 0), p.Name())
+					old, length, size = append(old, f.At(k)), length+d*d, size+f.At(k)*f.At(k)
+				}
+				if length == 0 || len(old) == 1 {
+					continue
+				}
+				length, size = math.Sqrt(length), 1e-3*max(0.1, math.Sqrt(size/float64(len(old))))
+				move := func(by float64) float64 {
+					for k, d := range gradients[i] {
+						f.Set(k, old[k]+by*d/length)
+					}
+					require.NoError(t, step.Run(0, 0))
+					return step.Output(0).Float64s()[0]
+				}
+				slope := (move(size) - move(-size)) / (2 * size)
+				move(0)
+				require.InDelta(t, length, slope, 0.02*length+1e-3, p.Name())
+				checked++
+			}
+			t.Logf("%d of %d parameters", checked, len(gradients))
+		})
+	}
+}
+
+// squares is a graph of the mean of the squares of what a model puts out, of inputs that are no
+// zeros, and of the gradients of its parameters.
+func squares(t *testing.T, m *onnx.Model) *run.Step {
+	inputs, values := map[string]*nodes.Node{}, run.Inputs{}
+	g := nodes.NewGraph(nodes.Options{Dtype: m.Dtype()})
+	for _, info := range m.Inputs() {
+		var shape []int
+		for _, d := range info.Shape {
+			shape = append(shape, max(d.Size, 1))
+		}
+		require.NoError(t, nodes.Try(func() { inputs[info.Name] = g.Input(info.Name, shape...) }))
+	}
+	out, err := m.Build(g, inputs, nil)
+	require.NoError(t, err)
+	var kept []*nodes.Node
+	require.NoError(t, nodes.Try(func() {
+		var loss *nodes.Node
+		for _, name := range sortedNames(out) {
+			if part := nodes.Mean(nodes.Square(out[name])); loss == nil {
+				loss = part
+			} else {
+				loss = nodes.Add(loss, part)
+			}
+		}
+		var wrt []nodes.Operand
+		for _, p := range m.Params().Params() {
+			wrt = append(wrt, p)
+		}
+		kept = append([]*nodes.Node{loss}, g.Gradients(loss, wrt...)...)
+	}))
+	step, err := run.New(kept)
+	require.NoError(t, err)
+	for _, name := range sortedNames(inputs) {
+		numbers := make([]float64, ops.Size(inputs[name].Shape()))
+		for i := range numbers {
+			numbers[i] = math.Sin(float64(i*i)) / 2
+		}
+		values.Floats(inputs[name]).Put64(0, numbers)
+	}
+	require.NoError(t, values.Err())
+	return step
 }

@@ -12,18 +12,23 @@ import (
 )
 
 // Exponents and bounds that a file keeps as initialisers are no parameters, unless something else
-// reads them too: their gradients, of squares of negative numbers, would be no numbers.
+// reads them too: their gradients, of squares of negative numbers, would be no numbers. Nor are
+// measured variances, which a step of training could make negative.
 func TestSettingsAreNotTrained(t *testing.T) {
-	one := func(name string, x float32) *pb.TensorProto {
-		return host.Encode(name, &host.Tensor{Type: host.Float32, Shape: []int{}, F: []float64{float64(x)}})
+	one := func(name string, x float64, shape ...int) *pb.TensorProto {
+		return host.Encode(name, &host.Tensor{Type: host.Float32, Shape: shape, F: []float64{x}})
 	}
 	m := &pb.ModelProto{IrVersion: proto.Int64(8),
 		OpsetImport: []*pb.OperatorSetIdProto{{Domain: proto.String(""), Version: proto.Int64(13)}},
 		Graph: &pb.GraphProto{Name: proto.String("g"),
-			Input:       []*pb.ValueInfoProto{info("x", onnx.Float32, 3)},
-			Output:      []*pb.ValueInfoProto{info("y", onnx.Float32, 3), info("z", onnx.Float32, 3)},
-			Initializer: []*pb.TensorProto{one("two", 2), one("low", 0.5), one("three", 3), one("w", 10)},
-			Node: []*pb.NodeProto{node("Pow", []string{"x", "two"}, []string{"a"}),
+			Input: []*pb.ValueInfoProto{info("x", onnx.Float32, 3), info("u", onnx.Float32, 2, 1)},
+			Output: []*pb.ValueInfoProto{info("y", onnx.Float32, 3), info("z", onnx.Float32, 3),
+				info("v", onnx.Float32, 2, 1)},
+			Initializer: []*pb.TensorProto{one("two", 2), one("low", 0.5), one("three", 3), one("w", 10),
+				one("scale", 2, 1), one("bias", 1, 1), one("mean", 3, 1), one("variance", 4, 1)},
+			Node: []*pb.NodeProto{node("BatchNormalization",
+				[]string{"u", "scale", "bias", "mean", "variance"}, []string{"v"}),
+				node("Pow", []string{"x", "two"}, []string{"a"}),
 				node("Clip", []string{"a", "low"}, []string{"b"}), node("Mul", []string{"b", "w"}, []string{"y"}),
 				node("Pow", []string{"x", "three"}, []string{"c"}),
 				node("Add", []string{"c", "three"}, []string{"z"})}}}
@@ -35,9 +40,11 @@ func TestSettingsAreNotTrained(t *testing.T) {
 	for _, p := range model.Params().Params() {
 		names = append(names, p.Name())
 	}
-	require.ElementsMatch(t, []string{"three", "w"}, names)
-	out, err := model.Run(onnx.Values{"x": onnx.Floats([]float32{-3, 0.1, 2}, 3)})
+	require.ElementsMatch(t, []string{"three", "w", "scale", "bias"}, names)
+	out, err := model.Run(onnx.Values{"x": onnx.Floats([]float32{-3, 0.1, 2}, 3),
+		"u": onnx.Floats([]float32{3, 7}, 2, 1)})
 	require.NoError(t, err)
 	require.Equal(t, []float32{90, 5, 40}, out["y"].Float32s())
+	require.InDeltaSlice(t, []float64{1, 5}, out["v"].Float64s(), 1e-4)
 	require.InDeltaSlice(t, []float64{-24, 3.001, 11}, out["z"].Float64s(), 1e-6)
 }
