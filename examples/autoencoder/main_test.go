@@ -202,6 +202,8 @@ func TestMistakes(t *testing.T) {
 	}{
 		{"train -kind forest", "-kind is \"forest\"; want one of"},
 		{"train -code 0", "-code is 0"},
+		{"train -beta NaN", "-beta is NaN"},
+		{"train -free-bits -1", "-free-bits is -1"},
 		{"train -condition 1", "-condition is 1, of kind autoencoder"},
 		{"evaluate -model x -explain -1", "-explain is -1; want 0 or more"},
 		{"train -noise loud", "-noise is \"loud\""},
@@ -213,6 +215,7 @@ func TestMistakes(t *testing.T) {
 		{"train -without 7", "no row has the label 7"},
 		{"train -kind pca -code 100", "components is 100, want 1 … 36"},
 		{"train -kind pca -code 30", "18 rows span no 30 components"},
+		{"train -kind pca -code 30 -save " + labels, "not a directory"}, // said before the fit
 		{"train -data " + labels, "as files of labels have; images have three"},
 		{"train -data " + path + " -window 100", "has 20 lines; a row takes 100"},
 		{"train -data " + path + " -without 1", "-label names no column"},

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -160,7 +162,8 @@ func (s *shape) check() error {
 	}
 	_, err := s.corruption()
 	_, bad := s.layers("1")
-	return errors.Join(append(errs, err, bad)...)
+	return errors.Join(append(errs, cli.AtLeast("beta", s.beta, 0),
+		cli.AtLeast("free-bits", s.freeBits, 0), err, bad)...)
 }
 
 // describe is what a resumed training must have in common.
@@ -267,6 +270,11 @@ func fit(ctx context.Context, s cli.Std, t *cli.Training, sh shape, r, valid *ro
 			return err
 		}
 		return fmt.Errorf("%w; this is row %d of those read, counted from 0", err, r.len()+bad.Row)
+	}
+	if t.Save != "" && filepath.Ext(t.Save) != ".zip" { // before a fit of minutes, not behind it
+		if err := os.MkdirAll(t.Save, 0o777); err != nil {
+			return nil, err
+		}
 	}
 	m, task, err := sh.model(ctx, r, valid, reduce.RowData{Batch: t.Batch, Seed: t.Seed}, t.Seed)
 	if err != nil {

@@ -366,10 +366,7 @@ func (a *anomalyCommand) register(f *flag.FlagSet) {
 }
 
 func (a *anomalyCommand) check() error {
-	if !(a.threshold >= 0) || math.IsInf(a.threshold, 1) {
-		return fmt.Errorf("-threshold is %g; want a finite number, 0 or more", a.threshold)
-	}
-	return cli.Required("model", a.model)
+	return errors.Join(cli.AtLeast("threshold", a.threshold, 0), cli.Required("model", a.model))
 }
 
 // run answers each line. A recurrent model reads the variables of one time a line, and judges the

@@ -8,6 +8,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -75,7 +76,7 @@ func Main(name string, run func(args []string, out io.Writer) error) {
 	if failed := done(); err == nil {
 		err = failed
 	}
-	exit(name, err)
+	exit(name, interrupted(err))
 }
 
 // exit ends a program that an error ended; without one it returns.
@@ -175,7 +176,12 @@ func (p Program) command(ctx context.Context, c Command, args []string, s Std) e
 	if err == nil {
 		err = endJob()
 	}
-	// before or behind a training
+	return interrupted(err)
+}
+
+// interrupted says of a context that was cancelled before or behind a training what it says of one
+// that was in it.
+func interrupted(err error) error {
 	if errors.Is(err, context.Canceled) && !errors.Is(err, train.ErrInterrupted) {
 		return fmt.Errorf("%w: %w", train.ErrInterrupted, err)
 	}
@@ -188,6 +194,14 @@ func (p Program) help(w io.Writer) {
 		fmt.Fprintf(w, "    %-12s %s\n", c.Name, c.About)
 	}
 	fmt.Fprintf(w, "\n%s COMMAND -help lists the flags of a command.\n", p.Name)
+}
+
+// AtLeast is an error unless the value of a flag is a finite number of least or more.
+func AtLeast(flag string, value, least float64) error {
+	if !(value >= least) || math.IsInf(value, 1) {
+		return fmt.Errorf("-%s is %g; want a finite number, %g or more", flag, value, least)
+	}
+	return nil
 }
 
 // Required is an error that names the flags, given as name and value in turn, whose value is empty.

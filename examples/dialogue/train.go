@@ -97,7 +97,11 @@ func (t *training) check() error {
 	if t.holdOut < 0 || t.minCount < 1 || t.annealing < 0 {
 		errs = append(errs, fmt.Errorf("-hold-out is %d, -min-count %d and -annealing %d; want 0 or more, 1 or more, 0 or more", t.holdOut, t.minCount, t.annealing))
 	}
-	return errors.Join(append(errs, t.Training.Check())...)
+	if t.wordDropout >= 1 {
+		errs = append(errs, fmt.Errorf("-word-dropout is %g; want less than 1", t.wordDropout))
+	}
+	return errors.Join(append(errs, cli.AtLeast("free-bits", t.freeBits, 0),
+		cli.AtLeast("word-dropout", t.wordDropout, 0), t.Training.Check())...)
 }
 
 func (t *training) run(ctx context.Context, s cli.Std) error {

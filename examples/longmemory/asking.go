@@ -73,7 +73,8 @@ func (a *asking) check() error {
 				1<<16))
 		}
 	}
-	return errors.Join(errors.Join(errs...), a.Training.Check(), a.recurrent().Validate())
+	return errors.Join(errors.Join(errs...), cli.AtLeast("enough", a.enough, 0),
+		a.Training.Check(), a.recurrent().Validate())
 }
 
 func (a *asking) run(ctx context.Context, s cli.Std) error {

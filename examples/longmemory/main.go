@@ -98,7 +98,8 @@ func (a *addingCommand) check() error {
 				1<<16))
 		}
 	}
-	return errors.Join(errors.Join(errs...), a.Training.Check(), a.recurrent().Validate())
+	return errors.Join(errors.Join(errs...), cli.AtLeast("enough", a.enough, 0),
+		a.Training.Check(), a.recurrent().Validate())
 }
 
 func (a *addingCommand) recurrent() zoo.Recurrent {

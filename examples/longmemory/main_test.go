@@ -81,6 +81,8 @@ func TestMistakes(t *testing.T) {
 		"-save is for one":    {"copy", "-save", "x"},
 		`cell is "x"`:         {"adding", "-cell", "x"},
 		"there are adding, c": {"train"},
+		"-enough is NaN":      {"parity", "-enough", "NaN"},
+		"-enough is -1":       {"adding", "-enough", "-1"},
 	} {
 		_, err := run(args...)
 		require.ErrorContains(t, err, want, "%q", args)
