@@ -41,9 +41,17 @@ func (c cancelling) ReadAt(b []byte, at int64) (int, error) {
 	return c.ReaderAt.ReadAt(b, at)
 }
 
-// What may take seconds ends with the error of its context: cancelled before, and in the midst of
-// it. A nil context is refused.
-func TestCancelledCalls(t *testing.T) {
+// fewVectors are vectors of four words, and their file.
+func fewVectors(t *testing.T) (*vectors.Vectors, string) {
+	v, err := vectors.New([]string{"a", "b", "c", "d"}, 2, []float32{1, 0, 0, 1, 1, 1, 2, 1})
+	require.NoError(t, err)
+	var file strings.Builder
+	require.NoError(t, v.Write(&file, vectors.Text))
+	return v, file.String()
+}
+
+// longCalls are calls that take a while, by name.
+func longCalls(t *testing.T) map[string]func(context.Context) error {
 	long := strings.Repeat("lorem ipsum 猫である dolor. ", 3000)
 	words := strings.Fields(long)
 	sentences := [][]string{words}
@@ -55,18 +63,14 @@ func TestCancelledCalls(t *testing.T) {
 	require.NoError(t, err)
 	nfc, err := text.Cut{Level: japanese.Level, Unicode: text.NFC}.Tokeniser()
 	require.NoError(t, err)
-	v, err := vectors.New([]string{"a", "b", "c", "d"}, 2, []float32{1, 0, 0, 1, 1, 1, 2, 1})
-	require.NoError(t, err)
-	var file strings.Builder
-	require.NoError(t, v.Write(&file, vectors.Text))
+	v, file := fewVectors(t)
 	cut := func(tokeniser text.Tokeniser) func(context.Context) error {
 		return func(ctx context.Context) error {
-			_,
-				err := text.TokensContext(ctx, tokeniser, long)
+			_, err := text.TokensContext(ctx, tokeniser, long)
 			return err
 		}
 	}
-	for name, call := range map[string]func(context.Context) error{
+	return map[string]func(context.Context) error{
 		"TrainBPE": func(ctx context.Context) error {
 			_, err := text.TrainBPE(ctx, text.BPEConfig{Size: 300}, long)
 			return err
@@ -82,8 +86,7 @@ func TestCancelledCalls(t *testing.T) {
 			return err
 		},
 		"word2vec.New": func(ctx context.Context) error {
-			_,
-				err := word2vec.New(ctx, word2vec.Config{}, sentences)
+			_, err := word2vec.New(ctx, word2vec.Config{}, sentences)
 			return err
 		},
 		"FitPCA of many rows": func(ctx context.Context) error {
@@ -96,7 +99,7 @@ func TestCancelledCalls(t *testing.T) {
 			return err
 		},
 		"vectors.Read": func(ctx context.Context) error {
-			_, err := vectors.Read(ctx, strings.NewReader(file.String()), int64(file.Len()),
+			_, err := vectors.Read(ctx, strings.NewReader(file), int64(len(file)),
 				vectors.ReadOptions{})
 			return err
 		},
@@ -108,7 +111,13 @@ func TestCancelledCalls(t *testing.T) {
 			_, err := v.Pairs(ctx, strings.NewReader("a\tb\t1\nc\td\t2\na\tc\t3\n"))
 			return err
 		},
-	} {
+	}
+}
+
+// What may take seconds ends with the error of its context: cancelled before, and in the midst of
+// it. A nil context is refused.
+func TestCancelledCalls(t *testing.T) {
+	for name, call := range longCalls(t) {
 		t.Run(name, func(t *testing.T) {
 			require.NoError(t, call(context.Background()))
 			cancelled, cancel := context.WithCancel(context.Background())
@@ -119,10 +128,14 @@ func TestCancelledCalls(t *testing.T) {
 			require.ErrorContains(t, call(nil), "the context is nil")
 		})
 	}
+}
 
+// What is cancelled while it reads ends.
+func TestCancelledWhileReading(t *testing.T) {
+	v, file := fewVectors(t)
 	ctx, cancel := context.WithCancel(context.Background())
-	_, err = vectors.Read(ctx, cancelling{nil, strings.NewReader(file.String()), cancel},
-		int64(file.Len()), vectors.ReadOptions{})
+	_, err := vectors.Read(ctx, cancelling{nil, strings.NewReader(file), cancel},
+		int64(len(file)), vectors.ReadOptions{})
 	require.ErrorIs(t, err, context.Canceled)
 	ctx, cancel = context.WithCancel(context.Background())
 	_, err = v.Analogies(ctx, cancelling{strings.NewReader(": x\na b c d\n"), nil, cancel})

@@ -1,6 +1,7 @@
 package all
 
 import (
+	"maps"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -16,39 +17,37 @@ import (
 	"github.com/seqzoo/seqzoo/zoo/text"
 )
 
-// Data of which hardly anything can be learned are trained on, and said.
-func TestDoubts(t *testing.T) {
+// doubtful is a task and the doubts about its data.
+type doubtful struct {
+	task func() (train.Task, error)
+	want []string
+}
+
+// doubtfulVocabularies are four words and special ones, and six labels.
+func doubtfulVocabularies(t *testing.T) (v, labels *text.Vocabulary) {
 	v, err := text.NewVocabulary(text.VocabularyConfig{Specials: []string{text.BOS, text.EOS,
 		text.Unk}}, []string{"a", "b", "c", "d"})
 	require.NoError(t, err)
 	names := []string{"X", "Y", "Z", "V", "W", "U"}
-	labels, err := text.NewVocabulary(text.VocabularyConfig{}, names)
+	labels, err = text.NewVocabulary(text.VocabularyConfig{}, names)
 	require.NoError(t, err)
+	return v, labels
+}
+
+// doubtfulLabels are tasks of classifiers and taggers.
+func doubtfulLabels(t *testing.T) map[string]doubtful {
 	const unk, a, b, c, d = 2, 3, 4, 5, 6
+	v, labels := doubtfulVocabularies(t)
 	layer := zoo.Recurrent{Cell: "rnn", Hidden: 2}
-	lm, err := zoolm.New(zoolm.Config{Recurrent: layer}, v, 1)
-	require.NoError(t, err)
 	classifier, err := zoolabel.NewClassifier(zoolabel.ClassifierConfig{Config: zoolabel.Config{Recurrent: layer}}, v, labels, 1)
 	require.NoError(t, err)
 	tagger, err := zoolabel.NewTagger(zoolabel.TaggerConfig{Config: zoolabel.Config{Recurrent: layer}}, v, labels, 1)
-	require.NoError(t, err)
-	seq2seq, err := zooseq2seq.New(zooseq2seq.Config{Encoder: layer, Decoder: layer}, v, v, 1)
-	require.NoError(t, err)
-	hred, err := dialogue.New(dialogue.Config{Encoder: layer}, v, 1)
-	require.NoError(t, err)
-	autoencoder, err := reduce.NewAutoencoder(reduce.AutoencoderConfig{Features: 2,
-		Widths: []int{1}}, 1)
 	require.NoError(t, err)
 	one := func(label int, ids ...int) zoolabel.Labelled {
 		return zoolabel.Labelled{Sequence: zoolabel.Sequence{IDs: ids}, Labels: []int{label}}
 	}
 	good := []zoolabel.Labelled{one(0, a), one(0, b), one(1, c), one(1, d)}
-	pair := func(ids ...int) zooseq2seq.Pair { return zooseq2seq.Pair{Source: ids, Target: ids} }
-
-	for name, c := range map[string]struct {
-		task func() (train.Task, error)
-		want []string
-	}{
+	return map[string]doubtful{
 		"good texts": {func() (train.Task, error) {
 			return classifier.Task(zoolabel.Data{Train: good,
 				Valid: []zoolabel.Labelled{one(0, a, b)}})
@@ -81,6 +80,25 @@ func TestDoubts(t *testing.T) {
 			return classifier.Task(zoolabel.Data{Train: []zoolabel.Labelled{one(0, unk, a),
 				one(1, unk, unk), one(0, b), one(1, a, b)}})
 		}, []string{"42.9 % of the 7 tokens of the training data are <unk>"}},
+	}
+}
+
+// doubtfulOthers are tasks of the other models.
+func doubtfulOthers(t *testing.T) map[string]doubtful {
+	const unk, a, b, c = 2, 3, 4, 5
+	v, _ := doubtfulVocabularies(t)
+	layer := zoo.Recurrent{Cell: "rnn", Hidden: 2}
+	lm, err := zoolm.New(zoolm.Config{Recurrent: layer}, v, 1)
+	require.NoError(t, err)
+	seq2seq, err := zooseq2seq.New(zooseq2seq.Config{Encoder: layer, Decoder: layer}, v, v, 1)
+	require.NoError(t, err)
+	hred, err := dialogue.New(dialogue.Config{Encoder: layer}, v, 1)
+	require.NoError(t, err)
+	autoencoder, err := reduce.NewAutoencoder(reduce.AutoencoderConfig{Features: 2,
+		Widths: []int{1}}, 1)
+	require.NoError(t, err)
+	pair := func(ids ...int) zooseq2seq.Pair { return zooseq2seq.Pair{Source: ids, Target: ids} }
+	return map[string]doubtful{
 		"unknown text": {func() (train.Task, error) {
 			return lm.Task(zoolm.Data{Train: []int{a, b, c, a, b, c}, Valid: []int{unk, unk, a},
 				Batch: 1, Window: unroll.Window{Stride: 2}})
@@ -103,7 +121,14 @@ func TestDoubts(t *testing.T) {
 			return autoencoder.Task(reduce.RowData{Train: []float32{1, 2, 3, 4},
 				Valid: []float32{3, 4}})
 		}, []string{"1 of the 1 validation"}},
-	} {
+	}
+}
+
+// Data of which hardly anything can be learned are trained on, and said.
+func TestDoubts(t *testing.T) {
+	cases := doubtfulLabels(t)
+	maps.Copy(cases, doubtfulOthers(t))
+	for name, c := range cases {
 		task, err := c.task()
 		require.NoError(t, err, name)
 		warnings := train.Warnings(task)

@@ -74,61 +74,15 @@ func TestCaptionerIsItsEquations(t *testing.T) {
 	numbers(m, "out/b")[begin] = -40 // Caption leaves it out
 	pictures, captions, _ := signs(3, 7)
 	captions[1] = captions[1][:1]
-	relu := func(x float64) float64 { return max(x, 0) }
 	sum, n := 0.0, 0
 	for i, picture := range pictures {
-		patches, err := m.Patches(picture)
-		require.NoError(t, err)
-		require.Len(t, patches, m.Cells()*9)
-		mean := make([]float64, 4)
-		var a [][]float64
-		for s := range m.Cells() {
-			x := make([]float64, 9)
-			for k := range x {
-				x[k] = float64(patches[s*9+k])
-				at := m.Cell(s).Min.Add(image.Pt(k%3, k/3)).Add(picture.Bounds().Min)
-				require.InDelta(t, float64(picture.(*image.Gray).GrayAt(at.X, at.Y).Y)/255, x[k],
-					1e-6)
-			}
-			h := each(sumOf(mulVec(x, numbers(m, "patch/W_1")), numbers(m, "patch/b_1")), relu)
-			a = append(a, each(sumOf(mulVec(h, numbers(m, "patch/W_2")), numbers(m, "patch/b_2"),
-				numbers(m, "place/E")[s*4:s*4+4]), relu))
-			for k := range mean {
-				mean[k] += a[s][k] / float64(m.Cells())
-			}
-		}
-		h := each(sumOf(mulVec(mean, numbers(m, "start/l0/W_h")), numbers(m, "start/l0/b_h")),
-			math.Tanh)
+		a, h := lookByEquations(t, m, picture)
 		ids, err := m.Vocabulary().Encode(captions[i])
 		require.NoError(t, err)
 		end, _ := m.Vocabulary().ID(text.EOS)
-		last := begin
-		for _, id := range append(ids, end) {
-			weights, total := make([]float64, m.Cells()), 0.0
-			for s := range a {
-				e := each(sumOf(mulVec(h, numbers(m, "attention/W_q")),
-					mulVec(a[s], numbers(m, "attention/W_k"))), math.Tanh)
-				weights[s] = math.Exp(mulVec(e, numbers(m, "attention/v"))[0])
-				total += weights[s]
-			}
-			context := make([]float64, 4)
-			for s := range a {
-				for k := range context {
-					context[k] += weights[s] / total * a[s][k]
-				}
-			}
-			x := append(slices.Clone(numbers(m, "words/E")[2*last:2*last+2]), context...)
-			h = each(sumOf(mulVec(x, numbers(m, "decoder/l0/W_ih")),
-				mulVec(h, numbers(m, "decoder/l0/W_hh")), numbers(m, "decoder/l0/b")), math.Tanh)
-			logits := sumOf(mulVec(append(slices.Clone(h), context...), numbers(m, "out/W")),
-				numbers(m, "out/b"))
-			all := 0.0
-			for _, l := range logits {
-				all += math.Exp(l)
-			}
-			sum += math.Log(all) - logits[id]
+		for _, loss := range writeByEquations(m, a, h, begin, append(ids, end)) {
+			sum += loss
 			n++
-			last = id
 		}
 	}
 	examples := captioned(t, m, pictures, captions)
@@ -142,9 +96,75 @@ func TestCaptionerIsItsEquations(t *testing.T) {
 	require.InDelta(t, loss, b.Loss, 1e-12)
 	require.Equal(t, n, b.Count)
 	gradientAlong(t, task)
+	requireCaptionsWorth(t, m, pictures[0])
+}
 
-	// A caption is worth what the model thinks of it.
-	found, err := m.Caption(context.Background(), pictures[0],
+// lookByEquations is what the decoder of a captioner attends to in a picture, by its cells, and the
+// state that it starts from.
+func lookByEquations(t *testing.T, m *zoocaption.Model, picture image.Image) (a [][]float64,
+	h []float64) {
+	relu := func(x float64) float64 { return max(x, 0) }
+	patches, err := m.Patches(picture)
+	require.NoError(t, err)
+	require.Len(t, patches, m.Cells()*9)
+	mean := make([]float64, 4)
+	for s := range m.Cells() {
+		x := make([]float64, 9)
+		for k := range x {
+			x[k] = float64(patches[s*9+k])
+			at := m.Cell(s).Min.Add(image.Pt(k%3, k/3)).Add(picture.Bounds().Min)
+			require.InDelta(t, float64(picture.(*image.Gray).GrayAt(at.X, at.Y).Y)/255, x[k],
+				1e-6)
+		}
+		h := each(sumOf(mulVec(x, numbers(m, "patch/W_1")), numbers(m, "patch/b_1")), relu)
+		a = append(a, each(sumOf(mulVec(h, numbers(m, "patch/W_2")), numbers(m, "patch/b_2"),
+			numbers(m, "place/E")[s*4:s*4+4]), relu))
+		for k := range mean {
+			mean[k] += a[s][k] / float64(m.Cells())
+		}
+	}
+	h = each(sumOf(mulVec(mean, numbers(m, "start/l0/W_h")), numbers(m, "start/l0/b_h")),
+		math.Tanh)
+	return a, h
+}
+
+// writeByEquations is the loss of each token, from the state h of the decoder.
+func writeByEquations(m *zoocaption.Model, a [][]float64, h []float64, begin int,
+	ids []int) (losses []float64) {
+	last := begin
+	for _, id := range ids {
+		weights, total := make([]float64, m.Cells()), 0.0
+		for s := range a {
+			e := each(sumOf(mulVec(h, numbers(m, "attention/W_q")),
+				mulVec(a[s], numbers(m, "attention/W_k"))), math.Tanh)
+			weights[s] = math.Exp(mulVec(e, numbers(m, "attention/v"))[0])
+			total += weights[s]
+		}
+		context := make([]float64, 4)
+		for s := range a {
+			for k := range context {
+				context[k] += weights[s] / total * a[s][k]
+			}
+		}
+		x := append(slices.Clone(numbers(m, "words/E")[2*last:2*last+2]), context...)
+		h = each(sumOf(mulVec(x, numbers(m, "decoder/l0/W_ih")),
+			mulVec(h, numbers(m, "decoder/l0/W_hh")), numbers(m, "decoder/l0/b")), math.Tanh)
+		logits := sumOf(mulVec(append(slices.Clone(h), context...), numbers(m, "out/W")),
+			numbers(m, "out/b"))
+		all := 0.0
+		for _, l := range logits {
+			all += math.Exp(l)
+		}
+		losses = append(losses, math.Log(all)-logits[id])
+		last = id
+	}
+	return losses
+}
+
+// requireCaptionsWorth holds that a caption is worth what the model thinks of it.
+func requireCaptionsWorth(t *testing.T, m *zoocaption.Model, picture image.Image) {
+	t.Helper()
+	found, err := m.Caption(context.Background(), picture,
 		decode.SearchOptions{Beam: 4, Best: 4, Max: 6})
 	require.NoError(t, err)
 	require.NotEmpty(t, found)
@@ -160,7 +180,7 @@ func TestCaptionerIsItsEquations(t *testing.T) {
 		}
 		if c.Ended {
 			loss, err := m.Loss(context.Background(),
-				captioned(t, m, pictures[:1], [][]string{c.Tokens}))
+				captioned(t, m, []image.Image{picture}, [][]string{c.Tokens}))
 			require.NoError(t, err)
 			require.InDelta(t, -loss*float64(len(c.Tokens)+1), c.LogProb, 1e-9)
 		}

@@ -96,9 +96,15 @@ func TestEmoji2Vec(t *testing.T) {
 	emoji, _, err = m.Similar([]string{"🐈\uFE0F", "Dog"}, []string{"cat"}, 1)
 	require.NoError(t, err)
 	require.Equal(t, "🐕", emoji[0].Word)
+	requireMoodErrors(t, m, test)
+	requireMoodsSaved(t, m, test, s)
+}
 
+// requireMoodErrors asks a model of moods for what it has not.
+func requireMoodErrors(t *testing.T, m *zooemoji.Model, test []zooemoji.Pair) {
+	t.Helper()
 	var none *zooemoji.NoDescriptionError
-	_, err = m.Vector("🦄")
+	_, err := m.Vector("🦄")
 	require.ErrorAs(t, err, &none)
 	require.ErrorContains(t, err,
 		"no vector for 🦄 (\"\\U0001f984\"): among the pairs learned from it has no description")
@@ -114,7 +120,12 @@ func TestEmoji2Vec(t *testing.T) {
 	require.ErrorContains(t, err, "no term")
 	_, err = m.Evaluate(test[:1])
 	require.ErrorContains(t, err, "of 1 pairs 0 have no known word")
+}
 
+// requireMoodsSaved holds that a model that was saved is as good, on 32 goroutines too, and that a
+// changed file is seen.
+func requireMoodsSaved(t *testing.T, m *zooemoji.Model, test []zooemoji.Pair, s zooemoji.Score) {
+	t.Helper()
 	dir := t.TempDir()
 	require.NoError(t, m.Save(dir))
 	loaded, err := zooemoji.Load(dir)

@@ -212,8 +212,8 @@ func TestImportTorch(t *testing.T) {
 	require.Greater(t, held, 8)
 }
 
-func TestImportTorchErrors(t *testing.T) {
-	var lstm, gru torchCase
+// plainTwoLayers are cases of PyTorch with two plain layers.
+func plainTwoLayers(t *testing.T) (lstm, gru torchCase) {
 	for _, c := range torchCases(t) {
 		if c.inTorch() && c.Config.Bias && c.Config.Layers == 2 && c.Config.Projection == 0 &&
 			!c.Config.Bidirectional {
@@ -227,25 +227,35 @@ func TestImportTorchErrors(t *testing.T) {
 	}
 	require.NotEmpty(t, lstm.Name)
 	require.NotEmpty(t, gru.Name)
-	without := func(name string) func([]safetensors.Tensor) []safetensors.Tensor {
-		return func(all []safetensors.Tensor) (out []safetensors.Tensor) {
-			for _, x := range all {
-				if x.Name != name {
-					out = append(out, x)
-				}
+	return lstm, gru
+}
+
+// changed is a change of a file of PyTorch.
+type changed = func([]safetensors.Tensor) []safetensors.Tensor
+
+func without(name string) changed {
+	return func(all []safetensors.Tensor) (out []safetensors.Tensor) {
+		for _, x := range all {
+			if x.Name != name {
+				out = append(out, x)
 			}
-			return out
 		}
+		return out
 	}
-	with := func(x safetensors.Tensor) func([]safetensors.Tensor) []safetensors.Tensor {
-		return func(all []safetensors.Tensor) []safetensors.Tensor { return append(without(x.Name)(all), x) }
-	}
+}
+
+func with(x safetensors.Tensor) changed {
+	return func(all []safetensors.Tensor) []safetensors.Tensor { return append(without(x.Name)(all), x) }
+}
+
+func TestImportTorchErrors(t *testing.T) {
+	lstm, gru := plainTwoLayers(t)
 	rows := 4 * lstm.Config.H
 	nan := make([]float64, rows)
 	nan[1] = math.NaN()
 	for _, e := range []struct {
 		want   string
-		change func([]safetensors.Tensor) []safetensors.Tensor
+		change changed
 		module zoo.TorchModule
 	}{
 		{"encoder.rnn.weight_ih_l1 is missing", without("encoder.rnn.weight_ih_l1"), encoderRNN},
