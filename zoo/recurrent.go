@@ -92,6 +92,30 @@ func (r Recurrent) Validate() error {
 	return bad.Err()
 }
 
+// CheckMerge refuses a Merge of layers that do not read both ways.
+func (r Recurrent) CheckMerge(bothWays bool) error {
+	if bothWays || r.Merge == "" || r.Merge == unroll.Concat {
+		return nil
+	}
+	return fmt.Errorf("merge is %q, and nothing reads both ways whose outputs it could merge", r.Merge)
+}
+
+// Idle says what is set and has no effect, which is likely a mistake.
+func (r Recurrent) Idle() (doubts []string) {
+	if r.WithDefaults().Layers > 1 {
+		return nil
+	}
+	if r.Dropout > 0 {
+		doubts = append(doubts, fmt.Sprintf("dropout is %g, and is between layers, of which there is "+
+			"one: it does nothing", r.Dropout))
+	}
+	if r.Residual {
+		doubts = append(doubts, "residual is set, and is around the layers above the first, of which "+
+			"there is none: it does nothing")
+	}
+	return doubts
+}
+
 // wrappers are what a spec says of a layer besides the options of its cell.
 type wrappers struct {
 	hidden                             int

@@ -103,7 +103,11 @@ func (e *evaluation) hred(ctx context.Context, s cli.Std, m *dialogue.Model,
 	if err != nil {
 		return err
 	}
-	score, err := m.Evaluate(ctx, ds, dialogue.EvaluateOptions{Samples: e.samples, Seed: e.seed})
+	var o dialogue.EvaluateOptions
+	if m.Config().Latent.Width > 0 {
+		o = dialogue.EvaluateOptions{Samples: e.samples, Seed: e.seed}
+	}
+	score, err := m.Evaluate(ctx, ds, o)
 	if err != nil {
 		return dialogues.at(m, err)
 	}

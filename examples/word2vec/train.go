@@ -73,6 +73,9 @@ func trainCommand() cli.Command {
 			if err := t.checkExtend(); err != nil {
 				return err
 			}
+			if t.Output == word2vec.Hierarchical && !cli.Given(t.flags)["negatives"] {
+				t.Negatives = 0 // it draws none
+			}
 			return t.Validate()
 		},
 		Run: func(ctx context.Context, s cli.Std) error { return t.run(ctx, s) },

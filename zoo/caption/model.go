@@ -90,6 +90,7 @@ func (c Config) Validate() error {
 	bad.Int("features", c.Features, 1, cells.MaxWidth)
 	bad.Int("embed", c.Embed, 1, cells.MaxWidth)
 	bad.Rate("dropout", c.Dropout)
+	bad.In("decoder", c.Decoder.CheckMerge(false))
 	bad.In("text", c.Text.Validate())
 	if err := c.Decoder.Validate(); err != nil {
 		bad.In("decoder", err)

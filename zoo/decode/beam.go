@@ -154,6 +154,10 @@ func (s *search) extend(p Prediction, from, tokens []int) error {
 			return fmt.Errorf("decode: row %d: %w", s.row+k, err)
 		}
 		attention := p.attention(s.row + k)
+		if s.o.Beta > 0 && attention == nil {
+			return fmt.Errorf("decode: Beta is %g, and there is no attention whose coverage it could "+
+				"reward", s.o.Beta)
+		}
 		looked := s.look(h, attention)
 		attention = s.o.kept(attention)
 		for id, lp := range logProbs {
@@ -185,7 +189,7 @@ func (s *search) extend(p Prediction, from, tokens []int) error {
 
 // look adds up attention along a path.
 func (s *search) look(h *path, attention []float64) []float64 {
-	if s.o.Beta == 0 || attention == nil {
+	if s.o.Beta == 0 {
 		return nil
 	}
 	sum := slices.Clone(attention)

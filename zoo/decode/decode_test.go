@@ -173,10 +173,11 @@ func TestBeamIsTheDefinition(t *testing.T) {
 				Max: rapid.IntRange(1, 6).Draw(t, "max")},
 			Width: rapid.IntRange(1, 5).Draw(t, "width"),
 			Alpha: rapid.SampledFrom([]float64{0, 0.6, 2}).Draw(t, "alpha"),
-			Beta:  rapid.SampledFrom([]float64{0, 0.3}).Draw(t, "beta"),
 		}
 		m := newTree(v, sources, o.Width)
-		m.places = rapid.IntRange(0, 3).Draw(t, "places")
+		if m.places = rapid.IntRange(0, 3).Draw(t, "places"); m.places > 0 {
+			o.Beta = rapid.SampledFrom([]float64{0, 0.3}).Draw(t, "beta")
+		}
 		starts := make([]int, sources)
 		got, err := decode.Beam(context.Background(), m, starts, o)
 		require.NoError(t, err)

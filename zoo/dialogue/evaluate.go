@@ -13,7 +13,7 @@ import (
 // EvaluateOptions say how a Model is evaluated. The zero value of a field is its default.
 type EvaluateOptions struct {
 	Samples int    // draws of each latent variable; default 1
-	Seed    uint64 // of the draws
+	Seed    uint64 // of the draws; refused, as Samples is, where there is none
 }
 
 // Score is how well a model predicts dialogues, all turns but the first of each.
@@ -51,6 +51,10 @@ func (m *Model) Evaluate(ctx context.Context, ds []Dialogue, o EvaluateOptions) 
 	if o.Samples < 0 || o.Samples > maxSamples {
 		return s, prefix.Errorf("the option Samples is %d, want 1 … %d, or 0 for 1",
 			o.Samples, maxSamples)
+	}
+	if m.cfg.Latent.Width == 0 && (o.Samples > 1 || o.Seed != 0) {
+		return s, prefix.Errorf("the options Samples and Seed are of a latent variable, and the model "+
+			"has none; they are %d and %d", o.Samples, o.Seed)
 	}
 	if err := m.checkDialogues(ds); err != nil {
 		return s, prefix.Wrap(err)

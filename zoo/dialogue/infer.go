@@ -26,7 +26,7 @@ type ReplyOptions struct {
 	EarlyStop bool    // of the beam
 
 	Sample     decode.Sampler // without a beam: temperature, top-k, nucleus
-	Seed       uint64         // of the latent variable and of the sampling
+	Seed       uint64         // of the latent variable and of the sampling, where there is one
 	MeanLatent bool           // the latent variable is its prior mean instead of a draw
 
 	Each func(tokens []string) // is called with the tokens so far, as decode.SearchOptions.Each is

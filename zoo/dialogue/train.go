@@ -117,6 +117,7 @@ func (m *Model) Task(d Data) (train.Task, error) {
 		return nil, prefix.Wrap(err)
 	}
 	data.Empty(d.Valid != nil, len(d.Valid))
+	data.Doubts(m.cfg.Encoder.Idle()...)
 	data.Unknown("training dialogues", m.vocabulary, turnsOf(feed.At))
 	data.Unknown("validation dialogues", m.vocabulary, turnsOf(d.Valid))
 	shared.Overlap(&data, feed.At, d.Valid, func(turns Dialogue) shared.Fingerprint {

@@ -104,7 +104,7 @@ const maxWindow = 1 << 16
 func (c Config) Validate() error {
 	c = c.withDefaults()
 	var bad check.Problems
-	bad.Add(c.Recurrent.Validate())
+	bad.Add(c.Recurrent.Validate(), c.CheckMerge(false))
 	bad.That(len(c.Variables) >= 1 && len(c.Variables) <= series.MaxColumns, "variables are %d, "+
 		"want 1 … %d", len(c.Variables), series.MaxColumns)
 	distinct := func(what string, names []string) {

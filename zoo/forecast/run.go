@@ -83,6 +83,7 @@ func (m *Model) Task(d Data) (train.Task, error) {
 	if err != nil {
 		return nil, prefix.Wrap(err)
 	}
+	data.Doubts(m.cfg.Recurrent.Idle()...)
 	shared.Part(&data, "series", learn, known)
 	graphs := m.graphs(unroll.Options{Strategy: d.Unroll, Recompute: d.Recompute}, true)
 	task := &shared.ExampleTask{TaskData: data, Weights: m.store.Params(), Order: feed}

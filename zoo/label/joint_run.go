@@ -193,6 +193,7 @@ func (m *Joint) checkValid(examples []JointLabelled) error {
 // doubts says what is likely a mistake in the data.
 func (m *Joint) doubts(data *shared.TaskData, learn []JointLabelled, d JointData) {
 	data.Empty(d.Valid != nil, len(d.Valid))
+	data.Doubts(m.cfg.Recurrent.Idle()...)
 	doubtLabels(data, m.Labels(), shared.SequencesOf(learn,
 		func(e JointLabelled) []int { return []int{e.Label} }), "sequences")
 	doubtLabels(data, m.Tags(), shared.SequencesOf(learn,

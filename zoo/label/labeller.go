@@ -66,7 +66,7 @@ func (c Config) withDefaults() Config {
 // Validate reports every field that is out of range.
 func (c Config) Validate() error {
 	var bad check.Problems
-	bad.Add(c.Recurrent.Validate())
+	bad.Add(c.Recurrent.Validate(), c.CheckMerge(c.Bidirectional))
 	bad.Optional("features", c.Features, 1, cells.MaxWidth, "or 0 to read tokens")
 	bad.Optional("embed", c.Embed, 1, cells.MaxWidth, "or 0 for the hidden width")
 	bad.That(c.Features == 0 || c.Embed == 0,

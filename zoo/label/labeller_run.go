@@ -138,6 +138,7 @@ func (m *labeller) doubts(data *shared.TaskData, learn []Labelled, d Data) {
 		things = "sequences"
 	}
 	data.Empty(d.Valid != nil, len(d.Valid))
+	data.Doubts(m.cfg.Recurrent.Idle()...)
 	doubtLabels(data, m.labels, shared.SequencesOf(learn,
 		func(e Labelled) []int { return e.Labels }), things)
 	if m.tokens != nil {

@@ -70,7 +70,7 @@ func (c Config) withDefaults() Config {
 // Validate reports every field that is out of range.
 func (c Config) Validate() error {
 	var bad check.Problems
-	bad.Add(c.Recurrent.Validate())
+	bad.Add(c.Recurrent.Validate(), c.CheckMerge(false))
 	words := c.Level == "" || c.Level == Words
 	_, err := c.tokeniser()
 	bad.Add(err)

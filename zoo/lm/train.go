@@ -88,6 +88,7 @@ func (m *Model) Task(d Data) (train.Task, error) {
 		return nil, prefix.Wrap(err)
 	}
 	data.Empty(d.Valid != nil, len(d.Valid))
+	data.Doubts(m.cfg.Recurrent.Idle()...)
 	data.Unknown("training text", m.vocabulary, shared.Alone(d.Train))
 	data.Unknown("validation text", m.vocabulary, shared.Alone(d.Valid))
 	shared.Part(&data, "text", d.Train, d.Valid)

@@ -35,7 +35,7 @@ const MaxSteps = 1 << 16
 // Validate reports every field that is out of range.
 func (c RecurrentAutoencoderConfig) Validate() error {
 	var bad check.Problems
-	bad.Add(c.Recurrent.Validate(), checkThreshold(c.Threshold))
+	bad.Add(c.Recurrent.Validate(), c.CheckMerge(false), checkThreshold(c.Threshold))
 	bad.Int("variables", c.Variables, 1, cells.MaxWidth)
 	bad.Int("window", c.Window, 1, MaxSteps)
 	bad.Int("code", c.Code, 1, cells.MaxWidth)

@@ -86,6 +86,7 @@ func (m *RecurrentAutoencoder) SeriesTask(d SeriesData) (train.Task, error) {
 		return fail(err)
 	}
 	data.Empty(d.Valid != nil, len(d.Valid))
+	data.Doubts(m.cfg.Recurrent.Idle()...)
 	shared.Overlap(&data, feed.At, valid, shared.NoPrint.Floats)
 	r := &seriesRunner{m: m, graphs: run.NewCache(m.compileWith)}
 	err = feed.Foresee(func(largest [][]float32, whole shared.Rows) error {

@@ -131,6 +131,8 @@ func (c Config) Validate() error {
 	var bad check.Problems
 	bad.In("encoder", c.Encoder.Validate())
 	bad.In("decoder", c.Decoder.Validate())
+	bad.In("encoder", c.Encoder.CheckMerge(c.Bidirectional))
+	bad.In("decoder", c.Decoder.CheckMerge(c.Decoder == c.Encoder))
 	bad.In("text", c.Text.Validate())
 	bad.That(c.Encoder.Layers == c.Decoder.Layers,
 		"the encoder has %d layers, the decoder %d; want as many",
@@ -157,6 +159,8 @@ func (c Config) Validate() error {
 	case NoAttention:
 		bad.That(c.Score == "" && c.Coverage == 0,
 			"score and coverage are of an attention, and attention is none")
+		bad.That(c.ScoreHidden == 0,
+			"score_hidden is %d, and attention is none, whose scores it is of", c.ScoreHidden)
 		bad.That(!c.Copy, "copy is set, and attention is none, which tells what is copied")
 	case BahdanauAttention, LuongAttention:
 		bad.Add(c.attention().Validate())

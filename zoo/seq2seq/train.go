@@ -163,6 +163,7 @@ func (m *Model) Task(d Data) (train.Task, error) {
 		return nil, prefix.Wrap(err)
 	}
 	data.Empty(d.Valid != nil, len(d.Valid))
+	data.Doubts(m.cfg.Encoder.Idle()...)
 	for _, part := range []struct {
 		name  string
 		pairs []Pair

@@ -66,7 +66,10 @@ func TestLockFree(t *testing.T) {
 // workers.
 func TestLoss(t *testing.T) {
 	each(t, func(t *testing.T, cfg Config) {
-		cfg.Dim, cfg.MinCount, cfg.Sample, cfg.Negatives, cfg.Epochs = 8, 1, 1, 4, 1
+		cfg.Dim, cfg.MinCount, cfg.Sample, cfg.Epochs = 8, 1, 1, 1
+		if cfg.Output == Negative {
+			cfg.Negatives = 4
+		}
 		cfg.LR = 1e-9 // nothing is learnt
 		sentences := topics(400)
 		_, start := trained(t, cfg, sentences, TrainOptions{Workers: 1, Loss: true})

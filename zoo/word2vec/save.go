@@ -157,6 +157,9 @@ func load(d *modeldir.Dir) (*Model, error) {
 		return nil, fmt.Errorf("%s: architecture %q; want %q", configFile, e.Architecture,
 			architecture)
 	}
+	if e.Config.Output == Hierarchical {
+		e.Config.Negatives = 0 // which files of earlier versions name without a use for it
+	}
 	if err := e.Config.Validate(); err != nil {
 		return nil, fmt.Errorf("%s: %w", configFile, err)
 	}

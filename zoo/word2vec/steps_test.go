@@ -19,7 +19,10 @@ import (
 // Network's losses; for the neighbours of CBOW, that times their number.
 func TestUpdateIsTheGradient(t *testing.T) {
 	each(t, func(t *testing.T, cfg Config) {
-		cfg.Dim, cfg.MinCount, cfg.Window, cfg.Negatives, cfg.Sample, cfg.LR = 5, 1, 2, 3, 1, 1e-4
+		cfg.Dim, cfg.MinCount, cfg.Window, cfg.Sample, cfg.LR = 5, 1, 2, 1, 1e-4
+		if cfg.Output == Negative {
+			cfg.Negatives = 3
+		}
 		sentences := topics(6)
 		m, err := New(context.Background(), cfg, sentences)
 		require.NoError(t, err)

@@ -43,7 +43,7 @@ type Config struct {
 	// words seen less often are left out of the text; 0 means 5
 	MinCount  int `json:"min_count"`
 	MaxVocab  int `json:"max_vocab"` // keep the most frequent words; 0 means no limit
-	Negatives int `json:"negatives"` // words drawn for each pair; 0 means 5
+	Negatives int `json:"negatives"` // words drawn for each pair, of Negative; 0 means 5
 	// share of the text above which a word is left out at random; 0 means 1e-3, 1 never
 	Sample float64 `json:"sample"`
 	LR     float64 `json:"lr"` // learning rate at the start; 0 means 0.025
@@ -67,7 +67,10 @@ const maxDim = 1 << 16
 func (c Config) withDefaults() Config {
 	c.Model, c.Output = cmp.Or(c.Model, SkipGram), cmp.Or(c.Output, Negative)
 	c.Dim, c.Window = cmp.Or(c.Dim, 100), cmp.Or(c.Window, 5)
-	c.MinCount, c.Negatives = cmp.Or(c.MinCount, 5), cmp.Or(c.Negatives, 5)
+	c.MinCount = cmp.Or(c.MinCount, 5)
+	if c.Output == Negative {
+		c.Negatives = cmp.Or(c.Negatives, 5)
+	}
 	c.Sample, c.LR = cmp.Or(c.Sample, 1e-3), cmp.Or(c.LR, 0.025)
 	c.MinLR, c.Epochs = cmp.Or(c.MinLR, min(0.0001, c.LR)), cmp.Or(c.Epochs, 5)
 	return c
@@ -83,7 +86,12 @@ func (c Config) Validate() error {
 	bad.Int("Window", c.Window, 1, maxSentence)
 	bad.Int("MinCount", c.MinCount, 1, math.MaxInt)
 	bad.Int("MaxVocab", c.MaxVocab, 0, math.MaxInt)
-	bad.Int("Negatives", c.Negatives, 1, 1000)
+	if c.Output == Hierarchical {
+		bad.That(c.Negatives == 0, "Negatives is %d, and Output is %q, which draws none", c.Negatives,
+			c.Output)
+	} else {
+		bad.Int("Negatives", c.Negatives, 1, 1000)
+	}
 	bad.Above("Sample", c.Sample, 1)
 	bad.Above("LR", c.LR, 10)
 	bad.Above("MinLR", c.MinLR, c.LR)

@@ -46,7 +46,7 @@ func Graph(keep []*G.Node, o Options) (res *Result, err error) {
 	}
 	l := &lowering{Result: res, opts: o, children: children, before: before,
 		scans: map[*ir.Value]*scan{}, grads: map[*ir.Value]*scanGrad{},
-		backs: map[[2]*ir.Value]back{}, steps: map[*ops.Step]*step{}}
+		backs: map[[2]*ir.Value]back{}, steps: map[*ops.Step]*step{}, learned: learned(all)}
 	foreign := newForeignTypes(all)
 	for _, n := range all {
 		if foreign.has(n) || slices.ContainsFunc(children[n], foreign.has) {
@@ -67,6 +67,22 @@ func Graph(keep []*G.Node, o Options) (res *Result, err error) {
 		res.Of[n] = l.plain(res.Of[n])
 	}
 	return res, nil
+}
+
+// learned are the steps of scans that a gradient goes through.
+func learned(all []*G.Node) map[*ops.Step]bool {
+	steps := map[*ops.Step]bool{}
+	for _, n := range all {
+		if op, ok := n.Op().(*ops.Op); ok {
+			switch fn := op.Fn.(type) {
+			case ops.ScanGrad:
+				steps[fn.Step] = true
+			case ops.ScanFlow:
+				steps[fn.Step] = true
+			}
+		}
+	}
+	return steps
 }
 
 // needed lists the nodes that keep depends on, operands first, the operands of each, and those
@@ -92,6 +108,7 @@ type lowering struct {
 	grads    map[*ir.Value]*scanGrad // by the value that stands for what its gradient packs
 	backs    map[[2]*ir.Value]back
 	steps    map[*ops.Step]*step
+	learned  map[*ops.Step]bool // those that a gradient goes through
 }
 
 func (l *lowering) node(n *G.Node, args []*ir.Value) (*ir.Value, error) {

@@ -30,16 +30,22 @@ func (l *lowering) step(st *ops.Step) (*step, error) {
 	if s := l.steps[st]; s != nil {
 		return s, nil
 	}
-	// also where no gradient is wanted: it adds nodes to the step's graph, once
-	cots, grads, gradErr := st.Backward()
+	// Without a gradient the backward pass of a step is most of what would be compiled.
+	var cots, grads, flows []*G.Node
+	if l.learned[st] {
+		var err error
+		if cots, grads, err = st.Backward(); err != nil {
+			cots, grads = nil, nil // whoever asks for the gradient gets the error
+		} else {
+			flows = st.Flows()
+		}
+	}
 	s := &step{Step: st, values: ir.NewRegion()}
 	l.steps[st] = s
 	keep := slices.Clone(st.Slots())
-	if gradErr == nil {
-		for _, g := range slices.Concat(grads, st.Flows()) {
-			if g != nil {
-				keep = append(keep, g)
-			}
+	for _, g := range slices.Concat(grads, flows) {
+		if g != nil {
+			keep = append(keep, g)
 		}
 	}
 	all, children, before, err := needed(keep)
@@ -57,10 +63,8 @@ func (l *lowering) step(st *ops.Step) (*step, error) {
 	for _, n := range st.Inputs() {
 		s.inputs = append(s.inputs, leaf(n))
 	}
-	if gradErr == nil {
-		for _, n := range cots {
-			s.cots = append(s.cots, leaf(n))
-		}
+	for _, n := range cots {
+		s.cots = append(s.cots, leaf(n))
 	}
 	inner := &lowering{Result: &Result{Region: s.values, Of: of, Notes: l.Notes}, opts: l.opts,
 		children: children, before: before, inner: true}
@@ -83,9 +87,7 @@ func (l *lowering) step(st *ops.Step) (*step, error) {
 	for _, n := range st.Next {
 		s.next = append(s.next, inner.plain(of[n]))
 	}
-	if gradErr == nil {
-		s.grads, s.flows = inner.gradients(grads), inner.gradients(st.Flows())
-	}
+	s.grads, s.flows = inner.gradients(grads), inner.gradients(flows)
 	return s, nil
 }
 

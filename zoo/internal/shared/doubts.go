@@ -22,6 +22,9 @@ func (d *TaskData) Doubt(format string, args ...any) {
 	d.warnings = append(d.warnings, fmt.Sprintf(format, args...))
 }
 
+// Doubts notes what others doubt.
+func (d *TaskData) Doubts(all ...string) { d.warnings = append(d.warnings, all...) }
+
 // Unknown doubts sequences of ids of which many are <unk>.
 func (d *TaskData) Unknown(what string, v *text.Vocabulary, sequences iter.Seq[[]int]) {
 	unk, ok := v.ID(text.Unk)
