@@ -213,6 +213,12 @@ func newFit(t Task, c Config) (*fit, error) {
 	check.field(c.Shards >= 0, "Shards", c.Shards, "0 (one) or more")
 	check.field(c.SaveEvery >= 0, "SaveEvery", c.SaveEvery, "0 (each epoch) or more")
 	check.field(f.RecordEvery > 0, "RecordEvery", c.RecordEvery, "at least 1")
+	if c.Checkpoints == nil && c.Processes == nil { // of several, the first alone has them
+		check.field(!c.Resume, "Resume", c.Resume,
+			"false without Checkpoints, from which it would go on")
+	}
+	check.field(!c.FastSum || c.Processes != nil, "FastSum", c.FastSum,
+		"false without Processes, whose way of summing it is")
 	check.field(c.Goal.known(), "Goal", c.Goal, goalsWanted)
 	if err := errors.Join(check.err(), c.Clip.Validate()); err != nil {
 		return nil, err

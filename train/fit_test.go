@@ -258,8 +258,16 @@ func TestLanguageModelDiverges(t *testing.T) {
 func TestFitErrors(t *testing.T) {
 	ok := func() train.Config { return train.Config{Optimizer: adam(0.1), Epochs: 2} }
 	for want, change := range map[string]func(b *bowl, c *train.Config){
-		"Config.Optimizer":    func(b *bowl, c *train.Config) { c.Optimizer = nil },
-		"Config.Epochs is 0":  func(b *bowl, c *train.Config) { c.Epochs = 0 },
+		"Config.Optimizer":   func(b *bowl, c *train.Config) { c.Optimizer = nil },
+		"Config.Epochs is 0": func(b *bowl, c *train.Config) { c.Epochs = 0 },
+		"Config.Resume is true; it must be false without Checkpoints": func(b *bowl,
+			c *train.Config) {
+			c.Resume = true
+		},
+		"Config.FastSum is true; it must be false without Processes": func(b *bowl,
+			c *train.Config) {
+			c.FastSum = true
+		},
 		"Config.MaxSteps":     func(b *bowl, c *train.Config) { c.MaxSteps = -1 },
 		"Config.Accumulate":   func(b *bowl, c *train.Config) { c.Accumulate = -1 },
 		"Config.SaveEvery":    func(b *bowl, c *train.Config) { c.SaveEvery = -1 },

@@ -51,42 +51,52 @@ func fitted[M zoo.Model, D any](m M, err error, task func(M, D) (train.Task, err
 	return m, t, err
 }
 
-// optionsOf are the families.
-func optionsOf() map[string]optioned {
-	v, layer := vocabularyFor(theSame), zoo.Recurrent{Cell: "gru", Hidden: 4}
-	var ids []int
-	var sequences, tagged []label.Labelled
-	var joint []label.JointLabelled
-	var pairs []seq2seq.Pair
-	var dialogues []dialogue.Dialogue
+// optionLayer is what the models are made around.
+var optionLayer = zoo.Recurrent{Cell: "gru", Hidden: 4}
+
+// optionTexts are examples of ids.
+type optionTexts struct {
+	ids               []int
+	sequences, tagged []label.Labelled
+	joint             []label.JointLabelled
+	pairs             []seq2seq.Pair
+	dialogues         []dialogue.Dialogue
+}
+
+func newOptionTexts() (e optionTexts) {
 	for i := range 12 {
 		var s []int
 		for k := range 1 + i%5 {
 			s = append(s, 2+(i*k+k+i)%4)
 		}
-		ids = append(ids, s...)
+		e.ids = append(e.ids, s...)
 		one := label.Sequence{IDs: s}
 		tags := make([]int, len(s))
 		tags[0] = i % 2
-		sequences = append(sequences, label.Labelled{Sequence: one, Labels: []int{i % 2}})
-		tagged = append(tagged, label.Labelled{Sequence: one, Labels: tags})
-		joint = append(joint, label.JointLabelled{Sequence: one, Label: i % 2, Tags: tags})
-		pairs = append(pairs, seq2seq.Pair{Source: s, Target: s[:len(s)-i%2]})
-		dialogues = append(dialogues, dialogue.Dialogue{s, {3, 4}, s}[:2+i%2])
+		e.sequences = append(e.sequences, label.Labelled{Sequence: one, Labels: []int{i % 2}})
+		e.tagged = append(e.tagged, label.Labelled{Sequence: one, Labels: tags})
+		e.joint = append(e.joint, label.JointLabelled{Sequence: one, Label: i % 2, Tags: tags})
+		e.pairs = append(e.pairs, seq2seq.Pair{Source: s, Target: s[:len(s)-i%2]})
+		e.dialogues = append(e.dialogues, dialogue.Dialogue{s, {3, 4}, s}[:2+i%2])
 	}
-	learn, _ := rows(theSame)
-	shown, _ := pictures(theSame)
-	emojis, _ := emojiPairs(theSame)
-	words := must(vectors.New([]string{"sun", "moon", "star"}, 2, []float32{1, 0, 0, 1, 1, 1}))
-	walk := &series.Series{Names: []string{"x", "z"}}
-	for t := range 40 {
-		walk.Values = append(walk.Values, float64(t%7), float64(t%5)-float64(t%3))
-	}
+	return e
+}
+
+// optionsOf are the families.
+func optionsOf() map[string]optioned {
 	all := map[string]optioned{}
+	optionsOfTexts(all, newOptionTexts())
+	optionsOfPairs(all, newOptionTexts())
+	optionsOfNumbers(all)
+	return all
+}
+
+func optionsOfTexts(all map[string]optioned, e optionTexts) {
+	v := vocabularyFor(theSame)
 	lang := struct {
 		C lm.Config
 		D lm.Data
-	}{lm.Config{Recurrent: layer}, lm.Data{Train: ids, Batch: 2, Window: unroll.Window{Stride: 4}}}
+	}{lm.Config{Recurrent: optionLayer}, lm.Data{Train: e.ids, Batch: 2, Window: unroll.Window{Stride: 4}}}
 	all["lm"] = of(lang, func(o struct {
 		C lm.Config
 		D lm.Data
@@ -98,8 +108,8 @@ func optionsOf() map[string]optioned {
 		C label.ClassifierConfig
 		D label.Data
 	}
-	all["classifier"] = of(classifier{label.ClassifierConfig{Config: label.Config{Recurrent: layer}},
-		label.Data{Train: sequences, Batch: 3}}, func(o classifier) (zoo.Model, train.Task, error) {
+	all["classifier"] = of(classifier{label.ClassifierConfig{Config: label.Config{Recurrent: optionLayer}},
+		label.Data{Train: e.sequences, Batch: 3}}, func(o classifier) (zoo.Model, train.Task, error) {
 		m, err := label.NewClassifier(o.C, v, twoLabels(), 1)
 		return fitted(m, err, (*label.Classifier).Task, o.D)
 	})
@@ -107,8 +117,8 @@ func optionsOf() map[string]optioned {
 		C label.TaggerConfig
 		D label.Data
 	}
-	all["tagger"] = of(tagger{label.TaggerConfig{Config: label.Config{Recurrent: layer}},
-		label.Data{Train: tagged, Batch: 3}}, func(o tagger) (zoo.Model, train.Task, error) {
+	all["tagger"] = of(tagger{label.TaggerConfig{Config: label.Config{Recurrent: optionLayer}},
+		label.Data{Train: e.tagged, Batch: 3}}, func(o tagger) (zoo.Model, train.Task, error) {
 		m, err := label.NewTagger(o.C, v, twoLabels(), 1)
 		return fitted(m, err, (*label.Tagger).Task, o.D)
 	})
@@ -116,16 +126,20 @@ func optionsOf() map[string]optioned {
 		C label.JointConfig
 		D label.JointData
 	}
-	all["joint"] = of(both{label.JointConfig{Config: label.Config{Recurrent: layer}},
-		label.JointData{Train: joint, Batch: 3}}, func(o both) (zoo.Model, train.Task, error) {
+	all["joint"] = of(both{label.JointConfig{Config: label.Config{Recurrent: optionLayer}},
+		label.JointData{Train: e.joint, Batch: 3}}, func(o both) (zoo.Model, train.Task, error) {
 		m, err := label.NewJoint(o.C, v, twoLabels(), twoLabels(), 1)
 		return fitted(m, err, (*label.Joint).Task, o.D)
 	})
+}
+
+func optionsOfPairs(all map[string]optioned, e optionTexts) {
+	v := vocabularyFor(theSame)
 	type translator struct {
 		C seq2seq.Config
 		D seq2seq.Data
 	}
-	all["seq2seq"] = of(translator{seq2seq.Config{Encoder: layer}, seq2seq.Data{Train: pairs, Batch: 3}},
+	all["seq2seq"] = of(translator{seq2seq.Config{Encoder: optionLayer}, seq2seq.Data{Train: e.pairs, Batch: 3}},
 		func(o translator) (zoo.Model, train.Task, error) {
 			m, err := seq2seq.New(o.C, v, v, 1)
 			return fitted(m, err, (*seq2seq.Model).Task, o.D)
@@ -134,17 +148,29 @@ func optionsOf() map[string]optioned {
 		C dialogue.Config
 		D dialogue.Data
 	}
-	all["dialogue"] = of(talk{dialogue.Config{Encoder: layer}, dialogue.Data{Train: dialogues, Batch: 3}},
+	all["dialogue"] = of(talk{dialogue.Config{Encoder: optionLayer}, dialogue.Data{Train: e.dialogues, Batch: 3}},
 		func(o talk) (zoo.Model, train.Task, error) {
 			m, err := dialogue.New(o.C, v, 1)
 			return fitted(m, err, (*dialogue.Model).Task, o.D)
 		})
+}
+
+func optionsOfNumbers(all map[string]optioned) {
+	v := vocabularyFor(theSame)
+	learn, _ := rows(theSame)
+	shown, _ := pictures(theSame)
+	emojis, _ := emojiPairs(theSame)
+	words := must(vectors.New([]string{"sun", "moon", "star"}, 2, []float32{1, 0, 0, 1, 1, 1}))
+	walk := &series.Series{Names: []string{"x", "z"}}
+	for t := range 40 {
+		walk.Values = append(walk.Values, float64(t%7), float64(t%5)-float64(t%3))
+	}
 	type captioner struct {
 		C caption.Config
 		D caption.Data
 	}
 	all["caption"] = of(captioner{caption.Config{Height: 4, Width: 4, Patch: 2, Hidden: 4,
-		Features: 4, Decoder: layer}, caption.Data{Train: shown, Batch: 3}},
+		Features: 4, Decoder: optionLayer}, caption.Data{Train: shown, Batch: 3}},
 		func(o captioner) (zoo.Model, train.Task, error) {
 			m, err := caption.New(o.C, v, 1)
 			return fitted(m, err, (*caption.Model).Task, o.D)
@@ -153,7 +179,7 @@ func optionsOf() map[string]optioned {
 		C forecast.Config
 		D forecast.Data
 	}
-	all["forecast"] = of(forecaster{forecast.Config{Recurrent: layer, Variables: walk.Names, Lookback: 4,
+	all["forecast"] = of(forecaster{forecast.Config{Recurrent: optionLayer, Variables: walk.Names, Lookback: 4,
 		Horizon: 2}, forecast.Data{Train: walk, Batch: 3}}, func(o forecaster) (zoo.Model, train.Task,
 		error) {
 		m, err := forecast.New(o.C, &series.Scale{Mean: []float64{0, 0}, Deviation: []float64{1, 1}}, 1)
@@ -183,7 +209,7 @@ func optionsOf() map[string]optioned {
 		D reduce.SeriesData
 	}
 	some := [][]float32{learn[:12], learn[12:20], learn[20:40], learn[4:8]}
-	all["recurrent autoencoder"] = of(recurrent{reduce.RecurrentAutoencoderConfig{Recurrent: layer,
+	all["recurrent autoencoder"] = of(recurrent{reduce.RecurrentAutoencoderConfig{Recurrent: optionLayer,
 		Variables: 4, Window: 2, Code: 2}, reduce.SeriesData{Train: some, Batch: 2}},
 		func(o recurrent) (zoo.Model, train.Task, error) {
 			m, err := reduce.NewRecurrentAutoencoder(o.C, 1)
@@ -198,7 +224,6 @@ func optionsOf() map[string]optioned {
 			m, err := emoji.New(o.C, words, emojis)
 			return fitted(m, err, (*emoji.Model).Task, o.D)
 		})
-	return all
 }
 
 // settings are values that options of a type, or one of a name, may have.

@@ -38,6 +38,9 @@ func ReadParallel(source, target string) (*Parallel, error) {
 // many there are and the numbers of the first: nothing can be learned from them, and most often
 // they say that the files have slipped. The line end of the last line may be missing.
 func (o ParallelOptions) Read(source, target string) (*Parallel, error) {
+	if o.SkipLong && o.MaxTokens == 0 {
+		return nil, errors.New("text: SkipLong is set, and MaxTokens is 0: no pair is too long")
+	}
 	if o.MaxTokens < 0 {
 		return nil, fmt.Errorf("text: MaxTokens is %d; want at least 1, or 0 for no limit",
 			o.MaxTokens)
