@@ -64,6 +64,14 @@ var readers = map[string]func(path string) error{
 		_, err := word2vec.OpenVectors(context.Background(), path)
 		return err
 	},
+	"text.Columns":  func(path string) error { _, err := text.Columns{}.Read(path); return err },
+	"text.Parallel": func(path string) error { _, err := text.ReadParallel(path, path); return err },
+	"text.Sentences": func(path string) (err error) {
+		for _, e := range text.Sentences(path, nil) {
+			err = e
+		}
+		return err
+	},
 	"text.ReadDialogues": func(path string) error {
 		_,
 			err := text.ReadDialogues(path)

@@ -1,6 +1,7 @@
 package text
 
 import (
+	"bufio"
 	"compress/gzip"
 	"errors"
 	"fmt"
@@ -8,12 +9,13 @@ import (
 	"iter"
 	"strings"
 
+	"github.com/seqzoo/seqzoo/internal/filekind"
 	"github.com/seqzoo/seqzoo/internal/safefile"
 )
 
 // Sentences gives the tokens of each line of a file that has any, line by line, so that a text need
-// not fit in memory. The file, or what a name that ends with .gz expands to, is read anew each time
-// that it is ranged over, and closed behind the last line or where the ranging ends. Without a
+// not fit in memory. The file, or what it expands to if it is compressed by gzip, is read anew each
+// time that it is ranged over, and closed behind the last line or where the ranging ends. Without a
 // tokeniser lines are cut as Words does.
 //
 // The first error ends it: of a file that [ReadFile] would not open, or with the path and the line
@@ -29,14 +31,10 @@ func Sentences(path string, t Tokeniser) iter.Seq2[[]string, error] {
 			return
 		}
 		defer f.Close()
-		var r io.Reader = f
-		if strings.HasSuffix(path, ".gz") {
-			z, err := gzip.NewReader(f)
-			if err != nil {
-				yield(nil, fmt.Errorf("%s: %w", path, err))
-				return
-			}
-			r = z
+		r, err := unpacked(f, strings.HasSuffix(path, ".gz"))
+		if err != nil {
+			yield(nil, fmt.Errorf("%s: %w", path, err))
+			return
 		}
 		for lines := NewLineReader(r); ; {
 			line, err := lines.Next()
@@ -56,6 +54,23 @@ func Sentences(path string, t Tokeniser) iter.Seq2[[]string, error] {
 			}
 		}
 	}
+}
+
+// unpacked reads the text of a file, which may be compressed by gzip, as its first bytes tell.
+func unpacked(f io.Reader, gzipped bool) (io.Reader, error) {
+	r := bufio.NewReaderSize(f, 1<<16)
+	if head, _ := r.Peek(2); string(head) == "\x1f\x8b" || gzipped {
+		z, err := gzip.NewReader(r)
+		if err != nil {
+			return nil, err
+		}
+		r = bufio.NewReader(z)
+	}
+	head, err := r.Peek(filekind.HeadBytes)
+	if err != nil && filekind.Of(head) == filekind.Pointer {
+		return nil, fmt.Errorf("this is %s", filekind.Pointer)
+	}
+	return r, nil
 }
 
 // inLine says behind which line an error is, unless it does.
