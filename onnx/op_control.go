@@ -1,6 +1,7 @@
 package onnx
 
 import (
+	"math"
 	"slices"
 
 	"github.com/seqzoo/seqzoo/onnx/internal/host"
@@ -63,15 +64,18 @@ func (b *builder) truth(cond *value) *value {
 // maxExpanded is how many nodes a loop is laid out to, step by step, before it is made a scan.
 const maxExpanded = 400
 
+// maxSteps is how many steps a loop may have that is made a scan.
+const maxSteps = 1 << 24
+
 // loop repeats its body as often as M says and as long as the condition holds.
 func loop(b *builder, c *call) []*value {
 	body := c.Graph("body")
 	if body == nil {
 		host.Failf("the body is missing")
 	}
-	trips := maxNodes
+	trips := math.MaxInt
 	if m := c.arg(0); m != nil {
-		trips = min(max(b.known(m).Int(0), 0), maxNodes)
+		trips = max(b.known(m).Int(0), 0)
 	}
 	cond := c.arg(1)
 	if cond == nil {
@@ -82,8 +86,16 @@ func loop(b *builder, c *call) []*value {
 		cond = constant(b.known(cond))
 	}
 	if c.arg(0) != nil && cond.host != nil && cond.host.Int(0) != 0 && trips > 1 &&
-		trips*len(body.Node) > maxExpanded {
-		if out := b.loopAsScan(body, trips, states); out != nil {
+		trips > maxExpanded/max(len(body.Node), 1) {
+		// A loop of many more steps than can be run is one that its condition ends, or is refused.
+		some := trips
+		if trips > maxSteps {
+			some = maxNodes
+		}
+		if out := b.loopAsScan(body, some, states); out != nil {
+			if trips > maxSteps {
+				host.Failf("a loop of %d steps, want at most %d", trips, maxSteps)
+			}
 			return out
 		}
 	}
@@ -98,6 +110,9 @@ func (b *builder) loopExpanded(body *pb.GraphProto, trips int, cond *value,
 	for i := range trips {
 		if cond.host != nil && cond.host.Int(0) == 0 {
 			break
+		}
+		if i == maxNodes {
+			host.Failf("a loop of more than %d steps, which cannot be one operation", i)
 		}
 		if cond.host == nil {
 			running = b.both(running, b.truth(cond))
@@ -117,8 +132,8 @@ func (b *builder) loopExpanded(body *pb.GraphProto, trips int, cond *value,
 			collected = append(collected, out[1+n:])
 		} else if cond.host == nil && i == trips-1 {
 			break
-		} else if cond.host == nil && trips == maxNodes {
-			cond = constant(b.known(cond)) // without M, only the condition ends the loop
+		} else if cond.host == nil && trips > maxNodes {
+			cond = constant(b.known(cond)) // only the condition ends the loop
 		}
 	}
 	outs := states
