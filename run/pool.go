@@ -106,7 +106,7 @@ func (l *Lease[K, G]) Put() {
 	budget.settle()
 }
 
-// shelf has the idle graphs of a pool, those used last behind the others.
+// shelf holds the idle graphs of a pool, the one used last at the end.
 type shelf[K Shape[K], G Graph] struct {
 	bytes *atomic.Int64 // of the graphs; it outlives the shelf
 	mu    sync.Mutex

@@ -62,7 +62,7 @@ func New(outputs []*nodes.Node, options ...graph.Option) (*Step, error) {
 	return s, nil
 }
 
-// inputBytes is the size of what feeds a graph, its parameters apart.
+// inputBytes is the size of the inputs of a graph, without its parameters.
 func inputBytes(g *nodes.Graph) (bytes int) {
 	size := func(shape []int, dtype tensor.Dtype) int { return ops.Size(shape) * int(dtype.Size()) }
 	for _, n := range g.Expr().AllNodes() {

@@ -137,7 +137,7 @@ func (s *Checkpoints) write(path string, c *Checkpoint) error {
 // removing the file.
 func (s *Checkpoints) Latest() (*Checkpoint, error) { return s.latest(nil) }
 
-// Steps are those of the checkpoints that there are, ascending, the best one apart.
+// Steps lists the steps of the checkpoints in the directory, ascending, without the best one.
 func (s *Checkpoints) Steps() []int { return slices.Clone(s.steps) }
 
 // latest is Latest, which asks fits before it reads values; nil: nobody.

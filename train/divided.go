@@ -10,8 +10,9 @@ import (
 )
 
 // divided sums gradients up over processes and shares the update out among them. Each process has a
-// segment of all parameters: it gets that segment of the nodes that every process has, sums them up
-// in the order of shardTree, clips and updates it, and gives the others the new values.
+// segment of all parameters: it receives the gradients of that segment from every process, adds
+// them up in the order of shardTree, clips and updates the segment, and sends the new values to
+// every process.
 type divided struct {
 	world  Processes
 	layout *layout
@@ -86,7 +87,7 @@ func (x *divided) reduce(own *shardTree, factor float64) error {
 	return nil
 }
 
-// allToAll sends each process its segment of a node, and receives those of a round.
+// allToAll sends each process its segment of a node, and receives its own from every process.
 func (x *divided) allToAll(send flat, round int) error {
 	size := len(x.parts)
 	sends, recvs := make([]int, size), make([]int, size)
@@ -111,7 +112,7 @@ func (x *divided) allToAll(send flat, round int) error {
 	return nil
 }
 
-// bytes are those of the numbers of one type.
+// bytes is the memory of the float64 numbers if wide, else of the float32 ones.
 func (x flat) bytes(wide bool) []byte {
 	if wide {
 		return bytesOf(x.f64)

@@ -29,7 +29,7 @@ func (b *Batches) Epoch() iter.Seq[[]int] { return restOfEpoch(b.Len, &b.at, b.N
 // where one has ended.
 func (b *Batches) Cycle() []int { return cycle(b.Next) }
 
-// restOfEpoch is Epoch of what next reads and at counts.
+// restOfEpoch implements Epoch: next reads a batch or an example, and at counts it.
 func restOfEpoch[E any](length func() int, at *Position, next func() (E, bool)) iter.Seq[E] {
 	return func(yield func(E) bool) {
 		if at.Next == length() {
@@ -43,7 +43,7 @@ func restOfEpoch[E any](length func() int, at *Position, next func() (E, bool)) 
 	}
 }
 
-// cycle is Cycle of what next reads.
+// cycle implements Cycle: it reads by next, and begins anew at the end of an epoch.
 func cycle[E any](next func() (E, bool)) E {
 	e, ok := next()
 	if !ok {

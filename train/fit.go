@@ -334,7 +334,7 @@ func (f *fit) heed(err error) error {
 	return err
 }
 
-// record adds a row of what was gathered since the last, and of metrics.
+// record adds a row to the history: what was measured since the last row, and metrics.
 func (f *fit) record(metrics map[string]float64) error {
 	row := maps.Clone(metrics)
 	if row == nil {

@@ -18,7 +18,7 @@ import (
 	"github.com/seqzoo/seqzoo/internal/kernels"
 )
 
-// gradients are those of an update: a list, or divided among processes.
+// gradients are the gradients of one update, as a list or divided among processes.
 type gradients interface {
 	clip(Clip) (norm float64, err error)
 	step(Optimizer) error

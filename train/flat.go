@@ -9,7 +9,7 @@ import (
 	"github.com/seqzoo/seqzoo/internal/kernels"
 )
 
-// flat is numbers of all parameters, one after another, those of float32 and those of float64
+// flat holds the numbers of all parameters one after another, with float32 and float64 parameters
 // apart.
 type flat struct {
 	f32 []float32
@@ -120,7 +120,7 @@ func (s slot) of(x flat, start extent, from, to int) flat {
 	return flat{f64: x.f64[s.at+from-start.from64 : s.at+to-start.from64]}
 }
 
-// whole is the numbers of the slot in x, which has those of all.
+// whole is the numbers of the slot in x, which holds all parameters.
 func (s slot) whole(x flat) flat { return s.of(x, extent{}, 0, s.len()) }
 
 // values is a part of the parameter itself.

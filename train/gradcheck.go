@@ -9,7 +9,7 @@ import (
 )
 
 // CheckGradients holds the gradients of a whole model, on the next batch of its task, against
-// finite differences: those of single elements, and derivatives along random directions in the
+// finite differences: of single elements, and as derivatives along random directions in the
 // space of all parameters, each of which tests every parameter at once (see graph.GradientCheck;
 // Samples below 0 leaves the elements out). The batch is computed again and again: for each time
 // the task's position, state and noise are put back. In the end they, and the parameters, are what

@@ -177,7 +177,7 @@ func (g *grouped) SetLR(lr float64) {
 
 const groupsKind = "groups"
 
-// prefix begins the names of what a State keeps of a group.
+// prefix begins the names of a group's values in a State.
 func (g *grouped) prefix(i int) string { return fmt.Sprintf("group %d/", i) }
 
 // kind names the optimizers, so that a state goes to the same ones alone.

@@ -16,7 +16,7 @@ import (
 	"github.com/seqzoo/seqzoo/internal/check"
 )
 
-// History is what was measured in the course of a training: rows of a step, an epoch and named
+// History holds the measurements of a training: rows of a step, an epoch and named
 // metrics. A row need not have every metric: a validation may come once an epoch. The zero value is
 // empty and ready to use.
 type History struct {

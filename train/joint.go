@@ -291,7 +291,7 @@ func (j *joint) listed(x flat) []gorgonia.ValueGrad {
 	return j.having(all)
 }
 
-// having are those of all parameters that have a gradient in this update.
+// having returns the parameters of all that have a gradient in this update.
 func (j *joint) having(all []gorgonia.ValueGrad) []gorgonia.ValueGrad {
 	j.list = j.list[:0]
 	for i, vg := range all {

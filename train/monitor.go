@@ -72,8 +72,8 @@ func (g Goal) worst() float64 {
 	return math.Inf(1)
 }
 
-// kind is the kind of the State of what observes metrics with this goal: the best of one goal says
-// nothing to the other.
+// kind names the kind of a State for this goal. States of the two goals have different kinds, since
+// the best metric of one goal means nothing to the other.
 func (g Goal) kind(of string) string {
 	if g == Larger {
 		return of + "_larger"

@@ -117,7 +117,7 @@ func (s *Step) trained(wrt []*nodes.Param) (params []*nodes.Param, err error) {
 	return wrt, nil
 }
 
-// gradients adds those of the parameters to the graph.
+// gradients adds the gradients of the parameters to the graph.
 func (s *Step) gradients(params []*nodes.Param, keep []*nodes.Node) (grads []*nodes.Node, err error) {
 	if len(params) == 0 {
 		return nil, nil

@@ -42,8 +42,8 @@ type Task interface {
 // unknown words. Fit passes them to Config.Warn before it trains.
 type Warner interface{ Warnings() []string }
 
-// Warnings are those of a task, or nil if it is no Warner. A Task that wraps another one passes
-// them on.
+// Warnings returns the warnings of a task, or nil if it is no Warner. A Task that wraps another one
+// passes them on.
 func Warnings(t Task) []string {
 	if w, ok := t.(Warner); ok {
 		return w.Warnings()

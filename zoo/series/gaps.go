@@ -61,8 +61,8 @@ func (s *Series) Filled(with Filling) (*Series, error) {
 	return out, nil
 }
 
-// Split cuts a series into those of each value of a variable, such as the number of a shop, in the
-// order in which the values come first: the rows of one follow each other in each.
+// Split cuts a series into one for each value of a variable, such as the number of a shop. They
+// come in the order in which their values come first, and rows keep their order.
 func (s *Series) Split(by string) ([]*Series, error) {
 	at := slices.Index(s.Names, by)
 	if at < 0 {

@@ -143,7 +143,7 @@ func (r *Reader) End() error {
 	return nil
 }
 
-// Names are those of the variables, in the order of a row. They are known with the first row.
+// Names lists the variables in the order of a row. They are known with the first row.
 func (r *Reader) Names() []string { return r.names }
 
 // Warnings are what looks wrong about the lines so far, though they could be read.

@@ -126,7 +126,7 @@ func isNumber(s string) bool { return s != "" && strings.Trim(s, "0123456789") =
 // columnNames are what the columns of files are called in their first line.
 var columnNames = strings.Fields("id index token tokens word words form text lemma pos upos xpos chunk tag tags label labels ner nested")
 
-// tokenNames are those of the tokens.
+// tokenNames are names of columns that hold tokens.
 var tokenNames = strings.Fields("form token tokens word words text")
 
 // knownNames reports whether all of a row are names of columns.

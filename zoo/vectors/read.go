@@ -136,7 +136,7 @@ type parser struct {
 	buffer  [MaxWordBytes + 1]byte
 }
 
-// readAny reads a file as it is, or says what it is instead.
+// readAny reads a file that is not compressed, or says what kind of file it is instead.
 func (p *parser) readAny() (*Vectors, error) {
 	var buffer [filekind.HeadBytes]byte
 	n, err := p.file.ReadAt(buffer[:min(p.size, filekind.HeadBytes)], 0)

@@ -44,7 +44,7 @@ func NewNetwork(s *nodes.Scope, cfg NetworkConfig) *Network {
 	}
 }
 
-// Examples are inputs of ids. A network uses those of its model and its output.
+// Examples are inputs of ids. A network uses the ones that its Model and its Output name below.
 type Examples struct {
 	Centers                  *nodes.Node // [B]: skip-gram
 	Contexts, ContextLengths *nodes.Node // [B, W], [B]: CBOW; ids past the length are ignored

@@ -21,7 +21,7 @@ import (
 	"github.com/seqzoo/seqzoo/zoo/vectors"
 )
 
-// The files of a model, as those of package zoo.
+// The files of a model, in the format that package zoo describes.
 const (
 	architecture   = "Word2Vec"
 	formatVersion  = 1

@@ -23,7 +23,7 @@ const (
 	CBOW     Architecture = "cbow"     // the word from the mean of its neighbours
 )
 
-// Output is how a word is scored among the others.
+// Output says how the probability of a word is computed: by negative samples or by a tree.
 type Output string
 
 const (
@@ -32,7 +32,7 @@ const (
 	Full         Output = "full"         // by a softmax over all words; of the Network alone
 )
 
-// Config is all that a training depends on besides the text. The zero value is a skip-gram with
+// Config is all that a training depends on beside the text. The zero value is a skip-gram with
 // negative sampling; the defaults are gensim's.
 type Config struct {
 	Model  Architecture `json:"model"`  // SkipGram (default) or CBOW

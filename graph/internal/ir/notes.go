@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// Notes are remarks for whoever reads a listing: mostly what was not done, and why. Each is there
-// once.
+// Notes are remarks for the reader of a listing, most of them about what was not done, and why.
+// Each is listed once.
 type Notes struct{ lines []string }
 
 // Add adds a remark that is not there yet.

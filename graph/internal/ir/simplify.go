@@ -188,8 +188,8 @@ func (r *Region) elementwise(fn ops.Elementwise, args []*Value) *Value {
 	return nil
 }
 
-// affine is a scaling without those that change nothing, of constants, and of what is scaled
-// already.
+// affine is a scaling of x. Scaling by 1 is x itself, a scaled constant is a constant, and scaling
+// something scaled is one scaling.
 func (r *Region) affine(fn ops.Elementwise, x *Value) *Value {
 	if fn.P == 1 && fn.Q == 0 {
 		return x

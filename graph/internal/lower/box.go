@@ -31,7 +31,7 @@ func (b *Box) String() string {
 	return b.node.Op().String()
 }
 
-// Do computes the value from those of the operands, of which those in boxes are taken from there.
+// Do computes the value from the values of the operands. An operand in a box has its value there.
 func (b *Box) Do(in ...G.Value) (G.Value, error) {
 	v := b.node.Value()
 	if op := b.node.Op(); op != nil {

@@ -242,8 +242,8 @@ func (s *scan) cut(from, to int) *ir.Value {
 	return cutPieces(s.region, s.sizes, s.slot, from, to)
 }
 
-// backward gives the backward pass through a scan for a cotangent; args are those of the scan, what
-// it packs and the cotangent of that. There is one for all that comes out of it.
+// backward is the backward pass through a scan; args are the operands of the scan, its packed
+// results and their cotangent. All gradients of the scan share one backward pass.
 func (l *lowering) backward(fn ops.Scan, args []*ir.Value) (*step, back, error) {
 	n := len(args)
 	fwd, dy := l.scans[args[n-2]], l.plain(args[n-1])

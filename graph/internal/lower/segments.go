@@ -106,8 +106,8 @@ func (p *pieces) constant(v *ir.Value) *ir.Value {
 	return p.loop.Const(p.value, v)
 }
 
-// operands are those of the recurrence as a segment has them, and as the steps left over have them;
-// state gives the parts of the state before a segment.
+// operands are the operands of the recurrence for a segment, and for the steps left over; state
+// gives the parts of the state before a segment.
 func (p *pieces) operands(args []*ir.Value, state func(k int) *ir.Value) (segment,
 	over []*ir.Value) {
 	for i, a := range args[:len(p.st.inputs)] {

@@ -1,4 +1,4 @@
-// Package native says what Gorgonia's own operations are in terms of those of package ops.
+// Package native translates Gorgonia's own operations to operations of package ops.
 //
 // Gorgonia's operations are unexported types. Their parameters are read by reflection, which is
 // allowed to look at unexported fields, so this package belongs to one version of Gorgonia:

@@ -28,7 +28,7 @@ type endedRows struct {
 	found map[*ir.Value]*masked
 }
 
-// masked is what a body comes to where the mask is 0.
+// masked is what a body computes in rows where the mask is 0.
 type masked struct {
 	rows   map[*ir.Value]*ir.Value // of each root: see little; absent if nobody reads it there
 	leaves map[*ir.Value]bool      // that are read there

@@ -8,7 +8,7 @@ import (
 	"github.com/seqzoo/seqzoo/internal/ops"
 )
 
-// nowhere is the place of what has no register yet, or no operand.
+// nowhere is the place of a slot that has no register yet, or is no operand.
 const nowhere = -1
 
 // registers gives the slots of a fuser registers, and writes the code of its instruction on these.

@@ -34,7 +34,7 @@ type scratch struct {
 	slots, regs int // of a fused instruction
 	Row         int // elements of a row
 	Lefts, Runs int // of products with one right operand
-	// of scripts: of one fused instruction, or of all those of a loop together
+	// of the longest script: of one fused instruction, or of all in a loop together
 	scriptSlots, scriptParts int
 }
 

@@ -88,7 +88,7 @@ func (f *Fused[F]) String() string {
 }
 
 // A tile is part of one row, or several short rows. Operands that lie element after element in it
-// are worked on where they are; the others are brought to a register first, or taken from one last.
+// are worked on in place. Strided operands are gathered to a register first, and scattered last.
 func (f *Fused[F]) run(x *worker[F], lo, hi int) error {
 	if f.script != nil && kernels.Scripts() {
 		f.runScript(x, lo, hi)
@@ -148,7 +148,7 @@ func (f *Fused[F]) run(x *worker[F], lo, hi int) error {
 	return nil
 }
 
-// prepare fills a register that stays as it is.
+// prepare fills a register that keeps its elements for the whole instruction.
 func (f *Fused[F]) prepare(x *worker[F], o *Op[F], slots [][]F, rows int) {
 	switch o.Code {
 	case OpFill:

@@ -65,8 +65,8 @@ func (g *Gemm[F]) cost() int {
 	return 50 + g.Count*ProductCost(g.M, g.N, g.K, int(unsafe.Sizeof(z)))
 }
 
-// ProductCost is about how many nanoseconds a product takes: those of its arithmetic, or, with few
-// rows, those of fetching B from the cache that it fits.
+// ProductCost is about how many nanoseconds a product takes: for its arithmetic or, with few rows,
+// for fetching B from the cache that it fits.
 func ProductCost(m, n, k, size int) int {
 	const perNano = 100 // floating-point operations
 	bytes, rate := n*k*size, 80

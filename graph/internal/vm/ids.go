@@ -6,8 +6,8 @@ import (
 	"github.com/seqzoo/seqzoo/internal/ops"
 )
 
-// Steps are those of the loop that an instruction was taken out of, or of one of its segments; 0 if
-// there is none.
+// Steps are the steps of the loop, or of its segment, that an instruction was taken out of; 0 if it
+// was in none.
 type Steps struct{ N, First int }
 
 // failed says where an error happened: in a step of the loop that n rows were taken out of, as if

@@ -114,7 +114,7 @@ func (l *Loop[F]) step(x *worker[F], lo, hi int) error {
 	return all(l.Skipped, to, hi)
 }
 
-// together is what one worker of the team does. After an error it still meets the others.
+// together runs one worker of the team. After an error it still meets the other workers.
 func (l *Loop[F]) together(x *worker[F]) (err error) {
 	defer func() { x.clock = [4]int{} }()
 	for i := range l.T {
