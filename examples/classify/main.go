@@ -7,6 +7,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/seqzoo/seqzoo/examples/cli"
@@ -91,9 +92,14 @@ func (t *trainCommand) register(f *flag.FlagSet) {
 		"`steps` that the gates of gru and lstm are to remember at the start, the option memory of -cell; 0: forget bias 1 for lstm")
 	cli.UnicodeFlag(f, &t.unicode)
 	cli.MinCountFlag(f, &t.minCount, 2)
-	f.Float64Var(&t.dropout, "dropout", -1,
-		"share of the inputs and outputs of the layers that is dropped (default 0.3 for text, 0 "+
-			"for mnist)")
+	t.dropout = -1 // not given
+	f.Func("dropout", "`share` of the inputs and outputs of the layers that is dropped (default 0.3 for text, 0 "+
+		"for mnist)", func(s string) (err error) {
+		if t.dropout, err = strconv.ParseFloat(s, 64); err != nil || !(t.dropout >= 0) {
+			err = errors.New("want a number from 0 to below 1")
+		}
+		return err
+	})
 	f.BoolVar(&t.oneWay, "one-way", false,
 		"text: read from left to right only; mnist is read so anyway")
 	t.Register(f)
