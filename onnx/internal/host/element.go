@@ -257,7 +257,11 @@ func smaller(a, b int64, t Type) int64 {
 func larger(a, b int64, t Type) int64 { return a + b - smaller(a, b, t) }
 
 func shift(c *Call) []*Tensor {
-	left := c.Attrs.String("direction", "") == "LEFT"
+	direction := c.Attrs.String("direction", "")
+	if direction != "LEFT" && direction != "RIGHT" {
+		Failf("direction %q", direction)
+	}
+	left := direction == "LEFT"
 	return folded(nil, func(a, b int64, _ Type) int64 {
 		if left {
 			return int64(uint64(a) << uint64(b))

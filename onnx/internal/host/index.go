@@ -365,7 +365,11 @@ func depthToSpace(c *Call) []Arrangement {
 		Failf("%v in blocks of %d", in, b)
 	}
 	n := in[1] / (b * b)
-	crd := c.Attrs.String("mode", "DCR") == "CRD"
+	mode := c.Attrs.String("mode", "DCR")
+	if mode != "DCR" && mode != "CRD" {
+		Failf("mode %q", mode)
+	}
+	crd := mode == "CRD"
 	return byIndex([]int{in[0], n, in[2] * b, in[3] * b}, in, func(to, from []int) bool {
 		y, x := to[2]%b, to[3]%b
 		from[0], from[2], from[3] = to[0], to[2]/b, to[3]/b

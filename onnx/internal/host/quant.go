@@ -43,9 +43,15 @@ func quantize(c *Call) []*Tensor {
 		axis = 0
 	}
 	scale := alongAxis(c.scale(), axis, x.Shape)
-	typ, zero := Uint8, New(Uint8, x.Shape...)
-	if t := c.Arg(2); t != nil {
+	typ := Type(c.Attrs.Int("output_dtype", 0)) // 0: that of the zero point, or uint8
+	zero := New(Uint8, x.Shape...)
+	switch t := c.Arg(2); {
+	case t != nil && typ != 0 && typ != t.Type:
+		Failf("output_dtype is %v, the zero point %v", typ, t.Type)
+	case t != nil:
 		typ, zero = t.Type, alongAxis(t, axis, x.Shape)
+	case typ == 0:
+		typ = Uint8
 	}
 	if typ.Bits() == 0 || typ.Bits() > 16 {
 		Failf("quantization to %v is not supported", typ)
