@@ -346,11 +346,8 @@ func (m *Model) Files() zoo.Files {
 func init() { zoo.Register("Captioner", open, zoo.VocabularyFile, zoo.TokeniserFile) }
 
 func open(d *zoo.Dir, cfg Config) (*Model, error) {
-	words, err := shared.ReadVocabulary(d, zoo.VocabularyFile)
+	words, err := shared.ReadWords(d, zoo.VocabularyFile, &cfg.Text)
 	if err != nil {
-		return nil, err
-	}
-	if err := shared.ReadCut(d, &cfg.Text); err != nil {
 		return nil, err
 	}
 	return New(cfg, words, 0)

@@ -287,11 +287,8 @@ func (m *Model) Files() zoo.Files {
 func init() { zoo.Register(architecture, open, zoo.VocabularyFile, zoo.TokeniserFile) }
 
 func open(d *zoo.Dir, cfg Config) (*Model, error) {
-	v, err := shared.ReadVocabulary(d, zoo.VocabularyFile)
+	v, err := shared.ReadWords(d, zoo.VocabularyFile, &cfg.Text)
 	if err != nil {
-		return nil, err
-	}
-	if err := shared.ReadCut(d, &cfg.Text); err != nil {
 		return nil, err
 	}
 	return New(cfg, v, 0)

@@ -18,6 +18,20 @@ type Evaluation struct {
 	Entities  *metrics.EntityScores // of a tagger whose labels are all tags of entities
 }
 
+// measure evaluates examples for a training.
+func measure[L any, E interface {
+	metrics() (map[string]float64, error)
+}](evaluate func(context.Context, []L) (E, error),
+	examples []L) func(context.Context) (map[string]float64, error) {
+	return func(ctx context.Context) (map[string]float64, error) {
+		e, err := evaluate(ctx, examples)
+		if err != nil {
+			return nil, err
+		}
+		return e.metrics()
+	}
+}
+
 // metrics are what is watched in training.
 func (e *Evaluation) metrics() (map[string]float64, error) {
 	if e.Several != nil {

@@ -165,13 +165,7 @@ func (m *Joint) Task(d JointData) (train.Task, error) {
 		return b, nil
 	}
 	if len(d.Valid) > 0 {
-		task.Measure = func(ctx context.Context) (map[string]float64, error) {
-			e, err := m.Evaluate(ctx, d.Valid)
-			if err != nil {
-				return nil, err
-			}
-			return e.metrics()
-		}
+		task.Measure = measure(m.Evaluate, d.Valid)
 	}
 	return task, nil
 }

@@ -442,8 +442,6 @@ func openVocabularies(d *zoo.Dir, c *Config) (tokens, labels *text.Vocabulary, e
 	if labels, err = shared.ReadVocabulary(d, zoo.LabelsFile); err != nil || c.Features > 0 {
 		return nil, labels, err
 	}
-	if tokens, err = shared.ReadVocabulary(d, zoo.VocabularyFile); err == nil {
-		err = shared.ReadCut(d, &c.Text)
-	}
+	tokens, err = shared.ReadWords(d, zoo.VocabularyFile, &c.Text)
 	return tokens, labels, err
 }

@@ -2,7 +2,6 @@ package label
 
 import (
 	"cmp"
-	"context"
 	"iter"
 
 	"github.com/seqzoo/seqzoo/graph"
@@ -103,13 +102,7 @@ func (m *labeller) Task(d Data) (train.Task, error) {
 		return b, nil
 	}
 	if len(d.Valid) > 0 {
-		task.Measure = func(ctx context.Context) (map[string]float64, error) {
-			e, err := m.Evaluate(ctx, d.Valid)
-			if err != nil {
-				return nil, err
-			}
-			return e.metrics()
-		}
+		task.Measure = measure(m.Evaluate, d.Valid)
 	}
 	return task, nil
 }

@@ -40,6 +40,15 @@ func ReadCut(d *modeldir.Dir, c *text.Cut) (err error) {
 	return err
 }
 
+// ReadWords reads the vocabulary of a model of text, and how it cuts text.
+func ReadWords(d *modeldir.Dir, name string, c *text.Cut) (*text.Vocabulary, error) {
+	v, err := ReadVocabulary(d, name)
+	if err != nil {
+		return nil, err
+	}
+	return v, ReadCut(d, c)
+}
+
 // ReadBPE reads the byte pairs of a model's directory.
 func ReadBPE(d *modeldir.Dir) (*text.BPE, error) {
 	f, err := d.File(TokeniserFile)
