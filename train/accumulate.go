@@ -37,11 +37,27 @@ type gathered struct {
 	gorgonia.ValueGrad // the parameter, for its value
 	name               string
 	grad               gorgonia.Value
-	sum                vector // the numbers of grad
+	sum                vector         // the numbers of grad
+	within             func() touched // nil: anywhere
+	show               func()         // that the gradient is given to somebody who may write to it
 }
 
-func (g *gathered) Name() string                  { return g.name }
-func (g *gathered) Grad() (gorgonia.Value, error) { return g.grad, nil }
+func (g *gathered) touched() touched {
+	if g.within == nil {
+		return nil
+	}
+	return g.within()
+}
+
+func (g *gathered) inside() gorgonia.Value { return g.grad }
+
+func (g *gathered) Name() string { return g.name }
+func (g *gathered) Grad() (gorgonia.Value, error) {
+	if g.show != nil {
+		g.show()
+	}
+	return g.grad, nil
+}
 
 // NewAccumulator has gathered nothing yet. The error names the field that is out of its range.
 func NewAccumulator(c AccumulatorConfig) (*Accumulator, error) {

@@ -22,7 +22,9 @@ func NewAdagrad(c AdagradConfig) (Optimizer, error) {
 	if err := check.err(); err != nil {
 		return nil, err
 	}
-	return newOptimizer("adagrad", c.LR, adagrad[float32](c), adagrad[float64](c), "sum"), nil
+	o := newOptimizer("adagrad", c.LR, adagrad[float32](c), adagrad[float64](c), "sum")
+	o.still = true
+	return o, nil
 }
 
 func adagrad[T float](c AdagradConfig) update[T] {

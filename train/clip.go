@@ -57,7 +57,8 @@ func (c Clip) Apply(params []gorgonia.ValueGrad) (norm float64, err error) {
 		if err != nil {
 			return 0, fmt.Errorf("train: clip: %w", err)
 		}
-		norm = math.Hypot(norm, length(p.grad.f32)+length(p.grad.f64)) // one of the two is empty
+		// one of the two is empty
+		norm = math.Hypot(norm, length(p.grad.f32, p.touched)+length(p.grad.f64, p.touched))
 	}
 	if math.IsNaN(norm) || math.IsInf(norm, 0) {
 		return norm, nil
@@ -77,7 +78,9 @@ func (c Clip) Apply(params []gorgonia.ValueGrad) (norm float64, err error) {
 			continue // two parameters of which only the sum is used can have one gradient
 		}
 		done = append(done, p.grad.address())
-		c.limit(flat{p.grad.f32, p.grad.f64}, factor)
+		p.touched.in(0, p.grad.len(), func(from, to int) {
+			c.limit(p.grad.flat().slice(from, to), factor)
+		})
 	}
 	return norm, nil
 }
@@ -101,10 +104,23 @@ func (c Clip) limit(x flat, factor float64) {
 	}
 }
 
-// length is the Euclidean norm of x.
-func length[T float](x []T) float64 {
+// sumSquares is kernels.SumSquares of numbers that are 0 outside of t.
+func sumSquares[T float](x []T, t touched) (sum float64) {
+	if t == nil {
+		return kernels.SumSquares(x)
+	}
+	for i := 0; i < len(x); i += kernels.Block {
+		if end := min(i+kernels.Block, len(x)); t.size(i, end) > 0 {
+			sum += kernels.SumSquares(x[i:end])
+		}
+	}
+	return sum
+}
+
+// length is the Euclidean norm of x, which is 0 outside of t.
+func length[T float](x []T, t touched) float64 {
 	var largest float64
-	squares := kernels.SumSquares(x)
+	squares := sumSquares(x, t)
 	if !math.IsInf(squares, 1) {
 		return math.Sqrt(squares)
 	}

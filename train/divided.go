@@ -5,119 +5,100 @@ import (
 	"unsafe"
 
 	"gorgonia.org/gorgonia"
-
-	"github.com/seqzoo/seqzoo/internal/kernels"
 )
 
 // divided sums gradients up over processes and shares the update out among them. Each process has a
 // segment of all parameters: it receives the gradients of that segment from every process, adds
 // them up in the order of shardTree, clips and updates the segment, and sends the new values to
-// every process.
+// every process. All is sent from where it is and received where it is needed, parameter by parameter.
 type divided struct {
-	world  Processes
-	layout *layout
-	parts  [][]treeNode // the nodes of each process; the sums are where its segments are received
-	rounds int          // most nodes of a process
-	recv   []flat       // a round's
+	world    Processes
+	messages Messages
+	layout   *layout
+	parts    [][]treeNode // the nodes of each process; the sums are where its segments are received
+	spans    [][]span     // what each process's segment has of the parameters
 
 	own    extent  // where the segment of this process stands
 	blocks []block // of it
 	ends   []extent
 	counts []int // blocks of each process
 
-	segment flat // of the gradient
-	squares []float64
-	norms   []float64            // of all blocks
-	pieces  []gorgonia.ValueGrad // of each slot, nil where this process has no part of it
-	whole   flat                 // room for what all processes give
+	// gradients of the only shard of this process, by parameter, if that is not summed up before it is
+	// sent, and where they may differ from 0
+	raw        []vector
+	rawTouched []touched
+	touched    [][][]touched // of the nodes of each process, by parameter
+	packed     []flat        // by parameter: what is touched of it, to be sent
+	scratch    flat          // a block
+	segment    flat          // of the gradient
+	within     []touched     // by parameter: what is touched of segment
+	shown      []bool        // of it to somebody who may write to it
+	squares    []float64
+	norms      []float64            // of all blocks
+	pieces     []gorgonia.ValueGrad // of each slot, nil where this process has no part of it
+	whole      flat                 // room for what all processes give
 }
 
+// span is a part of a parameter.
+type span struct{ slot, from, to int }
+
 func newDivided(world Processes, l *layout, shards int) divided {
-	x := divided{world: world, layout: l}
+	x := divided{world: world, messages: messagesOf(world), layout: l}
 	size := world.Size()
 	for r := range size {
 		blocks, at := l.segment(r, size)
 		x.counts, x.ends = append(x.counts, len(blocks)), append(x.ends, at)
 		from, to := ShardRows(shards, r, size)
-		x.parts = append(x.parts, nodesOf(from, to))
-		x.rounds = max(x.rounds, len(x.parts[r]))
+		x.parts, x.spans = append(x.parts, nodesOf(from, to)), append(x.spans, spansOf(blocks))
 	}
 	x.blocks, x.own = l.segment(world.Rank(), size)
-	for round := range x.rounds {
-		n32, n64 := x.own.to32-x.own.from32, x.own.to64-x.own.from64
-		n := 0
-		for _, nodes := range x.parts {
-			if round < len(nodes) {
-				n++
+	for r, nodes := range x.parts {
+		for i := range nodes {
+			if r != world.Rank() {
+				nodes[i].sum = x.own.zeros()
 			}
 		}
-		all := flat{make([]float32, n*n32), make([]float64, n*n64)}
-		x.recv = append(x.recv, all)
-		for _, nodes := range x.parts {
-			if round < len(nodes) {
-				nodes[round].sum = flat{all.f32[:n32:n32], all.f64[:n64:n64]}
-				all = flat{all.f32[n32:], all.f64[n64:]}
-			}
+	}
+	x.segment = x.own.zeros()
+	x.packed, x.within = make([]flat, len(l.slots)), make([]touched, len(l.slots))
+	x.shown = make([]bool, len(l.slots))
+	for _, nodes := range x.parts {
+		of := make([][]touched, len(nodes))
+		for k := range of {
+			of[k] = make([]touched, len(l.slots))
 		}
+		x.touched = append(x.touched, of)
 	}
 	x.squares, x.norms = make([]float64, len(x.blocks)), make([]float64, len(l.blocks))
 	return x
 }
 
-// reduce makes segment the sum of the nodes of all, times factor.
-func (x *divided) reduce(own *shardTree, factor float64) error {
-	for round := range x.rounds {
-		var send flat
-		if round < len(own.nodes) {
-			send = own.nodes[round].sum
-		}
-		if err := x.allToAll(send, round); err != nil {
-			return err
+// spansOf joins the blocks of each parameter.
+func spansOf(blocks []block) (spans []span) {
+	for _, b := range blocks {
+		if n := len(spans); n > 0 && spans[n-1].slot == b.slot {
+			spans[n-1].to = b.to
+		} else {
+			spans = append(spans, span(b))
 		}
 	}
-	var t shardTree
-	for _, nodes := range x.parts {
-		for _, n := range nodes {
-			t.push(n)
-		}
-	}
-	x.segment = t.root()
-	x.segment.scale(factor)
-	own.clear()
-	return nil
+	return spans
 }
 
-// allToAll sends each process its segment of a node, and receives its own from every process.
-func (x *divided) allToAll(send flat, round int) error {
-	size := len(x.parts)
-	sends, recvs := make([]int, size), make([]int, size)
-	for _, wide := range []bool{false, true} {
-		if x.layout.all.bytes(wide) == 0 {
-			continue
-		}
-		data := send.bytes(wide)
-		for r := range size {
-			sends[r], recvs[r] = 0, 0
-			if len(data) > 0 {
-				sends[r] = x.ends[r].bytes(wide)
-			}
-			if round < len(x.parts[r]) {
-				recvs[r] = x.own.bytes(wide)
-			}
-		}
-		if err := x.world.AllToAll(data, sends, x.recv[round].bytes(wide), recvs); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// bytes is the memory of the float64 numbers if wide, else of the float32 ones.
-func (x flat) bytes(wide bool) []byte {
-	if wide {
+// bytes is the memory of numbers of one type.
+func (x flat) bytes() []byte {
+	if x.f64 != nil {
 		return bytesOf(x.f64)
 	}
 	return bytesOf(x.f32)
+}
+
+// only is the numbers of one type.
+func (x flat) only(wide bool) flat {
+	if wide {
+		return flat{f64: x.f64}
+	}
+	return flat{f32: x.f32}
 }
 
 func (e extent) bytes(wide bool) int {
@@ -136,10 +117,6 @@ func bytesOf[T float](x []T) []byte {
 
 // clip clips the gradient as Clip.Apply does, and returns its norm.
 func (x *divided) clip(c Clip) (norm float64, err error) {
-	for i, b := range x.blocks {
-		part := x.layout.slots[b.slot].of(x.segment, x.own, b.from, b.to)
-		x.squares[i] = kernels.SumSquares(part.f32) + kernels.SumSquares(part.f64)
-	}
 	counts := make([]int, len(x.counts))
 	for r, n := range x.counts {
 		counts[r] = 8 * n
@@ -155,7 +132,11 @@ func (x *divided) clip(c Clip) (norm float64, err error) {
 		norm = math.Hypot(norm, math.Sqrt(squares))
 	}
 	if factor := c.factor(norm); norm-norm == 0 {
-		c.limit(x.segment, factor)
+		for _, s := range x.spans[x.world.Rank()] {
+			x.within[s.slot].in(s.from, s.to, func(from, to int) {
+				c.limit(x.layout.slots[s.slot].of(x.segment, x.own, from, to), factor)
+			})
+		}
 	}
 	return norm, nil
 }
@@ -167,8 +148,9 @@ func (x *divided) step(o Optimizer, having func([]gorgonia.ValueGrad) []gorgonia
 		for i, s := range x.layout.slots {
 			if from, to := x.piece(i); from < to {
 				value, grad := s.values(from, to), s.of(x.segment, x.own, from, to)
-				x.pieces[i] = &gathered{piece{value.dense(to - from)}, s.name, grad.dense(to - from),
-					vector{}}
+				x.pieces[i] = &gathered{ValueGrad: piece{value.dense(to - from)}, name: s.name,
+					grad: grad.dense(to - from), within: x.withinPiece(i, from, to),
+					show: func() { x.within[i], x.shown[i] = nil, true }}
 			}
 		}
 	}
@@ -176,6 +158,19 @@ func (x *divided) step(o Optimizer, having func([]gorgonia.ValueGrad) []gorgonia
 		return err
 	}
 	return x.share()
+}
+
+// withinPiece is what is touched of a part of a parameter, counted from its start.
+func (x *divided) withinPiece(slot, from, to int) func() touched {
+	room := touched{}
+	return func() touched {
+		if x.within[slot] == nil {
+			return nil
+		}
+		room = room[:0]
+		x.within[slot].in(from, to, func(a, b int) { room = append(room, reach{a - from, b - from}) })
+		return room
+	}
 }
 
 // piece is this process's part of a slot.
@@ -202,20 +197,25 @@ func (p piece) Grad() (gorgonia.Value, error) { return nil, nil }
 
 // share gives all processes the values of every part.
 func (x *divided) share() error {
-	if x.whole.f32 == nil && x.whole.f64 == nil {
-		x.whole = x.layout.all.zeros()
+	rank := x.world.Rank()
+	for r, spans := range x.spans {
+		if r == rank {
+			continue
+		}
+		for _, s := range x.spans[rank] {
+			data := x.layout.slots[s.slot].values(s.from, s.to).bytes()
+			if err := x.messages.Send(r, s.slot%mostTags, data); err != nil {
+				return err
+			}
+		}
+		for _, s := range spans {
+			data := x.layout.slots[s.slot].values(s.from, s.to).bytes()
+			if err := x.messages.Receive(r, s.slot%mostTags, data); err != nil {
+				return err
+			}
+		}
 	}
-	for _, b := range x.blocks {
-		s := x.layout.slots[b.slot]
-		s.of(x.whole, extent{}, b.from, b.to).copyFrom(s.values(b.from, b.to))
-	}
-	if err := x.gather(x.whole.part(x.own), x.whole); err != nil {
-		return err
-	}
-	for _, s := range x.layout.slots {
-		s.values(0, s.len()).copyFrom(s.whole(x.whole))
-	}
-	return nil
+	return x.messages.Wait()
 }
 
 // gather gives all processes the segments of each. Segment may be its own place in whole.
@@ -228,7 +228,7 @@ func (x *divided) gather(segment, whole flat) error {
 		for r := range counts {
 			counts[r] = x.ends[r].bytes(wide)
 		}
-		if err := x.world.AllGather(segment.bytes(wide), whole.bytes(wide), counts); err != nil {
+		if err := x.world.AllGather(segment.only(wide).bytes(), whole.only(wide).bytes(), counts); err != nil {
 			return err
 		}
 	}

@@ -98,31 +98,36 @@ func (f *fit) jointBatch(ctx context.Context) error {
 		return f.lost(err)
 	}
 	f.stop = o.stop && f.together()
+	if err := f.joint.arrive(); err != nil {
+		return f.lost(err)
+	}
 	if o.lost >= 0 {
 		return f.notFinite(o)
 	}
-	count := 0
 	for _, b := range o.batches {
 		f.took(b)
-		count += b.Count
 	}
-	g, err := f.summed(count)
+	g, err := f.summed(o)
 	if err != nil {
 		return f.lost(err)
 	}
 	return f.apply(g, f.joint.latest)
 }
 
-// summed is the gradient of an update in which so many were counted.
-func (f *fit) summed(count int) (gradients, error) {
-	j := f.joint
+// summed is the gradient of an update.
+func (f *fit) summed(o updateReport) (gradients, error) {
+	j, count := f.joint, 0
+	for _, b := range o.batches {
+		count += b.Count
+	}
 	if j.world == nil || f.FastSum {
 		list, err := j.sum(count)
 		return listed(list), err
 	}
-	if err := j.reduce(&j.tree, 1/float64(max(count, 1))); err != nil {
-		return nil, err
+	if j.raw == nil {
+		o.counts = nil // the nodes are multiplied by them
 	}
+	j.reduce(&j.tree, o.counts, 1/float64(max(count, 1)))
 	if f.dividesUpdates() {
 		return segments{j}, nil
 	}
@@ -139,12 +144,13 @@ func (f *fit) dividesUpdates() bool {
 	return f.together() && !f.FastSum && ok && e.elementwise()
 }
 
-// validating is the context of a validation, which several processes either end or do not.
+// validating is the context of a validation, which several processes share out, and either end or do
+// not.
 func (f *fit) validating(ctx context.Context) context.Context {
 	if f.together() {
-		return context.WithoutCancel(ctx)
+		ctx = context.WithoutCancel(ctx)
 	}
-	return ctx
+	return context.WithValue(ctx, sharingKey{}, sharing{f.Processes, f.Shards})
 }
 
 // lost is an error of an exchange.
@@ -224,6 +230,11 @@ func (f *fit) join() error {
 	f.agreed = true // all find the same
 	err = compareIdentities(all)
 	f.agreed = err != nil
+	if n, size := f.Shards, f.Processes.Size(); err == nil && n%size != 0 {
+		f.Warn(fmt.Sprintf("%d shards are shared out unevenly among %d processes: some compute %d and "+
+			"others, which then wait, %d; a multiple of %d would be even", n, size, (n+size-1)/size,
+			n/size, size))
+	}
 	return err
 }
 

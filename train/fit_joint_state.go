@@ -56,7 +56,7 @@ func (f *fit) collectCarried(s *run.State) error {
 		if err != nil || v.len() == 0 {
 			return err
 		}
-		data := flat{v.f32, v.f64}.bytes(v.f64 != nil)
+		data := v.flat().bytes()
 		rows := t.Shape()[0]
 		counts, first := make([]int, f.Processes.Size()), 0
 		for r := range counts {
@@ -162,7 +162,7 @@ func (f *fit) divideState(s State) error {
 			return fmt.Errorf("train: the state %q of the optimizer is of no parameter of the task", key)
 		}
 		if from < to {
-			part.Tensors[key] = flat{v.f32, v.f64}.slice(from, to).dense(to - from)
+			part.Tensors[key] = v.flat().slice(from, to).dense(to - from)
 		}
 	}
 	for name := range s.Scalars {
@@ -197,7 +197,7 @@ func (f *fit) undivide() error {
 // shareWeights gives every process the weights of the first.
 func (f *fit) shareWeights() error {
 	for _, s := range f.joint.layout.slots {
-		if err := f.Processes.Broadcast(flat{s.f32, s.f64}.bytes(s.f64 != nil), 0); err != nil {
+		if err := f.Processes.Broadcast(s.flat().bytes(), 0); err != nil {
 			return f.lost(err)
 		}
 	}

@@ -14,6 +14,9 @@ import (
 type flat struct {
 	f32 []float32
 	f64 []float64
+	// by parameter, of numbers that a layout has made: where they may differ from 0
+	touched []touched
+	shown   []bool // to somebody who may write to them
 }
 
 func (x flat) add(y flat) {
@@ -21,20 +24,18 @@ func (x flat) add(y flat) {
 	add(x.f64, y.f64)
 }
 
+func (x flat) len() int { return len(x.f32) + len(x.f64) }
+
 func (x flat) scale(factor float64) {
 	scale(x.f32, factor)
 	scale(x.f64, factor)
-}
-
-func (x flat) part(of extent) flat {
-	return flat{x.f32[of.from32:of.to32], x.f64[of.from64:of.to64]}
 }
 
 // extent is a part of a flat.
 type extent struct{ from32, to32, from64, to64 int }
 
 func (e extent) zeros() flat {
-	return flat{make([]float32, e.to32-e.from32), make([]float64, e.to64-e.from64)}
+	return flat{f32: make([]float32, e.to32-e.from32), f64: make([]float64, e.to64-e.from64)}
 }
 
 // block is a part of a parameter, whose squares are summed, and which is updated, in one go:
@@ -149,8 +150,11 @@ func (x flat) dense(shape ...int) *tensor.Dense {
 	return tensor.New(tensor.WithShape(shape...), tensor.WithBacking(x.f32))
 }
 
+// flat is the numbers of v.
+func (v vector) flat() flat { return flat{f32: v.f32, f64: v.f64} }
+
 // scaled writes factor·g to x.
-func (x flat) scaled(g vector, factor float64) {
+func (x flat) scaled(g flat, factor float64) {
 	if factor == 1 {
 		copy(x.f32, g.f32)
 		copy(x.f64, g.f64)
@@ -161,77 +165,69 @@ func (x flat) scaled(g vector, factor float64) {
 }
 
 // addScaled adds factor·g to x.
-func (x flat) addScaled(g vector, factor float64) {
+func (x flat) addScaled(g flat, factor float64) {
 	kernels.Axpy(x.f32, float32(factor), g.f32)
 	kernels.Axpy(x.f64, factor, g.f64)
 }
 
-// shardTree sums up what shards give, in an order that depends on their number alone: node
-// (level, index) is the sum of shards index·2^level … (index+1)·2^level−1, which is that of its
-// left half and its right half. What is left over where their number is no power of two is summed
-// from the right. So whoever has a whole node may sum it up, and only nodes need travel.
-type shardTree struct {
-	nodes []treeNode // from the left, none of which has its sibling
-	free  []flat     // room of nodes that were added to others
+// zeros are numbers of all parameters.
+func (l *layout) zeros() flat {
+	x := l.all.zeros()
+	for range l.slots {
+		x.touched, x.shown = append(x.touched, touched{}), append(x.shown, false)
+	}
+	return x
 }
 
-type treeNode struct {
-	level, index int
-	sum          flat
+// set makes a parameter's numbers in x factor·g, of which t may differ from 0.
+func (l *layout) set(x flat, at int, g flat, factor float64, t touched) {
+	to, was := l.slots[at].whole(x), x.touched[at]
+	if x.shown[at] && t != nil {
+		to.clear()
+		t.in(0, to.len(), func(from, end int) { to.slice(from, end).scaled(g.slice(from, end), factor) })
+		x.touched[at] = nil
+		return
+	}
+	if t == nil {
+		to.scaled(g, factor)
+		x.touched[at] = nil
+		return
+	}
+	was.in(0, to.len(), func(from, end int) { to.slice(from, end).clear() })
+	t.in(0, to.len(), func(from, end int) { to.slice(from, end).scaled(g.slice(from, end), factor) })
+	if was == nil {
+		was = touched{}
+	}
+	x.touched[at] = append(was[:0], t...)
 }
 
-// push adds the node to the right of all others.
-func (t *shardTree) push(n treeNode) {
-	for k := len(t.nodes) - 1; k >= 0; k-- {
-		left := t.nodes[k]
-		if left.level != n.level || n.index%2 == 0 || left.index != n.index-1 {
-			break
+// addScaled adds factor·g to a parameter's numbers in x.
+func (l *layout) addScaled(x flat, at int, g flat, factor float64, t touched) {
+	if x.touched[at] == nil {
+		t = nil // there may be a −0, which is +0 once +0 is added
+	}
+	to := l.slots[at].whole(x)
+	t.in(0, to.len(), func(from, end int) { to.slice(from, end).addScaled(g.slice(from, end), factor) })
+	x.touched[at] = x.touched[at].join(t, nil)
+}
+
+// add adds y to x.
+func (l *layout) add(x, y flat) {
+	for at, s := range l.slots {
+		t := y.touched[at]
+		if x.touched[at] == nil {
+			t = nil
 		}
-		left.sum.add(n.sum)
-		t.free = append(t.free, n.sum)
-		n = treeNode{n.level + 1, n.index / 2, left.sum}
-		t.nodes = t.nodes[:k]
+		to, from := s.whole(x), s.whole(y)
+		t.in(0, to.len(), func(a, b int) { to.slice(a, b).add(from.slice(a, b)) })
+		x.touched[at] = x.touched[at].join(t, nil)
 	}
-	t.nodes = append(t.nodes, n)
 }
 
-// root is the sum of all nodes. It belongs to the tree, which is empty again: the next push may use
-// its room.
-func (t *shardTree) root() flat {
-	for len(t.nodes) > 1 {
-		last := len(t.nodes) - 1
-		t.nodes[last-1].sum.add(t.nodes[last].sum)
-		t.free = append(t.free, t.nodes[last].sum)
-		t.nodes = t.nodes[:last]
+// scale multiplies x by a factor.
+func (l *layout) scale(x flat, factor float64) {
+	for at, s := range l.slots {
+		to := s.whole(x)
+		x.touched[at].in(0, to.len(), func(a, b int) { to.slice(a, b).scale(factor) })
 	}
-	sum := t.nodes[0].sum
-	t.clear()
-	return sum
-}
-
-// clear empties the tree, and keeps the room of its nodes.
-func (t *shardTree) clear() {
-	for _, n := range t.nodes {
-		t.free = append(t.free, n.sum)
-	}
-	t.nodes = t.nodes[:0]
-}
-
-// room is a flat that nobody uses.
-func (t *shardTree) room(of extent) flat {
-	if n := len(t.free); n > 0 {
-		x := t.free[n-1]
-		t.free = t.free[:n-1]
-		return x
-	}
-	return of.zeros()
-}
-
-// nodesOf are the nodes that shards from … to−1 come to.
-func nodesOf(from, to int) []treeNode {
-	var t shardTree
-	for k := from; k < to; k++ {
-		t.push(treeNode{index: k})
-	}
-	return t.nodes
 }

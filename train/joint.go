@@ -89,11 +89,15 @@ func newJoint(t Task, params []gorgonia.ValueGrad, c Config) (*joint, error) {
 	if j.layout, err = newLayout(params); err != nil {
 		return nil, err
 	}
+	j.tree.layout = j.layout
 	j.has, j.written = make([]byte, len(params)), make([]bool, len(params))
 	j.lists = map[unsafe.Pointer][]gorgonia.ValueGrad{}
 	j.sums, j.summed = make([]flat, j.to-j.from), make([]bool, j.to-j.from)
 	if j.world != nil {
 		j.divided = newDivided(j.world, j.layout, j.shards)
+		if j.shards == j.size() && max(c.Accumulate, 1) == 1 && !c.FastSum {
+			j.raw, j.rawTouched = make([]vector, len(params)), make([]touched, len(params))
+		}
 	}
 	return j, nil
 }
@@ -119,10 +123,14 @@ func (j *joint) batch(ctx context.Context, seed uint64, counter int, last bool) 
 		if !j.bad {
 			j.latest, j.bad = b.Grads, b.Loss-b.Loss != 0
 		}
-		if err := j.add(k, b); err != nil {
+		add := j.add
+		if j.raw != nil {
+			add = j.note
+		}
+		if err := add(k, b); err != nil {
 			return fmt.Errorf("shard %d of %d: %w", k, j.shards, err)
 		}
-		if last {
+		if last && j.raw == nil {
 			j.tree.push(treeNode{index: k, sum: j.sums[k-j.from]})
 			j.sums[k-j.from], j.summed[k-j.from] = flat{}, false
 		}
@@ -135,33 +143,78 @@ func (j *joint) add(k int, b Batch) error {
 	i := k - j.from
 	first := !j.summed[i]
 	if first {
-		j.sums[i], j.summed[i] = j.tree.room(j.layout.all), true
+		j.sums[i], j.summed[i] = j.tree.room(), true
 		clear(j.written)
 	}
 	for n, vg := range b.Grads {
-		p, err := openValueGrad(n, vg)
+		p, at, err := j.open(n, vg)
 		if err != nil {
 			return err
 		}
-		at, ok := j.layout.index[p.name]
-		if !ok || !j.layout.slots[at].like(p.grad) {
-			return fmt.Errorf("the gradient of %q, %v, is of no parameter of the task", p.name, p.grad)
-		}
-		to := j.layout.slots[at].whole(j.sums[i])
+		put := j.layout.addScaled
 		if first {
-			to.scaled(p.grad, float64(b.Count))
-		} else {
-			to.addScaled(p.grad, float64(b.Count))
+			put = j.layout.set
 		}
+		put(j.sums[i], at, p.grad.flat(), float64(b.Count), p.touchedAnd(b.Count))
 		p.consume()
 		j.has[at], j.written[at] = 1, true
 	}
 	for at, s := range j.layout.slots {
 		if first && !j.written[at] {
-			s.whole(j.sums[i]).clear()
+			j.layout.set(j.sums[i], at, s.flat(), 1, touched{})
 		}
 	}
 	return nil
+}
+
+// open finds the parameter of gradient n of a list.
+func (j *joint) open(n int, vg gorgonia.ValueGrad) (p parameter, at int, err error) {
+	if p, err = openValueGrad(n, vg); err != nil {
+		return p, 0, err
+	}
+	at, ok := j.layout.index[p.name]
+	if !ok || !j.layout.slots[at].like(p.grad) {
+		return p, 0, fmt.Errorf("the gradient of %q, %v, is of no parameter of the task", p.name, p.grad)
+	}
+	return p, at, nil
+}
+
+// note notes the gradients of this process's only shard, which are sent from where they are.
+func (j *joint) note(_ int, b Batch) error {
+	for at := range j.raw {
+		j.raw[at], j.rawTouched[at] = vector{}, touched{}
+	}
+	for n, vg := range b.Grads {
+		p, at, err := j.open(n, vg)
+		if err != nil {
+			return err
+		}
+		j.raw[at], j.rawTouched[at], j.has[at] = p.grad, p.touchedAnd(b.Count), 1
+		if p.owner != ofCaller { // it may be that of others, or be added to by the next run
+			j.raw[at] = p.grad.clone()
+			p.consume()
+		}
+	}
+	return nil
+}
+
+// touchedAnd is what is touched of a gradient, and is not −0 once it is multiplied by a count.
+func (p parameter) touchedAnd(count int) touched {
+	if count == 0 {
+		return nil
+	}
+	return p.touched
+}
+
+// arrive returns once the gradients of all processes have come.
+func (j *joint) arrive() error {
+	if j.world == nil || j.fast {
+		return nil
+	}
+	if err := j.send(&j.tree); err != nil {
+		return err
+	}
+	return j.messages.Wait()
 }
 
 // updateReport is what an update has come to, the same in every process.
@@ -169,6 +222,7 @@ type updateReport struct {
 	batches []Batch // losses and counts of whole batches
 	stop    bool    // some process was asked to stop
 	lost    int     // a shard whose loss is not finite, or −1
+	counts  []int   // of the shards of the last batch
 }
 
 // report tells all processes what the shards of all have come to. Stop says that this one was asked
@@ -197,6 +251,9 @@ func (j *joint) report(stop bool) (o updateReport, err error) {
 				o.lost = k
 			}
 			m.add(Batch{Loss: r.loss, Count: r.count})
+			if n == batches-1 {
+				o.counts = append(o.counts, r.count)
+			}
 		}
 		b := Batch{Loss: m.value(), Count: m.count}
 		if j.shards == 1 {
@@ -207,44 +264,41 @@ func (j *joint) report(stop bool) (o updateReport, err error) {
 	return o, nil
 }
 
-// gatherReports gives read the reports of each process, and makes has that of all.
+// gatherReports gives read the reports of each process, makes has that of all, and notes what others
+// have touched.
 func (j *joint) gatherReports(batches int, stop bool,
 	read func(reports []shardReport, from, to int)) (stopped bool, err error) {
-	size := func(rank int) int {
-		from, to := ShardRows(j.shards, rank, j.size())
-		return 1 + len(j.has) + 16*batches*(to-from)
-	}
-	send := make([]byte, 0, size(j.rank()))
+	send := make([]byte, 0, 1+len(j.has)+16*len(j.reports))
 	send = append(send, boolByte(stop))
 	send = append(send, j.has...)
 	for _, r := range j.reports {
 		send = binary.LittleEndian.AppendUint64(send, math.Float64bits(r.loss))
 		send = binary.LittleEndian.AppendUint64(send, uint64(r.count))
 	}
-	counts, total := make([]int, j.size()), 0
-	for r := range counts {
-		counts[r] = size(r)
-		total += counts[r]
+	if !j.fast {
+		send = j.appendTouched(send, &j.tree)
 	}
-	recv := make([]byte, total)
-	if err := j.world.AllGather(send, recv, counts); err != nil {
+	all, err := gatherBytes(j.world, send)
+	if err != nil {
 		return false, err
 	}
-	for r := range counts {
+	for r, data := range all {
 		from, to := ShardRows(j.shards, r, j.size())
-		data := recv[:counts[r]]
-		recv = recv[counts[r]:]
 		stopped = stopped || data[0] == 1
 		for i, h := range data[1 : 1+len(j.has)] {
 			j.has[i] |= h
 		}
 		data = data[1+len(j.has):]
-		reports := make([]shardReport, len(data)/16)
+		reports := make([]shardReport, batches*(to-from))
 		for i := range reports {
-			reports[i].loss = math.Float64frombits(binary.LittleEndian.Uint64(data[16*i:]))
-			reports[i].count = int(binary.LittleEndian.Uint64(data[16*i+8:]))
+			reports[i].loss = math.Float64frombits(binary.LittleEndian.Uint64(data))
+			reports[i].count = int(binary.LittleEndian.Uint64(data[8:]))
+			data = data[16:]
 		}
 		read(reports, from, to)
+		if !j.fast {
+			j.readTouched(r, data)
+		}
 	}
 	return stopped, nil
 }
@@ -261,6 +315,7 @@ func boolByte(b bool) byte {
 func (j *joint) sum(count int) ([]gorgonia.ValueGrad, error) {
 	sum := j.tree.root()
 	if j.world != nil {
+		clear(sum.touched) // others may have touched more
 		if err := j.world.SumFloat32(sum.f32); err != nil {
 			return nil, err
 		}
@@ -270,7 +325,7 @@ func (j *joint) sum(count int) ([]gorgonia.ValueGrad, error) {
 			}
 		}
 	}
-	sum.scale(1 / float64(max(count, 1)))
+	j.layout.scale(sum, 1/float64(max(count, 1)))
 	return j.listed(sum), nil
 }
 
@@ -282,9 +337,14 @@ func (j *joint) listed(x flat) []gorgonia.ValueGrad {
 	}
 	all := j.lists[at]
 	if all == nil {
-		for _, s := range j.layout.slots {
+		for i, s := range j.layout.slots {
 			grad := s.whole(x)
-			all = append(all, &gathered{s.vg, s.name, grad.dense(s.shape...), vector{}})
+			g := &gathered{ValueGrad: s.vg, name: s.name, grad: grad.dense(s.shape...)}
+			if x.touched != nil {
+				g.within = func() touched { return x.touched[i] }
+				g.show = func() { x.touched[i], x.shown[i] = nil, true }
+			}
+			all = append(all, g)
 		}
 		j.lists[at] = all
 	}

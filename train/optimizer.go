@@ -44,8 +44,20 @@ type optimizer struct {
 	lr       float64
 	steps    int
 	buffers  buffers
+	still    bool // a gradient of 0 changes nothing, neither the number nor what is kept for it
 	update32 update[float32]
 	update64 update[float64]
+	room32   [][]float32
+	room64   [][]float64
+}
+
+// partsOf is numbers from … to−1 of each slot.
+func partsOf[T float](room, slots [][]T, from, to int) [][]T {
+	room = room[:0]
+	for _, s := range slots {
+		room = append(room, s[from:to])
+	}
+	return room
 }
 
 func newOptimizer(kind string, lr float64, update32 update[float32], update64 update[float64],
@@ -83,11 +95,19 @@ func (o *optimizer) Step(params []gorgonia.ValueGrad) error {
 	}
 	for _, m := range members {
 		m.updates++
-		if m.value.f32 != nil {
-			o.update32(m.updates, o.lr, m.value.f32, m.grad.f32, m.f32)
-		} else {
-			o.update64(m.updates, o.lr, m.value.f64, m.grad.f64, m.f64)
+		ranges := m.touched
+		if !o.still {
+			ranges = nil
 		}
+		ranges.in(0, m.value.len(), func(from, to int) {
+			if m.value.f32 != nil {
+				o.room32 = partsOf(o.room32, m.f32, from, to)
+				o.update32(m.updates, o.lr, m.value.f32[from:to], m.grad.f32[from:to], o.room32)
+			} else {
+				o.room64 = partsOf(o.room64, m.f64, from, to)
+				o.update64(m.updates, o.lr, m.value.f64[from:to], m.grad.f64[from:to], o.room64)
+			}
+		})
 	}
 	for _, m := range members {
 		m.consume()

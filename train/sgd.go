@@ -30,7 +30,9 @@ func NewSGD(c SGDConfig) (Optimizer, error) {
 	if c.Momentum > 0 {
 		slots = []string{"momentum_buffer"}
 	}
-	return newOptimizer("sgd", c.LR, sgd[float32](c), sgd[float64](c), slots...), nil
+	o := newOptimizer("sgd", c.LR, sgd[float32](c), sgd[float64](c), slots...)
+	o.still = c.Momentum == 0 && c.WeightDecay == 0
+	return o, nil
 }
 
 func sgd[T float](c SGDConfig) update[T] {

@@ -33,11 +33,26 @@ type gradient struct {
 	step  *Step
 	param *nodes.Param
 	grad  *nodes.Node
+	rows  *lookups // nil: all of them
 }
 
-func (g gradient) Name() string                  { return g.param.Name() }
-func (g gradient) Value() gorgonia.Value         { return g.param.Value() }
-func (g gradient) Grad() (gorgonia.Value, error) { return g.grad.Value(), nil }
+func (g gradient) Name() string           { return g.param.Name() }
+func (g gradient) Value() gorgonia.Value  { return g.param.Value() }
+func (g gradient) inside() gorgonia.Value { return g.grad.Value() }
+
+func (g gradient) Grad() (gorgonia.Value, error) {
+	if g.rows != nil {
+		g.rows.shown, g.rows.found = true, nil
+	}
+	return g.grad.Value(), nil
+}
+
+func (g gradient) touched() touched {
+	if g.rows == nil {
+		return nil
+	}
+	return g.rows.found
+}
 
 // NewStep compiles loss, a scalar, and the nodes to keep, whose values can be read after each run:
 // Output(i) is that of node i. In a graph for training it adds the gradients of every parameter
@@ -137,7 +152,7 @@ func (s *Step) gradients(params []*nodes.Param, keep []*nodes.Node) (grads []*no
 				d = nodes.Scale(d, 1)
 			}
 			seen[d.Gorgonia()] = true
-			s.grads = append(s.grads, gradient{s, params[i], d})
+			s.grads = append(s.grads, gradient{s, params[i], d, lookupsOf(d.Gorgonia())})
 			grads = append(grads, d)
 		}
 	})
@@ -170,6 +185,11 @@ func (s *Step) RunRows(seed uint64, counter, first, of int) (loss float64, err e
 	}
 	if err := s.Step.RunRows(seed, counter, first, of); err != nil {
 		return 0, err
+	}
+	for _, v := range s.grads {
+		if rows := v.(gradient).rows; rows != nil {
+			rows.update()
+		}
 	}
 	loss = s.Output(s.kept).At(0)
 	if loss-loss != 0 {
@@ -216,7 +236,8 @@ func (s *Step) Grads() []gorgonia.ValueGrad {
 func (s *Step) Grad(name string) (run.Floats, error) {
 	for _, v := range s.grads {
 		if g := v.(gradient); g.Name() == name {
-			return run.FloatsOf(g.grad.Value())
+			value, _ := g.Grad()
+			return run.FloatsOf(value)
 		}
 	}
 	names := make([]string, len(s.grads))

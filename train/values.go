@@ -161,6 +161,7 @@ type parameter struct {
 	name        string
 	value, grad vector
 	owner       gradOwner
+	touched     touched // of grad
 }
 
 func openValue(i int, vg gorgonia.ValueGrad) (p parameter, err error) {
@@ -180,7 +181,7 @@ func openValueGrad(i int, vg gorgonia.ValueGrad) (parameter, error) {
 	if err != nil {
 		return p, err
 	}
-	grad, err := vg.Grad()
+	grad, touched, err := gradOf(vg)
 	if err != nil {
 		return p, fmt.Errorf("parameter %q has no gradient: %w", p.name, err)
 	}
@@ -191,6 +192,7 @@ func openValueGrad(i int, vg gorgonia.ValueGrad) (parameter, error) {
 		return p, fmt.Errorf("parameter %q: its value is %v and its gradient %v; they must be the same",
 			p.name, p.value, p.grad)
 	}
+	p.touched = touched
 	if node, ok := vg.(*gorgonia.Node); ok {
 		p.owner = ofDualValue
 		if node.Deriv() != nil && node.Deriv().Value() == grad {

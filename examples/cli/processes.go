@@ -10,8 +10,9 @@ import (
 	"github.com/seqzoo/seqzoo/train"
 )
 
-// processes are those of the MPI job that has started the program; nil if it is alone.
-func processes(messages io.Writer) (train.Processes, error) {
+// Processes are those of the MPI job that has started the program; nil if it is alone. Training.Fit
+// joins them by itself.
+func Processes(messages io.Writer) (train.Processes, error) {
 	l, rank, size, ok := launch.Find(os.Getenv)
 	if !ok || size == 1 {
 		return nil, nil

@@ -101,7 +101,7 @@ func (t *Training) Fit(ctx context.Context, s Std, r Run) (result *train.Result,
 	if err != nil {
 		return nil, err
 	}
-	if c.Processes, err = processes(s.Messages); err != nil {
+	if c.Processes, err = Processes(s.Messages); err != nil {
 		return nil, err
 	}
 	first := c.Processes == nil || c.Processes.Rank() == 0

@@ -122,6 +122,13 @@ func (t *training) run(ctx context.Context, s cli.Std) error {
 			}
 		}
 	}
+	processes, err := cli.Processes(s.Messages)
+	if err != nil {
+		return err
+	}
+	if processes != nil && processes.Rank() > 0 {
+		t.save = "" // the first one reads and writes, and gives the others its weights
+	}
 	m, lock, err := t.begin(ctx, sentences)
 	if err != nil {
 		return err
@@ -143,6 +150,9 @@ func (t *training) run(ctx context.Context, s cli.Std) error {
 	options := word2vec.TrainOptions{
 		Workers: t.workers, LockFree: t.lockFree, Loss: t.loss, Progress: show(s.Messages),
 		Warn: func(message string) { cli.Warn(s.Messages, path, []string{message}) },
+	}
+	if processes != nil {
+		options.Processes = processes
 	}
 	if t.save != "" {
 		defer cli.Hold()()

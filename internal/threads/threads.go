@@ -20,18 +20,88 @@ type job struct {
 	round   int
 	posted  []any
 	reason  error
+	sent    map[address][]*letter // and not yet received
+}
+
+// address says who sends to whom, and by which tag.
+type address struct{ from, to, tag int }
+
+type letter struct {
+	data []byte
+	read bool
 }
 
 // Process is one of a job.
 type Process struct {
 	*job
-	rank int
-	Step int // as At noted it
+	rank     int
+	Step     int // as At noted it
+	letters  []*letter
+	expected []expected
+}
+
+// expected is data that is to be received.
+type expected struct {
+	address
+	data []byte
+}
+
+// Messages is a Process that sends and receives single messages as well: a train.Messages.
+type Messages struct{ *Process }
+
+// Send begins to send data, which Wait finishes.
+func (m Messages) Send(to, tag int, data []byte) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	l, a := &letter{data: data}, address{m.rank, to, tag}
+	m.sent[a] = append(m.sent[a], l)
+	m.letters = append(m.letters, l)
+	m.cond.Broadcast()
+	return nil
+}
+
+// Receive begins to receive, which Wait finishes.
+func (m Messages) Receive(from, tag int, data []byte) error {
+	m.expected = append(m.expected, expected{address{from, m.rank, tag}, data})
+	return nil
+}
+
+// Wait returns once all is sent and received.
+func (m Messages) Wait() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, e := range m.expected {
+		for len(m.sent[e.address]) == 0 && m.reason == nil {
+			m.cond.Wait()
+		}
+		if m.reason != nil {
+			return m.reason
+		}
+		l := m.sent[e.address][0]
+		m.sent[e.address] = m.sent[e.address][1:]
+		if len(l.data) != len(e.data) {
+			return fmt.Errorf("process %d sends %d bytes to %d, which receives %d", e.from, len(l.data), e.to,
+				len(e.data))
+		}
+		copy(e.data, l.data)
+		l.read = true
+		m.cond.Broadcast()
+	}
+	for _, l := range m.letters {
+		for !l.read && m.reason == nil {
+			m.cond.Wait()
+		}
+		if !l.read {
+			return m.reason
+		}
+	}
+	m.expected, m.letters = m.expected[:0], m.letters[:0]
+	return nil
 }
 
 // Run runs f in as many processes, and returns the error of each.
 func Run(size int, f func(p *Process) error) []error {
-	j := &job{size: size, posted: make([]any, size)}
+	j := &job{size: size, posted: make([]any, size), sent: map[address][]*letter{}}
 	j.cond = sync.NewCond(&j.mu)
 	errs := make([]error, size)
 	var wg sync.WaitGroup

@@ -39,6 +39,7 @@ type Job struct {
 	done       chan struct{}
 	watched    sync.WaitGroup
 	warnings   []string
+	posted     []*request // by Send and Receive
 }
 
 // threadSerialized is MPI_THREAD_SERIALIZED: several threads call, one at a time.
@@ -180,44 +181,6 @@ func (j *Job) At(step int) {
 	if !j.empty() {
 		j.step.Store(int64(step))
 	}
-}
-
-// request is a call that goes on after it has returned. What it reads and writes is kept reachable.
-type request struct {
-	handle uintptr
-	flag   int32
-	status [8]uint64
-	keep   []any
-}
-
-// wait starts a call whose last argument is a request, and waits until it is done.
-func (j *Job) wait(name string, fn uintptr, keep []any, args ...uintptr) error {
-	r := &request{keep: keep}
-	j.waiting.Store(int64(time.Since(j.begun)) + 1)
-	defer j.waiting.Store(0)
-	if err := j.call(name, fn, append(args, pointer(&r.handle))...); err != nil {
-		return err
-	}
-	const patience = time.Second // a transfer moves only while somebody asks for it
-	begun := time.Now()
-	for {
-		for range 64 {
-			done, err := j.test(name, r)
-			if done || err != nil {
-				runtime.KeepAlive(r)
-				return err
-			}
-		}
-		if runtime.Gosched(); time.Since(begun) > patience {
-			time.Sleep(100 * time.Microsecond)
-		}
-	}
-}
-
-// test reports whether a request is done.
-func (j *Job) test(name string, r *request) (bool, error) {
-	err := j.call(name, j.lib.test, pointer(&r.handle), pointer(&r.flag), pointer(&r.status[0]))
-	return r.flag != 0, err
 }
 
 // address is that of a buffer; one without bytes has any.
@@ -369,6 +332,7 @@ func (j *Job) Abort(reason error) {
 	}
 	fmt.Fprintf(os.Stderr, "process %d of %d, on %s, at step %d, ends the job: %v\n", j.rank, j.size,
 		j.host, j.step.Load(), reason)
+	time.Sleep(time.Second) // MPICH's launcher drops what it has not passed on when a job is aborted
 	j.end(1)
 }
 

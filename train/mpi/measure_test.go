@@ -8,6 +8,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strconv"
@@ -35,10 +36,26 @@ var measured = map[string]struct{ layers, hidden, words, steps int }{
 	"WikiText-2": {2, 200, 33278, 5},
 }
 
-// stepTimes trains one of the models in 2 shards and prints the median time of a step after the
-// first two, and that of what an exchange of its gradients takes alone.
-func stepTimes(p train.Processes, name string) error {
-	c := measured[name]
+// timed counts the time that a process waits for others, or moves data.
+type timed struct {
+	*mpi.Job
+	waited time.Duration
+}
+
+func (p *timed) Wait() error {
+	defer func(begun time.Time) { p.waited += time.Since(begun) }(time.Now())
+	return p.Job.Wait()
+}
+
+func (p *timed) AllGather(send, recv []byte, counts []int) error {
+	defer func(begun time.Time) { p.waited += time.Since(begun) }(time.Now())
+	return p.Job.AllGather(send, recv, counts)
+}
+
+// stepTimes trains one of the models in 2 shards and prints the median time of a step after the first
+// two, and that of what is waited in it for the other process and the exchange.
+func stepTimes(job *mpi.Job, name string) error {
+	c, p := measured[name], &timed{Job: job}
 	words := make([]string, c.words)
 	for i := range words {
 		words[i] = "w" + strconv.Itoa(i)
@@ -65,18 +82,22 @@ func stepTimes(p train.Processes, name string) error {
 	if err != nil {
 		return err
 	}
-	var times []time.Duration
+	var times, waits []time.Duration
 	last := time.Now()
 	_, err = train.Fit(context.Background(), task, train.Config{Optimizer: adam, Epochs: 1, Shards: 2,
 		MaxSteps: c.steps + 2, Clip: train.Clip{Norm: 1}, Processes: p, Warn: func(string) {},
 		AfterStep: func(int) error {
 			times, last = append(times, time.Since(last)), time.Now()
+			waits, p.waited = append(waits, p.waited), 0
 			return nil
 		}})
-	if err != nil || p != nil && p.Rank() > 0 {
+	if err != nil || p.Rank() > 0 {
 		return err
 	}
 	fmt.Printf("step %s %d\n", name, median(times[2:]).Nanoseconds())
+	if p.Size() > 1 {
+		fmt.Printf("wait %s %d\n", name, median(waits[2:]).Nanoseconds())
+	}
 	return nil
 }
 
@@ -112,22 +133,26 @@ func exchangeTimes(job *mpi.Job) error {
 	return nil
 }
 
-// TestMeasure prints the constants and the times that docs/cluster.md has:
+// ways are how a model is trained, each in two shards.
+var ways = []string{"1 process", "2 processes", "1 process of 2 threads", "2 apart"}
+
+// TestMeasure prints the constants and the times that docs/cluster.md has, each way in turns:
 //
 //	go test ./train/mpi -run TestMeasure -measure 5 -v
 func TestMeasure(t *testing.T) {
 	if *measure == 0 {
 		t.Skip("-measure is not given: it takes minutes")
 	}
-	found := map[string][]float64{}
+	found := map[string][]float64{} // in milliseconds
 	note := func(out, suffix string) {
 		for line := range strings.Lines(out) {
 			f := strings.Fields(line)
-			if len(f) == 3 && (f[0] == "step" || f[0] == "exchange") {
+			if len(f) == 3 && slices.Contains([]string{"step", "wait", "exchange"}, f[0]) {
 				ns, err := strconv.ParseFloat(f[2], 64)
 				require.NoError(t, err)
-				found[f[0]+" "+f[1]+suffix] = append(found[f[0]+" "+f[1]+suffix], ns/1e6)
-				fmt.Fprintf(os.Stderr, "%s%s: %.3f ms\n", f[0]+" "+f[1], suffix, ns/1e6)
+				key := f[0] + " " + f[1] + suffix
+				found[key] = append(found[key], ns/1e6)
+				fmt.Fprintf(os.Stderr, "%s: %.3f ms\n", key, ns/1e6)
 			}
 		}
 	}
@@ -137,12 +162,13 @@ func TestMeasure(t *testing.T) {
 		require.NoError(t, err, out)
 		note(out, suffix)
 	}
+	names := []string{"S", "M", "L", "WikiText-2"}
 	for range *measure {
 		job(2, "exchange", "1", "")
-		for _, name := range []string{"S", "M", "L", "WikiText-2"} {
-			job(1, "step "+name, "1", ", 1 process")
-			job(2, "step "+name, "1", ", 2 processes")
-			job(1, "step "+name, "2", ", 1 process of 2 threads")
+		for _, name := range names {
+			job(1, "step "+name, "1", ", "+ways[0])
+			job(2, "step "+name, "1", ", "+ways[1])
+			job(1, "step "+name, "2", ", "+ways[2])
 			var outs [2]bytes.Buffer // two at once that know nothing of each other
 			var errs [2]error
 			var wg sync.WaitGroup
@@ -153,17 +179,39 @@ func TestMeasure(t *testing.T) {
 			}
 			wg.Wait()
 			require.NoError(t, errors.Join(errs[:]...), "%s%s", outs[0].String(), outs[1].String())
-			note(outs[0].String()+outs[1].String(), ", 2 apart")
+			note(outs[0].String()+outs[1].String(), ", "+ways[3])
 		}
 	}
-	names := make([]string, 0, len(found))
-	for name := range found {
-		names = append(names, name)
+	keys := slices.Sorted(maps.Keys(found))
+	for _, key := range keys {
+		fmt.Fprintf(os.Stderr, "%-40s median %9.3f ms, least %9.3f ms, of %d\n", key, middle(found[key]),
+			slices.Min(found[key]), len(found[key]))
 	}
-	slices.Sort(names)
 	for _, name := range names {
-		slices.Sort(found[name])
-		fmt.Fprintf(os.Stderr, "%-40s median %9.3f ms, least %9.3f ms, of %d\n", name,
-			found[name][len(found[name])/2], found[name][0], len(found[name]))
+		summarise(name, found)
 	}
+}
+
+// summarise prints E(2) of a model, the median over the rounds: the time of one process for both
+// shards over twice that of two; what it would be without exchange, of two that know nothing of each
+// other and do twice the work; how one process of two threads does; and the part of a step that
+// process 0 waits for the other and moves data.
+func summarise(name string, found map[string][]float64) {
+	of := func(way int) []float64 { return found["step "+name+", "+ways[way]] }
+	one, two, threads, apart := of(0), of(1), of(2), of(3)
+	ratios := make([][]float64, 4)
+	for i := range one {
+		ratios[0] = append(ratios[0], one[i]/(2*two[i]))
+		ratios[1] = append(ratios[1], one[i]/max(apart[2*i], apart[2*i+1]))
+		ratios[2] = append(ratios[2], one[i]/(2*threads[i]))
+		ratios[3] = append(ratios[3], found["wait "+name+", "+ways[1]][i]/two[i])
+	}
+	fmt.Fprintf(os.Stderr, "%-10s E(2) %.3f (%.3f to %.3f), ceiling %.3f, two threads %.3f, exchange and waits %.1f %%\n",
+		name, middle(ratios[0]), slices.Min(ratios[0]), slices.Max(ratios[0]), middle(ratios[1]),
+		middle(ratios[2]), 100*middle(ratios[3]))
+}
+
+func middle(x []float64) float64 {
+	x = slices.Sorted(slices.Values(x))
+	return x[len(x)/2]
 }

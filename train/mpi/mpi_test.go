@@ -26,6 +26,7 @@ import (
 	"github.com/seqzoo/seqzoo/zoo"
 	"github.com/seqzoo/seqzoo/zoo/lm"
 	"github.com/seqzoo/seqzoo/zoo/text"
+	"github.com/seqzoo/seqzoo/zoo/word2vec"
 )
 
 // The test binary is the program of a job, too: with this variable set it does what it names.
@@ -58,6 +59,8 @@ func play(role string) error {
 		err = stepTimes(job, model)
 	case "exchange":
 		err = exchangeTimes(job)
+	case "vectors":
+		err = learnVectors(job)
 	default:
 		err = learn(job, os.Getenv("SEQZOO_TEST_MPI_DIR"))
 	}
@@ -98,6 +101,9 @@ func methods(job *mpi.Job) error {
 		if err := job.AllGather(place, in, sizes); err != nil || !bytes.Equal(in, all) {
 			return fmt.Errorf("AllGather in place of %d: %w", unit, err)
 		}
+		if err := messages(job, unit); err != nil {
+			return fmt.Errorf("messages of %d: %w", unit, err)
+		}
 		data := bytes.Repeat([]byte{byte(r)}, unit)
 		if err := job.Broadcast(data, size-1); err != nil ||
 			!bytes.Equal(data, bytes.Repeat([]byte{byte(size - 1)}, unit)) {
@@ -117,6 +123,38 @@ func methods(job *mpi.Job) error {
 	}
 	if r == 0 {
 		fmt.Println("methods work on", job.Library())
+	}
+	return nil
+}
+
+// messages sends two messages by one tag and one by another to each other process, and receives them.
+func messages(job *mpi.Job, unit int) error {
+	r, size := job.Rank(), job.Size()
+	got := make([][]byte, 3*size)
+	for other := range size {
+		for i, tag := range []int{7, 9, 7} {
+			if other == r {
+				continue
+			}
+			got[3*other+i] = make([]byte, unit+i)
+			if err := errors.Join(job.Receive(other, tag, got[3*other+i]),
+				job.Send(other, tag, bytes.Repeat([]byte{byte(10*r + i)}, unit+i))); err != nil {
+				return err
+			}
+		}
+	}
+	if err := job.Wait(); err != nil {
+		return err
+	}
+	for other := range size {
+		for i, data := range got[3*other : 3*other+3] {
+			if other != r && !bytes.Equal(data, bytes.Repeat([]byte{byte(10*other + i)}, unit+i)) {
+				return fmt.Errorf("message %d of process %d is another", i, other)
+			}
+		}
+	}
+	if job.Send(size, 0, nil) == nil || job.Receive(0, 1<<14, nil) == nil {
+		return errors.New("messages of nobody are taken")
 	}
 	return nil
 }
@@ -182,6 +220,42 @@ func learn(job *mpi.Job, dir string) error {
 	return nil
 }
 
+// learnVectors trains word vectors of both kinds, and prints a digest.
+func learnVectors(job *mpi.Job) error {
+	var sentences [][]string
+	for i := range 600 {
+		var s []string
+		for k := range 5 + i%11 {
+			s = append(s, "w"+strconv.Itoa((i*i*7+k*k*31+i*k)%90))
+		}
+		sentences = append(sentences, s)
+	}
+	h := sha256.New()
+	for _, kind := range []word2vec.Architecture{word2vec.SkipGram, word2vec.CBOW} {
+		m, err := word2vec.New(context.Background(), word2vec.Config{Model: kind, Dim: 10, MinCount: 1,
+			Sample: 1, Epochs: 2}, sentences)
+		if err != nil {
+			return err
+		}
+		if err := m.Train(context.Background(), sentences, word2vec.TrainOptions{Processes: job}); err != nil {
+			return err
+		}
+		v, err := m.Vectors()
+		if err != nil {
+			return err
+		}
+		for i := range v.Len() {
+			word := v.Word(i)
+			x, _ := v.Vector(word)
+			fmt.Fprintf(h, "%s %x\n", word, x)
+		}
+	}
+	if job.Rank() == 0 {
+		fmt.Printf("digest %x\n", h.Sum(nil))
+	}
+	return nil
+}
+
 // launcher is a way to start a job.
 type launcher struct {
 	name string
@@ -209,8 +283,10 @@ func (l launcher) start(t *testing.T, n int, out *bytes.Buffer, env ...string) *
 	self, err := os.Executable()
 	require.NoError(t, err)
 	c := exec.Command(l.name, append(append([]string{"-n", strconv.Itoa(n)}, l.args...), self)...)
-	c.Env = append(append(os.Environ(), env...), "GOMAXPROCS=1",
-		"OMPI_MCA_btl_vader_single_copy_mechanism=none")
+	c.Env = append(append(os.Environ(), env...), "GOMAXPROCS=1")
+	if *measure == 0 {
+		c.Env = append(c.Env, "OMPI_MCA_btl_vader_single_copy_mechanism=none") // some containers forbid it
+	}
 	c.Stdout, c.Stderr = out, out
 	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	require.NoError(t, c.Start())
@@ -230,6 +306,21 @@ func TestMethods(t *testing.T) {
 			out, err := l.run(t, n, roleVariable+"=methods")
 			require.NoError(t, err, "%s -n %d: %s", l.name, n, out)
 			require.Contains(t, out, "methods work on")
+		}
+	}
+}
+
+// Word vectors are the same on any number of processes.
+func TestSameVectorsOverProcesses(t *testing.T) {
+	want := ""
+	for _, l := range launchers(t) {
+		for _, n := range []int{1, 2, 4} {
+			out, err := l.run(t, n, roleVariable+"=vectors", "SEQZOO_TEST_MPI_THREADS=2")
+			digest := digestIn(t, out, err)
+			if want == "" {
+				want = digest
+			}
+			require.Equal(t, want, digest, "%s -n %d", l.name, n)
 		}
 	}
 }
@@ -255,6 +346,9 @@ func TestSameBitsOverProcesses(t *testing.T) {
 			}
 			require.Equal(t, want, digest, "%s -n %d", l.name, n)
 		}
+		out, err := l.run(t, 2, roleVariable+"=learn", "SEQZOO_TEST_MPI_DIR="+t.TempDir(),
+			"SEQZOO_TEST_MPI_THREADS=2")
+		require.Equal(t, want, digestIn(t, out, err), "%s -n 2, of 2 threads each", l.name)
 		for _, sig := range []syscall.Signal{syscall.SIGKILL, syscall.SIGSTOP} {
 			dir := t.TempDir()
 			out := l.lose(t, dir, sig)

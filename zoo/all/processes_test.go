@@ -20,7 +20,7 @@ func together(processes int, change func(rank int, task train.Task, c *train.Con
 	errs = threads.Run(processes, func(p *threads.Process) error {
 		task := must(resumable["VAE"](theSame))
 		c := train.Config{Optimizer: must(train.NewAdam(train.AdamConfig{LR: 0.01})), Epochs: 4, Shards: 4,
-			Processes: p, Warn: func(string) {}}
+			Processes: exchange(p), Warn: func(string) {}}
 		ctx := context.Background()
 		if change != nil {
 			if other := change(p.Rank(), task, &c); other != nil {

@@ -36,6 +36,7 @@ const (
 	otherTrain = "training data"
 	otherOrder = "training data "
 	otherValid = "validation data"
+	manyValid  = "much validation data"
 	otherWords = "vocabulary"
 	otherModel = "configuration of the model"
 	otherTask  = "settings of the task"
@@ -66,7 +67,13 @@ func ids(change string) (train, valid [][]int) {
 	for _, i := range orders(12, change) {
 		train = append(train, []int{3 + i%3, 3 + (i/3+if1(change, otherTrain))%3, 3 + i/6})
 	}
-	return train, [][]int{{3, 5 - if1(change, otherValid), 3}, {4, 3, 4}}
+	valid = [][]int{{3, 5 - if1(change, otherValid), 3}, {4, 3, 4}}
+	if change == manyValid {
+		for i := range 150 {
+			valid = append(valid, []int{3 + i%3, 3 + i/7%3, 3 + i/2%3})
+		}
+	}
+	return train, valid
 }
 
 func vocabularyFor(change string) *text.Vocabulary {
@@ -90,7 +97,13 @@ func rows(change string) (train, valid []float32) {
 			train = append(train, float32((i*7+k*3+if1(change, otherTrain))%11)/11)
 		}
 	}
-	return train, []float32{0.1, 0.2, 0.3, 0.4 + 0.1*float32(if1(change, otherValid))}
+	valid = []float32{0.1, 0.2, 0.3, 0.4 + 0.1*float32(if1(change, otherValid))}
+	if change == manyValid {
+		for i := range 4 * 800 {
+			valid = append(valid, float32(i*i%13)/13)
+		}
+	}
+	return train, valid
 }
 
 func emojiPairs(change string) (train, valid []emoji.Pair) {
@@ -148,6 +161,7 @@ var resumable = map[string]func(change string) (train.Task, error){
 		for _, s := range valid {
 			d.Valid = append(d.Valid, seq2seq.Pair{Source: s, Target: s})
 		}
+		d.BLEU = change == manyValid
 		return m.Task(d)
 	},
 	"seq2seq copying": func(change string) (train.Task, error) {

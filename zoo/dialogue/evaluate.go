@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"slices"
 
 	"github.com/seqzoo/seqzoo/internal/interrupt"
 	"github.com/seqzoo/seqzoo/train"
@@ -71,37 +72,62 @@ func (m *Model) Evaluate(ctx context.Context, ds []Dialogue, o EvaluateOptions) 
 	r := newDialogueRunner(m, Data{}, ds, 8, false)
 	defer r.graphs.Close()
 	var t totals
-	for counter := 0; ; counter += samples {
-		examples, ok := batches.Next()
-		if !ok {
-			if s = t.score(samples); shared.CheckLoss(s.Bound) != nil ||
-				shared.CheckLoss(s.Weighted) != nil {
-				return s, prefix.Errorf("%w",
-					errors.Join(shared.CheckLoss(s.Bound), shared.CheckLoss(s.Weighted)))
-			}
-			return s, nil
-		}
+	var all [][]int
+	for examples := range batches.Epoch() {
+		all = append(all, slices.Clone(examples))
+	}
+	err = train.ShareOut(ctx, len(all), func(i int) (t totals, err error) {
 		weights := make([][]float64, samples)
 		for k := range weights {
 			if err := interrupt.Err(ctx); err != nil {
-				return s, err
+				return t, err
 			}
-			g, err := r.run(ds, shared.Whole(examples), o.Seed, counter+k)
+			g, err := r.run(ds, shared.Whole(all[i]), o.Seed, i*samples+k)
 			if err != nil {
-				return s, err
+				return t, err
 			}
 			weights[k] = t.add(g, k == 0)
 		}
 		t.weigh(weights)
+		return t, nil
+	}, func(_ int, batch totals) error {
+		t.join(batch)
+		return nil
+	})
+	if err != nil {
+		return s, err
 	}
+	if s = t.score(samples); shared.CheckLoss(s.Bound) != nil || shared.CheckLoss(s.Weighted) != nil {
+		return s, prefix.Errorf("%w", errors.Join(shared.CheckLoss(s.Bound),
+			shared.CheckLoss(s.Weighted)))
+	}
+	return s, nil
 }
 
 // totals are sums over all that was evaluated.
 type totals struct {
-	turns, tokens     int
-	nll, kl, weighted float64
+	Turns, Tokens     int
+	NLL, KL, Weighted float64
 	// of each unit of the latent variable: the posterior mean, its square, KL(q‖p)
-	means, squares, kls []float64
+	Means, Squares, KLs []float64
+}
+
+// join adds those of a batch.
+func (t *totals) join(batch totals) {
+	t.Turns += batch.Turns
+	t.Tokens += batch.Tokens
+	t.NLL += batch.NLL
+	t.KL += batch.KL
+	t.Weighted += batch.Weighted
+	if t.KLs == nil {
+		t.Means, t.Squares, t.KLs = batch.Means, batch.Squares, batch.KLs
+		return
+	}
+	for j := range batch.KLs {
+		t.Means[j] += batch.Means[j]
+		t.Squares[j] += batch.Squares[j]
+		t.KLs[j] += batch.KLs[j]
+	}
 }
 
 // add counts a batch as it was run for one sample, and returns log p(u|z)·p(z)/q(z) of each turn
@@ -109,12 +135,12 @@ type totals struct {
 func (t *totals) add(g *dialogueGraph, first bool) []float64 {
 	rows := make([]float64, len(g.live)) // log p(u|z)
 	for i, x := range g.Output(keptNLL).Float64s()[:len(g.rowOf)] {
-		t.nll += x
+		t.NLL += x
 		rows[g.rowOf[i]] -= x
 	}
 	if first {
-		t.turns += len(g.predicted)
-		t.tokens += len(g.rowOf)
+		t.Turns += len(g.predicted)
+		t.Tokens += len(g.rowOf)
 	}
 	if g.latent {
 		t.addLatent(g, rows, first)
@@ -130,17 +156,17 @@ func (t *totals) addLatent(g *dialogueGraph, rows []float64, first bool) {
 	ratio, kl := g.Output(keptLogRatio).Float64s(), g.Output(keptKL).Float64s()
 	mu := g.Output(keptMu).Float64s()
 	z := len(kl) / len(rows)
-	if t.kls == nil {
-		t.means, t.squares, t.kls = make([]float64, z), make([]float64, z), make([]float64, z)
+	if t.KLs == nil {
+		t.Means, t.Squares, t.KLs = make([]float64, z), make([]float64, z), make([]float64, z)
 	}
 	for _, row := range g.predicted {
 		rows[row] += ratio[row]
 		for j := range z {
 			if x, mean := kl[row*z+j], mu[row*z+j]; first {
-				t.kl += x
-				t.kls[j] += x
-				t.means[j] += mean
-				t.squares[j] += mean * mean
+				t.KL += x
+				t.KLs[j] += x
+				t.Means[j] += mean
+				t.Squares[j] += mean * mean
 			}
 		}
 	}
@@ -156,20 +182,20 @@ func (t *totals) weigh(weights [][]float64) {
 		for _, w := range weights {
 			sum += math.Exp(w[i] - top)
 		}
-		t.weighted -= top + math.Log(sum/float64(len(weights)))
+		t.Weighted -= top + math.Log(sum/float64(len(weights)))
 	}
 }
 
 func (t *totals) score(samples int) (s Score) {
-	s.Turns, s.Tokens = t.turns, t.tokens
-	turns, tokens := float64(t.turns), float64(t.tokens)
-	s.Reconstruction, s.KL = t.nll/float64(samples)/tokens, t.kl/turns
-	s.Bound, s.Weighted = s.Reconstruction+t.kl/tokens, t.weighted/tokens
-	for j := range t.kls {
-		if mean := t.means[j] / turns; t.squares[j]/turns-mean*mean > 0.01 {
+	s.Turns, s.Tokens = t.Turns, t.Tokens
+	turns, tokens := float64(t.Turns), float64(t.Tokens)
+	s.Reconstruction, s.KL = t.NLL/float64(samples)/tokens, t.KL/turns
+	s.Bound, s.Weighted = s.Reconstruction+t.KL/tokens, t.Weighted/tokens
+	for j := range t.KLs {
+		if mean := t.Means[j] / turns; t.Squares[j]/turns-mean*mean > 0.01 {
 			s.ActiveUnits++
 		}
-		if t.kls[j]/turns > 0.01 {
+		if t.KLs[j]/turns > 0.01 {
 			s.InformativeUnits++
 		}
 	}

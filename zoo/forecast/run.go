@@ -231,19 +231,23 @@ func (m *Model) each(ctx context.Context, w *windows,
 	for i := range starts {
 		starts[i] = i
 	}
-	for batch := range slices.Chunk(starts, 64) {
+	batches := slices.Collect(slices.Chunk(starts, 64))
+	return train.ShareOut(ctx, len(batches), func(n int) ([]float64, error) {
+		batch := batches[n]
 		if err := interrupt.Err(ctx); err != nil {
-			return err
+			return nil, err
 		}
 		g, err := graphs.Get(len(batch))
 		if err != nil {
-			return prefix.Wrap(err)
+			return nil, prefix.Wrap(err)
 		}
 		g.load(w, batch)
 		if err := g.Run(0, 0); err != nil {
-			return prefix.Wrap(err)
+			return nil, prefix.Wrap(err)
 		}
-		all := g.Output(0).Float64s()
+		return slices.Clone(g.Output(0).Float64s()), nil
+	}, func(n int, all []float64) error {
+		batch := batches[n]
 		for k, i := range batch {
 			for h := range H {
 				for v := range m.targets {
@@ -260,8 +264,8 @@ func (m *Model) each(ctx context.Context, w *windows,
 				}
 			}
 		}
-	}
-	return nil
+		return nil
+	})
 }
 
 // ascending are quantiles in their order, in which a network may not give them (Chernozhukov,

@@ -113,26 +113,35 @@ func (m *labeller) Evaluate(ctx context.Context, examples []Labelled) (*Evaluati
 	graphs := m.graphs(batch, unroll.Options{}, labelsKnown, nil)
 	defer graphs.Close()
 	e := m.evaluation()
-	e.Loss, err = shared.MeanLoss(ctx, batches, func(order []int) (b train.Batch, err error) {
+	e.Loss, err = shared.MeanLossAnd(ctx, batches, func(order []int) (b train.Batch, all [][]Prediction,
+		err error) {
 		g, err := m.load(graphs, examples, shared.Whole(order))
 		if err != nil {
-			return b, err
+			return b, nil, err
 		}
 		if b.Loss, err = g.Measured.Run(0, 0); err != nil {
-			return b, m.errorf("%w", err)
+			return b, nil, m.errorf("%w", err)
 		}
 		b.Count = g.counted
 		rows := g.rows()
 		for k, i := range order {
 			found, err := m.predictions(rows(k, m.steps(examples[i].Sequence)))
 			if err != nil {
-				return b, m.unpredicted(i, b.Loss, err)
+				return b, nil, m.unpredicted(i, b.Loss, err)
 			}
-			if err := m.add(e, found, examples[i].Labels); err != nil {
-				return b, m.errorf("%w", err)
+			for t := range found {
+				found[t].Probs = nil // which nobody counts, and which may travel
+			}
+			all = append(all, found)
+		}
+		return b, all, nil
+	}, func(order []int, all [][]Prediction) error {
+		for k, found := range all {
+			if err := m.add(e, found, examples[order[k]].Labels); err != nil {
+				return m.errorf("%w", err)
 			}
 		}
-		return b, nil
+		return nil
 	})
 	if err != nil {
 		return nil, err

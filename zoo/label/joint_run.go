@@ -240,30 +240,40 @@ func (m *Joint) Evaluate(ctx context.Context, examples []JointLabelled) (*JointE
 	defer graphs.Close()
 	e := &JointEvaluation{Label: m.label.evaluation(), Tags: m.tags.evaluation()}
 	right := 0
-	e.Loss, err = shared.MeanLoss(ctx, batches, func(order []int) (b train.Batch, err error) {
+	e.Loss, err = shared.MeanLossAnd(ctx, batches, func(order []int) (b train.Batch, all []JointPrediction,
+		err error) {
 		j, err := m.load(graphs, batch, examples, shared.Whole(order))
 		if err != nil {
-			return b, err
+			return b, nil, err
 		}
 		if b.Loss, err = j.Measured.Run(0, 0); err != nil {
-			return b, jointPrefix.Wrap(err)
+			return b, nil, jointPrefix.Wrap(err)
 		}
 		b.Count = len(order)
 		rows, tags := j.label.rows(), j.tags.rows()
 		for k, i := range order {
 			found, err := m.found(rows(k, 1), tags(k, m.label.steps(examples[i].Sequence)))
 			if err != nil {
-				return b, m.label.unpredicted(i, b.Loss, err)
+				return b, nil, m.label.unpredicted(i, b.Loss, err)
 			}
-			exact, err := m.add(e, found, examples[i])
+			found.Label.Probs = nil // nobody counts them, and they may travel
+			for t := range found.Tags {
+				found.Tags[t].Probs = nil
+			}
+			all = append(all, found)
+		}
+		return b, all, nil
+	}, func(order []int, all []JointPrediction) error {
+		for k, found := range all {
+			exact, err := m.add(e, found, examples[order[k]])
 			if err != nil {
-				return b, jointPrefix.Wrap(err)
+				return jointPrefix.Wrap(err)
 			}
 			if exact {
 				right++
 			}
 		}
-		return b, nil
+		return nil
 	})
 	if err != nil {
 		return nil, err

@@ -300,24 +300,47 @@ func (m *Model) measure(ctx context.Context, ids []int, o MeasureOptions) (sum M
 	if err != nil {
 		return sum, prefix.Wrap(err)
 	}
-	r, err := newWindowRunner(m, m.out.loss(), o.Tracks, false, unroll.Options{})
+	shards := min(train.ShardsOf(ctx), o.Tracks)
+	err = train.ShareOut(ctx, shards, func(k int) (Measurement, error) {
+		return m.measureTracks(ctx, stream, k, shards)
+	}, func(_ int, part Measurement) error {
+		sum.Loss += part.Loss
+		sum.Tokens += part.Tokens
+		return nil
+	})
 	if err != nil {
 		return sum, err
 	}
-	defer r.close()
+	sum.Loss /= float64(sum.Tokens)
+	return sum, shared.CheckLoss(sum.Loss)
+}
+
+// measureTracks reads the tracks of shard k of n, and sums up the loss of their tokens.
+func (m *Model) measureTracks(ctx context.Context, stream *train.Stream, k, n int) (sum Measurement,
+	err error) {
+	var r *windowRunner
 	for w := range stream.Epoch() {
+		from, to := train.ShardRows(w.B, k, n)
+		if r == nil {
+			if r, err = newWindowRunner(m, m.out.loss(), to-from, false, unroll.Options{}); err != nil {
+				return sum, err
+			}
+			defer r.close()
+		}
 		if err := interrupt.Err(ctx); err != nil {
 			return sum, err
 		}
-		batch, err := r.run(w, 0, 0)
+		if w.First() {
+			r.carried.Zero()
+		}
+		batch, err := r.runTracks(w, from, 0, 0)
 		if err != nil {
 			return sum, err
 		}
 		sum.Loss += batch.Loss * float64(batch.Count)
 		sum.Tokens += batch.Count
 	}
-	sum.Loss /= float64(sum.Tokens)
-	return sum, shared.CheckLoss(sum.Loss)
+	return sum, nil
 }
 
 // windowRunner runs the windows of some tracks and carries their state from one to the next.
@@ -348,14 +371,6 @@ func newWindowRunner(m *Model, loss loss, tracks int, training bool,
 	}
 	return &windowRunner{tracks: tracks, carried: carried,
 		windows: train.NewTruncated(carried, build), loss: loss}, nil
-}
-
-// run runs a window of as many tracks as the runner has.
-func (r *windowRunner) run(w train.Window, seed uint64, counter int) (train.Batch, error) {
-	if w.First() {
-		r.carried.Zero()
-	}
-	return r.runTracks(w, 0, seed, counter)
 }
 
 // runOf runs the tracks from first on of a window, whose state is among that of all, and moves it on.

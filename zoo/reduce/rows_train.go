@@ -238,34 +238,42 @@ func meanRowLoss(ctx context.Context, dtype tensor.Dtype, x []float32, width int
 	defer graphs.Close()
 	rows := len(x) / width
 	var sums []float64
-	for batch := 0; len(x) > 0; batch++ {
+	err := train.ShareOut(ctx, (rows+B-1)/B, func(batch int) (losses []float64, err error) {
 		if err := interrupt.Err(ctx); err != nil {
 			return nil, err
 		}
-		n := min(len(x)/width, B)
+		first := batch * B
+		n := min(rows-first, B)
 		g, err := graphs.Get(n)
 		if err != nil {
 			return nil, err
 		}
-		g.in.Put32(0, x[:n*width])
+		some := x[first*width:][:n*width]
+		g.in.Put32(0, some)
 		if _, err := g.Run(0, batch); err != nil {
 			return nil, err
 		}
-		if sums == nil {
-			sums = make([]float64, g.losses)
-		}
-		for k := range sums {
-			sums[k] += g.Output(k).At(0) * float64(n)
-			if sums[k]-sums[k] != 0 {
-				return nil, notFiniteRow(graphs, x[:n*width], width, rows-len(x)/width)
+		for k := range g.losses {
+			loss := g.Output(k).At(0) * float64(n)
+			if loss-loss != 0 {
+				return nil, notFiniteRow(graphs, some, width, first)
 			}
+			losses = append(losses, loss)
 		}
-		x = x[n*width:]
-	}
+		return losses, nil
+	}, func(_ int, losses []float64) error {
+		if sums == nil {
+			sums = make([]float64, len(losses))
+		}
+		for k, loss := range losses {
+			sums[k] += loss
+		}
+		return nil
+	})
 	for k := range sums {
 		sums[k] /= float64(rows)
 	}
-	return sums, nil
+	return sums, err
 }
 
 // notFiniteRow finds the first of some rows, of which there are before others, whose loss is not

@@ -4,10 +4,8 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"iter"
 	"math"
-	"slices"
 
 	"github.com/seqzoo/seqzoo/cells"
 	"github.com/seqzoo/seqzoo/graph"
@@ -16,9 +14,7 @@ import (
 	"github.com/seqzoo/seqzoo/run"
 	"github.com/seqzoo/seqzoo/train"
 	"github.com/seqzoo/seqzoo/unroll"
-	"github.com/seqzoo/seqzoo/zoo/decode"
 	"github.com/seqzoo/seqzoo/zoo/internal/shared"
-	"github.com/seqzoo/seqzoo/zoo/metrics"
 )
 
 // Pair is a source and its target, as ids of their vocabularies, without <bos> and <eos>. Of a
@@ -243,59 +239,6 @@ func (m *Model) checkValid(pairs []Pair) error {
 		_, err := r.graph(longest, whole)
 		return err
 	})
-}
-
-// Loss is the mean cross-entropy of targets in nats a token, <eos> included, each token predicted
-// from the true ones before it. Exp of it is the perplexity.
-func (m *Model) Loss(ctx context.Context, pairs []Pair) (float64, error) {
-	if err := m.checkPairs(pairs); err != nil {
-		return 0, prefix.Wrap(err)
-	}
-	batches, err := pairBatches(pairs, train.BatchesConfig{Batch: 32, Bucket: len(pairs),
-		InOrder: true})
-	if err != nil {
-		return 0, prefix.Wrap(err)
-	}
-	r := newPairRunner(m, Data{}, 32, false)
-	defer r.graphs.Close()
-	return shared.MeanLoss(ctx, batches, func(examples []int) (train.Batch, error) {
-		return r.run(pairs, shared.Whole(examples), 0, 0)
-	})
-}
-
-// bleu is the BLEU of greedy translations of the sources. What the vocabulary lacks matches nothing
-// in it.
-func (m *Model) bleu(ctx context.Context, pairs []Pair) (float64, error) {
-	pairs = slices.Clone(pairs)
-	slices.SortStableFunc(pairs, func(a, b Pair) int { // for fewer shapes
-		return cmp.Compare(len(a.Source), len(b.Source))
-	})
-	var score metrics.BLEU
-	for chunk := range slices.Chunk(pairs, shared.SourcesAtATime) {
-		sources, more := make([][]int, len(chunk)), make([][]string, len(chunk))
-		for k, p := range chunk {
-			sources[k] = p.Source
-			places, err := m.places(p.Source)
-			if err != nil {
-				return 0, prefix.Wrap(err)
-			}
-			for n := range places.more { // any words, the same on both sides
-				more[k] = append(more[k], fmt.Sprintf("<word%d>", n))
-			}
-		}
-		found, err := m.translate(ctx, sources, more, 0, decode.SearchOptions{})
-		if err != nil {
-			return 0, prefix.Wrap(err)
-		}
-		for k, p := range chunk {
-			words := shared.Extended{Vocabulary: m.targets, More: more[k]}
-			err := score.Add(found[k][0].Tokens, shared.Written(words, p.Target))
-			if err != nil {
-				return 0, err
-			}
-		}
-	}
-	return score.Score().BLEU, nil
 }
 
 // pairRunner runs batches of pairs, with a compiled graph for each pair of lengths. Lengths are

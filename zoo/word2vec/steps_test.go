@@ -36,7 +36,7 @@ func TestUpdateIsTheGradient(t *testing.T) {
 		in, out := wide(m.in), wide(m.out)
 		tr := newTrainer(m, must(m.encode(context.Background(), all(sentences))), TrainOptions{Workers: 1})
 		tr.key, tr.rate = rng.New(9), 1e-4
-		require.Equal(t, len(tr.text.starts)-1, tr.chunk(0))
+		require.Equal(t, len(tr.text.starts)-1, must(tr.chunk(0)))
 		if tr.tree != nil {
 			paths(tr)
 		}
@@ -170,7 +170,7 @@ func TestSteps(t *testing.T) {
 		sentences)
 	require.NoError(t, err)
 	tr := newTrainer(m, must(m.encode(context.Background(), all(sentences))), TrainOptions{Workers: 1})
-	tr.chunk(0)
+	must(tr.chunk(0))
 	positives, pairs := 0, map[step]int{}
 	for i := range tr.parts {
 		for k, list := range tr.parts[i].steps {

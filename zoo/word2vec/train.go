@@ -16,43 +16,6 @@ import (
 	"github.com/seqzoo/seqzoo/rng"
 )
 
-// Progress is where a training stands.
-type Progress struct {
-	Epoch, Epochs int           // the epoch at hand, from 1
-	Words, Total  int           // words of the vocabulary read so far and in all epochs together
-	LR            float64       // learning rate
-	Elapsed       time.Duration // in this call of Train
-	WordsPerSec   float64       // in this call of Train
-	// mean loss of the epoch's examples so far in this call of Train, in nats, each measured before
-	// its step, added up in float64; an example is a pair of words, for CBOW a word. 0 unless
-	// TrainOptions.Loss asks for it
-	Loss float64
-}
-
-// TrainOptions do not change the result, but for LockFree.
-type TrainOptions struct {
-	// goroutines; 0 means GOMAXPROCS, and more than that are not started. Without LockFree more
-	// than 16 are of no use, nor is a second where steps are taken in the order of the text: for a
-	// hierarchical softmax, and with Config.TextOrder
-	Workers int
-	// LockFree lets all workers read the text at once and write to the same vectors without locks
-	// (Hogwild: Recht, Ré, Wright and Niu, 2011), as gensim and the original tool do, all in the
-	// order of the text. It is for a hierarchical softmax, whose words all pass one root, on
-	// several cores. With more than one worker the result is another one in each run, as good as
-	// any but not repeatable, and a program that is built with Go's race detector reports it.
-	LockFree bool
-	// Loss measures Progress.Loss, which costs a logarithm for each output.
-	Loss bool
-	// called a few times a second at most, if not nil, and at the end of each epoch
-	Progress func(Progress)
-	// called after each epoch, if not nil, to save the model for example
-	AfterEpoch func(*Model) error
-
-	// Warn is told, if not nil, when more than a third of the words of the text are not in the
-	// vocabulary, and so are left out.
-	Warn func(message string)
-}
-
 const (
 	// Blocks of rows, of the word vectors and of the output vectors. A step touches one of each, so
 	// as many workers as there are blocks can work at once without meeting.
@@ -103,9 +66,31 @@ func (m *Model) TrainFrom(ctx context.Context, sentences iter.Seq2[[]string, err
 	if err := m.made(); err != nil {
 		return fmt.Errorf("word2vec: %w", err)
 	}
+	if err := o.check(); err != nil {
+		return fmt.Errorf("word2vec: %w", err)
+	}
+	err := m.train(ctx, sentences, o)
+	var own ownError
+	if errors.As(err, &own) && o.Processes != nil && o.Processes.Size() > 1 {
+		o.Processes.Abort(err)
+	}
+	return err
+}
+
+// train is Train with options that have been checked.
+func (m *Model) train(ctx context.Context, sentences iter.Seq2[[]string, error],
+	o TrainOptions) error {
 	c, err := m.encode(ctx, sentences)
 	if err != nil {
-		return fmt.Errorf("word2vec: %w", err)
+		return fmt.Errorf("word2vec: %w", ownError{err})
+	}
+	if p := o.Processes; p != nil && p.Size() > 1 {
+		if p.Rank() > 0 {
+			o.Progress, o.AfterEpoch, o.Warn = nil, nil, nil
+		}
+		if err := m.join(p, c.digest, o); err != nil {
+			return fmt.Errorf("word2vec: %w", err)
+		}
 	}
 	if m.digest != 0 && m.digest != c.digest {
 		return errors.New("word2vec: this is not the text that the training began with")
@@ -123,27 +108,6 @@ func (m *Model) TrainFrom(ctx context.Context, sentences iter.Seq2[[]string, err
 	t := newTrainer(m, c, o)
 	defer t.team.close()
 	return t.run(ctx, o)
-}
-
-// warnOfInstructions tells that the weights so far were computed with other instructions than those
-// that this process uses. An old file does not say with which.
-func (o TrainOptions) warnOfInstructions(was string) {
-	if is := kernels.Instructions(); o.Warn != nil && was != "" && was != is {
-		o.Warn(fmt.Sprintf("the model was made with the instructions %s, and this machine goes on "+
-			"with %s: the outcome is not, to the bit, that of a training on one of them", was, is))
-	}
-}
-
-// warn tells of a text most of which is left out.
-func (o TrainOptions) warn(c *corpus) {
-	all := c.words
-	left := all - len(c.ids)
-	if o.Warn == nil || 3*left <= all {
-		return
-	}
-	o.Warn(fmt.Sprintf("%d of the %d words of the text (%.1f %%) are left out, since the "+
-		"vocabulary lacks them: are too many left out as rare, or does the tokeniser not suit the "+
-		"language?", left, all, 100*float64(left)/float64(all)))
 }
 
 // trainer works on a chunk of text at a time, in phases whose tasks touch no common rows:
@@ -169,6 +133,7 @@ type trainer struct {
 	key     rng.Key // of the epoch
 	chunks  int     // of the epoch, done
 	losses  *losses // nil if they are not asked for
+	crew    *crew   // nil for one process
 }
 
 // step is a word vector (or, for CBOW, an example of the part) and an output: output<<1 | label.
@@ -194,7 +159,7 @@ func newTrainer(m *Model, c *corpus, o TrainOptions) *trainer {
 		o.Workers = min(o.Workers, blocks)
 	}
 	t := &trainer{Model: m, text: c, keep: keepers(m.vocabulary, m.cfg.Sample),
-		team: newTeam(o.Workers)}
+		team: newTeam(o.Workers), crew: newCrew(o.Processes, m.outputs())}
 	if m.cfg.Output == Negative {
 		t.sampler = newSampler(m.vocabulary)
 	}
@@ -237,16 +202,23 @@ func (t *trainer) run(ctx context.Context, o TrainOptions) error {
 		}
 		t.losses.clear()
 		for t.sentence < len(t.text.starts)-1 {
-			if err := interrupt.Err(ctx); err != nil {
+			if err := t.interrupted(ctx); err != nil {
 				return fmt.Errorf("word2vec: epoch %d of %d: %w", t.epoch+1, t.cfg.Epochs, err)
 			}
 			t.lr = t.cfg.LR - (t.cfg.LR-t.cfg.MinLR)*float64(at)/float64(total)
 			t.rate = float32(t.lr)
-			t.sentence = t.chunk(t.sentence)
+			next, err := t.chunk(t.sentence)
+			if err != nil {
+				return fmt.Errorf("word2vec: epoch %d of %d: %w", t.epoch+1, t.cfg.Epochs, err)
+			}
+			t.sentence = next
 			at = t.epoch*words + t.text.starts[t.sentence]
 			if o.Progress != nil && time.Since(begin)-shown > 200*time.Millisecond {
 				report(t.epoch + 1)
 			}
+		}
+		if err := t.settle(); err != nil {
+			return fmt.Errorf("word2vec: epoch %d of %d: %w", t.epoch+1, t.cfg.Epochs, err)
 		}
 		t.epoch, t.sentence = t.epoch+1, 0
 		for _, x := range t.in {
@@ -260,11 +232,24 @@ func (t *trainer) run(ctx context.Context, o TrainOptions) error {
 		}
 		if o.AfterEpoch != nil {
 			if err := o.AfterEpoch(t.Model); err != nil {
-				return err
+				return t.own(err)
 			}
 		}
 	}
 	return nil
+}
+
+// interrupted is the error of a context that is done, in all processes once it is in one of them.
+func (t *trainer) interrupted(ctx context.Context) error {
+	done := interrupt.Err(ctx)
+	stop, err := t.agree(done)
+	if err == nil && stop {
+		err = t.settle()
+	}
+	if err != nil || !stop {
+		return err
+	}
+	return cmp.Or(done, errOther)
 }
 
 // end is where the chunk that begins with a sentence ends.
@@ -285,21 +270,24 @@ func (t *trainer) end(from int) int {
 }
 
 // chunk trains on the sentences from a number on and returns the next one.
-func (t *trainer) chunk(from int) int {
+func (t *trainer) chunk(from int) (next int, err error) {
 	to := t.end(from)
 	if t.readers != nil {
-		t.team.share(len(t.readers), func(_, first, last int) {
+		t.team.share(0, len(t.readers), func(_, first, last int) {
 			for i := first; i < last; i++ {
 				t.readers[i].learn(t.cut(from, to, i, len(t.readers)),
 					t.cut(from, to, i+1, len(t.readers)))
 			}
 		})
-	} else {
-		t.sorted(from, to)
+	} else if err := t.sorted(from, to); err != nil {
+		return 0, err
 	}
 	t.chunks++
+	if err := t.gatherLosses(); err != nil {
+		return 0, err
+	}
 	t.losses.gather(t.readers)
-	return to
+	return to, nil
 }
 
 // cut is the first sentence of part i of n of a chunk: the first one behind i/n of the words.
@@ -313,14 +301,21 @@ func (t *trainer) cut(from, to, i, n int) int {
 }
 
 // sorted trains on a chunk in the three phases.
-func (t *trainer) sorted(from, to int) {
+func (t *trainer) sorted(from, to int) error {
 	for i := range t.parts {
 		t.parts[i].from, t.parts[i].to = t.cut(from, to, i, blocks), t.cut(from, to, i+1, blocks)
 	}
-	t.team.share(blocks, inTurn(t.read))
+	t.team.share(0, blocks, inTurn(t.read))
 	learn := t.learnPairs
 	if t.cfg.Model == CBOW {
 		learn = t.learnExamples
+	}
+	if t.crew != nil {
+		err := t.learnTogether(learn)
+		if err == nil && t.cfg.Model == CBOW {
+			err = t.spreadTogether()
+		}
+		return err
 	}
 	// While the upper bits of the turn stay as they are, the word blocks of a worker meet the
 	// output blocks of the same numbers, or of those of one other worker, which nobody else
@@ -331,17 +326,24 @@ func (t *trainer) sorted(from, to int) {
 	if n := t.team.n; n&(n-1) == 0 {
 		alone = blocks / n
 	}
-	for turns := range slices.Chunk(turnsOf(t.chunks), alone) {
-		t.team.share(blocks, func(worker, first, last int) {
-			for _, turn := range turns {
+	t.learnTurns(turnsOf(t.chunks), alone, 0, blocks, learn)
+	if t.cfg.Model == CBOW {
+		t.team.share(0, blocks, inTurn(t.spread))
+	}
+	return nil
+}
+
+// learnTurns is phase 2 of tasks from … to−1 in some turns, so many of them at a time in which no
+// worker meets another's outputs.
+func (t *trainer) learnTurns(turns []int, alone, from, to int, learn func(worker, task, out int)) {
+	for some := range slices.Chunk(turns, alone) {
+		t.team.share(from, to, func(worker, first, last int) {
+			for _, turn := range some {
 				for i := first; i < last; i++ {
 					learn(worker, i, i^turn)
 				}
 			}
 		})
-	}
-	if t.cfg.Model == CBOW {
-		t.team.share(blocks, inTurn(t.spread))
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/seqzoo/seqzoo/internal/check"
 	"github.com/seqzoo/seqzoo/internal/interrupt"
@@ -159,26 +160,51 @@ func CheckLoss(loss float64) error {
 // is not finite is an error that names the first example whose loss is not.
 func MeanLoss(ctx context.Context, batches *train.Batches,
 	run func(examples []int) (train.Batch, error)) (float64, error) {
+	return MeanLossAnd(ctx, batches, func(examples []int) (train.Batch, bool, error) {
+		b, err := run(examples)
+		return b, true, err
+	}, func([]int, bool) error { return nil })
+}
+
+// measured is what a batch has come to.
+type measured[T any] struct {
+	Loss  float64
+	Count int
+	Found T
+}
+
+// MeanLossAnd is MeanLoss of batches in which more is found, which take gets batch by batch. Several
+// processes that train share the batches out (train.ShareOut).
+func MeanLossAnd[T any](ctx context.Context, batches *train.Batches,
+	run func(examples []int) (train.Batch, T, error), take func(examples []int, found T) error) (float64,
+	error) {
 	var sum float64
 	var n int
+	var all [][]int
 	for examples := range batches.Epoch() {
+		all = append(all, slices.Clone(examples))
+	}
+	err := train.ShareOut(ctx, len(all), func(i int) (m measured[T], err error) {
 		if err := interrupt.Err(ctx); err != nil {
-			return 0, err
+			return m, err
 		}
-		b, err := run(examples)
+		b, found, err := run(all[i])
 		if err != nil {
-			return 0, err
+			return m, err
 		}
 		if err := CheckLoss(b.Loss); err != nil {
-			for _, e := range examples {
-				if one, alone := run([]int{e}); alone == nil && CheckLoss(one.Loss) != nil {
-					return 0, check.Example("example", e, "%w", err)
+			for _, e := range all[i] {
+				if one, _, alone := run([]int{e}); alone == nil && CheckLoss(one.Loss) != nil {
+					return m, check.Example("example", e, "%w", err)
 				}
 			}
-			return 0, err
+			return m, err
 		}
-		sum += b.Loss * float64(b.Count)
-		n += b.Count
-	}
-	return sum / float64(max(n, 1)), nil
+		return measured[T]{b.Loss, b.Count, found}, nil
+	}, func(i int, m measured[T]) error {
+		sum += m.Loss * float64(m.Count)
+		n += m.Count
+		return take(all[i], m.Found)
+	})
+	return sum / float64(max(n, 1)), err
 }
