@@ -90,9 +90,9 @@ func borrow[F kernels.Float](n int) (b *[]F, back func()) {
 }
 
 // together is how many of so many images make one product: as many as stay in the second-level
-// cache unfolded, where places are few, since the last vector of a row of places is seldom full.
+// cache unfolded, about, where places are few, since the last vector of a row of places is seldom full.
 func (s *convSizes) together(images int) int {
-	const few, most = 192, 1 << 17
+	const few, most = 256, 1 << 18
 	if s.trivial() || s.places >= few {
 		return 1
 	}
