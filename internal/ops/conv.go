@@ -89,8 +89,8 @@ func borrow[F kernels.Float](n int) (b *[]F, back func()) {
 	return b, func() { pool.Put(b) }
 }
 
-// together is how many of so many images make one product: as many as stay in the second-level
-// cache unfolded, about, where places are few, since the last vector of a row of places is seldom full.
+// together is how many of so many images make one product: about as many as stay unfolded in the
+// second-level cache, where places are few, since the last vector of a row of places is seldom full.
 func (s *convSizes) together(images int) int {
 	const few, most = 256, 1 << 18
 	if s.trivial() || s.places >= few {
