@@ -11,7 +11,6 @@ import (
 	"strings"
 
 	"github.com/seqzoo/seqzoo/examples/cli"
-	"github.com/seqzoo/seqzoo/zoo"
 	"github.com/seqzoo/seqzoo/zoo/label"
 	"github.com/seqzoo/seqzoo/zoo/text"
 )
@@ -148,10 +147,8 @@ func pick[T any](yes bool, a, b T) T {
 func (t *trainCommand) config() label.ClassifierConfig {
 	c := label.ClassifierConfig{
 		Config: label.Config{
-			Recurrent: zoo.Recurrent{
-				Cell:   cli.WithOption(t.cell, fmt.Sprintf("memory=%d", t.memory), t.memory != 0),
-				Hidden: t.hidden, Layers: cli.Layers(t.cell, t.layers), Dropout: t.dropout,
-			},
+			Recurrent: cli.Recurrent(cli.WithOption(t.cell, fmt.Sprintf("memory=%d", t.memory),
+				t.memory != 0), t.hidden, t.layers, t.dropout),
 			IODropout: t.dropout, Head: t.head,
 		},
 		Pool: label.Pool(t.pool), Several: t.several,

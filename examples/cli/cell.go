@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/seqzoo/seqzoo/cells"
+	"github.com/seqzoo/seqzoo/zoo"
 )
 
 // CellFlag declares -cell, the spec of recurrent layers as zoo.Recurrent reads it.
@@ -47,11 +48,15 @@ func WithOption(spec, option string, have bool) string {
 	return strings.Join(layers, "/")
 }
 
-// Layers is what -layers says, or, if it is 1 and the spec names several layers, 0: as many as
-// those.
-func Layers(spec string, layers int) int {
+// Recurrent is what -cell, -hidden, -layers and -dropout say. Layers is left to the spec where that
+// names several and layers is 1; where there is one layer nothing is between layers to be dropped.
+func Recurrent(spec string, hidden, layers int, dropout float64) zoo.Recurrent {
 	if layers == 1 && strings.Contains(spec, "/") {
-		return 0
+		layers = 0
 	}
-	return layers
+	r := zoo.Recurrent{Cell: spec, Hidden: hidden, Layers: layers, Dropout: dropout}
+	if r.WithDefaults().Layers == 1 {
+		r.Dropout = 0
+	}
+	return r
 }

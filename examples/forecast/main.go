@@ -13,7 +13,6 @@ import (
 	"strings"
 
 	"github.com/seqzoo/seqzoo/examples/cli"
-	"github.com/seqzoo/seqzoo/zoo"
 	"github.com/seqzoo/seqzoo/zoo/forecast"
 	"github.com/seqzoo/seqzoo/zoo/series"
 )
@@ -229,8 +228,7 @@ func (t *trainCommand) check() error {
 
 func (t *trainCommand) config(variables, targets []string) forecast.Config {
 	return forecast.Config{
-		Recurrent: zoo.Recurrent{Cell: t.cell, Hidden: t.hidden,
-			Layers: cli.Layers(t.cell, t.layers), Dropout: t.dropout},
+		Recurrent: cli.Recurrent(t.cell, t.hidden, t.layers, t.dropout),
 		Variables: variables, Targets: targets, Lookback: t.lookback, Horizon: t.horizon,
 		Patch: t.patch, Quantiles: t.quantiles,
 		Shared: !t.together, Level: forecast.Level(t.level), IODropout: t.dropout,

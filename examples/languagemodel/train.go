@@ -15,7 +15,6 @@ import (
 	"github.com/seqzoo/seqzoo/examples/cli"
 	"github.com/seqzoo/seqzoo/train"
 	"github.com/seqzoo/seqzoo/unroll"
-	"github.com/seqzoo/seqzoo/zoo"
 	"github.com/seqzoo/seqzoo/zoo/lm"
 	"github.com/seqzoo/seqzoo/zoo/text"
 	_ "github.com/seqzoo/seqzoo/zoo/text/japanese" // level ja
@@ -203,15 +202,10 @@ func (t *trainer) check() error {
 
 func (t *trainer) config() (c lm.Config, err error) {
 	c = lm.Config{
-		Recurrent: zoo.Recurrent{
-			Cell:   cli.WithOption(t.cell, t.init, t.init != ""),
-			Hidden: t.hidden, Layers: cli.Layers(t.cell, t.layers), Dropout: t.dropout,
-		},
+		Recurrent: cli.Recurrent(cli.WithOption(t.cell, t.init, t.init != ""), t.hidden, t.layers,
+			t.dropout),
 		Level: t.level, Spaced: t.spaced, KeepCase: t.keepCase, Unicode: t.unicode,
 		Embed: t.embed, EmbedStd: t.embedStd, Tied: t.tied, IODropout: t.dropout,
-	}
-	if c.WithDefaults().Layers == 1 {
-		c.Dropout = 0 // there is nothing between layers
 	}
 	if t.cutoffs != "" && json.Unmarshal([]byte("["+t.cutoffs+"]"), &c.Cutoffs) != nil {
 		err = fmt.Errorf("-cutoffs is %q; want numbers such as 2000,10000", t.cutoffs)

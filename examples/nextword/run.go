@@ -14,7 +14,6 @@ import (
 	"github.com/seqzoo/seqzoo/examples/nextword/ngram"
 	"github.com/seqzoo/seqzoo/train"
 	"github.com/seqzoo/seqzoo/unroll"
-	"github.com/seqzoo/seqzoo/zoo"
 	"github.com/seqzoo/seqzoo/zoo/lm"
 	"github.com/seqzoo/seqzoo/zoo/text"
 )
@@ -200,9 +199,8 @@ type job struct {
 
 func (s *settings) modelConfig(cell string) lm.Config {
 	return lm.Config{
-		Recurrent: zoo.Recurrent{Cell: cell, Hidden: s.hidden, Layers: cli.Layers(cell, s.layers),
-			Dropout: s.dropout},
-		Level: lm.Level(s.level), Tied: s.tied, IODropout: s.dropout,
+		Recurrent: cli.Recurrent(cell, s.hidden, s.layers, s.dropout),
+		Level:     lm.Level(s.level), Tied: s.tied, IODropout: s.dropout,
 	}
 }
 

@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"github.com/seqzoo/seqzoo/examples/cli"
-	"github.com/seqzoo/seqzoo/zoo"
 	"github.com/seqzoo/seqzoo/zoo/label"
 	"github.com/seqzoo/seqzoo/zoo/text"
 )
@@ -91,8 +90,7 @@ func (t *trainCommand) check() error {
 
 func (t *trainCommand) config() label.TaggerConfig {
 	return label.TaggerConfig{CRF: t.crf, Config: label.Config{
-		Recurrent: zoo.Recurrent{Cell: t.cell, Hidden: t.hidden,
-			Layers: cli.Layers(t.cell, t.layers), Dropout: t.dropout},
+		Recurrent:     cli.Recurrent(t.cell, t.hidden, t.layers, t.dropout),
 		Text:          text.Cut{Spaced: true, KeepCase: true, Unicode: t.unicode},
 		Bidirectional: !t.oneWay, IODropout: t.dropout, Head: t.head,
 	}}

@@ -11,7 +11,6 @@ import (
 	"github.com/seqzoo/seqzoo/cells"
 	"github.com/seqzoo/seqzoo/examples/cli"
 	"github.com/seqzoo/seqzoo/train"
-	"github.com/seqzoo/seqzoo/zoo"
 	"github.com/seqzoo/seqzoo/zoo/decode"
 	"github.com/seqzoo/seqzoo/zoo/seq2seq"
 	"github.com/seqzoo/seqzoo/zoo/text"
@@ -113,8 +112,7 @@ func (t *trainer) check() error {
 }
 
 func (t *trainer) config() seq2seq.Config {
-	r := zoo.Recurrent{Cell: t.cell, Hidden: t.hidden, Layers: cli.Layers(t.cell, t.layers),
-		Dropout: t.dropout}
+	r := cli.Recurrent(t.cell, t.hidden, t.layers, t.dropout)
 	return seq2seq.Config{
 		Text:    spaced(t.unicode),
 		Encoder: r, Decoder: r, Bidirectional: !t.oneWay, Attention: seq2seq.Attention(t.attention),
