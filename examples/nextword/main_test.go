@@ -263,14 +263,10 @@ func TestSave(t *testing.T) {
 
 // Two at once on one directory.
 func TestTwoAtOnce(t *testing.T) {
-	text, dir := story(t), t.TempDir()
-	first := program(small("-data", text, "-save", dir, "-epochs", "1000000")...)
-	require.NoError(t, first.Start())
-	defer first.Process.Kill()
-	for !exists(filepath.Join(dir, "gru", "checkpoints", "checkpoint-0000000200.safetensors")) {
-		time.Sleep(10 * time.Millisecond)
-	}
-	args := program(small("-data", text, "-save", dir, "-epochs", "1000000")...).Args[1:]
+	dir := t.TempDir()
+	args := small("-data", story(t), "-save", dir, "-epochs", "1000000")
+	first := program(args...)
+	holds(t, first, filepath.Join(dir, "gru", "checkpoints"))
 	out, errOut, code := nextword(t, program(args...))
 	require.Equal(t, 1, code)
 	require.Empty(t, out)
@@ -279,16 +275,24 @@ func TestTwoAtOnce(t *testing.T) {
 	// When the first is killed, the second takes over.
 	require.NoError(t, first.Process.Kill())
 	first.Wait()
-	c := program(args...)
-	require.NoError(t, c.Start())
-	defer c.Wait()
-	defer c.Process.Kill()
-	time.Sleep(100 * time.Millisecond)
-	_, errOut, _ = nextword(t, program(args...))
-	require.Contains(t, errOut, fmt.Sprintf("is in use by process %d", c.Process.Pid))
+	second := program(args...)
+	holds(t, second, filepath.Join(dir, "gru", "checkpoints"))
+	_, errOut, code = nextword(t, program(args...))
+	require.Equal(t, 1, code)
+	require.Contains(t, errOut, fmt.Sprintf("is in use by process %d", second.Process.Pid))
 }
 
-func exists(path string) bool { _, err := os.Stat(path); return err == nil }
+// holds starts the program c and waits until it has locked dir, by the number that a lock's file
+// holds: that stays, while a checkpoint may come and be replaced before anybody looks.
+func holds(t *testing.T, c *exec.Cmd, dir string) {
+	require.NoError(t, c.Start())
+	t.Cleanup(func() { c.Process.Kill(); c.Wait() })
+	want := fmt.Sprintln(c.Process.Pid)
+	require.Eventually(t, func() bool {
+		got, _ := os.ReadFile(filepath.Join(dir, ".lock"))
+		return string(got) == want
+	}, 2*time.Minute, 10*time.Millisecond, "it does not lock %s", dir)
+}
 
 // Without -prompt a text of one's own is asked to go on from a phrase of its own, if it has no word
 // of the default.
