@@ -160,7 +160,7 @@ func (c *config) build(nodes []*gorgonia.Node) (*compiled, error) {
 		p.Program, err = newPlain(nodes)
 		return p, err
 	}
-	low, err := lower.Graph(nodes, lower.Options{Moving: c.moving, NoHoist: c.without[pass.Hoist]})
+	low, err := lower.Graph(nodes, lower.Options{Moving: c.moving, NoHoist: c.without[lower.Hoist]})
 	if err != nil {
 		return nil, err
 	}

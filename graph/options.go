@@ -98,20 +98,6 @@ func Share(s Sharing) Option { return func(c *config) { c.shard = s } }
 // Pass names a pass of the compiler.
 type Pass = pass.Name
 
-// The passes, in the order of their names.
-const (
-	// products that are terms of a sum are added straight to another term
-	PassAccumulate = pass.Accumulate
-	PassFuse       = pass.Fuse  // element-wise operations are computed in one pass over tiles
-	PassGates      = pass.Gates // products read in slices become a product for each slice
-	PassHoist      = pass.Hoist // products of inputs are taken out of loops
-	PassPack       = pass.Pack  // weights are laid out once for all products with them
-	// element-wise operations go into the only loop that reads them
-	PassPull  = pass.Pull
-	PassSkip  = pass.Skip  // rows of sequences that have ended are left out
-	PassSlice = pass.Slice // slices of element-wise results are taken of the operands
-)
-
 // Without switches passes of the compiler off, for finding out what each does.
 func Without(passes ...Pass) Option {
 	return func(c *config) {
@@ -132,10 +118,14 @@ func (c *config) check() error {
 	return nil
 }
 
+// passes are those of pass.Table, which packages of the compiler have registered. A list without an
+// order stops any program here, before it compiles a graph.
+var passes = pass.Table()
+
 // Passes are all passes, in the order of their names.
 func Passes() []Pass {
 	var names []Pass
-	for _, p := range pass.Table {
+	for _, p := range passes {
 		names = append(names, p.Name)
 	}
 	slices.Sort(names)

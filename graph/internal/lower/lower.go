@@ -11,8 +11,14 @@ import (
 
 	"github.com/seqzoo/seqzoo/graph/internal/ir"
 	"github.com/seqzoo/seqzoo/graph/internal/native"
+	"github.com/seqzoo/seqzoo/graph/internal/pass"
 	"github.com/seqzoo/seqzoo/internal/ops"
 )
+
+// Hoist is the pass that Options.NoHoist switches off.
+var Hoist = pass.Register(pass.Pass{Name: "hoist", Stage: pass.Lowering,
+	Does: "products of inputs, and the gradients of weights and inputs, " +
+		"are one product over all steps"})
 
 // Result is a graph in the engine's form.
 type Result struct {

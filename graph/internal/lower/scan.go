@@ -119,12 +119,12 @@ type scan struct {
 	step   *step
 	sizes  []int // of the slots in the packed vector
 	last   int   // the time visited last
-	pass
+	forwardPass
 }
 
-// pass is the forward pass through a recurrence, in one loop or in segments. What the backward pass
+// forwardPass is the forward pass through a recurrence, in one loop or in segments. What the backward pass
 // needs of it is added to it later.
-type pass interface {
+type forwardPass interface {
 	slot(i int) *ir.Value  // slot i at all steps, [T, ...]
 	final(k int) *ir.Value // part k of the state as the last step left it
 	// back is the backward pass: cots are the cotangents of the slots, [T, ...] each, after that of
@@ -156,9 +156,9 @@ func (l *lowering) scan(fn ops.Scan, t ops.Type, args []*ir.Value) (*ir.Value, e
 		s.sizes = append(s.sizes, fn.T*slot.Size())
 	}
 	if fn.Segment > 0 && fn.Segment < fn.T {
-		s.pass = l.segmented(st, fn, args)
+		s.forwardPass = l.segmented(st, fn, args)
 	} else {
-		s.pass = l.forward(st, fn.T, 0, fn.Reverse, args)
+		s.forwardPass = l.forward(st, fn.T, 0, fn.Reverse, args)
 	}
 	v := l.Region.Leaf(packed{what: "packed{}"}, t)
 	l.scans[v] = s

@@ -8,7 +8,17 @@ import (
 	"github.com/seqzoo/seqzoo/internal/ops"
 )
 
-func init() { register(pass.Accumulate, accumulate) }
+func init() {
+	register(accumulate, pass.Pass{
+		Name: "accumulate",
+		Does: "products that are terms of a sum are added straight to another term",
+		Runs: []pass.Place{
+			{After: "pull",
+				Why: "a sum that pull brings into a loop has its products added in place, too"},
+			{After: "gates", Why: "the products of single gates are terms of sums anew"},
+		},
+	})
+}
 
 // accumulate finds sums of several terms, one of which at least is a matrix product that nothing
 // else reads, and has the products added to another product, or to one time of a product that was

@@ -6,7 +6,14 @@ import (
 	"github.com/seqzoo/seqzoo/internal/ops"
 )
 
-func init() { register(pass.Gates, gates) }
+func init() {
+	register(gates, pass.Pass{
+		Name: "gates",
+		Does: "products of which only slices are read become a product for each slice",
+		Runs: []pass.Place{{After: "slice", Why: "gates looks for products that are read in " +
+			"slices, which slice has moved down to them"}},
+	})
+}
 
 // gateWidth is the least number of columns of a product of its own: narrower ones waste the width
 // of a kernel.

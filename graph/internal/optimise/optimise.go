@@ -9,14 +9,19 @@ import (
 // functions are the passes of this stage, each of which registers itself in its file.
 var functions = map[pass.Name]func(l *level){}
 
-func register(name pass.Name, run func(l *level)) { functions[name] = run }
+// register adds a pass of this stage, which run applies to a level. The pass runs again for each
+// loop of the level, and l.loop is then that loop.
+func register(run func(l *level), p pass.Pass) {
+	p.Stage = pass.Optimising
+	functions[pass.Register(p)] = run
+}
 
 // Run applies the passes to a graph with the given results, and gives the results that equal them.
 // What they leave as it is goes to the notes, with the reason.
 func Run(r *ir.Region, results []*ir.Value, without map[pass.Name]bool,
 	notes *ir.Notes) []*ir.Value {
 	l := &level{region: r, roots: results, notes: notes}
-	for _, p := range pass.Table {
+	for _, p := range pass.Table() {
 		if p.Stage != pass.Optimising || without[p.Name] {
 			continue
 		}

@@ -8,7 +8,14 @@ import (
 	"github.com/seqzoo/seqzoo/internal/ops"
 )
 
-func init() { register(pass.Pull, pull) }
+func init() {
+	register(pull, pass.Pass{
+		Name: "pull",
+		Does: "element-wise operations whose only reader is a loop are computed in it, step by step",
+		Runs: []pass.Place{{After: "hoist", Why: "pull takes back into a loop what was computed " +
+			"before it, where the loop alone reads it"}},
+	})
+}
 
 // pull moves element-wise operations into the only loop that reads their result.
 func pull(l *level) {

@@ -6,7 +6,15 @@ import (
 	"github.com/seqzoo/seqzoo/internal/ops"
 )
 
-func init() { register(pass.Slice, slice) }
+func init() {
+	register(slice, pass.Pass{
+		Name: "slice",
+		Does: "slices of element-wise results become element-wise operations on slices, " +
+			"so that gates fuse",
+		Runs: []pass.Place{{After: "accumulate",
+			Why: "accumulate looks for whole sums, which slices divide"}},
+	})
+}
 
 // slice moves slices through element-wise operations of which nothing else is read, down to what
 // can be sliced for nothing.

@@ -1,23 +1,16 @@
-// Package pass names the compiler's passes, each of which can be switched off, and says in which
-// order they run and why.
+// Package pass keeps the list of the compiler's passes, each of which can be switched off, and puts
+// them in order. A pass registers itself where it is written: its name, what it does, and behind or
+// before which others it must run, with the reason.
 package pass
 
-import "fmt"
+import (
+	"cmp"
+	"fmt"
+	"slices"
+)
 
 // Name names a pass.
 type Name string
-
-// The passes. A pass is declared here and in Table, and is a function where its stage is.
-const (
-	Hoist      Name = "hoist"
-	Pull       Name = "pull"
-	Accumulate Name = "accumulate"
-	Slice      Name = "slice"
-	Gates      Name = "gates"
-	Skip       Name = "skip"
-	Fuse       Name = "fuse"
-	Pack       Name = "pack"
-)
 
 // Stage is the part of the compiler that a pass belongs to. The stages follow each other.
 type Stage int
@@ -28,73 +21,123 @@ const (
 	Emission                // package plan, while it makes instructions of values
 )
 
-// Pass is an improvement of a program.
+// Pass is an improvement of a program. Those of Lowering and of Emission are decisions made while
+// the stage goes through the values.
 type Pass struct {
 	Name  Name
 	Stage Stage
-	Does  string
+	Does  string // a whole sentence without its full stop, which documents the pass for users
+	// Runs is where the pass runs, once for each place. Without one it runs once, anywhere in its
+	// stage.
+	Runs []Place
 }
 
-// Table is all passes in the order in which they run. Those of Lowering and of Emission are
-// decisions made while the stage goes through the values.
-var Table = []Pass{
-	{Hoist, Lowering,
-		"products of inputs, and the gradients of weights and inputs, are one product over all steps"},
-	{Pull, Optimising,
-		"element-wise operations whose only reader is a loop are computed in it, step by step"},
-	{Accumulate, Optimising,
-		"products that are terms of a sum are added straight to another term"},
-	{Slice, Optimising,
-		"slices of element-wise results become element-wise operations on slices, so that gates fuse"},
-	{Gates, Optimising,
-		"products of which only slices are read become a product for each slice"},
-	{Accumulate, Optimising,
-		"once more, for the products of single gates"},
-	{Skip, Emission,
-		"rows of a batch whose sequences have ended are left out of the steps of a recurrence"},
-	{Fuse, Emission,
-		"element-wise operations are computed in one pass over cache-sized tiles"},
-	{Pack, Emission,
-		"weights are laid out once for all the products with them"},
+// Place is what one run of a pass must come behind and before: the first run of After and that of
+// Before. Either may be empty.
+type Place struct {
+	After, Before Name
+	Why           string
 }
 
-// order is what the order of Table must keep to: some run of the first pass comes before some run
-// of the second.
-var order = []struct {
-	first, second Name
-	why           string
-}{
-	{Hoist, Pull, "pull takes back into a loop what was computed before it, where the loop alone reads it"},
-	{Pull, Accumulate, "a sum that pull brings into a loop is to have its products added in place, too"},
-	{Accumulate, Slice, "accumulate looks for whole sums, which slices divide"},
-	{Slice, Gates, "gates looks for products that are read in slices, which slice has moved down to them"},
-	{Gates, Accumulate, "the products of single gates are terms of sums anew"},
+var registered []Pass
+
+// Register adds a pass to the list, and returns its name. It is called while packages are
+// initialised.
+func Register(p Pass) Name {
+	registered = append(registered, p)
+	return p.Name
 }
 
-func init() {
-	if err := check(Table); err != nil {
+// Table is all passes that were registered, in the order in which they run: one that runs twice is
+// there twice. The order does not depend on that of registering. A list that has no order panics:
+// it is a mistake in a pass, which no program could run with.
+func Table() []Pass {
+	table, err := order(registered)
+	if err != nil {
 		panic(err)
 	}
+	return table
 }
 
-// check reports a table whose order does not hold.
-func check(table []Pass) error {
-	firstAt, lastAt := map[Name]int{}, map[Name]int{}
-	for i, p := range table {
-		if i > 0 && p.Stage < table[i-1].Stage {
-			return fmt.Errorf("pass: %s, of an earlier stage, stands behind %s", p.Name,
-				table[i-1].Name)
+// run is one run of a pass.
+type run struct {
+	pass  Pass
+	place Place
+	first bool
+}
+
+// order sorts the runs of all passes: by stage, then by their places, and by name where these leave
+// a choice.
+func order(passes []Pass) ([]Pass, error) {
+	var left []run
+	for _, p := range passes {
+		for i, place := range append(p.Runs[:len(p.Runs):len(p.Runs)], Place{}) {
+			if i < max(1, len(p.Runs)) {
+				left = append(left, run{p, place, i == 0})
+			}
 		}
-		if _, ok := firstAt[p.Name]; !ok {
-			firstAt[p.Name] = i
-		}
-		lastAt[p.Name] = i
 	}
-	for _, o := range order {
-		a, hasA := firstAt[o.first]
-		b, hasB := lastAt[o.second]
-		if !hasA || !hasB || a >= b {
-			return fmt.Errorf("pass: %s must run before %s: %s", o.first, o.second, o.why)
+	slices.SortStableFunc(left, func(a, b run) int {
+		return cmp.Or(cmp.Compare(a.pass.Stage, b.pass.Stage),
+			cmp.Compare(a.pass.Name, b.pass.Name))
+	})
+	if err := check(left); err != nil {
+		return nil, err
+	}
+	var table []Pass
+	for len(left) > 0 {
+		next := slices.IndexFunc(left, func(r run) bool {
+			return r.pass.Stage == left[0].pass.Stage && !waits(r, left)
+		})
+		if next < 0 {
+			r := left[0]
+			return nil, fmt.Errorf("pass: %s cannot run, as what must come before it waits for it: "+
+				"it runs behind %q and before %q, as %s", r.pass.Name, r.place.After,
+				r.place.Before, r.place.Why)
+		}
+		table = append(table, left[next].pass)
+		left = slices.Delete(left, next, next+1)
+	}
+	return table, nil
+}
+
+// waits tells whether a run must come behind one of those that are left.
+func waits(r run, left []run) bool {
+	return slices.ContainsFunc(left, func(other run) bool {
+		if !other.first {
+			return false
+		}
+		return r.place.After == other.pass.Name ||
+			r.first && other.place.Before == r.pass.Name
+	})
+}
+
+// check reports names that are there twice, and places beside passes that are not there, without a
+// reason, or in an order of stages that cannot be.
+func check(runs []run) error {
+	stages := map[Name]Stage{}
+	for _, r := range runs {
+		if _, twice := stages[r.pass.Name]; r.first && twice {
+			return fmt.Errorf("pass: two passes are called %s", r.pass.Name)
+		}
+		stages[r.pass.Name] = r.pass.Stage
+	}
+	for _, r := range runs {
+		for _, beside := range []Name{r.place.After, r.place.Before} {
+			stage, known := stages[beside]
+			after := beside == r.place.After
+			switch {
+			case beside == "":
+			case !known:
+				return fmt.Errorf("pass: %s names the pass %q, which does not exist",
+					r.pass.Name, beside)
+			case after && stage > r.pass.Stage || !after && stage < r.pass.Stage:
+				return fmt.Errorf("pass: %s cannot have the order that it asks for beside %s, "+
+					"which belongs to another stage", r.pass.Name, beside)
+			case r.place.Why == "":
+				return fmt.Errorf("pass: %s does not say why its order beside %s matters",
+					r.pass.Name, beside)
+			}
 		}
 	}
 	return nil

@@ -4,7 +4,6 @@ import (
 	"gorgonia.org/tensor"
 
 	"github.com/seqzoo/seqzoo/graph/internal/ir"
-	"github.com/seqzoo/seqzoo/graph/internal/pass"
 	"github.com/seqzoo/seqzoo/graph/internal/vm"
 	"github.com/seqzoo/seqzoo/internal/kernels"
 	"github.com/seqzoo/seqzoo/internal/ops"
@@ -49,7 +48,7 @@ type emitted[F kernels.Float] struct {
 // newBlock is the block of a program's results, or, with above, of the body of a loop over
 // segments.
 func newBlock[F kernels.Float](b *builder[F], above *block[F], roots []*ir.Value) *block[F] {
-	pairs := newPairs(newFlow(roots), !b.cfg.Without[pass.Fuse])
+	pairs := newPairs(newFlow(roots), !b.cfg.Without[passFuse])
 	return begin(&block[F]{builder: b, pairs: pairs, above: above})
 }
 
@@ -61,11 +60,11 @@ func (k *block[F]) newBodyBlock(in *body) *block[F] {
 
 // begin gives a block its tables.
 func begin[F kernels.Float](k *block[F]) *block[F] {
-	fuse := !k.cfg.Without[pass.Fuse]
+	fuse := !k.cfg.Without[passFuse]
 	k.groups = grouped(k.pairs, fuse, k.outer != nil)
 	noteUnfused(k.pairs, k.groups, fuse, &k.notes)
 	k.ended = &endedRows{flow: k.flow, cfg: k.cfg, size: k.elementSize(),
-		off:   k.outer != nil || k.cfg.Without[pass.Skip],
+		off:   k.outer != nil || k.cfg.Without[passSkip],
 		skips: map[*ir.Value]*masked{}, found: map[*ir.Value]*masked{}}
 	k.zeroRows, k.packOf = map[*ir.Value]*vm.Layout{}, map[packKey]int{}
 	k.places = places{layouts: map[*ir.Value]*vm.Layout{}, dest: map[*ir.Value]*vm.Layout{},

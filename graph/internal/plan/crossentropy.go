@@ -4,7 +4,6 @@ import (
 	"slices"
 
 	"github.com/seqzoo/seqzoo/graph/internal/ir"
-	"github.com/seqzoo/seqzoo/graph/internal/pass"
 	"github.com/seqzoo/seqzoo/graph/internal/vm"
 	"github.com/seqzoo/seqzoo/internal/ops"
 )
@@ -89,7 +88,7 @@ func (k *block[F]) owned(v *ir.Value) bool {
 // biased takes v apart if it is x + b, with one number of b for each column of x; else x is nil.
 func (k *block[F]) biased(v *ir.Value) (x, b *ir.Value) {
 	if fn, ok := v.Fn.(ops.Elementwise); !ok || fn.Kind != ops.KindAdd || k.layouts[v] != nil ||
-		k.groups[v] == nil || len(k.groups[v].members) > 1 || k.cfg.Without[pass.Fuse] {
+		k.groups[v] == nil || len(k.groups[v].members) > 1 || k.cfg.Without[passFuse] {
 		return nil, nil
 	}
 	for i, b := range v.Args {

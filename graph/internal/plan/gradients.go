@@ -4,7 +4,6 @@ import (
 	"slices"
 
 	"github.com/seqzoo/seqzoo/graph/internal/ir"
-	"github.com/seqzoo/seqzoo/graph/internal/pass"
 	"github.com/seqzoo/seqzoo/graph/internal/vm"
 	"github.com/seqzoo/seqzoo/internal/kernels"
 	"github.com/seqzoo/seqzoo/internal/ops"
@@ -14,7 +13,7 @@ import (
 // products and sums of the same right operand, if there are any; false if its operands do not lie
 // as that wants it.
 func (k *block[F]) emitGradients(v *ir.Value) bool {
-	if k.outer != nil || k.cfg.Without[pass.Fuse] {
+	if k.outer != nil || k.cfg.Without[passFuse] {
 		return false
 	}
 	base := unshaped(v.Args[1])

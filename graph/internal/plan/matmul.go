@@ -2,7 +2,6 @@ package plan
 
 import (
 	"github.com/seqzoo/seqzoo/graph/internal/ir"
-	"github.com/seqzoo/seqzoo/graph/internal/pass"
 	"github.com/seqzoo/seqzoo/graph/internal/vm"
 	"github.com/seqzoo/seqzoo/internal/kernels"
 	"github.com/seqzoo/seqzoo/internal/ops"
@@ -98,7 +97,7 @@ func (k *block[F]) emitMatMul(v *ir.Value, fn ops.MatMul, av, bv *ir.Value, acc 
 	k.divide(g)
 	packable := k.body != nil && g.B.Layout.Clock == vm.Still && k.body.fixed(bv) &&
 		k.body.loop.T*g.M >= packedUses
-	if packable && !k.cfg.Without[pass.Pack] {
+	if packable && !k.cfg.Without[passPack] {
 		g.Pack = k.outer.pack(g)
 	}
 	k.add(g, g.A.Layout, g.B.Layout, c)
@@ -115,7 +114,7 @@ func (k *block[F]) divide(g *vm.Gemm[F]) {
 	switch {
 	case k.batch > 0:
 		g.Split, g.Block = k.batch, g.M/k.batch
-	case tall && !k.cfg.Without[pass.Pack]:
+	case tall && !k.cfg.Without[passPack]:
 		g.Tall, g.Block = true, packedRows
 		if g.K*g.N*k.elementSize() > packedCache {
 			g.Block = k.largeBlock(g)

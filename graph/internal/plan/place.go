@@ -4,7 +4,6 @@ import (
 	"slices"
 
 	"github.com/seqzoo/seqzoo/graph/internal/ir"
-	"github.com/seqzoo/seqzoo/graph/internal/pass"
 	"github.com/seqzoo/seqzoo/graph/internal/vm"
 	"github.com/seqzoo/seqzoo/internal/ops"
 )
@@ -28,7 +27,7 @@ func (k *block[F]) placeOperands(v *ir.Value) {
 		case strided(a) && k.dest[a] == nil && !(k.outer == nil && k.roots[a]):
 			k.dest[a] = to
 			k.placeOperands(a)
-		case isElementwise(a) && !k.cfg.Without[pass.Fuse]:
+		case isElementwise(a) && !k.cfg.Without[passFuse]:
 			k.also[a] = append(k.also[a], to)
 		default:
 			k.placeStored(a, to)

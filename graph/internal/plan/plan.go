@@ -22,6 +22,16 @@ const (
 	ShardTeam       // all share every operation of every step, and meet after it
 )
 
+// The passes of this package.
+var (
+	passFuse = pass.Register(pass.Pass{Name: "fuse", Stage: pass.Emission,
+		Does: "element-wise operations are computed in one pass over cache-sized tiles"})
+	passPack = pass.Register(pass.Pass{Name: "pack", Stage: pass.Emission,
+		Does: "weights are laid out once for all the products with them"})
+	passSkip = pass.Register(pass.Pass{Name: "skip", Stage: pass.Emission,
+		Does: "rows of a batch whose sequences have ended are left out of the steps of a recurrence"})
+)
+
 // Config is how a program is compiled and run.
 type Config struct {
 	Workers int
