@@ -78,6 +78,7 @@ var rooms = []room{
 	{"run", "graph " + description},
 	{"internal/gradcheck", "nodes graph " + everywhere},
 	{"internal/owncells", "cells nodes"},
+	{"internal/oddcells", "cells nodes"},
 
 	// The symbolic half never imports the engine.
 	{"unroll", "cells nodes nodes/internal/* " + everywhere},

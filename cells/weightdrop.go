@@ -32,26 +32,35 @@ func (d WeightDrop) Step(x *nodes.Node, s State) State {
 	if !g.Training() || d.P == 0 {
 		return inner.Step(x, s)
 	}
-	dropped := map[*nodes.Param]*nodes.Node{} // a weight that is used twice is dropped once
-	next := aroundProducts(inner, x, s, func(role func(*nodes.Node, *nodes.Param) Role,
+	dropped := map[weightKey]*nodes.Node{} // a weight that is used twice is dropped once
+	var keys weightKeys
+	next := aroundProducts(inner, x, s, func(role func(*nodes.Node, steps.Weight) Role,
 		_ *nodes.Trace) steps.Product {
-		return func(x *nodes.Node, w *nodes.Param, as *nodes.Node,
+		return func(x *nodes.Node, w steps.Weight, as *nodes.Node,
 			times func(x, as *nodes.Node) *nodes.Node) *nodes.Node {
 			if role(x, w) != OfState {
 				return times(x, as)
 			}
-			if dropped[w] == nil {
-				keep := g.Noise(nodes.NoiseRequest{Label: "weight drop " + w.Leaf(),
-					Kind: nodes.Bernoulli, P: 1 - d.P, Shape: w.Shape(), PerSequence: true})
-				// The mask is a node outside of the loop, and so is its product with the weight,
-				// which is computed once a sequence.
-				var weight nodes.Operand = w
-				if as != nil {
-					weight = as
+			key := keys.of(w)
+			if dropped[key] == nil {
+				shape := w.Params[0].Shape()
+				if w.Made != nil {
+					shape = w.Made.Shape()
 				}
-				dropped[w] = nodes.Masked(weight, keep, d.P)
+				keep := g.Noise(nodes.NoiseRequest{Label: "weight drop " + leaf(w),
+					Kind: nodes.Bernoulli, P: 1 - d.P, Shape: shape, PerSequence: true, Whole: true})
+				// The mask is a node outside of the loop, and so is its product with a parameter,
+				// which is computed once a sequence.
+				var weight nodes.Operand = w.Params[0]
+				switch {
+				case as != nil:
+					weight = as
+				case w.Made != nil:
+					weight = w.Made
+				}
+				dropped[key] = nodes.Masked(weight, keep, d.P)
 			}
-			return times(x, dropped[w])
+			return times(x, dropped[key])
 		}
 	})
 	if len(dropped) == 0 {

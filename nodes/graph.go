@@ -73,7 +73,10 @@ type Graph struct {
 	near    string // scope of the parameter used last
 	product product
 	traces  []*Trace
-	sketch  bool // it is never run: parameters are not bound
+	// the nodes that hold no data, and the parameters that they are made of
+	made   map[*gorgonia.Node][]*Param
+	swaps  map[*gorgonia.Node]*Node // what transposed matrices were; see swapped
+	sketch bool                     // it is never run: parameters are not bound
 	// watch is called with what layers compute; see steps.Watch. Graphs of steps have none
 	watch func(path, part string, n *Node)
 }
@@ -86,7 +89,7 @@ func NewGraph(o Options) *Graph {
 	checkFloat("NewGraph", o.Dtype)
 	return &Graph{
 		expr: gorgonia.NewGraph(), opts: o, names: map[string]bool{}, params: map[*Param]*Node{},
-		lifted: map[*gorgonia.Node]*Node{},
+		lifted: map[*gorgonia.Node]*Node{}, made: map[*gorgonia.Node][]*Param{},
 	}
 }
 
@@ -235,7 +238,7 @@ func (g *Graph) NoiseKey() *Node {
 		if g.opts.Rows > 0 {
 			n = 4
 		}
-		g.key = g.IntInput(noiseKey, n)
+		g.key = g.noData(g.IntInput(noiseKey, n))
 		v := tensor.New(tensor.WithShape(n), tensor.WithBacking(make([]int, n)))
 		if err := gorgonia.Let(g.key.n, v); err != nil {
 			ops.Failf("NoiseKey", "%w", err)
@@ -282,7 +285,7 @@ func (g *Graph) Param(p *Param) *Node {
 			}
 		}
 	}
-	g.params[p] = n
+	g.params[p], g.made[n.n] = n, []*Param{p}
 	g.order = append(g.order, p)
 	return n
 }
@@ -311,6 +314,9 @@ func (g *Graph) lift(n *Node) *Node {
 	in := g.input(name, ops.TypeOf(outer.n))
 	for _, t := range g.traces {
 		t.reached[in.n] = t.reached[in.n] || t.Reaches(outer)
+	}
+	if params, without := g.parent.made[outer.n]; without {
+		g.made[in.n] = params
 	}
 	g.lifted[n.n] = in
 	g.lifts = append(g.lifts, lift{Outer: outer, Inner: in})
@@ -344,6 +350,7 @@ func (g *Graph) apply(op string, fn ops.Operation, in ...*Node) *Node {
 	for _, t := range g.traces {
 		t.made(n, fn, in)
 	}
+	g.note(n, fn, in)
 	return n
 }
 

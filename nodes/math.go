@@ -105,14 +105,10 @@ func MatMulT(x, w Operand) *Node { return matMul("MatMulT", x, w, true) }
 func matMul(op string, xo, wo Operand, trans bool) *Node {
 	g := common(op, []Operand{xo, wo})
 	defer g.locate(op)
-	p, ok := wo.(*Param)
-	if around := g.current().product; ok && around != nil {
-		return around(xo.in(g), p, nil, func(x, as *Node) *Node {
-			if as == nil {
-				return times(op, x, p, trans)
-			}
-			return times(op, x, as, trans)
-		})
+	if around := g.current().product; around != nil {
+		if y, ok := g.timesWeight(around, op, xo, wo, trans); ok {
+			return y
+		}
 	}
 	return times(op, xo, wo, trans)
 }

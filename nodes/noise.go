@@ -23,6 +23,7 @@ type NoiseRequest struct {
 	P           float64 // of Bernoulli
 	Shape       []int
 	PerSequence bool // inside a step: the same numbers at every time
+	Whole       bool // the same numbers for all rows of a batch, such as a mask of weights
 }
 
 // Noise is a tensor of random numbers. In the graph of a step it differs from time to time, unless
@@ -32,6 +33,10 @@ func (g *Graph) Noise(r NoiseRequest) *Node {
 	g = g.current()
 	g.noteScope(nil)
 	defer g.locate("Noise")
+	return g.noData(g.noise(r))
+}
+
+func (g *Graph) noise(r NoiseRequest) *Node {
 	if g.loop != nil {
 		return g.loop.Noise(g, r)
 	}
@@ -45,8 +50,8 @@ func (g *Graph) Noise(r NoiseRequest) *Node {
 	}
 	g.noises++
 	fn := ops.Noise{Dtype: g.Dtype(), Shape: r.Shape, Kind: string(r.Kind), P: r.P,
-		Label: fmt.Sprintf("%s %d", r.Label, g.noises)}
-	if ops.RowsDivide(r.Shape, g.opts.Rows) {
+		Label: fmt.Sprintf("%s %d", r.Label, g.noises), Whole: r.Whole}
+	if !r.Whole && ops.RowsDivide(r.Shape, g.opts.Rows) {
 		fn.Rows = g.opts.Rows
 	}
 	return g.apply("Noise", fn, g.NoiseKey())

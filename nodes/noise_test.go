@@ -169,5 +169,11 @@ func TestNoiseOfRows(t *testing.T) {
 		r.Shape = []int{5} // no rows: another part has other numbers
 		require.NotEqual(t, draw(2, 0, B, r), draw(2, 1, B, r))
 		require.Equal(t, draw(2, 1, B, r), draw(2, 1, B, r))
+		for _, r.Shape = range [][]int{{5}, {B, H}} { // weights, which all rows have, whatever their shape
+			r.Whole = true
+			require.Equal(t, draw(B, 0, 0, r), draw(2, 1, B, r))
+			require.Equal(t, draw(B, 0, 0, r), draw(1, 4, B, r))
+			r.Whole = false
+		}
 	}
 }

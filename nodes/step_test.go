@@ -138,14 +138,14 @@ func TestOnProduct(t *testing.T) {
 	x := in(g, "x", []float64{1, 2}, 1, 2)
 	type times = func(x, as *nodes.Node) *nodes.Node
 	undo := steps.OnProduct(g,
-		func(x *nodes.Node, p *nodes.Param, as *nodes.Node, times times) *nodes.Node {
-			if p == w {
+		func(x *nodes.Node, p steps.Weight, as *nodes.Node, times times) *nodes.Node {
+			if p.Params[0] == w {
 				x = nodes.Scale(x, 10)
 			}
 			return times(x, as)
 		})
 	undo2 := steps.OnProduct(g,
-		func(x *nodes.Node, _ *nodes.Param, as *nodes.Node, times times) *nodes.Node {
+		func(x *nodes.Node, _ steps.Weight, as *nodes.Node, times times) *nodes.Node {
 			return times(nodes.Shift(x, 1), as)
 		})
 	both, one := nodes.MatMul(x, w), nodes.MatMul(x, v)
@@ -153,12 +153,12 @@ func TestOnProduct(t *testing.T) {
 	// what stands for a weight is seen by what is asked for later, and so is what becomes of the
 	// product by what was asked for earlier
 	undo3 := steps.OnProduct(g,
-		func(x *nodes.Node, p *nodes.Param, as *nodes.Node, times times) *nodes.Node {
+		func(x *nodes.Node, p steps.Weight, as *nodes.Node, times times) *nodes.Node {
 			require.Nil(t, as)
-			return nodes.Shift(times(x, nodes.Scale(g.Param(p), 2)), 0.5)
+			return nodes.Shift(times(x, nodes.Scale(g.Param(p.Params[0]), 2)), 0.5)
 		})
 	undo4 := steps.OnProduct(g,
-		func(x *nodes.Node, p *nodes.Param, as *nodes.Node, times times) *nodes.Node {
+		func(x *nodes.Node, p steps.Weight, as *nodes.Node, times times) *nodes.Node {
 			return nodes.Scale(times(x, nodes.Scale(as, 3)), 2)
 		})
 	weights := nodes.MatMul(x, v)

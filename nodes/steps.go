@@ -59,22 +59,6 @@ func (g *Graph) op(name string, fn ops.Operation, in ...*Node) *Node {
 	return g.apply(name, fn, in...)
 }
 
-// product is what stands around the products of a step with its parameters; see steps.Product.
-type product = lent.Product[*Node, *Param]
-
-// onProduct makes f compute every MatMul(x, w) with a parameter w, until the returned function is
-// called. What an earlier call asked for stands around it.
-func (g *Graph) onProduct(f product) (restore func()) {
-	old := g.product
-	g.product = f
-	if old != nil {
-		g.product = func(x *Node, w *Param, as *Node, times func(x, as *Node) *Node) *Node {
-			return old(x, w, as, func(x, as *Node) *Node { return f(x, w, as, times) })
-		}
-	}
-	return func() { g.product = old }
-}
-
 // withLoop builds the steps of a recurrence in g itself, with noise from loop.
 func (g *Graph) withLoop(loop loop, build func()) {
 	old := g.loop

@@ -21,11 +21,16 @@ type Noise struct {
 	Kind  string
 	P     float64 // of bernoulli
 	Label string
-	Rows  int // 0: it knows nothing of rows
+	Rows  int  // 0: it knows nothing of rows
+	Whole bool // all parts of a batch have the same numbers, such as a mask of weights
 }
 
 func (n Noise) Key() string {
-	return fmt.Sprintf("noise{%v %v %s %g %q %d}", n.Dtype, n.Shape, n.Kind, n.P, n.Label, n.Rows)
+	key := fmt.Sprintf("noise{%v %v %s %g %q %d}", n.Dtype, n.Shape, n.Kind, n.P, n.Label, n.Rows)
+	if n.Whole {
+		key += " whole"
+	}
+	return key
 }
 
 func (n Noise) Infer(in []Type) (Type, error) {
@@ -57,7 +62,7 @@ func (n Noise) Eval(in []Tensor, out Tensor) error {
 		first, of = k[2], k[3]
 	}
 	if of == 0 || n.Rows == 0 {
-		if first > 0 { // another part of the batch, of which this noise knows no rows
+		if first > 0 && !n.Whole { // another part of the batch, of which this noise knows no rows
 			key = key.Named("rows").Numbered(uint64(first))
 		}
 		n.fill(key, 0, 0, Size(n.Shape), out)

@@ -51,13 +51,18 @@ func Op(g *nodes.Graph, name string, fn ops.Operation, in ...*nodes.Node) *nodes
 	return table.Op(g, name, fn, in...)
 }
 
-// Product computes x·w for a parameter w in place of MatMul. As is the node that stands for w, or
-// nil for w itself. Times is the product without f, of an operand and of what stands for w.
+// Weight is what a product multiplies its operand by: a parameter, or what is made of parameters
+// without data, such as some rows of one, or the difference of two.
+type Weight = lent.Weight[*nodes.Node, *nodes.Param]
+
+// Product computes x·w for a weight w in place of MatMul. As is the node that stands for w, or nil
+// for w itself. Times is the product without f, of an operand and of what stands for w.
 type Product = lent.Product[*nodes.Node, *nodes.Param]
 
-// OnProduct makes f compute every MatMul(x, w) with a parameter w, until the returned function is
-// called; what an earlier call asked for stands around it. With it a wrapper masks the operands or
-// the weights of a cell, or normalises its products, whatever the cell.
+// OnProduct makes f compute every product of an operand and a weight, until the returned function
+// is called; what an earlier call asked for stands around it. A weight on the left, as in W·hᵀ, is
+// given like one on the right: x is h, and what f returns (h·Wᵀ) is transposed. With it a wrapper
+// masks the operands or the weights of a cell, or normalises its products, whatever the cell.
 func OnProduct(g *nodes.Graph, f Product) (restore func()) { return table.OnProduct(g, f) }
 
 // Blank is the tensor of a parameter for whoever writes every element of it at once. A parameter

@@ -17,8 +17,14 @@ type Loop[G, N, R any] interface {
 // Lift is steps.Lift.
 type Lift[N any] struct{ Outer, Inner N }
 
+// Weight is steps.Weight.
+type Weight[N, P any] struct {
+	Params []P // that it is made of; one, if Made is nil
+	Made   N   // of them, if it is not the parameter itself
+}
+
 // Product is steps.Product.
-type Product[N, P any] = func(x N, w P, as N, times func(x, as N) N) N
+type Product[N, P any] = func(x N, w Weight[N, P], as N, times func(x, as N) N) N
 
 // Table holds the functions that package steps documents.
 type Table[G, N, P, R any] struct {
