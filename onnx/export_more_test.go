@@ -63,7 +63,8 @@ func talkers(t *testing.T, cell string, words *text.Vocabulary) (all []laidOut) 
 	layer := zoo.Recurrent{Cell: cell, Hidden: 4}
 	for _, c := range []dialogue.Config{{Encoder: layer, Bidirectional: true},
 		{Encoder: layer, Context: zoo.Recurrent{Cell: cell, Hidden: 5}, ContextInput: true},
-		{Encoder: layer, Latent: dialogue.Latent{Width: 2}, ContextInput: true}} {
+		{Encoder: layer, Latent: dialogue.Latent{Width: 2}, ContextInput: true},
+		{Encoder: layer, Bidirectional: true, ContextInput: true, Copy: 20}} {
 		m, err := dialogue.New(c, words, 1)
 		require.NoError(t, err)
 		all = append(all, m)

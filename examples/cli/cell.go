@@ -15,10 +15,11 @@ func CellFlag(f *flag.FlagSet, spec *string, value, more string) {
 			"such as gru,reset_before or gru/lstm,peephole=diagonal"+more+".\n"+CellsHelp())
 }
 
-// PointerFlag registers -pointer, the pointer-generator of seq2seq.Config.Copy. Of says of what.
-func PointerFlag(f *flag.FlagSet, on *bool, of string) {
-	f.BoolVar(on, "pointer", false, of+"copy words that are attended to, also such as no vocabulary "+
-		"has (pointer-generator);\nwithout label smoothing")
+// PointerFlag registers -pointer, a pointer-generator such as that of seq2seq.Config.Copy. More is
+// said of it behind.
+func PointerFlag(f *flag.FlagSet, on *bool, more string) {
+	f.BoolVar(on, "pointer", false, "copy words that are attended to, also such as no vocabulary "+
+		"has (pointer-generator);\n"+more)
 }
 
 // CellsHelp names all cells that are registered, in lines for a help.

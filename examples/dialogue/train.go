@@ -61,7 +61,7 @@ func (t *training) register(f *flag.FlagSet) {
 		"vhred: nats an utterance and unit that cost nothing")
 	f.Float64Var(&t.wordDropout, "word-dropout", 0.25,
 		"vhred: share of words that the decoder does not get to see")
-	cli.PointerFlag(f, &t.pointer, "seq2seq: ")
+	cli.PointerFlag(f, &t.pointer, "of the turn before, or for hred and vhred of all turns so far")
 }
 
 func (t *training) check() error {
@@ -71,10 +71,6 @@ func (t *training) check() error {
 	}
 	if t.kind != "hred" && t.kind != "vhred" && t.kind != "seq2seq" {
 		errs = append(errs, fmt.Errorf("-kind is %q; want hred, vhred or seq2seq", t.kind))
-	}
-	if t.pointer && t.kind != "seq2seq" {
-		errs = append(errs, fmt.Errorf("-pointer is of -kind seq2seq, not of %s: it copies from the "+
-			"turn before", t.kind))
 	}
 	if t.Quick {
 		t.hidden, t.embed, t.latent, t.Epochs, t.holdOut = 16, 8, 4, 1, min(t.holdOut, 20)
@@ -184,6 +180,9 @@ func read(ctx context.Context, path string, words text.Tokeniser) (said, error) 
 	return said{file: path, dialogues: dialogues}, err
 }
 
+// copied is how many tokens of the turns before hred and vhred copy from: the last ones.
+const copied = 100
+
 // build makes the model and its task.
 func (t *training) build(v *text.Vocabulary, learn, valid said) (zoo.Model, train.Task, error) {
 	encoder, layer := zoo.Recurrent{Cell: t.cell, Hidden: t.hidden / 2},
@@ -214,6 +213,9 @@ func (t *training) build(v *text.Vocabulary, learn, valid said) (zoo.Model, trai
 	cfg := dialogue.Config{
 		Text: t.cut, Encoder: encoder, Context: layer, Decoder: layer, Bidirectional: true,
 		ContextInput: true, Embed: t.embed, IODropout: t.dropout,
+	}
+	if t.pointer {
+		cfg.Copy = copied
 	}
 	d := dialogue.Data{Batch: t.Batch, Seed: t.Seed}
 	if t.kind == "vhred" {

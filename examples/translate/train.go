@@ -69,7 +69,7 @@ func (t *trainer) flags(f *flag.FlagSet) {
 	cli.MinCountFlag(f, &t.minCount, 2)
 	f.IntVar(&t.copies, "copies", 0,
 		"words of a source beyond the vocabulary, such as names, that are numbered and copied")
-	cli.PointerFlag(f, &t.pointer, "")
+	cli.PointerFlag(f, &t.pointer, "without label smoothing")
 	f.StringVar(&t.best, "best", "bleu",
 		"by what the best epoch is chosen: loss, or bleu, which takes longer to measure")
 	f.StringVar(&t.schedule, "schedule", "cosine",

@@ -59,7 +59,7 @@ var families = map[string]func(zoo.Recurrent) (zoo.Model, error){
 		return translator(seq2seq.Config{Encoder: r, Decoder: zoo.Recurrent{Hidden: 4}})
 	},
 	"hred": func(r zoo.Recurrent) (zoo.Model, error) {
-		return dialogue.New(dialogue.Config{Encoder: r, Latent: dialogue.Latent{Width: 2}}, vocabularyFor(theSame), 1)
+		return dialogue.New(dialogue.Config{Encoder: r, Latent: dialogue.Latent{Width: 2}, Copy: 9}, vocabularyFor(theSame), 1)
 	},
 	"captioner": func(r zoo.Recurrent) (zoo.Model, error) {
 		return caption.New(caption.Config{Height: 4, Width: 4, Patch: 2, Hidden: 4, Features: 4, Decoder: r}, vocabularyFor(theSame), 1)

@@ -193,7 +193,7 @@ var resumable = map[string]func(change string) (train.Task, error){
 	"HRED": func(change string) (train.Task, error) {
 		learn, valid := ids(change)
 		m := must(dialogue.New(dialogue.Config{Encoder: zoo.Recurrent{Cell: "gru", Hidden: 4},
-			Latent: dialogue.Latent{Width: 2}, IODropout: dropout(change)},
+			Latent: dialogue.Latent{Width: 2}, IODropout: dropout(change), Copy: 5},
 			vocabularyFor(change), 1))
 		d := dialogue.Data{Batch: 4, Seed: 1, KLWeight: dialogue.RisingTo(50 +
 			20*if1(change, otherTask))}

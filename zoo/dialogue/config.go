@@ -6,6 +6,7 @@ import (
 	"github.com/seqzoo/seqzoo/cells"
 	"github.com/seqzoo/seqzoo/internal/check"
 	"github.com/seqzoo/seqzoo/zoo"
+	"github.com/seqzoo/seqzoo/zoo/internal/shared"
 	"github.com/seqzoo/seqzoo/zoo/text"
 )
 
@@ -22,7 +23,10 @@ type Config struct {
 	// the decoder reads what it is conditioned on at every step
 	ContextInput bool   `json:"context_input,omitempty"`
 	Latent       Latent `json:"latent,omitzero"` // makes it a VHRED
-	Embed        int    `json:"embed"`           // default the encoder's width
+	// how many tokens of the turns before a turn may copy, the last ones: it then writes words that
+	// the vocabulary lacks, if they were said before. 0: it copies nothing
+	Copy  int `json:"copy,omitempty"`
+	Embed int `json:"embed"` // default the encoder's width
 	// of the embedded inputs, and of what the output layer reads
 	IODropout float64 `json:"io_dropout,omitempty"`
 	Float64   bool    `json:"float64,omitempty"` // weights of double precision
@@ -87,6 +91,9 @@ func (c Config) Validate() error {
 	bad.In("text", c.Text.Validate())
 	bad.Optional("embed", c.Embed, 1, cells.MaxWidth)
 	bad.Rate("io_dropout", c.IODropout)
+	if c.Copy != 0 {
+		bad.Int("copy", c.Copy, 1, shared.MaxTokens, "or 0 for none")
+	}
 	if l := c.Latent; l.Width == 0 {
 		bad.That(l == Latent{}, "latent: it has hidden %d and variance %q, but width 0, which is none",
 			l.Hidden, l.Variance)

@@ -12,8 +12,9 @@
 //	err = talk.Read([]string{"hello"})
 //	replies, err := talk.Reply(context.Background(), dialogue.ReplyOptions{Beam: 5})
 //
-// [Config] describes a model (its field Latent makes it a VHRED), [New] makes one, [Load] reads
-// one that Save has written. [Data] is what Task trains on. Reply answers a whole dialogue, a
+// [Config] describes a model, [New] makes one, [Load] reads one that Save has written. The field
+// Latent makes it a VHRED, and with the field Copy it says words again that its vocabulary lacks,
+// such as names. [Data] is what Task trains on. Reply answers a whole dialogue, a
 // [Conversation] keeps the state between turns, and Evaluate gives a [Score]: the perplexity of
 // turns, for VHRED by a bound.
 //

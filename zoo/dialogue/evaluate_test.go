@@ -24,7 +24,11 @@ func oracle(t *testing.T, m *dialogue.Model, d dialogue.Dialogue, s unroll.Strat
 		T = max(T, len(ids)+1)
 	}
 	var in dialogue.Inputs
-	var loss, each *nodes.Node
+	S := 1 // places that may be copied, of the tokens of all turns
+	for _, ids := range d {
+		S += len(ids)
+	}
+	var loss, each, here *nodes.Node
 	var out dialogue.Graph
 	var target *nodes.Node
 	require.NoError(t, nodes.Try(func() {
@@ -36,10 +40,18 @@ func oracle(t *testing.T, m *dialogue.Model, d dialogue.Dialogue, s unroll.Strat
 		if z := m.Config().Latent.Width; z > 0 {
 			in.Eps = g.Const(0, N-1, 1, z)
 		}
+		if m.Config().Copy > 0 {
+			in.Places, in.Counts = g.IntInput("places", S, N-1, 1), g.IntInput("counts", N-1, 1)
+			here = g.Input("here", T, N-1, 1, S)
+		}
 		out = m.Forward(in, s)
 		target = g.IntInput("target", T, N-1, 1)
-		each = nodes.Sum(nodes.CrossEntropy(out.Logits, target,
-			nodes.CrossEntropyOptions{Ignore: []int{-1}, Reduction: nodes.ReduceNone}), 0, 2)
+		o := nodes.CrossEntropyOptions{Ignore: []int{-1}, Reduction: nodes.ReduceNone}
+		if here == nil {
+			each = nodes.Sum(nodes.CrossEntropy(out.Logits, target, o), 0, 2)
+		} else {
+			each = nodes.Sum(nodes.CopyCrossEntropy(out.Logits, out.Gate, out.Weights, here, target, o), 0, 2)
+		}
 		loss = nodes.Sum(each)
 	}))
 	keep := []*nodes.Node{each}
@@ -67,9 +79,39 @@ func oracle(t *testing.T, m *dialogue.Model, d dialogue.Dialogue, s unroll.Strat
 			}
 		}
 	}
+	if here != nil {
+		feedCopies(&fed, d, m.Config().Copy, in, here)
+		require.NoError(t, fed.Err())
+	}
 	_, err = step.Run(0, 0)
 	require.NoError(t, err)
 	return valuesOf(each), valuesOf(out.KL)
+}
+
+// feedCopies says what each turn of a dialogue of known words may copy: the last so many tokens.
+func feedCopies(fed *run.Inputs, d dialogue.Dialogue, last int, in dialogue.Inputs,
+	here *nodes.Node) {
+	places, counts, is := fed.Ints(in.Places), fed.Ints(in.Counts), fed.Floats(here)
+	N, S := len(d), in.Places.Dim(0)
+	for n := 1; n < N; n++ {
+		var at, said []int
+		for before := range n {
+			for t, id := range d[before] {
+				at, said = append(at, t*N+before), append(said, id)
+			}
+		}
+		first := max(0, len(at)-last)
+		at, said = at[first:], said[first:]
+		counts[n-1] = len(at)
+		for s := range at {
+			places[s*(N-1)+n-1] = at[s]
+			for t, id := range append(slices.Clone(d[n]), 1) {
+				if id == said[s] {
+					is.Set((t*(N-1)+n-1)*S+s, 1)
+				}
+			}
+		}
+	}
 }
 
 func valuesOf(n *nodes.Node) (out []float64) {

@@ -32,6 +32,7 @@ type dialogueShape struct {
 	N, B   int             // turns, dialogues
 	T      [turnGroups]int // tokens of a turn in each group
 	Tokens int             // that are predicted
+	Places int             // of tokens that a turn may copy; 0: it copies none
 }
 
 // dialogueRunner runs batches of dialogues, with a compiled graph for each shape.
@@ -64,6 +65,7 @@ type dialogueGraph struct {
 	// [P]: where each token is predicted in the rows of all groups, and what it is
 	tokens, targets []int
 	klWeight        run.Floats // empty without a latent variable
+	copies          copies
 
 	latent bool // there is a latent variable, and what is kept of it
 
@@ -104,6 +106,7 @@ func (r *dialogueRunner) graph(ds []Dialogue, part shared.Rows) (*dialogueGraph,
 		for _, ids := range ds[e][1:] {
 			tokens += len(ids) + 1
 		}
+		shape.Places = max(shape.Places, r.m.mayCopy(ds[e]))
 	}
 	turns := make([]turn, 0, shape.N*shape.B)
 	for n := range shape.N {
@@ -136,7 +139,10 @@ func (r *dialogueRunner) run(ds []Dialogue, part shared.Rows, seed uint64,
 	if err != nil {
 		return nil, prefix.Wrap(err)
 	}
-	g.fill(turns, shape, r.m.bos, r.m.eos)
+	g.fill(turns, shape, r.m)
+	if shape.Places > 0 {
+		g.fillCopies(turns, shape, r.m)
+	}
 	for b := range g.turns {
 		g.turns[b] = 0
 		if b < len(examples) {
@@ -147,6 +153,9 @@ func (r *dialogueRunner) run(ds []Dialogue, part shared.Rows, seed uint64,
 		if err := r.disturb(g, part.From, seed, counter); err != nil {
 			return nil, prefix.Wrap(err)
 		}
+	}
+	if shape.Places > 0 {
+		g.readBefore()
 	}
 	if g.loss, err = g.RunRows(seed, counter, part.From, len(part.Batch)); err != nil {
 		return nil, prefix.Wrap(err)
@@ -163,7 +172,7 @@ func (t turn) tokens() int {
 }
 
 // fill writes the turns of a batch, sorted by length, to the inputs.
-func (g *dialogueGraph) fill(turns []turn, shape dialogueShape, bos, eos int) {
+func (g *dialogueGraph) fill(turns []turn, shape dialogueShape, m *Model) {
 	g.rowOf, g.predicted = g.rowOf[:0], g.predicted[:0]
 	row, at := 0, 0 // at: where the outputs of a group begin among those of all
 	for _, k := range g.groups {
@@ -179,14 +188,14 @@ func (g *dialogueGraph) fill(turns []turn, shape dialogueShape, bos, eos int) {
 				g.live[row] = 1
 				g.predicted = append(g.predicted, row)
 			}
-			last := bos
+			last := m.bos
 			for i := range t.tokens() {
-				id := eos
+				id := m.eos
 				if i < len(t.ids) {
 					id = t.ids[i]
 				}
-				k.words[i*k.R+r], k.before[i*k.R+r] = id, last
-				last = id
+				k.words[i*k.R+r], k.before[i*k.R+r] = m.readAs(id), last
+				last = m.readAs(id)
 				if g.live[row] == 1 {
 					g.tokens[len(g.rowOf)], g.targets[len(g.rowOf)] = at+i*k.R+r, id
 					g.rowOf = append(g.rowOf, row)
@@ -237,6 +246,9 @@ type dialogueNodes struct {
 	place, previous, live, turns, tokens, targets *nodes.Node
 	klWeight                                      *nodes.Node // nil without a latent variable
 
+	// of a model that copies: [S, R], [R], [P, S] and [P]; see copies
+	places, counts, here, after *nodes.Node
+
 	loss *nodes.Node
 	kept []*nodes.Node // for evaluation, by their numbers
 }
@@ -247,9 +259,9 @@ func (r *dialogueRunner) build(shape dialogueShape, o graph.Option) (out *dialog
 	err = nodes.Try(func() {
 		g := nodes.NewGraph(nodes.Options{Dtype: r.m.store.Dtype(), Training: r.training})
 		how := unroll.Options{Strategy: r.data.Unroll, Recompute: r.data.Recompute}
-		u := n.read(r.m, g, shape, how)
-		logits, l := n.predict(r.m, u, how)
-		n.measure(logits, l, r.data.FreeBits)
+		u, each := n.read(r.m, g, shape, how)
+		y, l := n.predict(r.m, u, each, how)
+		n.measure(y, l, r.data.FreeBits)
 	})
 	if err != nil {
 		return nil, err
@@ -265,10 +277,11 @@ func (r *dialogueRunner) build(shape dialogueShape, o graph.Option) (out *dialog
 	return out, out.feed(n)
 }
 
-// read adds the inputs, and reads the turns of each group: the vectors of all, [R, U].
+// read adds the inputs, and reads the turns of each group: the vectors of all, [R, U], and what the
+// encoder puts out for each of their tokens, group by group, [·, U].
 func (n *dialogueNodes) read(m *Model, g *nodes.Graph, shape dialogueShape,
-	how unroll.Options) *nodes.Node {
-	var us []*nodes.Node
+	how unroll.Options) (u, each *nodes.Node) {
+	var us, all []*nodes.Node
 	for k, rows := range shape.rows() {
 		if rows == 0 {
 			continue
@@ -277,25 +290,30 @@ func (n *dialogueNodes) read(m *Model, g *nodes.Graph, shape dialogueShape,
 		in.words = g.IntInput(label+"words", T, rows)
 		in.before = g.IntInput(label+"before", T, rows)
 		in.lengths = g.IntInput(label+"lengths", rows)
-		us = append(us, m.utterances(in.words, in.lengths, how))
+		u, each := m.utterances(in.words, in.lengths, how)
+		us, all = append(us, u), append(all, nodes.Reshape(each, T*rows, -1))
 	}
 	R := shape.N * shape.B
 	n.place, n.previous = g.IntInput("place", shape.N, shape.B), g.IntInput("previous", R)
 	n.live, n.turns = g.IntInput("live", R), g.IntInput("turns", shape.B)
 	n.tokens, n.targets = g.IntInput("tokens", shape.Tokens), g.IntInput("targets", shape.Tokens)
-	return nodes.Concat(0, us...)
+	if S := shape.Places; S > 0 {
+		n.places, n.counts = g.IntInput("places", S, R), g.IntInput("counts", R)
+		n.here, n.after = g.Input("here", shape.Tokens, S), g.IntInput("after", shape.Tokens)
+	}
+	return nodes.Concat(0, us...), nodes.Concat(0, all...)
 }
 
-// predict gives the logits [P, V] of the tokens that are predicted, from the vectors of the turns,
-// and what there is of a latent variable.
-func (n *dialogueNodes) predict(m *Model, u *nodes.Node, how unroll.Options) (logits *nodes.Node,
-	l *latent) {
+// predict gives what is said of the P tokens that are predicted, from the vectors of the turns and
+// the encoder's outputs for each token, and what there is of a latent variable.
+func (n *dialogueNodes) predict(m *Model, u, each *nodes.Node, how unroll.Options) (said,
+	*latent) {
 	turns := how
 	turns.Lengths = n.turns
 	context := m.context.Unroll(nodes.Embedding(u, n.place, -1), nil, turns).Y()
 	context = nodes.Embedding(nodes.Reshape(context, u.Dim(0), -1), n.previous, -1)
 	d, l := m.condition(context, u, nil)
-	var ys []*nodes.Node
+	var ys, weights []*nodes.Node
 	row := 0
 	for _, k := range n.groups {
 		if k.words == nil {
@@ -303,19 +321,37 @@ func (n *dialogueNodes) predict(m *Model, u *nodes.Node, how unroll.Options) (lo
 		}
 		rows := k.words.Dim(1)
 		own := nodes.Slice(d, 0, row, row+rows)
-		ys = append(ys, nodes.Reshape(m.decode(m.start(own), k.before, own, how).Y(), -1,
-			m.cfg.Decoder.Width()))
+		y := m.decode(m.start(own), k.before, own, how).Y()
+		if n.places != nil {
+			var w *nodes.Node
+			y, w = m.attend(y, m.memory(each, nodes.Slice(n.places, 1, row, row+rows),
+				nodes.Slice(n.counts, 0, row, row+rows)))
+			weights = append(weights, nodes.Reshape(w, -1, w.Dim(-1)))
+		}
+		ys = append(ys, nodes.Reshape(y, -1, y.Dim(-1)))
 		row += rows
 	}
-	return m.logits(nodes.Embedding(nodes.Concat(0, ys...), n.tokens, -1)), l
+	predicted := func(of []*nodes.Node) *nodes.Node {
+		return nodes.Embedding(nodes.Concat(0, of...), n.tokens, -1)
+	}
+	if n.places == nil {
+		return m.sayAttended(predicted(ys), nil, nil), l
+	}
+	return m.sayAttended(predicted(ys), n.after, predicted(weights)), l
 }
 
 // measure adds the loss a predicted token, with the divergence of a latent variable.
-func (n *dialogueNodes) measure(logits *nodes.Node, l *latent, freeBits float64) {
-	nll := nodes.CrossEntropy(logits, n.targets,
-		nodes.CrossEntropyOptions{Ignore: []int{shared.Ignored}, Reduction: nodes.ReduceNone})
-	tokens := nodes.Sum(nodes.NotIn(n.targets, shared.Ignored))
-	tokens = nodes.Maximum(tokens, nodes.Scalar(1))
+func (n *dialogueNodes) measure(y said, l *latent, freeBits float64) {
+	o := nodes.CrossEntropyOptions{Ignore: []int{shared.Ignored}, Reduction: nodes.ReduceNone}
+	counts := nodes.NotIn(n.targets, shared.Ignored)
+	var nll *nodes.Node
+	if n.here == nil {
+		nll = nodes.CrossEntropy(y.logits, n.targets, o)
+	} else {
+		nll = nodes.CopyCrossEntropy(y.logits, y.gate, y.weights, n.here, n.targets, o)
+		counts = nodes.Maximum(counts, nodes.Max(n.here, -1))
+	}
+	tokens := nodes.Maximum(nodes.Sum(counts), nodes.Scalar(1))
 	n.loss, n.kept = nodes.Div(nodes.Sum(nll), tokens), []*nodes.Node{keptNLL: nll}
 	if l == nil {
 		return
@@ -327,7 +363,7 @@ func (n *dialogueNodes) measure(logits *nodes.Node, l *latent, freeBits float64)
 		keptLogRatio: l.logRatio()}
 	alive = nodes.Reshape(alive, kl.Dim(0), 1)
 	units := nodes.Div(nodes.Sum(nodes.Mul(kl, alive), 0), turns) // [Z]
-	n.klWeight = logits.Graph().Input("kl weight", 1)
+	n.klWeight = y.logits.Graph().Input("kl weight", 1)
 	units = nodes.Maximum(units, nodes.Scalar(freeBits))
 	cost := nodes.Sum(nodes.Mul(units, n.klWeight))
 	n.loss = nodes.Add(n.loss, nodes.Div(nodes.Mul(cost, turns), tokens))
@@ -344,6 +380,10 @@ func (g *dialogueGraph) feed(n dialogueNodes) error {
 	}
 	g.place, g.previous, g.turns = f.Ints(n.place), f.Ints(n.previous), f.Ints(n.turns)
 	g.tokens, g.targets = f.Ints(n.tokens), f.Ints(n.targets)
+	if n.here != nil {
+		g.copies = copies{places: f.Ints(n.places), counts: f.Ints(n.counts),
+			here: f.Floats(n.here), after: f.Ints(n.after)}
+	}
 	if n.klWeight == nil { // nothing reads which turns are live
 		g.live = make([]int, n.live.Dim(0))
 		return f.Err()

@@ -62,6 +62,10 @@ var hredConfigs = map[string]dialogue.Config{
 		ContextInput: true, Latent: dialogue.Latent{Width: 2}},
 	"latent exp": {Encoder: zoo.Recurrent{Hidden: 4},
 		Latent: dialogue.Latent{Width: 1, Hidden: 3, Variance: "exp"}},
+	"copying": {Encoder: zoo.Recurrent{Cell: "gru", Hidden: 3}, Bidirectional: true,
+		ContextInput: true, Embed: 2, Copy: 4},
+	"copying latent": {Encoder: zoo.Recurrent{Hidden: 2, Layers: 2},
+		Latent: dialogue.Latent{Width: 2}, Copy: 50},
 	"in float64": {Encoder: zoo.Recurrent{Hidden: 1}, Latent: dialogue.Latent{Width: 1},
 		Float64: true},
 }
@@ -214,6 +218,8 @@ func TestHREDConfigErrors(t *testing.T) {
 		"decoder: layers is -1":      {Encoder: gru, Decoder: zoo.Recurrent{Hidden: 1, Layers: -1}},
 		"embed is -1":                {Encoder: gru, Embed: -1},
 		"io_dropout is 1":            {Encoder: gru, IODropout: 1},
+		"copy is -1":                 {Encoder: gru, Copy: -1},
+		"copy is 8193":               {Encoder: gru, Copy: 8193},
 		"io_dropout is NaN":          {Encoder: gru, IODropout: math.NaN()},
 		"but width 0, which is none": {Encoder: gru, Latent: dialogue.Latent{Hidden: 3}},
 		"width is -2":                {Encoder: gru, Latent: dialogue.Latent{Width: -2}},
@@ -226,6 +232,9 @@ func TestHREDConfigErrors(t *testing.T) {
 	}
 	_, err := dialogue.New(dialogue.Config{Encoder: gru}, nil, 1)
 	require.ErrorContains(t, err, "it needs a vocabulary")
+	_, err = dialogue.New(dialogue.Config{Encoder: gru, Copy: 1}, zootest.Letters(t, 2, text.BOS,
+		text.EOS), 1)
+	require.ErrorContains(t, err, "copy is set; the vocabulary needs the special token <unk>")
 	_, err = dialogue.New(dialogue.Config{Encoder: gru}, zootest.Letters(t, 2, text.EOS), 1)
 	require.ErrorContains(t, err, "needs the special tokens <bos> and <eos>")
 }

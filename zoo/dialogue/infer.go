@@ -40,6 +40,7 @@ type Reply struct {
 	Score    float64   // by which replies are ranked
 	LogProbs []float64 // of each token
 	Ended    bool      // by <eos>, not by Max
+	Copied   []int     // which tokens are words that the vocabulary lacks, copied from what was said
 }
 
 // Conversation is a dialogue as it goes on. It keeps the state of the context after the turns so
@@ -50,6 +51,7 @@ type Conversation struct {
 	turns int
 	state [][]float64 // of the context layers, [width] each; the output is context
 	after []float64   // the context after the last turn, [C]
+	said  memoryOfTurns
 }
 
 // NewConversation begins a dialogue.
@@ -61,7 +63,7 @@ func (m *Model) NewConversation() *Conversation {
 
 // Reset begins a new dialogue.
 func (c *Conversation) Reset() {
-	c.turns, c.state, c.after = 0, nil, nil
+	c.turns, c.state, c.after, c.said = 0, nil, nil, memoryOfTurns{}
 	if c.m == nil {
 		return // Read says so
 	}
@@ -82,7 +84,8 @@ func (c *Conversation) Read(tokens []string) error {
 	if err := shared.Made(c.m.store); err != nil {
 		return prefix.Wrap(err)
 	}
-	ids, err := c.m.vocabulary.Encode(c.m.cfg.Text.Formed(tokens))
+	tokens = c.m.cfg.Text.Formed(tokens)
+	ids, err := c.m.vocabulary.Encode(tokens)
 	if err == nil {
 		err = shared.CheckIDs("utterance", ids, c.m.vocabulary.Len())
 	}
@@ -108,6 +111,10 @@ func (c *Conversation) Read(tokens []string) error {
 		c.state[i] = r.Output(i).Float64s()
 	}
 	c.after = r.Output(len(r.state)).Float64s()
+	if c.m.cfg.Copy > 0 {
+		each := r.Output(len(r.state) + 1).Float64s()
+		c.said = c.said.add(tokens, each[:len(tokens)*c.m.cfg.utterance()], c.m.cfg.Copy)
+	}
 	c.turns++
 	return nil
 }
@@ -140,7 +147,8 @@ func (c *Conversation) Reply(ctx context.Context, o ReplyOptions) ([]Reply, erro
 		return nil, prefix.Wrap(err)
 	}
 	width := max(o.Beam, 1)
-	lease, err := c.m.responders.Take(run.Of[int]{Key: width}, c.m.newResponder)
+	size := responderSize{width: width, places: len(c.said.words), copies: c.m.cfg.Copy > 0}
+	lease, err := c.m.responders.Take(size, c.m.newResponder)
 	if err != nil {
 		return nil, prefix.Wrap(err)
 	}
@@ -157,18 +165,25 @@ func (c *Conversation) Reply(ctx context.Context, o ReplyOptions) ([]Reply, erro
 		}
 		r.eps.Put64(0, eps)
 	}
-	if err := r.Start(nil); err != nil {
+	words, err := r.start(c)
+	if err != nil {
 		return nil, prefix.Wrap(err)
 	}
 	common := decode.Options{End: c.m.eos, Max: cmp.Or(o.Max, longestReply),
 		Never: shared.Silent(c.m.vocabulary)}
-	found, err := r.Write(ctx, c.m.bos, common, t, 0, shared.Always(c.m.vocabulary), cut)
+	found, err := r.Write(ctx, c.m.bos, common, t, 0,
+		func(int) shared.Tokens { return words }, cut)
 	var out []Reply
 	if len(found) > 0 {
 		for _, h := range found[0] {
-			p := Reply{Tokens: shared.Written(c.m.vocabulary, h.Tokens), LogProb: h.LogProb,
+			p := Reply{Tokens: shared.Written(words, h.Tokens), LogProb: h.LogProb,
 				Score: h.Score, Ended: h.Ended}
 			p.LogProbs = h.LogProbs[:len(p.Tokens)]
+			for k, id := range h.Tokens[:len(p.Tokens)] {
+				if id >= c.m.vocabulary.Len() {
+					p.Copied = append(p.Copied, k)
+				}
+			}
 			out = append(out, p)
 		}
 	}
@@ -203,7 +218,9 @@ func (m *Model) Reply(ctx context.Context, dialogue [][]string, o ReplyOptions) 
 // turnReader is the encoder and one step of the context layers, compiled for utterances of a
 // length.
 type turnReader struct {
-	*run.Step     // outputs: the parts of the state after the turn, and the context
+	// outputs: the parts of the state after the turn, the context, and if the model copies what the
+	// encoder puts out for each token
+	*run.Step
 	words, length []int
 	state         []run.Floats
 }
@@ -225,9 +242,13 @@ func (m *Model) newTurnReader(shape turnLength) (r *turnReader, err error) {
 		g := nodes.NewGraph(nodes.Options{Dtype: m.store.Dtype()})
 		words, n = g.IntInput("words", length, 1), g.IntInput("length", 1)
 		state = shared.InputState(g, m.context.Parts(), 1)
-		u := nodes.Reshape(m.utterances(words, n, unroll.Options{}), 1, 1, -1)
-		context := m.context.Unroll(u, state, unroll.Options{Strategy: unroll.Expand})
+		u, each := m.utterances(words, n, unroll.Options{})
+		context := m.context.Unroll(nodes.Reshape(u, 1, 1, -1), state,
+			unroll.Options{Strategy: unroll.Expand})
 		outputs = append(slices.Clone(context.Final()), nodes.Reshape(context.Y(), -1))
+		if m.cfg.Copy > 0 {
+			outputs = append(outputs, each)
+		}
 	})
 	if err != nil {
 		return nil, err
@@ -237,55 +258,5 @@ func (m *Model) newTurnReader(shape turnLength) (r *turnReader, err error) {
 	}
 	var in run.Inputs
 	r.words, r.length, r.state = in.Ints(words), in.Ints(n), in.State(state)
-	return r, in.Err()
-}
-
-// responder is the decoder with what starts it, compiled for a beam of a width.
-type responder struct {
-	*shared.Writer
-	after, eps run.Floats // eps is empty without a latent variable
-}
-
-func (m *Model) newResponder(shape run.Of[int]) (r *responder, err error) {
-	r = &responder{}
-	width := shape.Key
-	var after, eps *nodes.Node
-	var from, inputs []*nodes.Node
-	var step decode.StepGraph
-	err = nodes.Try(func() {
-		g := nodes.NewGraph(nodes.Options{Dtype: m.store.Dtype()})
-		after = g.Input("context", 1, m.cfg.Context.Width())
-		d := after
-		if z := m.cfg.Latent.Width; z > 0 {
-			eps = g.Input("eps", 1, z)
-			d = m.drawn(after, eps)
-		}
-		sg := nodes.NewGraph(nodes.Options{Dtype: m.store.Dtype()})
-		step.Tokens = sg.IntInput("tokens", width)
-		state := shared.InputState(sg, m.decoder.Parts(), width)
-		var own *nodes.Node // d of each row
-		if m.cfg.ContextInput {
-			own = sg.Input("condition", width, m.cfg.condition())
-			from, inputs = append(from, d), append(inputs, own)
-		}
-		from = append(from, m.start(d)...)
-		y := m.decode(state, nodes.Reshape(step.Tokens, 1, width), own,
-			unroll.Options{Strategy: unroll.Expand})
-		output := nodes.Reshape(y.Y(), width, -1)
-		step.State = append(cells.State{sg.Input("output", output.Shape()...)}, state...)
-		step.Next = append(cells.State{output}, y.Final()...)
-		step.Logits = m.logits(output)
-	})
-	if err != nil {
-		return nil, err
-	}
-	if r.Writer, err = shared.NewWriter(1, width, from, inputs, step); err != nil {
-		return nil, err
-	}
-	var in run.Inputs
-	r.after = in.Floats(after)
-	if eps != nil {
-		r.eps = in.Floats(eps)
-	}
 	return r, in.Err()
 }

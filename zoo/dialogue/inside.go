@@ -31,10 +31,10 @@ func (m *Model) Inside(d Dialogue) (zoo.Inside, error) {
 	for n, turn := range d {
 		lengths[n] = len(turn) + 1
 		for t, id := range append(slices.Clone(turn), m.eos) {
-			words[t*N+n] = id
+			words[t*N+n] = m.readAs(id)
 		}
 		for t, id := range append([]int{m.bos}, turn...) {
-			before[t*N+n] = id
+			before[t*N+n] = m.readAs(id)
 		}
 	}
 	found, err := shared.Look(m.store, func(r *shared.Reading) {
@@ -42,6 +42,11 @@ func (m *Model) Inside(d Dialogue) (zoo.Inside, error) {
 			Lengths: r.Ints("lengths", lengths, N, 1), Turns: r.Ints("turns", []int{N}, 1)}
 		if z := m.cfg.Latent.Width; z > 0 {
 			in.Eps = r.Graph.Zeros(N-1, 1, z)
+		}
+		if m.cfg.Copy > 0 {
+			places, counts, S := m.placesOf(d)
+			in.Places = r.Ints("places", places, S, N-1, 1)
+			in.Counts = r.Ints("counts", counts, N-1, 1)
 		}
 		m.Forward(in, unroll.Scan)
 	})
@@ -62,6 +67,7 @@ func (m *Model) TrainingStep(steps, batch int) (*run.Step, error) {
 	for k := range shape.T {
 		shape.T[k] = steps
 	}
+	shape.Places = min(m.cfg.Copy, steps)
 	g, err := newDialogueRunner(m, Data{}, nil, batch, true).graphs.Get(shape)
 	if err != nil {
 		return nil, prefix.Wrap(err)

@@ -33,9 +33,16 @@ const prefix = check.Prefix("zoo: hred: ")
 // In training z_n is drawn from the posterior, as μ + σ∘ε, and the bound is Σ log p(utterance |
 // z) − KL(q‖p); a reply draws it from the prior.
 //
+// A model that copies attends to the encoder's outputs m_s for the last tokens of the turns before,
+// and writes as well what it attends to (pointer-generator; See, Liu and Manning, 2017):
+//
+//	a = softmax over s of h_t·W_a·m_s,  y_t = [h_t; Σ_s a_s·m_s],  logits = y_t·W + b
+//	p = σ([y_t; e_t]·w + b),  P(word) = p·softmax(logits)[word] + (1 − p)·Σ of a_s over its places s
+//
 // Its parameters are embed/E [V, E], which all parts share, encoder/l0/… (forward and backward
-// below, if it reads both ways), context/l0/…, decoder/l0/…, init/l0/W_h …, out/W and out/b, and,
-// with a latent variable, hidden, mu and var under prior and posterior, each with W and b.
+// below, if it reads both ways), context/l0/…, decoder/l0/…, init/l0/W_h …, out/W and out/b; with a
+// latent variable hidden, mu and var under prior and posterior, each with W and b; and if it copies
+// attention/W, copy/W and copy/b.
 //
 // Its methods other than training are safe for concurrent use.
 type Model struct {
@@ -49,10 +56,13 @@ type Model struct {
 	init             shared.Starts // of the decoder
 	prior, posterior gaussian
 	out              nodes.Linear
+	attention        *cells.Attention // of a model that copies, as are those below
+	gate             nodes.Linear
+	unk              int
 
 	identity   shared.Identity
 	readers    run.Pool[turnLength, *turnReader]
-	responders run.Pool[run.Of[int], *responder]
+	responders run.Pool[responderSize, *responder]
 }
 
 // gaussian is a network that gives a diagonal normal distribution.
@@ -100,6 +110,9 @@ func New(cfg Config, v *text.Vocabulary, seed uint64) (m *Model, err error) {
 		return nil, prefix.Errorf("the vocabulary needs the special tokens %s and %s", text.BOS,
 			text.EOS)
 	}
+	if err := m.checkCopy(); err != nil {
+		return nil, prefix.Wrap(err)
+	}
 	if err := nodes.Try(m.declare); err != nil {
 		return nil, prefix.Wrap(err)
 	}
@@ -123,8 +136,14 @@ func (m *Model) declare() {
 		m.prior = newGaussian(root.In("prior"), c.Context.Width(), c.Latent)
 		m.posterior = newGaussian(root.In("posterior"), c.Context.Width()+c.utterance(), c.Latent)
 	}
-	m.out = nodes.NewLinear(root.In("out"),
-		nodes.LinearConfig{In: c.Decoder.Width(), Out: m.vocabulary.Len()})
+	read := c.Decoder.Width()
+	if c.Copy > 0 {
+		m.attention = cells.NewAttention(root.In("attention"), cells.AttentionConfig{
+			Score: cells.GeneralScore, Query: c.Decoder.Width(), Key: c.utterance()})
+		read += c.utterance()
+		m.gate = nodes.NewLinear(root.In("copy"), nodes.LinearConfig{In: read + c.Embed, Out: 1})
+	}
+	m.out = nodes.NewLinear(root.In("out"), nodes.LinearConfig{In: read, Out: m.vocabulary.Len()})
 }
 
 // embedded looks ids up.
@@ -133,10 +152,12 @@ func (m *Model) embedded(ids *nodes.Node) *nodes.Node {
 }
 
 // utterances reads tokens [T, R] with lengths [R] and returns the vectors of the utterances, [R,
-// U].
-func (m *Model) utterances(words, lengths *nodes.Node, how unroll.Options) *nodes.Node {
+// U], and the encoder's outputs for each token, [T, R, U].
+func (m *Model) utterances(words, lengths *nodes.Node, how unroll.Options) (u,
+	each *nodes.Node) {
 	how.Lengths = lengths
-	return shared.FinalOutput(m.encoder, m.encoder.Unroll(m.embedded(words), nil, how).Final())
+	r := m.encoder.Unroll(m.embedded(words), nil, how)
+	return shared.FinalOutput(m.encoder, r.Final()), r.Y()
 }
 
 // start is the state in which the decoder starts, conditioned on d [R, D].
@@ -151,9 +172,28 @@ func (m *Model) decode(start cells.State, in, d *nodes.Node, how unroll.Options)
 	return m.decoder.Unroll(x, start, how)
 }
 
-// logits of outputs of the decoder, [..., H] to [..., V].
-func (m *Model) logits(y *nodes.Node) *nodes.Node {
-	return m.out.Of(nodes.Dropout(y, m.cfg.IODropout))
+// said is what the decoder says at its steps [...]: the logits of the vocabulary [..., V], and if
+// the model copies the logit of writing rather than copying [...] and the weights of the places
+// that it may copy [..., S].
+type said struct{ logits, gate, weights *nodes.Node }
+
+// say is what the decoder says with outputs y [..., H], after reading the tokens before [...]. The
+// memory is what it may copy: y is then [T, R, H]; nil: it does not copy.
+func (m *Model) say(y, before *nodes.Node, memory *cells.Memory) said {
+	if memory == nil {
+		return m.sayAttended(y, before, nil)
+	}
+	y, weights := m.attend(y, memory)
+	return m.sayAttended(y, before, weights)
+}
+
+// sayAttended is say of outputs y [..., H] that have attended already, with the weights [..., S].
+func (m *Model) sayAttended(y, before, weights *nodes.Node) said {
+	s := said{logits: m.out.Of(nodes.Dropout(y, m.cfg.IODropout)), weights: weights}
+	if weights != nil {
+		s.gate = m.writes(y, before, weights)
+	}
+	return s
 }
 
 // latent is the latent variable of utterances with its two distributions, [R, Z] each.
@@ -211,6 +251,9 @@ type Inputs struct {
 	// [N, B]: tokens of each turn, 0 for one that is absent; only the last turns may be
 	Lengths *nodes.Node
 	Turns   *nodes.Node // [B]: turns of each dialogue
+	// Of a model that copies, for the turns but the first: which tokens each may copy, as their
+	// places in Words, (t·N + n)·B + b, [S, N−1, B], and how many of these S count, [N−1, B]
+	Places, Counts *nodes.Node
 	// standard normal numbers [N−1, B, Z] of the latent variable; nil: drawn by the graph
 	Eps *nodes.Node
 }
@@ -220,6 +263,10 @@ type Graph struct {
 	Utterances *nodes.Node // [N, B, U]
 	Context    *nodes.Node // after each turn, [N, B, C]
 	Logits     *nodes.Node // of the turns but the first, [T, N−1, B, V]
+
+	// Of a model that copies: the logit of writing a word of the vocabulary rather than copying
+	// [T, N−1, B], and the weights of the places [T, N−1, B, S].
+	Gate, Weights *nodes.Node
 
 	// Of the turns but the first, [N−1, B, Z] and KL(q‖p) [N−1, B]; nil without a latent variable.
 	MuPrior, LogvarPrior, MuPosterior, LogvarPosterior, KL *nodes.Node
@@ -240,7 +287,7 @@ func (m *Model) Forward(in Inputs, s unroll.Strategy) (out Graph) {
 	}
 
 	how := unroll.Options{Strategy: s}
-	u := m.utterances(flat(in.Words), nodes.Reshape(in.Lengths, N*B), how)
+	u, each := m.utterances(flat(in.Words), nodes.Reshape(in.Lengths, N*B), how)
 	out.Utterances = nodes.Reshape(u, N, B, -1)
 	out.Context = m.context.Unroll(out.Utterances, nil,
 		unroll.Options{Strategy: s, Lengths: in.Turns}).Y()
@@ -249,8 +296,21 @@ func (m *Model) Forward(in Inputs, s unroll.Strategy) (out Graph) {
 		eps = nodes.Reshape(eps, (N-1)*B, -1)
 	}
 	d, l := m.condition(turns(out.Context, 0, N-1), turns(out.Utterances, 1, N), eps)
-	y := m.decode(m.start(d), flat(nodes.Slice(in.Before, 1, 1, N)), d, how).Y()
-	out.Logits = nodes.Reshape(m.logits(y), T, N-1, B, -1)
+	var memory *cells.Memory
+	if m.cfg.Copy > 0 {
+		if in.Places == nil || in.Counts == nil {
+			nodes.Failf("HRED", "the model copies, and there are no Places and Counts")
+		}
+		memory = m.memory(nodes.Reshape(each, T*N*B, -1),
+			nodes.Reshape(in.Places, -1, (N-1)*B), nodes.Reshape(in.Counts, (N-1)*B))
+	}
+	before := flat(nodes.Slice(in.Before, 1, 1, N))
+	y := m.say(m.decode(m.start(d), before, d, how).Y(), before, memory)
+	out.Logits = nodes.Reshape(y.logits, T, N-1, B, -1)
+	if memory != nil {
+		out.Gate = nodes.Reshape(y.gate, T, N-1, B)
+		out.Weights = nodes.Reshape(y.weights, T, N-1, B, -1)
+	}
 	if l != nil {
 		grid := func(x *nodes.Node) *nodes.Node { return nodes.Reshape(x, N-1, B, -1) }
 		out.MuPrior, out.LogvarPrior = grid(l.muPrior), grid(l.logvarPrior)

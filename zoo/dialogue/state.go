@@ -1,7 +1,9 @@
 package dialogue
 
 import (
+	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/seqzoo/seqzoo/cells"
@@ -11,32 +13,43 @@ import (
 	"github.com/seqzoo/seqzoo/zoo/internal/shared"
 )
 
-const turnsNote = "turns"
+// The notes of a state.
+const (
+	turnsNote = "turns"
+	wordsNote = "words" // of a model that copies: what may be copied
+)
 
-// parts are those of a conversation: the state of the context layers, and the context.
-func (m *Model) parts() []cells.Part {
-	return append(m.context.Parts(), cells.Part{Name: "context", Width: m.cfg.Context.Width()})
+// parts are those of a conversation: the state of the context layers, the context, and what the
+// encoder put out for each of so many tokens that may be copied.
+func (m *Model) parts(tokens int) []cells.Part {
+	parts := append(m.context.Parts(), cells.Part{Name: "context", Width: m.cfg.Context.Width()})
+	if tokens > 0 {
+		parts = append(parts, cells.Part{Name: "said", Width: tokens * m.cfg.utterance()})
+	}
+	return parts
 }
 
 // State is the dialogue so far, as a value: another conversation of the model, or one of a later
-// run of the program, goes on from it by SetState. Before the first turn it is empty.
+// run of the program, goes on from it by SetState. Before the first turn it is empty. Of a model
+// that copies it holds what may be copied.
 func (c *Conversation) State() (zoo.State, error) {
 	if c.turns == 0 {
 		return zoo.State{}, nil
 	}
-	parts, err := run.NewState(c.m.parts(), 1, c.m.store.Dtype())
+	parts, err := run.NewState(c.m.parts(len(c.said.words)), 1, c.m.store.Dtype())
 	if err != nil {
 		return zoo.State{}, prefix.Wrap(err)
 	}
+	numbers := append(slices.Clone(c.state), c.after, c.said.outputs)
 	for i, p := range parts.Parts() {
-		if i < len(c.state) {
-			p.Put64(0, c.state[i])
-		} else {
-			p.Put64(0, c.after)
-		}
+		p.Put64(0, numbers[i])
 	}
-	return shared.NewState(architecture, &c.m.identity, parts,
-		map[string]string{turnsNote: strconv.Itoa(c.turns)}), nil
+	notes := map[string]string{turnsNote: strconv.Itoa(c.turns)}
+	if c.m.cfg.Copy > 0 {
+		words, _ := json.Marshal(c.said.words) // strings have no errors
+		notes[wordsNote] = string(words)
+	}
+	return shared.NewState(architecture, &c.m.identity, parts, notes), nil
 }
 
 // SetState makes the conversation the one whose state it is. A state of another model, or of one
@@ -55,19 +68,30 @@ func (c *Conversation) SetState(s zoo.State) error {
 	if err != nil || len(turns) != 1 || turns[0] < 1 {
 		return prefix.Errorf("the state has %q turns: %w", notes[turnsNote], check.ErrMisfit)
 	}
-	want, err := run.NewState(c.m.parts(), 1, c.m.store.Dtype())
+	var words []string
+	if c.m.cfg.Copy > 0 {
+		err := json.Unmarshal([]byte(notes[wordsNote]), &words)
+		if err != nil || len(words) > c.m.cfg.Copy {
+			return prefix.Errorf("the state does not say which of at most %d words may be copied: %w",
+				c.m.cfg.Copy, check.ErrMisfit)
+		}
+	}
+	want, err := run.NewState(c.m.parts(len(words)), 1, c.m.store.Dtype())
 	if err == nil {
 		err = want.CopyFrom(parts.Parts())
 	}
 	if err != nil {
 		return prefix.Wrap(fmt.Errorf("the state: %w", err))
 	}
-	c.turns = turns[0]
+	c.turns, c.said = turns[0], memoryOfTurns{words: words}
 	for i, p := range want.Parts() {
-		if i < len(c.state) {
-			c.state[i] = p.Float64s()
-		} else {
-			c.after = p.Float64s()
+		switch numbers := p.Float64s(); {
+		case i < len(c.state):
+			c.state[i] = numbers
+		case i == len(c.state):
+			c.after = numbers
+		default:
+			c.said.outputs = numbers
 		}
 	}
 	return nil
