@@ -48,6 +48,7 @@ type builder struct {
 	serial *int
 	nodes  *int // laid out so far
 	at     string
+	step   *Step // that the graph is made for; nil: a graph to train
 }
 
 // maxNodes bounds how many nodes loops may be laid out to.
@@ -67,7 +68,8 @@ func (m *Model) Build(g *nodes.Graph, inputs map[string]*nodes.Node, known Value
 	if g == nil || g.Expr() == nil {
 		return nil, errors.New("the graph is nil")
 	}
-	b, vs, err := m.build(g, inputs, known)
+	m.turned.handOut()
+	b, vs, err := m.build(g, inputs, known, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -95,12 +97,12 @@ func guard(build func()) (err error) {
 	return nodes.Try(build)
 }
 
-func (m *Model) build(g *nodes.Graph, inputs map[string]*nodes.Node, known Values) (*builder,
-	[]*value, error) {
+func (m *Model) build(g *nodes.Graph, inputs map[string]*nodes.Node, known Values,
+	step *Step) (*builder, []*value, error) {
 	if g.Dtype() != m.dtype {
 		return nil, nil, fmt.Errorf("the graph is of %v, the model of %v", g.Dtype(), m.dtype)
 	}
-	b := &builder{m: m, root: g, g: g, serial: new(int), nodes: new(int)}
+	b := &builder{m: m, root: g, g: g, serial: new(int), nodes: new(int), step: step}
 	scope := map[string]*value{"": nil}
 	for name, v := range m.known {
 		scope[name] = v

@@ -25,6 +25,7 @@ type Model struct {
 	known    map[string]*value // initialisers
 	store    *nodes.Store
 	dtype    tensor.Dtype
+	turned   turnedParams
 
 	mu      sync.Mutex
 	fixed   map[string]bool   // inputs whose values a graph is compiled for
@@ -264,8 +265,15 @@ func (m *Model) Outputs() []Info { return slices.Clone(m.outputs) }
 // Params are the model's parameters: the float initialisers of the file, under their names as far
 // as a path can hold them. One without axes has the shape [1]. Single numbers that are exponents of
 // Pow or bounds of Clip are none, nor are the means and variances of a BatchNormalization: no training
-// could mean them.
-func (m *Model) Params() *nodes.Store { return m.store }
+// could mean them. Until they are asked for they cannot change, and graphs that Run and Compile make
+// keep matrices that are read transposed the other way about; afterwards they turn them at each run.
+func (m *Model) Params() *nodes.Store {
+	if m == nil {
+		return nil
+	}
+	m.turned.handOut()
+	return m.store
+}
 
 // Dtype is the float type in which the model computes: Float64 if its file has such values, else
 // Float32. Half precision is computed in Float32.

@@ -228,8 +228,8 @@ func (r *recurrence) cell(b *builder, c *call, d int, acts []activation) cells.C
 	part := func(i int, shape ...int) *nodes.Node {
 		return nodes.Reshape(nodes.Slice(b.node(c.need(i)), 0, d, d+1), shape...)
 	}
-	k := recurrentCell{recurrence: r, acts: acts, w: part(1, G*H, c.need(1).shape[2]),
-		r: part(2, G*H, H)}
+	k := recurrentCell{recurrence: r, acts: acts, w: b.weights(c.need(1), d),
+		r: b.weights(c.need(2), d)}
 	if c.arg(3) != nil {
 		both := part(3, 2*G*H)
 		bw, br := nodes.Slice(both, 0, 0, G*H), nodes.Slice(both, 0, G*H, 2*G*H)
@@ -245,11 +245,11 @@ func (r *recurrence) cell(b *builder, c *call, d int, acts []activation) cells.C
 	return k
 }
 
-// recurrentCell is the step as ONNX defines it. Weights are [G·H, In] and [G·H, H].
+// recurrentCell is the step as ONNX defines it. Weights have G·H outputs.
 type recurrentCell struct {
 	*recurrence
 	acts  []activation
-	w, r  *nodes.Node
+	w, r  weights
 	b, bn *nodes.Node   // [G·H]; nil: none. bn [H] is a GRU's bias within the reset
 	p     []*nodes.Node // peepholes i, o, f, each [H]; nil: none
 }
@@ -265,17 +265,17 @@ func (k recurrentCell) Parts() []cells.Part {
 
 // Step is one step of the operator.
 func (k recurrentCell) Step(x *nodes.Node, s cells.State) cells.State {
-	a := nodes.MatMulT(x, k.w)
+	a := k.w.times(x)
 	if k.b != nil {
 		a = nodes.Add(a, k.b)
 	}
 	switch k.op {
 	case "RNN":
-		return cells.State{k.acts[0](nodes.Add(a, nodes.MatMulT(s[0], k.r)))}
+		return cells.State{k.acts[0](nodes.Add(a, k.r.times(s[0])))}
 	case "GRU":
 		return cells.State{k.gru(a, s[0])}
 	}
-	return k.lstm(nodes.Add(a, nodes.MatMulT(s[0], k.r)), s[1])
+	return k.lstm(nodes.Add(a, k.r.times(s[0])), s[1])
 }
 
 // gru has the gates z, r and h.
@@ -284,7 +284,7 @@ func (k recurrentCell) gru(a, h *nodes.Node) *nodes.Node {
 	ax := nodes.Split(a, 3, -1)
 	f, g := k.acts[0], k.acts[1]
 	if k.resetAfter {
-		ah := nodes.Split(nodes.MatMulT(h, k.r), 3, -1)
+		ah := nodes.Split(k.r.times(h), 3, -1)
 		z, r := f(nodes.Add(ax[0], ah[0])), f(nodes.Add(ax[1], ah[1]))
 		if k.bn != nil {
 			ah[2] = nodes.Add(ah[2], k.bn)
@@ -292,9 +292,9 @@ func (k recurrentCell) gru(a, h *nodes.Node) *nodes.Node {
 		n := g(nodes.Add(ax[2], nodes.Mul(r, ah[2])))
 		return nodes.Add(nodes.Mul(nodes.OneMinus(z), n), nodes.Mul(z, h))
 	}
-	ah := nodes.Split(nodes.MatMulT(h, nodes.Slice(k.r, 0, 0, 2*H)), 2, -1)
+	ah := nodes.Split(k.r.outputs(0, 2*H).times(h), 2, -1)
 	z, r := f(nodes.Add(ax[0], ah[0])), f(nodes.Add(ax[1], ah[1]))
-	n := g(nodes.Add(ax[2], nodes.MatMulT(nodes.Mul(r, h), nodes.Slice(k.r, 0, 2*H, 3*H))))
+	n := g(nodes.Add(ax[2], k.r.outputs(2*H, 3*H).times(nodes.Mul(r, h))))
 	return nodes.Add(nodes.Mul(nodes.OneMinus(z), n), nodes.Mul(z, h))
 }
 

@@ -158,7 +158,7 @@ func gemm(b *builder, c *call) []*value {
 	}
 	var z *nodes.Node
 	if c.Int("transB", 0) != 0 {
-		z = nodes.MatMulT(a, b.node(y))
+		z = b.weights(y, 0).times(a)
 	} else {
 		z = nodes.MatMul(a, b.node(y))
 	}

@@ -103,6 +103,11 @@ func transpose(b *builder, c *call) []*value {
 	if slices.IsSorted(perm) {
 		return []*value{x}
 	}
+	if n := len(perm); perm[n-1] == n-2 && slices.IsSorted(perm[:n-2]) && (n == 2 || perm[n-3] == n-3) {
+		if y, ok := b.turned(x); ok {
+			return []*value{made(x.typ, y)}
+		}
+	}
 	return []*value{made(x.typ, nodes.Transpose(b.node(x), perm...))}
 }
 

@@ -120,12 +120,17 @@ func (m *Model) Compile(shapes map[string][]int, known Values, options ...graph.
 func (m *Model) compile(shapes map[string][]int, known Values, options ...graph.Option) (*Step,
 	error) {
 	s := &Step{m: m, fed: map[string]*nodes.Node{}, inputs: map[string]*nodes.Node{}, floats: map[string]run.Floats{},
-		ints: map[string][]int{}, outputs: map[string]int{}, known: Values{}}
+		ints: map[string][]int{}, outputs: map[string]int{}, known: Values{},
+		turned: map[*nodes.Param]*turnedParam{}}
 	g := nodes.NewGraph(nodes.Options{Dtype: m.dtype})
 	if err := guard(func() { s.declare(g, shapes, known) }); err != nil {
 		return nil, err
 	}
-	b, vs, err := m.build(g, s.inputs, known)
+	var keeps *Step // turned parameters; nil: they may be about to change
+	if !m.turned.handed.Load() {
+		keeps = s
+	}
+	b, vs, err := m.build(g, s.inputs, known, keeps)
 	if err != nil {
 		return nil, err
 	}
@@ -183,6 +188,7 @@ type Step struct {
 	kept    []*nodes.Node
 	types   []host.Type
 	known   Values // outputs
+	turned  map[*nodes.Param]*turnedParam
 }
 
 // declare makes inputs of a graph for those of the model.
@@ -233,6 +239,9 @@ func (s *Step) Run() error {
 	if s.step == nil {
 		return nil
 	}
+	if err := s.refresh(); err != nil {
+		return fmt.Errorf("onnx: %w", err)
+	}
 	if err := s.step.Run(0, 0); err != nil {
 		return fmt.Errorf("onnx: %w", err)
 	}
@@ -249,7 +258,8 @@ func (s *Step) Output(name string) run.Floats {
 	return s.step.Output(i)
 }
 
-// Machine is the compiled graph; nil if all outputs are known without a run.
+// Machine is the compiled graph; nil if all outputs are known without a run. It is run by the step's
+// Run, which sees to parameters that have changed.
 func (s *Step) Machine() *graph.Machine {
 	if s == nil || s.step == nil {
 		return nil
