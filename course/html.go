@@ -14,6 +14,7 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/seqzoo/seqzoo/plot"
 	"github.com/yuin/goldmark"
 	"github.com/yuin/goldmark/extension"
 )
@@ -225,13 +226,29 @@ func (o Output) markup(id string) (string, error) {
 	if f == nil {
 		return "", nil
 	}
+	return figureMarkup(f)
+}
+
+// phone is the width that a figure has on a phone, in pixels.
+const phone = 372
+
+// figureMarkup draws a figure for a desk and, if that is too wide for a phone, once more for a
+// phone: shrunk to it, its letters would be too small to read. The style sheet shows one of them.
+func figureMarkup(f plot.Figure) (string, error) {
 	var b strings.Builder
 	b.WriteString(`<figure>`)
-	if err := f.WriteSVG(&b); err != nil {
-		return "", err
+	small := f.Narrowed(phone)
+	if small == f {
+		err := f.WriteSVG(&b)
+		b.WriteString("</figure>")
+		return b.String(), err
 	}
-	b.WriteString("</figure>")
-	return b.String(), nil
+	b.WriteString(`<div class="desk">`)
+	err := f.WriteSVG(&b)
+	b.WriteString(`</div><div class="phone">`)
+	err = errors.Join(err, small.WriteSVG(&b))
+	b.WriteString("</div></figure>")
+	return b.String(), err
 }
 
 func (t Table) markup() string {

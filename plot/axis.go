@@ -30,6 +30,8 @@ func (a axis) at(v float64) float64 {
 	return a.from + (v-low)/(high-low)*(a.to-a.from)
 }
 
+func (a axis) centre() float64 { return (a.from + a.to) / 2 }
+
 // include widens the axis to v.
 func (a *axis) include(v float64) {
 	if a.shows(v) {

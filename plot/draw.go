@@ -1,6 +1,7 @@
 package plot
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -12,8 +13,12 @@ const (
 	textSize  = 14
 	tickSize  = 13
 
-	lineHeight = tickSize + 3 // of a group's name in lines
-	gap        = 8            // between texts and what they name
+	lineHeight  = tickSize + 3 // of texts in several lines
+	titleHeight = titleSize + 5
+	nameHeight  = textSize + 3
+	gap         = 8 // between texts and what they name
+
+	defaultWidth, defaultHeight = 640, 400
 )
 
 // colours tell curves apart for most kinds of colour vision (Okabe and Ito, 2008), on light and on
@@ -54,6 +59,15 @@ func (p *Plot) WritePNG(w io.Writer) error {
 	return d.writePNG(w)
 }
 
+// layout is where the parts of a plot stand.
+type layout struct {
+	width, height       float64 // without the legend
+	x, y                axis
+	title, xName, yName []string // lines
+	groups              [][]string
+	turned              bool // groups' names, since one has no room lengthwise
+}
+
 // lay decides where everything stands.
 func (p *Plot) lay() (drawing, error) {
 	if p == nil {
@@ -62,89 +76,100 @@ func (p *Plot) lay() (drawing, error) {
 	if err := p.validate(); err != nil {
 		return drawing{}, err
 	}
-	width, height := float64(p.Width), float64(p.Height)
-	if p.Width == 0 {
-		width = 640
+	l := layout{width: float64(cmp.Or(p.Width, defaultWidth)),
+		height: float64(cmp.Or(p.Height, defaultHeight))}
+	l.x, l.y = p.axes()
+	if err := errors.Join(p.stack(&l), p.sides(&l)); err != nil {
+		return drawing{}, err
 	}
-	if p.Height == 0 {
-		height = 400
-	}
-	x, y := p.axes()
-	top, bottom := 14.0, height-46
-	if p.Title != "" {
-		top = 40
-	}
-	if p.X == "" {
-		bottom = height - 24
-	}
-	y.from, y.to = bottom, top
-	var names []string
-	for _, v := range y.ticks() {
-		names = append(names, y.label(v))
-	}
-	room, err := widest(names, tickSize)
+	legend, rows, err := p.legend(l.width)
 	if err != nil {
 		return drawing{}, err
 	}
-	x.from, x.to = room+gap+6, width-16
-	if p.Y != "" {
-		x.from += textSize + gap
-	}
-	if p.Levels != nil {
-		var levels []string
-		for _, l := range p.Levels {
-			levels = append(levels, l.Name)
-		}
-		room, err := widest(levels, tickSize)
-		if err != nil {
-			return drawing{}, err
-		}
-		x.to -= room
-	}
-	if ticks := x.ticks(); p.Groups == nil && len(ticks) > 0 { // half of the last one's label
-		last, err := textWidth(x.label(ticks[len(ticks)-1]), tickSize)
-		if err != nil {
-			return drawing{}, err
-		}
-		x.to = min(x.to, width-last/2-4)
-	}
-	groups, err := p.groups(x)
-	if err != nil {
+	if err := p.readable(l.title, l.width); err != nil {
 		return drawing{}, err
 	}
-	y.from -= lineHeight * float64(deepest(groups)-1)
-	if x.to-x.from < 20 || y.from-y.to < 20 {
-		return drawing{}, fmt.Errorf("plot: %g×%g pixels leave no room for the axes", width, height)
-	}
-	legend, rows, err := p.legend(width)
-	if err != nil {
-		return drawing{}, err
-	}
-	if err := p.readable(width); err != nil {
-		return drawing{}, err
-	}
-	return drawing{width, height + float64(rows)*24 + 4, func(c canvas) {
+	return drawing{l.width, l.height + float64(rows)*24 + 4, func(c canvas) {
 		var colours palette
-		p.frame(c, x, y, width, groups)
-		p.fill(c, x, y, &colours)
-		for _, l := range legend {
-			l.draw(c, height+4, &colours)
+		p.frame(c, l)
+		p.fill(c, l.x, l.y, &colours)
+		for _, e := range legend {
+			e.draw(c, l.height+4, &colours)
 		}
 	}}, nil
 }
 
+// stack sets the vertical axis. A title of several lines makes the plot higher, and its axes no
+// shorter.
+func (p *Plot) stack(l *layout) (err error) {
+	top := 14.0
+	if p.Title != "" {
+		if l.title, err = balanced(p.Title, titleSize, l.width-2*gap); err != nil {
+			return err
+		}
+		above := titleHeight * float64(len(l.title)-1)
+		top, l.height = 40+above, l.height+above
+	}
+	below := 46.0
+	if p.X == "" {
+		below = 24
+	}
+	l.y.from, l.y.to = l.height-below, top
+	l.yName, err = wrap(p.Y, textSize, l.y.from-l.y.to+2*textSize)
+	return err
+}
+
+// sides sets the horizontal axis, and what its names take from below.
+func (p *Plot) sides(l *layout) error {
+	var names, levels []string
+	for _, v := range l.y.ticks() {
+		names = append(names, l.y.label(v))
+	}
+	for _, level := range p.Levels {
+		levels = append(levels, level.Name)
+	}
+	left, err := widest(names, tickSize)
+	if err != nil {
+		return err
+	}
+	right, err := widest(levels, tickSize)
+	if err != nil {
+		return err
+	}
+	l.x.from, l.x.to = left+gap+6, l.width-16-right
+	if p.Y != "" {
+		l.x.from += textSize + gap + nameHeight*float64(len(l.yName)-1)
+	}
+	if ticks := l.x.ticks(); p.Groups == nil && len(ticks) > 0 { // half of the last one's label
+		last, err := textWidth(l.x.label(ticks[len(ticks)-1]), tickSize)
+		if err != nil {
+			return err
+		}
+		l.x.to = min(l.x.to, l.width-last/2-4)
+	}
+	if err := p.nameGroups(l); err != nil {
+		return err
+	}
+	if l.x.to-l.x.from < 20 || l.y.from-l.y.to < 20 {
+		return fmt.Errorf("plot: %g×%g pixels leave no room for the axes", l.width, l.height)
+	}
+	l.xName, err = wrap(p.X, textSize, 2*min(l.x.centre(), l.width-l.x.centre())-gap)
+	l.height += nameHeight * float64(len(l.xName)-1)
+	return err
+}
+
 // readable reports a text that cannot be written.
-func (p *Plot) readable(width float64) error {
-	texts := append([]string{p.Title, p.X, p.Y}, p.Groups...)
+func (p *Plot) readable(title []string, width float64) error {
+	texts := append([]string{p.X, p.Y}, p.Groups...)
 	for _, c := range p.Curves {
 		texts = append(append(texts, c.Texts...), c.Label)
 	}
 	_, err := widest(texts, textSize)
 	if err == nil {
-		var title float64
-		if title, err = textWidth(p.Title, titleSize); title > width {
-			err = fmt.Errorf("plot: the title %q is wider than the plot: %.0f of %.0f pixels",
-				p.Title, title, width)
+		var line float64
+		if line, err = widest(title, titleSize); line > width {
+			err = fmt.Errorf("plot: a word of the title %q is wider than the plot: %.0f of %.0f pixels",
+				p.Title, line, width)
 		}
 	}
 	return err
@@ -199,16 +224,32 @@ func (p *Plot) axes() (x, y axis) {
 	return x, y
 }
 
-// groups are the names of the groups, each in lines that have room side by side.
-func (p *Plot) groups(x axis) (lines [][]string, err error) {
+// nameGroups makes room for the names of the groups: side by side, each in lines, or upright if a
+// word is wider than its group.
+func (p *Plot) nameGroups(l *layout) error {
+	room := l.x.at(1) - l.x.at(0)
 	for _, name := range p.Groups {
-		broken, err := wrap(name, tickSize, x.at(1)-x.at(0)-gap/2)
+		lines, err := wrap(name, tickSize, room-gap/2)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		lines = append(lines, broken)
+		width, err := widest(lines, tickSize)
+		if err != nil {
+			return err
+		}
+		l.turned = l.turned || width > room
+		l.groups = append(l.groups, lines)
 	}
-	return lines, nil
+	if !l.turned {
+		l.y.from -= lineHeight * float64(deepest(l.groups)-1)
+		return nil
+	}
+	for i, name := range p.Groups {
+		l.groups[i] = []string{name}
+	}
+	length, err := widest(p.Groups, tickSize)
+	l.y.from -= length - lineHeight + gap
+	return err
 }
 
 // deepest is the number of lines of the name that has the most, at least 1.
@@ -221,8 +262,11 @@ func deepest(names [][]string) int {
 }
 
 // frame draws the title, the axes and their grid.
-func (p *Plot) frame(c canvas, x, y axis, width float64, groups [][]string) {
-	c.text(point{width / 2, 22}, p.Title, titleSize, middle, false, ink{})
+func (p *Plot) frame(c canvas, l layout) {
+	x, y := l.x, l.y
+	for i, line := range l.title {
+		c.text(point{l.width / 2, 22 + titleHeight*float64(i)}, line, titleSize, middle, false, ink{})
+	}
 	faint := ink{opacity: 0.15, width: 1}
 	tick := func(at float64, lines ...string) {
 		for i, line := range lines {
@@ -236,17 +280,26 @@ func (p *Plot) frame(c canvas, x, y axis, width float64, groups [][]string) {
 			tick(x.at(v), x.label(v))
 		}
 	}
-	for i, lines := range groups {
-		tick(x.at(float64(i)+0.5), lines...)
+	for i, lines := range l.groups {
+		if at := x.at(float64(i) + 0.5); l.turned {
+			c.text(point{at + 5, y.from + gap}, lines[0], tickSize, end, true, ink{})
+		} else {
+			tick(at, lines...)
+		}
 	}
 	for _, v := range y.ticks() {
 		c.line([]point{{x.from, y.at(v)}, {x.to, y.at(v)}}, faint)
 		c.text(point{x.from - 6, y.at(v) + 4.5}, y.label(v), tickSize, end, false, ink{})
 	}
 	c.line([]point{{x.from, y.to}, {x.from, y.from}, {x.to, y.from}}, ink{width: 1})
-	below := y.from + tickSize + 26 + lineHeight*float64(deepest(groups)-1)
-	c.text(point{(x.from + x.to) / 2, below}, p.X, textSize, middle, false, ink{})
-	c.text(point{textSize + 3, (y.from + y.to) / 2}, p.Y, textSize, middle, true, ink{})
+	below := l.height - nameHeight*float64(len(l.xName)-1) - 7
+	for i, line := range l.xName {
+		c.text(point{x.centre(), below + nameHeight*float64(i)}, line, textSize, middle, false, ink{})
+	}
+	for i, line := range l.yName {
+		c.text(point{textSize + 3 + nameHeight*float64(i), y.centre()}, line, textSize, middle, true,
+			ink{})
+	}
 }
 
 // fill draws the values.

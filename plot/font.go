@@ -128,6 +128,21 @@ func wrap(text string, size, width float64) (lines []string, err error) {
 	return append(lines, strings.TrimRight(line, " ")), nil
 }
 
+// balanced breaks a text into as few lines as wrap does, and makes them about equally long.
+func balanced(text string, size, width float64) (lines []string, err error) {
+	if lines, err = wrap(text, size, width); err != nil || len(lines) < 2 {
+		return lines, err
+	}
+	for narrower := width * 0.95; narrower > width/2; narrower *= 0.95 {
+		tried, err := wrap(text, size, narrower)
+		if err != nil || len(tried) > len(lines) {
+			return lines, err
+		}
+		lines = tried
+	}
+	return lines, nil
+}
+
 // pieces are what is not broken: a word with the spaces behind it, or a letter of Chinese or
 // Japanese with the signs around it that end, or begin, no line.
 var pieces = regexp.MustCompile(`[（「]*[\p{Han}\p{Hiragana}\p{Katakana}][ー、。）」ッャュョっゃゅょ ]*|` +

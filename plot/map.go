@@ -64,6 +64,20 @@ func (m *Map) Translated(translate func(string) string) Figure {
 	return &q
 }
 
+// Narrowed implements [Figure].
+func (m *Map) Narrowed(width int) Figure {
+	l, err := m.layout()
+	if err != nil || l.columns == 0 || l.right() <= float64(width) {
+		return m
+	}
+	const least = tickSize + 3 // a cell beside which its name can be read
+	less := math.Ceil((l.right() - float64(width)) / float64(l.columns))
+	q := *m
+	q.Cell = max(min(least, int(l.cell)), int(l.cell-less))
+	q.Gap = min(m.Gap, q.Cell-1)
+	return &q
+}
+
 func (m *Map) validate() (width, cell int, err error) {
 	if m == nil {
 		return 0, 0, errors.New("plot: the map is nil")
@@ -93,37 +107,54 @@ func (m *Map) validate() (width, cell int, err error) {
 	return width, cell, nil
 }
 
+// narrow is how wide the words of a map may be without being broken into lines, in pixels.
+const narrow = 340
+
 // mapLayout is where the parts of a map stand.
 type mapLayout struct {
 	left, top, cell float64
 	columns         int
 	turned          bool // names of columns
 	low, high       float64
+	ends            float64 // width of the values at the ends of the scale
+	title           []string
+	under           bool    // the scale stands under its name, since they are wide side by side
+	below           float64 // where what is under the title begins
 	width, height   float64
 }
 
+// right is where the cells end.
+func (l mapLayout) right() float64 { return l.left + float64(l.columns)*l.cell + gap }
+
 func (m *Map) lay() (drawing, error) {
-	columns, cell, err := m.validate()
+	l, err := m.layout()
 	if err != nil {
 		return drawing{}, err
+	}
+	return drawing{l.width, l.height, func(c canvas) {
+		m.names(c, l)
+		m.cells(c, l)
+		if m.Scale != "" {
+			m.scale(c, l)
+		}
+	}}, nil
+}
+
+func (m *Map) layout() (mapLayout, error) {
+	columns, cell, err := m.validate()
+	if err != nil {
+		return mapLayout{}, err
 	}
 	l := mapLayout{left: gap, top: 12, cell: float64(cell), columns: columns}
 	l.low, l.high = m.span()
 	sizes := map[string]float64{}
-	for what, texts := range map[string][]string{"title": {m.Title}, "x": {m.X}, "y": {m.Y},
-		"rows": m.Rows, "cols": m.Cols,
-		"scale": {m.Scale}, "ends": {scaleEnd(l.low), scaleEnd(l.high)}} {
-		size := float64(textSize)
-		if what == "title" {
-			size = titleSize
-		}
-		if sizes[what], err = widest(texts, size); err != nil {
-			return drawing{}, err
+	for what, texts := range map[string][]string{"x": {m.X}, "y": {m.Y}, "rows": m.Rows,
+		"cols": m.Cols, "scale": {m.Scale}, "ends": {scaleEnd(l.low), scaleEnd(l.high)}} {
+		if sizes[what], err = widest(texts, textSize); err != nil {
+			return mapLayout{}, err
 		}
 	}
-	if m.Title != "" {
-		l.top += 28
-	}
+	l.ends = sizes["ends"]
 	if m.X != "" {
 		l.top += textSize + gap
 	}
@@ -138,31 +169,51 @@ func (m *Map) lay() (drawing, error) {
 	} else if len(m.Cols) > 0 {
 		l.top += textSize + gap
 	}
-	l.width = max(l.left+float64(columns)*l.cell+gap, sizes["title"]+2*gap,
-		l.left+sizes["x"]+gap)
+	l.width = max(l.right(), l.left+sizes["x"]+gap)
+	if m.Scale != "" {
+		shades := 2*sizes["ends"] + 120 + 3*gap
+		line := l.left + sizes["scale"] + gap + shades
+		if l.under = line > max(l.width, narrow); l.under {
+			line = l.left + max(sizes["scale"]+gap, shades)
+		}
+		l.width = max(l.width, line)
+	}
+	if err := m.head(&l); err != nil {
+		return mapLayout{}, err
+	}
 	l.height = max(l.top+float64(len(m.Values))*l.cell, sizes["y"]+l.top) + gap
 	if m.Scale != "" {
-		l.width = max(l.width, l.left+sizes["scale"]+2*sizes["ends"]+120+4*gap)
 		l.height += 34
 	}
-	if l.left > 20000 || l.top > 20000 || l.width > 40000 {
-		return drawing{}, errors.New("plot: the names of the map are too long to be drawn")
+	if l.under {
+		l.height += nameHeight
 	}
-	return drawing{l.width, l.height, func(c canvas) {
-		m.names(c, l)
-		m.cells(c, l)
-		if m.Scale != "" {
-			m.scale(c, l, sizes["ends"])
-		}
-	}}, nil
+	if l.left > 20000 || l.top > 20000 || l.width > 40000 {
+		return mapLayout{}, errors.New("plot: the names of the map are too long to be drawn")
+	}
+	return l, nil
+}
+
+// head makes room for the title, in lines that are about as wide as the rest.
+func (m *Map) head(l *mapLayout) (err error) {
+	if m.Title == "" {
+		return nil
+	}
+	if l.title, err = balanced(m.Title, titleSize, max(l.width-2*gap, narrow)); err != nil {
+		return err
+	}
+	width, err := widest(l.title, titleSize)
+	l.width = max(l.width, width+2*gap)
+	l.below = 28 + titleHeight*float64(len(l.title)-1)
+	l.top += l.below
+	return err
 }
 
 func (m *Map) names(c canvas, l mapLayout) {
 	x, y := l.left+float64(l.columns)*l.cell/2, l.top+float64(len(m.Values))*l.cell/2
-	at := 12.0
-	if m.Title != "" {
-		c.text(point{gap, 22}, m.Title, titleSize, start, false, ink{})
-		at += 28
+	at := 12 + l.below
+	for i, line := range l.title {
+		c.text(point{gap, 22 + titleHeight*float64(i)}, line, titleSize, start, false, ink{})
 	}
 	if m.X != "" {
 		width, _ := textWidth(m.X, textSize) // was measured before
@@ -218,12 +269,16 @@ func (m *Map) cells(c canvas, l mapLayout) {
 }
 
 // scale draws the shades with the values at their ends.
-func (m *Map) scale(c canvas, l mapLayout, ends float64) {
+func (m *Map) scale(c canvas, l mapLayout) {
 	y := l.height - 24
-	x := l.left
-	c.text(point{x, y + 12}, m.Scale, textSize, start, false, ink{})
-	width, _ := textWidth(m.Scale, textSize) // was measured before
-	x += width + gap + ends
+	x := l.left + l.ends
+	if l.under {
+		c.text(point{l.left, y - 6}, m.Scale, textSize, start, false, ink{})
+	} else {
+		c.text(point{l.left, y + 12}, m.Scale, textSize, start, false, ink{})
+		width, _ := textWidth(m.Scale, textSize) // was measured before
+		x += width + gap
+	}
 	c.text(point{x, y + 12}, scaleEnd(l.low), tickSize, end, false, ink{})
 	const parts = 30
 	for i := range parts {

@@ -1,6 +1,7 @@
 package plot
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,6 +18,10 @@ type Figure interface {
 	WritePNG(w io.Writer) error
 	// Translated returns a copy whose words are what translate makes of them.
 	Translated(translate func(string) string) Figure
+	// Narrowed returns a copy that is laid out anew for a screen of so many pixels, with letters as
+	// large as before, or the figure itself if it has room there. What cannot be made narrower stays
+	// as wide as it must be.
+	Narrowed(width int) Figure
 	// Describe returns what the picture shows, for those who do not see it: Alt, or the title.
 	Describe() string
 }
@@ -175,6 +180,19 @@ func (p *Plot) Translated(translate func(string) string) Figure {
 	for i, c := range q.Curves {
 		q.Curves[i].Name, q.Curves[i].Label = said(translate, c.Name), said(translate, c.Label)
 		q.Curves[i].Texts = saidAll(translate, c.Texts)
+	}
+	return &q
+}
+
+// Narrowed implements [Figure].
+func (p *Plot) Narrowed(width int) Figure {
+	if p == nil || width <= 0 || cmp.Or(p.Width, defaultWidth) <= width {
+		return p
+	}
+	q := *p
+	q.Width = width
+	if p.Height == 0 {
+		q.Height = width * 9 / 10
 	}
 	return &q
 }

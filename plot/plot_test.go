@@ -9,6 +9,8 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -177,7 +179,7 @@ func TestMistakes(t *testing.T) {
 			Curves: []plot.Curve{{}}},
 		"the plot is nil":        (*plot.Plot)(nil),
 		"the map is nil":         (*plot.Map)(nil),
-		"is wider than the plot": &plot.Plot{Title: strings.Repeat("wide ", 50)},
+		"is wider than the plot": &plot.Plot{Title: strings.Repeat("wide", 50)},
 		"are larger than 20000": &plot.Map{Values: plot.Matrix{make(plot.Values,
 			1000)}},
 	} {
@@ -216,14 +218,49 @@ func TestAnyNumbers(t *testing.T) {
 func TestGroupsInLines(t *testing.T) {
 	p := plot.Plot{X: "kind", Bars: []plot.Bars{{Values: plot.Values{1, 2, 3, 4, 5}}},
 		Groups: []string{"none", "full, for the output gate alone", "重み行列（出力ゲートだけ）",
-			"incomprehensibilities", ""}}
+			"incomprehensible", ""}}
 	var b bytes.Buffer
 	require.NoError(t, p.WriteSVG(&b))
 	for _, line := range []string{">none<", ">full, for the output<", ">gate alone<",
-		">重み行列（出力<", ">ゲートだけ）<", ">incomprehensibilities<"} {
+		">重み行列（出力<", ">ゲートだけ）<", ">incomprehensible<"} {
 		require.Contains(t, b.String(), line)
 	}
 	require.Contains(t, b.String(), `viewBox="0 0 640 404"`)
+}
+
+// A name that is wider than its group would lie over the next one, so all stand upright.
+func TestGroupsUpright(t *testing.T) {
+	p := plot.Plot{Width: 300, Bars: []plot.Bars{{Values: plot.Values{1, 2, 3, 4}}},
+		Groups: []string{"none", "incomprehensibilities", "重み行列", "fuse"}}
+	var b bytes.Buffer
+	require.NoError(t, p.WriteSVG(&b))
+	require.Equal(t, 4, strings.Count(b.String(), "rotate(-90)"))
+	require.Contains(t, b.String(), ">incomprehensibilities<")
+}
+
+// On a narrow screen a figure is laid out anew, and its letters are as large as before.
+func TestNarrowed(t *testing.T) {
+	p := plot.Plot{Title: "a title that has to stand in two lines on a narrow screen",
+		X: "steps that the gradient goes back through time before it is cut off", Y: "loss",
+		Curves: []plot.Curve{{X: plot.Values{1, 2}, Y: plot.Values{1, 10}}}}
+	m := plot.Map{Title: "alignment", Rows: []string{"a word"}, Values: plot.Matrix{make(plot.Values, 20)}}
+	for _, f := range []plot.Figure{&p, &m} {
+		var b bytes.Buffer
+		require.NoError(t, f.Narrowed(372).WriteSVG(&b))
+		width, err := strconv.ParseFloat(regexp.MustCompile(`width="([0-9.]+)"`).
+			FindStringSubmatch(b.String())[1], 64)
+		require.NoError(t, err)
+		require.LessOrEqual(t, width, 400.0)
+		require.NotContains(t, b.String(), `font-size="12`)
+		require.Same(t, f, f.Narrowed(1000), "it has room there")
+	}
+	require.Zero(t, p.Width, "the figure itself stays as it is")
+	var none *plot.Plot
+	require.Nil(t, none.Narrowed(100))
+	var b bytes.Buffer
+	require.NoError(t, p.Narrowed(372).WriteSVG(&b))
+	require.NotContains(t, b.String(), ">screen<", "lines are about equally long")
+	require.Equal(t, 2, strings.Count(b.String(), `font-size="17"`))
 }
 
 func TestAddRuns(t *testing.T) {
