@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"strconv"
 	"testing"
 	"time"
 
@@ -23,8 +24,12 @@ var long = flag.Bool("long", false, "run the long form of the trials; minutes")
 // trainDir names, in the environment of a child process, the directory in which it trains.
 const trainDir = "SEQZOO_TEST_TRAIN"
 
-// stepPause names the time that the child waits after each step.
+// stepPause names the time that the child waits after each step. One that waits less than a second
+// trains for ever, so that no signal comes after its end, however busy the machine.
 const stepPause = "SEQZOO_TEST_PAUSE"
+
+// untilStep names the step after which the child waits for a signal.
+const untilStep = "SEQZOO_TEST_UNTIL"
 
 // TestTrainingChild is that child process, and nothing elsewhere: a training that is resumed and
 // saves every 5 steps. It says when it has begun, and ends as a program that uses Interruptible
@@ -43,9 +48,16 @@ func TestTrainingChild(t *testing.T) {
 	defer stop()
 	c := childConfig()
 	pause, _ := time.ParseDuration(os.Getenv(stepPause))
+	until, _ := strconv.Atoi(os.Getenv(untilStep))
+	if pause > 0 && pause < time.Second {
+		c.Epochs = 1 << 30
+	}
 	c.AfterStep = func(step int) error {
 		if pause > time.Second {
 			fmt.Printf("step %d is done\n", step)
+		}
+		if step == until {
+			<-ctx.Done()
 		}
 		time.Sleep(pause)
 		return nil

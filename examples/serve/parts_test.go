@@ -55,9 +55,7 @@ func TestBatches(t *testing.T) {
 		defer mu.Unlock()
 		return largest + len(b.queue)
 	}
-	for waiting() < 40 {
-		time.Sleep(time.Millisecond)
-	}
+	require.Eventually(t, func() bool { return waiting() == 40 }, 2*time.Minute, time.Millisecond)
 	close(hold)
 	all.Wait()
 	mu.Lock()

@@ -323,12 +323,11 @@ func TestReload(t *testing.T) {
 	ctx, stop := context.WithCancel(context.Background())
 	var watching sync.WaitGroup
 	watching.Go(func() { srv.models.watch(ctx, time.Millisecond, nil, srv.log) })
-	for {
-		_, after := post(t, h.URL, `{"text": "play the"}`)
-		if after != before {
-			break
-		}
+	after := before
+	for late := time.Now().Add(2 * time.Minute); after == before && time.Now().Before(late); {
+		_, after = post(t, h.URL, `{"text": "play the"}`)
 	}
+	require.NotEqual(t, before, after, "the model that was saved is served")
 	stop()
 	watching.Wait()
 	_, metrics := get(t, h.URL+"/metrics")

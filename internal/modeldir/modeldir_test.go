@@ -234,7 +234,8 @@ func TestLoadDuringSaves(t *testing.T) {
 	var loads atomic.Int64
 	for range 3 {
 		readers.Go(func() {
-			for !stop.Load() {
+			for last := false; !last; { // once at least, however late it gets its turn
+				last = stop.Load()
 				if _, err := load(dir); err != nil {
 					errs <- err
 					return

@@ -367,13 +367,17 @@ func TestSameBitsOverProcesses(t *testing.T) {
 func (l launcher) lose(t *testing.T, dir string, sig syscall.Signal) string {
 	var out bytes.Buffer
 	c := l.start(t, 2, &out, roleVariable+"=learn", "SEQZOO_TEST_MPI_DIR="+dir,
-		"SEQZOO_TEST_MPI_PAUSE=30ms")
+		"SEQZOO_TEST_MPI_PAUSE=200ms") // it must not be done before the signal comes
 	ended := make(chan error, 1)
 	go func() { ended <- c.Wait() }()
-	for {
+	for late := time.Now().Add(2 * time.Minute); ; {
 		names, _ := filepath.Glob(filepath.Join(dir, "*.safetensors"))
 		if len(names) > 0 {
 			break
+		}
+		if time.Now().After(late) {
+			_ = syscall.Kill(-c.Process.Pid, syscall.SIGKILL)
+			t.Fatal("the job saves nothing")
 		}
 		select {
 		case err := <-ended:
