@@ -175,6 +175,11 @@ func TestWarningsWithoutWarn(t *testing.T) {
 	require.Contains(t, b.String(), "bowl warning: it is a bowl\n")
 	require.Empty(t, logged.String())
 	require.Nil(t, train.Warnings(newBowl(1)))
+	r, err = train.Fit(context.Background(), newBowl(7), train.Config{
+		Optimizer: adam(0.1), Epochs: 1, SaveEvery: 5})
+	require.NoError(t, err)
+	require.Equal(t, []string{"SaveEvery is 5, and there are no Checkpoints to save to: it does nothing"},
+		r.Warnings)
 }
 
 func BenchmarkDigestOf(b *testing.B) {

@@ -116,6 +116,10 @@ func (f *fit) train(ctx context.Context) (*Result, error) {
 	for _, message := range Warnings(f.task) {
 		f.Warn(message)
 	}
+	if f.SaveEvery > 0 && f.Checkpoints == nil && f.Processes == nil {
+		f.Warn(fmt.Sprintf("SaveEvery is %d, and there are no Checkpoints to save to: it does nothing",
+			f.SaveEvery))
+	}
 	if err := f.resume(); err != nil {
 		return nil, err
 	}

@@ -20,7 +20,9 @@ type Inside = shared.Inside
 // Cost is what running a model once takes.
 type Cost struct {
 	What         string // "training step", or the name of a layout, such as "sequence"
-	Batch, Steps int    // examples side by side, and steps of each; 1 of a layout without steps
+	// examples side by side, and steps of each; 1 of what has no steps, or a number of its own, such
+	// as rows and the windows of a forecaster
+	Batch, Steps int
 	// bytes of all values while it runs: inputs, intermediate values, results, and in training
 	// gradients. Parameters, which all runs share, are not in it, nor what an optimiser keeps: for
 	// Adam twice the parameters
@@ -54,11 +56,11 @@ func SummariseFor(m Model, steps, batch int) (s Summary, err error) {
 	}
 	of := costable{steps, batch}
 	if l, ok := m.(learner); ok {
-		step, err := l.TrainingStep(steps, batch)
+		c, err := of.training(l)
 		if err != nil {
 			return s, err
 		}
-		s.Costs = append(s.Costs, of.cost("training step", step))
+		s.Costs = append(s.Costs, c)
 	}
 	if l, ok := m.(laidOut); ok {
 		for _, layout := range l.Layouts() {
@@ -74,6 +76,24 @@ func SummariseFor(m Model, steps, batch int) (s Summary, err error) {
 		}
 	}
 	return s, nil
+}
+
+// training is the cost of a step of training. One that takes as much for a single step as for many
+// has no such steps.
+func (c costable) training(l learner) (Cost, error) {
+	const what = "training step"
+	step, err := l.TrainingStep(c.steps, c.batch)
+	if err != nil {
+		return Cost{}, err
+	}
+	all := c.cost(what, step)
+	if step, err = l.TrainingStep(1, c.batch); err != nil {
+		return Cost{}, err
+	}
+	if one := (costable{1, c.batch}).cost(what, step); one.Memory == all.Memory && one.Flop == all.Flop {
+		return one, nil
+	}
+	return all, nil
 }
 
 // cost is that of a step, which it closes.

@@ -234,7 +234,7 @@ func (s *settings) prepare(cell string, c *corpus, progress io.Writer) (*job, er
 		Optimizer: optimizer, Schedule: schedule, Epochs: s.epochs, MaxSteps: s.steps, Seed: s.seed,
 		Clip: train.Clip{Norm: s.clip}, Progress: train.NewProgress(progress,
 			fmt.Sprintf("%-4s", cell), c.unit),
-		SaveEvery: s.saveEvery, Resume: s.save != "",
+		Resume: s.save != "",
 		Warn: func(message string) { fmt.Fprintf(progress, "warning: %s\n", message) },
 		Describe: map[string]string{
 			"-cells": cell, "-level": s.level, "-batch": fmt.Sprint(batch),
@@ -248,6 +248,7 @@ func (s *settings) prepare(cell string, c *corpus, progress io.Writer) (*job, er
 	if s.save == "" {
 		return j, nil
 	}
+	j.config.SaveEvery = s.saveEvery
 	j.dir = filepath.Join(s.save, strings.ReplaceAll(cell, "/", "+"))
 	if j.config.Checkpoints, err = train.OpenCheckpoints(filepath.Join(j.dir, "checkpoints"),
 		0); err != nil {

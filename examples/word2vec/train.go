@@ -76,6 +76,10 @@ func trainCommand() cli.Command {
 			if t.Output == word2vec.Hierarchical && !cli.Given(t.flags)["negatives"] {
 				t.Negatives = 0 // it draws none
 			}
+			if t.Output == word2vec.Hierarchical && t.TextOrder {
+				return errors.New("-text-order is given, and a hierarchical softmax always takes its " +
+					"steps in that order: leave it out")
+			}
 			return t.Validate()
 		},
 		Run: func(ctx context.Context, s cli.Std) error { return t.run(ctx, s) },

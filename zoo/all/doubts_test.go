@@ -92,6 +92,9 @@ func doubtfulOthers(t *testing.T) map[string]doubtful {
 	require.NoError(t, err)
 	seq2seq, err := zooseq2seq.New(zooseq2seq.Config{Encoder: layer, Decoder: layer}, v, v, 1)
 	require.NoError(t, err)
+	dotted, err := zooseq2seq.New(zooseq2seq.Config{Encoder: layer, Decoder: layer, Attention: "luong",
+		Score: "dot", ScoreHidden: 3}, v, v, 1)
+	require.NoError(t, err)
 	hred, err := dialogue.New(dialogue.Config{Encoder: layer}, v, 1)
 	require.NoError(t, err)
 	autoencoder, err := reduce.NewAutoencoder(reduce.AutoencoderConfig{Features: 2,
@@ -112,6 +115,9 @@ func doubtfulOthers(t *testing.T) map[string]doubtful {
 				pair(unk, unk, b)}, Valid: []zooseq2seq.Pair{pair(a)}})
 		}, []string{"50.0 % of the 4 tokens of the training sources",
 			"50.0 % of the 4 tokens of the training targets", "1 of the 1 validation"}},
+		"a hidden layer of a score without one": {func() (train.Task, error) {
+			return dotted.Task(zooseq2seq.Data{Train: []zooseq2seq.Pair{pair(a), pair(b)}})
+		}, []string{"score_hidden is 3, and is of the scores additive and concat, not of dot: it does nothing"}},
 		"dialogues": {func() (train.Task, error) {
 			return hred.Task(dialogue.Data{Train: []dialogue.Dialogue{{{unk}, {unk}}},
 				Valid: []dialogue.Dialogue{{{unk}, {unk}}}})

@@ -50,6 +50,9 @@ func TestCosts(t *testing.T) {
 		if len(s.Costs) == 0 {
 			continue
 		}
+		windows := m.Architecture() == "Emoji2Vec" || m.Architecture() == "Forecaster" ||
+			m.Architecture() == "Autoencoder" || m.Architecture() == "VAE" // or rows
+		require.Equal(t, map[bool]int{true: 1, false: T}[windows], s.Costs[0].Steps, name)
 		more, err := zoo.SummariseFor(m, 2*T, 2*B)
 		require.NoError(t, err, name)
 		require.Greater(t, more.Costs[0].Memory, s.Costs[0].Memory, name)

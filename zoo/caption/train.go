@@ -146,6 +146,7 @@ func (m *Model) taskData(d Data, feed *shared.Feed[Captioned],
 	}
 	data.Empty(d.Valid != nil, len(d.Valid))
 	data.Doubts(m.cfg.Decoder.Idle()...)
+	data.Score(m.cfg.attention())
 	data.Unknown("training captions", m.words, shared.SequencesOf(feed.At,
 		func(e Captioned) []int { return e.Caption }))
 	data.Unknown("validation captions", m.words, shared.SequencesOf(d.Valid,

@@ -160,6 +160,7 @@ func (m *Model) Task(d Data) (train.Task, error) {
 	}
 	data.Empty(d.Valid != nil, len(d.Valid))
 	data.Doubts(m.cfg.Encoder.Idle()...)
+	data.Score(m.cfg.attention())
 	for _, part := range []struct {
 		name  string
 		pairs []Pair

@@ -5,6 +5,7 @@ import (
 	"iter"
 	"math"
 
+	"github.com/seqzoo/seqzoo/cells"
 	"github.com/seqzoo/seqzoo/zoo/text"
 )
 
@@ -24,6 +25,17 @@ func (d *TaskData) Doubt(format string, args ...any) {
 
 // Doubts notes what others doubt.
 func (d *TaskData) Doubts(all ...string) { d.warnings = append(d.warnings, all...) }
+
+// Score doubts a width of the hidden layer of an attention's score that has none.
+func (d *TaskData) Score(c cells.AttentionConfig) {
+	switch c.Score {
+	case cells.DotScore, cells.ScaledDotScore, cells.GeneralScore:
+		if c.Hidden != 0 {
+			d.Doubt("score_hidden is %d, and is of the scores additive and concat, not of %s: it does "+
+				"nothing", c.Hidden, c.Score)
+		}
+	}
+}
 
 // Unknown doubts sequences of ids of which many are <unk>.
 func (d *TaskData) Unknown(what string, v *text.Vocabulary, sequences iter.Seq[[]int]) {
