@@ -19,7 +19,7 @@ type Inside = shared.Inside
 
 // Cost is what running a model once takes.
 type Cost struct {
-	What         string // "training step", or the name of a layout, such as "sequence"
+	What string // "training step", or the name of a layout, such as "sequence"
 	// examples side by side, and steps of each; 1 of what has no steps, or a number of its own, such
 	// as rows and the windows of a forecaster
 	Batch, Steps int

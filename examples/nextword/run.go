@@ -235,7 +235,7 @@ func (s *settings) prepare(cell string, c *corpus, progress io.Writer) (*job, er
 		Clip: train.Clip{Norm: s.clip}, Progress: train.NewProgress(progress,
 			fmt.Sprintf("%-4s", cell), c.unit),
 		Resume: s.save != "",
-		Warn: func(message string) { fmt.Fprintf(progress, "warning: %s\n", message) },
+		Warn:   func(message string) { fmt.Fprintf(progress, "warning: %s\n", message) },
 		Describe: map[string]string{
 			"-cells": cell, "-level": s.level, "-batch": fmt.Sprint(batch),
 			"-window": fmt.Sprint(s.window),
