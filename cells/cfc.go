@@ -4,7 +4,18 @@ import (
 	"github.com/seqzoo/seqzoo/nodes"
 )
 
-// CfCConfig sizes a CfC cell. The zero value of an optional field is its default.
+// CfCConfig is a closed-form continuous-time network (Hasani et al., 2022), the solution of a
+// liquid time-constant equation, so that the time between steps may differ:
+//
+//	u  = [x, h], or tanh(x·W_ih + h·W_hh + b) with a backbone
+//	h' = tanh(u·W_f + b_f)∘(1 − σ(t)) + tanh(u·W_g + b_g)∘σ(t),   t = (u·W_a + b_a)·Δ + u·W_b + b_b
+//
+// where Δ is the gap of time. The activation of the authors' backbone is 1.7159·tanh(⅔u); this one
+// is tanh.
+//
+// Its state is {h}.
+//
+// The zero value of an optional field is its default.
 type CfCConfig struct {
 	In, Hidden int
 	// Gaps: the last feature of the input is the time that has gone by since the step before, in
@@ -31,34 +42,22 @@ func (c CfCConfig) Sized(in, hidden int) Config {
 	return c
 }
 
-// New declares the cell under s.
-func (c CfCConfig) New(s *nodes.Scope) Cell { return NewCfC(s, c) }
-
 func init() { Register("cfc", CfCConfig{}) }
 
-// CfC is one step of a closed-form continuous-time network (Hasani et al., 2022), the solution of a
-// liquid time-constant equation, so that the time between steps may differ:
-//
-//	u  = [x, h], or tanh(x·W_ih + h·W_hh + b) with a backbone
-//	h' = tanh(u·W_f + b_f)∘(1 − σ(t)) + tanh(u·W_g + b_g)∘σ(t),   t = (u·W_a + b_a)·Δ + u·W_b + b_b
-//
-// where Δ is the gap of time. The activation of the authors' backbone is 1.7159·tanh(⅔u); this one
-// is tanh.
-//
-// Its state is {h}.
-type CfC struct {
+// cfc is the cell of CfCConfig.
+type cfc struct {
 	cfg          CfCConfig
 	features     int // of x, without the gap
 	wIH, wHH, b  *nodes.Param
 	wHead, bHead *nodes.Param // with a backbone
 }
 
-// NewCfC declares, without a backbone, W_ih [F, 4H], W_hh [H, 4H] and b [4H], the heads in the
+// New declares, without a backbone, W_ih [F, 4H], W_hh [H, 4H] and b [4H], the heads in the
 // order f, g, a, b, where F is In, less 1 with Gaps; with one of width K, W_ih [F, K], W_hh [H, K],
 // b [K], W [K, 4H] and b_heads [4H].
-func NewCfC(s *nodes.Scope, cfg CfCConfig) *CfC {
-	must(s, "NewCfC", cfg.Validate())
-	c := &CfC{cfg: cfg, features: cfg.In}
+func (cfg CfCConfig) New(s *nodes.Scope) Cell {
+	must(s, "CfCConfig.New", cfg.Validate())
+	c := &cfc{cfg: cfg, features: cfg.In}
 	if cfg.Gaps {
 		c.features--
 	}
@@ -77,10 +76,10 @@ func NewCfC(s *nodes.Scope, cfg CfCConfig) *CfC {
 }
 
 // Parts is {h}.
-func (c *CfC) Parts() []Part { return []Part{{Name: "h", Width: c.cfg.Hidden}} }
+func (c *cfc) Parts() []Part { return []Part{{Name: "h", Width: c.cfg.Hidden}} }
 
 // Role tells the weights of input and state from those of the heads behind them.
-func (c *CfC) Role(leaf string) Role {
+func (c *cfc) Role(leaf string) Role {
 	switch leaf {
 	case "W_ih":
 		return OfInput
@@ -91,7 +90,7 @@ func (c *CfC) Role(leaf string) Role {
 }
 
 // Step advances one time step.
-func (c *CfC) Step(x *nodes.Node, s State) State {
+func (c *cfc) Step(x *nodes.Node, s State) State {
 	ready(c, c.wIH, x, s)
 	var gap nodes.Operand = nodes.Scalar(1)
 	if c.cfg.Gaps {

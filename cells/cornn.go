@@ -6,7 +6,15 @@ import (
 	"github.com/seqzoo/seqzoo/nodes"
 )
 
-// CoRNNConfig sizes a CoRNN cell. The zero value of an optional field is its default.
+// CoRNNConfig is a coupled oscillatory network (Rusch and Mishra, 2021): units that swing,
+// driven by the input and by each other:
+//
+//	z' = z + Δt·(tanh(x·V + y·W + z·𝒲 + b) − γy − εz)
+//	y' = y + Δt·z'
+//
+// Its state is {y, z}; y is the output, z its velocity.
+//
+// The zero value of an optional field is its default.
 type CoRNNConfig struct {
 	In, Hidden int
 	// time step; default 0.042, as the authors use for sequential MNIST
@@ -33,26 +41,17 @@ func (c CoRNNConfig) Sized(in, hidden int) Config {
 	return c
 }
 
-// New declares the cell under s.
-func (c CoRNNConfig) New(s *nodes.Scope) Cell { return NewCoRNN(s, c) }
-
 func init() { Register("cornn", CoRNNConfig{}) }
 
-// CoRNN is one step of a coupled oscillatory network (Rusch and Mishra, 2021): units that swing,
-// driven by the input and by each other:
-//
-//	z' = z + Δt·(tanh(x·V + y·W + z·𝒲 + b) − γy − εz)
-//	y' = y + Δt·z'
-//
-// Its state is {y, z}; y is the output, z its velocity.
-type CoRNN struct {
+// coRNN is the cell of CoRNNConfig.
+type coRNN struct {
 	cfg            CoRNNConfig
 	wIH, wY, wZ, b *nodes.Param
 }
 
-// NewCoRNN declares W_ih [In, H], W_hh_y [H, H], W_hh_z [H, H] and b [H] under s.
-func NewCoRNN(s *nodes.Scope, cfg CoRNNConfig) *CoRNN {
-	must(s, "NewCoRNN", cfg.Validate())
+// New declares W_ih [In, H], W_hh_y [H, H], W_hh_z [H, H] and b [H] under s.
+func (cfg CoRNNConfig) New(s *nodes.Scope) Cell {
+	must(s, "CoRNNConfig.New", cfg.Validate())
 	for _, f := range []struct {
 		field *float64
 		value float64
@@ -63,7 +62,7 @@ func NewCoRNN(s *nodes.Scope, cfg CoRNNConfig) *CoRNN {
 	}
 	H, bound := cfg.Hidden, 1/math.Sqrt(float64(cfg.In+2*cfg.Hidden))
 	init := or(cfg.Init, nodes.Uniform(-bound, bound))
-	return &CoRNN{
+	return &coRNN{
 		cfg: cfg,
 		wIH: s.Param("W_ih", init, cfg.In, H),
 		wY:  s.Param("W_hh_y", init, H, H),
@@ -73,12 +72,12 @@ func NewCoRNN(s *nodes.Scope, cfg CoRNNConfig) *CoRNN {
 }
 
 // Parts is {y, z}.
-func (c *CoRNN) Parts() []Part {
+func (c *coRNN) Parts() []Part {
 	return []Part{{Name: "y", Width: c.cfg.Hidden}, {Name: "z", Width: c.cfg.Hidden}}
 }
 
 // Step advances one time step.
-func (c *CoRNN) Step(x *nodes.Node, s State) State {
+func (c *coRNN) Step(x *nodes.Node, s State) State {
 	ready(c, c.wIH, x, s)
 	y, z := s[0], s[1]
 	drive := nodes.Tanh(nodes.Add(affine(x, c.wIH, c.b), nodes.MatMul(y, c.wY),

@@ -8,7 +8,7 @@ import (
 )
 
 // A cell declares its parameters in a scope, and says what it carries from step to step.
-func ExampleLSTM() {
+func ExampleNewLSTM() {
 	store := nodes.NewStore(nodes.Float32, 1)
 	lstm := cells.NewLSTM(store.Root().In("encoder").In("l0"),
 		cells.LSTMConfig{In: 64, Hidden: 128, Peephole: cells.Diagonal})

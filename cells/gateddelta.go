@@ -6,7 +6,21 @@ import (
 	"github.com/seqzoo/seqzoo/nodes"
 )
 
-// GatedDeltaConfig sizes a GatedDelta cell. The zero value of an optional field is its default.
+// GatedDeltaConfig is linear attention with the gated delta rule (Yang, Kautz and
+// Hatamizadeh, 2024): a memory S a head that forgets as a whole by α, and in which what stands at a
+// key is replaced by a new value by the share β:
+//
+//	q, k, v = split(x·W_ih)             q and k of each head divided by their lengths
+//	α = exp(−exp(A)·softplus(x·W_α + b_α)),  β = σ(x·W_β + b_β)       one number a head each
+//	S' = α·S + k·(β·(v − α·k·S))ᵀ
+//	h  = q·S'/√d                        d = Hidden/Heads
+//
+// The authors' layer puts a convolution and SiLU before q, k and v, and an output gate and a norm
+// behind h.
+//
+// Its state is {h, S}: S is [B, Heads, d, d].
+//
+// The zero value of an optional field is its default.
 type GatedDeltaConfig struct {
 	In, Hidden int
 	// each with a memory of its own, a matrix [Hidden/Heads, Hidden/Heads]; default 1
@@ -27,38 +41,23 @@ func (c GatedDeltaConfig) Sized(in, hidden int) Config {
 	return c
 }
 
-// New declares the cell under s.
-func (c GatedDeltaConfig) New(s *nodes.Scope) Cell { return NewGatedDelta(s, c) }
-
 func init() { Register("gateddelta", GatedDeltaConfig{}) }
 
-// GatedDelta is one step of linear attention with the gated delta rule (Yang, Kautz and
-// Hatamizadeh, 2024): a memory S a head that forgets as a whole by α, and in which what stands at a
-// key is replaced by a new value by the share β:
-//
-//	q, k, v = split(x·W_ih)             q and k of each head divided by their lengths
-//	α = exp(−exp(A)·softplus(x·W_α + b_α)),  β = σ(x·W_β + b_β)       one number a head each
-//	S' = α·S + k·(β·(v − α·k·S))ᵀ
-//	h  = q·S'/√d                        d = Hidden/Heads
-//
-// The authors' layer puts a convolution and SiLU before q, k and v, and an output gate and a norm
-// behind h.
-//
-// Its state is {h, S}: S is [B, Heads, d, d].
-type GatedDelta struct {
+// gatedDelta is the cell of GatedDeltaConfig.
+type gatedDelta struct {
 	cfg                  GatedDeltaConfig
 	wIH, wAB, bAB, decay *nodes.Param
 }
 
-// NewGatedDelta declares W_ih [In, 3H] in the order q, k, v, W_ab [In, 2·Heads] and b_ab [2·Heads]
+// New declares W_ih [In, 3H] in the order q, k, v, W_ab [In, 2·Heads] and b_ab [2·Heads]
 // in the order α, β, and A [Heads].
-func NewGatedDelta(s *nodes.Scope, cfg GatedDeltaConfig) *GatedDelta {
-	must(s, "NewGatedDelta", cfg.Validate())
+func (cfg GatedDeltaConfig) New(s *nodes.Scope) Cell {
+	must(s, "GatedDeltaConfig.New", cfg.Validate())
 	cfg.Heads = max(cfg.Heads, 1)
 	// A step of 0.001 to 0.1 behind the softplus, as Mamba and the authors begin.
 	inverse := func(dt float64) float64 { return math.Log(math.Expm1(dt)) }
 	start := nodes.Blocks(nodes.Uniform(inverse(0.001), inverse(0.1)), nodes.Zeros())
-	return &GatedDelta{
+	return &gatedDelta{
 		cfg: cfg,
 		wIH: s.Param("W_ih", nodes.Gates(3, or(cfg.InitInput, nodes.XavierUniform(1))), cfg.In,
 			3*cfg.Hidden),
@@ -69,14 +68,14 @@ func NewGatedDelta(s *nodes.Scope, cfg GatedDeltaConfig) *GatedDelta {
 }
 
 // Parts is {h, S}.
-func (c *GatedDelta) Parts() []Part {
+func (c *gatedDelta) Parts() []Part {
 	heads := max(c.cfg.Heads, 1)
 	d := c.cfg.Hidden / heads
 	return []Part{{Name: "h", Width: c.cfg.Hidden}, Matrix("S", heads, d, d)}
 }
 
 // Step advances one time step.
-func (c *GatedDelta) Step(x *nodes.Node, s State) State {
+func (c *gatedDelta) Step(x *nodes.Node, s State) State {
 	ready(c, c.wIH, x, s)
 	B, heads, d := x.Dim(0), c.cfg.Heads, c.cfg.Hidden/c.cfg.Heads
 	memory := s[1]

@@ -4,7 +4,16 @@ import (
 	"github.com/seqzoo/seqzoo/nodes"
 )
 
-// GRUConfig sizes a GRU cell. The zero value of an optional field is its default.
+// GRUConfig is a gated recurrent unit (Cho et al., 2014):
+//
+//	r, z = σ(x·W_ih + h·W_hh + b)
+//	n    = tanh(x·W_in + b_in + r∘(h·W_hn + b_hn))    reset after
+//	n    = tanh(x·W_in + b_in + (r∘h)·W_hn)           reset before
+//	h'   = (1 − z)∘n + z∘h
+//
+// Its state is {h}.
+//
+// The zero value of an optional field is its default.
 type GRUConfig struct {
 	In, Hidden int
 	// reset h before its product, as Cho et al. wrote it; default: reset the product, as cuDNN and
@@ -35,20 +44,10 @@ func (c GRUConfig) Sized(in, hidden int) Config {
 	return c
 }
 
-// New declares the cell under s.
-func (c GRUConfig) New(s *nodes.Scope) Cell { return NewGRU(s, c) }
-
 func init() { Register("gru", GRUConfig{}) }
 
-// GRU is one step of a gated recurrent unit (Cho et al., 2014):
-//
-//	r, z = σ(x·W_ih + h·W_hh + b)
-//	n    = tanh(x·W_in + b_in + r∘(h·W_hn + b_hn))    reset after
-//	n    = tanh(x·W_in + b_in + (r∘h)·W_hn)           reset before
-//	h'   = (1 − z)∘n + z∘h
-//
-// Its state is {h}.
-type GRU struct {
+// gru is the cell of GRUConfig.
+type gru struct {
 	cfg      GRUConfig
 	gates    int // in W_hh
 	wIH, wHH *nodes.Param
@@ -56,10 +55,13 @@ type GRU struct {
 	b, bHN   *nodes.Param // or nil; bHN only where the reset comes after
 }
 
-// NewGRU declares W_ih [In, 3H] and b [3H] under s, gates in the order r, z, n. Reset after: W_hh
+// NewGRU is cfg.New(s), which reads better where the configuration is written out.
+func NewGRU(s *nodes.Scope, cfg GRUConfig) Cell { return cfg.New(s) }
+
+// New declares W_ih [In, 3H] and b [3H] under s, gates in the order r, z, n. Reset after: W_hh
 // [H, 3H] and b_hn [H]. Reset before: W_hh [H, 2H] of r and z, and W_hh_n [H, H].
-func NewGRU(s *nodes.Scope, cfg GRUConfig) *GRU {
-	must(s, "NewGRU", cfg.Validate())
+func (cfg GRUConfig) New(s *nodes.Scope) Cell {
+	must(s, "GRUConfig.New", cfg.Validate())
 	if cfg.Uniform {
 		setUniform(cfg.Hidden, &cfg.InitInput, &cfg.InitHidden, &cfg.InitBias)
 	}
@@ -73,7 +75,7 @@ func NewGRU(s *nodes.Scope, cfg GRUConfig) *GRU {
 	if cfg.ResetBefore {
 		gates = 2
 	}
-	g := &GRU{
+	g := &gru{
 		cfg: cfg, gates: gates,
 		wIH: s.Param("W_ih", nodes.Gates(3, or(cfg.InitInput, nodes.XavierUniform(1))), cfg.In,
 			3*H),
@@ -89,10 +91,10 @@ func NewGRU(s *nodes.Scope, cfg GRUConfig) *GRU {
 }
 
 // Parts is {h}.
-func (g *GRU) Parts() []Part { return []Part{{Name: "h", Width: g.cfg.Hidden}} }
+func (g *gru) Parts() []Part { return []Part{{Name: "h", Width: g.cfg.Hidden}} }
 
 // Step advances one time step.
-func (g *GRU) Step(x *nodes.Node, s State) State {
+func (g *gru) Step(x *nodes.Node, s State) State {
 	ready(g, g.wIH, x, s)
 	h := s[0]
 	ax := nodes.Split(affine(x, g.wIH, g.b), 3, -1)        // r, z, n

@@ -67,6 +67,6 @@ func TestGRUValidate(t *testing.T) {
 		{cells.GRUConfig{In: -1, Hidden: -1},
 			"GRU: In is -1, want 1 … 1048576\nGRU: Hidden is -1, want 1 … 1048576"},
 	} {
-		requireRefused(t, c.want, c.cfg.Validate(), "model/l0: NewGRU: ", newGRU(c.cfg))
+		requireRefused(t, c.want, c.cfg.Validate(), "model/l0: GRUConfig.New: ", newGRU(c.cfg))
 	}
 }

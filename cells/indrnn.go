@@ -6,7 +6,17 @@ import (
 	"github.com/seqzoo/seqzoo/nodes"
 )
 
-// IndRNNConfig sizes an IndRNN cell. The zero value of an optional field is its default.
+// IndRNNConfig is an independently recurrent network (Li et al., 2018), whose units see only
+// themselves in the state:
+//
+//	h' = relu(x·W_ih + u∘h + b)
+//
+// A unit's gradient over T steps has the factor u^T at most, so |u| ≤ 2^(1/T) keeps it from
+// exploding. Units meet in the layer above.
+//
+// Its state is {h}.
+//
+// The zero value of an optional field is its default.
 type IndRNNConfig struct {
 	In, Hidden int
 	Activation Activation `json:"activation,omitempty"` // default relu, as in the paper
@@ -31,35 +41,24 @@ func (c IndRNNConfig) Sized(in, hidden int) Config {
 	return c
 }
 
-// New declares the cell under s.
-func (c IndRNNConfig) New(s *nodes.Scope) Cell { return NewIndRNN(s, c) }
-
 func init() { Register("indrnn", IndRNNConfig{}) }
 
-// IndRNN is one step of an independently recurrent network (Li et al., 2018), whose units see only
-// themselves in the state:
-//
-//	h' = relu(x·W_ih + u∘h + b)
-//
-// A unit's gradient over T steps has the factor u^T at most, so |u| ≤ 2^(1/T) keeps it from
-// exploding. Units meet in the layer above.
-//
-// Its state is {h}.
-type IndRNN struct {
+// indRNN is the cell of IndRNNConfig.
+type indRNN struct {
 	cfg       IndRNNConfig
 	wIH, u, b *nodes.Param // b may be nil
 }
 
-// NewIndRNN declares W_ih [In, H], u [H] and b [H] under s.
-func NewIndRNN(s *nodes.Scope, cfg IndRNNConfig) *IndRNN {
-	must(s, "NewIndRNN", cfg.Validate())
+// New declares W_ih [In, H], u [H] and b [H] under s.
+func (cfg IndRNNConfig) New(s *nodes.Scope) Cell {
+	must(s, "IndRNNConfig.New", cfg.Validate())
 	if cfg.Activation == "" {
 		cfg.Activation = ReLU
 	}
 	if cfg.Steps == 0 {
 		cfg.Steps = 100
 	}
-	return &IndRNN{
+	return &indRNN{
 		cfg: cfg,
 		wIH: s.Param("W_ih", or(cfg.InitInput, nodes.HeUniform(math.Sqrt2)), cfg.In, cfg.Hidden),
 		u:   s.Param("u", nodes.Uniform(0, math.Pow(2, 1/float64(cfg.Steps))), cfg.Hidden),
@@ -68,10 +67,10 @@ func NewIndRNN(s *nodes.Scope, cfg IndRNNConfig) *IndRNN {
 }
 
 // Parts is {h}.
-func (c *IndRNN) Parts() []Part { return []Part{{Name: "h", Width: c.cfg.Hidden}} }
+func (c *indRNN) Parts() []Part { return []Part{{Name: "h", Width: c.cfg.Hidden}} }
 
 // Step advances one time step.
-func (c *IndRNN) Step(x *nodes.Node, s State) State {
+func (c *indRNN) Step(x *nodes.Node, s State) State {
 	ready(c, c.wIH, x, s)
 	return State{c.cfg.Activation.of(nodes.Add(affine(x, c.wIH, c.b), nodes.Mul(s[0], c.u)))}
 }

@@ -6,7 +6,16 @@ import (
 	"github.com/seqzoo/seqzoo/nodes"
 )
 
-// LEMConfig sizes a LEM cell. The zero value of an optional field is its default.
+// LEMConfig is long expressive memory (Rusch et al., 2022), two coupled equations of motion
+// whose time steps are learned:
+//
+//	Δ₁, Δ₂ = Δt·σ(x·V₁ + y·W₁ + b₁), Δt·σ(x·V₂ + y·W₂ + b₂)
+//	z'     = (1 − Δ₁)∘z + Δ₁∘tanh(x·V_z + y·W_z + b_z)
+//	y'     = (1 − Δ₂)∘y + Δ₂∘tanh(x·V_y + z'·W_y + b_y)
+//
+// Its state is {y, z}; y is the output.
+//
+// The zero value of an optional field is its default.
 type LEMConfig struct {
 	In, Hidden int
 	Dt         float64 `json:"dt,omitempty"` // the largest time step; default 1
@@ -27,35 +36,25 @@ func (c LEMConfig) Sized(in, hidden int) Config {
 	return c
 }
 
-// New declares the cell under s.
-func (c LEMConfig) New(s *nodes.Scope) Cell { return NewLEM(s, c) }
-
 func init() { Register("lem", LEMConfig{}) }
 
-// LEM is one step of long expressive memory (Rusch et al., 2022), two coupled equations of motion
-// whose time steps are learned:
-//
-//	Δ₁, Δ₂ = Δt·σ(x·V₁ + y·W₁ + b₁), Δt·σ(x·V₂ + y·W₂ + b₂)
-//	z'     = (1 − Δ₁)∘z + Δ₁∘tanh(x·V_z + y·W_z + b_z)
-//	y'     = (1 − Δ₂)∘y + Δ₂∘tanh(x·V_y + z'·W_y + b_y)
-//
-// Its state is {y, z}; y is the output.
-type LEM struct {
+// lem is the cell of LEMConfig.
+type lem struct {
 	cfg         LEMConfig
 	wIH, wHH, b *nodes.Param
 	wZ          *nodes.Param
 }
 
-// NewLEM declares W_ih [In, 4H] in the order 1, 2, z, y, W_hh [H, 3H] in the order 1, 2, z, W_hh_y
+// New declares W_ih [In, 4H] in the order 1, 2, z, y, W_hh [H, 3H] in the order 1, 2, z, W_hh_y
 // [H, H], and b [4H].
-func NewLEM(s *nodes.Scope, cfg LEMConfig) *LEM {
-	must(s, "NewLEM", cfg.Validate())
+func (cfg LEMConfig) New(s *nodes.Scope) Cell {
+	must(s, "LEMConfig.New", cfg.Validate())
 	if cfg.Dt == 0 {
 		cfg.Dt = 1
 	}
 	H, bound := cfg.Hidden, 1/math.Sqrt(float64(cfg.Hidden))
 	init := or(cfg.Init, nodes.Uniform(-bound, bound))
-	return &LEM{
+	return &lem{
 		cfg: cfg,
 		wIH: s.Param("W_ih", init, cfg.In, 4*H),
 		wHH: s.Param("W_hh", init, H, 3*H),
@@ -65,12 +64,12 @@ func NewLEM(s *nodes.Scope, cfg LEMConfig) *LEM {
 }
 
 // Parts is {y, z}.
-func (c *LEM) Parts() []Part {
+func (c *lem) Parts() []Part {
 	return []Part{{Name: "y", Width: c.cfg.Hidden}, {Name: "z", Width: c.cfg.Hidden}}
 }
 
 // Step advances one time step.
-func (c *LEM) Step(x *nodes.Node, s State) State {
+func (c *lem) Step(x *nodes.Node, s State) State {
 	ready(c, c.wIH, x, s)
 	y, z := s[0], s[1]
 	ax := nodes.Split(affine(x, c.wIH, c.b), 4, -1)

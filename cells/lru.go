@@ -6,7 +6,19 @@ import (
 	"github.com/seqzoo/seqzoo/nodes"
 )
 
-// LRUConfig sizes an LRU cell. The zero value of an optional field is its default.
+// LRUConfig is a linear recurrent unit (Orvieto et al., 2023), a linear recurrence with a
+// complex diagonal matrix:
+//
+//	λ  = exp(−exp(ν) + i·exp(θ))
+//	s' = λ∘s + exp(γ)∘(x·B)       s and B complex
+//	y  = Re(s'·C) + x·D
+//
+// A complex number is a pair of reals here. |λ| < 1 whatever is learned, so the state cannot
+// explode.
+//
+// Its state is {y, re, im}: the output, and s.
+//
+// The zero value of an optional field is its default.
 type LRUConfig struct {
 	In, Hidden int
 	Units      int `json:"units,omitempty"` // complex numbers in the state; default Hidden
@@ -34,9 +46,6 @@ func (c LRUConfig) Sized(in, hidden int) Config {
 	return c
 }
 
-// New declares the cell under s.
-func (c LRUConfig) New(s *nodes.Scope) Cell { return NewLRU(s, c) }
-
 func init() { Register("lru", LRUConfig{}) }
 
 func (c LRUConfig) withDefaults() LRUConfig {
@@ -55,34 +64,24 @@ func (c LRUConfig) withDefaults() LRUConfig {
 	return c
 }
 
-// LRU is one step of a linear recurrent unit (Orvieto et al., 2023), a linear recurrence with a
-// complex diagonal matrix:
-//
-//	λ  = exp(−exp(ν) + i·exp(θ))
-//	s' = λ∘s + exp(γ)∘(x·B)       s and B complex
-//	y  = Re(s'·C) + x·D
-//
-// A complex number is a pair of reals here. |λ| < 1 whatever is learned, so the state cannot
-// explode.
-//
-// Its state is {y, re, im}: the output, and s.
-type LRU struct {
+// lru is the cell of LRUConfig.
+type lru struct {
 	cfg                  LRUConfig
 	nu, theta, gamma     *nodes.Param
 	wIH, wRe, wIm, wSkip *nodes.Param
 }
 
-// NewLRU declares nu, theta and gamma [N], W_ih [In, 2N] (B, real parts first), W_re and W_im [N,
+// New declares nu, theta and gamma [N], W_ih [In, 2N] (B, real parts first), W_re and W_im [N,
 // H] (C, whose imaginary part has the sign of −Im C), and W_skip [In, H] (D) under s, N being
 // Units. Radii begin uniform over the area of the ring, arguments uniform in their logarithm's
 // domain as the paper draws them, and γ so that the state has the variance of its input.
-func NewLRU(s *nodes.Scope, cfg LRUConfig) *LRU {
-	must(s, "NewLRU", cfg.Validate())
+func (cfg LRUConfig) New(s *nodes.Scope) Cell {
+	must(s, "LRUConfig.New", cfg.Validate())
 	cfg = cfg.withDefaults()
 	N := cfg.Units
 	radius := math.Sqrt((cfg.MinRadius*cfg.MinRadius + cfg.MaxRadius*cfg.MaxRadius) / 2)
 	low, high := math.Log(-math.Log(cfg.MaxRadius)), math.Log(-math.Log(cfg.MinRadius))
-	return &LRU{
+	return &lru{
 		cfg:   cfg,
 		nu:    s.Param("nu", nodes.Uniform(low, high), N),
 		theta: s.Param("theta", nodes.Uniform(math.Log(cfg.MaxPhase)-5, math.Log(cfg.MaxPhase)), N),
@@ -95,12 +94,12 @@ func NewLRU(s *nodes.Scope, cfg LRUConfig) *LRU {
 }
 
 // Parts is {y, re, im}.
-func (c *LRU) Parts() []Part {
+func (c *lru) Parts() []Part {
 	return []Part{{Name: "y", Width: c.cfg.Hidden}, {Name: "re", Width: c.cfg.Units}, {Name: "im", Width: c.cfg.Units}}
 }
 
 // Role tells the weights of the input from those that only read the state.
-func (c *LRU) Role(leaf string) Role {
+func (c *lru) Role(leaf string) Role {
 	if leaf == "W_ih" || leaf == "W_skip" {
 		return OfInput
 	}
@@ -108,7 +107,7 @@ func (c *LRU) Role(leaf string) Role {
 }
 
 // Step advances one time step.
-func (c *LRU) Step(x *nodes.Node, s State) State {
+func (c *lru) Step(x *nodes.Node, s State) State {
 	ready(c, c.wIH, x, s)
 	re, im := s[1], s[2]
 	radius := nodes.Exp(nodes.Neg(nodes.Exp(x.Graph().Param(c.nu))))

@@ -23,7 +23,22 @@ const (
 	NormGate  Norm = "gate"  // each gate on its own
 )
 
-// LSTMConfig sizes an LSTM cell. The zero value of an optional field is its default.
+// LSTMConfig is a long short-term memory (Hochreiter and Schmidhuber, 1997; with forget gate:
+// Gers, Schmidhuber and Cummins, 2000):
+//
+//	i, f, g, o = split(x·W_ih + h·W_hh + b)
+//	c' = σ(f + P_f(c))∘c + σ(i + P_i(c))∘tanh(g)
+//	h' = σ(o + P_o(c'))∘tanh(c')
+//
+// The sum that makes c' is the constant error carousel: what a gate of 1 lets pass comes back
+// through time unchanged. The P are the peepholes, 0 by default; with PeepholeNorm they see LN(c),
+// normalised over the units without gain or bias, in place of c, which has no bound. Coupled gates are i, g, o with
+// σ(f) = 1 − σ(i). A projection multiplies h' by W_hr. Layer normalisation makes it LN(x·W_ih) +
+// LN(h·W_hh) + b, and tanh(LN(c')) in the last line.
+//
+// Its state is {h, c}.
+//
+// The zero value of an optional field is its default.
 type LSTMConfig struct {
 	In, Hidden int
 	Peephole   Peephole `json:"peephole,omitempty"` // default none
@@ -70,9 +85,6 @@ func (c LSTMConfig) Sized(in, hidden int) Config {
 	return c
 }
 
-// New declares the cell under s.
-func (c LSTMConfig) New(s *nodes.Scope) Cell { return NewLSTM(s, c) }
-
 func init() { Register("lstm", LSTMConfig{}) }
 
 // output is the width of h.
@@ -83,21 +95,8 @@ func (c LSTMConfig) output() int {
 	return c.Hidden
 }
 
-// LSTM is one step of a long short-term memory (Hochreiter and Schmidhuber, 1997; with forget gate:
-// Gers, Schmidhuber and Cummins, 2000):
-//
-//	i, f, g, o = split(x·W_ih + h·W_hh + b)
-//	c' = σ(f + P_f(c))∘c + σ(i + P_i(c))∘tanh(g)
-//	h' = σ(o + P_o(c'))∘tanh(c')
-//
-// The sum that makes c' is the constant error carousel: what a gate of 1 lets pass comes back
-// through time unchanged. The P are the peepholes, 0 by default; with PeepholeNorm they see LN(c),
-// normalised over the units without gain or bias, in place of c, which has no bound. Coupled gates are i, g, o with
-// σ(f) = 1 − σ(i). A projection multiplies h' by W_hr. Layer normalisation makes it LN(x·W_ih) +
-// LN(h·W_hh) + b, and tanh(LN(c')) in the last line.
-//
-// Its state is {h, c}.
-type LSTM struct {
+// lstm is the cell of LSTMConfig.
+type lstm struct {
 	cfg                 LSTMConfig
 	gates               int // 4, or 3 if coupled
 	wIH, wHH, b         *nodes.Param
@@ -106,11 +105,14 @@ type LSTM struct {
 	normX, normH, normC *layerNorm   // or nil
 }
 
-// NewLSTM declares W_ih [In, 4H], W_hh [H, 4H] and b [4H] under s, gates in the order i, f, g, o
+// NewLSTM is cfg.New(s), which reads better where the configuration is written out.
+func NewLSTM(s *nodes.Scope, cfg LSTMConfig) Cell { return cfg.New(s) }
+
+// New declares W_ih [In, 4H], W_hh [H, 4H] and b [4H] under s, gates in the order i, f, g, o
 // (i, g, o if coupled), and what the options ask for: peephole_i, _f, _o, [H] or [H, H]; W_hr [H,
 // P], with W_hh [P, 4H]; gains and biases of the normalisations.
-func NewLSTM(s *nodes.Scope, cfg LSTMConfig) *LSTM {
-	must(s, "NewLSTM", cfg.Validate())
+func (cfg LSTMConfig) New(s *nodes.Scope) Cell {
+	must(s, "LSTMConfig.New", cfg.Validate())
 	if cfg.Uniform {
 		setUniform(cfg.Hidden, &cfg.InitInput, &cfg.InitHidden, &cfg.InitBias)
 	}
@@ -126,7 +128,7 @@ func NewLSTM(s *nodes.Scope, cfg LSTMConfig) *LSTM {
 		}
 	}
 	H, out := cfg.Hidden, cfg.output()
-	l := &LSTM{
+	l := &lstm{
 		cfg: cfg, gates: gates,
 		wIH: s.Param("W_ih", nodes.Gates(gates, or(cfg.InitInput, nodes.XavierUniform(1))), cfg.In,
 			gates*H),
@@ -163,13 +165,13 @@ func NewLSTM(s *nodes.Scope, cfg LSTMConfig) *LSTM {
 }
 
 // Parts is {h, c}.
-func (l *LSTM) Parts() []Part {
+func (l *lstm) Parts() []Part {
 	return []Part{{Name: "h", Width: l.cfg.output()}, {Name: "c", Width: l.cfg.Hidden}}
 }
 
 // Role tells the weights of the gates from projection and peepholes, which also multiply what
 // depends on the state.
-func (l *LSTM) Role(leaf string) Role {
+func (l *lstm) Role(leaf string) Role {
 	switch leaf {
 	case "W_ih":
 		return OfInput
@@ -180,7 +182,7 @@ func (l *LSTM) Role(leaf string) Role {
 }
 
 // Step advances one time step.
-func (l *LSTM) Step(x *nodes.Node, s State) State {
+func (l *lstm) Step(x *nodes.Node, s State) State {
 	ready(l, l.wIH, x, s)
 	h, c := s[0], s[1]
 	a := nodes.Add(l.normX.of(nodes.MatMul(x, l.wIH)), l.normH.of(nodes.MatMul(h, l.wHH)))
@@ -202,7 +204,7 @@ func (l *LSTM) Step(x *nodes.Node, s State) State {
 }
 
 // peep adds what a gate sees of c.
-func (l *LSTM) peep(gate, c *nodes.Node, p *nodes.Param) *nodes.Node {
+func (l *lstm) peep(gate, c *nodes.Node, p *nodes.Param) *nodes.Node {
 	if l.cfg.PeepholeNorm {
 		g, H := c.Graph(), l.cfg.Hidden
 		c = nodes.LayerNorm(c, g.Const(1, H), g.Const(0, H), l.cfg.NormEps)

@@ -189,7 +189,7 @@ func TestLSTMValidate(t *testing.T) {
 			"LSTM: In is -1, want 1 … 1048576\nLSTM: Projection is -2, want 1 … 1048576\n" +
 				`LSTM: Peephole is "x", want none, diagonal or full`},
 	} {
-		requireRefused(t, c.want, c.cfg.Validate(), "model/l0: NewLSTM: ", newLSTM(c.cfg))
+		requireRefused(t, c.want, c.cfg.Validate(), "model/l0: LSTMConfig.New: ", newLSTM(c.cfg))
 	}
 }
 

@@ -2,7 +2,19 @@ package cells
 
 import "github.com/seqzoo/seqzoo/nodes"
 
-// MinGRUConfig sizes a MinGRU cell. The zero value of an optional field is its default.
+// MinGRUConfig is a minimal gated recurrent unit (Feng et al., 2024), whose gate and
+// candidate do not see the state:
+//
+//	z  = σ(x·W_z + b_z)
+//	n  = x·W_n + b_n                       or g(x·W_n + b_n) if Positive
+//	h' = (1 − z)∘h + z∘n
+//
+// where g(u) is u + ½ for u ≥ 0 and σ(u) below. All products are taken for all steps at once; only
+// the last line is left in the loop.
+//
+// Its state is {h}.
+//
+// The zero value of an optional field is its default.
 type MinGRUConfig struct {
 	In, Hidden int
 	// the candidate goes through g, as in the authors' log-space form: every state is then above 0
@@ -23,32 +35,19 @@ func (c MinGRUConfig) Sized(in, hidden int) Config {
 	return c
 }
 
-// New declares the cell under s.
-func (c MinGRUConfig) New(s *nodes.Scope) Cell { return NewMinGRU(s, c) }
-
 func init() { Register("mingru", MinGRUConfig{}) }
 
-// MinGRU is one step of a minimal gated recurrent unit (Feng et al., 2024), whose gate and
-// candidate do not see the state:
-//
-//	z  = σ(x·W_z + b_z)
-//	n  = x·W_n + b_n                       or g(x·W_n + b_n) if Positive
-//	h' = (1 − z)∘h + z∘n
-//
-// where g(u) is u + ½ for u ≥ 0 and σ(u) below. All products are taken for all steps at once; only
-// the last line is left in the loop.
-//
-// Its state is {h}.
-type MinGRU struct{ minimal }
+// minGRU is the cell of MinGRUConfig.
+type minGRU struct{ minimal }
 
-// NewMinGRU declares W_ih [In, 2H] and b [2H] under s, in the order z, n.
-func NewMinGRU(s *nodes.Scope, cfg MinGRUConfig) *MinGRU {
-	must(s, "NewMinGRU", cfg.Validate())
-	return &MinGRU{newMinimal(s, cfg, 2)}
+// New declares W_ih [In, 2H] and b [2H] under s, in the order z, n.
+func (cfg MinGRUConfig) New(s *nodes.Scope) Cell {
+	must(s, "MinGRUConfig.New", cfg.Validate())
+	return &minGRU{newMinimal(s, cfg, 2)}
 }
 
 // Step advances one time step.
-func (c *MinGRU) Step(x *nodes.Node, s State) State {
+func (c *minGRU) Step(x *nodes.Node, s State) State {
 	ready(c, c.wIH, x, s)
 	a := nodes.Split(affine(x, c.wIH, c.b), 2, -1)
 	z, n := nodes.Sigmoid(a[0]), candidate(a[1], c.cfg.Positive)

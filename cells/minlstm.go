@@ -2,7 +2,18 @@ package cells
 
 import "github.com/seqzoo/seqzoo/nodes"
 
-// MinLSTMConfig sizes a MinLSTM cell. It has the fields of a MinGRU, with the same defaults.
+// MinLSTMConfig is a minimal LSTM (Feng et al., 2024), whose gates and candidate do not see
+// the state:
+//
+//	f, i = σ(x·W_f + b_f), σ(x·W_i + b_i)
+//	n    = x·W_n + b_n                     or g(x·W_n + b_n) if Positive
+//	h'   = (f∘h + i∘n) / (f + i)
+//
+// All products are taken for all steps at once; only the last line is left in the loop.
+//
+// Its state is {h}.
+//
+// It has the fields of a MinGRU, with the same defaults.
 type MinLSTMConfig MinGRUConfig
 
 // Validate reports every field that is out of range.
@@ -16,33 +27,21 @@ func (c MinLSTMConfig) Sized(in, hidden int) Config {
 	return c
 }
 
-// New declares the cell under s.
-func (c MinLSTMConfig) New(s *nodes.Scope) Cell { return NewMinLSTM(s, c) }
-
 func init() { Register("minlstm", MinLSTMConfig{}) }
 
-// MinLSTM is one step of a minimal LSTM (Feng et al., 2024), whose gates and candidate do not see
-// the state:
-//
-//	f, i = σ(x·W_f + b_f), σ(x·W_i + b_i)
-//	n    = x·W_n + b_n                     or g(x·W_n + b_n) if Positive
-//	h'   = (f∘h + i∘n) / (f + i)
-//
-// All products are taken for all steps at once; only the last line is left in the loop.
-//
-// Its state is {h}.
-type MinLSTM struct{ minimal }
+// minLSTM is the cell of MinLSTMConfig.
+type minLSTM struct{ minimal }
 
-// NewMinLSTM declares W_ih [In, 3H] and b [3H] under s, in the order f, i, n.
-func NewMinLSTM(s *nodes.Scope, cfg MinLSTMConfig) *MinLSTM {
-	must(s, "NewMinLSTM", cfg.Validate())
-	return &MinLSTM{newMinimal(s, MinGRUConfig(cfg), 3)}
+// New declares W_ih [In, 3H] and b [3H] under s, in the order f, i, n.
+func (cfg MinLSTMConfig) New(s *nodes.Scope) Cell {
+	must(s, "MinLSTMConfig.New", cfg.Validate())
+	return &minLSTM{newMinimal(s, MinGRUConfig(cfg), 3)}
 }
 
 // Step advances one time step. The share of the old state, f/(f + i), is σ of the difference of the
 // logarithms of the gates, log σ(u) = −softplus(−u): where both gates are near 0 their quotient
 // would lose its digits.
-func (c *MinLSTM) Step(x *nodes.Node, s State) State {
+func (c *minLSTM) Step(x *nodes.Node, s State) State {
 	ready(c, c.wIH, x, s)
 	a := nodes.Split(affine(x, c.wIH, c.b), 3, -1)
 	keep := nodes.Sigmoid(nodes.Sub(nodes.Softplus(nodes.Neg(a[1])),

@@ -6,7 +6,23 @@ import (
 	"github.com/seqzoo/seqzoo/nodes"
 )
 
-// MLSTMConfig sizes an MLSTM cell. The zero value of an optional field is its default.
+// MLSTMConfig is the matrix LSTM of xLSTM (Beck et al., 2024), whose memory is a matrix C a
+// head that is written by the outer product of a key and a value, and read by a query. Nothing of
+// it sees the state through weights:
+//
+//	q, k, v, o = split(x·W_ih + b)             k divided by √d, d = Hidden/Heads
+//	i, f       = split(x·W_if + b_if)          one number a head each
+//	m' = max(i, m + log σ(f))
+//	C' = exp(m + log σ(f) − m')·C + exp(i − m')·k·vᵀ
+//	n' = exp(m + log σ(f) − m')·n + exp(i − m')·k
+//	h' = σ(o)∘(q·C')/max(|q·n'|, exp(−m'))
+//
+// m only keeps the exponentials in range. The query, key and value come from x itself, without the
+// convolution of the block that the authors put round the cell.
+//
+// Its state is {h, C, n, m}: C is [B, Heads, d, d], n is [B, Heads, d, 1] and m [B, Heads, 1, 1].
+//
+// The zero value of an optional field is its default.
 type MLSTMConfig struct {
 	In, Hidden int
 	// each with a memory of its own, a matrix [Hidden/Heads, Hidden/Heads]; default 1
@@ -28,38 +44,21 @@ func (c MLSTMConfig) Sized(in, hidden int) Config {
 	return c
 }
 
-// New declares the cell under s.
-func (c MLSTMConfig) New(s *nodes.Scope) Cell { return NewMLSTM(s, c) }
-
 func init() { Register("mlstm", MLSTMConfig{}) }
 
-// MLSTM is one step of the matrix LSTM of xLSTM (Beck et al., 2024), whose memory is a matrix C a
-// head that is written by the outer product of a key and a value, and read by a query. Nothing of
-// it sees the state through weights:
-//
-//	q, k, v, o = split(x·W_ih + b)             k divided by √d, d = Hidden/Heads
-//	i, f       = split(x·W_if + b_if)          one number a head each
-//	m' = max(i, m + log σ(f))
-//	C' = exp(m + log σ(f) − m')·C + exp(i − m')·k·vᵀ
-//	n' = exp(m + log σ(f) − m')·n + exp(i − m')·k
-//	h' = σ(o)∘(q·C')/max(|q·n'|, exp(−m'))
-//
-// m only keeps the exponentials in range. The query, key and value come from x itself, without the
-// convolution of the block that the authors put round the cell.
-//
-// Its state is {h, C, n, m}: C is [B, Heads, d, d], n is [B, Heads, d, 1] and m [B, Heads, 1, 1].
-type MLSTM struct {
+// mlstm is the cell of MLSTMConfig.
+type mlstm struct {
 	cfg              MLSTMConfig
 	wIH, b, wIF, bIF *nodes.Param
 }
 
-// NewMLSTM declares W_ih [In, 4H] and b [4H] in the order q, k, v, o, and W_if [In, 2·Heads] and
+// New declares W_ih [In, 4H] and b [4H] in the order q, k, v, o, and W_if [In, 2·Heads] and
 // b_if [2·Heads] in the order i, f.
-func NewMLSTM(s *nodes.Scope, cfg MLSTMConfig) *MLSTM {
-	must(s, "NewMLSTM", cfg.Validate())
+func (cfg MLSTMConfig) New(s *nodes.Scope) Cell {
+	must(s, "MLSTMConfig.New", cfg.Validate())
 	cfg.Heads = max(cfg.Heads, 1)
 	H := cfg.Hidden
-	return &MLSTM{
+	return &mlstm{
 		cfg: cfg,
 		wIH: s.Param("W_ih", nodes.Gates(4, or(cfg.InitInput, nodes.XavierUniform(1))), cfg.In,
 			4*H),
@@ -71,7 +70,7 @@ func NewMLSTM(s *nodes.Scope, cfg MLSTMConfig) *MLSTM {
 }
 
 // Parts is {h, C, n, m}.
-func (c *MLSTM) Parts() []Part {
+func (c *mlstm) Parts() []Part {
 	H, heads := c.cfg.Hidden, max(c.cfg.Heads, 1)
 	d := H / heads
 	return []Part{{Name: "h", Width: H}, Matrix("C", heads, d, d), Matrix("n", heads, d, 1),
@@ -80,10 +79,10 @@ func (c *MLSTM) Parts() []Part {
 
 // FreeParts are h and C, which with an m of 0 has the scale 1; n is the sum of the keys that are in
 // it, and m a scale.
-func (c *MLSTM) FreeParts() []string { return []string{"h", "C"} }
+func (c *mlstm) FreeParts() []string { return []string{"h", "C"} }
 
 // Step advances one time step.
-func (c *MLSTM) Step(x *nodes.Node, s State) State {
+func (c *mlstm) Step(x *nodes.Node, s State) State {
 	ready(c, c.wIH, x, s)
 	B, heads, d := x.Dim(0), c.cfg.Heads, c.cfg.Hidden/c.cfg.Heads
 	memory, n, m := s[1], s[2], s[3]

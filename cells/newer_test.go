@@ -168,7 +168,7 @@ var newerCells = map[string]newer{
 	"lru": {
 		build: func(z size) build {
 			return func(s *nodes.Scope) cells.Cell {
-				return cells.NewLRU(s, cells.LRUConfig{In: z.In, Hidden: z.H, Units: z.H + 1})
+				return cells.LRUConfig{In: z.In, Hidden: z.H, Units: z.H + 1}.New(s)
 			}
 		},
 		oracle: func(z size) func(w weights, x []float64, s [][]float64) [][]float64 {
@@ -247,8 +247,8 @@ var newerCells = map[string]newer{
 	"cfc_gaps_backbone": {
 		build: func(z size) build {
 			return func(s *nodes.Scope) cells.Cell {
-				return cells.NewCfC(s, cells.CfCConfig{In: z.In + 1, Hidden: z.H, Gaps: true,
-					Backbone: 2})
+				return cells.CfCConfig{In: z.In + 1, Hidden: z.H, Gaps: true,
+					Backbone: 2}.New(s)
 			}
 		},
 		oracle: func(z size) func(w weights, x []float64, s [][]float64) [][]float64 {

@@ -4,7 +4,18 @@ import (
 	"github.com/seqzoo/seqzoo/nodes"
 )
 
-// QRNNConfig sizes a QRNN cell. The zero value of an optional field is its default.
+// QRNNConfig is a quasi-recurrent network with fo-pooling (Bradbury et al., 2017):
+//
+//	z, f, o = split(x·W_ih + x₋₁·W_last + b)
+//	c'      = σ(f)∘c + (1 − σ(f))∘tanh(z)
+//	h       = σ(o)∘c'
+//
+// where x₋₁ is the input of the step before, zeros at the start; a convolution of width 1 leaves it
+// out.
+//
+// Its state is {h, c, x}, without x for a width of 1.
+//
+// The zero value of an optional field is its default.
 type QRNNConfig struct {
 	In, Hidden int
 	// of the convolution over time: 1 or 2 steps; default 2, this step and the last
@@ -27,34 +38,22 @@ func (c QRNNConfig) Sized(in, hidden int) Config {
 	return c
 }
 
-// New declares the cell under s.
-func (c QRNNConfig) New(s *nodes.Scope) Cell { return NewQRNN(s, c) }
-
 func init() { Register("qrnn", QRNNConfig{}) }
 
-// QRNN is one step of a quasi-recurrent network with fo-pooling (Bradbury et al., 2017):
-//
-//	z, f, o = split(x·W_ih + x₋₁·W_last + b)
-//	c'      = σ(f)∘c + (1 − σ(f))∘tanh(z)
-//	h       = σ(o)∘c'
-//
-// where x₋₁ is the input of the step before, zeros at the start; a convolution of width 1 leaves it
-// out.
-//
-// Its state is {h, c, x}, without x for a width of 1.
-type QRNN struct {
+// qrnn is the cell of QRNNConfig.
+type qrnn struct {
 	cfg           QRNNConfig
 	wIH, wLast, b *nodes.Param // wLast and b may be nil
 }
 
-// NewQRNN declares W_ih [In, 3H], W_last [In, 3H] and b [3H] under s, in the order z, f, o.
-func NewQRNN(s *nodes.Scope, cfg QRNNConfig) *QRNN {
-	must(s, "NewQRNN", cfg.Validate())
+// New declares W_ih [In, 3H], W_last [In, 3H] and b [3H] under s, in the order z, f, o.
+func (cfg QRNNConfig) New(s *nodes.Scope) Cell {
+	must(s, "QRNNConfig.New", cfg.Validate())
 	if cfg.Width == 0 {
 		cfg.Width = 2
 	}
 	H, input := cfg.Hidden, nodes.Gates(3, or(cfg.InitInput, nodes.XavierUniform(1)))
-	c := &QRNN{cfg: cfg, wIH: s.Param("W_ih", input, cfg.In, 3*H)}
+	c := &qrnn{cfg: cfg, wIH: s.Param("W_ih", input, cfg.In, 3*H)}
 	if cfg.Width == 2 {
 		c.wLast = s.Param("W_last", input, cfg.In, 3*H)
 	}
@@ -63,7 +62,7 @@ func NewQRNN(s *nodes.Scope, cfg QRNNConfig) *QRNN {
 }
 
 // Parts is {h, c, x} or {h, c}.
-func (c *QRNN) Parts() []Part {
+func (c *qrnn) Parts() []Part {
 	parts := []Part{{Name: "h", Width: c.cfg.Hidden}, {Name: "c", Width: c.cfg.Hidden}}
 	if c.wLast != nil {
 		parts = append(parts, Part{Name: "x", Width: c.cfg.In})
@@ -72,14 +71,14 @@ func (c *QRNN) Parts() []Part {
 }
 
 // FreeParts are h and c: x is an input.
-func (c *QRNN) FreeParts() []string { return []string{"h", "c"} }
+func (c *qrnn) FreeParts() []string { return []string{"h", "c"} }
 
 // Role is of the input for all weights: what of the state they multiply is the input of the step
 // before.
-func (c *QRNN) Role(string) Role { return OfInput }
+func (c *qrnn) Role(string) Role { return OfInput }
 
 // Step advances one time step.
-func (c *QRNN) Step(x *nodes.Node, s State) State {
+func (c *qrnn) Step(x *nodes.Node, s State) State {
 	ready(c, c.wIH, x, s)
 	a := affine(x, c.wIH, c.b)
 	if c.wLast != nil {

@@ -6,7 +6,22 @@ import (
 	"github.com/seqzoo/seqzoo/nodes"
 )
 
-// RGLRUConfig sizes an RGLRU cell. The zero value of an optional field is its default.
+// RGLRUConfig is a real-gated linear recurrent unit (De et al., 2024), the recurrence of
+// Griffin:
+//
+//	u, r, i = split(x·W_ih + b)
+//	a       = exp(−8·softplus(Λ)∘σ(r))
+//	h'      = a∘h + √(1 − a²)∘σ(i)∘u
+//
+// It differs from the authors' code in three ways. Their u is x itself, behind a linear layer of
+// the block around it: here that layer is part of the cell, so that In and Hidden may differ. Their
+// gates are products with block-diagonal matrices, these with full ones. Their first step has a
+// factor of 1 for √(1 − a²); a cell does not know which step it is. Like them, the root's
+// derivative is bounded by 1,000.
+//
+// Its state is {h}.
+//
+// The zero value of an optional field is its default.
 type RGLRUConfig struct {
 	In, Hidden int
 	InitInput  nodes.Init // of W_ih, every block; default LeCun normal
@@ -24,38 +39,22 @@ func (c RGLRUConfig) Sized(in, hidden int) Config {
 	return c
 }
 
-// New declares the cell under s.
-func (c RGLRUConfig) New(s *nodes.Scope) Cell { return NewRGLRU(s, c) }
-
 func init() { Register("rglru", RGLRUConfig{}) }
 
-// RGLRU is one step of a real-gated linear recurrent unit (De et al., 2024), the recurrence of
-// Griffin:
-//
-//	u, r, i = split(x·W_ih + b)
-//	a       = exp(−8·softplus(Λ)∘σ(r))
-//	h'      = a∘h + √(1 − a²)∘σ(i)∘u
-//
-// It differs from the authors' code in three ways. Their u is x itself, behind a linear layer of
-// the block around it: here that layer is part of the cell, so that In and Hidden may differ. Their
-// gates are products with block-diagonal matrices, these with full ones. Their first step has a
-// factor of 1 for √(1 − a²); a cell does not know which step it is. Like them, the root's
-// derivative is bounded by 1,000.
-//
-// Its state is {h}.
-type RGLRU struct {
+// rglru is the cell of RGLRUConfig.
+type rglru struct {
 	cfg            RGLRUConfig
 	wIH, b, lambda *nodes.Param
 }
 
-// NewRGLRU declares W_ih [In, 3H] and b [3H] in the order u, r, i, and Lambda [H] under s. Λ begins
+// New declares W_ih [In, 3H] and b [3H] in the order u, r, i, and Lambda [H] under s. Λ begins
 // so that a is 0.9 to 0.999 where the gate is open.
-func NewRGLRU(s *nodes.Scope, cfg RGLRUConfig) *RGLRU {
-	must(s, "NewRGLRU", cfg.Validate())
+func (cfg RGLRUConfig) New(s *nodes.Scope) Cell {
+	must(s, "RGLRUConfig.New", cfg.Validate())
 	H := cfg.Hidden
 	// softplus(Λ) = −log a
 	inverse := func(a float64) float64 { return math.Log(math.Expm1(-math.Log(a))) }
-	return &RGLRU{
+	return &rglru{
 		cfg: cfg,
 		wIH: s.Param("W_ih", nodes.Gates(3, or(cfg.InitInput, nodes.LeCunNormal())), cfg.In,
 			3*H),
@@ -65,13 +64,13 @@ func NewRGLRU(s *nodes.Scope, cfg RGLRUConfig) *RGLRU {
 }
 
 // Parts is {h}.
-func (c *RGLRU) Parts() []Part { return []Part{{Name: "h", Width: c.cfg.Hidden}} }
+func (c *rglru) Parts() []Part { return []Part{{Name: "h", Width: c.cfg.Hidden}} }
 
 // steepest is the least 1 − a² that is told from 0: there the root's derivative is 1,000.
 const steepest = 2.5e-7
 
 // Step advances one time step.
-func (c *RGLRU) Step(x *nodes.Node, s State) State {
+func (c *rglru) Step(x *nodes.Node, s State) State {
 	ready(c, c.wIH, x, s)
 	uri := nodes.Split(affine(x, c.wIH, c.b), 3, -1)
 	logA := nodes.Mul(nodes.Scale(nodes.Softplus(x.Graph().Param(c.lambda)), -8),

@@ -4,7 +4,13 @@ import (
 	"github.com/seqzoo/seqzoo/nodes"
 )
 
-// RNNConfig sizes a plain recurrent cell. The zero value of an optional field is its default.
+// RNNConfig is the simple recurrent network (Elman, 1990):
+//
+//	h' = act(x·W_ih + h·W_hh + b)
+//
+// Its state is {h}.
+//
+// The zero value of an optional field is its default.
 type RNNConfig struct {
 	In, Hidden int
 	Activation Activation `json:"activation,omitempty"` // Tanh (default), ReLU or Sigmoid
@@ -30,28 +36,24 @@ func (c RNNConfig) Sized(in, hidden int) Config {
 	return c
 }
 
-// New declares the cell under s.
-func (c RNNConfig) New(s *nodes.Scope) Cell { return NewRNN(s, c) }
-
 func init() { Register("rnn", RNNConfig{}) }
 
-// RNN is the simple recurrent network (Elman, 1990):
-//
-//	h' = act(x·W_ih + h·W_hh + b)
-//
-// Its state is {h}.
-type RNN struct {
+// rnn is the cell of RNNConfig.
+type rnn struct {
 	cfg         RNNConfig
 	wIH, wHH, b *nodes.Param
 }
 
-// NewRNN declares W_ih [In, H], W_hh [H, H] and b [H] under s.
-func NewRNN(s *nodes.Scope, cfg RNNConfig) *RNN {
-	must(s, "NewRNN", cfg.Validate())
+// NewRNN is cfg.New(s), which reads better where the configuration is written out.
+func NewRNN(s *nodes.Scope, cfg RNNConfig) Cell { return cfg.New(s) }
+
+// New declares W_ih [In, H], W_hh [H, H] and b [H] under s.
+func (cfg RNNConfig) New(s *nodes.Scope) Cell {
+	must(s, "RNNConfig.New", cfg.Validate())
 	if cfg.Uniform {
 		setUniform(cfg.Hidden, &cfg.InitInput, &cfg.InitHidden, &cfg.InitBias)
 	}
-	return &RNN{
+	return &rnn{
 		cfg: cfg,
 		wIH: s.Param("W_ih", or(cfg.InitInput, nodes.XavierUniform(1)), cfg.In, cfg.Hidden),
 		wHH: s.Param("W_hh", or(cfg.InitHidden, nodes.Orthogonal(1)), cfg.Hidden, cfg.Hidden),
@@ -60,10 +62,10 @@ func NewRNN(s *nodes.Scope, cfg RNNConfig) *RNN {
 }
 
 // Parts is {h}.
-func (r *RNN) Parts() []Part { return []Part{{Name: "h", Width: r.cfg.Hidden}} }
+func (r *rnn) Parts() []Part { return []Part{{Name: "h", Width: r.cfg.Hidden}} }
 
 // Step advances one time step.
-func (r *RNN) Step(x *nodes.Node, s State) State {
+func (r *rnn) Step(x *nodes.Node, s State) State {
 	ready(r, r.wIH, x, s)
 	h := s[0]
 	return State{r.cfg.Activation.of(nodes.Add(affine(x, r.wIH, r.b), nodes.MatMul(h, r.wHH)))}

@@ -66,7 +66,7 @@ func TestRNNValidate(t *testing.T) {
 			"RNN: Hidden is 0, want 1 … 1048576\n" +
 				`RNN: Activation is "TANH", want tanh, relu or sigmoid`},
 	} {
-		requireRefused(t, c.want, c.cfg.Validate(), "model/l0: NewRNN: ", newRNN(c.cfg))
+		requireRefused(t, c.want, c.cfg.Validate(), "model/l0: RNNConfig.New: ", newRNN(c.cfg))
 	}
 }
 

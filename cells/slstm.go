@@ -7,7 +7,22 @@ import (
 	"github.com/seqzoo/seqzoo/nodes"
 )
 
-// SLSTMConfig sizes an SLSTM cell. The zero value of an optional field is its default.
+// SLSTMConfig is the scalar LSTM of xLSTM (Beck et al., 2024): an LSTM with an exponential
+// input gate, and a normaliser n that keeps its output within bounds:
+//
+//	i, f, z, o = split(x·W_ih + h·W_hh + b)
+//	m'  = max(i, m + log σ(f))                 i at the first step
+//	c'  = exp(m + log σ(f) − m')∘c + exp(i − m')∘tanh(z)
+//	n'  = exp(m + log σ(f) − m')∘n + exp(i − m')
+//	h'  = σ(o)∘c'/n'
+//
+// m only keeps the exponentials in range: h does not depend on it. W_hh is block-diagonal, a block
+// a head. As in the authors' code the forget gate is a sigmoid, and a step is the first of a
+// sequence where n is 0.
+//
+// Its state is {h, c, n, m}.
+//
+// The zero value of an optional field is its default.
 type SLSTMConfig struct {
 	In, Hidden int
 	// the units see those of their own head alone in the state; default 1. Hidden must be a
@@ -32,9 +47,6 @@ func (c SLSTMConfig) Sized(in, hidden int) Config {
 	return c
 }
 
-// New declares the cell under s.
-func (c SLSTMConfig) New(s *nodes.Scope) Cell { return NewSLSTM(s, c) }
-
 func init() { Register("slstm", SLSTMConfig{}) }
 
 // checkHeads reports a number of heads that does not divide the width.
@@ -43,29 +55,16 @@ func checkHeads(bad *check.Problems, heads, hidden int) {
 		"Heads is %d, want a number that divides Hidden, which is %d", heads, hidden)
 }
 
-// SLSTM is one step of the scalar LSTM of xLSTM (Beck et al., 2024): an LSTM with an exponential
-// input gate, and a normaliser n that keeps its output within bounds:
-//
-//	i, f, z, o = split(x·W_ih + h·W_hh + b)
-//	m'  = max(i, m + log σ(f))                 i at the first step
-//	c'  = exp(m + log σ(f) − m')∘c + exp(i − m')∘tanh(z)
-//	n'  = exp(m + log σ(f) − m')∘n + exp(i − m')
-//	h'  = σ(o)∘c'/n'
-//
-// m only keeps the exponentials in range: h does not depend on it. W_hh is block-diagonal, a block
-// a head. As in the authors' code the forget gate is a sigmoid, and a step is the first of a
-// sequence where n is 0.
-//
-// Its state is {h, c, n, m}.
-type SLSTM struct {
+// slstm is the cell of SLSTMConfig.
+type slstm struct {
 	cfg         SLSTMConfig
 	wIH, wHH, b *nodes.Param
 }
 
-// NewSLSTM declares W_ih [In, 4H] and b [4H] in the order i, f, z, o, and W_hh: [H, 4H], or [Heads,
+// New declares W_ih [In, 4H] and b [4H] in the order i, f, z, o, and W_hh: [H, 4H], or [Heads,
 // H/Heads, 4·H/Heads] if there are several heads.
-func NewSLSTM(s *nodes.Scope, cfg SLSTMConfig) *SLSTM {
-	must(s, "NewSLSTM", cfg.Validate())
+func (cfg SLSTMConfig) New(s *nodes.Scope) Cell {
+	must(s, "SLSTMConfig.New", cfg.Validate())
 	cfg.Heads = max(cfg.Heads, 1)
 	H := cfg.Hidden
 	shape := []int{H, 4 * H}
@@ -77,7 +76,7 @@ func NewSLSTM(s *nodes.Scope, cfg SLSTMConfig) *SLSTM {
 		bound := math.Sqrt(float64(cfg.Heads) / float64(H))
 		hidden = nodes.Uniform(-bound, bound)
 	}
-	return &SLSTM{
+	return &slstm{
 		cfg: cfg,
 		wIH: s.Param("W_ih", nodes.Gates(4, or(cfg.InitInput, nodes.XavierUniform(1))), cfg.In,
 			4*H),
@@ -88,17 +87,17 @@ func NewSLSTM(s *nodes.Scope, cfg SLSTMConfig) *SLSTM {
 }
 
 // Parts is {h, c, n, m}.
-func (c *SLSTM) Parts() []Part {
+func (c *slstm) Parts() []Part {
 	H := c.cfg.Hidden
 	return []Part{{Name: "h", Width: H}, {Name: "c", Width: H}, {Name: "n", Width: H}, {Name: "m", Width: H}}
 }
 
 // FreeParts is {h}: c, n and m are of one scale, and where n is 0 the cell takes the step for the
 // first.
-func (c *SLSTM) FreeParts() []string { return []string{"h"} }
+func (c *slstm) FreeParts() []string { return []string{"h"} }
 
 // recurrent is h·W_hh, head by head, as [B, 4H] in the order of the gates.
-func (c *SLSTM) recurrent(h *nodes.Node) *nodes.Node {
+func (c *slstm) recurrent(h *nodes.Node) *nodes.Node {
 	if c.cfg.Heads == 1 {
 		return nodes.MatMul(h, c.wHH)
 	}
@@ -109,7 +108,7 @@ func (c *SLSTM) recurrent(h *nodes.Node) *nodes.Node {
 }
 
 // Step advances one time step.
-func (c *SLSTM) Step(x *nodes.Node, s State) State {
+func (c *slstm) Step(x *nodes.Node, s State) State {
 	ready(c, c.wIH, x, s)
 	h, cell, n, m := s[0], s[1], s[2], s[3]
 	a := nodes.Split(nodes.Add(affine(x, c.wIH, c.b), c.recurrent(h)), 4, -1)

@@ -2,7 +2,19 @@ package cells
 
 import "github.com/seqzoo/seqzoo/nodes"
 
-// SRUConfig sizes an SRU cell. The zero value of an optional field is its default.
+// SRUConfig is a simple recurrent unit (Lei et al., 2018), whose gates see the last c unit by
+// unit:
+//
+//	f  = σ(x·W_f + v_f∘c + b_f)
+//	r  = σ(x·W_r + v_r∘c + b_r)
+//	c' = f∘c + (1 − f)∘(x·W)
+//	h  = r∘c' + (1 − r)∘x
+//
+// Where In and Hidden differ, the last x is x·W_x, as in the authors' code.
+//
+// Its state is {h, c}.
+//
+// The zero value of an optional field is its default.
 type SRUConfig struct {
 	In, Hidden int
 	InitInput  nodes.Init // of W_ih, every block; default Xavier uniform
@@ -21,37 +33,24 @@ func (c SRUConfig) Sized(in, hidden int) Config {
 	return c
 }
 
-// New declares the cell under s.
-func (c SRUConfig) New(s *nodes.Scope) Cell { return NewSRU(s, c) }
-
 func init() { Register("sru", SRUConfig{}) }
 
-// SRU is one step of a simple recurrent unit (Lei et al., 2018), whose gates see the last c unit by
-// unit:
-//
-//	f  = σ(x·W_f + v_f∘c + b_f)
-//	r  = σ(x·W_r + v_r∘c + b_r)
-//	c' = f∘c + (1 − f)∘(x·W)
-//	h  = r∘c' + (1 − r)∘x
-//
-// Where In and Hidden differ, the last x is x·W_x, as in the authors' code.
-//
-// Its state is {h, c}.
-type SRU struct {
+// sru is the cell of SRUConfig.
+type sru struct {
 	cfg       SRUConfig
 	blocks    int // of W_ih
 	wIH, v, b *nodes.Param
 }
 
-// NewSRU declares W_ih [In, 3H] in the order W, f, r, or [In, 4H] with W_x behind if In and Hidden
+// New declares W_ih [In, 3H] in the order W, f, r, or [In, 4H] with W_x behind if In and Hidden
 // differ, v [2H] and b [2H] in the order f, r.
-func NewSRU(s *nodes.Scope, cfg SRUConfig) *SRU {
-	must(s, "NewSRU", cfg.Validate())
+func (cfg SRUConfig) New(s *nodes.Scope) Cell {
+	must(s, "SRUConfig.New", cfg.Validate())
 	H, blocks := cfg.Hidden, 3
 	if cfg.In != H {
 		blocks = 4
 	}
-	return &SRU{
+	return &sru{
 		cfg: cfg, blocks: blocks,
 		wIH: s.Param("W_ih", nodes.Gates(blocks, or(cfg.InitInput, nodes.XavierUniform(1))), cfg.In,
 			blocks*H),
@@ -61,12 +60,12 @@ func NewSRU(s *nodes.Scope, cfg SRUConfig) *SRU {
 }
 
 // Parts is {h, c}.
-func (c *SRU) Parts() []Part {
+func (c *sru) Parts() []Part {
 	return []Part{{Name: "h", Width: c.cfg.Hidden}, {Name: "c", Width: c.cfg.Hidden}}
 }
 
 // Step advances one time step.
-func (c *SRU) Step(x *nodes.Node, s State) State {
+func (c *sru) Step(x *nodes.Node, s State) State {
 	ready(c, c.wIH, x, s)
 	last := s[1]
 	a := nodes.Split(nodes.MatMul(x, c.wIH), c.blocks, -1)

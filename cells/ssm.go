@@ -6,7 +6,22 @@ import (
 	"github.com/seqzoo/seqzoo/nodes"
 )
 
-// SSMConfig sizes an SSM cell. The zero value of an optional field is its default.
+// SSMConfig is a selective state space with a diagonal matrix, the recurrence of Mamba (Gu
+// and Dao, 2023). Each of the Hidden channels u has a state s of Units numbers, whose step Δ, input
+// B and output C depend on x:
+//
+//	u, Δ = x·W_u, softplus(x·W_Δ + b_Δ)      [Hidden] each
+//	B, C = x·W_B, x·W_C                      [Units] each, the same for all channels
+//	s'   = exp(Δ·A)∘s + Δ·u·B                A = −exp(A_log)
+//	y    = s'·C + D∘u
+//
+// It is the recurrence alone: Mamba's block has a convolution and SiLU before u and a gate behind
+// y, u there is the input of the recurrence from which Δ, B and C are computed, and W_Δ is a
+// product of two narrow matrices.
+//
+// Its state is {y, s}: s is [B, Hidden, Units].
+//
+// The zero value of an optional field is its default.
 type SSMConfig struct {
 	In, Hidden int
 	// numbers in the state of each of the Hidden channels; default 16
@@ -32,35 +47,19 @@ func (c SSMConfig) Sized(in, hidden int) Config {
 	return c
 }
 
-// New declares the cell under s.
-func (c SSMConfig) New(s *nodes.Scope) Cell { return NewSSM(s, c) }
-
 func init() { Register("ssm", SSMConfig{}) }
 
-// SSM is one step of a selective state space with a diagonal matrix, the recurrence of Mamba (Gu
-// and Dao, 2023). Each of the Hidden channels u has a state s of Units numbers, whose step Δ, input
-// B and output C depend on x:
-//
-//	u, Δ = x·W_u, softplus(x·W_Δ + b_Δ)      [Hidden] each
-//	B, C = x·W_B, x·W_C                      [Units] each, the same for all channels
-//	s'   = exp(Δ·A)∘s + Δ·u·B                A = −exp(A_log)
-//	y    = s'·C + D∘u
-//
-// It is the recurrence alone: Mamba's block has a convolution and SiLU before u and a gate behind
-// y, u there is the input of the recurrence from which Δ, B and C are computed, and W_Δ is a
-// product of two narrow matrices.
-//
-// Its state is {y, s}: s is [B, Hidden, Units].
-type SSM struct {
+// ssm is the cell of SSMConfig.
+type ssm struct {
 	cfg                           SSMConfig
 	wIH, wBC, bDelta, aLog, dSkip *nodes.Param
 }
 
-// NewSSM declares W_ih [In, 2H] in the order u, Δ, W_bc [In, 2·Units] in the order B, C, b_delta
+// New declares W_ih [In, 2H] in the order u, Δ, W_bc [In, 2·Units] in the order B, C, b_delta
 // [H], A_log [H, Units] and D [H]. A begins at −1 … −Units in every channel (S4D-Real), and Δ
 // between 0.001 and 0.1.
-func NewSSM(s *nodes.Scope, cfg SSMConfig) *SSM {
-	must(s, "NewSSM", cfg.Validate())
+func (cfg SSMConfig) New(s *nodes.Scope) Cell {
+	must(s, "SSMConfig.New", cfg.Validate())
 	if cfg.Units == 0 {
 		cfg.Units = 16
 	}
@@ -70,7 +69,7 @@ func NewSSM(s *nodes.Scope, cfg SSMConfig) *SSM {
 	}
 	inverse := func(dt float64) float64 { return math.Log(math.Expm1(dt)) }
 	input := or(cfg.InitInput, nodes.XavierUniform(1))
-	return &SSM{
+	return &ssm{
 		cfg:    cfg,
 		wIH:    s.Param("W_ih", nodes.Gates(2, input), cfg.In, 2*cfg.Hidden),
 		wBC:    s.Param("W_bc", nodes.Gates(2, input), cfg.In, 2*cfg.Units),
@@ -81,12 +80,12 @@ func NewSSM(s *nodes.Scope, cfg SSMConfig) *SSM {
 }
 
 // Parts is {y, s}.
-func (c *SSM) Parts() []Part {
+func (c *ssm) Parts() []Part {
 	return []Part{{Name: "y", Width: c.cfg.Hidden}, Matrix("s", c.cfg.Hidden, c.cfg.Units)}
 }
 
 // Step advances one time step.
-func (c *SSM) Step(x *nodes.Node, s State) State {
+func (c *ssm) Step(x *nodes.Node, s State) State {
 	ready(c, c.wIH, x, s)
 	B, H, N := x.Dim(0), c.cfg.Hidden, c.cfg.Units
 	ud := nodes.Split(nodes.MatMul(x, c.wIH), 2, -1)

@@ -4,7 +4,16 @@ import (
 	"github.com/seqzoo/seqzoo/nodes"
 )
 
-// UGRNNConfig sizes a UGRNN cell. The zero value of an optional field is its default.
+// UGRNNConfig is an update gate network, a cell between the plain RNN and the GRU (Collins,
+// Sohl-Dickstein and Sussillo, 2017):
+//
+//	n  = tanh(x·W_in + h·W_hn + b_n)
+//	g  = σ(x·W_ig + h·W_hg + b_g)
+//	h' = g∘h + (1 − g)∘n
+//
+// Its state is {h}.
+//
+// The zero value of an optional field is its default.
 type UGRNNConfig struct {
 	In, Hidden int
 	Activation Activation `json:"activation,omitempty"` // of the candidate; default tanh
@@ -26,29 +35,19 @@ func (c UGRNNConfig) Sized(in, hidden int) Config {
 	return c
 }
 
-// New declares the cell under s.
-func (c UGRNNConfig) New(s *nodes.Scope) Cell { return NewUGRNN(s, c) }
-
 func init() { Register("ugrnn", UGRNNConfig{}) }
 
-// UGRNN is one step of an update gate network, a cell between the plain RNN and the GRU (Collins,
-// Sohl-Dickstein and Sussillo, 2017):
-//
-//	n  = tanh(x·W_in + h·W_hn + b_n)
-//	g  = σ(x·W_ig + h·W_hg + b_g)
-//	h' = g∘h + (1 − g)∘n
-//
-// Its state is {h}.
-type UGRNN struct {
+// ugrnn is the cell of UGRNNConfig.
+type ugrnn struct {
 	cfg         UGRNNConfig
 	wIH, wHH, b *nodes.Param
 }
 
-// NewUGRNN declares W_ih [In, 2H], W_hh [H, 2H] and b [2H] under s, in the order n, g.
-func NewUGRNN(s *nodes.Scope, cfg UGRNNConfig) *UGRNN {
-	must(s, "NewUGRNN", cfg.Validate())
+// New declares W_ih [In, 2H], W_hh [H, 2H] and b [2H] under s, in the order n, g.
+func (cfg UGRNNConfig) New(s *nodes.Scope) Cell {
+	must(s, "UGRNNConfig.New", cfg.Validate())
 	H := cfg.Hidden
-	return &UGRNN{
+	return &ugrnn{
 		cfg: cfg,
 		wIH: s.Param("W_ih", nodes.Gates(2, or(cfg.InitInput, nodes.XavierUniform(1))), cfg.In,
 			2*H),
@@ -58,10 +57,10 @@ func NewUGRNN(s *nodes.Scope, cfg UGRNNConfig) *UGRNN {
 }
 
 // Parts is {h}.
-func (c *UGRNN) Parts() []Part { return []Part{{Name: "h", Width: c.cfg.Hidden}} }
+func (c *ugrnn) Parts() []Part { return []Part{{Name: "h", Width: c.cfg.Hidden}} }
 
 // Step advances one time step.
-func (c *UGRNN) Step(x *nodes.Node, s State) State {
+func (c *ugrnn) Step(x *nodes.Node, s State) State {
 	ready(c, c.wIH, x, s)
 	h := s[0]
 	a := nodes.Split(nodes.Add(affine(x, c.wIH, c.b), nodes.MatMul(h, c.wHH)), 2, -1)

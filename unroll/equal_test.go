@@ -45,46 +45,46 @@ var zoo = map[string]func(s *nodes.Scope, in, out int) cells.Cell{
 		return cells.NewGRU(s, cells.GRUConfig{In: in, Hidden: out, ResetBefore: true})
 	},
 	"mingru": func(s *nodes.Scope, in, out int) cells.Cell {
-		return cells.NewMinGRU(s, cells.MinGRUConfig{In: in, Hidden: out})
+		return cells.MinGRUConfig{In: in, Hidden: out}.New(s)
 	},
 	"minlstm": func(s *nodes.Scope, in, out int) cells.Cell {
-		return cells.NewMinLSTM(s, cells.MinLSTMConfig{In: in, Hidden: out})
+		return cells.MinLSTMConfig{In: in, Hidden: out}.New(s)
 	},
 	"sru": func(s *nodes.Scope, in, out int) cells.Cell {
-		return cells.NewSRU(s, cells.SRUConfig{In: in, Hidden: out})
+		return cells.SRUConfig{In: in, Hidden: out}.New(s)
 	},
 	"qrnn": func(s *nodes.Scope, in, out int) cells.Cell {
-		return cells.NewQRNN(s, cells.QRNNConfig{In: in, Hidden: out})
+		return cells.QRNNConfig{In: in, Hidden: out}.New(s)
 	},
 	"ugrnn": func(s *nodes.Scope, in, out int) cells.Cell {
-		return cells.NewUGRNN(s, cells.UGRNNConfig{In: in, Hidden: out})
+		return cells.UGRNNConfig{In: in, Hidden: out}.New(s)
 	},
 	"lem": func(s *nodes.Scope, in, out int) cells.Cell {
-		return cells.NewLEM(s, cells.LEMConfig{In: in, Hidden: out})
+		return cells.LEMConfig{In: in, Hidden: out}.New(s)
 	},
 	"cornn": func(s *nodes.Scope, in, out int) cells.Cell {
-		return cells.NewCoRNN(s, cells.CoRNNConfig{In: in, Hidden: out})
+		return cells.CoRNNConfig{In: in, Hidden: out}.New(s)
 	},
 	"lru": func(s *nodes.Scope, in, out int) cells.Cell {
-		return cells.NewLRU(s, cells.LRUConfig{In: in, Hidden: out})
+		return cells.LRUConfig{In: in, Hidden: out}.New(s)
 	},
 	"rglru": func(s *nodes.Scope, in, out int) cells.Cell {
-		return cells.NewRGLRU(s, cells.RGLRUConfig{In: in, Hidden: out})
+		return cells.RGLRUConfig{In: in, Hidden: out}.New(s)
 	},
 	"slstm": func(s *nodes.Scope, in, out int) cells.Cell {
-		return cells.NewSLSTM(s, cells.SLSTMConfig{In: in, Hidden: out})
+		return cells.SLSTMConfig{In: in, Hidden: out}.New(s)
 	},
 	"mlstm": func(s *nodes.Scope, in, out int) cells.Cell {
-		return cells.NewMLSTM(s, cells.MLSTMConfig{In: in, Hidden: out})
+		return cells.MLSTMConfig{In: in, Hidden: out}.New(s)
 	},
 	"gated delta": func(s *nodes.Scope, in, out int) cells.Cell {
-		return cells.NewGatedDelta(s, cells.GatedDeltaConfig{In: in, Hidden: out})
+		return cells.GatedDeltaConfig{In: in, Hidden: out}.New(s)
 	},
 	"ssm": func(s *nodes.Scope, in, out int) cells.Cell {
-		return cells.NewSSM(s, cells.SSMConfig{In: in, Hidden: out, Units: 2})
+		return cells.SSMConfig{In: in, Hidden: out, Units: 2}.New(s)
 	},
 	"cfc": func(s *nodes.Scope, in, out int) cells.Cell {
-		return cells.NewCfC(s, cells.CfCConfig{In: in, Hidden: out})
+		return cells.CfCConfig{In: in, Hidden: out}.New(s)
 	},
 	"indrnn": func(s *nodes.Scope, in, out int) cells.Cell {
 		return owncells.NewIndependent(s, in,
