@@ -10,18 +10,21 @@ import (
 // divided sums gradients up over processes and shares the update out among them. Each process has a
 // segment of all parameters: it receives the gradients of that segment from every process, adds
 // them up in the order of shardTree, clips and updates the segment, and sends the new values to
-// every process. All is sent from where it is and received where it is needed, parameter by parameter.
+// every process. All is sent from where it is and received where it is needed, parameter by parameter;
+// processes that share memory write there what others read.
 type divided struct {
 	world    Processes
 	messages Messages
 	layout   *layout
 	parts    [][]treeNode // the nodes of each process; the sums are where its segments are received
 	spans    [][]span     // what each process's segment has of the parameters
+	sizes    []size       // of these
+	windows  []*window    // memory of each process that this one reads, and its own; nil: there is none
+	shares   bool         // some process has one that another reads
 
-	own    extent  // where the segment of this process stands
-	blocks []block // of it
-	ends   []extent
-	counts []int // blocks of each process
+	blocks []block // of this process's segment
+	order  []int   // of all blocks, process by process: their numbers
+	counts []int   // of bytes, of a number for each block of a process
 
 	// gradients of the only shard of this process, by parameter, if that is not summed up before it is
 	// sent, and where they may differ from 0
@@ -29,60 +32,69 @@ type divided struct {
 	rawTouched []touched
 	touched    [][][]touched // of the nodes of each process, by parameter
 	packed     []flat        // by parameter: what is touched of it, to be sent
-	scratch    flat          // a block
+	scratch    []flat        // a chunk of each source
+	adder      shardTree     // of chunks
 	segment    flat          // of the gradient
 	within     []touched     // by parameter: what is touched of segment
 	shown      []bool        // of it to somebody who may write to it
 	squares    []float64
+	gathered   []float64            // of all blocks, in order
 	norms      []float64            // of all blocks
 	pieces     []gorgonia.ValueGrad // of each slot, nil where this process has no part of it
 	whole      flat                 // room for what all processes give
 }
 
-// span is a part of a parameter.
-type span struct{ slot, from, to int }
-
-func newDivided(world Processes, l *layout, shards int) divided {
+func newDivided(world Processes, l *layout, shards int, fast bool) (divided, error) {
 	x := divided{world: world, messages: messagesOf(world), layout: l}
-	size := world.Size()
-	for r := range size {
-		blocks, at := l.segment(r, size)
-		x.counts, x.ends = append(x.counts, len(blocks)), append(x.ends, at)
-		from, to := ShardRows(shards, r, size)
-		x.parts, x.spans = append(x.parts, nodesOf(from, to)), append(x.spans, spansOf(blocks))
-	}
-	x.blocks, x.own = l.segment(world.Rank(), size)
-	for r, nodes := range x.parts {
-		for i := range nodes {
-			if r != world.Rank() {
-				nodes[i].sum = x.own.zeros()
+	n, rank := world.Size(), world.Rank()
+	x.spans = l.divide(n)
+	x.sizes = make([]size, n)
+	for r, spans := range x.spans {
+		for i := range spans {
+			s := &spans[i]
+			of := l.slots[s.slot]
+			s.at = x.sizes[r].add(of.dtype, s.to-s.from)
+			first := len(x.order)
+			for b := of.blocks.from; b < of.blocks.to; b++ {
+				if at := l.blocks[b].from; s.from <= at && at < s.to {
+					x.order = append(x.order, b)
+				}
+			}
+			if r == rank {
+				for _, b := range x.order[first:] {
+					x.blocks = append(x.blocks, l.blocks[b])
+				}
 			}
 		}
+		sent := 0
+		for _, c := range x.counts {
+			sent += c
+		}
+		x.counts = append(x.counts, 8*len(x.order)-sent)
+		from, to := ShardRows(shards, r, n)
+		x.parts = append(x.parts, nodesOf(from, to))
 	}
-	x.segment = x.own.zeros()
-	x.packed, x.within = make([]flat, len(l.slots)), make([]touched, len(l.slots))
-	x.shown = make([]bool, len(l.slots))
-	for _, nodes := range x.parts {
+	if fast {
+		x.windows = make([]*window, n)
+	} else if err := x.openWindows(); err != nil {
+		return x, err
+	}
+	for r, nodes := range x.parts {
 		of := make([][]touched, len(nodes))
-		for k := range of {
-			of[k] = make([]touched, len(l.slots))
+		for i := range nodes {
+			of[i] = make([]touched, len(l.slots))
+			if r != rank && x.windows[r] == nil {
+				nodes[i].sum = x.sizes[rank].zeros()
+			}
 		}
 		x.touched = append(x.touched, of)
 	}
-	x.squares, x.norms = make([]float64, len(x.blocks)), make([]float64, len(l.blocks))
-	return x
-}
-
-// spansOf joins the blocks of each parameter.
-func spansOf(blocks []block) (spans []span) {
-	for _, b := range blocks {
-		if n := len(spans); n > 0 && spans[n-1].slot == b.slot {
-			spans[n-1].to = b.to
-		} else {
-			spans = append(spans, span(b))
-		}
-	}
-	return spans
+	x.segment = x.sizes[rank].zeros()
+	x.packed, x.within = make([]flat, len(l.slots)), make([]touched, len(l.slots))
+	x.shown = make([]bool, len(l.slots))
+	x.squares = make([]float64, len(x.blocks))
+	x.gathered, x.norms = make([]float64, len(l.blocks)), make([]float64, len(l.blocks))
+	return x, nil
 }
 
 // bytes is the memory of numbers of one type.
@@ -91,21 +103,6 @@ func (x flat) bytes() []byte {
 		return bytesOf(x.f64)
 	}
 	return bytesOf(x.f32)
-}
-
-// only is the numbers of one type.
-func (x flat) only(wide bool) flat {
-	if wide {
-		return flat{f64: x.f64}
-	}
-	return flat{f32: x.f32}
-}
-
-func (e extent) bytes(wide bool) int {
-	if wide {
-		return 8 * (e.to64 - e.from64)
-	}
-	return 4 * (e.to32 - e.from32)
 }
 
 func bytesOf[T float](x []T) []byte {
@@ -117,12 +114,11 @@ func bytesOf[T float](x []T) []byte {
 
 // clip clips the gradient as Clip.Apply does, and returns its norm.
 func (x *divided) clip(c Clip) (norm float64, err error) {
-	counts := make([]int, len(x.counts))
-	for r, n := range x.counts {
-		counts[r] = 8 * n
-	}
-	if err := x.world.AllGather(bytesOf(x.squares), bytesOf(x.norms), counts); err != nil {
+	if err := x.world.AllGather(bytesOf(x.squares), bytesOf(x.gathered), x.counts); err != nil {
 		return 0, err
+	}
+	for i, b := range x.order {
+		x.norms[b] = x.gathered[i]
 	}
 	for _, s := range x.layout.slots {
 		var squares float64
@@ -134,7 +130,7 @@ func (x *divided) clip(c Clip) (norm float64, err error) {
 	if factor := c.factor(norm); norm-norm == 0 {
 		for _, s := range x.spans[x.world.Rank()] {
 			x.within[s.slot].in(s.from, s.to, func(from, to int) {
-				c.limit(x.layout.slots[s.slot].of(x.segment, x.own, from, to), factor)
+				c.limit(x.part(s, x.segment).slice(from-s.from, to-s.from), factor)
 			})
 		}
 	}
@@ -145,19 +141,17 @@ func (x *divided) clip(c Clip) (norm float64, err error) {
 func (x *divided) step(o Optimizer, having func([]gorgonia.ValueGrad) []gorgonia.ValueGrad) error {
 	if x.pieces == nil {
 		x.pieces = make([]gorgonia.ValueGrad, len(x.layout.slots))
-		for i, s := range x.layout.slots {
-			if from, to := x.piece(i); from < to {
-				value, grad := s.values(from, to), s.of(x.segment, x.own, from, to)
-				x.pieces[i] = &gathered{ValueGrad: piece{value.dense(to - from)}, name: s.name,
-					grad: grad.dense(to - from), within: x.withinPiece(i, from, to),
-					show: func() { x.within[i], x.shown[i] = nil, true }}
-			}
+		for _, s := range x.spans[x.world.Rank()] {
+			value, grad, n := x.values(s), x.part(s, x.segment), s.to-s.from
+			x.pieces[s.slot] = &gathered{ValueGrad: piece{value.dense(n)}, name: x.layout.slots[s.slot].name,
+				grad: grad.dense(n), within: x.withinPiece(s.slot, s.from, s.to),
+				show: func() { x.within[s.slot], x.shown[s.slot] = nil, true }}
 		}
 	}
 	if err := o.Step(having(x.pieces)); err != nil {
 		return err
 	}
-	return x.share()
+	return x.share(x.values)
 }
 
 // withinPiece is what is touched of a part of a parameter, counted from its start.
@@ -173,64 +167,68 @@ func (x *divided) withinPiece(slot, from, to int) func() touched {
 	}
 }
 
-// piece is this process's part of a slot.
-func (x *divided) piece(slot int) (from, to int) { return partOf(x.blocks, slot) }
-
-// partOf is the part of a slot that blocks make up.
-func partOf(blocks []block, slot int) (from, to int) {
-	for _, b := range blocks {
-		if b.slot == slot {
-			if to == 0 {
-				from = b.from
-			}
-			to = b.to
-		}
-	}
-	return from, to
-}
-
 // piece is the value of a part of a parameter.
 type piece struct{ value gorgonia.Value }
 
 func (p piece) Value() gorgonia.Value         { return p.value }
 func (p piece) Grad() (gorgonia.Value, error) { return nil, nil }
 
-// share gives all processes the values of every part.
-func (x *divided) share() error {
+// values is a span of the parameters themselves.
+func (x *divided) values(s span) flat { return x.layout.slots[s.slot].values(s.from, s.to) }
+
+// part is a span in its process's segment.
+func (x *divided) part(s span, segment flat) flat {
+	return x.layout.slots[s.slot].part(segment, s.at, 0, s.to-s.from)
+}
+
+// share gives all processes the segments of each, of which at says where the spans stand.
+func (x *divided) share(at func(span) flat) error {
 	rank := x.world.Rank()
+	if own := x.windows[rank]; own != nil {
+		for _, s := range x.spans[rank] {
+			x.part(s, own.segment).copyFrom(at(s))
+		}
+	}
 	for r, spans := range x.spans {
-		if r == rank {
+		if r == rank || x.windows[r] != nil {
 			continue
 		}
 		for _, s := range x.spans[rank] {
-			data := x.layout.slots[s.slot].values(s.from, s.to).bytes()
-			if err := x.messages.Send(r, s.slot%mostTags, data); err != nil {
+			if err := x.messages.Send(r, s.slot%mostTags, at(s).bytes()); err != nil {
 				return err
 			}
 		}
 		for _, s := range spans {
-			data := x.layout.slots[s.slot].values(s.from, s.to).bytes()
-			if err := x.messages.Receive(r, s.slot%mostTags, data); err != nil {
+			if err := x.messages.Receive(r, s.slot%mostTags, at(s).bytes()); err != nil {
 				return err
 			}
 		}
 	}
-	return x.messages.Wait()
-}
-
-// gather gives all processes the segments of each. Segment may be its own place in whole.
-func (x *divided) gather(segment, whole flat) error {
-	counts := make([]int, len(x.ends))
-	for _, wide := range []bool{false, true} {
-		if x.layout.all.bytes(wide) == 0 {
+	if err := x.messages.Wait(); err != nil || !x.shares {
+		return err
+	}
+	if err := x.world.Barrier(); err != nil {
+		return err
+	}
+	for r, spans := range x.spans {
+		if r == rank || x.windows[r] == nil {
 			continue
 		}
-		for r := range counts {
-			counts[r] = x.ends[r].bytes(wide)
-		}
-		if err := x.world.AllGather(segment.only(wide).bytes(), whole.only(wide).bytes(), counts); err != nil {
-			return err
+		for _, s := range spans {
+			at(s).copyFrom(x.part(s, x.windows[r].segment))
 		}
 	}
 	return nil
+}
+
+// gather gives all processes the gradient, of which each has a segment.
+func (x *divided) gather(whole flat) error {
+	at := func(s span) flat {
+		of := x.layout.slots[s.slot]
+		return of.part(whole, of.at, s.from, s.to)
+	}
+	for _, s := range x.spans[x.world.Rank()] {
+		at(s).copyFrom(x.part(s, x.segment))
+	}
+	return x.share(at)
 }

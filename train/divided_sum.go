@@ -65,18 +65,21 @@ func (x *divided) readTouched(rank int, data []byte) {
 }
 
 // send begins the exchange of the nodes of all processes: each sends each its segment of them, and of
-// it what is touched alone. What is sent raw is not yet multiplied by the count of its shard: whoever
-// receives it does that.
+// it what is touched alone, unless it reads that in a window. What is sent raw is not yet multiplied by
+// the count of its shard: whoever receives it does that.
 func (x *divided) send(own *shardTree) error {
 	rank := x.world.Rank()
 	for r, nodes := range x.parts {
+		if r == rank || x.windows[r] != nil {
+			continue
+		}
 		for k, n := range nodes {
 			for _, s := range x.spans[rank] {
 				size := x.touched[r][k][s.slot].size(s.from, s.to)
-				if r == rank || size == 0 {
+				if size == 0 {
 					continue
 				}
-				to := x.layout.slots[s.slot].of(n.sum, x.own, s.from, s.from+size)
+				to := x.part(s, n.sum).slice(0, size)
 				if err := x.messages.Receive(r, s.slot%mostTags, to.bytes()); err != nil {
 					return err
 				}
@@ -101,7 +104,7 @@ func (x *divided) send(own *shardTree) error {
 func (x *divided) sendParts(slot int, all flat, t touched) error {
 	for r, spans := range x.spans {
 		for _, s := range spans {
-			if s.slot != slot || r == x.world.Rank() || t.size(s.from, s.to) == 0 {
+			if s.slot != slot || r == x.world.Rank() || x.windows[r] != nil || t.size(s.from, s.to) == 0 {
 				continue
 			}
 			data := all
@@ -148,6 +151,7 @@ type source struct {
 	start   int     // in the parameter
 	touched touched // nil: all are
 	packed  bool
+	part    bool    // what is not touched is not in all, or not 0 there
 	factor  float64 // what it is multiplied by
 	shared  bool    // all is not to be written
 }
@@ -159,81 +163,108 @@ func (x *divided) sources(own *shardTree, s span, counts []int) (list []source, 
 	rank := x.world.Rank()
 	for r, nodes := range x.parts {
 		for k, n := range nodes {
-			o := source{node: n, factor: 1, shared: r == rank && x.raw != nil}
-			if counts != nil {
+			o := source{node: n, factor: 1}
+			w := x.windows[r]
+			if counts != nil && (r == rank || w == nil) {
 				o.factor = float64(counts[n.index])
 			}
-			if r == rank {
+			switch {
+			case r == rank:
 				o.all, o.touched = x.gradientOf(own, k, s.slot)
-			} else {
-				o.all, o.start = x.layout.slots[s.slot].of(n.sum, x.own, s.from, s.to), s.from
-				o.touched = x.touched[r][k][s.slot]
+				o.shared = x.raw != nil
+				o.part = o.touched != nil && o.all.len() == 0
+			case w != nil:
+				o.all, o.touched = x.layout.slots[s.slot].whole(w.nodes[k]), x.touched[r][k][s.slot]
+				o.shared, o.part = true, o.touched != nil
+			default:
+				o.all, o.start, o.touched = x.part(s, n.sum), s.from, x.touched[r][k][s.slot]
+				o.packed, o.part = o.touched != nil, o.touched != nil
 			}
-			o.packed = o.touched != nil && (r != rank || o.all.len() == 0)
 			sparse = sparse && o.touched != nil
 			list = append(list, o)
 		}
 	}
 	if !sparse {
 		for i := range list {
-			list[i].unpack(x.layout.slots[s.slot], s)
+			list[i].fill(x.layout.slots[s.slot], s)
 		}
 	}
 	return list, sparse
 }
 
-// unpack puts touched numbers where they belong, since others have more.
-func (o *source) unpack(in slot, s span) {
-	if !o.packed {
+// fill puts touched numbers where they belong, among zeros, since others have more.
+func (o *source) fill(in slot, s span) {
+	if !o.part {
 		return
 	}
 	whole, at := in.room(s.to-s.from), 0
 	o.touched.in(s.from, s.to, func(from, to int) {
-		whole.slice(from-s.from, to-s.from).copyFrom(o.all.slice(at, at+to-from))
-		at += to - from
+		part := o.at(from, to, at)
+		whole.slice(from-s.from, to-s.from).copyFrom(part)
+		at += part.len()
 	})
-	o.all, o.start, o.packed, o.shared = whole, s.from, false, false
+	o.all, o.start, o.packed, o.part, o.shared = whole, s.from, false, false, false
 }
 
-// take is numbers of a source, times its factor, that may be written.
-func (x *divided) take(o *source, from, to int) flat {
-	part := o.all.slice(from, to)
-	if o.shared {
-		room := &x.scratch
-		if len(part.f32) > len(room.f32) {
-			room.f32 = make([]float32, kernels.Block)
-		}
-		if len(part.f64) > len(room.f64) {
-			room.f64 = make([]float64, kernels.Block)
-		}
-		copied := flat{f32: room.f32[:len(part.f32)]}
-		if part.f64 != nil {
-			copied = flat{f64: room.f64[:len(part.f64)]}
-		}
-		copied.scaled(part, o.factor)
-		return copied
+// at is numbers of the source, before which so many are packed.
+func (o *source) at(from, to, packed int) flat {
+	if o.packed {
+		return o.all.slice(packed, packed+to-from)
 	}
-	if o.factor != 1 {
-		part.scale(o.factor)
-	}
-	return part
+	return o.all.slice(from-o.start, to-o.start)
 }
 
-// sumDense makes a block of the segment the sum of the sources there, times factor.
-func (x *divided) sumDense(to flat, b block, list []source, factor float64) {
-	var t shardTree
-	for i := range list {
-		o := &list[i]
-		n := o.node
-		n.sum = x.take(o, b.from-o.start, b.to-o.start)
-		if i == 0 {
-			to.copyFrom(n.sum)
-			n.sum = to
-		}
-		t.push(n)
+// chunk is how many numbers are summed up at a time, so that they stay in the nearest cache.
+const chunk = 1 << 12
+
+// take is part of source k, times its factor, which may be written if it is not alone to be added.
+func (x *divided) take(k int, o *source, part flat, added bool) flat {
+	if o.shared && added && o.factor == 1 {
+		return part
 	}
-	t.root()
-	to.scale(factor)
+	if !o.shared {
+		if o.factor != 1 {
+			part.scale(o.factor)
+		}
+		return part
+	}
+	for len(x.scratch) <= k {
+		x.scratch = append(x.scratch, flat{})
+	}
+	room := &x.scratch[k]
+	if part.f64 != nil && room.f64 == nil {
+		room.f64 = make([]float64, chunk)
+	}
+	if part.f32 != nil && room.f32 == nil {
+		room.f32 = make([]float32, chunk)
+	}
+	copied := flat{f32: room.f32[:len(part.f32)]}
+	if part.f64 != nil {
+		copied = flat{f64: room.f64[:len(part.f64)]}
+	}
+	copied.scaled(part, o.factor)
+	return copied
+}
+
+// sumDense makes a part of the segment the sum of the sources there, times factor. It goes chunk by chunk.
+func (x *divided) sumDense(to flat, from int, list []source, factor float64) {
+	for begin := 0; begin < to.len(); begin += chunk {
+		end := min(begin+chunk, to.len())
+		sum := to.slice(begin, end)
+		for k := range list {
+			o := &list[k]
+			n, part := o.node, o.at(from+begin, from+end, 0)
+			if k == 0 {
+				sum.scaled(part, o.factor)
+				n.sum = sum
+			} else {
+				n.sum = x.take(k, o, part, n.index%2 == 1) // what is on the right is added to what is on the left
+			}
+			x.adder.push(n)
+		}
+		x.adder.root()
+		sum.scale(factor)
+	}
 }
 
 // sumTouched makes a span of the segment the sum of the sources, times factor: range by range, of the
@@ -247,7 +278,7 @@ func (x *divided) sumTouched(to flat, s span, list []source, factor float64) {
 		o.touched.in(s.from, s.to, func(a, b int) {
 			own = append(own, reach{a, b})
 			ends = append(ends, a, b)
-			for at := a + kernels.Block; at < b; at += kernels.Block {
+			for at := a + chunk; at < b; at += chunk {
 				ends = append(ends, at)
 			}
 		})
@@ -258,7 +289,6 @@ func (x *divided) sumTouched(to flat, s span, list []source, factor float64) {
 	at, next := make([]int, len(list)), make([]int, len(list)) // in packed numbers, and in ranges
 	for i := 1; i < len(ends); i++ {
 		a, b := ends[i-1], ends[i]
-		var t shardTree
 		for k := range list {
 			o := &list[k]
 			for next[k] < len(o.touched) && o.touched[next[k]].to <= a {
@@ -267,15 +297,12 @@ func (x *divided) sumTouched(to flat, s span, list []source, factor float64) {
 			n := o.node
 			n.sum = flat{}
 			if next[k] < len(o.touched) && o.touched[next[k]].from <= a {
-				from := a - o.start
-				if o.packed {
-					from, at[k] = at[k], at[k]+b-a
-				}
-				n.sum = x.take(o, from, from+b-a)
+				n.sum = x.take(k, o, o.at(a, b, at[k]), false)
+				at[k] += b - a
 			}
-			t.push(n)
+			x.adder.push(n)
 		}
-		if sum := t.root(); sum.len() > 0 {
+		if sum := x.adder.root(); sum.len() > 0 {
 			part := to.slice(a-s.from, b-s.from)
 			part.copyFrom(sum)
 			part.scale(factor)
@@ -286,13 +313,13 @@ func (x *divided) sumTouched(to flat, s span, list []source, factor float64) {
 
 // reduce makes segment the sum of the nodes of all, times factor, once they have come, and squares
 // that of its blocks. Counts are those of all shards if gradients were sent raw. It goes block by
-// block, so that a block is in the cache throughout, or, of what is touched in part only, range by
-// range.
+// block, so that what is summed is squared while it is in the cache, or, of what is touched in part only,
+// range by range.
 func (x *divided) reduce(own *shardTree, counts []int, factor float64) {
 	next := 0 // of blocks
 	for _, s := range x.spans[x.world.Rank()] {
 		list, sparse := x.sources(own, s, counts)
-		to := x.layout.slots[s.slot].of(x.segment, x.own, s.from, s.to)
+		to := x.part(s, x.segment)
 		if sparse {
 			x.sumTouched(to, s, list, factor)
 		} else {
@@ -302,7 +329,7 @@ func (x *divided) reduce(own *shardTree, counts []int, factor float64) {
 			b := x.blocks[next]
 			part := to.slice(b.from-s.from, b.to-s.from)
 			if !sparse {
-				x.sumDense(part, b, list, factor)
+				x.sumDense(part, b.from, list, factor)
 			}
 			x.squares[next] = 0
 			if !sparse || x.within[s.slot].size(b.from, b.to) > 0 {

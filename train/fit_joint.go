@@ -93,6 +93,7 @@ func (f *fit) jointBatch(ctx context.Context) error {
 		return nil
 	}
 	defer f.joint.begin()
+	f.joint.show()
 	o, err := f.joint.report(ctx.Err() != nil)
 	if err != nil {
 		return f.lost(err)
@@ -134,7 +135,7 @@ func (f *fit) summed(o updateReport) (gradients, error) {
 	if j.divided.whole.f32 == nil && j.divided.whole.f64 == nil {
 		j.divided.whole = j.layout.all.zeros()
 	}
-	err := j.gather(j.segment, j.divided.whole)
+	err := j.gather(j.divided.whole)
 	return listed(j.listed(j.divided.whole)), err
 }
 

@@ -140,9 +140,10 @@ func (j *joint) pieceOf(key string, rank int) (of *slot, from, to int) {
 	for i := range j.layout.slots {
 		s := &j.layout.slots[i]
 		if strings.Contains("/"+key, "/"+s.name+"/") && (of == nil || len(s.name) > len(of.name)) {
-			of = s
-			blocks, _ := j.layout.segment(rank, j.size())
-			from, to = partOf(blocks, i)
+			of, from, to = s, 0, 0
+			if part := spanOf(j.spans[rank], i); part != nil {
+				from, to = part.from, part.to
+			}
 		}
 	}
 	return of, from, to

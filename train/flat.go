@@ -31,11 +31,22 @@ func (x flat) scale(factor float64) {
 	scale(x.f64, factor)
 }
 
-// extent is a part of a flat.
-type extent struct{ from32, to32, from64, to64 int }
+// size is how many numbers of each type a flat has.
+type size struct{ n32, n64 int }
 
-func (e extent) zeros() flat {
-	return flat{f32: make([]float32, e.to32-e.from32), f64: make([]float64, e.to64-e.from64)}
+func (s size) zeros() flat {
+	return flat{f32: make([]float32, s.n32), f64: make([]float64, s.n64)}
+}
+
+// add makes room for so many more numbers of one type, and returns where it begins.
+func (s *size) add(t tensor.Dtype, n int) (at int) {
+	of := &s.n32
+	if t == tensor.Float64 {
+		of = &s.n64
+	}
+	at = *of
+	*of += n
+	return at
 }
 
 // block is a part of a parameter, whose squares are summed, and which is updated, in one go:
@@ -59,7 +70,7 @@ type layout struct {
 	slots  []slot
 	index  map[string]int
 	blocks []block
-	all    extent
+	all    size
 }
 
 // newLayout lays the parameters out in the order of the list.
@@ -73,10 +84,7 @@ func newLayout(params []gorgonia.ValueGrad) (*layout, error) {
 		if _, twice := l.index[p.name]; twice {
 			return nil, fmt.Errorf("train: parameter %q is listed twice; names must be unique", p.name)
 		}
-		s := slot{name: p.name, vg: vg, vector: p.value, at: l.all.to32}
-		if p.value.dtype == tensor.Float64 {
-			s.at = l.all.to64
-		}
+		s := slot{name: p.name, vg: vg, vector: p.value, at: l.all.add(p.value.dtype, p.value.len())}
 		s.blocks.from = len(l.blocks)
 		for from := 0; from < p.value.len(); from += kernels.Block {
 			l.blocks = append(l.blocks, block{i, from, min(from+kernels.Block, p.value.len())})
@@ -84,45 +92,20 @@ func newLayout(params []gorgonia.ValueGrad) (*layout, error) {
 		s.blocks.to = len(l.blocks)
 		l.index[p.name] = i
 		l.slots = append(l.slots, s)
-		l.all.to32 += len(p.value.f32)
-		l.all.to64 += len(p.value.f64)
 	}
 	return l, nil
 }
 
-// segment is the blocks of part k of n, and where they stand.
-func (l *layout) segment(k, n int) (blocks []block, at extent) {
-	from, to := ShardRows(len(l.blocks), k, n)
-	at.from32, at.from64 = l.before(from)
-	at.to32, at.to64 = l.before(to)
-	return l.blocks[from:to], at
-}
-
-// before is how many numbers of each type stand before a block.
-func (l *layout) before(b int) (n32, n64 int) {
-	if b == len(l.blocks) {
-		return l.all.to32, l.all.to64
-	}
-	at := l.blocks[b]
-	for _, s := range l.slots[:at.slot] {
-		n32, n64 = n32+len(s.f32), n64+len(s.f64)
-	}
-	if l.slots[at.slot].f32 != nil {
-		return n32 + at.from, n64
-	}
-	return n32, n64 + at.from
-}
-
-// of is the numbers of a part of a slot in x, which begins at start.
-func (s slot) of(x flat, start extent, from, to int) flat {
+// part is numbers of the slot in x, of which those of the slot begin at number at.
+func (s slot) part(x flat, at, from, to int) flat {
 	if s.dtype == tensor.Float32 {
-		return flat{f32: x.f32[s.at+from-start.from32 : s.at+to-start.from32]}
+		return flat{f32: x.f32[at+from : at+to]}
 	}
-	return flat{f64: x.f64[s.at+from-start.from64 : s.at+to-start.from64]}
+	return flat{f64: x.f64[at+from : at+to]}
 }
 
 // whole is the numbers of the slot in x, which holds all parameters.
-func (s slot) whole(x flat) flat { return s.of(x, extent{}, 0, s.len()) }
+func (s slot) whole(x flat) flat { return s.part(x, s.at, 0, s.len()) }
 
 // values is a part of the parameter itself.
 func (s slot) values(from, to int) flat {

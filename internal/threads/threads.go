@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"unsafe"
 )
 
 // ErrAborted is what every method returns once a process has aborted.
@@ -228,4 +229,25 @@ func (p *Process) Broadcast(data []byte, root int) error {
 			copy(data, posted[root].([]byte))
 		}
 	})
+}
+
+// Neighbours is a Messages that reads the memory of those processes that Near says it does; of all, if
+// that is nil.
+type Neighbours struct {
+	Messages
+	Near func(other int) bool
+}
+
+// Windows gives everybody memory of its own that those near read.
+func (n Neighbours) Windows(bytes int) ([][]byte, error) {
+	own := unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(make([]float64, (bytes+7)/8)))), bytes)
+	all := make([][]byte, n.size)
+	err := n.post(own, func(posted []any) {
+		for r, v := range posted {
+			if n.Near == nil || r == n.rank || n.Near(r) {
+				all[r] = v.([]byte)
+			}
+		}
+	})
+	return all, err
 }

@@ -40,6 +40,7 @@ type Job struct {
 	watched    sync.WaitGroup
 	warnings   []string
 	posted     []*request // by Send and Receive
+	windows    [][]byte   // memory that is mapped
 }
 
 // threadSerialized is MPI_THREAD_SERIALIZED: several threads call, one at a time.
@@ -368,5 +369,6 @@ func (j *Job) finalize() error {
 	}
 	close(j.done)
 	j.watched.Wait()
+	j.unmap()
 	return j.call("MPI_Finalize", j.lib.finalize)
 }

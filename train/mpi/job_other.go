@@ -39,6 +39,7 @@ func (*Job) Broadcast([]byte, int) error                 { return errSystem }
 func (*Job) Send(int, int, []byte) error                 { return errSystem }
 func (*Job) Receive(int, int, []byte) error              { return errSystem }
 func (*Job) Wait() error                                 { return errSystem }
+func (*Job) Windows(int) ([][]byte, error)               { return nil, errSystem }
 func (*Job) Barrier() error                              { return errSystem }
 func (*Job) Abort(error)                                 {}
 func (*Job) Close() error                                { return nil }

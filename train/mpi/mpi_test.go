@@ -101,8 +101,8 @@ func methods(job *mpi.Job) error {
 		if err := job.AllGather(place, in, sizes); err != nil || !bytes.Equal(in, all) {
 			return fmt.Errorf("AllGather in place of %d: %w", unit, err)
 		}
-		if err := messages(job, unit); err != nil {
-			return fmt.Errorf("messages of %d: %w", unit, err)
+		if err := errors.Join(messages(job, unit), windows(job, unit)); err != nil {
+			return fmt.Errorf("messages or windows of %d: %w", unit, err)
 		}
 		data := bytes.Repeat([]byte{byte(r)}, unit)
 		if err := job.Broadcast(data, size-1); err != nil ||
@@ -155,6 +155,39 @@ func messages(job *mpi.Job, unit int) error {
 	}
 	if job.Send(size, 0, nil) == nil || job.Receive(0, 1<<14, nil) == nil {
 		return errors.New("messages of nobody are taken")
+	}
+	return nil
+}
+
+// windows writes to this process's window, and reads those of all.
+func windows(job *mpi.Job, unit int) error {
+	all, err := job.Windows(unit + job.Rank())
+	if err != nil || len(all) != job.Size() {
+		return fmt.Errorf("%d windows: %w", len(all), err)
+	}
+	for round := range byte(3) {
+		for i := range all[job.Rank()] {
+			all[job.Rank()][i] = round + byte(i+job.Rank())
+		}
+		if err := job.Barrier(); err != nil {
+			return err
+		}
+		for r, w := range all {
+			if len(w) != unit+r {
+				return fmt.Errorf("the window of process %d has %d bytes", r, len(w))
+			}
+			for i, b := range w {
+				if b != round+byte(i+r) {
+					return fmt.Errorf("byte %d of process %d is %d in round %d", i, r, b, round)
+				}
+			}
+		}
+		if err := job.Barrier(); err != nil {
+			return err
+		}
+	}
+	if _, err := job.Windows(-1); err == nil {
+		return errors.New("a window of -1 bytes is made")
 	}
 	return nil
 }

@@ -3,7 +3,6 @@ package mpi
 import (
 	"bytes"
 	"encoding/binary"
-	"encoding/json"
 	"fmt"
 	"os"
 	"os/signal"
@@ -164,24 +163,11 @@ func (j *Job) compareHosts() error {
 			p.Mask = append(p.Mask, uint64(w))
 		}
 	}
-	const most = 1024
-	text, err := json.Marshal(p)
-	if err != nil || len(text) > most {
-		return fmt.Errorf("mpi: what process %d says of its host is too long", j.rank)
-	}
-	mine := append(text, bytes.Repeat([]byte{' '}, most-len(text))...)
-	all, sizes := make([]byte, most*j.size), make([]int, j.size)
-	for r := range sizes {
-		sizes[r] = most
-	}
-	if err := j.AllGather(mine, all, sizes); err != nil {
+	places := make([]place, j.size)
+	if err := gatherSmall(j, p, places); err != nil {
 		return err
 	}
-	places := make([]place, j.size)
 	for r := range places {
-		if err := json.Unmarshal(all[r*most:(r+1)*most], &places[r]); err != nil {
-			return fmt.Errorf("mpi: process %d is of another version of the program: %w", r, err)
-		}
 		if places[r].Library != places[0].Library {
 			return fmt.Errorf("mpi: process %d on %s uses %s, and process 0 on %s %s: install one version on all hosts",
 				r, places[r].Host, places[r].Library, places[0].Host, places[0].Library)

@@ -68,12 +68,17 @@ func TestShardsMakeUpTheBatch(t *testing.T) {
 	}
 }
 
-// exchange has messages, or has not: 3 processes send all at once.
+// exchange has what a process may have: 2 processes read each other's memory, 3 send all at once, and of 4
+// or more each two that are neighbours read each other's memory and send the others messages.
 func exchange(p *threads.Process) train.Processes {
-	if p.Size() == 3 {
+	messages := threads.Messages{Process: p}
+	switch p.Size() {
+	case 2:
+		return threads.Neighbours{Messages: messages}
+	case 3:
 		return p
 	}
-	return threads.Messages{Process: p}
+	return threads.Neighbours{Messages: messages, Near: func(other int) bool { return other/2 == p.Rank()/2 }}
 }
 
 // A training in 4 shards gives the same weights, the same state of the optimizer and the same history
