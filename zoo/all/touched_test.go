@@ -233,3 +233,46 @@ func TestTouchedRowsAndWriters(t *testing.T) {
 		require.False(t, end(same, true) == end(same, false))
 	}
 }
+
+// Parameters so large that each is divided by itself give the bits of one process, whatever way numbers
+// travel.
+func TestLargeParametersOverProcesses(t *testing.T) {
+	fit := func(p train.Processes) (string, error) {
+		m := must(lm.New(lm.Config{Recurrent: zoo.Recurrent{Cell: "rnn", Hidden: 300}}, nineHundred(), 1))
+		d := lm.Data{Train: slices.Concat(textsOf(60)...), Batch: 4}
+		d.Window.Stride = 5
+		task := must(m.Task(d))
+		adam := must(train.NewAdam(train.AdamConfig{LR: 0.01}))
+		_, err := train.Fit(context.Background(), task, train.Config{Optimizer: adam, Epochs: 1, MaxSteps: 5, Shards: 3,
+			Processes: p, Clip: train.Clip{Norm: 0.05}, Warn: func(string) {}})
+		parts := []any{} // they are long
+		for _, param := range task.Params() {
+			parts = append(parts, param.Value().Float32s())
+		}
+		tensors := adam.State().Tensors
+		for _, name := range slices.Sorted(maps.Keys(tensors)) {
+			parts = append(parts, name, tensors[name].Data())
+		}
+		return must(train.DigestOf(parts...)), err
+	}
+	want := must(fit(nil))
+	ways := map[string]func(p *threads.Process) train.Processes{
+		"at once":  func(p *threads.Process) train.Processes { return p },
+		"messages": func(p *threads.Process) train.Processes { return threads.Messages{Process: p} },
+		"windows": func(p *threads.Process) train.Processes {
+			return threads.Neighbours{Messages: threads.Messages{Process: p}}
+		},
+	}
+	for way, make := range ways {
+		errs := threads.Run(2, func(p *threads.Process) error {
+			got, err := fit(make(p))
+			if err == nil && got != want {
+				return fmt.Errorf("process %d ends otherwise", p.Rank())
+			}
+			return err
+		})
+		for _, err := range errs {
+			require.NoError(t, err, way)
+		}
+	}
+}
