@@ -5,8 +5,6 @@ import (
 	"math"
 	"slices"
 
-	"gorgonia.org/tensor"
-
 	"github.com/seqzoo/seqzoo/internal/check"
 	"github.com/seqzoo/seqzoo/internal/ops"
 )
@@ -173,14 +171,8 @@ func (a *AdaptiveSoftmax) Inputs(g *Graph, n, level int) []*Node {
 // unused marks room that a batch does not need.
 const unused = -1
 
-// Fill lays out targets in the values of Inputs. It is an error if they do not fit the level.
-func (a *AdaptiveSoftmax) Fill(inputs []*tensor.Dense, targets []int) error {
-	values := make([][]int, len(inputs))
-	for i, v := range inputs {
-		if v != nil && v.Dtype() == tensor.Int {
-			values[i] = v.Ints()
-		}
-	}
+// Fill lays out targets in the memory of Inputs. It is an error if they do not fit the level.
+func (a *AdaptiveSoftmax) Fill(values [][]int, targets []int) error {
 	if len(values) != 1+2*len(a.tails) || len(values[0]) != len(targets) ||
 		slices.ContainsFunc(values[1:], func(v []int) bool { return v == nil }) {
 		return fmt.Errorf("adaptive softmax: the values are not those of Inputs for %d targets",

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"math"
 
-	"gorgonia.org/tensor"
-
 	"github.com/seqzoo/seqzoo/internal/check"
 	"github.com/seqzoo/seqzoo/internal/ops"
 	"github.com/seqzoo/seqzoo/rng"
@@ -43,7 +41,15 @@ func (s SampledSoftmax) Validate() error {
 // absent is added to the score of the target where the sample holds it too. Its exponential is 0.
 const absent = -1e9
 
-// Inputs declares what Loss needs to know of n targets, to be filled by Fill before each run.
+// SampledBatch is the memory of the inputs of a SampledSoftmax, in the order of Inputs.
+type SampledBatch struct {
+	IDs    []int     // [n+S]
+	Shifts []float64 // [n+S], to be copied to the memory of an input of float32
+	Places []int     // [n]
+}
+
+// Inputs declares what Loss needs to know of n targets, to be filled by Fill before each run: ids and
+// shifts [n+S], and places [n].
 func (s SampledSoftmax) Inputs(g *Graph, n int) []*Node {
 	if err := s.Validate(); err != nil {
 		ops.Failf("SampledSoftmax", "%w", err)
@@ -52,18 +58,18 @@ func (s SampledSoftmax) Inputs(g *Graph, n int) []*Node {
 		g.IntInput("target places", n)}
 }
 
-// Fill draws a sample for a batch of targets from seed and counter, and writes it to the values of
+// Fill draws a sample for a batch of targets from seed and counter, and writes it to the memory of
 // Inputs.
-func (s SampledSoftmax) Fill(inputs []*tensor.Dense, targets []int, seed uint64,
-	counter int) error {
+func (s SampledSoftmax) Fill(to SampledBatch, targets []int, seed uint64, counter int) error {
 	if err := s.Validate(); err != nil {
 		return err
 	}
 	n := len(targets)
-	if len(inputs) != 3 || inputs[0].Size() != n+s.Samples || inputs[2].Size() != n {
-		return fmt.Errorf("sampled softmax: the values are not those of Inputs for %d targets", n)
+	if len(to.IDs) != n+s.Samples || len(to.Shifts) != n+s.Samples || len(to.Places) != n {
+		return fmt.Errorf("sampled softmax: %d ids, %d shifts and %d places are not those of Inputs "+
+			"for %d targets", len(to.IDs), len(to.Shifts), len(to.Places), n)
 	}
-	ids, places := inputs[0].Data().([]int), inputs[2].Data().([]int)
+	ids, places := to.IDs, to.Places
 	tries, place := s.draw(ids[n:], seed, counter)
 	for i, id := range targets {
 		if id < 0 || id >= s.V {
@@ -76,22 +82,13 @@ func (s SampledSoftmax) Fill(inputs []*tensor.Dense, targets []int, seed uint64,
 		}
 		ids[i] = id
 	}
-	shift := func(i int) float64 {
+	for i, id := range ids {
 		if i < n && places[i] > 0 {
-			return absent
+			to.Shifts[i] = absent
+			continue
 		}
-		q := math.Log1p(1/float64(ids[i]+1)) / math.Log(float64(s.V+1))
-		return -math.Log(-math.Expm1(float64(tries) * math.Log1p(-min(q, 1-1e-12)))) // −log π
-	}
-	switch shifts := inputs[1].Data().(type) {
-	case []float32:
-		for i := range shifts {
-			shifts[i] = float32(shift(i))
-		}
-	case []float64:
-		for i := range shifts {
-			shifts[i] = shift(i)
-		}
+		q := math.Log1p(1/float64(id+1)) / math.Log(float64(s.V+1))
+		to.Shifts[i] = -math.Log(-math.Expm1(float64(tries) * math.Log1p(-min(q, 1-1e-12)))) // −log π
 	}
 	return nil
 }

@@ -27,13 +27,24 @@ func drawn(name string, n int) []float64 {
 }
 
 // bound are the values of input nodes, to be filled.
-func bound(inputs []*nodes.Node) (values []*tensor.Dense) {
+func bound(inputs []*nodes.Node) (values [][]int) {
 	for _, n := range inputs {
-		v := tensor.New(tensor.Of(n.Dtype()), tensor.WithShape(n.Shape()...))
-		must(G.Let(n.Gorgonia(), v))
-		values = append(values, v)
+		values = append(values, memory(n).Ints())
 	}
 	return values
+}
+
+// memory gives an input a value.
+func memory(n *nodes.Node) *tensor.Dense {
+	v := tensor.New(tensor.Of(n.Dtype()), tensor.WithShape(n.Shape()...))
+	must(G.Let(n.Gorgonia(), v))
+	return v
+}
+
+// sampled gives the inputs of a sampled softmax of float64 their memory.
+func sampled(inputs []*nodes.Node) nodes.SampledBatch {
+	return nodes.SampledBatch{IDs: memory(inputs[0]).Ints(), Shifts: memory(inputs[1]).Float64s(),
+		Places: memory(inputs[2]).Ints()}
 }
 
 // set writes values to a parameter.
@@ -316,10 +327,9 @@ func TestSampledSoftmaxAgainstLoops(t *testing.T) {
 		x, e, b := in(g, "x", xs, len(targets), c.h), in(g, "E", table, c.v, c.h),
 			in(g, "b", bias, c.v)
 		inputs := s.Inputs(g, len(targets))
-		values := bound(inputs)
-		require.NoError(t, s.Fill(values, targets, 1, 2))
-		ids, shifts, places := values[0].Data().([]int), values[1].Data().([]float64),
-			values[2].Data().([]int)
+		batch := sampled(inputs)
+		require.NoError(t, s.Fill(batch, targets, 1, 2))
+		ids, shifts, places := batch.IDs, batch.Shifts, batch.Places
 		n := len(targets)
 		samples := ids[n:]
 		pi := map[int]float64{}
@@ -352,7 +362,17 @@ func TestSampledSoftmaxGradients(t *testing.T) {
 	s, targets := nodes.SampledSoftmax{V: 11, Samples: 4}, []int{0, 7, 10, 0}
 	gradcheck.Check(t, func(g *nodes.Graph, x []*nodes.Node) *nodes.Node {
 		inputs := s.Inputs(g, len(targets))
-		must(s.Fill(bound(inputs), targets, 5, 6))
+		batch := nodes.SampledBatch{IDs: memory(inputs[0]).Ints(),
+			Shifts: make([]float64, len(targets)+s.Samples), Places: memory(inputs[2]).Ints()}
+		must(s.Fill(batch, targets, 5, 6))
+		switch shifts := memory(inputs[1]).Data().(type) {
+		case []float64:
+			copy(shifts, batch.Shifts)
+		case []float32:
+			for i, x := range batch.Shifts {
+				shifts[i] = float32(x)
+			}
+		}
 		return s.Loss(x[0], x[1], x[2], inputs)
 	}, gradcheck.Between(-1, 1, 1, 4, 3), gradcheck.Between(-1, 1, 2, 11, 3),
 		gradcheck.Between(-1, 1, 3, 11))
@@ -363,14 +383,14 @@ func TestSampledSoftmaxGradients(t *testing.T) {
 func TestSampledSoftmaxCorrection(t *testing.T) {
 	s := nodes.SampledSoftmax{V: 50, Samples: 10}
 	g := f64()
-	values := bound(s.Inputs(g, 1))
+	batch := sampled(s.Inputs(g, 1))
 	const rounds = 20000
 	seen, expected := make([]float64, s.V), make([]float64, s.V)
 	for k := range rounds {
-		require.NoError(t, s.Fill(values, []int{0}, 1, k))
-		for i, id := range values[0].Data().([]int)[1:] {
+		require.NoError(t, s.Fill(batch, []int{0}, 1, k))
+		for i, id := range batch.IDs[1:] {
 			seen[id]++
-			expected[id] += math.Exp(-values[1].Data().([]float64)[1+i])
+			expected[id] += math.Exp(-batch.Shifts[1+i])
 		}
 	}
 	for id := range seen {
@@ -383,9 +403,9 @@ func TestSampledSoftmaxCorrection(t *testing.T) {
 func TestSampledSoftmaxRepeats(t *testing.T) {
 	s := nodes.SampledSoftmax{V: 100, Samples: 20}
 	draw := func(seed uint64, counter int) []int {
-		values := bound(s.Inputs(f64(), 3))
-		require.NoError(t, s.Fill(values, []int{1, 2, 99}, seed, counter))
-		return values[0].Data().([]int)[3:]
+		batch := sampled(s.Inputs(f64(), 3))
+		require.NoError(t, s.Fill(batch, []int{1, 2, 99}, seed, counter))
+		return batch.IDs[3:]
 	}
 	require.Equal(t, draw(1, 5), draw(1, 5))
 	require.NotEqual(t, draw(1, 5), draw(1, 6))
@@ -398,16 +418,18 @@ func TestSampledSoftmaxMistakes(t *testing.T) {
 		require.ErrorContains(t, s.Validate(), "want 1 … V of them")
 		var be *nodes.BuildError
 		require.ErrorAs(t, nodes.Try(func() { s.Inputs(f64(), 3) }), &be)
-		require.Error(t, s.Fill(nil, nil, 0, 0))
+		require.Error(t, s.Fill(nodes.SampledBatch{}, nil, 0, 0))
 	}
 	s := nodes.SampledSoftmax{V: 5, Samples: 2}
 	g := f64()
 	inputs := s.Inputs(g, 2)
-	values := bound(inputs)
-	require.ErrorContains(t, s.Fill(values, []int{0, 5}, 0, 0),
+	batch := sampled(inputs)
+	require.ErrorContains(t, s.Fill(batch, []int{0, 5}, 0, 0),
 		"target 5 at position 1 is outside 0 … 4")
-	require.ErrorContains(t, s.Fill(values, []int{0}, 0, 0), "not those of Inputs for 1 targets")
-	require.ErrorContains(t, s.Fill(values[1:], []int{0, 1}, 0, 0), "not those of Inputs")
+	require.ErrorContains(t, s.Fill(batch, []int{0}, 0, 0), "not those of Inputs for 1 targets")
+	batch.Shifts = nil
+	require.ErrorContains(t, s.Fill(batch, []int{0, 1}, 0, 0),
+		"4 ids, 0 shifts and 2 places are not those of Inputs")
 	for _, build := range []func(){
 		func() { s.Loss(g.Input("x", 2, 3), g.Input("E", 4, 3), g.Input("b", 5), inputs[1:]) },
 		func() { s.Loss(g.Input("x1", 3, 3), g.Input("E1", 5, 3), g.Input("b1", 5), inputs) },

@@ -3,14 +3,13 @@ package lm
 import (
 	"errors"
 
-	"gorgonia.org/tensor"
-
 	"github.com/seqzoo/seqzoo/nodes"
 	"github.com/seqzoo/seqzoo/run"
 	"github.com/seqzoo/seqzoo/zoo/text"
 )
 
-// lmOutput is what a language model makes of the output of its top layer, y [..., Hidden].
+// lmOutput is the output layer of a language model, over the output y [..., Hidden] of its top
+// layer.
 type output interface {
 	// logits are [..., V]; their softmax are the probabilities of the next token.
 	logits(y *nodes.Node) *nodes.Node
@@ -20,7 +19,7 @@ type output interface {
 
 // lmLoss is a cross-entropy with the inputs that it needs.
 type loss interface {
-	// variant says which of several graphs a batch of targets takes.
+	// variant is the number of the graph that a batch of targets needs, of several.
 	variant(targets []int) int
 	inputs(g *nodes.Graph, n, variant int) []*nodes.Node
 	// of is the mean over n targets of y, n rows in all.
@@ -40,8 +39,8 @@ func newOutput(out *nodes.Scope, cfg Config, v *text.Vocabulary, embed *nodes.Pa
 	return fullOutput{nodes.NewLinear(out, full)}
 }
 
-// tailShares are the shares of a text that fall behind each cutoff; nil if the vocabulary has
-// counted nothing.
+// tailShares are the shares of a text whose ids lie at or behind each cutoff; nil if the vocabulary
+// has no counts.
 func tailShares(v *text.Vocabulary, cutoffs []int) []float64 {
 	var total float64
 	shares := make([]float64, len(cutoffs))
@@ -124,10 +123,17 @@ func (l sampledLoss) of(y *nodes.Node, inputs []*nodes.Node) *nodes.Node {
 }
 
 func (l sampledLoss) fill(inputs []run.Input, targets []int, seed uint64, counter int) error {
-	return l.sampled.Fill(tensors(inputs), targets, seed, counter)
+	shifts := inputs[1].Floats()
+	batch := nodes.SampledBatch{IDs: inputs[0].Ints(), Shifts: make([]float64, shifts.Len()),
+		Places: inputs[2].Ints()}
+	if err := l.sampled.Fill(batch, targets, seed, counter); err != nil {
+		return err
+	}
+	shifts.Put64(0, batch.Shifts)
+	return nil
 }
 
-// adaptiveOutput is a softmax in two steps, which is its own loss.
+// adaptiveOutput is a softmax in two steps. It trains on its exact loss.
 type adaptiveOutput struct{ *nodes.AdaptiveSoftmax }
 
 func (o adaptiveOutput) logits(y *nodes.Node) *nodes.Node { return o.LogProb(y) }
@@ -145,13 +151,9 @@ func (o adaptiveOutput) of(y *nodes.Node, inputs []*nodes.Node) *nodes.Node {
 }
 
 func (o adaptiveOutput) fill(inputs []run.Input, targets []int, _ uint64, _ int) error {
-	return o.Fill(tensors(inputs), targets)
-}
-
-func tensors(inputs []run.Input) []*tensor.Dense {
-	ts := make([]*tensor.Dense, len(inputs))
+	values := make([][]int, len(inputs))
 	for i, in := range inputs {
-		ts[i] = in.Tensor()
+		values[i] = in.Ints()
 	}
-	return ts
+	return o.Fill(values, targets)
 }
