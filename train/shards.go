@@ -26,11 +26,9 @@ type Carrying interface {
 }
 
 // ShardRows are the rows of shard k of n of a batch of so many: from and to ⌊rows·k/n⌋ and
-// ⌊rows·(k+1)/n⌋. No two shards differ by more than one row. An n below 1 counts as 1.
+// ⌊rows·(k+1)/n⌋. No two shards differ by more than one row, and the
+// last has the most. An n below 1 counts as 1.
 func ShardRows(rows, k, n int) (from, to int) {
 	n = max(n, 1)
 	return rows * k / n, rows * (k + 1) / n
 }
-
-// MostShardRows is how many rows the largest of n shards of a batch has.
-func MostShardRows(rows, n int) int { n = max(n, 1); return (rows + n - 1) / n }

@@ -42,9 +42,9 @@ func (m *Model) stepPorts(g *nodes.Graph, sizes []int) (in, out []zoo.Port) {
 	seen := memory.Input(g, sizes[0])
 	in = append(in, shared.NumberedPorts("memory", seen.Nodes())...)
 	decoder := cells.Bahdanau{Layers: m.decoder, Memory: seen}
-	state, ports := shared.StatePorts(g, decoder.Parts(), sizes[0])
-	next := cells.Advance(decoder, nodes.Embedding(m.embedding, tokens, -1), state)
-	out = append([]zoo.Port{{Name: "logits", Node: m.logits(next[0])}},
-		shared.NextPorts(ports, next)...)
-	return append(in, ports...), out
+	return shared.StepPorts(g, in, decoder.Parts(), sizes[0],
+		func(state cells.State) (out []zoo.Port, next cells.State) {
+			next = cells.Advance(decoder, nodes.Embedding(m.embedding, tokens, -1), state)
+			return []zoo.Port{{Name: "logits", Node: m.logits(next[0])}}, next
+		})
 }

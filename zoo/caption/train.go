@@ -59,45 +59,32 @@ func (m *Model) checkCaptioned(examples []Captioned) error {
 // Task makes a task for train.Fit. Its loss is the cross-entropy in nats a word, <eos> included;
 // its validation measures the same as valid_loss. It keeps the examples, which must not change.
 func (m *Model) Task(d Data) (train.Task, error) {
-	if err := errors.Join(shared.Made(m.store),
-		shared.CheckRecompute(d.Recompute, d.Unroll)); err != nil {
+	if err := shared.Learns(m.store, d.Recompute, d.Unroll); err != nil {
 		return nil, prefix.Wrap(err)
 	}
 	batching := shared.Batching{Batch: d.Batch, Tokens: d.Tokens, Seed: d.Seed}
-	feed, err := shared.NewFeed(shared.Source[Captioned]{
-		Kind: "picture", Train: d.Train, Stream: d.Stream, Buffer: d.Buffer,
-		Check: m.checkCaptioned, Size: Captioned.words, Digest: m.digest,
-		Gather: batching.Config(32, 0),
-	})
-	if err != nil {
-		return nil, prefix.Errorf("training: %w", err)
-	}
-	if err := m.checkCaptioned(d.Valid); err != nil {
-		return nil, prefix.Wrap(check.Validation(err))
-	}
-	data, err := m.taskData(d, feed, batching)
-	if err != nil {
-		return nil, prefix.Wrap(err)
-	}
 	r := newCaptionRunner(m, d, batching.Rows(32), true)
-	err = feed.Foresee(func(largest []Captioned, whole shared.Rows) error {
-		_, err := r.graph(largest, whole)
-		return err
-	})
-	if err != nil {
-		return nil, prefix.Errorf("training: %w", err)
-	}
-	task := shared.TaskOf(feed, data, m.store.Params(), Captioned.words)
-	task.RunBatch = func(p shared.Rows, seed uint64, counter int) (train.Batch, error) {
-		return r.run(feed.At, p, seed, counter)
-	}
-	if len(d.Valid) > 0 {
-		task.Measure = func(ctx context.Context) (map[string]float64, error) {
-			loss, err := m.Loss(ctx, d.Valid)
+	return shared.Learner[Captioned]{
+		Prefix: prefix, Params: m.store.Params(), Length: Captioned.words,
+		Source: shared.Source[Captioned]{
+			Kind: "picture", Train: d.Train, Stream: d.Stream, Buffer: d.Buffer,
+			Check: m.checkCaptioned, Size: Captioned.words, Digest: m.digest,
+			Gather: batching.Config(32, 0),
+		},
+		Begin: func(feed *shared.Feed[Captioned]) (shared.TaskData, error) {
+			return m.taskData(d, feed, batching)
+		},
+		Compile: func(examples []Captioned, part shared.Rows) error {
+			_, err := r.graph(examples, part)
+			return err
+		},
+		Run:   r.run,
+		Valid: d.Valid, CheckValid: m.checkCaptioned,
+		Measure: func(ctx context.Context, valid []Captioned) (map[string]float64, error) {
+			loss, err := m.Loss(ctx, valid)
 			return map[string]float64{"valid_loss": loss}, err
-		}
-	}
-	return task, nil
+		},
+	}.Task()
 }
 
 // words is how many are written, <eos> included.
@@ -189,7 +176,7 @@ type captionShape struct{ T, B int }
 type captionGraph struct {
 	*train.Step
 	patches run.Floats
-	in, out []int
+	words   shared.Teaching
 	B       int
 }
 
@@ -219,7 +206,8 @@ func (r *captionRunner) build(shape captionShape, o graph.Option) (p *captionGra
 		return nil, err
 	}
 	var inputs run.Inputs
-	p.patches, p.in, p.out = inputs.Floats(patches), inputs.Ints(in), inputs.Ints(out)
+	p.patches = inputs.Floats(patches)
+	p.words = shared.Teaching{In: inputs.Ints(in), Out: inputs.Ints(out), B: B}
 	return p, inputs.Err()
 }
 
@@ -238,21 +226,13 @@ func (r *captionRunner) run(all []Captioned, part shared.Rows, seed uint64,
 	if err != nil {
 		return b, prefix.Wrap(err)
 	}
-	for i := range g.out {
-		g.out[i] = shared.Ignored
-	}
-	clear(g.in)
+	g.words.Clear()
 	g.patches.Fill(0)
 	for k, e := range part.Examples() {
 		if err := r.m.feed(g.patches, k, g.B, all[e].Picture); err != nil {
 			return b, prefix.Wrap(err)
 		}
-		caption := all[e].Caption
-		g.in[k] = r.m.bos
-		for t, id := range caption {
-			g.in[(t+1)*g.B+k], g.out[t*g.B+k] = id, id
-		}
-		g.out[len(caption)*g.B+k] = r.m.eos
+		g.words.Put(k, all[e].Caption, r.m.bos, r.m.eos)
 		b.Count += all[e].words()
 	}
 	if b.Loss, err = g.RunRows(seed, counter, part.From, part.Width(r.rows)); err != nil {

@@ -15,9 +15,9 @@ import (
 // what each of its steps reads, if they do. "step" is one token [batch] of the decoder: to logits
 // [batch, V] and the next state.
 //
-// If the model copies, a turn gives memory, the encoder's outputs [time, batch, U], too; a step reads
-// such outputs of the tokens that it may copy, memory [places, batch, U] with counts [batch], and
-// gives the weights of these places, attention [batch, places], and gate [batch], the logit of
+// If the model copies, a turn gives memory, the encoder's outputs [time, batch, U], too; a step
+// reads such outputs of the tokens that it may copy, memory [places, batch, U] with counts [batch],
+// and gives the weights of these places, attention [batch, places], and gate [batch], the logit of
 // writing rather than copying; whoever runs the step mixes in the weights.
 func (m *Model) Layouts() []zoo.Layout {
 	if shared.Made(m.store) != nil {
@@ -81,13 +81,15 @@ func (m *Model) stepPorts(g *nodes.Graph, sizes []int) (in, out []zoo.Port) {
 		d = g.Input("condition", batch, m.cfg.condition())
 		in = append(in, zoo.Port{Name: "condition", Node: d})
 	}
-	state, ports := shared.StatePorts(g, m.decoder.Parts(), batch)
-	_, next, logits, attention := m.step(tokens, state, d, memory)
-	out = []zoo.Port{{Name: "logits", Node: logits}}
-	if memory != nil {
-		gate := nodes.Reshape(next[len(next)-1], batch)
-		out = append(out, zoo.Port{Name: "attention", Node: attention},
-			zoo.Port{Name: "gate", Node: gate})
-	}
-	return append(in, ports...), append(out, shared.NextPorts(ports, next[1:])...)
+	return shared.StepPorts(g, in, m.decoder.Parts(), batch,
+		func(state cells.State) (out []zoo.Port, next cells.State) {
+			_, next, logits, attention := m.step(tokens, state, d, memory)
+			out = []zoo.Port{{Name: "logits", Node: logits}}
+			if memory != nil {
+				gate := nodes.Reshape(next[len(next)-1], batch)
+				out = append(out, zoo.Port{Name: "attention", Node: attention},
+					zoo.Port{Name: "gate", Node: gate})
+			}
+			return out, next[1:]
+		})
 }

@@ -8,7 +8,6 @@ import (
 	"iter"
 	"math"
 
-	"github.com/seqzoo/seqzoo/internal/check"
 	"github.com/seqzoo/seqzoo/train"
 	"github.com/seqzoo/seqzoo/unroll"
 	"github.com/seqzoo/seqzoo/zoo/internal/shared"
@@ -30,9 +29,9 @@ type Data struct {
 	Recompute int
 
 	// Stream is read in place of Train: data that need not fit in memory. Each time that it is
-	// ranged over, it gives the same dialogues from the first on, which it does not change any more;
-	// an error ends the training with the number of the dialogue. Buffer of them, by default 8,192,
-	// are in memory at a time, and shuffled among each other
+	// ranged over, it gives the same dialogues from the first on, which it does not change any
+	// more; an error ends the training with the number of the dialogue. Buffer of them, by default
+	// 8,192, are in memory at a time, and shuffled among each other
 	Stream iter.Seq2[Dialogue, error]
 	Buffer int
 
@@ -68,7 +67,7 @@ func (d *Data) check(m *Model) error {
 		errs = append(errs, errors.New("FreeBits and KLWeight are of a latent variable, and the model "+
 			"has none"))
 	}
-	return errors.Join(append(errs, check.Validation(m.checkValid(d.Valid)))...)
+	return errors.Join(errs...)
 }
 
 // checkValid refuses what cannot be validated on, and tries the graph of the longest.
@@ -99,22 +98,45 @@ func (m *Model) Task(d Data) (train.Task, error) {
 		return nil, prefix.Wrap(err)
 	}
 	batching := shared.Batching{Batch: d.Batch, Bucket: d.Bucket, Tokens: d.Tokens, Seed: d.Seed}
-	feed, err := shared.NewFeed(shared.Source[Dialogue]{
-		Kind: "dialogue", Train: d.Train, Stream: d.Stream, Buffer: d.Buffer,
-		Check: m.checkDialogues, Size: Dialogue.tokens,
-		Gather: batching.Config(8, 20), Batches: dialogueBatches,
-	})
-	if err != nil {
-		return nil, prefix.Errorf("training: %w", err)
-	}
-	data, err := shared.NewTaskData(shared.TaskParts{
+	var runner *dialogueRunner
+	return shared.Learner[Dialogue]{
+		Prefix: prefix, Params: m.store.Params(), Length: Dialogue.tokens,
+		Source: shared.Source[Dialogue]{
+			Kind: "dialogue", Train: d.Train, Stream: d.Stream, Buffer: d.Buffer,
+			Check: m.checkDialogues, Size: Dialogue.tokens,
+			Gather: batching.Config(8, 20), Batches: dialogueBatches,
+		},
+		Begin: func(feed *shared.Feed[Dialogue]) (shared.TaskData, error) {
+			runner = newDialogueRunner(m, d, feed.At, batching.Rows(8), true)
+			return m.taskData(d, feed, batching)
+		},
+		Compile: func(ds []Dialogue, part shared.Rows) error {
+			_, _, _, err := runner.graph(ds, part)
+			return err
+		},
+		Run: func(ds []Dialogue, p shared.Rows, seed uint64, counter int) (b train.Batch, err error) {
+			g, err := runner.run(ds, p, seed, counter)
+			if err != nil {
+				return b, err
+			}
+			return train.Batch{Loss: g.loss, Count: len(g.rowOf), Grads: g.Grads()}, nil
+		},
+		Valid: d.Valid, CheckValid: m.checkValid,
+		Measure: m.measure,
+	}.Task()
+}
+
+// taskData digests the dialogues, and says what is likely a mistake in them.
+func (m *Model) taskData(d Data, feed *shared.Feed[Dialogue],
+	batching shared.Batching) (data shared.TaskData, err error) {
+	data, err = shared.NewTaskData(shared.TaskParts{
 		Train: feed.Data(), Valid: d.Valid, Vocabulary: []any{m.vocabulary}, Model: m.cfg,
 		Settings: batching.More([]any{cmp.Or(d.Batch, 8), cmp.Or(d.Bucket, 20), d.Seed, d.Unroll,
 			d.WordDropout, d.FreeBits}, d.Recompute),
 		Schedules: []func(int) float64{d.KLWeight},
 	})
 	if err != nil {
-		return nil, prefix.Wrap(err)
+		return data, err
 	}
 	data.Empty(d.Valid != nil, len(d.Valid))
 	data.Doubts(m.cfg.Encoder.Idle()...)
@@ -127,37 +149,20 @@ func (m *Model) Task(d Data) (train.Task, error) {
 		}
 		return p
 	})
-	runner := newDialogueRunner(m, d, feed.At, batching.Rows(8), true)
-	err = feed.Foresee(func(largest []Dialogue, whole shared.Rows) error {
-		_, _, _, err := runner.graph(largest, whole)
-		return err
-	})
+	return data, nil
+}
+
+// measure is what validation measures.
+func (m *Model) measure(ctx context.Context, valid []Dialogue) (map[string]float64, error) {
+	s, err := m.Evaluate(ctx, valid, EvaluateOptions{})
 	if err != nil {
-		return nil, prefix.Errorf("training: %w", err)
+		return nil, err
 	}
-	task := shared.TaskOf(feed, data, m.store.Params(), Dialogue.tokens)
-	task.RunBatch = func(p shared.Rows, seed uint64, counter int) (b train.Batch, err error) {
-		g, err := runner.run(feed.At, p, seed, counter)
-		if err != nil {
-			return b, err
-		}
-		return train.Batch{Loss: g.loss, Count: len(g.rowOf), Grads: g.Grads()}, nil
+	measured := map[string]float64{"valid_loss": s.Bound, "valid_perplexity": s.Perplexity()}
+	if m.cfg.Latent.Width > 0 {
+		measured["valid_reconstruction"], measured["valid_kl"] = s.Reconstruction, s.KL
 	}
-	if len(d.Valid) > 0 {
-		task.Measure = func(ctx context.Context) (map[string]float64, error) {
-			s, err := m.Evaluate(ctx, d.Valid, EvaluateOptions{})
-			if err != nil {
-				return nil, err
-			}
-			measured := map[string]float64{"valid_loss": s.Bound,
-				"valid_perplexity": s.Perplexity()}
-			if m.cfg.Latent.Width > 0 {
-				measured["valid_reconstruction"], measured["valid_kl"] = s.Reconstruction, s.KL
-			}
-			return measured, nil
-		}
-	}
-	return task, nil
+	return measured, nil
 }
 
 // turnsOf are all turns of dialogues.

@@ -22,8 +22,8 @@ type Evaluation struct {
 func measure[L any, E interface {
 	metrics() (map[string]float64, error)
 }](evaluate func(context.Context, []L) (E, error),
-	examples []L) func(context.Context) (map[string]float64, error) {
-	return func(ctx context.Context) (map[string]float64, error) {
+) func(context.Context, []L) (map[string]float64, error) {
+	return func(ctx context.Context, examples []L) (map[string]float64, error) {
 		e, err := evaluate(ctx, examples)
 		if err != nil {
 			return nil, err

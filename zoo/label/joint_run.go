@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"iter"
+	"slices"
 
 	"github.com/seqzoo/seqzoo/graph"
 	"github.com/seqzoo/seqzoo/internal/check"
@@ -113,61 +114,50 @@ func (m *Joint) length(e JointLabelled) int { return m.label.steps(e.Sequence) }
 // valid_tag_accuracy, and if they name entities valid_entity_f1, and valid_exact, the share of
 // sequences of which all is right. It keeps the examples, which must not change.
 func (m *Joint) Task(d JointData) (train.Task, error) {
-	if err := shared.Made(m.label.store); err != nil {
-		return nil, jointPrefix.Wrap(err)
-	}
-	if err := shared.CheckRecompute(d.Recompute, d.Unroll); err != nil {
+	if err := shared.Learns(m.label.store, d.Recompute, d.Unroll); err != nil {
 		return nil, jointPrefix.Wrap(err)
 	}
 	batching := shared.Batching{Batch: d.Batch, Bucket: d.Bucket, Tokens: d.Tokens, Seed: d.Seed}
-	feed, err := shared.NewFeed(shared.Source[JointLabelled]{
-		Kind: "example", Train: d.Train, Stream: d.Stream, Buffer: d.Buffer,
-		Check: m.check, Size: m.length, Gather: batching.Config(32, 20),
-	})
-	if err != nil {
-		return nil, jointPrefix.Errorf("training: %w", err)
-	}
-	if err := m.checkValid(d.Valid); err != nil {
-		return nil, jointPrefix.Wrap(check.Validation(err))
-	}
-	vocabulary := []any{m.label.labels, m.tags.labels}
-	if m.label.tokens != nil {
-		vocabulary = append(vocabulary, m.label.tokens)
-	}
-	data, err := shared.NewTaskData(shared.TaskParts{
-		Train: feed.Data(), Valid: d.Valid, Vocabulary: vocabulary, Model: m.cfg,
-		Settings: batching.More([]any{cmp.Or(d.Batch, 32), cmp.Or(d.Bucket, 20), d.Seed, d.Unroll},
-			d.Recompute),
-	})
-	if err != nil {
-		return nil, jointPrefix.Wrap(err)
-	}
-	m.doubts(&data, feed.At, d)
 	graphs := m.graphs(unroll.Options{Strategy: d.Unroll, Recompute: d.Recompute}, labelsLearned)
 	rows := batching.Rows(32)
-	err = feed.Foresee(func(largest []JointLabelled, whole shared.Rows) error {
-		_, err := m.load(graphs, rows, largest, whole)
-		return err
-	})
-	if err != nil {
-		return nil, jointPrefix.Errorf("training: %w", err)
-	}
-	task := shared.TaskOf(feed, data, m.Params().Params(), m.length)
-	task.RunBatch = func(p shared.Rows, seed uint64, counter int) (b train.Batch, err error) {
-		j, err := m.load(graphs, rows, feed.At, p)
-		if err != nil {
-			return b, err
-		}
-		if b.Loss, err = j.Measured.RunRows(seed, counter, p.From, p.Width(rows)); err != nil {
-			return b, jointPrefix.Wrap(err)
-		}
-		b.Count, b.Grads = len(p.Examples()), j.Measured.Grads()
-		return b, nil
-	}
-	if len(d.Valid) > 0 {
-		task.Measure = measure(m.Evaluate, d.Valid)
-	}
-	return task, nil
+	return shared.Learner[JointLabelled]{
+		Prefix: jointPrefix, Params: m.Params().Params(), Length: m.length,
+		Source: shared.Source[JointLabelled]{
+			Kind: "example", Train: d.Train, Stream: d.Stream, Buffer: d.Buffer,
+			Check: m.check, Size: m.length, Gather: batching.Config(32, 20),
+		},
+		Begin: func(feed *shared.Feed[JointLabelled]) (data shared.TaskData, err error) {
+			vocabularies := m.label.vocabularies()
+			data, err = shared.NewTaskData(shared.TaskParts{
+				Train: feed.Data(), Valid: d.Valid, Model: m.cfg,
+				Vocabulary: slices.Insert(vocabularies, 1, any(m.tags.labels)),
+				Settings: batching.More([]any{cmp.Or(d.Batch, 32), cmp.Or(d.Bucket, 20), d.Seed,
+					d.Unroll}, d.Recompute),
+			})
+			if err == nil {
+				m.doubts(&data, feed.At, d)
+			}
+			return data, err
+		},
+		Compile: func(examples []JointLabelled, part shared.Rows) error {
+			_, err := m.load(graphs, rows, examples, part)
+			return err
+		},
+		Run: func(examples []JointLabelled, p shared.Rows, seed uint64,
+			counter int) (b train.Batch, err error) {
+			j, err := m.load(graphs, rows, examples, p)
+			if err != nil {
+				return b, err
+			}
+			if b.Loss, err = j.Measured.RunRows(seed, counter, p.From, p.Width(rows)); err != nil {
+				return b, jointPrefix.Wrap(err)
+			}
+			b.Count, b.Grads = len(p.Examples()), j.Measured.Grads()
+			return b, nil
+		},
+		Valid: d.Valid, CheckValid: m.checkValid,
+		Measure: measure(m.Evaluate),
+	}.Task()
 }
 
 // checkValid refuses what cannot be validated on, and tries the graph of the longest.

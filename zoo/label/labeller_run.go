@@ -2,10 +2,10 @@ package label
 
 import (
 	"cmp"
+	"fmt"
 	"iter"
 
 	"github.com/seqzoo/seqzoo/graph"
-	"github.com/seqzoo/seqzoo/internal/check"
 	"github.com/seqzoo/seqzoo/train"
 	"github.com/seqzoo/seqzoo/unroll"
 	"github.com/seqzoo/seqzoo/zoo/internal/shared"
@@ -45,66 +45,63 @@ type Data struct {
 // of all labels' F1, and for a tagger whose tags name entities valid_entity_f1. It keeps the
 // examples, which must not change.
 func (m *labeller) Task(d Data) (train.Task, error) {
-	if err := shared.Made(m.store); err != nil {
-		return nil, m.errorf("training: %w", err)
-	}
-	if err := shared.CheckRecompute(d.Recompute, d.Unroll); err != nil {
-		return nil, m.errorf("%w", err)
+	if err := shared.Learns(m.store, d.Recompute, d.Unroll); err != nil {
+		return nil, m.prefix.Wrap(err)
 	}
 	batching := shared.Batching{Batch: d.Batch, Bucket: d.Bucket, Tokens: d.Tokens, Seed: d.Seed}
-	feed, err := shared.NewFeed(shared.Source[Labelled]{
-		Kind: "example", Train: d.Train, Stream: d.Stream, Buffer: d.Buffer,
-		Check: m.checkAll, Size: m.length, Gather: batching.Config(32, 20),
-	})
-	if err != nil {
-		return nil, m.errorf("training: %w", err)
-	}
-	if err := m.checkValid(d.Valid); err != nil {
-		return nil, m.prefix.Wrap(check.Validation(err))
-	}
-	weights, err := m.weights(d)
-	if err != nil {
-		return nil, m.errorf("training: %w", err)
-	}
-	vocabulary := []any{m.labels}
-	if m.tokens != nil {
-		vocabulary = append(vocabulary, m.tokens)
-	}
-	data, err := shared.NewTaskData(shared.TaskParts{
-		Train: feed.Data(), Valid: d.Valid, Vocabulary: vocabulary, Model: []any{m.cfg, m.output},
-		Settings: batching.More([]any{cmp.Or(d.Batch, 32), cmp.Or(d.Bucket, 20), d.Seed, d.Unroll,
-			d.ClassWeights, d.Weights}, d.Recompute),
-	})
-	if err != nil {
-		return nil, m.errorf("%w", err)
-	}
-	m.doubts(&data, feed.At, d)
 	how := unroll.Options{Strategy: d.Unroll, Recompute: d.Recompute}
-	graphs := m.graphs(batching.Rows(32), how, labelsLearned, weights)
-	err = feed.Foresee(func(largest []Labelled, whole shared.Rows) error {
-		_, err := m.load(graphs, largest, whole)
-		return err
-	})
-	if err != nil {
-		return nil, m.errorf("training: %w", err)
+	var graphs *labelGraphs
+	return shared.Learner[Labelled]{
+		Prefix: m.prefix, Params: m.store.Params(), Length: m.length,
+		Source: shared.Source[Labelled]{
+			Kind: "example", Train: d.Train, Stream: d.Stream, Buffer: d.Buffer,
+			Check: m.checkAll, Size: m.length, Gather: batching.Config(32, 20),
+		},
+		Begin: func(feed *shared.Feed[Labelled]) (data shared.TaskData, err error) {
+			weights, err := m.weights(d)
+			if err != nil {
+				return data, fmt.Errorf("training: %w", err)
+			}
+			graphs = m.graphs(batching.Rows(32), how, labelsLearned, weights)
+			data, err = shared.NewTaskData(shared.TaskParts{
+				Train: feed.Data(), Valid: d.Valid, Vocabulary: m.vocabularies(),
+				Model: []any{m.cfg, m.output},
+				Settings: batching.More([]any{cmp.Or(d.Batch, 32), cmp.Or(d.Bucket, 20), d.Seed,
+					d.Unroll, d.ClassWeights, d.Weights}, d.Recompute),
+			})
+			if err == nil {
+				m.doubts(&data, feed.At, d)
+			}
+			return data, err
+		},
+		Compile: func(examples []Labelled, part shared.Rows) error {
+			_, err := m.load(graphs, examples, part)
+			return err
+		},
+		Run: func(examples []Labelled, p shared.Rows, seed uint64,
+			counter int) (b train.Batch, err error) {
+			g, err := m.load(graphs, examples, p)
+			if err != nil {
+				return b, err
+			}
+			b.Loss, err = g.Measured.RunRows(seed, counter, p.From, p.Width(graphs.batch))
+			if err != nil {
+				return b, m.prefix.Wrap(err)
+			}
+			b.Count, b.Grads = g.counted, g.Measured.Grads()
+			return b, nil
+		},
+		Valid: d.Valid, CheckValid: m.checkValid,
+		Measure: measure(m.Evaluate),
+	}.Task()
+}
+
+// vocabularies are those of the labels and, of a model of words, of the tokens.
+func (m *labeller) vocabularies() []any {
+	if m.tokens == nil {
+		return []any{m.labels}
 	}
-	task := shared.TaskOf(feed, data, m.store.Params(), m.length)
-	task.RunBatch = func(p shared.Rows, seed uint64, counter int) (b train.Batch, err error) {
-		g, err := m.load(graphs, feed.At, p)
-		if err != nil {
-			return b, err
-		}
-		b.Loss, err = g.Measured.RunRows(seed, counter, p.From, p.Width(graphs.batch))
-		if err != nil {
-			return b, m.errorf("%w", err)
-		}
-		b.Count, b.Grads = g.counted, g.Measured.Grads()
-		return b, nil
-	}
-	if len(d.Valid) > 0 {
-		task.Measure = measure(m.Evaluate, d.Valid)
-	}
-	return task, nil
+	return []any{m.labels, m.tokens}
 }
 
 // checkValid refuses what cannot be validated on, and tries the graph of the longest.

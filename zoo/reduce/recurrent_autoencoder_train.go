@@ -66,46 +66,40 @@ func (m *RecurrentAutoencoder) SeriesTask(d SeriesData) (train.Task, error) {
 	valid := scaled(m.scaling, d.Valid)
 	steps := func(x []float32) int { return len(x) / m.cfg.Variables }
 	batching := shared.Batching{Batch: d.Batch, Tokens: d.Tokens, Seed: d.Seed}
-	feed, err := shared.NewFeed(shared.Source[[]float32]{
-		Kind: "series", Train: scaled(m.scaling, d.Train), Stream: stream, Buffer: d.Buffer,
-		Check: func([][]float32) error { return nil }, // they are
-		Size:  steps, Gather: batching.Config(32, 20),
-	})
-	if err != nil {
-		return fail(err)
-	}
-	cfg := m.cfg
-	cfg.Threshold = 0 // training knows nothing of it
-	parts := shared.TaskParts{Train: d.Train, Valid: d.Valid, Model: cfg,
-		Settings: batching.More([]any{cmp.Or(d.Batch, 32), d.Seed}, 0)}
-	if feed.Streamed() {
-		parts.Train = feed.Data()
-	}
-	data, err := shared.NewTaskData(parts)
-	if err != nil {
-		return fail(err)
-	}
-	data.Empty(d.Valid != nil, len(d.Valid))
-	data.Doubts(m.cfg.Recurrent.Idle()...)
-	shared.Overlap(&data, feed.At, valid, shared.NoPrint.Floats)
 	r := &seriesRunner{m: m, graphs: run.NewCache(m.compileWith)}
-	err = feed.Foresee(func(largest [][]float32, whole shared.Rows) error {
-		_, err := r.graph(trainSeries, largest, whole)
-		return err
-	})
-	if err != nil {
-		return fail(err)
-	}
-	task := shared.TaskOf(feed, data, m.store.Params(), steps)
-	task.RunBatch = func(p shared.Rows, seed uint64, counter int) (train.Batch, error) {
-		return r.batch(trainSeries, feed.At, p, seed, counter)
-	}
-	if len(valid) > 0 {
-		task.Measure = func(ctx context.Context) (map[string]float64, error) {
-			return r.measure(ctx, valid)
-		}
-	}
-	return task, nil
+	return shared.Learner[[]float32]{
+		Prefix: recurrentPrefix, Params: m.store.Params(), Length: steps,
+		Source: shared.Source[[]float32]{
+			Kind: "series", Train: scaled(m.scaling, d.Train), Stream: stream, Buffer: d.Buffer,
+			Check: func([][]float32) error { return nil }, // they are
+			Size:  steps, Gather: batching.Config(32, 20),
+		},
+		Begin: func(feed *shared.Feed[[]float32]) (data shared.TaskData, err error) {
+			cfg := m.cfg
+			cfg.Threshold = 0 // training knows nothing of it
+			parts := shared.TaskParts{Train: d.Train, Valid: d.Valid, Model: cfg,
+				Settings: batching.More([]any{cmp.Or(d.Batch, 32), d.Seed}, 0)}
+			if feed.Streamed() {
+				parts.Train = feed.Data()
+			}
+			if data, err = shared.NewTaskData(parts); err != nil {
+				return data, err
+			}
+			data.Empty(d.Valid != nil, len(d.Valid))
+			data.Doubts(m.cfg.Recurrent.Idle()...)
+			shared.Overlap(&data, feed.At, valid, shared.NoPrint.Floats)
+			return data, nil
+		},
+		Compile: func(series [][]float32, part shared.Rows) error {
+			_, err := r.graph(trainSeries, series, part)
+			return err
+		},
+		Run: func(series [][]float32, p shared.Rows, seed uint64, counter int) (train.Batch, error) {
+			return r.batch(trainSeries, series, p, seed, counter)
+		},
+		Valid:   valid,
+		Measure: r.measure,
+	}.Task()
 }
 
 // check reports series that the model does not read, and a batch out of range.

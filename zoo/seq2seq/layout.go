@@ -54,9 +54,9 @@ func (m *Model) stepPorts(g *nodes.Graph, sizes []int) (in, out []zoo.Port) {
 		in = append(in, zoo.Port{Name: "summary", Node: summary})
 	}
 	decoder := m.over(seen, summary)
-	state, ports := shared.StatePorts(g, decoder.Parts(), sizes[1])
-	next := cells.Advance(decoder, nodes.Embedding(m.target, tokens, -1), state)
-	out = append([]zoo.Port{{Name: "logits", Node: m.logits(next[0], summary, 0)}},
-		shared.NextPorts(ports, next)...)
-	return append(in, ports...), out
+	return shared.StepPorts(g, in, decoder.Parts(), sizes[1],
+		func(state cells.State) (out []zoo.Port, next cells.State) {
+			next = cells.Advance(decoder, nodes.Embedding(m.target, tokens, -1), state)
+			return []zoo.Port{{Name: "logits", Node: m.logits(next[0], summary, 0)}}, next
+		})
 }

@@ -133,7 +133,7 @@ func (m *Model) fillCopy(g *pairGraph, k int, p Pair) error {
 	for t, id := range p.Target {
 		at := t*g.B + k
 		if g.are.Set(at, float64(id)); id >= m.targets.Len() {
-			g.in[at+g.B], g.out[at] = m.unk[1], shared.Ignored
+			g.words.In[at+g.B], g.words.Out[at] = m.unk[1], shared.Ignored
 		}
 	}
 	g.are.Set(len(p.Target)*g.B+k, float64(m.eos))

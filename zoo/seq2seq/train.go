@@ -137,26 +137,44 @@ func (m *Model) Task(d Data) (train.Task, error) {
 		return nil, err
 	}
 	batching := shared.Batching{Batch: d.Batch, Bucket: d.Bucket, Tokens: d.Tokens, Seed: d.Seed}
-	feed, err := shared.NewFeed(shared.Source[Pair]{
-		Kind: "pair", Train: d.Train, Stream: d.Stream, Buffer: d.Buffer,
-		Check: m.checkPairs, Size: Pair.tokens,
-		Gather: batching.Config(32, 50), Batches: pairBatches,
-	})
-	if err != nil {
-		return nil, prefix.Errorf("training: %w", err)
-	}
+	runner := newPairRunner(m, d, batching.Rows(32), true)
+	return shared.Learner[Pair]{
+		Prefix: prefix, Params: m.store.Params(), Length: Pair.steps,
+		Source: shared.Source[Pair]{
+			Kind: "pair", Train: d.Train, Stream: d.Stream, Buffer: d.Buffer,
+			Check: m.checkPairs, Size: Pair.tokens,
+			Gather: batching.Config(32, 50), Batches: pairBatches,
+		},
+		Begin: func(feed *shared.Feed[Pair]) (shared.TaskData, error) {
+			return m.taskData(d, feed, batching)
+		},
+		Compile: func(pairs []Pair, part shared.Rows) error {
+			_, err := runner.graph(pairs, part)
+			return err
+		},
+		Run:   runner.run,
+		Valid: d.Valid, CheckValid: m.checkValid,
+		Measure: func(ctx context.Context, valid []Pair) (map[string]float64, error) {
+			return m.measure(ctx, valid, d.BLEU)
+		},
+	}.Task()
+}
+
+// taskData digests the pairs, and says what is likely a mistake in them.
+func (m *Model) taskData(d Data, feed *shared.Feed[Pair],
+	batching shared.Batching) (data shared.TaskData, err error) {
 	settings := []any{cmp.Or(d.Batch, 32), cmp.Or(d.Bucket, 50), d.Seed, d.Unroll, d.Smoothing,
 		d.BLEU}
 	if d.Cut > 0 { // else the digest is that of checkpoints from before there was a Cut
 		settings = append(settings, d.Cut)
 	}
-	data, err := shared.NewTaskData(shared.TaskParts{
+	data, err = shared.NewTaskData(shared.TaskParts{
 		Train: feed.Data(), Valid: d.Valid, Vocabulary: []any{m.sources, m.targets}, Model: m.cfg,
 		Settings:  batching.More(settings, d.Recompute),
 		Schedules: []func(int) float64{d.Teacher},
 	})
 	if err != nil {
-		return nil, prefix.Wrap(err)
+		return data, err
 	}
 	data.Empty(d.Valid != nil, len(d.Valid))
 	data.Doubts(m.cfg.Encoder.Idle()...)
@@ -172,46 +190,30 @@ func (m *Model) Task(d Data) (train.Task, error) {
 	}
 	shared.Overlap(&data, feed.At, d.Valid,
 		func(p Pair) shared.Fingerprint { return shared.NoPrint.Ids(p.Source).Ids(p.Target) })
-	runner := newPairRunner(m, d, batching.Rows(32), true)
-	err = feed.Foresee(func(largest []Pair, whole shared.Rows) error {
-		_, err := runner.graph(largest, whole)
-		return err
-	})
+	return data, nil
+}
+
+// measure is what validation measures, with BLEU if asked for.
+func (m *Model) measure(ctx context.Context, valid []Pair, bleu bool) (map[string]float64, error) {
+	loss, err := m.Loss(ctx, valid)
 	if err != nil {
-		return nil, prefix.Errorf("training: %w", err)
+		return nil, err
 	}
-	task := shared.TaskOf(feed, data, m.store.Params(), Pair.steps)
-	task.RunBatch = func(p shared.Rows, seed uint64, counter int) (train.Batch, error) {
-		return runner.run(feed.At, p, seed, counter)
-	}
-	if len(d.Valid) > 0 {
-		task.Measure = func(ctx context.Context) (map[string]float64, error) {
-			loss, err := m.Loss(ctx, d.Valid)
-			if err != nil {
-				return nil, err
-			}
-			measured := map[string]float64{"valid_loss": loss, "valid_perplexity": math.Exp(loss)}
-			if d.BLEU {
-				b, err := m.bleu(ctx, d.Valid)
-				if err != nil {
-					return nil, err
-				}
-				measured["valid_bleu"] = b
-			}
-			return measured, nil
+	measured := map[string]float64{"valid_loss": loss, "valid_perplexity": math.Exp(loss)}
+	if bleu {
+		b, err := m.bleu(ctx, valid)
+		if err != nil {
+			return nil, err
 		}
+		measured["valid_bleu"] = b
 	}
-	return task, nil
+	return measured, nil
 }
 
 // checkData refuses what cannot be trained on.
 func (m *Model) checkData(d Data) error {
-	if err := errors.Join(shared.Made(m.store), shared.CheckRecompute(d.Recompute,
-		d.Unroll)); err != nil {
+	if err := shared.Learns(m.store, d.Recompute, d.Unroll); err != nil {
 		return prefix.Wrap(err)
-	}
-	if err := m.checkValid(d.Valid); err != nil {
-		return prefix.Wrap(check.Validation(err))
 	}
 	if !(d.Smoothing >= 0 && d.Smoothing < 1) {
 		return prefix.Errorf("Smoothing is %g, want [0, 1)", d.Smoothing)
@@ -259,9 +261,10 @@ type pairShape struct{ S, T, B int }
 // pairGraph is the graph of batches of one shape, with what feeds it.
 type pairGraph struct {
 	*train.Step
-	src, in, out []int
-	lengths      []int
-	teacher      run.Floats // empty without
+	src     []int
+	words   shared.Teaching
+	lengths []int
+	teacher run.Floats // empty without
 	// of a model that copies: as which id each place of a source is copied [S, B], and what is to
 	// be written [T, B], below 0 where there is none
 	places, are run.Floats
@@ -280,11 +283,8 @@ func (r *pairRunner) run(pairs []Pair, part shared.Rows, seed uint64, counter in
 	if err != nil {
 		return b, prefix.Wrap(err)
 	}
-	for i := range g.out {
-		g.out[i] = shared.Ignored
-	}
+	g.words.Clear()
 	clear(g.src)
-	clear(g.in)
 	clear(g.lengths)
 	if r.m.cfg.Copy {
 		g.places.Fill(-1)
@@ -296,11 +296,7 @@ func (r *pairRunner) run(pairs []Pair, part shared.Rows, seed uint64, counter in
 		for s, id := range p.Source {
 			g.src[s*g.B+k] = r.m.readAs(id)
 		}
-		g.in[k] = r.m.bos
-		for t, id := range p.Target {
-			g.in[(t+1)*g.B+k], g.out[t*g.B+k] = id, id
-		}
-		g.out[len(p.Target)*g.B+k] = r.m.eos
+		g.words.Put(k, p.Target, r.m.bos, r.m.eos)
 		if r.m.cfg.Copy {
 			if err := r.m.fillCopy(g, k, p); err != nil {
 				return b, prefix.Wrap(err)
@@ -367,7 +363,7 @@ func (r *pairRunner) build(shape pairShape, o graph.Option) (p *pairGraph, err e
 	}
 	var inputs run.Inputs
 	p.src, p.lengths = inputs.Ints(src), inputs.Ints(lengths)
-	p.in, p.out = inputs.Ints(in), inputs.Ints(out)
+	p.words = shared.Teaching{In: inputs.Ints(in), Out: inputs.Ints(out), B: B}
 	if teacher != nil {
 		p.teacher = inputs.Floats(teacher)
 	}

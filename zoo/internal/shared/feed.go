@@ -8,7 +8,6 @@ import (
 	"slices"
 
 	"github.com/seqzoo/seqzoo/internal/check"
-	"github.com/seqzoo/seqzoo/nodes"
 	"github.com/seqzoo/seqzoo/rng"
 	"github.com/seqzoo/seqzoo/train"
 	"github.com/seqzoo/seqzoo/unroll"
@@ -301,14 +300,6 @@ func foresee[E any](largest E, number, size int, build func(largest []E, whole R
 		return check.Example("example", number, "%d tokens: %w", size, err)
 	}
 	return nil
-}
-
-// TaskOf is the task of a model that learns from the examples of a feed. Length is how many tokens
-// or steps one has, for messages.
-func TaskOf[E any](f *Feed[E], data TaskData, weights []*nodes.Param,
-	length func(E) int) *ExampleTask {
-	return &ExampleTask{TaskData: data, Weights: weights, Order: f,
-		Length: func(i int) int { return length(f.At[i]) }}
 }
 
 // Batching is how a task's Data say that examples are gathered; what they leave out is 0.

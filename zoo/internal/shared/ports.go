@@ -41,3 +41,12 @@ func NextPorts(ports []Port, next cells.State) (out []Port) {
 	}
 	return out
 }
+
+// StepPorts are those of one step of a decoder of B rows, whose state has the given parts: in and
+// the state go in, and what step returns comes out, with the next state behind it.
+func StepPorts(g *nodes.Graph, in []Port, parts []cells.Part, B int,
+	step func(state cells.State) (out []Port, next cells.State)) (all, out []Port) {
+	state, ports := StatePorts(g, parts, B)
+	out, next := step(state)
+	return append(in, ports...), append(out, NextPorts(ports, next)...)
+}

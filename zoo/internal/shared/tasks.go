@@ -50,7 +50,10 @@ func (p Rows) Width(batch int) int {
 }
 
 // Room is how many rows a graph needs for any part of such a batch.
-func (p Rows) Room(batch int) int { return train.MostShardRows(p.Width(batch), max(p.Shards, 1)) }
+func (p Rows) Room(batch int) int {
+	from, to := train.ShardRows(p.Width(batch), max(p.Shards, 1)-1, p.Shards) // the last is the largest
+	return to - from
+}
 
 // Params implements train.Task, as what follows does.
 func (t *ExampleTask) Params() []*nodes.Param { return t.Weights }
