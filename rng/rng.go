@@ -12,8 +12,8 @@ type Key uint64
 // New is the stream of a user's seed.
 func New(seed uint64) Key { return Key(mix(seed ^ 0x5eed5eed5eed5eed)) }
 
-// Named is the stream of name under k: an own stream for every name, whatever the order of the
-// calls.
+// Named is the stream of name under k: a stream of its own for every name, in whatever order they
+// are asked for.
 func (k Key) Named(name string) Key {
 	h := fnv.New64a()
 	h.Write([]byte(name))

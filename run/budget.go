@@ -19,7 +19,7 @@ func atWork() int { return runtime.GOMAXPROCS(0) + 1 }
 // arenas hold the intermediate values of all steps that run.
 var arenas = sync.OnceValue(func() *graph.Arenas { return graph.NewArenas(atWork()) })
 
-// theGate lets requests of Pool.Do in.
+// theGate admits requests of Pool.Do.
 var theGate = sync.OnceValue(func() *turns.Line[struct{}] {
 	return turns.New(atWork(), func() struct{} { return struct{}{} })
 })
@@ -40,7 +40,7 @@ type limits struct {
 	shelves []func() anyShelf // nil where the model is gone
 }
 
-// anyShelf is a shelf of whatever graphs.
+// anyShelf is a shelf of graphs of any type.
 type anyShelf interface {
 	oldest() (lastUsed uint64, ok bool)
 	drop()
@@ -60,7 +60,7 @@ func SetPoolLimit(bytes int) (before int) {
 	return before
 }
 
-// PoolMemory is what the limit is held against at the moment, in bytes.
+// PoolMemory is the number of bytes at the moment that SetPoolLimit bounds.
 func PoolMemory() int { return int(budget.idle.Load()) + arenas().Memory() }
 
 const (
@@ -81,8 +81,8 @@ func (b *limits) limit() int {
 	return int(b.most.Load())
 }
 
-// settle closes what is beyond the limit: first the memory of arenas that a rare request has made
-// large, then graphs, then all arenas.
+// settle frees memory until the limit is kept: first the memory of arenas that a rare request has
+// made large, then graphs, then all arenas.
 func (b *limits) settle() {
 	limit := b.limit()
 	if PoolMemory() <= limit {

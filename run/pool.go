@@ -14,12 +14,12 @@ type Graph interface {
 	Memory() int // bytes that it takes while it does not run
 }
 
-// Shape is what a graph is compiled for, such as a number of steps and one of sequences. A request
-// has one too.
+// Shape is the size that a graph is compiled for, such as a number of steps and a number of
+// sequences. A request has one too.
 type Shape[K any] interface {
 	comparable
-	// Round is the shape, at least as large, that a graph for a request is compiled for, so that few
-	// graphs serve all requests; see Round.
+	// Round is the shape, at least as large, that a graph for a request is compiled for, so that
+	// few graphs serve all requests; see Round.
 	Round() K
 	// Serves tells whether a graph of this shape can take the request.
 	Serves(request K) bool
@@ -27,14 +27,14 @@ type Shape[K any] interface {
 	Cost() int
 }
 
-// Of is a Shape that serves only its like.
+// Of is a Shape that serves only requests equal to it.
 type Of[K comparable] struct{ Key K }
 
 func (k Of[K]) Round() Of[K]              { return k }
 func (k Of[K]) Serves(request Of[K]) bool { return k == request }
 func (k Of[K]) Cost() int                 { return 1 }
 
-// padding is how many times what a request needs a graph may cost that serves it.
+// padding bounds the cost of a graph that serves a request: this many times the request's own.
 const padding = 1.5
 
 // Pool keeps the compiled graphs of a model that are not at work, for many goroutines at once. A
@@ -46,7 +46,7 @@ type Pool[K Shape[K], G Graph] struct {
 	shelf *shelf[K, G]
 }
 
-// Lease is a graph that somebody uses.
+// Lease is a graph in use.
 type Lease[K Shape[K], G Graph] struct {
 	Graph    G
 	shelf    *shelf[K, G]
@@ -77,9 +77,9 @@ func (p *Pool[K, G]) Take(request K, build func(K) (G, error)) (*Lease[K, G], er
 		bytes: graph.Memory() + compiled}, nil
 }
 
-// Do has a request use a graph. Of many requests at once a few are let in at a time, in the order in
-// which they come, so that all wait alike and few graphs do; use must not wait for anything
-// itself.
+// Do runs use with a graph for a request. Of many requests at once a few are admitted at a time, in
+// the order in which they come, so that all wait alike and few graphs serve them. Use must not wait
+// for anything itself.
 func (p *Pool[K, G]) Do(request K, build func(K) (G, error), use func(G) error) error {
 	if use == nil {
 		return errors.New("run: there is no function that uses the graph")
@@ -92,7 +92,7 @@ func (p *Pool[K, G]) Do(request K, build func(K) (G, error), use func(G) error) 
 		return err
 	}
 	err = use(l.Graph)
-	l.Put() // also after an error: of what the graph was fed nothing is left for the next request
+	l.Put() // also after an error: the next request overwrites all inputs
 	return err
 }
 

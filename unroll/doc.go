@@ -16,15 +16,15 @@
 //	final := s
 //
 // So the final state is each sequence's own last, and a reversed pass starts at each sequence's own
-// last step. What x holds behind the end of a sequence is not read: it may be NaN, or an id that no
-// table has, and its gradient is 0. The initial state of a sequence of length 0 is its final state,
-// and nothing else reads it.
+// last step. The values of x behind the end of a sequence are not read: they may be NaN, or ids
+// that no table has, and their gradient is 0. The initial state of a sequence of length 0 is its
+// final state, and nothing else reads it.
 //
-// A step within a sequence counts, though nobody reads what comes of it: its gradient is a product
-// with 0, and 0·∞ is no number. So a part of the state that overflows in the last step of a
-// sequence, where no output reads it any more, makes gradients NaN under Scan, and under Expand if
-// a longer sequence lies beside it. Expand of sequences of one length leaves out what nobody
-// reads.
+// A step within a sequence counts even if nothing reads its result: the gradient of the result is
+// then a product with 0, and 0·∞ is NaN. So a part of the state that overflows in the last step of
+// a sequence, where no output reads it any more, makes gradients NaN under Scan, and under Expand
+// if a longer sequence lies beside it. Expand of sequences of one length leaves out results that
+// nothing reads.
 //
 // # Strategies
 //
@@ -41,9 +41,9 @@
 //
 // # Memory
 //
-// Training keeps what the steps leave for the backward pass, for an LSTM some twelve numbers a unit
-// and step. Where that is too much, Options.Recompute has a Scan keep the state before every k-th
-// step only, and run the steps between again.
+// Training keeps the values of each step that the backward pass reads, for an LSTM about twelve
+// numbers a unit and step. Where that is too much, Options.Recompute has a Scan keep the state
+// before every k-th step only, and run the steps between again.
 //
 // # Layers
 //

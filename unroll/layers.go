@@ -86,7 +86,7 @@ func (b Bidirectional) Unroll(x *nodes.Node, init cells.State, o Options) *Resul
 	}
 }
 
-// Merged is what of the outputs f and r of both directions, such as their last ones, becomes one.
+// Merged merges the outputs f and r of the two directions, for example those of their last steps.
 func (b Bidirectional) Merged(f, r *nodes.Node) *nodes.Node {
 	switch b.Merge {
 	case Sum:

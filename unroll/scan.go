@@ -80,7 +80,7 @@ func (p *pass) scan() *Result {
 	}
 }
 
-// segment is how many steps the engine runs again at a time, 0 if it is to keep everything.
+// segment is the number of steps that the engine computes again at a time; 0: it keeps everything.
 func (p *pass) segment() int {
 	if p.o.Recompute == SqrtT {
 		return int(math.Round(math.Sqrt(float64(p.T))))
@@ -88,7 +88,7 @@ func (p *pass) segment() int {
 	return p.o.Recompute
 }
 
-// mark tells the nodes of a scan, for messages, which layer they belong to.
+// mark records on the nodes of a scan, for messages, the layer that they belong to.
 func (p *pass) mark(packed, y *nodes.Node) {
 	p.scope = scope(y.Graph().Parameters())
 	if op, ok := packed.Gorgonia().Op().(*ops.Op); ok {
@@ -100,7 +100,7 @@ func (p *pass) mark(packed, y *nodes.Node) {
 	ops.MarkPath(inner, "step", label)
 }
 
-// scope is what the paths of the cell's parameters have in common.
+// scope is the longest path that all paths of the cell's parameters begin with.
 func scope(params []*nodes.Param) string {
 	var layer []string
 	for i, w := range params {
@@ -129,7 +129,7 @@ func raw(ns []*nodes.Node) []*gorgonia.Node {
 // asks for.
 type scanLoop struct {
 	outer, in *nodes.Graph
-	outside   steps.Loop // that the scan stands in, or nil
+	outside   steps.Loop // the loop around the scan, or nil
 	T         int
 	outerSeqs []*nodes.Node // [T, ...]
 	inner     []*nodes.Node // [...], the input of the step that stands for each

@@ -36,12 +36,12 @@ type Options struct {
 	Lengths  *nodes.Node // ints [B], each 0 … T; nil: all T
 	Reverse  bool        // from the last step to the first
 
-	// Recompute saves memory in training: of what the steps of a Scan leave for the backward pass,
-	// only the state before every Recompute-th step is kept, and the steps between are run again
-	// when the backward pass reaches them (Chen et al., 2016; Gruslys et al., 2016). With SqrtT,
-	// the best choice, memory grows with √T in place of T, but for the sequences that come in and
-	// go out; it costs about one more pass forward. 0, the default, keeps everything. Outputs are
-	// the same; gradients of parameters are the same sums added up in another order.
+	// Recompute saves memory in training: a Scan keeps only the state before every Recompute-th
+	// step for the backward pass, and the steps between are run again when the backward pass
+	// reaches them (Chen et al., 2016; Gruslys et al., 2016). With SqrtT, the best choice, memory
+	// grows with √T in place of T, but for the sequences that come in and go out; it costs about
+	// one more pass forward. 0, the default, keeps everything. Outputs are the same; gradients of
+	// parameters are the same sums added up in another order.
 	//
 	// It is for package graph: Gorgonia's own machines keep everything, and Expand takes no notice
 	// of it.
@@ -55,8 +55,7 @@ type Options struct {
 	Cut int
 }
 
-// SqrtT, as Options.Recompute, is the whole number next to the square root of the sequence's
-// length.
+// SqrtT as Options.Recompute stands for the square root of the sequence's length, rounded.
 const SqrtT = -1
 
 // Layer maps a sequence [T, B, In] to a sequence [T, B, Width].
@@ -144,7 +143,7 @@ type pass struct {
 	cuts  *nodes.Node // [T, B, 1], 1 where the gradient of the state is cut; or nil
 	o     Options
 
-	scope string // what the paths of the cell's parameters have in common, once it is unrolled
+	scope string // of the paths of the cell's parameters, once it is unrolled
 
 	// [B, 1]: 0 for sequences of length 0, whose state is given and not init; or nil
 	started *nodes.Node
@@ -207,8 +206,8 @@ func newPass(c cells.Cell, x *nodes.Node, init cells.State, o Options) *pass {
 	return p
 }
 
-// cutsOf is [T, B, 1] with 1 before which steps the gradient of the state is cut, nil if nowhere.
-// It is made of a few nodes, whatever T.
+// cutsOf returns [T, B, 1], which is 1 for a step before which the gradient of the state is cut, or
+// nil if it is cut nowhere. It takes the same few nodes for every T.
 func cutsOf(g *nodes.Graph, o Options, T, batch int) *nodes.Node {
 	k := o.Cut
 	if k == 0 || k >= T {
@@ -232,15 +231,16 @@ func cutsOf(g *nodes.Graph, o Options, T, batch int) *nodes.Node {
 	}
 	groups := (T + k - 1) / k
 	all := nodes.Reshape(nodes.Broadcast(one, groups, k, batch, 1), groups*k, batch, 1)
-	none := g.Const(0, 1, batch, 1) // the initial state is nobody's output
+	none := g.Const(0, 1, batch, 1) // no step has left the initial state
 	if first == 0 {
 		return nodes.Concat(0, none, nodes.Slice(all, 0, 1, T))
 	}
 	return nodes.Concat(0, nodes.Slice(all, 0, 0, T-1), none)
 }
 
-// ended is x with 0 behind the ends of the sequences. A step computes something for ended rows too,
-// and throws it away; but its gradient multiplies what it read by 0, and 0·NaN is NaN.
+// ended returns x with 0 behind the ends of the sequences. A step computes ended rows too, and its
+// result is thrown away; but the gradient multiplies the values that it read by 0, and 0·NaN is
+// NaN.
 func (p *pass) ended(x *nodes.Node) *nodes.Node {
 	shape := x.Shape()
 	for i := range shape[2:] {
@@ -253,8 +253,8 @@ func (p *pass) ended(x *nodes.Node) *nodes.Node {
 	return nodes.Select(mask, x, nodes.Scalar(0))
 }
 
-// unstarted gives sequences of length 0 the state that they began with. The steps have a state of 0
-// for them, since they compute something for such rows too: see ended.
+// unstarted gives sequences of length 0 the state that they began with. In the steps their state is
+// 0, since the steps compute such rows too: see ended.
 func (p *pass) unstarted(r *Result) *Result {
 	if p.started == nil {
 		return r
@@ -276,8 +276,8 @@ func (p *pass) unstarted(r *Result) *Result {
 	}
 }
 
-// checkState holds a state against its description and returns it as nodes of g. X is the shape of
-// the sequence that it goes with, if there is one.
+// checkState compares a state with its description and returns it as nodes of g. X is the shape of
+// the sequence that the state belongs to, or nil.
 func checkState(g *nodes.Graph, what string, s cells.State, parts []cells.Part, batch int,
 	x ...int) cells.State {
 	if len(parts) == 0 {
@@ -407,10 +407,10 @@ func checkTime(t, T int) {
 	}
 }
 
-// expandLoop lends steps laid out in one graph their noise: request k of every step is a slice of
-// one tensor.
+// expandLoop gives steps that are laid out in one graph their noise: request k of every step is a
+// slice of one tensor.
 type expandLoop struct {
-	outside steps.Loop // that the steps stand in, or nil
+	outside steps.Loop // the loop around the steps, or nil
 	T, t    int
 	asked   int           // by the step at hand so far
 	drawn   []*nodes.Node // by the first step, for all
@@ -428,7 +428,7 @@ func (l *expandLoop) Noise(g *nodes.Graph, r nodes.NoiseRequest) *nodes.Node {
 	return nodes.TimeSlice(l.drawn[k], l.t)
 }
 
-// outerRequest is what a loop of T steps asks for outside, to serve r inside.
+// outerRequest is the request for the noise of all T steps of a loop, whose slices serve r.
 func outerRequest(r nodes.NoiseRequest, T int) nodes.NoiseRequest {
 	if !r.PerSequence {
 		r.Shape = append([]int{T}, r.Shape...)

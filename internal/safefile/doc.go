@@ -2,8 +2,8 @@
 // whole, and opens only what is a file.
 //
 // The new content goes into a temporary file in the same directory, which is synced, renamed over
-// the old file, and made durable by a sync of the directory. What a crash leaves of a temporary
-// file, Clean removes. A link at the file's name is replaced, never followed.
+// the old file, and made durable by a sync of the directory. Clean removes temporary
+// files that a crash has left. A link at the file's name is replaced, never followed.
 //
 // Open is for every path that a user or another file names: it refuses pipes, devices, sockets and
 // directories at once.

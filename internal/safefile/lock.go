@@ -135,7 +135,7 @@ func openLock(path string) (*os.File, error) {
 	return f, nil
 }
 
-// there tells whether the file that is locked is still the one of its name.
+// there reports whether the locked file still stands under its name.
 func (l *Lock) there() (bool, error) {
 	mine, err := l.f.Stat()
 	if err != nil {
@@ -148,9 +148,8 @@ func (l *Lock) there() (bool, error) {
 	return err == nil && os.SameFile(mine, named), err
 }
 
-// Check is to be called before writing: somebody may have removed the lock's file. If nobody took a
-// lock since, Check takes it anew; otherwise the directory is another's by now, and that is an
-// error.
+// Check must be called before writing, since the lock's file may have been removed. If no other
+// process has locked the directory since, Check locks it anew; otherwise it returns an error.
 func (l *Lock) Check() error {
 	there, err := l.there()
 	if err != nil || there {
@@ -175,13 +174,13 @@ func (l *Lock) Close() error {
 	return l.f.Close()
 }
 
-// Release gives the lock back and removes its file. Who has opened that file before finds out by
-// looking at its name.
+// Release gives the lock back and removes its file. A process that has opened the file before finds
+// out when it looks whether the file still has its name.
 func (l *Lock) Release() error {
-	removed := os.Remove(l.path) == nil // before closing: afterwards it may be another's
+	removed := os.Remove(l.path) == nil // before closing: afterwards another process may hold it
 	err := l.f.Close()
 	if !removed {
-		// where open files cannot be removed, which keeps that of another safe too
+		// where open files cannot be removed, the file of another process is safe too
 		os.Remove(l.path)
 	}
 	return err

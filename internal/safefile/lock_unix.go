@@ -8,7 +8,8 @@ import (
 	"syscall"
 )
 
-// What opens a file without following a link, and without waiting for the other end of a pipe.
+// The flags that open a file without following a link, and without waiting for the other end of a
+// pipe.
 const (
 	nofollow = syscall.O_NOFOLLOW
 	nonblock = syscall.O_NONBLOCK

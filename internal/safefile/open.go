@@ -31,13 +31,13 @@ func (e *NotRegularError) Error() string {
 func (e *NotRegularError) Unwrap() error { return fs.ErrInvalid }
 
 // Open opens the regular file at path, or the one that a symbolic link there leads to, for reading,
-// and tells its size. Whatever else stands there is a *NotRegularError, at once: a pipe or a device
-// might never answer, or never end.
+// and returns its size. Anything else there is a *NotRegularError, at once: a read of a pipe or of
+// a device might never return, or never end.
 func Open(path string) (*os.File, int64, error) {
 	info, err := os.Stat(path) // first, since opening alone makes some devices do something
 	var failed *fs.PathError
 	if errors.As(err, &failed) {
-		failed.Op = "open" // as people know it
+		failed.Op = "open" // the word that users know
 	}
 	if err != nil {
 		return nil, 0, err // says the path and why

@@ -12,7 +12,7 @@ import (
 	"sync/atomic"
 )
 
-// FS is what Write asks of a file system; tests put failing ones in its place.
+// FS is the file system that Write works on; tests use one that fails.
 type FS interface {
 	Create(path string) (File, error) // fails with fs.ErrExist if path exists
 	Rename(from, to string) error     // replaces to
@@ -42,9 +42,9 @@ const prefix, suffix = ".seqzoo-", ".tmp"
 
 var written atomic.Int64 // temporary files of this process, for names that differ
 
-// Write replaces the file at path by what content writes. After an error the old content stands,
-// or, if it was the last step that failed, the new one; both whole. The error names path and wraps
-// the cause. A symbolic link at path is replaced, not followed.
+// Write replaces the file at path by what content writes. After an error the file has its old
+// content, or, if the last step failed, the new content; either is whole. The error names path and
+// wraps the cause. A symbolic link at path is replaced, not followed.
 func Write(fsys FS, path string, content func(io.Writer) error) error {
 	if err := write(fsys, path, content); err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
@@ -60,7 +60,7 @@ func write(fsys FS, path string, content func(io.Writer) error) (err error) {
 	}
 	defer func() {
 		if err != nil {
-			fsys.Remove(temp) // what remains if this fails too is for Clean
+			fsys.Remove(temp) // if this fails too, Clean removes it later
 		}
 	}()
 	w := bufio.NewWriterSize(f, 64<<10)
@@ -82,8 +82,8 @@ func write(fsys FS, path string, content func(io.Writer) error) (err error) {
 	return fsys.SyncDir(dir)
 }
 
-// create opens a new temporary file. Its name is short: that of the file to replace may be as long
-// as the file system bears.
+// create opens a new temporary file. Its name is short, since the name of the file to replace may
+// be as long as the file system allows.
 func create(fsys FS, dir string) (f File, path string, err error) {
 	for {
 		path = filepath.Join(dir, fmt.Sprintf("%s%d-%d%s", prefix, os.Getpid(), written.Add(1),

@@ -21,11 +21,12 @@ type BeamOptions struct {
 	//
 	//	score = log p / ((5 + length)/6)^Alpha + Beta·Σ_s log min(1, Σ_t attention_ts)
 	//
-	// 0 is none. A place that was never looked at counts as 10⁻¹⁰ there.
+	// 0 is none. A place without any attention counts as 10⁻¹⁰ in the penalty.
 	Alpha, Beta float64
 
-	// EarlyStop ends the search of a source as soon as Width hypotheses have ended. Otherwise it
-	// goes on until none can come in front of those any more, or to Max tokens.
+	// EarlyStop ends the search of a source as soon as Width hypotheses have ended. Otherwise the
+	// search goes on until no live hypothesis can reach a better score than these, or to Max
+	// tokens.
 	EarlyStop bool
 
 	// Each, if set, is called after every step with the best hypothesis of a source so far, ended
@@ -48,10 +49,10 @@ func (o BeamOptions) check(starts []int) error {
 // of a row only ever goes to a row of the same source. Some rows may be idle.
 //
 // At each step all extensions of the live hypotheses of a source are ranked by log-probability.
-// Those among the best 2·Width that end are put aside, and the best Width others live on; at Max
-// tokens the live ones are put aside as they are. The best by score of those put aside are
-// returned, best first; there may be fewer than Best. A cancelled context ends the search with what
-// there is, unended hypotheses too, and the context's error.
+// Extensions among the best 2·Width that end are finished, and the best Width others live on; at
+// Max tokens the live hypotheses are finished as they are. Beam returns the finished hypotheses
+// with the best scores, best first; there may be fewer than Best. A cancelled context ends the
+// search: Beam then returns the hypotheses so far, unended ones too, and the context's error.
 func Beam(ctx context.Context, s Stepper, starts []int, o BeamOptions) ([][]Hypothesis, error) {
 	if err := o.check(starts); err != nil {
 		return nil, err
@@ -104,7 +105,7 @@ func Beam(ctx context.Context, s Stepper, starts []int, o BeamOptions) ([][]Hypo
 // path is a hypothesis: the last token of it, and the path to the one before.
 type path struct {
 	before         *path // nil at the start
-	token, row     int   // row of the model in which before was
+	token, row     int   // the token, and the row of the model that before was in
 	length         int
 	logProb, total float64
 	attention      []float64 // of the step that chose token
@@ -168,7 +169,7 @@ func (s *search) extend(p Prediction, from, tokens []int) error {
 		}
 	}
 	for _, h := range s.live {
-		h.looked = nil // its extensions have theirs: all of a path would be as large as attention
+		h.looked = nil // the extensions have sums of their own; kept along a path, they would be as large as attention
 	}
 	s.live = nil
 	for _, r := range candidates.ranked {
@@ -206,8 +207,8 @@ func (s *search) finish(p *path) {
 	}
 }
 
-// settled reports whether what is done is the result. A live hypothesis can only lose
-// log-probability; the most that its score can come to is what it has now, at the greatest length.
+// settled reports whether the finished hypotheses are the result. A live hypothesis can only lose
+// log-probability, so its score is at most its log-probability now at the greatest length.
 func (s *search) settled() bool {
 	if len(s.live) == 0 || len(s.done.ranked) < s.o.Width {
 		return false
@@ -232,7 +233,7 @@ func (s *search) best() *path {
 	return best.ranked[0].of
 }
 
-// top keeps the best of what it is given, best first; of equals, the first.
+// top keeps the best of the elements that it is given, best first; of equals, the first.
 type top[T any] struct {
 	size   int
 	ranked []ranked[T]
@@ -253,7 +254,7 @@ func (t *top[T]) add(score float64, of T) {
 		return
 	}
 	if len(t.ranked) == t.size {
-		t.ranked = t.ranked[:t.size-1] // or all would move to make room for one that is dropped
+		t.ranked = t.ranked[:t.size-1] // otherwise all would move to make room for an element that is dropped
 	}
 	t.ranked = slices.Insert(t.ranked, at, ranked[T]{of, score})
 }

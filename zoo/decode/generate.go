@@ -15,17 +15,17 @@ import (
 // Stepper is a model that reads many sequences side by side, each in a row of its own, one token of
 // each at a time.
 type Stepper interface {
-	// Step gives every row i the state that row from[i] has, lets it read tokens[i], and says what
-	// may come next. Rows are as many in every call; in the first, from[i] is i. What it returns
-	// holds until the next call, and may be written to.
+	// Step gives every row i the state of row from[i], has it read tokens[i], and returns the
+	// logits of the next token. The number of rows is the same in every call; in the first, from[i]
+	// is i. The Prediction holds until the next call, and may be written to.
 	Step(from, tokens []int) (Prediction, error)
 }
 
-// Prediction is what a Stepper says of the tokens that may come next.
+// Prediction holds the logits of the token after those that a Stepper has read.
 type Prediction struct {
 	Logits [][]float64 // [rows][V]
-	// [rows][S]: where each row looked, as far as its own source goes; nil: the model does not
-	// attend
+	// [rows][S]: the attention of each row, up to the end of its own source; nil: the model has no
+	// attention
 	Attention [][]float64
 }
 
@@ -35,8 +35,8 @@ type Options struct {
 	Max int // tokens of a sequence at most, the end included; at least 1
 	// tokens that are never chosen; their probability is shared out among the others in proportion
 	Never []int
-	// KeepAttention asks for where the model looked for each token. It takes as much memory as a
-	// sequence has tokens times the source has places.
+	// KeepAttention asks for the attention of each token. It takes a number for each token and
+	// place of the source.
 	KeepAttention bool
 }
 
@@ -51,8 +51,7 @@ func (o Options) check(starts []int) error {
 type Hypothesis struct {
 	Tokens   []int     // without the one it started from, with the one that ended it
 	LogProbs []float64 // of each token, given those before
-	// [len(Tokens)][S]: where the model looked for each; nil without KeepAttention, or if it does
-	// not attend
+	// [len(Tokens)][S]: the attention of each; nil without KeepAttention, or if the model has none
 	Attention [][]float64
 	LogProb   float64 // of all together
 	Score     float64 // by which hypotheses are ranked
@@ -72,7 +71,7 @@ func (h *Hypothesis) add(token int, logProb float64, attention []float64) {
 type GenerateOptions struct {
 	Options
 	Sampler Sampler // the zero value is greedy
-	// of the sampling; each row has random numbers of its own. Refused where nothing is drawn
+	// of the sampling; each row has random numbers of its own. It is refused where nothing is drawn
 	Seed uint64
 
 	// Each, if set, is called with every token as soon as it is chosen, row by row.
@@ -80,9 +79,9 @@ type GenerateOptions struct {
 }
 
 // Generate continues one sequence in each row, row i from the token starts[i], until its end token
-// or Max tokens. The score of a hypothesis is its log-probability, which is that of the model,
-// before temperature and filters. A cancelled context ends it with what there is and the context's
-// error.
+// or Max tokens. The score of a hypothesis is its log-probability under the model, before
+// temperature and filters. A cancelled context ends it: Generate then returns the sequences so far
+// and the context's error.
 func Generate(ctx context.Context, s Stepper, starts []int, o GenerateOptions) ([]Hypothesis,
 	error) {
 	if err := errors.Join(o.check(starts), o.Sampler.Validate(),
@@ -137,7 +136,7 @@ func identity(n int) []int {
 	return p
 }
 
-// step lets the model read, unless the context is cancelled, and checks what it says.
+// step has the model read, unless the context is cancelled, and checks its prediction.
 func step(ctx context.Context, s Stepper, from, tokens []int) (Prediction, error) {
 	if err := interrupt.Err(ctx); err != nil {
 		return Prediction{}, err
@@ -155,7 +154,7 @@ func step(ctx context.Context, s Stepper, from, tokens []int) (Prediction, error
 	return p, nil
 }
 
-// attention is where row i looked, until the next step, or nil.
+// attention returns the attention of row i, which holds until the next step, or nil.
 func (p Prediction) attention(i int) []float64 {
 	if p.Attention == nil {
 		return nil
@@ -171,7 +170,7 @@ func (o Options) kept(attention []float64) []float64 {
 	return append(make([]float64, 0, len(attention)), attention...)
 }
 
-// logProbs turns logits into log-probabilities, in place. What may not be chosen gets −Inf.
+// logProbs turns logits into log-probabilities, in place. Tokens that may not be chosen get −Inf.
 func (o Options) logProbs(logits []float64) error {
 	for _, id := range o.Never {
 		if id >= 0 && id < len(logits) {

@@ -13,7 +13,7 @@ import (
 // StepGraph is one step of a recurrence as a graph, for N rows.
 type StepGraph struct {
 	Tokens      *nodes.Node // input of N ids
-	State, Next cells.State // inputs [N, width], and what the step makes of them
+	State, Next cells.State // inputs [N, width], and the state after the step
 	Logits      *nodes.Node // [N, V]
 	Attention   *nodes.Node // [N, S], or nil
 }
@@ -28,8 +28,7 @@ type Recurrent struct {
 	out     Prediction
 }
 
-// NewRecurrent compiles a graph. Its inputs other than tokens and state must be bound by whoever
-// made it.
+// NewRecurrent compiles a graph. The caller binds its inputs other than tokens and state.
 func NewRecurrent(g StepGraph) (r *Recurrent, err error) {
 	if g.Tokens == nil || g.Logits == nil || len(g.State) != len(g.Next) ||
 		len(g.Logits.Shape()) != 2 {
@@ -75,15 +74,15 @@ func cut(rows, width int) [][]float64 {
 }
 
 // Start begins anew: the next Step starts from the state that it returns, [N, width] each part,
-// which the caller fills. Places says how much of the attention of each row belongs to its own
-// source; nil: all.
+// which the caller fills. Places is the number of places of each row's own source, to which its
+// attention is cut; nil: all.
 func (r *Recurrent) Start(places []int) []run.Floats {
 	r.started, r.places = false, places
 	return r.state
 }
 
-// After is the state after the last Step, [N, width] each part, until the next call; before the first
-// it is that in which it starts.
+// After is the state after the last Step, [N, width] each part, until the next call; before the
+// first it is the state that it starts from.
 func (r *Recurrent) After() []run.Floats {
 	if !r.started {
 		return r.state
@@ -133,7 +132,7 @@ func (r *Recurrent) Step(from, tokens []int) (Prediction, error) {
 	return p, nil
 }
 
-// Memory is what the step takes while it does not run, in bytes.
+// Memory is the number of bytes that the step takes while it does not run.
 func (r *Recurrent) Memory() int {
 	bytes := r.step.Memory()
 	for _, row := range slices.Concat(r.out.Logits, r.out.Attention) {

@@ -23,8 +23,8 @@ type Candidate struct {
 }
 
 // Sampler chooses the next token from logits [V]. It filters in this order: logits / Temperature,
-// then TopK, then TopP on the probabilities of what is left. Tokens with equal logits rank by id,
-// the lower first; a token whose logit is −Inf is never chosen.
+// then TopK, then TopP on the probabilities of the tokens that are left. Tokens with equal logits
+// rank by id, the lower first; a token whose logit is −Inf is never chosen.
 //
 // The zero value is greedy. A Sampler keeps scratch memory, which its copies do not share: one
 // goroutine at a time may use one, and any number copies of it.
@@ -70,7 +70,7 @@ func (s *Sampler) Validate() error {
 	return bad.Err()
 }
 
-// CheckSeed refuses a seed where s draws nothing: every seed gives the same there.
+// CheckSeed refuses a seed if s draws nothing, since every seed then gives the same.
 func (s *Sampler) CheckSeed(seed uint64) error {
 	if s == nil {
 		return errNoSampler
@@ -159,7 +159,7 @@ func TopN[F Float](logits []F, n int) ([]Candidate, error) {
 	return out, nil
 }
 
-// collect appends the tokens that are possible at all, with their logits for probabilities.
+// collect appends the tokens whose logit is not −Inf, with their logits in place of probabilities.
 func collect[F Float](s *Sampler, kept []Candidate, logits []F) ([]Candidate, error) {
 	if s == nil {
 		return nil, errNoSampler
@@ -193,7 +193,7 @@ func errNone(logits int) error {
 	return fmt.Errorf("sampler: none of %d logits is above -Inf", logits)
 }
 
-// filter takes candidates from logits to the probabilities of those that are left, in their memory.
+// filter removes candidates, and turns the logits of the others into probabilities, in place.
 func (s *Sampler) filter(kept []Candidate, sorted bool) []Candidate {
 	if s.Temperature == 0 {
 		kept[0] = Candidate{slices.MinFunc(kept, byRank).ID, 1} // the first of equals
@@ -269,7 +269,7 @@ func normalise(candidates []Candidate) {
 // without sorting all of them.
 type selection struct{ kept []Candidate } // full, a heap with the worst on top
 
-// byWorst is byRank, turned round.
+// byWorst is the reverse of byRank.
 func byWorst(a, b Candidate) int { return byRank(b, a) }
 
 func (s *selection) offer(c Candidate) {
@@ -292,8 +292,7 @@ func (s *selection) ranked() []Candidate {
 	return s.kept
 }
 
-// siftDown moves element i of a heap down to its place. The top of the heap is what order puts
-// first.
+// siftDown moves element i of a heap down to its place. The top of the heap is the first by order.
 func siftDown(heap []Candidate, i int, order func(a, b Candidate) int) {
 	for {
 		first := 2*i + 1

@@ -6,7 +6,8 @@ import (
 	"github.com/seqzoo/seqzoo/internal/check"
 )
 
-// SearchOptions say how a target is found. The zero value takes the likeliest token each time.
+// SearchOptions say how the target of a source is found. The zero value takes the likeliest token
+// at each step.
 type SearchOptions struct {
 	Beam int // width of a beam search; 0 and 1: none
 	Best int // translations to return at most, with a beam; default 1
@@ -19,18 +20,18 @@ type SearchOptions struct {
 	// times the source has.
 	KeepAttention bool
 
-	// CopyUnknown has a translation say words that its vocabulary lacks: where the likeliest token
-	// is <unk>, the token of the source that it looks at most stands in its place, as it was given
-	// (Luong et al., 2015; Jean et al., 2015); of those that the vocabulary of the sources lacks,
-	// if there are any. Otherwise <unk> is never written, and another word is written in its place.
-	// It takes attention, and a model trained on targets with <unk>.
+	// CopyUnknown copies words that the vocabulary lacks from the source: where the likeliest token
+	// is <unk>, the source token with the most attention is written in its place, as it was given
+	// (Luong et al., 2015; Jean et al., 2015). If the source has tokens that its own vocabulary
+	// lacks, the choice is among these. Without CopyUnknown <unk> is never written, but the
+	// likeliest other token. It needs attention, and a model trained on targets with <unk>.
 	CopyUnknown bool
 
 	Sample Sampler // without a beam: temperature, top-k, nucleus
 	Seed   uint64  // of the sampling; refused where nothing is drawn
 
-	// Each, if set, is called with the tokens of source number i so far, after every step: those
-	// that will stand, or with a beam the best at the time.
+	// Each, if set, is called after every step with the target of source number i so far: its final
+	// tokens, or with a beam those of the best hypothesis at the time.
 	Each func(i int, tokens []string)
 
 	// Text, if set, is called with each part of the text of target number i as soon as it is
@@ -39,20 +40,20 @@ type SearchOptions struct {
 	Text func(i int, part string)
 }
 
-// Translation is a target that was found.
+// Translation is a target as the search found it.
 type Found struct {
 	Tokens   []string
 	LogProb  float64   // of all tokens, <eos> included
 	Score    float64   // by which translations are ranked
 	LogProbs []float64 // of each token
-	// [len(Tokens)][len(source)]: where each token looked; nil without KeepAttention, or if the model
-	// has no attention
+	// [len(Tokens)][len(source)]: the attention of each token; nil without KeepAttention, or if the
+	// model has none
 	Alignment [][]float64
 	Ended     bool  // by <eos>, not by Max
 	Copied    []int // places of tokens from the source that no vocabulary has
 }
 
-// check refuses what no search can do.
+// check reports options that are out of range.
 func (o SearchOptions) Check() error {
 	bad := check.Problems{Prefix: "the option "}
 	bad.Optional("Max", o.Max, 1, 1<<20, "or 0 for the default")
@@ -85,5 +86,5 @@ func (o SearchOptions) Check() error {
 	return bad.Err()
 }
 
-// maxBeam is a width beyond all use.
+// maxBeam bounds the width: a beam takes rows of the model for each hypothesis.
 const maxBeam = 1 << 10

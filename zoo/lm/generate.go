@@ -14,8 +14,8 @@ import (
 	"github.com/seqzoo/seqzoo/zoo/text"
 )
 
-// GenerateOptions says how a text is continued. The zero value takes the likeliest token each time,
-// up to 50.
+// GenerateOptions says how a text is continued. The zero value takes the likeliest token at each
+// step, up to 50 tokens.
 type GenerateOptions struct {
 	Max    int            // tokens at most; 0 means 50
 	Sample decode.Sampler // temperature, top-k, nucleus
@@ -23,13 +23,12 @@ type GenerateOptions struct {
 	Stop   string         // end before this token, such as <eos>; "" never
 	Each   func(token string)
 
-	// From is where it goes on: what a session, or an earlier Generate, had read. The prompt comes
-	// after it, and may be empty. The zero value is the start.
+	// From is the state to go on from, of a session or of an earlier Generate. The prompt comes
+	// after the text that they had read, and may be empty. The zero value is the start.
 	From zoo.State
 
-	// Text, if set, is called with each part of the new text as soon as it is certain, as it goes
-	// on after what stands before: whole characters, with the spaces between words, and no
-	// specials.
+	// Text, if set, is called with each part of the new text as soon as it is certain: whole
+	// characters, with the space before a word that follows another, and without special tokens.
 	Text func(part string)
 }
 
@@ -38,16 +37,16 @@ type Generated struct {
 	*Prompt
 	New  []string // the tokens that were added
 	Text string   // prompt and new tokens, joined
-	// the new tokens as they go on after what stands before, with a space in front where one
-	// belongs: all parts that the option Text was called with. Where Max cuts a character, it has
-	// none of it: it comes whole when the text goes on from State
+	// the text that the new tokens add, with a space in front where one belongs: all parts that the
+	// option Text was called with. A character that Max cuts is left out: it comes whole when the
+	// text goes on from State
 	Added string
 	// of the new tokens under the model, <unk> left out, before temperature and filters
 	LogProb float64
 	State   zoo.State // of a session that has read it all
 }
 
-// check reports what cannot be, or would do nothing.
+// check reports options that are out of range, or would do nothing.
 func (m *Model) checkOptions(o *GenerateOptions) error {
 	var bad check.Problems
 	bad.That(o.Max >= 0, "Max is %d, want 0 or more", o.Max)
@@ -62,8 +61,8 @@ func (m *Model) checkOptions(o *GenerateOptions) error {
 	return bad.Err()
 }
 
-// Generate continues a prompt. A cancelled context ends it with what there is and the context's
-// error.
+// Generate continues a prompt. A cancelled context ends it: Generate then returns the text so far
+// and the context's error.
 func (m *Model) Generate(ctx context.Context, prompt string, o GenerateOptions) (*Generated,
 	error) {
 	if err := m.checkOptions(&o); err != nil {
@@ -140,7 +139,7 @@ func (s *Session) generate(ctx context.Context, g *stepGraph, o GenerateOptions,
 	}
 }
 
-// part is the text that a token adds; specials have none, but that which ends a line.
+// part returns the text that a token adds. Special tokens add none, except the end of a line.
 func (s *Session) part(stream *text.Stream, id int) string {
 	token, _ := s.m.vocabulary.Token(id)
 	if id < s.m.specials && token != text.EOS {
@@ -149,7 +148,7 @@ func (s *Session) part(stream *text.Stream, id int) string {
 	return stream.Add(token)
 }
 
-// tokens are those of ids that have a text.
+// tokens returns the tokens of the ids that are in the vocabulary.
 func (s *Session) tokens(ids []int) []string {
 	var tokens []string
 	for _, id := range ids {

@@ -54,8 +54,8 @@ func (m *Model) Prompt(s string) (*Prompt, error) {
 	return p, nil
 }
 
-// LogProbs are the logarithms of the probabilities of ids[1], ids[2], …, each predicted from those
-// before it.
+// LogProbs are the logarithms of the probabilities of ids[1], ids[2], …, each predicted from the
+// ids before it.
 func (m *Model) LogProbs(ctx context.Context, ids []int) ([]float64, error) {
 	if err := m.checkIDs(ids); err != nil {
 		return nil, prefix.Wrap(err)
@@ -90,9 +90,9 @@ type TokenProb struct {
 	Prob  float64
 }
 
-// Next returns the k likeliest tokens after a prompt with their probabilities, best first. <unk> and
-// what else nobody writes is left out, and its probability shared out among the others in
-// proportion.
+// Next returns the k likeliest tokens after a prompt with their probabilities, best first. <unk>
+// and other tokens that no text shows are left out, and their probability is shared out among the
+// others in proportion.
 func (m *Model) Next(prompt string, k int) ([]TokenProb, *Prompt, error) {
 	s, err := m.NewSession()
 	if err != nil {

@@ -29,8 +29,9 @@ func (m *Model) Inside(ids []int) (zoo.Inside, error) {
 	return found, nil
 }
 
-// TrainingStep compiles a step of training on windows of so many tokens of batch tracks, for what
-// it needs (see zoo.SummariseFor) and what it is made of (its Machine's Explain and Profile).
+// TrainingStep compiles a step of training on windows of steps tokens in batch tracks, to measure
+// its memory and time (see zoo.SummariseFor) and to look into it (its Machine's Explain and
+// Profile).
 func (m *Model) TrainingStep(steps, batch int) (*run.Step, error) {
 	if err := shared.CheckSizes(m.store, steps, batch); err != nil {
 		return nil, prefix.Wrap(err)

@@ -100,8 +100,8 @@ func (c Config) adaptive(v int, shares []float64) nodes.AdaptiveSoftmaxConfig {
 		Shares: shares}
 }
 
-// Tokeniser is what cuts text for a model of this configuration. If there is none (see Validate),
-// its Tokens says why.
+// Tokeniser returns the tokeniser of a model with this configuration. If there is none (see
+// Validate), its Tokens returns an error that says why.
 func (c Config) Tokeniser() text.Tokeniser {
 	t, err := c.tokeniser()
 	if err != nil {
@@ -118,7 +118,7 @@ func (c Config) tokeniser() (text.Tokeniser, error) {
 	return c.Unicode.Tokeniser(t), nil
 }
 
-// cutter is the tokeniser of texts that are in the form.
+// cutter is the tokeniser of texts that have been brought to the form.
 func (c Config) cutter() (text.Tokeniser, error) {
 	switch c.Level {
 	case "", Words:
@@ -161,7 +161,7 @@ type Model struct {
 	layers     unroll.Layer
 	out        output
 	identity   shared.Identity
-	silent     []int // tokens that nobody wants to read
+	silent     []int // tokens that no text shows
 	specials   int   // the first so many ids are special tokens
 	idle       run.Pool[run.Of[int], *stepGraph]
 }

@@ -19,7 +19,7 @@ import (
 
 // Session reads a text token by token and keeps the state between them. One goroutine at a time;
 // any number of sessions of one model may run at once. It holds a state and no compiled graph, so
-// that thousands may wait.
+// that thousands of sessions can be open.
 type Session struct {
 	m             *Model
 	before, after *run.State // of the layers: before the token that was read last, and after it
@@ -27,8 +27,8 @@ type Session struct {
 	logits        []float32  // [V], of the token after them
 }
 
-// tailTokens are as many of the tokens read last as a session remembers, so that text that goes on
-// is put together as if it were one.
+// tailTokens is the number of tokens that a session remembers, so that text that goes on is joined
+// to the text before as if both were one.
 const tailTokens = 64
 
 // stepGraph is one step of the model, compiled.
@@ -39,10 +39,10 @@ type stepGraph struct {
 	next      []run.Floats // memory of step
 }
 
-// alone is how many sequences a session reads.
+// alone is the number of sequences that a session reads.
 const alone = 1
 
-// takeStep lends a step of one sequence.
+// takeStep takes a step of one sequence from the pool.
 func (m *Model) takeStep() (*run.Lease[run.Of[int], *stepGraph], error) {
 	return m.idle.Take(run.Of[int]{Key: alone}, m.newStepGraph)
 }
@@ -100,7 +100,7 @@ func (m *Model) begin() (*Session, *run.Lease[run.Of[int], *stepGraph], error) {
 	return s, g, nil
 }
 
-// with runs a part of a session that makes steps.
+// with runs steps with a compiled step, which it takes from the pool and puts back.
 func (s *Session) with(steps func(g *stepGraph) error) error {
 	if s.m == nil {
 		return prefix.Errorf("the session is closed, or none that NewSession made")
@@ -213,7 +213,7 @@ func (s *Session) Next(k int) ([]TokenProb, error) {
 	return out, nil
 }
 
-// hide makes tokens impossible that no reader wants to see.
+// hide makes tokens impossible that no text shows.
 func (s *Session) hide() {
 	for _, id := range s.m.silent {
 		s.logits[id] = float32(math.Inf(-1))
@@ -229,7 +229,7 @@ func (s *Session) State() zoo.State {
 	return s.state(s.before, s.tail)
 }
 
-// state is one in which the last token of tail is still to be read: its logits need not be kept.
+// state is the state before the last token of tail, so that the logits after it need not be kept.
 func (s *Session) state(before *run.State, tail []int) zoo.State {
 	tail = tail[max(0, len(tail)-tailTokens):]
 	return shared.NewState(architecture, &s.m.identity, before.Clone(),

@@ -26,12 +26,13 @@ type whole struct{ *train.Stream }
 
 func (w whole) Take() (train.Window, error) { return w.Cycle(), nil }
 
-// blocks are the windows of a text that need not fit in memory: it is read in blocks of nearly the
-// same size, each of which is cut into tracks as a whole text would be. A token takes 4 bytes.
+// blocks are the windows of a text that need not fit in memory. The text is read in blocks of
+// nearly the same size, each of which is cut into tracks as a whole text would be. A token takes 4
+// bytes.
 //
-// The text is read twice when it is made, to check and to count it and then to digest its blocks,
-// and once an epoch. So a position tells which block it is in, and what was read at first is told
-// from another text by the digests.
+// newBlocks reads the text twice, first to check and to count it, then to digest its blocks; each
+// epoch reads it once. A position names a block and a window in it, and the digests tell the text
+// that was read at first from another one.
 type blocks struct {
 	shared.Parts // the blocks, in windows
 	check        func(ids []int) error
@@ -41,7 +42,7 @@ type blocks struct {
 	count   int      // blocks
 	digests []string // of each block
 
-	block  int // that is at hand; -1: none
+	block  int // the block in memory; -1: none
 	ids    []int32
 	stream *train.Stream // of ids
 
@@ -132,7 +133,7 @@ func (b *blocks) Take() (train.Window, error) {
 	return b.stream.Cycle(), nil
 }
 
-// load puts a block at hand.
+// load reads a block into memory.
 func (b *blocks) load(block int) (err error) {
 	first, n := b.span(block)
 	if b.block >= 0 && b.block == block-1 && len(b.ids) > 0 && b.pieces.Open() {
@@ -169,7 +170,7 @@ func (b *blocks) load(block int) (err error) {
 	return nil
 }
 
-// more sees to it that there is a rest.
+// more reads the next piece if rest is empty.
 func (b *blocks) more() error {
 	for len(b.rest) == 0 {
 		ids, ok, err := b.pieces.Next()

@@ -25,19 +25,19 @@ type Data struct {
 	Window unroll.Window   // default: a Stride of 35
 	Unroll unroll.Strategy // default: Scan
 
-	// Sampled, if positive, trains on a sampled softmax: targets compete with so many tokens drawn
-	// for each window and not with all (see nodes.SampledSoftmax). Validation measures the full
-	// softmax all the same. Not with an adaptive softmax.
+	// Sampled, if positive, trains on a sampled softmax: targets compete with this number of
+	// tokens, drawn for each window, and not with all (see nodes.SampledSoftmax). Validation
+	// measures the full softmax. It cannot be combined with an adaptive softmax.
 	Sampled int
 
 	// Recompute saves memory with long windows; see unroll.Options. 0: everything is kept
 	Recompute int
 
-	// Stream is read in place of Train: a text that need not fit in memory, in pieces of any length.
-	// Each time that it is ranged over, it gives the same text from its start on; an error ends the
-	// training with the place. About Buffer tokens, by default 4,194,304, are in memory at a time, 4
-	// bytes each: such blocks are read one after another, each in Batch tracks that begin with an
-	// empty state
+	// Stream is read in place of Train: a text that need not fit in memory, in pieces of any
+	// length. Each time that it is ranged over, it gives the same text from its start on; an error
+	// ends the training with the place. About Buffer tokens, by default 4,194,304, are in memory at
+	// a time, 4 bytes each: such blocks are read one after another, each in Batch tracks that begin
+	// with an empty state
 	Stream iter.Seq2[[]int, error]
 	Buffer int
 }
@@ -96,7 +96,7 @@ func (m *Model) Task(d Data) (train.Task, error) {
 		runners: map[int]*windowRunner{}}, nil
 }
 
-// windows are those of the training text, and what tells it from others in a digest.
+// windows returns the windows of the training text, and what stands for the text in a digest.
 func (m *Model) windows(d Data) (w windows, training any, err error) {
 	switch {
 	case d.Stream == nil && d.Buffer != 0:
@@ -373,7 +373,8 @@ func newWindowRunner(m *Model, loss loss, tracks int, training bool,
 		windows: train.NewTruncated(carried, build), loss: loss}, nil
 }
 
-// runOf runs the tracks from first on of a window, whose state is among that of all, and moves it on.
+// runOf runs the tracks from first on of a window, whose state is among that of all, and moves it
+// on.
 func (r *windowRunner) runOf(all *run.State, w train.Window, first int, seed uint64,
 	counter int) (b train.Batch, err error) {
 	own := r.carried.Parts()

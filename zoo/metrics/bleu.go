@@ -6,28 +6,27 @@ import (
 	"slices"
 )
 
-// BLEUOptions are the rarer wishes. The zero value is the usual BLEU of up to four-grams,
-// unsmoothed.
+// BLEUOptions are optional. The zero value is the usual BLEU of up to four-grams, unsmoothed.
 type BLEUOptions struct {
 	Order int // longest n-gram, 1 … 16; default 4
 
-	// Smooth is what is added to matches and to candidates of every order but the first (Lin and
-	// Och, 2004: 1), so that a sentence without a common four-gram is worth something; 0 adds
-	// nothing.
+	// Smooth is added to the matches and to the candidates of every order but the first (Lin and
+	// Och, 2004, add 1), so that a sentence without a common four-gram does not score 0. 0: no
+	// smoothing.
 	Smooth float64
 }
 
 const maxBLEUOrder = 16
 
-// BLEU is how near translations come to those of people (Papineni et al., 2002), over a whole
-// corpus:
+// BLEU measures how much translations have in common with reference translations (Papineni et al.,
+// 2002), over a whole corpus:
 //
 //	BLEU = BP · exp(mean over n of log p_n),  BP = min(1, exp(1 − r/c))
 //
-// where p_n is the share of the translations' n-grams that a reference has too (each at most as
-// often as in the one that has it most often), c the number of tokens in all translations, and r
-// that of the references, taking of each sentence's references the one whose length is nearest to
-// the translation's, the shorter if two are as near.
+// where p_n is the share of the translations' n-grams that a reference has too, each counted at
+// most as often as it occurs in one reference; c is the number of tokens in all translations, and r
+// the number of tokens in the references. Of several references of a sentence, r counts the one
+// whose length is nearest to the translation's, and the shorter if two are as near.
 //
 // Its zero value, with options if wanted, is ready to use.
 type BLEU struct {
@@ -38,7 +37,7 @@ type BLEU struct {
 	sentences           int
 }
 
-// BLEUScore is the outcome.
+// BLEUScore is a BLEU with its parts.
 type BLEUScore struct {
 	BLEU              float64   // in percent, 0 … 100
 	Precisions        []float64 // p_1 … p_Order, 0 … 1; 0 where there are no n-grams
@@ -85,7 +84,7 @@ func (b *BLEU) Add(translation []string, references ...[]string) error {
 
 	said := number(translation, references)
 	for n := 1; n <= b.order(); n++ {
-		limit := map[gram]int{} // how often the reference that has it most often has it
+		limit := map[gram]int{} // the greatest count of the n-gram in one reference
 		for _, ids := range said[1:] {
 			for g, k := range count(ids, n) {
 				limit[g] = max(limit[g], k)
@@ -139,8 +138,8 @@ func count(ids []int32, n int) map[gram]int {
 	return counts
 }
 
-// Score is that of all that was added. It is 0 if an order has no match and there is no smoothing,
-// or nothing was added.
+// Score returns the BLEU of all translations that were added. It is 0 if an order has no match and
+// there is no smoothing, or nothing was added.
 func (b *BLEU) Score() BLEUScore {
 	s := BLEUScore{Length: b.length, Reference: b.reference, Sentences: b.sentences,
 		BrevityPenalty: 1}
@@ -158,7 +157,7 @@ func (b *BLEU) Score() BLEUScore {
 		logs += math.Log(p) // −Inf for 0, which makes the score 0
 	}
 	if b.length < b.reference {
-		// 0 if nothing was said
+		// 0 if the translations are empty
 		s.BrevityPenalty = math.Exp(1 - float64(b.reference)/float64(b.length))
 	}
 	s.BLEU = 100 * s.BrevityPenalty * math.Exp(logs/float64(b.order()))

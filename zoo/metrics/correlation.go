@@ -26,7 +26,7 @@ func Spearman(x, y []float64) (float64, error) {
 	return pearson("Spearman", ranks(x), ranks(y))
 }
 
-// checkPaired wants two lists of finite numbers, as many in either, and some.
+// checkPaired reports lists of different lengths, empty ones, and numbers that are not finite.
 func checkPaired(what string, x, y []float64) error {
 	if len(x) != len(y) {
 		return lengthError("metrics: %s: %d numbers and %d: want as many", what, len(x), len(y))
@@ -62,7 +62,7 @@ func pearson(what string, x, y []float64) (float64, error) {
 	return xy / math.Sqrt(xx*yy), nil
 }
 
-// centred is x, which varies, less its mean, scaled so that the greatest size is 1.
+// centred returns x minus its mean, scaled so that the greatest absolute value is 1. X varies.
 func centred(x []float64) []float64 {
 	scale, mean, out := 0.0, 0.0, make([]float64, len(x))
 	for _, v := range x {

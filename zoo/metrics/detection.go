@@ -56,14 +56,14 @@ func ranked(what string, scores []float64, positive []bool) (order []int, positi
 	return order, positives, nil
 }
 
-// Detection is what becomes of positives and negatives if those are called positive whose score is
-// above a threshold.
+// Detection counts positives and negatives when examples are called positive whose score is above a
+// threshold.
 type Detection struct {
 	Threshold                                                    float64
 	TruePositives, FalsePositives, FalseNegatives, TrueNegatives int
 }
 
-// Precision is the share of positives in what was called positive; 0 if nothing was.
+// Precision is the share of positives among the examples called positive; 0 if none was.
 func (d Detection) Precision() float64 { return part(d.TruePositives, d.FalsePositives) }
 
 // Recall is the share of the positives that was called positive; 0 if there are none.
@@ -72,7 +72,7 @@ func (d Detection) Recall() float64 { return part(d.TruePositives, d.FalseNegati
 // FalsePositiveRate is the share of the negatives that was called positive; 0 if there are none.
 func (d Detection) FalsePositiveRate() float64 { return part(d.FalsePositives, d.TrueNegatives) }
 
-// F1 is the harmonic mean of precision and recall; 0 if both are.
+// F1 is the harmonic mean of precision and recall; 0 if both are 0.
 func (d Detection) F1() float64 {
 	return part(2*d.TruePositives, d.FalsePositives+d.FalseNegatives)
 }
@@ -84,8 +84,8 @@ func part(of, rest int) float64 {
 	return float64(of) / float64(of+rest)
 }
 
-// DetectAbove counts, for scores above a threshold. Neither it nor a score may be NaN, which is
-// above nothing.
+// DetectAbove counts at a threshold: scores above it are called positive. Neither the threshold nor
+// a score may be NaN.
 func DetectAbove(threshold float64, scores []float64, positive []bool) (Detection, error) {
 	d := Detection{Threshold: threshold}
 	if len(scores) != len(positive) {
@@ -122,7 +122,7 @@ func BestF1(scores []float64, positive []bool) (Detection, error) {
 	}
 	var best Detection
 	d := Detection{FalseNegatives: positives, TrueNegatives: len(scores) - positives}
-	for i := len(order) - 1; i >= 0; i-- { // more and more are called positive
+	for i := len(order) - 1; i >= 0; i-- { // the threshold falls, and more are called positive
 		if positive[order[i]] {
 			d.TruePositives++
 			d.FalseNegatives--
@@ -131,7 +131,7 @@ func BestF1(scores []float64, positive []bool) (Detection, error) {
 			d.TrueNegatives--
 		}
 		if i > 0 && scores[order[i-1]] == scores[order[i]] {
-			continue // a threshold cannot part them
+			continue // no threshold lies between equal scores
 		}
 		d.Threshold = math.Nextafter(scores[order[i]], math.Inf(-1))
 		if i > 0 {
@@ -144,9 +144,9 @@ func BestF1(scores []float64, positive []bool) (Detection, error) {
 	return best, nil
 }
 
-// Quantile is the least of values below or at which the share q of them lies, q in [0, 1]: a
-// threshold that this share of normal validation data stays below. It does not change the order of
-// values, none of which may be NaN.
+// Quantile is the least of the values such that the share q of them, in [0, 1], is less or equal: a
+// threshold that this share of normal validation data does not exceed. It does not change the order
+// of the values, none of which may be NaN.
 func Quantile(values []float64, q float64) (float64, error) {
 	if len(values) == 0 {
 		return 0, fmt.Errorf("metrics: Quantile: there are no values")
@@ -163,9 +163,8 @@ func Quantile(values []float64, q float64) (float64, error) {
 }
 
 // PSNR is the peak signal-to-noise ratio in decibels of a picture or signal with values from 0 to
-// peak whose mean squared error is mse: 10·log10(peak²/mse). For an error of 0 it is +Inf, also
-// where there is no peak, for a peak of 0 and another error −Inf; no difference of these means
-// anything.
+// peak whose mean squared error is mse: 10·log10(peak²/mse). For an error of 0 it is +Inf, for any
+// peak; for a peak of 0 and another error it is −Inf.
 func PSNR(mse, peak float64) float64 {
 	if mse == 0 {
 		return math.Inf(1)

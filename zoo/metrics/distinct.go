@@ -2,9 +2,9 @@ package metrics
 
 import "strings"
 
-// Distinct is how varied texts are (Li et al., 2016): distinct-n is the number of different n-grams
-// in all of them together, over the number of all their n-grams. It falls as texts grow more, so
-// compare it over as many.
+// Distinct measures how varied texts are (Li et al., 2016): distinct-n is the number of different
+// n-grams in all texts together, divided by the number of all their n-grams. It falls as there is
+// more text, so compare equal amounts.
 //
 // Its zero value is ready to use.
 type Distinct struct {

@@ -9,14 +9,15 @@ import (
 
 // Entity is a run of tokens [From, To) that tags name, such as a person.
 type Entity struct {
-	Type     string // what stands behind the first "-" of its tags; "_" if nothing does
+	Type     string // the part of its tags behind the first "-"; "_" if there is none
 	From, To int
 }
 
 // FindEntities reads the entities of a sequence of tags in the schemes IOB1, IOB2 and IOBES: O, or
 // B, I, E or S and a type, as in B-PER. Sequences that break the scheme are read as conlleval and
 // seqeval read them by default: an I without a B before it, or of another type than the tag before,
-// begins an entity. The error names a tag of no such scheme.
+// begins an entity. The error names a tag that
+// belongs to no such scheme.
 func FindEntities(tags []string) (found []Entity, err error) {
 	was, wasType, from := byte('O'), "", 0
 	for i := 0; i <= len(tags); i++ {
@@ -45,7 +46,7 @@ func IsEntityTag(tag string) bool {
 	return ok
 }
 
-// splitTag is the letter of a tag and its type. A letter alone has the type "_".
+// splitTag returns the letter of a tag and its type. A letter alone has the type "_".
 func splitTag(tag string) (letter byte, of string, ok bool) {
 	if tag == "" || !strings.Contains("OBIES", tag[:1]) {
 		return 0, "", false
@@ -83,9 +84,9 @@ func begins(was, is byte, other bool) bool {
 	return was == 'E' || was == 'S' || was == 'O' || other // I or E
 }
 
-// EntityScores counts entities that are found: one is right if its type and both its ends are
-// (Tjong Kim Sang and De Meulder, 2003), as in conlleval and seqeval. The zero value has counted
-// nothing.
+// EntityScores counts predicted entities: one is right if its type and both its ends are right
+// (Tjong Kim Sang and De Meulder, 2003), as in conlleval and seqeval. The zero value is ready to
+// use.
 type EntityScores struct {
 	types map[string]*tally
 }
@@ -132,7 +133,7 @@ func (s *EntityScores) of(name string) *tally {
 	return s.types[name]
 }
 
-// Types are the types of entities that were there or were predicted, in the order of their names.
+// Types are the types of all true and predicted entities, in the order of their names.
 func (s *EntityScores) Types() []string { return slices.Sorted(maps.Keys(s.types)) }
 
 // Type scores one type; one that never occurred scores 0.
@@ -143,7 +144,7 @@ func (s *EntityScores) Type(name string) Score {
 	return Score{}
 }
 
-// Micro scores the entities of all types together; it is the F1 that is usually told.
+// Micro scores the entities of all types together; its F1 is the usual score.
 func (s *EntityScores) Micro() Score {
 	var all tally
 	for _, c := range s.types {

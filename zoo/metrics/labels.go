@@ -31,8 +31,8 @@ func sameLength(what string, predicted, truth int) error {
 }
 
 // Score is how well one class is found. Precision is the share of the predictions of the class that
-// are right, Recall the share of its members that are predicted so, F1 their harmonic mean 2PR/(P +
-// R) (van Rijsbergen, 1979). A share of nothing is 0.
+// are right, Recall the share of its members that are predicted as such, F1 their harmonic mean
+// 2PR/(P + R) (van Rijsbergen, 1979). A share of no predictions or members is 0.
 type Score struct {
 	Precision, Recall, F1 float64
 	Support               int // members of the class
@@ -80,12 +80,12 @@ type Confusion struct {
 	total     int
 }
 
-// NewConfusion counts nothing yet. Classes are numbered from 0; there is at least one. More than 1
-// << 14 are taken for one.
+// NewConfusion makes an empty table. Classes are numbered from 0. A number of classes below 1 or
+// above 1 << 14 makes a table of one class.
 func NewConfusion(classes int) *Confusion {
 	c := &Confusion{}
 	if classes > maxClasses {
-		classes = 1 // of which Add refuses every other
+		classes = 1 // Add then refuses all other classes
 	}
 	c.grow(max(classes, 1))
 	return c
@@ -141,7 +141,7 @@ func (c *Confusion) Classes() int { return len(c.counts) }
 // Total is the number of examples.
 func (c *Confusion) Total() int { return c.total }
 
-// Count is how many members of one class were predicted to be of another; 0 if there is no such
+// Count is the number of members of one class that were predicted as another; 0 if there is no such
 // class.
 func (c *Confusion) Count(predicted, truth int) int {
 	if n := len(c.counts); predicted < 0 || predicted >= n || truth < 0 || truth >= n {
@@ -150,7 +150,7 @@ func (c *Confusion) Count(predicted, truth int) int {
 	return c.counts[truth][predicted]
 }
 
-// Accuracy is the share of examples that are right. Of no example it is 0.
+// Accuracy is the share of examples that are right; 0 without examples.
 func (c *Confusion) Accuracy() float64 { return share(c.right, c.total) }
 
 // Class scores one class, from 0 to Classes−1.
@@ -162,8 +162,8 @@ func (c *Confusion) Class(k int) (Score, error) {
 	return score(c.counts[k][k], c.predicted[k], c.members[k]), nil
 }
 
-// Macro is the unweighted mean of the scores of classes, of those given or else of all that have
-// members or were predicted. So its F1 is the mean of their F1.
+// Macro is the unweighted mean of the scores of the given classes, or without any of all classes
+// that have members or were predicted. So its F1 is the mean of their F1.
 func (c *Confusion) Macro(classes ...int) (mean Score, err error) {
 	if classes, err = c.pick(classes); err != nil {
 		return Score{}, err
@@ -178,9 +178,9 @@ func (c *Confusion) Macro(classes ...int) (mean Score, err error) {
 	return mean, nil
 }
 
-// Micro scores classes together, those given or else all: right predictions of any of them over all
-// predictions of them, and over all their members. Over all classes Precision, Recall and F1 are
-// the accuracy; leave out the class that stands for nothing, such as O in tagging.
+// Micro scores the given classes, or without any all classes, together: their right predictions
+// divided by all predictions of them, and by all their members. Over all classes Precision, Recall
+// and F1 are the accuracy; leave out a class such as O in tagging, which means no entity.
 func (c *Confusion) Micro(classes ...int) (Score, error) {
 	classes, err := c.pick(classes)
 	if err != nil {
@@ -195,7 +195,7 @@ func (c *Confusion) Micro(classes ...int) (Score, error) {
 	return score(right, predicted, members), nil
 }
 
-// pick is the classes given, checked, or those that occur.
+// pick returns the given classes, checked, or without any those that occur.
 func (c *Confusion) pick(classes []int) ([]int, error) {
 	if c.total == 0 {
 		return nil, errors.New("metrics: there is nothing to measure")
