@@ -232,6 +232,12 @@ var newerCells = map[string]newer{
 			}
 		},
 	},
+	"convlstm": {
+		config: cells.ConvLSTMConfig{Peephole: true},
+		oracle: func(z size) func(w weights, x []float64, s [][]float64) [][]float64 {
+			return convLSTM(1, 1, 3, z.In, z.H)
+		},
+	},
 	"cfc": {
 		config: cells.CfCConfig{},
 		oracle: func(z size) func(w weights, x []float64, s [][]float64) [][]float64 {

@@ -83,6 +83,12 @@ var zoo = map[string]func(s *nodes.Scope, in, out int) cells.Cell{
 	"ssm": func(s *nodes.Scope, in, out int) cells.Cell {
 		return cells.SSMConfig{In: in, Hidden: out, Units: 2}.New(s)
 	},
+	"convlstm": func(s *nodes.Scope, in, out int) cells.Cell {
+		if in%2 == 0 && out%2 == 0 {
+			return cells.ConvLSTMConfig{In: in, Hidden: out, Width: 2, Peephole: true}.New(s)
+		}
+		return cells.ConvLSTMConfig{In: in, Hidden: out}.New(s)
+	},
 	"cfc": func(s *nodes.Scope, in, out int) cells.Cell {
 		return cells.CfCConfig{In: in, Hidden: out}.New(s)
 	},
