@@ -54,3 +54,55 @@ func TestDocs(t *testing.T) {
 	}
 	require.Empty(t, broken)
 }
+
+var (
+	// decimals are measured figures, among other numbers; names of versions have two points or a v.
+	decimals = regexp.MustCompile(`(?:^|[\s|(*:])\d[\d,]*\.\d+(?:[\s|)*,;:]|$)`)
+	// seen says where a figure comes from: a command, a value of a recorded run, or another page,
+	// which says it.
+	seen    = regexp.MustCompile("go (?:run|test|build) |mpirun |<!-- =|\\]\\([^)]*\\.md")
+	heading = regexp.MustCompile(`(?m)^(#+) .*$`)
+)
+
+// TestFiguresAreSeen holds every section of a page that has a figure to saying by which command it
+// was seen, in its own text or in that of a section around it.
+func TestFiguresAreSeen(t *testing.T) {
+	pages, err := filepath.Glob("docs/*.md")
+	require.NoError(t, err)
+	results, err := filepath.Glob("docs/results/*.md")
+	require.NoError(t, err)
+	require.NotEmpty(t, results)
+	for _, page := range append(append(pages, results...), "README.md", "README.ja.md") {
+		content, err := os.ReadFile(page)
+		require.NoError(t, err)
+		for _, name := range unseen(string(content)) {
+			t.Errorf("%s: %s has figures, and no command that gives them", page, name)
+		}
+	}
+	require.Equal(t, []string{"## a"}, unseen("# x\n## a\n| 1.5 |\n## b\n2.5 by `go run ./x`\n### c\n3.5"))
+}
+
+// unseen are the headings of the sections that have figures and do not say where they come from.
+func unseen(content string) (names []string) {
+	type section struct {
+		level int
+		seen  bool
+	}
+	var around []section
+	text := fenced.ReplaceAllStringFunc(content, func(s string) string { // code has no headings
+		return strings.ReplaceAll(s, "\n#", "\n ")
+	})
+	at := append(heading.FindAllStringSubmatchIndex(text, -1), []int{len(text)})
+	for i, m := range at[:len(at)-1] {
+		level, own := m[3]-m[2], text[m[1]:at[i+1][0]]
+		for len(around) > 0 && around[len(around)-1].level >= level {
+			around = around[:len(around)-1]
+		}
+		is := seen.MatchString(own) || len(around) > 0 && around[len(around)-1].seen
+		if decimals.MatchString(fenced.ReplaceAllString(own, "")) && !is {
+			names = append(names, text[m[0]:m[1]])
+		}
+		around = append(around, section{level, is})
+	}
+	return names
+}

@@ -3,18 +3,13 @@ package main
 
 import (
 	"embed"
-	"errors"
 	"fmt"
 	"math"
-	"math/rand/v2"
-	"slices"
 
 	"github.com/seqzoo/seqzoo/cells"
 	"github.com/seqzoo/seqzoo/course"
 	"github.com/seqzoo/seqzoo/nodes"
 	"github.com/seqzoo/seqzoo/plot"
-	"github.com/seqzoo/seqzoo/run"
-	"github.com/seqzoo/seqzoo/train"
 	"github.com/seqzoo/seqzoo/unroll"
 )
 
@@ -32,28 +27,6 @@ const (
 
 // weights are W_in [2, H], W [H, H] and W_out [H], row by row.
 type weights struct{ In, W, Out []float64 }
-
-func newWeights(seed uint64) weights {
-	r := rand.New(rand.NewPCG(seed, 1))
-	draw := func(n int) []float64 {
-		w := make([]float64, n)
-		for i := range w {
-			w[i] = r.NormFloat64()
-		}
-		return w
-	}
-	return weights{draw(in * hidden), draw(hidden * hidden), draw(hidden)}
-}
-
-// digits are those of 77 and 51, and of their sum 128, in which a carry runs from end to end.
-func digits() (x [steps][in]float64, d [steps]float64) {
-	a, b := 77, 51
-	for t := range steps {
-		x[t] = [in]float64{float64(a >> t & 1), float64(b >> t & 1)}
-		d[t] = float64((a + b) >> t & 1)
-	}
-	return x, d
-}
 
 func sigmoid(v float64) float64 { return 1 / (1 + math.Exp(-v)) }
 
@@ -106,73 +79,76 @@ func forward(p *course.Page) error {
 	return nil
 }
 
-// grad are the gradients by the formulas, and ‖∂L/∂h‖ at each step. The way back ends after depth
-// steps; depth T is all of it.
-func (w weights) grad(depth int) (g weights, flow [steps]float64) {
-	x, d := digits()
-	p := w.run()
-	g = weights{make([]float64, len(w.In)), make([]float64, len(w.W)), make([]float64, len(w.Out))}
-	for from := steps - 1; from >= 0; from-- { // the error of each step goes its own way back
+// delta is δ^out: the derivative of the loss by what goes into the sigmoid of answer t.
+func (p pass) delta(t int) float64 {
+	_, d := digits()
+	return (p.y[t] - d[t]) * p.y[t] * (1 - p.y[t])
+}
+
+// grad are the gradients by the formulas. The error of each step goes back over depth steps at
+// most; depth T is all of them.
+func (w weights) grad(depth int) weights {
+	p, g := w.run(), zeros()
+	for from := range steps {
 		var back [hidden]float64 // ∂L/∂h
-		out := (p.y[from] - d[from]) * p.y[from] * (1 - p.y[from])
+		out := p.delta(from)
 		for j := range hidden {
 			g.Out[j] += out * p.h[from][j] // h of this step, and of no other
 			back[j] = out * w.Out[j]
 		}
-		for t := from; t >= max(0, from-depth+1); t-- {
-			back = w.step(&g, x[t], p.h, t, back)
+		for t := from; t >= 0 && t > from-depth; t-- {
+			back = w.step(g, p, t, back)
 		}
 	}
-	var later [hidden]float64
-	for t := steps - 1; t >= 0; t-- {
-		out := (p.y[t] - d[t]) * p.y[t] * (1 - p.y[t])
-		for j := range hidden {
-			later[j] += out * w.Out[j]
-		}
-		flow[t] = norm(later[:])
-		later = w.step(&weights{}, x[t], p.h, t, later)
-	}
-	return g, flow
+	return g
 }
 
-// step takes ∂L/∂h from step t to the one before, and adds to g what step t contributes.
-func (w weights) step(g *weights, x [in]float64, h [steps][hidden]float64, t int,
-	back [hidden]float64) (before [hidden]float64) {
+// step adds to g what step t contributes, and takes ∂L/∂h from it to the step before.
+func (w weights) step(g weights, p pass, t int, back [hidden]float64) (before [hidden]float64) {
+	x, _ := digits()
+	var last [hidden]float64 // h before the first step is 0
+	if t > 0 {
+		last = p.h[t-1]
+	}
 	for j := range hidden {
-		delta := back[j] * h[t][j] * (1 - h[t][j]) // ∂L/∂s, where h = σ(s)
-		for i := range x {
-			if g.In != nil {
-				g.In[i*hidden+j] += delta * x[i]
-			}
+		delta := back[j] * p.h[t][j] * (1 - p.h[t][j])
+		for i := range in {
+			g.In[i*hidden+j] += x[t][i] * delta
 		}
 		for i := range hidden {
+			g.W[i*hidden+j] += last[i] * delta
 			before[i] += delta * w.W[i*hidden+j]
-			if g.W != nil && t > 0 {
-				g.W[i*hidden+j] += delta * h[t-1][i]
-			}
 		}
 	}
 	return before
 }
 
-func norm(v []float64) float64 {
-	s := 0.0
-	for _, x := range v {
-		s += x * x
+// flow is ‖∂L/∂h‖ at each step, the errors of all later steps included.
+func (w weights) flow() (norms plot.Values) {
+	p, back := w.run(), [hidden]float64{}
+	norms = make(plot.Values, steps)
+	for t := steps - 1; t >= 0; t-- {
+		out := p.delta(t)
+		for j := range hidden {
+			back[j] += out * w.Out[j]
+		}
+		norms[t] = norm(back[:])
+		back = w.step(zeros(), p, t, back)
 	}
-	return math.Sqrt(s)
+	return norms
 }
 
 // backward goes back through time by the formulas.
 func backward(p *course.Page) error {
-	g, flow := newWeights(1).grad(steps)
+	w := newWeights(1)
+	g := w.grad(steps)
 	p.Table("", []string{"gradient", "norm"},
 		[]any{"∂L/∂W_in", course.Digits(norm(g.In), 4)},
 		[]any{"∂L/∂W", course.Digits(norm(g.W), 4)},
 		[]any{"∂L/∂W_out", course.Digits(norm(g.Out), 4)})
 	figure := plot.Plot{Title: "What comes back through time", X: "step", Y: "‖∂L/∂hₜ‖",
 		Alt: "The norm of the gradient in the hidden values at each of the eight steps."}
-	c := plot.Curve{Y: flow[:]}
+	c := plot.Curve{Y: w.flow()}
 	for t := range steps {
 		c.X = append(c.X, float64(t))
 	}
@@ -181,10 +157,8 @@ func backward(p *course.Page) error {
 	return nil
 }
 
-// symbolic is the same network in the library: a cell, unrolled and differentiated.
-func symbolic(w weights) (loss float64, g weights, err error) {
-	store := nodes.NewStore(nodes.Float64, 1)
-	var x, d, l *nodes.Node
+// equations is the same network in the library: a cell, unrolled. It derives the gradients itself.
+func equations(store *nodes.Store) (x, d, loss *nodes.Node, err error) {
 	err = nodes.Try(func() {
 		cell := cells.NewRNN(store.Root().In("rnn"), cells.RNNConfig{In: in, Hidden: hidden,
 			Activation: cells.Sigmoid, NoBias: true})
@@ -193,47 +167,9 @@ func symbolic(w weights) (loss float64, g weights, err error) {
 		x, d = graph.Input("x", steps, 1, in), graph.Input("d", steps, 1, 1)
 		h := unroll.Over(cell).Unroll(x, nil, unroll.Options{}).Y()
 		y := nodes.Sigmoid(nodes.MatMul(h, out))
-		l = nodes.Scale(nodes.Sum(nodes.Square(nodes.Sub(y, d))), 0.5)
+		loss = nodes.Scale(nodes.Sum(nodes.Square(nodes.Sub(y, d))), 0.5)
 	})
-	if err != nil {
-		return 0, g, err
-	}
-	var inputs run.Inputs
-	xs, ds := inputs.Floats(x), inputs.Floats(d)
-	step, err := train.NewStep(l)
-	if err = errors.Join(err, inputs.Err()); err != nil {
-		return 0, g, err
-	}
-	defer step.Close()
-	digitsX, digitsD := digits()
-	for t := range steps {
-		xs.Put64(t*in, digitsX[t][:])
-		ds.Set(t, digitsD[t])
-	}
-	for name, values := range map[string][]float64{"rnn/W_ih": w.In, "rnn/W_hh": w.W, "W_out": w.Out} {
-		param, _ := store.Get(name)
-		copy(param.Value().Float64s(), values)
-	}
-	loss, err = step.Run(0, 0)
-	if err != nil {
-		return 0, g, err
-	}
-	for _, p := range step.Grads() {
-		grad, err := p.Grad()
-		if err != nil {
-			return 0, g, err
-		}
-		values := slices.Clone(grad.Data().([]float64))
-		switch p.(interface{ Name() string }).Name() {
-		case "rnn/W_ih":
-			g.In = values
-		case "rnn/W_hh":
-			g.W = values
-		default:
-			g.Out = values
-		}
-	}
-	return loss, g, nil
+	return x, d, loss, err
 }
 
 // numeric are the gradients by central differences: two runs of the network for each weight.
@@ -256,11 +192,11 @@ func (w weights) numeric() (g weights) {
 // threeWays compares the formulas with the library and with differences.
 func threeWays(p *course.Page) error {
 	w := newWeights(1)
-	_, auto, err := symbolic(w)
+	auto, err := automatic(w)
 	if err != nil {
 		return err
 	}
-	hand, _ := w.grad(steps)
+	hand := w.grad(steps)
 	differences := w.numeric()
 	largest := func(a, b []float64) float64 {
 		most := 0.0
@@ -290,46 +226,39 @@ func threeWays(p *course.Page) error {
 // noWayBack ends the way back after fewer and fewer steps.
 func noWayBack(p *course.Page) error {
 	w := newWeights(1)
-	whole, _ := w.grad(steps)
-	share := func(part, all []float64) float64 {
-		d := make([]float64, len(all))
-		for i := range d {
-			d[i] = part[i] - all[i]
-		}
-		return norm(d) / norm(all)
-	}
+	whole := w.grad(steps)
 	figure := plot.Plot{Title: "What is missing if the way back is cut off",
 		X: "steps that the gradient goes back", Y: "missing part of the gradient",
-		Alt: "The missing share of the gradients of W_in and W falls with the steps; that of W_out is 0 from the first."}
-	curves := map[string]*plot.Curve{}
-	for _, name := range []string{"W_in", "W", "W_out"} {
-		curves[name] = &plot.Curve{Name: name}
-	}
+		Alt:    "The missing share of the gradients of W_in and W falls with the steps; that of W_out is 0 from the first.",
+		Curves: []plot.Curve{{Name: "W_in"}, {Name: "W"}, {Name: "W_out"}}}
 	var rows [][]any
-	missing := map[string][]float64{}
 	for depth := 1; depth <= steps; depth++ {
-		g, _ := w.grad(depth)
+		g := w.grad(depth)
 		row := []any{depth}
-		for name, v := range map[string]float64{"W_in": share(g.In, whole.In), "W": share(g.W, whole.W),
-			"W_out": share(g.Out, whole.Out)} {
-			missing[name] = append(missing[name], v)
-			curves[name].X = append(curves[name].X, float64(depth))
-			curves[name].Y = append(curves[name].Y, v)
-		}
-		for _, name := range []string{"W_in", "W", "W_out"} {
-			row = append(row, fmt.Sprintf("%.1f %%", 100*missing[name][depth-1]))
+		for i, share := range []float64{missing(g.In, whole.In), missing(g.W, whole.W),
+			missing(g.Out, whole.Out)} {
+			c := &figure.Curves[i]
+			c.X, c.Y = append(c.X, float64(depth)), append(c.Y, share)
+			row = append(row, fmt.Sprintf("%.1f %%", 100*share))
 		}
 		rows = append(rows, row)
 	}
-	for _, name := range []string{"W_in", "W", "W_out"} {
-		figure.Curves = append(figure.Curves, *curves[name])
-	}
 	p.Table("", []string{"steps back", "W_in", "W", "W_out"}, rows...)
 	p.Plot(&figure)
-	p.Value("cutIn", "%.0f %%", 100*missing["W_in"][0])
-	p.Value("cutW", "%.0f %%", 100*missing["W"][0])
-	p.Claim("cut off after one step, nothing of the gradient of W_out is missing", missing["W_out"][0] == 0)
+	cutIn, cutW, cutOut := figure.Curves[0].Y[0], figure.Curves[1].Y[0], figure.Curves[2].Y[0]
+	p.Value("cutIn", "%.0f %%", 100*cutIn)
+	p.Value("cutW", "%.0f %%", 100*cutW)
+	p.Claim("cut off after one step, nothing of the gradient of W_out is missing", cutOut == 0)
 	p.Claim("cut off after one step, a part of the gradients of W_in and W is missing",
-		missing["W_in"][0] > 0.01 && missing["W"][0] > 0.01)
+		cutIn > 0.01 && cutW > 0.01)
 	return nil
+}
+
+// missing is the part of a gradient that another lacks: the norm of their difference.
+func missing(part, all []float64) float64 {
+	d := make([]float64, len(all))
+	for i := range d {
+		d[i] = part[i] - all[i]
+	}
+	return norm(d) / norm(all)
 }

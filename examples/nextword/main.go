@@ -60,17 +60,18 @@ func parse(args []string, out io.Writer) (*settings, error) {
 	f.IntVar(&s.layers, "layers", 1, "recurrent layers")
 	f.IntVar(&s.hidden, "hidden", 0,
 		"width of the layers and of the embedding (default 128 for words, 256 for characters)")
-	cli.BatchFlag(f, &s.batch, 32, ": tracks of the text")
+	cli.BatchFlag(f, &s.batch, 0, ": tracks of the text (default 16 for words, 32 for characters)")
 	f.IntVar(&s.window, "window", 0,
 		"steps that the gradient goes back (default 20 for words, 50 for characters)")
-	cli.EpochsFlag(f, &s.epochs, 0, " (default 4 for words, 1 for characters)")
+	cli.EpochsFlag(f, &s.epochs, 0, " (default 2 for words, 1 for characters)")
 	cli.StepsFlag(f, &s.steps, 0)
 	cli.MinCountFlag(f, &s.minCount, 3)
 	f.IntVar(&s.maxVocab, "max-vocab", 10000, "size of the vocabulary at most")
-	cli.RateFlag(f, &s.lr, 0.003, "along a cosine")
+	cli.RateFlag(f, &s.lr, 0, "along a cosine (default 0.005 for words, 0.003 for characters)")
 	cli.ClipFlag(f, &s.clip, 1)
-	f.Float64Var(&s.dropout, "dropout", 0.25,
-		"share of embedding, output and what goes between layers that is dropped")
+	f.Float64Var(&s.dropout, "dropout", 0,
+		"share of embedding, output and what goes between layers that is dropped\n"+
+			"(default 0.1 for words, 0.25 for characters)")
 	f.BoolVar(&s.tied, "tied", true, "the embedding is the output layer too")
 	cli.SeedFlag(f, &s.seed, 1, "weights and noise")
 	f.StringVar(&s.prompt, "prompt", "some of them looks like",
@@ -101,33 +102,44 @@ func parse(args []string, out io.Writer) (*settings, error) {
 	return s, nil
 }
 
+// preset is the value of a flag that was not given: by level, and with -quick.
+type preset[T any] struct {
+	flag                         string
+	value                        *T
+	word, char, quick, quickChar T
+}
+
+func (p preset[T]) fill(s *settings, given map[string]bool) {
+	values := []T{p.word, p.quick}
+	if s.level == "char" {
+		values = []T{p.char, p.quickChar}
+	}
+	if given[p.flag] {
+		return
+	}
+	if *p.value = values[0]; s.quick {
+		*p.value = values[1]
+	}
+}
+
 // complete sets the flags that were not given and depend on others.
 func (s *settings) complete(given map[string]bool) {
-	for _, d := range []struct {
-		flag                         string
-		value                        *int
-		word, char, quick, quickChar int
-	}{
+	for _, p := range []preset[int]{
 		{"hidden", &s.hidden, 128, 256, 48, 48},
+		{"batch", &s.batch, 16, 32, 32, 32},
 		{"window", &s.window, 20, 50, 20, 20},
-		{"epochs", &s.epochs, 4, 1, 1, 1},
+		{"epochs", &s.epochs, 2, 1, 1, 1},
 		{"generate", &s.generate, 20, 100, 20, 100},
 		{"max-vocab", &s.maxVocab, s.maxVocab, s.maxVocab, 500, 500},
 		{"steps", &s.steps, s.steps, s.steps, 60, 60},
 	} {
-		byLevel := []int{d.word, d.quick}
-		if s.level == "char" {
-			byLevel = []int{d.char, d.quickChar}
-		}
-		if given[d.flag] {
-			continue
-		}
-		if *d.value = byLevel[0]; s.quick {
-			*d.value = byLevel[1]
-		}
+		p.fill(s, given)
 	}
-	if s.quick && !given["lr"] {
-		s.lr = 0.02
+	for _, p := range []preset[float64]{
+		{"lr", &s.lr, 0.005, 0.003, 0.02, 0.02},
+		{"dropout", &s.dropout, 0.1, 0.25, 0.25, 0.25},
+	} {
+		p.fill(s, given)
 	}
 }
 

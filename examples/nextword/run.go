@@ -53,15 +53,19 @@ func run(ctx context.Context, s *settings, out, progress io.Writer) error {
 	}
 	fmt.Fprintln(out)
 	s.mention(prompt.Unknown, out)
-	for i, j := range jobs {
+	fmt.Fprintf(out, "%-18s %10s %7s %8s %13s %10s %10s\n", "cell", "parameters", "steps", "ms/step",
+		c.unit+"/s", "train ppl", "valid ppl")
+	for _, j := range jobs { // each line as soon as it is known
 		if err := j.train(ctx, c); err != nil {
-			if i > 0 {
-				table(jobs[:i], counted, c.unit, out)
-			}
 			return fmt.Errorf("%s: %w", j.cell, err)
 		}
+		perStep, perSecond := j.task.rates()
+		line(out, j.cell, fmt.Sprint(j.model.Params().Count()), fmt.Sprint(j.steps), perStep,
+			perSecond, j.trainPPL, j.validPPL)
 	}
-	table(jobs, counted, c.unit, out)
+	for _, b := range counted {
+		line(out, b.name, "-", "-", "-", "-", b.trainPPL, b.validPPL)
+	}
 	fmt.Fprintf(out, "\n%q goes on:\n\n", s.prompt)
 	s.mention(prompt.Unknown, out)
 	for _, j := range jobs {
@@ -335,18 +339,10 @@ func (w *stopwatch) rates() (perStep, perSecond string) {
 		fmt.Sprintf("%.0f", float64(w.count)/w.total.Seconds())
 }
 
-func table(jobs []*job, counted []baseline, unit string, out io.Writer) {
-	const line = "%-18s %10s %7s %8s %13s %10.1f %10.1f\n"
-	fmt.Fprintf(out, "\n%-18s %10s %7s %8s %13s %10s %10s\n", "cell", "parameters", "steps",
-		"ms/step", unit+"/s", "train ppl", "valid ppl")
-	for _, j := range jobs {
-		perStep, perSecond := j.task.rates()
-		fmt.Fprintf(out, line, j.cell, fmt.Sprint(j.model.Params().Count()), fmt.Sprint(j.steps),
-			perStep, perSecond, j.trainPPL, j.validPPL)
-	}
-	for _, b := range counted {
-		fmt.Fprintf(out, line, b.name, "-", "-", "-", "-", b.trainPPL, b.validPPL)
-	}
+// line writes a line of the table.
+func line(out io.Writer, name, parameters, steps, perStep, perSecond string, train, valid float64) {
+	fmt.Fprintf(out, "%-18s %10s %7s %8s %13s %10.1f %10.1f\n", name, parameters, steps, perStep,
+		perSecond, train, valid)
 }
 
 // continuePrompt prints what a model makes of the prompt.
