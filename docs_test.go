@@ -60,7 +60,7 @@ var (
 	decimals = regexp.MustCompile(`(?:^|[\s|(*:])\d[\d,]*\.\d+(?:[\s|)*,;:]|$)`)
 	// seen says where a figure comes from: a command, a value of a recorded run, or another page,
 	// which says it.
-	seen    = regexp.MustCompile("go (?:run|test|build) |mpirun |<!-- =|\\]\\([^)]*\\.md")
+	seen    = regexp.MustCompile(`go (?:run|test|build) |mpirun |<!-- =|\]\([^)]*\.md`)
 	heading = regexp.MustCompile(`(?m)^(#+) .*$`)
 )
 

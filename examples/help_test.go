@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -39,6 +40,12 @@ func TestHelp(t *testing.T) {
 				require.NoError(t, full.Close())
 			}
 			require.Greater(t, strings.Count(want, "\n"), 4)
+			lesson := regexp.MustCompile(`examples/(\S+) -lesson`).FindStringSubmatch(want)
+			if none := []string{"classify", "curves", "living", "onnx", "serve"}; lesson != nil {
+				require.FileExists(t, filepath.Join(lesson[1], "record.json"))
+			} else if _, chapter := os.Stat(filepath.Join(program, "record.json")); chapter != nil {
+				require.Contains(t, none, program, "the chapter of the course that shows it is not named")
+			}
 			for _, ask := range []string{"-h", "-help", "--help"} {
 				said, code := run(ask)
 				require.Zero(t, code, said)

@@ -33,7 +33,7 @@ func program() cli.Program {
 		Seed: 1}}
 	e, c, d, n, w := &evaluateCommand{}, &compareCommand{}, &denoiseCommand{}, &anomalyCommand{},
 		&drawCommand{}
-	return cli.Program{Name: "autoencoder", About: about, Commands: []cli.Command{
+	return cli.Program{Name: "autoencoder", About: about, Lesson: "12-autoencoder", Commands: []cli.Command{
 		{Name: "train", About: "fits a model and chooses its threshold on rows kept apart",
 			Flags: t.register, Check: t.check, Run: t.run},
 		{Name: "evaluate", About: "measures a model on a file", Flags: e.register, Check: e.check,

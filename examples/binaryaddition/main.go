@@ -95,7 +95,8 @@ func run(args []string, out io.Writer) error {
 	examples := f.Int("examples", 10000, "additions that a network is trained on, one at a time")
 	seeds := f.Int("seeds", 3, "networks of each kind")
 	if err := cli.Parse(f, args,
-		"Trains small networks on adding binary numbers, and shows what first weights and activations decide.", out); err != nil {
+		"Trains small networks on adding binary numbers, and shows what first weights and activations decide.\n\n"+
+			cli.Lesson("02-initialisation"), out); err != nil {
 		return err
 	}
 	if quick {

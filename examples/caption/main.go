@@ -21,7 +21,7 @@ program draws where each word looked. Ctrl-C stops a training; with -save, the s
 func main() { program().Main() }
 
 func program() cli.Program {
-	return cli.Program{Name: "caption", About: about, Commands: []cli.Command{
+	return cli.Program{Name: "caption", About: about, Lesson: "13-captions", Commands: []cli.Command{
 		trainCommand(), evaluateCommand(), captionCommand(), scenesCommand(),
 	}}
 }

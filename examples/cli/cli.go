@@ -23,7 +23,9 @@ import (
 type Program struct {
 	Name string
 	// what it does and examples of how it is called, shown above the list of commands
-	About    string
+	About string
+	// the chapter of the course that shows it in minutes, on data of its own; "": none does
+	Lesson   string
 	Commands []Command
 }
 
@@ -194,6 +196,15 @@ func (p Program) help(w io.Writer) {
 		fmt.Fprintf(w, "    %-12s %s\n", c.Name, c.About)
 	}
 	fmt.Fprintf(w, "\n%s COMMAND -help lists the flags of a command.\n", p.Name)
+	if p.Lesson != "" {
+		fmt.Fprintf(w, "\n%s\n", Lesson(p.Lesson))
+	}
+}
+
+// Lesson is what the help of a program says of the chapter of the course that shows it.
+func Lesson(chapter string) string {
+	return "In minutes, on data of its own, with pictures and answers:\n\n" +
+		"    go run ./examples/" + chapter + " -lesson"
 }
 
 // AtLeast is an error unless the value of a flag is a finite number of least or more.

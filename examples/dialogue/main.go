@@ -21,7 +21,7 @@ goes on from there.`
 
 func program() cli.Program {
 	t, e, r := newTraining(), newEvaluation(), &replying{}
-	return cli.Program{Name: "dialogue", About: about, Commands: []cli.Command{
+	return cli.Program{Name: "dialogue", About: about, Lesson: "11-hred", Commands: []cli.Command{
 		{Name: "train", About: "trains a model", Flags: t.register, Check: t.check, Run: t.run},
 		{Name: "evaluate", About: "measures a model on dialogues", Flags: e.register,
 			Check: e.check, Run: e.run},

@@ -31,7 +31,7 @@ SEQZOO_DATA names, else in ../shared/data. Ctrl-C stops a training; with -save, 
 func main() { program().Main() }
 
 func program() cli.Program {
-	return cli.Program{Name: "emoji2vec", About: about,
+	return cli.Program{Name: "emoji2vec", About: about, Lesson: "08-emoji2vec",
 		Commands: []cli.Command{trainCommand(), evaluateCommand(), emojiCommand()}}
 }
 

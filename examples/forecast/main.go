@@ -44,7 +44,7 @@ func program() cli.Program {
 	b := &backtestCommand{trainCommand: trainCommand{Training: t.Training}}
 	e := &evaluateCommand{}
 	f := &forecastCommand{}
-	return cli.Program{Name: "forecast", About: about, Commands: []cli.Command{
+	return cli.Program{Name: "forecast", About: about, Lesson: "05-gru", Commands: []cli.Command{
 		{Name: "train", About: "trains a model and evaluates it on the validation part",
 			Flags: t.register, Check: t.check, Run: t.run},
 		{Name: "evaluate", About: "evaluates a model on the test part", Flags: e.register,

@@ -174,7 +174,7 @@ func parse(args []string, out io.Writer) (s settings, err error) {
 		"`spec` of one more cell to compare, such as slstm or gru,memory=40\n"+cli.CellsHelp())
 	cli.OldNames(f, "svg", "draw", "t", "length")
 	const about = "Shows how gradients vanish and explode in recurrent networks, and what mends it."
-	if err := cli.Parse(f, args, about, out); err != nil {
+	if err := cli.Parse(f, args, about+"\n\n"+cli.Lesson("03-vanishing"), out); err != nil {
 		return s, err
 	}
 	if s.quick {

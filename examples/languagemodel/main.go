@@ -35,7 +35,7 @@ func program() cli.Program {
 	var e evaluator
 	var g generator
 	var p scorer
-	return cli.Program{Name: "languagemodel", About: about, Commands: []cli.Command{
+	return cli.Program{Name: "languagemodel", About: about, Lesson: "05-gru", Commands: []cli.Command{
 		{Name: "train", About: "trains a model; Ctrl-C stops it after the step at hand",
 			Flags: t.flags, Check: t.check, Run: t.run},
 		{Name: "compare", About: "trains a model of each cell alike and prints a table of them",

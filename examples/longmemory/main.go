@@ -44,7 +44,7 @@ func program() cli.Program {
 		Clip: 1, Seed: 1}}
 	c := &copyCommand{Training: cli.Training{Epochs: 1, Batch: 32, LR: 0.01, Warmup: 50, Clip: 1,
 		Seed: 1}}
-	return cli.Program{Name: "longmemory", About: about, Commands: []cli.Command{
+	return cli.Program{Name: "longmemory", About: about, Lesson: "03-vanishing", Commands: []cli.Command{
 		{Name: "adding", About: "learns the sum of two marked numbers among many",
 			Flags: a.register, Check: a.check, Run: a.run},
 		{Name: "copy", About: "learns to recall symbols, with truncations of several lengths",

@@ -86,7 +86,7 @@ func parse(args []string, out io.Writer) (*settings, error) {
 	cli.SaveFlag(f, &s.save, "")
 	cli.SaveEveryFlag(f, &s.saveEvery, 200)
 	cli.QuickFlag(f, &s.quick)
-	if err := cli.Parse(f, args, usage, out); err != nil {
+	if err := cli.Parse(f, args, usage+cli.Lesson("05-gru"), out); err != nil {
 		return nil, err
 	}
 	if f.NArg() > 0 {

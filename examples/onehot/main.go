@@ -26,7 +26,8 @@ func main() {
 		cli.QuickFlag(f, &quick)
 		cli.OldNames(f, "v", "vocab", "e", "embed", "b", "batch")
 		if err := cli.Parse(f, args,
-			"Shows that a word's vector is a product with a one-hot vector, and what a lookup saves.", out); err != nil {
+			"Shows that a word's vector is a product with a one-hot vector, and what a lookup saves.\n\n"+
+				cli.Lesson("07-word2vec"), out); err != nil {
 			return err
 		}
 		if f.NArg() > 0 {

@@ -34,7 +34,7 @@ func program() cli.Program {
 		Seed: 1}}
 	e := &evaluateCommand{}
 	c := &tagCommand{}
-	return cli.Program{Name: "tag", About: about, Commands: []cli.Command{
+	return cli.Program{Name: "tag", About: about, Lesson: "06-bidirectional", Commands: []cli.Command{
 		{Name: "train", About: "trains a model and evaluates it on validation data",
 			Flags: t.register, Check: t.check, Run: t.run},
 		{Name: "evaluate", About: "evaluates a model on test data", Flags: e.register,

@@ -25,7 +25,7 @@ func program() cli.Program {
 	var e evaluator
 	var a answerer
 	var g generator
-	return cli.Program{Name: "toyseq2seq", About: about, Commands: []cli.Command{
+	return cli.Program{Name: "toyseq2seq", About: about, Lesson: "09-seq2seq", Commands: []cli.Command{
 		{Name: "train", About: "trains the variants of a task and compares them", Flags: t.flags,
 			Check: t.check, Run: t.run},
 		{Name: "evaluate", About: "measures a model on pairs it has never seen", Flags: e.flags,

@@ -25,7 +25,7 @@ func program() cli.Program {
 	var t trainer
 	var e evaluator
 	var a translator
-	return cli.Program{Name: "translate", About: about, Commands: []cli.Command{
+	return cli.Program{Name: "translate", About: about, Lesson: "10-attention", Commands: []cli.Command{
 		{Name: "train", About: "learns from pairs of sentences, and measures itself on others",
 			Flags: t.flags, Check: t.check, Run: t.run},
 		{Name: "evaluate", About: "measures perplexity and BLEU on pairs of sentences",

@@ -7,7 +7,7 @@ import "github.com/seqzoo/seqzoo/examples/cli"
 // program is made anew for each run: flags write into what its commands hold.
 func program() cli.Program {
 	return cli.Program{
-		Name: "word2vec",
+		Name: "word2vec", Lesson: "07-word2vec",
 		About: `Learns vectors of words from a text, evaluates them, and answers with them.
 
     go run ./examples/word2vec train -data novel.txt -save DIR
