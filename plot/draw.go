@@ -296,8 +296,10 @@ func (p *Plot) frame(c canvas, l layout) {
 	for i, line := range l.xName {
 		c.text(point{x.centre(), below + nameHeight*float64(i)}, line, textSize, middle, false, ink{})
 	}
+	long, _ := widest(l.yName, textSize) // was measured before
+	middleY := max(y.centre(), long/2+2) // a name may be longer than the axis
 	for i, line := range l.yName {
-		c.text(point{textSize + 3 + nameHeight*float64(i), y.centre()}, line, textSize, middle, true,
+		c.text(point{textSize + 3 + nameHeight*float64(i), middleY}, line, textSize, middle, true,
 			ink{})
 	}
 }
