@@ -156,8 +156,7 @@ func TestFirstSignalEndsEveryStage(t *testing.T) {
 			t.Run(strings.Join(strings.Fields(row)[:min(2, len(strings.Fields(row)))], " "),
 				func(t *testing.T) {
 					t.Parallel()
-					args := strings.Fields(strings.ReplaceAll(row, "{}", l.path(fmt.Sprint("out",
-						i))))
+					args := strings.Fields(strings.ReplaceAll(row, "{}", fmt.Sprint("out", i)))
 					ctx, cancel := context.WithTimeout(context.Background(), wait+patience)
 					defer cancel()
 					c := exec.CommandContext(ctx, build(t, args[0]), args[1:]...)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -195,7 +196,9 @@ func TestMistakes(t *testing.T) {
 	path, _ := csv(t, 20, -1)
 	dir := t.TempDir()
 	must(t, "", "train", "-kind", "pca", "-code", "2", "-save", dir)
-	labels := filepath.Join(mnist, "train-labels-idx1-ubyte.gz")
+	// Arguments that stand for paths, whose names may have spaces.
+	paths := map[string]string{"MNIST": mnist, "WAVES": path, "DIR": dir,
+		"LABELS": filepath.Join(mnist, "train-labels-idx1-ubyte.gz")}
 	for _, c := range []struct {
 		args string
 		want string
@@ -215,31 +218,35 @@ func TestMistakes(t *testing.T) {
 		{"train -without 7", "no row has the label 7"},
 		{"train -kind pca -code 100", "components is 100, want 1 … 36"},
 		{"train -kind pca -code 30", "18 rows span no 30 components"},
-		{"train -kind pca -code 30 -save " + labels, "not a directory"}, // said before the fit
-		{"train -data " + labels, "as files of labels have; images have three"},
-		{"train -data " + path + " -window 100", "has 20 lines; a row takes 100"},
-		{"train -data " + path + " -without 1", "-label names no column"},
-		{"train -data " + path + " -label z -without 1",
+		{"train -kind pca -code 30 -save LABELS", "not a directory"}, // said before the fit
+		{"train -data LABELS", "as files of labels have; images have three"},
+		{"train -data WAVES -window 100", "has 20 lines; a row takes 100"},
+		{"train -data WAVES -without 1", "-label names no column"},
+		{"train -data WAVES -label z -without 1",
 			"there is no column \"z\"; there are x, y"},
-		{"train -data " + path + " -label x -without 1", "the label is"},
+		{"train -data WAVES -label x -without 1", "the label is"},
 		{"train -data none.csv", "none.csv"},
 		{"train -kind recurrent -widths 3,4", "want one number"},
 		{"evaluate", "-model is missing"},
-		{"evaluate -model " + mnist, "config.json"},
-		{"evaluate -model " + dir + " -data " + path,
+		{"evaluate -model MNIST", "config.json"},
+		{"evaluate -model DIR -data WAVES",
 			"a row has 2 numbers, and the model reads rows of 36"},
-		{"compare -models " + dir + " -data " + path, "a row has 2 numbers"},
-		{"draw -model " + dir + " -draw x -what samples", "only a VAE can be sampled"},
-		{"draw -model " + dir + " -draw x -what cats", "-what is \"cats\""},
-		{"draw -model " + dir, "-draw is missing"},
-		{"draw -model " + dir + " -draw x -n 50", "there are 20 pictures"},
-		{"anomaly -model " + dir + " -threshold -1", "-threshold is -1"},
+		{"compare -models DIR -data WAVES", "a row has 2 numbers"},
+		{"draw -model DIR -draw x -what samples", "only a VAE can be sampled"},
+		{"draw -model DIR -draw x -what cats", "-what is \"cats\""},
+		{"draw -model DIR", "-draw is missing"},
+		{"draw -model DIR -draw x -n 50", "there are 20 pictures"},
+		{"anomaly -model DIR -threshold -1", "-threshold is -1"},
 		{"outliers -codes x", "-codes is \"x\""},
 		{"outliers -score luck", "-score is \"luck\""},
-		{"outliers -data " + labels, "-data and -test go together"},
-		{"evaluate -model " + dir + " -anomalous 5", "0 of 20 are positive"},
+		{"outliers -data LABELS", "-data and -test go together"},
+		{"evaluate -model DIR -anomalous 5", "0 of 20 are positive"},
 	} {
-		_, _, err := call(t, "", strings.Fields(c.args)...)
+		args := strings.Fields(c.args)
+		for i, a := range args {
+			args[i] = cmp.Or(paths[a], a)
+		}
+		_, _, err := call(t, "", args...)
 		require.ErrorContains(t, err, c.want, c.args)
 	}
 }

@@ -104,7 +104,8 @@ func TestQuick(t *testing.T) {
 }
 
 func TestMistakes(t *testing.T) {
-	dir := t.TempDir()
+	const dir = "." // so that no argument has its name, which may have spaces
+	t.Chdir(t.TempDir())
 	_, _, err := run("", "train", "-quick", "-task", "addition", "-variant", "plain", "-save", dir)
 	require.NoError(t, err)
 	model := filepath.Join(dir, "plain")

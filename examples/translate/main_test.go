@@ -119,15 +119,17 @@ func TestLongSentence(t *testing.T) {
 	short := write(t, dir, "short", "a b\nb\n")
 	source := write(t, dir, "source", "a b\n\nb a\n"+strings.Repeat("a b ", 200)+"\nb\n")
 	clitest.LimitMemory(t, 4<<20)
-	_, _, err := run("", strings.Fields("train -min-count 1 -skip-blank -epochs 1 -save "+dir+"/m -source "+source+
-		" -target "+source+" -valid-source "+short+" -valid-target "+short)...)
+	_, _, err := run("", "train", "-min-count", "1", "-skip-blank", "-epochs", "1", "-save",
+		filepath.Join(dir, "m"), "-source", source, "-target", source, "-valid-source", short,
+		"-valid-target", short)
 	require.ErrorContains(t, err, "source: line 4: ")
 	require.ErrorContains(t, err, "800 tokens") // of both sides
 	require.ErrorIs(t, err, train.ErrMemory)
 }
 
 func TestMistakes(t *testing.T) {
-	dir := t.TempDir()
+	const dir = "." // so that no argument has its name, which may have spaces
+	t.Chdir(t.TempDir())
 	one, two := write(t, dir, "one", "a\n"), write(t, dir, "two", "b\nc\n")
 	blank, empty := write(t, dir, "blank", "a\n \n"), write(t, dir, "empty", "")
 	long := write(t, dir, "long", strings.Repeat("a ", 9000))
