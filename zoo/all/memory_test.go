@@ -2,6 +2,7 @@ package all_test
 
 import (
 	"image"
+	"runtime"
 	"slices"
 	"testing"
 
@@ -189,6 +190,8 @@ func TestModelsRecompute(t *testing.T) {
 				Picture: image.NewGray(image.Rect(0, 0, 4, 4))}}, Batch: 1, Recompute: k, Unroll: s})
 		},
 	}
+	// Each worker has memory of its own: not as many as there are cores.
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2))
 	for name, make := range models {
 		_, err := make(-2, unroll.Scan)
 		require.ErrorContains(t, err, "Recompute is -2", name)
