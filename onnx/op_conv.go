@@ -13,6 +13,7 @@ func convOperators() map[string]operator {
 	return map[string]operator{
 		"Conv": conv, "ConvTranspose": convTranspose, "MaxPool": maxPool, "AveragePool": averagePool,
 		"GlobalAveragePool": global(meanKeep), "GlobalMaxPool": global(maxKeep),
+		"Resize": resize, "Upsample": resize,
 	}
 }
 

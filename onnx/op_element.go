@@ -21,7 +21,7 @@ func init() {
 	operators = map[string]operator{}
 	for _, table := range []map[string]operator{elementOperators(), shapeOperators(),
 		reduceOperators(), normOperators(), convOperators(), recurrentOperators(),
-		controlOperators()} {
+		controlOperators(), signalOperators()} {
 		for name, f := range table {
 			operators[name] = f
 		}
@@ -37,7 +37,9 @@ var operandsFixed = map[string][]int{
 	"CumSum": {1}, "Trilu": {1}, "Dropout": {1, 2}, "MaxUnpool": {2},
 	"ReduceSum": {1}, "ReduceMean": {1}, "ReduceMax": {1}, "ReduceMin": {1}, "ReduceProd": {1},
 	"ReduceL1": {1}, "ReduceL2": {1}, "ReduceLogSum": {1}, "ReduceLogSumExp": {1},
-	"ReduceSumSquare": {1},
+	"ReduceSumSquare": {1}, "Resize": {1, 2, 3}, "Upsample": {1},
+	"DFT": {1, 2}, "STFT": {1, 3}, "HannWindow": {0}, "HammingWindow": {0}, "BlackmanWindow": {0},
+	"MelWeightMatrix": {0, 1, 2, 3, 4},
 }
 
 // floats reports whether all operands are floats, or truth values where those are allowed.

@@ -183,5 +183,6 @@ func normOperators() map[string]operator {
 		"Hardmax":    softmaxOf(hardmax), "LayerNormalization": layerNorm,
 		"BatchNormalization": batchNorm, "InstanceNormalization": instanceNorm,
 		"MeanVarianceNormalization": meanVariance, "DequantizeLinear": dequantize,
+		"NegativeLogLikelihoodLoss": nll, "SoftmaxCrossEntropyLoss": crossEntropy,
 	}
 }

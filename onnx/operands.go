@@ -20,25 +20,27 @@ var operands = func() map[string][2]int {
 			"Ceil Celu ConstantOfShape Cos Cosh DepthToSpace DynamicQuantizeLinear Elu Erf Exp " +
 			"EyeLike Flatten Floor Gelu GlobalAveragePool GlobalMaxPool HardSigmoid HardSwish " +
 			"Hardmax Identity If IsInf IsNaN LeakyRelu Log LogSoftmax MaxPool " +
-			"MeanVarianceNormalization Mish Neg NonZero Not Reciprocal Relu Round Selu Shape " +
+			"BlackmanWindow HammingWindow HannWindow LRN MeanVarianceNormalization Mish Neg NonZero Not Reciprocal Relu Round Selu Shape " +
 			"Shrink Sigmoid Sign Sin Sinh Size Softmax Softplus Softsign SpaceToDepth Sqrt Tan " +
 			"Tanh ThresholdedRelu Transpose",
 		{1, 2}: "ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceMax ReduceMean ReduceMin " +
-			"ReduceProd ReduceSum ReduceSumSquare Reshape Split Squeeze TopK Trilu Unsqueeze",
-		{1, 3}:         "Clip Dropout",
-		{1, 4}:         "Pad",
+			"ReduceProd ReduceSum ReduceSumSquare Reshape Split Squeeze TopK Trilu Unsqueeze Upsample",
+		{1, 3}:         "Clip DFT Dropout",
+		{1, 4}:         "Pad Resize",
 		{1, 5}:         "Slice",
 		{1, unbounded}: "Concat Einsum Max Mean Min Sum",
 		{2, 2}: "Add And BitShift BitwiseAnd BitwiseOr BitwiseXor CastLike Compress CumSum Div " +
 			"Equal Expand Gather GatherElements GatherND Greater GreaterOrEqual Less " +
 			"LessOrEqual MatMul Mod Mul Or PRelu Pow ReverseSequence Sub Xor",
-		{2, 3}: "Conv ConvTranspose DequantizeLinear Gemm LayerNormalization QuantizeLinear Tile",
-		{2, 4}: "MatMulInteger",
+		{2, 3}: "Conv ConvTranspose DequantizeLinear Gemm LayerNormalization NegativeLogLikelihoodLoss " +
+			"QuantizeLinear SoftmaxCrossEntropyLoss Tile",
+		{2, 4}: "ConvInteger MatMulInteger STFT",
 		{3, 3}: "InstanceNormalization OneHot Range Scatter ScatterElements ScatterND Where",
 		{3, 6}: "GRU RNN",
 		{3, 8}: "LSTM",
-		{5, 5}: "BatchNormalization",
+		{5, 5}: "BatchNormalization MelWeightMatrix",
 		{8, 8}: "QLinearMatMul",
+		{8, 9}: "QLinearConv",
 	} {
 		for _, name := range strings.Fields(names) {
 			all[name] = n

@@ -62,7 +62,7 @@ type runtimeTensor struct {
 }
 
 var runtimeTypes = map[onnx.Type]string{onnx.Float32: "float32", onnx.Float64: "float64",
-	onnx.Int64: "int64", onnx.Int32: "int32", onnx.Bool: "bool"}
+	onnx.Int64: "int64", onnx.Int32: "int32", onnx.Bool: "bool", onnx.Uint8: "uint8", onnx.Int8: "int8"}
 
 // run gives the outputs, and the least milliseconds of so many runs.
 func (r *runtime) run(model string, in onnx.Values, runs int) (map[string]runtimeTensor, float64,

@@ -218,7 +218,7 @@ var funcs map[string]Func
 func init() {
 	funcs = map[string]Func{}
 	for _, table := range []map[string]Func{elementFuncs(), shapeFuncs(), indexFuncs(),
-		reduceFuncs(), quantFuncs()} {
+		reduceFuncs(), quantFuncs(), signalFuncs()} {
 		for name, f := range table {
 			funcs[name] = f
 		}

@@ -186,7 +186,7 @@ func quantFuncs() map[string]Func {
 	return map[string]Func{
 		"QuantizeLinear": quantize, "DequantizeLinear": dequantize,
 		"DynamicQuantizeLinear": dynamicQuantize, "MatMulInteger": matMulInteger,
-		"MatMul": matMul,
+		"MatMul": matMul, "ConvInteger": convInteger, "QLinearConv": qlinearConv,
 		"QLinearMatMul": func(c *Call) []*Tensor {
 			a := centred(c.need(0), c.need(2), -2)
 			b := centred(c.need(3), c.need(5), -1)
