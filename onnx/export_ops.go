@@ -170,24 +170,14 @@ func (c *exported) reshape(x string, shape []size) string {
 	return c.emit("Reshape", []string{x, c.ints(want...)})
 }
 
-// kinds are the functions that ONNX has under another name.
-var exportKinds = map[ops.Kind]string{
-	ops.KindExp: "Exp", ops.KindLog: "Log", ops.KindTanh: "Tanh", ops.KindSigmoid: "Sigmoid",
-	ops.KindReLU: "Relu", ops.KindSoftplus: "Softplus", ops.KindSqrt: "Sqrt", ops.KindAbs: "Abs",
-	ops.KindInverse: "Reciprocal", ops.KindSin: "Sin", ops.KindCos: "Cos", ops.KindSign: "Sign",
-	ops.KindFloor: "Floor", ops.KindCeil: "Ceil", ops.KindStop: "Identity", ops.KindAdd: "Add",
-	ops.KindSub: "Sub", ops.KindMul: "Mul", ops.KindDiv: "Div", ops.KindPow: "Pow",
-	ops.KindMax: "Max", ops.KindMin: "Min",
-}
-
-// comparisons are those that give truth values.
+// comparisons are the functions whose operators in ONNX give truth values in place of 1 and 0.
 var comparisons = map[ops.Kind]string{ops.KindLt: "Less", ops.KindLe: "LessOrEqual",
 	ops.KindGt: "Greater", ops.KindGe: "GreaterOrEqual", ops.KindEq: "Equal"}
 
 func exportElementwise(c *exported) string {
 	e := c.fn.(ops.Elementwise)
 	x := c.in[0]
-	if op := exportKinds[e.Kind]; op != "" {
+	if op := e.Kind.ONNX(); op != "" {
 		return c.emit(op, c.in)
 	}
 	if op := comparisons[e.Kind]; op != "" {
@@ -230,7 +220,7 @@ func exportElementwise(c *exported) string {
 	case ops.KindSelect:
 		return c.emit("Where", []string{c.condition(x), c.in[1], c.in[2]})
 	}
-	host.Failf("%s has no counterpart in ONNX that is written", e.Kind)
+	host.Failf("%s is no operator of ONNX, and is not composed of others here", e.Kind)
 	return ""
 }
 

@@ -68,6 +68,7 @@ type kindInfo struct {
 	arity int
 	cost  int    // nanoseconds that the engine takes for 1,024 elements, roughly
 	title string // name for people, if it is not the kind with a capital letter
+	onnx  string // the operator of ONNX that is the same function; none: package onnx composes it
 
 	// stored says that the function takes much longer than reading its result, so that the backward
 	// pass reads a stored result where it could compute it anew.
@@ -149,12 +150,12 @@ func init() {
 		},
 
 		KindExp: {
-			arity: 1, cost: 300, stored: true, script: kernels.ScriptExp,
+			arity: 1, onnx: "Exp", cost: 300, stored: true, script: kernels.ScriptExp,
 			plain: of1(kernels.Exp[float32], kernels.Exp[float64]),
 			diff:  unary(func(_, y, dy *G.Node) *G.Node { return Mul(dy, y) }),
 		},
 		KindLog: {
-			arity: 1, cost: 400, stored: true, script: kernels.ScriptLog,
+			arity: 1, onnx: "Log", cost: 400, stored: true, script: kernels.ScriptLog,
 			plain: of1(kernels.Log[float32], kernels.Log[float64]),
 			diff:  unary(func(x, _, dy *G.Node) *G.Node { return bin(KindDiv, dy, x) }),
 		},
@@ -177,28 +178,28 @@ func init() {
 			diff: unary(func(_, y, dy *G.Node) *G.Node { return Mul(dy, affine(y, 1, 1)) }),
 		},
 		KindTanh: {
-			arity: 1, cost: 400, stored: true, script: kernels.ScriptTanh,
+			arity: 1, onnx: "Tanh", cost: 400, stored: true, script: kernels.ScriptTanh,
 			plain: of1(kernels.Tanh[float32], kernels.Tanh[float64]),
 			diff:  unary(func(_, y, dy *G.Node) *G.Node { return bin(KindTanhGrad, y, dy) }),
 		},
 		KindSigmoid: {
-			arity: 1, cost: 300, stored: true, script: kernels.ScriptSigmoid,
+			arity: 1, onnx: "Sigmoid", cost: 300, stored: true, script: kernels.ScriptSigmoid,
 			plain: of1(kernels.Sigmoid[float32], kernels.Sigmoid[float64]),
 			diff:  unary(func(_, y, dy *G.Node) *G.Node { return bin(KindSigmoidGrad, y, dy) }),
 		},
 		KindReLU: {
-			arity: 1, cost: 60, title: "ReLU", script: kernels.ScriptReLU,
+			arity: 1, onnx: "Relu", cost: 60, title: "ReLU", script: kernels.ScriptReLU,
 			plain: of1(relu[float32], relu[float64]),
 			fast:  of1(kernels.Relu[float32], kernels.Relu[float64]),
 			diff:  unary(func(_, y, dy *G.Node) *G.Node { return Mul(dy, un(KindPositive, y)) }),
 		},
 		KindSoftplus: {
-			arity: 1, cost: 700, stored: true, script: kernels.ScriptSoftplus, plain: each(softplus),
-			fast: of1(kernels.Softplus[float32], kernels.Softplus[float64]),
+			arity: 1, onnx: "Softplus", cost: 700, stored: true, script: kernels.ScriptSoftplus,
+			plain: each(softplus), fast: of1(kernels.Softplus[float32], kernels.Softplus[float64]),
 			diff: unary(func(x, _, dy *G.Node) *G.Node { return Mul(dy, un(KindSigmoid, x)) }),
 		},
 		KindSqrt: {
-			arity: 1, cost: 300, stored: true, script: kernels.ScriptSqrt, plain: each(math.Sqrt),
+			arity: 1, onnx: "Sqrt", cost: 300, stored: true, script: kernels.ScriptSqrt, plain: each(math.Sqrt),
 			fast: of1(kernels.Sqrt[float32], kernels.Sqrt[float64]),
 			diff: unary(func(_, y, dy *G.Node) *G.Node {
 				return bin(KindDiv, affine(dy, 0.5, 0), y)
@@ -210,37 +211,37 @@ func init() {
 			diff:  unary(func(x, _, dy *G.Node) *G.Node { return Mul(dy, affine(x, 2, 0)) }),
 		},
 		KindAbs: {
-			arity: 1, cost: 400, script: kernels.ScriptAbs, plain: of1(abs[float32], abs[float64]),
+			arity: 1, onnx: "Abs", cost: 400, script: kernels.ScriptAbs, plain: of1(abs[float32], abs[float64]),
 			diff: unary(func(x, _, dy *G.Node) *G.Node { return Mul(dy, un(KindSign, x)) }),
 		},
 		KindInverse: {
-			arity: 1, cost: 300, stored: true, script: kernels.ScriptInverse,
+			arity: 1, onnx: "Reciprocal", cost: 300, stored: true, script: kernels.ScriptInverse,
 			plain: of1(inverse[float32], inverse[float64]),
 			diff: unary(func(_, y, dy *G.Node) *G.Node {
 				return Mul(dy, affine(un(KindSquare, y), -1, 0))
 			}),
 		},
 		KindSin: {
-			arity: 1, cost: 10000, stored: true, plain: each(math.Sin),
+			arity: 1, onnx: "Sin", cost: 10000, stored: true, plain: each(math.Sin),
 			diff: unary(func(x, _, dy *G.Node) *G.Node { return Mul(dy, un(KindCos, x)) }),
 		},
 		KindCos: {
-			arity: 1, cost: 10000, stored: true, plain: each(math.Cos),
+			arity: 1, onnx: "Cos", cost: 10000, stored: true, plain: each(math.Cos),
 			diff: unary(func(x, _, dy *G.Node) *G.Node {
 				return Mul(dy, affine(un(KindSin, x), -1, 0))
 			}),
 		},
-		KindSign: {arity: 1, cost: 800, script: kernels.ScriptSign,
+		KindSign: {arity: 1, onnx: "Sign", cost: 800, script: kernels.ScriptSign,
 			plain: of1(sign[float32], sign[float64])},
-		KindFloor: {arity: 1, cost: 1000, plain: of1(floor[float32], floor[float64])},
-		KindCeil:  {arity: 1, cost: 1000, plain: of1(ceil[float32], ceil[float64])},
+		KindFloor: {arity: 1, onnx: "Floor", cost: 1000, plain: of1(floor[float32], floor[float64])},
+		KindCeil:  {arity: 1, onnx: "Ceil", cost: 1000, plain: of1(ceil[float32], ceil[float64])},
 		KindPositive: {arity: 1, cost: 400, title: "gradient of ReLU", script: kernels.ScriptPositive,
 			plain: of1(positive[float32], positive[float64])},
-		KindStop: {arity: 1, cost: 40, title: "StopGradient", script: kernels.ScriptCopy,
+		KindStop: {arity: 1, onnx: "Identity", cost: 40, title: "StopGradient", script: kernels.ScriptCopy,
 			plain: of1(copyRow[float32], copyRow[float64])},
 
 		KindAdd: {
-			arity: 2, cost: 50, script: kernels.ScriptAdd,
+			arity: 2, onnx: "Add", cost: 50, script: kernels.ScriptAdd,
 			plain: of2(kernels.Add[float32], kernels.Add[float64]),
 			diff:  func(_ Elementwise, _ int, _ []*G.Node, _, dy *G.Node) *G.Node { return dy },
 			algebra: algebra{
@@ -248,7 +249,7 @@ func init() {
 			},
 		},
 		KindSub: {
-			arity: 2, cost: 50, script: kernels.ScriptSub,
+			arity: 2, onnx: "Sub", cost: 50, script: kernels.ScriptSub,
 			plain: of2(kernels.Sub[float32], kernels.Sub[float64]),
 			diff: func(_ Elementwise, i int, _ []*G.Node, _, dy *G.Node) *G.Node {
 				if i == 1 {
@@ -259,7 +260,7 @@ func init() {
 			algebra: algebra{right: zero, linearity: additive},
 		},
 		KindMul: {
-			arity: 2, cost: 50, script: kernels.ScriptMul,
+			arity: 2, onnx: "Mul", cost: 50, script: kernels.ScriptMul,
 			plain: of2(kernels.Mul[float32], kernels.Mul[float64]),
 			diff: func(_ Elementwise, i int, in []*G.Node, _, dy *G.Node) *G.Node {
 				return Mul(dy, in[1-i])
@@ -270,7 +271,7 @@ func init() {
 			},
 		},
 		KindDiv: {
-			arity: 2, cost: 200, stored: true, script: kernels.ScriptDiv,
+			arity: 2, onnx: "Div", cost: 200, stored: true, script: kernels.ScriptDiv,
 			plain: of2(kernels.Div[float32], kernels.Div[float64]),
 			diff: func(_ Elementwise, i int, in []*G.Node, y, dy *G.Node) *G.Node {
 				if i == 0 {
@@ -281,12 +282,12 @@ func init() {
 			algebra: algebra{right: one, vanishes: first},
 		},
 		KindPow: {
-			arity: 2, cost: 20000, stored: true, plain: of2(pow[float32], pow[float64]),
+			arity: 2, onnx: "Pow", cost: 20000, stored: true, plain: of2(pow[float32], pow[float64]),
 			diff:    powDiff,
 			algebra: algebra{right: one, withRight: toThe},
 		},
 		KindMax: {
-			arity: 2, cost: 100, script: kernels.ScriptMax,
+			arity: 2, onnx: "Max", cost: 100, script: kernels.ScriptMax,
 			plain: of2(larger[float32], larger[float64]),
 			fast:  of2(kernels.Max[float32], kernels.Max[float64]),
 			diff: func(_ Elementwise, i int, in []*G.Node, _, dy *G.Node) *G.Node {
@@ -294,7 +295,7 @@ func init() {
 			},
 		},
 		KindMin: {
-			arity: 2, cost: 100, script: kernels.ScriptMin,
+			arity: 2, onnx: "Min", cost: 100, script: kernels.ScriptMin,
 			plain: of2(smaller[float32], smaller[float64]),
 			fast:  of2(kernels.Min[float32], kernels.Min[float64]),
 			diff: func(_ Elementwise, i int, in []*G.Node, _, dy *G.Node) *G.Node {
