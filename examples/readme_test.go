@@ -34,3 +34,24 @@ func TestJapaneseReadme(t *testing.T) {
 		}
 	}
 }
+
+// What the README prints of the main job is what the other pages say of it.
+func TestMainJobOfPages(t *testing.T) {
+	read := func(name string) string {
+		text, err := os.ReadFile(filepath.Join("..", name))
+		require.NoError(t, err)
+		return string(text)
+	}
+	row := regexp.MustCompile(`(?m)^(?:rnn|gru|lstm) .* (\d+\.\d)$`)
+	var perplexities []string
+	for _, m := range row.FindAllStringSubmatch(read("README.md"), -1) {
+		perplexities = append(perplexities, m[1])
+	}
+	require.Len(t, perplexities, 3)
+	require.Contains(t, read("docs/nextword.md"), strings.Join(perplexities, " | "))
+	for _, page := range []string{"en.md", "ja.md"} {
+		for _, p := range perplexities {
+			require.Contains(t, read("examples/05-gru/"+page), p)
+		}
+	}
+}

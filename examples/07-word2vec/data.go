@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -11,8 +12,10 @@ import (
 
 	"github.com/seqzoo/seqzoo/course"
 	"github.com/seqzoo/seqzoo/examples/nextword/data"
+	"github.com/seqzoo/seqzoo/nodes"
 	"github.com/seqzoo/seqzoo/plot"
 	"github.com/seqzoo/seqzoo/run"
+	"github.com/seqzoo/seqzoo/train"
 	"github.com/seqzoo/seqzoo/zoo/vectors"
 	"github.com/seqzoo/seqzoo/zoo/word2vec"
 )
@@ -138,11 +141,7 @@ func (a asked) plus(b asked, share float64) asked {
 // ask asks questions.
 func ask(v search, questions []question) (out asked, err error) {
 	for _, q := range questions {
-		sum, err := v.sum([]string{q.b, q.c}, []string{q.a})
-		if err != nil {
-			return out, err
-		}
-		all, err := v.SimilarTo(sum, 4)
+		all, err := v.sums([]string{q.b, q.c}, []string{q.a}, 4)
 		if err != nil {
 			return out, err
 		}
@@ -230,6 +229,27 @@ func (v search) sum(positive, negative []string) ([]float32, error) {
 	return out, nil
 }
 
+// sums are the n words nearest to a sum.
+func (v search) sums(positive, negative []string, n int) ([]vectors.Match, error) {
+	sum, err := v.sum(positive, negative)
+	if err != nil {
+		return nil, err
+	}
+	return v.SimilarTo(sum, n)
+}
+
+// neighbours lists the n words nearest to each of the words.
+func neighbours(v *vectors.Vectors, n int, words ...string) (list string, err error) {
+	for _, word := range words {
+		near, err := v.Similar([]string{word}, nil, n)
+		if err != nil {
+			return "", err
+		}
+		list += word + ": " + firsts(near, n) + "\n"
+	}
+	return list, nil
+}
+
 func length(x []float32) float64 {
 	square := 0.0
 	for _, a := range x {
@@ -310,3 +330,21 @@ func along(x, direction []float32) float64 {
 }
 
 func seeds(p *course.Page) int { return course.Pick(p, 1, 5, 10) }
+
+// runOnce computes the loss and the outputs for the ids 0, 1, 2 …
+func runOnce(ids, loss *nodes.Node, outputs ...*nodes.Node) (*train.Step, float64, error) {
+	step, err := train.NewStep(loss, outputs...)
+	if err != nil {
+		return nil, 0, err
+	}
+	var in run.Inputs
+	at := in.Ints(ids)
+	for i := range at {
+		at[i] = i
+	}
+	value, err := step.Run(1, 0)
+	if err = errors.Join(in.Err(), err); err != nil {
+		return nil, 0, errors.Join(err, step.Close())
+	}
+	return step, value, nil
+}

@@ -11,8 +11,6 @@ import (
 	"github.com/seqzoo/seqzoo/course"
 	"github.com/seqzoo/seqzoo/nodes"
 	"github.com/seqzoo/seqzoo/plot"
-	"github.com/seqzoo/seqzoo/run"
-	"github.com/seqzoo/seqzoo/train"
 	"github.com/seqzoo/seqzoo/zoo/word2vec"
 )
 
@@ -38,28 +36,15 @@ func onehot(p *course.Page) error {
 	if err != nil {
 		return err
 	}
-	step, err := train.NewStep(loss, hot, product, lookup)
+	step, difference, err := runOnce(ids, loss, hot, product, lookup)
 	if err != nil {
 		return err
 	}
 	defer step.Close()
-	var in run.Inputs
-	at := in.Ints(ids)
-	for i := range at {
-		at[i] = i
-	}
-	if in.Err() != nil {
-		return in.Err()
-	}
-	difference, err := step.Run(1, 0)
-	if err != nil {
-		return err
-	}
 	var rows [][]any
 	for i, word := range words {
-		rows = append(rows, []any{word, i, row(step.Output(0), i, V, 0), row(step.Output(1), i, E,
-			2),
-			row(step.Output(2), i, E, 2)})
+		rows = append(rows, []any{word, i, row(step.Output(0), i, V, 0),
+			row(step.Output(1), i, E, 2), row(step.Output(2), i, E, 2)})
 	}
 	p.Table("", []string{"word", "id", "one-hot x", "x·E, a product", "row of E, a lookup"},
 		rows...)
@@ -79,15 +64,11 @@ func learned(p *course.Page) error {
 			return err
 		}
 		p.Verbatim(strings.Join(text[0], " ") + "\n" + strings.Join(text[1], " ") + "\n")
-		list := ""
-		for _, word := range slices.Concat(l.pairs[0][:], l.pairs[1][:], l.pairs[2][:]) {
-			near, err := v.Similar([]string{word}, nil, 3)
-			if err != nil {
-				return err
-			}
-			list += word + ": " + firsts(near, 3) + "\n"
+		near, err := neighbours(v, 3, slices.Concat(l.pairs[0][:], l.pairs[1][:], l.pairs[2][:])...)
+		if err != nil {
+			return err
 		}
-		p.Verbatim(list)
+		p.Verbatim(near)
 		if err := drawn(p, l, v); err != nil {
 			return err
 		}
@@ -109,11 +90,7 @@ func arithmetic(p *course.Page) error {
 			if err != nil {
 				return err
 			}
-			sum, err := search{v}.sum([]string{king[0], man[1]}, []string{man[0]})
-			if err != nil {
-				return err
-			}
-			near, err := v.SimilarTo(sum, 4)
+			near, err := search{v}.sums([]string{king[0], man[1]}, []string{man[0]}, 4)
 			if err != nil {
 				return err
 			}
@@ -186,28 +163,26 @@ func plays(p *course.Page) error {
 	}
 	text = text[:course.Pick(p, 1500, len(text), len(text))]
 	var places, naive []int
-	nearest, list, same := "", "", 0
+	list, same := "", 0
 	for seed := range course.Pick(p, 1, 3, 10) {
 		v, err := learn(p.Context(), word2vec.Config{Dim: course.Pick(p, 16, 64, 64),
-			Epochs: course.Pick(p, 2, 20, 20),
-			Seed:   uint64(seed)}, text)
+			Epochs: course.Pick(p, 2, 20, 20), Seed: uint64(seed)}, text)
 		if err != nil {
 			return err
 		}
-		for _, word := range []string{"king", "father", "sword", "night", "rome"} {
-			near, err := v.Similar([]string{word}, nil, 4)
+		if seed == 0 {
+			near, err := neighbours(v, 4, "king", "father", "sword", "night", "rome")
 			if err != nil {
 				return err
 			}
-			if seed == 0 {
-				nearest += word + ": " + firsts(near, 4) + "\n"
-			}
+			p.Verbatim(near)
+			p.Value("vocabulary", "%d", v.Len())
 		}
-		sum, err := search{v}.sum([]string{"king", "woman"}, []string{"man"})
+		all, err := search{v}.sums([]string{"king", "woman"}, []string{"man"}, v.Len())
 		if err != nil {
 			return err
 		}
-		all, err := v.SimilarTo(sum, v.Len())
+		near, err := v.Rank("king", "queen")
 		if err != nil {
 			return err
 		}
@@ -216,16 +191,8 @@ func plays(p *course.Page) error {
 			same++
 		}
 		places = append(places, place(without(all, "king", "man", "woman"), "queen"))
-		near, err := v.Rank("king", "queen")
-		if err != nil {
-			return err
-		}
 		naive = append(naive, near)
-		if seed == 0 {
-			p.Value("vocabulary", "%d", v.Len())
-		}
 	}
-	p.Verbatim(nearest)
 	p.Verbatim(list)
 	p.Value("queens", "%s", listed(places))
 	p.Value("queensNaive", "%s", listed(naive))
