@@ -30,7 +30,7 @@ type BatchesConfig struct {
 	// Batch is then the most examples of a batch, 0 for no such limit, and Bucket has no meaning. A
 	// sequence longer than Tokens is an error. 0: batches have Batch examples.
 	Tokens int
-	// Sizes is what each example counts to Tokens, at least 1; nil: its length
+	// Sizes is how much each example counts in Tokens, at least 1; nil: its length
 	Sizes []int
 }
 

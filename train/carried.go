@@ -61,7 +61,8 @@ func SavePosition(to *Checkpoint, p Position) {
 	to.Counters[positionEpoch], to.Counters[positionNext] = uint64(p.Epoch), uint64(p.Next)
 }
 
-// LoadPosition is what SavePosition noted; the start of the first epoch if it noted nothing.
+// LoadPosition returns the position that SavePosition kept; without one the start of the first
+// epoch.
 func LoadPosition(from *Checkpoint) (Position, error) {
 	if from == nil {
 		return Position{}, errors.New("train: LoadPosition: the checkpoint is nil")

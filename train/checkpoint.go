@@ -164,7 +164,7 @@ func checkedCheckpoint(f *safetensors.File, fits func(*outline) error) (*Checkpo
 	return decodeCheckpoint(f)
 }
 
-// outline is what a checkpoint's file says before its values are read.
+// outline is the content of a checkpoint's file without its values.
 type outline struct {
 	*Checkpoint                  // texts, and the kinds of states, alone
 	params      map[string]saved // without numbers

@@ -17,11 +17,11 @@ import (
 // their shapes are. A layer that is used again has # and a number behind its name.
 type Inside = shared.Inside
 
-// Cost is what running a model once takes.
+// Cost is the time and memory of running a model once.
 type Cost struct {
 	What string // "training step", or the name of a layout, such as "sequence"
-	// examples side by side, and steps of each; 1 of what has no steps, or a number of its own, such
-	// as rows and the windows of a forecaster
+	// examples side by side, and steps of each; 1 of what has no steps, or a number of its own,
+	// such as rows and the windows of a forecaster
 	Batch, Steps int
 	// bytes of all values while it runs: inputs, intermediate values, results, and in training
 	// gradients. Parameters, which all runs share, are not in it, nor what an optimiser keeps: for

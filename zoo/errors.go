@@ -22,10 +22,10 @@ var (
 	ErrArchitecture = errors.New("architecture")
 	// ErrFormat: a newer version of the library wrote the model, or config.json is none of a model.
 	ErrFormat = errors.New("format")
-	// ErrMisfit: a file of the model, or the weights in it, do not belong to the others.
+	// ErrMisfit: a file of the model, or the weights in it, do not belong to its other files.
 	ErrMisfit = check.ErrMisfit
 )
 
-// ErrNotFinite: numbers that a model was given are so large that what comes of them is infinite, or
+// ErrNotFinite: numbers that a model was given are so large that its result is infinite, or
 // no number.
 var ErrNotFinite = check.ErrNotFinite

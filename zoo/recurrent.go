@@ -47,7 +47,7 @@ type Recurrent struct {
 // MaxLayers bounds a stack; a deeper one is a slip.
 const MaxLayers = shared.MaxLayers
 
-// WithDefaults fills in what is not set.
+// WithDefaults fills in the defaults of fields that are not set.
 func (r Recurrent) WithDefaults() Recurrent {
 	r.Cell = cmp.Or(r.Cell, "lstm")
 	r.Layers = cmp.Or(r.Layers, strings.Count(r.Cell, "/")+1)
@@ -100,7 +100,7 @@ func (r Recurrent) CheckMerge(bothWays bool) error {
 	return fmt.Errorf("merge is %q, and nothing reads both ways whose outputs it could merge", r.Merge)
 }
 
-// Idle says what is set and has no effect, which is likely a mistake.
+// Idle names the fields that are set and have no effect, which is likely a mistake.
 func (r Recurrent) Idle() (doubts []string) {
 	if r.WithDefaults().Layers > 1 {
 		return nil
@@ -116,7 +116,7 @@ func (r Recurrent) Idle() (doubts []string) {
 	return doubts
 }
 
-// wrappers are what a spec says of a layer besides the options of its cell.
+// wrappers are the wrappers around a cell that a spec of a layer names.
 type wrappers struct {
 	hidden                             int
 	hiddenDropout, weightDrop, zoneout float64

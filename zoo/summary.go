@@ -9,7 +9,7 @@ import (
 	"github.com/seqzoo/seqzoo/nodes"
 )
 
-// Summary is what a model consists of, known before anything runs.
+// Summary lists the parts of a model, which are known before anything runs.
 type Summary struct {
 	Architecture string
 	Layers       []LayerSummary // in the order in which the model declares them
@@ -32,7 +32,7 @@ type ParamSummary struct {
 	Shape []int
 }
 
-// Summarise says what a model consists of. Nothing is computed, and no weights are drawn.
+// Summarise lists the parts of a model. Nothing is computed, and no weights are drawn.
 func Summarise(m Model) (s Summary) {
 	if m == nil || m.Params() == nil {
 		return s

@@ -255,7 +255,7 @@ func torchEntries(s *nodes.Store, modules []TorchModule) (entries []torchEntry, 
 	return entries, nil
 }
 
-// entries finds out what is at the path.
+// entries returns the tensors of the module at the path.
 func (m TorchModule) entries(s *nodes.Store) ([]torchEntry, error) {
 	below := map[string]map[string]*nodes.Param{} // scope, relative to the path: leaf: parameter
 	path := strings.Trim(m.Path, "/")

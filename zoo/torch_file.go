@@ -49,13 +49,13 @@ func (f *torchFile) load() error {
 	return nil
 }
 
-// shardName is what the writers of shards call them: model-00001-of-00002.safetensors.
+// shardName matches the usual names of shards: model-00001-of-00002.safetensors.
 var shardName = regexp.MustCompile(`^(.*)-(\d+)-of-(\d+)\.safetensors$`)
 
 const indexSuffix = ".safetensors.index.json"
 
-// readTorch reads what a file of safetensors says of its tensors, or all shards that an index names. The caller closes it,
-// after an error too.
+// readTorch reads what a file of safetensors says of its tensors, or all shards that an index
+// names. The caller closes it, after an error too.
 func readTorch(path string) (*torchFile, error) {
 	f := &torchFile{tensors: map[string]safetensors.Tensor{}, cells: map[string]bool{}}
 	base := filepath.Base(path)
@@ -124,7 +124,8 @@ func (f *torchFile) add(path string, want []string) error {
 	return nil
 }
 
-// plainName is a name without what wrappers of modules put into it: DistributedDataParallel and torch.compile.
+// plainName is a name without what wrappers of modules put into it: DistributedDataParallel and
+// torch.compile.
 func plainName(name string) string {
 	parts := strings.Split(name, ".")
 	parts = slices.DeleteFunc(parts[:len(parts)-1], func(p string) bool { return p == "module" || p == "_orig_mod" })
@@ -181,7 +182,7 @@ func (f *torchFile) findCells(modules []TorchModule) {
 	}
 }
 
-// name is what an entry is called in the file.
+// name returns the name of an entry in the file.
 func (f *torchFile) name(e torchEntry) string {
 	name := e.name
 	if at := strings.LastIndexByte(name, '.') + 1; f.cells[name[:at]] {
@@ -195,7 +196,8 @@ func (f *torchFile) find(e torchEntry) (safetensors.Tensor, bool) {
 	return t, ok
 }
 
-// missing is what to say about a tensor that is not there, with or without a search for what may be meant.
+// missing is what to say about a tensor that is not there, with or without a search for what may be
+// meant.
 func (f *torchFile) missing(e torchEntry, search bool) string {
 	name := f.name(e)
 	said := name + " is missing"

@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// Filling is what stands in for a gap.
+// Filling says which value stands in for a gap.
 type Filling int
 
 const (

@@ -146,7 +146,7 @@ func (r *Reader) End() error {
 // Names lists the variables in the order of a row. They are known with the first row.
 func (r *Reader) Names() []string { return r.names }
 
-// Warnings are what looks wrong about the lines so far, though they could be read.
+// Warnings are sentences about lines that could be read so far, but look wrong.
 func (r *Reader) Warnings() []string {
 	w := r.times.warnings()
 	if r.numbers {

@@ -9,7 +9,7 @@
 //
 // A file is plain or gzip, UTF-8, with a line of names and a line for each time. What separates
 // fields is found out, and they may be quoted. Every column that is not left out must hold numbers;
-// what an empty cell means is for [Options] to say. If one of the columns left out holds times,
+// [Options] say what an empty cell means. If one of the columns left out holds times,
 // they are looked at: those that run backwards, come twice or have holes are warned of.
 package series
 
@@ -167,7 +167,7 @@ func (s *Series) Scale(more ...*Series) (*Scale, error) {
 	return c, c.Check(n)
 }
 
-// Check reports a scale that is not one of so many variables.
+// Check reports a scale that has another number of variables, or values out of range.
 func (c *Scale) Check(variables int) error {
 	if len(c.Mean) != variables || len(c.Deviation) != variables {
 		return fmt.Errorf("series: a scale with %d means and %d deviations of %d variables",

@@ -221,7 +221,7 @@ func (r *reading) next(at float64, line int) {
 
 func (r *reading) doubts() int { return r.back.count + r.twice.count + r.hole.count }
 
-// warnings are sentences about what the times do not do as they should.
+// warnings are sentences about times that are out of order, twice there, or unevenly spaced.
 func (t *timeline) warnings() (w []string) {
 	if len(t.readings) == 0 {
 		return nil

@@ -214,7 +214,7 @@ func (q rankQueue) Less(i, j int) bool {
 	return q[i].rank < q[j].rank || q[i].rank == q[j].rank && q[i].at < q[j].at
 }
 
-// appendBytes adds what an id stands for.
+// appendBytes adds the bytes that an id stands for.
 func (b *BPE) appendBytes(out []byte, id uint32) []byte {
 	if id < 256 {
 		return append(out, byte(id))

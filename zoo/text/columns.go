@@ -134,7 +134,7 @@ func isSetting(line string) bool {
 	return ok && name != "" && !strings.Contains(strings.TrimSpace(name), " ")
 }
 
-// TaggedFile is what a file of columns holds.
+// TaggedFile is the content of a file of columns.
 type TaggedFile struct {
 	Sentences []Tagged
 	Ranges    int    // lines of ranges and empty nodes, which were left out
@@ -234,7 +234,7 @@ func (l *layout) cut(row []string, number int) (token, tag string, err error) {
 	return token, tag, nil
 }
 
-// checkTags refuses a column of which nobody has filled in anything.
+// checkTags refuses a column that is empty in every line.
 func (l *layout) checkTags(sentences []Tagged) error {
 	if l.name != "conllu" && l.name != "conllu plus" {
 		return nil

@@ -123,7 +123,7 @@ func countsRows(rows [][]string) (base int, ok bool) {
 // isNumber reports whether a column holds digits alone.
 func isNumber(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }
 
-// columnNames are what the columns of files are called in their first line.
+// columnNames are the names of columns as files give them in their first line.
 var columnNames = strings.Fields("id index token tokens word words form text lemma pos upos xpos chunk tag tags label labels ner nested")
 
 // tokenNames are names of columns that hold tokens.

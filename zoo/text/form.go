@@ -25,7 +25,7 @@ const (
 	NFKD Form = "nfkd"
 )
 
-// forms are those that there are.
+// forms are all forms.
 var forms = map[Form]norm.Form{NFC: norm.NFC, NFD: norm.NFD, NFKC: norm.NFKC, NFKD: norm.NFKD}
 
 // Validate refuses a form that there is not.
@@ -95,7 +95,8 @@ type Cut struct {
 	Spaced  bool `json:"spaced,omitempty"`
 	Unicode Form `json:"unicode,omitempty"` // texts are brought to this form first
 
-	// of the level bpe; a model keeps it in a file of its own. Its vocabulary is of the BPE's pieces
+	// of the level bpe; a model keeps it in a file of its own. Its vocabulary is of the BPE's
+	// pieces
 	BPE *BPE `json:"-"`
 }
 
@@ -124,10 +125,10 @@ func (c Cut) Validate() error {
 	return err
 }
 
-// Tokeniser is what cuts so. It puts no [EOS] behind lines.
+// Tokeniser returns the tokeniser of c. It puts no [EOS] behind lines.
 func (c Cut) Tokeniser() (Tokeniser, error) { return c.tokeniser(false) }
 
-// LineTokeniser is what cuts so, and puts [EOS] behind lines where words are cut.
+// LineTokeniser returns the tokeniser of c, which puts [EOS] behind lines if c cuts words.
 func (c Cut) LineTokeniser() (Tokeniser, error) { return c.tokeniser(true) }
 
 func (c Cut) tokeniser(lines bool) (t Tokeniser, err error) {

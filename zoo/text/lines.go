@@ -36,7 +36,7 @@ type LineReader struct {
 
 	r      *bufio.Reader
 	line   int
-	offset int // of what comes next
+	offset int // of the next byte
 }
 
 // NewLineReader reads r.

@@ -129,7 +129,8 @@ func (t *tally) String() string {
 	return "lines " + b.String()
 }
 
-// err says that the lines of a file are what they must not be.
+// err is the error of the counted lines, which what describes, such as "empty"; nil if there are
+// none.
 func (t *tally) err(name, what string) error {
 	switch t.n {
 	case 0:

@@ -22,7 +22,7 @@ const MaxFileBytes = 1 << 30
 type EncodingError struct {
 	Line   int  // counted from 1
 	Offset int  // in bytes, counted from 0
-	Byte   byte // what stands there
+	Byte   byte // the byte there
 }
 
 func (e *EncodingError) Error() string {
@@ -37,9 +37,10 @@ func (e *EncodingError) Error() string {
 // package's comment. It takes the memory of the text and little else.
 //
 // Errors name the file: one that is missing, empty, not a regular file, not UTF-8 (an
-// [*EncodingError] with the line, and what the file is where that shows), a pointer of git-lfs, longer than [MaxFileBytes], or that expands to far more than
-// text does (64 MiB and 100 times its size). A pipe is not a regular file, so neither is what a
-// shell makes of <(…): it might never end, and cannot be read twice.
+// [*EncodingError] with the line, and what the file is where that shows), a pointer of git-lfs,
+// longer than [MaxFileBytes], or that expands to far more than text does (64 MiB and 100 times its
+// size). A pipe is not a regular file, so neither is what a shell makes of <(…): it might never
+// end, and cannot be read twice.
 func ReadFile(path string) (string, error) {
 	f, size, err := safefile.Open(path)
 	var other *safefile.NotRegularError
@@ -140,7 +141,7 @@ func content(s string) (string, error) {
 	return strings.TrimPrefix(s, "\ufeff"), nil
 }
 
-// checkText refuses what is not UTF-8, and a byte 0.
+// checkText refuses text that is not UTF-8, and a byte 0.
 func checkText(s string) error {
 	zero := strings.IndexByte(s, 0)
 	if !utf8.ValidString(s) {

@@ -17,8 +17,8 @@ type Stream struct {
 
 // joiner puts tokens together one by one.
 type joiner interface {
-	add(token string) string // what is certain now
-	rest() string            // what was held back
+	add(token string) string // the text that is certain now
+	rest() string            // the text that was held back
 }
 
 // NewStream begins behind the tokens before, of which nothing is given again: they tell whether a

@@ -31,7 +31,7 @@ const MaxTokenBytes = 1024
 // VocabularyConfig says which tokens a vocabulary takes. Its zero value takes all, with no
 // specials.
 type VocabularyConfig struct {
-	MinCount int      // leave out what was seen less often; 0 means 1
+	MinCount int      // leave out tokens that were seen less often; 0 means 1
 	MaxSize  int      // keep the most frequent ones, specials counted too; 0 means no limit
 	Specials []string // get the first ids, in this order, whether seen or not
 	// equal counts are in the order in which the tokens were first seen, instead of by text
@@ -375,8 +375,8 @@ func (v *Vocabulary) Decode(ids []int) ([]string, error) {
 }
 
 // Copies are the specials <copy1>, …, <copyn>, at most 1000. With them in the vocabularies of its
-// sources and of its targets a seq2seq.Model copies words that the vocabularies lack, such as names:
-// it learns where the first, the second, … such word of the source goes.
+// sources and of its targets a seq2seq.Model copies words that the vocabularies lack, such as
+// names: it learns where the first, the second, … such word of the source goes.
 func Copies(n int) []string {
 	specials := make([]string, 0, min(max(n, 0), maxCopies))
 	for i := range cap(specials) {

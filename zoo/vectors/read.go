@@ -55,7 +55,7 @@ var (
 // ReadOptions are the rarer wishes; the zero value reads everything and finds the format out.
 type ReadOptions struct {
 	Format Format
-	Limit  int // read only the first so many words; 0 means all
+	Limit  int // words to read, from the first on; 0 means all
 	// leave out words that are not UTF-8, which old tools wrote when they cut words short; Warnings
 	// counts them
 	SkipInvalid bool

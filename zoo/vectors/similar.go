@@ -110,7 +110,7 @@ func (v *Vectors) best(scores []float32, without []int, n int) []Match {
 		return cmp.Or(cmp.Compare(scores[j], scores[i]), cmp.Compare(i, j))
 	}
 	var top []int
-	bar := float32(math.Inf(-1)) // what a word must exceed to be among the n best so far
+	bar := float32(math.Inf(-1)) // the score that a word must exceed to be among the n best so far
 	for i, s := range scores {
 		if s <= bar || slices.Contains(without, i) {
 			continue

@@ -135,8 +135,8 @@ type builder struct {
 	words strings.Builder
 }
 
-// newBuilder has room for n words of so many bytes in all. The numbers are for the caller to
-// allocate.
+// newBuilder makes room for n words with the given number of bytes in all. The caller allocates the
+// numbers.
 func newBuilder(n, bytes, dim int) (*builder, error) {
 	if bytes > math.MaxUint32 || n >= math.MaxUint32 {
 		return nil, fmt.Errorf("%d words of %d bytes; the limit is 4 GiB", n, bytes)
@@ -218,7 +218,7 @@ func (v *Vectors) slot(w string) (slot int, known bool) {
 
 func (v *Vectors) word(i int) string { return v.text[v.starts[i]:v.starts[i+1]] }
 
-// Warnings are what was passed over in the file that the vectors were read from.
+// Warnings name the lines that were passed over in the file that the vectors were read from.
 func (v *Vectors) Warnings() []string { return v.warnings }
 
 // Len is the number of words.

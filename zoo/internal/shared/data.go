@@ -13,7 +13,7 @@ type TaskData struct {
 	warnings []string
 }
 
-// TaskParts is what the batches to come depend on, apart from the weights.
+// TaskParts are the data and settings that the next batches depend on, apart from the weights.
 type TaskParts struct {
 	Train, Valid any
 	Vocabulary   []any

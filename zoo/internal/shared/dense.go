@@ -13,7 +13,7 @@ import (
 // Linear is the activation of a layer that has none.
 const Linear cells.Activation = "linear"
 
-// Activations are those that a layer of a feed-forward network may have.
+// Activations are the activations that a layer of a feed-forward network may have.
 var Activations = []cells.Activation{Linear, cells.ReLU, cells.Tanh, cells.Sigmoid}
 
 // Activate applies a to x.

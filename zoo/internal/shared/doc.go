@@ -1,6 +1,6 @@
-// Package shared is what the models of the zoo have in common and nobody else needs: how a task
-// goes over its examples and knows its data by a digest ([ExampleTask], [TaskData]); how decoders
-// start and search ([Writer]); layers between a model's input and its code ([Dense]); rounding of
-// lengths, so that few graphs are compiled for batches of many; checks of ids, activations and
-// losses; and numbers of tensors. A model's own ideas stand in its own package.
+// Package shared holds code that the models of the zoo have in common and that no user needs: how a
+// task goes over its examples and knows its data by a digest ([ExampleTask], [TaskData]); how
+// decoders start and search ([Writer]); layers between a model's input and its code ([Dense]);
+// rounding of lengths, so that few graphs are compiled for batches of many; checks of ids,
+// activations and losses; and numbers of tensors. A model's own ideas stand in its own package.
 package shared

@@ -18,7 +18,7 @@ const (
 	FewExamples = 4      // so few have as many labels by chance
 )
 
-// Doubt notes what is likely a mistake.
+// Doubt notes a likely mistake.
 func (d *TaskData) Doubt(format string, args ...any) {
 	d.warnings = append(d.warnings, fmt.Sprintf(format, args...))
 }
@@ -64,7 +64,7 @@ func (d *TaskData) Unknown(what string, v *text.Vocabulary, sequences iter.Seq[[
 // Alone is the only sequence.
 func Alone(ids []int) iter.Seq[[]int] { return func(yield func([]int) bool) { yield(ids) } }
 
-// SequencesOf are those that of takes from examples.
+// SequencesOf are the sequences that of takes from the examples.
 func SequencesOf[E any](examples []E, of func(E) []int) iter.Seq[[]int] {
 	return func(yield func([]int) bool) {
 		for _, e := range examples {
@@ -109,7 +109,7 @@ func Overlap[E any](d *TaskData, learn, valid []E, print func(E) Fingerprint) {
 // in).
 type Fingerprint uint64
 
-// NoPrint is the Fingerprint of nothing, to which the others add.
+// NoPrint is the Fingerprint of nothing, to which Ids and Floats add.
 const NoPrint Fingerprint = 14695981039346656037
 
 func (f Fingerprint) number(x uint64) Fingerprint {

@@ -16,7 +16,7 @@ import (
 // Order says which examples come next in a training.
 type Order interface {
 	Len() int             // batches in an epoch
-	Take() ([]int, error) // the next batch; that of the next epoch where one has ended
+	Take() ([]int, error) // the next batch; after the last of an epoch the first of the next one
 	First() int           // the number in the data of what Take calls example 0
 	Position() train.Position
 	Seek(train.Position) error
@@ -194,7 +194,7 @@ func moved(err error, first int) error {
 	return err
 }
 
-// Data is what tells the training data from others in a digest.
+// Data is the part of a digest that tells the training data from other data.
 func (f *Feed[E]) Data() any {
 	if f.Streamed() {
 		return []any{f.source.Buffer, f.digests}
@@ -302,13 +302,13 @@ func foresee[E any](largest E, number, size int, build func(largest []E, whole R
 	return nil
 }
 
-// Batching is how a task's Data say that examples are gathered; what they leave out is 0.
+// Batching is how a task's Data say that examples are gathered; a field that they leave out is 0.
 type Batching struct {
 	Batch, Bucket, Tokens int
 	Seed                  uint64
 }
 
-// Config fills in a task's own numbers for what was left out.
+// Config fills in a task's own defaults for fields that are 0.
 func (b Batching) Config(batch, bucket int) train.BatchesConfig {
 	c := train.BatchesConfig{Batch: b.Batch, Bucket: b.Bucket, Tokens: b.Tokens, Seed: b.Seed}
 	if b.Tokens == 0 {
@@ -317,7 +317,8 @@ func (b Batching) Config(batch, bucket int) train.BatchesConfig {
 	return c
 }
 
-// Rows is how many rows every batch is filled up to; 0: each to what it has, rounded up.
+// Rows is the number of rows that every batch is filled up to; 0: each to its own number of rows,
+// rounded up.
 func (b Batching) Rows(batch int) int {
 	if b.Tokens > 0 {
 		return 0

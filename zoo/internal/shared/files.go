@@ -24,7 +24,7 @@ func ReadVocabulary(d *modeldir.Dir, name string) (*text.Vocabulary, error) {
 // TokeniserFile holds the byte pairs of models that cut text by them.
 const TokeniserFile = "tokenizer.json"
 
-// PutCut adds to the files of a model what its config.json does not say of how it cuts text.
+// PutCut adds to the files of a model the byte pairs by which it cuts text, if it has any.
 func PutCut(files map[string]func(io.Writer) error, c text.Cut) map[string]func(io.Writer) error {
 	if c.BPE != nil {
 		files[TokeniserFile] = func(w io.Writer) error { _, err := c.BPE.WriteTo(w); return err }

@@ -10,14 +10,14 @@ import (
 	"github.com/seqzoo/seqzoo/unroll"
 )
 
-// Learner is what a model learns from examples with, each an E: its task is made of it.
+// Learner describes how a model learns from examples, each an E; Task makes a task of it.
 type Learner[E any] struct {
 	Prefix check.Prefix // of all errors but those of Run and Measure, which have it
 	Params []*nodes.Param
 	Source Source[E]
 	Length func(e E) int // tokens or steps of an example, for messages
 
-	// Begin says what tells the data from others, and what is likely a mistake in them. It is
+	// Begin returns the digests of the data, and the likely mistakes in them. It is
 	// called once the data have been read and checked.
 	Begin func(f *Feed[E]) (TaskData, error)
 

@@ -16,7 +16,7 @@ type Parts struct {
 	at   train.Position
 }
 
-// Add appends a part of so many batches.
+// Add appends a part with the given number of batches.
 func (p *Parts) Add(batches int) { p.ends = append(p.ends, p.Len()+batches) }
 
 // Count is how many parts there are.
@@ -99,7 +99,8 @@ func (r *Rereader[E]) End() {
 	}
 }
 
-// Next is what comes next of an open stream; not ok at its end. The end and an error close it.
+// Next returns the next element of an open stream; ok is false at its end. The end and an error
+// close it.
 func (r *Rereader[E]) Next() (e E, ok bool, err error) {
 	if e, err, ok = r.next(); err != nil || !ok {
 		r.End()

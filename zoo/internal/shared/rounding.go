@@ -12,7 +12,7 @@ type Rounding struct {
 
 // The roundings, each for the lengths that it was measured with.
 var (
-	// Lengths serves models that read batches of like length, and what is read or written alone.
+	// Lengths serves models that read batches of like length, and single sequences.
 	Lengths = Rounding{Step: 4}
 	// Sources and Targets serve pairs, whose two lengths vary by themselves: texts with a few long
 	// sentences would need many shapes. A step of a target costs a softmax over the vocabulary.

@@ -26,7 +26,7 @@ import (
 // MarshalBinary gives it as bytes, for a file or a database, and UnmarshalBinary takes them.
 //
 // It belongs to the model, with its words and weights, that it was taken from: another one refuses
-// it, by an error that is zoo.ErrMisfit. The zero value is that of a model that has read nothing.
+// it, by an error that is zoo.ErrMisfit. The zero value is the state before anything was read.
 type State struct {
 	kind  string // of the model
 	of    string // digest of the model
@@ -49,7 +49,7 @@ func NewState(kind string, id *Identity, parts *run.State, notes map[string]stri
 // Empty reports whether s is the zero value.
 func (s State) Empty() bool { return s.parts == nil }
 
-// Kind is what the state is of, such as "LanguageModel".
+// Kind is the kind of model that the state belongs to, such as "LanguageModel".
 func (s State) Kind() string { return s.kind }
 
 // MarshalBinary implements encoding.BinaryMarshaler: a safetensors file with the parts of the
@@ -170,7 +170,7 @@ func (m *Identity) Is(kind string, config any, store *nodes.Store,
 // training changes all of most.
 const sampled = 32
 
-// Digest is that of the configuration, of the vocabularies and of all parameters.
+// Digest returns the digest of the configuration, the vocabularies and all parameters.
 func (m *Identity) Digest() string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -181,7 +181,7 @@ func (m *Identity) Digest() string {
 	return m.digest
 }
 
-// hash is that of at most so many values of each parameter; 0: of all.
+// hash returns the hash of at most the given number of values of each parameter; 0: of all.
 func (m *Identity) hash(most int) (sum [sha256.Size]byte) {
 	h := sha256.New()
 	config, err := json.Marshal(m.config)

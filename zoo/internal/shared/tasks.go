@@ -37,7 +37,7 @@ type Rows struct {
 // Whole is a batch that is not divided.
 func Whole(examples []int) Rows { return Rows{examples, 0, len(examples), 1} }
 
-// Examples are those of the part.
+// Examples are the examples of the part.
 func (p Rows) Examples() []int { return p.Batch[p.From:p.To] }
 
 // Width is how many rows the whole batch has when it is filled up: batch, or if that is 0, since
@@ -91,8 +91,8 @@ func (t *ExampleTask) Shard(k, n int, seed uint64, counter int) (train.Batch, er
 }
 
 // explain adds to the error of a batch for which there is no memory which one it is, how long its
-// examples are, and how many of them would fit: what a graph needs grows as its rows do. It is the
-// longest of them that the error is about.
+// examples are, and how many of them would fit: the memory of a graph grows as its rows do. It is
+// the longest of them that the error is about.
 func (t *ExampleTask) explain(err error, p Rows) error {
 	var m *run.MemoryError
 	if !errors.As(err, &m) {
@@ -169,14 +169,15 @@ func MeanLoss(ctx context.Context, batches *train.Batches,
 	}, func([]int, bool) error { return nil })
 }
 
-// measured is what a batch has come to.
+// measured is the result of a batch.
 type measured[T any] struct {
 	Loss  float64
 	Count int
 	Found T
 }
 
-// MeanLossAnd is MeanLoss of batches in which more is found, which take gets batch by batch. Several
+// MeanLossAnd is MeanLoss of batches whose run also returns something else, which is given to take,
+// batch by batch. Several
 // processes that train share the batches out (train.ShareOut).
 func MeanLossAnd[T any](ctx context.Context, batches *train.Batches,
 	run func(examples []int) (train.Batch, T, error), take func(examples []int, found T) error) (float64,

@@ -51,9 +51,9 @@ func Always(v *text.Vocabulary) func(source int) Tokens {
 	return func(int) Tokens { return v }
 }
 
-// NewWriter compiles the graph of from, and a step of sources·width rows whose inputs are for the
-// first of from; the others start the state of its layers, which stands between its output and
-// whatever else it carries.
+// NewWriter compiles the graph of from, and a step of sources·width rows. The first nodes of from
+// feed the inputs of the step; the others start the state of its layers, which stands between the
+// output of the step and all else that it carries.
 func NewWriter(sources, width int, from, inputs []*nodes.Node, step decode.StepGraph) (w *Writer,
 	err error) {
 	w = &Writer{Sources: sources, width: width, outputs: len(from),
@@ -72,7 +72,7 @@ func NewWriter(sources, width int, from, inputs []*nodes.Node, step decode.StepG
 	return w, err
 }
 
-// Start encodes what the inputs hold and makes the decoder start from it. Places says how many
+// Start encodes the inputs and makes the decoder start from the result. Places says how many
 // places of each source the decoder may attend to; nil: all.
 func (w *Writer) Start(places []int) error {
 	if err := w.encoder.Run(0, 0); err != nil {
@@ -101,7 +101,8 @@ func (w *Writer) Start(places []int) error {
 }
 
 // Write decodes every source from the token bos, best first. First is the number of the first
-// source, for o.Each and the seeds; words names what is written of each source, counted from 0.
+// source, for o.Each and the seeds; words names the tokens that each source may be given, by its
+// number from 0.
 func (w *Writer) Write(ctx context.Context, bos int, common decode.Options, o decode.SearchOptions,
 	first int, words func(source int) Tokens, cut text.Tokeniser) ([][]decode.Hypothesis, error) {
 	starts := make([]int, w.Sources)
@@ -133,8 +134,8 @@ func (w *Writer) Write(ctx context.Context, bos int, common decode.Options, o de
 	return found, err
 }
 
-// Telling is what calls the functions of o for tokens as they are chosen; nil if there are none. The
-// target of the first source goes on after the tokens before.
+// Telling returns a function that calls those of o for tokens as they are chosen; nil if o has
+// none. The target of the first source goes on after the tokens before.
 func Telling(o decode.SearchOptions, first int, words func(source int) Tokens, cut text.Tokeniser,
 	before []string) func(i, id int) {
 	if o.Each == nil && o.Text == nil {
@@ -159,7 +160,7 @@ func Telling(o decode.SearchOptions, first int, words func(source int) Tokens, c
 	}
 }
 
-// Silent are the tokens that nobody writes.
+// Silent are the tokens that are never written.
 func Silent(v *text.Vocabulary) []int {
 	var ids []int
 	for _, token := range []string{text.BOS, text.Pad, text.Unk} {
@@ -181,17 +182,17 @@ func Written(v Tokens, ids []int) []string {
 	return tokens
 }
 
-// Carried is what a decoder of one source goes on from, in place: what it reads of the source, and
-// the state in which its next step begins. It may be read after Start, and written instead of it;
-// places are as in Start.
+// Carried is the memory that a decoder of one source goes on from, in place: its input from the
+// source, and the state before its next step. It may be read after Start, and written instead of
+// it; places are as in Start.
 func (w *Writer) Carried(places []int) []run.Floats {
 	return append(slices.Clone(w.to), w.stepper.Start(places)...)
 }
 
-// After is what Carried will be when the next step begins.
+// After is the state that Carried will hold when the next step begins.
 func (w *Writer) After() []run.Floats { return append(slices.Clone(w.to), w.stepper.After()...) }
 
-// Stepper is the decoder, with what stands before it.
+// Stepper is the decoder, or the Stepper that Via makes of it.
 func (w *Writer) Stepper() decode.Stepper {
 	if w.Via != nil {
 		return w.Via
@@ -199,7 +200,7 @@ func (w *Writer) Stepper() decode.Stepper {
 	return w.stepper
 }
 
-// Memory is what the compiled graphs take while they do not run, in bytes.
+// Memory is the number of bytes that the compiled graphs take while they do not run.
 func (w *Writer) Memory() int { return w.encoder.Memory() + w.stepper.Memory() }
 
 // Close releases the memory of the compiled graphs.
