@@ -147,8 +147,8 @@ func (l *lister) line(indent string, words ...string) {
 
 // values lists constants, all of one type on a line, and variables likewise.
 func (l *lister) values(indent string, values []*doc.Value) {
-	var heads []string
-	names := map[string][]string{}
+	var heads [][2]string // const or var, and the type
+	names := map[[2]string][]string{}
 	for _, v := range values {
 		for _, s := range v.Decl.Specs {
 			spec := s.(*ast.ValueSpec)
@@ -156,9 +156,9 @@ func (l *lister) values(indent string, values []*doc.Value) {
 				if !name.IsExported() {
 					continue
 				}
-				head, text := v.Decl.Tok.String(), name.Name
+				head, text := [2]string{v.Decl.Tok.String()}, name.Name
 				if spec.Type != nil && indent == "" {
-					head += " " + source(l.fset, spec.Type)
+					head[1] = source(l.fset, spec.Type)
 				}
 				if i < len(spec.Values) && v.Decl.Tok == token.CONST {
 					text += " = " + source(l.fset, spec.Values[i])
@@ -171,7 +171,7 @@ func (l *lister) values(indent string, values []*doc.Value) {
 		}
 	}
 	for _, head := range heads {
-		l.line(indent, head, strings.Join(names[head], ", "))
+		l.line(indent, head[0], strings.Join(names[head], ", "), head[1])
 	}
 }
 
