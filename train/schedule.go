@@ -45,6 +45,62 @@ func NewConstant(lr float64) (Schedule, error) {
 	return &curve{"constant", func(int) float64 { return lr }}, nil
 }
 
+// NewFunction is a rate that a function gives for each step from 0 on: any curve of one's own, such as
+// a linear rise, cycles, or the rising rates by which one finds out which are too large. Its state
+// knows the rate of the last step, and another function, which gives another, is refused.
+func NewFunction(lr func(step int) float64) (Schedule, error) {
+	check := checks{config: "NewFunction"}
+	check.field(lr != nil, "lr", "nil", "a function")
+	if err := check.err(); err != nil {
+		return nil, err
+	}
+	return &function{rate: lr, last: -1}, nil
+}
+
+// function is the Schedule of a function.
+type function struct {
+	rate func(step int) float64
+	last int // the step that was asked for last; −1: none
+	lr   float64
+}
+
+const kindFunction = "function"
+
+func (f *function) LR(step int) float64 {
+	f.last, f.lr = step, f.rate(step)
+	return f.lr
+}
+
+func (f *function) Observe(float64) {}
+
+func (f *function) State() State {
+	s := State{Kind: kindFunction, Scalars: map[string]float64{"last": float64(f.last), "lr": 0}}
+	if f.last >= 0 && f.lr == f.lr { // a state has no NaN
+		s.Scalars["lr"] = f.lr
+	}
+	return s
+}
+
+func (f *function) Restore(s State) error {
+	if err := s.check(kindFunction, "last", "lr"); err != nil {
+		return err
+	}
+	last, err := s.whole("last", -1, math.MaxInt32)
+	if err != nil {
+		return misfit(kindFunction, err.Error())
+	}
+	lr := 0.0
+	if last >= 0 {
+		lr = f.rate(last)
+	}
+	if was := s.Scalars["lr"]; lr != was {
+		return misfit(kindFunction, fmt.Sprintf("it is another function: the rate of step %d is %g, "+
+			"and was %g", last, lr, was))
+	}
+	f.last, f.lr = last, lr
+	return nil
+}
+
 // StepDecayConfig configures [NewStepDecay].
 type StepDecayConfig struct {
 	LR    float64 // rate of the first steps; required

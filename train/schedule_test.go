@@ -49,6 +49,37 @@ func TestSchedules(t *testing.T) {
 	}
 }
 
+// A function is a schedule; its state goes on with the same function, and refuses another, also
+// where it has no rate beyond its end.
+func TestFunction(t *testing.T) {
+	rates := []float64{0.1, 0.2, 0.4}
+	s, err := NewFunction(func(step int) float64 { return rates[step] })
+	require.NoError(t, err)
+	require.NoError(t, s.Restore(s.State())) // before the first step
+	for step, want := range rates {
+		require.Equal(t, want, s.LR(step))
+		s.Observe(0)
+	}
+	again, err := NewFunction(func(step int) float64 { return rates[step] })
+	require.NoError(t, err)
+	require.NoError(t, again.Restore(s.State()))
+	require.Equal(t, s.State(), again.State())
+	other, err := NewFunction(func(step int) float64 { return 0.1 })
+	require.NoError(t, err)
+	before := other.State()
+	require.ErrorContains(t, other.Restore(s.State()),
+		"it is another function: the rate of step 2 is 0.1, and was 0.4")
+	bad := s.State()
+	bad.Scalars["last"] = 0.5
+	require.ErrorContains(t, other.Restore(bad), "must be a whole number")
+	constant, err := NewConstant(1)
+	require.NoError(t, err)
+	require.ErrorContains(t, other.Restore(constant.State()), `the state is that of "constant"`)
+	require.Equal(t, before, other.State())
+	_, err = NewFunction(nil)
+	require.ErrorContains(t, err, "a function")
+}
+
 func TestPlateau(t *testing.T) {
 	s, err := NewPlateau(PlateauConfig{LR: 1, Factor: 0.5, Patience: 1, Threshold: 0.1, MinLR: 0.3})
 	require.NoError(t, err)

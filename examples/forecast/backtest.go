@@ -32,6 +32,9 @@ func (b *backtestCommand) check() error {
 	if b.Save != "" {
 		errs = append(errs, errors.New("-save is of one model, and backtest trains many; use train"))
 	}
+	if b.by != "" {
+		errs = append(errs, errors.New("-by is of several series, and backtest goes through one"))
+	}
 	if b.Quick {
 		b.every = 1 << 30 // one model
 	}
@@ -39,10 +42,11 @@ func (b *backtestCommand) check() error {
 }
 
 func (b *backtestCommand) run(ctx context.Context, s cli.Std) error {
-	all, err := b.read(s.Messages)
+	read, err := b.read(s.Messages)
 	if err != nil {
 		return err
 	}
+	all := read[0]
 	fit := func(ctx context.Context, fold int, part *series.Series) (*forecast.Model, error) {
 		scale, err := part.Scale()
 		if err != nil {
@@ -62,7 +66,7 @@ func (b *backtestCommand) run(ctx context.Context, s cli.Std) error {
 		_, err = t.Fit(ctx, s, cli.Run{Model: m, Task: task, Name: b.cell, Unit: "windows"})
 		return m, err
 	}
-	r, err := forecast.Rolling(ctx, all.Slice(0, b.cut[2]), forecast.RollingOptions{From: b.cut[0],
+	r, err := forecast.Rolling(ctx, all.Slice(0, all.ends[2]), forecast.RollingOptions{From: all.ends[0],
 		Every: b.every, Window: b.window, Fit: fit})
 	if err != nil {
 		return err

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -22,6 +23,7 @@ const about = `Learns to forecast a series of several variables from a CSV file.
     go run ./examples/forecast train -horizon 24 -save DIR
     go run ./examples/forecast train -data FILE -skip time -train-rows 700 -valid-rows 100 -season 12 -save DIR
     go run ./examples/forecast train -together -known holiday -fill=mask -data FILE -save DIR
+    go run ./examples/forecast train -together -by shop -static shop -data FILE -save DIR
     go run ./examples/forecast backtest -every 500 [-data FILE]
     go run ./examples/forecast evaluate -model DIR [-data FILE]
     go run ./examples/forecast forecast -model DIR < history.csv > forecast.csv
@@ -59,11 +61,15 @@ func program() cli.Program {
 // source is the flags that say where a series is, and how it is cut.
 type source struct {
 	cli.Table
-	data                           string
+	data, by                       string
 	trainRows, validRows, testRows rows
 	season                         int
+}
 
-	cut [3]int // the rows of the parts, once the file is read
+// parted is a series with the ends of its parts: for training, validation and test.
+type parted struct {
+	*series.Series
+	ends [3]int
 }
 
 // rows is how many rows a part has: a number of them, or a share of all.
@@ -116,9 +122,19 @@ func (d *source) register(f *flag.FlagSet) {
 	f.Var(&d.testRows, "test-rows",
 		"`rows` of the test part, or a share; 0 for all that are left, as by default where fewer are left")
 	f.IntVar(&d.season, "season", 24, "rows after which things repeat, for the naive forecast")
+	f.StringVar(&d.by, "by", "",
+		"`column` that tells several series apart, such as the number of a shop: all are learned from, each in its\n"+
+			"own parts (by default 70 % and 15 % of its rows, and the rest), and the column is not read unless it is -static")
 }
 
 func (d *source) check() error {
+	if d.by != "" { // the default is for ETTh1
+		for of, share := range map[*rows]float64{&d.trainRows: 0.7, &d.validRows: 0.15, &d.testRows: 0} {
+			if !of.given {
+				*of = rows{share: share}
+			}
+		}
+	}
 	var errs []error
 	for _, n := range []struct {
 		flag  string
@@ -136,8 +152,9 @@ func (d *source) check() error {
 	return errors.Join(append(errs, d.Table.Check())...)
 }
 
-// read is the series, which must be long enough for its parts.
-func (d *source) read(messages io.Writer) (*series.Series, error) {
+// read is the series, or with -by all of them, which must be long enough for their parts. The columns
+// to keep are read even if they tell series apart.
+func (d *source) read(messages io.Writer, keep ...string) ([]parted, error) {
 	path, err := cli.File(d.data, "timeseries/ETTh1.csv.gz", "give a file by -data")
 	if err != nil {
 		return nil, err
@@ -146,27 +163,65 @@ func (d *source) read(messages io.Writer) (*series.Series, error) {
 	if err != nil {
 		return nil, err
 	}
+	if d.by == "" {
+		one, err := d.part(path, s)
+		return []parted{one}, err
+	}
+	each, err := s.Split(d.by)
+	if err != nil {
+		return nil, fmt.Errorf("%s: -by: %w", path, err)
+	}
+	names := slices.Clone(s.Names)
+	if !slices.Contains(keep, d.by) {
+		names = slices.DeleteFunc(names, func(name string) bool { return name == d.by })
+	}
+	var all []parted
+	for _, s := range each {
+		name := fmt.Sprintf("%s: %s %g", path, d.by, s.Row(0)[slices.Index(s.Names, d.by)])
+		if s, err = s.Select(names...); err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+		one, err := d.part(name, s)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, one)
+	}
+	return all, nil
+}
+
+// part cuts a series, which the name is of.
+func (d *source) part(name string, s *series.Series) (parted, error) {
 	all := s.Len()
 	train, valid, test := d.trainRows.of(all), d.validRows.of(all), d.testRows.of(all)
 	left := all - train - valid
 	if train < 1 || valid < 1 || left < 0 || d.testRows.given && test > left {
-		return nil, fmt.Errorf("%s has %d rows; -train-rows, -valid-rows and -test-rows add up to %d", path, all, train+valid+test)
+		return parted{}, fmt.Errorf("%s has %d rows; -train-rows, -valid-rows and -test-rows add up to %d", name, all, train+valid+test)
 	}
 	if test == 0 || test > left {
 		test = left
 	}
-	d.cut = [3]int{train, train + valid, train + valid + test}
-	return s, nil
+	return parted{s, [3]int{train, train + valid, train + valid + test}}, nil
 }
 
-// The parts of the series. What is forecast in validation and test part begins with their first
-// row, so the windows before reach back into the part before.
-func (d *source) train(s *series.Series) *series.Series { return s.Slice(0, d.cut[0]) }
-func (d *source) valid(s *series.Series, lookback int) *series.Series {
-	return s.Slice(max(0, d.cut[0]-lookback), d.cut[1])
+// The parts of series. What is forecast in validation and test part begins with their first row, so
+// the windows before reach back into the part before.
+func learned(all []parted) []*series.Series { return partsOf(all, 0, 0) }
+func validated(all []parted, lookback int) []*series.Series {
+	return partsOf(all, 1, lookback)
 }
-func (d *source) test(s *series.Series, lookback int) *series.Series {
-	return s.Slice(max(0, d.cut[1]-lookback), d.cut[2])
+func tested(all []parted, lookback int) []*series.Series { return partsOf(all, 2, lookback) }
+
+// partsOf are parts number k with so many rows before.
+func partsOf(all []parted, k, before int) (parts []*series.Series) {
+	for _, p := range all {
+		from := 0
+		if k > 0 {
+			from = max(0, p.ends[k-1]-before)
+		}
+		parts = append(parts, p.Slice(from, p.ends[k]))
+	}
+	return parts
 }
 
 // trainCommand is the flags of train.
@@ -239,11 +294,12 @@ func (t *trainCommand) config(variables, targets []string) forecast.Config {
 }
 
 func (t *trainCommand) run(ctx context.Context, s cli.Std) error {
-	all, err := t.read(s.Messages)
+	all, err := t.read(s.Messages, cli.List(t.static)...)
 	if err != nil {
 		return err
 	}
-	scale, err := t.train(all).Scale()
+	learn, valid := learned(all), validated(all, t.lookback)
+	scale, err := learn[0].Scale(learn[1:]...)
 	if err != nil {
 		return err
 	}
@@ -251,22 +307,28 @@ func (t *trainCommand) run(ctx context.Context, s cli.Std) error {
 	if t.targets != "" {
 		targets = cli.List(t.targets)
 	}
-	m, err := forecast.New(t.config(all.Names, targets), scale, t.Seed)
+	m, err := forecast.New(t.config(all[0].Names, targets), scale, t.Seed)
 	if err != nil {
 		return err
 	}
-	valid := t.valid(all, t.lookback)
-	task, err := m.Task(forecast.Data{Train: t.train(all), Valid: valid, Batch: t.Batch,
-		Seed: t.Seed})
+	task, err := m.Task(forecast.Data{Train: learn[0], More: learn[1:], Valid: valid[0],
+		MoreValid: valid[1:], Batch: t.Batch, Seed: t.Seed})
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(s.Out, "%d variables, %d rows; %d steps from %d; %d parameters\n",
-		len(all.Names), all.Len(), t.horizon, t.lookback, m.Params().Count())
+	rows, learnt, of := 0, 0, ""
+	for _, p := range all {
+		rows, learnt = rows+p.Len(), learnt+p.ends[0]
+	}
+	if len(all) > 1 {
+		of = fmt.Sprintf(" in %d series", len(all))
+	}
+	fmt.Fprintf(s.Out, "%d variables, %d rows%s; %d steps from %d; %d parameters\n",
+		len(all[0].Names), rows, of, t.horizon, t.lookback, m.Params().Count())
 	_, err = t.Fit(ctx, s, cli.Run{
 		Model: m, Task: task, Name: t.cell, Unit: "windows", Monitor: "valid_loss",
 		Describe: map[string]string{"model": fmt.Sprintf("%+v", m.Config()),
-			"data": fmt.Sprintf("of %d rows", t.cut[0])},
+			"data": fmt.Sprintf("of %d rows", learnt)},
 	})
 	if err != nil {
 		return err
@@ -302,13 +364,12 @@ func (e *evaluateCommand) run(ctx context.Context, s cli.Std) error {
 		return err
 	}
 	e.KeepGaps(m.Config().Gaps != forecast.RefuseGaps)
-	all, err := e.read(s.Messages)
+	all, err := e.read(s.Messages, m.Config().Static...)
 	if err != nil {
 		return err
 	}
 	if e.part == "valid" {
-		return report(ctx, s.Out, m, e.source.valid(all, m.Config().Lookback), e.season,
-			"validation")
+		return report(ctx, s.Out, m, validated(all, m.Config().Lookback), e.season, "validation")
 	}
-	return report(ctx, s.Out, m, e.test(all, m.Config().Lookback), e.season, "test")
+	return report(ctx, s.Out, m, tested(all, m.Config().Lookback), e.season, "test")
 }

@@ -239,3 +239,47 @@ func TestKnownAndGaps(t *testing.T) {
 		require.ErrorContains(t, err, want)
 	}
 }
+
+// Several series of one file are learned from together, each in its own parts, with or without the
+// column that tells them apart.
+func TestSeveralSeries(t *testing.T) {
+	dir := t.TempDir()
+	data := filepath.Join(dir, "shops.csv")
+	var b strings.Builder
+	b.WriteString("shop,day,sold\n")
+	for day := range 100 {
+		for shop := range 3 { // rows of shops take turns
+			if day >= 100-20*shop {
+				continue // some end before the others
+			}
+			fmt.Fprintf(&b, "%d,%d,%d\n", 7+shop, day, (day%5)*(shop+1))
+		}
+	}
+	require.NoError(t, os.WriteFile(data, []byte(b.String()), 0o666))
+	flags := []string{"-data", data, "-skip", "day", "-by", "shop", "-season", "5"}
+	small := []string{"-lookback", "5", "-patch", "1", "-horizon", "2", "-hidden", "8", "-epochs", "2",
+		"-quantiles", "0.1,0.5,0.9"}
+	for name, more := range map[string][]string{"alone": nil,
+		"static": {"-together", "-static", "shop"}} {
+		model := filepath.Join(dir, name)
+		out, _, err := run(t, "", slices.Concat([]string{"train", "-save", model}, flags, small, more)...)
+		require.NoError(t, err)
+		variables := map[string]int{"alone": 1, "static": 2}[name]
+		require.Contains(t, out, fmt.Sprintf("%d variables, 240 rows in 3 series; 2 steps from 5", variables))
+		// of 15, 12 and 9 rows of validation, each but the last begins two steps
+		require.Contains(t, out, "validation: 33 windows")
+		require.Regexp(t, `naive: the last 5 rows again +0\.0000`, out)
+		out, _, err = run(t, "", append([]string{"evaluate", "-model", model}, flags...)...)
+		require.NoError(t, err)
+		require.Contains(t, out, "test: 33 windows")
+	}
+	for want, args := range map[string][]string{
+		"no variable \"till\"": {"train", "-data", data, "-by", "till"},
+		"shop 8 has 80 rows; -train-rows, -valid-rows and -test-rows add up to 92": {"train", "-data",
+			data, "-skip", "day", "-by", "shop", "-train-rows", "80"},
+		"goes through one": {"backtest", "-data", data, "-by", "shop"},
+	} {
+		_, _, err := run(t, "", args...)
+		require.ErrorContains(t, err, want)
+	}
+}

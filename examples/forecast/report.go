@@ -18,11 +18,11 @@ import (
 	"github.com/seqzoo/seqzoo/zoo/series"
 )
 
-// report prints the errors of m on a part of a series, and beside them those of naive forecasts of
-// the same windows.
-func report(ctx context.Context, out io.Writer, m *forecast.Model, part *series.Series, season int,
+// report prints the errors of m on a part of each series, and beside them those of naive forecasts
+// of the same windows.
+func report(ctx context.Context, out io.Writer, m *forecast.Model, parts []*series.Series, season int,
 	name string) error {
-	e, err := m.Evaluate(ctx, part)
+	e, err := m.Evaluate(ctx, parts[0], parts[1:]...)
 	if err != nil {
 		return err
 	}
@@ -35,7 +35,7 @@ func report(ctx context.Context, out io.Writer, m *forecast.Model, part *series.
 		steps int
 	}{{"naive: the last value again", 1}, {fmt.Sprintf("naive: the last %d rows again", season),
 		season}} {
-		mse, mae, err := naive(m, part, n.steps)
+		mse, mae, err := naive(m, parts, n.steps)
 		if err != nil {
 			return err
 		}
@@ -51,12 +51,18 @@ func report(ctx context.Context, out io.Writer, m *forecast.Model, part *series.
 	if len(c.Quantiles) < 2 {
 		return nil
 	}
-	b, err := m.Backtest(ctx, part, forecast.BacktestOptions{Level: outer(c.Quantiles)})
-	if err != nil {
-		fmt.Fprintln(out, err) // the part is short: all else is told
-		return nil
+	for i, part := range parts {
+		of := ""
+		if len(parts) > 1 {
+			of = fmt.Sprintf(", series %d", i+1)
+		}
+		b, err := m.Backtest(ctx, part, forecast.BacktestOptions{Level: outer(c.Quantiles)})
+		if err != nil {
+			fmt.Fprintln(out, err) // the part is short: all else is told
+			continue
+		}
+		fmt.Fprintf(out, "rolling conformal intervals of %.3g %%%s: %v\n", 100*outer(c.Quantiles), of, b)
 	}
-	fmt.Fprintf(out, "rolling conformal intervals of %.3g %%: %v\n", 100*outer(c.Quantiles), b)
 	return nil
 }
 
@@ -65,42 +71,48 @@ func outer(quantiles []float64) float64 { return quantiles[len(quantiles)-1] - q
 
 // naive is the errors of a forecast that repeats the last rows of each window, over the windows
 // that m is evaluated on.
-func naive(m *forecast.Model, part *series.Series, season int) (mse, mae float64, err error) {
+func naive(m *forecast.Model, parts []*series.Series, season int) (mse, mae float64, err error) {
 	c := m.Config()
 	if season > c.Lookback {
 		return 0, 0, fmt.Errorf("a season of %d rows is longer than the %d that the model reads",
 			season, c.Lookback)
 	}
-	var predicted, truth []float64
 	n := 0.
-	// a window at a time, to hold little
-	for end := c.Lookback; end+c.Horizon <= part.Len(); end++ {
-		predicted, truth = predicted[:0], truth[:0]
-		for h := range c.Horizon {
-			for _, target := range c.Targets {
-				v := slices.Index(c.Variables, target)
-				z := func(t int) float64 { return (part.Row(t)[v] - m.Scale().Mean[v]) / m.Scale().Deviation[v] }
-				p, is := z(end-season+h%season), z(end+h)
-				if math.IsNaN(p + is) {
-					continue // one of them is a gap
-				}
-				predicted, truth = append(predicted, p), append(truth, is)
+	for _, part := range parts {
+		for end := c.Lookback; end+c.Horizon <= part.Len(); end++ {
+			predicted, truth := again(m, part, end, season)
+			if len(truth) == 0 {
+				continue
 			}
+			squared, err := metrics.MSE(predicted, truth)
+			if err != nil {
+				return 0, 0, err
+			}
+			absolute, err := metrics.MAE(predicted, truth)
+			if err != nil {
+				return 0, 0, err
+			}
+			mse, mae, n = mse+squared, mae+absolute, n+1
 		}
-		if len(truth) == 0 {
-			continue
-		}
-		squared, err := metrics.MSE(predicted, truth)
-		if err != nil {
-			return 0, 0, err
-		}
-		absolute, err := metrics.MAE(predicted, truth)
-		if err != nil {
-			return 0, 0, err
-		}
-		mse, mae, n = mse+squared, mae+absolute, n+1
 	}
 	return mse / n, mae / n, nil
+}
+
+// again repeats the last rows before end, and says what came instead.
+func again(m *forecast.Model, part *series.Series, end, season int) (predicted, truth []float64) {
+	c := m.Config()
+	for h := range c.Horizon {
+		for _, target := range c.Targets {
+			v := slices.Index(c.Variables, target)
+			z := func(t int) float64 { return (part.Row(t)[v] - m.Scale().Mean[v]) / m.Scale().Deviation[v] }
+			p, is := z(end-season+h%season), z(end+h)
+			if math.IsNaN(p + is) {
+				continue // one of them is a gap
+			}
+			predicted, truth = append(predicted, p), append(truth, is)
+		}
+	}
+	return predicted, truth
 }
 
 // forecastCommand is the flags of forecast.

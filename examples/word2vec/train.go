@@ -6,7 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"strings"
+	"iter"
 	"time"
 
 	"github.com/seqzoo/seqzoo/examples/cli"
@@ -106,25 +106,16 @@ func (t *training) run(ctx context.Context, s cli.Std) error {
 	if err != nil {
 		return err
 	}
-	sentences, err := read(ctx, path,
-		t.Unicode.Tokeniser(text.Words{Lower: !t.keepCase, Spaced: !t.tokenise}))
-	if err != nil {
-		return err
-	}
-	if t.quick {
-		sentences = sentences[:min(len(sentences), 1000)]
-	}
+	lines := 0
+	sentences := counted(text.Sentences(path,
+		t.Unicode.Tokeniser(text.Words{Lower: !t.keepCase, Spaced: !t.tokenise})), &lines, t.most())
 	for range t.phrases {
-		p, err := word2vec.FindPhrases(ctx, word2vec.PhrasesConfig{MinCount: t.MinCount}, sentences)
+		p, err := word2vec.FindPhrasesFrom(ctx, word2vec.PhrasesConfig{MinCount: t.MinCount}, sentences)
 		if err != nil {
 			return err
 		}
 		fmt.Fprintf(s.Out, "%d phrases\n", p.Len())
-		for i, sentence := range sentences {
-			if sentences[i], err = p.JoinContext(ctx, sentence); err != nil {
-				return err
-			}
-		}
+		sentences = joined(ctx, p, sentences)
 	}
 	processes, err := cli.Processes(s.Messages)
 	if err != nil {
@@ -149,7 +140,7 @@ func (t *training) run(ctx context.Context, s cli.Std) error {
 	if m.Done() {
 		fmt.Fprintf(s.Messages, "the training in %s is complete already\n", t.save)
 	}
-	fmt.Fprintf(s.Out, "%s: %d lines, vocabulary %d\n", path, len(sentences), m.Vocabulary().Len())
+	fmt.Fprintf(s.Out, "%s: %d lines, vocabulary %d\n", path, lines, m.Vocabulary().Len())
 
 	options := word2vec.TrainOptions{
 		Workers: t.workers, LockFree: t.lockFree, Loss: t.loss, Progress: show(s.Messages),
@@ -162,7 +153,7 @@ func (t *training) run(ctx context.Context, s cli.Std) error {
 		defer cli.Hold()()
 		options.AfterEpoch = save
 	}
-	err = m.Train(ctx, sentences, options)
+	err = m.TrainFrom(ctx, sentences, options)
 	switch {
 	case errors.Is(err, context.Canceled) && t.save == "":
 		return fmt.Errorf("%w in epoch %d; nothing is saved without -save", train.ErrInterrupted,
@@ -182,30 +173,53 @@ func (t *training) run(ctx context.Context, s cli.Std) error {
 	return nil
 }
 
-func read(ctx context.Context, path string, words text.Tokeniser) ([][]string, error) {
-	s, err := text.ReadFile(path)
-	if err != nil {
-		return nil, err
+// sentences are the lines of a text as words, which is read anew each time that it is ranged over, so
+// that it need not fit in memory.
+type sentences = iter.Seq2[[]string, error]
+
+// most is how many lines of the text are read; 0: all.
+func (t *training) most() int {
+	if t.quick {
+		return 1000
 	}
-	var sentences [][]string
-	for line := range strings.Lines(s) {
-		tokens, err := text.TokensContext(ctx, words, line)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", path, err)
-		}
-		if len(tokens) > 0 {
-			sentences = append(sentences, tokens)
+	return 0
+}
+
+// counted are the first so many sentences of a text, or with 0 all, whose number it tells.
+func counted(of sentences, n *int, most int) sentences {
+	return func(yield func([]string, error) bool) {
+		*n = 0
+		for words, err := range of {
+			if err == nil {
+				*n++
+			}
+			if !yield(words, err) || *n == most && most > 0 {
+				return
+			}
 		}
 	}
-	return sentences, nil
+}
+
+// joined are sentences with neighbours joined to phrases.
+func joined(ctx context.Context, p *word2vec.Phrases, of sentences) sentences {
+	return func(yield func([]string, error) bool) {
+		for words, err := range of {
+			if err == nil {
+				words, err = p.JoinContext(ctx, words)
+			}
+			if !yield(words, err) {
+				return
+			}
+		}
+	}
 }
 
 // begin makes a new model, or takes up the one that an earlier call of the same command left in
 // the directory, which is locked.
-func (t *training) begin(ctx context.Context, sentences [][]string) (m *word2vec.Model,
+func (t *training) begin(ctx context.Context, text sentences) (m *word2vec.Model,
 	lock *cli.Lock, err error) {
 	dir := t.save
-	if m, err = t.model(ctx, sentences); err != nil || dir == "" {
+	if m, err = t.model(ctx, text); err != nil || dir == "" {
 		return m, nil, err
 	}
 	if lock, err = cli.LockDir(dir); err != nil {
@@ -226,15 +240,15 @@ func (t *training) begin(ctx context.Context, sentences [][]string) (m *word2vec
 }
 
 // model is a new one, or one that goes on from another.
-func (t *training) model(ctx context.Context, sentences [][]string) (*word2vec.Model, error) {
+func (t *training) model(ctx context.Context, text sentences) (*word2vec.Model, error) {
 	if t.extend == "" {
-		return word2vec.New(ctx, t.Config, sentences)
+		return word2vec.NewFrom(ctx, t.Config, text)
 	}
 	m, err := word2vec.Load(t.extend)
 	if err != nil {
 		return nil, err
 	}
-	return m.Extend(ctx, word2vec.ExtendConfig{Epochs: t.Epochs, LR: t.LR, Seed: t.Seed}, sentences)
+	return m.ExtendFrom(ctx, word2vec.ExtendConfig{Epochs: t.Epochs, LR: t.LR, Seed: t.Seed}, text)
 }
 
 // show prints a line every few seconds and at the end of each epoch.

@@ -237,7 +237,7 @@ var settings = map[string][]any{
 	"Kind": {reduce.Masking, reduce.SaltAndPepper}, "Pool": {label.PoolMean, label.PoolMax},
 	"Targets": {[]string{"x"}}, "Known": {[]string{"z"}}, "Static": {[]string{"z"}},
 	"Quantiles": {[]float64{0.1, 0.5, 0.9}}, "Cutoffs": {[]int{4}},
-	"ClassWeights": {[]float64{1, 2}}, "Weights": {[]float64{1, 2, 3, 4, 5, 6, 7, 8, 9, 1, 2, 3}},
+	"ClassWeights": {[]float64{1, 2}}, "PositiveWeights": {[]float64{1, 2}}, "Weights": {[]float64{1, 2, 3, 4, 5, 6, 7, 8, 9, 1, 2, 3}},
 }
 
 // option is one that can be set.

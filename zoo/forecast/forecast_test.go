@@ -263,3 +263,53 @@ func TestForecasterErrors(t *testing.T) {
 		require.ErrorContains(t, run(), want)
 	}
 }
+
+// Several series are measured, and validated on, as if their windows were those of one: the means
+// over all windows, without any that reaches from one series into the next.
+func TestEvaluateSeveral(t *testing.T) {
+	made := func(n int, phase float64) *series.Series {
+		values := make([]float64, n)
+		for i := range values {
+			values[i] = math.Sin(float64(i)*0.7 + phase)
+		}
+		s, err := series.New([]string{"x"}, values)
+		require.NoError(t, err)
+		return s
+	}
+	a, b, c := made(30, 0), made(12, 1), made(21, 2)
+	scale, err := a.Scale(b, c)
+	require.NoError(t, err)
+	m, err := forecast.New(forecast.Config{Recurrent: zoo.Recurrent{Cell: "gru", Hidden: 3},
+		Variables: a.Names, Lookback: 6, Horizon: 2, Quantiles: []float64{0.2, 0.5}}, scale, 1)
+	require.NoError(t, err)
+	ctx := context.Background()
+	all, err := m.Evaluate(ctx, a, b, c)
+	require.NoError(t, err)
+	mse, pinball, windows := 0.0, 0.0, 0
+	for _, s := range []*series.Series{a, b, c} {
+		e, err := m.Evaluate(ctx, s)
+		require.NoError(t, err)
+		mse, pinball = mse+e.MSE*float64(e.Windows), pinball+e.Pinball*float64(e.Windows)
+		windows += e.Windows
+	}
+	require.Equal(t, windows, all.Windows)
+	require.InDelta(t, mse/float64(windows), all.MSE, 1e-12)
+	require.InDelta(t, pinball/float64(windows), all.Pinball, 1e-12)
+
+	task, err := m.Task(forecast.Data{Train: a, Valid: a, MoreValid: []*series.Series{b, c}})
+	require.NoError(t, err)
+	measured, err := task.Validate(ctx)
+	require.NoError(t, err)
+	require.InDelta(t, all.Pinball, measured["valid_loss"], 1e-12)
+
+	for want, d := range map[string]forecast.Data{
+		"validation: there is no series": {Train: a, MoreValid: []*series.Series{b}},
+		"validation: series 2 behind the first: the series has 7 times": {Train: a, Valid: a,
+			MoreValid: []*series.Series{b, made(7, 0)}},
+		"validation: series 1 behind the first: there is no series": {Train: a, Valid: a,
+			MoreValid: []*series.Series{nil}},
+	} {
+		_, err := m.Task(d)
+		require.ErrorContains(t, err, want)
+	}
+}

@@ -29,7 +29,10 @@ type Data struct {
 	More []*series.Series
 	// nil: nothing is validated. It begins with the Lookback steps before the first that is
 	// forecast
-	Valid  *series.Series
+	Valid *series.Series
+	// more series to validate on, as Valid is
+	MoreValid []*series.Series
+
 	Batch  int             // windows side by side; default 32
 	Seed   uint64          // of the order
 	Unroll unroll.Strategy // default: Scan
@@ -59,8 +62,8 @@ func (m *Model) Task(d Data) (train.Task, error) {
 		return nil, prefix.Errorf("training: %w", err)
 	}
 	valid := m.none()
-	if d.Valid != nil {
-		if valid, err = m.windows(d.Valid); err == nil && m.cfg.Gaps != RefuseGaps {
+	if d.Valid != nil || len(d.MoreValid) > 0 {
+		if valid, err = m.windows(d.Valid, d.MoreValid...); err == nil && m.cfg.Gaps != RefuseGaps {
 			_, err = valid.counts(0)
 		}
 		if err != nil {
@@ -103,7 +106,7 @@ func (m *Model) Task(d Data) (train.Task, error) {
 	}
 	if d.Valid != nil {
 		task.Measure = func(ctx context.Context) (map[string]float64, error) {
-			e, err := m.Evaluate(ctx, d.Valid)
+			e, err := m.Evaluate(ctx, d.Valid, d.MoreValid...)
 			if err != nil {
 				return nil, err
 			}
@@ -177,10 +180,11 @@ type ForecastErrors struct {
 	Below   []float64 // of each quantile, the share of true values that are at most its forecast
 }
 
-// Evaluate forecasts behind every window of a series and compares. The series begins with the
-// Lookback steps before the first that is forecast.
-func (m *Model) Evaluate(ctx context.Context, s *series.Series) (*ForecastErrors, error) {
-	w, err := m.windows(s)
+// Evaluate forecasts behind every window of a series, and of more beside it, and compares. Each
+// series begins with the Lookback steps before the first that is forecast.
+func (m *Model) Evaluate(ctx context.Context, s *series.Series, more ...*series.Series) (*ForecastErrors,
+	error) {
+	w, err := m.windows(s, more...)
 	if err != nil {
 		return nil, prefix.Wrap(err)
 	}

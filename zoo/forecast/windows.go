@@ -31,11 +31,18 @@ func (m *Model) none() *windows {
 	return &windows{cfg: m.cfg, targets: m.targets, known: m.known, V: len(m.cfg.Variables)}
 }
 
-// windows are those of a series.
-func (m *Model) windows(s *series.Series) (*windows, error) {
+// windows are those of a series and of more.
+func (m *Model) windows(s *series.Series, more ...*series.Series) (*windows, error) {
 	w, err := m.none(), shared.Made(m.store)
 	if err == nil {
 		err = w.add(m, s)
+	}
+	for i, one := range more {
+		if err == nil {
+			if err = w.add(m, one); err != nil {
+				err = fmt.Errorf("series %d behind the first: %w", i+1, err)
+			}
+		}
 	}
 	return w, err
 }

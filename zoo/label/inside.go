@@ -39,7 +39,7 @@ func (m *labeller) TrainingStep(steps, batch int) (*run.Step, error) {
 		return nil, m.errorf("%w", err)
 	}
 	g, err := m.build(labelShape{T: steps, B: batch, padded: true}, unroll.Options{},
-		labelsLearned, false)
+		labelsLearned, nil)
 	if err != nil {
 		return nil, m.errorf("%w", err)
 	}

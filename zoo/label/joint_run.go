@@ -36,8 +36,8 @@ func (m *Joint) build(shape labelShape, how unroll.Options, use labelUse,
 		m.label.inputs(&one, g, shape)
 		label, tags := m.forward(one.x, one.lengths, how)
 		if use != labelsUnknown {
-			m.label.measure(&one, label, how.Strategy, true)
-			m.tags.measure(&each, tags, how.Strategy, true)
+			m.label.measure(&one, label, how.Strategy, new(weights))
+			m.tags.measure(&each, tags, how.Strategy, new(weights))
 			loss = nodes.Add(one.loss, nodes.Scale(each.loss, m.cfg.TagWeight))
 		}
 		if use != labelsLearned {
@@ -75,12 +75,11 @@ func (m *Joint) load(graphs *run.Cache[labelShape, *jointGraph], batch int,
 	}
 	j.clear()
 	j.label.counted, j.tags.counted = len(order), len(order)
-	all := func(int) float64 { return 1 }
 	for k, i := range order {
 		e := examples[i]
 		j.label.put(k, e.Sequence)
-		j.label.label(k, []int{e.Label}, 1, all)
-		j.tags.label(k, e.Tags, 1/float64(len(e.Tags)), all)
+		j.label.label(k, []int{e.Label}, 1, nil)
+		j.tags.label(k, e.Tags, 1/float64(len(e.Tags)), nil)
 	}
 	return j, nil
 }

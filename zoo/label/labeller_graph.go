@@ -82,7 +82,7 @@ type labelGraphs struct {
 // graphs are those of a use; w is nil if everything counts alike.
 func (m *labeller) graphs(batch int, how unroll.Options, use labelUse, w *weights) *labelGraphs {
 	build := func(shape labelShape, o graph.Option) (*labelGraph, error) {
-		return m.build(shape, how, use, w != nil, o)
+		return m.build(shape, how, use, w, o)
 	}
 	return &labelGraphs{run.NewCache(build), batch, w}
 }
@@ -96,7 +96,7 @@ type labelNodes struct {
 
 // build makes the graph of a shape.
 func (m *labeller) build(shape labelShape, how unroll.Options, use labelUse,
-	weighted bool, o ...graph.Option) (*labelGraph, error) {
+	w *weights, o ...graph.Option) (*labelGraph, error) {
 	lg := &labelGraph{
 		labelShape: shape, perStep: m.pool == eachStep, width: m.cfg.Features,
 		classes: m.labels.Len(),
@@ -108,7 +108,7 @@ func (m *labeller) build(shape labelShape, how unroll.Options, use labelUse,
 		m.inputs(&n, g, shape)
 		logits := m.forward(n.x, n.lengths, how)
 		if use != labelsUnknown {
-			m.measure(&n, logits, how.Strategy, weighted)
+			m.measure(&n, logits, how.Strategy, w)
 		}
 		if use != labelsLearned {
 			n.outputs = append(n.outputs, m.probabilities(logits))
@@ -151,8 +151,8 @@ func (m *labeller) scores(logits *nodes.Node) *nodes.Node {
 	return logits
 }
 
-// measure adds the loss of logits, and the inputs that it reads.
-func (m *labeller) measure(n *labelNodes, logits *nodes.Node, s unroll.Strategy, weighted bool) {
+// measure adds the loss of logits, and the inputs that it reads: weights, unless w is nil.
+func (m *labeller) measure(n *labelNodes, logits *nodes.Node, s unroll.Strategy, w *weights) {
 	g, shape := logits.Graph(), logits.Shape()
 	of := shape[:len(shape)-1]
 	switch {
@@ -166,11 +166,11 @@ func (m *labeller) measure(n *labelNodes, logits *nodes.Node, s unroll.Strategy,
 		n.weights = g.Input(m.scope+"weights", shape[1])
 		n.chain = newCRFInputs(g, shape[1])
 		n.loss = nodes.Sum(nodes.Mul(m.chain.loss(logits, n.targets, n.chain, s), n.weights))
-	case weighted:
+	case w != nil:
 		n.targets = g.IntInput(m.scope+"labels", of...)
 		n.weights = g.Input(m.scope+"weights", of...)
 		losses := nodes.CrossEntropy(logits, n.targets, nodes.CrossEntropyOptions{
-			Ignore: []int{shared.Ignored}, Reduction: nodes.ReduceNone})
+			Ignore: []int{shared.Ignored}, Smoothing: w.smoothing, Reduction: nodes.ReduceNone})
 		n.loss = nodes.Sum(nodes.Mul(losses, n.weights))
 	default:
 		n.targets = g.IntInput(m.scope+"labels", of...)
@@ -227,7 +227,7 @@ func (m *labeller) load(graphs *labelGraphs, examples []Labelled, p shared.Rows)
 	}
 	for k, i := range order {
 		g.put(k, examples[i].Sequence)
-		g.label(k, examples[i].Labels, graphs.weights.example(i), graphs.weights.class)
+		g.label(k, examples[i].Labels, graphs.weights.example(i), graphs.weights)
 	}
 	return g, nil
 }
@@ -270,20 +270,24 @@ func (g *labelGraph) put(k int, s Sequence) {
 }
 
 // label gives sequence k of the batch its labels, and what it and each label count.
-func (g *labelGraph) label(k int, labels []int, weight float64, class func(id int) float64) {
+func (g *labelGraph) label(k int, labels []int, weight float64, w *weights) {
 	if g.hot.Len() > 0 {
-		for _, id := range labels {
-			g.hot.Set(k*g.classes+id, 1)
+		set := func(id int, has bool) {
+			g.hot.Set(k*g.classes+id, w.smooth(has))
+			g.weights.Set(k*g.classes+id, weight*w.of(id, has)/float64(g.counted*g.classes))
 		}
 		for id := range g.classes {
-			g.weights.Set(k*g.classes+id, weight*class(id)/float64(g.counted*g.classes))
+			set(id, false)
+		}
+		for _, id := range labels {
+			set(id, true)
 		}
 		return
 	}
 	for t, id := range labels {
 		g.targets[t*g.B+k] = id
 		if g.weights.Len() == len(g.targets) && g.chain[0] == nil {
-			g.weights.Set(t*g.B+k, weight*class(id)/float64(g.counted))
+			g.weights.Set(t*g.B+k, weight*w.class(id)/float64(g.counted))
 		}
 	}
 	if n := len(labels); g.chain[0] != nil && n > 0 {

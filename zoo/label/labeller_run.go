@@ -36,6 +36,14 @@ type Data struct {
 	// loss is the sum of weighted losses over the number of labels, as in Keras (see Balanced).
 	// With a CRF only examples have weights. Validation knows none
 	ClassWeights, Weights []float64
+
+	// of a classifier of several labels: what an example that has a label counts for it beside one
+	// that has not, by the label's id; nil: 1 (see BalancedPositives). Validation knows none
+	PositiveWeights []float64
+
+	// label smoothing ε of the loss in training, in [0, 1) (Szegedy et al., 2016): of k labels the
+	// true one has the probability 1 − ε + ε/k, of several each that there is 1 − ε/2. Not with a CRF
+	Smoothing float64
 }
 
 // Task makes a task for train.Fit. Its loss is the mean cross-entropy in nats a label; that of a
@@ -63,11 +71,14 @@ func (m *labeller) Task(d Data) (train.Task, error) {
 				return data, fmt.Errorf("training: %w", err)
 			}
 			graphs = m.graphs(batching.Rows(32), how, labelsLearned, weights)
+			settings := []any{cmp.Or(d.Batch, 32), cmp.Or(d.Bucket, 20), d.Seed, d.Unroll,
+				d.ClassWeights, d.Weights}
+			if d.PositiveWeights != nil || d.Smoothing > 0 {
+				settings = append(settings, d.PositiveWeights, d.Smoothing)
+			}
 			data, err = shared.NewTaskData(shared.TaskParts{
 				Train: feed.Data(), Valid: d.Valid, Vocabulary: m.vocabularies(),
-				Model: []any{m.cfg, m.output},
-				Settings: batching.More([]any{cmp.Or(d.Batch, 32), cmp.Or(d.Bucket, 20), d.Seed,
-					d.Unroll, d.ClassWeights, d.Weights}, d.Recompute),
+				Model: []any{m.cfg, m.output}, Settings: batching.More(settings, d.Recompute),
 			})
 			if err == nil {
 				m.doubts(&data, feed.At, d)

@@ -205,11 +205,17 @@ func weightings(t *testing.T) map[string]struct {
 		d label.Data
 	}
 	return map[string]made{
-		"classes and examples":  {single, label.Data{Train: once, ClassWeights: c, Weights: w}},
-		"tagger":                {tagger, label.Data{Train: each, ClassWeights: c, Weights: w}},
-		"examples":              {tagger, label.Data{Train: each, Weights: w}},
-		"several":               {severalOf(t, 3), label.Data{Train: several}},
-		"several, weighted":     {severalOf(t, 3), label.Data{Train: several, ClassWeights: c, Weights: w}},
+		"classes and examples": {single, label.Data{Train: once, ClassWeights: c, Weights: w}},
+		"tagger":               {tagger, label.Data{Train: each, ClassWeights: c, Weights: w}},
+		"examples":             {tagger, label.Data{Train: each, Weights: w}},
+		"several":              {severalOf(t, 3), label.Data{Train: several}},
+		"several, weighted":    {severalOf(t, 3), label.Data{Train: several, ClassWeights: c, Weights: w}},
+		"several, rare": {severalOf(t, 3), label.Data{Train: several, ClassWeights: c, Weights: w,
+			PositiveWeights: []float64{5, 0, 0.3}, Smoothing: 0.2}},
+		"several, smoothed": {severalOf(t, 3), label.Data{Train: several, Smoothing: 0.2}},
+		"smoothed":          {single, label.Data{Train: once, Smoothing: 0.1}},
+		"tagger, smoothed": {tagger, label.Data{Train: each, ClassWeights: c, Weights: w,
+			Smoothing: 0.1}},
 		"crf":                   {crfOf(t, small, 3), label.Data{Train: each}},
 		"crf, weighted":         {crfOf(t, small, 3), label.Data{Train: each, Weights: w}},
 		"crf, expanded":         {crfOf(t, small, 3), label.Data{Train: each, Unroll: unroll.Expand}},
@@ -249,7 +255,7 @@ func TestWeightedLosses(t *testing.T) {
 					count = len(e.Labels)
 				}
 				n += count
-				if c.d.ClassWeights == nil {
+				if c.d.ClassWeights == nil && c.d.Smoothing == 0 {
 					alone, err := c.m.Evaluate(context.Background(), []label.Labelled{e})
 					require.NoError(t, err)
 					sum += weight * alone.Loss * float64(count)
@@ -265,13 +271,23 @@ func TestWeightedLosses(t *testing.T) {
 
 // classWeighted is the loss of an example whose labels have weights, from its logits.
 func classWeighted(t *testing.T, m labeller, d label.Data, e label.Labelled) (sum float64) {
+	class := func(id int) float64 {
+		if d.ClassWeights == nil {
+			return 1
+		}
+		return d.ClassWeights[id]
+	}
 	for i, row := range logits(t, m, e.Sequence, 2) {
 		if c, ok := m.(*label.Classifier); ok && c.Config().Several {
 			for id, x := range row {
+				weight, y := class(id), d.Smoothing/2
 				if slices.Contains(e.Labels, id) {
-					x = -x
+					if y = 1 - y; d.PositiveWeights != nil {
+						weight *= d.PositiveWeights[id]
+					}
 				}
-				sum += d.ClassWeights[id] * math.Log1p(math.Exp(x)) / float64(len(row))
+				p := 1 / (1 + math.Exp(-x))
+				sum -= weight * (y*math.Log(p) + (1-y)*math.Log(1-p)) / float64(len(row))
 			}
 			continue
 		}
@@ -279,7 +295,13 @@ func classWeighted(t *testing.T, m labeller, d label.Data, e label.Labelled) (su
 		for _, x := range row {
 			z += math.Exp(x)
 		}
-		sum += d.ClassWeights[e.Labels[i]] * (math.Log(z) - row[e.Labels[i]])
+		for id, x := range row {
+			y := d.Smoothing / float64(len(row))
+			if id == e.Labels[i] {
+				y += 1 - d.Smoothing
+			}
+			sum += class(e.Labels[i]) * y * (math.Log(z) - x)
+		}
 	}
 	return sum
 }
@@ -293,6 +315,10 @@ func TestWeightErrors(t *testing.T) {
 		"Weights[1] is -1; want a finite":     {Weights: []float64{1, -1}},
 		"Weights[0] is NaN; want a finite":    {Weights: []float64{math.NaN(), 1}},
 		"all Weights are 0, so that there is": {Weights: []float64{0, 0}},
+		"there is Smoothing, and a CRF":       {Smoothing: 0.1},
+		"Smoothing is 1, want [0, 1)":         {Smoothing: 1},
+		"Smoothing is NaN, want [0, 1)":       {Smoothing: math.NaN()},
+		"PositiveWeights, which are of a":     {PositiveWeights: []float64{1, 1, 1}},
 	} {
 		d.Train = all
 		_, err := m.Task(d)
@@ -309,6 +335,8 @@ func TestBalanced(t *testing.T) {
 	require.Equal(t, []float64{2. / 3, 1, 2}, label.Balanced(all, 3))
 	require.Equal(t, []float64{1}, label.Balanced(nil, 1))
 	require.Nil(t, label.Balanced(all, 0))
+	all = []label.Labelled{{Labels: []int{0, 2}}, {Labels: []int{0}}, {}, {Labels: []int{0}}}
+	require.Equal(t, []float64{1. / 3, 1, 3}, label.BalancedPositives(all, 3))
 }
 
 // A rare class is found where it counts as much as the others, and not where it does not.

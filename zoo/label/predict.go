@@ -42,7 +42,7 @@ func (m *labeller) inBatches(ctx context.Context, sequences []Sequence,
 func (m *labeller) predict(ctx context.Context, sequences []Sequence,
 	found func(example int, predictions []Prediction)) error {
 	build := func(s labelShape) (*labelGraph, error) {
-		return m.build(s, unroll.Options{}, labelsUnknown, false)
+		return m.build(s, unroll.Options{}, labelsUnknown, nil)
 	}
 	return m.inBatches(ctx, sequences, func(shape labelShape, batch []int) error {
 		return m.idle.Do(shape, build, func(g *labelGraph) error {

@@ -6,8 +6,12 @@ import (
 	"github.com/seqzoo/seqzoo/internal/check"
 )
 
-// weights are what labels and examples count. A nil *weights counts everything alike.
-type weights struct{ classes, examples []float64 }
+// weights are what labels and examples count, and how the labels are smoothed. A nil *weights counts
+// everything alike, and smooths nothing.
+type weights struct {
+	classes, examples, positives []float64
+	smoothing                    float64
+}
 
 func (w *weights) example(i int) float64 {
 	if w == nil || w.examples == nil {
@@ -23,12 +27,36 @@ func (w *weights) class(id int) float64 {
 	return w.classes[id]
 }
 
+// of is what a label counts for an example that has it, or has not.
+func (w *weights) of(id int, has bool) float64 {
+	if has && w != nil && w.positives != nil {
+		return w.class(id) * w.positives[id]
+	}
+	return w.class(id)
+}
+
+// smooth is the probability that a label of several is taken to have.
+func (w *weights) smooth(has bool) float64 {
+	e := 0.0
+	if w != nil {
+		e = w.smoothing
+	}
+	if has {
+		return 1 - e/2
+	}
+	return e / 2
+}
+
 // weights are those of training data, or nil if there are none.
 func (m *labeller) weights(d Data) (*weights, error) {
-	if d.ClassWeights == nil && d.Weights == nil {
-		return nil, nil
-	}
 	var bad check.Problems
+	bad.That(d.Smoothing >= 0 && d.Smoothing < 1, "Smoothing is %g, want [0, 1)", d.Smoothing)
+	bad.That(d.Smoothing == 0 || m.chain == nil,
+		"there is Smoothing, and a CRF gives a probability to all labels of a sequence together")
+	bad.That(d.PositiveWeights == nil || m.several,
+		"there are PositiveWeights, which are of a classifier of several labels: use ClassWeights")
+	bad.That(d.PositiveWeights == nil || len(d.PositiveWeights) == m.labels.Len(),
+		"there are %d PositiveWeights for %d labels", len(d.PositiveWeights), m.labels.Len())
 	bad.That(d.ClassWeights == nil || m.chain == nil,
 		"there are ClassWeights, and a CRF gives a probability to all labels of a sequence "+
 			"together: use Weights")
@@ -38,7 +66,8 @@ func (m *labeller) weights(d Data) (*weights, error) {
 		"there are Weights, of the examples of Train, and a Stream")
 	bad.That(d.Weights == nil || d.Stream != nil || len(d.Weights) == len(d.Train),
 		"there are %d Weights for %d examples", len(d.Weights), len(d.Train))
-	for name, list := range map[string][]float64{"ClassWeights": d.ClassWeights, "Weights": d.Weights} {
+	for name, list := range map[string][]float64{"ClassWeights": d.ClassWeights,
+		"Weights": d.Weights, "PositiveWeights": d.PositiveWeights} {
 		sum := 0.0
 		for i, w := range list {
 			if !(w >= 0) || w-w != 0 {
@@ -46,12 +75,39 @@ func (m *labeller) weights(d Data) (*weights, error) {
 			}
 			sum += w
 		}
-		bad.That(len(list) == 0 || sum > 0, "all %s are 0, so that there is nothing to learn", name)
+		bad.That(len(list) == 0 || sum > 0 || name == "PositiveWeights", "all %s are 0, so that there is nothing to learn", name)
 	}
 	if err := bad.Err(); err != nil {
 		return nil, err
 	}
-	return &weights{d.ClassWeights, d.Weights}, nil
+	if d.ClassWeights == nil && d.Weights == nil && d.PositiveWeights == nil && d.Smoothing == 0 {
+		return nil, nil
+	}
+	return &weights{d.ClassWeights, d.Weights, d.PositiveWeights, d.Smoothing}, nil
+}
+
+// BalancedPositives are PositiveWeights with which the examples that have a label count as much for
+// it as those that have not: (n − n_c)/n_c of n examples, of which n_c have label c. A label that no
+// example has counts 1.
+func BalancedPositives(examples []Labelled, labels int) []float64 {
+	if labels < 1 {
+		return nil
+	}
+	w := make([]float64, min(labels, maxSteps))
+	for _, e := range examples {
+		for _, id := range e.Labels {
+			if id >= 0 && id < len(w) {
+				w[id]++
+			}
+		}
+	}
+	for id, has := range w {
+		w[id] = 1
+		if has > 0 {
+			w[id] = (float64(len(examples)) - has) / has
+		}
+	}
+	return w
 }
 
 // Balanced are ClassWeights with which each of so many labels counts as much as any other:

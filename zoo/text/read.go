@@ -96,6 +96,8 @@ func read(r io.ReadSeeker, size int64, gzipped bool) (string, error) {
 	return ownText(all)
 }
 
+var errEmpty = errors.New("the file is empty")
+
 // expand reads what gzip has compressed to r, from its beginning.
 func expand(r io.ReadSeeker) (io.Reader, error) {
 	if _, err := r.Seek(0, io.SeekStart); err != nil {
@@ -103,7 +105,7 @@ func expand(r io.ReadSeeker) (io.Reader, error) {
 	}
 	z, err := gzip.NewReader(bufio.NewReader(r))
 	if errors.Is(err, io.EOF) {
-		return nil, errors.New("the file is empty")
+		return nil, errEmpty
 	}
 	return z, err
 }
@@ -123,7 +125,7 @@ func ownText(b []byte) (string, error) {
 	b = endLines(b)
 	s := strings.TrimPrefix(unsafe.String(unsafe.SliceData(b), len(b)), "\ufeff")
 	if s == "" {
-		return "", errors.New("the file is empty")
+		return "", errEmpty
 	}
 	return s, nil
 }

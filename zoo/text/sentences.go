@@ -39,6 +39,9 @@ func Sentences(path string, t Tokeniser) iter.Seq2[[]string, error] {
 		for lines := NewLineReader(r); ; {
 			line, err := lines.Next()
 			if errors.Is(err, io.EOF) {
+				if lines.Line() == 0 {
+					yield(nil, fmt.Errorf("%s: %w", path, errEmpty))
+				}
 				return
 			}
 			var tokens []string
@@ -61,6 +64,9 @@ func unpacked(f io.Reader, gzipped bool) (io.Reader, error) {
 	r := bufio.NewReaderSize(f, 1<<16)
 	if head, _ := r.Peek(2); string(head) == "\x1f\x8b" || gzipped {
 		z, err := gzip.NewReader(r)
+		if errors.Is(err, io.EOF) {
+			err = errEmpty
+		}
 		if err != nil {
 			return nil, err
 		}

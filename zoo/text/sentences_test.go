@@ -43,7 +43,6 @@ func gzipped(content string) string {
 
 func TestSentences(t *testing.T) {
 	for content, want := range map[string][][]string{
-		"":                            nil,
 		"\n\n \r\n":                   nil,
 		"a":                           {{"a"}},
 		"\ufeffa b\r\n\n  \nc\rd\n\n": {{"a", "b"}, {"c", "d"}},
@@ -64,6 +63,11 @@ func TestSentences(t *testing.T) {
 }
 
 func TestSentencesErrors(t *testing.T) {
+	for name, content := range map[string]string{"a.txt": "", "a.gz": "",
+		"b.gz": gzipped("")} {
+		_, err := sentences(t, name, content, nil)
+		require.ErrorContains(t, err, name+": the file is empty")
+	}
 	got, err := sentences(t, "a.txt", "a b\nc \xff\nd\n", nil)
 	require.Equal(t, [][]string{{"a", "b"}}, got)
 	require.ErrorContains(t, err, "a.txt: line 2: byte 0xff at offset 6 is not UTF-8")

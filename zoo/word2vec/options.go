@@ -30,7 +30,8 @@ type TrainOptions struct {
 	// LockFree lets all workers read the text at once and write to the same vectors without locks
 	// (Hogwild: Recht, Ré, Wright and Niu, 2011), as gensim and the original tool do, all in the
 	// order of the text. It is for a hierarchical softmax, whose words all pass one root, on
-	// several cores. With more than one worker the result is another one in each run, as good as
+	// several cores; each worker then holds copies of the nodes near the root, which it gives back
+	// every few uses. With more than one worker the result is another one in each run, as good as
 	// any but not repeatable, and a program that is built with Go's race detector reports it.
 	LockFree bool
 	// Loss measures Progress.Loss, which costs a logarithm for each output.

@@ -2,6 +2,7 @@ package word2vec
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"testing"
 
@@ -60,6 +61,33 @@ func TestLockFree(t *testing.T) {
 		require.NoError(t, err)
 		require.Greater(t, near, far+0.3)
 	})
+}
+
+// A single worker that works on copies of the rows near the root learns what it learns without, but
+// for rounding, however many rows there are.
+func TestHeld(t *testing.T) {
+	for _, model := range []Architecture{SkipGram, CBOW} {
+		for _, words := range []int{3, 900} { // all nodes are held, or a part
+			cfg := Config{Model: model, Output: Hierarchical, Dim: 7, Epochs: 2, MinCount: 1}
+			sentences := topics(900)
+			for i := range words {
+				sentences = append(sentences, []string{fmt.Sprint("w", i), "sun", fmt.Sprint("w", i/2)})
+			}
+			m, err := New(context.Background(), cfg, sentences)
+			require.NoError(t, err)
+			want, _ := trained(t, cfg, sentences, TrainOptions{Workers: 1})
+			c, err := m.encode(context.Background(), all(sentences))
+			require.NoError(t, err)
+			m.digest = c.digest
+			tr := newTrainer(m, c, TrainOptions{Workers: 1, LockFree: true})
+			tr.readers[0].held = newHeld(m.outputs(), cfg.Dim)
+			require.NoError(t, tr.run(context.Background(), TrainOptions{}))
+			tr.team.close()
+			require.InDeltaSlice(t, want.in, m.in, 1e-5)
+			require.InDeltaSlice(t, want.out, m.out, 1e-5)
+			require.NotEqual(t, want.out, m.out)
+		}
+	}
 }
 
 // The first loss is that of outputs that are 0: log 2 for each; it falls, and does not depend on the

@@ -16,8 +16,10 @@ type reader struct {
 	*trainer
 	kept           kept
 	gradient, mean []float32
-	outputs        []uint32 // of the example at hand, with labels: output<<1 | label
+	outputs        []uint32    // of the example at hand, with labels: output<<1 | label
+	rows           [][]float32 // of the first of these outputs, as far as they are held
 	scores         []float32
+	held           *held // nil where rows are used as they are
 	loss           loss
 }
 
@@ -35,6 +37,7 @@ func (r *reader) learn(first, last int) {
 			r.word(&d, word, r.kept[from:at], r.kept[at+1:to])
 		}
 	}
+	r.held.settleAll(r.out, r.cfg.Dim)
 }
 
 // word learns from a word and its neighbours.
@@ -75,8 +78,13 @@ func (r *reader) draw(d *draws, word uint32) {
 func (r *reader) example(h []float32) {
 	dim := r.cfg.Dim
 	r.scores = slices.Grow(r.scores[:0], len(r.outputs))[:len(r.outputs)]
-	for j, out := range r.outputs { // all products come first, on the same h: see groupSize
-		r.scores[j] = kernels.Dot(h, row(r.out, out>>1, dim))
+	// All products come first, on the same h: see groupSize. What is held comes first on a path.
+	r.rows = r.held.rows(r.rows[:0], r.out, r.outputs, dim)
+	for j, u := range r.rows {
+		r.scores[j] = kernels.Dot(h, u)
+	}
+	for j := len(r.rows); j < len(r.outputs); j++ {
+		r.scores[j] = kernels.Dot(h, row(r.out, r.outputs[j]>>1, dim))
 	}
 	if r.losses != nil {
 		r.loss.examples++
@@ -90,6 +98,9 @@ func (r *reader) example(h []float32) {
 			continue
 		}
 		g, u := r.slope(out, r.scores[j]), row(r.out, out>>1, dim)
+		if j < len(r.rows) {
+			u = r.rows[j]
+		}
 		kernels.Axpy(r.gradient, g, u)
 		kernels.Axpy(u, g, h)
 	}

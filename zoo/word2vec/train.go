@@ -174,6 +174,9 @@ func newTrainer(m *Model, c *corpus, o TrainOptions) *trainer {
 	}
 	for i := range t.readers {
 		t.readers[i] = newReader(t)
+		if t.tree != nil && len(t.readers) > 1 {
+			t.readers[i].held = newHeld(m.outputs(), m.cfg.Dim)
+		}
 	}
 	for i := range t.scratch {
 		t.scratch[i] = make([]float32, m.cfg.Dim)
