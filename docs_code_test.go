@@ -75,6 +75,9 @@ var given = map[string]string{
 		var source, target *train.Padded
 		var sources, targets [][]int
 		var pad int`,
+	"train/folds.go": `
+		var examples []label.Labelled
+		var fresh func() *label.Classifier`,
 	"train/groups.go": `var m interface{ Params() *nodes.Store }`,
 	"train/task.go": `
 		var store *nodes.Store

@@ -13,7 +13,7 @@ import (
 //
 //	folds, err := train.Folds(examples, 5, 1)
 //	for learn, held := range folds {
-//		task, err := model().Task(label.Data{Train: learn, Valid: held})
+//		task, err := fresh().Task(label.Data{Train: learn, Valid: held})
 //		// …
 //	}
 //

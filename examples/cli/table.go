@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"math"
 	"strconv"
 	"strings"
 
@@ -202,8 +203,8 @@ func Numbers(line string, n int) ([]float64, error) {
 	}
 	x := make([]float64, len(fields))
 	for i, f := range fields {
-		v, err := strconv.ParseFloat(strings.TrimSpace(f), 32)
-		if err != nil || v-v != 0 {
+		v, err := strconv.ParseFloat(strings.TrimSpace(f), 64)
+		if err != nil || !(math.Abs(v) <= math.MaxFloat32) {
 			return nil, fmt.Errorf("number %d is %.40q; want a finite number", i+1, f)
 		}
 		x[i] = v

@@ -268,6 +268,7 @@ func TestSeveralSeries(t *testing.T) {
 		require.Contains(t, out, fmt.Sprintf("%d variables, 240 rows in 3 series; 2 steps from 5", variables))
 		// of 15, 12 and 9 rows of validation, each but the last begins two steps
 		require.Contains(t, out, "validation: 33 windows")
+		require.Regexp(t, `quantile 0\.1  `, out)
 		require.Regexp(t, `naive: the last 5 rows again +0\.0000`, out)
 		out, _, err = run(t, "", append([]string{"evaluate", "-model", model}, flags...)...)
 		require.NoError(t, err)
