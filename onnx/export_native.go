@@ -157,7 +157,7 @@ func (c *exported) native(s *scanned) bool {
 	fn := c.fn.(ops.Scan)
 	step := fn.Step
 	lengths, ok := c.lengths(step)
-	if !ok || len(step.Seqs) == 0 || len(step.States) == 0 || len(step.States) > 2 {
+	if c.double() || !ok || len(step.Seqs) == 0 || len(step.States) == 0 || len(step.States) > 2 {
 		return false
 	}
 	text, inputs := signature(step)

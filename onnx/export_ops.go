@@ -7,6 +7,7 @@ import (
 	G "gorgonia.org/gorgonia"
 
 	"github.com/seqzoo/seqzoo/internal/ops"
+	"github.com/seqzoo/seqzoo/nodes"
 	"github.com/seqzoo/seqzoo/onnx/internal/host"
 )
 
@@ -177,6 +178,11 @@ var comparisons = map[ops.Kind]string{ops.KindLt: "Less", ops.KindLe: "LessOrEqu
 func exportElementwise(c *exported) string {
 	e := c.fn.(ops.Elementwise)
 	x := c.in[0]
+	if e.Kind == ops.KindSoftplus && c.double() {
+		small := c.emit("Exp", []string{c.emit("Neg", []string{c.emit("Abs", []string{x})})})
+		small = c.emit("Log", []string{c.emit("Add", []string{small, c.float(1)})})
+		return c.emit("Add", []string{c.emit("Max", []string{x, c.float(0)}), small})
+	}
 	if op := e.Kind.ONNX(); op != "" {
 		return c.emit(op, c.in)
 	}
@@ -223,6 +229,10 @@ func exportElementwise(c *exported) string {
 	host.Failf("%s is no operator of ONNX, and is not composed of others here", e.Kind)
 	return ""
 }
+
+// double reports whether the model is of double precision, in which ONNX Runtime has neither Softplus
+// nor RNN, LSTM and GRU.
+func (c *exported) double() bool { return c.store.Dtype() == nodes.Float64 }
 
 // bound is a bound of Clip; none if it is infinite.
 func (c *exported) bound(x float64) string {
