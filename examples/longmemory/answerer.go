@@ -23,6 +23,9 @@ type question struct {
 	// draw fills a sequence of T steps: x [T·in], or tokens [T], and answers [T], unasked where no
 	// answer is wanted.
 	draw func(r *rng.Stream, T int, x []float32, tokens, answers []int)
+	// Sequences that are a set, and not made up, are size many, and pick fills the one of a number.
+	size int
+	pick func(i int, x []float32, answers []int)
 }
 
 // unasked is the answer of a step of which none is wanted.
@@ -113,43 +116,65 @@ func (a *answerer) compile(T, B int, training bool) (s *answers, err error) {
 // draw fills the batch with sequences that depend on the key alone.
 func (s *answers) draw(key rng.Key) {
 	r := rng.Stream{Key: key}
-	from := s.T - len(s.targets)/s.B // the first step that has an answer
 	for b := range s.B {
 		s.q.draw(&r, s.T, s.row.x, s.row.tokens, s.row.answers)
-		for t := range s.T {
-			if s.tokens != nil {
-				s.tokens[t*s.B+b] = s.row.tokens[t]
-			} else {
-				s.x.Put32((t*s.B+b)*s.q.in, s.row.x[t*s.q.in:(t+1)*s.q.in])
+		s.put(b)
+	}
+}
+
+// read fills the batch with the sequences of a set from number first on; behind the last one it
+// asks nothing.
+func (s *answers) read(first int) {
+	for b := range s.B {
+		if first+b < s.q.size {
+			s.q.pick(first+b, s.row.x, s.row.answers)
+		} else {
+			for t := range s.row.answers {
+				s.row.answers[t] = unasked
 			}
-			if t >= from {
-				s.targets[(t-from)*s.B+b] = s.row.answers[t]
-			}
+		}
+		s.put(b)
+	}
+}
+
+// put lays the sequence that was filled in last into column b of the batch.
+func (s *answers) put(b int) {
+	from := s.T - len(s.targets)/s.B // the first step that has an answer
+	for t := range s.T {
+		if s.tokens != nil {
+			s.tokens[t*s.B+b] = s.row.tokens[t]
+		} else {
+			s.x.Put32((t*s.B+b)*s.q.in, s.row.x[t*s.q.in:(t+1)*s.q.in])
+		}
+		if t >= from {
+			s.targets[(t-from)*s.B+b] = s.row.answers[t]
 		}
 	}
 }
 
-// score counts the answers that were wanted and are right, and the sequences without a wrong one.
-func (s *answers) score() (right, asked, whole int) {
+// score counts the answers that were wanted and are right, the sequences that were asked anything,
+// and those of them without a wrong answer.
+func (s *answers) score() (right, asked, sequences, whole int) {
 	said := s.Ints(0)
 	for b := range s.B {
-		wrong := false
+		wanted, wrong := 0, 0
 		for k := b; k < len(s.targets); k += s.B {
 			if s.targets[k] == unasked {
 				continue
 			}
-			asked++
-			if said[k] == s.targets[k] {
-				right++
-			} else {
-				wrong = true
+			if wanted++; said[k] != s.targets[k] {
+				wrong++
 			}
 		}
-		if !wrong {
-			whole++
+		right, asked = right+wanted-wrong, asked+wanted
+		if wanted > 0 {
+			sequences++
+			if wrong == 0 {
+				whole++
+			}
 		}
 	}
-	return right, asked, whole
+	return right, asked, sequences, whole
 }
 
 // answersTask draws every batch anew, from seed and counter: there is no position in any data.
@@ -198,27 +223,34 @@ func (t *answersTask) Validate(ctx context.Context) (map[string]float64, error) 
 }
 
 // measure is the share of right answers, and of sequences without a wrong one, among n new
-// sequences of T steps.
+// sequences of T steps, or with n = 0 among all of the set from which they come, each once.
 func (a *answerer) measure(ctx context.Context, T, n int, key rng.Key) (accuracy, whole float64,
 	err error) {
+	all := n == 0
+	if all {
+		n = a.size
+	}
 	B := min(n, 64)
 	s, err := a.compile(T, B, false)
 	if err != nil {
 		return 0, 0, err
 	}
 	defer s.Close()
-	var right, asked, clean int
-	batches := (n + B - 1) / B
-	for i := range batches {
+	var right, asked, sequences, clean int
+	for i := range (n + B - 1) / B {
 		if err := ctx.Err(); err != nil {
 			return 0, 0, err
 		}
-		s.draw(key.Numbered(uint64(i)))
+		if all {
+			s.read(i * B)
+		} else {
+			s.draw(key.Numbered(uint64(i)))
+		}
 		if _, err := s.Run(0, 0); err != nil {
 			return 0, 0, err
 		}
-		r, k, w := s.score()
-		right, asked, clean = right+r, asked+k, clean+w
+		r, k, q, w := s.score()
+		right, asked, sequences, clean = right+r, asked+k, sequences+q, clean+w
 	}
-	return float64(right) / float64(asked), float64(clean) / float64(batches*B), nil
+	return float64(right) / float64(asked), float64(clean) / float64(sequences), nil
 }

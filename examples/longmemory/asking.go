@@ -109,14 +109,18 @@ func (a *asking) run(ctx context.Context, s cli.Std) error {
 		return err
 	}
 	m.question = test
+	n, which := testAnswers, "new sequences"
+	if test.size > 0 {
+		n, which = 0, fmt.Sprintf("all %d new sequences", test.size)
+	}
 	for _, T := range []int{a.length, a.testLength} {
-		accuracy, whole, err := m.measure(ctx, T, testAnswers, rng.New(a.Seed).Named("test"))
+		accuracy, whole, err := m.measure(ctx, T, n, rng.New(a.Seed).Named("test"))
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(s.Out, "new sequences of %4d steps: %.2f %% of the answers right, "+
+		fmt.Fprintf(s.Out, "%s of %4d steps: %.2f %% of the answers right, "+
 			"%.2f %% of the sequences without a wrong one\n",
-			T, 100*accuracy, 100*whole)
+			which, T, 100*accuracy, 100*whole)
 		if a.testLength == a.length {
 			break
 		}
@@ -124,7 +128,8 @@ func (a *asking) run(ctx context.Context, s cli.Std) error {
 	return nil
 }
 
-// testAnswers is how many new sequences a model is measured on in the end.
+// testAnswers is how many new sequences a model is measured on in the end, unless they are a set,
+// which is then read whole.
 const testAnswers = 1024
 
 // fixed are the questions of a task that is tested as it is learned.

@@ -114,9 +114,47 @@ func TestQuestionsQuick(t *testing.T) {
 		"-valid-labels", labels)
 	require.NoError(t, err)
 	require.Contains(t, out, "pixels, 6 steps")
+	require.Contains(t, out, "all 20 new sequences of    6 steps")
 	_, err = run("pixels", "-quick", "-data", filepath.Join(dir, "nothing"), "-labels", labels, "-valid", pictures,
 		"-valid-labels", labels)
 	require.ErrorContains(t, err, "nothing")
+}
+
+// Of a set each picture is measured once, also where the last batch is not full.
+func TestMeasureSet(t *testing.T) {
+	const n = 67
+	random := &rng.Stream{Key: rng.New(7)}
+	set := &images.Set{Rows: 2, Cols: 2, Pixels: make([]uint8, 4*n), Labels: make([]uint8, n)}
+	for i := range set.Pixels {
+		set.Pixels[i] = uint8(random.Intn(256))
+	}
+	order := []int{0, 1, 2, 3}
+	a, err := newAnswerer(pixels(set, order), zoo.Recurrent{Cell: "lem", Hidden: 8, Layers: 1}, 1)
+	require.NoError(t, err)
+	// Labels that the model gives itself, but for every third picture.
+	want := 0
+	for i := range n {
+		one := &images.Set{Rows: 2, Cols: 2, Pixels: set.Pixels[4*i : 4*i+4], Labels: make([]uint8, 1)}
+		a.question = pixels(one, order)
+		for label := range 10 {
+			one.Labels[0] = uint8(label)
+			right, _, err := a.measure(t.Context(), 4, 0, rng.New(1))
+			require.NoError(t, err)
+			if right == 1 {
+				set.Labels[i] = uint8(label)
+			}
+		}
+		if i%3 == 0 {
+			set.Labels[i] = (set.Labels[i] + 1) % 10
+		} else {
+			want++
+		}
+	}
+	a.question = pixels(set, order)
+	accuracy, whole, err := a.measure(t.Context(), 4, 0, rng.New(1))
+	require.NoError(t, err)
+	require.Equal(t, float64(want)/n, accuracy)
+	require.Equal(t, accuracy, whole)
 }
 
 // Answers are what a plain reading of the sequence gives.

@@ -57,14 +57,16 @@ func timing(interval int) question {
 // pixels asks which digit a picture shows whose pixels were read one a step, in the order given:
 // row by row (Le, Jaitly and Hinton, 2015), or shuffled once for all (the permuted task).
 func pixels(set *images.Set, order []int) question {
-	return question{name: "pixels", in: 1, classes: 10, last: true,
-		draw: func(r *rng.Stream, T int, x []float32, _, answers []int) {
-			i := r.Intn(set.Len())
-			picture := set.At(i)
-			for t := range T {
-				x[t], answers[t] = float32(picture[order[t]])/255, unasked
-			}
-			answers[T-1] = int(set.Labels[i])
+	pick := func(i int, x []float32, answers []int) {
+		picture := set.At(i)
+		for t := range x {
+			x[t], answers[t] = float32(picture[order[t]])/255, unasked
+		}
+		answers[len(x)-1] = int(set.Labels[i])
+	}
+	return question{name: "pixels", in: 1, classes: 10, last: true, size: set.Len(), pick: pick,
+		draw: func(r *rng.Stream, _ int, x []float32, _, answers []int) {
+			pick(r.Intn(set.Len()), x, answers)
 		}}
 }
 
