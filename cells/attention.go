@@ -121,7 +121,7 @@ func (a *Attention) Over(keys, values, lengths *nodes.Node) *Memory {
 	return m
 }
 
-// keyWidth is that of the query where the score compares them directly.
+// keyWidth is the width of a key: the query's if the score compares them directly.
 func (a *Attention) keyWidth() int {
 	if a.cfg.Score == DotScore || a.cfg.Score == ScaledDotScore {
 		return a.cfg.Query
@@ -238,8 +238,8 @@ func (m *MultiHead) heads(x *nodes.Node) *nodes.Node {
 	return nodes.Reshape(x, B*n, T, m.cfg.Width/n)
 }
 
-// Memory is what an attention attends to. It belongs to the graph in which it was made; a step of a
-// recurrence over that graph may attend to it as it is.
+// Memory holds the keys and values that an attention attends to. It belongs to the graph in which
+// it was made; a step of a recurrence over that graph may attend to it as it is.
 type Memory struct {
 	heads          int
 	multi          bool        // weights have an axis of heads
@@ -296,13 +296,13 @@ func (m *Memory) Places() int {
 	return m.keys.Dim(1)
 }
 
-// Width is that of a context.
+// Width is the width of a context.
 func (m *Memory) Width() int {
 	m.check("Width")
 	return m.values.Dim(2) * m.heads
 }
 
-// Nodes are what a memory consists of; the first axis of each counts sequences (and heads). See
+// Nodes are the nodes of a memory; the first axis of each counts sequences (and heads). See
 // Input.
 func (m *Memory) Nodes() []*nodes.Node {
 	ns := []*nodes.Node{m.keys, m.values}
@@ -368,7 +368,7 @@ func (m *Memory) Attend(query, coverage *nodes.Node) (context, weights *nodes.No
 	}
 	if mask == nil {
 		weights = nodes.Softmax(scores)
-	} else { // a finite score for what is hidden, so that nothing is NaN where everything is
+	} else { // a finite score for hidden places, so that nothing is NaN where all are hidden
 		weights = nodes.Mul(nodes.Softmax(nodes.Select(mask, scores, nodes.Scalar(-1e30))), mask)
 	}
 	context = nodes.MatMul(nodes.Reshape(weights, B*m.heads, T, S), m.values) // [B·heads, T, ·]

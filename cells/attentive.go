@@ -29,7 +29,7 @@ func (l Layers) parts(op string, width int) []Part {
 	return parts
 }
 
-// seen are the parts that a decoder has besides for what it attends to.
+// seen lists the state parts that attention adds to those of the layers.
 func (m *Memory) seen(op string) []Part {
 	m.check(op)
 	parts := []Part{{Name: "weights", Width: m.heads * m.Places()}}
@@ -48,7 +48,7 @@ func (l Layers) top(s State) *nodes.Node {
 	return s[k]
 }
 
-// outputWidth is that of the top layer.
+// outputWidth is the width of the top layer's output.
 func (l Layers) outputWidth() int {
 	if len(l.Cells) == 0 || l.Cells[len(l.Cells)-1] == nil {
 		return 1 // parts refuses it
@@ -110,7 +110,7 @@ type Stacked struct{ Layers }
 // Parts are output and those of the layers.
 func (d Stacked) Parts() []Part { return d.parts("Stacked", d.outputWidth()) }
 
-// Initial is the state before the first step, from that of the layers.
+// Initial is the state before the first step, made of the state of the layers.
 func (d Stacked) Initial(layers State) State { return initial(d.Parts(), layers) }
 
 // Step advances one time step.
@@ -141,7 +141,7 @@ func (d Bahdanau) Parts() []Part {
 	return append(d.parts("Bahdanau", d.outputWidth()+d.Memory.Width()), seen...)
 }
 
-// Initial is the state before the first step, from that of the layers.
+// Initial is the state before the first step, made of the state of the layers.
 func (d Bahdanau) Initial(layers State) State { return initial(d.Parts(), layers) }
 
 // Step advances one time step.
@@ -174,7 +174,7 @@ func (d Luong) Parts() []Part {
 	return append(d.parts("Luong", d.Combine.Shape()[1]), d.Memory.seen("Luong")...)
 }
 
-// Initial is the state before the first step, from that of the layers.
+// Initial is the state before the first step, made of the state of the layers.
 func (d Luong) Initial(layers State) State { return initial(d.Parts(), layers) }
 
 // Step advances one time step.

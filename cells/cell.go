@@ -13,7 +13,7 @@ import (
 	"github.com/seqzoo/seqzoo/nodes"
 )
 
-// State is what a cell carries from step to step. State[0] is the cell's output.
+// State holds the values that a cell carries from step to step. State[0] is the cell's output.
 type State []*nodes.Node
 
 // Part describes one part of a state. Everything outside of a cell holds it as [B, Width]; the cell
@@ -221,7 +221,7 @@ func or(init, otherwise nodes.Init) nodes.Init {
 	return init
 }
 
-// setUniform makes uniform in ±1/√hidden what is not set.
+// setUniform makes initialisers that are not set uniform in ±1/√hidden.
 func setUniform(hidden int, inits ...*nodes.Init) {
 	bound := 1 / math.Sqrt(float64(hidden))
 	for _, init := range inits {

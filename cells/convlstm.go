@@ -33,7 +33,7 @@ type ConvLSTMConfig struct {
 	InitHidden nodes.Init
 }
 
-// withDefaults fills in what is not set.
+// withDefaults fills in the defaults of fields that are not set.
 func (c ConvLSTMConfig) withDefaults() ConvLSTMConfig {
 	c.Height, c.Width = max(c.Height, 1), max(c.Width, 1)
 	if c.Kernel == 0 {

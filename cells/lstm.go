@@ -32,9 +32,9 @@ const (
 //
 // The sum that makes c' is the constant error carousel: what a gate of 1 lets pass comes back
 // through time unchanged. The P are the peepholes, 0 by default; with PeepholeNorm they see LN(c),
-// normalised over the units without gain or bias, in place of c, which has no bound. Coupled gates are i, g, o with
-// σ(f) = 1 − σ(i). A projection multiplies h' by W_hr. Layer normalisation makes it LN(x·W_ih) +
-// LN(h·W_hh) + b, and tanh(LN(c')) in the last line.
+// normalised over the units without gain or bias, in place of c, which has no bound. Coupled gates
+// are i, g, o with σ(f) = 1 − σ(i). A projection multiplies h' by W_hr. Layer normalisation makes
+// it LN(x·W_ih) + LN(h·W_hh) + b, and tanh(LN(c')) in the last line.
 //
 // Its state is {h, c}.
 //
@@ -203,7 +203,7 @@ func (l *lstm) Step(x *nodes.Node, s State) State {
 	return State{h, c}
 }
 
-// peep adds what a gate sees of c.
+// peep adds the peephole of a gate.
 func (l *lstm) peep(gate, c *nodes.Node, p *nodes.Param) *nodes.Node {
 	if l.cfg.PeepholeNorm {
 		g, H := c.Graph(), l.cfg.Hidden

@@ -54,13 +54,13 @@ func (c *minGRU) Step(x *nodes.Node, s State) State {
 	return State{nodes.Add(nodes.Mul(nodes.OneMinus(z), s[0]), nodes.Mul(z, n))}
 }
 
-// minimal is what MinGRU and MinLSTM have in common: gates and candidate of x alone.
+// minimal is the common part of MinGRU and MinLSTM: gates and candidate of x alone.
 type minimal struct {
 	cfg    MinGRUConfig
 	wIH, b *nodes.Param // b may be nil
 }
 
-// newMinimal declares so many blocks of weights, of the gates and of the candidate.
+// newMinimal declares the given number of blocks of weights, of the gates and of the candidate.
 func newMinimal(s *nodes.Scope, cfg MinGRUConfig, blocks int) minimal {
 	width := blocks * cfg.Hidden
 	init := nodes.Gates(blocks, or(cfg.InitInput, nodes.XavierUniform(1)))

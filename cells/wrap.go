@@ -23,13 +23,13 @@ func wrapped(wrapper string, c Cell) Cell {
 	return c
 }
 
-// Role is what a weight of a cell multiplies.
+// Role says which operand a weight of a cell multiplies.
 type Role int
 
 const (
 	NoRole  Role = iota // neither of the others
 	OfInput             // the input of the step
-	OfState             // the state before the step, or what is made of it
+	OfState             // the state before the step, or a value computed from it
 )
 
 // Roles is a cell that says itself what its weights multiply, by the last names of their paths,
@@ -38,7 +38,7 @@ const (
 // any other of the input.
 type Roles interface{ Role(leaf string) Role }
 
-// rolesOf are those that the innermost cell says, if it says any.
+// rolesOf returns the roles that the innermost cell states, if it states any.
 func rolesOf(c Cell) (said Roles, ok bool) {
 	for c != nil {
 		if said, ok = c.(Roles); ok {
@@ -77,7 +77,7 @@ func aroundProducts(c Cell, x *nodes.Node, s State,
 	return c.Step(x, s)
 }
 
-// roleOf is what a cell says of all parameters that a weight is made of.
+// roleOf returns the role that a cell states for all parameters that a weight is made of.
 func roleOf(said Roles, w steps.Weight) (role Role, agreed bool) {
 	role = said.Role(w.Params[0].Leaf())
 	for _, p := range w.Params[1:] {
@@ -104,8 +104,8 @@ type weightKey struct {
 	n      int
 }
 
-// weightKeys numbers the weights of one step. A step that is run again has the same keys, in another
-// graph too.
+// weightKeys numbers the weights of one step. A step that is run again has the same keys, in
+// another graph too.
 type weightKeys struct {
 	nodes map[*gorgonia.Node]weightKey
 	count map[string]int

@@ -34,7 +34,7 @@ func (z Zoneout) FreeParts() []string { return FreeParts(wrapped("Zoneout", z.Ce
 // cell does not have.
 func (z Zoneout) Check() { z.rates() }
 
-// rates are those of all parts.
+// rates returns the rate of each part.
 func (z Zoneout) rates() []float64 {
 	parts := z.Parts()
 	if len(z.Rates) > len(parts) {

@@ -13,7 +13,7 @@ import (
 	"github.com/seqzoo/seqzoo/internal/ops"
 )
 
-// wanted is what a machine computes, and where its user looks for it.
+// wanted names the values that a machine computes, and where its user looks for them.
 type wanted struct {
 	nodes  []*gorgonia.Node // whose values are computed; constants and inputs among them too
 	values []*gorgonia.Node // those of which Value is to return it
@@ -282,7 +282,7 @@ func (v *value) now() gorgonia.Value {
 	return v.own
 }
 
-// after delivers what a run computed. An input that has no value cannot have a gradient.
+// after delivers the results of a run. An input that has no value cannot have a gradient.
 func (d *delivery) after() error {
 	for i := range d.values {
 		v := &d.values[i]

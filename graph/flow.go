@@ -38,7 +38,7 @@ func NewGradientFlow(g *gorgonia.ExprGraph) (*GradientFlow, error) {
 	return &GradientFlow{flows}, nil
 }
 
-// Nodes are what a machine must be told to Keep, or to compute Also.
+// Nodes are the nodes that a machine must be told to Keep, or to compute Also.
 func (f *GradientFlow) Nodes() []*gorgonia.Node {
 	var ns []*gorgonia.Node
 	for _, l := range f.flows {

@@ -29,7 +29,7 @@ type GradientCheck struct {
 	Tolerance float64
 }
 
-// GradientReport is what CheckGradients found.
+// GradientReport is the result of CheckGradients.
 type GradientReport struct {
 	Loss       float64
 	Tolerance  float64

@@ -55,7 +55,7 @@ func NewArena() *Arena { return &Arena{} }
 // Memory is the size of the arena in bytes.
 func (a *Arena) Memory() int { return a.arena.Bytes() }
 
-// ErrArenaInUse is what a run returns while another machine of the same arena runs.
+// ErrArenaInUse is the error of a run while another machine of the same arena runs.
 var ErrArenaInUse = vm.ErrArenaInUse
 
 // In has a machine keep its intermediate values in an arena that other machines use too. Its
@@ -86,7 +86,7 @@ func (a *Arenas) Memory() int { return a.get().Bytes() }
 // is. After a Trim, one that is lent counts from when it is given back.
 func (a *Arenas) Largest() int { return a.get().Most() }
 
-// Trim gives back the memory of arenas larger than so many bytes, save of those that are lent.
+// Trim gives back the memory of arenas that are larger than the given number of bytes and not lent.
 func (a *Arenas) Trim(larger int) { a.get().Trim(larger) }
 
 // get is the arenas; of none, an empty one that no machine uses.

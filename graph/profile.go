@@ -166,7 +166,7 @@ func (p *Profile) by(key func(Timing) string) []Timing {
 	var out []Timing
 	for _, t := range p.Instructions {
 		if t.loop {
-			continue // what is in it is listed
+			continue // its instructions are listed
 		}
 		k := key(t)
 		i, ok := at[k]

@@ -22,7 +22,7 @@ var (
 // BuildError is a mistake found while a graph was being built.
 type BuildError = ops.BuildError
 
-// ConfigError is what every Validate of the library returns, and what constructors return for a
+// ConfigError is the error that every Validate of the library returns, and constructors for a
 // configuration that does not validate: all that is wrong with it, in the order of its fields, a
 // line for each.
 type ConfigError = check.Error
@@ -131,7 +131,7 @@ func (g *Graph) Training() bool { return g != nil && g.opts.Training }
 // Dtype is the graph's float type.
 func (g *Graph) Dtype() tensor.Dtype { return g.opts.Dtype }
 
-// Parameters are those used so far, in the order of first use.
+// Parameters are the parameters used so far, in the order of first use.
 func (g *Graph) Parameters() []*Param { return slices.Clone(g.order) }
 
 // Within builds under a label that errors carry, such as "step".

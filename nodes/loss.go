@@ -29,7 +29,7 @@ func (r Reduction) of(x *Node) *Node {
 	return nil
 }
 
-// loss is what f makes of x and target, reduced. A tensor as target must have the shape of x:
+// loss is f of x and target, reduced. A tensor as target must have the shape of x:
 // repeated along an axis it is far more often a slip, such as [B] beside [B, 1], than a wish.
 func loss(op string, x, target Operand, r Reduction, f func(x, target Operand) *Node) *Node {
 	g := common(op, []Operand{x, target})

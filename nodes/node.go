@@ -15,7 +15,7 @@ type Node struct {
 	n *gorgonia.Node
 }
 
-// Operand is what an expression takes: a *Node, a *Param, or a Scalar.
+// Operand is an operand of an expression: a *Node, a *Param, or a Scalar.
 type Operand interface {
 	in(g *Graph) *Node
 	graph() *Graph // nil if it belongs to none yet
@@ -69,8 +69,8 @@ func (n *Node) Dtype() tensor.Dtype {
 	return n.n.Dtype()
 }
 
-// Value is what the last run left in the node, a *tensor.Dense or a Gorgonia scalar; nil before
-// any.
+// Value is the value that the last run left in the node, a *tensor.Dense or a Gorgonia scalar; nil
+// before any.
 func (n *Node) Value() gorgonia.Value {
 	if n == nil || n.n == nil {
 		return nil

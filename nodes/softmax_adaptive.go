@@ -11,7 +11,7 @@ import (
 
 // AdaptiveSoftmaxConfig sizes an AdaptiveSoftmax.
 type AdaptiveSoftmaxConfig struct {
-	In int // H, the width of what is read
+	In int // H, the width of the input
 	V  int // vocabulary, ids by falling frequency
 
 	// Cutoffs are where clusters end, rising, each in 1 … V−1: ids below the first are the head,
@@ -67,7 +67,7 @@ func (c AdaptiveSoftmaxConfig) Validate() error {
 //
 // How many targets fall into a tail differs from batch to batch, and the shapes of a graph do not.
 // So the rows whose targets are in a tail are gathered into room for a fixed number of them, and
-// what is not needed of it counts nothing. The room comes in levels: Level gives the lowest that
+// unused rows count nothing. The room comes in levels: Level gives the lowest that
 // holds a batch, a graph is built for a level, and Fill lays the targets out. The level depends on
 // the batch alone, so a training that is resumed has the same graphs.
 type AdaptiveSoftmax struct {

@@ -12,7 +12,7 @@ import (
 // product is what stands around the products of a step with its weights; see steps.Product.
 type product = lent.Product[*Node, *Param]
 
-// weight is what a product multiplies its operand by; see steps.Weight.
+// weight is the factor of a product that has parameters; see steps.Weight.
 type weight = lent.Weight[*Node, *Param]
 
 // onProduct makes f compute every product of an operand and a weight, until the returned function

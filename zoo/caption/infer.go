@@ -15,7 +15,7 @@ import (
 	"github.com/seqzoo/seqzoo/zoo/internal/shared"
 )
 
-// Caption is what a Model says of a picture.
+// Caption is a description of a picture by a Model.
 type Caption struct {
 	Tokens   []string
 	LogProb  float64   // of all tokens, <eos> included
@@ -39,7 +39,7 @@ func (c Caption) Peak(t int) (cell int) {
 	return cell
 }
 
-// captionMax is how long a caption is if nobody says otherwise.
+// captionMax is the default for the number of tokens of a caption.
 const captionMax = 64
 
 // Caption says what a picture shows, best first. The options are those of seq2seq.Model.Translate;
@@ -76,7 +76,7 @@ func (m *Model) CaptionAll(ctx context.Context, pictures []image.Image,
 	return out, nil
 }
 
-// caption is that of a few pictures, the first of which has number first.
+// caption describes a few pictures, the first of which has number first.
 func (m *Model) caption(ctx context.Context, pictures []image.Image, first int,
 	o decode.SearchOptions) ([][]Caption, error) {
 	if o.CopyUnknown {
@@ -117,7 +117,7 @@ func (m *Model) caption(ctx context.Context, pictures []image.Image, first int,
 	return out, err
 }
 
-// captionSize is what a captionWriter is compiled for.
+// captionSize is the size that a captionWriter is compiled for.
 type captionSize struct{ pictures, width int }
 
 // captionWriter is a model compiled to caption.

@@ -336,7 +336,7 @@ func (m *Model) Encode(tokens []string) ([]int, error) {
 // Save writes config.json, vocabulary.json and model.safetensors to path; see zoo.Save.
 func (m *Model) Save(path string) error { return zoo.Save(path, m) }
 
-// Files are what Save writes beside the weights.
+// Files are the files that Save writes beside the weights.
 func (m *Model) Files() zoo.Files {
 	return zoo.Files{Config: m.cfg, Extra: shared.PutCut(map[string]func(io.Writer) error{
 		zoo.VocabularyFile: func(w io.Writer) error { _, err := m.words.WriteTo(w); return err },

@@ -90,7 +90,7 @@ func (m *Model) Task(d Data) (train.Task, error) {
 // words is how many are written, <eos> included.
 func (c Captioned) words() int { return len(c.Caption) + 1 }
 
-// digests are those of pictures, by their pixels as the model sees them, with their captions.
+// digests are the digests of pictures, by their pixels as the model sees them, with their captions.
 func (m *Model) digests(examples []Captioned) (all []string, err error) {
 	all = make([]string, len(examples))
 	for i, e := range examples {

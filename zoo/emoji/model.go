@@ -405,7 +405,7 @@ const wordsFile = "words.bin"
 // word2vec's binary form, and model.safetensors to path; see zoo.Save.
 func (m *Model) Save(path string) error { return zoo.Save(path, m) }
 
-// Files are what Save writes beside the weights.
+// Files are the files that Save writes beside the weights.
 func (m *Model) Files() zoo.Files {
 	return zoo.Files{Config: m.cfg, Extra: map[string]func(io.Writer) error{
 		zoo.VocabularyFile: func(w io.Writer) error { _, err := m.emoji.WriteTo(w); return err },

@@ -35,7 +35,7 @@ func ReadPairs(path string) ([]Pair, error) {
 	return pairs, nil
 }
 
-// ParsePairs is ReadPairs for what a file holds. An error names the line.
+// ParsePairs is ReadPairs for the content of a file. An error names the line.
 func ParsePairs(s string) ([]Pair, error) {
 	pairs, number := make([]Pair, 0, min(MaxEmojiPairs, len(s)/8, strings.Count(s, "\n")+1)), 0
 	for line := range strings.Lines(s) {

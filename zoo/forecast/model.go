@@ -82,7 +82,7 @@ type Config struct {
 	Float64   bool    `json:"float64,omitempty"`    // weights of double precision
 }
 
-// withDefaults fills in what is not set.
+// withDefaults fills in the defaults of fields that are not set.
 func (c Config) withDefaults() Config {
 	c.Recurrent = c.Recurrent.WithDefaults()
 	if len(c.Targets) == 0 {
@@ -396,7 +396,7 @@ const scaleFile = "scale.json"
 // Save writes config.json, scale.json and model.safetensors to path; see zoo.Save.
 func (m *Model) Save(path string) error { return zoo.Save(path, m) }
 
-// Files are what Save writes beside the weights.
+// Files are the files that Save writes beside the weights.
 func (m *Model) Files() zoo.Files {
 	return zoo.Files{Config: m.cfg, Extra: map[string]func(io.Writer) error{
 		scaleFile: func(w io.Writer) error { return json.NewEncoder(w).Encode(m.scale) },

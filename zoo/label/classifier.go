@@ -18,7 +18,7 @@ type ClassifierConfig struct {
 	Several bool `json:"several,omitempty"`
 }
 
-// withDefaults fills in what is not set.
+// withDefaults fills in the defaults of fields that are not set.
 func (c ClassifierConfig) withDefaults() ClassifierConfig {
 	c.Config = c.Config.withDefaults()
 	c.Pool = cmp.Or(c.Pool, PoolLast)
@@ -99,7 +99,7 @@ func (m *Classifier) PredictAll(ctx context.Context, sequences []Sequence) ([]Pr
 // path; see zoo.Save.
 func (m *Classifier) Save(path string) error { return zoo.Save(path, m) }
 
-// Files are what Save writes beside the weights.
+// Files are the files that Save writes beside the weights.
 func (m *Classifier) Files() zoo.Files { return zoo.Files{Config: m.cfg, Extra: m.files()} }
 
 func init() {

@@ -10,7 +10,7 @@ import (
 	"github.com/seqzoo/seqzoo/zoo/metrics"
 )
 
-// Evaluation is what a model makes of examples whose labels are known.
+// Evaluation scores a model on examples whose labels are known.
 type Evaluation struct {
 	Loss      float64               // as in training, unweighted
 	Confusion *metrics.Confusion    // nil where a sequence has several labels
@@ -32,7 +32,7 @@ func measure[L any, E interface {
 	}
 }
 
-// metrics are what is watched in training.
+// metrics are the values that a training watches.
 func (e *Evaluation) metrics() (map[string]float64, error) {
 	if e.Several != nil {
 		return map[string]float64{"valid_loss": e.Loss, "valid_accuracy": e.Several.Exact(),
@@ -68,7 +68,7 @@ func (m *labeller) evaluation() *Evaluation {
 	return e
 }
 
-// add counts what was predicted for an example.
+// add counts the prediction for an example.
 func (m *labeller) add(e *Evaluation, found []Prediction, truth []int) error {
 	if e.Several != nil {
 		return e.Several.Add(found[0].IDs, truth)

@@ -18,13 +18,13 @@ const jointPrefix = check.Prefix("zoo: joint: ")
 // JointConfig sizes a Joint. The zero value of an optional field is its default.
 type JointConfig struct {
 	Config
-	Pool Pool `json:"pool"`          // what the label is given for; default PoolLast
+	Pool Pool `json:"pool"`          // outputs that the label is given for; default PoolLast
 	CRF  bool `json:"crf,omitempty"` // of the tags, as in TaggerConfig
-	// what the loss of the tags counts beside that of the label; 0 means 1
+	// weight of the loss of the tags beside the loss of the label; 0 means 1
 	TagWeight float64 `json:"tag_weight,omitempty"`
 }
 
-// withDefaults fills in what is not set.
+// withDefaults fills in the defaults of fields that are not set.
 func (c JointConfig) withDefaults() JointConfig {
 	c.Config = c.Config.withDefaults()
 	c.Pool, c.TagWeight = cmp.Or(c.Pool, PoolLast), cmp.Or(c.TagWeight, 1)
@@ -104,7 +104,7 @@ func (m *Joint) Vocabulary() *text.Vocabulary { return m.label.tokens }
 // Labels are the labels of sequences.
 func (m *Joint) Labels() *text.Vocabulary { return m.label.labels }
 
-// Tags are those of steps.
+// Tags is the vocabulary of the tags of steps.
 func (m *Joint) Tags() *text.Vocabulary { return m.tags.labels }
 
 // Config is the configuration that the model was made with, defaults filled in.
@@ -174,7 +174,7 @@ const (
 // model.safetensors to path; see zoo.Save.
 func (m *Joint) Save(path string) error { return zoo.Save(path, m) }
 
-// Files are what Save writes beside the weights.
+// Files are the files that Save writes beside the weights.
 func (m *Joint) Files() zoo.Files {
 	files := m.label.files()
 	files[tagsFile] = func(w io.Writer) error { _, err := m.tags.labels.WriteTo(w); return err }

@@ -173,7 +173,7 @@ func (m *Joint) checkValid(examples []JointLabelled) error {
 		})
 }
 
-// doubts says what is likely a mistake in the data.
+// doubts notes likely mistakes in the data.
 func (m *Joint) doubts(data *shared.TaskData, learn []JointLabelled, d JointData) {
 	data.Empty(d.Valid != nil, len(d.Valid))
 	data.Doubts(m.cfg.Recurrent.Idle()...)
@@ -191,7 +191,7 @@ func (m *Joint) doubts(data *shared.TaskData, learn []JointLabelled, d JointData
 	})
 }
 
-// JointEvaluation is what a Joint makes of examples whose labels and tags are known.
+// JointEvaluation scores a Joint on examples whose labels and tags are known.
 type JointEvaluation struct {
 	Loss        float64
 	Label, Tags *Evaluation // without their losses
@@ -271,7 +271,7 @@ func (m *Joint) Evaluate(ctx context.Context, examples []JointLabelled) (*JointE
 	return e, nil
 }
 
-// add counts what was predicted for an example, and reports whether all of it is right.
+// add counts the prediction for an example, and reports whether all of it is right.
 func (m *Joint) add(e *JointEvaluation, found JointPrediction, truth JointLabelled) (exact bool,
 	err error) {
 	exact = found.Label.ID == truth.Label

@@ -54,7 +54,7 @@ type Config struct {
 	Float64   bool    `json:"float64,omitempty"` // weights of double precision
 }
 
-// withDefaults fills in what is not set.
+// withDefaults fills in the defaults of fields that are not set.
 func (c Config) withDefaults() Config {
 	c.Recurrent = c.Recurrent.WithDefaults()
 	if c.Features == 0 {
@@ -79,7 +79,7 @@ func (c Config) Validate() error {
 	return bad.Err()
 }
 
-// labeller is what a Classifier, a Tagger and either head of a Joint have in common: layers that
+// labeller is the common part of a Classifier, a Tagger and either head of a Joint: layers that
 // read a sequence, and the logits of labels for what they put out, be it at every step or once.
 type labeller struct {
 	prefix check.Prefix
@@ -108,7 +108,7 @@ const (
 	eachStep Pool = "" // of a Tagger, which labels every step
 )
 
-// output is what a labeller says of a sequence.
+// output is the kind of answer that a labeller gives for a sequence.
 type output struct {
 	pool    Pool // PoolLast, PoolMean, PoolMax or eachStep
 	several bool // any number of labels for a sequence
@@ -214,7 +214,7 @@ func (m *labeller) pooled(r *unroll.Result, lengths *nodes.Node) *nodes.Node {
 	return r.Y()
 }
 
-// score gives the logits of what the layers put out.
+// score gives the logits of the outputs of the layers.
 func (m *labeller) score(y *nodes.Node) *nodes.Node {
 	y = nodes.Dropout(y, m.cfg.IODropout)
 	if m.cfg.Head > 0 {
@@ -423,7 +423,7 @@ func (m *labeller) predictions(rows [][]float64) ([]Prediction, error) {
 	return found, nil
 }
 
-// files are what a model's directory holds besides configuration and weights.
+// files are the files of a model beside its configuration and weights.
 func (m *labeller) files() map[string]func(io.Writer) error {
 	files := map[string]func(io.Writer) error{
 		zoo.LabelsFile: func(w io.Writer) error { _, err := m.labels.WriteTo(w); return err },

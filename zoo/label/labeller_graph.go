@@ -63,7 +63,7 @@ type labelGraph struct {
 	output   int        // of the step: the probabilities or emissions
 }
 
-// labelUse is what a graph is for.
+// labelUse is the use of a graph.
 type labelUse int
 
 const (
@@ -79,7 +79,7 @@ type labelGraphs struct {
 	weights *weights
 }
 
-// graphs are those of a use; w is nil if everything counts alike.
+// graphs are the graphs of a use; w is nil if everything counts alike.
 func (m *labeller) graphs(batch int, how unroll.Options, use labelUse, w *weights) *labelGraphs {
 	build := func(shape labelShape, o graph.Option) (*labelGraph, error) {
 		return m.build(shape, how, use, w, o)

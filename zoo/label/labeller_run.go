@@ -42,7 +42,8 @@ type Data struct {
 	PositiveWeights []float64
 
 	// label smoothing ε of the loss in training, in [0, 1) (Szegedy et al., 2016): of k labels the
-	// true one has the probability 1 − ε + ε/k, of several each that there is 1 − ε/2. Not with a CRF
+	// true one has the probability 1 − ε + ε/k, of several each that there is 1 − ε/2. Not with a
+	// CRF
 	Smoothing float64
 }
 
@@ -129,7 +130,7 @@ func (m *labeller) checkValid(examples []Labelled) error {
 		})
 }
 
-// doubts says what is likely a mistake in the data.
+// doubts notes likely mistakes in the data.
 func (m *labeller) doubts(data *shared.TaskData, learn []Labelled, d Data) {
 	things := "texts"
 	switch {

@@ -84,7 +84,7 @@ func (m *Tagger) PredictAll(ctx context.Context, sequences []Sequence) ([][]Pred
 // path; see zoo.Save.
 func (m *Tagger) Save(path string) error { return zoo.Save(path, m) }
 
-// Files are what Save writes beside the weights.
+// Files are the files that Save writes beside the weights.
 func (m *Tagger) Files() zoo.Files { return zoo.Files{Config: m.cfg, Extra: m.files()} }
 
 func init() { zoo.Register(tagger, openTagger, zoo.VocabularyFile, zoo.LabelsFile, zoo.TokeniserFile) }

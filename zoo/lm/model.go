@@ -59,7 +59,7 @@ type Config struct {
 	BPE *text.BPE `json:"-"` // of the level bpe; is saved in a file of its own
 }
 
-// withDefaults fills in what is not set.
+// withDefaults fills in the defaults of fields that are not set.
 func (c Config) withDefaults() Config {
 	c.Recurrent = c.Recurrent.WithDefaults()
 	c.Level = cmp.Or(c.Level, Words)
@@ -242,7 +242,7 @@ func (m *Model) run(ids *nodes.Node, init cells.State, scored int,
 // bpe, to path; see zoo.Save.
 func (m *Model) Save(path string) error { return zoo.Save(path, m) }
 
-// Files are what Save writes beside the weights.
+// Files are the files that Save writes beside the weights.
 func (m *Model) Files() zoo.Files {
 	extra := map[string]func(io.Writer) error{
 		zoo.VocabularyFile: func(w io.Writer) error { _, err := m.vocabulary.WriteTo(w); return err },

@@ -16,7 +16,7 @@ import (
 // Linear is the activation of a layer that has none, beside those of the cells.
 const Linear = shared.Linear
 
-// Loss is what an Autoencoder makes small.
+// Loss is the loss that an Autoencoder is trained on.
 type Loss string
 
 const (
@@ -155,7 +155,7 @@ func (m *Autoencoder) encode(x *nodes.Node) *nodes.Node {
 		m.encoder[last].Of(shared.Through(m.encoder[:last], m.cfg.Activation, x)))
 }
 
-// logits is what codes stand for before the output's activation.
+// logits decodes codes, up to the activation of the output.
 func (m *Autoencoder) logits(code *nodes.Node) *nodes.Node {
 	last := len(m.decoder) - 1
 	return m.decoder[last].Of(shared.Through(m.decoder[:last], m.cfg.Activation, code))

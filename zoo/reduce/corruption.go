@@ -8,7 +8,7 @@ import (
 	"github.com/seqzoo/seqzoo/rng"
 )
 
-// CorruptionKind is what a Corruption does to a number.
+// CorruptionKind says how a Corruption changes a number.
 type CorruptionKind string
 
 const (
@@ -26,7 +26,7 @@ type Corruption struct {
 	High   float64        `json:"high,omitempty"`   // salt; 0 and 1 if both are 0
 }
 
-// Validate reports what is out of range.
+// Validate reports every field that is out of range.
 func (c Corruption) Validate() error {
 	finite := func(x float64) bool { return x-x == 0 }
 	bad := check.Problems{Prefix: "corruption: "}

@@ -10,7 +10,7 @@ import (
 type Cause struct {
 	Feature         int     // of the row, from 0
 	Step, Variable  int     // where the row is a window of a series
-	Value, Expected float64 // what stands there, and what came back, in the units of the data
+	Value, Expected float64 // the value, and its reconstruction, in the units of the data
 	Share           float64 // of the row's error as Errors measures it; all together are 1
 }
 

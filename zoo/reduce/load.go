@@ -18,14 +18,14 @@ func LoadRecurrentAutoencoder(dir string) (*RecurrentAutoencoder, error) {
 	return zoo.LoadAs[*RecurrentAutoencoder](dir, "a RecurrentAutoencoder")
 }
 
-// Files are what Save writes beside the weights.
+// Files are the files that Save writes beside the weights.
 func (m *PCA) Files() zoo.Files { return zoo.Files{Config: m.cfg} }
 
-// Files are what Save writes beside the weights.
+// Files are the files that Save writes beside the weights.
 func (m *VAE) Files() zoo.Files { return zoo.Files{Config: m.cfg} }
 
-// Files are what Save writes beside the weights.
+// Files are the files that Save writes beside the weights.
 func (m *RecurrentAutoencoder) Files() zoo.Files { return zoo.Files{Config: m.cfg} }
 
-// Files are what Save writes beside the weights.
+// Files are the files that Save writes beside the weights.
 func (m *Autoencoder) Files() zoo.Files { return zoo.Files{Config: m.cfg} }

@@ -233,7 +233,7 @@ func directionsOfRows(N, D int, rows []float64) (*mat.Dense, []float64, bool) {
 	return &v, variance, true
 }
 
-// covariances are those of the features of N rows, [D, D].
+// covariances are the covariances of the features of N rows, [D, D].
 func covariances(ctx context.Context, N, D int, centred func(to []float64, from int)) ([]float64,
 	error) {
 	block := max(1, min(512, N))
@@ -296,7 +296,7 @@ func (m *PCA) SetThreshold(t float64) error { return setThreshold(&m.cfg.Thresho
 // Components are the directions [K, D], orthonormal, by falling variance.
 func (m *PCA) Components() []float64 { return run.ParamFloats(m.components).Float64s() }
 
-// Mean is what the directions start from, [D]; zeros if the model standardises.
+// Mean is the point that the directions start from, [D]; zeros if the model standardises.
 func (m *PCA) Mean() []float64 { return run.ParamFloats(m.mean).Float64s() }
 
 // Variance is the variance of the rows, with N−1 degrees of freedom, along all directions, [D]:
@@ -319,7 +319,8 @@ func (m *PCA) ExplainedVarianceRatio() []float64 {
 	return ratio
 }
 
-// SingularValues are those of the centred rows, [D], falling; behind N of them they are 0.
+// SingularValues are the singular values of the centred rows, [D], falling; those after the N-th
+// are 0.
 func (m *PCA) SingularValues() []float64 {
 	s := m.Variance()
 	for k, v := range s {

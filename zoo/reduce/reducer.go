@@ -14,7 +14,7 @@ import (
 	"github.com/seqzoo/seqzoo/zoo/internal/shared"
 )
 
-// What stands before the errors of the models and of what goes with them.
+// The prefixes of the errors of the models and of the functions that take them.
 const (
 	pcaPrefix         = check.Prefix("zoo: PCA: ")
 	autoencoderPrefix = check.Prefix("zoo: autoencoder: ")
@@ -282,7 +282,7 @@ type rowShape struct {
 }
 
 type rowGraph struct {
-	*run.Step // its output is what comes of the rows
+	*run.Step // its output is the result for the rows
 	in        run.Floats
 }
 

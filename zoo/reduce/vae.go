@@ -12,7 +12,7 @@ import (
 	"github.com/seqzoo/seqzoo/zoo/internal/shared"
 )
 
-// Likelihood is what a VAE takes a feature to be, given the code.
+// Likelihood is the distribution of a feature, given the code.
 type Likelihood string
 
 const (
@@ -148,7 +148,7 @@ func (m *VAE) posterior(x *nodes.Node) (mu, logvar *nodes.Node) {
 	return m.mu.Of(h), m.logvar.Of(h)
 }
 
-// logits is what the decoder says of codes: logits of probabilities, or means.
+// logits is the output of the decoder for codes: logits of probabilities, or means.
 func (m *VAE) logits(z *nodes.Node) *nodes.Node {
 	if m.own != nil {
 		y := m.own(z)
@@ -233,10 +233,10 @@ func (m *VAE) Params() *nodes.Store { return m.store }
 // Config is the configuration that the model was made with, defaults filled in.
 func (m *VAE) Config() VAEConfig { return m.cfg }
 
-// Features is the width of a row: D, and behind it that of a condition.
+// Features is the width of a row: D and the width of a condition.
 func (m *VAE) Features() int { return m.cfg.Features + m.cfg.Condition }
 
-// Codes is the width of a code: K, and behind it that of a condition.
+// Codes is the width of a code: K and the width of a condition.
 func (m *VAE) Codes() int { return m.cfg.Code + m.cfg.Condition }
 
 // Threshold is the error above which a row is an anomaly; 0: none was set.

@@ -320,7 +320,7 @@ const (
 // model.safetensors to path; see zoo.Save.
 func (m *Model) Save(path string) error { return zoo.Save(path, m) }
 
-// Files are what Save writes beside the weights.
+// Files are the files that Save writes beside the weights.
 func (m *Model) Files() zoo.Files {
 	return zoo.Files{Config: m.cfg, Extra: shared.PutCut(map[string]func(io.Writer) error{
 		sourceFile: func(w io.Writer) error { _, err := m.sources.WriteTo(w); return err },

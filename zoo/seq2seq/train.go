@@ -160,7 +160,7 @@ func (m *Model) Task(d Data) (train.Task, error) {
 	}.Task()
 }
 
-// taskData digests the pairs, and says what is likely a mistake in them.
+// taskData digests the pairs, and notes likely mistakes in them.
 func (m *Model) taskData(d Data, feed *shared.Feed[Pair],
 	batching shared.Batching) (data shared.TaskData, err error) {
 	settings := []any{cmp.Or(d.Batch, 32), cmp.Or(d.Bucket, 50), d.Seed, d.Unroll, d.Smoothing,
@@ -193,7 +193,7 @@ func (m *Model) taskData(d Data, feed *shared.Feed[Pair],
 	return data, nil
 }
 
-// measure is what validation measures, with BLEU if asked for.
+// measure returns the metrics of validation, with BLEU if asked for.
 func (m *Model) measure(ctx context.Context, valid []Pair, bleu bool) (map[string]float64, error) {
 	loss, err := m.Loss(ctx, valid)
 	if err != nil {
@@ -318,7 +318,7 @@ func (r *pairRunner) run(pairs []Pair, part shared.Rows, seed uint64, counter in
 	return b, nil
 }
 
-// graph is that of a part of a batch.
+// graph returns the graph of a part of a batch.
 func (r *pairRunner) graph(pairs []Pair, part shared.Rows) (*pairGraph, error) {
 	S, T := 1, 1
 	for _, e := range part.Examples() {

@@ -25,7 +25,7 @@ type Writing struct {
 	more   []string // words of it that are behind the vocabulary of the targets
 }
 
-// words name what is written.
+// words name the tokens of the target.
 func (w *Writing) words() shared.Tokens {
 	return shared.Extended{Vocabulary: w.m.targets, More: w.more}
 }
@@ -77,7 +77,7 @@ func (w *Writing) with(use func(t *translator) error) error {
 	return use(t.Graph)
 }
 
-// keep copies what a compiled model carries.
+// keep copies the state that a compiled model carries.
 func (w *Writing) keep(carried []run.Floats) error {
 	parts := make([]cells.Part, len(carried))
 	for i, c := range carried {
@@ -116,7 +116,7 @@ func (w *Writing) resume(t *translator) error {
 // Ended reports whether the target has come to its end.
 func (w *Writing) Ended() bool { return w.m != nil && w.ids[len(w.ids)-1] == w.m.eos }
 
-// Tokens are those of the target so far, without <bos> and <eos>.
+// Tokens are the tokens of the target so far, without <bos> and <eos>.
 func (w *Writing) Tokens() []string {
 	if w.m == nil {
 		return nil
