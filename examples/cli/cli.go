@@ -311,8 +311,8 @@ func EachLine(ctx context.Context, in io.Reader, messages io.Writer,
 			return ctx.Err()
 		case l, ok := <-lines:
 			var refused *text.LineError
-			if !ok {
-				return nil
+			if !ok { // the end, or the reader has seen first that the context is done
+				return ctx.Err()
 			}
 			if l.err != nil && !errors.As(l.err, &refused) {
 				return l.err

@@ -93,6 +93,30 @@ func TestLines(t *testing.T) {
 		context.Canceled)
 }
 
+// endless is the same line for ever.
+type endless struct{}
+
+func (endless) Read(b []byte) (int, error) {
+	for i := range b {
+		b[i] = "a\n"[i%2]
+	}
+	return len(b) &^ 1, nil
+}
+
+// Lines that are interrupted end with the context's error, whether their reader sees it first or not.
+func TestLinesInterrupted(t *testing.T) {
+	for range 50 {
+		ctx, cancel := context.WithCancel(context.Background())
+		err := cli.EachLine(ctx, endless{}, io.Discard, func(n int, _ string, _ error) error {
+			if n == 3 {
+				go cancel()
+			}
+			return nil
+		})
+		require.ErrorIs(t, err, context.Canceled)
+	}
+}
+
 func TestDataFile(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv("SEQZOO_DATA", dir)

@@ -339,15 +339,16 @@ func (s *server) stream(ctx context.Context, w http.ResponseWriter, m *serving, 
 	}
 	parts, done := make(chan string, s.tokens+1), make(chan end, 1)
 	go func() {
+		var e end
 		defer func() {
 			if p := recover(); p != nil {
 				s.count.add(1, "seqzoo_panics_total")
-				done <- end{nil, fmt.Errorf("a panic: %v", p)}
+				e = end{nil, fmt.Errorf("a panic: %v", p)}
 			}
+			close(parts) // in any case: the parts are waited for
+			done <- e
 		}()
-		a, err := s.one(ctx, m, q, func(part string) { parts <- part })
-		close(parts)
-		done <- end{a, err}
+		e.a, e.err = s.one(ctx, m, q, func(part string) { parts <- part })
 	}()
 	out := http.NewResponseController(w)
 	begun := false
