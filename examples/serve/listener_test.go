@@ -12,8 +12,11 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/seqzoo/seqzoo/zoo"
 )
 
 // A client who sends more than is taken, in chunks, reads why, and then that the server has ended,
@@ -59,4 +62,31 @@ func TestTooMuchInChunks(t *testing.T) {
 	}
 	stop()
 	require.NoError(t, <-ended)
+}
+
+// A panic of a model ends its answer, and no more.
+func TestPanic(t *testing.T) {
+	srv, h := started(t, languageModel(1), nil)
+	srv.models.now.alone = func(_ context.Context, _ *question, state zoo.State,
+		say func(string)) (*answer, zoo.State, error) {
+		if say != nil {
+			say("so far")
+		}
+		panic("no model")
+	}
+	client := &http.Client{Timeout: 2 * time.Minute}
+	for range 20 { // more than there are slots
+		for body, want := range map[string]string{
+			`{"text": "play", "max": 3, "stream": true}`: "event: error",
+			`{"text": "play", "max": 3, "user": "ann"}`:  "",
+		} {
+			r, err := client.Post(h.URL+"/v1/answer", "application/json", strings.NewReader(body))
+			require.NoError(t, err)
+			_, said := content(t, r)
+			require.Contains(t, said, want)
+		}
+	}
+	require.Zero(t, srv.waits.Load())
+	_, metrics := get(t, h.URL+"/metrics")
+	require.Contains(t, metrics, "seqzoo_panics_total 40")
 }

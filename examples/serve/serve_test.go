@@ -335,33 +335,6 @@ func TestReload(t *testing.T) {
 	require.Contains(t, metrics, `seqzoo_reloads_total{result="loaded"} 2`)
 }
 
-// A panic of a model ends its answer, and no more.
-func TestPanic(t *testing.T) {
-	srv, h := started(t, languageModel(1), nil)
-	srv.models.now.alone = func(_ context.Context, _ *question, state zoo.State,
-		say func(string)) (*answer, zoo.State, error) {
-		if say != nil {
-			say("so far")
-		}
-		panic("no model")
-	}
-	client := &http.Client{Timeout: 2 * time.Minute}
-	for range 20 { // more than there are slots
-		for body, want := range map[string]string{
-			`{"text": "play", "max": 3, "stream": true}`: "event: error",
-			`{"text": "play", "max": 3, "user": "ann"}`:  "",
-		} {
-			r, err := client.Post(h.URL+"/v1/answer", "application/json", strings.NewReader(body))
-			require.NoError(t, err)
-			_, said := content(t, r)
-			require.Contains(t, said, want)
-		}
-	}
-	require.Zero(t, srv.waits.Load())
-	_, metrics := get(t, h.URL+"/metrics")
-	require.Contains(t, metrics, "seqzoo_panics_total 40")
-}
-
 // The metrics are what Prometheus reads: names, labels and numbers, each name described once.
 func TestMetrics(t *testing.T) {
 	_, h := started(t, every(t)["classifier"].model, nil)
