@@ -26,14 +26,15 @@ func NewLayerNormed(s *nodes.Scope, c Cell, in int, eps float64) LayerNormed {
 	for _, p := range c.Parts() {
 		state = append(state, g.Input("part "+p.Name, append([]int{1}, p.dims()...)...))
 	}
-	taken := map[string]bool{}
+	taken := func(name string) bool { // by another weight, or a parameter of the cell
+		return declared(s, "gain_"+name) || declared(s, "bias_"+name)
+	}
 	l.around(g.Input("x", 1, in), state, func(w steps.Weight, key weightKey, y *nodes.Node) *nodes.Node {
 		if l.norms[key] == nil {
 			name := leaf(w)
-			for taken[name] {
+			for taken(name) {
 				name += "_"
 			}
-			taken[name] = true
 			l.norms[key] = newLayerNorm(s, name, y.Dim(-1), 1, eps)
 		}
 		return y
@@ -42,6 +43,11 @@ func NewLayerNormed(s *nodes.Scope, c Cell, in int, eps float64) LayerNormed {
 		nodes.Failf("LayerNormed", "the cell %T multiplies neither its input nor its state by a matrix: there is nothing to normalise", c)
 	}
 	return l
+}
+
+// declared reports whether a scope has a parameter of this name.
+func declared(s *nodes.Scope, name string) bool {
+	return nodes.Try(func() { s.Shared(name) }) == nil
 }
 
 // around runs one step in which f has the products of the weights that are normalised.

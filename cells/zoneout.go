@@ -67,10 +67,12 @@ func (z Zoneout) Step(x *nodes.Node, s State) State {
 		switch {
 		case p == 0:
 		case x.Graph().Training():
-			keep := x.Graph().Noise(nodes.NoiseRequest{
-				Label: "zoneout " + parts[i].Name, Kind: nodes.Bernoulli, P: p,
-				Shape: next[i].Shape(),
-			})
+			of := nodes.NoiseRequest{Label: "zoneout " + parts[i].Name, Kind: nodes.Bernoulli, P: p,
+				Shape: next[i].Shape()}
+			if axes := len(of.Shape) - 1; axes > 1 {
+				of.RowAxes = axes
+			}
+			keep := x.Graph().Noise(of)
 			next[i] = nodes.Select(keep, s[i], next[i])
 		default:
 			next[i] = nodes.Add(nodes.Scale(s[i], p), nodes.Scale(next[i], 1-p))

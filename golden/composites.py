@@ -57,6 +57,47 @@ def seq2seq(n):
                              draw.choice(["mean", "batch"]), **more)
 
 
+def parts(n):
+    """Encoders and decoders whose states have other parts: each part of the decoder's starts as what the bridge makes of
+    the encoder's part of that name, or of its output."""
+    for i in range(n):
+        size = dict(G.SIZES["seq2seq"][1], H_enc=draw.choice([2, 3, 5]), H_dec=draw.choice([2, 4]))
+        attention, layers, (one, other) = draw.choice(["none", "bahdanau", "luong"]), draw.choice([1, 2]), draw.choice([(1, 2), (2, 1)])
+        enc = cell(one, size["H_enc"], layers, i % 2 == 0 or attention == "none", False)
+        if enc[1].get("bidirectional"):
+            enc[1]["merge"] = ["sum", "mean", "concat", "product"][i // 2 % 4]
+        dec = cell(other, size["H_dec"], layers, False, attention == "bahdanau")
+        more = {"k1": draw.choice([1, 2, 3])} if draw.random() < 0.4 else {}
+        yield G.seq2seq_case(f"parts{i}_{enc[0]}_{dec[0]}", size, enc, dec, attention,
+                             draw.choice(["general", "concat"]) if attention == "luong" else None,
+                             draw.choice(["mean", "batch"]), **more)
+
+
+def bridge(config, params, prefix, enc, states):
+    """The generator's bridge, for the parts of the decoder."""
+    if config["bridge"] == "none":
+        return states
+    own, ways, out = dict(zip(G.state_parts(enc), states)), G.directions(enc), []
+    for part in G.state_parts(config["decoder"]):
+        s = own.get(part, own["h"])
+        s = s.reshape(enc["layers"], ways, *s.shape[1:]).transpose(1, 2).flatten(2)
+        out.append(G.torch.stack([G.torch.tanh(G.apply(s[l], params, f"{prefix}_{part}_l{l}")) for l in range(enc["layers"])]))
+    return tuple(out)
+
+
+def seq2seq_model(config, given, rng):
+    """The generator's model, with weights of the bridge for the parts of the decoder."""
+    parts_of = G.state_parts
+    G.state_parts = lambda c: parts_of(config["decoder"] if c is config["encoder"] else c)
+    try:
+        return G.seq2seq(config, given, rng)  # declares the parameters; what it returns asks for parts anew
+    finally:
+        G.state_parts = parts_of
+
+
+G.bridge = bridge
+
+
 def hred(n):
     for i in range(n):
         size = dict(G.SIZES["hred"][1], H_enc=draw.choice([2, 3]), H_ctx=draw.choice([2, 5]), H_dec=draw.choice([1, 4]))
@@ -118,9 +159,10 @@ def norm_dropout(n):
 
 lines = []
 for family, cases in (("seq2seq", seq2seq), ("hred", hred), ("decode", decode), ("tbptt", tbptt), ("lengths", lengths),
-                      ("norm_dropout", norm_dropout)):
+                      ("norm_dropout", norm_dropout), ("seq2seq", parts)):
     for name, config, given in cases(args.cases):
-        model = G.FAMILIES[family][1](config, given, G.Rng(args.seed, "composites", family, name))
+        make = seq2seq_model if family == "seq2seq" else G.FAMILIES[family][1]
+        model = make(config, given, G.Rng(args.seed, "composites", family, name))
         case = G.run_case(family, name, config, model, family != "seq2seq" or "k1" not in config)
         case["name"] = family + "_" + name
         case["config"] = {"family": family, **config}

@@ -24,6 +24,10 @@ type NoiseRequest struct {
 	Shape       []int
 	PerSequence bool // inside a step: the same numbers at every time
 	Whole       bool // the same numbers for all rows of a batch, such as a mask of weights
+	// RowAxes are the axes behind that of the rows of a batch: 2 of [B, H, 3]; see Options.Rows.
+	// Default: the last one, and in a step all but the first where that has as many as there are
+	// rows, and the one before the last has not.
+	RowAxes int
 }
 
 // Noise is a tensor of random numbers. In the graph of a step it differs from time to time, unless
@@ -33,6 +37,15 @@ func (g *Graph) Noise(r NoiseRequest) *Node {
 	g = g.current()
 	g.noteScope(nil)
 	defer g.locate("Noise")
+	axes := len(r.Shape) - 1
+	if r.RowAxes < 0 || r.RowAxes > len(r.Shape) {
+		ops.Failf("Noise", "%q: RowAxes is %d, and the noise is %s", r.Label, r.RowAxes,
+			ops.ShapeString(r.Shape))
+	}
+	if rows := g.opts.Rows; g.loop != nil && r.RowAxes == 0 && axes > 1 && r.Shape[0] == rows &&
+		r.Shape[axes-1] != rows {
+		r.RowAxes = axes
+	}
 	return g.noData(g.noise(r))
 }
 
@@ -51,8 +64,8 @@ func (g *Graph) noise(r NoiseRequest) *Node {
 	g.noises++
 	fn := ops.Noise{Dtype: g.Dtype(), Shape: r.Shape, Kind: string(r.Kind), P: r.P,
 		Label: fmt.Sprintf("%s %d", r.Label, g.noises), Whole: r.Whole}
-	if !r.Whole && ops.RowsDivide(r.Shape, g.opts.Rows) {
-		fn.Rows = g.opts.Rows
+	if !r.Whole && ops.RowsDivide(r.Shape, g.opts.Rows, r.RowAxes) {
+		fn.Rows, fn.Axes = g.opts.Rows, r.RowAxes
 	}
 	return g.apply("Noise", fn, g.NoiseKey())
 }

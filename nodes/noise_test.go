@@ -169,6 +169,11 @@ func TestNoiseOfRows(t *testing.T) {
 		r.Shape = []int{5} // no rows: another part has other numbers
 		require.NotEqual(t, draw(2, 0, B, r), draw(2, 1, B, r))
 		require.Equal(t, draw(2, 1, B, r), draw(2, 1, B, r))
+		r.Shape = []int{B, 3, H} // rows of a part that is a matrix
+		all = draw(B, 0, 0, r)
+		r.Shape, r.RowAxes = []int{2, 3, H}, 2
+		require.Equal(t, all[4*3*H:6*3*H], draw(2, 4, B, r))
+		r.RowAxes = 0
 		for _, r.Shape = range [][]int{{5}, {B, H}} { // weights, which all rows have, whatever their shape
 			r.Whole = true
 			require.Equal(t, draw(B, 0, 0, r), draw(2, 1, B, r))

@@ -22,6 +22,7 @@ type Noise struct {
 	P     float64 // of bernoulli
 	Label string
 	Rows  int  // 0: it knows nothing of rows
+	Axes  int  // behind that of the rows; 0: one
 	Whole bool // all parts of a batch have the same numbers, such as a mask of weights
 }
 
@@ -29,6 +30,9 @@ func (n Noise) Key() string {
 	key := fmt.Sprintf("noise{%v %v %s %g %q %d}", n.Dtype, n.Shape, n.Kind, n.P, n.Label, n.Rows)
 	if n.Whole {
 		key += " whole"
+	}
+	if n.Axes > 1 {
+		key += fmt.Sprintf(" %d axes", n.Axes)
 	}
 	return key
 }
@@ -39,7 +43,7 @@ func (n Noise) Infer(in []Type) (Type, error) {
 		return Type{}, fmt.Errorf("the key of a noise is [seed, counter] or [seed, counter, first, of]")
 	}
 	switch {
-	case n.Rows < 0 || n.Rows > 0 && (in[0].Shape[0] != 4 || !RowsDivide(n.Shape, n.Rows)):
+	case n.Rows < 0 || n.Rows > 0 && (in[0].Shape[0] != 4 || !RowsDivide(n.Shape, n.Rows, n.Axes)):
 		return Type{}, fmt.Errorf("the noise %s has no %d rows a batch", ShapeString(n.Shape), n.Rows)
 	case n.Kind == "bernoulli" && !(n.P >= 0 && n.P <= 1):
 		return Type{}, fmt.Errorf("the probability %g: want [0, 1]", n.P)
@@ -49,9 +53,10 @@ func (n Noise) Infer(in []Type) (Type, error) {
 	return Type{n.Dtype, n.Shape}, nil
 }
 
-// RowsDivide reports whether the axes before the last can be [..., rows].
-func RowsDivide(shape []int, rows int) bool {
-	k := len(shape) - 1
+// RowsDivide reports whether what stands before the last axes, of which there are so many (0: one),
+// can be [..., rows].
+func RowsDivide(shape []int, rows, axes int) bool {
+	k := len(shape) - max(axes, 1)
 	return k >= 1 && rows > 0 && Size(shape[:k])%rows == 0
 }
 
@@ -68,7 +73,7 @@ func (n Noise) Eval(in []Tensor, out Tensor) error {
 		n.fill(key, 0, 0, Size(n.Shape), out)
 		return nil
 	}
-	width := n.Shape[len(n.Shape)-1]
+	width := Size(n.Shape[len(n.Shape)-max(n.Axes, 1):])
 	part := n.Rows * width
 	for t := range Size(n.Shape) / max(part, 1) {
 		n.fill(key, t*part, (t*of+first)*width, part, out)
