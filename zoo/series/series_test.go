@@ -352,8 +352,8 @@ func FuzzParse(f *testing.F) {
 			}
 		}
 		// Twice the file, as for every reader, or 8 bytes for each value that a byte or two of the
-		// file hold.
-		memtest.Within(t, max(len(s), 4*max(values, len(s)/2+1)),
+		// file hold, and the names of columns.
+		memtest.Within(t, max(len(s), 4*max(values, len(s)/2+1))+16*series.MaxColumns,
 			func() { _, _ = series.Parse(s, o) })
 	})
 }

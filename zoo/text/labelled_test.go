@@ -57,7 +57,7 @@ func TestParseTagged(t *testing.T) {
 
 func FuzzParseTagged(f *testing.F) {
 	for _, s := range []string{"a\tb\n\nc\td\te\n", "# x\na\tb", "\ufeffa\tb\r\r\n",
-		strings.Repeat("a\tb\n", 5000), strings.Repeat("a\tb\n\n", 5000)} {
+		strings.Repeat("a\tb\n", 5000), strings.Repeat("a\tb\n\n", 5000), " \ufeff 0"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
@@ -75,6 +75,9 @@ func FuzzParseTagged(f *testing.F) {
 					b.WriteString(token + "\t" + sentence.Tags[i] + "\n")
 				}
 				b.WriteString("\n")
+			}
+			if strings.HasPrefix(b.String(), "\ufeff") {
+				return // a token; at the start of a file it is a byte order mark
 			}
 			again, err := text.ParseTagged(b.String())
 			require.NoError(t, err)
