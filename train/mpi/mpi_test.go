@@ -246,11 +246,9 @@ func learn(job *mpi.Job, dir string) error {
 	for _, name := range names {
 		fmt.Fprintf(h, "%s %x\n", name, s.Tensors[name].Data())
 	}
-	if err := r.History.WriteCSV(h); err != nil {
-		return err
-	}
+	err = r.History.WriteCSV(h)
 	fmt.Printf("digest %x\n", h.Sum(nil))
-	return nil
+	return err
 }
 
 // learnVectors trains word vectors of both kinds, and prints a digest.
@@ -278,9 +276,8 @@ func learnVectors(job *mpi.Job) error {
 			return err
 		}
 		for i := range v.Len() {
-			word := v.Word(i)
-			x, _ := v.Vector(word)
-			fmt.Fprintf(h, "%s %x\n", word, x)
+			x, _ := v.Vector(v.Word(i))
+			fmt.Fprintf(h, "%s %x\n", v.Word(i), x)
 		}
 	}
 	if job.Rank() == 0 {
