@@ -2,9 +2,11 @@ package train
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"math"
 	"os"
@@ -246,6 +248,7 @@ func (f *fit) identity() ([]byte, error) {
 		"architecture":                   runtime.GOARCH,
 		"instructions of the processor":  kernels.Instructions(),
 		"version of the program":         version(),
+		"program":                        program(),
 		"optimizer":                      f.Optimizer.State().Kind,
 		"number of epochs":               fmt.Sprint(f.Epochs),
 		"limit of steps":                 fmt.Sprint(f.MaxSteps),
@@ -294,6 +297,25 @@ func version() string {
 		}
 	}
 	return v
+}
+
+// program is a digest of the file that runs, which says more than a version does of one that was built from
+// changed sources; "" if it cannot be read.
+func program() string {
+	name, err := os.Executable()
+	if err != nil {
+		return ""
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return ""
+	}
+	return fmt.Sprintf("with digest %x", h.Sum(nil)[:8])
 }
 
 // compareIdentities names what differs from the first process.

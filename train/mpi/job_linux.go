@@ -69,8 +69,11 @@ func Start(c Config) (*Job, error) {
 	j := &Job{lib: lib, cfg: c, done: make(chan struct{}), begun: time.Now()}
 	j.host, _ = os.Hostname()
 	provided := new(int32)
-	if err := j.call("MPI_Init_thread", lib.initThread, 0, 0, threadSerialized,
-		pointer(provided)); err != nil {
+	joined := make(chan struct{})
+	go j.watchStart(l, size, joined)
+	err = j.call("MPI_Init_thread", lib.initThread, 0, 0, threadSerialized, pointer(provided))
+	close(joined)
+	if err != nil {
 		return nil, err
 	}
 	if *provided < threadSerialized {
@@ -100,9 +103,13 @@ func Start(c Config) (*Job, error) {
 	j.rank, j.size, j.beats = int(*rank), int(*n), *beats
 	if j.size != size {
 		j.finalize()
-		return nil, fmt.Errorf("mpi: %s has started %d processes, and %s knows of %d: the library "+
-			"is not that of the launcher; give the path of the right one in %s", l.Name, size,
-			lib.name, j.size, LibraryVariable)
+		why := "the library is not that of the launcher; give the path of the right one in " + LibraryVariable
+		if l.Rank == "SLURM_PROCID" {
+			why = "srun and the library do not speak with each other; try srun --mpi=pmix for Open MPI, --mpi=pmi2 for " +
+				"MPICH (srun --mpi=list says what there is), or another library by its path in " + LibraryVariable
+		}
+		return nil, fmt.Errorf("mpi: %s has started %d processes, and %s knows of %d: %s", l.Name, size,
+			lib.name, j.size, why)
 	}
 	if j.size > 1 {
 		if err := j.compareHosts(); err != nil {

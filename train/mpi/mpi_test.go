@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"strconv"
@@ -21,6 +20,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/seqzoo/seqzoo/internal/mpitest"
 	"github.com/seqzoo/seqzoo/train"
 	"github.com/seqzoo/seqzoo/train/mpi"
 	"github.com/seqzoo/seqzoo/zoo"
@@ -287,36 +287,22 @@ func learnVectors(job *mpi.Job) error {
 }
 
 // launcher is a way to start a job.
-type launcher struct {
-	name string
-	args []string
-}
+type launcher struct{ mpitest.Launcher }
 
 // launchers are those that are installed.
 func launchers(t *testing.T) (found []launcher) {
-	for _, l := range []launcher{
-		{"mpirun.openmpi", []string{"--oversubscribe", "--bind-to", "none", "--allow-run-as-root"}},
-		{"mpirun.mpich", nil},
-	} {
-		if _, err := exec.LookPath(l.name); err == nil {
-			found = append(found, l)
-		}
-	}
-	if len(found) == 0 {
-		t.Skip("no MPI is installed (mpirun.openmpi of openmpi-bin, mpirun.mpich of mpich)")
+	for _, l := range mpitest.Launchers(t) {
+		found = append(found, launcher{l})
 	}
 	return found
 }
 
 // start starts a job of n processes.
 func (l launcher) start(t *testing.T, n int, out *bytes.Buffer, env ...string) *exec.Cmd {
-	self, err := os.Executable()
-	require.NoError(t, err)
-	c := exec.Command(l.name, append(append([]string{"-n", strconv.Itoa(n)}, l.args...), self)...)
-	c.Env = append(append(os.Environ(), env...), "GOMAXPROCS=1")
 	if *measure == 0 {
-		c.Env = append(c.Env, "OMPI_MCA_btl_vader_single_copy_mechanism=none") // some containers forbid it
+		env = append(env, "OMPI_MCA_btl_vader_single_copy_mechanism=none") // some containers forbid it
 	}
+	c := l.Command(t, n, env...)
 	c.Stdout, c.Stderr = out, out
 	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	require.NoError(t, c.Start())
@@ -334,7 +320,7 @@ func TestMethods(t *testing.T) {
 	for _, l := range launchers(t) {
 		for _, n := range []int{1, 2, 3} {
 			out, err := l.run(t, n, roleVariable+"=methods")
-			require.NoError(t, err, "%s -n %d: %s", l.name, n, out)
+			require.NoError(t, err, "%s -n %d: %s", l.Name, n, out)
 			require.Contains(t, out, "methods work on")
 		}
 	}
@@ -350,8 +336,10 @@ func TestSameVectorsOverProcesses(t *testing.T) {
 			if want == "" {
 				want = digest
 			}
-			require.Equal(t, want, digest, "%s -n %d", l.name, n)
+			require.Equal(t, want, digest, "%s -n %d", l.Name, n)
 		}
+		out, err := l.run(t, 2, roleVariable+"=vectors")
+		require.Equal(t, want, digestIn(t, out, err), "%s -n 2, of a thread each", l.Name)
 	}
 }
 
@@ -374,77 +362,21 @@ func TestSameBitsOverProcesses(t *testing.T) {
 			if want == "" {
 				want = digest
 			}
-			require.Equal(t, want, digest, "%s -n %d", l.name, n)
+			require.Equal(t, want, digest, "%s -n %d", l.Name, n)
 		}
 		out, err := l.run(t, 2, roleVariable+"=learn", "SEQZOO_TEST_MPI_DIR="+t.TempDir(),
 			"SEQZOO_TEST_MPI_THREADS=2")
-		require.Equal(t, want, digestIn(t, out, err), "%s -n 2, of 2 threads each", l.name)
+		require.Equal(t, want, digestIn(t, out, err), "%s -n 2, of 2 threads each", l.Name)
 		for _, sig := range []syscall.Signal{syscall.SIGKILL, syscall.SIGSTOP} {
 			dir := t.TempDir()
-			out := l.lose(t, dir, sig)
+			out, lost := l.lose(t, dir, sig, 1, 0, 30*time.Millisecond)
+			require.True(t, lost, "the job ended before it had lost a process: %s", out)
 			if sig == syscall.SIGSTOP {
 				require.Contains(t, out, "has not been heard of for", "the watchdog says who is lost")
 				require.Contains(t, out, "it was at step")
 			}
 			rest, err := l.run(t, 3, roleVariable+"=learn", "SEQZOO_TEST_MPI_DIR="+dir)
-			require.Equal(t, want, digestIn(t, rest, err), "%s after %v", l.name, sig)
+			require.Equal(t, want, digestIn(t, rest, err), "%s after %v", l.Name, sig)
 		}
 	}
-}
-
-// lose starts a job of 2 processes, sends one of them a signal after some steps, and waits for the
-// job to end by itself.
-func (l launcher) lose(t *testing.T, dir string, sig syscall.Signal) string {
-	var out bytes.Buffer
-	c := l.start(t, 2, &out, roleVariable+"=learn", "SEQZOO_TEST_MPI_DIR="+dir,
-		"SEQZOO_TEST_MPI_PAUSE=200ms") // it must not be done before the signal comes
-	ended := make(chan error, 1)
-	go func() { ended <- c.Wait() }()
-	for late := time.Now().Add(2 * time.Minute); ; {
-		names, _ := filepath.Glob(filepath.Join(dir, "*.safetensors"))
-		if len(names) > 0 {
-			break
-		}
-		if time.Now().After(late) {
-			_ = syscall.Kill(-c.Process.Pid, syscall.SIGKILL)
-			t.Fatal("the job saves nothing")
-		}
-		select {
-		case err := <-ended:
-			t.Fatalf("the job ended before it had saved: %v\n%s", err, out.String())
-		case <-time.After(5 * time.Millisecond):
-		}
-	}
-	victim := secondProcess(t, dir)
-	require.NoError(t, syscall.Kill(victim, sig))
-	select {
-	case err := <-ended:
-		require.Error(t, err, out.String())
-	case <-time.After(2 * time.Minute): // it takes seconds; the machine may be slow
-		_ = syscall.Kill(-c.Process.Pid, syscall.SIGKILL)
-		t.Fatalf("the job does not end after %v", sig)
-	}
-	_ = syscall.Kill(victim, syscall.SIGKILL)
-	return out.String()
-}
-
-// secondProcess is the process of rank 1 whose directory is dir.
-func secondProcess(t *testing.T, dir string) int {
-	entries, err := os.ReadDir("/proc")
-	require.NoError(t, err)
-	for _, e := range entries {
-		pid, err := strconv.Atoi(e.Name())
-		if err != nil {
-			continue
-		}
-		env, err := os.ReadFile(filepath.Join("/proc", e.Name(), "environ"))
-		vars := "\x00" + string(env)
-		if err == nil && strings.Contains(vars, "\x00SEQZOO_TEST_MPI_DIR="+dir+"\x00") &&
-			(strings.Contains(vars, "\x00OMPI_COMM_WORLD_RANK=1\x00") ||
-				strings.Contains(vars, "\x00PMI_RANK=1\x00")) {
-			return pid
-		}
-	}
-	t.Fatal("there is no process of rank 1")
-	return 0
 }

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/seqzoo/seqzoo/internal/launch"
 )
 
 // beat is a sign of life: where a process is, and since when it waits for others.
@@ -78,6 +80,28 @@ func (j *Job) watch() {
 			j.Abort(fmt.Errorf("process %d has been at step %d for %v while others wait for it: it hangs",
 				before, last.Step, time.Since(moved).Round(time.Second)))
 		}
+	}
+}
+
+// watchStart says for what this process waits until it has joined the others, of which one may have ended
+// without a word, or be of a program that knows nothing of MPI; and ends it if that takes too long.
+func (j *Job) watchStart(l launch.Launcher, size int, joined <-chan struct{}) {
+	tick := time.NewTicker(j.cfg.Timeout)
+	defer tick.Stop()
+	for {
+		select {
+		case <-joined:
+			return
+		case <-tick.C:
+		}
+		waited := time.Since(j.begun)
+		fmt.Fprintf(os.Stderr, "process %s on %s has waited for %v for the others of the %d that %s has started: is "+
+			"one another program, or at its end, or its host not to be reached?\n", os.Getenv(l.Rank), j.host,
+			waited.Round(time.Second), size, l.Name)
+		if waited > j.cfg.Stall {
+			os.Exit(1)
+		}
+		tick.Reset(max(j.cfg.Timeout, waited)) // less and less often
 	}
 }
 

@@ -1,4 +1,4 @@
-package all
+package all_test
 
 import (
 	"bufio"
@@ -32,6 +32,9 @@ const saverDir = "SEQZOO_TEST_SAVE"
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(saverDir); dir != "" {
 		saveForEver(dir)
+	}
+	if models := os.Getenv(jobModels); models != "" {
+		trainInJob(models)
 	}
 	os.Exit(m.Run())
 }

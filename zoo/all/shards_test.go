@@ -81,43 +81,48 @@ func exchange(p *threads.Process) train.Processes {
 	return threads.Neighbours{Messages: messages, Near: func(other int) bool { return other/2 == p.Rank()/2 }}
 }
 
+// inShards trains the task of a model in 4 shards, up to a number of steps unless that is 0, and returns all
+// that it ends with. The first process saves to dir, and all go on from there.
+func inShards(name, dir string, p train.Processes, steps int) (string, error) {
+	task, err := resumable[name](theSame)
+	if err != nil {
+		return "", err
+	}
+	c := train.Config{
+		Optimizer: must(train.NewAdam(train.AdamConfig{LR: 0.01})), Epochs: 3, Seed: 2,
+		MaxSteps: steps, Shards: 4, Accumulate: 1 + len(name)%2, Processes: p,
+		Clip: train.Clip{Norm: 0.1}, Resume: true, Warn: func(string) {},
+		Average:   must(train.NewAverage(train.AverageConfig{Decay: 0.9})),
+		EarlyStop: must(train.NewEarlyStop(train.EarlyStopConfig{Patience: 9})), Monitor: "loss",
+		RecordEvery: 2, SaveEvery: 2,
+	}
+	if p == nil || p.Rank() == 0 {
+		c.Checkpoints = must(train.OpenCheckpoints(dir, 0))
+		defer c.Checkpoints.Close()
+	}
+	r, err := train.Fit(context.Background(), task, c)
+	if err != nil {
+		return "", err
+	}
+	var history strings.Builder
+	o, err := c.Optimizer.State(), r.History.WriteCSV(&history)
+	end := state(task) + fmt.Sprint(r.Steps, r.Epochs, r.Best, o.Step, o.Scalars, history.String())
+	for _, name := range slices.Sorted(maps.Keys(o.Tensors)) {
+		end += fmt.Sprintf("%s %v %x\n", name, o.Tensors[name].Shape(), o.Tensors[name].Data())
+	}
+	return end, err
+}
+
 // A training in 4 shards gives the same weights, the same state of the optimizer and the same history
 // on any number of processes, to the bit; stopped on some it goes on, on others, to the same bits.
 func TestShardsOverProcesses(t *testing.T) {
 	const shards = 4
-	for name, make := range resumable {
+	for name := range resumable {
 		t.Run(name, func(t *testing.T) {
 			fit := func(dir string, processes, steps int) (string, string) {
 				states := [shards]string{}
-				errs := threads.Run(processes, func(p *threads.Process) error {
-					task, err := make(theSame)
-					if err != nil {
-						return err
-					}
-					c := train.Config{
-						Optimizer: must(train.NewAdam(train.AdamConfig{LR: 0.01})), Epochs: 3, Seed: 2,
-						MaxSteps: steps, Shards: shards, Accumulate: 1 + len(name)%2, Processes: exchange(p),
-						Clip: train.Clip{Norm: 0.1}, Resume: true, Warn: func(string) {},
-						Average:   must(train.NewAverage(train.AverageConfig{Decay: 0.9})),
-						EarlyStop: must(train.NewEarlyStop(train.EarlyStopConfig{Patience: 9})), Monitor: "loss",
-						RecordEvery: 2, SaveEvery: 2,
-					}
-					if p.Rank() == 0 {
-						c.Checkpoints = must(train.OpenCheckpoints(dir, 0))
-						defer c.Checkpoints.Close()
-					}
-					r, err := train.Fit(context.Background(), task, c)
-					if err != nil {
-						return err
-					}
-					var history strings.Builder
-					o, err := c.Optimizer.State(), r.History.WriteCSV(&history)
-					states[p.Rank()] = state(task) + fmt.Sprint(r.Steps, r.Epochs, r.Best, o.Step, o.Scalars,
-						history.String())
-					for _, name := range slices.Sorted(maps.Keys(o.Tensors)) {
-						states[p.Rank()] += fmt.Sprintf("%s %v %x\n", name, o.Tensors[name].Shape(),
-							o.Tensors[name].Data())
-					}
+				errs := threads.Run(processes, func(p *threads.Process) (err error) {
+					states[p.Rank()], err = inShards(name, dir, exchange(p), steps)
 					return err
 				})
 				for _, err := range errs {
