@@ -22,7 +22,7 @@ import (
 
 var kills = flag.Int("kills", 0, "kill a process of each library's jobs so many times; it takes seconds each time")
 
-// A process that is killed at any moment ends the job, and the training goes on from its last checkpoint, on
+// A process that is killed at any moment after its job has saved ends the job, and the training goes on from its last checkpoint, on
 // as many processes or others, to the same bits.
 //
 //	go test ./train/mpi -run TestKills -kills 25 -v
@@ -69,16 +69,17 @@ func (l launcher) lose(t *testing.T, dir string, sig syscall.Signal, rank int, a
 	var all bytes.Buffer
 	c := l.start(t, 2, &all, roleVariable+"=learn", "SEQZOO_TEST_MPI_DIR="+dir,
 		fmt.Sprint("SEQZOO_TEST_MPI_PAUSE=", pause))
-	ended := make(chan error, 1)
+	begun, ended := time.Now().Add(-10*time.Millisecond), make(chan error, 1) // clocks of files are coarse
 	go func() { ended <- c.Wait() }()
-	for {
-		names, _ := filepath.Glob(filepath.Join(dir, "*.safetensors"))
-		if len(names) > 0 {
-			break
+	for late := time.Now().Add(2 * time.Minute); !savedSince(dir, begun); {
+		if time.Now().After(late) {
+			_ = syscall.Kill(-c.Process.Pid, syscall.SIGKILL)
+			t.Fatal("the job saves nothing")
 		}
 		select {
 		case err := <-ended:
-			t.Fatalf("the job ended before it had saved: %v\n%s", err, all.String())
+			require.NoError(t, err, all.String())
+			return all.String(), false
 		case <-time.After(5 * time.Millisecond):
 		}
 	}
@@ -103,6 +104,17 @@ func (l launcher) lose(t *testing.T, dir string, sig syscall.Signal, rank int, a
 		_ = syscall.Kill(victim, syscall.SIGKILL)
 	}
 	return all.String(), lost
+}
+
+// savedSince reports whether a checkpoint was written.
+func savedSince(dir string, begun time.Time) bool {
+	names, _ := filepath.Glob(filepath.Join(dir, "*.safetensors"))
+	for _, name := range names {
+		if info, err := os.Stat(name); err == nil && info.ModTime().After(begun) {
+			return true
+		}
+	}
+	return false
 }
 
 // processOf is the process of a rank whose directory is dir; 0 if there is none.

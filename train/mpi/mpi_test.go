@@ -305,6 +305,7 @@ func (l launcher) start(t *testing.T, n int, out *bytes.Buffer, env ...string) *
 	c := l.Command(t, n, env...)
 	c.Stdout, c.Stderr = out, out
 	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	c.WaitDelay = 20 * time.Second // what is left of a job may hold the pipe
 	require.NoError(t, c.Start())
 	return c
 }
@@ -369,7 +370,7 @@ func TestSameBitsOverProcesses(t *testing.T) {
 		require.Equal(t, want, digestIn(t, out, err), "%s -n 2, of 2 threads each", l.Name)
 		for _, sig := range []syscall.Signal{syscall.SIGKILL, syscall.SIGSTOP} {
 			dir := t.TempDir()
-			out, lost := l.lose(t, dir, sig, 1, 0, 30*time.Millisecond)
+			out, lost := l.lose(t, dir, sig, 1, 0, 200*time.Millisecond)
 			require.True(t, lost, "the job ended before it had lost a process: %s", out)
 			if sig == syscall.SIGSTOP {
 				require.Contains(t, out, "has not been heard of for", "the watchdog says who is lost")
