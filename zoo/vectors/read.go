@@ -10,6 +10,7 @@ import (
 	"io"
 	"math"
 	"strconv"
+	"unicode"
 	"unicode/utf8"
 	"unsafe"
 
@@ -260,7 +261,8 @@ func (p *parser) read() (*Vectors, error) {
 }
 
 // detect tells the formats apart: both of word2vec's begin with a line of two counts, and behind
-// the first word text goes on with the letters of numbers.
+// the first word text goes on with the letters of numbers. A float32 may hold the byte of an end of
+// line, so a first row that is too short is text only if what follows is text as well.
 func (p *parser) detect() Format {
 	head, _ := p.r.Peek(bufferBytes)
 	line, rest, _ := bytes.Cut(head, []byte("\n"))
@@ -278,8 +280,26 @@ func (p *parser) detect() Format {
 				return Binary
 			}
 		}
+		if row := rest[i+1:]; len(fields) < dim && !printable(row[:min(len(row), 4*dim)]) {
+			return Binary
+		}
 	}
 	return Text
+}
+
+// printable tells whether b, which may end within a letter, holds no byte that no text has.
+func printable(b []byte) bool {
+	for len(b) > 0 {
+		r, size := utf8.DecodeRune(b)
+		if r == utf8.RuneError && size == 1 && utf8.FullRune(b) {
+			return false
+		}
+		if unicode.IsControl(r) && !unicode.IsSpace(r) {
+			return false
+		}
+		b = b[size:]
+	}
+	return true
 }
 
 func header(line []byte) (n, dim int, err error) {

@@ -153,6 +153,28 @@ func TestReadForms(t *testing.T) {
 	}
 }
 
+// Numbers of the binary form that hold the byte of an end of line, a blank or a digit anywhere.
+func TestDetectBinary(t *testing.T) {
+	for _, dim := range []int{1, 2, 3, 50} {
+		for at := range min(4*dim, 12) {
+			for _, odd := range []byte("\n\r \t17") {
+				numbers := bytes.Repeat([]byte{0x01, 0x02, 0x03, 0x3e}, dim)
+				numbers[at] = odd
+				file := fmt.Appendf(nil, "2 %d\na %sb %s", dim, numbers, numbers)
+				v, err := load(file, vectors.ReadOptions{})
+				require.NoError(t, err, "byte %q at %d, width %d", odd, at, dim)
+				require.Equal(t, 2, v.Len())
+				require.Equal(t, dim, v.Dim())
+			}
+		}
+	}
+	// A first row of text that is too short stays one of text.
+	_, err := load([]byte("2 3\na 1\nschön 1.25 2.5 3.25\n"), vectors.ReadOptions{})
+	require.ErrorContains(t, err, "line 2")
+	_, err = load([]byte("2 3\nh \nб 1.25 2.5 3.25\n"), vectors.ReadOptions{})
+	require.ErrorContains(t, err, "line 2")
+}
+
 // What is passed over is counted.
 func TestWarnings(t *testing.T) {
 	v, err := load([]byte("5 1\nthe 1\ncaf\xe9 2\nna\xefve 3\nthe 4\nking 5\n"),
