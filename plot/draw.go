@@ -86,7 +86,7 @@ func (p *Plot) lay() (drawing, error) {
 	if err != nil {
 		return drawing{}, err
 	}
-	if err := p.readable(l.title, l.width); err != nil {
+	if err := p.readable(l); err != nil {
 		return drawing{}, err
 	}
 	return drawing{l.width, l.height + float64(rows)*24 + 4, func(c canvas) {
@@ -158,21 +158,27 @@ func (p *Plot) sides(l *layout) error {
 	return err
 }
 
-// readable reports a text that cannot be written.
-func (p *Plot) readable(title []string, width float64) error {
-	texts := append([]string{p.X, p.Y}, p.Groups...)
+// readable reports texts that cannot be written, and those that have no room.
+func (p *Plot) readable(l layout) error {
+	var texts []string // all others were measured where they were given their places
 	for _, c := range p.Curves {
 		texts = append(append(texts, c.Texts...), c.Label)
 	}
-	_, err := widest(texts, textSize)
-	if err == nil {
-		var line float64
-		if line, err = widest(title, titleSize); line > width {
-			err = fmt.Errorf("plot: a word of the title %q is wider than the plot: %.0f of %.0f pixels",
-				p.Title, line, width)
-		}
+	if _, err := widest(texts, textSize); err != nil {
+		return err
 	}
-	return err
+	line, err := widest(l.title, titleSize)
+	switch {
+	case err != nil:
+		return err
+	case line > l.width:
+		return fmt.Errorf("plot: a word of the title %.40q is wider than the plot: %.0f of %.0f pixels",
+			p.Title, line, l.width)
+	case l.height > 2*largest:
+		return fmt.Errorf("plot: in lines, the title %.40q or the name %.40q makes the plot %.0f "+
+			"pixels high: want at most %d", p.Title, p.X, l.height, 2*largest)
+	}
+	return nil
 }
 
 // axes span what is drawn.
@@ -265,7 +271,8 @@ func deepest(names [][]string) int {
 func (p *Plot) frame(c canvas, l layout) {
 	x, y := l.x, l.y
 	for i, line := range l.title {
-		c.text(point{l.width / 2, 22 + titleHeight*float64(i)}, line, titleSize, middle, false, ink{})
+		c.text(point{l.width / 2, 22 + titleHeight*float64(i)}, line, titleSize, middle, false,
+			ink{})
 	}
 	faint := ink{opacity: 0.15, width: 1}
 	tick := func(at float64, lines ...string) {
@@ -294,7 +301,8 @@ func (p *Plot) frame(c canvas, l layout) {
 	c.line([]point{{x.from, y.to}, {x.from, y.from}, {x.to, y.from}}, ink{width: 1})
 	below := l.height - nameHeight*float64(len(l.xName)-1) - 7
 	for i, line := range l.xName {
-		c.text(point{x.centre(), below + nameHeight*float64(i)}, line, textSize, middle, false, ink{})
+		c.text(point{x.centre(), below + nameHeight*float64(i)}, line, textSize, middle, false,
+			ink{})
 	}
 	long, _ := widest(l.yName, textSize) // was measured before
 	middleY := max(y.centre(), long/2+2) // a name may be longer than the axis

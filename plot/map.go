@@ -72,9 +72,12 @@ func (m *Map) Narrowed(width int) Figure {
 	}
 	const least = tickSize + 3 // a cell beside which its name can be read
 	less := math.Ceil((l.right() - float64(width)) / float64(l.columns))
+	cell := max(least, int(l.cell-less))
+	if cell >= int(l.cell) {
+		return m
+	}
 	q := *m
-	q.Cell = max(min(least, int(l.cell)), int(l.cell-less))
-	q.Gap = min(m.Gap, q.Cell-1)
+	q.Cell, q.Gap = cell, min(m.Gap, cell-1)
 	return &q
 }
 

@@ -19,8 +19,8 @@ type Figure interface {
 	// Translated returns a copy whose words are what translate makes of them.
 	Translated(translate func(string) string) Figure
 	// Narrowed returns a copy that is laid out anew for a screen of so many pixels, with letters as
-	// large as before, or the figure itself if it has room there. What cannot be made narrower stays
-	// as wide as it must be.
+	// large as before, or the figure itself if it has room there or cannot be made narrower. A copy
+	// stays as wide as it must be.
 	Narrowed(width int) Figure
 	// Describe returns what the picture shows, for those who do not see it: Alt, or the title.
 	Describe() string
@@ -105,6 +105,9 @@ func (p *Plot) AddRuns(name string, x []float64, runs [][]float64) {
 }
 
 // validate reports what cannot be drawn.
+// largest is how wide and how high a plot may be, in pixels.
+const largest = 10000
+
 func (p *Plot) validate() error {
 	var errs []error
 	for _, c := range p.Curves {
@@ -132,11 +135,9 @@ func (p *Plot) validate() error {
 		errs = append(errs,
 			errors.New("plot: bars over groups, and curves or bands over numbers: want one kind"))
 	}
-	const most = 10000
-	if p.Width < 0 || p.Height < 0 || p.Width > most || p.Height > most {
+	if p.Width < 0 || p.Height < 0 || p.Width > largest || p.Height > largest {
 		errs = append(errs, fmt.Errorf("plot: %d×%d pixels: want 0, which is the default, to %d",
-			p.Width,
-			p.Height, most))
+			p.Width, p.Height, largest))
 	}
 	for _, r := range []Range{p.XRange, p.YRange} {
 		if !isFinite(r.Low) || !isFinite(r.High) || r.Low > r.High {

@@ -180,6 +180,7 @@ func TestMistakes(t *testing.T) {
 		"the plot is nil":        (*plot.Plot)(nil),
 		"the map is nil":         (*plot.Map)(nil),
 		"is wider than the plot": &plot.Plot{Title: strings.Repeat("wide", 50)},
+		"pixels high":            &plot.Plot{Width: 120, Title: strings.Repeat("long ", 2000)},
 		"are larger than 20000": &plot.Map{Values: plot.Matrix{make(plot.Values,
 			1000)}},
 	} {
@@ -243,7 +244,8 @@ func TestNarrowed(t *testing.T) {
 	p := plot.Plot{Title: "a title that has to stand in two lines on a narrow screen",
 		X: "steps that the gradient goes back through time before it is cut off", Y: "loss",
 		Curves: []plot.Curve{{X: plot.Values{1, 2}, Y: plot.Values{1, 10}}}}
-	m := plot.Map{Title: "alignment", Rows: []string{"a word"}, Values: plot.Matrix{make(plot.Values, 20)}}
+	m := plot.Map{Title: "alignment", Rows: []string{"a word"},
+		Values: plot.Matrix{make(plot.Values, 20)}}
 	for _, f := range []plot.Figure{&p, &m} {
 		var b bytes.Buffer
 		require.NoError(t, f.Narrowed(372).WriteSVG(&b))
@@ -255,6 +257,8 @@ func TestNarrowed(t *testing.T) {
 		require.Same(t, f, f.Narrowed(1000), "it has room there")
 	}
 	require.Zero(t, p.Width, "the figure itself stays as it is")
+	fine := &plot.Map{Cell: 10, Values: plot.Matrix{make(plot.Values, 100)}}
+	require.Same(t, fine, fine.Narrowed(372), "smaller cells could not be told apart")
 	var none *plot.Plot
 	require.Nil(t, none.Narrowed(100))
 	var b bytes.Buffer

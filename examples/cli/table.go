@@ -5,7 +5,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"math"
 	"strconv"
 	"strings"
 
@@ -204,7 +203,7 @@ func Numbers(line string, n int) ([]float64, error) {
 	x := make([]float64, len(fields))
 	for i, f := range fields {
 		v, err := strconv.ParseFloat(strings.TrimSpace(f), 64)
-		if err != nil || !(math.Abs(v) <= math.MaxFloat32) {
+		if single := float32(v); err != nil || single-single != 0 { // models compute in float32
 			return nil, fmt.Errorf("number %d is %.40q; want a finite number", i+1, f)
 		}
 		x[i] = v

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"flag"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"testing"
@@ -79,9 +80,12 @@ func TestNumbers(t *testing.T) {
 	for line, want := range map[string]string{
 		"1,,2": `number 2 is ""`, "1,5;2;3": `number 1 is "1,5"`,
 		"1,2": "there are 2 numbers, want 3", "1,NaN,3": `number 2 is "NaN"`, "": "there are 0",
-		"1,2,3,": "there are 4",
+		"1,2,3,": "there are 4", "1,2,3.5e38": "number 3", "-Inf,2,3": "number 1",
 	} {
 		_, err := cli.Numbers(line, 3)
 		require.ErrorContains(t, err, want, line)
 	}
+	x, err := cli.Numbers("3.4028235e+38", 1) // the largest float32, as it is printed
+	require.NoError(t, err)
+	require.Equal(t, float32(math.MaxFloat32), float32(x[0]))
 }

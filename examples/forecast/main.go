@@ -123,13 +123,15 @@ func (d *source) register(f *flag.FlagSet) {
 		"`rows` of the test part, or a share; 0 for all that are left, as by default where fewer are left")
 	f.IntVar(&d.season, "season", 24, "rows after which things repeat, for the naive forecast")
 	f.StringVar(&d.by, "by", "",
-		"`column` that tells several series apart, such as the number of a shop: all are learned from, each in its\n"+
-			"own parts (by default 70 % and 15 % of its rows, and the rest), and the column is not read unless it is -static")
+		"`column` that tells several series apart, such as the number of a shop: all are learned\n"+
+			"from, each in its own parts (by default 70 % and 15 % of its rows, and the rest), and\n"+
+			"the column is not read unless it is -static")
 }
 
 func (d *source) check() error {
 	if d.by != "" { // the default is for ETTh1
-		for of, share := range map[*rows]float64{&d.trainRows: 0.7, &d.validRows: 0.15, &d.testRows: 0} {
+		for of, share := range map[*rows]float64{&d.trainRows: 0.7, &d.validRows: 0.15,
+			&d.testRows: 0} {
 			if !of.given {
 				*of = rows{share: share}
 			}
@@ -152,8 +154,8 @@ func (d *source) check() error {
 	return errors.Join(append(errs, d.Table.Check())...)
 }
 
-// read is the series, or with -by all of them, which must be long enough for their parts. The columns
-// to keep are read even if they tell series apart.
+// read is the series, or with -by all of them, which must be long enough for their parts. The
+// columns to keep are read even if they tell series apart.
 func (d *source) read(messages io.Writer, keep ...string) ([]parted, error) {
 	path, err := cli.File(d.data, "timeseries/ETTh1.csv.gz", "give a file by -data")
 	if err != nil {
@@ -177,7 +179,8 @@ func (d *source) read(messages io.Writer, keep ...string) ([]parted, error) {
 	}
 	var all []parted
 	for _, s := range each {
-		name := fmt.Sprintf("%s: %s %g", path, d.by, s.Row(0)[slices.Index(s.Names, d.by)])
+		which := s.Row(0)[slices.Index(s.Names, d.by)]
+		name := fmt.Sprintf("%s: %s %s", path, d.by, strconv.FormatFloat(which, 'f', -1, 64))
 		if s, err = s.Select(names...); err != nil {
 			return nil, fmt.Errorf("%s: %w", path, err)
 		}
@@ -196,7 +199,8 @@ func (d *source) part(name string, s *series.Series) (parted, error) {
 	train, valid, test := d.trainRows.of(all), d.validRows.of(all), d.testRows.of(all)
 	left := all - train - valid
 	if train < 1 || valid < 1 || left < 0 || d.testRows.given && test > left {
-		return parted{}, fmt.Errorf("%s has %d rows; -train-rows, -valid-rows and -test-rows add up to %d", name, all, train+valid+test)
+		return parted{}, fmt.Errorf("%s has %d rows; -train-rows, -valid-rows and -test-rows add up "+
+			"to %d", name, all, train+valid+test)
 	}
 	if test == 0 || test > left {
 		test = left

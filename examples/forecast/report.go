@@ -20,8 +20,8 @@ import (
 
 // report prints the errors of m on a part of each series, and beside them those of naive forecasts
 // of the same windows.
-func report(ctx context.Context, out io.Writer, m *forecast.Model, parts []*series.Series, season int,
-	name string) error {
+func report(ctx context.Context, out io.Writer, m *forecast.Model, parts []*series.Series,
+	season int, name string) error {
 	e, err := m.Evaluate(ctx, parts[0], parts[1:]...)
 	if err != nil {
 		return err
@@ -57,11 +57,15 @@ func report(ctx context.Context, out io.Writer, m *forecast.Model, parts []*seri
 			of = fmt.Sprintf(", series %d", i+1)
 		}
 		b, err := m.Backtest(ctx, part, forecast.BacktestOptions{Level: outer(c.Quantiles)})
+		said := any(b)
 		if err != nil {
-			fmt.Fprintln(out, err) // the part is short: all else is told
-			continue
+			if ctx.Err() != nil {
+				return err
+			}
+			said = err // the part is short: all else is told
 		}
-		fmt.Fprintf(out, "rolling conformal intervals of %.3g %%%s: %v\n", 100*outer(c.Quantiles), of, b)
+		fmt.Fprintf(out, "rolling conformal intervals of %.3g %%%s: %v\n",
+			100*outer(c.Quantiles), of, said)
 	}
 	return nil
 }
@@ -104,7 +108,8 @@ func again(m *forecast.Model, part *series.Series, end, season int) (predicted, 
 	for h := range c.Horizon {
 		for _, target := range c.Targets {
 			v := slices.Index(c.Variables, target)
-			z := func(t int) float64 { return (part.Row(t)[v] - m.Scale().Mean[v]) / m.Scale().Deviation[v] }
+			mean, deviation := m.Scale().Mean[v], m.Scale().Deviation[v]
+			z := func(t int) float64 { return (part.Row(t)[v] - mean) / deviation }
 			p, is := z(end-season+h%season), z(end+h)
 			if math.IsNaN(p + is) {
 				continue // one of them is a gap
