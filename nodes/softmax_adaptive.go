@@ -173,8 +173,11 @@ const unused = -1
 
 // Fill lays out targets in the memory of Inputs. It is an error if they do not fit the level.
 func (a *AdaptiveSoftmax) Fill(values [][]int, targets []int) error {
-	if len(values) != 1+2*len(a.tails) || len(values[0]) != len(targets) ||
-		slices.ContainsFunc(values[1:], func(v []int) bool { return v == nil }) {
+	fits := len(values) == 1+2*len(a.tails) && len(values[0]) == len(targets)
+	for i := 1; fits && i < len(values); i += 2 { // rows and targets of each tail
+		fits = values[i] != nil && len(values[i]) == len(values[i+1])
+	}
+	if !fits {
 		return fmt.Errorf("adaptive softmax: the values are not those of Inputs for %d targets",
 			len(targets))
 	}

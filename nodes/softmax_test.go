@@ -279,6 +279,8 @@ func TestAdaptiveSoftmaxMistakes(t *testing.T) {
 	}
 	require.ErrorContains(t, a.Fill(values, []int{0}), "not those of Inputs for 1 targets")
 	require.ErrorContains(t, a.Fill(nil, []int{0}), "not those of Inputs")
+	values[2] = values[2][:0]
+	require.ErrorContains(t, a.Fill(values, make([]int, 5)), "not those of Inputs for 5 targets")
 	for _, build := range []func(){
 		func() { a.Loss(g.Input("narrow", 5, 3), inputs) },
 		func() { a.Loss(g.Input("short", 4, 4), inputs) },
