@@ -71,10 +71,11 @@ type run struct {
 func order(passes []Pass) ([]Pass, error) {
 	var left []run
 	for _, p := range passes {
-		for i, place := range append(p.Runs[:len(p.Runs):len(p.Runs)], Place{}) {
-			if i < max(1, len(p.Runs)) {
-				left = append(left, run{p, place, i == 0})
-			}
+		if len(p.Runs) == 0 {
+			left = append(left, run{p, Place{}, true})
+		}
+		for i, place := range p.Runs {
+			left = append(left, run{p, place, i == 0})
 		}
 	}
 	slices.SortStableFunc(left, func(a, b run) int {
@@ -91,8 +92,8 @@ func order(passes []Pass) ([]Pass, error) {
 		})
 		if next < 0 {
 			r := left[0]
-			return nil, fmt.Errorf("pass: %s cannot run, as what must come before it waits for it: "+
-				"it runs behind %q and before %q, as %s", r.pass.Name, r.place.After,
+			return nil, fmt.Errorf("pass: %s cannot run, as what must come before it waits for "+
+				"it: it runs behind %q and before %q, as %s", r.pass.Name, r.place.After,
 				r.place.Before, r.place.Why)
 		}
 		table = append(table, left[next].pass)
