@@ -108,14 +108,10 @@ func (w Workload) gates() (input, state float64) {
 		s := cells.Zero(g, cell, 1)
 		trace, stop := g.Trace(s...)
 		defer stop()
-		defer steps.OnProduct(g, func(x *nodes.Node, p steps.Weight, as *nodes.Node,
+		defer steps.OnProduct(g, func(x *nodes.Node, w steps.Weight, as *nodes.Node,
 			times func(x, as *nodes.Node) *nodes.Node) *nodes.Node {
-			shape := p.Params[0].Shape()
-			if p.Made != nil {
-				shape = p.Made.Shape()
-			}
 			size := 1
-			for _, n := range shape {
+			for _, n := range steps.WeightShape(w) {
 				size *= n
 			}
 			products[trace.Reaches(x)] += float64(size) / (H * H)

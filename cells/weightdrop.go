@@ -43,12 +43,9 @@ func (d WeightDrop) Step(x *nodes.Node, s State) State {
 			}
 			key := keys.of(w)
 			if dropped[key] == nil {
-				shape := w.Params[0].Shape()
-				if w.Made != nil {
-					shape = w.Made.Shape()
-				}
 				keep := g.Noise(nodes.NoiseRequest{Label: "weight drop " + leaf(w),
-					Kind: nodes.Bernoulli, P: 1 - d.P, Shape: shape, PerSequence: true, Whole: true})
+					Kind: nodes.Bernoulli, P: 1 - d.P, Shape: steps.WeightShape(w),
+					PerSequence: true, Whole: true})
 				// The mask is a node outside of the loop, and so is its product with a parameter,
 				// which is computed once a sequence.
 				var weight nodes.Operand = w.Params[0]

@@ -67,12 +67,11 @@ func (z Zoneout) Step(x *nodes.Node, s State) State {
 		switch {
 		case p == 0:
 		case x.Graph().Training():
-			of := nodes.NoiseRequest{Label: "zoneout " + parts[i].Name, Kind: nodes.Bernoulli, P: p,
-				Shape: next[i].Shape()}
-			if axes := len(of.Shape) - 1; axes > 1 {
-				of.RowAxes = axes
-			}
-			keep := x.Graph().Noise(of)
+			shape := next[i].Shape()
+			keep := x.Graph().Noise(nodes.NoiseRequest{
+				Label: "zoneout " + parts[i].Name, Kind: nodes.Bernoulli, P: p,
+				Shape: shape, RowAxes: len(shape) - 1,
+			})
 			next[i] = nodes.Select(keep, s[i], next[i])
 		default:
 			next[i] = nodes.Add(nodes.Scale(s[i], p), nodes.Scale(next[i], 1-p))

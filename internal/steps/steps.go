@@ -55,6 +55,14 @@ func Op(g *nodes.Graph, name string, fn ops.Operation, in ...*nodes.Node) *nodes
 // without data, such as some rows of one, or the difference of two.
 type Weight = lent.Weight[*nodes.Node, *nodes.Param]
 
+// WeightShape is the shape of w.
+func WeightShape(w Weight) []int {
+	if w.Made != nil {
+		return w.Made.Shape()
+	}
+	return w.Params[0].Shape()
+}
+
 // Product computes x·w for a weight w in place of MatMul. As is the node that stands for w, or nil
 // for w itself. Times is the product without f, of an operand and of what stands for w.
 type Product = lent.Product[*nodes.Node, *nodes.Param]
