@@ -94,8 +94,8 @@ func packageDoc(t *testing.T, dir string) (*doc.Package, *token.FileSet) {
 	return pkg, fset
 }
 
-// exportedNamesOf lists the exported constants, variables, functions, types, fields and methods of a
-// folder's package, and nothing for a program. What belongs to a type is indented below it.
+// exportedNamesOf lists the exported constants, variables, functions, types, fields and methods of
+// a folder's package, and nothing for a program. What belongs to a type is indented below it.
 func exportedNamesOf(t *testing.T, dir string, interfaces []contract) string {
 	t.Helper()
 	pkg, fset := packageDoc(t, dir)
@@ -112,9 +112,10 @@ func exportedNamesOf(t *testing.T, dir string, interfaces []contract) string {
 	return l.out.String()
 }
 
-// lister writes the list of a package. Names that say the same share a line: fields of one type that
-// follow each other, functions and methods of one signature, the constants of one type. The methods
-// of an interface that the module exports are told by its name behind the type, "is Config".
+// lister writes the list of a package. Names that say the same share a line: fields of one type
+// that follow each other, functions and methods of one signature, the constants of one type. The
+// methods of an interface that the module exports are told by its name behind the type, "is
+// Config".
 type lister struct {
 	fset       *token.FileSet
 	pkg        string

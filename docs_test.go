@@ -79,7 +79,8 @@ func TestFiguresAreSeen(t *testing.T) {
 			t.Errorf("%s: %s has figures, and no command that gives them", page, name)
 		}
 	}
-	require.Equal(t, []string{"## a"}, unseen("# x\n## a\n| 1.5 |\n## b\n2.5 by `go run ./x`\n### c\n3.5"))
+	require.Equal(t, []string{"## a"},
+		unseen("# x\n## a\n| 1.5 |\n## b\n2.5 by `go run ./x`\n### c\n3.5"))
 }
 
 // unseen are the headings of the sections that have figures and do not say where they come from.

@@ -98,8 +98,10 @@ func initial(parts []Part, layers State) State {
 	return slices.Concat(zeros[:1], layers, zeros[1+len(layers):])
 }
 
+// partsOf is a list of parts as Zero takes it.
 type partsOf []Part
 
+// Parts is the list.
 func (p partsOf) Parts() []Part { return p }
 
 // Stacked is one step of a decoder that does not attend. State: the output, which is that of the

@@ -25,7 +25,7 @@ type ConvLSTMConfig struct {
 	In, Hidden int
 	Height     int  `json:"height,omitempty"` // of the picture; default 1
 	Width      int  `json:"width,omitempty"`  // of the picture; default 1
-	Kernel     int  `json:"kernel,omitempty"` // places that a convolution sees each way; odd, default 3
+	Kernel     int  `json:"kernel,omitempty"` // rows and columns of a convolution; odd, default 3
 	Peephole   bool `json:"peephole,omitempty"`
 	// of W_ih; default Xavier uniform
 	InitInput nodes.Init
@@ -48,15 +48,16 @@ func (c ConvLSTMConfig) Validate() error {
 	bad.Optional("Height", c.Height, 1, MaxWidth, "or 0 for 1")
 	bad.Optional("Width", c.Width, 1, MaxWidth, "or 0 for 1")
 	bad.Optional("Kernel", c.Kernel, 1, maxKernel, "or 0 for 3")
-	bad.That(c.Kernel == 0 || c.Kernel%2 == 1, "Kernel is %d, want an odd number", c.Kernel)
+	bad.That(c.Kernel == 0 || c.Kernel%2 != 0, "Kernel is %d, want an odd number", c.Kernel)
 	if !bad.None() {
 		return bad.Err()
 	}
 	c = c.withDefaults()
 	places := c.Height * c.Width
 	fits := func(name string, width int) {
-		bad.That(width%places == 0, "%s is %d, want a number of channels for each of %d × %d places",
-			name, width, c.Height, c.Width)
+		bad.That(width%places == 0,
+			"%s is %d, want a number of channels for each of %d × %d places", name, width,
+			c.Height, c.Width)
 	}
 	fits("In", c.In)
 	fits("Hidden", c.Hidden)

@@ -36,8 +36,8 @@ func convLSTM(height, width, kernel, C, K int) func(w weights, x []float64,
 			k, place := at%K, at/K
 			a := func(gate int) float64 {
 				y, col := place/width, place%width
-				return conv(x, C, "W_ih", y, col, gate*K+k) + conv(s[0], K, "W_hh", y, col, gate*K+k) +
-					w.at("b", 0, gate*K+k)
+				j := gate*K + k
+				return conv(x, C, "W_ih", y, col, j) + conv(s[0], K, "W_hh", y, col, j) + w.at("b", 0, j)
 			}
 			peep := func(gate int) float64 { return w.at("w_c", gate*height*width+place, k) }
 			i, f := sigmoid(a(0)+peep(0)*s[1][at]), sigmoid(a(1)+peep(1)*s[1][at])
@@ -58,8 +58,9 @@ func TestConvLSTM(t *testing.T) {
 			t.Run(fmt.Sprint(p, peephole), func(t *testing.T) {
 				places := p.height * p.width
 				cell := func(s *nodes.Scope) cells.Cell {
-					return cells.ConvLSTMConfig{In: places * p.C, Hidden: places * p.K, Height: p.height,
-						Width: p.width, Kernel: p.kernel, Peephole: peephole}.New(s)
+					return cells.ConvLSTMConfig{In: places * p.C, Hidden: places * p.K,
+						Height: p.height, Width: p.width, Kernel: p.kernel,
+						Peephole: peephole}.New(s)
 				}
 				o := newStep(t, nodes.Float64, 2, places*p.C, false, cell)
 				requireOracle(t, o, convLSTM(p.height, p.width, p.kernel, p.C, p.K))
@@ -73,10 +74,10 @@ func TestConvLSTMBadConfig(t *testing.T) {
 	for want, c := range map[string]cells.ConvLSTMConfig{
 		"Kernel is 4, want an odd number": {In: 1, Hidden: 1, Kernel: 4},
 		"Kernel is 257, want 1 … 255":     {In: 1, Hidden: 1, Kernel: 257},
-		"In is 7, want a number of channels for each of 2 × 3 places": {In: 7, Hidden: 6, Height: 2,
-			Width: 3},
-		"Hidden is 8, want a number of channels for each of 2 × 3 places": {In: 6, Hidden: 8, Height: 2,
-			Width: 3},
+		"In is 7, want a number of channels for each of 2 × 3 places": {
+			In: 7, Hidden: 6, Height: 2, Width: 3},
+		"Hidden is 8, want a number of channels for each of 2 × 3 places": {
+			In: 6, Hidden: 8, Height: 2, Width: 3},
 		"Height is -1": {In: 1, Hidden: 1, Height: -1},
 	} {
 		require.ErrorContains(t, c.Validate(), want)

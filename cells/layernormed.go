@@ -29,7 +29,8 @@ func NewLayerNormed(s *nodes.Scope, c Cell, in int, eps float64) LayerNormed {
 	taken := func(name string) bool { // by another weight, or a parameter of the cell
 		return declared(s, "gain_"+name) || declared(s, "bias_"+name)
 	}
-	l.around(g.Input("x", 1, in), state, func(w steps.Weight, key weightKey, y *nodes.Node) *nodes.Node {
+	l.around(g.Input("x", 1, in), state, func(w steps.Weight, key weightKey,
+		y *nodes.Node) *nodes.Node {
 		if l.norms[key] == nil {
 			name := leaf(w)
 			for taken(name) {
@@ -85,8 +86,8 @@ func (l LayerNormed) Step(x *nodes.Node, s State) State {
 	return l.around(x, s, func(w steps.Weight, key weightKey, y *nodes.Node) *nodes.Node {
 		norm := l.norms[key]
 		if norm == nil || norm.width() != y.Dim(-1) {
-			nodes.Failf("LayerNormed", "the step of the cell %T multiplies %s to %v, which it did not when it was wrapped", l.Cell,
-				leaf(w), y.Shape())
+			nodes.Failf("LayerNormed", "the step of the cell %T multiplies %s to %v, which it did "+
+				"not when it was wrapped", l.Cell, leaf(w), y.Shape())
 		}
 		return norm.of(y)
 	})

@@ -178,7 +178,9 @@ var wrapsCell = map[string]struct {
 		// The larger ε keeps the gradients of narrow layers of a size that float32 can follow.
 		return cells.NewLayerNormed(s, c, in, 0.1)
 	}},
-	"reset": {1, func(_ *nodes.Scope, c cells.Cell, _ int) cells.Cell { return cells.Reset{Cell: c} }},
+	"reset": {1, func(_ *nodes.Scope, c cells.Cell, _ int) cells.Cell {
+		return cells.Reset{Cell: c}
+	}},
 	"residual": {0, func(_ *nodes.Scope, c cells.Cell, in int) cells.Cell {
 		if c.Parts()[0].Width != in {
 			return c
@@ -209,7 +211,8 @@ func TestWrapperThatWouldDoNothing(t *testing.T) {
 		require.NoError(t, err)
 		c := cfg.Sized(in, in).New(nodes.NewStore(nodes.Float64, 1).Root())
 		require.NoError(t, step(nodes.Float64, cells.Variational{Cell: c, Input: 0.5}, in), name)
-		wraps := []cells.Cell{cells.WeightDrop{Cell: c, P: 0.5}, cells.Variational{Cell: c, Hidden: 0.5}}
+		wraps := []cells.Cell{cells.WeightDrop{Cell: c, P: 0.5},
+			cells.Variational{Cell: c, Hidden: 0.5}}
 		if c.Parts()[0].Width == in {
 			wraps = append(wraps, cells.Variational{Cell: cells.Residual{Cell: c}, Hidden: 0.5})
 		}

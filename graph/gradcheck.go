@@ -150,6 +150,7 @@ type valueGrad struct {
 	grad gorgonia.Value
 }
 
+// Grad is the copy of the gradient, not the one that the node's machine writes.
 func (v valueGrad) Grad() (gorgonia.Value, error) { return v.grad, nil }
 
 // CheckLoss is CheckGradients for anything that computes a loss from parameters, compiled or not.

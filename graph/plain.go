@@ -16,7 +16,7 @@ type plain struct {
 	program *ops.Program
 	index   []int
 	out     []ops.Tensor
-	stop    *atomic.Bool // looked at before a run only
+	stop    *atomic.Bool // or nil
 }
 
 func newPlain(keep []*gorgonia.Node) (*plain, error) {
@@ -32,8 +32,7 @@ func newPlain(keep []*gorgonia.Node) (*plain, error) {
 	return m, nil
 }
 
-// The methods are those of vm.Program, the interface of a machine, whose comments hold here.
-
+// Run computes every node by its definition, and copies the results. It stops between runs only.
 func (m *plain) Run() error {
 	if m.stop != nil && m.stop.Load() {
 		return errors.New("stopped")
@@ -47,17 +46,23 @@ func (m *plain) Run() error {
 	return nil
 }
 
+// Result is the copy of result i.
 func (m *plain) Result(i int) ops.Tensor { return m.out[i] }
-func (m *plain) Memory() int             { return 0 }
-func (m *plain) Own() int                { return 0 }
-func (m *plain) Flop() float64           { return 0 }
-func (m *plain) Listing() []string       { return nil }
-func (m *plain) Buffers() []vm.Part      { return nil }
-func (m *plain) Plan() []vm.Planned      { return nil }
-func (m *plain) Close()                  {}
 
+// StopAt has a run that begins after stop has become true end with an error.
 func (m *plain) StopAt(stop *atomic.Bool) { m.stop = stop }
 
+// Nothing is planned, so that there is nothing to count, to list or to give back.
+
+func (m *plain) Memory() int        { return 0 }
+func (m *plain) Own() int           { return 0 }
+func (m *plain) Flop() float64      { return 0 }
+func (m *plain) Listing() []string  { return nil }
+func (m *plain) Buffers() []vm.Part { return nil }
+func (m *plain) Plan() []vm.Planned { return nil }
+func (m *plain) Close()             {}
+
+// Profile is an error: a plain machine has no instructions.
 func (m *plain) Profile(int) ([]vm.Timing, error) {
 	return nil, errors.New("a plain machine has no instructions to time")
 }

@@ -86,8 +86,8 @@ func resident(t *testing.T) float64 {
 	return pages * float64(os.Getpagesize())
 }
 
-// Many steps of training neither allocate nor grow. The time of the first and the last is shown, not
-// judged: the machine may be busy.
+// Many steps of training neither allocate nor grow. The time of the first and the last is shown,
+// not judged: the machine may be busy.
 func TestSoak(t *testing.T) {
 	steps, interval := 100_000, 10_000
 	if *long {

@@ -174,7 +174,8 @@ func TestNoiseOfRows(t *testing.T) {
 		r.Shape, r.RowAxes = []int{2, 3, H}, 2
 		require.Equal(t, all[4*3*H:6*3*H], draw(2, 4, B, r))
 		r.RowAxes = 0
-		for _, r.Shape = range [][]int{{5}, {B, H}} { // weights, which all rows have, whatever their shape
+		// weights, which all rows have, whatever their shape
+		for _, r.Shape = range [][]int{{5}, {B, H}} {
 			r.Whole = true
 			require.Equal(t, draw(B, 0, 0, r), draw(2, 1, B, r))
 			require.Equal(t, draw(B, 0, 0, r), draw(1, 4, B, r))

@@ -48,8 +48,8 @@ type SampledBatch struct {
 	Places []int     // [n]
 }
 
-// Inputs declares what Loss needs to know of n targets, to be filled by Fill before each run: ids and
-// shifts [n+S], and places [n].
+// Inputs declares what Loss needs to know of n targets, to be filled by Fill before each run: ids
+// and shifts [n+S], and places [n].
 func (s SampledSoftmax) Inputs(g *Graph, n int) []*Node {
 	if err := s.Validate(); err != nil {
 		ops.Failf("SampledSoftmax", "%w", err)
@@ -66,8 +66,8 @@ func (s SampledSoftmax) Fill(to SampledBatch, targets []int, seed uint64, counte
 	}
 	n := len(targets)
 	if len(to.IDs) != n+s.Samples || len(to.Shifts) != n+s.Samples || len(to.Places) != n {
-		return fmt.Errorf("sampled softmax: %d ids, %d shifts and %d places are not those of Inputs "+
-			"for %d targets", len(to.IDs), len(to.Shifts), len(to.Places), n)
+		return fmt.Errorf("sampled softmax: %d ids, %d shifts and %d places are not those of "+
+			"Inputs for %d targets", len(to.IDs), len(to.Shifts), len(to.Places), n)
 	}
 	ids, places := to.IDs, to.Places
 	tries, place := s.draw(ids[n:], seed, counter)
@@ -88,7 +88,8 @@ func (s SampledSoftmax) Fill(to SampledBatch, targets []int, seed uint64, counte
 			continue
 		}
 		q := math.Log1p(1/float64(id+1)) / math.Log(float64(s.V+1))
-		to.Shifts[i] = -math.Log(-math.Expm1(float64(tries) * math.Log1p(-min(q, 1-1e-12)))) // −log π
+		missed := float64(tries) * math.Log1p(-min(q, 1-1e-12))
+		to.Shifts[i] = -math.Log(-math.Expm1(missed)) // −log π
 	}
 	return nil
 }

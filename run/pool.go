@@ -30,9 +30,14 @@ type Shape[K any] interface {
 // Of is a Shape that serves only requests equal to it.
 type Of[K comparable] struct{ Key K }
 
-func (k Of[K]) Round() Of[K]              { return k }
+// Round is the shape itself.
+func (k Of[K]) Round() Of[K] { return k }
+
+// Serves tells whether the request is equal.
 func (k Of[K]) Serves(request Of[K]) bool { return k == request }
-func (k Of[K]) Cost() int                 { return 1 }
+
+// Cost is the same for all, since none stands in for another.
+func (k Of[K]) Cost() int { return 1 }
 
 // padding bounds the cost of a graph that serves a request: this many times the request's own.
 const padding = 1.5

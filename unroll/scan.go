@@ -142,6 +142,7 @@ func (l *scanLoop) sequence(name string, n *nodes.Node) *nodes.Node {
 	return in
 }
 
+// Noise is drawn outside for all steps, and comes into the step as an input.
 func (l *scanLoop) Noise(_ *nodes.Graph, r nodes.NoiseRequest) *nodes.Node {
 	n := steps.OuterNoise(l.outer, l.outside, outerRequest(r, l.T))
 	if r.PerSequence {

@@ -112,13 +112,16 @@ func Over(c cells.Cell) Layer {
 	return over{c}
 }
 
+// over is the layer of a single cell.
 type over struct{ cells.Cell }
 
 // FreeParts is the cell's.
 func (l over) FreeParts() []string { return cells.FreeParts(l.Cell) }
 
+// Width is the width of the cell's first part, its output.
 func (l over) Width() int { return l.Parts()[0].Width }
 
+// Unroll carries the cell along x, and shows the parts of its state to whoever watches the graph.
 func (l over) Unroll(x *nodes.Node, init cells.State, o Options) (r *Result) {
 	p := newPass(l.Cell, x, init, o)
 	if o.Strategy == Expand {
@@ -416,6 +419,7 @@ type expandLoop struct {
 	drawn   []*nodes.Node // by the first step, for all
 }
 
+// Noise is the slice of the step at hand. Every step must ask for the same in the same order.
 func (l *expandLoop) Noise(g *nodes.Graph, r nodes.NoiseRequest) *nodes.Node {
 	k := l.asked
 	l.asked++

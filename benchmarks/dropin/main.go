@@ -128,6 +128,7 @@ type clock struct {
 	ms   []float64
 }
 
+// RunAll runs the machine and notes the time since the run before.
 func (c *clock) RunAll() error {
 	err := c.VM.RunAll()
 	now := c.now()

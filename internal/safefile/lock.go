@@ -25,6 +25,7 @@ type LockedError struct {
 	PID int // 0 if it could not be read
 }
 
+// Error names the directory and, if it is known, the process.
 func (e *LockedError) Error() string {
 	who := "another process"
 	if e.PID != 0 {

@@ -25,7 +25,7 @@ func TestMain(m *testing.M) {
 	if dir := os.Getenv(holderDir); dir != "" {
 		_, err := safefile.LockDir(dir)
 		fmt.Println(err)
-		time.Sleep(time.Hour) // an empty select is a deadlock to a runtime without cgo, which ends it
+		time.Sleep(time.Hour) // an empty select is a deadlock to a runtime without cgo
 	}
 	os.Exit(m.Run())
 }

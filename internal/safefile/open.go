@@ -14,6 +14,7 @@ type NotRegularError struct {
 	Mode fs.FileMode
 }
 
+// Error says what stands there, and what to do about a pipe.
 func (e *NotRegularError) Error() string {
 	but := ""
 	switch {

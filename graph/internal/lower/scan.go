@@ -122,8 +122,8 @@ type scan struct {
 	forwardPass
 }
 
-// forwardPass is the forward pass through a recurrence, in one loop or in segments. What the backward pass
-// needs of it is added to it later.
+// forwardPass is the forward pass through a recurrence, in one loop or in segments. What the
+// backward pass needs of it is added to it later.
 type forwardPass interface {
 	slot(i int) *ir.Value  // slot i at all steps, [T, ...]
 	final(k int) *ir.Value // part k of the state as the last step left it

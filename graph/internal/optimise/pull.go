@@ -11,7 +11,8 @@ import (
 func init() {
 	register(pull, pass.Pass{
 		Name: "pull",
-		Does: "element-wise operations whose only reader is a loop are computed in it, step by step",
+		Does: "element-wise operations whose only reader is a loop are computed in it, " +
+			"step by step",
 		Runs: []pass.Place{{After: "hoist", Why: "pull takes back into a loop what was computed " +
 			"before it, where the loop alone reads it"}},
 	})

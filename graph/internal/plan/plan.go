@@ -29,7 +29,8 @@ var (
 	passPack = pass.Register(pass.Pass{Name: "pack", Stage: pass.Emission,
 		Does: "weights are laid out once for all the products with them"})
 	passSkip = pass.Register(pass.Pass{Name: "skip", Stage: pass.Emission,
-		Does: "rows of a batch whose sequences have ended are left out of the steps of a recurrence"})
+		Does: "rows of a batch whose sequences have ended are left out of the steps of a " +
+			"recurrence"})
 )
 
 // Config is how a program is compiled and run.

@@ -70,11 +70,13 @@ func (f *Faulty) SyncDir(dir string) error {
 	return f.FS.SyncDir(dir)
 }
 
+// faultyFile is a file of Faulty, whose calls fail as Faulty says.
 type faultyFile struct {
 	safefile.File
 	fs *Faulty
 }
 
+// Write writes half of p at the call that fails, and nothing later.
 func (w *faultyFile) Write(p []byte) (int, error) {
 	if err := w.fs.call(); err != nil {
 		if w.fs.Calls > w.fs.At { // the machine has stopped already
@@ -86,6 +88,7 @@ func (w *faultyFile) Write(p []byte) (int, error) {
 	return w.File.Write(p)
 }
 
+// Sync implements safefile.File.
 func (w *faultyFile) Sync() error {
 	if err := w.fs.call(); err != nil {
 		return err
@@ -93,6 +96,7 @@ func (w *faultyFile) Sync() error {
 	return w.File.Sync()
 }
 
+// Close implements safefile.File. After a crash nothing is closed.
 func (w *faultyFile) Close() error {
 	if err := w.fs.call(); err != nil {
 		if !w.fs.Crash {
@@ -218,10 +222,14 @@ func (d *Disk) SyncDir(string) error {
 	return nil
 }
 
+// Write appends p; nothing of it is durable before Sync.
 func (n *inode) Write(p []byte) (int, error) {
 	n.written = append(slices.Clip(n.written), p...)
 	return len(p), nil
 }
 
-func (n *inode) Sync() error  { n.synced = n.written; return nil }
+// Sync makes what was written durable.
+func (n *inode) Sync() error { n.synced = n.written; return nil }
+
+// Close implements safefile.File.
 func (n *inode) Close() error { return nil }
