@@ -10,24 +10,24 @@ import (
 // divided sums gradients up over processes and shares the update out among them. Each process has a
 // segment of all parameters: it receives the gradients of that segment from every process, adds
 // them up in the order of shardTree, clips and updates the segment, and sends the new values to
-// every process. All is sent from where it is and received where it is needed, parameter by parameter;
-// processes that share memory write there what others read.
+// every process. All is sent from where it is and received where it is needed, parameter by
+// parameter; processes that share memory write there what others read.
 type divided struct {
 	world    Processes
 	messages Messages
 	layout   *layout
-	parts    [][]treeNode // the nodes of each process; the sums are where its segments are received
+	parts    [][]treeNode // the nodes of each process; the sums are where its segments come to
 	spans    [][]span     // what each process's segment has of the parameters
 	sizes    []size       // of these
-	windows  []*window    // memory of each process that this one reads, and its own; nil: there is none
+	windows  []*window    // of each process that this one reads, and its own; nil: there is none
 	shares   bool         // some process has one that another reads
 
 	blocks []block // of this process's segment
 	order  []int   // of all blocks, process by process: their numbers
 	counts []int   // of bytes, of a number for each block of a process
 
-	// gradients of the only shard of this process, by parameter, if that is not summed up before it is
-	// sent, and where they may differ from 0
+	// gradients of the only shard of this process, by parameter, if that is not summed up before it
+	// is sent, and where they may differ from 0
 	raw        []vector
 	rawTouched []touched
 	touched    [][][]touched // of the nodes of each process, by parameter
@@ -44,57 +44,62 @@ type divided struct {
 	whole      flat                 // room for what all processes give
 }
 
-func newDivided(world Processes, l *layout, shards int, fast bool) (divided, error) {
+// newDivided says who has what, and asks nothing of the others, which may yet turn out to train
+// something else.
+func newDivided(world Processes, l *layout, shards int) divided {
 	x := divided{world: world, messages: messagesOf(world), layout: l}
 	n, rank := world.Size(), world.Rank()
 	x.spans = l.divide(n)
 	x.sizes = make([]size, n)
 	for r, spans := range x.spans {
+		first := len(x.order)
 		for i := range spans {
 			s := &spans[i]
 			of := l.slots[s.slot]
 			s.at = x.sizes[r].add(of.dtype, s.to-s.from)
-			first := len(x.order)
 			for b := of.blocks.from; b < of.blocks.to; b++ {
 				if at := l.blocks[b].from; s.from <= at && at < s.to {
 					x.order = append(x.order, b)
 				}
 			}
-			if r == rank {
-				for _, b := range x.order[first:] {
-					x.blocks = append(x.blocks, l.blocks[b])
-				}
+		}
+		own := x.order[first:]
+		if r == rank {
+			for _, b := range own {
+				x.blocks = append(x.blocks, l.blocks[b])
 			}
 		}
-		sent := 0
-		for _, c := range x.counts {
-			sent += c
-		}
-		x.counts = append(x.counts, 8*len(x.order)-sent)
+		x.counts = append(x.counts, 8*len(own))
 		from, to := ShardRows(shards, r, n)
 		x.parts = append(x.parts, nodesOf(from, to))
 	}
-	if fast {
-		x.windows = make([]*window, n)
-	} else if err := x.openWindows(); err != nil {
-		return x, err
+	x.windows = make([]*window, n)
+	x.segment = x.sizes[rank].zeros()
+	x.packed, x.within = make([]flat, len(l.slots)), make([]touched, len(l.slots))
+	x.shown = make([]bool, len(l.slots))
+	x.squares = make([]float64, len(x.blocks))
+	x.gathered, x.norms = make([]float64, len(l.blocks)), make([]float64, len(l.blocks))
+	return x
+}
+
+// prepare makes room for the gradients of others, once it is known that all train the same: in windows,
+// and where there are none for messages.
+func (x *divided) prepare() error {
+	if err := x.openWindows(); err != nil {
+		return err
 	}
+	rank := x.world.Rank()
 	for r, nodes := range x.parts {
 		of := make([][]touched, len(nodes))
 		for i := range nodes {
-			of[i] = make([]touched, len(l.slots))
+			of[i] = make([]touched, len(x.layout.slots))
 			if r != rank && x.windows[r] == nil {
 				nodes[i].sum = x.sizes[rank].zeros()
 			}
 		}
 		x.touched = append(x.touched, of)
 	}
-	x.segment = x.sizes[rank].zeros()
-	x.packed, x.within = make([]flat, len(l.slots)), make([]touched, len(l.slots))
-	x.shown = make([]bool, len(l.slots))
-	x.squares = make([]float64, len(x.blocks))
-	x.gathered, x.norms = make([]float64, len(l.blocks)), make([]float64, len(l.blocks))
-	return x, nil
+	return nil
 }
 
 // bytes is the memory of numbers of one type.
@@ -109,7 +114,8 @@ func bytesOf[T float](x []T) []byte {
 	if len(x) == 0 {
 		return nil
 	}
-	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(x))), len(x)*int(unsafe.Sizeof(x[0])))
+	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(x))),
+		len(x)*int(unsafe.Sizeof(x[0])))
 }
 
 // clip clips the gradient as Clip.Apply does, and returns its norm.
@@ -143,8 +149,8 @@ func (x *divided) step(o Optimizer, having func([]gorgonia.ValueGrad) []gorgonia
 		x.pieces = make([]gorgonia.ValueGrad, len(x.layout.slots))
 		for _, s := range x.spans[x.world.Rank()] {
 			value, grad, n := x.values(s), x.part(s, x.segment), s.to-s.from
-			x.pieces[s.slot] = &gathered{ValueGrad: piece{value.dense(n)}, name: x.layout.slots[s.slot].name,
-				grad: grad.dense(n), within: x.withinPiece(s.slot, s.from, s.to),
+			x.pieces[s.slot] = &gathered{ValueGrad: piece{value.dense(n)},
+				name: x.layout.slots[s.slot].name, grad: grad.dense(n), within: x.withinPiece(s.slot, s.from, s.to),
 				show: func() { x.within[s.slot], x.shown[s.slot] = nil, true }}
 		}
 	}

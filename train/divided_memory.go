@@ -5,10 +5,15 @@ import (
 	"unsafe"
 )
 
-// windowed are Processes of which those of one host share memory. Windows gives each process so many bytes of
-// its own, which it writes, and those of all that it may read, by rank; of one that it may not read, or that
-// may not read its own, it gives nil. What was written before a call of another method by all, such as
-// Barrier, others read after it. Every process calls it, and the memory of an earlier call is then gone.
+// windowed are Processes of which those of one host share memory. Windows gives each process so many
+// bytes of its own, which it writes, and those of all that it may read, by rank; of one that it may
+// not read, or that may not read its own, it gives nil. What was written before a call of another
+// method by all, such as Barrier, others read after it. Every process calls it, and the memory of an
+// earlier call is then gone.
+//
+// Of an update gradients are written before report and read after it, in reduce; new values are
+// written after that, and read once the barrier of share is passed. Whoever has passed it knows that
+// all are done with the gradients, and whoever has the next report that all are done with the values.
 type windowed interface {
 	Processes
 	Windows(bytes int) ([][]byte, error)
@@ -23,7 +28,6 @@ type window struct {
 // openWindows makes a window of this process, and finds those of the others of its host.
 func (x *divided) openWindows() error {
 	n, rank := x.world.Size(), x.world.Rank()
-	x.windows = make([]*window, n)
 	w, ok := x.world.(windowed)
 	if !ok {
 		return nil
@@ -33,7 +37,8 @@ func (x *divided) openWindows() error {
 		return errorOf(ErrProcesses, "train: process %d of %d: %w", rank, n, err)
 	}
 	if len(memory) != n {
-		return fmt.Errorf("train: %T.Windows gives those of %d processes of %d", x.world, len(memory), n)
+		return fmt.Errorf("train: %T.Windows gives those of %d processes of %d", x.world, len(memory),
+			n)
 	}
 	read := []byte{0}
 	for r, data := range memory {
@@ -41,8 +46,8 @@ func (x *divided) openWindows() error {
 			continue
 		}
 		if len(data) < x.windowBytes(r) {
-			return fmt.Errorf("train: the window of process %d has %d bytes, and not %d", r, len(data),
-				x.windowBytes(r))
+			return fmt.Errorf("train: the window of process %d has %d bytes, and not %d", r,
+				len(data), x.windowBytes(r))
 		}
 		x.windows[r], x.windows[rank] = x.windowOver(data, r), x.windowOver(memory[rank], rank)
 		read[0] = 1
@@ -92,7 +97,8 @@ func numbersOf[T float](data []byte, n int) []T {
 	return unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData(data))), n)
 }
 
-// write puts what other processes read of this one's gradients into its window, multiplied by a count.
+// write puts what other processes read of this one's gradients into its window, multiplied by a
+// count.
 func (x *divided) write(own *shardTree, count float64) {
 	rank := x.world.Rank()
 	if x.windows[rank] == nil {

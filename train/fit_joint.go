@@ -14,6 +14,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+	"sync"
 
 	"gorgonia.org/gorgonia"
 
@@ -238,7 +239,10 @@ func (f *fit) join() error {
 			"others, which then wait, %d; a multiple of %d would be even", n, size, (n+size-1)/size,
 			n/size, size))
 	}
-	return err
+	if err != nil || f.FastSum {
+		return err
+	}
+	return f.joint.prepare()
 }
 
 // identity is what must be the same in all processes, by name, and host, which need not.
@@ -299,16 +303,18 @@ func version() string {
 	return v
 }
 
-// program is a digest of the file that runs, which says more than a version does of one that was built from
-// changed sources; "" if it cannot be read.
-func program() string {
-	name, err := os.Executable()
+// program is a digest of the file that runs, which says more than a version does of one that was
+// built from changed sources; "" if it cannot be read.
+var program = sync.OnceValue(func() string {
+	f, err := os.Open("/proc/self/exe") // which is that file though another has taken its name
 	if err != nil {
-		return ""
-	}
-	f, err := os.Open(name)
-	if err != nil {
-		return ""
+		name, err := os.Executable()
+		if err != nil {
+			return ""
+		}
+		if f, err = os.Open(name); err != nil {
+			return ""
+		}
 	}
 	defer f.Close()
 	h := sha256.New()
@@ -316,7 +322,7 @@ func program() string {
 		return ""
 	}
 	return fmt.Sprintf("with digest %x", h.Sum(nil)[:8])
-}
+})
 
 // compareIdentities names what differs from the first process.
 func compareIdentities(all [][]byte) error {

@@ -94,9 +94,7 @@ func newJoint(t Task, params []gorgonia.ValueGrad, c Config) (*joint, error) {
 	j.lists = map[unsafe.Pointer][]gorgonia.ValueGrad{}
 	j.sums, j.summed = make([]flat, j.to-j.from), make([]bool, j.to-j.from)
 	if j.world != nil {
-		if j.divided, err = newDivided(j.world, j.layout, j.shards, c.FastSum); err != nil {
-			return nil, err
-		}
+		j.divided = newDivided(j.world, j.layout, j.shards)
 		if j.shards == j.size() && max(c.Accumulate, 1) == 1 && !c.FastSum {
 			j.raw, j.rawTouched = make([]vector, len(params)), make([]touched, len(params))
 		}
@@ -208,8 +206,8 @@ func (p parameter) touchedAnd(count int) touched {
 	return p.touched
 }
 
-// show writes the gradients to where other processes of this host read them, once report has said that
-// they are there.
+// show writes the gradients to where other processes of this host read them, once report has said
+// that they are there.
 func (j *joint) show() {
 	if j.world == nil || j.fast {
 		return

@@ -3,6 +3,7 @@ package all_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"testing"
 
@@ -34,26 +35,36 @@ func together(processes int, change func(rank int, task train.Task, c *train.Con
 	return weights, results, errs
 }
 
-// What is different among processes is named before anything is trained, by all.
+// What is different among processes is named before anything is trained, by all, and before they look
+// for memory to share, of which they would need other sizes.
 func TestProcessesMustBeAlike(t *testing.T) {
 	for what, change := range map[string]func(task train.Task, c *train.Config){
-		"the weights":          func(task train.Task, _ *train.Config) { task.Params()[0].Value().Float32s()[0]++ },
-		"the setting seed":     func(_ train.Task, c *train.Config) { c.Seed = 9 },
-		"the optimizer":        func(_ train.Task, c *train.Config) { c.Optimizer = must(train.NewSGD(train.SGDConfig{})) },
+		"the weights": func(task train.Task, _ *train.Config) {
+			task.Params()[0].Value().Float32s()[0]++
+		},
+		"the setting seed": func(_ train.Task, c *train.Config) { c.Seed = 9 },
+		"the optimizer": func(_ train.Task, c *train.Config) {
+			c.Optimizer = must(train.NewSGD(train.SGDConfig{}))
+		},
 		"the number of epochs": func(_ train.Task, c *train.Config) { c.Epochs = 5 },
 		"the clipping":         func(_ train.Task, c *train.Config) { c.Clip.Norm = 3 },
+		"the number of shards": func(_ train.Task, c *train.Config) { c.Shards = 6 },
+		"the way of summing":   func(_ train.Task, c *train.Config) { c.FastSum = true },
 	} {
-		_, _, errs := together(3, func(rank int, task train.Task, c *train.Config) context.Context {
-			if rank == 2 {
-				change(task, c)
+		for last := 1; last <= 2; last++ {
+			_, _, errs := together(last+1, func(r int, task train.Task,
+				c *train.Config) context.Context {
+				if r == last {
+					change(task, c)
+				}
+				return nil
+			})
+			for _, err := range errs {
+				require.ErrorIs(t, err, train.ErrProcesses)
+				require.ErrorContains(t, err, fmt.Sprintf("process %d on ", last))
+				require.ErrorContains(t, err, "differs in ")
+				require.ErrorContains(t, err, what)
 			}
-			return nil
-		})
-		for _, err := range errs {
-			require.ErrorIs(t, err, train.ErrProcesses)
-			require.ErrorContains(t, err, "process 2 on ")
-			require.ErrorContains(t, err, "differs in ")
-			require.ErrorContains(t, err, what)
 		}
 	}
 	_, _, errs := together(3, func(_ int, _ train.Task, c *train.Config) context.Context {
