@@ -2,7 +2,9 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,18 +15,49 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/seqzoo/seqzoo/examples/cli"
 	"github.com/seqzoo/seqzoo/zoo/lm"
 )
 
 // asProgram, in the environment, makes the test binary the program itself.
 const asProgram = "SEQZOO_TEST_NEXTWORD"
 
+// lastLine, in the environment, begins the line of the progress after which the program goes on only
+// once it was interrupted.
+const lastLine = "SEQZOO_TEST_NEXTWORD_LAST"
+
 func TestMain(m *testing.M) {
-	if os.Getenv(asProgram) != "" {
+	switch last := os.Getenv(lastLine); {
+	case last != "":
+		ctx, stop := cli.Interruptible("nextword")
+		defer stop()
+		cli.Main("nextword", func(args []string, out io.Writer) error {
+			s, err := parse(args, out)
+			if err != nil {
+				return err
+			}
+			return run(ctx, s, out, lines{ctx, last})
+		})
+		os.Exit(0)
+	case os.Getenv(asProgram) != "":
 		main()
 		os.Exit(0)
 	}
 	os.Exit(m.Run())
+}
+
+// lines are those of the progress, on the standard error, up to the last.
+type lines struct {
+	ctx  context.Context
+	last string
+}
+
+func (l lines) Write(b []byte) (int, error) {
+	n, err := os.Stderr.Write(b)
+	if strings.HasPrefix(string(b), l.last) {
+		<-l.ctx.Done()
+	}
+	return n, err
 }
 
 func program(args ...string) *exec.Cmd {

@@ -52,6 +52,11 @@ func (p *timed) AllGather(send, recv []byte, counts []int) error {
 	return p.Job.AllGather(send, recv, counts)
 }
 
+func (p *timed) Barrier() error {
+	defer func(begun time.Time) { p.waited += time.Since(begun) }(time.Now())
+	return p.Job.Barrier()
+}
+
 // stepTimes trains one of the models in 2 shards and prints the median time of a step after the first
 // two, and that of what is waited in it for the other process and the exchange.
 func stepTimes(job *mpi.Job, name string) error {

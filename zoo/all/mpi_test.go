@@ -2,7 +2,6 @@ package all_test
 
 import (
 	"crypto/sha256"
-	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -17,36 +16,36 @@ import (
 	"github.com/seqzoo/seqzoo/train/mpi"
 )
 
-// jobModels names, in the environment, the models that a process of an MPI job is to train, and jobDir the
-// directory of their checkpoints.
+// jobModels names, in the environment, the models that a process of an MPI job is to train, and
+// jobDir the directory of their checkpoints.
 const (
 	jobModels = "SEQZOO_TEST_MPI_MODELS"
 	jobDir    = "SEQZOO_TEST_MPI_DIR"
 )
 
-// trainInJob trains models, one after another, with the other processes of the job; the first prints a
-// digest of what each ends with.
-func trainInJob(models string) {
+// trainInJob trains models, one after another, with the other processes of the job; the first prints
+// a digest of what each ends with. The launcher ends the others of one that fails.
+func trainInJob(models string) error {
 	job, err := mpi.Start(mpi.Config{})
-	if err == nil {
-		for _, name := range strings.Split(models, ",") {
-			end, e := inShards(name, filepath.Join(os.Getenv(jobDir), name), job, 0)
-			if err = errors.Join(err, e); job.Rank() == 0 {
-				fmt.Printf("digest of %s: %x\n", name, sha256.Sum256([]byte(end)))
-			}
-		}
-		err = errors.Join(err, job.Close())
-	}
 	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
+		return err
 	}
-	os.Exit(0)
+	for name := range strings.SplitSeq(models, ",") {
+		end, err := inShards(name, filepath.Join(os.Getenv(jobDir), name), job, 0)
+		if err != nil {
+			return err
+		}
+		if job.Rank() == 0 {
+			fmt.Printf("digest of %s: %x\n", name, sha256.Sum256([]byte(end)))
+		}
+	}
+	return job.Close()
 }
 
-// Models in 4 shards end with the same weights, state of the optimizer and history, to the bit, in a process
-// that knows of no other and in MPI jobs of 1, 2 and 4 processes with 1 and 2 workers each. The gate takes
-// two jobs and five models; with -long it is every combination, with each library that is installed.
+// Models in 4 shards end with the same weights, state of the optimizer and history, to the bit, in a
+// process that knows of no other and in MPI jobs of 1, 2 and 4 processes with 1 and 2 workers each.
+// The gate takes two jobs and five models; with -long it is every combination, with each library that
+// is installed.
 func TestModelsOverMPI(t *testing.T) {
 	type jobOf struct {
 		l          mpitest.Launcher

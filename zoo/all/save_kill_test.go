@@ -34,7 +34,11 @@ func TestMain(m *testing.M) {
 		saveForEver(dir)
 	}
 	if models := os.Getenv(jobModels); models != "" {
-		trainInJob(models)
+		if err := trainInJob(models); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
 	}
 	os.Exit(m.Run())
 }
