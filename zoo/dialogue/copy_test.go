@@ -26,11 +26,12 @@ import (
 
 var update = flag.Bool("update", false, "write what PyTorch gives to testdata")
 
-// strangers are dialogues with words that the vocabulary of newHRED lacks: x to z.
+// strangers are dialogues with words that the vocabulary of newHRED lacks, some of which are no
+// UTF-8.
 var strangers = [][][]string{
-	{{"a", "x"}, {"x", "b", "y"}, {}, {"y", "z", "x", "a"}},
+	{{"a", "x"}, {"x", "b", "\xfe"}, {}, {"\xfe", "\xff", "x", "a"}},
 	{{}, {"x", "c"}, {"c", "c", "x"}},
-	{{"d", "e", "z", "x", "a", "b"}, {"a", "z", "d", "e"}},
+	{{"d", "e", "\xff", "x", "a", "b"}, {"a", "\xff", "d", "e"}},
 }
 
 // copyingRNN is small enough for plain loops.
@@ -176,6 +177,11 @@ func TestCopyReplies(t *testing.T) {
 			}
 		}
 		require.Positive(t, copies)
+		c := m.NewConversation()
+		require.NoError(t, c.Read([]string{"a"}))
+		state, err := c.State()
+		require.NoError(t, err)
+		require.ErrorContains(t, new(dialogue.Conversation).SetState(state), "NewConversation")
 	}
 }
 

@@ -3,7 +3,6 @@ package dialogue
 import (
 	"cmp"
 	"context"
-	"errors"
 	"slices"
 
 	"github.com/seqzoo/seqzoo/cells"
@@ -54,6 +53,9 @@ type Conversation struct {
 	said  memoryOfTurns
 }
 
+var errNoConversation = prefix.Errorf(
+	"the conversation is an empty value: NewConversation makes one")
+
 // NewConversation begins a dialogue.
 func (m *Model) NewConversation() *Conversation {
 	c := &Conversation{m: m}
@@ -79,7 +81,7 @@ func (c *Conversation) Turns() int { return c.turns }
 // After an error the conversation is as before.
 func (c *Conversation) Read(tokens []string) error {
 	if c.m == nil {
-		return errors.New("zoo: hred: the conversation is an empty value: NewConversation makes one")
+		return errNoConversation
 	}
 	if err := shared.Made(c.m.store); err != nil {
 		return prefix.Wrap(err)

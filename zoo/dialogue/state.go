@@ -1,7 +1,6 @@
 package dialogue
 
 import (
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
@@ -46,8 +45,7 @@ func (c *Conversation) State() (zoo.State, error) {
 	}
 	notes := map[string]string{turnsNote: strconv.Itoa(c.turns)}
 	if c.m.cfg.Copy > 0 {
-		words, _ := json.Marshal(c.said.words) // strings have no errors
-		notes[wordsNote] = string(words)
+		notes[wordsNote] = shared.Words(c.said.words)
 	}
 	return shared.NewState(architecture, &c.m.identity, parts, notes), nil
 }
@@ -56,6 +54,9 @@ func (c *Conversation) State() (zoo.State, error) {
 // with other weights, is an error of the kind zoo.ErrMisfit. After an error the conversation is as
 // before.
 func (c *Conversation) SetState(s zoo.State) error {
+	if c.m == nil {
+		return errNoConversation
+	}
 	if s.Empty() {
 		c.Reset()
 		return nil
@@ -70,10 +71,12 @@ func (c *Conversation) SetState(s zoo.State) error {
 	}
 	var words []string
 	if c.m.cfg.Copy > 0 {
-		err := json.Unmarshal([]byte(notes[wordsNote]), &words)
-		if err != nil || len(words) > c.m.cfg.Copy {
-			return prefix.Errorf("the state does not say which of at most %d words may be copied: %w",
-				c.m.cfg.Copy, check.ErrMisfit)
+		if words, err = shared.ParseWords(notes[wordsNote]); err != nil {
+			return prefix.Wrap(err)
+		}
+		if len(words) > c.m.cfg.Copy {
+			return prefix.Errorf("the state has %d words that may be copied; want at most %d: %w",
+				len(words), c.m.cfg.Copy, check.ErrMisfit)
 		}
 	}
 	want, err := run.NewState(c.m.parts(len(words)), 1, c.m.store.Dtype())

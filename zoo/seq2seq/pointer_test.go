@@ -319,6 +319,19 @@ func writesNames(t *testing.T, m *seq2seq.Model, source []string) {
 	found, err := w.Write(context.Background(), decode.SearchOptions{})
 	require.NoError(t, err)
 	require.Contains(t, found.Tokens, "voit")
+
+	w, err = m.NewWriting([]string{"\xff", "sees", "\xfe"}) // words that are no UTF-8
+	require.NoError(t, err)
+	s := w.State()
+	b, err := s.MarshalBinary()
+	require.NoError(t, err)
+	require.NoError(t, s.UnmarshalBinary(b))
+	again, err := m.Resume(s)
+	require.NoError(t, err)
+	for _, w := range []*seq2seq.Writing{w, again} {
+		require.NoError(t, w.Read([]string{"\xfe"}))
+		require.Equal(t, []string{"\xfe"}, w.Tokens())
+	}
 }
 
 // What a word of the extended vocabulary is worth is the same in decoding and in the loss, and all

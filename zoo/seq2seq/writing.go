@@ -2,7 +2,6 @@ package seq2seq
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 
@@ -259,8 +258,7 @@ func (w *Writing) State() zoo.State {
 	}
 	if w.m.cfg.Copy {
 		notes[placesNote] = shared.Numbers(w.places.as)
-		words, _ := json.Marshal(w.more) // strings have no errors
-		notes[moreNote] = string(words)
+		notes[moreNote] = shared.Words(w.more)
 	}
 	return shared.NewState(architecture, &w.m.identity, w.parts.Clone(), notes)
 }
@@ -296,7 +294,7 @@ func (m *Model) Resume(s zoo.State) (*Writing, error) {
 
 // copyNotes takes what is copied of the source from the notes of a state.
 func (w *Writing) copyNotes(notes map[string]string) (err error) {
-	if err := json.Unmarshal([]byte(notes[moreNote]), &w.more); err != nil {
+	if w.more, err = shared.ParseWords(notes[moreNote]); err != nil {
 		return err
 	}
 	w.places.more = len(w.more)

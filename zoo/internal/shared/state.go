@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"unicode/utf8"
 
 	"github.com/seqzoo/seqzoo/internal/check"
 	"github.com/seqzoo/seqzoo/nodes"
@@ -133,6 +134,39 @@ func ParseNumbers(note string, limit int) ([]int, error) {
 		x[i] = n
 	}
 	return x, nil
+}
+
+// Words writes words as a note: a JSON list, in which a word that is no UTF-8, which JSON cannot
+// hold, is a list of its bytes in base64.
+func Words(words []string) string {
+	list := make([]any, len(words))
+	for i, word := range words {
+		if list[i] = word; !utf8.ValidString(word) {
+			list[i] = [][]byte{[]byte(word)}
+		}
+	}
+	note, _ := json.Marshal(list) // strings and bytes have no errors
+	return string(note)
+}
+
+// ParseWords reads what Words wrote.
+func ParseWords(note string) ([]string, error) {
+	var list []json.RawMessage
+	if err := json.Unmarshal([]byte(note), &list); err != nil {
+		return nil, check.Kind(check.ErrMisfit, fmt.Errorf("the state has no words: %w", err))
+	}
+	words := make([]string, len(list))
+	for i, word := range list {
+		var raw [1][]byte
+		if json.Unmarshal(word, &words[i]) == nil {
+			continue
+		}
+		if err := json.Unmarshal(word, &raw); err != nil {
+			return nil, check.Kind(check.ErrMisfit, fmt.Errorf("the state has no word %d: %w", i, err))
+		}
+		words[i] = string(raw[0])
+	}
+	return words, nil
 }
 
 // Identity tells a model with its weights from all others. The digest is made of all weights the
