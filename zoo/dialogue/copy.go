@@ -2,6 +2,7 @@ package dialogue
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/seqzoo/seqzoo/cells"
 	"github.com/seqzoo/seqzoo/nodes"
@@ -213,18 +214,12 @@ type memoryOfTurns struct {
 
 // add appends the tokens of a turn, and keeps the last so many. What it had stays as it is.
 func (t memoryOfTurns) add(words []string, outputs []float64, keep int) memoryOfTurns {
-	width := 0
-	if len(words) > 0 {
-		width = len(outputs) / len(words)
-	} else if len(t.words) > 0 {
-		width = len(t.outputs) / len(t.words)
+	t.words, t.outputs = slices.Concat(t.words, words), slices.Concat(t.outputs, outputs)
+	if k := len(t.words) - keep; k > 0 {
+		width := len(t.outputs) / len(t.words)
+		t.words, t.outputs = t.words[k:], t.outputs[k*width:]
 	}
-	out := memoryOfTurns{append(append([]string{}, t.words...), words...),
-		append(append([]float64{}, t.outputs...), outputs...)}
-	if k := len(out.words) - keep; k > 0 {
-		out.words, out.outputs = out.words[k:], out.outputs[k*width:]
-	}
-	return out
+	return t
 }
 
 // copied says as which id each of the words is copied, and which of them are behind the vocabulary.

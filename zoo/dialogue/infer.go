@@ -149,7 +149,7 @@ func (c *Conversation) Reply(ctx context.Context, o ReplyOptions) ([]Reply, erro
 		return nil, prefix.Wrap(err)
 	}
 	width := max(o.Beam, 1)
-	size := responderSize{width: width, places: len(c.said.words), copies: c.m.cfg.Copy > 0}
+	size := responderSize{width: width, places: len(c.said.words)}
 	lease, err := c.m.responders.Take(size, c.m.newResponder)
 	if err != nil {
 		return nil, prefix.Wrap(err)

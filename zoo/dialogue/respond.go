@@ -9,17 +9,12 @@ import (
 	"github.com/seqzoo/seqzoo/zoo/internal/shared"
 )
 
-// responderSize is what a responder is compiled for: the width of the beam, and if the model copies
-// the tokens that it may copy.
-type responderSize struct {
-	width, places int
-	copies        bool
-}
+// responderSize is what a responder is compiled for: the width of the beam, and how many tokens may
+// be copied, if the model copies.
+type responderSize struct{ width, places int }
 
 func (s responderSize) Round() responderSize {
-	if s.copies {
-		s.places = run.Round(s.places)
-	}
+	s.places = run.Round(s.places)
 	return s
 }
 
