@@ -90,7 +90,8 @@ func (c costable) training(l learner) (Cost, error) {
 	if step, err = l.TrainingStep(1, c.batch); err != nil {
 		return Cost{}, err
 	}
-	if one := (costable{1, c.batch}).cost(what, step); one.Memory == all.Memory && one.Flop == all.Flop {
+	one := (costable{1, c.batch}).cost(what, step)
+	if one.Memory == all.Memory && one.Flop == all.Flop {
 		return one, nil
 	}
 	return all, nil

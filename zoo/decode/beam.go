@@ -169,7 +169,9 @@ func (s *search) extend(p Prediction, from, tokens []int) error {
 		}
 	}
 	for _, h := range s.live {
-		h.looked = nil // the extensions have sums of their own; kept along a path, they would be as large as attention
+		// The extensions have sums of their own; kept along a path, they would be as large as
+		// attention.
+		h.looked = nil
 	}
 	s.live = nil
 	for _, r := range candidates.ranked {
@@ -254,7 +256,8 @@ func (t *top[T]) add(score float64, of T) {
 		return
 	}
 	if len(t.ranked) == t.size {
-		t.ranked = t.ranked[:t.size-1] // otherwise all would move to make room for an element that is dropped
+		// Otherwise all would move to make room for an element that is dropped.
+		t.ranked = t.ranked[:t.size-1]
 	}
 	t.ranked = slices.Insert(t.ranked, at, ranked[T]{of, score})
 }

@@ -182,8 +182,8 @@ type ForecastErrors struct {
 
 // Evaluate forecasts behind every window of a series, and of more beside it, and compares. Each
 // series begins with the Lookback steps before the first that is forecast.
-func (m *Model) Evaluate(ctx context.Context, s *series.Series, more ...*series.Series) (*ForecastErrors,
-	error) {
+func (m *Model) Evaluate(ctx context.Context, s *series.Series,
+	more ...*series.Series) (*ForecastErrors, error) {
 	w, err := m.windows(s, more...)
 	if err != nil {
 		return nil, prefix.Wrap(err)

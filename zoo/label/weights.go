@@ -6,8 +6,8 @@ import (
 	"github.com/seqzoo/seqzoo/internal/check"
 )
 
-// weights are what labels and examples count, and how the labels are smoothed. A nil *weights counts
-// everything alike, and smooths nothing.
+// weights are what labels and examples count, and how the labels are smoothed. A nil *weights
+// counts everything alike, and smooths nothing.
 type weights struct {
 	classes, examples, positives []float64
 	smoothing                    float64
@@ -66,16 +66,21 @@ func (m *labeller) weights(d Data) (*weights, error) {
 		"there are Weights, of the examples of Train, and a Stream")
 	bad.That(d.Weights == nil || d.Stream != nil || len(d.Weights) == len(d.Train),
 		"there are %d Weights for %d examples", len(d.Weights), len(d.Train))
-	for name, list := range map[string][]float64{"ClassWeights": d.ClassWeights,
-		"Weights": d.Weights, "PositiveWeights": d.PositiveWeights} {
+	for _, list := range []struct {
+		name    string
+		weights []float64
+		all0    bool // all may be 0
+	}{{"ClassWeights", d.ClassWeights, false}, {"Weights", d.Weights, false},
+		{"PositiveWeights", d.PositiveWeights, true}} {
 		sum := 0.0
-		for i, w := range list {
+		for i, w := range list.weights {
 			if !(w >= 0) || w-w != 0 {
-				return nil, fmt.Errorf("%s[%d] is %g; want a finite number, 0 or more", name, i, w)
+				return nil, fmt.Errorf("%s[%d] is %g; want a finite number, 0 or more", list.name, i, w)
 			}
 			sum += w
 		}
-		bad.That(len(list) == 0 || sum > 0 || name == "PositiveWeights", "all %s are 0, so that there is nothing to learn", name)
+		bad.That(len(list.weights) == 0 || sum > 0 || list.all0,
+			"all %s are 0, so that there is nothing to learn", list.name)
 	}
 	if err := bad.Err(); err != nil {
 		return nil, err
@@ -87,8 +92,8 @@ func (m *labeller) weights(d Data) (*weights, error) {
 }
 
 // BalancedPositives are PositiveWeights with which the examples that have a label count as much for
-// it as those that have not: (n − n_c)/n_c of n examples, of which n_c have label c. A label that no
-// example has counts 1.
+// it as those that have not: (n − n_c)/n_c of n examples, of which n_c have label c. A label that
+// no example has counts 1.
 func BalancedPositives(examples []Labelled, labels int) []float64 {
 	if labels < 1 {
 		return nil

@@ -16,8 +16,7 @@ type Entity struct {
 // FindEntities reads the entities of a sequence of tags in the schemes IOB1, IOB2 and IOBES: O, or
 // B, I, E or S and a type, as in B-PER. Sequences that break the scheme are read as conlleval and
 // seqeval read them by default: an I without a B before it, or of another type than the tag before,
-// begins an entity. The error names a tag that
-// belongs to no such scheme.
+// begins an entity. The error names a tag that belongs to no such scheme.
 func FindEntities(tags []string) (found []Entity, err error) {
 	was, wasType, from := byte('O'), "", 0
 	for i := 0; i <= len(tags); i++ {

@@ -17,8 +17,8 @@ type Learner[E any] struct {
 	Source Source[E]
 	Length func(e E) int // tokens or steps of an example, for messages
 
-	// Begin returns the digests of the data, and the likely mistakes in them. It is
-	// called once the data have been read and checked.
+	// Begin returns the digests of the data, and the likely mistakes in them. It is called once the
+	// data have been read and checked.
 	Begin func(f *Feed[E]) (TaskData, error)
 
 	// Compile makes the graph that a part of a batch runs on, and keeps it for Run. It is called

@@ -51,7 +51,8 @@ func (p Rows) Width(batch int) int {
 
 // Room is how many rows a graph needs for any part of such a batch.
 func (p Rows) Room(batch int) int {
-	from, to := train.ShardRows(p.Width(batch), max(p.Shards, 1)-1, p.Shards) // the last is the largest
+	n := max(p.Shards, 1)
+	from, to := train.ShardRows(p.Width(batch), n-1, n) // the last is the largest
 	return to - from
 }
 
@@ -177,8 +178,7 @@ type measured[T any] struct {
 }
 
 // MeanLossAnd is MeanLoss of batches whose run also returns something else, which is given to take,
-// batch by batch. Several
-// processes that train share the batches out (train.ShareOut).
+// batch by batch. Several processes that train share the batches out (train.ShareOut).
 func MeanLossAnd[T any](ctx context.Context, batches *train.Batches,
 	run func(examples []int) (train.Batch, T, error), take func(examples []int, found T) error) (float64,
 	error) {
