@@ -29,7 +29,8 @@ func newEvaluation() *evaluation { return &evaluation{} }
 func (e *evaluation) register(f *flag.FlagSet) {
 	e.decoding.register(f)
 	cli.ModelFlag(f, &e.model, "")
-	cli.DataFlag(f, &e.data, "of dialogues instead of those of the Schema-Guided Dialogues to validate on")
+	cli.DataFlag(f, &e.data,
+		"of dialogues instead of those of the Schema-Guided Dialogues to validate on")
 	f.IntVar(&e.replies, "replies", 100,
 		"dialogues in which the model replies to every turn, for distinct-1 and -2; 0 for none")
 	f.IntVar(&e.samples, "samples", 10, "vhred: draws of the latent variable")
@@ -93,7 +94,8 @@ func (e *evaluation) count(s cli.Std, path string, v *text.Vocabulary, dialogues
 			all += len(tokens) + 1
 		}
 	}
-	fmt.Fprintf(s.Out, "%s: %d dialogues, %d words to predict with the ends of turns, of which %.1f %% are %s\n",
+	fmt.Fprintf(s.Out,
+		"%s: %d dialogues, %d words to predict with the ends of turns, of which %.1f %% are %s\n",
 		path, len(dialogues), all, 100*float64(unknown)/float64(all), text.Unk)
 }
 
@@ -116,7 +118,8 @@ func (e *evaluation) hred(ctx context.Context, s cli.Std, m *dialogue.Model,
 			score.Perplexity(), score.Bound)
 		return nil
 	}
-	fmt.Fprintf(s.Out, "bound of the perplexity %.3f (%.4f nats a word), with the mean of %d draws\n", score.Perplexity(), score.Bound, e.samples)
+	fmt.Fprintf(s.Out, "bound of the perplexity %.3f (%.4f nats a word), with the mean of %d draws\n",
+		score.Perplexity(), score.Bound, e.samples)
 	fmt.Fprintf(s.Out, "    reconstruction %.4f nats a word, divergence %.3f nats a turn\n",
 		score.Reconstruction, score.KL)
 	fmt.Fprintf(s.Out, "importance-weighted bound %.3f (%.4f nats a word)\n",
@@ -155,9 +158,10 @@ func (e *evaluation) vary(ctx context.Context, s cli.Std, m zoo.Model,
 			}
 		}
 	}
-	fmt.Fprintf(s.Out, "%d replies in %d dialogues, %.1f words each, %d exact: distinct-1 %.4f, distinct-2 %.4f (what was said indeed: %.4f, %.4f)\n",
-		n, len(all.dialogues), float64(tokens)/float64(n), same, replied.Unigrams(), replied.Bigrams(),
-		spoken.Unigrams(), spoken.Bigrams())
+	fmt.Fprintf(s.Out, "%d replies in %d dialogues, %.1f words each, %d exact: distinct-1 %.4f, "+
+		"distinct-2 %.4f (what was said indeed: %.4f, %.4f)\n", n, len(all.dialogues),
+		float64(tokens)/float64(n), same, replied.Unigrams(), replied.Bigrams(), spoken.Unigrams(),
+		spoken.Bigrams())
 	return nil
 }
 

@@ -109,8 +109,8 @@ func (h hierarchical) begin()                   { h.Reset() }
 func (h hierarchical) read(turn []string) error { return h.Read(turn) }
 
 func (h hierarchical) reply(ctx context.Context, d decoding) ([]string, error) {
-	found, err := h.Reply(ctx, dialogue.ReplyOptions{Beam: d.beam, Alpha: d.alpha(), Sample: *d.sampler(),
-		Seed: d.seed})
+	found, err := h.Reply(ctx, dialogue.ReplyOptions{Beam: d.beam, Alpha: d.alpha(),
+		Sample: *d.sampler(), Seed: d.seed})
 	if err != nil || len(found) == 0 {
 		return nil, err
 	}

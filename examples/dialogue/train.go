@@ -40,7 +40,8 @@ func (t *training) register(f *flag.FlagSet) {
 	t.Training.Register(f)
 	f.StringVar(&t.kind, "kind", "hred", "`kind` of model: hred, vhred or seq2seq")
 	cli.DataFlag(f, &t.data, "of dialogues to learn from instead of the Schema-Guided Dialogues")
-	cli.ValidFlag(f, &t.valid, "of dialogues to validate on; without it the last of -data are kept apart for that")
+	cli.ValidFlag(f, &t.valid,
+		"of dialogues to validate on; without it the last of -data are kept apart for that")
 	cli.OldNames(f, "model", "kind")
 	f.IntVar(&t.holdOut, "hold-out", 300,
 		"dialogues at the end of -data that are kept apart, without -valid")
@@ -61,7 +62,8 @@ func (t *training) register(f *flag.FlagSet) {
 		"vhred: nats an utterance and unit that cost nothing")
 	f.Float64Var(&t.wordDropout, "word-dropout", 0.25,
 		"vhred: share of words that the decoder does not get to see")
-	cli.PointerFlag(f, &t.pointer, "of the turn before, or for hred and vhred of all turns so far")
+	cli.PointerFlag(f, &t.pointer, fmt.Sprintf("of the turn before, or for hred and vhred of the "+
+		"last %d words of the turns so far", copied))
 }
 
 func (t *training) check() error {
@@ -91,7 +93,8 @@ func (t *training) check() error {
 			t.latent))
 	}
 	if t.holdOut < 0 || t.minCount < 1 || t.annealing < 0 {
-		errs = append(errs, fmt.Errorf("-hold-out is %d, -min-count %d and -annealing %d; want 0 or more, 1 or more, 0 or more", t.holdOut, t.minCount, t.annealing))
+		errs = append(errs, fmt.Errorf("-hold-out is %d, -min-count %d and -annealing %d; want 0 or "+
+			"more, 1 or more, 0 or more", t.holdOut, t.minCount, t.annealing))
 	}
 	if t.wordDropout >= 1 {
 		errs = append(errs, fmt.Errorf("-word-dropout is %g; want less than 1", t.wordDropout))
@@ -117,7 +120,9 @@ func (t *training) run(ctx context.Context, s cli.Std) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(s.Messages, "%d dialogues of %d turns to learn from and %d to validate on; a vocabulary of %d\n", len(learn.dialogues), turns, len(valid.dialogues), v.Len())
+	fmt.Fprintf(s.Messages,
+		"%d dialogues of %d turns to learn from and %d to validate on; a vocabulary of %d\n",
+		len(learn.dialogues), turns, len(valid.dialogues), v.Len())
 	m, task, err := t.build(v, learn, valid)
 	if err != nil {
 		return err
@@ -165,7 +170,8 @@ func (t *training) read(ctx context.Context) (learn, valid said, err error) {
 	}
 	n := len(learn.dialogues) - t.holdOut
 	if n < 1 {
-		return learn, valid, fmt.Errorf("%s has %d dialogues, of which -hold-out keeps %d apart: none is left to learn from", path, len(learn.dialogues), t.holdOut)
+		return learn, valid, fmt.Errorf("%s has %d dialogues, of which -hold-out keeps %d apart: none "+
+			"is left to learn from", path, len(learn.dialogues), t.holdOut)
 	}
 	return learn.from(0, n), learn.from(n, t.holdOut), nil
 }
@@ -180,7 +186,7 @@ func read(ctx context.Context, path string, words text.Tokeniser) (said, error) 
 	return said{file: path, dialogues: dialogues}, err
 }
 
-// copied is how many tokens of the turns before hred and vhred copy from: the last ones.
+// copied is how many tokens of the turns before hred and vhred may copy: the last ones.
 const copied = 100
 
 // build makes the model and its task.

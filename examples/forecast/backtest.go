@@ -66,8 +66,8 @@ func (b *backtestCommand) run(ctx context.Context, s cli.Std) error {
 		_, err = t.Fit(ctx, s, cli.Run{Model: m, Task: task, Name: b.cell, Unit: "windows"})
 		return m, err
 	}
-	r, err := forecast.Rolling(ctx, all.Slice(0, all.ends[2]), forecast.RollingOptions{From: all.ends[0],
-		Every: b.every, Window: b.window, Fit: fit})
+	r, err := forecast.Rolling(ctx, all.Slice(0, all.ends[2]), forecast.RollingOptions{
+		From: all.ends[0], Every: b.every, Window: b.window, Fit: fit})
 	if err != nil {
 		return err
 	}

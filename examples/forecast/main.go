@@ -120,7 +120,8 @@ func (d *source) register(f *flag.FlagSet) {
 		"`rows` of the training part, or a share of all such as 0.7 or 70%")
 	f.Var(&d.validRows, "valid-rows", "`rows` of the validation part, or a share")
 	f.Var(&d.testRows, "test-rows",
-		"`rows` of the test part, or a share; 0 for all that are left, as by default where fewer are left")
+		"`rows` of the test part, or a share; 0 for all that are left, as by default where fewer "+
+			"are left")
 	f.IntVar(&d.season, "season", 24, "rows after which things repeat, for the naive forecast")
 	f.StringVar(&d.by, "by", "",
 		"`column` that tells several series apart, such as the number of a shop: all are learned\n"+
@@ -262,7 +263,8 @@ func (t *trainCommand) register(f *flag.FlagSet) {
 	f.StringVar(&t.targets, "targets", "",
 		"with -together: comma-separated `names` of the variables to forecast; default all")
 	f.StringVar(&t.known, "known", "",
-		"with -together: comma-separated `names` of variables whose values ahead are known, such as holidays")
+		"with -together: comma-separated `names` of variables whose values ahead are known, such as "+
+			"holidays")
 	f.StringVar(&t.static, "static", "",
 		"with -together: comma-separated `names` of variables that tell series apart, not times")
 	t.Training.Register(f)
@@ -277,7 +279,8 @@ func (t *trainCommand) check() error {
 		err = errors.New("-targets needs -together: read by themselves, all variables are forecast")
 	}
 	if t.known+t.static != "" && !t.together {
-		err = errors.New("-known and -static need -together: a variable read by itself does not see them")
+		err = errors.New("-known and -static need -together: a variable read by itself does not see " +
+			"them")
 	}
 	t.KeepGaps(false)
 	c := t.config([]string{"x"}, nil)

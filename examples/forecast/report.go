@@ -102,7 +102,7 @@ func naive(m *forecast.Model, parts []*series.Series, season int) (mse, mae floa
 	return mse / n, mae / n, nil
 }
 
-// again repeats the last rows before end, and says what came instead.
+// again repeats the last rows before end, so many as a season has, and says what came instead.
 func again(m *forecast.Model, part *series.Series, end, season int) (predicted, truth []float64) {
 	c := m.Config()
 	for h := range c.Horizon {
@@ -131,7 +131,8 @@ func (c *forecastCommand) register(f *flag.FlagSet) {
 	cli.ModelFlag(f, &c.model, "")
 	c.Table.RegisterCells(f)
 	f.BoolVar(&c.each, "each", false,
-		"forecast behind every row, as soon as there are enough, with an empty line after each forecast")
+		"forecast behind every row, as soon as there are enough, with an empty line after each "+
+			"forecast")
 	c.KeepGaps(false)
 }
 

@@ -20,40 +20,6 @@ import (
 	_ "github.com/seqzoo/seqzoo/zoo/text/japanese" // level ja
 )
 
-// preset is a task with the settings that suit it: data files, and values of flags.
-type preset struct {
-	about        string
-	train, valid string // of the data sets; no valid: the last tenth of train
-	flags        string // as on the command line
-}
-
-const wikitext = "-level word -spaced -keep-case -layers 2 -hidden 200 -dropout 0.2 -batch 20 -window 35 -epochs 6 " +
-	"-optimizer sgd -lr 20 -clip 0.25 -schedule cosine -validate 40000"
-
-var presets = map[string]preset{
-	"shakespeare": {"characters of tiny-shakespeare, 2 layers of 128, averaged weights",
-		"tiny-shakespeare/input.txt.gz", "",
-		"-level char -layers 2 -hidden 128 -batch 50 -window 50 -epochs 14 -lr 0.002 -schedule constant -init uniform -embed-std 1 -average 0.998"},
-	"shakespeare-bpe": {"pieces of tiny-shakespeare", "tiny-shakespeare/input.txt.gz", "",
-		"-level bpe -bpe-size 2000 -layers 1 -hidden 256 -tied -batch 32 -window 35 -epochs 5 -lr 0.003 -warmup 50 -dropout 0.3 -clip 1"},
-	"shakespeare-large": {"the same with 2 layers of 256 and dropout",
-		"tiny-shakespeare/input.txt.gz", "",
-		"-level char -layers 2 -hidden 256 -batch 50 -window 50 -epochs 10 -lr 0.003 -schedule cosine -warmup 100 -dropout 0.25 -clip 1 -embed-std 1"},
-	"wikitext2": {"words of WikiText-2, a softmax over all 33,278", "wikitext-2/train.txt.gz",
-		"wikitext-2/valid.txt.gz",
-		wikitext + " -tied"},
-	"wikitext2-sampled": {"the same, trained on a sampled softmax", "wikitext-2/train.txt.gz",
-		"wikitext-2/valid.txt.gz",
-		wikitext + " -tied -sampled 2000"},
-	"wikitext2-adaptive": {"the same with an adaptive softmax", "wikitext-2/train.txt.gz",
-		"wikitext-2/valid.txt.gz",
-		wikitext + " -cutoffs 2000,10000"},
-	"neko-words": {"Japanese words of the same book", "neko/neko.txt", "",
-		"-level ja -layers 1 -hidden 200 -tied -batch 32 -window 35 -epochs 6 -lr 0.003 -warmup 50 -dropout 0.3 -clip 1 -min-count 3"},
-	"neko": {"Japanese characters: I Am a Cat", "neko/neko.txt", "",
-		"-level char -layers 2 -hidden 256 -batch 32 -window 50 -epochs 6 -lr 0.003 -schedule cosine -warmup 50 -dropout 0.3 -clip 1 -min-count 2"},
-}
-
 // trainer is the command train.
 type trainer struct {
 	cli.Training
@@ -96,7 +62,8 @@ func (t *trainer) flags(f *flag.FlagSet) {
 		"of text to validate on; the default with -data is the last tenth of that")
 	cli.OldNames(f, "train", "data")
 	f.StringVar((*string)(&t.level), "level", string(lm.Words),
-		"`unit` that is predicted: word, char, bpe (pieces that are learned) or ja (Japanese words)")
+		"`unit` that is predicted: word, char, bpe (pieces that are learned) or ja (Japanese "+
+			"words)")
 	f.IntVar(&t.bpeSize, "bpe-size", 4000, "pieces that level bpe learns")
 	f.BoolVar(&t.spaced, "spaced", false,
 		"words: the text is tokenised already, and cut at white space alone")
@@ -111,18 +78,21 @@ func (t *trainer) flags(f *flag.FlagSet) {
 	f.Float64Var(&t.embedStd, "embed-std", 0,
 		"deviation of the first embedding, normal; 0 for uniform in ±0.1")
 	f.StringVar(&t.init, "init", "",
-		"first weights of the layers: uniform, the option of -cell, in ±1/√hidden as PyTorch has them; by default Xavier and orthogonal ones")
+		"first weights of the layers: uniform, the option of -cell, in ±1/√hidden as PyTorch has "+
+			"them; by default Xavier and orthogonal ones")
 	f.IntVar(&t.window, "window", 35, "steps that the gradient goes back")
 	f.Float64Var(&t.dropout, "dropout", 0,
 		"share of embedding, output and what goes between layers that is dropped")
 	f.BoolVar(&t.tied, "tied", false, "the embedding is the output layer too")
 	f.StringVar(&t.cutoffs, "cutoffs", "",
-		"make the output an adaptive softmax with clusters that end at these `ids`, such as 2000,10000")
+		"make the output an adaptive softmax with clusters that end at these `ids`, such as "+
+			"2000,10000")
 	f.IntVar(&t.sampled, "sampled", 0,
 		"train on a softmax over the target and so many tokens drawn; 0 for all tokens")
 	f.StringVar(&t.optimizer, "optimizer", "adam", "adam or sgd")
 	f.StringVar(&t.schedule, "schedule", "cosine",
-		"course of the rate: constant, cosine, or plateau (a quarter after an epoch without progress)")
+		"course of the rate: constant, cosine, or plateau (a quarter after an epoch without "+
+			"progress)")
 	f.Float64Var(&t.average, "average", 0,
 		"share that a moving average of the weights keeps at each step, such as 0.999; 0 for none")
 	f.IntVar(&t.validate, "validate", 0,
@@ -308,7 +278,8 @@ func (t *trainer) run(ctx context.Context, s cli.Std) error {
 type outcome struct {
 	parameters int
 	rate       float64 // tokens a second; 0 if it was too short to time
-	loss       float64 // of the validation text in 10 tracks or fewer, in nats; NaN if there is none
+	// of the validation text in 10 tracks or fewer, in nats; NaN if there is none
+	loss float64
 }
 
 // learn trains a model of a corpus and measures it.
@@ -317,7 +288,8 @@ func (t *trainer) learn(ctx context.Context, s cli.Std, cfg lm.Config, c *corpus
 	if err != nil {
 		return outcome{}, err
 	}
-	fmt.Fprintf(s.Out, "%d %s to train on and %d to validate, vocabulary %d; %s with %d parameters\n",
+	fmt.Fprintf(s.Out,
+		"%d %s to train on and %d to validate, vocabulary %d; %s with %d parameters\n",
 		len(c.train), unit(t.level), len(c.valid), c.vocabulary.Len(), t.cell, m.Params().Count())
 	measured := c.valid
 	if t.validate > 0 {

@@ -46,9 +46,11 @@ func trainCommand() cli.Command {
 				"`times` to join frequent neighbours to phrases first")
 			cli.WorkersFlag(f, &t.workers)
 			f.BoolVar(&t.lockFree, "lock-free", false,
-				"all cores write to the same vectors without locks, as gensim's do: faster on many cores and with -output hierarchical, and another result each time")
+				"all cores write to the same vectors without locks, as gensim's do: faster on many "+
+					"cores and with -output hierarchical, and another result each time")
 			f.BoolVar(&t.TextOrder, "text-order", false,
-				"take the steps of negative sampling in the order of the text, on one core unless -lock-free")
+				"take the steps of negative sampling in the order of the text, on one core unless "+
+					"-lock-free")
 			f.BoolVar(&t.loss, "loss", false, "show the mean loss as well; slower")
 			f.StringVar(&t.extend, "extend", "",
 				"`directory` of a model to go on from, with this text and its new words")
@@ -94,7 +96,8 @@ func (t *training) checkExtend() error {
 		case "arch", "output", "dim", "window", "min-count", "max-vocab", "negatives", "sample",
 			"unicode", "text-order":
 			if t.extend != "" {
-				err = fmt.Errorf("-%s is that of the model that -extend names: leave one of them out", f.Name)
+				err = fmt.Errorf("-%s is that of the model that -extend names: leave one of them out",
+					f.Name)
 			}
 		}
 	})
@@ -110,7 +113,8 @@ func (t *training) run(ctx context.Context, s cli.Std) error {
 	sentences := counted(text.Sentences(path,
 		t.Unicode.Tokeniser(text.Words{Lower: !t.keepCase, Spaced: !t.tokenise})), &lines, t.most())
 	for range t.phrases {
-		p, err := word2vec.FindPhrasesFrom(ctx, word2vec.PhrasesConfig{MinCount: t.MinCount}, sentences)
+		p, err := word2vec.FindPhrasesFrom(ctx, word2vec.PhrasesConfig{MinCount: t.MinCount},
+			sentences)
 		if err != nil {
 			return err
 		}
@@ -173,8 +177,8 @@ func (t *training) run(ctx context.Context, s cli.Std) error {
 	return nil
 }
 
-// sentences are the lines of a text as words, which is read anew each time that it is ranged over, so
-// that it need not fit in memory.
+// sentences are the lines of a text as words, which is read anew each time that it is ranged over,
+// so that it need not fit in memory.
 type sentences = iter.Seq2[[]string, error]
 
 // most is how many lines of the text are read; 0: all.
