@@ -95,8 +95,8 @@ func (c Config) Validate() error {
 		bad.Int("copy", c.Copy, 1, shared.MaxTokens, "or 0 for none")
 	}
 	if l := c.Latent; l.Width == 0 {
-		bad.That(l == Latent{}, "latent: it has hidden %d and variance %q, but width 0, which is none",
-			l.Hidden, l.Variance)
+		bad.That(l == Latent{}, "latent: it has hidden %d and variance %q, but width 0, which is "+
+			"none", l.Hidden, l.Variance)
 	} else {
 		bad.Int("latent: width", l.Width, 1, cells.MaxWidth, "or 0 for none")
 		bad.Optional("latent: hidden", l.Hidden, 1, cells.MaxWidth)

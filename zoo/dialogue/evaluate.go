@@ -97,9 +97,9 @@ func (m *Model) Evaluate(ctx context.Context, ds []Dialogue, o EvaluateOptions) 
 	if err != nil {
 		return s, err
 	}
-	if s = t.score(samples); shared.CheckLoss(s.Bound) != nil || shared.CheckLoss(s.Weighted) != nil {
-		return s, prefix.Errorf("%w", errors.Join(shared.CheckLoss(s.Bound),
-			shared.CheckLoss(s.Weighted)))
+	s = t.score(samples)
+	if err := errors.Join(shared.CheckLoss(s.Bound), shared.CheckLoss(s.Weighted)); err != nil {
+		return s, prefix.Wrap(err)
 	}
 	return s, nil
 }

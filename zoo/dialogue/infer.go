@@ -28,8 +28,10 @@ type ReplyOptions struct {
 	Seed       uint64         // of the latent variable and of the sampling, where there is one
 	MeanLatent bool           // the latent variable is its prior mean instead of a draw
 
-	Each func(tokens []string) // is called with the tokens so far, as decode.SearchOptions.Each is
-	Text func(part string)     // is called with each part of the text, as decode.SearchOptions.Text is
+	// Each and Text are called with the tokens so far, and with each part of the text, as those of
+	// decode.SearchOptions are.
+	Each func(tokens []string)
+	Text func(part string)
 }
 
 // Reply is an utterance that was found.
@@ -39,7 +41,7 @@ type Reply struct {
 	Score    float64   // by which replies are ranked
 	LogProbs []float64 // of each token
 	Ended    bool      // by <eos>, not by Max
-	Copied   []int     // which tokens are words that the vocabulary lacks, copied from what was said
+	Copied   []int     // the places of words that the vocabulary lacks, copied from what was said
 }
 
 // Conversation is a dialogue as it goes on. It keeps the state of the context after the turns so
@@ -142,7 +144,8 @@ func (c *Conversation) Reply(ctx context.Context, o ReplyOptions) ([]Reply, erro
 		return nil, prefix.Wrap(err)
 	}
 	if o.MeanLatent && c.m.cfg.Latent.Width == 0 {
-		return nil, prefix.Errorf("the option MeanLatent is set, and the model has no latent variable")
+		return nil, prefix.Errorf(
+			"the option MeanLatent is set, and the model has no latent variable")
 	}
 	cut, err := c.m.cfg.Text.Tokeniser()
 	if err != nil {

@@ -38,7 +38,8 @@ func (m *Model) Inside(d Dialogue) (zoo.Inside, error) {
 		}
 	}
 	found, err := shared.Look(m.store, func(r *shared.Reading) {
-		in := Inputs{Words: r.Ints("words", words, T, N, 1), Before: r.Ints("before", before, T, N, 1),
+		in := Inputs{Words: r.Ints("words", words, T, N, 1),
+			Before:  r.Ints("before", before, T, N, 1),
 			Lengths: r.Ints("lengths", lengths, N, 1), Turns: r.Ints("turns", []int{N}, 1)}
 		if z := m.cfg.Latent.Width; z > 0 {
 			in.Eps = r.Graph.Zeros(N-1, 1, z)

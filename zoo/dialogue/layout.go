@@ -43,12 +43,12 @@ func (m *Model) turnPorts(g *nodes.Graph, sizes []int) (in, out []zoo.Port) {
 	u, each := m.utterances(words, lengths, unroll.Options{})
 	context := m.context.Unroll(nodes.Reshape(u, 1, sizes[1], -1), state,
 		unroll.Options{Strategy: unroll.Expand})
-	in = append([]zoo.Port{{Name: "words", Node: words}, {Name: "lengths", Node: lengths}}, ports...)
+	in = []zoo.Port{{Name: "words", Node: words}, {Name: "lengths", Node: lengths}}
 	y := nodes.Reshape(context.Y(), sizes[1], -1)
 	if out = []zoo.Port{{Name: "context", Node: y}}; m.cfg.Copy > 0 {
 		out = append(out, zoo.Port{Name: "memory", Node: each})
 	}
-	return in, append(out, shared.NextPorts(ports, context.Final())...)
+	return append(in, ports...), append(out, shared.NextPorts(ports, context.Final())...)
 }
 
 func (m *Model) startPorts(g *nodes.Graph, sizes []int) (in, out []zoo.Port) {
@@ -73,7 +73,8 @@ func (m *Model) stepPorts(g *nodes.Graph, sizes []int) (in, out []zoo.Port) {
 	if m.cfg.Copy > 0 {
 		each := g.Input("memory", sizes[0], batch, m.cfg.utterance())
 		counts := g.IntInput("counts", batch)
-		in = append(in, zoo.Port{Name: "memory", Node: each}, zoo.Port{Name: "counts", Node: counts})
+		in = append(in, zoo.Port{Name: "memory", Node: each},
+			zoo.Port{Name: "counts", Node: counts})
 		memory = m.attention.Over(each, nil, counts)
 	}
 	var d *nodes.Node

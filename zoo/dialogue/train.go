@@ -57,8 +57,8 @@ func (d *Data) check(m *Model) error {
 		errs = append(errs, fmt.Errorf("WordDropout is %g, want [0, 1)", d.WordDropout))
 	}
 	if _, ok := m.vocabulary.ID(text.Unk); !ok && d.WordDropout > 0 {
-		errs = append(errs, fmt.Errorf("WordDropout is %g, and the vocabulary has no %s to read instead",
-			d.WordDropout, text.Unk))
+		errs = append(errs, fmt.Errorf("WordDropout is %g, and the vocabulary has no %s to read "+
+			"instead", d.WordDropout, text.Unk))
 	}
 	if !(d.FreeBits >= 0) || math.IsInf(d.FreeBits, 1) {
 		errs = append(errs, fmt.Errorf("FreeBits is %g, want 0 or more", d.FreeBits))
@@ -75,12 +75,13 @@ func (m *Model) checkValid(ds []Dialogue) error {
 	if err := m.checkDialogues(ds); err != nil {
 		return err
 	}
-	return shared.ForeseeValid(ds, Dialogue.tokens, func(longest []Dialogue, whole shared.Rows) error {
+	build := func(longest []Dialogue, whole shared.Rows) error {
 		r := newDialogueRunner(m, Data{}, ds, 8, false)
 		defer r.graphs.Close()
 		_, _, _, err := r.graph(longest, whole)
 		return err
-	})
+	}
+	return shared.ForeseeValid(ds, Dialogue.tokens, build)
 }
 
 // RisingTo is the schedule min(1, n/batches) for Data.KLWeight.
@@ -114,7 +115,8 @@ func (m *Model) Task(d Data) (train.Task, error) {
 			_, _, _, err := runner.graph(ds, part)
 			return err
 		},
-		Run: func(ds []Dialogue, p shared.Rows, seed uint64, counter int) (b train.Batch, err error) {
+		Run: func(ds []Dialogue, p shared.Rows, seed uint64,
+			counter int) (b train.Batch, err error) {
 			g, err := runner.run(ds, p, seed, counter)
 			if err != nil {
 				return b, err
