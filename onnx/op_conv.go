@@ -17,75 +17,12 @@ func convOperators() map[string]operator {
 	}
 }
 
-// spread repeats 1 for each axis where an attribute is not given.
-func (c *call) spread(name string, n int) []int {
-	xs := c.Attrs.Ints(name)
-	if xs == nil {
-		for range n {
-			xs = append(xs, 1)
-		}
-	}
-	if len(xs) != n {
-		host.Failf("%s has %d entries for %d axes", name, len(xs), n)
-	}
-	return xs
-}
-
 // window reads what a convolution or a pooling slides along the axes of x behind the second, of the
 // sizes in.
-func (c *call) window(in, kernel []int) ops.Window {
-	n := len(in)
-	if given := c.Attrs.Ints("kernel_shape"); given != nil {
-		if kernel != nil && !slices.Equal(kernel, given) {
-			host.Failf("kernel_shape is %v, the weights have %v", given, kernel)
-		}
-		kernel = given
-	}
-	if n < 1 || n > 3 || len(kernel) != n {
-		host.Failf("a window %v along %d axes: want as many, one to three", kernel, n)
-	}
-	w := ops.Window{Kernel: kernel, Stride: c.spread("strides", n),
-		Dilation: c.spread("dilations", n), Before: make([]int, n), Behind: make([]int, n)}
-	for i := range n {
-		for _, v := range []int{w.Kernel[i], w.Stride[i], w.Dilation[i]} {
-			if v < 1 || v > host.MaxElements {
-				host.Failf("a window %v with strides %v and dilations %v", w.Kernel, w.Stride,
-					w.Dilation)
-			}
-		}
-	}
-	if pads := c.Attrs.Ints("pads"); pads != nil {
-		if len(pads) != 2*n {
-			host.Failf("pads %v along %d axes", pads, n)
-		}
-		copy(w.Before, pads[:n])
-		copy(w.Behind, pads[n:])
-		if slices.Min(pads) < 0 || slices.Max(pads) > host.MaxElements {
-			host.Failf("pads %v are not supported", pads)
-		}
-	}
-	return w
-}
+func (c *call) window(in, kernel []int) ops.Window { return ops.Window(c.Window(in, kernel)) }
 
-// padSame sets the zeros around so that there is a place for every stride-th element.
-func (c *call) padSame(w ops.Window, in []int) {
-	auto := c.Attrs.String("auto_pad", "NOTSET")
-	if auto == "VALID" {
-		clear(w.Before)
-		clear(w.Behind)
-	}
-	if auto != "SAME_UPPER" && auto != "SAME_LOWER" {
-		return
-	}
-	for i, d := range in {
-		places := (d + w.Stride[i] - 1) / w.Stride[i]
-		total := max(0, (places-1)*w.Stride[i]+(w.Kernel[i]-1)*w.Dilation[i]+1-d)
-		w.Before[i], w.Behind[i] = total/2, total-total/2
-		if auto == "SAME_LOWER" {
-			w.Before[i], w.Behind[i] = w.Behind[i], w.Before[i]
-		}
-	}
-}
+// padSame sets the zeros around as auto_pad wants them.
+func (c *call) padSame(w ops.Window, in []int) { c.PadSame(host.Window(w), in) }
 
 func (c *call) places(w *ops.Window, in []int, up bool) {
 	var err error

@@ -54,8 +54,9 @@ func resize(b *builder, c *call) []*value {
 		}
 	}
 	for _, o := range outside {
-		fill := &host.Tensor{Type: x.typ, Shape: []int{}, F: []float64{c.Float("extrapolation_value", 0)}}
-		y = b.do("Where", nil, o, constant(fill), y)
+		fill := &host.Tensor{Type: host.Float32, Shape: []int{},
+			F: []float64{c.Float("extrapolation_value", 0)}}
+		y = b.do("Where", nil, o, b.cast(constant(fill), x.typ), y)
 	}
 	return []*value{y}
 }
@@ -70,7 +71,8 @@ func (c *call) resizeAxes() []resizedAxis {
 	x := c.need(0)
 	n := len(x.shape)
 	scales, sizes, roi := c.arg(1), (*value)(nil), (*value)(nil)
-	base := resizing{mode: c.Attrs.String("mode", "nearest"), coordinates: "asymmetric", nearest: "floor"}
+	base := resizing{mode: c.Attrs.String("mode", "nearest"), coordinates: "asymmetric",
+		nearest: "floor"}
 	var given []float64
 	switch {
 	case c.op == "Upsample" && c.version < 9:
@@ -109,7 +111,11 @@ func (c *call) resizeAxes() []resizedAxis {
 	if len(given) != len(axes) {
 		host.Failf("%d scales or sizes of %d axes", len(given), len(axes))
 	}
-	all := base.along(x.shape, axes, given, bySizes, c.Attrs.String("keep_aspect_ratio_policy", "stretch"))
+	policy := c.Attrs.String("keep_aspect_ratio_policy", "stretch")
+	if !slices.Contains([]string{"stretch", "not_larger", "not_smaller"}, policy) {
+		host.Failf("keep_aspect_ratio_policy %q is not known", policy)
+	}
+	all := base.along(x.shape, axes, given, bySizes, policy)
 	if base.coordinates == "tf_crop_and_resize" {
 		if roi == nil || len(roi.host.F) != 2*len(axes) {
 			host.Failf("tf_crop_and_resize wants a region: %d numbers", 2*len(axes))
@@ -122,7 +128,8 @@ func (c *call) resizeAxes() []resizedAxis {
 }
 
 // along sets sizes and scales of the axes from what is given of them.
-func (r resizing) along(shape, axes []int, given []float64, bySizes bool, policy string) []resizedAxis {
+func (r resizing) along(shape, axes []int, given []float64, bySizes bool,
+	policy string) []resizedAxis {
 	uniform := 0.0
 	if bySizes && policy != "stretch" {
 		for i, a := range axes {
@@ -194,13 +201,20 @@ type tap struct {
 	weight float64
 }
 
-// taps are what a place of the result is the sum of.
+// nearestModes round a place to a whole one.
+var nearestModes = map[string]func(float64) float64{"floor": math.Floor, "ceil": math.Ceil,
+	"round_prefer_floor": func(x float64) float64 { return math.Ceil(x - 0.5) },
+	"round_prefer_ceil":  func(x float64) float64 { return math.Floor(x + 0.5) }}
+
+// taps are what a place of the result is the sum of. Regions may reach to any place; those further
+// away than any element are brought near, where adding 1 still makes another number.
 func (r resizing) taps(i int) []tap {
-	x := r.at(i)
+	x := min(max(r.at(i), -host.MaxElements), host.MaxElements)
+	if math.IsNaN(x) {
+		host.Failf("the region from %v to %v has no place %d of %d", r.from, r.to, i, r.out)
+	}
 	if r.mode == "nearest" {
-		round := map[string]func(float64) float64{"floor": math.Floor, "ceil": math.Ceil,
-			"round_prefer_floor": func(x float64) float64 { return math.Ceil(x - 0.5) },
-			"round_prefer_ceil":  func(x float64) float64 { return math.Floor(x + 0.5) }}[r.nearest]
+		round := nearestModes[r.nearest]
 		if round == nil {
 			host.Failf("nearest_mode %q is not known", r.nearest)
 		}
@@ -275,7 +289,8 @@ func (b *builder) resampled(y *value, axis int, r resizing) *value {
 			}
 			shape[0] = r.out
 			w := b.node(constant(weights.As(shape...)))
-			part = &value{typ: y.typ, shape: part.shape, from: y.from, node: nodes.Mul(b.node(part), w)}
+			part = &value{typ: y.typ, shape: part.shape, from: y.from,
+				node: nodes.Mul(b.node(part), w)}
 		}
 		if sum == nil {
 			sum = part

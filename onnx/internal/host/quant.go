@@ -182,31 +182,67 @@ func matMul(c *Call) []*Tensor {
 	return []*Tensor{product(c.need(0), c.need(1), c.need(0).Type)}
 }
 
+// numbers are one number, or one a place of an axis, of which a tensor's elements read one each.
+type numbers struct {
+	*Tensor
+	inner int // elements of the tensor a place
+}
+
+// at is the number that element k of the tensor reads.
+func (n numbers) at(k int) int { return k / n.inner % n.Len() }
+
+// numbers is operand i along an axis of a shape; an axis below 0: it is one number.
+func (c *Call) numbers(i, axis int, shape []int) numbers {
+	t := c.need(i)
+	switch {
+	case t.Len() == 1:
+		return numbers{t, 1}
+	case axis < 0:
+		Failf("operand %d, a scale or a zero point, is %v: want one number", i, t)
+	case len(t.Shape) != 1 || t.Len() != shape[axis]:
+		Failf("operand %d: scales or zero points %v along axis %d of %v", i, t.Shape, axis, shape)
+	}
+	return numbers{t, max(1, Size(shape[axis+1:]))}
+}
+
+// requantised brings sums of products of operands 0 and 3, whose scales are operands 1 and 4, to the
+// scale and zero point of the result, operands 6 and 7. The numbers of operand 0, operand 3 and the
+// result lie along an axis of the sums each, where they are more than one.
+func (c *Call) requantised(sums *Tensor, first, second, result int) []*Tensor {
+	of0, of3 := c.numbers(1, first, sums.Shape), c.numbers(4, second, sums.Shape)
+	scale, zero := c.numbers(6, result, sums.Shape), c.numbers(7, result, sums.Shape)
+	if of0.F == nil || of3.F == nil || scale.F == nil || zero.I == nil {
+		Failf("scales %v, %v and %v and a zero point %v: want floats and integers", of0, of3, scale,
+			zero)
+	}
+	out := New(zero.Type, sums.Shape...)
+	for i, s := range sums.I {
+		by := float32(of0.F[of0.at(i)]) * float32(of3.F[of3.at(i)]) / float32(scale.F[scale.at(i)])
+		out.I[i] = saturate(math.RoundToEven(float64(float32(s)*by))+zero.Float(zero.at(i)), zero.Type)
+	}
+	return []*Tensor{out}
+}
+
+// qlinearMatMul has operands a, its scales and zero points, one a row, b, its scales and zero
+// points, one a column, and the scales and zero points of the result, one a row.
+func qlinearMatMul(c *Call) []*Tensor {
+	a, b := c.need(0), c.need(3)
+	sums := product(centred(a, c.need(2), -2), centred(b, c.need(5), -1), Int64)
+	rows, columns := len(sums.Shape)-1, -1
+	if len(b.Shape) > 1 {
+		rows, columns = rows-1, rows
+	}
+	if len(a.Shape) < 2 {
+		rows = -1
+	}
+	return c.requantised(sums, rows, columns, rows)
+}
+
 func quantFuncs() map[string]Func {
 	return map[string]Func{
 		"QuantizeLinear": quantize, "DequantizeLinear": dequantize,
 		"DynamicQuantizeLinear": dynamicQuantize, "MatMulInteger": matMulInteger,
 		"MatMul": matMul, "ConvInteger": convInteger, "QLinearConv": qlinearConv,
-		"QLinearMatMul": func(c *Call) []*Tensor {
-			a := centred(c.need(0), c.need(2), -2)
-			b := centred(c.need(3), c.need(5), -1)
-			p := product(a, b, Int64)
-			zero := c.need(7)
-			for _, i := range []int{1, 4, 6} {
-				if len(c.need(i).F) == 0 {
-					Failf("operand %d, a scale, is %v", i, c.need(i))
-				}
-			}
-			if len(zero.I) == 0 {
-				Failf("operand 7, a zero point, is %v", zero)
-			}
-			scale := float32(c.need(1).F[0]) * float32(c.need(4).F[0]) / float32(c.need(6).F[0])
-			out := New(zero.Type, p.Shape...)
-			for i, v := range p.I {
-				out.I[i] = saturate(math.RoundToEven(float64(float32(v)*scale))+zero.Float(0),
-					zero.Type)
-			}
-			return []*Tensor{out}
-		},
+		"QLinearMatMul": qlinearMatMul,
 	}
 }

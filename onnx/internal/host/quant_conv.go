@@ -1,64 +1,29 @@
 package host
 
-import "math"
-
-// convolution is how the windows of an integer convolution lie.
+// convolution is a convolution of integers.
 type convolution struct {
-	stride, dilation, before []int
-	groups                   int
-	in, kernel, out          []int
-}
-
-// list is an attribute of n integers, all otherwise if it is not given.
-func (c *Call) list(name string, n, otherwise, least int) []int {
-	xs := c.Attrs.Ints(name)
-	if xs == nil {
-		for range n {
-			xs = append(xs, otherwise)
-		}
-	}
-	if len(xs) != n {
-		Failf("%s has %d entries, want %d", name, len(xs), n)
-	}
-	for _, x := range xs {
-		if x < least || x > MaxElements {
-			Failf("%s is %v", name, xs)
-		}
-	}
-	return xs
+	Window
+	in     []int // sizes of the axes that the window slides along
+	groups int
 }
 
 // convolutionOf reads the attributes for operands x [N, C, ...] and w [M, C/groups, ...].
 func (c *Call) convolutionOf(x, w *Tensor) convolution {
-	n := len(x.Shape) - 2
-	if n < 1 || len(w.Shape) != n+2 {
+	if len(x.Shape) < 3 || len(w.Shape) != len(x.Shape) {
 		Failf("a convolution of %v by %v", x.Shape, w.Shape)
 	}
-	v := convolution{stride: c.list("strides", n, 1, 1), dilation: c.list("dilations", n, 1, 1),
-		groups: c.Attrs.Int("group", 1), in: x.Shape[2:], kernel: w.Shape[2:]}
+	in := x.Shape[2:]
+	v := convolution{c.Attrs.Window(in, w.Shape[2:]), in, c.Attrs.Int("group", 1)}
+	c.Attrs.PadSame(v.Window, in)
 	if v.groups < 1 || w.Shape[0]%v.groups != 0 || x.Shape[1] != w.Shape[1]*v.groups {
 		Failf("a convolution of %v by %v in %d groups", x.Shape, w.Shape, v.groups)
 	}
-	pads := c.list("pads", 2*n, 0, 0)
-	auto := c.Attrs.String("auto_pad", "NOTSET")
-	for i := range n {
-		reach := (v.kernel[i]-1)*v.dilation[i] + 1
-		before, behind := pads[i], pads[n+i]
-		switch auto {
-		case "VALID":
-			before, behind = 0, 0
-		case "SAME_UPPER", "SAME_LOWER":
-			total := max(0, ((v.in[i]+v.stride[i]-1)/v.stride[i]-1)*v.stride[i]+reach-v.in[i])
-			if before = total / 2; auto == "SAME_LOWER" {
-				before = total - total/2
-			}
-			behind = total - before
+	for i, size := range in {
+		reach, room := (v.Kernel[i]-1)*v.Dilation[i]+1, size+v.Before[i]+v.Behind[i]
+		if room < reach {
+			Failf("a window of %d places does not fit into %d", reach, room)
 		}
-		if reach < 1 || v.in[i]+before+behind < reach {
-			Failf("a window of %d places does not fit into %d", reach, v.in[i]+before+behind)
-		}
-		v.before = append(v.before, before)
-		v.out = append(v.out, (v.in[i]+before+behind-reach)/v.stride[i]+1)
+		v.Out = append(v.Out, (room-reach)/v.Stride[i]+1)
 	}
 	return v
 }
@@ -66,15 +31,15 @@ func (c *Call) convolutionOf(x, w *Tensor) convolution {
 // convolve is the convolution of integers that zero points have been taken off, [N, M, ...].
 func (v convolution) convolve(x, w *Tensor) *Tensor {
 	N, C, M := x.Shape[0], x.Shape[1], w.Shape[0]
-	out := New(Int64, append([]int{N, M}, v.out...)...)
-	places, inner, kernel := Size(v.out), Size(v.in), Size(v.kernel)
+	out := New(Int64, append([]int{N, M}, v.Out...)...)
+	places, inner, kernel := Size(v.Out), Size(v.in), Size(v.Kernel)
 	perGroup := C / v.groups
 	for p := range places {
-		at := unravel(p, v.out)
+		at := unravel(p, v.Out)
 		for k := range kernel {
-			step, from, inside := unravel(k, v.kernel), 0, true
+			step, from, inside := unravel(k, v.Kernel), 0, true
 			for i := range at {
-				q := at[i]*v.stride[i] + step[i]*v.dilation[i] - v.before[i]
+				q := at[i]*v.Stride[i] + step[i]*v.Dilation[i] - v.Before[i]
 				inside = inside && q >= 0 && q < v.in[i]
 				from = from*v.in[i] + q
 			}
@@ -101,35 +66,19 @@ func convInteger(c *Call) []*Tensor {
 	return []*Tensor{Cast(c.convolutionOf(x, w).convolve(x, w), Int32)}
 }
 
-// qlinearConv has operands x, its scale and zero point, w, its scales and zero points, the scale and
-// zero point of the result, and a bias in the units of the sums.
+// qlinearConv has operands x, its scale and zero point, w, its scales and zero points, the scale
+// and zero point of the result, and a bias in the units of the sums.
 func qlinearConv(c *Call) []*Tensor {
 	x, w := centred(c.need(0), c.need(2), 1), centred(c.need(3), c.need(5), 0)
-	for _, i := range []int{1, 4, 6} {
-		if c.need(i).F == nil {
-			Failf("operand %d, a scale, is %v", i, c.In[i])
-		}
-	}
-	zero := c.need(7)
-	if zero.Len() != 1 || zero.I == nil || c.In[1].Len() != 1 || c.In[6].Len() != 1 {
-		Failf("scales %v and %v and a zero point %v: want one each", c.In[1], c.In[6], zero)
-	}
 	sums := c.convolutionOf(x, w).convolve(x, w)
-	M := w.Shape[0]
-	scales := alongAxis(c.In[4], 0, []int{M})
-	bias := c.Arg(8)
-	if bias != nil && (bias.I == nil || bias.Len() != M) {
-		Failf("a bias %v of %d channels", bias, M)
-	}
-	out := New(zero.Type, sums.Shape...)
-	places := Size(sums.Shape[2:])
-	for i, s := range sums.I {
-		m := i / max(1, places) % M
-		if bias != nil {
-			s += bias.I[m]
+	if bias := c.Arg(8); bias != nil {
+		if bias.I == nil || bias.Len() != w.Shape[0] {
+			Failf("a bias %v of %d channels", bias, w.Shape[0])
 		}
-		scale := float32(c.In[1].F[0]) * float32(scales.F[m]) / float32(c.In[6].F[0])
-		out.I[i] = saturate(math.RoundToEven(float64(float32(s)*scale))+zero.Float(0), zero.Type)
+		each := numbers{bias, max(1, Size(sums.Shape[2:]))}
+		for i := range sums.I {
+			sums.I[i] += bias.I[each.at(i)]
+		}
 	}
-	return []*Tensor{out}
+	return c.requantised(sums, -1, 1, -1)
 }

@@ -49,7 +49,6 @@ func melWeights(c *Call) []*Tensor {
 	}
 	mel := func(f float64) float64 { return 2595 * math.Log10(1+f/700) }
 	out := New(t, length/2+1, bins)
-	Fits(bins)
 	edges := make([]int, bins+2)
 	for i := range edges {
 		at := mel(low) + float64(i)*(mel(high)-mel(low))/float64(bins+2)

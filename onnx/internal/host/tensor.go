@@ -184,14 +184,14 @@ func (t *Tensor) Float(i int) float64 {
 
 // Int is element i as an integer.
 func (t *Tensor) Int(i int) int {
-	if t.F != nil {
-		return int(t.F[i])
-	}
 	if t.S != nil {
 		Failf("a text stands where a number is wanted")
 	}
-	if i >= len(t.I) {
+	if i >= max(len(t.F), len(t.I)) {
 		Failf("%v has no element %d", t, i)
+	}
+	if t.F != nil {
+		return int(t.F[i])
 	}
 	return int(t.I[i])
 }
