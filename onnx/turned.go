@@ -73,7 +73,6 @@ func (b *builder) turned(v *value) (n *nodes.Node, ok bool) {
 
 // turnedParam is a parameter's value turned round, in the graph of a step.
 type turnedParam struct {
-	param *nodes.Param
 	value ops.Tensor
 	node  *nodes.Node
 	own   bool // the step's alone
@@ -94,12 +93,14 @@ func (t *turnedParams) of(p *nodes.Param) *turnedParam {
 	x, ok := t.all[p]
 	if !ok {
 		x = turn(p, ops.Tensor{})
+	}
+	if !ok && !t.handed.Load() { // else no later step is to read it
 		if t.all == nil {
 			t.all = map[*nodes.Param]ops.Tensor{}
 		}
 		t.all[p] = x
 	}
-	return &turnedParam{param: p, value: x}
+	return &turnedParam{value: x}
 }
 
 // handOut notes that the parameters may change from now on.
@@ -137,15 +138,13 @@ func (s *Step) refresh() error {
 		return nil
 	}
 	for p, t := range s.turned {
-		if !t.own { // others may read the shared one
-			t.value, t.own = ops.Tensor{}, true
+		if t.own {
+			turn(p, t.value)
+			continue
 		}
-		fresh := t.value.Shape == nil
-		t.value = turn(p, t.value)
-		if fresh {
-			if err := gorgonia.UnsafeLet(t.node.Gorgonia(), t.value.Value()); err != nil {
-				return err
-			}
+		t.value, t.own = turn(p, ops.Tensor{}), true // others may read the shared one
+		if err := gorgonia.UnsafeLet(t.node.Gorgonia(), t.value.Value()); err != nil {
+			return err
 		}
 	}
 	return nil

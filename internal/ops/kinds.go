@@ -411,6 +411,9 @@ func (k Kind) Cost() int { return kinds[k].cost }
 // Stored reports whether the function takes much longer than reading its result.
 func (k Kind) Stored() bool { return kinds[k].stored }
 
+// ONNX is the name of the operator of ONNX that is the same function; "" if there is none.
+func (k Kind) ONNX() string { return kinds[k].onnx }
+
 // Additive reports whether a sum of results is the result of the sums of the operands.
 func (e Elementwise) Additive() bool {
 	return kinds[e.Kind].linearity == additive && (e.Kind != KindAffine || e.Q == 0)
