@@ -53,7 +53,8 @@ func TestBranchThatIsNotTaken(t *testing.T) {
 	require.NoError(t, os.WriteFile(file, content, 0o666))
 	read, err := onnx.Import(file)
 	require.NoError(t, err)
-	in := onnx.Values{"x": onnx.Floats([]float32{1, 2, 3, 4, 5, 6}, 2, 3), "rate": onnx.Ints([]int{16})}
+	in := onnx.Values{"x": onnx.Floats([]float32{1, 2, 3, 4, 5, 6}, 2, 3),
+		"rate": onnx.Ints([]int{16})}
 	for range 2 {
 		out, err := read.Run(in)
 		require.NoError(t, err)

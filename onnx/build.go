@@ -181,7 +181,8 @@ func (b *builder) graph(g *pb.GraphProto) []*value {
 	}
 	outer := b.at
 	for _, n := range g.Node {
-		b.at = strings.TrimPrefix(outer+": ", ": ") + fmt.Sprintf("node %q (%s)", nodeName(n), opName(n))
+		b.at = strings.TrimPrefix(outer+": ", ": ") +
+			fmt.Sprintf("node %q (%s)", nodeName(n), opName(n))
 		if *b.nodes++; *b.nodes > maxNodes {
 			host.Failf("loops make more than %d nodes", maxNodes)
 		}
@@ -394,11 +395,12 @@ func (b *builder) known(v *value) *host.Tensor {
 		return v.host
 	}
 	if slices.Contains(v.from, "") {
-		host.Failf("a shape, or something else that has to be fixed, depends on what a loop computes")
+		host.Failf("a shape, or something else that has to be fixed, depends on what a loop " +
+			"computes")
 	}
 	if len(v.from) > 0 {
-		err := fmt.Errorf("a shape, or something else that has to be fixed, depends on the values of %s",
-			strings.Join(v.from, ", "))
+		err := fmt.Errorf("a shape, or something else that has to be fixed, depends on the "+
+			"values of %s", strings.Join(v.from, ", "))
 		panic(host.Failure{Err: &unknownError{v.from, err}})
 	}
 	t := host.New(v.typ, v.shape...)

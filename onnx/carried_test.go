@@ -29,14 +29,16 @@ func TestCarriedFitsSizes(t *testing.T) {
 		}
 		return infos
 	}
-	in := []tensor{{"input_1", []int64{0, 3, 41}}, {"input_2", []int64{0, 64}}, {"h0", []int64{2, 0, 8}}}
+	in := []tensor{{"input_1", []int64{0, 3, 41}}, {"input_2", []int64{0, 64}},
+		{"h0", []int64{2, 0, 8}}}
 	out := []tensor{{"output_1", []int64{0, 0, 1}}, {"output_2", []int64{0, 64}},
 		{"hn", []int64{2, 0, 8}}}
 	m := &pb.ModelProto{IrVersion: proto.Int64(8),
 		OpsetImport: []*pb.OperatorSetIdProto{{Domain: proto.String(""), Version: proto.Int64(16)}},
 		Graph:       &pb.GraphProto{Name: proto.String("g"), Input: list(in), Output: list(out)}}
 	for i := range in {
-		m.Graph.Node = append(m.Graph.Node, node("Relu", []string{in[i].name}, []string{out[i].name}))
+		m.Graph.Node = append(m.Graph.Node,
+			node("Relu", []string{in[i].name}, []string{out[i].name}))
 	}
 	content, err := proto.Marshal(m)
 	require.NoError(t, err)

@@ -24,7 +24,9 @@ func changes(g *pb.GraphProto, n int) (all []func(g *pb.GraphProto)) {
 			func(g *pb.GraphProto) { g.Node[n].Input = g.Node[n].Input[:i] },
 			func(g *pb.GraphProto) { g.Node[n].Input[i] = g.Node[n].Input[0] },
 			func(g *pb.GraphProto) { g.Node[n].Input[i] = g.Node[n].Input[len(g.Node[n].Input)-1] },
-			func(g *pb.GraphProto) { g.Node[n].Input = append(g.Node[n].Input, g.Node[n].Input[i]) },
+			func(g *pb.GraphProto) {
+				g.Node[n].Input = append(g.Node[n].Input, g.Node[n].Input[i])
+			},
 		)
 	}
 	for i := range node.Output {
@@ -36,7 +38,8 @@ func changes(g *pb.GraphProto, n int) (all []func(g *pb.GraphProto)) {
 	for i, a := range node.Attribute {
 		all = append(all,
 			func(g *pb.GraphProto) {
-				g.Node[n].Attribute = append(g.Node[n].Attribute[:i:i], g.Node[n].Attribute[i+1:]...)
+				g.Node[n].Attribute = append(g.Node[n].Attribute[:i:i],
+					g.Node[n].Attribute[i+1:]...)
 			},
 			func(g *pb.GraphProto) { g.Node[n].Attribute[i] = &pb.AttributeProto{Name: a.Name} },
 		)
@@ -85,8 +88,11 @@ func typed(i int) (all []func(g *pb.GraphProto)) {
 			}
 		})
 	}
-	for _, typ := range []onnx.Type{0, onnx.Float32, onnx.Int64, onnx.Bool, onnx.String, onnx.Float16, onnx.Uint8} {
-		tensor(func(t *pb.TypeProto_Tensor, _ *pb.TensorShapeProto) { t.ElemType = proto.Int32(int32(typ)) })
+	for _, typ := range []onnx.Type{0, onnx.Float32, onnx.Int64, onnx.Bool, onnx.String,
+		onnx.Float16, onnx.Uint8} {
+		tensor(func(t *pb.TypeProto_Tensor, _ *pb.TensorShapeProto) {
+			t.ElemType = proto.Int32(int32(typ))
+		})
 	}
 	dim := func(size int64) *pb.TensorShapeProto_Dimension {
 		return &pb.TensorShapeProto_Dimension{Value: &pb.TensorShapeProto_Dimension_DimValue{DimValue: size}}
@@ -137,8 +143,8 @@ func TestChangedModels(t *testing.T) {
 			content, err := proto.Marshal(odd)
 			require.NoError(t, err)
 			var bug host.Bug
-			require.False(t, errors.As(runDamaged(content, ""), &bug), "%s, change %d: %v\n%s", files[i], k,
-				bug.Err, bug.Stack)
+			require.False(t, errors.As(runDamaged(content, ""), &bug), "%s, change %d: %v\n%s",
+				files[i], k, bug.Err, bug.Stack)
 			n++
 		}
 	}

@@ -41,8 +41,8 @@ func readTensor(file string, as onnx.Type) (onnx.Tensor, error) {
 	return t, err
 }
 
-// outside are the operators, beyond what the package sets out to read, that ONNX's tests are refused
-// for: training, randomness, strings, and geometry of images.
+// outside are the operators, beyond what the package sets out to read, that ONNX's tests are
+// refused for: training, randomness, strings, and geometry of images.
 var outside = []string{"ai.onnx.preview.training.Adagrad", "ai.onnx.preview.training.Adam",
 	"ai.onnx.preview.training.Momentum", "ai.onnx.preview.training.Gradient", "Bernoulli",
 	"RandomUniformLike", "StringNormalizer",
@@ -168,7 +168,8 @@ func TestNodes(t *testing.T) {
 					require.True(t, mayRefuse(no), "%s: %v", name, no)
 					refused++
 					if *table {
-						fmt.Printf("refused %s: %v\n", name, strings.TrimPrefix(no.Error(), "onnx: "))
+						fmt.Printf("refused %s: %v\n", name,
+							strings.TrimPrefix(no.Error(), "onnx: "))
 					}
 				default:
 					passed++

@@ -39,8 +39,8 @@ func (d *damage) collect(g *pb.GraphProto) {
 
 // number is one that little code expects.
 func (d *damage) number() int64 {
-	all := []int64{0, -1, 1, 2, 3, -2, 7, 100, 1 << 16, 1 << 20, 1 << 31, -(1 << 31), 1 << 40, 1 << 62,
-		math.MaxInt64, math.MinInt64}
+	all := []int64{0, -1, 1, 2, 3, -2, 7, 100, 1 << 16, 1 << 20, 1 << 31, -(1 << 31), 1 << 40,
+		1 << 62, math.MaxInt64, math.MinInt64}
 	return all[d.Intn(len(all))]
 }
 
@@ -61,7 +61,8 @@ func (d *damage) attribute(a *pb.AttributeProto) string {
 	case len(a.Ints) > 0:
 		a.Ints[d.Intn(len(a.Ints))] = d.number()
 	case a.F != nil:
-		a.F = proto.Float32(one(d, []float32{0, -1, float32(math.NaN()), float32(math.Inf(1)), 1e30}))
+		a.F = proto.Float32(one(d,
+			[]float32{0, -1, float32(math.NaN()), float32(math.Inf(1)), 1e30}))
 	case a.T != nil:
 		return d.tensor(a.T)
 	default:
@@ -121,8 +122,9 @@ func (d *damage) node(n *pb.NodeProto) string {
 	case k == 6:
 		n.OpType = one(d, d.nodes).OpType
 	case k == 7:
-		names := []string{"axis", "axes", "perm", "keepdims", "hidden_size", "direction", "pads", "group",
-			"kernel_shape", "num_scan_inputs", "clip", "layout", "activations", "strides", "blocksize"}
+		names := []string{"axis", "axes", "perm", "keepdims", "hidden_size", "direction", "pads",
+			"group", "kernel_shape", "num_scan_inputs", "clip", "layout", "activations", "strides",
+			"blocksize"}
 		n.Attribute = append(n.Attribute, &pb.AttributeProto{Name: proto.String(one(d, names)),
 			I: proto.Int64(d.number()), Ints: []int64{d.number(), d.number()}})
 	}
@@ -164,8 +166,8 @@ func (d *damage) model(m *pb.ModelProto) string {
 	return fmt.Sprint("order of nodes; operator set ", m.OpsetImport[0].GetVersion())
 }
 
-// Models that say what no model says give errors: no panic, and no mistake of this package that only
-// its last net catches.
+// Models that say what no model says give errors: no panic, and no mistake of this package that
+// only its last net catches.
 func TestDamagedModels(t *testing.T) {
 	files, err := filepath.Glob("testdata/conformance/*/model.onnx")
 	require.NoError(t, err)
@@ -230,11 +232,16 @@ func runDamaged(content []byte, dir string) error {
 
 // What is no model is told by what it is.
 func TestFilesOfOtherKinds(t *testing.T) {
-	for content, want := range map[string]string{"PK\x03\x04\x14": "a zip archive, as torch.save",
-		"\x1f\x8b\x08\x00": "compressed by gzip", "<!DOCTYPE html><html>": "a page of HTML",
+	for content, want := range map[string]string{
+		"PK\x03\x04\x14":        "a zip archive, as torch.save",
+		"\x1f\x8b\x08\x00":      "compressed by gzip",
+		"<!DOCTYPE html><html>": "a page of HTML",
 		"version https://git-lfs.github.com/spec/v1\noid": "a pointer of git-lfs",
-		"\x20\x00\x00\x00ORTM\x00\x00":                    "ONNX Runtime's own form", "hello": "damaged",
-		"": "it has no graph", `{"irVersion": 8}`: "it is JSON"} {
+		"\x20\x00\x00\x00ORTM\x00\x00":                    "ONNX Runtime's own form",
+		"hello":                                           "damaged",
+		"":                                                "it has no graph",
+		`{"irVersion": 8}`:                                "it is JSON",
+	} {
 		_, err := onnx.Decode([]byte(content))
 		require.ErrorIs(t, err, onnx.ErrFormat)
 		require.ErrorContains(t, err, want, "%q", content)

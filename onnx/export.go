@@ -37,8 +37,8 @@ type layouts interface{ Layouts() []zoo.Layout }
 // exactly the same; every other cell, a user's own too, is a Scan whose body is the cell's step.
 // States are inputs and outputs, so that a caller can go on from them: the file's metadata
 // "seqzoo.states" say which output feeds which input, as JSON. Beside it stand what the model's
-// directory holds beside its weights, under the names of its files: config.json, vocabulary.json. What ONNX cannot say is refused by
-// name.
+// directory holds beside its weights, under the names of its files: config.json, vocabulary.json.
+// What ONNX cannot say is refused by name.
 func Export(m zoo.Model, file string, o ExportOptions) (err error) {
 	defer wrap(&err)
 	if m == nil {

@@ -253,8 +253,8 @@ func (e *exporter) node(at []*G.Node, operands []*G.Node) {
 	case n.Op() == nil:
 		e.input(n)
 	case !own:
-		host.Failf("%v is an operation of Gorgonia's: the layout has to be written with package nodes",
-			n)
+		host.Failf("%v is an operation of Gorgonia's: the layout has to be written with "+
+			"package nodes", n)
 	default:
 		w := exportOps[reflect.TypeOf(op.Fn).Name()]
 		if w == nil {

@@ -31,7 +31,8 @@ func tagger(t *testing.T, spec string) *label.Tagger {
 // Taggers, which are bidirectional and take lengths, export, import and export again: the same
 // numbers and the same weights each time.
 func TestExportTaggers(t *testing.T) {
-	for _, spec := range []string{"lstm", "gru", "gru,reset_before", "rnn", "mingru", "lstm,coupled"} {
+	for _, spec := range []string{"lstm", "gru", "gru,reset_before", "rnn", "mingru",
+		"lstm,coupled"} {
 		t.Run(spec, func(t *testing.T) {
 			m := tagger(t, spec)
 			dir := t.TempDir()

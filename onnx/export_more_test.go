@@ -39,11 +39,13 @@ func models(t *testing.T, cell string) []laidOut {
 	words, err := text.NewVocabulary(text.VocabularyConfig{Specials: []string{text.Unk, text.BOS,
 		text.EOS, text.Pad}}, []string{"a", "b", "c"})
 	require.NoError(t, err)
-	auto, err := reduce.NewAutoencoder(reduce.AutoencoderConfig{Features: 6, Widths: []int{5, 3}}, 1)
+	auto, err := reduce.NewAutoencoder(reduce.AutoencoderConfig{Features: 6, Widths: []int{5, 3}},
+		1)
 	require.NoError(t, err)
 	vae, err := reduce.NewVAE(reduce.VAEConfig{Features: 6, Widths: []int{5}, Code: 3}, 1)
 	require.NoError(t, err)
-	given, err := reduce.NewVAE(reduce.VAEConfig{Features: 6, Widths: []int{5}, Code: 3, Condition: 2}, 1)
+	given, err := reduce.NewVAE(reduce.VAEConfig{Features: 6, Widths: []int{5}, Code: 3,
+		Condition: 2}, 1)
 	require.NoError(t, err)
 	all := []laidOut{auto, vae, given}
 	for _, attention := range []seq2seq.Attention{seq2seq.NoAttention, seq2seq.BahdanauAttention,
@@ -54,8 +56,8 @@ func models(t *testing.T, cell string) []laidOut {
 		require.NoError(t, err)
 		all = append(all, m)
 	}
-	return slices.Concat(all, talkers(t, cell, words), labellers(t, cell, words), forecasters(t, cell),
-		others(t, cell, words))
+	return slices.Concat(all, talkers(t, cell, words), labellers(t, cell, words),
+		forecasters(t, cell), others(t, cell, words))
 }
 
 // talkers are models of dialogues.
@@ -116,8 +118,8 @@ func forecasters(t *testing.T, cell string) (all []laidOut) {
 
 func others(t *testing.T, cell string, words *text.Vocabulary) []laidOut {
 	layer := zoo.Recurrent{Cell: cell, Hidden: 4}
-	captioner, err := caption.New(caption.Config{Height: 6, Width: 4, Patch: 2, Hidden: 5, Features: 4,
-		Decoder: zoo.Recurrent{Cell: cell, Hidden: 4}}, words, 1)
+	captioner, err := caption.New(caption.Config{Height: 6, Width: 4, Patch: 2, Hidden: 5,
+		Features: 4, Decoder: zoo.Recurrent{Cell: cell, Hidden: 4}}, words, 1)
 	require.NoError(t, err)
 	known, err := vectors.New([]string{"sun", "moon"}, 2, []float32{1, 0, 0, 1})
 	require.NoError(t, err)
@@ -156,15 +158,16 @@ func TestExportVectors(t *testing.T) {
 	out, err = s.Run(queries)
 	require.NoError(t, err)
 	root := math.Sqrt(0.5)
-	require.InDeltaSlice(t, []float64{1, 0, root, 0, 0, 0, root, root, 1}, out["cosines"].Float64s(),
-		1e-6)
+	require.InDeltaSlice(t, []float64{1, 0, root, 0, 0, 0, root, root, 1},
+		out["cosines"].Float64s(), 1e-6)
 	if os.Getenv("SEQZOO_ORT") != "" {
 		r := startRuntime(t)
 		r.requireSameRun(t, file, m, in)
 		r.requireSameRun(t, sims, s, queries)
 	}
 	require.ErrorContains(t, onnx.ExportVectors(nil, file, onnx.ExportOptions{}), "no vectors")
-	require.ErrorContains(t, onnx.ExportVectors(v, file, onnx.ExportOptions{Layout: "x"}), "no layout")
+	require.ErrorContains(t, onnx.ExportVectors(v, file, onnx.ExportOptions{Layout: "x"}),
+		"no layout")
 }
 
 // Every layout of the other families is written, is read again, and gives what its graph gives, and

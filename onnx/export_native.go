@@ -257,8 +257,8 @@ func (c *exported) writeNative(s *scanned, f form, weights map[string]*nodes.Par
 	H := ops.TypeOf(step.States[0]).Shape[1]
 	name := strings.TrimSuffix(weights["W_ih"].Name(), "W_ih")
 	in := []string{c.in[0], c.initialiser(name+"W", f.matrix(weights["W_ih"], nil, f.gates, H)),
-		c.initialiser(name+"R", f.matrix(weights["W_hh"], weights["W_hh_n"], f.hidden, H)), "", "", "",
-		"", ""}
+		c.initialiser(name+"R", f.matrix(weights["W_hh"], weights["W_hh_n"], f.hidden, H)), "", "",
+		"", "", ""}
 	if b := weights["b"]; b != nil {
 		in[3] = c.initialiser(name+"B", f.bias(b, weights["b_hn"], H))
 	}

@@ -75,8 +75,10 @@ func init() {
 		"Concat": func(c *exported) string {
 			return c.emit("Concat", c.in, attrInt("axis", c.fn.(ops.Concat).Axis))
 		},
-		"SumTo":     exportSumTo,
-		"Broadcast": func(c *exported) string { return c.emit("Expand", []string{c.in[0], c.shapeOf(c.shapes(c.at))}) },
+		"SumTo": exportSumTo,
+		"Broadcast": func(c *exported) string {
+			return c.emit("Expand", []string{c.in[0], c.shapeOf(c.shapes(c.at))})
+		},
 		"Max": func(c *exported) string {
 			axis := c.fn.(ops.Max).Axis
 			if c.o.Opset >= 18 {
@@ -84,9 +86,15 @@ func init() {
 			}
 			return c.emit("ReduceMax", c.in, attrList("axes", axis), attrInt("keepdims", 1))
 		},
-		"Softmax":    func(c *exported) string { return c.emit("Softmax", c.in, attrInt("axis", -1)) },
-		"LogSoftmax": func(c *exported) string { return c.emit("LogSoftmax", c.in, attrInt("axis", -1)) },
-		"Gather":     func(c *exported) string { return c.emit("Gather", c.in[:2], attrInt("axis", 0)) },
+		"Softmax": func(c *exported) string {
+			return c.emit("Softmax", c.in, attrInt("axis", -1))
+		},
+		"LogSoftmax": func(c *exported) string {
+			return c.emit("LogSoftmax", c.in, attrInt("axis", -1))
+		},
+		"Gather": func(c *exported) string {
+			return c.emit("Gather", c.in[:2], attrInt("axis", 0))
+		},
 		"ArgMax": func(c *exported) string {
 			return c.emit("ArgMax", c.in, attrInt("axis", -1), attrInt("keepdims", 0))
 		},
@@ -220,7 +228,8 @@ func exportElementwise(c *exported) string {
 		return c.truth(c.emit("Greater", []string{x, c.float(0)}))
 	case ops.KindWithin:
 		low := c.emit("GreaterOrEqual", []string{x, c.float(e.P)})
-		return c.truth(c.emit("And", []string{low, c.emit("LessOrEqual", []string{x, c.float(e.Q)})}))
+		return c.truth(c.emit("And",
+			[]string{low, c.emit("LessOrEqual", []string{x, c.float(e.Q)})}))
 	case ops.KindNe:
 		return c.truth(c.emit("Not", []string{c.emit("Equal", c.in)}))
 	case ops.KindSelect:
@@ -230,8 +239,8 @@ func exportElementwise(c *exported) string {
 	return ""
 }
 
-// double reports whether the model is of double precision, in which ONNX Runtime has neither Softplus
-// nor RNN, LSTM and GRU.
+// double reports whether the model is of double precision, in which ONNX Runtime has neither
+// Softplus nor RNN, LSTM and GRU.
 func (c *exported) double() bool { return c.store.Dtype() == nodes.Float64 }
 
 // bound is a bound of Clip; none if it is infinite.

@@ -41,7 +41,8 @@ func languageModel(t *testing.T, spec string) *lm.Model {
 	words, err := text.NewVocabulary(text.VocabularyConfig{Specials: []string{text.Unk}},
 		[]string{"a", "b", "c", "d", "e"})
 	require.NoError(t, err)
-	m, err := lm.New(lm.Config{Recurrent: zoo.Recurrent{Cell: spec, Hidden: 8, Layers: 2}}, words, 1)
+	m, err := lm.New(lm.Config{Recurrent: zoo.Recurrent{Cell: spec, Hidden: 8, Layers: 2}}, words,
+		1)
 	require.NoError(t, err, spec)
 	randomise(m.Params())
 	return m
@@ -77,7 +78,8 @@ func TestExportLanguageModels(t *testing.T) {
 // isNative reports whether ONNX has an operator for the cell.
 func isNative(spec string) bool {
 	name, _, _ := strings.Cut(spec, ",")
-	return (name == "rnn" || name == "gru" || name == "lstm") && !strings.Contains(spec, "projection")
+	return (name == "rnn" || name == "gru" || name == "lstm") &&
+		!strings.Contains(spec, "projection")
 }
 
 func checkLanguageModel(t *testing.T, m *lm.Model, step, whole *onnx.Model) {

@@ -33,7 +33,8 @@ func TestExportedClassifierInUse(t *testing.T) {
 	require.NoError(t, err)
 	for _, several := range []bool{false, true} {
 		m, err := label.NewClassifier(label.ClassifierConfig{Several: several,
-			Config: label.Config{Bidirectional: true, Recurrent: zoo.Recurrent{Cell: "lstm", Hidden: 5}}},
+			Config: label.Config{Bidirectional: true,
+				Recurrent: zoo.Recurrent{Cell: "lstm", Hidden: 5}}},
 			words, words, 1)
 		require.NoError(t, err)
 		read := exported(t, m, "")

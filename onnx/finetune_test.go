@@ -22,7 +22,9 @@ func TestFineTune(t *testing.T) {
 	var x, targets, loss *nodes.Node
 	var grads []*nodes.Node
 	g := nodes.NewGraph(nodes.Options{Training: true})
-	require.NoError(t, nodes.Try(func() { x, targets = g.Input("x", B, T, 3), g.IntInput("targets", B) }))
+	require.NoError(t, nodes.Try(func() {
+		x, targets = g.Input("x", B, T, 3), g.IntInput("targets", B)
+	}))
 	out, err := m.Build(g, map[string]*nodes.Node{"x": x}, nil)
 	require.NoError(t, err)
 	var weights []nodes.Operand

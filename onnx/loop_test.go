@@ -12,8 +12,8 @@ import (
 	"github.com/seqzoo/seqzoo/onnx/internal/pb"
 )
 
-// counting is a model that adds 1 to x in each of so many steps of a loop; while says that x < 5 ends
-// it too.
+// counting is a model that adds 1 to x in each of so many steps of a loop; while says that x < 5
+// ends it too.
 func counting(t *testing.T, steps int, while bool) *onnx.Model {
 	vector := func(name string) *pb.ValueInfoProto { return info(name, onnx.Float32, 1) }
 	body := &pb.GraphProto{Name: proto.String("body"),

@@ -58,10 +58,12 @@ func TestGradientsOfAnImportedLSTM(t *testing.T) {
 			return layer.Unroll(x, nil, unroll.Options{}).Y()
 		}
 		file := filepath.Join(t.TempDir(), "m.onnx")
-		require.NoError(t, onnx.ExportLayout(zoo.Layout{Name: "lstm", Sizes: []string{"time", "batch"},
+		require.NoError(t, onnx.ExportLayout(zoo.Layout{Name: "lstm",
+			Sizes: []string{"time", "batch"},
 			Build: func(g *nodes.Graph, sizes []int) (in, out []zoo.Port) {
 				x := g.Input("x", sizes[0], sizes[1], In)
-				return []zoo.Port{{Name: "x", Node: x}}, []zoo.Port{{Name: "y", Node: forward(g, x)}}
+				return []zoo.Port{{Name: "x", Node: x}},
+					[]zoo.Port{{Name: "y", Node: forward(g, x)}}
 			}}, store, file, onnx.ExportOptions{}))
 		m, err := onnx.Import(file)
 		require.NoError(t, err)

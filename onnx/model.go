@@ -211,7 +211,8 @@ func infoOf(v *pb.ValueInfoProto) (Info, error) {
 	info := Info{Name: v.GetName()}
 	t := v.GetType().GetTensorType()
 	if t == nil {
-		return info, fmt.Errorf("it is no tensor: sequences, maps and optional values are not supported")
+		return info, fmt.Errorf("it is no tensor: sequences, maps and optional values are not " +
+			"supported")
 	}
 	info.Type = Type(t.GetElemType())
 	if !host.Type(info.Type).Known() {
@@ -264,9 +265,10 @@ func (m *Model) Outputs() []Info { return slices.Clone(m.outputs) }
 
 // Params are the model's parameters: the float initialisers of the file, under their names as far
 // as a path can hold them. One without axes has the shape [1]. Single numbers that are exponents of
-// Pow or bounds of Clip are none, nor are the means and variances of a BatchNormalization: no training
-// could mean them. Until they are asked for they cannot change, and graphs that Run and Compile make
-// keep matrices that are read transposed the other way about; afterwards they turn them at each run.
+// Pow or bounds of Clip are none, nor are the means and variances of a BatchNormalization: no
+// training could mean them. Until they are asked for they cannot change, and graphs that Run and
+// Compile make keep matrices that are read transposed the other way about; afterwards they turn
+// them at each run.
 func (m *Model) Params() *nodes.Store {
 	if m == nil {
 		return nil
@@ -379,8 +381,8 @@ func checkGraph(g *pb.GraphProto, depth int) error {
 		}
 		for _, a := range n.Attribute {
 			if a.GetRefAttrName() != "" {
-				return fmt.Errorf("node %q takes an attribute from a function, which is not supported",
-					nodeName(n))
+				return fmt.Errorf("node %q takes an attribute from a function, which is not "+
+					"supported", nodeName(n))
 			}
 			if a.G != nil {
 				if err := checkGraph(a.G, depth+1); err != nil {

@@ -46,8 +46,9 @@ func TestResizeCropsIntegers(t *testing.T) {
 // Regions may lie anywhere, however far away.
 func TestResizeCropsFarAway(t *testing.T) {
 	for _, mode := range []string{"nearest", "linear", "cubic"} {
-		got, err := runSingle(t, "Resize", 13, map[string]any{"extrapolation_value": 9.0, "mode": mode,
-			"coordinate_transformation_mode": "tf_crop_and_resize"}, onnx.Float32, 1,
+		got, err := runSingle(t, "Resize", 13,
+			map[string]any{"extrapolation_value": 9.0, "mode": mode,
+				"coordinate_transformation_mode": "tf_crop_and_resize"}, onnx.Float32, 1,
 			numbers(1, 2, 3), numbers(-1e30, 1e38), nil, host.Ints(4))
 		require.NoError(t, err)
 		require.Equal(t, []float64{9, 9, 9, 9}, got.Float64s(), mode)
@@ -59,7 +60,8 @@ func TestQLinearMatMulScales(t *testing.T) {
 	zero := number(host.Int8, 0)
 	multiply := func(a, b, as, bs, zero *host.Tensor) ([]float64, error) {
 		got, err := runSingle(t, "QLinearMatMul", 10, nil, onnx.Type(zero.Type),
-			max(0, len(a.Shape)+len(b.Shape)-2), a, as, zero, b, bs, zero, number(host.Float32, 1), zero)
+			max(0, len(a.Shape)+len(b.Shape)-2), a, as, zero, b, bs, zero, number(host.Float32, 1),
+			zero)
 		return got.Float64s(), err
 	}
 	a, b := integers(host.Int8, 2, 2), integers(host.Int8, 2, 3) // the product is 9 12 15, 19 26 33
@@ -104,7 +106,8 @@ func TestOperatorsRefuse(t *testing.T) {
 		{"Resize", 18, attrs{"nearest_mode": "up"}, `nearest_mode "up"`,
 			[]*host.Tensor{image, nil, nil, host.Ints(1, 1, 2, 2)}},
 		{"Resize", 18, attrs{"coordinate_transformation_mode": "tf_crop_and_resize"}, "region",
-			[]*host.Tensor{image, numbers(0, 0, 0, 0, 1, 1, 1, math.NaN()), nil, host.Ints(1, 1, 2, 2)}},
+			[]*host.Tensor{image, numbers(0, 0, 0, 0, 1, 1, 1, math.NaN()), nil,
+				host.Ints(1, 1, 2, 2)}},
 		{"Resize", 18, nil, "scales or sizes", []*host.Tensor{image, nil, none, noFloats}},
 		{"DFT", 20, nil, "no element 0", []*host.Tensor{floats, none}},
 		{"DFT", 20, nil, "no element 0", []*host.Tensor{floats, nil, none}},
@@ -113,7 +116,8 @@ func TestOperatorsRefuse(t *testing.T) {
 		{"ConvInteger", 10, attrs{"kernel_shape": []int{3, 3}}, "kernel_shape",
 			[]*host.Tensor{bytes, kernel}},
 		{"ConvInteger", 10, attrs{"group": 0}, "0 groups", []*host.Tensor{bytes, kernel}},
-		{"ConvInteger", 10, attrs{"strides": []int{0, 1}}, "strides", []*host.Tensor{bytes, kernel}},
+		{"ConvInteger", 10, attrs{"strides": []int{0, 1}}, "strides",
+			[]*host.Tensor{bytes, kernel}},
 	} {
 		what := fmt.Sprintf("%s %v", c.op, c.attrs)
 		_, err := runSingle(t, c.op, c.version, c.attrs, onnx.Float32, 4, c.in...)

@@ -11,8 +11,9 @@ import (
 
 func convOperators() map[string]operator {
 	return map[string]operator{
-		"Conv": conv, "ConvTranspose": convTranspose, "MaxPool": maxPool, "AveragePool": averagePool,
-		"GlobalAveragePool": global(meanKeep), "GlobalMaxPool": global(maxKeep),
+		"Conv": conv, "ConvTranspose": convTranspose,
+		"MaxPool": maxPool, "GlobalMaxPool": global(maxKeep),
+		"AveragePool": averagePool, "GlobalAveragePool": global(meanKeep),
 		"Resize": resize, "Upsample": resize,
 	}
 }

@@ -160,7 +160,8 @@ func elementOperators() map[string]operator {
 			return nodes.Scale(y, 1/float64(len(in)))
 		}),
 		"Equal": predicate(true, nodes.Equal), "Less": predicate(false, nodes.Less),
-		"Greater": predicate(false, nodes.Greater), "LessOrEqual": predicate(false, nodes.LessEqual),
+		"Greater":        predicate(false, nodes.Greater),
+		"LessOrEqual":    predicate(false, nodes.LessEqual),
 		"GreaterOrEqual": predicate(false, nodes.GreaterEqual),
 		"And":            predicate(true, nodes.Mul), "Or": predicate(true, nodes.Maximum),
 		"Xor": predicate(true, nodes.NotEqual),

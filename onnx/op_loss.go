@@ -48,7 +48,8 @@ func (b *builder) classLoss(c *call, x, class *value) *value {
 		return b.do("Where", nil, ignored, zero, v)
 	}
 	one := constant(host.Ints(1))
-	picked := b.do("GatherElements", map[string]int{"axis": 1}, x, b.do("Unsqueeze", nil, class, one))
+	picked := b.do("GatherElements", map[string]int{"axis": 1}, x,
+		b.do("Unsqueeze", nil, class, one))
 	loss := drop(b.do("Neg", nil, b.do("Squeeze", nil, picked, one)))
 	var weight *value
 	if weights != nil {

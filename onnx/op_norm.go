@@ -114,7 +114,8 @@ func batchNorm(b *builder, c *call) []*value {
 	spread := meanKeep(nodes.Square(nodes.Sub(xn, now)), axes)
 	keep := c.Float("momentum", 0.9)
 	run := func(old, now *nodes.Node) *value {
-		r := nodes.Add(nodes.Scale(old, keep), nodes.Scale(nodes.Reshape(now, old.Shape()...), 1-keep))
+		r := nodes.Add(nodes.Scale(old, keep),
+			nodes.Scale(nodes.Reshape(now, old.Shape()...), 1-keep))
 		return made(x.typ, nodes.Reshape(r, x.shape[1]))
 	}
 	return []*value{made(x.typ, nodes.Add(nodes.Mul(y, gain), bias)), run(mean, now),

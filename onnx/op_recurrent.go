@@ -20,14 +20,16 @@ var activations = map[string]struct {
 	alpha, beta float64 // NaN: there is none
 	f           func(x *nodes.Node, alpha, beta float64) *nodes.Node
 }{
-	"relu":     {none, none, func(x *nodes.Node, _, _ float64) *nodes.Node { return nodes.ReLU(x) }},
-	"tanh":     {none, none, func(x *nodes.Node, _, _ float64) *nodes.Node { return nodes.Tanh(x) }},
-	"sigmoid":  {none, none, func(x *nodes.Node, _, _ float64) *nodes.Node { return nodes.Sigmoid(x) }},
-	"softplus": {none, none, func(x *nodes.Node, _, _ float64) *nodes.Node { return nodes.Softplus(x) }},
+	"relu":     {none, none, always(nodes.ReLU)},
+	"tanh":     {none, none, always(nodes.Tanh)},
+	"sigmoid":  {none, none, always(nodes.Sigmoid)},
+	"softplus": {none, none, always(nodes.Softplus)},
 	"softsign": {none, none, func(x *nodes.Node, _, _ float64) *nodes.Node {
 		return nodes.Div(x, nodes.Shift(nodes.Abs(x), 1))
 	}},
-	"affine": {1, 0, func(x *nodes.Node, a, b float64) *nodes.Node { return nodes.Affine(x, a, b) }},
+	"affine": {1, 0, func(x *nodes.Node, a, b float64) *nodes.Node {
+		return nodes.Affine(x, a, b)
+	}},
 	"leakyrelu": {0.01, none, func(x *nodes.Node, a, _ float64) *nodes.Node {
 		return positive(x, x, nodes.Scale(x, a))
 	}},
@@ -42,6 +44,13 @@ var activations = map[string]struct {
 }
 
 var none = math.NaN()
+
+// always is a function without parameters.
+func always(
+	f func(nodes.Operand) *nodes.Node,
+) func(x *nodes.Node, _, _ float64) *nodes.Node {
+	return func(x *nodes.Node, _, _ float64) *nodes.Node { return f(x) }
+}
 
 // recurrence is an RNN, LSTM or GRU operator.
 type recurrence struct {
@@ -110,7 +119,8 @@ func recurrent(b *builder, c *call) []*value {
 		host.Failf("operands of %v", c.types())
 	}
 	r := &recurrence{op: c.op, gates: kind.gates, clip: c.Float("clip", 0),
-		inputForget: c.Int("input_forget", 0) == 1, resetAfter: c.Int("linear_before_reset", 0) == 1}
+		inputForget: c.Int("input_forget", 0) == 1,
+		resetAfter:  c.Int("linear_before_reset", 0) == 1}
 	rs := c.need(2).shape
 	if len(rs) != 3 || rs[1] != r.gates*rs[2] {
 		host.Failf("recurrent weights are %v, want [directions, %d·H, H]", rs, r.gates)
@@ -134,7 +144,8 @@ func recurrent(b *builder, c *call) []*value {
 	for d := range directions {
 		n := len(kind.acts)
 		cell := r.cell(b, c, d, acts[d*n:(d+1)*n])
-		o := unroll.Options{Reverse: d == 1 || strings.EqualFold(c.Attrs.String("direction", ""), "reverse")}
+		o := unroll.Options{Reverse: d == 1 ||
+			strings.EqualFold(c.Attrs.String("direction", ""), "reverse")}
 		if t := c.arg(4); t != nil && !r.whole(t, T) {
 			o.Lengths = b.node(t)
 		}

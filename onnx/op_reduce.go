@@ -18,7 +18,8 @@ func reduction(f func(x *nodes.Node, axes []int) *nodes.Node) operator {
 		axes, keep := host.ReduceAxes(b.hostCall(c))
 		shape := host.ReducedShape(x.shape, axes, keep)
 		n := b.node(x)
-		if len(axes) > 0 || !strings.HasPrefix(c.op, "ReduceMa") && !strings.HasPrefix(c.op, "ReduceMi") {
+		if len(axes) > 0 || !strings.HasPrefix(c.op, "ReduceMa") &&
+			!strings.HasPrefix(c.op, "ReduceMi") {
 			n = f(n, axes)
 		}
 		return []*value{made(x.typ, nodes.Reshape(n, shape...))}

@@ -149,7 +149,8 @@ func scan(b *builder, c *call) []*value {
 		host.Failf("the body has %d outputs for %d states", len(body.Output), len(states))
 	}
 	axes, outAxes := list(c, "scan_input_axes", m), list(c, "scan_output_axes", collected)
-	back, outBack := list(c, "scan_input_directions", m), list(c, "scan_output_directions", collected)
+	back, outBack := list(c, "scan_input_directions", m),
+		list(c, "scan_output_directions", collected)
 	T := -1
 	for i, s := range seqs {
 		axis := host.Axis(axes[i], len(s.shape))
@@ -292,7 +293,8 @@ func scan8(b *builder, c *call, body *pb.GraphProto) []*value {
 		}
 	}
 	for i, v := range in {
-		if len(v.shape) == 0 || len(v.shape) < 2 && i >= n || len(in[n].shape) == 0 || v.shape[0] != in[n].shape[0] {
+		if len(v.shape) == 0 || len(v.shape) < 2 && i >= n || len(in[n].shape) == 0 ||
+			v.shape[0] != in[n].shape[0] {
 			host.Failf("operands of shapes that have no common batch, and steps: %v", c.types())
 		}
 	}

@@ -59,7 +59,8 @@ func constantOf(_ *builder, c *call) []*value {
 	var t *host.Tensor
 	switch {
 	case c.Has("value_float"):
-		t = &host.Tensor{Type: host.Float32, Shape: []int{}, F: []float64{c.Float("value_float", 0)}}
+		t = &host.Tensor{Type: host.Float32, Shape: []int{},
+			F: []float64{c.Float("value_float", 0)}}
 	case c.Has("value_floats"):
 		fs := c.Floats("value_floats")
 		t = &host.Tensor{Type: host.Float32, Shape: []int{len(fs)}, F: fs}
@@ -68,7 +69,8 @@ func constantOf(_ *builder, c *call) []*value {
 	case c.Has("value_ints"):
 		t = host.Ints(c.Attrs.Ints("value_ints")...)
 	case c.Has("value_string"):
-		t = &host.Tensor{Type: host.String, Shape: []int{}, S: []string{c.Attrs.String("value_string", "")}}
+		t = &host.Tensor{Type: host.String, Shape: []int{},
+			S: []string{c.Attrs.String("value_string", "")}}
 	case c.Has("value_strings"):
 		ss := c.Strings("value_strings")
 		t = &host.Tensor{Type: host.String, Shape: []int{len(ss)}, S: ss}
@@ -103,7 +105,7 @@ func transpose(b *builder, c *call) []*value {
 	if slices.IsSorted(perm) {
 		return []*value{x}
 	}
-	if n := len(perm); perm[n-1] == n-2 && slices.IsSorted(perm[:n-2]) && (n == 2 || perm[n-3] == n-3) {
+	if n := len(perm); perm[n-1] == n-2 && perm[n-2] == n-1 && slices.IsSorted(perm[:n-2]) {
 		if y, ok := b.turned(x); ok {
 			return []*value{made(x.typ, y)}
 		}
@@ -217,7 +219,8 @@ func dropout(b *builder, c *call) []*value {
 		v := made(x.typ, nodes.Dropout(b.node(x), rate))
 		return []*value{v}
 	case training && rate > 0:
-		host.Failf("a dropout that is active drops at random: it is for graphs that are built for training")
+		host.Failf("a dropout that is active drops at random: it is for graphs that are built " +
+			"for training")
 	}
 	if y.host == nil {
 		y = &value{typ: x.typ, shape: x.shape, node: b.node(x), from: x.from}

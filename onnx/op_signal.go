@@ -111,7 +111,8 @@ func stft(b *builder, c *call) []*value {
 		}
 	}
 	if step < 1 || length < 1 || length > shape[1] || host.Size(shape) == 0 {
-		host.Failf("pieces of %d, each %d after the one before, of a signal %v", length, step, shape)
+		host.Failf("pieces of %d, each %d after the one before, of a signal %v", length, step,
+			shape)
 	}
 	freqs := length
 	if c.Int("onesided", 1) != 0 {
@@ -178,5 +179,6 @@ func lrn(b *builder, c *call) []*value {
 	alpha := c.Float("alpha", 1e-4) / float64(size)
 	base := nodes.Affine(sum, alpha, c.Float("bias", 1))
 	// base is positive: its power is that of a logarithm
-	return []*value{made(x.typ, nodes.Mul(n, nodes.Exp(nodes.Scale(nodes.Log(base), -c.Float("beta", 0.75)))))}
+	return []*value{made(x.typ,
+		nodes.Mul(n, nodes.Exp(nodes.Scale(nodes.Log(base), -c.Float("beta", 0.75)))))}
 }

@@ -56,8 +56,8 @@ func (o *openSizes) fit(values []int) size {
 				low, high := c[mask], c[mask|1<<i]
 				slope := (high - low) / (v[1] - v[0])
 				if slope*(v[1]-v[0]) != high-low {
-					host.Failf("a size depends on the open sizes in another way than a sum of products: %v",
-						values)
+					host.Failf("a size depends on the open sizes in another way than a sum of "+
+						"products: %v", values)
 				}
 				c[mask], c[mask|1<<i] = low-slope*v[0], slope
 			}
@@ -65,7 +65,8 @@ func (o *openSizes) fit(values []int) size {
 	}
 	s := size(c)
 	if s.of(o.sizes[len(o.sizes)-1]) != values[len(values)-1] {
-		host.Failf("a size depends on the open sizes in another way than a sum of products: %v", values)
+		host.Failf("a size depends on the open sizes in another way than a sum of products: %v",
+			values)
 	}
 	return s
 }
@@ -185,7 +186,8 @@ func (e *exporter) source(i int) string {
 			return e.sources[i]
 		}
 	}
-	host.Failf("no input has an axis of the size %s, from which it could be read", e.openSizes.names[i])
+	host.Failf("no input has an axis of the size %s, from which it could be read",
+		e.openSizes.names[i])
 	return ""
 }
 

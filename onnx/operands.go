@@ -20,11 +20,13 @@ var operands = func() map[string][2]int {
 			"Ceil Celu ConstantOfShape Cos Cosh DepthToSpace DynamicQuantizeLinear Elu Erf Exp " +
 			"EyeLike Flatten Floor Gelu GlobalAveragePool GlobalMaxPool HardSigmoid HardSwish " +
 			"Hardmax Identity If IsInf IsNaN LeakyRelu Log LogSoftmax MaxPool " +
-			"BlackmanWindow HammingWindow HannWindow LRN MeanVarianceNormalization Mish Neg NonZero Not Reciprocal Relu Round Selu Shape " +
+			"BlackmanWindow HammingWindow HannWindow LRN MeanVarianceNormalization Mish Neg " +
+			"NonZero Not Reciprocal Relu Round Selu Shape " +
 			"Shrink Sigmoid Sign Sin Sinh Size Softmax Softplus Softsign SpaceToDepth Sqrt Tan " +
 			"Tanh ThresholdedRelu Transpose",
 		{1, 2}: "ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceMax ReduceMean ReduceMin " +
-			"ReduceProd ReduceSum ReduceSumSquare Reshape Split Squeeze TopK Trilu Unsqueeze Upsample",
+			"ReduceProd ReduceSum ReduceSumSquare Reshape Split Squeeze TopK Trilu Unsqueeze " +
+			"Upsample",
 		{1, 3}:         "Clip DFT Dropout",
 		{1, 4}:         "Pad Resize",
 		{1, 5}:         "Slice",
@@ -32,8 +34,8 @@ var operands = func() map[string][2]int {
 		{2, 2}: "Add And BitShift BitwiseAnd BitwiseOr BitwiseXor CastLike Compress CumSum Div " +
 			"Equal Expand Gather GatherElements GatherND Greater GreaterOrEqual Less " +
 			"LessOrEqual MatMul Mod Mul Or PRelu Pow ReverseSequence Sub Xor",
-		{2, 3}: "Conv ConvTranspose DequantizeLinear Gemm LayerNormalization NegativeLogLikelihoodLoss " +
-			"QuantizeLinear SoftmaxCrossEntropyLoss Tile",
+		{2, 3}: "Conv ConvTranspose DequantizeLinear Gemm LayerNormalization " +
+			"NegativeLogLikelihoodLoss QuantizeLinear SoftmaxCrossEntropyLoss Tile",
 		{2, 4}: "ConvInteger MatMulInteger STFT",
 		{3, 3}: "InstanceNormalization OneHot Range Scatter ScatterElements ScatterND Where",
 		{3, 6}: "GRU RNN",

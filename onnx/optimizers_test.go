@@ -71,7 +71,8 @@ func TestOptimizersAsONNX(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			dir := filepath.Join(nodeTests, "test_"+name, "test_data_set_0")
 			read := func(what string, k int) []float32 {
-				x, err := readTensor(filepath.Join(dir, fmt.Sprintf("%s_%d.pb", what, k)), onnx.Float32)
+				x, err := readTensor(filepath.Join(dir, fmt.Sprintf("%s_%d.pb", what, k)),
+					onnx.Float32)
 				if err != nil {
 					t.Skip("there is no libonnx-testdata: ONNX's tests of optimizers are not run")
 				}

@@ -61,8 +61,8 @@ func TestRuntimeFiles(t *testing.T) {
 					}
 				}
 			}
-			t.Logf("%s, operator set %d, %d runs: the greatest difference is %.2g", m.Producer(), m.Opset(),
-				runs, worst)
+			t.Logf("%s, operator set %d, %d runs: the greatest difference is %.2g", m.Producer(),
+				m.Opset(), runs, worst)
 			require.Less(t, worst, 1e-4)
 			require.Positive(t, runs, "no size suits the model")
 		})

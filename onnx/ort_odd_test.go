@@ -23,7 +23,8 @@ func drawnStack(s *rng.Stream) zoo.Recurrent {
 	var layers []string
 	for range 1 + s.Intn(3) {
 		spec := all[s.Intn(len(all))]
-		for _, wrapper := range []string{"norm", "weight_drop=0.3", "hidden_dropout=0.2", "zoneout=0.1"} {
+		for _, wrapper := range []string{"norm", "weight_drop=0.3", "hidden_dropout=0.2",
+			"zoneout=0.1"} {
 			if s.Intn(3) == 0 {
 				spec += "," + wrapper
 			}
@@ -103,7 +104,8 @@ func oddTagger(t *testing.T, r *runtime, s *rng.Stream, stack zoo.Recurrent, wor
 	o onnx.ExportOptions) {
 	labels, err := text.NewVocabulary(text.VocabularyConfig{}, []string{"x", "y", "z"})
 	require.NoError(t, err)
-	c := label.TaggerConfig{Config: label.Config{Bidirectional: s.Intn(3) > 0, Embed: 8, Recurrent: stack}}
+	c := label.TaggerConfig{Config: label.Config{Bidirectional: s.Intn(3) > 0, Embed: 8,
+		Recurrent: stack}}
 	if c.Bidirectional {
 		c.Merge = []unroll.Merge{unroll.Concat, unroll.Sum, unroll.Mean, unroll.Product}[s.Intn(4)]
 	}

@@ -133,7 +133,8 @@ func TestRuntimeOperators(t *testing.T) {
 	for _, coordinates := range []string{"half_pixel", "pytorch_half_pixel", "asymmetric",
 		"align_corners", "half_pixel_symmetric"} {
 		for _, sizes := range [][]int{{2, 3, 14, 20}, {2, 3, 4, 23}, {2, 3, 2, 8}} {
-			for _, nearest := range []string{"round_prefer_floor", "round_prefer_ceil", "floor", "ceil"} {
+			for _, nearest := range []string{"round_prefer_floor", "round_prefer_ceil", "floor",
+				"ceil"} {
 				check(t, "Resize", 19, attrs{"coordinate_transformation_mode": coordinates,
 					"nearest_mode": nearest}, onnx.Float32, 4, x, nil, nil, host.Ints(sizes...))
 			}
@@ -146,15 +147,16 @@ func TestRuntimeOperators(t *testing.T) {
 	check(t, "Resize", 13, attrs{"mode": "cubic", "cubic_coeff_a": -0.5, "exclude_outside": 1},
 		onnx.Float32, 4, x, nil, numbers(1, 1, 1.7, 0.6))
 	for _, mode := range []string{"linear", "cubic"} {
-		check(t, "Resize", 18, attrs{"mode": mode, "antialias": 1, "axes": []int{2, 3}}, onnx.Float32, 4,
-			x, nil, numbers(0.5, 0.7))
+		check(t, "Resize", 18, attrs{"mode": mode, "antialias": 1, "axes": []int{2, 3}},
+			onnx.Float32, 4, x, nil, numbers(0.5, 0.7))
 	}
 	for _, policy := range []string{"not_larger", "not_smaller"} {
 		check(t, "Resize", 18, attrs{"mode": "nearest", "axes": []int{2, 3},
 			"keep_aspect_ratio_policy": policy}, onnx.Float32, 4, x, nil, nil, host.Ints(13, 15))
 	}
-	check(t, "Resize", 13, attrs{"mode": "linear", "coordinate_transformation_mode": "tf_crop_and_resize",
-		"extrapolation_value": 9.0}, onnx.Float32, 4, x, numbers(0, 0, -0.2, 0.3, 1, 1, 1.1, 0.8), nil,
+	crop := attrs{"mode": "linear", "coordinate_transformation_mode": "tf_crop_and_resize",
+		"extrapolation_value": 9.0}
+	check(t, "Resize", 13, crop, onnx.Float32, 4, x, numbers(0, 0, -0.2, 0.3, 1, 1, 1.1, 0.8), nil,
 		host.Ints(2, 3, 9, 11))
 	check(t, "Resize", 10, attrs{"mode": "linear"}, onnx.Float32, 4, x, numbers(1, 1, 2, 1.5))
 	check(t, "Upsample", 9, attrs{"mode": "nearest"}, onnx.Float32, 4, x, numbers(1, 1, 2, 3))
@@ -169,22 +171,26 @@ func TestRuntimeOperators(t *testing.T) {
 		check(t, "DFT", 20, attrs{}, onnx.Float32, 3, parts, number(host.Int64, 6))
 	}
 	signal := drawn(host.Float32, 4, 2, 60, 1)
-	check(t, "STFT", 17, attrs{}, onnx.Float32, 4, signal, number(host.Int64, 7), drawn(host.Float32, 5, 16))
+	check(t, "STFT", 17, attrs{}, onnx.Float32, 4, signal, number(host.Int64, 7),
+		drawn(host.Float32, 5, 16))
 	check(t, "STFT", 17, attrs{"onesided": 0}, onnx.Float32, 4, signal, number(host.Int64, 5), nil,
 		number(host.Int64, 9))
 	for _, size := range []int{1, 3, 9} { // even ones it does not take
-		check(t, "LRN", 13, attrs{"size": size, "alpha": 0.3, "beta": 0.6, "bias": 1.5}, onnx.Float32, 4,
-			drawn(host.Float32, 6, 2, 5, 3, 2))
+		check(t, "LRN", 13, attrs{"size": size, "alpha": 0.3, "beta": 0.6, "bias": 1.5},
+			onnx.Float32, 4, drawn(host.Float32, 6, 2, 5, 3, 2))
 	}
 
 	bytes, weights := drawn(host.Uint8, 7, 2, 4, 9, 8), drawn(host.Uint8, 8, 6, 2, 3, 2)
-	a := attrs{"group": 2, "strides": []int{2, 1}, "pads": []int{1, 0, 2, 1}, "dilations": []int{1, 2}}
+	a := attrs{"group": 2, "strides": []int{2, 1}, "pads": []int{1, 0, 2, 1},
+		"dilations": []int{1, 2}}
 	check(t, "ConvInteger", 10, a, onnx.Int32, 4, bytes, weights, number(host.Uint8, 117))
-	check(t, "ConvInteger", 10, attrs{"auto_pad": "SAME_LOWER", "group": 2}, onnx.Int32, 4, bytes, weights,
-		number(host.Uint8, 3), number(host.Uint8, 130))
+	check(t, "ConvInteger", 10, attrs{"auto_pad": "SAME_LOWER", "group": 2}, onnx.Int32, 4, bytes,
+		weights, number(host.Uint8, 3), number(host.Uint8, 130))
 	bias := drawn(host.Int32, 9, 6)
 	scales := numbers(0.01, 0.02, 0.005, 0.011, 0.03, 0.007)
 	signed := drawn(host.Int8, 10, 6, 2, 3, 2)
-	check(t, "QLinearConv", 10, a, onnx.Uint8, 4, bytes, number(host.Float32, 0.05), number(host.Uint8, 120),
-		signed, scales, host.New(host.Int8, 6), number(host.Float32, 0.9), number(host.Uint8, 100), bias)
+	check(t, "QLinearConv", 10, a, onnx.Uint8, 4, bytes, number(host.Float32, 0.05),
+		number(host.Uint8, 120),
+		signed, scales, host.New(host.Int8, 6), number(host.Float32, 0.9), number(host.Uint8, 100),
+		bias)
 }

@@ -36,7 +36,8 @@ func startRuntime(t testing.TB) *runtime {
 	t.Helper()
 	dir := os.Getenv("SEQZOO_ORT")
 	if dir == "" {
-		t.Skip("SEQZOO_ORT names no folder with onnxruntime-node: nothing is compared with ONNX Runtime")
+		t.Skip("SEQZOO_ORT names no folder with onnxruntime-node: nothing is compared with ONNX " +
+			"Runtime")
 	}
 	cmd := exec.Command("node", "testdata/ort.cjs")
 	cmd.Env = append(os.Environ(), "NODE_PATH="+filepath.Join(dir, "node_modules"))
@@ -62,14 +63,16 @@ type runtimeTensor struct {
 }
 
 var runtimeTypes = map[onnx.Type]string{onnx.Float32: "float32", onnx.Float64: "float64",
-	onnx.Int64: "int64", onnx.Int32: "int32", onnx.Bool: "bool", onnx.Uint8: "uint8", onnx.Int8: "int8"}
+	onnx.Int64: "int64", onnx.Int32: "int32", onnx.Bool: "bool", onnx.Uint8: "uint8",
+	onnx.Int8: "int8"}
 
 // run gives the outputs, and the least milliseconds of so many runs.
 func (r *runtime) run(model string, in onnx.Values, runs int) (map[string]runtimeTensor, float64,
 	error) {
 	feeds := map[string]runtimeTensor{}
 	for name, x := range in {
-		feeds[name] = runtimeTensor{runtimeTypes[x.Type()], append([]int{}, x.Shape()...), x.Float64s()}
+		feeds[name] = runtimeTensor{runtimeTypes[x.Type()], append([]int{}, x.Shape()...),
+			x.Float64s()}
 	}
 	line, err := json.Marshal(map[string]any{"model": model, "feeds": feeds, "runs": runs})
 	if err != nil {
@@ -223,7 +226,8 @@ func checkFile(t *testing.T, file string) {
 	if exec.Command(python, "-c", "import onnx").Run() != nil {
 		return
 	}
-	code := "import sys, onnx; m = onnx.load(sys.argv[1]); onnx.checker.check_model(m, full_check=True); " +
+	code := "import sys, onnx; m = onnx.load(sys.argv[1]); onnx.checker.check_model(m, " +
+		"full_check=True); " +
 		"onnx.shape_inference.infer_shapes(m, strict_mode=True)"
 	out, err := exec.Command(python, "-c", code, file).CombinedOutput()
 	require.NoError(t, err, "%s", out)
@@ -237,7 +241,8 @@ func TestRuntimeSpeed(t *testing.T) {
 		t.Skip("SEQZOO_SPEED is not set: nothing is measured")
 	}
 	for _, spec := range []string{"lstm", "gru"} {
-		for _, size := range []struct{ B, T, I, H int }{{1, 1, 128, 128}, {1, 100, 128, 128}, {1, 1, 512, 512},
+		for _, size := range []struct{ B, T, I, H int }{{1, 1, 128, 128}, {1, 100, 128, 128},
+			{1, 1, 512, 512},
 			{1, 200, 256, 256}, {32, 50, 64, 128}, {32, 35, 256, 256}} {
 			file := filepath.Join(t.TempDir(), "m.onnx")
 			require.NoError(t, exportLayer(spec, size.I, size.H, file))

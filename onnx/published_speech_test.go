@@ -92,7 +92,8 @@ type stream struct {
 	carried map[string]string
 }
 
-// newStream reads a model; carried is which output continues which input where names do not show it.
+// newStream reads a model; carried is which output continues which input where names do not show
+// it.
 func newStream(t *testing.T, file string, carried map[string]string) *stream {
 	m, err := onnx.Import(file)
 	require.NoError(t, err)
@@ -177,7 +178,8 @@ func TestPublishedGTCRN(t *testing.T) {
 			for i := range len(mix) - 2*size {
 				worst = max(worst, math.Abs(got[hop+i]-want[i]))
 			}
-			t.Logf("%d frames, no sample further than %.2g from the authors' recording", s.calls, worst)
+			t.Logf("%d frames, no sample further than %.2g from the authors' recording", s.calls,
+				worst)
 			require.Less(t, worst, 1e-3)
 		})
 	}
@@ -299,15 +301,15 @@ func TestPublishedTENVAD(t *testing.T) {
 			}
 			sum[label], n[label] = sum[label]+p, n[label]+1
 		}
-		t.Logf("%s: %.0f frames; voice with a mean probability of %.3f, its absence with %.3f", name,
-			n[0]+n[1], sum[1]/n[1], sum[0]/n[0])
+		t.Logf("%s: %.0f frames; voice with a mean probability of %.3f, its absence with %.3f",
+			name, n[0]+n[1], sum[1]/n[1], sum[0]/n[0])
 		require.Greater(t, sum[1]/n[1], sum[0]/n[0]+0.2)
 	}
 }
 
-// Published models can be trained on: the gradient of each parameter agrees with the difference that
-// a small step along it makes. Of single numbers, such as those that are added under a root, no step
-// is small.
+// Published models can be trained on: the gradient of each parameter agrees with the difference
+// that a small step along it makes. Of single numbers, such as those that are added under a root,
+// no step is small.
 func TestPublishedModelsCanBeTrained(t *testing.T) {
 	for _, name := range []string{"gtcrn/stream/onnx_models/gtcrn_simple.onnx",
 		"DTLN/pretrained_model/model_1.onnx", "DTLN/pretrained_model/model_2.onnx",

@@ -24,7 +24,8 @@ func TestQuantizeLinearTypes(t *testing.T) {
 		{onnx.Int8, false, onnx.Int8, []float64{-4, 2, 127}, ""},
 		{onnx.Int16, false, onnx.Int16, []float64{-4, 2, 600}, ""},
 		{onnx.Uint8, true, onnx.Uint8, []float64{0, 3, 255}, ""},
-		{onnx.Int8, true, 0, nil, "the zero point"}, {onnx.Float32, false, 0, nil, "not supported"}} {
+		{onnx.Int8, true, 0, nil, "the zero point"},
+		{onnx.Float32, false, 0, nil, "not supported"}} {
 		n := node("QuantizeLinear", []string{"x", "scale"}, []string{"y"})
 		if c.output != 0 {
 			n.Attribute = []*pb.AttributeProto{{Name: proto.String("output_dtype"),
@@ -34,13 +35,16 @@ func TestQuantizeLinearTypes(t *testing.T) {
 			n.Input = append(n.Input, "zero")
 		}
 		content, err := proto.Marshal(&pb.ModelProto{IrVersion: proto.Int64(10),
-			OpsetImport: []*pb.OperatorSetIdProto{{Domain: proto.String(""), Version: proto.Int64(21)}},
+			OpsetImport: []*pb.OperatorSetIdProto{{Domain: proto.String(""),
+				Version: proto.Int64(21)}},
 			Graph: &pb.GraphProto{Name: proto.String("g"), Node: []*pb.NodeProto{n},
 				Input:  []*pb.ValueInfoProto{info("x", onnx.Float32, 3)},
 				Output: []*pb.ValueInfoProto{info("y", max(c.want, 1), 3)},
 				Initializer: []*pb.TensorProto{
-					host.Encode("scale", &host.Tensor{Type: host.Float32, Shape: []int{}, F: []float64{0.5}}),
-					host.Encode("zero", &host.Tensor{Type: host.Uint8, Shape: []int{}, I: []int64{1}})}}})
+					host.Encode("scale", &host.Tensor{Type: host.Float32, Shape: []int{},
+						F: []float64{0.5}}),
+					host.Encode("zero", &host.Tensor{Type: host.Uint8, Shape: []int{},
+						I: []int64{1}})}}})
 		require.NoError(t, err)
 		m, err := onnx.Decode(content)
 		require.NoError(t, err)

@@ -119,8 +119,9 @@ func (m *Model) Compile(shapes map[string][]int, known Values, options ...graph.
 
 func (m *Model) compile(shapes map[string][]int, known Values, options ...graph.Option) (*Step,
 	error) {
-	s := &Step{m: m, fed: map[string]*nodes.Node{}, inputs: map[string]*nodes.Node{}, floats: map[string]run.Floats{},
-		ints: map[string][]int{}, outputs: map[string]int{}, known: Values{},
+	s := &Step{m: m, fed: map[string]*nodes.Node{}, inputs: map[string]*nodes.Node{},
+		floats: map[string]run.Floats{},
+		ints:   map[string][]int{}, outputs: map[string]int{}, known: Values{},
 		turned: map[*nodes.Param]*turnedParam{}}
 	g := nodes.NewGraph(nodes.Options{Dtype: m.dtype})
 	if err := guard(func() { s.declare(g, shapes, known) }); err != nil {
@@ -258,8 +259,8 @@ func (s *Step) Output(name string) run.Floats {
 	return s.step.Output(i)
 }
 
-// Machine is the compiled graph; nil if all outputs are known without a run. It is run by the step's
-// Run, which sees to parameters that have changed.
+// Machine is the compiled graph; nil if all outputs are known without a run. It is run by the
+// step's Run, which sees to parameters that have changed.
 func (s *Step) Machine() *graph.Machine {
 	if s == nil || s.step == nil {
 		return nil

@@ -24,12 +24,14 @@ func TestSettingsAreNotTrained(t *testing.T) {
 			Input: []*pb.ValueInfoProto{info("x", onnx.Float32, 3), info("u", onnx.Float32, 2, 1)},
 			Output: []*pb.ValueInfoProto{info("y", onnx.Float32, 3), info("z", onnx.Float32, 3),
 				info("v", onnx.Float32, 2, 1)},
-			Initializer: []*pb.TensorProto{one("two", 2), one("low", 0.5), one("three", 3), one("w", 10),
+			Initializer: []*pb.TensorProto{one("two", 2), one("low", 0.5), one("three", 3),
+				one("w", 10),
 				one("scale", 2, 1), one("bias", 1, 1), one("mean", 3, 1), one("variance", 4, 1)},
 			Node: []*pb.NodeProto{node("BatchNormalization",
 				[]string{"u", "scale", "bias", "mean", "variance"}, []string{"v"}),
 				node("Pow", []string{"x", "two"}, []string{"a"}),
-				node("Clip", []string{"a", "low"}, []string{"b"}), node("Mul", []string{"b", "w"}, []string{"y"}),
+				node("Clip", []string{"a", "low"}, []string{"b"}),
+				node("Mul", []string{"b", "w"}, []string{"y"}),
 				node("Pow", []string{"x", "three"}, []string{"c"}),
 				node("Add", []string{"c", "three"}, []string{"z"})}}}
 	content, err := proto.Marshal(m)

@@ -47,8 +47,8 @@ func (m *Model) CarryOver(states map[string]string) (err error) {
 			return slices.ContainsFunc(list, func(i Info) bool { return i.Name == name })
 		}
 		if !has(m.inputs, in) || !has(m.outputs, out) {
-			return fmt.Errorf("output %q cannot continue input %q: the model has inputs %v and outputs %v",
-				out, in, m.inputs, m.outputs)
+			return fmt.Errorf("output %q cannot continue input %q: the model has inputs %v and "+
+				"outputs %v", out, in, m.inputs, m.outputs)
 		}
 	}
 	m.mu.Lock()
@@ -78,7 +78,9 @@ func (m *Model) guessCarried() map[string]string {
 
 // mayEqual reports whether shapes are of as many axes, and of equal sizes where both are known.
 func mayEqual(a, b []Dim) bool {
-	return slices.EqualFunc(a, b, func(a, b Dim) bool { return a.Size < 0 || b.Size < 0 || a.Size == b.Size })
+	return slices.EqualFunc(a, b, func(a, b Dim) bool {
+		return a.Size < 0 || b.Size < 0 || a.Size == b.Size
+	})
 }
 
 // continues reports whether an output's name is an input's with a sign of what comes next.
@@ -92,7 +94,8 @@ func continues(in, out string) bool {
 	}
 	a := plain(in, "initial", "init", "prev", "_in", "0", "input")
 	b := plain(out, "final", "next", "new", "_out", "_n", "hn", "cn", "output")
-	if strings.HasSuffix(strings.ToLower(out), "hn") || strings.HasSuffix(strings.ToLower(out), "cn") {
+	if strings.HasSuffix(strings.ToLower(out), "hn") ||
+		strings.HasSuffix(strings.ToLower(out), "cn") {
 		b += strings.ToLower(out)[len(out)-2 : len(out)-1]
 	}
 	return a != "" && a == b || in+"N" == out || in+"n" == out
@@ -104,7 +107,8 @@ func (m *Model) Next(in Values, s State) (out Values, next State, err error) {
 	defer wrap(&err)
 	states := m.Carried()
 	if len(states) == 0 {
-		return nil, State{}, errors.New("the model carries no state: CarryOver tells which output continues which input")
+		return nil, State{}, errors.New("the model carries no state: CarryOver tells which " +
+			"output continues which input")
 	}
 	all := maps.Clone(in)
 	if all == nil {

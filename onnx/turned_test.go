@@ -59,11 +59,13 @@ func TestWeightsThatAreTurnedFollowTheParameters(t *testing.T) {
 					require.NoError(t, step.Run())
 				}
 				for name, x := range want {
-					require.Equal(t, x.Float64s(), got[name].Float64s(), "%s, parameters changed by %g", name, by)
+					require.Equal(t, x.Float64s(), got[name].Float64s(),
+						"%s, parameters changed by %g", name, by)
 					if step != nil {
 						v, err := step.Value(name)
 						require.NoError(t, err)
-						require.Equal(t, x.Float64s(), v.Float64s(), "%s, compiled, changed by %g", name, by)
+						require.Equal(t, x.Float64s(), v.Float64s(), "%s, compiled, changed by %g",
+							name, by)
 					}
 				}
 			}

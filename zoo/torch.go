@@ -22,10 +22,15 @@ import (
 
 // TorchModule is a module of PyTorch and what it is in a model.
 type TorchModule struct {
-	Torch string // the module's name in the state dict, such as "encoder" or "rnn.0"; "" if its tensors have no prefix
-	Path  string // of its counterpart: recurrent layers such as "layers" or "encoder", an embedding "embed", a linear layer "out"
+	// the module's name in the state dict, such as "encoder" or "rnn.0"; "" if its tensors have no
+	// prefix
+	Torch string
+	// of its counterpart: recurrent layers such as "layers" or "encoder", an embedding "embed", a
+	// linear layer "out"
+	Path string
 
-	NoBias bool // the module was made with bias=False: biases of the counterpart, if it has any, are 0
+	// the module was made with bias=False: biases of the counterpart, if it has any, are 0
+	NoBias bool
 }
 
 // mostDifferences is how many of the differences between a file and a model an error lists.
@@ -34,11 +39,12 @@ const mostDifferences = 9
 // ImportTorch fills parts of a model with weights that PyTorch saved as safetensors, under its
 // own names. What Path holds says which module it is:
 //
-//	l0, l1, … (forward and backward below), or one cell   nn.RNN, nn.GRU, nn.LSTM: weight_ih_l0, weight_hh_l0, bias_ih_l0,
-//	                                                      bias_hh_l0, weight_hr_l0, … _l0_reverse, …
-//	one cell, or l0 alone                                 nn.RNNCell, nn.GRUCell, nn.LSTMCell too: weight_ih, weight_hh, …
-//	E                                                     nn.Embedding: weight
-//	W, and b                                              nn.Linear: weight, bias
+//	l0, l1, … (forward and   nn.RNN, nn.GRU, nn.LSTM: weight_ih_l0, weight_hh_l0,
+//	backward below), or one  bias_ih_l0, bias_hh_l0, weight_hr_l0, … _l0_reverse, …
+//	cell
+//	one cell, or l0 alone    nn.RNNCell, nn.GRUCell, nn.LSTMCell too: weight_ih, weight_hh, …
+//	E                        nn.Embedding: weight
+//	W, and b                 nn.Linear: weight, bias
 //
 // A weight of PyTorch is [out, in], here it is [in, out]. Its two biases of a recurrent layer are
 // added up, save the one of nn.GRU that the reset gate multiplies, which is b_hn here. The
@@ -89,7 +95,8 @@ func ImportTorch(file string, s *nodes.Store, modules ...TorchModule) error {
 			differ = append(differ, t.Name+" is there, and the module is said to have no bias")
 			continue
 		case !slices.Equal(t.Shape, e.shape):
-			differ = append(differ, fmt.Sprintf("%s is %s, and %s in the model wants %s", t.Name, ops.ShapeString(t.Shape), e.parts[0].param.Name(), ops.ShapeString(e.shape)))
+			differ = append(differ, fmt.Sprintf("%s is %s, and %s in the model wants %s", t.Name,
+				ops.ShapeString(t.Shape), e.parts[0].param.Name(), ops.ShapeString(e.shape)))
 		}
 	}
 	if differ = append(differ, f.others(entries, modules)...); len(differ) > 0 {
@@ -118,7 +125,8 @@ func ImportTorch(file string, s *nodes.Store, modules ...TorchModule) error {
 	for p, v := range sums {
 		for i, x := range v {
 			if x-x != 0 || s.Dtype() == tensor.Float32 && math.Abs(x) > math.MaxFloat32 {
-				return fail(fmt.Errorf("%s: element %d would be %g, which is more than its float type holds", p.Name(), i, x))
+				return fail(fmt.Errorf("%s: element %d would be %g, which is more than its float "+
+					"type holds", p.Name(), i, x))
 			}
 		}
 	}
@@ -159,7 +167,8 @@ func ExportTorch(file string, s *nodes.Store, modules ...TorchModule) error {
 			}
 		})
 		if e.absent && biased {
-			return fail(fmt.Errorf("%s has a bias that is not 0, and the module is said to have none", e.parts[0].param.Name()))
+			return fail(fmt.Errorf("%s has a bias that is not 0, and the module is said to "+
+				"have none", e.parts[0].param.Name()))
 		}
 		if e.absent {
 			continue
@@ -286,7 +295,8 @@ func (m TorchModule) entries(s *nodes.Store) ([]torchEntry, error) {
 		return nil, errors.New("the model has no parameter there")
 	case only("E"):
 		table := below[""]["E"]
-		return []torchEntry{{name: m.prefix() + "weight", shape: table.Shape(), parts: []torchPart{{param: table, n: table.Shape()[0], same: true}}}}, nil
+		return []torchEntry{{name: m.prefix() + "weight", shape: table.Shape(),
+			parts: []torchPart{{param: table, n: table.Shape()[0], same: true}}}}, nil
 	case only("W", "b"):
 		return m.linear(below[""]["W"], below[""]["b"])
 	}
@@ -294,7 +304,8 @@ func (m TorchModule) entries(s *nodes.Store) ([]torchEntry, error) {
 	for _, scope := range slices.Sorted(maps.Keys(below)) {
 		layer, direction, err := torchLayer(scope)
 		if err != nil {
-			return nil, fmt.Errorf("%w; there is neither a recurrent layer nor an embedding nor a linear layer", err)
+			return nil, fmt.Errorf("%w; there is neither a recurrent layer nor an embedding nor "+
+				"a linear layer", err)
 		}
 		found, err := m.recurrent(below[scope], fmt.Sprintf("_l%d%s", layer, direction))
 		if err != nil {
@@ -328,9 +339,12 @@ func (m TorchModule) linear(w, b *nodes.Param) ([]torchEntry, error) {
 		return nil, fmt.Errorf("the weight W is %s: want a matrix", ops.ShapeString(w.Shape()))
 	}
 	in, out := w.Shape()[0], w.Shape()[1]
-	entries := []torchEntry{{name: m.prefix() + "weight", shape: []int{out, in}, parts: []torchPart{{param: w, n: out}}}}
+	entries := []torchEntry{{name: m.prefix() + "weight", shape: []int{out, in},
+		parts: []torchPart{{param: w, n: out}}}}
 	if b != nil {
-		entries = append(entries, torchEntry{name: m.prefix() + "bias", shape: []int{out}, absent: m.NoBias, parts: []torchPart{{param: b, n: out}}})
+		entries = append(entries,
+			torchEntry{name: m.prefix() + "bias", shape: []int{out}, absent: m.NoBias,
+				parts: []torchPart{{param: b, n: out}}})
 	}
 	return entries, nil
 }
@@ -358,20 +372,25 @@ func (m TorchModule) recurrent(cell map[string]*nodes.Param, suffix string) ([]t
 	}
 	name := func(what string) string { return m.prefix() + what + suffix }
 	entries := []torchEntry{
-		{name: name("weight_ih"), shape: []int{rows, in}, parts: []torchPart{{param: wIH, n: rows}}},
+		{name: name("weight_ih"), shape: []int{rows, in},
+			parts: []torchPart{{param: wIH, n: rows}}},
 		{name: name("weight_hh"), shape: []int{rows, h}, parts: []torchPart{{param: wHH, n: rows}}},
 	}
 	if b != nil {
 		hh := []torchPart{{param: b, n: rows, added: true}}
 		if bHN != nil { // the reset gate multiplies the last third
-			hh = []torchPart{{param: b, n: rows - hidden, added: true}, {param: bHN, from: rows - hidden, n: hidden}}
+			hh = []torchPart{{param: b, n: rows - hidden, added: true},
+				{param: bHN, from: rows - hidden, n: hidden}}
 		}
 		entries = append(entries,
-			torchEntry{name: name("bias_ih"), absent: m.NoBias, shape: []int{rows}, parts: []torchPart{{param: b, n: rows}}},
+			torchEntry{name: name("bias_ih"), absent: m.NoBias, shape: []int{rows},
+				parts: []torchPart{{param: b, n: rows}}},
 			torchEntry{name: name("bias_hh"), absent: m.NoBias, shape: []int{rows}, parts: hh})
 	}
 	if wHR != nil {
-		entries = append(entries, torchEntry{name: name("weight_hr"), shape: []int{h, hidden}, parts: []torchPart{{param: wHR, n: h}}})
+		entries = append(entries,
+			torchEntry{name: name("weight_hr"), shape: []int{h, hidden},
+				parts: []torchPart{{param: wHR, n: h}}})
 	}
 	return entries, nil
 }

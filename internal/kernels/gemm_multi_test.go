@@ -32,9 +32,9 @@ func testGemmMulti[F Float](t *testing.T) {
 	testGemmMultiMistakes[F](t)
 }
 
-// testGemmMultiOf compares the product of two left operands and a sum, of s = [rows of the first, of
-// the second, columns, terms], with products one by one. The number i chooses padding, sums to add
-// to, terms that count and memory.
+// testGemmMultiOf compares the product of two left operands and a sum, of s = [rows of the first,
+// of the second, columns, terms], with products one by one. The number i chooses padding, sums to
+// add to, terms that count and memory.
 func testGemmMultiOf[F Float](t *testing.T, draw *rng.Stream, i int, s [4]int) {
 	n, k, acc, pad := s[2], s[3], i&1 != 0, i%3
 	b := newGuarded(pad, k, n, n+pad, random[F](k*n, 2))

@@ -14,9 +14,9 @@ type AdamStep[F Float] struct {
 	Keep         F // p is multiplied by it first
 }
 
-// Block is how many elements one call of a kernel takes: the garbage collector waits for it. SumSquares
-// adds up the sums of such blocks, and Update takes block by block, so that both give the same bits
-// if they are called for one block, or several, at a time.
+// Block is how many elements one call of a kernel takes: the garbage collector waits for it.
+// SumSquares adds up the sums of such blocks, and Update takes block by block, so that both give
+// the same bits if they are called for one block, or several, at a time.
 const Block = 1 << 15
 
 const updateLen = Block

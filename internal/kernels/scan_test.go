@@ -24,11 +24,13 @@ func recurrence(a, b, h, product []float32, cols, steps int) func() {
 		{Kind: ScriptAdd, Dst: ScriptAt(3), A: ScriptAt(4), B: ScriptAt(1)},
 	}
 	if product != nil {
-		code = append(code, ScriptOp{Kind: ScriptMul, Dst: ScriptAt(6), A: ScriptAt(0), B: ScriptAt(5)})
+		code = append(code, ScriptOp{Kind: ScriptMul, Dst: ScriptAt(6), A: ScriptAt(0),
+			B: ScriptAt(5)})
 	}
 	var script Script
 	run := func(before, after, p0, p1, a, b []float32, steps int) {
-		slots := []ScriptSlot{row(a), row(b), row(before), row(after), {At: Address(register)}, row(p0), row(p1)}
+		slots := []ScriptSlot{row(a), row(b), row(before), row(after), {At: Address(register)},
+			row(p0), row(p1)}
 		parts := []ScriptPart{NewScriptPart(code, slots, 7, 1, cols)}
 		RunScript(&script, parts, steps)
 	}

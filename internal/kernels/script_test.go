@@ -170,7 +170,8 @@ func TestScriptSteps(t *testing.T) {
 				spread := place(scale, 1, 4*rows)
 				spread.Mask = Within
 				slots := []ScriptSlot{place(x, n, size), spread, place(u, 0, 0), before, after,
-					place(got, n, size), {At: Address(register)}, {At: Address(register[ScriptBlock:])}}
+					place(got, n, size), {At: Address(register)},
+					{At: Address(register[ScriptBlock:])}}
 				op := func(kind Scripted, dst, a, b int) ScriptOp {
 					return ScriptOp{Kind: kind, Dst: ScriptAt(dst), A: ScriptAt(a), B: ScriptAt(b)}
 				}

@@ -61,7 +61,9 @@ func (t caseTable) softmaxes() {
 		t.add(opCase{
 			name: fmt.Sprint(s), fn: always(ops.Softmax{}), in: x,
 			want: func(in []array) array {
-				return generate(s, func(ix []int) float64 { return math.Exp(in[0].at(ix...) - logZ(in[0], ix)) })
+				return generate(s, func(ix []int) float64 {
+					return math.Exp(in[0].at(ix...) - logZ(in[0], ix))
+				})
 			},
 		}, "Softmax")
 	}
@@ -94,7 +96,8 @@ func (t caseTable) crossEntropies() {
 		q := func(id float64, j int) float64 {
 			return (1-s.fn.Smoothing)*truth(int(id) == j) + s.fn.Smoothing/float64(v)
 		}
-		const refused = "CrossEntropy: it has no second derivative; build it from LogSoftmax where one is needed"
+		const refused = "CrossEntropy: it has no second derivative; build it from LogSoftmax " +
+			"where one is needed"
 		t.add(opCase{
 			name: fmt.Sprint(s), fn: always(s.fn),
 			in:     []operand{floats(-2, 2, 1, s.shape...), ints(s.targets, lead...)},
@@ -142,7 +145,10 @@ func (t caseTable) noise() {
 				out := array{[]int{3, 5}, make([]float64, 15)}
 				for i := range out.v {
 					u := key.Float64(uint64(i))
-					out.v[i] = map[string]float64{"bernoulli": truth(float64(key.Block(uint64(i / 4))[i%4]) < 0.3*0x1p32), "uniform": u, "normal": key.Normal(uint64(i))}[kind]
+					out.v[i] = map[string]float64{
+						"bernoulli": truth(float64(key.Block(uint64(i / 4))[i%4]) < 0.3*0x1p32),
+						"uniform":   u, "normal": key.Normal(uint64(i)),
+					}[kind]
 				}
 				return out
 			},

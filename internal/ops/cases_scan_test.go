@@ -19,8 +19,9 @@ func (t caseTable) scans() {
 			floats(-1, 1, 3, s.B, s.H), floats(-1, 1, 4, s.In, s.H), floats(-1, 1, 5, s.H)}
 		t.add(opCase{
 			name: fmt.Sprint(s), in: in, want: s.loop,
-			fn:     func(d tensor.Dtype) ops.Operation { return s.scan(d) },
-			second: "Scan: its gradient has no derivative of its own; unroll with Expand where a second derivative is needed",
+			fn: func(d tensor.Dtype) ops.Operation { return s.scan(d) },
+			second: "Scan: its gradient has no derivative of its own; unroll with Expand where a " +
+				"second derivative is needed",
 		}, "Scan")
 		t.add(opCase{
 			name: fmt.Sprint(s), in: in,
@@ -50,13 +51,15 @@ func (t caseTable) scans() {
 				out.shape = []int{len(out.v)}
 				return out
 			},
-			first: "Scan: its gradient has no derivative of its own; unroll with Expand where a second derivative is needed",
+			first: "Scan: its gradient has no derivative of its own; unroll with Expand where a " +
+				"second derivative is needed",
 		}, "ScanGrad")
 		t.add(opCase{
 			name: fmt.Sprint(s), in: in,
 			build: func(g *nodes.Graph, in []*nodes.Node) *nodes.Node {
 				y := steps.Op(g, "Scan", s.scan(g.Dtype()), slices.Clone(in)...)
-				g.Backward([]*nodes.Node{y}, []*nodes.Node{g.Const(1, y.Shape()...)}, operands(in)...)
+				g.Backward([]*nodes.Node{y}, []*nodes.Node{g.Const(1, y.Shape()...)},
+					operands(in)...)
 				flows, err := ops.Flows(g.Expr())
 				if err != nil {
 					panic(err)

@@ -90,7 +90,8 @@ func borrow[F kernels.Float](n int) (b *[]F, back func()) {
 }
 
 // together is how many of so many images make one product: about as many as stay unfolded in the
-// second-level cache, where places are few, since the last vector of a row of places is seldom full.
+// second-level cache, where places are few, since the last vector of a row of places is seldom
+// full.
 func (s *convSizes) together(images int) int {
 	const few, most = 256, 1 << 18
 	if s.trivial() || s.places >= few {
@@ -154,7 +155,8 @@ func evalConv[F kernels.Float](c Conv, in []Tensor, out Tensor, from, to int) er
 				product = y[a:b]
 			}
 			kernels.Gemm(false, false, s.results, pitch, s.rows,
-				w[g*s.results*s.rows:(g+1)*s.results*s.rows], s.rows, col, pitch, product, pitch, false)
+				w[g*s.results*s.rows:(g+1)*s.results*s.rows], s.rows, col, pitch, product, pitch,
+				false)
 			if some > 1 {
 				apart(s, y, product, n, some, g)
 			}
@@ -233,7 +235,8 @@ func evalConvX[F kernels.Float](c ConvX, in []Tensor, out Tensor, from, to int) 
 				beside(s, gradient, dy, n, some, g)
 			}
 			kernels.Gemm(true, false, s.rows, pitch, s.results,
-				w[g*s.results*s.rows:(g+1)*s.results*s.rows], s.rows, gradient, pitch, col, pitch, false)
+				w[g*s.results*s.rows:(g+1)*s.results*s.rows], s.rows, gradient, pitch, col, pitch,
+				false)
 			for i := 0; i < some && !s.trivial(); i++ {
 				a, b := s.image(n+i, g)
 				fold(&s.slide, dx[a:b], col[i*s.places:], pitch, s.channels)

@@ -61,8 +61,8 @@ func TestConvOfManyImages(t *testing.T) {
 	}
 }
 
-// Pooling of squares, which has a way of its own, is pooling: of equals the first gets the gradient,
-// also where many channels go together and lines are odd.
+// Pooling of squares, which has a way of its own, is pooling: of equals the first gets the
+// gradient, also where many channels go together and lines are odd.
 func TestPoolingOfSquares(t *testing.T) {
 	for _, size := range [][2]int{{2, 2}, {2, 3}, {7, 5}, {28, 28}, {100, 101}} {
 		t.Run(fmt.Sprint(size), func(t *testing.T) {

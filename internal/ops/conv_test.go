@@ -29,7 +29,8 @@ type convCase struct {
 	up              bool
 }
 
-// convTestCases have one to three axes, strides, dilations, uneven zeros around, groups, and sizes 1.
+// convTestCases have one to three axes, strides, dilations, uneven zeros around, groups, and sizes
+// 1.
 func convTestCases() []convCase {
 	w := func(lists ...[]int) ops.Window {
 		return ops.Window{Kernel: lists[0], Stride: lists[1], Dilation: lists[2], Before: lists[3],
@@ -285,7 +286,8 @@ func addFunctionCases(add func(c opCase, kind string)) {
 		"cosh": {math.Cosh, -2, 2}, "asinh": {math.Asinh, -2, 2}, "acosh": {math.Acosh, 1.2, 3},
 		"atanh": {math.Atanh, -0.9, 0.9}} {
 		for _, shape := range [][]int{nil, {1}, {3, 7}} {
-			add(opCase{name: fmt.Sprint(name, shape), in: []operand{floats(f.low, f.high, 1, shape...)},
+			add(opCase{name: fmt.Sprint(name, shape),
+				in: []operand{floats(f.low, f.high, 1, shape...)},
 				fn: func(tensor.Dtype) ops.Operation { return ops.Function{Name: name} },
 				want: func(in []array) array {
 					return generate(shape, func(ix []int) float64 { return f.f(in[0].at(ix...)) })

@@ -44,7 +44,8 @@ func (e Elementwise) Infer(in []Type) (Type, error) {
 func sameFloat(ts ...Type) error {
 	for _, t := range ts {
 		if !t.IsFloat() {
-			return fmt.Errorf("an operand is %v: want float32 or float64; ids become floats by OneHot or Embedding", t.Dtype)
+			return fmt.Errorf("an operand is %v: want float32 or float64; ids become floats by "+
+				"OneHot or Embedding", t.Dtype)
 		}
 		if t.Dtype != ts[0].Dtype {
 			return fmt.Errorf("dtypes %v and %v differ: a graph has one float type", ts[0].Dtype,
@@ -67,8 +68,8 @@ func broadcast(a, b []int) ([]int, error) {
 		case out[j] == 1:
 			out[j] = b[i]
 		default:
-			return nil, fmt.Errorf("shapes %s and %s do not broadcast: sizes %d and %d differ, and neither is 1",
-				ShapeString(a), ShapeString(b), out[j], b[i])
+			return nil, fmt.Errorf("shapes %s and %s do not broadcast: sizes %d and %d differ, "+
+				"and neither is 1", ShapeString(a), ShapeString(b), out[j], b[i])
 		}
 	}
 	return out, nil

@@ -366,7 +366,11 @@ func sameNode(n *G.Node, op *Op, in []*G.Node) bool {
 }
 
 func isConstant(n *G.Node) bool {
-	return n.Op() != nil && strings.HasPrefix(reflect.Indirect(reflect.ValueOf(n.Op())).Type().Name(), "constant")
+	if n.Op() == nil {
+		return false
+	}
+	name := reflect.Indirect(reflect.ValueOf(n.Op())).Type().Name()
+	return strings.HasPrefix(name, "constant")
 }
 
 // Children returns the operands of every node of g, in order and with repeats. Gorgonia keeps them
@@ -381,7 +385,8 @@ func Children(g *G.ExprGraph) (map[*G.Node][]*G.Node, error) {
 	for _, n := range all {
 		f := reflect.ValueOf(n).Elem().FieldByName("children")
 		if f.Kind() != reflect.Slice {
-			return nil, errors.New("gorgonia.Node has no field children: this library needs Gorgonia v0.9.18")
+			return nil, errors.New("gorgonia.Node has no field children: this library needs " +
+				"Gorgonia v0.9.18")
 		}
 		cs := make([]*G.Node, f.Len())
 		for i := range cs {

@@ -229,10 +229,11 @@ func TestTensorOfViews(t *testing.T) {
 		want  []float64
 	}{
 		"column": {column, []float64{2, 5}}, "rows": {rows, []float64{4, 5, 6}},
-		"transposed":   {flipped, []float64{1, 4, 2, 5, 3, 6}},
-		"column-major": {colMajor, []float64{1, 2, 3, 4, 5, 6}},
-		"itself":       {d, []float64{1, 2, 3, 4, 5, 6}},
-		"scalar":       {scalar, []float64{6}}, "three axes": {deep, []float64{1, 3, 5, 7, 2, 4, 6, 8}},
+		"transposed":          {flipped, []float64{1, 4, 2, 5, 3, 6}},
+		"column-major":        {colMajor, []float64{1, 2, 3, 4, 5, 6}},
+		"itself":              {d, []float64{1, 2, 3, 4, 5, 6}},
+		"scalar":              {scalar, []float64{6}},
+		"three axes":          {deep, []float64{1, 3, 5, 7, 2, 4, 6, 8}},
 		"of a transposed one": {every, []float64{3, 7, 4, 8}},
 	} {
 		got, err := ops.TensorOf(v.value)

@@ -303,7 +303,8 @@ func (c CrossEntropy) Infer(in []Type) (Type, error) {
 	}
 	k := len(in[0].Shape) - 1
 	if k < 0 || !slices.Equal(in[1].Shape, in[0].Shape[:k]) {
-		return in[0], fmt.Errorf("targets must have the shape of the logits without their last axis, as [B] beside [B, V]")
+		return in[0], fmt.Errorf("targets must have the shape of the logits without their last " +
+			"axis, as [B] beside [B, V]")
 	}
 	return Type{in[0].Dtype, in[1].Shape}, sameFloat(in[0])
 }
@@ -398,6 +399,7 @@ func evalCrossEntropyGrad[F kernels.Float](c CrossEntropyGrad, in []Tensor, out 
 }
 
 func (c CrossEntropyGrad) Diff([]*G.Node, *G.Node, *G.Node, []bool) []*G.Node {
-	Failf("CrossEntropy", "it has no second derivative; build it from LogSoftmax where one is needed")
+	Failf("CrossEntropy", "it has no second derivative; build it from LogSoftmax where one "+
+		"is needed")
 	return nil
 }

@@ -199,8 +199,9 @@ func init() {
 			diff: unary(func(x, _, dy *G.Node) *G.Node { return Mul(dy, un(KindSigmoid, x)) }),
 		},
 		KindSqrt: {
-			arity: 1, onnx: "Sqrt", cost: 300, stored: true, script: kernels.ScriptSqrt, plain: each(math.Sqrt),
-			fast: of1(kernels.Sqrt[float32], kernels.Sqrt[float64]),
+			arity: 1, onnx: "Sqrt", cost: 300, stored: true, script: kernels.ScriptSqrt,
+			plain: each(math.Sqrt),
+			fast:  of1(kernels.Sqrt[float32], kernels.Sqrt[float64]),
 			diff: unary(func(_, y, dy *G.Node) *G.Node {
 				return bin(KindDiv, affine(dy, 0.5, 0), y)
 			}),
@@ -211,8 +212,9 @@ func init() {
 			diff:  unary(func(x, _, dy *G.Node) *G.Node { return Mul(dy, affine(x, 2, 0)) }),
 		},
 		KindAbs: {
-			arity: 1, onnx: "Abs", cost: 400, script: kernels.ScriptAbs, plain: of1(abs[float32], abs[float64]),
-			diff: unary(func(x, _, dy *G.Node) *G.Node { return Mul(dy, un(KindSign, x)) }),
+			arity: 1, onnx: "Abs", cost: 400, script: kernels.ScriptAbs,
+			plain: of1(abs[float32], abs[float64]),
+			diff:  unary(func(x, _, dy *G.Node) *G.Node { return Mul(dy, un(KindSign, x)) }),
 		},
 		KindInverse: {
 			arity: 1, onnx: "Reciprocal", cost: 300, stored: true, script: kernels.ScriptInverse,
@@ -233,12 +235,15 @@ func init() {
 		},
 		KindSign: {arity: 1, onnx: "Sign", cost: 800, script: kernels.ScriptSign,
 			plain: of1(sign[float32], sign[float64])},
-		KindFloor: {arity: 1, onnx: "Floor", cost: 1000, plain: of1(floor[float32], floor[float64])},
-		KindCeil:  {arity: 1, onnx: "Ceil", cost: 1000, plain: of1(ceil[float32], ceil[float64])},
-		KindPositive: {arity: 1, cost: 400, title: "gradient of ReLU", script: kernels.ScriptPositive,
-			plain: of1(positive[float32], positive[float64])},
-		KindStop: {arity: 1, onnx: "Identity", cost: 40, title: "StopGradient", script: kernels.ScriptCopy,
-			plain: of1(copyRow[float32], copyRow[float64])},
+		KindFloor: {arity: 1, onnx: "Floor", cost: 1000,
+			plain: of1(floor[float32], floor[float64])},
+		KindCeil: {arity: 1, onnx: "Ceil", cost: 1000, plain: of1(ceil[float32], ceil[float64])},
+		KindPositive: {arity: 1, cost: 400, title: "gradient of ReLU",
+			script: kernels.ScriptPositive,
+			plain:  of1(positive[float32], positive[float64])},
+		KindStop: {arity: 1, onnx: "Identity", cost: 40, title: "StopGradient",
+			script: kernels.ScriptCopy,
+			plain:  of1(copyRow[float32], copyRow[float64])},
 
 		KindAdd: {
 			arity: 2, onnx: "Add", cost: 50, script: kernels.ScriptAdd,
@@ -282,7 +287,8 @@ func init() {
 			algebra: algebra{right: one, vanishes: first},
 		},
 		KindPow: {
-			arity: 2, onnx: "Pow", cost: 20000, stored: true, plain: of2(pow[float32], pow[float64]),
+			arity: 2, onnx: "Pow", cost: 20000, stored: true,
+			plain:   of2(pow[float32], pow[float64]),
 			diff:    powDiff,
 			algebra: algebra{right: one, withRight: toThe},
 		},

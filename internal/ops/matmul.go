@@ -44,7 +44,8 @@ func (m MatMul) Infer(in []Type) (Type, error) {
 		} else {
 			want[len(a)-1] = inner2
 		}
-		return in[0], fmt.Errorf("inner dimensions %d and %d differ: to fit the second operand, the first must be %s", inner, inner2, ShapeString(want))
+		return in[0], fmt.Errorf("inner dimensions %d and %d differ: to fit the second operand, "+
+			"the first must be %s", inner, inner2, ShapeString(want))
 	}
 	if len(a) != len(b) || len(a) > 3 {
 		return in[0], fmt.Errorf("want two matrices, or two stacks [N, rows, columns] of matrices")

@@ -10,9 +10,10 @@ import (
 
 // Noise is random numbers drawn from the stream of its operand, [seed, counter], and of Label.
 //
-// If Rows is set, the leading axes are [..., Rows] with the rows of a batch last, and the operand is
-// [seed, counter, first, of]: the rows are those from first on of a batch of so many, and have the
-// numbers that the noise of the whole batch has for them. Where of is 0 they are the whole batch.
+// If Rows is set, the leading axes are [..., Rows] with the rows of a batch last, and the operand
+// is [seed, counter, first, of]: the rows are those from first on of a batch of so many, and have
+// the numbers that the noise of the whole batch has for them. Where of is 0 they are the whole
+// batch.
 type Noise struct {
 	Dtype tensor.Dtype
 	Shape []int
@@ -40,11 +41,13 @@ func (n Noise) Key() string {
 func (n Noise) Infer(in []Type) (Type, error) {
 	if len(in) != 1 || in[0].Dtype != tensor.Int || len(in[0].Shape) != 1 ||
 		in[0].Shape[0] != 2 && in[0].Shape[0] != 4 {
-		return Type{}, fmt.Errorf("the key of a noise is [seed, counter] or [seed, counter, first, of]")
+		return Type{}, fmt.Errorf("the key of a noise is [seed, counter] or [seed, counter, " +
+			"first, of]")
 	}
 	switch {
 	case n.Rows < 0 || n.Rows > 0 && (in[0].Shape[0] != 4 || !RowsDivide(n.Shape, n.Rows, n.Axes)):
-		return Type{}, fmt.Errorf("the noise %s has no %d rows a batch", ShapeString(n.Shape), n.Rows)
+		return Type{}, fmt.Errorf("the noise %s has no %d rows a batch", ShapeString(n.Shape),
+			n.Rows)
 	case n.Kind == "bernoulli" && !(n.P >= 0 && n.P <= 1):
 		return Type{}, fmt.Errorf("the probability %g: want [0, 1]", n.P)
 	case n.Kind != "bernoulli" && n.Kind != "uniform" && n.Kind != "normal":

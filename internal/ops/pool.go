@@ -36,7 +36,8 @@ func (m MaxPool) Eval(in []Tensor, out Tensor) error {
 func (m MaxPool) Parts(in []Tensor, _ Tensor) int { return in[0].Shape[0] }
 
 func (m MaxPool) EvalParts(in []Tensor, out Tensor, from, to int) error {
-	return evaluate(out, func() error { return evalMaxPool[float32](m.Window, in[0], out, from, to) },
+	return evaluate(out,
+		func() error { return evalMaxPool[float32](m.Window, in[0], out, from, to) },
 		func() error { return evalMaxPool[float64](m.Window, in[0], out, from, to) })
 }
 
@@ -107,7 +108,8 @@ func (m MaxPoolGrad) Eval(in []Tensor, out Tensor) error {
 func (m MaxPoolGrad) Parts(in []Tensor, _ Tensor) int { return in[0].Shape[0] }
 
 func (m MaxPoolGrad) EvalParts(in []Tensor, out Tensor, from, to int) error {
-	return evaluate(out, func() error { return evalMaxPoolGrad[float32](m.Window, in, out, from, to) },
+	return evaluate(out,
+		func() error { return evalMaxPoolGrad[float32](m.Window, in, out, from, to) },
 		func() error { return evalMaxPoolGrad[float64](m.Window, in, out, from, to) })
 }
 
@@ -260,7 +262,9 @@ type AvgPoolGrad struct {
 	Shape []int
 }
 
-func (a AvgPoolGrad) Key() string { return fmt.Sprintf("avgpoolgrad{%s %v}", a.AvgPool.Key(), a.Shape) }
+func (a AvgPoolGrad) Key() string {
+	return fmt.Sprintf("avgpoolgrad{%s %v}", a.AvgPool.Key(), a.Shape)
+}
 
 func (a AvgPoolGrad) Infer(in []Type) (Type, error) {
 	t, err := a.infer(Type{in[0].Dtype, a.Shape})

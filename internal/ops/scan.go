@@ -100,7 +100,8 @@ func (s *Step) leavesState() error {
 		return err
 	}
 	for n, earlier := range before {
-		return fmt.Errorf("%v keeps in itself what its derivative %v needs: it cannot be in a step of a recurrence that is "+
+		return fmt.Errorf("%v keeps in itself what its derivative %v needs: it cannot be in a "+
+			"step of a recurrence that is "+
 			"differentiated; unroll it with unroll.Expand", earlier[0], n)
 	}
 	return nil
@@ -426,6 +427,7 @@ func add(to, d Tensor) {
 
 func (s ScanGrad) Diff([]*G.Node, *G.Node, *G.Node, []bool) []*G.Node {
 	Failf("Scan",
-		"its gradient has no derivative of its own; unroll with Expand where a second derivative is needed")
+		"its gradient has no derivative of its own; unroll with Expand where a second derivative "+
+			"is needed")
 	return nil
 }

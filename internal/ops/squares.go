@@ -10,9 +10,9 @@ func (s *slide) squares() bool {
 		2*s.out[2] <= s.in[2]
 }
 
-// eachOfFours visits the channels of x with the largest of four at each of their elements: of it, of
-// the next, and of the two below these. It is what a square that begins there sees; at the ends of
-// lines it means nothing.
+// eachOfFours visits the channels of x with the largest of four at each of their elements: of it,
+// of the next, and of the two below these. It is what a square that begins there sees; at the ends
+// of lines it means nothing.
 func eachOfFours[F kernels.Float](s *slide, x []F, visit func(c int, image, most []F)) {
 	size, line := volume(s.in), s.in[2]
 	some := max(1, 8192/size) // channels at a time, which stay in the first-level cache

@@ -40,7 +40,8 @@ func Before(g *G.ExprGraph) (map[*G.Node][]*G.Node, error) {
 		for _, p := range held(n.Op(), owners) {
 			earlier := owners[p]
 			if len(earlier) > 1 {
-				return nil, fmt.Errorf("%v and %v are one operation, which leaves in itself what %v "+
+				return nil, fmt.Errorf("%v and %v are one operation, which leaves in itself "+
+					"what %v "+
 					"needs: the last of them overwrites what the first has left; each needs an "+
 					"operation of its own", earlier[0], earlier[1], n)
 			}

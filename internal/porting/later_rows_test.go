@@ -63,10 +63,13 @@ func TestFoldsAndRates(t *testing.T) {
 // labels of which some are rare, and a file for other runtimes.
 func TestLaterModelRows(t *testing.T) {
 	const H = 4
-	m := must(label.NewClassifier(label.ClassifierConfig{Config: label.Config{Recurrent: zoo.Recurrent{Hidden: H, HiddenDropout: 0.1}, IODropout: 0.2},
-		Several: true}, vocabulary(t, 6), vocabulary(t, 3), 1))
+	layers := zoo.Recurrent{Hidden: H, HiddenDropout: 0.1}
+	m := must(label.NewClassifier(label.ClassifierConfig{Several: true,
+		Config: label.Config{Recurrent: layers, IODropout: 0.2}},
+		vocabulary(t, 6), vocabulary(t, 3), 1))
 	genres := []label.Labelled{{Sequence: label.Sequence{IDs: []int{1, 2}}, Labels: []int{0, 2}},
-		{Sequence: label.Sequence{IDs: []int{3}}}, {Sequence: label.Sequence{IDs: []int{4}}, Labels: []int{1}}}
+		{Sequence: label.Sequence{IDs: []int{3}}},
+		{Sequence: label.Sequence{IDs: []int{4}}, Labels: []int{1}}}
 	data := label.Data{PositiveWeights: label.BalancedPositives(genres, 3)}
 	data.Train = genres
 	task, err := m.Task(data)
@@ -81,7 +84,8 @@ func TestLaterModelRows(t *testing.T) {
 	s := nodes.NewStore(nodes.Float32, 1)
 	require.NoError(t, nodes.Try(func() {
 		g := nodes.NewGraph(nodes.Options{})
-		keys, queries, lengths := g.Input("keys", 5, 2, 8), g.Input("queries", 3, 2, 8), g.IntInput("lengths", 2)
+		keys, queries, lengths := g.Input("keys", 5, 2, 8), g.Input("queries", 3, 2, 8),
+			g.IntInput("lengths", 2)
 		heads := cells.NewMultiHead(s.Root().In("heads"), cells.MultiHeadConfig{Query: 8, Heads: 2})
 		context, weights := heads.Over(keys, nil, lengths).Attend(queries, nil)
 		require.Equal(t, []int{3, 2, 8}, context.Shape())

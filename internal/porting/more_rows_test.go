@@ -145,7 +145,8 @@ func TestWordVectorRows(t *testing.T) {
 	require.Len(t, matches, 3)
 
 	path := filepath.Join(t.TempDir(), "text")
-	require.NoError(t, os.WriteFile(path, []byte(strings.Repeat("the sun and the moon\n", 60)), 0o666))
+	require.NoError(t, os.WriteFile(path, []byte(strings.Repeat("the sun and the moon\n", 60)),
+		0o666))
 	lines := text.Sentences(path, text.Words{})
 	big, err := word2vec.NewFrom(ctx, word2vec.Config{Dim: 100}, lines)
 	require.NoError(t, err)

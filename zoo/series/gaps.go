@@ -31,7 +31,8 @@ func (s *Series) Gaps() []int {
 // Filled is the series without gaps, copied. A variable without any value is an error.
 func (s *Series) Filled(with Filling) (*Series, error) {
 	if with != FillLast && with != FillMean {
-		return nil, fmt.Errorf("series: gaps cannot be filled with %d; want FillLast or FillMean", with)
+		return nil, fmt.Errorf("series: gaps cannot be filled with %d; want FillLast or FillMean",
+			with)
 	}
 	n, out := len(s.Names), &Series{Names: s.Names, Values: slices.Clone(s.Values),
 		Warnings: s.Warnings}
@@ -97,14 +98,14 @@ func (s *Series) Windows(length, stride int) ([]float32, error) {
 	n := len(s.Names)
 	for i, x := range s.Values {
 		if y := float32(x); y-y != 0 {
-			return nil, fmt.Errorf("series: %s is %g at row %d: want a finite number", s.Names[i%n], x,
-				i/n)
+			return nil, fmt.Errorf("series: %s is %g at row %d: want a finite number", s.Names[i%n],
+				x, i/n)
 		}
 	}
 	count := (s.Len()-length)/stride + 1
 	if count > math.MaxInt32/(length*n) {
-		return nil, fmt.Errorf("series: %d windows of %d numbers are too many: take a larger stride",
-			count, length*n)
+		return nil, fmt.Errorf("series: %d windows of %d numbers are too many: take a "+
+			"larger stride", count, length*n)
 	}
 	out := make([]float32, 0, count*length*n)
 	for w := range count {

@@ -62,7 +62,8 @@ func (e *evenness) add(x float64) {
 // that make no sense.
 func NewReader(o Options) (*Reader, error) {
 	switch c := rune(o.Comma); {
-	case strings.ContainsRune("\"\n\r.-+ ", c), unicode.IsLetter(c), unicode.IsDigit(c), c > unicode.MaxASCII:
+	case strings.ContainsRune("\"\n\r.-+ ", c), unicode.IsLetter(c), unicode.IsDigit(c),
+		c > unicode.MaxASCII:
 		return nil, fmt.Errorf("series: Comma is %q, which has a meaning of its own", c)
 	}
 	if o.Decimal != 0 && o.Decimal != '.' && o.Decimal != ',' {
@@ -150,13 +151,14 @@ func (r *Reader) Names() []string { return r.names }
 func (r *Reader) Warnings() []string {
 	w := r.times.warnings()
 	if r.numbers {
-		w = append(w, fmt.Sprintf("line %d is taken for the names of the columns, and holds numbers, as a file without names does: %.60q",
-			r.headed, r.header))
+		w = append(w, fmt.Sprintf("line %d is taken for the names of the columns, and holds "+
+			"numbers, as a file without names does: %.60q", r.headed, r.header))
 	}
 	for k, e := range r.even {
 		if !e.uneven && e.rows >= evenRows {
-			w = append(w, fmt.Sprintf("the column %.40q rises by %g from row to row, as times and numbers of rows do, and is kept as a variable: leave it out by its name if it is one of these",
-				r.names[k], e.step))
+			w = append(w, fmt.Sprintf("the column %.40q rises by %g from row to row, as times "+
+				"and numbers of rows do, and is kept as a variable: leave it out by its name if "+
+				"it is one of these", r.names[k], e.step))
 		}
 	}
 	if r.decided > 0 && r.o.Decimal == ',' {
@@ -201,7 +203,8 @@ func separator(header, first string) (byte, error) {
 		}
 	}
 	if len(fit) > 1 {
-		return 0, fmt.Errorf("both %q and %q cut the names and the first row into fields alike: say which one separates them", fit[0], fit[1])
+		return 0, fmt.Errorf("both %q and %q cut the names and the first row into fields alike: "+
+			"say which one separates them", fit[0], fit[1])
 	}
 	if len(fit) == 1 {
 		return fit[0], nil
@@ -413,7 +416,8 @@ func (r *Reader) parse(field string) (float64, error) {
 			return 0, fmt.Errorf("%.40q is no number where the comma is the decimal mark%s", field,
 				r.since())
 		default:
-			return 0, fmt.Errorf("%.40q is no number where the point is the decimal mark%s; the comma can be it on request", field, r.since())
+			return 0, fmt.Errorf("%.40q is no number where the point is the decimal mark%s; the "+
+				"comma can be it on request", field, r.since())
 		}
 	}
 	x, err := strconv.ParseFloat(digits, 64)
@@ -421,9 +425,11 @@ func (r *Reader) parse(field string) (float64, error) {
 	case err != nil && math.IsInf(x, 0):
 		return 0, fmt.Errorf("%.40q is too large", field)
 	case err != nil && r.columns == 1:
-		return 0, fmt.Errorf("%.40q is no number; the line of names, %.40q, holds no comma, semicolon, tab or bar to separate columns", field, r.header)
+		return 0, fmt.Errorf("%.40q is no number; the line of names, %.40q, holds no comma, "+
+			"semicolon, tab or bar to separate columns", field, r.header)
 	case err != nil:
-		return 0, fmt.Errorf("%.40q is no number; a column of something else has to be left out by its name", field)
+		return 0, fmt.Errorf("%.40q is no number; a column of something else has to be left out "+
+			"by its name", field)
 	case math.IsInf(x, 0):
 		return 0, fmt.Errorf("%.20q: want a finite number", field)
 	}

@@ -36,7 +36,8 @@ func New(names []string, values []float64) (*Series, error) {
 	}
 	for i, x := range values {
 		if math.IsNaN(x) {
-			return nil, fmt.Errorf("series: %s is %g at row %d: want a finite number; NewGaps takes "+
+			return nil, fmt.Errorf("series: %s is %g at row %d: want a finite number; "+
+				"NewGaps takes "+
 				"gaps", names[i%len(names)], x, i/len(names))
 		}
 	}
@@ -175,7 +176,8 @@ func (c *Scale) Check(variables int) error {
 	}
 	for i := range c.Mean {
 		if m, d := c.Mean[i], c.Deviation[i]; !(d > 0) || math.IsInf(d, 0) || m-m != 0 {
-			return fmt.Errorf("series: variable %d has the mean %g and the deviation %g: want finite numbers, and a deviation above 0", i, m, d)
+			return fmt.Errorf("series: variable %d has the mean %g and the deviation %g: want "+
+				"finite numbers, and a deviation above 0", i, m, d)
 		}
 	}
 	return nil

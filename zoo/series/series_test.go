@@ -146,23 +146,26 @@ func dated(t *testing.T, dates ...string) []string {
 	return s.Warnings
 }
 
-// A file without names loses its first row, which is said; so is one whose lines end as those of old
-// Macintoshes.
+// A file without names loses its first row, which is said; so is one whose lines end as those of
+// old Macintoshes.
 func TestNamesThatAreNone(t *testing.T) {
 	for _, header := range []string{"1,2", "-1.5,1e3", "1;2", "7"} {
 		s, err := series.Parse(header+"\n"+header+"\n", series.Options{})
 		require.NoError(t, err)
 		require.Equal(t, 1, s.Len())
-		require.Contains(t, s.Warnings, fmt.Sprintf("line 1 is taken for the names of the columns, and holds numbers, "+
-			"as a file without names does: %q", header))
+		require.Contains(t, s.Warnings,
+			fmt.Sprintf("line 1 is taken for the names of the columns, and holds numbers, "+
+				"as a file without names does: %q", header))
 	}
 	for _, header := range []string{"a,2", "day,2020,2021", "x"} {
-		s, err := series.Parse(header+"\n"+strings.Repeat("1,", strings.Count(header, ","))+"1\n", series.Options{})
+		s, err := series.Parse(header+"\n"+strings.Repeat("1,", strings.Count(header, ","))+"1\n",
+			series.Options{})
 		require.NoError(t, err)
 		require.Empty(t, s.Warnings, header)
 	}
 	_, err := series.Parse("a,b\r1,2\r3,4\r", series.Options{})
-	require.EqualError(t, err, `line 1: there is a carriage return in it; lines end with \n, or \r\n`)
+	require.EqualError(t, err,
+		`line 1: there is a carriage return in it; lines end with \n, or \r\n`)
 	for _, comma := range []byte{'1', 'e', 'x', 0xe9} {
 		_, err := series.Parse("a,b\n1,2\n", series.Options{Comma: comma})
 		require.ErrorContains(t, err, "which has a meaning of its own")
@@ -191,7 +194,8 @@ func TestEvenColumns(t *testing.T) {
 			}
 			s, err := series.Parse(lines, series.Options{Missing: series.Gap})
 			require.NoError(t, err)
-			require.Equal(t, warned, strings.Contains(fmt.Sprint(s.Warnings), `the column "`+c.name), "%s, %d rows", c.name, rows)
+			require.Equal(t, warned, strings.Contains(fmt.Sprint(s.Warnings),
+				`the column "`+c.name), "%s, %d rows", c.name, rows)
 		}
 	}
 }
@@ -217,7 +221,8 @@ func TestTimes(t *testing.T) {
 			"2024-01-02", "2024-01-02", "2024-01-03"},
 		"have a hole before line 4: a step longer than 24h0m0s": {"1/1/2024",
 			"2/1/2024", "4/1/2024", "5/1/2024"},
-		"have a hole before line 3: a step longer than 1h0m0s": {"2024-01-01 00:00", "2024-01-01 05:00", "2024-01-01 06:00"},
+		"have a hole before line 3: a step longer than 1h0m0s": {"2024-01-01 00:00",
+			"2024-01-01 05:00", "2024-01-01 06:00"},
 		"are not written as in the first row at line 3": {"2024-01-01",
 			"yesterday", "2024-01-02"},
 		"have a hole before line 4: a step longer than 10": {"1700000000",

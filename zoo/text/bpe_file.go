@@ -81,7 +81,8 @@ func (p *parser) bpe(size int64) (*BPE, error) {
 		}
 		pair, ok := parsePair(line, k == n-1)
 		if !ok {
-			return nil, fmt.Errorf("a pair of ids such as `[32, 116],` expected, the last one without a comma, not %q", line[:min(40, len(line))])
+			return nil, fmt.Errorf("a pair of ids such as `[32, 116],` expected, "+
+				"the last one without a comma, not %q", line[:min(40, len(line))])
 		}
 		if last := uint32(256 + k); pair.a >= last || pair.b >= last {
 			return nil, fmt.Errorf("merge %d is of ids %d and %d; before it there are ids 0 to %d",

@@ -13,12 +13,14 @@ import (
 // Columns says in which columns of a file the tokens and their tags stand. The zero value finds
 // out, and refuses a file of which it does not know. The forms that it knows are
 //
-//   - a token and its tag, and any columns between them, with a tab between two columns, or one or more spaces, as in the
-//     shared tasks CoNLL-2000, 2002 and 2003: the first column is the token and the last the tag;
-//   - CoNLL-U and CoNLL-X, ten columns of which the first is the number of the row: tokens are FORM and tags UPOS. The
-//     lines of ranges (4-5) and of empty nodes (8.1) are left out;
+//   - a token and its tag, and any columns between them, with a tab between two columns, or one or
+//     more spaces, as in the shared tasks CoNLL-2000, 2002 and 2003: the first column is the token
+//     and the last the tag;
+//   - CoNLL-U and CoNLL-X, ten columns of which the first is the number of the row: tokens are FORM
+//     and tags UPOS. The lines of ranges (4-5) and of empty nodes (8.1) are left out;
 //   - CoNLL-U Plus, which names its columns by a first line "# global.columns = ID FORM UPOS …";
-//   - GermEval 2014, the number of the row, the token, and two columns of tags, of which the first is taken;
+//   - GermEval 2014, the number of the row, the token, and two columns of tags, of which the first
+//     is taken;
 //   - the number of the row, from 0 or 1, the token, and a tag.
 //
 // A blank line, or one of -DOCSTART-, ends a sentence. A line that begins with # is a comment if
@@ -211,7 +213,8 @@ func (l *layout) cut(row []string, number int) (token, tag string, err error) {
 		return "", "", fmt.Errorf("it has %d columns, and line %d has %d", len(row), l.first,
 			l.columns)
 	case l.numbered && row[0] != strconv.Itoa(number-1+l.base):
-		return "", "", fmt.Errorf("the first column numbers the rows, and has %.40q where %d comes next; a sentence begins "+
+		return "", "", fmt.Errorf("the first column numbers the rows, and has %.40q where %d "+
+			"comes next; a sentence begins "+
 			"with %d behind an empty line (if it is no number of a row, the format is plain)",
 			row[0], number-1+l.base, l.base)
 	}

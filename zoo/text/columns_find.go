@@ -23,7 +23,8 @@ func (c Columns) sample(s string) (rows []numberedLine, names []string, err erro
 		case ok && names == nil && rows == nil:
 			names = strings.Fields(global)
 		case strings.HasPrefix(line, "#begin document (") && c.Token == "":
-			return nil, nil, fmt.Errorf("line %d: this is CoNLL-2012 or OntoNotes, whose tokens are in column 4; say which columns "+
+			return nil, nil, fmt.Errorf("line %d: this is CoNLL-2012 or OntoNotes, whose tokens "+
+				"are in column 4; say which columns "+
 				"hold token and tag", n)
 		case endsSentence(line):
 		case !strings.HasPrefix(line, "#"):
@@ -124,7 +125,8 @@ func countsRows(rows [][]string) (base int, ok bool) {
 func isNumber(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }
 
 // columnNames are the names of columns as files give them in their first line.
-var columnNames = strings.Fields("id index token tokens word words form text lemma pos upos xpos chunk tag tags label labels ner nested")
+var columnNames = strings.Fields("id index token tokens word words form text lemma pos upos xpos " +
+	"chunk tag tags label labels ner nested")
 
 // tokenNames are names of columns that hold tokens.
 var tokenNames = strings.Fields("form token tokens word words text")
@@ -172,12 +174,14 @@ func (c Columns) choose(l *layout, names []string, rows [][]string) error {
 		form = &columnFormat{token: 1, tag: -1, numbered: true}
 		known := l.columns == 3 || names != nil && l.header == 0
 		if !known && (c.Token == "" || c.Tag == "") {
-			return fmt.Errorf("it has %d columns, of which the first numbers the rows, and is of no known format; "+
+			return fmt.Errorf("it has %d columns, of which the first numbers the rows, and is of "+
+				"no known format; "+
 				"say which columns hold token and tag", l.columns)
 		}
 	case l.spaces && l.columns > 4 && c.Token == "" && c.Tag == "" &&
 		slices.ContainsFunc(rows, notIOB):
-		return fmt.Errorf("it has %d columns parted by spaces, as no format has that is known, unless it is a sentence; "+
+		return fmt.Errorf("it has %d columns parted by spaces, as no format has that is known, "+
+			"unless it is a sentence; "+
 			"say which columns hold token and tag", l.columns)
 	default:
 		form = &columnFormat{token: 0, tag: -1}
@@ -222,6 +226,6 @@ func (c Columns) column(l *layout, first []string, what, column string, at *int)
 		return fmt.Errorf("there is no column %q for the %s; there are %.200q", column, what,
 			l.names)
 	}
-	return fmt.Errorf("line %d: there is no column %q for the %s: the columns have no names, unless the first line has them, which is %.200q",
-		l.first, column, what, first)
+	return fmt.Errorf("line %d: there is no column %q for the %s: the columns have no names, "+
+		"unless the first line has them, which is %.200q", l.first, column, what, first)
 }

@@ -43,7 +43,8 @@ func ReadDialogues(path string) (*Dialogues, error) {
 			wrong = fmt.Sprintf("line %d: utterance %d is empty", d.dialogues, blanks)
 			empty.add(d.dialogues)
 		case turns < 2:
-			wrong = fmt.Sprintf("line %d has a single utterance: a dialogue has 2 or more, with tabs between them", d.dialogues)
+			wrong = fmt.Sprintf("line %d has a single utterance: a dialogue has 2 or more, with "+
+				"tabs between them", d.dialogues)
 			single.add(d.dialogues)
 		case turns > MaxTurns:
 			wrong = fmt.Sprintf("line %d has %d utterances; at most %d are taken", d.dialogues,

@@ -33,7 +33,8 @@ func TestReadDialogues(t *testing.T) {
 		{"too many turns", strings.Repeat("a\t", text.MaxTurns) + "a", "",
 			"d.txt: line 1 has 1025 utterances; at most 1024"},
 		{"several", "a\tb\n\nc\nd\t\n", "",
-			"d.txt: line 2: utterance 1 is empty; in all, refused are lines: 2 with an empty utterance (lines 2, 4); 1 with a single utterance (line 3)"},
+			"d.txt: line 2: utterance 1 is empty; in all, refused are lines: 2 with an empty " +
+				"utterance (lines 2, 4); 1 with a single utterance (line 3)"},
 		{"invalid UTF-8", "a\tb\nc\td\xff\n", "", "d.txt: line 2: byte 0xff"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -76,7 +76,8 @@ func (f Form) Check(vocabularies ...*Vocabulary) error {
 		}
 		for id := range v.Len() {
 			if token := v.token(id); f.Of(token) != token {
-				return fmt.Errorf("the vocabulary has the token %+q, which is not in the Unicode form %s that texts are read in (it would be %+q): "+
+				return fmt.Errorf("the vocabulary has the token %+q, which is not in the Unicode "+
+					"form %s that texts are read in (it would be %+q): "+
 					"make the vocabulary of tokens in that form", token, f, f.Of(token))
 			}
 		}
@@ -135,10 +136,12 @@ func (c Cut) tokeniser(lines bool) (t Tokeniser, err error) {
 	words := c.Level == "" || c.Level == "word"
 	errs := []error{c.Unicode.Validate()}
 	if c.KeepCase && !words {
-		errs = append(errs, fmt.Errorf("keep_case is set, and only words are folded to lower case, not the level %q", c.Level))
+		errs = append(errs, fmt.Errorf("keep_case is set, and only words are folded to lower "+
+			"case, not the level %q", c.Level))
 	}
 	if c.Spaced && !words {
-		errs = append(errs, fmt.Errorf("spaced is set, and only words are cut at spaces, not the level %q", c.Level))
+		errs = append(errs, fmt.Errorf("spaced is set, and only words are cut at spaces, not the "+
+			"level %q", c.Level))
 	}
 	if c.BPE != nil && c.Level != bpeLevel {
 		errs = append(errs, fmt.Errorf("a BPE is given, and the level is %q", c.Level))
@@ -156,7 +159,8 @@ func (c Cut) tokeniser(lines bool) (t Tokeniser, err error) {
 	default:
 		drop = !lines
 		if t, err = Registered(c.Level); err != nil {
-			errs = append(errs, fmt.Errorf("level is %q, want word, char, bpe or that of a registered tokeniser: %w", c.Level, err))
+			errs = append(errs, fmt.Errorf("level is %q, want word, char, bpe or that of a "+
+				"registered tokeniser: %w", c.Level, err))
 		}
 	}
 	if err := errors.Join(errs...); err != nil {

@@ -47,8 +47,8 @@ func TestLineReader(t *testing.T) {
 		"a\rb\u2028c\u0085d\ve\n": {"a b\u2028c\u0085d\ve"},
 		"a\r\r\nb\n":              {"a ", "b"},
 		"a\nb\xffc\nd\n":          {"a", "line 2: byte 0xff at offset 3 is not UTF-8", "d"},
-		"\ufeffa\x00\nd\n":        {"line 1: byte 0x00 at offset 4: this is no text, or it is in UTF-16; want UTF-8", "d"},
-		long + "\r\nb":            {long, "b"},
+		"\ufeffa\x00\nd\n": {"line 1: byte 0x00 at offset 4: this is no text, or it is in " +
+			"UTF-16; want UTF-8", "d"}, long + "\r\nb": {long, "b"},
 		"a\n" + long + "abc\nb": {"a",
 			fmt.Sprintf("line 2: the line is too long: it has %d bytes, and at most %d are taken",
 				text.MaxLineBytes+4, text.MaxLineBytes), "b"},

@@ -93,7 +93,8 @@ func TestParallelLeavesOut(t *testing.T) {
 			"2 with a blank side (lines 2, 3), 2 with a side of more than 2 tokens (lines 4, 5)",
 			""},
 		{text.ParallelOptions{SkipBlank: true, MaxTokens: 2}, "", "",
-			"s.txt: line 4: the source has 3 tokens; at most 2 are taken; so it is with 2 pairs, of lines 4, 5"},
+			"s.txt: line 4: the source has 3 tokens; at most 2 are taken; so it is with 2 pairs, " +
+				"of lines 4, 5"},
 	} {
 		p, err := c.options.Read(a, b)
 		require.NoError(t, err)

@@ -27,7 +27,8 @@ type EncodingError struct {
 
 func (e *EncodingError) Error() string {
 	if e.Byte == 0 {
-		return fmt.Sprintf("line %d: byte 0x00 at offset %d: this is no text, or it is in UTF-16; want UTF-8", e.Line, e.Offset)
+		return fmt.Sprintf("line %d: byte 0x00 at offset %d: this is no text, or it is in "+
+			"UTF-16; want UTF-8", e.Line, e.Offset)
 	}
 	return fmt.Sprintf("line %d: byte %#02x at offset %d is not UTF-8", e.Line, e.Byte, e.Offset)
 }

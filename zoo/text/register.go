@@ -22,7 +22,8 @@ func Register(name string, make func() (Tokeniser, error)) {
 	registerMu.Lock()
 	defer registerMu.Unlock()
 	if registered[name] != nil || name == "" || make == nil {
-		panic(fmt.Sprintf("text: Register: the tokeniser %q has no name, is nil or is known already", name))
+		panic(fmt.Sprintf("text: Register: the tokeniser %q has no name, is nil or is known "+
+			"already", name))
 	}
 	registered[name] = make
 }
@@ -35,7 +36,8 @@ func Registered(name string) (Tokeniser, error) {
 	known := slices.Sorted(maps.Keys(registered))
 	registerMu.Unlock()
 	if make == nil {
-		return nil, fmt.Errorf("no tokeniser %q: the package that brings it must be imported, as github.com/seqzoo/seqzoo/zoo/text/japanese "+
+		return nil, fmt.Errorf("no tokeniser %q: the package that brings it must be imported, as "+
+			"github.com/seqzoo/seqzoo/zoo/text/japanese "+
 			"brings \"ja\"; imported are [%s]", name, strings.Join(known, ", "))
 	}
 	return make()

@@ -75,7 +75,8 @@ func TestSentencesErrors(t *testing.T) {
 	require.ErrorAs(t, err, &encoding)
 	_, err = sentences(t, "a.gz", strings.Repeat("a b\n", 9), nil)
 	require.ErrorIs(t, err, gzip.ErrHeader)
-	_, err = sentences(t, "a.txt", "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12\n", nil)
+	_, err = sentences(t, "a.txt",
+		"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12\n", nil)
 	require.ErrorContains(t, err, "a.txt: this is a pointer of git-lfs")
 	whole := gzipped(strings.Repeat("a b\n", 10))
 	got, err = sentences(t, "a.gz", whole[:len(whole)-9], nil)

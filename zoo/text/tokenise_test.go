@@ -119,7 +119,8 @@ func TestWordsAreStable(t *testing.T) {
 		in := strings.ReplaceAll(rapid.String().Draw(t, "text"), "\ufeff", "")
 		first, err := text.Words{}.Tokens(in)
 		require.NoError(t, err)
-		again, err := text.Words{}.Tokens(" " + strings.Join(first, " ")) // a byte order mark at the start is none of the text
+		// a byte order mark at the start is none of the text
+		again, err := text.Words{}.Tokens(" " + strings.Join(first, " "))
 		require.NoError(t, err)
 		require.Equal(t, first, again)
 	})

@@ -136,8 +136,8 @@ func (cfg VocabularyConfig) problems() (errs []error) {
 			cfg.MinCount))
 	}
 	if cfg.MaxSize < 0 || cfg.MaxSize > 0 && cfg.MaxSize < len(cfg.Specials) {
-		errs = append(errs, fmt.Errorf("vocabulary: MaxSize is %d; it must be 0 (no limit) or hold at least the %d specials",
-			cfg.MaxSize, len(cfg.Specials)))
+		errs = append(errs, fmt.Errorf("vocabulary: MaxSize is %d; it must be 0 (no limit) or "+
+			"hold at least the %d specials", cfg.MaxSize, len(cfg.Specials)))
 	}
 	for i, special := range cfg.Specials {
 		if err := checkToken(special); err != nil {

@@ -74,7 +74,8 @@ func load[T any](path string, read func(r io.Reader, size int64) (*T, error)) (*
 // less memory than twice size and 64 kB. An error names the line.
 func ReadVocabulary(r io.Reader, size int64) (*Vocabulary, error) {
 	if r == nil || size < 0 || size > maxFile {
-		return nil, fmt.Errorf("vocabulary: %d bytes of a reader that must not be nil; the limit is %d", size, maxFile)
+		return nil, fmt.Errorf("vocabulary: %d bytes of a reader that must not be nil; the "+
+			"limit is %d", size, maxFile)
 	}
 	p := parser{r: bufio.NewReaderSize(io.LimitReader(r, size), 8*MaxTokenBytes)}
 	v, err := p.vocabulary(int(size))

@@ -340,7 +340,8 @@ func FuzzReadVocabulary(f *testing.F) {
 
 func BenchmarkEncode(b *testing.B) {
 	words := text.Words{Lower: true, Lines: true}
-	tokens, err := words.Tokens(strings.Repeat("We are accounted poor citizens, the patricians good.\n", 2000))
+	tokens, err := words.Tokens(strings.Repeat("We are accounted poor citizens, the patricians "+
+		"good.\n", 2000))
 	require.NoError(b, err)
 	v, err := text.NewVocabulary(text.VocabularyConfig{Specials: []string{text.Unk}}, tokens)
 	require.NoError(b, err)
@@ -355,7 +356,8 @@ func BenchmarkEncode(b *testing.B) {
 
 func TestMerge(t *testing.T) {
 	make := func(specials []string, tokens string) *text.Vocabulary {
-		v, err := text.NewVocabulary(text.VocabularyConfig{Specials: specials}, strings.Fields(tokens))
+		v, err := text.NewVocabulary(text.VocabularyConfig{Specials: specials},
+			strings.Fields(tokens))
 		require.NoError(t, err)
 		return v
 	}

@@ -195,7 +195,8 @@ func FuzzRead(f *testing.F) {
 		"1 1\na nan\n", "10 10\n", "2 1\na 1\na 2\n",
 		"1000000000 1000000000\n", "1 1\n\xff 1\n", "\n\n 1", "1 1\r\na 1 \r\n", crowded(300),
 		" ", "1 1\n \n", "\ufeff1 1\na b 1\n", "x y 1\nx z 2\n", "a\t1\t2\n",
-		"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xffKT0\xe4\x02\x00\xc9\xb1\xc2\x05\x04\x00\x00\x00", "{\"a\": 1}",
+		"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xffKT0\xe4\x02\x00\xc9\xb1\xc2\x05\x04\x00\x00\x00",
+		"{\"a\": 1}",
 	} {
 		for format := range 4 {
 			f.Add([]byte(seed), byte(format), byte(0))

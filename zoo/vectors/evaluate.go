@@ -81,7 +81,8 @@ func (v *Vectors) Analogies(ctx context.Context, r io.Reader) (AnalogyResult, er
 			continue
 		}
 		if len(result.Sections) == 0 {
-			return AnalogyResult{}, fmt.Errorf("vectors: analogies: line %d: a section, as in \": capitals\", should begin before it", lines.Line())
+			return AnalogyResult{}, fmt.Errorf("vectors: analogies: line %d: a section, as in "+
+				"\": capitals\", should begin before it", lines.Line())
 		}
 		words := strings.Fields(line)
 		if len(words) != 4 {
@@ -215,14 +216,16 @@ func (v *Vectors) Pairs(ctx context.Context, r io.Reader) (PairResult, error) {
 		people, ours = append(people, judgement), append(ours, float64(v.cosine(a, b)))
 	}
 	if len(people) == 0 {
-		return PairResult{}, errors.New("vectors: pairs: there is no line \"word TAB word TAB number\" of words with vectors")
+		return PairResult{}, errors.New("vectors: pairs: there is no line \"word TAB word TAB " +
+			"number\" of words with vectors")
 	}
 	result.Pairs = len(people)
 	var errs [2]error
 	result.Pearson, errs[0] = metrics.Pearson(people, ours)
 	result.Spearman, errs[1] = metrics.Spearman(people, ours)
 	if err := errors.Join(errs[:]...); err != nil {
-		return result, fmt.Errorf("vectors: pairs: the judgements (list 1) and cosines (list 2) of %d pairs: %w", result.Pairs, err)
+		return result, fmt.Errorf("vectors: pairs: the judgements (list 1) and cosines (list 2) "+
+			"of %d pairs: %w", result.Pairs, err)
 	}
 	return result, nil
 }

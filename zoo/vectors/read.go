@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -406,7 +407,7 @@ func (p *parser) floats(keep bool, i int, word []byte) error {
 			return err
 		}
 		for k := 0; k < len(b); k += 4 {
-			x := math.Float32frombits(uint32(b[k]) | uint32(b[k+1])<<8 | uint32(b[k+2])<<16 | uint32(b[k+3])<<24)
+			x := math.Float32frombits(binary.LittleEndian.Uint32(b[k:]))
 			if !finite(x) {
 				return fmt.Errorf("word %d of %d, %s: number %d is %v: %w", i+1, p.n,
 					quote(string(word)), p.dim-left+k/4+1, x, ErrNumber)

@@ -86,7 +86,8 @@ func quote(w string) string {
 // copied.
 func New(words []string, dim int, data []float32) (*Vectors, error) {
 	if dim < 1 || len(words) == 0 || len(data)/dim != len(words) || len(data)%dim != 0 {
-		return nil, fmt.Errorf("vectors: %d words of width %d need at least one of both, and have %d numbers", len(words), dim, len(data))
+		return nil, fmt.Errorf("vectors: %d words of width %d need at least one of both, and "+
+			"have %d numbers", len(words), dim, len(data))
 	}
 	bytes := 0
 	for i, w := range words {

@@ -62,7 +62,8 @@ func (v *Vectors) check(f Format) error {
 	}
 	for i := range v.n {
 		if w := v.word(i); strings.ContainsAny(w, " \t\n\r") {
-			return fmt.Errorf("word %d, %s, has a space, a tab or a line end in it, which the format cannot hold", i, quote(w))
+			return fmt.Errorf("word %d, %s, has a space, a tab or a line end in it, which the "+
+				"format cannot hold", i, quote(w))
 		}
 	}
 	return nil

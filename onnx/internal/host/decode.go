@@ -55,7 +55,8 @@ func Decode(p *pb.TensorProto, external func(p *pb.TensorProto, bytes int) ([]by
 func DimsOf(p *pb.TensorProto) ([]int, error) {
 	shape := make([]int, len(p.Dims))
 	if len(shape) > MaxAxes {
-		return nil, fmt.Errorf("tensor %q has %d axes, more than %d", p.GetName(), len(shape), MaxAxes)
+		return nil, fmt.Errorf("tensor %q has %d axes, more than %d", p.GetName(), len(shape),
+			MaxAxes)
 	}
 	for i, d := range p.Dims {
 		if d > MaxElements {

@@ -375,7 +375,8 @@ func elementFuncs() map[string]Func {
 			}
 			return max(x, -x)
 		}),
-		"Neg": unary(func(x float64) float64 { return -x }, ints(func(x int64) int64 { return -x })),
+		"Neg": unary(func(x float64) float64 { return -x },
+			ints(func(x int64) int64 { return -x })),
 		"Sign": unary(sign, func(x int64, t Type) int64 {
 			if t.Unsigned() {
 				return truth(x != 0)
@@ -390,9 +391,11 @@ func elementFuncs() map[string]Func {
 			ints(func(x int64) int64 { return max(x, 0) })),
 		"Not":        unary(nil, ints(func(x int64) int64 { return 1 - x })),
 		"BitwiseNot": unary(nil, ints(func(x int64) int64 { return ^x })),
-		"Identity":   func(c *Call) []*Tensor { return []*Tensor{expand(c.need(0), c.need(0).Shape)} },
-		"Add":        folded(func(a, b float64) float64 { return a + b }, add),
-		"Sum":        folded(func(a, b float64) float64 { return a + b }, add),
+		"Identity": func(c *Call) []*Tensor {
+			return []*Tensor{expand(c.need(0), c.need(0).Shape)}
+		},
+		"Add": folded(func(a, b float64) float64 { return a + b }, add),
+		"Sum": folded(func(a, b float64) float64 { return a + b }, add),
 		"Sub": folded(func(a, b float64) float64 { return a - b },
 			func(a, b int64, _ Type) int64 { return a - b }),
 		"Mul": folded(func(a, b float64) float64 { return a * b },

@@ -84,7 +84,8 @@ func init() {
 		},
 		"ReverseSequence": func(c *Call) []Arrangement {
 			in, lengths := c.need(0).Shape, c.need(1).Ints()
-			b, t := Axis(c.Attrs.Int("batch_axis", 1), len(in)), Axis(c.Attrs.Int("time_axis", 0), len(in))
+			b, t := Axis(c.Attrs.Int("batch_axis", 1), len(in)),
+				Axis(c.Attrs.Int("time_axis", 0), len(in))
 			if b == t || len(lengths) != in[b] {
 				Failf("%d lengths along axis %d of %v", len(lengths), b, in)
 			}
@@ -195,7 +196,8 @@ func Cuts(c *Call) []Cut {
 	}
 	if len(starts) != len(ends) || axes != nil && len(axes) != len(starts) ||
 		steps != nil && len(steps) != len(starts) {
-		Failf("%d starts, %d ends, %d axes, %d steps", len(starts), len(ends), len(axes), len(steps))
+		Failf("%d starts, %d ends, %d axes, %d steps", len(starts), len(ends), len(axes),
+			len(steps))
 	}
 	for i, start := range starts {
 		axis, step, end := i, 1, ends[i]

@@ -205,9 +205,9 @@ func (c *Call) numbers(i, axis int, shape []int) numbers {
 	return numbers{t, max(1, Size(shape[axis+1:]))}
 }
 
-// requantised brings sums of products of operands 0 and 3, whose scales are operands 1 and 4, to the
-// scale and zero point of the result, operands 6 and 7. The numbers of operand 0, operand 3 and the
-// result lie along an axis of the sums each, where they are more than one.
+// requantised brings sums of products of operands 0 and 3, whose scales are operands 1 and 4, to
+// the scale and zero point of the result, operands 6 and 7. The numbers of operand 0, operand 3 and
+// the result lie along an axis of the sums each, where they are more than one.
 func (c *Call) requantised(sums *Tensor, first, second, result int) []*Tensor {
 	of0, of3 := c.numbers(1, first, sums.Shape), c.numbers(4, second, sums.Shape)
 	scale, zero := c.numbers(6, result, sums.Shape), c.numbers(7, result, sums.Shape)
@@ -218,7 +218,8 @@ func (c *Call) requantised(sums *Tensor, first, second, result int) []*Tensor {
 	out := New(zero.Type, sums.Shape...)
 	for i, s := range sums.I {
 		by := float32(of0.F[of0.at(i)]) * float32(of3.F[of3.at(i)]) / float32(scale.F[scale.at(i)])
-		out.I[i] = saturate(math.RoundToEven(float64(float32(s)*by))+zero.Float(zero.at(i)), zero.Type)
+		out.I[i] = saturate(math.RoundToEven(float64(float32(s)*by))+zero.Float(zero.at(i)),
+			zero.Type)
 	}
 	return []*Tensor{out}
 }

@@ -29,8 +29,8 @@ func cosines(a ...float64) Func {
 	}
 }
 
-// melWeights is the matrix [dft_length/2+1, bins] that sums the powers of frequencies to bins, whose
-// edges are equally far from one another on the mel scale.
+// melWeights is the matrix [dft_length/2+1, bins] that sums the powers of frequencies to bins,
+// whose edges are equally far from one another on the mel scale.
 func melWeights(c *Call) []*Tensor {
 	for i := range 5 {
 		if c.needNumbers(i).Len() != 1 {
@@ -41,7 +41,8 @@ func melWeights(c *Call) []*Tensor {
 	low, high := c.In[3].Float(0), c.In[4].Float(0)
 	if bins < 1 || length < 1 || rate < 1 || bins > MaxElements-2 || !(low >= 0 && low <= high) ||
 		!(high <= float64(rate)) {
-		Failf("%d bins of transforms of %d at a rate of %d, from %g to %g", bins, length, rate, low, high)
+		Failf("%d bins of transforms of %d at a rate of %d, from %g to %g", bins, length, rate, low,
+			high)
 	}
 	t := Type(c.Attrs.Int("output_datatype", int(Float32)))
 	if !t.IsFloat() {
@@ -52,7 +53,8 @@ func melWeights(c *Call) []*Tensor {
 	edges := make([]int, bins+2)
 	for i := range edges {
 		at := mel(low) + float64(i)*(mel(high)-mel(low))/float64(bins+2)
-		edges[i] = int(math.Floor(float64(length+1) * 700 * (math.Pow(10, at/2595) - 1) / float64(rate)))
+		edges[i] = int(math.Floor(float64(length+1) * 700 * (math.Pow(10, at/2595) - 1) /
+			float64(rate)))
 	}
 	set := func(row, bin int, x float64) {
 		if row >= 0 && row < out.Shape[0] {

@@ -24,8 +24,8 @@ func (a Attrs) spread(name string, n int) []int {
 	return xs
 }
 
-// Window reads the attributes of a convolution or a pooling along axes of the sizes in. The kernel is
-// that of the weights; nil: it is an attribute too. Out is for the caller to set.
+// Window reads the attributes of a convolution or a pooling along axes of the sizes in. The kernel
+// is that of the weights; nil: it is an attribute too. Out is for the caller to set.
 func (a Attrs) Window(in, kernel []int) Window {
 	n := len(in)
 	if given := a.Ints("kernel_shape"); given != nil {
