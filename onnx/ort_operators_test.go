@@ -111,24 +111,27 @@ func number(t host.Type, x float64) *host.Tensor {
 	return &host.Tensor{Type: t, Shape: []int{}, I: []int64{int64(x)}}
 }
 
+// requireSameOperator holds an operator to the runtime.
+func (r *runtime) requireSameOperator(t *testing.T, op string, version int64, a map[string]any,
+	result onnx.Type, rank int, operands ...*host.Tensor) {
+	t.Helper()
+	file, in := single(t, op, version, a, result, rank, operands...)
+	m, err := onnx.Import(file)
+	require.NoError(t, err, "%s %v", op, a)
+	want, _, err := r.run(file, in, 1)
+	require.NoError(t, err, "%s %v", op, a)
+	got, err := m.Run(in)
+	require.NoError(t, err, "%s %v", op, a)
+	require.Equal(t, want["y"].Dims, append([]int{}, got["y"].Shape()...), "%s %v", op, a)
+	require.InDeltaSlice(t, want["y"].Data, got["y"].Float64s(), 2e-5, "%s %v", op, a)
+}
+
 // Operators of images, signals and whole numbers, beyond the cases of ONNX's own tests, give what
 // they give in ONNX Runtime.
 func TestRuntimeOperators(t *testing.T) {
 	r := startRuntime(t)
 	type attrs = map[string]any
-	check := func(t *testing.T, op string, version int64, a attrs, result onnx.Type, rank int,
-		operands ...*host.Tensor) {
-		t.Helper()
-		file, in := single(t, op, version, a, result, rank, operands...)
-		m, err := onnx.Import(file)
-		require.NoError(t, err, "%s %v", op, a)
-		want, _, err := r.run(file, in, 1)
-		require.NoError(t, err, "%s %v", op, a)
-		got, err := m.Run(in)
-		require.NoError(t, err, "%s %v", op, a)
-		require.Equal(t, want["y"].Dims, append([]int{}, got["y"].Shape()...), "%s %v", op, a)
-		require.InDeltaSlice(t, want["y"].Data, got["y"].Float64s(), 2e-5, "%s %v", op, a)
-	}
+	check := r.requireSameOperator
 	x := drawn(host.Float32, 1, 2, 3, 7, 10)
 	for _, coordinates := range []string{"half_pixel", "pytorch_half_pixel", "asymmetric",
 		"align_corners", "half_pixel_symmetric"} {

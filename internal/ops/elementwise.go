@@ -17,6 +17,9 @@ type Elementwise struct {
 	P, Q float64 // parameters of the kind, else 0
 }
 
+// ONNX is the name of the operator of ONNX that is the same function; "" if there is none.
+func (k Kind) ONNX() string { return kinds[k].onnx }
+
 func (e Elementwise) Key() string { return fmt.Sprintf("%s{%g %g}", e.Kind, e.P, e.Q) }
 
 func (e Elementwise) Infer(in []Type) (Type, error) {

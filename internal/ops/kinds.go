@@ -200,8 +200,7 @@ func init() {
 		},
 		KindSqrt: {
 			arity: 1, onnx: "Sqrt", cost: 300, stored: true, script: kernels.ScriptSqrt,
-			plain: each(math.Sqrt),
-			fast:  of1(kernels.Sqrt[float32], kernels.Sqrt[float64]),
+			plain: each(math.Sqrt), fast: of1(kernels.Sqrt[float32], kernels.Sqrt[float64]),
 			diff: unary(func(_, y, dy *G.Node) *G.Node {
 				return bin(KindDiv, affine(dy, 0.5, 0), y)
 			}),
@@ -239,19 +238,16 @@ func init() {
 			plain: of1(floor[float32], floor[float64])},
 		KindCeil: {arity: 1, onnx: "Ceil", cost: 1000, plain: of1(ceil[float32], ceil[float64])},
 		KindPositive: {arity: 1, cost: 400, title: "gradient of ReLU",
-			script: kernels.ScriptPositive,
-			plain:  of1(positive[float32], positive[float64])},
+			script: kernels.ScriptPositive, plain: of1(positive[float32], positive[float64])},
 		KindStop: {arity: 1, onnx: "Identity", cost: 40, title: "StopGradient",
-			script: kernels.ScriptCopy,
-			plain:  of1(copyRow[float32], copyRow[float64])},
+			script: kernels.ScriptCopy, plain: of1(copyRow[float32], copyRow[float64])},
 
 		KindAdd: {
 			arity: 2, onnx: "Add", cost: 50, script: kernels.ScriptAdd,
 			plain: of2(kernels.Add[float32], kernels.Add[float64]),
 			diff:  func(_ Elementwise, _ int, _ []*G.Node, _, dy *G.Node) *G.Node { return dy },
-			algebra: algebra{
-				left: zero, right: zero, withLeft: plus, withRight: plus, linearity: additive,
-			},
+			algebra: algebra{left: zero, right: zero, withLeft: plus, withRight: plus,
+				linearity: additive},
 		},
 		KindSub: {
 			arity: 2, onnx: "Sub", cost: 50, script: kernels.ScriptSub,
@@ -288,8 +284,7 @@ func init() {
 		},
 		KindPow: {
 			arity: 2, onnx: "Pow", cost: 20000, stored: true,
-			plain:   of2(pow[float32], pow[float64]),
-			diff:    powDiff,
+			plain: of2(pow[float32], pow[float64]), diff: powDiff,
 			algebra: algebra{right: one, withRight: toThe},
 		},
 		KindMax: {
@@ -416,9 +411,6 @@ func (k Kind) Cost() int { return kinds[k].cost }
 
 // Stored reports whether the function takes much longer than reading its result.
 func (k Kind) Stored() bool { return kinds[k].stored }
-
-// ONNX is the name of the operator of ONNX that is the same function; "" if there is none.
-func (k Kind) ONNX() string { return kinds[k].onnx }
 
 // Additive reports whether a sum of results is the result of the sums of the operands.
 func (e Elementwise) Additive() bool {

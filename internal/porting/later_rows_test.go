@@ -63,9 +63,8 @@ func TestFoldsAndRates(t *testing.T) {
 // labels of which some are rare, and a file for other runtimes.
 func TestLaterModelRows(t *testing.T) {
 	const H = 4
-	layers := zoo.Recurrent{Hidden: H, HiddenDropout: 0.1}
-	m := must(label.NewClassifier(label.ClassifierConfig{Several: true,
-		Config: label.Config{Recurrent: layers, IODropout: 0.2}},
+	m := must(label.NewClassifier(label.ClassifierConfig{Several: true, Config: label.Config{
+		Recurrent: zoo.Recurrent{Hidden: H, HiddenDropout: 0.1}, IODropout: 0.2}},
 		vocabulary(t, 6), vocabulary(t, 3), 1))
 	genres := []label.Labelled{{Sequence: label.Sequence{IDs: []int{1, 2}}, Labels: []int{0, 2}},
 		{Sequence: label.Sequence{IDs: []int{3}}},
