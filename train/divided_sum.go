@@ -192,9 +192,12 @@ func (x *divided) sources(own *shardTree, s span, counts []int) (list []source, 
 	return list, sparse
 }
 
-// fill puts touched numbers where they belong, among zeros, since others have more.
+// fill puts touched numbers where they belong, among zeros, since others have more. This process's
+// own stand among zeros already, to which nothing may be added: its next gradient takes them to be
+// 0 still.
 func (o *source) fill(in slot, s span) {
 	if !o.part {
+		o.shared = o.shared || o.touched != nil
 		return
 	}
 	whole, at := in.room(s.to-s.from), 0
