@@ -307,12 +307,13 @@ func signature(fset *token.FileSet, pkg string, f *ast.FuncType) string {
 		var types []string
 		if fields != nil {
 			for _, field := range fields.List {
-				typ := typeName.ReplaceAllStringFunc(source(fset, field.Type), func(s string) string {
-					if name := strings.TrimLeft(s, "*[]( "); ast.IsExported(name) {
-						return strings.TrimSuffix(s, name) + pkg + "." + name
-					}
-					return s
-				})
+				typ := typeName.ReplaceAllStringFunc(source(fset, field.Type),
+					func(s string) string {
+						if name := strings.TrimLeft(s, "*[]( "); ast.IsExported(name) {
+							return strings.TrimSuffix(s, name) + pkg + "." + name
+						}
+						return s
+					})
 				types = append(types, slices.Repeat([]string{typ}, max(1, len(field.Names)))...)
 			}
 		}

@@ -106,7 +106,8 @@ var given = map[string]string{
 
 // notGo are the blocks that look like Go and are not meant to be compiled, by their first line.
 var notGo = map[string]string{
-	"s := init                                // zeros unless given": "unroll/doc.go defines unrolling",
+	"s := init                                // zeros unless given": "unroll/doc.go " +
+		"defines unrolling",
 }
 
 // goLike tells code of Go in a doc comment, where nothing marks it, from equations and commands.

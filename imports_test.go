@@ -36,8 +36,8 @@ var rooms = []room{
 	{".", ""},
 	{"golden", ""},
 	{"examples", "course"},
-	{"examples/*", "examples/cli examples/nextword/* examples/binaryaddition/* onnx zoo/* zoo/text/* rng " +
-		"plot course course/* " + model},
+	{"examples/*", "examples/cli examples/nextword/* examples/binaryaddition/* onnx zoo/* " +
+		"zoo/text/* rng plot course course/* " + model},
 	{"examples/cli", "train/mpi " + model},
 	{"examples/cli/clitest", everywhere},
 	{"examples/binaryaddition/adder", "run train " + description},

@@ -286,7 +286,8 @@ func newMemory(op string, heads int, keys, values, lengths *nodes.Node) *Memory 
 // check refuses a memory that no attention made.
 func (m *Memory) check(op string) {
 	if m == nil || m.keys == nil {
-		nodes.Failf(op, "the memory is nil, or an empty value: Attention.Over and MultiHead.Over make one")
+		nodes.Failf(op, "the memory is nil, or an empty value: Attention.Over and "+
+			"MultiHead.Over make one")
 	}
 }
 
@@ -347,9 +348,11 @@ func (m *Memory) Attend(query, coverage *nodes.Node) (context, weights *nodes.No
 	}
 	switch {
 	case m.covers != (coverage != nil):
-		nodes.Failf("Attend", "a coverage is given exactly where the attention was made with Coverage")
+		nodes.Failf("Attend", "a coverage is given exactly where the attention was made "+
+			"with Coverage")
 	case (m.covers || m.causal) && m.covers != single:
-		nodes.Failf("Attend", "the query is %v: coverage is for one step at a time, causal attention for a whole sequence", shape)
+		nodes.Failf("Attend", "the query is %v: coverage is for one step at a time, causal "+
+			"attention for a whole sequence", shape)
 	case m.covers && !slices.Equal(coverage.Shape(), []int{B, S}):
 		nodes.Failf("Attend", "the coverage is %v, want [%d, %d]", coverage.Shape(), B, S)
 	}

@@ -64,8 +64,8 @@ func CheckParts(parts []Part) error {
 		case p.Width < 1 || p.Width > 1<<30:
 			return fmt.Errorf("the part %s with a width of %d; want 1 … %d", p.Name, p.Width, 1<<30)
 		case p.Shape != nil && (ops.CheckShape(p.Shape) != nil || ops.Size(p.Shape) != p.Width):
-			return fmt.Errorf("the part %v with a width of %d; want as many numbers as its shape has",
-				p, p.Width)
+			return fmt.Errorf("the part %v with a width of %d; want as many numbers as "+
+				"its shape has", p, p.Width)
 		case i == 0 && len(p.dims()) != 1:
 			return fmt.Errorf("the output as %v; want [B, Width]", p)
 		}

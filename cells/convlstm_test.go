@@ -37,7 +37,8 @@ func convLSTM(height, width, kernel, C, K int) func(w weights, x []float64,
 			a := func(gate int) float64 {
 				y, col := place/width, place%width
 				j := gate*K + k
-				return conv(x, C, "W_ih", y, col, j) + conv(s[0], K, "W_hh", y, col, j) + w.at("b", 0, j)
+				return conv(x, C, "W_ih", y, col, j) + conv(s[0], K, "W_hh", y, col, j) +
+					w.at("b", 0, j)
 			}
 			peep := func(gate int) float64 { return w.at("w_c", gate*height*width+place, k) }
 			i, f := sigmoid(a(0)+peep(0)*s[1][at]), sigmoid(a(1)+peep(1)*s[1][at])

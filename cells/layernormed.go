@@ -41,7 +41,8 @@ func NewLayerNormed(s *nodes.Scope, c Cell, in int, eps float64) LayerNormed {
 		return y
 	})
 	if len(l.norms) == 0 {
-		nodes.Failf("LayerNormed", "the cell %T multiplies neither its input nor its state by a matrix: there is nothing to normalise", c)
+		nodes.Failf("LayerNormed", "the cell %T multiplies neither its input nor its state by a "+
+			"matrix: there is nothing to normalise", c)
 	}
 	return l
 }

@@ -95,7 +95,8 @@ func (cfg LRUConfig) New(s *nodes.Scope) Cell {
 
 // Parts is {y, re, im}.
 func (c *lru) Parts() []Part {
-	return []Part{{Name: "y", Width: c.cfg.Hidden}, {Name: "re", Width: c.cfg.Units}, {Name: "im", Width: c.cfg.Units}}
+	return []Part{{Name: "y", Width: c.cfg.Hidden}, {Name: "re", Width: c.cfg.Units},
+		{Name: "im", Width: c.cfg.Units}}
 }
 
 // Role tells the weights of the input from those that only read the state.

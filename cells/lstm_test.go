@@ -157,7 +157,11 @@ func TestLSTMNormEps(t *testing.T) {
 
 func TestLSTMValidate(t *testing.T) {
 	ok := cells.LSTMConfig{In: 2, Hidden: 3}
-	with := func(change func(c *cells.LSTMConfig)) cells.LSTMConfig { c := ok; change(&c); return c }
+	with := func(change func(c *cells.LSTMConfig)) cells.LSTMConfig {
+		c := ok
+		change(&c)
+		return c
+	}
 	for _, c := range []struct {
 		cfg  cells.LSTMConfig
 		want string

@@ -205,12 +205,13 @@ var newerCells = map[string]newer{
 			}
 		},
 	},
-	"slstm":               {config: cells.SLSTMConfig{Heads: 1}, oracle: sLSTM(1)},
-	"slstm_2_heads":       {config: cells.SLSTMConfig{Heads: 2}, oracle: sLSTM(2), wide: 2},
-	"mlstm":               {config: cells.MLSTMConfig{Heads: 1}, oracle: mLSTM(1)},
-	"mlstm_2_heads":       {config: cells.MLSTMConfig{Heads: 2}, oracle: mLSTM(2), wide: 2},
-	"gated_delta":         {config: cells.GatedDeltaConfig{Heads: 1}, oracle: gatedDelta(1)},
-	"gated_delta_3_heads": {config: cells.GatedDeltaConfig{Heads: 3}, oracle: gatedDelta(3), wide: 6},
+	"slstm":         {config: cells.SLSTMConfig{Heads: 1}, oracle: sLSTM(1)},
+	"slstm_2_heads": {config: cells.SLSTMConfig{Heads: 2}, oracle: sLSTM(2), wide: 2},
+	"mlstm":         {config: cells.MLSTMConfig{Heads: 1}, oracle: mLSTM(1)},
+	"mlstm_2_heads": {config: cells.MLSTMConfig{Heads: 2}, oracle: mLSTM(2), wide: 2},
+	"gated_delta":   {config: cells.GatedDeltaConfig{Heads: 1}, oracle: gatedDelta(1)},
+	"gated_delta_3_heads": {config: cells.GatedDeltaConfig{Heads: 3}, oracle: gatedDelta(3),
+		wide: 6},
 	"ssm": {
 		config: cells.SSMConfig{Units: 3},
 		oracle: func(z size) func(w weights, x []float64, s [][]float64) [][]float64 {
@@ -324,7 +325,8 @@ func TestNewerCellsBadConfig(t *testing.T) {
 // overflows on the way.
 func TestSLSTMStart(t *testing.T) {
 	for _, gate := range []float64{-1000, -1, 0, 1, 1000} {
-		o := newStep(t, nodes.Float32, 2, 3, false, newerCells["slstm"].cell(size{B: 2, In: 3, H: 2}))
+		o := newStep(t, nodes.Float32, 2, 3, false,
+			newerCells["slstm"].cell(size{B: 2, In: 3, H: 2}))
 		for _, n := range o.state {
 			leaf(n).Zero()
 		}

@@ -89,7 +89,8 @@ func (cfg SLSTMConfig) New(s *nodes.Scope) Cell {
 // Parts is {h, c, n, m}.
 func (c *slstm) Parts() []Part {
 	H := c.cfg.Hidden
-	return []Part{{Name: "h", Width: H}, {Name: "c", Width: H}, {Name: "n", Width: H}, {Name: "m", Width: H}}
+	return []Part{{Name: "h", Width: H}, {Name: "c", Width: H}, {Name: "n", Width: H},
+		{Name: "m", Width: H}}
 }
 
 // FreeParts is {h}: c, n and m are of one scale, and where n is 0 the cell takes the step for the

@@ -79,10 +79,12 @@ func (v Variational) Step(x *nodes.Node, s State) State {
 		}
 	})
 	if v.Input > 0 && !masksOf[ofInput] {
-		nodes.Failf("Variational", "Input is %g, and the cell %T multiplies its input by no matrix: nothing would be dropped", v.Input, inner)
+		nodes.Failf("Variational", "Input is %g, and the cell %T multiplies its input by no "+
+			"matrix: nothing would be dropped", v.Input, inner)
 	}
 	if v.Hidden > 0 && !masksOf[ofHidden] {
-		nodes.Failf("Variational", "Hidden is %g, and the cell %T multiplies its state by no matrix: nothing would be dropped", v.Hidden, inner)
+		nodes.Failf("Variational", "Hidden is %g, and the cell %T multiplies its state by no "+
+			"matrix: nothing would be dropped", v.Hidden, inner)
 	}
 	return next
 }

@@ -8,8 +8,8 @@ import (
 // WeightDrop is dropout of the weights that a cell multiplies its state by, the same at every step
 // of a sequence and in all rows of a batch (Wan et al., 2013, on recurrent weights: Merity, Keskar
 // and Socher, 2018). In evaluation it is the cell. Which weights are of the state is seen from what
-// they multiply, unless the cell says it (see Roles). A cell that multiplies its state by no weights
-// is a mistake.
+// they multiply, unless the cell says it (see Roles). A cell that multiplies its state by no
+// weights is a mistake.
 type WeightDrop struct {
 	Cell
 	P float64 // the probability that a weight is 0, in [0, 1)
@@ -61,7 +61,8 @@ func (d WeightDrop) Step(x *nodes.Node, s State) State {
 		}
 	})
 	if len(dropped) == 0 {
-		nodes.Failf("WeightDrop", "P is %g, and the cell %T multiplies its state by no matrix: nothing would be dropped", d.P, inner)
+		nodes.Failf("WeightDrop", "P is %g, and the cell %T multiplies its state by no matrix: "+
+			"nothing would be dropped", d.P, inner)
 	}
 	return next
 }

@@ -134,8 +134,8 @@ func TestReset(t *testing.T) {
 func TestResidual(t *testing.T) {
 	g := nodes.NewGraph(nodes.Options{Dtype: nodes.Float64})
 	r := cells.Residual{Cell: sums{}}
-	require.Equal(t, []cells.Part{{Name: "y", Width: 1}, {Name: "a", Width: 1}, {Name: "b", Width: 2}},
-		r.Parts())
+	require.Equal(t, []cells.Part{{Name: "y", Width: 1}, {Name: "a", Width: 1},
+		{Name: "b", Width: 2}}, r.Parts())
 	r = cells.Residual{Cell: shift{2}}
 	next := r.Step(constant(g, "x", []float64{1, 2}, 1, 2), cells.State{g.Zeros(1, 2),
 		constant(g, "a", []float64{3, 4}, 1, 2), g.Zeros(1, 2)})
@@ -204,8 +204,9 @@ func multipliesState(s *nodes.Scope, c cells.Cell, in int) bool {
 // A wrapper that would do nothing with a cell says so.
 func TestWrapperThatWouldDoNothing(t *testing.T) {
 	const in = 4
-	without := map[string]bool{"indrnn": true, "mingru": true, "minlstm": true, "lru": true, "rglru": true,
-		"gateddelta": true, "mlstm": true, "sru": true, "qrnn": true, "ssm": true, "odd-blur": true}
+	without := map[string]bool{"indrnn": true, "mingru": true, "minlstm": true, "lru": true,
+		"rglru": true, "gateddelta": true, "mlstm": true, "sru": true, "qrnn": true, "ssm": true,
+		"odd-blur": true}
 	for _, name := range cells.Registered() {
 		cfg, err := cells.Parse(name)
 		require.NoError(t, err)
@@ -224,8 +225,8 @@ func TestWrapperThatWouldDoNothing(t *testing.T) {
 			}
 		}
 	}
-	require.ErrorContains(t, step(nodes.Float64, cells.Variational{Cell: shift{in}, Input: 0.5}, in),
-		"multiplies its input by no matrix")
+	require.ErrorContains(t, step(nodes.Float64, cells.Variational{Cell: shift{in}, Input: 0.5},
+		in), "multiplies its input by no matrix")
 	require.NoError(t, step(nodes.Float64, cells.Variational{Cell: shift{in}}, in))
 }
 
@@ -248,18 +249,24 @@ func TestEveryWrapperAroundEveryCell(t *testing.T) {
 
 func TestCheckParts(t *testing.T) {
 	for want, parts := range map[string][]cells.Part{
-		"a state of no parts":                        nil,
-		"the parts [h [B, 2] h [B, 3]]":              {{Name: "h", Width: 2}, {Name: "h", Width: 3}},
-		"the parts [ [B, 2]]; want each with":        {{Width: 2}},
-		"the part h with a width of 0":               {{Name: "h"}},
-		"the part c [B, 2, 3] with a width of 5":     {{Name: "h", Width: 2}, {Name: "c", Width: 5, Shape: []int{2, 3}}},
-		"the part c [B, -2, -3] with a width of 6":   {{Name: "h", Width: 2}, {Name: "c", Width: 6, Shape: []int{-2, -3}}},
+		"a state of no parts": nil,
+		"the parts [h [B, 2] h [B, 3]]": {{Name: "h", Width: 2},
+			{Name: "h", Width: 3}},
+		"the parts [ [B, 2]]; want each with": {{Width: 2}},
+		"the part h with a width of 0":        {{Name: "h"}},
+		"the part c [B, 2, 3] with a width of 5": {{Name: "h", Width: 2},
+			{Name: "c", Width: 5, Shape: []int{2, 3}}},
+		"the part c [B, -2, -3] with a width of 6": {{Name: "h", Width: 2},
+			{Name: "c", Width: 6, Shape: []int{-2, -3}}},
 		"the output as C [B, 2, 2]; want [B, Width]": {cells.Matrix("C", 2, 2)},
 	} {
 		require.ErrorContains(t, cells.CheckParts(parts), want)
 	}
-	require.NoError(t, cells.CheckParts([]cells.Part{{Name: "h", Width: 2}, cells.Matrix("C", 2, 3, 1)}))
-	require.True(t, cells.Matrix("C", 2, 2).Equal(cells.Part{Name: "C", Width: 4, Shape: []int{2, 2}}))
+	require.NoError(t, cells.CheckParts([]cells.Part{{Name: "h", Width: 2},
+		cells.Matrix("C", 2, 3, 1)}))
+	require.True(t, cells.Matrix("C", 2, 2).Equal(cells.Part{Name: "C", Width: 4,
+		Shape: []int{2, 2}}))
 	require.False(t, cells.Matrix("C", 2, 2).Equal(cells.Part{Name: "C", Width: 4}))
-	require.True(t, cells.Part{Name: "C", Width: 4}.Equal(cells.Part{Name: "C", Width: 4, Shape: []int{4}}))
+	require.True(t, cells.Part{Name: "C", Width: 4}.Equal(cells.Part{Name: "C", Width: 4,
+		Shape: []int{4}}))
 }

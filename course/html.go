@@ -215,7 +215,8 @@ func (o Output) markup(id string) (string, error) {
 		if o.Image.Width > 0 {
 			width = fmt.Sprintf(` width="%d"`, o.Image.Width)
 		}
-		return fmt.Sprintf(`<figure id="%s"><img alt="%s"%s src="data:image/png;base64,%s"></figure>`,
+		return fmt.Sprintf(
+			`<figure id="%s"><img alt="%s"%s src="data:image/png;base64,%s"></figure>`,
 			ids.ReplaceAllString(id, "-"), html.EscapeString(o.Image.Alt), width,
 			base64.StdEncoding.EncodeToString(o.Image.PNG)), nil
 	case o.Claim != nil:

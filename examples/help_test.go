@@ -44,7 +44,8 @@ func TestHelp(t *testing.T) {
 			if none := []string{"classify", "curves", "living", "onnx", "serve"}; lesson != nil {
 				require.FileExists(t, filepath.Join(lesson[1], "record.json"))
 			} else if _, chapter := os.Stat(filepath.Join(program, "record.json")); chapter != nil {
-				require.Contains(t, none, program, "the chapter of the course that shows it is not named")
+				require.Contains(t, none, program, "the chapter of the course that shows it "+
+					"is not named")
 			}
 			for _, ask := range []string{"-h", "-help", "--help"} {
 				said, code := run(ask)

@@ -102,11 +102,13 @@ func run(ctx context.Context, args []string, out, messages io.Writer) error {
 			strings.Join(course.Languages(), ", "))}
 	}
 	if r.record && (r.size != "lesson" || len(chapters) == 0) {
-		return usageError{errors.New("-record wants the names of chapters, or all, and runs lessons")}
+		return usageError{errors.New("-record wants the names of chapters, or all, and " +
+			"runs lessons")}
 	}
 	if r.living != "" && r.serve ||
 		(r.living != "" || r.serve) && (r.record || r.render || len(chapters) > 0) {
-		return usageError{errors.New("-serve and -living go alone: without chapters, -record and -render")}
+		return usageError{errors.New("-serve and -living go alone: without chapters, -record " +
+			"and -render")}
 	}
 	if r.root, err = checkout(); err != nil {
 		return err

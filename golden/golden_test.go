@@ -310,8 +310,8 @@ func (r *goldenRun) compare(what string, want, got array) {
 	}
 	for i, w := range want.Data {
 		if g := got.Data[i]; !(math.Abs(g-w) <= tolerance) { // so that NaN fails
-			r.Fatalf("%s: element %d of %v is %.17g, want %.17g, which is %.2g apart; %.2g is allowed",
-				what, i, want.Shape, g, w, math.Abs(g-w), tolerance)
+			r.Fatalf("%s: element %d of %v is %.17g, want %.17g, which is %.2g apart; %.2g "+
+				"is allowed", what, i, want.Shape, g, w, math.Abs(g-w), tolerance)
 		}
 	}
 }

@@ -250,7 +250,8 @@ func within(value gorgonia.Value, t ops.Tensor) (ops.Tensor, bool) {
 		return u, u.Int != nil
 	}
 	to, ok := value.(*tensor.Dense)
-	if !ok || len(t.Shape) == 0 || to.Dtype() != t.Dtype() || !slices.Equal([]int(to.Shape()), t.Shape) ||
+	if !ok || len(t.Shape) == 0 || to.Dtype() != t.Dtype() ||
+		!slices.Equal([]int(to.Shape()), t.Shape) ||
 		!contiguous(to) {
 		return ops.Tensor{}, false
 	}

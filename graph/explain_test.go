@@ -179,8 +179,10 @@ func TestExplainSaysWhyNot(t *testing.T) {
 	golden(t, filepath.Join("testdata", "explain", "why-not.txt"), got)
 	for _, reason := range []string{
 		"layer step: MatMul, a product of inputs, stays in the loop: ",
-		"layer step: MatMul is added to its neighbours afterwards, not while it is computed: something else reads it too",
-		"layer step: Sigmoid is not fused with layer step: Mul, which reads it: [4, 1] is repeated to [4, 5]",
+		"layer step: MatMul is added to its neighbours afterwards, not while it is computed: " +
+			"something else reads it too",
+		"layer step: Sigmoid is not fused with layer step: Mul, which reads it: [4, 1] is " +
+			"repeated to [4, 5]",
 		"which needs all of it",
 		"gradient of CrossEntropy is not written over the logits: something else reads the logits",
 	} {

@@ -109,7 +109,8 @@ func checkGradients(loss *gorgonia.Node, inputs, grads []*gorgonia.Node, c Gradi
 			ds[i] = n.Deriv()
 		}
 		if ds[i] == nil {
-			return nil, fmt.Errorf("input %q has no gradient: give one, or take it with gorgonia.Grad", n.Name())
+			return nil, fmt.Errorf("input %q has no gradient: give one, or take it with "+
+				"gorgonia.Grad", n.Name())
 		}
 		if !slices.Equal([]int(ds[i].Shape()), []int(n.Shape())) {
 			return nil, fmt.Errorf("the gradient of %q is %v, the input %v", n.Name(),
@@ -223,7 +224,8 @@ func newChecked(i int, p gorgonia.ValueGrad) (x checked, err error) {
 		x.f64 = v
 	case *tensor.Dense:
 		if v.Size() > 1 && !contiguous(v) {
-			return x, fmt.Errorf("%s is a view: want contiguous memory, that its elements can be changed one by one", x.name)
+			return x, fmt.Errorf("%s is a view: want contiguous memory, that its elements can be "+
+				"changed one by one", x.name)
 		}
 	}
 	if x.value, err = ops.TensorOf(v); err != nil {
@@ -388,14 +390,16 @@ func (r *GradientReport) Err() error {
 	var errs []error
 	for _, x := range r.Inputs {
 		if !(x.Worst.Error <= r.Tolerance) {
-			errs = append(errs, fmt.Errorf("gradient of %s %s: element %v is %.10g, by finite differences %.10g: off by %.3g, allowed is %.3g",
+			errs = append(errs, fmt.Errorf("gradient of %s %s: element %v is %.10g, by finite "+
+				"differences %.10g: off by %.3g, allowed is %.3g",
 				x.Name, ops.ShapeString(x.Shape), x.Index, x.Worst.Symbolic, x.Worst.Numeric,
 				x.Worst.Error, r.Tolerance))
 		}
 	}
 	for i, d := range r.Directions {
 		if !(d.Error <= r.Tolerance) {
-			errs = append(errs, fmt.Errorf("gradient in direction %d: %.10g, by finite differences %.10g: off by %.3g, allowed is %.3g",
+			errs = append(errs, fmt.Errorf("gradient in direction %d: %.10g, by finite "+
+				"differences %.10g: off by %.3g, allowed is %.3g",
 				i, d.Symbolic, d.Numeric, d.Error, r.Tolerance))
 		}
 	}

@@ -54,13 +54,16 @@ var _ gorgonia.VM = (*Machine)(nil)
 // in what Read was given, and in Grad of every input that gorgonia.Grad was asked for, ready for a
 // gorgonia.Solver. What is different there:
 //
-//   - Value of an inner node is nil, since most are never computed by themselves, unless Also, Keep or KeepAll asked for
-//     it. Gorgonia's machine has a value for each, which may be another node's.
-//   - Gradients are assigned. Gorgonia's machine adds to them in each run, with BindDualValues: see AddGradients.
-//   - Value and Grad are new memory after each run, so that values of several runs may be collected, and Grad is apart from
-//     the derivative's Value. Only a gradient that a solver has used, and set to 0 as solvers do, is written over by the
-//     next run. See ReuseValues for runs that allocate nothing. What Read gave is written over by the next run, unless its
-//     place is set to nil, as with Gorgonia's machine.
+//   - Value of an inner node is nil, since most are never computed by themselves, unless Also, Keep
+//     or KeepAll asked for it. Gorgonia's machine has a value for each, which may be another
+//     node's.
+//   - Gradients are assigned. Gorgonia's machine adds to them in each run, with BindDualValues: see
+//     AddGradients.
+//   - Value and Grad are new memory after each run, so that values of several runs may be
+//     collected, and Grad is apart from the derivative's Value. Only a gradient that a solver has
+//     used, and set to 0 as solvers do, is written over by the next run. See ReuseValues for runs
+//     that allocate nothing. What Read gave is written over by the next run, unless its place is
+//     set to nil, as with Gorgonia's machine.
 //
 // A run takes what the program has changed since the last one: values, also those of constants,
 // ranges that gorgonia.UnsafeLet gave to slices, and the training or evaluation that an operation
@@ -220,7 +223,8 @@ func (m *Machine) Set(a, b *gorgonia.Node) error {
 	}
 	v := b.Value()
 	if v == nil {
-		return fmt.Errorf("graph: Set: %v has no value; run the machine first, and name the node in graph.Also if it is no root", b)
+		return fmt.Errorf("graph: Set: %v has no value; run the machine first, and name the node "+
+			"in graph.Also if it is no root", b)
 	}
 	v, err := gorgonia.CloneValue(v)
 	if err == nil {

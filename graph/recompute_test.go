@@ -41,7 +41,9 @@ func deep(t require.TestingT, kind string, T, recompute int, dtype tensor.Dtype,
 			bindInts(t, o.Lengths, n)
 		}
 		layer := func(name string, in int) unroll.Layer {
-			return unroll.Over(cells.Variational{Cell: cells.Zoneout{Cell: newCell(store.Root().In("%s", name), kind, in, H, nil), Rates: []float64{0.2}}, Hidden: hiddenRate(kind, 0.3)})
+			c := newCell(store.Root().In("%s", name), kind, in, H, nil)
+			return unroll.Over(cells.Variational{Hidden: hiddenRate(kind, 0.3),
+				Cell: cells.Zoneout{Cell: c, Rates: []float64{0.2}}})
 		}
 		stack := unroll.Stack{Dropout: 0.25, Layers: []unroll.Layer{layer("l0", I),
 			unroll.Bidirectional{Forward: layer("l1", H), Backward: layer("b1", H)}}}
@@ -224,5 +226,6 @@ func TestRecomputeMistake(t *testing.T) {
 			3)).Unroll(g.Input("x", 4, 1, 2), nil, unroll.Options{Recompute: -2})
 	})
 	require.ErrorContains(t, err,
-		"Recompute is -2: want the number of steps from one kept state to the next, 0 to keep all, or SqrtT")
+		"Recompute is -2: want the number of steps from one kept state to the next, 0 to keep "+
+			"all, or SqrtT")
 }

@@ -139,7 +139,8 @@ func TestSoak(t *testing.T) {
 		slope += (float64(i) - (n-1)/2) * y
 	}
 	slope /= n * (n*n - 1) / 12
-	t.Logf("%d steps: resident memory grows by %.0f bytes in %d steps; %.3f s CPU for the first, %.3f s for the last", steps, slope, interval, seconds[0], seconds[len(seconds)-1])
+	t.Logf("%d steps: resident memory grows by %.0f bytes in %d steps; %.3f s CPU for the first, "+
+		"%.3f s for the last", steps, slope, interval, seconds[0], seconds[len(seconds)-1])
 	require.Less(t, float64(after.HeapAlloc)-float64(first.HeapAlloc), float64(1024*steps/interval),
 		"live memory")
 	if *long { // in the short form the few pages that the runtime touches late would count too much

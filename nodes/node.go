@@ -102,11 +102,13 @@ func common(op string, xs []Operand) *Graph {
 	}
 	if g == nil {
 		ops.Failf(op,
-			"only parameters and numbers: no operand says which graph is meant; use Graph.Param for one")
+			"only parameters and numbers: no operand says which graph is meant; use "+
+				"Graph.Param for one")
 	}
 	if g.done {
 		ops.Failf(op,
-			"an operand was made inside a step that is finished: what a step computes leaves it as state or output")
+			"an operand was made inside a step that is finished: what a step computes leaves it "+
+				"as state or output")
 	}
 	g.noteScope(xs)
 	return g

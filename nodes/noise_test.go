@@ -138,9 +138,9 @@ func TestGivenNoise(t *testing.T) {
 	fails(t, "Noise: the node is nil", func() { nodes.Dropout(x, 0.5) })
 }
 
-// A graph with rows that is given a part of a batch has, for each row, the noise of the whole batch:
-// outside of steps and inside, for coins (of which a block of the generator has four), uniform and
-// normal numbers.
+// A graph with rows that is given a part of a batch has, for each row, the noise of the whole
+// batch: outside of steps and inside, for coins (of which a block of the generator has four),
+// uniform and normal numbers.
 func TestNoiseOfRows(t *testing.T) {
 	const T, B, H = 3, 7, 5
 	draw := func(rows, first, of int, r nodes.NoiseRequest) []float64 {
@@ -149,7 +149,8 @@ func TestNoiseOfRows(t *testing.T) {
 		copy(g.NoiseKey().Value().Data().([]int), []int{9, 4, first, of})
 		return run(t, g, n)[0]
 	}
-	for _, kind := range []nodes.NoiseKind{nodes.Bernoulli, nodes.UniformNoise, nodes.StandardNormal} {
+	for _, kind := range []nodes.NoiseKind{nodes.Bernoulli, nodes.UniformNoise,
+		nodes.StandardNormal} {
 		r := nodes.NoiseRequest{Label: "some", Kind: kind, P: 0.5, Shape: []int{T, B, H}}
 		all := draw(B, 0, 0, r)
 		plain := training(nodes.Float64)
@@ -162,7 +163,8 @@ func TestNoiseOfRows(t *testing.T) {
 				part := draw(rows, first, B, r)
 				for step := range T {
 					require.Equal(t, all[(step*B+first)*H:(step*B+first+rows)*H],
-						part[step*rows*H:(step+1)*rows*H], "%s, rows %d to %d", kind, first, first+rows)
+						part[step*rows*H:(step+1)*rows*H], "%s, rows %d to %d", kind,
+						first, first+rows)
 				}
 			}
 		}

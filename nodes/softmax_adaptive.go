@@ -196,7 +196,8 @@ func (a *AdaptiveSoftmax) Fill(values [][]int, targets []int) error {
 		head[at] = a.cfg.Cutoffs[0] + i
 		rows, ids := values[1+2*i], values[2+2*i]
 		if used[i] == len(rows) {
-			return fmt.Errorf("adaptive softmax: more than %d targets in tail %d; build the graph for the level that Level gives", len(rows), i)
+			return fmt.Errorf("adaptive softmax: more than %d targets in tail %d; build the "+
+				"graph for the level that Level gives", len(rows), i)
 		}
 		rows[used[i]], ids[used[i]] = at, id-a.tails[i].from
 		used[i]++

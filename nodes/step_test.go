@@ -88,27 +88,32 @@ func TestMistakesInSteps(t *testing.T) {
 	g := f64()
 	x := g.Input("x", 2, 5)
 	var leaked, other *nodes.Node
-	fails(t, "encoder/l0 step: MatMul: x is [2, 5], W_ih is [3, 16]: inner dimensions 5 and 3 differ: to fit the second operand, the first must be [2, 3]", func() {
+	fails(t, "encoder/l0 step: MatMul: x is [2, 5], W_ih is [3, 16]: inner dimensions 5 and 3 "+
+		"differ: to fit the second operand, the first must be [2, 3]", func() {
 		steps.Inner(g, outside{g}, func(a *nodes.Graph) {
 			a.Within("step", func() { nodes.MatMul(x, w); nodes.MatMul(a.Zeros(2, 5), w) })
 		})
 	})
-	fails(t, "encoder/l0 window step: Add: matmul(…) is [2, 16], affine(…) is [2, 5]: shapes [2, 16] and [2, 5] do not broadcast: sizes 16 and 5 differ, and neither is 1", func() {
+	fails(t, "encoder/l0 window step: Add: matmul(…) is [2, 16], affine(…) is [2, 5]: shapes [2, "+
+		"16] and [2, 5] do not broadcast: sizes 16 and 5 differ, and neither is 1", func() {
 		g.Within("window", func() {
 			g.Within("step",
 				func() { nodes.Add(nodes.MatMul(g.Input("y", 2, 3), w), nodes.Neg(x)) })
 		})
 	})
 	require.NoError(t, nodes.Try(func() { nodes.Neg(x) }), "a failed step leaves nothing behind")
-	fails(t, "Add: x is [2, 5], y' is [2, 3]: shapes [2, 5] and [2, 3] do not broadcast: sizes 5 and 3 differ, and neither is 1", func() {
+	fails(t, "Add: x is [2, 5], y' is [2, 3]: shapes [2, 5] and [2, 3] do not broadcast: sizes 5 "+
+		"and 3 differ, and neither is 1", func() {
 		nodes.Add(x, g.Input("y'", 2, 3))
 	})
 
 	steps.Inner(g, outside{g}, func(a *nodes.Graph) { leaked = nodes.Tanh(a.Input("h", 2, 5)) })
-	const finished = "an operand was made inside a step that is finished: what a step computes leaves it as state or output"
+	const finished = "an operand was made inside a step that is finished: what a step computes " +
+		"leaves it as state or output"
 	fails(t, "Add: "+finished, func() { nodes.Add(x, leaked) })
 	fails(t, "Tanh: "+finished, func() { nodes.Tanh(leaked) })
-	fails(t, "Gradients: tanh(…) is [2, 5], in another graph: all operands must be nodes of one graph", func() { g.Gradients(leaked, x) })
+	fails(t, "Gradients: tanh(…) is [2, 5], in another graph: all operands must be nodes "+
+		"of one graph", func() { g.Gradients(leaked, x) })
 	steps.Inner(g, outside{g}, func(a *nodes.Graph) { other = nodes.Neg(a.Input("h", 2, 5)) })
 	fails(t, "Add: "+finished, func() { nodes.Add(leaked, other) })
 }

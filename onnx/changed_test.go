@@ -62,8 +62,14 @@ func changes(g *pb.GraphProto, n int) (all []func(g *pb.GraphProto)) {
 		if a.G != nil {
 			all = append(all,
 				func(g *pb.GraphProto) { g.Node[n].Attribute[i].G = nil },
-				func(g *pb.GraphProto) { in := g.Node[n].Attribute[i].G; in.Output = in.Output[:len(in.Output)/2] },
-				func(g *pb.GraphProto) { in := g.Node[n].Attribute[i].G; in.Input = in.Input[:len(in.Input)/2] },
+				func(g *pb.GraphProto) {
+					in := g.Node[n].Attribute[i].G
+					in.Output = in.Output[:len(in.Output)/2]
+				},
+				func(g *pb.GraphProto) {
+					in := g.Node[n].Attribute[i].G
+					in.Input = in.Input[:len(in.Input)/2]
+				},
 				func(g *pb.GraphProto) {
 					if g := g.Node[n].Attribute[i].G; len(g.Output) > 0 {
 						g.Output[len(g.Output)-1].Name = proto.String("")

@@ -222,7 +222,8 @@ func runDamaged(content []byte, dir string) error {
 			}
 			shape, n = append(shape, size), n*size
 		}
-		if in[info.Name] = onnx.Of(info.Type, make([]float32, n), shape...); info.Type == onnx.String {
+		in[info.Name] = onnx.Of(info.Type, make([]float32, n), shape...)
+		if info.Type == onnx.String {
 			in[info.Name] = onnx.Strings(make([]string, n), shape...)
 		}
 	}

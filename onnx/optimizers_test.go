@@ -17,12 +17,12 @@ import (
 // onnxOptimizers are ONNX's tests of its training operators. They begin with moments that are not
 // 0, as after a first update, and with T = 0:
 //
-//   - Adam at T = 0 does not correct its means for their start at 0, as ours does at every update: ours
-//     is at an update so late that the correction is 1. After the start ONNX adds epsilon to a root that
-//     is not corrected yet, so that its epsilon is ours times √(1−β₂ⁿ).
-//     The numbers of adam_multiple are those of an epsilon of 0.01, which its node does not have.
-//   - Momentum at T = 0 takes the whole gradient, whatever beta is, as ours always does; ONNX's beta
-//     at T > 0, a share of the gradient, is not there.
+//   - Adam at T = 0 does not correct its means for their start at 0, as ours does at every update:
+//     ours is at an update so late that the correction is 1. After the start ONNX adds epsilon to a
+//     root that is not corrected yet, so that its epsilon is ours times √(1−β₂ⁿ). The numbers of
+//     adam_multiple are those of an epsilon of 0.01, which its node does not have.
+//   - Momentum at T = 0 takes the whole gradient, whatever beta is, as ours always does; ONNX's
+//     beta at T > 0, a share of the gradient, is not there.
 //   - Adagrad's T is our n−1. It knows no L2 penalty, so the gradient is given with it.
 var onnxOptimizers = map[string]struct {
 	kind    string

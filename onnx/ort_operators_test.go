@@ -35,8 +35,8 @@ func attribute(name string, x any) *pb.AttributeProto {
 }
 
 // single is a model of one operator. Operand 0 is its input x; nil operands are left out.
-func single(t *testing.T, op string, version int64, attrs map[string]any, result onnx.Type, rank int,
-	operands ...*host.Tensor) (file string, in onnx.Values) {
+func single(t *testing.T, op string, version int64, attrs map[string]any, result onnx.Type,
+	rank int, operands ...*host.Tensor) (file string, in onnx.Values) {
 	t.Helper()
 	n := node(op, nil, []string{"y"})
 	for name, x := range attrs {

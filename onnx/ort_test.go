@@ -99,7 +99,8 @@ func (r *runtime) run(model string, in onnx.Values, runs int) (map[string]runtim
 }
 
 // requireSameRun runs a file in the runtime and here, and wants the same.
-func (r *runtime) requireSameRun(t *testing.T, file string, m *onnx.Model, in onnx.Values) onnx.Values {
+func (r *runtime) requireSameRun(t *testing.T, file string, m *onnx.Model,
+	in onnx.Values) onnx.Values {
 	t.Helper()
 	ours, err := m.Run(in)
 	require.NoError(t, err)
@@ -227,8 +228,7 @@ func checkFile(t *testing.T, file string) {
 		return
 	}
 	code := "import sys, onnx; m = onnx.load(sys.argv[1]); onnx.checker.check_model(m, " +
-		"full_check=True); " +
-		"onnx.shape_inference.infer_shapes(m, strict_mode=True)"
+		"full_check=True); onnx.shape_inference.infer_shapes(m, strict_mode=True)"
 	out, err := exec.Command(python, "-c", code, file).CombinedOutput()
 	require.NoError(t, err, "%s", out)
 }

@@ -295,7 +295,8 @@ func TestPublishedTENVAD(t *testing.T) {
 			for k := 0; k+2 < len(labels); k += 3 {
 				from, _ := strconv.ParseFloat(labels[k], 64)
 				to, _ := strconv.ParseFloat(labels[k+1], 64)
-				if at := (float64(i)*256 + 384) / 16_000; from <= at && at < to && labels[k+2] == "1" {
+				if at := (float64(i)*256 + 384) / 16_000; from <= at && at < to &&
+					labels[k+2] == "1" {
 					label = 1
 				}
 			}

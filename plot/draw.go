@@ -172,8 +172,8 @@ func (p *Plot) readable(l layout) error {
 	case err != nil:
 		return err
 	case line > l.width:
-		return fmt.Errorf("plot: a word of the title %.40q is wider than the plot: %.0f of %.0f pixels",
-			p.Title, line, l.width)
+		return fmt.Errorf("plot: a word of the title %.40q is wider than the plot: %.0f of "+
+			"%.0f pixels", p.Title, line, l.width)
 	case l.height > 2*largest:
 		return fmt.Errorf("plot: in lines, the title %.40q or the name %.40q makes the plot %.0f "+
 			"pixels high: want at most %d", p.Title, p.X, l.height, 2*largest)

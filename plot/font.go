@@ -51,7 +51,8 @@ func shape(text string, size float64) ([]run, error) {
 	for i, r := range text {
 		if r == utf8.RuneError || unicode.IsControl(r) || r >= 0xfffe && r <= 0xffff {
 			return nil,
-				fmt.Errorf("plot: %q cannot be written: it is not UTF-8, or has the sign %U, at byte %d", text, r, i)
+				fmt.Errorf("plot: %q cannot be written: it is not UTF-8, or has the sign %U, "+
+					"at byte %d", text, r, i)
 		}
 		f, width, err := glyph(faces, r)
 		if err != nil {

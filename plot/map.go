@@ -97,7 +97,8 @@ func (m *Map) validate() (width, cell int, err error) {
 	}
 	if cell < 1 || cell > 1000 || m.Gap < 0 || m.Gap >= cell {
 		return 0, 0,
-			fmt.Errorf("plot: a cell of %d pixels and a gap of %d: want 1 … 1000, and a gap narrower than it", cell, m.Gap)
+			fmt.Errorf("plot: a cell of %d pixels and a gap of %d: want 1 … 1000, and a gap "+
+				"narrower than it", cell, m.Gap)
 	}
 	if !isFinite(m.Low) || !isFinite(m.High) || m.Low > m.High {
 		return 0, 0, fmt.Errorf("plot: a scale from %g to %g", m.Low, m.High)

@@ -127,7 +127,8 @@ func (p *Plot) validate() error {
 		if len(b.Values) != len(p.Groups) || b.Low != nil && len(b.Low) != len(p.Groups) ||
 			b.High != nil && len(b.High) != len(p.Groups) || (b.Low == nil) != (b.High == nil) {
 			errs = append(errs,
-				fmt.Errorf("plot: bars %q have %d values, Low %d and High %d, and the plot has %d groups",
+				fmt.Errorf("plot: bars %q have %d values, Low %d and High %d, and the plot "+
+					"has %d groups",
 					b.Name, len(b.Values), len(b.Low), len(b.High), len(p.Groups)))
 		}
 	}

@@ -65,7 +65,8 @@ func NewBatches(n int, lengths []int, cfg BatchesConfig) (*Batches, error) {
 	}
 	bad.Int("Bucket", cfg.Bucket, 0, math.MaxInt)
 	bad.That(cfg.Tokens <= 0 || cfg.Bucket <= 1,
-		"Bucket is %d, and Tokens sorts the examples of a whole epoch: give one of them", cfg.Bucket)
+		"Bucket is %d, and Tokens sorts the examples of a whole epoch: give one of them",
+		cfg.Bucket)
 	bad.That(cfg.Tokens <= 0 || len(lengths) == n,
 		"Tokens is %d, and there are %d lengths for %d examples", cfg.Tokens, len(lengths), n)
 	bad.That(cfg.Sizes == nil || cfg.Tokens > 0 && len(cfg.Sizes) == n,
@@ -108,8 +109,8 @@ func (b *Batches) cut() error {
 	for at, i := range b.order {
 		size := max(b.cfg.Sizes[i], 1)
 		if size > b.cfg.Tokens {
-			return check.Example("example", i, "it has %d tokens, and Tokens is %d: leave it out, cut it, "+
-				"or give more", size, b.cfg.Tokens)
+			return check.Example("example", i, "it has %d tokens, and Tokens is %d: leave it "+
+				"out, cut it, or give more", size, b.cfg.Tokens)
 		}
 		first := b.cuts[len(b.cuts)-1]
 		longest = max(longest, size)

@@ -31,7 +31,8 @@ func LoadState(from *Checkpoint, name string, s *run.State) error {
 		key := stateName(name, i)
 		saved := from.Tensors[key]
 		if saved == nil {
-			return fmt.Errorf("train: the checkpoint has no state %q: it was made with other layers", key)
+			return fmt.Errorf("train: the checkpoint has no state %q: it was made with "+
+				"other layers", key)
 		}
 		numbers, err := run.FloatsOf(saved)
 		if err == nil {
@@ -67,5 +68,6 @@ func LoadPosition(from *Checkpoint) (Position, error) {
 	if from == nil {
 		return Position{}, errors.New("train: LoadPosition: the checkpoint is nil")
 	}
-	return Position{Epoch: int(from.Counters[positionEpoch]), Next: int(from.Counters[positionNext])}, nil
+	return Position{Epoch: int(from.Counters[positionEpoch]),
+		Next: int(from.Counters[positionNext])}, nil
 }

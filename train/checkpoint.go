@@ -209,8 +209,8 @@ func checkHeader(f *safetensors.File) error {
 	case err != nil || format < 1:
 		return errors.New("it holds no checkpoint of a training run")
 	case format > checkpointFormat:
-		return fmt.Errorf("it was made by checkpoint format %d, this is format %d: a newer version "+
-			"of the library reads it", format, checkpointFormat)
+		return fmt.Errorf("it was made by checkpoint format %d, this is format %d: a "+
+			"newer version of the library reads it", format, checkpointFormat)
 	}
 	return f.CheckRoom()
 }

@@ -84,9 +84,9 @@ func (e ending) WriteTo(io.Writer) (int64, error) { e.cancel(); return 0, nil }
 // A context ends a digest, whatever is at hand.
 func TestDigestOfContext(t *testing.T) {
 	const n = 1 << 20
-	for _, v := range []any{1, make([]int, n), make([]int32, n), make([]float32, n), make([]float64, n), make([]byte, n),
-		make([]string, n), make([][]int, n), make([]bool, n), [3]int{}, map[int][]int{1: make([]int, n)},
-		written("a")} {
+	for _, v := range []any{1, make([]int, n), make([]int32, n), make([]float32, n),
+		make([]float64, n), make([]byte, n), make([]string, n), make([][]int, n), make([]bool, n),
+		[3]int{}, map[int][]int{1: make([]int, n)}, written("a")} {
 		ctx, cancel := context.WithCancel(t.Context())
 		digest, err := train.DigestOfContext(ctx, v)
 		require.NoError(t, err)
@@ -100,7 +100,8 @@ func TestDigestOfContext(t *testing.T) {
 	_, err := train.DigestOfContext(none, 1)
 	require.ErrorContains(t, err, "the context is nil")
 	// of checkpoints that exist
-	require.Equal(t, "f38085fe3e7a5c34c7fc9db9f78c7f10", must(train.DigestOf([]int32{1, -2, 3, 1 << 30, -1 << 31})))
+	require.Equal(t, "f38085fe3e7a5c34c7fc9db9f78c7f10",
+		must(train.DigestOf([]int32{1, -2, 3, 1 << 30, -1 << 31})))
 }
 
 // labelled is a bowl whose data have digests.
@@ -128,7 +129,8 @@ func TestResumeLooksAtTheData(t *testing.T) {
 		cp := must(train.OpenCheckpoints(dir, 0))
 		defer cp.Close()
 		_, err = train.Fit(context.Background(), &labelled{newBowl(7), digests}, train.Config{
-			Optimizer: adam(0.1), Epochs: epochs, Checkpoints: cp, Resume: true, Warn: func(m string) { warned = append(warned, m) },
+			Optimizer: adam(0.1), Epochs: epochs, Checkpoints: cp, Resume: true,
+			Warn: func(m string) { warned = append(warned, m) },
 		})
 		return err
 	}
@@ -178,8 +180,8 @@ func TestWarningsWithoutWarn(t *testing.T) {
 	r, err = train.Fit(context.Background(), newBowl(7), train.Config{
 		Optimizer: adam(0.1), Epochs: 1, SaveEvery: 5})
 	require.NoError(t, err)
-	require.Equal(t, []string{"SaveEvery is 5, and there are no Checkpoints to save to: it does nothing"},
-		r.Warnings)
+	require.Equal(t, []string{"SaveEvery is 5, and there are no Checkpoints to save to: it " +
+		"does nothing"}, r.Warnings)
 }
 
 func BenchmarkDigestOf(b *testing.B) {

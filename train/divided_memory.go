@@ -5,15 +5,16 @@ import (
 	"unsafe"
 )
 
-// windowed are Processes of which those of one host share memory. Windows gives each process so many
-// bytes of its own, which it writes, and those of all that it may read, by rank; of one that it may
-// not read, or that may not read its own, it gives nil. What was written before a call of another
-// method by all, such as Barrier, others read after it. Every process calls it, and the memory of an
-// earlier call is then gone.
+// windowed are Processes of which those of one host share memory. Windows gives each process so
+// many bytes of its own, which it writes, and those of all that it may read, by rank; of one that
+// it may not read, or that may not read its own, it gives nil. What was written before a call of
+// another method by all, such as Barrier, others read after it. Every process calls it, and the
+// memory of an earlier call is then gone.
 //
 // Of an update gradients are written before report and read after it, in reduce; new values are
-// written after that, and read once the barrier of share is passed. Whoever has passed it knows that
-// all are done with the gradients, and whoever has the next report that all are done with the values.
+// written after that, and read once the barrier of share is passed. Whoever has passed it knows
+// that all are done with the gradients, and whoever has the next report that all are done with the
+// values.
 type windowed interface {
 	Processes
 	Windows(bytes int) ([][]byte, error)
@@ -37,8 +38,8 @@ func (x *divided) openWindows() error {
 		return errorOf(ErrProcesses, "train: process %d of %d: %w", rank, n, err)
 	}
 	if len(memory) != n {
-		return fmt.Errorf("train: %T.Windows gives those of %d processes of %d", x.world, len(memory),
-			n)
+		return fmt.Errorf("train: %T.Windows gives those of %d processes of %d", x.world,
+			len(memory), n)
 	}
 	read := []byte{0}
 	for r, data := range memory {

@@ -8,10 +8,10 @@ import (
 // span is a part of a parameter, and where it stands in its process's segment.
 type span struct{ slot, from, to, at int }
 
-// divide shares the blocks of all parameters out among n processes: of each parameter a process gets one
-// span or none. Large parameters are divided each by itself, so that everybody has as much as others of
-// those of whose gradients all rows are summed and sent, and of those of which a few are. The rest is
-// divided as one.
+// divide shares the blocks of all parameters out among n processes: of each parameter a process
+// gets one span or none. Large parameters are divided each by itself, so that everybody has as much
+// as others of those of whose gradients all rows are summed and sent, and of those of which a few
+// are. The rest is divided as one.
 func (l *layout) divide(n int) [][]span {
 	const (
 		each  = 4  // blocks to a process make a parameter large,

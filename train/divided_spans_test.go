@@ -14,7 +14,8 @@ import (
 // others, of large parameters and of all.
 func TestDivide(t *testing.T) {
 	const b = kernels.Block
-	for _, sizes := range [][]int{{1}, {0, 3, b, b + 1}, {40*b + 5, 7, 2 * b, 33 * b}, {3 * b, 100 * b, 1}} {
+	for _, sizes := range [][]int{{1}, {0, 3, b, b + 1}, {40*b + 5, 7, 2 * b, 33 * b},
+		{3 * b, 100 * b, 1}} {
 		var params []gorgonia.ValueGrad
 		for i, n := range sizes {
 			name := string(rune('a' + i))

@@ -117,8 +117,8 @@ func (f *fit) train(ctx context.Context) (*Result, error) {
 		f.Warn(message)
 	}
 	if f.SaveEvery > 0 && f.Checkpoints == nil && f.Processes == nil {
-		f.Warn(fmt.Sprintf("SaveEvery is %d, and there are no Checkpoints to save to: it does nothing",
-			f.SaveEvery))
+		f.Warn(fmt.Sprintf("SaveEvery is %d, and there are no Checkpoints to save to: it "+
+			"does nothing", f.SaveEvery))
 	}
 	if err := f.resume(); err != nil {
 		return nil, err
@@ -134,7 +134,8 @@ func (f *fit) train(ctx context.Context) (*Result, error) {
 	}
 	r := &Result{Steps: f.step, Epochs: f.epoch, History: &f.history, Stopped: f.stopped()}
 	if f.best.epoch > 0 {
-		r.Best = Best{Metric: f.Monitor, Value: f.best.value, Epoch: f.best.epoch, Step: f.best.step}
+		r.Best = Best{Metric: f.Monitor, Value: f.best.value, Epoch: f.best.epoch,
+			Step: f.best.step}
 	}
 	if err == nil && f.RestoreBest {
 		err = f.restoreBest()

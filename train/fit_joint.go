@@ -148,8 +148,8 @@ func (f *fit) dividesUpdates() bool {
 	return f.together() && !f.FastSum && ok && e.elementwise()
 }
 
-// validating is the context of a validation, which several processes share out, and either end or do
-// not.
+// validating is the context of a validation, which several processes share out, and either end or
+// do not.
 func (f *fit) validating(ctx context.Context) context.Context {
 	if f.together() {
 		ctx = context.WithoutCancel(ctx)
@@ -235,8 +235,9 @@ func (f *fit) join() error {
 	err = compareIdentities(all)
 	f.agreed = err != nil
 	if n, size := f.Shards, f.Processes.Size(); err == nil && n%size != 0 {
-		f.Warn(fmt.Sprintf("%d shards are shared out unevenly among %d processes: some compute %d and "+
-			"others, which then wait, %d; a multiple of %d would be even", n, size, (n+size-1)/size,
+		f.Warn(fmt.Sprintf("%d shards are shared out unevenly among %d processes: some compute "+
+			"%d and others, which then wait, %d; a multiple of %d would be even", n, size,
+			(n+size-1)/size,
 			n/size, size))
 	}
 	if err != nil || f.FastSum {
@@ -258,7 +259,8 @@ func (f *fit) identity() ([]byte, error) {
 		"limit of steps":                 fmt.Sprint(f.MaxSteps),
 		"steps between saves":            fmt.Sprint(f.SaveEvery),
 		"steps between rows":             fmt.Sprint(f.RecordEvery),
-		"monitor":                        fmt.Sprint(f.monitor(), ", best restored: ", f.RestoreBest),
+		"monitor":                        fmt.Sprint(f.monitor()),
+		"best restored":                  fmt.Sprint(f.RestoreBest),
 		"clipping":                       fmt.Sprint(f.Clip),
 		"number of shards":               fmt.Sprint(f.Shards),
 		"way of summing":                 fmt.Sprint("fast: ", f.FastSum),

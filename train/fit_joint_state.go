@@ -120,7 +120,8 @@ func (f *fit) joinTensors(whole, parts map[string]*tensor.Dense, rank int) error
 		slot, from, to := f.joint.pieceOf(key, rank)
 		v, err := vectorOfTensor(t)
 		if err != nil || slot == nil || v.len() != to-from {
-			return fmt.Errorf("train: the state %q of the optimizer is of no part of a parameter", key)
+			return fmt.Errorf("train: the state %q of the optimizer is of no part of a parameter",
+				key)
 		}
 		if whole[key] == nil {
 			whole[key] = tensor.New(tensor.Of(t.Dtype()), tensor.WithShape(slot.shape.Clone()...))
@@ -160,7 +161,8 @@ func (f *fit) divideState(s State) error {
 		slot, from, to := f.joint.pieceOf(key, f.Processes.Rank())
 		v, err := vectorOfTensor(t)
 		if err != nil || slot == nil || v.len() != slot.len() {
-			return fmt.Errorf("train: the state %q of the optimizer is of no parameter of the task", key)
+			return fmt.Errorf("train: the state %q of the optimizer is of no parameter of the task",
+				key)
 		}
 		if from < to {
 			part.Tensors[key] = v.flat().slice(from, to).dense(to - from)

@@ -82,9 +82,11 @@ func newLayout(params []gorgonia.ValueGrad) (*layout, error) {
 			return nil, fmt.Errorf("train: %w", err)
 		}
 		if _, twice := l.index[p.name]; twice {
-			return nil, fmt.Errorf("train: parameter %q is listed twice; names must be unique", p.name)
+			return nil, fmt.Errorf("train: parameter %q is listed twice; names must be unique",
+				p.name)
 		}
-		s := slot{name: p.name, vg: vg, vector: p.value, at: l.all.add(p.value.dtype, p.value.len())}
+		s := slot{name: p.name, vg: vg, vector: p.value, at: l.all.add(p.value.dtype,
+			p.value.len())}
 		s.blocks.from = len(l.blocks)
 		for from := 0; from < p.value.len(); from += kernels.Block {
 			l.blocks = append(l.blocks, block{i, from, min(from+kernels.Block, p.value.len())})
@@ -167,7 +169,8 @@ func (l *layout) set(x flat, at int, g flat, factor float64, t touched) {
 	to, was := l.slots[at].whole(x), x.touched[at]
 	if x.shown[at] && t != nil {
 		to.clear()
-		t.in(0, to.len(), func(from, end int) { to.slice(from, end).scaled(g.slice(from, end), factor) })
+		t.in(0, to.len(),
+			func(from, end int) { to.slice(from, end).scaled(g.slice(from, end), factor) })
 		x.touched[at] = nil
 		return
 	}
@@ -177,7 +180,8 @@ func (l *layout) set(x flat, at int, g flat, factor float64, t touched) {
 		return
 	}
 	was.in(0, to.len(), func(from, end int) { to.slice(from, end).clear() })
-	t.in(0, to.len(), func(from, end int) { to.slice(from, end).scaled(g.slice(from, end), factor) })
+	t.in(0, to.len(),
+		func(from, end int) { to.slice(from, end).scaled(g.slice(from, end), factor) })
 	if was == nil {
 		was = touched{}
 	}
@@ -190,7 +194,8 @@ func (l *layout) addScaled(x flat, at int, g flat, factor float64, t touched) {
 		t = nil // there may be a −0, which is +0 once +0 is added
 	}
 	to := l.slots[at].whole(x)
-	t.in(0, to.len(), func(from, end int) { to.slice(from, end).addScaled(g.slice(from, end), factor) })
+	t.in(0, to.len(),
+		func(from, end int) { to.slice(from, end).addScaled(g.slice(from, end), factor) })
 	x.touched[at] = x.touched[at].join(t, nil)
 }
 

@@ -66,7 +66,8 @@ func (tty *terminal) text() string {
 	return tty.seen.String()
 }
 
-// waitFor waits until the program has written what a pattern describes, and returns its first group.
+// waitFor waits until the program has written what a pattern describes, and returns its first
+// group.
 func (tty *terminal) waitFor(t *testing.T, pattern string) string {
 	p := regexp.MustCompile(pattern)
 	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(time.Millisecond) {
@@ -137,7 +138,8 @@ func TestSignals(t *testing.T) {
 			for round := range rounds {
 				tty, dir := openTerminal(t), tempDir(t)
 				before := tty.settings(t)
-				// In the first round the signal comes after step 7: only it explains the checkpoint.
+				// In the first round the signal comes after step 7: only it explains the
+				// checkpoint.
 				until := []string{untilStep + "=7"}[:max(0, 1-round)]
 				c := tty.start(t, dir, append(until, stepPause+"=1ms")...)
 				time.Sleep(time.Duration(random.Float64() * 30 * float64(time.Millisecond)))
@@ -150,8 +152,8 @@ func TestSignals(t *testing.T) {
 				require.NoError(t, err)
 				require.Equal(t, step, lastStep(t, dir))
 			}
-			t.Logf("%d × %s: exit %d and a checkpoint of the step at hand each time; the slowest took %v",
-				rounds, name, s.code, slowest.Round(time.Millisecond))
+			t.Logf("%d × %s: exit %d and a checkpoint of the step at hand each time; the "+
+				"slowest took %v", rounds, name, s.code, slowest.Round(time.Millisecond))
 		})
 	}
 }

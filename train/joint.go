@@ -29,11 +29,12 @@ type joint struct {
 	sums    []flat // of own shards over the batches so far, where an update has several
 	summed  []bool // which of these have something
 	tree    shardTree
-	reports []shardReport        // of own shards, batch by batch
-	has     []byte               // 1 for a parameter with a gradient in this update
-	written []bool               // parameters that a shard has a gradient of
-	latest  []gorgonia.ValueGrad // of the shard computed last, or of the first whose loss is not finite
-	bad     bool                 // latest is that
+	reports []shardReport // of own shards, batch by batch
+	has     []byte        // 1 for a parameter with a gradient in this update
+	written []bool        // parameters that a shard has a gradient of
+	// of the shard computed last, or of the first whose loss is not finite
+	latest []gorgonia.ValueGrad
+	bad    bool // latest is that
 
 	divided
 	lists map[unsafe.Pointer][]gorgonia.ValueGrad // of parameters, by where their gradient is
@@ -174,7 +175,8 @@ func (j *joint) open(n int, vg gorgonia.ValueGrad) (p parameter, at int, err err
 	}
 	at, ok := j.layout.index[p.name]
 	if !ok || !j.layout.slots[at].like(p.grad) {
-		return p, 0, fmt.Errorf("the gradient of %q, %v, is of no parameter of the task", p.name, p.grad)
+		return p, 0, fmt.Errorf("the gradient of %q, %v, is of no parameter of the task",
+			p.name, p.grad)
 	}
 	return p, at, nil
 }
@@ -277,8 +279,8 @@ func (j *joint) report(stop bool) (o updateReport, err error) {
 	return o, nil
 }
 
-// gatherReports gives read the reports of each process, makes has that of all, and notes what others
-// have touched.
+// gatherReports gives read the reports of each process, makes has that of all, and notes what
+// others have touched.
 func (j *joint) gatherReports(batches int, stop bool,
 	read func(reports []shardReport, from, to int)) (stopped bool, err error) {
 	send := make([]byte, 0, 1+len(j.has)+16*len(j.reports))

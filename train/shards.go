@@ -5,15 +5,15 @@ import "github.com/seqzoo/seqzoo/run"
 // Sharded is a Task that can compute a batch in parts, as Config.Shards asks for. The rows of a
 // batch, its sequences or tracks, are divided into n shards as [ShardRows] says; the mean of the
 // shards' gradients, weighted by their counts, is the gradient of the batch, if that is a mean over
-// what is counted. What the task draws for a row depends on seed, counter and its place in the whole
-// batch, not on the shard, so that it does not matter who computes what.
+// what is counted. What the task draws for a row depends on seed, counter and its place in the
+// whole batch, not on the shard, so that it does not matter who computes what.
 type Sharded interface {
 	Task
 	// Advance goes on to the next batch; after Len of them the next epoch begins. Next is Advance
 	// and then Shard 0 of 1.
 	Advance() error
-	// Shard computes loss and gradients of shard k of n of the batch at hand. Shards may be left out.
-	// One without rows counts 0 and has no gradients.
+	// Shard computes loss and gradients of shard k of n of the batch at hand. Shards may be left
+	// out. One without rows counts 0 and has no gradients.
 	Shard(k, n int, seed uint64, counter int) (Batch, error)
 }
 

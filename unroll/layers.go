@@ -74,7 +74,8 @@ func (b Bidirectional) Unroll(x *nodes.Node, init cells.State, o Options) *Resul
 		y:     func() *nodes.Node { return b.Merged(f.Y(), r.Y()) },
 		final: func() cells.State { return slices.Concat(f.Final(), r.Final()) },
 		stateAt: func(int) cells.State {
-			nodes.Failf("StateAt", "a bidirectional layer has no state between two steps: its directions are at different times")
+			nodes.Failf("StateAt", "a bidirectional layer has no state between two steps: its "+
+				"directions are at different times")
 			return nil
 		},
 		part: func(i int) *nodes.Node {
@@ -168,7 +169,8 @@ func (s Stack) Unroll(x *nodes.Node, init cells.State, o Options) *Result {
 		y = r.Y // called where it is needed, so that the graph holds no output that nobody uses
 		if s.Residual && i > 0 {
 			if a, b := in.Dim(-1), l.Width(); a != b {
-				nodes.Failf("Stack", "layer %d cannot be residual: its input is %d wide, its output %d", i, a, b)
+				nodes.Failf("Stack", "layer %d cannot be residual: its input is %d wide, "+
+					"its output %d", i, a, b)
 			}
 			y = func() *nodes.Node { return nodes.Add(in, r.Y()) }
 		}
@@ -180,9 +182,11 @@ func (s Stack) Unroll(x *nodes.Node, init cells.State, o Options) *Result {
 		return st
 	}
 	return &Result{
-		y:       y,
-		final:   func() cells.State { return all((*Result).Final) },
-		stateAt: func(t int) cells.State { return all(func(r *Result) cells.State { return r.StateAt(t) }) },
+		y:     y,
+		final: func() cells.State { return all((*Result).Final) },
+		stateAt: func(t int) cells.State {
+			return all(func(r *Result) cells.State { return r.StateAt(t) })
+		},
 		part: func(i int) *nodes.Node {
 			checkPart(i, len(s.Parts()))
 			k := 0

@@ -162,7 +162,8 @@ func newPass(c cells.Cell, x *nodes.Node, init cells.State, o Options) *pass {
 	}
 	if o.Recompute < SqrtT {
 		nodes.Failf("Unroll",
-			"Recompute is %d: want the number of steps from one kept state to the next, 0 to keep all, or SqrtT", o.Recompute)
+			"Recompute is %d: want the number of steps from one kept state to the next, 0 to "+
+				"keep all, or SqrtT", o.Recompute)
 	}
 	if o.Cut < 0 {
 		nodes.Failf("Unroll", "Cut is %d: want a number of steps, or 0 for none", o.Cut)

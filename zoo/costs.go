@@ -69,7 +69,8 @@ func SummariseFor(m Model, steps, batch int) (s Summary, err error) {
 				return s, fmt.Errorf("zoo: summary: %s: %s: %w", m.Architecture(), layout.Name, err)
 			}
 			one := costable{1, 1}
-			if slices.ContainsFunc(layout.Sizes, func(name string) bool { return name != "batch" }) {
+			if slices.ContainsFunc(layout.Sizes,
+				func(name string) bool { return name != "batch" }) {
 				one.steps = steps
 			}
 			s.Costs = append(s.Costs, one.cost(layout.Name, step))

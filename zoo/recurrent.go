@@ -76,8 +76,8 @@ func (r Recurrent) Validate() error {
 		}
 	}
 	bad.Rate("dropout", r.Dropout)
-	check.OneOf(&bad, "merge", cmp.Or(r.Merge, unroll.Concat), unroll.Concat, unroll.Sum, unroll.Mean,
-		unroll.Product)
+	check.OneOf(&bad, "merge", cmp.Or(r.Merge, unroll.Concat), unroll.Concat, unroll.Sum,
+		unroll.Mean, unroll.Product)
 	if !bad.None() {
 		return bad.Err()
 	}
@@ -86,7 +86,8 @@ func (r Recurrent) Validate() error {
 		bad.That(err == nil, "cell is %q: %w", r.Cell, err)
 		if k > 0 && err == nil && r.Residual {
 			below, here := r.LayerWidth(k-1), r.LayerWidth(k)
-			bad.That(below == here, "residual: layer %d is %d wide and the one below it %d; want as wide", k, here, below)
+			bad.That(below == here, "residual: layer %d is %d wide and the one below it %d; "+
+				"want as wide", k, here, below)
 		}
 	}
 	return bad.Err()
@@ -97,7 +98,8 @@ func (r Recurrent) CheckMerge(bothWays bool) error {
 	if bothWays || r.Merge == "" || r.Merge == unroll.Concat {
 		return nil
 	}
-	return fmt.Errorf("merge is %q, and nothing reads both ways whose outputs it could merge", r.Merge)
+	return fmt.Errorf("merge is %q, and nothing reads both ways whose outputs it could merge",
+		r.Merge)
 }
 
 // Idle names the fields that are set and have no effect, which is likely a mistake.
@@ -106,12 +108,12 @@ func (r Recurrent) Idle() (doubts []string) {
 		return nil
 	}
 	if r.Dropout > 0 {
-		doubts = append(doubts, fmt.Sprintf("dropout is %g, and is between layers, of which there is "+
-			"one: it does nothing", r.Dropout))
+		doubts = append(doubts, fmt.Sprintf("dropout is %g, and is between layers, of "+
+			"which there is one: it does nothing", r.Dropout))
 	}
 	if r.Residual {
-		doubts = append(doubts, "residual is set, and is around the layers above the first, of which "+
-			"there is none: it does nothing")
+		doubts = append(doubts, "residual is set, and is around the layers above the "+
+			"first, of which there is none: it does nothing")
 	}
 	return doubts
 }
@@ -255,8 +257,8 @@ func (r Recurrent) NewCell(s *nodes.Scope, k, in int) (c cells.Cell) {
 		if !slices.ContainsFunc(tried(c, s, in), func(drawn string) bool {
 			return strings.HasPrefix(drawn, label)
 		}) {
-			nodes.Failf("Recurrent", "%s is %g, and the cell %s multiplies its state by no matrix whose products it could be of",
-				option, rate, r.Cell)
+			nodes.Failf("Recurrent", "%s is %g, and the cell %s multiplies its state by no "+
+				"matrix whose products it could be of", option, rate, r.Cell)
 		}
 	}
 	drops("weight_drop", w.weightDrop, func(c cells.Cell) cells.Cell {
@@ -321,7 +323,8 @@ func tried(c cells.Cell, s *nodes.Scope, in int) (drawn []string) {
 	}
 	for i, p := range parts {
 		if next[i] == nil || !slices.Equal(next[i].Shape(), []int{B, p.Width}) {
-			nodes.Failf("Recurrent", "the step of the cell %T gives the part %s as %v, want [B, %d]", c, p.Name, shapeOf(next[i]), p.Width)
+			nodes.Failf("Recurrent", "the step of the cell %T gives the part %s as %v, "+
+				"want [B, %d]", c, p.Name, shapeOf(next[i]), p.Width)
 		}
 	}
 	return drawn

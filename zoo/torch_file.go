@@ -63,8 +63,8 @@ func readTorch(path string) (*torchFile, error) {
 		return f, f.readShards(path)
 	}
 	if m := shardName.FindStringSubmatch(base); m != nil && strings.TrimLeft(m[3], "0") != "1" {
-		return f, fmt.Errorf("%s is one shard of %s, and what it lacks is in the others: import %s", path,
-			strings.TrimLeft(m[3], "0"), filepath.Join(filepath.Dir(path), m[1]+indexSuffix))
+		return f, fmt.Errorf("%s is one shard of %s, and what it lacks is in the others: import %s",
+			path, strings.TrimLeft(m[3], "0"), filepath.Join(filepath.Dir(path), m[1]+indexSuffix))
 	}
 	return f, f.add(path, nil)
 }
@@ -86,7 +86,8 @@ func (f *torchFile) readShards(path string) error {
 	}
 	in := map[string][]string{}
 	for name, shard := range index.Shards {
-		if shard != filepath.Base(shard) || strings.ContainsAny(shard, `/\`) || !strings.HasSuffix(shard, ".safetensors") {
+		if shard != filepath.Base(shard) || strings.ContainsAny(shard, `/\`) ||
+			!strings.HasSuffix(shard, ".safetensors") {
 			return fmt.Errorf("%s: %.64q is no name of a shard in the same folder", path, shard)
 		}
 		in[shard] = append(in[shard], name)
@@ -128,7 +129,8 @@ func (f *torchFile) add(path string, want []string) error {
 // torch.compile.
 func plainName(name string) string {
 	parts := strings.Split(name, ".")
-	parts = slices.DeleteFunc(parts[:len(parts)-1], func(p string) bool { return p == "module" || p == "_orig_mod" })
+	parts = slices.DeleteFunc(parts[:len(parts)-1],
+		func(p string) bool { return p == "module" || p == "_orig_mod" })
 	return strings.Join(append(parts, name[strings.LastIndexByte(name, '.')+1:]), ".")
 }
 
@@ -138,7 +140,8 @@ func (f *torchFile) resolve(entries []torchEntry, modules []TorchModule) error {
 	for name := range f.tensors {
 		first := entries[0].name
 		for _, end := range []string{first, strings.TrimSuffix(first, "_l0")} {
-			if p, ok := strings.CutSuffix(name, "."+plainName(end)); ok && !slices.Contains(prefixes, p+".") {
+			if p, ok := strings.CutSuffix(name, "."+plainName(end)); ok &&
+				!slices.Contains(prefixes, p+".") {
 				prefixes = append(prefixes, p+".")
 			}
 		}
@@ -166,7 +169,8 @@ func (f *torchFile) resolve(entries []torchEntry, modules []TorchModule) error {
 		}
 	}
 	if len(fit) > 1 {
-		return fmt.Errorf("the modules are there %d times, under %.200q: name one of them", len(fit), fit)
+		return fmt.Errorf("the modules are there %d times, under %.200q: name one of them",
+			len(fit), fit)
 	}
 	f.prefix = best
 	f.findCells(modules)
@@ -221,9 +225,11 @@ func (f *torchFile) others(entries []torchEntry, modules []TorchModule) (differ 
 	}
 	for _, name := range slices.Sorted(maps.Keys(f.tensors)) {
 		for _, m := range modules {
-			rest, ok := strings.CutPrefix(name, f.prefix+strings.TrimSuffix(plainName(m.prefix()+"x"), "x"))
+			rest, ok := strings.CutPrefix(name, f.prefix+strings.TrimSuffix(
+				plainName(m.prefix()+"x"), "x"))
 			if ok && !known[name] && !strings.Contains(rest, ".") {
-				differ = append(differ, fmt.Sprintf("%s has no counterpart in %q", f.tensors[name].Name, m.Path))
+				differ = append(differ, fmt.Sprintf("%s has no counterpart in %q",
+					f.tensors[name].Name, m.Path))
 			}
 		}
 	}
@@ -257,7 +263,8 @@ func torchValues(t safetensors.Tensor) (values []float64, err error) {
 			values = append(values, float64(x))
 		}
 	case "F8_E4M3", "F8_E5M2":
-		err = fmt.Errorf("it is of the type %s, which is not read: want F64, F32, F16 or BF16", t.DType)
+		err = fmt.Errorf("it is of the type %s, which is not read: want F64, F32, F16 or BF16",
+			t.DType)
 	default:
 		err = fmt.Errorf("it is of the type %s, which is no float", t.DType)
 	}

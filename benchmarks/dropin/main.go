@@ -95,7 +95,9 @@ func run(steps int, now func() time.Duration, options []graph.Option) error {
 			}
 			c := &clock{VM: vm, now: now}
 			feed := program.Feed
-			program.Feed = func(step int) error { return c.without(func() error { return feed(step) }) }
+			program.Feed = func(step int) error {
+				return c.without(func() error { return feed(step) })
+			}
 			losses[i], err = program.Train(c,
 				gorgonia.NewVanillaSolver(gorgonia.WithLearnRate(0.05)), steps)
 			vm.Close()

@@ -33,18 +33,21 @@ func program() cli.Program {
 		Seed: 1}}
 	e, c, d, n, w := &evaluateCommand{}, &compareCommand{}, &denoiseCommand{}, &anomalyCommand{},
 		&drawCommand{}
-	return cli.Program{Name: "autoencoder", About: about, Lesson: "12-autoencoder", Commands: []cli.Command{
-		{Name: "train", About: "fits a model and chooses its threshold on rows kept apart",
-			Flags: t.register, Check: t.check, Run: t.run},
-		{Name: "evaluate", About: "measures a model on a file", Flags: e.register, Check: e.check,
-			Run: e.run},
-		{Name: "compare", About: "measures several models on a file, beside one another",
-			Flags: c.register, Check: c.check, Run: c.run},
-		{Name: "denoise", About: "brings back the rows on standard input", Flags: d.register,
-			Check: d.check, Run: d.run},
-		{Name: "anomaly", About: "tells the error of each row on standard input, and whether it is an anomaly", Flags: n.register, Check: n.check, Run: n.run},
-		{Name: "outliers", About: "leaves out each label in turn, and measures how well it is told from the others", Flags: o.register, Check: o.check, Run: o.run},
-		{Name: "draw", About: "draws reconstructions, samples, interpolations, traversals or codes",
-			Flags: w.register, Check: w.check, Run: w.run},
-	}}
+	return cli.Program{Name: "autoencoder", About: about, Lesson: "12-autoencoder",
+		Commands: []cli.Command{
+			{Name: "train", About: "fits a model and chooses its threshold on rows kept apart",
+				Flags: t.register, Check: t.check, Run: t.run},
+			{Name: "evaluate", About: "measures a model on a file", Flags: e.register, Check: e.check,
+				Run: e.run},
+			{Name: "compare", About: "measures several models on a file, beside one another",
+				Flags: c.register, Check: c.check, Run: c.run},
+			{Name: "denoise", About: "brings back the rows on standard input", Flags: d.register,
+				Check: d.check, Run: d.run},
+			{Name: "anomaly", About: "tells the error of each row on standard input, and whether it " +
+				"is an anomaly", Flags: n.register, Check: n.check, Run: n.run},
+			{Name: "outliers", About: "leaves out each label in turn, and measures how well it is " +
+				"told from the others", Flags: o.register, Check: o.check, Run: o.run},
+			{Name: "draw", About: "draws reconstructions, samples, interpolations, traversals or codes",
+				Flags: w.register, Check: w.check, Run: w.run},
+		}}
 }

@@ -174,8 +174,8 @@ func TestSeries(t *testing.T) {
 		"293 rows")
 	require.Regexp(t, `row \d+, error .*: \w+ at step \d is .*, not .* \(\d+ %\); `,
 		must(t, "", "evaluate", "-model", dir, "-data", path, "-window", "8", "-explain", "2"))
-	must(t, "", "train", "-kind", "vae", "-data", path, "-code", "1", "-condition", "1", "-widths", "4",
-		"-epochs", "1", "-save", filepath.Join(dir, "vae"))
+	must(t, "", "train", "-kind", "vae", "-data", path, "-code", "1", "-condition", "1",
+		"-widths", "4", "-epochs", "1", "-save", filepath.Join(dir, "vae"))
 	require.Contains(t, must(t, "", "evaluate", "-model", filepath.Join(dir, "vae"), "-data", path),
 		"code of 2 numbers for 2")
 

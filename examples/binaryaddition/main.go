@@ -95,7 +95,8 @@ func run(args []string, out io.Writer) error {
 	examples := f.Int("examples", 10000, "additions that a network is trained on, one at a time")
 	seeds := f.Int("seeds", 3, "networks of each kind")
 	if err := cli.Parse(f, args,
-		"Trains small networks on adding binary numbers, and shows what first weights and activations decide.\n\n"+
+		"Trains small networks on adding binary numbers, and shows what first weights and "+
+			"activations decide.\n\n"+
 			cli.Lesson("02-initialisation"), out); err != nil {
 		return err
 	}
@@ -158,8 +159,10 @@ func smooth(y []float64, n int) (xs, ys []float64) {
 
 func (s *story) adding() error {
 	s.say("1. A network learns to add\n")
-	s.say("It sees two numbers of %d binary digits, one pair of digits a step, the lowest first, and gives the digit of", adder.Bits-1)
-	s.say("the sum. What it must carry from digit to digit, it has to keep in %d hidden values. Weights are drawn from", adder.Hidden)
+	s.say("It sees two numbers of %d binary digits, one pair of digits a step, the lowest first, "+
+		"and gives the digit of", adder.Bits-1)
+	s.say("the sum. What it must carry from digit to digit, it has to keep in %d hidden values. "+
+		"Weights are drawn from", adder.Hidden)
 	s.say("N(0, 1); one addition is one step of gradient descent, with a rate of 0.1.\n")
 	r, err := s.learn(adder.Setting{Activation: cells.Sigmoid, Init: "normal", LR: 0.1}, 1)
 	if err != nil {
@@ -186,8 +189,10 @@ func (s *story) adding() error {
 
 func (s *story) initialising() error {
 	s.say("2. How one begins decides how it goes\n")
-	s.say("Xavier draws weights from N(0, 1/fan_in), which keeps the size of what goes forward and back where the")
-	s.say("activation is about linear; He from N(0, 2/fan_in), since ReLU drops half. Means over %d seeds:\n", s.seeds)
+	s.say("Xavier draws weights from N(0, 1/fan_in), which keeps the size of what goes forward " +
+		"and back where the")
+	s.say("activation is about linear; He from N(0, 2/fan_in), since ReLU drops half. Means over "+
+		"%d seeds:\n", s.seeds)
 	s.say("%-18s %12s %10s %22s %s", "", "last losses", "wrong", "100 right in a row at",
 		"loss, logarithmic")
 	p := plot.Plot{Title: "Binary addition", X: "example", Y: "loss, mean of 100", LogY: true}

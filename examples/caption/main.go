@@ -21,9 +21,10 @@ program draws where each word looked. Ctrl-C stops a training; with -save, the s
 func main() { program().Main() }
 
 func program() cli.Program {
-	return cli.Program{Name: "caption", About: about, Lesson: "13-captions", Commands: []cli.Command{
-		trainCommand(), evaluateCommand(), captionCommand(), scenesCommand(),
-	}}
+	return cli.Program{Name: "caption", About: about, Lesson: "13-captions",
+		Commands: []cli.Command{
+			trainCommand(), evaluateCommand(), captionCommand(), scenesCommand(),
+		}}
 }
 
 // files are flags that name scenes.

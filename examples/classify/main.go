@@ -88,11 +88,13 @@ func (t *trainCommand) register(f *flag.FlagSet) {
 	f.IntVar(&t.step, "step", 1,
 		"mnist: pixels a step, a divisor of 784: 1 is pixel by pixel, 28 row by row")
 	f.IntVar(&t.memory, "memory", 0,
-		"`steps` that the gates of gru and lstm are to remember at the start, the option memory of -cell; 0: forget bias 1 for lstm")
+		"`steps` that the gates of gru and lstm are to remember at the start, the option memory "+
+			"of -cell; 0: forget bias 1 for lstm")
 	cli.UnicodeFlag(f, &t.unicode)
 	cli.MinCountFlag(f, &t.minCount, 2)
 	t.dropout = -1 // not given
-	f.Func("dropout", "`share` of the inputs and outputs of the layers that is dropped (default 0.3 for text, 0 "+
+	f.Func("dropout", "`share` of the inputs and outputs of the layers that is dropped (default "+
+		"0.3 for text, 0 "+
 		"for mnist)", func(s string) (err error) {
 		if t.dropout, err = strconv.ParseFloat(s, 64); err != nil || !(t.dropout >= 0) {
 			err = errors.New("want a number from 0 to below 1")
@@ -186,7 +188,9 @@ func (t *trainCommand) run(ctx context.Context, s cli.Std) error {
 		data.ClassWeights = label.Balanced(train, d.labels.Len())
 	}
 	task, err := m.Task(data)
-	at := func(err error) error { return cli.AtLines(err, atLine(t.train, d.train), atLine(t.valid, d.valid)) }
+	at := func(err error) error {
+		return cli.AtLines(err, atLine(t.train, d.train), atLine(t.valid, d.valid))
+	}
 	if err != nil {
 		return at(err)
 	}

@@ -235,7 +235,8 @@ func DataFile(name, instead string) (string, error) {
 	}
 	path := filepath.Join(folder, filepath.FromSlash(name))
 	if _, err := os.Stat(path); err != nil {
-		return "", fmt.Errorf("there is no %s; %s, or let SEQZOO_DATA name the folder of the data sets", path, instead)
+		return "", fmt.Errorf("there is no %s; %s, or let SEQZOO_DATA name the folder of "+
+			"the data sets", path, instead)
 	}
 	return path, nil
 }

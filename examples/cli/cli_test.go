@@ -103,7 +103,8 @@ func (endless) Read(b []byte) (int, error) {
 	return len(b) &^ 1, nil
 }
 
-// Lines that are interrupted end with the context's error, whether their reader sees it first or not.
+// Lines that are interrupted end with the context's error, whether their reader sees it first or
+// not.
 func TestLinesInterrupted(t *testing.T) {
 	for range 50 {
 		ctx, cancel := context.WithCancel(context.Background())

@@ -70,11 +70,14 @@ func (t *Table) Register(f *flag.FlagSet) {
 // RegisterCells declares the flags for a file whose columns are known.
 func (t *Table) RegisterCells(f *flag.FlagSet) {
 	f.StringVar(&t.separator, "separator", "",
-		"CSV: what stands between fields: comma, semicolon, tab, bar or a `sign`; found out by default")
+		"CSV: what stands between fields: comma, semicolon, tab, bar or a `sign`; found out "+
+			"by default")
 	f.StringVar(&t.decimal, "decimal", "",
-		"CSV: the decimal `mark`, point or comma; a point by default, found out where semicolons separate fields")
+		"CSV: the decimal `mark`, point or comma; a point by default, found out where semicolons "+
+			"separate fields")
 	f.StringVar(&t.missing, "missing", "",
-		"CSV: comma-separated `marks` of missing values, such as -200, beside empty, NaN, NA, null, none, ?, . and -")
+		"CSV: comma-separated `marks` of missing values, such as -200, beside empty, NaN, NA, "+
+			"null, none, ?, . and -")
 	f.Var(&t.fill, "fill",
 		"CSV: where a value is missing, take the one before it; -fill=mean takes the mean, and\n"+
 			"-fill=mask shows a forecaster where values are missing; otherwise that is an error")

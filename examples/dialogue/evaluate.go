@@ -118,7 +118,8 @@ func (e *evaluation) hred(ctx context.Context, s cli.Std, m *dialogue.Model,
 			score.Perplexity(), score.Bound)
 		return nil
 	}
-	fmt.Fprintf(s.Out, "bound of the perplexity %.3f (%.4f nats a word), with the mean of %d draws\n",
+	fmt.Fprintf(s.Out, "bound of the perplexity %.3f (%.4f nats a word), with the mean of "+
+		"%d draws\n",
 		score.Perplexity(), score.Bound, e.samples)
 	fmt.Fprintf(s.Out, "    reconstruction %.4f nats a word, divergence %.3f nats a turn\n",
 		score.Reconstruction, score.KL)

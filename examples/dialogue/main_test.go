@@ -47,10 +47,12 @@ func TestDialogue(t *testing.T) {
 
 			out, _, err := talk(t, "", "evaluate", "-model", model, "-data", valid, "-samples", "2")
 			require.NoError(t, err)
-			require.Contains(t, out, "valid.txt: 1 dialogues, 10 words to predict with the ends of turns, of which 30.0 % are <unk>")
+			require.Contains(t, out, "valid.txt: 1 dialogues, 10 words to predict with the ends "+
+				"of turns, of which 30.0 % are <unk>")
 			require.Contains(t, out, "perplexity")
 			require.Contains(t, out, "3 replies in 1 dialogues")
-			require.Equal(t, strings.HasPrefix(kind, "vhred"), strings.Contains(out, "latent units"))
+			require.Equal(t, strings.HasPrefix(kind, "vhred"),
+				strings.Contains(out, "latent units"))
 
 			for _, flags := range [][]string{nil, {"-beam", "2"},
 				{"-temperature", "1", "-top-p", "0.9"}, {"-listen"}} {

@@ -93,8 +93,8 @@ func (t *training) check() error {
 			t.latent))
 	}
 	if t.holdOut < 0 || t.minCount < 1 || t.annealing < 0 {
-		errs = append(errs, fmt.Errorf("-hold-out is %d, -min-count %d and -annealing %d; want 0 or "+
-			"more, 1 or more, 0 or more", t.holdOut, t.minCount, t.annealing))
+		errs = append(errs, fmt.Errorf("-hold-out is %d, -min-count %d and -annealing %d; "+
+			"want 0 or more, 1 or more, 0 or more", t.holdOut, t.minCount, t.annealing))
 	}
 	if t.wordDropout >= 1 {
 		errs = append(errs, fmt.Errorf("-word-dropout is %g; want less than 1", t.wordDropout))
@@ -170,8 +170,8 @@ func (t *training) read(ctx context.Context) (learn, valid said, err error) {
 	}
 	n := len(learn.dialogues) - t.holdOut
 	if n < 1 {
-		return learn, valid, fmt.Errorf("%s has %d dialogues, of which -hold-out keeps %d apart: none "+
-			"is left to learn from", path, len(learn.dialogues), t.holdOut)
+		return learn, valid, fmt.Errorf("%s has %d dialogues, of which -hold-out keeps %d "+
+			"apart: none is left to learn from", path, len(learn.dialogues), t.holdOut)
 	}
 	return learn.from(0, n), learn.from(n, t.holdOut), nil
 }

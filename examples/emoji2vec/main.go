@@ -191,7 +191,8 @@ func report(s cli.Std, m *emoji.Model, pairs []emoji.Pair, of string) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(s.Out, "%s: AUC %.4f, accuracy %.4f, F1 %.4f of %d pairs; left out for unknown words: %d, for emoji never described: %d\n",
+	fmt.Fprintf(s.Out, "%s: AUC %.4f, accuracy %.4f, F1 %.4f of %d pairs; left out for unknown "+
+		"words: %d, for emoji never described: %d\n",
 		of, r.AUC, r.Accuracy, r.F1, r.Pairs, r.UnknownWords, r.Unknown)
 	return nil
 }
@@ -228,7 +229,8 @@ func emojiCommand() cli.Command {
 	var model string
 	n, words := 5, 0
 	return cli.Command{
-		Name: "emoji", About: "reads sums of emoji and words, a line each, and lists the nearest emoji",
+		Name: "emoji", About: "reads sums of emoji and words, a line each, and lists the " +
+			"nearest emoji",
 		Flags: func(f *flag.FlagSet) {
 			cli.ModelFlag(f, &model, "")
 			f.IntVar(&n, "n", n, "emoji to list")

@@ -30,7 +30,8 @@ func (b *backtestCommand) check() error {
 			b.every, b.window))
 	}
 	if b.Save != "" {
-		errs = append(errs, errors.New("-save is of one model, and backtest trains many; use train"))
+		errs = append(errs, errors.New("-save is of one model, and backtest trains "+
+			"many; use train"))
 	}
 	if b.by != "" {
 		errs = append(errs, errors.New("-by is of several series, and backtest goes through one"))
@@ -72,8 +73,8 @@ func (b *backtestCommand) run(ctx context.Context, s cli.Std) error {
 		return err
 	}
 	for i, f := range r.Folds {
-		fmt.Fprintf(s.Out, "model %d, rows %d to %d: MSE %.4f, MAE %.4f, standardised\n", i+1, f.From,
-			f.To-1, f.MSE, f.MAE)
+		fmt.Fprintf(s.Out, "model %d, rows %d to %d: MSE %.4f, MAE %.4f, standardised\n",
+			i+1, f.From, f.To-1, f.MSE, f.MAE)
 	}
 	for v, target := range r.Targets {
 		fmt.Fprintf(s.Out, "%-34s RMSE %.4g, MAE %.4g in its own units\n", target, r.RMSE[v],

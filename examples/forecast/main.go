@@ -125,8 +125,8 @@ func (d *source) register(f *flag.FlagSet) {
 	f.IntVar(&d.season, "season", 24, "rows after which things repeat, for the naive forecast")
 	f.StringVar(&d.by, "by", "",
 		"`column` that tells several series apart, such as the number of a shop: all are learned\n"+
-			"from, each in its own parts (by default 70 % and 15 % of its rows, and the rest), and\n"+
-			"the column is not read unless it is -static")
+			"from, each in its own parts (by default 70 % and 15 % of its rows, and the "+
+			"rest), and\nthe column is not read unless it is -static")
 }
 
 func (d *source) check() error {
@@ -200,8 +200,8 @@ func (d *source) part(name string, s *series.Series) (parted, error) {
 	train, valid, test := d.trainRows.of(all), d.validRows.of(all), d.testRows.of(all)
 	left := all - train - valid
 	if train < 1 || valid < 1 || left < 0 || d.testRows.given && test > left {
-		return parted{}, fmt.Errorf("%s has %d rows; -train-rows, -valid-rows and -test-rows add up "+
-			"to %d", name, all, train+valid+test)
+		return parted{}, fmt.Errorf("%s has %d rows; -train-rows, -valid-rows and "+
+			"-test-rows add up to %d", name, all, train+valid+test)
 	}
 	if test == 0 || test > left {
 		test = left
@@ -263,7 +263,8 @@ func (t *trainCommand) register(f *flag.FlagSet) {
 	f.StringVar(&t.targets, "targets", "",
 		"with -together: comma-separated `names` of the variables to forecast; default all")
 	f.StringVar(&t.known, "known", "",
-		"with -together: comma-separated `names` of variables whose values ahead are known, such as "+
+		"with -together: comma-separated `names` of variables whose values ahead are "+
+			"known, such as "+
 			"holidays")
 	f.StringVar(&t.static, "static", "",
 		"with -together: comma-separated `names` of variables that tell series apart, not times")
@@ -279,8 +280,8 @@ func (t *trainCommand) check() error {
 		err = errors.New("-targets needs -together: read by themselves, all variables are forecast")
 	}
 	if t.known+t.static != "" && !t.together {
-		err = errors.New("-known and -static need -together: a variable read by itself does not see " +
-			"them")
+		err = errors.New("-known and -static need -together: a variable read by itself " +
+			"does not see them")
 	}
 	t.KeepGaps(false)
 	c := t.config([]string{"x"}, nil)

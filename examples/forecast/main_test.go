@@ -93,7 +93,9 @@ func TestForecast(t *testing.T) {
 		for _, each := range []string{"-each=false", "-each"} {
 			_, _, err = run(t, in, "forecast", "-model", model, each)
 			require.ErrorContains(t, err,
-				fmt.Sprintf(`line %d: column "a": a value is missing: %q; -fill takes the value before`, gap+2, cell))
+				fmt.Sprintf(
+					`line %d: column "a": a value is missing: %q; -fill takes the value before`,
+					gap+2, cell))
 		}
 		got, _, err := run(t, in, "forecast", "-model", model, "-fill")
 		require.NoError(t, err)
@@ -175,12 +177,13 @@ func TestMistakes(t *testing.T) {
 	}
 }
 
-// A variable that is known ahead and gaps are learned, evaluated and forecast; and models are fitted
-// again and again by backtest.
+// A variable that is known ahead and gaps are learned, evaluated and forecast; and models are
+// fitted again and again by backtest.
 func TestKnownAndGaps(t *testing.T) {
 	dir := t.TempDir()
 	data, model := filepath.Join(dir, "shop.csv"), filepath.Join(dir, "model")
-	row := func(i int, known bool) string { // what is sold is three times the holiday of the same day
+	// what is sold is three times the holiday of the same day
+	row := func(i int, known bool) string {
 		holiday := i * i % 7 % 3
 		sold := fmt.Sprint(3 * holiday)
 		if i%11 == 5 || !known {
@@ -195,14 +198,15 @@ func TestKnownAndGaps(t *testing.T) {
 	}
 	require.NoError(t, os.WriteFile(data, []byte(b.String()), 0o666))
 	flags := []string{"-data", data, "-skip", "day", "-train-rows", "280", "-valid-rows", "60",
-		"-test-rows", "60", "-season", "7", "-fill=mask", "-together", "-known", "holiday", "-lookback", "8",
-		"-patch", "1", "-horizon", "2", "-hidden", "16", "-dropout", "0", "-lr", "0.02", "-epochs", "30",
-		"-level", "none"}
+		"-test-rows", "60", "-season", "7", "-fill=mask", "-together", "-known", "holiday",
+		"-lookback", "8",
+		"-patch", "1", "-horizon", "2", "-hidden", "16", "-dropout", "0", "-lr", "0.02",
+		"-epochs", "30", "-level", "none"}
 	out, messages, err := run(t, "", append([]string{"train", "-save", model}, flags...)...)
 	require.NoError(t, err, messages)
 	require.Regexp(t, `model +0\.0`, out)
-	out, _, err = run(t, "", "evaluate", "-model", model, "-data", data, "-skip", "day", "-train-rows",
-		"280", "-valid-rows", "60", "-season", "7")
+	out, _, err = run(t, "", "evaluate", "-model", model, "-data", data, "-skip", "day",
+		"-train-rows", "280", "-valid-rows", "60", "-season", "7")
 	require.NoError(t, err)
 	require.Regexp(t, `model +0\.0`, out)
 	b.Reset()
@@ -229,11 +233,13 @@ func TestKnownAndGaps(t *testing.T) {
 	require.Contains(t, messages, "model 3 learns from 360 rows")
 	require.Contains(t, out, "sold ")
 	for want, args := range map[string][]string{
-		"want last, mean or mask":         {"train", "-fill=most", "-data", data},
-		"-known and -static need -toge":   {"train", "-known", "holiday", "-data", data},
-		"known \"none\" is no variable":   append([]string{"train"}, append(flags, "-known", "none")...),
-		"-save is of one model":           {"backtest", "-save", model, "-data", data},
-		"a value is missing: \"\"; -fill": append([]string{"train"}, append(flags, "-fill=false")...),
+		"want last, mean or mask":       {"train", "-fill=most", "-data", data},
+		"-known and -static need -toge": {"train", "-known", "holiday", "-data", data},
+		"known \"none\" is no variable": append([]string{"train"}, append(flags, "-known",
+			"none")...),
+		"-save is of one model": {"backtest", "-save", model, "-data", data},
+		"a value is missing: \"\"; -fill": append([]string{"train"},
+			append(flags, "-fill=false")...),
 	} {
 		_, _, err := run(t, "", args...)
 		require.ErrorContains(t, err, want)
@@ -257,15 +263,17 @@ func TestSeveralSeries(t *testing.T) {
 	}
 	require.NoError(t, os.WriteFile(data, []byte(b.String()), 0o666))
 	flags := []string{"-data", data, "-skip", "day", "-by", "shop", "-season", "5"}
-	small := []string{"-lookback", "5", "-patch", "1", "-horizon", "2", "-hidden", "8", "-epochs", "2",
-		"-quantiles", "0.1,0.5,0.9"}
+	small := []string{"-lookback", "5", "-patch", "1", "-horizon", "2", "-hidden", "8",
+		"-epochs", "2", "-quantiles", "0.1,0.5,0.9"}
 	for name, more := range map[string][]string{"alone": nil,
 		"static": {"-together", "-static", "shop"}} {
 		model := filepath.Join(dir, name)
-		out, _, err := run(t, "", slices.Concat([]string{"train", "-save", model}, flags, small, more)...)
+		out, _, err := run(t, "", slices.Concat([]string{"train", "-save", model}, flags,
+			small, more)...)
 		require.NoError(t, err)
 		variables := map[string]int{"alone": 1, "static": 2}[name]
-		require.Contains(t, out, fmt.Sprintf("%d variables, 240 rows in 3 series; 2 steps from 5", variables))
+		require.Contains(t, out, fmt.Sprintf("%d variables, 240 rows in 3 series; 2 steps from 5",
+			variables))
 		// of 15, 12 and 9 rows of validation, each but the last begins two steps
 		require.Contains(t, out, "validation: 33 windows")
 		require.Regexp(t, `quantile 0\.1  `, out)
@@ -276,8 +284,8 @@ func TestSeveralSeries(t *testing.T) {
 	}
 	for want, args := range map[string][]string{
 		"no variable \"till\"": {"train", "-data", data, "-by", "till"},
-		"shop 8 has 80 rows; -train-rows, -valid-rows and -test-rows add up to 92": {"train", "-data",
-			data, "-skip", "day", "-by", "shop", "-train-rows", "80"},
+		"shop 8 has 80 rows; -train-rows, -valid-rows and -test-rows add up to 92": {"train",
+			"-data", data, "-skip", "day", "-by", "shop", "-train-rows", "80"},
 		"goes through one": {"backtest", "-data", data, "-by", "shop"},
 	} {
 		_, _, err := run(t, "", args...)

@@ -46,7 +46,8 @@ func report(ctx context.Context, out io.Writer, m *forecast.Model, parts []*seri
 			e.ByTarget[v], e.RMSE[v], e.MeanAbs[v])
 	}
 	for i, q := range c.Quantiles {
-		fmt.Fprintf(out, "quantile %-25g %8.4f   of the values are below its forecast\n", q, e.Below[i])
+		fmt.Fprintf(out, "quantile %-25g %8.4f   of the values are below its forecast\n",
+			q, e.Below[i])
 	}
 	if len(c.Quantiles) < 2 {
 		return nil

@@ -209,8 +209,10 @@ func run(args []string, out io.Writer) error {
 		return err
 	}
 	y := story{out: out, dir: s.dir}
-	y.say("Of %d random symbols, which was the first? After the last one the network must say. What it gets wrong has to", s.length)
-	y.say("travel back over all steps to where the symbol was seen: dL/dh_t = dL/dh_{t+1} · ∂h_{t+1}/∂h_t, again and again.")
+	y.say("Of %d random symbols, which was the first? After the last one the network must say. "+
+		"What it gets wrong has to", s.length)
+	y.say("travel back over all steps to where the symbol was seen: dL/dh_t = dL/dh_{t+1} · " +
+		"∂h_{t+1}/∂h_t, again and again.")
 	y.say("If the factor is mostly below 1, nothing arrives, and if it is above 1, it explodes.\n")
 	if y.networks, err = s.networks(); err != nil {
 		return err
@@ -293,7 +295,8 @@ func (y *story) table(title, file string) error {
 
 // train trains the networks, says what they learned, and draws their losses.
 func (y *story) train(steps int) error {
-	y.say("Training, %d steps of %d sequences with Adam, the gradient's norm clipped at 1; guessing is right in %.0f %%:\n", steps, batch, 100.0/symbols)
+	y.say("Training, %d steps of %d sequences with Adam, the gradient's norm clipped at 1; "+
+		"guessing is right in %.0f %%:\n", steps, batch, 100.0/symbols)
 	y.say("%-20s %12s %12s   %s", "", "last loss", "right", "loss")
 	p := &plot.Plot{Title: "Remembering the first symbol", X: "step of training",
 		Y: "loss, mean of 20"}

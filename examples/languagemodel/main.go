@@ -35,18 +35,19 @@ func program() cli.Program {
 	var e evaluator
 	var g generator
 	var p scorer
-	return cli.Program{Name: "languagemodel", About: about, Lesson: "05-gru", Commands: []cli.Command{
-		{Name: "train", About: "trains a model; Ctrl-C stops it after the step at hand",
-			Flags: t.flags, Check: t.check, Run: t.run},
-		{Name: "compare", About: "trains a model of each cell alike and prints a table of them",
-			Flags: c.flags, Check: c.check, Run: c.run},
-		{Name: "evaluate", About: "prints the perplexity of a text, read as one stream",
-			Flags: e.flags, Check: e.check, Run: e.run},
-		{Name: "generate", About: "continues each line of standard input", Flags: g.flags,
-			Check: g.check, Run: g.run},
-		{Name: "perplexity", About: "prints the perplexity of each line of standard input",
-			Flags: p.flags, Check: p.check, Run: p.run},
-	}}
+	return cli.Program{Name: "languagemodel", About: about, Lesson: "05-gru",
+		Commands: []cli.Command{
+			{Name: "train", About: "trains a model; Ctrl-C stops it after the step at hand",
+				Flags: t.flags, Check: t.check, Run: t.run},
+			{Name: "compare", About: "trains a model of each cell alike and prints a table of them",
+				Flags: c.flags, Check: c.check, Run: c.run},
+			{Name: "evaluate", About: "prints the perplexity of a text, read as one stream",
+				Flags: e.flags, Check: e.check, Run: e.run},
+			{Name: "generate", About: "continues each line of standard input", Flags: g.flags,
+				Check: g.check, Run: g.run},
+			{Name: "perplexity", About: "prints the perplexity of each line of standard input",
+				Flags: p.flags, Check: p.check, Run: p.run},
+		}}
 }
 
 // units are what a text of a level is made of.
@@ -83,7 +84,8 @@ func (e *evaluator) flags(f *flag.FlagSet) {
 	cli.OldNames(f, "text", "data")
 	f.IntVar(&e.last, "last", 0, "measure only so many tokens at the end of the text; 0 for all")
 	f.IntVar(&e.tracks, "tracks", 1,
-		"parts of the text read side by side, each from an empty state; 10 is what PyTorch's example does")
+		"parts of the text read side by side, each from an empty state; 10 is what PyTorch's "+
+			"example does")
 	f.IntVar(&e.window, "window", 35, "steps at a time; for speed alone")
 }
 
@@ -126,7 +128,8 @@ func (e *evaluator) run(ctx context.Context, s cli.Std) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", e.text, err)
 	}
-	fmt.Fprintf(s.Out, "%s: %d %s, of which %d are <unk>: loss %.4f nats, %.4f bits, perplexity %.2f\n", e.text, r.Tokens,
+	fmt.Fprintf(s.Out, "%s: %d %s, of which %d are <unk>: loss %.4f nats, %.4f bits, "+
+		"perplexity %.2f\n", e.text, r.Tokens,
 		unit(m.Config().Level), unknown, r.Loss, r.Loss/math.Ln2, r.Perplexity())
 	return nil
 }

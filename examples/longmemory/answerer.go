@@ -50,7 +50,8 @@ func newAnswerer(q question, c zoo.Recurrent, seed uint64) (*answerer, error) {
 			a.embed = root.In("embed").Param("E", nodes.Normal(0, 1), q.ids, in)
 		}
 		a.layers = c.Build(root, in)
-		a.out = nodes.NewLinear(root.In("out"), nodes.LinearConfig{In: a.layers.Width(), Out: q.classes})
+		a.out = nodes.NewLinear(root.In("out"), nodes.LinearConfig{In: a.layers.Width(),
+			Out: q.classes})
 	})
 	return a, err
 }
@@ -88,7 +89,8 @@ func (a *answerer) compile(T, B int, training bool) (s *answers, err error) {
 		}
 		logits := a.out.Of(y)
 		targets = g.IntInput("answers", logits.Dim(0), B)
-		loss = nodes.CrossEntropy(logits, targets, nodes.CrossEntropyOptions{Ignore: []int{unasked}})
+		loss = nodes.CrossEntropy(logits, targets,
+			nodes.CrossEntropyOptions{Ignore: []int{unasked}})
 		said = nodes.ArgMax(logits)
 	})
 	if err != nil {
@@ -203,7 +205,8 @@ func (t *answersTask) Load(*train.Checkpoint) error { return nil }
 
 // Save notes what the sequences are drawn by, besides the seed.
 func (t *answersTask) Save(c *train.Checkpoint) {
-	c.SetDigest("size of the sequences", fmt.Sprintf("%s %d by %d", t.model.name, t.step.T, t.step.B))
+	c.SetDigest("size of the sequences", fmt.Sprintf("%s %d by %d", t.model.name,
+		t.step.T, t.step.B))
 }
 
 func (t *answersTask) Next(seed uint64, counter int) (b train.Batch, err error) {

@@ -44,19 +44,20 @@ func program() cli.Program {
 		Clip: 1, Seed: 1}}
 	c := &copyCommand{Training: cli.Training{Epochs: 1, Batch: 32, LR: 0.01, Warmup: 50, Clip: 1,
 		Seed: 1}}
-	return cli.Program{Name: "longmemory", About: about, Lesson: "03-vanishing", Commands: []cli.Command{
-		{Name: "adding", About: "learns the sum of two marked numbers among many",
-			Flags: a.register, Check: a.check, Run: a.run},
-		{Name: "copy", About: "learns to recall symbols, with truncations of several lengths",
-			Flags: c.register, Check: c.check, Run: c.run},
-		command("parity", "learns whether the number of ones so far is odd", parityCommand()),
-		command("recall", "learns to say the values of keys that were shown (associative recall)",
-			recallCommand()),
-		command("timing", "learns to give a spike every so many steps", timingCommand()),
-		command("pixels",
-			"learns digits whose pixels it reads one after another (sequential MNIST)",
-			pixelsCommand()),
-	}}
+	return cli.Program{Name: "longmemory", About: about, Lesson: "03-vanishing",
+		Commands: []cli.Command{
+			{Name: "adding", About: "learns the sum of two marked numbers among many",
+				Flags: a.register, Check: a.check, Run: a.run},
+			{Name: "copy", About: "learns to recall symbols, with truncations of several lengths",
+				Flags: c.register, Check: c.check, Run: c.run},
+			command("parity", "learns whether the number of ones so far is odd", parityCommand()),
+			command("recall", "learns to say the values of keys that were shown (associative recall)",
+				recallCommand()),
+			command("timing", "learns to give a spike every so many steps", timingCommand()),
+			command("pixels",
+				"learns digits whose pixels it reads one after another (sequential MNIST)",
+				pixelsCommand()),
+		}}
 }
 
 func command(name, about string, a *asking) cli.Command {
@@ -77,7 +78,8 @@ func (a *addingCommand) register(f *flag.FlagSet) {
 	f.IntVar(&a.hidden, "hidden", 64, "width of the layer")
 	f.IntVar(&a.length, "length", 600, "numbers in a sequence")
 	f.IntVar(&a.memory, "memory", 0,
-		"`steps` that the gates of gru and lstm are to remember at the start, the option memory of -cell; 0: forget bias 1 for lstm")
+		"`steps` that the gates of gru and lstm are to remember at the start, the option memory "+
+			"of -cell; 0: forget bias 1 for lstm")
 	f.IntVar(&a.epoch, "epoch-batches", 200, "batches to an epoch, after which it is measured")
 	cli.OldNames(f, "epoch", "epoch-batches")
 	f.Float64Var(&a.enough, "enough", 1e-4, "stop at this mean squared error; 0 for never")
@@ -205,8 +207,8 @@ func (c *copyCommand) config() lm.Config {
 
 func (c *copyCommand) run(ctx context.Context, s cli.Std) error {
 	fmt.Fprintf(s.Out,
-		"copy memory: %d of %d symbols, recalled %d steps later; %s of %d, an update every %d steps\n",
-		c.show, c.symbols, c.lag, c.cell, c.hidden, c.k1)
+		"copy memory: %d of %d symbols, recalled %d steps later; %s of %d, an update every "+
+			"%d steps\n", c.show, c.symbols, c.lag, c.cell, c.hidden, c.k1)
 	fmt.Fprintf(s.Out, "%8s %22s %20s\n", "k2", "symbols recalled, %",
 		fmt.Sprintf("(chance %.1f %%)", 100/float64(c.symbols)))
 	for _, k2 := range c.lengths {

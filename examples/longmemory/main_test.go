@@ -110,13 +110,13 @@ func TestQuestionsQuick(t *testing.T) {
 	}
 	pictures := write("pictures", set.Write)
 	labels := write("labels", func(w io.Writer) error { return images.WriteLabels(w, set.Labels) })
-	out, err := run("pixels", "-quick", "-permute", "-data", pictures, "-labels", labels, "-valid", pictures,
-		"-valid-labels", labels)
+	out, err := run("pixels", "-quick", "-permute", "-data", pictures, "-labels", labels,
+		"-valid", pictures, "-valid-labels", labels)
 	require.NoError(t, err)
 	require.Contains(t, out, "pixels, 6 steps")
 	require.Contains(t, out, "all 20 new sequences of    6 steps")
-	_, err = run("pixels", "-quick", "-data", filepath.Join(dir, "nothing"), "-labels", labels, "-valid", pictures,
-		"-valid-labels", labels)
+	_, err = run("pixels", "-quick", "-data", filepath.Join(dir, "nothing"), "-labels", labels,
+		"-valid", pictures, "-valid-labels", labels)
 	require.ErrorContains(t, err, "nothing")
 }
 
@@ -134,7 +134,8 @@ func TestMeasureSet(t *testing.T) {
 	// Labels that the model gives itself, but for every third picture.
 	want := 0
 	for i := range n {
-		one := &images.Set{Rows: 2, Cols: 2, Pixels: set.Pixels[4*i : 4*i+4], Labels: make([]uint8, 1)}
+		one := &images.Set{Rows: 2, Cols: 2, Pixels: set.Pixels[4*i : 4*i+4],
+			Labels: make([]uint8, 1)}
 		a.question = pixels(one, order)
 		for label := range 10 {
 			one.Labels[0] = uint8(label)

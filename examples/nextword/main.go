@@ -51,7 +51,8 @@ the step at hand; with -save, the same command goes on from there.
 func parse(args []string, out io.Writer) (*settings, error) {
 	s := &settings{}
 	f := flag.NewFlagSet("nextword", flag.ContinueOnError)
-	cli.DataFlag(f, &s.text, "of text to learn from, UTF-8 or gzip of it, instead of the embedded Shakespeare")
+	cli.DataFlag(f, &s.text, "of text to learn from, UTF-8 or gzip of it, instead of the "+
+		"embedded Shakespeare")
 	cli.OldNames(f, "text", "data")
 	f.StringVar(&s.level, "level", "word", "`unit` that is predicted: word or char")
 	f.StringVar(&s.cells, "cells", "rnn,gru,lstm",

@@ -88,8 +88,8 @@ func interruptThrice(t *testing.T, args []string) {
 		c.Env = append(c.Env, lastLine+"="+at.last)
 		said, table := interrupt(t, c, at.Signal, at.cell)
 		require.Equal(t, at.code, c.ProcessState.ExitCode(), said)
-		require.Regexp(t, "nextword: "+at.cell+`: interrupted after step \d+; the same command goes on`,
-			said)
+		require.Regexp(t,
+			"nextword: "+at.cell+`: interrupted after step \d+; the same command goes on`, said)
 		require.Equal(t, at.cell == "gru", strings.Contains(table, "\nrnn "), "what is done")
 	}
 }

@@ -22,8 +22,8 @@ import (
 // asProgram, in the environment, makes the test binary the program itself.
 const asProgram = "SEQZOO_TEST_NEXTWORD"
 
-// lastLine, in the environment, begins the line of the progress after which the program goes on only
-// once it was interrupted.
+// lastLine, in the environment, begins the line of the progress after which the program goes on
+// only once it was interrupted.
 const lastLine = "SEQZOO_TEST_NEXTWORD_LAST"
 
 func TestMain(m *testing.M) {
@@ -83,7 +83,8 @@ func small(more ...string) []string {
 
 // story is the path of a small text.
 func story(t testing.TB) string {
-	return write(t, strings.Repeat("The cat sat on the mat.\nThe dog sat on the rug.\nSome of them looks like a bird!\n", 30))
+	return write(t, strings.Repeat("The cat sat on the mat.\nThe dog sat on the rug.\nSome of "+
+		"them looks like a bird!\n", 30))
 }
 
 func write(t testing.TB, s string) string {
@@ -142,7 +143,8 @@ func TestMistakes(t *testing.T) {
 		{`invalid value "many" for flag -epochs`, []string{"-epochs", "many"}},
 		{`unexpected argument "of"; put a phrase of several words in quotes`,
 			[]string{"-prompt", "some", "of", "them"}},
-		{`-cells: cell is "lstn": the cell "lstn" is not registered; known are `, []string{"-cells", "gru,lstn"}},
+		{`-cells: cell is "lstn": the cell "lstn" is not registered; known are `,
+			[]string{"-cells", "gru,lstn"}},
 		{`-cells: "" names no cell; want some of `, []string{"-cells", ""}},
 		{`-level is "sentence"; want word or char`, []string{"-level", "sentence"}},
 		{"-hidden is 0; want at least 1", []string{"-hidden", "0"}},

@@ -53,8 +53,8 @@ func run(ctx context.Context, s *settings, out, progress io.Writer) error {
 	}
 	fmt.Fprintln(out)
 	s.mention(prompt.Unknown, out)
-	fmt.Fprintf(out, "%-18s %10s %7s %8s %13s %10s %10s\n", "cell", "parameters", "steps", "ms/step",
-		c.unit+"/s", "train ppl", "valid ppl")
+	fmt.Fprintf(out, "%-18s %10s %7s %8s %13s %10s %10s\n", "cell", "parameters",
+		"steps", "ms/step", c.unit+"/s", "train ppl", "valid ppl")
 	for _, j := range jobs { // each line as soon as it is known
 		if err := j.train(ctx, c); err != nil {
 			return fmt.Errorf("%s: %w", j.cell, err)
@@ -149,7 +149,8 @@ func (c *corpus) describe(out io.Writer) {
 			unknown++
 		}
 	}
-	fmt.Fprintf(out, "%s: %d %s to train on and %d to validate, of which %.1f %% are <unk>; vocabulary %d\n",
+	fmt.Fprintf(out, "%s: %d %s to train on and %d to validate, of which %.1f %% are <unk>; "+
+		"vocabulary %d\n",
 		c.name, len(c.train), c.unit, len(c.valid), 100*float64(unknown)/float64(len(c.valid)),
 		c.vocabulary.Len())
 }

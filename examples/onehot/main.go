@@ -26,7 +26,8 @@ func main() {
 		cli.QuickFlag(f, &quick)
 		cli.OldNames(f, "v", "vocab", "e", "embed", "b", "batch")
 		if err := cli.Parse(f, args,
-			"Shows that a word's vector is a product with a one-hot vector, and what a lookup saves.\n\n"+
+			"Shows that a word's vector is a product with a one-hot vector, and what a lookup "+
+				"saves.\n\n"+
 				cli.Lesson("07-word2vec"), out); err != nil {
 			return err
 		}
@@ -43,8 +44,8 @@ func main() {
 func run(out io.Writer, v, e, b int) error {
 	const most = 1 << 20
 	if v < 1 || v > most || e < 1 || e > most || b < 1 || b > most || v*e > 1<<28 || v*b > 1<<28 {
-		return cli.Usagef("-vocab %d, -embed %d, -batch %d: want 1 … %d each, and -vocab times the others at most %d", v, e,
-			b, most, 1<<28)
+		return cli.Usagef("-vocab %d, -embed %d, -batch %d: want 1 … %d each, and -vocab times "+
+			"the others at most %d", v, e, b, most, 1<<28)
 	}
 	if err := tell(out); err != nil {
 		return err
@@ -136,7 +137,8 @@ func tell(out io.Writer) error {
 	for i, w := range words {
 		print(w, table[3*i:3*i+3])
 	}
-	fmt.Fprintln(out, "\nA word as a one-hot vector has a 1 in its own place. Times E, that is the word's row; so is a lookup:")
+	fmt.Fprintln(out, "\nA word as a one-hot vector has a 1 in its own place. Times E, that is "+
+		"the word's row; so is a lookup:")
 	for i, id := range said {
 		hot := make([]int, 5)
 		hot[id] = 1
@@ -152,8 +154,10 @@ func tell(out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(out, "\nThe gradient of ½·Σy² by E, one way and the other: rows of words that were not said are 0, and what comes")
-	fmt.Fprintln(out, "twice counts twice. The product is one-hotᵀ·y; the lookup adds the rows of y up where they belong.")
+	fmt.Fprintln(out, "\nThe gradient of ½·Σy² by E, one way and the other: rows of words that "+
+		"were not said are 0, and what comes")
+	fmt.Fprintln(out, "twice counts twice. The product is one-hotᵀ·y; the lookup adds the rows "+
+		"of y up where they belong.")
 	for i, w := range words {
 		print(w, a[3*i:3*i+3])
 		print("", b[3*i:3*i+3])
@@ -180,7 +184,8 @@ func race(out io.Writer, v, e, b int) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "The same with %d words of width %d, %d at a time. Greatest difference of the vectors %g, of the gradients %g.\n",
+	fmt.Fprintf(out, "The same with %d words of width %d, %d at a time. Greatest difference of "+
+		"the vectors %g, of the gradients %g.\n",
 		v, e, b, difference(product.values(), lookup.values()), difference(x, y))
 	slow, err := timeOf(product)
 	if err != nil {
@@ -190,10 +195,12 @@ func race(out io.Writer, v, e, b int) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "    one-hot · E   %10v a step, there and back; %d numbers for the one-hot vectors\n", slow.Round(time.Microsecond), b*v)
+	fmt.Fprintf(out, "    one-hot · E   %10v a step, there and back; %d numbers for the "+
+		"one-hot vectors\n", slow.Round(time.Microsecond), b*v)
 	fmt.Fprintf(out, "    E[id]         %10v a step; %d numbers for the ids\n",
 		fast.Round(time.Microsecond), b)
-	fmt.Fprintf(out, "    the lookup is %.0f times as fast; most of what is left is the gradient, a matrix as large as E\n", float64(slow)/float64(fast))
+	fmt.Fprintf(out, "    the lookup is %.0f times as fast; most of what is left is the "+
+		"gradient, a matrix as large as E\n", float64(slow)/float64(fast))
 	return nil
 }
 

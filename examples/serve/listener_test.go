@@ -38,8 +38,8 @@ func TestTooMuchInChunks(t *testing.T) {
 		require.NoError(t, err)
 		var sending sync.WaitGroup
 		sending.Go(func() {
-			fmt.Fprintf(c, "POST /v1/answer HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"+
-				"Transfer-Encoding: chunked\r\n%s\r\n", header)
+			fmt.Fprintf(c, "POST /v1/answer HTTP/1.1\r\nHost: x\r\nContent-Type: "+
+				"application/json\r\nTransfer-Encoding: chunked\r\n%s\r\n", header)
 			chunk := "8000\r\n" + strings.Repeat(" ", 0x8000) + "\r\n"
 			for err := error(nil); err == nil; { // until nobody reads
 				_, err = io.WriteString(c, chunk)

@@ -74,8 +74,9 @@ func every(t *testing.T) map[string]struct {
 		question string
 		want     string
 	}{
-		"lm":      {languageModel(1), `{"text": "play the", "max": 3}`, `"text":"( ?\S+)*"`},
-		"lm next": {languageModel(1), `{"text": "play the", "next": 2}`, `"next":\[\{"token":"\S+","prob":0.\d+\},`},
+		"lm": {languageModel(1), `{"text": "play the", "max": 3}`, `"text":"( ?\S+)*"`},
+		"lm next": {languageModel(1), `{"text": "play the", "next": 2}`,
+			`"next":\[\{"token":"\S+","prob":0.\d+\},`},
 		"seq2seq": {must(seq2seq.New(seq2seq.Config{Encoder: layer}, words, words, 1)),
 			`{"text": "play the"}`, `"model":`},
 		"dialogue": {must(dialogue.New(dialogue.Config{Encoder: layer}, words, 1)),
@@ -87,7 +88,8 @@ func every(t *testing.T) map[string]struct {
 			Features: 2}}, nil, intents, 1)), `{"features": [1, 2, 3, 4]}`,
 			`"tags":\[\{"label":"st\w+","prob":0.\d+\},\{`},
 		"forecaster": {must(forecast.New(forecast.Config{Recurrent: layer, Lookback: 2, Horizon: 3,
-			Variables: []string{"x"}}, &series.Scale{Mean: []float64{1}, Deviation: []float64{2}}, 1)),
+			Variables: []string{"x"}}, &series.Scale{Mean: []float64{1}, Deviation: []float64{2}},
+			1)),
 			`{"rows": [[1], [2]]}`, `"forecast":\[\[[-\d.]+\],\[[-\d.]+\],\[[-\d.]+\]\]`},
 		"reducer": {pca, `{"rows": [[1, 2, 3], [9, -9, 9]]}`, `"anomalous":\[false,true\]`},
 		"captioner": {must(caption.New(caption.Config{Height: 4, Width: 4, Patch: 2, Hidden: 4,

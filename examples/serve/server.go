@@ -77,8 +77,8 @@ func (s *server) handler() http.Handler {
 		}
 		w.WriteHeader(http.StatusNoContent)
 	})
-	// outermost: only by its own writer does net/http end the connection of a body that is too large
-	// so that a client who is still sending reads the answer
+	// outermost: only by its own writer does net/http end the connection of a body that is too
+	// large so that a client who is still sending reads the answer
 	return http.MaxBytesHandler(s.watched(mux), s.body)
 }
 
@@ -229,12 +229,13 @@ func questionOf(body io.Reader) (*question, error) {
 		return nil, fmt.Errorf("the question is no JSON that is known: %s is a %s, "+
 			"want a value of type %v", kind.Field, kind.Value, kind.Type)
 	case errors.As(err, &kind):
-		return nil, fmt.Errorf("the question is no JSON that is known: %s in the place of an object",
-			kind.Value)
+		return nil, fmt.Errorf("the question is no JSON that is known: %s in the place "+
+			"of an object", kind.Value)
 	case err != nil:
 		return nil, fmt.Errorf("the question is no JSON that is known: %w", err)
 	case q == nil:
-		return nil, errors.New("the question is no JSON that is known: null in the place of an object")
+		return nil, errors.New("the question is no JSON that is known: null in the place " +
+			"of an object")
 	}
 	switch _, err := d.Token(); {
 	case err == nil:

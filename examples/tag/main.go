@@ -34,14 +34,15 @@ func program() cli.Program {
 		Seed: 1}}
 	e := &evaluateCommand{}
 	c := &tagCommand{}
-	return cli.Program{Name: "tag", About: about, Lesson: "06-bidirectional", Commands: []cli.Command{
-		{Name: "train", About: "trains a model and evaluates it on validation data",
-			Flags: t.register, Check: t.check, Run: t.run},
-		{Name: "evaluate", About: "evaluates a model on test data", Flags: e.register,
-			Check: e.check, Run: e.run},
-		{Name: "tag", About: "tags each line of standard input", Flags: c.register, Check: c.check,
-			Run: c.run},
-	}}
+	return cli.Program{Name: "tag", About: about, Lesson: "06-bidirectional",
+		Commands: []cli.Command{
+			{Name: "train", About: "trains a model and evaluates it on validation data",
+				Flags: t.register, Check: t.check, Run: t.run},
+			{Name: "evaluate", About: "evaluates a model on test data", Flags: e.register,
+				Check: e.check, Run: e.run},
+			{Name: "tag", About: "tags each line of standard input", Flags: c.register, Check: c.check,
+				Run: c.run},
+		}}
 }
 
 // trainCommand is the flags of train.
@@ -71,7 +72,8 @@ func (t *trainCommand) register(f *flag.FlagSet) {
 	f.BoolVar(&t.crf, "crf", false,
 		"the tags of a sentence depend on each other: a conditional random field")
 	f.BoolVar(&t.intent, "intent", false,
-		"the tag of a sentence's last line is the label of the sentence, such as an intent: learn both")
+		"the tag of a sentence's last line is the label of the sentence, such as an intent: "+
+			"learn both")
 	f.IntVar(&t.head, "head", 0, "width of a hidden layer before the output layer; 0 for none")
 	f.BoolVar(&t.oneWay, "one-way", false, "read from left to right only")
 	t.Register(f)

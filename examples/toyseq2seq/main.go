@@ -25,16 +25,17 @@ func program() cli.Program {
 	var e evaluator
 	var a answerer
 	var g generator
-	return cli.Program{Name: "toyseq2seq", About: about, Lesson: "09-seq2seq", Commands: []cli.Command{
-		{Name: "train", About: "trains the variants of a task and compares them", Flags: t.flags,
-			Check: t.check, Run: t.run},
-		{Name: "evaluate", About: "measures a model on pairs it has never seen", Flags: e.flags,
-			Check: e.check, Run: e.run},
-		{Name: "answer", About: "answers each line of standard input", Flags: a.flags,
-			Check: a.check, Run: a.run},
-		{Name: "generate", About: "writes pairs of a task to files", Flags: g.flags, Check: g.check,
-			Run: g.run},
-	}}
+	return cli.Program{Name: "toyseq2seq", About: about, Lesson: "09-seq2seq",
+		Commands: []cli.Command{
+			{Name: "train", About: "trains the variants of a task and compares them", Flags: t.flags,
+				Check: t.check, Run: t.run},
+			{Name: "evaluate", About: "measures a model on pairs it has never seen", Flags: e.flags,
+				Check: e.check, Run: e.run},
+			{Name: "answer", About: "answers each line of standard input", Flags: a.flags,
+				Check: a.check, Run: a.run},
+			{Name: "generate", About: "writes pairs of a task to files", Flags: g.flags, Check: g.check,
+				Run: g.run},
+		}}
 }
 
 func main() { program().Main() }

@@ -25,14 +25,15 @@ func program() cli.Program {
 	var t trainer
 	var e evaluator
 	var a translator
-	return cli.Program{Name: "translate", About: about, Lesson: "10-attention", Commands: []cli.Command{
-		{Name: "train", About: "learns from pairs of sentences, and measures itself on others",
-			Flags: t.flags, Check: t.check, Run: t.run},
-		{Name: "evaluate", About: "measures perplexity and BLEU on pairs of sentences",
-			Flags: e.flags, Check: e.check, Run: e.run},
-		{Name: "translate", About: "translates each line of standard input", Flags: a.flags,
-			Check: a.check, Run: a.run},
-	}}
+	return cli.Program{Name: "translate", About: about, Lesson: "10-attention",
+		Commands: []cli.Command{
+			{Name: "train", About: "learns from pairs of sentences, and measures itself on others",
+				Flags: t.flags, Check: t.check, Run: t.run},
+			{Name: "evaluate", About: "measures perplexity and BLEU on pairs of sentences",
+				Flags: e.flags, Check: e.check, Run: e.run},
+			{Name: "translate", About: "translates each line of standard input", Flags: a.flags,
+				Check: a.check, Run: a.run},
+		}}
 }
 
 func main() { program().Main() }
@@ -47,7 +48,8 @@ type search struct {
 func (s *search) flags(f *flag.FlagSet) {
 	cli.BeamFlag(f, &s.beam, 5)
 	f.BoolVar(&s.copy, "copy", false,
-		"words that the vocabulary lacks, such as names, are copied from the source by the alignment")
+		"words that the vocabulary lacks, such as names, are copied from the source by "+
+			"the alignment")
 	f.Float64Var(&s.alpha, "alpha", 1, "strength of the length normalisation of the beam search")
 }
 

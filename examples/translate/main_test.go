@@ -34,7 +34,8 @@ func write(t *testing.T, dir, name, content string) string {
 
 // A toy language, in which each word has its translation and the order turns round.
 const (
-	german  = "eins zwei\nzwei drei\ndrei eins zwei\neins\nzwei eins drei zwei\ndrei zwei eins eins drei\n"
+	german = "eins zwei\nzwei drei\ndrei eins zwei\neins\nzwei eins drei zwei\ndrei zwei eins " +
+		"eins drei\n"
 	english = "two one\nthree two\ntwo one three\none\ntwo three one two\nthree one one two three\n"
 )
 
@@ -45,7 +46,8 @@ func TestTranslate(t *testing.T) {
 	dev := []string{write(t, dir, "dev.de", german), write(t, dir, "dev.en", english)}
 	model := filepath.Join(dir, "model")
 	train := []string{
-		"train", "-source", source, "-target", target, "-valid-source", dev[0], "-valid-target", dev[1],
+		"train", "-source", source, "-target", target, "-valid-source", dev[0], "-valid-target",
+		dev[1],
 		"-save", model,
 		"-hidden", "16", "-embed", "16", "-readout", "16", "-epochs", "15", "-batch", "8", "-lr",
 		"0.03", "-warmup", "0", "-dropout", "0", "-best", "bleu", "-patience", "0",
@@ -72,7 +74,8 @@ func TestTranslate(t *testing.T) {
 
 	_, _, err = run("", "evaluate", "-model", model, "-source", dev[1], "-target", dev[0])
 	require.ErrorContains(t, err,
-		"100.0 % of the words of the sources are unknown to the model: does it translate from that language?")
+		"100.0 % of the words of the sources are unknown to the model: does it translate from "+
+			"that language?")
 
 	plateau := append(slices.Clone(train), "-schedule", "plateau", "-save",
 		filepath.Join(dir, "plateau"), "-epochs", "1")
@@ -175,10 +178,12 @@ func TestTranslatePointer(t *testing.T) {
 		fmt.Fprintf(&en, "where is N%d ?\nN%d is asleep\n", i, i+1000)
 	}
 	source, target := write(t, dir, "de", de.String()), write(t, dir, "en", en.String())
-	dev := []string{write(t, dir, "dev.de", "wo ist Zoe ?\n"), write(t, dir, "dev.en", "where is Zoe ?\n")}
+	dev := []string{write(t, dir, "dev.de", "wo ist Zoe ?\n"), write(t, dir, "dev.en",
+		"where is Zoe ?\n")}
 	model := filepath.Join(dir, "model")
 	_, _, err := run("", "train", "-source", source, "-target", target, "-valid-source", dev[0],
-		"-valid-target", dev[1], "-save", model, "-pointer", "-hidden", "16", "-embed", "16", "-readout",
+		"-valid-target", dev[1], "-save", model, "-pointer", "-hidden", "16", "-embed",
+		"16", "-readout",
 		"16", "-epochs", "20", "-batch", "16", "-lr", "0.02", "-warmup", "0", "-dropout", "0",
 		"-patience", "0")
 	require.NoError(t, err)

@@ -73,7 +73,8 @@ func (t *trainer) flags(f *flag.FlagSet) {
 	f.StringVar(&t.best, "best", "bleu",
 		"by what the best epoch is chosen: loss, or bleu, which takes longer to measure")
 	f.StringVar(&t.schedule, "schedule", "cosine",
-		"of the learning rate: cosine, or plateau, which halves it after an epoch that is not the best")
+		"of the learning rate: cosine, or plateau, which halves it after an epoch that is "+
+			"not the best")
 }
 
 func (t *trainer) check() error {

@@ -46,8 +46,8 @@ func trainCommand() cli.Command {
 				"`times` to join frequent neighbours to phrases first")
 			cli.WorkersFlag(f, &t.workers)
 			f.BoolVar(&t.lockFree, "lock-free", false,
-				"all cores write to the same vectors without locks, as gensim's do: faster on many "+
-					"cores and with -output hierarchical, and another result each time")
+				"all cores write to the same vectors without locks, as gensim's do: faster on "+
+					"many cores and with -output hierarchical, and another result each time")
 			f.BoolVar(&t.TextOrder, "text-order", false,
 				"take the steps of negative sampling in the order of the text, on one core unless "+
 					"-lock-free")
@@ -79,8 +79,8 @@ func trainCommand() cli.Command {
 				t.Negatives = 0 // it draws none
 			}
 			if t.Output == word2vec.Hierarchical && t.TextOrder {
-				return errors.New("-text-order is given, and a hierarchical softmax always takes its " +
-					"steps in that order: leave it out")
+				return errors.New("-text-order is given, and a hierarchical softmax always " +
+					"takes its steps in that order: leave it out")
 			}
 			return t.Validate()
 		},
@@ -96,8 +96,8 @@ func (t *training) checkExtend() error {
 		case "arch", "output", "dim", "window", "min-count", "max-vocab", "negatives", "sample",
 			"unicode", "text-order":
 			if t.extend != "" {
-				err = fmt.Errorf("-%s is that of the model that -extend names: leave one of them out",
-					f.Name)
+				err = fmt.Errorf("-%s is that of the model that -extend names: leave one "+
+					"of them out", f.Name)
 			}
 		}
 	})

@@ -30,9 +30,11 @@ var notDrawn = map[string]string{
 	"Read":               "a statement: the test reads all nodes",
 	"Sort":               "lists nodes",
 	"UnstableSort":       "lists nodes",
-	"CTCLoss":            "has integers of its own kind; the engine's tests of operations with state have it",
-	"ConvType":           "its derivative is of another type than its operand; the engine's tests have it",
-	"YOLOv3":             "a whole network's head, in float32 alone; Gorgonia's own tests have it",
+	"CTCLoss": "has integers of its own kind; the engine's tests of operations with " +
+		"state have it",
+	"ConvType": "its derivative is of another type than its operand; the engine's " +
+		"tests have it",
+	"YOLOv3": "a whole network's head, in float32 alone; Gorgonia's own tests have it",
 }
 
 // Every function of Gorgonia that returns a node is among the random operations, or has a reason

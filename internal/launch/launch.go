@@ -18,7 +18,8 @@ var Launchers = []Launcher{
 }
 
 // Find is the launcher that has set the environment, and as which process of how many this one was
-// started. A single task of Slurm counts as alone, and so does what a batch script starts without srun.
+// started. A single task of Slurm counts as alone, and so does what a batch script starts without
+// srun.
 func Find(env func(string) string) (l Launcher, rank, size int, ok bool) {
 	for _, l := range Launchers {
 		rank, err := strconv.Atoi(env(l.Rank))
@@ -26,7 +27,8 @@ func Find(env func(string) string) (l Launcher, rank, size int, ok bool) {
 		if err != nil || err2 != nil || rank < 0 || size <= rank {
 			continue
 		}
-		if l.Rank == "SLURM_PROCID" && (size == 1 || env("SLURM_JOB_ID") != "" && env("SLURM_STEP_ID") == "") {
+		if l.Rank == "SLURM_PROCID" && (size == 1 || env("SLURM_JOB_ID") != "" &&
+			env("SLURM_STEP_ID") == "") {
 			continue
 		}
 		return l, rank, size, true

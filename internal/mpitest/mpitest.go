@@ -34,8 +34,8 @@ func Launchers(t *testing.T) (found []Launcher) {
 	return found
 }
 
-// Command is a job of n processes of one thread, unless env says otherwise, of the program of the test, with
-// these variables.
+// Command is a job of n processes of one thread, unless env says otherwise, of the program of the
+// test, with these variables.
 func (l Launcher) Command(t *testing.T, n int, env ...string) *exec.Cmd {
 	t.Helper()
 	self, err := os.Executable()

@@ -127,7 +127,8 @@ func openLock(path string) (*os.File, error) {
 		err = fmt.Errorf("%s has %d names: it may be another program's file; remove this one", path,
 			names)
 	case info.Size() > maxLock:
-		err = fmt.Errorf("%s has %d bytes: it is another program's file and not a lock; remove or rename it", path, info.Size())
+		err = fmt.Errorf("%s has %d bytes: it is another program's file and not a lock; remove "+
+			"or rename it", path, info.Size())
 	}
 	if err != nil {
 		f.Close()
@@ -157,7 +158,8 @@ func (l *Lock) Check() error {
 		return err
 	}
 	if _, err := os.Lstat(l.path); !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%s was removed while this process held it, and made anew: another process may work in %s", l.path, l.dir)
+		return fmt.Errorf("%s was removed while this process held it, and made anew: another "+
+			"process may work in %s", l.path, l.dir)
 	}
 	again, err := lockFile(l.dir, filepath.Base(l.path))
 	if err != nil {

@@ -1,5 +1,5 @@
-// Package threads stands in for the processes of an MPI job in tests: goroutines of one process that
-// exchange data through shared memory. Its Process has the methods of train.Processes.
+// Package threads stands in for the processes of an MPI job in tests: goroutines of one process
+// that exchange data through shared memory. Its Process has the methods of train.Processes.
 package threads
 
 import (
@@ -81,8 +81,8 @@ func (m Messages) Wait() error {
 		l := m.sent[e.address][0]
 		m.sent[e.address] = m.sent[e.address][1:]
 		if len(l.data) != len(e.data) {
-			return fmt.Errorf("process %d sends %d bytes to %d, which receives %d", e.from, len(l.data), e.to,
-				len(e.data))
+			return fmt.Errorf("process %d sends %d bytes to %d, which receives %d", e.from,
+				len(l.data), e.to, len(e.data))
 		}
 		copy(e.data, l.data)
 		l.read = true
@@ -177,8 +177,8 @@ func (p *Process) AllToAll(send []byte, sendCounts []int, recv []byte, recvCount
 			}
 			n := from.counts[p.rank]
 			if n != recvCounts[r] {
-				wrong = fmt.Errorf("process %d sends %d bytes to %d, which receives %d", r, n, p.rank,
-					recvCounts[r])
+				wrong = fmt.Errorf("process %d sends %d bytes to %d, which receives %d",
+					r, n, p.rank, recvCounts[r])
 				return
 			}
 			copy(recv[:n], from.data[at:])
@@ -191,7 +191,8 @@ func (p *Process) AllToAll(send []byte, sendCounts []int, recv []byte, recvCount
 // AllGather gives all to all.
 func (p *Process) AllGather(send, recv []byte, counts []int) error {
 	if len(send) != counts[p.rank] {
-		return fmt.Errorf("process %d sends %d bytes and counts %d", p.rank, len(send), counts[p.rank])
+		return fmt.Errorf("process %d sends %d bytes and counts %d", p.rank, len(send),
+			counts[p.rank])
 	}
 	return p.post(send, func(posted []any) {
 		for r, v := range posted {
@@ -231,8 +232,8 @@ func (p *Process) Broadcast(data []byte, root int) error {
 	})
 }
 
-// Neighbours is a Messages that reads the memory of those processes that Near says it does; of all, if
-// that is nil.
+// Neighbours is a Messages that reads the memory of those processes that Near says it does; of all,
+// if that is nil.
 type Neighbours struct {
 	Messages
 	Near func(other int) bool
@@ -240,7 +241,8 @@ type Neighbours struct {
 
 // Windows gives everybody memory of its own that those near read.
 func (n Neighbours) Windows(bytes int) ([][]byte, error) {
-	own := unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(make([]float64, (bytes+7)/8)))), bytes)
+	own := unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(make([]float64, (bytes+7)/8)))),
+		bytes)
 	all := make([][]byte, n.size)
 	err := n.post(own, func(posted []any) {
 		for r, v := range posted {

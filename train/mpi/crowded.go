@@ -45,10 +45,10 @@ func crowded(places []place) (warnings []string) {
 		if cores > 0 && h.threads > cores {
 			each := max(1, cores/h.processes)
 			warnings = append(warnings, fmt.Sprintf("the %d processes on %s have %d threads "+
-				"together, and may use %s: each waits for others. Start fewer, set "+
-				"GOMAXPROCS=%d for each, or let the launcher bind each to cores of its own (mpirun "+
-				"--map-by slot:PE=%d --bind-to core)", h.processes, name, h.threads, coresOf(cores), each,
-				each))
+				"together, and may use %s: each waits for others. Start fewer, set GOMAXPROCS=%d "+
+				"for each, or let the launcher bind each to cores of its own (mpirun --map-by "+
+				"slot:PE=%d --bind-to core)", h.processes, name, h.threads, coresOf(cores),
+				each, each))
 		}
 	}
 	return warnings

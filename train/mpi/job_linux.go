@@ -54,7 +54,8 @@ func Start(c Config) (*Job, error) {
 		return nil, ErrAlone
 	}
 	if c.Timeout < 0 || c.Stall < 0 {
-		return nil, fmt.Errorf("mpi: Timeout is %v and Stall %v; want 0 or more", c.Timeout, c.Stall)
+		return nil, fmt.Errorf("mpi: Timeout is %v and Stall %v; want 0 or more",
+			c.Timeout, c.Stall)
 	}
 	if c.Timeout == 0 {
 		c.Timeout = 10 * time.Second
@@ -103,13 +104,16 @@ func Start(c Config) (*Job, error) {
 	j.rank, j.size, j.beats = int(*rank), int(*n), *beats
 	if j.size != size {
 		j.finalize()
-		why := "the library is not that of the launcher; give the path of the right one in " + LibraryVariable
+		why := "the library is not that of the launcher; give the path of the right one in " +
+			LibraryVariable
 		if l.Rank == "SLURM_PROCID" {
-			why = "srun and the library do not speak with each other; try srun --mpi=pmix for Open MPI, --mpi=pmi2 for " +
-				"MPICH (srun --mpi=list says what there is), or another library by its path in " + LibraryVariable
+			why = "srun and the library do not speak with each other; try srun --mpi=pmix for " +
+				"Open MPI, --mpi=pmi2 for MPICH (srun --mpi=list says what there is), or another " +
+				"library by its path in " +
+				LibraryVariable
 		}
-		return nil, fmt.Errorf("mpi: %s has started %d processes, and %s knows of %d: %s", l.Name, size,
-			lib.name, j.size, why)
+		return nil, fmt.Errorf("mpi: %s has started %d processes, and %s knows of %d: %s",
+			l.Name, size, lib.name, j.size, why)
 	}
 	if j.size > 1 {
 		if err := j.compareHosts(); err != nil {
@@ -338,9 +342,10 @@ func (j *Job) Abort(reason error) {
 	if j.empty() {
 		return
 	}
-	fmt.Fprintf(os.Stderr, "process %d of %d, on %s, at step %d, ends the job: %v\n", j.rank, j.size,
-		j.host, j.step.Load(), reason)
-	time.Sleep(time.Second) // MPICH's launcher drops what it has not passed on when a job is aborted
+	fmt.Fprintf(os.Stderr, "process %d of %d, on %s, at step %d, ends the job: %v\n",
+		j.rank, j.size, j.host, j.step.Load(), reason)
+	// MPICH's launcher drops what it has not passed on when a job is aborted
+	time.Sleep(time.Second)
 	j.end(1)
 }
 

@@ -16,7 +16,8 @@ type Config struct{ Timeout, Stall time.Duration }
 // Job is the processes of an MPI job. On this system there are none.
 type Job struct{}
 
-var errSystem = errors.New("mpi: the program was started by an MPI launcher, and MPI is supported on Linux only")
+var errSystem = errors.New("mpi: the program was started by an MPI launcher, and MPI is " +
+	"supported on Linux only")
 
 // Start returns ErrAlone, or an error where a launcher has started the process.
 func Start(Config) (*Job, error) {

@@ -20,10 +20,11 @@ import (
 	"github.com/seqzoo/seqzoo/train/mpi"
 )
 
-var kills = flag.Int("kills", 0, "kill a process of each library's jobs so many times; it takes seconds each time")
+var kills = flag.Int("kills", 0, "kill a process of each library's jobs so many times; it takes "+
+	"seconds each time")
 
-// A process that is killed at any moment after its job has saved ends the job, and the training goes on from its last checkpoint, on
-// as many processes or others, to the same bits.
+// A process that is killed at any moment after its job has saved ends the job, and the training
+// goes on from its last checkpoint, on as many processes or others, to the same bits.
 //
 //	go test ./train/mpi -run TestKills -kills 25 -v
 func TestKills(t *testing.T) {
@@ -49,27 +50,34 @@ func TestKills(t *testing.T) {
 				}
 				slowest = max(slowest, time.Since(begun)-after)
 				if done++; strings.Contains(out, "rank "+strconv.Itoa(rank)) ||
-					strings.Contains(out, "RANK "+strconv.Itoa(rank)) || strings.Contains(out, "PID ") {
+					strings.Contains(out, "RANK "+strconv.Itoa(rank)) ||
+					strings.Contains(out, "PID ") {
 					named++
 				}
 			}
-			out, err := l.run(t, 1+random.IntN(4), roleVariable+"=learn", "SEQZOO_TEST_MPI_DIR="+dir)
+			out, err := l.run(t, 1+random.IntN(4), roleVariable+"=learn",
+				"SEQZOO_TEST_MPI_DIR="+dir)
 			require.Equal(t, want, digestIn(t, out, err), l.Name)
 			trainings++
 		}
-		t.Logf("%s: %d kills in %d trainings, all of which ended with the same bits; in %d the launcher named "+
-			"the process; the longest took %v from its start to its end", l.Name, done, trainings, named, slowest)
+		t.Logf("%s: %d kills in %d trainings, all of which ended with the same bits; in %d the "+
+			"launcher named the process; the longest took %v from its start to its end", l.Name,
+			done, trainings,
+			named, slowest)
 	}
 }
 
-// lose starts a job of 2 processes, sends the one of a rank a signal, some time after there is a checkpoint,
-// and waits for the job to end by itself; not lost if it did so before. A step takes at least pause.
-func (l launcher) lose(t *testing.T, dir string, sig syscall.Signal, rank int, after, pause time.Duration) (
+// lose starts a job of 2 processes, sends the one of a rank a signal, some time after there is a
+// checkpoint, and waits for the job to end by itself; not lost if it did so before. A step takes at
+// least pause.
+func (l launcher) lose(t *testing.T, dir string, sig syscall.Signal, rank int, after,
+	pause time.Duration) (
 	out string, lost bool) {
 	var all bytes.Buffer
 	c := l.start(t, 2, &all, roleVariable+"=learn", "SEQZOO_TEST_MPI_DIR="+dir,
 		fmt.Sprint("SEQZOO_TEST_MPI_PAUSE=", pause))
-	begun, ended := time.Now().Add(-10*time.Millisecond), make(chan error, 1) // clocks of files are coarse
+	// clocks of files are coarse
+	begun, ended := time.Now().Add(-10*time.Millisecond), make(chan error, 1)
 	go func() { ended <- c.Wait() }()
 	for late := time.Now().Add(2 * time.Minute); !savedSince(dir, begun); {
 		if time.Now().After(late) {
@@ -143,9 +151,10 @@ func TestWrongLibrariesAndPrograms(t *testing.T) {
 	require.NoError(t, os.WriteFile(text, bytes.Repeat([]byte("not a library\n"), 100), 0o600))
 	found := launchers(t)
 	for _, l := range found {
-		other := map[string]string{"mpirun.openmpi": "libmpich.so.12", "mpirun.mpich": "libmpi.so.40"}[l.Name]
-		cases := map[string]string{"/nowhere/libmpi.so": "/nowhere/libmpi.so: cannot open", text: "invalid ELF header",
-			"libm.so.6": "which MPI 3 has"}
+		other := map[string]string{"mpirun.openmpi": "libmpich.so.12",
+			"mpirun.mpich": "libmpi.so.40"}[l.Name]
+		cases := map[string]string{"/nowhere/libmpi.so": "/nowhere/libmpi.so: cannot open",
+			text: "invalid ELF header", "libm.so.6": "which MPI 3 has"}
 		if len(found) == 2 {
 			cases[other] = "the library is not that of the launcher"
 		}

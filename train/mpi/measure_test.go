@@ -26,8 +26,8 @@ import (
 	"github.com/seqzoo/seqzoo/zoo/text"
 )
 
-var measure = flag.Int("measure", 0, "measure what a step on 1 and 2 processes costs, so many times "+
-	"in turns")
+var measure = flag.Int("measure", 0, "measure what a step on 1 and 2 processes costs, so "+
+	"many times in turns")
 
 // measured are language models of three sizes, and that of the WikiText-2 task of languagemodel: of
 // its step 53 MB of gradients travel.
@@ -57,8 +57,8 @@ func (p *timed) Barrier() error {
 	return p.Job.Barrier()
 }
 
-// stepTimes trains one of the models in 2 shards and prints the median time of a step after the first
-// two, and that of what is waited in it for the other process and the exchange.
+// stepTimes trains one of the models in 2 shards and prints the median time of a step after the
+// first two, and that of what is waited in it for the other process and the exchange.
 func stepTimes(job *mpi.Job, name string) error {
 	c, p := measured[name], &timed{Job: job}
 	words := make([]string, c.words)
@@ -89,7 +89,8 @@ func stepTimes(job *mpi.Job, name string) error {
 	}
 	var times, waits []time.Duration
 	last := time.Now()
-	_, err = train.Fit(context.Background(), task, train.Config{Optimizer: adam, Epochs: 1, Shards: 2,
+	_, err = train.Fit(context.Background(), task, train.Config{Optimizer: adam,
+		Epochs: 1, Shards: 2,
 		MaxSteps: c.steps + 2, Clip: train.Clip{Norm: 1}, Processes: p, Warn: func(string) {},
 		AfterStep: func(int) error {
 			times, last = append(times, time.Since(last)), time.Now()
@@ -189,8 +190,8 @@ func TestMeasure(t *testing.T) {
 	}
 	keys := slices.Sorted(maps.Keys(found))
 	for _, key := range keys {
-		fmt.Fprintf(os.Stderr, "%-40s median %9.3f ms, least %9.3f ms, of %d\n", key, middle(found[key]),
-			slices.Min(found[key]), len(found[key]))
+		fmt.Fprintf(os.Stderr, "%-40s median %9.3f ms, least %9.3f ms, of %d\n", key,
+			middle(found[key]), slices.Min(found[key]), len(found[key]))
 	}
 	for _, name := range names {
 		summarise(name, found)
@@ -198,9 +199,9 @@ func TestMeasure(t *testing.T) {
 }
 
 // summarise prints E(2) of a model, the median over the rounds: the time of one process for both
-// shards over twice that of two; what it would be without exchange, of two that know nothing of each
-// other and do twice the work; how one process of two threads does; and the part of a step that
-// process 0 waits for the other and moves data.
+// shards over twice that of two; what it would be without exchange, of two that know nothing of
+// each other and do twice the work; how one process of two threads does; and the part of a step
+// that process 0 waits for the other and moves data.
 func summarise(name string, found map[string][]float64) {
 	of := func(way int) []float64 { return found["step "+name+", "+ways[way]] }
 	one, two, threads, apart := of(0), of(1), of(2), of(3)
@@ -211,7 +212,8 @@ func summarise(name string, found map[string][]float64) {
 		ratios[2] = append(ratios[2], one[i]/(2*threads[i]))
 		ratios[3] = append(ratios[3], found["wait "+name+", "+ways[1]][i]/two[i])
 	}
-	fmt.Fprintf(os.Stderr, "%-10s E(2) %.3f (%.3f to %.3f), ceiling %.3f, two threads %.3f, exchange and waits %.1f %%\n",
+	fmt.Fprintf(os.Stderr, "%-10s E(2) %.3f (%.3f to %.3f), ceiling %.3f, two threads %.3f, "+
+		"exchange and waits %.1f %%\n",
 		name, middle(ratios[0]), slices.Min(ratios[0]), slices.Max(ratios[0]), middle(ratios[1]),
 		middle(ratios[2]), 100*middle(ratios[3]))
 }

@@ -127,7 +127,8 @@ func methods(job *mpi.Job) error {
 	return nil
 }
 
-// messages sends two messages by one tag and one by another to each other process, and receives them.
+// messages sends two messages by one tag and one by another to each other process, and receives
+// them.
 func messages(job *mpi.Job, unit int) error {
 	r, size := job.Rank(), job.Size()
 	got := make([][]byte, 3*size)
@@ -263,12 +264,13 @@ func learnVectors(job *mpi.Job) error {
 	}
 	h := sha256.New()
 	for _, kind := range []word2vec.Architecture{word2vec.SkipGram, word2vec.CBOW} {
-		m, err := word2vec.New(context.Background(), word2vec.Config{Model: kind, Dim: 10, MinCount: 1,
-			Sample: 1, Epochs: 2}, sentences)
+		m, err := word2vec.New(context.Background(), word2vec.Config{Model: kind, Dim: 10,
+			MinCount: 1, Sample: 1, Epochs: 2}, sentences)
 		if err != nil {
 			return err
 		}
-		if err := m.Train(context.Background(), sentences, word2vec.TrainOptions{Processes: job}); err != nil {
+		if err := m.Train(context.Background(), sentences,
+			word2vec.TrainOptions{Processes: job}); err != nil {
 			return err
 		}
 		v, err := m.Vectors()
@@ -300,7 +302,8 @@ func launchers(t *testing.T) (found []launcher) {
 // start starts a job of n processes.
 func (l launcher) start(t *testing.T, n int, out *bytes.Buffer, env ...string) *exec.Cmd {
 	if *measure == 0 {
-		env = append(env, "OMPI_MCA_btl_vader_single_copy_mechanism=none") // some containers forbid it
+		// some containers forbid it
+		env = append(env, "OMPI_MCA_btl_vader_single_copy_mechanism=none")
 	}
 	c := l.Command(t, n, env...)
 	c.Stdout, c.Stderr = out, out
@@ -373,7 +376,8 @@ func TestSameBitsOverProcesses(t *testing.T) {
 			out, lost := l.lose(t, dir, sig, 1, 0, 200*time.Millisecond)
 			require.True(t, lost, "the job ended before it had lost a process: %s", out)
 			if sig == syscall.SIGSTOP {
-				require.Contains(t, out, "has not been heard of for", "the watchdog says who is lost")
+				require.Contains(t, out, "has not been heard of for", "the watchdog says "+
+					"who is lost")
 				require.Contains(t, out, "it was at step")
 			}
 			rest, err := l.run(t, 3, roleVariable+"=learn", "SEQZOO_TEST_MPI_DIR="+dir)

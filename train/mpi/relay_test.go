@@ -21,8 +21,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-var relayed = flag.Bool("relay", false, "train over a link that delays and drops packets; it takes root, ip "+
-	"and minutes")
+var relayed = flag.Bool("relay", false, "train over a link that delays and drops packets; it "+
+	"takes root, ip and minutes")
 
 // namespace is a network of its own, with one device, whose packets the test moves.
 type namespace struct {
@@ -107,8 +107,8 @@ func link(from, to *os.File, delay time.Duration, loss float64, moved, lost *ato
 	}
 }
 
-// Over a link that delays by 2 ms and loses one packet in a hundred, and over one of 20 Mbit/s, a training of
-// two processes on two hosts gives the bits of one process, in bounded time.
+// Over a link that delays by 2 ms and loses one packet in a hundred, and over one of 20 Mbit/s, a
+// training of two processes on two hosts gives the bits of one process, in bounded time.
 //
 //	go test ./train/mpi -run TestRelay -relay -v
 func TestRelay(t *testing.T) {
@@ -125,12 +125,15 @@ func TestRelay(t *testing.T) {
 				out, err := l.run(t, 1, roleVariable+"=learn", "SEQZOO_TEST_MPI_DIR="+t.TempDir())
 				want := digestIn(t, out, err)
 				id := strconv.Itoa(os.Getpid())
-				a, b := newNamespace(t, "seqzoo-a"+id, "10.97.0.1"), newNamespace(t, "seqzoo-b"+id, "10.97.0.2")
+				a, b := newNamespace(t, "seqzoo-a"+id, "10.97.0.1"), newNamespace(t, "seqzoo-b"+id,
+					"10.97.0.2")
 				var moved, lost atomic.Int64
 				if of.rate != "" {
 					for _, n := range []namespace{a, b} {
-						out, err := exec.Command("ip", "netns", "exec", n.name, "tc", "qdisc", "add", "dev", "tun0", "root",
-							"tbf", "rate", of.rate, "burst", "32kbit", "latency", "400ms").CombinedOutput()
+						out, err := exec.Command("ip", "netns", "exec", n.name, "tc", "qdisc",
+							"add", "dev", "tun0", "root",
+							"tbf", "rate", of.rate, "burst", "32kbit", "latency",
+							"400ms").CombinedOutput()
 						require.NoError(t, err, "%s", out)
 					}
 				}
@@ -147,8 +150,8 @@ func TestRelay(t *testing.T) {
 				begun := time.Now()
 				err = c.Run()
 				require.Equal(t, want, digestIn(t, all.String(), err))
-				t.Logf("%s: %v; %d packets came late, %d were lost", l.Name, time.Since(begun).Round(time.Second),
-					moved.Load(), lost.Load())
+				t.Logf("%s: %v; %d packets came late, %d were lost", l.Name,
+					time.Since(begun).Round(time.Second), moved.Load(), lost.Load())
 			})
 		}
 	}
@@ -166,15 +169,21 @@ exec ip netns exec $ns unshare --uts sh -c 'hostname "$0"; exec sh -c "$*"' $ns 
 	require.NoError(t, os.WriteFile(agent, []byte(script), 0o755))
 	self, err := os.Executable()
 	require.NoError(t, err)
-	args := []string{"netns", "exec", a.name, "unshare", "--uts", "sh", "-c", `hostname "$0"; exec "$@"`, a.name, l.Name}
+	args := []string{"netns", "exec", a.name, "unshare", "--uts", "sh", "-c",
+		`hostname "$0"; exec "$@"`, a.name, l.Name}
 	if l.Name == "mpirun.openmpi" {
-		args = append(args, "-n", "2", "--host", a.address+":1,"+b.address+":1", "--allow-run-as-root",
-			"--bind-to", "none", "--mca", "plm_rsh_agent", agent, "--mca", "plm_rsh_no_tree_spawn", "1",
-			"--mca", "btl", "tcp,self", "--mca", "btl_tcp_if_include", "tun0", "--mca", "oob_tcp_if_include", "tun0",
+		args = append(args, "-n", "2", "--host", a.address+":1,"+b.address+":1",
+			"--allow-run-as-root",
+			"--bind-to", "none", "--mca", "plm_rsh_agent", agent, "--mca", "plm_rsh_no_tree_spawn",
+			"1",
+			"--mca", "btl", "tcp,self", "--mca", "btl_tcp_if_include", "tun0", "--mca",
+			"oob_tcp_if_include", "tun0",
 			"-x", roleVariable, "-x", "SEQZOO_TEST_MPI_DIR", "-x", "GOMAXPROCS")
 	} else {
-		args = append(args, "-n", "2", "-hosts", a.address+","+b.address, "-launcher", "ssh", "-launcher-exec",
-			agent, "-iface", "tun0", "-genvlist", roleVariable+",SEQZOO_TEST_MPI_DIR,GOMAXPROCS,FI_PROVIDER,FI_TCP_IFACE,UCX_TLS,UCX_NET_DEVICES")
+		args = append(args, "-n", "2", "-hosts", a.address+","+b.address, "-launcher", "ssh",
+			"-launcher-exec",
+			agent, "-iface", "tun0", "-genvlist",
+			roleVariable+",SEQZOO_TEST_MPI_DIR,GOMAXPROCS,FI_PROVIDER,FI_TCP_IFACE,UCX_TLS,UCX_NET_DEVICES")
 	}
 	c := exec.CommandContext(ctx, "ip", append(args, self)...)
 	c.Env = append(os.Environ(), roleVariable+"=learn", "SEQZOO_TEST_MPI_DIR="+dir, "GOMAXPROCS=1",

@@ -71,20 +71,23 @@ func (j *Job) watch() {
 			last = b
 		}
 		if silent := time.Since(heard); silent > j.cfg.Timeout && last.Last == 0 {
-			j.Abort(fmt.Errorf("process %d has not been heard of for %v: it has stopped, or its host or the "+
-				"network; it was at step %d", before, silent.Round(time.Second), last.Step))
+			j.Abort(fmt.Errorf("process %d has not been heard of for %v: it has stopped, or its "+
+				"host or the network; it was at step %d", before, silent.Round(time.Second),
+				last.Step))
 		}
 		since := j.waiting.Load()
 		if since != 0 && time.Since(j.begun)-time.Duration(since) > j.cfg.Stall &&
 			time.Since(moved) > j.cfg.Stall && last.Last == 0 {
-			j.Abort(fmt.Errorf("process %d has been at step %d for %v while others wait for it: it hangs",
+			j.Abort(fmt.Errorf("process %d has been at step %d for %v while others wait for "+
+				"it: it hangs",
 				before, last.Step, time.Since(moved).Round(time.Second)))
 		}
 	}
 }
 
-// watchStart says for what this process waits until it has joined the others, of which one may have ended
-// without a word, or be of a program that knows nothing of MPI; and ends it if that takes too long.
+// watchStart says for what this process waits until it has joined the others, of which one may have
+// ended without a word, or be of a program that knows nothing of MPI; and ends it if that takes too
+// long.
 func (j *Job) watchStart(l launch.Launcher, size int, joined <-chan struct{}) {
 	tick := time.NewTicker(j.cfg.Timeout)
 	defer tick.Stop()
@@ -95,9 +98,10 @@ func (j *Job) watchStart(l launch.Launcher, size int, joined <-chan struct{}) {
 		case <-tick.C:
 		}
 		waited := time.Since(j.begun)
-		fmt.Fprintf(os.Stderr, "process %s on %s has waited for %v for the others of the %d that %s has started: is "+
-			"one another program, or at its end, or its host not to be reached?\n", os.Getenv(l.Rank), j.host,
-			waited.Round(time.Second), size, l.Name)
+		fmt.Fprintf(os.Stderr, "process %s on %s has waited for %v for the others of the %d that "+
+			"%s has started: is one another program, or at its end, or its host not to be "+
+			"reached?\n",
+			os.Getenv(l.Rank), j.host, waited.Round(time.Second), size, l.Name)
 		if waited > j.cfg.Stall {
 			os.Exit(1)
 		}
@@ -173,8 +177,8 @@ func (j *Job) endedByLauncher() {
 	if now := j.waiting.Load(); now == 0 || now != since {
 		return // it goes on, and may save
 	}
-	fmt.Fprintf(os.Stderr, "process %d of %d, on %s, was at step %d, and waited for the others, when the "+
-		"launcher ended the job\n", j.rank, j.size, j.host, j.step.Load())
+	fmt.Fprintf(os.Stderr, "process %d of %d, on %s, was at step %d, and waited for the "+
+		"others, when the launcher ended the job\n", j.rank, j.size, j.host, j.step.Load())
 	os.Exit(143)
 }
 
@@ -193,7 +197,8 @@ func (j *Job) compareHosts() error {
 	}
 	for r := range places {
 		if places[r].Library != places[0].Library {
-			return fmt.Errorf("mpi: process %d on %s uses %s, and process 0 on %s %s: install one version on all hosts",
+			return fmt.Errorf("mpi: process %d on %s uses %s, and process 0 on %s %s: install "+
+				"one version on all hosts",
 				r, places[r].Host, places[r].Library, places[0].Host, places[0].Library)
 		}
 	}

@@ -22,11 +22,11 @@ type window struct {
 // signBytes is how many bytes of a sign there are, so that nobody takes other memory for a window.
 const signBytes = 16
 
-// Windows gives each process memory of its own of so many bytes, which others of the same host read:
-// windows[r] is that of process r, and nil where r's cannot be read from here, or the one of this
-// process from there. Every process calls it, with numbers of its own, and writes to its own window only.
-// What was written before a Barrier others read after it. The windows of an earlier call are gone then, and
-// all are once the job is closed.
+// Windows gives each process memory of its own of so many bytes, which others of the same host
+// read: windows[r] is that of process r, and nil where r's cannot be read from here, or the one of
+// this process from there. Every process calls it, with numbers of its own, and writes to its own
+// window only. What was written before a Barrier others read after it. The windows of an earlier
+// call are gone then, and all are once the job is closed.
 func (j *Job) Windows(size int) (windows [][]byte, err error) {
 	if j.empty() {
 		return nil, errNoJob
@@ -98,19 +98,22 @@ func newWindow(size int) (memory []byte, fd int, w window) {
 		return nil, -1, w
 	}
 	if err = unix.Ftruncate(fd, int64(size+signBytes)); err == nil {
-		memory, err = unix.Mmap(fd, 0, size+signBytes, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+		memory, err = unix.Mmap(fd, 0, size+signBytes, unix.PROT_READ|unix.PROT_WRITE,
+			unix.MAP_SHARED)
 	}
 	if err != nil {
 		unix.Close(fd)
 		return nil, -1, w
 	}
 	copy(memory[size:], sign)
-	return memory, fd, window{strings.TrimSpace(string(boot)) + " " + pids, os.Getpid(), fd, size, sign}
+	return memory, fd, window{strings.TrimSpace(string(boot)) + " " + pids, os.Getpid(),
+		fd, size, sign}
 }
 
 // open maps the window of another process, to be read; nil if it cannot be found.
 func (w window) open() []byte {
-	fd, err := unix.Open(fmt.Sprintf("/proc/%d/fd/%d", w.PID, w.FD), unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	fd, err := unix.Open(fmt.Sprintf("/proc/%d/fd/%d", w.PID, w.FD), unix.O_RDONLY|unix.O_CLOEXEC,
+		0)
 	if err != nil {
 		return nil
 	}

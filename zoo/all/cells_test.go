@@ -33,24 +33,32 @@ var families = map[string]func(zoo.Recurrent) (zoo.Model, error){
 		return lm.New(lm.Config{Recurrent: r}, vocabularyFor(theSame), 1)
 	},
 	"tagger": func(r zoo.Recurrent) (zoo.Model, error) {
-		return label.NewTagger(label.TaggerConfig{Config: label.Config{Recurrent: r, Bidirectional: true}}, vocabularyFor(theSame), twoLabels(), 1)
+		return label.NewTagger(label.TaggerConfig{Config: label.Config{Recurrent: r,
+			Bidirectional: true}}, vocabularyFor(theSame), twoLabels(), 1)
 	},
 	"classifier": func(r zoo.Recurrent) (zoo.Model, error) {
-		return label.NewClassifier(label.ClassifierConfig{Config: label.Config{Recurrent: r}}, vocabularyFor(theSame), twoLabels(), 1)
+		return label.NewClassifier(label.ClassifierConfig{Config: label.Config{Recurrent: r}},
+			vocabularyFor(theSame), twoLabels(), 1)
 	},
 	"joint": func(r zoo.Recurrent) (zoo.Model, error) {
-		return label.NewJoint(label.JointConfig{Config: label.Config{Recurrent: r}}, vocabularyFor(theSame), twoLabels(), twoLabels(), 1)
+		return label.NewJoint(label.JointConfig{Config: label.Config{Recurrent: r}},
+			vocabularyFor(theSame), twoLabels(), twoLabels(), 1)
 	},
 	"forecaster": func(r zoo.Recurrent) (zoo.Model, error) {
 		scale := &series.Scale{Mean: []float64{0.5}, Deviation: []float64{0.3}}
-		return forecast.New(forecast.Config{Recurrent: r, Variables: []string{"x"}, Lookback: 3, Horizon: 1}, scale, 1)
+		return forecast.New(forecast.Config{Recurrent: r, Variables: []string{"x"}, Lookback: 3,
+			Horizon: 1}, scale, 1)
 	},
-	"seq2seq": func(r zoo.Recurrent) (zoo.Model, error) { return translator(seq2seq.Config{Encoder: r}) },
+	"seq2seq": func(r zoo.Recurrent) (zoo.Model, error) {
+		return translator(seq2seq.Config{Encoder: r})
+	},
 	"seq2seq bahdanau": func(r zoo.Recurrent) (zoo.Model, error) {
-		return translator(seq2seq.Config{Encoder: r, Bidirectional: true, Attention: "bahdanau", Peeky: true})
+		return translator(seq2seq.Config{Encoder: r, Bidirectional: true, Attention: "bahdanau",
+			Peeky: true})
 	},
 	"seq2seq luong": func(r zoo.Recurrent) (zoo.Model, error) {
-		return translator(seq2seq.Config{Encoder: zoo.Recurrent{Cell: "gru", Hidden: 3}, Decoder: r, Attention: "luong"})
+		return translator(seq2seq.Config{Encoder: zoo.Recurrent{Cell: "gru", Hidden: 3}, Decoder: r,
+			Attention: "luong"})
 	},
 	"seq2seq copying": func(r zoo.Recurrent) (zoo.Model, error) {
 		return translator(seq2seq.Config{Encoder: r, Attention: "bahdanau", Copy: true})
@@ -59,13 +67,16 @@ var families = map[string]func(zoo.Recurrent) (zoo.Model, error){
 		return translator(seq2seq.Config{Encoder: r, Decoder: zoo.Recurrent{Hidden: 4}})
 	},
 	"hred": func(r zoo.Recurrent) (zoo.Model, error) {
-		return dialogue.New(dialogue.Config{Encoder: r, Latent: dialogue.Latent{Width: 2}, Copy: 9}, vocabularyFor(theSame), 1)
+		return dialogue.New(dialogue.Config{Encoder: r, Latent: dialogue.Latent{Width: 2}, Copy: 9},
+			vocabularyFor(theSame), 1)
 	},
 	"captioner": func(r zoo.Recurrent) (zoo.Model, error) {
-		return caption.New(caption.Config{Height: 4, Width: 4, Patch: 2, Hidden: 4, Features: 4, Decoder: r}, vocabularyFor(theSame), 1)
+		return caption.New(caption.Config{Height: 4, Width: 4, Patch: 2, Hidden: 4, Features: 4,
+			Decoder: r}, vocabularyFor(theSame), 1)
 	},
 	"recurrent autoencoder": func(r zoo.Recurrent) (zoo.Model, error) {
-		return reduce.NewRecurrentAutoencoder(reduce.RecurrentAutoencoderConfig{Recurrent: r, Variables: 2, Window: 2, Code: 2}, 1)
+		return reduce.NewRecurrentAutoencoder(reduce.RecurrentAutoencoderConfig{Recurrent: r,
+			Variables: 2, Window: 2, Code: 2}, 1)
 	},
 }
 
@@ -84,7 +95,8 @@ func taskOf(m zoo.Model) (train.Task, error) {
 	values, _ := rows(theSame)
 	switch m := m.(type) {
 	case *lm.Model:
-		return m.Task(lm.Data{Train: slices.Concat(learn...), Batch: 2, Window: unroll.Window{Stride: 5}})
+		return m.Task(lm.Data{Train: slices.Concat(learn...), Batch: 2,
+			Window: unroll.Window{Stride: 5}})
 	case *label.Tagger:
 		return m.Task(label.Data{Train: labelled(learn, 3), Batch: 4})
 	case *label.Joint:
@@ -129,8 +141,8 @@ func labelled(all [][]int, labels int) (out []label.Labelled) {
 	return out
 }
 
-// Every registered cell works in every family: it trains, is saved, and gives the same numbers when it is loaded; a beam
-// carries its state.
+// Every registered cell works in every family: it trains, is saved, and gives the same numbers when
+// it is loaded; a beam carries its state.
 func TestEveryCellInEveryModel(t *testing.T) {
 	for _, cell := range cells.Registered() {
 		for name, build := range families {
@@ -151,7 +163,8 @@ func TestEveryCellInEveryModel(t *testing.T) {
 				require.NoError(t, err)
 				require.Equal(t, outcome(t, m), outcome(t, again))
 				if m, ok := m.(*seq2seq.Model); ok {
-					_, err := m.Translate(context.Background(), []string{"a", "b"}, decode.SearchOptions{Beam: 2, Max: 3})
+					_, err := m.Translate(context.Background(), []string{"a", "b"},
+						decode.SearchOptions{Beam: 2, Max: 3})
 					require.NoError(t, err)
 				}
 			})
@@ -162,9 +175,10 @@ func TestEveryCellInEveryModel(t *testing.T) {
 // Wrappers work around every cell that has what they are for, and in every family.
 func TestEveryWrapperInEveryModel(t *testing.T) {
 	wrapped := map[string]string{
-		"gru": ",norm,weight_drop=0.3,hidden_dropout=0.2,zoneout=0.1", "lstm": ",hidden=5,zoneout=0.2,zoneout_parts=c+h",
-		"rnn": ",weight_drop=0.5,norm", "slstm": ",weight_drop=0.3,zoneout=0.1,zoneout_parts=all", "mlstm": ",norm",
-		"mingru": ",norm", "ugrnn": ",hidden_dropout=0.3,norm", "lem": ",weight_drop=0.3",
+		"gru":  ",norm,weight_drop=0.3,hidden_dropout=0.2,zoneout=0.1",
+		"lstm": ",hidden=5,zoneout=0.2,zoneout_parts=c+h",
+		"rnn":  ",weight_drop=0.5,norm", "slstm": ",weight_drop=0.3,zoneout=0.1,zoneout_parts=all",
+		"mlstm": ",norm", "mingru": ",norm", "ugrnn": ",hidden_dropout=0.3,norm", "lem": ",weight_drop=0.3",
 		"odd-tape": ",norm,weight_drop=0.3,hidden_dropout=0.2,zoneout=0.1,zoneout_parts=tape+clock",
 		"odd-blur": ",norm,zoneout=0.2,zoneout_parts=all",
 	}
@@ -211,8 +225,8 @@ func outcome(t *testing.T, m zoo.Model) float64 {
 func learn(t *testing.T, m zoo.Model, task train.Task, updates int) (sum float64) {
 	sgd, err := train.NewSGD(train.SGDConfig{LR: 0.01})
 	require.NoError(t, err)
-	r, err := train.Fit(context.Background(), task, train.Config{Optimizer: sgd, Epochs: updates, MaxSteps: updates, Seed: 1,
-		Warn: func(string) {}, RecordEvery: 1})
+	r, err := train.Fit(context.Background(), task, train.Config{Optimizer: sgd, Epochs: updates,
+		MaxSteps: updates, Seed: 1, Warn: func(string) {}, RecordEvery: 1})
 	require.NoError(t, err)
 	require.Equal(t, updates, r.Steps)
 	for _, p := range m.Params().Params() {

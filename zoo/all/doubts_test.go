@@ -39,9 +39,11 @@ func doubtfulLabels(t *testing.T) map[string]doubtful {
 	const unk, a, b, c, d = 2, 3, 4, 5, 6
 	v, labels := doubtfulVocabularies(t)
 	layer := zoo.Recurrent{Cell: "rnn", Hidden: 2}
-	classifier, err := zoolabel.NewClassifier(zoolabel.ClassifierConfig{Config: zoolabel.Config{Recurrent: layer}}, v, labels, 1)
+	classifier, err := zoolabel.NewClassifier(
+		zoolabel.ClassifierConfig{Config: zoolabel.Config{Recurrent: layer}}, v, labels, 1)
 	require.NoError(t, err)
-	tagger, err := zoolabel.NewTagger(zoolabel.TaggerConfig{Config: zoolabel.Config{Recurrent: layer}}, v, labels, 1)
+	tagger, err := zoolabel.NewTagger(
+		zoolabel.TaggerConfig{Config: zoolabel.Config{Recurrent: layer}}, v, labels, 1)
 	require.NoError(t, err)
 	one := func(label int, ids ...int) zoolabel.Labelled {
 		return zoolabel.Labelled{Sequence: zoolabel.Sequence{IDs: ids}, Labels: []int{label}}
@@ -67,7 +69,9 @@ func doubtfulLabels(t *testing.T) map[string]doubtful {
 				one(2, b), one(3, b)}})
 		}, []string{"there are 4 labels for 4 texts (100 %)"}},
 		"tags in place of tokens": {func() (train.Task, error) {
-			return tagger.Task(zoolabel.Data{Train: []zoolabel.Labelled{{Sequence: zoolabel.Sequence{IDs: []int{a, a, b, b}}, Labels: []int{0, 1, 2, 3}}}})
+			return tagger.Task(
+				zoolabel.Data{Train: []zoolabel.Labelled{{Labels: []int{0, 1, 2, 3},
+					Sequence: zoolabel.Sequence{IDs: []int{a, a, b, b}}}}})
 		}, []string{"there are 4 labels for 4 tokens"}},
 		"validated with what is learned": {func() (train.Task, error) {
 			return classifier.Task(zoolabel.Data{Train: good, Valid: good})
@@ -92,8 +96,8 @@ func doubtfulOthers(t *testing.T) map[string]doubtful {
 	require.NoError(t, err)
 	seq2seq, err := zooseq2seq.New(zooseq2seq.Config{Encoder: layer, Decoder: layer}, v, v, 1)
 	require.NoError(t, err)
-	dotted, err := zooseq2seq.New(zooseq2seq.Config{Encoder: layer, Decoder: layer, Attention: "luong",
-		Score: "dot", ScoreHidden: 3}, v, v, 1)
+	dotted, err := zooseq2seq.New(zooseq2seq.Config{Encoder: layer, Decoder: layer,
+		Attention: "luong", Score: "dot", ScoreHidden: 3}, v, v, 1)
 	require.NoError(t, err)
 	hred, err := dialogue.New(dialogue.Config{Encoder: layer}, v, 1)
 	require.NoError(t, err)
@@ -117,7 +121,8 @@ func doubtfulOthers(t *testing.T) map[string]doubtful {
 			"50.0 % of the 4 tokens of the training targets", "1 of the 1 validation"}},
 		"a hidden layer of a score without one": {func() (train.Task, error) {
 			return dotted.Task(zooseq2seq.Data{Train: []zooseq2seq.Pair{pair(a), pair(b)}})
-		}, []string{"score_hidden is 3, and is of the scores additive and concat, not of dot: it does nothing"}},
+		}, []string{"score_hidden is 3, and is of the scores additive and concat, not of dot: it " +
+			"does nothing"}},
 		"dialogues": {func() (train.Task, error) {
 			return hred.Task(dialogue.Data{Train: []dialogue.Dialogue{{{unk}, {unk}}},
 				Valid: []dialogue.Dialogue{{{unk}, {unk}}}})

@@ -57,7 +57,8 @@ func TestLongExamples(t *testing.T) {
 	_, err = translator.Task(seq2seq.Data{Train: []seq2seq.Pair{short, short}})
 	require.NoError(t, err)
 
-	classifier, err := label.NewClassifier(label.ClassifierConfig{Config: label.Config{Recurrent: layer}}, v, labels, 1)
+	classifier, err := label.NewClassifier(
+		label.ClassifierConfig{Config: label.Config{Recurrent: layer}}, v, labels, 1)
 	require.NoError(t, err)
 	text := func(ids []int) label.Labelled {
 		return label.Labelled{Sequence: label.Sequence{IDs: ids}, Labels: []int{1}}
@@ -122,7 +123,9 @@ func TestWindowsThatDoNotFit(t *testing.T) {
 	require.ErrorIs(t, err, train.ErrMemory)
 	require.ErrorContains(t, err, "epoch 1, window 1, of 100 steps in 8 tracks: ")
 	require.ErrorContains(t, err, " bytes, more than the limit of ")
-	require.Regexp(t, `; about [1-7] tracks would fit \(Batch, or more Shards\), or windows of [1-9]\d? steps$`, err.Error())
+	require.Regexp(t,
+		`; about [1-7] tracks would fit \(Batch, or more Shards\), or windows of [1-9]\d? steps$`,
+		err.Error())
 }
 
 // Vectors of words for which there is no memory are refused before any is taken.
@@ -131,14 +134,15 @@ func TestVectorsThatDoNotFit(t *testing.T) {
 	words := [][]string{{"a", "b", "c", "d"}}
 	_, err := word2vec.New(t.Context(), word2vec.Config{Dim: 100, MinCount: 1}, words)
 	require.ErrorIs(t, err, train.ErrMemory)
-	require.EqualError(t, err, "word2vec: vectors of 100 numbers for 4 words, and as many outputs, need 3200 bytes, "+
-		"more than the 1000 that there are; a MaxVocab of 1 would fit, or a Dim of 31")
+	require.EqualError(t, err, "word2vec: vectors of 100 numbers for 4 words, and as many "+
+		"outputs, need 3200 bytes, more than the 1000 that there are; a MaxVocab of 1 would fit, "+
+		"or a Dim of 31")
 	_, err = word2vec.New(t.Context(), word2vec.Config{Dim: 31, MinCount: 1}, words)
 	require.NoError(t, err)
 }
 
-// Recomputation gives the same loss in every model that offers it, of a graph that needs less memory,
-// and is refused where it would do nothing.
+// Recomputation gives the same loss in every model that offers it, of a graph that needs less
+// memory, and is refused where it would do nothing.
 func TestModelsRecompute(t *testing.T) {
 	layer := zoo.Recurrent{Cell: "gru", Hidden: 24}
 	v, labels := zootest.Letters(t, 5, text.Unk, text.BOS, text.EOS), zootest.Letters(t, 5)
@@ -187,7 +191,8 @@ func TestModelsRecompute(t *testing.T) {
 		"caption": func(k int, s unroll.Strategy) (train.Task, error) {
 			m := must(caption.New(littlePictures(layer), v, 1))
 			return m.Task(caption.Data{Train: []caption.Captioned{{Caption: ids,
-				Picture: image.NewGray(image.Rect(0, 0, 4, 4))}}, Batch: 1, Recompute: k, Unroll: s})
+				Picture: image.NewGray(image.Rect(0, 0, 4, 4))}}, Batch: 1,
+				Recompute: k, Unroll: s})
 		},
 	}
 	// Each worker has memory of its own: not as many as there are cores.

@@ -23,8 +23,8 @@ const (
 	jobDir    = "SEQZOO_TEST_MPI_DIR"
 )
 
-// trainInJob trains models, one after another, with the other processes of the job; the first prints
-// a digest of what each ends with. The launcher ends the others of one that fails.
+// trainInJob trains models, one after another, with the other processes of the job; the first
+// prints a digest of what each ends with. The launcher ends the others of one that fails.
 func trainInJob(models string) error {
 	job, err := mpi.Start(mpi.Config{})
 	if err != nil {
@@ -42,10 +42,10 @@ func trainInJob(models string) error {
 	return job.Close()
 }
 
-// Models in 4 shards end with the same weights, state of the optimizer and history, to the bit, in a
-// process that knows of no other and in MPI jobs of 1, 2 and 4 processes with 1 and 2 workers each.
-// The gate takes two jobs and five models; with -long it is every combination, with each library that
-// is installed.
+// Models in 4 shards end with the same weights, state of the optimizer and history, to the bit, in
+// a process that knows of no other and in MPI jobs of 1, 2 and 4 processes with 1 and 2 workers
+// each. The gate takes two jobs and five models; with -long it is every combination, with each
+// library that is installed.
 func TestModelsOverMPI(t *testing.T) {
 	type jobOf struct {
 		l          mpitest.Launcher

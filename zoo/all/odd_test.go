@@ -50,8 +50,8 @@ func TestOddCellsInEveryWay(t *testing.T) {
 					task, err := unrolledTask(m, by, recompute)
 					require.NoError(t, err)
 					_, err = train.Fit(t.Context(), task, train.Config{
-						Optimizer: must(train.NewSGD(train.SGDConfig{LR: 0.01})), Epochs: 2, MaxSteps: 2,
-						Seed: 1, Shards: shards, Warn: func(string) {}})
+						Optimizer: must(train.NewSGD(train.SGDConfig{LR: 0.01})), Epochs: 2,
+						MaxSteps: 2, Seed: 1, Shards: shards, Warn: func(string) {}})
 					require.NoError(t, err)
 					for _, p := range m.Params().Params() {
 						for i, x := range p.Value().Float32s() {

@@ -96,7 +96,8 @@ func optionsOfTexts(all map[string]optioned, e optionTexts) {
 	lang := struct {
 		C lm.Config
 		D lm.Data
-	}{lm.Config{Recurrent: optionLayer}, lm.Data{Train: e.ids, Batch: 2, Window: unroll.Window{Stride: 4}}}
+	}{lm.Config{Recurrent: optionLayer}, lm.Data{Train: e.ids, Batch: 2,
+		Window: unroll.Window{Stride: 4}}}
 	all["lm"] = of(lang, func(o struct {
 		C lm.Config
 		D lm.Data
@@ -108,8 +109,10 @@ func optionsOfTexts(all map[string]optioned, e optionTexts) {
 		C label.ClassifierConfig
 		D label.Data
 	}
-	all["classifier"] = of(classifier{label.ClassifierConfig{Config: label.Config{Recurrent: optionLayer}},
-		label.Data{Train: e.sequences, Batch: 3}}, func(o classifier) (zoo.Model, train.Task, error) {
+	all["classifier"] = of(classifier{
+		label.ClassifierConfig{Config: label.Config{Recurrent: optionLayer}},
+		label.Data{Train: e.sequences, Batch: 3},
+	}, func(o classifier) (zoo.Model, train.Task, error) {
 		m, err := label.NewClassifier(o.C, v, twoLabels(), 1)
 		return fitted(m, err, (*label.Classifier).Task, o.D)
 	})
@@ -139,7 +142,8 @@ func optionsOfPairs(all map[string]optioned, e optionTexts) {
 		C seq2seq.Config
 		D seq2seq.Data
 	}
-	all["seq2seq"] = of(translator{seq2seq.Config{Encoder: optionLayer}, seq2seq.Data{Train: e.pairs, Batch: 3}},
+	all["seq2seq"] = of(translator{seq2seq.Config{Encoder: optionLayer},
+		seq2seq.Data{Train: e.pairs, Batch: 3}},
 		func(o translator) (zoo.Model, train.Task, error) {
 			m, err := seq2seq.New(o.C, v, v, 1)
 			return fitted(m, err, (*seq2seq.Model).Task, o.D)
@@ -148,7 +152,8 @@ func optionsOfPairs(all map[string]optioned, e optionTexts) {
 		C dialogue.Config
 		D dialogue.Data
 	}
-	all["dialogue"] = of(talk{dialogue.Config{Encoder: optionLayer}, dialogue.Data{Train: e.dialogues, Batch: 3}},
+	all["dialogue"] = of(talk{dialogue.Config{Encoder: optionLayer},
+		dialogue.Data{Train: e.dialogues, Batch: 3}},
 		func(o talk) (zoo.Model, train.Task, error) {
 			m, err := dialogue.New(o.C, v, 1)
 			return fitted(m, err, (*dialogue.Model).Task, o.D)
@@ -179,10 +184,12 @@ func optionsOfNumbers(all map[string]optioned) {
 		C forecast.Config
 		D forecast.Data
 	}
-	all["forecast"] = of(forecaster{forecast.Config{Recurrent: optionLayer, Variables: walk.Names, Lookback: 4,
-		Horizon: 2}, forecast.Data{Train: walk, Batch: 3}}, func(o forecaster) (zoo.Model, train.Task,
-		error) {
-		m, err := forecast.New(o.C, &series.Scale{Mean: []float64{0, 0}, Deviation: []float64{1, 1}}, 1)
+	all["forecast"] = of(forecaster{
+		forecast.Config{Recurrent: optionLayer, Variables: walk.Names, Lookback: 4, Horizon: 2},
+		forecast.Data{Train: walk, Batch: 3},
+	}, func(o forecaster) (zoo.Model, train.Task, error) {
+		scale := &series.Scale{Mean: []float64{0, 0}, Deviation: []float64{1, 1}}
+		m, err := forecast.New(o.C, scale, 1)
 		return fitted(m, err, (*forecast.Model).Task, o.D)
 	})
 	type auto struct {
@@ -209,8 +216,9 @@ func optionsOfNumbers(all map[string]optioned) {
 		D reduce.SeriesData
 	}
 	some := [][]float32{learn[:12], learn[12:20], learn[20:40], learn[4:8]}
-	all["recurrent autoencoder"] = of(recurrent{reduce.RecurrentAutoencoderConfig{Recurrent: optionLayer,
-		Variables: 4, Window: 2, Code: 2}, reduce.SeriesData{Train: some, Batch: 2}},
+	all["recurrent autoencoder"] = of(
+		recurrent{reduce.RecurrentAutoencoderConfig{Recurrent: optionLayer,
+			Variables: 4, Window: 2, Code: 2}, reduce.SeriesData{Train: some, Batch: 2}},
 		func(o recurrent) (zoo.Model, train.Task, error) {
 			m, err := reduce.NewRecurrentAutoencoder(o.C, 1)
 			return fitted(m, err, (*reduce.RecurrentAutoencoder).SeriesTask, o.D)
@@ -230,14 +238,17 @@ func optionsOfNumbers(all map[string]optioned) {
 var settings = map[string][]any{
 	"Cell": {"lstm"}, "ZoneoutParts": {"all"}, "Merge": {unroll.Sum}, "Score": {cells.DotScore,
 		cells.AdditiveScore}, "Attention": {seq2seq.BahdanauAttention, seq2seq.LuongAttention},
-	"Bridge": {seq2seq.TanhBridge}, "lm.Level": {lm.Characters}, "forecast.Level": {forecast.LevelMean},
-	"Level": {"char"}, "Unicode": {text.NFC}, "Variance": {dialogue.ExpVariance},
+	"Bridge": {seq2seq.TanhBridge}, "lm.Level": {lm.Characters},
+	"forecast.Level": {forecast.LevelMean},
+	"Level":          {"char"}, "Unicode": {text.NFC}, "Variance": {dialogue.ExpVariance},
 	"Gaps": {forecast.MaskGaps}, "Activation": {cells.Tanh}, "CodeActivation": {cells.Tanh},
-	"Output": {cells.Sigmoid}, "Loss": {reduce.BinaryCrossEntropy}, "Likelihood": {reduce.GaussianDecoder},
-	"Kind": {reduce.Masking, reduce.SaltAndPepper}, "Pool": {label.PoolMean, label.PoolMax},
+	"Output": {cells.Sigmoid}, "Loss": {reduce.BinaryCrossEntropy},
+	"Likelihood": {reduce.GaussianDecoder},
+	"Kind":       {reduce.Masking, reduce.SaltAndPepper}, "Pool": {label.PoolMean, label.PoolMax},
 	"Targets": {[]string{"x"}}, "Known": {[]string{"z"}}, "Static": {[]string{"z"}},
 	"Quantiles": {[]float64{0.1, 0.5, 0.9}}, "Cutoffs": {[]int{4}},
-	"ClassWeights": {[]float64{1, 2}}, "PositiveWeights": {[]float64{1, 2}}, "Weights": {[]float64{1, 2, 3, 4, 5, 6, 7, 8, 9, 1, 2, 3}},
+	"ClassWeights": {[]float64{1, 2}}, "PositiveWeights": {[]float64{1, 2}},
+	"Weights": {[]float64{1, 2, 3, 4, 5, 6, 7, 8, 9, 1, 2, 3}},
 }
 
 // option is one that can be set.
@@ -269,7 +280,8 @@ func optionsIn(t reflect.Type, name string, index []int) (all []option) {
 		case f.Type.Kind() == reflect.Bool:
 			o.values = []reflect.Value{reflect.ValueOf(true)}
 		case f.Type.Kind() == reflect.Int || f.Type.Kind() == reflect.Uint64:
-			o.values = []reflect.Value{reflect.ValueOf(2).Convert(f.Type), reflect.ValueOf(5).Convert(f.Type)}
+			o.values = []reflect.Value{reflect.ValueOf(2).Convert(f.Type),
+				reflect.ValueOf(5).Convert(f.Type)}
 		case f.Type.Kind() == reflect.Float64:
 			o.values = []reflect.Value{reflect.ValueOf(0.25), reflect.ValueOf(2.0)}
 		default:
@@ -320,9 +332,10 @@ func numbers(h hash.Hash, x run.Floats) {
 	}
 }
 
-// silentlyNothing finds options of a family that change nothing and are not refused, beside some that
-// are set already.
-func (f optioned) silentlyNothing(beside []option, which []int) (found []string, effective []option) {
+// silentlyNothing finds options of a family that change nothing and are not refused, beside some
+// that are set already.
+func (f optioned) silentlyNothing(beside []option, which []int) (found []string,
+	effective []option) {
 	base := func(o reflect.Value) {
 		for i, b := range beside {
 			o.FieldByIndex(b.index).Set(b.values[which[i]])

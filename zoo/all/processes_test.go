@@ -15,13 +15,14 @@ import (
 
 // together trains the VAE in 4 shards on some processes, as change has it, and returns the weights
 // and the error of each.
-func together(processes int, change func(rank int, task train.Task, c *train.Config) context.Context) (
+func together(processes int,
+	change func(rank int, task train.Task, c *train.Config) context.Context) (
 	weights []string, results []*train.Result, errs []error) {
 	weights, results = make([]string, processes), make([]*train.Result, processes)
 	errs = threads.Run(processes, func(p *threads.Process) error {
 		task := must(resumable["VAE"](theSame))
-		c := train.Config{Optimizer: must(train.NewAdam(train.AdamConfig{LR: 0.01})), Epochs: 4, Shards: 4,
-			Processes: exchange(p), Warn: func(string) {}}
+		c := train.Config{Optimizer: must(train.NewAdam(train.AdamConfig{LR: 0.01})),
+			Epochs: 4, Shards: 4, Processes: exchange(p), Warn: func(string) {}}
 		ctx := context.Background()
 		if change != nil {
 			if other := change(p.Rank(), task, &c); other != nil {
@@ -35,8 +36,8 @@ func together(processes int, change func(rank int, task train.Task, c *train.Con
 	return weights, results, errs
 }
 
-// What is different among processes is named before anything is trained, by all, and before they look
-// for memory to share, of which they would need other sizes.
+// What is different among processes is named before anything is trained, by all, and before they
+// look for memory to share, of which they would need other sizes.
 func TestProcessesMustBeAlike(t *testing.T) {
 	for what, change := range map[string]func(task train.Task, c *train.Config){
 		"the weights": func(task train.Task, _ *train.Config) {
@@ -74,7 +75,8 @@ func TestProcessesMustBeAlike(t *testing.T) {
 	require.ErrorContains(t, errs[1], "3 processes and 2 shards")
 }
 
-// One process that is interrupted stops all, after the same update; a callback of the first does too.
+// One process that is interrupted stops all, after the same update; a callback of the first does
+// too.
 func TestProcessesStopTogether(t *testing.T) {
 	_, results, errs := together(3, func(rank int, _ train.Task, c *train.Config) context.Context {
 		ctx, cancel := context.WithCancel(context.Background())
@@ -88,7 +90,8 @@ func TestProcessesStopTogether(t *testing.T) {
 		require.ErrorIs(t, err, train.ErrInterrupted)
 		require.Equal(t, 1, results[r].Steps)
 	}
-	weights, results, errs := together(2, func(rank int, _ train.Task, c *train.Config) context.Context {
+	weights, results, errs := together(2, func(rank int, _ train.Task,
+		c *train.Config) context.Context {
 		c.AfterStep = func(step int) error {
 			if rank > 0 {
 				return errors.New("only the first calls back")
@@ -124,19 +127,24 @@ func TestProcessesDivergeTogether(t *testing.T) {
 // fast sum gives nearly those.
 func TestProcessesAndOptimizers(t *testing.T) {
 	groups := func(task train.Task) train.Optimizer {
-		a, b := must(train.NewAdamW(train.AdamConfig{LR: 0.01})), must(train.NewSGD(train.SGDConfig{LR: 0.02, Momentum: 0.9}))
-		return must(train.NewGroups(train.Group{Optimizer: a}, train.Group{Params: task.Params()[:1], Optimizer: b}))
+		a, b := must(train.NewAdamW(train.AdamConfig{LR: 0.01})),
+			must(train.NewSGD(train.SGDConfig{LR: 0.02, Momentum: 0.9}))
+		return must(train.NewGroups(train.Group{Optimizer: a},
+			train.Group{Params: task.Params()[:1], Optimizer: b}))
 	}
 	for name, make := range map[string]func(task train.Task) train.Optimizer{
 		"sgd": func(train.Task) train.Optimizer {
 			return must(train.NewSGD(train.SGDConfig{Momentum: 0.9, WeightDecay: 0.1}))
 		},
-		"adagrad": func(train.Task) train.Optimizer { return must(train.NewAdagrad(train.AdagradConfig{})) },
-		"groups":  groups,
-		"own":     func(task train.Task) train.Optimizer { return own{groups(task)} },
+		"adagrad": func(train.Task) train.Optimizer {
+			return must(train.NewAdagrad(train.AdagradConfig{}))
+		},
+		"groups": groups,
+		"own":    func(task train.Task) train.Optimizer { return own{groups(task)} },
 	} {
 		fit := func(processes int, fast bool) []string {
-			weights, _, errs := together(processes, func(_ int, task train.Task, c *train.Config) context.Context {
+			weights, _, errs := together(processes, func(_ int, task train.Task,
+				c *train.Config) context.Context {
 				c.Optimizer, c.FastSum, c.Clip.Norm = make(task), fast, 0.05
 				return nil
 			})

@@ -263,8 +263,8 @@ var resumable = map[string]func(change string) (train.Task, error){
 	},
 	"conditional VAE": func(change string) (train.Task, error) {
 		learn, valid := rows(change)
-		m := must(reduce.NewVAE(reduce.VAEConfig{Features: 3, Condition: 1, Widths: []int{3}, Code: 2,
-			Beta: dropout(change)}, 1))
+		m := must(reduce.NewVAE(reduce.VAEConfig{Features: 3, Condition: 1, Widths: []int{3},
+			Code: 2, Beta: dropout(change)}, 1))
 		return m.Task(reduce.VAEData{RowData: reduce.RowData{Train: learn, Valid: valid, Batch: 4,
 			Seed: batchSeed(change)}})
 	},
@@ -283,8 +283,9 @@ var resumable = map[string]func(change string) (train.Task, error){
 	},
 	"recurrent autoencoder": func(change string) (train.Task, error) {
 		learn, valid := rows(change)
-		m := must(reduce.NewRecurrentAutoencoder(reduce.RecurrentAutoencoderConfig{Recurrent: zoo.Recurrent{Cell: "gru", Hidden: 4}, Variables: 2,
-			Window: 2, Code: 2, Forward: change == otherModel}, 1))
+		m := must(reduce.NewRecurrentAutoencoder(
+			reduce.RecurrentAutoencoderConfig{Recurrent: zoo.Recurrent{Cell: "gru", Hidden: 4},
+				Variables: 2, Window: 2, Code: 2, Forward: change == otherModel}, 1))
 		return m.Task(reduce.RowData{Train: learn, Valid: valid, Batch: 4, Seed: batchSeed(change)})
 	},
 	"captioner": func(change string) (train.Task, error) {

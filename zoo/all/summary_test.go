@@ -44,7 +44,8 @@ func TestCosts(t *testing.T) {
 			require.Positive(t, c.Memory, "%s: %s", name, c.What)
 			require.Contains(t, s.String(), c.What)
 			require.Equal(t, i == 0, c.What == "training step", "%s: %s", name, c.What)
-			if c.What != "start" && m.Architecture() != "Emoji2Vec" { // which multiplies number by number
+			// which multiplies number by number
+			if c.What != "start" && m.Architecture() != "Emoji2Vec" {
 				require.Positive(t, c.Flop, "%s: %s", name, c.What)
 			}
 		}

@@ -143,7 +143,8 @@ func (m *Model) newWriter(shape run.Of[captionSize]) (w *captionWriter, err erro
 		decoder := cells.Bahdanau{Layers: m.decoder, Memory: in}
 		step.Tokens, step.State = sg.IntInput("tokens", rows),
 			shared.InputState(sg, decoder.Parts(), rows)
-		step.Next = cells.Advance(decoder, nodes.Embedding(m.embedding, step.Tokens, -1), step.State)
+		step.Next = cells.Advance(decoder, nodes.Embedding(m.embedding, step.Tokens, -1),
+			step.State)
 		step.Logits, step.Attention = m.logits(step.Next[0]), step.Next[len(step.Next)-1]
 	})
 	if err != nil {

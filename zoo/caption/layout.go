@@ -31,7 +31,8 @@ func (m *Model) lookPorts(g *nodes.Graph, sizes []int) (in, out []zoo.Port) {
 	patches := m.patches(g, sizes[0])
 	memory, start := m.look(patches)
 	return []zoo.Port{{Name: "patches", Node: patches}},
-		append(shared.NumberedPorts("memory", memory.Nodes()), shared.NumberedPorts("start", start)...)
+		append(shared.NumberedPorts("memory", memory.Nodes()),
+			shared.NumberedPorts("start", start)...)
 }
 
 func (m *Model) stepPorts(g *nodes.Graph, sizes []int) (in, out []zoo.Port) {

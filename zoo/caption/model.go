@@ -26,8 +26,9 @@ type Config struct {
 	Height int `json:"height"` // of a picture, in pixels
 	Width  int `json:"width"`
 	// side of the square patches that are looked at; as large as a thing to be named
-	Patch    int `json:"patch"`
-	Stride   int `json:"stride"`   // from one patch to the next, both ways; default: half of a patch
+	Patch int `json:"patch"`
+	// from one patch to the next, both ways; default: half of a patch
+	Stride   int `json:"stride"`
 	Hidden   int `json:"hidden"`   // of the layer that reads a patch; default 256
 	Features int `json:"features"` // F, width of what is known of a patch; default 128
 
@@ -76,8 +77,8 @@ func (c Config) Validate() error {
 		bad.Int(side.name, side.n, 1, MaxPicture)
 		if ok && c.Patch >= 1 && c.Stride >= 1 {
 			bad.That(c.Patch <= side.n && (side.n-c.Patch)%c.Stride == 0,
-				"patches of %d every %d pixels do not cover a %s of %d to its end", c.Patch, c.Stride,
-				side.name, side.n)
+				"patches of %d every %d pixels do not cover a %s of %d to its end",
+				c.Patch, c.Stride, side.name, side.n)
 		}
 	}
 	bad.Int("patch", c.Patch, 1, math.MaxInt)

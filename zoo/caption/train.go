@@ -202,7 +202,8 @@ func (r *captionRunner) build(shape captionShape, o graph.Option) (p *captionGra
 	if err != nil {
 		return nil, err
 	}
-	if p.Step, err = train.NewStepWith(train.StepConfig{Options: []graph.Option{o}}, loss); err != nil {
+	if p.Step, err = train.NewStepWith(train.StepConfig{Options: []graph.Option{o}},
+		loss); err != nil {
 		return nil, err
 	}
 	var inputs run.Inputs

@@ -156,8 +156,8 @@ func (s *search) extend(p Prediction, from, tokens []int) error {
 		}
 		attention := p.attention(s.row + k)
 		if s.o.Beta > 0 && attention == nil {
-			return fmt.Errorf("decode: Beta is %g, and there is no attention whose coverage it could "+
-				"reward", s.o.Beta)
+			return fmt.Errorf("decode: Beta is %g, and there is no attention whose "+
+				"coverage it could reward", s.o.Beta)
 		}
 		looked := s.look(h, attention)
 		attention = s.o.kept(attention)

@@ -149,7 +149,8 @@ func step(ctx context.Context, s Stepper, from, tokens []int) (Prediction, error
 		return p, err
 	}
 	if len(p.Logits) != len(tokens) || p.Attention != nil && len(p.Attention) != len(tokens) {
-		return p, fmt.Errorf("decode: the model has logits for %d rows and attention for %d; want %d", len(p.Logits), len(p.Attention), len(tokens))
+		return p, fmt.Errorf("decode: the model has logits for %d rows and attention for "+
+			"%d; want %d", len(p.Logits), len(p.Attention), len(tokens))
 	}
 	return p, nil
 }

@@ -32,13 +32,14 @@ type Recurrent struct {
 func NewRecurrent(g StepGraph) (r *Recurrent, err error) {
 	if g.Tokens == nil || g.Logits == nil || len(g.State) != len(g.Next) ||
 		len(g.Logits.Shape()) != 2 {
-		return nil, errors.New("decode: a step needs tokens, logits [N, V], and as many parts of the state after it as before")
+		return nil, errors.New("decode: a step needs tokens, logits [N, V], and as many parts of " +
+			"the state after it as before")
 	}
 	rows := g.Logits.Dim(0)
 	for i, n := range g.State {
 		if !slices.Equal(n.Shape(), g.Next[i].Shape()) || n.Dim(0) != rows {
-			return nil, fmt.Errorf("decode: part %d of the state is %v before the step and %v after it; want [%d, width] both times",
-				i, n.Shape(), g.Next[i].Shape(), rows)
+			return nil, fmt.Errorf("decode: part %d of the state is %v before the step and %v "+
+				"after it; want [%d, width] both times", i, n.Shape(), g.Next[i].Shape(), rows)
 		}
 	}
 	keep := append([]*nodes.Node{g.Logits}, g.Next...)
@@ -97,15 +98,18 @@ func (r *Recurrent) After() []run.Floats {
 // Step implements Stepper.
 func (r *Recurrent) Step(from, tokens []int) (Prediction, error) {
 	if r.step == nil {
-		return Prediction{}, errors.New("decode: the step is an empty value: NewRecurrent makes one")
+		return Prediction{}, errors.New("decode: the step is an empty value: " +
+			"NewRecurrent makes one")
 	}
 	rows := len(r.tokens)
 	if len(from) != rows || len(tokens) != rows {
-		return Prediction{}, fmt.Errorf("decode: %d rows to come from and %d tokens; the step was made for %d rows", len(from), len(tokens), rows)
+		return Prediction{}, fmt.Errorf("decode: %d rows to come from and %d tokens; the step "+
+			"was made for %d rows", len(from), len(tokens), rows)
 	}
 	for i, k := range from {
 		if k < 0 || k >= rows || !r.started && k != i {
-			return Prediction{}, fmt.Errorf("decode: from[%d] is %d; want 0 … %d, and in the first step %d", i, k, rows-1, i)
+			return Prediction{}, fmt.Errorf("decode: from[%d] is %d; want 0 … %d, and in the "+
+				"first step %d", i, k, rows-1, i)
 		}
 	}
 	if r.started {

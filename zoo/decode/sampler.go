@@ -63,7 +63,8 @@ func (s *Sampler) Validate() error {
 		bad.That(false, "TopP is %g; it must lie between 0 and 1", s.TopP)
 	}
 	if s.Temperature == 0 { // always the likeliest token
-		const idle = "and Temperature is 0, which always takes the likeliest: set it, to 1 for the model's own probabilities"
+		const idle = "and Temperature is 0, which always takes the likeliest: set it, to 1 for " +
+			"the model's own probabilities"
 		bad.That(s.TopK <= 1, "TopK is %d, "+idle, s.TopK)
 		bad.That(!(s.TopP > 0 && s.TopP < 1), "TopP is %g, "+idle, s.TopP)
 	}
@@ -76,9 +77,9 @@ func (s *Sampler) CheckSeed(seed uint64) error {
 		return errNoSampler
 	}
 	var bad check.Problems
-	bad.That(seed == 0 || s.Temperature != 0, "Seed is %d, and Temperature is 0, which always takes "+
-		"the likeliest and draws nothing: set Temperature, to 1 for the model's own probabilities, "+
-		"or leave Seed out", seed)
+	bad.That(seed == 0 || s.Temperature != 0, "Seed is %d, and Temperature is 0, which always "+
+		"takes the likeliest and draws nothing: set Temperature, to 1 for the model's own "+
+		"probabilities, or leave Seed out", seed)
 	return bad.Err()
 }
 
@@ -95,7 +96,8 @@ func Sample[F Float](s *Sampler, logits []F, r Source) (int, error) {
 	}
 	s.kept = kept
 	if s.Temperature > 0 && r == nil {
-		return 0, errors.New("sampler: Temperature is above 0 and there is no source of random numbers")
+		return 0, errors.New("sampler: Temperature is above 0 and there is no source of " +
+			"random numbers")
 	}
 	if kept = s.filter(kept, false); len(kept) == 1 {
 		return kept[0].ID, nil

@@ -73,8 +73,8 @@ func (o SearchOptions) Check() error {
 				"set one of them", o.Beam)
 		bad.That(o.Text == nil, "Text is set, and Beam is %d: with a beam no part of a text is "+
 			"certain before the end", o.Beam)
-		bad.That(o.Seed == 0, "Seed is %d, and Beam is %d, which searches and draws nothing", o.Seed,
-			o.Beam)
+		bad.That(o.Seed == 0, "Seed is %d, and Beam is %d, which searches and draws nothing",
+			o.Seed, o.Beam)
 	} else {
 		bad.Add(o.Sample.CheckSeed(o.Seed))
 		const beam = "which is of a beam search, and Beam is %d, which is none"

@@ -75,7 +75,8 @@ func TestCopyIsPyTorchs(t *testing.T) {
 		weights[p.Name()] = map[string]any{"shape": p.Shape(), "data": p.Value().Data()}
 	}
 	in, err := json.Marshal(map[string]any{"weights": weights, "dialogues": ds,
-		"config": map[string]int{"hidden": 3, "bos": 0, "eos": 1, "unk": 2, "copy": copyingRNN.Copy}})
+		"config": map[string]int{"hidden": 3, "bos": 0, "eos": 1, "unk": 2,
+			"copy": copyingRNN.Copy}})
 	require.NoError(t, err)
 	path := filepath.Join("testdata", "copying.json")
 	if *update {
@@ -107,16 +108,17 @@ func TestCopyIsPyTorchs(t *testing.T) {
 	}
 	sum, tokens := 0.0, 0
 	for _, d := range ds {
-		s, err := m.Evaluate(context.Background(), []dialogue.Dialogue{d}, dialogue.EvaluateOptions{})
+		s, err := m.Evaluate(context.Background(), []dialogue.Dialogue{d},
+			dialogue.EvaluateOptions{})
 		require.NoError(t, err)
 		sum, tokens = sum+s.Bound*float64(s.Tokens), tokens+s.Tokens
 	}
 	require.InDelta(t, want.Loss, sum/float64(tokens), 1e-12)
 }
 
-// What a reply is said to be worth, with words that were said before, is what the model thinks of it
-// as in training; a conversation that goes on from a state as bytes replies as one that was never
-// put away; and only what was said, within the last tokens, is copied.
+// What a reply is said to be worth, with words that were said before, is what the model thinks of
+// it as in training; a conversation that goes on from a state as bytes replies as one that was
+// never put away; and only what was said, within the last tokens, is copied.
 func TestCopyReplies(t *testing.T) {
 	ctx := context.Background()
 	for _, cfg := range []dialogue.Config{copyingRNN, {Encoder: zoo.Recurrent{Hidden: 3, Layers: 2},
@@ -167,7 +169,8 @@ func TestCopyReplies(t *testing.T) {
 							if len(d) < 2 {
 								continue
 							}
-							s, err := m.Evaluate(ctx, []dialogue.Dialogue{d}, dialogue.EvaluateOptions{})
+							s, err := m.Evaluate(ctx, []dialogue.Dialogue{d},
+								dialogue.EvaluateOptions{})
 							require.NoError(t, err)
 							sum += []float64{1, -1}[i] * s.Bound * float64(s.Tokens)
 						}

@@ -54,8 +54,8 @@ func (m *Model) Evaluate(ctx context.Context, ds []Dialogue, o EvaluateOptions) 
 			o.Samples, maxSamples)
 	}
 	if m.cfg.Latent.Width == 0 && (o.Samples > 1 || o.Seed != 0) {
-		return s, prefix.Errorf("the options Samples and Seed are of a latent variable, and the model "+
-			"has none; they are %d and %d", o.Samples, o.Seed)
+		return s, prefix.Errorf("the options Samples and Seed are of a latent variable, and "+
+			"the model has none; they are %d and %d", o.Samples, o.Seed)
 	}
 	if err := m.checkDialogues(ds); err != nil {
 		return s, prefix.Wrap(err)

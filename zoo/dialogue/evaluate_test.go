@@ -50,7 +50,8 @@ func oracle(t *testing.T, m *dialogue.Model, d dialogue.Dialogue, s unroll.Strat
 		if here == nil {
 			each = nodes.Sum(nodes.CrossEntropy(out.Logits, target, o), 0, 2)
 		} else {
-			each = nodes.Sum(nodes.CopyCrossEntropy(out.Logits, out.Gate, out.Weights, here, target, o), 0, 2)
+			each = nodes.Sum(nodes.CopyCrossEntropy(out.Logits, out.Gate, out.Weights, here,
+				target, o), 0, 2)
 		}
 		loss = nodes.Sum(each)
 	}))

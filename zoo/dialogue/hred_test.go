@@ -256,16 +256,21 @@ func TestHREDErrors(t *testing.T) {
 		return err
 	}
 	for want, err := range map[string]error{
-		"nothing to reply to":                     testkit.ErrOf(m.Reply(ctx, nil, dialogue.ReplyOptions{})),
-		"turn 1: the utterance has 8193 tokens":   testkit.ErrOf(m.Reply(ctx, [][]string{{"a"}, long}, dialogue.ReplyOptions{})),
-		"has 1025 turns":                          testkit.ErrOf(m.Reply(ctx, many, dialogue.ReplyOptions{})),
-		"1025 turns; at most":                     testkit.ErrOf(m.Dialogue(many)),
-		"turn 0: the utterance has 8193":          testkit.ErrOf(m.Dialogue([][]string{long})),
-		"zebra":                                   testkit.ErrOf(strict.Dialogue([][]string{{"zebra"}})),
-		"Max is -1":                               reply(dialogue.ReplyOptions{Max: -1}),
-		"Beam is 5000":                            reply(dialogue.ReplyOptions{Beam: 5000}),
-		"Temperature is -1":                       reply(dialogue.ReplyOptions{Sample: decode.Sampler{Temperature: -1}}),
-		"Alpha is -1":                             reply(dialogue.ReplyOptions{Beam: 2, Alpha: -1}),
+		"nothing to reply to": testkit.ErrOf(
+			m.Reply(ctx, nil, dialogue.ReplyOptions{})),
+		"turn 1: the utterance has 8193 tokens": testkit.ErrOf(
+			m.Reply(ctx, [][]string{{"a"}, long}, dialogue.ReplyOptions{})),
+		"has 1025 turns": testkit.ErrOf(
+			m.Reply(ctx, many, dialogue.ReplyOptions{})),
+		"1025 turns; at most":            testkit.ErrOf(m.Dialogue(many)),
+		"turn 0: the utterance has 8193": testkit.ErrOf(m.Dialogue([][]string{long})),
+		"zebra": testkit.ErrOf(
+			strict.Dialogue([][]string{{"zebra"}})),
+		"Max is -1":    reply(dialogue.ReplyOptions{Max: -1}),
+		"Beam is 5000": reply(dialogue.ReplyOptions{Beam: 5000}),
+		"Temperature is -1": reply(
+			dialogue.ReplyOptions{Sample: decode.Sampler{Temperature: -1}}),
+		"Alpha is -1": reply(dialogue.ReplyOptions{Beam: 2, Alpha: -1}),
 		"training: batches: there are 0 examples": task(m, dialogue.Data{}),
 		"training: dialogue 1: 1 turns": task(m,
 			dialogue.Data{Train: append(ok, dialogue.Dialogue{{3}})}),
@@ -277,8 +282,8 @@ func TestHREDErrors(t *testing.T) {
 			dialogue.Data{Train: ok, FreeBits: math.NaN()}),
 		"WordDropout is 1": task(m,
 			dialogue.Data{Train: ok, WordDropout: 1}),
-		"has no <unk> to read instead": task(strict, dialogue.Data{Train: []dialogue.Dialogue{{{2}, {3}}},
-			WordDropout: 0.5}),
+		"has no <unk> to read instead": task(strict,
+			dialogue.Data{Train: []dialogue.Dialogue{{{2}, {3}}}, WordDropout: 0.5}),
 		"KLWeight(0) is -1": func() error {
 			task, err := latent.Task(dialogue.Data{Train: ok,
 				KLWeight: func(int) float64 { return -1 }})
@@ -286,9 +291,12 @@ func TestHREDErrors(t *testing.T) {
 			_, err = task.Next(0, 0)
 			return err
 		}(),
-		"Samples is -1":                   testkit.ErrOf(m.Evaluate(ctx, ok, dialogue.EvaluateOptions{Samples: -1})),
-		"batches: there are 0 examples":   testkit.ErrOf(m.Evaluate(ctx, nil, dialogue.EvaluateOptions{})),
-		"turn 0: the utterance has id -1": testkit.ErrOf(m.Evaluate(ctx, []dialogue.Dialogue{{{-1}, {3}}}, dialogue.EvaluateOptions{})),
+		"Samples is -1": testkit.ErrOf(
+			m.Evaluate(ctx, ok, dialogue.EvaluateOptions{Samples: -1})),
+		"batches: there are 0 examples": testkit.ErrOf(m.Evaluate(ctx, nil,
+			dialogue.EvaluateOptions{})),
+		"turn 0: the utterance has id -1": testkit.ErrOf(
+			m.Evaluate(ctx, []dialogue.Dialogue{{{-1}, {3}}}, dialogue.EvaluateOptions{})),
 	} {
 		require.ErrorContains(t, err, want)
 	}

@@ -64,8 +64,8 @@ func (d *Data) check(m *Model) error {
 		errs = append(errs, fmt.Errorf("FreeBits is %g, want 0 or more", d.FreeBits))
 	}
 	if m.cfg.Latent.Width == 0 && (d.FreeBits > 0 || d.KLWeight != nil) {
-		errs = append(errs, errors.New("FreeBits and KLWeight are of a latent variable, and the model "+
-			"has none"))
+		errs = append(errs, errors.New("FreeBits and KLWeight are of a latent variable, and "+
+			"the model has none"))
 	}
 	return errors.Join(errs...)
 }

@@ -104,7 +104,8 @@ func New(cfg Config, words *vectors.Vectors, pairs []Pair) (*Model, error) {
 		}
 	}
 	if len(described) == 0 {
-		return nil, prefix.Errorf("none of %d pairs is true and has a known word in its description", len(pairs))
+		return nil, prefix.Errorf("none of %d pairs is true and has a known word in its "+
+			"description", len(pairs))
 	}
 	emoji, err := text.NewVocabulary(text.VocabularyConfig{}, described)
 	if err != nil {
@@ -241,7 +242,8 @@ type NoDescriptionError struct{ Emoji string }
 
 // Error names the emoji, and why it has no vector.
 func (e *NoDescriptionError) Error() string {
-	return fmt.Sprintf("no vector for %s: among the pairs learned from it has no description, or none with a known word", quoteEmoji(e.Emoji))
+	return fmt.Sprintf("no vector for %s: among the pairs learned from it has no description, or "+
+		"none with a known word", quoteEmoji(e.Emoji))
 }
 
 func quoteEmoji(e string) string {
@@ -315,7 +317,8 @@ func (m *Model) Probability(phrase, emoji string) (float64, error) {
 	}
 	dot := m.score(i, v)
 	if math.IsNaN(dot) {
-		return 0, prefix.Errorf("the vectors of %s and %.40q are too large to be compared", quoteEmoji(emoji), phrase)
+		return 0, prefix.Errorf("the vectors of %s and %.40q are too large to be compared",
+			quoteEmoji(emoji), phrase)
 	}
 	return 1 / (1 + math.Exp(-dot)), nil
 }

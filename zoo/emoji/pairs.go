@@ -54,7 +54,8 @@ func ParsePairs(s string) ([]Pair, error) {
 		pairs = append(pairs, p)
 	}
 	if len(pairs) == 0 {
-		return nil, errors.New("there is no pair in it; a line is \"description TAB emoji TAB True or False\"")
+		return nil, errors.New("there is no pair in it; a line is \"description TAB emoji TAB " +
+			"True or False\"")
 	}
 	return pairs, nil
 }
@@ -62,7 +63,8 @@ func ParsePairs(s string) ([]Pair, error) {
 func parseEmojiPair(line string) (p Pair, err error) {
 	fields := strings.Split(line, "\t")
 	if len(fields) != 3 {
-		return p, fmt.Errorf("%d fields separated by tabs, want 3: description, emoji, True or False", len(fields))
+		return p, fmt.Errorf("%d fields separated by tabs, want 3: description, emoji, "+
+			"True or False", len(fields))
 	}
 	p.Phrase, p.Emoji = strings.TrimSpace(fields[0]), strings.TrimSpace(fields[1])
 	switch strings.TrimSpace(fields[2]) {

@@ -41,9 +41,9 @@ type Data struct {
 	Recompute int
 
 	// Stream is read in place of Train and More: series that need not fit in memory together. Each
-	// time that it is ranged over, it gives the same ones from the first on, which it does not change
-	// any more; an error ends the training with the number of the window. Buffer windows, by default
-	// 8,192, are in memory at a time with their series, and shuffled among each other
+	// time that it is ranged over, it gives the same ones from the first on, which it does not
+	// change any more; an error ends the training with the number of the window. Buffer windows, by
+	// default 8,192, are in memory at a time with their series, and shuffled among each other
 	Stream iter.Seq2[*series.Series, error]
 	Buffer int
 }

@@ -113,7 +113,8 @@ func (m *labeller) Evaluate(ctx context.Context, examples []Labelled) (*Evaluati
 	graphs := m.graphs(batch, unroll.Options{}, labelsKnown, nil)
 	defer graphs.Close()
 	e := m.evaluation()
-	e.Loss, err = shared.MeanLossAnd(ctx, batches, func(order []int) (b train.Batch, all [][]Prediction,
+	e.Loss, err = shared.MeanLossAnd(ctx, batches, func(order []int) (b train.Batch,
+		all [][]Prediction,
 		err error) {
 		g, err := m.load(graphs, examples, shared.Whole(order))
 		if err != nil {

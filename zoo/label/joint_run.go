@@ -164,7 +164,8 @@ func (m *Joint) checkValid(examples []JointLabelled) error {
 	if err := m.check(examples); err != nil {
 		return err
 	}
-	return shared.ForeseeValid(examples, func(e JointLabelled) int { return m.label.steps(e.Sequence) },
+	return shared.ForeseeValid(examples,
+		func(e JointLabelled) int { return m.label.steps(e.Sequence) },
 		func(longest []JointLabelled, whole shared.Rows) error {
 			graphs := m.graphs(unroll.Options{}, labelsKnown)
 			defer graphs.Close()
@@ -229,7 +230,8 @@ func (m *Joint) Evaluate(ctx context.Context, examples []JointLabelled) (*JointE
 	defer graphs.Close()
 	e := &JointEvaluation{Label: m.label.evaluation(), Tags: m.tags.evaluation()}
 	right := 0
-	e.Loss, err = shared.MeanLossAnd(ctx, batches, func(order []int) (b train.Batch, all []JointPrediction,
+	e.Loss, err = shared.MeanLossAnd(ctx, batches, func(order []int) (b train.Batch,
+		all []JointPrediction,
 		err error) {
 		j, err := m.load(graphs, batch, examples, shared.Whole(order))
 		if err != nil {

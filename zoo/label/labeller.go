@@ -262,8 +262,8 @@ func (m *labeller) check(s Sequence) error {
 		}
 		for i, id := range s.IDs {
 			if id < 0 || id >= m.tokens.Len() {
-				return fmt.Errorf("the sequence has id %d at position %d; the vocabulary has ids 0 … %d",
-					id, i, m.tokens.Len()-1)
+				return fmt.Errorf("the sequence has id %d at position %d; the vocabulary has "+
+					"ids 0 … %d", id, i, m.tokens.Len()-1)
 			}
 		}
 		return nil
@@ -275,8 +275,8 @@ func (m *labeller) check(s Sequence) error {
 	case len(s.Features) == 0:
 		return errors.New("the sequence is empty")
 	case len(s.Features)%n != 0:
-		return fmt.Errorf("the sequence has %d numbers; want a multiple of %d, the features of a step",
-			len(s.Features), n)
+		return fmt.Errorf("the sequence has %d numbers; want a multiple of %d, the "+
+			"features of a step", len(s.Features), n)
 	case len(s.Features)/n > maxSteps:
 		return fmt.Errorf("the sequence has %d steps; at most %d are taken", len(s.Features)/n,
 			maxSteps)

@@ -123,7 +123,8 @@ func (m *labeller) checkValid(examples []Labelled) error {
 	}
 	return shared.ForeseeValid(examples, func(e Labelled) int { return m.steps(e.Sequence) },
 		func(longest []Labelled, whole shared.Rows) error {
-			graphs := m.graphs(min(evaluationBatch, len(examples)), unroll.Options{}, labelsKnown, nil)
+			graphs := m.graphs(min(evaluationBatch, len(examples)), unroll.Options{},
+				labelsKnown, nil)
 			defer graphs.Close()
 			_, err := m.load(graphs, longest, whole)
 			return err

@@ -82,8 +82,8 @@ func checkSum(probs []float64) error {
 	if err := checkProbs(probs); err != nil || math.Abs(sum-1) < 1e-3 {
 		return err
 	}
-	return fmt.Errorf("the probabilities of all labels sum to %g: weights or features are too large "+
-		"for the model's numbers", sum)
+	return fmt.Errorf("the probabilities of all labels sum to %g: weights or features are "+
+		"too large for the model's numbers", sum)
 }
 
 // checkProbs refuses probabilities that are none: of NaN the first label would be the likeliest.

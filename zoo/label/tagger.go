@@ -87,7 +87,10 @@ func (m *Tagger) Save(path string) error { return zoo.Save(path, m) }
 // Files are the files that Save writes beside the weights.
 func (m *Tagger) Files() zoo.Files { return zoo.Files{Config: m.cfg, Extra: m.files()} }
 
-func init() { zoo.Register(tagger, openTagger, zoo.VocabularyFile, zoo.LabelsFile, zoo.TokeniserFile) }
+func init() {
+	zoo.Register(tagger, openTagger, zoo.VocabularyFile, zoo.LabelsFile,
+		zoo.TokeniserFile)
+}
 
 func openTagger(d *zoo.Dir, cfg TaggerConfig) (*Tagger, error) {
 	tokens, labels, err := openVocabularies(d, &cfg.Config)

@@ -37,7 +37,8 @@ func (m *Model) Prompt(s string) (*Prompt, error) {
 				return p, nil
 			}
 		}
-		return nil, prefix.Errorf("the prompt is empty, and the vocabulary has no end of line to begin after")
+		return nil, prefix.Errorf("the prompt is empty, and the vocabulary has no end of line to " +
+			"begin after")
 	}
 	known := false
 	for _, t := range tokens {
@@ -78,7 +79,8 @@ func (m *Model) LogProbs(ctx context.Context, ids []int) ([]float64, error) {
 		}
 		logits := s.logits
 		if out[i] = logProb(logits, ids[i+1]); out[i]-out[i] != 0 {
-			return nil, prefix.Errorf("the log-probability of ids[%d], which is %d, is %g: the weights are too large", i+1, ids[i+1], out[i])
+			return nil, prefix.Errorf("the log-probability of ids[%d], which is %d, is %g: the "+
+				"weights are too large", i+1, ids[i+1], out[i])
 		}
 	}
 	return out, nil

@@ -85,7 +85,8 @@ func (c Config) Validate() error {
 	bad.Number("embed_std", c.EmbedStd, 0, 100)
 	bad.Rate("io_dropout", c.IODropout)
 	bad.That(!c.Tied || len(c.Cutoffs) == 0,
-		"tied is set, and an adaptive softmax (cutoffs) has no output layer of the embedding's shape to share")
+		"tied is set, and an adaptive softmax (cutoffs) has no output layer of the embedding's "+
+			"shape to share")
 	bad.That(c.Div == 0 || len(c.Cutoffs) > 0,
 		"div is set, and only an adaptive softmax (cutoffs) has it")
 	if len(c.Cutoffs) > 0 && c.Hidden >= 1 {
@@ -133,7 +134,8 @@ func (c Config) cutter() (text.Tokeniser, error) {
 	}
 	t, err := text.Registered(string(c.Level))
 	if err != nil {
-		return nil, fmt.Errorf("level is %q, want word, char, bpe or that of a registered tokeniser: %w", c.Level, err)
+		return nil, fmt.Errorf("level is %q, want word, char, bpe or that of a registered "+
+			"tokeniser: %w", c.Level, err)
 	}
 	return t, nil
 }
@@ -245,10 +247,16 @@ func (m *Model) Save(path string) error { return zoo.Save(path, m) }
 // Files are the files that Save writes beside the weights.
 func (m *Model) Files() zoo.Files {
 	extra := map[string]func(io.Writer) error{
-		zoo.VocabularyFile: func(w io.Writer) error { _, err := m.vocabulary.WriteTo(w); return err },
+		zoo.VocabularyFile: func(w io.Writer) error {
+			_, err := m.vocabulary.WriteTo(w)
+			return err
+		},
 	}
 	if m.cfg.BPE != nil {
-		extra[zoo.TokeniserFile] = func(w io.Writer) error { _, err := m.cfg.BPE.WriteTo(w); return err }
+		extra[zoo.TokeniserFile] = func(w io.Writer) error {
+			_, err := m.cfg.BPE.WriteTo(w)
+			return err
+		}
 	}
 	return zoo.Files{Config: m.cfg, Extra: extra}
 }

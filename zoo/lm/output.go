@@ -97,7 +97,8 @@ func (m *Model) trainingLoss(samples int) (loss, error) {
 	}
 	full, ok := m.out.(fullOutput)
 	if !ok {
-		return nil, errors.New("the field Sampled is set, and the model has an adaptive softmax, which is trained as it is")
+		return nil, errors.New("the field Sampled is set, and the model has an adaptive softmax, " +
+			"which is trained as it is")
 	}
 	s := sampledLoss{full, nodes.SampledSoftmax{V: m.vocabulary.Len(), Samples: samples}}
 	return s, s.sampled.Validate()

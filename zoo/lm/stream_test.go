@@ -69,7 +69,8 @@ func TestStreamIsTheText(t *testing.T) {
 
 // What cannot be is told before a text is read, which may take hours.
 func TestStreamErrorsComeFirst(t *testing.T) {
-	m, err := New(Config{Recurrent: zoo.Recurrent{Cell: "gru", Hidden: 4}}, zootest.Letters(t, 3), 1)
+	m, err := New(Config{Recurrent: zoo.Recurrent{Cell: "gru", Hidden: 4}}, zootest.Letters(t, 3),
+		1)
 	require.NoError(t, err)
 	for want, d := range map[string]Data{
 		"Batch is -1":  {Batch: -1},
@@ -84,7 +85,8 @@ func TestStreamErrorsComeFirst(t *testing.T) {
 
 // Recomputation takes less memory.
 func TestRecomputeSavesMemory(t *testing.T) {
-	m, err := New(Config{Recurrent: zoo.Recurrent{Cell: "gru", Hidden: 24}}, zootest.Letters(t, 5), 1)
+	m, err := New(Config{Recurrent: zoo.Recurrent{Cell: "gru", Hidden: 24}}, zootest.Letters(t, 5),
+		1)
 	require.NoError(t, err)
 	memory := func(recompute int) int {
 		r, err := newWindowRunner(m, m.out.loss(), 2, true, unroll.Options{Recompute: recompute})

@@ -282,8 +282,8 @@ func (m *Model) Measure(ctx context.Context, ids []int, o MeasureOptions) (Measu
 	}
 	o.Tracks, o.Window = cmp.Or(o.Tracks, 1), cmp.Or(o.Window, 35)
 	if o.Tracks < 1 || o.Window < 1 {
-		return Measurement{}, prefix.Errorf("%d tracks, windows of %d steps; want at least 1 of both",
-			o.Tracks, o.Window)
+		return Measurement{}, prefix.Errorf("%d tracks, windows of %d steps; want at "+
+			"least 1 of both", o.Tracks, o.Window)
 	}
 	return m.measure(ctx, ids, o)
 }
@@ -322,7 +322,8 @@ func (m *Model) measureTracks(ctx context.Context, stream *train.Stream, k, n in
 	for w := range stream.Epoch() {
 		from, to := train.ShardRows(w.B, k, n)
 		if r == nil {
-			if r, err = newWindowRunner(m, m.out.loss(), to-from, false, unroll.Options{}); err != nil {
+			if r, err = newWindowRunner(m, m.out.loss(), to-from, false,
+				unroll.Options{}); err != nil {
 				return sum, err
 			}
 			defer r.close()

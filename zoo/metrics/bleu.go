@@ -167,7 +167,8 @@ func (b *BLEU) Score() BLEUScore {
 // CorpusBLEU is the BLEU of translations with one reference each, with the usual options.
 func CorpusBLEU(translations, references [][]string) (BLEUScore, error) {
 	if len(translations) != len(references) {
-		return BLEUScore{}, lengthError("metrics: BLEU: %d translations and %d references: want as many", len(translations), len(references))
+		return BLEUScore{}, lengthError("metrics: BLEU: %d translations and %d references: "+
+			"want as many", len(translations), len(references))
 	}
 	var b BLEU
 	for i, t := range translations {

@@ -49,7 +49,8 @@ func checkPaired(what string, x, y []float64) error {
 func pearson(what string, x, y []float64) (float64, error) {
 	for i, v := range [2][]float64{x, y} {
 		if slices.Max(v) == slices.Min(v) {
-			return math.NaN(), fmt.Errorf("metrics: %s: list %d does not vary: there is no correlation with a constant", what, i+1)
+			return math.NaN(), fmt.Errorf("metrics: %s: list %d does not vary: there is no "+
+				"correlation with a constant", what, i+1)
 		}
 	}
 	x, y = centred(x), centred(y)

@@ -84,7 +84,8 @@ func (c AutoencoderConfig) Validate() error {
 		bad.That(c.Output == cells.Sigmoid,
 			"loss is bce and output %s: want sigmoid, which is a probability", c.Output)
 		bad.That(!c.Standardise && !c.Centre,
-			"loss is bce and standardise or centre is set: cross-entropy is for features in [0, 1] as they are")
+			"loss is bce and standardise or centre is set: cross-entropy is for features in [0, "+
+				"1] as they are")
 	}
 	bad.That(c.Output != cells.Sigmoid || !c.Standardise && !c.Centre,
 		"output is sigmoid and standardise or centre is set: the features leave [0, 1]")

@@ -145,8 +145,8 @@ func (m *PCA) fit(ctx context.Context, n int, x func(i int) float64) error {
 	}
 	if square := most * most * float64(n); most != 0 &&
 		!(square > 1e-290 && square <= math.MaxFloat64) {
-		return fmt.Errorf("numbers differ from the mean of their feature by up to %g, whose square is beyond the range of float64; "+
-			"multiply all by a constant first", most)
+		return fmt.Errorf("numbers differ from the mean of their feature by up to %g, whose "+
+			"square is beyond the range of float64; multiply all by a constant first", most)
 	}
 	centred := func(to []float64, from int) { // rows from on, centred
 		for i := range to {
@@ -411,7 +411,8 @@ func openPCA(_ *zoo.Dir, cfg PCAConfig) (*PCA, error) {
 func PrincipalAngles(a, b []float64, features int) ([]float64, error) {
 	D := features
 	if D < 1 || len(a) == 0 || len(a) != len(b) || len(a)%D != 0 || len(a) > D*D {
-		return nil, anglesPrefix.Errorf("%d and %d numbers are no two bases of one size of spaces in %d dimensions", len(a), len(b), D)
+		return nil, anglesPrefix.Errorf("%d and %d numbers are no two bases of one size of "+
+			"spaces in %d dimensions", len(a), len(b), D)
 	}
 	K := len(a) / D
 	var q [2]*mat.Dense // orthonormal columns [D, K]

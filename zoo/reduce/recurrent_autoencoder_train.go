@@ -94,7 +94,8 @@ func (m *RecurrentAutoencoder) SeriesTask(d SeriesData) (train.Task, error) {
 			_, err := r.graph(trainSeries, series, part)
 			return err
 		},
-		Run: func(series [][]float32, p shared.Rows, seed uint64, counter int) (train.Batch, error) {
+		Run: func(series [][]float32, p shared.Rows, seed uint64, counter int) (train.Batch,
+			error) {
 			return r.batch(trainSeries, series, p, seed, counter)
 		},
 		Valid:   valid,

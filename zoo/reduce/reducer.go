@@ -189,7 +189,8 @@ func Traverse(m Reducer, x []float32, k int, low, high float64, steps int) ([]fl
 		return nil, errNoReducer
 	}
 	if k < 0 || k >= m.Codes() {
-		return nil, fmt.Errorf("zoo: traverse: there is no number %d in a code of %d, counted from 0", k, m.Codes())
+		return nil, fmt.Errorf("zoo: traverse: there is no number %d in a code of %d, "+
+			"counted from 0", k, m.Codes())
 	}
 	code, err := oneCode(m, x)
 	if err != nil {

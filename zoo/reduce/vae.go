@@ -68,8 +68,8 @@ func (c VAEConfig) Validate() error {
 	bad.Add(checkThreshold(c.Threshold))
 	check.OneOf(&bad, "likelihood", c.Likelihood, BernoulliDecoder, GaussianDecoder)
 	if c.Likelihood == BernoulliDecoder {
-		bad.That(!c.Standardise, "likelihood is bernoulli and standardise is set: Bernoulli features "+
-			"are in [0, 1] as they are")
+		bad.That(!c.Standardise, "likelihood is bernoulli and standardise is set: "+
+			"Bernoulli features are in [0, 1] as they are")
 	}
 	bad.Optional("condition", c.Condition, 1, cells.MaxWidth, "or 0 for none")
 	bad.That(c.Decoder == "" || decoderOf(c.Decoder) != nil, "decoder %q is unknown; there are "+

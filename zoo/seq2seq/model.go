@@ -85,8 +85,8 @@ func New(cfg Config, source, target *text.Vocabulary, seed uint64) (m *Model, er
 	m.bos, begins = target.ID(text.BOS)
 	m.eos, ends = target.ID(text.EOS)
 	if !begins || !ends {
-		return nil, prefix.Errorf("the vocabulary of the targets needs the special tokens %s and %s",
-			text.BOS, text.EOS)
+		return nil, prefix.Errorf("the vocabulary of the targets needs the special "+
+			"tokens %s and %s", text.BOS, text.EOS)
 	}
 	if err := m.checkCopy(); err != nil {
 		return nil, prefix.Wrap(err)

@@ -56,7 +56,8 @@ func newPointer(t *testing.T, cfg seq2seq.Config) *seq2seq.Model {
 	return m
 }
 
-var pointerSources, pointerTargets = [][]string{{"x", "a", "b", "x"}, {"b"}, {"d", "y", "c", "x", "d"},
+var pointerSources, pointerTargets = [][]string{{"x", "a", "b", "x"}, {"b"},
+	{"d", "y", "c", "x", "d"},
 	{"a", "a"}}, [][]string{{"d", "x", "a"}, {"x", "b"}, {"x", "y", "c", "d"}, {}}
 
 // Words that only one vocabulary has, and such as none has, get the ids that Pair speaks of.
@@ -216,8 +217,8 @@ func TestPointerSumsToOne(t *testing.T) {
 			in, targets = g.IntInput("in", T, words), g.IntInput("targets", T, words)
 			places, are = g.Input("places", 1, words, S), g.Input("are", T, words, 1)
 			y := m.Forward(src, lengths, in, nil, unroll.Scan)
-			nll = nodes.CopyCrossEntropy(y.Logits, y.Gate, y.Weights, nodes.Equal(are, places), targets,
-				nodes.CrossEntropyOptions{Ignore: []int{-1}, Reduction: nodes.ReduceNone})
+			nll = nodes.CopyCrossEntropy(y.Logits, y.Gate, y.Weights, nodes.Equal(are, places),
+				targets, nodes.CrossEntropyOptions{Ignore: []int{-1}, Reduction: nodes.ReduceNone})
 		}))
 		step, err := run.New([]*nodes.Node{nll})
 		require.NoError(t, err)
@@ -225,7 +226,8 @@ func TestPointerSumsToOne(t *testing.T) {
 		for _, i := range []struct {
 			to   []int
 			each []int // of all rows
-		}{{of.Ints(src), []int{0, 1, 2, 0}}, {of.Ints(lengths), []int{S}}, {of.Ints(in), []int{0, 3}}} {
+		}{{of.Ints(src), []int{0, 1, 2, 0}}, {of.Ints(lengths), []int{S}},
+			{of.Ints(in), []int{0, 3}}} {
 			for k := range i.to {
 				i.to[k] = i.each[k/words]
 			}
@@ -263,7 +265,8 @@ func TestPointerCopiesNames(t *testing.T) {
 	}
 	for _, attention := range []seq2seq.Attention{"bahdanau", "luong"} {
 		m, err := seq2seq.New(seq2seq.Config{Encoder: zoo.Recurrent{Cell: "gru", Hidden: 24},
-			EmbedSource: 12, EmbedTarget: 12, Bidirectional: true, Attention: attention, Copy: true},
+			EmbedSource: 12, EmbedTarget: 12, Bidirectional: true, Attention: attention,
+			Copy: true},
 			vocabulary(sources, text.Unk), vocabulary(targets, text.Unk, text.BOS, text.EOS), 1)
 		require.NoError(t, err)
 		pairs, err := m.Pairs(sources, targets)
@@ -275,7 +278,8 @@ func TestPointerCopiesNames(t *testing.T) {
 		for _, o := range []decode.SearchOptions{{}, {Beam: 3},
 			{Sample: decode.Sampler{Temperature: 0.3}}} {
 			right, all, copied := rightNames(t, m, o)
-			t.Logf("%s, beam %d, temperature %g: %d of %d names right, %d copied", attention, o.Beam,
+			t.Logf("%s, beam %d, temperature %g: %d of %d names right, %d copied",
+				attention, o.Beam,
 				o.Sample.Temperature, right, all, copied)
 			require.GreaterOrEqual(t, float64(right), 0.95*float64(all))
 		}
@@ -354,7 +358,9 @@ func TestMixedSumsToOne(t *testing.T) {
 }
 
 func TestPointerErrors(t *testing.T) {
-	letters := func(specials ...string) *text.Vocabulary { return zootest.Letters(t, 2, specials...) }
+	letters := func(specials ...string) *text.Vocabulary {
+		return zootest.Letters(t, 2, specials...)
+	}
 	full := slices.Concat([]string{text.Unk, text.BOS, text.EOS}, text.Copies(1))
 	cfg := seq2seq.Config{Encoder: zoo.Recurrent{Hidden: 2}, Attention: "luong", Copy: true}
 	for want, err := range map[string]error{
@@ -377,6 +383,7 @@ func TestPointerErrors(t *testing.T) {
 		_, err := m.Task(d)
 		require.ErrorContains(t, err, "this one has Copy")
 	}
-	_, err = m.Translate(context.Background(), []string{"a"}, decode.SearchOptions{CopyUnknown: true})
+	_, err = m.Translate(context.Background(), []string{"a"},
+		decode.SearchOptions{CopyUnknown: true})
 	require.ErrorContains(t, err, "copies without it")
 }

@@ -358,7 +358,8 @@ func (r *pairRunner) build(shape pairShape, o graph.Option) (p *pairGraph, err e
 	if err != nil {
 		return nil, err
 	}
-	if p.Step, err = train.NewStepWith(train.StepConfig{Options: []graph.Option{o}}, loss); err != nil {
+	if p.Step, err = train.NewStepWith(train.StepConfig{Options: []graph.Option{o}},
+		loss); err != nil {
 		return nil, err
 	}
 	var inputs run.Inputs

@@ -33,8 +33,8 @@ func (w *Writing) words() shared.Tokens {
 func (m *Model) NewWriting(source []string) (*Writing, error) {
 	source = m.cfg.Text.Formed(source)
 	if _, numbered := m.number(source); len(numbered) > 0 {
-		return nil, prefix.Errorf("source: the vocabulary lacks %d tokens, which the model copies, "+
-			"and a writing keeps none to copy: use Translate", len(numbered))
+		return nil, prefix.Errorf("source: the vocabulary lacks %d tokens, which the "+
+			"model copies, and a writing keeps none to copy: use Translate", len(numbered))
 	}
 	w := &Writing{m: m, ids: []int{m.bos}}
 	var ids []int
@@ -159,7 +159,8 @@ func (w *Writing) Write(ctx context.Context, o decode.SearchOptions) (decode.Fou
 			return err
 		}
 		single := decode.GenerateOptions{Options: common, Sampler: o.Sample, Seed: o.Seed,
-			Each: shared.Telling(o, 0, func(int) shared.Tokens { return w.words() }, cut, w.Tokens())}
+			Each: shared.Telling(o, 0, func(int) shared.Tokens { return w.words() }, cut,
+				w.Tokens())}
 		hs, err := decode.Generate(ctx, t.Stepper(), w.ids[len(w.ids)-1:], single)
 		if len(hs) == 0 || len(hs[0].Tokens) == 0 {
 			return err

@@ -17,7 +17,8 @@ import (
 )
 
 func TestParse(t *testing.T) {
-	const csv = "\ufeff\"date\",a, \"b \"\"x\"\"\" \r\n\r\n2020-01-01, 1 ,-2.5e3\r\n\"2020, 2\",\"3\",4\n"
+	const csv = "\ufeff\"date\",a, \"b \"\"x\"\"\" \r\n\r\n2020-01-01, 1 ,-2.5e3\r\n\"2020, " +
+		"2\",\"3\",4\n"
 	s, err := series.Parse(csv, series.Options{Skip: []string{"date"}, MaySkip: []string{"absent"}})
 	require.NoError(t, err)
 	require.Equal(t, []string{"a", `b "x"`}, s.Names)
@@ -73,8 +74,10 @@ func TestParseErrors(t *testing.T) {
 		{",a\n0,5\n1,6\n", `column 1 has no name: give it one, or leave it out by "#1"`,
 			series.Options{}},
 		{"a,,b\n1,2,3\n", `column 2 has no name`, series.Options{}},
-		{"a;b\n1,5;2\n3.5;4\n", `line 3: column "a": "3.5" is no number where the comma is the decimal mark, as line 2 has it`, series.Options{}},
-		{"a;b\n1.5;2\n3,5;4\n", `line 3: column "a": "3,5" is no number where the point is the decimal mark, as line 2 has it`, series.Options{}},
+		{"a;b\n1,5;2\n3.5;4\n",
+			`line 3: column "a": "3.5" is no number where the comma is the decimal mark, as line 2 has it`, series.Options{}},
+		{"a;b\n1.5;2\n3,5;4\n",
+			`line 3: column "a": "3,5" is no number where the point is the decimal mark, as line 2 has it`, series.Options{}},
 		{"a\tb\n1,5\t2\n", "where the point is the decimal mark; the comma can be it on request",
 			series.Options{}},
 		{"a;b\n1.234,5;2\n", "is no number", series.Options{Decimal: ','}},
@@ -227,7 +230,8 @@ func TestTimes(t *testing.T) {
 			"yesterday", "2024-01-02"},
 		"have a hole before line 4: a step longer than 10": {"1700000000",
 			"1700000010", "1700000025", "1700000035"},
-		"have a hole before line 3: a step longer than 1h0m0s, and so on 2 tim": {"2024-01-01 00:00", "2024-01-01 05:00", "2024-01-01 10:00", "2024-01-01 11:00"},
+		"have a hole before line 3: a step longer than 1h0m0s, and so on 2 tim": {"2024-01-01 " +
+			"00:00", "2024-01-01 05:00", "2024-01-01 10:00", "2024-01-01 11:00"},
 	} {
 		got := dated(t, dates...)
 		require.Len(t, got, 1, "%q: %q", dates, got)
@@ -244,7 +248,8 @@ func TestTimes(t *testing.T) {
 	require.Empty(t, s.Warnings, "a load is no clock")
 	s, err = series.Parse(two+"11/03/2004;00.00.00;4\n", o)
 	require.NoError(t, err)
-	require.Equal(t, []string{`the times in columns "Date" and "Time" come twice: line 5 has that of the line before`}, s.Warnings)
+	require.Equal(t,
+		[]string{`the times in columns "Date" and "Time" come twice: line 5 has that of the line before`}, s.Warnings)
 }
 
 // A reader that is given lines reads what Parse reads.

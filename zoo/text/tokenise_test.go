@@ -87,7 +87,8 @@ func TestLongLineAndInvalidText(t *testing.T) {
 // Nothing but white space is lost, and no token holds white space.
 func TestTokensHoldTheText(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		in := rapid.StringOf(rapid.RuneFrom([]rune("aB1é猫'’-.,_ \t\n\r\u0301\u00a0!❤\ufeff"))).Draw(t, "text")
+		in := rapid.StringOf(rapid.RuneFrom([]rune("aB1é猫'’-.,_ \t\n\r\u0301\u00a0!❤\ufeff"))).Draw(
+			t, "text")
 		words := text.Words{Lower: rapid.Bool().Draw(t, "lower"),
 			Spaced: rapid.Bool().Draw(t, "spaced")}
 		tokens, err := words.Tokens(in)

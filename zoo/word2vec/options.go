@@ -41,11 +41,11 @@ type TrainOptions struct {
 	// called after each epoch, if not nil, to save the model for example
 	AfterEpoch func(*Model) error
 
-	// Processes share the steps out, each with the same model, text and options; nil: this one alone.
-	// All read the text; the first one's weights are where they go on, and it alone calls Progress,
-	// AfterEpoch and Warn. The result is that of one process, to the bit. Outputs change hands within
-	// each chunk of text, so that it takes a fast network, or one machine; steps in the order of the
-	// text are not shared out
+	// Processes share the steps out, each with the same model, text and options; nil: this one
+	// alone. All read the text; the first one's weights are where they go on, and it alone calls
+	// Progress, AfterEpoch and Warn. The result is that of one process, to the bit. Outputs change
+	// hands within each chunk of text, so that it takes a fast network, or one machine; steps in
+	// the order of the text are not shared out
 	Processes Processes
 
 	// Warn is told, if not nil, when more than a third of the words of the text are not in the
@@ -62,7 +62,8 @@ func (o TrainOptions) check() error {
 		return fmt.Errorf("%d processes: more than %d have nothing to do", n, blocks)
 	}
 	if o.LockFree {
-		return errors.New("LockFree is for the cores of one machine, and there are several processes")
+		return errors.New("LockFree is for the cores of one machine, and there are " +
+			"several processes")
 	}
 	return nil
 }

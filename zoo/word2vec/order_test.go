@@ -71,7 +71,8 @@ func TestHeld(t *testing.T) {
 			cfg := Config{Model: model, Output: Hierarchical, Dim: 7, Epochs: 2, MinCount: 1}
 			sentences := topics(900)
 			for i := range words {
-				sentences = append(sentences, []string{fmt.Sprint("w", i), "sun", fmt.Sprint("w", i/2)})
+				sentences = append(sentences, []string{fmt.Sprint("w", i), "sun",
+					fmt.Sprint("w", i/2)})
 			}
 			m, err := New(context.Background(), cfg, sentences)
 			require.NoError(t, err)
@@ -90,8 +91,8 @@ func TestHeld(t *testing.T) {
 	}
 }
 
-// The first loss is that of outputs that are 0: log 2 for each; it falls, and does not depend on the
-// workers.
+// The first loss is that of outputs that are 0: log 2 for each; it falls, and does not depend on
+// the workers.
 func TestLoss(t *testing.T) {
 	each(t, func(t *testing.T, cfg Config) {
 		cfg.Dim, cfg.MinCount, cfg.Sample, cfg.Epochs = 8, 1, 1, 1

@@ -93,7 +93,8 @@ func (l *level) unadded(t, v *ir.Value, others bool) {
 	if fn, ok := p.Fn.(ops.MatMul); !ok || !others {
 		return
 	} else if fn.TransA || len(p.Shape) != 2 {
-		l.notes.Add("%v is added to its neighbours afterwards: it is a stack of products or has its left operand transposed", p.At)
+		l.notes.Add("%v is added to its neighbours afterwards: it is a stack of products or has "+
+			"its left operand transposed", p.At)
 		return
 	}
 	why := "the sum is " + ops.ShapeString(v.Shape) + ", the product " + ops.ShapeString(t.Shape)

@@ -106,6 +106,7 @@ func (l *level) ungated(m *ir.Value) {
 	case others:
 		l.notes.Add("%v stays one product for all its slices: it is read whole as well", m.At)
 	default:
-		l.notes.Add("%v stays one product for all its slices: the narrowest has %d columns, fewer than %d", m.At, narrowest, gateWidth)
+		l.notes.Add("%v stays one product for all its slices: the narrowest has %d columns, "+
+			"fewer than %d", m.At, narrowest, gateWidth)
 	}
 }

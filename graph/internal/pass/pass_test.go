@@ -23,7 +23,8 @@ func TestOrder(t *testing.T) {
 		{Name: "last", Stage: Emission, Runs: []Place{{After: "wide", Why: "it reads wide"}}},
 		{Name: "sum", Stage: Optimising, Runs: []Place{
 			{After: "pull", Why: "sums are pulled"}, {After: "gates", Why: "gates make sums"}}},
-		{Name: "gates", Stage: Optimising, Runs: []Place{{After: "slice", Why: "gates are slices"}}},
+		{Name: "gates", Stage: Optimising,
+			Runs: []Place{{After: "slice", Why: "gates are slices"}}},
 		{Name: "slice", Stage: Optimising, Runs: []Place{{After: "sum", Why: "sums come first"}}},
 		{Name: "pull", Stage: Optimising, Runs: []Place{{After: "wide", Why: "it takes back"}}},
 		{Name: "early", Stage: Emission, Runs: []Place{{Before: "also", Why: "it makes room"}}},

@@ -1,6 +1,7 @@
 // Package lent passes functions of package nodes to package steps, which imports it. They are not
-// exported from nodes because authors of models do not need them. Its types are generic because nodes
-// imports this package: G is *nodes.Graph, N *nodes.Node, P *nodes.Param and R nodes.NoiseRequest.
+// exported from nodes because authors of models do not need them. Its types are generic because
+// nodes imports this package: G is *nodes.Graph, N *nodes.Node, P *nodes.Param and R
+// nodes.NoiseRequest.
 package lent
 
 import (

@@ -31,8 +31,8 @@ func (d *TaskData) Score(c cells.AttentionConfig) {
 	switch c.Score {
 	case cells.DotScore, cells.ScaledDotScore, cells.GeneralScore:
 		if c.Hidden != 0 {
-			d.Doubt("score_hidden is %d, and is of the scores additive and concat, not of %s: it does "+
-				"nothing", c.Hidden, c.Score)
+			d.Doubt("score_hidden is %d, and is of the scores additive and concat, not of "+
+				"%s: it does nothing", c.Hidden, c.Score)
 		}
 	}
 }
@@ -53,10 +53,10 @@ func (d *TaskData) Unknown(what string, v *text.Vocabulary, sequences iter.Seq[[
 		all += len(ids)
 	}
 	if share := float64(lacks) / float64(max(all, 1)); share > ManyUnknown {
-		d.Doubt("%.1f %% of the %d tokens of the %s are %s, with a vocabulary of %d: hardly anything "+
-			"can be learned from them. Is the tokeniser made for the language (Japanese and Chinese "+
-			"put no spaces between words), is the text the one that the vocabulary was made of, and "+
-			"are not too many words left out as rare?",
+		d.Doubt("%.1f %% of the %d tokens of the %s are %s, with a vocabulary of %d: hardly "+
+			"anything can be learned from them. Is the tokeniser made for the language (Japanese "+
+			"and Chinese put no spaces between words), is the text the one that the vocabulary "+
+			"was made of, and are not too many words left out as rare?",
 			100*share, all, what, text.Unk, v.Len())
 	}
 }
@@ -100,8 +100,9 @@ func Overlap[E any](d *TaskData, learn, valid []E, print func(E) Fingerprint) {
 		delete(times, p) // it counts once
 	}
 	if share := float64(found) / float64(len(valid)); share >= muchKnown {
-		d.Doubt("%d of the %d validation examples (%.0f %%) are training examples too: the validation "+
-			"shows what the model knows by heart, not what it makes of others", found, len(valid), 100*share)
+		d.Doubt("%d of the %d validation examples (%.0f %%) are training examples too: the "+
+			"validation shows what the model knows by heart, not what it makes of others", found,
+			len(valid), 100*share)
 	}
 }
 
@@ -147,8 +148,8 @@ func (f Fingerprint) Text(s string) Fingerprint {
 // Part doubts a validation text, or series, that is a part of the training one.
 func Part[E comparable](d *TaskData, what string, learn, valid []E) {
 	if len(valid) > 0 && contains(learn, valid) {
-		d.Doubt("the validation %s is a part of the training %s: the validation shows what the model "+
-			"knows by heart, not what it makes of another", what, what)
+		d.Doubt("the validation %s is a part of the training %s: the validation shows what "+
+			"the model knows by heart, not what it makes of another", what, what)
 	}
 }
 

@@ -89,8 +89,8 @@ func NewFeed[E any](s Source[E]) (*Feed[E], error) {
 		return nil, fmt.Errorf("there are %d examples in Train and a Stream: give one of them",
 			len(s.Train))
 	case s.Buffer < 0:
-		return nil, fmt.Errorf("data: Buffer is %d, want a number of examples, or 0 for %d", s.Buffer,
-			DefaultBuffer)
+		return nil, fmt.Errorf("data: Buffer is %d, want a number of examples, or 0 for %d",
+			s.Buffer, DefaultBuffer)
 	}
 	f.source.Buffer = cmp.Or(s.Buffer, DefaultBuffer)
 	f.stream = NewRereader(s.Stream)
@@ -237,8 +237,8 @@ func (f *Feed[E]) load(window int) (err error) {
 			return f.failed(f.read, err)
 		}
 		if !ok {
-			return fmt.Errorf("the stream ends after %d examples, and had %d when the task was made",
-				f.read, f.n)
+			return fmt.Errorf("the stream ends after %d examples, and had %d when the "+
+				"task was made", f.read, f.n)
 		}
 		if f.read >= first {
 			f.At = append(f.At, e)
@@ -250,7 +250,8 @@ func (f *Feed[E]) load(window int) (err error) {
 	}
 	if digest != f.digests[window] {
 		return fmt.Errorf("the stream has other examples than when the task was made, somewhere "+
-			"from number %d to %d: it must give the same each time that it is read", first, first+n-1)
+			"from number %d to %d: it must give the same each time that it is read",
+			first, first+n-1)
 	}
 	if first+n == f.n { // the end of an epoch: a file that it reads is closed
 		f.stream.End()
@@ -274,7 +275,8 @@ func (f *Feed[E]) Foresee(build func(largest []E, whole Rows) error) error {
 }
 
 // ForeseeValid is Foresee for validation data, by the size of an example.
-func ForeseeValid[E any](valid []E, size func(E) int, build func(largest []E, whole Rows) error) error {
+func ForeseeValid[E any](valid []E, size func(E) int, build func(largest []E,
+	whole Rows) error) error {
 	if len(valid) == 0 {
 		return nil
 	}
@@ -344,7 +346,8 @@ func CheckRecompute(recompute int, s unroll.Strategy) error {
 		return fmt.Errorf("data: Recompute is %d: want the number of steps from one kept state to "+
 			"the next, 0 to keep all, or unroll.SqrtT", recompute)
 	case recompute != 0 && s == unroll.Expand:
-		return errors.New("data: Recompute is of a Scan, and Unroll is Expand, which keeps every step")
+		return errors.New("data: Recompute is of a Scan, and Unroll is Expand, which keeps " +
+			"every step")
 	}
 	return nil
 }

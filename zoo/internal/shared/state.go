@@ -162,7 +162,8 @@ func ParseWords(note string) ([]string, error) {
 			continue
 		}
 		if err := json.Unmarshal(word, &raw); err != nil {
-			return nil, check.Kind(check.ErrMisfit, fmt.Errorf("the state has no word %d: %w", i, err))
+			return nil, check.Kind(check.ErrMisfit, fmt.Errorf("the state has no word %d: %w", i,
+				err))
 		}
 		words[i] = string(raw[0])
 	}

@@ -180,8 +180,8 @@ type measured[T any] struct {
 // MeanLossAnd is MeanLoss of batches whose run also returns something else, which is given to take,
 // batch by batch. Several processes that train share the batches out (train.ShareOut).
 func MeanLossAnd[T any](ctx context.Context, batches *train.Batches,
-	run func(examples []int) (train.Batch, T, error), take func(examples []int, found T) error) (float64,
-	error) {
+	run func(examples []int) (train.Batch, T, error),
+	take func(examples []int, found T) error) (float64, error) {
 	var sum float64
 	var n int
 	var all [][]int
