@@ -229,8 +229,7 @@ func noWayBack(p *course.Page) error {
 	whole := w.grad(steps)
 	figure := plot.Plot{Title: "What is missing if the way back is cut off",
 		X: "steps that the gradient goes back", Y: "missing part of the gradient",
-		Alt: "The missing share of the gradients of W_in and W falls with the steps; that of " +
-			"W_out is 0 from the first.",
+		Alt:    "The missing share of the gradients of W_in and W falls with the steps; that of W_out is 0 from the first.",
 		Curves: []plot.Curve{{Name: "W_in"}, {Name: "W"}, {Name: "W_out"}}}
 	var rows [][]any
 	for depth := 1; depth <= steps; depth++ {

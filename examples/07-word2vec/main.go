@@ -143,8 +143,7 @@ func amount(p *course.Page) error {
 	figure := plot.Plot{Title: "What must be read before sums come out", X: "sentences read",
 		Y:    "right answers, %",
 		LogX: true, YRange: plot.Range{Low: 0, High: 100},
-		Alt: "With few sentences few sums come out, somewhat more if the given words are left " +
-			"out; with many all do."}
+		Alt: "With few sentences few sums come out, somewhat more if the given words are left out; with many all do."}
 	figure.AddRuns("all words searched", sentences, turned(with))
 	figure.AddRuns("without the three words", sentences, turned(without))
 	figure.AddRuns("the word nearest to a", sentences, turned(naive))
