@@ -120,7 +120,7 @@ func (k Course) entry(c *Chapter, language, extension string) (string, error) {
 		var err2 error
 		answered, err2 = c.Answer(language)
 		err = errors.Join(err, err2)
-		took = fmt.Sprintf("%s %s, %.0f %s", words["size"], c.Record.Size, max(1, c.Record.Took()),
+		took = fmt.Sprintf("%s %s, %.0f %s", words["size"], c.Record.Size, c.Record.Took(),
 			words["seconds"])
 	}
 	return fmt.Sprintf("### [%s](%s)\n\n%s\n\n%s\n\n`go run ./examples/%s`: %s", c.Title(language),

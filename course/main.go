@@ -52,6 +52,7 @@ type watched struct {
 	err error
 }
 
+// Write passes b on, and keeps the error.
 func (w *watched) Write(b []byte) (int, error) {
 	n, err := w.w.Write(b)
 	if w.err == nil {

@@ -22,15 +22,16 @@ type Record struct {
 }
 
 // Took returns for how many seconds the run had a processor, which is at most how long it takes on
-// one that has nothing else to do; where the system does not say it, for how long it ran.
+// one that has nothing else to do; where the system does not say it, for how long it ran. It is at
+// least 1, and 0 where there is no record.
 func (r *Record) Took() float64 {
 	switch {
 	case r == nil:
 		return 0
 	case r.CPU > 0:
-		return min(r.Seconds, r.CPU)
+		return max(1, min(r.Seconds, r.CPU))
 	}
-	return r.Seconds
+	return max(1, r.Seconds)
 }
 
 // CellRecord is what one cell gave.

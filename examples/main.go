@@ -257,7 +257,7 @@ func (r runner) list() error {
 		}
 		took := "not recorded yet"
 		if c.Record != nil {
-			took = fmt.Sprintf("%.0f s", max(1, c.Record.Took()))
+			took = fmt.Sprintf("%.0f s", c.Record.Took())
 		}
 		fmt.Fprintf(list, "%-20s %s (%s)\n    %s\n\n", c.Name, c.Title(r.language), took,
 			strings.ReplaceAll(course.Plain(asked), "\n", "\n    "))

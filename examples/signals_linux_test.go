@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"flag"
 	"fmt"
 	"math"
 	"os"
@@ -20,6 +21,8 @@ import (
 
 	"github.com/seqzoo/seqzoo/rng"
 )
+
+var long = flag.Bool("long", false, "send signals early, later and late, to chapters too; minutes")
 
 // large makes files on which a stage of a program takes from seconds to hours.
 type large struct {
@@ -106,23 +109,10 @@ func (l *large) all(t *testing.T) {
 	l.vectors(t, 50_000, 50, 500_000)
 }
 
-// The first signal ends a program soon, at whatever stage it comes. How long each took is logged.
-func TestFirstSignalEndsEveryStage(t *testing.T) {
-	if testing.Short() {
-		t.Skip("makes large files")
-	}
-	l := &large{t.TempDir(),
-		rng.Stream{Key: rng.New(uint64(time.Now().UnixNano())).Named("signals")}}
-	l.all(t)
-	const patience = 2 * time.Minute
-	signals := []struct {
-		syscall.Signal
-		code int
-	}{{syscall.SIGINT, 130}, {syscall.SIGTERM, 143}, {syscall.SIGHUP, 129}}
-	if signal.Ignored(syscall.SIGHUP) { // as under nohup
-		signals = signals[:2]
-	}
-	rows := []string{
+// stages are command lines, of which the first so many do not end by themselves; a {} is another
+// file each time.
+func stages(t *testing.T) (rows []string, endless int) {
+	rows = []string{
 		"word2vec train -data words.txt -phrases 1000 -min-count 1 -epochs 1000",
 		"word2vec train -data words.txt -epochs 1000 -save {}",
 		"languagemodel train -level ja -data japanese.txt -epochs 1000",
@@ -137,56 +127,91 @@ func TestFirstSignalEndsEveryStage(t *testing.T) {
 		"nextword -data words.txt -prompt w1 -epochs 1000 -save {}",
 		"gradientflow -steps 1000000", "binaryaddition -examples 100000000",
 	}
-	endless := len(rows)
+	endless = len(rows)
 	rows = append(rows, // fast machines may be done with these
 		"word2vec evaluate -model vectors.bin -analogies questions.txt",
 		"autoencoder train -kind pca -data rows.idx -code 9 -raw",
 		"toyseq2seq generate -n 10000000 -source {} -target {}.target",
 		"onehot -vocab 50000 -embed 500 -batch 2000")
-	programs := map[string]bool{}
+	if *long {
+		chapters, err := filepath.Glob("[0-9][0-9]-*")
+		require.NoError(t, err)
+		rows = append(rows, chapters...)
+	}
+	return rows, endless
+}
+
+// sent is a signal, and the exit of a program that obeys it.
+type sent struct {
+	syscall.Signal
+	code int
+}
+
+// The first signal ends a program soon, at whatever stage it comes. How long each took is logged.
+func TestFirstSignalEndsEveryStage(t *testing.T) {
+	if testing.Short() {
+		t.Skip("makes large files")
+	}
+	l := &large{t.TempDir(),
+		rng.Stream{Key: rng.New(uint64(time.Now().UnixNano())).Named("signals")}}
+	l.all(t)
+	signals := []sent{{syscall.SIGINT, 130}, {syscall.SIGTERM, 143}, {syscall.SIGHUP, 129}}
+	if signal.Ignored(syscall.SIGHUP) { // as under nohup
+		signals = signals[:2]
+	}
+	rows, endless := stages(t)
 	for _, row := range rows {
-		programs[strings.Fields(row)[0]] = true
+		build(t, strings.Fields(row)[0])
 	}
-	var slowest sync.Map
-	for p := range programs {
-		build(t, p)
+	waits := []time.Duration{300 * time.Millisecond, 2500 * time.Millisecond, 8 * time.Second}
+	if !*long {
+		waits = waits[:1]
 	}
+	var took sync.Map
 	t.Run("rows", func(t *testing.T) {
-		for i, row := range rows {
-			sent := signals[l.random.Intn(len(signals))]
-			wait := time.Duration(200+l.random.Intn(3000)) * time.Millisecond
-			t.Run(strings.Join(strings.Fields(row)[:min(2, len(strings.Fields(row)))], " "),
-				func(t *testing.T) {
-					t.Parallel()
-					args := strings.Fields(strings.ReplaceAll(row, "{}", fmt.Sprint("out", i)))
-					ctx, cancel := context.WithTimeout(context.Background(), wait+patience)
-					defer cancel()
-					c := exec.CommandContext(ctx, build(t, args[0]), args[1:]...)
-					var messages bytes.Buffer
-					c.Dir, c.Stderr = l.dir, &messages
-					require.NoError(t, c.Start())
-					time.Sleep(wait)
-					began := time.Now()
-					require.NoError(t, c.Process.Signal(sent.Signal))
-					c.Wait()
-					require.NoError(t, ctx.Err(), "%v after %v is not obeyed: %s", sent, wait,
-						messages.String())
-					status := c.ProcessState.Sys().(syscall.WaitStatus)
-					if i >= endless && status.Exited() && status.ExitStatus() == 0 {
-						t.Skip("it was done before the signal came")
-					}
-					// what has nothing to save is ended by the signal itself
-					if !status.Signaled() || status.Signal() != sent.Signal {
-						require.Equal(t, sent.code, status.ExitStatus(), messages.String())
-					}
-					t.Logf("%v after %v: ended %v later", sent.Signal, wait,
-						time.Since(began).Round(time.Millisecond))
-					slowest.Store(row, time.Since(began))
-				})
+		for n := range len(rows) * len(waits) {
+			i, s, wait := n/len(waits), signals[l.random.Intn(len(signals))], waits[n%len(waits)]
+			if !*long {
+				wait = time.Duration(200+l.random.Intn(3000)) * time.Millisecond
+			}
+			words := strings.Fields(strings.ReplaceAll(rows[i], "{}", fmt.Sprint("out", n)))
+			t.Run(strings.Join(words[:min(2, len(words))], " "), func(t *testing.T) {
+				t.Parallel()
+				d := l.end(t, words, s, wait, i >= endless)
+				t.Logf("%v after %v: ended %v later", s.Signal, wait, d.Round(time.Millisecond))
+				took.Store(n, d)
+			})
 		}
 	})
-	t.Logf("the slowest of %d ended %v after the signal", len(rows),
-		longest(&slowest).Round(time.Millisecond))
+	t.Logf("the slowest of %d ended %v after the signal", len(rows)*len(waits),
+		longest(&took).Round(time.Millisecond))
+}
+
+// end starts a program, sends it a signal after a while, and returns how long it then takes to end.
+func (l *large) end(t *testing.T, args []string, s sent, wait time.Duration,
+	mayBeDone bool) time.Duration {
+	const patience = 2 * time.Minute
+	ctx, cancel := context.WithTimeout(context.Background(), wait+patience)
+	defer cancel()
+	c := exec.CommandContext(ctx, build(t, args[0]), args[1:]...)
+	var messages bytes.Buffer
+	c.Dir, c.Stderr = l.dir, &messages
+	require.NoError(t, c.Start())
+	time.Sleep(wait)
+	began := time.Now()
+	require.NoError(t, c.Process.Signal(s.Signal))
+	c.Wait()
+	took := time.Since(began)
+	require.NoError(t, ctx.Err(), "%v after %v is not obeyed: %s", s, wait, messages.String())
+	status := c.ProcessState.Sys().(syscall.WaitStatus)
+	if mayBeDone && status.Exited() && status.ExitStatus() == 0 {
+		t.Skip("it was done before the signal came")
+	}
+	// what has nothing to save is ended by the signal itself
+	if !status.Signaled() || status.Signal() != s.Signal {
+		require.Equal(t, s.code, status.ExitStatus(), messages.String())
+	}
+	return took
 }
 
 // longest is the largest of the durations that a map holds.
