@@ -53,7 +53,7 @@ func TestPresets(t *testing.T) {
 			}
 			out, messages, err := do("", quick...)
 			require.NoError(t, err, messages)
-			require.Regexp(t, `lstm: 12 steps, .+; validation loss \d+\.\d{4} nats, perplexity \d+\.\d\d\n$`, out)
+			require.Regexp(t, `: 12 steps, .+; validation loss \d+\.\d{4} nats, perplexity \d+\.\d\d\n$`, out)
 
 			out, _, err = do("", "evaluate", "-model", dir, "-data", path)
 			require.NoError(t, err)

@@ -10,6 +10,8 @@ type preset struct {
 const wikitext = "-level word -spaced -keep-case -layers 2 -hidden 200 -dropout 0.2 -batch 20 " +
 	"-window 35 -epochs 6 -optimizer sgd -lr 20 -clip 0.25 -schedule cosine -validate 40000"
 
+const blocks = "block,dropout=0.2/block,dropout=0.2/block,dropout=0.2,last"
+
 var presets = map[string]preset{
 	"shakespeare": {"characters of tiny-shakespeare, 2 layers of 128, averaged weights",
 		"tiny-shakespeare/input.txt.gz", "",
@@ -22,6 +24,10 @@ var presets = map[string]preset{
 		"tiny-shakespeare/input.txt.gz", "",
 		"-level char -layers 2 -hidden 256 -batch 50 -window 50 -epochs 10 -lr 0.003 " +
 			"-schedule cosine -warmup 100 -dropout 0.25 -clip 1 -embed-std 1"},
+	"shakespeare-mingru": {"three blocks around minGRU, as wide as those of Feng et al., 2024",
+		"tiny-shakespeare/input.txt.gz", "",
+		"-level char -cell " + blocks + " -layers 3 -hidden 384 -batch 64 -window 256 -epochs 6 " +
+			"-lr 0.001 -schedule cosine -warmup 50 -clip 1 -embed-std 1 -validate 20000"},
 	"wikitext2": {"words of WikiText-2, a softmax over all 33,278", "wikitext-2/train.txt.gz",
 		"wikitext-2/valid.txt.gz",
 		wikitext + " -tied"},
