@@ -39,18 +39,22 @@ func (v Variational) Step(x *nodes.Node, s State) State {
 		return inner.Step(x, s)
 	}
 	_, said := rolesOf(inner)
+	batch := x.Dim(0)
 	masks := map[string]*nodes.Node{} // by label and shape: products of one operand share a mask
 	masksOf := map[string]bool{}
-	mask := func(label string, p float64, x *nodes.Node) *nodes.Node {
+	mask := func(label string, p float64, x *nodes.Node, w steps.Weight) *nodes.Node {
 		if p == 0 {
 			return x
 		}
 		masksOf[label] = true
 		key := fmt.Sprint(label, x.Shape())
 		if masks[key] == nil {
-			masks[key] = g.Noise(nodes.NoiseRequest{
-				Label: label, Kind: nodes.Bernoulli, P: 1 - p, Shape: x.Shape(), PerSequence: true,
-			})
+			of := nodes.NoiseRequest{Label: label, Kind: nodes.Bernoulli, P: 1 - p,
+				Shape: x.Shape(), PerSequence: true}
+			if len(steps.WeightShape(w)) == 2 && of.Shape[0] == batch { // no stack of products
+				of.RowAxes = len(of.Shape) - 1
+			}
+			masks[key] = g.Noise(of)
 		}
 		return nodes.Masked(x, masks[key], p)
 	}
@@ -67,9 +71,9 @@ func (v Variational) Step(x *nodes.Node, s State) State {
 			}
 			switch role(x, w) {
 			case OfInput:
-				return mask(ofInput, v.Input, x)
+				return mask(ofInput, v.Input, x, w)
 			case OfState:
-				return mask(ofHidden, v.Hidden, x)
+				return mask(ofHidden, v.Hidden, x, w)
 			}
 			return x
 		}

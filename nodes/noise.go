@@ -26,7 +26,7 @@ type NoiseRequest struct {
 	Whole       bool // the same numbers for all rows of a batch, such as a mask of weights
 	// RowAxes are the axes behind that of the rows of a batch: 2 of [B, H, 3]; see Options.Rows.
 	// Default: the last one, and in a step all but the first where that has as many as there are
-	// rows, and the one before the last has not.
+	// rows, but of three, if the second has as many too, the last: it may be a stack of products.
 	RowAxes int
 }
 
@@ -43,7 +43,7 @@ func (g *Graph) Noise(r NoiseRequest) *Node {
 			ops.ShapeString(r.Shape))
 	}
 	if rows := g.opts.Rows; g.loop != nil && r.RowAxes == 0 && axes > 1 && r.Shape[0] == rows &&
-		r.Shape[axes-1] != rows {
+		(axes > 2 || r.Shape[1] != rows) {
 		r.RowAxes = axes
 	}
 	return g.noData(g.noise(r))
