@@ -126,13 +126,13 @@ func TestVariational(t *testing.T) {
 	}{
 		{"both", true, 0.5, 0.75, 200 + 0 + 0 + 1 + 1, []nodes.NoiseRequest{
 			{Label: "variational input", Kind: nodes.Bernoulli, P: 0.5, Shape: []int{1, 1},
-				PerSequence: true},
+				PerSequence: true, RowAxes: 1},
 			{Label: "variational hidden", Kind: nodes.Bernoulli, P: 0.25, Shape: []int{1, 1},
-				PerSequence: true},
+				PerSequence: true, RowAxes: 1},
 		}},
 		{"hidden alone", true, 0, 0.75, 100 + 4 + 4 + 1 + 1, []nodes.NoiseRequest{
 			{Label: "variational hidden", Kind: nodes.Bernoulli, P: 0.25, Shape: []int{1, 1},
-				PerSequence: true},
+				PerSequence: true, RowAxes: 1},
 		}},
 		{"neither", true, 0, 0, 104, nil},
 		{"evaluation", false, 0.5, 0.75, 104, nil},

@@ -52,7 +52,8 @@ func TestNoiseOfPartsOfABatch(t *testing.T) {
 	}
 }
 
-// mixed is a cell that multiplies a part of its state [B, 3, 4] by a matrix, and drops parts of [B, 2, 3, 2].
+// mixed is a cell that multiplies a part of its state [B, 3, 4] by a matrix, and drops parts of
+// [B, 2, 3, 2].
 type mixed struct{ in, mix *nodes.Param }
 
 func (mixed) Parts() []cells.Part {
