@@ -33,7 +33,8 @@ func TestNoiseOfPartsOfABatch(t *testing.T) {
 			run := func(first, rows int) []float64 {
 				layer := func(s *nodes.Scope) unroll.Layer {
 					return unroll.Over(cells.Variational{Input: 0.4, Hidden: c.hidden,
-						Cell: cells.Zoneout{Cell: cellOfRows(t, s, c.cell), Rates: []float64{0.3, 0.3}}})
+						Cell: cells.Zoneout{Cell: cellOfRows(t, s, c.cell),
+							Rates: []float64{0.3, 0.3}}})
 				}
 				return outputsOfRows(t, layer, strategy, T, first, rows, B)
 			}
@@ -43,8 +44,8 @@ func TestNoiseOfPartsOfABatch(t *testing.T) {
 					part := run(first, rows)
 					for at := range T {
 						from, size := (at*B+first)*rowsWidth, rows*rowsWidth
-						require.InDeltaSlice(t, whole[from:from+size], part[at*size:(at+1)*size], 1e-12,
-							"%s, %v, rows %d to %d", c.cell, strategy, first, first+rows)
+						require.InDeltaSlice(t, whole[from:from+size], part[at*size:(at+1)*size],
+							1e-12, "%s, %v, rows %d to %d", c.cell, strategy, first, first+rows)
 					}
 				}
 			}
