@@ -4,6 +4,7 @@
 //
 //	go run ./benchmarks/every
 //	go run ./benchmarks/every -cells "mingru indrnn" -sizes LONG1 -threads 2
+//	go run ./benchmarks/every -quick
 //
 // Times are the least of several runs, and of a training step the sum of the least times of its
 // instructions if that is less, so that other programs on the machine disturb them little.

@@ -26,12 +26,26 @@ func main() {
 	modes := flag.String("modes", "train infer", "train, and infer for one step of one sequence")
 	threads := flag.Int("threads", 1, "threads")
 	spend := flag.Duration("time", time.Second, "time to spend on each line")
+	quick := flag.Bool("quick", false, "try the command: tiny workloads of the same names, and a "+
+		"millisecond for each line, whose times mean nothing")
 	flag.Parse()
+	if *quick {
+		for name, w := range sizes {
+			sizes[name] = tiny(w)
+		}
+		*spend = time.Millisecond
+	}
 	err := run(*names, strings.Fields(*of), strings.Fields(*modes), *threads, *spend)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "every:", err)
 		os.Exit(1)
 	}
+}
+
+// tiny is a workload of which every dimension is small, and 1 where w's is.
+func tiny(w benchmarks.Workload) benchmarks.Workload {
+	w.B, w.T, w.I, w.H = min(w.B, 2), min(w.T, 3), min(w.I, 5), 16
+	return w
 }
 
 // specs are the cells that are measured by default: those whose state is a matrix with 8 heads, as

@@ -61,6 +61,26 @@ func SpreadRows[F Float](dst, src []F, stride, rows, n int) {
 	}
 }
 
+// CopyRows is dst[r·ldd+j] = src[r·lds+j] for j < n. With an lds of 0 it repeats a row.
+func CopyRows[F Float](dst []F, ldd int, src []F, lds, rows, n int) {
+	if rows == 0 || n == 0 {
+		return
+	}
+	if !within(len(src), rows, n, lds) || !within(len(dst), rows, n, ldd) {
+		panic(errRows)
+	}
+	if n <= copiedBytes/size[F]() {
+		copyRows(dst, ldd, src, lds, rows, n)
+		return
+	}
+	for r := range rows {
+		copy(dst[r*ldd:][:n], src[r*lds:])
+	}
+}
+
+// copiedBytes are the bytes of the longest row that copyRows takes: three vectors.
+const copiedBytes = 3 * 64
+
 const (
 	opAddRows = iota
 	opSumRows

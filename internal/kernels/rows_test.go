@@ -54,13 +54,26 @@ func testRows[F Float](t *testing.T) {
 				}
 				SpreadRows(got[:rows*n], src, stride, rows, n)
 				require.Equal(t, append(want, guard), got, "SpreadRows %d %d %d", rows, n, stride)
+
+				for _, from := range []int{0, stride} {
+					want = draw((rows-1)*stride + n)
+					got = append(append([]F{}, want...), guard)
+					for q := range rows {
+						copy(want[q*stride:][:n], src[q*from:])
+					}
+					CopyRows(got[:len(want)], stride, src, from, rows, n)
+					require.Equal(t, append(want, guard), got, "CopyRows %d %d %d", rows, n, stride)
+				}
 			}
 		}
 	}
 	require.Panics(t, func() { AddRows(draw(4), draw(7), 4, 2) })
 	require.Panics(t, func() { SumRows(draw(2), draw(7), 4, 4) })
 	require.Panics(t, func() { SpreadRows(draw(7), draw(2), 1, 2, 4) })
+	require.Panics(t, func() { CopyRows(draw(7), 4, draw(8), 4, 2, 4) })
+	require.Panics(t, func() { CopyRows(draw(8), 4, draw(7), 4, 2, 4) })
 	AddRows(draw(3), nil, 1, 0)
+	CopyRows(draw(3), 3, nil, 1, 0, 3)
 	got := []F{F(math.NaN())}
 	SumRows(got, nil, 1, 0)
 	require.Zero(t, got[0])

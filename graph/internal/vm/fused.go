@@ -158,9 +158,7 @@ func (f *Fused[F]) prepare(x *worker[F], o *Op[F], slots [][]F, rows int) {
 	case OpRows:
 		dst, src := slots[o.Dst], at(x, &f.Operands[o.A].Layout)
 		n := len(dst) / rows
-		for r := range rows {
-			copy(dst[r*n:(r+1)*n], src)
-		}
+		kernels.CopyRows(dst, n, src, 0, rows, n)
 	}
 }
 
@@ -184,9 +182,7 @@ func (f *Fused[F]) block(x *worker[F], slots [][]F, rows, n int) {
 		switch o.Code {
 		case OpRows:
 			dst, src, s := slots[o.Dst], slots[o.A], f.Operands[o.A].Strides[last-1]
-			for r := range rows {
-				copy(dst[r*n:(r+1)*n], src[r*s:])
-			}
+			kernels.CopyRows(dst, n, src, s, rows, n)
 		case OpSpread:
 			dst, src, s := slots[o.Dst], slots[o.A], f.Operands[o.A].Strides[last-1]
 			kernels.SpreadRows(dst, src, s, rows, n)
@@ -199,11 +195,11 @@ func (f *Fused[F]) block(x *worker[F], slots [][]F, rows, n int) {
 			}
 		case OpScatter:
 			dst, src, strides := slots[o.Dst], slots[o.A], f.Operands[o.Dst].Strides
+			if strides[last] == 1 {
+				kernels.CopyRows(dst, strides[last-1], src, n, rows, n)
+				continue
+			}
 			for r := range rows {
-				if strides[last] == 1 {
-					copy(dst[r*strides[last-1]:], src[r*n:(r+1)*n])
-					continue
-				}
 				for k := range n {
 					dst[r*strides[last-1]+k*strides[last]] = src[r*n+k]
 				}
