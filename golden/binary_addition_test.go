@@ -75,3 +75,8 @@ func runBinaryAddition(r *goldenRun) {
 	}
 	r.compareAll("output", r.Outputs, outputs)
 }
+
+// block is number k of n equal blocks.
+func block(data []float64, k, n int) []float64 {
+	return data[k*len(data)/n : (k+1)*len(data)/n]
+}

@@ -157,13 +157,223 @@ def norm_dropout(n):
         yield G.named(f"mixed{i}_{how}_{kind}", {"kind": how, "cell": stack, **size, **more})
 
 
+# Stacks whose layers differ: `stack` in a configuration has a full configuration for each layer, from the bottom up, and
+# what stands beside it is the top layer's. Their states are [directions, B, *], with the layers' side by side.
+# `residual` adds the input of each layer above the first to its output.
+
+plain_params, plain_step, plain_stack, plain_zeros = G.stack_params, G.one_step, G.run_stack, G.zero_states
+plain_parts, plain_scores = G.state_parts, G.scores
+
+
+def state_parts(config):
+    if "stack" not in config:
+        return plain_parts(config)
+    return [part for part in "hc" if any(width_of(c, part) for c in config["stack"])]
+
+
+def width_of(config, part):
+    """How wide a part is in a layer's state: 0 if the layer has none."""
+    return {"h": G.hidden_out(config), "c": config["H"]}[part] if part in plain_parts(config) else 0
+
+
+def split(config, states):
+    """The states of a stack, layer by layer."""
+    of = {part: s.split([width_of(c, part) for c in config["stack"]], -1) for part, s in zip(state_parts(config), states)}
+    return [tuple(of[part][l] for part in plain_parts(c)) for l, c in enumerate(config["stack"])]
+
+
+def joined(config, states):
+    """What split divides."""
+    of = [dict(zip(plain_parts(c), s)) for c, s in zip(config["stack"], states)]
+    return tuple(G.torch.cat([s[part] for s in of if part in s], -1) for part in state_parts(config))
+
+
+def stack_params(config, rng, width, prefix="", scale=0.6):
+    if "stack" not in config:
+        return plain_params(config, rng, width, prefix, scale)
+    params = {}
+    for l, c in enumerate(config["stack"]):
+        own = plain_params(c, rng, width, prefix, scale)
+        params.update({name.replace("_l0", f"_l{l}"): v for name, v in own.items()})
+        width = G.output_width(c)
+    return params
+
+
+def zero_states(config, B):
+    if "stack" not in config:
+        return plain_zeros(config, B)
+    return joined(config, [plain_zeros(c, B) for c in config["stack"]])
+
+
+def layer_params(params, prefix, l):
+    return {name.replace(f"_l{l}", "_l0"): v for name, v in params.items() if name.startswith(prefix) and f"_l{l}" in name}
+
+
+def run_stack(config, params, x, states, lengths=None, prefix="", between=None):
+    if "stack" not in config:
+        return plain_stack(config, params, x, states, lengths, prefix, between)
+    finals = []
+    for l, (c, state) in enumerate(zip(config["stack"], split(config, states))):
+        y, final = plain_stack(c, layer_params(params, prefix, l), x, state, lengths, prefix)
+        x = x + y if l and config["residual"] else y
+        finals.append(final)
+    return x, finals[-1] if config.get("top") else joined(config, finals)
+
+
+def one_step(config, params, prefix, x, states):
+    if "stack" not in config:
+        return plain_step(config, params, prefix, x, states)
+    nexts = []
+    for l, (c, state) in enumerate(zip(config["stack"], split(config, states))):
+        y, new = plain_step(c, layer_params(params, prefix, l), prefix, x, state)
+        x = x + y if l and config["residual"] else y
+        nexts.append(new)
+    return x, joined(config, nexts)
+
+
+G.state_parts, G.stack_params, G.zero_states, G.run_stack, G.one_step = state_parts, stack_params, zero_states, run_stack, one_step
+
+
+def stack_of(In, both=False, plain=True):
+    """A stack of layers of any cells and widths."""
+    layers, merge, widths = [], draw.choice(["concat", "sum", "mean", "product"]), draw.choice([[3, 5], [4, 2, 3], [1, 4], [3, 3], [2, 2, 2]])
+    for H in widths:
+        kind, options = cell(draw.choice([1, 2]), H, 1, False, plain)
+        if both:
+            options.update(bidirectional=True, merge=merge)
+        layers.append(G.cell_config(kind, H=H, In=In, **options))
+        In = G.output_width(layers[-1])
+    equal = len({G.output_width(c) for c in layers}) == 1
+    return {**layers[-1], "In": layers[0]["In"], "layers": len(layers), "stack": layers, "residual": equal and draw.random() < 0.7}
+
+
+def bridge_of_stacks(config, params, prefix, enc, states):
+    """The bridge from each layer of the encoder to the same layer of the decoder."""
+    dec = config["decoder"]
+    if "stack" not in dec or config["bridge"] == "none":
+        return bridge(config, params, prefix, enc, states)
+    starts = []
+    for l, (e, d, state) in enumerate(zip(enc["stack"], dec["stack"], split(enc, states))):
+        own = dict(zip(plain_parts(e), (s.transpose(0, 1).flatten(1).unsqueeze(0) for s in state)))
+        starts.append(tuple(G.torch.tanh(G.apply(own.get(part, own["h"]), params, f"{prefix}_{part}_l{l}")) for part in plain_parts(d)))
+    return joined(dec, starts)
+
+
+def stacked_seq2seq(config, given, rng):
+    """The generator's model, with a bridge as wide as each layer wants."""
+    enc, dec = config["encoder"], config["decoder"]
+    model = G.seq2seq(config, given, rng)
+    model.params = {name: v for name, v in model.params.items() if not name.startswith("bridge_")}
+    if config["bridge"] == "tanh":
+        for l, (e, d) in enumerate(zip(enc["stack"], dec["stack"])):
+            for part in plain_parts(d):
+                wide = G.directions(e) * (width_of(e, part) or width_of(e, "h"))
+                model.params.update(G.affine(rng, f"bridge_{part}_l{l}", width_of(d, part), wide))
+    model.check, forward = None, model.forward
+
+    def with_query(i, p):  # Bahdanau's query is the top layer's part of the state
+        G.scores = lambda score, query, *more: plain_scores(score, query[..., -G.hidden_out(dec):], *more)
+        try:
+            return forward(i, p)
+        finally:
+            G.scores = plain_scores
+    model.forward = with_query
+    return model
+
+
+G.bridge = bridge_of_stacks
+
+
+def stacks(n):
+    for i in range(n):
+        size, attention, both = G.SIZES["seq2seq"][1], draw.choice(["none", "bahdanau", "luong"]), draw.random() < 0.5
+        enc = stack_of(size["E_src"], both)
+        M, free = G.output_width(enc), both or attention != "none"
+        dec = dict(enc)
+        while free and (dec is None or dec["layers"] != enc["layers"] or dec["bidirectional"] or G.hidden_out(dec) != dec["H"]):
+            dec = stack_of(0, False, False)
+        In = size["E_tgt"] + {"none": 0, "bahdanau": M, "luong": G.hidden_out(dec)}[attention]
+        first, *others = dec["stack"]
+        dec = {**dec, "In": In, "stack": [dict(first, In=In), *others]}
+        att = {"kind": attention}
+        if attention != "none":
+            score = "additive" if attention == "bahdanau" else draw.choice(["general", "concat"])
+            att.update(score=score, A=size["A"] if score in ("additive", "concat") else 0)
+        more = {"k1": draw.choice([1, 2, 3])} if draw.random() < 0.4 else {}
+        config = {"encoder": enc, "decoder": dec, "attention": att, "bridge": "tanh" if free else "none", "reduction": draw.choice(["mean", "batch"]),
+                  **{k: size[k] for k in ("B", "S", "T", "V_src", "V_tgt", "E_src", "E_tgt")}, **more}
+        yield G.named(f"stacks{i}", config, src_lengths=size["src_lengths"], tgt_lengths=size["tgt_lengths"])
+
+
+def cut_hred(config, given, rng):
+    """The generator's model, with the gradient of the decoder's state cut before every k1-th step of a turn."""
+    enc, k1 = config["utterance_encoder"], config.get("k1")
+    model = G.hred({**config, "utterance_encoder": {**enc, "top": True}}, given, rng)  # of a stack it reads the top layer's state
+    forward, step = model.forward, G.one_step
+
+    def cut(i, p):
+        calls = 0
+
+        def one(stack, params, prefix, x, states):
+            nonlocal calls
+            t, calls = calls % config["T"], calls + 1
+            return step(stack, params, prefix, x, tuple(s.detach() for s in states) if k1 and t and t % k1 == 0 else states)
+        G.one_step = one
+        try:
+            return forward(i, p)
+        finally:
+            G.one_step = step
+    model.forward = cut
+    return model
+
+
+def hred_stacks(n):
+    for i in range(n):
+        size = dict(G.SIZES["hred"][1])
+        enc = stack_of(size["E"])
+        ctx = stack_of(G.output_width(enc))
+        size["H_ctx"] = G.output_width(ctx)
+        latent = {} if draw.random() < 0.5 else dict(variance=draw.choice(["exp", "softplus"]), kl_weight=draw.choice([0.3, 1.0]))
+        name, config, given = G.hred_case(f"stacks{i}", size, dec=cell(draw.choice([1, 2]), size["H_dec"]), context_input=draw.random() < 0.5, **latent)
+        more = {"k1": draw.choice([1, 2, 3])} if draw.random() < 0.5 else {}
+        yield name, {**config, "utterance_encoder": enc, "context_encoder": ctx, **more}, given
+
+
+def decode_stacks(n):
+    for i in range(n):
+        size = G.SIZES["decode"][1]
+        method = {"method": "beam", "beam": draw.choice([2, 3]), "alpha": draw.choice([0.0, 0.6])} if i % 3 else {"method": "greedy"}
+        yield G.named(f"stacks{i}", {**method, "cell": stack_of(size["E"]), "bos": 0, "eos": size["V"] - 1,
+                                     **{k: size[k] for k in ("B", "V", "E", "max_length")}}, discourage_eos=1.0)
+
+
+def tbptt_stacks(n):
+    for i in range(n):
+        size = dict(draw.choice(G.SIZES["tbptt"][::2]))
+        k1, k2 = draw.choice(size.pop("windows"))
+        size.pop("H")
+        update = draw.choice(["none", "sgd"])
+        yield G.named(f"stacks{i}", {**stack_of(size["In"], False, False), **size, "initial_state": draw.choice(["given", "zero"]), "k1": k1, "k2": k2,
+                                     "update": update, "lr": 0.1 if update == "sgd" else 0.0, "reduction": draw.choice(["mean", "sum"])})
+
+
+def length_stacks(n):
+    for i in range(n):
+        size = dict(draw.choice(G.SIZES["lengths"]))
+        given = size.pop("lengths")
+        yield G.named(f"stacks{i}", {**stack_of(size["In"], draw.random() < 0.5, False), "B": size["B"], "T": size["T"],
+                                     "initial_state": draw.choice(["given", "zero"])}, lengths=given)
+
+
+G.torch_module, torch_module = lambda config, width: None if "stack" in config else torch_module(config, width), G.torch_module
+makes = {parts: seq2seq_model, seq2seq: seq2seq_model, stacks: stacked_seq2seq, hred_stacks: cut_hred}
 lines = []
 for family, cases in (("seq2seq", seq2seq), ("hred", hred), ("decode", decode), ("tbptt", tbptt), ("lengths", lengths),
-                      ("norm_dropout", norm_dropout), ("seq2seq", parts)):
+                      ("norm_dropout", norm_dropout), ("seq2seq", parts), ("seq2seq", stacks), ("hred", hred_stacks),
+                      ("decode", decode_stacks), ("tbptt", tbptt_stacks), ("lengths", length_stacks)):
     for name, config, given in cases(args.cases):
-        make = seq2seq_model if family == "seq2seq" else G.FAMILIES[family][1]
-        model = make(config, given, G.Rng(args.seed, "composites", family, name))
-        case = G.run_case(family, name, config, model, family != "seq2seq" or "k1" not in config)
+        model = makes.get(cases, G.FAMILIES[family][1])(config, given, G.Rng(args.seed, "composites", family, name))
+        case = G.run_case(family, name, config, model, family == "tbptt" or "k1" not in config)
         case["name"] = family + "_" + name
         case["config"] = {"family": family, **config}
         lines.append(json.dumps(case, separators=(",", ":"), allow_nan=False))

@@ -93,14 +93,13 @@ func newGoldenStepper(r *goldenRun, cell settings, B, width, V, E int) *decode.R
 	stepper, err := decode.NewRecurrent(graph)
 	require.NoError(r, err)
 	for i, to := range stepper.Start(nil) {
-		part, layer := s.Parts()[i], i/len(s.states)
-		values := r.raw(s.states[i%len(s.states)]+"0", s.cells, B, part.Width)[layer*B*part.Width:]
+		name := s.slots[i].name
 		var repeated []float64
-		for b := range B {
+		s.each(i, r.raw(name+"0", s.shape(name, B)...), B, func(_ int, row []float64) {
 			for range width {
-				repeated = append(repeated, values[b*part.Width:(b+1)*part.Width]...)
+				repeated = append(repeated, row...)
 			}
-		}
+		})
 		to.Put64(0, repeated)
 	}
 	return stepper

@@ -65,7 +65,7 @@ var (
 )
 
 // goldenTotal is the number of cases under testdata.
-const goldenTotal = 592 + 28
+const goldenTotal = 592 + 48
 
 // TestGolden holds the library to the reference numbers of testdata, or of the folder GOLDEN_DIR:
 // every case of every file, and in it every output, the loss and every gradient by name. A case

@@ -6,6 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seqzoo/seqzoo/nodes"
+	"github.com/seqzoo/seqzoo/unroll"
 	"github.com/seqzoo/seqzoo/zoo/dialogue"
 )
 
@@ -25,11 +26,11 @@ func runHRED(r *goldenRun) {
 		require.False(r, s.flag("bidirectional"))
 		s.whole("In")
 	}
-	var read [3]goldenCell
+	var read [3][]goldenCell
 	cfg.Encoder, read[0] = recurrent(encoder)
 	cfg.Context, read[1] = recurrent(context)
 	cfg.Decoder, read[2] = recurrent(decoder)
-	klWeight := 0.0
+	cut, klWeight := cutOf(c), 0.0
 	if v, ok := c.keys["latent"]; ok && v == nil {
 		delete(c.keys, "latent")
 	} else {
@@ -59,7 +60,7 @@ func runHRED(r *goldenRun) {
 	if cfg.Latent.Width > 0 {
 		in.Eps = r.constant("eps", N-1, B, cfg.Latent.Width)
 	}
-	out := m.Forward(in, r.strategy)
+	out := m.ForwardOver(in, unroll.Options{Strategy: r.strategy, Cut: cut})
 	predicted := nodes.Slice(lengths, 0, 1, N)
 	live := nodes.Reshape(nodes.LengthMask(nodes.Reshape(predicted, (N-1)*B), T), T, N-1, B, 1)
 	r.output("utterances", out.Utterances)
@@ -98,7 +99,7 @@ func before(turns []float64, N, T, B int) []float64 {
 }
 
 // placeHRED says where the parameters of a case are in the model.
-func placeHRED(r *goldenRun, cfg dialogue.Config, encoder, context, decoder goldenCell) {
+func placeHRED(r *goldenRun, cfg dialogue.Config, encoder, context, decoder []goldenCell) {
 	root := r.store.Root()
 	r.place("embed.weight", verbatim(root.In("embed").Shared("E")))
 	r.place("out.weight", all(root.In("out").Shared("W")))
@@ -106,19 +107,19 @@ func placeHRED(r *goldenRun, cfg dialogue.Config, encoder, context, decoder gold
 	for k := range cfg.Encoder.Layers {
 		s, suffix := root.In("encoder").In("l%d", k), fmt.Sprintf("_l%d", k)
 		if cfg.Bidirectional {
-			encoder.place(r, s.In("forward"), "encoder.", suffix)
-			encoder.place(r, s.In("backward"), "encoder.", suffix+"_reverse")
+			encoder[k].place(r, s.In("forward"), "encoder.", suffix)
+			encoder[k].place(r, s.In("backward"), "encoder.", suffix+"_reverse")
 		} else {
-			encoder.place(r, s, "encoder.", suffix)
+			encoder[k].place(r, s, "encoder.", suffix)
 		}
 	}
 	for k := range cfg.Context.Layers {
-		context.place(r, root.In("context").In("l%d", k), "context.", fmt.Sprintf("_l%d", k))
+		context[k].place(r, root.In("context").In("l%d", k), "context.", fmt.Sprintf("_l%d", k))
 	}
 	for k := range cfg.Decoder.Layers {
-		decoder.place(r, root.In("decoder").In("l%d", k), "decoder.", fmt.Sprintf("_l%d", k))
+		decoder[k].place(r, root.In("decoder").In("l%d", k), "decoder.", fmt.Sprintf("_l%d", k))
 	}
-	for _, p := range decoder.states() {
+	for _, p := range decoder[0].states() {
 		r.place("init_"+p+".weight", all(root.In("init").In("l0").Shared("W_"+p)))
 		r.place("init_"+p+".bias", all(root.In("init").In("l0").Shared("b_"+p)))
 	}

@@ -106,8 +106,9 @@ func runLayerNormLSTM(r *goldenRun, B, T, In, H int) {
 		r.place(theirs+".weight", all(root.Shared("gain_"+ours)))
 		r.place(theirs+".bias", all(root.Shared("bias_"+ours)))
 	}
-	s := stack{Stack: unroll.Stack{Layers: []unroll.Layer{unroll.Over(cell)}}, in: In, hidden: H,
-		states: []string{"h", "c"}, cells: 1}
+	s := &stack{Stack: unroll.Stack{Layers: []unroll.Layer{unroll.Over(cell)}}, in: In,
+		rows: map[string]int{}, widths: map[string]int{}}
+	s.add(cell, []string{"h", "c"}, 0, false)
 	r.start(nodes.Options{})
 	s.run(r, r.input("x", T, B, In), s.initial(r, B), unroll.Options{})
 }

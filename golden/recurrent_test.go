@@ -2,6 +2,7 @@ package golden_test
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/stretchr/testify/require"
 
@@ -105,36 +106,111 @@ func (r *goldenRun) gather(ours map[*nodes.Param][]float64) map[string]array {
 type stack struct {
 	unroll.Stack
 	in     int
-	hidden int
-	states []string // the parts of a cell's state
-	cells  int      // layers times directions
+	states []string       // the names of PyTorch's tensors of a state
+	slots  []slot         // where the parts of a state are in them
+	rows   map[string]int // how many rows each of them has …
+	widths map[string]int // … and how wide it is
+}
+
+// slot is where a part of a state is in PyTorch's tensor [rows, B, width] of its name: columns at
+// and further of a row.
+type slot struct {
+	name           string
+	row, at, width int
 }
 
 // newStack declares the cells of a configuration and places their parameters. Wrap, if not nil,
 // goes around each cell.
-func newStack(r *goldenRun, c settings, wrap func(cells.Cell) cells.Cell) stack {
-	cell := readCell(c)
-	s := stack{in: c.whole("In"), hidden: cell.hidden, states: cell.states()}
-	layers, bidirectional := c.whole("layers"), c.flag("bidirectional")
-	merge := mergeOf(c)
+func newStack(r *goldenRun, c settings, wrap func(cells.Cell) cells.Cell) *stack {
+	layers, mixed := layersOf(c)
+	s := &stack{in: c.whole("In"), rows: map[string]int{}, widths: map[string]int{}}
+	bidirectional, merge := c.flag("bidirectional"), mergeOf(c)
+	if mixed {
+		s.Residual = c.flag("residual")
+	}
 	width := s.in
-	for l := range layers {
-		one := func(suffix string) unroll.Layer {
-			s.cells++
+	for l, cell := range layers {
+		one := func(direction int, suffix string) unroll.Layer {
 			built := cell.build(r, width, fmt.Sprintf("_l%d%s", l, suffix))
 			if wrap != nil {
 				built = wrap(built)
 			}
+			s.add(built, cell.states(), direction, mixed)
 			return unroll.Over(built)
 		}
-		layer := one("")
+		layer := one(0, "")
 		if bidirectional {
-			layer = unroll.Bidirectional{Forward: layer, Backward: one("_reverse"), Merge: merge}
+			layer = unroll.Bidirectional{Forward: layer, Backward: one(1, "_reverse"), Merge: merge}
 		}
 		s.Layers = append(s.Layers, layer)
 		width = layer.Width()
 	}
 	return s
+}
+
+// layersOf reads the cell of each layer, and whether they differ, so that their states stand side
+// by side. What stands beside a list of them is the top layer's.
+func layersOf(c settings) (layers []goldenCell, mixed bool) {
+	top, n := readCell(c), c.whole("layers")
+	if !c.has("stack") {
+		return slices.Repeat([]goldenCell{top}, n), false
+	}
+	list, ways := take[[]any](c, "stack"), []string(nil)
+	require.Len(c.t, list, n, "config: stack")
+	for _, l := range list {
+		layer, ok := l.(map[string]any)
+		require.True(c.t, ok, "config: stack has %v", l)
+		own := settings{c.t, layer}
+		layers = append(layers, readCell(own))
+		require.Equal(c.t, 1, own.whole("layers"))
+		own.whole("In")
+		ways = append(ways, fmt.Sprint(own.flag("bidirectional"), mergeOf(own)))
+		own.done()
+	}
+	require.Equal(c.t, top, layers[n-1], "the top layer")
+	require.Len(c.t, slices.Compact(ways), 1, "the directions of all layers")
+	return layers, true
+}
+
+// add says where the state of the next cell is: in a row of its own, or in its direction's row on
+// the right of the cells before it.
+func (s *stack) add(cell cells.Cell, names []string, direction int, beside bool) {
+	for i, p := range cell.Parts() {
+		name := names[i]
+		if !slices.Contains(s.states, name) {
+			s.states = append(s.states, name)
+		}
+		at := slot{name: name, row: s.rows[name], width: p.Width}
+		if beside {
+			at.row = direction
+			for _, other := range s.slots {
+				if other.name == name && other.row == direction {
+					at.at += other.width
+				}
+			}
+		}
+		s.slots = append(s.slots, at)
+		s.rows[name] = max(s.rows[name], at.row+1)
+		s.widths[name] = max(s.widths[name], at.at+at.width)
+	}
+}
+
+// shape is that of PyTorch's tensor of a name.
+func (s *stack) shape(name string, B int) []int { return []int{s.rows[name], B, s.widths[name]} }
+
+// each calls f with the row of each sequence of a part of the state, in the values of PyTorch's
+// tensor of its name.
+func (s *stack) each(part int, values []float64, B int, f func(b int, row []float64)) {
+	at := s.slots[part]
+	for b := range B {
+		f(b, values[(at.row*B+b)*s.widths[at.name]+at.at:][:at.width])
+	}
+}
+
+// part is a part of the state [B, width] of PyTorch's tensor of its name.
+func (s *stack) part(part int, values []float64, B int) (of []float64) {
+	s.each(part, values, B, func(_ int, row []float64) { of = append(of, row...) })
+	return of
 }
 
 func mergeOf(c settings) unroll.Merge {
@@ -228,28 +304,32 @@ func (c goldenCell) place(r *goldenRun, s *nodes.Scope, prefix, suffix string) {
 	}
 }
 
-// initial is the state given as inputs h0 and c0, each [cells, B, width].
-func (s stack) initial(r *goldenRun, B int) cells.State {
-	parts, state := s.Parts(), cells.State{}
-	var inputs []*nodes.Node
-	for i, name := range s.states {
-		inputs = append(inputs, r.input(name+"0", s.cells, B, parts[i].Width))
+// initial is the state given as inputs h0 and c0.
+func (s *stack) initial(r *goldenRun, B int) (state cells.State) {
+	inputs := map[string]*nodes.Node{}
+	for _, name := range s.states {
+		inputs[name] = r.input(name+"0", s.shape(name, B)...)
 	}
-	for k := range s.cells {
-		for _, n := range inputs {
-			state = append(state, nodes.TimeSlice(n, k))
-		}
+	for _, at := range s.slots {
+		row := nodes.TimeSlice(inputs[at.name], at.row)
+		state = append(state, nodes.Slice(row, 1, at.at, at.at+at.width))
 	}
 	return state
 }
 
 // final is a state as outputs h_n and c_n.
-func (s stack) final(state cells.State) map[string]*nodes.Node {
+func (s *stack) final(state cells.State) map[string]*nodes.Node {
 	out := map[string]*nodes.Node{}
-	for i, name := range s.states {
+	for _, name := range s.states {
+		rows := make([][]*nodes.Node, s.rows[name])
+		for i, at := range s.slots {
+			if at.name == name {
+				rows[at.row] = append(rows[at.row], state[i])
+			}
+		}
 		var of []*nodes.Node
-		for k := range s.cells {
-			of = append(of, state[k*len(s.states)+i])
+		for _, row := range rows {
+			of = append(of, nodes.Concat(-1, row...))
 		}
 		out[name+"_n"] = nodes.Stack(of...)
 	}
@@ -257,7 +337,7 @@ func (s stack) final(state cells.State) map[string]*nodes.Node {
 }
 
 // run unrolls the stack over x, names the outputs and checks everything.
-func (s stack) run(r *goldenRun, x *nodes.Node, init cells.State, o unroll.Options) {
+func (s *stack) run(r *goldenRun, x *nodes.Node, init cells.State, o unroll.Options) {
 	o.Strategy = r.strategy
 	result := s.Unroll(x, init, o)
 	r.output("y", result.Y())

@@ -2,6 +2,7 @@ package golden_test
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/stretchr/testify/require"
 
@@ -32,14 +33,10 @@ func runSeq2Seq(r *goldenRun) {
 	require.False(r, dec.flag("bidirectional"))
 	require.EqualValues(r, cfg.EmbedSource, enc.whole("In"))
 	dec.whole("In")
-	var cellsOf [2]goldenCell
+	var cellsOf [2][]goldenCell
 	cfg.Encoder, cellsOf[0] = recurrent(enc)
 	cfg.Decoder, cellsOf[1] = recurrent(dec)
-	cut := 0
-	if v, ok := c.keys["k1"]; ok && v != nil {
-		cut = c.whole("k1")
-	}
-	delete(c.keys, "k1")
+	cut := cutOf(c)
 	for _, s := range []settings{enc, dec, attention} {
 		s.done()
 	}
@@ -70,11 +67,28 @@ func runSeq2Seq(r *goldenRun) {
 	}
 }
 
+// cutOf is k1, before every how many steps a decoder's gradient is cut; 0 where nothing is said of it.
+func cutOf(c settings) int {
+	if c.keys["k1"] == nil {
+		delete(c.keys, "k1")
+		return 0
+	}
+	return c.whole("k1")
+}
+
 // recurrent reads what a cell configuration says of a stack.
-func recurrent(c settings) (zoo.Recurrent, goldenCell) {
-	cell := readCell(c)
-	return zoo.Recurrent{Cell: cell.spec, Hidden: cell.hidden, Layers: c.whole("layers"),
-		Merge: mergeOf(c)}, cell
+func recurrent(c settings) (zoo.Recurrent, []goldenCell) {
+	layers, mixed := layersOf(c)
+	stack := zoo.Recurrent{Cell: layers[0].spec, Hidden: layers[0].hidden, Layers: len(layers),
+		Merge: mergeOf(c)}
+	if mixed {
+		var specs []string
+		for _, l := range layers {
+			specs = append(specs, fmt.Sprintf("%s,hidden=%d", l.spec, l.hidden))
+		}
+		stack.Cell, stack.Residual = strings.Join(specs, "/"), c.flag("residual")
+	}
+	return stack, layers
 }
 
 // numbered is a vocabulary of n tokens.
@@ -91,7 +105,7 @@ func numbered(r *goldenRun, n int) *text.Vocabulary {
 }
 
 // placeSeq2Seq says where the parameters of a case are in the model.
-func placeSeq2Seq(r *goldenRun, cfg seq2seq.Config, encoder, decoder goldenCell) {
+func placeSeq2Seq(r *goldenRun, cfg seq2seq.Config, encoder, decoder []goldenCell) {
 	root := r.store.Root()
 	r.place("src_embed.weight", verbatim(root.In("source").Shared("E")))
 	r.place("tgt_embed.weight", verbatim(root.In("target").Shared("E")))
@@ -101,14 +115,14 @@ func placeSeq2Seq(r *goldenRun, cfg seq2seq.Config, encoder, decoder goldenCell)
 		suffix := fmt.Sprintf("_l%d", k)
 		s := root.In("encoder").In("l%d", k)
 		if cfg.Bidirectional {
-			encoder.place(r, s.In("forward"), "encoder.", suffix)
-			encoder.place(r, s.In("backward"), "encoder.", suffix+"_reverse")
+			encoder[k].place(r, s.In("forward"), "encoder.", suffix)
+			encoder[k].place(r, s.In("backward"), "encoder.", suffix+"_reverse")
 		} else {
-			encoder.place(r, s, "encoder.", suffix)
+			encoder[k].place(r, s, "encoder.", suffix)
 		}
-		decoder.place(r, root.In("decoder").In("l%d", k), "decoder.", suffix)
+		decoder[k].place(r, root.In("decoder").In("l%d", k), "decoder.", suffix)
 		if cfg.Bridge == "tanh" {
-			for _, p := range decoder.states() {
+			for _, p := range decoder[k].states() {
 				r.place(fmt.Sprintf("bridge_%s_l%d.weight", p, k),
 					all(root.In("bridge").In("l%d", k).Shared("W_"+p)))
 				r.place(fmt.Sprintf("bridge_%s_l%d.bias", p, k),

@@ -19,7 +19,7 @@ import (
 // truncated is a case of the family tbptt while it runs.
 type truncated struct {
 	*goldenRun
-	stack
+	*stack
 	B, T, Out int
 	update    bool                                           // the weights change after each window
 	given     bool                                           // the first state is an input with a gradient
@@ -81,13 +81,13 @@ func (t *truncated) begin() {
 	if !t.given {
 		return
 	}
-	for i, name := range t.states {
-		shape := []int{t.cells, t.B, t.Parts()[i].Width}
-		values := t.raw(name+"0", shape...)
-		t.grads[name+"0"] = array{Shape: shape, Data: make([]float64, len(values))}
-		for k := range t.cells {
-			fill(t.state.Tensors()[k*len(t.states)+i], block(values, k, t.cells))
-		}
+	for _, name := range t.states {
+		shape := t.shape(name, t.B)
+		t.grads[name+"0"] = array{Shape: shape, Data: make([]float64, size(shape))}
+	}
+	for i, at := range t.slots {
+		values := t.raw(at.name+"0", t.shape(at.name, t.B)...)
+		fill(t.state.Tensors()[i], t.part(i, values, t.B))
 	}
 }
 
@@ -138,8 +138,10 @@ func (t *truncated) window(windows *train.Truncated, shape train.WindowShape,
 	copy(dx, plus(dx, win.Step.Output(1).Float64s()))
 	if t.given && span.Start == 0 {
 		for j := range t.Parts() {
-			to := block(t.grads[t.states[j%len(t.states)]+"0"].Data, j/len(t.states), t.cells)
-			copy(to, plus(to, win.Step.Output(2+j).Float64s()))
+			of, width := win.Step.Output(2+j).Float64s(), t.slots[j].width
+			t.stack.each(j, t.grads[t.slots[j].name+"0"].Data, t.B, func(b int, to []float64) {
+				copy(to, plus(to, of[b*width:][:width]))
+			})
 		}
 	}
 	return ours
@@ -147,17 +149,19 @@ func (t *truncated) window(windows *train.Truncated, shape train.WindowShape,
 
 // compare holds what all windows gave to the case.
 func (t *truncated) compare(model theirs) {
-	for j, v := range t.state.Tensors() {
-		name := t.states[j%len(t.states)] + "_n"
-		t.got[name] = append(t.got[name], testkit.Floats(v)...)
-	}
 	outputs := map[string]array{"y": {Shape: []int{t.T, t.B, t.Out}, Data: t.got["y"]}}
 	for _, name := range []string{"window_losses", "window_start", "window_scored", "window_end"} {
 		outputs[name] = vector(t.got[name])
 	}
-	for i, name := range t.states {
-		outputs[name+"_n"] = array{Shape: []int{t.cells, t.B, t.Parts()[i].Width},
-			Data: t.got[name+"_n"]}
+	for _, name := range t.states {
+		shape := t.shape(name, t.B)
+		outputs[name+"_n"] = array{Shape: shape, Data: make([]float64, size(shape))}
+	}
+	for j, v := range t.state.Tensors() {
+		of, width := testkit.Floats(v), t.slots[j].width
+		t.stack.each(j, outputs[t.slots[j].name+"_n"].Data, t.B, func(b int, to []float64) {
+			copy(to, of[b*width:])
+		})
 	}
 	if t.update {
 		for name, v := range model.values() {
@@ -172,11 +176,6 @@ func (t *truncated) compare(model theirs) {
 	t.compareAll("output", t.Outputs, outputs)
 	t.compareLoss(t.total)
 	t.compareAll("gradient", t.Grads, t.grads)
-}
-
-// block is number k of n equal blocks.
-func block(data []float64, k, n int) []float64 {
-	return data[k*len(data)/n : (k+1)*len(data)/n]
 }
 
 // plus is a + b; a nil a is zeros.

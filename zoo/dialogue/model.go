@@ -274,7 +274,13 @@ type Graph struct {
 
 // Forward builds the model into the graph of its inputs, for two turns or more. It panics with a
 // *nodes.BuildError, as package nodes does.
-func (m *Model) Forward(in Inputs, s unroll.Strategy) (out Graph) {
+func (m *Model) Forward(in Inputs, s unroll.Strategy) Graph {
+	return m.ForwardOver(in, unroll.Options{Strategy: s})
+}
+
+// ForwardOver is Forward with encoders and a decoder that are unrolled by the Strategy and the
+// Recompute of o, and a decoder by its Cut.
+func (m *Model) ForwardOver(in Inputs, o unroll.Options) (out Graph) {
 	shared.NeedMade("HRED", m.store)
 	if shape := in.Words.Shape(); len(shape) != 3 || shape[1] < 2 {
 		nodes.Failf("HRED",
@@ -286,11 +292,12 @@ func (m *Model) Forward(in Inputs, s unroll.Strategy) (out Graph) {
 		return nodes.Reshape(nodes.Slice(x, 0, from, to), (to-from)*B, -1)
 	}
 
-	how := unroll.Options{Strategy: s}
+	how := unroll.Options{Strategy: o.Strategy, Recompute: o.Recompute}
 	u, each := m.utterances(flat(in.Words), nodes.Reshape(in.Lengths, N*B), how)
 	out.Utterances = nodes.Reshape(u, N, B, -1)
-	out.Context = m.context.Unroll(out.Utterances, nil,
-		unroll.Options{Strategy: s, Lengths: in.Turns}).Y()
+	context := how
+	context.Lengths, how.Cut = in.Turns, o.Cut
+	out.Context = m.context.Unroll(out.Utterances, nil, context).Y()
 	eps := in.Eps
 	if eps != nil {
 		eps = nodes.Reshape(eps, (N-1)*B, -1)
