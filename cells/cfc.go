@@ -1,6 +1,7 @@
 package cells
 
 import (
+	"github.com/seqzoo/seqzoo/internal/steps"
 	"github.com/seqzoo/seqzoo/nodes"
 )
 
@@ -71,6 +72,7 @@ func (cfg CfCConfig) New(s *nodes.Scope) Cell {
 	}
 	c.wIH, c.wHH = s.Param("W_ih", nodes.Gates(4, init), c.features, 4*H),
 		s.Param("W_hh", nodes.Gates(4, init), H, 4*H)
+	steps.Own(c.wIH, "a CfC")
 	c.b = s.Param("b", nodes.Zeros(), 4*H)
 	return c
 }

@@ -1,6 +1,7 @@
 package cells
 
 import (
+	"github.com/seqzoo/seqzoo/internal/steps"
 	"github.com/seqzoo/seqzoo/nodes"
 )
 
@@ -96,6 +97,7 @@ func (cfg ConvLSTMConfig) New(s *nodes.Scope) Cell {
 		down: min(cfg.Kernel/2, cfg.Height-1), across: min(cfg.Kernel/2, cfg.Width-1)}
 	n, K, xavier := (2*c.down+1)*(2*c.across+1), c.units, nodes.XavierUniform(1)
 	c.wIH = s.Param("W_ih", nodes.Gates(4, or(cfg.InitInput, xavier)), n*c.channels, 4*K)
+	steps.Own(c.wIH, "a ConvLSTM")
 	c.wHH = s.Param("W_hh", nodes.Gates(4, or(cfg.InitHidden, xavier)), n*K, 4*K)
 	zeros := nodes.Zeros()
 	c.b = s.Param("b", nodes.Blocks(zeros, nodes.Ones(), zeros, zeros), 4*K)

@@ -1,6 +1,7 @@
 package cells
 
 import (
+	"github.com/seqzoo/seqzoo/internal/steps"
 	"github.com/seqzoo/seqzoo/nodes"
 )
 
@@ -135,6 +136,9 @@ func (cfg LSTMConfig) New(s *nodes.Scope) Cell {
 		wHH: s.Param("W_hh", nodes.Gates(gates, or(cfg.InitHidden, nodes.Orthogonal(1))), out,
 			gates*H),
 		b: bias(s, cfg.NoBias, "b", or(cfg.InitBias, forget), gates*H),
+	}
+	if cfg.Coupled {
+		steps.Own(l.wIH, "an LSTM with coupled gates")
 	}
 	if cfg.Projection > 0 {
 		l.wHR = s.Param("W_hr", nodes.XavierUniform(1), H, out)

@@ -1,6 +1,7 @@
 package cells
 
 import (
+	"github.com/seqzoo/seqzoo/internal/steps"
 	"github.com/seqzoo/seqzoo/nodes"
 )
 
@@ -53,12 +54,16 @@ func (cfg RNNConfig) New(s *nodes.Scope) Cell {
 	if cfg.Uniform {
 		setUniform(cfg.Hidden, &cfg.InitInput, &cfg.InitHidden, &cfg.InitBias)
 	}
-	return &rnn{
+	r := &rnn{
 		cfg: cfg,
 		wIH: s.Param("W_ih", or(cfg.InitInput, nodes.XavierUniform(1)), cfg.In, cfg.Hidden),
 		wHH: s.Param("W_hh", or(cfg.InitHidden, nodes.Orthogonal(1)), cfg.Hidden, cfg.Hidden),
 		b:   bias(s, cfg.NoBias, "b", cfg.InitBias, cfg.Hidden),
 	}
+	if cfg.Activation == Sigmoid {
+		steps.Own(r.wIH, "an RNN of sigmoids")
+	}
+	return r
 }
 
 // Parts is {h}.

@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"github.com/seqzoo/seqzoo/internal/check"
+	"github.com/seqzoo/seqzoo/internal/steps"
 	"github.com/seqzoo/seqzoo/nodes"
 )
 
@@ -76,7 +77,7 @@ func (cfg SLSTMConfig) New(s *nodes.Scope) Cell {
 		bound := math.Sqrt(float64(cfg.Heads) / float64(H))
 		hidden = nodes.Uniform(-bound, bound)
 	}
-	return &slstm{
+	c := &slstm{
 		cfg: cfg,
 		wIH: s.Param("W_ih", nodes.Gates(4, or(cfg.InitInput, nodes.XavierUniform(1))), cfg.In,
 			4*H),
@@ -84,6 +85,8 @@ func (cfg SLSTMConfig) New(s *nodes.Scope) Cell {
 		b: s.Param("b", or(cfg.InitBias, nodes.Blocks(zeros, nodes.Constant(3), zeros, zeros)),
 			4*H),
 	}
+	steps.Own(c.wIH, "an sLSTM")
+	return c
 }
 
 // Parts is {h, c, n, m}.

@@ -308,10 +308,17 @@ func Broadcast(x Operand, shape ...int) *Node {
 func Softmax(x Operand) *Node    { return call("Softmax", ops.Softmax{}, x) }
 func LogSoftmax(x Operand) *Node { return call("LogSoftmax", ops.LogSoftmax{}, x) }
 
-// LogSumExp is log Σ eˣ along the last axis, which disappears.
+// LogSumExp is log Σ eˣ along the last axis, which disappears: −Inf where all are, and +Inf where
+// one is and none is NaN.
 func LogSumExp(x Operand) *Node {
 	n := one("LogSumExp", x)
-	top := StopGradient(n.g.apply("LogSumExp", ops.Max{Axis: axisOf("LogSumExp", n, -1)}, n))
+	most := Scalar(math.MaxFloat64)
+	if n.Dtype() == Float32 {
+		most = math.MaxFloat32
+	}
+	top := n.g.apply("LogSumExp", ops.Max{Axis: axisOf("LogSumExp", n, -1)}, n)
+	// an infinity less itself would be NaN
+	top = StopGradient(Maximum(Minimum(top, most), -most))
 	s := Add(Log(SumKeep(Exp(Sub(n, top)), -1)), top)
 	return Reshape(s, s.Shape()[:len(s.Shape())-1]...)
 }

@@ -153,6 +153,7 @@ type Param struct {
 	path  string
 	shape []int
 	init  Init
+	own   string // see steps.Own
 
 	once   sync.Once
 	value  *tensor.Dense

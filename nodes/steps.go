@@ -28,6 +28,8 @@ func init() {
 		Op:          (*Graph).op,
 		OnProduct:   (*Graph).onProduct,
 		Blank:       (*Param).blank,
+		Own:         func(p *Param, cell string) { p.own = cell },
+		OwnOf:       func(p *Param) string { return p.own },
 		Sketch:      func(g *Graph) { g.sketch = true },
 		Watch:       func(g *Graph, f func(path, part string, n *Node)) { g.watch = f },
 		Show:        (*Graph).show,

@@ -1,6 +1,7 @@
 package nodes_test
 
 import (
+	"math"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -112,4 +113,18 @@ func TestGorgoniaOperations(t *testing.T) {
 	read := gorgonia.Read(cube.Gorgonia(), &v)
 	err := nodes.Try(func() { g.Of(read) })
 	require.ErrorContains(t, err, "it has no value to compute with")
+}
+
+// A row of a mask that is −Inf throughout has the sum 0, and infinite scores an infinite one, as in
+// PyTorch.
+func TestLogSumExpOfInfinities(t *testing.T) {
+	inf := math.Inf(1)
+	for _, dtype := range dtypes {
+		g := nodes.NewGraph(nodes.Options{Dtype: dtype})
+		large := float64(math.MaxFloat32)
+		x := in(g, "x", []float64{-inf, -inf, 1, -inf, 1, inf, inf, -inf, large, -large, -large,
+			-inf}, 6, 2)
+		out := run(t, g, nodes.LogSumExp(x))
+		require.Equal(t, []float64{-inf, 1, inf, inf, large, -large}, out[0], dtype.String())
+	}
 }

@@ -59,7 +59,8 @@ const mostDifferences = 9
 // It is an error, and nothing is changed, if a tensor is missing (biases too, unless NoBias says
 // so), has another shape, is not finite or is not a float, if the module has tensors without a
 // counterpart (more layers, a second direction), or if PyTorch has no counterpart to what is at
-// Path: peepholes, coupled gates, layer normalisation, a reset before the product.
+// Path: peepholes, coupled gates, layer normalisation, a reset before the product, an RNN of
+// sigmoids, or a cell of another kind, though its parameters have the names and shapes of one.
 func ImportTorch(file string, s *nodes.Store, modules ...TorchModule) error {
 	fail := func(err error) error { return fmt.Errorf("zoo: import of %s: %w", file, err) }
 	entries, err := torchEntries(s, modules)
@@ -360,14 +361,15 @@ func (m TorchModule) recurrent(cell map[string]*nodes.Param, suffix string) ([]t
 	if wIH == nil || wHH == nil {
 		return nil, errors.New("there is no W_ih and W_hh: it is no recurrent layer")
 	}
+	if own := steps.OwnOf(wIH); own != "" {
+		return nil, fmt.Errorf("PyTorch has no counterpart to %s", own)
+	}
 	in, rows, h := wIH.Shape()[0], wIH.Shape()[1], wHH.Shape()[0]
 	hidden := h
 	if wHR != nil {
 		hidden = wHR.Shape()[0]
 	}
-	if gates := rows / hidden; gates == 3 && b != nil && bHN == nil {
-		return nil, errors.New("PyTorch has no counterpart to an LSTM with coupled gates")
-	} else if gates != 1 && gates != 3 && gates != 4 {
+	if gates := rows / hidden; rows%hidden != 0 || gates != 1 && gates != 3 && gates != 4 {
 		return nil, fmt.Errorf("a cell of %d gates is not one of PyTorch", gates)
 	}
 	name := func(what string) string { return m.prefix() + what + suffix }

@@ -114,6 +114,41 @@ func TestImportTorchNames(t *testing.T) {
 	require.ErrorContains(t, err, "the file holds encoder.bias_hh_l0, encoder.bias_ih_l0, encoder.weight_hh_l0, encoder.weight_ih_l0")
 }
 
+// Only what PyTorch has is written under PyTorch's names or read from them: cells of another kind
+// are refused, although some have parameters of the same names and shapes.
+func TestTorchRefusesCellsOfAnotherKind(t *testing.T) {
+	theirs := []string{"rnn", "rnn,no_bias", "rnn,activation=relu", "gru", "gru,no_bias", "lstm",
+		"lstm,no_bias", "lstm,projection=2"}
+	others := []string{"rnn,activation=sigmoid", "rnn,activation=sigmoid,no_bias", "lstm,coupled",
+		"lstm,coupled,no_bias", "lstm,coupled,projection=2", "gru,reset_before",
+		"gru,reset_before,no_bias", "cfc,gaps", "cfc,backbone=16", "convlstm,kernel=1",
+		"convlstm,height=2", "convlstm,height=2,width=2", "lstm,peephole=full"}
+	for _, name := range cells.Registered() {
+		if !slices.Contains(theirs, name) {
+			others = append(others, name)
+		}
+	}
+	module := TorchModule{Torch: "rnn", Path: "rnn"}
+	for _, spec := range slices.Concat(theirs, others) {
+		c, err := cells.Parse(spec)
+		require.NoError(t, err)
+		s := nodes.NewStore(nodes.Float32, 1)
+		require.NoError(t, nodes.Try(func() { c.Sized(4, 4).New(s.Root().In("rnn")) }), spec)
+		file := filepath.Join(t.TempDir(), "m.safetensors")
+		err = ExportTorch(file, s, module)
+		if slices.Contains(theirs, spec) {
+			require.NoError(t, err, spec)
+			continue
+		}
+		require.Error(t, err, spec)
+		require.NoFileExists(t, file, spec)
+		for _, gates := range []int{1, 3, 4} {
+			writeTensors(t, file, torchTensors(gates, func(s string) string { return "rnn." + s }))
+			require.ErrorContains(t, ImportTorch(file, s, module), `path "rnn": `, spec)
+		}
+	}
+}
+
 // Biases that are not there are 0 only if the module is said to have none.
 func TestImportTorchBiases(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "m.safetensors")

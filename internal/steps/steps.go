@@ -77,6 +77,13 @@ func OnProduct(g *nodes.Graph, f Product) (restore func()) { return table.OnProd
 // without a value gets zeros in place of its initial values, which are then never drawn.
 func Blank(p *nodes.Param) *tensor.Dense { return table.Blank(p) }
 
+// Own says of the weight p of a cell that it is a cell of a kind of its own, which a sentence can
+// call cell, although its parameters have the names and shapes of a layer of another library.
+func Own(p *nodes.Param, cell string) { table.Own(p, cell) }
+
+// OwnOf is what Own said of p, or "".
+func OwnOf(p *nodes.Param) string { return table.OwnOf(p) }
+
 // Sketch makes g a graph that is only looked at, such as for the shapes of its nodes, and never
 // run: parameters that it uses are not drawn for it.
 func Sketch(g *nodes.Graph) { table.Sketch(g) }

@@ -39,6 +39,8 @@ type Table[G, N, P, R any] struct {
 	Op          func(g G, name string, fn ops.Operation, in ...N) N
 	OnProduct   func(g G, f Product[N, P]) (restore func())
 	Blank       func(p P) *tensor.Dense
+	Own         func(p P, cell string)
+	OwnOf       func(p P) string
 	Sketch      func(g G)
 	Watch       func(g G, f func(path, part string, n N))
 	Show        func(g G, path, part string, n func() N)
