@@ -95,7 +95,7 @@ func TestStepsBehindTheEndAreNotRead(t *testing.T) {
 // The same of problems drawn at random.
 func TestStepsBehindTheEndAreNotReadAtRandom(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		p := drawProblem(t)
+		p := drawProblem(t, bounded)
 		p.Generator = false
 		p.Lengths = rapid.SliceOfN(rapid.IntRange(0, p.T), p.B, p.B).Draw(t, "lengths")
 		strategy := rapid.SampledFrom([]unroll.Strategy{unroll.Scan, unroll.Expand}).Draw(t,

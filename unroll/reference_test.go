@@ -132,7 +132,7 @@ func (r *reference) cell(c cells.Cell, x seq, init [][]float64, reverse bool) (y
 		for i, p := range c.Parts() {
 			state = append(state, input(g, fmt.Sprint("s", i), init[i], r.B, p.Width))
 		}
-		next = c.Step(in, append(cells.State{}, state...))
+		next = cells.Advance(c, in, append(cells.State{}, state...))
 	})
 	m, err := graph.Compile(g.Expr(), graph.Plain(), keep(next...))
 	require.NoError(r.t, err)

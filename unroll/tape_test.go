@@ -26,7 +26,7 @@ func TestOnTapeMachine(t *testing.T) {
 		{Layer: layerSpec{Both: []layerSpec{{Cell: "gru"}, {Cell: "lstm"}}, Merge: unroll.Product},
 			T: 3, B: 2, In: 2, Out: 2,
 			StateAt: -1, Lengths: []int{1, 3}, Init: true},
-		{Layer: layerSpec{Stack: []layerSpec{{Cell: "rnn"}, {Cell: "indrnn"}, {Cell: "rnn"}},
+		{Layer: layerSpec{Stack: []layerSpec{{Cell: "rnn"}, {Cell: "independent"}, {Cell: "rnn"}},
 			Residual: true, Dropout: 0.5},
 			T: 3, B: 2, In: 2, Out: 2, StateAt: 1, Training: true},
 	} {
