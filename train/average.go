@@ -13,6 +13,9 @@ type AverageConfig struct {
 	// exponential moving average. 0 is the plain mean of all updates (Polyak and Juditsky, 1992;
 	// SWA, Izmailov et al., 2018).
 	Decay float64
+	// After is how many updates are done before the first that counts; till then the average is the
+	// parameter as it is. SWA begins late in a training, near a solution
+	After int
 }
 
 // Average is the average of the parameters over the course of a training, which often generalises
@@ -21,6 +24,8 @@ type AverageConfig struct {
 //
 //	Decay d     average = d·average + (1−d)·parameter, beginning with the parameter
 //	otherwise   average = mean of the parameter over the updates
+//
+// in both from the update behind After on.
 //
 // It is kept in the type of the parameters.
 type Average struct {
@@ -35,6 +40,7 @@ type Average struct {
 func NewAverage(c AverageConfig) (*Average, error) {
 	check := checks{config: "AverageConfig"}
 	check.fraction("Decay", c.Decay)
+	check.field(c.After >= 0, "After", c.After, "not negative")
 	if err := check.err(); err != nil {
 		return nil, err
 	}
@@ -57,8 +63,9 @@ func (a *Average) Update(params []gorgonia.ValueGrad) error {
 	}
 	for _, m := range members {
 		m.updates++
-		weight := 1 / float64(m.updates)
-		if a.config.Decay > 0 && m.updates > 1 {
+		n := max(m.updates-a.config.After, 1) // that count
+		weight := 1 / float64(n)
+		if a.config.Decay > 0 && n > 1 {
 			weight = 1 - a.config.Decay
 		}
 		approach(m.slots[0].f32, m.value.f32, weight)
@@ -119,8 +126,12 @@ func (a *Average) Restore(s State) error {
 	return nil
 }
 
-// approach moves x towards y, all the way if weight is 1 and x is 0.
+// approach moves x towards y, all the way if weight is 1.
 func approach[T float](x, y []T, weight float64) {
+	if weight == 1 { // x + (y − x) would be rounded
+		copy(x, y)
+		return
+	}
 	for i := range x {
 		x[i] += T(weight) * (y[i] - x[i])
 	}

@@ -18,15 +18,18 @@ func TestAverage(t *testing.T) {
 }
 
 func testAverage[T float](t *testing.T, tolerance float64) {
-	for _, decay := range []float64{0, 0.9} {
+	for _, c := range []AverageConfig{{}, {Decay: 0.9}, {After: 4}, {Decay: 0.9, After: 9},
+		{After: 10}} {
+		decay := c.Decay
 		for _, shape := range [][]int{{}, {1}, {7}, {3, 5}} {
 			p := newParam("w", make([]T, sizeOf(shape)), shape...)
 			params, value := []gorgonia.ValueGrad{p}, dataOf[T](p.value)
-			a, err := NewAverage(AverageConfig{Decay: decay})
+			a, err := NewAverage(c)
 			require.NoError(t, err)
 			want := make([]float64, len(value))
-			for n := range 10 {
-				copy(value, normals[T](rng.New(uint64(n)), len(value)))
+			for drawn := range 10 {
+				n := max(drawn-c.After, 0)
+				copy(value, normals[T](rng.New(uint64(drawn)), len(value)))
 				require.NoError(t, a.Update(params))
 				for i := range want {
 					switch {
@@ -54,11 +57,12 @@ func testAverage[T float](t *testing.T, tolerance float64) {
 func TestAverageResume(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		decay := rapid.SampledFrom([]float64{0, 0.5, 0.99}).Draw(t, "decay")
+		after := rapid.IntRange(0, 9).Draw(t, "after")
 		stop := rapid.IntRange(0, 9).Draw(t, "stop")
 		// saved in the midst of an evaluation
 		swapped := rapid.Bool().Draw(t, "swapped") && stop > 0
 		build := func() *Average {
-			a, err := NewAverage(AverageConfig{Decay: decay})
+			a, err := NewAverage(AverageConfig{Decay: decay, After: after})
 			require.NoError(t, err)
 			return a
 		}

@@ -16,6 +16,8 @@ import (
 type Clip struct {
 	Norm  float64 // limit of the global norm, that of all gradients taken as one vector; 0 is none
 	Value float64 // limit of the magnitude of each element; 0 is none; not together with Norm
+	// Norm limits the norm of each parameter's gradient by itself, not that of all together
+	Each bool
 	// added to the norm before dividing by it; 0 means 1e-6 as in PyTorch, Zero means 0 as in the
 	// paper
 	Eps float64
@@ -30,12 +32,13 @@ func (c Clip) Validate() error {
 	if c.Norm != 0 && c.Value != 0 {
 		check.field(false, "Value", c.Value, "0 when Norm is set")
 	}
+	check.field(!c.Each || c.Norm > 0, "Each", c.Each, "false without Norm, which it is about")
 	return check.err()
 }
 
 // Apply clips the gradients of params in place and returns their global norm from before:
 //
-//	Norm    g·min(1, Norm/(norm + Eps))
+//	Norm    g·min(1, Norm/(norm + Eps)), where norm is the global one, or with Each that of g
 //	Value   g clamped to [−Value, Value]
 //
 // The norm is summed in float64, in the order of the list. If it is not finite, because a gradient
@@ -64,7 +67,7 @@ func (c Clip) Apply(params []gorgonia.ValueGrad) (norm float64, err error) {
 		return norm, nil
 	}
 	factor := c.factor(norm)
-	if factor == 1 && c.Value == 0 {
+	if factor == 1 && c.Value == 0 { // no gradient alone has a larger norm
 		return norm, nil
 	}
 	var room [128]unsafe.Pointer // so that few parameters need no allocation
@@ -78,6 +81,9 @@ func (c Clip) Apply(params []gorgonia.ValueGrad) (norm float64, err error) {
 			continue // two parameters of which only the sum is used can have one gradient
 		}
 		done = append(done, p.grad.address())
+		if c.Each {
+			factor = c.factor(length(p.grad.f32, p.touched) + length(p.grad.f64, p.touched))
+		}
 		p.touched.in(0, p.grad.len(), func(from, to int) {
 			c.limit(p.grad.flat().slice(from, to), factor)
 		})

@@ -42,6 +42,9 @@ func TestClip(t *testing.T) {
 		{"norm at the limit", Clip{Norm: 13, Eps: Zero}, []float64{3, 0, -12, 4}},
 		{"value", Clip{Value: 3.5}, []float64{3, 0, -3.5, 3.5}},
 		{"Zero is 0", Clip{Norm: Zero}, []float64{0, 0, 0, 0}},
+		{"each", Clip{Norm: 6, Eps: Zero, Each: true},
+			[]float64{3, 0, -12 * 6 / math.Sqrt(160), 4 * 6 / math.Sqrt(160)}},
+		{"each within the limit", Clip{Norm: 12.9, Each: true}, []float64{3, 0, -12, 4}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			params := withGrads([]float64{3, 0}, []float64{-12, 4})

@@ -126,15 +126,21 @@ func (x *divided) clip(c Clip) (norm float64, err error) {
 	for i, b := range x.order {
 		x.norms[b] = x.gathered[i]
 	}
-	for _, s := range x.layout.slots {
-		var squares float64
-		for _, v := range x.norms[s.blocks.from:s.blocks.to] {
+	of := func(slot int) float64 {
+		blocks, squares := x.layout.slots[slot].blocks, 0.0
+		for _, v := range x.norms[blocks.from:blocks.to] {
 			squares += v
 		}
-		norm = math.Hypot(norm, math.Sqrt(squares))
+		return math.Sqrt(squares)
+	}
+	for slot := range x.layout.slots {
+		norm = math.Hypot(norm, of(slot))
 	}
 	if factor := c.factor(norm); norm-norm == 0 {
 		for _, s := range x.spans[x.world.Rank()] {
+			if c.Each {
+				factor = c.factor(of(s.slot))
+			}
 			x.within[s.slot].in(s.from, s.to, func(from, to int) {
 				c.limit(x.part(s, x.segment).slice(from-s.from, to-s.from), factor)
 			})

@@ -140,8 +140,13 @@ func (f *fit) aimed() map[string]aimed {
 	return parts
 }
 
-// checkFresh refuses what another training has used: it would compare this one with that.
+// checkFresh refuses what another training has used: it would compare this one with that, or
+// average both.
 func (f *fit) checkFresh() error {
+	if f.Average != nil && f.Average.steps > 0 {
+		return fmt.Errorf("train: Fit: Average has averaged %d updates of another training already; "+
+			"make a new one for each", f.Average.steps)
+	}
 	for name, p := range f.aimed() {
 		if n := p.observations(); n > 0 {
 			return fmt.Errorf("train: Fit: %s has observed %d metrics of another training "+

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"path/filepath"
 	"strings"
@@ -100,6 +101,19 @@ func TestReusedEarlyStop(t *testing.T) {
 	before := append([]float64{}, b.w.Value().Float64s()...)
 	_, err = train.Fit(context.Background(), b, c)
 	require.ErrorContains(t, err, "EarlyStop has observed 3 metrics of another training already")
+	require.Equal(t, before, b.w.Value().Float64s())
+}
+
+// A reused average would be the mean of two trainings.
+func TestReusedAverage(t *testing.T) {
+	c := train.Config{Optimizer: adam(0.1), Epochs: 3,
+		Average: must(train.NewAverage(train.AverageConfig{}))}
+	r, err := train.Fit(context.Background(), newBowl(3), c)
+	require.NoError(t, err)
+	b := newBowl(3)
+	before := append([]float64{}, b.w.Value().Float64s()...)
+	_, err = train.Fit(context.Background(), b, c)
+	require.ErrorContains(t, err, fmt.Sprintf("Average has averaged %d updates of another", r.Steps))
 	require.Equal(t, before, b.w.Value().Float64s())
 }
 

@@ -76,6 +76,22 @@ func plans() []plan {
 				RestoreBest: true,
 				Schedule:    must(train.NewCosine(train.CosineConfig{LR: 0.05, Warmup: 5, Total: 52}))}
 		}, 52},
+		{"toy, one cycle, clipping each, late average", toy, func() train.Config {
+			return train.Config{
+				Optimizer: adam(0), Epochs: 6, Seed: 3, Clip: train.Clip{Norm: 0.05, Each: true},
+				Schedule:    must(train.NewOneCycle(train.OneCycleConfig{LR: 0.05, Total: 42})),
+				Average:     must(train.NewAverage(train.AverageConfig{After: 20})),
+				RecordEvery: 3,
+			}
+		}, 40},
+		{"toy, plateau with cooldown, average from within", toy, func() train.Config {
+			return train.Config{
+				Optimizer: adam(0.1), Epochs: 20, Seed: 5, RestoreBest: true,
+				Schedule: must(train.NewPlateau(train.PlateauConfig{LR: 0.1, Factor: 0.5, Cooldown: 2,
+					Threshold: 0.2})),
+				Average: must(train.NewAverage(train.AverageConfig{Decay: 0.9, After: 25})),
+			}
+		}, 40},
 		{"toy, accumulation", toy, func() train.Config {
 			return train.Config{Optimizer: adam(0.1), Epochs: 20, Seed: 5, Accumulate: 4,
 				SaveEvery: 1, RecordEvery: 1}

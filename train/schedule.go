@@ -182,17 +182,17 @@ type PlateauConfig struct {
 	// rate
 	Patience  int
 	Threshold float64 // share of the best metric that counts as progress, in [0, 1)
+	MinDelta  float64 // by how much more a metric must be better than the best to count as progress
+	Cooldown  int     // observations after a fall of which none counts as one without progress
 	MinLR     float64 // lowest rate; at most LR
 	// whether smaller or larger metrics are better; "" means Smaller, and in Fit what Config.Goal
 	// means
 	Goal Goal
 }
 
-// NewPlateau lowers the rate when the metric stops getting better. A metric below best·(1 −
-// Threshold), or above best·(1 + Threshold) where larger is better, is progress and becomes the
-// best; NaN and infinities are no progress. Metrics must not be negative, as losses, perplexities
-// and accuracies are not. It serves one training. The error names every field that is out of its
-// range.
+// NewPlateau lowers the rate when the metric stops getting better. A metric that is better than the
+// best by more than |best|·Threshold + MinDelta is progress and becomes the best; NaN and infinities
+// are no progress. It serves one training. The error names every field that is out of its range.
 func NewPlateau(c PlateauConfig) (Schedule, error) {
 	c.Factor = or(c.Factor, 0.1)
 	check := checks{config: "PlateauConfig"}
@@ -200,6 +200,8 @@ func NewPlateau(c PlateauConfig) (Schedule, error) {
 	check.field(c.Factor > 0 && c.Factor < 1, "Factor", c.Factor, "more than 0 and less than 1")
 	check.field(c.Patience >= 0, "Patience", c.Patience, "not negative")
 	check.fraction("Threshold", c.Threshold)
+	check.rate("MinDelta", c.MinDelta)
+	check.field(c.Cooldown >= 0, "Cooldown", c.Cooldown, "not negative")
 	check.field(c.MinLR >= 0 && c.MinLR <= c.LR, "MinLR", c.MinLR, "from 0 to LR")
 	check.field(c.Goal.known(), "Goal", c.Goal, goalsWanted)
 	if err := check.err(); err != nil {
@@ -212,6 +214,7 @@ type plateau struct {
 	config   PlateauConfig
 	lr, best float64
 	bad      int // observations since the last progress or fall
+	cooling  int // observations to come that do not count, after a fall
 	observed int
 }
 
@@ -224,14 +227,22 @@ func (p *plateau) Observe(metric float64) {
 	}
 	margin := 0.0
 	if !math.IsInf(p.best, 0) {
-		margin = p.best * p.config.Threshold
+		margin = math.Abs(p.best)*p.config.Threshold + p.config.MinDelta
 	}
-	if p.config.Goal.better(metric, p.best, margin) {
+	cooling := p.cooling > 0
+	if cooling {
+		p.cooling--
+	}
+	switch {
+	case p.config.Goal.better(metric, p.best, margin):
 		p.best, p.bad = metric, 0
-		return
-	}
-	if p.bad++; p.bad > p.config.Patience {
-		p.lr, p.bad = max(p.lr*p.config.Factor, p.config.MinLR), 0
+	case cooling:
+		p.bad = 0
+	default:
+		if p.bad++; p.bad > p.config.Patience {
+			p.lr, p.bad = max(p.lr*p.config.Factor, p.config.MinLR), 0
+			p.cooling = p.config.Cooldown
+		}
 	}
 }
 
@@ -239,16 +250,28 @@ func (p *plateau) aim() *Goal        { return &p.config.Goal }
 func (p *plateau) observations() int { return p.observed }
 
 func (p *plateau) State() State {
-	return State{Kind: p.config.Goal.kind("plateau"), Step: p.observed,
+	s := State{Kind: p.config.Goal.kind("plateau"), Step: p.observed,
 		Scalars: map[string]float64{"lr": p.lr, "best": p.best, "bad": float64(p.bad)}}
+	if p.config.Cooldown > 0 {
+		s.Scalars["cooling"] = float64(p.cooling)
+	}
+	return s
 }
 
 func (p *plateau) Restore(s State) error {
 	kind := p.config.Goal.kind("plateau")
-	if err := s.check(kind, "lr", "best", "bad"); err != nil {
+	names := []string{"lr", "best", "bad"}
+	if p.config.Cooldown > 0 {
+		names = append(names, "cooling")
+	}
+	if err := s.check(kind, names...); err != nil {
 		return err
 	}
 	bad, err := s.whole("bad", 0, s.Step)
+	if err != nil {
+		return misfit(kind, err.Error())
+	}
+	cooling, err := s.whole("cooling", 0, p.config.Cooldown)
 	if err != nil {
 		return misfit(kind, err.Error())
 	}
@@ -257,6 +280,6 @@ func (p *plateau) Restore(s State) error {
 		return misfit(kind, fmt.Sprintf("scalar \"lr\" is %v, and must be finite and not "+
 			"negative", lr))
 	}
-	p.lr, p.best, p.bad, p.observed = lr, s.Scalars["best"], bad, s.Step
+	p.lr, p.best, p.bad, p.cooling, p.observed = lr, s.Scalars["best"], bad, cooling, s.Step
 	return nil
 }

@@ -133,8 +133,11 @@ func TestTouchedRows(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			for _, o := range slices.Sorted(maps.Keys(optimizers)) {
 				clip := train.Clip{Norm: 0.05}
-				if o == "adagrad" {
+				switch o {
+				case "adagrad":
 					clip = train.Clip{Value: 0.001}
+				case "adam":
+					clip.Each = true
 				}
 				for _, shards := range []int{1, 4} {
 					c := train.Config{Shards: shards, Clip: clip, Accumulate: 1 + len(o)%2}

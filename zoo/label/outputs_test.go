@@ -312,8 +312,11 @@ func TestWeightErrors(t *testing.T) {
 	for want, d := range map[string]label.Data{
 		"there are ClassWeights, and a CRF":   {ClassWeights: []float64{1, 1, 1}},
 		"there are 1 Weights for 2 examples":  {Weights: []float64{1}},
-		"Weights[1] is -1; want a finite":     {Weights: []float64{1, -1}},
-		"Weights[0] is NaN; want a finite":    {Weights: []float64{math.NaN(), 1}},
+		"Weights[1] is -1; want 0, or a":      {Weights: []float64{1, -1}},
+		"Weights[0] is NaN; want 0, or a":     {Weights: []float64{math.NaN(), 1}},
+		"Weights[0] is +Inf; want 0, or a":    {Weights: []float64{math.Inf(1), 1}},
+		"Weights[1] is 1e-60; want 0, or a":   {Weights: []float64{1, 1e-60}},
+		"Weights[1] is 1e+60; want 0, or a":   {Weights: []float64{1, 1e60}},
 		"all Weights are 0, so that there is": {Weights: []float64{0, 0}},
 		"there is Smoothing, and a CRF":       {Smoothing: 0.1},
 		"Smoothing is 1, want [0, 1)":         {Smoothing: 1},
@@ -328,6 +331,19 @@ func TestWeightErrors(t *testing.T) {
 	require.NoError(t, err)
 	_, err = tagger.Task(label.Data{Train: all, ClassWeights: []float64{1, 2}})
 	require.ErrorContains(t, err, "there are 2 ClassWeights for 3 labels")
+	for id := range 3 { // a label that no example has is the only one that counts
+		one := label.Labelled{Sequence: all[0].Sequence}
+		for range all[0].Labels {
+			one.Labels = append(one.Labels, (id+1)%3)
+		}
+		d := label.Data{Train: []label.Labelled{one}, ClassWeights: make([]float64, 3)}
+		d.ClassWeights[id] = 1
+		_, err = tagger.Task(d)
+		require.ErrorContains(t, err, "the weights of all labels that occur are 0")
+		d.ClassWeights[(id+1)%3] = 1
+		_, err = tagger.Task(d)
+		require.NoError(t, err)
+	}
 }
 
 func TestBalanced(t *testing.T) {

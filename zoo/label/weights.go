@@ -1,6 +1,7 @@
 package label
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/seqzoo/seqzoo/internal/check"
@@ -74,8 +75,9 @@ func (m *labeller) weights(d Data) (*weights, error) {
 		{"PositiveWeights", d.PositiveWeights, true}} {
 		sum := 0.0
 		for i, w := range list.weights {
-			if !(w >= 0) || w-w != 0 {
-				return nil, fmt.Errorf("%s[%d] is %g; want a finite number, 0 or more", list.name, i, w)
+			if w != 0 && !(w >= leastWeight && w <= mostWeight) {
+				return nil, fmt.Errorf("%s[%d] is %g; want 0, or a number from %g to %g", list.name, i, w,
+					leastWeight, mostWeight)
 			}
 			sum += w
 		}
@@ -88,7 +90,27 @@ func (m *labeller) weights(d Data) (*weights, error) {
 	if d.ClassWeights == nil && d.Weights == nil && d.PositiveWeights == nil && d.Smoothing == 0 {
 		return nil, nil
 	}
-	return &weights{d.ClassWeights, d.Weights, d.PositiveWeights, d.Smoothing}, nil
+	w := &weights{d.ClassWeights, d.Weights, d.PositiveWeights, d.Smoothing}
+	if !m.several && len(d.Train) > 0 && !w.some(d.Train) {
+		return nil, errors.New("the weights of all labels that occur are 0, so that there is nothing " +
+			"to learn")
+	}
+	return w, nil
+}
+
+// What a weight may be, so that its product with a loss is a number of float32.
+const leastWeight, mostWeight = 1e-20, 1e20
+
+// some reports whether any label of examples counts.
+func (w *weights) some(examples []Labelled) bool {
+	for i, e := range examples {
+		for _, id := range e.Labels {
+			if w.example(i)*w.class(id) > 0 {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // BalancedPositives are PositiveWeights with which the examples that have a label count as much for

@@ -159,7 +159,9 @@ func Quantile(values []float64, q float64) (float64, error) {
 	}
 	sorted := slices.Clone(values)
 	slices.Sort(sorted)
-	return sorted[max(0, int(math.Ceil(q*float64(len(sorted))))-1)], nil
+	n := float64(len(sorted))
+	// q·n is rounded, and may lie just above a whole number: 0.07·100 does
+	return sorted[max(0, int(math.Ceil(q*n*(1-1e-12)))-1)], nil
 }
 
 // PSNR is the peak signal-to-noise ratio in decibels of a picture or signal with values from 0 to

@@ -81,6 +81,15 @@ func TestQuantile(t *testing.T) {
 		require.Equal(t, want, got, "%g", q)
 	}
 	require.Equal(t, []float64{4, 1, 3, 2}, values)
+	hundred := make([]float64, 100)
+	for i := range hundred {
+		hundred[i] = float64(i + 1)
+	}
+	for i := 1; i <= 100; i++ { // 0.07·100 is above 7, by rounding
+		got, err := metrics.Quantile(hundred, float64(i)/100)
+		require.NoError(t, err)
+		require.Equal(t, float64(i), got)
+	}
 	require.InDelta(t, 20, metrics.PSNR(0.01, 1), 1e-12)
 	require.Equal(t, math.Inf(1), metrics.PSNR(0, 1))
 	require.Equal(t, math.Inf(1), metrics.PSNR(0, 0), "a constant that comes back")
