@@ -32,7 +32,8 @@ The rows of the file are cut into training, validation and test part, in that or
 third. Rows are given as a number or as a share, such as 0.2 or 20%. Errors are those of standardised
 values, by mean and deviation of the training part. Without -data the file is ETTh1, which is looked
 for in the folder that SEQZOO_DATA names, else in ../shared/data. backtest goes through the rows
-behind the training part as if they came in one by one, and trains anew every so many.
+behind the training part as if they came in one by one, and trains anew every so many; with -by it does
+so in each series, and each model learns from what all have before that.
 
 forecast reads a line of names and then rows, the last of which are the history, or of a model with
 -known what is known ahead; with -each it forecasts anew behind every row. A row with a value missing
@@ -69,7 +70,8 @@ type source struct {
 // parted is a series with the ends of its parts: for training, validation and test.
 type parted struct {
 	*series.Series
-	ends [3]int
+	ends  [3]int
+	which string // of several: the column that tells them apart, and its value
 }
 
 // rows is how many rows a part has: a number of them, or a share of all.
@@ -181,7 +183,8 @@ func (d *source) read(messages io.Writer, keep ...string) ([]parted, error) {
 	var all []parted
 	for _, s := range each {
 		which := s.Row(0)[slices.Index(s.Names, d.by)]
-		name := fmt.Sprintf("%s: %s %s", path, d.by, strconv.FormatFloat(which, 'f', -1, 64))
+		of := d.by + " " + strconv.FormatFloat(which, 'f', -1, 64)
+		name := path + ": " + of
 		if s, err = s.Select(names...); err != nil {
 			return nil, fmt.Errorf("%s: %w", path, err)
 		}
@@ -189,6 +192,7 @@ func (d *source) read(messages io.Writer, keep ...string) ([]parted, error) {
 		if err != nil {
 			return nil, err
 		}
+		one.which = of
 		all = append(all, one)
 	}
 	return all, nil
@@ -206,7 +210,7 @@ func (d *source) part(name string, s *series.Series) (parted, error) {
 	if test == 0 || test > left {
 		test = left
 	}
-	return parted{s, [3]int{train, train + valid, train + valid + test}}, nil
+	return parted{Series: s, ends: [3]int{train, train + valid, train + valid + test}}, nil
 }
 
 // The parts of series. What is forecast in validation and test part begins with their first row, so

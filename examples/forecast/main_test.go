@@ -281,12 +281,26 @@ func TestSeveralSeries(t *testing.T) {
 		out, _, err = run(t, "", append([]string{"evaluate", "-model", model}, flags...)...)
 		require.NoError(t, err)
 		require.Contains(t, out, "test: 33 windows")
+		// of the 30, 24 and 18 rows behind the training parts, each fold forecasts 10; what all learn
+		// from in a fold is as much more
+		out, messages, err := run(t, "", slices.Concat([]string{"backtest", "-every", "10"}, flags, small,
+			more)...)
+		require.NoError(t, err)
+		for i, rows := range []int{168, 198, 226} {
+			require.Contains(t, messages, fmt.Sprintf("model %d learns from %d rows", i+1, rows))
+		}
+		for _, want := range []string{"shop 7\nmodel 1, rows 70 to 80:", "model 3, rows 90 to 99:",
+			"shop 8\nmodel 1, rows 56 to 66:", "model 3, rows 76 to 79:",
+			"shop 9\nmodel 1, rows 42 to 52:", "model 2, rows 52 to 59:"} {
+			require.Contains(t, out, want)
+		}
+		require.Equal(t, 8, strings.Count(out, "standardised"))
+		require.Equal(t, 3, strings.Count(out, "RMSE"))
 	}
 	for want, args := range map[string][]string{
 		"no variable \"till\"": {"train", "-data", data, "-by", "till"},
 		"shop 8 has 80 rows; -train-rows, -valid-rows and -test-rows add up to 92": {"train",
 			"-data", data, "-skip", "day", "-by", "shop", "-train-rows", "80"},
-		"goes through one": {"backtest", "-data", data, "-by", "shop"},
 	} {
 		_, _, err := run(t, "", args...)
 		require.ErrorContains(t, err, want)

@@ -133,12 +133,13 @@ func TestFitRows(t *testing.T) {
 		train.Group{Optimizer: must(train.NewAdamW(train.AdamConfig{LR: 1e-2, WeightDecay: 0.01}))},
 		train.Group{Params: biases, Optimizer: must(train.NewAdamW(train.AdamConfig{LR: 1e-2}))})
 	require.NoError(t, err)
+	plateau := train.PlateauConfig{LR: 1e-2, Factor: 0.5, Patience: 2, Threshold: 1e-4}
 	var rows []train.Row
 	result, err := train.Fit(ctx, task, train.Config{
 		Optimizer: optimizer, Epochs: 10,
 		Clip:      train.Clip{Norm: 1},
-		Schedule:  must(train.NewPlateau(train.PlateauConfig{LR: 1e-2, Factor: 0.5, Patience: 2})),
-		EarlyStop: must(train.NewEarlyStop(train.EarlyStopConfig{Patience: 3})),
+		Schedule:  must(train.NewPlateau(plateau)),
+		EarlyStop: must(train.NewEarlyStop(train.EarlyStopConfig{Patience: 2})),
 		Monitor:   "valid_accuracy", RestoreBest: true,
 		Checkpoints: checkpoints, Resume: true,
 		OnRow: []func(train.Row) error{events.Row, func(r train.Row) error {
