@@ -29,9 +29,9 @@ import (
 // Callbacks, rates by epochs and in cycles, draws by weights, and which examples are held out.
 func TestCallbackRows(t *testing.T) {
 	ctx := context.Background()
-	m, all := classifier(t)
-	held := len(all.Train) * 4 / 5
-	task, err := m.Task(label.Data{Train: all.Train[:held], Valid: all.Train[held:]})
+	m, data := classifier(t)
+	held := len(data.Train) * 4 / 5
+	task, err := m.Task(label.Data{Train: data.Train[:held], Valid: data.Train[held:]})
 	require.NoError(t, err)
 	const epochs = 3
 	total := epochs * task.Len()
@@ -43,7 +43,7 @@ func TestCallbackRows(t *testing.T) {
 		must(train.NewPlateau(train.PlateauConfig{LR: 1e-2, Factor: 0.5, Patience: 1, MinDelta: 1e-4, Cooldown: 1})),
 	} {
 		m, _ := classifier(t)
-		task, err = m.Task(all)
+		task, err = m.Task(data)
 		require.NoError(t, err)
 		result, err := train.Fit(ctx, task, train.Config{Epochs: epochs, Schedule: schedule,
 			Optimizer: must(train.NewAdamW(train.AdamConfig{LR: 1e-3, WeightDecay: 0.01})),
@@ -57,13 +57,13 @@ func TestCallbackRows(t *testing.T) {
 		require.NoError(t, result.History.WriteCSV(&file))
 		require.True(t, strings.HasPrefix(file.String(), "step,epoch,"))
 	}
-	weights := make([]float64, len(all.Train))
-	for i, e := range all.Train {
+	weights := make([]float64, len(data.Train))
+	for i, e := range data.Train {
 		weights[i] = 1 + 4*float64(e.Labels[0])
 	}
-	drawn := must(train.Resample(all.Train, weights, len(all.Train), 1))
-	require.Len(t, drawn, len(all.Train))
-	folds := must(train.StratifiedFolds(all.Train, 5, 1, func(e label.Labelled) int { return e.Labels[0] }))
+	drawn := must(train.Resample(data.Train, weights, len(data.Train), 1))
+	require.Len(t, drawn, len(data.Train))
+	folds := must(train.StratifiedFolds(data.Train, 5, 1, func(e label.Labelled) int { return e.Labels[0] }))
 	for learn, held := range folds {
 		require.Len(t, held, 8)
 		require.Equal(t, []float64{1, 1}, label.Balanced(learn, 2))
