@@ -32,7 +32,9 @@ func (c Clip) Validate() error {
 	if c.Norm != 0 && c.Value != 0 {
 		check.field(false, "Value", c.Value, "0 when Norm is set")
 	}
-	check.field(!c.Each || c.Norm > 0, "Each", c.Each, "false without Norm, which it is about")
+	if c.Each && c.Norm == 0 {
+		check.field(false, "Each", true, "false without Norm, which it is about")
+	}
 	return check.err()
 }
 
@@ -66,8 +68,7 @@ func (c Clip) Apply(params []gorgonia.ValueGrad) (norm float64, err error) {
 	if math.IsNaN(norm) || math.IsInf(norm, 0) {
 		return norm, nil
 	}
-	factor := c.factor(norm)
-	if factor == 1 && c.Value == 0 { // no gradient alone has a larger norm
+	if c.factor(norm) == 1 && c.Value == 0 { // no gradient alone has a larger norm
 		return norm, nil
 	}
 	var room [128]unsafe.Pointer // so that few parameters need no allocation
@@ -81,9 +82,11 @@ func (c Clip) Apply(params []gorgonia.ValueGrad) (norm float64, err error) {
 			continue // two parameters of which only the sum is used can have one gradient
 		}
 		done = append(done, p.grad.address())
+		of := norm
 		if c.Each {
-			factor = c.factor(length(p.grad.f32, p.touched) + length(p.grad.f64, p.touched))
+			of = length(p.grad.f32, p.touched) + length(p.grad.f64, p.touched)
 		}
+		factor := c.factor(of) // set once, so that capturing it takes no allocation
 		p.touched.in(0, p.grad.len(), func(from, to int) {
 			c.limit(p.grad.flat().slice(from, to), factor)
 		})
