@@ -1,12 +1,15 @@
 package main_test
 
 import (
+	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -69,6 +72,39 @@ func TestLinesOfCluster(t *testing.T) {
 				require.Equal(t, want, train(start), l.Name)
 			}
 		})
+	}
+}
+
+// A process that ends by an error before it has joined the others has them end too, and says why:
+// MPICH's launcher would leave them waiting for it.
+func TestOneProcessFails(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it builds a program")
+	}
+	launchers := mpitest.Launchers(t)
+	dir := t.TempDir()
+	program, data := filepath.Join(dir, "languagemodel"), filepath.Join(dir, "text")
+	shell(t, "..", "CGO_ENABLED=0 go build -tags mpi -o '"+program+"' ./examples/languagemodel")
+	require.NoError(t, os.WriteFile(data, []byte(strings.Repeat("the cat sat .\n", 1000)), 0o600))
+	trains := []string{"-n", "1", program, "train", "-data", data, "-shards", "2", "-hidden", "8",
+		"-epochs", "1000000"}
+	for _, l := range launchers {
+		for said, mistake := range map[string][]string{
+			"-wrong":        {"-n", "1", program, "train", "-wrong"},
+			"no such file ": {"-n", "1", program, "train", "-data", filepath.Join(dir, "absent")},
+		} {
+			for _, both := range [][][]string{{trains, mistake}, {mistake, trains}} {
+				ctx, stop := context.WithTimeout(t.Context(), 4*time.Minute)
+				args := slices.Concat(l.Args, both[0], []string{":"}, both[1])
+				c := exec.CommandContext(ctx, l.Name, args...)
+				c.Env = append(os.Environ(), "GOMAXPROCS=1")
+				out, err := c.CombinedOutput()
+				require.NoError(t, ctx.Err(), "%s %s", l.Name, out)
+				require.Error(t, err)
+				require.Contains(t, string(out), strings.TrimSpace(said), l.Name)
+				stop()
+			}
+		}
 	}
 }
 

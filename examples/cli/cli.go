@@ -89,6 +89,7 @@ func exit(name string, err error) {
 	if !told(err) {
 		fmt.Fprintf(os.Stderr, "%s: %s\n", name, Show(err.Error()))
 	}
+	failJob(err)
 	if IsUsage(err) {
 		os.Exit(2)
 	}

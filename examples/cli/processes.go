@@ -24,10 +24,12 @@ func Processes(messages io.Writer) (train.Processes, error) {
 	return startJob(messages)
 }
 
-// startJob joins the MPI job, once, and endJob leaves it; nil in a program that is built without.
+// startJob joins the MPI job, once, endJob leaves it, and failJob has the others not wait for this
+// process, which ends by an error; nil or nothing in a program that is built without.
 var (
 	startJob func(messages io.Writer) (train.Processes, error)
 	endJob   = func() error { return nil }
+	failJob  = func(error) {}
 )
 
 // size is the number of processes.

@@ -3,10 +3,14 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"os"
 	"sync"
+	"time"
 
+	"github.com/seqzoo/seqzoo/internal/launch"
 	"github.com/seqzoo/seqzoo/train"
 	"github.com/seqzoo/seqzoo/train/mpi"
 )
@@ -16,6 +20,9 @@ func init() {
 		sync.Once
 		p   train.Processes
 		err error
+	}
+	failJob = func(err error) {
+		o.Do(func() { fail(err) })
 	}
 	startJob = func(messages io.Writer) (train.Processes, error) {
 		o.Do(func() {
@@ -31,5 +38,31 @@ func init() {
 			}
 		})
 		return o.p, o.err
+	}
+}
+
+// fail joins a job that this process has not joined yet, and ends it. A launcher such as MPICH's
+// leaves a process alone that ends before it has joined, and the others would wait for it.
+func fail(err error) {
+	_, rank, size, ok := launch.Find(os.Getenv)
+	if !ok || size == 1 || errors.Is(err, train.ErrInterrupted) {
+		return
+	}
+	joined := make(chan *mpi.Job, 1)
+	go func() {
+		if job, err := mpi.Start(mpi.Config{}); err == nil {
+			joined <- job
+		}
+		close(joined)
+	}()
+	select {
+	case job := <-joined:
+		// the error is mostly that of all, and then the first process, which has told of it, ends
+		// the job while the others still wait
+		if job != nil && rank > 0 {
+			time.Sleep(3 * time.Second)
+			job.Abort(err)
+		}
+	case <-time.After(30 * time.Second): // the others have ended, or do not join
 	}
 }
