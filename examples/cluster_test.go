@@ -27,11 +27,12 @@ var onCluster = []struct {
 		both("a", strings.Repeat("x y\ny\n", 20), "b", strings.Repeat("X Y\nY\n", 20))},
 	{"dialogue train -shards 4 -save model -data a -hold-out 5 -quick",
 		both("a", strings.Repeat("x y\ty x\n", 30))},
-	{"word2vec train -save model -data a -quick", both("a", strings.Repeat("a b c d e f g a c e\n", 90))},
+	{"word2vec train -save model -data a -quick", both("a", strings.Repeat("a b c d e f g a c e\n",
+		90))},
 }
 
-// The lines by which docs/cluster.md builds and starts a training on one machine, as they stand there but
-// for short data and the name of the program, give the model that one process gives.
+// The lines by which docs/cluster.md builds and starts a training on one machine, as they stand
+// there but for short data and the name of the program, give the model that one process gives.
 func TestLinesOfCluster(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it builds programs")
@@ -47,9 +48,11 @@ func TestLinesOfCluster(t *testing.T) {
 	block, _, _ := strings.Cut(rest, "```")
 	lines := strings.Split(strings.TrimSpace(block), "\n")
 	require.Len(t, lines, 2)
-	const binary, given = "-o languagemodel", "./languagemodel train -preset wikitext2 -shards 4 -save model"
+	const binary, given = "-o languagemodel",
+		"./languagemodel train -preset wikitext2 -shards 4 -save model"
 	require.Contains(t, lines[0], binary)
-	require.True(t, strings.HasPrefix(lines[1], "mpirun ") && strings.HasSuffix(lines[1], given), lines[1])
+	require.True(t, strings.HasPrefix(lines[1], "mpirun ") && strings.HasSuffix(lines[1], given),
+		lines[1])
 	require.True(t, strings.HasPrefix(onCluster[0].args, strings.TrimPrefix(given, "./")))
 	for _, p := range onCluster {
 		name, _, _ := strings.Cut(p.args, " ")
@@ -60,7 +63,8 @@ func TestLinesOfCluster(t *testing.T) {
 			train := func(start string) map[string]string {
 				in := t.TempDir()
 				for file, content := range p.data {
-					require.NoError(t, os.WriteFile(filepath.Join(in, file), []byte(content), 0o600))
+					require.NoError(t, os.WriteFile(filepath.Join(in, file), []byte(content),
+						0o600))
 				}
 				require.NoError(t, os.Symlink(filepath.Join(dir, name), filepath.Join(in, name)))
 				shell(t, in, start+"./"+p.args)
@@ -113,7 +117,8 @@ func shell(t *testing.T, dir, line string) {
 	t.Helper()
 	c := exec.Command("sh", "-c", line)
 	c.Dir = dir
-	c.Env = append(os.Environ(), "GOMAXPROCS=1", "OMPI_ALLOW_RUN_AS_ROOT=1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1",
+	c.Env = append(os.Environ(), "GOMAXPROCS=1", "OMPI_ALLOW_RUN_AS_ROOT=1",
+		"OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1",
 		"OMPI_MCA_btl_vader_single_copy_mechanism=none") // some containers forbid it
 	out, err := c.CombinedOutput()
 	require.NoError(t, err, "%s\n%s", line, out)

@@ -54,13 +54,26 @@ func (m *plain) StopAt(stop *atomic.Bool) { m.stop = stop }
 
 // Nothing is planned, so that there is nothing to count, to list or to give back.
 
-func (m *plain) Memory() int        { return 0 }
-func (m *plain) Own() int           { return 0 }
-func (m *plain) Flop() float64      { return 0 }
-func (m *plain) Listing() []string  { return nil }
+// Memory is 0.
+func (m *plain) Memory() int { return 0 }
+
+// Own is 0.
+func (m *plain) Own() int { return 0 }
+
+// Flop is 0.
+func (m *plain) Flop() float64 { return 0 }
+
+// Listing is empty.
+func (m *plain) Listing() []string { return nil }
+
+// Buffers are none.
 func (m *plain) Buffers() []vm.Part { return nil }
+
+// Plan is empty.
 func (m *plain) Plan() []vm.Planned { return nil }
-func (m *plain) Close()             {}
+
+// Close has nothing to give back.
+func (m *plain) Close() {}
 
 // Profile is an error: a plain machine has no instructions.
 func (m *plain) Profile(int) ([]vm.Timing, error) {

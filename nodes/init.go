@@ -19,9 +19,13 @@ type Init struct {
 	blocks []Init
 }
 
-// Zeros, Ones and Constant fill with one value.
-func Zeros() Init                 { return Init{} }
-func Ones() Init                  { return Constant(1) }
+// Zeros fills with 0.
+func Zeros() Init { return Init{} }
+
+// Ones fills with 1.
+func Ones() Init { return Constant(1) }
+
+// Constant fills with one value.
 func Constant(value float64) Init { return Init{kind: "constant", a: value} }
 
 // Uniform draws from [low, high).
@@ -30,23 +34,31 @@ func Uniform(low, high float64) Init { return Init{kind: "uniform", a: low, b: h
 // Normal draws from the normal distribution.
 func Normal(mean, std float64) Init { return Init{kind: "normal", a: mean, b: std} }
 
-// XavierUniform and XavierNormal have the variance gain²·2/(fan-in + fan-out) (Glorot and Bengio,
-// 2010). Gain 1 suits linear and sigmoid units, 5/3 tanh.
+// XavierUniform draws evenly with the variance gain²·2/(fan-in + fan-out) (Glorot and Bengio, 2010).
+// Gain 1 suits linear and sigmoid units, 5/3 tanh.
 func XavierUniform(gain float64) Init { return Init{kind: "xavier uniform", a: gain} }
-func XavierNormal(gain float64) Init  { return Init{kind: "xavier normal", a: gain} }
 
-// HeUniform and HeNormal have the variance gain²/fan-in (He et al., 2015). Gain √2 suits ReLU.
+// XavierNormal is XavierUniform with the normal distribution.
+func XavierNormal(gain float64) Init { return Init{kind: "xavier normal", a: gain} }
+
+// HeUniform draws evenly with the variance gain²/fan-in (He et al., 2015). Gain √2 suits ReLU.
 func HeUniform(gain float64) Init { return Init{kind: "he uniform", a: gain} }
-func HeNormal(gain float64) Init  { return Init{kind: "he normal", a: gain} }
 
-// HeUniformOut and HeNormalOut divide by the fan-out instead, which keeps the size of gradients
-// instead of values.
+// HeNormal is HeUniform with the normal distribution.
+func HeNormal(gain float64) Init { return Init{kind: "he normal", a: gain} }
+
+// HeUniformOut is HeUniform with the fan-out in place of the fan-in, which keeps the size of
+// gradients instead of values.
 func HeUniformOut(gain float64) Init { return Init{kind: "he_out uniform", a: gain} }
-func HeNormalOut(gain float64) Init  { return Init{kind: "he_out normal", a: gain} }
 
-// LeCunUniform and LeCunNormal have the variance 1/fan-in (LeCun et al., 1998).
+// HeNormalOut is HeUniformOut with the normal distribution.
+func HeNormalOut(gain float64) Init { return Init{kind: "he_out normal", a: gain} }
+
+// LeCunUniform draws evenly with the variance 1/fan-in (LeCun et al., 1998).
 func LeCunUniform() Init { return Init{kind: "he uniform", a: 1} }
-func LeCunNormal() Init  { return Init{kind: "he normal", a: 1} }
+
+// LeCunNormal is LeCunUniform with the normal distribution.
+func LeCunNormal() Init { return Init{kind: "he normal", a: 1} }
 
 // Orthogonal draws a matrix whose rows or columns, whichever are fewer, are orthogonal and of
 // length gain (Saxe et al., 2014).

@@ -82,8 +82,8 @@ func newDivided(world Processes, l *layout, shards int) divided {
 	return x
 }
 
-// prepare makes room for the gradients of others, once it is known that all train the same: in windows,
-// and where there are none for messages.
+// prepare makes room for the gradients of others, once it is known that all train the same: in
+// windows, and where there are none for messages.
 func (x *divided) prepare() error {
 	if err := x.openWindows(); err != nil {
 		return err
@@ -156,8 +156,9 @@ func (x *divided) step(o Optimizer, having func([]gorgonia.ValueGrad) []gorgonia
 		for _, s := range x.spans[x.world.Rank()] {
 			value, grad, n := x.values(s), x.part(s, x.segment), s.to-s.from
 			x.pieces[s.slot] = &gathered{ValueGrad: piece{value.dense(n)},
-				name: x.layout.slots[s.slot].name, grad: grad.dense(n), within: x.withinPiece(s.slot, s.from, s.to),
-				show: func() { x.within[s.slot], x.shown[s.slot] = nil, true }}
+				name: x.layout.slots[s.slot].name, grad: grad.dense(n),
+				within: x.withinPiece(s.slot, s.from, s.to),
+				show:   func() { x.within[s.slot], x.shown[s.slot] = nil, true }}
 		}
 	}
 	if err := o.Step(having(x.pieces)); err != nil {
@@ -174,7 +175,9 @@ func (x *divided) withinPiece(slot, from, to int) func() touched {
 			return nil
 		}
 		room = room[:0]
-		x.within[slot].in(from, to, func(a, b int) { room = append(room, reach{a - from, b - from}) })
+		x.within[slot].in(from, to, func(a, b int) {
+			room = append(room, reach{a - from, b - from})
+		})
 		return room
 	}
 }

@@ -16,8 +16,8 @@ func (x *divided) gradientOf(own *shardTree, k, slot int) (flat, touched) {
 	return x.layout.slots[slot].whole(sum), sum.touched[slot]
 }
 
-// appendTouched appends what this process's nodes have touched: of each node and parameter the number
-// of ranges and these, or the largest number for anything.
+// appendTouched appends what this process's nodes have touched: of each node and parameter the
+// number of ranges and these, or the largest number for anything.
 func (x *divided) appendTouched(to []byte, own *shardTree) []byte {
 	for k := range x.parts[x.world.Rank()] {
 		for slot := range x.layout.slots {
@@ -64,9 +64,9 @@ func (x *divided) readTouched(rank int, data []byte) {
 	}
 }
 
-// send begins the exchange of the nodes of all processes: each sends each its segment of them, and of
-// it what is touched alone, unless it reads that in a window. What is sent raw is not yet multiplied by
-// the count of its shard: whoever receives it does that.
+// send begins the exchange of the nodes of all processes: each sends each its segment of them, and
+// of it what is touched alone, unless it reads that in a window. What is sent raw is not yet
+// multiplied by the count of its shard: whoever receives it does that.
 func (x *divided) send(own *shardTree) error {
 	rank := x.world.Rank()
 	for r, nodes := range x.parts {
@@ -104,7 +104,8 @@ func (x *divided) send(own *shardTree) error {
 func (x *divided) sendParts(slot int, all flat, t touched) error {
 	for r, spans := range x.spans {
 		for _, s := range spans {
-			if s.slot != slot || r == x.world.Rank() || x.windows[r] != nil || t.size(s.from, s.to) == 0 {
+			if s.slot != slot || r == x.world.Rank() || x.windows[r] != nil ||
+				t.size(s.from, s.to) == 0 {
 				continue
 			}
 			data := all
@@ -125,7 +126,8 @@ func (x *divided) sendParts(slot int, all flat, t touched) error {
 func (x *divided) pack(slot int, all flat, t touched, s span) flat {
 	p := &x.packed[slot]
 	if p.len()+t.size(s.from, s.to) > max(cap(p.f32), cap(p.f64)) {
-		*p = x.layout.slots[slot].room(2 * t.size(0, all.len())) // what is on its way stays where it is
+		// what is on its way stays where it is
+		*p = x.layout.slots[slot].room(2 * t.size(0, all.len()))
 		*p = p.slice(0, 0)
 	}
 	begin := p.len()
@@ -156,8 +158,8 @@ type source struct {
 	shared  bool    // all is not to be written
 }
 
-// sources are the nodes of all processes of a span, in the order of the shards. Sparse reports whether
-// of each the touched numbers alone are known.
+// sources are the nodes of all processes of a span, in the order of the shards. Sparse reports
+// whether of each the touched numbers alone are known.
 func (x *divided) sources(own *shardTree, s span, counts []int) (list []source, sparse bool) {
 	sparse = !x.shown[s.slot]
 	rank := x.world.Rank()
@@ -249,7 +251,8 @@ func (x *divided) take(k int, o *source, part flat, added bool) flat {
 	return copied
 }
 
-// sumDense makes a part of the segment the sum of the sources there, times factor. It goes chunk by chunk.
+// sumDense makes a part of the segment the sum of the sources there, times factor. It goes chunk by
+// chunk.
 func (x *divided) sumDense(to flat, from int, list []source, factor float64) {
 	for begin := 0; begin < to.len(); begin += chunk {
 		end := min(begin+chunk, to.len())
@@ -261,7 +264,8 @@ func (x *divided) sumDense(to flat, from int, list []source, factor float64) {
 				sum.scaled(part, o.factor)
 				n.sum = sum
 			} else {
-				n.sum = x.take(k, o, part, n.index%2 == 1) // what is on the right is added to what is on the left
+				// what is on the right is added to what is on the left
+				n.sum = x.take(k, o, part, n.index%2 == 1)
 			}
 			x.adder.push(n)
 		}
@@ -270,8 +274,8 @@ func (x *divided) sumDense(to flat, from int, list []source, factor float64) {
 	}
 }
 
-// sumTouched makes a span of the segment the sum of the sources, times factor: range by range, of the
-// sources that have touched it.
+// sumTouched makes a span of the segment the sum of the sources, times factor: range by range, of
+// the sources that have touched it.
 func (x *divided) sumTouched(to flat, s span, list []source, factor float64) {
 	x.within[s.slot].in(s.from, s.to, func(a, b int) { to.slice(a-s.from, b-s.from).clear() })
 	var ends []int
@@ -316,8 +320,8 @@ func (x *divided) sumTouched(to flat, s span, list []source, factor float64) {
 
 // reduce makes segment the sum of the nodes of all, times factor, once they have come, and squares
 // that of its blocks. Counts are those of all shards if gradients were sent raw. It goes block by
-// block, so that what is summed is squared while it is in the cache, or, of what is touched in part only,
-// range by range.
+// block, so that what is summed is squared while it is in the cache, or, of what is touched in part
+// only, range by range.
 func (x *divided) reduce(own *shardTree, counts []int, factor float64) {
 	next := 0 // of blocks
 	for _, s := range x.spans[x.world.Rank()] {

@@ -38,7 +38,7 @@ func Folds[T any](examples []T, k int, seed uint64) (iter.Seq2[[]T, []T], error)
 
 // StratifiedFolds is Folds with each class in all folds alike, as far as numbers allow: of a class,
 // the folds have numbers of members that differ by at most 1, as scikit-learn's StratifiedKFold has
-// them. Class tells the class of an example:
+// them. The function class tells the class of an example:
 //
 //	folds, err := train.StratifiedFolds(examples, 5, 1,
 //		func(e label.Labelled) int { return e.Labels[0] })
@@ -112,8 +112,8 @@ func parted[T any](examples []T, fold []int, k int) iter.Seq2[[]T, []T] {
 // none is above 0, or n is below 1.
 func Resample[T any](examples []T, weights []float64, n int, seed uint64) ([]T, error) {
 	if len(weights) != len(examples) {
-		return nil, fmt.Errorf("train: Resample: %d weights of %d examples: want as many", len(weights),
-			len(examples))
+		return nil, fmt.Errorf("train: Resample: %d weights of %d examples: want as many",
+			len(weights), len(examples))
 	}
 	if n < 1 {
 		return nil, fmt.Errorf("train: Resample: %d draws: want at least 1", n)
@@ -121,8 +121,8 @@ func Resample[T any](examples []T, weights []float64, n int, seed uint64) ([]T, 
 	largest := 0.0
 	for i, w := range weights {
 		if !nonNegative(w) {
-			return nil, fmt.Errorf("train: Resample: weight %d is %g: want a finite number, 0 or more",
-				i, w)
+			return nil, fmt.Errorf("train: Resample: weight %d is %g: want a finite number, "+
+				"0 or more", i, w)
 		}
 		largest = max(largest, w)
 	}

@@ -35,7 +35,8 @@ func TestCyclesArePyTorchs(t *testing.T) {
 			[]float64{0.5, 0.0125},
 		},
 		"a top at the first step": {
-			must(train.NewOneCycle(train.OneCycleConfig{LR: 0.5, Total: 2, Rise: 0.5, FinalDiv: 1})),
+			must(train.NewOneCycle(train.OneCycleConfig{LR: 0.5, Total: 2, Rise: 0.5,
+				FinalDiv: 1})),
 			[]float64{0.5, 0.02, 0.02},
 		},
 		"CosineAnnealingWarmRestarts(3, 2, eta_min=0.01)": {
@@ -66,7 +67,8 @@ func TestPlateauIsPyTorchs(t *testing.T) {
 		{train.PlateauConfig{Patience: 1, Threshold: 0.1, Cooldown: 2}, []float64{1, 1, .5, .5, .5,
 			.5, .25, .25, .25, .25, .25, .25, .125, .125, .125, .125, .0625}},
 		{train.PlateauConfig{MinDelta: 0.05, Cooldown: 1, Goal: train.Larger}, []float64{1, .5, .5,
-			.25, .25, .125, .125, .0625, .0625, .03125, .03125, .015625, .015625, .0078125, .0078125,
+			.25, .25, .125, .125, .0625, .0625, .03125, .03125, .015625, .015625, .0078125,
+			.0078125,
 			.00390625, .00390625}},
 	} {
 		c.LR, c.Factor = 1, 0.5
@@ -93,7 +95,8 @@ func TestPlateauOfNegativeMetrics(t *testing.T) {
 	for goal, sign := range map[train.Goal]float64{train.Larger: -1, train.Smaller: 1} {
 		p := must(train.NewPlateau(train.PlateauConfig{LR: 1, Factor: 0.5, Threshold: 0.02,
 			Goal: goal}))
-		for i, c := range []struct{ metric, lr float64 }{{100, 1}, {99.9, 0.5}, {95, 0.5}, {94, 0.25}} {
+		for i, c := range []struct{ metric, lr float64 }{
+			{100, 1}, {99.9, 0.5}, {95, 0.5}, {94, 0.25}} {
 			p.Observe(sign * c.metric)
 			require.Equal(t, c.lr, p.LR(0), "%s %d", goal, i)
 		}
@@ -103,10 +106,12 @@ func TestPlateauOfNegativeMetrics(t *testing.T) {
 func TestCycleErrors(t *testing.T) {
 	fails := func(_ train.Schedule, err error) string { require.Error(t, err); return err.Error() }
 	for want, got := range map[string]string{
-		"OneCycleConfig.LR is 0":   fails(train.NewOneCycle(train.OneCycleConfig{Total: 2})),
-		"OneCycleConfig.Total is":  fails(train.NewOneCycle(train.OneCycleConfig{LR: 1, Total: 1})),
-		"OneCycleConfig.Rise is 1": fails(train.NewOneCycle(train.OneCycleConfig{LR: 1, Total: 2, Rise: 1})),
-		"OneCycleConfig.Div is":    fails(train.NewOneCycle(train.OneCycleConfig{LR: 1, Total: 2, Div: 0.5})),
+		"OneCycleConfig.LR is 0":  fails(train.NewOneCycle(train.OneCycleConfig{Total: 2})),
+		"OneCycleConfig.Total is": fails(train.NewOneCycle(train.OneCycleConfig{LR: 1, Total: 1})),
+		"OneCycleConfig.Rise is 1": fails(train.NewOneCycle(train.OneCycleConfig{LR: 1, Total: 2,
+			Rise: 1})),
+		"OneCycleConfig.Div is": fails(train.NewOneCycle(train.OneCycleConfig{LR: 1, Total: 2,
+			Div: 0.5})),
 		"OneCycleConfig.FinalDiv is": fails(train.NewOneCycle(train.OneCycleConfig{LR: 1, Total: 2,
 			FinalDiv: train.Zero})),
 		"WarmRestartsConfig.First is 0": fails(train.NewWarmRestarts(train.WarmRestartsConfig{LR: 1})),
@@ -114,8 +119,10 @@ func TestCycleErrors(t *testing.T) {
 			First: 1, MinLR: 2})),
 		"WarmRestartsConfig.Times is -1": fails(train.NewWarmRestarts(train.WarmRestartsConfig{LR: 1,
 			First: 1, Times: -1})),
-		"PlateauConfig.Cooldown is -1": fails(train.NewPlateau(train.PlateauConfig{LR: 1, Cooldown: -1})),
-		"PlateauConfig.MinDelta is -1": fails(train.NewPlateau(train.PlateauConfig{LR: 1, MinDelta: -1})),
+		"PlateauConfig.Cooldown is -1": fails(train.NewPlateau(train.PlateauConfig{LR: 1,
+			Cooldown: -1})),
+		"PlateauConfig.MinDelta is -1": fails(train.NewPlateau(train.PlateauConfig{LR: 1,
+			MinDelta: -1})),
 	} {
 		require.Contains(t, got, want)
 	}

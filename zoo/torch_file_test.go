@@ -18,12 +18,14 @@ import (
 	"github.com/seqzoo/seqzoo/nodes"
 )
 
-// torchTensors are the tensors of a recurrent layer of 2 inputs and 3 units, each filled with numbers of its own.
+// torchTensors are the tensors of a recurrent layer of 2 inputs and 3 units, each filled with
+// numbers of its own.
 func torchTensors(gates int, rename func(string) string) (tensors []safetensors.Tensor) {
 	for i, t := range []struct {
 		name  string
 		shape []int
-	}{{"weight_ih_l0", []int{3 * gates, 2}}, {"weight_hh_l0", []int{3 * gates, 3}}, {"bias_ih_l0", []int{3 * gates}}, {"bias_hh_l0", []int{3 * gates}}} {
+	}{{"weight_ih_l0", []int{3 * gates, 2}}, {"weight_hh_l0", []int{3 * gates, 3}},
+		{"bias_ih_l0", []int{3 * gates}}, {"bias_hh_l0", []int{3 * gates}}} {
 		n := t.shape[0]
 		if len(t.shape) > 1 {
 			n *= t.shape[1]
@@ -70,7 +72,8 @@ func storeValues(s *nodes.Store) (all []any) {
 	return all
 }
 
-// A cell's names, and those that wrappers and larger models give, lead to the same weights as a layer's.
+// A cell's names, and those that wrappers and larger models give, lead to the same weights as a
+// layer's.
 func TestImportTorchNames(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "m.safetensors")
 	for cell, gates := range map[string]int{"rnn": 1, "gru": 3, "lstm": 4} {
@@ -81,37 +84,51 @@ func TestImportTorchNames(t *testing.T) {
 			torch  string
 			rename func(string) string
 		}{
-			"cell":             {"rnn", func(s string) string { return "rnn." + strings.TrimSuffix(s, "_l0") }},
-			"bare cell":        {"", func(s string) string { return strings.TrimSuffix(s, "_l0") }},
-			"bare":             {"", func(s string) string { return s }},
-			"parallel":         {"rnn", func(s string) string { return "module.rnn." + s }},
-			"compiled":         {"rnn", func(s string) string { return "_orig_mod.rnn." + s }},
-			"both, inside":     {"a.rnn", func(s string) string { return "module._orig_mod.a.module.rnn." + s }},
+			"cell": {"rnn", func(s string) string {
+				return "rnn." + strings.TrimSuffix(s, "_l0")
+			}},
+			"bare cell": {"", func(s string) string { return strings.TrimSuffix(s, "_l0") }},
+			"bare":      {"", func(s string) string { return s }},
+			"parallel":  {"rnn", func(s string) string { return "module.rnn." + s }},
+			"compiled":  {"rnn", func(s string) string { return "_orig_mod.rnn." + s }},
+			"both, inside": {"a.rnn",
+				func(s string) string { return "module._orig_mod.a.module.rnn." + s }},
 			"named as wrapped": {"module.rnn", func(s string) string { return "module.rnn." + s }},
 			"named too fully":  {"module.rnn", func(s string) string { return "rnn." + s }},
 			"prefix":           {"rnn", func(s string) string { return "net.core.rnn." + s }},
-			"prefix of a cell": {"rnn", func(s string) string { return "net.rnn." + strings.TrimSuffix(s, "_l0") }},
-			"unnamed":          {"", func(s string) string { return "net.rnn." + s }},
+			"prefix of a cell": {"rnn", func(s string) string {
+				return "net.rnn." + strings.TrimSuffix(s, "_l0")
+			}},
+			"unnamed": {"", func(s string) string { return "net.rnn." + s }},
 		} {
 			got := recurrentStore(t, cell)
-			tensors := append(torchTensors(gates, c.rename), safetensors.New("other.weight", []int{1}, []float32{1}))
+			tensors := append(torchTensors(gates, c.rename), safetensors.New("other.weight",
+				[]int{1}, []float32{1}))
 			writeTensors(t, path, tensors)
-			require.NoError(t, ImportTorch(path, got, TorchModule{Torch: c.torch, Path: "rnn"}), "%s %s", cell, name)
+			require.NoError(t, ImportTorch(path, got, TorchModule{Torch: c.torch, Path: "rnn"}),
+				"%s %s", cell, name)
 			require.Equal(t, storeValues(want), storeValues(got), "%s %s", cell, name)
 		}
 	}
-	two := append(torchTensors(1, func(s string) string { return "a.rnn." + s }), torchTensors(1, func(s string) string { return "b.rnn." + s })...)
+	two := append(torchTensors(1, func(s string) string { return "a.rnn." + s }), torchTensors(1,
+		func(s string) string { return "b.rnn." + s })...)
 	writeTensors(t, path, two)
-	require.ErrorContains(t, ImportTorch(path, recurrentStore(t, "rnn"), TorchModule{Torch: "rnn", Path: "rnn"}), `there 2 times, under ["a." "b."]`)
-	require.NoError(t, ImportTorch(path, recurrentStore(t, "rnn"), TorchModule{Torch: "b.rnn", Path: "rnn"}))
-	twins := append(torchTensors(1, func(s string) string { return "rnn." + s }), safetensors.New("module.rnn.weight_ih_l0", []int{1}, []float32{1}))
+	require.ErrorContains(t, ImportTorch(path, recurrentStore(t, "rnn"), TorchModule{Torch: "rnn",
+		Path: "rnn"}), `there 2 times, under ["a." "b."]`)
+	require.NoError(t, ImportTorch(path, recurrentStore(t, "rnn"), TorchModule{Torch: "b.rnn",
+		Path: "rnn"}))
+	twins := append(torchTensors(1, func(s string) string { return "rnn." + s }),
+		safetensors.New("module.rnn.weight_ih_l0", []int{1}, []float32{1}))
 	writeTensors(t, path, twins)
-	require.ErrorContains(t, ImportTorch(path, recurrentStore(t, "rnn"), TorchModule{Torch: "rnn", Path: "rnn"}), "are one tensor")
+	require.ErrorContains(t, ImportTorch(path, recurrentStore(t, "rnn"), TorchModule{Torch: "rnn",
+		Path: "rnn"}), "are one tensor")
 	typo := torchTensors(1, func(s string) string { return "encoder." + s })
 	writeTensors(t, path, typo)
 	err := ImportTorch(path, recurrentStore(t, "rnn"), TorchModule{Torch: "encodr", Path: "rnn"})
-	require.ErrorContains(t, err, "encodr.weight_ih_l0 is missing; the nearest is encoder.weight_ih_l0")
-	require.ErrorContains(t, err, "the file holds encoder.bias_hh_l0, encoder.bias_ih_l0, encoder.weight_hh_l0, encoder.weight_ih_l0")
+	require.ErrorContains(t, err,
+		"encodr.weight_ih_l0 is missing; the nearest is encoder.weight_ih_l0")
+	require.ErrorContains(t, err,
+		"the file holds encoder.bias_hh_l0, encoder.bias_ih_l0, encoder.weight_hh_l0, encoder.weight_ih_l0")
 }
 
 // Only what PyTorch has is written under PyTorch's names or read from them: cells of another kind
@@ -154,14 +171,16 @@ func TestImportTorchBiases(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "m.safetensors")
 	writeTensors(t, path, torchTensors(4, func(s string) string { return "rnn." + s })[:2])
 	s := recurrentStore(t, "lstm")
-	require.ErrorContains(t, ImportTorch(path, s, TorchModule{Torch: "rnn", Path: "rnn"}), "rnn.bias_ih_l0 is missing")
+	require.ErrorContains(t, ImportTorch(path, s, TorchModule{Torch: "rnn", Path: "rnn"}),
+		"rnn.bias_ih_l0 is missing")
 	require.NoError(t, ImportTorch(path, s, TorchModule{Torch: "rnn", Path: "rnn", NoBias: true}))
 	b, ok := s.Get("rnn/b")
 	require.True(t, ok)
 	require.Equal(t, make([]float32, 12), b.Value().Data())
 	require.NoError(t, ExportTorch(path, s, TorchModule{Torch: "rnn", Path: "rnn", NoBias: true}))
 	b.Value().Data().([]float32)[3] = 1
-	require.ErrorContains(t, ExportTorch(path, s, TorchModule{Torch: "rnn", Path: "rnn", NoBias: true}), "rnn/b has a bias that is not 0")
+	require.ErrorContains(t, ExportTorch(path, s, TorchModule{Torch: "rnn", Path: "rnn",
+		NoBias: true}), "rnn/b has a bias that is not 0")
 }
 
 // An index leads to shards beside it and nowhere else; a shard alone is refused.
@@ -169,16 +188,19 @@ func TestImportTorchShards(t *testing.T) {
 	dir := t.TempDir()
 	file := func(name string) string { return filepath.Join(dir, name) }
 	tensors := torchTensors(4, func(s string) string { return "rnn." + s })
-	one, two, index := "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors", file("model.safetensors.index.json")
+	one, two, index := "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors",
+		file("model.safetensors.index.json")
 	writeTensors(t, file(one), tensors[:2])
 	writeTensors(t, file(two), tensors[2:])
 	writeTensors(t, file("whole.safetensors"), tensors)
 	writeIndex := func(shards map[string]string) {
-		content, err := json.Marshal(map[string]any{"metadata": map[string]any{"total_size": 1}, "weight_map": shards})
+		content, err := json.Marshal(map[string]any{"metadata": map[string]any{"total_size": 1},
+			"weight_map": shards})
 		require.NoError(t, err)
 		require.NoError(t, os.WriteFile(index, content, 0o666))
 	}
-	shards := map[string]string{"rnn.weight_ih_l0": one, "rnn.weight_hh_l0": one, "rnn.bias_ih_l0": two, "rnn.bias_hh_l0": two}
+	shards := map[string]string{"rnn.weight_ih_l0": one, "rnn.weight_hh_l0": one,
+		"rnn.bias_ih_l0": two, "rnn.bias_hh_l0": two}
 	writeIndex(shards)
 	module := TorchModule{Torch: "rnn", Path: "rnn"}
 	want, got := recurrentStore(t, "lstm"), recurrentStore(t, "lstm")
@@ -186,20 +208,24 @@ func TestImportTorchShards(t *testing.T) {
 	require.NoError(t, ImportTorch(index, got, module))
 	require.Equal(t, storeValues(want), storeValues(got))
 	for _, m := range []TorchModule{module, {Torch: "rnn", Path: "rnn", NoBias: true}} {
-		require.ErrorContains(t, ImportTorch(file(one), got, m), "is one shard of 2, and what it lacks is in the others: import "+index)
+		require.ErrorContains(t, ImportTorch(file(one), got, m),
+			"is one shard of 2, and what it lacks is in the others: import "+index)
 	}
 	writeTensors(t, file("model-00001-of-00001.safetensors"), tensors)
 	require.NoError(t, ImportTorch(file("model-00001-of-00001.safetensors"), got, module))
 
 	for shard, said := range map[string]string{
-		"../" + one: "no name of a shard in the same folder", "/etc/passwd": "no name of a shard", `..\` + one: "no name of a shard",
-		"..": "no name of a shard", "": "no name of a shard", two: "lacks \"rnn.weight_ih_l0\"", "model-00003-of-00003.safetensors": "no such file",
+		"../" + one: "no name of a shard in the same folder", "/etc/passwd": "no name of a shard",
+		`..\` + one: "no name of a shard",
+		"..":        "no name of a shard", "": "no name of a shard", two: "lacks \"rnn.weight_ih_l0\"",
+		"model-00003-of-00003.safetensors": "no such file",
 	} {
 		shards["rnn.weight_ih_l0"] = shard
 		writeIndex(shards)
 		require.ErrorContains(t, ImportTorch(index, got, module), said, "%q", shard)
 	}
-	for content, said := range map[string]string{"{}": "no weight_map", "[": "unexpected end", `{"weight_map": 3}`: "cannot unmarshal", "": "unexpected end"} {
+	for content, said := range map[string]string{"{}": "no weight_map", "[": "unexpected end",
+		`{"weight_map": 3}`: "cannot unmarshal", "": "unexpected end"} {
 		require.NoError(t, os.WriteFile(index, []byte(content), 0o666))
 		require.ErrorContains(t, ImportTorch(index, got, module), said)
 	}
@@ -209,15 +235,20 @@ func TestImportTorchShards(t *testing.T) {
 func TestImportTorchKinds(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "pytorch_model.bin")
 	for content, want := range map[string]string{
-		"PK\x03\x04" + strings.Repeat("x", 60): "is a zip archive, as torch.save", "\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.": "is a pickle",
-		"GGUF\x03\x00\x00\x00\x01\x00\x00\x00": "is a GGUF file", "\x89HDF\r\n\x1a\n\x00\x00": "is an HDF5 file", "<!DOCTYPE html><html>not found</html>": "is a page of HTML",
+		"PK\x03\x04" + strings.Repeat("x", 60):                                "is a zip archive, as torch.save",
+		"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.":                            "is a pickle",
+		"GGUF\x03\x00\x00\x00\x01\x00\x00\x00":                                "is a GGUF file",
+		"\x89HDF\r\n\x1a\n\x00\x00":                                           "is an HDF5 file",
+		"<!DOCTYPE html><html>not found</html>":                               "is a page of HTML",
 		"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n": "is a pointer of git-lfs", `{"weight_map": {}}`: "is JSON", "\x1f\x8b\x08 and so on": "is compressed by gzip",
 	} {
 		require.NoError(t, os.WriteFile(path, []byte(content), 0o666))
-		require.ErrorContains(t, ImportTorch(path, recurrentStore(t, "rnn"), TorchModule{Torch: "rnn", Path: "rnn"}), want)
+		require.ErrorContains(t, ImportTorch(path, recurrentStore(t, "rnn"),
+			TorchModule{Torch: "rnn", Path: "rnn"}), want)
 	}
 	writeTensors(t, path, nil)
-	require.ErrorContains(t, ImportTorch(path, recurrentStore(t, "rnn"), TorchModule{Torch: "rnn", Path: "rnn"}), "the file holds no tensor")
+	require.ErrorContains(t, ImportTorch(path, recurrentStore(t, "rnn"), TorchModule{Torch: "rnn",
+		Path: "rnn"}), "the file holds no tensor")
 }
 
 // 16-bit floats are read to the bit.
@@ -245,10 +276,12 @@ func TestImportTorchHalves(t *testing.T) {
 	huge := torchTensors(1, func(s string) string { return s })
 	huge[0] = safetensors.New("weight_ih_l0", []int{3, 2}, []float64{1, 2, 3, 4, 5, 1e300})
 	writeTensors(t, path, huge)
-	require.ErrorContains(t, ImportTorch(path, recurrentStore(t, "rnn"), TorchModule{Path: "rnn"}), "rnn/W_ih: element 5 would be 1e+300")
+	require.ErrorContains(t, ImportTorch(path, recurrentStore(t, "rnn"), TorchModule{Path: "rnn"}),
+		"rnn/W_ih: element 5 would be 1e+300")
 }
 
-// Shapes are compared before values are read: of a file that claims gigabytes, and takes none on the disk, nothing is read.
+// Shapes are compared before values are read: of a file that claims gigabytes, and takes none on
+// the disk, nothing is read.
 func TestImportLooksAtShapesFirst(t *testing.T) {
 	header := `{"weight":{"dtype":"F32","shape":[1048576,2048],"data_offsets":[0,8589934592]}}`
 	path := filepath.Join(t.TempDir(), "sparse.safetensors")

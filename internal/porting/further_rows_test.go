@@ -40,7 +40,8 @@ func TestCallbackRows(t *testing.T) {
 		must(train.NewFunction(func(step int) float64 { return byEpoch(step / task.Len()) })),
 		must(train.NewOneCycle(train.OneCycleConfig{LR: 0.1, Total: total})),
 		must(train.NewWarmRestarts(train.WarmRestartsConfig{LR: 0.1, First: 10, Times: 2})),
-		must(train.NewPlateau(train.PlateauConfig{LR: 1e-2, Factor: 0.5, Patience: 1, MinDelta: 1e-4, Cooldown: 1})),
+		must(train.NewPlateau(train.PlateauConfig{LR: 1e-2, Factor: 0.5, Patience: 1,
+			MinDelta: 1e-4, Cooldown: 1})),
 	} {
 		m, _ := classifier(t)
 		task, err = m.Task(data)
@@ -63,7 +64,8 @@ func TestCallbackRows(t *testing.T) {
 	}
 	drawn := must(train.Resample(data.Train, weights, len(data.Train), 1))
 	require.Len(t, drawn, len(data.Train))
-	folds := must(train.StratifiedFolds(data.Train, 5, 1, func(e label.Labelled) int { return e.Labels[0] }))
+	folds := must(train.StratifiedFolds(data.Train, 5, 1,
+		func(e label.Labelled) int { return e.Labels[0] }))
 	for learn, held := range folds {
 		require.Len(t, held, 8)
 		require.Equal(t, []float64{1, 1}, label.Balanced(learn, 2))
@@ -108,12 +110,14 @@ func TestLayerRows(t *testing.T) {
 		r := layer.Unroll(x, cells.State{h0, c0}, unroll.Options{})
 		h, c := r.Final()[0], r.Final()[1]
 		back := layer.Unroll(x, nil, unroll.Options{Reverse: true})
-		deep := zoo.Recurrent{Cell: "lstm", Hidden: H, Layers: 2, Dropout: 0.5}.Stack(s.Root().In("deep"), E, true)
+		deep := zoo.Recurrent{Cell: "lstm", Hidden: H, Layers: 2,
+			Dropout: 0.5}.Stack(s.Root().In("deep"), E, true)
 		require.Equal(t, []int{T, B, 2 * H}, deep.Unroll(x, nil, unroll.Options{}).Y().Shape())
 		both := nodes.Concat(-1, h, c)
 		require.Equal(t, []int{B, 2 * H}, both.Shape())
 		repeated := nodes.Broadcast(nodes.Reshape(h, 1, B, H), T, B, H)
-		gain, bias := s.Root().Param("gain", nodes.Ones(), H), s.Root().Param("bias", nodes.Zeros(), H)
+		gain := s.Root().Param("gain", nodes.Ones(), H)
+		bias := s.Root().Param("bias", nodes.Zeros(), H)
 		normed := nodes.LayerNorm(h, gain, bias, 1e-5)
 		dense := nodes.NewLinear(s.Root().In("out"), nodes.LinearConfig{In: H, Out: 1})
 		y, target := dense.Of(h), g.Input("target", B, 1)
@@ -138,14 +142,15 @@ func TestLayerRows(t *testing.T) {
 	require.Equal(t, []int{1, 3, 2, 0}, padded.IDs)
 }
 
-// Whole scripts of Keras' examples: characters translated, text generated, weather forecast, anomalies
-// found.
+// Whole scripts of Keras' examples: characters translated, text generated, weather forecast,
+// anomalies found.
 func TestWholeModelRows(t *testing.T) {
 	ctx := context.Background()
 	specials := []string{text.Unk, text.BOS, text.EOS}
 	english, french := must(text.Chars{}.Tokens("go.")), must(text.Chars{}.Tokens("va !"))
 	words := must(text.NewVocabulary(text.VocabularyConfig{Specials: specials}, english, french))
-	translator := must(seq2seq.New(seq2seq.Config{Encoder: zoo.Recurrent{Cell: "lstm", Hidden: 8}}, words, words, 1))
+	translator := must(seq2seq.New(seq2seq.Config{Encoder: zoo.Recurrent{Cell: "lstm", Hidden: 8}},
+		words, words, 1))
 	pairs, err := translator.Pairs([][]string{english}, [][]string{french})
 	require.NoError(t, err)
 	_, err = translator.Task(seq2seq.Data{Train: pairs, Batch: 64})
@@ -154,8 +159,10 @@ func TestWholeModelRows(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, found, 1)
 
-	writer := must(lm.New(lm.Config{Recurrent: zoo.Recurrent{Cell: "gru", Hidden: 8}, Level: lm.Characters}, words, 1))
-	out, err := writer.Generate(ctx, "go", lm.GenerateOptions{Max: 5, Sample: decode.Sampler{Temperature: 0.5}, Seed: 1})
+	writer := must(lm.New(lm.Config{Recurrent: zoo.Recurrent{Cell: "gru", Hidden: 8},
+		Level: lm.Characters}, words, 1))
+	out, err := writer.Generate(ctx, "go", lm.GenerateOptions{Max: 5,
+		Sample: decode.Sampler{Temperature: 0.5}, Seed: 1})
 	require.NoError(t, err)
 	require.Len(t, out.New, 5)
 
@@ -165,7 +172,8 @@ func TestWholeModelRows(t *testing.T) {
 	}
 	weather := must(series.New([]string{"temperature", "pressure"}, values))
 	learn, valid := weather.Slice(0, 60), weather.Slice(60, 90)
-	forecaster := must(forecast.New(forecast.Config{Recurrent: zoo.Recurrent{Cell: "lstm", Hidden: 32}, Variables: weather.Names,
+	forecaster := must(forecast.New(forecast.Config{Recurrent: zoo.Recurrent{Cell: "lstm",
+		Hidden: 32}, Variables: weather.Names,
 		Targets: []string{"temperature"}, Lookback: 12, Horizon: 6}, must(learn.Scale()), 1))
 	_, err = forecaster.Task(forecast.Data{Train: learn, Valid: valid, Batch: 256})
 	require.NoError(t, err)
@@ -183,7 +191,8 @@ func TestWholeModelRows(t *testing.T) {
 
 	tagger := must(label.NewTagger(label.TaggerConfig{Config: label.Config{Recurrent: zoo.Recurrent{Hidden: 4}}}, words,
 		must(text.NewVocabulary(text.VocabularyConfig{}, []string{"O", "B-PER"})), 1))
-	e, err := tagger.Evaluate(ctx, []label.Labelled{{Sequence: label.Sequence{IDs: []int{1, 2}}, Labels: []int{0, 1}}})
+	e, err := tagger.Evaluate(ctx, []label.Labelled{{Sequence: label.Sequence{IDs: []int{1, 2}},
+		Labels: []int{0, 1}}})
 	require.NoError(t, err)
 	require.GreaterOrEqual(t, e.Entities.Micro().F1, 0.0)
 	_, err = e.Confusion.Class(1)

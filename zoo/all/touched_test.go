@@ -63,20 +63,23 @@ func textsOf(n int) (out [][]int) {
 // lookingUp are tasks of models with rows for 900 words, more than a block's.
 var lookingUp = map[string]func() train.Task{
 	"language model": func() train.Task {
-		m := must(lm.New(lm.Config{Recurrent: zoo.Recurrent{Cell: "gru", Hidden: 40}}, nineHundred(), 1))
+		m := must(lm.New(lm.Config{Recurrent: zoo.Recurrent{Cell: "gru", Hidden: 40}},
+			nineHundred(), 1))
 		d := lm.Data{Train: slices.Concat(textsOf(60)...), Batch: 4}
 		d.Window.Stride = 5
 		return must(m.Task(d))
 	},
 	"whole windows": func() train.Task { // of which some touch most rows
-		m := must(lm.New(lm.Config{Recurrent: zoo.Recurrent{Cell: "rnn", Hidden: 3}}, nineHundred(), 1))
+		m := must(lm.New(lm.Config{Recurrent: zoo.Recurrent{Cell: "rnn", Hidden: 3}}, nineHundred(),
+			1))
 		d := lm.Data{Train: slices.Concat(textsOf(600)...), Batch: 4}
 		d.Window.Stride = 200
 		return must(m.Task(d))
 	},
 	"seq2seq": func() train.Task {
 		layer := zoo.Recurrent{Cell: "gru", Hidden: 40}
-		m := must(seq2seq.New(seq2seq.Config{Encoder: layer, Decoder: layer}, nineHundred(), nineHundred(), 1))
+		m := must(seq2seq.New(seq2seq.Config{Encoder: layer, Decoder: layer}, nineHundred(),
+			nineHundred(), 1))
 		d := seq2seq.Data{Batch: 4, Seed: 1}
 		for _, s := range textsOf(30) {
 			d.Train = append(d.Train, seq2seq.Pair{Source: s, Target: s[1:]})
@@ -91,7 +94,8 @@ var lookingUp = map[string]func() train.Task{
 		for _, s := range textsOf(20) { // the last batch has 2 examples, of 4 shards
 			tags := make([]int, len(s))
 			tags[0] = 1
-			d.Train = append(d.Train, label.Labelled{Sequence: label.Sequence{IDs: s}, Labels: tags})
+			d.Train = append(d.Train, label.Labelled{Sequence: label.Sequence{IDs: s},
+				Labels: tags})
 		}
 		return must(m.Task(d))
 	},
@@ -106,8 +110,8 @@ func nineHundred() *text.Vocabulary {
 		text.Unk}}, words))
 }
 
-// Gradients of which the touched rows alone are clipped, updated, summed and sent give the bits that
-// whole ones give, with any optimizer, shards and processes.
+// Gradients of which the touched rows alone are clipped, updated, summed and sent give the bits
+// that whole ones give, with any optimizer, shards and processes.
 func TestTouchedRows(t *testing.T) {
 	optimizers := map[string]func() train.Optimizer{
 		"sgd":      func() train.Optimizer { return must(train.NewSGD(train.SGDConfig{})) },
@@ -158,7 +162,8 @@ func TestTouchedRows(t *testing.T) {
 							}
 							got, err := end(task, c)
 							if err == nil && got != want {
-								return fmt.Errorf("%s: process %d of %d ends otherwise", o, p.Rank(), processes)
+								return fmt.Errorf("%s: process %d of %d ends otherwise", o,
+									p.Rank(), processes)
 							}
 							return err
 						})
@@ -218,8 +223,9 @@ func TestTouchedRowsAndWriters(t *testing.T) {
 	for _, shards := range []int{1, 4} {
 		end := func(wrap func(train.Sharded) train.Task, inOptimizer bool) string {
 			task := lookingUp["language model"]().(train.Sharded)
-			c := train.Config{Optimizer: must(train.NewSGD(train.SGDConfig{LR: 0.5})), Epochs: 1, MaxSteps: 6,
-				Shards: shards, Clip: train.Clip{Norm: 5}, Warn: func(string) {}}
+			c := train.Config{Optimizer: must(train.NewSGD(train.SGDConfig{LR: 0.5})), Epochs: 1,
+				MaxSteps: 6,
+				Shards:   shards, Clip: train.Clip{Norm: 5}, Warn: func(string) {}}
 			if inOptimizer {
 				c.Optimizer = noisyOptimizer{c.Optimizer}
 			}
@@ -229,24 +235,29 @@ func TestTouchedRowsAndWriters(t *testing.T) {
 		}
 		same := func(s train.Sharded) train.Task { return s }
 		hide := func(s train.Sharded) train.Task { return dense{s} }
-		require.True(t, end(hide, true) == end(same, true), "%d shards, the optimizer writes", shards)
-		require.True(t, end(func(s train.Sharded) train.Task { return noisyTask{dense{s}} }, false) ==
-			end(func(s train.Sharded) train.Task { return noisyTask{s} }, false), "%d shards, the task writes",
+		require.True(t, end(hide, true) == end(same, true), "%d shards, the optimizer writes",
+			shards)
+		require.True(t, end(func(s train.Sharded) train.Task { return noisyTask{dense{s}} },
+			false) ==
+			end(func(s train.Sharded) train.Task { return noisyTask{s} }, false),
+			"%d shards, the task writes",
 			shards)
 		require.False(t, end(same, true) == end(same, false))
 	}
 }
 
-// Parameters so large that each is divided by itself give the bits of one process, whatever way numbers
-// travel.
+// Parameters so large that each is divided by itself give the bits of one process, whatever way
+// numbers travel.
 func TestLargeParametersOverProcesses(t *testing.T) {
 	fit := func(p train.Processes) (string, error) {
-		m := must(lm.New(lm.Config{Recurrent: zoo.Recurrent{Cell: "rnn", Hidden: 300}}, nineHundred(), 1))
+		m := must(lm.New(lm.Config{Recurrent: zoo.Recurrent{Cell: "rnn", Hidden: 300}},
+			nineHundred(), 1))
 		d := lm.Data{Train: slices.Concat(textsOf(60)...), Batch: 4}
 		d.Window.Stride = 5
 		task := must(m.Task(d))
 		adam := must(train.NewAdam(train.AdamConfig{LR: 0.01}))
-		_, err := train.Fit(context.Background(), task, train.Config{Optimizer: adam, Epochs: 1, MaxSteps: 5, Shards: 3,
+		_, err := train.Fit(context.Background(), task, train.Config{Optimizer: adam, Epochs: 1,
+			MaxSteps: 5, Shards: 3,
 			Processes: p, Clip: train.Clip{Norm: 0.05}, Warn: func(string) {}})
 		parts := []any{} // they are long
 		for _, param := range task.Params() {
