@@ -91,8 +91,8 @@ type Run struct {
 	Average   *train.Average  // nil: none
 }
 
-// checkpointsIn is the folder of a model's directory in which checkpoints are.
-const checkpointsIn = "checkpoints"
+// CheckpointsIn is the folder of a model's directory in which checkpoints are.
+const CheckpointsIn = "checkpoints"
 
 // Fit trains, with progress, interruption and, given -save, checkpoints from which the same command
 // goes on; in the end it saves the model and history.csv.
@@ -113,7 +113,7 @@ func (t *Training) Fit(ctx context.Context, s Std, r Run) (result *train.Result,
 		c.SaveEvery, c.Resume = t.SaveEvery, true
 	}
 	if t.Save != "" && first {
-		c.Checkpoints, err = train.OpenCheckpoints(filepath.Join(t.Save, checkpointsIn), 0)
+		c.Checkpoints, err = train.OpenCheckpoints(filepath.Join(t.Save, CheckpointsIn), 0)
 		if err != nil {
 			return nil, err
 		}

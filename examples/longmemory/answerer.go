@@ -3,13 +3,17 @@ package main
 import (
 	"context"
 	"fmt"
+	"path/filepath"
+	"slices"
 
+	"github.com/seqzoo/seqzoo/examples/cli"
 	"github.com/seqzoo/seqzoo/nodes"
 	"github.com/seqzoo/seqzoo/rng"
 	compiled "github.com/seqzoo/seqzoo/run"
 	"github.com/seqzoo/seqzoo/train"
 	"github.com/seqzoo/seqzoo/unroll"
 	"github.com/seqzoo/seqzoo/zoo"
+	"gorgonia.org/tensor"
 )
 
 // question is a task whose sequences are read step by step and answered at some of their steps with
@@ -39,6 +43,8 @@ type answerer struct {
 	embed  *nodes.Param
 	layers unroll.Layer
 	out    nodes.Linear
+	// share of what the last layer says that is left out before the answer, in training
+	dropout float64
 }
 
 func newAnswerer(q question, c zoo.Recurrent, seed uint64) (*answerer, error) {
@@ -54,6 +60,32 @@ func newAnswerer(q question, c zoo.Recurrent, seed uint64) (*answerer, error) {
 			Out: q.classes})
 	})
 	return a, err
+}
+
+// start takes the weights of the last checkpoint that a run with -save has left in the directory.
+// It is read without being opened for writing: the other run, or other processes of this one, may
+// have it open.
+func (a *answerer) start(dir string) error {
+	files, err := filepath.Glob(filepath.Join(dir, cli.CheckpointsIn, "checkpoint-*.safetensors"))
+	if err != nil {
+		return fmt.Errorf("-start: %s: %w", dir, err)
+	}
+	if len(files) == 0 {
+		return fmt.Errorf("-start: there is no checkpoint in %s; want the -save of another run",
+			filepath.Join(dir, cli.CheckpointsIn))
+	}
+	last, err := train.ReadCheckpoint(slices.Max(files)) // the steps are padded with zeros
+	if err != nil {
+		return fmt.Errorf("-start: %w", err)
+	}
+	weights := map[string]*tensor.Dense{}
+	for _, p := range a.store.Params() {
+		weights[p.Name()] = p.Value()
+	}
+	if err := last.Apply(weights); err != nil {
+		return fmt.Errorf("-start: %s: %w", dir, err)
+	}
+	return nil
 }
 
 // answers is the model compiled for B sequences of T steps, with its loss and the classes that it
@@ -87,7 +119,7 @@ func (a *answerer) compile(T, B int, training bool) (s *answers, err error) {
 		if a.last {
 			y = nodes.Slice(y, 0, T-1, T)
 		}
-		logits := a.out.Of(y)
+		logits := a.out.Of(nodes.Dropout(y, a.dropout))
 		targets = g.IntInput("answers", logits.Dim(0), B)
 		loss = nodes.CrossEntropy(logits, targets,
 			nodes.CrossEntropyOptions{Ignore: []int{unasked}})

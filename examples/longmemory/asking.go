@@ -8,6 +8,7 @@ import (
 
 	"github.com/seqzoo/seqzoo/examples/cli"
 	"github.com/seqzoo/seqzoo/rng"
+	"github.com/seqzoo/seqzoo/train"
 	"github.com/seqzoo/seqzoo/zoo"
 )
 
@@ -18,6 +19,8 @@ type asking struct {
 	hidden, layers, epoch int
 	length, testLength    int
 	enough                float64
+	dropout, average      float64
+	start                 string
 	least                 func() int                               // steps of a sequence
 	questions             func() (learn, test question, err error) // after the flags are read
 	more                  func(f *flag.FlagSet)
@@ -43,6 +46,13 @@ func (a *asking) register(f *flag.FlagSet) {
 	f.IntVar(&a.epoch, "epoch-batches", 100, "batches to an epoch, after which it is measured")
 	f.Float64Var(&a.enough, "enough", 1,
 		"stop when this share of sequences has no wrong answer; more than 1 for never")
+	f.Float64Var(&a.dropout, "dropout", a.dropout,
+		"`share` of what the last layer says that is left out in training")
+	f.Float64Var(&a.average, "average", a.average,
+		"share of its past that an average of the weights "+
+			"keeps at each update, such as 0.999; it is what is measured; 0 for none")
+	f.StringVar(&a.start, "start", a.start, "begin with the last weights in this `directory`, the "+
+		"-save of a run with the same cells")
 	a.more(f)
 	a.Register(f)
 }
@@ -74,7 +84,51 @@ func (a *asking) check() error {
 		}
 	}
 	return errors.Join(errors.Join(errs...), cli.AtLeast("enough", a.enough, 0),
-		a.Training.Check(), a.recurrent().Validate())
+		a.checkShares(), a.Training.Check(), a.recurrent().Validate())
+}
+
+// checkShares reports a share of -dropout or -average that is not in [0, 1).
+func (a *asking) checkShares() error {
+	var errs []error
+	for flag, share := range map[string]float64{"dropout": a.dropout, "average": a.average} {
+		if !(share >= 0 && share < 1) {
+			errs = append(errs, fmt.Errorf("-%s is %g; want at least 0 and less than 1", flag,
+				share))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// prepared is the answerer of a question with the weights that it begins with, and the average that
+// is to be made of them, nil for none.
+func (a *asking) prepared(q question) (m *answerer, average *train.Average, err error) {
+	if m, err = newAnswerer(q, a.recurrent(), a.Seed); err != nil {
+		return nil, nil, err
+	}
+	m.dropout = a.dropout
+	if a.start != "" {
+		if err := m.start(a.start); err != nil {
+			return nil, nil, err
+		}
+	}
+	if a.average > 0 {
+		average, err = train.NewAverage(train.AverageConfig{Decay: a.average})
+	}
+	return m, average, err
+}
+
+// describe is what a run that goes on must have in common with the one before. What is off is not
+// named, so that checkpoints from before there was such a flag go on.
+func (a *asking) describe(question string) map[string]string {
+	d := map[string]string{"task": fmt.Sprintf("%s, %d steps, %+v", question, a.length,
+		a.recurrent())}
+	if a.dropout > 0 {
+		d["-dropout"] = fmt.Sprint(a.dropout)
+	}
+	if a.start != "" {
+		d["-start"] = a.start
+	}
+	return d
 }
 
 func (a *asking) run(ctx context.Context, s cli.Std) error {
@@ -82,7 +136,7 @@ func (a *asking) run(ctx context.Context, s cli.Std) error {
 	if err != nil {
 		return err
 	}
-	m, err := newAnswerer(learn, a.recurrent(), a.Seed)
+	m, average, err := a.prepared(learn)
 	if err != nil {
 		return err
 	}
@@ -101,9 +155,8 @@ func (a *asking) run(ctx context.Context, s cli.Std) error {
 		learn.name, a.length,
 		a.cell, a.hidden, m.store.Count(), 100/float64(learn.classes))
 	_, err = a.Fit(ctx, s, cli.Run{
-		Task: task, Name: a.cell, Unit: "sequences",
-		Describe: map[string]string{"task": fmt.Sprintf("%s, %d steps, %+v", learn.name, a.length,
-			a.recurrent())},
+		Task: task, Name: a.cell, Unit: "sequences", Average: average,
+		Describe: a.describe(learn.name),
 	})
 	if err != nil && !errors.Is(err, errEnough) {
 		return err

@@ -13,8 +13,10 @@ import (
 
 	"github.com/seqzoo/seqzoo/examples/cli"
 	"github.com/seqzoo/seqzoo/rng"
+	"github.com/seqzoo/seqzoo/train"
 	"github.com/seqzoo/seqzoo/zoo"
 	"github.com/seqzoo/seqzoo/zoo/images"
+	"gorgonia.org/tensor"
 )
 
 func run(args ...string) (out string, err error) {
@@ -204,6 +206,59 @@ func TestQuestionsAreLearned(t *testing.T) {
 		require.NoError(t, err)
 		require.Contains(t, out, "100.00 % of the sequences", args)
 	}
+}
+
+// A run begins with the weights that another has left, and says what is wrong with a directory.
+func TestStart(t *testing.T) {
+	first, second := t.TempDir(), t.TempDir()
+	flags := []string{"parity", "-quick", "-save"}
+	_, err := run(append(flags, first)...)
+	require.NoError(t, err)
+	out, err := run("parity", "-quick", "-steps", "1", "-lr", "1e-9", "-enough", "2", "-start",
+		first,
+		"-save", second)
+	require.NoError(t, err, out)
+	last := func(dir string) map[string]*tensor.Dense {
+		c, err := train.ReadCheckpoint(filepath.Join(dir, cli.CheckpointsIn,
+			"checkpoint-0000000020.safetensors"))
+		require.NoError(t, err)
+		return c.Params
+	}
+	from, now := last(first), last(second)
+	for name, w := range from {
+		require.InDeltaSlice(t, w.Data(), now[name].Data(), 1e-6, name)
+	}
+	_, err = run("parity", "-quick", "-start", t.TempDir())
+	require.ErrorContains(t, err, "-start: there is no checkpoint")
+	_, err = run("parity", "-quick", "-cell", "lem", "-start", first)
+	require.ErrorContains(t, err, "-start: "+first)
+}
+
+// The average of the weights is what is measured, and weights are left out in training alone.
+func TestAverageAndDropout(t *testing.T) {
+	for _, flag := range []string{"-average", "-dropout"} {
+		for _, bad := range []string{"1", "-0.1", "NaN"} {
+			_, err := run("parity", "-quick", flag, bad)
+			require.ErrorContains(t, err, flag+" is "+bad)
+		}
+	}
+	a, err := newAnswerer(parity(), zoo.Recurrent{Cell: "gru", Hidden: 8}, 1)
+	require.NoError(t, err)
+	a.dropout = 0.5
+	loss := func(training bool, noise int) float64 {
+		s, err := a.compile(9, 3, training)
+		require.NoError(t, err)
+		defer s.Close()
+		s.draw(rng.New(1))
+		l, err := s.Run(1, noise)
+		require.NoError(t, err)
+		return l
+	}
+	require.Equal(t, loss(false, 0), loss(false, 1))
+	require.NotEqual(t, loss(true, 0), loss(true, 1))
+	out, err := run("parity", "-quick", "-average", "0.9", "-dropout", "0.1")
+	require.NoError(t, err)
+	require.Contains(t, out, "of the answers right")
 }
 
 func TestQuestionErrors(t *testing.T) {
