@@ -185,4 +185,13 @@ func (s settings) object(key string) settings {
 	return settings{s.t, take[map[string]any](s, key)}
 }
 
+// without takes out keys that say nothing, if they do.
+func (s settings) without(keys ...string) {
+	s.t.Helper()
+	for _, key := range keys {
+		require.Contains(s.t, []any{nil, 0.0, "", "none"}, s.keys[key], "config: %q", key)
+		delete(s.keys, key)
+	}
+}
+
 func (s settings) done() { s.t.Helper(); require.Empty(s.t, s.keys, "config: unknown keys") }

@@ -22,14 +22,18 @@ func runHRED(r *goldenRun) {
 	}
 	require.Zero(r, c.whole("bos"))
 	require.EqualValues(r, cfg.Embed, encoder.whole("In"))
+	wide := context.whole("In")
+	decoder.whole("In")
 	for _, s := range []settings{context, decoder} {
 		require.False(r, s.flag("bidirectional"))
-		s.whole("In")
 	}
 	var read [3][]goldenCell
-	cfg.Encoder, read[0] = recurrent(encoder)
-	cfg.Context, read[1] = recurrent(context)
-	cfg.Decoder, read[2] = recurrent(decoder)
+	cfg.Encoder, read[0] = recurrent(encoder, cfg.Bidirectional)
+	if cfg.Encoder.Layers == 1 && wide == 2*cfg.Encoder.Width() {
+		cfg.Encoder.Merge = "" // both final states side by side, whatever becomes of the outputs
+	}
+	cfg.Context, read[1] = recurrent(context, false)
+	cfg.Decoder, read[2] = recurrent(decoder, false)
 	cut, klWeight := cutOf(c), 0.0
 	if v, ok := c.keys["latent"]; ok && v == nil {
 		delete(c.keys, "latent")
@@ -119,10 +123,7 @@ func placeHRED(r *goldenRun, cfg dialogue.Config, encoder, context, decoder []go
 	for k := range cfg.Decoder.Layers {
 		decoder[k].place(r, root.In("decoder").In("l%d", k), "decoder.", fmt.Sprintf("_l%d", k))
 	}
-	for _, p := range decoder[0].states() {
-		r.place("init_"+p+".weight", all(root.In("init").In("l0").Shared("W_"+p)))
-		r.place("init_"+p+".bias", all(root.In("init").In("l0").Shared("b_"+p)))
-	}
+	placeStarts(r, decoder)
 	if cfg.Latent.Width == 0 {
 		return
 	}
@@ -131,6 +132,30 @@ func placeHRED(r *goldenRun, cfg dialogue.Config, encoder, context, decoder []go
 			s := root.In("%s", net).In("%s", layer)
 			r.place(net+"_"+layer+".weight", all(s.Shared("W")))
 			r.place(net+"_"+layer+".bias", all(s.Shared("b")))
+		}
+	}
+}
+
+// placeStarts says where the parameters are that a decoder starts by: each layer has its own, or is
+// some rows of those of all.
+func placeStarts(r *goldenRun, decoder []goldenCell) {
+	rows := map[string][]part{}
+	for k, cell := range decoder {
+		s := r.store.Root().In("init").In("l%d", k)
+		for _, p := range cell.states() {
+			for of, leaf := range map[string]string{".weight": "W_", ".bias": "b_"} {
+				param := s.Shared(leaf + p)
+				if own := fmt.Sprintf("init_%s_l%d%s", p, k, of); r.Params[own].Shape != nil {
+					r.place(own, all(param))
+					continue
+				}
+				name, one := "init_"+p+of, all(param)[0]
+				for _, before := range rows[name] {
+					one.from += before.n
+				}
+				rows[name] = append(rows[name], one)
+				r.place(name, rows[name])
+			}
 		}
 	}
 }

@@ -38,7 +38,7 @@ func runNormDropout(r *goldenRun) {
 		})
 		masks := r.training()
 		masks["variational input"] = []*nodes.Node{r.constant("mask_x", B, In)}
-		masks["variational hidden"] = []*nodes.Node{r.constant("mask_h", B, H)}
+		masks["variational hidden"] = []*nodes.Node{r.constant("mask_h", B, s.widths["h"])}
 		s.run(r, r.input("x", T, B, In), s.initial(r, B), unroll.Options{})
 	case "zoneout":
 		var rates []float64
@@ -54,7 +54,7 @@ func runNormDropout(r *goldenRun) {
 		if c.word("mode", "train", "eval") == "train" {
 			masks := r.training()
 			for _, name := range s.states {
-				masks["zoneout "+name] = []*nodes.Node{r.constant("mask_"+name, T, B, H)}
+				masks["zoneout "+name] = []*nodes.Node{r.constant("mask_"+name, T, B, s.widths[name])}
 			}
 		} else {
 			r.start(nodes.Options{})

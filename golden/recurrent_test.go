@@ -39,6 +39,14 @@ func verbatim(p *nodes.Param) []part { return []part{{param: p, as: same}} }
 // place says where the parameter of a name is.
 func (r *goldenRun) place(name string, parts []part) { r.theirs[name] = parts }
 
+// spare takes a parameter that a case may have and that its model does not use: its gradient is 0.
+func (r *goldenRun) spare(name string) {
+	if v, ok := r.Params[name]; ok {
+		s := r.store.Root().In("spare%d", len(r.theirs))
+		r.place(name, verbatim(s.Param("unused", nodes.Zeros(), v.Shape...)))
+	}
+}
+
 // each calls f with the places of all elements of a parameter in PyTorch's tensor and in the
 // library's.
 func (r *goldenRun) each(name string, f func(p *nodes.Param, theirs, ours int)) {

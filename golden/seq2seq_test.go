@@ -2,6 +2,7 @@ package golden_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/stretchr/testify/require"
@@ -26,7 +27,9 @@ func runSeq2Seq(r *goldenRun) {
 		Float64:   r.dtype == nodes.Float64,
 		Attention: seq2seq.Attention(attention.word("kind", "none", "bahdanau", "luong")),
 	}
-	if cfg.Attention != "none" {
+	if cfg.Attention == "none" {
+		attention.without("score", "A")
+	} else {
 		cfg.Score = cells.Score(attention.word("score", "additive", "dot", "general", "concat"))
 		cfg.ScoreHidden = attention.whole("A")
 	}
@@ -34,8 +37,8 @@ func runSeq2Seq(r *goldenRun) {
 	require.EqualValues(r, cfg.EmbedSource, enc.whole("In"))
 	dec.whole("In")
 	var cellsOf [2][]goldenCell
-	cfg.Encoder, cellsOf[0] = recurrent(enc)
-	cfg.Decoder, cellsOf[1] = recurrent(dec)
+	cfg.Encoder, cellsOf[0] = recurrent(enc, cfg.Bidirectional)
+	cfg.Decoder, cellsOf[1] = recurrent(dec, false)
 	cut := cutOf(c)
 	for _, s := range []settings{enc, dec, attention} {
 		s.done()
@@ -76,11 +79,14 @@ func cutOf(c settings) int {
 	return c.whole("k1")
 }
 
-// recurrent reads what a cell configuration says of a stack.
-func recurrent(c settings) (zoo.Recurrent, []goldenCell) {
+// recurrent reads what a cell configuration says of a stack. How it merges says nothing of one that
+// does not read both ways.
+func recurrent(c settings, bothWays bool) (zoo.Recurrent, []goldenCell) {
 	layers, mixed := layersOf(c)
-	stack := zoo.Recurrent{Cell: layers[0].spec, Hidden: layers[0].hidden, Layers: len(layers),
-		Merge: mergeOf(c)}
+	stack := zoo.Recurrent{Cell: layers[0].spec, Hidden: layers[0].hidden, Layers: len(layers)}
+	if merge := mergeOf(c); bothWays {
+		stack.Merge = merge
+	}
 	if mixed {
 		var specs []string
 		for _, l := range layers {
@@ -93,7 +99,7 @@ func recurrent(c settings) (zoo.Recurrent, []goldenCell) {
 
 // numbered is a vocabulary of n tokens.
 func numbered(r *goldenRun, n int) *text.Vocabulary {
-	specials := []string{text.BOS, text.EOS}
+	specials := []string{text.BOS, text.EOS}[:min(n, 2)]
 	var tokens []string
 	for i := range n - len(specials) {
 		tokens = append(tokens, fmt.Sprint(i))
@@ -122,12 +128,7 @@ func placeSeq2Seq(r *goldenRun, cfg seq2seq.Config, encoder, decoder []goldenCel
 		}
 		decoder[k].place(r, root.In("decoder").In("l%d", k), "decoder.", suffix)
 		if cfg.Bridge == "tanh" {
-			for _, p := range decoder[k].states() {
-				r.place(fmt.Sprintf("bridge_%s_l%d.weight", p, k),
-					all(root.In("bridge").In("l%d", k).Shared("W_"+p)))
-				r.place(fmt.Sprintf("bridge_%s_l%d.bias", p, k),
-					all(root.In("bridge").In("l%d", k).Shared("b_"+p)))
-			}
+			placeBridge(r, k, decoder[k], encoder[k])
 		}
 	}
 	if cfg.Attention == "luong" {
@@ -135,5 +136,22 @@ func placeSeq2Seq(r *goldenRun, cfg seq2seq.Config, encoder, decoder []goldenCel
 	}
 	if cfg.Attention != "none" {
 		placeAttention(r, "attn.", root.In("attention"), cells.AttentionConfig{Score: cfg.Score})
+	}
+}
+
+// placeBridge says where the parameters of the bridge between layers k are. A file may have one for
+// each part of the encoder's state, also for those that the decoder lacks: nothing reads them.
+func placeBridge(r *goldenRun, k int, decoder, encoder goldenCell) {
+	s := r.store.Root().In("bridge").In("l%d", k)
+	name := func(part, of string) string { return fmt.Sprintf("bridge_%s_l%d.%s", part, k, of) }
+	for _, p := range decoder.states() {
+		r.place(name(p, "weight"), all(s.Shared("W_"+p)))
+		r.place(name(p, "bias"), all(s.Shared("b_"+p)))
+	}
+	for _, p := range encoder.states() {
+		if !slices.Contains(decoder.states(), p) {
+			r.spare(name(p, "weight"))
+			r.spare(name(p, "bias"))
+		}
 	}
 }
