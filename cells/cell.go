@@ -239,6 +239,23 @@ func checkMemory(bad *check.Problems, memory int, uniform bool) {
 		"Memory and Uniform both say how biases begin; set one of them")
 }
 
+// checkMemoryBias reports a memory out of range, or one of a cell without the biases that hold it.
+func checkMemoryBias(bad *check.Problems, memory int, noBias bool) {
+	checkMemory(bad, memory, false)
+	bad.That(memory == 0 || !noBias,
+		"Memory is how biases begin, and NoBias leaves them out; set one of them")
+}
+
+// chrono is the start of the biases of a gate whose units are to remember for all times up to
+// memory steps: sign is 1 for a gate that keeps the state and −1 for one that replaces it. Without a
+// memory it is otherwise.
+func chrono(memory int, sign float64, otherwise nodes.Init) nodes.Init {
+	if memory == 0 {
+		return otherwise
+	}
+	return nodes.Chrono(float64(memory), sign)
+}
+
 // affine is x·w + b, without b if the cell has none.
 func affine(x nodes.Operand, w, b *nodes.Param) *nodes.Node {
 	return plus(nodes.MatMul(x, w), b)

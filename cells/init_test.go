@@ -1,6 +1,8 @@
 package cells_test
 
 import (
+	"math"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -149,4 +151,68 @@ func TestInitialisersAreTakenFromTheConfiguration(t *testing.T) {
 	}
 	require.Equal(t, [][]float64{{8}}, initial(t,
 		newGRU(cells.GRUConfig{In: 1, Hidden: 1, ResetBefore: true, InitHidden: eight}), "W_hh_n"))
+}
+
+// With all else at 0, a step keeps u/(1 + u) of the state of every cell that has a Memory, with u
+// spread over 1 … Memory.
+func TestMemoryKeepsTheState(t *testing.T) {
+	const H, steps = 4, 600
+	var want []float64
+	for k := range H {
+		u := 1 + (steps-1)*(float64(k)+0.5)/H
+		want = append(want, u/(1+u))
+	}
+	part := map[string]int{"lstm": 1, "sru": 1, "qrnn": 1, "slstm": 1}
+	for _, name := range cells.Registered() {
+		if !slices.Contains(cells.Options(name), "memory") {
+			continue
+		}
+		cfg, err := cells.Parse(name + ",memory=600")
+		require.NoError(t, err)
+		store := nodes.NewStore(nodes.Float64, 1)
+		c := cfg.Sized(2, H).New(store.Root())
+		for _, p := range store.Params() {
+			if p.Name() != "b" {
+				p.Value().Zero()
+			}
+		}
+		g := nodes.NewGraph(nodes.Options{Dtype: nodes.Float64})
+		state := cells.Zero(g, c, 1)
+		for i, p := range c.Parts() {
+			if p.Name == "c" || p.Name == "h" || p.Name == "n" {
+				state[i] = g.Const(1, 1, H)
+			}
+		}
+		next := c.Step(g.Zeros(1, 2), state)[part[name]]
+		require.NoError(t, compile(t, g, next).RunAll())
+		testkit.RequireClose(t, want, testkit.Floats(next.Value()), 1e-12, name)
+	}
+}
+
+// u of an IndRNN begins where its options say, and its input weights too.
+func TestIndRNNStart(t *testing.T) {
+	const H, steps = 2000, 50
+	limit := math.Pow(2, 1./steps)
+	for _, c := range []struct {
+		cfg   cells.IndRNNConfig
+		least float64
+	}{{cells.IndRNNConfig{Steps: steps}, 0},
+		{cells.IndRNNConfig{Steps: steps, Bounded: true, Lasting: true, InputStd: 0.001},
+			1 / limit}} {
+		cell := func(s *nodes.Scope) cells.Cell { return c.cfg.Sized(2, H).New(s) }
+		u := initial(t, cell, "u")[0]
+		require.InDelta(t, c.least, slices.Min(u), (limit-c.least)/100)
+		require.InDelta(t, limit, slices.Max(u), (limit-c.least)/100)
+		require.GreaterOrEqual(t, slices.Min(u), c.least)
+		require.LessOrEqual(t, slices.Max(u), limit)
+		var squares float64
+		for _, w := range initial(t, cell, "W_ih")[0] {
+			squares += w * w
+		}
+		std := 1.0 // He uniform of two inputs, with the gain of √2
+		if c.cfg.InputStd > 0 {
+			std = c.cfg.InputStd
+		}
+		require.InDelta(t, std, math.Sqrt(squares/H), std/20)
+	}
 }

@@ -18,15 +18,20 @@ import "github.com/seqzoo/seqzoo/nodes"
 type MinGRUConfig struct {
 	In, Hidden int
 	// the candidate goes through g, as in the authors' log-space form: every state is then above 0
-	Positive  bool       `json:"positive,omitempty"`
-	NoBias    bool       `json:"no_bias,omitempty"`
+	Positive bool `json:"positive,omitempty"`
+	NoBias   bool `json:"no_bias,omitempty"`
+	// Memory is how many steps the cell is to remember at the start: its units are spread over all
+	// times up to it (nodes.Chrono; Tallec and Ollivier, 2018). 0: the biases begin as said below.
+	Memory    int        `json:"memory,omitempty"`
 	InitInput nodes.Init // of W_ih, every block; default Xavier uniform
 	InitBias  nodes.Init // of b; default zeros
 }
 
 // Validate reports every field that is out of range.
 func (c MinGRUConfig) Validate() error {
-	return checkWidths("MinGRU", "In", c.In, "Hidden", c.Hidden).Err()
+	bad := checkWidths("MinGRU", "In", c.In, "Hidden", c.Hidden)
+	checkMemoryBias(bad, c.Memory, c.NoBias)
+	return bad.Err()
 }
 
 // Sized is the configuration for the given widths.
@@ -43,7 +48,7 @@ type minGRU struct{ minimal }
 // New declares W_ih [In, 2H] and b [2H] under s, in the order z, n.
 func (cfg MinGRUConfig) New(s *nodes.Scope) Cell {
 	must(s, "MinGRUConfig.New", cfg.Validate())
-	return &minGRU{newMinimal(s, cfg, 2)}
+	return &minGRU{newMinimal(s, cfg, chrono(cfg.Memory, -1, nodes.Zeros()), nodes.Zeros())}
 }
 
 // Step advances one time step.
@@ -60,12 +65,13 @@ type minimal struct {
 	wIH, b *nodes.Param // b may be nil
 }
 
-// newMinimal declares the given number of blocks of weights, of the gates and of the candidate.
-func newMinimal(s *nodes.Scope, cfg MinGRUConfig, blocks int) minimal {
-	width := blocks * cfg.Hidden
-	init := nodes.Gates(blocks, or(cfg.InitInput, nodes.XavierUniform(1)))
+// newMinimal declares a block of weights for each start of a block of biases: of the gates, and of
+// the candidate.
+func newMinimal(s *nodes.Scope, cfg MinGRUConfig, biases ...nodes.Init) minimal {
+	width := len(biases) * cfg.Hidden
+	init := nodes.Gates(len(biases), or(cfg.InitInput, nodes.XavierUniform(1)))
 	return minimal{cfg: cfg, wIH: s.Param("W_ih", init, cfg.In, width),
-		b: bias(s, cfg.NoBias, "b", cfg.InitBias, width)}
+		b: bias(s, cfg.NoBias, "b", or(cfg.InitBias, nodes.Blocks(biases...)), width)}
 }
 
 // Parts is {h}.

@@ -18,7 +18,9 @@ type MinLSTMConfig MinGRUConfig
 
 // Validate reports every field that is out of range.
 func (c MinLSTMConfig) Validate() error {
-	return checkWidths("MinLSTM", "In", c.In, "Hidden", c.Hidden).Err()
+	bad := checkWidths("MinLSTM", "In", c.In, "Hidden", c.Hidden)
+	checkMemoryBias(bad, c.Memory, c.NoBias)
+	return bad.Err()
 }
 
 // Sized is the configuration for the given widths.
@@ -35,7 +37,8 @@ type minLSTM struct{ minimal }
 // New declares W_ih [In, 3H] and b [3H] under s, in the order f, i, n.
 func (cfg MinLSTMConfig) New(s *nodes.Scope) Cell {
 	must(s, "MinLSTMConfig.New", cfg.Validate())
-	return &minLSTM{newMinimal(s, MinGRUConfig(cfg), 3)}
+	keep, take := chrono(cfg.Memory, 1, nodes.Zeros()), chrono(cfg.Memory, -1, nodes.Zeros())
+	return &minLSTM{newMinimal(s, MinGRUConfig(cfg), keep, take, nodes.Zeros())}
 }
 
 // Step advances one time step. The share of the old state, f/(f + i), is σ of the difference of the

@@ -44,6 +44,18 @@ func minGRU(positive bool) func(z size) func(w weights, x []float64, s [][]float
 	}
 }
 
+// indRNN has a u that is held within ±limit.
+func indRNN(limit float64) func(z size) func(w weights, x []float64, s [][]float64) [][]float64 {
+	return func(z size) func(w weights, x []float64, s [][]float64) [][]float64 {
+		return func(w weights, x []float64, s [][]float64) [][]float64 {
+			return [][]float64{units(z.H, func(j int) float64 {
+				u := min(max(w.at("u", 0, j), -limit), limit)
+				return max(0, linear(w, x, "W_ih", "b", j)+u*s[0][j])
+			})}
+		}
+	}
+}
+
 func sLSTM(heads int) func(z size) func(w weights, x []float64, s [][]float64) [][]float64 {
 	return func(z size) func(w weights, x []float64, s [][]float64) [][]float64 {
 		return func(w weights, x []float64, s [][]float64) [][]float64 {

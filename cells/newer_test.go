@@ -49,16 +49,10 @@ var newerCells = map[string]newer{
 			}
 		},
 	},
-	"indrnn": {
-		config: cells.IndRNNConfig{},
-		oracle: func(z size) func(w weights, x []float64, s [][]float64) [][]float64 {
-			return func(w weights, x []float64, s [][]float64) [][]float64 {
-				return [][]float64{units(z.H, func(j int) float64 {
-					return max(0, linear(w, x, "W_ih", "b", j)+w.at("u", 0, j)*s[0][j])
-				})}
-			}
-		},
-	},
+	"indrnn": {config: cells.IndRNNConfig{}, oracle: indRNN(math.Inf(1))},
+	// Of 0.8 times normal numbers a fifth is beyond 1.0000001.
+	"indrnn_bounded": {config: cells.IndRNNConfig{Bounded: true, Steps: 1e7},
+		oracle: indRNN(math.Pow(2, 1e-7))},
 	"sru": {
 		config: cells.SRUConfig{},
 		oracle: func(z size) func(w weights, x []float64, s [][]float64) [][]float64 {
@@ -301,6 +295,15 @@ func TestNewerCellsBadConfig(t *testing.T) {
 		"minlstm": {cells.MinLSTMConfig{In: 1, Hidden: -1}, "MinLSTM: Hidden is -1"},
 		"indrnn": {cells.IndRNNConfig{In: 1, Hidden: 1, Activation: "x"},
 			`IndRNN: Activation is "x"`},
+		"indrnn input": {cells.IndRNNConfig{In: 1, Hidden: 1, InputStd: math.Inf(1)},
+			"IndRNN: InputStd is +Inf"},
+		"indrnn two inputs": {cells.IndRNNConfig{In: 1, Hidden: 1, InputStd: 1,
+			InitInput: nodes.Ones()}, "set one of them"},
+		"mingru memory":  {cells.MinGRUConfig{In: 1, Hidden: 1, Memory: 1}, "MinGRU: Memory is 1"},
+		"minlstm memory": {cells.MinLSTMConfig{In: 1, Hidden: 1, Memory: -3}, "Memory is -3"},
+		"qrnn memory": {cells.QRNNConfig{In: 1, Hidden: 1, Memory: 9, NoBias: true},
+			"NoBias leaves them out"},
+
 		"sru":   {cells.SRUConfig{In: 1}, "SRU: Hidden is 0"},
 		"qrnn":  {cells.QRNNConfig{In: 1, Hidden: 1, Width: 3}, "QRNN: Width is 3"},
 		"ugrnn": {cells.UGRNNConfig{In: 1, Hidden: 1 << 21}, "UGRNN: Hidden is 2097152"},

@@ -19,8 +19,11 @@ import (
 type QRNNConfig struct {
 	In, Hidden int
 	// of the convolution over time: 1 or 2 steps; default 2, this step and the last
-	Width     int        `json:"width,omitempty"`
-	NoBias    bool       `json:"no_bias,omitempty"`
+	Width  int  `json:"width,omitempty"`
+	NoBias bool `json:"no_bias,omitempty"`
+	// Memory is how many steps the cell is to remember at the start: its units are spread over all
+	// times up to it (nodes.Chrono; Tallec and Ollivier, 2018). 0: the biases begin as said below.
+	Memory    int        `json:"memory,omitempty"`
 	InitInput nodes.Init // of W_ih, every block; default Xavier uniform
 	InitBias  nodes.Init // of b; default zeros
 }
@@ -29,6 +32,7 @@ type QRNNConfig struct {
 func (c QRNNConfig) Validate() error {
 	bad := checkWidths("QRNN", "In", c.In, "Hidden", c.Hidden)
 	bad.That(c.Width >= 0 && c.Width <= 2, "Width is %d, want 1 or 2 steps, or 0 for 2", c.Width)
+	checkMemoryBias(bad, c.Memory, c.NoBias)
 	return bad.Err()
 }
 
@@ -57,7 +61,9 @@ func (cfg QRNNConfig) New(s *nodes.Scope) Cell {
 	if cfg.Width == 2 {
 		c.wLast = s.Param("W_last", input, cfg.In, 3*H)
 	}
-	c.b = bias(s, cfg.NoBias, "b", cfg.InitBias, 3*H)
+	zeros := nodes.Zeros()
+	c.b = bias(s, cfg.NoBias, "b", or(cfg.InitBias, nodes.Blocks(zeros, chrono(cfg.Memory, 1, zeros),
+		zeros)), 3*H)
 	return c
 }
 

@@ -28,7 +28,10 @@ type SLSTMConfig struct {
 	In, Hidden int
 	// the units see those of their own head alone in the state; default 1. Hidden must be a
 	// multiple
-	Heads     int        `json:"heads,omitempty"`
+	Heads int `json:"heads,omitempty"`
+	// Memory is how many steps the cell is to remember at the start: its units are spread over all
+	// times up to it (nodes.Chrono; Tallec and Ollivier, 2018). 0: the biases begin as said below.
+	Memory    int        `json:"memory,omitempty"`
 	InitInput nodes.Init // of W_ih, every gate; default Xavier uniform
 	// of W_hh, every gate; default orthogonal, with several heads uniform in ±√(Heads/Hidden)
 	InitHidden nodes.Init
@@ -39,6 +42,7 @@ type SLSTMConfig struct {
 func (c SLSTMConfig) Validate() error {
 	bad := checkWidths("SLSTM", "In", c.In, "Hidden", c.Hidden)
 	checkHeads(bad, c.Heads, c.Hidden)
+	checkMemory(bad, c.Memory, false)
 	return bad.Err()
 }
 
@@ -82,8 +86,8 @@ func (cfg SLSTMConfig) New(s *nodes.Scope) Cell {
 		wIH: s.Param("W_ih", nodes.Gates(4, or(cfg.InitInput, nodes.XavierUniform(1))), cfg.In,
 			4*H),
 		wHH: s.Param("W_hh", nodes.Gates(4, or(cfg.InitHidden, hidden)), shape...),
-		b: s.Param("b", or(cfg.InitBias, nodes.Blocks(zeros, nodes.Constant(3), zeros, zeros)),
-			4*H),
+		b: s.Param("b", or(cfg.InitBias, nodes.Blocks(zeros,
+			chrono(cfg.Memory, 1, nodes.Constant(3)), zeros, zeros)), 4*H),
 	}
 	steps.Own(c.wIH, "an sLSTM")
 	return c

@@ -17,14 +17,18 @@ import "github.com/seqzoo/seqzoo/nodes"
 // The zero value of an optional field is its default.
 type SRUConfig struct {
 	In, Hidden int
-	InitInput  nodes.Init // of W_ih, every block; default Xavier uniform
-	InitBias   nodes.Init // of b; default zeros
+	// Memory is how many steps the cell is to remember at the start: its units are spread over all
+	// times up to it (nodes.Chrono; Tallec and Ollivier, 2018). 0: the biases begin as said below.
+	Memory    int        `json:"memory,omitempty"`
+	InitInput nodes.Init // of W_ih, every block; default Xavier uniform
+	InitBias  nodes.Init // of b; default zeros
 }
 
 // Validate reports every field that is out of range.
 func (c SRUConfig) Validate() error {
-	return checkWidths("SRU", "In", c.In, "Hidden",
-		c.Hidden).Err()
+	bad := checkWidths("SRU", "In", c.In, "Hidden", c.Hidden)
+	checkMemory(bad, c.Memory, false)
+	return bad.Err()
 }
 
 // Sized is the configuration for the given widths.
@@ -55,7 +59,8 @@ func (cfg SRUConfig) New(s *nodes.Scope) Cell {
 		wIH: s.Param("W_ih", nodes.Gates(blocks, or(cfg.InitInput, nodes.XavierUniform(1))), cfg.In,
 			blocks*H),
 		v: s.Param("v", nodes.Uniform(-1, 1), 2*H),
-		b: s.Param("b", cfg.InitBias, 2*H),
+		b: s.Param("b", or(cfg.InitBias, nodes.Blocks(chrono(cfg.Memory, 1, nodes.Zeros()),
+			nodes.Zeros())), 2*H),
 	}
 }
 

@@ -17,6 +17,9 @@ import (
 type UGRNNConfig struct {
 	In, Hidden int
 	Activation Activation `json:"activation,omitempty"` // of the candidate; default tanh
+	// Memory is how many steps the cell is to remember at the start: its units are spread over all
+	// times up to it (nodes.Chrono; Tallec and Ollivier, 2018). 0: the biases begin as said below.
+	Memory     int        `json:"memory,omitempty"`
 	InitInput  nodes.Init // of W_ih, both blocks; default Xavier uniform
 	InitHidden nodes.Init // of W_hh, both blocks; default orthogonal
 	InitBias   nodes.Init // of b; default 1 for the gate, which keeps the state, else 0
@@ -26,6 +29,7 @@ type UGRNNConfig struct {
 func (c UGRNNConfig) Validate() error {
 	bad := checkWidths("UGRNN", "In", c.In, "Hidden", c.Hidden)
 	checkActivation(bad, c.Activation)
+	checkMemory(bad, c.Memory, false)
 	return bad.Err()
 }
 
@@ -52,7 +56,8 @@ func (cfg UGRNNConfig) New(s *nodes.Scope) Cell {
 		wIH: s.Param("W_ih", nodes.Gates(2, or(cfg.InitInput, nodes.XavierUniform(1))), cfg.In,
 			2*H),
 		wHH: s.Param("W_hh", nodes.Gates(2, or(cfg.InitHidden, nodes.Orthogonal(1))), H, 2*H),
-		b:   s.Param("b", or(cfg.InitBias, nodes.Blocks(nodes.Zeros(), nodes.Ones())), 2*H),
+		b: s.Param("b", or(cfg.InitBias, nodes.Blocks(nodes.Zeros(),
+			chrono(cfg.Memory, 1, nodes.Ones()))), 2*H),
 	}
 }
 

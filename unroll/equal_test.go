@@ -46,6 +46,9 @@ var zoo = map[string]func(s *nodes.Scope, in, out int) cells.Cell{
 	"gru before": func(s *nodes.Scope, in, out int) cells.Cell {
 		return cells.NewGRU(s, cells.GRUConfig{In: in, Hidden: out, ResetBefore: true})
 	},
+	"indrnn bounded": func(s *nodes.Scope, in, out int) cells.Cell { // u within ±1.0000001
+		return cells.IndRNNConfig{In: in, Hidden: out, Bounded: true, Steps: 1e7}.New(s)
+	},
 	"ssm": func(s *nodes.Scope, in, out int) cells.Cell {
 		return cells.SSMConfig{In: in, Hidden: out, Units: 2}.New(s)
 	},

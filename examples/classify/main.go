@@ -88,8 +88,8 @@ func (t *trainCommand) register(f *flag.FlagSet) {
 	f.IntVar(&t.step, "step", 1,
 		"mnist: pixels a step, a divisor of 784: 1 is pixel by pixel, 28 row by row")
 	f.IntVar(&t.memory, "memory", 0,
-		"`steps` that the gates of gru and lstm are to remember at the start, the option memory "+
-			"of -cell; 0: forget bias 1 for lstm")
+		"`steps` that the gates of a cell are to remember at the start, the option memory of "+
+			"-cell, such as gru and lstm have; 0: forget bias 1 for lstm")
 	cli.UnicodeFlag(f, &t.unicode)
 	cli.MinCountFlag(f, &t.minCount, 2)
 	t.dropout = -1 // not given

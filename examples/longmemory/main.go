@@ -79,8 +79,8 @@ func (a *addingCommand) register(f *flag.FlagSet) {
 	f.IntVar(&a.hidden, "hidden", 64, "width of the layer")
 	f.IntVar(&a.length, "length", 600, "numbers in a sequence")
 	f.IntVar(&a.memory, "memory", 0,
-		"`steps` that the gates of gru and lstm are to remember at the start, the option memory "+
-			"of -cell; 0: forget bias 1 for lstm")
+		"`steps` that the gates of a cell are to remember at the start, the option memory of "+
+			"-cell, such as gru and lstm have; 0: forget bias 1 for lstm")
 	f.IntVar(&a.epoch, "epoch-batches", 200, "batches to an epoch, after which it is measured")
 	cli.OldNames(f, "epoch", "epoch-batches")
 	f.Float64Var(&a.enough, "enough", 1e-4, "stop at this mean squared error; 0 for never")
