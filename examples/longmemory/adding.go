@@ -33,7 +33,9 @@ func newAdder(c zoo.Recurrent, seed uint64) (*adder, error) {
 
 // says is the model's answers [B, 1] to sequences [T, B, 2].
 func (a *adder) says(x *nodes.Node) *nodes.Node {
-	h := a.layer.Unroll(x, nil, unroll.Options{}).Final()[0]
+	T, B := x.Dim(0), x.Dim(1)
+	y := a.layer.Unroll(x, nil, unroll.Options{}).Y() // of the uppermost layer
+	h := nodes.Reshape(nodes.Slice(y, 0, T-1, T), B, a.layer.Width())
 	return nodes.Add(nodes.MatMul(h, a.w), a.b)
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seqzoo/seqzoo/examples/cli"
+	"github.com/seqzoo/seqzoo/internal/testkit"
 	"github.com/seqzoo/seqzoo/rng"
 	"github.com/seqzoo/seqzoo/train"
 	"github.com/seqzoo/seqzoo/zoo"
@@ -58,6 +59,23 @@ func TestDraw(t *testing.T) {
 		}
 		require.Equal(t, 2., marks)
 		require.InDelta(t, sum, s.y.At(b), 1e-6)
+	}
+}
+
+// Of several layers the uppermost one answers: all of them learn.
+func TestAddingReadsTheUppermostLayer(t *testing.T) {
+	a, err := newAdder(zoo.Recurrent{Cell: "gru/lstm", Hidden: 3}, 1)
+	require.NoError(t, err)
+	s, err := a.compile(4, 2, true)
+	require.NoError(t, err)
+	defer s.Close()
+	s.draw(rng.New(1))
+	_, err = s.Run(0, 0)
+	require.NoError(t, err)
+	for i, p := range a.store.Params() {
+		d, err := s.Grads()[i].Grad()
+		require.NoError(t, err)
+		require.NotEqual(t, make([]float64, p.Value().Size()), testkit.Floats(d), p.Name())
 	}
 }
 
