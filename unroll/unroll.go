@@ -87,7 +87,8 @@ func (r *Result) of() *Result {
 // Y is the outputs [T, B, Width].
 func (r *Result) Y() *nodes.Node { return r.of().y() }
 
-// Final is the state after the last step.
+// Final is the state after the last step: of a stack, the parts of its lowest layer first, so that
+// its first part is no output of the stack. That is the last step of Y.
 func (r *Result) Final() cells.State { return r.of().final() }
 
 // StateAt is the state as step t left it. Bidirectional layers have none.
