@@ -216,3 +216,16 @@ func TestIndRNNStart(t *testing.T) {
 		require.InDelta(t, std, math.Sqrt(squares/H), std/20)
 	}
 }
+
+// The gates of an MLSTM write and keep from the start, as in its authors' code: where the input gate
+// is far below 0, what the cell says is nearly nothing, and so are its gradients.
+func TestMLSTMStart(t *testing.T) {
+	const heads = 64
+	b := initial(t, func(s *nodes.Scope) cells.Cell {
+		return cells.MLSTMConfig{In: 2, Hidden: heads, Heads: heads}.New(s)
+	}, "b_if")[0]
+	for i := range heads {
+		require.InDelta(t, 0, b[i], 0.5)
+		require.InDelta(t, 4.5, b[heads+i], 1.5)
+	}
+}

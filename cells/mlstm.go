@@ -18,7 +18,8 @@ import (
 //	h' = σ(o)∘(q·C')/max(|q·n'|, exp(−m'))
 //
 // m only keeps the exponentials in range. The query, key and value come from x itself, without the
-// convolution of the block that the authors put round the cell.
+// convolution of the block that the authors put round the cell. Their code normalises every head
+// before o; here that is left out.
 //
 // Its state is {h, C, n, m}: C is [B, Heads, d, d], n is [B, Heads, d, 1] and m [B, Heads, 1, 1].
 //
@@ -28,7 +29,8 @@ type MLSTMConfig struct {
 	// each with a memory of its own, a matrix [Hidden/Heads, Hidden/Heads]; default 1
 	Heads     int        `json:"heads,omitempty"`
 	InitInput nodes.Init // of W_ih, every block; default Xavier uniform
-	InitGates nodes.Init // of b_if; default −10 for i and 3 to 6 for f, as in the authors' code
+	// of b_if; default normal with a deviation of 0.1 for i and 3 to 6 for f, as in the authors' code
+	InitGates nodes.Init
 }
 
 // Validate reports every field that is out of range.
@@ -64,7 +66,7 @@ func (cfg MLSTMConfig) New(s *nodes.Scope) Cell {
 			4*H),
 		b:   s.Param("b", nodes.Zeros(), 4*H),
 		wIF: s.Param("W_if", nodes.Zeros(), cfg.In, 2*cfg.Heads),
-		bIF: s.Param("b_if", or(cfg.InitGates, nodes.Blocks(nodes.Constant(-10),
+		bIF: s.Param("b_if", or(cfg.InitGates, nodes.Blocks(nodes.Normal(0, 0.1),
 			nodes.Uniform(3, 6))), 2*cfg.Heads),
 	}
 }

@@ -33,8 +33,12 @@ func TestParse(t *testing.T) {
 		"lstm,projection=3":           cells.LSTMConfig{Projection: 3},
 		"rnn,activation=relu,no_bias": cells.RNNConfig{Activation: cells.ReLU, NoBias: true},
 		"lem,dt=0.5":                  cells.LEMConfig{Dt: 0.5},
-		"mgu":                         mguConfig{},
-		"mgu,rate=0.25":               mguConfig{Rate: 0.25},
+		"indrnn,steps=9":              cells.IndRNNConfig{Steps: 9},
+		"indrnn,steps=9,bounded,lasting,input_std=0.001": cells.IndRNNConfig{Steps: 9, Bounded: true,
+			Lasting: true, InputStd: 0.001},
+		"minlstm,memory=600": cells.MinLSTMConfig{Memory: 600},
+		"mgu":                mguConfig{},
+		"mgu,rate=0.25":      mguConfig{Rate: 0.25},
 	} {
 		got, err := cells.Parse(spec)
 		require.NoError(t, err, spec)

@@ -144,7 +144,7 @@ func labelled(all [][]int, labels int) (out []label.Labelled) {
 // Every registered cell works in every family: it trains, is saved, and gives the same numbers when
 // it is loaded; a beam carries its state.
 func TestEveryCellInEveryModel(t *testing.T) {
-	for _, cell := range cells.Registered() {
+	for _, cell := range append(cells.Registered(), "indrnn,bounded,lasting,steps=1000000") {
 		for name, build := range families {
 			t.Run(cell+"/"+name, func(t *testing.T) {
 				t.Parallel()
