@@ -44,7 +44,7 @@ func runVariational(r *goldenRun) {
 	cfg := reduce.VAEConfig{
 		Features: D, Widths: []int{c.whole("H")}, Code: Z, Activation: "tanh",
 		Likelihood: reduce.Likelihood(c.word("likelihood", "bernoulli", "gaussian")),
-		Beta:       c.number("beta"), FreeBits: c.number("free_bits"),
+		Beta:       c.exact("beta"), FreeBits: c.number("free_bits"),
 		Float64: r.dtype == nodes.Float64,
 	}
 	m, err := reduce.NewVAE(cfg, 1)

@@ -91,7 +91,7 @@ func (s *shape) model(ctx context.Context, r, valid *rows, d reduce.RowData,
 		cfg := reduce.VAEConfig{
 			Features: r.width - s.condition, Condition: s.condition, Code: s.code,
 			Activation: cells.Activation(s.activation),
-			Beta:       s.beta, FreeBits: s.freeBits, Standardise: standardise,
+			Beta:       cmp.Or(s.beta, train.Zero), FreeBits: s.freeBits, Standardise: standardise,
 		}
 		if !unit {
 			cfg.Likelihood = reduce.GaussianDecoder

@@ -84,7 +84,7 @@ func newPCA(cfg PCAConfig) (*PCA, error) {
 }
 
 // FitPCA fits a PCA to rows x [N, D], by the eigenvectors of their covariances, or where there are
-// fewer rows than features by a singular value decomposition of the rows. N must be at least
+// no more rows than features by a singular value decomposition of the rows. N must be at least
 // Components, and at least 2.
 //
 // A cancelled context ends it soon with its error; a decomposition that has begun goes on behind it
@@ -183,7 +183,7 @@ const checkedEvery = 1 << 16
 func decompose(ctx context.Context, N, D int, centred func(to []float64, from int)) (*mat.Dense,
 	[]float64, error) {
 	var rows, c []float64
-	if N < D {
+	if N <= D {
 		rows = make([]float64, N*D)
 		centred(rows, 0)
 	} else {
@@ -200,7 +200,7 @@ func decompose(ctx context.Context, N, D int, centred func(to []float64, from in
 	done := make(chan found, 1)
 	go func() {
 		var f found
-		if N < D {
+		if N <= D {
 			f.directions, f.variance, f.ok = directionsOfRows(N, D, rows)
 		} else {
 			f.directions, f.variance, f.ok = directionsOfCovariances(D, c)
@@ -218,7 +218,7 @@ func decompose(ctx context.Context, N, D int, centred func(to []float64, from in
 	}
 }
 
-// directionsOfRows is for N < D rows: their right singular vectors, and the variance along each.
+// directionsOfRows is for N ≤ D rows: their right singular vectors, and the variance along each.
 func directionsOfRows(N, D int, rows []float64) (*mat.Dense, []float64, bool) {
 	var svd mat.SVD
 	if !svd.Factorize(mat.NewDense(N, D, rows), mat.SVDThin) {
@@ -252,7 +252,7 @@ func covariances(ctx context.Context, N, D int, centred func(to []float64, from 
 	return c, nil
 }
 
-// directionsOfCovariances is for N ≥ D rows: the eigenvectors of their covariances c, and the
+// directionsOfCovariances is for N > D rows: the eigenvectors of their covariances c, and the
 // variance along each.
 func directionsOfCovariances(D int, c []float64) (*mat.Dense, []float64, bool) {
 	var eigen mat.EigenSym

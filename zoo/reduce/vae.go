@@ -32,7 +32,7 @@ type VAEConfig struct {
 	// of the layers between: relu (default), tanh, sigmoid
 	Activation cells.Activation `json:"activation,omitempty"`
 	Likelihood Likelihood       `json:"likelihood,omitempty"` // bernoulli (default), gaussian
-	// weight of the divergence (Higgins et al., 2017); 0 means 1
+	// weight of the divergence (Higgins et al., 2017); 0 means 1, and train.Zero means none
 	Beta float64 `json:"beta,omitempty"`
 	// nats of each number of a code that cost no more than this (Kingma et al., 2016)
 	FreeBits float64 `json:"free_bits,omitempty"`
