@@ -365,12 +365,121 @@ def length_stacks(n):
                                      "initial_state": draw.choice(["given", "zero"])}, lengths=given)
 
 
+# Cases of which each is here for one thing that the other families do not have, by the generator's models.
+
+
+def merged_hred(config, given, rng):
+    """The generator's model, whose utterances are the last states of both directions, merged, and whose decoder has any depth: the
+    rows of init are those of its layers, from the bottom up."""
+    enc, dec, layers = config["utterance_encoder"], config["decoder"], config["decoder"]["layers"]
+    model = G.hred({**config, "utterance_encoder": {**enc, "merged": enc["bidirectional"]}}, given, rng)
+    for part in G.state_parts(dec):
+        width = config["context_encoder"]["H"] + (config["latent"] or {"Z": 0})["Z"]
+        model.params.update(G.affine(rng, "init_" + part, layers * dec["H"], width))
+    forward, stack, step = model.forward, G.run_stack, G.one_step
+
+    def merging(c, params, x, states, lengths=None, prefix="", between=None):
+        y, final = stack(c, params, x, states, lengths, prefix, between)
+        return y, ((G.MERGE[c["merge"]](*final[0][-2:]).unsqueeze(0),) if c.get("merged") else final)
+
+    def deep(c, params, prefix, x, states):
+        if states[0].shape[0] < layers:
+            states = tuple(s[0].unflatten(-1, (layers, dec["H"])).transpose(0, 1) for s in states)
+        return step(c, params, prefix, x, states)
+
+    def both(i, p):
+        G.run_stack, G.one_step = merging, deep
+        try:
+            return forward(i, p)
+        finally:
+            G.run_stack, G.one_step = stack, step
+    model.forward = both
+    return model
+
+
+def hred_merges(n):
+    for merge, layers in (("sum", 1), ("mean", 2), ("product", 3))[:n]:
+        size = dict(G.SIZES["hred"][1], H_ctx=2, H_dec=2, E=2, V=4)
+        latent = dict(variance="exp", kl_weight=0.3) if layers == 2 else {}
+        yield G.hred_case(f"merges_{merge}", size, ("lstm", dict(bidirectional=True, merge=merge, bias=False)), ("gru", dict(reset="before")),
+                          ("lstm" if layers == 2 else "gru", dict(layers=layers)), layers == 1, **latent)
+
+
+def odd_bridges(n):
+    """Encoders that say how they would merge if they read both ways, and whose state has a part that the decoder lacks."""
+    size = dict(G.SIZES["seq2seq"][1], S=3, T=3, src_lengths=[3, 1, 2], tgt_lengths=[2, 3, 0], E_src=1, H_enc=2, H_dec=3, V_src=2)
+    for attention, k1 in (("none", None), ("bahdanau", 2))[:n]:
+        yield G.seq2seq_case(f"parts_{attention}", size, ("lstm", dict(merge="mean", peephole="full")), ("gru", dict(reset="before")),
+                             attention, k1=k1)
+
+
+def odd_codes(n):
+    yield "beta_0", {"model": "vae", "B": 2, "D": 2, "H": 2, "Z": 2, "likelihood": "bernoulli", "beta": 0.0, "free_bits": 0.2}, {}
+    yield "pca_square", {"model": "pca", "N": 3, "D": 3, "K": 2}, {}
+
+
+def label(config, given, rng):
+    """Labels of sequences, or of their steps."""
+    cell, pool, lengths = config["cell"], config["pool"], G.torch.tensor(given["lengths"])
+    B, T, V, E, L = (config[k] for k in ("B", "T", "V", "E", "labels"))
+    params = {"embed.weight": rng.normal(V, E), **G.stack_params(cell, rng, E), **G.affine(rng, "out", L, G.output_width(cell))}
+    inputs = {"ids": rng.ints(0, V, T, B), "lengths": lengths, "targets": rng.ints(0, L, *((T, B) if pool == "each" else (B,)))}
+
+    def forward(i, p):
+        y, final = G.run_stack(cell, p, p["embed.weight"][i["ids"]], G.zero_states(cell, B), lengths)
+        live = G.token_mask(lengths, T).unsqueeze(-1)
+        if pool == "last":
+            top = final[0][-G.directions(cell):]
+            y = G.MERGE[cell["merge"]](*top) if len(top) > 1 else top[0]
+        elif pool == "mean":
+            y = y.sum(0) / lengths.unsqueeze(-1)
+        elif pool == "max":
+            y = y.masked_fill(~live, -G.math.inf).amax(0)
+        logits = G.apply(y, p, "out")
+        if pool != "each":
+            return {"logits": logits}, G.F.cross_entropy(logits, i["targets"])
+        nll, n = G.masked_nll(logits, i["targets"], live.squeeze(-1))
+        return {"logits": logits * live}, nll / n
+    return G.Model(inputs, params, forward)
+
+
+def labels(n):
+    for pool in ["each", "last", "mean", "max"][:n]:
+        both, E = draw.random() < 0.6, draw.choice([1, 3])
+        kind, options = cell(draw.choice([1, 2]), 3, draw.choice([1, 2]), both, False)
+        yield G.named(f"{pool}_{kind}", {"cell": G.cell_config(kind, H=3, In=E, **options), "pool": pool, "B": 3, "T": 4, "V": 5, "E": E, "labels": 3},
+                      lengths=[4, 1, 3])
+
+
+def forecast(config, given, rng):
+    """The steps behind a window, all at once, measured from a level; `patch` steps of the window are one of the recurrence."""
+    cell, (B, T, In, steps, patch) = config["cell"], (config[k] for k in ("B", "T", "In", "horizon", "patch"))
+    params = {**G.stack_params(cell, rng, patch * In), **G.affine(rng, "out", steps * In, G.output_width(cell))}
+
+    def forward(i, p):
+        x = i["x"]
+        level = {"none": 0 * x[:1], "last": x[-1:], "mean": x.mean(0, keepdim=True)}[config["level"]]
+        z = (x - level).reshape(T // patch, patch, B, In).transpose(1, 2).flatten(2)
+        _, final = G.run_stack(cell, p, z, G.zero_states(cell, B))
+        return {"y": G.apply(final[0][-1], p, "out").reshape(B, steps, In).transpose(0, 1) + level}, None
+    return G.weighted(G.Model({"x": rng.normal(T, B, In)}, params, forward), rng)
+
+
+def forecasts(n):
+    for level, patch in (("none", 1), ("last", 2), ("mean", 1), ("last", 3))[:n]:
+        kind, stack = config_of(3, 2 * patch, draw.choice([1, 2]), False, False)
+        yield G.named(f"{level}_patch{patch}_{kind}", {"cell": stack, "B": 2, "T": 6, "In": 2, "horizon": 3, "patch": patch, "level": level})
+
+
+G.FAMILIES.update(label=(labels, label), forecast=(forecasts, forecast))
+
 G.torch_module, torch_module = lambda config, width: None if "stack" in config else torch_module(config, width), G.torch_module
-makes = {parts: seq2seq_model, seq2seq: seq2seq_model, stacks: stacked_seq2seq, hred_stacks: cut_hred}
+makes = {parts: seq2seq_model, seq2seq: seq2seq_model, stacks: stacked_seq2seq, hred_stacks: cut_hred, hred_merges: merged_hred}
 lines = []
 for family, cases in (("seq2seq", seq2seq), ("hred", hred), ("decode", decode), ("tbptt", tbptt), ("lengths", lengths),
                       ("norm_dropout", norm_dropout), ("seq2seq", parts), ("seq2seq", stacks), ("hred", hred_stacks),
-                      ("decode", decode_stacks), ("tbptt", tbptt_stacks), ("lengths", length_stacks)):
+                      ("decode", decode_stacks), ("tbptt", tbptt_stacks), ("lengths", length_stacks), ("hred", hred_merges),
+                      ("seq2seq", odd_bridges), ("vae", odd_codes), ("label", labels), ("forecast", forecasts)):
     for name, config, given in cases(args.cases):
         model = makes.get(cases, G.FAMILIES[family][1])(config, given, G.Rng(args.seed, "composites", family, name))
         case = G.run_case(family, name, config, model, family == "tbptt" or "k1" not in config)

@@ -44,6 +44,8 @@ var families = map[string]family{
 	"seq2seq":         {runSeq2Seq, unrolled},
 	"hred":            {runHRED, unrolled},
 	"vae":             {runVAE, plain},
+	"label":           {runLabel, unrolled},
+	"forecast":        {runForecast, unrolled},
 }
 
 // mode is one way to run a case.
@@ -65,7 +67,7 @@ var (
 )
 
 // goldenTotal is the number of cases under testdata.
-const goldenTotal = 592 + 48
+const goldenTotal = 592 + 63
 
 // TestGolden holds the library to the reference numbers of testdata, or of the folder GOLDEN_DIR:
 // every case of every file, and in it every output, the loss and every gradient by name. A case
