@@ -370,7 +370,7 @@ func (g *Graph) Range(n int) *Node {
 }
 
 // ArgMax is the place of the largest element along the last axis, which disappears: ids, without
-// gradient. Of equals it is the first.
+// gradient. Of equals it is the first, and the first NaN where there is one, as in PyTorch.
 func ArgMax(x Operand) *Node { return call("ArgMax", ops.ArgMax{}, x) }
 
 // NotIn is 1 where an id is none of values, else 0.

@@ -87,7 +87,7 @@ func (s SampledSoftmax) Fill(to SampledBatch, targets []int, seed uint64, counte
 			to.Shifts[i] = absent
 			continue
 		}
-		q := math.Log1p(1/float64(id+1)) / math.Log(float64(s.V+1))
+		q := math.Log1p(1/float64(id+1)) / math.Log(float64(s.V)+1)
 		missed := float64(tries) * math.Log1p(-min(q, 1-1e-12))
 		to.Shifts[i] = -math.Log(-math.Expm1(missed)) // −log π
 	}
@@ -106,11 +106,15 @@ func (s SampledSoftmax) draw(samples []int, seed uint64, counter int) (tries int
 		}
 		return math.MaxInt32, place
 	}
-	limit := 64 * s.V // a sample of nearly all would take for ever: the rest is filled up in order
-	scale := math.Log(float64(s.V + 1))
+	// a sample of nearly all would take for ever: the rest is filled up in order
+	limit := 64 * min(s.V, math.MaxInt/64)
+	scale := math.Log(float64(s.V) + 1)
 	for len(place) < len(samples) && tries < limit {
 		tries++
-		id := min(int(math.Exp(r.Float64()*scale))-1, s.V-1)
+		id := s.V - 1
+		if x := math.Exp(r.Float64() * scale); x < float64(s.V) { // what an int may not hold
+			id = int(x) - 1
+		}
 		if _, ok := place[id]; !ok {
 			samples[len(place)] = id
 			place[id] = len(place)

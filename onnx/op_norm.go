@@ -49,13 +49,6 @@ func swapped(n, i, j int) []int {
 	return perm
 }
 
-// logSoftmax takes the largest element off first: float32 has no digits left for the result beside
-// elements of some thousands.
-func logSoftmax(x *nodes.Node) *nodes.Node {
-	top := nodes.StopGradient(maxKeep(x, []int{len(x.Shape()) - 1}))
-	return nodes.LogSoftmax(nodes.Sub(x, top))
-}
-
 func hardmax(x *nodes.Node) *nodes.Node {
 	return nodes.OneHot(nodes.ArgMax(x), x.Dim(-1))
 }
@@ -180,7 +173,7 @@ func dequantize(b *builder, c *call) []*value {
 func normOperators() map[string]operator {
 	return map[string]operator{
 		"Softmax":    softmaxOf(func(x *nodes.Node) *nodes.Node { return nodes.Softmax(x) }),
-		"LogSoftmax": softmaxOf(logSoftmax),
+		"LogSoftmax": softmaxOf(func(x *nodes.Node) *nodes.Node { return nodes.LogSoftmax(x) }),
 		"Hardmax":    softmaxOf(hardmax), "LayerNormalization": layerNorm,
 		"BatchNormalization": batchNorm, "InstanceNormalization": instanceNorm,
 		"MeanVarianceNormalization": meanVariance, "DequantizeLinear": dequantize,

@@ -143,7 +143,7 @@ func (h *History) WriteCSV(w io.Writer) error {
 func (h *History) ReadCSV(r io.Reader) error {
 	read, err := readCSV(r)
 	if err != nil {
-		return fmt.Errorf("train: history: %w", err)
+		return check.Short(fmt.Errorf("train: history: %w", err))
 	}
 	*h = *read
 	return nil

@@ -116,6 +116,8 @@ func TestReadCSV(t *testing.T) {
 		require.Equal(t, []int{1}, steps, name)
 		require.Equal(t, []float64{3}, loss, name)
 	}
+	require.Less(t, len(new(History).ReadCSV(strings.NewReader(
+		strings.Repeat("\x00", 100_000))).Error()), 3000)
 	for text, want := range map[string]string{
 		"":                                "line 1: the file is empty",
 		"\ufeff":                          "line 1: the file is empty",

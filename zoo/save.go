@@ -141,11 +141,11 @@ func load(d *modeldir.Dir) (Model, error) {
 	}
 	a, err := find(e.Architecture)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, check.Short(fmt.Errorf("%s: %w", path, err))
 	}
 	m, err := a.open(d, e.Config)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", filepath.Dir(path), err)
+		return nil, check.Short(fmt.Errorf("%s: %w", filepath.Dir(path), err))
 	}
 	return m, loadWeights(d, m.Params())
 }

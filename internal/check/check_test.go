@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
 
@@ -79,4 +81,17 @@ func TestPrefixOfErrors(t *testing.T) {
 	require.NoError(t, prefix.Wrap(nil))
 	require.EqualError(t, prefix.Wrap(io.EOF), "zoo: captioner: EOF")
 	require.ErrorIs(t, prefix.Wrap(io.EOF), io.EOF)
+}
+
+// A text that quotes a file without end keeps its ends, and what it wraps.
+func TestShort(t *testing.T) {
+	require.NoError(t, check.Short(nil))
+	plain := fmt.Errorf("file: %w", check.ErrMisfit)
+	require.Equal(t, plain, check.Short(plain))
+	long := check.Short(fmt.Errorf("file: %s: %w", strings.Repeat("語", 100_000), check.ErrMisfit))
+	require.ErrorIs(t, long, check.ErrMisfit)
+	require.Less(t, len(long.Error()), 2100)
+	require.True(t, utf8.ValidString(long.Error()))
+	require.True(t, strings.HasPrefix(long.Error(), "file: 語"), long)
+	require.True(t, strings.HasSuffix(long.Error(), "語: "+check.ErrMisfit.Error()), long)
 }

@@ -1161,7 +1161,8 @@ expm11:
 	VSCALEFPS         Z3, Z5, Z2
 	VCMPPS            $0x1e, Z4, Z0, K2
 	VMOVAPS           Z2, K2, Z1
-	VMOVUPS           Z1, Z0
+	VPANDD.BCST       s80000000<>+0(SB), Z0, Z2
+	VPORD             Z2, Z1, Z0
 	VMOVUPS           Z0, (R9)(R11*1)
 	ADDQ              $0x00000040, R11
 	SUBQ              $0x10, R8
@@ -1212,7 +1213,8 @@ expm11end:
 	VSCALEFPS         Z3, Z5, Z2
 	VCMPPS            $0x1e, Z4, Z0, K2
 	VMOVAPS           Z2, K2, Z1
-	VMOVUPS           Z1, Z0
+	VPANDD.BCST       s80000000<>+0(SB), Z0, Z2
+	VPORD             Z2, Z1, Z0
 	VMOVUPS           Z0, K1, (R9)(R11*1)
 
 expm1done:

@@ -315,7 +315,7 @@ func exp(x float64) float64 {
 // tanh and sigmoid are as good as exp.
 func tanh(x float64) float64 {
 	if math.Abs(x) < 0x1p-12 {
-		return x - x*x*x/3
+		return x * (1 - x*x/3) // −0 of −0
 	}
 	return 1 - 2/(exp(2*x)+1)
 }

@@ -1804,7 +1804,8 @@ expm12:
 	VSCALEFPS         Z3, Z5, Z2
 	VCMPPS            $0x1e, Z4, Z0, K1
 	VMOVAPS           Z2, K1, Z1
-	VMOVUPS           Z1, Z0
+	VPANDD.BCST       s80000000<>+0(SB), Z0, Z2
+	VPORD             Z2, Z1, Z0
 	VMOVUPS           Z0, (AX)(BX*1)
 	VMOVUPS           64(DX)(BX*1), Z0
 	VBROADCASTSS      s42200000<>+0(SB), Z4
@@ -1848,7 +1849,8 @@ expm12:
 	VSCALEFPS         Z3, Z5, Z2
 	VCMPPS            $0x1e, Z4, Z0, K1
 	VMOVAPS           Z2, K1, Z1
-	VMOVUPS           Z1, Z0
+	VPANDD.BCST       s80000000<>+0(SB), Z0, Z2
+	VPORD             Z2, Z1, Z0
 	VMOVUPS           Z0, 64(AX)(BX*1)
 	ADDQ              $0x00000080, BX
 	SUBQ              $0x20, CX
@@ -1902,7 +1904,8 @@ expm11:
 	VSCALEFPS         Z3, Z5, Z2
 	VCMPPS            $0x1e, Z4, Z0, K1
 	VMOVAPS           Z2, K1, Z1
-	VMOVUPS           Z1, Z0
+	VPANDD.BCST       s80000000<>+0(SB), Z0, Z2
+	VPORD             Z2, Z1, Z0
 	VMOVUPS           Z0, (AX)(BX*1)
 	ADDQ              $0x00000040, BX
 	SUBQ              $0x10, CX
@@ -1959,7 +1962,8 @@ expm11end:
 	VSCALEFPS         Z3, Z5, Z2
 	VCMPPS            $0x1e, Z4, Z0, K2
 	VMOVAPS           Z2, K2, Z1
-	VMOVUPS           Z1, Z0
+	VPANDD.BCST       s80000000<>+0(SB), Z0, Z2
+	VPORD             Z2, Z1, Z0
 	VMOVUPS           Z0, K1, (AX)(BX*1)
 
 expm1done:
@@ -5939,9 +5943,10 @@ expm12:
 	VPADDD       s3f800000<>+0(SB), Y5, Y5
 	VMULPS       Y5, Y3, Y3
 	VMOVUPS      Y3, Y2
-	VCMPPS       $0x1e, Y4, Y0, Y0
-	VBLENDVPS    Y0, Y2, Y1, Y1
-	VMOVUPS      Y1, Y0
+	VCMPPS       $0x1e, Y4, Y0, Y3
+	VBLENDVPS    Y3, Y2, Y1, Y1
+	VPAND        s80000000<>+0(SB), Y0, Y2
+	VPOR         Y2, Y1, Y0
 	VMOVUPS      Y0, (DX)(AX*1)
 	VMOVUPS      32(BX)(AX*1), Y0
 	VMOVUPS      s42200000<>+0(SB), Y4
@@ -5992,9 +5997,10 @@ expm12:
 	VPADDD       s3f800000<>+0(SB), Y5, Y5
 	VMULPS       Y5, Y3, Y3
 	VMOVUPS      Y3, Y2
-	VCMPPS       $0x1e, Y4, Y0, Y0
-	VBLENDVPS    Y0, Y2, Y1, Y1
-	VMOVUPS      Y1, Y0
+	VCMPPS       $0x1e, Y4, Y0, Y3
+	VBLENDVPS    Y3, Y2, Y1, Y1
+	VPAND        s80000000<>+0(SB), Y0, Y2
+	VPOR         Y2, Y1, Y0
 	VMOVUPS      Y0, 32(DX)(AX*1)
 	ADDQ         $0x00000040, AX
 	SUBQ         $0x10, CX
@@ -6055,9 +6061,10 @@ expm11:
 	VPADDD       s3f800000<>+0(SB), Y5, Y5
 	VMULPS       Y5, Y3, Y3
 	VMOVUPS      Y3, Y2
-	VCMPPS       $0x1e, Y4, Y0, Y0
-	VBLENDVPS    Y0, Y2, Y1, Y1
-	VMOVUPS      Y1, Y0
+	VCMPPS       $0x1e, Y4, Y0, Y3
+	VBLENDVPS    Y3, Y2, Y1, Y1
+	VPAND        s80000000<>+0(SB), Y0, Y2
+	VPOR         Y2, Y1, Y0
 	VMOVUPS      Y0, (DX)(AX*1)
 	ADDQ         $0x00000020, AX
 	SUBQ         $0x08, CX
@@ -6119,9 +6126,10 @@ expm11end:
 	VPADDD       s3f800000<>+0(SB), Y6, Y6
 	VMULPS       Y6, Y4, Y4
 	VMOVUPS      Y4, Y3
-	VCMPPS       $0x1e, Y5, Y1, Y1
-	VBLENDVPS    Y1, Y3, Y2, Y2
-	VMOVUPS      Y2, Y1
+	VCMPPS       $0x1e, Y5, Y1, Y4
+	VBLENDVPS    Y4, Y3, Y2, Y2
+	VPAND        s80000000<>+0(SB), Y1, Y3
+	VPOR         Y3, Y2, Y1
 	VMASKMOVPS   Y1, Y0, (DX)(AX*1)
 
 expm1done:

@@ -2,6 +2,7 @@ package ops_test
 
 import (
 	"fmt"
+	"math"
 	"slices"
 
 	"gorgonia.org/tensor"
@@ -118,7 +119,8 @@ func (t caseTable) indices() {
 		}, "Range")
 	}
 	for _, x := range []operand{floats(-1, 1, 1, 2, 3, 5), given([]float64{2, 7, 7, -1}, 4),
-		given([]float64{-3}, 1, 1)} {
+		given([]float64{-3}, 1, 1),
+		given([]float64{1, math.NaN(), math.Inf(1), math.NaN(), math.NaN(), 2}, 2, 3)} {
 		t.add(opCase{
 			name: fmt.Sprint(x.Shape), ids: true, in: []operand{x}, fn: always(ops.ArgMax{}),
 			want: func(in []array) array {
@@ -126,8 +128,9 @@ func (t caseTable) indices() {
 				return generate(x.Shape[:k], func(ix []int) float64 {
 					best := 0
 					for j := range x.Shape[k] {
-						if in[0].at(append(slices.Clone(ix),
-							j)...) > in[0].at(append(slices.Clone(ix), best)...) {
+						v := in[0].at(append(slices.Clone(ix), j)...)
+						most := in[0].at(append(slices.Clone(ix), best)...)
+						if v > most || math.IsNaN(v) && !math.IsNaN(most) {
 							best = j
 						}
 					}

@@ -218,7 +218,7 @@ func (MaskIDs) Eval(in []Tensor, out Tensor) error {
 }
 
 // ArgMax is the place of the largest element along the last axis, which disappears; of equals, the
-// first.
+// first. A NaN is larger than all, as for PyTorch and NumPy.
 type ArgMax struct{}
 
 func (ArgMax) Key() string { return "argmax{}" }
@@ -245,7 +245,7 @@ func evalArgMax[F kernels.Float](x []F, out []int) {
 		row := x[i*n : (i+1)*n]
 		best := 0
 		for j, v := range row {
-			if v > row[best] {
+			if v > row[best] || v != v && row[best] == row[best] {
 				best = j
 			}
 		}
@@ -343,7 +343,8 @@ func evalCrossEntropy[F kernels.Float](c CrossEntropy, in []Tensor, out Tensor) 
 			}
 			loss -= c.Smoothing * mean
 		}
-		dst[i] = F(loss + logSumExp(x, scratch))
+		top, log := logSumExp(x, scratch)
+		dst[i] = F(loss + float64(top) + log)
 	}
 	return nil
 }

@@ -21,8 +21,10 @@ func (LogSoftmax) Rows() RowKernel {
 }
 
 func logSoftmaxRow[F kernels.Float](dst, x, scratch []F) {
+	// The largest element goes first: beside one of some thousands the logarithm has no digits.
 	top, sum := ExpRow(scratch, x)
-	kernels.AddScalar(dst, x, -(top + F(math.Log(float64(sum)))))
+	kernels.AddScalar(dst, x, -top)
+	kernels.AddScalar(dst, dst, -F(math.Log(float64(sum))))
 }
 
 func (LogSoftmax) Key() string                   { return "logsoftmax{}" }
@@ -45,17 +47,18 @@ func evalLogSoftmax[F kernels.Float](in, out Tensor) error {
 	n := in.Shape[len(in.Shape)-1]
 	for at := 0; at < len(src); at += n {
 		x, y := src[at:at+n], dst[at:at+n]
-		shift := F(logSumExp(x, y))
+		top, log := logSumExp(x, y)
 		for i, v := range x {
-			y[i] = v - shift
+			y[i] = F(float64(v) - float64(top) - log)
 		}
 	}
 	return nil
 }
 
-// logSumExp uses scratch, as long as x and not x itself.
-func logSumExp[F kernels.Float](x, scratch []F) float64 {
-	top := slices.Max(x)
+// logSumExp is log Σ eˣ, in two parts to be added: the largest element and the rest. It uses
+// scratch, as long as x and not x itself.
+func logSumExp[F kernels.Float](x, scratch []F) (top F, log float64) {
+	top = slices.Max(x)
 	for i, v := range x {
 		scratch[i] = v - top
 	}
@@ -64,7 +67,7 @@ func logSumExp[F kernels.Float](x, scratch []F) float64 {
 	for _, v := range scratch {
 		sum += float64(v)
 	}
-	return float64(top) + math.Log(sum)
+	return top, math.Log(sum)
 }
 
 func (LogSoftmax) Diff(_ []*G.Node, y, dy *G.Node, _ []bool) []*G.Node {

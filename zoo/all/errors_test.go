@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -11,6 +12,7 @@ import (
 
 	"github.com/seqzoo/seqzoo/zoo"
 	"github.com/seqzoo/seqzoo/zoo/forecast"
+	"github.com/seqzoo/seqzoo/zoo/internal/zootest"
 	"github.com/seqzoo/seqzoo/zoo/metrics"
 	"github.com/seqzoo/seqzoo/zoo/reduce"
 )
@@ -75,5 +77,22 @@ func TestKindsOfErrors(t *testing.T) {
 				require.Equal(t, kind == c.kind, errors.Is(c.err, kind), "%v: %v", kind, c.err)
 			}
 		})
+	}
+}
+
+// A configuration that says a million bytes is not quoted whole.
+func TestErrorsOfLongConfigurations(t *testing.T) {
+	long := strings.Repeat("gru/", 70_000)
+	for _, field := range []string{`"architecture": "VAE"`, `"activation": "tanh"`} {
+		name, _, _ := strings.Cut(field, ": ")
+		dir := saved(t, func(config string) string {
+			require.Contains(t, config, name)
+			return regexp.MustCompile(name+`: "[^"]*"`).ReplaceAllString(config, name+`: "`+long+`"`)
+		})
+		zootest.ForgetDigests(t, dir)
+		_, err := zoo.Load(dir)
+		require.ErrorContains(t, err, "gru/gru/")
+		require.ErrorContains(t, err, "model")
+		require.Less(t, len(err.Error()), 3000)
 	}
 }

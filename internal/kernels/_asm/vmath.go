@@ -258,7 +258,7 @@ var expm1Tail = chebyshev(func(r float64) float64 {
 }, -ln2Half, ln2Half, 6)
 
 // expm1 is 2^n·(r·tail(r)) + (2^n − 1) with x = n·ln(2) + r, so that nothing cancels; above 40 it
-// is e^x.
+// is e^x. The sign is that of x, for −0 too.
 func (s isa) expm1(x, z reg.VecVirtual) {
 	y, n, r, k, p, c := s.v(), s.v(), s.v(), s.v(), s.v(), s.v()
 	s.load(s.c(40), c)
@@ -274,7 +274,8 @@ func (s isa) expm1(x, z reg.VecVirtual) {
 	s.fma(k, p, t)
 	s.exp(x, large)
 	s.where(greater, x, c, large, t)
-	s.load(t, z)
+	s.and(x, bits32(1<<31), p)
+	s.or(t, p, z)
 }
 
 // where is z = a where x compares so to y.
