@@ -22,7 +22,8 @@ import (
 // that ONNX has operators for.
 func specs() []string {
 	return append(cells.Registered(), "lstm,peephole=diagonal", "lstm,coupled", "lstm,projection=4",
-		"lstm,no_bias", "gru,reset_before", "gru,no_bias", "rnn,activation=relu", "rnn,no_bias")
+		"lstm,no_bias", "gru,reset_before", "gru,no_bias", "rnn,activation=relu", "rnn,no_bias",
+		"indrnn,bounded,steps=10000000")
 }
 
 // randomise gives every parameter a value that no initialiser would, so that a mistake shows.
