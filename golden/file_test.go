@@ -116,29 +116,39 @@ func (f *goldenFile) read(in *json.Decoder) error {
 	if t, err := in.Token(); err != nil || t != json.Delim('{') {
 		return cmp.Or(err, fmt.Errorf("it begins with %v, want {", t))
 	}
+	var wrong error // in what does not keep the cases from being read
 	for in.More() {
 		key, err := in.Token()
+		if err != nil {
+			return errors.Join(wrong, err)
+		}
+		if key == "cases" {
+			if err := f.readCases(in); err != nil {
+				return errors.Join(wrong, err)
+			}
+			continue
+		}
+		var value json.RawMessage
+		if err := in.Decode(&value); err != nil {
+			return errors.Join(wrong, err)
+		}
 		switch key {
 		case "family":
-			err = in.Decode(&f.Family)
+			err = json.Unmarshal(value, &f.Family)
 		case "torch":
-			err = in.Decode(&f.Torch)
-		case "cases":
-			err = f.readCases(in)
+			err = json.Unmarshal(value, &f.Torch)
 		default:
-			err = cmp.Or(err, fmt.Errorf("unknown key %q", key))
+			err = fmt.Errorf("unknown key %q", key)
 		}
-		if err != nil {
-			return err
-		}
+		wrong = errors.Join(wrong, err)
 	}
 	if _, err := in.Token(); err != nil {
-		return err
+		return errors.Join(wrong, err)
 	}
 	if t, err := in.Token(); err != io.EOF {
-		return cmp.Or(err, fmt.Errorf("there is more behind its end: %v", t))
+		wrong = errors.Join(wrong, err, fmt.Errorf("there is more behind its end: %v", t))
 	}
-	return nil
+	return wrong
 }
 
 func (f *goldenFile) readCases(in *json.Decoder) error {

@@ -33,7 +33,8 @@ func TestUnknownCases(t *testing.T) {
 		"FAIL: TestGolden/novel#01 ", "FAIL: TestGolden/h.json", "PASS: TestGolden/rnn#01/" + first,
 		"FAIL: TestGolden/rnn#01 ", "PASS: TestGolden/lstm#01/" + other, "FAIL: TestGolden/lstm#01 ",
 		"there is more behind its end", "FAIL: TestGolden/below/" + first,
-		"FAIL: TestGolden/decode/decode_loss",
+		"FAIL: TestGolden/decode/decode_loss", "PASS: TestGolden/lstm#02/" + other,
+		"FAIL: TestGolden/lstm#02 ", `unknown key "novel"`,
 	}
 	for name := range spoilt() {
 		if name != "a_known_case" {
@@ -124,6 +125,7 @@ func writeSpoilt(t *testing.T, dir string) {
 	write("i.json", strings.Replace(strings.Replace(read("i.json"), `"broken"`, `"rnn"`, 1),
 		`"name":"last"`, "", 1)) // breaks off in the second case
 	write("j.json", read("d.json")+"{}")
+	write("m.json", `{"novel":{"x":[1]},"torch":3,`+read("d.json")[1:])
 	require.NoError(t, os.MkdirAll(in("below/[x]"), 0o755))
 	writeFamily(t, in("below/[x]/k.JSON"), "below", firstCase(t, "rnn.json"))
 	decoded := firstCase(t, "decode.json")
